@@ -1,0 +1,94 @@
+package farm
+
+import (
+	"crypto/sha1" //nolint:gosec // Windows names certificates by their SHA-1 thumbprint.
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Thumbprint is the SHA-1 hash of a certificate's DER form as Windows shows
+// it: 40 upper-case hexadecimal digits.
+type Thumbprint string
+
+// ThumbprintOf computes the thumbprint of a DER certificate.
+func ThumbprintOf(der []byte) Thumbprint {
+	sum := sha1.Sum(der) //nolint:gosec // see import
+	return Thumbprint(strings.ToUpper(hex.EncodeToString(sum[:])))
+}
+
+// ParseThumbprint accepts a thumbprint in any spelling people paste: either
+// case, with blanks or colons, with the invisible mark U+200E that the
+// certificates console puts in front.
+func ParseThumbprint(s string) (Thumbprint, error) {
+	cleaned := strings.Map(func(r rune) rune {
+		switch {
+		case r == ':' || r == '-' || unicode.IsSpace(r) || unicode.Is(unicode.Cf, r):
+			return -1
+		default:
+			return unicode.ToUpper(r)
+		}
+	}, s)
+	if raw, err := hex.DecodeString(cleaned); err != nil || len(raw) != sha1.Size {
+		return "", fmt.Errorf("thumbprint %q is not 40 hexadecimal digits", s)
+	}
+	return Thumbprint(cleaned), nil
+}
+
+// Short is the thumbprint's first eight digits, enough for a person to tell
+// the certificates of one farm apart.
+func (t Thumbprint) Short() string {
+	if len(t) < 8 {
+		return string(t)
+	}
+	return string(t[:8])
+}
+
+// Certificate is the public part of an S2S certificate with its chain.
+type Certificate struct {
+	Thumbprint Thumbprint `json:"thumbprint"`
+	Subject    string     `json:"subject"`
+	Issuer     string     `json:"issuer"`
+	NotBefore  time.Time  `json:"notBefore"`
+	NotAfter   time.Time  `json:"notAfter"`
+	SelfSigned bool       `json:"selfSigned"`
+	// FriendlyName is what Office Online Server selects it by. It is pinned
+	// once the farm was observed; see Desire.
+	FriendlyName string `json:"friendlyName"`
+	DER          []byte `json:"der"`
+	// Chain holds the issuers' certificates, nearest first, the root last;
+	// empty when self-signed.
+	Chain []ChainCertificate `json:"chain,omitempty"`
+}
+
+// ChainCertificate is an issuing authority's certificate.
+type ChainCertificate struct {
+	Thumbprint Thumbprint `json:"thumbprint"`
+	Subject    string     `json:"subject"`
+	NotAfter   time.Time  `json:"notAfter"`
+	DER        []byte     `json:"der"`
+}
+
+// Intermediates are the chain without its root.
+func (c Certificate) Intermediates() []ChainCertificate {
+	if len(c.Chain) == 0 {
+		return nil
+	}
+	return c.Chain[:len(c.Chain)-1]
+}
+
+// RootAuthorities are the certificates that SharePoint must hold as trusted
+// root authorities: the certificate itself when self-signed, else every
+// certificate of its chain.
+//
+// Source: Microsoft, "Creating SharePoint Add-ins that use high-trust
+// authorization": all certificates in the chain must be in SharePoint's list
+// of trusted root authorities.
+func (c Certificate) RootAuthorities() []ChainCertificate {
+	if c.SelfSigned {
+		return []ChainCertificate{{Thumbprint: c.Thumbprint, Subject: c.Subject, NotAfter: c.NotAfter, DER: c.DER}}
+	}
+	return c.Chain
+}

@@ -1,0 +1,115 @@
+// Package farm is the vocabulary of the trust between an Office Online Server
+// farm and the SharePoint farms that use it, and the comparison of what is
+// desired with what was observed.
+//
+// It is pure: nothing here reads a clock, a file, the network or a map in an
+// order that matters, and it imports nothing of ours.
+package farm
+
+import "time"
+
+// Farm is one Office Online Server farm and the SharePoint farms that trust
+// it, as configured. It names connections, never credentials, and so may
+// travel through workflow history.
+type Farm struct {
+	Name        string            `json:"name"`
+	Office      Office            `json:"office"`
+	SharePoint  []SharePoint      `json:"sharePoint"`
+	Certificate CertificatePolicy `json:"certificate"`
+	Rotation    RotationPolicy    `json:"rotation"`
+}
+
+// Server is a machine that scripts run on.
+type Server struct {
+	// Host is the DNS name: the name in reports, in the server's WinRM
+	// certificate and in the Kerberos service principal.
+	Host string `json:"host"`
+	// Address is where to connect, host:port; empty means Host and port 5986.
+	Address string `json:"address,omitempty"`
+	// Connection names an entry under connections in the configuration.
+	Connection string `json:"connection"`
+}
+
+// Office is the Office Online Server side of a farm.
+type Office struct {
+	Servers []Server `json:"servers"`
+	// AllowOutboundHTTP and AllowHTTPSecureStoreConnections are the two HTTP
+	// switches of the procedure; nil means not configured: not touched and
+	// not compared.
+	AllowOutboundHTTP               *bool `json:"allowOutboundHttp,omitempty"`
+	AllowHTTPSecureStoreConnections *bool `json:"allowHttpSecureStoreConnections,omitempty"`
+	// ExportTo is a path on the first office server that the public
+	// certificate is also written to; empty means nowhere.
+	ExportTo string `json:"exportTo,omitempty"`
+	// ProveKeyAs says who signs to prove that the key works.
+	ProveKeyAs KeyProof `json:"proveKeyAs"`
+}
+
+// KeyProof says as whom a signature proves the key usable.
+type KeyProof string
+
+// The ways to prove a key.
+const (
+	// AsNetworkService signs in a one-shot scheduled task that runs as
+	// S-1-5-20, the account that Office Online Server runs as.
+	AsNetworkService KeyProof = "networkService"
+	// AsAdministrator signs as the connected account and checks the access
+	// control entry of S-1-5-20; for servers where policy forbids tasks.
+	AsAdministrator KeyProof = "administrator"
+)
+
+// SharePoint is one SharePoint farm that trusts the office farm.
+type SharePoint struct {
+	// FrontEnd is the server that SharePoint cmdlets run on.
+	FrontEnd Server `json:"frontEnd"`
+	// Servers are all SharePoint servers of the farm, the front end included.
+	Servers []Server `json:"servers"`
+	// Sites are top-level site collection URLs; the app permission is given
+	// on the root web of each.
+	Sites []string `json:"sites"`
+	// IssuerName begins the names of issuers and root authorities that are
+	// created: "OOS" creates "OOS SharePoint Server" and "OOS SQL Server".
+	IssuerName string `json:"issuerName"`
+	// RunAs says how SharePoint cmdlets reach SQL Server (the second hop).
+	RunAs RunAs `json:"runAs"`
+}
+
+// RunAs says under which identity SharePoint cmdlets run on the front end.
+type RunAs string
+
+// The ways to run SharePoint cmdlets.
+const (
+	// Direct runs them as the connected account: delegation is in place, or
+	// SQL Server is on the front end itself.
+	Direct RunAs = "direct"
+)
+
+// CertificatePolicy says what certificate the farm should have and when it
+// needs a new one. Where it comes from stays in the worker's configuration.
+type CertificatePolicy struct {
+	// Name begins the friendly name of certificates that farmtrust imports.
+	Name string `json:"name"`
+	// LeadTime is how long before its end a certificate is to be replaced.
+	LeadTime time.Duration `json:"leadTime"`
+	// Exportable marks imported keys exportable; the default is not.
+	Exportable bool `json:"exportable,omitempty"`
+}
+
+// RotationPolicy says how a rotation proceeds.
+type RotationPolicy struct {
+	// AtOnce bounds how many servers are worked on at the same time in steps
+	// that users cannot notice.
+	AtOnce int `json:"atOnce"`
+	// RestartAtOnce is the batch size of restarts after the canary.
+	RestartAtOnce int `json:"restartAtOnce"`
+}
+
+// OfficeServer returns the configured office server named host.
+func (f Farm) OfficeServer(host string) (Server, bool) {
+	for _, s := range f.Office.Servers {
+		if s.Host == host {
+			return s, true
+		}
+	}
+	return Server{}, false
+}

@@ -1,0 +1,162 @@
+package farm
+
+import "time"
+
+// Observed is what was read from all servers of a farm. Times are on the
+// worker's clock, unless a field says otherwise, so that servers compare.
+type Observed struct {
+	Office     []OfficeServer   `json:"office"`
+	SharePoint []SharePointFarm `json:"sharePoint"`
+}
+
+// Machine is what is known of any server.
+type Machine struct {
+	Host string `json:"host"`
+	// Name is the computer name as Windows says it.
+	Name   string `json:"name"`
+	Domain string `json:"domain"`
+	// Forest is the DNS name of the Active Directory forest; empty when it
+	// could not be read, which is a warning.
+	Forest string `json:"forest"`
+	// WindowsBuild is 14393 for Server 2016, 17763 for 2019, 20348 for 2022.
+	WindowsBuild int    `json:"windowsBuild"`
+	PowerShell   string `json:"powerShell"`
+	Elevated     bool   `json:"elevated"`
+	// Clock is the server's own clock when it was read, and Skew how far it
+	// was ahead of the worker's.
+	Clock time.Time     `json:"clock"`
+	Skew  time.Duration `json:"skew"`
+	// PendingReboot says that Windows waits for a restart.
+	PendingReboot bool `json:"pendingReboot"`
+	// ConfigurationMode is the mode of the Desired State Configuration
+	// manager, for example "ApplyAndAutoCorrect"; empty when there is none.
+	ConfigurationMode string `json:"configurationMode,omitempty"`
+}
+
+// StoreCertificate is a certificate in a Windows certificate store.
+type StoreCertificate struct {
+	Thumbprint   Thumbprint `json:"thumbprint"`
+	FriendlyName string     `json:"friendlyName"`
+	Subject      string     `json:"subject"`
+	NotBefore    time.Time  `json:"notBefore"`
+	NotAfter     time.Time  `json:"notAfter"`
+	HasKey       bool       `json:"hasKey"`
+	// Provider is the cryptographic provider of the key; KeyReaders the
+	// security identifiers that may read the key file.
+	Provider   string   `json:"provider,omitempty"`
+	KeyReaders []string `json:"keyReaders,omitempty"`
+	// KeySigns says that a test signature with the key verified.
+	KeySigns bool `json:"keySigns,omitempty"`
+}
+
+// OfficeServer is one machine of the Office Online Server farm.
+type OfficeServer struct {
+	Machine Machine `json:"machine"`
+	// Certificates are those of the Personal store that matter: the target,
+	// those that share its friendly name or subject, those the farm names.
+	Certificates []StoreCertificate `json:"certificates"`
+	// Roots and Intermediates tell which of the target's certificates are in
+	// Trusted Root and in the CA store; Roots also those that share the
+	// target's friendly name.
+	Roots         []StoreCertificate `json:"roots,omitempty"`
+	Intermediates []Thumbprint       `json:"intermediates,omitempty"`
+	// Joined is false when the machine is in no Office Online Server farm.
+	Joined   bool       `json:"joined"`
+	Settings OfficeFarm `json:"settings"`
+	// Health is what Get-OfficeWebAppsMachine says; it is often chronically
+	// "Unhealthy" and only compared with the baseline.
+	Health    string    `json:"health"`
+	Discovery Discovery `json:"discovery"`
+	Service   Service   `json:"service"`
+	// WorkersSince is when the oldest IIS worker process started; zero when
+	// none runs.
+	WorkersSince time.Time `json:"workersSince,omitzero"`
+	// SettingsSince is when this machine's copy of the farm settings was last
+	// written; zero when unknown.
+	SettingsSince time.Time `json:"settingsSince,omitzero"`
+}
+
+// OfficeFarm is the farm as one office server sees it.
+type OfficeFarm struct {
+	Master string `json:"master"`
+	// Machines are the computer names of the farm.
+	Machines                        []string `json:"machines,omitempty"`
+	S2SCertificateName              string   `json:"s2sCertificateName"`
+	CertificateName                 string   `json:"certificateName"`
+	AllowOutboundHTTP               bool     `json:"allowOutboundHttp"`
+	AllowHTTPSecureStoreConnections bool     `json:"allowHttpSecureStoreConnections"`
+}
+
+// Discovery is the answer of the server's own /hosting/discovery.
+type Discovery struct {
+	URL string `json:"url"`
+	// Status is the HTTP status; 0 when there was no answer, and Problem then
+	// says why.
+	Status  int    `json:"status"`
+	Problem string `json:"problem,omitempty"`
+}
+
+// Service is a Windows service.
+type Service struct {
+	Name    string `json:"name"`
+	Running bool   `json:"running"`
+	// Since is when its process started; zero when it does not run.
+	Since time.Time `json:"since,omitzero"`
+}
+
+// SharePointFarm is one SharePoint farm as its front end sees it.
+type SharePointFarm struct {
+	FrontEnd string `json:"frontEnd"`
+	// Version is the build of the farm, such as "16.0.4456.1000".
+	Version string `json:"version"`
+	// Issuers are all trusted security token issuers with one of the two
+	// registered names, and any others that hold a configured name.
+	Issuers         []TokenIssuer   `json:"issuers"`
+	RootAuthorities []RootAuthority `json:"rootAuthorities"`
+	Permissions     []AppPermission `json:"permissions"`
+	// UserProfileServices counts User Profile service applications.
+	UserProfileServices int `json:"userProfileServices"`
+	// Members are the computer names of the farm's SharePoint servers.
+	Members []string           `json:"members"`
+	Servers []SharePointServer `json:"servers"`
+}
+
+// TokenIssuer is a SharePoint trusted security token issuer.
+type TokenIssuer struct {
+	Name           string     `json:"name"`
+	RegisteredName string     `json:"registeredName"`
+	Thumbprint     Thumbprint `json:"thumbprint"`
+	TrustBroker    bool       `json:"trustBroker"`
+	// Certificate is the DER certificate, kept so that it can be put back.
+	Certificate []byte `json:"certificate,omitempty"`
+	Description string `json:"description,omitempty"`
+	// Since is when farmtrust last set the certificate, which it notes in the
+	// description; zero when somebody else did.
+	Since time.Time `json:"since,omitzero"`
+}
+
+// RootAuthority is a SharePoint trusted root authority.
+type RootAuthority struct {
+	Name       string     `json:"name"`
+	Thumbprint Thumbprint `json:"thumbprint"`
+}
+
+// AppPermission is what an app principal may do at the scope of the site
+// subscription, seen from one site.
+type AppPermission struct {
+	Site           string `json:"site"`
+	RegisteredName string `json:"registeredName"`
+	// Right is "FullControl", "Manage", "Write", "Read" or empty.
+	Right   string `json:"right"`
+	AppOnly bool   `json:"appOnly"`
+}
+
+// SharePointServer is one server of a SharePoint farm.
+type SharePointServer struct {
+	Machine Machine `json:"machine"`
+	// Timer is SPTimerV4.
+	Timer Service `json:"timer"`
+	// WorkersSince is when the oldest IIS worker process started; zero when
+	// none runs.
+	WorkersSince time.Time `json:"workersSince,omitzero"`
+}

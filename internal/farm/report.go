@@ -1,0 +1,77 @@
+package farm
+
+import "time"
+
+// Outcome is how a rotation ended.
+type Outcome string
+
+// The outcomes.
+const (
+	// Verified: the second comparison was empty and each server used the key.
+	Verified Outcome = "verified"
+	// Already: the first comparison was empty.
+	Already Outcome = "already"
+	// Incomplete: retries ran out; the report lists what is done and what is
+	// not, and rotating again resumes.
+	Incomplete Outcome = "incomplete"
+	// Refused: a precondition failed; nothing was changed.
+	Refused Outcome = "refused"
+)
+
+// State is how far a step is on one server.
+type State string
+
+// The states of a step.
+const (
+	Waiting    State = "waiting"
+	Running    State = "running"
+	Changed    State = "changed"
+	Unchanged  State = "already"
+	Failed     State = "failed"
+	NotReached State = "not done"
+)
+
+// StepReport is one step on one server.
+type StepReport struct {
+	Step  Step  `json:"step"`
+	State State `json:"state"`
+	// Detail says what was found or done, or what failed and what to do.
+	Detail string `json:"detail,omitempty"`
+	// DurationMS is how long it took, in milliseconds.
+	DurationMS int64 `json:"durationMs"`
+}
+
+// ServerReport is all that was done on one server.
+type ServerReport struct {
+	Host  string       `json:"host"`
+	Role  Role         `json:"role"`
+	Steps []StepReport `json:"steps"`
+}
+
+// Role is what a server is in its farm.
+type Role string
+
+// The roles.
+const (
+	OfficeRole     Role = "office"
+	SharePointRole Role = "sharepoint"
+)
+
+// Report is what a rotation did and found.
+type Report struct {
+	Farm    string  `json:"farm"`
+	Outcome Outcome `json:"outcome"`
+	Reason  string  `json:"reason,omitempty"`
+	// Target and Previous are thumbprints; Previous is empty at first set-up.
+	Target       Thumbprint     `json:"target"`
+	FriendlyName string         `json:"friendlyName,omitempty"`
+	NotAfter     time.Time      `json:"notAfter,omitzero"`
+	Previous     Thumbprint     `json:"previous,omitempty"`
+	StartedAt    time.Time      `json:"startedAt"`
+	DurationMS   int64          `json:"durationMs"`
+	Servers      []ServerReport `json:"servers"`
+	// Statement says what was seen and no more.
+	Statement   string       `json:"statement"`
+	Differences []Difference `json:"differences,omitempty"`
+	Findings    []Finding    `json:"findings,omitempty"`
+}
