@@ -93,6 +93,17 @@ type CertificatePolicy struct {
 	LeadTime time.Duration `json:"leadTime"`
 	// Exportable marks imported keys exportable; the default is not.
 	Exportable bool `json:"exportable,omitempty"`
+	// Events say which expiry events concern this farm's certificate.
+	Events []EventMatch `json:"events,omitempty"`
+}
+
+// EventMatch recognises the expiry events of one certificate. Empty fields
+// match anything; at least one is set.
+type EventMatch struct {
+	// Vault is the Key Vault, or the source of another kind of event.
+	Vault string `json:"vault,omitempty"`
+	// Certificate is the certificate's name there.
+	Certificate string `json:"certificate,omitempty"`
 }
 
 // RotationPolicy says how a rotation proceeds.

@@ -62,15 +62,15 @@ type OfficeServer struct {
 	Joined        bool          `json:"joined"`
 	Master        string        `json:"master"`
 	// Machines is filled on the master only; they are the same everywhere.
-	Machines                       []string   `json:"machines"`
-	Health                         string     `json:"health"`
-	S2SCertificateName             string     `json:"s2sCertificateName"`
-	CertificateName                string     `json:"certificateName"`
-	AllowOutboundHTTP              bool       `json:"allowOutboundHttp"`
-	AllowHTTPSecureStoreConnection bool       `json:"allowHttpSecureStoreConnections"`
-	Discovery                      Discovery  `json:"discovery"`
-	Service                        Service    `json:"service"`
-	WorkersSince                   *time.Time `json:"workersSince"`
+	Machines                        []string   `json:"machines"`
+	Health                          string     `json:"health"`
+	S2SCertificateName              string     `json:"s2sCertificateName"`
+	CertificateName                 string     `json:"certificateName"`
+	AllowOutboundHTTP               bool       `json:"allowOutboundHttp"`
+	AllowHTTPSecureStoreConnections bool       `json:"allowHttpSecureStoreConnections"`
+	Discovery                       Discovery  `json:"discovery"`
+	Service                         Service    `json:"service"`
+	WorkersSince                    *time.Time `json:"workersSince"`
 	// SettingsSince is when settings.xml of the farm state was last written.
 	SettingsSince *time.Time `json:"settingsSince"`
 }
@@ -185,8 +185,8 @@ type SetNameResult struct {
 // SetOfficeHTTPSwitch sets the HTTP switches of the farm. Nil is not touched.
 // It must run on the master.
 type SetOfficeHTTPSwitch struct {
-	AllowOutboundHTTP              *bool `json:"AllowOutboundHttp,omitempty"`
-	AllowHTTPSecureStoreConnection *bool `json:"AllowHttpSecureStoreConnections,omitempty"`
+	AllowOutboundHTTP               *bool `json:"AllowOutboundHttp,omitempty"`
+	AllowHTTPSecureStoreConnections *bool `json:"AllowHttpSecureStoreConnections,omitempty"`
 }
 
 // Script implements [Params].

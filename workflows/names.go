@@ -1,0 +1,95 @@
+// Package workflows is the order of the steps, the waits, the decisions and
+// the way back of a rotation. It is deterministic: it reads no clock, file,
+// environment or map in an order that matters, and touches no server itself.
+package workflows
+
+import (
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// TaskQueue is the queue that farmtrust's workers poll.
+const TaskQueue = "farmtrust"
+
+// StatusQuery asks a rotation for its [Status].
+const StatusQuery = "status"
+
+// RotateID is the workflow ID of a farm's rotation. One farm has at most one.
+func RotateID(farmName string) string { return "rotate/" + farmName }
+
+// InspectID is the workflow ID of a farm's inspection.
+func InspectID(farmName string) string { return "inspect/" + farmName }
+
+// The search attributes that a rotation sets. They are never encrypted.
+var (
+	FarmAttribute          = temporal.NewSearchAttributeKeyKeyword("Farm")
+	PhaseAttribute         = temporal.NewSearchAttributeKeyKeyword("Phase")
+	ThumbprintAttribute    = temporal.NewSearchAttributeKeyKeyword("Thumbprint")
+	NeedsOperatorAttribute = temporal.NewSearchAttributeKeyBool("NeedsOperator")
+)
+
+// RotateInput asks for a rotation. It names the farm and nothing about where
+// its servers are: that is the worker's own configuration.
+type RotateInput struct {
+	Farm string `json:"farm"`
+	// Reason is shown to people: the event, or who asked.
+	Reason string `json:"reason"`
+}
+
+// InspectInput asks for a look at a farm.
+type InspectInput struct {
+	Farm string `json:"farm"`
+}
+
+// Inspection is what was found, and what a rotation would do.
+type Inspection struct {
+	Farm string `json:"farm"`
+	// Target is the certificate a rotation would work towards.
+	Target farm.Certificate `json:"target"`
+	// Current is the S2S certificate that the farm uses now, empty at first set-up.
+	Current  farm.StoreCertificate `json:"current"`
+	Servers  []InspectedServer     `json:"servers"`
+	Plan     []farm.Difference     `json:"plan"`
+	Findings []farm.Finding        `json:"findings"`
+}
+
+// InspectedServer is how one server answered.
+type InspectedServer struct {
+	Host    string       `json:"host"`
+	Role    farm.Role    `json:"role"`
+	Machine farm.Machine `json:"machine"`
+	// Detail describes the product on it: version, health.
+	Detail string `json:"detail,omitempty"`
+	// Problem and Remedy are empty when it could be observed.
+	Problem string `json:"problem,omitempty"`
+	Remedy  string `json:"remedy,omitempty"`
+}
+
+// Phase is where a rotation is.
+type Phase string
+
+// The phases of a rotation.
+const (
+	Observing  Phase = "observing"
+	Staging    Phase = "staging"
+	Switching  Phase = "switching"
+	Restarting Phase = "restarting"
+	Verifying  Phase = "verifying"
+	Done       Phase = "done"
+)
+
+// Status answers [StatusQuery]: the report so far.
+type Status struct {
+	Phase  Phase       `json:"phase"`
+	Report farm.Report `json:"report"`
+}
+
+// The types of the application errors that end a rotation. Their details hold
+// one [farm.Report].
+const (
+	// RefusedError: a precondition failed; nothing was changed.
+	RefusedError = "Refused"
+	// IncompleteError: retries ran out; rotating again resumes.
+	IncompleteError = "Incomplete"
+)
