@@ -1,0 +1,101 @@
+// Package secret names secrets and resolves them at the last moment, into
+// values that print, log and marshal as "[redacted]".
+//
+// It does not store, encrypt or cache secrets, and it cannot wipe them from
+// memory: Go's garbage collector may have copied them.
+package secret
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// MaxSize is the largest secret that [Ref.Resolve] accepts, in bytes. Secrets
+// here are passwords; a larger file is the wrong file.
+const MaxSize = 64 << 10
+
+// The ways to name a secret.
+const (
+	filePrefix = "file:"
+	envPrefix  = "env:"
+)
+
+// Errors that callers may test for.
+var (
+	// ErrRef says that a text does not name a secret; the configuration is to
+	// be corrected.
+	ErrRef = errors.New("not the name of a secret")
+	// ErrMissing says that the named secret is not there, or empty.
+	ErrMissing = errors.New("secret is missing or empty")
+	// ErrTooLarge says that the named secret exceeds [MaxSize].
+	ErrTooLarge = errors.New("secret is too large")
+)
+
+// Ref names a secret: "file:/path" is the content of a file without one
+// newline at its end, "env:NAME" is an environment variable. A Ref is not
+// secret and may be shown. The zero Ref names nothing.
+type Ref string
+
+// Parse checks that s names a secret. Its error wraps [ErrRef] and never
+// repeats s, since what people write here by mistake is the secret itself.
+func Parse(s string) (Ref, error) {
+	name, isFile := strings.CutPrefix(s, filePrefix)
+	variable, isEnv := strings.CutPrefix(s, envPrefix)
+	switch {
+	case isFile && name == "":
+		return "", fmt.Errorf("%w: file: lacks its path", ErrRef)
+	case isEnv && (variable == "" || strings.ContainsAny(variable, "=\x00")):
+		return "", fmt.Errorf("%w: env: lacks the name of a variable", ErrRef)
+	case isFile || isEnv:
+		return Ref(s), nil
+	default:
+		return "", fmt.Errorf("%w: write file:/path/of/the/secret or env:NAME_OF_A_VARIABLE", ErrRef)
+	}
+}
+
+// Resolve reads the secret. Its errors name the reference, never the content,
+// and wrap [ErrRef], [ErrMissing], [ErrTooLarge] or what the file system said.
+func (r Ref) Resolve() (Value, error) {
+	if _, err := Parse(string(r)); err != nil {
+		return Value{}, err
+	}
+	read := readFile
+	name, isFile := strings.CutPrefix(string(r), filePrefix)
+	if !isFile {
+		name, read = strings.TrimPrefix(string(r), envPrefix), readEnv
+	}
+	content, err := read(name)
+	switch {
+	case err != nil:
+		return Value{}, fmt.Errorf("read secret %s: %w", r, err)
+	case len(content) == 0:
+		return Value{}, fmt.Errorf("read secret %s: %w", r, ErrMissing)
+	case len(content) > MaxSize:
+		return Value{}, fmt.Errorf("read secret %s: %w: more than %d bytes", r, ErrTooLarge, MaxSize)
+	}
+	return FromBytes(content), nil
+}
+
+// readEnv returns the value of a variable as it is; unset reads as empty.
+func readEnv(name string) ([]byte, error) {
+	return []byte(os.Getenv(name)), nil
+}
+
+// readFile returns at most one byte more than may be, without one newline at
+// the end: editors and echo add it, and no password was meant to end in it.
+func readFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, MaxSize+1))
+	if err != nil || len(content) > MaxSize {
+		return content, err
+	}
+	text := strings.TrimSuffix(string(content), "\n")
+	return []byte(strings.TrimSuffix(text, "\r")), nil
+}
