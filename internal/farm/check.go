@@ -1,0 +1,284 @@
+package farm
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Check judges whether a rotation may start: a finding with severity [Stop]
+// ends it before anything is touched. Findings come in a fixed order.
+func Check(d Desired, o Observed) []Finding {
+	var all []Finding
+	for _, check := range []func(Desired, Observed) []Finding{
+		notElevated, notJoined, mastersDiffer, machinesNotConfigured, sharePointServersNotConfigured, forestsDiffer,
+		noUserProfiles, certificateNotValidByClock, friendlyNameTaken, friendlyNamesDiffer, subjectShared, keyInStorageProvider,
+		issuersAmbiguous, issuerNameTaken, otherOwnersAtWork, clearText,
+	} {
+		all = append(all, check(d, o)...)
+	}
+	return all
+}
+
+// Stops returns the findings that stop a rotation.
+func Stops(findings []Finding) []Finding {
+	var out []Finding
+	for _, f := range findings {
+		if f.Severity == Stop {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func stop(code, server, remedy, format string, args ...any) Finding {
+	return Finding{Code: code, Severity: Stop, Server: server, Text: fmt.Sprintf(format, args...), Remedy: remedy}
+}
+
+func warn(code, server, remedy, format string, args ...any) Finding {
+	return Finding{Code: code, Severity: Warn, Server: server, Text: fmt.Sprintf(format, args...), Remedy: remedy}
+}
+
+func notElevated(_ Desired, o Observed) []Finding {
+	var out []Finding
+	for _, m := range o.machines() {
+		if !m.Elevated {
+			out = append(out, stop("not-elevated", m.Host, "use a domain account that is a local administrator, or set LocalAccountTokenFilterPolicy for a local one",
+				"the connected account has no elevated token"))
+		}
+	}
+	return out
+}
+
+func notJoined(_ Desired, o Observed) []Finding {
+	var out []Finding
+	for _, s := range o.Office {
+		if !s.Joined {
+			out = append(out, stop("not-joined", s.Machine.Host, "join it, or take it out of the configuration", "is in no Office Online Server farm"))
+		}
+	}
+	return out
+}
+
+func mastersDiffer(_ Desired, o Observed) []Finding {
+	var first OfficeServer
+	for _, s := range o.Office {
+		switch {
+		case !s.Joined:
+		case first.Machine.Host == "":
+			first = s
+		case !strings.EqualFold(s.Settings.Master, first.Settings.Master):
+			return []Finding{stop("masters-differ", s.Machine.Host, "configure one Office Online Server farm per farm",
+				"its master is %s, but that of %s is %s", s.Settings.Master, first.Machine.Host, first.Settings.Master)}
+		}
+	}
+	if _, ok := o.Master(); !ok && first.Machine.Host != "" {
+		return []Finding{stop("master-not-configured", first.Machine.Host, "add the master to office.servers",
+			"its master %s is not configured", first.Settings.Master)}
+	}
+	return nil
+}
+
+func machinesNotConfigured(_ Desired, o Observed) []Finding {
+	master, ok := o.Master()
+	if !ok {
+		return nil
+	}
+	var out []Finding
+	for _, name := range master.Settings.Machines {
+		if !slices.ContainsFunc(o.Office, func(s OfficeServer) bool { return strings.EqualFold(s.Machine.Name, name) }) {
+			out = append(out, stop("machine-not-configured", name, "add it to office.servers: it would lack the certificate",
+				"is a machine of the Office Online Server farm, but is not configured"))
+		}
+	}
+	for _, s := range o.Office {
+		if s.Joined && !containsFold(master.Settings.Machines, s.Machine.Name) {
+			out = append(out, stop("machine-not-in-farm", s.Machine.Host, "take it out of office.servers, or join it to the farm",
+				"is configured, but %s does not list it as a machine of the farm", master.Machine.Host))
+		}
+	}
+	return out
+}
+
+func sharePointServersNotConfigured(_ Desired, o Observed) []Finding {
+	var out []Finding
+	for _, f := range o.SharePoint {
+		for _, name := range f.Members {
+			if !slices.ContainsFunc(f.Servers, func(s SharePointServer) bool { return strings.EqualFold(s.Machine.Name, name) }) {
+				out = append(out, stop("sharepoint-server-not-configured", name, "add it to sharePoint.servers: it must be restarted to know the issuers",
+					"is a server of the SharePoint farm of %s, but is not configured", f.FrontEnd))
+			}
+		}
+	}
+	return out
+}
+
+// forestsDiffer checks the procedure's first prerequisite: Office Online
+// Server and SharePoint in the same Active Directory forest.
+func forestsDiffer(_ Desired, o Observed) []Finding {
+	var out []Finding
+	var first Machine
+	for _, m := range o.machines() {
+		switch {
+		case m.Forest == "":
+			out = append(out, warn("forest-unknown", m.Host, "make sure that all servers are in the same Active Directory forest", "its Active Directory forest could not be read"))
+		case first.Forest == "":
+			first = m
+		case !strings.EqualFold(m.Forest, first.Forest):
+			out = append(out, stop("forests-differ", m.Host, "server-to-server authentication needs one forest",
+				"is in forest %s, but %s is in %s", m.Forest, first.Host, first.Forest))
+		}
+	}
+	return out
+}
+
+// noUserProfiles checks the procedure's second prerequisite.
+func noUserProfiles(_ Desired, o Observed) []Finding {
+	var out []Finding
+	for _, f := range o.SharePoint {
+		if f.UserProfileServices == 0 {
+			out = append(out, stop("no-user-profiles", f.FrontEnd, "configure a User Profile service application first", "the SharePoint farm has no User Profile service application"))
+		}
+	}
+	return out
+}
+
+func certificateNotValidByClock(d Desired, o Observed) []Finding {
+	var out []Finding
+	t := d.Target
+	for _, m := range o.machines() {
+		switch {
+		case m.Clock.Before(t.NotBefore):
+			out = append(out, stop("not-yet-valid", m.Host, "wait, or set the server's clock",
+				"by its clock (%s) certificate %s is not valid before %s", clock(m.Clock), t.Thumbprint.Short(), clock(t.NotBefore)))
+		case m.Clock.After(t.NotAfter):
+			out = append(out, stop("expired", m.Host, "provide a newer certificate, or set the server's clock",
+				"by its clock (%s) certificate %s ended at %s", clock(m.Clock), t.Thumbprint.Short(), clock(t.NotAfter)))
+		}
+	}
+	return out
+}
+
+// friendlyNameTaken: Office Online Server cannot choose between certificates
+// of one friendly name; Microsoft's planning page names the Trusted Root
+// store, practice also the Personal store.
+func friendlyNameTaken(d Desired, o Observed) []Finding {
+	var out []Finding
+	for _, s := range o.Office {
+		for _, store := range []struct {
+			name string
+			list []StoreCertificate
+		}{{"Personal", s.Certificates}, {"Trusted Root", s.Roots}} {
+			for _, c := range store.list {
+				if c.FriendlyName == d.Target.FriendlyName && (c.Thumbprint != d.Target.Thumbprint || store.name == "Trusted Root") {
+					out = append(out, stop("friendly-name-taken", s.Machine.Host, "give one of them another friendly name, or set certificate.name",
+						"certificate %s in the %s store already has the friendly name %q", c.Thumbprint.Short(), store.name, c.FriendlyName))
+				}
+			}
+		}
+	}
+	return out
+}
+
+func friendlyNamesDiffer(d Desired, o Observed) []Finding {
+	names := targetNames(d.Target.Thumbprint, o)
+	if len(names) < 2 {
+		return nil
+	}
+	return []Finding{stop("friendly-names-differ", "", "give it the same friendly name on every office server",
+		"certificate %s has different friendly names: %s", d.Target.Thumbprint.Short(), strings.Join(names, ", "))}
+}
+
+// subjectShared warns: two certificates of the same subject in the Personal
+// store kept WACSM from starting in one published case, which concerned the
+// HTTPS certificate; whether it holds for S2S is unknown.
+func subjectShared(d Desired, o Observed) []Finding {
+	var out []Finding
+	for _, s := range o.Office {
+		for _, c := range s.Certificates {
+			if c.Subject == d.Target.Subject && c.Thumbprint != d.Target.Thumbprint {
+				out = append(out, warn("subject-shared", s.Machine.Host, "a distinct subject per generation avoids doubt",
+					"certificate %s in the Personal store has the same subject as the new one: %s", c.Thumbprint.Short(), c.Subject))
+			}
+		}
+	}
+	return out
+}
+
+// keyInStorageProvider warns: whether Office Online Server accepts a key in a
+// key storage provider (CNG) is unknown; SharePoint's own do not.
+func keyInStorageProvider(d Desired, o Observed) []Finding {
+	var out []Finding
+	for _, s := range o.Office {
+		if c, ok := s.Certificate(d.Target.Thumbprint); ok && strings.Contains(c.Provider, "Key Storage Provider") {
+			out = append(out, warn("key-storage-provider", s.Machine.Host, "if refreshes fail with \"Invalid provider type specified\", remove it and let farmtrust import it",
+				"the key is in %q; a cryptographic service provider is the safe choice", c.Provider))
+		}
+	}
+	return out
+}
+
+func issuersAmbiguous(d Desired, o Observed) []Finding {
+	var out []Finding
+	for _, f := range o.SharePoint {
+		for _, i := range Issuers() {
+			var names []string
+			for _, t := range f.Issuers {
+				if strings.EqualFold(t.RegisteredName, i.RegisteredName) {
+					names = append(names, t.Name)
+				}
+			}
+			if len(names) > 1 {
+				out = append(out, stop("issuers-ambiguous", f.FrontEnd, "remove all but one; which one SharePoint uses is not documented",
+					"several trusted token issuers are registered for %s: %s", i.Product, strings.Join(names, ", ")))
+			}
+		}
+	}
+	return out
+}
+
+func issuerNameTaken(d Desired, o Observed) []Finding {
+	var out []Finding
+	for _, sp := range d.Farm.SharePoint {
+		f, _ := o.Farm(sp.FrontEnd.Host)
+		for _, i := range Issuers() {
+			if _, exists := f.Issuer(i.RegisteredName); exists {
+				continue
+			}
+			for _, t := range f.Issuers {
+				if strings.EqualFold(t.Name, sp.IssuerDisplayName(i)) {
+					out = append(out, stop("issuer-name-taken", f.FrontEnd, "set another sharePoint.issuerName",
+						"the name %q belongs to an issuer registered as %s", t.Name, t.RegisteredName))
+				}
+			}
+		}
+	}
+	return out
+}
+
+func otherOwnersAtWork(_ Desired, o Observed) []Finding {
+	var out []Finding
+	for _, m := range o.machines() {
+		if m.PendingReboot {
+			out = append(out, stop("pending-reboot", m.Host, "restart it first, outside of the rotation", "Windows waits for a restart"))
+		}
+		if strings.EqualFold(m.ConfigurationMode, "ApplyAndAutoCorrect") {
+			out = append(out, stop("dsc-auto-correct", m.Host, "set the Local Configuration Manager to ApplyAndMonitor for the rotation",
+				"Desired State Configuration corrects settings by itself and may undo the rotation"))
+		}
+	}
+	return out
+}
+
+func clearText(d Desired, _ Observed) []Finding {
+	var out []Finding
+	if v := d.Farm.Office.AllowOutboundHTTP; v != nil && *v {
+		out = append(out, warn("clear-text", "", "use HTTPS between Office Online Server and SharePoint",
+			"allowOutboundHttp: OAuth tokens travel in clear text and can be intercepted and replayed"))
+	}
+	if v := d.Farm.Office.AllowHTTPSecureStoreConnections; v != nil && *v {
+		out = append(out, warn("clear-text", "", "store ODC files at HTTPS paths",
+			"allowHttpSecureStoreConnections: ODC files, which may hold database passwords, travel in clear text"))
+	}
+	return out
+}

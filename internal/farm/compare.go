@@ -1,0 +1,241 @@
+package farm
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Compare lists in what a farm differs from what is desired, in the order of
+// the procedure. It is empty when the trust is configured as desired and each
+// office server could use the key. What is not configured is not compared.
+//
+// A restart is listed for each server that still runs with settings older
+// than those it must load, and for each whose settings other differences
+// listed here are about to change.
+func Compare(d Desired, o Observed) []Difference {
+	var all []Difference
+	for _, part := range []func(Desired, Observed) []Difference{
+		compareImports, compareKeys, compareRootAuthorities, compareS2SName, compareS2SSeen, compareSwitches, compareIssuers,
+	} {
+		all = append(all, part(d, o)...)
+	}
+	return append(all, compareRestarts(d, o, all)...)
+}
+
+func compareImports(d Desired, o Observed) []Difference {
+	var out []Difference
+	t := d.Target
+	for _, s := range o.Office {
+		add := func(subject, have, want, text string) {
+			out = append(out, Difference{Step: StepImport, Server: s.Machine.Host, Subject: subject, Have: have, Want: want, Text: text})
+		}
+		switch c, ok := s.Certificate(t.Thumbprint); {
+		case !ok:
+			add("certificate", "absent", t.FriendlyName, fmt.Sprintf("import %q (%s): the Personal store does not hold it", t.FriendlyName, t.Thumbprint.Short()))
+		case !c.HasKey:
+			add("certificate", "without key", t.FriendlyName, fmt.Sprintf("import %q (%s) again: it is there without its private key", t.FriendlyName, t.Thumbprint.Short()))
+		case c.FriendlyName == "":
+			add("certificate", "without friendly name", t.FriendlyName, fmt.Sprintf("name %s %q: Office Online Server selects it by friendly name", t.Thumbprint.Short(), t.FriendlyName))
+		}
+		for _, i := range t.Intermediates() {
+			if !slices.Contains(s.Intermediates, i.Thumbprint) {
+				add("intermediate "+i.Thumbprint.Short(), "absent", i.Subject, fmt.Sprintf("add intermediate %q to the CA store: the chain needs it", i.Subject))
+			}
+		}
+		if t.SelfSigned && !s.hasRoot(t.Thumbprint) {
+			add("trusted root", "absent", t.Subject, "add the public certificate to Trusted Root: it is self-signed")
+		}
+	}
+	return out
+}
+
+func (s OfficeServer) hasRoot(t Thumbprint) bool {
+	return slices.ContainsFunc(s.Roots, func(c StoreCertificate) bool { return c.Thumbprint == t })
+}
+
+// usableByOffice says whether NETWORK SERVICE may read the key, and it signs.
+func (c StoreCertificate) usableByOffice() bool {
+	return c.KeySigns && slices.Contains(c.KeyReaders, NetworkService)
+}
+
+func compareKeys(d Desired, o Observed) []Difference {
+	var out []Difference
+	for _, s := range o.Office {
+		c, _ := s.Certificate(d.Target.Thumbprint)
+		if c.HasKey && c.usableByOffice() {
+			continue
+		}
+		have, text := "no access", "grant NETWORK SERVICE read access to the key: Office Online Server runs as it"
+		if c.HasKey && !c.KeySigns {
+			have, text = "does not sign", "prove that the key signs: the last test signature failed"
+		}
+		out = append(out, Difference{Step: StepGrant, Server: s.Machine.Host, Subject: "key", Have: have, Want: "NETWORK SERVICE reads it, and it signs", Text: text})
+	}
+	return out
+}
+
+func compareRootAuthorities(d Desired, o Observed) []Difference {
+	var out []Difference
+	for _, sp := range d.Farm.SharePoint {
+		seen, _ := o.Farm(sp.FrontEnd.Host)
+		for _, c := range d.Target.RootAuthorities() {
+			if seen.Trusts(c.Thumbprint) {
+				continue
+			}
+			out = append(out, Difference{
+				Step: StepRootAuthority, Server: sp.FrontEnd.Host, Subject: "root authority " + c.Thumbprint.Short(),
+				Have: "absent", Want: c.Subject,
+				Text: fmt.Sprintf("add trusted root authority %q for %q: no authority of SharePoint holds it", sp.RootAuthorityName(c), c.Subject),
+			})
+		}
+	}
+	return out
+}
+
+func compareS2SName(d Desired, o Observed) []Difference {
+	master, ok := o.Master()
+	if !ok || master.Settings.S2SCertificateName == d.Target.FriendlyName {
+		return nil
+	}
+	return []Difference{{
+		Step: StepS2SName, Server: master.Machine.Host, Subject: "S2SCertificateName",
+		Have: orNone(master.Settings.S2SCertificateName), Want: d.Target.FriendlyName,
+		Text: fmt.Sprintf("set S2SCertificateName to %q on the master: it is %s", d.Target.FriendlyName, orNone(master.Settings.S2SCertificateName)),
+	}}
+}
+
+func compareS2SSeen(d Desired, o Observed) []Difference {
+	var out []Difference
+	master, _ := o.Master()
+	for _, s := range o.Office {
+		if s.Machine.Host == master.Machine.Host || s.Settings.S2SCertificateName == d.Target.FriendlyName {
+			continue
+		}
+		out = append(out, Difference{
+			Step: StepS2SSeen, Server: s.Machine.Host, Subject: "S2SCertificateName",
+			Have: orNone(s.Settings.S2SCertificateName), Want: d.Target.FriendlyName,
+			Text: fmt.Sprintf("wait until it sees %q: the master tells it, which takes some time", d.Target.FriendlyName),
+		})
+	}
+	return out
+}
+
+func compareSwitches(d Desired, o Observed) []Difference {
+	var out []Difference
+	master, ok := o.Master()
+	if !ok {
+		return nil
+	}
+	for _, sw := range []struct {
+		name string
+		want *bool
+		have bool
+	}{
+		{"AllowOutboundHttp", d.Farm.Office.AllowOutboundHTTP, master.Settings.AllowOutboundHTTP},
+		{"AllowHttpSecureStoreConnections", d.Farm.Office.AllowHTTPSecureStoreConnections, master.Settings.AllowHTTPSecureStoreConnections},
+	} {
+		if sw.want == nil || *sw.want == sw.have {
+			continue
+		}
+		out = append(out, Difference{
+			Step: StepHTTPSwitches, Server: master.Machine.Host, Subject: sw.name,
+			Have: fmt.Sprint(sw.have), Want: fmt.Sprint(*sw.want),
+			Text: fmt.Sprintf("set %s to %t, as configured", sw.name, *sw.want),
+		})
+	}
+	return out
+}
+
+func compareIssuers(d Desired, o Observed) []Difference {
+	var out []Difference
+	for _, sp := range d.Farm.SharePoint {
+		seen, _ := o.Farm(sp.FrontEnd.Host)
+		for _, i := range Issuers() {
+			out = append(out, compareIssuer(d, sp, seen, i)...)
+		}
+	}
+	return out
+}
+
+func compareIssuer(d Desired, sp SharePoint, seen SharePointFarm, i Issuer) []Difference {
+	var out []Difference
+	add := func(subject, have, want, text string) {
+		out = append(out, Difference{Step: StepIssuer, Server: sp.FrontEnd.Host, Subject: subject, Have: have, Want: want, Text: text})
+	}
+	want := d.Target.Thumbprint.Short()
+	switch has, ok := seen.Issuer(i.RegisteredName); {
+	case !ok:
+		add("issuer "+i.Product, "absent", want, fmt.Sprintf("create trusted token issuer %q for %s with %s: there is none", sp.IssuerDisplayName(i), i.Product, want))
+	case has.Thumbprint != d.Target.Thumbprint:
+		add("issuer "+i.Product, orNone(has.Thumbprint.Short()), want, fmt.Sprintf("update trusted token issuer %q (%s) in place from %s to %s", has.Name, i.Product, orNone(has.Thumbprint.Short()), want))
+	}
+	for _, site := range sp.Sites {
+		if p := seen.Permission(site, i.RegisteredName); p.Right != FullControl || !p.AppOnly {
+			add("permission "+i.Product+" "+site, orNone(p.Right), FullControl+", app-only",
+				fmt.Sprintf("give the app principal of %s full control, app-only, at %s", i.Product, site))
+		}
+	}
+	return out
+}
+
+// compareRestarts lists the servers that must load what changed, or is about
+// to change. Unknown times owe nothing: see OfficeServer.SettingsSince.
+func compareRestarts(d Desired, o Observed, pending []Difference) []Difference {
+	var out []Difference
+	for _, sp := range d.Farm.SharePoint {
+		seen, _ := o.Farm(sp.FrontEnd.Host)
+		changes := pendingOn(pending, sp.FrontEnd.Host, StepRootAuthority, StepIssuer)
+		for _, s := range seen.Servers {
+			if why := restartOwed(changes, seen.TrustSince(), s.Timer, s.WorkersSince); why != "" {
+				out = append(out, restart(s.Machine.Host, "iisreset and SPTimerV4", "restart IIS and SPTimerV4: "+why))
+			}
+		}
+	}
+	changes := len(pendingSteps(pending, StepS2SName, StepS2SSeen, StepHTTPSwitches)) > 0
+	for _, s := range o.Office {
+		if why := restartOwed(changes, s.SettingsSince, s.Service, s.WorkersSince); why != "" {
+			out = append(out, restart(s.Machine.Host, "WACSM and iisreset", "restart WACSM and IIS: "+why))
+		}
+	}
+	return out
+}
+
+func restartOwed(changes bool, since time.Time, service Service, workers time.Time) string {
+	switch {
+	case changes:
+		return "its settings change"
+	case !service.Running:
+		return service.Name + " does not run"
+	case service.Since.Before(since):
+		return fmt.Sprintf("%s started before the settings changed", service.Name)
+	case !workers.IsZero() && workers.Before(since):
+		return "IIS workers started before the settings changed"
+	}
+	return ""
+}
+
+func restart(host, subject, text string) Difference {
+	return Difference{Step: StepRestart, Server: host, Subject: subject, Have: "owed", Want: "done", Text: text}
+}
+
+func pendingOn(pending []Difference, host string, steps ...Step) bool {
+	return slices.ContainsFunc(pendingSteps(pending, steps...), func(p Difference) bool { return p.Server == host })
+}
+
+func pendingSteps(pending []Difference, steps ...Step) []Difference {
+	var out []Difference
+	for _, p := range pending {
+		if slices.Contains(steps, p.Step) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}

@@ -1,0 +1,97 @@
+package farm
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Certificate returns the certificate with that thumbprint from the server's
+// Personal store.
+func (s OfficeServer) Certificate(t Thumbprint) (StoreCertificate, bool) {
+	return find(s.Certificates, func(c StoreCertificate) bool { return c.Thumbprint == t })
+}
+
+// Master returns the office server that the farm calls its master.
+func (o Observed) Master() (OfficeServer, bool) {
+	return find(o.Office, func(s OfficeServer) bool {
+		return s.Joined && strings.EqualFold(s.Machine.Name, s.Settings.Master)
+	})
+}
+
+// Current is the certificate that the farm's S2S setting names on the master;
+// false when nothing is set, or nothing by that name is there.
+func (o Observed) Current() (StoreCertificate, bool) {
+	master, ok := o.Master()
+	if !ok || master.Settings.S2SCertificateName == "" {
+		return StoreCertificate{}, false
+	}
+	return find(master.Certificates, func(c StoreCertificate) bool {
+		return c.FriendlyName == master.Settings.S2SCertificateName
+	})
+}
+
+// Farm returns what was observed of the SharePoint farm of a front end.
+func (o Observed) Farm(frontEnd string) (SharePointFarm, bool) {
+	return find(o.SharePoint, func(f SharePointFarm) bool { return f.FrontEnd == frontEnd })
+}
+
+// Issuer returns the token issuer with that registered name, whatever its
+// display name. Registered names compare without case; see facts on issuers.
+func (f SharePointFarm) Issuer(registeredName string) (TokenIssuer, bool) {
+	return find(f.Issuers, func(i TokenIssuer) bool { return strings.EqualFold(i.RegisteredName, registeredName) })
+}
+
+// Trusts says whether some root authority holds the certificate, under
+// whatever name.
+func (f SharePointFarm) Trusts(t Thumbprint) bool {
+	return slices.ContainsFunc(f.RootAuthorities, func(a RootAuthority) bool { return a.Thumbprint == t })
+}
+
+// Permission returns what an app principal may do, seen from a site.
+func (f SharePointFarm) Permission(site, registeredName string) AppPermission {
+	p, _ := find(f.Permissions, func(p AppPermission) bool {
+		return p.Site == site && strings.EqualFold(p.RegisteredName, registeredName)
+	})
+	return p
+}
+
+// TrustSince is when farmtrust last set an issuer's certificate; zero when it
+// never did.
+func (f SharePointFarm) TrustSince() time.Time {
+	var since time.Time
+	for _, i := range f.Issuers {
+		if i.Since.After(since) {
+			since = i.Since
+		}
+	}
+	return since
+}
+
+func find[T any](list []T, is func(T) bool) (T, bool) {
+	if i := slices.IndexFunc(list, is); i >= 0 {
+		return list[i], true
+	}
+	var none T
+	return none, false
+}
+
+// machines lists every server once, office servers first.
+func (o Observed) machines() []Machine {
+	var out []Machine
+	for _, s := range o.Office {
+		out = append(out, s.Machine)
+	}
+	for _, f := range o.SharePoint {
+		for _, s := range f.Servers {
+			out = append(out, s.Machine)
+		}
+	}
+	return out
+}
+
+func containsFold(list []string, s string) bool {
+	return slices.ContainsFunc(list, func(x string) bool { return strings.EqualFold(x, s) })
+}
+
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
