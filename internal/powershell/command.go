@@ -1,0 +1,51 @@
+package powershell
+
+import (
+	_ "embed" // for the bootstrap
+	"encoding/base64"
+	"encoding/binary"
+	"strings"
+	"unicode/utf16"
+)
+
+//go:embed bootstrap.ps1
+var bootstrap string
+
+// Exit codes of the bootstrap, for people who read logs: the lines that come
+// with them are what [ReadAnswer] goes by.
+const (
+	// ExitBadStdin is the exit code when standard input did not match its hash.
+	ExitBadStdin = 97
+	// ExitConstrained is the exit code in a constrained language mode.
+	ExitConstrained = 98
+)
+
+// CommandLine is the command that every call starts on the server, the same
+// for all: what to run, and with what, comes over standard input (see [Seal]).
+//
+// Event 4688 and script block logging may record command lines, and cmd.exe
+// runs none above 8191 characters; so no value is ever part of it.
+func CommandLine() string {
+	return "powershell.exe -NoLogo -NoProfile -NonInteractive -InputFormat Text -OutputFormat Text -EncodedCommand " +
+		encodeCommand(withoutComments(bootstrap))
+}
+
+// encodeCommand encodes a script for -EncodedCommand: base64 of UTF-16LE.
+func encodeCommand(script string) string {
+	var raw []byte
+	for _, unit := range utf16.Encode([]rune(script)) {
+		raw = binary.LittleEndian.AppendUint16(raw, unit)
+	}
+	return base64.StdEncoding.EncodeToString(raw)
+}
+
+func withoutComments(script string) string {
+	var kept []string
+	for line := range strings.Lines(script) {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "#") {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, "\n")
+}
