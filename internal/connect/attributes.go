@@ -1,0 +1,96 @@
+package connect
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+)
+
+// SearchAttributesError says that the namespace does not know all search
+// attributes; a workflow that sets one would never get past it.
+type SearchAttributesError struct {
+	Namespace string
+	// Missing are not known at all.
+	Missing []temporal.SearchAttributeKey
+	// Mistyped are known with another type, and cannot be set.
+	Mistyped []temporal.SearchAttributeKey
+}
+
+// Error names the commands that mend it.
+func (e *SearchAttributesError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "check search attributes of Temporal namespace %q:", e.Namespace)
+	if len(e.Mistyped) > 0 {
+		fmt.Fprintf(&b, " %s registered with another type; run: %s", names(e.Mistyped), e.command("remove", e.Mistyped))
+		fmt.Fprintf(&b, " && %s", e.command("create", append(e.Mistyped[:len(e.Mistyped):len(e.Mistyped)], e.Missing...)))
+		return b.String()
+	}
+	fmt.Fprintf(&b, " %s missing; run: %s", names(e.Missing), e.command("create", e.Missing))
+	return b.String()
+}
+
+func (e *SearchAttributesError) command(verb string, keys []temporal.SearchAttributeKey) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "temporal operator search-attribute %s --namespace %s", verb, e.Namespace)
+	if verb == "remove" {
+		b.WriteString(" --yes")
+	}
+	for _, k := range keys {
+		fmt.Fprintf(&b, " --name %s", k.GetName())
+		if verb == "create" {
+			fmt.Fprintf(&b, " --type %s", k.GetValueType())
+		}
+	}
+	return b.String()
+}
+
+func names(keys []temporal.SearchAttributeKey) string {
+	all := make([]string, len(keys))
+	for i, k := range keys {
+		all[i] = k.GetName()
+	}
+	return strings.Join(all, ", ")
+}
+
+// CheckSearchAttributes reports with a [*SearchAttributesError] which keys the
+// namespace does not have.
+func CheckSearchAttributes(ctx context.Context, c client.Client, namespace string, keys []temporal.SearchAttributeKey) error {
+	known, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
+	if err != nil {
+		return fmt.Errorf("list search attributes of Temporal namespace %q: %w", namespace, err)
+	}
+	problem := SearchAttributesError{Namespace: namespace}
+	for _, k := range keys {
+		switch t, ok := known.CustomAttributes[k.GetName()]; {
+		case !ok:
+			problem.Missing = append(problem.Missing, k)
+		case t != k.GetValueType():
+			problem.Mistyped = append(problem.Mistyped, k)
+		}
+	}
+	if len(problem.Missing)+len(problem.Mistyped) > 0 {
+		return &problem
+	}
+	return nil
+}
+
+// EnsureSearchAttributes adds keys to the namespace and leaves those alone
+// that it has. It needs the rights of an operator.
+func EnsureSearchAttributes(ctx context.Context, c client.Client, namespace string, keys []temporal.SearchAttributeKey) error {
+	wanted := map[string]enumspb.IndexedValueType{}
+	for _, k := range keys {
+		wanted[k.GetName()] = k.GetValueType()
+	}
+	_, err := c.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
+		Namespace: namespace, SearchAttributes: wanted,
+	})
+	if err != nil {
+		return fmt.Errorf("add search attributes to Temporal namespace %q: %w", namespace, err)
+	}
+	return CheckSearchAttributes(ctx, c, namespace, keys)
+}

@@ -1,0 +1,76 @@
+package connect_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.temporal.io/sdk/log"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/farmtrust/farmtrust/internal/connect"
+)
+
+// told is what a reader of the log sees of an entry.
+type told struct {
+	Level, Message, File string
+	Fields               map[string]any
+}
+
+func observe() (*connect.Logger, func() []told) {
+	core, logs := observer.New(zapcore.DebugLevel)
+	return connect.NewLogger(zap.New(core, zap.AddCaller())), func() []told {
+		var all []told
+		for _, e := range logs.TakeAll() {
+			all = append(all, told{e.Level.String(), e.Message, filepath.Base(e.Caller.File), e.ContextMap()})
+		}
+		return all
+	}
+}
+
+func TestEachLevelKeepsItsFieldsAndNamesItsCaller(t *testing.T) {
+	l, entries := observe()
+	l.Debug("d", "n", 1)
+	l.Info("i", "n", 2)
+	l.Warn("w", "n", 3)
+	l.Error("e", "n", 4)
+	want := []told{
+		{"debug", "d", "log_test.go", map[string]any{"n": int64(1)}},
+		{"info", "i", "log_test.go", map[string]any{"n": int64(2)}},
+		{"warn", "w", "log_test.go", map[string]any{"n": int64(3)}},
+		{"error", "e", "log_test.go", map[string]any{"n": int64(4)}},
+	}
+	if diff := cmp.Diff(want, entries()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWithAddsFieldsToTheChildOnly(t *testing.T) {
+	parent, entries := observe()
+	child := log.With(parent, "farm", "contoso")
+	grandchild := log.With(child, "server", "oos-01")
+	parent.Info("parent")
+	child.Info("child")
+	grandchild.Info("grandchild", "step", "import")
+	want := []told{
+		{"info", "parent", "log_test.go", map[string]any{}},
+		{"info", "child", "log_test.go", map[string]any{"farm": "contoso"}},
+		{"info", "grandchild", "log_test.go", map[string]any{"farm": "contoso", "server": "oos-01", "step": "import"}},
+	}
+	if diff := cmp.Diff(want, entries()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// say stands for a helper between the caller and the log.
+func say(l log.Logger) { l.Info("said") }
+
+func TestSkippingAFrameNamesTheCallersCaller(t *testing.T) {
+	l, entries := observe()
+	t.Run("inner", func(*testing.T) { say(log.Skip(l, 2)) })
+	if got := entries(); len(got) != 1 || got[0].File != "testing.go" {
+		t.Errorf("got %+v, want the frame that called the test function", got)
+	}
+}
