@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,19 +13,27 @@ const redacted = "[redacted]"
 // Value is a secret. However it is printed, logged or marshalled it shows as
 // "[redacted]"; only [Value.Bytes] gives it away. The zero Value is empty.
 type Value struct {
-	content []byte
+	// reveal holds the bytes in a closure: fmt and other printers ignore the
+	// methods of unexported fields and walk into them, but not into functions.
+	reveal func() []byte
 }
 
 // FromBytes makes a Value of a copy of content.
 func FromBytes(content []byte) Value {
-	return Value{content: append([]byte(nil), content...)}
+	kept := bytes.Clone(content)
+	return Value{reveal: func() []byte { return bytes.Clone(kept) }}
 }
 
 // Bytes returns a copy of the secret.
-func (v Value) Bytes() []byte { return append([]byte(nil), v.content...) }
+func (v Value) Bytes() []byte {
+	if v.reveal == nil {
+		return nil
+	}
+	return v.reveal()
+}
 
 // IsZero says whether the secret is empty.
-func (v Value) IsZero() bool { return len(v.content) == 0 }
+func (v Value) IsZero() bool { return len(v.Bytes()) == 0 }
 
 // String implements [fmt.Stringer].
 func (Value) String() string { return redacted }
