@@ -1,0 +1,278 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// reader turns nodes of the file into values. Whatever is wrong with a node
+// becomes a problem and its value stays zero, so that reading goes on and the
+// operator learns of everything at once.
+type reader struct {
+	file, folder string
+	problems     Problems
+	warnings     Problems
+	// What is known of the file so far, for the checks across it.
+	farmsRead   int
+	farmNames   map[string]int
+	placements  []placement
+	connectedBy map[string]node
+}
+
+func newReader(file string) *reader {
+	return &reader{file: file, folder: filepath.Dir(file), farmNames: map[string]int{}, connectedBy: map[string]node{}}
+}
+
+// node is a value of the file and its place in the document.
+type node struct {
+	*yaml.Node
+	path string
+}
+
+// field is a key of a mapping.
+type field struct {
+	read func(node)
+	// required, unless empty, is what to do when the key is missing.
+	required string
+	// later marks a key of the design that this version does not have. It is
+	// refused, since who writes it relies on it.
+	later bool
+}
+
+type fields map[string]field
+
+// names are the keys that may be written.
+func (f fields) names() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(f)), func(name string) bool { return f[name].later })
+}
+
+func (r *reader) problem(n node, remedy, format string, args ...any) {
+	r.problems = append(r.problems, Problem{r.file, n.Line, n.path, fmt.Sprintf(format, args...), remedy})
+}
+
+func (r *reader) warning(n node, remedy, format string, args ...any) {
+	r.warnings = append(r.warnings, Problem{r.file, n.Line, n.path, fmt.Sprintf(format, args...), remedy})
+}
+
+// The YAML library's errors are text. Only the line is taken from it, and
+// quoted parts are dropped: they may be a password written in the wrong place.
+var (
+	yamlLine   = regexp.MustCompile(`line (\d+): `)
+	yamlQuoted = regexp.MustCompile("'[^']*'|`[^`]*`|\"[^\"]*\"")
+)
+
+// document reads the one document of the file.
+func (r *reader) document(content io.Reader) (node, bool) {
+	decoder := yaml.NewDecoder(content)
+	var document, second yaml.Node
+	err := decoder.Decode(&document)
+	if errors.Is(err, io.EOF) {
+		r.problems = Problems{{r.file, 1, "", "the file is empty", "write farms and connections; docs/configuration.md has an example"}}
+		return node{}, false
+	}
+	if err == nil {
+		if err = decoder.Decode(&second); err == nil {
+			r.problem(node{&second, ""}, "keep one document in the file, without ---", "a second document begins here")
+			return node{}, false
+		}
+	}
+	if !errors.Is(err, io.EOF) {
+		line := 1
+		if found := yamlLine.FindStringSubmatch(err.Error()); found != nil {
+			line, _ = strconv.Atoi(found[1]) // digits, by the expression
+		}
+		text := strings.TrimPrefix(yamlLine.ReplaceAllString(err.Error(), ""), "yaml: ")
+		r.problems = Problems{{r.file, line, "", "this is not YAML: " + yamlQuoted.ReplaceAllString(text, "..."), "correct the syntax at or just above this line"}}
+		return node{}, false
+	}
+	return node{document.Content[0], ""}, true
+}
+
+// mapping reads each key of n with its field.
+func (r *reader) mapping(n node, known fields) {
+	if !n.isMapping() {
+		r.problem(n, "write these fields below it: "+strings.Join(known.names(), ", "), "must be a mapping%s", butIs(n))
+		return
+	}
+	seen := map[string]int{}
+	for key, value := range r.entries(n, seen) {
+		f, ok := known[key]
+		switch {
+		case !ok:
+			r.problem(value, nearest(key, known.names(), "the fields here"), "unknown field")
+		case f.later:
+			r.problem(value, "leave it out", "not supported in this version")
+		case isNull(value):
+			r.problem(value, "give it a value or leave it out", "is empty")
+		default:
+			f.read(value)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		if _, ok := seen[name]; !ok && known[name].required != "" {
+			r.problem(n.child(name), known[name].required, "missing")
+		}
+	}
+}
+
+// entries yields the keys of a mapping in the order of the file, reporting
+// those that are no plain text or come twice. A value stands at its key's line.
+func (r *reader) entries(n node, seen map[string]int) func(func(string, node) bool) {
+	return func(yield func(string, node) bool) {
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key := n.Content[i]
+			if key.Kind != yaml.ScalarNode || key.ShortTag() == "!!merge" {
+				r.problem(node{key, n.path}, "write the fields out", "a key that is no plain word")
+				continue
+			}
+			value := n.child(key.Value)
+			value.Node = n.Content[i+1]
+			if first, twice := seen[key.Value]; twice {
+				r.problem(node{key, value.path}, fmt.Sprintf("keep one; the first is on line %d", first), "written twice")
+				continue
+			}
+			seen[key.Value] = key.Line
+			if !yield(key.Value, value) {
+				return
+			}
+		}
+	}
+}
+
+// child is the place of a key below n.
+func (n node) child(key string) node {
+	if n.path == "" {
+		return node{n.Node, key}
+	}
+	return node{n.Node, n.path + "." + key}
+}
+
+// list reads each item of n, of which there must be at least one.
+func (r *reader) list(n node, item func(node)) {
+	if n.Kind != yaml.SequenceNode {
+		r.problem(n, "write [a, b] or one item per line, each after a dash", "must be a list%s", butIs(n))
+		return
+	}
+	if len(n.Content) == 0 {
+		r.problem(n, "name at least one", "is an empty list")
+	}
+	for i, content := range n.Content {
+		item(node{content, fmt.Sprintf("%s[%d]", n.path, i)})
+	}
+}
+
+// text reads a text without control characters and blanks around it.
+func (r *reader) text(n node) (string, bool) {
+	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" || n.Value == "" {
+		r.problem(n, "write a text; put numbers and special words in quotes", "must be a text%s", butIs(n))
+		return "", false
+	}
+	if strings.ContainsFunc(n.Value, func(c rune) bool { return c < ' ' || c == 0x7f }) || strings.TrimSpace(n.Value) != n.Value {
+		r.problem(n, "remove them", "has blanks around it or control characters in it")
+		return "", false
+	}
+	return n.Value, true
+}
+
+// name reads a text of at most max characters.
+func (r *reader) name(n node, max int) (string, bool) {
+	name, ok := r.text(n)
+	if length := len([]rune(name)); length > max {
+		r.problem(n, "choose a shorter one", "%d characters are too long, at most %d fit", length, max)
+		return "", false
+	}
+	return name, ok
+}
+
+func (r *reader) flag(n node) bool {
+	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" {
+		r.problem(n, "write true or false", "must be true or false%s", butIs(n))
+	}
+	return strings.EqualFold(n.Value, "true")
+}
+
+func (r *reader) number(n node, low, high int) int {
+	number, err := strconv.Atoi(n.Value)
+	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || err != nil || number < low || number > high {
+		r.problem(n, fmt.Sprintf("write a number from %d to %d", low, high), "must be a whole number in its bounds")
+	}
+	return number
+}
+
+// duration reads what [time.ParseDuration] accepts, and days: "30d", "1d12h".
+func (r *reader) duration(n node) time.Duration {
+	text, ok := r.text(n)
+	if !ok {
+		return 0
+	}
+	duration, err := parseDuration(text)
+	if err != nil || duration <= 0 {
+		r.problem(n, "write a length such as 30d, 12h or 90m", "%q is not a length of time", text)
+		return 0
+	}
+	return duration
+}
+
+// choice reads one of some words. What each later word needs is its remedy.
+func choice[T ~string](r *reader, n node, words []T, later map[string]string) T {
+	text, ok := r.text(n)
+	if !ok {
+		return ""
+	}
+	if remedy, ok := later[text]; ok {
+		r.problem(n, remedy, "%s is not supported in this version", text)
+		return ""
+	}
+	known := make([]string, len(words))
+	for i, word := range words {
+		if text == string(word) {
+			return word
+		}
+		known[i] = string(word)
+	}
+	r.problem(n, nearest(text, known, "the choices"), "unknown word %q", text)
+	return ""
+}
+
+// path reads a path of this machine, relative to the file's folder.
+func (r *reader) path(n node) string {
+	text, ok := r.text(n)
+	if !ok || filepath.IsAbs(text) {
+		return text
+	}
+	return filepath.Join(r.folder, text)
+}
+
+func (n node) isMapping() bool { return n.Kind == yaml.MappingNode }
+
+func isNull(n node) bool {
+	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
+}
+
+// butIs describes a node of the wrong kind, never by its content.
+func butIs(n node) string {
+	switch {
+	case n.isMapping():
+		return ", but is a mapping"
+	case n.Kind == yaml.SequenceNode:
+		return ", but is a list"
+	case n.Kind == yaml.AliasNode:
+		return ", but is an alias, which is not supported here"
+	case isNull(n), n.Value == "":
+		return ", but is empty"
+	case n.ShortTag() == "!!int", n.ShortTag() == "!!float":
+		return ", but is a number"
+	default:
+		return ", but is a single value"
+	}
+}

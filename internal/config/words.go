@@ -1,0 +1,78 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxListed bounds how many names a remedy lists: a file may have 1,000 farms.
+const maxListed = 12
+
+// nearest suggests the known word that a misspelt one most likely meant, and
+// lists the known ones as the members of group otherwise.
+func nearest(word string, known []string, group string) string {
+	best, distance := "", 3
+	for _, candidate := range known {
+		if d := edits(strings.ToLower(word), strings.ToLower(candidate), distance); d < distance {
+			best, distance = candidate, d
+		}
+	}
+	switch {
+	case best != "":
+		return fmt.Sprintf("did you mean %s?", best)
+	case len(known) > maxListed:
+		return fmt.Sprintf("%s are %s and %d more", group, strings.Join(known[:maxListed], ", "), len(known)-maxListed)
+	case len(known) == 0:
+		return group + " are none"
+	default:
+		return fmt.Sprintf("%s are %s", group, strings.Join(known, ", "))
+	}
+}
+
+// edits is the Levenshtein distance of two words, or limit when it is not less.
+func edits(a, b string, limit int) int {
+	if max(len(a), len(b))-min(len(a), len(b)) >= limit {
+		return limit
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return min(row[len(b)], limit)
+}
+
+// parseDuration is [time.ParseDuration] with days, which come first: "1d12h".
+func parseDuration(s string) (time.Duration, error) {
+	const day = 24 * time.Hour
+	days, rest, found := strings.Cut(s, "d")
+	if !found {
+		return time.ParseDuration(s)
+	}
+	count, err := strconv.ParseUint(days, 10, 32)
+	if err != nil || count > uint64(math.MaxInt64/day) {
+		return 0, fmt.Errorf("%q are no days", days)
+	}
+	total := time.Duration(count) * day
+	if rest == "" {
+		return total, nil
+	}
+	extra, err := time.ParseDuration(rest)
+	if err != nil || extra < 0 || total > math.MaxInt64-extra {
+		return 0, fmt.Errorf("%q is no length of time", rest)
+	}
+	return total + extra, nil
+}
