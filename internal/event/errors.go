@@ -1,0 +1,40 @@
+package event
+
+import "errors"
+
+// What is wrong with a body, for errors.Is. None of it heals by sending the
+// same body again.
+var (
+	// ErrTooLarge: the body is larger than [MaxBody].
+	ErrTooLarge = errors.New("too large")
+	// ErrContentType: the content type is not one that is understood.
+	ErrContentType = errors.New("unknown content type")
+	// ErrInvalid: not JSON, or an event with missing or wrong parts.
+	ErrInvalid = errors.New("invalid event")
+	// ErrUnknownType: a well-formed event that is not about the expiry of a
+	// certificate.
+	ErrUnknownType = errors.New("unknown event type")
+)
+
+// Error says what is wrong with a body, where, and what to do about it.
+type Error struct {
+	// Place is a path into the body such as "[1].data.EXP", or "body".
+	Place string
+	// Text says what is wrong there, Remedy what to do.
+	Text   string
+	Remedy string
+	// Err is one of the errors above.
+	Err error
+}
+
+// Error joins the three.
+func (e *Error) Error() string {
+	return "decode event: " + e.Place + ": " + e.Text + "; " + e.Remedy
+}
+
+// Unwrap returns the class of the error.
+func (e *Error) Unwrap() error { return e.Err }
+
+func invalid(place, text, remedy string) error {
+	return &Error{Place: place, Text: text, Remedy: remedy, Err: ErrInvalid}
+}
