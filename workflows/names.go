@@ -61,9 +61,8 @@ type InspectedServer struct {
 	Machine farm.Machine `json:"machine"`
 	// Detail describes the product on it: version, health.
 	Detail string `json:"detail,omitempty"`
-	// Problem and Remedy are empty when it could be observed.
+	// Problem says what happened and what to do; empty when it was observed.
 	Problem string `json:"problem,omitempty"`
-	Remedy  string `json:"remedy,omitempty"`
 }
 
 // Phase is where a rotation is.

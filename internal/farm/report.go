@@ -23,18 +23,21 @@ type State string
 
 // The states of a step.
 const (
-	Waiting    State = "waiting"
-	Running    State = "running"
-	Changed    State = "changed"
-	Unchanged  State = "already"
-	Failed     State = "failed"
-	NotReached State = "not done"
+	Running State = "running"
+	// Seen: the step only looks, and has.
+	Seen State = "seen"
+	// Changed and Unchanged: the step is done, and had or had not to act.
+	Changed   State = "changed"
+	Unchanged State = "already"
+	Failed    State = "failed"
 )
 
 // StepReport is one step on one server.
 type StepReport struct {
 	Step  Step  `json:"step"`
 	State State `json:"state"`
+	// Changed says that something was changed, even if a later part failed.
+	Changed bool `json:"changed"`
 	// Detail says what was found or done, or what failed and what to do.
 	Detail string `json:"detail,omitempty"`
 	// DurationMS is how long it took, in milliseconds.

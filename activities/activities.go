@@ -1,0 +1,168 @@
+// Package activities is the steps of a rotation: each looks, acts if needed,
+// and says what it found.
+//
+// It decides no order; package workflows does. It reaches servers only
+// through the small interfaces declared here.
+package activities
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/cert"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+// Farms is the worker's own configuration.
+type Farms interface {
+	// Farm returns the configured farm of that name.
+	Farm(name string) (farm.Farm, bool)
+}
+
+// Certificates is where a farm's certificates come from. Both methods may
+// block on files or the network, and are safe to repeat.
+type Certificates interface {
+	// Newest returns the certificate that the farm should have now.
+	Newest(ctx context.Context, farmName string) (*cert.Bundle, error)
+	// Find returns the certificate with that thumbprint.
+	Find(ctx context.Context, farmName string, t farm.Thumbprint) (*cert.Bundle, error)
+}
+
+// Activities holds what the steps need. Its methods are the activities.
+//
+// They are told a farm's name and a server's name, never an address or a
+// credential: both come from the worker's own configuration, so that nobody
+// who can only reach Temporal can aim our credentials elsewhere.
+type Activities struct {
+	Farms        Farms
+	Certificates Certificates
+	Remote       powershell.Runner
+	// Now is the worker's clock.
+	Now func() time.Time
+	// Poll is the pause between two looks at a server that is waited for.
+	Poll time.Duration
+}
+
+// ServerInput names a server of a farm and the certificate in question.
+type ServerInput struct {
+	Farm   string           `json:"farm"`
+	Host   string           `json:"host"`
+	Target farm.Certificate `json:"target"`
+}
+
+// StepResult is what a step did.
+type StepResult struct {
+	Changed bool `json:"changed"`
+	// Detail says what was found or done, for people.
+	Detail string `json:"detail"`
+	// At is when a change was complete, on the worker's clock.
+	At time.Time `json:"at,omitzero"`
+	// Elsewhere is set when the step belongs on another machine, by its
+	// computer name, and did nothing: the master has moved.
+	Elsewhere string `json:"elsewhere,omitempty"`
+}
+
+func (a *Activities) changed(format string, args ...any) StepResult {
+	return StepResult{Changed: true, Detail: fmt.Sprintf(format, args...), At: a.Now()}
+}
+
+func already(format string, args ...any) StepResult {
+	return StepResult{Detail: fmt.Sprintf(format, args...)}
+}
+
+// LoadFarm returns what is configured for a farm, without secrets.
+func (a *Activities) LoadFarm(_ context.Context, name string) (farm.Farm, error) {
+	f, ok := a.Farms.Farm(name)
+	if !ok {
+		return farm.Farm{}, refuse(UnknownFarm, "farm %q is not in the worker's configuration: check its name, or add it and restart the worker", name)
+	}
+	return f, nil
+}
+
+// ChooseTarget returns the public part of the certificate that the farm should
+// have now. A certificate that is unfit ends it with [UnfitCertificate].
+func (a *Activities) ChooseTarget(ctx context.Context, name string) (farm.Certificate, error) {
+	f, err := a.LoadFarm(ctx, name)
+	if err != nil {
+		return farm.Certificate{}, err
+	}
+	bundle, err := a.Certificates.Newest(ctx, name)
+	if err != nil {
+		return farm.Certificate{}, refuse(NoCertificate, "farm %s: %v", name, err)
+	}
+	if findings := farm.Stops(cert.Judge(bundle, a.Now())); len(findings) > 0 {
+		return farm.Certificate{}, refuse(UnfitCertificate, "farm %s: certificate %s: %s: %s", name, bundle.Certificate.Thumbprint.Short(), findings[0].Text, findings[0].Remedy)
+	}
+	target := bundle.Certificate
+	target.FriendlyName = farm.FriendlyName(f, target)
+	return target, nil
+}
+
+// CompareInput is everything a comparison needs.
+type CompareInput struct {
+	Farm     farm.Farm        `json:"farm"`
+	Target   farm.Certificate `json:"target"`
+	Observed farm.Observed    `json:"observed"`
+}
+
+// Comparison is what a comparison found.
+type Comparison struct {
+	// FriendlyName is the target's, pinned; see [farm.Desire].
+	FriendlyName string            `json:"friendlyName"`
+	Differences  []farm.Difference `json:"differences"`
+	Findings     []farm.Finding    `json:"findings"`
+	// Previous is the certificate in use, empty at first set-up.
+	Previous farm.StoreCertificate `json:"previous"`
+}
+
+// Compare compares what is desired with what was observed. It runs in an
+// activity, not in a workflow, so that improving it never breaks a replay.
+func (a *Activities) Compare(_ context.Context, in CompareInput) (Comparison, error) {
+	desired := farm.Desire(in.Farm, in.Target, in.Observed)
+	previous, _ := in.Observed.Current()
+	return Comparison{
+		FriendlyName: desired.Target.FriendlyName,
+		Differences:  farm.Compare(desired, in.Observed),
+		Findings:     farm.Check(desired, in.Observed),
+		Previous:     previous,
+	}, nil
+}
+
+// officeServer and its twins look a server up in the configuration.
+func (a *Activities) officeServer(name, host string) (powershell.Target, farm.Farm, error) {
+	f, ok := a.Farms.Farm(name)
+	if ok {
+		if s, ok := f.OfficeServer(host); ok {
+			return target(s), f, nil
+		}
+	}
+	return powershell.Target{}, f, refuse(UnknownServer, "office server %s of farm %s is not in the worker's configuration", host, name)
+}
+
+func (a *Activities) frontEnd(name, host string) (powershell.Target, farm.SharePoint, error) {
+	f, _ := a.Farms.Farm(name)
+	for _, sp := range f.SharePoint {
+		if sp.FrontEnd.Host == host {
+			return target(sp.FrontEnd), sp, nil
+		}
+	}
+	return powershell.Target{}, farm.SharePoint{}, refuse(UnknownServer, "SharePoint front end %s of farm %s is not in the worker's configuration", host, name)
+}
+
+func (a *Activities) sharePointServer(name, host string) (powershell.Target, error) {
+	f, _ := a.Farms.Farm(name)
+	for _, sp := range f.SharePoint {
+		for _, s := range sp.Servers {
+			if s.Host == host {
+				return target(s), nil
+			}
+		}
+	}
+	return powershell.Target{}, refuse(UnknownServer, "SharePoint server %s of farm %s is not in the worker's configuration", host, name)
+}
+
+func target(s farm.Server) powershell.Target {
+	return powershell.Target{Host: s.Host, Address: s.Address, Connection: s.Connection}
+}

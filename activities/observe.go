@@ -1,0 +1,147 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+// ObserveOffice looks at an office server.
+func (a *Activities) ObserveOffice(ctx context.Context, in ServerInput) (farm.OfficeServer, error) {
+	t, _, err := a.officeServer(in.Farm, in.Host)
+	if err != nil {
+		return farm.OfficeServer{}, err
+	}
+	return a.lookAtOffice(ctx, t, in.Target)
+}
+
+func (a *Activities) lookAtOffice(ctx context.Context, t powershell.Target, target farm.Certificate) (farm.OfficeServer, error) {
+	params := powershell.GetOfficeServer{
+		Thumbprint: string(target.Thumbprint), FriendlyName: target.FriendlyName, Subject: target.Subject, Chain: []string{},
+	}
+	for _, c := range target.Chain {
+		params.Chain = append(params.Chain, string(c.Thumbprint))
+	}
+	seen, err := run(ctx, a.Remote, t, params)
+	if err != nil {
+		return farm.OfficeServer{}, err
+	}
+	m, toWorker := a.machine(t.Host, seen.Machine)
+	s := farm.OfficeServer{
+		Machine:      m,
+		Certificates: certificates(seen.Certificates),
+		Roots:        certificates(seen.Roots),
+		Joined:       seen.Joined,
+		Settings: farm.OfficeFarm{
+			Master: seen.Master, Machines: seen.Machines,
+			S2SCertificateName: seen.S2SCertificateName, CertificateName: seen.CertificateName,
+			AllowOutboundHTTP: seen.AllowOutboundHTTP, AllowHTTPSecureStoreConnections: seen.AllowHTTPSecureStoreConnections,
+		},
+		Health:        seen.Health,
+		Discovery:     farm.Discovery(seen.Discovery),
+		Service:       service(seen.Service, toWorker),
+		WorkersSince:  toWorker(seen.WorkersSince),
+		SettingsSince: toWorker(seen.SettingsSince),
+	}
+	for _, i := range seen.Intermediates {
+		s.Intermediates = append(s.Intermediates, farm.Thumbprint(i))
+	}
+	return s, nil
+}
+
+// ObserveSharePoint looks at a SharePoint farm from its front end. Its servers
+// are observed one by one, with [Activities.ObserveSharePointServer].
+func (a *Activities) ObserveSharePoint(ctx context.Context, in ServerInput) (farm.SharePointFarm, error) {
+	t, sp, err := a.frontEnd(in.Farm, in.Host)
+	if err != nil {
+		return farm.SharePointFarm{}, err
+	}
+	params := powershell.GetSharePointFarm{Sites: sp.Sites}
+	for _, i := range farm.Issuers() {
+		params.RegisteredNames = append(params.RegisteredNames, i.RegisteredName)
+		params.Names = append(params.Names, sp.IssuerDisplayName(i))
+	}
+	seen, err := run(ctx, a.Remote, t, params)
+	if err != nil {
+		return farm.SharePointFarm{}, err
+	}
+	_, toWorker := a.machine(t.Host, seen.Machine)
+	f := farm.SharePointFarm{
+		FrontEnd: t.Host, Version: seen.Version, UserProfileServices: seen.UserProfileServices, Members: seen.Members,
+	}
+	for _, i := range seen.Issuers {
+		f.Issuers = append(f.Issuers, farm.TokenIssuer{
+			Name: i.Name, RegisteredName: i.RegisteredName, Thumbprint: farm.Thumbprint(i.Thumbprint),
+			TrustBroker: i.TrustBroker, Certificate: i.Certificate, Description: i.Description, Since: toWorker(i.Since),
+		})
+	}
+	for _, r := range seen.RootAuthorities {
+		f.RootAuthorities = append(f.RootAuthorities, farm.RootAuthority{Name: r.Name, Thumbprint: farm.Thumbprint(r.Thumbprint)})
+	}
+	for _, p := range seen.Permissions {
+		f.Permissions = append(f.Permissions, farm.AppPermission(p))
+	}
+	return f, nil
+}
+
+// ObserveSharePointServer looks at one SharePoint server, without SharePoint
+// cmdlets.
+func (a *Activities) ObserveSharePointServer(ctx context.Context, in ServerInput) (farm.SharePointServer, error) {
+	t, err := a.sharePointServer(in.Farm, in.Host)
+	if err != nil {
+		return farm.SharePointServer{}, err
+	}
+	return a.lookAtSharePointServer(ctx, t)
+}
+
+func (a *Activities) lookAtSharePointServer(ctx context.Context, t powershell.Target) (farm.SharePointServer, error) {
+	seen, err := run(ctx, a.Remote, t, powershell.GetSharePointServer{})
+	if err != nil {
+		return farm.SharePointServer{}, err
+	}
+	m, toWorker := a.machine(t.Host, seen.Machine)
+	return farm.SharePointServer{Machine: m, Timer: service(seen.Timer, toWorker), WorkersSince: toWorker(seen.WorkersSince)}, nil
+}
+
+// closeEnough is the skew below which a server's clock counts as the worker's.
+// The skew is measured through a network call, so a smaller one is noise, and
+// correcting by noise would reorder what happened on one server.
+const closeEnough = time.Second
+
+// machine converts what a script says of its machine, and returns the
+// function that converts the server's times to the worker's clock.
+func (a *Activities) machine(host string, m powershell.Machine) (farm.Machine, func(*time.Time) time.Time) {
+	// Scripts read the clock last, so the answer has just left the server.
+	skew := m.Clock.Sub(a.Now())
+	if skew.Abs() < closeEnough {
+		skew = 0
+	}
+	toWorker := func(t *time.Time) time.Time {
+		if t == nil {
+			return time.Time{}
+		}
+		return t.Add(-skew)
+	}
+	return farm.Machine{
+		Host: host, Name: m.Name, Domain: m.Domain, Forest: m.Forest, WindowsBuild: m.WindowsBuild, PowerShell: m.PowerShell,
+		Elevated: m.Elevated, Clock: m.Clock, Skew: skew, PendingReboot: m.PendingReboot, ConfigurationMode: m.ConfigurationMode,
+	}, toWorker
+}
+
+func service(s powershell.Service, toWorker func(*time.Time) time.Time) farm.Service {
+	return farm.Service{Name: s.Name, Running: s.Running, Since: toWorker(s.Since)}
+}
+
+func certificates(list []powershell.Certificate) []farm.StoreCertificate {
+	var out []farm.StoreCertificate
+	for _, c := range list {
+		out = append(out, farm.StoreCertificate{
+			Thumbprint: farm.Thumbprint(c.Thumbprint), FriendlyName: c.FriendlyName, Subject: c.Subject,
+			NotBefore: c.NotBefore, NotAfter: c.NotAfter, HasKey: c.HasKey,
+			Provider: c.Provider, KeyReaders: c.KeyReaders, KeySigns: c.KeySigns,
+		})
+	}
+	return out
+}

@@ -1,0 +1,60 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+// beat is how often a waiting activity tells Temporal that it lives. It is far
+// below every heartbeat timeout in package workflows; without heartbeats a
+// cancel, a pause or a dead worker is not noticed.
+const beat = 2 * time.Second
+
+// run runs a script while heartbeating, and classifies its error.
+func run[R any](ctx context.Context, r powershell.Runner, t powershell.Target, params powershell.Params[R]) (R, error) {
+	stop := heartbeating(ctx)
+	defer stop()
+	result, err := powershell.Run(ctx, r, t, params)
+	if err != nil && ctx.Err() != nil {
+		// The caller gave up, or Temporal cancelled: the call's own error is
+		// only how it came to know.
+		return result, context.Cause(ctx)
+	}
+	return result, classify(err)
+}
+
+// heartbeating heartbeats until stop is called.
+func heartbeating(ctx context.Context) (stop func()) {
+	done, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		ticker := time.NewTicker(beat)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				activity.RecordHeartbeat(ctx)
+			}
+		}
+	}()
+	return func() { close(done); <-stopped }
+}
+
+// pause waits between two looks.
+func (a *Activities) pause(ctx context.Context) error {
+	activity.RecordHeartbeat(ctx)
+	timer := time.NewTimer(a.Poll)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}

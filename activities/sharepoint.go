@@ -1,0 +1,128 @@
+package activities
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+// TrustRootAuthorities adds what is missing of the target's chain, or the
+// target itself when self-signed, to SharePoint's trusted root authorities.
+func (a *Activities) TrustRootAuthorities(ctx context.Context, in ServerInput) (StepResult, error) {
+	t, sp, err := a.frontEnd(in.Farm, in.Host)
+	if err != nil {
+		return StepResult{}, err
+	}
+	var params powershell.AddRootAuthority
+	for _, c := range in.Target.RootAuthorities() {
+		params.Authorities = append(params.Authorities, powershell.RootAuthorityCertificate{Name: sp.RootAuthorityName(c), Certificate: c.DER})
+	}
+	done, err := run(ctx, a.Remote, t, params)
+	switch {
+	case err != nil:
+		return StepResult{}, err
+	case !done.Changed:
+		return already("SharePoint trusts the chain"), nil
+	}
+	return a.changed("added %s", strings.Join(done.Added, ", ")), nil
+}
+
+// TrustIssuerInput names the front end and the issuer.
+type TrustIssuerInput struct {
+	ServerInput
+	// Issuer is the registered issuer name.
+	Issuer string `json:"issuer"`
+}
+
+// TrustIssuer registers one trusted token issuer with the target, or updates
+// it in place, and gives its app principal full control on each site.
+func (a *Activities) TrustIssuer(ctx context.Context, in TrustIssuerInput) (StepResult, error) {
+	t, sp, err := a.frontEnd(in.Farm, in.Host)
+	if err != nil {
+		return StepResult{}, err
+	}
+	issuer, ok := farm.IssuerByRegisteredName(in.Issuer)
+	if !ok {
+		return StepResult{}, refuse(UnknownIssuer, "%q is none of the two registered issuer names of the procedure", in.Issuer)
+	}
+	done, err := run(ctx, a.Remote, t, powershell.SetTrustedIssuer{
+		Name: sp.IssuerDisplayName(issuer), RegisteredName: issuer.RegisteredName, Certificate: in.Target.DER, Sites: sp.Sites,
+	})
+	switch {
+	case err != nil:
+		return StepResult{}, err
+	case !done.Changed:
+		return already("%s: %q holds %s", issuer.Product, done.Name, in.Target.Thumbprint.Short()), nil
+	}
+	return a.changed("%s: %s", issuer.Product, issuerChanges(done)), nil
+}
+
+func issuerChanges(done powershell.SetIssuerResult) string {
+	var changes []string
+	switch {
+	case done.Created:
+		changes = append(changes, fmt.Sprintf("created %q", done.Name))
+	case done.Updated:
+		changes = append(changes, fmt.Sprintf("updated %q", done.Name))
+	}
+	if len(done.Granted) > 0 {
+		changes = append(changes, "full control on "+strings.Join(done.Granted, ", "))
+	}
+	return strings.Join(changes, ", ")
+}
+
+// RestartSharePointInput names the server, and what it must have loaded.
+type RestartSharePointInput struct {
+	ServerInput
+	// Since is when the trust was last changed, on the worker's clock; zero
+	// when that is not known to have happened.
+	Since time.Time `json:"since,omitzero"`
+}
+
+// RestartSharePoint restarts IIS and SPTimerV4 on a SharePoint server that
+// started them before the trust changed. Without a restart a server may take
+// 24 hours to recognise an issuer.
+func (a *Activities) RestartSharePoint(ctx context.Context, in RestartSharePointInput) (StepResult, error) {
+	t, err := a.sharePointServer(in.Farm, in.Host)
+	if err != nil {
+		return StepResult{}, err
+	}
+	before, err := a.lookAtSharePointServer(ctx, t)
+	if err != nil {
+		return StepResult{}, err
+	}
+	done, err := run(ctx, a.Remote, t, powershell.RestartSharePointServer{NotBefore: in.Since.Add(before.Machine.Skew)})
+	if err != nil {
+		return StepResult{}, err
+	}
+	for {
+		seen, err := a.lookAtSharePointServer(ctx, t)
+		if err != nil {
+			return StepResult{}, err
+		}
+		if seen.Timer.Running {
+			break
+		}
+		if err := a.pause(ctx); err != nil {
+			return StepResult{}, fmt.Errorf("%s: SPTimerV4 does not run after the restart: %w", t.Host, err)
+		}
+	}
+	if !done.Changed {
+		return already("started after the trust changed"), nil
+	}
+	return a.changed("restarted %s", strings.Join(done.Restarted, ", ")), nil
+}
+
+func base64DER(c farm.ChainCertificate) string { return base64.StdEncoding.EncodeToString(c.DER) }
+
+func quoted(s string) string {
+	if s == "" {
+		return "not set"
+	}
+	return fmt.Sprintf("%q", s)
+}

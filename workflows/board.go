@@ -1,0 +1,196 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// board shows a rotation to people: the status query, the current details and
+// the search attributes of the Temporal UI, and in the end the report.
+type board struct {
+	phase  Phase
+	report farm.Report
+	// began holds when a running step began, by server and step.
+	began map[place]time.Time
+}
+
+// place is a step on a server.
+type place struct {
+	host string
+	step farm.Step
+}
+
+func newBoard(ctx workflow.Context, f farm.Farm, reason string) *board {
+	b := &board{
+		report: farm.Report{Farm: f.Name, Reason: reason, StartedAt: workflow.Now(ctx)},
+		began:  map[place]time.Time{},
+	}
+	for _, host := range officeHosts(f) {
+		b.report.Servers = append(b.report.Servers, farm.ServerReport{Host: host, Role: farm.OfficeRole})
+	}
+	for _, host := range sharePointHosts(f) {
+		b.report.Servers = append(b.report.Servers, farm.ServerReport{Host: host, Role: farm.SharePointRole})
+	}
+	return b
+}
+
+// serve answers the status query and marks the run for searches.
+func (b *board) serve(ctx workflow.Context) error {
+	if err := workflow.SetQueryHandler(ctx, StatusQuery, func() (Status, error) {
+		return Status{Phase: b.phase, Report: b.report}, nil
+	}); err != nil {
+		return err
+	}
+	return workflow.UpsertTypedSearchAttributes(ctx, FarmAttribute.ValueSet(b.report.Farm), NeedsOperatorAttribute.ValueSet(false))
+}
+
+// aim shows the certificate that the rotation works towards.
+func (b *board) aim(ctx workflow.Context, target farm.Certificate) error {
+	b.report.Target, b.report.NotAfter, b.report.FriendlyName = target.Thumbprint, target.NotAfter, target.FriendlyName
+	return workflow.UpsertTypedSearchAttributes(ctx, ThumbprintAttribute.ValueSet(string(target.Thumbprint)))
+}
+
+// found shows what the first comparison found.
+func (b *board) found(target farm.Certificate, c activities.Comparison) {
+	b.report.FriendlyName, b.report.Previous = target.FriendlyName, c.Previous.Thumbprint
+	b.report.Differences, b.report.Findings = c.Differences, c.Findings
+}
+
+func (b *board) enter(ctx workflow.Context, phase Phase) error {
+	b.phase = phase
+	b.show(ctx)
+	return workflow.UpsertTypedSearchAttributes(ctx, PhaseAttribute.ValueSet(string(phase)))
+}
+
+// begin shows a step as running on a server.
+func (b *board) begin(ctx workflow.Context, host string, step farm.Step) {
+	b.began[place{host, step}] = workflow.Now(ctx)
+	b.row(host, step).State = farm.Running
+	b.show(ctx)
+}
+
+// finish shows how a step ended. A step that runs twice on a server, as the
+// two issuers do, adds its details up.
+func (b *board) finish(ctx workflow.Context, host string, step farm.Step, result activities.StepResult, err error) {
+	row := b.row(host, step)
+	b.stop(ctx, host, row)
+	switch {
+	case err != nil:
+		row.State, row.Detail = farm.Failed, explain(err)
+	case result.Changed || row.Changed:
+		row.State, row.Changed = farm.Changed, true
+	default:
+		row.State = farm.Unchanged
+	}
+	if err == nil {
+		row.Detail = joined(row.Detail, result.Detail)
+	}
+	b.show(ctx)
+}
+
+// looked shows how an observation ended.
+func (b *board) looked(ctx workflow.Context, host string, step farm.Step, err error) {
+	row := b.row(host, step)
+	b.stop(ctx, host, row)
+	row.State = farm.Seen
+	if err != nil {
+		row.State, row.Detail = farm.Failed, explain(err)
+	}
+	b.show(ctx)
+}
+
+// withdraw forgets a step that turned out to belong on another server.
+func (b *board) withdraw(host string, step farm.Step) {
+	s := b.server(host)
+	for i := range s.Steps {
+		if s.Steps[i].Step == step {
+			s.Steps = append(s.Steps[:i], s.Steps[i+1:]...)
+			return
+		}
+	}
+}
+
+func (b *board) stop(ctx workflow.Context, host string, row *farm.StepReport) {
+	began := b.began[place{host, row.Step}]
+	row.DurationMS += workflow.Now(ctx).Sub(began).Milliseconds()
+}
+
+func (b *board) server(host string) *farm.ServerReport {
+	for i := range b.report.Servers {
+		if b.report.Servers[i].Host == host {
+			return &b.report.Servers[i]
+		}
+	}
+	b.report.Servers = append(b.report.Servers, farm.ServerReport{Host: host})
+	return &b.report.Servers[len(b.report.Servers)-1]
+}
+
+func (b *board) row(host string, step farm.Step) *farm.StepReport {
+	s := b.server(host)
+	for i := range s.Steps {
+		if s.Steps[i].Step == step {
+			return &s.Steps[i]
+		}
+	}
+	s.Steps = append(s.Steps, farm.StepReport{Step: step})
+	return &s.Steps[len(s.Steps)-1]
+}
+
+// close writes the last words: the outcome, and a statement that claims no
+// more than was seen.
+func (b *board) close(ctx workflow.Context, outcome farm.Outcome, cause error) (farm.Report, error) {
+	b.phase, b.report.Outcome = Done, outcome
+	b.report.DurationMS = workflow.Now(ctx).Sub(b.report.StartedAt).Milliseconds()
+	switch outcome {
+	case farm.Verified:
+		b.report.Statement = "configured as desired, key usable on every server"
+	case farm.Already:
+		b.report.Statement = "nothing to do: configured as desired, key usable on every server"
+	case farm.Refused:
+		b.report.Statement = "not started, nothing was changed: " + explain(cause)
+	default:
+		b.report.Statement = "not finished, rotate again to resume: " + explain(cause)
+		if temporal.IsCanceledError(cause) {
+			b.report.Statement = "cancelled, rotate again to resume: what is listed as changed stays changed"
+		}
+	}
+	b.show(ctx)
+	return b.report, workflow.UpsertTypedSearchAttributes(ctx,
+		PhaseAttribute.ValueSet(string(Done)), NeedsOperatorAttribute.ValueSet(cause != nil))
+}
+
+// explain is what a person should read of an error: its own words, without
+// the names of workflows and activities around them.
+func explain(err error) string {
+	var many interface{ Unwrap() []error }
+	if errors.As(err, &many) {
+		text := ""
+		for _, e := range many.Unwrap() {
+			text = joined(text, explain(e))
+		}
+		return text
+	}
+	var application *temporal.ApplicationError
+	if errors.As(err, &application) {
+		return application.Message()
+	}
+	var timeout *temporal.TimeoutError
+	if errors.As(err, &timeout) {
+		return fmt.Sprintf("no answer in time (%s)", timeout.TimeoutType())
+	}
+	return err.Error()
+}
+
+func joined(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "; " + b
+}

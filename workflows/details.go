@@ -1,0 +1,102 @@
+package workflows
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// fewServers is up to how many servers the details list each step of each
+// server; above it they list counts and the servers that are not finished.
+// Temporal keeps 20,000 bytes of details.
+const fewServers = 12
+
+// show writes the rotation's page in the Temporal UI.
+func (b *board) show(ctx workflow.Context) {
+	workflow.SetCurrentDetails(ctx, details(b.phase, b.report))
+}
+
+func details(phase Phase, r farm.Report) string {
+	var w strings.Builder
+	state := string(phase)
+	if r.Outcome != "" {
+		state = string(r.Outcome)
+	}
+	fmt.Fprintf(&w, "**%s**: %s\n\n", r.Farm, state)
+	if r.Target != "" {
+		fmt.Fprintf(&w, "Target `%s` \"%s\", valid until %s", r.Target, r.FriendlyName, r.NotAfter.UTC().Format("2006-01-02"))
+		if r.Previous != "" && r.Previous != r.Target {
+			fmt.Fprintf(&w, ", instead of `%s`", r.Previous.Short())
+		}
+		w.WriteString("\n\n")
+	}
+	if r.Statement != "" {
+		fmt.Fprintf(&w, "%s\n\n", r.Statement)
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintf(&w, "- %s %s: %s\n", f.Severity, f.Server, f.Text)
+	}
+	if len(r.Servers) <= fewServers {
+		tableOfSteps(&w, r)
+	} else {
+		tableOfCounts(&w, r)
+	}
+	return w.String()
+}
+
+// tableOfSteps has a row per server and a column per step that was reached.
+func tableOfSteps(w *strings.Builder, r farm.Report) {
+	steps := reached(r)
+	w.WriteString("\n| server |")
+	for _, s := range steps {
+		fmt.Fprintf(w, " %s |", s)
+	}
+	w.WriteString("\n| --- |" + strings.Repeat(" --- |", len(steps)) + "\n")
+	for _, server := range r.Servers {
+		fmt.Fprintf(w, "| %s |", server.Host)
+		for _, s := range steps {
+			fmt.Fprintf(w, " %s |", stateOf(server, s))
+		}
+		w.WriteString("\n")
+	}
+}
+
+// tableOfCounts has a row per step, and below it the servers that have failed.
+func tableOfCounts(w *strings.Builder, r farm.Report) {
+	w.WriteString("\n| step | running | changed | already | failed |\n| --- | --- | --- | --- | --- |\n")
+	for _, s := range reached(r) {
+		counts := map[farm.State]int{}
+		for _, server := range r.Servers {
+			counts[stateOf(server, s)]++
+		}
+		fmt.Fprintf(w, "| %s | %d | %d | %d | %d |\n", s, counts[farm.Running], counts[farm.Changed], counts[farm.Unchanged]+counts[farm.Seen], counts[farm.Failed])
+	}
+	w.WriteString("\n")
+	for _, server := range r.Servers {
+		for _, s := range server.Steps {
+			if s.State == farm.Running || s.State == farm.Failed {
+				fmt.Fprintf(w, "- %s: %s: %s\n", server.Host, s.Step, s.State)
+			}
+		}
+	}
+}
+
+// reached lists the steps that some server has reached, in procedure order.
+func reached(r farm.Report) []farm.Step {
+	return slices.DeleteFunc(farm.Steps(), func(s farm.Step) bool {
+		return !slices.ContainsFunc(r.Servers, func(server farm.ServerReport) bool { return stateOf(server, s) != "" })
+	})
+}
+
+func stateOf(server farm.ServerReport, step farm.Step) farm.State {
+	for _, s := range server.Steps {
+		if s.Step == step {
+			return s.State
+		}
+	}
+	return ""
+}

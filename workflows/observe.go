@@ -1,0 +1,79 @@
+package workflows
+
+import (
+	"slices"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// observe looks at every server and keeps what it saw in r.observed, in
+// configured order.
+func (r *rotation) observe(ctx workflow.Context, step farm.Step) error {
+	look := newLook(r.farm, r.target, observing)
+	look.begin = func(ctx workflow.Context, host string) { r.board.begin(ctx, host, step) }
+	look.finish = func(ctx workflow.Context, host string, err error) { r.board.looked(ctx, host, step, err) }
+	err := look.all(ctx)
+	r.observed = look.observed
+	return err
+}
+
+// look is one observation of a whole farm.
+type look struct {
+	farm   farm.Farm
+	target farm.Certificate
+	// options is the class of the look's activities.
+	options  func(workflow.Context, string) workflow.Context
+	begin    func(ctx workflow.Context, host string)
+	finish   func(ctx workflow.Context, host string, err error)
+	observed farm.Observed
+}
+
+func newLook(f farm.Farm, target farm.Certificate, options func(workflow.Context, string) workflow.Context) *look {
+	l := &look{farm: f, target: target, options: options}
+	l.observed.Office = make([]farm.OfficeServer, len(f.Office.Servers))
+	l.observed.SharePoint = make([]farm.SharePointFarm, len(f.SharePoint))
+	for i, sp := range f.SharePoint {
+		l.observed.SharePoint[i].FrontEnd = sp.FrontEnd.Host
+	}
+	return l
+}
+
+// all observes office servers and SharePoint servers, bounded together.
+func (l *look) all(ctx workflow.Context) error {
+	hosts := append(officeHosts(l.farm), sharePointHosts(l.farm)...)
+	servers := make([]farm.SharePointServer, len(hosts))
+	err := each(ctx, hosts, l.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
+		l.begin(ctx, host)
+		err := l.server(ctx, host, &servers[slices.Index(hosts, host)])
+		l.finish(ctx, host, err)
+		return err
+	})
+	next := len(l.farm.Office.Servers)
+	for i, sp := range l.farm.SharePoint {
+		l.observed.SharePoint[i].Servers = servers[next : next+len(sp.Servers)]
+		next += len(sp.Servers)
+	}
+	return err
+}
+
+func (l *look) server(ctx workflow.Context, host string, server *farm.SharePointServer) error {
+	in := activities.ServerInput{Farm: l.farm.Name, Host: host, Target: l.target}
+	for i, s := range l.farm.Office.Servers {
+		if s.Host == host {
+			return workflow.ExecuteActivity(l.options(ctx, "observe "+host), a.ObserveOffice, in).Get(ctx, &l.observed.Office[i])
+		}
+	}
+	for i, sp := range l.farm.SharePoint {
+		if sp.FrontEnd.Host != host {
+			continue
+		}
+		err := workflow.ExecuteActivity(l.options(ctx, "observe SharePoint farm on "+host), a.ObserveSharePoint, in).Get(ctx, &l.observed.SharePoint[i])
+		if err != nil {
+			return err
+		}
+	}
+	return workflow.ExecuteActivity(l.options(ctx, "observe services of "+host), a.ObserveSharePointServer, in).Get(ctx, server)
+}
