@@ -110,7 +110,7 @@ func member(place, name string) string {
 	if len(name) > 40 {
 		name = name[:40] + "..."
 	}
-	if strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == '"' || r > '~' }) {
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == '"' || r > '~' }) {
 		name = strconv.QuoteToASCII(name)
 	}
 	if place == whole {
