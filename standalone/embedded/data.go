@@ -1,0 +1,173 @@
+package embedded
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"go.temporal.io/server/common/config"
+	"go.temporal.io/server/common/headers"
+	"go.temporal.io/server/common/persistence/sql/sqlplugin/sqlite"
+	schema "go.temporal.io/server/schema/sqlite"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+// The database's file name carries the version of the server that made it,
+// since the schema is made once and never brought up to date: a file that
+// another version wrote is opened without a word, and then workflows stand
+// still (seen with a file of 1.29.1 under 1.32.1).
+const (
+	databasePrefix = "temporal-"
+	databaseSuffix = ".db"
+	unfinished     = ".unfinished"
+	lockName       = "lock"
+)
+
+// Version is the version of the Temporal server in this program.
+const Version = headers.ServerVersion
+
+// InUseError says that another process works on the data directory.
+type InUseError struct{ Dir string }
+
+// Error names the directory and what to do.
+func (e *InUseError) Error() string {
+	return fmt.Sprintf("use data directory %s: another process works on it; stop that one, or choose another directory", e.Dir)
+}
+
+// VersionError says that another version of the server wrote the data
+// directory.
+type VersionError struct{ Dir, Wrote string }
+
+// Error names both versions and what to do.
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("use data directory %s: Temporal server %s wrote it and this program holds %s; "+
+		"finish with the program that wrote it, or choose another directory", e.Dir, e.Wrote, Version)
+}
+
+// store is where the server keeps its state.
+type store struct {
+	sql  *config.SQL
+	lock *os.File
+}
+
+// open opens the database in dir, which it makes on first use, or one in
+// memory if dir is empty. A namespace that it makes has the given retention.
+func open(dir string, retention time.Duration) (_ *store, err error) {
+	if dir == "" {
+		memory := &config.SQL{
+			PluginName: sqlite.PluginName, DatabaseName: rand.Text(),
+			ConnectAttributes: map[string]string{"mode": "memory", "cache": "shared"},
+		}
+		return &store{sql: memory}, createNamespace(memory, retention)
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, fmt.Errorf("find data directory %s: %w", dir, err)
+	}
+	s := new(store)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	if s.lock, err = lock(dir); err != nil {
+		return nil, err
+	}
+	if err := checkVersion(dir); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, databasePrefix+Version+databaseSuffix)
+	if err := create(path, retention); err != nil {
+		return nil, fmt.Errorf("create database %s: %w", path, err)
+	}
+	s.sql = file(path)
+	return s, nil
+}
+
+// close lets go of the directory. The server closes the database.
+func (s *store) close() error {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Close()
+}
+
+// lock takes the directory for this process. The system lets go of it with
+// the process, however that ends, so that no lock is ever left behind.
+func lock(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock data directory: %w", err)
+	}
+	switch taken, err := tryLock(f); {
+	case err != nil:
+		return nil, errors.Join(fmt.Errorf("lock data directory: %w", err), f.Close())
+	case !taken:
+		return nil, errors.Join(&InUseError{Dir: dir}, f.Close())
+	}
+	return f, nil
+}
+
+func checkVersion(dir string) error {
+	found, err := filepath.Glob(filepath.Join(dir, databasePrefix+"*"+databaseSuffix))
+	if err != nil {
+		return fmt.Errorf("look into data directory: %w", err)
+	}
+	for _, path := range found {
+		wrote := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), databasePrefix), databaseSuffix)
+		if wrote != Version {
+			return &VersionError{Dir: dir, Wrote: wrote}
+		}
+	}
+	return nil
+}
+
+// create makes the database unless it is there. It gets its name last: one
+// that an interrupted creation left is unfinished, and made anew.
+func create(path string, retention time.Duration) error {
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	draft := path + unfinished
+	if err := os.RemoveAll(draft); err != nil {
+		return err
+	}
+	// SQLite would make a file that everybody can read.
+	if err := os.WriteFile(draft, nil, 0o600); err != nil {
+		return err
+	}
+	if err := schema.SetupSchema(file(draft)); err != nil {
+		return err
+	}
+	if err := createNamespace(file(draft), retention); err != nil {
+		return err
+	}
+	return os.Rename(draft, path)
+}
+
+// file is a database in a file. Its name becomes part of a URI.
+func file(path string) *config.SQL {
+	return &config.SQL{
+		PluginName: sqlite.PluginName, DatabaseName: (&url.URL{Path: path}).EscapedPath(),
+		ConnectAttributes: map[string]string{"mode": "rw"},
+	}
+}
+
+func createNamespace(sql *config.SQL, retention time.Duration) error {
+	namespace, err := schema.NewNamespaceConfig(clusterName, Namespace, false, nil)
+	if err != nil {
+		return fmt.Errorf("describe namespace: %w", err)
+	}
+	namespace.Detail.Config.Retention = durationpb.New(retention)
+	if err := schema.CreateNamespaces(sql, namespace); err != nil {
+		return fmt.Errorf("create namespace: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,279 @@
+package embedded_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
+
+	"github.com/farmtrust/farmtrust/internal/connect"
+	"github.com/farmtrust/farmtrust/standalone/embedded"
+)
+
+const queue = "embedded-test"
+
+var farmKey = temporal.NewSearchAttributeKeyKeyword("Farm")
+
+// nap is a workflow that outlives a server, and can be found by its farm.
+func nap(ctx workflow.Context, d time.Duration) (string, error) {
+	if err := workflow.UpsertTypedSearchAttributes(ctx, farmKey.ValueSet("contoso")); err != nil {
+		return "", err
+	}
+	return "rested", workflow.Sleep(ctx, d)
+}
+
+func options(t testing.TB) embedded.Options {
+	return embedded.Options{
+		Retention:        30 * 24 * time.Hour,
+		SearchAttributes: []temporal.SearchAttributeKey{farmKey},
+		Logger:           zaptest.NewLogger(t, zaptest.Level(zap.ErrorLevel)),
+	}
+}
+
+func start(t *testing.T, o embedded.Options) *embedded.Server {
+	t.Helper()
+	s, err := embedded.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func dial(t *testing.T, address string) client.Client {
+	t.Helper()
+	c, err := connect.Dial(t.Context(), client.Options{
+		HostPort: address, Namespace: embedded.Namespace, Logger: connect.NewLogger(zap.NewNop()),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func runWorker(t *testing.T, c client.Client) worker.Worker {
+	t.Helper()
+	w := worker.New(c, queue, worker.Options{})
+	w.RegisterWorkflow(nap)
+	if err := w.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func TestAWorkflowRunsAndIsFoundByItsSearchAttribute(t *testing.T) {
+	t.Parallel()
+	s := start(t, options(t))
+	c := dial(t, s.Address())
+	defer runWorker(t, c).Stop()
+	run, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{TaskQueue: queue}, nap, time.Duration(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got string
+	if err := run.Get(t.Context(), &got); err != nil || got != "rested" {
+		t.Fatalf("got %q, %v", got, err)
+	}
+	eventually(t, func() (bool, error) {
+		found, err := c.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Query: "Farm = 'contoso'"})
+		return found.GetCount() == 1, err
+	})
+}
+
+func TestFinishedWorkflowsAreKeptAsLongAsAsked(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.Retention = 50 * 24 * time.Hour
+	c := dial(t, start(t, o).Address())
+	got, err := c.WorkflowService().DescribeNamespace(t.Context(), &workflowservice.DescribeNamespaceRequest{Namespace: embedded.Namespace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kept := got.Config.WorkflowExecutionRetentionTtl.AsDuration(); kept != o.Retention {
+		t.Errorf("got a retention of %s, want %s", kept, o.Retention)
+	}
+}
+
+func TestTheUIShowsTheNamespace(t *testing.T) {
+	t.Parallel()
+	s := start(t, options(t))
+	for path, want := range map[string]string{
+		"/": "<html",
+		"/api/v1/namespaces/default/workflows": "{",
+	} {
+		response, err := http.Get(s.UI() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		if err := errors.Join(err, response.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if response.StatusCode != http.StatusOK || !strings.Contains(string(body), want) {
+			t.Errorf("%s: got %s and %.80q, want OK and %q", path, response.Status, body, want)
+		}
+	}
+}
+
+func TestAPortThatIsTakenIsNamed(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	port := l.Addr().(*net.TCPAddr).Port
+	dir := filepath.Join(t.TempDir(), "data")
+	for _, o := range []embedded.Options{{Port: port, DataDir: dir}, {UIPort: port, DataDir: dir}} {
+		o.Logger = zap.NewNop()
+		_, err := embedded.Start(t.Context(), o)
+		var taken *embedded.PortError
+		if !errors.As(err, &taken) || taken.Port != port {
+			t.Errorf("got %v, want a PortError for %d", err, port)
+		}
+		if err != nil && strings.Contains(err.Error(), "\n") {
+			t.Errorf("got more than one line: %q", err)
+		}
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the data directory was touched: %v", err)
+	}
+}
+
+func TestADataDirectoryServesOneProcessAtATime(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.DataDir = t.TempDir()
+	first, err := embedded.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = embedded.Start(t.Context(), o)
+	var inUse *embedded.InUseError
+	if !errors.As(err, &inUse) || inUse.Dir != o.DataDir {
+		t.Errorf("got %v, want an InUseError for %s", err, o.DataDir)
+	}
+	if err := first.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	start(t, o)
+}
+
+func TestADataDirectoryOfAnotherServerVersionIsRefusedUnchanged(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.DataDir = t.TempDir()
+	if err := os.WriteFile(filepath.Join(o.DataDir, "temporal-1.29.1.db"), []byte("as it was"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := embedded.Start(t.Context(), o)
+	var other *embedded.VersionError
+	if !errors.As(err, &other) || other.Wrote != "1.29.1" {
+		t.Fatalf("got %v, want a VersionError for 1.29.1", err)
+	}
+	for _, part := range []string{o.DataDir, "1.29.1", embedded.Version, "choose another directory"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q does not say %q", err, part)
+		}
+	}
+	if got, err := os.ReadFile(filepath.Join(o.DataDir, "temporal-1.29.1.db")); err != nil || string(got) != "as it was" {
+		t.Errorf("the other version's file became %q, %v", got, err)
+	}
+}
+
+func TestADatabaseWhoseCreationWasInterruptedIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.DataDir = t.TempDir()
+	left := filepath.Join(o.DataDir, "temporal-"+embedded.Version+".db.unfinished")
+	if err := os.WriteFile(left, []byte("half a database"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start(t, o)
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is still there: %v", left, err)
+	}
+}
+
+func TestADataDirectoryMayHaveAnyNameAndIsItsOwnersOnly(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.DataDir = filepath.Join(t.TempDir(), "50% of a #1 name? yes", "däta")
+	start(t, o)
+	for path, want := range map[string]os.FileMode{
+		o.DataDir: 0o700 | os.ModeDir,
+		filepath.Join(o.DataDir, "temporal-"+embedded.Version+".db"): 0o600,
+	} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode() != want {
+			t.Errorf("%s: got mode %s, want %s", path, info.Mode(), want)
+		}
+	}
+}
+
+func TestTwoServersInMemoryKnowNothingOfEachOther(t *testing.T) {
+	t.Parallel()
+	one, two := dial(t, start(t, options(t)).Address()), dial(t, start(t, options(t)).Address())
+	if _, err := one.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "mine", TaskQueue: queue}, nap, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := two.DescribeWorkflowExecution(t.Context(), "mine", ""); err == nil {
+		t.Errorf("the other server has it too: %v", got.WorkflowExecutionInfo.Status)
+	}
+}
+
+// eventually asks until the answer is yes or the test's patience ends.
+func eventually(t *testing.T, ask func() (bool, error)) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		yes, err := ask()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if yes {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatal("still no after 30 s")
+		case <-tick.C:
+		}
+	}
+}
+
+// statusOf reads a workflow's status.
+func statusOf(t *testing.T, c client.Client, id string) enumspb.WorkflowExecutionStatus {
+	t.Helper()
+	got, err := c.DescribeWorkflowExecution(t.Context(), id, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got.WorkflowExecutionInfo.Status
+}

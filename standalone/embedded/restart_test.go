@@ -1,0 +1,107 @@
+package embedded_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+	"go.uber.org/zap"
+
+	"github.com/farmtrust/farmtrust/standalone/embedded"
+)
+
+// serveEnv makes the test binary a program that serves the directory it names.
+const serveEnv = "EMBEDDED_TEST_SERVE"
+
+func TestMain(m *testing.M) {
+	if dir, ok := os.LookupEnv(serveEnv); ok {
+		if err := serve(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// serve prints the frontend's address and serves until it is killed.
+func serve(dir string) error {
+	s, err := embedded.Start(context.Background(), embedded.Options{
+		DataDir: dir, Retention: 24 * time.Hour, Logger: zap.NewNop(),
+		SearchAttributes: []temporal.SearchAttributeKey{farmKey},
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Println(s.Address())
+	select {}
+}
+
+func TestAWorkflowOutlivesAServerThatIsKilled(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.DataDir = t.TempDir()
+	server := exec.CommandContext(t.Context(), os.Args[0])
+	server.Env = append(os.Environ(), serveEnv+"="+o.DataDir)
+	server.Stderr = os.Stderr
+	out, err := server.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	address, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	startNap(t, strings.TrimSpace(address))
+	if err := server.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Wait(); err == nil {
+		t.Fatal("the server ended by itself")
+	}
+
+	c := dial(t, start(t, o).Address())
+	if got := statusOf(t, c, "nap"); got != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		t.Fatalf("after the restart the workflow is %s", got)
+	}
+	defer runWorker(t, c).Stop()
+	var result string
+	if err := c.GetWorkflow(t.Context(), "nap", "").Get(t.Context(), &result); err != nil || result != "rested" {
+		t.Errorf("got %q, %v", result, err)
+	}
+}
+
+// startNap starts a workflow and returns once it sleeps.
+func startNap(t *testing.T, address string) {
+	t.Helper()
+	c := dial(t, address)
+	defer runWorker(t, c).Stop()
+	run, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "nap", TaskQueue: queue}, nap, 2*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() (bool, error) {
+		events := c.GetWorkflowHistory(t.Context(), run.GetID(), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for events.HasNext() {
+			event, err := events.Next()
+			if err != nil {
+				return false, err
+			}
+			if event.EventType == enumspb.EVENT_TYPE_TIMER_STARTED {
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+}

@@ -1,0 +1,96 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/server/common/authorization"
+	"go.temporal.io/server/common/cluster"
+	"go.temporal.io/server/common/config"
+	"go.temporal.io/server/common/dynamicconfig"
+	"go.temporal.io/server/common/log"
+	"go.temporal.io/server/common/membership/static"
+	"go.temporal.io/server/common/primitives"
+	"go.temporal.io/server/temporal"
+	"go.uber.org/zap"
+)
+
+const (
+	clusterName = "active"
+	storeName   = "sqlite"
+	off         = "disabled"
+)
+
+// startTemporal starts the four services of a Temporal server. They find each
+// other by fixed addresses; the usual gossip would only take time.
+func startTemporal(p ports, sql *config.SQL, logger *zap.Logger) (temporal.Server, error) {
+	services, hosts := map[string]config.Service{}, map[primitives.ServiceName]static.Hosts{}
+	for name, rpc := range map[primitives.ServiceName]config.RPC{
+		primitives.FrontendService: {GRPCPort: p.frontend, HTTPPort: p.frontendHTTP},
+		primitives.HistoryService:  {GRPCPort: p.history},
+		primitives.MatchingService: {GRPCPort: p.matching},
+		primitives.WorkerService:   {GRPCPort: p.worker},
+	} {
+		rpc.BindOnIP = loopback
+		services[string(name)] = config.Service{RPC: rpc}
+		hosts[name] = static.SingleLocalHost(address(rpc.GRPCPort))
+	}
+	server, err := temporal.NewServer(
+		temporal.WithConfig(configuration(p, sql, services)),
+		temporal.ForServices(temporal.DefaultServices),
+		temporal.WithStaticHosts(hosts),
+		temporal.WithLogger(log.NewZapLogger(logger)),
+		temporal.WithAuthorizer(authorization.NewNoopAuthorizer()),
+		temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper { return authorization.NewNoopClaimMapper() }),
+		temporal.WithDynamicConfigClient(settings()),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("configure the Temporal server: %w", err)
+	}
+	if err := server.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start the Temporal server: %w", err), server.Stop())
+	}
+	return server, nil
+}
+
+func configuration(p ports, sql *config.SQL, services map[string]config.Service) *config.Config {
+	return &config.Config{
+		Global: config.Global{Membership: config.Membership{MaxJoinDuration: 30 * time.Second, BroadcastAddress: loopback}},
+		Persistence: config.Persistence{
+			DefaultStore: storeName, VisibilityStore: storeName, NumHistoryShards: 1,
+			DataStores: map[string]config.DataStore{storeName: {SQL: sql}},
+		},
+		ClusterMetadata: &cluster.Config{
+			FailoverVersionIncrement: 10, MasterClusterName: clusterName, CurrentClusterName: clusterName,
+			ClusterInformation: map[string]cluster.ClusterInformation{clusterName: {
+				Enabled: true, InitialFailoverVersion: 1,
+				RPCAddress: address(p.frontend), HTTPAddress: address(p.frontendHTTP),
+			}},
+		},
+		DCRedirectionPolicy: config.DCRedirectionPolicy{Policy: "noop"},
+		Archival: config.Archival{
+			History: config.HistoryArchival{State: off}, Visibility: config.VisibilityArchival{State: off},
+		},
+		NamespaceDefaults: config.NamespaceDefaults{Archival: config.ArchivalNamespaceDefaults{
+			History: config.HistoryArchivalNamespaceDefaults{State: off}, Visibility: config.VisibilityArchivalNamespaceDefaults{State: off},
+		}},
+		PublicClient: config.PublicClient{HostPort: address(p.frontend)},
+		Services:     services,
+	}
+}
+
+// settings are those of Temporal's dynamic configuration that differ from
+// their defaults.
+func settings() dynamicconfig.StaticClient {
+	return dynamicconfig.StaticClient{
+		// A search attribute that was just added could otherwise not be used
+		// for up to a minute.
+		dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key(): true,
+		// The default, 10 a second, is soon used up by one UI that polls
+		// lists and counts.
+		dynamicconfig.FrontendMaxNamespaceVisibilityRPSPerInstance.Key(): 100,
+		// Nothing here calls out.
+		dynamicconfig.EnableServerVersionCheck.Key(): false,
+	}
+}

@@ -1,0 +1,70 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/temporalio/ui-server/v2/server"
+	uiconfig "github.com/temporalio/ui-server/v2/server/config"
+	"github.com/temporalio/ui-server/v2/server/server_options"
+)
+
+// uiPatience bounds the wait for the UI's first answer, which takes
+// milliseconds: it only unpacks files that are part of the program.
+const uiPatience = 10 * time.Second
+
+// ui is Temporal's UI while it serves.
+type ui struct {
+	server *server.Server
+	done   chan error
+}
+
+// startUI starts the UI and returns when it answers.
+func startUI(ctx context.Context, port int, frontend string) (*ui, error) {
+	u := &ui{
+		server: server.NewServer(server_options.WithConfigProvider(&uiconfig.Config{
+			Host: loopback, Port: port, TemporalGRPCAddress: frontend,
+			EnableUI: true, HideLogs: true, DefaultNamespace: Namespace,
+			// Nothing here calls out.
+			DisableNewsFetch: true,
+			// Over plain HTTP a browser would keep a secure cookie back, and
+			// the UI's buttons would be refused.
+			CORS: uiconfig.CORS{CookieInsecure: true},
+		})),
+		done: make(chan error, 1),
+	}
+	go func() { u.done <- u.server.Start() }()
+	ctx, cancel := context.WithTimeout(ctx, uiPatience)
+	defer cancel()
+	for {
+		if err := answers(ctx, "http://"+address(port)+"/healthz"); err == nil {
+			return u, nil
+		} else if ctx.Err() != nil {
+			return nil, errors.Join(fmt.Errorf("wait for the UI: %w", err), u.stop())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func answers(ctx context.Context, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", url, response.Status)
+	}
+	return errors.Join(err, response.Body.Close())
+}
+
+func (u *ui) stop() error {
+	u.server.Stop()
+	return <-u.done
+}
