@@ -1,0 +1,96 @@
+package internal_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/farmtrust/farmtrust/"
+
+// mayImport is policy, not a description: it says which of our packages each
+// package may import. Do not change it to make a build pass.
+//
+// Package workflows stands above activities, and both reach servers only
+// through powershell.Runner, which internal/host fills in.
+var mayImport = map[string][]string{
+	"workflows":           {"activities", "internal/farm"},
+	"activities":          {"internal/farm", "internal/cert", "internal/powershell"},
+	"worker":              {"internal/config", "internal/connect", "internal/host"},
+	"starter":             {"workflows", "internal/config", "internal/connect", "internal/event", "internal/console", "internal/farm"},
+	"internal/farm":       {},
+	"internal/secret":     {},
+	"internal/powershell": {},
+	"internal/config":     {"internal/farm", "internal/secret"},
+	"internal/cert":       {"internal/farm"},
+	"internal/source":     {"internal/cert", "internal/secret", "internal/farm"},
+	"internal/event":      {"internal/farm"},
+	"internal/console":    {"internal/farm", "workflows"},
+	"internal/winrm":      {"internal/powershell", "internal/secret"},
+	"internal/connect":    {"internal/secret"},
+	"internal/host": {
+		"workflows", "activities", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
+		"internal/event", "internal/powershell", "internal/winrm", "internal/connect",
+	},
+	"internal/farmsim":             {"internal/farm", "internal/powershell", "internal/farmsim/model", "internal/farmsim/wsman", "internal/farmsim/admin", "internal/cert"},
+	"internal/farmsim/model":       {"internal/farm", "internal/powershell"},
+	"internal/farmsim/wsman":       {},
+	"internal/farmsim/admin":       {"internal/farmsim/model", "internal/farmsim/wsman", "internal/farm", "internal/powershell"},
+	"internal/farmsim/cmd/farmsim": {"internal/farmsim", "internal/farmsim/model", "internal/farmsim/admin"},
+}
+
+// mustNotReach are packages that must not be linked in, even indirectly.
+var mustNotReach = map[string]string{
+	"workflows":  "internal/winrm",
+	"activities": "internal/winrm",
+	"starter":    "internal/winrm",
+	"worker":     "internal/farmsim",
+}
+
+func TestPackagesImportOnlyWhatTheHousePlanAllows(t *testing.T) {
+	seen := map[string]bool{}
+	for _, line := range list(t, "{{.ImportPath}}|{{join .Imports \",\"}}", "./...") {
+		path, imports, _ := strings.Cut(line, "|")
+		name := strings.TrimPrefix(path, module)
+		allowed, listed := mayImport[name]
+		if !listed {
+			if name != "internal" {
+				t.Errorf("package %s is not in the house plan: add it with what it may import", name)
+			}
+			continue
+		}
+		seen[name] = true
+		for _, i := range strings.Split(imports, ",") {
+			if ours, ok := strings.CutPrefix(i, module); ok && !slices.Contains(allowed, ours) {
+				t.Errorf("package %s must not import %s", name, ours)
+			}
+		}
+	}
+	for name := range mayImport {
+		if !seen[name] {
+			t.Errorf("package %s is in the house plan but does not exist", name)
+		}
+	}
+}
+
+func TestTheTransportAndTheSimulationStayOutOfReach(t *testing.T) {
+	for from, banned := range mustNotReach {
+		for _, dep := range list(t, "{{join .Deps \"\\n\"}}", "./"+from) {
+			if ours, ok := strings.CutPrefix(dep, module); ok && (ours == banned || strings.HasPrefix(ours, banned+"/")) {
+				t.Errorf("package %s reaches %s", from, ours)
+			}
+		}
+	}
+}
+
+func list(t *testing.T, format string, pattern string) []string {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-f", format, pattern)
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list %s: %v", pattern, err)
+	}
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
+}

@@ -1,0 +1,71 @@
+// Package host wires everything into a running worker; it is the one place
+// where workflows, activities, the transport, certificate sources and the
+// configuration meet.
+//
+// It reads no flag and no environment; its callers do.
+package host
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.uber.org/zap"
+
+	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/connect"
+	"github.com/farmtrust/farmtrust/internal/winrm"
+	"github.com/farmtrust/farmtrust/workflows"
+)
+
+// Options are what a worker needs.
+type Options struct {
+	Config *config.Config
+	// Client is connected to Namespace; the caller closes it.
+	Client    client.Client
+	Namespace string
+	Log       *zap.Logger
+}
+
+// stopping is how long running steps may take to end when the worker stops.
+// A script that is cut off is safe: the next attempt looks before it acts.
+const stopping = 20 * time.Second
+
+// poll is the pause between two looks at a server that is waited for.
+const poll = 2 * time.Second
+
+// Run runs a worker until ctx is done. It refuses to start when the namespace
+// lacks search attributes, because every workflow task would fail on them; the
+// error names the command that mends it.
+func Run(ctx context.Context, o Options) error {
+	if err := connect.CheckSearchAttributes(ctx, o.Client, o.Namespace, workflows.SearchAttributes()); err != nil {
+		return err
+	}
+	certificates, err := newCertificates(o.Config)
+	if err != nil {
+		return err
+	}
+	connections, err := newConnections(o.Config)
+	if err != nil {
+		return err
+	}
+	remote := winrm.New(connections.find, o.Log)
+	defer remote.Close()
+
+	w := worker.New(o.Client, workflows.TaskQueue, worker.Options{WorkerStopTimeout: stopping})
+	w.RegisterWorkflow(workflows.RotateTrust)
+	w.RegisterWorkflow(workflows.InspectTrust)
+	w.RegisterActivity(&activities.Activities{
+		Farms: farms{o.Config}, Certificates: certificates, Remote: remote, Now: time.Now, Poll: poll,
+	})
+	if err := w.Start(); err != nil {
+		return fmt.Errorf("start worker: %w", err)
+	}
+	defer w.Stop()
+	o.Log.Info("worker runs", zap.String("namespace", o.Namespace), zap.String("queue", workflows.TaskQueue), zap.Int("farms", len(o.Config.Farms)))
+	<-ctx.Done()
+	return nil
+}

@@ -1,0 +1,82 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/farmtrust/farmtrust/internal/cert"
+	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/source"
+	"github.com/farmtrust/farmtrust/internal/winrm"
+)
+
+// farms answers from the configuration.
+type farms struct{ config *config.Config }
+
+// Farm implements [activities.Farms].
+func (f farms) Farm(name string) (farm.Farm, bool) {
+	found, err := f.config.Farm(name)
+	return found.Farm, err == nil
+}
+
+// certificates are the sources of all farms, by name.
+type certificates map[string]source.Source
+
+func newCertificates(c *config.Config) (certificates, error) {
+	all := certificates{}
+	for _, f := range c.Farms {
+		switch s := f.Source; {
+		case s.Directory != nil:
+			all[f.Name] = source.Directory{Path: s.Directory.Path, Password: s.Directory.Password}
+		case s.SelfSigned != nil:
+			all[f.Name] = source.SelfSigned{
+				Directory: source.Directory{Path: s.SelfSigned.Path, Password: s.SelfSigned.Password},
+				Subject:   s.SelfSigned.Subject, ValidFor: s.SelfSigned.ValidFor, LeadTime: f.Certificate.LeadTime,
+			}
+		default:
+			return nil, fmt.Errorf("farm %s: no certificate source is configured", f.Name)
+		}
+	}
+	return all, nil
+}
+
+// Newest implements [activities.Certificates].
+func (c certificates) Newest(ctx context.Context, farmName string) (*cert.Bundle, error) {
+	return c[farmName].Newest(ctx)
+}
+
+// Find implements [activities.Certificates].
+func (c certificates) Find(ctx context.Context, farmName string, t farm.Thumbprint) (*cert.Bundle, error) {
+	return c[farmName].Find(ctx, t)
+}
+
+// connections are the ways to servers, by name.
+type connections map[string]winrm.Connection
+
+// newConnections reads the authorities of each connection; its password is
+// read only when a session is opened.
+func newConnections(c *config.Config) (connections, error) {
+	all := connections{}
+	for name, s := range c.Connections {
+		way := winrm.Connection{Auth: winrm.Auth(s.Auth), User: s.User, Password: s.Password, AllowUnverified: s.AllowUnverified}
+		if s.CA != "" {
+			ca, err := os.ReadFile(s.CA)
+			if err != nil {
+				return nil, fmt.Errorf("connection %s: read ca: %w", name, err)
+			}
+			way.CA = ca
+		}
+		all[name] = way
+	}
+	return all, nil
+}
+
+func (c connections) find(name string) (winrm.Connection, error) {
+	way, ok := c[name]
+	if !ok {
+		return winrm.Connection{}, fmt.Errorf("connection %q is not configured", name)
+	}
+	return way, nil
+}
