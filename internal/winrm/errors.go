@@ -1,0 +1,39 @@
+package winrm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+// problem is a [powershell.TransportError] where neither server nor script is
+// known yet.
+type problem struct {
+	kind powershell.Kind
+	code uint32
+	err  error
+}
+
+func (p *problem) Error() string { return p.err.Error() }
+func (p *problem) Unwrap() error { return p.err }
+
+// transportError is what a caller sees of err. A context that ended explains
+// every other failure.
+func transportError(ctx context.Context, host, script string, err error) error {
+	out := &powershell.TransportError{Server: host, Kind: powershell.Interrupted, Err: fmt.Errorf("%s: %w", script, err)}
+	if p, ok := errors.AsType[*problem](err); ok {
+		out.Kind, out.Code = p.kind, p.code
+	}
+	if ended := ctx.Err(); ended != nil {
+		out.Kind, out.Code = powershell.Interrupted, 0
+		if errors.Is(ended, context.DeadlineExceeded) {
+			out.Kind = powershell.TimedOut
+		}
+		if !errors.Is(err, ended) {
+			out.Err = fmt.Errorf("%s: %w", script, ended)
+		}
+	}
+	return out
+}

@@ -1,0 +1,205 @@
+package winrm
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+// The fault codes that matter here, as WSManFault and Win32 number them.
+// Sources: wsmerror.h; captures of Windows servers in pypsrp; Ansible's winrm
+// connection for 170 and 2150859174.
+const (
+	codeAccessDenied   = 5          // ERROR_ACCESS_DENIED
+	codeBusy           = 170        // ERROR_BUSY
+	codeKeyDeleted     = 2147943418 // ERROR_KEY_DELETED: the user's profile is being unloaded
+	codeTimedOut       = 2150858793 // OperationTimeout: no output yet
+	codeNoSuchShell    = 2150858843 // shell or command unknown
+	codeMaxShells      = 2150859173
+	codeMaxOperations  = 2150859174
+	codeMaxUserOps     = 2150859175
+	codeMaxSystemOps   = 2150859176
+	codeMaxShellUsers  = 2150859179
+	codeFirstUserQuota = 2150859236 // the first and the last of the per-user policy quotas
+	codeLastUserQuota  = 2150859242
+)
+
+// maxReason bounds a server's text in our errors, in characters.
+const maxReason = 300
+
+// answer is what a SOAP envelope from a server says, as far as the transport
+// is concerned.
+type answer struct {
+	// fault is nil when the request was carried out.
+	fault *fault
+	// progress says that a Receive brought output, or the command's end.
+	progress bool
+}
+
+// fault is a SOAP fault.
+type fault struct {
+	code    uint32
+	subcode string
+	reason  string
+}
+
+// Error implements error.
+func (f *fault) Error() string {
+	return fmt.Sprintf("WS-Management fault %d (%s): %s", f.code, f.subcode, f.reason)
+}
+
+// envelope is the part of a SOAP 1.2 envelope that is read.
+type envelope struct {
+	XMLName xml.Name `xml:"http://www.w3.org/2003/05/soap-envelope Envelope"`
+	Body    struct {
+		Fault   *faultElement `xml:"http://www.w3.org/2003/05/soap-envelope Fault"`
+		Receive struct {
+			Streams []struct {
+				Data string `xml:",chardata"`
+			} `xml:"Stream"`
+			State struct {
+				State string `xml:"State,attr"`
+			} `xml:"CommandState"`
+		} `xml:"http://schemas.microsoft.com/wbem/wsman/1/windows/shell ReceiveResponse"`
+	} `xml:"http://www.w3.org/2003/05/soap-envelope Body"`
+}
+
+type faultElement struct {
+	Code struct {
+		Value   string `xml:"Value"`
+		Subcode struct {
+			Value string `xml:"Value"`
+		} `xml:"Subcode"`
+	} `xml:"Code"`
+	Reason []string `xml:"Reason>Text"`
+	Detail struct {
+		WSMan struct {
+			Code string `xml:"Code,attr"`
+		} `xml:"http://schemas.microsoft.com/wbem/wsman/1/wsmanfault WSManFault"`
+		// Some quota faults carry their code only here.
+		WMI struct {
+			Code string `xml:"error_Code"`
+		} `xml:"MSFT_WmiError"`
+	} `xml:"Detail"`
+}
+
+// readAnswer decodes a server's envelope. It reads to the end, so that what it
+// accepts is well-formed for masterzen's parser too.
+func readAnswer(body string) (answer, error) {
+	decoder := xml.NewDecoder(strings.NewReader(body))
+	var e envelope
+	if err := decoder.Decode(&e); err != nil {
+		return answer{}, fmt.Errorf("read SOAP envelope: %w", err)
+	}
+	if err := nothingFollows(decoder); err != nil {
+		return answer{}, fmt.Errorf("read SOAP envelope: %w", err)
+	}
+	var a answer
+	for _, stream := range e.Body.Receive.Streams {
+		a.progress = a.progress || strings.TrimSpace(stream.Data) != ""
+	}
+	a.progress = a.progress || strings.HasSuffix(e.Body.Receive.State.State, "/Done")
+	if f := e.Body.Fault; f != nil {
+		a.fault = f.decode()
+	}
+	return a, nil
+}
+
+func nothingFollows(decoder *xml.Decoder) error {
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if text, ok := token.(xml.CharData); !ok || strings.TrimSpace(string(text)) != "" {
+			return errors.New("something follows the envelope")
+		}
+	}
+}
+
+func (f *faultElement) decode() *fault {
+	subcode := f.Code.Subcode.Value
+	if subcode == "" {
+		subcode = f.Code.Value
+	}
+	code := faultCode(f.Detail.WSMan.Code)
+	if code == 0 {
+		code = faultCode(f.Detail.WMI.Code)
+	}
+	return &fault{code: code, subcode: localName(subcode), reason: printable(strings.Join(f.Reason, " "))}
+}
+
+// faultCode is 0 for what is not a number of 32 bits.
+func faultCode(s string) uint32 {
+	code, err := strconv.ParseUint(strings.TrimSpace(s), 10, 32)
+	if err != nil {
+		return 0
+	}
+	return uint32(code)
+}
+
+// localName is a qualified name without its prefix, which each server chooses.
+func localName(name string) string {
+	name = printable(name)
+	return name[strings.LastIndexByte(name, ':')+1:]
+}
+
+// printable is s on one line, without control characters, of bounded length.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsPrint(r):
+			return -1
+		default:
+			return r
+		}
+	}, s)
+	s = strings.Join(strings.Fields(s), " ")
+	if runes := []rune(s); len(runes) > maxReason {
+		s = string(runes[:maxReason]) + "..."
+	}
+	return s
+}
+
+// noOutputYet says that the server held a request as long as it was asked to.
+func (f *fault) noOutputYet() bool { return f.code == codeTimedOut || f.subcode == "TimedOut" }
+
+// kind classifies a fault; empty for those that mean nothing in particular.
+func (f *fault) kind() powershell.Kind {
+	switch f.code {
+	case codeAccessDenied:
+		return powershell.Forbidden
+	case codeBusy, codeKeyDeleted, codeTimedOut:
+		return powershell.Busy
+	case codeNoSuchShell:
+		return powershell.Interrupted
+	case codeMaxShells, codeMaxOperations, codeMaxUserOps, codeMaxSystemOps, codeMaxShellUsers:
+		return powershell.Quota
+	}
+	if f.code >= codeFirstUserQuota && f.code <= codeLastUserQuota {
+		return powershell.Quota
+	}
+	switch f.subcode {
+	case "AccessDenied":
+		return powershell.Forbidden
+	case "QuotaLimit":
+		return powershell.Quota
+	case "TimedOut":
+		return powershell.Busy
+	case "InvalidSelectors":
+		return powershell.Interrupted
+	default:
+		return ""
+	}
+}

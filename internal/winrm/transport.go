@@ -1,0 +1,265 @@
+package winrm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/masterzen/winrm"
+	"github.com/masterzen/winrm/soap"
+
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+const (
+	// envelopeSize is the largest envelope that we send and ask for, in bytes:
+	// the smallest MaxEnvelopeSizekb in use, Microsoft's documented default of 150.
+	envelopeSize = 150 << 10
+	// maxOutput bounds all answers with output together, in bytes.
+	maxOutput = 16 << 20
+	// shellIdle is how long the server keeps a shell that nobody asks about,
+	// instead of its default of two hours.
+	shellIdle = 3 * time.Minute
+	// minPoll is how long a request for output lasts at least when it brought
+	// none, in case a server does not hold it.
+	minPoll = 250 * time.Millisecond
+)
+
+// The last part of the actions that masterzen sends.
+const (
+	createAction  = "/transfer/Create"
+	commandAction = "/shell/Command"
+	sendAction    = "/shell/Send"
+	receiveAction = "/shell/Receive"
+	deleteAction  = "/transfer/Delete"
+)
+
+// errEnded is all that masterzen learns of a failure: it goes by the text of
+// errors, and asks again for ever if it finds "OperationTimeout" in one.
+// transport.err has the cause.
+var errEnded = errors.New("the call has ended")
+
+// transport is the [winrm.Transporter] of one call: all of masterzen's messages
+// pass through it. It amends them, keeps their order, and turns what comes back
+// into answers or errors.
+type transport struct {
+	operation, answer time.Duration
+	// stdinSent is closed once standard input is on the server or lost;
+	// masterzen asks for output from the start.
+	stdinSent chan struct{}
+
+	// mu makes requests follow one another.
+	mu      sync.Mutex
+	ctx     context.Context //nolint:containedctx // masterzen's Post has none
+	session *session
+	// lastSend says that the next piece of standard input is the last.
+	lastSend bool
+	received int
+	// err ended the call; lost is why standard input may be incomplete.
+	err, lost error
+}
+
+var _ winrm.Transporter = (*transport)(nil)
+
+// Transport implements [winrm.Transporter]. The session is open already.
+func (t *transport) Transport(*winrm.Endpoint) error { return nil }
+
+// Post implements [winrm.Transporter].
+func (t *transport) Post(_ *winrm.Client, message *soap.SoapMessage) (string, error) {
+	text := message.String()
+	action := actionOf(text)
+	if action == receiveAction {
+		<-t.stdinSent
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.err != nil {
+		return "", errEnded
+	}
+	answer, err := t.carry(action, text)
+	if err != nil {
+		t.err = err
+		return "", errEnded
+	}
+	return answer, nil
+}
+
+// use makes t send by session under ctx from now on, past earlier errors.
+func (t *transport) use(ctx context.Context, s *session) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ctx, t.session, t.err = ctx, s, nil
+}
+
+// announce says whether the next piece of standard input is the last.
+func (t *transport) announce(last bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lastSend = last
+}
+
+// inputLost returns why standard input may be incomplete; nil if it is not.
+func (t *transport) inputLost() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.lost
+}
+
+// failure returns why the call ended.
+func (t *transport) failure() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.err
+}
+
+func (t *transport) carry(action, text string) (string, error) {
+	text, err := t.amend(action, text)
+	if err != nil {
+		return "", err
+	}
+	if len(text) > envelopeSize {
+		return "", fmt.Errorf("a message of %d bytes exceeds the envelope size %d", len(text), envelopeSize)
+	}
+	for {
+		started := time.Now()
+		body, a, err := t.exchange(action, text)
+		if err != nil {
+			return "", err
+		}
+		if a.fault != nil {
+			if err := t.tolerate(action, a.fault); err != nil {
+				return "", err
+			}
+		}
+		if action != receiveAction {
+			return body, nil
+		}
+		if t.received += len(body); t.received > maxOutput {
+			return "", &problem{kind: powershell.Garbled, err: fmt.Errorf("the script's output exceeds %d bytes", maxOutput)}
+		}
+		if !a.progress {
+			if err := pause(t.ctx, minPoll-time.Since(started)); err != nil {
+				return "", err
+			}
+		}
+		if a.fault == nil {
+			return body, nil
+		}
+	}
+}
+
+// exchange sends one message and reads what the server says to it.
+func (t *transport) exchange(action, text string) (string, answer, error) {
+	ctx, cancel := context.WithTimeout(t.ctx, t.operation+t.answer)
+	defer cancel()
+	r, err := t.session.post(ctx, t.session.authorization, []byte(text))
+	switch {
+	case ctx.Err() != nil && t.ctx.Err() == nil:
+		return "", answer{}, fmt.Errorf("%s: no answer within %s", name(action), t.operation+t.answer)
+	case err != nil:
+		return "", answer{}, fmt.Errorf("%s: %w", name(action), err)
+	case r.status == http.StatusUnauthorized && t.session.refused != nil:
+		return "", answer{}, t.session.refused(r)
+	}
+	body := string(r.body)
+	a, err := readAnswer(body)
+	switch {
+	case err != nil && r.status == http.StatusOK:
+		return "", answer{}, &problem{kind: powershell.Garbled, err: fmt.Errorf("%s: %w", name(action), err)}
+	case err == nil && (r.status == http.StatusOK || a.fault != nil):
+		return body, a, nil
+	case action == createAction:
+		return "", answer{}, statusProblem(r, powershell.Unreachable)
+	default:
+		return "", answer{}, statusProblem(r, powershell.Interrupted)
+	}
+}
+
+// tolerate returns nil for the faults that do not end a call.
+func (t *transport) tolerate(action string, f *fault) error {
+	switch {
+	case action == receiveAction && f.noOutputYet():
+		return nil
+	case action == sendAction && f.noOutputYet():
+		// The server took the bytes, but PowerShell has not read them yet; so
+		// Ansible understands it. Were it otherwise, the hash would not match.
+		return nil
+	case action == deleteAction && f.code == codeNoSuchShell:
+		return nil // gone already
+	}
+	p := &problem{kind: f.kind(), code: f.code, err: fmt.Errorf("%s: %w", name(action), f)}
+	switch {
+	case p.kind != "":
+		return p
+	case action == createAction || action == commandAction:
+		p.kind = powershell.Garbled
+		return p
+	case action == sendAction:
+		// The command may have ended before it read its input, and its output
+		// says why.
+		p.kind, t.lost = powershell.Interrupted, p
+		return nil
+	default:
+		p.kind = powershell.Interrupted
+		return p
+	}
+}
+
+// amend changes what masterzen has fixed in its messages.
+func (t *transport) amend(action, text string) (string, error) {
+	switch {
+	case action == createAction:
+		// MS-WSMV 2.2.4.37 orders the elements: IdleTimeOut before the streams.
+		const at = "<rsp:InputStreams>"
+		return replace(text, at, fmt.Sprintf("<rsp:IdleTimeOut>PT%dS</rsp:IdleTimeOut>", int(shellIdle.Seconds()))+at)
+	case action == commandAction:
+		// TRUE is for consoles, where standard input has no end.
+		const at = `Name="WINRS_CONSOLEMODE_STDIN">`
+		return replace(text, at+"TRUE<", at+"FALSE<")
+	case action == sendAction && t.lastSend:
+		// masterzen would send the end as one more request.
+		const at = `Name="stdin"`
+		return replace(text, at, at+` End="true"`)
+	}
+	return text, nil
+}
+
+// replace replaces the one occurrence of old. Without it, masterzen is not the
+// version this was written for.
+func replace(text, old, new string) (string, error) {
+	if strings.Count(text, old) != 1 {
+		return "", fmt.Errorf("amend message: %q is not in it exactly once", old)
+	}
+	return strings.Replace(text, old, new, 1), nil
+}
+
+// actionOf finds the action in a message that masterzen wrote.
+func actionOf(text string) string {
+	for _, action := range []string{createAction, commandAction, sendAction, receiveAction, deleteAction} {
+		if strings.Contains(text, action+"</a:Action>") {
+			return action
+		}
+	}
+	return ""
+}
+
+// name is an action in an error's words.
+func name(action string) string {
+	return strings.ToLower(action[strings.LastIndexByte(action, '/')+1:])
+}
+
+// pause waits, or returns ctx.Err().
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
