@@ -1,0 +1,77 @@
+// Package cert loads a certificate with its key and chain from a PFX, judges
+// whether it is fit for server-to-server trust, and encodes it anew for the
+// Windows version that it goes to.
+//
+// It decides nothing about a farm, reads no file and no clock, and keeps
+// private keys where no printer, logger or marshaller finds them.
+package cert
+
+import (
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// ErrStays says that a Bundle was about to be marshalled. Private keys leave
+// this process only by [Bundle.Encode].
+var ErrStays = errors.New("a certificate with its private key must not be marshalled: use its Certificate")
+
+// Bundle is a certificate with its private key and its chain. It prints as its
+// thumbprint and refuses to be marshalled; its Certificate field is public.
+type Bundle struct {
+	// Certificate is the public part with its chain. Its FriendlyName is
+	// empty: a certificate gets one when it is imported.
+	Certificate farm.Certificate
+
+	leaf *x509.Certificate
+	// chain holds the issuers, nearest first, the root last.
+	chain []*x509.Certificate
+	// key holds the private key in a closure, which printers that walk into
+	// unexported fields cannot open.
+	key func() crypto.Signer
+}
+
+// newBundle fills in the public part.
+func newBundle(leaf *x509.Certificate, chain []*x509.Certificate, key crypto.Signer) *Bundle {
+	public := farm.Certificate{
+		Thumbprint: farm.ThumbprintOf(leaf.Raw),
+		Subject:    distinguishedName(leaf.RawSubject),
+		Issuer:     distinguishedName(leaf.RawIssuer),
+		NotBefore:  leaf.NotBefore,
+		NotAfter:   leaf.NotAfter,
+		SelfSigned: isSelfSigned(leaf),
+		DER:        leaf.Raw,
+	}
+	for _, issuer := range chain {
+		public.Chain = append(public.Chain, farm.ChainCertificate{
+			Thumbprint: farm.ThumbprintOf(issuer.Raw),
+			Subject:    distinguishedName(issuer.RawSubject),
+			NotAfter:   issuer.NotAfter,
+			DER:        issuer.Raw,
+		})
+	}
+	return &Bundle{Certificate: public, leaf: leaf, chain: chain, key: func() crypto.Signer { return key }}
+}
+
+// String names the certificate.
+func (b Bundle) String() string {
+	return fmt.Sprintf("certificate %s (%s)", b.Certificate.Thumbprint.Short(), b.Certificate.Subject)
+}
+
+// GoString names the certificate.
+func (b Bundle) GoString() string { return b.String() }
+
+// Format names the certificate, for every verb and flag.
+func (b Bundle) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, b.String()) }
+
+// MarshalJSON refuses with [ErrStays].
+func (Bundle) MarshalJSON() ([]byte, error) { return nil, ErrStays }
+
+// MarshalText refuses with [ErrStays].
+func (Bundle) MarshalText() ([]byte, error) { return nil, ErrStays }
+
+// GobEncode refuses with [ErrStays].
+func (Bundle) GobEncode() ([]byte, error) { return nil, ErrStays }

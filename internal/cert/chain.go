@@ -1,0 +1,77 @@
+package cert
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"slices"
+)
+
+// chainOf finds the issuers of leaf up to a self-signed root, nearest first.
+// It is not ok when no root is reached; the chain is then as far as it goes.
+func chainOf(leaf *x509.Certificate, candidates []*x509.Certificate) (chain []*x509.Certificate, ok bool) {
+	if isSelfSigned(leaf) {
+		return nil, true
+	}
+	return climb(leaf, slices.Clone(candidates))
+}
+
+// climb tries each issuer of c, self-signed ones first: a root that is also
+// there cross-signed ends the chain. A candidate that leads to no root is
+// struck out, so that each is tried once.
+func climb(c *x509.Certificate, candidates []*x509.Certificate) (longest []*x509.Certificate, complete bool) {
+	issuers := slices.DeleteFunc(slices.Clone(candidates), func(i *x509.Certificate) bool { return i == nil || !issued(i, c) })
+	slices.SortStableFunc(issuers, func(a, b *x509.Certificate) int { return rank(a) - rank(b) })
+	for _, issuer := range issuers {
+		if isSelfSigned(issuer) {
+			return []*x509.Certificate{issuer}, true
+		}
+		at := slices.Index(candidates, issuer)
+		if at < 0 {
+			continue
+		}
+		candidates[at] = nil
+		above, complete := climb(issuer, candidates)
+		path := append([]*x509.Certificate{issuer}, above...)
+		if complete {
+			return path, true
+		}
+		if len(path) > len(longest) {
+			longest = path
+		}
+	}
+	return longest, false
+}
+
+func rank(c *x509.Certificate) int {
+	if isSelfSigned(c) {
+		return 0
+	}
+	return 1
+}
+
+// issued says whether issuer signed c. A signature by MD5 cannot be checked
+// here any more; names decide then, and [Judge] speaks of the algorithm.
+func issued(issuer, c *x509.Certificate) bool {
+	if !bytes.Equal(issuer.RawSubject, c.RawIssuer) || (issuer.BasicConstraintsValid && !issuer.IsCA) {
+		return false
+	}
+	err := issuer.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature)
+	var insecure x509.InsecureAlgorithmError
+	return err == nil || errors.As(err, &insecure)
+}
+
+// isSelfSigned does not ask for a certificate authority: the self-signed
+// certificates that Windows makes are none.
+func isSelfSigned(c *x509.Certificate) bool {
+	if !bytes.Equal(c.RawSubject, c.RawIssuer) {
+		return false
+	}
+	err := c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature)
+	var insecure x509.InsecureAlgorithmError
+	return err == nil || errors.As(err, &insecure)
+}
+
+func contains(chain []*x509.Certificate, c *x509.Certificate) bool {
+	return slices.ContainsFunc(chain, func(other *x509.Certificate) bool { return other.Equal(c) })
+}

@@ -1,0 +1,106 @@
+package cert
+
+import (
+	"crypto/rand"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+
+	"software.sslmate.com/src/go-pkcs12"
+)
+
+// buildAES is the first Windows Server build that imports a PFX with AES-256
+// and SHA-256, that of Server 2019. Server 2016 (14393) refuses such a PFX as
+// if its password were wrong.
+//
+// Source: dsccommunity/CertificateDsc, issue 153; go-pkcs12, Modern2023.
+const buildAES = 17763
+
+// Encode makes a PFX of the certificate, its key and its chain that a Windows
+// of that build can import. The older algorithms are also the choice for an
+// unknown build, 0: what protects a key on its way is the verified connection
+// and a password that nobody guesses, see [NewPassword].
+//
+// The key carries the name of the cryptographic provider that Windows is to
+// put it into, since different ways to import choose different ones.
+func (b *Bundle) Encode(windowsBuild int, provider string, password []byte) ([]byte, error) {
+	encoder := pkcs12.LegacyDES
+	if windowsBuild >= buildAES {
+		encoder = pkcs12.Modern2023
+	}
+	plain, err := encoder.Encode(b.key(), b.leaf, b.chain, string(password))
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", b, err)
+	}
+	named, err := withProvider(plain, provider, password)
+	if err != nil {
+		return nil, fmt.Errorf("name the key's provider in the PFX of %s: %w", b, err)
+	}
+	return named, nil
+}
+
+// NewPassword returns a password for one PFX: 26 letters and digits with at
+// least 128 random bits.
+func NewPassword() []byte { return []byte(rand.Text()) }
+
+// withProvider adds the provider's name to the key's attributes, which the
+// library cannot write, and signs the changed content anew.
+func withProvider(der []byte, provider string, password []byte) ([]byte, error) {
+	file, safes, err := open(der)
+	if err != nil {
+		return nil, err
+	}
+	added := 0
+	for i := range safes {
+		n, err := safes[i].addToKeys(provider)
+		if err != nil {
+			return nil, err
+		}
+		added += n
+	}
+	if added != 1 {
+		return nil, errors.New("it does not hold exactly one key")
+	}
+	content, err := asn1.Marshal(safes)
+	if err != nil {
+		return nil, err
+	}
+	if file.AuthSafe, err = dataContent(content); err != nil {
+		return nil, err
+	}
+	if err := file.MacData.sign(content, password); err != nil {
+		return nil, err
+	}
+	return asn1.Marshal(file)
+}
+
+// addToKeys adds the provider attribute to every key of a safe and counts them.
+func (c *contentInfo) addToKeys(provider string) (added int, err error) {
+	bags, err := c.bags()
+	if err != nil || len(bags) == 0 {
+		return 0, err
+	}
+	for i := range bags {
+		if !bags[i].holdsKey() {
+			continue
+		}
+		attribute, err := providerAttribute(provider)
+		if err != nil {
+			return 0, err
+		}
+		bags[i].Attributes = append(bags[i].Attributes, attribute)
+		added++
+	}
+	content, err := asn1.Marshal(bags)
+	if err != nil {
+		return 0, err
+	}
+	*c, err = dataContent(content)
+	return added, err
+}
+
+func providerAttribute(provider string) (asn1.RawValue, error) {
+	name := asn1.RawValue{Tag: asn1.TagBMPString, Bytes: bmpString(provider)}
+	der, err := asn1.Marshal(attribute{ID: oidProvider, Values: []asn1.RawValue{name}})
+	return asn1.RawValue{FullBytes: der}, err
+}

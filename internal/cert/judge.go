@@ -1,0 +1,193 @@
+package cert
+
+import (
+	"crypto/rsa"
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// The codes of what [Judge] finds.
+const (
+	CodeNotYetValid   = "certificate-not-yet-valid"
+	CodeExpired       = "certificate-expired"
+	CodeEndsSoon      = "certificate-ends-soon"
+	CodeNotRSA        = "certificate-key-not-rsa"
+	CodeKeyTooShort   = "certificate-key-too-short"
+	CodeWeakSignature = "certificate-weak-signature"
+	CodeCannotSign    = "certificate-cannot-sign"
+	CodeChainExpired  = "chain-expired"
+	CodeChainEndsSoon = "chain-ends-soon"
+)
+
+// minBits is the shortest RSA key that is accepted. Authorities have issued
+// none shorter since 2014 (CA/Browser Forum, Baseline Requirements, 6.1.5).
+const minBits = 2048
+
+// date is how findings write a time.
+const date = "2006-01-02 15:04 MST"
+
+// question is what a check is asked: is this certificate fit at that time?
+type question struct {
+	bundle   *Bundle
+	now      time.Time
+	leadTime time.Duration
+}
+
+// check finds one thing that may be wrong; nil when it is not.
+type check func(question) *farm.Finding
+
+// checks lists all checks. Each stands alone.
+func checks() []check {
+	return []check{
+		notYetValid, expired, endsSoon,
+		keyNotRSA, keyTooShort, weakSignature, cannotSign,
+		chainExpired, chainEndsSoon,
+	}
+}
+
+// Judge says what is wrong with a certificate at the time now, on whichever
+// clock that is. Findings of severity [farm.Stop] make it unfit; one that ends
+// within leadTime of now only warns, since it may be all that there is.
+func Judge(b *Bundle, now time.Time, leadTime time.Duration) []farm.Finding {
+	var findings []farm.Finding
+	for _, find := range checks() {
+		if finding := find(question{b, now, leadTime}); finding != nil {
+			findings = append(findings, *finding)
+		}
+	}
+	return findings
+}
+
+func notYetValid(q question) *farm.Finding {
+	from := q.bundle.Certificate.NotBefore
+	if !q.now.Before(from) {
+		return nil
+	}
+	return &farm.Finding{
+		Code: CodeNotYetValid, Severity: farm.Stop,
+		Text:   fmt.Sprintf("%s is not valid before %s", q.bundle, from.UTC().Format(date)),
+		Remedy: "wait until then, or check the clock",
+	}
+}
+
+func expired(q question) *farm.Finding {
+	end := q.bundle.Certificate.NotAfter
+	if !q.now.After(end) {
+		return nil
+	}
+	return &farm.Finding{
+		Code: CodeExpired, Severity: farm.Stop,
+		Text:   fmt.Sprintf("%s expired on %s", q.bundle, end.UTC().Format(date)),
+		Remedy: "provide a new certificate",
+	}
+}
+
+func endsSoon(q question) *farm.Finding {
+	end := q.bundle.Certificate.NotAfter
+	if q.now.After(end) || q.now.Add(q.leadTime).Before(end) {
+		return nil
+	}
+	return &farm.Finding{
+		Code: CodeEndsSoon, Severity: farm.Warn,
+		Text:   fmt.Sprintf("%s ends on %s, within the lead time", q.bundle, end.UTC().Format(date)),
+		Remedy: "provide a certificate that is valid for longer",
+	}
+}
+
+// keyNotRSA: S2S tokens are signed with RS256.
+//
+// Source: Microsoft, "Create and use access tokens in provider-hosted
+// high-trust SharePoint Add-ins"; that another key cannot work is inferred.
+func keyNotRSA(q question) *farm.Finding {
+	if _, ok := q.bundle.leaf.PublicKey.(*rsa.PublicKey); ok {
+		return nil
+	}
+	return &farm.Finding{
+		Code: CodeNotRSA, Severity: farm.Stop,
+		Text:   fmt.Sprintf("the key of %s is %s, but S2S tokens are signed with RSA", q.bundle, q.bundle.leaf.PublicKeyAlgorithm),
+		Remedy: "provide a certificate with an RSA key of at least 2048 bits",
+	}
+}
+
+func keyTooShort(q question) *farm.Finding {
+	key, ok := q.bundle.leaf.PublicKey.(*rsa.PublicKey)
+	if !ok || key.N.BitLen() >= minBits {
+		return nil
+	}
+	return &farm.Finding{
+		Code: CodeKeyTooShort, Severity: farm.Stop,
+		Text:   fmt.Sprintf("the RSA key of %s has %d bits", q.bundle, key.N.BitLen()),
+		Remedy: "provide a certificate with an RSA key of at least 2048 bits",
+	}
+}
+
+// weakSignature looks at signatures that vouch for something: a self-signed
+// certificate's own does not. That SharePoint refuses them is not known.
+func weakSignature(q question) *farm.Finding {
+	for _, c := range append([]*x509.Certificate{q.bundle.leaf}, q.bundle.chain...) {
+		if isSelfSigned(c) || !weak(c.SignatureAlgorithm) {
+			continue
+		}
+		return &farm.Finding{
+			Code: CodeWeakSignature, Severity: farm.Warn,
+			Text:   fmt.Sprintf("%s is signed by %s, which can be forged", distinguishedName(c.RawSubject), c.SignatureAlgorithm),
+			Remedy: "have it issued with SHA-256",
+		}
+	}
+	return nil
+}
+
+func weak(a x509.SignatureAlgorithm) bool {
+	switch a {
+	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1:
+		return true
+	default:
+		return false
+	}
+}
+
+// cannotSign warns only: whether the products look at the key usage is not
+// published.
+func cannotSign(q question) *farm.Finding {
+	usage := q.bundle.leaf.KeyUsage
+	if usage == 0 || usage&x509.KeyUsageDigitalSignature != 0 {
+		return nil
+	}
+	return &farm.Finding{
+		Code: CodeCannotSign, Severity: farm.Warn,
+		Text:   fmt.Sprintf("the key usage of %s does not allow digital signatures", q.bundle),
+		Remedy: "have it issued with the key usage digital signature",
+	}
+}
+
+// chainExpired: SharePoint validates the whole chain (event 8311).
+func chainExpired(q question) *farm.Finding {
+	for _, c := range q.bundle.chain {
+		if q.now.After(c.NotAfter) {
+			return &farm.Finding{
+				Code: CodeChainExpired, Severity: farm.Stop,
+				Text: fmt.Sprintf("the authority %s in the chain of %s expired on %s",
+					distinguishedName(c.RawSubject), q.bundle, c.NotAfter.UTC().Format(date)),
+				Remedy: "provide the certificate with a chain that is valid",
+			}
+		}
+	}
+	return nil
+}
+
+func chainEndsSoon(q question) *farm.Finding {
+	for _, c := range q.bundle.chain {
+		if !q.now.After(c.NotAfter) && !q.now.Add(q.leadTime).Before(c.NotAfter) {
+			return &farm.Finding{
+				Code: CodeChainEndsSoon, Severity: farm.Warn,
+				Text: fmt.Sprintf("the authority %s in the chain of %s ends on %s, within the lead time",
+					distinguishedName(c.RawSubject), q.bundle, c.NotAfter.UTC().Format(date)),
+				Remedy: "provide a certificate from an authority that is valid for longer",
+			}
+		}
+	}
+	return nil
+}

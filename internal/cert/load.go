@@ -1,0 +1,107 @@
+package cert
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+
+	"software.sslmate.com/src/go-pkcs12"
+)
+
+// The ways in which a PFX is of no use. Each needs a person: reading it again
+// ends the same.
+var (
+	// ErrUnreadable: not a PFX, damaged, or with algorithms nobody else uses.
+	ErrUnreadable = errors.New("unreadable PFX")
+	// ErrPassword: the password does not open it.
+	ErrPassword = errors.New("wrong password for the PFX")
+	// ErrNoKey: it holds no private key, or none of its certificates is the
+	// key's.
+	ErrNoKey = errors.New("no private key for a certificate of the PFX")
+	// ErrNoChain: it does not hold every issuer up to a self-signed root.
+	ErrNoChain = errors.New("incomplete chain in the PFX")
+	// ErrManyLeaves: it holds several certificates that could be meant.
+	ErrManyLeaves = errors.New("more than one certificate in the PFX")
+)
+
+// Load reads a certificate with its key and complete chain from a PFX. Its
+// error wraps one of the errors above and says what to do.
+func Load(pfx, password []byte) (*Bundle, error) {
+	keys, err := inspect(pfx)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	private, first, others, err := pkcs12.DecodeChain(pfx, string(password))
+	switch {
+	case errors.Is(err, pkcs12.ErrIncorrectPassword):
+		return nil, fmt.Errorf("%w: correct the password that the configuration names", ErrPassword)
+	case err != nil && keys == 0:
+		return nil, fmt.Errorf("%w: export it again with its private key", ErrNoKey)
+	case err != nil:
+		return nil, unreadable(err)
+	}
+	key, ok := private.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("%w: the key cannot sign: use an RSA key", ErrNoKey)
+	}
+	return assemble(key, append([]*x509.Certificate{first}, others...))
+}
+
+func unreadable(cause error) error {
+	return fmt.Errorf("%w: %w: export it again with its key and its chain", ErrUnreadable, cause)
+}
+
+// assemble finds the key's certificate and its chain among all, and refuses
+// to guess when another certificate may be meant.
+func assemble(key crypto.Signer, all []*x509.Certificate) (*Bundle, error) {
+	var leaf *x509.Certificate
+	rest := all[:0:0]
+	for _, c := range all {
+		switch {
+		case !owns(key, c):
+			rest = append(rest, c)
+		case leaf == nil:
+			leaf = c
+		case !bytes.Equal(leaf.Raw, c.Raw):
+			return nil, manyLeaves(leaf, c)
+		}
+	}
+	if leaf == nil {
+		return nil, fmt.Errorf("%w: the key belongs to none of %s: export the certificate with its own key", ErrNoKey, subjects(all))
+	}
+	chain, ok := chainOf(leaf, rest)
+	if !ok {
+		last := leaf
+		if len(chain) > 0 {
+			last = chain[len(chain)-1]
+		}
+		return nil, fmt.Errorf("%w: the issuer %s is missing: export it again with all certificates of the chain",
+			ErrNoChain, distinguishedName(last.RawIssuer))
+	}
+	for _, c := range rest {
+		if !c.IsCA && !contains(chain, c) {
+			return nil, manyLeaves(leaf, c)
+		}
+	}
+	return newBundle(leaf, chain, key), nil
+}
+
+func manyLeaves(a, b *x509.Certificate) error {
+	return fmt.Errorf("%w: %s: export one certificate to one file", ErrManyLeaves, subjects([]*x509.Certificate{a, b}))
+}
+
+func owns(key crypto.Signer, c *x509.Certificate) bool {
+	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
+	return ok && public.Equal(c.PublicKey)
+}
+
+func subjects(all []*x509.Certificate) string {
+	names := make([]string, len(all))
+	for i, c := range all {
+		names[i] = distinguishedName(c.RawSubject)
+	}
+	return strings.Join(names, " and ")
+}

@@ -1,0 +1,197 @@
+package cert
+
+import (
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // The MAC of a PFX for Windows Server 2016.
+	"crypto/sha256"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"hash"
+	"unicode/utf16"
+)
+
+// The parts of a PFX that matter here; RFC 7292, section 4 and appendix D.
+type (
+	pfxFile struct {
+		Version  int
+		AuthSafe contentInfo
+		MacData  macData `asn1:"optional"`
+	}
+	contentInfo struct {
+		ContentType asn1.ObjectIdentifier
+		Content     asn1.RawValue `asn1:"optional"`
+	}
+	macData struct {
+		Mac        digestInfo
+		Salt       []byte
+		Iterations int `asn1:"optional,default:1"`
+	}
+	digestInfo struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Digest    []byte
+	}
+	safeBag struct {
+		ID         asn1.ObjectIdentifier
+		Value      asn1.RawValue
+		Attributes []asn1.RawValue `asn1:"set,optional"`
+	}
+	attribute struct {
+		ID     asn1.ObjectIdentifier
+		Values []asn1.RawValue `asn1:"set"`
+	}
+)
+
+var (
+	oidData           = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
+	oidKeyBag         = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 1}
+	oidShroudedKeyBag = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 2}
+	oidSHA1           = asn1.ObjectIdentifier{1, 3, 14, 3, 2, 26}
+	oidSHA256         = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}
+	// oidProvider names the provider that Windows puts the key into.
+	//
+	// Source: Microsoft, PFXImportCertStore, szOID_PKCS_12_KEY_PROVIDER_NAME_ATTR.
+	oidProvider = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 17, 1}
+)
+
+// maxIterations bounds the work that a file can ask for before its password
+// is proved. Programs in use write 1 to 1,000,000.
+const maxIterations = 10_000_000
+
+// inspect looks at the structure that needs no password and counts the keys.
+func inspect(der []byte) (keys int, err error) {
+	file, safes, err := open(der)
+	if err != nil {
+		return 0, err
+	}
+	switch {
+	case len(file.MacData.Mac.Algorithm.Algorithm) == 0:
+		return 0, errors.New("it has no MAC, so its password proves nothing")
+	case file.MacData.Iterations < 1 || file.MacData.Iterations > maxIterations:
+		return 0, fmt.Errorf("%d iterations of its MAC", file.MacData.Iterations)
+	}
+	for _, safe := range safes {
+		bags, err := safe.bags()
+		if err != nil {
+			return 0, err
+		}
+		for _, bag := range bags {
+			if bag.holdsKey() {
+				keys++
+			}
+		}
+	}
+	return keys, nil
+}
+
+// open takes a PFX apart into its outermost structure and its safes.
+func open(der []byte) (file pfxFile, safes []contentInfo, err error) {
+	if err := unmarshal(der, &file); err != nil {
+		return file, nil, err
+	}
+	content, err := file.AuthSafe.data()
+	if err != nil {
+		return file, nil, err
+	}
+	return file, safes, unmarshal(content, &safes)
+}
+
+// data returns what an unencrypted content holds.
+func (c contentInfo) data() (content []byte, err error) {
+	if !c.ContentType.Equal(oidData) {
+		return nil, fmt.Errorf("content of type %s is not plain data", c.ContentType)
+	}
+	return content, unmarshal(c.Content.Bytes, &content)
+}
+
+// bags are the bags of an unencrypted safe; an encrypted one shows none.
+func (c contentInfo) bags() (bags []safeBag, err error) {
+	if !c.ContentType.Equal(oidData) {
+		return nil, nil
+	}
+	content, err := c.data()
+	if err != nil {
+		return nil, err
+	}
+	return bags, unmarshal(content, &bags)
+}
+
+func (b safeBag) holdsKey() bool {
+	return b.ID.Equal(oidKeyBag) || b.ID.Equal(oidShroudedKeyBag)
+}
+
+// dataContent is the reverse of [contentInfo.data].
+func dataContent(content []byte) (contentInfo, error) {
+	octets, err := asn1.Marshal(content)
+	return contentInfo{
+		ContentType: oidData,
+		Content:     asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 0, IsCompound: true, Bytes: octets},
+	}, err
+}
+
+// unmarshal refuses data that is left over.
+func unmarshal(der []byte, to any) error {
+	rest, err := asn1.Unmarshal(der, to)
+	if err == nil && len(rest) > 0 {
+		err = errors.New("data after its end")
+	}
+	return err
+}
+
+// sign computes the MAC over content with the salt and the number of
+// iterations that m has.
+func (m *macData) sign(content, password []byte) error {
+	var newHash func() hash.Hash
+	switch {
+	case m.Mac.Algorithm.Algorithm.Equal(oidSHA1):
+		newHash = sha1.New
+	case m.Mac.Algorithm.Algorithm.Equal(oidSHA256):
+		newHash = sha256.New
+	default:
+		return fmt.Errorf("no MAC by %s", m.Mac.Algorithm.Algorithm)
+	}
+	mac := hmac.New(newHash, macKey(newHash, password, m.Salt, m.Iterations))
+	mac.Write(content)
+	m.Mac.Digest = mac.Sum(nil)
+	return nil
+}
+
+// macKey derives the key of a MAC as long as the hash; RFC 7292, appendix B.2.
+// A key of that length is the first block of the derivation, so that the
+// procedure's later steps, which make further blocks, are not needed.
+func macKey(newHash func() hash.Hash, password, salt []byte, iterations int) []byte {
+	const purposeMAC = 3
+	h := newHash()
+	block := h.BlockSize()
+	input := make([]byte, block)
+	for i := range input {
+		input[i] = purposeMAC
+	}
+	input = append(input, filled(salt, block)...)
+	input = append(input, filled(bmpString(string(password)+"\x00"), block)...)
+	for range iterations {
+		h.Reset()
+		h.Write(input)
+		input = h.Sum(nil)
+	}
+	return input
+}
+
+// filled repeats pattern to the next multiple of block.
+func filled(pattern []byte, block int) []byte {
+	out := make([]byte, (len(pattern)+block-1)/block*block)
+	for i := range out {
+		out[i] = pattern[i%len(pattern)]
+	}
+	return out
+}
+
+// bmpString is two bytes for each character, high byte first.
+func bmpString(s string) []byte {
+	var out []byte
+	for _, unit := range utf16.Encode([]rune(s)) {
+		out = append(out, byte(unit>>8), byte(unit))
+	}
+	return out
+}
