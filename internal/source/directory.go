@@ -1,0 +1,163 @@
+package source
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/cert"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/secret"
+)
+
+// maxFile is the largest PFX that is read, in bytes; one with a long chain has
+// some 10,000.
+const maxFile = 1 << 20
+
+// Directory takes certificates from the *.pfx and *.p12 files of a folder. A
+// file that cannot be used is an error that names it, never passed over: it is
+// probably the new certificate, and without it the old one would seem newest.
+type Directory struct {
+	Path string
+	// Password opens every file; it is read anew each time.
+	Password secret.Ref
+	// Now is the clock; nil means [time.Now].
+	Now func() time.Time
+}
+
+// Newest implements [Source].
+func (d Directory) Newest(ctx context.Context) (*cert.Bundle, error) {
+	all, err := d.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	newest, ok := newestAt(all, d.now())
+	if !ok {
+		return nil, fmt.Errorf("%w among the %d PFX files of %s: put a new one there", ErrNone, len(all), d.Path)
+	}
+	return newest, nil
+}
+
+// Find implements [Source]. A file that cannot be used is an error only if the
+// certificate is in no other file.
+func (d Directory) Find(ctx context.Context, thumbprint farm.Thumbprint) (*cert.Bundle, error) {
+	all, err := d.read(ctx)
+	for _, b := range all {
+		if b.Certificate.Thumbprint == thumbprint {
+			return b, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("%w: no PFX file of %s holds %s: put it back", ErrNotFound, d.Path, thumbprint)
+}
+
+func (d Directory) now() time.Time {
+	if d.Now == nil {
+		return time.Now()
+	}
+	return d.Now()
+}
+
+// newestAt picks the certificate valid at now that became valid last; of
+// several that did so at once, the one that ends last, then by thumbprint.
+func newestAt(all []*cert.Bundle, now time.Time) (*cert.Bundle, bool) {
+	valid := slices.DeleteFunc(slices.Clone(all), func(b *cert.Bundle) bool {
+		c := b.Certificate
+		return now.Before(c.NotBefore) || now.After(c.NotAfter)
+	})
+	if len(valid) == 0 {
+		return nil, false
+	}
+	return slices.MaxFunc(valid, byStart), true
+}
+
+func byStart(a, b *cert.Bundle) int {
+	x, y := a.Certificate, b.Certificate
+	return cmp.Or(
+		x.NotBefore.Compare(y.NotBefore),
+		x.NotAfter.Compare(y.NotAfter),
+		cmp.Compare(x.Thumbprint, y.Thumbprint),
+	)
+}
+
+// read loads every PFX file of the folder. It returns those that it could,
+// with one error that names all that it could not.
+func (d Directory) read(ctx context.Context) ([]*cert.Bundle, error) {
+	entries, err := os.ReadDir(d.Path)
+	if err != nil {
+		return nil, fmt.Errorf("read certificates: %w", err)
+	}
+	password, err := d.Password.Resolve()
+	if err != nil {
+		return nil, fmt.Errorf("open the PFX files of %s: %w", d.Path, err)
+	}
+	var all []*cert.Bundle
+	var problems []error
+	for _, entry := range entries {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("read certificates of %s: %w", d.Path, err)
+		}
+		if !isPFX(entry.Name()) {
+			continue
+		}
+		path := filepath.Join(d.Path, entry.Name())
+		bundle, err := load(path, password)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		all = append(all, bundle)
+	}
+	return all, errors.Join(problems...)
+}
+
+func isPFX(name string) bool {
+	extension := strings.ToLower(filepath.Ext(name))
+	return !strings.HasPrefix(name, ".") && (extension == ".pfx" || extension == ".p12")
+}
+
+func load(path string, password secret.Value) (*cert.Bundle, error) {
+	content, err := readFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read certificate: %w", err)
+	}
+	bundle, err := cert.Load(content, password.Bytes())
+	if err != nil {
+		return nil, fmt.Errorf("read certificate %s: %w", path, err)
+	}
+	return bundle, nil
+}
+
+// readFile reads a regular file of at most [maxFile] bytes; opening a named
+// pipe would wait for ever.
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file: move it away", path)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(content) > maxFile {
+		return nil, fmt.Errorf("%s is larger than 1 MiB: it is no PFX of a certificate", path)
+	}
+	return content, nil
+}
