@@ -1,0 +1,35 @@
+<#
+.SYNOPSIS
+Reads the public part of a certificate, and writes it to a file if asked to.
+.DESCRIPTION
+DER encoded binary X.509, never a key. A file that already holds the same
+bytes is left alone.
+Source: Microsoft, "Configure server-to-server authentication between Office
+Online Server and SharePoint Server 2016", "Export the certificate for use on
+SharePoint Server".
+.PARAMETER Thumbprint
+The certificate, in the Personal store.
+.PARAMETER Path
+A path on this server; empty for none.
+#>
+[CmdletBinding()]
+param(
+    [Parameter(Mandatory = $true)] [ValidatePattern('^[0-9A-F]{40}$')] [string] $Thumbprint,
+    [string] $Path = ''
+)
+
+Set-StrictMode -Version 3.0
+$ErrorActionPreference = 'Stop'
+
+$der = (Get-OwnCertificate -Thumbprint $Thumbprint).RawData
+$changed = $false
+if ($Path -ne '') {
+    $held = ''
+    if ([System.IO.File]::Exists($Path)) { $held = [Convert]::ToBase64String([System.IO.File]::ReadAllBytes($Path)) }
+    if ($held -cne [Convert]::ToBase64String($der)) {
+        [System.IO.File]::WriteAllBytes($Path, $der)
+        $changed = $true
+    }
+}
+
+[pscustomobject] @{ changed = $changed; der = $der }

@@ -1,0 +1,97 @@
+<#
+.SYNOPSIS
+Observes an office server: its certificates, its farm and what runs on it.
+.DESCRIPTION
+Changes nothing. Of the Personal store it shows the certificates that matter:
+the target, those that share its friendly name or subject, and those that the
+farm names. A machine in no farm is an answer, not an error.
+Source: Microsoft, "Configure server-to-server authentication between Office
+Online Server and SharePoint Server 2016"; the output of Get-OfficeWebAppsFarm
+and Get-OfficeWebAppsMachine.
+.PARAMETER Thumbprint
+The target's thumbprint; empty before a target is known.
+.PARAMETER FriendlyName
+The target's friendly name.
+.PARAMETER Subject
+The target's subject.
+.PARAMETER Chain
+The thumbprints of the target's issuers.
+#>
+[CmdletBinding()]
+param(
+    [ValidatePattern('^([0-9A-F]{40})?$')] [string] $Thumbprint = '',
+    [string] $FriendlyName = '',
+    [string] $Subject = '',
+    [ValidatePattern('^[0-9A-F]{40}$')] [string[]] $Chain = @()
+)
+
+Set-StrictMode -Version 3.0
+$ErrorActionPreference = 'Stop'
+
+Import-OfficeModule
+$machine = Get-OfficeMachine
+$master = ''
+$health = ''
+$machines = @()
+$farm = $null
+$settings = @{ S2S = ''; Certificate = ''; OutboundHttp = $false; SecureStoreHttp = $false }
+$discovery = [pscustomobject] @{ url = ''; status = 0; problem = 'NotJoined' }
+$names = @($FriendlyName)
+
+if ($null -ne $machine) {
+    $master = [string] $machine.MasterMachineName
+    $health = [string] $machine.HealthStatus
+    $farm = Get-OfficeWebAppsFarm
+    $settings = @{
+        S2S = [string] $farm.S2SCertificateName
+        Certificate = [string] $farm.CertificateName
+        OutboundHttp = [bool] $farm.AllowOutboundHttp
+        SecureStoreHttp = [bool] $farm.AllowHttpSecureStoreConnections
+    }
+    $names = @($FriendlyName, $settings.S2S, $settings.Certificate)
+    if (Test-SameMachine -One $master -Other ([Environment]::MachineName)) {
+        $machines = @(foreach ($member in $farm.Machines) { [string] $member.MachineName })
+    }
+    $scheme = 'https'
+    if ($farm.AllowHTTP -or $farm.SSLOffloaded) { $scheme = 'http' }
+    $domain = Get-DomainName
+    $fullName = [Environment]::MachineName.ToLowerInvariant()
+    if ($domain -ne '') { $fullName = $fullName + '.' + $domain }
+    $discovery = Get-Discovery -Url ($scheme + '://' + $fullName + '/hosting/discovery')
+}
+
+$certificates = @(foreach ($certificate in Get-StoreCertificate -Store My) {
+    $named = $certificate.FriendlyName -ne '' -and $certificate.FriendlyName -in $names
+    $target = $certificate.Thumbprint -eq $Thumbprint
+    if ($target -or $named -or ($Subject -ne '' -and $certificate.Subject -eq $Subject)) {
+        ConvertTo-CertificateRecord -Certificate $certificate -Sign:$target
+    }
+})
+$roots = @(foreach ($certificate in Get-StoreCertificate -Store Root) {
+    $named = $FriendlyName -ne '' -and $certificate.FriendlyName -eq $FriendlyName
+    if ($named -or $certificate.Thumbprint -eq $Thumbprint -or $certificate.Thumbprint -in $Chain) {
+        ConvertTo-CertificateRecord -Certificate $certificate
+    }
+})
+$intermediates = @(foreach ($certificate in Get-StoreCertificate -Store CA) {
+    if ($certificate.Thumbprint -in $Chain) { [string] $certificate.Thumbprint }
+})
+
+[pscustomobject] @{
+    certificates = $certificates
+    roots = $roots
+    intermediates = $intermediates
+    joined = $null -ne $machine
+    master = $master
+    machines = $machines
+    health = $health
+    s2sCertificateName = $settings.S2S
+    certificateName = $settings.Certificate
+    allowOutboundHttp = $settings.OutboundHttp
+    allowHttpSecureStoreConnections = $settings.SecureStoreHttp
+    discovery = $discovery
+    service = Get-ServiceRecord -Name WACSM
+    workersSince = Get-WorkerStart
+    settingsSince = Get-SettingsTime
+    machine = Get-Machine
+}

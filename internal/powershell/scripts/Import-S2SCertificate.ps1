@@ -1,0 +1,97 @@
+<#
+.SYNOPSIS
+Imports a certificate with its key into the Personal store of the machine.
+.DESCRIPTION
+The PFX and its password come as secrets, never as parameters, and nothing is
+written to disk but the key by its provider. What is already there is left; a
+certificate that bears another friendly name is never renamed.
+The written procedure imports a self-signed certificate with its key into
+Trusted Root; here the key goes to Personal, where the procedure looks for it
+next, and Trusted Root gets the public part without a friendly name.
+Source: Microsoft, "Configure server-to-server authentication between Office
+Online Server and SharePoint Server 2016", "Import your certificate".
+.PARAMETER Thumbprint
+What the PFX must hold.
+.PARAMETER FriendlyName
+The name that Office Online Server will select the certificate by.
+.PARAMETER Provider
+The cryptographic provider that must hold the key afterwards.
+.PARAMETER Exportable
+Whether the key may be exported again.
+.PARAMETER SelfSigned
+Whether the public part also goes to Trusted Root.
+.PARAMETER Intermediates
+Certificates of issuing authorities, DER in base64, for the CA store.
+#>
+[CmdletBinding()]
+param(
+    [Parameter(Mandatory = $true)] [ValidatePattern('^[0-9A-F]{40}$')] [string] $Thumbprint,
+    [Parameter(Mandatory = $true)] [ValidateNotNullOrEmpty()] [string] $FriendlyName,
+    [Parameter(Mandatory = $true)] [ValidateNotNullOrEmpty()] [string] $Provider,
+    [bool] $Exportable = $false,
+    [bool] $SelfSigned = $false,
+    [string[]] $Intermediates = @()
+)
+
+Set-StrictMode -Version 3.0
+$ErrorActionPreference = 'Stop'
+
+Assert-Elevated
+$added = New-Object System.Collections.Generic.List[string]
+$named = $false
+
+$present = Find-OwnCertificate -Thumbprint $Thumbprint
+if ($null -ne $present -and $present.FriendlyName -ne '' -and $present.FriendlyName -cne $FriendlyName) {
+    Stop-Script -Id 'NameDiffers' -Message "certificate $Thumbprint is already there as '$($present.FriendlyName)', not '$FriendlyName'"
+}
+if ($null -eq $present -or $present.FriendlyName -eq '') {
+    Assert-FriendlyNameFree -FriendlyName $FriendlyName -Thumbprint $Thumbprint
+}
+
+if ($null -eq $present -or -not $present.HasPrivateKey) {
+    $imported = Read-KeyCertificate -Exportable $Exportable -Thumbprint $Thumbprint
+    try {
+        # A copy without its key would keep the place of the one with it.
+        if ($null -ne $present) { Remove-StoreCertificate -Store My -Thumbprint $Thumbprint }
+        Add-StoreCertificate -Store My -Certificate $imported
+        $stored = Get-OwnCertificate -Thumbprint $Thumbprint
+        if (-not $stored.HasPrivateKey) {
+            Stop-Script -Id 'KeyMissing' -Message "the store kept certificate $Thumbprint without its key"
+        }
+        $applied = (Get-KeyLocation -Certificate $stored).Provider
+        if ($applied -ne $Provider) {
+            Stop-Script -Id 'ProviderNotApplied' -Message "the key went to '$applied' instead of '$Provider'"
+        }
+    }
+    catch {
+        Remove-StoreCertificate -Store My -Thumbprint $Thumbprint
+        Remove-Key -Certificate $imported
+        throw
+    }
+    $added.Add('My')
+}
+if ((Get-OwnCertificate -Thumbprint $Thumbprint).FriendlyName -cne $FriendlyName) {
+    Set-StoreFriendlyName -Thumbprint $Thumbprint -FriendlyName $FriendlyName
+    $named = $true
+}
+
+$known = @(foreach ($certificate in Get-StoreCertificate -Store CA) { $certificate.Thumbprint })
+foreach ($encoded in $Intermediates) {
+    $intermediate = New-PublicCertificate -Der ([Convert]::FromBase64String($encoded))
+    if ($intermediate.Thumbprint -in $known) { continue }
+    Add-StoreCertificate -Store CA -Certificate $intermediate
+    if (-not $added.Contains('CA')) { $added.Add('CA') }
+}
+
+$trusted = @(foreach ($certificate in Get-StoreCertificate -Store Root) { $certificate.Thumbprint })
+if ($SelfSigned -and $Thumbprint -notin $trusted) {
+    $own = Get-OwnCertificate -Thumbprint $Thumbprint
+    Add-StoreCertificate -Store Root -Certificate (New-PublicCertificate -Der $own.RawData)
+    $added.Add('Root')
+}
+
+[pscustomobject] @{
+    changed = $named -or $added.Count -gt 0
+    added = $added
+    certificate = ConvertTo-CertificateRecord -Certificate (Get-OwnCertificate -Thumbprint $Thumbprint) -Sign
+}

@@ -1,0 +1,24 @@
+<#
+.SYNOPSIS
+Restarts IIS and SharePoint's timer service where they started too early.
+.DESCRIPTION
+A SharePoint server may take up to a day to recognise a changed issuer, unless
+IIS is restarted; the timer service holds trusts of its own. What started since
+is left running.
+Source: Microsoft, "Use the high-trust configuration scripts for SharePoint";
+"Replace the STS certificate".
+.PARAMETER NotBefore
+Restart what started before this moment, by this server's clock.
+#>
+[CmdletBinding()]
+param([Parameter(Mandatory = $true)] [datetime] $NotBefore)
+
+Set-StrictMode -Version 3.0
+$ErrorActionPreference = 'Stop'
+
+Assert-Elevated
+$restarted = New-Object System.Collections.Generic.List[string]
+if (Restart-OlderWorker -Before $NotBefore) { $restarted.Add('IIS') }
+if (Restart-OlderService -Name SPTimerV4 -Before $NotBefore) { $restarted.Add('SPTimerV4') }
+
+[pscustomobject] @{ changed = $restarted.Count -gt 0; restarted = $restarted }

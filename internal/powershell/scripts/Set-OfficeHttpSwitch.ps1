@@ -1,0 +1,46 @@
+<#
+.SYNOPSIS
+Sets the farm's switches for connections without TLS.
+.DESCRIPTION
+Runs on the master. A switch that is not given is not touched.
+Source: Microsoft, "Configure server-to-server authentication between Office
+Online Server and SharePoint Server 2016", "Configure Office Online Server to
+use the certificate for server-to-server authentication".
+.PARAMETER AllowOutboundHttp
+Whether Office Online Server may call SharePoint over HTTP.
+.PARAMETER AllowHttpSecureStoreConnections
+Whether it may use Secure Store over HTTP, where passwords then travel in clear.
+#>
+[CmdletBinding()]
+param(
+    [Nullable[bool]] $AllowOutboundHttp,
+    [Nullable[bool]] $AllowHttpSecureStoreConnections
+)
+
+Set-StrictMode -Version 3.0
+$ErrorActionPreference = 'Stop'
+
+Assert-Elevated
+Import-OfficeModule
+Assert-Master
+$farm = Get-OfficeWebAppsFarm
+$settings = New-Object System.Collections.Generic.List[string]
+
+if ($null -ne $AllowOutboundHttp -and [bool] $farm.AllowOutboundHttp -ne $AllowOutboundHttp) {
+    Set-OfficeWebAppsFarm -AllowOutboundHttp:$AllowOutboundHttp -Confirm:$false -Force | Out-Null
+    $settings.Add('AllowOutboundHttp')
+}
+if ($null -ne $AllowHttpSecureStoreConnections -and
+    [bool] $farm.AllowHttpSecureStoreConnections -ne $AllowHttpSecureStoreConnections) {
+    Set-OfficeWebAppsFarm -AllowHttpSecureStoreConnections:$AllowHttpSecureStoreConnections -Confirm:$false -Force | Out-Null
+    $settings.Add('AllowHttpSecureStoreConnections')
+}
+
+$farm = Get-OfficeWebAppsFarm
+if (($null -ne $AllowOutboundHttp -and [bool] $farm.AllowOutboundHttp -ne $AllowOutboundHttp) -or
+    ($null -ne $AllowHttpSecureStoreConnections -and
+    [bool] $farm.AllowHttpSecureStoreConnections -ne $AllowHttpSecureStoreConnections)) {
+    Stop-Script -Id 'SettingNotKept' -Message 'the farm does not have the HTTP switches that were set'
+}
+
+[pscustomobject] @{ changed = $settings.Count -gt 0; settings = $settings }

@@ -1,0 +1,74 @@
+# Proof that a service account can sign with a key: a scheduled task that runs
+# once, as that account, and says the outcome with its exit code alone.
+
+# What the task runs. It finds the certificate by its thumbprint, which takes
+# the place of the forty zeroes: a task's program takes no other input that
+# leaves no file. Exit code 90 is success: 0 is what a program ends with that
+# did nothing.
+$FarmTrustProof = {
+    $ErrorActionPreference = 'Stop'
+    try {
+        $store = New-Object System.Security.Cryptography.X509Certificates.X509Store 'My', 'LocalMachine'
+        $store.Open([System.Security.Cryptography.X509Certificates.OpenFlags]::ReadOnly)
+        foreach ($certificate in $store.Certificates) {
+            if ($certificate.Thumbprint -ne '0000000000000000000000000000000000000000') { continue }
+            $private = [System.Security.Cryptography.X509Certificates.RSACertificateExtensions]::GetRSAPrivateKey($certificate)
+            $public = [System.Security.Cryptography.X509Certificates.RSACertificateExtensions]::GetRSAPublicKey($certificate)
+            $data = [Guid]::NewGuid().ToByteArray()
+            $sha256 = [System.Security.Cryptography.HashAlgorithmName]::SHA256
+            $padding = [System.Security.Cryptography.RSASignaturePadding]::Pkcs1
+            if ($public.VerifyData($data, $private.SignData($data, $sha256, $padding), $sha256, $padding)) { exit 90 }
+        }
+        exit 91
+    }
+    catch { exit 92 }
+}
+
+function New-ProofArgument {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [ValidatePattern('^[0-9A-F]{40}$')] [string] $Thumbprint)
+
+    $text = $FarmTrustProof.ToString().Replace('0' * 40, $Thumbprint)
+    $encoded = [Convert]::ToBase64String([System.Text.Encoding]::Unicode.GetBytes($text))
+    return "-NoLogo -NoProfile -NonInteractive -EncodedCommand $encoded"
+}
+
+# The exit code of the proof. The scheduler says 267011 while a task has not
+# run and 267009 while it runs.
+# Source: Microsoft, "Task Scheduler Error and Success Constants".
+function Wait-Proof {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $TaskName,
+        [Parameter(Mandatory = $true)] [datetime] $Deadline
+    )
+
+    while ([datetime]::UtcNow -lt $Deadline) {
+        $code = [long] (Get-ScheduledTaskInfo -TaskName $TaskName).LastTaskResult
+        if ($code -ne 267011 -and $code -ne 267009) { return $code }
+        Start-Sleep -Milliseconds 250
+    }
+    Stop-Script -Id 'ProofUnavailable' -Message 'the task that is to sign with the key did not end within two minutes'
+}
+
+function Assert-KeySignsAs {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $Thumbprint,
+        [Parameter(Mandatory = $true)] [string] $Sid
+    )
+
+    $name = 'farmtrust-' + [Guid]::NewGuid().ToString('N')
+    $action = New-ScheduledTaskAction -Execute 'powershell.exe' -Argument (New-ProofArgument -Thumbprint $Thumbprint)
+    $principal = New-ScheduledTaskPrincipal -UserId $Sid -LogonType ServiceAccount
+    $settings = New-ScheduledTaskSettingsSet -AllowStartIfOnBatteries -ExecutionTimeLimit ([timespan]::FromMinutes(2))
+    Register-ScheduledTask -TaskName $name -Action $action -Principal $principal -Settings $settings | Out-Null
+    try {
+        Start-ScheduledTask -TaskName $name
+        $code = Wait-Proof -TaskName $name -Deadline ([datetime]::UtcNow.AddMinutes(2))
+    }
+    finally { Unregister-ScheduledTask -TaskName $name -Confirm:$false }
+    if ($code -ne 90) {
+        Stop-Script -Id 'KeyDoesNotSign' -Message "$Sid cannot sign with the key of certificate $Thumbprint (task result $code)"
+    }
+}

@@ -1,0 +1,103 @@
+# Private keys of the machine: which provider holds one, in which file, who
+# may read it.
+
+# The legacy view of a key, null for a key of a CNG provider: asking for that
+# throws "Invalid provider type specified.". GetRSAPrivateKey is no substitute,
+# for it may open the key of a legacy provider through CNG and then names the
+# wrong provider.
+function Get-LegacyKey {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [System.Security.Cryptography.X509Certificates.X509Certificate2] $Certificate)
+
+    try { $key = $Certificate.PrivateKey }
+    catch { return $null }
+    if ($key -is [System.Security.Cryptography.RSACryptoServiceProvider]) { return $key }
+    return $null
+}
+
+# Provider and file of a certificate's key; the file is empty when it is in
+# none of the folders that hold machine keys.
+# Source: Microsoft, "Key Storage and Retrieval" (CNG).
+function Get-KeyLocation {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [System.Security.Cryptography.X509Certificates.X509Certificate2] $Certificate)
+
+    $legacy = Get-LegacyKey -Certificate $Certificate
+    if ($null -ne $legacy) {
+        $provider = $legacy.CspKeyContainerInfo.ProviderName
+        $name = $legacy.CspKeyContainerInfo.UniqueKeyContainerName
+    }
+    else {
+        $modern = [System.Security.Cryptography.X509Certificates.RSACertificateExtensions]::GetRSAPrivateKey($Certificate)
+        if ($modern -isnot [System.Security.Cryptography.RSACng]) {
+            Stop-Script -Id 'KeyMissing' -Message "certificate $($Certificate.Thumbprint) has no RSA key that this account can open"
+        }
+        $provider = $modern.Key.Provider.Provider
+        $name = $modern.Key.UniqueName
+    }
+    $file = ''
+    foreach ($folder in 'RSA\MachineKeys', 'Keys', 'SystemKeys') {
+        $path = "$env:ProgramData\Microsoft\Crypto\$folder\$name"
+        if ([System.IO.File]::Exists($path)) { $file = $path; break }
+    }
+    return [pscustomobject] @{ Provider = [string] $provider; File = $file }
+}
+
+# Whether an entry lets its holder read: the right to read data, or a generic
+# right that has not been mapped.
+function Test-ReadEntry {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [System.Security.AccessControl.FileSystemAccessRule] $Entry)
+
+    $rights = [int] $Entry.FileSystemRights
+    $readData = [int] [System.Security.AccessControl.FileSystemRights]::ReadData
+    return (($rights -band $readData) -ne 0) -or (($rights -band 0x10000000) -ne 0) -or (($rights -band [int]::MinValue) -ne 0)
+}
+
+# The security identifiers that may read a key file: allowed and not denied.
+# Membership in groups is not followed.
+function Get-KeyReader {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $File)
+
+    $security = (New-Object System.IO.FileInfo $File).GetAccessControl([System.Security.AccessControl.AccessControlSections]::Access)
+    $allowed = New-Object System.Collections.Generic.List[string]
+    $denied = New-Object System.Collections.Generic.List[string]
+    foreach ($entry in $security.GetAccessRules($true, $true, [System.Security.Principal.SecurityIdentifier])) {
+        if (-not (Test-ReadEntry -Entry $entry)) { continue }
+        if ($entry.AccessControlType -eq [System.Security.AccessControl.AccessControlType]::Deny) { $denied.Add($entry.IdentityReference.Value) }
+        elseif (-not $allowed.Contains($entry.IdentityReference.Value)) { $allowed.Add($entry.IdentityReference.Value) }
+    }
+    foreach ($sid in $allowed) { if (-not $denied.Contains($sid)) { $sid } }
+}
+
+# Set-Acl would also write the owner, which needs another privilege.
+function Add-KeyReader {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $File,
+        [Parameter(Mandatory = $true)] [string] $Sid
+    )
+
+    $info = New-Object System.IO.FileInfo $File
+    $security = $info.GetAccessControl([System.Security.AccessControl.AccessControlSections]::Access)
+    $account = New-Object System.Security.Principal.SecurityIdentifier $Sid
+    $security.AddAccessRule((New-Object System.Security.AccessControl.FileSystemAccessRule $account, 'Read', 'Allow'))
+    $info.SetAccessControl($security)
+}
+
+# Deletes the key behind a certificate that was not kept: with PersistKeySet
+# it would stay on disk for ever.
+function Remove-Key {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [System.Security.Cryptography.X509Certificates.X509Certificate2] $Certificate)
+
+    $legacy = Get-LegacyKey -Certificate $Certificate
+    if ($null -ne $legacy) {
+        $legacy.PersistKeyInCsp = $false
+        $legacy.Clear()
+        return
+    }
+    $modern = [System.Security.Cryptography.X509Certificates.RSACertificateExtensions]::GetRSAPrivateKey($Certificate)
+    if ($modern -is [System.Security.Cryptography.RSACng]) { $modern.Key.Delete() }
+}
