@@ -40,7 +40,7 @@ func (d Directory) Newest(ctx context.Context) (*cert.Bundle, error) {
 	}
 	newest, ok := newestAt(all, d.now())
 	if !ok {
-		return nil, fmt.Errorf("%w among the %d PFX files of %s: put a new one there", ErrNone, len(all), d.Path)
+		return nil, fmt.Errorf("%w in %s: %s: put a new PFX there", ErrNone, d.Path, whyNone(all, d.now()))
 	}
 	return newest, nil
 }
@@ -78,6 +78,18 @@ func newestAt(all []*cert.Bundle, now time.Time) (*cert.Bundle, bool) {
 		return nil, false
 	}
 	return slices.MaxFunc(valid, byStart), true
+}
+
+// whyNone says why none of all is valid at now, by the one that comes last.
+func whyNone(all []*cert.Bundle, now time.Time) string {
+	if len(all) == 0 {
+		return "it holds no *.pfx or *.p12 file"
+	}
+	last := slices.MaxFunc(all, byStart)
+	if from := last.Certificate.NotBefore; now.Before(from) {
+		return fmt.Sprintf("%s is not valid before %s", last, from.UTC().Format(time.RFC3339))
+	}
+	return fmt.Sprintf("%s expired on %s", last, last.Certificate.NotAfter.UTC().Format(time.RFC3339))
 }
 
 func byStart(a, b *cert.Bundle) int {

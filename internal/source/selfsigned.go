@@ -12,7 +12,6 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/cert"
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/internal/secret"
 )
 
 const (
@@ -31,8 +30,8 @@ const (
 // the current user alone and appear whole or not at all; several workers on
 // one folder agree on one certificate.
 type SelfSigned struct {
-	Path     string
-	Password secret.Ref
+	// Directory is the folder; its password also protects new files.
+	Directory
 	// Subject begins the common name of new certificates; the time that they
 	// were made at follows. Old and new certificates with one subject in one
 	// store have kept Office Online Server from starting (reported for its
@@ -42,13 +41,6 @@ type SelfSigned struct {
 	// before its end the next is made; ValidFor is the longer.
 	ValidFor time.Duration
 	LeadTime time.Duration
-	// Now is the clock; nil means [time.Now].
-	Now func() time.Time
-}
-
-// Find implements [Source].
-func (s SelfSigned) Find(ctx context.Context, thumbprint farm.Thumbprint) (*cert.Bundle, error) {
-	return s.directory().Find(ctx, thumbprint)
 }
 
 // Newest implements [Source].
@@ -56,8 +48,8 @@ func (s SelfSigned) Newest(ctx context.Context) (*cert.Bundle, error) {
 	if err := os.MkdirAll(s.Path, 0o700); err != nil {
 		return nil, fmt.Errorf("make a folder for certificates: %w", err)
 	}
-	now := s.directory().now()
-	all, err := s.directory().read(ctx)
+	now := s.now()
+	all, err := s.read(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -66,16 +58,12 @@ func (s SelfSigned) Newest(ctx context.Context) (*cert.Bundle, error) {
 	}
 	bundle, err := s.create(now, filepath.Join(s.Path, nameAfter(all)))
 	if errors.Is(err, fs.ErrExist) { // another worker was faster
-		return s.directory().Newest(ctx)
+		return s.Directory.Newest(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("make a self-signed certificate: %w", err)
 	}
 	return bundle, nil
-}
-
-func (s SelfSigned) directory() Directory {
-	return Directory{Path: s.Path, Password: s.Password, Now: s.Now}
 }
 
 // nameAfter names the file of the certificate that follows those there are.
