@@ -31,7 +31,13 @@ func (r *reader) source(n node) (s Source) {
 			s.Directory = &Directory{}
 			r.mapping(n, r.directory(s.Directory))
 		}},
-		"selfSigned": {read: func(n node) { s.SelfSigned = r.selfSigned(n) }},
+		"selfSigned": {read: func(n node) {
+			s.SelfSigned = r.selfSigned(n)
+			if first, taken := r.selfSignedPaths[s.SelfSigned.Path]; taken && s.SelfSigned.Path != "" {
+				r.problem(n, "give each farm a folder of its own", "the folder is already that of the farm on line %d", first)
+			}
+			r.selfSignedPaths[s.SelfSigned.Path] = n.Line
+		}},
 	})
 	if n.isMapping() && (s.Directory == nil) == (s.SelfSigned == nil) {
 		r.problem(n, "write directory or selfSigned below it", "must name one source")
@@ -48,7 +54,7 @@ func (r *reader) directory(d *Directory) fields {
 }
 
 func (r *reader) selfSigned(n node) *SelfSigned {
-	s := &SelfSigned{ValidFor: defaultValidFor}
+	s := &SelfSigned{Subject: defaultCertificateName, ValidFor: defaultValidFor}
 	known := r.directory(&s.Directory)
 	known["subject"] = field{read: func(n node) { s.Subject = r.commonName(n) }}
 	known["validFor"] = field{read: func(n node) { s.ValidFor = r.duration(n) }}
@@ -59,7 +65,7 @@ func (r *reader) selfSigned(n node) *SelfSigned {
 // commonName reads a name as it stands alone: a distinguished name inside a
 // common name would show as CN="CN=...".
 func (r *reader) commonName(n node) string {
-	name, ok := r.name(n, maxName)
+	name, ok := r.name(n, maxSubject)
 	if ok && strings.ContainsAny(name, `=,+"\<>;`) {
 		r.problem(n, "write the name alone: OOS S2S, not CN=OOS S2S", "must be a common name")
 	}

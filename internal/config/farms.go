@@ -17,6 +17,9 @@ const (
 	// store. Microsoft's script for token issuers refuses more than 50
 	// characters; the true limit of the product is not published.
 	maxName = 50
+	// maxSubject leaves room for the time that follows: 64 characters are what
+	// a common name holds (RFC 5280, ub-common-name).
+	maxSubject = 48
 	// longestProduct is the longer of the two suffixes of issuer names.
 	longestProduct = " SharePoint Server"
 	// maxAtOnce is also the largest farm that is supported.
@@ -61,9 +64,6 @@ func (r *reader) farm(n node) Farm {
 		"certificate": {required: "say where the certificate comes from", read: func(n node) { f.Certificate, f.Source = r.certificate(n) }},
 		"rotation":    {read: func(n node) { f.Rotation = r.rotation(n, f.Rotation) }},
 	})
-	if s := f.Source.SelfSigned; s != nil && s.Subject == "" {
-		s.Subject = strings.TrimSpace(defaultCertificateName + " " + f.Name)
-	}
 	return f
 }
 

@@ -23,14 +23,18 @@ type reader struct {
 	problems     Problems
 	warnings     Problems
 	// What is known of the file so far, for the checks across it.
-	farmsRead   int
-	farmNames   map[string]int
-	placements  []placement
-	connectedBy map[string]node
+	farmsRead       int
+	farmNames       map[string]int
+	selfSignedPaths map[string]int
+	placements      []placement
+	connectedBy     map[string]node
 }
 
 func newReader(file string) *reader {
-	return &reader{file: file, folder: filepath.Dir(file), farmNames: map[string]int{}, connectedBy: map[string]node{}}
+	return &reader{
+		file: file, folder: filepath.Dir(file),
+		farmNames: map[string]int{}, selfSignedPaths: map[string]int{}, connectedBy: map[string]node{},
+	}
 }
 
 // node is a value of the file and its place in the document.
