@@ -6,6 +6,7 @@
 package secret
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -96,6 +97,9 @@ func readFile(path string) ([]byte, error) {
 	if err != nil || len(content) > MaxSize {
 		return content, err
 	}
-	text := strings.TrimSuffix(string(content), "\n")
-	return []byte(strings.TrimSuffix(text, "\r")), nil
+	text, ended := bytes.CutSuffix(content, []byte("\n"))
+	if ended {
+		text = bytes.TrimSuffix(text, []byte("\r"))
+	}
+	return text, nil
 }

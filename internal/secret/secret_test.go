@@ -50,6 +50,7 @@ func TestAFileLosesOneNewlineAtItsEnd(t *testing.T) {
 		password:             password,
 		password + "\n":      password,
 		password + "\r\n":    password,
+		password + "\r":      password + "\r",
 		password + "\n\n":    password + "\n",
 		" " + password + " ": " " + password + " ",
 		"a\nb":               "a\nb",
