@@ -1,0 +1,75 @@
+package model
+
+// Error is an error of a cmdlet or of a .NET call, with the parts that
+// PowerShell shows of it. Message and HResult are as the products word them
+// where a rule says so; nothing may depend on the text of Message.
+type Error struct {
+	// ID is the fully qualified error ID.
+	ID        string
+	Message   string
+	Category  string
+	Exception string
+	HResult   int32
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// The HRESULTs of winerror.h that these products return.
+const (
+	accessDeniedResult     = -0x7FF8FFFB // 0x80070005, E_ACCESSDENIED
+	badPasswordResult      = -0x7FF8FFAA // 0x80070056, ERROR_INVALID_PASSWORD
+	notFoundResult         = -0x7FF8FFFE // 0x80070002, ERROR_FILE_NOT_FOUND
+	badAlgorithmResult     = -0x7FF6FFF8 // 0x80090008, NTE_BAD_ALGID
+	badProviderTypeResult  = -0x7FF6FFEC // 0x80090014, NTE_BAD_PROV_TYPE
+	badKeysetResult        = -0x7FF6FFEA // 0x80090016, NTE_BAD_KEYSET
+	invalidOperationResult = -0x7FECEAF7 // 0x80131509, COR_E_INVALIDOPERATION
+)
+
+// The exceptions that scripts tell apart.
+const (
+	cryptographicException = "System.Security.Cryptography.CryptographicException"
+	fileNotFoundException  = "System.IO.FileNotFoundException"
+)
+
+func accessDenied() *Error {
+	return &Error{
+		ID: "UnauthorizedAccessException", Message: "Access is denied.", Category: "PermissionDenied",
+		Exception: "System.UnauthorizedAccessException", HResult: accessDeniedResult,
+	}
+}
+
+// cryptographic is how .NET reports what CryptoAPI refused.
+func cryptographic(message string, result int32) *Error {
+	return &Error{
+		ID: "CryptographicException", Message: message, Category: "NotSpecified",
+		Exception: cryptographicException, HResult: result,
+	}
+}
+
+// invalidOperation is the kind of error that SharePoint cmdlets and services
+// end with. cmdlet is the class that a SharePoint error ID names; the ID never
+// tells the cause.
+func invalidOperation(id, message string) *Error {
+	return &Error{
+		ID: id, Message: message, Category: "InvalidData",
+		Exception: "System.InvalidOperationException", HResult: invalidOperationResult,
+	}
+}
+
+// binding is how PowerShell reports parameters that fit no parameter set.
+func binding(cmdlet, message string) *Error {
+	return &Error{
+		ID: "AmbiguousParameterSet," + cmdlet, Message: message, Category: "InvalidArgument",
+		Exception: "System.Management.Automation.ParameterBindingException", HResult: invalidOperationResult,
+	}
+}
+
+// prompt is what a confirmation prompt becomes under -NonInteractive.
+func prompt() *Error {
+	return &Error{
+		ID:       "InvalidOperation",
+		Message:  "Windows PowerShell is in NonInteractive mode. Read and Prompt functionality is not available.",
+		Category: "InvalidOperation", Exception: "System.Management.Automation.PSInvalidOperationException",
+		HResult: invalidOperationResult,
+	}
+}

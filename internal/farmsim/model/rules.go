@@ -1,0 +1,152 @@
+package model
+
+// RuleID names a rule that the model enforces.
+type RuleID string
+
+// Basis says what a rule rests on.
+type Basis string
+
+// The bases.
+const (
+	// Sourced rules are stated by a public source.
+	Sourced Basis = "sourced"
+	// Assumed rules are inferred, or stated for something similar; a lab may
+	// show otherwise.
+	Assumed Basis = "assumed"
+)
+
+// Rule is one thing that Windows or a product insists on.
+type Rule struct {
+	ID   RuleID `json:"id"`
+	Text string `json:"text"`
+	// Basis and Source say how far to trust it.
+	Basis  Basis  `json:"basis"`
+	Source string `json:"source"`
+}
+
+// The rules of Windows.
+const (
+	RuleElevation              RuleID = "windows.elevation"
+	RuleMachineDown            RuleID = "windows.down"
+	RuleIISResetLeavesServices RuleID = "windows.iisreset-leaves-services"
+	RulePFXAlgorithm           RuleID = "windows.pfx-algorithm"
+	RuleProviderByImport       RuleID = "windows.provider-by-import"
+	RuleKeySetFlags            RuleID = "windows.key-set-flags"
+	RuleKeyAccess              RuleID = "windows.key-access"
+	RuleSHA256Provider         RuleID = "windows.sha256-provider"
+)
+
+// The rules of Office Online Server.
+const (
+	RuleNotJoined        RuleID = "office.not-joined"
+	RuleFarmNeedsService RuleID = "office.farm-needs-service"
+	RuleSetFarmPrompts   RuleID = "office.set-farm-prompts"
+	RuleS2SNameChecked   RuleID = "office.s2s-name-checked"
+	RuleEmptyS2SName     RuleID = "office.s2s-name-empty"
+	RuleReplication      RuleID = "office.replication"
+	RuleLoadAtStart      RuleID = "office.load-at-start"
+	RuleNameMissing      RuleID = "office.friendly-name-missing"
+	RuleNameAmbiguous    RuleID = "office.friendly-name-ambiguous"
+	RuleSameSubject      RuleID = "office.same-subject"
+	RuleNoCNG            RuleID = "office.no-cng-key"
+	RuleRSAOnly          RuleID = "office.rsa-only"
+)
+
+// The rules of SharePoint.
+const (
+	RuleSecondHop                RuleID = "sharepoint.second-hop"
+	RuleHighImpactPrompts        RuleID = "sharepoint.high-impact-prompts"
+	RulePipeBind                 RuleID = "sharepoint.pipe-bind"
+	RuleIssuerNameUnique         RuleID = "sharepoint.issuer-name-unique"
+	RuleIssuerBinding            RuleID = "sharepoint.issuer-binding"
+	RuleTrustBroker              RuleID = "sharepoint.trust-broker"
+	RuleIssuerMakesPrincipal     RuleID = "sharepoint.issuer-makes-principal"
+	RuleRegisteredNameTwice      RuleID = "sharepoint.registered-name-twice"
+	RuleRegisteredNameCase       RuleID = "sharepoint.registered-name-case"
+	RuleAuthorityNameUnique      RuleID = "sharepoint.authority-name-unique"
+	RuleAuthorityOneCertificate  RuleID = "sharepoint.authority-one-certificate"
+	RulePermissionOfSubscription RuleID = "sharepoint.permission-of-subscription"
+	RulePropagation              RuleID = "sharepoint.propagation"
+	RuleTimerCachesTrust         RuleID = "sharepoint.timer-caches-trust"
+)
+
+// The rules of a token's way from office server to SharePoint server.
+const (
+	RuleSameForest    RuleID = "token.same-forest"
+	RuleUserProfile   RuleID = "token.user-profile"
+	RuleTrustedIssuer RuleID = "token.trusted-issuer"
+	RuleChain         RuleID = "token.chain"
+	RulePermission    RuleID = "token.permission"
+	RuleValidity      RuleID = "token.validity"
+)
+
+const (
+	procedure  = "Microsoft, Configure server-to-server authentication between Office Online Server and SharePoint Server 2016"
+	highTrust  = "Microsoft, high-trust add-ins (sp-dev-docs: creating and packaging high-trust SharePoint Add-ins, configuration scripts)"
+	interfaces = "interfaces recorded on real servers by SharePointDsc and OfficeOnlineServerDsc"
+)
+
+// Rules lists every rule that the model enforces.
+func Rules() []Rule {
+	return append(append(windowsRules(), officeRules()...), append(sharePointRules(), tokenRules()...)...)
+}
+
+func windowsRules() []Rule {
+	return []Rule{
+		{RuleElevation, "a remote logon of a local account other than the built-in administrator has no administrator rights unless LocalAccountTokenFilterPolicy is 1", Sourced, "Microsoft, User Account Control remote restrictions"},
+		{RuleMachineDown, "a machine that reboots answers nothing, ends its sessions, and starts its services anew", Assumed, "common knowledge"},
+		{RuleIISResetLeavesServices, "iisreset does not restart other services such as SPTimerV4 or WACSM", Sourced, "Microsoft, Replace the STS certificate for SharePoint Server"},
+		{RulePFXAlgorithm, "a PFX with AES or SHA-256 cannot be read before Windows 10 1709 and Server 2019, and fails as a wrong password", Sourced, "dsccommunity/CertificateDsc#153"},
+		{RuleProviderByImport, "the PFX may name the key's provider; else X509Store.Add chooses Enhanced v1.0 and Import-PfxCertificate the software key storage provider", Sourced, "Microsoft, PFXImportCertStore; puppetlabs-sslcertificate#62"},
+		{RuleKeySetFlags, "without MachineKeySet and PersistKeySet the key does not outlive the import: Keyset does not exist", Sourced, "Microsoft, .NET Framework January 2021 private key lifetime"},
+		{RuleKeyAccess, "only accounts with read access to the key file can use the key: Keyset does not exist", Sourced, "Microsoft, NTE_BAD_KEYSET; " + procedure},
+		{RuleSHA256Provider, "Enhanced Cryptographic Provider v1.0 cannot sign SHA-256 in plain .NET: Invalid algorithm specified", Sourced, "Microsoft, Cryptographic Provider Types"},
+	}
+}
+
+func officeRules() []Rule {
+	return []Rule{
+		{RuleNotJoined, "the cmdlets fail on a machine that is in no farm", Sourced, "OfficeOnlineServerDsc, error text"},
+		{RuleFarmNeedsService, "Get-OfficeWebAppsFarm fails while WACSM is stopped", Sourced, "sharepointpain.com 2025/04"},
+		{RuleSetFarmPrompts, "Set-OfficeWebAppsFarm asks before it changes a certificate name, unless -Force", Assumed, "seen for CertificateName (jon.netdork.net 2015); the procedure passes -Force for S2SCertificateName"},
+		{RuleS2SNameChecked, "by policy, Set-OfficeWebAppsFarm refuses an S2S name that is missing or ambiguous on the master", Assumed, "documented for CertificateName only"},
+		{RuleEmptyS2SName, "by policy, Set-OfficeWebAppsFarm refuses an empty S2S name", Assumed, "nothing public either way"},
+		{RuleReplication, "the settings are kept by the master; members see a change after a delay", Sourced, "jon.netdork.net 2015"},
+		{RuleLoadAtStart, "processes use the settings and the certificate of when they started", Assumed, "documented for CertificateName: every machine must be restarted"},
+		{RuleNameMissing, "WACSM does not start when a configured friendly name is not in Personal", Assumed, "sharepointpain.com 2025/04, for CertificateName"},
+		{RuleNameAmbiguous, "a friendly name must be unique over Personal and Trusted Root; WACSM does not start when it is not", Assumed, "Microsoft, Plan Office Online Server, for CertificateName"},
+		{RuleSameSubject, "by policy, two certificates of one subject in Personal stop WACSM", Assumed, "sharepointpain.com 2025/04, for CertificateName"},
+		{RuleNoCNG, "tokens cannot be signed with a key of a key storage provider: Invalid provider type specified", Assumed, "blogs.msdn boodablog, for SharePoint high-trust certificates"},
+		{RuleRSAOnly, "tokens are RS256, so the key must be RSA", Sourced, highTrust},
+	}
+}
+
+func sharePointRules() []Rule {
+	return []Rule{
+		{RuleSecondHop, "cmdlets need the configuration database; a session without delegation reaches only a local one: Cannot access the local farm", Sourced, "blogs.msdn besidethepoint 2010; Microsoft, Making the second hop in PowerShell Remoting"},
+		{RuleHighImpactPrompts, "New-, Set- and Remove- of issuers and root authorities prompt, unless -Confirm:$false", Sourced, interfaces},
+		{RulePipeBind, "an identity that does not exist cannot be read from the pipebind parameter", Sourced, "EntraCP#136"},
+		{RuleIssuerNameUnique, "the name of a trusted security token issuer is unique", Sourced, highTrust},
+		{RuleIssuerBinding, "up to 2019, New- and Set-SPTrustedSecurityTokenIssuer need Certificate and RegisteredIssuerName together", Sourced, interfaces},
+		{RuleTrustBroker, "an issuer that is updated without -IsTrustBroker is no trust broker any more", Assumed, "the switch has no third state; nothing public on Set-"},
+		{RuleIssuerMakesPrincipal, "an app principal is found by the registered name of an issuer, and by nothing that is not registered", Sourced, procedure},
+		{RuleRegisteredNameTwice, "by policy, a second issuer with a registered name is valid too, shadowed by the first, or refused", Assumed, "nothing public either way"},
+		{RuleRegisteredNameCase, "the letters of a registered issuer name must be lower case", Sourced, highTrust},
+		{RuleAuthorityNameUnique, "the name of a trusted root authority is unique", Sourced, highTrust},
+		{RuleAuthorityOneCertificate, "a root authority is one certificate without a private key", Sourced, "Microsoft, New-SPTrustedRootAuthority"},
+		{RulePermissionOfSubscription, "a permission at scope SiteSubscription holds for every site of the farm", Assumed, "farms without multi-tenancy have one subscription"},
+		{RulePropagation, "a server recognises a changed trust after iisreset, else within 24 hours", Sourced, highTrust},
+		{RuleTimerCachesTrust, "SPTimerV4 uses the trust of when it started", Assumed, "Microsoft, Replace the STS certificate for SharePoint Server, restarts it too"},
+	}
+}
+
+func tokenRules() []Rule {
+	return []Rule{
+		{RuleSameForest, "both farms are in the same Active Directory forest", Sourced, procedure},
+		{RuleUserProfile, "the SharePoint farm has a User Profile service application", Sourced, procedure},
+		{RuleTrustedIssuer, "the token's certificate is that of an issuer with the registered name: The issuer of the token is not a trusted issuer", Sourced, highTrust},
+		{RuleChain, "every certificate of the chain is a trusted root authority", Sourced, highTrust},
+		{RulePermission, "the app principal has app-only full control at the site subscription", Sourced, procedure},
+		{RuleValidity, "the certificate is valid at the time", Assumed, "usual for X.509; OOS checks it for CertificateName"},
+	}
+}

@@ -1,0 +1,112 @@
+package model
+
+import (
+	"encoding/base64"
+	"errors"
+	"slices"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+func importS2SCertificate(s *Session, p powershell.ImportS2SCertificate, secrets [][]byte) (r powershell.ImportResult, err error) {
+	r.Added = []string{}
+	if err := assertElevated(s); err != nil {
+		return r, err
+	}
+	present, ok, err := findOwn(s, p.Thumbprint)
+	if err != nil {
+		return r, err
+	}
+	if ok && present.FriendlyName != "" && present.FriendlyName != p.FriendlyName {
+		return r, stopScript("NameDiffers", "certificate %s is already there as '%s', not '%s'", p.Thumbprint, present.FriendlyName, p.FriendlyName)
+	}
+	if present.FriendlyName == "" {
+		if err := assertNameFree(s, p.FriendlyName, p.Thumbprint); err != nil {
+			return r, err
+		}
+	}
+	if present.Key == nil {
+		if err := importKey(s, p, secrets); err != nil {
+			return r, err
+		}
+		r.Added = append(r.Added, string(My))
+	}
+	if r.Changed, err = nameOwn(s, p); err != nil {
+		return r, err
+	}
+	if err := addPublic(s, p, &r); err != nil {
+		return r, err
+	}
+	r.Changed = r.Changed || len(r.Added) > 0
+	stored, err := ownCertificate(s, p.Thumbprint)
+	r.Certificate = certificateRecord(s, stored, true)
+	return r, err
+}
+
+// importKey opens the PFX, keeps the certificate in Personal, and removes it
+// again if its key is not where it should be.
+func importKey(s *Session, p powershell.ImportS2SCertificate, secrets [][]byte) error {
+	if len(secrets) != 2 {
+		return stopScript("PfxRefused", "Windows cannot open the PFX: %d secrets came instead of two", len(secrets))
+	}
+	flags := ImportFlags{MachineKeySet: true, PersistKeySet: true, Exportable: p.Exportable}
+	imported, err := s.ImportPFX(StoreAdd, secrets[0], secrets[1], flags)
+	var refused *Error
+	if errors.As(err, &refused) && refused.Exception == cryptographicException {
+		return stopScript("PfxRefused", "Windows cannot open the PFX: %s", refused.Message)
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case string(imported.Thumbprint) != p.Thumbprint:
+		err = stopScript("WrongCertificate", "the PFX holds certificate %s, not %s", imported.Thumbprint, p.Thumbprint)
+	case imported.Key.Provider != p.Provider:
+		err = stopScript("ProviderNotApplied", "the key went to '%s' instead of '%s'", imported.Key.Provider, p.Provider)
+	default:
+		return nil
+	}
+	_, removal := s.RemoveFromStore(My, imported.Thumbprint)
+	return errors.Join(err, removal)
+}
+
+func nameOwn(s *Session, p powershell.ImportS2SCertificate) (changed bool, err error) {
+	stored, err := ownCertificate(s, p.Thumbprint)
+	if err != nil || stored.FriendlyName == p.FriendlyName {
+		return false, err
+	}
+	return true, s.SetFriendlyName(My, farm.Thumbprint(p.Thumbprint), p.FriendlyName)
+}
+
+// addPublic adds intermediates to CA, and a self-signed certificate to Root.
+func addPublic(s *Session, p powershell.ImportS2SCertificate, r *powershell.ImportResult) error {
+	for _, encoded := range p.Intermediates {
+		der, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil {
+			return &Error{
+				ID: "FormatException", Message: err.Error(), Category: "NotSpecified",
+				Exception: "System.FormatException", HResult: invalidOperationResult,
+			}
+		}
+		added, err := s.AddToStore(CA, der)
+		if err != nil {
+			return err
+		}
+		if added && !slices.Contains(r.Added, string(CA)) {
+			r.Added = append(r.Added, string(CA))
+		}
+	}
+	if !p.SelfSigned {
+		return nil
+	}
+	own, err := ownCertificate(s, p.Thumbprint)
+	if err != nil {
+		return err
+	}
+	added, err := s.AddToStore(Root, own.DER)
+	if added {
+		r.Added = append(r.Added, string(Root))
+	}
+	return err
+}

@@ -1,0 +1,256 @@
+package model
+
+import (
+	"crypto/x509"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// SharePointSpec describes a SharePoint farm.
+type SharePointSpec struct {
+	Name string
+	// Version is the build, such as "16.0.4456.1000".
+	Version string
+	// Servers are the hosts of its machines.
+	Servers []string
+	// Sites are its top-level site collections.
+	Sites               []string
+	UserProfileServices int
+	// RemoteSQL puts the configuration database on another machine, which a
+	// session reaches only with Delegation and Kerberos.
+	RemoteSQL, Delegation bool
+	// Issuers, Authorities and Permissions are what it trusts already; the
+	// permissions by registered name.
+	Issuers     []TokenIssuer
+	Authorities []RootAuthority
+	Permissions map[string]AppPermission
+}
+
+type sharePointFarm struct {
+	SharePointSpec
+
+	machines []*machine
+	// history is the trust after each change, oldest first: a server that was
+	// not restarted since still uses an earlier one.
+	history     []trust
+	permissions map[string]AppPermission
+}
+
+// trust is what a farm trusts at a time.
+type trust struct {
+	at          time.Time
+	issuers     []TokenIssuer
+	authorities []RootAuthority
+}
+
+// TokenIssuer is an SPTrustedSecurityTokenService.
+type TokenIssuer struct {
+	Name, RegisteredIssuerName, Description string
+	TrustBroker                             bool
+	Certificate                             []byte
+}
+
+// Thumbprint is that of the signing certificate.
+func (i TokenIssuer) Thumbprint() farm.Thumbprint { return farm.ThumbprintOf(i.Certificate) }
+
+// RootAuthority is an SPTrustedRootAuthority.
+type RootAuthority struct {
+	Name        string
+	Certificate []byte
+}
+
+// Thumbprint is that of its certificate.
+func (a RootAuthority) Thumbprint() farm.Thumbprint { return farm.ThumbprintOf(a.Certificate) }
+
+// AppPermission is what an app principal may do.
+type AppPermission struct {
+	Right   string `json:"right"`
+	AppOnly bool   `json:"appOnly"`
+}
+
+// NewSharePointFarm makes a farm that has trusted what it trusts since its
+// machines started. local is the certificate of its built-in root authority.
+func (w *World) NewSharePointFarm(spec SharePointSpec, local []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f := &sharePointFarm{SharePointSpec: spec, permissions: map[string]AppPermission{}}
+	for _, host := range spec.Servers {
+		m, err := w.machine(host)
+		if err != nil {
+			return fmt.Errorf("new SharePoint farm %s: %w", spec.Name, err)
+		}
+		m.addService(SPTimerV4)
+		f.machines = append(f.machines, m)
+	}
+	f.history = []trust{{
+		issuers:     slices.Clone(spec.Issuers),
+		authorities: append([]RootAuthority{{Name: "local", Certificate: local}}, spec.Authorities...),
+	}}
+	maps.Copy(f.permissions, spec.Permissions)
+	w.sharePoint = append(w.sharePoint, f)
+	return nil
+}
+
+func (w *World) sharePointFarm(m *machine) *sharePointFarm {
+	i := slices.IndexFunc(w.sharePoint, func(f *sharePointFarm) bool { return slices.Contains(f.machines, m) })
+	if i < 0 {
+		return nil
+	}
+	return w.sharePoint[i]
+}
+
+// configured is what the configuration database holds.
+func (f *sharePointFarm) configured() trust { return f.history[len(f.history)-1] }
+
+// change makes a new state of the trust.
+func (f *sharePointFarm) change(now time.Time, edit func(*trust)) {
+	next := f.configured()
+	next.at = now
+	next.issuers = slices.Clone(next.issuers)
+	next.authorities = slices.Clone(next.authorities)
+	edit(&next)
+	f.history = append(f.history, next)
+}
+
+// loadedBy is what a process uses that started at a time.
+func (f *sharePointFarm) loadedBy(since, now time.Time, propagation time.Duration) trust {
+	seen := now.Add(-propagation)
+	if since.After(seen) {
+		seen = since
+	}
+	for _, t := range slices.Backward(f.history) {
+		if !t.at.After(seen) {
+			return t
+		}
+	}
+	return f.history[0]
+}
+
+// classic says that the farm's cmdlets are those of the snap-in, up to 2019.
+func (f *sharePointFarm) classic() bool {
+	var major, minor, build int
+	if _, err := fmt.Sscanf(f.Version, "%d.%d.%d", &major, &minor, &build); err != nil {
+		return true
+	}
+	return build <= lastSnapInBuild
+}
+
+// lastSnapInBuild is where SharePointDsc draws the line between the snap-in
+// and the module SharePointServer.
+const lastSnapInBuild = 12999
+
+// SharePoint is the SharePoint shell in a session.
+type SharePoint struct{ s *Session }
+
+// SharePoint loads the snap-in or the module. That always succeeds; cmdlets
+// that need the farm fail if the session cannot reach its database.
+func (s *Session) SharePoint() SharePoint { return SharePoint{s} }
+
+const cmdletClass = "Microsoft.SharePoint.PowerShell.SPCmdlet"
+
+// do runs an operation of a cmdlet whose class ends in cmdlet.
+func (p SharePoint) do(cmdlet string, operation func(f *sharePointFarm, now time.Time) error) error {
+	return p.s.do(func(now time.Time) error {
+		f := p.s.world.sharePointFarm(p.s.m)
+		if f == nil || p.s.logon.Filtered || !p.reachesSQL(f) {
+			p.s.world.apply(RuleSecondHop)
+			return invalidOperation(cmdletClass+cmdlet, "Cannot access the local farm. Verify that the local farm is "+
+				"properly configured, currently available, and that you have the appropriate permissions to access the "+
+				"database before trying again.")
+		}
+		return operation(f, now)
+	})
+}
+
+func (p SharePoint) reachesSQL(f *sharePointFarm) bool {
+	return !f.RemoteSQL || f.Delegation && p.s.logon.Auth == Kerberos
+}
+
+// SharePointFarm is what Get-SPFarm, Get-SPServer and Get-SPServiceApplication
+// tell.
+type SharePointFarm struct {
+	Version string
+	// Servers are the computer names.
+	Servers             []string
+	UserProfileServices int
+}
+
+// GetFarm reads the farm.
+func (p SharePoint) GetFarm() (found SharePointFarm, err error) {
+	err = p.do("GetFarm", func(f *sharePointFarm, _ time.Time) error {
+		found = SharePointFarm{Version: f.Version, UserProfileServices: f.UserProfileServices}
+		for _, m := range f.machines {
+			found.Servers = append(found.Servers, m.name)
+		}
+		return nil
+	})
+	return found, err
+}
+
+// GetTrustedRootAuthority is Get-SPTrustedRootAuthority.
+func (p SharePoint) GetTrustedRootAuthority() (found []RootAuthority, err error) {
+	err = p.do("GetTrustedRootAuthority", func(f *sharePointFarm, _ time.Time) error {
+		found = slices.Clone(f.configured().authorities)
+		return nil
+	})
+	return found, err
+}
+
+// NewTrustedRootAuthority is New-SPTrustedRootAuthority. confirmed is
+// -Confirm:$false.
+func (p SharePoint) NewTrustedRootAuthority(name string, certificate []byte, confirmed bool) error {
+	const cmdlet = "NewTrustedRootAuthority"
+	return p.do(cmdlet, func(f *sharePointFarm, now time.Time) error {
+		if !confirmed {
+			p.s.world.apply(RuleHighImpactPrompts)
+			return prompt()
+		}
+		if _, err := x509.ParseCertificate(certificate); err != nil {
+			p.s.world.apply(RuleAuthorityOneCertificate)
+			return invalidOperation(cmdletClass+cmdlet, "The certificate must be one X509 certificate without a private key.")
+		}
+		if slices.ContainsFunc(f.configured().authorities, func(a RootAuthority) bool { return strings.EqualFold(a.Name, name) }) {
+			p.s.world.apply(RuleAuthorityNameUnique)
+			return duplicate(cmdlet, "Microsoft.SharePoint.Administration.SPTrustedRootAuthority", name)
+		}
+		f.change(now, func(t *trust) {
+			t.authorities = append(t.authorities, RootAuthority{Name: name, Certificate: slices.Clone(certificate)})
+		})
+		return nil
+	})
+}
+
+// RemoveTrustedRootAuthority is Remove-SPTrustedRootAuthority.
+func (p SharePoint) RemoveTrustedRootAuthority(identity string, confirmed bool) error {
+	const cmdlet = "RemoveTrustedRootAuthority"
+	return p.do(cmdlet, func(f *sharePointFarm, now time.Time) error {
+		if !confirmed {
+			p.s.world.apply(RuleHighImpactPrompts)
+			return prompt()
+		}
+		named := func(a RootAuthority) bool { return strings.EqualFold(a.Name, identity) }
+		if !slices.ContainsFunc(f.configured().authorities, named) {
+			return p.noObject(cmdlet)
+		}
+		f.change(now, func(t *trust) { t.authorities = slices.DeleteFunc(t.authorities, named) })
+		return nil
+	})
+}
+
+func (p SharePoint) noObject(cmdlet string) error {
+	p.s.world.apply(RulePipeBind)
+	return invalidOperation(cmdletClass+cmdlet, "A valid object could not be read from the provided pipebind parameter.")
+}
+
+// duplicate words a duplicate name as SharePoint words it for persisted
+// objects in general, two blanks included.
+func duplicate(cmdlet, kind, name string) error {
+	return invalidOperation(cmdletClass+cmdlet, fmt.Sprintf("An object of the type %s named %q already exists under the "+
+		"parent Microsoft.SharePoint.Administration.SPTrustedRootAuthorityManager named \"\".  Rename your object or "+
+		"delete the existing object.", kind, name))
+}

@@ -1,0 +1,174 @@
+package model
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// State is everything in a world, as JSON, with private keys left out. Times
+// are real time, not the machines' clocks.
+type State struct {
+	Machines   []MachineState    `json:"machines"`
+	Office     *OfficeState      `json:"office,omitempty"`
+	SharePoint []SharePointState `json:"sharePoint"`
+	// Applied tells how often each rule decided something.
+	Applied map[RuleID]int `json:"applied"`
+}
+
+// MachineState is a machine.
+type MachineState struct {
+	Host          string                       `json:"host"`
+	Name          string                       `json:"name"`
+	Build         int                          `json:"build"`
+	Down          bool                         `json:"down"`
+	Boots         int                          `json:"boots"`
+	PendingReboot bool                         `json:"pendingReboot"`
+	Stores        map[Store][]CertificateState `json:"stores"`
+	Services      map[string]ServiceInfo       `json:"services"`
+	WorkersSince  time.Time                    `json:"workersSince,omitzero"`
+	// Restarts counts restarts by what was restarted; booting is not one.
+	Restarts map[string]int `json:"restarts"`
+	// Files lists the files that were written, and their sizes in bytes.
+	Files map[string]int `json:"files"`
+}
+
+// ServiceInfo is a service.
+type ServiceInfo struct {
+	Running bool      `json:"running"`
+	Since   time.Time `json:"since,omitzero"`
+}
+
+// CertificateState is a certificate in a store.
+type CertificateState struct {
+	Thumbprint   farm.Thumbprint `json:"thumbprint"`
+	FriendlyName string          `json:"friendlyName"`
+	Subject      string          `json:"subject"`
+	NotBefore    time.Time       `json:"notBefore"`
+	NotAfter     time.Time       `json:"notAfter"`
+	Provider     string          `json:"provider,omitempty"`
+	KeyReaders   []string        `json:"keyReaders,omitempty"`
+	Exportable   bool            `json:"exportable,omitempty"`
+}
+
+// OfficeState is the Office Online Server farm.
+type OfficeState struct {
+	Master  string              `json:"master"`
+	Members []OfficeMemberState `json:"members"`
+}
+
+// OfficeMemberState is a machine of the office farm.
+type OfficeMemberState struct {
+	Host            string         `json:"host"`
+	Settings        OfficeSettings `json:"settings"`
+	SettingsWritten time.Time      `json:"settingsWritten"`
+	// Loaded are the thumbprints that WACSM and IIS started with.
+	Loaded map[string]farm.Thumbprint `json:"loaded"`
+}
+
+// SharePointState is a SharePoint farm.
+type SharePointState struct {
+	Name        string                   `json:"name"`
+	Version     string                   `json:"version"`
+	Servers     []string                 `json:"servers"`
+	Sites       []string                 `json:"sites"`
+	Issuers     []IssuerState            `json:"issuers"`
+	Authorities []AuthorityState         `json:"authorities"`
+	Permissions map[string]AppPermission `json:"permissions"`
+}
+
+// IssuerState is a trusted security token issuer.
+type IssuerState struct {
+	Name           string          `json:"name"`
+	RegisteredName string          `json:"registeredName"`
+	Description    string          `json:"description"`
+	Thumbprint     farm.Thumbprint `json:"thumbprint"`
+}
+
+// AuthorityState is a trusted root authority.
+type AuthorityState struct {
+	Name       string          `json:"name"`
+	Thumbprint farm.Thumbprint `json:"thumbprint"`
+}
+
+// State takes a snapshot.
+func (w *World) State() State {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.settle()
+	state := State{Applied: maps.Clone(w.applied), SharePoint: []SharePointState{}}
+	for _, m := range w.machines {
+		state.Machines = append(state.Machines, m.state(now))
+	}
+	if w.office != nil {
+		state.Office = w.office.state()
+	}
+	for _, f := range w.sharePoint {
+		state.SharePoint = append(state.SharePoint, f.state())
+	}
+	return state
+}
+
+func (m *machine) state(now time.Time) MachineState {
+	s := MachineState{
+		Host: m.host, Name: m.name, Build: m.Build, Down: m.down(now), Boots: m.boots, PendingReboot: m.pendingReboot,
+		Stores: map[Store][]CertificateState{}, Services: map[string]ServiceInfo{}, WorkersSince: m.workersSince,
+		Restarts: maps.Clone(m.restarts), Files: map[string]int{},
+	}
+	for store, entries := range m.stores {
+		for _, e := range entries {
+			s.Stores[store] = append(s.Stores[store], e.state())
+		}
+	}
+	for name, service := range m.services {
+		s.Services[name] = ServiceInfo{Running: service.running, Since: service.since}
+	}
+	for path, content := range m.files {
+		s.Files[path] = len(content)
+	}
+	return s
+}
+
+func (e *entry) state() CertificateState {
+	shown := e.show()
+	s := CertificateState{
+		Thumbprint: shown.Thumbprint, FriendlyName: shown.FriendlyName, Subject: shown.Subject,
+		NotBefore: shown.NotBefore, NotAfter: shown.NotAfter,
+	}
+	if shown.Key != nil {
+		s.Provider, s.KeyReaders, s.Exportable = shown.Key.Provider, shown.Key.Readers, shown.Key.Exportable
+	}
+	return s
+}
+
+func (f *officeFarm) state() *OfficeState {
+	s := &OfficeState{Master: f.master.m.host}
+	for _, member := range f.members {
+		loaded := map[string]farm.Thumbprint{}
+		for process, l := range member.loaded {
+			loaded[process] = l.thumbprint
+		}
+		s.Members = append(s.Members, OfficeMemberState{
+			Host: member.m.host, Settings: member.settings, SettingsWritten: member.written, Loaded: loaded,
+		})
+	}
+	return s
+}
+
+func (f *sharePointFarm) state() SharePointState {
+	s := SharePointState{
+		Name: f.Name, Version: f.Version, Servers: slices.Clone(f.Servers), Sites: slices.Clone(f.Sites),
+		Issuers: []IssuerState{}, Authorities: []AuthorityState{}, Permissions: maps.Clone(f.permissions),
+	}
+	for _, i := range f.configured().issuers {
+		s.Issuers = append(s.Issuers, IssuerState{
+			Name: i.Name, RegisteredName: i.RegisteredIssuerName, Description: i.Description, Thumbprint: i.Thumbprint(),
+		})
+	}
+	for _, a := range f.configured().authorities {
+		s.Authorities = append(s.Authorities, AuthorityState{Name: a.Name, Thumbprint: a.Thumbprint()})
+	}
+	return s
+}

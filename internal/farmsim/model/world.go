@@ -1,0 +1,183 @@
+// Package model is a simulated Office Online Server farm, the SharePoint
+// farms that use it, and the Windows machines they run on: their state, and
+// each rule of these products once, as an operation at the level of a cmdlet
+// or a Windows call. Rules lists the rules and what each rests on.
+//
+// It speaks no protocol, runs no PowerShell and injects no fault; it never
+// hands out a private key. Reading real time is deliberate: service starts
+// and settings files must order as they do on real machines.
+package model
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Policy decides what public sources leave open, and how slow things are.
+// The zero value is a forgiving farm: replication at once, trust recognised
+// after a day.
+type Policy struct {
+	// ReplicationDelay is how long a member of the office farm still sees the
+	// settings of before a change on the master.
+	ReplicationDelay time.Duration
+	// Propagation is how long a SharePoint server that is not restarted keeps
+	// the trust of before a change; zero means 24 hours.
+	Propagation time.Duration
+	// WarmUp is how long /hosting/discovery is not answered after a start.
+	WarmUp time.Duration
+	// DuplicateNames says what a second issuer with the same registered name
+	// does.
+	DuplicateNames DuplicateNames
+	// SameSubjectStopsService makes WACSM refuse to start when two
+	// certificates in Personal share the subject of the one that is named.
+	SameSubjectStopsService bool
+	// CheckS2SName makes Set-OfficeWebAppsFarm check the S2S name as it
+	// checks CertificateName.
+	CheckS2SName bool
+	// KeepS2SName makes Set-OfficeWebAppsFarm refuse an empty S2S name.
+	KeepS2SName bool
+}
+
+// DuplicateNames is what SharePoint does about a registered name in two issuers.
+type DuplicateNames string
+
+// What may happen; the zero value is BothValid.
+const (
+	BothValid  DuplicateNames = ""
+	FirstMatch DuplicateNames = "first match"
+	Reject     DuplicateNames = "reject"
+)
+
+// World holds every machine and both products. Its methods are safe for
+// concurrent use.
+type World struct {
+	mu         sync.Mutex
+	policy     Policy
+	machines   []*machine
+	office     *officeFarm
+	sharePoint []*sharePointFarm
+	applied    map[RuleID]int
+}
+
+// New returns a world without machines.
+func New(policy Policy) *World {
+	if policy.Propagation == 0 {
+		policy.Propagation = 24 * time.Hour
+	}
+	return &World{policy: policy, applied: map[RuleID]int{}}
+}
+
+// Applied tells how often each rule decided something so far.
+func (w *World) Applied() map[RuleID]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.applied)
+}
+
+// apply notes that a rule decided something.
+func (w *World) apply(rule RuleID) { w.applied[rule]++ }
+
+// machine finds a machine by DNS name or computer name, as Windows does.
+func (w *World) machine(host string) (*machine, error) {
+	i := slices.IndexFunc(w.machines, func(m *machine) bool {
+		return strings.EqualFold(m.host, host) || strings.EqualFold(m.name, host)
+	})
+	if i < 0 {
+		return nil, fmt.Errorf("there is no machine %q in this simulation", host)
+	}
+	return w.machines[i], nil
+}
+
+// settle lets everything that was due by now happen: machines that were
+// rebooting come up, settings reach members.
+func (w *World) settle() time.Time {
+	now := time.Now()
+	for _, m := range w.machines {
+		w.settleMachine(m, now)
+	}
+	return now
+}
+
+// ErrDown is returned by every operation on a machine that is rebooting, and
+// on a session that began before a reboot.
+var ErrDown = errors.New("the machine went down")
+
+// Auth is how a session was authenticated; it decides what the session may
+// reach from its machine.
+type Auth string
+
+// The ways to authenticate.
+const (
+	Basic    Auth = "basic"
+	NTLM     Auth = "ntlm"
+	Kerberos Auth = "kerberos"
+)
+
+// Logon is who opened a session, and how.
+type Logon struct {
+	User string
+	Auth Auth
+	// Filtered is a token without administrator rights, as remote logons of
+	// local accounts get it by default.
+	Filtered bool
+}
+
+// Session is a logon session on one machine. All cmdlets and Windows calls
+// are its methods, or methods of its [Office] and [SharePoint] shells.
+type Session struct {
+	world *World
+	m     *machine
+	logon Logon
+	boots int
+}
+
+// LogOn opens a session on a machine.
+func (w *World) LogOn(host string, logon Logon) (*Session, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.settle()
+	m, err := w.machine(host)
+	if err != nil {
+		return nil, err
+	}
+	if m.down(now) {
+		return nil, fmt.Errorf("log on to %s: %w", m.host, ErrDown)
+	}
+	return &Session{world: w, m: m, logon: logon, boots: m.boots}, nil
+}
+
+// do runs one operation under the world's lock, as of now.
+func (s *Session) do(operation func(now time.Time) error) error {
+	s.world.mu.Lock()
+	defer s.world.mu.Unlock()
+	now := s.world.settle()
+	if s.m.down(now) || s.m.boots != s.boots {
+		return fmt.Errorf("%s: %w", s.m.host, ErrDown)
+	}
+	return operation(now)
+}
+
+// doElevated is do for operations that need administrator rights.
+func (s *Session) doElevated(operation func(now time.Time) error) error {
+	return s.do(func(now time.Time) error {
+		if s.logon.Filtered {
+			s.world.apply(RuleElevation)
+			return accessDenied()
+		}
+		return operation(now)
+	})
+}
+
+// Up says whether a machine answers at all.
+func (w *World) Up(host string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.settle()
+	m, err := w.machine(host)
+	return err == nil && !m.down(now)
+}
