@@ -186,4 +186,3 @@ func TestPywinrmWithWrongPasswordIsRefused(t *testing.T) {
 		})
 	}
 }
-

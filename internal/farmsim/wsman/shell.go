@@ -114,7 +114,9 @@ func (s *shells) use(r *request, who *principal) (*shell, func(), *Fault) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		sh.busy--
-		sh.expiry.Reset(sh.idle)
+		if s.m[sh.id] == sh {
+			sh.expiry.Reset(sh.idle)
+		}
 	}, nil
 }
 
