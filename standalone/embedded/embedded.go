@@ -45,6 +45,9 @@ type Server struct {
 	ui       *ui
 	data     *store
 	ports    ports
+	// level falls silent with Stop: what the server does not finish then, it
+	// reports as errors, though it will do it after the next start.
+	level zap.AtomicLevel
 }
 
 // Start starts the server and returns when its frontend and its UI answer. A
@@ -52,7 +55,8 @@ type Server struct {
 // process holds a [*InUseError], one that another version of the server wrote
 // a [*VersionError]; each is found before anything was changed.
 func Start(ctx context.Context, o Options) (_ *Server, err error) {
-	s := new(Server)
+	s := &Server{level: zap.NewAtomicLevelAt(o.Logger.Level())}
+	o.Logger = o.Logger.WithOptions(zap.IncreaseLevel(s.level))
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Stop())
@@ -107,6 +111,7 @@ func (s *Server) UI() string { return "http://" + address(s.ports.ui) }
 // Stop ends the UI and the server, and lets go of the data directory. Workers
 // must be stopped and clients closed before.
 func (s *Server) Stop() error {
+	s.level.SetLevel(zap.DPanicLevel)
 	var errs []error
 	if s.ui != nil {
 		errs = append(errs, s.ui.stop())

@@ -118,7 +118,7 @@ func TestTheUIShowsTheNamespace(t *testing.T) {
 	t.Parallel()
 	s := start(t, options(t))
 	for path, want := range map[string]string{
-		"/": "<html",
+		"/":                                    "<html",
 		"/api/v1/namespaces/default/workflows": "{",
 	} {
 		response, err := http.Get(s.UI() + path)
