@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"time"
 
 	"github.com/masterzen/winrm"
 
@@ -16,10 +15,6 @@ import (
 // sendSize is how many bytes of standard input fit in one envelope: base64
 // makes them a third longer, and the rest of the envelope takes under 4 KiB.
 const sendSize = (envelopeSize - 4<<10) / 4 * 3
-
-// lostPatience is how long a command may still explain itself after it did not
-// take its input.
-const lostPatience = 5 * time.Second
 
 // output is what a command printed and how it ended.
 type output struct {
@@ -72,40 +67,30 @@ func (c *conversation) run(ctx context.Context, stdin []byte) (output, error) {
 	var reading sync.WaitGroup
 	reading.Go(func() { _, _ = io.Copy(&stdout, command.Stdout) }) // command.Error has what ended it
 	reading.Go(func() { _, _ = io.Copy(&stderr, command.Stderr) })
-	cancel := c.send(ctx, command, stdin)
-	defer cancel()
+	c.send(command, stdin)
 	command.Wait()
 	reading.Wait()
-	lost := c.transport.inputLost()
-	switch {
-	case command.Error() == nil:
-		return output{stdout: stdout.Bytes(), stderr: stderr.Bytes(), exit: command.ExitCode(), lost: lost}, nil
-	case lost != nil:
-		return output{}, lost
-	default:
-		return output{}, c.because(command.Error())
+	if err := command.Error(); err != nil {
+		return output{}, c.because(err)
 	}
+	return output{
+		stdout: stdout.Bytes(), stderr: stderr.Bytes(),
+		exit: command.ExitCode(), lost: c.transport.inputLost(),
+	}, nil
 }
 
 // send writes stdin in pieces of one request each, the last with the end mark,
-// and then lets output be asked for; not for long if input was lost. What went
-// wrong is in the transport.
-func (c *conversation) send(ctx context.Context, command *winrm.Command, stdin []byte) context.CancelFunc {
+// and then lets output be asked for. What goes wrong is in the transport.
+func (c *conversation) send(command *winrm.Command, stdin []byte) {
 	defer close(c.transport.stdinSent)
-	for len(stdin) > 0 {
+	for len(stdin) > 0 && c.transport.inputLost() == nil {
 		n := min(sendSize, len(stdin))
 		c.transport.announce(n == len(stdin))
 		if _, err := command.Stdin.Write(stdin[:n]); err != nil {
-			return func() {}
-		}
-		if c.transport.inputLost() != nil {
-			short, cancel := context.WithTimeout(ctx, lostPatience)
-			c.transport.use(short, c.session)
-			return cancel
+			return
 		}
 		stdin = stdin[n:]
 	}
-	return func() {}
 }
 
 // because prefers the transport's reason to masterzen's.

@@ -46,8 +46,7 @@ func newDialer(target powershell.Target, c Connection, private bool, timeouts Ti
 	if err != nil {
 		return nil, &problem{kind: powershell.Unreachable, err: fmt.Errorf("port of %s: %w", address, err)}
 	}
-	// Windows Server 2016, the oldest that Office Online Server runs on beside
-	// 2012 R2, speaks TLS 1.2.
+	// RFC 8996 retires the versions before 1.2.
 	config := &tls.Config{ServerName: target.Host, MinVersion: tls.VersionTLS12}
 	config.InsecureSkipVerify = c.AllowUnverified && !private //nolint:gosec // only where the connection says so
 	if c.CA != nil {

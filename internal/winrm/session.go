@@ -120,6 +120,8 @@ func statusProblem(r reply, otherwise powershell.Kind) error {
 		p.kind, p.err = powershell.Forbidden, errors.New("the account may not use WinRM (HTTP 403)")
 	case http.StatusNotFound:
 		p.err = errors.New("there is no WinRM at this address (HTTP 404)")
+	case http.StatusRequestEntityTooLarge:
+		p.err = fmt.Errorf("the server takes no message of up to %d KiB; raise its MaxEnvelopeSizekb (HTTP 413)", envelopeSize>>10)
 	case http.StatusServiceUnavailable:
 		p.err = errors.New("the WinRM service does not run (HTTP 503)")
 	default:

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -27,15 +26,6 @@ const (
 	// minPoll is how long a request for output lasts at least when it brought
 	// none, in case a server does not hold it.
 	minPoll = 250 * time.Millisecond
-)
-
-// The last part of the actions that masterzen sends.
-const (
-	createAction  = "/transfer/Create"
-	commandAction = "/shell/Command"
-	sendAction    = "/shell/Send"
-	receiveAction = "/shell/Receive"
-	deleteAction  = "/transfer/Delete"
 )
 
 // errEnded is all that masterzen learns of a failure: it goes by the text of
@@ -117,42 +107,45 @@ func (t *transport) failure() error {
 }
 
 func (t *transport) carry(action, text string) (string, error) {
-	text, err := t.amend(action, text)
+	text, err := amend(action, text, t.lastSend)
 	if err != nil {
 		return "", err
 	}
 	if len(text) > envelopeSize {
 		return "", fmt.Errorf("a message of %d bytes exceeds the envelope size %d", len(text), envelopeSize)
 	}
+	if action == receiveAction {
+		return t.receive(text)
+	}
+	body, _, err := t.exchange(action, text)
+	return body, err
+}
+
+// receive asks for output until there is some, or the command has ended.
+func (t *transport) receive(text string) (string, error) {
 	for {
 		started := time.Now()
-		body, a, err := t.exchange(action, text)
+		body, a, err := t.exchange(receiveAction, text)
 		if err != nil {
 			return "", err
 		}
-		if a.fault != nil {
-			if err := t.tolerate(action, a.fault); err != nil {
-				return "", err
-			}
-		}
-		if action != receiveAction {
-			return body, nil
-		}
-		if t.received += len(body); t.received > maxOutput {
+		t.received += len(body)
+		switch {
+		case t.received > maxOutput:
 			return "", &problem{kind: powershell.Garbled, err: fmt.Errorf("the script's output exceeds %d bytes", maxOutput)}
-		}
-		if !a.progress {
-			if err := pause(t.ctx, minPoll-time.Since(started)); err != nil {
-				return "", err
-			}
-		}
-		if a.fault == nil {
+		case a.progress:
 			return body, nil
+		case t.lost != nil:
+			return "", t.lost // and the command does not explain itself
+		}
+		if err := pause(t.ctx, minPoll-time.Since(started)); err != nil {
+			return "", err
 		}
 	}
 }
 
-// exchange sends one message and reads what the server says to it.
+// exchange sends one message and reads what the server says to it. The error
+// is nil for a fault that does not end the call.
 func (t *transport) exchange(action, text string) (string, answer, error) {
 	ctx, cancel := context.WithTimeout(t.ctx, t.operation+t.answer)
 	defer cancel()
@@ -170,7 +163,9 @@ func (t *transport) exchange(action, text string) (string, answer, error) {
 	switch {
 	case err != nil && r.status == http.StatusOK:
 		return "", answer{}, &problem{kind: powershell.Garbled, err: fmt.Errorf("%s: %w", name(action), err)}
-	case err == nil && (r.status == http.StatusOK || a.fault != nil):
+	case err == nil && a.fault != nil:
+		return body, a, t.tolerate(action, a.fault)
+	case err == nil && r.status == http.StatusOK:
 		return body, a, nil
 	case action == createAction:
 		return "", answer{}, statusProblem(r, powershell.Unreachable)
@@ -207,49 +202,6 @@ func (t *transport) tolerate(action string, f *fault) error {
 		p.kind = powershell.Interrupted
 		return p
 	}
-}
-
-// amend changes what masterzen has fixed in its messages.
-func (t *transport) amend(action, text string) (string, error) {
-	switch {
-	case action == createAction:
-		// MS-WSMV 2.2.4.37 orders the elements: IdleTimeOut before the streams.
-		const at = "<rsp:InputStreams>"
-		return replace(text, at, fmt.Sprintf("<rsp:IdleTimeOut>PT%dS</rsp:IdleTimeOut>", int(shellIdle.Seconds()))+at)
-	case action == commandAction:
-		// TRUE is for consoles, where standard input has no end.
-		const at = `Name="WINRS_CONSOLEMODE_STDIN">`
-		return replace(text, at+"TRUE<", at+"FALSE<")
-	case action == sendAction && t.lastSend:
-		// masterzen would send the end as one more request.
-		const at = `Name="stdin"`
-		return replace(text, at, at+` End="true"`)
-	}
-	return text, nil
-}
-
-// replace replaces the one occurrence of old. Without it, masterzen is not the
-// version this was written for.
-func replace(text, old, new string) (string, error) {
-	if strings.Count(text, old) != 1 {
-		return "", fmt.Errorf("amend message: %q is not in it exactly once", old)
-	}
-	return strings.Replace(text, old, new, 1), nil
-}
-
-// actionOf finds the action in a message that masterzen wrote.
-func actionOf(text string) string {
-	for _, action := range []string{createAction, commandAction, sendAction, receiveAction, deleteAction} {
-		if strings.Contains(text, action+"</a:Action>") {
-			return action
-		}
-	}
-	return ""
-}
-
-// name is an action in an error's words.
-func name(action string) string {
-	return strings.ToLower(action[strings.LastIndexByte(action, '/')+1:])
 }
 
 // pause waits, or returns ctx.Err().

@@ -1,0 +1,222 @@
+package winrm_test
+
+import (
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"go.uber.org/zap"
+
+	"github.com/farmtrust/farmtrust/internal/farmsim/wsman"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+	"github.com/farmtrust/farmtrust/internal/winrm"
+)
+
+func TestWrongCredentialsAreDenied(t *testing.T) {
+	t.Parallel()
+	for _, auth := range []winrm.Auth{winrm.NTLM, winrm.Basic} {
+		for name, change := range map[string]func(*winrm.Connection){
+			"wrong password": func(c *winrm.Connection) { c.Password = inFile(t, "wrong") },
+			"unknown user":   func(c *winrm.Connection) { c.User = "nobody" },
+		} {
+			t.Run(string(auth)+", "+name, func(t *testing.T) {
+				t.Parallel()
+				s := start(t, echoing, wsman.Options{Offers: []wsman.Auth{wsman.NTLM, wsman.Basic}})
+				c := s.connection(t)
+				c.Auth = auth
+				change(&c)
+				err := runner(t, c, zap.NewNop()).Run(t.Context(), s.target(), say(0), &echo{})
+				got := wantKind(t, err, powershell.Denied)
+				if got.Code != http.StatusUnauthorized || !strings.Contains(err.Error(), "refuses user") {
+					t.Errorf("got code %d: %v", got.Code, err)
+				}
+				s.wantFreed(t)
+			})
+		}
+	}
+}
+
+func TestAServerThatOffersOnlySomethingElseIsDenied(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		offers wsman.Auth
+		auth   winrm.Auth
+		want   string
+	}{
+		"weaker": {wsman.Basic, winrm.NTLM, "ntlm is configured, but the server offers only Basic"},
+		"other":  {wsman.NTLM, winrm.Basic, "basic is configured, but the server offers only Negotiate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, echoing, wsman.Options{Offers: []wsman.Auth{c.offers}})
+			connection := s.connection(t)
+			connection.Auth = c.auth
+			err := runner(t, connection, zap.NewNop()).Run(t.Context(), s.target(), say(0), &echo{})
+			wantKind(t, err, powershell.Denied)
+			if !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %q, want %q in it", err, c.want)
+			}
+			if got := s.Stats(); got.Requests != 1 || len(got.Actions) != 0 {
+				t.Errorf("went on after the refusal: %+v", got)
+			}
+		})
+	}
+}
+
+func TestAnUnknownAuthenticationIsDenied(t *testing.T) {
+	t.Parallel()
+	s := start(t, echoing, wsman.Options{})
+	c := s.connection(t)
+	c.Auth = "digest"
+	wantKind(t, runner(t, c, zap.NewNop()).Run(t.Context(), s.target(), say(0), &echo{}), powershell.Denied)
+}
+
+func TestAPasswordThatCannotBeReadIsDenied(t *testing.T) {
+	t.Parallel()
+	s := start(t, echoing, wsman.Options{})
+	c := s.connection(t)
+	c.Password = "file:/nowhere/password"
+	err := runner(t, c, zap.NewNop()).Run(t.Context(), s.target(), say(0), &echo{})
+	wantKind(t, err, powershell.Denied)
+	if !strings.Contains(err.Error(), "/nowhere/password") {
+		t.Errorf("the error does not name the secret: %v", err)
+	}
+	s.wantFreed(t)
+}
+
+func TestAServerThatDoesNotProveItselfIsUntrusted(t *testing.T) {
+	t.Parallel()
+	_, otherCA := issue(t, serverName)
+	for name, c := range map[string]struct {
+		ca   func(own []byte) []byte
+		host string
+	}{
+		"authority of the system": {func([]byte) []byte { return nil }, serverName},
+		"another authority":       {func([]byte) []byte { return otherCA }, serverName},
+		"no authority at all":     {func([]byte) []byte { return []byte("not PEM") }, serverName},
+		"another name":            {func(own []byte) []byte { return own }, "oos-02.contoso.com"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, echoing, wsman.Options{})
+			connection := s.connection(t)
+			connection.CA = c.ca(s.ca)
+			target := s.target()
+			target.Host = c.host
+			err := runner(t, connection, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+			if got, ok := kindOf(err); !ok || got != powershell.Untrusted {
+				t.Errorf("got %v, want kind untrusted", err)
+			}
+			if n := s.Stats().Requests; n != 0 {
+				t.Errorf("sent %d requests", n)
+			}
+		})
+	}
+}
+
+func TestAnUnverifiedServerMayBeAllowedButGetsNoSecrets(t *testing.T) {
+	t.Parallel()
+	s := start(t, echoing, wsman.Options{})
+	c := s.connection(t)
+	c.CA, c.AllowUnverified = nil, true
+	r := runner(t, c, zap.NewNop())
+	if err := r.Run(t.Context(), s.target(), say(0), &echo{}); err != nil {
+		t.Fatalf("without secrets: %v", err)
+	}
+	before := s.Stats().Requests
+	wantKind(t, r.Run(t.Context(), s.target(), say(1), &echo{}), powershell.Untrusted)
+	if after := s.Stats().Requests; after != before {
+		t.Errorf("sent %d requests with a secret at hand", after-before)
+	}
+}
+
+func TestPlainHTTPIsRefused(t *testing.T) {
+	t.Parallel()
+	s := start(t, echoing, wsman.Options{PlainHTTP: true, Offers: []wsman.Auth{wsman.Basic, wsman.NTLM}})
+	url := s.target()
+	url.Address = s.URL()
+	for name, target := range map[string]powershell.Target{"by address": s.target(), "by URL": url} {
+		for _, unverified := range []bool{false, true} {
+			c := s.connection(t)
+			c.Auth, c.AllowUnverified = winrm.Basic, unverified
+			err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+			wantKind(t, err, powershell.Untrusted)
+			if !strings.Contains(err.Error(), "never over plain HTTP") {
+				t.Errorf("%s: the error does not say why: %v", name, err)
+			}
+		}
+	}
+	if n := s.Stats().Requests; n != 0 {
+		t.Errorf("sent %d requests in clear", n)
+	}
+}
+
+// tlsServer is an HTTPS server of another kind than Windows'.
+func tlsServer(t *testing.T, h http.HandlerFunc) (powershell.Target, winrm.Connection) {
+	t.Helper()
+	s := httptest.NewTLSServer(h)
+	t.Cleanup(s.Close)
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	target := powershell.Target{Host: "example.com", Address: s.Listener.Addr().String(), Connection: "office"}
+	return target, winrm.Connection{Auth: winrm.Basic, User: "local", Password: inFile(t, password), CA: ca}
+}
+
+func TestARedirectIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	var reached atomic.Int32
+	clear := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
+	defer clear.Close()
+	for _, auth := range []winrm.Auth{winrm.Basic, winrm.NTLM} {
+		target, c := tlsServer(t, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, clear.URL, http.StatusTemporaryRedirect)
+		})
+		c.Auth = auth
+		err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+		if got, ok := kindOf(err); !ok || got != powershell.Unreachable {
+			t.Errorf("%s: got %v, want kind unreachable", auth, err)
+		}
+	}
+	if reached.Load() != 0 {
+		t.Error("followed to where nothing is encrypted")
+	}
+}
+
+func TestNTLMWithAServerThatAuthenticatesNobodyIsDenied(t *testing.T) {
+	t.Parallel()
+	target, c := tlsServer(t, func(http.ResponseWriter, *http.Request) {})
+	c.Auth = winrm.NTLM
+	err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+	if got, ok := kindOf(err); !ok || got != powershell.Denied {
+		t.Errorf("got %v, want kind denied", err)
+	}
+}
+
+func TestAWebServerWithoutWinRMIsNotTakenForOne(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		status int
+		body   string
+		want   powershell.Kind
+	}{
+		"no such page":      {http.StatusNotFound, "", powershell.Unreachable},
+		"service stopped":   {http.StatusServiceUnavailable, "", powershell.Unreachable},
+		"not allowed":       {http.StatusForbidden, "", powershell.Forbidden},
+		"a page":            {http.StatusOK, "<html><body>Hello</body></html>", powershell.Garbled},
+		"an endless answer": {http.StatusOK, strings.Repeat("x", 2<<20), powershell.Garbled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target, connection := tlsServer(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(c.status)
+				_, _ = w.Write([]byte(c.body)) // the client may have had enough
+			})
+			err := runner(t, connection, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+			if got, ok := kindOf(err); !ok || got != c.want {
+				t.Errorf("got %v, want kind %s", err, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,246 @@
+package winrm_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/farmtrust/farmtrust/internal/farmsim/wsman"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+// kindOf returns the kind of a transport error.
+func kindOf(err error) (powershell.Kind, bool) {
+	e, ok := errors.AsType[*powershell.TransportError](err)
+	if !ok {
+		return "", false
+	}
+	return e.Kind, true
+}
+
+func TestAFaultIsATypedErrorAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		action string
+		fault  *wsman.Fault
+		want   powershell.Kind
+	}{
+		"no right to use WinRM":      {"Create", wsman.AccessDenied(), powershell.Forbidden},
+		"too many shells":            {"Create", wsman.QuotaLimit(wsman.MaxShells, 30), powershell.Quota},
+		"too many users":             {"Create", wsman.QuotaLimit(wsman.MaxShellUsers, 10), powershell.Quota},
+		"too many shells, newer":     {"Create", wsman.QuotaLimit(wsman.MaxShellsPPQ, 30), powershell.Quota},
+		"minimum quota":              {"Create", wsman.QuotaLimit(wsman.MinimumPPQ, 1), powershell.Quota},
+		"quota without known code":   {"Create", &wsman.Fault{Subcode: "w:QuotaLimit", Code: 1}, powershell.Quota},
+		"too many operations":        {"Command", wsman.QuotaLimit(wsman.MaxOperations, 1500), powershell.Quota},
+		"too many user operations":   {"Command", wsman.QuotaLimit(wsman.UserQuota, 15), powershell.Quota},
+		"too many system operations": {"Command", wsman.QuotaLimit(wsman.SystemQuota, 15), powershell.Quota},
+		"server too slow":            {"Create", wsman.TimedOut(), powershell.Busy},
+		"profile is being unloaded":  {"Create", &wsman.Fault{Subcode: "w:InternalError", Code: 2147943418}, powershell.Busy},
+		"input busy":                 {"Send", wsman.Busy(), powershell.Busy},
+		"no PowerShell":              {"Command", wsman.FileNotFound(), powershell.Garbled},
+		"shell lost before command":  {"Command", wsman.UnknownShell(), powershell.Interrupted},
+		"shell lost before input":    {"Send", wsman.UnknownShell(), powershell.Interrupted},
+		"shell lost before output":   {"Receive", wsman.UnknownShell(), powershell.Interrupted},
+		"command lost":               {"Receive", wsman.UnknownCommand(), powershell.Interrupted},
+		"aborted":                    {"Receive", wsman.Aborted(), powershell.Interrupted},
+		"text that masterzen repeats for": {
+			"Receive", &wsman.Fault{Subcode: "w:InternalError", Code: 1, Message: "OperationTimeout"}, powershell.Interrupted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, echoing, wsman.Options{Disrupt: at(c.action, wsman.Disruption{Kind: wsman.Answer, Fault: c.fault})})
+			err := runner(t, s.connection(t), zap.NewNop()).Run(t.Context(), s.target(), say(0), &echo{})
+			if got := wantKind(t, err, c.want); got.Code != c.fault.Code {
+				t.Errorf("got code %d, want %d", got.Code, c.fault.Code)
+			}
+			if said := strings.TrimSpace(c.fault.Message); !strings.Contains(err.Error(), said) {
+				t.Errorf("%q does not repeat what the server says: %q", err, said)
+			}
+			if n := s.Stats().Actions[c.action]; n != 1 {
+				t.Errorf("sent %d times, want once", n)
+			}
+			s.wantFreed(t)
+		})
+	}
+}
+
+func TestTheServersQuotaIsReachedForReal(t *testing.T) {
+	t.Parallel()
+	inside, leave := make(chan struct{}), make(chan struct{})
+	s := start(t, host(func(context.Context, powershell.Envelope) (any, error) {
+		inside <- struct{}{}
+		<-leave
+		return echo{}, nil
+	}), wsman.Options{MaxShellsPerUser: 1})
+	r := runner(t, s.connection(t), zap.NewNop())
+	first := make(chan error, 1)
+	go func() { first <- r.Run(t.Context(), s.target(), say(0), &echo{}) }()
+	<-inside
+	wantKind(t, r.Run(t.Context(), s.target(), say(0), &echo{}), powershell.Quota)
+	close(leave)
+	if err := <-first; err != nil {
+		t.Errorf("the first call: %v", err)
+	}
+	s.wantFreed(t)
+}
+
+func TestAServerThatDoesNotHoldRequestsIsNotFlooded(t *testing.T) {
+	t.Parallel()
+	s := start(t, echoing, wsman.Options{Disrupt: at("Receive", wsman.Disruption{Kind: wsman.Answer, Fault: wsman.TimedOut()})})
+	ctx, cancel := context.WithTimeout(t.Context(), 1100*time.Millisecond)
+	defer cancel()
+	err := runner(t, s.connection(t), zap.NewNop()).Run(ctx, s.target(), say(0), &echo{})
+	wantKind(t, err, powershell.TimedOut)
+	if n := s.Stats().Actions["Receive"]; n < 2 || n > 6 {
+		t.Errorf("asked %d times in 1.1 s, want a few", n)
+	}
+	s.wantFreed(t)
+}
+
+func TestACallReturnsAtOnceWhenItsContextEnds(t *testing.T) {
+	t.Parallel()
+	hang := wsman.Disruption{Kind: wsman.Hang}
+	places := map[string]func(wsman.Point) wsman.Disruption{
+		"before TLS": func(p wsman.Point) wsman.Disruption {
+			if p.Stage == wsman.Connecting {
+				return hang
+			}
+			return wsman.Disruption{}
+		},
+		"at create":       at("Create", hang),
+		"at command":      at("Command", hang),
+		"at send":         at("Send", hang),
+		"at receive":      at("Receive", hang),
+		"in the script":   nil,
+		"even at cleanup": func(p wsman.Point) wsman.Disruption { return hangAt(p, "Receive", "Delete") },
+	}
+	for name, disrupt := range places {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, host(func(ctx context.Context, _ powershell.Envelope) (any, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}), wsman.Options{Disrupt: disrupt})
+			r := runner(t, s.connection(t), zap.NewNop())
+			t.Run("cancelled", func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				time.AfterFunc(200*time.Millisecond, cancel)
+				began := time.Now()
+				err := r.Run(ctx, s.target(), say(0), &echo{})
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("returned after %s", took)
+				}
+				wantKind(t, err, powershell.Interrupted)
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("%v does not wrap the context's error", err)
+				}
+			})
+			t.Run("past its deadline", func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+				defer cancel()
+				err := r.Run(ctx, s.target(), say(0), &echo{})
+				wantKind(t, err, powershell.TimedOut)
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("%v does not wrap the context's error", err)
+				}
+			})
+			r.Close()
+			if got := s.Stats(); name != "even at cleanup" && got.Shells != 0 {
+				t.Errorf("left %d shells", got.Shells)
+			}
+			eventually(t, func() bool { return s.Stats().Open == 0 }, func() { t.Errorf("left on the server: %+v", s.Stats()) })
+		})
+	}
+}
+
+func hangAt(p wsman.Point, actions ...string) wsman.Disruption {
+	for _, action := range actions {
+		if p.Action == action {
+			return wsman.Disruption{Kind: wsman.Hang}
+		}
+	}
+	return wsman.Disruption{}
+}
+
+func TestAServerThatAnswersNoMoreInterruptsTheCall(t *testing.T) {
+	t.Parallel()
+	s := start(t, echoing, wsman.Options{Disrupt: at("Receive", wsman.Disruption{Kind: wsman.Hang})})
+	err := runner(t, s.connection(t), zap.NewNop()).Run(t.Context(), s.target(), say(0), &echo{})
+	wantKind(t, err, powershell.Interrupted)
+	if errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v speaks of a deadline that the caller did not set", err)
+	}
+	s.wantFreed(t)
+}
+
+func TestALostConnectionInterruptsTheCallAndFreesTheShell(t *testing.T) {
+	t.Parallel()
+	for _, action := range []string{"Create", "Command", "Send", "Receive"} {
+		for _, kind := range []wsman.Kind{wsman.Drop, wsman.Refuse} {
+			t.Run(string(kind)+" at "+action, func(t *testing.T) {
+				t.Parallel()
+				s := start(t, echoing, wsman.Options{Disrupt: at(action, wsman.Disruption{Kind: kind})})
+				r := runner(t, s.connection(t), zap.NewNop())
+				wantKind(t, r.Run(t.Context(), s.target(), say(0), &echo{}), powershell.Interrupted)
+				r.Close()
+				got := s.Stats()
+				if got.BodiesBeforeAuthentication != 0 {
+					t.Error("sent a message over a new connection before it was authenticated")
+				}
+				// The name of a shell whose Create was never answered is lost.
+				if orphan := action == "Create" && kind == wsman.Drop; got.Shells != 0 && !orphan {
+					t.Errorf("left %d shells", got.Shells)
+				}
+			})
+		}
+	}
+}
+
+func TestARestartOfTheServerInterruptsTheCall(t *testing.T) {
+	t.Parallel()
+	inside := make(chan struct{}, 1)
+	s := start(t, host(func(ctx context.Context, _ powershell.Envelope) (any, error) {
+		inside <- struct{}{}
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}), wsman.Options{})
+	go func() {
+		<-inside
+		s.Reset()
+	}()
+	wantKind(t, runner(t, s.connection(t), zap.NewNop()).Run(t.Context(), s.target(), say(0), &echo{}), powershell.Interrupted)
+	s.wantFreed(t)
+}
+
+func TestRejectedCredentialsInTheMiddleAreDenied(t *testing.T) {
+	t.Parallel()
+	s := start(t, echoing, wsman.Options{Disrupt: at("Command", wsman.Disruption{Kind: wsman.Unauthorized})})
+	wantKind(t, runner(t, s.connection(t), zap.NewNop()).Run(t.Context(), s.target(), say(0), &echo{}), powershell.Denied)
+	s.wantFreed(t)
+}
+
+func TestAServerThatTakesNoConnectionIsUnreachable(t *testing.T) {
+	t.Parallel()
+	resetting := start(t, echoing, wsman.Options{Disrupt: func(p wsman.Point) wsman.Disruption {
+		if p.Stage == wsman.Connecting {
+			return wsman.Disruption{Kind: wsman.Refuse}
+		}
+		return wsman.Disruption{}
+	}})
+	for name, address := range map[string]string{
+		"nobody listens":     unusedAddress(t),
+		"resets at once":     resetting.Addr().String(),
+		"no port":            "127.0.0.1",
+		"port of no service": "127.0.0.1:winrm",
+	} {
+		target := powershell.Target{Host: serverName, Address: address, Connection: "office"}
+		err := runner(t, resetting.connection(t), zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+		if got, ok := kindOf(err); !ok || got != powershell.Unreachable {
+			t.Errorf("%s: got %v, want kind unreachable", name, err)
+		}
+	}
+}
