@@ -67,7 +67,7 @@ func mastersDiffer(_ Desired, o Observed) []Finding {
 		case !s.Joined:
 		case first.Machine.Host == "":
 			first = s
-		case !strings.EqualFold(s.Settings.Master, first.Settings.Master):
+		case !SameMachine(s.Settings.Master, first.Settings.Master):
 			return []Finding{stop("masters-differ", s.Machine.Host, "configure one Office Online Server farm per farm",
 				"its master is %s, but that of %s is %s", s.Settings.Master, first.Machine.Host, first.Settings.Master)}
 		}
@@ -86,13 +86,13 @@ func machinesNotConfigured(_ Desired, o Observed) []Finding {
 	}
 	var out []Finding
 	for _, name := range master.Settings.Machines {
-		if !slices.ContainsFunc(o.Office, func(s OfficeServer) bool { return strings.EqualFold(s.Machine.Name, name) }) {
+		if !slices.ContainsFunc(o.Office, func(s OfficeServer) bool { return SameMachine(s.Machine.Name, name) }) {
 			out = append(out, stop("machine-not-configured", name, "add it to office.servers: it would lack the certificate",
 				"is a machine of the Office Online Server farm, but is not configured"))
 		}
 	}
 	for _, s := range o.Office {
-		if s.Joined && !containsFold(master.Settings.Machines, s.Machine.Name) {
+		if s.Joined && !containsMachine(master.Settings.Machines, s.Machine.Name) {
 			out = append(out, stop("machine-not-in-farm", s.Machine.Host, "take it out of office.servers, or join it to the farm",
 				"is configured, but %s does not list it as a machine of the farm", master.Machine.Host))
 		}
@@ -104,7 +104,7 @@ func sharePointServersNotConfigured(_ Desired, o Observed) []Finding {
 	var out []Finding
 	for _, f := range o.SharePoint {
 		for _, name := range f.Members {
-			if !slices.ContainsFunc(f.Servers, func(s SharePointServer) bool { return strings.EqualFold(s.Machine.Name, name) }) {
+			if !slices.ContainsFunc(f.Servers, func(s SharePointServer) bool { return SameMachine(s.Machine.Name, name) }) {
 				out = append(out, stop("sharepoint-server-not-configured", name, "add it to sharePoint.servers: it must be restarted to know the issuers",
 					"is a server of the SharePoint farm of %s, but is not configured", f.FrontEnd))
 			}

@@ -15,7 +15,7 @@ func (s OfficeServer) Certificate(t Thumbprint) (StoreCertificate, bool) {
 // Master returns the office server that the farm calls its master.
 func (o Observed) Master() (OfficeServer, bool) {
 	return find(o.Office, func(s OfficeServer) bool {
-		return s.Joined && strings.EqualFold(s.Machine.Name, s.Settings.Master)
+		return s.Joined && SameMachine(s.Machine.Name, s.Settings.Master)
 	})
 }
 
@@ -90,8 +90,15 @@ func (o Observed) machines() []Machine {
 	return out
 }
 
-func containsFold(list []string, s string) bool {
-	return slices.ContainsFunc(list, func(x string) bool { return strings.EqualFold(x, s) })
+// SameMachine says whether two names are one machine's: products name machines
+// by their computer name here and by their DNS name there.
+func SameMachine(one, other string) bool {
+	label := func(name string) string { l, _, _ := strings.Cut(name, "."); return l }
+	return one != "" && strings.EqualFold(label(one), label(other))
+}
+
+func containsMachine(list []string, name string) bool {
+	return slices.ContainsFunc(list, func(x string) bool { return SameMachine(x, name) })
 }
 
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

@@ -143,18 +143,18 @@ func (w *world) carryOutOffice(s *farm.OfficeServer, d farm.Difference, now time
 	switch d.Step {
 	case farm.StepImport:
 		switch {
-		case d.Subject != "certificate":
-		case d.Have == "without friendly name":
-			s.Certificates[0].FriendlyName = target.FriendlyName
-		default:
-			s.Certificates = slices.DeleteFunc(s.Certificates, func(c farm.StoreCertificate) bool { return c.Thumbprint == target.Thumbprint })
-			s.Certificates = append(s.Certificates, farm.StoreCertificate{Thumbprint: target.Thumbprint, FriendlyName: target.FriendlyName, HasKey: true})
-		}
-		for _, c := range target.Intermediates() {
-			s.Intermediates = append(s.Intermediates, c.Thumbprint)
-		}
-		if target.SelfSigned {
+		case d.Subject == "trusted root":
 			s.Roots = append(s.Roots, farm.StoreCertificate{Thumbprint: target.Thumbprint})
+		case d.Subject != "certificate":
+			for _, c := range target.Intermediates() {
+				if strings.HasSuffix(d.Subject, c.Thumbprint.Short()) {
+					s.Intermediates = append(s.Intermediates, c.Thumbprint)
+				}
+			}
+		case d.Have == "absent":
+			s.Certificates = append(s.Certificates, farm.StoreCertificate{Thumbprint: target.Thumbprint, Subject: target.Subject, FriendlyName: target.FriendlyName, HasKey: true})
+		default:
+			s.Certificates[0].FriendlyName, s.Certificates[0].HasKey = target.FriendlyName, true
 		}
 	case farm.StepGrant:
 		for i := range s.Certificates {

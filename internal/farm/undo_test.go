@@ -1,0 +1,225 @@
+package farm_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// drawOrderly draws a world as it is before a rotation: every server sees the
+// farm's settings, and the target is nowhere half-way under another name.
+func drawOrderly(t *rapid.T) *world {
+	w := drawWorld(t)
+	master, _ := w.observed.Master()
+	for i := range w.observed.Office {
+		w.observed.Office[i].Settings = master.Settings
+	}
+	return w
+}
+
+func (w *world) journal() farm.Journal {
+	return farm.Journal{Target: w.desired.Target, Before: clone(w.observed)}
+}
+
+func TestUndoPutsEverythingBackFromAnyPointOfARotation(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := drawOrderly(t)
+		j := w.journal()
+		forward := farm.Compare(w.desired, w.observed)
+		now := epoch.Add(24 * time.Hour)
+		for _, d := range forward[:rapid.IntRange(0, len(forward)).Draw(t, "carried out")] {
+			now = now.Add(time.Minute)
+			w.carryOut(d, now)
+		}
+		back := farm.Undo(j, w.desired.Farm, w.observed)
+		if len(back.Conflicts) > 0 {
+			t.Fatalf("conflicts although nobody else was at work: %+v", back.Conflicts)
+		}
+		for _, r := range back.Reversals {
+			now = now.Add(time.Minute)
+			w.putBack(r, j, now)
+		}
+		if diff := cmp.Diff(settled(j.Before, back.Stays), settled(w.observed, back.Stays), cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("undone farm differs from the journal (-journal +undone):\n%s\nway back:\n%s", diff, texts(back.Reversals))
+		}
+		if again := farm.Undo(j, w.desired.Farm, w.observed); len(again.Reversals) > 0 {
+			t.Fatalf("undoing twice finds more to do:\n%s", texts(again.Reversals))
+		}
+	})
+}
+
+func TestUndoFollowsItsOrderAndSaysWhatItDoes(t *testing.T) {
+	order := farm.UndoSteps()
+	rapid.Check(t, func(t *rapid.T) {
+		w := drawOrderly(t)
+		j := w.journal()
+		for _, d := range farm.Compare(w.desired, w.observed) {
+			w.carryOut(d, epoch.Add(24*time.Hour))
+		}
+		last := 0
+		for _, r := range farm.Undo(j, w.desired.Farm, w.observed).Reversals {
+			at := slices.Index(order, r.Step)
+			if at < last {
+				t.Fatalf("%q comes after %q", r.Step, order[last])
+			}
+			last = at
+			if r.Text == "" || r.Server == "" {
+				t.Fatalf("reversal does not say what and where: %+v", r)
+			}
+		}
+	})
+}
+
+func TestUndoLeavesOthersChangesAloneAndReportsThem(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := drawOrderly(t)
+		j := w.journal()
+		for _, d := range farm.Compare(w.desired, w.observed) {
+			w.carryOut(d, epoch.Add(24*time.Hour))
+		}
+		others := print40("somebody else's")
+		w.observed.SharePoint[0].Issuers[0].Thumbprint = others
+		back := farm.Undo(j, w.desired.Farm, w.observed)
+		product := "issuer " + issuerOf(w.observed.SharePoint[0].Issuers[0]).Product
+		for _, r := range back.Reversals {
+			if r.Server == w.observed.SharePoint[0].FrontEnd && r.Subject == product {
+				t.Fatalf("would overwrite somebody else's certificate: %s", r.Text)
+			}
+		}
+		if len(back.Conflicts) != 1 {
+			t.Fatalf("somebody else's certificate is reported as %+v, want one conflict", back.Conflicts)
+		}
+	})
+}
+
+func TestUndoNeverRestoresAnExpiredCertificate(t *testing.T) {
+	d, o := ready()
+	j := farm.Journal{Target: d.Target, Before: clone(o), Previous: farm.StoreCertificate{Thumbprint: print40("old"), NotAfter: epoch.Add(-time.Minute)}}
+	o.Office[0].Settings.S2SCertificateName = d.Target.FriendlyName
+	back := farm.Undo(j, d.Farm, o)
+	if len(back.Reversals) > 0 || len(back.Stays) != 1 || back.Stays[0].Code != "previous-expired" {
+		t.Errorf("way back to an expired certificate: %+v", back)
+	}
+}
+
+// putBack does on the model what a reversal asks for.
+func (w *world) putBack(r farm.Difference, j farm.Journal, now time.Time) {
+	for i := range w.observed.SharePoint {
+		f := &w.observed.SharePoint[i]
+		before, _ := j.Before.Farm(f.FrontEnd)
+		for k := range f.Servers {
+			if s := &f.Servers[k]; s.Machine.Host == r.Server && r.Step == farm.StepRestartBack {
+				s.Timer.Since, s.WorkersSince = now, now
+			}
+		}
+		if f.FrontEnd != r.Server {
+			continue
+		}
+		if r.Step == farm.StepRootAuthorityBack {
+			f.RootAuthorities = slices.DeleteFunc(f.RootAuthorities, func(a farm.RootAuthority) bool { return strings.HasSuffix(r.Subject, a.Thumbprint.Short()) })
+		}
+		for _, issuer := range farm.Issuers() {
+			was, _ := before.Issuer(issuer.RegisteredName)
+			f.Issuers = slices.DeleteFunc(f.Issuers, func(t farm.TokenIssuer) bool {
+				return r.Subject == "issuer "+issuer.Product && r.Want == "absent" && t.RegisteredName == issuer.RegisteredName
+			})
+			for k := range f.Issuers {
+				if t := &f.Issuers[k]; r.Subject == "issuer "+issuer.Product && t.RegisteredName == issuer.RegisteredName {
+					t.Thumbprint, t.Since = was.Thumbprint, now
+				}
+			}
+			for k := range f.Permissions {
+				if p := &f.Permissions[k]; r.Subject == "permission "+issuer.Product+" "+p.Site && p.RegisteredName == issuer.RegisteredName {
+					*p = before.Permission(p.Site, p.RegisteredName)
+				}
+			}
+		}
+	}
+	before, _ := j.Before.Master()
+	for i := range w.observed.Office {
+		s := &w.observed.Office[i]
+		switch {
+		case r.Step == farm.StepS2SBack:
+			s.Settings.S2SCertificateName, s.SettingsSince = before.Settings.S2SCertificateName, now
+		case r.Step == farm.StepSwitchesBack && r.Subject == "AllowOutboundHttp":
+			s.Settings.AllowOutboundHTTP, s.SettingsSince = before.Settings.AllowOutboundHTTP, now
+		case r.Step == farm.StepSwitchesBack:
+			s.Settings.AllowHTTPSecureStoreConnections, s.SettingsSince = before.Settings.AllowHTTPSecureStoreConnections, now
+		case s.Machine.Host != r.Server:
+		case r.Step == farm.StepRestartBack:
+			s.Service.Running, s.Service.Since, s.WorkersSince = true, now, now
+		case r.Step == farm.StepGrantBack:
+			s.Certificates[0].KeyReaders = nil
+		case r.Subject == "certificate":
+			s.Certificates = nil
+		case r.Subject == "trusted root":
+			s.Roots = nil
+		case strings.HasPrefix(r.Subject, "intermediate "):
+			s.Intermediates = slices.DeleteFunc(s.Intermediates, func(t farm.Thumbprint) bool { return strings.HasSuffix(r.Subject, t.Short()) })
+		}
+	}
+}
+
+// settled is what of an observation undoing puts back: not when services
+// started and settings were written, and not the exceptions named in stays.
+func settled(o farm.Observed, stays []farm.Finding) farm.Observed {
+	o = clone(o)
+	for i := range o.Office {
+		s := &o.Office[i]
+		s.Service, s.SettingsSince, s.WorkersSince = farm.Service{}, time.Time{}, time.Time{}
+		slices.Sort(s.Intermediates)
+		s.Intermediates = slices.Compact(s.Intermediates)
+		for k := range s.Certificates {
+			c := &s.Certificates[k]
+			c.KeySigns = false
+			for _, f := range stays {
+				if f.Server == s.Machine.Host && f.Code == "friendly-name-stays" {
+					c.FriendlyName = ""
+				}
+				if f.Server == s.Machine.Host && f.Code == "key-stays" {
+					c.HasKey, c.KeyReaders = false, nil
+				}
+			}
+		}
+	}
+	for i := range o.SharePoint {
+		f := &o.SharePoint[i]
+		for k := range f.Servers {
+			f.Servers[k].Timer, f.Servers[k].WorkersSince = farm.Service{}, time.Time{}
+		}
+		for k := range f.Issuers {
+			f.Issuers[k].Since, f.Issuers[k].Name = time.Time{}, ""
+		}
+		slices.SortFunc(f.Issuers, func(a, b farm.TokenIssuer) int { return strings.Compare(a.RegisteredName, b.RegisteredName) })
+		for k := range f.RootAuthorities {
+			f.RootAuthorities[k].Name = ""
+		}
+	}
+	return o
+}
+
+func issuerOf(t farm.TokenIssuer) farm.Issuer {
+	i, _ := farm.IssuerByRegisteredName(t.RegisteredName)
+	return i
+}
+
+func clone(o farm.Observed) farm.Observed {
+	o.Office, o.SharePoint = slices.Clone(o.Office), slices.Clone(o.SharePoint)
+	for i := range o.Office {
+		s := &o.Office[i]
+		s.Certificates, s.Roots, s.Intermediates = slices.Clone(s.Certificates), slices.Clone(s.Roots), slices.Clone(s.Intermediates)
+	}
+	for i := range o.SharePoint {
+		f := &o.SharePoint[i]
+		f.Issuers, f.Permissions, f.Servers = slices.Clone(f.Issuers), slices.Clone(f.Permissions), slices.Clone(f.Servers)
+		f.RootAuthorities = slices.Clone(f.RootAuthorities)
+	}
+	return o
+}
