@@ -81,23 +81,32 @@ func (a *Activities) LoadFarm(_ context.Context, name string) (farm.Farm, error)
 	return f, nil
 }
 
+// Chosen is the certificate that a farm should have, and what is to be said
+// about it.
+type Chosen struct {
+	Certificate farm.Certificate `json:"certificate"`
+	Findings    []farm.Finding   `json:"findings"`
+}
+
 // ChooseTarget returns the public part of the certificate that the farm should
-// have now. A certificate that is unfit ends it with [UnfitCertificate].
-func (a *Activities) ChooseTarget(ctx context.Context, name string) (farm.Certificate, error) {
+// have now. Without one it ends with [NoCertificate], with one that is unfit
+// with [UnfitCertificate].
+func (a *Activities) ChooseTarget(ctx context.Context, name string) (Chosen, error) {
 	f, err := a.LoadFarm(ctx, name)
 	if err != nil {
-		return farm.Certificate{}, err
+		return Chosen{}, err
 	}
 	bundle, err := a.Certificates.Newest(ctx, name)
 	if err != nil {
-		return farm.Certificate{}, refuse(NoCertificate, "farm %s: %v", name, err)
+		return Chosen{}, refuse(NoCertificate, "farm %s: %v", name, err)
 	}
-	if findings := farm.Stops(cert.Judge(bundle, a.Now())); len(findings) > 0 {
-		return farm.Certificate{}, refuse(UnfitCertificate, "farm %s: certificate %s: %s: %s", name, bundle.Certificate.Thumbprint.Short(), findings[0].Text, findings[0].Remedy)
+	findings := cert.Judge(bundle, a.Now(), f.Certificate.LeadTime)
+	if stops := farm.Stops(findings); len(stops) > 0 {
+		return Chosen{}, refuse(UnfitCertificate, "farm %s: %s: %s", name, stops[0].Text, stops[0].Remedy)
 	}
 	target := bundle.Certificate
 	target.FriendlyName = farm.FriendlyName(f, target)
-	return target, nil
+	return Chosen{Certificate: target, Findings: findings}, nil
 }
 
 // CompareInput is everything a comparison needs.

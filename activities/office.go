@@ -34,10 +34,7 @@ func (a *Activities) ImportCertificate(ctx context.Context, in ImportInput) (Ste
 	if err != nil {
 		return StepResult{}, fmt.Errorf("find certificate %s: %w", in.Target.Thumbprint.Short(), err)
 	}
-	password, err := cert.NewPassword()
-	if err != nil {
-		return StepResult{}, err
-	}
+	password := cert.NewPassword()
 	pfx, err := bundle.Encode(in.WindowsBuild, farm.KeyProvider, password)
 	if err != nil {
 		return StepResult{}, fmt.Errorf("encode certificate %s for %s: %w", in.Target.Thumbprint.Short(), in.Host, err)
@@ -148,7 +145,7 @@ func (a *Activities) SetHTTPSwitches(ctx context.Context, in ServerInput) (StepR
 // the server is the master itself.
 func (a *Activities) masterOf(ctx context.Context, t powershell.Target) (string, error) {
 	seen, err := a.lookAtOffice(ctx, t, farm.Certificate{})
-	if err != nil || strings.EqualFold(seen.Settings.Master, seen.Machine.Name) {
+	if err != nil || farm.SameMachine(seen.Settings.Master, seen.Machine.Name) {
 		return "", err
 	}
 	return seen.Settings.Master, nil

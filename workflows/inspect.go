@@ -19,10 +19,12 @@ func InspectTrust(ctx workflow.Context, in InspectInput) (Inspection, error) {
 		return Inspection{}, err
 	}
 	inspection := Inspection{Farm: f.Name}
-	err := workflow.ExecuteActivity(deciding(ctx, "choose certificate"), a.ChooseTarget, f.Name).Get(ctx, &inspection.Target)
+	var chosen activities.Chosen
+	err := workflow.ExecuteActivity(deciding(ctx, "choose certificate"), a.ChooseTarget, f.Name).Get(ctx, &chosen)
 	if err != nil {
 		inspection.Findings = append(inspection.Findings, farm.Finding{Code: "no-certificate", Severity: farm.Stop, Text: explain(err)})
 	}
+	inspection.Target, inspection.Findings = chosen.Certificate, append(inspection.Findings, chosen.Findings...)
 	observed, complete := inspection.look(ctx, f)
 	if !complete || err != nil {
 		return inspection, nil
@@ -70,7 +72,7 @@ func describeOffice(s farm.OfficeServer) string {
 		return ""
 	}
 	parts := []string{fmt.Sprintf("Office Online Server, %s", s.Health)}
-	if strings.EqualFold(s.Settings.Master, s.Machine.Name) {
+	if farm.SameMachine(s.Settings.Master, s.Machine.Name) {
 		parts = append(parts, "master")
 	}
 	return strings.Join(append(parts, fmt.Sprintf("/hosting/discovery %d", s.Discovery.Status)), ", ")

@@ -77,10 +77,12 @@ func (r *rotation) do(ctx workflow.Context, phase Phase, steps ...func(workflow.
 // prepare chooses the target, observes every server and checks whether the
 // rotation may start. It changes nothing.
 func (r *rotation) prepare(ctx workflow.Context) error {
-	err := workflow.ExecuteActivity(deciding(ctx, "choose certificate"), a.ChooseTarget, r.farm.Name).Get(ctx, &r.target)
+	var chosen activities.Chosen
+	err := workflow.ExecuteActivity(deciding(ctx, "choose certificate"), a.ChooseTarget, r.farm.Name).Get(ctx, &chosen)
 	if err != nil {
 		return err
 	}
+	r.target = chosen.Certificate
 	if err := r.board.aim(ctx, r.target); err != nil {
 		return err
 	}
@@ -93,6 +95,7 @@ func (r *rotation) prepare(ctx workflow.Context) error {
 	}
 	r.baseline = r.observed
 	r.target.FriendlyName = comparison.FriendlyName
+	comparison.Findings = append(chosen.Findings, comparison.Findings...)
 	r.board.found(r.target, comparison)
 	if stops := farm.Stops(comparison.Findings); len(stops) > 0 {
 		var texts []error

@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"fmt"
-	"strings"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -174,7 +173,7 @@ func officeServer(o farm.Observed, host string) farm.OfficeServer {
 
 func hostOf(o farm.Observed, machine string) string {
 	for _, s := range o.Office {
-		if strings.EqualFold(s.Machine.Name, machine) {
+		if farm.SameMachine(s.Machine.Name, machine) {
 			return s.Machine.Host
 		}
 	}

@@ -1,0 +1,166 @@
+package farm
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Window is when a farm may be switched: on some days of the week, from one
+// wall-clock time to another, in a time zone. A window that ends before it
+// begins ends on the next day. The zero Window is always open.
+type Window struct {
+	// Days are the days it begins on.
+	Days []time.Weekday `json:"days,omitempty"`
+	// From and To are wall-clock times since midnight.
+	From time.Duration `json:"from,omitempty"`
+	To   time.Duration `json:"to,omitempty"`
+	// Zone is an IANA name, such as "Europe/Zurich".
+	Zone string `json:"zone,omitempty"`
+}
+
+// IsZero says whether there is no window.
+func (w Window) IsZero() bool { return len(w.Days) == 0 }
+
+// ParseWindow reads "Sat 22:00-04:00 Europe/Zurich". Days are a name, a list
+// ("Sat,Sun"), a range ("Mon-Fri") or "daily".
+func ParseWindow(s string) (Window, error) {
+	fields := strings.Fields(s)
+	if len(fields) != 3 {
+		return Window{}, fmt.Errorf("window %q is not of the form \"Sat 22:00-04:00 Europe/Zurich\"", s)
+	}
+	var w Window
+	var err error
+	if w.Days, err = parseDays(fields[0]); err != nil {
+		return Window{}, fmt.Errorf("window %q: %w", s, err)
+	}
+	from, to, ok := strings.Cut(fields[1], "-")
+	if !ok {
+		return Window{}, fmt.Errorf("window %q: hours %q are not of the form 22:00-04:00", s, fields[1])
+	}
+	if w.From, err = parseClock(from); err != nil {
+		return Window{}, fmt.Errorf("window %q: %w", s, err)
+	}
+	if w.To, err = parseClock(to); err != nil {
+		return Window{}, fmt.Errorf("window %q: %w", s, err)
+	}
+	if w.From == w.To {
+		return Window{}, fmt.Errorf("window %q is empty", s)
+	}
+	if _, err := time.LoadLocation(fields[2]); err != nil || fields[2] == "Local" {
+		return Window{}, fmt.Errorf("window %q: time zone %q is not an IANA name such as Europe/Zurich", s, fields[2])
+	}
+	w.Zone = fields[2]
+	return w, nil
+}
+
+func parseDays(s string) ([]time.Weekday, error) {
+	if s == "daily" {
+		s = "Sun-Sat"
+	}
+	var days []time.Weekday
+	for part := range strings.SplitSeq(s, ",") {
+		first, last, ranged := strings.Cut(part, "-")
+		from, err := parseDay(first)
+		if err != nil {
+			return nil, err
+		}
+		to := from
+		if ranged {
+			if to, err = parseDay(last); err != nil {
+				return nil, err
+			}
+		}
+		for d := from; ; d = (d + 1) % 7 {
+			days = append(days, d)
+			if d == to {
+				break
+			}
+		}
+	}
+	return days, nil
+}
+
+func parseDay(s string) (time.Weekday, error) {
+	for d := time.Sunday; d <= time.Saturday; d++ {
+		if strings.EqualFold(s, d.String()) || strings.EqualFold(s, d.String()[:3]) {
+			return d, nil
+		}
+	}
+	return 0, fmt.Errorf("%q is not a day of the week", s)
+}
+
+func parseClock(s string) (time.Duration, error) {
+	t, err := time.Parse("15:04", s)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a time of the form 22:00", s)
+	}
+	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, nil
+}
+
+// Opening is one opening of a window.
+type Opening struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
+// Next returns the opening that contains now and lasts for at least need
+// longer, or else the next one that is long enough; false when none is. It reads
+// the time zone database, so it is for activities and not for workflows.
+func (w Window) Next(now time.Time, need time.Duration) (Opening, bool) {
+	zone, err := time.LoadLocation(w.Zone)
+	if err != nil {
+		return Opening{}, false
+	}
+	local := now.In(zone)
+	// From yesterday, whose window may last into today, over two weeks, so
+	// that an opening which a clock change makes too short is passed over.
+	for day := -1; day <= 14; day++ {
+		y, m, d := local.AddDate(0, 0, day).Date()
+		noon := time.Date(y, m, d, 12, 0, 0, 0, zone)
+		if !w.on(noon.Weekday()) {
+			continue
+		}
+		o := Opening{From: wallClock(y, m, d, w.From, zone), To: wallClock(y, m, d, w.To, zone)}
+		if w.To < w.From {
+			o.To = wallClock(y, m, d+1, w.To, zone)
+		}
+		start := o.From
+		if now.After(start) {
+			start = now
+		}
+		if !start.Add(need).After(o.To) && start.Before(o.To) {
+			return o, true
+		}
+	}
+	return Opening{}, false
+}
+
+func (w Window) on(day time.Weekday) bool {
+	for _, d := range w.Days {
+		if d == day {
+			return true
+		}
+	}
+	return false
+}
+
+// wallClock is the moment when clocks of a zone show a time. Where clocks go
+// forward past it, it is the moment an hour later by the old time; where they
+// go back over it, the first of the two.
+func wallClock(y int, m time.Month, d int, clock time.Duration, zone *time.Location) time.Time {
+	return time.Date(y, m, d, int(clock/time.Hour), int(clock%time.Hour/time.Minute), 0, 0, zone)
+}
+
+// String is the form that [ParseWindow] reads.
+func (w Window) String() string {
+	if w.IsZero() {
+		return "any time"
+	}
+	var days []string
+	for _, d := range w.Days {
+		days = append(days, d.String()[:3])
+	}
+	show := func(t time.Duration) string { return fmt.Sprintf("%02d:%02d", int(t.Hours()), int(t.Minutes())%60) }
+	return fmt.Sprintf("%s %s-%s %s", strings.Join(days, ","), show(w.From), show(w.To), w.Zone)
+}
