@@ -5,9 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -88,32 +86,23 @@ type pythonAnswer struct {
 	Error          string
 }
 
-// python runs commands with Debian's python3-winrm.
-func python(t *testing.T, w world, transport, encryption, secret string, commands ...string) []pythonAnswer {
+const interpreter = "/usr/bin/python3" // Debian's, which has Debian's modules
+
+func requirePywinrm(t *testing.T) {
 	t.Helper()
-	const interpreter = "/usr/bin/python3" // Debian's, which has Debian's modules
 	if out, err := exec.Command(interpreter, "-c", "import winrm").CombinedOutput(); err != nil {
 		t.Skipf("python3-winrm is not installed: %v: %s", err, out)
 	}
+}
+
+// python runs commands with Debian's python3-winrm.
+func python(t *testing.T, w world, transport, encryption, secret string, commands ...string) []pythonAnswer {
+	t.Helper()
+	requirePywinrm(t)
 	dir := t.TempDir()
-	ca := filepath.Join(dir, "ca.pem")
-	// NTLM needs MD4, which OpenSSL 3 keeps in its legacy provider.
-	conf := filepath.Join(dir, "openssl.cnf")
-	for path, content := range map[string][]byte{ca: w.ca, conf: []byte(`openssl_conf = init
-[init]
-providers = providers
-[providers]
-default = active
-legacy = active
-[active]
-activate = 1
-`)} {
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	ca := writeFile(t, dir, "ca.pem", w.ca)
 	cmd := exec.CommandContext(t.Context(), interpreter, append([]string{"testdata/client.py", w.URL(), ca, transport, encryption, user}, commands...)...)
-	cmd.Env = append(os.Environ(), "OPENSSL_CONF="+conf)
+	cmd.Env = pythonEnv(t, dir)
 	cmd.Stdin = strings.NewReader(secret)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

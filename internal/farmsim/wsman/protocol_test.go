@@ -211,6 +211,7 @@ func TestFaults(t *testing.T) {
 	got["signal for an unknown command"] = k.signal("nope", "terminate").fault()
 	got["empty command line"] = k.start(" ").fault()
 	got["program not found"] = k.receive(k.start("missing").Body.CommandID).fault()
+	got["other error of the host"] = k.receive(k.start("broken").Body.CommandID).fault()
 	k.shell = "nope"
 	got["unknown shell"] = k.start("hostname").fault()
 	k.shell, k.user = mine, `CONTOSO\`+user
@@ -228,6 +229,7 @@ func TestFaults(t *testing.T) {
 		"signal for an unknown command": unknown,
 		"empty command line":            parameter,
 		"program not found":             "500 s:Receiver/w:InternalError 2147942402",
+		"other error of the host":       "500 s:Receiver/w:InternalError 2147500037",
 		"unknown shell":                 unknown,
 		"another user's shell":          unknown,
 		"unknown action of a shell":     "500 s:Sender/w:ActionMismatch 2150858801",

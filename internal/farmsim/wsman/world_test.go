@@ -9,7 +9,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"io"
 	"math/big"
 	"net"
@@ -38,7 +40,7 @@ func (m *machine) Run(ctx context.Context, c wsman.Command) (wsman.Result, error
 	m.mu.Lock()
 	m.seen = append(m.seen, c)
 	m.mu.Unlock()
-	verb, rest, _ := strings.Cut(c.Text(), " ")
+	verb, rest, _ := strings.Cut(decoded(c.Text()), " ")
 	switch verb {
 	case "hostname":
 		return wsman.Result{Stdout: []byte("OOS-01\r\n")}, nil
@@ -53,12 +55,28 @@ func (m *machine) Run(ctx context.Context, c wsman.Command) (wsman.Result, error
 		<-ctx.Done()
 		m.ended <- c.Text()
 		return wsman.Result{}, ctx.Err()
+	case "broken":
+		return wsman.Result{}, errors.New("the model broke")
 	case "missing":
 		return wsman.Result{}, wsman.FileNotFound()
 	case "dropped":
 		return wsman.Result{Stdout: []byte("lost")}, wsman.Disruption{Kind: wsman.Drop}
 	}
 	return wsman.Result{Stderr: []byte("'" + verb + "' is not recognized as an internal or external command,\r\noperable program or batch file.\r\n"), Exit: 1}, nil
+}
+
+// decoded is what PowerShell is told to run, in clear; ansible sends all of its
+// commands so.
+func decoded(line string) string {
+	_, script, encoded := strings.Cut(line, " -EncodedCommand ")
+	if !encoded {
+		return line
+	}
+	b, err := base64.StdEncoding.DecodeString(script)
+	if err != nil {
+		return line
+	}
+	return strings.ReplaceAll(string(b), "\x00", "") // UTF-16 of ASCII
 }
 
 func (m *machine) commands() []wsman.Command {

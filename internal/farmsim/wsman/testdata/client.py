@@ -3,14 +3,9 @@
 usage: client.py URL CA TRANSPORT ENCRYPTION USER COMMAND... <PASSWORD
 """
 import json
-import os
 import sys
 
 import winrm
-
-# requests prefers these to the authority that it is given.
-for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
-    os.environ.pop(name, None)
 
 url, ca, transport, encryption, user, *commands = sys.argv[1:]
 password = sys.stdin.buffer.read().decode("utf-8")
