@@ -80,7 +80,7 @@ func (r *reader) checkConnection(p placement, connections map[string]Connection)
 	switch {
 	case p.Connection == "":
 		r.problem(p.at, "write connection: NAME for the server or for all servers beside it", "no connection for %s", p.Host)
-	case !defined:
+	case !defined && len(connections) > 0: // with none at all, that is the problem
 		r.problem(p.at, nearest(p.Connection, slices.Sorted(maps.Keys(connections)), "the connections"),
 			"the connection %s of %s is not defined", p.Connection, p.Host)
 	case p.role == frontEndServer && connection.Auth == Basic:

@@ -20,8 +20,8 @@ func (r *reader) connections(n node, all map[string]Connection) {
 		return
 	}
 	for name, value := range r.entries(n, map[string]int{}) {
-		all[name] = r.connection(value)
-		r.connectedBy[name] = value
+		all[name.Value] = r.connection(value)
+		r.connectedBy[name.Value] = value
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"path/filepath"
 	"regexp"
@@ -68,11 +69,11 @@ func (r *reader) warning(n node, remedy, format string, args ...any) {
 	r.warnings = append(r.warnings, Problem{r.file, n.Line, n.path, fmt.Sprintf(format, args...), remedy})
 }
 
-// The YAML library's errors are text. Only the line is taken from it, and
-// quoted parts are dropped: they may be a password written in the wrong place.
+// The YAML library's errors are text. Only the line is taken from it, and the
+// names of anchors are dropped: a password that begins with * is one to YAML.
 var (
 	yamlLine   = regexp.MustCompile(`line (\d+): `)
-	yamlQuoted = regexp.MustCompile("'[^']*'|`[^`]*`|\"[^\"]*\"")
+	yamlAnchor = regexp.MustCompile(`anchor '[^']*'`)
 )
 
 // document reads the one document of the file.
@@ -96,7 +97,7 @@ func (r *reader) document(content io.Reader) (node, bool) {
 			line, _ = strconv.Atoi(found[1]) // digits, by the expression
 		}
 		text := strings.TrimPrefix(yamlLine.ReplaceAllString(err.Error(), ""), "yaml: ")
-		r.problems = Problems{{r.file, line, "", "this is not YAML: " + yamlQuoted.ReplaceAllString(text, "..."), "correct the syntax at or just above this line"}}
+		r.problems = Problems{{r.file, line, "", "this is not YAML: " + yamlAnchor.ReplaceAllString(text, "anchor"), "correct the syntax at or just above this line"}}
 		return node{}, false
 	}
 	return node{document.Content[0], ""}, true
@@ -110,12 +111,12 @@ func (r *reader) mapping(n node, known fields) {
 	}
 	seen := map[string]int{}
 	for key, value := range r.entries(n, seen) {
-		f, ok := known[key]
+		f, ok := known[key.Value]
 		switch {
 		case !ok:
-			r.problem(value, nearest(key, known.names(), "the fields here"), "unknown field")
+			r.problem(node{key, value.path}, nearest(key.Value, known.names(), "the fields here"), "unknown field")
 		case f.later:
-			r.problem(value, "leave it out", "not supported in this version")
+			r.problem(node{key, value.path}, "leave it out", "not supported in this version")
 		case isNull(value):
 			r.problem(value, "give it a value or leave it out", "is empty")
 		default:
@@ -130,9 +131,9 @@ func (r *reader) mapping(n node, known fields) {
 }
 
 // entries yields the keys of a mapping in the order of the file, reporting
-// those that are no plain text or come twice. A value stands at its key's line.
-func (r *reader) entries(n node, seen map[string]int) func(func(string, node) bool) {
-	return func(yield func(string, node) bool) {
+// those that are no plain text or come twice, and notes their lines in seen.
+func (r *reader) entries(n node, seen map[string]int) iter.Seq2[*yaml.Node, node] {
+	return func(yield func(*yaml.Node, node) bool) {
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key := n.Content[i]
 			if key.Kind != yaml.ScalarNode || key.ShortTag() == "!!merge" {
@@ -146,7 +147,7 @@ func (r *reader) entries(n node, seen map[string]int) func(func(string, node) bo
 				continue
 			}
 			seen[key.Value] = key.Line
-			if !yield(key.Value, value) {
+			if !yield(key, value) {
 				return
 			}
 		}

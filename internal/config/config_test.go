@@ -1,0 +1,248 @@
+package config_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/secret"
+)
+
+// smallest is the least that a file must say.
+const smallest = `farms:
+  - name: contoso
+    office: {servers: [oos-01], connection: main}
+    sharePoint:
+      - {frontEnd: sp-01, connection: main, sites: [https://portal.contoso.com]}
+    certificate:
+      source: {directory: {path: pfx, password: file:pfx.txt}}
+connections:
+  main: {auth: ntlm, user: svc, password: env:PASSWORD}
+`
+
+// everything sets each key to something else than its default.
+const everything = `farms:
+  - name: contoso
+    office:
+      servers:
+        - oos-01.contoso.com
+        - {host: oos-02.contoso.com, address: "10.0.0.2:15986", connection: other}
+      connection: office
+      allowOutboundHttp: false
+      allowHttpSecureStoreConnections: true
+      exportTo: C:\farmtrust\s2s.cer
+      proveKeyAs: administrator
+    sharePoint:
+      - frontEnd: {host: sp-01.contoso.com, address: "10.0.1.1:5986"}
+        servers: [sp-02.contoso.com, {host: sp-03.contoso.com, connection: other}, SP-01.contoso.com]
+        connection: sharepoint
+        sites: [https://portal.contoso.com, http://old.contoso.com:8080/sites/a]
+        issuerName: Online
+        runAs: direct
+      - {frontEnd: {host: sp-11, connection: sharepoint}, sites: [https://team.contoso.com]}
+    certificate:
+      name: Online S2S
+      source: {selfSigned: {path: /var/lib/pfx, password: file:/run/pfx, subject: Online, validFor: 90d}}
+      leadTime: 14d12h
+      exportable: true
+      events: [{vault: contoso-vault, certificate: s2s}, {certificate: s2s-old}]
+    rotation: {atOnce: 20, restartAtOnce: 2}
+connections:
+  office: {auth: basic, user: svc-oos, password: file:oos.txt, ca: ca.pem}
+  sharepoint: {auth: ntlm, user: CONTOSO\svc-sp, password: env:SP}
+  other: {auth: ntlm, user: svc@contoso.com, password: env:OTHER, allowUnverified: true}
+`
+
+func TestTheSmallestFileGetsTheDefaults(t *testing.T) {
+	path := file(t, smallest)
+	folder := filepath.Dir(path)
+	sp := farm.Server{Host: "sp-01", Connection: "main"}
+	want := &config.Config{
+		Path: path,
+		Farms: []config.Farm{{
+			Farm: farm.Farm{
+				Name:   "contoso",
+				Office: farm.Office{Servers: []farm.Server{{Host: "oos-01", Connection: "main"}}, ProveKeyAs: farm.AsNetworkService},
+				SharePoint: []farm.SharePoint{{
+					FrontEnd: sp, Servers: []farm.Server{sp}, Sites: []string{"https://portal.contoso.com"},
+					IssuerName: "OOS", RunAs: farm.Direct,
+				}},
+				Certificate: farm.CertificatePolicy{Name: "OOS S2S", LeadTime: 720 * time.Hour},
+				Rotation:    farm.RotationPolicy{AtOnce: 10, RestartAtOnce: 1},
+			},
+			Source: config.Source{Directory: &config.Directory{Path: folder + "/pfx", Password: secret.Ref("file:" + folder + "/pfx.txt")}},
+		}},
+		Connections: map[string]config.Connection{"main": {Auth: config.NTLM, User: "svc", Password: "env:PASSWORD"}},
+	}
+	got, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestEveryKeyCounts(t *testing.T) {
+	path := file(t, everything)
+	off, on := false, true
+	frontEnd := farm.Server{Host: "sp-01.contoso.com", Address: "10.0.1.1:5986", Connection: "sharepoint"}
+	second := farm.Server{Host: "sp-11", Connection: "sharepoint"}
+	want := farm.Farm{
+		Name: "contoso",
+		Office: farm.Office{
+			Servers: []farm.Server{
+				{Host: "oos-01.contoso.com", Connection: "office"},
+				{Host: "oos-02.contoso.com", Address: "10.0.0.2:15986", Connection: "other"},
+			},
+			AllowOutboundHTTP: &off, AllowHTTPSecureStoreConnections: &on,
+			ExportTo: `C:\farmtrust\s2s.cer`, ProveKeyAs: farm.AsAdministrator,
+		},
+		SharePoint: []farm.SharePoint{
+			{
+				FrontEnd: frontEnd,
+				Servers: []farm.Server{
+					{Host: "sp-02.contoso.com", Connection: "sharepoint"}, {Host: "sp-03.contoso.com", Connection: "other"}, frontEnd,
+				},
+				Sites:      []string{"https://portal.contoso.com", "http://old.contoso.com:8080/sites/a"},
+				IssuerName: "Online", RunAs: farm.Direct,
+			},
+			{FrontEnd: second, Servers: []farm.Server{second}, Sites: []string{"https://team.contoso.com"}, IssuerName: "OOS", RunAs: farm.Direct},
+		},
+		Certificate: farm.CertificatePolicy{
+			Name: "Online S2S", LeadTime: (14*24 + 12) * time.Hour, Exportable: true,
+			Events: []farm.EventMatch{{Vault: "contoso-vault", Certificate: "s2s"}, {Certificate: "s2s-old"}},
+		},
+		Rotation: farm.RotationPolicy{AtOnce: 20, RestartAtOnce: 2},
+	}
+	got, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got.Farms[0].Farm); diff != "" {
+		t.Errorf("farm: -want +got:\n%s", diff)
+	}
+	source := config.Source{SelfSigned: &config.SelfSigned{
+		Directory: config.Directory{Path: "/var/lib/pfx", Password: "file:/run/pfx"},
+		Subject:   "Online", ValidFor: 90 * 24 * time.Hour,
+	}}
+	if diff := cmp.Diff(source, got.Farms[0].Source); diff != "" {
+		t.Errorf("source: -want +got:\n%s", diff)
+	}
+	folder := filepath.Dir(path)
+	connections := map[string]config.Connection{
+		"office":     {Auth: config.Basic, User: "svc-oos", Password: secret.Ref("file:" + folder + "/oos.txt"), CA: folder + "/ca.pem"},
+		"sharepoint": {Auth: config.NTLM, User: `CONTOSO\svc-sp`, Password: "env:SP"},
+		"other":      {Auth: config.NTLM, User: "svc@contoso.com", Password: "env:OTHER", AllowUnverified: true},
+	}
+	if diff := cmp.Diff(connections, got.Connections); diff != "" {
+		t.Errorf("connections: -want +got:\n%s", diff)
+	}
+}
+
+func TestWarningsTellWhatAnOperatorShouldKnow(t *testing.T) {
+	content := strings.Replace(everything, "allowOutboundHttp: false", "allowOutboundHttp: true", 1)
+	content = strings.Replace(content, "user: svc-oos", "user: svc-oos@contoso.com", 1)
+	content += "  spare: {auth: ntlm, user: svc, password: env:X}\n"
+	got, err := config.Load(file(t, content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"8: farms[0].office.allowOutboundHttp: office servers may send S2S tokens over HTTP, where they can be intercepted and replayed: use HTTPS and leave the switch out",
+		"9: farms[0].office.allowHttpSecureStoreConnections: ODC files, which may hold passwords, travel in clear text: use HTTPS and leave the switch out",
+		"16: farms[0].sharePoint[0].sites[1]: S2S tokens for old.contoso.com:8080 travel in clear text and can be replayed: use HTTPS",
+		"28: connections.office: Windows accepts basic for local accounts only: use ntlm for domain accounts",
+		"30: connections.other.allowUnverified: server certificates are not verified: whoever is in between can read and change everything: name the authority under ca",
+		"31: connections.spare: no server uses this connection: remove it, or name it under a farm",
+	}
+	if diff := cmp.Diff(want, lines(got.Path, got.Warnings)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestAFarmIsFoundByItsName(t *testing.T) {
+	loaded, err := config.Load(file(t, smallest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f, err := loaded.Farm("contoso"); err != nil || f.Office.Servers[0].Host != "oos-01" {
+		t.Errorf("Farm(contoso) = %v, %v", f, err)
+	}
+	for name, want := range map[string]string{
+		"contosso": `unknown farm "contosso": did you mean contoso?`,
+		"fabrikam": `unknown farm "fabrikam": the farms of ` + loaded.Path + ` are contoso`,
+	} {
+		if _, err := loaded.Farm(name); !errors.Is(err, config.ErrUnknownFarm) || err.Error() != want {
+			t.Errorf("Farm(%s): %v; want %s", name, err, want)
+		}
+	}
+}
+
+func TestAFileThatCannotBeReadIsNoProblemOfItsContent(t *testing.T) {
+	_, err := config.Load(filepath.Join(t.TempDir(), "none.yaml"))
+	var problems config.Problems
+	if !errors.Is(err, fs.ErrNotExist) || errors.As(err, &problems) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := config.Load(t.TempDir()); err == nil || errors.As(err, &problems) {
+		t.Errorf("a folder: got %v", err)
+	}
+}
+
+// file writes content as a configuration with an authority's ca.pem beside it.
+func file(t testing.TB, content string) string {
+	t.Helper()
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "ca.pem"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: authority(t)})))
+	write(t, filepath.Join(folder, "key.pem"), "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+	write(t, filepath.Join(folder, "bad.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+	write(t, filepath.Join(folder, "text.pem"), "no certificate\n")
+	path := filepath.Join(folder, "farmtrust.yaml")
+	write(t, path, content)
+	return path
+}
+
+// authority makes a certificate.
+func authority(t testing.TB) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{NotAfter: time.Now().Add(time.Hour), IsCA: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+func write(t testing.TB, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// lines are the problems as people read them, without the folder of the file.
+func lines(path string, problems []config.Problem) []string {
+	out := make([]string, len(problems))
+	for i, p := range problems {
+		out[i] = strings.TrimPrefix(strings.ReplaceAll(p.String(), filepath.Dir(path)+"/", ""), "farmtrust.yaml:")
+	}
+	return out
+}

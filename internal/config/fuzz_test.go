@@ -1,0 +1,62 @@
+package config
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+func FuzzDecode(f *testing.F) {
+	for _, seed := range []string{
+		"", "{}", "- a", "farms: [{}]", "a: &a [*a]", "<<: {a: b}", "farms: [{name: a, name: b}]", "? [a]\n: b", "---\n---\n",
+		"farms: [{name: contoso, office: {servers: [a, {host: b, address: 'c:1'}], connection: x}, sharePoint: [{frontEnd: d, sites: ['https://e']}], " +
+			"certificate: {source: {selfSigned: {path: p, password: 'env:P', validFor: 90d}}, leadTime: 1d2h}}]\nconnections: {x: {auth: ntlm, user: u, password: 'file:p'}}",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		c, err := decode("farmtrust.yaml", content)
+		var problems Problems
+		switch {
+		case err == nil && (len(c.Farms) == 0 || len(c.Connections) == 0):
+			t.Error("accepted without a farm or a connection")
+		case err != nil && !errors.As(err, &problems):
+			t.Errorf("%v is not a list of problems", err)
+		}
+		for _, p := range problems {
+			if p.Line < 1 || p.Text == "" || p.Remedy == "" {
+				t.Errorf("%+v lacks line, text or remedy", p)
+			}
+		}
+		if err == nil {
+			for _, farm := range c.Farms {
+				if farm.Name == "" || len(farm.Office.Servers) == 0 || len(farm.SharePoint) == 0 || (farm.Source.Directory == nil) == (farm.Source.SelfSigned == nil) {
+					t.Errorf("accepted an incomplete farm: %+v", farm)
+				}
+			}
+		}
+	})
+}
+
+func FuzzParseDuration(f *testing.F) {
+	for _, seed := range []string{"30d", "1d12h", "90m", "d", "-1d", "1d-1h", "106751d", "106751d24h", "99999999999999999999d", "1.5d", "1d1d"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		d, err := parseDuration(s)
+		if err == nil && strings.Contains(s, "d") && d < 0 {
+			t.Errorf("parseDuration(%q) = %v", s, d)
+		}
+	})
+}
+
+func TestDaysComeFirst(t *testing.T) {
+	for s, want := range map[string]time.Duration{
+		"30d": 720 * time.Hour, "1d12h30m": 36*time.Hour + 30*time.Minute, "90m": 90 * time.Minute, "106751d": 106751 * 24 * time.Hour,
+	} {
+		if got, err := parseDuration(s); err != nil || got != want {
+			t.Errorf("parseDuration(%q) = %v, %v; want %v", s, got, err, want)
+		}
+	}
+}

@@ -1,0 +1,353 @@
+package config_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/farmtrust/farmtrust/internal/config"
+)
+
+// badInput is an edit of the smallest file and what a person then reads.
+type badInput struct{ old, new, want string }
+
+// secondFarm is another farm that uses the same connection.
+const secondFarm = `  - name: fabrikam
+    office: {servers: [oos-11], connection: main}
+    sharePoint:
+      - {frontEnd: sp-11, connection: main, sites: [https://portal.fabrikam.com]}
+    certificate:
+      source: {directory: {path: pfx, password: file:pfx.txt}}
+`
+
+func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
+	for name, c := range map[string]badInput{
+		"unknown field, near a known one": {
+			"servers: [oos-01]", "servers: [oos-01], allowOutboundHTTPs: true",
+			"3: farms[0].office.allowOutboundHTTPs: unknown field: did you mean allowOutboundHttp?",
+		},
+		"unknown field, near nothing": {
+			"  - name: contoso", "  - name: contoso\n    colour: blue",
+			"3: farms[0].colour: unknown field: the fields here are certificate, name, office, rotation, sharePoint",
+		},
+		"missing name":      {"name: contoso\n    office", "office", "2: farms[0].name: missing: name the farm"},
+		"empty name":        {"name: contoso", "name: ''", "2: farms[0].name: must be a text, but is empty: write a text; put numbers and special words in quotes"},
+		"key without value": {"name: contoso", "name:", "2: farms[0].name: is empty: give it a value or leave it out"},
+		"name that is a number": {
+			"name: contoso", "name: 2016",
+			"2: farms[0].name: must be a text, but is a number: write a text; put numbers and special words in quotes",
+		},
+		"name with a blank around": {
+			"name: contoso", "name: 'contoso '",
+			"2: farms[0].name: has blanks around it or control characters in it: remove them",
+		},
+		"name with a control character": {
+			"name: contoso", `name: "con\u001btoso"`,
+			"2: farms[0].name: has blanks around it or control characters in it: remove them",
+		},
+		"name with a slash": {
+			"name: contoso", "name: contoso/berlin",
+			"2: farms[0].name: may hold letters, digits, dots, dashes and underscores only: write a name such as contoso-berlin",
+		},
+		"name over 50 characters": {
+			"name: contoso", "name: " + strings.Repeat("x", 51),
+			"2: farms[0].name: 51 characters are too long, at most 50 fit: choose a shorter one",
+		},
+		"issuer name whose longest issuer is over 50 characters": {
+			"frontEnd: sp-01", "frontEnd: sp-01, issuerName: " + strings.Repeat("x", 33),
+			"5: farms[0].sharePoint[0].issuerName: 33 characters are too long, at most 32 fit: choose a shorter one",
+		},
+		"certificate name over 50 characters": {
+			"      source:", "      name: " + strings.Repeat("ü", 51) + "\n      source:",
+			"7: farms[0].certificate.name: 51 characters are too long, at most 50 fit: choose a shorter one",
+		},
+		"duplicate farm name": {
+			"connections:", strings.Replace(secondFarm, "fabrikam", "Contoso", 1) + "connections:",
+			"8: farms[1].name: farm Contoso is already on line 2: give each farm its own name",
+		},
+		"no farms": {"farms:", "farms: []\nx:", "1: farms: is an empty list: name at least one\n2: x: unknown field: the fields here are connections, farms"},
+		"office without servers": {
+			"servers: [oos-01], ", "",
+			"3: farms[0].office.servers: missing: name every machine of the Office Online Server farm",
+		},
+		"office with an empty list of servers": {
+			"[oos-01]", "[]", "3: farms[0].office.servers: is an empty list: name at least one",
+		},
+		"servers that are no list": {
+			"[oos-01]", "oos-01", "3: farms[0].office.servers: must be a list, but is a single value: write [a, b] or one item per line, each after a dash",
+		},
+		"server with a port": {
+			"[oos-01]", "['oos-01:5986']",
+			`3: farms[0].office.servers[0]: "oos-01:5986" is not the name of a server: write a DNS name such as oos-01.contoso.com; a port goes under address`,
+		},
+		"server without host": {
+			"[oos-01]", "[{address: '10.0.0.1:5986'}]", "3: farms[0].office.servers[0].host: missing: name the server",
+		},
+		"address without port": {
+			"[oos-01]", "[{host: oos-01, address: 10.0.0.1}]",
+			`3: farms[0].office.servers[0].address: "10.0.0.1" is not an address: write host:port, such as 10.0.0.7:5986`,
+		},
+		"address with a port out of range": {
+			"[oos-01]", "[{host: oos-01, address: '10.0.0.1:65536'}]",
+			`3: farms[0].office.servers[0].address: "10.0.0.1:65536" is not an address: write host:port, such as 10.0.0.7:5986`,
+		},
+		"the same server twice": {
+			"[oos-01]", "[oos-01, OOS-01]",
+			"3: farms[0].office.servers[1]: the server OOS-01 is already on line 3: name the server in one place",
+		},
+		"two servers at one address": {
+			"[oos-01]", "[{host: oos-01, address: 'lb:1'}, {host: oos-02, address: 'lb:1'}]",
+			"3: farms[0].office.servers[1]: oos-02 has the address of oos-01 on line 3: give each server its own address",
+		},
+		"an office server as front end": {
+			"frontEnd: sp-01", "frontEnd: oos-01",
+			"5: farms[0].sharePoint[0].frontEnd: oos-01 cannot be an office server and a SharePoint server; it is also on line 3: name the server in one place",
+		},
+		"an office server of another farm": {
+			"connections:", strings.Replace(secondFarm, "oos-11", "oos-01", 1) + "connections:",
+			"9: farms[1].office.servers[0]: the server oos-01 is already on line 3: name the server in one place",
+		},
+		"one SharePoint farm under two OOS farms": {
+			"connections:", strings.Replace(secondFarm, "sp-11", "sp-01", 1) + "connections:",
+			"11: farms[1].sharePoint[0].frontEnd: the SharePoint farm of sp-01 is already under another farm, on line 5: keep it under one farm: a SharePoint farm uses one Office Online Server farm",
+		},
+		"one SharePoint farm under two OOS farms by another server": {
+			"connections:", strings.Replace(secondFarm, "sp-11,", "sp-11, servers: [SP-01],", 1) + "connections:",
+			"11: farms[1].sharePoint[0].servers[0]: the SharePoint farm of SP-01 is already under another farm, on line 5: keep it under one farm: a SharePoint farm uses one Office Online Server farm",
+		},
+		"a SharePoint server listed twice": {
+			"frontEnd: sp-01", "frontEnd: sp-01, servers: [sp-01, sp-02, sp-01]",
+			"5: farms[0].sharePoint[0].servers[2]: the server sp-01 is already on line 5: name the server in one place",
+		},
+		"the front end described twice": {
+			"frontEnd: sp-01", "frontEnd: sp-01, servers: [{host: sp-01, address: '10.0.0.1:1'}]",
+			"5: farms[0].sharePoint[0].servers[0]: describes the front end differently than frontEnd does: write its address and connection under frontEnd only",
+		},
+		"no front end": {
+			"frontEnd: sp-01, ", "",
+			"5: farms[0].sharePoint[0].frontEnd: missing: name the server that SharePoint cmdlets run on",
+		},
+		"no sites": {
+			", sites: [https://portal.contoso.com]", "",
+			"5: farms[0].sharePoint[0].sites: missing: name the top-level site collections that use Office Online Server",
+		},
+		"site that is no absolute URL": {
+			"[https://portal.contoso.com]", "[portal.contoso.com]",
+			"5: farms[0].sharePoint[0].sites[0]: is not the URL of a site: write the whole URL of a site collection, such as https://portal.contoso.com",
+		},
+		"site of another scheme": {
+			"https://portal", "ftp://portal",
+			"5: farms[0].sharePoint[0].sites[0]: is not the URL of a site: write the whole URL of a site collection, such as https://portal.contoso.com",
+		},
+		"site with a name and a password": {
+			"https://portal", "https://me:hunter2@portal",
+			"5: farms[0].sharePoint[0].sites[0]: is not the URL of a site: write the whole URL of a site collection, such as https://portal.contoso.com",
+		},
+		"site listed twice": {
+			"[https://portal.contoso.com]", "[https://portal.contoso.com, https://Portal.contoso.com/]",
+			"5: farms[0].sharePoint[0].sites[1]: https://Portal.contoso.com/ is listed twice: name each site once",
+		},
+		"runAs task": {
+			"frontEnd: sp-01", "frontEnd: sp-01, runAs: task",
+			"5: farms[0].sharePoint[0].runAs: task is not supported in this version: use direct: SQL Server on the front end, or delegation in place",
+		},
+		"SharePoint cmdlets over basic": {
+			"auth: ntlm", "auth: basic",
+			"5: farms[0].sharePoint[0].frontEnd: basic takes local accounts only, and those cannot run SharePoint cmdlets against SQL Server: use a connection with auth: ntlm",
+		},
+		"connection not defined": {
+			"servers: [oos-01], connection: main", "servers: [oos-01], connection: mian",
+			"3: farms[0].office.servers[0]: the connection mian of oos-01 is not defined: did you mean main?",
+		},
+		"no connection": {
+			"servers: [oos-01], connection: main", "servers: [oos-01]",
+			"3: farms[0].office.servers[0]: no connection for oos-01: write connection: NAME for the server or for all servers beside it",
+		},
+		"export to a network path": {
+			"[oos-01]", `[oos-01], exportTo: '\\server\share\s2s.cer'`,
+			`3: farms[0].office.exportTo: must be the path of a file on a drive of the first office server: write a local path such as C:\farmtrust\s2s.cer`,
+		},
+		"export to a folder": {
+			"[oos-01]", `[oos-01], exportTo: 'C:\farmtrust\'`,
+			`3: farms[0].office.exportTo: must be the path of a file on a drive of the first office server: write a local path such as C:\farmtrust\s2s.cer`,
+		},
+		"unknown way to prove the key": {
+			"[oos-01]", "[oos-01], proveKeyAs: admin",
+			`3: farms[0].office.proveKeyAs: unknown word "admin": the choices are networkService, administrator`,
+		},
+		"switch that is no truth value": {
+			"[oos-01]", "[oos-01], allowOutboundHttp: yes",
+			"3: farms[0].office.allowOutboundHttp: must be true or false, but is a single value: write true or false",
+		},
+		"no source": {
+			"directory: {path: pfx, password: file:pfx.txt}", "",
+			"7: farms[0].certificate.source: must name one source: write directory or selfSigned below it",
+		},
+		"two sources": {
+			"{directory: {", "{selfSigned: {path: own, password: env:X}, directory: {",
+			"7: farms[0].certificate.source: must name one source: write directory or selfSigned below it",
+		},
+		"source without a password": {
+			", password: file:pfx.txt", "",
+			"7: farms[0].certificate.source.directory.password: missing: name the secret that opens the PFX files: file:/path or env:NAME",
+		},
+		"password in the file": {
+			"password: file:pfx.txt", "password: hunter2",
+			"7: farms[0].certificate.source.directory.password: is not the name of a secret: keep the secret outside this file and name it: file:/path or env:NAME",
+		},
+		"subject with CN=": {
+			"directory: {", "selfSigned: {subject: CN=OOS, ",
+			"7: farms[0].certificate.source.selfSigned.subject: must be a common name: write the name alone: OOS S2S, not CN=OOS S2S",
+		},
+		"valid for no longer than the lead time": {
+			"directory: {", "selfSigned: {validFor: 30d, ",
+			"7: farms[0].certificate: certificates would be valid for no longer than the lead time: each would be replaced at once: make validFor longer than leadTime",
+		},
+		"self-signed folder of two farms": {
+			"directory: {path: pfx, password: file:pfx.txt}}\nconnections:",
+			"selfSigned: {path: pfx, password: file:pfx.txt}}\n" + strings.Replace(secondFarm, "directory", "selfSigned", 1) + "connections:",
+			"13: farms[1].certificate.source.selfSigned: the folder is already that of the farm on line 7: give each farm a folder of its own",
+		},
+		"lead time that is no length of time": {
+			"      source:", "      leadTime: a month\n      source:",
+			`7: farms[0].certificate.leadTime: "a month" is not a length of time: write a length such as 30d, 12h or 90m`,
+		},
+		"negative lead time": {
+			"      source:", "      leadTime: -30d\n      source:",
+			`7: farms[0].certificate.leadTime: "-30d" is not a length of time: write a length such as 30d, 12h or 90m`,
+		},
+		"lead time beyond counting": {
+			"      source:", "      leadTime: 106752d\n      source:",
+			`7: farms[0].certificate.leadTime: "106752d" is not a length of time: write a length such as 30d, 12h or 90m`,
+		},
+		"event that would match all": {
+			"      source:", "      events: [{}]\n      source:",
+			"7: farms[0].certificate.events[0]: would match every event: write vault, certificate or both",
+		},
+		"nobody at once": {
+			"connections:", "    rotation: {atOnce: 0}\nconnections:",
+			"8: farms[0].rotation.atOnce: must be a whole number in its bounds: write a number from 1 to 100",
+		},
+		"too many at once": {
+			"connections:", "    rotation: {restartAtOnce: 101}\nconnections:",
+			"8: farms[0].rotation.restartAtOnce: must be a whole number in its bounds: write a number from 1 to 100",
+		},
+		"approval": {
+			"connections:", "    rotation: {approval: required}\nconnections:",
+			"8: farms[0].rotation.approval: not supported in this version: leave it out",
+		},
+		"kerberos": {
+			"auth: ntlm", "auth: kerberos",
+			"9: connections.main.auth: kerberos is not supported in this version: use ntlm: kerberos comes later",
+		},
+		"connections that are a list": {
+			"  main: {auth: ntlm", "  - {auth: ntlm",
+			"9: connections: must be a mapping, but is a list: write each connection's name with its fields below it",
+		},
+		"connection without password": {
+			", password: env:PASSWORD", "", "9: connections.main.password: missing: name the secret: file:/path or env:NAME",
+		},
+		"authority file that is not there": {
+			"user: svc", "user: svc, ca: none.pem",
+			"9: connections.main.ca: open none.pem: no such file or directory: name a readable file of PEM certificates",
+		},
+		"authority file without PEM": {
+			"user: svc", "user: svc, ca: text.pem",
+			"9: connections.main.ca: text.pem holds no PEM certificate: name a readable file of PEM certificates",
+		},
+		"authority file with a key": {
+			"user: svc", "user: svc, ca: key.pem",
+			"9: connections.main.ca: key.pem holds a private key: name a readable file of PEM certificates",
+		},
+		"authority file with a damaged certificate": {
+			"user: svc", "user: svc, ca: bad.pem",
+			"9: connections.main.ca: bad.pem: x509: malformed certificate: name a readable file of PEM certificates",
+		},
+		"authority and no verification": {
+			"user: svc", "user: svc, ca: ca.pem, allowUnverified: true",
+			"9: connections.main: has both ca and allowUnverified: keep one of them",
+		},
+		"key written twice": {
+			"user: svc", "user: svc, user: svc2",
+			"9: connections.main.user: written twice: keep one; the first is on line 9",
+		},
+		"key that is no word": {
+			"user: svc", "user: svc, [a]: b", "9: connections.main: a key that is no plain word: write the fields out",
+		},
+		"merge key": {
+			"user: svc", "user: svc, <<: {user: a}", "9: connections.main: a key that is no plain word: write the fields out",
+		},
+		"alias": {
+			"servers: [oos-01]", "servers: &list [oos-01], exportTo: *list",
+			"3: farms[0].office.exportTo: must be a text, but is an alias, which is not supported here: write a text; put numbers and special words in quotes",
+		},
+		"second document": {
+			"env:PASSWORD}\n", "env:PASSWORD}\n---\nfarms: []\n",
+			"10: a second document begins here: keep one document in the file, without ---",
+		},
+		"no YAML": {
+			"connections:", "connections: [", "7: this is not YAML: did not find expected ',' or ']': correct the syntax at or just above this line",
+		},
+		"a password as an alias": {
+			"env:PASSWORD", "*hunter2", "1: this is not YAML: unknown anchor referenced: correct the syntax at or just above this line",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if !strings.Contains(smallest, c.old) {
+				t.Fatalf("the smallest file does not hold %q", c.old)
+			}
+			if got := problemsOf(t, strings.Replace(smallest, c.old, c.new, 1)); got != c.want {
+				t.Errorf("got\n%s\nwant\n%s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestTheFileAsAWholeIsJudgedFirst(t *testing.T) {
+	for content, want := range map[string]string{
+		"":                                    "1: the file is empty: write farms and connections; docs/configuration.md has an example",
+		"# nothing\n":                         "1: the file is empty: write farms and connections; docs/configuration.md has an example",
+		"- a\n":                               "1: must be a mapping, but is a list: write these fields below it: connections, farms",
+		"farms":                               "1: must be a mapping, but is a single value: write these fields below it: connections, farms",
+		"{}":                                  "1: connections: missing: say how servers are spoken to\n1: farms: missing: name at least one farm",
+		"\xff\xfe":                            "1: the file is empty: write farms and connections; docs/configuration.md has an example",
+		"a: \x01":                             "1: this is not YAML: control characters are not allowed: correct the syntax at or just above this line",
+		strings.Repeat(" ", config.MaxSize+1): "1: the file is larger than 1 MiB: split it: one file for each worker",
+	} {
+		if got := problemsOf(t, content); got != want {
+			t.Errorf("%.20q: got\n%s\nwant\n%s", content, got, want)
+		}
+	}
+}
+
+func TestEverythingWrongIsSaidAtOnceInTheOrderOfLines(t *testing.T) {
+	content := strings.NewReplacer("name: contoso", "nme: contoso", "oos-01", "oos 01", "ntlm", "kerberos").Replace(smallest)
+	want := "2: farms[0].nme: unknown field: did you mean name?\n" +
+		"2: farms[0].name: missing: name the farm\n" +
+		`3: farms[0].office.servers[0]: "oos 01" is not the name of a server: write a DNS name such as oos-01.contoso.com; a port goes under address` + "\n" +
+		"9: connections.main.auth: kerberos is not supported in this version: use ntlm: kerberos comes later"
+	if diff := cmp.Diff(want, problemsOf(t, content)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// problemsOf loads content, which must be refused, and returns what a person
+// reads without the name of the file.
+func problemsOf(t *testing.T, content string) string {
+	t.Helper()
+	path := file(t, content)
+	_, err := config.Load(path)
+	var problems config.Problems
+	if !errors.As(err, &problems) {
+		t.Fatalf("got %v; want problems", err)
+	}
+	for _, line := range strings.Split(err.Error(), "\n") {
+		if !strings.HasPrefix(line, path+":") {
+			t.Errorf("%q does not begin with the file", line)
+		}
+	}
+	return strings.Join(lines(path, problems), "\n")
+}
