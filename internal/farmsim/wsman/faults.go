@@ -14,6 +14,8 @@ type Fault struct {
 	// Code is the code of the WSManFault element.
 	Code    uint32
 	Message string
+	// Reason is what the code means in general; empty is Message.
+	Reason string
 	// Detail is the last word of w:FaultDetail, where there is one.
 	Detail string
 	// Provider is the name of the provider that failed, where one did.
@@ -44,14 +46,14 @@ func UnknownShell() *Fault {
 
 // UnknownCommand says that the command does not exist or has ended. Captured.
 func UnknownCommand() *Fault {
-	return &Fault{Subcode: "w:InvalidSelectors", Code: 2150858843, Detail: "UnexpectedSelectors",
+	return &Fault{Subcode: "w:InvalidSelectors", Code: 2150858843, Detail: "UnexpectedSelectors", Reason: UnknownShell().Message,
 		Message: "The Windows Remote Shell received a request to perform an operation on a command identifier that does not exist. " +
 			"Either the command has completed execution or the client specified an invalid command identifier. "}
 }
 
 // FileNotFound says that the program of a command does not exist. Captured
-// from Windows Server 2008 R2, without cmd.exe in between; with it an unknown
-// program is cmd.exe's own message and exit code 1.
+// from Windows Server 2008 R2 as the answer to the Command, without cmd.exe in
+// between; with it an unknown program is cmd.exe's own message and exit code 1.
 func FileNotFound() *Fault {
 	return &Fault{Subcode: "w:InternalError", Code: 2147942402, Provider: "Shell cmd plugin",
 		Message: "The system cannot find the file specified. "}
@@ -68,6 +70,7 @@ func InvalidParameter() *Fault {
 // other texts that are no duration.
 func badTimeout(value string) *Fault {
 	return &Fault{Subcode: "a:InvalidMessageInformationHeader", Code: 2150858767,
+		Reason:  "The WS-Management service cannot process the request. The request contains one or more invalid SOAP headers. ",
 		Message: "The WS-Management service cannot process the request. The XML contains an invalid timeout field in the SOAP header: " + value + ". "}
 }
 
@@ -185,7 +188,10 @@ func (f *Fault) origin() string {
 
 // reply writes the fault as an answer to r, in the form of the captures.
 func (f *Fault) reply(r *request, machine string) []byte {
-	message := escape(f.Message)
+	message, reason := escape(f.Message), escape(f.Reason)
+	if reason == "" {
+		reason = message
+	}
 	inner := message
 	if f.Provider != "" {
 		inner = `<f:ProviderFault provider="` + escape(f.Provider) + `">` + message + `</f:ProviderFault>`
@@ -197,5 +203,5 @@ func (f *Fault) reply(r *request, machine string) []byte {
 	return r.reply(actionFault, fmt.Sprintf(`<s:Fault><s:Code><s:Value>%s</s:Value><s:Subcode><s:Value>%s</s:Value></s:Subcode></s:Code>`+
 		`<s:Reason><s:Text xml:lang="en-US">%s</s:Text></s:Reason><s:Detail>%s`+
 		`<f:WSManFault xmlns:f="http://schemas.microsoft.com/wbem/wsman/1/wsmanfault" Code="%d" Machine="%s"><f:Message>%s</f:Message></f:WSManFault>`+
-		`</s:Detail></s:Fault>`, f.origin(), escape(f.Subcode), message, detail, f.Code, escape(machine), inner))
+		`</s:Detail></s:Fault>`, f.origin(), escape(f.Subcode), reason, detail, f.Code, escape(machine), inner))
 }
