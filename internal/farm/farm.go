@@ -113,7 +113,31 @@ type RotationPolicy struct {
 	AtOnce int `json:"atOnce"`
 	// RestartAtOnce is the batch size of restarts after the canary.
 	RestartAtOnce int `json:"restartAtOnce"`
+	// Approval says that a person approves before the switch.
+	Approval bool `json:"approval"`
+	// Window is when the switch may begin; zero means any time.
+	Window Window `json:"window,omitzero"`
+	// OnFailure is what follows when the retries of a step run out.
+	OnFailure OnFailure `json:"onFailure"`
+	// ParkFor is how long a parked rotation waits for a person before it goes
+	// back.
+	ParkFor time.Duration `json:"parkFor"`
+	// Soak is how long the previous certificate is kept after a rotation.
+	Soak time.Duration `json:"soak"`
+	// LookEvery is how often the keeper looks at the farm.
+	LookEvery time.Duration `json:"lookEvery"`
 }
+
+// OnFailure is what follows when the retries of a step run out.
+type OnFailure string
+
+// What may follow.
+const (
+	// Pause parks the rotation until a person decides.
+	Pause OnFailure = "pause"
+	// GoBack undoes it at once.
+	GoBack OnFailure = "rollback"
+)
 
 // OfficeServer returns the configured office server named host.
 func (f Farm) OfficeServer(host string) (Server, bool) {

@@ -16,6 +16,11 @@ const (
 	Incomplete Outcome = "incomplete"
 	// Refused: a precondition failed; nothing was changed.
 	Refused Outcome = "refused"
+	// Undone: everything that the rotation changed is as it was before.
+	Undone Outcome = "undone"
+	// LeftByDecision: a person skipped a server or aborted; the report lists
+	// what differs.
+	LeftByDecision Outcome = "left by decision"
 )
 
 // State is how far a step is on one server.
@@ -76,5 +81,6 @@ type Report struct {
 	// Statement says what was seen and no more.
 	Statement   string       `json:"statement"`
 	Differences []Difference `json:"differences,omitempty"`
+	Decisions   []Decided    `json:"decisions,omitempty"`
 	Findings    []Finding    `json:"findings,omitempty"`
 }

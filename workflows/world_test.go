@@ -1,0 +1,176 @@
+package workflows_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/cert"
+	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim"
+	"github.com/farmtrust/farmtrust/internal/source"
+	"github.com/farmtrust/farmtrust/workflows"
+)
+
+var (
+	_ = mock.Anything
+	_ = enumspb.WORKFLOW_ID_REUSE_POLICY_UNSPECIFIED
+)
+
+// place is a simulated farm and the activities that work on it.
+type place struct {
+	sim        *farmsim.Sim
+	config     *config.Config
+	activities *activities.Activities
+}
+
+func newPlace(t *testing.T, o farmsim.Options) *place {
+	t.Helper()
+	o.Dir, o.WithoutWire = t.TempDir(), true
+	sim, err := farmsim.Start(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := sim.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	c, err := config.Load(sim.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &place{sim: sim, config: c}
+	p.activities = &activities.Activities{Farms: p, Certificates: p, Remote: sim.Runner(), Now: time.Now, Poll: 10 * time.Millisecond}
+	return p
+}
+
+// Farm implements activities.Farms.
+func (p *place) Farm(name string) (farm.Farm, bool) {
+	f, err := p.config.Farm(name)
+	return f.Farm, err == nil
+}
+
+func (p *place) source(name string) source.Source {
+	f, err := p.config.Farm(name)
+	if err != nil {
+		panic(err)
+	}
+	return source.Directory{Path: f.Source.Directory.Path, Password: f.Source.Directory.Password}
+}
+
+// Newest implements activities.Certificates.
+func (p *place) Newest(ctx context.Context, name string) (*cert.Bundle, error) {
+	return p.source(name).Newest(ctx)
+}
+
+// Find implements activities.Certificates.
+func (p *place) Find(ctx context.Context, name string, t farm.Thumbprint) (*cert.Bundle, error) {
+	return p.source(name).Find(ctx, t)
+}
+
+// environment is a test environment in which the rotation runs for real, but
+// for Temporal's time, which skips.
+func (p *place) environment(t *testing.T) *testsuite.TestWorkflowEnvironment {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetWorkerOptions(worker.Options{})
+	env.RegisterWorkflow(workflows.RotateTrust)
+	env.RegisterWorkflow(workflows.InspectTrust)
+	env.RegisterActivity(p.activities)
+	env.SetTestTimeout(time.Minute)
+	return env
+}
+
+// rotate runs a rotation to its end and returns its report, whatever the
+// outcome, and the error that ended it.
+func (p *place) rotate(t *testing.T, prepare ...func(*testsuite.TestWorkflowEnvironment)) (farm.Report, error) {
+	t.Helper()
+	env := p.environment(t)
+	for _, f := range prepare {
+		f(env)
+	}
+	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "test"})
+	if !env.IsWorkflowCompleted() {
+		t.Fatal("the rotation did not end")
+	}
+	var report farm.Report
+	err := env.GetWorkflowError()
+	if err == nil {
+		if err := env.GetWorkflowResult(&report); err != nil {
+			t.Fatal(err)
+		}
+		return report, nil
+	}
+	var application *temporal.ApplicationError
+	if errors.As(err, &application) && application.HasDetails() {
+		if err := application.Details(&report); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var canceled *temporal.CanceledError
+	if errors.As(err, &canceled) && canceled.HasDetails() {
+		if err := canceled.Details(&report); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return report, err
+}
+
+// refreshes demands that a data refresh works between every office server and
+// every SharePoint server: the trust in the world, not in a report.
+func (p *place) refreshes(t *testing.T) {
+	t.Helper()
+	for _, office := range p.hosts(farm.OfficeRole) {
+		for _, sp := range p.hosts(farm.SharePointRole) {
+			obstacles, err := p.sim.World.DataRefresh(office, sp)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range obstacles {
+				t.Errorf("data refresh from %s to %s fails: %+v", office, sp, o)
+			}
+		}
+	}
+}
+
+func (p *place) hosts(role farm.Role) []string {
+	f, _ := p.Farm(farmsim.FarmName)
+	var hosts []string
+	if role == farm.OfficeRole {
+		for _, s := range f.Office.Servers {
+			hosts = append(hosts, s.Host)
+		}
+		return hosts
+	}
+	for _, sp := range f.SharePoint {
+		for _, s := range sp.Servers {
+			hosts = append(hosts, s.Host)
+		}
+	}
+	return hosts
+}
+
+// step returns a step of a server's report.
+func step(t *testing.T, r farm.Report, host string, name farm.Step) farm.StepReport {
+	t.Helper()
+	for _, s := range r.Servers {
+		for _, row := range s.Steps {
+			if s.Host == host && row.Step == name {
+				return row
+			}
+		}
+	}
+	t.Fatalf("the report has no step %q on %s", name, host)
+	return farm.StepReport{}
+}
