@@ -6,6 +6,7 @@ package workflows
 import (
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
@@ -84,11 +85,14 @@ type Status struct {
 	Report farm.Report `json:"report"`
 }
 
-// The types of the application errors that end a rotation. Their details hold
-// one [farm.Report].
+// The types of the application errors that end a rotation. Where not said
+// otherwise their details hold one [farm.Report].
 const (
 	// RefusedError: a precondition failed; nothing was changed.
 	RefusedError = "Refused"
 	// IncompleteError: retries ran out; rotating again resumes.
 	IncompleteError = "Incomplete"
+	// UnknownFarmError: the worker's configuration has no such farm. It has
+	// no details.
+	UnknownFarmError = activities.UnknownFarm
 )
