@@ -50,7 +50,8 @@ type Expiry struct {
 }
 
 // String says in a few words what happened to which certificate, with the
-// event's ID; it is the reason that people read in reports.
+// event's ID; it is the reason that people read in reports. Names are the
+// sender's, and are cut where they are long.
 func (e Expiry) String() string {
 	name := "certificate"
 	switch {
@@ -62,5 +63,5 @@ func (e Expiry) String() string {
 	if e.Vault != "" {
 		name += " in " + e.Vault
 	}
-	return fmt.Sprintf("%s of %s (event %s)", e.Kind, name, e.ID)
+	return fmt.Sprintf("%s of %.100s (event %.100s)", e.Kind, name, e.ID)
 }
