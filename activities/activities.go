@@ -62,6 +62,8 @@ type StepResult struct {
 	// Elsewhere is set when the step belongs on another machine, by its
 	// computer name, and did nothing: the master has moved.
 	Elsewhere string `json:"elsewhere,omitempty"`
+	// Kept is set when the product refused to be put back.
+	Kept bool `json:"kept,omitempty"`
 }
 
 func (a *Activities) changed(format string, args ...any) StepResult {
@@ -137,6 +139,29 @@ func (a *Activities) Compare(_ context.Context, in CompareInput) (Comparison, er
 		Findings:     farm.Check(desired, in.Observed),
 		Previous:     previous,
 	}, nil
+}
+
+// OpeningInput asks for an opening of a window that lasts for Need.
+type OpeningInput struct {
+	Window farm.Window   `json:"window"`
+	Now    time.Time     `json:"now"`
+	Need   time.Duration `json:"need"`
+}
+
+// NextOpening is the next opening of a window.
+type NextOpening struct {
+	Opening farm.Opening `json:"opening"`
+}
+
+// FindOpening finds the next opening that is long enough. A window that never
+// is ends it with [WindowTooShort]. It is an activity because it reads the
+// time zone database.
+func (a *Activities) FindOpening(_ context.Context, in OpeningInput) (NextOpening, error) {
+	o, ok := in.Window.Next(in.Now, in.Need)
+	if !ok {
+		return NextOpening{}, refuse(WindowTooShort, "the window %s is never open for the %s that the switch takes: make it longer", in.Window, in.Need)
+	}
+	return NextOpening{Opening: o}, nil
 }
 
 // officeServer and its twins look a server up in the configuration.

@@ -19,6 +19,7 @@ const (
 	NoCertificate    = "NoCertificate"
 	UnfitCertificate = "UnfitCertificate"
 	WrongCertificate = "WrongCertificate"
+	WindowTooShort   = "WindowTooShort"
 )
 
 func refuse(kind, format string, args ...any) error {

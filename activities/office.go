@@ -151,9 +151,15 @@ func (a *Activities) masterOf(ctx context.Context, t powershell.Target) (string,
 	return seen.Settings.Master, nil
 }
 
+// SeeInput names the server and the S2S setting that it is to see.
+type SeeInput struct {
+	ServerInput
+	Name string `json:"name"`
+}
+
 // SeeS2SCertificate waits until an office server sees the farm's new setting:
 // members learn it from the master some time later.
-func (a *Activities) SeeS2SCertificate(ctx context.Context, in ServerInput) (StepResult, error) {
+func (a *Activities) SeeS2SCertificate(ctx context.Context, in SeeInput) (StepResult, error) {
 	t, _, err := a.officeServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
@@ -164,8 +170,8 @@ func (a *Activities) SeeS2SCertificate(ctx context.Context, in ServerInput) (Ste
 		if err != nil {
 			return StepResult{}, err
 		}
-		if seen.Settings.S2SCertificateName == in.Target.FriendlyName {
-			return already("sees %q after %s", in.Target.FriendlyName, a.Now().Sub(started).Round(time.Second)), nil
+		if seen.Settings.S2SCertificateName == in.Name {
+			return already("sees %s after %s", quoted(in.Name), a.Now().Sub(started).Round(time.Second)), nil
 		}
 		if err := a.pause(ctx); err != nil {
 			return StepResult{}, fmt.Errorf("%s still sees S2SCertificateName %s: %w", in.Host, quoted(seen.Settings.S2SCertificateName), err)

@@ -15,8 +15,9 @@ import (
 // board shows a rotation to people: the status query, the current details and
 // the search attributes of the Temporal UI, and in the end the report.
 type board struct {
-	phase  Phase
-	report farm.Report
+	phase   Phase
+	report  farm.Report
+	waiting *Wait
 	// began holds when a running step began, by server and step.
 	began map[place]time.Time
 }
@@ -44,7 +45,7 @@ func newBoard(ctx workflow.Context, f farm.Farm, reason string) *board {
 // serve answers the status query and marks the run for searches.
 func (b *board) serve(ctx workflow.Context) error {
 	if err := workflow.SetQueryHandler(ctx, StatusQuery, func() (Status, error) {
-		return Status{Phase: b.phase, Report: b.report}, nil
+		return Status{Phase: b.phase, Report: b.report, Wait: b.waiting}, nil
 	}); err != nil {
 		return err
 	}
@@ -68,6 +69,33 @@ func (b *board) enter(ctx workflow.Context, phase Phase) error {
 	b.show(ctx)
 	return workflow.UpsertTypedSearchAttributes(ctx, PhaseAttribute.ValueSet(string(phase)))
 }
+
+// wait shows what is waited for; nil when nothing is.
+func (b *board) wait(w *Wait) { b.waiting = w }
+
+// park shows the steps that wait for a decision.
+func (b *board) park(parked []*parking) {
+	b.waiting = nil
+	if len(parked) == 0 {
+		return
+	}
+	b.waiting = &Wait{For: ForDecision, Text: "decide about each: retry, skip, roll back or abort"}
+	for _, p := range parked {
+		b.waiting.Parked = append(b.waiting.Parked, p.Parked)
+		if !p.Until.IsZero() && (b.waiting.Until.IsZero() || p.Until.Before(b.waiting.Until)) {
+			b.waiting.Until = p.Until
+		}
+	}
+}
+
+// needs marks whether a person is needed, for searches.
+func (b *board) needs(ctx workflow.Context, person bool) error {
+	b.show(ctx)
+	return workflow.UpsertTypedSearchAttributes(ctx, NeedsOperatorAttribute.ValueSet(person))
+}
+
+// skip shows a step that a person left out on a server.
+func (b *board) skip(host string, step farm.Step) { b.row(host, step).State = farm.Skipped }
 
 // begin shows a step as running on a server.
 func (b *board) begin(ctx workflow.Context, host string, step farm.Step) {
@@ -146,24 +174,36 @@ func (b *board) row(host string, step farm.Step) *farm.StepReport {
 // close writes the last words: the outcome, and a statement that claims no
 // more than was seen.
 func (b *board) close(ctx workflow.Context, outcome farm.Outcome, cause error) (farm.Report, error) {
-	b.phase, b.report.Outcome = Done, outcome
+	b.phase, b.report.Outcome, b.waiting = Done, outcome, nil
 	b.report.DurationMS = workflow.Now(ctx).Sub(b.report.StartedAt).Milliseconds()
-	switch outcome {
-	case farm.Verified:
-		b.report.Statement = "configured as desired, key usable on every server"
-	case farm.Already:
-		b.report.Statement = "nothing to do: configured as desired, key usable on every server"
-	case farm.Refused:
-		b.report.Statement = "not started, nothing was changed: " + explain(cause)
-	default:
-		b.report.Statement = "not finished, rotate again to resume: " + explain(cause)
-		if temporal.IsCanceledError(cause) {
-			b.report.Statement = "cancelled, rotate again to resume: what is listed as changed stays changed"
-		}
-	}
+	b.report.Statement = statement(outcome, cause)
 	b.show(ctx)
 	return b.report, workflow.UpsertTypedSearchAttributes(ctx,
 		PhaseAttribute.ValueSet(string(Done)), NeedsOperatorAttribute.ValueSet(cause != nil))
+}
+
+// statement claims no more than was seen.
+func statement(outcome farm.Outcome, cause error) string {
+	cancelled := temporal.IsCanceledError(cause)
+	switch {
+	case outcome == farm.Verified:
+		return "configured as desired, key usable on every server"
+	case outcome == farm.Already:
+		return "nothing to do: configured as desired, key usable on every server"
+	case outcome == farm.Undone && cancelled:
+		return "cancelled, and everything is as it was before"
+	case outcome == farm.Undone:
+		return "everything is as it was before"
+	case outcome == farm.LeftByDecision:
+		return "left as it is by decision; what differs is listed"
+	case outcome == farm.Refused && cancelled:
+		return "cancelled before anything was changed"
+	case outcome == farm.Refused:
+		return "not started, nothing was changed: " + explain(cause)
+	case cancelled:
+		return "cancelled, and nothing could be put back: what is listed as changed stays changed"
+	}
+	return "not finished, rotate again to resume: " + explain(cause)
 }
 
 // explain is what a person should read of an error: its own words, without

@@ -17,10 +17,10 @@ const fewServers = 12
 
 // show writes the rotation's page in the Temporal UI.
 func (b *board) show(ctx workflow.Context) {
-	workflow.SetCurrentDetails(ctx, details(b.phase, b.report))
+	workflow.SetCurrentDetails(ctx, details(b.phase, b.report, b.waiting))
 }
 
-func details(phase Phase, r farm.Report) string {
+func details(phase Phase, r farm.Report, wait *Wait) string {
 	var w strings.Builder
 	state := string(phase)
 	if r.Outcome != "" {
@@ -37,6 +37,9 @@ func details(phase Phase, r farm.Report) string {
 	if r.Statement != "" {
 		fmt.Fprintf(&w, "%s\n\n", r.Statement)
 	}
+	if wait != nil {
+		waits(&w, wait)
+	}
 	for _, f := range r.Findings {
 		fmt.Fprintf(&w, "- %s %s: %s\n", f.Severity, f.Server, f.Text)
 	}
@@ -46,6 +49,19 @@ func details(phase Phase, r farm.Report) string {
 		tableOfCounts(&w, r)
 	}
 	return w.String()
+}
+
+// waits says what is waited for, first of all things: it is why people look.
+func waits(w *strings.Builder, wait *Wait) {
+	fmt.Fprintf(w, "**Waits for %s**: %s", wait.For, wait.Text)
+	if !wait.Until.IsZero() {
+		fmt.Fprintf(w, " (until %s)", wait.Until.UTC().Format("2006-01-02 15:04 UTC"))
+	}
+	w.WriteString("\n\n")
+	for _, p := range wait.Parked {
+		fmt.Fprintf(w, "- %s on %s: %s; %s\n", p.Step, p.Server, p.Text, p.Then)
+	}
+	w.WriteString("\n")
 }
 
 // tableOfSteps has a row per server and a column per step that was reached.
@@ -87,7 +103,7 @@ func tableOfCounts(w *strings.Builder, r farm.Report) {
 
 // reached lists the steps that some server has reached, in procedure order.
 func reached(r farm.Report) []farm.Step {
-	return slices.DeleteFunc(farm.Steps(), func(s farm.Step) bool {
+	return slices.DeleteFunc(append(farm.Steps(), farm.UndoSteps()...), func(s farm.Step) bool {
 		return !slices.ContainsFunc(r.Servers, func(server farm.ServerReport) bool { return stateOf(server, s) != "" })
 	})
 }

@@ -4,6 +4,8 @@
 package workflows
 
 import (
+	"time"
+
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/farmtrust/farmtrust/activities"
@@ -36,6 +38,30 @@ type RotateInput struct {
 	Farm string `json:"farm"`
 	// Reason is shown to people: the event, or who asked.
 	Reason string `json:"reason"`
+	// Intent is what to do; the zero value rotates.
+	Intent Intent `json:"intent,omitempty"`
+	// Compromised says that the old certificate must not be trusted again: no
+	// approval or window is waited for, and there is no way back to it.
+	Compromised bool `json:"compromised,omitempty"`
+	// Journal is that of an earlier rotation that is still held: one towards
+	// the same target goes on with it, an undo undoes it.
+	Journal *farm.Journal `json:"journal,omitempty"`
+}
+
+// Intent is what a rotation is to do.
+type Intent string
+
+// The intents.
+const (
+	Rotate Intent = ""
+	Undo   Intent = "undo"
+)
+
+// Rotation is the result of [RotateTrust]: the report, and the journal for
+// whoever may want to undo it. In JSON the report's fields are its own.
+type Rotation struct {
+	farm.Report
+	Journal *farm.Journal `json:"journal,omitempty"`
 }
 
 // InspectInput asks for a look at a farm.
@@ -76,14 +102,39 @@ const (
 	Switching  Phase = "switching"
 	Restarting Phase = "restarting"
 	Verifying  Phase = "verifying"
+	GoingBack  Phase = "going back"
 	Done       Phase = "done"
 )
 
-// Status answers [StatusQuery]: the report so far.
+// Status answers [StatusQuery]: the report so far, and what is waited for.
 type Status struct {
 	Phase  Phase       `json:"phase"`
 	Report farm.Report `json:"report"`
+	Wait   *Wait       `json:"wait,omitempty"`
 }
+
+// Wait is what a rotation waits for.
+type Wait struct {
+	For WaitFor `json:"for"`
+	// Text says what is waited for and what a person can do.
+	Text string `json:"text"`
+	// Until is when it ends by itself; zero if it does not.
+	Until time.Time `json:"until,omitzero"`
+	// Digest is what an approval must name.
+	Digest string `json:"digest,omitempty"`
+	// Parked are the steps that wait for a decision.
+	Parked []farm.Parked `json:"parked,omitempty"`
+}
+
+// WaitFor is the kind of a wait.
+type WaitFor string
+
+// The kinds.
+const (
+	ForApproval WaitFor = "approval"
+	ForWindow   WaitFor = "window"
+	ForDecision WaitFor = "decision"
+)
 
 // The types of the application errors that end a rotation. Where not said
 // otherwise their details hold one [farm.Report].

@@ -13,6 +13,10 @@ import (
 // configured order.
 func (r *rotation) observe(ctx workflow.Context, step farm.Step) error {
 	look := newLook(r.farm, r.target, observing)
+	if look.skip = r.desk.skipped; len(look.skip) > 0 {
+		// A server that was left out may be gone: what was seen last stands.
+		copy(look.observed.Office, r.observed.Office)
+	}
 	look.begin = func(ctx workflow.Context, host string) { r.board.begin(ctx, host, step) }
 	look.finish = func(ctx workflow.Context, host string, err error) { r.board.looked(ctx, host, step, err) }
 	err := look.all(ctx)
@@ -20,12 +24,24 @@ func (r *rotation) observe(ctx workflow.Context, step farm.Step) error {
 	return err
 }
 
+// unseenError says which server could not be observed.
+type unseenError struct {
+	host  string
+	cause error
+}
+
+func (e *unseenError) Error() string { return e.cause.Error() }
+
+func (e *unseenError) Unwrap() error { return e.cause }
+
 // look is one observation of a whole farm.
 type look struct {
 	farm   farm.Farm
 	target farm.Certificate
 	// options is the class of the look's activities.
-	options  func(workflow.Context, string) workflow.Context
+	options func(workflow.Context, string) workflow.Context
+	// skip are office servers that are not looked at.
+	skip     []string
 	begin    func(ctx workflow.Context, host string)
 	finish   func(ctx workflow.Context, host string, err error)
 	observed farm.Observed
@@ -45,11 +61,15 @@ func newLook(f farm.Farm, target farm.Certificate, options func(workflow.Context
 func (l *look) all(ctx workflow.Context) error {
 	hosts := append(officeHosts(l.farm), sharePointHosts(l.farm)...)
 	servers := make([]farm.SharePointServer, len(hosts))
-	err := each(ctx, hosts, l.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
+	looked := slices.DeleteFunc(slices.Clone(hosts), func(host string) bool { return slices.Contains(l.skip, host) })
+	err := each(ctx, looked, l.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
 		l.begin(ctx, host)
 		err := l.server(ctx, host, &servers[slices.Index(hosts, host)])
 		l.finish(ctx, host, err)
-		return err
+		if err != nil {
+			return &unseenError{host: host, cause: err}
+		}
+		return nil
 	})
 	next := len(l.farm.Office.Servers)
 	for i, sp := range l.farm.SharePoint {

@@ -13,19 +13,35 @@ import (
 
 // RotateTrust makes the farm's trust as it should be: it sets it up from
 // nothing, renews it, or finishes what an earlier rotation left, by the same
-// steps. Each step looks before it acts.
+// steps; or, when asked to, it undoes a rotation. Each step looks before it
+// acts.
 //
-// It returns a report with outcome [farm.Verified] or [farm.Already]. It fails
-// with an application error of type [RefusedError] when a precondition does
-// not hold, in which case nothing was changed, or [IncompleteError] when
-// retries ran out; the error's details hold the report.
-func RotateTrust(ctx workflow.Context, in RotateInput) (farm.Report, error) {
+// It completes with outcome [farm.Verified], [farm.Already], [farm.Undone] or
+// [farm.LeftByDecision]. It fails with an application error of type
+// [RefusedError] when a precondition does not hold, in which case nothing was
+// changed, and of type [IncompleteError] when it could not be steered to one
+// of those ends; the error's details hold the report. Cancelled, it undoes what
+// it changed and ends as cancelled, with the report in the details.
+func RotateTrust(ctx workflow.Context, in RotateInput) (Rotation, error) {
 	r, err := newRotation(ctx, in)
 	if err != nil {
-		return farm.Report{}, err
+		return Rotation{}, err
 	}
-	outcome, err := r.run(ctx)
-	return r.end(ctx, outcome, err)
+	outcome, cause := r.start(ctx)
+	if r.goesBack(cause) {
+		outcome, err = r.back(ctx)
+		if !temporal.IsCanceledError(cause) {
+			cause = err
+		}
+	}
+	return r.end(ctx, outcome, cause)
+}
+
+func (r *rotation) start(ctx workflow.Context) (farm.Outcome, error) {
+	if r.input.Intent == Undo {
+		return farm.Incomplete, errDecided
+	}
+	return r.run(ctx)
 }
 
 // run is the runbook.
@@ -41,6 +57,13 @@ func (r *rotation) run(ctx workflow.Context) (farm.Outcome, error) {
 		r.grantKey,             // office servers: NETWORK SERVICE reads the key, and it signs
 		r.exportCertificate,    // one office server: the public part, equal to the target
 		r.trustRootAuthorities, // SharePoint farms: what is missing of the chain
+	); err != nil {
+		return farm.Incomplete, err
+	}
+	if err := r.do(ctx, Waiting,
+		r.awaitApproval, // of exactly these differences, where configured
+		r.awaitWindow,   // where configured
+		r.lookAgain,     // the farm is journal and staged changes, or nothing is switched
 	); err != nil {
 		return farm.Incomplete, err
 	}
@@ -74,8 +97,8 @@ func (r *rotation) do(ctx workflow.Context, phase Phase, steps ...func(workflow.
 	return nil
 }
 
-// prepare chooses the target, observes every server and checks whether the
-// rotation may start. It changes nothing.
+// prepare chooses the target, observes every server, checks whether the
+// rotation may start and opens the journal. It changes nothing.
 func (r *rotation) prepare(ctx workflow.Context) error {
 	var chosen activities.Chosen
 	err := workflow.ExecuteActivity(deciding(ctx, "choose certificate"), a.ChooseTarget, r.farm.Name).Get(ctx, &chosen)
@@ -95,6 +118,7 @@ func (r *rotation) prepare(ctx workflow.Context) error {
 	}
 	r.baseline = r.observed
 	r.target.FriendlyName = comparison.FriendlyName
+	r.planned = comparison.Differences
 	comparison.Findings = append(chosen.Findings, comparison.Findings...)
 	r.board.found(r.target, comparison)
 	if stops := farm.Stops(comparison.Findings); len(stops) > 0 {
@@ -104,21 +128,42 @@ func (r *rotation) prepare(ctx workflow.Context) error {
 		}
 		return errors.Join(texts...)
 	}
+	r.openJournal(ctx, comparison.Previous)
 	return nil
 }
 
-// verify observes again; the trust is as desired when nothing differs.
+// openJournal keeps the state found before the first change. An earlier
+// rotation towards the same target has opened it already.
+func (r *rotation) openJournal(ctx workflow.Context, previous farm.StoreCertificate) {
+	if r.journal != nil && r.journal.Target.Thumbprint == r.target.Thumbprint {
+		return
+	}
+	r.journal = &farm.Journal{At: workflow.Now(ctx), Target: r.target, Previous: previous, Before: r.observed}
+}
+
+// verify observes again; the trust is as desired when nothing differs, apart
+// from servers that a person left out.
 func (r *rotation) verify(ctx workflow.Context) (farm.Outcome, error) {
 	if err := r.board.enter(ctx, Verifying); err != nil {
 		return farm.Incomplete, err
 	}
-	comparison, err := r.compare(ctx, farm.StepVerify)
-	if err != nil {
-		return farm.Incomplete, err
+	for {
+		comparison, err := r.compareOrPark(ctx, farm.StepVerify)
+		if err != nil {
+			return farm.Incomplete, err
+		}
+		r.board.report.Differences, r.board.report.Findings = comparison.Differences, comparison.Findings
+		left := r.notSkipped(comparison.Differences)
+		if len(left) == 0 {
+			break
+		}
+		cause := fmt.Errorf("%d differences remain, the first: %s", len(left), left[0].Text)
+		if choice, err := r.park(ctx, left[0].Server, farm.StepVerify, cause); err != nil || !goesOn(choice) {
+			return farm.Incomplete, errors.Join(err, errDecided)
+		}
 	}
-	r.board.report.Differences, r.board.report.Findings = comparison.Differences, comparison.Findings
-	if n := len(comparison.Differences); n > 0 {
-		return farm.Incomplete, fmt.Errorf("%d differences remain, the first on %s: %s", n, comparison.Differences[0].Server, comparison.Differences[0].Text)
+	if len(r.desk.skipped) > 0 {
+		return farm.LeftByDecision, nil
 	}
 	return farm.Verified, nil
 }
@@ -134,22 +179,42 @@ func (r *rotation) compare(ctx workflow.Context, step farm.Step) (activities.Com
 	return comparison, err
 }
 
+// compareOrPark compares, and parks on a server that cannot be observed.
+func (r *rotation) compareOrPark(ctx workflow.Context, step farm.Step) (activities.Comparison, error) {
+	for {
+		comparison, err := r.compare(ctx, step)
+		var unseen *unseenError
+		if !errors.As(err, &unseen) || endsRotation(err) {
+			return comparison, err
+		}
+		if choice, err := r.park(ctx, unseen.host, step, unseen.cause); err != nil || !goesOn(choice) {
+			return comparison, errors.Join(err, errDecided)
+		}
+	}
+}
+
 // end closes the report and turns an outcome that is none of the good ones
 // into a failure that carries it.
-func (r *rotation) end(ctx workflow.Context, outcome farm.Outcome, cause error) (farm.Report, error) {
+func (r *rotation) end(ctx workflow.Context, outcome farm.Outcome, cause error) (Rotation, error) {
 	// The last words must be written even when the rotation was cancelled.
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
+	if r.desk.verdict == farm.Abort {
+		outcome, cause = farm.LeftByDecision, nil
+	}
 	report, err := r.board.close(ctx, outcome, cause)
+	if err == nil {
+		err = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+	}
 	switch {
 	case err != nil:
-		return farm.Report{}, err
+		return Rotation{}, err
 	case cause == nil:
-		return report, nil
+		return Rotation{Report: report, Journal: r.journal}, nil
 	case temporal.IsCanceledError(cause):
-		return farm.Report{}, temporal.NewCanceledError(report)
+		return Rotation{}, temporal.NewCanceledError(report, r.journal)
 	case outcome == farm.Refused:
-		return farm.Report{}, temporal.NewNonRetryableApplicationError(report.Statement, RefusedError, nil, report)
+		return Rotation{}, temporal.NewNonRetryableApplicationError(report.Statement, RefusedError, nil, report, r.journal)
 	}
-	return farm.Report{}, temporal.NewNonRetryableApplicationError(report.Statement, IncompleteError, nil, report)
+	return Rotation{}, temporal.NewNonRetryableApplicationError(report.Statement, IncompleteError, nil, report, r.journal)
 }

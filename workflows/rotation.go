@@ -1,8 +1,10 @@
 package workflows
 
 import (
+	"slices"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/farmtrust/farmtrust/activities"
@@ -20,22 +22,40 @@ type rotation struct {
 	// baseline is what was observed before the first change, observed the
 	// last look.
 	baseline, observed farm.Observed
+	input              RotateInput
+	// planned are the differences found at first, and journal the state then.
+	planned []farm.Difference
+	journal *farm.Journal
+	// nameKept says that Office Online Server refused to have no S2S name.
+	nameKept bool
 	// trustChanged is when this rotation last changed the trust of each
 	// SharePoint farm, by front end; settingsChanged the same for the office
 	// farm. Zero while it has changed nothing.
 	trustChanged    map[string]time.Time
 	settingsChanged time.Time
-	board           *board
+	// restart is the name of the restarting step, forth or back.
+	restart farm.Step
+	board   *board
+	desk    *desk
 }
 
 func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
-	r := &rotation{trustChanged: map[string]time.Time{}}
+	r := &rotation{input: in, journal: in.Journal, trustChanged: map[string]time.Time{}, restart: farm.StepRestart, desk: &desk{}}
 	err := workflow.ExecuteActivity(deciding(ctx, "load configuration of "+in.Farm), a.LoadFarm, in.Farm).Get(ctx, &r.farm)
 	if err != nil {
 		return nil, err
 	}
+	if in.Intent == Undo && in.Journal == nil {
+		return nil, temporal.NewNonRetryableApplicationError("undo: there is no journal of a rotation to undo", RefusedError, nil)
+	}
+	if in.Compromised {
+		r.desk.noWayBack = "the old certificate is compromised, and never restored"
+	}
 	r.board = newBoard(ctx, r.farm, in.Reason)
-	return r, r.board.serve(ctx)
+	if err := r.board.serve(ctx); err != nil {
+		return nil, err
+	}
+	return r, r.listen(ctx)
 }
 
 func (r *rotation) on(host string) activities.ServerInput {
@@ -71,11 +91,49 @@ func sharePointHosts(f farm.Farm) []string {
 	return hosts
 }
 
-// step runs one activity as a step on a host, and shows it on the board.
+// step runs one activity as a step on a host, and shows it on the board. When
+// its retries run out it parks: retry runs it again, skip leaves the server
+// out, anything else ends the rotation.
 func (r *rotation) step(ctx workflow.Context, step farm.Step, host string, run func() workflow.Future) (activities.StepResult, error) {
-	var result activities.StepResult
-	r.board.begin(ctx, host, step)
-	err := run().Get(ctx, &result)
-	r.board.finish(ctx, host, step, result, err)
-	return result, err
+	for {
+		if err := r.desk.ended(); err != nil {
+			return activities.StepResult{}, err
+		}
+		var result activities.StepResult
+		r.board.begin(ctx, host, step)
+		cause := run().Get(ctx, &result)
+		r.board.finish(ctx, host, step, result, cause)
+		if cause == nil || endsRotation(cause) {
+			return result, cause
+		}
+		choice, err := r.park(ctx, host, step, cause)
+		switch {
+		case err != nil:
+			return result, err
+		case choice == farm.Skip:
+			r.board.skip(host, step)
+			return result, nil
+		case choice != farm.Retry:
+			return result, errDecided
+		}
+	}
+}
+
+// eachOffice runs a step on every office server that takes part.
+func (r *rotation) eachOffice(ctx workflow.Context, step farm.Step, run func(ctx workflow.Context, host string) workflow.Future) error {
+	return each(ctx, r.officeHosts(), r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
+		_, err := r.step(ctx, step, host, func() workflow.Future { return run(ctx, host) })
+		return err
+	})
+}
+
+// officeHosts lists the office servers that take part: all that nobody left
+// out by decision.
+func (r *rotation) officeHosts() []string {
+	return slices.DeleteFunc(officeHosts(r.farm), func(host string) bool { return slices.Contains(r.desk.skipped, host) })
+}
+
+// notSkipped leaves out the differences of servers that were left out.
+func (r *rotation) notSkipped(differences []farm.Difference) []farm.Difference {
+	return slices.DeleteFunc(slices.Clone(differences), func(d farm.Difference) bool { return slices.Contains(r.desk.skipped, d.Server) })
 }

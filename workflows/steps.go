@@ -10,26 +10,21 @@ import (
 )
 
 func (r *rotation) importCertificate(ctx workflow.Context) error {
-	return each(ctx, officeHosts(r.farm), r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
-		_, err := r.step(ctx, farm.StepImport, host, func() workflow.Future {
-			return workflow.ExecuteActivity(changing(ctx, "import certificate on "+host), a.ImportCertificate,
-				activities.ImportInput{ServerInput: r.on(host), WindowsBuild: officeServer(r.baseline, host).Machine.WindowsBuild})
-		})
-		return err
+	return r.eachOffice(ctx, farm.StepImport, func(ctx workflow.Context, host string) workflow.Future {
+		return workflow.ExecuteActivity(changing(ctx, "import certificate on "+host), a.ImportCertificate,
+			activities.ImportInput{ServerInput: r.on(host), WindowsBuild: officeServer(r.baseline, host).Machine.WindowsBuild})
 	})
 }
 
 func (r *rotation) grantKey(ctx workflow.Context) error {
-	return each(ctx, officeHosts(r.farm), r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
-		_, err := r.step(ctx, farm.StepGrant, host, func() workflow.Future {
-			return workflow.ExecuteActivity(changing(ctx, "grant NETWORK SERVICE the key on "+host), a.GrantKey, r.on(host))
-		})
-		return err
+	return r.eachOffice(ctx, farm.StepGrant, func(ctx workflow.Context, host string) workflow.Future {
+		return workflow.ExecuteActivity(changing(ctx, "grant NETWORK SERVICE the key on "+host), a.GrantKey, r.on(host))
 	})
 }
 
 func (r *rotation) exportCertificate(ctx workflow.Context) error {
-	host := r.farm.Office.Servers[0].Host
+	master, _ := r.observed.Master()
+	host := master.Machine.Host
 	_, err := r.step(ctx, farm.StepExport, host, func() workflow.Future {
 		return workflow.ExecuteActivity(changing(ctx, "export public certificate from "+host), a.ExportCertificate, r.on(host))
 	})
@@ -47,17 +42,21 @@ func (r *rotation) trustRootAuthorities(ctx workflow.Context) error {
 }
 
 func (r *rotation) setS2SCertificate(ctx workflow.Context) error {
-	return r.onMaster(ctx, farm.StepS2SName, func(host string) workflow.Future {
+	_, err := r.onMaster(ctx, farm.StepS2SName, func(host string) workflow.Future {
 		return workflow.ExecuteActivity(changing(ctx, "set S2S certificate on master "+host), a.SetS2SCertificate, r.on(host))
 	})
+	return err
 }
 
 func (r *rotation) seeS2SCertificate(ctx workflow.Context) error {
-	return each(ctx, officeHosts(r.farm), r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
-		_, err := r.step(ctx, farm.StepS2SSeen, host, func() workflow.Future {
-			return workflow.ExecuteActivity(changing(ctx, "see S2S certificate on "+host), a.SeeS2SCertificate, r.on(host))
-		})
-		return err
+	return r.awaitName(ctx, r.target.FriendlyName)
+}
+
+// awaitName waits until every office server sees the farm's S2S setting.
+func (r *rotation) awaitName(ctx workflow.Context, name string) error {
+	return r.eachOffice(ctx, farm.StepS2SSeen, func(ctx workflow.Context, host string) workflow.Future {
+		return workflow.ExecuteActivity(changing(ctx, "see S2S certificate on "+host), a.SeeS2SCertificate,
+			activities.SeeInput{ServerInput: r.on(host), Name: name})
 	})
 }
 
@@ -65,33 +64,31 @@ func (r *rotation) setHTTPSwitches(ctx workflow.Context) error {
 	if r.farm.Office.AllowOutboundHTTP == nil && r.farm.Office.AllowHTTPSecureStoreConnections == nil {
 		return nil
 	}
-	return r.onMaster(ctx, farm.StepHTTPSwitches, func(host string) workflow.Future {
+	_, err := r.onMaster(ctx, farm.StepHTTPSwitches, func(host string) workflow.Future {
 		return workflow.ExecuteActivity(changing(ctx, "set HTTP switches on master "+host), a.SetHTTPSwitches, r.on(host))
 	})
+	return err
 }
 
 // onMaster runs a step on the master. The master is rediscovered just before
 // use: a server that is not, or no longer, the master says which machine is.
-func (r *rotation) onMaster(ctx workflow.Context, step farm.Step, run func(host string) workflow.Future) error {
+func (r *rotation) onMaster(ctx workflow.Context, step farm.Step, run func(host string) workflow.Future) (activities.StepResult, error) {
 	master, _ := r.observed.Master()
 	host := master.Machine.Host
 	for range r.farm.Office.Servers {
 		result, err := r.step(ctx, step, host, func() workflow.Future { return run(host) })
-		if err != nil {
-			return err
-		}
-		if result.Elsewhere == "" {
+		if err != nil || result.Elsewhere == "" {
 			if result.Changed {
 				r.settingsChanged = result.At
 			}
-			return nil
+			return result, err
 		}
 		r.board.withdraw(host, step)
 		if host = hostOf(r.observed, result.Elsewhere); host == "" {
-			return fmt.Errorf("the master is now %s, which is not configured: add it to office.servers", result.Elsewhere)
+			return result, fmt.Errorf("the master is now %s, which is not configured: add it to office.servers", result.Elsewhere)
 		}
 	}
-	return fmt.Errorf("no office server keeps the master role long enough to be configured: the last was %s", host)
+	return activities.StepResult{}, fmt.Errorf("no office server keeps the master role long enough to be configured: the last was %s", host)
 }
 
 // trustIssuers registers the two issuers one after the other: SharePoint
@@ -122,13 +119,13 @@ func (r *rotation) noteTrustChange(frontEnd string, result activities.StepResult
 // that its sites stay up behind their load balancer; farms in parallel.
 func (r *rotation) restartSharePoint(ctx workflow.Context) error {
 	return each(ctx, frontEnds(r.farm), r.farm.Rotation.AtOnce, func(ctx workflow.Context, frontEnd string) error {
-		seen, _ := r.baseline.Farm(frontEnd)
+		seen, _ := r.observed.Farm(frontEnd)
 		since := seen.TrustSince()
 		if changed := r.trustChanged[frontEnd]; changed.After(since) {
 			since = changed
 		}
 		for _, s := range sharePointServers(r.farm, frontEnd) {
-			_, err := r.step(ctx, farm.StepRestart, s.Host, func() workflow.Future {
+			_, err := r.step(ctx, r.restart, s.Host, func() workflow.Future {
 				return workflow.ExecuteActivity(restarting(ctx, "restart IIS and SPTimerV4 on "+s.Host), a.RestartSharePoint,
 					activities.RestartSharePointInput{ServerInput: r.on(s.Host), Since: since})
 			})
@@ -143,7 +140,7 @@ func (r *rotation) restartSharePoint(ctx workflow.Context) error {
 // restartOffice restarts one office server alone, the canary, and the others
 // in batches; a batch starts only when every server before it answers again.
 func (r *rotation) restartOffice(ctx workflow.Context) error {
-	hosts := officeHosts(r.farm)
+	hosts := r.officeHosts()
 	for size := 1; len(hosts) > 0; size = max(r.farm.Rotation.RestartAtOnce, 1) {
 		batch := hosts[:min(size, len(hosts))]
 		hosts = hosts[len(batch):]
@@ -155,7 +152,7 @@ func (r *rotation) restartOffice(ctx workflow.Context) error {
 }
 
 func (r *rotation) restartOfficeServer(ctx workflow.Context, host string) error {
-	_, err := r.step(ctx, farm.StepRestart, host, func() workflow.Future {
+	_, err := r.step(ctx, r.restart, host, func() workflow.Future {
 		return workflow.ExecuteActivity(restarting(ctx, "restart WACSM and IIS on "+host), a.RestartOffice,
 			activities.RestartOfficeInput{ServerInput: r.on(host), Baseline: officeServer(r.baseline, host), Since: r.settingsChanged})
 	})

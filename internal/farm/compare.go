@@ -39,31 +39,22 @@ func compareImports(d Desired, o Observed) []Difference {
 			add("certificate", "without friendly name", t.FriendlyName, fmt.Sprintf("name %s %q: Office Online Server selects it by friendly name", t.Thumbprint.Short(), t.FriendlyName))
 		}
 		for _, i := range t.Intermediates() {
-			if !slices.Contains(s.Intermediates, i.Thumbprint) {
+			if !s.HasIntermediate(i.Thumbprint) {
 				add("intermediate "+i.Thumbprint.Short(), "absent", i.Subject, fmt.Sprintf("add intermediate %q to the CA store: the chain needs it", i.Subject))
 			}
 		}
-		if t.SelfSigned && !s.hasRoot(t.Thumbprint) {
+		if t.SelfSigned && !s.HasRoot(t.Thumbprint) {
 			add("trusted root", "absent", t.Subject, "add the public certificate to Trusted Root: it is self-signed")
 		}
 	}
 	return out
 }
 
-func (s OfficeServer) hasRoot(t Thumbprint) bool {
-	return slices.ContainsFunc(s.Roots, func(c StoreCertificate) bool { return c.Thumbprint == t })
-}
-
-// usableByOffice says whether NETWORK SERVICE may read the key, and it signs.
-func (c StoreCertificate) usableByOffice() bool {
-	return c.KeySigns && slices.Contains(c.KeyReaders, NetworkService)
-}
-
 func compareKeys(d Desired, o Observed) []Difference {
 	var out []Difference
 	for _, s := range o.Office {
 		c, _ := s.Certificate(d.Target.Thumbprint)
-		if c.HasKey && c.usableByOffice() {
+		if c.HasKey && c.KeySigns && c.ReadableBy(NetworkService) {
 			continue
 		}
 		have, text := "no access", "grant NETWORK SERVICE read access to the key: Office Online Server runs as it"

@@ -10,6 +10,7 @@ const (
 	StepGrant         Step = "grant key"
 	StepExport        Step = "export certificate"
 	StepRootAuthority Step = "trust root authority"
+	StepLookAgain     Step = "look again"
 	StepS2SName       Step = "set S2S certificate"
 	StepS2SSeen       Step = "see S2S certificate"
 	StepHTTPSwitches  Step = "set HTTP switches"
@@ -21,7 +22,7 @@ const (
 // Steps lists all steps in order.
 func Steps() []Step {
 	return []Step{
-		StepObserve, StepImport, StepGrant, StepExport, StepRootAuthority, StepS2SName, StepS2SSeen,
+		StepObserve, StepImport, StepGrant, StepExport, StepRootAuthority, StepLookAgain, StepS2SName, StepS2SSeen,
 		StepHTTPSwitches, StepIssuer, StepRestart, StepVerify,
 	}
 }

@@ -148,3 +148,25 @@ func (f Farm) OfficeServer(host string) (Server, bool) {
 	}
 	return Server{}, false
 }
+
+// The times that a switch is estimated by; see [Farm.SwitchEstimate]. They are
+// guesses on the safe side: nothing is published on how long restarts take.
+const (
+	settingsTime = 10 * time.Minute
+	restartTime  = 3 * time.Minute
+)
+
+// SwitchEstimate is how long a switch takes: the settings once, and the
+// restarts that follow one another.
+func (f Farm) SwitchEstimate() time.Duration {
+	longest := 0
+	for _, sp := range f.SharePoint {
+		longest = max(longest, len(sp.Servers))
+	}
+	batches := 1
+	if rest := len(f.Office.Servers) - 1; rest > 0 {
+		size := max(f.Rotation.RestartAtOnce, 1)
+		batches += (rest + size - 1) / size
+	}
+	return settingsTime + time.Duration(longest+batches)*restartTime
+}

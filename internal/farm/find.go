@@ -12,6 +12,17 @@ func (s OfficeServer) Certificate(t Thumbprint) (StoreCertificate, bool) {
 	return find(s.Certificates, func(c StoreCertificate) bool { return c.Thumbprint == t })
 }
 
+// HasRoot says whether Trusted Root holds the certificate.
+func (s OfficeServer) HasRoot(t Thumbprint) bool {
+	return slices.ContainsFunc(s.Roots, func(c StoreCertificate) bool { return c.Thumbprint == t })
+}
+
+// HasIntermediate says whether the CA store holds the certificate.
+func (s OfficeServer) HasIntermediate(t Thumbprint) bool { return slices.Contains(s.Intermediates, t) }
+
+// ReadableBy says whether the key file lets the account read it.
+func (c StoreCertificate) ReadableBy(sid string) bool { return slices.Contains(c.KeyReaders, sid) }
+
 // Master returns the office server that the farm calls its master.
 func (o Observed) Master() (OfficeServer, bool) {
 	return find(o.Office, func(s OfficeServer) bool {

@@ -35,6 +35,8 @@ const (
 	Changed   State = "changed"
 	Unchanged State = "already"
 	Failed    State = "failed"
+	// Skipped: a person left the server out.
+	Skipped State = "skipped"
 )
 
 // StepReport is one step on one server.

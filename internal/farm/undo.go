@@ -18,8 +18,17 @@ type Journal struct {
 	Before   Observed         `json:"before"`
 }
 
+// AddedAuthorities are the root authorities of the target's chain that the
+// SharePoint farm of a front end did not have before: those that the rotation
+// added.
+func (j Journal) AddedAuthorities(frontEnd string) []ChainCertificate {
+	before, _ := j.Before.Farm(frontEnd)
+	return slices.DeleteFunc(slices.Clone(j.Target.RootAuthorities()), func(c ChainCertificate) bool { return before.Trusts(c.Thumbprint) })
+}
+
 // The steps of the way back, newest change first.
 const (
+	StepWayBack           Step = "find the way back"
 	StepIssuerBack        Step = "put issuers back"
 	StepSwitchesBack      Step = "put HTTP switches back"
 	StepS2SBack           Step = "put S2S certificate back"
@@ -31,7 +40,7 @@ const (
 
 // UndoSteps lists the steps of the way back, in order.
 func UndoSteps() []Step {
-	return []Step{StepIssuerBack, StepSwitchesBack, StepS2SBack, StepRestartBack, StepRootAuthorityBack, StepGrantBack, StepImportBack}
+	return []Step{StepWayBack, StepIssuerBack, StepSwitchesBack, StepS2SBack, StepRestartBack, StepRootAuthorityBack, StepGrantBack, StepImportBack}
 }
 
 // WayBack is how to undo a rotation.
@@ -184,13 +193,9 @@ func (u *undoing) restarts() {
 	}
 }
 
-// addedAuthorities are root authorities of the target's chain that were not
-// there before.
+// addedAuthorities are those of the journal's that are still there.
 func (u *undoing) addedAuthorities(sp SharePoint, now SharePointFarm) []ChainCertificate {
-	before, _ := u.journal.Before.Farm(sp.FrontEnd.Host)
-	return slices.DeleteFunc(slices.Clone(u.journal.Target.RootAuthorities()), func(c ChainCertificate) bool {
-		return before.Trusts(c.Thumbprint) || !now.Trusts(c.Thumbprint)
-	})
+	return slices.DeleteFunc(u.journal.AddedAuthorities(sp.FrontEnd.Host), func(c ChainCertificate) bool { return !now.Trusts(c.Thumbprint) })
 }
 
 func (u *undoing) rootAuthorities() {
@@ -207,7 +212,7 @@ func (u *undoing) keys() {
 	for _, s := range u.now.Office {
 		was, existed := officeBefore(u.journal, s).Certificate(u.journal.Target.Thumbprint)
 		is, _ := s.Certificate(u.journal.Target.Thumbprint)
-		if existed && was.HasKey && slices.Contains(is.KeyReaders, NetworkService) && !slices.Contains(was.KeyReaders, NetworkService) {
+		if existed && was.HasKey && is.ReadableBy(NetworkService) && !was.ReadableBy(NetworkService) {
 			u.reverse(StepGrantBack, s.Machine.Host, "key", "NETWORK SERVICE reads it", "no access", "take NETWORK SERVICE's access to the key back: this rotation gave it")
 		}
 		if existed && was.FriendlyName == "" && is.FriendlyName != "" {
@@ -232,11 +237,11 @@ func (u *undoing) certificates() {
 				"certificate %s was there without its key, and keeps it", t.Thumbprint.Short()))
 		}
 		for _, c := range t.Intermediates() {
-			if slices.Contains(s.Intermediates, c.Thumbprint) && !slices.Contains(before.Intermediates, c.Thumbprint) {
+			if s.HasIntermediate(c.Thumbprint) && !before.HasIntermediate(c.Thumbprint) {
 				u.reverse(StepImportBack, s.Machine.Host, "intermediate "+c.Thumbprint.Short(), c.Subject, "absent", "remove intermediate %q from the CA store: this rotation added it", c.Subject)
 			}
 		}
-		if t.SelfSigned && s.hasRoot(t.Thumbprint) && !before.hasRoot(t.Thumbprint) {
+		if t.SelfSigned && s.HasRoot(t.Thumbprint) && !before.HasRoot(t.Thumbprint) {
 			u.reverse(StepImportBack, s.Machine.Host, "trusted root", t.Subject, "absent", "remove the public certificate from Trusted Root: this rotation added it")
 		}
 	}

@@ -54,6 +54,10 @@ const (
 	// NameTaken: an issuer or a root authority with the configured name
 	// exists and is another one.
 	NameTaken = "farmtrust.NameTaken"
+	// ChangedSince: a value is neither the rotation's nor the one before it.
+	ChangedSince = "farmtrust.ChangedSince"
+	// InUse: something still names the certificate; the message lists it.
+	InUse = "farmtrust.InUse"
 	// AppPrincipalMissing: the site knows no app principal of the issuer.
 	AppPrincipalMissing = "farmtrust.AppPrincipalMissing"
 )
@@ -87,6 +91,8 @@ var remedies = map[string]string{
 	SecondHop:             "let the front end delegate to SQL Server (resource-based constrained delegation) and see that the account is a SharePoint shell administrator",
 	IssuerAmbiguous:       "remove the issuers that are not wanted, until one has the registered name",
 	NameTaken:             "configure another issuer name, or rename what holds it",
+	ChangedSince:          "decide which value is right and set it by hand, then retry",
+	InUse:                 "see what uses it, and let that use another certificate first",
 	AppPrincipalMissing:   "see that the App Management and Subscription Settings service applications run and the site is right",
 }
 

@@ -1,0 +1,208 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// goesBack says whether a rotation that ended so is to be undone: a person,
+// the farm's policy or a cancellation asked for it, there is something to put
+// back, and the way back is not closed.
+func (r *rotation) goesBack(cause error) bool {
+	asked := r.input.Intent == Undo || r.desk.verdict == farm.RollBack || temporal.IsCanceledError(cause)
+	return asked && r.journal != nil && r.desk.noWayBack == ""
+}
+
+// back is the runbook of the way back: newest change first, certificates last.
+// It runs on although the rotation was cancelled.
+func (r *rotation) back(ctx workflow.Context) (farm.Outcome, error) {
+	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	r.desk.turnBack()
+	r.target, r.restart = r.journal.Target, farm.StepRestartBack
+	if err := r.board.enter(ctx, GoingBack); err != nil {
+		return farm.Incomplete, err
+	}
+	if _, err := r.findWayBack(ctx); err != nil {
+		return farm.Incomplete, err
+	}
+	r.trustChanged, r.settingsChanged = map[string]time.Time{}, time.Time{}
+	if err := r.do(ctx, GoingBack,
+		r.putIssuersBack,        // SharePoint farms: previous certificate or none, permissions
+		r.putSwitchesBack,       // master: only those configured
+		r.putS2SCertificateBack, // master: previous name or none
+		r.restartSharePoint,     // servers that would still use what was put back
+		r.restartOffice,
+		r.removeRootAuthorities, // SharePoint farms: those that were added
+		r.revokeKeys,            // office servers: access that was given
+		r.removeCertificates,    // office servers: last, and only when nothing names them
+	); err != nil {
+		return farm.Incomplete, err
+	}
+	return r.verifyBack(ctx)
+}
+
+// verifyBack looks for what is still to be undone.
+func (r *rotation) verifyBack(ctx workflow.Context) (farm.Outcome, error) {
+	for {
+		way, err := r.findWayBack(ctx)
+		if err != nil {
+			return farm.Incomplete, err
+		}
+		r.board.report.Differences, r.board.report.Findings = way.Reversals, way.Stays
+		left := r.notKept(way.Reversals)
+		if len(left) == 0 {
+			return farm.Undone, nil
+		}
+		cause := fmt.Errorf("%d changes are still to be undone, the first: %s", len(left), left[0].Text)
+		if choice, err := r.park(ctx, left[0].Server, farm.StepVerify, cause); err != nil || !goesOn(choice) {
+			return farm.Incomplete, errors.Join(err, errDecided)
+		}
+	}
+}
+
+// findWayBack observes the farm and finds what is to be undone. It parks while
+// somebody else's change is in the way.
+func (r *rotation) findWayBack(ctx workflow.Context) (farm.WayBack, error) {
+	for {
+		way, err := r.lookBack(ctx)
+		var host string
+		var cause error
+		var unseen *unseenError
+		switch {
+		case errors.As(err, &unseen):
+			host, cause = unseen.host, unseen.cause
+		case err != nil:
+			return way, err
+		case len(way.Conflicts) > 0:
+			host, cause = way.Conflicts[0].Server, fmt.Errorf("%s: %s", way.Conflicts[0].Text, way.Conflicts[0].Remedy)
+		case len(farm.Stops(way.Stays)) > 0:
+			stops := farm.Stops(way.Stays)
+			host, cause = r.farm.Office.Servers[0].Host, fmt.Errorf("%s: %s", stops[0].Text, stops[0].Remedy)
+		default:
+			return way, nil
+		}
+		if choice, err := r.park(ctx, host, farm.StepWayBack, cause); err != nil || !goesOn(choice) {
+			return way, errors.Join(err, errDecided)
+		}
+	}
+}
+
+func (r *rotation) lookBack(ctx workflow.Context) (farm.WayBack, error) {
+	var way farm.WayBack
+	if err := r.observe(ctx, farm.StepWayBack); err != nil {
+		return way, err
+	}
+	if len(r.baseline.Office) == 0 {
+		// An undo of a finished rotation has no look of its own before it.
+		r.baseline = r.observed
+	}
+	err := workflow.ExecuteActivity(deciding(ctx, "find the way back"), a.FindWayBack,
+		activities.WayBackInput{Farm: r.farm, Journal: *r.journal, Observed: r.observed}).Get(ctx, &way)
+	return way, err
+}
+
+func (r *rotation) putIssuersBack(ctx workflow.Context) error {
+	return each(ctx, frontEnds(r.farm), r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
+		before, _ := r.journal.Before.Farm(host)
+		issuers := farm.Issuers()
+		for i := len(issuers) - 1; i >= 0; i-- {
+			was, _ := before.Issuer(issuers[i].RegisteredName)
+			result, err := r.step(ctx, farm.StepIssuerBack, host, func() workflow.Future {
+				return workflow.ExecuteActivity(changing(ctx, "put issuer "+issuers[i].Product+" back on "+host), a.PutIssuerBack,
+					activities.IssuerBackInput{
+						TrustIssuerInput: activities.TrustIssuerInput{ServerInput: r.on(host), Issuer: issuers[i].RegisteredName},
+						Before:           was, Permissions: before.Permissions,
+					})
+			})
+			if err != nil {
+				return err
+			}
+			r.noteTrustChange(host, result)
+		}
+		return nil
+	})
+}
+
+func (r *rotation) settingsBefore(host string) activities.SettingsBackInput {
+	before, _ := r.journal.Before.Master()
+	return activities.SettingsBackInput{ServerInput: r.on(host), Before: before.Settings}
+}
+
+func (r *rotation) putSwitchesBack(ctx workflow.Context) error {
+	if r.farm.Office.AllowOutboundHTTP == nil && r.farm.Office.AllowHTTPSecureStoreConnections == nil {
+		return nil
+	}
+	_, err := r.onMaster(ctx, farm.StepSwitchesBack, func(host string) workflow.Future {
+		return workflow.ExecuteActivity(changing(ctx, "put HTTP switches back on master "+host), a.PutSwitchesBack, r.settingsBefore(host))
+	})
+	return err
+}
+
+func (r *rotation) putS2SCertificateBack(ctx workflow.Context) error {
+	result, err := r.onMaster(ctx, farm.StepS2SBack, func(host string) workflow.Future {
+		return workflow.ExecuteActivity(changing(ctx, "put S2S certificate back on master "+host), a.PutS2SCertificateBack, r.settingsBefore(host))
+	})
+	r.nameKept = result.Kept
+	if err != nil || result.Kept {
+		return err
+	}
+	before, _ := r.journal.Before.Master()
+	return r.awaitName(ctx, before.Settings.S2SCertificateName)
+}
+
+func (r *rotation) removeRootAuthorities(ctx workflow.Context) error {
+	return each(ctx, frontEnds(r.farm), r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
+		in := activities.RootsBackInput{ServerInput: r.on(host)}
+		for _, c := range r.journal.AddedAuthorities(host) {
+			in.Added = append(in.Added, c.Thumbprint)
+		}
+		_, err := r.step(ctx, farm.StepRootAuthorityBack, host, func() workflow.Future {
+			return workflow.ExecuteActivity(changing(ctx, "remove root authority on "+host), a.RemoveRootAuthorities, in)
+		})
+		return err
+	})
+}
+
+func (r *rotation) revokeKeys(ctx workflow.Context) error {
+	return r.eachOffice(ctx, farm.StepGrantBack, func(ctx workflow.Context, host string) workflow.Future {
+		return workflow.ExecuteActivity(changing(ctx, "revoke key on "+host), a.RevokeKey, r.officeBefore(host))
+	})
+}
+
+// removeCertificates leaves the certificate where Office Online Server refused
+// to have no S2S certificate: it still names this one.
+func (r *rotation) removeCertificates(ctx workflow.Context) error {
+	if r.nameKept {
+		return nil
+	}
+	return r.eachOffice(ctx, farm.StepImportBack, func(ctx workflow.Context, host string) workflow.Future {
+		return workflow.ExecuteActivity(changing(ctx, "remove certificate on "+host), a.RemoveCertificate, r.officeBefore(host))
+	})
+}
+
+func (r *rotation) officeBefore(host string) activities.OfficeBackInput {
+	return activities.OfficeBackInput{ServerInput: r.on(host), Before: officeServer(r.journal.Before, host)}
+}
+
+// notKept leaves out what the product refused to put back: the S2S name, and
+// with it the certificate that it names.
+func (r *rotation) notKept(reversals []farm.Difference) []farm.Difference {
+	if !r.nameKept {
+		return reversals
+	}
+	var out []farm.Difference
+	for _, d := range reversals {
+		if d.Step != farm.StepS2SBack && d.Step != farm.StepImportBack {
+			out = append(out, d)
+		}
+	}
+	return out
+}

@@ -1,0 +1,87 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// awaitApproval waits until a person approves the digest of exactly these
+// differences. A person who ordered the rotation because the certificate is
+// compromised has approved by that.
+func (r *rotation) awaitApproval(ctx workflow.Context) error {
+	if !r.farm.Rotation.Approval || r.input.Compromised {
+		return nil
+	}
+	r.desk.asking = farm.Digest(r.target.Thumbprint, r.planned)
+	r.board.wait(&Wait{
+		For: ForApproval, Digest: r.desk.asking,
+		Text: fmt.Sprintf("approve %s, or roll back what is staged", r.desk.asking),
+	})
+	if err := r.board.needs(ctx, true); err != nil {
+		return err
+	}
+	err := workflow.Await(ctx, func() bool { return r.desk.approved == r.desk.asking || r.desk.verdict != "" })
+	r.desk.asking = ""
+	r.board.wait(nil)
+	if err != nil {
+		return err
+	}
+	if err := r.board.needs(ctx, false); err != nil {
+		return err
+	}
+	return r.desk.ended()
+}
+
+// awaitWindow waits for the next opening that the switch fits into. It gates
+// only the beginning: a window that closes during the switch stops nothing,
+// because stopping half-way would be worse.
+func (r *rotation) awaitWindow(ctx workflow.Context) error {
+	if r.farm.Rotation.Window.IsZero() || r.input.Compromised {
+		return nil
+	}
+	var next activities.NextOpening
+	err := workflow.ExecuteActivity(deciding(ctx, "find the next maintenance window"), a.FindOpening, activities.OpeningInput{
+		Window: r.farm.Rotation.Window, Now: workflow.Now(ctx), Need: r.farm.SwitchEstimate(),
+	}).Get(ctx, &next)
+	if err != nil {
+		return err
+	}
+	pause := next.Opening.From.Sub(workflow.Now(ctx))
+	if pause <= 0 {
+		return nil
+	}
+	r.board.wait(&Wait{
+		For: ForWindow, Until: next.Opening.From,
+		Text: fmt.Sprintf("the window %s opens; the switch takes about %s", r.farm.Rotation.Window, r.farm.SwitchEstimate()),
+	})
+	r.board.show(ctx)
+	err = r.await(ctx, true, pause, "maintenance window", func() bool { return r.desk.verdict != "" })
+	r.board.wait(nil)
+	return errors.Join(err, r.desk.ended())
+}
+
+// lookAgain holds the switch unless the farm is what was found at first plus
+// what was staged: whoever planned or approved did so for that state.
+func (r *rotation) lookAgain(ctx workflow.Context) error {
+	for {
+		comparison, err := r.compareOrPark(ctx, farm.StepLookAgain)
+		if err != nil {
+			return err
+		}
+		moved := farm.Moved(r.planned, comparison.Differences)
+		if len(moved) == 0 {
+			return nil
+		}
+		master, _ := r.observed.Master()
+		cause := fmt.Errorf("the farm moved since it was planned: %s: set it back and retry, or roll back and start anew", strings.Join(moved, "; "))
+		if choice, err := r.park(ctx, master.Machine.Host, farm.StepLookAgain, cause); err != nil || !goesOn(choice) {
+			return errors.Join(err, errDecided)
+		}
+	}
+}

@@ -1,0 +1,207 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// DecideUpdate carries a person's [farm.Decision] to a rotation. It is refused,
+// with the reason, when it comes at the wrong moment; a refused decision
+// leaves nothing behind.
+const DecideUpdate = "decide"
+
+// errDecided ends the steps of a rotation that a person, or the farm's policy,
+// has decided to end; the verdict says how.
+var errDecided = errors.New("ended by decision")
+
+// desk is where decisions arrive and are waited for.
+type desk struct {
+	// parked are the steps that wait, in the order in which they failed.
+	parked []*parking
+	// asking is set while an approval is waited for, of this digest.
+	asking string
+	// approved is the digest that was approved.
+	approved string
+	// verdict is how the rotation is to end: rolled back or aborted.
+	verdict farm.Choice
+	// noWayBack says why the rotation cannot be rolled back; empty when it can.
+	noWayBack string
+	// skipped are the office servers left out by decision.
+	skipped []string
+}
+
+// ended is errDecided once a verdict is there.
+func (k *desk) ended() error {
+	if k.verdict != "" {
+		return errDecided
+	}
+	return nil
+}
+
+// turnBack starts the way back, on which only retry, skip and abort are left.
+func (k *desk) turnBack() {
+	k.verdict, k.asking = "", ""
+	k.noWayBack = "the rotation is on its way back already"
+}
+
+// parking is one step that waits for a person.
+type parking struct {
+	farm.Parked
+	// skippable says that the rotation can go on without the server, inFarm
+	// that the server still belongs to the farm.
+	skippable, inFarm bool
+	choice            farm.Choice
+}
+
+// listen lets decisions in.
+func (r *rotation) listen(ctx workflow.Context) error {
+	return workflow.SetUpdateHandlerWithOptions(ctx, DecideUpdate, r.decide, workflow.UpdateHandlerOptions{
+		Validator:   r.mayDecide,
+		Description: "A person's decision: approve, retry, skip, rollback or abort",
+	})
+}
+
+// mayDecide refuses a decision that makes no sense now.
+func (r *rotation) mayDecide(_ workflow.Context, d farm.Decision) error {
+	if err := d.Validate(); err != nil {
+		return err
+	}
+	k := r.desk
+	switch {
+	case k.verdict != "":
+		return fmt.Errorf("%s: %s was decided already", d.Choice, k.verdict)
+	case d.Choice == farm.Approve && k.asking == "":
+		return fmt.Errorf("approve: nothing waits for approval now")
+	case d.Choice == farm.Approve && d.Digest != k.asking:
+		return fmt.Errorf("approve: the digest is now %s: what would be switched is not what %s stands for; look at the plan again", k.asking, d.Digest)
+	case d.Choice == farm.RollBack && k.noWayBack != "":
+		return fmt.Errorf("rollback: %s", k.noWayBack)
+	case d.Choice == farm.RollBack || d.Choice == farm.Abort:
+		if k.asking == "" && len(k.parked) == 0 && r.board.waiting == nil {
+			return fmt.Errorf("%s: the rotation is at work; cancel it to stop and undo it", d.Choice)
+		}
+	case d.Choice == farm.Retry || d.Choice == farm.Skip:
+		return k.mayRetryOrSkip(d)
+	}
+	return nil
+}
+
+func (k *desk) mayRetryOrSkip(d farm.Decision) error {
+	waits := slices.IndexFunc(k.parked, func(p *parking) bool { return d.Server == "" || p.Server == d.Server })
+	switch {
+	case waits < 0 && d.Server == "":
+		return fmt.Errorf("%s: nothing is parked", d.Choice)
+	case waits < 0:
+		return fmt.Errorf("%s: nothing is parked on %s", d.Choice, d.Server)
+	case d.Choice == farm.Retry:
+		return nil
+	case !k.parked[waits].skippable:
+		return fmt.Errorf("skip: %s cannot be left out: only an office server that is not the master can", d.Server)
+	case !d.Insist && k.parked[waits].inFarm:
+		return fmt.Errorf("skip: %s is still a machine of the farm: without the certificate its data refreshes will fail; take it out of the farm first, or insist", d.Server)
+	}
+	return nil
+}
+
+// decide takes a decision that mayDecide let in.
+func (r *rotation) decide(ctx workflow.Context, d farm.Decision) error {
+	k := r.desk
+	switch d.Choice {
+	case farm.Approve:
+		k.approved = d.Digest
+	case farm.RollBack, farm.Abort:
+		k.verdict = d.Choice
+	case farm.Retry, farm.Skip:
+		for _, p := range k.parked {
+			if d.Server == "" || p.Server == d.Server {
+				p.choice = d.Choice
+			}
+		}
+		if d.Choice == farm.Skip {
+			k.skipped = append(k.skipped, d.Server)
+		}
+	}
+	r.board.report.Decisions = append(r.board.report.Decisions, farm.Decided{Decision: d, At: workflow.Now(ctx)})
+	r.board.show(ctx)
+	return nil
+}
+
+// park waits for a person to decide about a step whose retries ran out, and
+// returns the choice. When nobody does in time, the rotation goes back; where
+// there is no way back it waits for ever.
+func (r *rotation) park(ctx workflow.Context, host string, step farm.Step, cause error) (farm.Choice, error) {
+	k := r.desk
+	if r.farm.Rotation.OnFailure == farm.GoBack && k.noWayBack == "" {
+		k.verdict = farm.RollBack
+		return k.verdict, nil
+	}
+	p := &parking{
+		Parked:    farm.Parked{Server: host, Step: step, Text: explain(cause), Then: "it waits until somebody decides"},
+		skippable: r.skippable(host), inFarm: r.inFarm(host),
+	}
+	patience := r.farm.Rotation.ParkFor
+	bounded := k.noWayBack == "" && patience > 0
+	if bounded {
+		p.Until, p.Then = workflow.Now(ctx).Add(patience), "then the rotation is rolled back"
+	}
+	k.parked = append(k.parked, p)
+	r.board.park(k.parked)
+	if err := r.board.needs(ctx, true); err != nil {
+		return "", err
+	}
+	decided := func() bool { return p.choice != "" || k.verdict != "" }
+	err := r.await(ctx, bounded, patience, fmt.Sprintf("%s on %s is parked", step, host), decided)
+	k.parked = slices.DeleteFunc(k.parked, func(q *parking) bool { return q == p })
+	r.board.park(k.parked)
+	if err != nil {
+		return "", err
+	}
+	if !decided() {
+		k.verdict = farm.RollBack
+	}
+	if p.choice == "" {
+		p.choice = k.verdict
+	}
+	return p.choice, r.board.needs(ctx, len(k.parked) > 0)
+}
+
+// goesOn says whether the rotation goes on after a choice.
+func goesOn(choice farm.Choice) bool { return choice == farm.Retry || choice == farm.Skip }
+
+// await waits until done, for at most patience if bounded.
+func (r *rotation) await(ctx workflow.Context, bounded bool, patience time.Duration, summary string, done func() bool) error {
+	if !bounded {
+		return workflow.Await(ctx, done)
+	}
+	_, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
+		Timeout: patience, TimerOptions: workflow.TimerOptions{Summary: summary},
+	}, done)
+	return err
+}
+
+// skippable says whether a rotation can go on without a server: an office
+// server other than the master can be left out, a SharePoint server cannot.
+func (r *rotation) skippable(host string) bool {
+	master, _ := r.observed.Master()
+	return officeServer(r.baseline, host).Machine.Host != "" && host != master.Machine.Host
+}
+
+// inFarm says whether the master lists a server as a machine of the farm.
+func (r *rotation) inFarm(host string) bool {
+	master, _ := r.observed.Master()
+	name := officeServer(r.baseline, host).Machine.Name
+	return slices.ContainsFunc(master.Settings.Machines, func(m string) bool { return farm.SameMachine(m, name) })
+}
+
+// endsRotation says that an error is not for parking: the rotation was cancelled, or
+// has been decided to end.
+func endsRotation(err error) bool {
+	return temporal.IsCanceledError(err) || errors.Is(err, errDecided)
+}
