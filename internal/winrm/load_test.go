@@ -67,7 +67,7 @@ func TestAHundredCallsAtOnceLeaveNothingBehind(t *testing.T) {
 func TestCallsThatFailLeaveNothingBehind(t *testing.T) {
 	var n atomic.Int32
 	kinds := []wsman.Disruption{
-		{}, {Kind: wsman.Drop}, {Kind: wsman.Refuse}, {Kind: wsman.Hang},
+		{}, {Kind: wsman.Drop}, {Kind: wsman.Refuse},
 		{Kind: wsman.Answer, Fault: wsman.UnknownShell()}, {Kind: wsman.Unauthorized},
 	}
 	s := start(t, echoing, wsman.Options{Disrupt: func(p wsman.Point) wsman.Disruption {

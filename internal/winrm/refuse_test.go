@@ -1,6 +1,8 @@
 package winrm_test
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
@@ -191,6 +193,65 @@ func TestNTLMWithAServerThatAuthenticatesNobodyIsDenied(t *testing.T) {
 	err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
 	if got, ok := kindOf(err); !ok || got != powershell.Denied {
 		t.Errorf("got %v, want kind denied", err)
+	}
+}
+
+func TestNoMessageTravelsOverASecondConnection(t *testing.T) {
+	t.Parallel()
+	var bodies atomic.Int32
+	target, c := tlsServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > 0 {
+			bodies.Add(1)
+		}
+		switch message := r.Header.Get("Authorization"); {
+		case strings.HasPrefix(message, "Negotiate TlRMTVNTUAAD"): // NTLMSSP, type 3
+			w.Header().Set("Connection", "close")
+		default:
+			w.Header().Set("WWW-Authenticate", "Negotiate "+base64.StdEncoding.EncodeToString(challenge))
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+	c.Auth = winrm.NTLM
+	err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+	if got, ok := kindOf(err); !ok || got != powershell.Interrupted {
+		t.Errorf("got %v, want kind interrupted", err)
+	}
+	if bodies.Load() != 0 {
+		t.Error("sent a message over a connection that was not authenticated")
+	}
+}
+
+// challenge is an NTLM challenge (MS-NLMP 2.2.1.2): Unicode, signing, sealing
+// and extended session security, and target information with nothing in it.
+var challenge = append([]byte("NTLMSSP\x00\x02\x00\x00\x00"+
+	"\x00\x00\x00\x00\x30\x00\x00\x00"+"\x35\x82\x88\xe0"+"12345678"+"\x00\x00\x00\x00\x00\x00\x00\x00"+
+	"\x04\x00\x04\x00\x30\x00\x00\x00"), 0, 0, 0, 0)
+
+func TestAMalformedChallengeIsGarbled(t *testing.T) {
+	t.Parallel()
+	flagsOfOneByte := append(bytes.Clone(challenge[:40]), "\x09\x00\x09\x00\x30\x00\x00\x00"+"\x07\x00\x00\x00"+"\x06\x00\x01\x00\x00"...)
+	for name, c := range map[string]string{
+		"empty":             "",
+		"not base64":        "!",
+		"not NTLM":          "aGVsbG8=",
+		"flags of one byte": base64.StdEncoding.EncodeToString(flagsOfOneByte),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target, connection := tlsServer(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("WWW-Authenticate", "Negotiate "+c)
+				w.WriteHeader(http.StatusUnauthorized)
+			})
+			connection.Auth = winrm.NTLM
+			err := runner(t, connection, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+			want := powershell.Garbled
+			if c == "" {
+				want = powershell.Denied // the scheme alone: it wants no such message
+			}
+			if got, ok := kindOf(err); !ok || got != want {
+				t.Errorf("got %v, want kind %s", err, want)
+			}
+		})
 	}
 }
 

@@ -181,8 +181,8 @@ func TestASlowScriptIsWaitedFor(t *testing.T) {
 	if got.Said != "done" {
 		t.Errorf("got %q", got.Said)
 	}
-	if n := s.Stats().Actions["Receive"]; n != 3 {
-		t.Errorf("asked for output %d times, want 3", n)
+	if n := s.Stats().Actions["Receive"]; n < 3 || n > 5 {
+		t.Errorf("asked for output %d times, want about 3", n)
 	}
 }
 
