@@ -2,8 +2,11 @@ package winrm_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/pem"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -31,9 +34,9 @@ func TestWrongCredentialsAreDenied(t *testing.T) {
 				c.Auth = auth
 				change(&c)
 				err := runner(t, c, zap.NewNop()).Run(t.Context(), s.target(), say(0), &echo{})
-				got := wantKind(t, err, powershell.Denied)
-				if got.Code != http.StatusUnauthorized || !strings.Contains(err.Error(), "refuses user") {
-					t.Errorf("got code %d: %v", got.Code, err)
+				wantKind(t, err, powershell.Denied)
+				if code := transportError(t, err).Code; code != http.StatusUnauthorized || !strings.Contains(err.Error(), "refuses user") {
+					t.Errorf("got code %d: %v", code, err)
 				}
 				s.wantFreed(t)
 			})
@@ -109,9 +112,7 @@ func TestAServerThatDoesNotProveItselfIsUntrusted(t *testing.T) {
 			target := s.target()
 			target.Host = c.host
 			err := runner(t, connection, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
-			if got, ok := kindOf(err); !ok || got != powershell.Untrusted {
-				t.Errorf("got %v, want kind untrusted", err)
-			}
+			wantKind(t, err, powershell.Untrusted)
 			if n := s.Stats().Requests; n != 0 {
 				t.Errorf("sent %d requests", n)
 			}
@@ -156,6 +157,18 @@ func TestPlainHTTPIsRefused(t *testing.T) {
 	}
 }
 
+func TestAServerThatOnlySpeaksOldTLSIsUntrusted(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	target := powershell.Target{Host: serverName, Address: s.Listener.Addr().String(), Connection: "office"}
+	c := winrm.Connection{Auth: winrm.NTLM, User: user, Password: inFile(t, password), AllowUnverified: true}
+	wantKind(t, runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{}), powershell.Untrusted)
+}
+
 // tlsServer is an HTTPS server of another kind than Windows'.
 func tlsServer(t *testing.T, h http.HandlerFunc) (powershell.Target, winrm.Connection) {
 	t.Helper()
@@ -177,9 +190,7 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 		})
 		c.Auth = auth
 		err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
-		if got, ok := kindOf(err); !ok || got != powershell.Unreachable {
-			t.Errorf("%s: got %v, want kind unreachable", auth, err)
-		}
+		wantKind(t, err, powershell.Unreachable)
 	}
 	if reached.Load() != 0 {
 		t.Error("followed to where nothing is encrypted")
@@ -191,9 +202,7 @@ func TestNTLMWithAServerThatAuthenticatesNobodyIsDenied(t *testing.T) {
 	target, c := tlsServer(t, func(http.ResponseWriter, *http.Request) {})
 	c.Auth = winrm.NTLM
 	err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
-	if got, ok := kindOf(err); !ok || got != powershell.Denied {
-		t.Errorf("got %v, want kind denied", err)
-	}
+	wantKind(t, err, powershell.Denied)
 }
 
 func TestNoMessageTravelsOverASecondConnection(t *testing.T) {
@@ -213,9 +222,7 @@ func TestNoMessageTravelsOverASecondConnection(t *testing.T) {
 	})
 	c.Auth = winrm.NTLM
 	err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
-	if got, ok := kindOf(err); !ok || got != powershell.Interrupted {
-		t.Errorf("got %v, want kind interrupted", err)
-	}
+	wantKind(t, err, powershell.Interrupted)
 	if bodies.Load() != 0 {
 		t.Error("sent a message over a connection that was not authenticated")
 	}
@@ -229,9 +236,9 @@ var challenge = append([]byte("NTLMSSP\x00\x02\x00\x00\x00"+
 
 func TestAMalformedChallengeIsGarbled(t *testing.T) {
 	t.Parallel()
-	flagsOfOneByte := append(bytes.Clone(challenge[:40]), "\x09\x00\x09\x00\x30\x00\x00\x00"+"\x07\x00\x00\x00"+"\x06\x00\x01\x00\x00"...)
+	flagsOfOneByte := append(bytes.Clone(challenge[:40]), "\x0d\x00\x0d\x00\x30\x00\x00\x00"+
+		"\x07\x00\x00\x00"+"\x06\x00\x01\x00\x00"+"\x00\x00\x00\x00"...)
 	for name, c := range map[string]string{
-		"empty":             "",
 		"not base64":        "!",
 		"not NTLM":          "aGVsbG8=",
 		"flags of one byte": base64.StdEncoding.EncodeToString(flagsOfOneByte),
@@ -244,13 +251,7 @@ func TestAMalformedChallengeIsGarbled(t *testing.T) {
 			})
 			connection.Auth = winrm.NTLM
 			err := runner(t, connection, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
-			want := powershell.Garbled
-			if c == "" {
-				want = powershell.Denied // the scheme alone: it wants no such message
-			}
-			if got, ok := kindOf(err); !ok || got != want {
-				t.Errorf("got %v, want kind %s", err, want)
-			}
+			wantKind(t, err, powershell.Garbled)
 		})
 	}
 }
@@ -275,9 +276,7 @@ func TestAWebServerWithoutWinRMIsNotTakenForOne(t *testing.T) {
 				_, _ = w.Write([]byte(c.body)) // the client may have had enough
 			})
 			err := runner(t, connection, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
-			if got, ok := kindOf(err); !ok || got != c.want {
-				t.Errorf("got %v, want kind %s", err, c.want)
-			}
+			wantKind(t, err, c.want)
 		})
 	}
 }
