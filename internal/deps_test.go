@@ -18,7 +18,7 @@ var mayImport = map[string][]string{
 	"workflows":           {"activities", "internal/farm"},
 	"activities":          {"internal/farm", "internal/cert", "internal/powershell"},
 	"worker":              {"internal/config", "internal/connect", "internal/host"},
-	"starter":             {"workflows", "internal/config", "internal/connect", "internal/event", "internal/console", "internal/farm"},
+	"starter":             {"workflows", "internal/config", "internal/connect", "internal/event", "internal/console", "internal/farm", "internal/rotation"},
 	"internal/farm":       {},
 	"internal/secret":     {},
 	"internal/powershell": {},
@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"internal/console":    {"internal/farm", "workflows"},
 	"internal/winrm":      {"internal/powershell", "internal/secret"},
 	"internal/connect":    {"internal/secret"},
+	"internal/rotation":   {"workflows", "internal/farm", "internal/console"},
 	"internal/host": {
 		"workflows", "activities", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
 		"internal/event", "internal/powershell", "internal/winrm", "internal/connect",

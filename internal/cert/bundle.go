@@ -61,9 +61,6 @@ func (b Bundle) String() string {
 	return fmt.Sprintf("certificate %s (%s)", b.Certificate.Thumbprint.Short(), b.Certificate.Subject)
 }
 
-// GoString names the certificate.
-func (b Bundle) GoString() string { return b.String() }
-
 // Format names the certificate, for every verb and flag.
 func (b Bundle) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, b.String()) }
 

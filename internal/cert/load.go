@@ -30,6 +30,10 @@ var (
 // Load reads a certificate with its key and complete chain from a PFX. Its
 // error wraps one of the errors above and says what to do.
 func Load(pfx, password []byte) (*Bundle, error) {
+	// A PFX holds passwords as 16-bit characters.
+	if bytes.ContainsFunc(password, func(r rune) bool { return r > 0xffff }) {
+		return nil, fmt.Errorf("%w: it holds characters that such a password cannot have: correct the password that the configuration names", ErrPassword)
+	}
 	keys, err := inspect(pfx)
 	if err != nil {
 		return nil, unreadable(err)
@@ -40,6 +44,8 @@ func Load(pfx, password []byte) (*Bundle, error) {
 		return nil, fmt.Errorf("%w: correct the password that the configuration names", ErrPassword)
 	case err != nil && keys == 0:
 		return nil, fmt.Errorf("%w: export it again with its private key", ErrNoKey)
+	case keys > 1:
+		return nil, fmt.Errorf("%w: it holds %d private keys: export one certificate to one file", ErrManyLeaves, keys)
 	case err != nil:
 		return nil, unreadable(err)
 	}

@@ -86,7 +86,7 @@ type Auth string
 // The ways to authenticate.
 const (
 	// Basic sends name and password inside TLS. Windows accepts local accounts
-	// only (see facts of WinRM: pywinrm README, Ansible's Windows guide).
+	// only (source: the README of pywinrm; Ansible, "Windows Remote Management").
 	Basic Auth = "basic"
 	// NTLM proves the password; domain accounts, no delegation.
 	NTLM Auth = "ntlm"

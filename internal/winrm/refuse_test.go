@@ -1,7 +1,12 @@
 package winrm_test
 
 import (
+	"bytes"
+	"crypto/tls"
+	"encoding/base64"
 	"encoding/pem"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -29,9 +34,9 @@ func TestWrongCredentialsAreDenied(t *testing.T) {
 				c.Auth = auth
 				change(&c)
 				err := runner(t, c, zap.NewNop()).Run(t.Context(), s.target(), say(0), &echo{})
-				got := wantKind(t, err, powershell.Denied)
-				if got.Code != http.StatusUnauthorized || !strings.Contains(err.Error(), "refuses user") {
-					t.Errorf("got code %d: %v", got.Code, err)
+				wantKind(t, err, powershell.Denied)
+				if code := transportError(t, err).Code; code != http.StatusUnauthorized || !strings.Contains(err.Error(), "refuses user") {
+					t.Errorf("got code %d: %v", code, err)
 				}
 				s.wantFreed(t)
 			})
@@ -107,9 +112,7 @@ func TestAServerThatDoesNotProveItselfIsUntrusted(t *testing.T) {
 			target := s.target()
 			target.Host = c.host
 			err := runner(t, connection, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
-			if got, ok := kindOf(err); !ok || got != powershell.Untrusted {
-				t.Errorf("got %v, want kind untrusted", err)
-			}
+			wantKind(t, err, powershell.Untrusted)
 			if n := s.Stats().Requests; n != 0 {
 				t.Errorf("sent %d requests", n)
 			}
@@ -154,6 +157,18 @@ func TestPlainHTTPIsRefused(t *testing.T) {
 	}
 }
 
+func TestAServerThatOnlySpeaksOldTLSIsUntrusted(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	target := powershell.Target{Host: serverName, Address: s.Listener.Addr().String(), Connection: "office"}
+	c := winrm.Connection{Auth: winrm.NTLM, User: user, Password: inFile(t, password), AllowUnverified: true}
+	wantKind(t, runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{}), powershell.Untrusted)
+}
+
 // tlsServer is an HTTPS server of another kind than Windows'.
 func tlsServer(t *testing.T, h http.HandlerFunc) (powershell.Target, winrm.Connection) {
 	t.Helper()
@@ -175,9 +190,7 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 		})
 		c.Auth = auth
 		err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
-		if got, ok := kindOf(err); !ok || got != powershell.Unreachable {
-			t.Errorf("%s: got %v, want kind unreachable", auth, err)
-		}
+		wantKind(t, err, powershell.Unreachable)
 	}
 	if reached.Load() != 0 {
 		t.Error("followed to where nothing is encrypted")
@@ -189,8 +202,57 @@ func TestNTLMWithAServerThatAuthenticatesNobodyIsDenied(t *testing.T) {
 	target, c := tlsServer(t, func(http.ResponseWriter, *http.Request) {})
 	c.Auth = winrm.NTLM
 	err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
-	if got, ok := kindOf(err); !ok || got != powershell.Denied {
-		t.Errorf("got %v, want kind denied", err)
+	wantKind(t, err, powershell.Denied)
+}
+
+func TestNoMessageTravelsOverASecondConnection(t *testing.T) {
+	t.Parallel()
+	var bodies atomic.Int32
+	target, c := tlsServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > 0 {
+			bodies.Add(1)
+		}
+		switch message := r.Header.Get("Authorization"); {
+		case strings.HasPrefix(message, "Negotiate TlRMTVNTUAAD"): // NTLMSSP, type 3
+			w.Header().Set("Connection", "close")
+		default:
+			w.Header().Set("WWW-Authenticate", "Negotiate "+base64.StdEncoding.EncodeToString(challenge))
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+	c.Auth = winrm.NTLM
+	err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+	wantKind(t, err, powershell.Interrupted)
+	if bodies.Load() != 0 {
+		t.Error("sent a message over a connection that was not authenticated")
+	}
+}
+
+// challenge is an NTLM challenge (MS-NLMP 2.2.1.2): Unicode, signing, sealing
+// and extended session security, and target information with nothing in it.
+var challenge = append([]byte("NTLMSSP\x00\x02\x00\x00\x00"+
+	"\x00\x00\x00\x00\x30\x00\x00\x00"+"\x35\x82\x88\xe0"+"12345678"+"\x00\x00\x00\x00\x00\x00\x00\x00"+
+	"\x04\x00\x04\x00\x30\x00\x00\x00"), 0, 0, 0, 0)
+
+func TestAMalformedChallengeIsGarbled(t *testing.T) {
+	t.Parallel()
+	flagsOfOneByte := append(bytes.Clone(challenge[:40]), "\x0d\x00\x0d\x00\x30\x00\x00\x00"+
+		"\x07\x00\x00\x00"+"\x06\x00\x01\x00\x00"+"\x00\x00\x00\x00"...)
+	for name, c := range map[string]string{
+		"not base64":        "!",
+		"not NTLM":          "aGVsbG8=",
+		"flags of one byte": base64.StdEncoding.EncodeToString(flagsOfOneByte),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target, connection := tlsServer(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("WWW-Authenticate", "Negotiate "+c)
+				w.WriteHeader(http.StatusUnauthorized)
+			})
+			connection.Auth = winrm.NTLM
+			err := runner(t, connection, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+			wantKind(t, err, powershell.Garbled)
+		})
 	}
 }
 
@@ -214,9 +276,7 @@ func TestAWebServerWithoutWinRMIsNotTakenForOne(t *testing.T) {
 				_, _ = w.Write([]byte(c.body)) // the client may have had enough
 			})
 			err := runner(t, connection, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
-			if got, ok := kindOf(err); !ok || got != c.want {
-				t.Errorf("got %v, want kind %s", err, c.want)
-			}
+			wantKind(t, err, c.want)
 		})
 	}
 }

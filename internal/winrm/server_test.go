@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,18 +150,23 @@ func say(secrets int) powershell.Call {
 	return call
 }
 
-// wantKind checks that err is a transport error of a kind and returns it.
-func wantKind(t testing.TB, err error, kind powershell.Kind) *powershell.TransportError {
+// wantKind checks that err is a transport error of a kind that names its script.
+func wantKind(t testing.TB, err error, kind powershell.Kind) {
+	t.Helper()
+	got := transportError(t, err)
+	if got.Kind != kind {
+		t.Fatalf("got kind %q (%v), want %q", got.Kind, err, kind)
+	}
+	if !strings.Contains(err.Error(), script) {
+		t.Errorf("the error does not name its script: %v", err)
+	}
+}
+
+func transportError(t testing.TB, err error) *powershell.TransportError {
 	t.Helper()
 	got, ok := errors.AsType[*powershell.TransportError](err)
 	if !ok {
 		t.Fatalf("got %v (%T), want a transport error", err, err)
-	}
-	if got.Kind != kind {
-		t.Fatalf("got kind %q (%v), want %q", got.Kind, err, kind)
-	}
-	if got.Server != serverName {
-		t.Errorf("got server %q, want %q", got.Server, serverName)
 	}
 	return got
 }
@@ -235,6 +241,9 @@ func unusedAddress(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return address
 }

@@ -98,7 +98,7 @@ func (s *session) roundTrip(request *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }() // read to its end, or given up
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	if err != nil {
 		return reply{}, fmt.Errorf("read answer: %w", err)

@@ -3,7 +3,10 @@ package winrm_test
 import (
 	"context"
 	"errors"
+	"io"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,15 +15,6 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farmsim/wsman"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
-
-// kindOf returns the kind of a transport error.
-func kindOf(err error) (powershell.Kind, bool) {
-	e, ok := errors.AsType[*powershell.TransportError](err)
-	if !ok {
-		return "", false
-	}
-	return e.Kind, true
-}
 
 func TestAFaultIsATypedErrorAtOnce(t *testing.T) {
 	t.Parallel()
@@ -48,14 +42,16 @@ func TestAFaultIsATypedErrorAtOnce(t *testing.T) {
 		"command lost":               {"Receive", wsman.UnknownCommand(), powershell.Interrupted},
 		"aborted":                    {"Receive", wsman.Aborted(), powershell.Interrupted},
 		"text that masterzen repeats for": {
-			"Receive", &wsman.Fault{Subcode: "w:InternalError", Code: 1, Message: "OperationTimeout"}, powershell.Interrupted},
+			"Receive", &wsman.Fault{Subcode: "w:InternalError", Code: 1, Message: "OperationTimeout"}, powershell.Interrupted,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, echoing, wsman.Options{Disrupt: at(c.action, wsman.Disruption{Kind: wsman.Answer, Fault: c.fault})})
 			err := runner(t, s.connection(t), zap.NewNop()).Run(t.Context(), s.target(), say(0), &echo{})
-			if got := wantKind(t, err, c.want); got.Code != c.fault.Code {
-				t.Errorf("got code %d, want %d", got.Code, c.fault.Code)
+			wantKind(t, err, c.want)
+			if got := transportError(t, err); got.Server != serverName || got.Code != c.fault.Code {
+				t.Errorf("got server %s and code %d, want %s and %d", got.Server, got.Code, serverName, c.fault.Code)
 			}
 			if said := strings.TrimSpace(c.fault.Message); !strings.Contains(err.Error(), said) {
 				t.Errorf("%q does not repeat what the server says: %q", err, said)
@@ -101,6 +97,38 @@ func TestAServerThatDoesNotHoldRequestsIsNotFlooded(t *testing.T) {
 	s.wantFreed(t)
 }
 
+func TestInputThatTheServerTakesSlowlyIsNoFailure(t *testing.T) {
+	t.Parallel()
+	var once sync.Once
+	s := start(t, echoing, wsman.Options{Disrupt: func(p wsman.Point) (d wsman.Disruption) {
+		if p.Action == "Send" {
+			once.Do(func() { d = wsman.Disruption{Kind: wsman.Answer, Fault: wsman.TimedOut()} })
+		}
+		return d
+	}})
+	// The first piece of two does not arrive here, which the hash tells.
+	err := runner(t, s.connection(t), zap.NewNop()).Run(t.Context(), s.target(), say(100<<10), &echo{})
+	wantKind(t, err, powershell.Garbled)
+	if n := s.Stats().Actions["Send"]; n != 2 {
+		t.Errorf("sent %d pieces, want 2", n)
+	}
+	s.wantFreed(t)
+}
+
+func TestEndlessOutputEndsTheCall(t *testing.T) {
+	t.Parallel()
+	s := start(t, raw(func(_ context.Context, c wsman.Command) (wsman.Result, error) {
+		_, err := io.Copy(io.Discard, c.Stdin)
+		return wsman.Result{Stdout: make([]byte, 20<<20)}, err
+	}), wsman.Options{StreamBytes: 100 << 10})
+	err := runner(t, s.connection(t), zap.NewNop()).Run(t.Context(), s.target(), say(0), &echo{})
+	wantKind(t, err, powershell.Garbled)
+	if !strings.Contains(err.Error(), "output exceeds") {
+		t.Errorf("the error does not say why: %v", err)
+	}
+	s.wantFreed(t)
+}
+
 func TestACallReturnsAtOnceWhenItsContextEnds(t *testing.T) {
 	t.Parallel()
 	hang := wsman.Disruption{Kind: wsman.Hang}
@@ -131,7 +159,7 @@ func TestACallReturnsAtOnceWhenItsContextEnds(t *testing.T) {
 				time.AfterFunc(200*time.Millisecond, cancel)
 				began := time.Now()
 				err := r.Run(ctx, s.target(), say(0), &echo{})
-				if took := time.Since(began); took > time.Second {
+				if took := time.Since(began); took > quick.Answer/2 {
 					t.Errorf("returned after %s", took)
 				}
 				wantKind(t, err, powershell.Interrupted)
@@ -158,10 +186,8 @@ func TestACallReturnsAtOnceWhenItsContextEnds(t *testing.T) {
 }
 
 func hangAt(p wsman.Point, actions ...string) wsman.Disruption {
-	for _, action := range actions {
-		if p.Action == action {
-			return wsman.Disruption{Kind: wsman.Hang}
-		}
+	if slices.Contains(actions, p.Action) {
+		return wsman.Disruption{Kind: wsman.Hang}
 	}
 	return wsman.Disruption{}
 }
@@ -239,7 +265,7 @@ func TestAServerThatTakesNoConnectionIsUnreachable(t *testing.T) {
 	} {
 		target := powershell.Target{Host: serverName, Address: address, Connection: "office"}
 		err := runner(t, resetting.connection(t), zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
-		if got, ok := kindOf(err); !ok || got != powershell.Unreachable {
+		if got := transportError(t, err).Kind; got != powershell.Unreachable {
 			t.Errorf("%s: got %v, want kind unreachable", name, err)
 		}
 	}

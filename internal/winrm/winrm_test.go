@@ -158,8 +158,9 @@ func TestRefusedInputEndsTheCall(t *testing.T) {
 	closedPipe := &wsman.Fault{Subcode: "w:InternalError", Code: 2147942632, Message: "The pipe is being closed."}
 	s := start(t, echoing, wsman.Options{Disrupt: at("Send", wsman.Disruption{Kind: wsman.Answer, Fault: closedPipe})})
 	err := runner(t, s.connection(t), zap.NewNop()).Run(t.Context(), s.target(), say(0), &echo{})
-	if got := wantKind(t, err, powershell.Interrupted); got.Code != closedPipe.Code {
-		t.Errorf("got code %d, want %d", got.Code, closedPipe.Code)
+	wantKind(t, err, powershell.Interrupted)
+	if got := transportError(t, err).Code; got != closedPipe.Code {
+		t.Errorf("got code %d, want %d", got, closedPipe.Code)
 	}
 	s.wantFreed(t)
 }
@@ -181,8 +182,8 @@ func TestASlowScriptIsWaitedFor(t *testing.T) {
 	if got.Said != "done" {
 		t.Errorf("got %q", got.Said)
 	}
-	if n := s.Stats().Actions["Receive"]; n != 3 {
-		t.Errorf("asked for output %d times, want 3", n)
+	if n := s.Stats().Actions["Receive"]; n < 3 || n > 5 {
+		t.Errorf("asked for output %d times, want about 3", n)
 	}
 }
 

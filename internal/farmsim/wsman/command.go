@@ -206,17 +206,17 @@ func (c *command) next(r *request, size int) outcome {
 	if c.received {
 		return outcome{err: UnknownCommand()} // "the command has completed execution"
 	}
-	var f *Fault
 	var d Disruption
-	switch {
-	case errors.As(c.err, &d): // the first reply only
+	if err := c.err; err != nil {
 		c.err = nil
-	case c.err != nil:
-		c.received = true
-		if !errors.As(c.err, &f) {
-			f = InternalError(c.err)
+		if !errors.As(err, &d) {
+			var f *Fault
+			c.received = !errors.As(err, &f) || f.Code != TimedOut().Code
+			return outcome{err: err}
 		}
-		return outcome{err: f}
+		if d.Kind != "" && d.Kind != Slow && d.Kind != Drop {
+			return outcome{err: d} // nothing is carried out: the output stays
+		}
 	}
 	var b strings.Builder
 	b.WriteString(`<rsp:ReceiveResponse>`)

@@ -33,7 +33,10 @@ const (
 )
 
 // Disruption is something that goes wrong, as data. The zero value is nothing.
-// As an error of [Host.Run] it disturbs the Receive that carries the result.
+//
+// As an error of [Host.Run] it disturbs the first Receive that would carry the
+// result. A Drop loses that part of the result; after any other kind the
+// client can still receive it.
 type Disruption struct {
 	Kind Kind
 	// Delay is for [Slow].

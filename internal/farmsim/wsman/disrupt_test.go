@@ -159,10 +159,24 @@ func TestHostCanDisturbTheReceiveOfItsCommand(t *testing.T) {
 	k.open("")
 	c := k.start("dropped").Body.CommandID
 	if _, err := k.try(shellURI+"/Receive", receiveBody(c)); !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("error %v", err)
+		t.Errorf("dropped: error %v", err)
 	}
 	if got := k.receive(c).fault(); got != unknown {
-		t.Errorf("asked again: %s", got)
+		t.Errorf("dropped, asked again: %s", got)
+	}
+	c = k.start("unauthorized").Body.CommandID
+	if r := k.receive(c); r.Status != 401 {
+		t.Errorf("unauthorized: status %d", r.Status)
+	}
+	if got := k.receive(c).stdout(t); got != "kept" {
+		t.Errorf("unauthorized, asked again: %q", got)
+	}
+	c = k.start("late").Body.CommandID
+	if got := k.receive(c).fault(); got != timedOut {
+		t.Errorf("late: %s", got)
+	}
+	if got := k.receive(c).stdout(t); got != "late" {
+		t.Errorf("late, asked again: %q", got)
 	}
 }
 

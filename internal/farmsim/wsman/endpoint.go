@@ -32,8 +32,9 @@ type Host interface {
 	// [Endpoint.Close] waits for it. Calls come from many goroutines.
 	//
 	// An error that wraps a *[Fault] is answered to the Receive as that SOAP
-	// fault; one that wraps a [Disruption] disturbs the Receive that would
-	// carry the result; any other becomes [InternalError].
+	// fault, and the command is over, but for [TimedOut], after which the
+	// result can be received. One that wraps a [Disruption] disturbs the
+	// Receive that would carry the result; any other becomes [InternalError].
 	Run(ctx context.Context, c Command) (Result, error)
 }
 

@@ -59,6 +59,10 @@ func (m *machine) Run(ctx context.Context, c wsman.Command) (wsman.Result, error
 		return wsman.Result{}, errors.New("the model broke")
 	case "missing":
 		return wsman.Result{}, wsman.FileNotFound()
+	case "late":
+		return wsman.Result{Stdout: []byte("late")}, wsman.TimedOut()
+	case "unauthorized":
+		return wsman.Result{Stdout: []byte("kept")}, wsman.Disruption{Kind: wsman.Unauthorized}
 	case "dropped":
 		return wsman.Result{Stdout: []byte("lost")}, wsman.Disruption{Kind: wsman.Drop}
 	}

@@ -33,7 +33,8 @@ function ConvertTo-Splat {
 }
 
 # The line of the script that failed stands in the stack trace directly above
-# the function that called the script. The rest of a frame's text is localized.
+# the function that called the script; 0 when the script itself never ran or
+# had ended. But for its name and number a frame's text is localized.
 function Get-FailedLine {
     [CmdletBinding()]
     param([System.Management.Automation.ErrorRecord] $Record)
@@ -41,7 +42,7 @@ function Get-FailedLine {
     $previous = ''
     foreach ($frame in ([string] $Record.ScriptStackTrace).Split("`n")) {
         if ($frame.Contains('Invoke-Envelope')) {
-            if ($previous -match '(\d+)\s*$') { return [int] $Matches[1] }
+            if ($previous -match '<ScriptBlock>.*?(\d+)\s*$') { return [int] $Matches[1] }
             return 0
         }
         $previous = $frame
@@ -86,16 +87,15 @@ function Invoke-Envelope {
         if ($results.Count -ne 1) {
             Stop-Script -Id 'NoResult' -Message "the script returned $($results.Count) results where one is due"
         }
-        $answer = @{ result = $results[0] }
+        $json = ConvertTo-AsciiJson -Value @{ result = $results[0] }
     }
     catch {
-        $answer = @{ error = ConvertTo-Failure -Record $_ }
+        $json = ConvertTo-AsciiJson -Value @{ error = ConvertTo-Failure -Record $_ }
     }
     finally {
         foreach ($secret in $FarmTrustSecrets) { [Array]::Clear($secret, 0, $secret.Length) }
         [Array]::Clear($Data, 0, $Data.Length)
     }
-    $json = ConvertTo-AsciiJson -Value $answer
     [Console]::Out.WriteLine('@@RESULT ' + $header.nonce + ' ' + [Convert]::ToBase64String($utf8.GetBytes($json)))
 }
 

@@ -1,0 +1,148 @@
+package cert_test
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/farmtrust/farmtrust/internal/cert"
+)
+
+const (
+	day      = 24 * time.Hour
+	leadTime = 30 * day
+)
+
+func TestACertificateIsJudgedByTime(t *testing.T) {
+	bundle := loaded(t) // valid from 2025-09-01 to 2027-09-01, its chain too
+	name := bundle.String()
+	from, end := bundle.Certificate.NotBefore, bundle.Certificate.NotAfter
+	for moment, c := range map[string]struct {
+		now  time.Time
+		want []string
+	}{
+		"in the middle":             {now, nil},
+		"at its first second":       {from, nil},
+		"before it":                 {from.Add(-time.Second), []string{"stop certificate-not-yet-valid: " + name + " is not valid before 2025-09-01 12:00 UTC: wait until then, or check the clock"}},
+		"just before the lead time": {end.Add(-leadTime - time.Second), nil},
+		"within the lead time": {end.Add(-leadTime), []string{
+			"warn certificate-ends-soon: " + name + " ends on 2027-09-01 12:00 UTC, within the lead time: provide a certificate that is valid for longer",
+			"warn chain-ends-soon: the authority CN=Issuing CA in the chain of " + name + " ends on 2027-09-01 12:00 UTC, within the lead time: provide a certificate from an authority that is valid for longer",
+		}},
+		"after it": {end.Add(time.Second), []string{
+			"stop certificate-expired: " + name + " expired on 2027-09-01 12:00 UTC: provide a new certificate",
+			"stop chain-expired: the authority CN=Issuing CA in the chain of " + name + " expired on 2027-09-01 12:00 UTC: provide the certificate with a chain that is valid",
+		}},
+	} {
+		if diff := cmp.Diff(c.want, judged(bundle, c.now)); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", moment, diff)
+		}
+	}
+}
+
+func TestACertificateIsJudgedByItsKeyAndSignature(t *testing.T) {
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		key    crypto.Signer
+		change func(*x509.Certificate)
+		want   string
+	}{
+		"fit":   {rsaKey(), nil, ""},
+		"ECDSA": {ec, nil, "stop certificate-key-not-rsa: the key of %s is ECDSA, but S2S tokens are signed with RSA: provide a certificate with an RSA key of at least 2048 bits"},
+		"RSA below 2048": {
+			shortKey(), nil,
+			"stop certificate-key-too-short: the RSA key of %s has 1024 bits: provide a certificate with an RSA key of at least 2048 bits",
+		},
+		"no key usage at all": {rsaKey(), func(c *x509.Certificate) { c.KeyUsage = 0 }, ""},
+		"key usage without signing": {
+			rsaKey(), func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment },
+			"warn certificate-cannot-sign: the key usage of %s does not allow digital signatures: have it issued with the key usage digital signature",
+		},
+		"signed by SHA-1": {
+			rsaKey(), func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA1WithRSA },
+			"warn certificate-weak-signature: CN=OOS S2S is signed by SHA1-RSA, which can be forged: have it issued with SHA-256",
+		},
+	} {
+		root := issue(t, "Root CA", authorityKey(), nil, authority)
+		leaf := issue(t, "OOS S2S", c.key, root, c.change)
+		bundle, err := cert.Load(pfx(t, leaf.key, leaf, root), []byte(password))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var want []string
+		if c.want != "" {
+			want = []string{strings.ReplaceAll(c.want, "%s", bundle.String())}
+		}
+		if diff := cmp.Diff(want, judged(bundle, now)); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", name, diff)
+		}
+	}
+}
+
+func TestTheSignatureOfARootVouchesForNothing(t *testing.T) {
+	weakRoot := func(c *x509.Certificate) {
+		authority(c)
+		c.SignatureAlgorithm = x509.SHA1WithRSA
+	}
+	root := issue(t, "Root CA", authorityKey(), nil, weakRoot)
+	middle := issue(t, "Issuing CA", authorityKey(), root, weakRoot)
+	for want, chain := range map[string][]*identity{
+		"": {root},
+		"warn certificate-weak-signature: CN=Issuing CA is signed by SHA1-RSA, which can be forged: have it issued with SHA-256": {middle, root},
+	} {
+		leaf := issue(t, "OOS S2S", rsaKey(), chain[0], nil)
+		bundle, err := cert.Load(pfx(t, leaf.key, leaf, chain...), []byte(password))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := judged(bundle, now)
+		if (want == "") != (len(got) == 0) || (want != "" && got[0] != want) {
+			t.Errorf("got %v; want %q", got, want)
+		}
+	}
+}
+
+func TestASelfSignedCertificateOfOursIsFit(t *testing.T) {
+	bundle, err := cert.SelfSigned("OOS S2S", now, 90*day, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := judged(bundle, now); got != nil {
+		t.Errorf("judged %v", got)
+	}
+	c := bundle.Certificate
+	if c.Subject != "CN=OOS S2S" || !c.SelfSigned || !c.NotBefore.Equal(now) || !c.NotAfter.Equal(now.Add(90*day)) {
+		t.Errorf("made %+v", c)
+	}
+}
+
+func TestNoSelfSignedCertificateOfNothing(t *testing.T) {
+	for name, make := range map[string]func() (*cert.Bundle, error){
+		"no subject":  func() (*cert.Bundle, error) { return cert.SelfSigned("", now, day, 2048) },
+		"no validity": func() (*cert.Bundle, error) { return cert.SelfSigned("OOS", now, 0, 2048) },
+		"no key":      func() (*cert.Bundle, error) { return cert.SelfSigned("OOS", now, day, 0) },
+	} {
+		if bundle, err := make(); err == nil {
+			t.Errorf("%s: made %v", name, bundle)
+		}
+	}
+}
+
+// judged is what a person reads of the findings.
+func judged(b *cert.Bundle, now time.Time) (lines []string) {
+	for _, f := range cert.Judge(b, now, leadTime) {
+		lines = append(lines, fmt.Sprintf("%s %s: %s: %s", f.Severity, f.Code, f.Text, f.Remedy))
+	}
+	return lines
+}

@@ -1,0 +1,231 @@
+package cert_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/farmtrust/farmtrust/internal/cert"
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+func TestTheKeysCertificateAndItsChainAreFoundInAnyOrder(t *testing.T) {
+	leaf, middle, root := chain(t, nil)
+	stranger := issue(t, "Other CA", shortKey(), nil, authority)
+	want := farm.Certificate{
+		Thumbprint: farm.ThumbprintOf(leaf.cert.Raw), Subject: "CN=OOS S2S", Issuer: "CN=Issuing CA",
+		NotBefore: leaf.cert.NotBefore, NotAfter: leaf.cert.NotAfter, DER: leaf.cert.Raw,
+		Chain: []farm.ChainCertificate{
+			{Thumbprint: farm.ThumbprintOf(middle.cert.Raw), Subject: "CN=Issuing CA", NotAfter: middle.cert.NotAfter, DER: middle.cert.Raw},
+			{Thumbprint: farm.ThumbprintOf(root.cert.Raw), Subject: "CN=Root CA", NotAfter: root.cert.NotAfter, DER: root.cert.Raw},
+		},
+	}
+	for name, file := range map[string][]byte{
+		"as it should be":        pfx(t, leaf.key, leaf, middle, root),
+		"root first":             pfx(t, leaf.key, root, middle, leaf),
+		"the certificate twice":  pfx(t, leaf.key, leaf, leaf, root, middle),
+		"with another authority": pfx(t, leaf.key, stranger, root, leaf, middle),
+	} {
+		got, err := cert.Load(file, []byte(password))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if diff := cmp.Diff(want, got.Certificate); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", name, diff)
+		}
+	}
+}
+
+func TestASelfSignedCertificateIsItsOwnChain(t *testing.T) {
+	for name, change := range map[string]func(*x509.Certificate){"no authority": nil, "an authority": authority} {
+		self := issue(t, "OOS S2S", rsaKey(), nil, change)
+		got, err := cert.Load(pfx(t, self.key, self), []byte(password))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if !got.Certificate.SelfSigned || len(got.Certificate.Chain) > 0 || got.Certificate.Subject != got.Certificate.Issuer {
+			t.Errorf("%s: got %+v", name, got.Certificate)
+		}
+	}
+}
+
+func TestACrossSignedAuthorityDoesNotHideTheRoot(t *testing.T) {
+	leaf, middle, root := chain(t, nil)
+	older := issue(t, "Older Root", shortKey(), nil, authority)
+	crossed := issue(t, "Root CA", authorityKey(), older, authority)
+	// The way over an authority whose own issuer is missing leads nowhere.
+	deadEnd := issue(t, "Issuing CA", authorityKey(), issue(t, "Gone CA", shortKey(), nil, authority), authority)
+	got, err := cert.Load(pfx(t, leaf.key, leaf, deadEnd, crossed, middle, older, root), []byte(password))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []farm.Thumbprint{farm.ThumbprintOf(middle.cert.Raw), farm.ThumbprintOf(root.cert.Raw)}
+	if diff := cmp.Diff(want, thumbprints(got.Certificate.Chain)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestAChainSignedBySHA1IsStillAChain(t *testing.T) {
+	leaf, middle, root := chain(t, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA1WithRSA })
+	got, err := cert.Load(pfx(t, leaf.key, leaf, middle, root), []byte(password))
+	if err != nil || len(got.Certificate.Chain) != 2 {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+func TestEachUselessPFXIsRefusedWithItsReason(t *testing.T) {
+	leaf, middle, root := chain(t, nil)
+	second := issue(t, "Other S2S", shortKey(), middle, nil)
+	renewed := issue(t, "OOS S2S renewed", rsaKey(), middle, nil)
+	impostor := issue(t, "Root CA", shortKey(), nil, authority)
+	good := pfx(t, leaf.key, leaf, middle, root)
+	keyless, err := pkcs12.Modern2023.EncodeTrustStore([]*x509.Certificate{leaf.cert}, password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	noMAC, err := pkcs12.Passwordless.Encode(leaf.key, leaf.cert, nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		file     []byte
+		password string
+		want     error
+		text     string
+	}{
+		"empty": {nil, password, cert.ErrUnreadable, "unreadable PFX: asn1: syntax error: sequence truncated: export it again with its key and its chain"},
+		"text":  {[]byte("-----BEGIN CERTIFICATE-----"), password, cert.ErrUnreadable, ""},
+		"cut off": {
+			good[:len(good)-1], password, cert.ErrUnreadable,
+			"unreadable PFX: asn1: syntax error: data truncated: export it again with its key and its chain",
+		},
+		"with more after it": {
+			append(bytes.Clone(good), 0), password, cert.ErrUnreadable,
+			"unreadable PFX: data after its end: export it again with its key and its chain",
+		},
+		"without a MAC": {
+			noMAC, "", cert.ErrUnreadable,
+			"unreadable PFX: it has no MAC, so its password proves nothing: export it again with its key and its chain",
+		},
+		"wrong password": {good, "open sesame", cert.ErrPassword, "wrong password for the PFX: correct the password that the configuration names"},
+		"no password":    {good, "", cert.ErrPassword, "wrong password for the PFX: correct the password that the configuration names"},
+		"impossible password": {
+			good, "\U0001F511", cert.ErrPassword,
+			"wrong password for the PFX: it holds characters that such a password cannot have: correct the password that the configuration names",
+		},
+		"no key": {keyless, password, cert.ErrNoKey, "no private key for a certificate of the PFX: export it again with its private key"},
+		"the key of another": {
+			pfx(t, shortKey(), leaf, middle, root), password, cert.ErrNoKey,
+			"no private key for a certificate of the PFX: the key belongs to none of CN=OOS S2S and CN=Issuing CA and CN=Root CA: export the certificate with its own key",
+		},
+		"no chain": {
+			pfx(t, leaf.key, leaf), password, cert.ErrNoChain,
+			"incomplete chain in the PFX: the issuer CN=Issuing CA is missing: export it again with all certificates of the chain",
+		},
+		"no root": {
+			pfx(t, leaf.key, leaf, middle), password, cert.ErrNoChain,
+			"incomplete chain in the PFX: the issuer CN=Root CA is missing: export it again with all certificates of the chain",
+		},
+		"a root of the same name": {
+			pfx(t, leaf.key, leaf, middle, impostor), password, cert.ErrNoChain,
+			"incomplete chain in the PFX: the issuer CN=Root CA is missing: export it again with all certificates of the chain",
+		},
+		"another certificate": {
+			pfx(t, leaf.key, leaf, middle, root, second), password, cert.ErrManyLeaves,
+			"more than one certificate in the PFX: CN=OOS S2S and CN=Other S2S: export one certificate to one file",
+		},
+		"another certificate with the same key": {
+			pfx(t, leaf.key, leaf, middle, root, renewed), password, cert.ErrManyLeaves,
+			"more than one certificate in the PFX: CN=OOS S2S and CN=OOS S2S renewed: export one certificate to one file",
+		},
+	} {
+		_, err := cert.Load(c.file, []byte(c.password))
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v; want %v", name, err, c.want)
+		} else if c.text != "" && err.Error() != c.text {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, err, c.text)
+		}
+	}
+}
+
+func TestALeafMayNotIssue(t *testing.T) {
+	leaf, _, root := chain(t, nil)
+	forged := issue(t, "Forged", shortKey(), &identity{leaf.cert, leaf.key}, nil)
+	if _, err := cert.Load(pfx(t, shortKey(), forged, leaf, root), []byte(password)); !errors.Is(err, cert.ErrNoChain) {
+		t.Errorf("got %v; want %v", err, cert.ErrNoChain)
+	}
+}
+
+func TestNamesAreWrittenAsWindowsWritesThem(t *testing.T) {
+	for want, name := range map[string]pkix.Name{
+		"CN=OOS S2S, OU=IT, O=Contoso, L=Bern, S=BE, C=CH": {
+			CommonName: "OOS S2S", OrganizationalUnit: []string{"IT"}, Organization: []string{"Contoso"},
+			Locality: []string{"Bern"}, Province: []string{"BE"}, Country: []string{"CH"},
+		},
+		`CN="a, b", O="He said ""no"""`: {CommonName: "a, b", Organization: []string{`He said "no"`}},
+		"OID.1.3.6.1.4.1.9999=x, CN=Grüße": {ExtraNames: []pkix.AttributeTypeAndValue{
+			{Type: []int{2, 5, 4, 3}, Value: "Grüße"}, {Type: []int{1, 3, 6, 1, 4, 1, 9999}, Value: "x"},
+		}},
+		"CN=oos, DC=contoso, DC=com": {ExtraNames: []pkix.AttributeTypeAndValue{
+			{Type: []int{0, 9, 2342, 19200300, 100, 1, 25}, Value: "com"},
+			{Type: []int{0, 9, 2342, 19200300, 100, 1, 25}, Value: "contoso"}, {Type: []int{2, 5, 4, 3}, Value: "oos"},
+		}},
+	} {
+		self := issue(t, "", rsaKey(), nil, func(c *x509.Certificate) { c.Subject = name })
+		got, err := cert.Load(pfx(t, self.key, self), []byte(password))
+		if err != nil || got.Certificate.Subject != want {
+			t.Errorf("got %v, %v; want %s", got, err, want)
+		}
+	}
+}
+
+func thumbprints(chain []farm.ChainCertificate) (all []farm.Thumbprint) {
+	for _, c := range chain {
+		all = append(all, c.Thumbprint)
+	}
+	return all
+}
+
+func FuzzLoad(f *testing.F) {
+	leaf, middle, root := chain(f, nil)
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	self := issue(f, "OOS S2S", ec, nil, nil)
+	f.Add(pfx(f, leaf.key, leaf, middle, root), password)
+	f.Add(pfx(f, ec, self), password)
+	f.Add(pfx(f, ec, self), "wrong")
+	f.Add([]byte{}, "")
+	plain, err := pkcs12.Passwordless.Encode(ec, self.cert, nil, "")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(plain, "")
+	reasons := []error{cert.ErrUnreadable, cert.ErrPassword, cert.ErrNoKey, cert.ErrNoChain, cert.ErrManyLeaves}
+	f.Fuzz(func(t *testing.T, file []byte, password string) {
+		bundle, err := cert.Load(file, []byte(password))
+		if err == nil {
+			if len(bundle.Certificate.DER) == 0 || bundle.Certificate.SelfSigned == (len(bundle.Certificate.Chain) > 0) {
+				t.Errorf("accepted an incomplete certificate: %+v", bundle.Certificate)
+			}
+			return
+		}
+		for _, reason := range reasons {
+			if errors.Is(err, reason) {
+				return
+			}
+		}
+		t.Errorf("%v wraps no reason", err)
+	})
+}

@@ -1,0 +1,170 @@
+package farmsim
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+)
+
+// version is a version of SharePoint: its build, and a Windows it runs on.
+type version struct {
+	build   string
+	windows int
+}
+
+// The builds are those that the recorded interfaces are of.
+var versions = map[string]version{
+	"2016": {"16.0.4456.1000", 14393},
+	"2019": {"16.0.10337.12109", 17763},
+	"SE":   {"16.0.18526.20508", 20348},
+}
+
+const domain = "contoso.com"
+
+// account is the name that clients log on with.
+const account = "svc-farmtrust"
+
+// user is the account as a client writes it: a domain account, or a local one
+// where only those are taken.
+func (s *Sim) user(auth model.Auth) string {
+	if auth == model.Basic {
+		return account
+	}
+	return `CONTOSO\` + account
+}
+
+// passwordOf knows the one account, however its domain is written.
+func (s *Sim) passwordOf(user string) (string, bool) {
+	if _, name, found := strings.Cut(user, `\`); found {
+		user = name
+	}
+	user, _, _ = strings.Cut(user, "@")
+	return s.password, strings.EqualFold(user, account)
+}
+
+func (s *Sim) buildWorld() error {
+	var office []string
+	for i := range s.options.OfficeServers {
+		host := fmt.Sprintf("oos-%02d.%s", i+1, domain)
+		office = append(office, host)
+		build := s.options.OfficeBuilds[i%len(s.options.OfficeBuilds)]
+		if err := s.addServer(host, build, s.options.Auth); err != nil {
+			return err
+		}
+	}
+	for _, sp := range s.sharePoints() {
+		for _, host := range sp.Servers {
+			if err := s.addServer(host, versions[s.options.SharePoint].windows, model.NTLM); err != nil {
+				return err
+			}
+		}
+	}
+	settings, trusted, err := s.trustedSoFar(office)
+	if err != nil {
+		return err
+	}
+	if err := s.World.NewOfficeFarm(settings, office...); err != nil {
+		return err
+	}
+	for _, sp := range s.sharePoints() {
+		sp.Issuers, sp.Authorities, sp.Permissions = trusted.Issuers, trusted.Authorities, trusted.Permissions
+		if err := s.World.NewSharePointFarm(sp, s.authority.root.Raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Sim) addServer(host string, build int, auth model.Auth) error {
+	s.servers = append(s.servers, &server{sim: s, host: host, auth: auth})
+	return s.World.AddMachine(model.MachineSpec{Host: host, Build: build, Skew: s.options.Skew[host]})
+}
+
+// sharePoints describes the SharePoint farms; their servers are numbered on.
+func (s *Sim) sharePoints() []model.SharePointSpec {
+	specs := make([]model.SharePointSpec, s.options.SharePointFarms)
+	number := 0
+	for i := range specs {
+		site := "https://portal." + domain
+		if i > 0 {
+			site = fmt.Sprintf("https://portal-%d.%s", i+1, domain)
+		}
+		specs[i] = model.SharePointSpec{
+			Name: fmt.Sprintf("SharePoint %d", i+1), Version: versions[s.options.SharePoint].build,
+			Sites: []string{site}, UserProfileServices: 1, RemoteSQL: s.options.RemoteSQL,
+		}
+		for range s.options.SharePointServers {
+			number++
+			specs[i].Servers = append(specs[i].Servers, fmt.Sprintf("sp-%02d.%s", number, domain))
+		}
+	}
+	return specs
+}
+
+// trustedSoFar sets up what a farm holds that already trusts a certificate,
+// as somebody would have done it by hand.
+func (s *Sim) trustedSoFar(office []string) (settings model.OfficeSettings, trusted model.SharePointSpec, err error) {
+	if !s.options.Trusting {
+		return settings, trusted, nil
+	}
+	const tenDays, friendlyName = 10 * 24 * time.Hour, "OOS S2S old"
+	old, err := s.next(tenDays)
+	if err != nil {
+		return settings, trusted, err
+	}
+	for _, host := range office {
+		if err := s.install(host, old, friendlyName); err != nil {
+			return settings, trusted, fmt.Errorf("install the old certificate on %s: %w", host, err)
+		}
+	}
+	settings.S2SCertificateName = friendlyName
+	trusted.Permissions = map[string]model.AppPermission{}
+	for _, issuer := range farm.Issuers() {
+		trusted.Issuers = append(trusted.Issuers, model.TokenIssuer{
+			Name: "Old " + issuer.Product, RegisteredIssuerName: issuer.RegisteredName, Certificate: old.cert.Raw,
+		})
+		trusted.Permissions[issuer.RegisteredName] = model.AppPermission{Right: model.FullControl, AppOnly: true}
+	}
+	for _, c := range old.chain {
+		trusted.Authorities = append(trusted.Authorities, model.RootAuthority{Name: "Old " + c.Subject.CommonName, Certificate: c.Raw})
+	}
+	if s.options.SelfSigned {
+		trusted.Authorities = []model.RootAuthority{{Name: "Old OOS", Certificate: old.cert.Raw}}
+	}
+	return settings, trusted, nil
+}
+
+// install imports a generation as the procedure says.
+func (s *Sim) install(host string, g generation, friendlyName string) error {
+	session, err := s.World.LogOn(host, model.Logon{User: account, Auth: model.NTLM})
+	if err != nil {
+		return err
+	}
+	const password = "by hand"
+	pfx, err := g.legacyPFX(password)
+	if err != nil {
+		return err
+	}
+	flags := model.ImportFlags{MachineKeySet: true, PersistKeySet: true}
+	if _, err := session.ImportPFX(model.StoreAdd, pfx, []byte(password), flags); err != nil {
+		return err
+	}
+	if err := session.SetFriendlyName(model.My, g.thumbprint(), friendlyName); err != nil {
+		return err
+	}
+	if _, err := session.GrantKey(g.thumbprint(), farm.NetworkService); err != nil {
+		return err
+	}
+	for _, c := range g.chain {
+		if _, err := session.AddToStore(model.CA, c.Raw); err != nil {
+			return err
+		}
+	}
+	if s.options.SelfSigned {
+		_, err = session.AddToStore(model.Root, g.cert.Raw)
+	}
+	return err
+}

@@ -1,0 +1,154 @@
+// Package fault is what can go wrong on the way to a simulated server and on
+// it, as data: per server and step, so many times.
+//
+// It lists faults and says when one is due; it does nothing itself.
+package fault
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Kind is what goes wrong.
+type Kind string
+
+// The kinds of faults.
+const (
+	// Refused cuts connections before anything is said. With a step, it cuts
+	// the connection on which the step arrives, before it acts.
+	Refused Kind = "refused"
+	// Dropped cuts the connection in the middle of the answer.
+	Dropped Kind = "dropped"
+	// Unauthorized answers 401.
+	Unauthorized Kind = "unauthorized"
+	// SOAPFault answers a SOAP fault with [Fault.Code].
+	SOAPFault Kind = "soap fault"
+	// Hang never answers.
+	Hang Kind = "hang"
+	// Slow answers after [Fault.Delay].
+	Slow Kind = "slow"
+	// ScriptError makes the script end with [Fault.Error].
+	ScriptError Kind = "script error"
+	// Reboot takes the machine down for [Fault.Delay].
+	Reboot Kind = "reboot"
+)
+
+var kinds = []Kind{Refused, Dropped, Unauthorized, SOAPFault, Hang, Slow, ScriptError, Reboot}
+
+// When says whether a step has acted before it meets the fault.
+type When string
+
+// Before is the default. After loses the answer to something that was done.
+const (
+	Before When = "before"
+	After  When = "after"
+)
+
+// Fault is one thing that goes wrong.
+type Fault struct {
+	// Server is the DNS name of a server; empty means any.
+	Server string `json:"server,omitempty"`
+	// Step is the name of a script, such as "Import-S2SCertificate"; empty
+	// means any. Without a step, Refused meets new connections, and
+	// Unauthorized and SOAPFault meet requests, whatever they are about.
+	Step string `json:"step,omitempty"`
+	Kind Kind   `json:"kind"`
+	// Times is how often it happens: 0 means once, -1 without end.
+	Times int `json:"times,omitempty"`
+	// When is before or after acting.
+	When When `json:"when,omitempty"`
+	// Delay is how long, for Slow and Reboot.
+	Delay Duration `json:"delay,omitempty"`
+	// Code is the WSMan fault code, for SOAPFault.
+	Code uint32 `json:"code,omitempty"`
+	// Error is what the script says, for ScriptError.
+	Error *Error `json:"error,omitempty"`
+}
+
+// Error is how a script ends that fails.
+type Error struct {
+	ID        string `json:"id"`
+	Message   string `json:"message"`
+	Category  string `json:"category,omitempty"`
+	Exception string `json:"exception,omitempty"`
+	HResult   int32  `json:"hresult,omitempty"`
+}
+
+// Duration is a time span, written as "1.5s" in JSON.
+type Duration time.Duration
+
+// MarshalText implements [encoding.TextMarshaler].
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is no duration such as 1.5s", text)
+	}
+	*d = Duration(parsed)
+	return nil
+}
+
+// Places is what faults may name; see [Fault.Check].
+type Places struct {
+	Servers, Steps []string
+}
+
+// Check says what is wrong with a fault: one that can never happen would make
+// a test pass for no reason.
+func (f Fault) Check(places Places) error {
+	switch {
+	case !slices.Contains(kinds, f.Kind):
+		return fmt.Errorf("kind %q is none of %s", f.Kind, quoted(kinds))
+	case f.Server != "" && !slices.Contains(places.Servers, f.Server):
+		return fmt.Errorf("server %q is none of %s", f.Server, quoted(places.Servers))
+	case f.Step != "" && !slices.Contains(places.Steps, f.Step):
+		return fmt.Errorf("step %q is none of %s", f.Step, quoted(places.Steps))
+	case f.Times < -1:
+		return fmt.Errorf("times %d is negative: write -1 for without end", f.Times)
+	case f.When != "" && f.When != Before && f.When != After:
+		return fmt.Errorf("when %q is neither before nor after", f.When)
+	case f.When == After && f.Step == "" && ofConnections(f.Kind):
+		return fmt.Errorf("after acting needs a step for the kind %q", f.Kind)
+	case f.Delay < 0 || (f.Kind == Slow || f.Kind == Reboot) != (f.Delay > 0):
+		return fmt.Errorf("a delay above zero belongs to slow and reboot, and to no other kind")
+	case (f.Kind == SOAPFault) != (f.Code != 0):
+		return fmt.Errorf("a code belongs to a soap fault, and to no other kind")
+	case (f.Kind == ScriptError) != (f.Error != nil):
+		return fmt.Errorf("an error belongs to a script error, and to no other kind")
+	}
+	return nil
+}
+
+func quoted[S ~string](list []S) string {
+	var b strings.Builder
+	for i, s := range list {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%q", string(s))
+	}
+	return b.String()
+}
+
+// Decode reads a JSON list of faults, and refuses unknown fields and anything
+// after the list.
+func Decode(body []byte) ([]Fault, error) {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	var faults []Fault
+	if err := decoder.Decode(&faults); err != nil {
+		return nil, fmt.Errorf("decode faults: %w", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("decode faults: there is something after the list")
+	}
+	return faults, nil
+}

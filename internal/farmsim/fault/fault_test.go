@@ -1,0 +1,116 @@
+package fault_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
+)
+
+var places = fault.Places{Servers: []string{"oos-01"}, Steps: []string{"Grant-S2SKey"}}
+
+func TestAFaultThatCouldNeverHappenIsRefused(t *testing.T) {
+	t.Parallel()
+	for claim, f := range map[string]fault.Fault{
+		`kind "" is none of`:                       {},
+		`kind "flood" is none of`:                  {Kind: "flood"},
+		`server "oos-9" is none of "oos-01"`:       {Kind: fault.Hang, Server: "oos-9"},
+		`step "Grant" is none of "Grant-S2SKey"`:   {Kind: fault.Hang, Step: "Grant"},
+		`times -2 is negative`:                     {Kind: fault.Hang, Times: -2},
+		`when "later" is neither`:                  {Kind: fault.Hang, When: "later"},
+		`a delay above zero belongs to slow`:       {Kind: fault.Slow},
+		`a delay above zero belongs to slow and`:   {Kind: fault.Hang, Delay: 1},
+		`a code belongs to a soap fault`:           {Kind: fault.SOAPFault},
+		`a code belongs to a soap fault, and`:      {Kind: fault.Hang, Code: 5},
+		`an error belongs to a script error`:       {Kind: fault.ScriptError},
+		`an error belongs to a script error, and`:  {Kind: fault.Hang, Error: &fault.Error{}},
+		`after acting needs a step for the kind "`: {Kind: fault.Refused, When: fault.After},
+	} {
+		if err := f.Check(places); err == nil || !strings.Contains(err.Error(), claim) {
+			t.Errorf("%+v: got %v, want %q", f, err, claim)
+		}
+	}
+}
+
+func TestFaultsHappenInOrderAndAsOftenAsTheySay(t *testing.T) {
+	t.Parallel()
+	var p fault.Plan
+	p.Add(
+		fault.Fault{Kind: fault.Dropped, Step: "Grant-S2SKey", Times: 2},
+		fault.Fault{Kind: fault.Hang, Server: "oos-01", When: fault.After},
+		fault.Fault{Kind: fault.Refused},
+		fault.Fault{Kind: fault.Slow, Delay: fault.Duration(time.Second), Times: -1},
+	)
+	var got []fault.Kind
+	note := func(f fault.Fault, due bool) {
+		if due {
+			got = append(got, f.Kind)
+			return
+		}
+		got = append(got, "")
+	}
+	note(p.Step("oos-02", "Grant-S2SKey", fault.Before))
+	note(p.Step("oos-01", "Grant-S2SKey", fault.Before))
+	note(p.Step("oos-01", "Grant-S2SKey", fault.Before))
+	note(p.Step("oos-01", "Grant-S2SKey", fault.Before, fault.Dropped, fault.Refused))
+	note(p.Step("oos-02", "Grant-S2SKey", fault.After))
+	note(p.Step("oos-01", "Grant-S2SKey", fault.After))
+	note(p.Connection("oos-02", fault.Unauthorized))
+	note(p.Connection("oos-02", fault.Refused))
+	note(p.Connection("oos-02", fault.Refused))
+	want := []fault.Kind{fault.Dropped, fault.Dropped, fault.Slow, "", "", fault.Hang, "", fault.Refused, ""}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("faults met (-want +got):\n%s", diff)
+	}
+	if pending := p.Pending(); len(pending) != 1 || pending[0].Kind != fault.Slow {
+		t.Errorf("pending: %+v, want the endless one", pending)
+	}
+	p.Clear()
+	if pending := p.Pending(); len(pending) != 0 {
+		t.Errorf("pending after clearing: %+v", pending)
+	}
+}
+
+func TestFaultsAreReadStrictly(t *testing.T) {
+	t.Parallel()
+	got, err := fault.Decode([]byte(`[{"server":"oos-01","step":"Grant-S2SKey","kind":"slow","delay":"1.5s","times":3,"when":"after"}]`))
+	want := []fault.Fault{{
+		Server: "oos-01", Step: "Grant-S2SKey", Kind: fault.Slow, Delay: fault.Duration(1500 * time.Millisecond), Times: 3, When: fault.After,
+	}}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("decoded (-want +got):\n%s%v", diff, err)
+	}
+	for _, bad := range []string{``, `{}`, `[{"kind":"hang"}] []`, `[{"kind":"hang","tiems":1}]`, `[{"kind":"slow","delay":"soon"}]`} {
+		if _, err := fault.Decode([]byte(bad)); err == nil {
+			t.Errorf("%q was accepted", bad)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`[{"kind":"slow","delay":"1.5s"}]`))
+	f.Add([]byte(`[{"kind":"script error","error":{"id":"x","message":"y"}},{"kind":"soap fault","code":170,"times":-1}]`))
+	f.Add([]byte(`[]null`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		faults, err := fault.Decode(body)
+		if err != nil {
+			return
+		}
+		for _, f := range faults {
+			if f.Check(places) != nil {
+				continue
+			}
+			var p fault.Plan
+			p.Add(f)
+			for range 3 {
+				p.Step("oos-01", "Grant-S2SKey", fault.Before)
+			}
+			if pending := p.Pending(); len(pending) > 1 {
+				t.Errorf("one fault became %d", len(pending))
+			}
+		}
+	})
+}

@@ -1,0 +1,85 @@
+package fault
+
+import (
+	"slices"
+	"sync"
+)
+
+// Plan holds the faults that are still to happen. Its zero value has none. It
+// is safe for concurrent use.
+type Plan struct {
+	mu     sync.Mutex
+	faults []Fault
+}
+
+// Add appends faults; earlier ones happen first.
+func (p *Plan) Add(faults ...Fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, f := range faults {
+		if f.Times == 0 {
+			f.Times = 1
+		}
+		if f.When == "" {
+			f.When = Before
+		}
+		p.faults = append(p.faults, f)
+	}
+}
+
+// Clear forgets all faults.
+func (p *Plan) Clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faults = nil
+}
+
+// Pending lists the faults that are still to happen.
+func (p *Plan) Pending() []Fault {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.faults)
+}
+
+// Step takes the fault of one of the kinds that a step on a server meets now;
+// no kinds means any.
+func (p *Plan) Step(server, step string, when When, of ...Kind) (Fault, bool) {
+	return p.take(func(f Fault) bool {
+		here := f.Step == step || f.Step == "" && !ofConnections(f.Kind)
+		return here && f.on(server) && f.When == when && (len(of) == 0 || slices.Contains(of, f.Kind))
+	})
+}
+
+// Connection takes the fault of one of the kinds that a connection to a
+// server, or a request on it, meets before its step is known.
+func (p *Plan) Connection(server string, of ...Kind) (Fault, bool) {
+	return p.take(func(f Fault) bool {
+		return f.Step == "" && ofConnections(f.Kind) && f.on(server) && slices.Contains(of, f.Kind)
+	})
+}
+
+func (f Fault) on(server string) bool { return f.Server == "" || f.Server == server }
+
+// ofConnections says whether a fault without a step meets connections and
+// requests, not steps.
+func ofConnections(kind Kind) bool {
+	return kind == Refused || kind == Unauthorized || kind == SOAPFault
+}
+
+// take finds the first fault that is due and counts it.
+func (p *Plan) take(due func(Fault) bool) (Fault, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := slices.IndexFunc(p.faults, due)
+	if at < 0 {
+		return Fault{}, false
+	}
+	taken := p.faults[at]
+	if taken.Times > 0 {
+		p.faults[at].Times--
+	}
+	if p.faults[at].Times == 0 {
+		p.faults = slices.Delete(p.faults, at, at+1)
+	}
+	return taken, true
+}

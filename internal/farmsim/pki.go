@@ -1,0 +1,120 @@
+package farmsim
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"time"
+
+	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// authority is a throw-away certificate authority of two tiers. It issues the
+// servers' WinRM certificates and the S2S certificates.
+type authority struct {
+	root, issuing       *x509.Certificate
+	rootKey, issuingKey *ecdsa.PrivateKey
+	// serverKey is shared by all servers: they are one process.
+	serverKey *ecdsa.PrivateKey
+	serial    int64
+}
+
+const tenYears = 10 * 365 * 24 * time.Hour
+
+func newAuthority(now time.Time) (*authority, error) {
+	a := &authority{}
+	for _, key := range []**ecdsa.PrivateKey{&a.rootKey, &a.issuingKey, &a.serverKey} {
+		made, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return nil, fmt.Errorf("make an authority: %w", err)
+		}
+		*key = made
+	}
+	template := func(name string) *x509.Certificate {
+		return &x509.Certificate{
+			Subject: pkix.Name{CommonName: name, Organization: []string{"Contoso"}}, IsCA: true, BasicConstraintsValid: true,
+			KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, NotBefore: now.Add(-2 * time.Hour), NotAfter: now.Add(tenYears),
+		}
+	}
+	var err error
+	root := template("Contoso Root CA")
+	if a.root, err = a.sign(root, root, a.rootKey.Public(), a.rootKey); err != nil {
+		return nil, err
+	}
+	a.issuing, err = a.sign(template("Contoso Issuing CA 1"), a.root, a.issuingKey.Public(), a.rootKey)
+	return a, err
+}
+
+func (a *authority) sign(template, parent *x509.Certificate, public crypto.PublicKey, by crypto.Signer) (*x509.Certificate, error) {
+	a.serial++
+	template.SerialNumber = big.NewInt(a.serial)
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, by)
+	if err != nil {
+		return nil, fmt.Errorf("sign %s: %w", template.Subject, err)
+	}
+	return x509.ParseCertificate(der)
+}
+
+func (a *authority) pem() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.root.Raw})
+}
+
+// server issues the certificate of a server's WinRM listener.
+func (a *authority) server(host string) (tls.Certificate, error) {
+	cert, err := a.sign(&x509.Certificate{
+		Subject: pkix.Name{CommonName: host}, DNSNames: []string{host}, KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, NotBefore: a.root.NotBefore, NotAfter: a.root.NotAfter,
+	}, a.issuing, a.serverKey.Public(), a.issuingKey)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.Certificate{Certificate: [][]byte{cert.Raw, a.issuing.Raw}, PrivateKey: a.serverKey, Leaf: cert}, nil
+}
+
+// generation is one S2S certificate with its key.
+type generation struct {
+	cert  *x509.Certificate
+	key   *rsa.PrivateKey
+	chain []*x509.Certificate
+}
+
+// s2s issues an S2S certificate. Each generation has a subject of its own.
+func (a *authority) s2s(number int, notBefore, notAfter time.Time, selfSigned bool) (generation, error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return generation{}, fmt.Errorf("make an S2S key: %w", err)
+	}
+	template := &x509.Certificate{
+		Subject:  pkix.Name{CommonName: fmt.Sprintf("oos-s2s-%d.contoso.com", number), Organization: []string{"Contoso"}},
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment, NotBefore: notBefore, NotAfter: notAfter,
+	}
+	if selfSigned {
+		cert, err := a.sign(template, template, key.Public(), key)
+		return generation{cert: cert, key: key}, err
+	}
+	cert, err := a.sign(template, a.issuing, key.Public(), a.issuingKey)
+	return generation{cert: cert, key: key, chain: []*x509.Certificate{a.issuing, a.root}}, err
+}
+
+func (g generation) thumbprint() farm.Thumbprint { return farm.ThumbprintOf(g.cert.Raw) }
+
+// pfx encodes a generation with algorithms of today, which Server 2016 cannot
+// read: whoever carries it there must encode it anew.
+func (g generation) pfx(password string) ([]byte, error) {
+	return pkcs12.Modern2023.Encode(g.key, g.cert, g.chain, password)
+}
+
+// legacyPFX encodes it so that every Windows can read it.
+func (g generation) legacyPFX(password string) ([]byte, error) {
+	return pkcs12.LegacyDES.Encode(g.key, g.cert, g.chain, password)
+}

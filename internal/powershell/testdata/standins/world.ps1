@@ -1,0 +1,18 @@
+# The state of the simulated machine: one JSON file, read and written anew by
+# each stand-in, so that modules and the prelude see the same world.
+
+function Get-World {
+    $text = [System.IO.File]::ReadAllText($env:FARMTRUST_WORLD)
+    return ConvertFrom-Json -InputObject $text
+}
+
+function Set-World {
+    param([object] $World)
+    [System.IO.File]::WriteAllText($env:FARMTRUST_WORLD, (ConvertTo-Json -InputObject $World -Depth 20))
+}
+
+# Throws an error as a product does: with its own identity and exception.
+function Stop-Product {
+    param([string] $Id, [System.Exception] $Exception)
+    throw (New-Object System.Management.Automation.ErrorRecord $Exception, $Id, 'InvalidData', $null)
+}

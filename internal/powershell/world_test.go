@@ -1,0 +1,151 @@
+package powershell_test
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"math/big"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"software.sslmate.com/src/go-pkcs12"
+)
+
+const (
+	site       = "https://portal.contoso.com"
+	friendly   = "farmtrust 2026-11"
+	longAgo    = "2026-01-01T00:00:00Z"
+	yesterday  = "2026-11-22T08:00:00Z"
+	sinceStart = "2026-11-22T09:00:00Z"
+)
+
+var (
+	sharePointIssuer = farm.Issuers()[0].RegisteredName
+	sqlIssuer        = farm.Issuers()[1].RegisteredName
+)
+
+// made is a self-signed certificate with its key.
+type made struct {
+	der, pfx   []byte
+	thumbprint string
+	subject    string
+}
+
+const pfxPassword = "p\u00e4ss\u2019word\"$(1)"
+
+func makeCertificate(t *testing.T, name string) made {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
+		NotBefore: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2028, 11, 1, 0, 0, 0, 0, time.UTC),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pfx, err := pkcs12.Modern.Encode(key, parsed, nil, pfxPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made{der: der, pfx: pfx, thumbprint: string(farm.ThumbprintOf(der)), subject: "CN=" + name}
+}
+
+// inStore is the certificate as an entry of a store, without its key.
+func (m made) inStore(friendlyName string) storeEntry {
+	return storeEntry{DER: m.der, FriendlyName: friendlyName}
+}
+
+// owned is the certificate in the Personal store with a key.
+func (m made) owned(t *testing.T, friendlyName string) storeEntry {
+	t.Helper()
+	key, cert, err := pkcs12.Decode(m.pfx, pfxPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pfx, err := pkcs12.Modern.Encode(key, cert, nil, "world")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return storeEntry{
+		DER: m.der, PFX: pfx, FriendlyName: friendlyName, Provider: farm.KeyProvider,
+		File: `C:\keys\` + m.thumbprint, Readers: []string{"S-1-5-18", "S-1-5-32-544"},
+	}
+}
+
+func machineName(t *testing.T) string {
+	t.Helper()
+	name, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// someMachine is a healthy Windows server before anything was done to it.
+func someMachine() map[string]any {
+	return map[string]any{
+		"stores":      map[string]any{"My": []storeEntry{}, "Root": []storeEntry{}, "CA": []storeEntry{}},
+		"keyProvider": farm.KeyProvider, "losesKeys": false, "removedKeys": []string{},
+		"machine": map[string]any{
+			"domain": "contoso.com", "forest": "contoso.com", "windowsBuild": 17763, "elevated": true,
+			"pendingReboot": false, "configurationMode": "ApplyAndMonitor",
+		},
+		"services": map[string]any{
+			"WACSM":     map[string]any{"status": "Running", "startType": "Automatic", "since": sinceStart, "afterRestart": "Running"},
+			"SPTimerV4": map[string]any{"status": "Running", "startType": "Automatic", "since": sinceStart, "afterRestart": "Running"},
+		},
+		"workersSince": sinceStart, "iisResetCode": 0, "tasks": map[string]any{}, "taskResult": 0,
+		"web": map[string]any{"status": 200, "problem": ""},
+	}
+}
+
+// officeServer is a machine that is the master of a farm of two.
+func officeServer(t *testing.T) map[string]any {
+	t.Helper()
+	w := someMachine()
+	w["office"] = map[string]any{
+		"joined": true, "forgets": false, "master": machineName(t), "health": "Unhealthy",
+		"machines": []string{machineName(t), "OOS-02"},
+		"farm": map[string]any{
+			"s2sCertificateName": "", "certificateName": "office.contoso.com", "allowHttp": false, "sslOffloaded": false,
+			"allowOutboundHttp": false, "allowHttpSecureStoreConnections": false,
+		},
+	}
+	return w
+}
+
+// frontEnd is a SharePoint server of a farm without trusts.
+func frontEnd(version string) map[string]any {
+	w := someMachine()
+	w["sharePoint"] = map[string]any{
+		"version": version, "reachable": true, "conflict": false, "forgets": false, "withoutPrincipals": false,
+		"issuers": []issuerEntry{}, "authorities": []authorityEntry{}, "permissions": []permissionEntry{},
+		"sites":               []string{site},
+		"serviceApplications": []string{"Microsoft.Office.Server.Administration.UserProfileApplication", "Microsoft.SharePoint.Other"},
+		"servers": []map[string]string{
+			{"name": "SP-01", "role": "WebFrontEnd"}, {"name": "SQL-01", "role": "Invalid"},
+		},
+	}
+	return w
+}
+
+// with sets one field of a part of a world.
+func with(w map[string]any, part, field string, value any) map[string]any {
+	inner, ok := w[part].(map[string]any)
+	if !ok {
+		panic("no part " + part)
+	}
+	inner[field] = value
+	return w
+}

@@ -1,0 +1,80 @@
+package winrm
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/masterzen/winrm"
+
+	"github.com/farmtrust/farmtrust/internal/secret"
+)
+
+// Whatever a server sends ends as an answer, a fault or an error; and what is
+// accepted here does masterzen's parsers no harm, which run where a panic
+// would end the process.
+func FuzzReadAnswer(f *testing.F) {
+	const head = `<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:w="http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd">`
+	for _, seed := range []string{
+		"", "<", "<a/>", head + `<s:Body/></s:Envelope>`, head + `<s:Body/></s:Envelope><a/>`,
+		head + `<s:Body><s:Fault><s:Code><s:Value>s:Sender</s:Value><s:Subcode><s:Value>w:InvalidSelectors</s:Value></s:Subcode></s:Code>` +
+			`<s:Reason><s:Text xml:lang="en-US">No such shell. </s:Text></s:Reason><s:Detail>` +
+			`<f:WSManFault xmlns:f="http://schemas.microsoft.com/wbem/wsman/1/wsmanfault" Code="2150858843" Machine="oos-01"><f:Message/></f:WSManFault>` +
+			`</s:Detail></s:Fault></s:Body></s:Envelope>`,
+		head + `<s:Body><s:Fault><s:Detail><p:MSFT_WmiError xmlns:p="http://schemas.microsoft.com/wbem/wsman/1/windows/shell">` +
+			`<p:error_Code>2150859174</p:error_Code></p:MSFT_WmiError></s:Detail></s:Fault></s:Body></s:Envelope>`,
+		head + `<s:Body><rsp:ReceiveResponse xmlns:rsp="http://schemas.microsoft.com/wbem/wsman/1/windows/shell">` +
+			`<rsp:Stream Name="stdout">aGVsbG8=</rsp:Stream><rsp:CommandState State="x/Done"><rsp:ExitCode>0</rsp:ExitCode>` +
+			`</rsp:CommandState></rsp:ReceiveResponse></s:Body></s:Envelope>`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		a, err := readAnswer(body)
+		if err != nil {
+			return
+		}
+		if a.fault != nil {
+			if text := a.fault.Error(); strings.ContainsAny(text, "\r\n\x1b") || utf8.RuneCountInString(text) > 3*maxReason {
+				t.Errorf("a server writes our errors: %q", text)
+			}
+			_ = a.fault.kind()
+		}
+		var out bytes.Buffer
+		_, _, _ = winrm.ParseSlurpOutputErrResponse(body, &out, &out) // must not panic
+		_, _ = winrm.ParseOpenShellResponse(body)                     // nor this
+	})
+}
+
+// Whatever a server sends as a challenge ends as a message or an error.
+func FuzzChallenge(f *testing.F) {
+	file := filepath.Join(f.TempDir(), "password")
+	if err := os.WriteFile(file, []byte("password"), 0o600); err != nil {
+		f.Fatal(err)
+	}
+	password, err := secret.Ref("file:" + file).Resolve()
+	if err != nil {
+		f.Fatal(err)
+	}
+	head := "NTLMSSP\x00\x02\x00\x00\x00\x00\x00\x00\x00\x30\x00\x00\x00\x35\x82\x88\xe012345678\x00\x00\x00\x00\x00\x00\x00\x00"
+	f.Add([]byte(head + "\x04\x00\x04\x00\x30\x00\x00\x00\x00\x00\x00\x00"))
+	f.Add([]byte(head + "\x0d\x00\x0d\x00\x30\x00\x00\x00\x07\x00\x00\x00\x06\x00\x01\x00\x00\x00\x00\x00\x00"))
+	f.Add([]byte(head))
+	f.Fuzz(func(t *testing.T, challenge []byte) {
+		a, err := newNTLM(`CONTOSO\svc-oos`, password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := a.(*ntlm)
+		if _, err := n.client.Authenticate(nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		message, err := n.respond(challenge, nil)
+		if err == nil && !bytes.HasPrefix(message, []byte("NTLMSSP\x00\x03")) {
+			t.Errorf("neither a message nor an error: %q", message)
+		}
+	})
+}
