@@ -99,6 +99,7 @@ type Phase string
 const (
 	Observing  Phase = "observing"
 	Staging    Phase = "staging"
+	Waiting    Phase = "waiting"
 	Switching  Phase = "switching"
 	Restarting Phase = "restarting"
 	Verifying  Phase = "verifying"
