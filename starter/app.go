@@ -61,7 +61,7 @@ It reaches Temporal by the standard TEMPORAL_* variables and profiles
 		},
 	}
 	root.PersistentFlags().StringVar(&a.config, "config", "", "farmtrust's configuration `file`, for event and check")
-	root.PersistentFlags().StringVarP(&a.output, "output", "o", outputTable, "`table` for people, json for programs: one object on the last line")
+	root.PersistentFlags().StringVarP(&a.output, "output", "o", outputTable, "`format`: table, or json: one object on the last line")
 	must(root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{outputTable, outputJSON}, cobra.ShellCompDirectiveNoFileComp)))
 	must(root.MarkPersistentFlagFilename("config", "yaml", "yml"))
 	root.AddCommand(a.rotateCommand(), a.planCommand(), a.statusCommand(), a.eventCommand(), a.checkCommand())

@@ -41,14 +41,22 @@ func (a *app) follow(ctx context.Context, c client.Client, farmName string, run 
 		s, err := query(ctx, c, run.GetID(), run.GetRunID())
 		return s, err == nil, nil
 	})
-	if err := errors.Join(err, progress.Close()); err != nil {
+	if err != nil {
 		return err
 	}
 	r := <-results
 	if ctx.Err() != nil {
 		return fmt.Errorf("stopped watching; the rotation goes on: starter status %s --watch", farmName)
 	}
-	return a.conclude(ctx, c, farmName, r.report, r.err)
+	report, err := settled(r.report, r.err)
+	if err == nil {
+		// What happened since the last look.
+		err = progress.Show(workflows.Status{Phase: workflows.Done, Report: report}, console.Ended(report))
+	}
+	if err := errors.Join(err, progress.Close()); err != nil {
+		return a.broken(ctx, c, farmName, err)
+	}
+	return a.conclude(report)
 }
 
 func query(ctx context.Context, c client.Client, id, runID string) (workflows.Status, error) {
@@ -60,16 +68,21 @@ func query(ctx context.Context, c client.Client, id, runID string) (workflows.St
 	return s, answer.Get(&s)
 }
 
-// conclude shows the report of a rotation that ended, and turns an outcome
-// that is none of the good ones into an exit code.
-func (a *app) conclude(ctx context.Context, c client.Client, farmName string, report farm.Report, failed error) error {
-	if failed != nil {
-		told, ok := reportOf(failed)
-		if !ok {
-			return a.broken(ctx, c, farmName, failed)
-		}
-		report = told
+// settled returns the report of a rotation that ended, well or not, or the
+// error where it left none.
+func settled(report farm.Report, failed error) (farm.Report, error) {
+	if failed == nil {
+		return report, nil
 	}
+	if told, ok := reportOf(failed); ok {
+		return told, nil
+	}
+	return farm.Report{}, failed
+}
+
+// conclude shows a report, and turns an outcome that is none of the good ones
+// into an exit code.
+func (a *app) conclude(report farm.Report) error {
 	if err := a.show(report, func(w io.Writer) error { return console.Report(w, report) }); err != nil {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -23,10 +25,25 @@ func main() {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{in: stdin, out: stdout, err: stderr}
 	root := a.command()
-	root.SetArgs(args)
+	root.SetArgs(likeTheWorker(args))
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	command, err := root.ExecuteContextC(ctx)
 	return a.end(command, err)
+}
+
+// likeTheWorker lets people write -config with one dash, as for the worker;
+// to cobra that would be five short flags.
+func likeTheWorker(args []string) []string {
+	args = slices.Clone(args)
+	for i, arg := range args {
+		if arg == "--" {
+			break
+		}
+		if arg == "-config" || strings.HasPrefix(arg, "-config=") {
+			args[i] = "-" + arg
+		}
+	}
+	return args
 }

@@ -79,12 +79,8 @@ func (a *app) status(ctx context.Context, c client.Client, farmName string, watc
 		return a.follow(ctx, c, farmName, run, w)
 	case running:
 		return a.running(ctx, c, farmName, run)
-	case watch:
-		var report farm.Report
-		err := run.Get(ctx, &report)
-		return a.conclude(ctx, c, farmName, report, err)
 	default:
-		return a.ended(ctx, c, farmName, run)
+		return a.ended(ctx, c, farmName, run, watch)
 	}
 }
 
@@ -103,16 +99,18 @@ func (a *app) running(ctx context.Context, c client.Client, farmName string, run
 	return a.show(s, func(w io.Writer) error { return console.Status(w, s, time.Now()) })
 }
 
-// ended shows what a rotation left; that it ended badly is no failure of the
-// question.
-func (a *app) ended(ctx context.Context, c client.Client, farmName string, run client.WorkflowRun) error {
-	s := workflows.Status{Phase: workflows.Done}
-	if err := run.Get(ctx, &s.Report); err != nil {
-		report, ok := reportOf(err)
-		if !ok {
-			return a.broken(ctx, c, farmName, err)
-		}
-		s.Report = report
+// ended shows what a rotation left. That it ended badly is no failure of the
+// question, unless somebody wanted to watch it end well.
+func (a *app) ended(ctx context.Context, c client.Client, farmName string, run client.WorkflowRun, watch bool) error {
+	var report farm.Report
+	failed := run.Get(ctx, &report)
+	report, err := settled(report, failed)
+	switch {
+	case err != nil:
+		return a.broken(ctx, c, farmName, err)
+	case watch:
+		return a.conclude(report)
 	}
-	return a.show(s, func(w io.Writer) error { return console.Report(w, s.Report) })
+	s := workflows.Status{Phase: workflows.Done, Report: report}
+	return a.show(s, func(w io.Writer) error { return console.Report(w, report) })
 }

@@ -14,8 +14,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// patience bounds how long Dial waits for an answer. It outlasts a server that
-// is just starting, and is short enough for a person who mistyped the address.
+// patience bounds how long Dial waits for an answer: long enough for a slow
+// network, short enough for a person who mistyped the address.
 const patience = 10 * time.Second
 
 // Settings reads the connection from the standard TEMPORAL_* variables and the
@@ -54,9 +54,9 @@ func (e *UnreachableError) Error() string {
 // Unwrap returns the cause.
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// Dial connects and waits for the server's first answer, at most ten seconds.
-// The caller closes the client. A server that does not answer is an
-// [*UnreachableError].
+// Dial connects and waits for the server's first answer, at most ten seconds;
+// a connection that is refused ends it at once. The caller closes the client.
+// A server that does not answer is an [*UnreachableError].
 func Dial(ctx context.Context, options client.Options) (client.Client, error) {
 	options.ConnectionOptions.GetSystemInfoTimeout = patience
 	c, err := client.DialContext(ctx, options)

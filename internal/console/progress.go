@@ -79,7 +79,7 @@ func (p *Progress) Follow(ctx context.Context, every time.Duration, ask func(con
 	for {
 		s, ok, err := ask(ctx)
 		switch {
-		case ctx.Err() != nil:
+		case err != nil && ctx.Err() != nil:
 			return last, nil
 		case err != nil:
 			return last, err

@@ -17,9 +17,12 @@ const fewServers = 12
 func Report(w io.Writer, r farm.Report) error {
 	var p page
 	p.line("%s: %s", r.Farm, r.Outcome)
-	p.body(r, r.StartedAt.Add(milliseconds(r.DurationMS)))
+	p.body(r, Ended(r))
 	return p.flush(w)
 }
+
+// Ended is when the rotation of a report ended.
+func Ended(r farm.Report) time.Time { return r.StartedAt.Add(milliseconds(r.DurationMS)) }
 
 // Status writes how far a rotation is. Now is what its age and the days left
 // are counted from.

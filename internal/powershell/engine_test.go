@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -240,4 +241,10 @@ func (e *engine) constrained(t *testing.T) (stdout, stderr []byte, exit int) {
 		t.Fatal(err)
 	}
 	return stdout, stderr, exit
+}
+
+func sorted(lines []string) []string {
+	lines = slices.Clone(lines)
+	slices.Sort(lines)
+	return lines
 }

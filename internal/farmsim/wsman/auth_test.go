@@ -267,6 +267,18 @@ func TestSealedForAnotherConnectionIsABadRequest(t *testing.T) {
 	}
 }
 
+func TestSealedWithAnotherLengthIsABadRequest(t *testing.T) {
+	t.Parallel()
+	k := talk(t, start(t))
+	c, _ := k.handshake(user, password, nil, nil)
+	create := k.envelope(transferURI+"/Create", shellBody(""))
+	body := sealedBody(t, c, create)
+	length := fmt.Sprintf("Length=%d", len(create))
+	if status, _, _ := k.header("", sealed, strings.Replace(body, length, length+"0", 1)); status != 400 {
+		t.Errorf("status %d", status)
+	}
+}
+
 func TestPlainHTTPRefusesWhatIsNotSealed(t *testing.T) {
 	t.Parallel()
 	k := talk(t, start(t, func(o *wsman.Options) { o.PlainHTTP = true }))

@@ -47,6 +47,12 @@ func FuzzAccept(f *testing.F) {
 	binary.LittleEndian.PutUint32(message[60:], flagUnicode|flagExtendedSession|flagKeyExchange)
 	f.Add(message)
 	f.Add(message[:authenticateLen])
+	weak := bytes.Clone(message) // no key exchange and no integrity code, which would both notice a wrong password
+	binary.LittleEndian.PutUint32(weak[60:], flagUnicode|flagExtendedSession)
+	f.Add(weak)
+	beyond := bytes.Clone(weak)
+	putField(beyond[20:], 60, 190)
+	f.Add(beyond)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if o, err := parseNegotiate(raw); err == nil {
 			newAcceptor("oos-01.contoso.test", o)
@@ -64,6 +70,7 @@ func FuzzAccept(f *testing.F) {
 
 func FuzzUnwrapSealed(f *testing.F) {
 	f.Add(wrapSealed(bytes.Repeat([]byte("x"), signatureLen+5), 5))
+	f.Add(wrapSealed(bytes.Repeat([]byte("x"), signatureLen+5), 6))
 	f.Add([]byte(boundary + "--\r\n"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		sealed, err := unwrapSealed(body)

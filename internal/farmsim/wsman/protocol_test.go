@@ -283,10 +283,12 @@ func TestIdleShellIsForgotten(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	k := talk(t, w)
-	if r := k.open("<rsp:IdleTimeOut>PT0.05S</rsp:IdleTimeOut>"); r.Body.Idle != "PT0.050S" {
+	if r := k.open("<rsp:IdleTimeOut>PT0.5S</rsp:IdleTimeOut>"); r.Body.Idle != "PT0.500S" {
 		t.Errorf("idle timeout %q", r.Body.Idle)
 	}
-	k.start("sleep")
+	if r := k.start("sleep"); r.Status != 200 {
+		t.Fatalf("Command: %s", r.fault())
+	}
 	<-w.machine.ended
 	eventually(t, func() bool { return w.Stats().Shells == 0 })
 	if got := k.close().fault(); got != unknown {
@@ -297,9 +299,9 @@ func TestIdleShellIsForgotten(t *testing.T) {
 func TestShellDoesNotIdleWhileAReceiveWaits(t *testing.T) {
 	t.Parallel()
 	k := talk(t, start(t))
-	k.open("<rsp:IdleTimeOut>PT0.2S</rsp:IdleTimeOut>")
+	k.open("<rsp:IdleTimeOut>PT1S</rsp:IdleTimeOut>")
 	c := k.start("cat").Body.CommandID
-	k.timeout = "PT0.6S"
+	k.timeout = "PT2S"
 	if got := k.receive(c).fault(); got != timedOut {
 		t.Fatalf("Receive: %s", got)
 	}

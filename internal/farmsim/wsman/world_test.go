@@ -53,6 +53,7 @@ func (m *machine) Run(ctx context.Context, c wsman.Command) (wsman.Result, error
 		return wsman.Result{Stdout: in}, err
 	case "sleep":
 		<-ctx.Done()
+		time.Sleep(20 * time.Millisecond) // a process takes a moment to end
 		m.ended <- c.Text()
 		return wsman.Result{}, ctx.Err()
 	case "broken":

@@ -35,7 +35,11 @@ function Get-ConfigurationMode {
     [CmdletBinding()]
     param()
 
-    try { return [string] (Get-DscLocalConfigurationManager).ConfigurationMode }
+    try {
+        $answer = Invoke-CimMethod -Namespace 'root/Microsoft/Windows/DesiredStateConfiguration' `
+            -ClassName MSFT_DSCLocalConfigurationManager -MethodName GetMetaConfiguration
+        return [string] $answer.MetaConfiguration.ConfigurationMode
+    }
     catch { return '' }
 }
 

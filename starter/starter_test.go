@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// outcome is all that a user or a script sees of one run of the program.
+type outcome struct {
+	code     int
+	out, err string
+}
+
+func start(t *testing.T, args ...string) outcome {
+	t.Helper()
+	return startWith(t, t.Context(), "", args...)
+}
+
+func startWith(t *testing.T, ctx context.Context, stdin string, args ...string) outcome {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	var out, err bytes.Buffer
+	code := run(ctx, args, strings.NewReader(stdin), &out, &err)
+	return outcome{code, out.String(), err.String()}
+}
+
+// says fails the test unless the code and each part of the two outputs is as
+// wanted; a part that begins with "out:" is looked for on the standard output.
+func (o outcome) says(t *testing.T, code int, parts ...string) {
+	t.Helper()
+	if o.code != code {
+		t.Errorf("exit code %d, want %d", o.code, code)
+	}
+	for _, part := range parts {
+		where, text := o.err, part
+		if rest, ok := strings.CutPrefix(part, "out:"); ok {
+			where, text = o.out, rest
+		}
+		if !strings.Contains(where, text) {
+			t.Errorf("does not say %q", part)
+		}
+	}
+	if t.Failed() {
+		t.Logf("out: %s\nerr: %s", o.out, o.err)
+	}
+}
+
+// json reads the last line of the standard output as one object.
+func (o outcome) json(t *testing.T, into any) {
+	t.Helper()
+	lines := strings.Split(strings.TrimRight(o.out, "\n"), "\n")
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), into); err != nil {
+		t.Fatalf("the last line is no JSON object: %v\n%s", err, o.out)
+	}
+}
+
+func file(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// twoFarms is a configuration in which contoso listens to one certificate of
+// a vault and fabrikam to a whole one.
+const twoFarms = `farms:
+  - name: contoso
+    office: {servers: [oos-01.contoso.com], connection: main}
+    sharePoint:
+      - {frontEnd: sp-01.contoso.com, connection: main, sites: [https://portal.contoso.com]}
+    certificate:
+      source: {directory: {path: pfx, password: env:PFX}}
+      events: [{vault: contoso-kv-001, certificate: mycert10}]
+  - name: fabrikam
+    office: {servers: [oos-01.fabrikam.com], connection: main}
+    sharePoint:
+      - {frontEnd: sp-01.fabrikam.com, connection: main, sites: [https://portal.fabrikam.com]}
+    certificate:
+      source: {directory: {path: pfx, password: env:PFX}}
+      events: [{vault: fabrikam-kv}]
+connections:
+  main: {auth: ntlm, user: svc, password: env:PASSWORD}
+`
+
+func report(farmName string, o farm.Outcome) farm.Report {
+	r := farm.Report{
+		Farm: farmName, Outcome: o, Target: "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012", FriendlyName: "OOS S2S 2026",
+		StartedAt: time.Date(2026, 1, 5, 6, 0, 0, 0, time.UTC), NotAfter: time.Date(2027, 1, 5, 6, 0, 0, 0, time.UTC), DurationMS: 8412,
+		Statement: "configured as desired, key usable on every server",
+		Servers: []farm.ServerReport{{Host: "oos-01.contoso.com", Role: farm.OfficeRole, Steps: []farm.StepReport{
+			{Step: farm.StepImport, State: farm.Changed, Changed: true, DurationMS: 900},
+		}}},
+	}
+	if o == farm.Refused || o == farm.Incomplete {
+		r.Statement = string(o) + " for a reason"
+	}
+	return r
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/farmtrust/farmtrust/internal/console"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/workflows"
+)
+
+func TestStatusShowsARunningRotation(t *testing.T) {
+	f := &frontend{status: func(string) (workflows.Status, error) {
+		return workflows.Status{Phase: workflows.Switching, Report: report("contoso", "")}, nil
+	}}
+	serve(t, f).running("contoso")
+	start(t, "status", "contoso").says(t, exitOK, "out:contoso: switching, for ", "out:import certificate  changed")
+	got := start(t, "status", "contoso", "-o", "json")
+	got.says(t, exitOK)
+	var told workflows.Status
+	if got.json(t, &told); told.Phase != workflows.Switching || told.Report.Farm != "contoso" {
+		t.Errorf("got %+v", told)
+	}
+}
+
+func TestStatusShowsHowTheLastRotationEndedAndThatIsNoFailure(t *testing.T) {
+	f := serve(t, &frontend{})
+	f.end(f.running("contoso"), report("contoso", farm.Verified), nil)
+	f.end(f.running("contoso"), nil, refusal("contoso"))
+	start(t, "status", "contoso").says(t, exitOK, "out:contoso: refused\n  refused for a reason")
+	got := start(t, "status", "contoso", "-o", "json")
+	got.says(t, exitOK)
+	var told workflows.Status
+	if got.json(t, &told); told.Phase != workflows.Done || told.Report.Outcome != farm.Refused {
+		t.Errorf("got %+v", told)
+	}
+}
+
+func TestStatusSaysWhyItCannotTell(t *testing.T) {
+	f := &frontend{status: func(id string) (workflows.Status, error) {
+		if id == workflows.RotateID("young") {
+			return workflows.Status{}, &serviceerror.QueryFailed{Message: "unknown queryType status"}
+		}
+		return workflows.Status{}, serviceerror.NewFailedPrecondition("no poller seen for task queue recently")
+	}}
+	serve(t, f)
+	f.running("young")
+	f.running("orphan")
+	f.end(f.running("gone"), nil, errTerminated)
+	start(t, "status", "nobody").says(t, exitFailed, "nobody: no rotation, or none within Temporal's retention; start one: starter rotate nobody")
+	start(t, "status", "young").says(t, exitFailed, "young: the rotation has only just begun; ask again")
+	start(t, "status", "orphan").says(t, exitFailed, "orphan: a rotation is running, but no worker answers for it: no poller seen", "start one: worker -config FILE")
+	start(t, "status", "gone").says(t, exitFailed, "gone: terminated in Temporal")
+}
+
+func TestWatchingShowsChangesAndExitsAsTheRotationEnded(t *testing.T) {
+	f := &frontend{}
+	serve(t, f)
+	only := f.running("contoso")
+	var questions atomic.Int32
+	f.status = func(string) (workflows.Status, error) {
+		if questions.Add(1) == 2 {
+			f.end(only, nil, refusal("contoso"))
+		}
+		return workflows.Status{Phase: workflows.Observing, Report: report("contoso", "")}, nil
+	}
+	start(t, "status", "contoso", "--watch").says(t, exitRefused, "out:  observing\n", "out:oos-01.contoso.com  import certificate  changed\n", "out:contoso: refused")
+	start(t, "status", "contoso", "--watch").says(t, exitRefused, "out:contoso: refused")
+}
+
+func TestStatusOfAllListsTheLastRotationOfEachFarm(t *testing.T) {
+	f := serve(t, &frontend{})
+	empty := start(t, "status")
+	empty.says(t, exitOK, "out:no farm has been rotated yet")
+	f.end(f.running("contoso"), nil, refusal("contoso"))
+	f.end(f.running("contoso"), report("contoso", farm.Verified), nil)
+	running := f.running("fabrikam")
+	running.info.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{}}
+	for name, value := range map[string]string{"Phase": "staging", "Thumbprint": "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012"} {
+		payload, err := converter.GetDefaultDataConverter().ToPayload(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		running.info.SearchAttributes.IndexedFields[name] = payload
+	}
+	start(t, "status").says(t, exitOK, "out:contoso   completed  -            2026-01-05 06:00 UTC  8.4s", "out:fabrikam  staging    DB0FEA9B     2026-01-05 06:00 UTC")
+	got := start(t, "status", "-o", "json")
+	got.says(t, exitOK)
+	var told rotations
+	got.json(t, &told)
+	second := time.Date(2026, 1, 5, 6, 0, 1, 0, time.UTC)
+	want := rotations{Rotations: []console.Rotation{
+		{Farm: "contoso", State: "completed", StartedAt: second, EndedAt: second.Add(8412 * time.Millisecond)},
+		{Farm: "fabrikam", State: "staging", Thumbprint: "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012", StartedAt: second.Add(time.Second)},
+	}}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Error(diff)
+	}
+}
