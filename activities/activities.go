@@ -39,6 +39,7 @@ type Activities struct {
 	Farms        Farms
 	Certificates Certificates
 	Remote       powershell.Runner
+	Rotations    Rotations
 	// Now is the worker's clock.
 	Now func() time.Time
 	// Poll is the pause between two looks at a server that is waited for.

@@ -103,7 +103,7 @@ func tableOfCounts(w *strings.Builder, r farm.Report) {
 
 // reached lists the steps that some server has reached, in procedure order.
 func reached(r farm.Report) []farm.Step {
-	return slices.DeleteFunc(append(farm.Steps(), farm.UndoSteps()...), func(s farm.Step) bool {
+	return slices.DeleteFunc(slices.Concat(farm.Steps(), farm.UndoSteps(), farm.RetireSteps()), func(s farm.Step) bool {
 		return !slices.ContainsFunc(r.Servers, func(server farm.ServerReport) bool { return stateOf(server, s) != "" })
 	})
 }

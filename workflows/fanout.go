@@ -10,6 +10,11 @@ import (
 // for all of them: a step that fails on one server is still finished on the
 // others, so that running it again finds less to do.
 func each(ctx workflow.Context, hosts []string, atOnce int, step func(ctx workflow.Context, host string) error) error {
+	return eachAt(ctx, hosts, atOnce, func(ctx workflow.Context, i int) error { return step(ctx, hosts[i]) })
+}
+
+// eachAt is each for steps that need the host's place in the list.
+func eachAt(ctx workflow.Context, hosts []string, atOnce int, step func(ctx workflow.Context, i int) error) error {
 	slots := workflow.NewSemaphore(ctx, int64(max(atOnce, 1)))
 	group := workflow.NewWaitGroup(ctx)
 	failures := make([]error, len(hosts))
@@ -21,7 +26,7 @@ func each(ctx workflow.Context, hosts []string, atOnce int, step func(ctx workfl
 				return
 			}
 			defer slots.Release(1)
-			failures[i] = step(ctx, host)
+			failures[i] = step(ctx, i)
 		})
 	}
 	// The group ends when every host's coroutine has, cancelled or not.

@@ -18,11 +18,15 @@ func (r *rotation) awaitApproval(ctx workflow.Context) error {
 	if !r.farm.Rotation.Approval || r.input.Compromised {
 		return nil
 	}
-	r.desk.asking = farm.Digest(r.target.Thumbprint, r.planned)
-	r.board.wait(&Wait{
-		For: ForApproval, Digest: r.desk.asking,
-		Text: fmt.Sprintf("approve %s, or roll back what is staged", r.desk.asking),
+	return r.askFor(ctx, farm.Digest(r.target.Thumbprint, r.planned), func(digest string) string {
+		return fmt.Sprintf("approve %s, or roll back what is staged", digest)
 	})
+}
+
+// askFor waits until a person approves a digest, or decides to end it.
+func (r *rotation) askFor(ctx workflow.Context, digest string, text func(digest string) string) error {
+	r.desk.asking = digest
+	r.board.wait(&Wait{For: ForApproval, Digest: digest, Text: text(digest)})
 	if err := r.board.needs(ctx, true); err != nil {
 		return err
 	}

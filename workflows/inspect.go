@@ -18,7 +18,7 @@ func InspectTrust(ctx workflow.Context, in InspectInput) (Inspection, error) {
 	if err := workflow.ExecuteActivity(deciding(ctx, "load configuration of "+in.Farm), a.LoadFarm, in.Farm).Get(ctx, &f); err != nil {
 		return Inspection{}, err
 	}
-	inspection := Inspection{Farm: f.Name}
+	inspection := Inspection{Farm: f.Name, Config: f}
 	var chosen activities.Chosen
 	err := workflow.ExecuteActivity(deciding(ctx, "choose certificate"), a.ChooseTarget, f.Name).Get(ctx, &chosen)
 	if err != nil {
@@ -39,6 +39,19 @@ func InspectTrust(ctx workflow.Context, in InspectInput) (Inspection, error) {
 	inspection.Current, inspection.Plan = comparison.Previous, comparison.Differences
 	inspection.Findings = append(inspection.Findings, comparison.Findings...)
 	return inspection, nil
+}
+
+// unseen says why the farm could not be compared; empty when it was.
+func (n Inspection) unseen(err error) string {
+	if err != nil {
+		return explain(err)
+	}
+	for _, s := range n.Servers {
+		if s.Problem != "" {
+			return s.Problem
+		}
+	}
+	return ""
 }
 
 // look observes every server, and says whether all of them answered.

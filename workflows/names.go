@@ -46,6 +46,9 @@ type RotateInput struct {
 	// Journal is that of an earlier rotation that is still held: one towards
 	// the same target goes on with it, an undo undoes it.
 	Journal *farm.Journal `json:"journal,omitempty"`
+	// Keeper is the workflow ID of the keeper to tell the end to; empty when
+	// it was started without one.
+	Keeper string `json:"keeper,omitempty"`
 }
 
 // Intent is what a rotation is to do.
@@ -72,6 +75,8 @@ type InspectInput struct {
 // Inspection is what was found, and what a rotation would do.
 type Inspection struct {
 	Farm string `json:"farm"`
+	// Config is what is configured, without secrets.
+	Config farm.Farm `json:"config"`
 	// Target is the certificate a rotation would work towards.
 	Target farm.Certificate `json:"target"`
 	// Current is the S2S certificate that the farm uses now, empty at first set-up.
@@ -104,6 +109,7 @@ const (
 	Restarting Phase = "restarting"
 	Verifying  Phase = "verifying"
 	GoingBack  Phase = "going back"
+	Retiring   Phase = "retiring"
 	Done       Phase = "done"
 )
 

@@ -34,7 +34,7 @@ func RotateTrust(ctx workflow.Context, in RotateInput) (Rotation, error) {
 			cause = err
 		}
 	}
-	return r.end(ctx, outcome, cause)
+	return r.end(ctx, RotateID(in.Farm), outcome, cause)
 }
 
 func (r *rotation) start(ctx workflow.Context) (farm.Outcome, error) {
@@ -195,7 +195,7 @@ func (r *rotation) compareOrPark(ctx workflow.Context, step farm.Step) (activiti
 
 // end closes the report and turns an outcome that is none of the good ones
 // into a failure that carries it.
-func (r *rotation) end(ctx workflow.Context, outcome farm.Outcome, cause error) (Rotation, error) {
+func (r *rotation) end(ctx workflow.Context, id string, outcome farm.Outcome, cause error) (Rotation, error) {
 	// The last words must be written even when the rotation was cancelled.
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
@@ -206,6 +206,7 @@ func (r *rotation) end(ctx workflow.Context, outcome farm.Outcome, cause error) 
 	if err == nil {
 		err = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 	}
+	r.tellKeeper(ctx, id, report)
 	switch {
 	case err != nil:
 		return Rotation{}, err
@@ -217,4 +218,16 @@ func (r *rotation) end(ctx workflow.Context, outcome farm.Outcome, cause error) 
 		return Rotation{}, temporal.NewNonRetryableApplicationError(report.Statement, RefusedError, nil, report, r.journal)
 	}
 	return Rotation{}, temporal.NewNonRetryableApplicationError(report.Statement, IncompleteError, nil, report, r.journal)
+}
+
+// tellKeeper tells the keeper how it ended. A keeper that is gone needs no
+// telling, and one that misses it asks; so an error only goes to the log.
+func (r *rotation) tellKeeper(ctx workflow.Context, id string, report farm.Report) {
+	if r.input.Keeper == "" {
+		return
+	}
+	finished := Finished{WorkflowID: id, Rotation: Rotation{Report: report, Journal: r.journal}, Compromised: r.input.Compromised}
+	if err := workflow.SignalExternalWorkflow(ctx, r.input.Keeper, "", FinishedSignal, finished).Get(ctx, nil); err != nil {
+		workflow.GetLogger(ctx).Warn("keeper was not told", "keeper", r.input.Keeper, "error", err)
+	}
 }

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/mock"
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
@@ -21,16 +19,13 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-var (
-	_ = mock.Anything
-	_ = enumspb.WORKFLOW_ID_REUSE_POLICY_UNSPECIFIED
-)
-
 // place is a simulated farm and the activities that work on it.
 type place struct {
 	sim        *farmsim.Sim
 	config     *config.Config
 	activities *activities.Activities
+	// policy changes the farm's configuration; nil leaves it.
+	policy func(*farm.Farm)
 }
 
 func newPlace(t *testing.T, o farmsim.Options) *place {
@@ -57,6 +52,9 @@ func newPlace(t *testing.T, o farmsim.Options) *place {
 // Farm implements activities.Farms.
 func (p *place) Farm(name string) (farm.Farm, bool) {
 	f, err := p.config.Farm(name)
+	if p.policy != nil {
+		p.policy(&f.Farm)
+	}
 	return f.Farm, err == nil
 }
 

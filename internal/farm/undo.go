@@ -38,6 +38,15 @@ const (
 	StepImportBack        Step = "remove certificate"
 )
 
+// The steps of a retirement; [StepRootAuthorityBack] may follow.
+const (
+	StepHide   Step = "archive old certificate"
+	StepDelete Step = "delete old certificate"
+)
+
+// RetireSteps lists the steps that only a retirement has.
+func RetireSteps() []Step { return []Step{StepHide, StepDelete} }
+
 // UndoSteps lists the steps of the way back, in order.
 func UndoSteps() []Step {
 	return []Step{StepWayBack, StepIssuerBack, StepSwitchesBack, StepS2SBack, StepRestartBack, StepRootAuthorityBack, StepGrantBack, StepImportBack}

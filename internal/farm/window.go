@@ -22,6 +22,15 @@ type Window struct {
 // IsZero says whether there is no window.
 func (w Window) IsZero() bool { return len(w.Days) == 0 }
 
+// Length is how long it is open by its clock. A change of clocks during an
+// opening makes that one shorter or longer.
+func (w Window) Length() time.Duration {
+	if w.To < w.From {
+		return w.To + 24*time.Hour - w.From
+	}
+	return w.To - w.From
+}
+
 // ParseWindow reads "Sat 22:00-04:00 Europe/Zurich". Days are a name, a list
 // ("Sat,Sun"), a range ("Mon-Fri") or "daily".
 func ParseWindow(s string) (Window, error) {

@@ -50,6 +50,22 @@ func TestWindowThatIsNeverLongEnoughIsNamed(t *testing.T) {
 	}
 }
 
+func TestWindowLastsAsItsClockSays(t *testing.T) {
+	for window, want := range map[string]time.Duration{
+		"Sat 01:00-04:30 Europe/Zurich": 3*time.Hour + 30*time.Minute,
+		"Sat 22:00-04:00 Europe/Zurich": 6 * time.Hour,
+		"daily 00:01-00:00 UTC":         24*time.Hour - time.Minute,
+	} {
+		w, err := farm.ParseWindow(window)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := w.Length(); got != want {
+			t.Errorf("%s lasts %v, want %v", window, got, want)
+		}
+	}
+}
+
 func TestWindowsAreRefusedWithAReason(t *testing.T) {
 	for bad, want := range map[string]string{
 		"":                             "not of the form",

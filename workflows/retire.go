@@ -1,0 +1,135 @@
+package workflows
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+// RetireInput asks for the retirement of an old certificate.
+type RetireInput struct {
+	Farm   string                `json:"farm"`
+	Reason string                `json:"reason"`
+	Old    farm.StoreCertificate `json:"old"`
+	// Keeper is told the end; empty when there is none.
+	Keeper string `json:"keeper,omitempty"`
+}
+
+// RetireCertificate takes an old certificate away after its soak. It refuses
+// while anything names the certificate, archives it first, and deletes it and
+// its key only after a person approved. A self-signed certificate's root
+// authority that farmtrust added goes with it; authorities of others stay.
+func RetireCertificate(ctx workflow.Context, in RetireInput) (Rotation, error) {
+	r, err := newRotation(ctx, RotateInput{Farm: in.Farm, Reason: in.Reason, Keeper: in.Keeper})
+	if err != nil {
+		return Rotation{}, err
+	}
+	r.desk.noWayBack = "a retirement is not rolled back; abort leaves the certificate as it is"
+	old := farm.Certificate{
+		Thumbprint: in.Old.Thumbprint, Subject: in.Old.Subject, FriendlyName: in.Old.FriendlyName, NotAfter: in.Old.NotAfter,
+		SelfSigned: in.Old.SelfSigned,
+	}
+	retirement := &retirement{rotation: r, old: old}
+	outcome, err := retirement.run(ctx)
+	return r.end(ctx, RetireID(in.Farm), outcome, err)
+}
+
+// retirement is a rotation that only takes away.
+type retirement struct {
+	*rotation
+
+	old farm.Certificate
+}
+
+// run is the runbook.
+func (r *retirement) run(ctx workflow.Context) (farm.Outcome, error) {
+	r.target = r.old
+	if err := r.board.aim(ctx, r.old); err != nil {
+		return farm.Incomplete, err
+	}
+	if err := r.do(ctx, Observing,
+		r.refuseWhileUsed, // S2S name, CertificateName, http.sys, WinRM, issuers
+	); err != nil {
+		return farm.Refused, err
+	}
+	if err := r.do(ctx, Retiring,
+		r.hide,            // office servers: archived, nothing finds it any more
+		r.approveDeletion, // always by a person
+		r.refuseWhileUsed, // days may have passed
+		r.delete,          // office servers: certificate and key
+		r.removeOwnRoot,   // SharePoint farms: the self-signed one that we added
+	); err != nil {
+		return farm.Incomplete, err
+	}
+	return farm.Verified, nil
+}
+
+func (r *retirement) in(host string) activities.OldInput {
+	return activities.OldInput{Farm: r.farm.Name, Host: host, Old: r.old}
+}
+
+// refuseWhileUsed looks for whatever still names the certificate.
+func (r *retirement) refuseWhileUsed(ctx workflow.Context) error {
+	hosts, fronts := officeHosts(r.farm), frontEnds(r.farm)
+	used := make([]powershell.CertificateUse, len(hosts))
+	trusted := make([]farm.SharePointFarm, len(fronts))
+	if err := eachAt(ctx, hosts, r.farm.Rotation.AtOnce, func(ctx workflow.Context, i int) error {
+		return workflow.ExecuteActivity(observing(ctx, "find use of the certificate on "+hosts[i]), a.FindUse, r.in(hosts[i])).Get(ctx, &used[i])
+	}); err != nil {
+		return err
+	}
+	if err := eachAt(ctx, fronts, r.farm.Rotation.AtOnce, func(ctx workflow.Context, i int) error {
+		return workflow.ExecuteActivity(observing(ctx, "observe issuers on "+fronts[i]), a.ObserveSharePoint, r.on(fronts[i])).Get(ctx, &trusted[i])
+	}); err != nil {
+		return err
+	}
+	if uses := activities.UsesOf(r.old, hosts, used, trusted); len(uses) > 0 {
+		return fmt.Errorf("certificate %s is still in use: %s", r.old.Thumbprint.Short(), strings.Join(uses, "; "))
+	}
+	return nil
+}
+
+func (r *retirement) hide(ctx workflow.Context) error {
+	return r.eachOffice(ctx, farm.StepHide, func(ctx workflow.Context, host string) workflow.Future {
+		return workflow.ExecuteActivity(changing(ctx, "archive old certificate on "+host), a.HideCertificate, r.in(host))
+	})
+}
+
+func (r *retirement) approveDeletion(ctx workflow.Context) error {
+	sum := sha256.Sum256([]byte("delete " + string(r.old.Thumbprint) + " " + strings.Join(r.officeHosts(), " ")))
+	return r.askFor(ctx, hex.EncodeToString(sum[:6]), func(digest string) string {
+		return fmt.Sprintf("approve %s to delete certificate %s and its key on every office server", digest, r.old.Thumbprint.Short())
+	})
+}
+
+func (r *retirement) delete(ctx workflow.Context) error {
+	return r.eachOffice(ctx, farm.StepDelete, func(ctx workflow.Context, host string) workflow.Future {
+		return workflow.ExecuteActivity(changing(ctx, "delete old certificate on "+host), a.DeleteCertificate, r.in(host))
+	})
+}
+
+// removeOwnRoot removes the root authority of a self-signed certificate, where
+// it bears the name that farmtrust gives.
+func (r *retirement) removeOwnRoot(ctx workflow.Context) error {
+	if !r.old.SelfSigned {
+		return nil
+	}
+	var failures []error
+	for _, sp := range r.farm.SharePoint {
+		host := sp.FrontEnd.Host
+		_, err := r.step(ctx, farm.StepRootAuthorityBack, host, func() workflow.Future {
+			return workflow.ExecuteActivity(changing(ctx, "remove root authority on "+host), a.RemoveRootAuthorities,
+				activities.RootsBackInput{ServerInput: r.on(host), Added: []farm.Thumbprint{r.old.Thumbprint}})
+		})
+		failures = append(failures, err)
+	}
+	return errors.Join(failures...)
+}
