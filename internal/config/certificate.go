@@ -83,18 +83,6 @@ func (r *reader) event(n node) (match farm.EventMatch) {
 	return match
 }
 
-func (r *reader) rotation(n node, policy farm.RotationPolicy) farm.RotationPolicy {
-	r.mapping(n, fields{
-		"atOnce":        {read: func(n node) { policy.AtOnce = r.number(n, 1, maxAtOnce) }},
-		"restartAtOnce": {read: func(n node) { policy.RestartAtOnce = r.number(n, 1, maxAtOnce) }},
-		"approval":      {later: true},
-		"window":        {later: true},
-		"onFailure":     {later: true},
-		"soak":          {later: true},
-	})
-	return policy
-}
-
 // secret reads the name of a secret and never repeats what stands there.
 func (r *reader) secret(n node) secret.Ref {
 	text, ok := r.text(n)

@@ -59,7 +59,7 @@ const everything = `farms:
       leadTime: 14d12h
       exportable: true
       events: [{vault: contoso-vault, certificate: s2s}, {certificate: s2s-old}]
-    rotation: {atOnce: 20, restartAtOnce: 2}
+    rotation: {atOnce: 20, restartAtOnce: 2, approval: required, window: "Sat,Sun 22:00-04:30 Europe/Zurich", onFailure: rollback, parkFor: 1d12h, soak: 30d, lookEvery: 90m}
 connections:
   office: {auth: basic, user: svc-oos, password: file:oos.txt, ca: ca.pem}
   sharepoint: {auth: ntlm, user: CONTOSO\svc-sp, password: env:SP}
@@ -81,7 +81,10 @@ func TestTheSmallestFileGetsTheDefaults(t *testing.T) {
 					IssuerName: "OOS", RunAs: farm.Direct,
 				}},
 				Certificate: farm.CertificatePolicy{Name: "OOS S2S", LeadTime: 720 * time.Hour},
-				Rotation:    farm.RotationPolicy{AtOnce: 10, RestartAtOnce: 1},
+				Rotation: farm.RotationPolicy{
+					AtOnce: 10, RestartAtOnce: 1, Approval: true, OnFailure: farm.Pause,
+					ParkFor: 24 * time.Hour, Soak: 14 * 24 * time.Hour, LookEvery: 6 * time.Hour,
+				},
 			},
 			Source: config.Source{Directory: &config.Directory{Path: folder + "/pfx", Password: secret.Ref("file:" + folder + "/pfx.txt")}},
 		}},
@@ -126,7 +129,13 @@ func TestEveryKeyCounts(t *testing.T) {
 			Name: "Online S2S", LeadTime: (14*24 + 12) * time.Hour, Exportable: true,
 			Events: []farm.EventMatch{{Vault: "contoso-vault", Certificate: "s2s"}, {Certificate: "s2s-old"}},
 		},
-		Rotation: farm.RotationPolicy{AtOnce: 20, RestartAtOnce: 2},
+		Rotation: farm.RotationPolicy{
+			AtOnce: 20, RestartAtOnce: 2, Approval: true, OnFailure: farm.GoBack,
+			Window: farm.Window{
+				Days: []time.Weekday{time.Saturday, time.Sunday}, From: 22 * time.Hour, To: 4*time.Hour + 30*time.Minute, Zone: "Europe/Zurich",
+			},
+			ParkFor: 36 * time.Hour, Soak: 30 * 24 * time.Hour, LookEvery: 90 * time.Minute,
+		},
 	}
 	got, err := config.Load(path)
 	if err != nil {

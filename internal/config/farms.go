@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
@@ -27,8 +26,8 @@ const (
 
 	defaultIssuerName      = "OOS"
 	defaultCertificateName = "OOS S2S"
-	defaultLeadTime        = 30 * 24 * time.Hour
-	defaultValidFor        = 730 * 24 * time.Hour
+	defaultLeadTime        = 30 * day
+	defaultValidFor        = 730 * day
 	defaultAtOnce          = 10
 	defaultRestartAtOnce   = 1
 )
@@ -56,14 +55,16 @@ func (r *reader) config(root node, c *Config) {
 }
 
 func (r *reader) farm(n node) Farm {
-	f := Farm{Farm: farm.Farm{Rotation: farm.RotationPolicy{AtOnce: defaultAtOnce, RestartAtOnce: defaultRestartAtOnce}}}
+	f := Farm{Farm: farm.Farm{Rotation: defaultRotation()}}
+	var window node
 	r.mapping(n, fields{
 		"name":        {required: "name the farm", read: func(n node) { f.Name = r.farmName(n) }},
 		"office":      {required: "name the Office Online Server machines", read: func(n node) { f.Office = r.office(n) }},
 		"sharePoint":  {required: "name the SharePoint farms that trust this farm", read: func(n node) { f.SharePoint = r.sharePoints(n) }},
 		"certificate": {required: "say where the certificate comes from", read: func(n node) { f.Certificate, f.Source = r.certificate(n) }},
-		"rotation":    {read: func(n node) { f.Rotation = r.rotation(n, f.Rotation) }},
+		"rotation":    {read: func(n node) { f.Rotation, window = r.rotation(n, f.Rotation) }},
 	})
+	r.checkWindow(window, f.Farm)
 	return f
 }
 

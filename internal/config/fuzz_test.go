@@ -5,13 +5,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		"", "{}", "- a", "farms: [{}]", "a: &a [*a]", "<<: {a: b}", "farms: [{name: a, name: b}]", "? [a]\n: b", "---\n---\n",
 		"farms: [{name: contoso, office: {servers: [a, {host: b, address: 'c:1'}], connection: x}, sharePoint: [{frontEnd: d, sites: ['https://e']}], " +
-			"certificate: {source: {selfSigned: {path: p, password: 'env:P', validFor: 90d}}, leadTime: 1d2h}}]\nconnections: {x: {auth: ntlm, user: u, password: 'file:p'}}",
+			"certificate: {source: {selfSigned: {path: p, password: 'env:P', validFor: 90d}}, leadTime: 1d2h}, " +
+			"rotation: {approval: none, window: 'Mon-Fri,Sun 22:00-04:00 Europe/Zurich', onFailure: rollback, parkFor: 1m, soak: 0d, lookEvery: 7d}}]\n" +
+			"connections: {x: {auth: ntlm, user: u, password: 'file:p'}}",
+		"farms: [{rotation: {window: daily 23:59-00:00 UTC, soak: 0, parkFor: 106751d, lookEvery: 59s}}]",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -30,23 +35,42 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		if err == nil {
-			for _, farm := range c.Farms {
-				if farm.Name == "" || len(farm.Office.Servers) == 0 || len(farm.SharePoint) == 0 || (farm.Source.Directory == nil) == (farm.Source.SelfSigned == nil) {
-					t.Errorf("accepted an incomplete farm: %+v", farm)
+			for _, f := range c.Farms {
+				if f.Name == "" || len(f.Office.Servers) == 0 || len(f.SharePoint) == 0 || (f.Source.Directory == nil) == (f.Source.SelfSigned == nil) {
+					t.Errorf("accepted an incomplete farm: %+v", f)
 				}
+				checkPolicy(t, f.Farm)
 			}
 		}
 	})
 }
 
+// checkPolicy holds an accepted farm to what the reference promises.
+func checkPolicy(t *testing.T, f farm.Farm) {
+	t.Helper()
+	p := f.Rotation
+	if !p.Window.IsZero() && p.Window.Length() < f.SwitchEstimate() {
+		t.Errorf("accepted the window %v for a switch of %v", p.Window, f.SwitchEstimate())
+	}
+	if p.ParkFor < time.Minute || p.LookEvery < time.Minute || p.LookEvery > 7*day || p.Soak != 0 && p.Soak < day || p.OnFailure == "" {
+		t.Errorf("accepted %+v", p)
+	}
+}
+
 func FuzzParseDuration(f *testing.F) {
-	for _, seed := range []string{"30d", "1d12h", "90m", "d", "-1d", "1d-1h", "106751d", "106751d24h", "99999999999999999999d", "1.5d", "1d1d"} {
+	for _, seed := range []string{"30d", "1d12h", "90m", "d", "-1d", "1d-1h", "106751d", "106751d24h", "24h", "16m", "10h20s", "100m", "99999999999999999999d", "1.5d", "1d1d"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		d, err := parseDuration(s)
 		if err == nil && strings.Contains(s, "d") && d < 0 {
 			t.Errorf("parseDuration(%q) = %v", s, d)
+		}
+		if err != nil || d < 0 {
+			return
+		}
+		if again, err := parseDuration(formatDuration(d)); err != nil || again != d {
+			t.Errorf("%v is written as %q, which reads as %v, %v", d, formatDuration(d), again, err)
 		}
 	})
 }

@@ -57,7 +57,6 @@ func edits(a, b string, limit int) int {
 
 // parseDuration is [time.ParseDuration] with days, which come first: "1d12h".
 func parseDuration(s string) (time.Duration, error) {
-	const day = 24 * time.Hour
 	days, rest, found := strings.Cut(s, "d")
 	if !found {
 		return time.ParseDuration(s)
@@ -75,4 +74,20 @@ func parseDuration(s string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is no length of time", rest)
 	}
 	return total + extra, nil
+}
+
+// formatDuration writes a length of time as people write it: "7d", "24h",
+// "16m". [parseDuration] reads it.
+func formatDuration(d time.Duration) string {
+	if d > day && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }

@@ -104,6 +104,8 @@ func (s *Sim) configuration() ([]byte, error) {
 				"leadTime": "30d",
 				"events":   []object{{"vault": EventVault, "certificate": EventCertificate}},
 			},
+			// Nobody is asked, so that a demonstration runs by itself.
+			"rotation": object{"approval": "none"},
 		}},
 		"connections": object{"office": s.connection(s.options.Auth), "sharepoint": s.connection(model.NTLM)},
 	}
