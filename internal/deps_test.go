@@ -34,10 +34,11 @@ var mayImport = map[string][]string{
 		"workflows", "activities", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
 		"internal/event", "internal/powershell", "internal/winrm", "internal/connect",
 	},
-	"internal/farmsim":             {"internal/farm", "internal/powershell", "internal/farmsim/model", "internal/farmsim/wsman", "internal/farmsim/admin", "internal/cert"},
+	"internal/farmsim":             {"internal/farm", "internal/powershell", "internal/farmsim/model", "internal/farmsim/wsman", "internal/farmsim/fault", "internal/farmsim/admin", "internal/cert"},
 	"internal/farmsim/model":       {"internal/farm", "internal/powershell"},
 	"internal/farmsim/wsman":       {},
-	"internal/farmsim/admin":       {"internal/farmsim/model", "internal/farmsim/wsman", "internal/farm", "internal/powershell"},
+	"internal/farmsim/fault":       {},
+	"internal/farmsim/admin":       {"internal/farmsim/model", "internal/farmsim/fault", "internal/farmsim/wsman", "internal/farm", "internal/powershell"},
 	"internal/farmsim/cmd/farmsim": {"internal/farmsim", "internal/farmsim/model", "internal/farmsim/admin"},
 }
 

@@ -88,10 +88,8 @@ func (a *app) rotate(ctx context.Context, requests []request, detach bool) error
 			}
 		}
 	}
-	if there, err := hasWorker(ctx, c); err != nil {
+	if err := a.hint(ctx, c); err != nil {
 		return err
-	} else if !there {
-		fmt.Fprintln(a.err, noWorker+"; the rotation waits for it")
 	}
 	if detach {
 		return nil

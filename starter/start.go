@@ -70,4 +70,13 @@ func hasWorker(ctx context.Context, c client.Client) (bool, error) {
 	return len(queue.Pollers) > 0, nil
 }
 
+// hint says what a rotation waits for when no worker is there to carry it on.
+func (a *app) hint(ctx context.Context, c client.Client) error {
+	there, err := hasWorker(ctx, c)
+	if err == nil && !there {
+		_, err = fmt.Fprintln(a.err, noWorker+"; the rotation waits for it")
+	}
+	return err
+}
+
 const noWorker = "no worker polls task queue " + workflows.TaskQueue + ": start one: worker -config FILE"

@@ -76,6 +76,9 @@ func (a *app) status(ctx context.Context, c client.Client, farmName string, watc
 		if a.output == outputJSON {
 			w = a.err
 		}
+		if err := a.hint(ctx, c); err != nil {
+			return err
+		}
 		return a.follow(ctx, c, farmName, run, w)
 	case running:
 		return a.running(ctx, c, farmName, run)

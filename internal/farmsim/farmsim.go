@@ -228,6 +228,9 @@ func (s *Sim) AddFaults(faults ...fault.Fault) error {
 // ClearFaults forgets all planned faults.
 func (s *Sim) ClearFaults() { s.Faults.Clear() }
 
+// Pending lists the faults that are still to happen.
+func (s *Sim) Pending() []fault.Fault { return s.Faults.Pending() }
+
 // Reboot takes a machine down for a time, with its WinRM service: shells and
 // connections are gone.
 func (s *Sim) Reboot(host string, downtime time.Duration) error {

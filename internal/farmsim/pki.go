@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net"
 	"time"
 
 	"software.sslmate.com/src/go-pkcs12"
@@ -69,10 +70,12 @@ func (a *authority) pem() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.root.Raw})
 }
 
-// server issues the certificate of a server's WinRM listener.
+// server issues the certificate of a server's WinRM listener. It names the
+// loopback address too, for clients that cannot connect elsewhere than to the
+// name they verify.
 func (a *authority) server(host string) (tls.Certificate, error) {
 	cert, err := a.sign(&x509.Certificate{
-		Subject: pkix.Name{CommonName: host}, DNSNames: []string{host}, KeyUsage: x509.KeyUsageDigitalSignature,
+		Subject: pkix.Name{CommonName: host}, DNSNames: []string{host}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, NotBefore: a.root.NotBefore, NotAfter: a.root.NotAfter,
 	}, a.issuing, a.serverKey.Public(), a.issuingKey)
 	if err != nil {

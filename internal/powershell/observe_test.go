@@ -133,19 +133,3 @@ func TestSharePointServerNeedsNoFarm(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
-
-func TestSharePointServerRestartsWhatStartedTooEarly(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, someMachine())
-	started := moment(t, sinceStart)
-	if got := run(t, e, powershell.RestartSharePointServer{NotBefore: started}); got.Changed {
-		t.Errorf("restarted %v although all started at that moment", got.Restarted)
-	}
-	params := powershell.RestartSharePointServer{NotBefore: started.Add(123456789 * time.Nanosecond)}
-	if got := run(t, e, params); !cmp.Equal(got.Restarted, []string{"IIS", "SPTimerV4"}) {
-		t.Errorf("restarted %v, want both", got.Restarted)
-	}
-	if got := run(t, e, params); got.Changed {
-		t.Errorf("again: restarted %v", got.Restarted)
-	}
-}

@@ -105,7 +105,7 @@ func someMachine() map[string]any {
 			"WACSM":     map[string]any{"status": "Running", "startType": "Automatic", "since": sinceStart, "afterRestart": "Running"},
 			"SPTimerV4": map[string]any{"status": "Running", "startType": "Automatic", "since": sinceStart, "afterRestart": "Running"},
 		},
-		"workersSince": sinceStart, "iisResetCode": 0, "tasks": map[string]any{}, "taskResult": 0,
+		"workersSince": sinceStart, "iisResetCode": 0, "tasks": map[string]any{}, "taskResult": nil,
 		"web": map[string]any{"status": 200, "problem": ""},
 	}
 }

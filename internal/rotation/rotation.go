@@ -113,9 +113,13 @@ func (r *Run) Follow(ctx context.Context, progress *console.Progress) (farm.Repo
 		s, err := r.Status(ctx)
 		return s, err == nil, nil
 	})
+	e := <-ends
+	if err == nil && e.err == nil {
+		// What happened since the last look.
+		err = progress.Show(workflows.Status{Phase: workflows.Done, Report: e.report}, time.Now())
+	}
 	if err := errors.Join(err, progress.Close()); err != nil {
 		return farm.Report{}, err
 	}
-	e := <-ends
 	return e.report, e.err
 }

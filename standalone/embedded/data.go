@@ -31,23 +31,23 @@ const (
 // Version is the version of the Temporal server in this program.
 const Version = headers.ServerVersion
 
-// InUseError says that another process works on the data directory.
-type InUseError struct{ Dir string }
-
-// Error names the directory and what to do.
-func (e *InUseError) Error() string {
-	return fmt.Sprintf("use data directory %s: another process works on it; stop that one, or choose another directory", e.Dir)
+// DataError says why a data directory cannot be used.
+type DataError struct {
+	Dir string
+	Err error
 }
 
-// VersionError says that another version of the server wrote the data
-// directory.
-type VersionError struct{ Dir, Wrote string }
+// Error names the directory and the reason.
+func (e *DataError) Error() string { return fmt.Sprintf("use data directory %s: %v", e.Dir, e.Err) }
 
-// Error names both versions and what to do.
-func (e *VersionError) Error() string {
-	return fmt.Sprintf("use data directory %s: Temporal server %s wrote it and this program holds %s; "+
-		"finish with the program that wrote it, or choose another directory", e.Dir, e.Wrote, Version)
-}
+// Unwrap returns the reason.
+func (e *DataError) Unwrap() error { return e.Err }
+
+// Why a data directory that is in order cannot be used.
+var (
+	ErrInUse        = errors.New("another process works on it; stop that one, or choose another directory")
+	ErrOtherVersion = errors.New("another version of the Temporal server wrote it")
+)
 
 // store is where the server keeps its state.
 type store struct {
@@ -57,7 +57,7 @@ type store struct {
 
 // open opens the database in dir, which it makes on first use, or one in
 // memory if dir is empty. A namespace that it makes has the given retention.
-func open(dir string, retention time.Duration) (_ *store, err error) {
+func open(dir string, retention time.Duration) (*store, error) {
 	if dir == "" {
 		memory := &config.SQL{
 			PluginName: sqlite.PluginName, DatabaseName: rand.Text(),
@@ -65,30 +65,32 @@ func open(dir string, retention time.Duration) (_ *store, err error) {
 		}
 		return &store{sql: memory}, createNamespace(memory, retention)
 	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return nil, fmt.Errorf("find data directory %s: %w", dir, err)
-	}
 	s := new(store)
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.close())
-		}
-	}()
+	if err := s.openDir(dir, retention); err != nil {
+		return nil, &DataError{Dir: dir, Err: errors.Join(err, s.close())}
+	}
+	return s, nil
+}
+
+func (s *store) openDir(dir string, retention time.Duration) (err error) {
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make data directory: %w", err)
+		return err
 	}
 	if s.lock, err = lock(dir); err != nil {
-		return nil, err
+		return err
 	}
 	if err := checkVersion(dir); err != nil {
-		return nil, err
+		return err
 	}
 	path := filepath.Join(dir, databasePrefix+Version+databaseSuffix)
 	if err := create(path, retention); err != nil {
-		return nil, fmt.Errorf("create database %s: %w", path, err)
+		return fmt.Errorf("create %s: %w", filepath.Base(path), err)
 	}
 	s.sql = file(path)
-	return s, nil
+	return nil
 }
 
 // close lets go of the directory. The server closes the database.
@@ -104,13 +106,13 @@ func (s *store) close() error {
 func lock(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock data directory: %w", err)
+		return nil, err
 	}
 	switch taken, err := tryLock(f); {
 	case err != nil:
-		return nil, errors.Join(fmt.Errorf("lock data directory: %w", err), f.Close())
+		return nil, errors.Join(fmt.Errorf("lock: %w", err), f.Close())
 	case !taken:
-		return nil, errors.Join(&InUseError{Dir: dir}, f.Close())
+		return nil, errors.Join(ErrInUse, f.Close())
 	}
 	return f, nil
 }
@@ -118,12 +120,13 @@ func lock(dir string) (*os.File, error) {
 func checkVersion(dir string) error {
 	found, err := filepath.Glob(filepath.Join(dir, databasePrefix+"*"+databaseSuffix))
 	if err != nil {
-		return fmt.Errorf("look into data directory: %w", err)
+		return err
 	}
 	for _, path := range found {
 		wrote := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), databasePrefix), databaseSuffix)
 		if wrote != Version {
-			return &VersionError{Dir: dir, Wrote: wrote}
+			return fmt.Errorf("%w: %s, and this program holds %s; finish with the program that wrote it, or choose another directory",
+				ErrOtherVersion, wrote, Version)
 		}
 	}
 	return nil

@@ -51,9 +51,8 @@ type Server struct {
 }
 
 // Start starts the server and returns when its frontend and its UI answer. A
-// port that is not free is a [*PortError], a data directory that another
-// process holds a [*InUseError], one that another version of the server wrote
-// a [*VersionError]; each is found before anything was changed.
+// port that is not free is a [*PortError], a data directory that cannot be used
+// a [*DataError]; with [ErrInUse] and [ErrOtherVersion] nothing was changed.
 func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	s := &Server{level: zap.NewAtomicLevelAt(o.Logger.Level())}
 	o.Logger = o.Logger.WithOptions(zap.IncreaseLevel(s.level))

@@ -30,8 +30,13 @@ var (
 	oidFriendlyName  = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 20}
 	oidProviderName  = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 17, 1}
 	oidPBES2         = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 13}
+	oidPBMAC1        = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 14}
 	oidSHA1          = asn1.ObjectIdentifier{1, 3, 14, 3, 2, 26}
 )
+
+// maxIterations bounds the work that a file can ask for before its password
+// is known to be right; common are 2,000 to 600,000.
+const maxIterations = 1_000_000
 
 type pfxContent struct {
 	Type    asn1.ObjectIdentifier
@@ -79,6 +84,9 @@ func readShape(pfx []byte) (pfxShape, error) {
 		return pfxShape{}, fmt.Errorf("read pfx: contents: %w", err)
 	}
 	mac := file.MAC.Digest.Algorithm.Algorithm
+	if file.MAC.Iterations > maxIterations || mac.Equal(oidPBMAC1) {
+		return pfxShape{}, errors.New("read pfx: its MAC takes too long, or is of a kind that Windows does not know")
+	}
 	shape := pfxShape{modern: len(mac) > 0 && !mac.Equal(oidSHA1)}
 	for _, content := range contents {
 		if err := shape.readContent(content); err != nil {

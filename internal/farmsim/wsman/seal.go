@@ -3,6 +3,7 @@ package wsman
 import (
 	"bytes"
 	"crypto/hmac"
+	"crypto/md5"
 	"crypto/rc4"
 	"encoding/binary"
 	"errors"
@@ -129,4 +130,33 @@ func unwrapSealed(body []byte) ([]byte, error) {
 		return nil, errSealed
 	}
 	return body[4:], nil
+}
+
+func hmacMD5(key []byte, parts ...[]byte) []byte {
+	h := hmac.New(md5.New, key)
+	for _, p := range parts {
+		h.Write(p)
+	}
+	return h.Sum(nil)
+}
+
+func md5Sum(parts ...[]byte) []byte {
+	h := md5.New()
+	for _, p := range parts {
+		h.Write(p)
+	}
+	return h.Sum(nil)
+}
+
+func rc4Once(key, data []byte) ([]byte, error) {
+	if len(data) != 16 {
+		return nil, errors.New("the session key is missing")
+	}
+	c, err := rc4.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, len(data))
+	c.XORKeyStream(out, data)
+	return out, nil
 }

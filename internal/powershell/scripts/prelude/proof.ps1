@@ -3,8 +3,8 @@
 
 # What the task runs. It finds the certificate by its thumbprint, which takes
 # the place of the forty zeroes: a task's program takes no other input that
-# leaves no file. Exit code 90 is success: 0 is what a program ends with that
-# did nothing.
+# leaves no file. Exit code 90 is success, for 0 is what a program ends with
+# that did nothing; 91 and 92 are failure to verify, and to sign.
 $FarmTrustProof = {
     $ErrorActionPreference = 'Stop'
     try {
@@ -59,7 +59,8 @@ function Assert-KeySignsAs {
     )
 
     $name = 'farmtrust-' + [Guid]::NewGuid().ToString('N')
-    $action = New-ScheduledTaskAction -Execute 'powershell.exe' -Argument (New-ProofArgument -Thumbprint $Thumbprint)
+    $program = "$env:SystemRoot\System32\WindowsPowerShell\v1.0\powershell.exe"
+    $action = New-ScheduledTaskAction -Execute $program -Argument (New-ProofArgument -Thumbprint $Thumbprint)
     $principal = New-ScheduledTaskPrincipal -UserId $Sid -LogonType ServiceAccount
     $settings = New-ScheduledTaskSettingsSet -AllowStartIfOnBatteries -ExecutionTimeLimit ([timespan]::FromMinutes(2))
     Register-ScheduledTask -TaskName $name -Action $action -Principal $principal -Settings $settings | Out-Null
@@ -68,7 +69,10 @@ function Assert-KeySignsAs {
         $code = Wait-Proof -TaskName $name -Deadline ([datetime]::UtcNow.AddMinutes(2))
     }
     finally { Unregister-ScheduledTask -TaskName $name -Confirm:$false }
-    if ($code -ne 90) {
+    if ($code -eq 91 -or $code -eq 92) {
         Stop-Script -Id 'KeyDoesNotSign' -Message "$Sid cannot sign with the key of certificate $Thumbprint (task result $code)"
+    }
+    if ($code -ne 90) {
+        Stop-Script -Id 'ProofUnavailable' -Message "the task that is to sign with the key ended with result $code"
     }
 }

@@ -292,7 +292,7 @@ function Start-ScheduledTask {
         $task.result = 92
         if ($task.user -in $entry.readers -and $task.user -notin $entry.denied -and $entry.pfx) { $task.result = 90 }
     }
-    if ($world.taskResult) { $task.result = $world.taskResult }
+    if ($null -ne $world.taskResult) { $task.result = $world.taskResult }
     Set-World $world
 }
 

@@ -67,8 +67,9 @@ function Get-ServiceStart {
     param([Parameter(Mandatory = $true)] [ValidateSet('WACSM', 'SPTimerV4')] [string] $Name)
 
     foreach ($service in Get-CimInstance -ClassName Win32_Service -Filter "Name = '$Name'") {
+        if ($service.ProcessId -eq 0) { continue }
         foreach ($process in Get-CimInstance -ClassName Win32_Process -Filter "ProcessId = $($service.ProcessId)") {
-            if ($service.ProcessId -ne 0) { return $process.CreationDate }
+            return $process.CreationDate
         }
     }
     return $null

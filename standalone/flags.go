@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+)
+
+// options are the flags.
+type options struct {
+	config, farm string
+	data         string
+	port, uiPort int
+	log          string
+	exit, json   bool
+}
+
+const help = `Runs farmtrust in one process: an embedded Temporal server with its UI, the
+worker, and the rotation of one farm.
+
+Without -config the farm is a simulated one that speaks WinRM over HTTPS. An
+expiry event sets up its trust from nothing, a second one renews it.
+
+With -config the trust of a farm of yours is brought to its newest certificate.
+Paths are relative to the folder that the program runs in; for go run -C DIR that
+is DIR.
+
+Examples:
+  go run -C standalone .
+  go run -C standalone . -exit -o json
+  go run -C standalone . -config /etc/farmtrust.yaml -data /var/lib/farmtrust
+
+Flags:
+`
+
+const exitHelp = `
+Exit codes:
+  0  the trust was verified, or is as desired already
+  1  it was not: refused, incomplete, or stopped before the end
+  2  a flag, the configuration, a port or the data directory cannot be used
+`
+
+// parse reads the flags. Help goes to w; what is wrong is a [*usageError].
+func parse(args []string, w io.Writer) (options, error) {
+	var o options
+	var output string
+	flags := flag.NewFlagSet("standalone", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&o.config, "config", "", "farmtrust's configuration `file` (default: a simulated farm)")
+	flags.StringVar(&o.farm, "farm", "", "the `name` of the farm, where the configuration has several")
+	flags.StringVar(&o.data, "data", "", "keep Temporal's state in this `directory`, that of simulated farms in its\nfolder \"simulated\" (default: in memory)")
+	flags.IntVar(&o.port, "port", 7233, "`port` of the Temporal server on 127.0.0.1; 0 for any that is free")
+	flags.IntVar(&o.uiPort, "ui-port", 8233, "`port` of the Temporal UI on 127.0.0.1; 0 for any that is free")
+	flags.StringVar(&o.log, "log", "", "append what Temporal and the worker log to this `file` (default: not kept)")
+	flags.BoolVar(&o.exit, "exit", false, "end after the report rather than with Ctrl-C")
+	flags.StringVar(&output, "o", "table", "`form` of the report on standard output: table, or json on the last line")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			flags.SetOutput(w)
+			fmt.Fprint(w, help)
+			flags.PrintDefaults()
+			fmt.Fprint(w, exitHelp)
+			return o, err
+		}
+		return o, wrong("%w", err)
+	}
+	o.json = output == "json"
+	return o, o.check(flags, output)
+}
+
+func (o options) check(flags *flag.FlagSet, output string) error {
+	var empty string
+	flags.Visit(func(f *flag.Flag) {
+		if f.Value.String() == "" {
+			empty = f.Name
+		}
+	})
+	switch {
+	case flags.NArg() > 0:
+		return wrong("unexpected argument %q", flags.Arg(0))
+	case empty != "":
+		return wrong("-%s has no value", empty)
+	case output != "table" && output != "json":
+		return wrong("unknown form %q: use -o table or -o json", output)
+	case o.farm != "" && o.config == "":
+		return wrong("-farm %s: give -config too, which says where its servers are", o.farm)
+	case !isPort(o.port):
+		return wrong("-port %d: a port is 0 to 65535", o.port)
+	case !isPort(o.uiPort):
+		return wrong("-ui-port %d: a port is 0 to 65535", o.uiPort)
+	}
+	return nil
+}
+
+func isPort(n int) bool { return n >= 0 && n <= 65535 }
+
+func wrong(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...)}
+}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"io"
+	"os"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// openLog makes the log of everything in this process. Without a file it only
+// says why the process had to end: people watch a table that is repainted in
+// place, and entries between its lines would tear it.
+func openLog(path string, stderr io.Writer) (*zap.Logger, func() error, error) {
+	encoder := zap.NewProductionEncoderConfig()
+	encoder.EncodeTime = zapcore.ISO8601TimeEncoder
+	cores := []zapcore.Core{
+		zapcore.NewCore(zapcore.NewConsoleEncoder(encoder), zapcore.Lock(zapcore.AddSync(stderr)), zap.DPanicLevel),
+	}
+	done := func() error { return nil }
+	if path != "" {
+		file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return nil, nil, wrong("open log: %w", err)
+		}
+		done = file.Close
+		cores = append(cores, zapcore.NewCore(zapcore.NewJSONEncoder(encoder), zapcore.Lock(file), zap.InfoLevel))
+	}
+	return zap.New(zapcore.NewTee(cores...)), done, nil
+}

@@ -1,0 +1,268 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim"
+	"github.com/farmtrust/farmtrust/standalone/embedded"
+)
+
+// anyPorts lets tests run beside each other.
+var anyPorts = []string{"-port", "0", "-ui-port", "0"}
+
+type result struct {
+	code     int
+	out, err string
+}
+
+func runWith(t *testing.T, args ...string) result {
+	t.Helper()
+	var out, err bytes.Buffer
+	code := run(t.Context(), append(anyPorts[:len(anyPorts):len(anyPorts)], args...), &out, &err)
+	return result{code, out.String(), err.String()}
+}
+
+// report reads the last line of standard output.
+func (r result) report(t *testing.T) farm.Report {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(r.out), "\n")
+	var report farm.Report
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &report); err != nil {
+		t.Fatalf("the last line is no report: %v\n%s", err, r.out)
+	}
+	return report
+}
+
+// refused checks that a run ended with exit code 2 and one line that says all
+// of parts.
+func (r result) refused(t *testing.T, parts ...string) {
+	t.Helper()
+	if r.code != exitUsage || r.out != "" {
+		t.Errorf("got exit code %d and output %q, want %d and none", r.code, r.out, exitUsage)
+	}
+	if strings.Count(r.err, "\n") != 1 {
+		t.Errorf("got %q, want one line", r.err)
+	}
+	for _, part := range parts {
+		if !strings.Contains(r.err, part) {
+			t.Errorf("%q does not say %q", r.err, part)
+		}
+	}
+}
+
+func TestWithoutConfigurationASimulatedFarmIsSetUpAndRenewed(t *testing.T) {
+	t.Parallel()
+	got := runWith(t, "-exit")
+	if got.code != exitOK {
+		t.Fatalf("got exit code %d\n%s", got.code, got.err)
+	}
+	if n := strings.Count(got.out, "contoso: verified"); n != 2 {
+		t.Errorf("got %d verified reports, want 2:\n%s", n, got.out)
+	}
+	for _, part := range []string{"near expiry of oos-s2s", "oos-03.contoso.com", "sp-02.contoso.com", "instead of"} {
+		if !strings.Contains(got.out, part) {
+			t.Errorf("the reports do not say %q:\n%s", part, got.out)
+		}
+	}
+	for _, step := range []string{"import certificate  changed", "trust issuers  changed", "restart  changed", "verify  "} {
+		if !strings.Contains(got.err, step) {
+			t.Errorf("the progress does not say %q:\n%s", step, got.err)
+		}
+	}
+}
+
+func TestTheLastLineOfJSONIsTheReportOfTheRenewal(t *testing.T) {
+	t.Parallel()
+	got := runWith(t, "-exit", "-o", "json")
+	report := got.report(t)
+	if got.code != exitOK || report.Outcome != farm.Verified || report.Farm != "contoso" {
+		t.Errorf("got exit code %d, outcome %q of farm %q\n%s", got.code, report.Outcome, report.Farm, got.err)
+	}
+	if report.Previous == "" || report.Target == "" || report.Previous == report.Target {
+		t.Errorf("got target %q instead of %q", report.Target, report.Previous)
+	}
+	if len(report.Servers) != 5 {
+		t.Errorf("got %d servers, want 5", len(report.Servers))
+	}
+}
+
+func TestItStaysUpWithItsUIUntilItIsEnded(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	words, told := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, append(anyPorts[:len(anyPorts):len(anyPorts)], "-data", t.TempDir()), io.Discard, told)
+		_ = told.Close()
+	}()
+	said := readUntil(t, words, "Ctrl-C ends")
+	go func() { _, _ = io.Copy(io.Discard, words) }()
+	addresses := regexp.MustCompile(`http://\S+`).FindAllString(said, -1)
+	for _, address := range addresses {
+		response, err := http.Get(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s", address, response.Status)
+		}
+		if err := response.Body.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(addresses) != 3 {
+		t.Errorf("got the addresses %q, want those of two rotations and the UI", addresses)
+	}
+	cancel()
+	if got := <-code; got != exitOK {
+		t.Errorf("got exit code %d", got)
+	}
+}
+
+// readUntil reads until the text came.
+func readUntil(t *testing.T, r io.Reader, text string) string {
+	t.Helper()
+	var all strings.Builder
+	buffer := make([]byte, 4096)
+	for !strings.Contains(all.String(), text) {
+		n, err := r.Read(buffer)
+		all.Write(buffer[:n])
+		if err != nil {
+			t.Fatalf("%v after:\n%s", err, all.String())
+		}
+	}
+	return all.String()
+}
+
+func TestAConfiguredFarmIsSetUpAndThenFoundInOrder(t *testing.T) {
+	t.Parallel()
+	sim := simulateFarm(t, farmsim.Options{})
+	for _, want := range []farm.Outcome{farm.Verified, farm.Already} {
+		got := runWith(t, "-exit", "-o", "json", "-config", sim.Config(), "-farm", farmsim.FarmName)
+		if outcome := got.report(t).Outcome; got.code != exitOK || outcome != want {
+			t.Errorf("got exit code %d, outcome %q, want %q\n%s", got.code, outcome, want, got.err)
+		}
+	}
+}
+
+func TestAFarmThatIsNotFitEndsWithItsReportAndExitCodeOne(t *testing.T) {
+	t.Parallel()
+	sim := simulateFarm(t, farmsim.Options{Skew: map[string]time.Duration{"oos-02.contoso.com": -48 * time.Hour}})
+	got := runWith(t, "-exit", "-o", "json", "-config", sim.Config())
+	if outcome := got.report(t).Outcome; got.code != exitFailed || outcome != farm.Refused {
+		t.Errorf("got exit code %d, outcome %q\n%s", got.code, outcome, got.err)
+	}
+	if !strings.Contains(got.err, "oos-02.contoso.com") {
+		t.Errorf("the server is not named:\n%s", got.err)
+	}
+}
+
+func simulateFarm(t *testing.T, o farmsim.Options) *farmsim.Sim {
+	t.Helper()
+	o.Dir = t.TempDir()
+	sim, err := farmsim.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := sim.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return sim
+}
+
+func TestBadFlagsAreOneLineAndExitCodeTwo(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		args []string
+		says string
+	}{
+		"unknown flag":           {[]string{"-wat"}, "-wat"},
+		"argument":               {[]string{"contoso"}, `unexpected argument "contoso"`},
+		"unknown form":           {[]string{"-o", "xml"}, "use -o table or -o json"},
+		"port too large":         {[]string{"-port", "65536"}, "-port 65536"},
+		"negative port":          {[]string{"-ui-port", "-1"}, "-ui-port -1"},
+		"port that is no number": {[]string{"-port", "http"}, "http"},
+		"farm of nothing":        {[]string{"-farm", "contoso"}, "give -config too"},
+		"empty name":             {[]string{"-config", ""}, "-config has no value"},
+		"empty directory":        {[]string{"-data="}, "-data has no value"},
+		"no such file":           {[]string{"-config", "nowhere.yaml"}, "nowhere.yaml"},
+		"log in no folder":       {[]string{"-log", "nowhere/log"}, "nowhere/log"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			runWith(t, c.args...).refused(t, c.says)
+		})
+	}
+}
+
+func TestHelpSaysWhatTheExitCodesMean(t *testing.T) {
+	t.Parallel()
+	got := runWith(t, "-h")
+	if got.code != exitOK || !strings.Contains(got.err, "-ui-port") || !strings.Contains(got.err, "Exit codes") {
+		t.Errorf("got exit code %d and %s", got.code, got.err)
+	}
+}
+
+func TestAnUnknownFarmIsRefused(t *testing.T) {
+	t.Parallel()
+	sim := simulateFarm(t, farmsim.Options{WithoutWire: true})
+	runWith(t, "-config", sim.Config(), "-farm", "contosso").refused(t, "contosso", "contoso")
+}
+
+func TestOneOfSeveralFarmsMustBeNamed(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "farmtrust.yaml")
+	text := "farms:\n"
+	for _, name := range []string{"fabrikam", "contoso"} {
+		text += fmt.Sprintf(`- name: %[1]s
+  office: {servers: [oos-01.%[1]s.com], connection: all}
+  sharePoint: [{frontEnd: sp-01.%[1]s.com, connection: all, sites: [https://portal.%[1]s.com]}]
+  certificate: {source: {directory: {path: %[1]s, password: env:PFX}}}
+`, name)
+	}
+	text += "connections: {all: {auth: ntlm, user: svc@contoso.com, password: env:PASSWORD}}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runWith(t, "-config", file).refused(t, "name one with -farm", "fabrikam", "contoso")
+}
+
+func TestAPortThatIsTakenIsRefused(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	port := fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
+	for _, flag := range []string{"-port", "-ui-port"} {
+		runWith(t, flag, port).refused(t, port, "choose another")
+	}
+}
+
+func TestADataDirectoryThatCannotBeUsedIsRefused(t *testing.T) {
+	t.Parallel()
+	sim := simulateFarm(t, farmsim.Options{WithoutWire: true})
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "temporal-1.29.1.db"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runWith(t, "-config", sim.Config(), "-data", dir).refused(t, dir, "1.29.1", embedded.Version)
+	runWith(t, "-data", filepath.Join(dir, "temporal-1.29.1.db")).refused(t, "temporal-1.29.1.db")
+}
