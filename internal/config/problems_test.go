@@ -284,7 +284,7 @@ func problemsOf(t *testing.T, content string) string {
 	if !errors.As(err, &problems) {
 		t.Fatalf("got %v; want problems", err)
 	}
-	for _, line := range strings.Split(err.Error(), "\n") {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
 		if !strings.HasPrefix(line, path+":") {
 			t.Errorf("%q does not begin with the file", line)
 		}
