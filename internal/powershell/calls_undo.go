@@ -61,8 +61,10 @@ func (RestoreS2SCertificateName) Answer() (r RestoreNameResult) { return r }
 type RestoreNameResult struct {
 	Changed bool `json:"changed"`
 	// Kept says that the product refused an empty name, so that Ours stays:
-	// whether it accepts one is not documented.
-	Kept bool `json:"kept"`
+	// whether it accepts one is not documented. Reason is what the product
+	// said; empty when it kept the name without a word.
+	Kept   bool   `json:"kept"`
+	Reason string `json:"reason"`
 }
 
 // RemoveRootAuthority removes SharePoint's trusted root authorities that hold

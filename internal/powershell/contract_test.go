@@ -24,6 +24,8 @@ func calls() []interface{ Script() string } {
 		powershell.RestartOfficeServer{NotBefore: &now}, powershell.GetSharePointFarm{},
 		powershell.SetTrustedIssuer{}, powershell.AddRootAuthority{}, powershell.GetSharePointServer{},
 		powershell.RestartSharePointServer{},
+		powershell.RestoreTrustedIssuer{}, powershell.RestoreS2SCertificateName{}, powershell.RemoveRootAuthority{},
+		powershell.RevokeS2SKey{}, powershell.RemoveS2SCertificate{}, powershell.GetCertificateUse{}, powershell.HideS2SCertificate{},
 	}
 }
 
@@ -108,9 +110,13 @@ func TestEveryRefusalOfAScriptHasARemedy(t *testing.T) {
 func TestStandInsCoverWhatOnlyWindowsCanRun(t *testing.T) {
 	t.Parallel()
 	defined := regexp.MustCompile(`(?m)^function ([\w-]+)`)
-	standins, err := os.ReadFile("testdata/standins/windows.ps1")
-	if err != nil {
-		t.Fatal(err)
+	var standins []byte
+	for _, name := range []string{"windows.ps1", "retire.ps1"} {
+		text, err := os.ReadFile(filepath.Join("testdata/standins", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		standins = append(standins, text...)
 	}
 	files, err := filepath.Glob("scripts/prelude/windows/*.ps1")
 	if err != nil || len(files) == 0 {

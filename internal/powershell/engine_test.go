@@ -99,7 +99,7 @@ func (e *engine) runText(ctx context.Context, target powershell.Target, call pow
 
 func (e *engine) prelude() (string, error) {
 	var standins strings.Builder
-	for _, name := range []string{"world.ps1", "windows.ps1"} {
+	for _, name := range []string{"world.ps1", "windows.ps1", "retire.ps1"} {
 		raw, err := os.ReadFile(filepath.Join(e.standins, name))
 		if err != nil {
 			return "", err
@@ -175,6 +175,11 @@ type storeEntry struct {
 	File         string   `json:"file"`
 	Readers      []string `json:"readers"`
 	Denied       []string `json:"denied"`
+	// Inherited readers have an entry that is not of their own.
+	Inherited []string `json:"inherited"`
+	Archived  bool     `json:"archived"`
+	// KeyGone is a key that was deleted: the certificate still tells of it.
+	KeyGone bool `json:"keyGone"`
 }
 
 type issuerEntry struct {

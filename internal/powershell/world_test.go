@@ -97,6 +97,7 @@ func someMachine() map[string]any {
 	return map[string]any{
 		"stores":      map[string]any{"My": []storeEntry{}, "Root": []storeEntry{}, "CA": []storeEntry{}},
 		"keyProvider": farm.KeyProvider, "losesKeys": false, "removedKeys": []string{},
+		"clings": false, "tlsText": []string{}, "listeners": []string{},
 		"machine": map[string]any{
 			"domain": "contoso.com", "forest": "contoso.com", "windowsBuild": 17763, "elevated": true,
 			"pendingReboot": false, "configurationMode": "ApplyAndMonitor",
@@ -115,7 +116,7 @@ func officeServer(t *testing.T) map[string]any {
 	t.Helper()
 	w := someMachine()
 	w["office"] = map[string]any{
-		"joined": true, "forgets": false, "master": machineName(t), "health": "Unhealthy",
+		"joined": true, "forgets": false, "refusesNoName": false, "fails": false, "master": machineName(t), "health": "Unhealthy",
 		"machines": []string{machineName(t), "OOS-02"},
 		"farm": map[string]any{
 			"s2sCertificateName": "", "certificateName": "office.contoso.com", "allowHttp": false, "sslOffloaded": false,

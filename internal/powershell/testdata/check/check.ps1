@@ -13,7 +13,8 @@ $types = ConvertFrom-Json -InputObject ([System.IO.File]::ReadAllText((Join-Path
 $common = 'ErrorAction', 'ErrorVariable', 'WarningAction', 'OutVariable', 'Verbose'
 # Texts that are run because they came over standard input, and programs that
 # no command replaces: the only commands whose name is not a plain word.
-$namedAtRunTime = '$script', '([ScriptBlock]::Create([Text.Encoding]::UTF8.GetString($d, 4, $n)))', '"$env:SystemRoot\System32\iisreset.exe"'
+$namedAtRunTime = '$script', '([ScriptBlock]::Create([Text.Encoding]::UTF8.GetString($d, 4, $n)))', '"$env:SystemRoot\System32\iisreset.exe"',
+    '"$env:SystemRoot\System32\netsh.exe"'
 $compiles = 'dispatch.ps1', 'bootstrap.ps1'
 $secrets = 'FarmTrustSecrets', 'password', 'chars', 'secret'
 # Syntax that Windows PowerShell 5.1 does not parse.

@@ -6,6 +6,7 @@ function Get-StoreCertificate {
     param([Parameter(Mandatory = $true)] [ValidateSet('My', 'Root', 'CA')] [string] $Store)
 
     foreach ($entry in (Get-World).stores.$Store) {
+        if ($entry.archived) { continue }
         if ($entry.pfx) {
             $certificate = [System.Security.Cryptography.X509Certificates.X509Certificate2]::new([Convert]::FromBase64String($entry.pfx), 'world')
         }
@@ -33,7 +34,7 @@ function Add-StoreCertificate {
     }
     $world.stores.$Store = @($world.stores.$Store) + [pscustomobject] @{
         der = [Convert]::ToBase64String($Certificate.RawData); pfx = $pfx; friendlyName = ''
-        provider = $provider; file = 'C:\keys\' + $Certificate.Thumbprint; readers = @('S-1-5-18', 'S-1-5-32-544'); denied = @()
+        provider = $provider; file = 'C:\keys\' + $Certificate.Thumbprint; readers = @('S-1-5-18', 'S-1-5-32-544'); denied = @(); inherited = @(); archived = $false; keyGone = $false
     }
     Set-World $world
 }
@@ -56,7 +57,7 @@ function Remove-StoreCertificate {
     $world = Get-World
     $gone = Find-Entry -World $world -Store $Store -Thumbprint $Thumbprint
     $world.stores.$Store = @($world.stores.$Store | Where-Object { $_ -ne $gone })
-    Set-World $world
+    if (-not $world.clings) { Set-World $world }
 }
 
 function Set-StoreFriendlyName {
@@ -76,6 +77,7 @@ function Get-KeyLocation {
     param([Parameter(Mandatory = $true)] [System.Security.Cryptography.X509Certificates.X509Certificate2] $Certificate)
 
     $entry = Find-Entry -World (Get-World) -Store My -Thumbprint $Certificate.Thumbprint
+    if ($entry.keyGone) { throw (New-Object System.Security.Cryptography.CryptographicException 0x80090016) }
     if ($entry.provider -eq '') { Stop-Script -Id 'KeyMissing' -Message 'no key' }
     return [pscustomobject] @{ Provider = $entry.provider; File = $entry.file }
 }
@@ -107,6 +109,7 @@ function Remove-Key {
 
     $world = Get-World
     $world.removedKeys = @($world.removedKeys) + $Certificate.Thumbprint
+    foreach ($entry in Find-Entry -World $world -Store My -Thumbprint $Certificate.Thumbprint) { $entry.keyGone = $true }
     Set-World $world
 }
 

@@ -23,6 +23,7 @@ function Add-StoreCertificate {
     finally { $opened.Close() }
 }
 
+# Archived certificates go too.
 function Remove-StoreCertificate {
     [CmdletBinding()]
     param(
@@ -31,7 +32,7 @@ function Remove-StoreCertificate {
     )
 
     $opened = New-Object System.Security.Cryptography.X509Certificates.X509Store $Store, 'LocalMachine'
-    $opened.Open([System.Security.Cryptography.X509Certificates.OpenFlags]::ReadWrite)
+    $opened.Open([System.Security.Cryptography.X509Certificates.OpenFlags] 'ReadWrite, IncludeArchived')
     try {
         foreach ($certificate in $opened.Certificates) {
             if ($certificate.Thumbprint -eq $Thumbprint) { $opened.Remove($certificate) }

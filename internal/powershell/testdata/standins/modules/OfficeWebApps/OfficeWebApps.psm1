@@ -47,6 +47,9 @@ function Set-OfficeWebAppsFarm {
     Assert-Joined
     if (-not $Force) { throw 'Windows PowerShell is in NonInteractive mode. Read and Prompt functionality is not available.' }
     $world = Get-World
+    if ($PSBoundParameters.ContainsKey('S2SCertificateName') -and ($world.office.fails -or ($S2SCertificateName -eq '' -and $world.office.refusesNoName))) {
+        Stop-Product -Id 'lokalisiert' -Exception (New-Object System.ArgumentException 'Der Name fehlt.')
+    }
     if (-not $world.office.forgets) {
         if ($PSBoundParameters.ContainsKey('S2SCertificateName')) { $world.office.farm.s2sCertificateName = $S2SCertificateName }
         if ($PSBoundParameters.ContainsKey('AllowOutboundHttp')) { $world.office.farm.allowOutboundHttp = [bool] $AllowOutboundHttp }

@@ -120,7 +120,12 @@ function Get-SPAppPrincipal {
         [Parameter(Position = 2, ValueFromPipeline = $true)] [object] $AssignmentCollection
     )
 
-    if ((Get-World).sharePoint.withoutPrincipals) { return $null }
+    $world = Get-World
+    if ($world.sharePoint.withoutPrincipals) { return $null }
+    if ($NameIdentifier -notin @($world.sharePoint.issuers | ForEach-Object { $_.registeredName })) {
+        Stop-Product -Id 'Microsoft.SharePoint.PowerShell.SPCmdletGetAppPrincipal' -Exception (
+            New-Object System.InvalidOperationException 'The app principal could not be found.')
+    }
     return [pscustomobject] @{ NameIdentifier = $NameIdentifier }
 }
 
@@ -135,10 +140,12 @@ function Set-SPAppPrincipalPermission {
         [Parameter(Position = 4)] [object] $AssignmentCollection
     )
 
+    # Without the switch the policy stays as it is.
+    $policy = (Get-AppPermissionEntry -Site $Site.Url -RegisteredName $AppPrincipal.NameIdentifier).appOnly
     $world = Get-World
     $kept = @($world.sharePoint.permissions | Where-Object { $_.site -ne $Site.Url -or $_.registeredName -ne $AppPrincipal.NameIdentifier })
     $world.sharePoint.permissions = $kept + [pscustomobject] @{
-        site = $Site.Url; registeredName = $AppPrincipal.NameIdentifier; right = [string] $Right; appOnly = [bool] $EnableAppOnlyPolicy
+        site = $Site.Url; registeredName = $AppPrincipal.NameIdentifier; right = [string] $Right; appOnly = $policy -or $EnableAppOnlyPolicy
     }
     Set-World $world
 }
@@ -164,5 +171,6 @@ function Get-SPServer {
 $edition = 'issuer-2016.ps1'
 if (([version] (Get-World).sharePoint.version).Build -ge 13000) { $edition = 'issuer-subscription.ps1' }
 . (Join-Path -Path $PSScriptRoot -ChildPath $edition)
+. (Join-Path -Path $PSScriptRoot -ChildPath 'removal.ps1')
 
-Export-ModuleMember -Function Get-SP*, New-SP*, Set-SP*
+Export-ModuleMember -Function Get-SP*, New-SP*, Set-SP*, Remove-SP*

@@ -1,0 +1,127 @@
+# The end of a certificate: who still names it, and its removal with its key.
+
+# The certificate in the Personal store, archived or not; null when it is not
+# there.
+function Find-PersonalCertificate {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $Thumbprint)
+
+    foreach ($certificate in Get-PersonalCertificate) {
+        if ($certificate.Thumbprint -eq $Thumbprint) { return $certificate }
+    }
+    return $null
+}
+
+# The addresses that http.sys serves with a certificate. The words of the list
+# are localized, its shape is not: the line above a hash ends in its address.
+# That shape is inferred from published output of several Windows versions.
+function Find-TlsBinding {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [ValidatePattern('^[0-9A-F]{40}$')] [string] $Thumbprint)
+
+    $address = ''
+    foreach ($line in Get-TlsBindingText) {
+        if ($line -match "\b$Thumbprint\b") { $address }
+        elseif ($line -match '(\S+)\s*$') { $address = $Matches[1] }
+    }
+}
+
+# What on this server names a certificate, in words.
+function Find-CertificateUse {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $Thumbprint,
+        [Parameter(Mandatory = $true)] [AllowEmptyString()] [string] $FriendlyName
+    )
+
+    if ($FriendlyName -ne '' -and $null -ne (Get-OfficeMachine)) {
+        $farm = Get-OfficeWebAppsFarm
+        if ($farm.S2SCertificateName -eq $FriendlyName) { 'S2SCertificateName' }
+        if ($farm.CertificateName -eq $FriendlyName) { 'CertificateName' }
+    }
+    foreach ($address in Find-TlsBinding -Thumbprint $Thumbprint) { "http.sys $address" }
+    foreach ($typed in Get-ListenerThumbprint) {
+        # Thumbprints are often pasted with blanks, some of them invisible.
+        if (($typed -replace '[^0-9A-Fa-f]', '') -eq $Thumbprint) { return 'WinRM listener' }
+    }
+}
+
+function Assert-CertificateUnused {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $Thumbprint)
+
+    $friendlyName = ''
+    $certificate = Find-PersonalCertificate -Thumbprint $Thumbprint
+    if ($null -ne $certificate) { $friendlyName = [string] $certificate.FriendlyName }
+    $uses = @(Find-CertificateUse -Thumbprint $Thumbprint -FriendlyName $friendlyName)
+    if ($uses.Count -gt 0) {
+        Stop-Script -Id 'InUse' -Message "certificate $Thumbprint is still named by: $($uses -join ', ')"
+    }
+}
+
+# The file of a certificate's key; null when the key is gone already, as after
+# a removal that was cut short (NTE_BAD_KEYSET).
+function Find-KeyFile {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [object] $Certificate)
+
+    try { $file = (Get-KeyLocation -Certificate $Certificate).File }
+    catch [System.Security.Cryptography.CryptographicException] {
+        if ($_.Exception.GetBaseException().HResult -ne 0x80090016) { throw }
+        return $null
+    }
+    if ($file -eq '') {
+        Stop-Script -Id 'KeyFileNotFound' -Message "the key of certificate $($Certificate.Thumbprint) is in none of the folders of machine keys"
+    }
+    return $file
+}
+
+# Whether another certificate has its key in the same file: a certificate that
+# was renewed with its key does. Keys that cannot be opened are other keys.
+function Test-SharedKeyFile {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $File,
+        [Parameter(Mandatory = $true)] [string] $Thumbprint
+    )
+
+    foreach ($other in Get-PersonalCertificate) {
+        if ($other.Thumbprint -eq $Thumbprint -or -not $other.HasPrivateKey) { continue }
+        try { $same = (Get-KeyLocation -Certificate $other).File -eq $File }
+        catch { $same = $false }
+        if ($same) { return $true }
+    }
+    return $false
+}
+
+# Removes a certificate from Personal with its key. The key goes first: one
+# that is left without its certificate is found by nobody.
+function Remove-PersonalCertificate {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [object] $Certificate)
+
+    if ($Certificate.HasPrivateKey) {
+        $file = Find-KeyFile -Certificate $Certificate
+        if ($null -ne $file -and -not (Test-SharedKeyFile -File $file -Thumbprint $Certificate.Thumbprint)) {
+            Remove-Key -Certificate $Certificate
+        }
+    }
+    Remove-StoreCertificate -Store My -Thumbprint $Certificate.Thumbprint
+}
+
+# A certificate that a group policy puts there comes back, or never goes.
+function Assert-StoreWithout {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [ValidateSet('My', 'Root', 'CA')] [string] $Store,
+        [Parameter(Mandatory = $true)] [string[]] $Thumbprint
+    )
+
+    if ($Store -eq 'My') { $left = @(Get-PersonalCertificate) }
+    else { $left = @(Get-StoreCertificate -Store $Store) }
+    foreach ($certificate in $left) {
+        if ($certificate.Thumbprint -in $Thumbprint) {
+            Stop-Script -Id 'SettingNotKept' -Message "certificate $($certificate.Thumbprint) is still in store $Store after it was removed"
+        }
+    }
+}
