@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ type result struct {
 func runWith(t *testing.T, args ...string) result {
 	t.Helper()
 	var out, err bytes.Buffer
-	code := run(t.Context(), append(anyPorts[:len(anyPorts):len(anyPorts)], args...), &out, &err)
+	code := run(t.Context(), append(slices.Clip(anyPorts), args...), &out, &err)
 	return result{code, out.String(), err.String()}
 }
 
@@ -106,7 +107,7 @@ func TestItStaysUpWithItsUIUntilItIsEnded(t *testing.T) {
 	words, told := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, append(anyPorts[:len(anyPorts):len(anyPorts)], "-data", t.TempDir()), io.Discard, told)
+		code <- run(ctx, append(slices.Clip(anyPorts), "-data", t.TempDir()), io.Discard, told)
 		_ = told.Close()
 	}()
 	said := readUntil(t, words, "Ctrl-C ends")
