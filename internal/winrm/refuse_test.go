@@ -262,12 +262,14 @@ func TestAWebServerWithoutWinRMIsNotTakenForOne(t *testing.T) {
 		status int
 		body   string
 		want   powershell.Kind
+		says   string
 	}{
-		"no such page":      {http.StatusNotFound, "", powershell.Unreachable},
-		"service stopped":   {http.StatusServiceUnavailable, "", powershell.Unreachable},
-		"not allowed":       {http.StatusForbidden, "", powershell.Forbidden},
-		"a page":            {http.StatusOK, "<html><body>Hello</body></html>", powershell.Garbled},
-		"an endless answer": {http.StatusOK, strings.Repeat("x", 2<<20), powershell.Garbled},
+		"no such page":      {http.StatusNotFound, "", powershell.Unreachable, "there is no WinRM at this address"},
+		"service stopped":   {http.StatusServiceUnavailable, "", powershell.Unreachable, "the WinRM service does not run"},
+		"not allowed":       {http.StatusForbidden, "", powershell.Forbidden, "the account may not use WinRM"},
+		"small envelopes":   {http.StatusRequestEntityTooLarge, "", powershell.Unreachable, "raise its MaxEnvelopeSizekb"},
+		"a page":            {http.StatusOK, "<html><body>Hello</body></html>", powershell.Garbled, "read SOAP envelope"},
+		"an endless answer": {http.StatusOK, strings.Repeat("x", 2<<20), powershell.Garbled, "an answer exceeds"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -277,6 +279,9 @@ func TestAWebServerWithoutWinRMIsNotTakenForOne(t *testing.T) {
 			})
 			err := runner(t, connection, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
 			wantKind(t, err, c.want)
+			if !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %q, want %q in it", err, c.says)
+			}
 		})
 	}
 }
