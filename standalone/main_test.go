@@ -160,6 +160,33 @@ func TestAConfiguredFarmIsSetUpAndThenFoundInOrder(t *testing.T) {
 	}
 }
 
+func TestARotationThatWasCutOffGoesOnWhereItWas(t *testing.T) {
+	t.Parallel()
+	sim := simulateFarm(t, farmsim.Options{Latency: map[string]time.Duration{"": 100 * time.Millisecond}})
+	args := []string{"-exit", "-o", "json", "-config", sim.Config(), "-data", t.TempDir()}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	words, told := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, append(slices.Clip(anyPorts), args...), io.Discard, told)
+		_ = told.Close()
+	}()
+	readUntil(t, words, "import certificate  changed")
+	go func() { _, _ = io.Copy(io.Discard, words) }()
+	cancel()
+	if got := <-code; got != exitFailed {
+		t.Fatalf("got exit code %d of a rotation that was cut off", got)
+	}
+	got := runWith(t, args...)
+	if outcome := got.report(t).Outcome; got.code != exitOK || outcome != farm.Verified {
+		t.Errorf("got exit code %d, outcome %q\n%s", got.code, outcome, got.err)
+	}
+	if !strings.Contains(got.err, "joined the rotation") {
+		t.Errorf("it does not say that it goes on:\n%s", got.err)
+	}
+}
+
 func TestAFarmThatIsNotFitEndsWithItsReportAndExitCodeOne(t *testing.T) {
 	t.Parallel()
 	sim := simulateFarm(t, farmsim.Options{Skew: map[string]time.Duration{"oos-02.contoso.com": -48 * time.Hour}})
