@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ type result struct {
 func runWith(t *testing.T, args ...string) result {
 	t.Helper()
 	var out, err bytes.Buffer
-	code := run(t.Context(), append(anyPorts[:len(anyPorts):len(anyPorts)], args...), &out, &err)
+	code := run(t.Context(), append(slices.Clip(anyPorts), args...), &out, &err)
 	return result{code, out.String(), err.String()}
 }
 
@@ -106,7 +107,7 @@ func TestItStaysUpWithItsUIUntilItIsEnded(t *testing.T) {
 	words, told := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, append(anyPorts[:len(anyPorts):len(anyPorts)], "-data", t.TempDir()), io.Discard, told)
+		code <- run(ctx, append(slices.Clip(anyPorts), "-data", t.TempDir()), io.Discard, told)
 		_ = told.Close()
 	}()
 	said := readUntil(t, words, "Ctrl-C ends")
@@ -156,6 +157,33 @@ func TestAConfiguredFarmIsSetUpAndThenFoundInOrder(t *testing.T) {
 		if outcome := got.report(t).Outcome; got.code != exitOK || outcome != want {
 			t.Errorf("got exit code %d, outcome %q, want %q\n%s", got.code, outcome, want, got.err)
 		}
+	}
+}
+
+func TestARotationThatWasCutOffGoesOnWhereItWas(t *testing.T) {
+	t.Parallel()
+	sim := simulateFarm(t, farmsim.Options{Latency: map[string]time.Duration{"": 100 * time.Millisecond}})
+	args := []string{"-exit", "-o", "json", "-config", sim.Config(), "-data", t.TempDir()}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	words, told := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, append(slices.Clip(anyPorts), args...), io.Discard, told)
+		_ = told.Close()
+	}()
+	readUntil(t, words, "import certificate  changed")
+	go func() { _, _ = io.Copy(io.Discard, words) }()
+	cancel()
+	if got := <-code; got != exitFailed {
+		t.Fatalf("got exit code %d of a rotation that was cut off", got)
+	}
+	got := runWith(t, args...)
+	if outcome := got.report(t).Outcome; got.code != exitOK || outcome != farm.Verified {
+		t.Errorf("got exit code %d, outcome %q\n%s", got.code, outcome, got.err)
+	}
+	if !strings.Contains(got.err, "joined the rotation") {
+		t.Errorf("it does not say that it goes on:\n%s", got.err)
 	}
 }
 

@@ -106,6 +106,9 @@ func (p *program) rotate(ctx context.Context, s *scene, c client.Client, ui stri
 		if err != nil {
 			return false, err
 		}
+		if run.Joined {
+			reason = "joined the rotation that an earlier start left"
+		}
 		fmt.Fprintf(p.err, "%s: %s\nTemporal UI: %s\n\n", s.farm, reason, pageOf(ui, run))
 		if report, err = run.Follow(ctx, console.NewProgress(p.err)); err != nil {
 			return false, fmt.Errorf("rotate %s: %w", s.farm, err)

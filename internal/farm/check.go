@@ -53,7 +53,12 @@ func notElevated(_ Desired, o Observed) []Finding {
 func notJoined(_ Desired, o Observed) []Finding {
 	var out []Finding
 	for _, s := range o.Office {
-		if !s.Joined {
+		switch {
+		case s.Joined:
+		case !s.Service.Running:
+			out = append(out, stop("wacsm-stopped", s.Machine.Host, "start the service; the application event log says why it stopped",
+				"the service WACSM does not run, so its farm cannot be read"))
+		default:
 			out = append(out, stop("not-joined", s.Machine.Host, "join it, or take it out of the configuration", "is in no Office Online Server farm"))
 		}
 	}

@@ -26,7 +26,7 @@ func ready() (farm.Desired, farm.Observed) {
 	var o farm.Observed
 	for _, s := range d.Farm.Office.Servers {
 		o.Office = append(o.Office, farm.OfficeServer{
-			Machine: machine(s.Host), Joined: true,
+			Machine: machine(s.Host), Joined: true, Service: farm.Service{Name: "WACSM", Running: true},
 			Settings: farm.OfficeFarm{Master: "OOS-01", Machines: []string{"OOS-01", "OOS-02"}},
 		})
 	}
@@ -48,6 +48,10 @@ func TestPreconditionsThatFailStopARotation(t *testing.T) {
 			o.Office[1].Joined = false
 			o.Office[0].Settings.Machines = []string{"OOS-01"}
 		}, "stop not-joined oos-02"},
+		"service stopped": {func(_ *farm.Desired, o *farm.Observed) {
+			o.Office[1].Joined, o.Office[1].Service.Running = false, false
+			o.Office[0].Settings.Machines = []string{"OOS-01"}
+		}, "stop wacsm-stopped oos-02"},
 		"another master": {func(_ *farm.Desired, o *farm.Observed) { o.Office[1].Settings.Master = "OOS-02" }, "stop masters-differ oos-02"},
 		"master not configured": {func(_ *farm.Desired, o *farm.Observed) {
 			o.Office[0].Settings.Master = "X"

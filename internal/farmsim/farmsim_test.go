@@ -1,12 +1,25 @@
 package farmsim_test
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/farmtrust/farmtrust/internal/cert"
+	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+	"github.com/farmtrust/farmtrust/internal/secret"
+	"github.com/farmtrust/farmtrust/internal/source"
 )
 
 func TestTheProcedureMakesEveryDataRefreshWork(t *testing.T) {
@@ -28,6 +41,99 @@ func TestTheProcedureMakesEveryDataRefreshWork(t *testing.T) {
 					}
 				})
 			}
+		}
+	}
+}
+
+func TestALargeFarmWritesAConfigurationThatNamesEveryServer(t *testing.T) {
+	t.Parallel()
+	sim := start(t, farmsim.Options{OfficeServers: 7, SharePointFarms: 3, SharePointServers: 2, SharePoint: "SE"})
+	c, err := config.Load(sim.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := c.Farms[0]
+	var named []string
+	for _, s := range f.Office.Servers {
+		named = append(named, s.Host)
+	}
+	for _, sp := range f.SharePoint {
+		for _, s := range sp.Servers {
+			named = append(named, s.Host)
+		}
+	}
+	if diff := cmp.Diff(sim.Hosts(), named); diff != "" {
+		t.Errorf("servers (-farm +configuration):\n%s", diff)
+	}
+}
+
+func TestEachIssuedCertificateIsNewerThanTheLastAndValidNow(t *testing.T) {
+	t.Parallel()
+	sim := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1, WithoutWire: true})
+	folder := source.Directory{Path: filepath.Join(filepath.Dir(sim.Config()), "certificates"), Password: secret.Ref("file:" + sim.PFXPassword())}
+	for range 3 {
+		issued, err := sim.IssueCertificate(20 * 24 * time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		newest, err := folder.Newest(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if newest.Certificate.Thumbprint != issued.Thumbprint {
+			t.Errorf("the newest certificate is %s, issued was %s", newest.Certificate.Thumbprint, issued.Thumbprint)
+		}
+		if findings := farm.Stops(cert.Judge(newest, time.Now(), time.Hour)); len(findings) > 0 {
+			t.Errorf("it is unfit: %v", findings)
+		}
+	}
+}
+
+func TestOptionsThatMakeNoFarmAreAllSaidAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := farmsim.Start(t.Context(), farmsim.Options{OfficeServers: 101, SharePointFarms: 11, SharePointServers: -1, SharePoint: "2013", Auth: "kerberos"})
+	for _, says := range []string{
+		"office servers: 101 is not between 1 and 100", "SharePoint farms: 11", "servers of a SharePoint farm: -1",
+		`SharePoint "2013"`, `authentication "kerberos"`, "no folder is given",
+	} {
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("the error does not say %q: %v", says, err)
+		}
+	}
+}
+
+func TestManyAtOnceOnEveryServerWhileOneReboots(t *testing.T) {
+	t.Parallel()
+	sim := start(t, farmsim.Options{Policy: model.Policy{ReplicationDelay: 10 * time.Millisecond}})
+	o := newest(t, sim)
+	w := overWire(t, sim)
+	var group errgroup.Group
+	for _, host := range o.hosts("oos-") {
+		for range 4 {
+			group.Go(func() error {
+				// Interrupted calls are tried again: every script looks before it acts.
+				for {
+					_, err := powershell.Run(t.Context(), w, powershell.Target{Host: host}, o.importCall(14393))
+					var transport *powershell.TransportError
+					if !errors.As(err, &transport) {
+						return err
+					}
+				}
+			})
+		}
+	}
+	group.Go(func() error { return sim.Reboot("oos-02.contoso.com", 50*time.Millisecond) })
+	group.Go(func() error { _, err := json.Marshal(sim.State()); return err })
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	o.rotate()
+	for len(o.obstacles()) > 0 { // members get the setting a little later
+		o.restart(time.Now())
+	}
+	for _, m := range sim.State().Machines {
+		if copies := len(m.Stores[model.My]); strings.HasPrefix(m.Host, "oos-") && copies != 1 {
+			t.Errorf("%s holds %d certificates", m.Host, copies)
 		}
 	}
 }

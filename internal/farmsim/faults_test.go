@@ -9,8 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +29,7 @@ const (
 func small(t *testing.T) (*farmsim.Sim, *operator) {
 	t.Helper()
 	sim := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1, WithoutWire: true})
-	return sim, newest(t, sim)
+	return sim, operate(t, sim, first(t, sim))
 }
 
 func plan(t *testing.T, sim *farmsim.Sim, faults ...fault.Fault) {
@@ -80,6 +78,7 @@ func TestAFaultBeforeActingChangesNothingAndOneAfterActingLosesOnlyTheAnswer(t *
 
 func TestFaultsShowAsTheKindsThatACallerTellsApart(t *testing.T) {
 	t.Parallel()
+	sim, o := small(t)
 	for _, c := range []struct {
 		f    fault.Fault
 		want powershell.Kind
@@ -92,7 +91,6 @@ func TestFaultsShowAsTheKindsThatACallerTellsApart(t *testing.T) {
 		{fault.Fault{Kind: fault.SOAPFault, Code: 2150859173}, powershell.Quota},
 		{fault.Fault{Kind: fault.SOAPFault, Code: 2150858843}, powershell.Interrupted},
 	} {
-		sim, o := small(t)
 		plan(t, sim, c.f)
 		_, err := run(o, sp1, powershell.GetSharePointServer{})
 		var transport *powershell.TransportError
@@ -196,11 +194,7 @@ func TestTheStateHoldsNoKeyMaterial(t *testing.T) {
 
 func keyOf(t *testing.T, sim *farmsim.Sim) *rsa.PrivateKey {
 	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(filepath.Dir(sim.Config()), "certificates", "*.pfx"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, _, _, err := pkcs12.DecodeChain(read(t, slices.Max(paths)), string(read(t, sim.PFXPassword())))
+	key, _, _, err := pkcs12.DecodeChain(read(t, first(t, sim)), string(read(t, sim.PFXPassword())))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package farmsim_test
 import (
 	"encoding/base64"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -189,6 +190,16 @@ func (o *operator) obstacles() []string {
 		}
 	}
 	return all
+}
+
+// first is the PFX that a farm starts with.
+func first(t testing.TB, sim *farmsim.Sim) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(filepath.Dir(sim.Config()), "certificates", "*.pfx"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("the farm starts with %d certificates: %v", len(found), err)
+	}
+	return found[0]
 }
 
 // newest issues the next generation of the farm's certificate and opens it.

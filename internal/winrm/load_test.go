@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -101,7 +102,7 @@ func TestCallsThatFailLeaveNothingBehind(t *testing.T) {
 	wantNoMoreGoroutines(t, idle)
 }
 
-func TestAWaitingCallGivesUpWithItsContext(t *testing.T) {
+func TestASixthCallWaitsAndGivesUpWithItsContext(t *testing.T) {
 	t.Parallel()
 	inside, leave := make(chan struct{}), make(chan struct{})
 	s := start(t, host(func(context.Context, powershell.Envelope) (any, error) {
@@ -119,11 +120,18 @@ func TestAWaitingCallGivesUpWithItsContext(t *testing.T) {
 		})
 		<-inside
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	target := s.target()
+	target.Host = strings.ToUpper(target.Host) // the same server
 	sixth := make(chan error, 1)
-	go func() { sixth <- r.Run(ctx, s.target(), say(0), &echo{}) }()
-	cancel()
-	wantKind(t, <-sixth, powershell.Interrupted)
+	go func() { sixth <- r.Run(ctx, target, say(0), &echo{}) }()
+	select {
+	case <-inside:
+		t.Error("a sixth shell on one server")
+	case err := <-sixth:
+		wantKind(t, err, powershell.TimedOut)
+	}
 	if n := s.Stats().Opened; n != 5 {
 		t.Errorf("%d connections, want 5", n)
 	}

@@ -262,12 +262,14 @@ func TestAWebServerWithoutWinRMIsNotTakenForOne(t *testing.T) {
 		status int
 		body   string
 		want   powershell.Kind
+		says   string
 	}{
-		"no such page":      {http.StatusNotFound, "", powershell.Unreachable},
-		"service stopped":   {http.StatusServiceUnavailable, "", powershell.Unreachable},
-		"not allowed":       {http.StatusForbidden, "", powershell.Forbidden},
-		"a page":            {http.StatusOK, "<html><body>Hello</body></html>", powershell.Garbled},
-		"an endless answer": {http.StatusOK, strings.Repeat("x", 2<<20), powershell.Garbled},
+		"no such page":      {http.StatusNotFound, "", powershell.Unreachable, "there is no WinRM at this address"},
+		"service stopped":   {http.StatusServiceUnavailable, "", powershell.Unreachable, "the WinRM service does not run"},
+		"not allowed":       {http.StatusForbidden, "", powershell.Forbidden, "the account may not use WinRM"},
+		"small envelopes":   {http.StatusRequestEntityTooLarge, "", powershell.Unreachable, "raise its MaxEnvelopeSizekb"},
+		"a page":            {http.StatusOK, "<html><body>Hello</body></html>", powershell.Garbled, "read SOAP envelope"},
+		"an endless answer": {http.StatusOK, strings.Repeat("x", 2<<20), powershell.Garbled, "an answer exceeds"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -277,6 +279,27 @@ func TestAWebServerWithoutWinRMIsNotTakenForOne(t *testing.T) {
 			})
 			err := runner(t, connection, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
 			wantKind(t, err, c.want)
+			if !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %q, want %q in it", err, c.says)
+			}
 		})
+	}
+}
+
+// Ansible's winrm connection finds the quota of operations in this form.
+func TestAQuotaThatOnlyWMINamesIsAQuota(t *testing.T) {
+	t.Parallel()
+	target, c := tlsServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = io.WriteString(w, `<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body><s:Fault>`+
+			`<s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>w:InternalError</s:Value></s:Subcode></s:Code>`+
+			`<s:Reason><s:Text>This user has too many operations.</s:Text></s:Reason><s:Detail>`+
+			`<p:MSFT_WmiError xmlns:p="http://schemas.microsoft.com/wbem/wsman/1/wmi/root/microsoft/wsman/MSFT_WmiError">`+
+			`<p:error_Code>2150859174</p:error_Code></p:MSFT_WmiError></s:Detail></s:Fault></s:Body></s:Envelope>`)
+	})
+	err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+	wantKind(t, err, powershell.Quota)
+	if !strings.Contains(err.Error(), "This user has too many operations.") {
+		t.Errorf("%q does not repeat what the server says", err)
 	}
 }

@@ -171,11 +171,13 @@ func (r *Runner) execute(ctx context.Context, target powershell.Target, stdin []
 	return out, err
 }
 
-// end frees the shell, the connection and the slot. It does so in the
-// background when the caller waits no longer, or when the shell can be reached
-// only by a new connection.
+// end frees the shell, the connection and the slot. It waits for that unless
+// the caller waits no longer, or the shell can be reached only by a new
+// connection.
 func (r *Runner) end(ctx context.Context, c *conversation, d *dialer, release func()) {
-	free := func() {
+	broken, freed := c.session.broken(), make(chan struct{})
+	r.freeing.Go(func() {
+		defer close(freed)
 		defer release()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.timeouts.Free)
 		defer cancel()
@@ -183,10 +185,12 @@ func (r *Runner) end(ctx context.Context, c *conversation, d *dialer, release fu
 			r.log.Warn("shell is not deleted; the server ends it when idle", zap.String("server", d.host),
 				zap.Duration("idle", shellIdle), zap.Error(err))
 		}
-	}
-	if ctx.Err() != nil || c.session.broken() {
-		r.freeing.Go(free)
+	})
+	if broken {
 		return
 	}
-	free()
+	select {
+	case <-freed:
+	case <-ctx.Done():
+	}
 }

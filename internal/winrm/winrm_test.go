@@ -156,13 +156,63 @@ func TestAConstrainedShellSaysSoThoughItTakesNoInput(t *testing.T) {
 func TestRefusedInputEndsTheCall(t *testing.T) {
 	t.Parallel()
 	closedPipe := &wsman.Fault{Subcode: "w:InternalError", Code: 2147942632, Message: "The pipe is being closed."}
-	s := start(t, echoing, wsman.Options{Disrupt: at("Send", wsman.Disruption{Kind: wsman.Answer, Fault: closedPipe})})
-	err := runner(t, s.connection(t), zap.NewNop()).Run(t.Context(), s.target(), say(0), &echo{})
-	wantKind(t, err, powershell.Interrupted)
-	if got := transportError(t, err).Code; got != closedPipe.Code {
-		t.Errorf("got code %d, want %d", got, closedPipe.Code)
+	for name, h := range map[string]wsman.Host{
+		"the command waits": echoing,
+		"the command ends": raw(func(context.Context, wsman.Command) (wsman.Result, error) {
+			return wsman.Result{Stdout: []byte("Goodbye\r\n"), Exit: 1}, nil
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, h, wsman.Options{Disrupt: at("Send", wsman.Disruption{Kind: wsman.Answer, Fault: closedPipe})})
+			err := runner(t, s.connection(t), zap.NewNop()).Run(t.Context(), s.target(), say(0), &echo{})
+			wantKind(t, err, powershell.Interrupted)
+			if got := transportError(t, err).Code; got != closedPipe.Code {
+				t.Errorf("got code %d, want %d", got, closedPipe.Code)
+			}
+			s.wantFreed(t)
+		})
 	}
-	s.wantFreed(t)
+}
+
+func TestOnlyAShellThatStaysIsReported(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		disruption wsman.Disruption
+		warnings   int
+	}{
+		"gone already": {wsman.Disruption{Kind: wsman.Answer, Fault: wsman.UnknownShell()}, 0},
+		"refused":      {wsman.Disruption{Kind: wsman.Answer, Fault: wsman.AccessDenied()}, 1},
+		"lost":         {wsman.Disruption{Kind: wsman.Refuse}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			core, logs := observer.New(zap.WarnLevel)
+			s := start(t, echoing, wsman.Options{Disrupt: at("Delete", c.disruption)})
+			r := runner(t, s.connection(t), zap.New(core))
+			if err := r.Run(t.Context(), s.target(), say(0), &echo{}); err != nil {
+				t.Errorf("the call had its answer: %v", err)
+			}
+			r.Close()
+			if logs.Len() != c.warnings {
+				t.Errorf("got %d warnings, want %d: %v", logs.Len(), c.warnings, logs.All())
+			}
+		})
+	}
+}
+
+func TestAnAnswerThatIsThereIsNotHeldUpByCleanup(t *testing.T) {
+	t.Parallel()
+	s := start(t, echoing, wsman.Options{Disrupt: at("Delete", wsman.Disruption{Kind: wsman.Hang})})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	began := time.Now()
+	if err := runner(t, s.connection(t), zap.NewNop()).Run(ctx, s.target(), say(0), &echo{}); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > quick.Free/2 {
+		t.Errorf("returned after %s", took)
+	}
 }
 
 func TestASlowScriptIsWaitedFor(t *testing.T) {

@@ -38,16 +38,16 @@ type MachineSpec struct {
 type machine struct {
 	MachineSpec
 
-	host, name, domain string
-	stores             map[Store][]*entry
-	services           map[string]*service
-	workersSince       time.Time
-	files              map[string][]byte
-	pendingReboot      bool
-	downUntil          time.Time
-	boots              int
-	containers         int
-	restarts           map[string]int
+	name, domain  string
+	stores        map[Store][]*entry
+	services      map[string]*service
+	workersSince  time.Time
+	files         map[string][]byte
+	pendingReboot bool
+	downUntil     time.Time
+	boots         int
+	containers    int
+	restarts      map[string]int
 	// loads are called when a service or IIS starts: products load their
 	// settings then.
 	loads map[string]func() error
@@ -74,7 +74,7 @@ func (w *World) AddMachine(spec MachineSpec) error {
 	}
 	const uptime = 3 * 24 * time.Hour
 	w.machines = append(w.machines, &machine{
-		MachineSpec: spec, host: spec.Host, name: strings.ToUpper(label), domain: domain,
+		MachineSpec: spec, name: strings.ToUpper(label), domain: domain,
 		stores: map[Store][]*entry{}, services: map[string]*service{},
 		workersSince: time.Now().Add(-uptime), files: map[string][]byte{},
 		restarts: map[string]int{}, loads: map[string]func() error{},

@@ -70,7 +70,7 @@ func (s *Session) RunScript(name string, params json.RawMessage, secrets [][]byt
 	var refused *Error
 	if errors.As(err, &refused) {
 		return nil, &powershell.ScriptError{
-			Server: s.m.host, Script: name, ID: refused.ID, Message: refused.Message,
+			Server: s.m.Host, Script: name, ID: refused.ID, Message: refused.Message,
 			Category: refused.Category, Exception: refused.Exception, HResult: refused.HResult,
 		}
 	}

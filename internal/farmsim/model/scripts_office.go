@@ -13,19 +13,21 @@ import (
 func getOfficeServer(s *Session, p powershell.GetOfficeServer, _ [][]byte) (r powershell.OfficeServer, err error) {
 	r.Machines = []string{}
 	r.Discovery.Problem = "NotJoined"
-	machine, joined, err := officeMachine(s)
-	if err != nil {
+	if r.Service, err = serviceRecord(s, WACSM); err != nil {
 		return r, err
 	}
-	if joined {
-		if err := describeFarm(s, machine, &r); err != nil {
+	if r.Service.Running {
+		machine, joined, err := officeMachine(s)
+		if err != nil {
 			return r, err
+		}
+		if joined {
+			if err := describeFarm(s, machine, &r); err != nil {
+				return r, err
+			}
 		}
 	}
 	if err := describeStores(s, p, &r); err != nil {
-		return r, err
-	}
-	if r.Service, err = serviceRecord(s, WACSM); err != nil {
 		return r, err
 	}
 	if r.WorkersSince, err = workersSince(s); err != nil {

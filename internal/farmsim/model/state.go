@@ -113,7 +113,7 @@ func (w *World) State() State {
 
 func (m *machine) state(now time.Time) MachineState {
 	s := MachineState{
-		Host: m.host, Name: m.name, Build: m.Build, Down: m.down(now), Boots: m.boots, PendingReboot: m.pendingReboot,
+		Host: m.Host, Name: m.name, Build: m.Build, Down: m.down(now), Boots: m.boots, PendingReboot: m.pendingReboot,
 		Stores: map[Store][]CertificateState{}, Services: map[string]ServiceInfo{}, WorkersSince: m.workersSince,
 		Restarts: maps.Clone(m.restarts), Files: map[string]int{},
 	}
@@ -144,14 +144,14 @@ func (e *entry) state() CertificateState {
 }
 
 func (f *officeFarm) state() *OfficeState {
-	s := &OfficeState{Master: f.master.m.host}
+	s := &OfficeState{Master: f.master.m.Host}
 	for _, member := range f.members {
 		loaded := map[string]farm.Thumbprint{}
 		for process, l := range member.loaded {
 			loaded[process] = l.thumbprint
 		}
 		s.Members = append(s.Members, OfficeMemberState{
-			Host: member.m.host, Settings: member.settings, SettingsWritten: member.written, Loaded: loaded,
+			Host: member.m.Host, Settings: member.settings, SettingsWritten: member.written, Loaded: loaded,
 		})
 	}
 	return s

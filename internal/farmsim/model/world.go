@@ -85,7 +85,7 @@ func (w *World) apply(rule RuleID) { w.applied[rule]++ }
 // machine finds a machine by DNS name or computer name, as Windows does.
 func (w *World) machine(host string) (*machine, error) {
 	i := slices.IndexFunc(w.machines, func(m *machine) bool {
-		return strings.EqualFold(m.host, host) || strings.EqualFold(m.name, host)
+		return strings.EqualFold(m.Host, host) || strings.EqualFold(m.name, host)
 	})
 	if i < 0 {
 		return nil, fmt.Errorf("there is no machine %q in this simulation", host)
@@ -146,7 +146,7 @@ func (w *World) LogOn(host string, logon Logon) (*Session, error) {
 		return nil, err
 	}
 	if m.down(now) {
-		return nil, fmt.Errorf("log on to %s: %w", m.host, ErrDown)
+		return nil, fmt.Errorf("log on to %s: %w", m.Host, ErrDown)
 	}
 	return &Session{world: w, m: m, logon: logon, boots: m.boots}, nil
 }
@@ -157,7 +157,7 @@ func (s *Session) do(operation func(now time.Time) error) error {
 	defer s.world.mu.Unlock()
 	now := s.world.settle()
 	if s.m.down(now) || s.m.boots != s.boots {
-		return fmt.Errorf("%s: %w", s.m.host, ErrDown)
+		return fmt.Errorf("%s: %w", s.m.Host, ErrDown)
 	}
 	return operation(now)
 }

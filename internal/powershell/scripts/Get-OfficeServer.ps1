@@ -29,7 +29,12 @@ Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'
 
 Import-OfficeModule
-$machine = Get-OfficeMachine
+# The farm cannot be read while the service is stopped, and a server that is
+# starting must be observable.
+# Source: sharepointpain.com, 2025: Get-OfficeWebAppsFarm fails without WACSM.
+$service = Get-ServiceRecord -Name WACSM
+$machine = $null
+if ($service.running) { $machine = Get-OfficeMachine }
 $master = ''
 $health = ''
 $machines = @()
@@ -90,7 +95,7 @@ $intermediates = @(foreach ($certificate in Get-StoreCertificate -Store CA) {
     allowOutboundHttp = $settings.OutboundHttp
     allowHttpSecureStoreConnections = $settings.SecureStoreHttp
     discovery = $discovery
-    service = Get-ServiceRecord -Name WACSM
+    service = $service
     workersSince = Get-WorkerStart
     settingsSince = Get-SettingsTime
     machine = Get-Machine

@@ -1,0 +1,156 @@
+package model
+
+import "time"
+
+// Office is the OfficeWebApps module, loaded in a session.
+type Office struct{ s *Session }
+
+// Office loads the OfficeWebApps module.
+func (s *Session) Office() Office { return Office{s} }
+
+func (o Office) do(operation func(member *officeMember, now time.Time) error) error {
+	return o.s.doElevated(func(now time.Time) error {
+		member := o.s.world.office.member(o.s.m)
+		if member == nil {
+			o.s.world.apply(RuleNotJoined)
+			return &Error{
+				ID:       "FileNotFoundException,Microsoft.Office.Web.Apps.Administration.GetFarmCommand",
+				Message:  "It does not appear that this machine is part of an Office Online Server farm.",
+				Category: "ObjectNotFound", Exception: fileNotFoundException, HResult: notFoundResult,
+			}
+		}
+		return operation(member, now)
+	})
+}
+
+// OfficeFarm is the output of Get-OfficeWebAppsFarm.
+type OfficeFarm struct {
+	OfficeSettings
+
+	// Machines are the computer names.
+	Machines []string
+}
+
+// GetOfficeWebAppsFarm reads the farm as this machine sees it.
+func (o Office) GetOfficeWebAppsFarm() (f OfficeFarm, err error) {
+	err = o.do(func(member *officeMember, _ time.Time) error {
+		if !member.m.services[WACSM].running {
+			o.s.world.apply(RuleFarmNeedsService)
+			return invalidOperation("InvalidOperationException,Microsoft.Office.Web.Apps.Administration.GetFarmCommand",
+				"The Office Online service is not running.")
+		}
+		f.OfficeSettings = member.settings
+		for _, other := range o.s.world.office.members {
+			f.Machines = append(f.Machines, other.m.name)
+		}
+		return nil
+	})
+	return f, err
+}
+
+// OfficeMachine is the output of Get-OfficeWebAppsMachine.
+type OfficeMachine struct {
+	MachineName, MasterMachineName, HealthStatus string
+}
+
+// GetOfficeWebAppsMachine reads this machine's part of the farm.
+func (o Office) GetOfficeWebAppsMachine() (m OfficeMachine, err error) {
+	err = o.do(func(member *officeMember, _ time.Time) error {
+		m = OfficeMachine{
+			MachineName: member.m.name, MasterMachineName: o.s.world.office.master.m.name, HealthStatus: member.health,
+		}
+		return nil
+	})
+	return m, err
+}
+
+// SetFarm are the parameters of Set-OfficeWebAppsFarm; nil is not given.
+type SetFarm struct {
+	S2SCertificateName              *string
+	AllowOutboundHTTP               *bool
+	AllowHTTPSecureStoreConnections *bool
+	// Force is -Force: no question is asked.
+	Force bool
+}
+
+// SetOfficeWebAppsFarm changes settings of the whole farm: on the master at
+// once, on the members when the change has reached them.
+func (o Office) SetOfficeWebAppsFarm(set SetFarm) error {
+	return o.do(func(_ *officeMember, now time.Time) error {
+		w := o.s.world
+		if err := w.checkSetFarm(set); err != nil {
+			return err
+		}
+		changed := w.office.master.settings
+		assign(&changed.S2SCertificateName, set.S2SCertificateName)
+		assign(&changed.AllowOutboundHTTP, set.AllowOutboundHTTP)
+		assign(&changed.AllowHTTPSecureStoreConnections, set.AllowHTTPSecureStoreConnections)
+		w.apply(RuleReplication)
+		for _, member := range w.office.members {
+			if member == w.office.master {
+				member.settings, member.written = changed, now
+				continue
+			}
+			member.coming = append(member.coming, replica{settings: changed, due: now.Add(w.policy.ReplicationDelay)})
+			member.replicate(now)
+		}
+		return nil
+	})
+}
+
+func assign[T any](to *T, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+func (w *World) checkSetFarm(set SetFarm) error {
+	if set.S2SCertificateName == nil {
+		return nil
+	}
+	const command = "Microsoft.Office.Web.Apps.Administration.SetFarmCommand"
+	if !set.Force {
+		w.apply(RuleSetFarmPrompts)
+		return prompt()
+	}
+	name := *set.S2SCertificateName
+	if name == "" && w.policy.KeepS2SName {
+		w.apply(RuleEmptyS2SName)
+		return binding(command, "Cannot validate argument on parameter 'S2SCertificateName'. The argument is null or empty.")
+	}
+	if name != "" && w.policy.CheckS2SName {
+		if _, err := w.resolve(w.office.master.m, name); err != nil {
+			w.apply(RuleS2SNameChecked)
+			return invalidOperation("InvalidOperationException,"+command, "The specified certificate was not found: "+name)
+		}
+	}
+	return nil
+}
+
+// SettingsWritten is when this machine's copy of the farm settings was last
+// written, by the machine's clock.
+func (o Office) SettingsWritten() (at time.Time, err error) {
+	err = o.do(func(member *officeMember, _ time.Time) error {
+		at = member.m.clock(member.written)
+		return nil
+	})
+	return at, err
+}
+
+// Discovery asks this machine for /hosting/discovery, and returns the HTTP
+// status, or 0 and the name of a WebExceptionStatus.
+func (o Office) Discovery() (status int, problem string, err error) {
+	err = o.do(func(member *officeMember, now time.Time) error {
+		agent, workers, warmUp := member.m.services[WACSM], member.m.workersSince, o.s.world.policy.WarmUp
+		switch {
+		case workers.IsZero():
+			problem = "ConnectFailure"
+		case !agent.running || now.Sub(agent.since) < warmUp || now.Sub(workers) < warmUp:
+			status = 503
+		default:
+			status = 200
+		}
+		return nil
+	})
+	return status, problem, err
+}
