@@ -16,13 +16,37 @@ type OldInput struct {
 	Old  farm.Certificate `json:"old"`
 }
 
-// FindUse lists what on an office server still names a certificate.
-func (a *Activities) FindUse(ctx context.Context, in OldInput) (powershell.CertificateUse, error) {
+// FindUse lists, in words, what on an office server still names a certificate.
+func (a *Activities) FindUse(ctx context.Context, in OldInput) ([]string, error) {
 	t, _, err := a.officeServer(in.Farm, in.Host)
 	if err != nil {
-		return powershell.CertificateUse{}, err
+		return nil, err
 	}
-	return run(ctx, a.Remote, t, powershell.GetCertificateUse{Thumbprint: string(in.Old.Thumbprint)})
+	found, err := run(ctx, a.Remote, t, powershell.GetCertificateUse{Thumbprint: string(in.Old.Thumbprint)})
+	if err != nil {
+		return nil, err
+	}
+	var uses []string
+	for _, use := range found.Uses {
+		uses = append(uses, t.Host+": "+use)
+	}
+	return uses, nil
+}
+
+// FindIssuers lists, in words, the trusted token issuers of a SharePoint farm
+// that still hold a certificate.
+func (a *Activities) FindIssuers(ctx context.Context, in OldInput) ([]string, error) {
+	seen, err := a.ObserveSharePoint(ctx, ServerInput{Farm: in.Farm, Host: in.Host})
+	if err != nil {
+		return nil, err
+	}
+	var uses []string
+	for _, i := range seen.Issuers {
+		if i.Thumbprint == in.Old.Thumbprint {
+			uses = append(uses, fmt.Sprintf("%s: trusted token issuer %q", in.Host, i.Name))
+		}
+	}
+	return uses, nil
 }
 
 // HideCertificate marks a certificate of an office server archived.
@@ -58,23 +82,4 @@ func (a *Activities) DeleteCertificate(ctx context.Context, in OldInput) (StepRe
 		return already("not there"), nil
 	}
 	return a.changed("removed from %s", strings.Join(done.Removed, ", ")), nil
-}
-
-// UsesOf says in words what still names a certificate, by what was found on
-// the office servers and the SharePoint farms.
-func UsesOf(old farm.Certificate, hosts []string, office []powershell.CertificateUse, sharePoint []farm.SharePointFarm) []string {
-	var uses []string
-	for i, u := range office {
-		for _, use := range u.Uses {
-			uses = append(uses, fmt.Sprintf("%s: %s", hosts[i], use))
-		}
-	}
-	for _, f := range sharePoint {
-		for _, i := range f.Issuers {
-			if i.Thumbprint == old.Thumbprint {
-				uses = append(uses, fmt.Sprintf("%s: trusted token issuer %q", f.FrontEnd, i.Name))
-			}
-		}
-	}
-	return uses
 }

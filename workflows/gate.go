@@ -78,7 +78,7 @@ func (r *rotation) lookAgain(ctx workflow.Context) error {
 		if err != nil {
 			return err
 		}
-		moved := farm.Moved(r.planned, comparison.Differences)
+		moved := farm.Moved(r.notSkipped(r.planned), r.notSkipped(comparison.Differences))
 		if len(moved) == 0 {
 			return nil
 		}

@@ -41,13 +41,13 @@ func (k *keeper) summary() (phase string, person bool) {
 func (k *keeper) page() string {
 	var w strings.Builder
 	phase, person := k.summary()
-	fmt.Fprintf(&w, "**%s**: %s", k.Farm, phase)
+	printTo(&w, "**%s**: %s", k.Farm, phase)
 	if person {
 		w.WriteString(", **a person is needed**")
 	}
 	w.WriteString("\n\n")
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(&w, "- %s: %s\n", name, fmt.Sprintf(format, args...))
+		printTo(&w, "- %s: %s\n", name, fmt.Sprintf(format, args...))
 	}
 	if k.Paused != "" {
 		line("paused", "%s", k.Paused)

@@ -5,13 +5,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
 // RetireInput asks for the retirement of an old certificate.
@@ -79,20 +79,18 @@ func (r *retirement) in(host string) activities.OldInput {
 // refuseWhileUsed looks for whatever still names the certificate.
 func (r *retirement) refuseWhileUsed(ctx workflow.Context) error {
 	hosts, fronts := officeHosts(r.farm), frontEnds(r.farm)
-	used := make([]powershell.CertificateUse, len(hosts))
-	trusted := make([]farm.SharePointFarm, len(fronts))
-	if err := eachAt(ctx, hosts, r.farm.Rotation.AtOnce, func(ctx workflow.Context, i int) error {
-		return workflow.ExecuteActivity(observing(ctx, "find use of the certificate on "+hosts[i]), a.FindUse, r.in(hosts[i])).Get(ctx, &used[i])
+	uses := make([][]string, len(hosts)+len(fronts))
+	if err := eachAt(ctx, slices.Concat(hosts, fronts), r.farm.Rotation.AtOnce, func(ctx workflow.Context, i int) error {
+		if i < len(hosts) {
+			return workflow.ExecuteActivity(observing(ctx, "find use of the certificate on "+hosts[i]), a.FindUse, r.in(hosts[i])).Get(ctx, &uses[i])
+		}
+		front := fronts[i-len(hosts)]
+		return workflow.ExecuteActivity(observing(ctx, "find issuers with the certificate on "+front), a.FindIssuers, r.in(front)).Get(ctx, &uses[i])
 	}); err != nil {
 		return err
 	}
-	if err := eachAt(ctx, fronts, r.farm.Rotation.AtOnce, func(ctx workflow.Context, i int) error {
-		return workflow.ExecuteActivity(observing(ctx, "observe issuers on "+fronts[i]), a.ObserveSharePoint, r.on(fronts[i])).Get(ctx, &trusted[i])
-	}); err != nil {
-		return err
-	}
-	if uses := activities.UsesOf(r.old, hosts, used, trusted); len(uses) > 0 {
-		return fmt.Errorf("certificate %s is still in use: %s", r.old.Thumbprint.Short(), strings.Join(uses, "; "))
+	if all := slices.Concat(uses...); len(all) > 0 {
+		return fmt.Errorf("certificate %s is still in use: %s", r.old.Thumbprint.Short(), strings.Join(all, "; "))
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
@@ -15,6 +17,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 	"github.com/farmtrust/farmtrust/internal/source"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -45,7 +48,7 @@ func newPlace(t *testing.T, o farmsim.Options) *place {
 		t.Fatal(err)
 	}
 	p := &place{sim: sim, config: c}
-	p.activities = &activities.Activities{Farms: p, Certificates: p, Remote: sim.Runner(), Now: time.Now, Poll: 10 * time.Millisecond}
+	p.activities = &activities.Activities{Farms: p, Certificates: p, Rotations: p, Remote: sim.Runner(), Now: time.Now, Poll: 10 * time.Millisecond}
 	return p
 }
 
@@ -76,6 +79,10 @@ func (p *place) Find(ctx context.Context, name string, t farm.Thumbprint) (*cert
 	return p.source(name).Find(ctx, t)
 }
 
+// Running implements activities.Rotations: nothing runs outside of the test
+// environment.
+func (p *place) Running(context.Context, string) (bool, error) { return false, nil }
+
 // environment is a test environment in which the rotation runs for real, but
 // for Temporal's time, which skips.
 func (p *place) environment(t *testing.T) *testsuite.TestWorkflowEnvironment {
@@ -85,6 +92,8 @@ func (p *place) environment(t *testing.T) *testsuite.TestWorkflowEnvironment {
 	env.SetWorkerOptions(worker.Options{})
 	env.RegisterWorkflow(workflows.RotateTrust)
 	env.RegisterWorkflow(workflows.InspectTrust)
+	env.RegisterWorkflow(workflows.KeepTrust)
+	env.RegisterWorkflow(workflows.RetireCertificate)
 	env.RegisterActivity(p.activities)
 	env.SetTestTimeout(time.Minute)
 	return env
@@ -171,4 +180,53 @@ func step(t *testing.T, r farm.Report, host string, name farm.Step) farm.StepRep
 	}
 	t.Fatalf("the report has no step %q on %s", name, host)
 	return farm.StepReport{}
+}
+
+// sameTrust demands that everything a rotation touches is as it was.
+func (p *place) sameTrust(t *testing.T, before model.State) {
+	t.Helper()
+	if diff := cmp.Diff(trustOf(before), trustOf(p.sim.World.State()), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("the farm is not as it was (-before +now):\n%s", diff)
+	}
+}
+
+// trustOf is what of a state a rotation touches, without what tells when.
+func trustOf(s model.State) map[string]any {
+	trust := map[string]any{}
+	for _, m := range s.Machines {
+		trust[m.Host] = m.Stores
+	}
+	for _, m := range s.Office.Members {
+		trust["settings "+m.Host] = m.Settings
+	}
+	for _, f := range s.SharePoint {
+		issuers := map[string]farm.Thumbprint{}
+		for _, i := range f.Issuers {
+			issuers[i.Name+" "+i.RegisteredName] = i.Thumbprint
+		}
+		granted := map[string]model.AppPermission{}
+		for name, p := range f.Permissions {
+			if p != (model.AppPermission{}) {
+				granted[name] = p
+			}
+		}
+		trust["issuers "+f.Name], trust["authorities "+f.Name], trust["permissions "+f.Name] = issuers, f.Authorities, granted
+	}
+	return trust
+}
+
+// removeIssuer is somebody else who removes a trusted token issuer.
+func (p *place) removeIssuer(t *testing.T) {
+	t.Helper()
+	session, err := p.sim.World.LogOn("sp-01.contoso.com", model.Logon{User: "somebody else", Auth: model.NTLM})
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuers, err := session.SharePoint().GetTrustedSecurityTokenIssuer()
+	if err != nil || len(issuers) == 0 {
+		t.Fatalf("find an issuer to remove: %v, %d there", err, len(issuers))
+	}
+	if err := session.SharePoint().RemoveTrustedSecurityTokenIssuer(issuers[0].Name, true); err != nil {
+		t.Fatal(err)
+	}
 }

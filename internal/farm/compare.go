@@ -183,9 +183,9 @@ func compareRestarts(d Desired, o Observed, pending []Difference) []Difference {
 			}
 		}
 	}
-	changes := len(pendingSteps(pending, StepS2SName, StepS2SSeen, StepHTTPSwitches)) > 0
+	changes := len(pendingSteps(pending, StepS2SName, StepHTTPSwitches)) > 0
 	for _, s := range o.Office {
-		if why := restartOwed(changes, s.SettingsSince, s.Service, s.WorkersSince); why != "" {
+		if why := restartOwed(changes || pendingOn(pending, s.Machine.Host, StepS2SSeen), s.SettingsSince, s.Service, s.WorkersSince); why != "" {
 			out = append(out, restart(s.Machine.Host, "WACSM and iisreset", "restart WACSM and IIS: "+why))
 		}
 	}

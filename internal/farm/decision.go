@@ -82,12 +82,12 @@ type Parked struct {
 // Digest names a target and the differences to be switched. Whoever approves
 // approves exactly these: it changes when they do.
 func Digest(target Thumbprint, differences []Difference) string {
-	h := sha256.New()
-	fmt.Fprintln(h, target)
+	text := string(target) + "\n"
 	for _, d := range Switches(differences) {
-		fmt.Fprintf(h, "%q %q %q %q %q\n", d.Step, d.Server, d.Subject, d.Have, d.Want)
+		text += fmt.Sprintf("%q %q %q %q %q\n", d.Step, d.Server, d.Subject, d.Have, d.Want)
 	}
-	return hex.EncodeToString(h.Sum(nil)[:6])
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:6])
 }
 
 // Switches are those differences that users can notice being removed, without

@@ -179,7 +179,11 @@ func (p SharePoint) SetAppPrincipalPermission(principal AppPrincipal, site, scop
 			return binding(cmdletClass+cmdlet, fmt.Sprintf("Cannot bind -Scope %s -Right %s.", scope, right))
 		}
 		p.s.world.apply(RulePermissionOfSubscription)
-		granted := AppPermission{Right: rights[at], AppOnly: appOnly || f.permissions[principal.NameIdentifier].AppOnly}
+		granted := AppPermission{Right: rights[at], AppOnly: appOnly}
+		if f.permissions[principal.NameIdentifier].AppOnly && !appOnly {
+			p.s.world.apply(RuleAppOnlyStays)
+			granted.AppOnly = true
+		}
 		f.permissions[principal.NameIdentifier] = granted
 		return nil
 	})

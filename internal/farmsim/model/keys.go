@@ -144,6 +144,9 @@ func (m *machine) install(cert *x509.Certificate, friendlyName string, key *priv
 		m.stores[My] = append(m.stores[My], e)
 	}
 	e.key = key
+	if !key.lost {
+		m.keyFiles[key.file()] = true
+	}
 	if friendlyName != "" {
 		e.friendlyName = friendlyName
 	}

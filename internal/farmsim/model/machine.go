@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
 // The services and processes that the procedure restarts.
@@ -38,11 +40,17 @@ type MachineSpec struct {
 type machine struct {
 	MachineSpec
 
-	name, domain  string
-	stores        map[Store][]*entry
-	services      map[string]*service
-	workersSince  time.Time
-	files         map[string][]byte
+	name, domain string
+	stores       map[Store][]*entry
+	services     map[string]*service
+	workersSince time.Time
+	files        map[string][]byte
+	// keyFiles are the files of private keys; those whose certificate was
+	// removed without its key are among them.
+	keyFiles map[string]bool
+	// bindings are the certificates of http.sys by address.
+	bindings      map[string]farm.Thumbprint
+	listener      farm.Thumbprint
 	pendingReboot bool
 	downUntil     time.Time
 	boots         int
@@ -77,6 +85,7 @@ func (w *World) AddMachine(spec MachineSpec) error {
 		MachineSpec: spec, name: strings.ToUpper(label), domain: domain,
 		stores: map[Store][]*entry{}, services: map[string]*service{},
 		workersSince: time.Now().Add(-uptime), files: map[string][]byte{},
+		keyFiles: map[string]bool{}, bindings: map[string]farm.Thumbprint{},
 		restarts: map[string]int{}, loads: map[string]func() error{},
 	})
 	return nil

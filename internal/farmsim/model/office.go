@@ -129,7 +129,11 @@ func (w *World) loadSettings(o *officeMember, process string) error {
 func (w *World) resolve(m *machine, friendlyName string) (*entry, error) {
 	unspecified := invalidOperation("InvalidOperationException",
 		"Service cannot be started. System.InvalidOperationException: The certificate has not been specified.")
-	found := m.named(My, friendlyName)
+	named := m.named(My, friendlyName)
+	found := w.visible(named)
+	if len(found) < len(named) {
+		w.apply(RuleArchivedNotNamed)
+	}
 	switch {
 	case len(found) == 0:
 		w.apply(RuleNameMissing)

@@ -34,6 +34,8 @@ const (
 	RuleKeySetFlags            RuleID = "windows.key-set-flags"
 	RuleKeyAccess              RuleID = "windows.key-access"
 	RuleSHA256Provider         RuleID = "windows.sha256-provider"
+	RuleArchivedHidden         RuleID = "windows.archived-hidden"
+	RuleKeyOutlivesCertificate RuleID = "windows.key-outlives-certificate"
 )
 
 // The rules of Office Online Server.
@@ -46,6 +48,7 @@ const (
 	RuleReplication      RuleID = "office.replication"
 	RuleLoadAtStart      RuleID = "office.load-at-start"
 	RuleNameMissing      RuleID = "office.friendly-name-missing"
+	RuleArchivedNotNamed RuleID = "office.archived-not-named"
 	RuleNameAmbiguous    RuleID = "office.friendly-name-ambiguous"
 	RuleSameSubject      RuleID = "office.same-subject"
 	RuleNoCNG            RuleID = "office.no-cng-key"
@@ -66,6 +69,7 @@ const (
 	RuleAuthorityNameUnique      RuleID = "sharepoint.authority-name-unique"
 	RuleAuthorityOneCertificate  RuleID = "sharepoint.authority-one-certificate"
 	RulePermissionOfSubscription RuleID = "sharepoint.permission-of-subscription"
+	RuleAppOnlyStays             RuleID = "sharepoint.app-only-stays"
 	RulePropagation              RuleID = "sharepoint.propagation"
 	RuleTimerCachesTrust         RuleID = "sharepoint.timer-caches-trust"
 )
@@ -101,6 +105,8 @@ func windowsRules() []Rule {
 		{RuleKeySetFlags, "without MachineKeySet and PersistKeySet the key does not outlive the import: Keyset does not exist", Sourced, "Microsoft, .NET Framework January 2021 private key lifetime"},
 		{RuleKeyAccess, "only accounts with read access to the key file can use the key: Keyset does not exist", Sourced, "Microsoft, NTE_BAD_KEYSET; " + procedure},
 		{RuleSHA256Provider, "Enhanced Cryptographic Provider v1.0 cannot sign SHA-256 in plain .NET: Invalid algorithm specified", Sourced, "Microsoft, Cryptographic Provider Types"},
+		{RuleArchivedHidden, "a store shows archived certificates only to those who open it for them", Sourced, "Microsoft, X509Certificate2.Archived and OpenFlags.IncludeArchived"},
+		{RuleKeyOutlivesCertificate, "a certificate that is removed from a store leaves its key behind", Sourced, "Microsoft, about_Certificate_Provider, on -DeleteKey"},
 	}
 }
 
@@ -114,6 +120,7 @@ func officeRules() []Rule {
 		{RuleReplication, "the settings are kept by the master; members see a change after a delay", Sourced, "jon.netdork.net 2015"},
 		{RuleLoadAtStart, "processes use the settings and the certificate of when they started", Assumed, "documented for CertificateName: every machine must be restarted"},
 		{RuleNameMissing, "WACSM does not start when a configured friendly name is not in Personal", Assumed, "sharepointpain.com 2025/04, for CertificateName"},
+		{RuleArchivedNotNamed, "a friendly name does not stand for an archived certificate", Assumed, "nothing public on how Office Online Server opens the store; the usual way leaves archived ones out"},
 		{RuleNameAmbiguous, "a friendly name must be unique over Personal and Trusted Root; WACSM does not start when it is not", Assumed, "Microsoft, Plan Office Online Server, for CertificateName"},
 		{RuleSameSubject, "by policy, two certificates of one subject in Personal stop WACSM", Assumed, "sharepointpain.com 2025/04, for CertificateName"},
 		{RuleNoCNG, "tokens cannot be signed with a key of a key storage provider: Invalid provider type specified", Assumed, "blogs.msdn boodablog, for SharePoint high-trust certificates"},
@@ -135,6 +142,7 @@ func sharePointRules() []Rule {
 		{RuleAuthorityNameUnique, "the name of a trusted root authority is unique", Sourced, highTrust},
 		{RuleAuthorityOneCertificate, "a root authority is one certificate without a private key", Sourced, "Microsoft, New-SPTrustedRootAuthority"},
 		{RulePermissionOfSubscription, "a permission at scope SiteSubscription holds for every site of the farm", Assumed, "farms without multi-tenancy have one subscription"},
+		{RuleAppOnlyStays, "Set-SPAppPrincipalPermission without -EnableAppOnlyPolicy leaves app-only access as it is; Remove- with -DisableAppOnlyPolicy ends it", Assumed, "the two switches belong to two cmdlets; nothing public on the rest"},
 		{RulePropagation, "a server recognises a changed trust after iisreset, else within 24 hours", Sourced, highTrust},
 		{RuleTimerCachesTrust, "SPTimerV4 uses the trust of when it started", Assumed, "Microsoft, Replace the STS certificate for SharePoint Server, restarts it too"},
 	}

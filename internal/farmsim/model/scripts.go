@@ -28,6 +28,14 @@ func scripts() map[string]script {
 		powershell.AddRootAuthority{}.Script():        modelled(addRootAuthority),
 		powershell.GetSharePointServer{}.Script():     modelled(getSharePointServer),
 		powershell.RestartSharePointServer{}.Script(): modelled(restartSharePointServer),
+
+		powershell.RestoreTrustedIssuer{}.Script():      modelled(restoreTrustedIssuer),
+		powershell.RestoreS2SCertificateName{}.Script(): modelled(restoreS2SCertificateName),
+		powershell.RemoveRootAuthority{}.Script():       modelled(removeRootAuthority),
+		powershell.RevokeS2SKey{}.Script():              modelled(revokeS2SKey),
+		powershell.RemoveS2SCertificate{}.Script():      modelled(removeS2SCertificate),
+		powershell.GetCertificateUse{}.Script():         modelled(getCertificateUse),
+		powershell.HideS2SCertificate{}.Script():        modelled(hideS2SCertificate),
 	}
 }
 

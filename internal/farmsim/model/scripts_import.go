@@ -67,8 +67,9 @@ func importKey(s *Session, p powershell.ImportS2SCertificate, secrets [][]byte) 
 	default:
 		return nil
 	}
+	deletion := s.DeleteKey(imported.Thumbprint)
 	_, removal := s.RemoveFromStore(My, imported.Thumbprint)
-	return errors.Join(err, removal)
+	return errors.Join(err, deletion, removal)
 }
 
 func nameOwn(s *Session, p powershell.ImportS2SCertificate) (changed bool, err error) {

@@ -31,6 +31,12 @@ type MachineState struct {
 	WorkersSince  time.Time                    `json:"workersSince,omitzero"`
 	// Restarts counts restarts by what was restarted; booting is not one.
 	Restarts map[string]int `json:"restarts"`
+	// KeyFiles are the files of private keys, with or without a certificate.
+	KeyFiles []string `json:"keyFiles"`
+	// Bindings are the certificates that http.sys serves, by address, and
+	// Listener that of the WinRM listener.
+	Bindings map[string]farm.Thumbprint `json:"bindings,omitempty"`
+	Listener farm.Thumbprint            `json:"listener,omitempty"`
 	// Files lists the files that were written, and their sizes in bytes.
 	Files map[string]int `json:"files"`
 }
@@ -51,6 +57,7 @@ type CertificateState struct {
 	Provider     string          `json:"provider,omitempty"`
 	KeyReaders   []string        `json:"keyReaders,omitempty"`
 	Exportable   bool            `json:"exportable,omitempty"`
+	Archived     bool            `json:"archived,omitempty"`
 }
 
 // OfficeState is the Office Online Server farm.
@@ -116,6 +123,7 @@ func (m *machine) state(now time.Time) MachineState {
 		Host: m.Host, Name: m.name, Build: m.Build, Down: m.down(now), Boots: m.boots, PendingReboot: m.pendingReboot,
 		Stores: map[Store][]CertificateState{}, Services: map[string]ServiceInfo{}, WorkersSince: m.workersSince,
 		Restarts: maps.Clone(m.restarts), Files: map[string]int{},
+		KeyFiles: slices.Sorted(maps.Keys(m.keyFiles)), Bindings: maps.Clone(m.bindings), Listener: m.listener,
 	}
 	for store, entries := range m.stores {
 		for _, e := range entries {
@@ -135,7 +143,7 @@ func (e *entry) state() CertificateState {
 	shown := e.show()
 	s := CertificateState{
 		Thumbprint: shown.Thumbprint, FriendlyName: shown.FriendlyName, Subject: shown.Subject,
-		NotBefore: shown.NotBefore, NotAfter: shown.NotAfter,
+		NotBefore: shown.NotBefore, NotAfter: shown.NotAfter, Archived: shown.Archived,
 	}
 	if shown.Key != nil {
 		s.Provider, s.KeyReaders, s.Exportable = shown.Key.Provider, shown.Key.Readers, shown.Key.Exportable

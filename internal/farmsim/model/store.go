@@ -29,6 +29,8 @@ type Certificate struct {
 	NotBefore    time.Time
 	NotAfter     time.Time
 	DER          []byte
+	// Archived certificates are shown only to those who ask for them.
+	Archived bool
 	// Key is nil for a certificate without a private key.
 	Key *Key
 }
@@ -45,6 +47,7 @@ type entry struct {
 	cert         *x509.Certificate
 	thumbprint   farm.Thumbprint
 	friendlyName string
+	archived     bool
 	key          *privateKey
 }
 
@@ -52,6 +55,7 @@ func (e *entry) show() Certificate {
 	c := Certificate{
 		Thumbprint: e.thumbprint, FriendlyName: e.friendlyName, Subject: distinguishedName(e.cert.Subject),
 		NotBefore: e.cert.NotBefore, NotAfter: e.cert.NotAfter, DER: slices.Clone(e.cert.Raw),
+		Archived: e.archived,
 	}
 	if e.key != nil {
 		c.Key = e.key.show()
@@ -92,10 +96,10 @@ func (m *machine) named(store Store, friendlyName string) []*entry {
 	return found
 }
 
-// Certificates lists a store.
+// Certificates lists a store without its archived certificates.
 func (s *Session) Certificates(store Store) (found []Certificate, err error) {
 	err = s.do(func(time.Time) error {
-		for _, e := range s.m.stores[store] {
+		for _, e := range s.world.visible(s.m.stores[store]) {
 			found = append(found, e.show())
 		}
 		return nil
@@ -127,6 +131,9 @@ func (s *Session) AddToStore(store Store, der []byte) (changed bool, err error) 
 func (s *Session) RemoveFromStore(store Store, thumbprint farm.Thumbprint) (changed bool, err error) {
 	err = s.doElevated(func(time.Time) error {
 		before := len(s.m.stores[store])
+		if e := s.m.find(store, thumbprint); e != nil && e.key != nil && !e.key.lost {
+			s.world.apply(RuleKeyOutlivesCertificate)
+		}
 		s.m.stores[store] = slices.DeleteFunc(s.m.stores[store], func(e *entry) bool { return e.thumbprint == thumbprint })
 		changed = len(s.m.stores[store]) != before
 		return nil

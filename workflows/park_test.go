@@ -1,0 +1,265 @@
+package workflows_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim"
+	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
+	"github.com/farmtrust/farmtrust/workflows"
+)
+
+// broken is a fault that no retry gets past, until it is cleared.
+func broken(server, script string) fault.Fault {
+	return fault.Fault{Server: server, Step: script, Kind: fault.ScriptError, Times: -1, Error: &fault.Error{ID: "Test,Broken", Message: "the disk is full"}}
+}
+
+// decide sends a decision when the rotation waits; refused gets the reason if
+// it is refused.
+func decide(t *testing.T, env *testsuite.TestWorkflowEnvironment, d farm.Decision, refused func(error)) {
+	t.Helper()
+	if d.By == "" {
+		d.By, d.Reason = "op", "a test"
+	}
+	env.UpdateWorkflow(workflows.DecideUpdate, "", &testsuite.TestUpdateCallback{
+		OnAccept: func() {},
+		OnReject: func(err error) {
+			if refused == nil {
+				t.Errorf("decision %+v was refused: %v", d, err)
+				return
+			}
+			refused(err)
+		},
+		OnComplete: func(any, error) {},
+	}, d)
+}
+
+func status(t *testing.T, env *testsuite.TestWorkflowEnvironment) workflows.Status {
+	t.Helper()
+	answer, err := env.QueryWorkflow(workflows.StatusQuery)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s workflows.Status
+	if err := answer.Get(&s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// policy sets a farm's rotation policy.
+func policy(change func(*farm.RotationPolicy)) func(*farm.Farm) {
+	return func(f *farm.Farm) { change(&f.Rotation) }
+}
+
+func TestAParkedRotationSaysWhatHappenedAndGoesOnWhenRetried(t *testing.T) {
+	p := newPlace(t, farmsim.Options{})
+	if err := p.sim.AddFaults(broken("oos-02.contoso.com", "Import-S2SCertificate")); err != nil {
+		t.Fatal(err)
+	}
+	report, err := p.rotate(t, func(env *testsuite.TestWorkflowEnvironment) {
+		env.RegisterDelayedCallback(func() {
+			s := status(t, env)
+			if s.Wait == nil || len(s.Wait.Parked) != 1 {
+				t.Fatalf("after the retries ran out it waits for %+v, want one parked step", s.Wait)
+			}
+			parked := s.Wait.Parked[0]
+			if parked.Server != "oos-02.contoso.com" || parked.Step != farm.StepImport || !strings.Contains(parked.Text, "the disk is full") || parked.Until.IsZero() || parked.Then == "" {
+				t.Errorf("parked as %+v, want server, step, what happened, until when and what follows", parked)
+			}
+			p.sim.ClearFaults()
+			decide(t, env, farm.Decision{Choice: farm.Retry, Server: "oos-02.contoso.com"}, nil)
+		}, time.Hour)
+	})
+	if err != nil || report.Outcome != farm.Verified {
+		t.Fatalf("retried: %s, %v", report.Outcome, err)
+	}
+	if len(report.Decisions) != 1 || report.Decisions[0].By != "op" || report.Decisions[0].Reason == "" {
+		t.Errorf("the report records %+v, want who decided and why", report.Decisions)
+	}
+	p.refreshes(t)
+}
+
+func TestARotationGoesBackByDecisionByPolicyByDeadlineAndByCancellation(t *testing.T) {
+	for claim, c := range map[string]struct {
+		policy  func(*farm.RotationPolicy)
+		prepare func(*testing.T, *testsuite.TestWorkflowEnvironment)
+		cancels bool
+	}{
+		"by decision": {prepare: func(t *testing.T, env *testsuite.TestWorkflowEnvironment) {
+			env.RegisterDelayedCallback(func() { decide(t, env, farm.Decision{Choice: farm.RollBack}, nil) }, time.Hour)
+		}},
+		"by policy":   {policy: func(r *farm.RotationPolicy) { r.OnFailure = farm.GoBack }},
+		"by deadline": {policy: func(r *farm.RotationPolicy) { r.ParkFor = 2 * time.Hour }},
+		"by cancellation": {cancels: true, prepare: func(_ *testing.T, env *testsuite.TestWorkflowEnvironment) {
+			env.RegisterDelayedCallback(env.CancelWorkflow, time.Hour)
+		}},
+	} {
+		for _, script := range []string{"Grant-S2SKey", "Set-TrustedIssuer", "Restart-OfficeServer"} {
+			t.Run(claim+" at "+script, func(t *testing.T) {
+				p := newPlace(t, farmsim.Options{Trusting: true})
+				if c.policy != nil {
+					p.policy = policy(c.policy)
+				}
+				before := p.sim.World.State()
+				// The way back restarts too, so this one passes after the first time.
+				f := broken("", script)
+				if script == "Restart-OfficeServer" {
+					f.Server, f.Times = "oos-01.contoso.com", 6
+				}
+				if err := p.sim.AddFaults(f); err != nil {
+					t.Fatal(err)
+				}
+				report, err := p.rotate(t, func(env *testsuite.TestWorkflowEnvironment) {
+					if c.prepare != nil {
+						c.prepare(t, env)
+					}
+				})
+				if report.Outcome != farm.Undone || (err != nil) != c.cancels {
+					t.Fatalf("ended %q: %s, %v", report.Outcome, report.Statement, err)
+				}
+				p.sameTrust(t, before)
+				p.refreshes(t)
+			})
+		}
+	}
+}
+
+func TestDecisionsAtTheWrongMomentAreRefused(t *testing.T) {
+	p := newPlace(t, farmsim.Options{})
+	p.policy = policy(func(r *farm.RotationPolicy) { r.Approval = true })
+	refusals := map[string]farm.Decision{
+		"is none of the choices": {By: "op", Reason: "x"},
+		"say why":                {Choice: farm.Abort, By: "op"},
+		"give the digest":        {Choice: farm.Approve},
+		"the digest is now":      {Choice: farm.Approve, Digest: "0123"},
+		"nothing is parked":      {Choice: farm.Retry},
+		"nothing is parked on":   {Choice: farm.Skip, Server: "oos-02.contoso.com"},
+	}
+	report, err := p.rotate(t, func(env *testsuite.TestWorkflowEnvironment) {
+		env.RegisterDelayedCallback(func() {
+			for want, d := range refusals {
+				heard := false
+				decide(t, env, d, func(err error) {
+					heard = true
+					if !strings.Contains(err.Error(), want) {
+						t.Errorf("%+v is refused as %v, want %q", d, err, want)
+					}
+				})
+				_ = heard
+			}
+			decide(t, env, farm.Decision{Choice: farm.Approve, Digest: status(t, env).Wait.Digest}, nil)
+		}, time.Hour)
+	})
+	if err != nil || report.Outcome != farm.Verified {
+		t.Fatalf("approved: %s, %v", report.Outcome, err)
+	}
+}
+
+func TestASkippedServerIsLeftOutAndTheReportListsWhatDiffers(t *testing.T) {
+	p := newPlace(t, farmsim.Options{})
+	if err := p.sim.AddFaults(broken("oos-03.contoso.com", "Import-S2SCertificate")); err != nil {
+		t.Fatal(err)
+	}
+	report, err := p.rotate(t, func(env *testsuite.TestWorkflowEnvironment) {
+		env.RegisterDelayedCallback(func() {
+			decide(t, env, farm.Decision{Choice: farm.Skip, Server: "oos-03.contoso.com"}, func(err error) {
+				if !strings.Contains(err.Error(), "data refreshes will fail") {
+					t.Errorf("skipping a server that serves users is refused as %v, want the consequence", err)
+				}
+			})
+		}, time.Hour)
+		env.RegisterDelayedCallback(func() {
+			decide(t, env, farm.Decision{Choice: farm.Skip, Server: "oos-03.contoso.com", Insist: true}, nil)
+		}, 2*time.Hour)
+	})
+	if err != nil || report.Outcome != farm.LeftByDecision {
+		t.Fatalf("skipped: %s, %v", report.Outcome, err)
+	}
+	differs := false
+	for _, d := range report.Differences {
+		if d.Server != "oos-03.contoso.com" {
+			t.Errorf("something else differs: %+v", d)
+		}
+		differs = true
+	}
+	if !differs {
+		t.Error("the report does not list what differs on the skipped server")
+	}
+}
+
+func TestTheSwitchWaitsForItsWindowAndIsHeldWhenTheFarmMoved(t *testing.T) {
+	t.Run("window", func(t *testing.T) {
+		p := newPlace(t, farmsim.Options{})
+		w, err := farm.ParseWindow("daily 02:00-05:00 UTC")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.policy = policy(func(r *farm.RotationPolicy) { r.Window = w })
+		var started time.Time
+		report, err := p.rotate(t, func(env *testsuite.TestWorkflowEnvironment) {
+			env.SetStartTime(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))
+			env.RegisterDelayedCallback(func() {
+				if s := status(t, env); s.Wait == nil || s.Wait.For != workflows.ForWindow {
+					t.Errorf("at 13:00 it waits for %+v, want the window", s.Wait)
+				}
+			}, time.Hour)
+			env.RegisterDelayedCallback(func() { started = env.Now() }, 0)
+		})
+		if err != nil || report.Outcome != farm.Verified {
+			t.Fatalf("%s, %v", report.Outcome, err)
+		}
+		ended := started.Add(time.Duration(report.DurationMS) * time.Millisecond).UTC()
+		if ended.Hour() < 2 || ended.Hour() >= 5 {
+			t.Errorf("ended at %s, outside of the window", ended)
+		}
+	})
+	t.Run("moved", func(t *testing.T) {
+		p := newPlace(t, farmsim.Options{Trusting: true})
+		p.policy = policy(func(r *farm.RotationPolicy) { r.Approval = true })
+		report, err := p.rotate(t, func(env *testsuite.TestWorkflowEnvironment) {
+			env.RegisterDelayedCallback(func() {
+				p.removeIssuer(t)
+				decide(t, env, farm.Decision{Choice: farm.Approve, Digest: status(t, env).Wait.Digest}, nil)
+			}, time.Hour)
+			env.RegisterDelayedCallback(func() {
+				s := status(t, env)
+				if s.Wait == nil || len(s.Wait.Parked) != 1 || !strings.Contains(s.Wait.Parked[0].Text, "moved since it was planned") {
+					t.Errorf("somebody removed an issuer after the approval; it waits for %+v", s.Wait)
+				}
+				decide(t, env, farm.Decision{Choice: farm.Abort}, nil)
+			}, 2*time.Hour)
+		})
+		if err != nil || report.Outcome != farm.LeftByDecision {
+			t.Fatalf("aborted: %s, %v", report.Outcome, err)
+		}
+	})
+}
+
+func TestACompromisedCertificateWaitsForNothingAndNeverComesBack(t *testing.T) {
+	p := newPlace(t, farmsim.Options{Trusting: true})
+	p.policy = policy(func(r *farm.RotationPolicy) { r.Approval = true })
+	env := p.environment(t)
+	if err := p.sim.AddFaults(broken("", "Set-TrustedIssuer")); err != nil {
+		t.Fatal(err)
+	}
+	env.RegisterDelayedCallback(func() {
+		decide(t, env, farm.Decision{Choice: farm.RollBack}, func(err error) {
+			if !strings.Contains(err.Error(), "compromised, and never restored") {
+				t.Errorf("rolling back to a compromised certificate is refused as %v", err)
+			}
+		})
+		p.sim.ClearFaults()
+		decide(t, env, farm.Decision{Choice: farm.Retry}, nil)
+	}, time.Hour)
+	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "leaked", Compromised: true})
+	var report workflows.Rotation
+	if err := errors.Join(env.GetWorkflowError(), env.GetWorkflowResult(&report)); err != nil || report.Outcome != farm.Verified {
+		t.Fatalf("%s, %v", report.Outcome, err)
+	}
+}
