@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -113,12 +114,12 @@ func (r *rotation) putIssuersBack(ctx workflow.Context) error {
 	return each(ctx, frontEnds(r.farm), r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
 		before, _ := r.journal.Before.Farm(host)
 		issuers := farm.Issuers()
-		for i := len(issuers) - 1; i >= 0; i-- {
-			was, _ := before.Issuer(issuers[i].RegisteredName)
+		for _, issuer := range slices.Backward(issuers) {
+			was, _ := before.Issuer(issuer.RegisteredName)
 			result, err := r.step(ctx, farm.StepIssuerBack, host, func() workflow.Future {
-				return workflow.ExecuteActivity(changing(ctx, "put issuer "+issuers[i].Product+" back on "+host), a.PutIssuerBack,
+				return workflow.ExecuteActivity(changing(ctx, "put issuer "+issuer.Product+" back on "+host), a.PutIssuerBack,
 					activities.IssuerBackInput{
-						TrustIssuerInput: activities.TrustIssuerInput{ServerInput: r.on(host), Issuer: issuers[i].RegisteredName},
+						TrustIssuerInput: activities.TrustIssuerInput{ServerInput: r.on(host), Issuer: issuer.RegisteredName},
 						Before:           was, Permissions: before.Permissions,
 					})
 			})

@@ -217,12 +217,10 @@ func explain(err error) string {
 		}
 		return text
 	}
-	var application *temporal.ApplicationError
-	if errors.As(err, &application) {
+	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return application.Message()
 	}
-	var timeout *temporal.TimeoutError
-	if errors.As(err, &timeout) {
+	if timeout, ok := errors.AsType[*temporal.TimeoutError](err); ok {
 		return fmt.Sprintf("no answer in time (%s)", timeout.TimeoutType())
 	}
 	return err.Error()

@@ -76,8 +76,7 @@ func (k *keeping) run(from workflows.Keeping) (workflows.Keeping, bool) {
 	from.Farm = farmsim.FarmName
 	k.env.ExecuteWorkflow(workflows.KeepTrust, from)
 	err := k.env.GetWorkflowError()
-	var again *workflow.ContinueAsNewError
-	if errors.As(err, &again) {
+	if again, ok := errors.AsType[*workflow.ContinueAsNewError](err); ok {
 		var next workflows.Keeping
 		if err := converter.GetDefaultDataConverter().FromPayloads(again.Input, &next); err != nil {
 			k.t.Fatal(err)

@@ -73,22 +73,34 @@ func (r *rotation) mayDecide(_ workflow.Context, d farm.Decision) error {
 	if err := d.Validate(); err != nil {
 		return err
 	}
-	k := r.desk
+	if r.desk.verdict != "" {
+		return fmt.Errorf("%s: %s was decided already", d.Choice, r.desk.verdict)
+	}
+	switch d.Choice {
+	case farm.Approve:
+		return r.desk.mayApprove(d)
+	case farm.RollBack, farm.Abort:
+		return r.mayEnd(d)
+	}
+	return r.desk.mayRetryOrSkip(d)
+}
+
+func (k *desk) mayApprove(d farm.Decision) error {
 	switch {
-	case k.verdict != "":
-		return fmt.Errorf("%s: %s was decided already", d.Choice, k.verdict)
-	case d.Choice == farm.Approve && k.asking == "":
+	case k.asking == "":
 		return fmt.Errorf("approve: nothing waits for approval now")
-	case d.Choice == farm.Approve && d.Digest != k.asking:
+	case d.Digest != k.asking:
 		return fmt.Errorf("approve: the digest is now %s: what would be switched is not what %s stands for; look at the plan again", k.asking, d.Digest)
-	case d.Choice == farm.RollBack && k.noWayBack != "":
-		return fmt.Errorf("rollback: %s", k.noWayBack)
-	case d.Choice == farm.RollBack || d.Choice == farm.Abort:
-		if k.asking == "" && len(k.parked) == 0 && r.board.waiting == nil {
-			return fmt.Errorf("%s: the rotation is at work; cancel it to stop and undo it", d.Choice)
-		}
-	case d.Choice == farm.Retry || d.Choice == farm.Skip:
-		return k.mayRetryOrSkip(d)
+	}
+	return nil
+}
+
+func (r *rotation) mayEnd(d farm.Decision) error {
+	switch {
+	case d.Choice == farm.RollBack && r.desk.noWayBack != "":
+		return fmt.Errorf("rollback: %s", r.desk.noWayBack)
+	case r.board.waiting == nil:
+		return fmt.Errorf("%s: the rotation is at work; cancel it to stop and undo it", d.Choice)
 	}
 	return nil
 }

@@ -94,7 +94,7 @@ func TestPreconditionsThatFailStopARotation(t *testing.T) {
 		}, "stop issuer-name-taken sp-01"},
 		"pending reboot":    {func(_ *farm.Desired, o *farm.Observed) { o.Office[0].Machine.PendingReboot = true }, "stop pending-reboot oos-01"},
 		"DSC auto-corrects": {func(_ *farm.Desired, o *farm.Observed) { o.Office[0].Machine.ConfigurationMode = "ApplyAndAutoCorrect" }, "stop dsc-auto-correct oos-01"},
-		"clear text warns":  {func(d *farm.Desired, _ *farm.Observed) { d.Farm.Office.AllowOutboundHTTP = ptr(true) }, "warn clear-text "},
+		"clear text warns":  {func(d *farm.Desired, _ *farm.Observed) { d.Farm.Office.AllowOutboundHTTP = new(true) }, "warn clear-text "},
 	} {
 		t.Run(claim, func(t *testing.T) {
 			d, o := ready()

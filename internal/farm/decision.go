@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -82,11 +83,11 @@ type Parked struct {
 // Digest names a target and the differences to be switched. Whoever approves
 // approves exactly these: it changes when they do.
 func Digest(target Thumbprint, differences []Difference) string {
-	text := string(target) + "\n"
+	lines := []string{string(target)}
 	for _, d := range Switches(differences) {
-		text += fmt.Sprintf("%q %q %q %q %q\n", d.Step, d.Server, d.Subject, d.Have, d.Want)
+		lines = append(lines, fmt.Sprintf("%q %q %q %q %q", d.Step, d.Server, d.Subject, d.Have, d.Want))
 	}
-	sum := sha256.Sum256([]byte(text))
+	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
 	return hex.EncodeToString(sum[:6])
 }
 

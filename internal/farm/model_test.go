@@ -45,8 +45,8 @@ func drawDesired(t *rapid.T) farm.Desired {
 			Sites: []string{"https://portal-" + front.Host}[:1],
 		})
 	}
-	f.Office.AllowOutboundHTTP = rapid.SampledFrom([]*bool{nil, ptr(true), ptr(false)}).Draw(t, "allowOutboundHttp")
-	f.Office.AllowHTTPSecureStoreConnections = rapid.SampledFrom([]*bool{nil, ptr(true), ptr(false)}).Draw(t, "allowHttpSecureStore")
+	f.Office.AllowOutboundHTTP = rapid.SampledFrom([]*bool{nil, new(true), new(false)}).Draw(t, "allowOutboundHttp")
+	f.Office.AllowHTTPSecureStoreConnections = rapid.SampledFrom([]*bool{nil, new(true), new(false)}).Draw(t, "allowHttpSecureStore")
 	target := farm.Certificate{
 		Thumbprint: print40("T"), Subject: "CN=oos-s2s", FriendlyName: "OOS S2S new", DER: []byte("new"),
 		NotBefore: epoch.Add(-time.Hour), NotAfter: epoch.Add(365 * 24 * time.Hour), SelfSigned: rapid.Bool().Draw(t, "self-signed"),
@@ -112,8 +112,10 @@ func (w *world) drawSharePoint(t *rapid.T, sp farm.SharePoint) farm.SharePointFa
 		}
 	}
 	for _, s := range sp.Servers {
-		f.Servers = append(f.Servers, farm.SharePointServer{Machine: machine(s.Host), WorkersSince: drawTime(t),
-			Timer: farm.Service{Name: "SPTimerV4", Running: true, Since: drawTime(t)}})
+		f.Servers = append(f.Servers, farm.SharePointServer{
+			Machine: machine(s.Host), WorkersSince: drawTime(t),
+			Timer: farm.Service{Name: "SPTimerV4", Running: true, Since: drawTime(t)},
+		})
 	}
 	return f
 }
@@ -211,4 +213,5 @@ func drawTime(t *rapid.T) time.Time {
 
 func print40(seed string) farm.Thumbprint { return farm.ThumbprintOf([]byte(seed)) }
 
-func ptr[T any](v T) *T { return &v }
+//go:fix inline
+func ptr[T any](v T) *T { return new(v) }

@@ -2,6 +2,7 @@ package farm
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -146,12 +147,7 @@ func (w Window) Next(now time.Time, need time.Duration) (Opening, bool) {
 }
 
 func (w Window) on(day time.Weekday) bool {
-	for _, d := range w.Days {
-		if d == day {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(w.Days, day)
 }
 
 // wallClock is the moment when clocks of a zone show a time. Where clocks go

@@ -17,7 +17,7 @@ type story func(t *testing.T) *scene
 func TestEveryRuleIsEnforcedAndSaysWhatItRestsOn(t *testing.T) {
 	t.Parallel()
 	stories := map[model.RuleID]story{}
-	for _, group := range []map[model.RuleID]story{windowsStories, officeStories, sharePointStories, tokenStories} {
+	for _, group := range []map[model.RuleID]story{windowsStories, officeStories, sharePointStories, tokenStories, retireStories} {
 		maps.Copy(stories, group)
 	}
 	listed := map[model.RuleID]bool{}

@@ -70,7 +70,8 @@ function Restore-AppPermission {
         if ($null -eq $Issuer) { return $false }
         Stop-Script -Id 'AppPrincipalMissing' -Message "$($Was.Site) knows no app principal $RegisteredName"
     }
-    # Setting a lesser right does not take app-only access away; removing does.
+    # Inferred: a lesser right that is set leaves app-only access as it is, since
+    # only Remove- has a switch that ends it.
     if ($now.Right -ne '') {
         Remove-SPAppPrincipalPermission -AppPrincipal $app -Site $Web -Scope SiteSubscription -DisableAppOnlyPolicy -Confirm:$false | Out-Null
     }

@@ -1,0 +1,97 @@
+package model
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// AllCertificates lists a store with its archived certificates.
+func (s *Session) AllCertificates(store Store) (found []Certificate, err error) {
+	err = s.do(func(time.Time) error {
+		for _, e := range s.m.stores[store] {
+			found = append(found, e.show())
+		}
+		return nil
+	})
+	return found, err
+}
+
+// Archive marks a certificate of Personal archived.
+func (s *Session) Archive(thumbprint farm.Thumbprint) error {
+	return s.doElevated(func(time.Time) error {
+		e := s.m.find(My, thumbprint)
+		if e == nil {
+			return noCertificate(My, thumbprint)
+		}
+		e.archived = true
+		return nil
+	})
+}
+
+// DeleteKey deletes the key behind a certificate of Personal, which goes on
+// telling of it: RSACryptoServiceProvider without PersistKeyInCsp, or
+// CngKey.Delete.
+func (s *Session) DeleteKey(thumbprint farm.Thumbprint) error {
+	return s.doElevated(func(time.Time) error {
+		e := s.m.find(My, thumbprint)
+		if e == nil {
+			return noCertificate(My, thumbprint)
+		}
+		if e.key == nil || e.key.lost {
+			return badKeyset()
+		}
+		delete(s.m.keyFiles, e.key.file())
+		e.key.lost = true
+		return nil
+	})
+}
+
+// BindTLS is netsh http add sslcert: http.sys serves an address with a
+// certificate.
+func (s *Session) BindTLS(address string, thumbprint farm.Thumbprint) error {
+	return s.doElevated(func(time.Time) error {
+		s.m.bindings[address] = thumbprint
+		return nil
+	})
+}
+
+// TLSBindings is netsh http show sslcert: certificates by address.
+func (s *Session) TLSBindings() (found map[string]farm.Thumbprint, err error) {
+	err = s.do(func(time.Time) error {
+		found = maps.Clone(s.m.bindings)
+		return nil
+	})
+	return found, err
+}
+
+// Listen gives the WinRM listener for HTTPS a certificate.
+func (s *Session) Listen(thumbprint farm.Thumbprint) error {
+	return s.doElevated(func(time.Time) error {
+		s.m.listener = thumbprint
+		return nil
+	})
+}
+
+// Listener is the certificate of the WinRM listener for HTTPS; empty without
+// one.
+func (s *Session) Listener() (thumbprint farm.Thumbprint, err error) {
+	err = s.doElevated(func(time.Time) error {
+		thumbprint = s.m.listener
+		return nil
+	})
+	return thumbprint, err
+}
+
+// visible are the certificates of a store that are shown to those who do not
+// ask for archived ones.
+func (w *World) visible(entries []*entry) []*entry {
+	return slices.DeleteFunc(slices.Clone(entries), func(e *entry) bool {
+		if e.archived {
+			w.apply(RuleArchivedHidden)
+		}
+		return e.archived
+	})
+}

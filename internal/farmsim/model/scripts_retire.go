@@ -1,0 +1,174 @@
+package model
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+// findPersonal is the prelude's Find-PersonalCertificate.
+func findPersonal(s *Session, thumbprint string) (Certificate, bool, error) {
+	found, err := s.AllCertificates(My)
+	i := slices.IndexFunc(found, func(c Certificate) bool { return string(c.Thumbprint) == thumbprint })
+	if err != nil || i < 0 {
+		return Certificate{}, false, err
+	}
+	return found[i], true, nil
+}
+
+// findUse is the prelude's Find-CertificateUse.
+func findUse(s *Session, thumbprint, friendlyName string) ([]string, error) {
+	uses := []string{}
+	_, joined, err := officeMachine(s)
+	if err != nil {
+		return nil, err
+	}
+	if friendlyName != "" && joined {
+		settings, err := s.Office().GetOfficeWebAppsFarm()
+		if err != nil {
+			return nil, err
+		}
+		if strings.EqualFold(settings.S2SCertificateName, friendlyName) {
+			uses = append(uses, "S2SCertificateName")
+		}
+		if strings.EqualFold(settings.CertificateName, friendlyName) {
+			uses = append(uses, "CertificateName")
+		}
+	}
+	bindings, err := s.TLSBindings()
+	if err != nil {
+		return nil, err
+	}
+	for _, address := range slices.Sorted(maps.Keys(bindings)) {
+		if string(bindings[address]) == thumbprint {
+			uses = append(uses, "http.sys "+address)
+		}
+	}
+	listener, err := s.Listener()
+	if string(listener) == thumbprint {
+		uses = append(uses, "WinRM listener")
+	}
+	return uses, err
+}
+
+// assertUnused is the prelude's Assert-CertificateUnused.
+func assertUnused(s *Session, thumbprint string) error {
+	c, _, err := findPersonal(s, thumbprint)
+	if err != nil {
+		return err
+	}
+	uses, err := findUse(s, thumbprint, c.FriendlyName)
+	if err == nil && len(uses) > 0 {
+		err = stopScript("InUse", "certificate %s is still named by: %s", thumbprint, strings.Join(uses, ", "))
+	}
+	return err
+}
+
+func getCertificateUse(s *Session, p powershell.GetCertificateUse, _ [][]byte) (r powershell.CertificateUse, err error) {
+	if err := assertElevated(s); err != nil {
+		return r, err
+	}
+	c, ok, err := findPersonal(s, p.Thumbprint)
+	if err != nil {
+		return r, err
+	}
+	r.Present, r.Archived = ok, c.Archived
+	r.Uses, err = findUse(s, p.Thumbprint, c.FriendlyName)
+	return r, err
+}
+
+func hideS2SCertificate(s *Session, p powershell.HideS2SCertificate, _ [][]byte) (r powershell.HideResult, err error) {
+	if err := assertElevated(s); err != nil {
+		return r, err
+	}
+	c, ok, err := findPersonal(s, p.Thumbprint)
+	if err != nil || !ok || c.Archived {
+		return r, err
+	}
+	if err := assertUnused(s, p.Thumbprint); err != nil {
+		return r, err
+	}
+	r.Changed = true
+	return r, s.Archive(c.Thumbprint)
+}
+
+func removeS2SCertificate(s *Session, p powershell.RemoveS2SCertificate, _ [][]byte) (r powershell.RemoveResult, err error) {
+	r.Removed = []string{}
+	if err := assertElevated(s); err != nil {
+		return r, err
+	}
+	doomed := map[Store][]string{CA: p.Intermediates}
+	if p.Root {
+		doomed[Root] = []string{p.Thumbprint}
+	}
+	if p.Personal {
+		doomed[My] = []string{p.Thumbprint}
+	}
+	present, err := whatIsThere(s, doomed)
+	if err != nil || len(present) == 0 {
+		return r, err
+	}
+	if err := assertUnused(s, p.Thumbprint); err != nil {
+		return r, err
+	}
+	for _, store := range []Store{Root, CA, My} {
+		for _, thumbprint := range present[store] {
+			if err := removeFrom(s, store, thumbprint); err != nil {
+				return r, err
+			}
+		}
+		if len(present[store]) > 0 {
+			r.Removed = append(r.Removed, string(store))
+		}
+	}
+	r.Changed = true
+	return r, nil
+}
+
+// whatIsThere are those of the named certificates that the stores hold.
+func whatIsThere(s *Session, named map[Store][]string) (map[Store][]farm.Thumbprint, error) {
+	present := map[Store][]farm.Thumbprint{}
+	for store, thumbprints := range named {
+		found, err := s.AllCertificates(store)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range found {
+			if slices.Contains(thumbprints, string(c.Thumbprint)) {
+				present[store] = append(present[store], c.Thumbprint)
+			}
+		}
+	}
+	return present, nil
+}
+
+// removeFrom removes a certificate, from Personal after its key, which an
+// earlier removal may have deleted already. No two certificates share a key
+// here.
+func removeFrom(s *Session, store Store, thumbprint farm.Thumbprint) error {
+	if store == My {
+		err := s.DeleteKey(thumbprint)
+		var refused *Error
+		if err != nil && (!errors.As(err, &refused) || refused.HResult != badKeysetResult) {
+			return err
+		}
+	}
+	_, err := s.RemoveFromStore(store, thumbprint)
+	return err
+}
+
+func revokeS2SKey(s *Session, p powershell.RevokeS2SKey, _ [][]byte) (r powershell.RevokeResult, err error) {
+	if err := assertElevated(s); err != nil {
+		return r, err
+	}
+	c, ok, err := findPersonal(s, p.Thumbprint)
+	if err != nil || !ok || c.Key == nil {
+		return r, err
+	}
+	r.Changed, err = s.RevokeKey(c.Thumbprint, p.Sid)
+	return r, err
+}
