@@ -307,8 +307,9 @@ func TestStatusSaysHowFarARotationIs(t *testing.T) {
 func TestOverviewListsTheLastRotationOfEachFarm(t *testing.T) {
 	golden(t, "overview", func(w io.Writer) error {
 		return console.Overview(w, []console.Rotation{
-			{Farm: "contoso", State: "verified", Thumbprint: newThumbprint, StartedAt: now.Add(-time.Hour), EndedAt: now.Add(-time.Hour + 8412*time.Millisecond)},
-			{Farm: "fabrikam", State: "switching", StartedAt: now.Add(-12 * time.Second)},
+			{Farm: "contoso", Keeper: "resting", State: "verified", Thumbprint: newThumbprint, StartedAt: now.Add(-time.Hour), EndedAt: now.Add(-time.Hour + 8412*time.Millisecond)},
+			{Farm: "fabrikam", Keeper: "at work", NeedsPerson: true, State: "waiting", StartedAt: now.Add(-12 * time.Second)},
+			{Farm: "northwind", Keeper: "held", NeedsPerson: true},
 		}, now)
 	})
 	golden(t, "overview-empty", func(w io.Writer) error { return console.Overview(w, nil, now) })

@@ -50,7 +50,9 @@ func Keeper(w io.Writer, k workflows.Keeping, now time.Time) error {
 
 func kept(k workflows.Keeping, page KeeperPage, now time.Time) [][]string {
 	var rows [][]string
-	row := func(name, format string, args ...any) { rows = append(rows, []string{name, fmt.Sprintf(format, args...)}) }
+	row := func(name, format string, args ...any) {
+		rows = append(rows, []string{name, fmt.Sprintf(format, args...)})
+	}
 	if k.Paused != "" {
 		row("paused", "%s", k.Paused)
 	}
