@@ -17,12 +17,15 @@ type options struct {
 }
 
 const help = `Runs farmtrust in one process: an embedded Temporal server with its UI, the
-worker, and the rotation of one farm.
+worker, the farms' keepers, and the rotation of one farm.
 
 Without -config the farm is a simulated one that speaks WinRM over HTTPS. An
 expiry event sets up its trust from nothing, a second one renews it.
 
 With -config the trust of a farm of yours is brought to its newest certificate.
+Where its configuration asks for approval or has a window, it waits for that, with
+-exit too, and says which starter command decides.
+
 Paths are relative to the folder that the program runs in; for go run -C DIR that
 is DIR.
 
@@ -37,7 +40,8 @@ Flags:
 const exitHelp = `
 Exit codes:
   0  the trust was verified, or is as desired already
-  1  it was not: refused, incomplete, or stopped before the end
+  1  it was not: refused, incomplete, rolled back, left by decision, or stopped
+     before the end
   2  a flag, the configuration, a port or the data directory cannot be used
 `
 
@@ -53,7 +57,7 @@ func parse(args []string, w io.Writer) (options, error) {
 	flags.IntVar(&o.port, "port", 7233, "`port` of the Temporal server on 127.0.0.1; 0 for any that is free")
 	flags.IntVar(&o.uiPort, "ui-port", 8233, "`port` of the Temporal UI on 127.0.0.1; 0 for any that is free")
 	flags.StringVar(&o.log, "log", "", "append what Temporal and the worker log to this `file` (default: not kept)")
-	flags.BoolVar(&o.exit, "exit", false, "end after the report rather than with Ctrl-C")
+	flags.BoolVar(&o.exit, "exit", false, "end after the report rather than with Ctrl-C; a rotation that waits for\nsomebody is waited for")
 	flags.StringVar(&output, "o", "table", "`form` of the report on standard output: table, or json on the last line")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

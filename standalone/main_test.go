@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,9 +17,15 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/client"
+	"go.uber.org/zap"
+
+	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
+	"github.com/farmtrust/farmtrust/internal/rotation"
 	"github.com/farmtrust/farmtrust/standalone/embedded"
+	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // anyPorts lets tests run beside each other.
@@ -94,6 +101,9 @@ func TestTheLastLineOfJSONIsTheReportOfTheRenewal(t *testing.T) {
 	}
 	if report.Previous == "" || report.Target == "" || report.Previous == report.Target {
 		t.Errorf("got target %q instead of %q", report.Target, report.Previous)
+	}
+	if keeper := ": from " + report.Previous.Short() + ", which ends on "; !strings.Contains(report.Reason, "near expiry of oos-s2s") || !strings.Contains(report.Reason, keeper) {
+		t.Errorf("got the reason %q, want what the event said and what the keeper made of it", report.Reason)
 	}
 	if len(report.Servers) != 5 {
 		t.Errorf("got %d servers, want 5", len(report.Servers))
@@ -185,6 +195,79 @@ func TestARotationThatWasCutOffGoesOnWhereItWas(t *testing.T) {
 	if !strings.Contains(got.err, "joined the rotation") {
 		t.Errorf("it does not say that it goes on:\n%s", got.err)
 	}
+}
+
+func TestAConfiguredFarmWaitsForApprovalAndGoesOnWhenAPersonGivesIt(t *testing.T) {
+	t.Parallel()
+	sim := simulateFarm(t, farmsim.Options{})
+	var out bytes.Buffer
+	words, told := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- run(t.Context(), append(anyPorts[:len(anyPorts):len(anyPorts)], "-exit", "-o", "json", "-config", requireApproval(t, sim)), &out, told)
+		_ = told.Close()
+	}()
+	said := readUntil(t, words, "starter abort contoso")
+	go func() { _, _ = io.Copy(io.Discard, words) }()
+	command := regexp.MustCompile(`TEMPORAL_ADDRESS=(\S+) starter approve contoso (\S+) --reason`).FindStringSubmatch(said)
+	if command == nil {
+		t.Fatalf("it does not say how to approve:\n%s", said)
+	}
+	c, err := client.DialContext(t.Context(), client.Options{HostPort: command[1], Logger: connect.NewLogger(zap.NewNop())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	keeper := rotation.KeeperOf(c, farmsim.FarmName)
+	waiting, err := keeper.AtWork(t.Context())
+	if err != nil || waiting == nil {
+		t.Fatalf("at work is %v, %v", waiting, err)
+	}
+	var refused *rotation.RefusedError
+	approval := farm.Decision{Choice: farm.Approve, Digest: "000000000000", By: "ada", Reason: "change 4711"}
+	if err := waiting.Decide(t.Context(), approval); !errors.As(err, &refused) || !strings.Contains(refused.Reason, command[2]) {
+		t.Errorf("another digest is answered by %v, want a refusal that names the right one", err)
+	}
+	if _, err := keeper.Wish(t.Context(), workflows.Wish{For: workflows.ToUndo, By: "ada", Reason: "no"}); !errors.As(err, &refused) {
+		t.Errorf("an undo while a rotation is at work is answered by %v, want a refusal", err)
+	}
+	joined, err := keeper.Wish(t.Context(), workflows.Wish{For: workflows.ToRotate, By: "bob", Reason: "me too"})
+	if err != nil || !joined.Joined || joined.ID() != waiting.ID() {
+		t.Errorf("a second rotation is answered by %+v, %v, want the first", joined, err)
+	}
+	if name := sim.State().Office.Members[0].Settings.S2SCertificateName; name != "" {
+		t.Errorf("S2SCertificateName is %q before the approval", name)
+	}
+	approval.Digest = command[2]
+	if err := waiting.Decide(t.Context(), approval); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-code; got != exitOK {
+		t.Fatalf("got exit code %d", got)
+	}
+	report := result{out: out.String()}.report(t)
+	if report.Outcome != farm.Verified || len(report.Decisions) != 1 || report.Decisions[0].Decision != approval {
+		t.Errorf("got outcome %q, decisions %+v", report.Outcome, report.Decisions)
+	}
+}
+
+// requireApproval returns the path of the farm's configuration, changed so that
+// a person approves.
+func requireApproval(t *testing.T, sim *farmsim.Sim) string {
+	t.Helper()
+	text, err := os.ReadFile(sim.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.Replace(text, []byte("approval: none"), []byte("approval: required"), 1)
+	if bytes.Equal(text, changed) {
+		t.Fatal("the configuration asks for approval already, or says it in other words")
+	}
+	file := filepath.Join(t.TempDir(), "farmtrust.yaml")
+	if err := os.WriteFile(file, changed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 func TestAFarmThatIsNotFitEndsWithItsReportAndExitCodeOne(t *testing.T) {

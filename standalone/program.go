@@ -62,12 +62,15 @@ func (p *program) run(ctx context.Context) (verified bool, err error) {
 		return false, err
 	}
 	defer c.Close()
-	return p.work(ctx, s, c, server.UI(), log)
+	return p.work(ctx, s, c, places{ui: server.UI(), temporal: server.Address()}, log)
 }
+
+// places are where people find the UI and Temporal itself.
+type places struct{ ui, temporal string }
 
 // work runs the worker, the rotations and, unless it is to end then, the UI
 // until ctx is done.
-func (p *program) work(ctx context.Context, s *scene, c client.Client, ui string, log *zap.Logger) (bool, error) {
+func (p *program) work(ctx context.Context, s *scene, c client.Client, at places, log *zap.Logger) (bool, error) {
 	if err := s.prepare(ctx, c); err != nil {
 		return false, err
 	}
@@ -78,9 +81,9 @@ func (p *program) work(ctx context.Context, s *scene, c client.Client, ui string
 		worker <- host.Run(working, host.Options{Config: s.config, Client: c, Namespace: embedded.Namespace, Log: log.Named("worker")})
 		stop()
 	}()
-	verified, err := p.rotate(working, s, c, ui)
+	verified, err := p.rotate(working, s, c, at)
 	if err == nil && !p.exit {
-		fmt.Fprintf(p.err, "\nTemporal UI: %s\nCtrl-C ends.\n", ui)
+		fmt.Fprintf(p.err, "\nTemporal UI: %s\nCtrl-C ends.\n", at.ui)
 		<-working.Done()
 	}
 	stop()
@@ -93,24 +96,28 @@ func (p *program) work(ctx context.Context, s *scene, c client.Client, ui string
 	return verified, err
 }
 
-// rotate does what is asked of the farm, one rotation after the other, as long
-// as they end well.
-func (p *program) rotate(ctx context.Context, s *scene, c client.Client, ui string) (verified bool, err error) {
+// rotate asks the farm's keeper for one rotation after the other, as long as
+// they end well.
+func (p *program) rotate(ctx context.Context, s *scene, c client.Client, at places) (verified bool, err error) {
 	var report farm.Report
 	for _, next := range s.rounds {
-		reason, err := next()
+		asked, err := next()
 		if err != nil {
 			return false, err
 		}
-		run, err := rotation.Start(ctx, c, s.farm, reason)
+		reason := asked.reason()
+		fmt.Fprintf(p.err, "%s: %s\n", s.farm, reason)
+		run, err := ask(ctx, rotation.KeeperOf(c, s.farm), asked)
 		if err != nil {
-			return false, err
+			return false, fmt.Errorf("rotate %s: %w", s.farm, err)
 		}
 		if run.Joined {
-			reason = "joined the rotation that an earlier start left"
+			fmt.Fprintln(p.err, "joined the rotation that an earlier start left")
 		}
-		fmt.Fprintf(p.err, "%s: %s\nTemporal UI: %s\n\n", s.farm, reason, pageOf(ui, run))
-		if report, err = run.Follow(ctx, console.NewProgress(p.err)); err != nil {
+		fmt.Fprintf(p.err, "Temporal UI: %s\n\n", pageOf(at.ui, run))
+		progress := console.NewProgress(p.err)
+		progress.Starter = "TEMPORAL_ADDRESS=" + at.temporal + " starter"
+		if report, err = run.Follow(ctx, progress); err != nil {
 			return false, fmt.Errorf("rotate %s: %w", s.farm, err)
 		}
 		if err := p.show(report); err != nil {
@@ -124,6 +131,22 @@ func (p *program) rotate(ctx context.Context, s *scene, c client.Client, ui stri
 		return verified, console.JSON(p.out, report)
 	}
 	return verified, nil
+}
+
+// ask asks a keeper, and returns the rotation that comes of it.
+func ask(ctx context.Context, k rotation.Keeper, r request) (*rotation.Run, error) {
+	if r.wish != nil {
+		return k.Wish(ctx, *r.wish)
+	}
+	told, err := k.Tell(ctx, *r.event)
+	if err != nil {
+		return nil, err
+	}
+	judgement, err := told.Judged(ctx, func(workflows.Keeping) {})
+	if err == nil && judgement.Run == nil {
+		err = fmt.Errorf("the keeper does nothing: %s", judgement.Next.Why)
+	}
+	return judgement.Run, err
 }
 
 // show shows a report to people; where programs read standard output, the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/user"
 	"strings"
 
 	"go.temporal.io/api/serviceerror"
@@ -19,12 +20,26 @@ type scene struct {
 	farm   string
 	// data is the directory of Temporal's state, empty for none.
 	data string
-	// rounds are rotations, one after the other: each prepares what it needs
-	// and returns the reason that people read.
-	rounds []func() (string, error)
+	// rounds are what the keeper is asked, one after the other: each prepares
+	// what it needs.
+	rounds []func() (request, error)
 	// prepare runs before the worker does.
 	prepare func(context.Context, client.Client) error
 	close   func() error
+}
+
+// request asks a keeper for a rotation: by an event, or by a person's wish.
+type request struct {
+	event *workflows.Event
+	wish  *workflows.Wish
+}
+
+// reason is what people read of it.
+func (r request) reason() string {
+	if r.event != nil {
+		return r.event.Summary
+	}
+	return r.wish.Reason
 }
 
 func (p *program) scene(ctx context.Context) (*scene, error) {
@@ -49,10 +64,19 @@ func (p *program) configured() (*scene, error) {
 	}
 	return &scene{
 		config: c, farm: name, data: p.data,
-		rounds:  []func() (string, error){func() (string, error) { return "asked for on the command line", nil }},
+		rounds:  []func() (request, error){func() (request, error) { return asked(), nil }},
 		prepare: func(context.Context, client.Client) error { return nil },
 		close:   func() error { return nil },
 	}, nil
+}
+
+// asked is the wish of whoever started the program.
+func asked() request {
+	by := "standalone"
+	if u, err := user.Current(); err == nil {
+		by = u.Username
+	}
+	return request{wish: &workflows.Wish{For: workflows.ToRotate, By: by, Reason: "asked for on the command line"}}
 }
 
 // choose names the farm that was asked for, or the only one.
@@ -71,12 +95,16 @@ func choose(c *config.Config, name string) (string, error) {
 	return f.Name, err
 }
 
-// abandon ends a rotation of a farm that is gone.
+// abandon ends whatever keeps or works on a farm that is gone.
 func abandon(ctx context.Context, c client.Client, farmName string) error {
-	err := c.TerminateWorkflow(ctx, workflows.RotateID(farmName), "", "the simulated farm ended with the process that held it")
-	var none *serviceerror.NotFound
-	if err == nil || errors.As(err, &none) {
-		return nil
+	for _, id := range []string{
+		workflows.KeepID(farmName), workflows.LookID(farmName), workflows.RotateID(farmName), workflows.RetireID(farmName),
+	} {
+		err := c.TerminateWorkflow(ctx, id, "", "the simulated farm ended with the process that held it")
+		var none *serviceerror.NotFound
+		if err != nil && !errors.As(err, &none) {
+			return fmt.Errorf("end %s of an earlier simulated farm: %w", id, err)
+		}
 	}
-	return fmt.Errorf("end the rotation of an earlier simulated farm: %w", err)
+	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/powershell"
+	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // renewedFor is how long the certificate of the second rotation is valid.
@@ -60,11 +61,11 @@ func simulate(ctx context.Context, data string) (_ *scene, err error) {
 		s.data = filepath.Join(data, "simulated")
 	}
 	s.prepare = func(ctx context.Context, c client.Client) error { return abandon(ctx, c, s.farm) }
-	s.rounds = []func() (string, error){
-		func() (string, error) { return s.deliver(nearExpiry()) },
-		func() (string, error) {
+	s.rounds = []func() (request, error){
+		func() (request, error) { return s.deliver(nearExpiry()) },
+		func() (request, error) {
 			if _, err := sim.IssueCertificate(renewedFor); err != nil {
-				return "", err
+				return request{}, err
 			}
 			return s.deliver(nearExpiry())
 		},
@@ -72,18 +73,18 @@ func simulate(ctx context.Context, data string) (_ *scene, err error) {
 	return s, nil
 }
 
-// deliver takes an event as any source's body is taken, and returns what it
-// gives as the reason.
-func (s *scene) deliver(body []byte, err error) (string, error) {
+// deliver takes an event as any source's body is taken, for the farm that it
+// concerns.
+func (s *scene) deliver(body []byte, err error) (request, error) {
 	if err != nil {
-		return "", err
+		return request{}, err
 	}
 	events, err := event.Decode("application/cloudevents+json", body)
 	if err != nil {
-		return "", err
+		return request{}, err
 	}
 	if len(events) != 1 {
-		return "", fmt.Errorf("deliver event: got %d", len(events))
+		return request{}, fmt.Errorf("deliver event: got %d", len(events))
 	}
 	var farms []farm.Farm
 	for _, f := range s.config.Farms {
@@ -91,10 +92,10 @@ func (s *scene) deliver(body []byte, err error) (string, error) {
 	}
 	f, err := events[0].FarmOf(farms)
 	if err != nil {
-		return "", err
+		return request{}, err
 	}
 	s.farm = f.Name
-	return events[0].String(), nil
+	return request{event: &workflows.Event{ID: events[0].Key(), Summary: events[0].String()}}, nil
 }
 
 // nearExpiry is the event that Azure Key Vault sends thirty days before a
