@@ -54,13 +54,13 @@ if ($null -ne $machine) {
         SecureStoreHttp = [bool] $farm.AllowHttpSecureStoreConnections
     }
     $names = @($FriendlyName, $settings.S2S, $settings.Certificate)
-    if (Test-SameMachine -One $master -Other ([Environment]::MachineName)) {
+    if (Test-SameMachine -One $master -Other (Get-ComputerName)) {
         $machines = @(foreach ($member in $farm.Machines) { [string] $member.MachineName })
     }
     $scheme = 'https'
     if ($farm.AllowHTTP -or $farm.SSLOffloaded) { $scheme = 'http' }
     $domain = Get-DomainName
-    $fullName = [Environment]::MachineName.ToLowerInvariant()
+    $fullName = (Get-ComputerName).ToLowerInvariant()
     if ($domain -ne '') { $fullName = $fullName + '.' + $domain }
     $discovery = Get-Discovery -Url ($scheme + '://' + $fullName + '/hosting/discovery')
 }

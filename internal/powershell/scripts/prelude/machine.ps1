@@ -6,7 +6,7 @@ function Get-Machine {
     param()
 
     return [pscustomobject] @{
-        name = [Environment]::MachineName
+        name = Get-ComputerName
         domain = Get-DomainName
         forest = Get-ForestName
         windowsBuild = Get-WindowsBuild
@@ -14,7 +14,7 @@ function Get-Machine {
         elevated = Test-Elevated
         pendingReboot = Test-PendingReboot
         configurationMode = Get-ConfigurationMode
-        clock = [datetime]::UtcNow
+        clock = Get-MachineTime
     }
 }
 

@@ -50,7 +50,7 @@ function ConvertTo-MarkedText {
     [CmdletBinding()]
     param([string] $Text)
 
-    return (($Text -replace $FarmTrustMark, '') + ' [farmtrust ' + (ConvertTo-UtcText -Time ([datetime]::UtcNow)) + ']').Trim()
+    return (($Text -replace $FarmTrustMark, '') + ' [farmtrust ' + (ConvertTo-UtcText -Time (Get-MachineTime)) + ']').Trim()
 }
 
 # The mark's time as text; null without one.

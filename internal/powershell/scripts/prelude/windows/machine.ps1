@@ -1,5 +1,28 @@
 # The machine itself: who it is, what runs on it since when.
 
+function Get-ComputerName {
+    [CmdletBinding()]
+    param()
+
+    return [Environment]::MachineName
+}
+
+# The account that this runs as, as DOMAIN\name.
+function Get-AccountName {
+    [CmdletBinding()]
+    param()
+
+    return [Environment]::UserDomainName + '\' + [Environment]::UserName
+}
+
+# The machine's own clock, UTC: what its services and files are dated by.
+function Get-MachineTime {
+    [CmdletBinding()]
+    param()
+
+    return [datetime]::UtcNow
+}
+
 function Test-Elevated {
     [CmdletBinding()]
     param()
