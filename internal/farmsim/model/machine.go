@@ -33,6 +33,8 @@ type MachineSpec struct {
 	// ConfigurationMode is the mode of Desired State Configuration; empty
 	// means there is none.
 	ConfigurationMode string
+	// FIPS is the policy that asks for validated cryptography only.
+	FIPS bool
 }
 
 type machine struct {
@@ -169,7 +171,7 @@ type Description struct {
 	Name, Domain, Forest string
 	Build                int
 	PowerShell           string
-	Elevated             bool
+	Elevated, FIPS       bool
 	Clock                time.Time
 	PendingReboot        bool
 	ConfigurationMode    string
@@ -180,7 +182,7 @@ func (s *Session) Describe() (d Description, err error) {
 	err = s.do(func(now time.Time) error {
 		d = Description{
 			Name: s.m.name, Domain: s.m.domain, Forest: s.m.Forest, Build: s.m.Build,
-			PowerShell: fmt.Sprintf("5.1.%d.0", s.m.Build), Elevated: !s.logon.Filtered,
+			PowerShell: fmt.Sprintf("5.1.%d.0", s.m.Build), Elevated: !s.logon.Filtered, FIPS: s.m.FIPS,
 			Clock: s.m.clock(now), PendingReboot: s.m.pendingReboot, ConfigurationMode: s.m.ConfigurationMode,
 		}
 		return nil

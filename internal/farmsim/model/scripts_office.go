@@ -11,6 +11,10 @@ import (
 )
 
 func getOfficeServer(s *Session, p powershell.GetOfficeServer, _ [][]byte) (r powershell.OfficeServer, err error) {
+	if d, err := s.Describe(); err != nil || !d.Elevated {
+		r.Machine, err = s.describe()
+		return r, err
+	}
 	r.Machines = []string{}
 	r.Discovery.Problem = "NotJoined"
 	if r.Service, err = serviceRecord(s, WACSM); err != nil {

@@ -16,6 +16,9 @@ func reachFarm(s *Session) (SharePointFarm, error) {
 	found, err := s.SharePoint().GetFarm()
 	var refused *Error
 	if errors.As(err, &refused) {
+		if elevation := assertElevated(s); elevation != nil {
+			return found, elevation
+		}
 		err = stopScript("SecondHop", "the SharePoint farm cannot be reached from this session: %s", refused.Message)
 	}
 	return found, err
@@ -219,6 +222,10 @@ func addRootAuthority(s *Session, p powershell.AddRootAuthority, _ [][]byte) (r 
 }
 
 func getSharePointServer(s *Session, _ powershell.GetSharePointServer, _ [][]byte) (r powershell.SharePointServer, err error) {
+	if d, err := s.Describe(); err != nil || !d.Elevated {
+		r.Machine, err = s.describe()
+		return r, err
+	}
 	if r.Timer, err = serviceRecord(s, SPTimerV4); err != nil {
 		return r, err
 	}

@@ -12,6 +12,7 @@ function Get-Machine {
         windowsBuild = Get-WindowsBuild
         powerShell = [string] $PSVersionTable.PSVersion
         elevated = Test-Elevated
+        fips = Test-FipsPolicy
         pendingReboot = Test-PendingReboot
         configurationMode = Get-ConfigurationMode
         clock = Get-MachineTime

@@ -197,6 +197,12 @@ function Get-ForestName {
     return (Get-World).machine.forest
 }
 
+function Test-FipsPolicy {
+    [CmdletBinding()]
+    param()
+    return (Get-World).machine.fips
+}
+
 function Test-PendingReboot {
     [CmdletBinding()]
     param()

@@ -52,6 +52,19 @@ function Test-PendingReboot {
         (Test-Path -Path "$windows\WindowsUpdate\Auto Update\RebootRequired")
 }
 
+# Whether Windows is told to use validated cryptography only, which takes
+# managed classes such as SHA256.Create() from .NET Framework. The scripts use
+# none of them; the products may.
+# Source: Microsoft, "System cryptography: Use FIPS compliant algorithms for
+# encryption, hashing, and signing".
+function Test-FipsPolicy {
+    [CmdletBinding()]
+    param()
+
+    $key = 'HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Control\Lsa\FipsAlgorithmPolicy'
+    return [int] [Microsoft.Win32.Registry]::GetValue($key, 'Enabled', 0) -ne 0
+}
+
 # The mode of the Desired State Configuration manager; empty when it does not
 # answer, as where it was removed.
 function Get-ConfigurationMode {
@@ -74,12 +87,13 @@ function Get-WindowsBuild {
     return [int] [Microsoft.Win32.Registry]::GetValue($key, 'CurrentBuildNumber', '0')
 }
 
-# The DNS domain; empty in a workgroup.
+# The DNS domain; empty in a workgroup, and where this account may not ask.
 function Get-DomainName {
     [CmdletBinding()]
     param()
 
-    $system = Get-CimInstance -ClassName Win32_ComputerSystem
+    try { $system = Get-CimInstance -ClassName Win32_ComputerSystem }
+    catch { return '' }
     if ($system.PartOfDomain) { return [string] $system.Domain }
     return ''
 }
