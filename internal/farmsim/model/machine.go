@@ -2,7 +2,6 @@ package model
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -33,6 +32,9 @@ type MachineSpec struct {
 	// ConfigurationMode is the mode of Desired State Configuration; empty
 	// means there is none.
 	ConfigurationMode string
+	// Office says that Office Online Server is installed; on machines that join
+	// a farm it always is.
+	Office bool
 	// FIPS is the policy that asks for validated cryptography only.
 	FIPS bool
 }
@@ -44,7 +46,9 @@ type machine struct {
 	stores        map[Store][]*entry
 	services      map[string]*service
 	workersSince  time.Time
-	files         map[string][]byte
+	files         map[string]file
+	keys          map[string]*privateKey
+	tasks         map[string]*task
 	pendingReboot bool
 	downUntil     time.Time
 	boots         int
@@ -78,8 +82,8 @@ func (w *World) AddMachine(spec MachineSpec) error {
 	w.machines = append(w.machines, &machine{
 		MachineSpec: spec, name: strings.ToUpper(label), domain: domain,
 		stores: map[Store][]*entry{}, services: map[string]*service{},
-		workersSince: time.Now().Add(-uptime), files: map[string][]byte{},
-		restarts: map[string]int{}, loads: map[string]func() error{},
+		workersSince: time.Now().Add(-uptime), files: map[string]file{},
+		keys: map[string]*privateKey{}, tasks: map[string]*task{}, restarts: map[string]int{}, loads: map[string]func() error{},
 	})
 	return nil
 }
@@ -260,13 +264,11 @@ func (s *Session) IISReset() error {
 	})
 }
 
-// WriteFile writes a file that the procedure asks for, and says whether that
-// changed anything.
-func (s *Session) WriteFile(path string, content []byte) (changed bool, err error) {
-	err = s.doElevated(func(time.Time) error {
-		changed = !slices.Equal(s.m.files[path], content)
-		s.m.files[path] = slices.Clone(content)
-		return nil
-	})
-	return changed, err
+// Account is the account of the session as DOMAIN\name; local accounts have
+// the machine's name for a domain.
+func (s *Session) Account() string {
+	if strings.Contains(s.logon.User, `\`) {
+		return s.logon.User
+	}
+	return s.m.name + `\` + s.logon.User
 }
