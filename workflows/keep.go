@@ -109,7 +109,7 @@ func (k *keeper) pause(ctx workflow.Context) time.Duration {
 	next := now.Add(k.LookEvery)
 	if k.Paused == "" && k.Work == nil {
 		next = k.LookedAt.Add(k.LookEvery)
-		if k.retires() && k.SoakUntil.Before(next) {
+		if k.Retires() && k.SoakUntil.Before(next) {
 			next = k.SoakUntil
 		}
 	}
@@ -169,7 +169,7 @@ func (k *keeper) look(ctx workflow.Context) error {
 		return err
 	}
 	asked := k.Asked
-	k.Asked, k.due = nil, false
+	k.due = false
 	var seen Inspection
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: LookID(k.Farm), StaticSummary: "look at " + k.Farm})
 	err := workflow.ExecuteChildWorkflow(child, InspectTrust, InspectInput{Farm: k.Farm}).Get(ctx, &seen)
@@ -188,14 +188,18 @@ func (k *keeper) look(ctx workflow.Context) error {
 		return err
 	}
 	k.Current = seen.Current
-	if k.Next.Do != farm.Turn {
-		return nil
+	if k.Next.Do == farm.Turn {
+		reason := k.Next.Why
+		if len(asked) > 0 {
+			reason = asked[len(asked)-1].Summary + ": " + reason
+		}
+		if err := k.start(ctx, RotateInput{Farm: k.Farm, Reason: reason, Journal: k.Journal}); err != nil {
+			return err
+		}
 	}
-	reason := k.Next.Why
-	if len(asked) > 0 {
-		reason = asked[len(asked)-1].Summary + ": " + reason
-	}
-	return k.start(ctx, RotateInput{Farm: k.Farm, Reason: reason, Journal: k.Journal})
+	// Judged, and not before: whoever follows an event reads what came of it.
+	k.Asked = nil
+	return nil
 }
 
 // start has a child rotate or undo. It outlives this run of the keeper.
@@ -317,13 +321,13 @@ func (k *keeper) conclude(ctx workflow.Context, f Finished) {
 	}
 }
 
-// retires says whether an old certificate is to be retired some time.
-func (k *keeper) retires() bool {
+// Retires says whether an old certificate is to be retired at SoakUntil.
+func (k *Keeping) Retires() bool {
 	return k.Journal != nil && k.Journal.Previous.Thumbprint != "" && !k.SoakUntil.IsZero() && k.Hold == ""
 }
 
 func (k *keeper) retirementDue(ctx workflow.Context) bool {
-	return k.retires() && !workflow.Now(ctx).Before(k.SoakUntil)
+	return k.Retires() && !workflow.Now(ctx).Before(k.SoakUntil)
 }
 
 func (k *keeper) retire(ctx workflow.Context) error {
