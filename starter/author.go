@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -18,7 +19,7 @@ type author struct{ by, reason string }
 
 func addAuthor(c *cobra.Command, who *author, reason string) {
 	c.Flags().StringVar(&who.reason, "reason", "", reason)
-	c.Flags().StringVar(&who.by, "by", whoami(), "`who` asks or decides, as reports show it")
+	c.Flags().StringVar(&who.by, "by", "", "`who` asks or decides, as reports show it (default: your user@host)")
 }
 
 // requiredReason explains --reason where one must be given.
@@ -27,6 +28,7 @@ const requiredReason = "`why`, for those who read the report (asked for on a ter
 // sign makes sure that there is a name and a reason. On a terminal it asks for
 // the reason.
 func (a *app) sign(who *author) error {
+	who.by = cmp.Or(who.by, whoami())
 	if who.reason == "" && a.interactive {
 		fmt.Fprint(a.err, "why, for those who read the report: ")
 		line, err := bufio.NewReader(a.in).ReadString('\n')
@@ -35,11 +37,8 @@ func (a *app) sign(who *author) error {
 		}
 		who.reason = strings.TrimSpace(line)
 	}
-	switch {
-	case who.reason == "":
+	if who.reason == "" {
 		return wrong("say why, for those who read the report: --reason WHY")
-	case who.by == "":
-		return wrong("say who: --by WHO")
 	}
 	return nil
 }

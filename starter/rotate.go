@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ is no way back to it.`,
 					return err
 				}
 			}
-			w := workflows.Wish{For: workflows.ToRotate, Compromised: compromised, By: who.by, Reason: who.reason}
+			w := workflows.Wish{For: workflows.ToRotate, Compromised: compromised, By: cmp.Or(who.by, whoami()), Reason: who.reason}
 			return a.wish(cmd.Context(), args[0], w, detach)
 		},
 	}

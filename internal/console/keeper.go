@@ -61,7 +61,8 @@ func kept(k workflows.Keeping, page KeeperPage, now time.Time) [][]string {
 	case c.NotAfter.After(now):
 		row("trusted until", "%s, %s", minute(c.NotAfter), daysLeft(c.NotAfter, now))
 	default:
-		row("not trusted", "%s: put a newer certificate into the source, then: %s rotate %s", daysLeft(c.NotAfter, now), starter, k.Farm)
+		row("not trusted", "%s: put a newer certificate into the source, then rotate", daysLeft(c.NotAfter, now))
+		row("to rotate", "%s rotate %s", starter, k.Farm)
 	}
 	if c := k.Current; c.Thumbprint != "" {
 		row("certificate", "%s", certificate(c.Thumbprint, c.FriendlyName, c.NotAfter))
@@ -81,10 +82,12 @@ func kept(k workflows.Keeping, page KeeperPage, now time.Time) [][]string {
 		row("last work", "%s: %s: %s", minute(k.Last.At), known(string(k.Last.Outcome)), k.Last.Statement)
 	}
 	if k.Hold != "" {
-		row("held", "%s; nothing is done by itself until: %s release %s --reason WHY", k.Hold, starter, k.Farm)
+		row("held", "%s; until it is released, nothing is done by itself", k.Hold)
+		row("to release", "%s release %s --reason WHY", starter, k.Farm)
 	}
 	if k.Journal != nil && k.Work == nil {
-		row("can be undone", "%s undo %s --reason WHY, back to %s", starter, k.Farm, previousOf(k))
+		row("can be undone", "back to %s", previousOf(k))
+		row("to undo", "%s undo %s --reason WHY", starter, k.Farm)
 	}
 	if k.Retires() {
 		row("soaks", "until %s; then the old certificate %s is retired", minute(k.SoakUntil), k.Journal.Previous.Thumbprint.Short())
