@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -75,14 +74,14 @@ func (k *keeper) turn(ctx workflow.Context) error {
 	k.drain(ctx)
 	switch {
 	case k.Paused != "":
-	case k.Work != nil:
-		if err := k.attend(ctx); err != nil {
-			return err
-		}
+	case k.Work != nil && !k.retiring():
+		return k.attend(ctx)
 	case k.Wish != nil:
 		return k.fulfil(ctx)
 	case k.due || len(k.Asked) > 0 || k.lookDue(ctx):
 		return k.look(ctx)
+	case k.Work != nil:
+		return k.attend(ctx)
 	case k.retirementDue(ctx):
 		return k.retire(ctx)
 	}
@@ -165,6 +164,9 @@ func (k *keeper) hear(e Event) {
 
 // look has the farm looked at, and decides.
 func (k *keeper) look(ctx workflow.Context) error {
+	if err := k.missWork(ctx); err != nil {
+		return err
+	}
 	asked := k.Asked
 	k.due = false
 	var seen Inspection
@@ -197,100 +199,4 @@ func (k *keeper) look(ctx workflow.Context) error {
 	// Judged, and not before: whoever follows an event reads what came of it.
 	k.Asked = nil
 	return nil
-}
-
-// start has a child rotate or undo. It outlives this run of the keeper.
-func (k *keeper) start(ctx workflow.Context, in RotateInput) error {
-	in.Keeper = workflow.GetInfo(ctx).WorkflowExecution.ID
-	id := RotateID(k.Farm)
-	return k.dispatch(ctx, id, in.Reason, func(ctx workflow.Context) workflow.ChildWorkflowFuture {
-		return workflow.ExecuteChildWorkflow(ctx, RotateTrust, in)
-	})
-}
-
-func (k *keeper) dispatch(ctx workflow.Context, id, reason string, run func(workflow.Context) workflow.ChildWorkflowFuture) error {
-	child := run(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID: id, StaticSummary: fmt.Sprintf("%.300s", reason),
-		ParentClosePolicy: abandon, WaitForCancellation: true,
-	}))
-	if err := child.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
-		if temporal.IsCanceledError(err) {
-			return err
-		}
-		// Somebody started one by hand; the next look finds what it did.
-		k.Next = farm.Next{NeedsPerson: false, Why: fmt.Sprintf("%s runs already: %v", id, err)}
-		return nil
-	}
-	k.child, k.Work = child, &Work{WorkflowID: id, Reason: reason, Since: workflow.Now(ctx)}
-	return nil
-}
-
-// attend takes the end of the child, from its own word or from what Temporal
-// says of it.
-func (k *keeper) attend(ctx workflow.Context) error {
-	switch {
-	case k.child != nil && k.child.IsReady():
-		f := Finished{WorkflowID: k.Work.WorkflowID}
-		f.Rotation, f.Problem = rotationOf(k.child.Get(ctx, &f.Rotation), f.Rotation)
-		k.conclude(ctx, f)
-	case k.child == nil && k.lookDue(ctx):
-		var running bool
-		if err := workflow.ExecuteActivity(deciding(ctx, "see whether "+k.Work.WorkflowID+" runs"), a.IsRunning, k.Work.WorkflowID).Get(ctx, &running); err != nil {
-			return err
-		}
-		k.LookedAt = workflow.Now(ctx)
-		k.drain(ctx)
-		if !running && k.Work != nil {
-			k.conclude(ctx, Finished{WorkflowID: k.Work.WorkflowID, Problem: "it ended without a word; look at its history"})
-		}
-	}
-	return nil
-}
-
-// conclude learns from what a child did.
-func (k *keeper) conclude(ctx workflow.Context, f Finished) {
-	retired := k.Work.WorkflowID == RetireID(k.Farm)
-	k.Work, k.child, k.due = nil, nil, true
-	k.Last = Last{At: workflow.Now(ctx), Outcome: f.Rotation.Outcome, Statement: f.Rotation.Statement}
-	if f.Problem != "" {
-		k.Last.Statement = f.Problem
-	}
-	if f.Rotation.Journal != nil {
-		k.Journal = f.Rotation.Journal
-	}
-	switch {
-	case retired && f.Rotation.Outcome == farm.Verified:
-		k.Journal, k.SoakUntil = nil, time.Time{}
-	case retired:
-		k.SoakUntil = workflow.Now(ctx).Add(k.LookEvery)
-	case f.Rotation.Outcome == farm.Verified:
-		k.Hold, k.SoakUntil = "", workflow.Now(ctx).Add(k.Soak)
-		if f.Compromised {
-			k.SoakUntil = workflow.Now(ctx)
-		}
-	case f.Rotation.Outcome == farm.Already, f.Rotation.Outcome == farm.Refused:
-	case f.Rotation.Outcome == farm.Undone:
-		k.Hold, k.Journal = "the rotation was undone", nil
-	default:
-		k.Hold = "the rotation ended otherwise than planned: " + k.Last.Statement
-	}
-}
-
-// Retires says whether an old certificate is to be retired at SoakUntil.
-func (k *Keeping) Retires() bool {
-	return k.Journal != nil && k.Journal.Previous.Thumbprint != "" && !k.SoakUntil.IsZero() && k.Hold == ""
-}
-
-func (k *keeper) retirementDue(ctx workflow.Context) bool {
-	return k.Retires() && !workflow.Now(ctx).Before(k.SoakUntil)
-}
-
-func (k *keeper) retire(ctx workflow.Context) error {
-	old := k.Journal.Previous
-	in := RetireInput{
-		Farm: k.Farm, Reason: fmt.Sprintf("%s has soaked", old.Thumbprint.Short()), Old: old, Keeper: workflow.GetInfo(ctx).WorkflowExecution.ID,
-	}
-	return k.dispatch(ctx, RetireID(k.Farm), in.Reason, func(ctx workflow.Context) workflow.ChildWorkflowFuture {
-		return workflow.ExecuteChildWorkflow(ctx, RetireCertificate, in)
-	})
 }
