@@ -23,7 +23,7 @@ func calls() []interface{ Script() string } {
 		powershell.SetOfficeHTTPSwitch{AllowOutboundHTTP: &yes, AllowHTTPSecureStoreConnections: &yes},
 		powershell.RestartOfficeServer{NotBefore: &now}, powershell.GetSharePointFarm{},
 		powershell.SetTrustedIssuer{}, powershell.AddRootAuthority{}, powershell.GetSharePointServer{},
-		powershell.RestartSharePointServer{},
+		powershell.RestartSharePointServer{}, powershell.InvokeSharePointTask{},
 	}
 }
 
@@ -79,7 +79,7 @@ func TestEveryRefusalOfAScriptHasARemedy(t *testing.T) {
 	t.Parallel()
 	stops := regexp.MustCompile(`Stop-Script -Id '(\w+)'`)
 	used := map[string]bool{}
-	text := powershell.Prelude()
+	text := powershell.Prelude() + powershell.TaskScript()
 	for _, name := range powershell.Scripts() {
 		source, err := powershell.Source(name)
 		if err != nil {
