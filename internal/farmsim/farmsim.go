@@ -49,6 +49,8 @@ type Options struct {
 	RemoteSQL bool
 	// Skew is how far the clocks of servers are ahead, by host.
 	Skew map[string]time.Duration
+	// Shells are servers whose remote shell is not as it should be, by host.
+	Shells map[string]Shell
 	// Latency is how long each script takes, by its name; "" is for all
 	// others.
 	Latency map[string]time.Duration
@@ -56,6 +58,21 @@ type Options struct {
 	Policy model.Policy
 	// WithoutWire starts no endpoints: calls go through [Sim.Runner] only.
 	WithoutWire bool
+}
+
+// Shell is what a call runs in on a server. The zero value is a 64-bit
+// PowerShell in full language mode, of an administrator, without the FIPS
+// policy.
+type Shell struct {
+	// LanguageMode is what a policy of AppLocker or WDAC sets, such as
+	// "ConstrainedLanguage"; empty means full language.
+	LanguageMode string
+	// Bits32 is a 32-bit PowerShell.
+	Bits32 bool
+	// Filtered is a token without administrator rights.
+	Filtered bool
+	// FIPS is the policy that asks for validated cryptography only.
+	FIPS bool
 }
 
 func (o Options) withDefaults() Options {

@@ -33,6 +33,10 @@ type MachineState struct {
 	Restarts map[string]int `json:"restarts"`
 	// Files lists the files that were written, and their sizes in bytes.
 	Files map[string]int `json:"files"`
+	// KeyFiles are the files of private keys, also of those that no
+	// certificate in a store has; Tasks are scheduled tasks by name.
+	KeyFiles []string `json:"keyFiles"`
+	Tasks    []string `json:"tasks"`
 }
 
 // ServiceInfo is a service.
@@ -126,8 +130,15 @@ func (m *machine) state(now time.Time) MachineState {
 		s.Services[name] = ServiceInfo{Running: service.running, Since: service.since}
 	}
 	for path, content := range m.files {
-		s.Files[path] = len(content)
+		s.Files[path] = len(content.content)
 	}
+	for path, key := range m.keys {
+		if !key.lost {
+			s.KeyFiles = append(s.KeyFiles, path)
+		}
+	}
+	slices.Sort(s.KeyFiles)
+	s.Tasks = slices.Sorted(maps.Keys(m.tasks))
 	return s
 }
 
