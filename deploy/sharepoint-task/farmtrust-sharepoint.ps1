@@ -240,26 +240,16 @@ function Get-Machine {
     param()
 
     return [pscustomobject] @{
-        name = [Environment]::MachineName
+        name = Get-ComputerName
         domain = Get-DomainName
         forest = Get-ForestName
         windowsBuild = Get-WindowsBuild
         powerShell = [string] $PSVersionTable.PSVersion
         elevated = Test-Elevated
+        fips = Test-FipsPolicy
         pendingReboot = Test-PendingReboot
         configurationMode = Get-ConfigurationMode
-        clock = [datetime]::UtcNow
-    }
-}
-
-# Remote administrators that are local accounts get a token without their
-# rights unless LocalAccountTokenFilterPolicy is set; better said at once.
-function Assert-Elevated {
-    [CmdletBinding()]
-    param()
-
-    if (-not (Test-Elevated)) {
-        Stop-Script -Id 'NotElevated' -Message 'the account runs without administrator rights on this server'
+        clock = Get-MachineTime
     }
 }
 
@@ -294,7 +284,7 @@ function Import-SharePoint {
 
 # The farm, reached through its configuration database. A remote shell has no
 # credentials for SQL Server unless delegation is in place; the message alone
-# does not tell that from missing rights.
+# does not tell that from missing rights, but the token tells the worst case.
 function Get-Farm {
     [CmdletBinding()]
     param()
@@ -303,7 +293,10 @@ function Get-Farm {
     catch [System.Management.Automation.CommandNotFoundException] {
         Stop-Script -Id 'NotSharePoint' -Message 'SharePoint is installed here without its cmdlets'
     }
-    catch { Stop-Script -Id 'SecondHop' -Message "the SharePoint farm cannot be reached from this session: $($_.Exception.Message)" }
+    catch {
+        Assert-Elevated
+        Stop-Script -Id 'SecondHop' -Message "the SharePoint farm cannot be reached from this session: $($_.Exception.Message)"
+    }
     if ($null -eq $farm) { Stop-Script -Id 'SecondHop' -Message 'the SharePoint farm cannot be reached from this session' }
     return $farm
 }
@@ -326,7 +319,7 @@ function ConvertTo-MarkedText {
     [CmdletBinding()]
     param([string] $Text)
 
-    return (($Text -replace $FarmTrustMark, '') + ' [farmtrust ' + (ConvertTo-UtcText -Time ([datetime]::UtcNow)) + ']').Trim()
+    return (($Text -replace $FarmTrustMark, '') + ' [farmtrust ' + (ConvertTo-UtcText -Time (Get-MachineTime)) + ']').Trim()
 }
 
 # The mark's time as text; null without one.
@@ -339,6 +332,29 @@ function Get-MarkTime {
 }
 
 # The machine itself: who it is, what runs on it since when.
+
+function Get-ComputerName {
+    [CmdletBinding()]
+    param()
+
+    return [Environment]::MachineName
+}
+
+# The account that this runs as, as DOMAIN\name.
+function Get-AccountName {
+    [CmdletBinding()]
+    param()
+
+    return [Environment]::UserDomainName + '\' + [Environment]::UserName
+}
+
+# The machine's own clock, UTC: what its services and files are dated by.
+function Get-MachineTime {
+    [CmdletBinding()]
+    param()
+
+    return [datetime]::UtcNow
+}
 
 function Test-Elevated {
     [CmdletBinding()]
@@ -369,6 +385,19 @@ function Test-PendingReboot {
         (Test-Path -Path "$windows\WindowsUpdate\Auto Update\RebootRequired")
 }
 
+# Whether Windows is told to use validated cryptography only, which takes
+# managed classes such as SHA256.Create() from .NET Framework. The scripts use
+# none of them; the products may.
+# Source: Microsoft, "System cryptography: Use FIPS compliant algorithms for
+# encryption, hashing, and signing".
+function Test-FipsPolicy {
+    [CmdletBinding()]
+    param()
+
+    $key = 'HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Control\Lsa\FipsAlgorithmPolicy'
+    return [int] [Microsoft.Win32.Registry]::GetValue($key, 'Enabled', 0) -ne 0
+}
+
 # The mode of the Desired State Configuration manager; empty when it does not
 # answer, as where it was removed.
 function Get-ConfigurationMode {
@@ -391,12 +420,13 @@ function Get-WindowsBuild {
     return [int] [Microsoft.Win32.Registry]::GetValue($key, 'CurrentBuildNumber', '0')
 }
 
-# The DNS domain; empty in a workgroup.
+# The DNS domain; empty in a workgroup, and where this account may not ask.
 function Get-DomainName {
     [CmdletBinding()]
     param()
 
-    $system = Get-CimInstance -ClassName Win32_ComputerSystem
+    try { $system = Get-CimInstance -ClassName Win32_ComputerSystem }
+    catch { return '' }
     if ($system.PartOfDomain) { return [string] $system.Domain }
     return ''
 }
@@ -465,7 +495,13 @@ function Get-AppPermission {
     return [pscustomobject] @{ Right = $right; AppOnly = [bool] $permissions.IsAppOnlyPolicyAllowed($principal) }
 }
 
-# What a request may hold. Everything else is refused before anything runs.
+# What a request may hold; everything else is refused before anything runs.
+
+# The account of the task is no administrator, nor need it be one.
+function Assert-Elevated {
+    [CmdletBinding()]
+    param()
+}
 
 # The registered names of the two issuers of the procedure.
 $FarmTrustIssuers = '67e3df25-268a-4324-a550-0de1c7f97287@bd2372e4-0a11-495c-9541-8377c6def195',
@@ -586,7 +622,7 @@ function Remove-OldAnswer {
     param([Parameter(Mandatory = $true)] [string] $Folder)
 
     foreach ($path in [System.IO.Directory]::GetFiles([System.IO.Path]::Combine($Folder, 'results'), '*.json')) {
-        if ([System.IO.File]::GetLastWriteTimeUtc($path) -lt [datetime]::UtcNow.AddHours(-1)) { [System.IO.File]::Delete($path) }
+        if ([System.IO.File]::GetLastWriteTimeUtc($path) -lt (Get-MachineTime).AddHours(-1)) { [System.IO.File]::Delete($path) }
     }
 }
 
@@ -630,7 +666,7 @@ function ConvertTo-Request {
     if ($request.expires -isnot [int] -and $request.expires -isnot [long]) {
         Stop-Script -Id 'TaskRefused' -Message 'the request does not say when it expires'
     }
-    $left = [long] $request.expires - [DateTimeOffset]::UtcNow.ToUnixTimeSeconds()
+    $left = [long] $request.expires - ([DateTimeOffset] (Get-MachineTime)).ToUnixTimeSeconds()
     if ($left -lt 0 -or $left -gt 900) {
         Stop-Script -Id 'TaskRefused' -Message "the request expires in $left seconds, which is not within 15 minutes from now"
     }

@@ -29,6 +29,9 @@ type engine struct {
 	setEnv []string
 }
 
+// taskFiles is the one part of the prelude for Windows that runs anywhere.
+const taskFiles = "../../scripts/prelude/windows/task.ps1"
+
 // enginePath finds a PowerShell, or skips the test.
 func enginePath(t *testing.T) string {
 	t.Helper()
@@ -102,7 +105,8 @@ func (e *engine) runText(ctx context.Context, target powershell.Target, call pow
 // machine is what stands in for the functions that only Windows can run.
 func (e *engine) machine() (string, error) {
 	var standins strings.Builder
-	for _, name := range []string{"world.ps1", "windows.ps1"} {
+	// The files of the task are files here as there.
+	for _, name := range []string{"world.ps1", "windows.ps1", taskFiles} {
 		raw, err := os.ReadFile(filepath.Join(e.standins, name))
 		if err != nil {
 			return "", err

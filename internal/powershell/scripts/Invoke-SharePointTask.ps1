@@ -33,20 +33,21 @@ Assert-Elevated
 Assert-Task -Hash $Hash
 Remove-OldRequest
 $id = [Guid]::NewGuid().ToString('N')
-$request = New-TaskRequest -Id $id -Request ([pscustomobject] @{
+$deadline = (Get-MachineTime).AddSeconds($Seconds)
+New-TaskRequest -Id $id -Text (ConvertTo-AsciiJson -Value ([pscustomobject] @{
     id = $id
     verb = $Verb
     script = $Hash
-    expires = [DateTimeOffset]::UtcNow.AddSeconds($Seconds).ToUnixTimeSeconds()
+    expires = ([DateTimeOffset] $deadline).ToUnixTimeSeconds()
     params = $Parameters
-})
+}))
 try {
     # Asked after the request is there: a later run cannot have missed it.
     $last = (Get-ScheduledTaskInfo -TaskName 'farmtrust-sharepoint' -TaskPath '\').LastRunTime
     Start-ScheduledTask -TaskName 'farmtrust-sharepoint' -TaskPath '\'
-    $bytes = Wait-TaskAnswer -Id $id -Deadline ([datetime]::UtcNow.AddSeconds($Seconds)) -LastRun $last
+    $bytes = Wait-TaskAnswer -Id $id -Deadline $deadline -LastRun $last
 }
-finally { [System.IO.File]::Delete($request) }
+finally { Remove-TaskRequest -Id $id }
 
 $answer = ConvertFrom-Json -InputObject ([System.Text.Encoding]::ASCII.GetString($bytes))
 if ($answer.id -cne $id) {

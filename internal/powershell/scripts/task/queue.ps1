@@ -39,7 +39,7 @@ function Remove-OldAnswer {
     param([Parameter(Mandatory = $true)] [string] $Folder)
 
     foreach ($path in [System.IO.Directory]::GetFiles([System.IO.Path]::Combine($Folder, 'results'), '*.json')) {
-        if ([System.IO.File]::GetLastWriteTimeUtc($path) -lt [datetime]::UtcNow.AddHours(-1)) { [System.IO.File]::Delete($path) }
+        if ([System.IO.File]::GetLastWriteTimeUtc($path) -lt (Get-MachineTime).AddHours(-1)) { [System.IO.File]::Delete($path) }
     }
 }
 
@@ -83,7 +83,7 @@ function ConvertTo-Request {
     if ($request.expires -isnot [int] -and $request.expires -isnot [long]) {
         Stop-Script -Id 'TaskRefused' -Message 'the request does not say when it expires'
     }
-    $left = [long] $request.expires - [DateTimeOffset]::UtcNow.ToUnixTimeSeconds()
+    $left = [long] $request.expires - ([DateTimeOffset] (Get-MachineTime)).ToUnixTimeSeconds()
     if ($left -lt 0 -or $left -gt 900) {
         Stop-Script -Id 'TaskRefused' -Message "the request expires in $left seconds, which is not within 15 minutes from now"
     }

@@ -1,4 +1,10 @@
-# What a request may hold. Everything else is refused before anything runs.
+# What a request may hold; everything else is refused before anything runs.
+
+# The account of the task is no administrator, nor need it be one.
+function Assert-Elevated {
+    [CmdletBinding()]
+    param()
+}
 
 # The registered names of the two issuers of the procedure.
 $FarmTrustIssuers = '67e3df25-268a-4324-a550-0de1c7f97287@bd2372e4-0a11-495c-9541-8377c6def195',
