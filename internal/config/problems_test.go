@@ -149,13 +149,13 @@ func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 			"[https://portal.contoso.com]", "[https://portal.contoso.com, https://Portal.contoso.com/]",
 			"5: farms[0].sharePoint[0].sites[1]: https://Portal.contoso.com/ is listed twice: name each site once",
 		},
-		"runAs task": {
-			"frontEnd: sp-01", "frontEnd: sp-01, runAs: task",
-			"5: farms[0].sharePoint[0].runAs: task is not supported in this version: use direct: SQL Server on the front end, or delegation in place",
+		"runAs of another kind": {
+			"frontEnd: sp-01", "frontEnd: sp-01, runAs: system",
+			`5: farms[0].sharePoint[0].runAs: unknown word "system": the choices are direct, task`,
 		},
 		"SharePoint cmdlets over basic": {
 			"auth: ntlm", "auth: basic",
-			"5: farms[0].sharePoint[0].frontEnd: basic takes local accounts only, and those cannot run SharePoint cmdlets against SQL Server: use a connection with auth: ntlm",
+			"5: farms[0].sharePoint[0].frontEnd: basic takes local accounts only, and those cannot run SharePoint cmdlets against SQL Server: use a connection with auth: ntlm, or runAs: task",
 		},
 		"connection not defined": {
 			"servers: [oos-01], connection: main", "servers: [oos-01], connection: mian",

@@ -18,6 +18,9 @@ import (
 // Its one fixed script holds the texts of these scripts, and runs nothing else.
 var taskVerbs = []string{"Add-RootAuthority", "Get-SharePointFarm", "Set-TrustedIssuer"}
 
+// TaskVerbs lists the scripts that the SharePoint task runs, sorted.
+func TaskVerbs() []string { return slices.Clone(taskVerbs) }
+
 // taskFunctions are the parts of the prelude that the verbs need, and no more:
 // an administrator reads what is signed.
 var taskFunctions = []string{

@@ -414,7 +414,9 @@ func TestHostileRequestsAreRefusedBeforeAnythingRuns(t *testing.T) {
 		{"an extra parameter", issuer(func(p map[string]any) { p["Right"] = "FullControl" }), powershell.TaskRefused},
 		{"an extra scope", issuer(func(p map[string]any) { p["Scope"] = "Site" }), powershell.TaskRefused},
 		{"an engine's parameter", issuer(func(p map[string]any) { p["ErrorAction"] = "Continue" }), powershell.TaskRefused},
-		{"another issuer", issuer(func(p map[string]any) { p["RegisteredName"] = "00000003-0000-0ff1-ce00-000000000000@bd2372e4-0a11-495c-9541-8377c6def195" }), powershell.TaskRefused},
+		{"another issuer", issuer(func(p map[string]any) {
+			p["RegisteredName"] = "00000003-0000-0ff1-ce00-000000000000@bd2372e4-0a11-495c-9541-8377c6def195"
+		}), powershell.TaskRefused},
 		{"an issuer in capitals", issuer(func(p map[string]any) { p["RegisteredName"] = strings.ToUpper(sharePointIssuer) }), powershell.TaskRefused},
 		{"an issuer and a line feed", issuer(func(p map[string]any) { p["RegisteredName"] = sharePointIssuer + "\n" }), powershell.TaskRefused},
 		{"a site that is a path", issuer(func(p map[string]any) { p["Sites"] = []string{`C:\Windows`} }), powershell.TaskRefused},
