@@ -2,12 +2,12 @@
 .SYNOPSIS
 Installs farmtrust's SharePoint task on this front end.
 .DESCRIPTION
-Run it in an elevated Windows PowerShell. It lays out
-C:\Program Files\farmtrust with access lists that inherit nothing, copies the
-signed script there, trusts its publisher on this machine, and registers the
-scheduled task farmtrust-sharepoint, which has no trigger. Doing it again
-installs another version. Before that, sign the script with a certificate for
-code signing that this machine trusts:
+Run it in an elevated Windows PowerShell, with farmtrust-sharepoint.ps1 beside
+it. It lays out C:\Program Files\farmtrust with access lists that inherit
+nothing, copies the signed script there, trusts its publisher on this machine,
+and registers the scheduled task farmtrust-sharepoint, which has no trigger.
+Doing it again installs another version. Before that, sign the script with a
+certificate for code signing that this machine trusts:
   Set-AuthenticodeSignature -FilePath farmtrust-sharepoint.ps1 -Certificate $certificate -HashAlgorithm SHA256 -TimestampServer $url
 Source: Microsoft, about_Signing and about_Execution_Policies;
 New-ScheduledTaskPrincipal; New-ScheduledTaskSettingsSet.
@@ -15,14 +15,9 @@ New-ScheduledTaskPrincipal; New-ScheduledTaskSettingsSet.
 The group managed service account that the task runs as, such as
 CONTOSO\farmtrust-sp$. It needs to be installed on this machine, to be a
 SharePoint shell administrator, and the right to log on as a batch job.
-.PARAMETER Script
-The signed farmtrust-sharepoint.ps1.
 #>
 [CmdletBinding()]
-param(
-    [Parameter(Mandatory = $true)] [ValidateNotNullOrEmpty()] [string] $Account,
-    [Parameter(Mandatory = $true)] [ValidateNotNullOrEmpty()] [string] $Script
-)
+param([Parameter(Mandatory = $true)] [ValidateNotNullOrEmpty()] [string] $Account)
 
 Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'
@@ -107,8 +102,9 @@ function Add-TrustedPublisher {
 }
 
 if (-not (Test-Administrator)) { throw 'Start Windows PowerShell as administrator.' }
-if ($null -eq (Get-ValidSigner -Path $Script)) {
-    throw "$Script has no valid signature: sign it as the help of this script says, with a certificate that this machine trusts."
+$source = [System.IO.Path]::Combine($PSScriptRoot, 'farmtrust-sharepoint.ps1')
+if ($null -eq (Get-ValidSigner -Path $source)) {
+    throw "$source has no valid signature: sign it as the help of this script says, with a certificate that this machine trusts."
 }
 $sid = Get-AccountSid -Account $Account
 $system = @{ Sid = 'S-1-5-18'; Rights = 'FullControl' }
@@ -122,7 +118,7 @@ Set-ClosedFolder -Path ([System.IO.Path]::Combine($root, 'results')) -Access $sy
     @{ Sid = $administrators; Rights = 'ReadAndExecute' }, @{ Sid = $sid; Rights = 'Modify' }
 
 $installed = [System.IO.Path]::Combine($root, 'farmtrust-sharepoint.ps1')
-[System.IO.File]::Copy($Script, $installed, $true)
+[System.IO.File]::Copy($source, $installed, $true)
 # What counts is the file that is there now.
 $signer = Get-ValidSigner -Path $installed
 if ($null -eq $signer) { throw "$installed has no valid signature." }

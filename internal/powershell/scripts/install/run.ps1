@@ -1,6 +1,7 @@
 if (-not (Test-Administrator)) { throw 'Start Windows PowerShell as administrator.' }
-if ($null -eq (Get-ValidSigner -Path $Script)) {
-    throw "$Script has no valid signature: sign it as the help of this script says, with a certificate that this machine trusts."
+$source = [System.IO.Path]::Combine($PSScriptRoot, 'farmtrust-sharepoint.ps1')
+if ($null -eq (Get-ValidSigner -Path $source)) {
+    throw "$source has no valid signature: sign it as the help of this script says, with a certificate that this machine trusts."
 }
 $sid = Get-AccountSid -Account $Account
 $system = @{ Sid = 'S-1-5-18'; Rights = 'FullControl' }
@@ -14,7 +15,7 @@ Set-ClosedFolder -Path ([System.IO.Path]::Combine($root, 'results')) -Access $sy
     @{ Sid = $administrators; Rights = 'ReadAndExecute' }, @{ Sid = $sid; Rights = 'Modify' }
 
 $installed = [System.IO.Path]::Combine($root, 'farmtrust-sharepoint.ps1')
-[System.IO.File]::Copy($Script, $installed, $true)
+[System.IO.File]::Copy($source, $installed, $true)
 # What counts is the file that is there now.
 $signer = Get-ValidSigner -Path $installed
 if ($null -eq $signer) { throw "$installed has no valid signature." }
