@@ -37,12 +37,14 @@ func TaskScript() string {
 // TaskScriptOn returns the task's script with the functions that only Windows
 // can run replaced by those given, as [PreludeOn] does.
 func TaskScriptOn(machine string) string {
-	parts := []string{text("scripts/task/head.ps1"), joined(taskFunctions) + machine, text("scripts/task/shape.ps1"), text("scripts/task/queue.ps1")}
-	verbs := "# The verbs: farmtrust's own scripts, word for word.\n$FarmTrustVerbs = @{}\n"
-	for _, name := range taskVerbs {
-		verbs += fmt.Sprintf("\n$FarmTrustVerbs['%s'] = {\n%s}\n", name, text("scripts/"+name+".ps1"))
+	parts := []string{
+		text("scripts/task/head.ps1"), joined(taskFunctions) + machine, text("scripts/task/shape.ps1"), text("scripts/task/queue.ps1"),
+		"# The verbs: farmtrust's own scripts, word for word.\n$FarmTrustVerbs = @{}\n",
 	}
-	return strings.Join(append(parts, verbs, text("scripts/task/run.ps1")), "\n")
+	for _, name := range taskVerbs {
+		parts = append(parts, fmt.Sprintf("$FarmTrustVerbs['%s'] = {\n%s}\n", name, text("scripts/"+name+".ps1")))
+	}
+	return strings.Join(append(parts, text("scripts/task/run.ps1")), "\n")
 }
 
 // TaskInstaller returns the script that installs the SharePoint task.
