@@ -240,6 +240,9 @@ func TestATaskThatIsNotThereOrNotOursIsRefusedBeforeAnythingRuns(t *testing.T) {
 			if left := h.files("requests"); len(left) != 0 {
 				t.Errorf("requests left: %v", left)
 			}
+			if c.id != powershell.TaskFailed && len(h.files("results")) != 0 {
+				t.Error("the task was started")
+			}
 		})
 	}
 }
@@ -474,11 +477,11 @@ func TestFilesThatAreNoRequestsAreLeftAlone(t *testing.T) {
 	} {
 		h.put(name, ordered(h.request(nil)))
 	}
-	target := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(target, []byte(ordered(h.request(nil))), 0o600); err != nil {
+	target, link := filepath.Join(t.TempDir(), "elsewhere"), newID()
+	request := h.request(func(r map[string]any) { r["id"] = link })
+	if err := os.WriteFile(target, []byte(ordered(request)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	link := newID()
 	if err := os.Symlink(target, h.path("requests", link+".json")); err != nil {
 		t.Fatal(err)
 	}
