@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 	"github.com/farmtrust/farmtrust/internal/farmsim/wsman"
@@ -47,6 +48,9 @@ type Options struct {
 	Trusting bool
 	// RemoteSQL puts SharePoint's databases where sessions cannot reach them.
 	RemoteSQL bool
+	// RunAs is how SharePoint cmdlets are run, empty means farm.Direct. With
+	// farm.Task the task is installed on every front end.
+	RunAs farm.RunAs
 	// Skew is how far the clocks of servers are ahead, by host.
 	Skew map[string]time.Duration
 	// Shells are servers whose remote shell is not as it should be, by host.
@@ -81,6 +85,7 @@ func (o Options) withDefaults() Options {
 	o.SharePointServers = cmp.Or(o.SharePointServers, 2)
 	o.SharePoint = cmp.Or(o.SharePoint, "2016")
 	o.Auth = cmp.Or(o.Auth, model.NTLM)
+	o.RunAs = cmp.Or(o.RunAs, farm.Direct)
 	if len(o.OfficeBuilds) == 0 {
 		o.OfficeBuilds = []int{14393, 17763}
 	}
@@ -110,6 +115,9 @@ func (o Options) Check() error {
 	}
 	if o.Auth != model.Basic && o.Auth != model.NTLM {
 		wrong = append(wrong, fmt.Errorf("authentication %q is neither basic nor ntlm", o.Auth))
+	}
+	if o.RunAs != farm.Direct && o.RunAs != farm.Task {
+		wrong = append(wrong, fmt.Errorf("running SharePoint cmdlets %q is neither direct nor task", o.RunAs))
 	}
 	if o.Dir == "" {
 		wrong = append(wrong, errors.New("no folder is given"))
