@@ -37,7 +37,7 @@ func (s *Sim) call(ctx context.Context, host string, logon model.Logon, e powers
 	if out, err := s.meet(ctx, host, e, fault.Before); out != nil || err != nil {
 		return out, err
 	}
-	out, err := s.act(session, e)
+	out, err := s.act(session, host, e)
 	if err != nil {
 		return nil, err
 	}
@@ -48,9 +48,15 @@ func (s *Sim) call(ctx context.Context, host string, logon model.Logon, e powers
 }
 
 // act runs the model of the script.
-func (s *Sim) act(session *model.Session, e powershell.Envelope) ([]byte, error) {
+func (s *Sim) act(session *model.Session, host string, e powershell.Envelope) ([]byte, error) {
 	result, err := session.RunScript(e.Name, e.Params, e.Secrets)
 	var refused *powershell.ScriptError
+	if see := s.options.Witness.Acted; see != nil && (err == nil || errors.As(err, &refused)) {
+		if err != nil {
+			result = nil
+		}
+		see(host, e, result)
+	}
 	switch {
 	case errors.As(err, &refused):
 		return powershell.AnswerError(e.Nonce, *refused)
