@@ -20,6 +20,7 @@ const (
 	UnfitCertificate = "UnfitCertificate"
 	WrongCertificate = "WrongCertificate"
 	WindowTooShort   = "WindowTooShort"
+	NothingToRestore = "NothingToRestore"
 )
 
 func refuse(kind, format string, args ...any) error {

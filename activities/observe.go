@@ -126,7 +126,7 @@ func (a *Activities) machine(host string, m powershell.Machine) (farm.Machine, f
 	}
 	return farm.Machine{
 		Host: host, Name: m.Name, Domain: m.Domain, Forest: m.Forest, WindowsBuild: m.WindowsBuild, PowerShell: m.PowerShell,
-		Elevated: m.Elevated, Clock: m.Clock, Skew: skew, PendingReboot: m.PendingReboot, ConfigurationMode: m.ConfigurationMode,
+		Elevated: m.Elevated, FIPS: m.FIPS, Clock: m.Clock, Skew: skew, PendingReboot: m.PendingReboot, ConfigurationMode: m.ConfigurationMode,
 	}, toWorker
 }
 

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -38,6 +39,9 @@ func (a *Activities) PutIssuerBack(ctx context.Context, in IssuerBackInput) (Ste
 	issuer, ok := farm.IssuerByRegisteredName(in.Issuer)
 	if !ok {
 		return StepResult{}, refuse(UnknownIssuer, "%q is none of the two registered issuer names of the procedure", in.Issuer)
+	}
+	if in.Before.RegisteredName != "" && len(in.Before.Certificate) == 0 {
+		return StepResult{}, refuse(NothingToRestore, "%s: issuer %q had no certificate of its own before (a metadata address, perhaps), so there is none to put back: set it by hand", t.Host, in.Before.Name)
 	}
 	params := powershell.RestoreTrustedIssuer{
 		RegisteredName: issuer.RegisteredName, Ours: string(in.Target.Thumbprint),
@@ -118,7 +122,7 @@ func (a *Activities) PutS2SCertificateBack(ctx context.Context, in SettingsBackI
 	case err != nil:
 		return StepResult{}, err
 	case done.Kept:
-		return StepResult{Detail: "stays " + quoted(in.Target.FriendlyName) + ": Office Online Server refuses to have none", Kept: true}, nil
+		return StepResult{Detail: fmt.Sprintf("stays %s: Office Online Server refuses to have none: %s", quoted(in.Target.FriendlyName), done.Reason), Kept: true}, nil
 	case !done.Changed:
 		return already("S2SCertificateName is %s, as before", quoted(in.Before.S2SCertificateName)), nil
 	}

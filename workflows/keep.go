@@ -75,14 +75,14 @@ func (k *keeper) turn(ctx workflow.Context) error {
 	k.drain(ctx)
 	switch {
 	case k.Paused != "":
-	case k.Work != nil:
-		if err := k.attend(ctx); err != nil {
-			return err
-		}
+	case k.Work != nil && !k.retiring():
+		return k.attend(ctx)
 	case k.Wish != nil:
 		return k.fulfil(ctx)
 	case k.due || len(k.Asked) > 0 || k.lookDue(ctx):
 		return k.look(ctx)
+	case k.Work != nil:
+		return k.attend(ctx)
 	case k.retirementDue(ctx):
 		return k.retire(ctx)
 	}
@@ -165,6 +165,9 @@ func (k *keeper) hear(e Event) {
 
 // look has the farm looked at, and decides.
 func (k *keeper) look(ctx workflow.Context) error {
+	if err := k.missWork(ctx); err != nil {
+		return err
+	}
 	asked := k.Asked
 	k.Asked, k.due = nil, false
 	var seen Inspection
@@ -197,6 +200,9 @@ func (k *keeper) look(ctx workflow.Context) error {
 
 // start has a child rotate or undo. It outlives this run of the keeper.
 func (k *keeper) start(ctx workflow.Context, in RotateInput) error {
+	if err := k.callOffRetirement(ctx); err != nil {
+		return err
+	}
 	in.Keeper = workflow.GetInfo(ctx).WorkflowExecution.ID
 	id := RotateID(k.Farm)
 	return k.dispatch(ctx, id, in.Reason, func(ctx workflow.Context) workflow.ChildWorkflowFuture {
@@ -221,24 +227,62 @@ func (k *keeper) dispatch(ctx workflow.Context, id, reason string, run func(work
 	return nil
 }
 
-// attend takes the end of the child, from its own word or from what Temporal
-// says of it.
+// attend waits for the end of the child, and takes it from the child's result
+// or from its own word, whichever comes first.
 func (k *keeper) attend(ctx workflow.Context) error {
-	switch {
-	case k.child != nil && k.child.IsReady():
+	if k.child != nil && k.child.IsReady() {
 		f := Finished{WorkflowID: k.Work.WorkflowID}
 		f.Rotation, f.Problem = rotationOf(k.child.Get(ctx, &f.Rotation), f.Rotation)
 		k.conclude(ctx, f)
-	case k.child == nil && k.lookDue(ctx):
-		var running bool
-		if err := workflow.ExecuteActivity(deciding(ctx, "see whether "+k.Work.WorkflowID+" runs"), a.IsRunning, k.Work.WorkflowID).Get(ctx, &running); err != nil {
+		return nil
+	}
+	if k.lookDue(ctx) {
+		if err := k.missWork(ctx); err != nil {
 			return err
 		}
 		k.LookedAt = workflow.Now(ctx)
-		k.drain(ctx)
-		if !running && k.Work != nil {
-			k.conclude(ctx, Finished{WorkflowID: k.Work.WorkflowID, Problem: "it ended without a word; look at its history"})
+	}
+	if k.Work == nil {
+		return nil
+	}
+	return k.rest(ctx)
+}
+
+// missWork asks Temporal whether the child runs, when this run of the keeper
+// did not start it. One that was terminated says nothing itself.
+func (k *keeper) missWork(ctx workflow.Context) error {
+	if k.Work == nil || k.child != nil {
+		return nil
+	}
+	var running bool
+	if err := workflow.ExecuteActivity(deciding(ctx, "see whether "+k.Work.WorkflowID+" runs"), a.IsRunning, k.Work.WorkflowID).Get(ctx, &running); err != nil {
+		return err
+	}
+	k.drain(ctx)
+	if !running && k.Work != nil {
+		k.conclude(ctx, Finished{WorkflowID: k.Work.WorkflowID, Problem: "it ended without a word; look at its history"})
+	}
+	return nil
+}
+
+// retiring says whether the child is a retirement, which waits for people for
+// days and must not keep anything else waiting.
+func (k *keeper) retiring() bool { return k.Work != nil && k.Work.WorkflowID == RetireID(k.Farm) }
+
+// callOffRetirement cancels a retirement that waits; it is due again later.
+func (k *keeper) callOffRetirement(ctx workflow.Context) error {
+	if !k.retiring() {
+		return nil
+	}
+	if err := workflow.RequestCancelExternalWorkflow(ctx, k.Work.WorkflowID, "").Get(ctx, nil); err != nil {
+		// It has just ended by itself; its word is on the way.
+		workflow.GetLogger(ctx).Info("retirement is not called off", "error", err)
+	}
+	for k.retiring() {
+		if err := k.attend(ctx); err != nil {
+			return err
 		}
+		k.drain(ctx)
 	}
 	return nil
 }
@@ -258,7 +302,8 @@ func (k *keeper) conclude(ctx workflow.Context, f Finished) {
 	case retired && f.Rotation.Outcome == farm.Verified:
 		k.Journal, k.SoakUntil = nil, time.Time{}
 	case retired:
-		k.SoakUntil = workflow.Now(ctx).Add(k.LookEvery)
+		// A person kept it, or something else came first: asked again later.
+		k.SoakUntil = workflow.Now(ctx).Add(max(k.Soak, k.LookEvery))
 	case f.Rotation.Outcome == farm.Verified:
 		k.Hold, k.SoakUntil = "", workflow.Now(ctx).Add(k.Soak)
 		if f.Compromised {

@@ -165,7 +165,7 @@ func (k *keeper) mayTake(_ workflow.Context, w Wish) error {
 		return nil
 	case k.Paused != "":
 		return fmt.Errorf("%s: the farm is paused: %s", w.For, k.Paused)
-	case k.Work != nil:
+	case k.Work != nil && !k.retiring():
 		return fmt.Errorf("%s: %s is at work since %s: %s", w.For, k.Work.WorkflowID, k.Work.Since.UTC().Format(time.RFC3339), k.Work.Reason)
 	case k.Wish != nil:
 		return fmt.Errorf("%s: %s asked to %s just now", w.For, k.Wish.By, k.Wish.For)

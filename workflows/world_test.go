@@ -29,6 +29,8 @@ type place struct {
 	activities *activities.Activities
 	// policy changes the farm's configuration; nil leaves it.
 	policy func(*farm.Farm)
+	// selfSigned says that the farm's certificates are.
+	selfSigned bool
 }
 
 func newPlace(t *testing.T, o farmsim.Options) *place {
@@ -108,6 +110,13 @@ func (p *place) rotate(t *testing.T, prepare ...func(*testsuite.TestWorkflowEnvi
 		f(env)
 	}
 	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "test"})
+	return ended(t, env)
+}
+
+// ended returns the report of a rotation that has ended, whatever the outcome,
+// and the error that ended it.
+func ended(t *testing.T, env *testsuite.TestWorkflowEnvironment) (farm.Report, error) {
+	t.Helper()
 	if !env.IsWorkflowCompleted() {
 		t.Fatal("the rotation did not end")
 	}

@@ -3,11 +3,17 @@
 # exists is left as it is. Finished rotations can be looked at for 30 days.
 set -eu
 
-temporal operator namespace describe "$TEMPORAL_NAMESPACE" >/dev/null 2>&1 ||
-	temporal operator namespace create --retention 30d "$TEMPORAL_NAMESPACE"
+temporal operator namespace describe --namespace "$TEMPORAL_NAMESPACE" ||
+	temporal operator namespace create --namespace "$TEMPORAL_NAMESPACE" --retention 30d
 
-temporal operator search-attribute create \
+# The server takes seconds to notice a namespace that is new.
+tries=30
+until temporal operator search-attribute create --namespace "$TEMPORAL_NAMESPACE" \
 	--name Farm --type Keyword \
 	--name Phase --type Keyword \
 	--name Thumbprint --type Keyword \
-	--name NeedsOperator --type Bool
+	--name NeedsOperator --type Bool; do
+	tries=$((tries - 1))
+	[ "$tries" -gt 0 ] || exit 1
+	sleep 2
+done

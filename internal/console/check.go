@@ -41,7 +41,7 @@ func answers(n workflows.Inspection) [][]string {
 		}
 		m := s.Machine
 		rows = append(rows, []string{
-			s.Host, "yes", rights(m), windowsServer(m.WindowsBuild), known(m.PowerShell), skew(m.Skew), known(s.Detail),
+			s.Host, "yes", rights(m), windows(m), known(m.PowerShell), skew(m.Skew), known(s.Detail),
 		})
 	}
 	return rows
@@ -52,6 +52,14 @@ func rights(m farm.Machine) string {
 		return "administrator"
 	}
 	return "NOT ELEVATED"
+}
+
+// windows names the version, and the policy that takes algorithms away.
+func windows(m farm.Machine) string {
+	if m.FIPS {
+		return windowsServer(m.WindowsBuild) + ", FIPS policy"
+	}
+	return windowsServer(m.WindowsBuild)
 }
 
 // windowsServer names a build of Windows Server as [farm.Machine] explains.

@@ -9,11 +9,16 @@ import (
 // Check judges whether a rotation may start: a finding with severity [Stop]
 // ends it before anything is touched. Findings come in a fixed order.
 func Check(d Desired, o Observed) []Finding {
-	var all []Finding
+	// Servers tell an account without rights next to nothing, which would
+	// read as missing.
+	all := notElevated(o)
+	if len(all) > 0 {
+		return all
+	}
 	for _, check := range []func(Desired, Observed) []Finding{
-		notElevated, notJoined, mastersDiffer, machinesNotConfigured, sharePointServersNotConfigured, forestsDiffer,
+		notJoined, mastersDiffer, machinesNotConfigured, sharePointServersNotConfigured, forestsDiffer,
 		noUserProfiles, certificateNotValidByClock, friendlyNameTaken, friendlyNamesDiffer, subjectShared, keyInStorageProvider,
-		issuersAmbiguous, issuerNameTaken, otherOwnersAtWork, clearText,
+		issuersAmbiguous, issuerNameTaken, otherOwnersAtWork, fipsPolicy, clearText,
 	} {
 		all = append(all, check(d, o)...)
 	}
@@ -39,7 +44,7 @@ func warn(code, server, remedy, format string, args ...any) Finding {
 	return Finding{Code: code, Severity: Warn, Server: server, Text: fmt.Sprintf(format, args...), Remedy: remedy}
 }
 
-func notElevated(_ Desired, o Observed) []Finding {
+func notElevated(o Observed) []Finding {
 	var out []Finding
 	for _, m := range o.machines() {
 		if !m.Elevated {
@@ -270,6 +275,29 @@ func otherOwnersAtWork(_ Desired, o Observed) []Finding {
 		if strings.EqualFold(m.ConfigurationMode, "ApplyAndAutoCorrect") {
 			out = append(out, stop("dsc-auto-correct", m.Host, "set the Local Configuration Manager to ApplyAndMonitor for the rotation",
 				"Desired State Configuration corrects settings by itself and may undo the rotation"))
+		}
+	}
+	return out
+}
+
+// fipsPolicy warns: SharePoint Server does not support the policy, for it uses
+// MD5 within; what Office Online Server does under it is not documented.
+// Source: Microsoft, "Federal Information Processing Standard security
+// standards and SharePoint Server".
+func fipsPolicy(_ Desired, o Observed) []Finding {
+	const remedy = "take the server out of the policy \"System cryptography: Use FIPS compliant algorithms\""
+	var out []Finding
+	for _, s := range o.Office {
+		if s.Machine.FIPS {
+			out = append(out, warn("fips", s.Machine.Host, "if sign-in between the farms fails here, "+remedy,
+				"the FIPS policy is on; whether Office Online Server works under it is not documented"))
+		}
+	}
+	for _, f := range o.SharePoint {
+		for _, s := range f.Servers {
+			if s.Machine.FIPS {
+				out = append(out, warn("fips", s.Machine.Host, remedy, "the FIPS policy is on, which SharePoint Server does not support"))
+			}
 		}
 	}
 	return out

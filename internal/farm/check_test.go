@@ -44,6 +44,12 @@ func TestPreconditionsThatFailStopARotation(t *testing.T) {
 	}{
 		"nothing wrong":     {func(*farm.Desired, *farm.Observed) {}, ""},
 		"no elevated token": {func(_ *farm.Desired, o *farm.Observed) { o.Office[1].Machine.Elevated = false }, "stop not-elevated oos-02"},
+		"what an account without rights does not see is not missing": {func(_ *farm.Desired, o *farm.Observed) {
+			o.Office[0] = farm.OfficeServer{Machine: farm.Machine{Host: "oos-01"}}
+		}, "stop not-elevated oos-01"},
+		"FIPS policy warns": {func(_ *farm.Desired, o *farm.Observed) {
+			o.Office[1].Machine.FIPS, o.SharePoint[0].Servers[0].Machine.FIPS = true, true
+		}, "warn fips oos-02\nwarn fips sp-01"},
 		"not joined": {func(_ *farm.Desired, o *farm.Observed) {
 			o.Office[1].Joined = false
 			o.Office[0].Settings.Machines = []string{"OOS-01"}

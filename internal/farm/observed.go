@@ -21,7 +21,11 @@ type Machine struct {
 	// WindowsBuild is 14393 for Server 2016, 17763 for 2019, 20348 for 2022.
 	WindowsBuild int    `json:"windowsBuild"`
 	PowerShell   string `json:"powerShell"`
-	Elevated     bool   `json:"elevated"`
+	// Elevated is false for an account without administrator rights; nothing
+	// but this machine is known then.
+	Elevated bool `json:"elevated"`
+	// FIPS says that Windows is told to use validated cryptography only.
+	FIPS bool `json:"fips,omitempty"`
 	// Clock is the server's own clock when it was read, and Skew how far it
 	// was ahead of the worker's.
 	Clock time.Time     `json:"clock"`

@@ -80,7 +80,7 @@ func (s *Sim) buildWorld() error {
 
 func (s *Sim) addServer(host string, build int, auth model.Auth) error {
 	s.servers = append(s.servers, &server{sim: s, host: host, auth: auth})
-	return s.World.AddMachine(model.MachineSpec{Host: host, Build: build, Skew: s.options.Skew[host]})
+	return s.World.AddMachine(model.MachineSpec{Host: host, Build: build, Skew: s.options.Skew[host], FIPS: s.options.Shells[host].FIPS})
 }
 
 // sharePoints describes the SharePoint farms; their servers are numbered on.

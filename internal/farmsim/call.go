@@ -20,6 +20,10 @@ func (i interruption) Error() string { return fmt.Sprintf("interrupted: %s", i.K
 // errUnknown is the answer to a script that is not one of ours.
 var errUnknown = errors.New("not a script of farmtrust")
 
+// errConstrained is the bootstrap's "no" in a constrained language mode; what
+// it prints comes along.
+var errConstrained = errors.New("PowerShell runs in a constrained language mode")
+
 // call does on a server what an envelope asks for, and returns what the script
 // prints. The error is an [interruption] when a fault keeps the answer from the
 // caller, whether something was done or not.
@@ -30,6 +34,9 @@ func (s *Sim) call(ctx context.Context, host string, logon model.Logon, e powers
 	session, err := s.World.LogOn(host, logon)
 	if err != nil {
 		return nil, err
+	}
+	if mode := s.options.Shells[host].LanguageMode; mode != "" {
+		return fmt.Appendf(nil, "@@LANGUAGE %s\r\n", mode), errConstrained
 	}
 	if err := s.delay(ctx, e.Name); err != nil {
 		return nil, err
@@ -47,8 +54,14 @@ func (s *Sim) call(ctx context.Context, host string, logon model.Logon, e powers
 	return out, nil
 }
 
-// act runs the model of the script.
+// act runs the model of the script, after the dispatcher's own check.
 func (s *Sim) act(session *model.Session, host string, e powershell.Envelope) ([]byte, error) {
+	if s.options.Shells[host].Bits32 {
+		return powershell.AnswerError(e.Nonce, powershell.ScriptError{
+			ID: powershell.Not64Bit, Message: "PowerShell runs as a 32-bit process; the remote shell must start the 64-bit one",
+			Category: "InvalidOperation", Exception: "System.InvalidOperationException",
+		})
+	}
 	result, err := session.RunScript(e.Name, e.Params, e.Secrets)
 	var refused *powershell.ScriptError
 	if see := s.options.Witness.Acted; see != nil && (err == nil || errors.As(err, &refused)) {

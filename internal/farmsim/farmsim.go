@@ -50,6 +50,8 @@ type Options struct {
 	RemoteSQL bool
 	// Skew is how far the clocks of servers are ahead, by host.
 	Skew map[string]time.Duration
+	// Shells are servers whose remote shell is not as it should be, by host.
+	Shells map[string]Shell
 	// Latency is how long each script takes, by its name; "" is for all
 	// others.
 	Latency map[string]time.Duration
@@ -69,6 +71,21 @@ type Witness struct {
 	// Acted is a script that ran to its end, with its result; nil when the
 	// script said no. Whether the caller got the answer is another matter.
 	Acted func(host string, call powershell.Envelope, result any)
+}
+
+// Shell is what a call runs in on a server. The zero value is a 64-bit
+// PowerShell in full language mode, of an administrator, without the FIPS
+// policy.
+type Shell struct {
+	// LanguageMode is what a policy of AppLocker or WDAC sets, such as
+	// "ConstrainedLanguage"; empty means full language.
+	LanguageMode string
+	// Bits32 is a 32-bit PowerShell.
+	Bits32 bool
+	// Filtered is a token without administrator rights.
+	Filtered bool
+	// FIPS is the policy that asks for validated cryptography only.
+	FIPS bool
 }
 
 func (o Options) withDefaults() Options {

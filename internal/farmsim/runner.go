@@ -53,6 +53,8 @@ func (r runner) Run(ctx context.Context, target powershell.Target, call powershe
 	case errors.As(err, &met):
 		kind, code := transportKind(met.Fault)
 		return failed(kind, code, met)
+	case errors.Is(err, errConstrained):
+		return powershell.ReadAnswer(target.Host, call.Script, nonce, out, nil, powershell.ExitConstrained, result)
 	case errors.Is(err, model.ErrDown):
 		return failed(powershell.Interrupted, 0, err)
 	case err != nil:

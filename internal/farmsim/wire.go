@@ -28,7 +28,7 @@ type server struct {
 const maxStdin = 8 << 20
 
 func (s *server) logon() model.Logon {
-	return model.Logon{User: s.sim.user(s.auth), Auth: s.auth}
+	return model.Logon{User: s.sim.user(s.auth), Auth: s.auth, Filtered: s.sim.options.Shells[s.host].Filtered}
 }
 
 // start opens the server's WinRM service.
@@ -91,6 +91,8 @@ func (s *server) script(ctx context.Context, c wsman.Command) (wsman.Result, err
 	switch {
 	case errors.Is(err, errUnknown):
 		return unknownCommand(envelope.Name), nil
+	case errors.Is(err, errConstrained):
+		return wsman.Result{Stdout: out, Exit: powershell.ExitConstrained}, nil
 	case errors.As(err, &met):
 		return wsman.Result{Stdout: out}, disruption(met.Fault)
 	case errors.Is(err, model.ErrDown):

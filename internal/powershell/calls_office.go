@@ -10,6 +10,7 @@ type Machine struct {
 	WindowsBuild      int       `json:"windowsBuild"`
 	PowerShell        string    `json:"powerShell"`
 	Elevated          bool      `json:"elevated"`
+	FIPS              bool      `json:"fips"`
 	Clock             time.Time `json:"clock"`
 	PendingReboot     bool      `json:"pendingReboot"`
 	ConfigurationMode string    `json:"configurationMode"`

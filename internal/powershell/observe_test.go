@@ -133,3 +133,37 @@ func TestSharePointServerNeedsNoFarm(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+func TestAnAccountWithoutRightsIsToldOfTheMachineAlone(t *testing.T) {
+	t.Parallel()
+	office := newEngine(t, with(officeServer(t), "machine", "elevated", false))
+	seen := run(t, office, powershell.GetOfficeServer{FriendlyName: friendly})
+	seen.Machine.Clock = time.Time{}
+	want := powershell.OfficeServer{Machine: powershell.Machine{
+		Name: machineName(t), Domain: "contoso.com", Forest: "contoso.com", WindowsBuild: 17763,
+		PowerShell: seen.Machine.PowerShell, ConfigurationMode: "ApplyAndMonitor",
+	}}
+	if diff := cmp.Diff(want, seen); diff != "" {
+		t.Errorf("want -, got +:\n%s", diff)
+	}
+	server := run(t, newEngine(t, with(someMachine(), "machine", "elevated", false)), powershell.GetSharePointServer{})
+	if server.Machine.Elevated || server.Machine.Name == "" || server.Timer.Name != "" {
+		t.Errorf("got %+v", server)
+	}
+}
+
+func TestAFrontEndTellsMissingRightsFromAMissingSecondHop(t *testing.T) {
+	t.Parallel()
+	w := with(frontEnd(editions["2016"]), "sharePoint", "reachable", false)
+	refused(t, newEngine(t, w), powershell.GetSharePointFarm{}, powershell.SecondHop)
+	refused(t, newEngine(t, with(w, "machine", "elevated", false)), powershell.GetSharePointFarm{}, powershell.NotElevated)
+}
+
+func TestFIPSPolicyIsObserved(t *testing.T) {
+	t.Parallel()
+	for _, on := range []bool{false, true} {
+		if got := run(t, newEngine(t, with(someMachine(), "machine", "fips", on)), powershell.GetSharePointServer{}).Machine.FIPS; got != on {
+			t.Errorf("FIPS policy %v is observed as %v", on, got)
+		}
+	}
+}

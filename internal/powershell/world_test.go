@@ -100,7 +100,7 @@ func someMachine() map[string]any {
 		"clings": false, "tlsText": []string{}, "listeners": []string{},
 		"machine": map[string]any{
 			"domain": "contoso.com", "forest": "contoso.com", "windowsBuild": 17763, "elevated": true,
-			"pendingReboot": false, "configurationMode": "ApplyAndMonitor",
+			"fips": false, "pendingReboot": false, "configurationMode": "ApplyAndMonitor",
 		},
 		"services": map[string]any{
 			"WACSM":     map[string]any{"status": "Running", "startType": "Automatic", "since": sinceStart, "afterRestart": "Running"},

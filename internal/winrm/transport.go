@@ -16,7 +16,8 @@ import (
 
 const (
 	// envelopeSize is the largest envelope that we send and ask for, in bytes:
-	// the smallest MaxEnvelopeSizekb in use, Microsoft's documented default of 150.
+	// the default of MaxEnvelopeSizekb that Microsoft documents; newer servers
+	// have more.
 	envelopeSize = 150 << 10
 	// maxOutput bounds all answers with output together, in bytes.
 	maxOutput = 16 << 20

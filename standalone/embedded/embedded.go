@@ -8,7 +8,6 @@ package embedded
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -75,7 +74,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	// the process; nothing in its interface takes a listener instead.
 	reserved.release()
 	if s.temporal, err = startTemporal(s.ports, s.data.sql, o.Logger); err != nil {
-		return nil, fmt.Errorf("start temporal: %w", err)
+		return nil, err
 	}
 	if err := register(ctx, s.Address(), o); err != nil {
 		return nil, err

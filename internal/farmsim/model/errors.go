@@ -29,6 +29,7 @@ const (
 const (
 	cryptographicException = "System.Security.Cryptography.CryptographicException"
 	fileNotFoundException  = "System.IO.FileNotFoundException"
+	itemNotFoundException  = "System.Management.Automation.ItemNotFoundException"
 )
 
 func accessDenied() *Error {

@@ -6,13 +6,10 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
-
-	"software.sslmate.com/src/go-pkcs12"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
@@ -55,178 +52,168 @@ func (k *privateKey) file() string {
 	return `C:\ProgramData\Microsoft\Crypto\RSA\MachineKeys\` + k.container
 }
 
-// Importer is what imports a PFX.
-type Importer string
-
-// The importers; they choose different providers for the same PFX.
-const (
-	// StoreAdd is X509Certificate2 from bytes, then X509Store.Add.
-	StoreAdd Importer = "X509Store.Add"
-	// PfxCmdlet is Import-PfxCertificate.
-	PfxCmdlet Importer = "Import-PfxCertificate"
-)
-
-// ImportFlags are those of X509KeyStorageFlags that matter here.
-type ImportFlags struct {
-	MachineKeySet, PersistKeySet, Exportable bool
-}
-
-// ImportPFX imports a certificate with its key into Personal. The friendly
-// name that the PFX carries comes along; other certificates in it do not.
-func (s *Session) ImportPFX(by Importer, pfx, password []byte, flags ImportFlags) (c Certificate, err error) {
-	err = s.doElevated(func(time.Time) error {
-		shape, err := readShape(pfx)
-		if err != nil {
-			return cryptographic("Cannot find the requested object.", notFoundResult)
-		}
-		if shape.modern && s.m.Build < firstBuildWithModernPFX {
-			s.world.apply(RulePFXAlgorithm)
-			return badPassword()
-		}
-		key, cert, _, err := pkcs12.DecodeChain(pfx, string(password))
-		if errors.Is(err, pkcs12.ErrIncorrectPassword) {
-			return badPassword()
-		}
-		if err != nil {
-			return cryptographic("Cannot find the requested object.", notFoundResult)
-		}
-		signer, ok := key.(crypto.Signer)
-		if !ok {
-			return cryptographic("Cannot find the requested object.", notFoundResult)
-		}
-		c = s.m.install(cert, shape.friendlyName, &privateKey{
-			signer: signer, provider: s.world.chooseProvider(by, shape, signer), exportable: flags.Exportable,
-			readers: map[string]bool{System: true, Administrators: true},
-			lost:    s.world.losesKey(flags),
-		}).show()
-		return nil
-	})
-	return c, err
-}
-
-// firstBuildWithModernPFX is Windows 10 1709; of servers, 2019 (17763).
-const firstBuildWithModernPFX = 16299
-
-func badPassword() *Error {
-	return cryptographic("The specified network password is not correct.", badPasswordResult)
-}
-
-func (w *World) chooseProvider(by Importer, shape pfxShape, key crypto.Signer) string {
-	w.apply(RuleProviderByImport)
-	_, isRSA := key.Public().(*rsa.PublicKey)
-	switch {
-	case shape.provider != "":
-		return shape.provider
-	case by == PfxCmdlet || !isRSA:
-		return SoftwareKSP
-	default:
-		return EnhancedProvider
-	}
-}
-
-func (w *World) losesKey(flags ImportFlags) bool {
-	if flags.MachineKeySet && flags.PersistKeySet {
-		return false
-	}
-	w.apply(RuleKeySetFlags)
-	return true
-}
-
-// install puts a certificate with a new key container into Personal. The
-// store keeps one copy of a certificate, which gets the new key.
-func (m *machine) install(cert *x509.Certificate, friendlyName string, key *privateKey) *entry {
-	m.containers++
-	key.container = fmt.Sprintf("%x_%s", sha256.Sum256(fmt.Appendf(nil, "%s %d", m.name, m.containers)), m.name)
-	thumbprint := farm.ThumbprintOf(cert.Raw)
+// own finds the key of a certificate in Personal.
+func (m *machine) own(thumbprint farm.Thumbprint) (*privateKey, error) {
 	e := m.find(My, thumbprint)
 	if e == nil {
-		e = &entry{cert: cert, thumbprint: thumbprint}
-		m.stores[My] = append(m.stores[My], e)
+		return nil, noCertificate(My, thumbprint)
 	}
-	e.key = key
-	if !key.lost {
-		m.keyFiles[key.file()] = true
+	if e.key == nil || e.key.lost {
+		return nil, badKeyset()
 	}
-	if friendlyName != "" {
-		e.friendlyName = friendlyName
+	return e.key, nil
+}
+
+// KeyLocation finds the provider and the file of the key of a certificate in
+// Personal, as an RSA key.
+func (s *Session) KeyLocation(thumbprint farm.Thumbprint) (location Key, err error) {
+	err = s.do(func(time.Time) error {
+		key, err := s.m.own(thumbprint)
+		if err != nil {
+			return err
+		}
+		if _, isRSA := key.signer.Public().(*rsa.PublicKey); !isRSA {
+			return stopScript("KeyMissing", "certificate %s has no RSA key that this account can open", thumbprint)
+		}
+		location = *key.show()
+		return nil
+	})
+	return location, err
+}
+
+// noFile is what the file system says of a key file that is not there.
+func noFile(path string) *Error {
+	return &Error{
+		ID: "FileNotFoundException", Message: fmt.Sprintf("Could not find file '%s'.", path), Category: "NotSpecified",
+		Exception: fileNotFoundException, HResult: notFoundResult,
 	}
-	return e
+}
+
+// KeyReaders lists the accounts that may read a key file, sorted.
+func (s *Session) KeyReaders(file string) (readers []string, err error) {
+	err = s.doElevated(func(time.Time) error {
+		key, ok := s.m.keys[file]
+		if !ok {
+			return noFile(file)
+		}
+		readers = key.show().Readers
+		return nil
+	})
+	return readers, err
+}
+
+// AddKeyReader lets an account read a key file.
+func (s *Session) AddKeyReader(file, sid string) error { return s.setKeyReader(file, sid, true) }
+
+// RemoveKeyReader takes an account's access to a key file away.
+func (s *Session) RemoveKeyReader(file, sid string) error { return s.setKeyReader(file, sid, false) }
+
+func (s *Session) setKeyReader(file, sid string, reads bool) error {
+	return s.doElevated(func(time.Time) error {
+		key, ok := s.m.keys[file]
+		if !ok {
+			return noFile(file)
+		}
+		key.read(sid, reads)
+		return nil
+	})
+}
+
+// RemoveKey deletes a key from the machine's key store. A certificate that had
+// it keeps the name of a key that is gone.
+func (s *Session) RemoveKey(file string) error {
+	return s.doElevated(func(time.Time) error {
+		key, ok := s.m.keys[file]
+		if !ok {
+			return badKeyset()
+		}
+		key.lost = true
+		delete(s.m.keys, file)
+		return nil
+	})
 }
 
 // GrantKey gives an account read access to a certificate's key file, and says
 // whether that changed anything.
 func (s *Session) GrantKey(thumbprint farm.Thumbprint, sid string) (changed bool, err error) {
-	err = s.doElevated(func(time.Time) error {
-		e := s.m.find(My, thumbprint)
-		if e == nil {
-			return noCertificate(My, thumbprint)
-		}
-		if e.key == nil || e.key.lost {
-			return badKeyset()
-		}
-		changed = !e.key.readers[sid]
-		e.key.readers[sid] = true
-		return nil
-	})
-	return changed, err
+	return s.changeReader(thumbprint, sid, true)
 }
 
 // RevokeKey takes an account's access to a key file away, and says whether
 // that changed anything.
 func (s *Session) RevokeKey(thumbprint farm.Thumbprint, sid string) (changed bool, err error) {
+	return s.changeReader(thumbprint, sid, false)
+}
+
+func (s *Session) changeReader(thumbprint farm.Thumbprint, sid string, reads bool) (changed bool, err error) {
 	err = s.doElevated(func(time.Time) error {
-		e := s.m.find(My, thumbprint)
-		if e == nil {
-			return noCertificate(My, thumbprint)
+		key, err := s.m.own(thumbprint)
+		if err != nil {
+			return err
 		}
-		if e.key == nil {
-			return badKeyset()
-		}
-		changed = e.key.readers[sid]
-		delete(e.key.readers, sid)
+		changed = key.readers[sid] != reads
+		key.read(sid, reads)
 		return nil
 	})
 	return changed, err
 }
 
+func (k *privateKey) read(sid string, reads bool) {
+	if reads {
+		k.readers[sid] = true
+		return
+	}
+	delete(k.readers, sid)
+}
+
 // Sign signs something with SHA-256 as the account sid would, and verifies the
 // signature with the certificate.
 func (s *Session) Sign(thumbprint farm.Thumbprint, sid string) error {
+	message := []byte(thumbprint)
+	signature, err := s.SignData(thumbprint, sid, message)
+	if err != nil {
+		return err
+	}
 	return s.doElevated(func(time.Time) error {
 		e := s.m.find(My, thumbprint)
 		if e == nil {
 			return noCertificate(My, thumbprint)
 		}
-		return s.world.sign(e, sid)
+		if err := e.cert.CheckSignature(x509.SHA256WithRSA, message, signature); err != nil {
+			return cryptographic("The parameter is incorrect.", badKeysetResult)
+		}
+		return nil
 	})
 }
 
-func (w *World) sign(e *entry, sid string) error {
-	if e.key == nil || e.key.lost {
-		return badKeyset()
-	}
-	if !e.key.readers[sid] {
-		w.apply(RuleKeyAccess)
-		return badKeyset()
-	}
-	if e.key.provider == EnhancedProvider {
-		w.apply(RuleSHA256Provider)
-		return cryptographic("Invalid algorithm specified.", badAlgorithmResult)
-	}
-	message := []byte(e.thumbprint)
-	digest := sha256.Sum256(message)
-	signature, err := e.key.signer.Sign(rand.Reader, digest[:], crypto.SHA256)
-	if err != nil {
-		return fmt.Errorf("sign with %s: %w", e.thumbprint, err)
-	}
-	algorithm := x509.SHA256WithRSA
-	if e.cert.PublicKeyAlgorithm == x509.ECDSA {
-		algorithm = x509.ECDSAWithSHA256
-	}
-	if err := e.cert.CheckSignature(algorithm, message, signature); err != nil {
-		return cryptographic("The parameter is incorrect.", badKeysetResult)
-	}
-	return nil
+// SignData signs data with SHA-256 and PKCS #1 padding as the account sid
+// would, with the key of a certificate in Personal.
+func (s *Session) SignData(thumbprint farm.Thumbprint, sid string, data []byte) (signature []byte, err error) {
+	err = s.doElevated(func(time.Time) error {
+		key, err := s.m.own(thumbprint)
+		if err != nil {
+			return err
+		}
+		if !key.readers[sid] {
+			s.world.apply(RuleKeyAccess)
+			return badKeyset()
+		}
+		if _, isRSA := key.signer.Public().(*rsa.PublicKey); !isRSA {
+			s.world.apply(RuleRSAOnly)
+			return stopScript("KeyDoesNotSign", "a signature made with the key of certificate %s does not verify", thumbprint)
+		}
+		if key.provider == EnhancedProvider {
+			s.world.apply(RuleSHA256Provider)
+			return cryptographic("Invalid algorithm specified.", badAlgorithmResult)
+		}
+		digest := sha256.Sum256(data)
+		signature, err = key.signer.Sign(rand.Reader, digest[:], crypto.SHA256)
+		if err != nil {
+			return fmt.Errorf("sign with %s: %w", thumbprint, err)
+		}
+		return nil
+	})
+	return signature, err
 }
 
 func badKeyset() *Error { return cryptographic("Keyset does not exist", badKeysetResult) }

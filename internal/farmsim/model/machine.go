@@ -2,7 +2,6 @@ package model
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +34,11 @@ type MachineSpec struct {
 	// ConfigurationMode is the mode of Desired State Configuration; empty
 	// means there is none.
 	ConfigurationMode string
+	// Office says that Office Online Server is installed; on machines that join
+	// a farm it always is.
+	Office bool
+	// FIPS is the policy that asks for validated cryptography only.
+	FIPS bool
 }
 
 type machine struct {
@@ -44,10 +48,9 @@ type machine struct {
 	stores       map[Store][]*entry
 	services     map[string]*service
 	workersSince time.Time
-	files        map[string][]byte
-	// keyFiles are the files of private keys; those whose certificate was
-	// removed without its key are among them.
-	keyFiles map[string]bool
+	files        map[string]file
+	keys         map[string]*privateKey
+	tasks        map[string]*task
 	// bindings are the certificates of http.sys by address.
 	bindings      map[string]farm.Thumbprint
 	listener      farm.Thumbprint
@@ -84,9 +87,9 @@ func (w *World) AddMachine(spec MachineSpec) error {
 	w.machines = append(w.machines, &machine{
 		MachineSpec: spec, name: strings.ToUpper(label), domain: domain,
 		stores: map[Store][]*entry{}, services: map[string]*service{},
-		workersSince: time.Now().Add(-uptime), files: map[string][]byte{},
-		keyFiles: map[string]bool{}, bindings: map[string]farm.Thumbprint{},
-		restarts: map[string]int{}, loads: map[string]func() error{},
+		workersSince: time.Now().Add(-uptime), files: map[string]file{},
+		bindings: map[string]farm.Thumbprint{},
+		keys:     map[string]*privateKey{}, tasks: map[string]*task{}, restarts: map[string]int{}, loads: map[string]func() error{},
 	})
 	return nil
 }
@@ -178,7 +181,7 @@ type Description struct {
 	Name, Domain, Forest string
 	Build                int
 	PowerShell           string
-	Elevated             bool
+	Elevated, FIPS       bool
 	Clock                time.Time
 	PendingReboot        bool
 	ConfigurationMode    string
@@ -189,7 +192,7 @@ func (s *Session) Describe() (d Description, err error) {
 	err = s.do(func(now time.Time) error {
 		d = Description{
 			Name: s.m.name, Domain: s.m.domain, Forest: s.m.Forest, Build: s.m.Build,
-			PowerShell: fmt.Sprintf("5.1.%d.0", s.m.Build), Elevated: !s.logon.Filtered,
+			PowerShell: fmt.Sprintf("5.1.%d.0", s.m.Build), Elevated: !s.logon.Filtered, FIPS: s.m.FIPS,
 			Clock: s.m.clock(now), PendingReboot: s.m.pendingReboot, ConfigurationMode: s.m.ConfigurationMode,
 		}
 		return nil
@@ -267,13 +270,11 @@ func (s *Session) IISReset() error {
 	})
 }
 
-// WriteFile writes a file that the procedure asks for, and says whether that
-// changed anything.
-func (s *Session) WriteFile(path string, content []byte) (changed bool, err error) {
-	err = s.doElevated(func(time.Time) error {
-		changed = !slices.Equal(s.m.files[path], content)
-		s.m.files[path] = slices.Clone(content)
-		return nil
-	})
-	return changed, err
+// Account is the account of the session as DOMAIN\name; local accounts have
+// the machine's name for a domain.
+func (s *Session) Account() string {
+	if strings.Contains(s.logon.User, `\`) {
+		return s.logon.User
+	}
+	return s.m.name + `\` + s.logon.User
 }

@@ -152,3 +152,20 @@ func (w *World) resolve(m *machine, friendlyName string) (*entry, error) {
 	}
 	return found[0], nil
 }
+
+// MoveMaster makes another machine of the office farm its master, as
+// Set-OfficeWebAppsMachine -Master does.
+func (w *World) MoveMaster(host string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m, err := w.machine(host)
+	if err != nil {
+		return fmt.Errorf("move master: %w", err)
+	}
+	member := w.office.member(m)
+	if member == nil {
+		return fmt.Errorf("move master: %s is not of the farm", host)
+	}
+	w.office.master = member
+	return nil
+}

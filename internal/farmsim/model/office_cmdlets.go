@@ -8,6 +8,15 @@ type Office struct{ s *Session }
 // Office loads the OfficeWebApps module.
 func (s *Session) Office() Office { return Office{s} }
 
+// OfficeInstalled says whether the module OfficeWebApps is on the machine.
+func (s *Session) OfficeInstalled() (installed bool, err error) {
+	err = s.do(func(time.Time) error {
+		installed = s.m.Office || s.world.office.member(s.m) != nil
+		return nil
+	})
+	return installed, err
+}
+
 func (o Office) do(operation func(member *officeMember, now time.Time) error) error {
 	return o.s.doElevated(func(now time.Time) error {
 		member := o.s.world.office.member(o.s.m)
@@ -125,16 +134,6 @@ func (w *World) checkSetFarm(set SetFarm) error {
 		}
 	}
 	return nil
-}
-
-// SettingsWritten is when this machine's copy of the farm settings was last
-// written, by the machine's clock.
-func (o Office) SettingsWritten() (at time.Time, err error) {
-	err = o.do(func(member *officeMember, _ time.Time) error {
-		at = member.m.clock(member.written)
-		return nil
-	})
-	return at, err
 }
 
 // Discovery asks this machine for /hosting/discovery, and returns the HTTP

@@ -70,7 +70,7 @@ var officeStories = map[model.RuleID]story{
 		if seen(member) != "S2S" {
 			t.Errorf("after the delay a member sees %q", seen(member))
 		}
-		written, err := s.on(member).Office().SettingsWritten()
+		written, err := s.on(member).FileTime(model.SettingsFile)
 		s.ok(err)
 		if !written.Equal(time.Now()) {
 			t.Errorf("the member's settings were written at %s, want when they came: %s", written, time.Now())

@@ -31,24 +31,6 @@ func (s *Session) Archive(thumbprint farm.Thumbprint) error {
 	})
 }
 
-// DeleteKey deletes the key behind a certificate of Personal, which goes on
-// telling of it: RSACryptoServiceProvider without PersistKeyInCsp, or
-// CngKey.Delete.
-func (s *Session) DeleteKey(thumbprint farm.Thumbprint) error {
-	return s.doElevated(func(time.Time) error {
-		e := s.m.find(My, thumbprint)
-		if e == nil {
-			return noCertificate(My, thumbprint)
-		}
-		if e.key == nil || e.key.lost {
-			return badKeyset()
-		}
-		delete(s.m.keyFiles, e.key.file())
-		e.key.lost = true
-		return nil
-	})
-}
-
 // BindTLS is netsh http add sslcert: http.sys serves an address with a
 // certificate.
 func (s *Session) BindTLS(address string, thumbprint farm.Thumbprint) error {

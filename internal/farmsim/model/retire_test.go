@@ -37,8 +37,10 @@ var retireStories = map[model.RuleID]story{
 			t.Errorf("key files %q, want the removed certificate's", left)
 		}
 		s.install(master, q, "S2S")
-		s.ok(s.on(master).DeleteKey(q.thumbprint()))
-		s.refused(s.on(master).DeleteKey(q.thumbprint()), "Keyset does not exist")
+		location, err := s.on(master).KeyLocation(q.thumbprint())
+		s.ok(err)
+		s.ok(s.on(master).RemoveKey(location.File))
+		s.refused(s.on(master).RemoveKey(location.File), "Keyset does not exist")
 		s.refused(s.on(master).Sign(q.thumbprint(), model.Administrators), "Keyset does not exist")
 		if left := s.world.State().Machines[0].KeyFiles; len(left) != 1 {
 			t.Errorf("key files %q after one of two was deleted", left)
@@ -140,12 +142,27 @@ func TestARemovalThatWasCutShortIsFinished(t *testing.T) {
 		before := s.snapshot()
 		p := pair(t, "s2s", nil)
 		must(s, alone, importOf(t, p, "S2S"))
-		s.ok(s.on(alone).DeleteKey(p.thumbprint()))
+		location, err := s.on(alone).KeyLocation(p.thumbprint())
+		s.ok(err)
+		s.ok(s.on(alone).RemoveKey(location.File))
 		call := powershell.RemoveS2SCertificate{Thumbprint: string(p.thumbprint()), Personal: true, Root: true}
 		if got := must(s, alone, call); !got.Changed {
 			t.Errorf("got %+v", got)
 		}
 		s.unchangedSince(before)
+	})
+}
+
+func TestAKeyThatAnotherCertificateSharesIsKept(t *testing.T) {
+	tell(t, model.Policy{}, func(t *testing.T, s *scene) {
+		old, renewed := pair(t, "s2s", nil), pair(t, "s2s", nil)
+		s.install(alone, old, "S2S old")
+		location, err := s.on(alone).KeyLocation(old.thumbprint())
+		s.ok(err)
+		_, err = s.on(alone).AddCertificate(model.My, model.Certificate{DER: renewed.cert.Raw, FriendlyName: "S2S", Key: &location})
+		s.ok(err)
+		must(s, alone, powershell.RemoveS2SCertificate{Thumbprint: string(old.thumbprint()), Personal: true})
+		s.ok(s.on(alone).Sign(renewed.thumbprint(), model.Administrators))
 	})
 }
 

@@ -51,7 +51,7 @@ func importKey(s *Session, p powershell.ImportS2SCertificate, secrets [][]byte) 
 		return stopScript("PfxRefused", "Windows cannot open the PFX: %d secrets came instead of two", len(secrets))
 	}
 	flags := ImportFlags{MachineKeySet: true, PersistKeySet: true, Exportable: p.Exportable}
-	imported, err := s.ImportPFX(StoreAdd, secrets[0], secrets[1], flags)
+	imported, err := s.OpenPFX(StoreAdd, secrets[0], secrets[1], flags)
 	var refused *Error
 	if errors.As(err, &refused) && refused.Exception == cryptographicException {
 		return stopScript("PfxRefused", "Windows cannot open the PFX: %s", refused.Message)
@@ -59,17 +59,26 @@ func importKey(s *Session, p powershell.ImportS2SCertificate, secrets [][]byte) 
 	if err != nil {
 		return err
 	}
-	switch {
-	case string(imported.Thumbprint) != p.Thumbprint:
+	if string(imported.Thumbprint) != p.Thumbprint {
 		err = stopScript("WrongCertificate", "the PFX holds certificate %s, not %s", imported.Thumbprint, p.Thumbprint)
-	case imported.Key.Provider != p.Provider:
-		err = stopScript("ProviderNotApplied", "the key went to '%s' instead of '%s'", imported.Key.Provider, p.Provider)
-	default:
-		return nil
+		return errors.Join(err, s.RemoveKey(imported.Key.File))
 	}
-	deletion := s.DeleteKey(imported.Thumbprint)
-	_, removal := s.RemoveFromStore(My, imported.Thumbprint)
-	return errors.Join(err, deletion, removal)
+	if err = keepKey(s, p, imported); err != nil {
+		_, removal := s.RemoveFromStore(My, imported.Thumbprint)
+		return errors.Join(err, removal, s.RemoveKey(imported.Key.File))
+	}
+	return nil
+}
+
+func keepKey(s *Session, p powershell.ImportS2SCertificate, imported Certificate) error {
+	if _, err := s.AddCertificate(My, imported); err != nil {
+		return err
+	}
+	location, err := s.KeyLocation(imported.Thumbprint)
+	if err == nil && location.Provider != p.Provider {
+		err = stopScript("ProviderNotApplied", "the key went to '%s' instead of '%s'", location.Provider, p.Provider)
+	}
+	return err
 }
 
 func nameOwn(s *Session, p powershell.ImportS2SCertificate) (changed bool, err error) {

@@ -32,7 +32,7 @@ func errorsFirst(checks ...func(*Session) error) func(*Session) error {
 func (s *Session) describe() (powershell.Machine, error) {
 	d, err := s.Describe()
 	return powershell.Machine{
-		Name: d.Name, Domain: d.Domain, Forest: d.Forest, WindowsBuild: d.Build, PowerShell: d.PowerShell, Elevated: d.Elevated,
+		Name: d.Name, Domain: d.Domain, Forest: d.Forest, WindowsBuild: d.Build, PowerShell: d.PowerShell, Elevated: d.Elevated, FIPS: d.FIPS,
 		Clock: d.Clock.Truncate(time.Millisecond), PendingReboot: d.PendingReboot, ConfigurationMode: d.ConfigurationMode,
 	}, err
 }

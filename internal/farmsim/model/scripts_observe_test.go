@@ -163,12 +163,13 @@ func TestRootAuthoritiesAreAddedByThumbprint(t *testing.T) {
 	})
 }
 
-func TestScriptsThatNeedTheFarmSayThatTheyCannotReachIt(t *testing.T) {
+func TestScriptsSayThatTheirProductIsNotThere(t *testing.T) {
 	tell(t, model.Policy{}, func(t *testing.T, s *scene) {
 		p := pair(t, "s2s", nil)
-		says(s, alone, lookOf(), "SecondHop")
-		says(s, alone, issuerOf(farm.Issuers()[0], p), "SecondHop")
-		says(s, alone, powershell.AddRootAuthority{}, "SecondHop")
+		says(s, alone, lookOf(), "NotSharePoint")
+		says(s, alone, issuerOf(farm.Issuers()[0], p), "NotSharePoint")
+		says(s, alone, powershell.AddRootAuthority{}, "NotSharePoint")
+		says(s, front, powershell.GetOfficeServer{}, "NotOffice")
 	})
 }
 

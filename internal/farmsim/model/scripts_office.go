@@ -4,13 +4,19 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
 func getOfficeServer(s *Session, p powershell.GetOfficeServer, _ [][]byte) (r powershell.OfficeServer, err error) {
+	if d, err := s.Describe(); err != nil || !d.Elevated {
+		r.Machine, err = s.describe()
+		return r, err
+	}
+	if err := importOffice(s); err != nil {
+		return r, err
+	}
 	r.Machines = []string{}
 	r.Discovery.Problem = "NotJoined"
 	if r.Service, err = serviceRecord(s, WACSM); err != nil {
@@ -33,11 +39,22 @@ func getOfficeServer(s *Session, p powershell.GetOfficeServer, _ [][]byte) (r po
 	if r.WorkersSince, err = workersSince(s); err != nil {
 		return r, err
 	}
-	if r.SettingsSince, err = settingsTime(s); err != nil {
+	settings, err := s.FileTime(SettingsFile)
+	if err != nil {
 		return r, err
 	}
+	r.SettingsSince = moment(settings)
 	r.Machine, err = s.describe()
 	return r, err
+}
+
+// importOffice is the prelude's Import-OfficeModule.
+func importOffice(s *Session) error {
+	installed, err := s.OfficeInstalled()
+	if err == nil && !installed {
+		err = stopScript("NotOffice", "the module OfficeWebApps is not installed on this server")
+	}
+	return err
 }
 
 // officeMachine is the prelude's Get-OfficeMachine.
@@ -114,8 +131,10 @@ func certificateRecord(s *Session, c Certificate, sign bool) powershell.Certific
 		Thumbprint: string(c.Thumbprint), FriendlyName: c.FriendlyName, Subject: c.Subject,
 		NotBefore: c.NotBefore, NotAfter: c.NotAfter, KeyReaders: []string{},
 	}
-	if c.Key != nil {
-		shown.HasKey, shown.Provider, shown.KeyReaders = true, c.Key.Provider, c.Key.Readers
+	shown.HasKey = c.Key != nil
+	// A key that cannot be opened is shown without provider and readers.
+	if location, err := s.KeyLocation(c.Thumbprint); shown.HasKey && err == nil {
+		shown.Provider, shown.KeyReaders = location.Provider, location.Readers
 		shown.KeySigns = sign && s.Sign(c.Thumbprint, Administrators) == nil
 	}
 	return shown
@@ -168,12 +187,18 @@ func grantS2SKey(s *Session, p powershell.GrantS2SKey, _ [][]byte) (r powershell
 	if c.Key == nil {
 		return r, stopScript("KeyMissing", "certificate %s is in the Personal store without its key", p.Thumbprint)
 	}
-	if r.Changed, err = s.GrantKey(c.Thumbprint, p.Sid); err != nil {
+	location, err := s.KeyLocation(c.Thumbprint)
+	if err != nil {
 		return r, err
 	}
-	r.Provider, r.KeyFile = c.Key.Provider, c.Key.File
+	r.Provider, r.KeyFile = location.Provider, location.File
+	if r.Changed = !slices.Contains(location.Readers, p.Sid); r.Changed {
+		if err := s.AddKeyReader(location.File, p.Sid); err != nil {
+			return r, err
+		}
+	}
 	if p.ProveAs == string(farm.AsAdministrator) {
-		r.SignedAs = s.logon.User
+		r.SignedAs = s.Account()
 		return r, s.Sign(c.Thumbprint, Administrators)
 	}
 	r.SignedAs = p.Sid
@@ -212,7 +237,7 @@ func assertMaster(s *Session) error {
 }
 
 func setS2SCertificateName(s *Session, p powershell.SetS2SCertificateName, _ [][]byte) (r powershell.SetNameResult, err error) {
-	if err := errorsFirst(assertElevated, assertMaster)(s); err != nil {
+	if err := errorsFirst(assertElevated, importOffice, assertMaster)(s); err != nil {
 		return r, err
 	}
 	c, err := ownCertificate(s, p.Thumbprint)
@@ -236,7 +261,7 @@ func setS2SCertificateName(s *Session, p powershell.SetS2SCertificateName, _ [][
 
 func setOfficeHTTPSwitch(s *Session, p powershell.SetOfficeHTTPSwitch, _ [][]byte) (r powershell.SetSwitchResult, err error) {
 	r.Settings = []string{}
-	if err := errorsFirst(assertElevated, assertMaster)(s); err != nil {
+	if err := errorsFirst(assertElevated, importOffice, assertMaster)(s); err != nil {
 		return r, err
 	}
 	settings, err := s.Office().GetOfficeWebAppsFarm()
@@ -263,30 +288,19 @@ func restartOfficeServer(s *Session, p powershell.RestartOfficeServer, _ [][]byt
 	if err := assertElevated(s); err != nil {
 		return r, err
 	}
-	settings, err := settingsTime(s)
+	before, err := s.FileTime(SettingsFile)
 	if err != nil {
 		return r, err
 	}
-	if settings == nil {
+	if before.IsZero() {
 		d, err := s.Describe()
 		if err != nil {
 			return r, err
 		}
-		settings = &d.Clock
+		before = d.Clock
 	}
-	before := *settings
 	if p.NotBefore != nil && p.NotBefore.After(before) {
 		before = *p.NotBefore
 	}
 	return restartOlder(before, restartOlderService(s, WACSM), restartOlderWorker(s))
-}
-
-// settingsTime is the prelude's Get-SettingsTime.
-func settingsTime(s *Session) (*time.Time, error) {
-	at, err := s.Office().SettingsWritten()
-	var refused *Error
-	if errors.As(err, &refused) && refused.Exception == fileNotFoundException {
-		return nil, nil //nolint:nilnil // none is an answer: the machine has no settings file.
-	}
-	return moment(at), err
 }

@@ -146,19 +146,47 @@ func whatIsThere(s *Session, named map[Store][]string) (map[Store][]farm.Thumbpr
 	return present, nil
 }
 
-// removeFrom removes a certificate, from Personal after its key, which an
-// earlier removal may have deleted already. No two certificates share a key
-// here.
+// findKeyFile is the prelude's Find-KeyFile: empty when the key is gone.
+func findKeyFile(s *Session, thumbprint farm.Thumbprint) (string, error) {
+	location, err := s.KeyLocation(thumbprint)
+	var refused *Error
+	if errors.As(err, &refused) && refused.HResult == badKeysetResult {
+		return "", nil
+	}
+	return location.File, err
+}
+
+// removeFrom removes a certificate, from Personal after its key, unless that
+// is gone already or another certificate shares it.
 func removeFrom(s *Session, store Store, thumbprint farm.Thumbprint) error {
 	if store == My {
-		err := s.DeleteKey(thumbprint)
-		var refused *Error
-		if err != nil && (!errors.As(err, &refused) || refused.HResult != badKeysetResult) {
+		if err := removeOwnKey(s, thumbprint); err != nil {
 			return err
 		}
 	}
 	_, err := s.RemoveFromStore(store, thumbprint)
 	return err
+}
+
+func removeOwnKey(s *Session, thumbprint farm.Thumbprint) error {
+	all, err := s.AllCertificates(My)
+	if err != nil {
+		return err
+	}
+	own := slices.IndexFunc(all, func(c Certificate) bool { return c.Thumbprint == thumbprint })
+	if own < 0 || all[own].Key == nil {
+		return nil
+	}
+	file, err := findKeyFile(s, thumbprint)
+	if err != nil || file == "" {
+		return err
+	}
+	if slices.ContainsFunc(all, func(c Certificate) bool {
+		return c.Thumbprint != thumbprint && c.Key != nil && c.Key.File == file
+	}) {
+		return nil
+	}
+	return s.RemoveKey(file)
 }
 
 func revokeS2SKey(s *Session, p powershell.RevokeS2SKey, _ [][]byte) (r powershell.RevokeResult, err error) {
@@ -169,6 +197,10 @@ func revokeS2SKey(s *Session, p powershell.RevokeS2SKey, _ [][]byte) (r powershe
 	if err != nil || !ok || c.Key == nil {
 		return r, err
 	}
-	r.Changed, err = s.RevokeKey(c.Thumbprint, p.Sid)
-	return r, err
+	file, err := findKeyFile(s, c.Thumbprint)
+	if err != nil || file == "" || !slices.Contains(c.Key.Readers, p.Sid) {
+		return r, err
+	}
+	r.Changed = true
+	return r, s.RemoveKeyReader(file, p.Sid)
 }

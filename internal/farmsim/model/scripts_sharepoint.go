@@ -11,11 +11,21 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// reachFarm is the prelude's Get-Farm.
+// reachFarm is the prelude's Import-SharePoint and Get-Farm.
 func reachFarm(s *Session) (SharePointFarm, error) {
+	version, err := s.SharePointVersion()
+	if err != nil {
+		return SharePointFarm{}, err
+	}
+	if version == "" {
+		return SharePointFarm{}, stopScript("NotSharePoint", "SharePoint is not installed on this server")
+	}
 	found, err := s.SharePoint().GetFarm()
 	var refused *Error
 	if errors.As(err, &refused) {
+		if elevation := assertElevated(s); elevation != nil {
+			return found, elevation
+		}
 		err = stopScript("SecondHop", "the SharePoint farm cannot be reached from this session: %s", refused.Message)
 	}
 	return found, err
@@ -40,6 +50,9 @@ func getSharePointFarm(s *Session, p powershell.GetSharePointFarm, _ [][]byte) (
 	}
 	r.Permissions = []powershell.AppPermission{}
 	for _, site := range p.Sites {
+		if err := s.SharePoint().GetSite(site); err != nil {
+			return r, err
+		}
 		for _, name := range p.RegisteredNames {
 			has, err := s.SharePoint().AppPermission(site, name)
 			if err != nil {
@@ -181,6 +194,9 @@ func updateIssuer(s *Session, p powershell.SetTrustedIssuer, found TokenIssuer) 
 
 func grantSite(s *Session, p powershell.SetTrustedIssuer, site string) (granted bool, err error) {
 	shell := s.SharePoint()
+	if err := shell.GetSite(site); err != nil {
+		return false, err
+	}
 	has, err := shell.AppPermission(site, p.RegisteredName)
 	if err != nil || has.Right == farm.FullControl && has.AppOnly {
 		return false, err
@@ -219,6 +235,10 @@ func addRootAuthority(s *Session, p powershell.AddRootAuthority, _ [][]byte) (r 
 }
 
 func getSharePointServer(s *Session, _ powershell.GetSharePointServer, _ [][]byte) (r powershell.SharePointServer, err error) {
+	if d, err := s.Describe(); err != nil || !d.Elevated {
+		r.Machine, err = s.describe()
+		return r, err
+	}
 	if r.Timer, err = serviceRecord(s, SPTimerV4); err != nil {
 		return r, err
 	}

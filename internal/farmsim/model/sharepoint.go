@@ -151,6 +151,18 @@ type SharePoint struct{ s *Session }
 // that need the farm fail if the session cannot reach its database.
 func (s *Session) SharePoint() SharePoint { return SharePoint{s} }
 
+// SharePointVersion is that of SharePoint's program files; empty when there
+// are none.
+func (s *Session) SharePointVersion() (version string, err error) {
+	err = s.do(func(time.Time) error {
+		if f := s.world.sharePointFarm(s.m); f != nil {
+			version = f.Version
+		}
+		return nil
+	})
+	return version, err
+}
+
 const cmdletClass = "Microsoft.SharePoint.PowerShell.SPCmdlet"
 
 // do runs an operation of a cmdlet whose class ends in cmdlet.
@@ -190,6 +202,12 @@ func (p SharePoint) GetFarm() (found SharePointFarm, err error) {
 		return nil
 	})
 	return found, err
+}
+
+// GetSite is Get-SPSite for one site collection.
+func (p SharePoint) GetSite(site string) error {
+	const cmdlet = "GetSite"
+	return p.do(cmdlet, func(f *sharePointFarm, _ time.Time) error { return p.checkSite(cmdlet, f, site) })
 }
 
 // GetTrustedRootAuthority is Get-SPTrustedRootAuthority.

@@ -31,14 +31,16 @@ type MachineState struct {
 	WorkersSince  time.Time                    `json:"workersSince,omitzero"`
 	// Restarts counts restarts by what was restarted; booting is not one.
 	Restarts map[string]int `json:"restarts"`
-	// KeyFiles are the files of private keys, with or without a certificate.
-	KeyFiles []string `json:"keyFiles"`
 	// Bindings are the certificates that http.sys serves, by address, and
 	// Listener that of the WinRM listener.
 	Bindings map[string]farm.Thumbprint `json:"bindings,omitempty"`
 	Listener farm.Thumbprint            `json:"listener,omitempty"`
 	// Files lists the files that were written, and their sizes in bytes.
 	Files map[string]int `json:"files"`
+	// KeyFiles are the files of private keys, also of those that no
+	// certificate in a store has; Tasks are scheduled tasks by name.
+	KeyFiles []string `json:"keyFiles"`
+	Tasks    []string `json:"tasks"`
 }
 
 // ServiceInfo is a service.
@@ -123,7 +125,7 @@ func (m *machine) state(now time.Time) MachineState {
 		Host: m.Host, Name: m.name, Build: m.Build, Down: m.down(now), Boots: m.boots, PendingReboot: m.pendingReboot,
 		Stores: map[Store][]CertificateState{}, Services: map[string]ServiceInfo{}, WorkersSince: m.workersSince,
 		Restarts: maps.Clone(m.restarts), Files: map[string]int{},
-		KeyFiles: slices.Sorted(maps.Keys(m.keyFiles)), Bindings: maps.Clone(m.bindings), Listener: m.listener,
+		Bindings: maps.Clone(m.bindings), Listener: m.listener,
 	}
 	for store, entries := range m.stores {
 		for _, e := range entries {
@@ -134,8 +136,15 @@ func (m *machine) state(now time.Time) MachineState {
 		s.Services[name] = ServiceInfo{Running: service.running, Since: service.since}
 	}
 	for path, content := range m.files {
-		s.Files[path] = len(content)
+		s.Files[path] = len(content.content)
 	}
+	for path, key := range m.keys {
+		if !key.lost {
+			s.KeyFiles = append(s.KeyFiles, path)
+		}
+	}
+	slices.Sort(s.KeyFiles)
+	s.Tasks = slices.Sorted(maps.Keys(m.tasks))
 	return s
 }
 

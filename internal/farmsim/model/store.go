@@ -110,17 +110,34 @@ func (s *Session) Certificates(store Store) (found []Certificate, err error) {
 // AddToStore is X509Store.Add with the public part of a certificate. Adding
 // what is there changes nothing.
 func (s *Session) AddToStore(store Store, der []byte) (changed bool, err error) {
+	return s.AddCertificate(store, Certificate{DER: der})
+}
+
+// AddCertificate is X509Store.Add. Of c it takes the certificate, the friendly
+// name and the file of the key. The store keeps one copy of a certificate,
+// which gets the new key; adding what is there without a key changes nothing.
+func (s *Session) AddCertificate(store Store, c Certificate) (changed bool, err error) {
 	err = s.doElevated(func(time.Time) error {
-		cert, err := x509.ParseCertificate(der)
+		cert, err := x509.ParseCertificate(c.DER)
 		if err != nil {
 			return cryptographic("Cannot find the requested object.", notFoundResult)
 		}
-		thumbprint := farm.ThumbprintOf(der)
-		if s.m.find(store, thumbprint) != nil {
+		e := s.m.find(store, farm.ThumbprintOf(c.DER))
+		if changed = e == nil || c.Key != nil; !changed {
 			return nil
 		}
-		s.m.stores[store] = append(s.m.stores[store], &entry{cert: cert, thumbprint: thumbprint})
-		changed = true
+		if e == nil {
+			e = &entry{cert: cert, thumbprint: farm.ThumbprintOf(c.DER)}
+			s.m.stores[store] = append(s.m.stores[store], e)
+		}
+		if c.Key != nil {
+			if e.key = s.m.keys[c.Key.File]; e.key == nil {
+				return badKeyset()
+			}
+		}
+		if c.FriendlyName != "" {
+			e.friendlyName = c.FriendlyName
+		}
 		return nil
 	})
 	return changed, err
@@ -158,7 +175,7 @@ func noCertificate(store Store, thumbprint farm.Thumbprint) *Error {
 	return &Error{
 		ID:       "PathNotFound,Microsoft.PowerShell.Commands.GetItemCommand",
 		Message:  fmt.Sprintf(`Cannot find path 'Cert:\LocalMachine\%s\%s' because it does not exist.`, store, thumbprint),
-		Category: "ObjectNotFound", Exception: "System.Management.Automation.ItemNotFoundException",
+		Category: "ObjectNotFound", Exception: itemNotFoundException,
 		HResult: notFoundResult,
 	}
 }

@@ -28,7 +28,7 @@ const (
 	member = "oos-02.contoso.com" // Server 2019
 	front  = "sp-01.contoso.com"
 	second = "sp-02.contoso.com"
-	alone  = "file-01.contoso.com" // in no farm
+	alone  = "file-01.contoso.com" // in no farm, with Office Online Server installed
 	site   = "https://portal.contoso.com"
 )
 
@@ -46,7 +46,7 @@ func newScene(t testing.TB, policy model.Policy, changes ...func(*model.SharePoi
 	s := &scene{t, model.New(policy)}
 	builds := map[string]int{master: 14393, member: 17763, front: 14393, second: 14393, alone: 20348}
 	for _, host := range []string{master, member, front, second, alone} {
-		s.ok(s.world.AddMachine(model.MachineSpec{Host: host, Build: builds[host]}))
+		s.ok(s.world.AddMachine(model.MachineSpec{Host: host, Build: builds[host], Office: host == alone}))
 	}
 	s.ok(s.world.NewOfficeFarm(model.OfficeSettings{}, master, member))
 	spec := model.SharePointSpec{

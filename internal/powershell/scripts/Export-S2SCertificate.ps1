@@ -24,10 +24,9 @@ $ErrorActionPreference = 'Stop'
 $der = (Get-OwnCertificate -Thumbprint $Thumbprint).RawData
 $changed = $false
 if ($Path -ne '') {
-    $held = ''
-    if ([System.IO.File]::Exists($Path)) { $held = [Convert]::ToBase64String([System.IO.File]::ReadAllBytes($Path)) }
-    if ($held -cne [Convert]::ToBase64String($der)) {
-        [System.IO.File]::WriteAllBytes($Path, $der)
+    $held = Read-FileBytes -Path $Path
+    if ($null -eq $held -or [Convert]::ToBase64String($held) -cne [Convert]::ToBase64String($der)) {
+        Write-FileBytes -Path $Path -Bytes $der
         $changed = $true
     }
 }

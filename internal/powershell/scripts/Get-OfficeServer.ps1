@@ -2,7 +2,8 @@
 .SYNOPSIS
 Observes an office server: its certificates, its farm and what runs on it.
 .DESCRIPTION
-Changes nothing. Of the Personal store it shows the certificates that matter:
+Changes nothing. An account without administrator rights is told of the machine
+alone. Of the Personal store it shows the certificates that matter:
 the target, those that share its friendly name or subject, and those that the
 farm names. A machine in no farm is an answer, not an error.
 Source: Microsoft, "Configure server-to-server authentication between Office
@@ -27,6 +28,9 @@ param(
 
 Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'
+
+# Without administrator rights neither the product nor the services answer.
+if (-not (Test-Elevated)) { return [pscustomobject] @{ machine = Get-Machine } }
 
 Import-OfficeModule
 # The farm cannot be read while the service is stopped, and a server that is
@@ -54,13 +58,13 @@ if ($null -ne $machine) {
         SecureStoreHttp = [bool] $farm.AllowHttpSecureStoreConnections
     }
     $names = @($FriendlyName, $settings.S2S, $settings.Certificate)
-    if (Test-SameMachine -One $master -Other ([Environment]::MachineName)) {
+    if (Test-SameMachine -One $master -Other (Get-ComputerName)) {
         $machines = @(foreach ($member in $farm.Machines) { [string] $member.MachineName })
     }
     $scheme = 'https'
     if ($farm.AllowHTTP -or $farm.SSLOffloaded) { $scheme = 'http' }
     $domain = Get-DomainName
-    $fullName = [Environment]::MachineName.ToLowerInvariant()
+    $fullName = (Get-ComputerName).ToLowerInvariant()
     if ($domain -ne '') { $fullName = $fullName + '.' + $domain }
     $discovery = Get-Discovery -Url ($scheme + '://' + $fullName + '/hosting/discovery')
 }

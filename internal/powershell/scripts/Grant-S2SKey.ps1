@@ -53,7 +53,7 @@ else {
     if (-not (Test-KeySignature -Certificate $certificate)) {
         Stop-Script -Id 'KeyDoesNotSign' -Message "a signature made with the key of certificate $Thumbprint does not verify"
     }
-    $signedAs = [Environment]::UserDomainName + '\' + [Environment]::UserName
+    $signedAs = Get-AccountName
 }
 
 [pscustomobject] @{

@@ -21,7 +21,7 @@ $ErrorActionPreference = 'Stop'
 
 Assert-Elevated
 $before = Get-SettingsTime
-if ($null -eq $before) { $before = [datetime]::UtcNow }
+if ($null -eq $before) { $before = Get-MachineTime }
 if ($null -ne $NotBefore -and $NotBefore.ToUniversalTime() -gt $before) { $before = $NotBefore.ToUniversalTime() }
 
 $restarted = New-Object System.Collections.Generic.List[string]

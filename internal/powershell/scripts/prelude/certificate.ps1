@@ -57,7 +57,7 @@ function Test-KeySignature {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [object] $Certificate)
 
-    $private = [System.Security.Cryptography.X509Certificates.RSACertificateExtensions]::GetRSAPrivateKey($Certificate)
+    $private = Get-PrivateKey -Certificate $Certificate
     if ($null -eq $private) { return $false }
     $public = [System.Security.Cryptography.X509Certificates.RSACertificateExtensions]::GetRSAPublicKey($Certificate)
     $data = [Guid]::NewGuid().ToByteArray()
@@ -127,15 +127,11 @@ function Read-KeyCertificate {
     # it goes when the object does.
     $flags = [System.Security.Cryptography.X509Certificates.X509KeyStorageFlags] 'MachineKeySet, PersistKeySet'
     if ($Exportable) { $flags = $flags -bor [System.Security.Cryptography.X509Certificates.X509KeyStorageFlags]::Exportable }
-    $password = Read-PfxPassword
-    try {
-        $certificate = [System.Security.Cryptography.X509Certificates.X509Certificate2]::new($FarmTrustSecrets[0], $password, $flags)
-    }
+    try { $certificate = Open-Pfx -Flags $flags }
     catch [System.Security.Cryptography.CryptographicException] {
         # Windows Server 2016 reports a PFX encrypted with AES the same way.
         Stop-Script -Id 'PfxRefused' -Message "Windows cannot open the PFX: $($_.Exception.GetBaseException().Message)"
     }
-    finally { $password.Dispose() }
     if ($certificate.Thumbprint -ne $Thumbprint) {
         Remove-Key -Certificate $certificate
         Stop-Script -Id 'WrongCertificate' -Message "the PFX holds certificate $($certificate.Thumbprint), not $Thumbprint"

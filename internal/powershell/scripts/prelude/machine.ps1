@@ -6,15 +6,16 @@ function Get-Machine {
     param()
 
     return [pscustomobject] @{
-        name = [Environment]::MachineName
+        name = Get-ComputerName
         domain = Get-DomainName
         forest = Get-ForestName
         windowsBuild = Get-WindowsBuild
         powerShell = [string] $PSVersionTable.PSVersion
         elevated = Test-Elevated
+        fips = Test-FipsPolicy
         pendingReboot = Test-PendingReboot
         configurationMode = Get-ConfigurationMode
-        clock = [datetime]::UtcNow
+        clock = Get-MachineTime
     }
 }
 

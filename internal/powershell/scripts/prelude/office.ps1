@@ -43,7 +43,7 @@ function Assert-Master {
     if ($null -eq $machine) {
         Stop-Script -Id 'NotJoined' -Message 'this machine is in no Office Online Server farm'
     }
-    if (-not (Test-SameMachine -One $machine.MasterMachineName -Other ([Environment]::MachineName))) {
+    if (-not (Test-SameMachine -One $machine.MasterMachineName -Other (Get-ComputerName))) {
         Stop-Script -Id 'NotMaster' -Message "the master of the farm is $($machine.MasterMachineName)"
     }
 }
@@ -56,8 +56,7 @@ function Get-SettingsTime {
 
     $parts = $env:ProgramData, 'Microsoft', 'OfficeWebApps', 'Data', 'FarmState', 'settings.xml'
     $file = [System.IO.Path]::Combine([string[]] $parts)
-    if (-not [System.IO.File]::Exists($file)) { return $null }
-    return [System.IO.File]::GetLastWriteTimeUtc($file)
+    return Get-FileTime -Path $file
 }
 
 # How the server itself answers /hosting/discovery. Its status is part of the

@@ -18,7 +18,7 @@ function Import-SharePoint {
 
 # The farm, reached through its configuration database. A remote shell has no
 # credentials for SQL Server unless delegation is in place; the message alone
-# does not tell that from missing rights.
+# does not tell that from missing rights, but the token tells the worst case.
 function Get-Farm {
     [CmdletBinding()]
     param()
@@ -27,7 +27,10 @@ function Get-Farm {
     catch [System.Management.Automation.CommandNotFoundException] {
         Stop-Script -Id 'NotSharePoint' -Message 'SharePoint is installed here without its cmdlets'
     }
-    catch { Stop-Script -Id 'SecondHop' -Message "the SharePoint farm cannot be reached from this session: $($_.Exception.Message)" }
+    catch {
+        Assert-Elevated
+        Stop-Script -Id 'SecondHop' -Message "the SharePoint farm cannot be reached from this session: $($_.Exception.Message)"
+    }
     if ($null -eq $farm) { Stop-Script -Id 'SecondHop' -Message 'the SharePoint farm cannot be reached from this session' }
     return $farm
 }
@@ -50,7 +53,7 @@ function ConvertTo-MarkedText {
     [CmdletBinding()]
     param([string] $Text)
 
-    return (($Text -replace $FarmTrustMark, '') + ' [farmtrust ' + (ConvertTo-UtcText -Time ([datetime]::UtcNow)) + ']').Trim()
+    return (($Text -replace $FarmTrustMark, '') + ' [farmtrust ' + (ConvertTo-UtcText -Time (Get-MachineTime)) + ']').Trim()
 }
 
 # The mark's time as text; null without one.

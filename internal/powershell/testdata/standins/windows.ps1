@@ -1,4 +1,79 @@
 # Stand-ins for the part of the prelude that only Windows can run, and for
+# What works here as it does on Windows.
+
+# Opens the PFX among the secrets. Its key is then on disk, in the key store
+# that the flags name.
+function Open-Pfx {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [System.Security.Cryptography.X509Certificates.X509KeyStorageFlags] $Flags)
+
+    $password = Read-PfxPassword
+    try {
+        return [System.Security.Cryptography.X509Certificates.X509Certificate2]::new($FarmTrustSecrets[0], $password, $Flags)
+    }
+    finally { $password.Dispose() }
+}
+
+# What signs with a certificate's key; null for a key that is not RSA.
+function Get-PrivateKey {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [System.Security.Cryptography.X509Certificates.X509Certificate2] $Certificate)
+
+    return [System.Security.Cryptography.X509Certificates.RSACertificateExtensions]::GetRSAPrivateKey($Certificate)
+}
+
+function Get-ComputerName {
+    [CmdletBinding()]
+    param()
+
+    return [Environment]::MachineName
+}
+
+# The account that this runs as, as DOMAIN\name.
+function Get-AccountName {
+    [CmdletBinding()]
+    param()
+
+    return [Environment]::UserDomainName + '\' + [Environment]::UserName
+}
+
+# The machine's own clock, UTC: what its services and files are dated by.
+function Get-MachineTime {
+    [CmdletBinding()]
+    param()
+
+    return [datetime]::UtcNow
+}
+
+# A file's bytes; null when there is no such file.
+function Read-FileBytes {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $Path)
+
+    if (-not [System.IO.File]::Exists($Path)) { return $null }
+    # The comma keeps PowerShell from returning byte after byte.
+    return , [System.IO.File]::ReadAllBytes($Path)
+}
+
+function Write-FileBytes {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $Path,
+        [Parameter(Mandatory = $true)] [byte[]] $Bytes
+    )
+
+    [System.IO.File]::WriteAllBytes($Path, $Bytes)
+}
+
+# When a file was last written, UTC; null when there is no such file.
+function Get-FileTime {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $Path)
+
+    if (-not [System.IO.File]::Exists($Path)) { return $null }
+    return [System.IO.File]::GetLastWriteTimeUtc($Path)
+}
+
 # Windows' own cmdlets.
 
 function Get-StoreCertificate {
@@ -123,6 +198,12 @@ function Get-ForestName {
     [CmdletBinding()]
     param()
     return (Get-World).machine.forest
+}
+
+function Test-FipsPolicy {
+    [CmdletBinding()]
+    param()
+    return (Get-World).machine.fips
 }
 
 function Test-PendingReboot {

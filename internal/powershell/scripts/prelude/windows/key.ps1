@@ -15,6 +15,27 @@ function Get-LegacyKey {
     return $null
 }
 
+# Opens the PFX among the secrets. Its key is then on disk, in the key store
+# that the flags name.
+function Open-Pfx {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [System.Security.Cryptography.X509Certificates.X509KeyStorageFlags] $Flags)
+
+    $password = Read-PfxPassword
+    try {
+        return [System.Security.Cryptography.X509Certificates.X509Certificate2]::new($FarmTrustSecrets[0], $password, $Flags)
+    }
+    finally { $password.Dispose() }
+}
+
+# What signs with a certificate's key; null for a key that is not RSA.
+function Get-PrivateKey {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [System.Security.Cryptography.X509Certificates.X509Certificate2] $Certificate)
+
+    return [System.Security.Cryptography.X509Certificates.RSACertificateExtensions]::GetRSAPrivateKey($Certificate)
+}
+
 # Provider and file of a certificate's key; the file is empty when it is in
 # none of the folders that hold machine keys.
 # Source: Microsoft, "Key Storage and Retrieval" (CNG).

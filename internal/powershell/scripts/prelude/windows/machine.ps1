@@ -1,5 +1,28 @@
 # The machine itself: who it is, what runs on it since when.
 
+function Get-ComputerName {
+    [CmdletBinding()]
+    param()
+
+    return [Environment]::MachineName
+}
+
+# The account that this runs as, as DOMAIN\name.
+function Get-AccountName {
+    [CmdletBinding()]
+    param()
+
+    return [Environment]::UserDomainName + '\' + [Environment]::UserName
+}
+
+# The machine's own clock, UTC: what its services and files are dated by.
+function Get-MachineTime {
+    [CmdletBinding()]
+    param()
+
+    return [datetime]::UtcNow
+}
+
 function Test-Elevated {
     [CmdletBinding()]
     param()
@@ -29,6 +52,19 @@ function Test-PendingReboot {
         (Test-Path -Path "$windows\WindowsUpdate\Auto Update\RebootRequired")
 }
 
+# Whether Windows is told to use validated cryptography only, which takes
+# managed classes such as SHA256.Create() from .NET Framework. The scripts use
+# none of them; the products may.
+# Source: Microsoft, "System cryptography: Use FIPS compliant algorithms for
+# encryption, hashing, and signing".
+function Test-FipsPolicy {
+    [CmdletBinding()]
+    param()
+
+    $key = 'HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Control\Lsa\FipsAlgorithmPolicy'
+    return [int] [Microsoft.Win32.Registry]::GetValue($key, 'Enabled', 0) -ne 0
+}
+
 # The mode of the Desired State Configuration manager; empty when it does not
 # answer, as where it was removed.
 function Get-ConfigurationMode {
@@ -51,12 +87,13 @@ function Get-WindowsBuild {
     return [int] [Microsoft.Win32.Registry]::GetValue($key, 'CurrentBuildNumber', '0')
 }
 
-# The DNS domain; empty in a workgroup.
+# The DNS domain; empty in a workgroup, and where this account may not ask.
 function Get-DomainName {
     [CmdletBinding()]
     param()
 
-    $system = Get-CimInstance -ClassName Win32_ComputerSystem
+    try { $system = Get-CimInstance -ClassName Win32_ComputerSystem }
+    catch { return '' }
     if ($system.PartOfDomain) { return [string] $system.Domain }
     return ''
 }

@@ -1,0 +1,131 @@
+package model
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf16"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// Task is a scheduled task that runs a PowerShell once.
+type Task struct {
+	Name string
+	// User is the security identifier of the account that runs it.
+	User string
+	// Argument is the command line without the program.
+	Argument string
+}
+
+type task struct {
+	Task
+
+	result uint32
+}
+
+// The results of a task: the scheduler's own, and those of the one program
+// that is known here, which proves that a key signs.
+const (
+	taskHasNotRun  = 267011
+	proofSigned    = 90
+	proofFailed    = 91
+	proofCannot    = 92
+	programUnknown = 1
+)
+
+func noTask(name string) *Error {
+	return invalidOperation("ScheduledTask", fmt.Sprintf("There is no scheduled task '%s'.", name))
+}
+
+// RegisterTask is Register-ScheduledTask.
+func (s *Session) RegisterTask(t Task) error {
+	return s.doElevated(func(time.Time) error {
+		s.m.tasks[t.Name] = &task{Task: t, result: taskHasNotRun}
+		return nil
+	})
+}
+
+// StartTask is Start-ScheduledTask. What the task runs ends at once.
+func (s *Session) StartTask(name string) error {
+	var found Task
+	err := s.doElevated(func(time.Time) error {
+		t, ok := s.m.tasks[name]
+		if !ok {
+			return noTask(name)
+		}
+		found = t.Task
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	result := s.prove(found)
+	return s.doElevated(func(time.Time) error {
+		if t, ok := s.m.tasks[name]; ok {
+			t.result = result
+		}
+		return nil
+	})
+}
+
+// proven finds the thumbprint in the text of the proof.
+var proven = regexp.MustCompile(`'([0-9A-F]{40})'`)
+
+// prove does what the program of a task does: it looks for a certificate by
+// its thumbprint in Personal and signs with its key.
+func (s *Session) prove(t Task) uint32 {
+	arguments := strings.Fields(t.Argument)
+	if len(arguments) == 0 {
+		return programUnknown
+	}
+	raw, err := base64.StdEncoding.DecodeString(arguments[len(arguments)-1])
+	if err != nil {
+		return programUnknown
+	}
+	units := make([]uint16, len(raw)/2)
+	for i := range units {
+		units[i] = binary.LittleEndian.Uint16(raw[2*i:])
+	}
+	found := proven.FindStringSubmatch(string(utf16.Decode(units)))
+	if found == nil {
+		return programUnknown
+	}
+	err = s.Sign(farm.Thumbprint(found[1]), t.User)
+	var refused *Error
+	switch {
+	case err == nil:
+		return proofSigned
+	case errors.As(err, &refused) && refused.Exception == itemNotFoundException:
+		return proofFailed
+	}
+	return proofCannot
+}
+
+// TaskResult is the last result of Get-ScheduledTaskInfo.
+func (s *Session) TaskResult(name string) (result uint32, err error) {
+	err = s.doElevated(func(time.Time) error {
+		t, ok := s.m.tasks[name]
+		if !ok {
+			return noTask(name)
+		}
+		result = t.result
+		return nil
+	})
+	return result, err
+}
+
+// UnregisterTask is Unregister-ScheduledTask.
+func (s *Session) UnregisterTask(name string) error {
+	return s.doElevated(func(time.Time) error {
+		if _, ok := s.m.tasks[name]; !ok {
+			return noTask(name)
+		}
+		delete(s.m.tasks, name)
+		return nil
+	})
+}

@@ -1,0 +1,167 @@
+package winrm_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/pem"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"go.uber.org/zap"
+
+	"github.com/farmtrust/farmtrust/internal/powershell"
+	"github.com/farmtrust/farmtrust/internal/winrm"
+)
+
+func TestAServerThatOnlySpeaksOldTLSIsUntrusted(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	target := powershell.Target{Host: serverName, Address: s.Listener.Addr().String(), Connection: "office"}
+	c := winrm.Connection{Auth: winrm.NTLM, User: user, Password: inFile(t, password), AllowUnverified: true}
+	wantKind(t, runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{}), powershell.Untrusted)
+}
+
+// tlsServer is an HTTPS server of another kind than Windows'.
+func tlsServer(t *testing.T, h http.HandlerFunc) (powershell.Target, winrm.Connection) {
+	t.Helper()
+	s := httptest.NewTLSServer(h)
+	t.Cleanup(s.Close)
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	target := powershell.Target{Host: "example.com", Address: s.Listener.Addr().String(), Connection: "office"}
+	return target, winrm.Connection{Auth: winrm.Basic, User: "local", Password: inFile(t, password), CA: ca}
+}
+
+func TestARedirectIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	var reached atomic.Int32
+	clear := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
+	defer clear.Close()
+	for _, auth := range []winrm.Auth{winrm.Basic, winrm.NTLM} {
+		target, c := tlsServer(t, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, clear.URL, http.StatusTemporaryRedirect)
+		})
+		c.Auth = auth
+		err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+		wantKind(t, err, powershell.Unreachable)
+	}
+	if reached.Load() != 0 {
+		t.Error("followed to where nothing is encrypted")
+	}
+}
+
+func TestNTLMWithAServerThatAuthenticatesNobodyIsDenied(t *testing.T) {
+	t.Parallel()
+	target, c := tlsServer(t, func(http.ResponseWriter, *http.Request) {})
+	c.Auth = winrm.NTLM
+	err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+	wantKind(t, err, powershell.Denied)
+}
+
+func TestNoMessageTravelsOverASecondConnection(t *testing.T) {
+	t.Parallel()
+	var bodies atomic.Int32
+	target, c := tlsServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > 0 {
+			bodies.Add(1)
+		}
+		switch message := r.Header.Get("Authorization"); {
+		case strings.HasPrefix(message, "Negotiate TlRMTVNTUAAD"): // NTLMSSP, type 3
+			w.Header().Set("Connection", "close")
+		default:
+			w.Header().Set("WWW-Authenticate", "Negotiate "+base64.StdEncoding.EncodeToString(challenge))
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+	c.Auth = winrm.NTLM
+	err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+	wantKind(t, err, powershell.Interrupted)
+	if bodies.Load() != 0 {
+		t.Error("sent a message over a connection that was not authenticated")
+	}
+}
+
+// challenge is an NTLM challenge (MS-NLMP 2.2.1.2): Unicode, signing, sealing
+// and extended session security, and target information with nothing in it.
+var challenge = append([]byte("NTLMSSP\x00\x02\x00\x00\x00"+
+	"\x00\x00\x00\x00\x30\x00\x00\x00"+"\x35\x82\x88\xe0"+"12345678"+"\x00\x00\x00\x00\x00\x00\x00\x00"+
+	"\x04\x00\x04\x00\x30\x00\x00\x00"), 0, 0, 0, 0)
+
+func TestAMalformedChallengeIsGarbled(t *testing.T) {
+	t.Parallel()
+	flagsOfOneByte := append(bytes.Clone(challenge[:40]), "\x0d\x00\x0d\x00\x30\x00\x00\x00"+
+		"\x07\x00\x00\x00"+"\x06\x00\x01\x00\x00"+"\x00\x00\x00\x00"...)
+	for name, c := range map[string]string{
+		"not base64":        "!",
+		"not NTLM":          "aGVsbG8=",
+		"flags of one byte": base64.StdEncoding.EncodeToString(flagsOfOneByte),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target, connection := tlsServer(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("WWW-Authenticate", "Negotiate "+c)
+				w.WriteHeader(http.StatusUnauthorized)
+			})
+			connection.Auth = winrm.NTLM
+			err := runner(t, connection, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+			wantKind(t, err, powershell.Garbled)
+		})
+	}
+}
+
+func TestAWebServerWithoutWinRMIsNotTakenForOne(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		status int
+		body   string
+		want   powershell.Kind
+		says   string
+	}{
+		"no such page":      {http.StatusNotFound, "", powershell.Unreachable, "there is no WinRM at this address"},
+		"service stopped":   {http.StatusServiceUnavailable, "", powershell.Unreachable, "the WinRM service does not run"},
+		"not allowed":       {http.StatusForbidden, "", powershell.Forbidden, "the account may not use WinRM"},
+		"small envelopes":   {http.StatusRequestEntityTooLarge, "", powershell.Unreachable, "raise its MaxEnvelopeSizekb"},
+		"a page":            {http.StatusOK, "<html><body>Hello</body></html>", powershell.Garbled, "read SOAP envelope"},
+		"an endless answer": {http.StatusOK, strings.Repeat("x", 2<<20), powershell.Garbled, "an answer exceeds"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target, connection := tlsServer(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(c.status)
+				_, _ = w.Write([]byte(c.body)) // the client may have had enough
+			})
+			err := runner(t, connection, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+			wantKind(t, err, c.want)
+			if !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %q, want %q in it", err, c.says)
+			}
+		})
+	}
+}
+
+// Ansible's winrm connection finds the quota of operations in this form.
+func TestAQuotaThatOnlyWMINamesIsAQuota(t *testing.T) {
+	t.Parallel()
+	target, c := tlsServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = io.WriteString(w, `<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body><s:Fault>`+
+			`<s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>w:InternalError</s:Value></s:Subcode></s:Code>`+
+			`<s:Reason><s:Text>This user has too many operations.</s:Text></s:Reason><s:Detail>`+
+			`<p:MSFT_WmiError xmlns:p="http://schemas.microsoft.com/wbem/wsman/1/wmi/root/microsoft/wsman/MSFT_WmiError">`+
+			`<p:error_Code>2150859174</p:error_Code></p:MSFT_WmiError></s:Detail></s:Fault></s:Body></s:Envelope>`)
+	})
+	err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+	wantKind(t, err, powershell.Quota)
+	if !strings.Contains(err.Error(), "This user has too many operations.") {
+		t.Errorf("%q does not repeat what the server says", err)
+	}
+}

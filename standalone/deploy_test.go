@@ -1,0 +1,27 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/farmtrust/farmtrust/workflows"
+)
+
+func TestTheComposeJobMakesEverySearchAttributeThatRotationsSet(t *testing.T) {
+	t.Parallel()
+	script, err := os.ReadFile("../deploy/temporal/namespace.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := workflows.SearchAttributes()
+	for _, k := range keys {
+		if flags := fmt.Sprintf("--name %s --type %s", k.GetName(), k.GetValueType()); !strings.Contains(string(script), flags) {
+			t.Errorf("namespace.sh does not say %s", flags)
+		}
+	}
+	if got := strings.Count(string(script), "--type"); got != len(keys) {
+		t.Errorf("namespace.sh makes %d search attributes, want %d", got, len(keys))
+	}
+}

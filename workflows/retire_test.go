@@ -1,0 +1,131 @@
+package workflows_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim"
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/workflows"
+)
+
+// retire runs the retirement of a certificate to its end.
+func (p *place) retire(t *testing.T, old farm.StoreCertificate, prepare func(*testsuite.TestWorkflowEnvironment)) (farm.Report, error) {
+	t.Helper()
+	env := p.environment(t)
+	prepare(env)
+	env.ExecuteWorkflow(workflows.RetireCertificate, workflows.RetireInput{Farm: farmsim.FarmName, Reason: "test", Old: old})
+	return ended(t, env)
+}
+
+// holders lists the machines that hold a certificate in their Personal store.
+func (p *place) holders(thumbprint farm.Thumbprint) []string {
+	var hosts []string
+	for _, m := range p.sim.World.State().Machines {
+		for _, c := range m.Stores[model.My] {
+			if c.Thumbprint == thumbprint {
+				hosts = append(hosts, m.Host)
+			}
+		}
+	}
+	return hosts
+}
+
+// renewed rotates a trusting farm to its next certificate and returns the old.
+func (p *place) renewed(t *testing.T) farm.StoreCertificate {
+	t.Helper()
+	report, err := p.rotate(t)
+	if err != nil || report.Outcome != farm.Verified {
+		t.Fatalf("renewal: %s, %v", report.Outcome, err)
+	}
+	return farm.StoreCertificate{Thumbprint: report.Previous, SelfSigned: p.selfSigned}
+}
+
+func TestAnOldCertificateIsArchivedAndDeletedOnlyAfterApproval(t *testing.T) {
+	for _, selfSigned := range []bool{false, true} {
+		p := newPlace(t, farmsim.Options{Trusting: true, SelfSigned: selfSigned})
+		p.selfSigned = selfSigned
+		old := p.renewed(t)
+		report, err := p.retire(t, old, func(env *testsuite.TestWorkflowEnvironment) {
+			env.RegisterDelayedCallback(func() {
+				s := status(t, env)
+				if s.Wait == nil || s.Wait.For != workflows.ForApproval || len(p.holders(old.Thumbprint)) != 3 {
+					t.Errorf("waits for %+v with the old certificate on %v; want an approval, nothing deleted", s.Wait, p.holders(old.Thumbprint))
+				}
+				decide(t, env, farm.Decision{Choice: farm.Approve, Digest: s.Wait.Digest}, nil)
+			}, time.Hour)
+		})
+		if err != nil || report.Outcome != farm.Verified {
+			t.Fatalf("retired: %s %s, %v", report.Outcome, report.Statement, err)
+		}
+		if left := p.holders(old.Thumbprint); len(left) > 0 {
+			t.Errorf("the old certificate is still on %v", left)
+		}
+		for _, f := range p.sim.World.State().SharePoint {
+			for _, a := range f.Authorities {
+				if a.Thumbprint == old.Thumbprint {
+					t.Errorf("the root authority %q of the old self-signed certificate is still trusted by %s", a.Name, f.Name)
+				}
+			}
+		}
+		p.refreshes(t)
+	}
+}
+
+func TestARotationCallsAWaitingRetirementOff(t *testing.T) {
+	p := newPlace(t, farmsim.Options{Trusting: true})
+	k := p.keep(t)
+	k.at(15*24*time.Hour, func() {
+		if _, err := p.sim.IssueCertificate(400 * 24 * time.Hour); err != nil {
+			t.Error(err)
+		}
+		k.wish(workflows.Wish{For: workflows.ToRotate, By: "op", Reason: "now"}, nil)
+	})
+	known := k.until(15*24*time.Hour + 3*time.Hour)
+	if known.Last.Outcome != farm.Verified || known.Work != nil {
+		t.Errorf("a wish during a retirement that waits: last %+v, work %+v; want rotated", known.Last, known.Work)
+	}
+	p.refreshes(t)
+}
+
+func TestACertificateThatIsStillNamedIsNotRetired(t *testing.T) {
+	p := newPlace(t, farmsim.Options{})
+	report, err := p.rotate(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	current := farm.StoreCertificate{Thumbprint: report.Target}
+	report, err = p.retire(t, current, func(*testsuite.TestWorkflowEnvironment) {})
+	if err == nil || report.Outcome != farm.Refused || !strings.Contains(report.Statement, "still in use") || !strings.Contains(report.Statement, "S2SCertificateName") {
+		t.Errorf("retiring the certificate in use: %s %s, %v; want refused, naming what uses it", report.Outcome, report.Statement, err)
+	}
+	if got := len(p.holders(current.Thumbprint)); got != 3 {
+		t.Errorf("the certificate in use is on %d servers, want 3", got)
+	}
+	p.refreshes(t)
+}
+
+func TestAKeeperRetiresTheOldCertificateAfterItsSoak(t *testing.T) {
+	p := newPlace(t, farmsim.Options{Trusting: true})
+	k := p.keep(t)
+	var old farm.Thumbprint
+	k.at(20*time.Hour, func() { old = k.known().Journal.Previous.Thumbprint })
+	k.at(15*24*time.Hour, func() {
+		if work := k.known().Work; work == nil || work.WorkflowID != workflows.RetireID(farmsim.FarmName) {
+			t.Errorf("after the soak the keeper is at %+v, want the retirement", work)
+		}
+		if err := k.env.UpdateWorkflowByID(workflows.RetireID(farmsim.FarmName), workflows.DecideUpdate, "early", &testsuite.TestUpdateCallback{
+			OnAccept: func() {}, OnReject: func(error) {}, OnComplete: func(any, error) {},
+		}, farm.Decision{Choice: farm.Abort, By: "op", Reason: "keep it"}); err != nil {
+			t.Error(err)
+		}
+	})
+	known := k.until(16 * 24 * time.Hour)
+	if len(p.holders(old)) != 3 || known.Last.Outcome != farm.LeftByDecision {
+		t.Errorf("aborted: the old certificate is on %v, last %+v", p.holders(old), known.Last)
+	}
+}
