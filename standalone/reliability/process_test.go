@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -61,34 +60,55 @@ type program struct {
 	log     *os.File
 	command *exec.Cmd
 	stdin   io.Closer
-	// heard is the first line that it said.
-	heard string
+	// speaks says that it tells its address, heard what it told.
+	speaks bool
+	heard  string
 }
 
+// start starts it; one that says something has said it then. A port that was
+// free can be taken when a Temporal server comes to listen on it, which ends it.
 func (p *program) start(t *testing.T) {
 	t.Helper()
+	const attempts = 5
+	for attempt := range attempts {
+		err := p.try()
+		if err == nil {
+			return
+		}
+		_ = p.command.Wait()
+		if attempt == attempts-1 {
+			t.Fatalf("start %s: %v; it said:\n%s", p.path, err, read(t, p.log.Name()))
+		}
+	}
+}
+
+func (p *program) try() error {
 	p.command = exec.Command(p.path, p.args...)
 	p.command.Env, p.command.Stderr = p.env, p.log
-	stdin, err := p.command.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	if p.stdin, err = p.command.StdinPipe(); err != nil {
+		return err
 	}
-	p.stdin = stdin
+	if !p.speaks {
+		return p.command.Start()
+	}
 	out, err := p.command.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	if err := p.command.Start(); err != nil {
-		t.Fatal(err)
+		return err
 	}
-	if p.heard == "" {
-		return
+	said := bufio.NewScanner(out)
+	for said.Scan() {
+		// The UI's own server writes to standard output too.
+		if _, _, err := net.SplitHostPort(said.Text()); err == nil {
+			p.heard = said.Text()
+			go func() { _, _ = io.Copy(io.Discard, out) }() // until it ends
+			return nil
+		}
 	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatalf("start %s: %v; see %s", p.path, err, p.log.Name())
-	}
-	p.heard = strings.TrimSpace(line)
+	return errors.Join(io.ErrUnexpectedEOF, said.Err())
 }
 
 // kill ends it as a power cut would: it has no say in it.
@@ -133,7 +153,7 @@ func build(dir string) error {
 // is where it was.
 func startTemporal(t *testing.T, dir string) *program {
 	t.Helper()
-	p := &program{path: os.Args[0], env: append(plainEnv(dir), serveEnv+"="+dir, portEnv+"=0"), log: logFile(t, dir, "temporal.err"), heard: "address"}
+	p := &program{path: os.Args[0], env: append(plainEnv(dir), serveEnv+"="+dir, portEnv+"=0"), log: logFile(t, dir, "temporal.err"), speaks: true}
 	p.start(t)
 	_, port, err := net.SplitHostPort(p.heard)
 	if err != nil {

@@ -179,6 +179,8 @@ type ledger struct {
 	mu    sync.Mutex
 	lines []string
 	acts  []act
+	// secrets are what calls carried that is meant to be secret.
+	secrets [][]byte
 }
 
 // act is one script that ran to its end on a server.
@@ -205,6 +207,7 @@ func (l *ledger) act(host string, call powershell.Envelope, result any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.acts = append(l.acts, a)
+	l.secrets = append(l.secrets, call.Secrets...)
 }
 
 // since returns what ran from an index on, and the next index.
