@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,20 +28,25 @@ type app struct {
 	// started says that the arguments were understood, printed that out holds
 	// a JSON object.
 	started, printed bool
-	namespace        string
+	// interactive says that somebody is there to answer questions.
+	interactive bool
+	namespace   string
 }
 
 // The values of --output.
 const (
 	outputTable = "table"
 	outputJSON  = "json"
+	outputHTML  = "html" // of reports only
 )
 
 func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "starter",
-		Short: "Starts and shows rotations of the trust between Office Online Server and SharePoint",
-		Long: `Starts and shows rotations of the trust between Office Online Server and SharePoint.
+		Short: "Starts, shows and steers rotations of the trust between Office Online Server and SharePoint",
+		Long: `Starts, shows and steers rotations of the trust between Office Online Server and
+SharePoint. Each farm has a keeper, which takes events and wishes; what it has at work
+takes decisions.
 
 It reaches Temporal by the standard TEMPORAL_* variables and profiles
 (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, ...); a worker does the work.
@@ -49,12 +55,14 @@ It reaches Temporal by the standard TEMPORAL_* variables and profiles
 		Example: `  starter plan contoso                      what a rotation would do, and why
   starter rotate contoso                    do it, and watch
   starter event near-expiry.json --config farmtrust.yaml
-  starter status contoso --watch`,
+  starter status contoso --watch
+  starter approve contoso                   what waits for approval, and its digest
+  starter undo contoso --reason "data refresh fails since the change"`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			if a.output != outputTable && a.output != outputJSON {
-				return wrong("unknown output %q: use -o table or -o json", a.output)
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			if all := formats(c); !slices.Contains(all, a.output) {
+				return wrong("unknown output %q: use -o %s", a.output, strings.Join(all, " or -o "))
 			}
 			a.started = true
 			return nil
@@ -62,9 +70,13 @@ It reaches Temporal by the standard TEMPORAL_* variables and profiles
 	}
 	root.PersistentFlags().StringVar(&a.config, "config", "", "farmtrust's configuration `file`, for event and check")
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", outputTable, "`format`: table, or json: one object on the last line")
-	must(root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{outputTable, outputJSON}, cobra.ShellCompDirectiveNoFileComp)))
+	must(root.RegisterFlagCompletionFunc("output", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return formats(c), cobra.ShellCompDirectiveNoFileComp
+	}))
 	must(root.MarkPersistentFlagFilename("config", "yaml", "yml"))
-	root.AddCommand(a.rotateCommand(), a.planCommand(), a.statusCommand(), a.eventCommand(), a.checkCommand())
+	root.AddCommand(a.rotateCommand(), a.planCommand(), a.statusCommand(), a.eventCommand(), a.checkCommand(), a.reportCommand(),
+		a.undoCommand(), a.releaseCommand())
+	root.AddCommand(a.decisionCommands()...)
 	return root
 }
 

@@ -1,16 +1,21 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"sync"
 
 	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/client"
 
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/event"
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/rotation"
+	"github.com/farmtrust/farmtrust/workflows"
 )
 
 func (a *app) eventCommand() *cobra.Command {
@@ -19,9 +24,12 @@ func (a *app) eventCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "event FILE|-",
 		Short: "Let a certificate-expiry event in, and watch what follows",
-		Long: `Reads one event or a batch from a file, or from the standard input (-), and starts
-a rotation of the farm that each concerns. An event is a hint: a farm that is as
-desired is not changed.
+		Long: `Reads one event or a batch from a file, or from the standard input (-), and tells the
+keeper of the farm that each concerns. An event is a hint: the keeper looks at the
+farm, and rotates if there is a reason to. Then this watches, or says why nothing is
+done: exit code 0 if all is well, 4 if a person must act first. The same event twice
+is one event. While a rotation is at work its keeper keeps events, and judges them
+after it.
 
 Understood are CloudEvents 1.0 in structured JSON and the Event Grid schema, with
 Key Vault's certificate events or types that end in .certificate.near-expiry.v1,
@@ -37,11 +45,11 @@ it, else the one given by --farm.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			requests, err := a.requests(args[0], farmName)
+			told, err := a.toTell(args[0], farmName)
 			if err != nil {
 				return err
 			}
-			return a.rotate(cmd.Context(), requests, detach)
+			return a.tell(cmd.Context(), told, detach)
 		},
 	}
 	c.Flags().StringVar(&farmName, "farm", "", "the `farm` that the events concern, whatever they say")
@@ -50,14 +58,19 @@ it, else the one given by --farm.`,
 	return c
 }
 
-// requests reads the events of a file and says which farms they ask to rotate:
-// each once, however many events concern it.
-func (a *app) requests(path, farmName string) ([]request, error) {
+// hints are the events that concern one farm.
+type hints struct {
+	farm   string
+	events []workflows.Event
+}
+
+// toTell reads the events of a file and says which farms they concern.
+func (a *app) toTell(path, farmName string) ([]hints, error) {
 	events, err := a.events(path)
 	if err != nil {
 		return nil, err
 	}
-	var requests []request
+	var all []hints
 	for _, e := range events {
 		name := farmName
 		if name == "" {
@@ -65,14 +78,85 @@ func (a *app) requests(path, farmName string) ([]request, error) {
 				return nil, err
 			}
 		}
-		i := slices.IndexFunc(requests, func(r request) bool { return r.farm == name })
+		i := slices.IndexFunc(all, func(h hints) bool { return h.farm == name })
 		if i < 0 {
-			requests = append(requests, request{name, e.String()})
-		} else {
-			requests[i].reason += "; " + e.String()
+			i, all = len(all), append(all, hints{farm: name})
+		}
+		all[i].events = append(all[i].events, workflows.Event{ID: e.Key(), Summary: e.String()})
+	}
+	return all, nil
+}
+
+// tell tells the keepers all events, then watches what comes of them, farm by
+// farm. The first that did not end well is the error.
+func (a *app) tell(ctx context.Context, all []hints, detach bool) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	// Whatever comes of the last event comes of those before it.
+	last := make([]*rotation.Told, len(all))
+	for i, h := range all {
+		for _, e := range h.events {
+			if last[i], err = rotation.KeeperOf(c, h.farm).Tell(ctx, e); err != nil {
+				return fmt.Errorf("%s: %w", h.farm, a.explain(ctx, c, err))
+			}
+		}
+		if detach {
+			if err := a.accept(h.farm, accepted{Farm: h.farm, WorkflowID: workflows.KeepID(h.farm)}); err != nil {
+				return err
+			}
 		}
 	}
-	return requests, nil
+	if err := a.hint(ctx, c); err != nil || detach {
+		return err
+	}
+	var first error
+	for i, h := range all {
+		if err := a.judged(ctx, c, h.farm, last[i]); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// judged waits for a keeper's judgement, and follows what comes of it.
+func (a *app) judged(ctx context.Context, c client.Client, farmName string, told *rotation.Told) error {
+	var once sync.Once
+	judgement, err := told.Judged(ctx, func(known workflows.Keeping) {
+		if known.Work != nil {
+			once.Do(func() {
+				fmt.Fprintf(a.err, "%s: %s is at work; the event is judged after it\n", farmName, known.Work.WorkflowID)
+			})
+		}
+	})
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("stopped watching; the keeper has the event: starter status %s", farmName)
+	case err != nil:
+		return fmt.Errorf("%s: %w", farmName, a.explain(ctx, c, err))
+	case judgement.Run != nil:
+		return a.follow(ctx, c, farmName, judgement.Run, a.err, farm.Verified, farm.Already)
+	}
+	return a.nothingDone(judged{Farm: farmName, Next: judgement.Next})
+}
+
+// judged is what programs read of an event that led to no rotation.
+type judged struct {
+	Farm string `json:"farm"`
+	farm.Next
+}
+
+func (a *app) nothingDone(j judged) error {
+	err := a.show(j, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "%s: nothing is done: %s\n", j.Farm, j.Why)
+		return err
+	})
+	if err == nil && j.NeedsPerson {
+		err = &exitError{code: exitDiffers}
+	}
+	return err
 }
 
 func (a *app) events(path string) ([]event.Expiry, error) {

@@ -1,14 +1,17 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/farmtrust/farmtrust/internal/event"
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // near is a near-expiry event of Key Vault.
@@ -20,17 +23,19 @@ func near(id, vault, certificate string) string {
 // named is an event that names its farm itself.
 const named = `{"specversion":"1.0","id":"e1","source":"//scanner","type":"com.example.certificate.near-expiry.v1","subject":"s2s","data":{"farm":"contoso"}}`
 
-// inputs are the inputs of the rotations that were started.
+// inputs are the inputs of what was started, but for keepers.
 func (f *frontend) inputs(t *testing.T) []string {
 	t.Helper()
 	var all []string
 	for _, a := range f.asked(t) {
-		all = append(all, a.ID+" "+a.Input)
+		if a.Type != "KeepTrust" {
+			all = append(all, a.ID+" "+a.Input)
+		}
 	}
 	return all
 }
 
-func TestAnEventStartsTheRotationOfTheFarmItConcerns(t *testing.T) {
+func TestAnEventReachesTheKeeperOfTheFarmItConcerns(t *testing.T) {
 	config := file(t, "farmtrust.yaml", twoFarms)
 	for claim, c := range map[string]struct {
 		args []string
@@ -38,17 +43,18 @@ func TestAnEventStartsTheRotationOfTheFarmItConcerns(t *testing.T) {
 		want []string
 	}{
 		"by the configuration": {[]string{"--config", config}, near("e1", "contoso-kv-001", "mycert10"),
-			[]string{`rotate/contoso {"farm":"contoso","reason":"near expiry of mycert10 in contoso-kv-001 (event e1)"}`}},
+			[]string{`rotate/contoso {"farm":"contoso","reason":"near expiry of mycert10 in contoso-kv-001 (event e1): because"}`}},
 		"by the configuration, spelled as for the worker": {[]string{"-config=" + config}, near("e1", "Fabrikam-KV", "any"),
-			[]string{`rotate/fabrikam {"farm":"fabrikam","reason":"near expiry of any in Fabrikam-KV (event e1)"}`}},
+			[]string{`rotate/fabrikam {"farm":"fabrikam","reason":"near expiry of any in Fabrikam-KV (event e1): because"}`}},
 		"by its own word, without a configuration": {nil, named,
-			[]string{`rotate/contoso {"farm":"contoso","reason":"near expiry of s2s in //scanner (event e1)"}`}},
+			[]string{`rotate/contoso {"farm":"contoso","reason":"near expiry of s2s in //scanner (event e1): because"}`}},
 		"by the operator's word": {[]string{"--farm", "northwind"}, near("e1", "kv", "c"),
-			[]string{`rotate/northwind {"farm":"northwind","reason":"near expiry of c in kv (event e1)"}`}},
-		"each farm of a batch once": {[]string{"--config", config},
+			[]string{`rotate/northwind {"farm":"northwind","reason":"near expiry of c in kv (event e1): because"}`}},
+		"all events of a batch": {[]string{"--config", config},
 			"[" + near("e1", "contoso-kv-001", "mycert10") + "," + near("e2", "fabrikam-kv", "a") + "," + near("e3", "fabrikam-kv", "b") + "]",
-			[]string{`rotate/contoso {"farm":"contoso","reason":"near expiry of mycert10 in contoso-kv-001 (event e1)"}`,
-				`rotate/fabrikam {"farm":"fabrikam","reason":"near expiry of a in fabrikam-kv (event e2); near expiry of b in fabrikam-kv (event e3)"}`}},
+			[]string{`rotate/contoso {"farm":"contoso","reason":"near expiry of mycert10 in contoso-kv-001 (event e1): because"}`,
+				`rotate/fabrikam {"farm":"fabrikam","reason":"near expiry of a in fabrikam-kv (event e2): because"}`,
+				`rotate/fabrikam {"farm":"fabrikam","reason":"near expiry of b in fabrikam-kv (event e3): because"}`}},
 	} {
 		t.Run(claim, func(t *testing.T) {
 			f := serve(t, &frontend{work: ends(report("contoso", farm.Verified), nil)})
@@ -60,14 +66,67 @@ func TestAnEventStartsTheRotationOfTheFarmItConcerns(t *testing.T) {
 	}
 }
 
-func TestTheSameEventTwiceWhileItsRotationRunsIsOneRotation(t *testing.T) {
+func TestTheSameEventTwiceIsOneRotation(t *testing.T) {
 	f := serve(t, &frontend{})
 	path := file(t, "event.json", named)
+	start(t, "event", path, "--detach").says(t, exitOK, "out:contoso: accepted by workflow farm/contoso; see what it does: starter status contoso")
 	start(t, "event", path, "--detach").says(t, exitOK, "out:contoso: accepted")
-	start(t, "event", path, "--detach").says(t, exitOK, "out:contoso: accepted", "a rotation of contoso is running already")
-	if len(f.runs) != 1 {
-		t.Errorf("%d rotations were started", len(f.runs))
+	if got := f.inputs(t); len(got) != 1 {
+		t.Errorf("started %v", got)
 	}
+}
+
+func TestAnEventThatLeadsToNothingSaysWhy(t *testing.T) {
+	for claim, c := range map[string]struct {
+		next farm.Next
+		code int
+	}{
+		"all is well":           {farm.Next{Why: "trusted until 2027-01-05"}, exitOK},
+		"a person is needed":    {farm.Next{Why: "held: the rotation was undone", NeedsPerson: true}, exitDiffers},
+		"a newer one is needed": {farm.Next{Do: farm.AwaitCertificate, Why: "waits for a newer certificate", NeedsPerson: true}, exitDiffers},
+	} {
+		t.Run(claim, func(t *testing.T) {
+			f := serve(t, &frontend{judge: func(string, workflows.Event) farm.Next { return c.next }})
+			f.end(f.running("contoso"), report("contoso", farm.Verified), nil)
+			startWith(t, t.Context(), named, "event", "-").says(t, c.code, "out:contoso: nothing is done: "+c.next.Why+"\n")
+			got := startWith(t, t.Context(), named, "event", "-", "-o", "json")
+			got.says(t, c.code)
+			var told judged
+			if got.json(t, &told); told != (judged{Farm: "contoso", Next: c.next}) {
+				t.Errorf("got %+v", told)
+			}
+		})
+	}
+}
+
+func TestAnEventForAPausedFarmIsKeptAndNeedsAPerson(t *testing.T) {
+	f := serve(t, &frontend{})
+	f.keeping(workflows.Keeping{Farm: "contoso", Paused: "no longer configured on worker w-1"})
+	startWith(t, t.Context(), named, "event", "-").says(t, exitDiffers, "out:nothing is done: the farm is paused, and the event kept: no longer configured on worker w-1")
+}
+
+func TestAnEventDuringARotationIsJudgedAfterIt(t *testing.T) {
+	f := serve(t, &frontend{})
+	start(t, "rotate", "contoso", "--detach").says(t, exitOK)
+	told := make(chan outcome, 1)
+	go func() { told <- startWith(t, t.Context(), named, "event", "-") }()
+	for kept := false; !kept; time.Sleep(time.Millisecond) {
+		f.mu.Lock()
+		kept = len(f.keepers["contoso"].Asked) == 1
+		f.mu.Unlock()
+	}
+	f.end(f.find("rotate/contoso", ""), report("contoso", farm.Verified), nil)
+	f.idle("contoso")
+	(<-told).says(t, exitOK, "out:contoso: nothing is done: trusted until 2027\n")
+}
+
+func TestAnEventWithoutAWorkerIsSafeAndSaysWhatItWaitsFor(t *testing.T) {
+	serve(t, &frontend{noWorker: true})
+	startWith(t, t.Context(), named, "event", "-", "--detach").says(t, exitOK, "out:contoso: accepted",
+		"no worker polls task queue farmtrust: start one: worker -config FILE; what was accepted waits for it")
+	ctx, interrupt := context.WithTimeout(t.Context(), time.Second)
+	defer interrupt()
+	startWith(t, ctx, named, "event", "-").says(t, exitFailed, "stopped watching; the keeper has the event: starter status contoso")
 }
 
 func TestAnEventThatCannotBeUsedStartsNothing(t *testing.T) {

@@ -21,11 +21,13 @@ const (
 )
 
 const exitHelp = `Exit codes:
-  0  done: verified, nothing to do, or shown as asked
-  1  failed: incomplete, cancelled, Temporal or a server not reachable, no worker
+  0  done: verified, nothing to do, undone as asked, decided, or shown as asked
+  1  failed: incomplete, cancelled, rolled back, left by decision; a wish or decision
+     refused; Temporal or a server not reachable, no worker
   2  wrong arguments, configuration or event; unknown farm
   3  refused: a precondition does not hold; nothing was changed
-  4  plan: a rotation would change something`
+  4  plan: a rotation would change something; event: nothing is done until a person
+     acts; approve without a digest: nothing is approved yet`
 
 // exitError ends the program with a code. Its text is for people; it may be
 // empty where what was shown says it all.

@@ -1,4 +1,5 @@
-// Command starter lets events in, starts rotations and shows what they do.
+// Command starter lets events in, starts rotations, shows what they do, and
+// takes people's decisions to them.
 //
 // It reaches Temporal only: what is done to servers, and with which
 // credentials, is the worker's own business.
@@ -23,7 +24,7 @@ func main() {
 
 // run carries out one command and returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{in: stdin, out: stdout, err: stderr}
+	a := &app{in: stdin, out: stdout, err: stderr, interactive: interactive(stdin)}
 	root := a.command()
 	root.SetArgs(likeTheWorker(args))
 	root.SetIn(stdin)

@@ -12,7 +12,6 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
-	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
@@ -26,27 +25,30 @@ type rotations struct {
 	Rotations []console.Rotation `json:"rotations"`
 }
 
-// overview lists the running or last rotation of each farm.
+// overview lists the farms that have a keeper or were rotated: what the keeper
+// does, and the running or last rotation.
 func (a *app) overview(ctx context.Context, c client.Client) error {
 	last := map[string]console.Rotation{}
-	request := &workflowservice.ListWorkflowExecutionsRequest{Query: "WorkflowType = 'RotateTrust'"}
-	for {
-		page, err := c.ListWorkflow(ctx, request)
-		if err != nil {
-			return fmt.Errorf("list rotations: %w", a.explain(ctx, c, err))
+	err := a.list(ctx, c, "WorkflowType = 'RotateTrust'", func(e *workflowpb.WorkflowExecutionInfo) error {
+		r, err := rotationOf(e)
+		if known, ok := last[r.Farm]; !ok || r.StartedAt.After(known.StartedAt) {
+			last[r.Farm] = r
 		}
-		for _, e := range page.Executions {
-			r, err := rotationOf(e)
-			if err != nil {
-				return err
-			}
-			if known, ok := last[r.Farm]; !ok || r.StartedAt.After(known.StartedAt) {
-				last[r.Farm] = r
-			}
-		}
-		if request.NextPageToken = page.NextPageToken; len(request.NextPageToken) == 0 {
-			break
-		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = a.list(ctx, c, "WorkflowType = 'KeepTrust' AND ExecutionStatus = 'Running'", func(e *workflowpb.WorkflowExecutionInfo) error {
+		name := strings.TrimPrefix(e.Execution.WorkflowId, workflows.KeepID(""))
+		doing, person, err := progressOf(e)
+		r := last[name]
+		r.Farm, r.Keeper, r.NeedsPerson = name, doing, r.NeedsPerson || person
+		last[name] = r
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	list := rotations{Rotations: []console.Rotation{}}
 	for _, name := range slices.Sorted(maps.Keys(last)) {
@@ -64,7 +66,7 @@ func rotationOf(e *workflowpb.WorkflowExecutionInfo) (console.Rotation, error) {
 	if e.CloseTime != nil {
 		r.EndedAt = e.CloseTime.AsTime()
 	}
-	thumbprint, err := attribute(e.SearchAttributes, workflows.ThumbprintAttribute.GetName())
+	thumbprint, err := attribute[string](e.SearchAttributes, workflows.ThumbprintAttribute.GetName())
 	if err != nil {
 		return r, err
 	}
@@ -72,22 +74,32 @@ func rotationOf(e *workflowpb.WorkflowExecutionInfo) (console.Rotation, error) {
 	if e.Status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		return r, nil
 	}
-	phase, err := attribute(e.SearchAttributes, workflows.PhaseAttribute.GetName())
+	phase, person, err := progressOf(e)
 	if phase != "" {
 		r.State = phase
 	}
+	r.NeedsPerson = person
 	return r, err
 }
 
-// attribute returns a search attribute, empty where it is not set.
-func attribute(all *commonpb.SearchAttributes, name string) (string, error) {
+// progressOf reads what a running workflow does, and whether a person is
+// needed.
+func progressOf(e *workflowpb.WorkflowExecutionInfo) (phase string, person bool, err error) {
+	if phase, err = attribute[string](e.SearchAttributes, workflows.PhaseAttribute.GetName()); err != nil {
+		return "", false, err
+	}
+	person, err = attribute[bool](e.SearchAttributes, workflows.NeedsOperatorAttribute.GetName())
+	return phase, person, err
+}
+
+// attribute returns a search attribute, its zero value where it is not set.
+func attribute[T any](all *commonpb.SearchAttributes, name string) (value T, err error) {
 	payload := all.GetIndexedFields()[name]
 	if payload == nil {
-		return "", nil
+		return value, nil
 	}
-	var value string
 	if err := converter.GetDefaultDataConverter().FromPayload(payload, &value); err != nil {
-		return "", fmt.Errorf("read search attribute %s: %w", name, err)
+		return value, fmt.Errorf("read search attribute %s: %w", name, err)
 	}
 	return value, nil
 }

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/api/serviceerror"
@@ -50,25 +52,80 @@ func (f *frontend) asked(t *testing.T) []asked {
 	return all
 }
 
-func TestRotateStartsOneRotationAndShowsItsReport(t *testing.T) {
+func TestRotateAsksTheKeeperAndShowsTheReport(t *testing.T) {
 	f := serve(t, &frontend{work: ends(report("contoso", farm.Verified), nil)})
-	start(t, "rotate", "contoso", "--reason", "change 4711").says(t, exitOK,
+	start(t, "rotate", "contoso", "--reason", "change 4711", "--by", "ada@desk-1").says(t, exitOK,
 		"out:contoso: verified\n  configured as desired, key usable on every server\n", "out:import certificate  changed  0.9s")
-	want := []asked{{
-		ID: "rotate/contoso", Type: "RotateTrust", Queue: "farmtrust", Input: `{"farm":"contoso","reason":"change 4711"}`,
-		Summary: "rotate contoso: change 4711", Farm: "contoso",
-	}}
+	want := []asked{
+		{
+			ID: "farm/contoso", Type: "KeepTrust", Queue: "farmtrust", Summary: "keep the trust of contoso", Farm: "contoso",
+			Input: `{"farm":"contoso","next":{"do":"","why":"","needsPerson":false},"lookEvery":21600000000000,"soak":1209600000000000}`,
+		},
+		{ID: "rotate/contoso", Type: "RotateTrust", Input: `{"farm":"contoso","reason":"change 4711 (ada@desk-1)"}`},
+	}
 	if diff := cmp.Diff(want, f.asked(t)); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestRotateSaysWhoAskedWhenNobodySaysWhy(t *testing.T) {
+func TestRotateSaysWhoAskedAndWhyAsFarAsItIsKnown(t *testing.T) {
 	f := serve(t, &frontend{work: ends(report("contoso", farm.Already), nil)})
+	f.keeping(workflows.Keeping{Farm: "fabrikam", Current: farm.StoreCertificate{
+		Thumbprint: "99887766554433221100FFEEDDCCBBAA99887766", NotAfter: time.Date(2020, 1, 2, 0, 0, 0, 0, time.UTC)}})
 	start(t, "rotate", "contoso").says(t, exitOK, "out:contoso: already")
-	if got := f.asked(t)[0].Input; !strings.Contains(got, `"reason":"asked for by `) {
-		t.Errorf("got %s", got)
+	start(t, "rotate", "fabrikam").says(t, exitOK)
+	for i, want := range []string{
+		"rotate/contoso " + fmt.Sprintf(`{"farm":"contoso","reason":"asked for (%s)"}`, whoami()),
+		"rotate/fabrikam " + fmt.Sprintf(`{"farm":"fabrikam","reason":"expired: certificate 99887766 ended on 2020-01-02 (%s)"}`, whoami()),
+	} {
+		if got := f.inputs(t)[i]; got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
 	}
+}
+
+func TestACompromisedCertificateIsRotatedWithAReasonAndNeverJoins(t *testing.T) {
+	f := serve(t, &frontend{work: ends(report("contoso", farm.Verified), nil)})
+	start(t, "rotate", "contoso", "--compromised").says(t, exitUsage, "say why, for those who read the report: --reason WHY")
+	start(t, "rotate", "contoso", "--compromised", "--reason", "incident 12", "--by", "ada").says(t, exitOK)
+	want := []string{`rotate/contoso {"farm":"contoso","reason":"incident 12 (ada)","compromised":true}`}
+	if diff := cmp.Diff(want, f.inputs(t)); diff != "" {
+		t.Error(diff)
+	}
+	f.work = nil
+	start(t, "rotate", "contoso", "--detach").says(t, exitOK)
+	start(t, "rotate", "contoso", "--compromised", "--reason", "incident 12").says(t, exitFailed, "contoso: refused: rotate: rotate/contoso is at work")
+}
+
+func TestUndoAndReleaseReachTheKeeperAndItsRefusalIsTold(t *testing.T) {
+	undone := report("contoso", farm.Undone)
+	f := serve(t, &frontend{work: ends(undone, nil), wish: func(name string, w workflows.Wish) error {
+		if name == "fabrikam" {
+			return fmt.Errorf("%s: not now, because", w.For)
+		}
+		return nil
+	}})
+	f.keeping(workflows.Keeping{Farm: "contoso", Hold: "undone"})
+	start(t, "undo", "contoso").says(t, exitUsage, "--reason WHY")
+	start(t, "undo", "contoso", "--reason", "refresh fails", "--by", "ada").says(t, exitOK, "out:contoso: undone")
+	start(t, "release", "contoso", "--reason", "mended").says(t, exitOK, "out:contoso: accepted by workflow farm/contoso")
+	if f.keepers["contoso"].Hold != "" {
+		t.Error("the hold is still there")
+	}
+	want := []string{`rotate/contoso {"farm":"contoso","reason":"refresh fails (ada)","intent":"undo"}`}
+	if diff := cmp.Diff(want, f.inputs(t)); diff != "" {
+		t.Error(diff)
+	}
+	for _, command := range []string{"undo", "release", "rotate"} {
+		got := start(t, command, "fabrikam", "--reason", "why not", "-o", "json")
+		got.says(t, exitFailed, "starter: fabrikam: refused: "+command+": not now, because")
+	}
+}
+
+func TestARotationThatWasRolledBackIsNotWhatRotateWasAskedFor(t *testing.T) {
+	serve(t, &frontend{work: ends(report("contoso", farm.Undone), nil)})
+	start(t, "rotate", "contoso").says(t, exitFailed, "out:contoso: undone")
+	start(t, "status", "contoso", "--watch").says(t, exitOK, "out:contoso: undone")
 }
 
 func TestHowARotationEndedDecidesTheExitCode(t *testing.T) {
@@ -117,8 +174,8 @@ func TestASecondRotationIsAttachedToTheFirst(t *testing.T) {
 	got := start(t, "rotate", "contoso", "--reason", "again")
 	got.says(t, exitOK, "a rotation of contoso is running already: attached to it, and started none for: again\n",
 		"switching\n", "oos-01.contoso.com  import certificate  changed\n", "out:contoso: verified")
-	if len(f.runs) != 1 {
-		t.Errorf("%d rotations were started, want that of the other person only", len(f.runs)-1)
+	if got := f.inputs(t); len(got) != 1 {
+		t.Errorf("got %v, want the rotation of the other person only", got)
 	}
 }
 
@@ -145,26 +202,31 @@ func TestStoppingTheWatchLeavesTheRotation(t *testing.T) {
 		return workflows.Status{}, errors.New("too late")
 	}
 	startWith(t, ctx, "", "rotate", "contoso").says(t, exitFailed, "stopped watching; the rotation goes on: starter status contoso --watch")
-	if f.runs[0].last != nil {
+	if f.find("rotate/contoso", "").last != nil {
 		t.Error("the rotation was ended")
 	}
 }
 
 func TestDetachReturnsOnceTheRotationIsAccepted(t *testing.T) {
 	serve(t, &frontend{})
-	start(t, "rotate", "contoso", "--detach").says(t, exitOK, "out:contoso: accepted as workflow rotate/contoso, run run-1; watch it: starter status contoso --watch")
+	start(t, "rotate", "contoso", "--detach").says(t, exitOK, "out:contoso: accepted by workflow rotate/contoso, run run-2; see what it does: starter status contoso")
 	got := start(t, "rotate", "contoso", "--detach", "-o", "json")
 	got.says(t, exitOK)
 	var told accepted
 	got.json(t, &told)
-	if want := (accepted{Farm: "contoso", WorkflowID: "rotate/contoso", RunID: "run-1", Attached: true}); told != want {
+	if want := (accepted{Farm: "contoso", WorkflowID: "rotate/contoso", RunID: "run-2", Attached: true}); told != want {
 		t.Errorf("got %+v, want %+v", told, want)
 	}
 }
 
-func TestARotationWithoutAWorkerIsAcceptedAndSaysWhatItWaitsFor(t *testing.T) {
-	serve(t, &frontend{noWorker: true})
-	start(t, "rotate", "contoso", "--detach").says(t, exitOK, "no worker polls task queue farmtrust: start one: worker -config FILE; the rotation waits for it")
+func TestAWishWithoutAWorkerIsNotMade(t *testing.T) {
+	f := serve(t, &frontend{noWorker: true})
+	for _, command := range []string{"rotate", "undo", "release", "rollback"} {
+		start(t, command, "contoso", "--reason", "r").says(t, exitFailed, "no worker polls task queue farmtrust: start one: worker -config FILE")
+	}
+	if len(f.runs) != 0 {
+		t.Errorf("started %v", f.inputs(t))
+	}
 }
 
 func TestJSONIsTheReportAloneOnTheStandardOutput(t *testing.T) {
@@ -184,14 +246,14 @@ func TestJSONIsTheReportAloneOnTheStandardOutput(t *testing.T) {
 
 func TestMissingSearchAttributesNameTheCommandThatAddsThem(t *testing.T) {
 	serve(t, &frontend{noFarmAttribute: true})
-	start(t, "rotate", "contoso").says(t, exitFailed, "start rotate/contoso: check search attributes",
+	start(t, "rotate", "contoso").says(t, exitFailed, "contoso: check search attributes",
 		"temporal operator search-attribute create --namespace default --name Farm --type Keyword")
 }
 
 func TestATemporalThatIsNotThereIsNamed(t *testing.T) {
 	t.Setenv("TEMPORAL_CONFIG_FILE", file(t, "none.toml", ""))
 	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
-	for _, command := range []string{"rotate x", "plan x", "status", "status x", "check x"} {
+	for _, command := range []string{"rotate x", "plan x", "status", "status x", "check x", "report x", "abort x --reason r", "approve x"} {
 		got := start(t, append(strings.Fields(command), "-o", "json")...)
 		got.says(t, exitFailed, "reach Temporal at 127.0.0.1:1: ", "set TEMPORAL_ADDRESS")
 		var told failure

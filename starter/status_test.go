@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
 
 	"github.com/farmtrust/farmtrust/internal/console"
@@ -53,10 +54,38 @@ func TestStatusSaysWhyItCannotTell(t *testing.T) {
 	f.running("young")
 	f.running("orphan")
 	f.end(f.running("gone"), nil, errTerminated)
-	start(t, "status", "nobody").says(t, exitFailed, "nobody: no rotation, or none within Temporal's retention; start one: starter rotate nobody")
-	start(t, "status", "young").says(t, exitFailed, "young: the rotation has only just begun; ask again")
-	start(t, "status", "orphan").says(t, exitFailed, "orphan: a rotation is running, but no worker answers for it: no poller seen", "start one: worker -config FILE")
+	start(t, "status", "nobody").says(t, exitFailed, "nobody: no keeper runs for the farm: start a worker that is configured for it")
+	start(t, "status", "young").says(t, exitFailed, "young: rotate/young has only just begun; ask again")
+	start(t, "status", "orphan").says(t, exitFailed, "orphan: rotate/orphan is running, but no worker answers for it: ", "no poller seen", "start one: worker -config FILE")
 	start(t, "status", "gone").says(t, exitFailed, "gone: terminated in Temporal")
+	start(t, "status", "nobody", "--watch").says(t, exitFailed, "nobody: no rotation, or none within Temporal's retention; start one: starter rotate nobody")
+}
+
+func TestStatusShowsTheFarmsPageAndWhatIsAtWork(t *testing.T) {
+	f := &frontend{status: func(id string) (workflows.Status, error) {
+		return workflows.Status{Phase: workflows.Retiring, Report: report("contoso", "")}, nil
+	}}
+	serve(t, f)
+	f.keeping(workflows.Keeping{Farm: "contoso", Hold: "the rotation was undone", LookedAt: time.Now(), Heard: []string{"e1"},
+		Journal: &farm.Journal{Previous: farm.StoreCertificate{Thumbprint: "99887766554433221100FFEEDDCCBBAA99887766"}}})
+	start(t, "status", "contoso").says(t, exitOK, "out:contoso: held, a person is needed\n", "out:starter release contoso --reason WHY",
+		"out:back to 99887766\n", "out:starter undo contoso --reason WHY\n")
+	f.add(&workflowservice.StartWorkflowExecutionRequest{WorkflowId: "retire/contoso", WorkflowType: &commonpb.WorkflowType{Name: "RetireCertificate"}})
+	start(t, "status", "contoso").says(t, exitOK, "out:contoso: held, a person is needed\n", "out:\ncontoso: retiring, for ")
+	got := start(t, "status", "contoso", "-o", "json")
+	got.says(t, exitOK)
+	var told state
+	got.json(t, &told)
+	if told.Keeper == nil || told.Keeper.State != "held" || !told.Keeper.CanBeUndone || told.Keeper.Heard != nil || told.Phase != workflows.Retiring {
+		t.Errorf("got %s", got.out)
+	}
+}
+
+func TestStatusShowsWhatItCanWithoutTheKeeper(t *testing.T) {
+	f := serve(t, &frontend{noWorker: true})
+	f.keeping(workflows.Keeping{Farm: "contoso"})
+	f.end(f.running("contoso"), report("contoso", farm.Verified), nil)
+	start(t, "status", "contoso").says(t, exitOK, "out:contoso: verified", "contoso: no worker answers for the keeper: ", "start one: worker -config FILE")
 }
 
 func TestWatchingShowsChangesAndExitsAsTheRotationEnded(t *testing.T) {
@@ -74,22 +103,31 @@ func TestWatchingShowsChangesAndExitsAsTheRotationEnded(t *testing.T) {
 	start(t, "status", "contoso", "--watch").says(t, exitRefused, "out:contoso: refused")
 }
 
-func TestStatusOfAllListsTheLastRotationOfEachFarm(t *testing.T) {
+// mark sets search attributes.
+func mark(t *testing.T, e *execution, all map[string]any) {
+	t.Helper()
+	e.info.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{}}
+	for name, value := range all {
+		payload, err := converter.GetDefaultDataConverter().ToPayload(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.info.SearchAttributes.IndexedFields[name] = payload
+	}
+}
+
+func TestStatusOfAllListsKeeperAndLastRotationOfEachFarm(t *testing.T) {
 	f := serve(t, &frontend{})
 	empty := start(t, "status")
 	empty.says(t, exitOK, "out:no farm has been rotated yet")
 	f.end(f.running("contoso"), nil, refusal("contoso"))
 	f.end(f.running("contoso"), report("contoso", farm.Verified), nil)
 	running := f.running("fabrikam")
-	running.info.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{}}
-	for name, value := range map[string]string{"Phase": "staging", "Thumbprint": "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012"} {
-		payload, err := converter.GetDefaultDataConverter().ToPayload(value)
-		if err != nil {
-			t.Fatal(err)
-		}
-		running.info.SearchAttributes.IndexedFields[name] = payload
-	}
-	start(t, "status").says(t, exitOK, "out:contoso   completed  -            2026-01-05 06:00 UTC  8.4s", "out:fabrikam  staging    DB0FEA9B     2026-01-05 06:00 UTC")
+	mark(t, running, map[string]any{"Phase": "staging", "Thumbprint": "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012"})
+	f.keeping(workflows.Keeping{Farm: "northwind"})
+	mark(t, f.find("farm/northwind", ""), map[string]any{"Phase": "held", "NeedsOperator": true})
+	start(t, "status").says(t, exitOK, "out:contoso    -                     completed  -            2026-01-05 06:00 UTC  8.4s",
+		"out:fabrikam   -                     staging    DB0FEA9B     2026-01-05 06:00 UTC", "out:northwind  held, NEEDS A PERSON  -          -            -                     -")
 	got := start(t, "status", "-o", "json")
 	got.says(t, exitOK)
 	var told rotations
@@ -98,6 +136,7 @@ func TestStatusOfAllListsTheLastRotationOfEachFarm(t *testing.T) {
 	want := rotations{Rotations: []console.Rotation{
 		{Farm: "contoso", State: "completed", StartedAt: second, EndedAt: second.Add(8412 * time.Millisecond)},
 		{Farm: "fabrikam", State: "staging", Thumbprint: "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012", StartedAt: second.Add(time.Second)},
+		{Farm: "northwind", Keeper: "held", NeedsPerson: true},
 	}}
 	if diff := cmp.Diff(want, told); diff != "" {
 		t.Error(diff)

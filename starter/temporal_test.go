@@ -25,6 +25,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
@@ -40,6 +41,14 @@ type frontend struct {
 	work func(kind, id string) (any, error)
 	// status answers the status query of a rotation.
 	status func(id string) (workflows.Status, error)
+	// wish is a keeper's validator, decide a rotation's; nil refuses nothing.
+	wish   func(farmName string, w workflows.Wish) error
+	decide func(id string, d farm.Decision) error
+	// judge is what a keeper does about an event; nil rotates.
+	judge func(farmName string, e workflows.Event) farm.Next
+	// keepers are what keepers know, by farm; one that is told of an event or
+	// asked for something is there from then on.
+	keepers map[string]*workflows.Keeping
 	// noWorker leaves the task queue without pollers, noFarmAttribute the
 	// namespace without search attributes.
 	noWorker, noFarmAttribute bool
@@ -228,17 +237,31 @@ func (f *frontend) DescribeWorkflowExecution(_ context.Context, r *workflowservi
 }
 
 func (f *frontend) QueryWorkflow(_ context.Context, r *workflowservice.QueryWorkflowRequest) (*workflowservice.QueryWorkflowResponse, error) {
-	if _, err := f.lookUp(r.Execution); err != nil {
-		return nil, err
+	var answer any
+	if name, ok := strings.CutPrefix(r.Execution.WorkflowId, workflows.KeepID("")); ok && r.Query.QueryType == workflows.KeepingQuery {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.keepers[name] == nil {
+			return nil, serviceerror.NewNotFound("no such workflow")
+		}
+		if f.noWorker {
+			return nil, serviceerror.NewFailedPrecondition("no poller seen for task queue recently")
+		}
+		answer = f.keepers[name]
+	} else {
+		if _, err := f.lookUp(r.Execution); err != nil {
+			return nil, err
+		}
+		if f.status == nil || r.Query.QueryType != workflows.StatusQuery {
+			return nil, &serviceerror.QueryFailed{Message: "unknown queryType " + r.Query.QueryType}
+		}
+		s, err := f.status(r.Execution.WorkflowId)
+		if err != nil {
+			return nil, err
+		}
+		answer = s
 	}
-	if f.status == nil || r.Query.QueryType != workflows.StatusQuery {
-		return nil, &serviceerror.QueryFailed{Message: "unknown queryType " + r.Query.QueryType}
-	}
-	s, err := f.status(r.Execution.WorkflowId)
-	if err != nil {
-		return nil, err
-	}
-	result, err := converter.GetDefaultDataConverter().ToPayloads(s)
+	result, err := converter.GetDefaultDataConverter().ToPayloads(answer)
 	return &workflowservice.QueryWorkflowResponse{QueryResult: result}, err
 }
 
@@ -246,13 +269,13 @@ func (f *frontend) QueryWorkflow(_ context.Context, r *workflowservice.QueryWork
 func (f *frontend) ListWorkflowExecutions(_ context.Context, r *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	name, ok := strings.CutPrefix(r.Query, "WorkflowType = ")
-	if !ok {
-		return nil, serviceerror.NewInvalidArgument("unknown query " + r.Query)
-	}
 	var page []*workflowpb.WorkflowExecutionInfo
 	for _, e := range slices.Backward(f.runs) {
-		if "'"+e.request.WorkflowType.Name+"'" == name {
+		found, err := e.matches(r.Query)
+		if err != nil {
+			return nil, err
+		}
+		if found {
 			page = append(page, e.info)
 		}
 	}
@@ -265,4 +288,28 @@ func (f *frontend) ListWorkflowExecutions(_ context.Context, r *workflowservice.
 		answer.NextPageToken = make([]byte, done+1)
 	}
 	return answer, nil
+}
+
+// matches knows as much of Temporal's queries as the starter uses.
+func (e *execution) matches(query string) (bool, error) {
+	running := e.info.Status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
+	for term := range strings.SplitSeq(query, " AND ") {
+		name, value, ok := strings.Cut(term, " = ")
+		switch {
+		case term == "ExecutionStatus = 'Running'" && running, term == "ExecutionStatus != 'Running'" && !running:
+		case strings.HasPrefix(term, "ExecutionStatus "):
+			return false, nil
+		case ok && name == "WorkflowType":
+			if value != "'"+e.request.WorkflowType.Name+"'" {
+				return false, nil
+			}
+		case ok && name == "WorkflowId":
+			if value != fmt.Sprintf("%q", e.request.WorkflowId) {
+				return false, nil
+			}
+		default:
+			return false, serviceerror.NewInvalidArgument("unknown query " + query)
+		}
+	}
+	return true, nil
 }

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -109,7 +108,7 @@ func (k *keeper) pause(ctx workflow.Context) time.Duration {
 	next := now.Add(k.LookEvery)
 	if k.Paused == "" && k.Work == nil {
 		next = k.LookedAt.Add(k.LookEvery)
-		if k.retires() && k.SoakUntil.Before(next) {
+		if k.Retires() && k.SoakUntil.Before(next) {
 			next = k.SoakUntil
 		}
 	}
@@ -169,7 +168,7 @@ func (k *keeper) look(ctx workflow.Context) error {
 		return err
 	}
 	asked := k.Asked
-	k.Asked, k.due = nil, false
+	k.due = false
 	var seen Inspection
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: LookID(k.Farm), StaticSummary: "look at " + k.Farm})
 	err := workflow.ExecuteChildWorkflow(child, InspectTrust, InspectInput{Farm: k.Farm}).Get(ctx, &seen)
@@ -188,150 +187,16 @@ func (k *keeper) look(ctx workflow.Context) error {
 		return err
 	}
 	k.Current = seen.Current
-	if k.Next.Do != farm.Turn {
-		return nil
-	}
-	reason := k.Next.Why
-	if len(asked) > 0 {
-		reason = asked[len(asked)-1].Summary + ": " + reason
-	}
-	return k.start(ctx, RotateInput{Farm: k.Farm, Reason: reason, Journal: k.Journal})
-}
-
-// start has a child rotate or undo. It outlives this run of the keeper.
-func (k *keeper) start(ctx workflow.Context, in RotateInput) error {
-	if err := k.callOffRetirement(ctx); err != nil {
-		return err
-	}
-	in.Keeper = workflow.GetInfo(ctx).WorkflowExecution.ID
-	id := RotateID(k.Farm)
-	return k.dispatch(ctx, id, in.Reason, func(ctx workflow.Context) workflow.ChildWorkflowFuture {
-		return workflow.ExecuteChildWorkflow(ctx, RotateTrust, in)
-	})
-}
-
-func (k *keeper) dispatch(ctx workflow.Context, id, reason string, run func(workflow.Context) workflow.ChildWorkflowFuture) error {
-	child := run(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID: id, StaticSummary: fmt.Sprintf("%.300s", reason),
-		ParentClosePolicy: abandon, WaitForCancellation: true,
-	}))
-	if err := child.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
-		if temporal.IsCanceledError(err) {
+	if k.Next.Do == farm.Turn {
+		reason := k.Next.Why
+		if len(asked) > 0 {
+			reason = asked[len(asked)-1].Summary + ": " + reason
+		}
+		if err := k.start(ctx, RotateInput{Farm: k.Farm, Reason: reason, Journal: k.Journal}); err != nil {
 			return err
 		}
-		// Somebody started one by hand; the next look finds what it did.
-		k.Next = farm.Next{NeedsPerson: false, Why: fmt.Sprintf("%s runs already: %v", id, err)}
-		return nil
 	}
-	k.child, k.Work = child, &Work{WorkflowID: id, Reason: reason, Since: workflow.Now(ctx)}
+	// Judged, and not before: whoever follows an event reads what came of it.
+	k.Asked = nil
 	return nil
-}
-
-// attend waits for the end of the child, and takes it from the child's result
-// or from its own word, whichever comes first.
-func (k *keeper) attend(ctx workflow.Context) error {
-	if k.child != nil && k.child.IsReady() {
-		f := Finished{WorkflowID: k.Work.WorkflowID}
-		f.Rotation, f.Problem = rotationOf(k.child.Get(ctx, &f.Rotation), f.Rotation)
-		k.conclude(ctx, f)
-		return nil
-	}
-	if k.lookDue(ctx) {
-		if err := k.missWork(ctx); err != nil {
-			return err
-		}
-		k.LookedAt = workflow.Now(ctx)
-	}
-	if k.Work == nil {
-		return nil
-	}
-	return k.rest(ctx)
-}
-
-// missWork asks Temporal whether the child runs, when this run of the keeper
-// did not start it. One that was terminated says nothing itself.
-func (k *keeper) missWork(ctx workflow.Context) error {
-	if k.Work == nil || k.child != nil {
-		return nil
-	}
-	var running bool
-	if err := workflow.ExecuteActivity(deciding(ctx, "see whether "+k.Work.WorkflowID+" runs"), a.IsRunning, k.Work.WorkflowID).Get(ctx, &running); err != nil {
-		return err
-	}
-	k.drain(ctx)
-	if !running && k.Work != nil {
-		k.conclude(ctx, Finished{WorkflowID: k.Work.WorkflowID, Problem: "it ended without a word; look at its history"})
-	}
-	return nil
-}
-
-// retiring says whether the child is a retirement, which waits for people for
-// days and must not keep anything else waiting.
-func (k *keeper) retiring() bool { return k.Work != nil && k.Work.WorkflowID == RetireID(k.Farm) }
-
-// callOffRetirement cancels a retirement that waits; it is due again later.
-func (k *keeper) callOffRetirement(ctx workflow.Context) error {
-	if !k.retiring() {
-		return nil
-	}
-	if err := workflow.RequestCancelExternalWorkflow(ctx, k.Work.WorkflowID, "").Get(ctx, nil); err != nil {
-		// It has just ended by itself; its word is on the way.
-		workflow.GetLogger(ctx).Info("retirement is not called off", "error", err)
-	}
-	for k.retiring() {
-		if err := k.attend(ctx); err != nil {
-			return err
-		}
-		k.drain(ctx)
-	}
-	return nil
-}
-
-// conclude learns from what a child did.
-func (k *keeper) conclude(ctx workflow.Context, f Finished) {
-	retired := k.Work.WorkflowID == RetireID(k.Farm)
-	k.Work, k.child, k.due = nil, nil, true
-	k.Last = Last{At: workflow.Now(ctx), Outcome: f.Rotation.Outcome, Statement: f.Rotation.Statement}
-	if f.Problem != "" {
-		k.Last.Statement = f.Problem
-	}
-	if f.Rotation.Journal != nil {
-		k.Journal = f.Rotation.Journal
-	}
-	switch {
-	case retired && f.Rotation.Outcome == farm.Verified:
-		k.Journal, k.SoakUntil = nil, time.Time{}
-	case retired:
-		// A person kept it, or something else came first: asked again later.
-		k.SoakUntil = workflow.Now(ctx).Add(max(k.Soak, k.LookEvery))
-	case f.Rotation.Outcome == farm.Verified:
-		k.Hold, k.SoakUntil = "", workflow.Now(ctx).Add(k.Soak)
-		if f.Compromised {
-			k.SoakUntil = workflow.Now(ctx)
-		}
-	case f.Rotation.Outcome == farm.Already, f.Rotation.Outcome == farm.Refused:
-	case f.Rotation.Outcome == farm.Undone:
-		k.Hold, k.Journal = "the rotation was undone", nil
-	default:
-		k.Hold = "the rotation ended otherwise than planned: " + k.Last.Statement
-	}
-}
-
-// retires says whether an old certificate is to be retired some time.
-func (k *keeper) retires() bool {
-	return k.Journal != nil && k.Journal.Previous.Thumbprint != "" && !k.SoakUntil.IsZero() && k.Hold == ""
-}
-
-func (k *keeper) retirementDue(ctx workflow.Context) bool {
-	return k.retires() && !workflow.Now(ctx).Before(k.SoakUntil)
-}
-
-func (k *keeper) retire(ctx workflow.Context) error {
-	old := k.Journal.Previous
-	in := RetireInput{
-		Farm: k.Farm, Reason: fmt.Sprintf("%s has soaked", old.Thumbprint.Short()), Old: old, Keeper: workflow.GetInfo(ctx).WorkflowExecution.ID,
-	}
-	return k.dispatch(ctx, RetireID(k.Farm), in.Reason, func(ctx workflow.Context) workflow.ChildWorkflowFuture {
-		return workflow.ExecuteChildWorkflow(ctx, RetireCertificate, in)
-	})
 }

@@ -15,7 +15,7 @@ import (
 // it, which the worker checks for at its start, must not stop the keeper.
 func (k *keeper) show(ctx workflow.Context) {
 	workflow.SetCurrentDetails(ctx, k.page())
-	phase, person := k.summary()
+	phase, person := k.Summary()
 	if err := workflow.UpsertTypedSearchAttributes(ctx,
 		PhaseAttribute.ValueSet(phase), NeedsOperatorAttribute.ValueSet(person),
 		ThumbprintAttribute.ValueSet(string(k.Current.Thumbprint))); err != nil {
@@ -23,8 +23,8 @@ func (k *keeper) show(ctx workflow.Context) {
 	}
 }
 
-// summary is what the keeper does in a word, and whether a person is needed.
-func (k *keeper) summary() (phase string, person bool) {
+// Summary is what the keeper does in a word, and whether a person is needed.
+func (k *Keeping) Summary() (phase string, person bool) {
 	switch {
 	case k.Paused != "":
 		return "paused", true
@@ -40,7 +40,7 @@ func (k *keeper) summary() (phase string, person bool) {
 
 func (k *keeper) page() string {
 	var w strings.Builder
-	phase, person := k.summary()
+	phase, person := k.Summary()
 	printTo(&w, "**%s**: %s", k.Farm, phase)
 	if person {
 		w.WriteString(", **a person is needed**")
@@ -70,7 +70,7 @@ func (k *keeper) page() string {
 	if k.Journal != nil {
 		line("can be undone", "`starter undo %s`, back to %s", k.Farm, previousOf(k.Journal))
 	}
-	if k.retires() {
+	if k.Retires() {
 		line("old certificate", "%s is retired after %s", k.Journal.Previous.Thumbprint.Short(), k.SoakUntil.UTC().Format("2006-01-02 15:04 UTC"))
 	}
 	if n := len(k.Asked); n > 0 {

@@ -12,25 +12,33 @@ import (
 )
 
 // frame is one picture of a rotation that fits the screen: a line on the
-// rotation, then one for each server, those first that are at work or failed
-// when there is not room for all.
-func frame(s workflows.Status, now time.Time, size screen) []string {
+// rotation, what it waits for, then a line for each server, those first that
+// are at work or failed when there is not room for all.
+func frame(s workflows.Status, waits []string, now time.Time, size screen) []string {
 	lines := []string{fmt.Sprintf("%s: %s, %s", s.Report.Farm, s.Phase, seconds(now.Sub(s.Report.StartedAt)))}
+	for _, text := range waits {
+		for _, part := range wrap(text, max(size.width-4, 1)) {
+			// A server and the cursor's own line take room, too.
+			if len(lines) < size.height-2 {
+				lines = append(lines, "  "+part)
+			}
+		}
+	}
 	shown := s.Report.Servers
-	// The cursor's own line and the first line take room, too.
-	room := max(size.height-2, 1)
+	room := max(size.height-1-len(lines), 1)
 	hidden := len(shown) - room
 	if hidden > 0 {
 		shown = slices.Clone(shown)
 		slices.SortStableFunc(shown, func(a, b farm.ServerReport) int { return urgency(a) - urgency(b) })
 		shown = shown[:room-1]
 	}
-	longest := 0
+	// As wide as the steps of a rotation, so that the words keep their column.
+	longest, marks := 0, len(farm.Steps())
 	for _, server := range shown {
-		longest = max(longest, utf8.RuneCountInString(server.Host))
+		longest, marks = max(longest, utf8.RuneCountInString(server.Host)), max(marks, len(server.Steps))
 	}
 	for _, server := range shown {
-		lines = append(lines, fmt.Sprintf("  %-*s  %s", longest, server.Host, latest(server)))
+		lines = append(lines, fmt.Sprintf("  %-*s  %s", longest, server.Host, latest(server, marks)))
 	}
 	if hidden > 0 {
 		lines = append(lines, "  and "+count(hidden+1, "other server"))
@@ -73,8 +81,9 @@ func state(s farm.ServerReport) farm.State {
 	return ""
 }
 
-// latest is a mark for each step so far and words for the last one.
-func latest(s farm.ServerReport) string {
+// latest is a mark for each step so far, in a column of that width, and words
+// for the last one.
+func latest(s farm.ServerReport, width int) string {
 	if len(s.Steps) == 0 {
 		return "."
 	}
@@ -86,15 +95,15 @@ func latest(s farm.ServerReport) string {
 			current = step
 		}
 	}
-	// As wide as all steps there are, so that the words keep their column.
-	text := fmt.Sprintf("%-*s  %s: %s", len(farm.Steps()), marks.String(), current.Step, current.State)
+	text := fmt.Sprintf("%-*s  %s: %s", width, marks.String(), current.Step, current.State)
 	if current.State == farm.Failed && current.Detail != "" {
 		text += ", " + current.Detail
 	}
 	return text
 }
 
-// mark is + changed, = found as wanted or only looked, > running, ! failed.
+// mark is + changed, = found as wanted or only looked, > running, ! failed,
+// - left out.
 func mark(s farm.State) byte {
 	switch s {
 	case farm.Changed:
@@ -103,6 +112,8 @@ func mark(s farm.State) byte {
 		return '>'
 	case farm.Failed:
 		return '!'
+	case farm.Skipped:
+		return '-'
 	default:
 		return '='
 	}

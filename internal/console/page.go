@@ -120,7 +120,7 @@ func remedy(s string) string {
 
 // differences lists step by step what runs on which server and why.
 func (p *page) differences(all []farm.Difference) {
-	for _, step := range farm.Steps() {
+	for _, step := range steps() {
 		var rows [][]string
 		for _, d := range all {
 			if d.Step == step {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,10 @@ import (
 // Progress shows a rotation as it proceeds: on a terminal as a table that is
 // repainted in place, elsewhere as one line for each change.
 type Progress struct {
+	// Starter is how people call the starter, in the commands that a wait
+	// shows.
+	Starter string
+
 	w      io.Writer
 	screen func() (screen, bool)
 	// painted is how many lines of the table stand on the terminal.
@@ -21,6 +26,8 @@ type Progress struct {
 	// told holds what was last said of each step, and phase of the rotation.
 	told  map[place]string
 	phase workflows.Phase
+	// waited is what was last said of a wait.
+	waited []string
 }
 
 // place is a step on a server.
@@ -39,14 +46,14 @@ func NewProgress(w io.Writer) *Progress {
 }
 
 func newProgress(w io.Writer, screen func() (screen, bool)) *Progress {
-	return &Progress{w: w, screen: screen, told: map[place]string{}}
+	return &Progress{Starter: starter, w: w, screen: screen, told: map[place]string{}}
 }
 
 // Show shows s, as of now.
 func (p *Progress) Show(s workflows.Status, now time.Time) error {
 	var text string
 	if size, ok := p.screen(); ok {
-		text = p.repaint(frame(s, now, size))
+		text = p.repaint(frame(s, waiting(p.Starter, s), now, size))
 	} else {
 		text = p.changes(s, now)
 	}
@@ -100,8 +107,8 @@ func (p *Progress) Follow(ctx context.Context, every time.Duration, ask func(con
 	}
 }
 
-// changes has a line for the phase and for each step that ended since the last
-// time. A step that runs twice on a server, as the two issuers do, is told
+// changes has a line for the phase, for each step that ended since the last
+// time, and for what is waited for. A step that runs twice on a server, as the two issuers do, is told
 // each time.
 func (p *Progress) changes(s workflows.Status, now time.Time) string {
 	var lines []string
@@ -120,6 +127,15 @@ func (p *Progress) changes(s workflows.Status, now time.Time) string {
 				p.told[here] = what
 				lines = append(lines, fmt.Sprintf("%7s  %s", at, what))
 			}
+		}
+	}
+	if waits := waiting(p.Starter, s); !slices.Equal(waits, p.waited) {
+		p.waited = waits
+		for i, l := range waits {
+			if i > 0 {
+				at = ""
+			}
+			lines = append(lines, fmt.Sprintf("%7s  %s", at, l))
 		}
 	}
 	return joinLines(lines)

@@ -152,14 +152,14 @@ func TestOnATerminalTheTableIsRepaintedInPlace(t *testing.T) {
 	}
 	show(status(workflows.Observing, "oos-01: observe=running", "sp-01: "), 0,
 		"contoso: observing, 0.0s",
-		"  oos-01  >            observe: running",
+		"  oos-01  >             observe: running",
 		"  sp-01   .")
 	failed := status(workflows.Staging, "oos-01: observe=seen, import certificate=failed", "sp-01: observe=seen, trust root authority=changed")
 	failed.Report.Servers[0].Steps[1].Detail = "access denied: the account must be a local administrator"
 	show(failed, 9*time.Second,
 		"contoso: staging, 9.0s",
-		"  oos-01  =!           import certificate: failed, acces...",
-		"  sp-01   =+           trust root authority: changed")
+		"  oos-01  =!            import certificate: failed, acce...",
+		"  sp-01   =+            trust root authority: changed")
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -184,9 +184,9 @@ func TestATerminalTooSmallForAllShowsTheUrgentOnes(t *testing.T) {
 	}
 	want := []string{
 		"contoso: restarting, 0.0s",
-		"  oos-29  =!           restart: failed",
-		"  oos-21  =>           restart: running",
-		"  oos-01  =            observe: seen",
+		"  oos-29  =!            restart: failed",
+		"  oos-21  =>            restart: running",
+		"  oos-01  =             observe: seen",
 		"  and 27 other servers",
 	}
 	if diff := cmp.Diff(want, d.lines); diff != "" {
@@ -195,18 +195,84 @@ func TestATerminalTooSmallForAllShowsTheUrgentOnes(t *testing.T) {
 }
 
 func TestAnyScreenIsNotOverrun(t *testing.T) {
-	for height := 1; height < 8; height++ {
-		for _, width := range []int{1, 2, 4, 10, 200} {
-			lines := frame(status(workflows.Staging, "oos-01: observe=seen", "oos-02: ", "oos-03: ", "sp-01: observe=running"), began, screen{width, height})
-			for _, l := range lines {
-				if len(l) >= width {
-					t.Errorf("%dx%d: %q is too long", width, height, l)
+	s := status(workflows.Waiting, "oos-01: observe=seen", "oos-02: ", "oos-03: ", "sp-01: observe=running")
+	for _, wait := range []*workflows.Wait{nil, approval("1a2b3c4d5e6f")} {
+		s.Wait = wait
+		for height := 1; height < 12; height++ {
+			for _, width := range []int{1, 2, 4, 10, 200} {
+				lines := frame(s, waiting(starter, s), began, screen{width, height})
+				for _, l := range lines {
+					if len(l) >= width {
+						t.Errorf("%dx%d: %q is too long", width, height, l)
+					}
+				}
+				if len(lines) >= max(height, 3) {
+					t.Errorf("%dx%d: %d lines", width, height, len(lines))
 				}
 			}
-			if len(lines) >= max(height, 3) {
-				t.Errorf("%dx%d: %d lines", width, height, len(lines))
-			}
 		}
+	}
+}
+
+func approval(digest string) *workflows.Wait {
+	return &workflows.Wait{For: workflows.ForApproval, Digest: digest, Text: "approve " + digest + ", or roll back what is staged"}
+}
+
+func TestWhoeverWatchesIsToldOnceWhatIsWaitedForAndHowToDecide(t *testing.T) {
+	var out strings.Builder
+	p := newProgress(&out, notATerminal)
+	p.Starter = "TEMPORAL_ADDRESS=127.0.0.1:7233 starter"
+	waits := status(workflows.Waiting, "oos-01: observe=seen")
+	waits.Wait = approval("1a2b3c4d5e6f")
+	parked := status(workflows.Switching, "oos-01: observe=seen, set S2S certificate=failed")
+	parked.Report.Servers[0].Role = farm.OfficeRole
+	parked.Wait = &workflows.Wait{For: workflows.ForDecision, Text: "decide about each", Parked: []farm.Parked{
+		{Server: "oos-01", Step: farm.StepS2SName, Text: "access denied", Then: "then the rotation is rolled back"},
+	}}
+	for _, s := range []workflows.Status{waits, waits, parked, parked, status(workflows.Switching)} {
+		if err := p.Show(s, began.Add(3*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := `   3.0s  waiting
+   3.0s  oos-01  observe  seen
+   3.0s  waits for approval: approve 1a2b3c4d5e6f, or roll back what is staged
+         TEMPORAL_ADDRESS=127.0.0.1:7233 starter approve contoso 1a2b3c4d5e6f --reason WHY
+         TEMPORAL_ADDRESS=127.0.0.1:7233 starter rollback contoso --reason WHY
+         TEMPORAL_ADDRESS=127.0.0.1:7233 starter abort contoso --reason WHY
+   3.0s  switching
+   3.0s  oos-01  set S2S certificate  failed
+   3.0s  waits for decision: decide about each
+         set S2S certificate on oos-01: access denied; then the rotation is rolled back
+         TEMPORAL_ADDRESS=127.0.0.1:7233 starter retry contoso --reason WHY
+         TEMPORAL_ADDRESS=127.0.0.1:7233 starter skip contoso --server oos-01 --reason WHY
+         TEMPORAL_ADDRESS=127.0.0.1:7233 starter rollback contoso --reason WHY
+         TEMPORAL_ADDRESS=127.0.0.1:7233 starter abort contoso --reason WHY
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestATerminalShowsWhatIsWaitedForAboveTheServers(t *testing.T) {
+	d := &display{t: t, size: screen{width: 60, height: 24}}
+	p := newProgress(d, func() (screen, bool) { return d.size, true })
+	s := status(workflows.Waiting, "oos-01: observe=seen")
+	s.Wait = approval("1a2b3c4d5e6f")
+	if err := p.Show(s, began); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"contoso: waiting, 0.0s",
+		"  waits for approval: approve 1a2b3c4d5e6f, or roll back",
+		"  what is staged",
+		"  starter approve contoso 1a2b3c4d5e6f --reason WHY",
+		"  starter rollback contoso --reason WHY",
+		"  starter abort contoso --reason WHY",
+		"  oos-01  =             observe: seen",
+	}
+	if diff := cmp.Diff(want, d.lines); diff != "" {
+		t.Error(diff)
 	}
 }
 

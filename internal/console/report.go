@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -32,6 +33,7 @@ func Status(w io.Writer, s workflows.Status, now time.Time) error {
 	}
 	var p page
 	p.line("%s: %s, for %s now", s.Report.Farm, s.Phase, seconds(now.Sub(s.Report.StartedAt)))
+	p.wait(s)
 	p.body(s.Report, now)
 	return p.flush(w)
 }
@@ -44,15 +46,49 @@ func (p *page) body(r farm.Report, now time.Time) {
 	}
 	p.gap()
 	p.table(particulars(r, now)...)
+	p.decisions(r.Decisions)
 	p.findings(r.Findings)
 	if len(r.Servers) <= fewServers {
 		p.servers(r.Servers)
 	} else {
 		p.counts(r.Servers)
 	}
-	if r.Outcome == farm.Incomplete || r.Outcome == farm.Refused {
+	if remains(r.Outcome) {
 		p.remaining(r.Differences)
 	}
+}
+
+// remains says whether a rotation that ended so may have left differences.
+func remains(o farm.Outcome) bool {
+	return o == farm.Incomplete || o == farm.Refused || o == farm.LeftByDecision
+}
+
+// decisions lists who decided what, and why.
+func (p *page) decisions(all []farm.Decided) {
+	if len(all) == 0 {
+		return
+	}
+	p.gap()
+	p.line("decisions")
+	var rows [][]string
+	for _, d := range all {
+		rows = append(rows, []string{minute(d.At), decided(d.Decision), d.By + ": " + d.Reason})
+	}
+	p.table(rows...)
+}
+
+// decided says a decision in a few words.
+func decided(d farm.Decision) string {
+	text := string(d.Choice)
+	for _, about := range []string{d.Digest, d.Server} {
+		if about != "" {
+			text += " " + about
+		}
+	}
+	if d.Insist {
+		text += ", insisting"
+	}
+	return text
 }
 
 func particulars(r farm.Report, now time.Time) [][]string {
@@ -111,11 +147,11 @@ func (p *page) counts(all []farm.ServerReport) {
 	}
 	p.gap()
 	p.line("%s (-o json lists every step of each)", count(len(all), "server"))
-	rows := [][]string{{"STEP", "CHANGED", "ALREADY", "SEEN", "RUNNING", "FAILED"}}
-	for _, step := range farm.Steps() {
+	rows := [][]string{{"STEP", "CHANGED", "ALREADY", "SEEN", "SKIPPED", "RUNNING", "FAILED"}}
+	for _, step := range steps() {
 		if n := states[step]; n != nil {
 			row := []string{string(step)}
-			for _, state := range []farm.State{farm.Changed, farm.Unchanged, farm.Seen, farm.Running, farm.Failed} {
+			for _, state := range []farm.State{farm.Changed, farm.Unchanged, farm.Seen, farm.Skipped, farm.Running, farm.Failed} {
 				row = append(row, fmt.Sprint(n[state]))
 			}
 			rows = append(rows, row)
@@ -123,6 +159,12 @@ func (p *page) counts(all []farm.ServerReport) {
 	}
 	p.table(rows...)
 	p.servers(open)
+}
+
+// steps are all there are, in order: those of a rotation, of the way back and
+// of a retirement.
+func steps() []farm.Step {
+	return slices.Concat(farm.Steps(), farm.UndoSteps(), farm.RetireSteps())
 }
 
 // remaining lists what is not as desired.

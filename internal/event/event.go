@@ -6,6 +6,8 @@
 package event
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -64,4 +66,11 @@ func (e Expiry) String() string {
 		name += " in " + e.Vault
 	}
 	return fmt.Sprintf("%s of %.100s (event %.100s)", e.Kind, name, e.ID)
+}
+
+// Key is the same for every delivery of one event, whatever sender and ID look
+// like, and short enough to be remembered.
+func (e Expiry) Key() string {
+	sum := sha256.Sum256([]byte(e.Source + "\x00" + e.ID))
+	return hex.EncodeToString(sum[:16])
 }

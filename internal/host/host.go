@@ -37,9 +37,11 @@ const stopping = 20 * time.Second
 // poll is the pause between two looks at a server that is waited for.
 const poll = 2 * time.Second
 
-// Run runs a worker until ctx is done. It refuses to start when the namespace
-// lacks search attributes, because every workflow task would fail on them; the
-// error names the command that mends it.
+// Run runs a worker until ctx is done, and before that sees to the keepers:
+// each configured farm has one, and those of farms that are configured no more
+// are paused. It refuses to start when the namespace lacks search attributes,
+// because every workflow task would fail on them; the error names the command
+// that mends it.
 func Run(ctx context.Context, o Options) error {
 	if err := connect.CheckSearchAttributes(ctx, o.Client, o.Namespace, workflows.SearchAttributes()); err != nil {
 		return err
@@ -56,11 +58,16 @@ func Run(ctx context.Context, o Options) error {
 	defer remote.Close()
 
 	w := worker.New(o.Client, workflows.TaskQueue, worker.Options{WorkerStopTimeout: stopping})
+	w.RegisterWorkflow(workflows.KeepTrust)
 	w.RegisterWorkflow(workflows.RotateTrust)
+	w.RegisterWorkflow(workflows.RetireCertificate)
 	w.RegisterWorkflow(workflows.InspectTrust)
 	w.RegisterActivity(&activities.Activities{
-		Farms: farms{o.Config}, Certificates: certificates, Remote: remote, Now: time.Now, Poll: poll,
+		Farms: farms{o.Config}, Certificates: certificates, Remote: remote, Rotations: rotations{o.Client}, Now: time.Now, Poll: poll,
 	})
+	if err := tellKeepers(ctx, o.Client, o.Config); err != nil {
+		return err
+	}
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}

@@ -1,17 +1,19 @@
-// Package rotation asks Temporal for a farm's rotation, follows it, and reads
-// its report.
+// Package rotation talks to a farm's keeper and to what it has at work: it
+// asks, tells, decides, follows, and reads reports.
 //
 // It decides nothing about the farm, and needs a worker somewhere.
 package rotation
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -20,11 +22,11 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-// glance is the pause between two looks at a rotation that is followed: live
-// for a person, and no load.
+// glance is the pause between two looks at what is followed: live for a
+// person, and no load.
 const glance = 250 * time.Millisecond
 
-// Run is a rotation in Temporal, running or ended.
+// Run is one rotation, undo or retirement in Temporal, running or ended.
 type Run struct {
 	// Joined says that it ran already when it was asked for.
 	Joined bool
@@ -33,35 +35,18 @@ type Run struct {
 	run    client.WorkflowRun
 }
 
-// Start starts the rotation of a farm, or joins the one that runs: a farm has
-// one at a time, and whoever asks for a second gets the first.
-func Start(ctx context.Context, c client.Client, farmName, reason string) (*Run, error) {
-	options := client.StartWorkflowOptions{
-		ID: workflows.RotateID(farmName), TaskQueue: workflows.TaskQueue,
-		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		TypedSearchAttributes:                    temporal.NewSearchAttributes(workflows.FarmAttribute.ValueSet(farmName)),
-		// Temporal Cloud allows a summary 400 bytes.
-		StaticSummary: fmt.Sprintf("rotate %.50s: %.300s", farmName, reason),
-	}
-	run, err := c.ExecuteWorkflow(ctx, options, workflows.RotateTrust, workflows.RotateInput{Farm: farmName, Reason: reason})
-	var already *serviceerror.WorkflowExecutionAlreadyStarted
-	switch {
-	case errors.As(err, &already):
-		return &Run{Joined: true, client: c, run: c.GetWorkflow(ctx, options.ID, already.RunId)}, nil
-	case err != nil:
-		return nil, fmt.Errorf("start rotation of %s: %w", farmName, err)
-	}
-	return &Run{client: c, run: run}, nil
+// At returns a run that is known by its workflow ID and run ID.
+func At(ctx context.Context, c client.Client, id, runID string) *Run {
+	return &Run{client: c, run: c.GetWorkflow(ctx, id, runID)}
 }
 
-// ID is the workflow ID, RunID the run ID.
+// ID is the workflow ID.
 func (r *Run) ID() string { return r.run.GetID() }
 
 // RunID is Temporal's name for this one run.
 func (r *Run) RunID() string { return r.run.GetRunID() }
 
-// Status asks how far the rotation is. It needs a worker to answer.
+// Status asks how far it is. It needs a worker to answer.
 func (r *Run) Status(ctx context.Context) (s workflows.Status, err error) {
 	answer, err := r.client.QueryWorkflow(ctx, r.ID(), r.RunID(), workflows.StatusQuery)
 	if err != nil {
@@ -70,8 +55,44 @@ func (r *Run) Status(ctx context.Context) (s workflows.Status, err error) {
 	return s, answer.Get(&s)
 }
 
-// Report waits until the rotation ends and returns its report. A rotation that
-// was refused or is incomplete left one too; an error means that there is none.
+// RefusedError says that a wish or a decision makes no sense now. It left
+// nothing behind.
+type RefusedError struct {
+	// Reason is the workflow's own: what is in the way, and what to do.
+	Reason string
+}
+
+// Error is the reason.
+func (e *RefusedError) Error() string { return e.Reason }
+
+// Decide takes a person's decision to it, and returns once it is taken. A
+// decision that comes at the wrong moment ends with a [*RefusedError].
+func (r *Run) Decide(ctx context.Context, d farm.Decision) error {
+	handle, err := r.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		UpdateID: rand.Text(), WorkflowID: r.ID(), RunID: r.RunID(),
+		UpdateName: workflows.DecideUpdate, Args: []any{d}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err == nil {
+		err = handle.Get(ctx, nil)
+	}
+	return refusal(string(d.Choice)+" "+r.ID(), err)
+}
+
+// refusal tells a workflow's own no from everything else that can go wrong.
+func refusal(what string, err error) error {
+	var application *temporal.ApplicationError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &application):
+		return &RefusedError{Reason: application.Message()}
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// Report waits until it ends and returns its report. One that was refused, is
+// incomplete or was cancelled left a report too; an error means that there is
+// none.
 func (r *Run) Report(ctx context.Context) (farm.Report, error) {
 	var report farm.Report
 	err := r.run.Get(ctx, &report)
@@ -82,7 +103,8 @@ func (r *Run) Report(ctx context.Context) (farm.Report, error) {
 	var cancelled *temporal.CanceledError
 	var details interface{ Details(d ...any) error }
 	switch {
-	case errors.As(err, &application) && (application.Type() == workflows.RefusedError || application.Type() == workflows.IncompleteError):
+	case errors.As(err, &application) && application.HasDetails() &&
+		(application.Type() == workflows.RefusedError || application.Type() == workflows.IncompleteError):
 		details = application
 	case errors.As(err, &cancelled) && cancelled.HasDetails():
 		details = cancelled
@@ -92,8 +114,7 @@ func (r *Run) Report(ctx context.Context) (farm.Report, error) {
 	return report, details.Details(&report)
 }
 
-// Follow shows the rotation until it ends or ctx does, and returns as
-// [Run.Report] does.
+// Follow shows it until it ends or ctx does, and returns as [Run.Report] does.
 func (r *Run) Follow(ctx context.Context, progress *console.Progress) (farm.Report, error) {
 	watching, ended := context.WithCancel(ctx)
 	defer ended()
@@ -108,18 +129,39 @@ func (r *Run) Follow(ctx context.Context, progress *console.Progress) (farm.Repo
 		ends <- end{report, err}
 	}()
 	// A question that no worker answers now is asked again: what counts is
-	// how the rotation ends.
+	// how it ends.
 	_, err := progress.Follow(watching, glance, func(ctx context.Context) (workflows.Status, bool, error) {
 		s, err := r.Status(ctx)
 		return s, err == nil, nil
 	})
+	if err != nil {
+		return farm.Report{}, errors.Join(err, progress.Close())
+	}
 	e := <-ends
-	if err == nil && e.err == nil {
+	if e.err == nil {
 		// What happened since the last look.
-		err = progress.Show(workflows.Status{Phase: workflows.Done, Report: e.report}, time.Now())
+		err = progress.Show(workflows.Status{Phase: workflows.Done, Report: e.report}, console.Ended(e.report))
 	}
 	if err := errors.Join(err, progress.Close()); err != nil {
 		return farm.Report{}, err
 	}
 	return e.report, e.err
+}
+
+// newest describes the running or last run of a workflow; nil where there is
+// none.
+func newest(ctx context.Context, c client.Client, id string) (*workflowpb.WorkflowExecutionInfo, error) {
+	described, err := c.DescribeWorkflowExecution(ctx, id, "")
+	var notFound *serviceerror.NotFound
+	switch {
+	case errors.As(err, &notFound):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("look for %s: %w", id, err)
+	}
+	return described.WorkflowExecutionInfo, nil
+}
+
+func runs(e *workflowpb.WorkflowExecutionInfo) bool {
+	return e != nil && e.Status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
 }

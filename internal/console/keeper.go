@@ -1,0 +1,106 @@
+package console
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/farmtrust/farmtrust/workflows"
+)
+
+// KeeperPage is a farm's page for programs: what its keeper knows, without
+// the content of the journal and the events of the past.
+type KeeperPage struct {
+	workflows.Keeping
+
+	// State is what the keeper does, in a word or two.
+	State       string `json:"state"`
+	NeedsPerson bool   `json:"needsPerson"`
+	// CanBeUndone says that there is a rotation to undo.
+	CanBeUndone bool `json:"canBeUndone"`
+	// NextLook is zero while it does not look by itself.
+	NextLook time.Time `json:"nextLook,omitzero"`
+}
+
+// PageOf returns the page of a farm.
+func PageOf(k workflows.Keeping) KeeperPage {
+	state, person := k.Summary()
+	page := KeeperPage{Keeping: k, State: state, NeedsPerson: person, CanBeUndone: k.Journal != nil}
+	if k.Paused == "" && k.Work == nil && !k.LookedAt.IsZero() {
+		page.NextLook = k.LookedAt.Add(k.LookEvery)
+	}
+	page.Journal, page.Heard = nil, nil
+	return page
+}
+
+// Keeper writes a farm's page: until when the trust holds, what its keeper
+// waits for, and what a person should do.
+func Keeper(w io.Writer, k workflows.Keeping, now time.Time) error {
+	var p page
+	page := PageOf(k)
+	head := page.State
+	if page.NeedsPerson {
+		head += ", a person is needed"
+	}
+	p.line("%s: %s", k.Farm, head)
+	p.gap()
+	p.table(kept(k, page, now)...)
+	return p.flush(w)
+}
+
+func kept(k workflows.Keeping, page KeeperPage, now time.Time) [][]string {
+	var rows [][]string
+	row := func(name, format string, args ...any) {
+		rows = append(rows, []string{name, fmt.Sprintf(format, args...)})
+	}
+	if k.Paused != "" {
+		row("paused", "%s", k.Paused)
+	}
+	switch c := k.Current; {
+	case c.Thumbprint == "":
+	case c.NotAfter.After(now):
+		row("trusted until", "%s, %s", minute(c.NotAfter), daysLeft(c.NotAfter, now))
+	default:
+		row("not trusted", "%s: put a newer certificate into the source, then rotate", daysLeft(c.NotAfter, now))
+		row("to rotate", "%s rotate %s", starter, k.Farm)
+	}
+	if c := k.Current; c.Thumbprint != "" {
+		row("certificate", "%s", certificate(c.Thumbprint, c.FriendlyName, c.NotAfter))
+	}
+	if k.LookedAt.IsZero() {
+		row("last look", "none yet")
+	} else {
+		row("last look", "%s: %s", minute(k.LookedAt), k.Next.Why)
+	}
+	if !page.NextLook.IsZero() {
+		row("next look", "%s", minute(page.NextLook))
+	}
+	if k.Work != nil {
+		row("at work", "%s since %s: %s", k.Work.WorkflowID, minute(k.Work.Since), k.Work.Reason)
+	}
+	if k.Last.Outcome != "" || k.Last.Statement != "" {
+		row("last work", "%s: %s: %s", minute(k.Last.At), known(string(k.Last.Outcome)), k.Last.Statement)
+	}
+	if k.Hold != "" {
+		row("held", "%s; until it is released, nothing is done by itself", k.Hold)
+		row("to release", "%s release %s --reason WHY", starter, k.Farm)
+	}
+	if k.Journal != nil && k.Work == nil {
+		row("can be undone", "back to %s", previousOf(k))
+		row("to undo", "%s undo %s --reason WHY", starter, k.Farm)
+	}
+	if k.Retires() {
+		row("soaks", "until %s; then the old certificate %s is retired", minute(k.SoakUntil), k.Journal.Previous.Thumbprint.Short())
+	}
+	if n := len(k.Asked); n > 0 {
+		row("events kept", "%d, judged when the work at hand has ended", n)
+	}
+	return rows
+}
+
+func previousOf(k workflows.Keeping) string {
+	if t := k.Journal.Previous.Thumbprint; t != "" {
+		return t.Short()
+	}
+	return "nothing set up"
+}

@@ -1,0 +1,164 @@
+package rotation
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/farmtrust/farmtrust/workflows"
+)
+
+// Keeper is the keeper of a farm, as people and programs talk to it.
+type Keeper struct {
+	client client.Client
+	farm   string
+}
+
+// KeeperOf returns the keeper of a farm, whether or not it runs.
+func KeeperOf(c client.Client, farmName string) Keeper { return Keeper{client: c, farm: farmName} }
+
+// ErrNoKeeper says that no keeper runs for the farm: no worker that is
+// configured for it has started yet.
+var ErrNoKeeper = errors.New("no keeper runs for the farm: start a worker that is configured for it")
+
+// Knows asks the keeper what it knows. It needs a worker to answer.
+func (k Keeper) Knows(ctx context.Context) (known workflows.Keeping, err error) {
+	answer, err := k.client.QueryWorkflowWithOptions(ctx, &client.QueryWorkflowWithOptionsRequest{
+		WorkflowID: workflows.KeepID(k.farm), QueryType: workflows.KeepingQuery,
+		// One that was terminated would answer from its grave.
+		QueryRejectCondition: enumspb.QUERY_REJECT_CONDITION_NOT_OPEN,
+	})
+	var notFound *serviceerror.NotFound
+	switch {
+	case errors.As(err, &notFound), err == nil && answer.QueryRejected != nil:
+		return known, ErrNoKeeper
+	case err != nil:
+		return known, fmt.Errorf("ask %s what it knows: %w", workflows.KeepID(k.farm), err)
+	}
+	return known, answer.QueryResult.Get(&known)
+}
+
+// The policy of a keeper that is started here, until its first look tells it
+// the farm's own.
+const (
+	firstLookEvery = 6 * time.Hour
+	firstSoak      = 14 * 24 * time.Hour
+)
+
+// options and input start a keeper that does not run.
+func (k Keeper) options() client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{
+		ID: workflows.KeepID(k.farm), TaskQueue: workflows.TaskQueue,
+		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		TypedSearchAttributes:    temporal.NewSearchAttributes(workflows.FarmAttribute.ValueSet(k.farm)),
+		// Temporal Cloud allows a summary 400 bytes.
+		StaticSummary: fmt.Sprintf("keep the trust of %.300s", k.farm),
+	}
+}
+
+func (k Keeper) input() workflows.Keeping {
+	return workflows.Keeping{Farm: k.farm, LookEvery: firstLookEvery, Soak: firstSoak}
+}
+
+// Wish asks the keeper for what a person wishes, starts the keeper if it does
+// not run, and returns what it has at work for it; nil after a release, which
+// needs no work. It returns once that has begun: a keeper that looks at its
+// farm just now finishes that first.
+//
+// A wish that makes no sense now ends with a [*RefusedError]. But a farm has
+// one rotation at a time, and whoever asks for a second gets the first.
+func (k Keeper) Wish(ctx context.Context, w workflows.Wish) (*Run, error) {
+	id, err := k.ask(ctx, w)
+	var refused *RefusedError
+	if errors.As(err, &refused) && w.For == workflows.ToRotate && !w.Compromised {
+		return k.join(ctx, refused)
+	}
+	if err != nil || id == "" {
+		return nil, err
+	}
+	begun, err := newest(ctx, k.client, id)
+	if err != nil || begun == nil {
+		return nil, errors.Join(fmt.Errorf("%s was begun, but is not to be found", id), err)
+	}
+	run := k.run(ctx, begun)
+	// One that somebody started by hand keeps the keeper from starting its own.
+	run.Joined = begun.GetParentExecution().GetWorkflowId() != workflows.KeepID(k.farm)
+	if run.Joined && (w.For != workflows.ToRotate || w.Compromised) {
+		return nil, &RefusedError{Reason: fmt.Sprintf("%s: %s was started without the keeper, and is at work: let it end first", w.For, id)}
+	}
+	return run, nil
+}
+
+func (k Keeper) run(ctx context.Context, e *workflowpb.WorkflowExecutionInfo) *Run {
+	return At(ctx, k.client, e.Execution.WorkflowId, e.Execution.RunId)
+}
+
+// ask returns the ID of the workflow that fulfils the wish.
+func (k Keeper) ask(ctx context.Context, w workflows.Wish) (id string, err error) {
+	handle, err := k.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
+		StartWorkflowOperation: k.client.NewWithStartWorkflowOperation(k.options(), workflows.KeepTrust, k.input()),
+		UpdateOptions: client.UpdateWorkflowOptions{
+			UpdateID: rand.Text(), WorkflowID: workflows.KeepID(k.farm),
+			UpdateName: workflows.WishUpdate, Args: []any{w}, WaitForStage: client.WorkflowUpdateStageCompleted,
+		},
+	})
+	if err == nil {
+		err = handle.Get(ctx, &id)
+	}
+	return id, refusal(fmt.Sprintf("ask %s to %s", workflows.KeepID(k.farm), w.For), err)
+}
+
+// join attaches to the rotation because of which a wish was refused. When that
+// is something else, the refusal stands.
+func (k Keeper) join(ctx context.Context, refused *RefusedError) (*Run, error) {
+	for {
+		known, err := k.Knows(ctx)
+		switch {
+		case err != nil:
+			return nil, err
+		case known.Work != nil && known.Work.WorkflowID == workflows.RotateID(k.farm):
+			run := At(ctx, k.client, known.Work.WorkflowID, "")
+			run.Joined = true
+			return run, nil
+		case known.Wish == nil || known.Wish.For != workflows.ToRotate:
+			return nil, refused
+		}
+		// Somebody wished the same a moment ago, and it is not begun yet.
+		if err := pause(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(glance):
+		return nil
+	}
+}
+
+// AtWork returns what runs for the farm now, a rotation, an undo or a
+// retirement, whoever started it; nil when nothing does.
+func (k Keeper) AtWork(ctx context.Context) (*Run, error) {
+	for _, id := range []string{workflows.RotateID(k.farm), workflows.RetireID(k.farm)} {
+		e, err := newest(ctx, k.client, id)
+		if err != nil {
+			return nil, err
+		}
+		if runs(e) {
+			return k.run(ctx, e), nil
+		}
+	}
+	return nil, nil
+}
