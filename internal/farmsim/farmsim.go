@@ -21,6 +21,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 	"github.com/farmtrust/farmtrust/internal/farmsim/wsman"
+	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
 // Options describe a simulated farm. Only Dir is required.
@@ -60,8 +61,20 @@ type Options struct {
 	Latency map[string]time.Duration
 	// Policy decides what public sources leave open.
 	Policy model.Policy
+	// Witness sees what reaches the servers.
+	Witness Witness
 	// WithoutWire starts no endpoints: calls go through [Sim.Runner] only.
 	WithoutWire bool
+}
+
+// Witness is told what reaches the servers, as a log on them could hold it;
+// fields may be nil. It is called from many goroutines at once.
+type Witness struct {
+	// CommandLine is a command that a shell was asked to run, whole.
+	CommandLine func(host, line string)
+	// Acted is a script that ran to its end, with its result; nil when the
+	// script said no. Whether the caller got the answer is another matter.
+	Acted func(host string, call powershell.Envelope, result any)
 }
 
 // Shell is what a call runs in on a server. The zero value is a 64-bit
