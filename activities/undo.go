@@ -56,7 +56,7 @@ func (a *Activities) PutIssuerBack(ctx context.Context, in IssuerBackInput) (Ste
 		}
 		params.Permissions = append(params.Permissions, was)
 	}
-	done, err := run(ctx, a.Remote, t, params)
+	done, err := run(ctx, a.onFarm(sp), t, params)
 	switch {
 	case err != nil:
 		return StepResult{}, err
@@ -138,7 +138,7 @@ type RootsBackInput struct {
 
 // RemoveRootAuthorities removes the root authorities that the rotation added.
 func (a *Activities) RemoveRootAuthorities(ctx context.Context, in RootsBackInput) (StepResult, error) {
-	t, _, err := a.frontEnd(in.Farm, in.Host)
+	t, sp, err := a.frontEnd(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
@@ -146,10 +146,10 @@ func (a *Activities) RemoveRootAuthorities(ctx context.Context, in RootsBackInpu
 		return already("none was added"), nil
 	}
 	var params powershell.RemoveRootAuthority
-	for _, t := range in.Added {
-		params.Thumbprints = append(params.Thumbprints, string(t))
+	for _, added := range in.Added {
+		params.Thumbprints = append(params.Thumbprints, string(added))
 	}
-	done, err := run(ctx, a.Remote, t, params)
+	done, err := run(ctx, a.onFarm(sp), t, params)
 	switch {
 	case err != nil:
 		return StepResult{}, err

@@ -16,7 +16,7 @@ import (
 // The SharePoint task is a scheduled task on a front end whose sessions cannot
 // reach SQL Server. An administrator registers it under an account that can.
 // Its one fixed script holds the texts of these scripts, and runs nothing else.
-var taskVerbs = []string{"Add-RootAuthority", "Get-SharePointFarm", "Set-TrustedIssuer"}
+var taskVerbs = []string{"Add-RootAuthority", "Get-SharePointFarm", "Remove-RootAuthority", "Restore-TrustedIssuer", "Set-TrustedIssuer"}
 
 // TaskVerbs lists the scripts that the SharePoint task runs, sorted.
 func TaskVerbs() []string { return slices.Clone(taskVerbs) }

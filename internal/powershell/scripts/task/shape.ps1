@@ -16,6 +16,11 @@ $FarmTrustShapes = @{
     'Get-SharePointFarm' = @{ Sites = 'Site*'; RegisteredNames = 'Issuer*'; Names = 'Name*' }
     'Set-TrustedIssuer' = @{ Name = 'Name'; RegisteredName = 'Issuer'; Certificate = 'Certificate'; Sites = 'Site*' }
     'Add-RootAuthority' = @{ Authorities = 'Authority*' }
+    'Remove-RootAuthority' = @{ Thumbprints = 'Thumbprint*' }
+    'Restore-TrustedIssuer' = @{
+        RegisteredName = 'Issuer'; Ours = 'Thumbprint'; Previous = 'Previous'; Description = 'Description'; Permissions = 'Permission*'
+    }
+    'Permission' = @{ Site = 'Site'; Right = 'Right'; AppOnly = 'Switch' }
     'Authority' = @{ Name = 'Name'; Certificate = 'Certificate' }
 }
 
@@ -41,11 +46,18 @@ function Test-Value {
         Assert-Shape -Name $Kind -Value $Value
         return $true
     }
+    if ($Kind -eq 'Switch') { return $Value -is [bool] }
     if ($Value -isnot [string]) { return $false }
     # \z, since $ also matches before a last line feed.
     if ($Kind -eq 'Issuer') { return $FarmTrustIssuers -ccontains $Value }
     if ($Kind -eq 'Name') { return $Value -cmatch '\A[^\x00-\x1f\x7f]{1,256}\z' }
     if ($Kind -eq 'Site') { return $Value -cmatch '\Ahttps?://[^\x00-\x20\x7f"<>\\]{1,2000}\z' }
+    if ($Kind -eq 'Thumbprint') { return $Value -cmatch '\A[0-9A-F]{40}\z' }
+    if ($Kind -eq 'Right') { return '', 'Read', 'Write', 'Manage', 'FullControl' -ccontains $Value }
+    if ($Kind -eq 'Description') { return $Value -cmatch '\A[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]{0,4096}\z' }
+    # There was no issuer before.
+    if ($Kind -eq 'Previous' -and $Value -eq '') { return $true }
+    if ($Kind -eq 'Previous') { return Test-EncodedCertificate -Text $Value }
     if ($Kind -eq 'Certificate') { return Test-EncodedCertificate -Text $Value }
     return $false
 }
