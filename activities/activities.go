@@ -186,6 +186,14 @@ func (a *Activities) frontEnd(name, host string) (powershell.Target, farm.ShareP
 	return powershell.Target{}, farm.SharePoint{}, refuse(UnknownServer, "SharePoint front end %s of farm %s is not in the worker's configuration", host, name)
 }
 
+// onFarm is what runs SharePoint cmdlets on a farm's front end.
+func (a *Activities) onFarm(sp farm.SharePoint) powershell.Runner {
+	if sp.RunAs == farm.Task {
+		return powershell.ByTask(a.Remote)
+	}
+	return a.Remote
+}
+
 func (a *Activities) sharePointServer(name, host string) (powershell.Target, error) {
 	f, _ := a.Farms.Farm(name)
 	for _, sp := range f.SharePoint {

@@ -85,6 +85,7 @@ var verdicts = map[powershell.Kind]verdict{
 var passing = map[string]bool{
 	powershell.IisResetFailed:   true,
 	powershell.ProofUnavailable: true,
+	powershell.TaskTimeout:      true,
 }
 
 // verdictOn judges a script's own "no". What our scripts refuse stays refused

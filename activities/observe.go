@@ -63,7 +63,7 @@ func (a *Activities) ObserveSharePoint(ctx context.Context, in ServerInput) (far
 		params.RegisteredNames = append(params.RegisteredNames, i.RegisteredName)
 		params.Names = append(params.Names, sp.IssuerDisplayName(i))
 	}
-	seen, err := run(ctx, a.Remote, t, params)
+	seen, err := run(ctx, a.onFarm(sp), t, params)
 	if err != nil {
 		return farm.SharePointFarm{}, err
 	}

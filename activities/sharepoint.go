@@ -22,7 +22,7 @@ func (a *Activities) TrustRootAuthorities(ctx context.Context, in ServerInput) (
 	for _, c := range in.Target.RootAuthorities() {
 		params.Authorities = append(params.Authorities, powershell.RootAuthorityCertificate{Name: sp.RootAuthorityName(c), Certificate: c.DER})
 	}
-	done, err := run(ctx, a.Remote, t, params)
+	done, err := run(ctx, a.onFarm(sp), t, params)
 	switch {
 	case err != nil:
 		return StepResult{}, err
@@ -50,7 +50,7 @@ func (a *Activities) TrustIssuer(ctx context.Context, in TrustIssuerInput) (Step
 	if !ok {
 		return StepResult{}, refuse(UnknownIssuer, "%q is none of the two registered issuer names of the procedure", in.Issuer)
 	}
-	done, err := run(ctx, a.Remote, t, powershell.SetTrustedIssuer{
+	done, err := run(ctx, a.onFarm(sp), t, powershell.SetTrustedIssuer{
 		Name: sp.IssuerDisplayName(issuer), RegisteredName: issuer.RegisteredName, Certificate: in.Target.DER, Sites: sp.Sites,
 	})
 	switch {

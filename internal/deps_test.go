@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"internal/farmsim/wsman":       {},
 	"internal/farmsim/fault":       {},
 	"internal/farmsim/admin":       {"internal/farmsim/model", "internal/farmsim/fault", "internal/farmsim/wsman", "internal/farm", "internal/powershell"},
-	"internal/farmsim/cmd/farmsim": {"internal/farmsim", "internal/farmsim/model", "internal/farmsim/admin"},
+	"internal/farmsim/cmd/farmsim": {"internal/farm", "internal/farmsim", "internal/farmsim/model", "internal/farmsim/admin"},
 }
 
 // mustNotReach are packages that must not be linked in, even indirectly.

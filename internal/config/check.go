@@ -13,6 +13,7 @@ type role int
 
 const (
 	officeMachine role = iota
+	// frontEndServer runs SharePoint cmdlets as the connected account.
 	frontEndServer
 	sharePointServer
 )
@@ -84,7 +85,7 @@ func (r *reader) checkConnection(p placement, connections map[string]Connection)
 		r.problem(p.at, nearest(p.Connection, slices.Sorted(maps.Keys(connections)), "the connections"),
 			"the connection %s of %s is not defined", p.Connection, p.Host)
 	case p.role == frontEndServer && connection.Auth == Basic:
-		r.problem(p.at, "use a connection with auth: ntlm",
+		r.problem(p.at, "use a connection with auth: ntlm, or runAs: task",
 			"basic takes local accounts only, and those cannot run SharePoint cmdlets against SQL Server")
 	}
 }

@@ -52,7 +52,7 @@ const everything = `farms:
         sites: [https://portal.contoso.com, http://old.contoso.com:8080/sites/a]
         issuerName: Online
         runAs: direct
-      - {frontEnd: {host: sp-11, connection: sharepoint}, sites: [https://team.contoso.com]}
+      - {frontEnd: {host: sp-11, connection: office}, sites: [https://team.contoso.com], runAs: task}
     certificate:
       name: Online S2S
       source: {selfSigned: {path: /var/lib/pfx, password: file:/run/pfx, subject: Online, validFor: 90d}}
@@ -103,7 +103,7 @@ func TestEveryKeyCounts(t *testing.T) {
 	path := file(t, everything)
 	off, on := false, true
 	frontEnd := farm.Server{Host: "sp-01.contoso.com", Address: "10.0.1.1:5986", Connection: "sharepoint"}
-	second := farm.Server{Host: "sp-11", Connection: "sharepoint"}
+	second := farm.Server{Host: "sp-11", Connection: "office"} // basic is enough to start the task
 	want := farm.Farm{
 		Name: "contoso",
 		Office: farm.Office{
@@ -123,7 +123,7 @@ func TestEveryKeyCounts(t *testing.T) {
 				Sites:      []string{"https://portal.contoso.com", "http://old.contoso.com:8080/sites/a"},
 				IssuerName: "Online", RunAs: farm.Direct,
 			},
-			{FrontEnd: second, Servers: []farm.Server{second}, Sites: []string{"https://team.contoso.com"}, IssuerName: "OOS", RunAs: farm.Direct},
+			{FrontEnd: second, Servers: []farm.Server{second}, Sites: []string{"https://team.contoso.com"}, IssuerName: "OOS", RunAs: farm.Task},
 		},
 		Certificate: farm.CertificatePolicy{
 			Name: "Online S2S", LeadTime: (14*24 + 12) * time.Hour, Exportable: true,

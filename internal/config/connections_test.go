@@ -18,7 +18,7 @@ func TestEachMistakeOfReachingServersIsNamedWithItsPlaceAndRemedy(t *testing.T) 
 		},
 		"SharePoint cmdlets over basic": {
 			"auth: ntlm", "auth: basic",
-			"5: farms[0].sharePoint[0].frontEnd: basic takes local accounts only, and those cannot run SharePoint cmdlets against SQL Server: use a connection with auth: ntlm",
+			"5: farms[0].sharePoint[0].frontEnd: basic takes local accounts only, and those cannot run SharePoint cmdlets against SQL Server: use a connection with auth: ntlm, or runAs: task",
 		},
 		"connection not defined": {
 			"servers: [oos-01], connection: main", "servers: [oos-01], connection: mian",

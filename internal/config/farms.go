@@ -189,13 +189,18 @@ func (r *reader) sharePoint(n node) farm.SharePoint {
 		}},
 		"issuerName": {read: func(n node) { sp.IssuerName, _ = r.name(n, maxName-len(longestProduct)) }},
 		"runAs": {read: func(n node) {
-			sp.RunAs = choice(r, n, []farm.RunAs{farm.Direct}, map[string]string{"task": "use direct: SQL Server on the front end, or delegation in place"})
+			sp.RunAs = choice(r, n, []farm.RunAs{farm.Direct, farm.Task}, nil)
 		}},
 	})
 	if frontEnd.Node == nil {
 		return sp
 	}
-	sp.FrontEnd = r.place(frontEnd, orConnection(sp.FrontEnd, connection), frontEndServer)
+	role := frontEndServer
+	if sp.RunAs == farm.Task {
+		// A local account may start the task, which reaches SQL Server as another.
+		role = sharePointServer
+	}
+	sp.FrontEnd = r.place(frontEnd, orConnection(sp.FrontEnd, connection), role)
 	sp.Servers = r.withFrontEnd(sp, connection, places)
 	return sp
 }

@@ -137,9 +137,9 @@ func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 			"[https://portal.contoso.com]", "[https://portal.contoso.com, https://Portal.contoso.com/]",
 			"5: farms[0].sharePoint[0].sites[1]: https://Portal.contoso.com/ is listed twice: name each site once",
 		},
-		"runAs task": {
-			"frontEnd: sp-01", "frontEnd: sp-01, runAs: task",
-			"5: farms[0].sharePoint[0].runAs: task is not supported in this version: use direct: SQL Server on the front end, or delegation in place",
+		"runAs of another kind": {
+			"frontEnd: sp-01", "frontEnd: sp-01, runAs: system",
+			`5: farms[0].sharePoint[0].runAs: unknown word "system": the choices are direct, task`,
 		},
 		"export to a network path": {
 			"[oos-01]", `[oos-01], exportTo: '\\server\share\s2s.cer'`,

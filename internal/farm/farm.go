@@ -82,6 +82,9 @@ const (
 	// Direct runs them as the connected account: delegation is in place, or
 	// SQL Server is on the front end itself.
 	Direct RunAs = "direct"
+	// Task has a scheduled task run them, which an administrator registered
+	// beforehand under an account that reaches SQL Server.
+	Task RunAs = "task"
 )
 
 // CertificatePolicy says what certificate the farm should have and when it

@@ -7,6 +7,7 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
 // version is a version of SharePoint: its build, and a Windows it runs on.
@@ -74,8 +75,23 @@ func (s *Sim) buildWorld() error {
 		if err := s.World.NewSharePointFarm(sp, s.authority.root.Raw); err != nil {
 			return err
 		}
+		if s.options.RunAs == farm.Task {
+			if err := s.InstallSharePointTask(sp.Servers[0], powershell.TaskScript()); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+// InstallSharePointTask installs the task that runs SharePoint cmdlets on a
+// front end, with the text of its script.
+func (s *Sim) InstallSharePointTask(host, script string) error {
+	session, err := s.World.LogOn(host, model.Logon{User: account, Auth: model.NTLM})
+	if err != nil {
+		return err
+	}
+	return session.InstallSharePointTask(`CONTOSO\farmtrust-sp$`, script)
 }
 
 func (s *Sim) addServer(host string, build int, auth model.Auth) error {

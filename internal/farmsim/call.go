@@ -64,6 +64,12 @@ func (s *Sim) act(session *model.Session, host string, e powershell.Envelope) ([
 	}
 	result, err := session.RunScript(e.Name, e.Params, e.Secrets)
 	var refused *powershell.ScriptError
+	if see := s.options.Witness.Acted; see != nil && (err == nil || errors.As(err, &refused)) {
+		if err != nil {
+			result = nil
+		}
+		see(host, e, result)
+	}
 	switch {
 	case errors.As(err, &refused):
 		return powershell.AnswerError(e.Nonce, *refused)

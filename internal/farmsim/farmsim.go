@@ -17,9 +17,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 	"github.com/farmtrust/farmtrust/internal/farmsim/wsman"
+	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
 // Options describe a simulated farm. Only Dir is required.
@@ -47,6 +49,9 @@ type Options struct {
 	Trusting bool
 	// RemoteSQL puts SharePoint's databases where sessions cannot reach them.
 	RemoteSQL bool
+	// RunAs is how SharePoint cmdlets are run, empty means farm.Direct. With
+	// farm.Task the task is installed on every front end.
+	RunAs farm.RunAs
 	// Skew is how far the clocks of servers are ahead, by host.
 	Skew map[string]time.Duration
 	// Shells are servers whose remote shell is not as it should be, by host.
@@ -56,8 +61,20 @@ type Options struct {
 	Latency map[string]time.Duration
 	// Policy decides what public sources leave open.
 	Policy model.Policy
+	// Witness sees what reaches the servers.
+	Witness Witness
 	// WithoutWire starts no endpoints: calls go through [Sim.Runner] only.
 	WithoutWire bool
+}
+
+// Witness is told what reaches the servers, as a log on them could hold it;
+// fields may be nil. It is called from many goroutines at once.
+type Witness struct {
+	// CommandLine is a command that a shell was asked to run, whole.
+	CommandLine func(host, line string)
+	// Acted is a script that ran to its end, with its result; nil when the
+	// script said no. Whether the caller got the answer is another matter.
+	Acted func(host string, call powershell.Envelope, result any)
 }
 
 // Shell is what a call runs in on a server. The zero value is a 64-bit
@@ -81,6 +98,7 @@ func (o Options) withDefaults() Options {
 	o.SharePointServers = cmp.Or(o.SharePointServers, 2)
 	o.SharePoint = cmp.Or(o.SharePoint, "2016")
 	o.Auth = cmp.Or(o.Auth, model.NTLM)
+	o.RunAs = cmp.Or(o.RunAs, farm.Direct)
 	if len(o.OfficeBuilds) == 0 {
 		o.OfficeBuilds = []int{14393, 17763}
 	}
@@ -110,6 +128,9 @@ func (o Options) Check() error {
 	}
 	if o.Auth != model.Basic && o.Auth != model.NTLM {
 		wrong = append(wrong, fmt.Errorf("authentication %q is neither basic nor ntlm", o.Auth))
+	}
+	if o.RunAs != farm.Direct && o.RunAs != farm.Task {
+		wrong = append(wrong, fmt.Errorf("running SharePoint cmdlets %q is neither direct nor task", o.RunAs))
 	}
 	if o.Dir == "" {
 		wrong = append(wrong, errors.New("no folder is given"))

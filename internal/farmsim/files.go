@@ -84,7 +84,7 @@ func (s *Sim) configuration() ([]byte, error) {
 		front, _ := s.server(sp.Servers[0])
 		one := object{
 			"frontEnd": front.place(), "connection": "sharepoint", "sites": sp.Sites, "issuerName": "OOS",
-			"runAs": string(farm.Direct),
+			"runAs": string(s.options.RunAs),
 		}
 		var servers []object
 		for _, host := range sp.Servers {

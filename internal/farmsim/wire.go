@@ -52,6 +52,9 @@ func (s *server) start(a *authority) error {
 // and two commands with which other clients can try the connection.
 func (s *server) Run(ctx context.Context, c wsman.Command) (wsman.Result, error) {
 	text := strings.TrimSpace(c.Text())
+	if see := s.sim.options.Witness.CommandLine; see != nil {
+		see(s.host, text)
+	}
 	name, rest, _ := strings.Cut(text, " ")
 	switch {
 	case text == powershell.CommandLine():

@@ -46,10 +46,14 @@ func Answer(nonce string, result any) ([]byte, error) {
 // AnswerError returns what a script prints that fails with e, for servers
 // that are simulated. Server and Script of e do not travel.
 func AnswerError(nonce string, e ScriptError) ([]byte, error) {
-	return answerLine(nonce, answer{Error: &answerError{
+	return answerLine(nonce, answer{Error: e.answer()})
+}
+
+func (e *ScriptError) answer() *answerError {
+	return &answerError{
 		ID: e.ID, Message: e.Message, Category: e.Category,
 		Exception: e.Exception, HResult: e.HResult, Line: e.Line,
-	}})
+	}
 }
 
 func answerLine(nonce string, a answer) ([]byte, error) {
@@ -78,14 +82,22 @@ func ReadAnswer(server, script, nonce string, stdout, stderr []byte, exit int, r
 	if found == nil {
 		return noAnswer(server, script, stdout, stderr, exit)
 	}
-	if e := found.Error; e != nil {
+	return found.into(server, script, result)
+}
+
+// into decodes an answer's result, or returns its error.
+func (a answer) into(server, script string, result any) error {
+	if (a.Result == nil) == (a.Error == nil) {
+		return &TransportError{Server: server, Kind: Garbled, Err: fmt.Errorf("%s: answer is not one of result and error", script)}
+	}
+	if e := a.Error; e != nil {
 		return &ScriptError{
 			Server: server, Script: script, ID: e.ID, Message: e.Message, Category: e.Category,
 			Exception: e.Exception, HResult: e.HResult, Line: e.Line,
 		}
 	}
-	if err := decodeStrict(found.Result, result); err != nil {
-		return garbled(fmt.Errorf("%s: decode result: %w", script, err))
+	if err := decodeStrict(a.Result, result); err != nil {
+		return &TransportError{Server: server, Kind: Garbled, Err: fmt.Errorf("%s: decode result: %w", script, err)}
 	}
 	return nil
 }
@@ -108,9 +120,6 @@ func findAnswer(nonce string, stdout []byte) (*answer, error) {
 		found = &answer{}
 		if err := decodeStrict(raw, found); err != nil {
 			return nil, fmt.Errorf("decode answer: %w", err)
-		}
-		if (found.Result == nil) == (found.Error == nil) {
-			return nil, errors.New("answer is not one of result and error")
 		}
 	}
 	return found, nil

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
 // findings runs the check on the scripts in files, by their paths.
@@ -54,8 +56,20 @@ func TestShippedScriptsRunOnWindowsPowerShellAndKeepTheRules(t *testing.T) {
 		}
 	}
 	read("bootstrap.ps1", "bootstrap/bootstrap.ps1")
+	for _, name := range []string{"farmtrust-sharepoint.ps1", "Install-FarmtrustTask.ps1"} {
+		read(filepath.Join(shipped, name), name)
+	}
 	if got := findings(t, files); len(got) != 0 {
 		t.Errorf("findings:\n%s", strings.Join(got, "\n"))
+	}
+}
+
+func TestTheTasksScriptsNeedNothingBesideThem(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{"task": powershell.TaskScript(), "installer": powershell.TaskInstaller()} {
+		if got := findings(t, map[string]string{name + ".ps1": script}); len(got) != 0 {
+			t.Errorf("findings:\n%s", strings.Join(got, "\n"))
+		}
 	}
 }
 

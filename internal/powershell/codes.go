@@ -58,6 +58,20 @@ const (
 	ChangedSince = "farmtrust.ChangedSince"
 	// InUse: something still names the certificate; the message lists it.
 	InUse = "farmtrust.InUse"
+	// NotPublic: what should be one certificate without a key is not.
+	NotPublic = "farmtrust.NotPublic"
+
+	// TaskMissing: the SharePoint task is not installed, or disabled.
+	TaskMissing = "farmtrust.TaskMissing"
+	// TaskVersion: the task's script is not the one that this worker knows.
+	TaskVersion = "farmtrust.TaskVersion"
+	// TaskFailed: the task ended without a proper answer.
+	TaskFailed = "farmtrust.TaskFailed"
+	// TaskTimeout: the task did not answer in time.
+	TaskTimeout = "farmtrust.TaskTimeout"
+	// TaskRefused: the task's script refused the request.
+	TaskRefused = "farmtrust.TaskRefused"
+
 	// AppPrincipalMissing: the site knows no app principal of the issuer.
 	AppPrincipalMissing = "farmtrust.AppPrincipalMissing"
 )
@@ -88,11 +102,17 @@ var remedies = map[string]string{
 	SettingNotKept:        "see whether another tool sets it back, such as Desired State Configuration",
 	IisResetFailed:        "run iisreset on the server and see what it says",
 	NotSharePoint:         "see that the server is a SharePoint server of a supported version",
-	SecondHop:             "let the front end delegate to SQL Server (resource-based constrained delegation) and see that the account is a SharePoint shell administrator",
+	SecondHop:             "let the front end delegate to SQL Server, or install the SharePoint task and set runAs: task (docs/second-hop.md says how); and see that the account is a SharePoint shell administrator",
 	IssuerAmbiguous:       "remove the issuers that are not wanted, until one has the registered name",
 	NameTaken:             "configure another issuer name, or rename what holds it",
 	ChangedSince:          "decide which value is right and set it by hand, then retry",
 	InUse:                 "see what uses it, and let that use another certificate first",
+	NotPublic:             "see which certificate is meant: it must be one X.509 certificate in DER, without a key",
+	TaskMissing:           "install the SharePoint task on the front end, as docs/second-hop.md says, or set runAs: direct",
+	TaskVersion:           "sign and install the SharePoint task's script of this worker's version, as docs/second-hop.md says",
+	TaskFailed:            "see on the front end that the script's signature is valid, its publisher trusted, and the account allowed to log on as a batch job",
+	TaskTimeout:           "see what the scheduled task farmtrust-sharepoint does on the front end",
+	TaskRefused:           "report this error: the worker and the SharePoint task do not agree",
 	AppPrincipalMissing:   "see that the App Management and Subscription Settings service applications run and the site is right",
 }
 

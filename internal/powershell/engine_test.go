@@ -25,7 +25,12 @@ import (
 // its state in a file.
 type engine struct {
 	pwsh, standins, modules, world string
+	// setEnv is added to the environment of what is started.
+	setEnv []string
 }
+
+// taskFiles is the one part of the prelude for Windows that runs anywhere.
+const taskFiles = "../../scripts/prelude/windows/task.ps1"
 
 // enginePath finds a PowerShell, or skips the test.
 func enginePath(t *testing.T) string {
@@ -74,7 +79,7 @@ func (e *engine) Run(ctx context.Context, target powershell.Target, call powersh
 
 // runText runs a script of the test's own under call's name and parameters.
 func (e *engine) runText(ctx context.Context, target powershell.Target, call powershell.Call, script string, result any) error {
-	prelude, err := e.prelude()
+	standins, err := e.machine()
 	if err != nil {
 		return err
 	}
@@ -83,7 +88,7 @@ func (e *engine) runText(ctx context.Context, target powershell.Target, call pow
 		return err
 	}
 	envelope := powershell.Envelope{
-		Prelude: prelude, Name: call.Script, Script: script,
+		Prelude: powershell.PreludeOn(standins), Name: call.Script, Script: script,
 		Nonce: rand.Text(), Params: params, Secrets: call.Secrets,
 	}
 	stdin, err := envelope.Seal()
@@ -97,16 +102,18 @@ func (e *engine) runText(ctx context.Context, target powershell.Target, call pow
 	return powershell.ReadAnswer(target.Host, call.Script, envelope.Nonce, stdout, stderr, exit, result)
 }
 
-func (e *engine) prelude() (string, error) {
+// machine is what stands in for the functions that only Windows can run.
+func (e *engine) machine() (string, error) {
 	var standins strings.Builder
-	for _, name := range []string{"world.ps1", "windows.ps1", "retire.ps1"} {
+	// The files of the task are files here as there.
+	for _, name := range []string{"world.ps1", "windows.ps1", "retire.ps1", taskFiles} {
 		raw, err := os.ReadFile(filepath.Join(e.standins, name))
 		if err != nil {
 			return "", err
 		}
 		standins.Write(raw)
 	}
-	return powershell.PreludeOn(standins.String()), nil
+	return standins.String(), nil
 }
 
 // start runs the command line that every server gets.
@@ -122,7 +129,9 @@ func (e *engine) startWith(ctx context.Context, args []string, stdin []byte) (st
 	cmd.Env = append(os.Environ(),
 		"FARMTRUST_WORLD="+e.world,
 		"PSModulePath="+e.modules,
-		"ProgramData="+filepath.Dir(e.world))
+		"ProgramData="+filepath.Dir(e.world),
+		"ProgramFiles="+filepath.Dir(e.world))
+	cmd.Env = append(cmd.Env, e.setEnv...)
 	err = cmd.Run()
 	var ended *exec.ExitError
 	if err != nil && !errors.As(err, &ended) {
@@ -216,12 +225,18 @@ func run[R any](t *testing.T, e *engine, params powershell.Params[R]) R {
 func refused[R any](t *testing.T, e *engine, params powershell.Params[R], id string) *powershell.ScriptError {
 	t.Helper()
 	_, err := powershell.Run(t.Context(), e, powershell.Target{Host: "oos-01"}, params)
+	return saysNo(t, err, id)
+}
+
+// saysNo demands that err is a script's refusal with id.
+func saysNo(t *testing.T, err error, id string) *powershell.ScriptError {
+	t.Helper()
 	var said *powershell.ScriptError
 	if !errors.As(err, &said) {
-		t.Fatalf("%s: got %v, want the script to refuse with %s", params.Script(), err, id)
+		t.Fatalf("got %v, want the script to refuse with %s", err, id)
 	}
 	if said.ID != id {
-		t.Fatalf("%s: refused with %s (%s), want %s", params.Script(), said.ID, said.Message, id)
+		t.Fatalf("%s: refused with %s (%s), want %s", said.Script, said.ID, said.Message, id)
 	}
 	return said
 }

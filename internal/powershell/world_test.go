@@ -83,6 +83,22 @@ func (m made) owned(t *testing.T, friendlyName string) storeEntry {
 	}
 }
 
+// privateForms are a key in the two forms of its own, and the start of a
+// PKCS #7 message, as long as a certificate.
+func privateForms(t *testing.T) (pkcs8, pkcs1, pkcs7 []byte) {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err = x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := append([]byte{0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02}, make([]byte, 489)...)
+	return pkcs8, x509.MarshalPKCS1PrivateKey(key), append([]byte{0x30, 0x82, 0x01, 0xf4}, content...)
+}
+
 func machineName(t *testing.T) string {
 	t.Helper()
 	name, err := os.Hostname()

@@ -41,6 +41,9 @@ const (
 
 var kinds = []Kind{Refused, Dropped, Unauthorized, SOAPFault, Hang, Slow, ScriptError, Reboot}
 
+// Kinds lists the kinds, so that a test of every kind grows with them.
+func Kinds() []Kind { return slices.Clone(kinds) }
+
 // When says whether a step has acted before it meets the fault.
 type When string
 

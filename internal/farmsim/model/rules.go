@@ -58,6 +58,7 @@ const (
 // The rules of SharePoint.
 const (
 	RuleSecondHop                RuleID = "sharepoint.second-hop"
+	RuleBatchLogon               RuleID = "sharepoint.batch-logon"
 	RuleHighImpactPrompts        RuleID = "sharepoint.high-impact-prompts"
 	RulePipeBind                 RuleID = "sharepoint.pipe-bind"
 	RuleIssuerNameUnique         RuleID = "sharepoint.issuer-name-unique"
@@ -131,6 +132,7 @@ func officeRules() []Rule {
 func sharePointRules() []Rule {
 	return []Rule{
 		{RuleSecondHop, "cmdlets need the configuration database; a session without delegation reaches only a local one: Cannot access the local farm", Sourced, "blogs.msdn besidethepoint 2010; Microsoft, Making the second hop in PowerShell Remoting"},
+		{RuleBatchLogon, "a scheduled task logs its account on with credentials that SQL Server takes", Assumed, "how group managed service accounts are meant to be used; with SharePoint cmdlets nothing public"},
 		{RuleHighImpactPrompts, "New-, Set- and Remove- of issuers and root authorities prompt, unless -Confirm:$false", Sourced, interfaces},
 		{RulePipeBind, "an identity that does not exist cannot be read from the pipebind parameter", Sourced, "EntraCP#136"},
 		{RuleIssuerNameUnique, "the name of a trusted security token issuer is unique", Sourced, highTrust},

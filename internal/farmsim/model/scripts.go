@@ -28,6 +28,7 @@ func scripts() map[string]script {
 		powershell.AddRootAuthority{}.Script():        modelled(addRootAuthority),
 		powershell.GetSharePointServer{}.Script():     modelled(getSharePointServer),
 		powershell.RestartSharePointServer{}.Script(): modelled(restartSharePointServer),
+		powershell.InvokeSharePointTask{}.Script():    modelled(invokeSharePointTask),
 
 		powershell.RestoreTrustedIssuer{}.Script():      modelled(restoreTrustedIssuer),
 		powershell.RestoreS2SCertificateName{}.Script(): modelled(restoreS2SCertificateName),

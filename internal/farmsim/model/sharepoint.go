@@ -22,7 +22,8 @@ type SharePointSpec struct {
 	Sites               []string
 	UserProfileServices int
 	// RemoteSQL puts the configuration database on another machine, which a
-	// session reaches only with Delegation and Kerberos.
+	// session reaches only with Delegation and Kerberos, and a scheduled task
+	// with the credentials of its account.
 	RemoteSQL, Delegation bool
 	// Issuers, Authorities and Permissions are what it trusts already; the
 	// permissions by registered name.
@@ -180,7 +181,14 @@ func (p SharePoint) do(cmdlet string, operation func(f *sharePointFarm, now time
 }
 
 func (p SharePoint) reachesSQL(f *sharePointFarm) bool {
-	return !f.RemoteSQL || f.Delegation && p.s.logon.Auth == Kerberos
+	switch {
+	case !f.RemoteSQL:
+		return true
+	case p.s.logon.Auth == Batch:
+		p.s.world.apply(RuleBatchLogon)
+		return true
+	}
+	return f.Delegation && p.s.logon.Auth == Kerberos
 }
 
 // SharePointFarm is what Get-SPFarm, Get-SPServer and Get-SPServiceApplication

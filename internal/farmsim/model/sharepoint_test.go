@@ -20,6 +20,14 @@ var sharePointStories = map[model.RuleID]story{
 		s.ok(err)
 		return s
 	},
+	model.RuleBatchLogon: func(t *testing.T) *scene {
+		s := newScene(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.RemoteSQL = true })
+		_, err := s.on(front).SharePoint().GetFarm()
+		s.refused(err, noLocalFarm)
+		_, err = s.onAs(front, model.Logon{User: `CONTOSO\farmtrust-sp$`, Auth: model.Batch}).SharePoint().GetFarm()
+		s.ok(err)
+		return s
+	},
 	model.RuleHighImpactPrompts: func(t *testing.T) *scene {
 		s := newScene(t, model.Policy{})
 		p := pair(t, "s2s", nil)

@@ -116,6 +116,9 @@ const (
 	Basic    Auth = "basic"
 	NTLM     Auth = "ntlm"
 	Kerberos Auth = "kerberos"
+	// Batch is how a scheduled task logs its account on: with credentials of
+	// its own, which other machines take.
+	Batch Auth = "batch"
 )
 
 // Logon is who opened a session, and how.

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/farmsim/admin"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
@@ -81,6 +82,7 @@ func parse(args []string, stderr io.Writer) (o farmsim.Options, keep bool, err e
 	flags.BoolVar(&o.SelfSigned, "selfsigned", false, "self-signed certificates instead of CA-issued ones")
 	flags.BoolVar(&o.Trusting, "trusting", false, "start with a farm that trusts a certificate near its end")
 	flags.BoolVar(&o.RemoteSQL, "remotesql", false, "SharePoint's databases are on another machine")
+	runAs := flags.String("runas", string(farm.Direct), "how SharePoint cmdlets are run: direct or task")
 	latency := flags.Duration("latency", 0, "how long each script takes")
 	flags.StringVar(&o.Dir, "dir", "", "folder for the farm's files; a temporary one if empty")
 	if err := flags.Parse(args); err != nil {
@@ -94,7 +96,7 @@ func parse(args []string, stderr io.Writer) (o farmsim.Options, keep bool, err e
 	if flags.NArg() > 0 {
 		return o, false, fmt.Errorf("unexpected argument %q: see farmsim -h", flags.Arg(0))
 	}
-	o.Auth = model.Auth(*auth)
+	o.Auth, o.RunAs = model.Auth(*auth), farm.RunAs(*runAs)
 	o.Latency = map[string]time.Duration{"": *latency}
 	return o, o.Dir != "", check(o, *latency)
 }

@@ -1,14 +1,5 @@
 # Certificates and keys, by way of the store and key functions.
 
-# An object of a certificate's public part alone. The comma keeps PowerShell
-# from spreading the bytes over several arguments.
-function New-PublicCertificate {
-    [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [byte[]] $Der)
-
-    return New-Object System.Security.Cryptography.X509Certificates.X509Certificate2 (, $Der)
-}
-
 # The certificate in the Personal store; null when it is not there.
 function Find-OwnCertificate {
     [CmdletBinding()]

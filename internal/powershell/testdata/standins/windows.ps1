@@ -341,32 +341,73 @@ function New-ScheduledTaskPrincipal {
 
 function New-ScheduledTaskSettingsSet {
     [CmdletBinding()]
-    param([switch] $AllowStartIfOnBatteries, [timespan] $ExecutionTimeLimit)
-    return [pscustomobject] @{ ExecutionTimeLimit = $ExecutionTimeLimit }
+    param(
+        [switch] $AllowStartIfOnBatteries, [timespan] $ExecutionTimeLimit,
+        [ValidateSet('Parallel', 'Queue', 'IgnoreNew')] [string] $MultipleInstances = 'IgnoreNew'
+    )
+    return [pscustomobject] @{ ExecutionTimeLimit = $ExecutionTimeLimit; MultipleInstances = $MultipleInstances }
 }
 
 function Register-ScheduledTask {
     [CmdletBinding()]
     param(
-        [Parameter(Mandatory = $true)] [string] $TaskName, [Parameter(Mandatory = $true)] [object[]] $Action,
-        [object] $Principal, [object] $Settings
+        [Parameter(Mandatory = $true)] [string] $TaskName, [string] $TaskPath, [Parameter(Mandatory = $true)] [object[]] $Action,
+        [object] $Principal, [object] $Settings, [switch] $Force
     )
 
     $world = Get-World
-    $task = [pscustomobject] @{ argument = $Action[0].Argument; user = $Principal.UserId; result = 267011 }
-    Add-Member -InputObject $world.tasks -MemberType NoteProperty -Name $TaskName -Value $task
+    if ($null -ne $world.tasks.PSObject.Properties[$TaskName] -and -not $Force) { throw 'Cannot create a file when that file already exists.' }
+    $task = [pscustomobject] @{
+        argument = $Action[0].Argument; user = $Principal.UserId; logon = $Principal.LogonType; instances = $Settings.MultipleInstances
+        result = 267011; state = 'Ready'; lastRun = $null
+    }
+    Add-Member -InputObject $world.tasks -MemberType NoteProperty -Name $TaskName -Value $task -Force
     Set-World $world
     return $task
+}
+
+# Runs a task's script in a PowerShell of its own, as the account that reaches
+# SQL Server. A task that hangs has not run again.
+function Start-FileTask {
+    param([string] $TaskName)
+
+    $task = (Get-World).tasks.$TaskName
+    if ($task.hangs) { return }
+    $env:FARMTRUST_TASK = 'yes'
+    try { & ([Environment]::ProcessPath) -NoLogo -NoProfile -NonInteractive -File $task.argument.Split('"')[1] | Out-Null }
+    finally { $env:FARMTRUST_TASK = $null }
+    $world = Get-World
+    $world.tasks.$TaskName.result = $LASTEXITCODE
+    $world.tasks.$TaskName.lastRun = [datetime]::UtcNow.ToString('o')
+    Set-World $world
+}
+
+function Get-ScheduledTask {
+    [CmdletBinding()]
+    param([Parameter(Position = 0)] [string[]] $TaskName, [Parameter(Position = 1)] [string[]] $TaskPath)
+
+    $task = (Get-World).tasks.PSObject.Properties[$TaskName[0]]
+    if ($null -eq $task) {
+        $PSCmdlet.WriteError((New-Object System.Management.Automation.ErrorRecord (
+            New-Object System.InvalidOperationException "No MSFT_ScheduledTask objects found with property 'TaskName' equal to '$TaskName'."),
+            'CmdletizationQuery_NotFound_TaskName,Get-ScheduledTask', 'ObjectNotFound', $TaskName[0]))
+        return
+    }
+    return [pscustomobject] @{ TaskName = $TaskName[0]; State = $task.Value.state }
 }
 
 # Runs the task's program: here it is read, the certificate it looks for is
 # the one whose thumbprint stands in it.
 function Start-ScheduledTask {
     [CmdletBinding()]
-    param([Parameter(Mandatory = $true, Position = 0)] [string] $TaskName)
+    param([Parameter(Mandatory = $true, Position = 0)] [string] $TaskName, [Parameter(Position = 1)] [string] $TaskPath)
 
     $world = Get-World
     $task = $world.tasks.$TaskName
+    if ($task.argument.Contains('-File ')) {
+        Start-FileTask -TaskName $TaskName
+        return
+    }
     $encoded = $task.argument.Split(' ')[-1]
     $text = [System.Text.Encoding]::Unicode.GetString([Convert]::FromBase64String($encoded))
     $null = [ScriptBlock]::Create($text)
@@ -382,8 +423,10 @@ function Start-ScheduledTask {
 
 function Get-ScheduledTaskInfo {
     [CmdletBinding()]
-    param([Parameter(Mandatory = $true, Position = 0)] [string] $TaskName)
-    return [pscustomobject] @{ LastTaskResult = [uint32] (Get-World).tasks.$TaskName.result }
+    param([Parameter(Mandatory = $true, Position = 0)] [string] $TaskName, [Parameter(Position = 1)] [string] $TaskPath)
+
+    $task = (Get-World).tasks.$TaskName
+    return [pscustomobject] @{ LastTaskResult = [uint32] $task.result; LastRunTime = ConvertTo-Moment $task.lastRun }
 }
 
 function Unregister-ScheduledTask {

@@ -124,15 +124,6 @@ function Get-WorkerStart {
     return $oldest
 }
 
-# Restarts IIS and returns the program's exit code; its text is localized.
-function Invoke-IisReset {
-    [CmdletBinding()]
-    param()
-
-    & "$env:SystemRoot\System32\iisreset.exe" /restart | Out-Null
-    return $LASTEXITCODE
-}
-
 # The version of the SharePoint program files; null when there are none.
 function Get-SharePointFileVersion {
     [CmdletBinding()]

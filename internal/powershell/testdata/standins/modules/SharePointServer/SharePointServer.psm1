@@ -10,7 +10,7 @@ function New-StandInCertificate {
 }
 
 function Assert-Reachable {
-    if (-not (Get-World).sharePoint.reachable) {
+    if (-not (Get-World).sharePoint.reachable -and -not $env:FARMTRUST_TASK) {
         Stop-Product -Id 'Microsoft.SharePoint.PowerShell.SPCmdletGetFarm' -Exception (New-Object System.InvalidOperationException (
             'Cannot access the local farm. Verify that the local farm is properly configured, currently available, and that ' +
             'you have the appropriate permissions to access the database before trying again.'))

@@ -1,0 +1,80 @@
+package model
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+// SharePointTask is the scheduled task that runs SharePoint cmdlets as another
+// account.
+const SharePointTask = "farmtrust-sharepoint"
+
+// taskScript is where its script is.
+const taskScript = `C:\Program Files\farmtrust\farmtrust-sharepoint.ps1`
+
+// InstallSharePointTask lays out and registers the task as its installing
+// script does, under an account of the domain. With the text of another
+// version it replaces that one.
+func (s *Session) InstallSharePointTask(account, script string) error {
+	if _, err := s.WriteFile(taskScript, []byte(script)); err != nil {
+		return fmt.Errorf("install the SharePoint task: %w", err)
+	}
+	return s.RegisterTask(Task{Name: SharePointTask, User: account, Argument: fmt.Sprintf("-File %q", taskScript)})
+}
+
+// taskSession is the session that a task's program runs in.
+func (s *Session) taskSession(name string) (*Session, error) {
+	var user string
+	err := s.doElevated(func(time.Time) error {
+		t, ok := s.m.tasks[name]
+		if !ok {
+			return stopScript("TaskMissing", "the scheduled task %s or its script is not installed on this server", name)
+		}
+		user = t.User
+		return nil
+	})
+	return &Session{world: s.world, m: s.m, boots: s.boots, logon: Logon{User: user, Auth: Batch}}, err
+}
+
+// invokeSharePointTask is the model of the administrator's side and of the
+// task's script at once; what the script refuses is in its own tests.
+func invokeSharePointTask(s *Session, p powershell.InvokeSharePointTask, _ [][]byte) (r powershell.TaskResult, err error) {
+	if err := assertElevated(s); err != nil {
+		return r, err
+	}
+	account, err := s.taskSession(SharePointTask)
+	if err != nil {
+		return r, err
+	}
+	script, installed, err := s.ReadFile(taskScript)
+	switch hash := powershell.HashTask(string(script)); {
+	case err != nil:
+		return r, err
+	case !installed:
+		return r, stopScript("TaskMissing", "the scheduled task %s or its script is not installed on this server", SharePointTask)
+	case hash != p.Hash:
+		return r, stopScript("TaskVersion", "the installed script is %.12s, this worker's is %.12s", hash, p.Hash)
+	}
+	result, err := account.runVerb(p)
+	var refused *powershell.ScriptError
+	if err != nil && !errors.As(err, &refused) {
+		return r, err
+	}
+	r.Answer, err = powershell.AnswerTask(rand.Text(), p.Hash, result, refused)
+	return r, err
+}
+
+// runVerb runs one of the scripts that the task holds. Parameters that are
+// null are left out, as the script does.
+func (s *Session) runVerb(p powershell.InvokeSharePointTask) (any, error) {
+	if !slices.Contains(powershell.TaskVerbs(), p.Verb) {
+		return nil, &powershell.ScriptError{ID: powershell.TaskRefused, Message: "the request names none of the verbs of this script"}
+	}
+	return s.RunScript(p.Verb, json.RawMessage(p.Parameters), nil)
+}

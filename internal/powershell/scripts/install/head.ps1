@@ -1,0 +1,23 @@
+<#
+.SYNOPSIS
+Installs farmtrust's SharePoint task on this front end.
+.DESCRIPTION
+Run it in an elevated Windows PowerShell, with farmtrust-sharepoint.ps1 beside
+it. It lays out C:\Program Files\farmtrust with access lists that inherit
+nothing, copies the signed script there, trusts its publisher on this machine,
+and registers the scheduled task farmtrust-sharepoint, which has no trigger.
+Doing it again installs another version. Before that, sign the script with a
+certificate for code signing that this machine trusts:
+  Set-AuthenticodeSignature -FilePath farmtrust-sharepoint.ps1 -Certificate $certificate -HashAlgorithm SHA256 -TimestampServer $url
+Source: Microsoft, about_Signing and about_Execution_Policies;
+New-ScheduledTaskPrincipal; New-ScheduledTaskSettingsSet.
+.PARAMETER Account
+The group managed service account that the task runs as, such as
+CONTOSO\farmtrust-sp$. It needs to be installed on this machine, to be a
+SharePoint shell administrator, and the right to log on as a batch job.
+#>
+[CmdletBinding()]
+param([Parameter(Mandatory = $true)] [ValidateNotNullOrEmpty()] [string] $Account)
+
+Set-StrictMode -Version 3.0
+$ErrorActionPreference = 'Stop'

@@ -1,0 +1,38 @@
+if (-not (Test-Administrator)) { throw 'Start Windows PowerShell as administrator.' }
+$source = [System.IO.Path]::Combine($PSScriptRoot, 'farmtrust-sharepoint.ps1')
+if ($null -eq (Get-ValidSigner -Path $source)) {
+    throw "$source has no valid signature: sign it as the help of this script says, with a certificate that this machine trusts."
+}
+$sid = Get-AccountSid -Account $Account
+$system = @{ Sid = 'S-1-5-18'; Rights = 'FullControl' }
+$administrators = 'S-1-5-32-544'
+
+$root = [System.IO.Path]::Combine($env:ProgramFiles, 'farmtrust')
+Set-ClosedFolder -Path $root -Access $system, @{ Sid = $administrators; Rights = 'FullControl' }, @{ Sid = $sid; Rights = 'ReadAndExecute' }
+Set-ClosedFolder -Path ([System.IO.Path]::Combine($root, 'requests')) -Access $system,
+    @{ Sid = $administrators; Rights = 'Modify' }, @{ Sid = $sid; Rights = 'ReadAndExecute' }
+Set-ClosedFolder -Path ([System.IO.Path]::Combine($root, 'results')) -Access $system,
+    @{ Sid = $administrators; Rights = 'ReadAndExecute' }, @{ Sid = $sid; Rights = 'Modify' }
+
+$installed = [System.IO.Path]::Combine($root, 'farmtrust-sharepoint.ps1')
+[System.IO.File]::Copy($source, $installed, $true)
+# What counts is the file that is there now.
+$signer = Get-ValidSigner -Path $installed
+if ($null -eq $signer) { throw "$installed has no valid signature." }
+Add-TrustedPublisher -Certificate $signer
+
+$program = "$env:SystemRoot\System32\WindowsPowerShell\v1.0\powershell.exe"
+$argument = "-NoLogo -NoProfile -NonInteractive -ExecutionPolicy AllSigned -File `"$installed`""
+$action = New-ScheduledTaskAction -Execute $program -Argument $argument
+# For a managed service account Password means that Windows knows it.
+$principal = New-ScheduledTaskPrincipal -UserId $Account -LogonType Password
+$settings = New-ScheduledTaskSettingsSet -AllowStartIfOnBatteries -MultipleInstances Queue -ExecutionTimeLimit ([timespan]::FromMinutes(30))
+Register-ScheduledTask -TaskName 'farmtrust-sharepoint' -TaskPath '\' -Action $action -Principal $principal -Settings $settings -Force | Out-Null
+
+[pscustomobject] @{
+    Task = 'farmtrust-sharepoint'
+    Account = $Account
+    Script = $installed
+    Version = (Get-ScriptHash -Path $installed).Substring(0, 12)
+    Signer = [string] $signer.Subject
+}

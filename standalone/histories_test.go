@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.uber.org/zap"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/connect"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim"
+	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
+	"github.com/farmtrust/farmtrust/internal/host"
+	"github.com/farmtrust/farmtrust/internal/rotation"
+	"github.com/farmtrust/farmtrust/standalone/embedded"
+	"github.com/farmtrust/farmtrust/workflows"
+)
+
+var record = flag.String("record", "", "record histories for the replay test into this folder, with this `prefix`")
+
+// stickyQueue is a worker's own queue, which bears the name of its machine.
+var stickyQueue = regexp.MustCompile(`"[^"]+:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"`)
+
+// recorder is a worker on a simulated farm whose histories are kept.
+type recorder struct {
+	t      *testing.T
+	client client.Client
+	sim    *farmsim.Sim
+}
+
+// TestRecordHistories records a renewal that was approved, one that parked and
+// was retried, its undo, the looks and the keeper.
+func TestRecordHistories(t *testing.T) {
+	if *record == "" {
+		t.Skip("records only when asked to, with -record")
+	}
+	ctx := context.Background()
+	r := newRecorder(t)
+	r.until(func() bool { return r.status(ctx).Wait != nil })
+	r.decide(ctx, farm.Decision{Choice: farm.Approve, Digest: r.status(ctx).Wait.Digest, By: "operator", Reason: "as planned"})
+	r.until(func() bool { return r.knows(ctx).Last.Outcome == farm.Verified })
+
+	if err := r.sim.AddFaults(fault.Fault{Server: "oos-01.contoso.com", Step: "Restore-S2SCertificateName", Kind: fault.ScriptError, Error: &fault.Error{ID: "farmtrust.ChangedSince", Message: "somebody is at work"}}); err != nil {
+		t.Fatal(err)
+	}
+	keeper := rotation.KeeperOf(r.client, farmsim.FarmName)
+	if _, err := keeper.Wish(ctx, workflows.Wish{For: workflows.ToUndo, By: "operator", Reason: "refreshes fail"}); err != nil {
+		t.Fatal(err)
+	}
+	r.until(func() bool { return r.status(ctx).Wait != nil })
+	r.decide(ctx, farm.Decision{Choice: farm.Retry, By: "operator", Reason: "mended"})
+	r.until(func() bool {
+		return r.knows(ctx).Last.Outcome == farm.Undone && r.knows(ctx).Hold != "" && r.knows(ctx).Next.Why != ""
+	})
+	r.save(ctx)
+}
+
+func newRecorder(t *testing.T) *recorder {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	sim := simulateFarm(t, farmsim.Options{Trusting: true})
+	text, err := os.ReadFile(sim.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = []byte(strings.Replace(string(text), "approval: none", "approval: required", 1))
+	if err := os.WriteFile(sim.Config(), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(sim.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := embedded.Start(ctx, embedded.Options{Retention: time.Hour, SearchAttributes: workflows.SearchAttributes(), Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	temporal, err := connect.Dial(ctx, client.Options{HostPort: server.Address(), Namespace: embedded.Namespace, Identity: "farmtrust", Logger: connect.NewLogger(zap.NewNop())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- host.Run(ctx, host.Options{Config: c, Client: temporal, Namespace: embedded.Namespace, Log: zap.NewNop()})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		temporal.Close()
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &recorder{t: t, client: temporal, sim: sim}
+}
+
+// until waits for something that the keeper or its rotation will show.
+func (r *recorder) until(shown func() bool) {
+	r.t.Helper()
+	for end := time.Now().Add(2 * time.Minute); !shown(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			r.t.Fatal("waited for two minutes in vain")
+		}
+	}
+}
+
+func (r *recorder) status(ctx context.Context) (s workflows.Status) {
+	answer, err := r.client.QueryWorkflow(ctx, workflows.RotateID(farmsim.FarmName), "", workflows.StatusQuery)
+	if err == nil {
+		err = answer.Get(&s)
+	}
+	if err != nil {
+		return workflows.Status{}
+	}
+	return s
+}
+
+func (r *recorder) knows(ctx context.Context) workflows.Keeping {
+	r.t.Helper()
+	known, err := rotation.KeeperOf(r.client, farmsim.FarmName).Knows(ctx)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return known
+}
+
+func (r *recorder) decide(ctx context.Context, d farm.Decision) {
+	r.t.Helper()
+	if err := rotation.At(ctx, r.client, workflows.RotateID(farmsim.FarmName), "").Decide(ctx, d); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// save writes the history of every run there is.
+func (r *recorder) save(ctx context.Context) {
+	r.t.Helper()
+	list, err := r.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for i, e := range list.Executions {
+		h := &historypb.History{}
+		iter := r.client.GetWorkflowHistory(ctx, e.Execution.WorkflowId, e.Execution.RunId, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for iter.HasNext() {
+			event, err := iter.Next()
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			h.Events = append(h.Events, event)
+		}
+		text, err := protojson.Marshal(h)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		text = stickyQueue.ReplaceAll(text, []byte(`"worker:sticky"`))
+		name := fmt.Sprintf("%s-%02d-%s.json", filepath.Base(*record), i, e.Type.Name)
+		if err := os.WriteFile(filepath.Join(filepath.Dir(*record), name), text, 0o600); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}

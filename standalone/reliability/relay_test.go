@@ -1,0 +1,113 @@
+package reliability
+
+import (
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"time"
+)
+
+// relay is the network between the worker and one server, which can be cut.
+type relay struct {
+	to       string
+	listener net.Listener
+
+	mu    sync.Mutex
+	cut   bool
+	open  map[net.Conn]bool
+	lanes sync.WaitGroup
+}
+
+func newRelay(t *testing.T, to string) *relay {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &relay{to: to, listener: l, open: map[net.Conn]bool{}}
+	r.lanes.Go(r.accept)
+	t.Cleanup(func() {
+		_ = l.Close()
+		r.set(true)
+		r.lanes.Wait()
+	})
+	return r
+}
+
+func (r *relay) address() string { return r.listener.Addr().String() }
+
+// set cuts the network or mends it. Cutting ends every connection at once.
+func (r *relay) set(cut bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cut = cut
+	if !cut {
+		return
+	}
+	for c := range r.open {
+		_ = c.Close()
+	}
+}
+
+// enter takes a connection in, unless the network is cut.
+func (r *relay) enter(c net.Conn) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cut {
+		_ = c.Close()
+		return false
+	}
+	r.open[c] = true
+	return true
+}
+
+func (r *relay) leave(c net.Conn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.open, c)
+	_ = c.Close()
+}
+
+func (r *relay) accept() {
+	for {
+		c, err := r.listener.Accept()
+		if err != nil {
+			return
+		}
+		r.lanes.Go(func() { r.carry(c) })
+	}
+}
+
+func (r *relay) carry(near net.Conn) {
+	if !r.enter(near) {
+		return
+	}
+	defer r.leave(near)
+	far, err := net.Dial("tcp", r.to)
+	if err != nil || !r.enter(far) {
+		return
+	}
+	defer r.leave(far)
+	var both sync.WaitGroup
+	pipe := func(to, from net.Conn) {
+		// Whichever side ends first ends the other.
+		_, _ = io.Copy(to, from)
+		_ = to.Close()
+		_ = from.Close()
+	}
+	both.Go(func() { pipe(near, far) })
+	both.Go(func() { pipe(far, near) })
+	both.Wait()
+}
+
+// cut takes every server off the network for a time.
+func (s *site) cut(d time.Duration) {
+	for _, r := range s.relays {
+		r.set(true)
+	}
+	time.Sleep(d)
+	for _, r := range s.relays {
+		r.set(false)
+	}
+}

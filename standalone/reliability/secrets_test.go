@@ -1,0 +1,207 @@
+package reliability
+
+import (
+	"bytes"
+	"context"
+	"crypto/rsa"
+	"database/sql"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"go.temporal.io/sdk/client"
+	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
+	"github.com/farmtrust/farmtrust/workflows"
+)
+
+func TestNoSecretIsLeftAnywhere(t *testing.T) {
+	t.Parallel()
+	ctx, s := deadline(t), newSite(t, farm.Pause)
+	// The most talkative worker, and errors on the way of the secrets.
+	s.worker.args = append(s.worker.args, "-log-level", "debug")
+	s.worker.restart(t)
+	if err := s.sim.AddFaults(
+		fault.Fault{Step: "Import-S2SCertificate", Kind: fault.Dropped, When: fault.After},
+		fault.Fault{Step: "Import-S2SCertificate", Kind: fault.ScriptError, Error: &fault.Error{ID: "Product.Error", Message: "The disk is full."}},
+	); err != nil {
+		t.Fatal(err)
+	}
+	watched, stop := context.WithCancel(ctx)
+	passing := watch(watched, t, filepath.Join(s.dir, "tmp"))
+	rotation := s.begin(ctx, t, workflows.RotateInput{})
+	rotated := s.await(ctx, t, rotation, neverAsked(t))
+	undo := s.begin(ctx, t, workflows.RotateInput{Intent: workflows.Undo, Journal: rotated.Journal})
+	undone := s.await(ctx, t, undo, neverAsked(t))
+	stop()
+	if rotated.Outcome != farm.Verified || undone.Outcome != farm.Undone || len(s.sim.Pending()) > 0 {
+		t.Fatalf("ended %s, then %s, with %d faults to come", rotated.Outcome, undone.Outcome, len(s.sim.Pending()))
+	}
+
+	search := newSearch(s.secrets(t)...)
+	look := func() []found {
+		places := slices.Concat(
+			files(t, s.dir, s.sim.Password(), s.sim.PFXPassword(), filepath.Join(s.dir, "farm", "certificates")),
+			rows(t, s.dir), s.ledger.wire(), passing(),
+			[]place{history(t, s.client, rotation), history(t, s.client, undo), said(t, "report", rotated), said(t, "report of the undo", undone)})
+		var all []found
+		size := 0
+		for _, p := range places {
+			all, size = append(all, search.in(p)...), size+len(p.content)
+		}
+		t.Logf("looked through %d places, %d KiB", len(places), size>>10)
+		return all
+	}
+	for _, f := range look() {
+		t.Errorf("%s holds the %s as %s", f.place, f.secret, f.form)
+	}
+
+	// The same search finds what somebody does leave in Temporal and in a log.
+	password := string(read(t, s.sim.Password()))
+	if _, err := s.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "planted", TaskQueue: workflows.TaskQueue},
+		workflows.InspectTrust, workflows.InspectInput{Farm: base64.StdEncoding.EncodeToString([]byte("x" + password))}); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(s.worker.log, hex.EncodeToString([]byte(password)))
+	planted := look()
+	for _, where := range []string{s.worker.log.Name(), "row of ", filepath.Join(s.dir, "temporal-")} {
+		if !slices.ContainsFunc(planted, func(f found) bool { return strings.HasPrefix(f.place, where) }) {
+			t.Errorf("the search does not find what was planted in %s", where)
+		}
+	}
+}
+
+// secrets are all that the worker was entrusted with, and what it made itself.
+func (s *site) secrets(t *testing.T) []hidden {
+	t.Helper()
+	content, password := s.pfx(t)
+	key, _, err := pkcs12.Decode(content, password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private := key.(*rsa.PrivateKey)
+	secrets := []hidden{
+		{"password of the account", read(t, s.sim.Password())},
+		{"password of the PFX", []byte(password)},
+		{"PFX", content[len(content)/2:]},
+	}
+	for name, number := range map[string][]byte{"exponent": private.D.Bytes(), "first prime": private.Primes[0].Bytes(), "second prime": private.Primes[1].Bytes()} {
+		backwards := slices.Clone(number)
+		slices.Reverse(backwards) // as Windows writes it
+		secrets = append(secrets, hidden{"key's " + name, number}, hidden{"key's " + name + ", backwards", backwards})
+	}
+	s.ledger.mu.Lock()
+	defer s.ledger.mu.Unlock()
+	if len(s.ledger.secrets) == 0 {
+		t.Fatal("no secret reached a server")
+	}
+	for _, secret := range s.ledger.secrets {
+		if len(secret) > 2*window {
+			secret = secret[len(secret)/2:] // A PFX begins like every other.
+		}
+		secrets = append(secrets, hidden{"secret of a call", secret})
+	}
+	return secrets
+}
+
+func TestTheSearchFindsASecretInEveryEncodingAndPlace(t *testing.T) {
+	t.Parallel()
+	const password = "correct horse battery"
+	key := bytes.Repeat([]byte{0xd3, 0x00, 0x7f, 0xee, 0x10, 0x9a, 0x42}, 20)
+	search := newSearch(hidden{"password", []byte(password)}, hidden{"key", key})
+	if got := search.in(place{"nothing", []byte("correct horse batter, 0xd3007fee, Y29ycmVjdA==")}); len(got) > 0 {
+		t.Errorf("found %v where nothing is", got)
+	}
+	for secret, raw := range map[string][]byte{"password": []byte(password), "key": key} {
+		for encoding, planted := range encodings(raw) {
+			t.Run(secret+" in "+encoding, func(t *testing.T) {
+				t.Parallel()
+				for where, places := range plant(t, planted) {
+					if !slices.ContainsFunc(places, func(p place) bool {
+						return slices.ContainsFunc(search.in(p), func(f found) bool { return f.secret == secret })
+					}) {
+						t.Errorf("not found in %s", where)
+					}
+				}
+			})
+		}
+	}
+}
+
+// encodings writes a secret, with something around it, in every way by other
+// means than the search does.
+func encodings(secret []byte) map[string][]byte {
+	runes := make([]rune, len(secret))
+	for i, b := range secret {
+		runes[i] = rune(b)
+	}
+	var wide []byte
+	for _, unit := range utf16.Encode(runes) {
+		wide = binary.LittleEndian.AppendUint16(wide, unit)
+	}
+	all := map[string][]byte{
+		"UTF-8":      fmt.Appendf(nil, "password=%s;", secret),
+		"UTF-16":     append([]byte("p\x00="), append([]byte{0}, wide...)...),
+		"hex":        []byte(fmt.Sprintf("0x%x.", secret)),
+		"HEX":        []byte(fmt.Sprintf("0x%X.", secret)),
+		"HEX UTF-16": []byte(fmt.Sprintf("0x%X.", wide)),
+	}
+	for before := range 3 {
+		around := func(b []byte) []byte { return append(append([]byte("abc"[:before]), b...), "and so on"...) }
+		all[fmt.Sprintf("base64 after %d", before)] = []byte(base64.StdEncoding.EncodeToString(around(secret)))
+		all[fmt.Sprintf("URL base64 after %d", before)] = []byte(base64.RawURLEncoding.EncodeToString(around(secret)))
+		all[fmt.Sprintf("base64 of UTF-16 after %d", before)] = []byte(base64.StdEncoding.EncodeToString(around(wide)))
+		lines := bytes.Join(slices.Collect(slices.Chunk([]byte(base64.StdEncoding.EncodeToString(around(secret))), 10)), []byte("\r\n"))
+		all[fmt.Sprintf("lines of base64 after %d", before)] = lines
+	}
+	return all
+}
+
+// plant leaves something in every kind of place, and returns what looking there
+// gives.
+func plant(t *testing.T, secret []byte) map[string][]place {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a log"), secret, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string][]place{"a file": files(t, dir)}
+
+	folder := t.TempDir()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(folder, "planted.db")+"?_pragma=journal_mode(wal)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	// Behind three kilobytes, so that the end of a page comes near.
+	if _, err := db.ExecContext(t.Context(), "CREATE TABLE t (b BLOB); INSERT INTO t VALUES (?)", append(make([]byte, 3000), secret...)); err != nil {
+		t.Fatal(err)
+	}
+	found["a row"] = rows(t, folder)
+	found["a log of writes ahead"] = slices.DeleteFunc(files(t, folder), func(p place) bool { return !strings.HasSuffix(p.name, "-wal") })
+
+	if runtime.GOOS == "linux" && !bytes.Contains(secret, []byte{0}) {
+		child := exec.Command("sleep", "60")
+		child.Env = []string{"PLANTED=" + string(secret)}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		found["an environment"] = processes(os.Getpid())
+		if err := child.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		_ = child.Wait() // It was killed.
+	}
+	return found
+}
