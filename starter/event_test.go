@@ -120,6 +120,27 @@ func TestAnEventDuringARotationIsJudgedAfterIt(t *testing.T) {
 	(<-told).says(t, exitOK, "out:contoso: nothing is done: trusted until 2027\n")
 }
 
+func TestAnEventIsNotAnsweredWithWhatLedToTheRotationBefore(t *testing.T) {
+	f := serve(t, &frontend{work: ends(report("contoso", farm.Verified), nil)})
+	startWith(t, t.Context(), named, "event", "-").says(t, exitOK, "out:contoso: verified")
+	f.mu.Lock()
+	f.keepers["contoso"].Next = farm.Next{Do: farm.Turn, Why: "from old to new"}
+	f.mu.Unlock()
+	time.AfterFunc(100*time.Millisecond, func() { f.idle("contoso") })
+	startWith(t, t.Context(), named, "event", "-").says(t, exitOK, "out:contoso: nothing is done: trusted until 2027\n")
+}
+
+func TestAnEventWhoseKeeperWasTerminatedIsNotWaitedFor(t *testing.T) {
+	f := serve(t, &frontend{})
+	f.keeping(workflows.Keeping{Farm: "contoso", Work: &workflows.Work{WorkflowID: "rotate/contoso"}})
+	time.AfterFunc(100*time.Millisecond, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.keepers, "contoso")
+	})
+	startWith(t, t.Context(), named, "event", "-").says(t, exitFailed, "contoso: farm/contoso ended before it judged the event: look at its history")
+}
+
 func TestAnEventWithoutAWorkerIsSafeAndSaysWhatItWaitsFor(t *testing.T) {
 	serve(t, &frontend{noWorker: true})
 	startWith(t, t.Context(), named, "event", "-", "--detach").says(t, exitOK, "out:contoso: accepted",

@@ -60,6 +60,7 @@ func (f *frontend) rotate(k *workflows.Keeping, in workflows.RotateInput) error 
 	if f.work != nil {
 		result, err := f.work("RotateTrust", id)
 		e.close(result, err)
+		k.Next = farm.Next{Why: "it looked again"}
 	} else {
 		k.Work = &workflows.Work{WorkflowID: id, Reason: in.Reason, Since: e.info.StartTime.AsTime()}
 	}

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -51,6 +52,8 @@ func (t *Told) Judged(ctx context.Context, meanwhile func(workflows.Keeping)) (J
 	for {
 		known, err := t.ask(ctx)
 		switch {
+		case errors.Is(err, ErrNoKeeper):
+			return Judgement{}, fmt.Errorf("%s ended before it judged the event: look at its history", workflows.KeepID(t.keeper.farm))
 		case err != nil:
 			// No worker answers now; the event is safe, and is asked for again.
 		case t.judged(known):
@@ -72,7 +75,12 @@ func (t *Told) ask(ctx context.Context) (workflows.Keeping, error) {
 	return t.keeper.Knows(ctx)
 }
 
+// judged says whether what the keeper knows holds for the event. Between the
+// end of a rotation and the look that follows it, it does not.
 func (t *Told) judged(known workflows.Keeping) bool {
+	if known.Work == nil && known.Next.Do == farm.Turn {
+		return false
+	}
 	kept := slices.ContainsFunc(known.Asked, func(e workflows.Event) bool { return e.ID == t.event.ID })
 	return slices.Contains(known.Heard, t.event.ID) && !kept
 }
