@@ -83,19 +83,27 @@ func (e *engine) runText(ctx context.Context, target powershell.Target, call pow
 	if err != nil {
 		return err
 	}
+	return runOn(ctx, e.start, powershell.PreludeOn(standins), script, target, call, result)
+}
+
+// starter runs the command line that every server gets.
+type starter func(ctx context.Context, stdin []byte) (stdout, stderr []byte, exit int, err error)
+
+// runOn is a call to a server, but for the wire.
+func runOn(ctx context.Context, start starter, prelude, script string, target powershell.Target, call powershell.Call, result any) error {
 	params, err := json.Marshal(call.Params)
 	if err != nil {
 		return err
 	}
 	envelope := powershell.Envelope{
-		Prelude: powershell.PreludeOn(standins), Name: call.Script, Script: script,
+		Prelude: prelude, Name: call.Script, Script: script,
 		Nonce: rand.Text(), Params: params, Secrets: call.Secrets,
 	}
 	stdin, err := envelope.Seal()
 	if err != nil {
 		return err
 	}
-	stdout, stderr, exit, err := e.start(ctx, stdin)
+	stdout, stderr, exit, err := start(ctx, stdin)
 	if err != nil {
 		return err
 	}
@@ -212,7 +220,7 @@ type permissionEntry struct {
 }
 
 // run runs a typed call on the engine and demands that it succeeds.
-func run[R any](t *testing.T, e *engine, params powershell.Params[R]) R {
+func run[R any](t *testing.T, e powershell.Runner, params powershell.Params[R]) R {
 	t.Helper()
 	result, err := powershell.Run(t.Context(), e, powershell.Target{Host: "oos-01"}, params)
 	if err != nil {
@@ -222,7 +230,7 @@ func run[R any](t *testing.T, e *engine, params powershell.Params[R]) R {
 }
 
 // refused runs a typed call and demands that the script says no with id.
-func refused[R any](t *testing.T, e *engine, params powershell.Params[R], id string) *powershell.ScriptError {
+func refused[R any](t *testing.T, e powershell.Runner, params powershell.Params[R], id string) *powershell.ScriptError {
 	t.Helper()
 	_, err := powershell.Run(t.Context(), e, powershell.Target{Host: "oos-01"}, params)
 	return saysNo(t, err, id)
