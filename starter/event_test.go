@@ -42,19 +42,34 @@ func TestAnEventReachesTheKeeperOfTheFarmItConcerns(t *testing.T) {
 		body string
 		want []string
 	}{
-		"by the configuration": {[]string{"--config", config}, near("e1", "contoso-kv-001", "mycert10"),
-			[]string{`rotate/contoso {"farm":"contoso","reason":"near expiry of mycert10 in contoso-kv-001 (event e1): because"}`}},
-		"by the configuration, spelled as for the worker": {[]string{"-config=" + config}, near("e1", "Fabrikam-KV", "any"),
-			[]string{`rotate/fabrikam {"farm":"fabrikam","reason":"near expiry of any in Fabrikam-KV (event e1): because"}`}},
-		"by its own word, without a configuration": {nil, named,
-			[]string{`rotate/contoso {"farm":"contoso","reason":"near expiry of s2s in //scanner (event e1): because"}`}},
-		"by the operator's word": {[]string{"--farm", "northwind"}, near("e1", "kv", "c"),
-			[]string{`rotate/northwind {"farm":"northwind","reason":"near expiry of c in kv (event e1): because"}`}},
-		"all events of a batch": {[]string{"--config", config},
+		"by the configuration": {
+			[]string{"--config", config},
+			near("e1", "contoso-kv-001", "mycert10"),
+			[]string{`rotate/contoso {"farm":"contoso","reason":"near expiry of mycert10 in contoso-kv-001 (event e1): because"}`},
+		},
+		"by the configuration, spelled as for the worker": {
+			[]string{"-config=" + config},
+			near("e1", "Fabrikam-KV", "any"),
+			[]string{`rotate/fabrikam {"farm":"fabrikam","reason":"near expiry of any in Fabrikam-KV (event e1): because"}`},
+		},
+		"by its own word, without a configuration": {
+			nil, named,
+			[]string{`rotate/contoso {"farm":"contoso","reason":"near expiry of s2s in //scanner (event e1): because"}`},
+		},
+		"by the operator's word": {
+			[]string{"--farm", "northwind"},
+			near("e1", "kv", "c"),
+			[]string{`rotate/northwind {"farm":"northwind","reason":"near expiry of c in kv (event e1): because"}`},
+		},
+		"all events of a batch": {
+			[]string{"--config", config},
 			"[" + near("e1", "contoso-kv-001", "mycert10") + "," + near("e2", "fabrikam-kv", "a") + "," + near("e3", "fabrikam-kv", "b") + "]",
-			[]string{`rotate/contoso {"farm":"contoso","reason":"near expiry of mycert10 in contoso-kv-001 (event e1): because"}`,
+			[]string{
+				`rotate/contoso {"farm":"contoso","reason":"near expiry of mycert10 in contoso-kv-001 (event e1): because"}`,
 				`rotate/fabrikam {"farm":"fabrikam","reason":"near expiry of a in fabrikam-kv (event e2): because"}`,
-				`rotate/fabrikam {"farm":"fabrikam","reason":"near expiry of b in fabrikam-kv (event e3): because"}`}},
+				`rotate/fabrikam {"farm":"fabrikam","reason":"near expiry of b in fabrikam-kv (event e3): because"}`,
+			},
+		},
 	} {
 		t.Run(claim, func(t *testing.T) {
 			f := serve(t, &frontend{work: ends(report("contoso", farm.Verified), nil)})
@@ -166,8 +181,11 @@ func TestAnEventThatCannotBeUsedStartsNothing(t *testing.T) {
 		"no way to a farm":     {near("e1", "kv", "c"), nil, []string{"find the farm of near expiry of c in kv (event e1): give --config FILE", "or --farm FARM"}},
 		"no farm listens":      {near("e1", "kv", "c"), []string{"--config", config}, []string{`unknown farm: no farm's certificate.events match near expiry of c in kv`, "farmtrust.yaml"}},
 		"several farms listen": {near("e1", "contoso-kv-001", "mycert10"), []string{"--config", ambiguous}, []string{"concerns the farms contoso, fabrikam"}},
-		"it names no farm of the configuration": {strings.Replace(named, `"contoso"`, `"west"`, 1), []string{"--config", config},
-			[]string{`names farm "west", which is not configured`}},
+		"it names no farm of the configuration": {
+			strings.Replace(named, `"contoso"`, `"west"`, 1),
+			[]string{"--config", config},
+			[]string{`names farm "west", which is not configured`},
+		},
 		"one of a batch":       {"[" + named + "," + near("e1", "kv", "c") + "]", []string{"--config", config}, []string{"unknown farm"}},
 		"broken configuration": {near("e1", "kv", "c"), []string{"--config", broken}, []string{"broken.yaml:3: ", "did you mean office"}},
 	} {

@@ -135,7 +135,8 @@ func (f *frontend) ExecuteMultiOperation(_ context.Context, r *workflowservice.E
 	answer, err := answerOf(update, id, err)
 	return &workflowservice.ExecuteMultiOperationResponse{Responses: []*workflowservice.ExecuteMultiOperationResponse_Response{
 		{Response: &workflowservice.ExecuteMultiOperationResponse_Response_StartWorkflow{
-			StartWorkflow: &workflowservice.StartWorkflowExecutionResponse{RunId: "keeper"}}},
+			StartWorkflow: &workflowservice.StartWorkflowExecutionResponse{RunId: "keeper"},
+		}},
 		{Response: &workflowservice.ExecuteMultiOperationResponse_Response_UpdateWorkflow{UpdateWorkflow: answer}},
 	}}, err
 }

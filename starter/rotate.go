@@ -147,8 +147,7 @@ func (a *app) wish(ctx context.Context, farmName string, w workflows.Wish, detac
 
 // refused says why a keeper or a rotation did not do as it was told.
 func (a *app) refused(ctx context.Context, c client.Client, farmName string, err error) error {
-	var refused *rotation.RefusedError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*rotation.RefusedError](err); ok {
 		return fmt.Errorf("%s: refused: %s", farmName, refused.Reason)
 	}
 	return fmt.Errorf("%s: %w", farmName, a.explain(ctx, c, err))

@@ -71,7 +71,8 @@ func TestRotateAsksTheKeeperAndShowsTheReport(t *testing.T) {
 func TestRotateSaysWhoAskedAndWhyAsFarAsItIsKnown(t *testing.T) {
 	f := serve(t, &frontend{work: ends(report("contoso", farm.Already), nil)})
 	f.keeping(workflows.Keeping{Farm: "fabrikam", Current: farm.StoreCertificate{
-		Thumbprint: "99887766554433221100FFEEDDCCBBAA99887766", NotAfter: time.Date(2020, 1, 2, 0, 0, 0, 0, time.UTC)}})
+		Thumbprint: "99887766554433221100FFEEDDCCBBAA99887766", NotAfter: time.Date(2020, 1, 2, 0, 0, 0, 0, time.UTC),
+	}})
 	start(t, "rotate", "contoso").says(t, exitOK, "out:contoso: already")
 	start(t, "rotate", "fabrikam").says(t, exitOK)
 	for i, want := range []string{

@@ -66,8 +66,10 @@ func TestStatusShowsTheFarmsPageAndWhatIsAtWork(t *testing.T) {
 		return workflows.Status{Phase: workflows.Retiring, Report: report("contoso", "")}, nil
 	}}
 	serve(t, f)
-	f.keeping(workflows.Keeping{Farm: "contoso", Hold: "the rotation was undone", LookedAt: time.Now(), Heard: []string{"e1"},
-		Journal: &farm.Journal{Previous: farm.StoreCertificate{Thumbprint: "99887766554433221100FFEEDDCCBBAA99887766"}}})
+	f.keeping(workflows.Keeping{
+		Farm: "contoso", Hold: "the rotation was undone", LookedAt: time.Now(), Heard: []string{"e1"},
+		Journal: &farm.Journal{Previous: farm.StoreCertificate{Thumbprint: "99887766554433221100FFEEDDCCBBAA99887766"}},
+	})
 	start(t, "status", "contoso").says(t, exitOK, "out:contoso: held, a person is needed\n", "out:starter release contoso --reason WHY",
 		"out:back to 99887766\n", "out:starter undo contoso --reason WHY\n")
 	f.add(&workflowservice.StartWorkflowExecutionRequest{WorkflowId: "retire/contoso", WorkflowType: &commonpb.WorkflowType{Name: "RetireCertificate"}})

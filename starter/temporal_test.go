@@ -176,21 +176,26 @@ func (e *execution) close(result any, err error) {
 			panic(err)
 		}
 		e.last.Attributes = &historypb.HistoryEvent_WorkflowExecutionCompletedEventAttributes{
-			WorkflowExecutionCompletedEventAttributes: &historypb.WorkflowExecutionCompletedEventAttributes{Result: payloads}}
+			WorkflowExecutionCompletedEventAttributes: &historypb.WorkflowExecutionCompletedEventAttributes{Result: payloads},
+		}
 	case errors.Is(err, errTerminated):
 		e.info.Status, e.last.EventType = enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED
 		e.last.Attributes = &historypb.HistoryEvent_WorkflowExecutionTerminatedEventAttributes{
-			WorkflowExecutionTerminatedEventAttributes: &historypb.WorkflowExecutionTerminatedEventAttributes{}}
+			WorkflowExecutionTerminatedEventAttributes: &historypb.WorkflowExecutionTerminatedEventAttributes{},
+		}
 	case errors.As(err, &cancelled):
 		e.info.Status, e.last.EventType = enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED
 		details := temporal.GetDefaultFailureConverter().ErrorToFailure(err).GetCanceledFailureInfo().GetDetails()
 		e.last.Attributes = &historypb.HistoryEvent_WorkflowExecutionCanceledEventAttributes{
-			WorkflowExecutionCanceledEventAttributes: &historypb.WorkflowExecutionCanceledEventAttributes{Details: details}}
+			WorkflowExecutionCanceledEventAttributes: &historypb.WorkflowExecutionCanceledEventAttributes{Details: details},
+		}
 	default:
 		e.info.Status, e.last.EventType = enumspb.WORKFLOW_EXECUTION_STATUS_FAILED, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED
 		e.last.Attributes = &historypb.HistoryEvent_WorkflowExecutionFailedEventAttributes{
 			WorkflowExecutionFailedEventAttributes: &historypb.WorkflowExecutionFailedEventAttributes{
-				Failure: temporal.GetDefaultFailureConverter().ErrorToFailure(err)}}
+				Failure: temporal.GetDefaultFailureConverter().ErrorToFailure(err),
+			},
+		}
 	}
 	e.info.CloseTime = timestamppb.New(e.info.StartTime.AsTime().Add(8412 * time.Millisecond))
 	close(e.closed)

@@ -78,8 +78,10 @@ func servers() []workflows.InspectedServer {
 func renewal() workflows.Inspection {
 	return workflows.Inspection{
 		Farm: "contoso", Target: target(), Current: current(), Servers: servers(),
-		Findings: []farm.Finding{{Code: "clear-text", Severity: farm.Warn, Server: "oos-01.contoso.com",
-			Text: "AllowHttpSecureStoreConnections sends the contents of ODC files in clear text", Remedy: "use HTTPS where ODC files hold passwords"}},
+		Findings: []farm.Finding{{
+			Code: "clear-text", Severity: farm.Warn, Server: "oos-01.contoso.com",
+			Text: "AllowHttpSecureStoreConnections sends the contents of ODC files in clear text", Remedy: "use HTTPS where ODC files hold passwords",
+		}},
 		Plan: []farm.Difference{
 			{Step: farm.StepImport, Server: "oos-01.contoso.com", Text: `import "OOS S2S 2026" (DB0FEA9B): the Personal store does not hold it`},
 			{Step: farm.StepImport, Server: "oos-02.contoso.com", Text: `import "OOS S2S 2026" (DB0FEA9B): the Personal store does not hold it`},
@@ -95,8 +97,10 @@ func TestPlanSaysWhatRunsWhereAndWhy(t *testing.T) {
 	firstSetUp, inOrder, stopped, unseen := renewal(), renewal(), renewal(), renewal()
 	firstSetUp.Current = farm.StoreCertificate{}
 	inOrder.Current.Thumbprint, inOrder.Plan, inOrder.Findings = newThumbprint, nil, nil
-	stopped.Findings = append(stopped.Findings, farm.Finding{Severity: farm.Stop, Server: "oos-02.contoso.com",
-		Text: "is in no Office Online Server farm", Remedy: "join it, or take it out of the configuration"})
+	stopped.Findings = append(stopped.Findings, farm.Finding{
+		Severity: farm.Stop, Server: "oos-02.contoso.com",
+		Text: "is in no Office Online Server farm", Remedy: "join it, or take it out of the configuration",
+	})
 	unseen.Servers[1].Problem = "connect to oos-02.contoso.com:5986: connection refused: start WinRM there"
 	unseen.Plan, unseen.Current, unseen.Findings = nil, farm.StoreCertificate{}, nil
 	for name, c := range map[string]struct {

@@ -79,7 +79,7 @@ func flat(s string) string {
 // longer word has a line of its own. There is always one line.
 func wrap(s string, limit int) []string {
 	lines := []string{""}
-	for _, word := range strings.Fields(flat(s)) {
+	for word := range strings.FieldsSeq(flat(s)) {
 		last := &lines[len(lines)-1]
 		switch {
 		case *last == "":

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -79,12 +80,7 @@ func (p *page) decisions(all []farm.Decided) {
 
 // decided says a decision in a few words.
 func decided(d farm.Decision) string {
-	text := string(d.Choice)
-	for _, about := range []string{d.Digest, d.Server} {
-		if about != "" {
-			text += " " + about
-		}
-	}
+	text := strings.TrimRight(fmt.Sprintf("%s %s%s", d.Choice, d.Digest, d.Server), " ")
 	if d.Insist {
 		text += ", insisting"
 	}

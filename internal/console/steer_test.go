@@ -54,22 +54,34 @@ func waits(w workflows.Wait, phase workflows.Phase) workflows.Status {
 
 func TestStatusSaysWhatIsWaitedForAndHowToDecide(t *testing.T) {
 	parked := []farm.Parked{
-		{Server: "oos-01.contoso.com", Step: farm.StepS2SName, Text: "set S2S certificate: access denied: the account must be a local administrator of the server",
-			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back"},
-		{Server: "sp-01.contoso.com", Step: farm.StepIssuer, Text: "no answer in time (StartToClose)",
-			Until: now.Add(25 * time.Hour), Then: "then the rotation is rolled back"},
+		{
+			Server: "oos-01.contoso.com", Step: farm.StepS2SName, Text: "set S2S certificate: access denied: the account must be a local administrator of the server",
+			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back",
+		},
+		{
+			Server: "sp-01.contoso.com", Step: farm.StepIssuer, Text: "no answer in time (StartToClose)",
+			Until: now.Add(25 * time.Hour), Then: "then the rotation is rolled back",
+		},
 	}
 	forEver := []farm.Parked{{Server: "sp-01.contoso.com", Step: farm.StepIssuerBack, Text: "the issuer holds 11223344: set it, then retry", Then: "it waits until somebody decides"}}
 	for name, s := range map[string]workflows.Status{
 		"status-approval": waits(workflows.Wait{For: workflows.ForApproval, Digest: "1a2b3c4d5e6f", Text: "approve 1a2b3c4d5e6f, or roll back what is staged"}, workflows.Waiting),
-		"status-window": waits(workflows.Wait{For: workflows.ForWindow, Until: now.Add(72 * time.Hour),
-			Text: "the window Sat 22:00-04:00 Europe/Zurich opens; the switch takes about 25m0s"}, workflows.Waiting),
-		"status-parked": waits(workflows.Wait{For: workflows.ForDecision, Until: now.Add(24 * time.Hour),
-			Text: "decide about each: retry, skip, roll back or abort", Parked: parked}, workflows.Switching),
-		"status-parked-on-the-way-back": waits(workflows.Wait{For: workflows.ForDecision,
-			Text: "decide about each: retry, skip, roll back or abort", Parked: forEver}, workflows.GoingBack),
-		"status-deletion": waits(workflows.Wait{For: workflows.ForApproval, Digest: "0f0e0d0c0b0a",
-			Text: "approve 0f0e0d0c0b0a to delete certificate 99887766 and its key on every office server"}, workflows.Retiring),
+		"status-window": waits(workflows.Wait{
+			For: workflows.ForWindow, Until: now.Add(72 * time.Hour),
+			Text: "the window Sat 22:00-04:00 Europe/Zurich opens; the switch takes about 25m0s",
+		}, workflows.Waiting),
+		"status-parked": waits(workflows.Wait{
+			For: workflows.ForDecision, Until: now.Add(24 * time.Hour),
+			Text: "decide about each: retry, skip, roll back or abort", Parked: parked,
+		}, workflows.Switching),
+		"status-parked-on-the-way-back": waits(workflows.Wait{
+			For:  workflows.ForDecision,
+			Text: "decide about each: retry, skip, roll back or abort", Parked: forEver,
+		}, workflows.GoingBack),
+		"status-deletion": waits(workflows.Wait{
+			For: workflows.ForApproval, Digest: "0f0e0d0c0b0a",
+			Text: "approve 0f0e0d0c0b0a to delete certificate 99887766 and its key on every office server",
+		}, workflows.Retiring),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if s.Phase == workflows.Retiring {

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -128,10 +129,8 @@ func (f *frontend) DescribeWorkflowExecution(_ context.Context, r *workflowservi
 	for status, ids := range map[enumspb.WorkflowExecutionStatus][]string{
 		enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING: f.running, enumspb.WORKFLOW_EXECUTION_STATUS_FAILED: f.ended,
 	} {
-		for _, id := range ids {
-			if id == r.Execution.WorkflowId {
-				return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Status: status}}, nil
-			}
+		if slices.Contains(ids, r.Execution.WorkflowId) {
+			return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Status: status}}, nil
 		}
 	}
 	return nil, serviceerror.NewNotFound("no such workflow")
