@@ -64,17 +64,18 @@ func waits(w *strings.Builder, wait *Wait) {
 	w.WriteString("\n")
 }
 
-// tableOfSteps has a row per server and a column per step that was reached.
+// tableOfSteps has a row per step that was reached and a column per server,
+// headed by the first label of its name: more would not fit the page.
 func tableOfSteps(w *strings.Builder, r farm.Report) {
-	steps := reached(r)
-	w.WriteString("\n| server |")
-	for _, s := range steps {
-		printTo(w, " %s |", s)
-	}
-	w.WriteString("\n| --- |" + strings.Repeat(" --- |", len(steps)) + "\n")
+	w.WriteString("\n| |")
 	for _, server := range r.Servers {
-		printTo(w, "| %s |", server.Host)
-		for _, s := range steps {
+		label, _, _ := strings.Cut(server.Host, ".")
+		printTo(w, " %s |", label)
+	}
+	w.WriteString("\n| --- |" + strings.Repeat(" --- |", len(r.Servers)) + "\n")
+	for _, s := range reached(r) {
+		printTo(w, "| %s |", s)
+		for _, server := range r.Servers {
 			printTo(w, " %s |", stateOf(server, s))
 		}
 		w.WriteString("\n")

@@ -169,11 +169,16 @@ func (k *keeper) look(ctx workflow.Context) error {
 	}
 	asked := k.Asked
 	k.due = false
+	k.show(ctx)
 	var seen Inspection
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: LookID(k.Farm), StaticSummary: "look at " + k.Farm})
 	err := workflow.ExecuteChildWorkflow(child, InspectTrust, InspectInput{Farm: k.Farm}).Get(ctx, &seen)
-	if temporal.IsCanceledError(err) {
+	switch {
+	case temporal.IsCanceledError(err):
 		return err
+	case k.LookedAt.IsZero() && isUnknownFarm(err):
+		// Nobody ever configured it: a name was mistyped.
+		return temporal.NewNonRetryableApplicationError(explain(err), UnknownFarmError, nil)
 	}
 	k.LookedAt = workflow.Now(ctx)
 	situation := farm.Situation{
@@ -183,8 +188,11 @@ func (k *keeper) look(ctx workflow.Context) error {
 	if seen.Config.Rotation.LookEvery > 0 {
 		k.LookEvery, k.Soak = seen.Config.Rotation.LookEvery, seen.Config.Rotation.Soak
 	}
-	if err := workflow.ExecuteActivity(deciding(ctx, "decide what to do"), a.Decide, situation).Get(ctx, &k.Next); err != nil {
+	if err := workflow.ExecuteActivity(deciding(ctx, "decide what to do"), a.Decide, situation).Get(ctx, &k.Next); temporal.IsCanceledError(err) {
 		return err
+	} else if err != nil {
+		// A keeper never ends for a reason of its own; the next look decides.
+		k.Next = farm.Next{NeedsPerson: true, Why: "cannot decide: " + explain(err)}
 	}
 	k.Current = seen.Current
 	if k.Next.Do == farm.Turn {

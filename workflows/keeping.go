@@ -185,6 +185,9 @@ func (k *keeper) take(ctx workflow.Context, w Wish) (string, error) {
 	if err := workflow.Await(ctx, func() bool { return k.Wish == nil }); err != nil {
 		return "", err
 	}
+	if k.Work == nil {
+		return "", temporal.NewNonRetryableApplicationError(fmt.Sprintf("%s: %s", w.For, k.Next.Why), RefusedError, nil)
+	}
 	return RotateID(k.Farm), nil
 }
 

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -32,7 +33,7 @@ func (k *keeper) dispatch(ctx workflow.Context, id, reason string, run func(work
 			return err
 		}
 		// Somebody started one by hand; the next look finds what it did.
-		k.Next = farm.Next{NeedsPerson: false, Why: fmt.Sprintf("%s runs already: %v", id, err)}
+		k.Next = farm.Next{Why: fmt.Sprintf("%s runs already, started by hand", id)}
 		return nil
 	}
 	k.child, k.Work = child, &Work{WorkflowID: id, Reason: reason, Since: workflow.Now(ctx)}
@@ -67,8 +68,11 @@ func (k *keeper) missWork(ctx workflow.Context) error {
 		return nil
 	}
 	var running bool
-	if err := workflow.ExecuteActivity(deciding(ctx, "see whether "+k.Work.WorkflowID+" runs"), a.IsRunning, k.Work.WorkflowID).Get(ctx, &running); err != nil {
+	if err := workflow.ExecuteActivity(deciding(ctx, "see whether "+k.Work.WorkflowID+" runs"), a.IsRunning, k.Work.WorkflowID).Get(ctx, &running); temporal.IsCanceledError(err) {
 		return err
+	} else if err != nil {
+		workflow.GetLogger(ctx).Warn("cannot see whether the work goes on", "work", k.Work.WorkflowID, "error", err)
+		return nil
 	}
 	k.drain(ctx)
 	if !running && k.Work != nil {
@@ -146,4 +150,9 @@ func (k *keeper) retire(ctx workflow.Context) error {
 	return k.dispatch(ctx, RetireID(k.Farm), in.Reason, func(ctx workflow.Context) workflow.ChildWorkflowFuture {
 		return workflow.ExecuteChildWorkflow(ctx, RetireCertificate, in)
 	})
+}
+
+func isUnknownFarm(err error) bool {
+	application, ok := errors.AsType[*temporal.ApplicationError](err)
+	return ok && application.Type() == UnknownFarmError
 }
