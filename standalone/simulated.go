@@ -25,9 +25,9 @@ const renewedFor = 2 * 365 * 24 * time.Hour
 // latency is how long the simulated servers take: long enough to watch, and
 // short enough to wait for.
 func latency() map[string]time.Duration {
-	const restart = 400 * time.Millisecond
+	const restart = 250 * time.Millisecond
 	return map[string]time.Duration{
-		"": 100 * time.Millisecond,
+		"": 60 * time.Millisecond,
 		powershell.RestartOfficeServer{}.Script():     restart,
 		powershell.RestartSharePointServer{}.Script(): restart,
 	}

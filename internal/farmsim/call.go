@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/farmtrust/farmtrust/internal/farmsim/cmdlets"
 	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/farmsim/wsman"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
@@ -20,42 +22,71 @@ func (i interruption) Error() string { return fmt.Sprintf("interrupted: %s", i.K
 // errUnknown is the answer to a script that is not one of ours.
 var errUnknown = errors.New("not a script of farmtrust")
 
-// errConstrained is the bootstrap's "no" in a constrained language mode; what
-// it prints comes along.
-var errConstrained = errors.New("PowerShell runs in a constrained language mode")
-
-// call does on a server what an envelope asks for, and returns what the script
+// call does on a server what an envelope asks for, and returns what the command
 // prints. The error is an [interruption] when a fault keeps the answer from the
 // caller, whether something was done or not.
-func (s *Sim) call(ctx context.Context, host string, logon model.Logon, e powershell.Envelope) ([]byte, error) {
+func (s *Sim) call(ctx context.Context, host string, logon model.Logon, e powershell.Envelope) (wsman.Result, error) {
 	if source, err := powershell.Source(e.Name); err != nil || e.Script != source || e.Prelude != powershell.Prelude() {
-		return nil, errUnknown
+		return wsman.Result{}, errUnknown
 	}
 	session, err := s.World.LogOn(host, logon)
 	if err != nil {
-		return nil, err
+		return wsman.Result{}, err
 	}
 	if mode := s.options.Shells[host].LanguageMode; mode != "" {
-		return fmt.Appendf(nil, "@@LANGUAGE %s\r\n", mode), errConstrained
+		return wsman.Result{Stdout: fmt.Appendf(nil, "@@LANGUAGE %s\r\n", mode), Exit: powershell.ExitConstrained}, nil
 	}
 	if err := s.delay(ctx, e.Name); err != nil {
-		return nil, err
+		return wsman.Result{}, err
 	}
-	if out, err := s.meet(ctx, host, e, fault.Before); out != nil || err != nil {
-		return out, err
+	if said, err := s.meet(ctx, host, e, fault.Before); said != nil || err != nil {
+		return wsman.Result{Stdout: said}, err
 	}
-	out, err := s.act(session, host, e)
+	out, err := s.act(ctx, session, host, e)
 	if err != nil {
-		return nil, err
+		return wsman.Result{}, err
 	}
-	if other, err := s.meet(ctx, host, e, fault.After); other != nil || err != nil {
-		return other, err
+	if said, err := s.meet(ctx, host, e, fault.After); said != nil || err != nil {
+		return wsman.Result{Stdout: said}, err
 	}
 	return out, nil
 }
 
-// act runs the model of the script, after the dispatcher's own check.
-func (s *Sim) act(session *model.Session, host string, e powershell.Envelope) ([]byte, error) {
+// act runs the script, or its model.
+func (s *Sim) act(ctx context.Context, session *model.Session, host string, e powershell.Envelope) (wsman.Result, error) {
+	if s.engine != nil && !s.options.Shells[host].Bits32 {
+		products, err := installed(session)
+		if err != nil {
+			return wsman.Result{}, err
+		}
+		out, err := s.engine.Run(ctx, session, e, products...)
+		return wsman.Result(out), err
+	}
+	out, err := s.model(session, host, e)
+	return wsman.Result{Stdout: out}, err
+}
+
+// installed lists the products on a session's machine.
+func installed(session *model.Session) (products []cmdlets.Product, err error) {
+	office, err := session.OfficeInstalled()
+	if err != nil {
+		return nil, err
+	}
+	if office {
+		products = append(products, cmdlets.Office)
+	}
+	edition, err := session.SharePointEdition()
+	switch edition {
+	case model.SnapIn:
+		products = append(products, cmdlets.Classic)
+	case model.Module:
+		products = append(products, cmdlets.Subscription)
+	}
+	return products, err
+}
+
+// model runs the model of the script, after the dispatcher's own check.
+func (s *Sim) model(session *model.Session, host string, e powershell.Envelope) ([]byte, error) {
 	if s.options.Shells[host].Bits32 {
 		return powershell.AnswerError(e.Nonce, powershell.ScriptError{
 			ID: powershell.Not64Bit, Message: "PowerShell runs as a 32-bit process; the remote shell must start the 64-bit one",

@@ -12,12 +12,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim/engine"
 	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 	"github.com/farmtrust/farmtrust/internal/farmsim/wsman"
@@ -60,6 +62,10 @@ type Options struct {
 	Latency map[string]time.Duration
 	// Policy decides what public sources leave open.
 	Policy model.Policy
+	// PowerShell is the path of a PowerShell that really runs what the servers
+	// receive, with stand-ins for Windows and the products; empty means the
+	// models of the scripts. See [engine.Find].
+	PowerShell string
 	// WithoutWire starts no endpoints: calls go through [Sim.Runner] only.
 	WithoutWire bool
 }
@@ -119,6 +125,11 @@ func (o Options) Check() error {
 	if o.RunAs != farm.Direct && o.RunAs != farm.Task {
 		wrong = append(wrong, fmt.Errorf("running SharePoint cmdlets %q is neither direct nor task", o.RunAs))
 	}
+	if o.PowerShell != "" {
+		if _, err := exec.LookPath(o.PowerShell); err != nil {
+			wrong = append(wrong, fmt.Errorf("PowerShell: %w", err))
+		}
+	}
 	if o.Dir == "" {
 		wrong = append(wrong, errors.New("no folder is given"))
 	}
@@ -145,6 +156,7 @@ type Sim struct {
 	password  string
 	authority *authority
 	servers   []*server
+	engine    *engine.Engine
 
 	mu          sync.Mutex
 	generations int
@@ -180,9 +192,14 @@ func Start(ctx context.Context, o Options) (*Sim, error) {
 }
 
 // build makes the world, its endpoints and its files, in this order.
-func (s *Sim) build() error {
+func (s *Sim) build() (err error) {
 	if err := s.buildWorld(); err != nil {
 		return err
+	}
+	if s.options.PowerShell != "" {
+		if s.engine, err = engine.Start(s.options.PowerShell); err != nil {
+			return err
+		}
 	}
 	if !s.options.WithoutWire {
 		for _, server := range s.servers {
@@ -209,6 +226,9 @@ func (s *Sim) Close() error {
 		if server.endpoint != nil {
 			all = append(all, server.endpoint.Close())
 		}
+	}
+	if s.engine != nil {
+		all = append(all, s.engine.Close())
 	}
 	return errors.Join(all...)
 }

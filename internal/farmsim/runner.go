@@ -53,14 +53,12 @@ func (r runner) Run(ctx context.Context, target powershell.Target, call powershe
 	case errors.As(err, &met):
 		kind, code := transportKind(met.Fault)
 		return failed(kind, code, met)
-	case errors.Is(err, errConstrained):
-		return powershell.ReadAnswer(target.Host, call.Script, nonce, out, nil, powershell.ExitConstrained, result)
 	case errors.Is(err, model.ErrDown):
 		return failed(powershell.Interrupted, 0, err)
 	case err != nil:
 		return failed(powershell.Garbled, 0, err)
 	}
-	return powershell.ReadAnswer(target.Host, call.Script, nonce, out, nil, 0, result)
+	return powershell.ReadAnswer(target.Host, call.Script, nonce, out.Stdout, out.Stderr, out.Exit, result)
 }
 
 // transportKind is how a client comes to know of a fault.

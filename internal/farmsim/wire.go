@@ -88,14 +88,12 @@ func (s *server) script(ctx context.Context, c wsman.Command) (wsman.Result, err
 	switch {
 	case errors.Is(err, errUnknown):
 		return unknownCommand(envelope.Name), nil
-	case errors.Is(err, errConstrained):
-		return wsman.Result{Stdout: out, Exit: powershell.ExitConstrained}, nil
 	case errors.As(err, &met):
-		return wsman.Result{Stdout: out}, disruption(met.Fault)
+		return out, disruption(met.Fault)
 	case errors.Is(err, model.ErrDown):
 		return wsman.Result{}, wsman.Disruption{Kind: wsman.Refuse}
 	}
-	return wsman.Result{Stdout: out}, err
+	return out, err
 }
 
 // disrupt is asked for each connection and each request.

@@ -29,9 +29,6 @@ type engine struct {
 	setEnv []string
 }
 
-// taskFiles is the one part of the prelude for Windows that runs anywhere.
-const taskFiles = "../../scripts/prelude/windows/task.ps1"
-
 // enginePath finds a PowerShell, or skips the test.
 func enginePath(t *testing.T) string {
 	t.Helper()
@@ -83,19 +80,27 @@ func (e *engine) runText(ctx context.Context, target powershell.Target, call pow
 	if err != nil {
 		return err
 	}
+	return runOn(ctx, e.start, powershell.PreludeOn(standins), script, target, call, result)
+}
+
+// starter runs the command line that every server gets.
+type starter func(ctx context.Context, stdin []byte) (stdout, stderr []byte, exit int, err error)
+
+// runOn is a call to a server, but for the wire.
+func runOn(ctx context.Context, start starter, prelude, script string, target powershell.Target, call powershell.Call, result any) error {
 	params, err := json.Marshal(call.Params)
 	if err != nil {
 		return err
 	}
 	envelope := powershell.Envelope{
-		Prelude: powershell.PreludeOn(standins), Name: call.Script, Script: script,
+		Prelude: prelude, Name: call.Script, Script: script,
 		Nonce: rand.Text(), Params: params, Secrets: call.Secrets,
 	}
 	stdin, err := envelope.Seal()
 	if err != nil {
 		return err
 	}
-	stdout, stderr, exit, err := e.start(ctx, stdin)
+	stdout, stderr, exit, err := start(ctx, stdin)
 	if err != nil {
 		return err
 	}
@@ -105,15 +110,14 @@ func (e *engine) runText(ctx context.Context, target powershell.Target, call pow
 // machine is what stands in for the functions that only Windows can run.
 func (e *engine) machine() (string, error) {
 	var standins strings.Builder
-	// The files of the task are files here as there.
-	for _, name := range []string{"world.ps1", "windows.ps1", taskFiles} {
+	for _, name := range []string{"world.ps1", "windows.ps1"} {
 		raw, err := os.ReadFile(filepath.Join(e.standins, name))
 		if err != nil {
 			return "", err
 		}
 		standins.Write(raw)
 	}
-	return standins.String(), nil
+	return powershell.TaskFiles() + standins.String(), nil
 }
 
 // start runs the command line that every server gets.
@@ -207,7 +211,7 @@ type permissionEntry struct {
 }
 
 // run runs a typed call on the engine and demands that it succeeds.
-func run[R any](t *testing.T, e *engine, params powershell.Params[R]) R {
+func run[R any](t *testing.T, e powershell.Runner, params powershell.Params[R]) R {
 	t.Helper()
 	result, err := powershell.Run(t.Context(), e, powershell.Target{Host: "oos-01"}, params)
 	if err != nil {
@@ -217,7 +221,7 @@ func run[R any](t *testing.T, e *engine, params powershell.Params[R]) R {
 }
 
 // refused runs a typed call and demands that the script says no with id.
-func refused[R any](t *testing.T, e *engine, params powershell.Params[R], id string) *powershell.ScriptError {
+func refused[R any](t *testing.T, e powershell.Runner, params powershell.Params[R], id string) *powershell.ScriptError {
 	t.Helper()
 	_, err := powershell.Run(t.Context(), e, powershell.Target{Host: "oos-01"}, params)
 	return saysNo(t, err, id)

@@ -38,6 +38,11 @@ const pfxPassword = "p\u00e4ss\u2019word\"$(1)"
 
 func makeCertificate(t *testing.T, name string) made {
 	t.Helper()
+	return makeCertificateIn(t, name, pkcs12.Modern, pfxPassword)
+}
+
+func makeCertificateIn(t *testing.T, name string, encoder *pkcs12.Encoder, password string) made {
+	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +59,7 @@ func makeCertificate(t *testing.T, name string) made {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pfx, err := pkcs12.Modern.Encode(key, parsed, nil, pfxPassword)
+	pfx, err := encoder.Encode(key, parsed, nil, password)
 	if err != nil {
 		t.Fatal(err)
 	}

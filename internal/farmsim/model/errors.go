@@ -1,5 +1,7 @@
 package model
 
+import "time"
+
 // Error is an error of a cmdlet or of a .NET call, with the parts that
 // PowerShell shows of it. Message and HResult are as the products word them
 // where a rule says so; nothing may depend on the text of Message.
@@ -63,6 +65,22 @@ func binding(cmdlet, message string) *Error {
 		ID: "AmbiguousParameterSet," + cmdlet, Message: message, Category: "InvalidArgument",
 		Exception: "System.Management.Automation.ParameterBindingException", HResult: invalidOperationResult,
 	}
+}
+
+// CannotBind is how PowerShell reports an argument that a parameter of a
+// SharePoint cmdlet does not take; cmdlet is the end of the cmdlet's class.
+func CannotBind(cmdlet, parameter string) *Error {
+	e := binding(cmdletClass+cmdlet, "Cannot bind parameter '"+parameter+"': the argument cannot be converted to its type.")
+	e.ID = "CannotConvertArgumentNoMessage," + cmdletClass + cmdlet
+	return e
+}
+
+// Prompt is what a cmdlet ends with that asks where nobody can answer.
+func (s *Session) Prompt() error {
+	return s.do(func(time.Time) error {
+		s.world.apply(RuleHighImpactPrompts)
+		return prompt()
+	})
 }
 
 // prompt is what a confirmation prompt becomes under -NonInteractive.

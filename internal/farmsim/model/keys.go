@@ -81,6 +81,19 @@ func (s *Session) KeyLocation(thumbprint farm.Thumbprint) (location Key, err err
 	return location, err
 }
 
+// HasRSAKey says whether the key of a certificate in Personal is an RSA key.
+func (s *Session) HasRSAKey(thumbprint farm.Thumbprint) (isRSA bool, err error) {
+	err = s.do(func(time.Time) error {
+		key, err := s.m.own(thumbprint)
+		if err != nil {
+			return err
+		}
+		_, isRSA = key.signer.Public().(*rsa.PublicKey)
+		return nil
+	})
+	return isRSA, err
+}
+
 // noFile is what the file system says of a key file that is not there.
 func noFile(path string) *Error {
 	return &Error{

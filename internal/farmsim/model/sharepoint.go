@@ -152,6 +152,33 @@ type SharePoint struct{ s *Session }
 // that need the farm fail if the session cannot reach its database.
 func (s *Session) SharePoint() SharePoint { return SharePoint{s} }
 
+// Edition is how SharePoint's cmdlets come.
+type Edition string
+
+// The editions.
+const (
+	NoSharePoint Edition = ""
+	// SnapIn is that of SharePoint up to 2019, Module that of Subscription
+	// Edition.
+	SnapIn Edition = "snap-in"
+	Module Edition = "module"
+)
+
+// SharePointEdition is that on the machine.
+func (s *Session) SharePointEdition() (edition Edition, err error) {
+	err = s.do(func(time.Time) error {
+		switch f := s.world.sharePointFarm(s.m); {
+		case f == nil:
+		case f.classic():
+			edition = SnapIn
+		default:
+			edition = Module
+		}
+		return nil
+	})
+	return edition, err
+}
+
 // SharePointVersion is that of SharePoint's program files; empty when there
 // are none.
 func (s *Session) SharePointVersion() (version string, err error) {
@@ -266,6 +293,12 @@ func (p SharePoint) RemoveTrustedRootAuthority(identity string, confirmed bool) 
 		f.change(now, func(t *trust) { t.authorities = slices.DeleteFunc(t.authorities, named) })
 		return nil
 	})
+}
+
+// NoObject is how a cmdlet says that its identity names nothing; cmdlet is the
+// end of its class.
+func (p SharePoint) NoObject(cmdlet string) error {
+	return p.do(cmdlet, func(*sharePointFarm, time.Time) error { return p.noObject(cmdlet) })
 }
 
 func (p SharePoint) noObject(cmdlet string) error {
