@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +58,17 @@ func (r *recorder) Run(ctx context.Context, target powershell.Target, call power
 	}
 	r.notes = append(r.notes, note)
 	return err
+}
+
+// viaTask runs by way of the SharePoint task what that can do.
+type viaTask struct{ powershell.Runner }
+
+// Run implements [powershell.Runner].
+func (v viaTask) Run(ctx context.Context, target powershell.Target, call powershell.Call, result any) error {
+	if slices.Contains(powershell.TaskVerbs(), call.Script) {
+		return powershell.ByTask(v.Runner).Run(ctx, target, call, result)
+	}
+	return v.Runner.Run(ctx, target, call, result)
 }
 
 // attempt runs a call whose outcome is only to be noted.
@@ -168,6 +180,9 @@ func told(t *testing.T, options farmsim.Options, tell func(o, next *operator)) (
 	o := operate(t, sim, first(t, sim))
 	next := newest(t, sim)
 	r := &recorder{Runner: sim.Runner()}
+	if options.RunAs == farm.Task {
+		r.Runner = viaTask{r.Runner}
+	}
 	o.runner, next.runner = r, r
 	tell(o, next)
 	for _, obstacle := range o.obstacles() {
@@ -253,5 +268,31 @@ func TestTheModelsSayAndDoWhatTheScriptsDo(t *testing.T) {
 				t.Errorf("farms afterwards (-model +PowerShell):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestTheModelOfTheSharePointTaskSaysAndDoesWhatTheTaskDoes(t *testing.T) {
+	t.Parallel()
+	options := farmsim.Options{
+		PowerShell: powerShell(t), RemoteSQL: true, RunAs: farm.Task, Trusting: true,
+		OfficeServers: 2, SharePointServers: 1, WithoutWire: true,
+	}
+	options.Policy.WarmUp = time.Hour
+	tell := func(o, next *operator) {
+		attempt(o, front, powershell.InvokeSharePointTask{
+			Verb: "Get-SharePointFarm", Parameters: []byte(`{}`), Hash: strings.Repeat("0", 64), Seconds: 60,
+		})
+		taken := powershell.RootAuthorityCertificate{Name: "LOCAL", Certificate: next.bundle.Certificate.DER}
+		attempt(o, front, powershell.AddRootAuthority{Authorities: []powershell.RootAuthorityCertificate{taken}})
+		renewal(o, next)
+	}
+	ran, after := told(t, options, tell)
+	options.PowerShell = ""
+	modelled, world := told(t, options, tell)
+	if diff := cmp.Diff(modelled, ran); diff != "" {
+		t.Errorf("answers (-model +PowerShell):\n%s", diff)
+	}
+	if diff := cmp.Diff(world, after); diff != "" {
+		t.Errorf("farms afterwards (-model +PowerShell):\n%s", diff)
 	}
 }

@@ -130,7 +130,8 @@ func TestStandInsCoverWhatOnlyWindowsCanRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, match := range defined.FindAllStringSubmatch(string(source), -1) {
-			if filepath.Base(file) != filepath.Base(taskFiles) && !slices.Contains(inner, match[1]) && !strings.Contains(string(standins), "function "+match[1]+" {") {
+			if filepath.Base(file) != "task.ps1" && // It runs anywhere.
+				!slices.Contains(inner, match[1]) && !strings.Contains(string(standins), "function "+match[1]+" {") {
 				t.Errorf("%s of %s has no stand-in", match[1], filepath.Base(file))
 			}
 		}

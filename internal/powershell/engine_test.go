@@ -29,9 +29,6 @@ type engine struct {
 	setEnv []string
 }
 
-// taskFiles is the one part of the prelude for Windows that runs anywhere.
-const taskFiles = "../../scripts/prelude/windows/task.ps1"
-
 // enginePath finds a PowerShell, or skips the test.
 func enginePath(t *testing.T) string {
 	t.Helper()
@@ -113,15 +110,14 @@ func runOn(ctx context.Context, start starter, prelude, script string, target po
 // machine is what stands in for the functions that only Windows can run.
 func (e *engine) machine() (string, error) {
 	var standins strings.Builder
-	// The files of the task are files here as there.
-	for _, name := range []string{"world.ps1", "windows.ps1", "retire.ps1", taskFiles} {
+	for _, name := range []string{"world.ps1", "windows.ps1", "retire.ps1"} {
 		raw, err := os.ReadFile(filepath.Join(e.standins, name))
 		if err != nil {
 			return "", err
 		}
 		standins.Write(raw)
 	}
-	return standins.String(), nil
+	return powershell.TaskFiles() + standins.String(), nil
 }
 
 // start runs the command line that every server gets.

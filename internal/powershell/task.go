@@ -47,6 +47,10 @@ func TaskScriptOn(machine string) string {
 	return strings.Join(append(parts, text("scripts/task/run.ps1")), "\n")
 }
 
+// TaskFiles returns the one part of the prelude for Windows that runs on any
+// system: the files that go to and come from the task.
+func TaskFiles() string { return text("scripts/prelude/windows/task.ps1") }
+
 // TaskInstaller returns the script that installs the SharePoint task.
 func TaskInstaller() string { return TaskInstallerOn(text("scripts/install/windows.ps1")) }
 

@@ -43,6 +43,8 @@ type Visit struct {
 	mu      sync.Mutex
 	err     error
 	broken  func()
+	// inner are processes that this one has started as another account.
+	inner []*Visit
 }
 
 // Open opens a door, which serves until [Door.Close].
@@ -81,6 +83,11 @@ func (v *Visit) End() error {
 	v.door.mu.Unlock()
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	for _, inner := range v.inner {
+		if err := inner.End(); v.err == nil {
+			v.err = err
+		}
+	}
 	return v.err
 }
 
@@ -153,6 +160,9 @@ func (v *Visit) answer(body []byte) ([]byte, error) {
 		return nil, fmt.Errorf("read a request: %w", err)
 	}
 	run, ok := operations()[asked.Cmdlet]
+	if asked.Cmdlet == enterTask {
+		run, ok = tell(func(*model.Session) (string, error) { return v.enter() }), true
+	}
 	if !ok {
 		return nil, fmt.Errorf("no operation stands behind %q", asked.Cmdlet)
 	}

@@ -45,9 +45,9 @@ func machineOperations() map[string]operation {
 		"Start-ScheduledTask": on(func(s *model.Session, p struct{ TaskName string }) (any, error) {
 			return nil, s.StartTask(p.TaskName)
 		}),
-		"Get-ScheduledTaskInfo": on(func(s *model.Session, p struct{ TaskName string }) (any, error) {
+		"Get-ScheduledTaskInfo": on(func(s *model.Session, p struct{ TaskName, TaskPath string }) (any, error) {
 			result, err := s.TaskResult(p.TaskName)
-			return object{"$type": "MSFT_TaskDynamicInfo", "LastTaskResult": result}, err
+			return object{"$type": "MSFT_TaskDynamicInfo", "LastTaskResult": result, "LastRunTime": nil}, err
 		}),
 		"Unregister-ScheduledTask": on(func(s *model.Session, p struct{ TaskName []string }) (any, error) {
 			for _, name := range p.TaskName {

@@ -16,7 +16,7 @@ var standins embed.FS
 // operations are all operations, by what their stand-ins are called.
 func operations() map[string]operation {
 	all := map[string]operation{}
-	for _, some := range []map[string]operation{windowsOperations(), machineOperations(), officeOperations(), sharePointOperations()} {
+	for _, some := range []map[string]operation{windowsOperations(), machineOperations(), officeOperations(), sharePointOperations(), taskOperations()} {
 		maps.Copy(all, some)
 	}
 	return all
@@ -26,7 +26,7 @@ func operations() map[string]operation {
 // for Windows' own cmdlets.
 func Prelude() string {
 	var text string
-	for _, name := range []string{"door.ps1", "windows.ps1", "system.ps1"} {
+	for _, name := range []string{"door.ps1", "windows.ps1", "system.ps1", "task.ps1"} {
 		text += read(name) + "\n"
 	}
 	return text

@@ -79,16 +79,21 @@ func (e *Engine) Run(ctx context.Context, session *model.Session, call powershel
 	case <-ctx.Done():
 		return Output{}, context.Cause(ctx)
 	}
-	call.Prelude = powershell.PreludeOn(cmdlets.Prelude())
+	call.Prelude = powershell.PreludeOn(powershell.TaskFiles() + "\n" + cmdlets.Prelude())
 	stdin, err := call.Seal()
 	if err != nil {
 		return Output{}, err
 	}
+	programs, err := e.programs()
+	if err != nil {
+		return Output{}, fmt.Errorf("run %s: %w", call.Name, err)
+	}
+	defer func() { _ = os.RemoveAll(programs) }() // Close removes what is left.
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	visit := e.door.Admit(session, stop)
 	out, err := e.start(running, stdin, append(cmdlets.Environment(e.dir, products...),
-		"FARMTRUST_DOOR="+e.door.Address(), "FARMTRUST_TOKEN="+visit.Token))
+		"ProgramFiles="+programs, "FARMTRUST_DOOR="+e.door.Address(), "FARMTRUST_TOKEN="+visit.Token))
 	if broken := visit.End(); broken != nil {
 		return Output{}, fmt.Errorf("run %s: %w", call.Name, broken)
 	}
@@ -96,6 +101,22 @@ func (e *Engine) Run(ctx context.Context, session *model.Session, call powershel
 		return Output{}, context.Cause(ctx)
 	}
 	return out, err
+}
+
+// programs makes a folder that stands for Program Files during one call, with
+// the SharePoint task in it.
+func (e *Engine) programs() (string, error) {
+	folder, err := os.MkdirTemp(e.dir, "programs-*")
+	if err != nil {
+		return "", err
+	}
+	task := filepath.Join(folder, "farmtrust")
+	const private = 0o700
+	script := []byte(powershell.TaskScriptOn(cmdlets.Prelude()))
+	return folder, errors.Join(
+		os.MkdirAll(filepath.Join(task, "requests"), private), os.MkdirAll(filepath.Join(task, "results"), private),
+		os.WriteFile(filepath.Join(task, "farmtrust-sharepoint.ps1"), script, private),
+	)
 }
 
 // start runs the command line that every server gets, but for the name of the

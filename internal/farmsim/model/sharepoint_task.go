@@ -28,18 +28,27 @@ func (s *Session) InstallSharePointTask(account, script string) error {
 	return s.RegisterTask(Task{Name: SharePointTask, User: account, Argument: fmt.Sprintf("-File %q", taskScript)})
 }
 
-// taskSession is the session that a task's program runs in.
-func (s *Session) taskSession(name string) (*Session, error) {
+// SharePointTaskSession is the session that the task's script runs in.
+func (s *Session) SharePointTaskSession() (*Session, error) {
 	var user string
 	err := s.doElevated(func(time.Time) error {
-		t, ok := s.m.tasks[name]
+		t, ok := s.m.tasks[SharePointTask]
 		if !ok {
-			return stopScript("TaskMissing", "the scheduled task %s or its script is not installed on this server", name)
+			return noTask(SharePointTask)
 		}
 		user = t.User
 		return nil
 	})
 	return &Session{world: s.world, m: s.m, boots: s.boots, logon: Logon{User: user, Auth: Batch}}, err
+}
+
+// SharePointTaskHash is that of the installed script; empty when there is none.
+func (s *Session) SharePointTaskHash() (string, error) {
+	script, installed, err := s.ReadFile(taskScript)
+	if err != nil || !installed {
+		return "", err
+	}
+	return powershell.HashTask(string(script)), nil
 }
 
 // invokeSharePointTask is the model of the administrator's side and of the
@@ -48,15 +57,12 @@ func invokeSharePointTask(s *Session, p powershell.InvokeSharePointTask, _ [][]b
 	if err := assertElevated(s); err != nil {
 		return r, err
 	}
-	account, err := s.taskSession(SharePointTask)
-	if err != nil {
-		return r, err
-	}
-	script, installed, err := s.ReadFile(taskScript)
-	switch hash := powershell.HashTask(string(script)); {
+	hash, err := s.SharePointTaskHash()
+	account, missing := s.SharePointTaskSession()
+	switch {
 	case err != nil:
 		return r, err
-	case !installed:
+	case hash == "" || missing != nil:
 		return r, stopScript("TaskMissing", "the scheduled task %s or its script is not installed on this server", SharePointTask)
 	case hash != p.Hash:
 		return r, stopScript("TaskVersion", "the installed script is %.12s, this worker's is %.12s", hash, p.Hash)

@@ -68,15 +68,23 @@ function Register-ScheduledTask {
     Invoke-Door -Name Register-ScheduledTask -With @{ Name = $TaskName; User = $Principal.UserId; Argument = $Action[0].Argument }
 }
 
+function Get-ScheduledTask {
+    [CmdletBinding()]
+    param([Parameter(Position = 0)] [string[]] $TaskName, [Parameter(Position = 1)] [string[]] $TaskPath)
+    Invoke-Cmdlet -Cmdlet $PSCmdlet -Bound $PSBoundParameters
+}
+
 function Start-ScheduledTask {
     [CmdletBinding()]
-    param([Parameter(Mandatory = $true, Position = 0)] [string] $TaskName)
-    Invoke-Cmdlet -Cmdlet $PSCmdlet -Bound $PSBoundParameters
+    param([Parameter(Mandatory = $true, Position = 0)] [string] $TaskName, [Parameter(Position = 1)] [string] $TaskPath)
+
+    if ($TaskName -eq 'farmtrust-sharepoint') { Start-SharePointTask }
+    else { Invoke-Cmdlet -Cmdlet $PSCmdlet -Bound $PSBoundParameters }
 }
 
 function Get-ScheduledTaskInfo {
     [CmdletBinding()]
-    param([Parameter(Mandatory = $true, Position = 0)] [string] $TaskName)
+    param([Parameter(Mandatory = $true, Position = 0)] [string] $TaskName, [Parameter(Position = 1)] [string] $TaskPath)
     Invoke-Cmdlet -Cmdlet $PSCmdlet -Bound $PSBoundParameters
 }
 
