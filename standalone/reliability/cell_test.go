@@ -29,7 +29,7 @@ type cell struct {
 	// step is a script, call the one of its calls that meets the trouble.
 	step string
 	call call
-	when    fault.When
+	when fault.When
 }
 
 // call is one call of a script: its server, and how many calls of the script
