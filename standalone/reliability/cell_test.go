@@ -2,6 +2,7 @@ package reliability
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -25,9 +26,17 @@ const (
 type cell struct {
 	way     way
 	trouble trouble
-	// step is a script, server one that runs it.
-	step, server string
-	when         fault.When
+	// step is a script, call the one of its calls that meets the trouble.
+	step string
+	call call
+	when fault.When
+}
+
+// call is one call of a script: its server, and how many calls of the script
+// that server had before.
+type call struct {
+	server string
+	before int
 }
 
 // String is the cell's name, as go test -run writes it.
@@ -39,9 +48,8 @@ func (c cell) named(part string) bool {
 	return strings.Contains(c.String(), strings.ReplaceAll(part, " ", "_"))
 }
 
-// steps are the scripts that a rotation and an undo run, each with the servers
-// that ran it, in order.
-type steps map[way]map[string][]string
+// steps are the calls of each script in a rotation and in an undo.
+type steps map[way]map[string][]call
 
 // retiring are the scripts that belong to a retirement, and to nothing here.
 func retiring() []string {
@@ -75,24 +83,33 @@ func table(t *testing.T) []cell {
 	return cells
 }
 
+// learn notes the calls of each script: those that changed something, if there
+// are any, because a trouble matters most then.
 func (s steps) learn(w way, acts []act) {
-	s[w] = map[string][]string{}
+	s[w] = map[string][]call{}
+	before, changing := map[string]int{}, map[string][]call{}
 	for _, a := range acts {
-		s[w][a.script] = append(s[w][a.script], a.host)
+		one := call{a.host, before[a.script+a.host]}
+		before[a.script+a.host]++
+		s[w][a.script] = append(s[w][a.script], one)
+		if a.changed {
+			changing[a.script] = append(changing[a.script], one)
+		}
 	}
+	maps.Copy(s[w], changing)
 }
 
-// cellsOf is every trouble during a script, on the first of its servers before
-// it acts and on the last after.
-func cellsOf(w way, script string, hosts []string) []cell {
-	if len(hosts) == 0 {
+// cellsOf is every trouble during a script, at the first of its calls before it
+// acts and at the last after.
+func cellsOf(w way, script string, calls []call) []cell {
+	if len(calls) == 0 {
 		return nil
 	}
 	var cells []cell
 	for _, x := range troubles() {
 		cells = append(cells,
-			cell{w, x, script, hosts[0], fault.Before},
-			cell{w, x, script, hosts[len(hosts)-1], fault.After})
+			cell{w, x, script, calls[0], fault.Before},
+			cell{w, x, script, calls[len(calls)-1], fault.After})
 	}
 	return cells
 }
@@ -126,7 +143,7 @@ func (r *result) run(t *testing.T) {
 	}
 	_, mark := s.ledger.since(0)
 	restarted, began := restarts(s.sim.State()), time.Now()
-	r.trouble.begin(t, s, r.server, r.step, r.when)
+	r.begin(t, s)
 	run := s.begin(ctx, t, in)
 	if r.trouble.strike != nil {
 		for !r.trouble.happened(s) && ctx.Err() == nil {
@@ -147,6 +164,16 @@ func (r *result) run(t *testing.T) {
 	}
 }
 
+// begin plans the trouble.
+func (r *result) begin(t *testing.T, s *site) {
+	t.Helper()
+	f := r.trouble.fault
+	f.Server, f.Step, f.Skip, f.When = r.call.server, r.step, r.call.before, r.when
+	if err := s.sim.AddFaults(f); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // decide is a person who clears what is in the way and then rolls the rotation
 // back, if it is for good, or has the step tried again.
 func (r *result) decide(t *testing.T, s *site) func(farm.Parked) farm.Choice {
@@ -156,8 +183,8 @@ func (r *result) decide(t *testing.T, s *site) func(farm.Parked) farm.Choice {
 		switch {
 		case r.trouble.says == "" || r.asked > 1:
 			t.Errorf("parked though it passes: %s on %s: %s", p.Step, p.Server, p.Text)
-		case p.Server != r.server || p.Step == "" || p.Then == "" || !strings.Contains(p.Text, r.trouble.says):
-			t.Errorf("parked as %+v, want a step on %s and %q", p, r.server, r.trouble.says)
+		case p.Server != r.call.server || p.Step == "" || p.Then == "" || !strings.Contains(p.Text, r.trouble.says):
+			t.Errorf("parked as %+v, want a step on %s and %q", p, r.call.server, r.trouble.says)
 		}
 		if r.trouble.forGood && r.way == forth && !r.trouble.goesBack {
 			return farm.RollBack

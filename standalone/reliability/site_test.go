@@ -18,13 +18,15 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 	"github.com/farmtrust/farmtrust/internal/powershell"
+	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // site is a simulated farm with a Temporal server and a worker of its own.
 //
 // The farm trusts a certificate that ends soon. The certificate to come was
 // imported on one server by hand already, without access to its key, so that
-// every step has something to do, forth and back.
+// every step has something to do, forth and back. Of its two SharePoint farms
+// one is reached by a scheduled task.
 type site struct {
 	dir      string
 	config   string
@@ -38,8 +40,12 @@ type site struct {
 	target farm.Thumbprint
 }
 
-// half is the server on which somebody has begun already.
-const half = "oos-02.contoso.com"
+const (
+	// half is the server on which somebody has begun already.
+	half = "oos-02.contoso.com"
+	// byTask is the front end whose cmdlets a scheduled task runs.
+	byTask = "sp-02.contoso.com"
+)
 
 func newSite(t *testing.T, onFailure farm.OnFailure) *site {
 	t.Helper()
@@ -51,7 +57,7 @@ func newSite(t *testing.T, onFailure farm.OnFailure) *site {
 	}
 	var err error
 	s.sim, err = farmsim.Start(t.Context(), farmsim.Options{
-		Dir: filepath.Join(s.dir, "farm"), OfficeServers: 2, SharePointServers: 2, SelfSigned: true, Trusting: true,
+		Dir: filepath.Join(s.dir, "farm"), OfficeServers: 2, SharePointFarms: 2, SharePointServers: 1, SelfSigned: true, Trusting: true,
 		Witness: farmsim.Witness{CommandLine: s.ledger.line, Acted: s.ledger.act},
 	})
 	if err != nil {
@@ -63,15 +69,34 @@ func newSite(t *testing.T, onFailure farm.OnFailure) *site {
 		}
 	})
 	s.importByHand(t)
+	if err := s.sim.InstallSharePointTask(byTask, powershell.TaskScript()); err != nil {
+		t.Fatal(err)
+	}
 	s.configure(t, onFailure)
 	s.temporal = startTemporal(t, s.dir)
-	s.worker = startWorker(t, s.dir, s.config, s.temporal.heard)
 	s.client, err = client.Dial(client.Options{HostPort: s.temporal.heard, Logger: silent{}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.client.Close)
+	s.hold(t)
+	s.worker = startWorker(t, s.dir, s.config, s.temporal.heard)
 	return s
+}
+
+// hold keeps the farm's keeper from looking: its looks would meet the trouble
+// that is meant for the rotation.
+func (s *site) hold(t *testing.T) {
+	t.Helper()
+	const long = 24 * time.Hour
+	_, err := s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
+		ID: workflows.KeepID(farmsim.FarmName), TaskQueue: workflows.TaskQueue,
+	}, workflows.KeepTrust, workflows.Keeping{
+		Farm: farmsim.FarmName, Hold: "a test", LookedAt: time.Now(), LookEvery: long, Soak: long,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // silent keeps the SDK's words about a server that was killed on purpose.
@@ -137,6 +162,7 @@ func (s *site) configure(t *testing.T, onFailure farm.OnFailure) {
 	redirect(c, relays)
 	f := c["farms"].([]any)[0].(map[string]any)
 	f["office"].(map[string]any)["allowOutboundHttp"] = true
+	f["sharePoint"].([]any)[1].(map[string]any)["runAs"] = string(farm.Task)
 	f["rotation"].(map[string]any)["onFailure"] = string(onFailure)
 	content, err := yaml.Marshal(c)
 	if err != nil {
@@ -200,14 +226,26 @@ func (l *ledger) line(host, text string) {
 func (l *ledger) act(host string, call powershell.Envelope, result any) {
 	a := act{host: host, script: call.Name, text: call.Prelude + call.Script, params: string(call.Params), at: time.Now()}
 	if raw, err := json.Marshal(result); err == nil {
-		a.result = string(raw)
-		var r struct{ Changed bool }
-		a.changed = json.Unmarshal(raw, &r) == nil && r.Changed
+		a.result, a.changed = string(raw), changed(raw)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.acts = append(l.acts, a)
 	l.secrets = append(l.secrets, call.Secrets...)
+}
+
+// changed says whether a script's result tells of a change. That of a task is
+// inside of what it answered.
+func changed(raw []byte) bool {
+	var r struct {
+		Changed bool
+		Answer  []byte
+		Result  json.RawMessage
+	}
+	if json.Unmarshal(raw, &r) != nil {
+		return false
+	}
+	return r.Changed || len(r.Answer) > 0 && changed(r.Answer) || len(r.Result) > 0 && changed(r.Result)
 }
 
 // since returns what ran from an index on, and the next index.
@@ -218,4 +256,4 @@ func (l *ledger) since(i int) ([]act, int) {
 }
 
 // key says what a script was to do where.
-func (a act) key() string { return fmt.Sprintf("%s on %s with %.200s", a.script, a.host, a.params) }
+func (a act) key() string { return fmt.Sprintf("%s on %s with %s", a.script, a.host, a.params) }

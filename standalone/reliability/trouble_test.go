@@ -66,16 +66,6 @@ func TestEveryKindOfFaultIsInTheTable(t *testing.T) {
 	}
 }
 
-// begin plans the trouble for the step of a server.
-func (x trouble) begin(t *testing.T, s *site, server, step string, when fault.When) {
-	t.Helper()
-	f := x.fault
-	f.Server, f.Step, f.When = server, step, when
-	if err := s.sim.AddFaults(f); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // happened says that the trouble was met. What is for good is met again and
 // again, so that only parking or the outcome can tell.
 func (x trouble) happened(s *site) bool { return x.forGood || len(s.sim.Pending()) == 0 }

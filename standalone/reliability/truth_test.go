@@ -30,7 +30,7 @@ func (s *site) holds(t *testing.T, ended workflows.Rotation, before model.State,
 		sameTrust(t, before, now)
 		for _, a := range acts {
 			if a.changed {
-				t.Errorf("refused, and yet %s changed something", a.key())
+				t.Errorf("refused, and yet %.400s changed something", a.key())
 			}
 		}
 	default:
@@ -132,7 +132,7 @@ func doneOnce(t *testing.T, acts []act) {
 			continue
 		}
 		if done[a.key()] {
-			t.Errorf("%s changed something a second time", a.key())
+			t.Errorf("%.400s changed something a second time", a.key())
 		}
 		done[a.key()] = true
 	}

@@ -16,31 +16,36 @@ import (
 
 const tableHead = `# What goes wrong, and how it ends
 
-Written by ` + "`go test -C standalone ./reliability -full -timeout 90m`" + `; do not edit.
+Written by ` + "`go test -C standalone ./reliability -full -timeout 120m`" + `; do not edit.
 
-Each thing that can go wrong happens once during each step of a rotation (the
-farm trusts a certificate that ends soon, and is to trust a new one) and of the
-undo of that rotation: before the step acts, and after it acted but before its
-answer arrived. The worker is its own program, Temporal a server on its file,
-the farm a simulated one behind HTTPS: two office servers, two SharePoint
-servers. The step is the script that runs on the server.
+Each thing that can go wrong happens during each step of a rotation (the farm
+trusts a certificate that ends soon, and is to trust a new one) and of the undo
+of that rotation: before the step acts, and after it acted but before its answer
+arrived. The worker is its own program, Temporal a server on its file, the farm
+a simulated one behind HTTPS: two office servers and two SharePoint farms, one of
+them reached by a scheduled task (Invoke-SharePointTask). A step is a script that
+runs on a server; of its calls the first that changes something is met before it
+acts, and the last after. Nothing here was tried on Windows.
 
-Of every cell these things were checked against the state of the farm, not
-against the report:
+In every cell this was checked against the state of the farm, not against the
+report:
 
 - *verified*: every process of every office server has loaded the new
-  certificate, both issuers hold it, and a data refresh works between every two
-  servers. *undone* and *refused*: stores, keys, settings, issuers, permissions
-  and root authorities are as they were before.
+  certificate, both issuers hold it, and a data refresh works between every
+  office server and every SharePoint server.
+- *undone* and *refused*: stores, keys, settings, issuers, permissions and root
+  authorities are as they were before, but for the time in an issuer's
+  description, and a data refresh works as before.
 - Nothing that was done was done again. Restarts are counted by themselves.
-- *asked*: a person was asked, on the right server, about what had happened,
-  and decided: to retry, or, where the trouble does not pass by itself, to roll
-  back. Nobody was asked about a trouble that passes.
+- *asked*: the rotation was parked on the right server and said what had
+  happened, and a person decided: to retry, or, where the trouble does not pass
+  by itself, to roll back. Nobody was asked about a trouble that passes. With
+  "rights taken for good" the farm's policy rolls back without asking.
 
-A cell says how it ended, how long it took in seconds and how many restarts of
+A cell says how it ended, how long it took in seconds, and how many restarts of
 services and of IIS there were. "no answer" takes 35 seconds until the worker
-gives up waiting; a worker that was killed is noticed after 30 seconds without
-a heartbeat.
+gives up waiting; that a worker was killed is noticed after 30 seconds without a
+heartbeat.
 
 `
 

@@ -64,6 +64,8 @@ type Fault struct {
 	Kind Kind   `json:"kind"`
 	// Times is how often it happens: 0 means once, -1 without end.
 	Times int `json:"times,omitempty"`
+	// Skip is how often it lets what it would meet pass first.
+	Skip int `json:"skip,omitempty"`
 	// When is before or after acting.
 	When When `json:"when,omitempty"`
 	// Delay is how long, for Slow and Reboot.
@@ -116,6 +118,8 @@ func (f Fault) Check(places Places) error {
 		return fmt.Errorf("step %q is none of %s", f.Step, quoted(places.Steps))
 	case f.Times < -1:
 		return fmt.Errorf("times %d is negative: write -1 for without end", f.Times)
+	case f.Skip < 0:
+		return fmt.Errorf("skip %d is negative", f.Skip)
 	case f.When != "" && f.When != Before && f.When != After:
 		return fmt.Errorf("when %q is neither before nor after", f.When)
 	case f.When == After && f.Step == "" && ofConnections(f.Kind):

@@ -20,6 +20,7 @@ func TestAFaultThatCouldNeverHappenIsRefused(t *testing.T) {
 		`server "oos-9" is none of "oos-01"`:       {Kind: fault.Hang, Server: "oos-9"},
 		`step "Grant" is none of "Grant-S2SKey"`:   {Kind: fault.Hang, Step: "Grant"},
 		`times -2 is negative`:                     {Kind: fault.Hang, Times: -2},
+		`skip -1 is negative`:                     {Kind: fault.Hang, Skip: -1},
 		`when "later" is neither`:                  {Kind: fault.Hang, When: "later"},
 		`a delay above zero belongs to slow`:       {Kind: fault.Slow},
 		`a delay above zero belongs to slow and`:   {Kind: fault.Hang, Delay: 1},
@@ -71,6 +72,20 @@ func TestFaultsHappenInOrderAndAsOftenAsTheySay(t *testing.T) {
 	p.Clear()
 	if pending := p.Pending(); len(pending) != 0 {
 		t.Errorf("pending after clearing: %+v", pending)
+	}
+}
+
+func TestAFaultLetsPassWhatItIsTold(t *testing.T) {
+	t.Parallel()
+	var p fault.Plan
+	p.Add(fault.Fault{Kind: fault.Dropped, Step: "Grant-S2SKey", Server: "oos-01", Skip: 2})
+	var got []bool
+	for _, server := range []string{"oos-01", "oos-02", "oos-01", "oos-01", "oos-01"} {
+		_, due := p.Step(server, "Grant-S2SKey", fault.Before)
+		got = append(got, due)
+	}
+	if diff := cmp.Diff([]bool{false, false, false, true, false}, got); diff != "" {
+		t.Errorf("faults met (-want +got):\n%s", diff)
 	}
 }
 

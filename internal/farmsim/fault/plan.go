@@ -66,11 +66,22 @@ func ofConnections(kind Kind) bool {
 	return kind == Refused || kind == Unauthorized || kind == SOAPFault
 }
 
-// take finds the first fault that is due and counts it.
+// take finds the first fault that is due and counts it. One that still lets
+// something pass counts that instead.
 func (p *Plan) take(due func(Fault) bool) (Fault, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	at := slices.IndexFunc(p.faults, due)
+	at := -1
+	for i := range p.faults {
+		f := &p.faults[i]
+		switch {
+		case !due(*f):
+		case f.Skip > 0:
+			f.Skip--
+		case at < 0:
+			at = i
+		}
+	}
 	if at < 0 {
 		return Fault{}, false
 	}
