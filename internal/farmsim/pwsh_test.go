@@ -296,3 +296,22 @@ func TestTheModelOfTheSharePointTaskSaysAndDoesWhatTheTaskDoes(t *testing.T) {
 		t.Errorf("farms afterwards (-model +PowerShell):\n%s", diff)
 	}
 }
+
+func TestTheProcedureWorksOverTheWireByRealPowerShell(t *testing.T) {
+	t.Parallel()
+	sim := start(t, farmsim.Options{PowerShell: powerShell(t), OfficeServers: 1, SharePointServers: 1})
+	o := newest(t, sim)
+	o.runner = overWire(t, sim)
+	o.rotate()
+	if diff := cmp.Diff([]string(nil), o.obstacles()); diff != "" {
+		t.Errorf("after the procedure something is in the way (-want +got):\n%s", diff)
+	}
+}
+
+func TestAPowerShellThatIsNotThereIsSaidBeforeTheFarmStarts(t *testing.T) {
+	t.Parallel()
+	err := farmsim.Options{Dir: t.TempDir(), PowerShell: "/nowhere/pwsh"}.Check()
+	if err == nil || !strings.Contains(err.Error(), "PowerShell: ") {
+		t.Errorf("got %v", err)
+	}
+}
