@@ -83,3 +83,21 @@ func explained(t *testing.T, text, want string) {
 		}
 	}
 }
+
+func TestARotationGoesBackByTaskToo(t *testing.T) {
+	p := newPlace(t, farmsim.Options{RemoteSQL: true, RunAs: farm.Task, Trusting: true})
+	p.policy = policy(func(r *farm.RotationPolicy) { r.OnFailure = farm.GoBack })
+	before := p.sim.World.State()
+	// The way back restarts too, so this one passes after the first time.
+	f := broken("oos-01.contoso.com", "Restart-OfficeServer")
+	f.Times = 6
+	if err := p.sim.AddFaults(f); err != nil {
+		t.Fatal(err)
+	}
+	report, err := p.rotate(t)
+	if err != nil || report.Outcome != farm.Undone {
+		t.Fatalf("ended %q: %s, %v", report.Outcome, report.Statement, err)
+	}
+	p.sameTrust(t, before)
+	p.refreshes(t)
+}

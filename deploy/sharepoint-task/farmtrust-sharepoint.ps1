@@ -513,6 +513,11 @@ $FarmTrustShapes = @{
     'Get-SharePointFarm' = @{ Sites = 'Site*'; RegisteredNames = 'Issuer*'; Names = 'Name*' }
     'Set-TrustedIssuer' = @{ Name = 'Name'; RegisteredName = 'Issuer'; Certificate = 'Certificate'; Sites = 'Site*' }
     'Add-RootAuthority' = @{ Authorities = 'Authority*' }
+    'Remove-RootAuthority' = @{ Thumbprints = 'Thumbprint*' }
+    'Restore-TrustedIssuer' = @{
+        RegisteredName = 'Issuer'; Ours = 'Thumbprint'; Previous = 'Previous'; Description = 'Description'; Permissions = 'Permission*'
+    }
+    'Permission' = @{ Site = 'Site'; Right = 'Right'; AppOnly = 'Switch' }
     'Authority' = @{ Name = 'Name'; Certificate = 'Certificate' }
 }
 
@@ -538,11 +543,18 @@ function Test-Value {
         Assert-Shape -Name $Kind -Value $Value
         return $true
     }
+    if ($Kind -eq 'Switch') { return $Value -is [bool] }
     if ($Value -isnot [string]) { return $false }
     # \z, since $ also matches before a last line feed.
     if ($Kind -eq 'Issuer') { return $FarmTrustIssuers -ccontains $Value }
     if ($Kind -eq 'Name') { return $Value -cmatch '\A[^\x00-\x1f\x7f]{1,256}\z' }
     if ($Kind -eq 'Site') { return $Value -cmatch '\Ahttps?://[^\x00-\x20\x7f"<>\\]{1,2000}\z' }
+    if ($Kind -eq 'Thumbprint') { return $Value -cmatch '\A[0-9A-F]{40}\z' }
+    if ($Kind -eq 'Right') { return '', 'Read', 'Write', 'Manage', 'FullControl' -ccontains $Value }
+    if ($Kind -eq 'Description') { return $Value -cmatch '\A[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]{0,4096}\z' }
+    # There was no issuer before.
+    if ($Kind -eq 'Previous' -and $Value -eq '') { return $true }
+    if ($Kind -eq 'Previous') { return Test-EncodedCertificate -Text $Value }
     if ($Kind -eq 'Certificate') { return Test-EncodedCertificate -Text $Value }
     return $false
 }
@@ -842,6 +854,190 @@ $members = @(foreach ($server in Get-SPServer) {
     userProfileServices = $profileServices.Count
     members = $members
     machine = Get-Machine
+}
+}
+
+$FarmTrustVerbs['Remove-RootAuthority'] = {
+<#
+.SYNOPSIS
+Removes SharePoint's trusted root authorities that hold one of the certificates.
+.DESCRIPTION
+Found by certificate, whatever they are called. The farm's own authority, local,
+is never touched.
+Source: Microsoft, Remove-SPTrustedRootAuthority; KB2545744 on the authority
+local.
+.PARAMETER Thumbprints
+The certificates.
+#>
+[CmdletBinding()]
+param([ValidatePattern('^[0-9A-F]{40}$')] [string[]] $Thumbprints = @())
+
+Set-StrictMode -Version 3.0
+$ErrorActionPreference = 'Stop'
+
+Import-SharePoint
+$null = Get-Farm
+$names = @(foreach ($authority in Get-SPTrustedRootAuthority) {
+    if ($authority.Name -eq 'local' -or $null -eq $authority.Certificate) { continue }
+    if ($authority.Certificate.Thumbprint -in $Thumbprints) { [string] $authority.Name }
+})
+
+foreach ($name in $names) { Remove-SPTrustedRootAuthority -Identity $name -Confirm:$false | Out-Null }
+
+foreach ($authority in Get-SPTrustedRootAuthority) {
+    if ($authority.Name -in $names) {
+        Stop-Script -Id 'SettingNotKept' -Message "root authority '$($authority.Name)' is still there after it was removed"
+    }
+}
+
+[pscustomobject] @{ changed = $names.Count -gt 0; removed = $names }
+}
+
+$FarmTrustVerbs['Restore-TrustedIssuer'] = {
+<#
+.SYNOPSIS
+Puts a trusted security token issuer back to what it was before a rotation.
+.DESCRIPTION
+Acts only on what the rotation made: an issuer that holds its certificate, an
+app principal with its full control. An issuer that was there before gets its
+certificate and description back and is never removed; the moment is noted, for
+servers have to load it again. One that was not there is removed, after its
+permissions.
+Source: Microsoft, Set-SPTrustedSecurityTokenIssuer,
+Remove-SPTrustedSecurityTokenIssuer, Remove-SPAppPrincipalPermission.
+.PARAMETER RegisteredName
+The registered issuer name.
+.PARAMETER Ours
+The thumbprint that the rotation set.
+.PARAMETER Previous
+The certificate of before, DER in base64; empty when there was no issuer.
+.PARAMETER Description
+The description of before.
+.PARAMETER Permissions
+What the app principal might do before: objects with Site, Right, AppOnly.
+#>
+[CmdletBinding()]
+param(
+    [Parameter(Mandatory = $true)] [ValidatePattern('^[0-9a-f-]{36}@[0-9a-f-]{36}$')] [string] $RegisteredName,
+    [Parameter(Mandatory = $true)] [ValidatePattern('^[0-9A-F]{40}$')] [string] $Ours,
+    [string] $Previous = '',
+    [string] $Description = '',
+    [object[]] $Permissions = @()
+)
+
+Set-StrictMode -Version 3.0
+$ErrorActionPreference = 'Stop'
+
+# Whether two permissions are the same; without a right, the rest is nothing.
+function Test-SamePermission {
+    [CmdletBinding()]
+    param([object] $One, [object] $Other)
+
+    return $One.Right -eq $Other.Right -and ($One.Right -eq '' -or [bool] $One.AppOnly -eq [bool] $Other.AppOnly)
+}
+
+# The app principal on a site; null when none is known there by that name.
+function Find-AppPrincipal {
+    [CmdletBinding()]
+    param([string] $Site, [object] $Issuer)
+
+    if ($null -ne $Issuer) { return Get-SPAppPrincipal -Site $Site -NameIdentifier $Issuer.NameId }
+    # Whether the principal outlives its issuer is not documented.
+    try { return Get-SPAppPrincipal -Site $Site -NameIdentifier $RegisteredName }
+    catch { return $null }
+}
+
+# Puts the permission on one site back; says whether it did.
+function Restore-AppPermission {
+    [CmdletBinding()]
+    param([object] $Web, [object] $Was, [object] $Issuer)
+
+    $now = Get-AppPermission -Web $Web -RegisteredName $RegisteredName
+    if (Test-SamePermission -One $now -Other $Was) { return $false }
+    $ours = $now.Right -eq 'FullControl' -and $now.AppOnly
+    # No right at all stands between the two calls below.
+    $between = $now.Right -eq '' -and -not (Test-SamePermission -One $Was -Other @{ Right = 'FullControl'; AppOnly = $true })
+    if (-not $ours -and -not $between) {
+        Stop-Script -Id 'ChangedSince' -Message (
+            "the app permission of $RegisteredName at $($Was.Site) is '$($now.Right)': neither full control without a user nor '$($Was.Right)'")
+    }
+    $app = Find-AppPrincipal -Site $Was.Site -Issuer $Issuer
+    if ($null -eq $app) {
+        if ($null -eq $Issuer) { return $false }
+        Stop-Script -Id 'AppPrincipalMissing' -Message "$($Was.Site) knows no app principal $RegisteredName"
+    }
+    # Inferred: a lesser right that is set leaves app-only access as it is, since
+    # only Remove- has a switch that ends it.
+    if ($now.Right -ne '') {
+        Remove-SPAppPrincipalPermission -AppPrincipal $app -Site $Web -Scope SiteSubscription -DisableAppOnlyPolicy -Confirm:$false | Out-Null
+    }
+    if ($Was.Right -ne '' -and $Was.AppOnly) {
+        Set-SPAppPrincipalPermission -AppPrincipal $app -Site $Web -Scope SiteSubscription -Right $Was.Right -EnableAppOnlyPolicy -Confirm:$false | Out-Null
+    }
+    elseif ($Was.Right -ne '') {
+        Set-SPAppPrincipalPermission -AppPrincipal $app -Site $Web -Scope SiteSubscription -Right $Was.Right -Confirm:$false | Out-Null
+    }
+    if (-not (Test-SamePermission -One (Get-AppPermission -Web $Web -RegisteredName $RegisteredName) -Other $Was)) {
+        Stop-Script -Id 'SettingNotKept' -Message "the app permission of $RegisteredName at $($Was.Site) is not what it was put back to"
+    }
+    return $true
+}
+
+Import-SharePoint
+$null = Get-Farm
+$before = $null
+$wanted = ''
+if ($Previous -ne '') {
+    $before = New-PublicCertificate -Der ([Convert]::FromBase64String($Previous))
+    $wanted = $before.Thumbprint
+}
+$found = @(Find-Issuer -RegisteredName $RegisteredName)
+if ($found.Count -gt 1) {
+    Stop-Script -Id 'IssuerAmbiguous' -Message "$($found.Count) issuers have the registered name $RegisteredName"
+}
+$issuer = $null
+$held = ''
+if ($found.Count -eq 1) {
+    $issuer = $found[0]
+    $held = 'no certificate'
+    if ($null -ne $issuer.SigningCertificate) { $held = [string] $issuer.SigningCertificate.Thumbprint }
+}
+if ($held -ne $wanted -and $held -ne $Ours) {
+    Stop-Script -Id 'ChangedSince' -Message "the issuer $RegisteredName holds '$held', neither '$Ours' nor '$wanted'"
+}
+
+$restored = @(foreach ($was in $Permissions) {
+    $site = Get-SPSite -Identity $was.Site
+    try { if (Restore-AppPermission -Web $site.RootWeb -Was $was -Issuer $issuer) { $was.Site } }
+    finally { $site.Dispose() }
+})
+
+$due = $held -ne $wanted
+if ($due -and $null -ne $before) {
+    $text = ConvertTo-MarkedText -Text $Description
+    # A trust broker stays one only if that is said again.
+    if (-not $issuer.IsSelfIssuer) {
+        Set-SPTrustedSecurityTokenIssuer -Identity $issuer.Name -Certificate $before -RegisteredIssuerName $RegisteredName `
+            -Description $text -IsTrustBroker -Confirm:$false | Out-Null
+    }
+    else {
+        Set-SPTrustedSecurityTokenIssuer -Identity $issuer.Name -Certificate $before -RegisteredIssuerName $RegisteredName `
+            -Description $text -Confirm:$false | Out-Null
+    }
+}
+elseif ($due) { Remove-SPTrustedSecurityTokenIssuer -Identity $issuer.Name -Confirm:$false | Out-Null }
+
+$left = ''
+foreach ($one in Find-Issuer -RegisteredName $RegisteredName) { $left = [string] $one.SigningCertificate.Thumbprint }
+if ($left -ne $wanted) {
+    Stop-Script -Id 'SettingNotKept' -Message "the issuer $RegisteredName holds '$left' after it was put back to '$wanted'"
+}
+
+[pscustomobject] @{
+    changed = $due -or $restored.Count -gt 0
+    updated = $due -and $null -ne $before
+    removed = $due -and $null -eq $before
+    permissions = $restored
 }
 }
 

@@ -196,6 +196,30 @@ func TestTheTaskSeesWhatADirectCallWouldSee(t *testing.T) {
 	}
 }
 
+func TestTheTaskPutsBackWhatItDid(t *testing.T) {
+	t.Parallel()
+	old, ours := makeCertificate(t, "s2s.contoso.com"), makeCertificate(t, "s2s.contoso.com")
+	h := newHop(t, frontEnd(editions["2016"]))
+	before := h.state(t).SharePoint
+	byTask(h, powershell.AddRootAuthority{Authorities: []powershell.RootAuthorityCertificate{{Name: "OOS root", Certificate: ours.der}}})
+	byTask(h, trust(ours, sharePointIssuer, "OOS"))
+	if done := byTask(h, powershell.RemoveRootAuthority{Thumbprints: []string{ours.thumbprint}}); !cmp.Equal(done.Removed, []string{"OOS root"}) {
+		t.Errorf("root authority: %+v", done)
+	}
+	if done := byTask(h, back(ours, nil, nothing)); !done.Removed {
+		t.Errorf("issuer: %+v", done)
+	}
+	if diff := cmp.Diff(before, h.state(t).SharePoint); diff != "" {
+		t.Errorf("before -, after +:\n%s", diff)
+	}
+	byTask(h, trust(old, sharePointIssuer, "OOS"))
+	byTask(h, trust(ours, sharePointIssuer, "OOS"))
+	was := powershell.SitePermission{Site: site, Right: "FullControl", AppOnly: true}
+	if done := byTask(h, back(ours, old.der, was)); !done.Updated {
+		t.Errorf("issuer that was there: %+v", done)
+	}
+}
+
 func TestErrorsKeepTheirIdentityThroughTheTask(t *testing.T) {
 	t.Parallel()
 	m := makeCertificate(t, "s2s.contoso.com")
@@ -394,11 +418,37 @@ func TestHostileRequestsAreRefusedBeforeAnythingRuns(t *testing.T) {
 	field := func(key string, value any) func(map[string]any) {
 		return func(r map[string]any) { r[key] = value }
 	}
+	restore := func(edit func(params map[string]any)) func(map[string]any) {
+		return func(r map[string]any) {
+			params := map[string]any{
+				"RegisteredName": sharePointIssuer, "Ours": m.thumbprint, "Previous": "", "Description": "",
+				"Permissions": []any{map[string]any{"Site": site, "Right": "", "AppOnly": false}},
+			}
+			edit(params)
+			r["verb"], r["params"] = "Restore-TrustedIssuer", params
+		}
+	}
+	permission := func(key string, value any) func(map[string]any) {
+		return restore(func(p map[string]any) {
+			was := map[string]any{"Site": site, "Right": "", "AppOnly": false}
+			was[key] = value
+			p["Permissions"] = []any{was}
+		})
+	}
 	cases := []struct {
 		claim string
 		edit  func(map[string]any)
 		id    string
 	}{
+		{"another issuer to put back", restore(func(p map[string]any) { p["RegisteredName"] = "x@y" }), powershell.TaskRefused},
+		{"a PFX to put back", restore(func(p map[string]any) { p["Previous"] = m.pfx }), powershell.TaskRefused},
+		{"a thumbprint that is a pattern", restore(func(p map[string]any) { p["Ours"] = "*" }), powershell.TaskRefused},
+		{"a right that is none", permission("Right", "Everything"), powershell.TaskRefused},
+		{"a flag that is text", permission("AppOnly", "yes"), powershell.TaskRefused},
+		{"a permission with a scope", permission("Scope", "Farm"), powershell.TaskRefused},
+		{"an authority to remove by name", func(r map[string]any) {
+			r["verb"], r["params"] = "Remove-RootAuthority", map[string]any{"Thumbprints": []string{"local"}}
+		}, powershell.TaskRefused},
 		{"a verb of another script", field("verb", "Restart-SharePointServer"), powershell.TaskRefused},
 		{"a command as verb", field("verb", "Get-SharePointFarm; Stop-Computer"), powershell.TaskRefused},
 		{"a verb in other letters", field("verb", "get-sharepointfarm"), powershell.TaskRefused},
