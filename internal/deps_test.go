@@ -67,7 +67,7 @@ func TestPackagesImportOnlyWhatTheHousePlanAllows(t *testing.T) {
 			continue
 		}
 		seen[name] = true
-		for _, i := range strings.Split(imports, ",") {
+		for i := range strings.SplitSeq(imports, ",") {
 			if ours, ok := strings.CutPrefix(i, module); ok && !slices.Contains(allowed, ours) {
 				t.Errorf("package %s must not import %s", name, ours)
 			}

@@ -34,31 +34,38 @@ func TestCheckSaysWhatIsWrongWithARemoteShellAndWhatToDo(t *testing.T) {
 		want  []string
 	}{
 		"constrained language mode": {
-			"oos-02.contoso.com", farmsim.Shell{LanguageMode: "ConstrainedLanguage"},
+			"oos-02.contoso.com",
+			farmsim.Shell{LanguageMode: "ConstrainedLanguage"},
 			[]string{`PowerShell runs in language mode "ConstrainedLanguage"`, "let the connection's account run PowerShell in full language mode"},
 		},
 		"32-bit PowerShell": {
-			"sp-01.contoso.com", farmsim.Shell{Bits32: true},
+			"sp-01.contoso.com",
+			farmsim.Shell{Bits32: true},
 			[]string{"PowerShell runs as a 32-bit process", "remove the 32-bit configuration of the remote shell"},
 		},
 		"filtered token of an office server": {
-			"oos-02.contoso.com", farmsim.Shell{Filtered: true},
+			"oos-02.contoso.com",
+			farmsim.Shell{Filtered: true},
 			[]string{"oos-02.contoso.com yes NOT ELEVATED", "LocalAccountTokenFilterPolicy"},
 		},
 		"filtered token of a SharePoint server": {
-			"sp-02.contoso.com", farmsim.Shell{Filtered: true},
+			"sp-02.contoso.com",
+			farmsim.Shell{Filtered: true},
 			[]string{"sp-02.contoso.com yes NOT ELEVATED", "LocalAccountTokenFilterPolicy"},
 		},
 		"filtered token of a front end": {
-			"sp-01.contoso.com", farmsim.Shell{Filtered: true},
+			"sp-01.contoso.com",
+			farmsim.Shell{Filtered: true},
 			[]string{"without administrator rights", "LocalAccountTokenFilterPolicy"},
 		},
 		"FIPS policy of an office server": {
-			"oos-01.contoso.com", farmsim.Shell{FIPS: true},
+			"oos-01.contoso.com",
+			farmsim.Shell{FIPS: true},
 			[]string{"FIPS policy", "is not documented", "take the server out of the policy"},
 		},
 		"FIPS policy of a SharePoint server": {
-			"sp-02.contoso.com", farmsim.Shell{FIPS: true},
+			"sp-02.contoso.com",
+			farmsim.Shell{FIPS: true},
 			[]string{"which SharePoint Server does not support", "take the server out of the policy"},
 		},
 	} {

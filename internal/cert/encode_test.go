@@ -219,7 +219,7 @@ func openssl(t testing.TB, input []byte, args ...string) string {
 
 func withoutBase64(s string) string {
 	var kept []string
-	for _, line := range strings.Split(s, "\n") {
+	for line := range strings.SplitSeq(s, "\n") {
 		if len(line) < 64 || strings.Contains(line, " ") {
 			kept = append(kept, line)
 		}

@@ -178,7 +178,8 @@ func TestNamesAreWrittenAsWindowsWritesThem(t *testing.T) {
 		}},
 		"CN=oos, DC=contoso, DC=com": {ExtraNames: []pkix.AttributeTypeAndValue{
 			{Type: []int{0, 9, 2342, 19200300, 100, 1, 25}, Value: "com"},
-			{Type: []int{0, 9, 2342, 19200300, 100, 1, 25}, Value: "contoso"}, {Type: []int{2, 5, 4, 3}, Value: "oos"},
+			{Type: []int{0, 9, 2342, 19200300, 100, 1, 25}, Value: "contoso"},
+			{Type: []int{2, 5, 4, 3}, Value: "oos"},
 		}},
 	} {
 		self := issue(t, "", rsaKey(), nil, func(c *x509.Certificate) { c.Subject = name })

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash"
@@ -191,7 +192,7 @@ func filled(pattern []byte, block int) []byte {
 func bmpString(s string) []byte {
 	var out []byte
 	for _, unit := range utf16.Encode([]rune(s)) {
-		out = append(out, byte(unit>>8), byte(unit))
+		out = binary.BigEndian.AppendUint16(out, unit)
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package connect
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -27,7 +28,7 @@ func (e *SearchAttributesError) Error() string {
 	fmt.Fprintf(&b, "check search attributes of Temporal namespace %q:", e.Namespace)
 	if len(e.Mistyped) > 0 {
 		fmt.Fprintf(&b, " %s registered with another type; run: %s", names(e.Mistyped), e.command("remove", e.Mistyped))
-		fmt.Fprintf(&b, " && %s", e.command("create", append(e.Mistyped[:len(e.Mistyped):len(e.Mistyped)], e.Missing...)))
+		fmt.Fprintf(&b, " && %s", e.command("create", append(slices.Clip(e.Mistyped), e.Missing...)))
 		return b.String()
 	}
 	fmt.Fprintf(&b, " %s missing; run: %s", names(e.Missing), e.command("create", e.Missing))

@@ -23,8 +23,10 @@ const (
 // [*Error]; unknown attributes of an event are ignored, as CloudEvents demands.
 func Decode(contentType string, body []byte) ([]Expiry, error) {
 	if len(body) > MaxBody {
-		return nil, &Error{Place: whole, Text: fmt.Sprintf("is %d bytes, more than %d", len(body), MaxBody),
-			Remedy: "send fewer events at once", Err: ErrTooLarge}
+		return nil, &Error{
+			Place: whole, Text: fmt.Sprintf("is %d bytes, more than %d", len(body), MaxBody),
+			Remedy: "send fewer events at once", Err: ErrTooLarge,
+		}
 	}
 	onlyCloudEvents, err := mediaType(contentType)
 	if err != nil {
@@ -62,8 +64,10 @@ func mediaType(contentType string) (onlyCloudEvents bool, err error) {
 		return false, nil
 	}
 	unknown := func(text string) error {
-		return &Error{Place: "content type", Text: text,
-			Remedy: "send " + cloudEvent + ", " + cloudEventBatch + " or application/json", Err: ErrContentType}
+		return &Error{
+			Place: "content type", Text: text,
+			Remedy: "send " + cloudEvent + ", " + cloudEventBatch + " or application/json", Err: ErrContentType,
+		}
 	}
 	name, parameters, err := mime.ParseMediaType(contentType)
 	if err != nil {
@@ -98,8 +102,10 @@ func decodeOne(place string, document any, onlyCloudEvents bool) (Expiry, error)
 	case isGridEvent:
 		read = fromGridEvent
 	default:
-		return Expiry{}, &Error{Place: place, Text: "is neither a CloudEvent (no specversion) nor an Event Grid event (no eventType)",
-			Remedy: "send CloudEvents 1.0 in structured JSON", Err: ErrUnknownType}
+		return Expiry{}, &Error{
+			Place: place, Text: "is neither a CloudEvent (no specversion) nor an Event Grid event (no eventType)",
+			Remedy: "send CloudEvents 1.0 in structured JSON", Err: ErrUnknownType,
+		}
 	}
 	return read(envelope)
 }
@@ -142,8 +148,10 @@ func fromEnvelope(o object, source, kind, when string) (e Expiry, err error) {
 	}
 	t, ok := typeNamed(name)
 	if !ok {
-		return Expiry{}, &Error{Place: member(o.place, kind), Text: fmt.Sprintf("%.80q is not about the expiry of a certificate", name),
-			Remedy: "subscribe only to " + knownTypes(), Err: ErrUnknownType}
+		return Expiry{}, &Error{
+			Place: member(o.place, kind), Text: fmt.Sprintf("%.80q is not about the expiry of a certificate", name),
+			Remedy: "subscribe only to " + knownTypes(), Err: ErrUnknownType,
+		}
 	}
 	e.Kind = t.kind
 	return e, t.read(&e, o)

@@ -51,8 +51,11 @@ func TestAnEventOfNoFarmOrOfSeveralStartsNothing(t *testing.T) {
 		farms []string
 		want  string
 	}{
-		"nobody listens": {event.Expiry{ID: "e1", Kind: event.NearExpiry, Vault: "v", Certificate: "c"}, nil,
-			`unknown farm: no farm's certificate.events match near expiry of c in v (event e1); add {vault: "v", certificate: "c"} to one of them`},
+		"nobody listens": {
+			event.Expiry{ID: "e1", Kind: event.NearExpiry, Vault: "v", Certificate: "c"},
+			nil,
+			`unknown farm: no farm's certificate.events match near expiry of c in v (event e1); add {vault: "v", certificate: "c"} to one of them`,
+		},
 		"an unknown name": {event.Expiry{Farm: "west", Vault: "kv"}, nil, `names farm "west", which is not configured`},
 		"several listen":  {event.Expiry{Vault: "kv", Certificate: "s2s"}, []string{"north", "south"}, "concerns the farms north, south; make certificate.events"},
 	} {

@@ -36,8 +36,10 @@ func TestBadInputIsRefusedWithPlaceAndRemedy(t *testing.T) {
 		{"old specversion", "", near(t, map[string]any{"specversion": "0.3"}), event.ErrInvalid, `specversion: is "0.3"; send CloudEvents 1.0`},
 		{"no specversion though promised", "application/cloudevents+json", near(t, map[string]any{"specversion": nil}), event.ErrInvalid, "specversion: is missing or empty"},
 		{"no schema", "application/json", near(t, map[string]any{"specversion": nil}), event.ErrUnknownType, "body: is neither a CloudEvent (no specversion) nor an Event Grid event"},
-		{"another type", "", near(t, map[string]any{"type": "Microsoft.KeyVault.SecretNearExpiry"}), event.ErrUnknownType,
-			`type: "Microsoft.KeyVault.SecretNearExpiry" is not about the expiry of a certificate; subscribe only to Microsoft.KeyVault.CertificateNearExpiry`},
+		{
+			"another type", "", near(t, map[string]any{"type": "Microsoft.KeyVault.SecretNearExpiry"}), event.ErrUnknownType,
+			`type: "Microsoft.KeyVault.SecretNearExpiry" is not about the expiry of a certificate; subscribe only to Microsoft.KeyVault.CertificateNearExpiry`,
+		},
 		{"a generic type without an owner", "", near(t, map[string]any{"type": ".certificate.near-expiry.v1"}), event.ErrUnknownType, "is not about the expiry"},
 		{"bad time", "", near(t, map[string]any{"time": "yesterday"}), event.ErrInvalid, `time: "yesterday" is not a time; send RFC 3339`},
 		{"no data", "", near(t, map[string]any{"data": nil}), event.ErrInvalid, "data: is missing or no JSON object"},

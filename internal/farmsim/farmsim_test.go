@@ -114,8 +114,7 @@ func TestManyAtOnceOnEveryServerWhileOneReboots(t *testing.T) {
 				// Interrupted calls are tried again: every script looks before it acts.
 				for {
 					_, err := powershell.Run(t.Context(), w, powershell.Target{Host: host}, o.importCall(14393))
-					var transport *powershell.TransportError
-					if !errors.As(err, &transport) {
+					if _, ok := errors.AsType[*powershell.TransportError](err); !ok {
 						return err
 					}
 				}

@@ -102,8 +102,7 @@ func TestAServerThatHangsOnTheWireMakesTheCallerGiveUp(t *testing.T) {
 	call := powershell.Call{Script: "Get-SharePointServer", Params: powershell.GetSharePointServer{}}
 	var seen powershell.SharePointServer
 	err := w.Run(t.Context(), powershell.Target{Host: sp1}, call, &seen)
-	var transport *powershell.TransportError
-	if !errors.As(err, &transport) {
+	if _, ok := errors.AsType[*powershell.TransportError](err); !ok {
 		t.Errorf("got %v", err)
 	}
 	if err := w.Run(t.Context(), powershell.Target{Host: sp1}, call, &seen); err != nil {

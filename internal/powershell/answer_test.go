@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/farmtrust/farmtrust/internal/powershell"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
 // runnerFunc is a runner that only looks at the call.

@@ -10,22 +10,35 @@ import (
 	"testing"
 	"time"
 
-	"github.com/farmtrust/farmtrust/internal/powershell"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
 // calls are all parameter structs, every field set, so that none is omitted.
 func calls() []interface{ Script() string } {
 	yes, now := true, time.Now()
 	return []interface{ Script() string }{
-		powershell.GetOfficeServer{}, powershell.ImportS2SCertificate{}, powershell.GrantS2SKey{},
-		powershell.ExportS2SCertificate{}, powershell.SetS2SCertificateName{},
+		powershell.GetOfficeServer{},
+		powershell.ImportS2SCertificate{},
+		powershell.GrantS2SKey{},
+		powershell.ExportS2SCertificate{},
+		powershell.SetS2SCertificateName{},
 		powershell.SetOfficeHTTPSwitch{AllowOutboundHTTP: &yes, AllowHTTPSecureStoreConnections: &yes},
-		powershell.RestartOfficeServer{NotBefore: &now}, powershell.GetSharePointFarm{},
-		powershell.SetTrustedIssuer{}, powershell.AddRootAuthority{}, powershell.GetSharePointServer{},
-		powershell.RestartSharePointServer{}, powershell.InvokeSharePointTask{},
-		powershell.RestoreTrustedIssuer{}, powershell.RestoreS2SCertificateName{}, powershell.RemoveRootAuthority{},
-		powershell.RevokeS2SKey{}, powershell.RemoveS2SCertificate{}, powershell.GetCertificateUse{}, powershell.HideS2SCertificate{},
+		powershell.RestartOfficeServer{NotBefore: &now},
+		powershell.GetSharePointFarm{},
+		powershell.SetTrustedIssuer{},
+		powershell.AddRootAuthority{},
+		powershell.GetSharePointServer{},
+		powershell.RestartSharePointServer{},
+		powershell.InvokeSharePointTask{},
+		powershell.RestoreTrustedIssuer{},
+		powershell.RestoreS2SCertificateName{},
+		powershell.RemoveRootAuthority{},
+		powershell.RevokeS2SKey{},
+		powershell.RemoveS2SCertificate{},
+		powershell.GetCertificateUse{},
+		powershell.HideS2SCertificate{},
 	}
 }
 

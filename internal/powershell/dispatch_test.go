@@ -5,8 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/farmtrust/farmtrust/internal/powershell"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
 // probe runs script with params on a machine without products.

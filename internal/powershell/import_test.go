@@ -4,9 +4,10 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/powershell"
-	"github.com/google/go-cmp/cmp"
 )
 
 func importOf(m made) powershell.ImportS2SCertificate {

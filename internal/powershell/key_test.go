@@ -6,9 +6,10 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/powershell"
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestGrantGivesReadOnceAndProvesTheKey(t *testing.T) {

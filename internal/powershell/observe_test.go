@@ -5,10 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/internal/powershell"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
 func b64(raw []byte) string { return base64.StdEncoding.EncodeToString(raw) }

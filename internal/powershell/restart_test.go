@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/farmtrust/farmtrust/internal/powershell"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
 // writeSettings makes the farm's settings file as old as a moment.

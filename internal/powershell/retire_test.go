@@ -4,9 +4,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/powershell"
-	"github.com/google/go-cmp/cmp"
 )
 
 // bindings is what netsh prints on a German server for a certificate.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -29,10 +30,8 @@ func Scripts() []string {
 
 // Source returns the text of a script.
 func Source(name string) (string, error) {
-	for _, known := range Scripts() {
-		if known == name {
-			return text("scripts/" + name + ".ps1"), nil
-		}
+	if slices.Contains(Scripts(), name) {
+		return text("scripts/" + name + ".ps1"), nil
 	}
 	return "", fmt.Errorf("no script is named %q", name)
 }

@@ -4,8 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/farmtrust/farmtrust/internal/powershell"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
 func TestS2SNameIsSetOnceOnTheMaster(t *testing.T) {

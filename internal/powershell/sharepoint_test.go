@@ -4,8 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/farmtrust/farmtrust/internal/powershell"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
 // The two interfaces that SharePoint's cmdlets have.
@@ -124,7 +125,8 @@ func TestRootAuthorityIsAddedWhereNoAuthorityHoldsIt(t *testing.T) {
 			held := authorityEntry{Name: "corporate root", Certificate: root.der}
 			e := newEngine(t, with(frontEnd(version), "sharePoint", "authorities", []authorityEntry{held}))
 			params := powershell.AddRootAuthority{Authorities: []powershell.RootAuthorityCertificate{
-				{Name: "OOS root", Certificate: root.der}, {Name: "OOS issuing", Certificate: issuing.der},
+				{Name: "OOS root", Certificate: root.der},
+				{Name: "OOS issuing", Certificate: issuing.der},
 				{Name: "OOS issuing again", Certificate: issuing.der},
 			}}
 			first, second := run(t, e, params), run(t, e, params)

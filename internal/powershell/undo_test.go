@@ -5,8 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/farmtrust/farmtrust/internal/powershell"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
 // back puts an issuer back to a certificate of before; none is no issuer.

@@ -12,9 +12,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/farmtrust/farmtrust/internal/powershell"
 	"github.com/google/go-cmp/cmp"
 	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
 // wine is a Windows machine of a test's own, as Wine has it: registry and

@@ -10,8 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/farmtrust/farmtrust/internal/farm"
 	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
 const (

@@ -160,7 +160,7 @@ func TestTheZeroValueIsEmpty(t *testing.T) {
 func hides(t *testing.T, how, shown string) {
 	t.Helper()
 	raw := []byte(password)
-	numbers := strings.Trim(fmt.Sprint(raw), "[]")
+	numbers := strings.Trim(fmt.Sprintf("%d", raw), "[]")
 	for _, form := range []string{password, fmt.Sprintf("%x", raw), fmt.Sprintf("%X", raw), numbers} {
 		if strings.Contains(shown, form) {
 			t.Errorf("%s shows the secret: %s", how, shown)

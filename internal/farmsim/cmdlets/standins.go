@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 //go:embed standins
@@ -25,11 +26,11 @@ func operations() map[string]operation {
 // Prelude are the stand-ins for what of a script's prelude needs Windows, and
 // for Windows' own cmdlets.
 func Prelude() string {
-	var text string
+	var text strings.Builder
 	for _, name := range []string{"door.ps1", "windows.ps1", "system.ps1", "task.ps1"} {
-		text += read(name) + "\n"
+		text.WriteString(read(name) + "\n")
 	}
-	return text
+	return text.String()
 }
 
 func read(name string) string {

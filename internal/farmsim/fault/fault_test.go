@@ -20,7 +20,7 @@ func TestAFaultThatCouldNeverHappenIsRefused(t *testing.T) {
 		`server "oos-9" is none of "oos-01"`:       {Kind: fault.Hang, Server: "oos-9"},
 		`step "Grant" is none of "Grant-S2SKey"`:   {Kind: fault.Hang, Step: "Grant"},
 		`times -2 is negative`:                     {Kind: fault.Hang, Times: -2},
-		`skip -1 is negative`:                     {Kind: fault.Hang, Skip: -1},
+		`skip -1 is negative`:                      {Kind: fault.Hang, Skip: -1},
 		`when "later" is neither`:                  {Kind: fault.Hang, When: "later"},
 		`a delay above zero belongs to slow`:       {Kind: fault.Slow},
 		`a delay above zero belongs to slow and`:   {Kind: fault.Hang, Delay: 1},

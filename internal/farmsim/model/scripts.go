@@ -76,8 +76,7 @@ func (s *Session) RunScript(name string, params json.RawMessage, secrets [][]byt
 		return nil, fmt.Errorf("no model of script %q", name)
 	}
 	result, err := run(s, params, secrets)
-	var refused *Error
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*Error](err); ok {
 		return nil, &powershell.ScriptError{
 			Server: s.m.Host, Script: name, ID: refused.ID, Message: refused.Message,
 			Category: refused.Category, Exception: refused.Exception, HResult: refused.HResult,

@@ -50,8 +50,7 @@ func moment(t time.Time) *time.Time {
 // exist does not run.
 func serviceRecord(s *Session, name string) (powershell.Service, error) {
 	state, err := s.Service(name)
-	var refused *Error
-	if errors.As(err, &refused) {
+	if _, ok := errors.AsType[*Error](err); ok {
 		err = nil
 	}
 	return powershell.Service{Name: name, Running: state.Running, Since: moment(state.Since)}, err

@@ -203,8 +203,7 @@ func grantS2SKey(s *Session, p powershell.GrantS2SKey, _ [][]byte) (r powershell
 	}
 	r.SignedAs = p.Sid
 	err = s.Sign(c.Thumbprint, p.Sid)
-	var refused *Error
-	if errors.As(err, &refused) {
+	if _, ok := errors.AsType[*Error](err); ok {
 		return r, stopScript("KeyDoesNotSign", "%s cannot sign with the key of certificate %s (task result 92)", p.Sid, p.Thumbprint)
 	}
 	return r, err

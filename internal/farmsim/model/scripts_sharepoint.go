@@ -21,8 +21,7 @@ func reachFarm(s *Session) (SharePointFarm, error) {
 		return SharePointFarm{}, stopScript("NotSharePoint", "SharePoint is not installed on this server")
 	}
 	found, err := s.SharePoint().GetFarm()
-	var refused *Error
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*Error](err); ok {
 		if elevation := assertElevated(s); elevation != nil {
 			return found, elevation
 		}

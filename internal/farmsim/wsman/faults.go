@@ -34,44 +34,56 @@ func (f *Fault) Error() string {
 // TimedOut says that a Receive found no output in time; clients ask again.
 // Captured.
 func TimedOut() *Fault {
-	return &Fault{Subcode: "w:TimedOut", Code: 2150858793,
-		Message: "The WS-Management service cannot complete the operation within the time specified in OperationTimeout.  "}
+	return &Fault{
+		Subcode: "w:TimedOut", Code: 2150858793,
+		Message: "The WS-Management service cannot complete the operation within the time specified in OperationTimeout.  ",
+	}
 }
 
 // UnknownShell says that there is no such shell. Captured.
 func UnknownShell() *Fault {
-	return &Fault{Subcode: "w:InvalidSelectors", Code: 2150858843, Detail: "UnexpectedSelectors", Provider: "Shell provider",
-		Message: "The WS-Management service cannot process the request because the request contained invalid selectors for the resource. "}
+	return &Fault{
+		Subcode: "w:InvalidSelectors", Code: 2150858843, Detail: "UnexpectedSelectors", Provider: "Shell provider",
+		Message: "The WS-Management service cannot process the request because the request contained invalid selectors for the resource. ",
+	}
 }
 
 // UnknownCommand says that the command does not exist or has ended. Captured.
 func UnknownCommand() *Fault {
-	return &Fault{Subcode: "w:InvalidSelectors", Code: 2150858843, Detail: "UnexpectedSelectors", Reason: UnknownShell().Message,
+	return &Fault{
+		Subcode: "w:InvalidSelectors", Code: 2150858843, Detail: "UnexpectedSelectors", Reason: UnknownShell().Message,
 		Message: "The Windows Remote Shell received a request to perform an operation on a command identifier that does not exist. " +
-			"Either the command has completed execution or the client specified an invalid command identifier. "}
+			"Either the command has completed execution or the client specified an invalid command identifier. ",
+	}
 }
 
 // FileNotFound says that the program of a command does not exist. Captured
 // from Windows Server 2008 R2 as the answer to the Command, without cmd.exe in
 // between; with it an unknown program is cmd.exe's own message and exit code 1.
 func FileNotFound() *Fault {
-	return &Fault{Subcode: "w:InternalError", Code: 2147942402, Provider: "Shell cmd plugin",
-		Message: "The system cannot find the file specified. "}
+	return &Fault{
+		Subcode: "w:InternalError", Code: 2147942402, Provider: "Shell cmd plugin",
+		Message: "The system cannot find the file specified. ",
+	}
 }
 
 // InvalidParameter says that the shell plugin refused a parameter. Captured
 // for a Receive without command; assumed for an empty command line.
 func InvalidParameter() *Fault {
-	return &Fault{Subcode: "w:InvalidParameter", Code: 87, Detail: "InvalidValue", Provider: "Shell cmd plugin",
-		Message: "The parameter is incorrect. "}
+	return &Fault{
+		Subcode: "w:InvalidParameter", Code: 87, Detail: "InvalidValue", Provider: "Shell cmd plugin",
+		Message: "The parameter is incorrect. ",
+	}
 }
 
 // badTimeout refuses an OperationTimeout. Captured for PT-1S; assumed for
 // other texts that are no duration.
 func badTimeout(value string) *Fault {
-	return &Fault{Subcode: "a:InvalidMessageInformationHeader", Code: 2150858767,
+	return &Fault{
+		Subcode: "a:InvalidMessageInformationHeader", Code: 2150858767,
 		Reason:  "The WS-Management service cannot process the request. The request contains one or more invalid SOAP headers. ",
-		Message: "The WS-Management service cannot process the request. The XML contains an invalid timeout field in the SOAP header: " + value + ". "}
+		Message: "The WS-Management service cannot process the request. The XML contains an invalid timeout field in the SOAP header: " + value + ". ",
+	}
 }
 
 // AccessDenied says that the user may not do this. Code and subcode are
@@ -109,22 +121,28 @@ const (
 // and assumed to be like it for the rest. Windows sends some quotas as an
 // MSFT_WmiError instead of a WSManFault; this never does.
 func QuotaLimit(q Quota, size int) *Fault {
-	what := map[Quota]string{MaxOperations: "operations", MaxOperationsUserPPQ: "operations", MaxPluginOperationsPPQ: "operations",
-		MaxCommandsPPQ: "commands in a shell", MaxShellUsers: "users", MaxUsersPPQ: "users"}[q]
+	what := map[Quota]string{
+		MaxOperations: "operations", MaxOperationsUserPPQ: "operations", MaxPluginOperationsPPQ: "operations",
+		MaxCommandsPPQ: "commands in a shell", MaxShellUsers: "users", MaxUsersPPQ: "users",
+	}[q]
 	if what == "" {
 		what = "shells"
 	}
-	return &Fault{Subcode: "w:QuotaLimit", Code: uint32(q),
+	return &Fault{
+		Subcode: "w:QuotaLimit", Code: uint32(q),
 		Message: fmt.Sprintf("The WS-Management service cannot process the request. This user is allowed a maximum number of %d concurrent %s, "+
-			"which has been exceeded. Close existing %[2]s for this user, or raise the quota for this user. ", size, what)}
+			"which has been exceeded. Close existing %[2]s for this user, or raise the quota for this user. ", size, what),
+	}
 }
 
 // ProfileUnloading says that the user's registry is going away
 // (ERROR_KEY_DELETED); a new shell helps. The code is documented, the rest
 // assumed.
 func ProfileUnloading() *Fault {
-	return &Fault{Subcode: "w:InternalError", Code: 2147943418,
-		Message: "Illegal operation attempted on a registry key that has been marked for deletion. "}
+	return &Fault{
+		Subcode: "w:InternalError", Code: 2147943418,
+		Message: "Illegal operation attempted on a registry key that has been marked for deletion. ",
+	}
 }
 
 // Busy says that the command does not take more input now (ERROR_BUSY);
@@ -137,8 +155,10 @@ func Busy() *Fault {
 // are Windows' (WinRM gem #265); that a Receive meets it when its command or
 // shell goes is assumed, and so is the subcode.
 func Aborted() *Fault {
-	return &Fault{Subcode: "w:InternalError", Code: 995,
-		Message: "The I/O operation has been aborted because of either a thread exit or an application request. "}
+	return &Fault{
+		Subcode: "w:InternalError", Code: 995,
+		Message: "The I/O operation has been aborted because of either a thread exit or an application request. ",
+	}
 }
 
 // InternalError is the answer to an error of the host that is no fault of
@@ -150,23 +170,29 @@ func InternalError(err error) *Fault {
 // unknownResource: code and text from Windows (pypsrp #192), subcode assumed
 // after wsmerror.h's neighbours.
 func unknownResource(uri string) *Fault {
-	return &Fault{Subcode: "a:DestinationUnreachable", Code: 2150858811, Detail: "InvalidResourceURI",
+	return &Fault{
+		Subcode: "a:DestinationUnreachable", Code: 2150858811, Detail: "InvalidResourceURI",
 		Message: "The WS-Management service cannot process the request. The resource URI (" + uri + ") was not found in the WS-Management catalog. " +
-			"The catalog contains the metadata that describes resources, or logical endpoints. "}
+			"The catalog contains the metadata that describes resources, or logical endpoints. ",
+	}
 }
 
 // unknownAction: wsmerror.h ERROR_WSMAN_ACTION_MISMATCH; seen on Windows in
 // ansible #32531 for an Enumerate that a resource does not have.
 func unknownAction() *Fault {
-	return &Fault{Subcode: "w:ActionMismatch", Code: 2150858801,
-		Message: "The WS-Management service cannot process the request because the WS-Addressing Action URI in the request is not compatible with the resource. "}
+	return &Fault{
+		Subcode: "w:ActionMismatch", Code: 2150858801,
+		Message: "The WS-Management service cannot process the request because the WS-Addressing Action URI in the request is not compatible with the resource. ",
+	}
 }
 
 // invalidXML: wsmerror.h ERROR_WSMAN_SCHEMA_VALIDATION_ERROR (assumed to be
 // the answer to all that cannot be read).
 func invalidXML() *Fault {
-	return &Fault{Subcode: "w:SchemaValidationError", Code: 2150858817,
-		Message: "The SOAP XML in the message does not match the corresponding XML schema definition. Change the XML and retry. "}
+	return &Fault{
+		Subcode: "w:SchemaValidationError", Code: 2150858817,
+		Message: "The SOAP XML in the message does not match the corresponding XML schema definition. Change the XML and retry. ",
+	}
 }
 
 // status is the HTTP status.
