@@ -179,17 +179,7 @@ func TestTimesOfAServerWithAnotherClockAreComparable(t *testing.T) {
 		}
 		return nil
 	}}}
-	var suite testsuite.WorkflowTestSuite
-	env := suite.NewTestActivityEnvironment()
-	env.RegisterActivity(a)
-	value, err := env.ExecuteActivity(a.ObserveSharePointServer, activities.ServerInput{Farm: "contoso", Host: "sp-01"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var seen farm.SharePointServer
-	if err := value.Get(&seen); err != nil {
-		t.Fatal(err)
-	}
+	seen := observed(t, a)
 	if want := now.Add(-time.Minute); !seen.Timer.Since.Equal(want) || seen.Machine.Skew != ahead {
 		t.Errorf("a service of a server ten minutes ahead started at %s (skew %s), want %s on the worker's clock", seen.Timer.Since, seen.Machine.Skew, want)
 	}

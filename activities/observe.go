@@ -24,11 +24,11 @@ func (a *Activities) lookAtOffice(ctx context.Context, t powershell.Target, targ
 	for _, c := range target.Chain {
 		params.Chain = append(params.Chain, string(c.Thumbprint))
 	}
-	seen, err := run(ctx, a.Remote, t, params)
+	seen, skew, err := look(ctx, a, a.Remote, t, params, func(s powershell.OfficeServer) time.Time { return s.Machine.Clock })
 	if err != nil {
 		return farm.OfficeServer{}, err
 	}
-	m, toWorker := a.machine(t.Host, seen.Machine)
+	m, toWorker := machine(t.Host, seen.Machine, skew)
 	s := farm.OfficeServer{
 		Machine:      m,
 		Certificates: certificates(seen.Certificates),
@@ -63,11 +63,11 @@ func (a *Activities) ObserveSharePoint(ctx context.Context, in ServerInput) (far
 		params.RegisteredNames = append(params.RegisteredNames, i.RegisteredName)
 		params.Names = append(params.Names, sp.IssuerDisplayName(i))
 	}
-	seen, err := run(ctx, a.onFarm(sp), t, params)
+	seen, skew, err := look(ctx, a, a.onFarm(sp), t, params, func(f powershell.SharePointFarm) time.Time { return f.Machine.Clock })
 	if err != nil {
 		return farm.SharePointFarm{}, err
 	}
-	_, toWorker := a.machine(t.Host, seen.Machine)
+	_, toWorker := machine(t.Host, seen.Machine, skew)
 	f := farm.SharePointFarm{
 		FrontEnd: t.Host, Version: seen.Version, UserProfileServices: seen.UserProfileServices, Members: seen.Members,
 	}
@@ -97,37 +97,12 @@ func (a *Activities) ObserveSharePointServer(ctx context.Context, in ServerInput
 }
 
 func (a *Activities) lookAtSharePointServer(ctx context.Context, t powershell.Target) (farm.SharePointServer, error) {
-	seen, err := run(ctx, a.Remote, t, powershell.GetSharePointServer{})
+	seen, skew, err := look(ctx, a, a.Remote, t, powershell.GetSharePointServer{}, func(s powershell.SharePointServer) time.Time { return s.Machine.Clock })
 	if err != nil {
 		return farm.SharePointServer{}, err
 	}
-	m, toWorker := a.machine(t.Host, seen.Machine)
+	m, toWorker := machine(t.Host, seen.Machine, skew)
 	return farm.SharePointServer{Machine: m, Timer: service(seen.Timer, toWorker), WorkersSince: toWorker(seen.WorkersSince)}, nil
-}
-
-// closeEnough is the skew below which a server's clock counts as the worker's.
-// The skew is measured through a network call, so a smaller one is noise, and
-// correcting by noise would reorder what happened on one server.
-const closeEnough = time.Second
-
-// machine converts what a script says of its machine, and returns the
-// function that converts the server's times to the worker's clock.
-func (a *Activities) machine(host string, m powershell.Machine) (farm.Machine, func(*time.Time) time.Time) {
-	// Scripts read the clock last, so the answer has just left the server.
-	skew := m.Clock.Sub(a.Now())
-	if skew.Abs() < closeEnough {
-		skew = 0
-	}
-	toWorker := func(t *time.Time) time.Time {
-		if t == nil {
-			return time.Time{}
-		}
-		return t.Add(-skew)
-	}
-	return farm.Machine{
-		Host: host, Name: m.Name, Domain: m.Domain, Forest: m.Forest, WindowsBuild: m.WindowsBuild, PowerShell: m.PowerShell,
-		Elevated: m.Elevated, FIPS: m.FIPS, Clock: m.Clock, Skew: skew, PendingReboot: m.PendingReboot, ConfigurationMode: m.ConfigurationMode,
-	}, toWorker
 }
 
 func service(s powershell.Service, toWorker func(*time.Time) time.Time) farm.Service {

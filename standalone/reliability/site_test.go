@@ -224,7 +224,7 @@ func (l *ledger) line(host, text string) {
 }
 
 func (l *ledger) act(host string, call powershell.Envelope, result any) {
-	a := act{host: host, script: call.Name, text: call.Prelude + call.Script, params: string(call.Params), at: time.Now()}
+	a := act{host: host, script: call.Name, text: call.Prelude + call.Script, params: asked(call), at: time.Now()}
 	if raw, err := json.Marshal(result); err == nil {
 		a.result, a.changed = string(raw), changed(raw)
 	}
@@ -232,6 +232,16 @@ func (l *ledger) act(host string, call powershell.Envelope, result any) {
 	defer l.mu.Unlock()
 	l.acts = append(l.acts, a)
 	l.secrets = append(l.secrets, call.Secrets...)
+}
+
+// asked is what a script was asked for. How long a task may take differs from
+// attempt to attempt, and is no part of it.
+func asked(call powershell.Envelope) string {
+	var task powershell.InvokeSharePointTask
+	if call.Name != task.Script() || json.Unmarshal(call.Params, &task) != nil {
+		return string(call.Params)
+	}
+	return task.Verb + " " + string(task.Parameters)
 }
 
 // changed says whether a script's result tells of a change. That of a task is
