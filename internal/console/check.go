@@ -41,7 +41,7 @@ func answers(n workflows.Inspection) [][]string {
 		}
 		m := s.Machine
 		rows = append(rows, []string{
-			s.Host, "yes", rights(m), windows(m), known(m.PowerShell), skew(m.Skew), known(s.Detail),
+			s.Host, "yes", rights(m), windowsName(m), known(m.PowerShell), skew(m.Skew), known(s.Detail),
 		})
 	}
 	return rows
@@ -55,7 +55,7 @@ func rights(m farm.Machine) string {
 }
 
 // windows names the version, and the policy that takes algorithms away.
-func windows(m farm.Machine) string {
+func windowsName(m farm.Machine) string {
 	if m.FIPS {
 		return windowsServer(m.WindowsBuild) + ", FIPS policy"
 	}
