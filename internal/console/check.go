@@ -54,7 +54,7 @@ func rights(m farm.Machine) string {
 	return "NOT ELEVATED"
 }
 
-// windows names the version, and the policy that takes algorithms away.
+// windowsName names the version, and the policy that takes algorithms away.
 func windowsName(m farm.Machine) string {
 	if m.FIPS {
 		return windowsServer(m.WindowsBuild) + ", FIPS policy"
