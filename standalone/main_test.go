@@ -204,7 +204,7 @@ func TestAConfiguredFarmWaitsForApprovalAndGoesOnWhenAPersonGivesIt(t *testing.T
 	words, told := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(t.Context(), append(anyPorts[:len(anyPorts):len(anyPorts)], "-exit", "-o", "json", "-config", requireApproval(t, sim)), &out, told)
+		code <- run(t.Context(), append(slices.Clip(anyPorts), "-exit", "-o", "json", "-config", requireApproval(t, sim)), &out, told)
 		_ = told.Close()
 	}()
 	said := readUntil(t, words, "starter abort contoso")
