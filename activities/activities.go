@@ -117,6 +117,8 @@ type CompareInput struct {
 	Farm     farm.Farm        `json:"farm"`
 	Target   farm.Certificate `json:"target"`
 	Observed farm.Observed    `json:"observed"`
+	// Journal is that of an earlier rotation which this one would finish.
+	Journal *farm.Journal `json:"journal,omitempty"`
 }
 
 // Comparison is what a comparison found.
@@ -127,6 +129,9 @@ type Comparison struct {
 	Findings     []farm.Finding    `json:"findings"`
 	// Previous is the certificate in use, empty at first set-up.
 	Previous farm.StoreCertificate `json:"previous"`
+	// NoWayBack says why what is in use must not be put back; empty when it
+	// may.
+	NoWayBack string `json:"noWayBack,omitempty"`
 }
 
 // Compare compares what is desired with what was observed. It runs in an
@@ -134,11 +139,16 @@ type Comparison struct {
 func (a *Activities) Compare(_ context.Context, in CompareInput) (Comparison, error) {
 	desired := farm.Desire(in.Farm, in.Target, in.Observed)
 	previous, _ := in.Observed.Current()
+	journal := farm.Journal{Target: in.Target, Previous: previous, Before: in.Observed}
+	if in.Journal != nil && in.Journal.Target.Thumbprint == in.Target.Thumbprint {
+		journal = *in.Journal
+	}
 	return Comparison{
 		FriendlyName: desired.Target.FriendlyName,
 		Differences:  farm.Compare(desired, in.Observed),
 		Findings:     farm.Check(desired, in.Observed),
 		Previous:     previous,
+		NoWayBack:    journal.NoWayBack(in.Observed),
 	}, nil
 }
 

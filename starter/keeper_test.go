@@ -155,9 +155,12 @@ func (f *frontend) take(k *workflows.Keeping, w workflows.Wish) (string, error) 
 	case k.Work != nil:
 		return "", fmt.Errorf("%s: %s is at work", w.For, k.Work.WorkflowID)
 	}
-	in := workflows.RotateInput{Farm: k.Farm, Reason: w.Reason + " (" + w.By + ")", Compromised: w.Compromised}
-	if w.For == workflows.ToUndo {
-		in.Intent = workflows.Undo
+	in := workflows.RotateInput{Farm: k.Farm, Reason: w.Reason + " (" + w.By + ")"}
+	switch {
+	case w.For == workflows.ToUndo:
+		in.Intent = farm.PutBack
+	case w.Compromised:
+		in.Intent = farm.ReplaceCompromised
 	}
 	return workflows.RotateID(k.Farm), f.rotate(k, in)
 }

@@ -89,7 +89,7 @@ func TestACompromisedCertificateIsRotatedWithAReasonAndNeverJoins(t *testing.T) 
 	f := serve(t, &frontend{work: ends(report("contoso", farm.Verified), nil)})
 	start(t, "rotate", "contoso", "--compromised").says(t, exitUsage, "say why, for those who read the report: --reason WHY")
 	start(t, "rotate", "contoso", "--compromised", "--reason", "incident 12", "--by", "ada").says(t, exitOK)
-	want := []string{`rotate/contoso {"farm":"contoso","reason":"incident 12 (ada)","compromised":true}`}
+	want := []string{`rotate/contoso {"farm":"contoso","reason":"incident 12 (ada)","intent":"replace compromised"}`}
 	if diff := cmp.Diff(want, f.inputs(t)); diff != "" {
 		t.Error(diff)
 	}

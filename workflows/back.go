@@ -17,7 +17,7 @@ import (
 // the farm's policy or a cancellation asked for it, there is something to put
 // back, and the way back is not closed.
 func (r *rotation) goesBack(cause error) bool {
-	asked := r.input.Intent == Undo || r.desk.verdict == farm.RollBack || temporal.IsCanceledError(cause)
+	asked := r.input.Intent == farm.PutBack || r.desk.verdict == farm.RollBack || temporal.IsCanceledError(cause)
 	return asked && r.journal != nil && r.desk.noWayBack == ""
 }
 
@@ -28,6 +28,10 @@ func (r *rotation) back(ctx workflow.Context) (farm.Outcome, error) {
 	defer cancel()
 	r.desk.turnBack()
 	r.target, r.restart = r.journal.Target, farm.StepRestartBack
+	if len(r.observed.Office) == 0 {
+		// Until the first look: who is the master, for one.
+		r.observed = r.journal.Before
+	}
 	if err := r.board.enter(ctx, GoingBack); err != nil {
 		return farm.Incomplete, err
 	}
@@ -57,9 +61,13 @@ func (r *rotation) verifyBack(ctx workflow.Context) (farm.Outcome, error) {
 		if err != nil {
 			return farm.Incomplete, err
 		}
-		r.board.report.Differences, r.board.report.Findings = way.Reversals, way.Stays
-		left := r.notKept(way.Reversals)
-		if len(left) == 0 {
+		r.board.report.Differences, r.board.report.Findings = r.notKept(way)
+		left := r.notSkipped(r.board.report.Differences)
+		switch {
+		case len(left) > 0:
+		case len(r.desk.skipped) > 0:
+			return farm.LeftByDecision, nil
+		default:
 			return farm.Undone, nil
 		}
 		cause := fmt.Errorf("%d changes are still to be undone, the first: %s", len(left), left[0].Text)
@@ -193,17 +201,19 @@ func (r *rotation) officeBefore(host string) activities.OfficeBackInput {
 	return activities.OfficeBackInput{ServerInput: r.on(host), Before: officeServer(r.journal.Before, host)}
 }
 
-// notKept leaves out what the product refused to put back: the S2S name, and
-// with it the certificate that it names.
-func (r *rotation) notKept(reversals []farm.Difference) []farm.Difference {
+// notKept tells what is still to be undone from what stays: where Office
+// Online Server refused to have no S2S name, that and the certificates named.
+func (r *rotation) notKept(way farm.WayBack) ([]farm.Difference, []farm.Finding) {
 	if !r.nameKept {
-		return reversals
+		return way.Reversals, way.Stays
 	}
-	var out []farm.Difference
-	for _, d := range reversals {
-		if d.Step != farm.StepS2SBack && d.Step != farm.StepImportBack {
-			out = append(out, d)
-		}
-	}
-	return out
+	reversals := slices.DeleteFunc(way.Reversals, func(d farm.Difference) bool {
+		return d.Step == farm.StepS2SBack || d.Step == farm.StepImportBack
+	})
+	master, _ := r.observed.Master()
+	return reversals, append(way.Stays, farm.Finding{
+		Code: "s2s-name-stays", Severity: farm.Warn, Server: master.Machine.Host,
+		Text:   fmt.Sprintf("S2SCertificateName stays %q, and with it that certificate on every office server: Office Online Server refuses to have none", r.target.FriendlyName),
+		Remedy: "set another certificate's name and undo again, if it must go",
+	})
 }

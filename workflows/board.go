@@ -28,9 +28,9 @@ type place struct {
 	step farm.Step
 }
 
-func newBoard(ctx workflow.Context, f farm.Farm, reason string) *board {
+func newBoard(ctx workflow.Context, f farm.Farm, in RotateInput) *board {
 	b := &board{
-		report: farm.Report{Farm: f.Name, Reason: reason, StartedAt: workflow.Now(ctx)},
+		report: farm.Report{Farm: f.Name, Reason: in.Reason, Intent: in.Intent, StartedAt: workflow.Now(ctx)},
 		began:  map[place]time.Time{},
 	}
 	for _, host := range officeHosts(f) {
@@ -173,27 +173,28 @@ func (b *board) row(host string, step farm.Step) *farm.StepReport {
 
 // close writes the last words: the outcome, and a statement that claims no
 // more than was seen.
-func (b *board) close(ctx workflow.Context, outcome farm.Outcome, cause error) (farm.Report, error) {
+//
+// Why is what made the rotation go back; empty when it did not, or when a
+// cancellation or an order to undo did.
+func (b *board) close(ctx workflow.Context, outcome farm.Outcome, cause error, why string) (farm.Report, error) {
 	b.phase, b.report.Outcome, b.waiting = Done, outcome, nil
 	b.report.DurationMS = workflow.Now(ctx).Sub(b.report.StartedAt).Milliseconds()
-	b.report.Statement = statement(outcome, cause)
+	b.report.Statement = statement(outcome, cause, why, len(b.report.Findings) > 0)
 	b.show(ctx)
 	return b.report, workflow.UpsertTypedSearchAttributes(ctx,
 		PhaseAttribute.ValueSet(string(Done)), NeedsOperatorAttribute.ValueSet(cause != nil))
 }
 
 // statement claims no more than was seen.
-func statement(outcome farm.Outcome, cause error) string {
+func statement(outcome farm.Outcome, cause error, why string, stays bool) string {
 	cancelled := temporal.IsCanceledError(cause)
 	switch {
+	case outcome == farm.Undone:
+		return undone(cancelled, why, stays)
 	case outcome == farm.Verified:
 		return "configured as desired, key usable on every server"
 	case outcome == farm.Already:
 		return "nothing to do: configured as desired, key usable on every server"
-	case outcome == farm.Undone && cancelled:
-		return "cancelled, and everything is as it was before"
-	case outcome == farm.Undone:
-		return "everything is as it was before"
 	case outcome == farm.LeftByDecision:
 		return "left as it is by decision; what differs is listed"
 	case outcome == farm.Refused && cancelled:
@@ -204,6 +205,20 @@ func statement(outcome farm.Outcome, cause error) string {
 		return "cancelled, and nothing could be put back: what is listed as changed stays changed"
 	}
 	return "not finished, rotate again to resume: " + explain(cause)
+}
+
+func undone(cancelled bool, why string, stays bool) string {
+	text := "everything is as it was before"
+	if stays {
+		text += ", but for what is listed"
+	}
+	if cancelled {
+		text = "cancelled, and " + text
+	}
+	if why != "" {
+		text += "; it went back because " + why
+	}
+	return text
 }
 
 // explain is what a person should read of an error: its own words, without

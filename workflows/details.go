@@ -26,7 +26,11 @@ func details(phase Phase, r farm.Report, wait *Wait) string {
 	if r.Outcome != "" {
 		state = string(r.Outcome)
 	}
-	printTo(&w, "**%s**: %s\n\n", r.Farm, state)
+	printTo(&w, "**%s**: %s", r.Farm, state)
+	if r.Intent != farm.Renew {
+		printTo(&w, " (%s)", r.Intent)
+	}
+	w.WriteString("\n\n")
 	if r.Target != "" {
 		printTo(&w, "Target `%s` \"%s\", valid until %s", r.Target, r.FriendlyName, r.NotAfter.UTC().Format("2006-01-02"))
 		if r.Previous != "" && r.Previous != r.Target {

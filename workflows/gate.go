@@ -15,10 +15,13 @@ import (
 // differences. A person who ordered the rotation because the certificate is
 // compromised has approved by that.
 func (r *rotation) awaitApproval(ctx workflow.Context) error {
-	if !r.farm.Rotation.Approval || r.input.Compromised {
+	if !r.farm.Rotation.Approval || r.input.Intent == farm.ReplaceCompromised {
 		return nil
 	}
 	return r.askFor(ctx, farm.Digest(r.target.Thumbprint, r.planned), func(digest string) string {
+		if r.desk.noWayBack != "" {
+			return fmt.Sprintf("approve %s, or abort; there is no way back: %s", digest, r.desk.noWayBack)
+		}
 		return fmt.Sprintf("approve %s, or roll back what is staged", digest)
 	})
 }
@@ -46,7 +49,7 @@ func (r *rotation) askFor(ctx workflow.Context, digest string, text func(digest 
 // only the beginning: a window that closes during the switch stops nothing,
 // because stopping half-way would be worse.
 func (r *rotation) awaitWindow(ctx workflow.Context) error {
-	if r.farm.Rotation.Window.IsZero() || r.input.Compromised {
+	if r.farm.Rotation.Window.IsZero() || r.input.Intent == farm.ReplaceCompromised {
 		return nil
 	}
 	var next activities.NextOpening
@@ -71,8 +74,21 @@ func (r *rotation) awaitWindow(ctx workflow.Context) error {
 }
 
 // lookAgain holds the switch unless the farm is what was found at first plus
-// what was staged: whoever planned or approved did so for that state.
+// what was staged: whoever planned or approved did so for that state. Where
+// that took until after the window, the next one is waited for.
 func (r *rotation) lookAgain(ctx workflow.Context) error {
+	for {
+		began := workflow.Now(ctx)
+		if err := r.seeUnmoved(ctx); err != nil || !r.desk.parkedSince(began) {
+			return err
+		}
+		if err := r.awaitWindow(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *rotation) seeUnmoved(ctx workflow.Context) error {
 	for {
 		comparison, err := r.compareOrPark(ctx, farm.StepLookAgain)
 		if err != nil {

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"hash/fnv"
 	"slices"
 	"time"
 
@@ -44,6 +45,10 @@ type keeper struct {
 	child workflow.Future
 	// due asks for a look at once.
 	due bool
+	// waiting counts people who wait for what they wished to begin.
+	waiting int
+	// askedAt is when the keeper last asked Temporal about its child.
+	askedAt time.Time
 }
 
 // open answers queries, lets wishes in and loads the configuration.
@@ -51,7 +56,7 @@ func (k *keeper) open(ctx workflow.Context) error {
 	k.events = workflow.GetSignalChannel(ctx, EventSignal)
 	k.finished = workflow.GetSignalChannel(ctx, FinishedSignal)
 	k.configured = workflow.GetSignalChannel(ctx, ConfiguredSignal)
-	k.due = k.LookedAt.IsZero()
+	k.due, k.askedAt = k.LookedAt.IsZero(), workflow.Now(ctx)
 	if err := workflow.SetQueryHandler(ctx, KeepingQuery, func() (Keeping, error) { return k.Keeping, nil }); err != nil {
 		return err
 	}
@@ -64,14 +69,15 @@ func (k *keeper) open(ctx workflow.Context) error {
 }
 
 // mayContinueAsNew says whether Temporal suggests it. A child does not hinder:
-// it tells its end by signal as well.
+// it tells its end by signal as well. A wish does, for a person waits for it.
 func (k *keeper) mayContinueAsNew(ctx workflow.Context) bool {
-	return workflow.GetInfo(ctx).GetContinueAsNewSuggested()
+	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && k.waiting == 0
 }
 
 // turn does one thing, or waits for something to do.
 func (k *keeper) turn(ctx workflow.Context) error {
 	k.drain(ctx)
+	k.learnEnd(ctx)
 	switch {
 	case k.Paused != "":
 	case k.Work != nil && !k.retiring():
@@ -107,7 +113,7 @@ func (k *keeper) pause(ctx workflow.Context) time.Duration {
 	now := workflow.Now(ctx)
 	next := now.Add(k.LookEvery)
 	if k.Paused == "" && k.Work == nil {
-		next = k.LookedAt.Add(k.LookEvery)
+		next = k.NextLook()
 		if k.Retires() && k.SoakUntil.Before(next) {
 			next = k.SoakUntil
 		}
@@ -116,7 +122,26 @@ func (k *keeper) pause(ctx workflow.Context) time.Duration {
 }
 
 func (k *keeper) lookDue(ctx workflow.Context) bool {
-	return !workflow.Now(ctx).Before(k.LookedAt.Add(k.LookEvery))
+	return !workflow.Now(ctx).Before(k.NextLook())
+}
+
+// unseenAgain is when a farm that could not be looked at is looked at again: a
+// server that is away for a reboot must not read as trouble for hours.
+const unseenAgain = 15 * time.Minute
+
+// NextLook is when the next look is due. Keepers that start together, as all of
+// a worker do, drift apart: each looks a little more often than configured, by
+// up to a tenth, which depends on the farm's name alone.
+func (k *Keeping) NextLook() time.Time {
+	every := k.LookEvery
+	if k.Unseen {
+		every = min(every, unseenAgain)
+	}
+	sum := fnv.New32a()
+	sum.Write([]byte(k.Farm)) //nolint:errcheck // a hash takes everything
+	const parts = 1000
+	early := every / 10 * time.Duration(sum.Sum32()%parts) / parts
+	return k.LookedAt.Add(every - early)
 }
 
 // drain takes what has arrived. Events are kept while a child works, and
@@ -144,7 +169,9 @@ func (k *keeper) drain(ctx workflow.Context) {
 			break
 		}
 		k.due = k.due || (k.Paused != "" && c.Paused == "")
-		k.Paused = c.Paused
+		if k.Paused = c.Paused; k.Paused != "" {
+			k.Wish = nil // whoever wished it is told
+		}
 	}
 }
 
@@ -180,7 +207,7 @@ func (k *keeper) look(ctx workflow.Context) error {
 		// Nobody ever configured it: a name was mistyped.
 		return temporal.NewNonRetryableApplicationError(explain(err), UnknownFarmError, nil)
 	}
-	k.LookedAt = workflow.Now(ctx)
+	k.LookedAt, k.Unseen = workflow.Now(ctx), seen.unseen(err) != ""
 	situation := farm.Situation{
 		Now: k.LookedAt, Farm: seen.Config, Current: seen.Current, Target: seen.Target,
 		Differences: seen.Plan, Findings: seen.Findings, Unseen: seen.unseen(err), Asked: len(asked) > 0, Held: k.Hold,
@@ -194,8 +221,12 @@ func (k *keeper) look(ctx workflow.Context) error {
 		// A keeper never ends for a reason of its own; the next look decides.
 		k.Next = farm.Next{NeedsPerson: true, Why: "cannot decide: " + explain(err)}
 	}
-	k.Current = seen.Current
-	if k.Next.Do == farm.Turn {
+	if !k.Unseen {
+		k.Current = seen.Current
+	}
+	k.settle(ctx)
+	// A wish that came meanwhile goes first; the look after it judges anew.
+	if k.Next.Do == farm.Turn && k.Wish == nil {
 		reason := k.Next.Why
 		if len(asked) > 0 {
 			reason = asked[len(asked)-1].Summary + ": " + reason

@@ -67,11 +67,14 @@ func (k *keeper) page() string {
 	if k.Hold != "" {
 		line("held", "%s; release it with `starter release %s`", k.Hold, k.Farm)
 	}
-	if k.Journal != nil {
+	if k.CanBeUndone() {
 		line("can be undone", "`starter undo %s`, back to %s", k.Farm, previousOf(k.Journal))
 	}
 	if k.Retires() {
 		line("old certificate", "%s is retired after %s", k.Journal.Previous.Thumbprint.Short(), k.SoakUntil.UTC().Format("2006-01-02 15:04 UTC"))
+	}
+	for _, c := range k.Older {
+		line("older certificate", "%s is retired too", c.Thumbprint.Short())
 	}
 	if n := len(k.Asked); n > 0 {
 		line("events kept", "%d", n)

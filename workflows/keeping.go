@@ -55,6 +55,9 @@ type Keeping struct {
 	// retired, which is due at SoakUntil.
 	Journal   *farm.Journal `json:"journal,omitempty"`
 	SoakUntil time.Time     `json:"soakUntil,omitzero"`
+	// Older are certificates whose soak had not ended when the next rotation
+	// replaced their successor. They are retired first.
+	Older []farm.StoreCertificate `json:"older,omitempty"`
 	// Hold says why nothing is done by itself until a person releases it.
 	Hold string `json:"hold,omitempty"`
 	// Current is the certificate in use at the last look, Next what was
@@ -62,6 +65,8 @@ type Keeping struct {
 	Current  farm.StoreCertificate `json:"current,omitzero"`
 	Next     farm.Next             `json:"next"`
 	LookedAt time.Time             `json:"lookedAt,omitzero"`
+	// Unseen says that the last look did not reach every server.
+	Unseen bool `json:"unseen,omitempty"`
 	// LookEvery and Soak are the farm's policy as of the last look.
 	LookEvery time.Duration `json:"lookEvery"`
 	Soak      time.Duration `json:"soak"`
@@ -98,9 +103,8 @@ type Last struct {
 
 // Finished tells a keeper how its child ended.
 type Finished struct {
-	WorkflowID  string   `json:"workflowId"`
-	Rotation    Rotation `json:"rotation"`
-	Compromised bool     `json:"compromised,omitempty"`
+	WorkflowID string   `json:"workflowId"`
+	Rotation   Rotation `json:"rotation"`
 	// Problem is set when it ended without a report.
 	Problem string `json:"problem,omitempty"`
 }
@@ -145,7 +149,8 @@ const (
 // Wish is a person's wish.
 type Wish struct {
 	For WishFor `json:"for"`
-	// Compromised: see [RotateInput].
+	// Compromised says that the certificate in use must not be trusted any
+	// longer: see [farm.ReplaceCompromised].
 	Compromised bool `json:"compromised,omitempty"`
 	// By is who claims to wish it, and Reason why.
 	By     string `json:"by"`
@@ -171,6 +176,8 @@ func (k *keeper) mayTake(_ workflow.Context, w Wish) error {
 		return fmt.Errorf("%s: %s asked to %s just now", w.For, k.Wish.By, k.Wish.For)
 	case w.For == ToUndo && k.Journal == nil:
 		return fmt.Errorf("undo: there is no journal: nothing was rotated since the old certificate was retired")
+	case w.For == ToUndo && k.Journal.Compromised:
+		return fmt.Errorf("undo: the certificate before, %s, is compromised, and never restored", k.Journal.Previous.Thumbprint.Short())
 	}
 	return nil
 }
@@ -182,10 +189,15 @@ func (k *keeper) take(ctx workflow.Context, w Wish) (string, error) {
 		return "", nil
 	}
 	k.Wish = &w
-	if err := workflow.Await(ctx, func() bool { return k.Wish == nil }); err != nil {
+	k.waiting++
+	defer func() { k.waiting-- }()
+	if err := workflow.Await(ctx, func() bool { return k.Wish != &w }); err != nil {
 		return "", err
 	}
-	if k.Work == nil {
+	switch {
+	case k.Paused != "":
+		return "", temporal.NewNonRetryableApplicationError(fmt.Sprintf("%s: the farm is paused: %s", w.For, k.Paused), RefusedError, nil)
+	case k.Work == nil:
 		return "", temporal.NewNonRetryableApplicationError(fmt.Sprintf("%s: %s", w.For, k.Next.Why), RefusedError, nil)
 	}
 	return RotateID(k.Farm), nil
@@ -195,9 +207,12 @@ func (k *keeper) take(ctx workflow.Context, w Wish) (string, error) {
 func (k *keeper) fulfil(ctx workflow.Context) error {
 	w := *k.Wish
 	k.Asked = nil // a person's order answers what events asked for
-	in := RotateInput{Farm: k.Farm, Reason: w.Reason + " (" + w.By + ")", Journal: k.Journal, Compromised: w.Compromised}
-	if w.For == ToUndo {
-		in.Intent = Undo
+	in := RotateInput{Farm: k.Farm, Reason: w.Reason + " (" + w.By + ")", Journal: k.Journal}
+	switch {
+	case w.For == ToUndo:
+		in.Intent = farm.PutBack
+	case w.Compromised:
+		in.Intent = farm.ReplaceCompromised
 	}
 	err := k.start(ctx, in)
 	k.Wish = nil

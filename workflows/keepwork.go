@@ -3,6 +3,8 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -25,7 +27,7 @@ func (k *keeper) start(ctx workflow.Context, in RotateInput) error {
 
 func (k *keeper) dispatch(ctx workflow.Context, id, reason string, run func(workflow.Context) workflow.ChildWorkflowFuture) error {
 	child := run(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID: id, StaticSummary: fmt.Sprintf("%.300s", reason),
+		WorkflowID: id, StaticSummary: brief(reason),
 		ParentClosePolicy: abandon, WaitForCancellation: true,
 	}))
 	if err := child.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
@@ -40,20 +42,26 @@ func (k *keeper) dispatch(ctx workflow.Context, id, reason string, run func(work
 	return nil
 }
 
-// attend waits for the end of the child, and takes it from the child's result
-// or from its own word, whichever comes first.
-func (k *keeper) attend(ctx workflow.Context) error {
-	if k.child != nil && k.child.IsReady() {
-		f := Finished{WorkflowID: k.Work.WorkflowID}
-		f.Rotation, f.Problem = rotationOf(k.child.Get(ctx, &f.Rotation), f.Rotation)
-		k.conclude(ctx, f)
-		return nil
+// learnEnd takes the end of the child from its result, if that comes before
+// its own word, or instead of it.
+func (k *keeper) learnEnd(ctx workflow.Context) {
+	if k.Work == nil || k.child == nil || !k.child.IsReady() {
+		return
 	}
-	if k.lookDue(ctx) {
+	f := Finished{WorkflowID: k.Work.WorkflowID}
+	err := k.child.Get(ctx, &f.Rotation)
+	f.Rotation, f.Problem = rotationOf(err, f.Rotation)
+	k.conclude(ctx, f)
+}
+
+// attend waits for the end of the child.
+func (k *keeper) attend(ctx workflow.Context) error {
+	k.learnEnd(ctx)
+	if !workflow.Now(ctx).Before(k.askedAt.Add(k.LookEvery)) {
+		k.askedAt = workflow.Now(ctx)
 		if err := k.missWork(ctx); err != nil {
 			return err
 		}
-		k.LookedAt = workflow.Now(ctx)
 	}
 	if k.Work == nil {
 		return nil
@@ -111,45 +119,96 @@ func (k *keeper) conclude(ctx workflow.Context, f Finished) {
 	if f.Problem != "" {
 		k.Last.Statement = f.Problem
 	}
-	if f.Rotation.Journal != nil {
-		k.Journal = f.Rotation.Journal
+	if retired {
+		k.concludeRetirement(ctx, f.Rotation.Report)
+		return
 	}
-	switch {
-	case retired && f.Rotation.Outcome == farm.Verified:
-		k.Journal, k.SoakUntil = nil, time.Time{}
-	case retired:
-		// A person kept it, or something else came first: asked again later.
-		k.SoakUntil = workflow.Now(ctx).Add(max(k.Soak, k.LookEvery))
-	case f.Rotation.Outcome == farm.Verified:
+	switch f.Rotation.Outcome {
+	case farm.Already:
+	case farm.Refused:
+		// What refused it may not show in a look: the next is not at once.
+		k.due, k.Next = false, farm.Next{NeedsPerson: true, Why: k.Last.Statement}
+	case farm.Verified:
+		k.adopt(f.Rotation.Journal)
 		k.Hold, k.SoakUntil = "", workflow.Now(ctx).Add(k.Soak)
-		if f.Compromised {
+		if k.Journal != nil && k.Journal.Compromised {
 			k.SoakUntil = workflow.Now(ctx)
 		}
-	case f.Rotation.Outcome == farm.Already, f.Rotation.Outcome == farm.Refused:
-	case f.Rotation.Outcome == farm.Undone:
-		k.Hold, k.Journal = "the rotation was undone", nil
+	case farm.Undone:
+		k.Hold, k.Journal, k.SoakUntil = "the rotation was undone", nil, time.Time{}
 	default:
+		k.adopt(f.Rotation.Journal)
 		k.Hold = "the rotation ended otherwise than planned: " + k.Last.Statement
 	}
 }
 
+// adopt takes the journal of a rotation, and remembers the certificate that
+// the one before it has not retired yet.
+func (k *keeper) adopt(j *farm.Journal) {
+	if j == nil {
+		return
+	}
+	if k.Retires() && k.Journal.Target.Thumbprint != j.Target.Thumbprint {
+		k.Older = append(k.Older, k.Journal.Previous)
+	}
+	k.Journal = j
+}
+
+// settle begins the soak of a rotation that ended otherwise than planned once
+// the farm is as that rotation wanted it, whoever finished it.
+func (k *keeper) settle(ctx workflow.Context) {
+	done := k.Next.Do == farm.Rest && !k.Next.NeedsPerson
+	if j := k.Journal; j != nil && done && k.SoakUntil.IsZero() && k.Current.Thumbprint == j.Target.Thumbprint {
+		k.SoakUntil = workflow.Now(ctx).Add(k.Soak)
+	}
+}
+
+// CanBeUndone says whether there is a rotation to undo.
+func (k *Keeping) CanBeUndone() bool { return k.Journal != nil && !k.Journal.Compromised }
+
 // Retires says whether an old certificate is to be retired at SoakUntil.
 func (k *Keeping) Retires() bool {
-	return k.Journal != nil && k.Journal.Previous.Thumbprint != "" && !k.SoakUntil.IsZero() && k.Hold == ""
+	return k.Journal != nil && k.Journal.Replaces() && !k.SoakUntil.IsZero() && k.Hold == ""
 }
 
 func (k *keeper) retirementDue(ctx workflow.Context) bool {
 	return k.Retires() && !workflow.Now(ctx).Before(k.SoakUntil)
 }
 
+// retire retires the oldest certificate that is not in use again.
 func (k *keeper) retire(ctx workflow.Context) error {
-	old := k.Journal.Previous
+	k.Older = slices.DeleteFunc(k.Older, func(c farm.StoreCertificate) bool { return c.Thumbprint == k.Current.Thumbprint })
+	old := append(slices.Clone(k.Older), k.Journal.Previous)[0]
 	in := RetireInput{
 		Farm: k.Farm, Reason: fmt.Sprintf("%s has soaked", old.Thumbprint.Short()), Old: old, Keeper: workflow.GetInfo(ctx).WorkflowExecution.ID,
 	}
 	return k.dispatch(ctx, RetireID(k.Farm), in.Reason, func(ctx workflow.Context) workflow.ChildWorkflowFuture {
 		return workflow.ExecuteChildWorkflow(ctx, RetireCertificate, in)
 	})
+}
+
+// concludeRetirement learns from a retirement. One that did not retire, because
+// a person kept the certificate or something else came first, is asked for
+// again later.
+func (k *keeper) concludeRetirement(ctx workflow.Context, r farm.Report) {
+	older := func(c farm.StoreCertificate) bool { return c.Thumbprint == r.Target }
+	switch {
+	case r.Outcome != farm.Verified:
+		k.SoakUntil = workflow.Now(ctx).Add(max(k.Soak, k.LookEvery))
+	case slices.ContainsFunc(k.Older, older):
+		k.Older = slices.DeleteFunc(k.Older, older)
+	default:
+		k.Journal, k.SoakUntil = nil, time.Time{}
+	}
+}
+
+// brief cuts a text to the 400 bytes that Temporal Cloud allows a summary.
+func brief(text string) string {
+	const most = 400
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most-3], "") + "..."
 }
 
 func isUnknownFarm(err error) bool {

@@ -38,11 +38,9 @@ type RotateInput struct {
 	Farm string `json:"farm"`
 	// Reason is shown to people: the event, or who asked.
 	Reason string `json:"reason"`
-	// Intent is what to do; the zero value rotates.
-	Intent Intent `json:"intent,omitempty"`
-	// Compromised says that the old certificate must not be trusted again: no
-	// approval or window is waited for, and there is no way back to it.
-	Compromised bool `json:"compromised,omitempty"`
+	// Intent is what to do; the zero value rotates. That it replaces an
+	// expired certificate it finds out by itself.
+	Intent farm.Intent `json:"intent,omitempty"`
 	// Journal is that of an earlier rotation that is still held: one towards
 	// the same target goes on with it, an undo undoes it.
 	Journal *farm.Journal `json:"journal,omitempty"`
@@ -50,15 +48,6 @@ type RotateInput struct {
 	// it was started without one.
 	Keeper string `json:"keeper,omitempty"`
 }
-
-// Intent is what a rotation is to do.
-type Intent string
-
-// The intents.
-const (
-	Rotate Intent = ""
-	Undo   Intent = "undo"
-)
 
 // Rotation is the result of [RotateTrust]: the report, and the journal for
 // whoever may want to undo it. In JSON the report's fields are its own.

@@ -10,18 +10,23 @@ import (
 )
 
 // observe looks at every server and keeps what it saw in r.observed, in
-// configured order.
+// configured order. A look that is not complete replaces nothing.
 func (r *rotation) observe(ctx workflow.Context, step farm.Step) error {
 	look := newLook(r.farm, r.target, observing)
-	if look.skip = r.desk.skipped; len(look.skip) > 0 {
-		// A server that was left out may be gone: what was seen last stands.
-		copy(look.observed.Office, r.observed.Office)
+	look.skip = r.desk.skipped
+	for i, s := range r.farm.Office.Servers {
+		if slices.Contains(look.skip, s.Host) {
+			// A server that was left out may be gone: what was seen last stands.
+			look.observed.Office[i] = officeServer(r.observed, s.Host)
+		}
 	}
 	look.begin = func(ctx workflow.Context, host string) { r.board.begin(ctx, host, step) }
 	look.finish = func(ctx workflow.Context, host string, err error) { r.board.looked(ctx, host, step, err) }
-	err := look.all(ctx)
+	if err := look.all(ctx); err != nil {
+		return err
+	}
 	r.observed = look.observed
-	return err
+	return nil
 }
 
 // unseenError says which server could not be observed.

@@ -25,12 +25,18 @@ var errDecided = errors.New("ended by decision")
 type desk struct {
 	// parked are the steps that wait, in the order in which they failed.
 	parked []*parking
+	// released is when a step was last parked no more.
+	released time.Time
 	// asking is set while an approval is waited for, of this digest.
 	asking string
 	// approved is the digest that was approved.
 	approved string
-	// verdict is how the rotation is to end: rolled back or aborted.
+	// verdict is how the rotation is to end: rolled back or aborted; why says
+	// what led to a rollback.
 	verdict farm.Choice
+	why     string
+	// canary is set while a restart proves the new settings on one server.
+	canary bool
 	// noWayBack says why the rotation cannot be rolled back; empty when it can.
 	noWayBack string
 	// skipped are the office servers left out by decision.
@@ -45,11 +51,21 @@ func (k *desk) ended() error {
 	return nil
 }
 
+// goBack has the rotation rolled back, for a reason that the report tells.
+func (k *desk) goBack(format string, args ...any) {
+	k.verdict, k.why = farm.RollBack, fmt.Sprintf(format, args...)
+}
+
 // turnBack starts the way back, on which only retry, skip and abort are left.
+// A server that was left out on the way forth may hold what was done before
+// that, so it is not left out of the way back.
 func (k *desk) turnBack() {
-	k.verdict, k.asking = "", ""
+	k.verdict, k.asking, k.skipped = "", "", nil
 	k.noWayBack = "the rotation is on its way back already"
 }
+
+// parkedSince says whether anything was parked after a moment.
+func (k *desk) parkedSince(t time.Time) bool { return k.released.After(t) }
 
 // parking is one step that waits for a person.
 type parking struct {
@@ -106,7 +122,7 @@ func (r *rotation) mayEnd(d farm.Decision) error {
 }
 
 func (k *desk) mayRetryOrSkip(d farm.Decision) error {
-	waits := slices.IndexFunc(k.parked, func(p *parking) bool { return d.Server == "" || p.Server == d.Server })
+	waits := slices.IndexFunc(k.parked, func(p *parking) bool { return p.concerns(d) })
 	switch {
 	case waits < 0 && d.Server == "":
 		return fmt.Errorf("%s: nothing is parked", d.Choice)
@@ -122,17 +138,25 @@ func (k *desk) mayRetryOrSkip(d farm.Decision) error {
 	return nil
 }
 
+// concerns says whether a decision is about this step. One that was decided
+// about is not parked any more, though it may not have gone on yet.
+func (p *parking) concerns(d farm.Decision) bool {
+	return p.choice == "" && (d.Server == "" || p.Server == d.Server)
+}
+
 // decide takes a decision that mayDecide let in.
 func (r *rotation) decide(ctx workflow.Context, d farm.Decision) error {
 	k := r.desk
 	switch d.Choice {
 	case farm.Approve:
 		k.approved = d.Digest
-	case farm.RollBack, farm.Abort:
+	case farm.RollBack:
+		k.goBack("%s decided so: %s", d.By, d.Reason)
+	case farm.Abort:
 		k.verdict = d.Choice
 	case farm.Retry, farm.Skip:
 		for _, p := range k.parked {
-			if d.Server == "" || p.Server == d.Server {
+			if p.concerns(d) {
 				p.choice = d.Choice
 			}
 		}
@@ -147,41 +171,64 @@ func (r *rotation) decide(ctx workflow.Context, d farm.Decision) error {
 
 // park waits for a person to decide about a step whose retries ran out, and
 // returns the choice. When nobody does in time, the rotation goes back; where
-// there is no way back it waits for ever.
+// there is no way back, the step is tried again and, if need be, parked anew.
+//
+// A policy to go back waits for nobody, and a canary neither: while people
+// are found, its users have no service, and the next server must not follow.
 func (r *rotation) park(ctx workflow.Context, host string, step farm.Step, cause error) (farm.Choice, error) {
 	k := r.desk
-	if r.farm.Rotation.OnFailure == farm.GoBack && k.noWayBack == "" {
-		k.verdict = farm.RollBack
+	switch {
+	case k.noWayBack != "":
+	case k.canary:
+		k.goBack("the canary failed, before any other office server was restarted: %s on %s: %s", step, host, explain(cause))
+		return k.verdict, nil
+	case r.farm.Rotation.OnFailure == farm.GoBack:
+		k.goBack("%s on %s failed: %s", step, host, explain(cause))
 		return k.verdict, nil
 	}
-	p := &parking{
-		Parked:    farm.Parked{Server: host, Step: step, Text: explain(cause), Then: "it waits until somebody decides"},
-		skippable: r.skippable(host), inFarm: r.inFarm(host),
-	}
-	patience := r.farm.Rotation.ParkFor
-	bounded := k.noWayBack == "" && patience > 0
-	if bounded {
-		p.Until, p.Then = workflow.Now(ctx).Add(patience), "then the rotation is rolled back"
-	}
+	p := r.parkingOf(ctx, host, step, cause)
 	k.parked = append(k.parked, p)
 	r.board.park(k.parked)
 	if err := r.board.needs(ctx, true); err != nil {
 		return "", err
 	}
-	decided := func() bool { return p.choice != "" || k.verdict != "" }
-	err := r.await(ctx, bounded, patience, fmt.Sprintf("%s on %s is parked", step, host), decided)
+	err := r.await(ctx, !p.Until.IsZero(), r.farm.Rotation.ParkFor, fmt.Sprintf("%s on %s is parked", step, host),
+		func() bool { return p.choice != "" || k.verdict != "" })
 	k.parked = slices.DeleteFunc(k.parked, func(q *parking) bool { return q == p })
+	k.released = workflow.Now(ctx)
 	r.board.park(k.parked)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", err
-	}
-	if !decided() {
-		k.verdict = farm.RollBack
-	}
-	if p.choice == "" {
+	case p.choice != "":
+	case k.verdict != "":
+		p.choice = k.verdict
+	case k.noWayBack != "":
+		p.choice = farm.Retry
+	default:
+		k.goBack("nobody decided in time about %s on %s: %s", step, host, explain(cause))
 		p.choice = k.verdict
 	}
 	return p.choice, r.board.needs(ctx, len(k.parked) > 0)
+}
+
+// parkingOf says what is parked, until when, and what then follows.
+func (r *rotation) parkingOf(ctx workflow.Context, host string, step farm.Step, cause error) *parking {
+	p := &parking{
+		Parked: farm.Parked{
+			Server: host, Step: step, Text: explain(cause),
+			Until: workflow.Now(ctx).Add(r.farm.Rotation.ParkFor), Then: "then the rotation is rolled back",
+		},
+		skippable: r.skippable(host), inFarm: r.inFarm(host),
+	}
+	if r.desk.noWayBack != "" {
+		p.Then = "then it is tried again"
+		// Before this version such a park waited for ever, and had no timer.
+		if workflow.GetVersion(ctx, "every park has a deadline", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+			p.Until, p.Then = time.Time{}, "it waits until somebody decides"
+		}
+	}
+	return p
 }
 
 // goesOn says whether the rotation goes on after a choice.
@@ -201,14 +248,14 @@ func (r *rotation) await(ctx workflow.Context, bounded bool, patience time.Durat
 // skippable says whether a rotation can go on without a server: an office
 // server other than the master can be left out, a SharePoint server cannot.
 func (r *rotation) skippable(host string) bool {
-	master, _ := r.observed.Master()
-	return officeServer(r.baseline, host).Machine.Host != "" && host != master.Machine.Host
+	master, known := r.observed.Master()
+	return known && host != master.Machine.Host && slices.Contains(officeHosts(r.farm), host)
 }
 
 // inFarm says whether the master lists a server as a machine of the farm.
 func (r *rotation) inFarm(host string) bool {
 	master, _ := r.observed.Master()
-	name := officeServer(r.baseline, host).Machine.Name
+	name := officeServer(r.observed, host).Machine.Name
 	return slices.ContainsFunc(master.Settings.Machines, func(m string) bool { return farm.SameMachine(m, name) })
 }
 

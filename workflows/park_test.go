@@ -100,7 +100,7 @@ func TestARotationGoesBackByDecisionByPolicyByDeadlineAndByCancellation(t *testi
 			env.RegisterDelayedCallback(env.CancelWorkflow, time.Hour)
 		}},
 	} {
-		for _, script := range []string{"Grant-S2SKey", "Set-TrustedIssuer", "Restart-OfficeServer"} {
+		for _, script := range []string{"Grant-S2SKey", "Set-TrustedIssuer", "Restart-SharePointServer"} {
 			t.Run(claim+" at "+script, func(t *testing.T) {
 				p := newPlace(t, farmsim.Options{Trusting: true})
 				if c.policy != nil {
@@ -109,8 +109,8 @@ func TestARotationGoesBackByDecisionByPolicyByDeadlineAndByCancellation(t *testi
 				before := p.sim.World.State()
 				// The way back restarts too, so this one passes after the first time.
 				f := broken("", script)
-				if script == "Restart-OfficeServer" {
-					f.Server, f.Times = "oos-01.contoso.com", 6
+				if script == "Restart-SharePointServer" {
+					f.Server, f.Times = "sp-01.contoso.com", 6
 				}
 				if err := p.sim.AddFaults(f); err != nil {
 					t.Fatal(err)
@@ -257,9 +257,63 @@ func TestACompromisedCertificateWaitsForNothingAndNeverComesBack(t *testing.T) {
 		p.sim.ClearFaults()
 		decide(t, env, farm.Decision{Choice: farm.Retry}, nil)
 	}, time.Hour)
-	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "leaked", Compromised: true})
+	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "leaked", Intent: farm.ReplaceCompromised})
 	var report workflows.Rotation
 	if err := errors.Join(env.GetWorkflowError(), env.GetWorkflowResult(&report)); err != nil || report.Outcome != farm.Verified {
 		t.Fatalf("%s, %v", report.Outcome, err)
+	}
+}
+
+func TestAServerThatWasLeftOutIsNotLeftOutOfTheWayBack(t *testing.T) {
+	p := newPlace(t, farmsim.Options{Trusting: true})
+	before := p.sim.World.State()
+	if err := p.sim.AddFaults(broken("oos-03.contoso.com", "Grant-S2SKey"), broken("sp-01.contoso.com", "Set-TrustedIssuer")); err != nil {
+		t.Fatal(err)
+	}
+	report, err := p.rotate(t, func(env *testsuite.TestWorkflowEnvironment) {
+		env.RegisterDelayedCallback(func() {
+			decide(t, env, farm.Decision{Choice: farm.Skip, Server: "oos-03.contoso.com", Insist: true}, nil)
+			decide(t, env, farm.Decision{Choice: farm.Skip, Server: "oos-03.contoso.com", Insist: true}, func(err error) {
+				if !strings.Contains(err.Error(), "nothing is parked on") {
+					t.Errorf("skipped a second time: %v", err)
+				}
+			})
+		}, time.Hour)
+		env.RegisterDelayedCallback(func() {
+			p.sim.ClearFaults()
+			decide(t, env, farm.Decision{Choice: farm.RollBack}, nil)
+		}, 2*time.Hour)
+	})
+	if err != nil || report.Outcome != farm.Undone || !strings.Contains(report.Statement, "op decided so") {
+		t.Fatalf("ended %s: %s, %v", report.Outcome, report.Statement, err)
+	}
+	p.sameTrust(t, before)
+}
+
+func TestAServerThatIsLeftOutOfTheWayBackIsNotCalledUndone(t *testing.T) {
+	p := newPlace(t, farmsim.Options{Trusting: true})
+	p.policy = policy(func(r *farm.RotationPolicy) { r.OnFailure = farm.GoBack })
+	if err := p.sim.AddFaults(broken("sp-01.contoso.com", "Set-TrustedIssuer"), broken("oos-03.contoso.com", "Remove-S2SCertificate")); err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	report, err := p.rotate(t, func(env *testsuite.TestWorkflowEnvironment) {
+		env.RegisterDelayedCallback(func() {
+			parked := status(t, env).Wait.Parked
+			if asked = len(parked); asked != 1 || parked[0].Until.IsZero() || parked[0].Then != "then it is tried again" {
+				t.Errorf("on the way back it is parked as %+v, want until when and that it is tried again", parked)
+			}
+		}, time.Hour)
+		env.RegisterDelayedCallback(func() {
+			decide(t, env, farm.Decision{Choice: farm.Skip, Server: "oos-03.contoso.com", Insist: true}, nil)
+		}, 50*time.Hour)
+	})
+	if err != nil || report.Outcome != farm.LeftByDecision || len(report.Differences) == 0 || asked == 0 {
+		t.Fatalf("ended %s with %d differences: %s, %v", report.Outcome, len(report.Differences), report.Statement, err)
+	}
+	for _, d := range report.Differences {
+		if d.Server != "oos-03.contoso.com" {
+			t.Errorf("left on another server: %s: %s", d.Server, d.Text)
+		}
 	}
 }

@@ -38,7 +38,7 @@ func RotateTrust(ctx workflow.Context, in RotateInput) (Rotation, error) {
 }
 
 func (r *rotation) start(ctx workflow.Context) (farm.Outcome, error) {
-	if r.input.Intent == Undo {
+	if r.input.Intent == farm.PutBack {
 		return farm.Incomplete, errDecided
 	}
 	return r.run(ctx)
@@ -129,6 +129,21 @@ func (r *rotation) prepare(ctx workflow.Context) error {
 		return errors.Join(texts...)
 	}
 	r.openJournal(ctx, comparison.Previous)
+	return r.closeWayBack(comparison.NoWayBack)
+}
+
+// closeWayBack says at the start, and not when it is too late, that there is
+// no way back to what is in use.
+func (r *rotation) closeWayBack(why string) error {
+	compromised := r.input.Intent == farm.ReplaceCompromised
+	if compromised && r.journal.Previous.Thumbprint == r.target.Thumbprint {
+		return fmt.Errorf("the newest certificate of the source, %s, is the one in use, which is compromised: provide another", r.target.Thumbprint.Short())
+	}
+	r.journal.Compromised = r.journal.Compromised || compromised
+	if why != "" && !compromised && len(r.planned) > 0 {
+		r.desk.noWayBack = why
+		r.board.report.Intent = farm.ReplaceExpired
+	}
 	return nil
 }
 
@@ -174,8 +189,11 @@ func (r *rotation) compare(ctx workflow.Context, step farm.Step) (activities.Com
 	if err := r.observe(ctx, step); err != nil {
 		return comparison, err
 	}
-	err := workflow.ExecuteActivity(deciding(ctx, "compare with what is desired"), a.Compare,
-		activities.CompareInput{Farm: r.farm, Target: r.target, Observed: r.observed}).Get(ctx, &comparison)
+	in := activities.CompareInput{Farm: r.farm, Target: r.target, Observed: r.observed}
+	if step == farm.StepObserve {
+		in.Journal = r.input.Journal // the others need not know the way back
+	}
+	err := workflow.ExecuteActivity(deciding(ctx, "compare with what is desired"), a.Compare, in).Get(ctx, &comparison)
 	return comparison, err
 }
 
@@ -202,7 +220,7 @@ func (r *rotation) end(ctx workflow.Context, id string, outcome farm.Outcome, ca
 	if r.desk.verdict == farm.Abort {
 		outcome, cause = farm.LeftByDecision, nil
 	}
-	report, err := r.board.close(ctx, outcome, cause)
+	report, err := r.board.close(ctx, outcome, cause, r.desk.why)
 	if err == nil {
 		err = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 	}
@@ -226,7 +244,7 @@ func (r *rotation) tellKeeper(ctx workflow.Context, id string, report farm.Repor
 	if r.input.Keeper == "" {
 		return
 	}
-	finished := Finished{WorkflowID: id, Rotation: Rotation{Report: report, Journal: r.journal}, Compromised: r.input.Compromised}
+	finished := Finished{WorkflowID: id, Rotation: Rotation{Report: report, Journal: r.journal}}
 	if err := workflow.SignalExternalWorkflow(ctx, r.input.Keeper, "", FinishedSignal, finished).Get(ctx, nil); err != nil {
 		workflow.GetLogger(ctx).Warn("keeper was not told", "keeper", r.input.Keeper, "error", err)
 	}

@@ -45,13 +45,13 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if in.Intent == Undo && in.Journal == nil {
+	if in.Intent == farm.PutBack && in.Journal == nil {
 		return nil, temporal.NewNonRetryableApplicationError("undo: there is no journal of a rotation to undo", RefusedError, nil)
 	}
-	if in.Compromised {
+	if in.Intent == farm.ReplaceCompromised {
 		r.desk.noWayBack = "the old certificate is compromised, and never restored"
 	}
-	r.board = newBoard(ctx, r.farm, in.Reason)
+	r.board = newBoard(ctx, r.farm, in)
 	if err := r.board.serve(ctx); err != nil {
 		return nil, err
 	}

@@ -139,9 +139,16 @@ func (r *rotation) restartSharePoint(ctx workflow.Context) error {
 
 // restartOffice restarts one office server alone, the canary, and the others
 // in batches; a batch starts only when every server before it answers again.
+// A server that was restarted before, as where a rotation is resumed, proves
+// nothing: the canary is the first that really restarts.
 func (r *rotation) restartOffice(ctx workflow.Context) error {
-	hosts := r.officeHosts()
-	for size := 1; len(hosts) > 0; size = max(r.farm.Rotation.RestartAtOnce, 1) {
+	defer func() { r.desk.canary = false }()
+	r.desk.canary = true
+	for hosts := r.officeHosts(); len(hosts) > 0; {
+		size := 1
+		if !r.desk.canary {
+			size = max(r.farm.Rotation.RestartAtOnce, 1)
+		}
 		batch := hosts[:min(size, len(hosts))]
 		hosts = hosts[len(batch):]
 		if err := each(ctx, batch, len(batch), r.restartOfficeServer); err != nil {
@@ -152,10 +159,13 @@ func (r *rotation) restartOffice(ctx workflow.Context) error {
 }
 
 func (r *rotation) restartOfficeServer(ctx workflow.Context, host string) error {
-	_, err := r.step(ctx, r.restart, host, func() workflow.Future {
+	result, err := r.step(ctx, r.restart, host, func() workflow.Future {
 		return workflow.ExecuteActivity(restarting(ctx, "restart WACSM and IIS on "+host), a.RestartOffice,
 			activities.RestartOfficeInput{ServerInput: r.on(host), Baseline: officeServer(r.baseline, host), Since: r.settingsChanged})
 	})
+	if result.Changed {
+		r.desk.canary = false
+	}
 	return err
 }
 

@@ -25,9 +25,9 @@ type KeeperPage struct {
 // PageOf returns the page of a farm.
 func PageOf(k workflows.Keeping) KeeperPage {
 	state, person := k.Summary()
-	page := KeeperPage{Keeping: k, State: state, NeedsPerson: person, CanBeUndone: k.Journal != nil}
+	page := KeeperPage{Keeping: k, State: state, NeedsPerson: person, CanBeUndone: k.CanBeUndone()}
 	if k.Paused == "" && k.Work == nil && !k.LookedAt.IsZero() {
-		page.NextLook = k.LookedAt.Add(k.LookEvery)
+		page.NextLook = k.NextLook()
 	}
 	page.Journal, page.Heard = nil, nil
 	return page
@@ -85,7 +85,7 @@ func kept(k workflows.Keeping, page KeeperPage, now time.Time) [][]string {
 		row("held", "%s; until it is released, nothing is done by itself", k.Hold)
 		row("to release", "%s release %s --reason WHY", starter, k.Farm)
 	}
-	if k.Journal != nil && k.Work == nil {
+	if k.CanBeUndone() && k.Work == nil {
 		row("can be undone", "back to %s", previousOf(k))
 		row("to undo", "%s undo %s --reason WHY", starter, k.Farm)
 	}

@@ -59,12 +59,16 @@ func Decide(s Situation) Next {
 func judge(s Situation) Next {
 	stops := Stops(s.Findings)
 	rotates := s.Target.Thumbprint != s.Current.Thumbprint
-	near := !s.Now.Before(s.Current.NotAfter.Add(-s.Farm.Certificate.LeadTime))
+	renewal := s.Current.renewal(s.Farm.Certificate.LeadTime)
+	near := !s.Now.Before(renewal)
+	expired := s.Current.Thumbprint != "" && s.Now.After(s.Current.NotAfter)
 	switch {
 	case s.Unseen != "":
 		return Next{NeedsPerson: true, Why: "cannot look: " + s.Unseen}
 	case len(stops) > 0:
 		return Next{NeedsPerson: true, Why: stops[0].Text + ": " + stops[0].Remedy}
+	case len(s.Differences) == 0 && expired:
+		return Next{Do: AwaitCertificate, NeedsPerson: true, Why: fmt.Sprintf("EXPIRED: %s ended on %s, and data refresh fails since: provide a newer certificate", s.Current.Thumbprint.Short(), clock(s.Current.NotAfter))}
 	case len(s.Differences) == 0 && near:
 		return Next{Do: AwaitCertificate, NeedsPerson: true, Why: fmt.Sprintf("waits for a newer certificate: %s ends on %s", s.Current.Thumbprint.Short(), clock(s.Current.NotAfter))}
 	case len(s.Differences) == 0:
@@ -77,10 +81,23 @@ func judge(s Situation) Next {
 		return judgeDrift(s)
 	case s.Target.NotAfter.Before(s.Current.NotAfter):
 		return Next{NeedsPerson: true, Why: fmt.Sprintf("the source's newest certificate %s ends before %s, which is in use: provide that one, or rotate by hand", s.Target.Thumbprint.Short(), s.Current.Thumbprint.Short())}
+	case expired:
+		return Next{Do: Turn, Why: fmt.Sprintf("EXPIRED: %s ended on %s, and data refresh fails since; it is replaced by %s", s.Current.Thumbprint.Short(), clock(s.Current.NotAfter), s.Target.Thumbprint.Short())}
 	case s.Asked || near:
 		return Next{Do: Turn, Why: fmt.Sprintf("from %s, which ends on %s, to %s", s.Current.Thumbprint.Short(), clock(s.Current.NotAfter), s.Target.Thumbprint.Short())}
 	}
-	return Next{Do: AwaitTime, Why: fmt.Sprintf("%s is there; the rotation begins on %s", s.Target.Thumbprint.Short(), clock(s.Current.NotAfter.Add(-s.Farm.Certificate.LeadTime)))}
+	return Next{Do: AwaitTime, Why: fmt.Sprintf("%s is there; the rotation begins on %s", s.Target.Thumbprint.Short(), clock(renewal))}
+}
+
+// renewal is when a certificate is to be replaced: the lead time before its
+// end, but not before two thirds of its life are over. Else one that lives
+// shorter than the lead time would be due on the day it was issued, and every
+// event about it would ask for the next.
+func (c StoreCertificate) renewal(leadTime time.Duration) time.Time {
+	if life := c.NotAfter.Sub(c.NotBefore); !c.NotBefore.IsZero() {
+		leadTime = min(leadTime, life/3)
+	}
+	return c.NotAfter.Add(-leadTime)
 }
 
 // judgeDrift: the certificate is the right one, but something differs. A
@@ -89,7 +106,7 @@ func judge(s Situation) Next {
 func judgeDrift(s Situation) Next {
 	first := slices.IndexFunc(s.Differences, func(d Difference) bool { return d.Step != StepRestart })
 	if first < 0 {
-		return Next{NeedsPerson: true, Why: fmt.Sprintf("a restart is owed on %s: %s", s.Differences[0].Server, s.Differences[0].Text)}
+		return Next{NeedsPerson: true, Why: fmt.Sprintf("a restart is owed on %s, which starter rotate makes when it suits: %s", s.Differences[0].Server, s.Differences[0].Text)}
 	}
 	return Next{Do: Turn, Why: fmt.Sprintf("drift on %s: %s", s.Differences[first].Server, s.Differences[first].Text)}
 }

@@ -23,6 +23,23 @@ const (
 	LeftByDecision Outcome = "left by decision"
 )
 
+// Intent is what a rotation is for.
+type Intent string
+
+// The intents.
+const (
+	// Renew sets the trust up, renews it or mends it.
+	Renew Intent = ""
+	// PutBack undoes a rotation.
+	PutBack Intent = "undo"
+	// ReplaceExpired renews a trust that fails already, because its
+	// certificate has ended; there is no way back to that.
+	ReplaceExpired Intent = "replace expired"
+	// ReplaceCompromised replaces a certificate that must not be trusted any
+	// longer, at once and with no way back to it.
+	ReplaceCompromised Intent = "replace compromised"
+)
+
 // State is how far a step is on one server.
 type State string
 
@@ -72,6 +89,7 @@ type Report struct {
 	Farm    string  `json:"farm"`
 	Outcome Outcome `json:"outcome"`
 	Reason  string  `json:"reason,omitempty"`
+	Intent  Intent  `json:"intent,omitempty"`
 	// Target and Previous are thumbprints; Previous is empty at first set-up.
 	Target       Thumbprint     `json:"target"`
 	FriendlyName string         `json:"friendlyName,omitempty"`

@@ -16,6 +16,24 @@ type Journal struct {
 	// Previous is the certificate in use before; empty at first set-up.
 	Previous StoreCertificate `json:"previous"`
 	Before   Observed         `json:"before"`
+	// Compromised says that Previous must never be trusted again.
+	Compromised bool `json:"compromised,omitempty"`
+}
+
+// Replaces says whether the rotation was from one certificate to another, and
+// not the first set-up or a repair.
+func (j Journal) Replaces() bool {
+	return j.Previous.Thumbprint != "" && j.Previous.Thumbprint != j.Target.Thumbprint
+}
+
+// NoWayBack says why the rotation must not be undone now; empty when it may. A
+// certificate that is compromised, or that has ended by the clock of some
+// server, is never restored.
+func (j Journal) NoWayBack(now Observed) string {
+	if j.Compromised {
+		return fmt.Sprintf("the previous certificate %s is compromised: it is never restored", j.Previous.Thumbprint.Short())
+	}
+	return expiredSince(j, now)
 }
 
 // AddedAuthorities are the root authorities of the target's chain that the
@@ -68,11 +86,17 @@ type WayBack struct {
 // the rotation set goes back to the journal's, a value that is the journal's
 // needs nothing, and any other value is a conflict.
 //
-// It never restores an expired certificate: when the previous one has ended by
-// the clock of some server, nothing is put back and Stays says so.
+// Where there is no way back, nothing is put back and Stays says so. Else
+// everything is put back but, each by its name in Stays:
+//   - friendly-name-stays: the name of a certificate that was there without one;
+//   - key-stays: the key of a certificate that was there without it;
+//
+// and two that nobody can know beforehand, or that were not the rotation's:
+// an S2S name where there was none, if Office Online Server refuses to have
+// none, and restarts that were owed before, which are made.
 func Undo(j Journal, f Farm, now Observed) WayBack {
-	if why := expiredSince(j, now); why != "" {
-		return WayBack{Stays: []Finding{stop("previous-expired", "", "rotate to a newer certificate instead", "%s", why)}}
+	if why := j.NoWayBack(now); why != "" {
+		return WayBack{Stays: []Finding{stop("no-way-back", "", "rotate to a newer certificate instead", "%s", why)}}
 	}
 	u := &undoing{journal: j, farm: f, now: now}
 	u.issuers()

@@ -127,7 +127,7 @@ func (s *Sim) trustedSoFar(office []string) (settings model.OfficeSettings, trus
 		return settings, trusted, nil
 	}
 	const tenDays, friendlyName = 10 * 24 * time.Hour, "OOS S2S old"
-	old, err := s.next(tenDays)
+	old, err := s.old(tenDays)
 	if err != nil {
 		return settings, trusted, err
 	}

@@ -270,6 +270,14 @@ func (s *Sim) next(validFor time.Duration) (generation, error) {
 	return s.authority.s2s(s.generations, s.lastStart, time.Now().Add(validFor), s.options.SelfSigned)
 }
 
+// old makes a generation that was issued long ago and ends soon.
+func (s *Sim) old(endsIn time.Duration) (generation, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.generations++
+	return s.authority.s2s(s.generations, s.authority.root.NotBefore, time.Now().Add(endsIn), s.options.SelfSigned)
+}
+
 // AddFaults plans faults, in order. None is planned if one of them could never
 // happen.
 func (s *Sim) AddFaults(faults ...fault.Fault) error {

@@ -44,7 +44,7 @@ func newAuthority(now time.Time) (*authority, error) {
 	template := func(name string) *x509.Certificate {
 		return &x509.Certificate{
 			Subject: pkix.Name{CommonName: name, Organization: []string{"Contoso"}}, IsCA: true, BasicConstraintsValid: true,
-			KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, NotBefore: now.Add(-2 * time.Hour), NotAfter: now.Add(tenYears),
+			KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, NotBefore: now.Add(-oneYear), NotAfter: now.Add(tenYears),
 		}
 	}
 	var err error

@@ -65,7 +65,7 @@ func table(t *testing.T) []cell {
 	rotated := s.await(ctx, t, s.begin(ctx, t, workflows.RotateInput{}), neverAsked(t))
 	acts, mark := s.ledger.since(0)
 	found.learn(forth, acts)
-	undone := s.await(ctx, t, s.begin(ctx, t, workflows.RotateInput{Intent: workflows.Undo, Journal: rotated.Journal}), neverAsked(t))
+	undone := s.await(ctx, t, s.begin(ctx, t, workflows.RotateInput{Intent: farm.PutBack, Journal: rotated.Journal}), neverAsked(t))
 	acts, _ = s.ledger.since(mark)
 	found.learn(back, acts)
 	if rotated.Outcome != farm.Verified || undone.Outcome != farm.Undone {
@@ -139,7 +139,7 @@ func (r *result) run(t *testing.T) {
 		if rotated.Outcome != farm.Verified {
 			t.Fatalf("nothing went wrong, and it ended %s: %s", rotated.Outcome, rotated.Statement)
 		}
-		in = workflows.RotateInput{Intent: workflows.Undo, Journal: rotated.Journal}
+		in = workflows.RotateInput{Intent: farm.PutBack, Journal: rotated.Journal}
 	}
 	_, mark := s.ledger.since(0)
 	restarted, began := restarts(s.sim.State()), time.Now()
@@ -175,7 +175,8 @@ func (r *result) begin(t *testing.T, s *site) {
 }
 
 // decide is a person who clears what is in the way and then rolls the rotation
-// back, if it is for good, or has the step tried again.
+// back, if it is for good and not on its way back already, as after a canary,
+// or has the step tried again.
 func (r *result) decide(t *testing.T, s *site) func(farm.Parked) farm.Choice {
 	return func(p farm.Parked) farm.Choice {
 		r.asked++
@@ -186,7 +187,7 @@ func (r *result) decide(t *testing.T, s *site) func(farm.Parked) farm.Choice {
 		case p.Server != r.call.server || p.Step == "" || p.Then == "" || !strings.Contains(p.Text, r.trouble.says):
 			t.Errorf("parked as %+v, want a step on %s and %q", p, r.call.server, r.trouble.says)
 		}
-		if r.trouble.forGood && r.way == forth && !r.trouble.goesBack {
+		if r.trouble.forGood && r.way == forth && !r.trouble.goesBack && !slices.Contains(farm.UndoSteps(), p.Step) {
 			return farm.RollBack
 		}
 		return farm.Retry

@@ -42,7 +42,7 @@ func TestNoSecretIsLeftAnywhere(t *testing.T) {
 	passing := watch(watched, t, filepath.Join(s.dir, "tmp"))
 	rotation := s.begin(ctx, t, workflows.RotateInput{})
 	rotated := s.await(ctx, t, rotation, neverAsked(t))
-	undo := s.begin(ctx, t, workflows.RotateInput{Intent: workflows.Undo, Journal: rotated.Journal})
+	undo := s.begin(ctx, t, workflows.RotateInput{Intent: farm.PutBack, Journal: rotated.Journal})
 	undone := s.await(ctx, t, undo, neverAsked(t))
 	stop()
 	if rotated.Outcome != farm.Verified || undone.Outcome != farm.Undone || len(s.sim.Pending()) > 0 {
