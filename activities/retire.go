@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -51,29 +52,66 @@ func (a *Activities) FindIssuers(ctx context.Context, in OldInput) ([]string, er
 
 // HideCertificate marks a certificate of an office server archived.
 func (a *Activities) HideCertificate(ctx context.Context, in OldInput) (StepResult, error) {
+	return a.mark(ctx, in, false, "archived")
+}
+
+// ShowCertificate takes the archived mark off, so that a rotation back to the
+// certificate finds it.
+func (a *Activities) ShowCertificate(ctx context.Context, in OldInput) (StepResult, error) {
+	return a.mark(ctx, in, true, "not archived any more")
+}
+
+func (a *Activities) mark(ctx context.Context, in OldInput, show bool, state string) (StepResult, error) {
 	t, _, err := a.officeServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
-	done, err := run(ctx, a.Remote, t, powershell.HideS2SCertificate{Thumbprint: string(in.Old.Thumbprint)})
+	done, err := run(ctx, a.Remote, t, powershell.HideS2SCertificate{Thumbprint: string(in.Old.Thumbprint), Show: show})
 	switch {
 	case err != nil:
 		return StepResult{}, err
 	case !done.Changed:
-		return already("archived, or not there"), nil
+		return already("%s, or not there", state), nil
 	}
-	return a.changed("archived"), nil
+	return a.changed("%s", state), nil
+}
+
+// RemoveOwnRoot removes the root authority of a retired self-signed
+// certificate, if it bears the name that farmtrust gives: one that somebody
+// else made stays. No other certificate is an authority by itself.
+func (a *Activities) RemoveOwnRoot(ctx context.Context, in OldInput) (StepResult, error) {
+	t, sp, err := a.frontEnd(in.Farm, in.Host)
+	if err != nil {
+		return StepResult{}, err
+	}
+	seen, err := a.ObserveSharePoint(ctx, ServerInput{Farm: in.Farm, Host: in.Host})
+	if err != nil {
+		return StepResult{}, err
+	}
+	ours := farm.RootAuthority{Name: sp.RootAuthorityName(farm.ChainCertificate{Thumbprint: in.Old.Thumbprint}), Thumbprint: in.Old.Thumbprint}
+	switch {
+	case slices.Contains(seen.RootAuthorities, ours):
+	case seen.Trusts(in.Old.Thumbprint):
+		return already("it is trusted under a name that farmtrust did not give, and stays"), nil
+	default:
+		return already("it is no root authority"), nil
+	}
+	done, err := run(ctx, a.onFarm(sp), t, powershell.RemoveRootAuthority{Thumbprints: []string{string(in.Old.Thumbprint)}})
+	if err != nil {
+		return StepResult{}, err
+	}
+	return a.changed("removed %s", strings.Join(done.Removed, ", ")), nil
 }
 
 // DeleteCertificate removes a retired certificate and its key from an office
-// server; a self-signed one also from Trusted Root.
+// server, and the copy in Trusted Root that a self-signed one has.
 func (a *Activities) DeleteCertificate(ctx context.Context, in OldInput) (StepResult, error) {
 	t, _, err := a.officeServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
 	done, err := run(ctx, a.Remote, t, powershell.RemoveS2SCertificate{
-		Thumbprint: string(in.Old.Thumbprint), Personal: true, Root: in.Old.SelfSigned, Intermediates: []string{},
+		Thumbprint: string(in.Old.Thumbprint), Personal: true, Root: true, Intermediates: []string{},
 	})
 	switch {
 	case err != nil:

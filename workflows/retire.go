@@ -3,7 +3,6 @@ package workflows
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,6 +26,7 @@ type RetireInput struct {
 // while anything names the certificate, archives it first, and deletes it and
 // its key only after a person approved. A self-signed certificate's root
 // authority that farmtrust added goes with it; authorities of others stay.
+// Called off before that, it takes the archived mark off again.
 func RetireCertificate(ctx workflow.Context, in RetireInput) (Rotation, error) {
 	r, err := newRotation(ctx, RotateInput{Farm: in.Farm, Reason: in.Reason, Keeper: in.Keeper})
 	if err != nil {
@@ -35,10 +35,12 @@ func RetireCertificate(ctx workflow.Context, in RetireInput) (Rotation, error) {
 	r.desk.noWayBack = "a retirement is not rolled back; abort leaves the certificate as it is"
 	old := farm.Certificate{
 		Thumbprint: in.Old.Thumbprint, Subject: in.Old.Subject, FriendlyName: in.Old.FriendlyName, NotAfter: in.Old.NotAfter,
-		SelfSigned: in.Old.SelfSigned,
 	}
 	retirement := &retirement{rotation: r, old: old}
 	outcome, err := retirement.run(ctx)
+	if outcome == farm.Incomplete {
+		retirement.showAgain(ctx)
+	}
 	return r.end(ctx, RetireID(in.Farm), outcome, err)
 }
 
@@ -69,7 +71,27 @@ func (r *retirement) run(ctx workflow.Context) (farm.Outcome, error) {
 	); err != nil {
 		return farm.Incomplete, err
 	}
+	if len(r.desk.skipped) > 0 {
+		return farm.LeftByDecision, nil
+	}
 	return farm.Verified, nil
+}
+
+// showAgain leaves the certificate as it was where the retirement was called
+// off: who undoes the rotation needs to find it. It runs on although the
+// retirement was cancelled; where it fails, the report says so.
+func (r *retirement) showAgain(ctx workflow.Context) {
+	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	if err := each(ctx, r.officeHosts(), r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
+		var result activities.StepResult
+		r.board.begin(ctx, host, farm.StepShow)
+		err := workflow.ExecuteActivity(changing(ctx, "show old certificate again on "+host), a.ShowCertificate, r.in(host)).Get(ctx, &result)
+		r.board.finish(ctx, host, farm.StepShow, result, err)
+		return err
+	}); err != nil {
+		workflow.GetLogger(ctx).Warn("the old certificate stays archived on a server", "error", err)
+	}
 }
 
 func (r *retirement) in(host string) activities.OldInput {
@@ -117,17 +139,10 @@ func (r *retirement) delete(ctx workflow.Context) error {
 // removeOwnRoot removes the root authority of a self-signed certificate, where
 // it bears the name that farmtrust gives.
 func (r *retirement) removeOwnRoot(ctx workflow.Context) error {
-	if !r.old.SelfSigned {
-		return nil
-	}
-	var failures []error
-	for _, sp := range r.farm.SharePoint {
-		host := sp.FrontEnd.Host
+	return each(ctx, frontEnds(r.farm), r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
 		_, err := r.step(ctx, farm.StepRootAuthorityBack, host, func() workflow.Future {
-			return workflow.ExecuteActivity(changing(ctx, "remove root authority on "+host), a.RemoveRootAuthorities,
-				activities.RootsBackInput{ServerInput: r.on(host), Added: []farm.Thumbprint{r.old.Thumbprint}})
+			return workflow.ExecuteActivity(changing(ctx, "remove root authority on "+host), a.RemoveOwnRoot, r.in(host))
 		})
-		failures = append(failures, err)
-	}
-	return errors.Join(failures...)
+		return err
+	})
 }

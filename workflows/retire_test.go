@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,45 +36,98 @@ func (p *place) holders(thumbprint farm.Thumbprint) []string {
 	return hosts
 }
 
-// renewed rotates a trusting farm to its next certificate and returns the old.
+// renewed rotates a farm to its next certificate and returns the old.
 func (p *place) renewed(t *testing.T) farm.StoreCertificate {
 	t.Helper()
 	report, err := p.rotate(t)
 	if err != nil || report.Outcome != farm.Verified {
 		t.Fatalf("renewal: %s, %v", report.Outcome, err)
 	}
-	return farm.StoreCertificate{Thumbprint: report.Previous, SelfSigned: p.selfSigned}
+	return farm.StoreCertificate{Thumbprint: report.Previous}
+}
+
+// trusted says whether a certificate is a root authority of SharePoint.
+func (p *place) trusted(thumbprint farm.Thumbprint) bool {
+	for _, f := range p.sim.World.State().SharePoint {
+		for _, a := range f.Authorities {
+			if a.Thumbprint == thumbprint {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func TestAnOldCertificateIsArchivedAndDeletedOnlyAfterApproval(t *testing.T) {
-	for _, selfSigned := range []bool{false, true} {
-		p := newPlace(t, farmsim.Options{Trusting: true, SelfSigned: selfSigned})
-		p.selfSigned = selfSigned
-		old := p.renewed(t)
-		report, err := p.retire(t, old, func(env *testsuite.TestWorkflowEnvironment) {
-			env.RegisterDelayedCallback(func() {
-				s := status(t, env)
-				if s.Wait == nil || s.Wait.For != workflows.ForApproval || len(p.holders(old.Thumbprint)) != 3 {
-					t.Errorf("waits for %+v with the old certificate on %v; want an approval, nothing deleted", s.Wait, p.holders(old.Thumbprint))
-				}
-				decide(t, env, farm.Decision{Choice: farm.Approve, Digest: s.Wait.Digest}, nil)
-			}, time.Hour)
-		})
-		if err != nil || report.Outcome != farm.Verified {
-			t.Fatalf("retired: %s %s, %v", report.Outcome, report.Statement, err)
-		}
-		if left := p.holders(old.Thumbprint); len(left) > 0 {
-			t.Errorf("the old certificate is still on %v", left)
-		}
-		for _, f := range p.sim.World.State().SharePoint {
-			for _, a := range f.Authorities {
-				if a.Thumbprint == old.Thumbprint {
-					t.Errorf("the root authority %q of the old self-signed certificate is still trusted by %s", a.Name, f.Name)
+	for claim, c := range map[string]struct {
+		options farmsim.Options
+		// trusted says that it stays a root authority: somebody else made it.
+		trusted bool
+	}{
+		"issued by a CA":                             {farmsim.Options{Trusting: true}, false},
+		"self-signed, set up by hand":                {farmsim.Options{Trusting: true, SelfSigned: true}, true},
+		"self-signed, set up by an earlier rotation": {farmsim.Options{SelfSigned: true}, false},
+	} {
+		t.Run(claim, func(t *testing.T) {
+			p := newPlace(t, c.options)
+			if !c.options.Trusting {
+				p.renewed(t)
+				if _, err := p.sim.IssueCertificate(400 * 24 * time.Hour); err != nil {
+					t.Fatal(err)
 				}
 			}
-		}
-		p.refreshes(t)
+			old := p.renewed(t)
+			report, err := p.retire(t, old, func(env *testsuite.TestWorkflowEnvironment) {
+				env.RegisterDelayedCallback(func() {
+					s := status(t, env)
+					if s.Wait == nil || s.Wait.For != workflows.ForApproval || len(p.holders(old.Thumbprint)) != 3 {
+						t.Errorf("waits for %+v with the old certificate on %v; want an approval, nothing deleted", s.Wait, p.holders(old.Thumbprint))
+					}
+					decide(t, env, farm.Decision{Choice: farm.Approve, Digest: s.Wait.Digest}, nil)
+				}, time.Hour)
+			})
+			if err != nil || report.Outcome != farm.Verified {
+				t.Fatalf("retired: %s %s, %v", report.Outcome, report.Statement, err)
+			}
+			if left := p.holders(old.Thumbprint); len(left) > 0 {
+				t.Errorf("the old certificate is still on %v", left)
+			}
+			if got := p.trusted(old.Thumbprint); got != c.trusted {
+				t.Errorf("the old certificate is still a root authority: %t, want %t", got, c.trusted)
+			}
+			p.refreshes(t)
+		})
 	}
+}
+
+// TestARetirementThatIsCalledOffLeavesACertificateThatCanBeGoneBackTo cancels
+// one that waits, as a keeper does for an undo.
+func TestARetirementThatIsCalledOffLeavesACertificateThatCanBeGoneBackTo(t *testing.T) {
+	p := newPlace(t, farmsim.Options{Trusting: true})
+	before := p.sim.World.State()
+	k := p.keep(t)
+	k.at(15*24*time.Hour, func() {
+		if !p.archived() {
+			t.Error("a retirement that waits for approval has archived nothing")
+		}
+		k.wish(workflows.Wish{For: workflows.ToUndo, By: "op", Reason: "refreshes fail"}, nil)
+	})
+	known := k.until(15*24*time.Hour + 3*time.Hour)
+	if known.Last.Outcome != farm.Undone || p.archived() {
+		t.Errorf("undone while its retirement waited: last %+v, archived %t", known.Last, p.archived())
+	}
+	p.sameTrust(t, before)
+	p.refreshes(t)
+}
+
+// archived says whether some certificate is marked so.
+func (p *place) archived() bool {
+	for _, m := range p.sim.World.State().Machines {
+		if slices.ContainsFunc(m.Stores[model.My], func(c model.CertificateState) bool { return c.Archived }) {
+			return true
+		}
+	}
+	return false
 }
 
 func TestARotationCallsAWaitingRetirementOff(t *testing.T) {

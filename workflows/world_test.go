@@ -29,8 +29,6 @@ type place struct {
 	activities *activities.Activities
 	// policy changes the farm's configuration; nil leaves it.
 	policy func(*farm.Farm)
-	// selfSigned says that the farm's certificates are.
-	selfSigned bool
 }
 
 func newPlace(t *testing.T, o farmsim.Options) *place {

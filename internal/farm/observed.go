@@ -44,9 +44,7 @@ type StoreCertificate struct {
 	Subject      string     `json:"subject"`
 	NotBefore    time.Time  `json:"notBefore"`
 	NotAfter     time.Time  `json:"notAfter"`
-	// SelfSigned says that subject and issuer are the same.
-	SelfSigned bool `json:"selfSigned,omitempty"`
-	HasKey     bool `json:"hasKey"`
+	HasKey       bool       `json:"hasKey"`
 	// Provider is the cryptographic provider of the key; KeyReaders the
 	// security identifiers that may read the key file.
 	Provider   string   `json:"provider,omitempty"`

@@ -59,11 +59,12 @@ const (
 // The steps of a retirement; [StepRootAuthorityBack] may follow.
 const (
 	StepHide   Step = "archive old certificate"
+	StepShow   Step = "show old certificate again"
 	StepDelete Step = "delete old certificate"
 )
 
 // RetireSteps lists the steps that only a retirement has.
-func RetireSteps() []Step { return []Step{StepHide, StepDelete} }
+func RetireSteps() []Step { return []Step{StepHide, StepShow, StepDelete} }
 
 // UndoSteps lists the steps of the way back, in order.
 func UndoSteps() []Step {

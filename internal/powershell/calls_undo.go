@@ -156,6 +156,8 @@ type CertificateUse struct {
 // [InUse] like [RemoveS2SCertificate].
 type HideS2SCertificate struct {
 	Thumbprint string
+	// Show takes the mark off instead.
+	Show bool
 }
 
 // Script implements [Params].

@@ -92,6 +92,12 @@ func TestCertificateIsArchivedOnce(t *testing.T) {
 	if got := run(t, e, powershell.GetOfficeServer{Thumbprint: old.thumbprint}); len(got.Certificates) != 1 {
 		t.Errorf("an archived certificate is still found: %+v", got.Certificates)
 	}
+	params.Show = true
+	first, second = run(t, e, params), run(t, e, params)
+	if my := e.state(t).Stores["My"]; !first.Changed || second.Changed || my[0].Archived {
+		t.Errorf("shown again: first %+v, second %+v, archived %v", first, second, my[0].Archived)
+	}
+	params.Show = false
 	if got := run(t, newEngine(t, officeServer(t)), params); got.Changed {
 		t.Errorf("without the certificate: %+v", got)
 	}

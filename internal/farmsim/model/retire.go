@@ -19,14 +19,14 @@ func (s *Session) AllCertificates(store Store) (found []Certificate, err error) 
 	return found, err
 }
 
-// Archive marks a certificate of Personal archived.
-func (s *Session) Archive(thumbprint farm.Thumbprint) error {
+// Archive marks a certificate of Personal archived, or takes the mark off.
+func (s *Session) Archive(thumbprint farm.Thumbprint, archived bool) error {
 	return s.doElevated(func(time.Time) error {
 		e := s.m.find(My, thumbprint)
 		if e == nil {
 			return noCertificate(My, thumbprint)
 		}
-		e.archived = true
+		e.archived = archived
 		return nil
 	})
 }

@@ -17,7 +17,7 @@ var retireStories = map[model.RuleID]story{
 		s := newScene(t, model.Policy{})
 		p := pair(t, "s2s", nil)
 		s.install(master, p, "S2S")
-		s.ok(s.on(master).Archive(p.thumbprint()))
+		s.ok(s.on(master).Archive(p.thumbprint(), true))
 		shown, err := s.on(master).Certificates(model.My)
 		s.ok(err)
 		all, err := s.on(master).AllCertificates(model.My)
@@ -51,7 +51,7 @@ var retireStories = map[model.RuleID]story{
 		s := newScene(t, model.Policy{})
 		p := pair(t, "s2s", nil)
 		s.setUp(p)
-		s.ok(s.on(master).Archive(p.thumbprint()))
+		s.ok(s.on(master).Archive(p.thumbprint(), true))
 		s.refused(s.on(master).RestartService(model.WACSM), notSpecified)
 		s.install(master, pair(t, "next", nil), "S2S") // the name is free again
 		s.ok(s.on(master).RestartService(model.WACSM))
@@ -87,6 +87,7 @@ func TestARetiredCertificateGoesWithoutATrace(t *testing.T) {
 		}
 		use := powershell.GetCertificateUse{Thumbprint: string(old.thumbprint())}
 		hide := powershell.HideS2SCertificate{Thumbprint: string(old.thumbprint())}
+		show := powershell.HideS2SCertificate{Thumbprint: string(old.thumbprint()), Show: true}
 		remove := powershell.RemoveS2SCertificate{Thumbprint: string(old.thumbprint()), Personal: true, Root: true}
 		for _, host := range []string{master, member} {
 			if got := must(s, host, use); !got.Present || got.Archived || len(got.Uses) > 0 {
@@ -98,6 +99,10 @@ func TestARetiredCertificateGoesWithoutATrace(t *testing.T) {
 			if got := must(s, host, use); !got.Present || !got.Archived {
 				t.Errorf("archived: %+v", got)
 			}
+			if first, second := must(s, host, show), must(s, host, show); !first.Changed || second.Changed || must(s, host, use).Archived {
+				t.Errorf("shown again: %+v, then %+v", first, second)
+			}
+			must(s, host, hide)
 			first, second := must(s, host, remove), must(s, host, remove)
 			if !slices.Equal(first.Removed, []string{"Root", "My"}) || second.Changed {
 				t.Errorf("removed: %+v, then %+v", first, second)

@@ -86,14 +86,16 @@ func hideS2SCertificate(s *Session, p powershell.HideS2SCertificate, _ [][]byte)
 		return r, err
 	}
 	c, ok, err := findPersonal(s, p.Thumbprint)
-	if err != nil || !ok || c.Archived {
+	if err != nil || !ok || c.Archived != p.Show {
 		return r, err
 	}
-	if err := assertUnused(s, p.Thumbprint); err != nil {
-		return r, err
+	if !p.Show {
+		if err := assertUnused(s, p.Thumbprint); err != nil {
+			return r, err
+		}
 	}
 	r.Changed = true
-	return r, s.Archive(c.Thumbprint)
+	return r, s.Archive(c.Thumbprint, !p.Show)
 }
 
 func removeS2SCertificate(s *Session, p powershell.RemoveS2SCertificate, _ [][]byte) (r powershell.RemoveResult, err error) {

@@ -19,10 +19,13 @@ function Get-PersonalCertificate {
 
 function Set-StoreArchived {
     [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [string] $Thumbprint)
+    param(
+        [Parameter(Mandatory = $true)] [string] $Thumbprint,
+        [Parameter(Mandatory = $true)] [bool] $Archived
+    )
 
     $world = Get-World
-    (Find-Entry -World $world -Store My -Thumbprint $Thumbprint).archived = $true
+    (Find-Entry -World $world -Store My -Thumbprint $Thumbprint).archived = $Archived
     if (-not $world.clings) { Set-World $world }
 }
 

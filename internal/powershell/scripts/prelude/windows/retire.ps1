@@ -18,13 +18,16 @@ function Get-PersonalCertificate {
 # Source: Microsoft, X509Certificate2.Archived.
 function Set-StoreArchived {
     [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [string] $Thumbprint)
+    param(
+        [Parameter(Mandatory = $true)] [string] $Thumbprint,
+        [Parameter(Mandatory = $true)] [bool] $Archived
+    )
 
     $opened = New-Object System.Security.Cryptography.X509Certificates.X509Store 'My', 'LocalMachine'
-    $opened.Open([System.Security.Cryptography.X509Certificates.OpenFlags]::ReadWrite)
+    $opened.Open([System.Security.Cryptography.X509Certificates.OpenFlags] 'ReadWrite, IncludeArchived')
     try {
         foreach ($certificate in $opened.Certificates) {
-            if ($certificate.Thumbprint -eq $Thumbprint) { $certificate.Archived = $true }
+            if ($certificate.Thumbprint -eq $Thumbprint) { $certificate.Archived = $Archived }
         }
     }
     finally { $opened.Close() }
