@@ -118,6 +118,26 @@ func TestErrorsAreJudgedByIdentity(t *testing.T) {
 	}
 }
 
+func TestAServerThatDoesNotComeBackIsToldAsThatAndTriedOnceMore(t *testing.T) {
+	now := time.Now()
+	a := &activities.Activities{
+		Farms: one{}, Poll: time.Millisecond,
+		Now: func() time.Time { now = now.Add(time.Minute); return now },
+		Remote: remote{
+			"Restart-OfficeServer": func(any) error { return nil },
+			"Get-OfficeServer": func(result any) error {
+				seen := result.(*powershell.OfficeServer) //nolint:forcetypeassert // the script's own result
+				seen.Discovery.Status = 503
+				return nil
+			},
+		},
+	}
+	got, err := do(t, a, a.RestartOffice, activities.RestartOfficeInput{ServerInput: activities.ServerInput{Farm: "contoso", Host: "oos-01"}})
+	if got == nil || got.Type() != activities.NotYet || got.NonRetryable() || !strings.Contains(got.Message(), "oos-01 does not answer as before: WACSM running false, /hosting/discovery 503") {
+		t.Errorf("a service that stays down ends it as %v", err)
+	}
+}
+
 func TestNobodyAimsCredentialsAtServersThatAreNotConfigured(t *testing.T) {
 	reached := false
 	a := &activities.Activities{Farms: one{}, Now: time.Now, Remote: remote{

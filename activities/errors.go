@@ -3,6 +3,7 @@ package activities
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -23,6 +24,10 @@ const (
 	NothingToRestore = "NothingToRestore"
 )
 
+// NotYet is the type of the error that ends a wait in vain: for a service to
+// come back, for a setting to arrive.
+const NotYet = "NotYet"
+
 func refuse(kind, format string, args ...any) error {
 	return temporal.NewNonRetryableApplicationError(fmt.Sprintf(format, args...), kind, nil)
 }
@@ -33,40 +38,54 @@ const longest = 1500
 
 // classify decides once, for every error of a call, whether trying again can
 // help, and how long its cause suggests to wait. Identities are judged, never
-// texts: those are in the server's language.
-func classify(err error) error {
+// texts: those are in the server's language. Attempt is the number of the
+// attempt that it ended, from 1.
+func classify(err error, attempt int32) error {
 	var script *powershell.ScriptError
 	var transport *powershell.TransportError
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &script):
-		return verdictOn(script).on(script, script.ID)
+		return verdictOn(script).on(script, script.ID, attempt)
 	case errors.As(err, &transport):
-		return verdicts[transport.Kind].on(transport, string(transport.Kind))
+		return verdicts[transport.Kind].on(transport, string(transport.Kind), attempt)
 	}
-	return err
+	return verdict{}.on(err, "", attempt)
 }
 
 // verdict says what an error means for the next attempt.
 type verdict struct {
 	// final errors need a person.
 	final bool
+	// lasting errors are tried again for as long as the workflow allows: they
+	// take minutes to pass. Any other counts as final after manyAttempts.
+	lasting bool
 	// delay is how long the cause suggests to wait; zero leaves it to the
 	// retry policy.
 	delay  time.Duration
 	remedy string
 }
 
-func (v verdict) on(err error, kind string) error {
+// manyAttempts take about two minutes: what passes by itself has passed then,
+// but for a server that restarts.
+const manyAttempts = 9
+
+func (v verdict) on(err error, kind string, attempt int32) error {
 	text := err.Error()
 	if v.remedy != "" {
 		text += ": " + v.remedy
 	}
 	if len(text) > longest {
-		text = text[:longest] + "..."
+		text = strings.ToValidUTF8(text[:longest], "") + "..."
 	}
-	return temporal.NewApplicationErrorWithOptions(text, kind, temporal.ApplicationErrorOptions{NonRetryable: v.final, NextRetryDelay: v.delay})
+	final := v.final || (!v.lasting && attempt >= manyAttempts)
+	return temporal.NewApplicationErrorWithOptions(text, kind, temporal.ApplicationErrorOptions{NonRetryable: final, NextRetryDelay: v.delay})
+}
+
+// notYet ends a wait in vain. It is tried once more, which waits as long again.
+func notYet(attempt int32, format string, args ...any) error {
+	return temporal.NewApplicationErrorWithOptions(fmt.Sprintf(format, args...), NotYet, temporal.ApplicationErrorOptions{NonRetryable: attempt > 1})
 }
 
 // verdicts judges calls that did not get through. A kind that is not listed
@@ -76,6 +95,9 @@ var verdicts = map[powershell.Kind]verdict{
 	powershell.Denied:      {final: true, remedy: "check the connection's user, password and auth; it is not tried again, so that no account is locked"},
 	powershell.Forbidden:   {final: true, remedy: "the account must be a local administrator of the server"},
 	powershell.Constrained: {final: true, remedy: "let the connection's account run PowerShell in full language mode"},
+	// A server that restarts, for its updates perhaps, is away for minutes.
+	powershell.Unreachable: {lasting: true},
+	powershell.Interrupted: {lasting: true},
 	// A shell's slot comes free when its owner ends or its idle time-out passes.
 	powershell.Quota: {delay: 30 * time.Second},
 	powershell.Busy:  {delay: 5 * time.Second},

@@ -165,18 +165,15 @@ func (a *Activities) SeeS2SCertificate(ctx context.Context, in SeeInput) (StepRe
 		return StepResult{}, err
 	}
 	started := a.Now()
-	for {
+	err = a.await(ctx, func() (bool, string, error) {
 		seen, err := a.lookAtOffice(ctx, t, in.Target)
-		if err != nil {
-			return StepResult{}, err
-		}
-		if seen.Settings.S2SCertificateName == in.Name {
-			return already("sees %s after %s", quoted(in.Name), a.Now().Sub(started).Round(time.Second)), nil
-		}
-		if err := a.pause(ctx); err != nil {
-			return StepResult{}, fmt.Errorf("%s still sees S2SCertificateName %s: %w", in.Host, quoted(seen.Settings.S2SCertificateName), err)
-		}
+		now := seen.Settings.S2SCertificateName
+		return now == in.Name, fmt.Sprintf("%s still sees S2SCertificateName %s", in.Host, quoted(now)), err
+	})
+	if err != nil {
+		return StepResult{}, err
 	}
+	return already("sees %s after %s", quoted(in.Name), a.Now().Sub(started).Round(time.Second)), nil
 }
 
 // RestartOfficeInput names the server to restart, and how it was before.
@@ -214,19 +211,14 @@ func (a *Activities) RestartOffice(ctx context.Context, in RestartOfficeInput) (
 	return a.changed("restarted %s; %s", strings.Join(done.Restarted, ", "), health), nil
 }
 
-func (a *Activities) awaitHealth(ctx context.Context, t powershell.Target, in RestartOfficeInput) (string, error) {
-	for {
+func (a *Activities) awaitHealth(ctx context.Context, t powershell.Target, in RestartOfficeInput) (health string, err error) {
+	err = a.await(ctx, func() (bool, string, error) {
 		seen, err := a.lookAtOffice(ctx, t, in.Target)
-		if err != nil {
-			return "", err
-		}
-		if asBefore(seen, in.Baseline) {
-			return fmt.Sprintf("/hosting/discovery answers %d", seen.Discovery.Status), nil
-		}
-		if err := a.pause(ctx); err != nil {
-			return "", fmt.Errorf("%s does not answer as before: WACSM running %t, /hosting/discovery %d %s: %w", t.Host, seen.Service.Running, seen.Discovery.Status, seen.Discovery.Problem, err)
-		}
-	}
+		health = fmt.Sprintf("/hosting/discovery answers %d", seen.Discovery.Status)
+		return asBefore(seen, in.Baseline), fmt.Sprintf("%s does not answer as before: WACSM running %t, /hosting/discovery %d %s",
+			t.Host, seen.Service.Running, seen.Discovery.Status, seen.Discovery.Problem), err
+	})
+	return health, err
 }
 
 // asBefore says whether a server answers at least as it did. HealthStatus is

@@ -2,6 +2,8 @@ package activities
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -24,7 +26,7 @@ func run[R any](ctx context.Context, r powershell.Runner, t powershell.Target, p
 		// only how it came to know.
 		return result, context.Cause(ctx)
 	}
-	return result, classify(err)
+	return result, classify(err, activity.GetInfo(ctx).Attempt)
 }
 
 // heartbeating heartbeats until stop is called.
@@ -46,6 +48,31 @@ func heartbeating(ctx context.Context) (stop func()) {
 	return func() { close(done); <-stopped }
 }
 
+// patience is how long a step waits for what it started: a restarted server to
+// answer, a setting to arrive. It ends before the step's own time does, so that
+// a person reads what was waited for and not that time ran out.
+const patience = 8 * time.Minute
+
+// errWorkerStops ends a wait so that another worker goes on with it at once.
+var errWorkerStops = errors.New("the worker stops; another goes on")
+
+// await looks until what it waits for is there: seen says so, and else what it
+// saw instead.
+func (a *Activities) await(ctx context.Context, seen func() (done bool, instead string, err error)) error {
+	for began := a.Now(); ; {
+		done, instead, err := seen()
+		switch {
+		case err != nil || done:
+			return err
+		case a.Now().Sub(began) > patience:
+			return notYet(activity.GetInfo(ctx).Attempt, "%s, after %s", instead, patience)
+		}
+		if err := a.pause(ctx); err != nil {
+			return fmt.Errorf("%s: %w", instead, err)
+		}
+	}
+}
+
 // pause waits between two looks.
 func (a *Activities) pause(ctx context.Context) error {
 	activity.RecordHeartbeat(ctx)
@@ -54,6 +81,8 @@ func (a *Activities) pause(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	case <-activity.GetWorkerStopChannel(ctx):
+		return errWorkerStops
 	case <-timer.C:
 		return nil
 	}

@@ -100,17 +100,12 @@ func (a *Activities) RestartSharePoint(ctx context.Context, in RestartSharePoint
 	if err != nil {
 		return StepResult{}, err
 	}
-	for {
+	err = a.await(ctx, func() (bool, string, error) {
 		seen, err := a.lookAtSharePointServer(ctx, t)
-		if err != nil {
-			return StepResult{}, err
-		}
-		if seen.Timer.Running {
-			break
-		}
-		if err := a.pause(ctx); err != nil {
-			return StepResult{}, fmt.Errorf("%s: SPTimerV4 does not run after the restart: %w", t.Host, err)
-		}
+		return seen.Timer.Running, t.Host + ": SPTimerV4 does not run after the restart", err
+	})
+	if err != nil {
+		return StepResult{}, err
 	}
 	if !done.Changed {
 		return already("started after the trust changed"), nil

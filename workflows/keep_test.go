@@ -152,9 +152,11 @@ func TestWishesAreRefusedWithAReason(t *testing.T) {
 		"is not held":         {For: workflows.ToRelease, By: "op", Reason: "x"},
 		"there is no journal": {For: workflows.ToUndo, By: "op", Reason: "x"},
 	}
+	heard := 0
 	k.at(time.Hour, func() {
 		for want, w := range refusals {
 			k.wish(w, func(err error) {
+				heard++
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("wish %+v is refused as %v, want %q", w, err, want)
 				}
@@ -162,6 +164,9 @@ func TestWishesAreRefusedWithAReason(t *testing.T) {
 		}
 	})
 	k.until(2 * time.Hour)
+	if heard != len(refusals) {
+		t.Errorf("%d of %d wishes were refused", heard, len(refusals))
+	}
 }
 
 func TestAKeeperLosesNothingByContinuingAsNew(t *testing.T) {

@@ -8,9 +8,16 @@ import (
 )
 
 // Every activity runs under one of these classes. Each bounds its attempts: no
-// activity retries for ever, and what runs out of attempts ends the rotation
-// with a report. A server that reboots is back within a few minutes, which the
-// attempts of each class that talks to servers cover.
+// activity retries for ever, and what runs out of them parks. Whether a cause is
+// worth all of them is the activities' to say; see [activities.Activities].
+
+// few attempts take about two minutes, for a person waits for a first look.
+// many take about ten: so long a server may be away that restarts in the middle
+// of a rotation, for its updates perhaps.
+const (
+	few  = 9
+	many = 24
+)
 
 // silence is how long an activity may go without a heartbeat before its worker
 // counts as dead. Heartbeats come every two seconds.
@@ -32,7 +39,7 @@ func deciding(ctx workflow.Context, summary string) workflow.Context {
 // SharePoint snap-in takes tens of seconds, so five minutes are ample.
 func observing(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 5 * time.Minute, HeartbeatTimeout: silence, RetryPolicy: patience(9), Summary: summary,
+		StartToCloseTimeout: 5 * time.Minute, HeartbeatTimeout: silence, RetryPolicy: patience(few), Summary: summary,
 	})
 }
 
@@ -49,17 +56,17 @@ func glancing(ctx workflow.Context, summary string) workflow.Context {
 // the step to stop, since it must know what was done.
 func changing(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 10 * time.Minute, HeartbeatTimeout: silence, RetryPolicy: patience(9),
+		StartToCloseTimeout: 10 * time.Minute, HeartbeatTimeout: silence, RetryPolicy: patience(many),
 		WaitForCancellation: true, Summary: summary,
 	})
 }
 
 // restarting suits a restart and the wait until the server answers as before.
-// IIS and WACSM have been seen to need minutes; the attempts are few because
-// each one waits long.
+// IIS and WACSM have been seen to need minutes. A server that does not come
+// back is waited for twice.
 func restarting(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 15 * time.Minute, HeartbeatTimeout: silence, RetryPolicy: patience(6),
+		StartToCloseTimeout: 15 * time.Minute, HeartbeatTimeout: silence, RetryPolicy: patience(many),
 		WaitForCancellation: true, Summary: summary,
 	})
 }

@@ -62,7 +62,7 @@ func TestACanaryThatFailsGoesBackBeforeTheNextServerIsTouched(t *testing.T) {
 				canary, journal = "oos-02.contoso.com", p.leaveAfterRestartOf(t, restarted)
 			}
 			f := broken(canary, "Restart-OfficeServer")
-			f.Times = 6
+			f.Times = 9
 			if err := p.sim.AddFaults(f); err != nil {
 				t.Fatal(err)
 			}

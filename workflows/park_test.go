@@ -110,7 +110,7 @@ func TestARotationGoesBackByDecisionByPolicyByDeadlineAndByCancellation(t *testi
 				// The way back restarts too, so this one passes after the first time.
 				f := broken("", script)
 				if script == "Restart-SharePointServer" {
-					f.Server, f.Times = "sp-01.contoso.com", 6
+					f.Server, f.Times = "sp-01.contoso.com", 9
 				}
 				if err := p.sim.AddFaults(f); err != nil {
 					t.Fatal(err)
@@ -141,23 +141,25 @@ func TestDecisionsAtTheWrongMomentAreRefused(t *testing.T) {
 		"nothing is parked":      {Choice: farm.Retry},
 		"nothing is parked on":   {Choice: farm.Skip, Server: "oos-02.contoso.com"},
 	}
+	heard := 0
 	report, err := p.rotate(t, func(env *testsuite.TestWorkflowEnvironment) {
 		env.RegisterDelayedCallback(func() {
 			for want, d := range refusals {
-				heard := false
 				decide(t, env, d, func(err error) {
-					heard = true
+					heard++
 					if !strings.Contains(err.Error(), want) {
 						t.Errorf("%+v is refused as %v, want %q", d, err, want)
 					}
 				})
-				_ = heard
 			}
 			decide(t, env, farm.Decision{Choice: farm.Approve, Digest: status(t, env).Wait.Digest}, nil)
 		}, time.Hour)
 	})
 	if err != nil || report.Outcome != farm.Verified {
 		t.Fatalf("approved: %s, %v", report.Outcome, err)
+	}
+	if heard != len(refusals) {
+		t.Errorf("%d of %d decisions were refused", heard, len(refusals))
 	}
 }
 
@@ -315,5 +317,27 @@ func TestAServerThatIsLeftOutOfTheWayBackIsNotCalledUndone(t *testing.T) {
 		if d.Server != "oos-03.contoso.com" {
 			t.Errorf("left on another server: %s: %s", d.Server, d.Text)
 		}
+	}
+}
+
+func TestAServerThatRestartsIsWaitedForAndAnythingElseNotForLong(t *testing.T) {
+	p := newPlace(t, farmsim.Options{})
+	if err := p.sim.AddFaults(
+		fault.Fault{Server: "oos-02.contoso.com", Step: "Import-S2SCertificate", Kind: fault.Refused, Times: 20},
+		fault.Fault{Server: "oos-03.contoso.com", Step: "Import-S2SCertificate", Kind: fault.ScriptError, Times: 9, Error: &fault.Error{ID: "Test,Broken", Message: "the disk is full"}},
+	); err != nil {
+		t.Fatal(err)
+	}
+	report, err := p.rotate(t, func(env *testsuite.TestWorkflowEnvironment) {
+		env.RegisterDelayedCallback(func() {
+			parked := status(t, env).Wait.Parked
+			if len(parked) != 1 || parked[0].Server != "oos-03.contoso.com" {
+				t.Errorf("parked are %+v, want only the server with the full disk", parked)
+			}
+			decide(t, env, farm.Decision{Choice: farm.Retry}, nil)
+		}, time.Hour)
+	})
+	if err != nil || report.Outcome != farm.Verified || len(p.sim.Pending()) > 0 {
+		t.Fatalf("ended %s: %s, %v, with %+v still to come", report.Outcome, report.Statement, err, p.sim.Pending())
 	}
 }

@@ -90,7 +90,7 @@ func TestARotationGoesBackByTaskToo(t *testing.T) {
 	before := p.sim.World.State()
 	// The way back restarts too, so this one passes after the first time.
 	f := broken("oos-01.contoso.com", "Restart-OfficeServer")
-	f.Times = 6
+	f.Times = 9
 	if err := p.sim.AddFaults(f); err != nil {
 		t.Fatal(err)
 	}
