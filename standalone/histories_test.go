@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +23,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
 	"github.com/farmtrust/farmtrust/internal/host"
+	"github.com/farmtrust/farmtrust/internal/powershell"
 	"github.com/farmtrust/farmtrust/internal/rotation"
 	"github.com/farmtrust/farmtrust/standalone/embedded"
 	"github.com/farmtrust/farmtrust/workflows"
@@ -34,6 +34,9 @@ var record = flag.String("record", "", "record histories for the replay test int
 // stickyQueue is a worker's own queue, which bears the name of its machine.
 var stickyQueue = regexp.MustCompile(`"[^"]+:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"`)
 
+// policy is how the simulated farm is rotated.
+var policy = regexp.MustCompile(`(?m)^( *)approval: none$`)
+
 // recorder is a worker on a simulated farm whose histories are kept.
 type recorder struct {
 	t      *testing.T
@@ -41,31 +44,68 @@ type recorder struct {
 	sim    *farmsim.Sim
 }
 
-// TestRecordHistories records a renewal that was approved, one that parked and
-// was retried, its undo, the looks and the keeper.
+// TestRecordHistories records a renewal that was approved; the retirement that
+// follows it, called off for an undo; the undo, which parks and is retried; a
+// renewal whose canary fails; one that is verified, and its retirement to the
+// end; the looks and the keeper.
 func TestRecordHistories(t *testing.T) {
 	if *record == "" {
 		t.Skip("records only when asked to, with -record")
 	}
 	ctx := context.Background()
 	r := newRecorder(t)
-	r.until(func() bool { return r.status(ctx).Wait != nil })
-	r.decide(ctx, farm.Decision{Choice: farm.Approve, Digest: r.status(ctx).Wait.Digest, By: "operator", Reason: "as planned"})
-	r.until(func() bool { return r.knows(ctx).Last.Outcome == farm.Verified })
+	rotate, retire := workflows.RotateID(farmsim.FarmName), workflows.RetireID(farmsim.FarmName)
+	r.approve(ctx, rotate)
+	r.until(func() bool { return r.status(ctx, retire).Wait != nil })
 
-	if err := r.sim.AddFaults(fault.Fault{Server: "oos-01.contoso.com", Step: "Restore-S2SCertificateName", Kind: fault.ScriptError, Error: &fault.Error{ID: "farmtrust.ChangedSince", Message: "somebody is at work"}}); err != nil {
-		t.Fatal(err)
-	}
-	keeper := rotation.KeeperOf(r.client, farmsim.FarmName)
-	if _, err := keeper.Wish(ctx, workflows.Wish{For: workflows.ToUndo, By: "operator", Reason: "refreshes fail"}); err != nil {
-		t.Fatal(err)
-	}
-	r.until(func() bool { return r.status(ctx).Wait != nil })
-	r.decide(ctx, farm.Decision{Choice: farm.Retry, By: "operator", Reason: "mended"})
-	r.until(func() bool {
-		return r.knows(ctx).Last.Outcome == farm.Undone && r.knows(ctx).Hold != "" && r.knows(ctx).Next.Why != ""
-	})
+	r.fault("Restore-S2SCertificateName", powershell.ChangedSince)
+	r.wish(ctx, workflows.ToUndo)
+	r.until(func() bool { w := r.status(ctx, rotate).Wait; return w != nil && w.For == workflows.ForDecision })
+	r.decide(ctx, rotate, farm.Decision{Choice: farm.Retry})
+	r.until(func() bool { return r.held(ctx) })
+
+	r.wish(ctx, workflows.ToRelease)
+	r.fault("Restart-OfficeServer", powershell.NotOffice)
+	r.approve(ctx, rotate)
+	r.until(func() bool { return r.held(ctx) })
+
+	r.wish(ctx, workflows.ToRelease)
+	r.approve(ctx, rotate)
+	r.approve(ctx, retire)
+	r.until(func() bool { k := r.knows(ctx); return k.Journal == nil && k.Work == nil && k.Next.Why != "" })
 	r.save(ctx)
+}
+
+// held says whether the farm is back and held, and was looked at since.
+func (r *recorder) held(ctx context.Context) bool {
+	k := r.knows(ctx)
+	return k.Last.Outcome == farm.Undone && k.Hold != "" && k.Work == nil && k.LookedAt.After(k.Last.At)
+}
+
+// fault plans an error that no retry mends.
+func (r *recorder) fault(script, id string) {
+	r.t.Helper()
+	if err := r.sim.AddFaults(fault.Fault{Server: "oos-01.contoso.com", Step: script, Kind: fault.ScriptError, Error: &fault.Error{ID: id, Message: "somebody is at work"}}); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *recorder) wish(ctx context.Context, what workflows.WishFor) {
+	r.t.Helper()
+	if _, err := rotation.KeeperOf(r.client, farmsim.FarmName).Wish(ctx, workflows.Wish{For: what, By: "operator", Reason: "as ordered"}); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// approve approves what a workflow waits for, once it does.
+func (r *recorder) approve(ctx context.Context, id string) {
+	r.t.Helper()
+	var wait *workflows.Wait
+	r.until(func() bool {
+		wait = r.status(ctx, id).Wait
+		return wait != nil && wait.For == workflows.ForApproval
+	})
+	r.decide(ctx, id, farm.Decision{Choice: farm.Approve, Digest: wait.Digest})
 }
 
 func newRecorder(t *testing.T) *recorder {
@@ -76,7 +116,7 @@ func newRecorder(t *testing.T) *recorder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text = []byte(strings.Replace(string(text), "approval: none", "approval: required", 1))
+	text = policy.ReplaceAll(text, []byte("${1}approval: required\n${1}soak: 0s"))
 	if err := os.WriteFile(sim.Config(), text, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -119,8 +159,8 @@ func (r *recorder) until(shown func() bool) {
 	}
 }
 
-func (r *recorder) status(ctx context.Context) (s workflows.Status) {
-	answer, err := r.client.QueryWorkflow(ctx, workflows.RotateID(farmsim.FarmName), "", workflows.StatusQuery)
+func (r *recorder) status(ctx context.Context, id string) (s workflows.Status) {
+	answer, err := r.client.QueryWorkflow(ctx, id, "", workflows.StatusQuery)
 	if err == nil {
 		err = answer.Get(&s)
 	}
@@ -139,9 +179,10 @@ func (r *recorder) knows(ctx context.Context) workflows.Keeping {
 	return known
 }
 
-func (r *recorder) decide(ctx context.Context, d farm.Decision) {
+func (r *recorder) decide(ctx context.Context, id string, d farm.Decision) {
 	r.t.Helper()
-	if err := rotation.At(ctx, r.client, workflows.RotateID(farmsim.FarmName), "").Decide(ctx, d); err != nil {
+	d.By, d.Reason = "operator", "as planned"
+	if err := rotation.At(ctx, r.client, id, "").Decide(ctx, d); err != nil {
 		r.t.Fatal(err)
 	}
 }

@@ -242,3 +242,105 @@ func TestUndoPutsTheFarmBackAndHoldsUntilReleased(t *testing.T) {
 		t.Errorf("released: %+v, want rotated", known.Last)
 	}
 }
+
+func TestEventsDuringARotationAreKeptAndJudgedAfterIt(t *testing.T) {
+	p := newPlace(t, farmsim.Options{Trusting: true})
+	p.policy = policy(func(r *farm.RotationPolicy) { r.Approval = true })
+	k := p.keep(t)
+	k.at(time.Hour, func() {
+		k.event("1")
+		if _, err := p.sim.IssueCertificate(400 * 24 * time.Hour); err != nil {
+			t.Error(err)
+		}
+	})
+	k.at(2*time.Hour, func() {
+		if known := k.known(); known.Work == nil || len(known.Asked) != 1 {
+			t.Errorf("during the rotation: at work %+v with %d events kept, want 1", known.Work, len(known.Asked))
+		}
+		k.approve(workflows.RotateID(farmsim.FarmName))
+	})
+	k.at(3*time.Hour, func() {
+		if known := k.known(); known.Work == nil || len(known.Asked) != 0 || !strings.Contains(known.Work.Reason, "event 1") {
+			t.Errorf("after the rotation: at work %+v, %d events kept; want a rotation that the event led to", known.Work, len(known.Asked))
+		}
+	})
+	k.until(4 * time.Hour)
+}
+
+// approve approves what a child waits for.
+func (k *keeping) approve(id string) {
+	k.t.Helper()
+	answer, err := k.env.QueryWorkflowByID(id, workflows.StatusQuery)
+	if err != nil {
+		k.t.Error(err)
+		return
+	}
+	var s workflows.Status
+	if err := answer.Get(&s); err != nil || s.Wait == nil {
+		k.t.Errorf("%s waits for %+v, %v", id, s.Wait, err)
+		return
+	}
+	if err := k.env.UpdateWorkflowByID(id, workflows.DecideUpdate, id, &testsuite.TestUpdateCallback{
+		OnAccept: func() {}, OnReject: func(err error) { k.t.Error(err) }, OnComplete: func(any, error) {},
+	}, farm.Decision{Choice: farm.Approve, Digest: s.Wait.Digest, By: "op", Reason: "as planned"}); err != nil {
+		k.t.Error(err)
+	}
+}
+
+func TestAWishDuringALookIsBegunAndDoesNotKeepTheKeeperFromContinuing(t *testing.T) {
+	p := newPlace(t, farmsim.Options{Trusting: true})
+	k := p.keep(t)
+	var began any
+	during(k.env, "Decide", func() {
+		k.env.SetContinueAsNewSuggested(true)
+		k.env.UpdateWorkflow(workflows.WishUpdate, "wish", &testsuite.TestUpdateCallback{
+			OnAccept: func() {}, OnReject: func(err error) { t.Errorf("refused: %v", err) },
+			OnComplete: func(id any, err error) { began = id },
+		}, workflows.Wish{For: workflows.ToRotate, By: "op", Reason: "now"})
+	})
+	next, again := k.run(workflows.Keeping{LookEvery: 6 * time.Hour, Soak: 24 * time.Hour})
+	if !again || began != workflows.RotateID(farmsim.FarmName) || next.Wish != nil || next.Work == nil || next.Work.Reason != "now (op)" {
+		t.Errorf("continued %t, the wish began %v, then known %+v", again, began, next)
+	}
+}
+
+func TestAPausedKeeperLearnsThatItsWorkWasTerminated(t *testing.T) {
+	p := newPlace(t, farmsim.Options{Trusting: true})
+	var suite testsuite.WorkflowTestSuite
+	k := &keeping{place: p, t: t, env: suite.NewTestWorkflowEnvironment()}
+	k.env.RegisterWorkflow(workflows.KeepTrust)
+	k.env.RegisterWorkflow(workflows.InspectTrust)
+	k.env.RegisterActivity(p.activities)
+	// Like one that is terminated it ends without a word to its keeper.
+	terminated := func(ctx workflow.Context, _ workflows.RotateInput) (workflows.Rotation, error) {
+		return workflows.Rotation{}, errors.Join(workflow.Sleep(ctx, 2*time.Hour), errors.New("terminated"))
+	}
+	k.env.RegisterWorkflowWithOptions(terminated, workflow.RegisterOptions{Name: "RotateTrust"})
+	k.at(time.Hour, func() {
+		k.env.SignalWorkflow(workflows.ConfiguredSignal, workflows.Configured{Paused: "no longer configured"})
+	})
+	known := k.until(20 * time.Hour)
+	if known.Work != nil || known.Paused == "" || !strings.Contains(known.Hold, "terminated") {
+		t.Errorf("paused, and its work ended: %+v", known)
+	}
+}
+
+func TestAfterACompromisedCertificateThereIsNothingToUndo(t *testing.T) {
+	p := newPlace(t, farmsim.Options{Trusting: true})
+	k := p.keep(t)
+	during(k.env, "Decide", func() {
+		k.wish(workflows.Wish{For: workflows.ToRotate, Compromised: true, By: "op", Reason: "leaked"}, nil)
+	})
+	refused := ""
+	k.at(time.Hour, func() {
+		known := k.known()
+		if known.CanBeUndone() || known.Work == nil || known.Work.WorkflowID != workflows.RetireID(farmsim.FarmName) {
+			t.Errorf("can be undone %t, at work %+v; want the retirement, without a soak", known.CanBeUndone(), known.Work)
+		}
+		k.wish(workflows.Wish{For: workflows.ToUndo, By: "op", Reason: "x"}, func(err error) { refused = err.Error() })
+	})
+	k.until(2 * time.Hour)
+	if !strings.Contains(refused, "is compromised, and never restored") {
+		t.Errorf("undoing is refused as %q", refused)
+	}
+}
