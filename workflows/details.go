@@ -12,8 +12,15 @@ import (
 
 // fewServers is up to how many servers the details list each step of each
 // server; above it they list counts and the servers that are not finished.
-// Temporal keeps 20,000 bytes of details.
 const fewServers = 12
+
+// Temporal keeps 20,000 bytes of details. What does not fit is told by the
+// status query, which starter status asks.
+const (
+	mostDetails = 20_000
+	mostOfList  = 3_000 // characters
+	mostLines   = 20
+)
 
 // show writes the rotation's page in the Temporal UI.
 func (b *board) show(ctx workflow.Context) {
@@ -44,15 +51,28 @@ func details(phase Phase, r farm.Report, wait *Wait) string {
 	if wait != nil {
 		waits(&w, wait)
 	}
-	for _, f := range r.Findings {
-		printTo(&w, "- %s %s: %s\n", f.Severity, f.Server, f.Text)
-	}
+	list(&w, r.Findings, func(f farm.Finding) string { return fmt.Sprintf("%s %s: %s", f.Severity, f.Server, f.Text) })
 	if len(r.Servers) <= fewServers {
 		tableOfSteps(&w, r)
 	} else {
 		tableOfCounts(&w, r)
 	}
+	if w.Len() > mostDetails {
+		const more = "\n\n... for the rest see starter status"
+		return strings.ToValidUTF8(w.String()[:mostDetails-len(more)], "") + more
+	}
 	return w.String()
+}
+
+// list lists things, but not more than a page can hold.
+func list[T any](w *strings.Builder, all []T, say func(T) string) {
+	lines := min(len(all), mostLines)
+	for _, one := range all[:lines] {
+		printTo(w, "- %.*s\n", mostOfList/lines, say(one))
+	}
+	if more := len(all) - mostLines; more > 0 {
+		printTo(w, "- and %d more: see starter status\n", more)
+	}
 }
 
 // waits says what is waited for, first of all things: it is why people look.
@@ -62,9 +82,9 @@ func waits(w *strings.Builder, wait *Wait) {
 		printTo(w, " (until %s)", wait.Until.UTC().Format("2006-01-02 15:04 UTC"))
 	}
 	w.WriteString("\n\n")
-	for _, p := range wait.Parked {
-		printTo(w, "- %s on %s: %s; %s\n", p.Step, p.Server, p.Text, p.Then)
-	}
+	list(w, wait.Parked, func(p farm.Parked) string {
+		return fmt.Sprintf("%s on %s: %s; %s", p.Step, p.Server, p.Text, p.Then)
+	})
 	w.WriteString("\n")
 }
 
@@ -97,13 +117,15 @@ func tableOfCounts(w *strings.Builder, r farm.Report) {
 		printTo(w, "| %s | %d | %d | %d | %d |\n", s, counts[farm.Running], counts[farm.Changed], counts[farm.Unchanged]+counts[farm.Seen], counts[farm.Failed])
 	}
 	w.WriteString("\n")
+	var unfinished []string
 	for _, server := range r.Servers {
 		for _, s := range server.Steps {
 			if s.State == farm.Running || s.State == farm.Failed {
-				printTo(w, "- %s: %s: %s\n", server.Host, s.Step, s.State)
+				unfinished = append(unfinished, fmt.Sprintf("%s: %s: %s", server.Host, s.Step, s.State))
 			}
 		}
 	}
+	list(w, unfinished, func(line string) string { return line })
 }
 
 // reached lists the steps that some server has reached, in procedure order.

@@ -26,6 +26,9 @@ func InspectTrust(ctx workflow.Context, in InspectInput) (Inspection, error) {
 	}
 	inspection.Target, inspection.Findings = chosen.Certificate, append(inspection.Findings, chosen.Findings...)
 	observed, complete := inspection.look(ctx, f)
+	if complete {
+		inspection.Current, _ = observed.Current()
+	}
 	if !complete || err != nil {
 		return inspection, nil
 	}
@@ -36,7 +39,7 @@ func InspectTrust(ctx workflow.Context, in InspectInput) (Inspection, error) {
 		return Inspection{}, err
 	}
 	inspection.Target.FriendlyName = comparison.FriendlyName
-	inspection.Current, inspection.Plan = comparison.Previous, comparison.Differences
+	inspection.Plan = comparison.Differences
 	inspection.Findings = append(inspection.Findings, comparison.Findings...)
 	return inspection, nil
 }

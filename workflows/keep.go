@@ -222,7 +222,7 @@ func (k *keeper) look(ctx workflow.Context) error {
 		k.Next = farm.Next{NeedsPerson: true, Why: "cannot decide: " + explain(err)}
 	}
 	if !k.Unseen {
-		k.Current = seen.Current
+		k.Current = seen.Current // else the last that was seen stands
 	}
 	k.settle(ctx)
 	// A wish that came meanwhile goes first; the look after it judges anew.

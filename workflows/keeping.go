@@ -164,19 +164,32 @@ func (k *keeper) mayTake(_ workflow.Context, w Wish) error {
 		return fmt.Errorf("%q is none of %s, %s and %s", w.For, ToRotate, ToUndo, ToRelease)
 	case w.By == "" || w.Reason == "":
 		return fmt.Errorf("%s: say who asks, and why", w.For)
-	case w.For == ToRelease && k.Hold == "":
-		return fmt.Errorf("release: %s is not held", k.Farm)
 	case w.For == ToRelease:
-		return nil
+		return k.mayRelease()
 	case k.Paused != "":
 		return fmt.Errorf("%s: the farm is paused: %s", w.For, k.Paused)
 	case k.Work != nil && !k.retiring():
 		return fmt.Errorf("%s: %s is at work since %s: %s", w.For, k.Work.WorkflowID, k.Work.Since.UTC().Format(time.RFC3339), k.Work.Reason)
 	case k.Wish != nil:
 		return fmt.Errorf("%s: %s asked to %s just now", w.For, k.Wish.By, k.Wish.For)
-	case w.For == ToUndo && k.Journal == nil:
+	case w.For == ToUndo:
+		return k.mayUndo()
+	}
+	return nil
+}
+
+func (k *keeper) mayRelease() error {
+	if k.Hold == "" {
+		return fmt.Errorf("release: %s is not held", k.Farm)
+	}
+	return nil
+}
+
+func (k *keeper) mayUndo() error {
+	switch {
+	case k.Journal == nil:
 		return fmt.Errorf("undo: there is no journal: nothing was rotated since the old certificate was retired")
-	case w.For == ToUndo && k.Journal.Compromised:
+	case k.Journal.Compromised:
 		return fmt.Errorf("undo: the certificate before, %s, is compromised, and never restored", k.Journal.Previous.Thumbprint.Short())
 	}
 	return nil

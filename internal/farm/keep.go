@@ -50,10 +50,18 @@ type Next struct {
 // Decide judges a situation. The farm's own state decides; events only ask.
 func Decide(s Situation) Next {
 	next := judge(s)
+	if s.expired() {
+		next.Why = fmt.Sprintf("EXPIRED: %s ended on %s, and data refresh fails since; %s", s.Current.Thumbprint.Short(), clock(s.Current.NotAfter), next.Why)
+	}
 	if next.Do == Turn && s.Held != "" {
 		return Next{Do: Rest, NeedsPerson: true, Why: "held: " + s.Held + "; it would rotate: " + next.Why}
 	}
 	return next
+}
+
+// expired says whether the certificate in use has ended.
+func (s Situation) expired() bool {
+	return s.Current.Thumbprint != "" && s.Now.After(s.Current.NotAfter)
 }
 
 func judge(s Situation) Next {
@@ -61,14 +69,11 @@ func judge(s Situation) Next {
 	rotates := s.Target.Thumbprint != s.Current.Thumbprint
 	renewal := s.Current.renewal(s.Farm.Certificate.LeadTime)
 	near := !s.Now.Before(renewal)
-	expired := s.Current.Thumbprint != "" && s.Now.After(s.Current.NotAfter)
 	switch {
 	case s.Unseen != "":
 		return Next{NeedsPerson: true, Why: "cannot look: " + s.Unseen}
 	case len(stops) > 0:
 		return Next{NeedsPerson: true, Why: stops[0].Text + ": " + stops[0].Remedy}
-	case len(s.Differences) == 0 && expired:
-		return Next{Do: AwaitCertificate, NeedsPerson: true, Why: fmt.Sprintf("EXPIRED: %s ended on %s, and data refresh fails since: provide a newer certificate", s.Current.Thumbprint.Short(), clock(s.Current.NotAfter))}
 	case len(s.Differences) == 0 && near:
 		return Next{Do: AwaitCertificate, NeedsPerson: true, Why: fmt.Sprintf("waits for a newer certificate: %s ends on %s", s.Current.Thumbprint.Short(), clock(s.Current.NotAfter))}
 	case len(s.Differences) == 0:
@@ -81,8 +86,6 @@ func judge(s Situation) Next {
 		return judgeDrift(s)
 	case s.Target.NotAfter.Before(s.Current.NotAfter):
 		return Next{NeedsPerson: true, Why: fmt.Sprintf("the source's newest certificate %s ends before %s, which is in use: provide that one, or rotate by hand", s.Target.Thumbprint.Short(), s.Current.Thumbprint.Short())}
-	case expired:
-		return Next{Do: Turn, Why: fmt.Sprintf("EXPIRED: %s ended on %s, and data refresh fails since; it is replaced by %s", s.Current.Thumbprint.Short(), clock(s.Current.NotAfter), s.Target.Thumbprint.Short())}
 	case s.Asked || near:
 		return Next{Do: Turn, Why: fmt.Sprintf("from %s, which ends on %s, to %s", s.Current.Thumbprint.Short(), clock(s.Current.NotAfter), s.Target.Thumbprint.Short())}
 	}
