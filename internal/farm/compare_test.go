@@ -24,6 +24,9 @@ func TestCarryingOutWhatCompareListsLeavesNoDifference(t *testing.T) {
 		if left := farm.Compare(w.desired, w.observed); len(left) > 0 {
 			t.Fatalf("after carrying out\n%v\nthese are left:\n%v", texts(listed), texts(left))
 		}
+		if wrong := append(w.wrong(), w.stale()...); len(wrong) > 0 {
+			t.Fatalf("after carrying out\n%v\nnothing is left, and yet: %v", texts(listed), wrong)
+		}
 	})
 }
 

@@ -203,6 +203,70 @@ func (w *world) carryOutTrust(f *farm.SharePointFarm, d farm.Difference, now tim
 	}
 }
 
+// wrong lists in what the trust is not as the procedure wants it, without
+// asking the code under test.
+func (w *world) wrong() []string {
+	var out []string
+	must := func(ok bool, format string, args ...any) {
+		if !ok {
+			out = append(out, fmt.Sprintf(format, args...))
+		}
+	}
+	target, office := w.desired.Target, w.desired.Farm.Office
+	for _, s := range w.observed.Office {
+		host := s.Machine.Host
+		must(len(s.Certificates) == 1, "%s: no certificate", host)
+		for _, c := range s.Certificates {
+			must(c.HasKey && c.KeySigns && slices.Contains(c.KeyReaders, farm.NetworkService), "%s: key %+v", host, c)
+			must(c.FriendlyName == target.FriendlyName && s.Settings.S2SCertificateName == target.FriendlyName, "%s: name %q, set %q", host, c.FriendlyName, s.Settings.S2SCertificateName)
+		}
+		must(!target.SelfSigned || len(s.Roots) > 0, "%s: not in Trusted Root", host)
+		for _, c := range target.Chain[:max(0, len(target.Chain)-1)] {
+			must(slices.Contains(s.Intermediates, c.Thumbprint), "%s: no intermediate %s", host, c.Subject)
+		}
+	}
+	master, _ := w.observed.Master()
+	must(office.AllowOutboundHTTP == nil || *office.AllowOutboundHTTP == master.Settings.AllowOutboundHTTP, "AllowOutboundHttp")
+	must(office.AllowHTTPSecureStoreConnections == nil || *office.AllowHTTPSecureStoreConnections == master.Settings.AllowHTTPSecureStoreConnections, "AllowHttpSecureStoreConnections")
+	for _, f := range w.observed.SharePoint {
+		must(len(f.Issuers) == 2, "%s: %d issuers", f.FrontEnd, len(f.Issuers))
+		for _, i := range f.Issuers {
+			must(i.Thumbprint == target.Thumbprint, "%s: issuer with %s", f.FrontEnd, i.Thumbprint)
+		}
+		for _, p := range f.Permissions {
+			must(p.Right == "FullControl" && p.AppOnly, "%s: permission %+v", f.FrontEnd, p)
+		}
+		trusts := func(t farm.Thumbprint) bool {
+			return slices.ContainsFunc(f.RootAuthorities, func(a farm.RootAuthority) bool { return a.Thumbprint == t })
+		}
+		must(!target.SelfSigned || trusts(target.Thumbprint), "%s: does not trust the self-signed certificate", f.FrontEnd)
+		for _, c := range target.Chain {
+			must(trusts(c.Thumbprint), "%s: does not trust %s", f.FrontEnd, c.Subject)
+		}
+	}
+	return out
+}
+
+// stale lists the servers that run with settings older than those they have.
+func (w *world) stale() []string {
+	var out []string
+	for _, s := range w.observed.Office {
+		if !s.Service.Running || s.Service.Since.Before(s.SettingsSince) || s.WorkersSince.Before(s.SettingsSince) {
+			out = append(out, s.Machine.Host)
+		}
+	}
+	for _, f := range w.observed.SharePoint {
+		for _, s := range f.Servers {
+			for _, i := range f.Issuers {
+				if s.Timer.Since.Before(i.Since) || s.WorkersSince.Before(i.Since) {
+					out = append(out, s.Machine.Host)
+				}
+			}
+		}
+	}
+	return out
+}
+
 func machine(host string) farm.Machine {
 	return farm.Machine{Host: host, Name: strings.ToUpper(host), Forest: "contoso.com", Elevated: true, Clock: epoch, WindowsBuild: 14393}
 }

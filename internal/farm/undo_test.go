@@ -49,6 +49,9 @@ func TestUndoPutsEverythingBackFromAnyPointOfARotation(t *testing.T) {
 		if diff := cmp.Diff(settled(j.Before, back.Stays), settled(w.observed, back.Stays), cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("undone farm differs from the journal (-journal +undone):\n%s\nway back:\n%s", diff, texts(back.Reversals))
 		}
+		if stale := w.stale(); len(stale) > 0 {
+			t.Fatalf("undone, but these still run with what is no more: %v", stale)
+		}
 		if again := farm.Undo(j, w.desired.Farm, w.observed); len(again.Reversals) > 0 {
 			t.Fatalf("undoing twice finds more to do:\n%s", texts(again.Reversals))
 		}
@@ -84,17 +87,30 @@ func TestUndoLeavesOthersChangesAloneAndReportsThem(t *testing.T) {
 		for _, d := range farm.Compare(w.desired, w.observed) {
 			w.carryOut(d, epoch.Add(24*time.Hour))
 		}
-		others := print40("somebody else's")
-		w.observed.SharePoint[0].Issuers[0].Thumbprint = others
+		sp := &w.observed.SharePoint[0]
+		product := issuerOf(sp.Issuers[0]).Product
+		server, subject := sp.FrontEnd, ""
+		switch rapid.SampledFrom([]string{"issuer", "permission", "name"}).Draw(t, "somebody else changed") {
+		case "issuer":
+			subject, sp.Issuers[0].Thumbprint = "issuer "+product, print40("somebody else's")
+		case "permission":
+			p := &sp.Permissions[slices.IndexFunc(sp.Permissions, func(p farm.AppPermission) bool { return p.RegisteredName == sp.Issuers[0].RegisteredName })]
+			subject, p.Right = "permission "+product+" "+p.Site, "Manage"
+		case "name":
+			for i := range w.observed.Office {
+				w.observed.Office[i].Settings.S2SCertificateName = "somebody else's"
+			}
+			master, _ := w.observed.Master()
+			server, subject = master.Machine.Host, "S2SCertificateName"
+		}
 		back := farm.Undo(j, w.desired.Farm, w.observed)
-		product := "issuer " + issuerOf(w.observed.SharePoint[0].Issuers[0]).Product
 		for _, r := range back.Reversals {
-			if r.Server == w.observed.SharePoint[0].FrontEnd && r.Subject == product {
-				t.Fatalf("would overwrite somebody else's certificate: %s", r.Text)
+			if r.Server == server && r.Subject == subject {
+				t.Fatalf("would overwrite what somebody else set: %s", r.Text)
 			}
 		}
-		if len(back.Conflicts) != 1 {
-			t.Fatalf("somebody else's certificate is reported as %+v, want one conflict", back.Conflicts)
+		if len(back.Conflicts) != 1 || back.Conflicts[0].Server != server {
+			t.Fatalf("what somebody else set is reported as %+v, want one conflict on %s", back.Conflicts, server)
 		}
 	})
 }
