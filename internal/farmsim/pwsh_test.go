@@ -88,14 +88,19 @@ func (o *operator) everything() {
 	for _, host := range o.hosts("oos-") {
 		o.look(host)
 	}
+	o.lookAtTrust()
+	for _, host := range o.hosts("sp-") {
+		must(o, host, powershell.GetSharePointServer{})
+	}
+}
+
+func (o *operator) lookAtTrust() powershell.SharePointFarm {
+	o.t.Helper()
 	call := powershell.GetSharePointFarm{Sites: []string{"https://portal.contoso.com"}}
 	for _, i := range farm.Issuers() {
 		call.RegisteredNames, call.Names = append(call.RegisteredNames, i.RegisteredName), append(call.Names, "OOS "+i.Product)
 	}
-	must(o, front, call)
-	for _, host := range o.hosts("sp-") {
-		must(o, host, powershell.GetSharePointServer{})
-	}
+	return must(o, front, call)
 }
 
 // refusals are calls that the scripts, Windows or the products refuse.
@@ -184,11 +189,11 @@ func told(t *testing.T, options farmsim.Options, tell func(o, next *operator)) (
 		r.Runner = viaTask{r.Runner}
 	}
 	o.runner, next.runner = r, r
+	plain := plainly(t, sim, o.bundle, next.bundle)
 	tell(o, next)
 	for _, obstacle := range o.obstacles() {
 		t.Error(obstacle)
 	}
-	plain := plainly(t, sim, o.bundle, next.bundle)
 	for _, note := range r.notes {
 		notes = append(notes, plain(note))
 	}
@@ -234,6 +239,11 @@ func plainly(t *testing.T, sim *farmsim.Sim, bundles ...*cert.Bundle) func(strin
 	for _, c := range mine {
 		know(c.Subject, c.Thumbprint, c.DER)
 	}
+	for _, f := range sim.State().SharePoint {
+		for _, a := range f.Authorities {
+			pairs = append(pairs, string(a.Thumbprint), "THUMBPRINT<authority "+a.Name+">")
+		}
+	}
 	names := strings.NewReplacer(pairs...)
 	return func(text string) string {
 		text = times.ReplaceAllString(names.Replace(text), "TIME")
@@ -242,21 +252,24 @@ func plainly(t *testing.T, sim *farmsim.Sim, bundles ...*cert.Bundle) func(strin
 	}
 }
 
-// renewal performs the procedure without mishap.
-func renewal(_, next *operator) {
-	next.rotate()
-	next.everything()
-}
-
 func TestTheModelsSayAndDoWhatTheScriptsDo(t *testing.T) {
 	t.Parallel()
 	path := powerShell(t)
 	// The cmdlets of 2019 are those of 2016.
-	for version, tell := range map[string]func(o, next *operator){"2016": story, "2019": renewal, "SE": story} {
-		options := farmsim.Options{SharePoint: version, SelfSigned: version != "2016", Trusting: version != "SE"}
+	for name, scenario := range map[string]struct {
+		farmsim.Options
+
+		tell func(o, next *operator)
+	}{
+		"2016, what goes wrong":               {farmsim.Options{SharePoint: "2016", Trusting: true}, story},
+		"2019, a renewal and its way back":    {farmsim.Options{SharePoint: "2019", Trusting: true, SelfSigned: true}, wayBack},
+		"SE, what goes wrong":                 {farmsim.Options{SharePoint: "SE", SelfSigned: true}, story},
+		"SE, a first set-up and its way back": {farmsim.Options{SharePoint: "SE"}, firstBack},
+	} {
+		options, tell := scenario.Options, scenario.tell
 		options.OfficeServers, options.SharePointServers, options.WithoutWire = 2, 1, true
 		options.Policy.WarmUp = time.Hour // What was restarted is seen to be, however fast this is.
-		t.Run(version, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			modelled, world := told(t, options, tell)
 			options.PowerShell = path
@@ -284,7 +297,11 @@ func TestTheModelOfTheSharePointTaskSaysAndDoesWhatTheTaskDoes(t *testing.T) {
 		})
 		taken := powershell.RootAuthorityCertificate{Name: "LOCAL", Certificate: next.bundle.Certificate.DER}
 		attempt(o, front, powershell.AddRootAuthority{Authorities: []powershell.RootAuthorityCertificate{taken}})
-		renewal(o, next)
+		was := next.journal()
+		next.rotate()
+		next.changedSince(was)
+		next.back(was)
+		next.everything()
 	}
 	ran, after := told(t, options, tell)
 	options.PowerShell = ""

@@ -1,6 +1,8 @@
 package cmdlets
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -15,6 +17,11 @@ type storePlace struct {
 
 type keyReader struct{ File, Sid string }
 
+type archivedMark struct {
+	Thumbprint farm.Thumbprint
+	Archived   bool
+}
+
 type keyOf struct{ Certificate certificate }
 
 func (k keyOf) thumbprint() farm.Thumbprint { return farm.ThumbprintOf(k.Certificate.Der) }
@@ -22,7 +29,19 @@ func (k keyOf) thumbprint() farm.Thumbprint { return farm.ThumbprintOf(k.Certifi
 // windowsOperations are behind the part of the prelude that needs Windows.
 func windowsOperations() map[string]operation {
 	return map[string]operation{
-		"Get-StoreCertificate": on(getStoreCertificate),
+		"Get-StoreCertificate": on(func(s *model.Session, p struct{ Store model.Store }) (any, error) {
+			held, err := s.Certificates(p.Store)
+			return storedCertificates(held), err
+		}),
+		"Get-PersonalCertificate": tell(func(s *model.Session) (any, error) {
+			held, err := s.AllCertificates(model.My)
+			return storedCertificates(held), err
+		}),
+		"Set-StoreArchived": on(func(s *model.Session, p archivedMark) (any, error) {
+			return nil, s.Archive(p.Thumbprint, p.Archived)
+		}),
+		"Get-TlsBindingText":     tell(tlsBindingText),
+		"Get-ListenerThumbprint": tell((*model.Session).Listener),
 		"Add-StoreCertificate": on(func(s *model.Session, p struct {
 			Store       model.Store
 			Certificate certificate
@@ -57,7 +76,10 @@ func windowsOperations() map[string]operation {
 		}),
 		"Get-KeyReader": on(func(s *model.Session, p struct{ File string }) (any, error) { return s.KeyReaders(p.File) }),
 		"Add-KeyReader": on(func(s *model.Session, p keyReader) (any, error) { return nil, s.AddKeyReader(p.File, p.Sid) }),
-		"Remove-Key":    on(removeKey),
+		"Remove-KeyReader": on(func(s *model.Session, p keyReader) (any, error) {
+			return nil, s.RemoveKeyReader(p.File, p.Sid)
+		}),
+		"Remove-Key": on(removeKey),
 		"Read-FileBytes": on(func(s *model.Session, p struct{ Path string }) (any, error) {
 			content, ok, err := s.ReadFile(p.Path)
 			if !ok {
@@ -80,13 +102,27 @@ func windowsOperations() map[string]operation {
 	}
 }
 
-func getStoreCertificate(s *model.Session, p struct{ Store model.Store }) (any, error) {
-	held, err := s.Certificates(p.Store)
+func storedCertificates(held []model.Certificate) []object {
 	shown := []object{}
 	for _, c := range held {
 		shown = append(shown, storedCertificate(c))
 	}
-	return shown, err
+	return shown
+}
+
+// tlsBindingText is what netsh lists of http.sys, in the shape of its published
+// output.
+func tlsBindingText(s *model.Session) (any, error) {
+	bindings, err := s.TLSBindings()
+	lines := []string{"", "SSL Certificate bindings: ", "------------------------- ", ""}
+	for _, address := range slices.Sorted(maps.Keys(bindings)) {
+		lines = append(lines,
+			"    IP:port                      : "+address,
+			"    Certificate Hash             : "+strings.ToLower(string(bindings[address])),
+			"    Application ID               : {4dc3e181-e14b-4a21-b022-59fc669b0914} ",
+			"    Certificate Store Name       : My ", "")
+	}
+	return lines, err
 }
 
 func openPFX(s *model.Session, p struct {

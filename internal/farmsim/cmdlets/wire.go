@@ -41,6 +41,7 @@ func storedCertificate(c model.Certificate) object {
 	}
 	return typed("X509Certificate2", object{
 		"Der": c.DER, "FriendlyName": c.FriendlyName, "HasPrivateKey": c.Key != nil, "KeyFile": file,
+		"Archived": c.Archived,
 	})
 }
 

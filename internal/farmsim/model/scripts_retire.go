@@ -69,7 +69,7 @@ func assertUnused(s *Session, thumbprint string) error {
 }
 
 func getCertificateUse(s *Session, p powershell.GetCertificateUse, _ [][]byte) (r powershell.CertificateUse, err error) {
-	if err := assertElevated(s); err != nil {
+	if err := errorsFirst(assertElevated, importOffice)(s); err != nil {
 		return r, err
 	}
 	c, ok, err := findPersonal(s, p.Thumbprint)
@@ -82,7 +82,7 @@ func getCertificateUse(s *Session, p powershell.GetCertificateUse, _ [][]byte) (
 }
 
 func hideS2SCertificate(s *Session, p powershell.HideS2SCertificate, _ [][]byte) (r powershell.HideResult, err error) {
-	if err := assertElevated(s); err != nil {
+	if err := errorsFirst(assertElevated, importOffice)(s); err != nil {
 		return r, err
 	}
 	c, ok, err := findPersonal(s, p.Thumbprint)
@@ -100,7 +100,7 @@ func hideS2SCertificate(s *Session, p powershell.HideS2SCertificate, _ [][]byte)
 
 func removeS2SCertificate(s *Session, p powershell.RemoveS2SCertificate, _ [][]byte) (r powershell.RemoveResult, err error) {
 	r.Removed = []string{}
-	if err := assertElevated(s); err != nil {
+	if err := errorsFirst(assertElevated, importOffice)(s); err != nil {
 		return r, err
 	}
 	doomed := map[Store][]string{CA: p.Intermediates}

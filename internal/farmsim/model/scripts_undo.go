@@ -112,7 +112,7 @@ func removeRootAuthority(s *Session, p powershell.RemoveRootAuthority, _ [][]byt
 }
 
 func restoreS2SCertificateName(s *Session, p powershell.RestoreS2SCertificateName, _ [][]byte) (r powershell.RestoreNameResult, err error) {
-	if err := errorsFirst(assertElevated, assertMaster)(s); err != nil {
+	if err := errorsFirst(assertElevated, importOffice, assertMaster)(s); err != nil {
 		return r, err
 	}
 	settings, err := s.Office().GetOfficeWebAppsFarm()

@@ -46,13 +46,13 @@ function ConvertTo-Wire {
     return $wire
 }
 
-# A certificate as the store shows it: friendly name and private key belong to
-# the store's copy, which here is not on this machine.
+# A certificate as the store shows it: friendly name, archived mark and private
+# key belong to the store's copy, which here is not on this machine.
 function New-StoredCertificate {
     param([object] $Wire)
 
     $certificate = New-Object System.Security.Cryptography.X509Certificates.X509Certificate2 (, [Convert]::FromBase64String($Wire.Der))
-    foreach ($name in 'FriendlyName', 'HasPrivateKey', 'KeyFile') {
+    foreach ($name in 'FriendlyName', 'HasPrivateKey', 'KeyFile', 'Archived') {
         Add-Member -InputObject $certificate -MemberType NoteProperty -Name $name -Value $Wire.$name -Force
     }
     return $certificate

@@ -35,6 +35,35 @@ function Set-StoreFriendlyName {
     Invoke-Door -Name Set-StoreFriendlyName -With $PSBoundParameters
 }
 
+function Get-PersonalCertificate {
+    [CmdletBinding()]
+    param()
+    Invoke-Door -Name Get-PersonalCertificate
+}
+
+function Set-StoreArchived {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $Thumbprint,
+        [Parameter(Mandatory = $true)] [bool] $Archived
+    )
+    Invoke-Door -Name Set-StoreArchived -With $PSBoundParameters
+}
+
+# What else on the machine names a certificate.
+
+function Get-TlsBindingText {
+    [CmdletBinding()]
+    param()
+    Invoke-Door -Name Get-TlsBindingText
+}
+
+function Get-ListenerThumbprint {
+    [CmdletBinding()]
+    param()
+    Invoke-Door -Name Get-ListenerThumbprint
+}
+
 # Keys.
 
 function Open-Pfx {
@@ -96,6 +125,15 @@ function Add-KeyReader {
         [Parameter(Mandatory = $true)] [string] $Sid
     )
     Invoke-Door -Name Add-KeyReader -With $PSBoundParameters
+}
+
+function Remove-KeyReader {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $File,
+        [Parameter(Mandatory = $true)] [string] $Sid
+    )
+    Invoke-Door -Name Remove-KeyReader -With $PSBoundParameters
 }
 
 function Remove-Key {

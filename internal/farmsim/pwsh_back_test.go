@@ -1,0 +1,177 @@
+package farmsim_test
+
+import (
+	"slices"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+// before is what an operator finds before the first change.
+type before struct {
+	trust powershell.SharePointFarm
+	name  string
+	// held are the thumbprints of root authorities.
+	held []string
+}
+
+func (o *operator) journal() before {
+	o.t.Helper()
+	seen := before{trust: o.lookAtTrust(), name: o.look(master).S2SCertificateName}
+	for _, a := range seen.trust.RootAuthorities {
+		seen.held = append(seen.held, a.Thumbprint)
+	}
+	return seen
+}
+
+func (o *operator) issuerBackCall(was before, i farm.Issuer) powershell.RestoreTrustedIssuer {
+	call := powershell.RestoreTrustedIssuer{
+		RegisteredName: i.RegisteredName, Ours: string(o.bundle.Certificate.Thumbprint), Permissions: []powershell.SitePermission{},
+	}
+	for _, issuer := range was.trust.Issuers {
+		if issuer.RegisteredName == i.RegisteredName {
+			call.Previous, call.Description = issuer.Certificate, issuer.Description
+		}
+	}
+	for _, p := range was.trust.Permissions {
+		if p.RegisteredName == i.RegisteredName {
+			call.Permissions = append(call.Permissions, powershell.SitePermission{Site: p.Site, Right: p.Right, AppOnly: p.AppOnly})
+		}
+	}
+	return call
+}
+
+func (o *operator) nameBackCall(was before) powershell.RestoreS2SCertificateName {
+	return powershell.RestoreS2SCertificateName{Ours: o.bundle.Certificate.FriendlyName, Previous: was.name}
+}
+
+func (o *operator) rootsBackCall(was before) powershell.RemoveRootAuthority {
+	call := powershell.RemoveRootAuthority{Thumbprints: []string{}}
+	for _, c := range o.bundle.Certificate.RootAuthorities() {
+		if !slices.Contains(was.held, string(c.Thumbprint)) {
+			call.Thumbprints = append(call.Thumbprints, string(c.Thumbprint))
+		}
+	}
+	return call
+}
+
+func (o *operator) removeCall() powershell.RemoveS2SCertificate {
+	target := o.bundle.Certificate
+	call := powershell.RemoveS2SCertificate{
+		Thumbprint: string(target.Thumbprint), Personal: true, Root: target.SelfSigned, Intermediates: []string{},
+	}
+	for _, c := range target.Intermediates() {
+		call.Intermediates = append(call.Intermediates, string(c.Thumbprint))
+	}
+	return call
+}
+
+func (o *operator) revokeCall() powershell.RevokeS2SKey {
+	return powershell.RevokeS2SKey{Thumbprint: string(o.bundle.Certificate.Thumbprint), Sid: farm.NetworkService}
+}
+
+func (o *operator) useCall() powershell.GetCertificateUse {
+	return powershell.GetCertificateUse{Thumbprint: string(o.bundle.Certificate.Thumbprint)}
+}
+
+func (o *operator) hideCall(show bool) powershell.HideS2SCertificate {
+	return powershell.HideS2SCertificate{Thumbprint: string(o.bundle.Certificate.Thumbprint), Show: show}
+}
+
+// named has http.sys and WinRM of the master use a certificate.
+func (o *operator) named(thumbprint farm.Thumbprint) {
+	o.t.Helper()
+	session, err := o.sim.World.LogOn(master, model.Logon{Auth: model.NTLM})
+	if err == nil {
+		err = session.BindTLS("0.0.0.0:443", thumbprint)
+	}
+	if err == nil {
+		err = session.Listen(thumbprint)
+	}
+	if err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// changedSince are calls that meet what somebody else set meanwhile.
+func (o *operator) changedSince(was before) {
+	o.t.Helper()
+	name := o.nameBackCall(was)
+	name.Ours = "somebody else's"
+	attempt(o, master, name)
+	attempt(o, member, o.nameBackCall(was))
+	issuer := o.issuerBackCall(was, farm.Issuers()[0])
+	issuer.Ours = "0000000000000000000000000000000000000000"
+	attempt(o, front, issuer)
+	attempt(o, front, o.nameBackCall(was))
+	attempt(o, front, o.useCall())
+	attempt(o, front, o.hideCall(false))
+	attempt(o, front, o.removeCall())
+	attempt(o, master, o.rootsBackCall(was))
+}
+
+// inUse are calls about a certificate that is still named.
+func (o *operator) inUse() {
+	o.t.Helper()
+	must(o, master, o.useCall())
+	attempt(o, master, o.hideCall(false))
+	attempt(o, master, o.removeCall())
+}
+
+// back undoes the procedure, newest change first.
+func (o *operator) back(was before) {
+	o.t.Helper()
+	for _, i := range slices.Backward(farm.Issuers()) {
+		must(o, front, o.issuerBackCall(was, i))
+	}
+	must(o, front, o.issuerBackCall(was, farm.Issuers()[0]))
+	must(o, master, o.nameBackCall(was))
+	must(o, front, o.rootsBackCall(was))
+	must(o, front, o.rootsBackCall(was))
+	o.restart(time.Now())
+	for _, host := range o.hosts("oos-") {
+		must(o, host, o.revokeCall())
+		must(o, host, o.revokeCall())
+		must(o, host, o.removeCall())
+	}
+	must(o, master, o.removeCall())
+	must(o, master, o.revokeCall())
+	must(o, master, o.hideCall(false))
+}
+
+// wayBack performs the procedure, undoes it, performs it for the next
+// certificate, and retires the first.
+func wayBack(o, next *operator) {
+	was := o.journal()
+	o.rotate()
+	o.changedSince(was)
+	o.inUse()
+	o.named(o.bundle.Certificate.Thumbprint)
+	o.inUse()
+	o.named("")
+	o.back(was)
+	o.everything()
+	o.rotate()
+	next.rotate()
+	for _, host := range o.hosts("oos-") {
+		must(o, host, o.hideCall(false))
+	}
+	must(o, master, o.useCall())
+	must(o, master, o.hideCall(true))
+	must(o, master, o.hideCall(false))
+	next.everything()
+	must(o, master, o.removeCall())
+	must(o, front, o.rootsBackCall(was))
+	next.everything()
+}
+
+// firstBack undoes the very first set-up: what it created goes.
+func firstBack(o, next *operator) {
+	was := o.journal()
+	o.rotate()
+	o.back(was)
+	o.everything()
+	next.rotate()
+}
