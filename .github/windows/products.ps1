@@ -20,7 +20,8 @@ Copy-Item -Path "$PSScriptRoot\..\..\internal\powershell\testdata\standins" -Des
 
 $isapi = "$env:CommonProgramFiles\microsoft shared\Web Server Extensions\16\ISAPI"
 $null = New-Item -Path $isapi -ItemType Directory -Force
-Add-Type -Path "$standIns\Microsoft.SharePoint.cs" -OutputAssembly "$isapi\Microsoft.SharePoint.dll" -OutputType Library
+Add-Type -Path "$standIns\Microsoft.SharePoint.cs" -ReferencedAssemblies System.Runtime.Serialization, System.Xml `
+    -OutputAssembly "$isapi\Microsoft.SharePoint.dll" -OutputType Library
 Add-Content -Path "$standIns\modules\SharePointServer\SharePointServer.psm1" -Value "Add-Type -Path '$isapi\Microsoft.SharePoint.dll'"
 
 $world = @{
