@@ -29,9 +29,8 @@ type engine struct {
 	setEnv []string
 }
 
-// enginePath finds a PowerShell, or skips the test.
-func enginePath(t *testing.T) string {
-	t.Helper()
+// findEngine finds a PowerShell; empty when there is none.
+func findEngine() string {
 	if path := os.Getenv("FARMTRUST_PWSH"); path != "" {
 		return path
 	}
@@ -40,9 +39,19 @@ func enginePath(t *testing.T) string {
 	}
 	path, err := filepath.Abs("../../../shared/tools/pwsh/pwsh")
 	if err != nil {
-		t.Fatal(err)
+		return ""
 	}
 	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
+}
+
+// enginePath finds a PowerShell, or skips the test.
+func enginePath(t *testing.T) string {
+	t.Helper()
+	path := findEngine()
+	if path == "" {
 		t.Skip("no PowerShell found: set FARMTRUST_PWSH, or put pwsh on PATH")
 	}
 	return path
@@ -80,7 +89,11 @@ func (e *engine) runText(ctx context.Context, target powershell.Target, call pow
 	if err != nil {
 		return err
 	}
-	return runOn(ctx, e.start, powershell.PreludeOn(standins), script, target, call, result)
+	prelude, err := covered.prelude("", powershell.PreludeOn(standins), script)
+	if err != nil {
+		return err
+	}
+	return runOn(ctx, e.start, prelude, script, target, call, result)
 }
 
 // starter runs the command line that every server gets.

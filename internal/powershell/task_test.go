@@ -80,7 +80,7 @@ func (h *hop) install(script string) {
 	if err := os.WriteFile(h.path("farmtrust-sharepoint.ps1"), []byte(script), 0o600); err != nil {
 		h.t.Fatal(err)
 	}
-	h.register(map[string]any{"argument": fmt.Sprintf("-File %q", h.path("farmtrust-sharepoint.ps1")), "result": 267011, "state": "Ready", "lastRun": nil, "hangs": false})
+	h.register(map[string]any{"argument": fmt.Sprintf("-File %q", watched(h.t, h.path("farmtrust-sharepoint.ps1"))), "result": 267011, "state": "Ready", "lastRun": nil, "hangs": false})
 }
 
 // register sets the scheduled task; nil removes it.
@@ -367,7 +367,7 @@ func (h *hop) put(name, content string) {
 func (h *hop) runTask() {
 	h.t.Helper()
 	h.setEnv = []string{"FARMTRUST_TASK=yes"}
-	stdout, stderr, exit, err := h.startWith(h.t.Context(), []string{"-NoProfile", "-NonInteractive", "-File", h.path("farmtrust-sharepoint.ps1")}, nil)
+	stdout, stderr, exit, err := h.startWith(h.t.Context(), []string{"-NoProfile", "-NonInteractive", "-File", watched(h.t, h.path("farmtrust-sharepoint.ps1"))}, nil)
 	if err != nil || exit != 0 || len(stdout) != 0 {
 		h.t.Fatalf("exit code %d, %v\n%s%s", exit, err, stdout, stderr)
 	}
@@ -638,7 +638,7 @@ func runInstaller(t *testing.T, signature string) (e *engine, out string, exit i
 		}
 	}
 	stdout, stderr, exit, err := e.startWith(t.Context(), []string{
-		"-NoProfile", "-NonInteractive", "-File", installer, "-Account", `CONTOSO\farmtrust-sp$`,
+		"-NoProfile", "-NonInteractive", "-File", watched(t, installer), "-Account", `CONTOSO\farmtrust-sp$`,
 	}, nil)
 	if err != nil {
 		t.Fatal(err)

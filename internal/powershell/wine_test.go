@@ -109,11 +109,16 @@ func winePrelude(t *testing.T) string {
 		}
 		text := string(raw)
 		if filepath.Base(file) == "store.ps1" {
-			text = strings.ReplaceAll(text, "$opened.Close()", "Close-WineStore $opened")
+			text = forWine(text)
 		}
 		machine.WriteString(text + "\n")
 	}
 	return powershell.PreludeOn(machine.String())
+}
+
+// forWine is a script whose stores are closed as Wine needs it.
+func forWine(script string) string {
+	return strings.ReplaceAll(script, "$opened.Close()", "Close-WineStore $opened")
 }
 
 func (w *wine) Run(ctx context.Context, target powershell.Target, call powershell.Call, result any) error {
@@ -121,7 +126,16 @@ func (w *wine) Run(ctx context.Context, target powershell.Target, call powershel
 	if err != nil {
 		return err
 	}
-	return runOn(ctx, w.start, w.prelude, script, target, call, result)
+	return w.runText(ctx, target, call, script, result)
+}
+
+// runText runs a script of the test's own under call's name and parameters.
+func (w *wine) runText(ctx context.Context, target powershell.Target, call powershell.Call, script string, result any) error {
+	prelude, err := covered.prelude("Z:", w.prelude, script)
+	if err != nil {
+		return err
+	}
+	return runOn(ctx, w.start, prelude, script, target, call, result)
 }
 
 func (w *wine) start(ctx context.Context, stdin []byte) (stdout, stderr []byte, exit int, err error) {
@@ -165,7 +179,7 @@ func read(f *os.File) ([]byte, error) {
 func (w *wine) does(t *testing.T, script string, params, result any) {
 	t.Helper()
 	call := powershell.Call{Script: "Probe", Params: params}
-	if err := runOn(t.Context(), w.start, w.prelude, script, powershell.Target{Host: "oos-01"}, call, result); err != nil {
+	if err := w.runText(t.Context(), powershell.Target{Host: "oos-01"}, call, script, result); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -229,6 +243,7 @@ func importOnWine(m made) powershell.ImportS2SCertificate {
 func TestStoresOfWindowsOwnInterfaces(t *testing.T) {
 	t.Parallel()
 	w := newWine(t)
+	covered.usesWine()
 	t.Run("an import puts each part where it belongs, once", func(t *testing.T) {
 		for _, encoder := range []*pkcs12.Encoder{pkcs12.Modern, pkcs12.LegacyDES} {
 			target, issuing := makeCertificateIn(t, "s2s.contoso.com", encoder, winePassword), makeCertificate(t, "Contoso Issuing CA")
