@@ -111,9 +111,13 @@ func (p *program) try() error {
 	return errors.Join(io.ErrUnexpectedEOF, said.Err())
 }
 
-// kill ends it as a power cut would: it has no say in it.
+// kill ends it as a power cut would: it has no say in it. One that has ended
+// is left alone.
 func (p *program) kill(t *testing.T) {
 	t.Helper()
+	if p.command.ProcessState != nil {
+		return
+	}
 	if err := p.command.Process.Kill(); err != nil {
 		t.Errorf("kill %s: %v", p.path, err)
 	}

@@ -1,6 +1,7 @@
 // Package reliability proves, from outside, that nothing leaves a farm in
 // between unnoticed: each thing that can go wrong happens during each step of a
-// rotation and of an undo, and what is then reported must be what is there.
+// rotation, of an undo and of a retirement, and what is then reported must be
+// what is there.
 //
 // Everything is real but the servers: the worker's own program, a Temporal
 // server on its file, HTTPS between the worker and a simulated farm. It has no
@@ -24,10 +25,10 @@ import (
 // keeps -n for itself.
 var (
 	full   = flag.Bool("full", false, "run every cell of the table, and write docs/reliability.md")
-	sample = flag.Int("cells", 24, "run this `many` cells, chosen by the seed")
-	seed   = flag.Uint64("seed", 0, "choose cells by this `number`; 0 makes one up")
+	sample = flag.Int("cells", 39, "run this `many` cells, chosen by the seed")
+	seed   = flag.Uint64("seed", 0, "choose and order cells by this `number`; 0 makes one up")
 	only   = flag.String("only", "", "run the cells whose names contain this `text`")
-	atOnce = flag.Int("at-once", 6, "run this `many` cells at the same time; they mostly wait")
+	atOnce = flag.Int("at-once", 8, "run this `many` cells at the same time; they mostly wait")
 )
 
 func TestMain(m *testing.M) {
@@ -63,51 +64,86 @@ func run(m *testing.M) int {
 
 func TestWhateverGoesWrongTheReportedOutcomeIsTheTrueOne(t *testing.T) {
 	t.Parallel()
-	cells := choose(t, table(t))
-	results := make([]result, len(cells))
 	began := time.Now()
-	next := make(chan int)
+	first := newSite(t)
+	q := newQueue(choose(t, table(t, first)))
 	var lanes sync.WaitGroup
-	for range *atOnce {
-		lanes.Go(func() {
-			for i := range next {
-				results[i] = result{cell: cells[i]}
-				t.Run(cells[i].String(), func(t *testing.T) { results[i].run(t) })
-			}
-		})
+	lanes.Go(func() { q.work(t, first) })
+	for range min(*atOnce, len(q.results)) - 1 {
+		lanes.Go(func() { q.work(t, newSite(t)) })
 	}
-	for i := range cells {
-		next <- i
-	}
-	close(next)
 	lanes.Wait()
-	t.Logf("%d cells in %s", len(cells), time.Since(began).Round(time.Second))
+	took := time.Since(began).Round(time.Second)
+	t.Logf("%d cells in %s", len(q.results), took)
 	if *full && *only == "" {
-		writeTable(t, results, time.Since(began))
+		writeTable(t, q.results, took)
 	}
 }
 
-// choose leaves the cells that the flags ask for.
+// choose leaves the cells that the flags ask for, in an order that the seed
+// decides.
 func choose(t *testing.T, all []cell) []cell {
 	t.Helper()
-	all = slices.DeleteFunc(all, func(c cell) bool { return !c.named(*only) })
-	if *full || *only != "" {
-		return all
-	}
 	if *seed == 0 {
 		*seed = rand.Uint64()>>32 + 1
 	}
-	t.Logf("%d of %d cells; repeat them with -cells %d -seed %d", *sample, len(all), *sample, *seed)
+	all = slices.DeleteFunc(all, func(c cell) bool { return !c.named(*only) })
 	chance := rand.New(rand.NewPCG(*seed, 0))
 	chance.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	// Every trouble has its turn before any has its second.
-	turns, turn := map[string]int{}, map[string]int{}
-	for _, c := range all {
-		turns[c.trouble.name]++
-		turn[c.String()] = turns[c.trouble.name]
+	if *full || *only != "" {
+		t.Logf("%d cells; the same order again with -seed %d", len(all), *seed)
+		return all
 	}
-	slices.SortStableFunc(all, func(a, b cell) int { return turn[a.String()] - turn[b.String()] })
+	t.Logf("%d of %d cells; repeat them with -cells %d -seed %d", *sample, len(all), *sample, *seed)
+	// Every trouble meets every way before it meets one a second time.
+	turns, turn := map[string]int{}, map[cell]int{}
+	for _, c := range all {
+		turns[string(c.way)+c.trouble]++
+		turn[c] = turns[string(c.way)+c.trouble]
+	}
+	slices.SortStableFunc(all, func(a, b cell) int { return turn[a] - turn[b] })
 	return all[:min(*sample, len(all))]
+}
+
+// queue hands out cells, and keeps how they ended.
+type queue struct {
+	mu      sync.Mutex
+	results []result
+	left    []int
+}
+
+func newQueue(cells []cell) *queue {
+	q := &queue{results: make([]result, len(cells))}
+	for i, c := range cells {
+		q.results[i] = result{cell: c, failed: true}
+		q.left = append(q.left, i)
+	}
+	return q
+}
+
+// next prefers a cell that begins where a site's farm is.
+func (q *queue) next(s *site) *result {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.left) == 0 {
+		return nil
+	}
+	at := max(0, slices.IndexFunc(q.left, func(i int) bool { return s.ready(q.results[i].way) }))
+	r := &q.results[q.left[at]]
+	q.left = slices.Delete(q.left, at, at+1)
+	return r
+}
+
+// work runs cells one after the other at a site, as a farm meets one trouble
+// after the other in its life, and goes on at a new one after a failure.
+func (q *queue) work(t *testing.T, s *site) {
+	for r := q.next(s); r != nil; r = q.next(s) {
+		if r.failed = !t.Run(r.String(), func(t *testing.T) { r.run(t, s) }); r.failed {
+			s.stop(t)
+			s = newSite(t)
+		}
+	}
+	s.stop(t)
 }
 
 // deadline ends before the test does, so that no process is left behind.

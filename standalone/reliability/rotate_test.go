@@ -15,18 +15,80 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-// begin starts a rotation or an undo.
-func (s *site) begin(ctx context.Context, t *testing.T, in workflows.RotateInput) client.WorkflowRun {
+// begin starts a rotation, the undo of the last one, or the retirement of the
+// certificate that it replaced.
+func (s *site) begin(ctx context.Context, t *testing.T, w way) client.WorkflowRun {
 	t.Helper()
-	in.Farm, in.Reason = farmsim.FarmName, "a test"
+	const reason = "a test"
+	id, workflow := workflows.RotateID(farmsim.FarmName), any(workflows.RotateTrust)
+	var in any = workflows.RotateInput{Farm: farmsim.FarmName, Reason: reason}
+	switch w {
+	case forth:
+		s.before = s.sim.State()
+	case back:
+		in = workflows.RotateInput{Farm: farmsim.FarmName, Reason: reason, Intent: farm.PutBack, Journal: s.journal}
+	case away:
+		id, workflow = workflows.RetireID(farmsim.FarmName), workflows.RetireCertificate
+		in = workflows.RetireInput{Farm: farmsim.FarmName, Reason: reason, Old: s.journal.Previous}
+	}
 	run, err := s.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: workflows.RotateID(in.Farm), TaskQueue: workflows.TaskQueue,
-		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-	}, workflows.RotateTrust, in)
+		ID: id, TaskQueue: workflows.TaskQueue, WorkflowExecutionErrorWhenAlreadyStarted: true,
+	}, workflow, in)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return run
+}
+
+// ready says whether the farm is where a way begins.
+func (s *site) ready(w way) bool { return (w == forth) == (s.journal == nil) }
+
+// prepare brings the farm to where a way begins.
+func (s *site) prepare(ctx context.Context, t *testing.T, w way) {
+	t.Helper()
+	if s.ready(w) {
+		return
+	}
+	if w == forth {
+		s.passes(ctx, t, back)
+		return
+	}
+	s.passes(ctx, t, forth)
+}
+
+// pass goes a way with nothing going wrong, and returns what reached the
+// servers.
+func (s *site) pass(t *testing.T, w way) []act {
+	t.Helper()
+	ctx := deadline(t)
+	s.prepare(ctx, t, w)
+	mark := s.ledger.len()
+	s.passes(ctx, t, w)
+	return s.ledger.since(mark)
+}
+
+func (s *site) passes(ctx context.Context, t *testing.T, w way) {
+	t.Helper()
+	ended := s.await(ctx, t, s.begin(ctx, t, w), neverAsked(t))
+	if want := map[way]farm.Outcome{forth: farm.Verified, back: farm.Undone, away: farm.Verified}[w]; ended.Outcome != want {
+		t.Fatalf("nothing went wrong, and the %s ended %s: %s", w, ended.Outcome, ended.Statement)
+	}
+	s.concluded(t, w, ended)
+}
+
+// concluded notes what a way has come to. What was retired is followed by the
+// certificate of the year after.
+func (s *site) concluded(t *testing.T, w way, ended workflows.Rotation) {
+	t.Helper()
+	switch {
+	case w == forth && ended.Outcome == farm.Verified:
+		s.journal = ended.Journal
+	case w == back:
+		s.journal = nil
+	case w == away && ended.Outcome == farm.Verified:
+		s.journal = nil
+		s.renew(t)
+	}
 }
 
 // look is the pause between two looks at a run.
@@ -38,9 +100,12 @@ func (s *site) await(ctx context.Context, t *testing.T, run client.WorkflowRun, 
 	t.Helper()
 	for {
 		if ctx.Err() != nil {
-			t.Fatalf("the rotation did not end: %v", context.Cause(ctx))
+			t.Fatalf("%s did not end: %v; still to come: %+v", run.GetID(), context.Cause(ctx), s.sim.Pending())
 		}
 		time.Sleep(look)
+		if s.meanwhile != nil {
+			s.meanwhile()
+		}
 		// A Temporal that was killed does not answer for a while.
 		brief, cancel := context.WithTimeout(ctx, 5*time.Second)
 		d, err := s.client.DescribeWorkflowExecution(brief, run.GetID(), run.GetRunID())
@@ -58,7 +123,8 @@ func (s *site) await(ctx context.Context, t *testing.T, run client.WorkflowRun, 
 	}
 }
 
-// help is the person who decides about the first thing that is parked.
+// help is the person who decides about the first thing that is parked, and who
+// approves: a retirement asks for that, and nothing else does here.
 func (s *site) help(ctx context.Context, t *testing.T, run client.WorkflowRun, decide func(farm.Parked) farm.Choice) {
 	t.Helper()
 	brief, cancel := context.WithTimeout(ctx, 30*time.Second)
@@ -71,13 +137,17 @@ func (s *site) help(ctx context.Context, t *testing.T, run client.WorkflowRun, d
 	if err := answer.Get(&status); err != nil {
 		t.Fatal(err)
 	}
-	if status.Wait == nil || len(status.Wait.Parked) == 0 {
+	d := farm.Decision{By: "a test", Reason: "a test"}
+	switch {
+	case status.Wait == nil:
 		return // decided already
-	}
-	parked := status.Wait.Parked[0]
-	d := farm.Decision{Choice: decide(parked), By: "a test", Reason: "a test"}
-	if d.Choice == farm.Retry {
-		d.Server = parked.Server
+	case status.Wait.For == workflows.ForApproval:
+		d.Choice, d.Digest = farm.Approve, status.Wait.Digest
+	case len(status.Wait.Parked) > 0:
+		parked := status.Wait.Parked[0]
+		if d.Choice = decide(parked); d.Choice == farm.Retry {
+			d.Server = parked.Server
+		}
 	}
 	update, err := s.client.UpdateWorkflow(brief, client.UpdateWorkflowOptions{
 		WorkflowID: run.GetID(), RunID: run.GetRunID(), UpdateName: workflows.DecideUpdate, Args: []any{d},
@@ -87,7 +157,7 @@ func (s *site) help(ctx context.Context, t *testing.T, run client.WorkflowRun, d
 		err = update.Get(brief, nil)
 	}
 	if err != nil {
-		t.Fatalf("%s about %s on %s: %v", d.Choice, parked.Step, parked.Server, err)
+		t.Fatalf("%s about %+v: %v", d.Choice, *status.Wait, err)
 	}
 }
 

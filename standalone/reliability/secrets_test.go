@@ -28,7 +28,7 @@ import (
 
 func TestNoSecretIsLeftAnywhere(t *testing.T) {
 	t.Parallel()
-	ctx, s := deadline(t), newSite(t, farm.Pause)
+	ctx, s := deadline(t), newSite(t)
 	// The most talkative worker, and errors on the way of the secrets.
 	s.worker.args = append(s.worker.args, "-log-level", "debug")
 	s.worker.restart(t)
@@ -40,9 +40,10 @@ func TestNoSecretIsLeftAnywhere(t *testing.T) {
 	}
 	watched, stop := context.WithCancel(ctx)
 	passing := watch(watched, t, filepath.Join(s.dir, "tmp"))
-	rotation := s.begin(ctx, t, workflows.RotateInput{})
+	rotation := s.begin(ctx, t, forth)
 	rotated := s.await(ctx, t, rotation, neverAsked(t))
-	undo := s.begin(ctx, t, workflows.RotateInput{Intent: farm.PutBack, Journal: rotated.Journal})
+	s.concluded(t, forth, rotated)
+	undo := s.begin(ctx, t, back)
 	undone := s.await(ctx, t, undo, neverAsked(t))
 	stop()
 	if rotated.Outcome != farm.Verified || undone.Outcome != farm.Undone || len(s.sim.Pending()) > 0 {
@@ -85,7 +86,8 @@ func TestNoSecretIsLeftAnywhere(t *testing.T) {
 // secrets are all that the worker was entrusted with, and what it made itself.
 func (s *site) secrets(t *testing.T) []hidden {
 	t.Helper()
-	content, password := s.pfx(t)
+	path, password := s.pfx(t)
+	content := read(t, path)
 	key, _, err := pkcs12.Decode(content, password)
 	if err != nil {
 		t.Fatal(err)

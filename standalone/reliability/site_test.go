@@ -1,11 +1,8 @@
 package reliability
 
 import (
-	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -31,13 +28,20 @@ type site struct {
 	dir      string
 	config   string
 	sim      *farmsim.Sim
-	relays   []*relay
+	relays   map[string]*relay
 	ledger   *ledger
 	temporal *program
 	worker   *program
 	client   client.Client
-	// target is the certificate to come.
+	policy   farm.OnFailure
+	// target is the certificate to come, in a rotation or after it.
 	target farm.Thumbprint
+	// journal is that of the rotation that brought the target; nil before it.
+	journal *farm.Journal
+	// before is the farm as it was before its last rotation.
+	before model.State
+	// meanwhile is done at each look at a run that is awaited; nil for nothing.
+	meanwhile func()
 }
 
 const (
@@ -45,11 +49,13 @@ const (
 	half = "oos-02.contoso.com"
 	// byTask is the front end whose cmdlets a scheduled task runs.
 	byTask = "sp-02.contoso.com"
+	// byHand is the root authority that somebody added who set the farm up.
+	byHand = "Old OOS"
 )
 
-func newSite(t *testing.T, onFailure farm.OnFailure) *site {
+func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{dir: t.TempDir(), ledger: &ledger{}}
+	s := &site{dir: t.TempDir(), ledger: &ledger{}, policy: farm.Pause}
 	for _, name := range []string{"farm", "tmp"} {
 		if err := os.Mkdir(filepath.Join(s.dir, name), 0o700); err != nil {
 			t.Fatal(err)
@@ -72,7 +78,8 @@ func newSite(t *testing.T, onFailure farm.OnFailure) *site {
 	if err := s.sim.InstallSharePointTask(byTask, powershell.TaskScript()); err != nil {
 		t.Fatal(err)
 	}
-	s.configure(t, onFailure)
+	s.connect(t)
+	s.configure(t)
 	s.temporal = startTemporal(t, s.dir)
 	s.client, err = client.Dial(client.Options{HostPort: s.temporal.heard, Logger: silent{}})
 	if err != nil {
@@ -82,6 +89,38 @@ func newSite(t *testing.T, onFailure farm.OnFailure) *site {
 	s.hold(t)
 	s.worker = startWorker(t, s.dir, s.config, s.temporal.heard)
 	return s
+}
+
+// stop ends the programs, which would be there until the test ends.
+func (s *site) stop(t *testing.T) {
+	t.Helper()
+	s.worker.kill(t)
+	s.temporal.kill(t)
+}
+
+// follow gives the farm a policy, which a worker reads when it starts.
+func (s *site) follow(t *testing.T, policy farm.OnFailure) {
+	t.Helper()
+	if s.policy == policy {
+		return
+	}
+	s.policy = policy
+	s.configure(t)
+	s.worker.restart(t)
+}
+
+// renew issues the certificate of the year after.
+func (s *site) renew(t *testing.T) {
+	t.Helper()
+	old, _ := s.pfx(t)
+	const year = 365 * 24 * time.Hour
+	if _, err := s.sim.IssueCertificate(year); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(old); err != nil {
+		t.Fatal(err)
+	}
+	s.importByHand(t)
 }
 
 // hold keeps the farm's keeper from looking: its looks would meet the trouble
@@ -109,21 +148,21 @@ func (silent) Error(string, ...any) {}
 
 var _ log.Logger = silent{}
 
-// pfx is the file of the newest certificate and its password.
-func (s *site) pfx(t *testing.T) (content []byte, password string) {
+// pfx is the only file of a certificate, and its password.
+func (s *site) pfx(t *testing.T) (path, password string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(s.dir, "farm", "certificates", "*.pfx"))
 	if err != nil || len(files) != 1 {
 		t.Fatalf("find the certificate: %v, %q", err, files)
 	}
-	return read(t, files[0]), string(read(t, s.sim.PFXPassword()))
+	return files[0], string(read(t, s.sim.PFXPassword()))
 }
 
 // importByHand is somebody who has begun the procedure on one server.
 func (s *site) importByHand(t *testing.T) {
 	t.Helper()
-	content, password := s.pfx(t)
-	bundle, err := cert.Load(content, []byte(password))
+	path, password := s.pfx(t)
+	bundle, err := cert.Load(read(t, path), []byte(password))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,30 +179,33 @@ func (s *site) importByHand(t *testing.T) {
 	if _, err := session.ImportPFX(model.StoreAdd, readable, []byte(password), model.ImportFlags{MachineKeySet: true, PersistKeySet: true}); err != nil {
 		t.Fatal(err)
 	}
-	if err := session.SetFriendlyName(model.My, s.target, "OOS S2S new"); err != nil {
+	if err := session.SetFriendlyName(model.My, s.target, "OOS S2S "+s.target.Short()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// connect lays a network to every server.
+func (s *site) connect(t *testing.T) {
+	t.Helper()
+	s.relays = map[string]*relay{}
+	for _, c := range s.sim.Connections() {
+		s.relays[c.Host] = newRelay(t, c.Address)
 	}
 }
 
 // configure writes the farm's own configuration anew: through the relays, with
 // an HTTP switch to set, and with the policy.
-func (s *site) configure(t *testing.T, onFailure farm.OnFailure) {
+func (s *site) configure(t *testing.T) {
 	t.Helper()
-	relays := map[string]string{}
-	for _, c := range s.sim.Connections() {
-		r := newRelay(t, c.Address)
-		s.relays = append(s.relays, r)
-		relays[c.Host] = r.address()
-	}
 	var c map[string]any
 	if err := yaml.Unmarshal(read(t, s.sim.Config()), &c); err != nil {
 		t.Fatal(err)
 	}
-	redirect(c, relays)
+	s.redirect(c)
 	f := c["farms"].([]any)[0].(map[string]any)
 	f["office"].(map[string]any)["allowOutboundHttp"] = true
 	f["sharePoint"].([]any)[1].(map[string]any)["runAs"] = string(farm.Task)
-	f["rotation"].(map[string]any)["onFailure"] = string(onFailure)
+	f["rotation"].(map[string]any)["onFailure"] = string(s.policy)
 	content, err := yaml.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
@@ -175,18 +217,18 @@ func (s *site) configure(t *testing.T, onFailure farm.OnFailure) {
 }
 
 // redirect replaces the address of every server in a configuration.
-func redirect(value any, relays map[string]string) {
+func (s *site) redirect(value any) {
 	switch v := value.(type) {
 	case []any:
 		for _, item := range v {
-			redirect(item, relays)
+			s.redirect(item)
 		}
 	case map[string]any:
 		if host, ok := v["host"].(string); ok {
-			v["address"] = relays[host]
+			v["address"] = s.relays[host].address()
 		}
 		for _, item := range v {
-			redirect(item, relays)
+			s.redirect(item)
 		}
 	}
 }
@@ -199,71 +241,3 @@ func read(t *testing.T, path string) []byte {
 	}
 	return content
 }
-
-// ledger writes down what reaches the servers.
-type ledger struct {
-	mu    sync.Mutex
-	lines []string
-	acts  []act
-	// secrets are what calls carried that is meant to be secret.
-	secrets [][]byte
-}
-
-// act is one script that ran to its end on a server.
-type act struct {
-	host, script, text, params, result string
-
-	changed bool
-	at      time.Time
-}
-
-func (l *ledger) line(host, text string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lines = append(l.lines, host+": "+text)
-}
-
-func (l *ledger) act(host string, call powershell.Envelope, result any) {
-	a := act{host: host, script: call.Name, text: call.Prelude + call.Script, params: asked(call), at: time.Now()}
-	if raw, err := json.Marshal(result); err == nil {
-		a.result, a.changed = string(raw), changed(raw)
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.acts = append(l.acts, a)
-	l.secrets = append(l.secrets, call.Secrets...)
-}
-
-// asked is what a script was asked for. How long a task may take differs from
-// attempt to attempt, and is no part of it.
-func asked(call powershell.Envelope) string {
-	var task powershell.InvokeSharePointTask
-	if call.Name != task.Script() || json.Unmarshal(call.Params, &task) != nil {
-		return string(call.Params)
-	}
-	return task.Verb + " " + string(task.Parameters)
-}
-
-// changed says whether a script's result tells of a change. That of a task is
-// inside of what it answered.
-func changed(raw []byte) bool {
-	var r struct {
-		Changed bool
-		Answer  []byte
-		Result  json.RawMessage
-	}
-	if json.Unmarshal(raw, &r) != nil {
-		return false
-	}
-	return r.Changed || len(r.Answer) > 0 && changed(r.Answer) || len(r.Result) > 0 && changed(r.Result)
-}
-
-// since returns what ran from an index on, and the next index.
-func (l *ledger) since(i int) ([]act, int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.acts[i:len(l.acts):len(l.acts)], len(l.acts)
-}
-
-// key says what a script was to do where.
-func (a act) key() string { return fmt.Sprintf("%s on %s with %s", a.script, a.host, a.params) }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
@@ -64,6 +65,14 @@ func TestEveryKindOfFaultIsInTheTable(t *testing.T) {
 			t.Errorf("no trouble is of the kind %q", kind)
 		}
 	}
+}
+
+// policy is the one that the farm has meanwhile.
+func (x trouble) policy() farm.OnFailure {
+	if x.goesBack {
+		return farm.GoBack
+	}
+	return farm.Pause
 }
 
 // happened says that the trouble was met. What is for good is met again and

@@ -2,6 +2,7 @@ package reliability
 
 import (
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,21 +13,26 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-// holds demands that an outcome is the true one, by the state of the farm, and
-// that nothing that was done was done again.
-func (s *site) holds(t *testing.T, ended workflows.Rotation, before model.State, acts []act) {
+// holds demands that an outcome is the true one, by the state of the farm
+// before and now, and that nothing that was done was done again.
+func (s *site) holds(t *testing.T, w way, ended workflows.Rotation, before model.State, acts []act) {
 	t.Helper()
 	now := s.sim.State()
 	s.refreshes(t, now)
-	switch ended.Outcome {
-	case farm.Verified:
+	switch {
+	case ended.Outcome == farm.Verified:
 		s.uses(t, now, s.target)
-		if ended.Target != s.target || len(ended.Differences) > 0 {
-			t.Errorf("verified %s with the differences %+v, want %s and none", ended.Target, ended.Differences, s.target)
+		target := s.target
+		if w == away {
+			target = s.journal.Previous.Thumbprint
+			gone(t, before, now, target)
 		}
-	case farm.Undone:
-		sameTrust(t, before, now)
-	case farm.Refused:
+		if ended.Target != target || len(ended.Differences) > 0 {
+			t.Errorf("verified %s with the differences %+v, want %s and none", ended.Target, ended.Differences, target)
+		}
+	case ended.Outcome == farm.Undone:
+		sameTrust(t, s.before, now)
+	case ended.Outcome == farm.Refused:
 		sameTrust(t, before, now)
 		for _, a := range acts {
 			if a.changed {
@@ -37,6 +43,26 @@ func (s *site) holds(t *testing.T, ended workflows.Rotation, before model.State,
 		t.Errorf("ended %q: %s", ended.Outcome, ended.Statement)
 	}
 	doneOnce(t, acts)
+}
+
+// gone demands that a certificate and its key are on no server any more, and
+// that everything else is as it was. An authority that somebody else added
+// stays.
+func gone(t *testing.T, before, now model.State, old farm.Thumbprint) {
+	t.Helper()
+	for i, m := range before.Machines {
+		held := len(m.Stores[model.My])
+		for store := range m.Stores {
+			m.Stores[store] = slices.DeleteFunc(m.Stores[store], func(c model.CertificateState) bool { return c.Thumbprint == old })
+		}
+		before.Machines[i].KeyFiles = m.KeyFiles[:len(m.KeyFiles)-held+len(m.Stores[model.My])]
+	}
+	for i, f := range before.SharePoint {
+		before.SharePoint[i].Authorities = slices.DeleteFunc(f.Authorities, func(a model.AuthorityState) bool {
+			return a.Thumbprint == old && a.Name != byHand
+		})
+	}
+	sameTrust(t, before, now)
 }
 
 // refreshes demands that a data refresh works between every office server and

@@ -66,11 +66,11 @@ func writeTable(t *testing.T, results []result, took time.Duration) {
 		fmt.Fprintf(&w, " %d %s,", outcomes[outcome], outcome)
 	}
 	fmt.Fprintf(&w, " %d failed.\n", failed)
-	for _, side := range []way{forth, back} {
+	for _, side := range ways() {
 		for _, x := range troubles() {
 			fmt.Fprintf(&w, "\n## %s: %s\n\n| step | before it acts | after it acted |\n| --- | --- | --- |\n", side, x.name)
 			for _, r := range results {
-				if r.way == side && r.trouble.name == x.name && r.when == fault.Before {
+				if r.way == side && r.trouble == x.name && r.when == fault.Before {
 					fmt.Fprintf(&w, "| %s | %s | %s |\n", r.step, r.text(), twin(results, r).text())
 				}
 			}
@@ -84,7 +84,7 @@ func writeTable(t *testing.T, results []result, took time.Duration) {
 // twin is the same cell after the step acted.
 func twin(results []result, r result) result {
 	i := slices.IndexFunc(results, func(other result) bool {
-		return other.way == r.way && other.trouble.name == r.trouble.name && other.step == r.step && other.when == fault.After
+		return other.way == r.way && other.trouble == r.trouble && other.step == r.step && other.when == fault.After
 	})
 	return results[i]
 }
