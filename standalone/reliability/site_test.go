@@ -38,6 +38,8 @@ type site struct {
 	target farm.Thumbprint
 	// journal is that of the rotation that brought the target; nil before it.
 	journal *farm.Journal
+	// brought are the certificates that rotations brought.
+	brought []farm.Thumbprint
 	// before is the farm as it was before its last rotation.
 	before model.State
 	// meanwhile is done at each look at a run that is awaited; nil for nothing.
