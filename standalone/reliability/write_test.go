@@ -19,9 +19,9 @@ const tableHead = `# What goes wrong, and how it ends
 Written by ` + "`go test -C standalone ./reliability -full -timeout 120m`" + `; do not edit.
 
 Each thing that can go wrong happens during each step of a rotation (the farm
-trusts a certificate that ends soon, and is to trust a new one) and of the undo
-of that rotation: before the step acts, and after it acted but before its answer
-arrived. The worker is its own program, Temporal a server on its file, the farm
+trusts a certificate that ends soon, and is to trust a new one), of the undo of
+that rotation, and of the retirement of the certificate that it replaced: before
+the step acts, and after it acted but before its answer arrived. The worker is its own program, Temporal a server on its file, the farm
 a simulated one behind HTTPS: two office servers and two SharePoint farms, one of
 them reached by a scheduled task (Invoke-SharePointTask). A step is a script that
 runs on a server; of its calls the first that changes something is met before it
@@ -32,7 +32,8 @@ report:
 
 - *verified*: every process of every office server has loaded the new
   certificate, both issuers hold it, and a data refresh works between every
-  office server and every SharePoint server.
+  office server and every SharePoint server. After a retirement the old
+  certificate and its key are gone as well.
 - *undone* and *refused*: stores, keys, settings, issuers, permissions and root
   authorities are as they were before, but for the time in an issuer's
   description, and a data refresh works as before.
@@ -40,7 +41,8 @@ report:
 - *asked*: the rotation was parked on the right server and said what had
   happened, and a person decided: to retry, or, where the trouble does not pass
   by itself, to roll back. Nobody was asked about a trouble that passes. With
-  "rights taken for good" the farm's policy rolls back without asking.
+  "rights taken for good" the farm's policy rolls a rotation back without
+  asking, and the first office server that is restarted does so by itself.
 
 A cell says how it ended, how long it took in seconds, and how many restarts of
 services and of IIS there were. "no answer" takes 35 seconds until the worker
@@ -52,6 +54,7 @@ heartbeat.
 // writeTable writes docs/reliability.md.
 func writeTable(t *testing.T, results []result, took time.Duration) {
 	t.Helper()
+	slices.SortStableFunc(results, func(a, b result) int { return strings.Compare(a.step, b.step) })
 	var w strings.Builder
 	w.WriteString(tableHead)
 	outcomes, failed := map[string]int{}, 0

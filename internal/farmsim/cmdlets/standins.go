@@ -17,7 +17,7 @@ var standins embed.FS
 // operations are all operations, by what their stand-ins are called.
 func operations() map[string]operation {
 	all := map[string]operation{}
-	for _, some := range []map[string]operation{windowsOperations(), machineOperations(), officeOperations(), sharePointOperations(), taskOperations()} {
+	for _, some := range []map[string]operation{storeOperations(), keyOperations(), machineOperations(), officeOperations(), sharePointOperations(), taskOperations()} {
 		maps.Copy(all, some)
 	}
 	return all

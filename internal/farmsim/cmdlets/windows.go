@@ -26,8 +26,9 @@ type keyOf struct{ Certificate certificate }
 
 func (k keyOf) thumbprint() farm.Thumbprint { return farm.ThumbprintOf(k.Certificate.Der) }
 
-// windowsOperations are behind the part of the prelude that needs Windows.
-func windowsOperations() map[string]operation {
+// storeOperations are behind the prelude's functions on certificate stores and
+// on what names a certificate of theirs.
+func storeOperations() map[string]operation {
 	return map[string]operation{
 		"Get-StoreCertificate": on(func(s *model.Session, p struct{ Store model.Store }) (any, error) {
 			held, err := s.Certificates(p.Store)
@@ -61,6 +62,12 @@ func windowsOperations() map[string]operation {
 		) (any, error) {
 			return nil, s.SetFriendlyName(model.My, p.Thumbprint, p.FriendlyName)
 		}),
+	}
+}
+
+// keyOperations are behind the prelude's functions on keys and files.
+func keyOperations() map[string]operation {
+	return map[string]operation{
 		"Open-Pfx":       on(openPFX),
 		"Get-PrivateKey": on(getPrivateKey),
 		"SignData": on(func(s *model.Session, p struct {
