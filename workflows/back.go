@@ -80,28 +80,21 @@ func (r *rotation) verifyBack(ctx workflow.Context) (farm.Outcome, error) {
 // findWayBack observes the farm and finds what is to be undone. It parks while
 // somebody else's change is in the way.
 func (r *rotation) findWayBack(ctx workflow.Context) (farm.WayBack, error) {
-	for {
-		way, err := r.lookBack(ctx)
-		var host string
-		var cause error
-		var unseen *unseenError
-		switch {
-		case errors.As(err, &unseen):
-			host, cause = unseen.host, unseen.cause
-		case err != nil:
-			return way, err
-		case len(way.Conflicts) > 0:
-			host, cause = way.Conflicts[0].Server, fmt.Errorf("%s: %s", way.Conflicts[0].Text, way.Conflicts[0].Remedy)
-		case len(farm.Stops(way.Stays)) > 0:
-			stops := farm.Stops(way.Stays)
-			host, cause = r.farm.Office.Servers[0].Host, fmt.Errorf("%s: %s", stops[0].Text, stops[0].Remedy)
-		default:
-			return way, nil
+	var way farm.WayBack
+	err := r.orPark(ctx, farm.StepWayBack, func() (err error) {
+		if way, err = r.lookBack(ctx); err != nil {
+			return err
 		}
-		if choice, err := r.park(ctx, host, farm.StepWayBack, cause); err != nil || !goesOn(choice) {
-			return way, errors.Join(err, errDecided)
+		if len(way.Conflicts) > 0 {
+			first := way.Conflicts[0]
+			return &serverError{first.Server, fmt.Errorf("%s: %s", first.Text, first.Remedy)}
 		}
-	}
+		if stops := farm.Stops(way.Stays); len(stops) > 0 {
+			return &serverError{r.farm.Office.Servers[0].Host, fmt.Errorf("%s: %s", stops[0].Text, stops[0].Remedy)}
+		}
+		return nil
+	})
+	return way, err
 }
 
 func (r *rotation) lookBack(ctx workflow.Context) (farm.WayBack, error) {

@@ -127,7 +127,7 @@ func (b *board) finish(ctx workflow.Context, host string, step farm.Step, result
 func (b *board) looked(ctx workflow.Context, host string, step farm.Step, err error) {
 	row := b.row(host, step)
 	b.stop(ctx, host, row)
-	row.State = farm.Seen
+	row.State, row.Detail = farm.Seen, ""
 	if err != nil {
 		row.State, row.Detail = farm.Failed, explain(err)
 	}

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"slices"
 
 	"go.temporal.io/sdk/workflow"
@@ -29,15 +30,30 @@ func (r *rotation) observe(ctx workflow.Context, step farm.Step) error {
 	return nil
 }
 
-// unseenError says which server could not be observed.
-type unseenError struct {
+// serverError says on which server a look failed, or found what must not be.
+type serverError struct {
 	host  string
 	cause error
 }
 
-func (e *unseenError) Error() string { return e.cause.Error() }
+func (e *serverError) Error() string { return e.cause.Error() }
 
-func (e *unseenError) Unwrap() error { return e.cause }
+func (e *serverError) Unwrap() error { return e.cause }
+
+// orPark repeats a look until it succeeds, and parks on the server that it
+// fails on; what fails on no server in particular is returned.
+func (r *rotation) orPark(ctx workflow.Context, step farm.Step, look func() error) error {
+	for {
+		err := look()
+		var failed *serverError
+		if !errors.As(err, &failed) || endsRotation(err) {
+			return err
+		}
+		if choice, err := r.park(ctx, failed.host, step, failed.cause); err != nil || !goesOn(choice) {
+			return errors.Join(err, errDecided)
+		}
+	}
+}
 
 // look is one observation of a whole farm.
 type look struct {
@@ -72,7 +88,7 @@ func (l *look) all(ctx workflow.Context) error {
 		err := l.server(ctx, host, &servers[slices.Index(hosts, host)])
 		l.finish(ctx, host, err)
 		if err != nil {
-			return &unseenError{host: host, cause: err}
+			return &serverError{host: host, cause: err}
 		}
 		return nil
 	})

@@ -65,7 +65,7 @@ func (r *retirement) run(ctx workflow.Context) (farm.Outcome, error) {
 	if err := r.do(ctx, Retiring,
 		r.hide,            // office servers: archived, nothing finds it any more
 		r.approveDeletion, // always by a person
-		r.refuseWhileUsed, // days may have passed
+		r.parkWhileUsed,   // days may have passed
 		r.delete,          // office servers: certificate and key
 		r.removeOwnRoot,   // SharePoint farms: the self-signed one that we added
 	); err != nil {
@@ -98,23 +98,37 @@ func (r *retirement) in(host string) activities.OldInput {
 	return activities.OldInput{Farm: r.farm.Name, Host: host, Old: r.old}
 }
 
-// refuseWhileUsed looks for whatever still names the certificate.
+// refuseWhileUsed looks for whatever still names the certificate. Its error
+// names a server: the first that could not be looked at, or that uses it.
 func (r *retirement) refuseWhileUsed(ctx workflow.Context) error {
-	hosts, fronts := officeHosts(r.farm), frontEnds(r.farm)
-	uses := make([][]string, len(hosts)+len(fronts))
-	if err := eachAt(ctx, slices.Concat(hosts, fronts), r.farm.Rotation.AtOnce, func(ctx workflow.Context, i int) error {
-		if i < len(hosts) {
-			return workflow.ExecuteActivity(observing(ctx, "find use of the certificate on "+hosts[i]), a.FindUse, r.in(hosts[i])).Get(ctx, &uses[i])
+	offices := officeHosts(r.farm)
+	hosts := slices.Concat(offices, frontEnds(r.farm))
+	uses := make([][]string, len(hosts))
+	if err := eachAt(ctx, hosts, r.farm.Rotation.AtOnce, func(ctx workflow.Context, i int) error {
+		host, find, summary := hosts[i], a.FindUse, "find use of the certificate on "
+		if i >= len(offices) {
+			find, summary = a.FindIssuers, "find issuers with the certificate on "
 		}
-		front := fronts[i-len(hosts)]
-		return workflow.ExecuteActivity(observing(ctx, "find issuers with the certificate on "+front), a.FindIssuers, r.in(front)).Get(ctx, &uses[i])
+		r.board.begin(ctx, host, farm.StepUse)
+		err := workflow.ExecuteActivity(observing(ctx, summary+host), find, r.in(host)).Get(ctx, &uses[i])
+		r.board.looked(ctx, host, farm.StepUse, err)
+		if err != nil {
+			return &serverError{host: host, cause: err}
+		}
+		return nil
 	}); err != nil {
 		return err
 	}
-	if all := slices.Concat(uses...); len(all) > 0 {
-		return fmt.Errorf("certificate %s is still in use: %s", r.old.Thumbprint.Short(), strings.Join(all, "; "))
+	if first := slices.IndexFunc(uses, func(u []string) bool { return len(u) > 0 }); first >= 0 {
+		return &serverError{hosts[first], fmt.Errorf("certificate %s is still in use: %s", r.old.Thumbprint.Short(), strings.Join(slices.Concat(uses...), "; "))}
 	}
 	return nil
+}
+
+// parkWhileUsed looks again. Once the certificate is archived, a retirement
+// does not end by itself: that would leave it so.
+func (r *retirement) parkWhileUsed(ctx workflow.Context) error {
+	return r.orPark(ctx, farm.StepUse, func() error { return r.refuseWhileUsed(ctx) })
 }
 
 func (r *retirement) hide(ctx workflow.Context) error {

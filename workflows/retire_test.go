@@ -163,6 +163,66 @@ func TestACertificateThatIsStillNamedIsNotRetired(t *testing.T) {
 	p.refreshes(t)
 }
 
+// TestARetirementWaitsForAPersonOnceTheCertificateIsArchived meets, after the
+// approval, somebody's use of the certificate and a server that does not answer.
+func TestARetirementWaitsForAPersonOnceTheCertificateIsArchived(t *testing.T) {
+	for claim, c := range map[string]struct {
+		happens, mended func(*place, farm.Thumbprint) error
+		server, says    string
+	}{
+		"somebody uses it again": {
+			func(p *place, old farm.Thumbprint) error { return p.bind("oos-02.contoso.com", old) },
+			func(p *place, _ farm.Thumbprint) error { return p.bind("oos-02.contoso.com", "") },
+			"oos-02.contoso.com", "still in use",
+		},
+		"a server cannot be looked at": {
+			func(p *place, _ farm.Thumbprint) error {
+				return p.sim.AddFaults(broken("oos-03.contoso.com", "Get-CertificateUse"))
+			},
+			func(p *place, _ farm.Thumbprint) error { p.sim.ClearFaults(); return nil },
+			"oos-03.contoso.com", "the disk is full",
+		},
+	} {
+		t.Run(claim, func(t *testing.T) {
+			p := newPlace(t, farmsim.Options{Trusting: true})
+			old := p.renewed(t)
+			report, err := p.retire(t, old, func(env *testsuite.TestWorkflowEnvironment) {
+				env.RegisterDelayedCallback(func() {
+					if err := c.happens(p, old.Thumbprint); err != nil {
+						t.Error(err)
+					}
+					decide(t, env, farm.Decision{Choice: farm.Approve, Digest: status(t, env).Wait.Digest}, nil)
+				}, time.Hour)
+				env.RegisterDelayedCallback(func() {
+					s := status(t, env)
+					if s.Wait == nil || len(s.Wait.Parked) != 1 || s.Wait.Parked[0].Server != c.server || !strings.Contains(s.Wait.Parked[0].Text, c.says) {
+						t.Errorf("waits for %+v, want %s parked: %s", s.Wait, c.server, c.says)
+					}
+					if len(p.holders(old.Thumbprint)) != 3 {
+						t.Errorf("the old certificate is left on %v only, and something stands in its way", p.holders(old.Thumbprint))
+					}
+					if err := c.mended(p, old.Thumbprint); err != nil {
+						t.Error(err)
+					}
+					decide(t, env, farm.Decision{Choice: farm.Retry, Server: c.server}, nil)
+				}, 3*time.Hour)
+			})
+			if err != nil || report.Outcome != farm.Verified || len(p.holders(old.Thumbprint)) > 0 {
+				t.Errorf("retired: %s %s, %v; the old certificate is left on %v", report.Outcome, report.Statement, err, p.holders(old.Thumbprint))
+			}
+		})
+	}
+}
+
+// bind is somebody else who binds http.sys on a server to a certificate.
+func (p *place) bind(host string, to farm.Thumbprint) error {
+	session, err := p.sim.World.LogOn(host, model.Logon{User: "somebody else", Auth: model.NTLM})
+	if err != nil {
+		return err
+	}
+	return session.BindTLS("0.0.0.0:8443", to)
+}
+
 func TestAKeeperRetiresTheOldCertificateAfterItsSoak(t *testing.T) {
 	p := newPlace(t, farmsim.Options{Trusting: true})
 	k := p.keep(t)

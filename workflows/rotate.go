@@ -199,16 +199,12 @@ func (r *rotation) compare(ctx workflow.Context, step farm.Step) (activities.Com
 
 // compareOrPark compares, and parks on a server that cannot be observed.
 func (r *rotation) compareOrPark(ctx workflow.Context, step farm.Step) (activities.Comparison, error) {
-	for {
-		comparison, err := r.compare(ctx, step)
-		var unseen *unseenError
-		if !errors.As(err, &unseen) || endsRotation(err) {
-			return comparison, err
-		}
-		if choice, err := r.park(ctx, unseen.host, step, unseen.cause); err != nil || !goesOn(choice) {
-			return comparison, errors.Join(err, errDecided)
-		}
-	}
+	var comparison activities.Comparison
+	err := r.orPark(ctx, step, func() (err error) {
+		comparison, err = r.compare(ctx, step)
+		return err
+	})
+	return comparison, err
 }
 
 // end closes the report and turns an outcome that is none of the good ones

@@ -58,13 +58,14 @@ const (
 
 // The steps of a retirement; [StepRootAuthorityBack] may follow.
 const (
+	StepUse    Step = "find what uses it"
 	StepHide   Step = "archive old certificate"
 	StepShow   Step = "show old certificate again"
 	StepDelete Step = "delete old certificate"
 )
 
 // RetireSteps lists the steps that only a retirement has.
-func RetireSteps() []Step { return []Step{StepHide, StepShow, StepDelete} }
+func RetireSteps() []Step { return []Step{StepUse, StepHide, StepShow, StepDelete} }
 
 // UndoSteps lists the steps of the way back, in order.
 func UndoSteps() []Step {

@@ -19,8 +19,8 @@ func (s *site) holds(t *testing.T, w way, ended workflows.Rotation, before model
 	t.Helper()
 	now := s.sim.State()
 	s.refreshes(t, now)
-	switch {
-	case ended.Outcome == farm.Verified:
+	switch ended.Outcome {
+	case farm.Verified:
 		s.uses(t, now, s.target)
 		target := s.target
 		if w == away {
@@ -30,9 +30,9 @@ func (s *site) holds(t *testing.T, w way, ended workflows.Rotation, before model
 		if ended.Target != target || len(ended.Differences) > 0 {
 			t.Errorf("verified %s with the differences %+v, want %s and none", ended.Target, ended.Differences, target)
 		}
-	case ended.Outcome == farm.Undone:
+	case farm.Undone:
 		sameTrust(t, s.before, now)
-	case ended.Outcome == farm.Refused:
+	case farm.Refused:
 		sameTrust(t, before, now)
 		for _, a := range acts {
 			if a.changed {
