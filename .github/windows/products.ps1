@@ -26,14 +26,14 @@ Add-Content -Path "$standIns\modules\SharePointServer\SharePointServer.psm1" -Va
 
 $world = @{
     office = @{
-        joined = $true; forgets = $false; master = $env:COMPUTERNAME; health = 'Healthy'; machines = @($env:COMPUTERNAME)
+        joined = $true; forgets = $false; refusesNoName = $false; fails = $false; master = $env:COMPUTERNAME; health = 'Healthy'; machines = @($env:COMPUTERNAME)
         farm = @{
             s2sCertificateName = ''; certificateName = ''; allowHttp = $false; sslOffloaded = $false
             allowOutboundHttp = $false; allowHttpSecureStoreConnections = $false
         }
     }
     sharePoint = @{
-        version = '16.0.18526.20508'; reachable = $true; silent = $false; conflict = $false; forgets = $false; withoutPrincipals = $false
+        version = '16.0.18526.20508'; reachable = $true; conflict = $false; forgets = $false; withoutPrincipals = $false
         issuers = @(); authorities = @(); permissions = @(); sites = @('https://portal.contoso.com')
         serviceApplications = @('Microsoft.Office.Server.Administration.UserProfileApplication')
         servers = @(@{ name = $env:COMPUTERNAME; role = 'WebFrontEnd' })

@@ -3,14 +3,15 @@
 // names a configuration, and is what .github/workflows/windows.yml runs; on a
 // simulated farm's configuration it passes as well.
 //
-// It changes the servers: it leaves a certificate, its friendly name in the
-// office farm's settings, and a trusted issuer behind.
+// It changes the servers, and takes back what it changed. An office farm that
+// refuses to have no S2S name keeps the certificate, which then is in use.
 package windows_test
 
 import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -110,7 +111,7 @@ func TestTheMachineIsWhatItSays(t *testing.T) {
 	}
 }
 
-func TestACertificateIsImportedGrantedProvedAndExported(t *testing.T) {
+func TestACertificateIsImportedGrantedProvedExportedAndRemoved(t *testing.T) {
 	s := connect(t)
 	build := run(t, s, s.front, powershell.GetSharePointServer{}).Machine.WindowsBuild
 	bundle, params := certificate(t, build)
@@ -154,6 +155,54 @@ func TestACertificateIsImportedGrantedProvedAndExported(t *testing.T) {
 		t.Errorf("set %+v, then %+v", set, again)
 	}
 	trust(t, s, bundle.Certificate)
+	distrust(t, s, bundle.Certificate)
+	remove(t, s, params, granted.KeyFile)
+}
+
+// distrust takes back what trust did.
+func distrust(t *testing.T, s *servers, c farm.Certificate) {
+	t.Helper()
+	none := []powershell.SitePermission{}
+	for _, site := range s.sites {
+		none = append(none, powershell.SitePermission{Site: site})
+	}
+	issuer := powershell.RestoreTrustedIssuer{
+		RegisteredName: farm.Issuers()[0].RegisteredName, Ours: string(c.Thumbprint), Previous: []byte{}, Permissions: none,
+	}
+	if first, again := run(t, s, s.front, issuer), run(t, s, s.front, issuer); !first.Removed || again.Changed {
+		t.Errorf("issuer put back: %+v, then %+v", first, again)
+	}
+	root := powershell.RemoveRootAuthority{Thumbprints: []string{string(c.Thumbprint)}}
+	if first, again := run(t, s, s.front, root), run(t, s, s.front, root); len(first.Removed) != 1 || again.Changed {
+		t.Errorf("root authority removed: %+v, then %+v", first, again)
+	}
+}
+
+// remove takes the setting, the right and the certificate with its key away.
+// Whether the key's file is gone can be seen where the test runs on the server
+// itself.
+func remove(t *testing.T, s *servers, imported powershell.ImportS2SCertificate, keyFile string) {
+	t.Helper()
+	removal := powershell.RemoveS2SCertificate{Thumbprint: imported.Thumbprint, Personal: true, Root: true, Intermediates: []string{}}
+	refused(t, s, s.office, removal, powershell.InUse)
+	name := powershell.RestoreS2SCertificateName{Ours: imported.FriendlyName}
+	if restored := run(t, s, s.office, name); !restored.Changed || restored.Kept {
+		t.Fatalf("S2S name put back: %+v", restored)
+	}
+	revoke := powershell.RevokeS2SKey{Thumbprint: imported.Thumbprint, Sid: farm.NetworkService}
+	if first, again := run(t, s, s.office, revoke), run(t, s, s.office, revoke); !first.Changed || again.Changed {
+		t.Errorf("key revoked: %+v, then %+v", first, again)
+	}
+	if first, again := run(t, s, s.office, removal), run(t, s, s.office, removal); !slices.Equal(first.Removed, []string{"Root", "My"}) || again.Changed {
+		t.Errorf("removed: %+v, then %+v", first, again)
+	}
+	seen := run(t, s, s.office, powershell.GetOfficeServer{Thumbprint: imported.Thumbprint, FriendlyName: imported.FriendlyName, Chain: []string{}})
+	if left := append(seen.Certificates, seen.Roots...); len(left) > 0 {
+		t.Errorf("left behind: %+v", left)
+	}
+	if _, err := os.Stat(keyFile); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("key file %s is still there: %v", keyFile, err)
+	}
 }
 
 // trust makes SharePoint trust a certificate.
