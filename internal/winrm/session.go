@@ -1,6 +1,7 @@
 package winrm
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -19,16 +20,25 @@ import (
 // requests ask for.
 const maxAnswer = 1 << 20
 
-// errSecondConnection stops net/http from replacing a connection that was
-// lost: the new one would not be authenticated.
-var errSecondConnection = errors.New("the connection was closed by the server")
+// maxHead bounds an answer's status line and headers, in bytes.
+const maxHead = 64 << 10
+
+// errClosed is a connection that ended where an answer should begin.
+var errClosed = errors.New("the connection was closed by the server")
 
 // session is one connection, authenticated once. Requests follow one another;
 // when the connection is lost, so is the session.
+//
+// It speaks HTTP/1.1 on the connection itself. An [http.Transport] replaces
+// connections as it sees fit, on a busy machine even one in good order, when it
+// has seen an answer and its own request is not yet noted as written; and the
+// new one would not be authenticated.
 type session struct {
-	url       string
-	conn      *tls.Conn
-	transport *http.Transport
+	url  string
+	conn *tls.Conn
+	// answers reads from conn as much as limit allows.
+	answers *bufio.Reader
+	limit   *io.LimitedReader
 	// authorization is the header of every request; empty where the connection
 	// itself is authenticated.
 	authorization string
@@ -39,28 +49,17 @@ type session struct {
 
 // newSession takes over conn.
 func newSession(d *dialer, conn *tls.Conn) *session {
-	s := &session{url: "https://" + net.JoinHostPort(d.host, strconv.Itoa(d.port)) + "/wsman", conn: conn}
-	var taken atomic.Bool
-	s.transport = &http.Transport{
-		// No proxy: it would end TLS elsewhere or change connections under NTLM.
-		Proxy:           nil,
-		MaxConnsPerHost: 1,
-		DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
-			if taken.Swap(true) {
-				return nil, errSecondConnection
-			}
-			return conn, nil
-		},
-		DisableCompression: true,
+	limit := &io.LimitedReader{R: conn}
+	return &session{
+		url:  "https://" + net.JoinHostPort(d.host, strconv.Itoa(d.port)) + "/wsman",
+		conn: conn, answers: bufio.NewReader(limit), limit: limit,
 	}
-	return s
 }
 
 // close ends the connection at once.
 func (s *session) close() {
 	s.lost.Store(true)
 	_ = s.conn.Close() // nothing is left to lose
-	s.transport.CloseIdleConnections()
 }
 
 // broken says that no further request can be sent.
@@ -86,27 +85,70 @@ func (s *session) post(ctx context.Context, authorization string, body []byte) (
 	if authorization != "" {
 		request.Header.Set("Authorization", authorization)
 	}
+	// A request that was given up leaves the connection between two messages.
+	stop := context.AfterFunc(ctx, s.close)
+	defer stop()
 	r, err := s.roundTrip(request)
 	if err != nil {
 		s.close()
+	}
+	if err != nil && ctx.Err() != nil {
+		return reply{}, ctx.Err()
 	}
 	return r, err
 }
 
 func (s *session) roundTrip(request *http.Request) (reply, error) {
-	response, err := s.transport.RoundTrip(request)
-	if err != nil {
+	switch {
+	case s.broken():
+		return reply{}, errClosed
+	case s.answers.Buffered() > 0:
+		return reply{}, &problem{kind: powershell.Garbled, err: errors.New("the server sent more than was asked for")}
+	}
+	s.limit.N = maxHead + maxAnswer
+	// A server that takes no more may have said why.
+	sent := request.Write(s.conn)
+	response, err := s.readHead(request)
+	switch {
+	case err != nil && sent != nil:
+		return reply{}, sent
+	case err != nil:
 		return reply{}, err
 	}
 	defer func() { _ = response.Body.Close() }() // read to its end, or given up
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
-	if err != nil {
+	switch {
+	case len(body) > maxAnswer, s.limit.N == 0:
+		return reply{}, tooLarge()
+	case err != nil:
 		return reply{}, fmt.Errorf("read answer: %w", err)
 	}
-	if len(body) > maxAnswer {
-		return reply{}, &problem{kind: powershell.Garbled, err: fmt.Errorf("an answer exceeds %d bytes", maxAnswer)}
+	if response.Close || sent != nil {
+		s.close()
 	}
 	return reply{status: response.StatusCode, header: response.Header, body: body}, nil
+}
+
+// readHead reads up to the body of an answer, past those that only tell to
+// wait (RFC 9110, 15.2).
+func (s *session) readHead(request *http.Request) (*http.Response, error) {
+	for {
+		response, err := http.ReadResponse(s.answers, request)
+		switch {
+		case err != nil && s.limit.N <= maxAnswer:
+			return nil, tooLarge()
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return nil, errClosed
+		case err != nil:
+			return nil, err
+		case response.StatusCode >= http.StatusOK:
+			return response, nil
+		}
+	}
+}
+
+func tooLarge() error {
+	return &problem{kind: powershell.Garbled, err: fmt.Errorf("an answer exceeds %d bytes", maxAnswer)}
 }
 
 // statusProblem explains an HTTP status that comes without a SOAP envelope.
