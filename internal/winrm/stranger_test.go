@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -130,6 +131,7 @@ func TestAWebServerWithoutWinRMIsNotTakenForOne(t *testing.T) {
 		"service stopped":   {http.StatusServiceUnavailable, "", powershell.Unreachable, "the WinRM service does not run"},
 		"not allowed":       {http.StatusForbidden, "", powershell.Forbidden, "the account may not use WinRM"},
 		"small envelopes":   {http.StatusRequestEntityTooLarge, "", powershell.Unreachable, "raise its MaxEnvelopeSizekb"},
+		"an empty envelope": {http.StatusOK, soap(""), powershell.Garbled, "does not say what it made"},
 		"a page":            {http.StatusOK, "<html><body>Hello</body></html>", powershell.Garbled, "read SOAP envelope"},
 		"an endless answer": {http.StatusOK, strings.Repeat("x", 2<<20), powershell.Garbled, "an answer exceeds"},
 	} {
@@ -148,16 +150,42 @@ func TestAWebServerWithoutWinRMIsNotTakenForOne(t *testing.T) {
 	}
 }
 
+// soap is an envelope with a body.
+func soap(body string) string {
+	return `<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body>` + body + `</s:Body></s:Envelope>`
+}
+
+// In such a tree, masterzen's parser searches for half a minute and more.
+func TestAServerCannotKeepUsBusyWithItsAnswers(t *testing.T) {
+	t.Parallel()
+	const depth = 20_000
+	answer := soap(`<r:Shell xmlns:r="http://schemas.microsoft.com/wbem/wsman/1/windows/shell"><r:ShellId>1</r:ShellId></r:Shell>` +
+		`<r:CommandResponse xmlns:r="http://schemas.microsoft.com/wbem/wsman/1/windows/shell"><r:CommandId>2</r:CommandId></r:CommandResponse>` +
+		`<r:ReceiveResponse xmlns:r="http://schemas.microsoft.com/wbem/wsman/1/windows/shell"><r:Stream Name="stderr">aGVsbG8=</r:Stream>` +
+		`<r:CommandState State="x/Done"><r:ExitCode>3</r:ExitCode></r:CommandState></r:ReceiveResponse>` +
+		strings.Repeat("<a>", depth) + strings.Repeat("</a>", depth))
+	target, c := tlsServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) })
+	began := time.Now()
+	err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+	if took := time.Since(began); took > quick.Answer {
+		t.Errorf("returned after %s", took)
+	}
+	wantKind(t, err, powershell.Garbled)
+	if want := "exit code 3"; !strings.Contains(err.Error(), want) {
+		t.Errorf("got %q, want %q in it", err, want)
+	}
+}
+
 // Ansible's winrm connection finds the quota of operations in this form.
 func TestAQuotaThatOnlyWMINamesIsAQuota(t *testing.T) {
 	t.Parallel()
 	target, c := tlsServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusInternalServerError)
-		_, _ = io.WriteString(w, `<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body><s:Fault>`+
+		_, _ = io.WriteString(w, soap(`<s:Fault>`+
 			`<s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>w:InternalError</s:Value></s:Subcode></s:Code>`+
 			`<s:Reason><s:Text>This user has too many operations.</s:Text></s:Reason><s:Detail>`+
 			`<p:MSFT_WmiError xmlns:p="http://schemas.microsoft.com/wbem/wsman/1/wmi/root/microsoft/wsman/MSFT_WmiError">`+
-			`<p:error_Code>2150859174</p:error_Code></p:MSFT_WmiError></s:Detail></s:Fault></s:Body></s:Envelope>`)
+			`<p:error_Code>2150859174</p:error_Code></p:MSFT_WmiError></s:Detail></s:Fault>`))
 	})
 	err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
 	wantKind(t, err, powershell.Quota)
