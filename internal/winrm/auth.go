@@ -82,7 +82,7 @@ func refused(r reply, user string, configured Auth, scheme string) error {
 		p.err = fmt.Errorf("%s is configured, but the server offers no authentication", configured)
 	default:
 		p.err = fmt.Errorf("%s is configured, but the server offers only %s; nothing weaker is used in its place",
-			configured, strings.Join(offered, ", "))
+			configured, printable(strings.Join(offered, ", ")))
 	}
 	return p
 }

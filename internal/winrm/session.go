@@ -19,6 +19,9 @@ import (
 // requests ask for.
 const maxAnswer = 1 << 20
 
+// maxHeader bounds an answer's header, in bytes: errors repeat some of it.
+const maxHeader = 64 << 10
+
 // errSecondConnection stops net/http from replacing a connection that was
 // lost: the new one would not be authenticated.
 var errSecondConnection = errors.New("the connection was closed by the server")
@@ -51,7 +54,8 @@ func newSession(d *dialer, conn *tls.Conn) *session {
 			}
 			return conn, nil
 		},
-		DisableCompression: true,
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: maxHeader,
 	}
 	return s
 }
@@ -99,6 +103,10 @@ func (s *session) roundTrip(request *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	defer func() { _ = response.Body.Close() }() // read to its end, or given up
+	if response.StatusCode == http.StatusSwitchingProtocols {
+		// Then the body is the connection, which knows no context.
+		return reply{}, &problem{kind: powershell.Garbled, err: errors.New("the server changes to another protocol (HTTP 101)")}
+	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	if err != nil {
 		return reply{}, fmt.Errorf("read answer: %w", err)

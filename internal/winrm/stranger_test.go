@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -191,5 +192,31 @@ func TestAQuotaThatOnlyWMINamesIsAQuota(t *testing.T) {
 	wantKind(t, err, powershell.Quota)
 	if !strings.Contains(err.Error(), "This user has too many operations.") {
 		t.Errorf("%q does not repeat what the server says", err)
+	}
+}
+
+func TestAServersOffersDoNotFloodTheError(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		schemes int
+		says    string
+	}{
+		"many":               {300, "the server offers only Scheme0"},
+		"more than are read": {3000, "headers exceeded"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target, connection := tlsServer(t, func(w http.ResponseWriter, _ *http.Request) {
+				for i := range c.schemes {
+					w.Header().Add("WWW-Authenticate", fmt.Sprintf("Scheme%d%s", i, strings.Repeat("x", 90)))
+				}
+				w.WriteHeader(http.StatusUnauthorized)
+			})
+			connection.Auth = winrm.NTLM
+			err := runner(t, connection, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+			if said := transportError(t, err).Error(); len(said) > 1000 || !strings.Contains(said, c.says) {
+				t.Errorf("got %d bytes, %.200q, want fewer and %q in them", len(said), said, c.says)
+			}
+		})
 	}
 }
