@@ -91,6 +91,11 @@ func (n *ntlm) challenge(r reply) ([]byte, error) {
 		}
 		return challenge, nil
 	}
+	if offered(offers(r), negotiate) {
+		// The password was not asked for, so it is not what the server minds.
+		return nil, &problem{kind: powershell.Denied, code: http.StatusUnauthorized, err: fmt.Errorf(
+			"ntlm is configured, but the server offers %s and takes up no NTLM under it", negotiate)}
+	}
 	return nil, refused(r, n.user, NTLM, negotiate)
 }
 

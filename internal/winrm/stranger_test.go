@@ -69,6 +69,20 @@ func TestNTLMWithAServerThatAuthenticatesNobodyIsDenied(t *testing.T) {
 	wantKind(t, err, powershell.Denied)
 }
 
+func TestAServerThatTakesUpNoNTLMDoesNotBlameThePassword(t *testing.T) {
+	t.Parallel()
+	target, c := tlsServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", "Negotiate")
+		w.WriteHeader(http.StatusUnauthorized)
+	})
+	c.Auth = winrm.NTLM
+	err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+	wantKind(t, err, powershell.Denied)
+	if !strings.Contains(err.Error(), "takes up no NTLM") {
+		t.Errorf("got %q", err)
+	}
+}
+
 func TestNoMessageTravelsOverASecondConnection(t *testing.T) {
 	t.Parallel()
 	var bodies atomic.Int32
