@@ -169,7 +169,7 @@ func (t *transport) exchange(action, text string) (answer, error) {
 	a, err := readAnswer(string(r.body))
 	switch {
 	case err != nil && r.status == http.StatusOK:
-		return answer{}, &problem{kind: powershell.Garbled, err: fmt.Errorf("%s: %w", name(action), err)}
+		return answer{}, &problem{kind: powershell.Garbled, err: fmt.Errorf("%s: %s", name(action), printable(err.Error()))}
 	case err == nil && a.fault != nil:
 		return a, t.tolerate(action, a.fault)
 	case err == nil && r.status == http.StatusOK:
