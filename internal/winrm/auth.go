@@ -68,21 +68,25 @@ func offers(r reply) []string {
 	return schemes
 }
 
+// offered says whether scheme is among schemes.
+func offered(schemes []string, scheme string) bool {
+	return slices.ContainsFunc(schemes, func(s string) bool { return strings.EqualFold(s, scheme) })
+}
+
 // refused explains a 401 answer to authentication that uses scheme. A server
 // that does not even offer the scheme is told from one that refuses the
 // credentials.
 func refused(r reply, user string, configured Auth, scheme string) error {
 	p := &problem{kind: powershell.Denied, code: http.StatusUnauthorized}
-	offered := offers(r)
-	isScheme := func(s string) bool { return strings.EqualFold(s, scheme) }
+	schemes := offers(r)
 	switch {
-	case slices.ContainsFunc(offered, isScheme):
+	case offered(schemes, scheme):
 		p.err = fmt.Errorf("the server refuses user %q and its password (HTTP 401)", user)
-	case len(offered) == 0:
+	case len(schemes) == 0:
 		p.err = fmt.Errorf("%s is configured, but the server offers no authentication", configured)
 	default:
 		p.err = fmt.Errorf("%s is configured, but the server offers only %s; nothing weaker is used in its place",
-			configured, strings.Join(offered, ", "))
+			configured, printable(strings.Join(schemes, ", ")))
 	}
 	return p
 }

@@ -81,7 +81,7 @@ func (d *dialer) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		s.close()
 		if _, ok := errors.AsType[*problem](err); !ok {
-			err = &problem{kind: powershell.Unreachable, err: fmt.Errorf("authenticate: %w", err)}
+			err = &problem{kind: powershell.Unreachable, err: fmt.Errorf("authenticate: %w", d.late(err))}
 		}
 		return nil, err
 	}
@@ -97,9 +97,21 @@ func (d *dialer) connect(ctx context.Context) (*tls.Conn, error) {
 	conn := tls.Client(raw, d.tls)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close() // the handshake's error is the one that counts
+		if errors.Is(err, context.DeadlineExceeded) {
+			return nil, &problem{kind: powershell.Unreachable, err: fmt.Errorf("TLS with %s: %w", d.address, d.late(err))}
+		}
 		return nil, handshakeProblem(d.address, err)
 	}
 	return conn, nil
+}
+
+// late takes the place of an error that speaks of a deadline, which is ours:
+// the caller's own explains every error anyway.
+func (d *dialer) late(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("no answer within %s", d.timeouts.Connect)
+	}
+	return err
 }
 
 // handshakeProblem tells a server that cannot be trusted from one that cannot

@@ -2,12 +2,11 @@ package winrm
 
 import (
 	"encoding/xml"
-	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
@@ -33,15 +32,6 @@ const (
 // maxReason bounds a server's text in our errors, in characters.
 const maxReason = 300
 
-// answer is what a SOAP envelope from a server says, as far as the transport
-// is concerned.
-type answer struct {
-	// fault is nil when the request was carried out.
-	fault *fault
-	// progress says that a Receive brought output, or the command's end.
-	progress bool
-}
-
 // fault is a SOAP fault.
 type fault struct {
 	code    uint32
@@ -52,22 +42,6 @@ type fault struct {
 // Error implements error.
 func (f *fault) Error() string {
 	return fmt.Sprintf("WS-Management fault %d (%s): %s", f.code, f.subcode, f.reason)
-}
-
-// envelope is the part of a SOAP 1.2 envelope that is read.
-type envelope struct {
-	XMLName xml.Name `xml:"http://www.w3.org/2003/05/soap-envelope Envelope"`
-	Body    struct {
-		Fault   *faultElement `xml:"http://www.w3.org/2003/05/soap-envelope Fault"`
-		Receive struct {
-			Streams []struct {
-				Data string `xml:",chardata"`
-			} `xml:"Stream"`
-			State struct {
-				State string `xml:"State,attr"`
-			} `xml:"CommandState"`
-		} `xml:"http://schemas.microsoft.com/wbem/wsman/1/windows/shell ReceiveResponse"`
-	} `xml:"http://www.w3.org/2003/05/soap-envelope Body"`
 }
 
 type faultElement struct {
@@ -92,7 +66,8 @@ type faultElement struct {
 	} `xml:"Detail"`
 }
 
-// allText is the text of an element and of all elements in it.
+// allText is the text of an element and of all elements in it, as far as a
+// reason can be long.
 type allText string
 
 // UnmarshalXML implements [xml.Unmarshaler].
@@ -108,47 +83,12 @@ func (a *allText) UnmarshalXML(decoder *xml.Decoder, _ xml.StartElement) error {
 		case xml.EndElement:
 			depth--
 		case xml.CharData:
-			*a += allText(token)
+			if len(*a) < maxReason*utf8.UTFMax { // more is not shown
+				*a += allText(token)
+			}
 		}
 	}
 	return nil
-}
-
-// readAnswer decodes a server's envelope. It reads to the end, so that what it
-// accepts is well-formed for masterzen's parser too.
-func readAnswer(body string) (answer, error) {
-	decoder := xml.NewDecoder(strings.NewReader(body))
-	var e envelope
-	if err := decoder.Decode(&e); err != nil {
-		return answer{}, fmt.Errorf("read SOAP envelope: %w", err)
-	}
-	if err := nothingFollows(decoder); err != nil {
-		return answer{}, fmt.Errorf("read SOAP envelope: %w", err)
-	}
-	var a answer
-	for _, stream := range e.Body.Receive.Streams {
-		a.progress = a.progress || strings.TrimSpace(stream.Data) != ""
-	}
-	a.progress = a.progress || strings.HasSuffix(e.Body.Receive.State.State, "/Done")
-	if f := e.Body.Fault; f != nil {
-		a.fault = f.decode()
-	}
-	return a, nil
-}
-
-func nothingFollows(decoder *xml.Decoder) error {
-	for {
-		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if text, ok := token.(xml.CharData); !ok || strings.TrimSpace(string(text)) != "" {
-			return errors.New("something follows the envelope")
-		}
-	}
 }
 
 func (f *faultElement) decode() *fault {

@@ -13,9 +13,8 @@ import (
 	"github.com/farmtrust/farmtrust/internal/secret"
 )
 
-// Whatever a server sends ends as an answer, a fault or an error; and what is
-// accepted here does masterzen's parsers no harm, which run where a panic
-// would end the process.
+// Whatever a server sends ends as an answer, a fault or an error, and masterzen
+// is told what it says.
 func FuzzReadAnswer(f *testing.F) {
 	const head = `<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:w="http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd">`
 	for _, seed := range []string{
@@ -29,6 +28,9 @@ func FuzzReadAnswer(f *testing.F) {
 		head + `<s:Body><rsp:ReceiveResponse xmlns:rsp="http://schemas.microsoft.com/wbem/wsman/1/windows/shell">` +
 			`<rsp:Stream Name="stdout">aGVsbG8=</rsp:Stream><rsp:CommandState State="x/Done"><rsp:ExitCode>0</rsp:ExitCode>` +
 			`</rsp:CommandState></rsp:ReceiveResponse></s:Body></s:Envelope>`,
+		head + `<s:Body><rsp:Shell xmlns:rsp="http://schemas.microsoft.com/wbem/wsman/1/windows/shell"><rsp:ShellId>a&lt;b&#13;</rsp:ShellId></rsp:Shell>` +
+			`<rsp:CommandResponse xmlns:rsp="http://schemas.microsoft.com/wbem/wsman/1/windows/shell"><rsp:CommandId>]]&gt;</rsp:CommandId>` +
+			`</rsp:CommandResponse></s:Body></s:Envelope>`,
 	} {
 		f.Add(seed)
 	}
@@ -43,9 +45,19 @@ func FuzzReadAnswer(f *testing.F) {
 			}
 			_ = a.fault.kind()
 		}
-		var out bytes.Buffer
-		_, _, _ = winrm.ParseSlurpOutputErrResponse(body, &out, &out) // must not panic
-		_, _ = winrm.ParseOpenShellResponse(body)                     // nor this
+		var stdout, stderr bytes.Buffer
+		done, exit, err := winrm.ParseSlurpOutputErrResponse(a.retell(receiveAction), &stdout, &stderr)
+		if err != nil || done != a.done || done && exit != a.exit || stdout.String() != string(a.stdout) || stderr.String() != string(a.stderr) {
+			t.Errorf("masterzen reads %q, %q, %t, %d (%v) from %+v", &stdout, &stderr, done, exit, err, a)
+		}
+		shell, err := winrm.ParseOpenShellResponse(a.retell(createAction))
+		if err != nil || shell != a.shell {
+			t.Errorf("masterzen reads the shell %q (%v) from %+v", shell, err, a)
+		}
+		command, err := winrm.ParseExecuteCommandResponse(a.retell(commandAction))
+		if err != nil || command != a.command {
+			t.Errorf("masterzen reads the command %q (%v) from %+v", command, err, a)
+		}
 	})
 }
 

@@ -91,6 +91,11 @@ func (n *ntlm) challenge(r reply) ([]byte, error) {
 		}
 		return challenge, nil
 	}
+	if offered(offers(r), negotiate) {
+		// The password was not asked for, so it is not what the server minds.
+		return nil, &problem{kind: powershell.Denied, code: http.StatusUnauthorized, err: fmt.Errorf(
+			"ntlm is configured, but the server offers %s and takes up no NTLM under it", negotiate)}
+	}
 	return nil, refused(r, n.user, NTLM, negotiate)
 }
 
@@ -111,30 +116,24 @@ func token(message []byte) string {
 
 // bindings ties a proof to the TLS connection that server's certificate
 // protects: the type tls-server-end-point of RFC 5929. Servers that are set to
-// CbtHardeningLevel=Strict demand it. It is nil for signature algorithms for
-// which the RFC defines none.
+// CbtHardeningLevel=Strict demand it.
 func bindings(certificate *x509.Certificate) *ntlmssp.ChannelBindings {
-	hash := bindingHash(certificate.SignatureAlgorithm)
-	if hash == 0 {
-		return nil
-	}
-	h := hash.New()
+	h := bindingHash(certificate.SignatureAlgorithm).New()
 	h.Write(certificate.Raw)
 	return &ntlmssp.ChannelBindings{ApplicationData: h.Sum([]byte(ntlmssp.TLSServerEndPoint + ":"))}
 }
 
 // bindingHash is the hash of the certificate's own signature, but SHA-256 in
-// place of MD5 and SHA-1 (RFC 5929, 4.1).
+// place of MD5 and SHA-1 (RFC 5929, 4.1). The RFC defines none for signatures
+// without a hash of their own: SHA-256 then, since whoever shows us such a
+// certificate could pass a proof that is not bound on to another server.
 func bindingHash(algorithm x509.SignatureAlgorithm) crypto.Hash {
 	switch algorithm {
-	case x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1,
-		x509.SHA256WithRSA, x509.SHA256WithRSAPSS, x509.ECDSAWithSHA256, x509.DSAWithSHA256:
-		return crypto.SHA256
 	case x509.SHA384WithRSA, x509.SHA384WithRSAPSS, x509.ECDSAWithSHA384:
 		return crypto.SHA384
 	case x509.SHA512WithRSA, x509.SHA512WithRSAPSS, x509.ECDSAWithSHA512:
 		return crypto.SHA512
 	default:
-		return 0
+		return crypto.SHA256
 	}
 }

@@ -1,11 +1,17 @@
 package winrm_test
 
 import (
+	"crypto"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"encoding/base64"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/farmtrust/farmtrust/internal/farmsim/wsman"
 	"github.com/farmtrust/farmtrust/internal/powershell"
@@ -86,7 +92,7 @@ func TestAPasswordThatCannotBeReadIsDenied(t *testing.T) {
 
 func TestAServerThatDoesNotProveItselfIsUntrusted(t *testing.T) {
 	t.Parallel()
-	_, otherCA := issue(t, serverName)
+	_, otherCA := issue(t, serverName, newKey(t, elliptic.P256()))
 	for name, c := range map[string]struct {
 		ca   func(own []byte) []byte
 		host string
@@ -146,5 +152,64 @@ func TestPlainHTTPIsRefused(t *testing.T) {
 	}
 	if n := s.Stats().Requests; n != 0 {
 		t.Errorf("sent %d requests in clear", n)
+	}
+}
+
+func TestAProofIsBoundToTheCertificateWhateverSignedIt(t *testing.T) {
+	t.Parallel()
+	_, noHash, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, authority := range map[string]crypto.Signer{
+		"SHA-256":            newKey(t, elliptic.P256()),
+		"SHA-384":            newKey(t, elliptic.P384()),
+		"SHA-512":            newKey(t, elliptic.P521()),
+		"no hash of its own": noHash,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			certificate, ca := issue(t, serverName, authority)
+			s := startAs(t, echoing, wsman.Options{Binding: wsman.Strict}, certificate, ca)
+			if err := runner(t, s.connection(t), zap.NewNop()).Run(t.Context(), s.target(), say(0), &echo{}); err != nil {
+				t.Fatal(err)
+			}
+			if n := s.Stats().Bound; n != 1 {
+				t.Errorf("%d proofs were bound, want 1", n)
+			}
+		})
+	}
+}
+
+func TestNoPasswordOrSecretIsLoggedOrInAnError(t *testing.T) {
+	t.Parallel()
+	core, logs := observer.New(zap.DebugLevel)
+	s := start(t, echoing, wsman.Options{Offers: []wsman.Auth{wsman.NTLM, wsman.Basic}})
+	const key = "-----BEGIN PRIVATE KEY-----"
+	call := powershell.Call{Script: script, Params: struct{}{}, Secrets: [][]byte{[]byte(key)}}
+	var texts []string
+	for _, auth := range []winrm.Auth{winrm.NTLM, winrm.Basic} {
+		for _, name := range []string{user, "nobody"} {
+			c := s.connection(t)
+			c.Auth, c.User = auth, name
+			err := runner(t, c, zap.New(core)).Run(t.Context(), s.target(), call, &echo{})
+			if (err != nil) != (name == "nobody") {
+				t.Errorf("%s, %s: %v", auth, name, err)
+			}
+			texts = append(texts, fmt.Sprint(err))
+		}
+	}
+	if logs.Len() != len(texts) {
+		t.Fatalf("got %d log entries, want one for each call", logs.Len())
+	}
+	for _, entry := range logs.All() {
+		texts = append(texts, fmt.Sprint(entry.Message, entry.ContextMap()))
+	}
+	for _, text := range texts {
+		for _, secret := range []string{password, key, user + ":" + password, "nobody:" + password} {
+			if strings.Contains(text, secret) || strings.Contains(text, base64.StdEncoding.EncodeToString([]byte(secret))) {
+				t.Errorf("a secret is in %q", text)
+			}
+		}
 	}
 }

@@ -2,6 +2,7 @@ package winrm_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -88,7 +89,13 @@ type server struct {
 // start runs a server until the test ends. options needs only what differs.
 func start(t testing.TB, h wsman.Host, options wsman.Options) *server {
 	t.Helper()
-	certificate, ca := issue(t, serverName)
+	certificate, ca := issue(t, serverName, newKey(t, elliptic.P256()))
+	return startAs(t, h, options, certificate, ca)
+}
+
+// startAs is start with a certificate of the caller's choice.
+func startAs(t testing.TB, h wsman.Host, options wsman.Options, certificate tls.Certificate, ca []byte) *server {
+	t.Helper()
 	options.Name, options.Certificate = serverName, certificate
 	options.Password = func(name string) (string, bool) {
 		return password, name == user || name == "svc-oos@contoso.com" || name == "local"
@@ -201,8 +208,9 @@ func wantNoMoreGoroutines(t testing.TB, before int) {
 	})
 }
 
-// issue makes a certificate for a server, and the authority behind it in PEM.
-func issue(t testing.TB, name string) (tls.Certificate, []byte) {
+// issue makes a certificate for a server, and in PEM the authority behind it,
+// which has the given key.
+func issue(t testing.TB, name string, authority crypto.Signer) (tls.Certificate, []byte) {
 	t.Helper()
 	template := func(cn string) *x509.Certificate {
 		return &x509.Certificate{
@@ -210,28 +218,30 @@ func issue(t testing.TB, name string) (tls.Certificate, []byte) {
 			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		}
 	}
-	key := func() *ecdsa.PrivateKey {
-		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return k
-	}
-	create := func(template, parent *x509.Certificate, public, signer *ecdsa.PrivateKey) []byte {
-		der, err := x509.CreateCertificate(rand.Reader, template, parent, &public.PublicKey, signer)
+	create := func(template, parent *x509.Certificate, key crypto.Signer) []byte {
+		der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), authority)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return der
 	}
-	ca, caKey := template("Test CA"), key()
+	ca := template("Test CA")
 	ca.IsCA, ca.BasicConstraintsValid, ca.KeyUsage = true, true, x509.KeyUsageCertSign
-	caDER := create(ca, ca, caKey, caKey)
-	leaf, leafKey := template(name), key()
+	caDER := create(ca, ca, authority)
+	leaf, leafKey := template(name), newKey(t, elliptic.P256())
 	leaf.DNSNames, leaf.ExtKeyUsage = []string{name}, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	leafDER := create(leaf, ca, leafKey, caKey)
+	leafDER := create(leaf, ca, leafKey)
 	return tls.Certificate{Certificate: [][]byte{leafDER}, PrivateKey: leafKey},
 		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER})
+}
+
+func newKey(t testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(curve, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 // unusedAddress is one that refuses connections.

@@ -20,7 +20,8 @@ import (
 // requests ask for.
 const maxAnswer = 1 << 20
 
-// maxHead bounds an answer's status line and headers, in bytes.
+// maxHead bounds an answer's status line and header, in bytes: errors repeat
+// some of it.
 const maxHead = 64 << 10
 
 // errClosed is a connection that ended where an answer should begin.
@@ -105,7 +106,7 @@ func (s *session) roundTrip(request *http.Request) (reply, error) {
 	case s.answers.Buffered() > 0:
 		return reply{}, &problem{kind: powershell.Garbled, err: errors.New("the server sent more than was asked for")}
 	}
-	s.limit.N = maxHead + maxAnswer
+	s.limit.N = maxHead
 	// A server that takes no more may have said why.
 	sent := request.Write(s.conn)
 	response, err := s.readHead(request)
@@ -116,10 +117,11 @@ func (s *session) roundTrip(request *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	defer func() { _ = response.Body.Close() }() // read to its end, or given up
+	s.limit.N = maxAnswer + maxHead              // chunks have heads of their own
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	switch {
 	case len(body) > maxAnswer, s.limit.N == 0:
-		return reply{}, tooLarge()
+		return reply{}, &problem{kind: powershell.Garbled, err: fmt.Errorf("an answer exceeds %d bytes", maxAnswer)}
 	case err != nil:
 		return reply{}, fmt.Errorf("read answer: %w", err)
 	}
@@ -135,20 +137,18 @@ func (s *session) readHead(request *http.Request) (*http.Response, error) {
 	for {
 		response, err := http.ReadResponse(s.answers, request)
 		switch {
-		case err != nil && s.limit.N <= maxAnswer:
-			return nil, tooLarge()
+		case err != nil && s.limit.N == 0:
+			return nil, &problem{kind: powershell.Garbled, err: fmt.Errorf("the header of an answer exceeds %d bytes", maxHead)}
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			return nil, errClosed
 		case err != nil:
 			return nil, err
+		case response.StatusCode == http.StatusSwitchingProtocols:
+			return nil, &problem{kind: powershell.Garbled, err: errors.New("the server changes to another protocol (HTTP 101)")}
 		case response.StatusCode >= http.StatusOK:
 			return response, nil
 		}
 	}
-}
-
-func tooLarge() error {
-	return &problem{kind: powershell.Garbled, err: fmt.Errorf("an answer exceeds %d bytes", maxAnswer)}
 }
 
 // statusProblem explains an HTTP status that comes without a SOAP envelope.

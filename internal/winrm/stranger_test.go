@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -59,12 +61,63 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 	}
 }
 
+// TestAnAnswerIsOneAnswer is about what stands between requests on the wire.
+func TestAnAnswerIsOneAnswer(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		answer string
+		want   powershell.Kind
+		says   string
+	}{
+		"one that tells to wait goes before": {"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", powershell.Unreachable, "there is no WinRM"},
+		"it is the server's last":            {"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", powershell.Garbled, "read SOAP envelope"},
+		"nothing was asked for":              {"HTTP/1.1 401 No\r\nWWW-Authenticate: Negotiate " + base64.StdEncoding.EncodeToString(challenge) + "\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", powershell.Garbled, "more than was asked for"},
+		"there is none":                      {"", powershell.Interrupted, "the connection was closed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target, connection := tlsServer(t, func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				wire, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = io.WriteString(wire, c.answer)
+				_ = wire.Close() // what was written arrives before the end
+			})
+			if strings.Contains(c.answer, "Negotiate") {
+				connection.Auth = winrm.NTLM
+			}
+			err := runner(t, connection, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+			wantKind(t, err, c.want)
+			if !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %q, want %q in it", err, c.says)
+			}
+		})
+	}
+}
+
 func TestNTLMWithAServerThatAuthenticatesNobodyIsDenied(t *testing.T) {
 	t.Parallel()
 	target, c := tlsServer(t, func(http.ResponseWriter, *http.Request) {})
 	c.Auth = winrm.NTLM
 	err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
 	wantKind(t, err, powershell.Denied)
+}
+
+func TestAServerThatTakesUpNoNTLMDoesNotBlameThePassword(t *testing.T) {
+	t.Parallel()
+	target, c := tlsServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", "Negotiate")
+		w.WriteHeader(http.StatusUnauthorized)
+	})
+	c.Auth = winrm.NTLM
+	err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+	wantKind(t, err, powershell.Denied)
+	if !strings.Contains(err.Error(), "takes up no NTLM") {
+		t.Errorf("got %q", err)
+	}
 }
 
 func TestNoMessageTravelsOverASecondConnection(t *testing.T) {
@@ -126,12 +179,14 @@ func TestAWebServerWithoutWinRMIsNotTakenForOne(t *testing.T) {
 		want   powershell.Kind
 		says   string
 	}{
-		"no such page":      {http.StatusNotFound, "", powershell.Unreachable, "there is no WinRM at this address"},
-		"service stopped":   {http.StatusServiceUnavailable, "", powershell.Unreachable, "the WinRM service does not run"},
-		"not allowed":       {http.StatusForbidden, "", powershell.Forbidden, "the account may not use WinRM"},
-		"small envelopes":   {http.StatusRequestEntityTooLarge, "", powershell.Unreachable, "raise its MaxEnvelopeSizekb"},
-		"a page":            {http.StatusOK, "<html><body>Hello</body></html>", powershell.Garbled, "read SOAP envelope"},
-		"an endless answer": {http.StatusOK, strings.Repeat("x", 2<<20), powershell.Garbled, "an answer exceeds"},
+		"no such page":       {http.StatusNotFound, "", powershell.Unreachable, "there is no WinRM at this address"},
+		"service stopped":    {http.StatusServiceUnavailable, "", powershell.Unreachable, "the WinRM service does not run"},
+		"not allowed":        {http.StatusForbidden, "", powershell.Forbidden, "the account may not use WinRM"},
+		"small envelopes":    {http.StatusRequestEntityTooLarge, "", powershell.Unreachable, "raise its MaxEnvelopeSizekb"},
+		"an empty envelope":  {http.StatusOK, soap(""), powershell.Garbled, "does not say what it made"},
+		"a page":             {http.StatusOK, "<html><body>Hello</body></html>", powershell.Garbled, "read SOAP envelope"},
+		"a page of one word": {http.StatusOK, "<" + strings.Repeat("x", 10_000) + "/>", powershell.Garbled, "read SOAP envelope"},
+		"an endless answer":  {http.StatusOK, strings.Repeat("x", 2<<20), powershell.Garbled, "an answer exceeds"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -141,10 +196,36 @@ func TestAWebServerWithoutWinRMIsNotTakenForOne(t *testing.T) {
 			})
 			err := runner(t, connection, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
 			wantKind(t, err, c.want)
-			if !strings.Contains(err.Error(), c.says) {
-				t.Errorf("got %q, want %q in it", err, c.says)
+			if said := err.Error(); !strings.Contains(said, c.says) || len(said) > 1000 {
+				t.Errorf("got %d bytes, %.200q, want fewer and %q in them", len(said), said, c.says)
 			}
 		})
+	}
+}
+
+// soap is an envelope with a body.
+func soap(body string) string {
+	return `<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body>` + body + `</s:Body></s:Envelope>`
+}
+
+// In such a tree, masterzen's parser searches for half a minute and more.
+func TestAServerCannotKeepUsBusyWithItsAnswers(t *testing.T) {
+	t.Parallel()
+	const depth = 20_000
+	answer := soap(`<r:Shell xmlns:r="http://schemas.microsoft.com/wbem/wsman/1/windows/shell"><r:ShellId>1</r:ShellId></r:Shell>` +
+		`<r:CommandResponse xmlns:r="http://schemas.microsoft.com/wbem/wsman/1/windows/shell"><r:CommandId>2</r:CommandId></r:CommandResponse>` +
+		`<r:ReceiveResponse xmlns:r="http://schemas.microsoft.com/wbem/wsman/1/windows/shell"><r:Stream Name="stderr">aGVsbG8=</r:Stream>` +
+		`<r:CommandState State="x/Done"><r:ExitCode>3</r:ExitCode></r:CommandState></r:ReceiveResponse>` +
+		strings.Repeat("<a>", depth) + strings.Repeat("</a>", depth))
+	target, c := tlsServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) })
+	began := time.Now()
+	err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+	if took := time.Since(began); took > quick.Answer {
+		t.Errorf("returned after %s", took)
+	}
+	wantKind(t, err, powershell.Garbled)
+	if want := "exit code 3"; !strings.Contains(err.Error(), want) {
+		t.Errorf("got %q, want %q in it", err, want)
 	}
 }
 
@@ -153,15 +234,41 @@ func TestAQuotaThatOnlyWMINamesIsAQuota(t *testing.T) {
 	t.Parallel()
 	target, c := tlsServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusInternalServerError)
-		_, _ = io.WriteString(w, `<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body><s:Fault>`+
+		_, _ = io.WriteString(w, soap(`<s:Fault>`+
 			`<s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>w:InternalError</s:Value></s:Subcode></s:Code>`+
 			`<s:Reason><s:Text>This user has too many operations.</s:Text></s:Reason><s:Detail>`+
 			`<p:MSFT_WmiError xmlns:p="http://schemas.microsoft.com/wbem/wsman/1/wmi/root/microsoft/wsman/MSFT_WmiError">`+
-			`<p:error_Code>2150859174</p:error_Code></p:MSFT_WmiError></s:Detail></s:Fault></s:Body></s:Envelope>`)
+			`<p:error_Code>2150859174</p:error_Code></p:MSFT_WmiError></s:Detail></s:Fault>`))
 	})
 	err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
 	wantKind(t, err, powershell.Quota)
 	if !strings.Contains(err.Error(), "This user has too many operations.") {
 		t.Errorf("%q does not repeat what the server says", err)
+	}
+}
+
+func TestAServersOffersDoNotFloodTheError(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		schemes int
+		says    string
+	}{
+		"many":               {300, "the server offers only Scheme0"},
+		"more than are read": {3000, "the header of an answer exceeds"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target, connection := tlsServer(t, func(w http.ResponseWriter, _ *http.Request) {
+				for i := range c.schemes {
+					w.Header().Add("WWW-Authenticate", fmt.Sprintf("Scheme%d%s", i, strings.Repeat("x", 90)))
+				}
+				w.WriteHeader(http.StatusUnauthorized)
+			})
+			connection.Auth = winrm.NTLM
+			err := runner(t, connection, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
+			if said := transportError(t, err).Error(); len(said) > 1000 || !strings.Contains(said, c.says) {
+				t.Errorf("got %d bytes, %.200q, want fewer and %q in them", len(said), said, c.says)
+			}
+		})
 	}
 }

@@ -115,63 +115,69 @@ func (t *transport) carry(action, text string) (string, error) {
 	if len(text) > envelopeSize {
 		return "", fmt.Errorf("a message of %d bytes exceeds the envelope size %d", len(text), envelopeSize)
 	}
+	ask := t.exchange
 	if action == receiveAction {
-		return t.receive(text)
+		ask = t.receive
 	}
-	body, _, err := t.exchange(action, text)
-	return body, err
+	a, err := ask(action, text)
+	switch {
+	case err != nil:
+		return "", err
+	case action == createAction && a.shell == "", action == commandAction && a.command == "":
+		return "", &problem{kind: powershell.Garbled, err: fmt.Errorf("%s: the answer does not say what it made", name(action))}
+	}
+	return a.retell(action), nil
 }
 
 // receive asks for output until there is some, or the command has ended.
-func (t *transport) receive(text string) (string, error) {
+func (t *transport) receive(action, text string) (answer, error) {
 	for {
 		started := time.Now()
-		body, a, err := t.exchange(receiveAction, text)
+		a, err := t.exchange(action, text)
 		if err != nil {
-			return "", err
+			return answer{}, err
 		}
-		t.received += len(body)
+		t.received += a.size
 		switch {
 		case t.received > maxOutput:
-			return "", &problem{kind: powershell.Garbled, err: fmt.Errorf("the script's output exceeds %d bytes", maxOutput)}
-		case a.progress:
-			return body, nil
+			return answer{}, &problem{kind: powershell.Garbled, err: fmt.Errorf("the script's output exceeds %d bytes", maxOutput)}
+		case a.progress():
+			return a, nil
 		case t.lost != nil:
-			return "", t.lost // and the command does not explain itself
+			return answer{}, t.lost // and the command does not explain itself
 		}
 		if err := pause(t.ctx, minPoll-time.Since(started)); err != nil {
-			return "", err
+			return answer{}, err
 		}
 	}
 }
 
 // exchange sends one message and reads what the server says to it. The error
 // is nil for a fault that does not end the call.
-func (t *transport) exchange(action, text string) (string, answer, error) {
+func (t *transport) exchange(action, text string) (answer, error) {
 	ctx, cancel := context.WithTimeout(t.ctx, t.operation+t.answer)
 	defer cancel()
 	r, err := t.session.post(ctx, t.session.authorization, []byte(text))
 	switch {
-	case ctx.Err() != nil && t.ctx.Err() == nil:
-		return "", answer{}, fmt.Errorf("%s: no answer within %s", name(action), t.operation+t.answer)
+	case err != nil && ctx.Err() != nil && t.ctx.Err() == nil:
+		return answer{}, fmt.Errorf("%s: no answer within %s", name(action), t.operation+t.answer)
 	case err != nil:
-		return "", answer{}, fmt.Errorf("%s: %w", name(action), err)
+		return answer{}, fmt.Errorf("%s: %w", name(action), err)
 	case r.status == http.StatusUnauthorized && t.session.refused != nil:
-		return "", answer{}, t.session.refused(r)
+		return answer{}, t.session.refused(r)
 	}
-	body := string(r.body)
-	a, err := readAnswer(body)
+	a, err := readAnswer(string(r.body))
 	switch {
 	case err != nil && r.status == http.StatusOK:
-		return "", answer{}, &problem{kind: powershell.Garbled, err: fmt.Errorf("%s: %w", name(action), err)}
+		return answer{}, &problem{kind: powershell.Garbled, err: fmt.Errorf("%s: %s", name(action), printable(err.Error()))}
 	case err == nil && a.fault != nil:
-		return body, a, t.tolerate(action, a.fault)
+		return a, t.tolerate(action, a.fault)
 	case err == nil && r.status == http.StatusOK:
-		return body, a, nil
+		return a, nil
 	case action == createAction:
-		return "", answer{}, statusProblem(r, powershell.Unreachable)
+		return answer{}, statusProblem(r, powershell.Unreachable)
 	default:
-		return "", answer{}, statusProblem(r, powershell.Interrupted)
+		return answer{}, statusProblem(r, powershell.Interrupted)
 	}
 }
 

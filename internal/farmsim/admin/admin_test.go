@@ -54,6 +54,9 @@ func TestStateAndRulesAreServedAsJSON(t *testing.T) {
 func TestFaultsAreAddedListedAndCleared(t *testing.T) {
 	t.Parallel()
 	sim, h := open(t)
+	if status, body := ask(t, h, http.MethodGet, "/faults", ""); status != http.StatusOK || strings.TrimSpace(body) != "[]" {
+		t.Errorf("GET before any: %d %s, want an empty list", status, body)
+	}
 	one := `[{"server":"oos-01.contoso.com","step":"Grant-S2SKey","kind":"slow","delay":"2s","times":2}]`
 	if status, body := ask(t, h, http.MethodPost, "/faults", one); status != http.StatusOK {
 		t.Fatalf("POST: %d %s", status, body)

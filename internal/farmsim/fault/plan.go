@@ -34,11 +34,12 @@ func (p *Plan) Clear() {
 	p.faults = nil
 }
 
-// Pending lists the faults that are still to happen.
+// Pending lists the faults that are still to happen. The list is never nil, so
+// that it is one in JSON too.
 func (p *Plan) Pending() []Fault {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clone(p.faults)
+	return append([]Fault{}, p.faults...)
 }
 
 // Step takes the fault of one of the kinds that a step on a server meets now;

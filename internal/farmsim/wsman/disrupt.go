@@ -49,7 +49,7 @@ type Disruption struct {
 type Kind string
 
 const (
-	// Refuse resets the connection: at Connecting at once, at Requesting
+	// Refuse cuts the connection: by a reset at Connecting, at Requesting
 	// without carrying the request out.
 	Refuse Kind = "refuse"
 	// Unauthorized answers 401 and does not carry the request out. It means
