@@ -99,6 +99,12 @@ func (p *program) work(ctx context.Context, s *scene, c client.Client, at places
 // rotate asks the farm's keeper for one rotation after the other, as long as
 // they end well.
 func (p *program) rotate(ctx context.Context, s *scene, c client.Client, at places) (verified bool, err error) {
+	configured, err := s.config.Farm(s.farm)
+	if err != nil {
+		return false, err
+	}
+	// The worker starts the keeper too; whoever is first does it alike.
+	keeper := rotation.KeeperOf(c, s.farm).Under(configured.Rotation)
 	var report farm.Report
 	for _, next := range s.rounds {
 		asked, err := next()
@@ -107,7 +113,7 @@ func (p *program) rotate(ctx context.Context, s *scene, c client.Client, at plac
 		}
 		reason := asked.reason()
 		fmt.Fprintf(p.err, "%s: %s\n", s.farm, reason)
-		run, err := ask(ctx, rotation.KeeperOf(c, s.farm), asked)
+		run, err := ask(ctx, keeper, asked)
 		if err != nil {
 			return false, fmt.Errorf("rotate %s: %w", s.farm, err)
 		}

@@ -39,16 +39,19 @@ func (a *app) overview(ctx context.Context, c client.Client) error {
 	if err != nil {
 		return err
 	}
-	err = a.list(ctx, c, "WorkflowType = 'KeepTrust' AND ExecutionStatus = 'Running'", func(e *workflowpb.WorkflowExecutionInfo) error {
-		name := strings.TrimPrefix(e.Execution.WorkflowId, workflows.KeepID(""))
-		doing, person, err := progressOf(e)
-		r := last[name]
-		r.Farm, r.Keeper, r.NeedsPerson = name, doing, r.NeedsPerson || person
-		last[name] = r
-		return err
-	})
-	if err != nil {
-		return err
+	// A keeper says that it is at work, and its retirement whether that waits
+	// for a person; the retirement has the last word.
+	for _, kept := range []struct{ kind, id string }{{"KeepTrust", workflows.KeepID("")}, {"RetireCertificate", workflows.RetireID("")}} {
+		if err := a.list(ctx, c, "WorkflowType = '"+kept.kind+"' AND ExecutionStatus = 'Running'", func(e *workflowpb.WorkflowExecutionInfo) error {
+			name := strings.TrimPrefix(e.Execution.WorkflowId, kept.id)
+			doing, person, err := progressOf(e)
+			r := last[name]
+			r.Farm, r.Keeper, r.NeedsPerson = name, doing, r.NeedsPerson || person
+			last[name] = r
+			return err
+		}); err != nil {
+			return err
+		}
 	}
 	list := rotations{Rotations: []console.Rotation{}}
 	for _, name := range slices.Sorted(maps.Keys(last)) {

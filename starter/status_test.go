@@ -144,3 +144,15 @@ func TestStatusOfAllListsKeeperAndLastRotationOfEachFarm(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestStatusOfAllNamesTheFarmWhoseRetirementWaitsForAPerson(t *testing.T) {
+	f := serve(t, &frontend{})
+	f.end(f.running("contoso"), report("contoso", farm.Verified), nil)
+	f.keeping(workflows.Keeping{Farm: "contoso"})
+	mark(t, f.find("farm/contoso", ""), map[string]any{"Phase": "at work", "NeedsOperator": false})
+	retires := f.add(&workflowservice.StartWorkflowExecutionRequest{WorkflowId: "retire/contoso", WorkflowType: &commonpb.WorkflowType{Name: "RetireCertificate"}})
+	mark(t, retires, map[string]any{"Phase": "retiring", "NeedsOperator": true})
+	start(t, "status").says(t, exitOK, "out:contoso  retiring, NEEDS A PERSON  completed")
+	f.end(retires, report("contoso", farm.Verified), nil)
+	start(t, "status").says(t, exitOK, "out:contoso  at work  completed")
+}

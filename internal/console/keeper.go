@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
@@ -58,8 +59,10 @@ func kept(k workflows.Keeping, page KeeperPage, now time.Time) [][]string {
 	}
 	switch c := k.Current; {
 	case c.Thumbprint == "":
-	case c.NotAfter.After(now):
+	case c.NotAfter.After(now) && trusted(k.Next):
 		row("trusted until", "%s, %s", minute(c.NotAfter), daysLeft(c.NotAfter, now))
+	case c.NotAfter.After(now):
+		row("ends on", "%s, %s", minute(c.NotAfter), daysLeft(c.NotAfter, now))
 	default:
 		row("not trusted", "%s: put a newer certificate into the source, then rotate", daysLeft(c.NotAfter, now))
 		row("to rotate", "%s rotate %s", starter, k.Farm)
@@ -96,6 +99,12 @@ func kept(k workflows.Keeping, page KeeperPage, now time.Time) [][]string {
 		row("events kept", "%d, judged when the work at hand has ended", n)
 	}
 	return rows
+}
+
+// trusted says whether the last look found the farm as desired. Where something
+// differs, the certificate in use may be one that SharePoint does not trust.
+func trusted(next farm.Next) bool {
+	return next.Do == farm.AwaitCertificate || next.Do == farm.Rest && !next.NeedsPerson
 }
 
 func previousOf(k workflows.Keeping) string {

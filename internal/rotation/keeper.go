@@ -13,17 +13,37 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // Keeper is the keeper of a farm, as people and programs talk to it.
 type Keeper struct {
 	client client.Client
-	farm   string
+	// first is what the keeper knows when it is started here.
+	first workflows.Keeping
+	farm  string
 }
 
+// The policy of a keeper that is started by somebody who does not know the
+// farm's own, until its first look tells it.
+const (
+	firstLookEvery = 6 * time.Hour
+	firstSoak      = 14 * 24 * time.Hour
+)
+
 // KeeperOf returns the keeper of a farm, whether or not it runs.
-func KeeperOf(c client.Client, farmName string) Keeper { return Keeper{client: c, farm: farmName} }
+func KeeperOf(c client.Client, farmName string) Keeper {
+	return Keeper{client: c, farm: farmName, first: workflows.Keeping{Farm: farmName, LookEvery: firstLookEvery, Soak: firstSoak}}
+}
+
+// Under returns the keeper, which has the farm's policy when it is started
+// here. What a person wishes goes before the first look: without that, the soak
+// of the rotation would be of another length than configured.
+func (k Keeper) Under(p farm.RotationPolicy) Keeper {
+	k.first.LookEvery, k.first.Soak = p.LookEvery, p.Soak
+	return k
+}
 
 // ErrNoKeeper says that no keeper runs for the farm: no worker that is
 // configured for it has started yet.
@@ -46,14 +66,7 @@ func (k Keeper) Knows(ctx context.Context) (known workflows.Keeping, err error) 
 	return known, answer.QueryResult.Get(&known)
 }
 
-// The policy of a keeper that is started here, until its first look tells it
-// the farm's own.
-const (
-	firstLookEvery = 6 * time.Hour
-	firstSoak      = 14 * 24 * time.Hour
-)
-
-// options and input start a keeper that does not run.
+// options start a keeper that does not run.
 func (k Keeper) options() client.StartWorkflowOptions {
 	return client.StartWorkflowOptions{
 		ID: workflows.KeepID(k.farm), TaskQueue: workflows.TaskQueue,
@@ -63,10 +76,6 @@ func (k Keeper) options() client.StartWorkflowOptions {
 		// Temporal Cloud allows a summary 400 bytes.
 		StaticSummary: fmt.Sprintf("keep the trust of %.300s", k.farm),
 	}
-}
-
-func (k Keeper) input() workflows.Keeping {
-	return workflows.Keeping{Farm: k.farm, LookEvery: firstLookEvery, Soak: firstSoak}
 }
 
 // Wish asks the keeper for what a person wishes, starts the keeper if it does
@@ -105,7 +114,7 @@ func (k Keeper) run(ctx context.Context, e *workflowpb.WorkflowExecutionInfo) *R
 // ask returns the ID of the workflow that fulfils the wish.
 func (k Keeper) ask(ctx context.Context, w workflows.Wish) (id string, err error) {
 	handle, err := k.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
-		StartWorkflowOperation: k.client.NewWithStartWorkflowOperation(k.options(), workflows.KeepTrust, k.input()),
+		StartWorkflowOperation: k.client.NewWithStartWorkflowOperation(k.options(), workflows.KeepTrust, k.first),
 		UpdateOptions: client.UpdateWorkflowOptions{
 			UpdateID: rand.Text(), WorkflowID: workflows.KeepID(k.farm),
 			UpdateName: workflows.WishUpdate, Args: []any{w}, WaitForStage: client.WorkflowUpdateStageCompleted,

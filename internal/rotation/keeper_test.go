@@ -1,0 +1,58 @@
+package rotation_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/rotation"
+	"github.com/farmtrust/farmtrust/workflows"
+)
+
+// starts takes down what a keeper is started with, and starts none.
+type starts struct {
+	client.Client
+
+	with workflows.Keeping
+}
+
+var errNone = errors.New("none is started")
+
+func (s *starts) NewWithStartWorkflowOperation(_ client.StartWorkflowOptions, _ any, args ...any) client.WithStartWorkflowOperation {
+	s.with, _ = args[0].(workflows.Keeping)
+	return nil
+}
+
+func (s *starts) UpdateWithStartWorkflow(context.Context, client.UpdateWithStartWorkflowOptions) (client.WorkflowUpdateHandle, error) {
+	return nil, errNone
+}
+
+func TestAWishStartsAKeeperUnderThePolicyThatIsKnown(t *testing.T) {
+	const hour = time.Hour
+	policy := farm.RotationPolicy{LookEvery: 2 * hour, Soak: 30 * 24 * hour}
+	for name, c := range map[string]struct {
+		keeper func(client.Client) rotation.Keeper
+		want   workflows.Keeping
+	}{
+		"the farm's": {
+			func(c client.Client) rotation.Keeper { return rotation.KeeperOf(c, "contoso").Under(policy) },
+			workflows.Keeping{Farm: "contoso", LookEvery: 2 * hour, Soak: 30 * 24 * hour},
+		},
+		"none": {
+			func(c client.Client) rotation.Keeper { return rotation.KeeperOf(c, "contoso") },
+			workflows.Keeping{Farm: "contoso", LookEvery: 6 * hour, Soak: 14 * 24 * hour},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var s starts
+			_, err := c.keeper(&s).Wish(t.Context(), workflows.Wish{For: workflows.ToRotate, By: "ada", Reason: "change 4711"})
+			if !errors.Is(err, errNone) || s.with.Farm != c.want.Farm || s.with.LookEvery != c.want.LookEvery || s.with.Soak != c.want.Soak {
+				t.Errorf("started with %+v, %v; want %+v", s.with, err, c.want)
+			}
+		})
+	}
+}
