@@ -49,56 +49,76 @@ func Keeper(w io.Writer, k workflows.Keeping, now time.Time) error {
 	return p.flush(w)
 }
 
+// rows are the page's lines: a name and what there is to say.
+type rows [][]string
+
+func (r *rows) add(name, format string, args ...any) {
+	*r = append(*r, []string{name, fmt.Sprintf(format, args...)})
+}
+
 func kept(k workflows.Keeping, page KeeperPage, now time.Time) [][]string {
-	var rows [][]string
-	row := func(name, format string, args ...any) {
-		rows = append(rows, []string{name, fmt.Sprintf(format, args...)})
-	}
+	var r rows
 	if k.Paused != "" {
-		row("paused", "%s", k.Paused)
+		r.add("paused", "%s", k.Paused)
 	}
-	switch c := k.Current; {
-	case c.Thumbprint == "":
+	r.trust(k, now)
+	r.work(k, page)
+	r.ahead(k)
+	return r
+}
+
+// trust tells the certificate in use, and until when it is good for.
+func (r *rows) trust(k workflows.Keeping, now time.Time) {
+	c := k.Current
+	if c.Thumbprint == "" {
+		return
+	}
+	switch {
 	case c.NotAfter.After(now) && trusted(k.Next):
-		row("trusted until", "%s, %s", minute(c.NotAfter), daysLeft(c.NotAfter, now))
+		r.add("trusted until", "%s, %s", minute(c.NotAfter), daysLeft(c.NotAfter, now))
 	case c.NotAfter.After(now):
-		row("ends on", "%s, %s", minute(c.NotAfter), daysLeft(c.NotAfter, now))
+		r.add("ends on", "%s, %s", minute(c.NotAfter), daysLeft(c.NotAfter, now))
 	default:
-		row("not trusted", "%s: put a newer certificate into the source, then rotate", daysLeft(c.NotAfter, now))
-		row("to rotate", "%s rotate %s", starter, k.Farm)
+		r.add("not trusted", "%s: put a newer certificate into the source, then rotate", daysLeft(c.NotAfter, now))
+		r.add("to rotate", "%s rotate %s", starter, k.Farm)
 	}
-	if c := k.Current; c.Thumbprint != "" {
-		row("certificate", "%s", certificate(c.Thumbprint, c.FriendlyName, c.NotAfter))
-	}
+	r.add("certificate", "%s", certificate(c.Thumbprint, c.FriendlyName, c.NotAfter))
+}
+
+// work tells the looks at the farm, and what was done and is being done.
+func (r *rows) work(k workflows.Keeping, page KeeperPage) {
 	if k.LookedAt.IsZero() {
-		row("last look", "none yet")
+		r.add("last look", "none yet")
 	} else {
-		row("last look", "%s: %s", minute(k.LookedAt), k.Next.Why)
+		r.add("last look", "%s: %s", minute(k.LookedAt), k.Next.Why)
 	}
 	if !page.NextLook.IsZero() {
-		row("next look", "%s", minute(page.NextLook))
+		r.add("next look", "%s", minute(page.NextLook))
 	}
 	if k.Work != nil {
-		row("at work", "%s since %s: %s", k.Work.WorkflowID, minute(k.Work.Since), k.Work.Reason)
+		r.add("at work", "%s since %s: %s", k.Work.WorkflowID, minute(k.Work.Since), k.Work.Reason)
 	}
 	if k.Last.Outcome != "" || k.Last.Statement != "" {
-		row("last work", "%s: %s: %s", minute(k.Last.At), known(string(k.Last.Outcome)), k.Last.Statement)
+		r.add("last work", "%s: %s: %s", minute(k.Last.At), known(string(k.Last.Outcome)), k.Last.Statement)
 	}
+}
+
+// ahead tells what a person may do, and what comes by itself.
+func (r *rows) ahead(k workflows.Keeping) {
 	if k.Hold != "" {
-		row("held", "%s; until it is released, nothing is done by itself", k.Hold)
-		row("to release", "%s release %s --reason WHY", starter, k.Farm)
+		r.add("held", "%s; until it is released, nothing is done by itself", k.Hold)
+		r.add("to release", "%s release %s --reason WHY", starter, k.Farm)
 	}
 	if k.CanBeUndone() && k.Work == nil {
-		row("can be undone", "back to %s", previousOf(k))
-		row("to undo", "%s undo %s --reason WHY", starter, k.Farm)
+		r.add("can be undone", "back to %s", previousOf(k))
+		r.add("to undo", "%s undo %s --reason WHY", starter, k.Farm)
 	}
 	if k.Retires() {
-		row("soaks", "until %s; then the old certificate %s is retired", minute(k.SoakUntil), k.Journal.Previous.Thumbprint.Short())
+		r.add("soaks", "until %s; then the old certificate %s is retired", minute(k.SoakUntil), k.Journal.Previous.Thumbprint.Short())
 	}
 	if n := len(k.Asked); n > 0 {
-		row("events kept", "%d, judged when the work at hand has ended", n)
+		r.add("events kept", "%d, judged when the work at hand has ended", n)
 	}
-	return rows
 }
 
 // trusted says whether the last look found the farm as desired. Where something
