@@ -18,6 +18,8 @@ type board struct {
 	phase   Phase
 	report  farm.Report
 	waiting *Wait
+	// retires says that it is a retirement.
+	retires bool
 	// began holds when a running step began, by server and step.
 	began map[place]time.Time
 }
@@ -100,7 +102,11 @@ func (b *board) skip(host string, step farm.Step) { b.row(host, step).State = fa
 // begin shows a step as running on a server.
 func (b *board) begin(ctx workflow.Context, host string, step farm.Step) {
 	b.began[place{host, step}] = workflow.Now(ctx)
-	b.row(host, step).State = farm.Running
+	row := b.row(host, step)
+	if row.State == farm.Failed {
+		row.Detail = "" // what it failed of is over
+	}
+	row.State = farm.Running
 	b.show(ctx)
 }
 
@@ -180,6 +186,9 @@ func (b *board) close(ctx workflow.Context, outcome farm.Outcome, cause error, w
 	b.phase, b.report.Outcome, b.waiting = Done, outcome, nil
 	b.report.DurationMS = workflow.Now(ctx).Sub(b.report.StartedAt).Milliseconds()
 	b.report.Statement = statement(outcome, cause, why, len(b.report.Findings) > 0)
+	if b.retires {
+		b.report.Statement = retired(outcome, cause)
+	}
 	b.show(ctx)
 	return b.report, workflow.UpsertTypedSearchAttributes(ctx,
 		PhaseAttribute.ValueSet(string(Done)), NeedsOperatorAttribute.ValueSet(cause != nil))
@@ -205,6 +214,20 @@ func statement(outcome farm.Outcome, cause error, why string, stays bool) string
 		return "cancelled, and nothing could be put back: what is listed as changed stays changed"
 	}
 	return "not finished, rotate again to resume: " + explain(cause)
+}
+
+// retired is the statement about a retirement.
+func retired(outcome farm.Outcome, cause error) string {
+	switch outcome {
+	case farm.Verified:
+		return "nothing used the old certificate; it is deleted on every office server, with its key"
+	case farm.LeftByDecision, farm.Refused:
+		return statement(outcome, cause, "", false)
+	}
+	if temporal.IsCanceledError(cause) {
+		return "called off; the steps say on which servers the old certificate was archived, shown again or deleted"
+	}
+	return "not finished: " + explain(cause)
 }
 
 func undone(cancelled bool, why string, stays bool) string {

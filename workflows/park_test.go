@@ -79,6 +79,9 @@ func TestAParkedRotationSaysWhatHappenedAndGoesOnWhenRetried(t *testing.T) {
 	if err != nil || report.Outcome != farm.Verified {
 		t.Fatalf("retried: %s, %v", report.Outcome, err)
 	}
+	if row := step(t, report, "oos-02.contoso.com", farm.StepImport); row.State != farm.Changed || strings.Contains(row.Detail, "the disk is full") {
+		t.Errorf("retried: %s, %q; want changed, and no word of what is over", row.State, row.Detail)
+	}
 	if len(report.Decisions) != 1 || report.Decisions[0].By != "op" || report.Decisions[0].Reason == "" {
 		t.Errorf("the report records %+v, want who decided and why", report.Decisions)
 	}

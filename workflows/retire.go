@@ -32,6 +32,7 @@ func RetireCertificate(ctx workflow.Context, in RetireInput) (Rotation, error) {
 	if err != nil {
 		return Rotation{}, err
 	}
+	r.board.retires = true
 	r.desk.noWayBack = "a retirement is not rolled back; abort leaves the certificate as it is"
 	old := farm.Certificate{
 		Thumbprint: in.Old.Thumbprint, Subject: in.Old.Subject, FriendlyName: in.Old.FriendlyName, NotAfter: in.Old.NotAfter,

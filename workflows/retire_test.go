@@ -86,7 +86,7 @@ func TestAnOldCertificateIsArchivedAndDeletedOnlyAfterApproval(t *testing.T) {
 					decide(t, env, farm.Decision{Choice: farm.Approve, Digest: s.Wait.Digest}, nil)
 				}, time.Hour)
 			})
-			if err != nil || report.Outcome != farm.Verified {
+			if err != nil || report.Outcome != farm.Verified || !strings.Contains(report.Statement, "deleted on every office server") {
 				t.Fatalf("retired: %s %s, %v", report.Outcome, report.Statement, err)
 			}
 			if left := p.holders(old.Thumbprint); len(left) > 0 {
