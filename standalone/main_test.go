@@ -5,9 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -24,7 +22,6 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/rotation"
-	"github.com/farmtrust/farmtrust/standalone/embedded"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
@@ -295,85 +292,4 @@ func simulateFarm(t *testing.T, o farmsim.Options) *farmsim.Sim {
 		}
 	})
 	return sim
-}
-
-func TestBadFlagsAreOneLineAndExitCodeTwo(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		args []string
-		says string
-	}{
-		"unknown flag":           {[]string{"-wat"}, "-wat"},
-		"argument":               {[]string{"contoso"}, `unexpected argument "contoso"`},
-		"unknown form":           {[]string{"-o", "xml"}, "use -o table or -o json"},
-		"port too large":         {[]string{"-port", "65536"}, "-port 65536"},
-		"negative port":          {[]string{"-ui-port", "-1"}, "-ui-port -1"},
-		"port that is no number": {[]string{"-port", "http"}, "http"},
-		"farm of nothing":        {[]string{"-farm", "contoso"}, "give -config too"},
-		"empty name":             {[]string{"-config", ""}, "-config has no value"},
-		"empty directory":        {[]string{"-data="}, "-data has no value"},
-		"no such file":           {[]string{"-config", "nowhere.yaml"}, "nowhere.yaml"},
-		"log in no folder":       {[]string{"-log", "nowhere/log"}, "nowhere/log"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			runWith(t, c.args...).refused(t, c.says)
-		})
-	}
-}
-
-func TestHelpSaysWhatTheExitCodesMean(t *testing.T) {
-	t.Parallel()
-	got := runWith(t, "-h")
-	if got.code != exitOK || !strings.Contains(got.err, "-ui-port") || !strings.Contains(got.err, "Exit codes") {
-		t.Errorf("got exit code %d and %s", got.code, got.err)
-	}
-}
-
-func TestAnUnknownFarmIsRefused(t *testing.T) {
-	t.Parallel()
-	sim := simulateFarm(t, farmsim.Options{WithoutWire: true})
-	runWith(t, "-config", sim.Config(), "-farm", "contosso").refused(t, "contosso", "contoso")
-}
-
-func TestOneOfSeveralFarmsMustBeNamed(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join(t.TempDir(), "farmtrust.yaml")
-	text := "farms:\n"
-	for _, name := range []string{"fabrikam", "contoso"} {
-		text += fmt.Sprintf(`- name: %[1]s
-  office: {servers: [oos-01.%[1]s.com], connection: all}
-  sharePoint: [{frontEnd: sp-01.%[1]s.com, connection: all, sites: [https://portal.%[1]s.com]}]
-  certificate: {source: {directory: {path: %[1]s, password: env:PFX}}}
-`, name)
-	}
-	text += "connections: {all: {auth: ntlm, user: svc@contoso.com, password: env:PASSWORD}}\n"
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	runWith(t, "-config", file).refused(t, "name one with -farm", "fabrikam", "contoso")
-}
-
-func TestAPortThatIsTakenIsRefused(t *testing.T) {
-	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	port := fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
-	for _, flag := range []string{"-port", "-ui-port"} {
-		runWith(t, flag, port).refused(t, port, "choose another")
-	}
-}
-
-func TestADataDirectoryThatCannotBeUsedIsRefused(t *testing.T) {
-	t.Parallel()
-	sim := simulateFarm(t, farmsim.Options{WithoutWire: true})
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "temporal-1.29.1.db"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	runWith(t, "-config", sim.Config(), "-data", dir).refused(t, dir, "1.29.1", embedded.Version)
-	runWith(t, "-data", filepath.Join(dir, "temporal-1.29.1.db")).refused(t, "temporal-1.29.1.db")
 }

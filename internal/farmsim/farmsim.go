@@ -7,147 +7,20 @@
 package farmsim
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim/engine"
 	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 	"github.com/farmtrust/farmtrust/internal/farmsim/wsman"
-	"github.com/farmtrust/farmtrust/internal/powershell"
 )
-
-// Options describe a simulated farm. Only Dir is required.
-type Options struct {
-	// Dir is an existing folder that the files of the farm are written to: see
-	// [Sim].
-	Dir string
-	// OfficeServers, SharePointFarms and SharePointServers (in each farm) are
-	// counts; 0 means 3, 1 and 2.
-	OfficeServers, SharePointFarms, SharePointServers int
-	// SharePoint is "2016", the default, "2019" or "SE".
-	SharePoint string
-	// OfficeBuilds are the Windows builds of the office servers in turn;
-	// empty means Server 2016 and Server 2019.
-	OfficeBuilds []int
-	// Auth is what the office servers offer; empty means NTLM. SharePoint
-	// servers always offer NTLM: accounts of basic authentication are local
-	// and cannot reach SharePoint's database.
-	Auth model.Auth
-	// SelfSigned makes S2S certificates self-signed; else a throw-away
-	// authority of two tiers issues them.
-	SelfSigned bool
-	// Trusting starts with a farm that already trusts a certificate, which
-	// ends in ten days; else nothing is set up yet.
-	Trusting bool
-	// RemoteSQL puts SharePoint's databases where sessions cannot reach them.
-	RemoteSQL bool
-	// RunAs is how SharePoint cmdlets are run, empty means farm.Direct. With
-	// farm.Task the task is installed on every front end.
-	RunAs farm.RunAs
-	// Skew is how far the clocks of servers are ahead, by host.
-	Skew map[string]time.Duration
-	// Shells are servers whose remote shell is not as it should be, by host.
-	Shells map[string]Shell
-	// Latency is how long each script takes, by its name; "" is for all
-	// others.
-	Latency map[string]time.Duration
-	// Policy decides what public sources leave open.
-	Policy model.Policy
-	// Witness sees what reaches the servers.
-	Witness Witness
-	// PowerShell is the path of a PowerShell that really runs what the servers
-	// receive, with stand-ins for Windows and the products; empty means the
-	// models of the scripts. See [engine.Find].
-	PowerShell string
-	// WithoutWire starts no endpoints: calls go through [Sim.Runner] only.
-	WithoutWire bool
-}
-
-// Witness is told what reaches the servers, as a log on them could hold it;
-// fields may be nil. It is called from many goroutines at once.
-type Witness struct {
-	// CommandLine is a command that a shell was asked to run, whole.
-	CommandLine func(host, line string)
-	// Acted is a script that ran to its end, with its result; nil when the
-	// script said no. Whether the caller got the answer is another matter.
-	Acted func(host string, call powershell.Envelope, result any)
-}
-
-// Shell is what a call runs in on a server. The zero value is a 64-bit
-// PowerShell in full language mode, of an administrator, without the FIPS
-// policy.
-type Shell struct {
-	// LanguageMode is what a policy of AppLocker or WDAC sets, such as
-	// "ConstrainedLanguage"; empty means full language.
-	LanguageMode string
-	// Bits32 is a 32-bit PowerShell.
-	Bits32 bool
-	// Filtered is a token without administrator rights.
-	Filtered bool
-	// FIPS is the policy that asks for validated cryptography only.
-	FIPS bool
-}
-
-func (o Options) withDefaults() Options {
-	o.OfficeServers = cmp.Or(o.OfficeServers, 3)
-	o.SharePointFarms = cmp.Or(o.SharePointFarms, 1)
-	o.SharePointServers = cmp.Or(o.SharePointServers, 2)
-	o.SharePoint = cmp.Or(o.SharePoint, "2016")
-	o.Auth = cmp.Or(o.Auth, model.NTLM)
-	o.RunAs = cmp.Or(o.RunAs, farm.Direct)
-	if len(o.OfficeBuilds) == 0 {
-		o.OfficeBuilds = []int{14393, 17763}
-	}
-	return o
-}
-
-// The largest farm that is supported; see the configuration's limits.
-const (
-	maxOffice     = 100
-	maxSharePoint = 10
-)
-
-// Check says everything that is wrong with the options.
-func (o Options) Check() error {
-	o = o.withDefaults()
-	var wrong []error
-	between := func(what string, n, most int) {
-		if n < 1 || n > most {
-			wrong = append(wrong, fmt.Errorf("%s: %d is not between 1 and %d", what, n, most))
-		}
-	}
-	between("office servers", o.OfficeServers, maxOffice)
-	between("SharePoint farms", o.SharePointFarms, maxSharePoint)
-	between("servers of a SharePoint farm", o.SharePointServers, maxSharePoint)
-	if _, ok := versions[o.SharePoint]; !ok {
-		wrong = append(wrong, fmt.Errorf("SharePoint %q is none of 2016, 2019 and SE", o.SharePoint))
-	}
-	if o.Auth != model.Basic && o.Auth != model.NTLM {
-		wrong = append(wrong, fmt.Errorf("authentication %q is neither basic nor ntlm", o.Auth))
-	}
-	if o.RunAs != farm.Direct && o.RunAs != farm.Task {
-		wrong = append(wrong, fmt.Errorf("running SharePoint cmdlets %q is neither direct nor task", o.RunAs))
-	}
-	if o.PowerShell != "" {
-		if _, err := exec.LookPath(o.PowerShell); err != nil {
-			wrong = append(wrong, fmt.Errorf("PowerShell: %w", err))
-		}
-	}
-	if o.Dir == "" {
-		wrong = append(wrong, errors.New("no folder is given"))
-	}
-	return errors.Join(wrong...)
-}
 
 // Sim is a running farm. Its folder holds:
 //
