@@ -21,11 +21,12 @@ Written by ` + "`go test -C standalone ./reliability -full -timeout 120m`" + `; 
 Each thing that can go wrong happens during each step of a rotation (the farm
 trusts a certificate that ends soon, and is to trust a new one), of the undo of
 that rotation, and of the retirement of the certificate that it replaced: before
-the step acts, and after it acted but before its answer arrived. The worker is its own program, Temporal a server on its file, the farm
-a simulated one behind HTTPS: two office servers and two SharePoint farms, one of
-them reached by a scheduled task (Invoke-SharePointTask). A step is a script that
-runs on a server; of its calls the first that changes something is met before it
-acts, and the last after. Nothing here was tried on Windows.
+the step acts, and after it acted but before its answer arrived. The worker is
+its own program, Temporal a server on its file, the farm a simulated one behind
+HTTPS: two office servers and two SharePoint farms, one of them reached by a
+scheduled task (Invoke-SharePointTask). A step is a script that runs on a server;
+of its calls the first that changes something is met before it acts, and the last
+after. Nothing here was tried on Windows.
 
 In every cell this was checked against the state of the farm, not against the
 report:
