@@ -16,8 +16,14 @@ import (
 // goesBack says whether a rotation that ended so is to be undone: a person,
 // the farm's policy or a cancellation asked for it, there is something to put
 // back, and the way back is not closed.
-func (r *rotation) goesBack(cause error) bool {
+//
+// One that was cancelled before it opened its journal has changed nothing: the
+// journal that it was given may be that of another rotation, which is complete.
+func (r *rotation) goesBack(ctx workflow.Context, cause error) bool {
 	asked := r.input.Intent == farm.PutBack || r.desk.verdict == farm.RollBack || temporal.IsCanceledError(cause)
+	if asked && r.journal == nil && r.input.Journal != nil && !since(ctx, opensJournal) {
+		r.journal = r.input.Journal
+	}
 	return asked && r.journal != nil && r.desk.noWayBack == ""
 }
 

@@ -258,6 +258,9 @@ func explain(err error) string {
 	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return application.Message()
 	}
+	if temporal.IsCanceledError(err) {
+		return "it was cancelled"
+	}
 	if timeout, ok := errors.AsType[*temporal.TimeoutError](err); ok {
 		return fmt.Sprintf("no answer in time (%s)", timeout.TimeoutType())
 	}

@@ -145,3 +145,45 @@ func TestAnExpiredCertificateIsReplacedAsThatAndNeverComesBack(t *testing.T) {
 		t.Fatalf("expired: %s (%s) %s, %v", report.Outcome, report.Intent, report.Statement, err)
 	}
 }
+
+func TestACancellationBeforeAnyChangeDoesNotUndoTheRotationBefore(t *testing.T) {
+	p := newPlace(t, farmsim.Options{Trusting: true})
+	env := p.environment(t)
+	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "test"})
+	var rotated workflows.Rotation
+	if err := env.GetWorkflowResult(&rotated); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.sim.IssueCertificate(400 * 24 * time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	before := p.sim.World.State()
+	env = p.environment(t)
+	during(env, "ObserveOffice", env.CancelWorkflow)
+	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "next", Journal: rotated.Journal})
+	report, err := ended(t, env)
+	if err == nil || report.Outcome != farm.Refused || report.Statement != "cancelled before anything was changed" {
+		t.Errorf("cancelled while it observes: %s %s, %v; want that nothing was changed", report.Outcome, report.Statement, err)
+	}
+	p.sameTrust(t, before)
+}
+
+func TestACompromisedCertificateThatAnEarlierRotationBroughtIsNotCalledReplaced(t *testing.T) {
+	p := newPlace(t, farmsim.Options{Trusting: true})
+	env := p.environment(t)
+	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "test"})
+	var rotated workflows.Rotation
+	if err := env.GetWorkflowResult(&rotated); err != nil {
+		t.Fatal(err)
+	}
+	for resumes, want := range map[bool]farm.Outcome{false: farm.Refused, true: farm.Already} {
+		rotated.Journal.Compromised = resumes
+		env = p.environment(t)
+		env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{
+			Farm: farmsim.FarmName, Reason: "leaked", Intent: farm.ReplaceCompromised, Journal: rotated.Journal,
+		})
+		if report, err := ended(t, env); report.Outcome != want {
+			t.Errorf("the newest is in use, to replace a compromised one %t: %s %s, %v; want %s", resumes, report.Outcome, report.Statement, err, want)
+		}
+	}
+}

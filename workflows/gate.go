@@ -3,7 +3,9 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -59,6 +61,7 @@ func (r *rotation) awaitWindow(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
+	r.opening = next.Opening
 	pause := next.Opening.From.Sub(workflow.Now(ctx))
 	if pause <= 0 {
 		return nil
@@ -73,14 +76,27 @@ func (r *rotation) awaitWindow(ctx workflow.Context) error {
 	return errors.Join(err, r.desk.ended())
 }
 
+// lateness is granted to a switch, for the look before it takes of the window.
+const lateness = 15 * time.Minute
+
+// missedWindow says whether the switch does not fit any more into the opening
+// that was waited for: a park lasted, or no worker ran when it came.
+func (r *rotation) missedWindow(ctx workflow.Context) bool {
+	ends := workflow.Now(ctx).Add(r.farm.SwitchEstimate() - lateness)
+	return !r.opening.To.IsZero() && ends.After(r.opening.To) && since(ctx, missesWindow)
+}
+
 // lookAgain holds the switch unless the farm is what was found at first plus
 // what was staged: whoever planned or approved did so for that state. Where
-// that took until after the window, the next one is waited for.
+// the window is over by then, the next one is waited for.
 func (r *rotation) lookAgain(ctx workflow.Context) error {
 	for {
 		began := workflow.Now(ctx)
-		if err := r.seeUnmoved(ctx); err != nil || !r.desk.parkedSince(began) {
+		if err := r.seeUnmoved(ctx); err != nil {
 			return err
+		}
+		if !r.desk.parkedSince(began) && !r.missedWindow(ctx) {
+			return nil
 		}
 		if err := r.awaitWindow(ctx); err != nil {
 			return err
@@ -94,14 +110,26 @@ func (r *rotation) seeUnmoved(ctx workflow.Context) error {
 		if err != nil {
 			return err
 		}
-		moved := farm.Moved(r.notSkipped(r.planned), r.notSkipped(comparison.Differences))
-		if len(moved) == 0 {
+		cause := r.holds(ctx, comparison)
+		if cause == nil {
 			return nil
 		}
 		master, _ := r.observed.Master()
-		cause := fmt.Errorf("the farm moved since it was planned: %s: set it back and retry, or roll back and start anew", strings.Join(moved, "; "))
 		if choice, err := r.park(ctx, master.Machine.Host, farm.StepLookAgain, cause); err != nil || !goesOn(choice) {
 			return errors.Join(err, errDecided)
 		}
 	}
+}
+
+// holds is what keeps the switch from beginning: the farm is not as it was
+// planned for, or would be refused now.
+func (r *rotation) holds(ctx workflow.Context, c activities.Comparison) error {
+	if moved := farm.Moved(r.notSkipped(r.planned), r.notSkipped(c.Differences)); len(moved) > 0 {
+		return fmt.Errorf("the farm moved since it was planned: %s: set it back and retry, or roll back and start anew", strings.Join(moved, "; "))
+	}
+	stops := slices.DeleteFunc(farm.Stops(c.Findings), func(f farm.Finding) bool { return slices.Contains(r.desk.skipped, f.Server) })
+	if len(stops) > 0 && since(ctx, seesStops) {
+		return fmt.Errorf("since it was planned: %s", explain(stopped(stops)))
+	}
+	return nil
 }

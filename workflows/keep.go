@@ -45,8 +45,11 @@ type keeper struct {
 	child workflow.Future
 	// due asks for a look at once.
 	due bool
-	// waiting counts people who wait for what they wished to begin.
+	// waiting counts people who wait for what they wished to begin, and waits
+	// of the keeper's own that must not be cut short by continuing as new.
 	waiting int
+	// begins says which rotation the keeper begins just now by itself.
+	begins string
 	// askedAt is when the keeper last asked Temporal about its child.
 	askedAt time.Time
 }
@@ -69,7 +72,7 @@ func (k *keeper) open(ctx workflow.Context) error {
 }
 
 // mayContinueAsNew says whether Temporal suggests it. A child does not hinder:
-// it tells its end by signal as well. A wish does, for a person waits for it.
+// it tells its end by signal as well. What is waited for does; see waiting.
 func (k *keeper) mayContinueAsNew(ctx workflow.Context) bool {
 	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && k.waiting == 0
 }
@@ -175,8 +178,8 @@ func (k *keeper) drain(ctx workflow.Context) {
 	}
 }
 
-// remembered is how many event IDs are kept to recognise repeats: sources
-// repeat an event for days, not for ever.
+// remembered is how many events are kept to be judged, and how many IDs to
+// recognise repeats: sources repeat an event for days, not for ever.
 const remembered = 500
 
 // hear keeps an event that was not heard before.
@@ -186,7 +189,9 @@ func (k *keeper) hear(e Event) {
 	}
 	k.Heard = append(k.Heard, e.ID)
 	k.Heard = k.Heard[max(0, len(k.Heard)-remembered):]
+	// The last is as good a reason to look as any before it.
 	k.Asked = append(k.Asked, e)
+	k.Asked = k.Asked[max(0, len(k.Asked)-remembered):]
 }
 
 // look has the farm looked at, and decides.
@@ -201,8 +206,8 @@ func (k *keeper) look(ctx workflow.Context) error {
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: LookID(k.Farm), StaticSummary: "look at " + k.Farm})
 	err := workflow.ExecuteChildWorkflow(child, InspectTrust, InspectInput{Farm: k.Farm}).Get(ctx, &seen)
 	switch {
-	case temporal.IsCanceledError(err):
-		return err
+	case ctx.Err() != nil:
+		return ctx.Err() // the keeper is cancelled, and not only its look
 	case k.LookedAt.IsZero() && isUnknownFarm(err):
 		// Nobody ever configured it: a name was mistyped.
 		return temporal.NewNonRetryableApplicationError(explain(err), UnknownFarmError, nil)
@@ -231,7 +236,9 @@ func (k *keeper) look(ctx workflow.Context) error {
 		if len(asked) > 0 {
 			reason = asked[len(asked)-1].Summary + ": " + reason
 		}
-		if err := k.start(ctx, RotateInput{Farm: k.Farm, Reason: reason, Journal: k.Journal}); err != nil {
+		k.begins = reason
+		err := k.start(ctx, RotateInput{Farm: k.Farm, Reason: reason, Journal: k.Journal})
+		if k.begins = ""; err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package workflows_test
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -197,52 +198,6 @@ func TestAKeeperLosesNothingByContinuingAsNew(t *testing.T) {
 	}
 }
 
-func TestAKeeperThatContinuedAsNewStillLearnsHowItsWorkEnded(t *testing.T) {
-	work := &workflows.Work{WorkflowID: workflows.RotateID(farmsim.FarmName), Since: time.Now()}
-	t.Run("from the work's own word", func(t *testing.T) {
-		k := newPlace(t, farmsim.Options{}).keep(t)
-		k.at(time.Hour, func() {
-			k.env.SignalWorkflow(workflows.FinishedSignal, workflows.Finished{
-				WorkflowID: work.WorkflowID, Rotation: workflows.Rotation{Report: farm.Report{Outcome: farm.Undone}},
-			})
-		})
-		k.at(2*time.Hour, k.env.CancelWorkflow)
-		known, _ := k.run(workflows.Keeping{LookEvery: 6 * time.Hour, LookedAt: time.Now(), Work: work})
-		if known.Work != nil || known.Last.Outcome != farm.Undone || known.Hold == "" {
-			t.Errorf("told that its work was undone: %+v", known)
-		}
-	})
-	t.Run("from Temporal, when it ended without a word", func(t *testing.T) {
-		k := newPlace(t, farmsim.Options{}).keep(t)
-		k.at(30*time.Hour, k.env.CancelWorkflow)
-		known, _ := k.run(workflows.Keeping{LookEvery: 6 * time.Hour, LookedAt: time.Now(), Work: work})
-		if known.Work != nil || !strings.Contains(known.Hold, "without a word") {
-			t.Errorf("its work was terminated: %+v, want a hold that says so", known)
-		}
-	})
-}
-
-func TestUndoPutsTheFarmBackAndHoldsUntilReleased(t *testing.T) {
-	p := newPlace(t, farmsim.Options{Trusting: true})
-	before := p.sim.World.State()
-	k := p.keep(t)
-	k.at(time.Hour, func() { k.wish(workflows.Wish{For: workflows.ToUndo, By: "op", Reason: "refreshes fail"}, nil) })
-	known := k.until(20 * time.Hour)
-	if known.Last.Outcome != farm.Undone || known.Hold == "" || known.Journal != nil {
-		t.Fatalf("after undo: last %+v, hold %q, journal %v", known.Last, known.Hold, known.Journal)
-	}
-	k.sameTrust(t, before)
-	k.refreshes(t)
-
-	again := p.keep(t)
-	again.at(time.Hour, func() { again.wish(workflows.Wish{For: workflows.ToRelease, By: "op", Reason: "mended"}, nil) })
-	again.at(10*time.Hour, again.env.CancelWorkflow)
-	known, _ = again.run(known)
-	if known.Last.Outcome != farm.Verified || known.Hold != "" {
-		t.Errorf("released: %+v, want rotated", known.Last)
-	}
-}
-
 func TestEventsDuringARotationAreKeptAndJudgedAfterIt(t *testing.T) {
 	p := newPlace(t, farmsim.Options{Trusting: true})
 	p.policy = policy(func(r *farm.RotationPolicy) { r.Approval = true })
@@ -304,43 +259,18 @@ func TestAWishDuringALookIsBegunAndDoesNotKeepTheKeeperFromContinuing(t *testing
 	}
 }
 
-func TestAPausedKeeperLearnsThatItsWorkWasTerminated(t *testing.T) {
-	p := newPlace(t, farmsim.Options{Trusting: true})
-	var suite testsuite.WorkflowTestSuite
-	k := &keeping{place: p, t: t, env: suite.NewTestWorkflowEnvironment()}
-	k.env.RegisterWorkflow(workflows.KeepTrust)
-	k.env.RegisterWorkflow(workflows.InspectTrust)
-	k.env.RegisterActivity(p.activities)
-	// Like one that is terminated it ends without a word to its keeper.
-	terminated := func(ctx workflow.Context, _ workflows.RotateInput) (workflows.Rotation, error) {
-		return workflows.Rotation{}, errors.Join(workflow.Sleep(ctx, 2*time.Hour), errors.New("terminated"))
-	}
-	k.env.RegisterWorkflowWithOptions(terminated, workflow.RegisterOptions{Name: "RotateTrust"})
-	k.at(time.Hour, func() {
+func TestAPausedKeeperKeepsNoMoreEventsThanItRemembers(t *testing.T) {
+	k := newPlace(t, farmsim.Options{}).keep(t)
+	k.at(0, func() {
 		k.env.SignalWorkflow(workflows.ConfiguredSignal, workflows.Configured{Paused: "no longer configured"})
 	})
-	known := k.until(20 * time.Hour)
-	if known.Work != nil || known.Paused == "" || !strings.Contains(known.Hold, "terminated") {
-		t.Errorf("paused, and its work ended: %+v", known)
-	}
-}
-
-func TestAfterACompromisedCertificateThereIsNothingToUndo(t *testing.T) {
-	p := newPlace(t, farmsim.Options{Trusting: true})
-	k := p.keep(t)
-	during(k.env, "Decide", func() {
-		k.wish(workflows.Wish{For: workflows.ToRotate, Compromised: true, By: "op", Reason: "leaked"}, nil)
-	})
-	refused := ""
 	k.at(time.Hour, func() {
-		known := k.known()
-		if known.CanBeUndone() || known.Work == nil || known.Work.WorkflowID != workflows.RetireID(farmsim.FarmName) {
-			t.Errorf("can be undone %t, at work %+v; want the retirement, without a soak", known.CanBeUndone(), known.Work)
+		for i := range 600 {
+			k.event(strconv.Itoa(i))
 		}
-		k.wish(workflows.Wish{For: workflows.ToUndo, By: "op", Reason: "x"}, func(err error) { refused = err.Error() })
 	})
-	k.until(2 * time.Hour)
-	if !strings.Contains(refused, "is compromised, and never restored") {
-		t.Errorf("undoing is refused as %q", refused)
+	known := k.until(2 * time.Hour)
+	if len(known.Asked) != 500 || len(known.Heard) != 500 || known.Asked[499].ID != "599" {
+		t.Errorf("of 600 events %d are kept and %d remembered, want the last 500", len(known.Asked), len(known.Heard))
 	}
 }

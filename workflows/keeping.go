@@ -170,10 +170,12 @@ func (k *keeper) mayTake(_ workflow.Context, w Wish) error {
 		return fmt.Errorf("%s: the farm is paused: %s", w.For, k.Paused)
 	case k.Work != nil && !k.retiring():
 		return fmt.Errorf("%s: %s is at work since %s: %s", w.For, k.Work.WorkflowID, k.Work.Since.UTC().Format(time.RFC3339), k.Work.Reason)
+	case k.begins != "":
+		return fmt.Errorf("%s: a rotation begins just now: %s", w.For, k.begins)
 	case k.Wish != nil:
 		return fmt.Errorf("%s: %s asked to %s just now", w.For, k.Wish.By, k.Wish.For)
-	case w.For == ToUndo:
-		return k.mayUndo()
+	case w.For == ToUndo && k.noUndo() != "":
+		return fmt.Errorf("undo: %s", k.noUndo())
 	}
 	return nil
 }
@@ -185,14 +187,15 @@ func (k *keeper) mayRelease() error {
 	return nil
 }
 
-func (k *keeper) mayUndo() error {
+// noUndo says why there is nothing to undo; empty when there is.
+func (k *keeper) noUndo() string {
 	switch {
 	case k.Journal == nil:
-		return fmt.Errorf("undo: there is no journal: nothing was rotated since the old certificate was retired")
+		return "there is no journal: nothing was rotated since the old certificate was retired"
 	case k.Journal.Compromised:
-		return fmt.Errorf("undo: the certificate before, %s, is compromised, and never restored", k.Journal.Previous.Thumbprint.Short())
+		return fmt.Sprintf("the certificate before, %s, is compromised, and never restored", k.Journal.Previous.Thumbprint.Short())
 	}
-	return nil
+	return ""
 }
 
 // take notes a wish and waits until it is begun.
@@ -216,10 +219,21 @@ func (k *keeper) take(ctx workflow.Context, w Wish) (string, error) {
 	return RotateID(k.Farm), nil
 }
 
-// fulfil begins what a person asked for.
+// fulfil begins what a person asked for, if that makes sense still when no
+// retirement runs any more: one that is called off may have ended first.
 func (k *keeper) fulfil(ctx workflow.Context) error {
 	w := *k.Wish
 	k.Asked = nil // a person's order answers what events asked for
+	if err := k.callOffRetirement(ctx); err != nil {
+		return err
+	}
+	switch why := k.noUndo(); {
+	case k.Wish == nil && since(ctx, judgesWishLast):
+		return nil // the farm was paused meanwhile
+	case w.For == ToUndo && why != "" && since(ctx, judgesWishLast):
+		k.Next, k.Wish = farm.Next{Why: why}, nil
+		return nil
+	}
 	in := RotateInput{Farm: k.Farm, Reason: w.Reason + " (" + w.By + ")", Journal: k.Journal}
 	switch {
 	case w.For == ToUndo:

@@ -98,6 +98,8 @@ func (k *keeper) callOffRetirement(ctx workflow.Context) error {
 	if !k.retiring() {
 		return nil
 	}
+	k.waiting++
+	defer func() { k.waiting-- }()
 	if err := workflow.RequestCancelExternalWorkflow(ctx, k.Work.WorkflowID, "").Get(ctx, nil); err != nil {
 		// It has just ended by itself; its word is on the way.
 		workflow.GetLogger(ctx).Info("retirement is not called off", "error", err)
@@ -135,11 +137,22 @@ func (k *keeper) conclude(ctx workflow.Context, f Finished) {
 			k.SoakUntil = workflow.Now(ctx)
 		}
 	case farm.Undone:
-		k.Hold, k.Journal, k.SoakUntil = "the rotation was undone", nil, time.Time{}
+		k.Hold = "the rotation was undone"
+		if !k.isAnother(f.Rotation.Journal) || !since(ctx, keepsJournal) {
+			k.Journal, k.SoakUntil = nil, time.Time{}
+		}
 	default:
-		k.adopt(f.Rotation.Journal)
+		anew := k.isAnother(f.Rotation.Journal) && since(ctx, beginsSoakAnew)
+		if k.adopt(f.Rotation.Journal); anew {
+			k.SoakUntil = time.Time{} // it soaks once it is settled
+		}
 		k.Hold = "the rotation ended otherwise than planned: " + k.Last.Statement
 	}
+}
+
+// isAnother says whether a journal is of another rotation than the keeper's.
+func (k *keeper) isAnother(j *farm.Journal) bool {
+	return k.Journal != nil && j != nil && k.Journal.Target.Thumbprint != j.Target.Thumbprint
 }
 
 // adopt takes the journal of a rotation, and remembers the certificate that
@@ -148,7 +161,7 @@ func (k *keeper) adopt(j *farm.Journal) {
 	if j == nil {
 		return
 	}
-	if k.Retires() && k.Journal.Target.Thumbprint != j.Target.Thumbprint {
+	if k.Retires() && k.isAnother(j) {
 		k.Older = append(k.Older, k.Journal.Previous)
 	}
 	k.Journal = j

@@ -224,7 +224,7 @@ func (r *rotation) parkingOf(ctx workflow.Context, host string, step farm.Step, 
 	if r.desk.noWayBack != "" {
 		p.Then = "then it is tried again"
 		// Before this version such a park waited for ever, and had no timer.
-		if workflow.GetVersion(ctx, "every park has a deadline", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		if !since(ctx, parksEnd) {
 			p.Until, p.Then = time.Time{}, "it waits until somebody decides"
 		}
 	}

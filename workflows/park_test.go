@@ -1,7 +1,6 @@
 package workflows_test
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -195,77 +194,6 @@ func TestASkippedServerIsLeftOutAndTheReportListsWhatDiffers(t *testing.T) {
 	}
 	if !differs {
 		t.Error("the report does not list what differs on the skipped server")
-	}
-}
-
-func TestTheSwitchWaitsForItsWindowAndIsHeldWhenTheFarmMoved(t *testing.T) {
-	t.Run("window", func(t *testing.T) {
-		p := newPlace(t, farmsim.Options{})
-		w, err := farm.ParseWindow("daily 02:00-05:00 UTC")
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.policy = policy(func(r *farm.RotationPolicy) { r.Window = w })
-		var started time.Time
-		report, err := p.rotate(t, func(env *testsuite.TestWorkflowEnvironment) {
-			env.SetStartTime(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))
-			env.RegisterDelayedCallback(func() {
-				if s := status(t, env); s.Wait == nil || s.Wait.For != workflows.ForWindow {
-					t.Errorf("at 13:00 it waits for %+v, want the window", s.Wait)
-				}
-			}, time.Hour)
-			env.RegisterDelayedCallback(func() { started = env.Now() }, 0)
-		})
-		if err != nil || report.Outcome != farm.Verified {
-			t.Fatalf("%s, %v", report.Outcome, err)
-		}
-		ended := started.Add(time.Duration(report.DurationMS) * time.Millisecond).UTC()
-		if ended.Hour() < 2 || ended.Hour() >= 5 {
-			t.Errorf("ended at %s, outside of the window", ended)
-		}
-	})
-	t.Run("moved", func(t *testing.T) {
-		p := newPlace(t, farmsim.Options{Trusting: true})
-		p.policy = policy(func(r *farm.RotationPolicy) { r.Approval = true })
-		report, err := p.rotate(t, func(env *testsuite.TestWorkflowEnvironment) {
-			env.RegisterDelayedCallback(func() {
-				p.removeIssuer(t)
-				decide(t, env, farm.Decision{Choice: farm.Approve, Digest: status(t, env).Wait.Digest}, nil)
-			}, time.Hour)
-			env.RegisterDelayedCallback(func() {
-				s := status(t, env)
-				if s.Wait == nil || len(s.Wait.Parked) != 1 || !strings.Contains(s.Wait.Parked[0].Text, "moved since it was planned") {
-					t.Errorf("somebody removed an issuer after the approval; it waits for %+v", s.Wait)
-				}
-				decide(t, env, farm.Decision{Choice: farm.Abort}, nil)
-			}, 2*time.Hour)
-		})
-		if err != nil || report.Outcome != farm.LeftByDecision {
-			t.Fatalf("aborted: %s, %v", report.Outcome, err)
-		}
-	})
-}
-
-func TestACompromisedCertificateWaitsForNothingAndNeverComesBack(t *testing.T) {
-	p := newPlace(t, farmsim.Options{Trusting: true})
-	p.policy = policy(func(r *farm.RotationPolicy) { r.Approval = true })
-	env := p.environment(t)
-	if err := p.sim.AddFaults(broken("", "Set-TrustedIssuer")); err != nil {
-		t.Fatal(err)
-	}
-	env.RegisterDelayedCallback(func() {
-		decide(t, env, farm.Decision{Choice: farm.RollBack}, func(err error) {
-			if !strings.Contains(err.Error(), "compromised, and never restored") {
-				t.Errorf("rolling back to a compromised certificate is refused as %v", err)
-			}
-		})
-		p.sim.ClearFaults()
-		decide(t, env, farm.Decision{Choice: farm.Retry}, nil)
-	}, time.Hour)
-	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "leaked", Intent: farm.ReplaceCompromised})
-	var report workflows.Rotation
-	if err := errors.Join(env.GetWorkflowError(), env.GetWorkflowResult(&report)); err != nil || report.Outcome != farm.Verified {
-		t.Fatalf("%s, %v", report.Outcome, err)
 	}
 }
 

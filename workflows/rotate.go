@@ -28,7 +28,7 @@ func RotateTrust(ctx workflow.Context, in RotateInput) (Rotation, error) {
 		return Rotation{}, err
 	}
 	outcome, cause := r.start(ctx)
-	if r.goesBack(cause) {
+	if r.goesBack(ctx, cause) {
 		outcome, err = r.back(ctx)
 		if !temporal.IsCanceledError(cause) {
 			cause = err
@@ -122,35 +122,52 @@ func (r *rotation) prepare(ctx workflow.Context) error {
 	comparison.Findings = append(chosen.Findings, comparison.Findings...)
 	r.board.found(r.target, comparison)
 	if stops := farm.Stops(comparison.Findings); len(stops) > 0 {
-		var texts []error
-		for _, s := range stops {
-			texts = append(texts, fmt.Errorf("%s: %s: %s", s.Server, s.Text, s.Remedy))
-		}
-		return errors.Join(texts...)
+		return stopped(stops)
 	}
 	r.openJournal(ctx, comparison.Previous)
-	return r.closeWayBack(comparison.NoWayBack)
+	return r.closeWayBack(ctx, comparison)
+}
+
+// stopped is the error that findings end or hold a rotation with.
+func stopped(stops []farm.Finding) error {
+	var texts []error
+	for _, s := range stops {
+		texts = append(texts, fmt.Errorf("%s: %s: %s", s.Server, s.Text, s.Remedy))
+	}
+	return errors.Join(texts...)
 }
 
 // closeWayBack says at the start, and not when it is too late, that there is
 // no way back to what is in use.
-func (r *rotation) closeWayBack(why string) error {
+func (r *rotation) closeWayBack(ctx workflow.Context, c activities.Comparison) error {
 	compromised := r.input.Intent == farm.ReplaceCompromised
-	if compromised && r.journal.Previous.Thumbprint == r.target.Thumbprint {
+	if compromised && r.isNewest(ctx, c.Previous) {
 		return fmt.Errorf("the newest certificate of the source, %s, is the one in use, which is compromised: provide another", r.target.Thumbprint.Short())
 	}
 	r.journal.Compromised = r.journal.Compromised || compromised
-	if why != "" && !compromised && len(r.planned) > 0 {
-		r.desk.noWayBack = why
+	if c.NoWayBack != "" && !compromised && len(r.planned) > 0 {
+		r.desk.noWayBack = c.NoWayBack
 		r.board.report.Intent = farm.ReplaceExpired
 	}
 	return nil
 }
 
+// isNewest says whether the compromised certificate, which is the one in use,
+// is the target itself. Where an earlier run has switched to the target already
+// to replace a compromised one, the one in use is not that.
+func (r *rotation) isNewest(ctx workflow.Context, current farm.StoreCertificate) bool {
+	newest := r.target.Thumbprint
+	if r.journal.Previous.Thumbprint == newest {
+		return true
+	}
+	return current.Thumbprint == newest && !r.journal.Compromised && since(ctx, namesNewest)
+}
+
 // openJournal keeps the state found before the first change. An earlier
 // rotation towards the same target has opened it already.
 func (r *rotation) openJournal(ctx workflow.Context, previous farm.StoreCertificate) {
-	if r.journal != nil && r.journal.Target.Thumbprint == r.target.Thumbprint {
+	if j := r.input.Journal; j != nil && j.Target.Thumbprint == r.target.Thumbprint {
+		r.journal = j
 		return
 	}
 	r.journal = &farm.Journal{At: workflow.Now(ctx), Target: r.target, Previous: previous, Before: r.observed}

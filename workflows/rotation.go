@@ -23,9 +23,12 @@ type rotation struct {
 	// last look.
 	baseline, observed farm.Observed
 	input              RotateInput
-	// planned are the differences found at first, and journal the state then.
+	// planned are the differences found at first, and journal the state then;
+	// nil until it is opened. An undo is given it.
 	planned []farm.Difference
 	journal *farm.Journal
+	// opening is the window's that the switch is to begin in; zero without one.
+	opening farm.Opening
 	// nameKept says that Office Online Server refused to have no S2S name.
 	nameKept bool
 	// trustChanged is when this rotation last changed the trust of each
@@ -40,13 +43,15 @@ type rotation struct {
 }
 
 func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
-	r := &rotation{input: in, journal: in.Journal, trustChanged: map[string]time.Time{}, restart: farm.StepRestart, desk: &desk{}}
+	r := &rotation{input: in, trustChanged: map[string]time.Time{}, restart: farm.StepRestart, desk: &desk{}}
 	err := workflow.ExecuteActivity(deciding(ctx, "load configuration of "+in.Farm), a.LoadFarm, in.Farm).Get(ctx, &r.farm)
 	if err != nil {
 		return nil, err
 	}
-	if in.Intent == farm.PutBack && in.Journal == nil {
-		return nil, temporal.NewNonRetryableApplicationError("undo: there is no journal of a rotation to undo", RefusedError, nil)
+	if in.Intent == farm.PutBack {
+		if r.journal = in.Journal; r.journal == nil {
+			return nil, temporal.NewNonRetryableApplicationError("undo: there is no journal of a rotation to undo", RefusedError, nil)
+		}
 	}
 	if in.Intent == farm.ReplaceCompromised {
 		r.desk.noWayBack = "the old certificate is compromised, and never restored"

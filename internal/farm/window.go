@@ -126,7 +126,10 @@ func (w Window) Next(now time.Time, need time.Duration) (Opening, bool) {
 	// From yesterday, whose window may last into today, over two weeks, so
 	// that an opening which a clock change makes too short is passed over.
 	for day := -1; day <= 14; day++ {
-		y, m, d := local.AddDate(0, 0, day).Date()
+		// Counted by date: where clocks go forward at midnight, this time of
+		// day may not be on the other.
+		y, m, d := local.Date()
+		d += day
 		noon := time.Date(y, m, d, 12, 0, 0, 0, zone)
 		if !w.on(noon.Weekday()) {
 			continue
@@ -152,9 +155,20 @@ func (w Window) on(day time.Weekday) bool {
 
 // wallClock is the moment when clocks of a zone show a time. Where clocks go
 // forward past it, it is the moment an hour later by the old time; where they
-// go back over it, the first of the two.
+// go back over it, the first of the two. time.Date promises neither.
 func wallClock(y int, m time.Month, d int, clock time.Duration, zone *time.Location) time.Time {
-	return time.Date(y, m, d, int(clock/time.Hour), int(clock%time.Hour/time.Minute), 0, 0, zone)
+	shown := time.Date(y, m, d, int(clock/time.Hour), int(clock%time.Hour/time.Minute), 0, 0, time.UTC)
+	by := func(other time.Time) time.Time {
+		_, offset := other.In(zone).Zone()
+		return shown.Add(-time.Duration(offset) * time.Second).In(zone)
+	}
+	shows := func(t time.Time) bool { return t.Hour() == shown.Hour() && t.Minute() == shown.Minute() }
+	const day = 24 * time.Hour
+	before, after := by(shown.Add(-day)), by(shown.Add(day))
+	if shows(after) && !shows(before) {
+		return after
+	}
+	return before
 }
 
 // String is the form that [ParseWindow] reads.

@@ -23,6 +23,9 @@ func TestWindowOpens(t *testing.T) {
 		"a week later, if the shortened one does not suffice": {"Sat 22:00-04:00 Europe/Zurich", "2027-03-27T12:00:00Z", 6 * time.Hour, "2027-04-03T20:00..2027-04-04T02:00"},
 		"at the wall-clock time of its zone in summer":        {"Mon-Fri 20:00-23:00 America/New_York", "2026-07-01T12:00:00Z", 0, "2026-07-02T00:00..2026-07-02T03:00"},
 		"every day":                       {"daily 01:00-02:00 UTC", "2026-11-23T02:00:00Z", 0, "2026-11-24T01:00..2026-11-24T02:00"},
+		"on a day without midnight":       {"Sun 00:15-05:00 America/Santiago", "2026-09-05T04:30:00Z", 0, "2026-09-06T04:15..2026-09-06T08:00"},
+		"the first time, east of it":      {"Sun 02:30-05:00 Europe/Zurich", "2026-10-24T12:00:00Z", 0, "2026-10-25T00:30..2026-10-25T04:00"},
+		"the first time, west of it":      {"Sat 23:15-05:00 America/Santiago", "2026-04-04T12:00:00Z", 0, "2026-04-05T02:15..2026-04-05T09:00"},
 		"where clocks skip its beginning": {"Sun 02:30-05:00 Europe/Zurich", "2027-03-27T12:00:00Z", 0, "2027-03-28T01:30..2027-03-28T03:00"},
 	} {
 		t.Run(claim, func(t *testing.T) {

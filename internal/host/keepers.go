@@ -10,7 +10,6 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/farmtrust/farmtrust/internal/config"
@@ -51,16 +50,8 @@ func tellKeepers(ctx context.Context, c client.Client, cfg *config.Config) error
 // wake starts the keeper of a farm, or ends its pause.
 func wake(ctx context.Context, c client.Client, f farm.Farm) error {
 	id := workflows.KeepID(f.Name)
-	options := client.StartWorkflowOptions{
-		ID: id, TaskQueue: workflows.TaskQueue,
-		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-		TypedSearchAttributes:    temporal.NewSearchAttributes(workflows.FarmAttribute.ValueSet(f.Name)),
-		// Temporal Cloud allows a summary 400 bytes.
-		StaticSummary: fmt.Sprintf("keep the trust of %.300s", f.Name),
-	}
 	keeping := workflows.Keeping{Farm: f.Name, LookEvery: f.Rotation.LookEvery, Soak: f.Rotation.Soak}
-	_, err := c.SignalWithStartWorkflow(ctx, id, workflows.ConfiguredSignal, workflows.Configured{}, options, workflows.KeepTrust, keeping)
+	_, err := c.SignalWithStartWorkflow(ctx, id, workflows.ConfiguredSignal, workflows.Configured{}, workflows.KeeperOptions(f.Name), workflows.KeepTrust, keeping)
 	if err != nil {
 		return fmt.Errorf("start keeper %s: %w", id, err)
 	}

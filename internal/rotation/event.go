@@ -26,7 +26,7 @@ func (k Keeper) Tell(ctx context.Context, e workflows.Event) (*Told, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = k.client.SignalWithStartWorkflow(ctx, workflows.KeepID(k.farm), workflows.EventSignal, e, k.options(), workflows.KeepTrust, k.first)
+	_, err = k.client.SignalWithStartWorkflow(ctx, workflows.KeepID(k.farm), workflows.EventSignal, e, workflows.KeeperOptions(k.farm), workflows.KeepTrust, k.first)
 	if err != nil {
 		return nil, fmt.Errorf("tell %s of %s: %w", workflows.KeepID(k.farm), e.Summary, err)
 	}

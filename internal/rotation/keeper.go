@@ -11,7 +11,6 @@ import (
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/workflows"
@@ -66,18 +65,6 @@ func (k Keeper) Knows(ctx context.Context) (known workflows.Keeping, err error) 
 	return known, answer.QueryResult.Get(&known)
 }
 
-// options start a keeper that does not run.
-func (k Keeper) options() client.StartWorkflowOptions {
-	return client.StartWorkflowOptions{
-		ID: workflows.KeepID(k.farm), TaskQueue: workflows.TaskQueue,
-		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-		TypedSearchAttributes:    temporal.NewSearchAttributes(workflows.FarmAttribute.ValueSet(k.farm)),
-		// Temporal Cloud allows a summary 400 bytes.
-		StaticSummary: fmt.Sprintf("keep the trust of %.300s", k.farm),
-	}
-}
-
 // Wish asks the keeper for what a person wishes, starts the keeper if it does
 // not run, and returns what it has at work for it; nil after a release, which
 // needs no work. It returns once that has begun: a keeper that looks at its
@@ -114,7 +101,7 @@ func (k Keeper) run(ctx context.Context, e *workflowpb.WorkflowExecutionInfo) *R
 // ask returns the ID of the workflow that fulfils the wish.
 func (k Keeper) ask(ctx context.Context, w workflows.Wish) (id string, err error) {
 	handle, err := k.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
-		StartWorkflowOperation: k.client.NewWithStartWorkflowOperation(k.options(), workflows.KeepTrust, k.first),
+		StartWorkflowOperation: k.client.NewWithStartWorkflowOperation(workflows.KeeperOptions(k.farm), workflows.KeepTrust, k.first),
 		UpdateOptions: client.UpdateWorkflowOptions{
 			UpdateID: rand.Text(), WorkflowID: workflows.KeepID(k.farm),
 			UpdateName: workflows.WishUpdate, Args: []any{w}, WaitForStage: client.WorkflowUpdateStageCompleted,
