@@ -130,7 +130,11 @@ $action = New-ScheduledTaskAction -Execute $program -Argument $argument
 # For a managed service account Password means that Windows knows it.
 $principal = New-ScheduledTaskPrincipal -UserId $Account -LogonType Password
 $settings = New-ScheduledTaskSettingsSet -AllowStartIfOnBatteries -MultipleInstances Queue -ExecutionTimeLimit ([timespan]::FromMinutes(30))
-Register-ScheduledTask -TaskName 'farmtrust-sharepoint' -TaskPath '\' -Action $action -Principal $principal -Settings $settings -Force | Out-Null
+# It is a function of a module, which sees the session's preferences and not
+# those of this script.
+# Source: PowerShell/PowerShell, issue 4568.
+Register-ScheduledTask -TaskName 'farmtrust-sharepoint' -TaskPath '\' -Action $action -Principal $principal -Settings $settings `
+    -Force -ErrorAction Stop | Out-Null
 
 [pscustomobject] @{
     Task = 'farmtrust-sharepoint'

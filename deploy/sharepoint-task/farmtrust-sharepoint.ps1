@@ -496,6 +496,10 @@ function Get-AppPermission {
 }
 
 # What a request may hold; everything else is refused before anything runs.
+#
+# What has to be exact is matched by a pattern or by Equals: -ceq and -ccontains
+# pass over characters that nobody sees, such as a soft hyphen.
+# Source: Microsoft, String.Compare, on ignorable characters.
 
 # The account of the task is no administrator, nor need it be one.
 function Assert-Elevated {
@@ -546,14 +550,14 @@ function Test-Value {
     if ($Kind -eq 'Switch') { return $Value -is [bool] }
     if ($Value -isnot [string]) { return $false }
     # \z, since $ also matches before a last line feed.
-    if ($Kind -eq 'Issuer') { return $FarmTrustIssuers -ccontains $Value }
+    if ($Kind -eq 'Issuer') { return $Value -cmatch "\A($($FarmTrustIssuers -join '|'))\z" }
     if ($Kind -eq 'Name') { return $Value -cmatch '\A[^\x00-\x1f\x7f]{1,256}\z' }
     if ($Kind -eq 'Site') { return $Value -cmatch '\Ahttps?://[^\x00-\x20\x7f"<>\\]{1,2000}\z' }
     if ($Kind -eq 'Thumbprint') { return $Value -cmatch '\A[0-9A-F]{40}\z' }
-    if ($Kind -eq 'Right') { return '', 'Read', 'Write', 'Manage', 'FullControl' -ccontains $Value }
+    if ($Kind -eq 'Right') { return $Value -cmatch '\A(Read|Write|Manage|FullControl)?\z' }
     if ($Kind -eq 'Description') { return $Value -cmatch '\A[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]{0,4096}\z' }
     # There was no issuer before.
-    if ($Kind -eq 'Previous' -and $Value -eq '') { return $true }
+    if ($Kind -eq 'Previous' -and $Value.Length -eq 0) { return $true }
     if ($Kind -eq 'Previous') { return Test-EncodedCertificate -Text $Value }
     if ($Kind -eq 'Certificate') { return Test-EncodedCertificate -Text $Value }
     return $false
@@ -639,7 +643,8 @@ function Remove-OldAnswer {
 }
 
 # The text of a request, empty if it is a link or too large; null while it is
-# being written, or when it was taken back.
+# being written, when it was taken back, and where this account may not read it:
+# one such file must not keep the others waiting.
 function Read-RequestText {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [System.IO.FileInfo] $File)
@@ -648,7 +653,7 @@ function Read-RequestText {
         if (([int] $File.Attributes -band [int] [System.IO.FileAttributes]::ReparsePoint) -ne 0 -or $File.Length -gt 1048576) { return '' }
         return [System.IO.File]::ReadAllText($File.FullName)
     }
-    catch [System.IO.IOException] { return $null }
+    catch [System.IO.IOException], [System.UnauthorizedAccessException] { return $null }
 }
 
 # A request as an object. One that is not exactly what it should be is refused.
@@ -666,13 +671,13 @@ function ConvertTo-Request {
         Stop-Script -Id 'TaskRefused' -Message 'the request is not an object'
     }
     $fields = @(foreach ($property in $request.PSObject.Properties) { $property.Name })
-    if (($fields -join ' ') -cne 'id verb script expires params') {
+    if (-not ($fields -join ' ').Equals('id verb script expires params')) {
         Stop-Script -Id 'TaskRefused' -Message 'the request does not have the fields id, verb, script, expires and params alone'
     }
-    if ($request.id -isnot [string] -or $request.id -cne $Id) {
+    if ($request.id -isnot [string] -or -not $request.id.Equals($Id)) {
         Stop-Script -Id 'TaskRefused' -Message 'the request is not the one that its file is named after'
     }
-    if ($request.script -isnot [string] -or $request.script -cne $Hash) {
+    if ($request.script -isnot [string] -or -not $request.script.Equals($Hash)) {
         Stop-Script -Id 'TaskVersion' -Message 'the request is for another version of this script'
     }
     if ($request.expires -isnot [int] -and $request.expires -isnot [long]) {
@@ -682,7 +687,7 @@ function ConvertTo-Request {
     if ($left -lt 0 -or $left -gt 900) {
         Stop-Script -Id 'TaskRefused' -Message "the request expires in $left seconds, which is not within 15 minutes from now"
     }
-    if ($request.verb -isnot [string] -or $FarmTrustVerbs.Keys -cnotcontains $request.verb) {
+    if ($request.verb -isnot [string] -or $request.verb -cnotmatch "\A($($FarmTrustVerbs.Keys -join '|'))\z") {
         Stop-Script -Id 'TaskRefused' -Message 'the request names none of the verbs of this script'
     }
     Assert-Shape -Name $request.verb -Value $request.params

@@ -68,7 +68,7 @@ func TestGrantReportsAProofThatFailsAndRemovesItsTask(t *testing.T) {
 	target := makeCertificate(t, "s2s.contoso.com")
 	for result, id := range map[int]string{
 		91: powershell.KeyDoesNotSign, 92: powershell.KeyDoesNotSign,
-		0: powershell.ProofUnavailable, 2147942402: powershell.ProofUnavailable,
+		0: powershell.ProofUnavailable, 93: powershell.ProofUnavailable, 2147942402: powershell.ProofUnavailable,
 	} {
 		t.Run(strconv.Itoa(result), func(t *testing.T) {
 			t.Parallel()

@@ -4,8 +4,10 @@
 # What the task runs. It finds the certificate by its thumbprint, which takes
 # the place of the forty zeroes: a task's program takes no other input that
 # leaves no file. Exit code 90 is success, for 0 is what a program ends with
-# that did nothing; 91 and 92 are failure to verify, and to sign.
+# that did nothing; 91 and 92 are failure to verify, and to sign. 93 says that a
+# policy keeps the account from full language, which the caller itself has.
 $FarmTrustProof = {
+    if ("$($ExecutionContext.SessionState.LanguageMode)" -ne 'FullLanguage') { exit 93 }
     $ErrorActionPreference = 'Stop'
     try {
         $store = New-Object System.Security.Cryptography.X509Certificates.X509Store 'My', 'LocalMachine'
@@ -34,7 +36,7 @@ function New-ProofArgument {
 }
 
 # The exit code of the proof. The scheduler says 267011 while a task has not
-# run and 267009 while it runs.
+# run, 267045 while it is queued and 267009 while it runs.
 # Source: Microsoft, "Task Scheduler Error and Success Constants".
 function Wait-Proof {
     [CmdletBinding()]
@@ -45,7 +47,7 @@ function Wait-Proof {
 
     while ([datetime]::UtcNow -lt $Deadline) {
         $code = [long] (Get-ScheduledTaskInfo -TaskName $TaskName).LastTaskResult
-        if ($code -ne 267011 -and $code -ne 267009) { return $code }
+        if ($code -notin 267011, 267045, 267009) { return $code }
         Start-Sleep -Milliseconds 250
     }
     Stop-Script -Id 'ProofUnavailable' -Message 'the task that is to sign with the key did not end within two minutes'

@@ -44,7 +44,8 @@ function Remove-OldAnswer {
 }
 
 # The text of a request, empty if it is a link or too large; null while it is
-# being written, or when it was taken back.
+# being written, when it was taken back, and where this account may not read it:
+# one such file must not keep the others waiting.
 function Read-RequestText {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [System.IO.FileInfo] $File)
@@ -53,7 +54,7 @@ function Read-RequestText {
         if (([int] $File.Attributes -band [int] [System.IO.FileAttributes]::ReparsePoint) -ne 0 -or $File.Length -gt 1048576) { return '' }
         return [System.IO.File]::ReadAllText($File.FullName)
     }
-    catch [System.IO.IOException] { return $null }
+    catch [System.IO.IOException], [System.UnauthorizedAccessException] { return $null }
 }
 
 # A request as an object. One that is not exactly what it should be is refused.
@@ -71,13 +72,13 @@ function ConvertTo-Request {
         Stop-Script -Id 'TaskRefused' -Message 'the request is not an object'
     }
     $fields = @(foreach ($property in $request.PSObject.Properties) { $property.Name })
-    if (($fields -join ' ') -cne 'id verb script expires params') {
+    if (-not ($fields -join ' ').Equals('id verb script expires params')) {
         Stop-Script -Id 'TaskRefused' -Message 'the request does not have the fields id, verb, script, expires and params alone'
     }
-    if ($request.id -isnot [string] -or $request.id -cne $Id) {
+    if ($request.id -isnot [string] -or -not $request.id.Equals($Id)) {
         Stop-Script -Id 'TaskRefused' -Message 'the request is not the one that its file is named after'
     }
-    if ($request.script -isnot [string] -or $request.script -cne $Hash) {
+    if ($request.script -isnot [string] -or -not $request.script.Equals($Hash)) {
         Stop-Script -Id 'TaskVersion' -Message 'the request is for another version of this script'
     }
     if ($request.expires -isnot [int] -and $request.expires -isnot [long]) {
@@ -87,7 +88,7 @@ function ConvertTo-Request {
     if ($left -lt 0 -or $left -gt 900) {
         Stop-Script -Id 'TaskRefused' -Message "the request expires in $left seconds, which is not within 15 minutes from now"
     }
-    if ($request.verb -isnot [string] -or $FarmTrustVerbs.Keys -cnotcontains $request.verb) {
+    if ($request.verb -isnot [string] -or $request.verb -cnotmatch "\A($($FarmTrustVerbs.Keys -join '|'))\z") {
         Stop-Script -Id 'TaskRefused' -Message 'the request names none of the verbs of this script'
     }
     Assert-Shape -Name $request.verb -Value $request.params

@@ -1,4 +1,8 @@
 # What a request may hold; everything else is refused before anything runs.
+#
+# What has to be exact is matched by a pattern or by Equals: -ceq and -ccontains
+# pass over characters that nobody sees, such as a soft hyphen.
+# Source: Microsoft, String.Compare, on ignorable characters.
 
 # The account of the task is no administrator, nor need it be one.
 function Assert-Elevated {
@@ -49,14 +53,14 @@ function Test-Value {
     if ($Kind -eq 'Switch') { return $Value -is [bool] }
     if ($Value -isnot [string]) { return $false }
     # \z, since $ also matches before a last line feed.
-    if ($Kind -eq 'Issuer') { return $FarmTrustIssuers -ccontains $Value }
+    if ($Kind -eq 'Issuer') { return $Value -cmatch "\A($($FarmTrustIssuers -join '|'))\z" }
     if ($Kind -eq 'Name') { return $Value -cmatch '\A[^\x00-\x1f\x7f]{1,256}\z' }
     if ($Kind -eq 'Site') { return $Value -cmatch '\Ahttps?://[^\x00-\x20\x7f"<>\\]{1,2000}\z' }
     if ($Kind -eq 'Thumbprint') { return $Value -cmatch '\A[0-9A-F]{40}\z' }
-    if ($Kind -eq 'Right') { return '', 'Read', 'Write', 'Manage', 'FullControl' -ccontains $Value }
+    if ($Kind -eq 'Right') { return $Value -cmatch '\A(Read|Write|Manage|FullControl)?\z' }
     if ($Kind -eq 'Description') { return $Value -cmatch '\A[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]{0,4096}\z' }
     # There was no issuer before.
-    if ($Kind -eq 'Previous' -and $Value -eq '') { return $true }
+    if ($Kind -eq 'Previous' -and $Value.Length -eq 0) { return $true }
     if ($Kind -eq 'Previous') { return Test-EncodedCertificate -Text $Value }
     if ($Kind -eq 'Certificate') { return Test-EncodedCertificate -Text $Value }
     return $false

@@ -7,6 +7,10 @@ using System.Management.Automation;
 using System.Runtime.Serialization;
 using System.Runtime.Serialization.Json;
 
+// What the scripts tell the editions by: this one brings a module.
+[assembly: System.Reflection.AssemblyFileVersion("16.0.18526.20508")]
+[assembly: System.Reflection.AssemblyInformationalVersion("16.0.18526.20508")]
+
 namespace Microsoft.SharePoint
 {
     [DataContract]
