@@ -188,12 +188,14 @@ func (k *keeper) mayRelease() error {
 }
 
 // noUndo says why there is nothing to undo; empty when there is.
-func (k *keeper) noUndo() string {
+func (k *Keeping) noUndo() string {
 	switch {
 	case k.Journal == nil:
 		return "there is no journal: nothing was rotated since the old certificate was retired"
 	case k.Journal.Compromised:
 		return fmt.Sprintf("the certificate before, %s, is compromised, and never restored", k.Journal.Previous.Thumbprint.Short())
+	case k.Journal.Deleting:
+		return fmt.Sprintf("the deletion of the certificate before, %s, has begun", k.Journal.Previous.Thumbprint.Short())
 	}
 	return ""
 }

@@ -177,7 +177,7 @@ func (k *keeper) settle(ctx workflow.Context) {
 }
 
 // CanBeUndone says whether there is a rotation to undo.
-func (k *Keeping) CanBeUndone() bool { return k.Journal != nil && !k.Journal.Compromised }
+func (k *Keeping) CanBeUndone() bool { return k.noUndo() == "" }
 
 // Retires says whether an old certificate is to be retired at SoakUntil.
 func (k *Keeping) Retires() bool {
@@ -205,6 +205,9 @@ func (k *keeper) retire(ctx workflow.Context) error {
 // again later.
 func (k *keeper) concludeRetirement(ctx workflow.Context, r farm.Report) {
 	older := func(c farm.StoreCertificate) bool { return c.Thumbprint == r.Target }
+	if k.Journal != nil && k.Journal.Previous.Thumbprint == r.Target && r.Reached(farm.StepDelete) {
+		k.Journal.Deleting = true
+	}
 	switch {
 	case r.Outcome != farm.Verified:
 		k.SoakUntil = workflow.Now(ctx).Add(max(k.Soak, k.LookEvery))

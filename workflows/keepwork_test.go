@@ -216,10 +216,25 @@ func TestAWishIsRefusedWhileTheKeeperBeginsARotationItself(t *testing.T) {
 	}
 }
 
-func TestAnUndoIsRefusedOnceTheRetirementThatItCallsOffHasEnded(t *testing.T) {
+// TestAnUndoIsRefusedOnceTheRetirementThatItCallsOffHasDeleted would else have
+// issuers put back to a certificate that office servers have no more.
+func TestAnUndoIsRefusedOnceTheRetirementThatItCallsOffHasDeleted(t *testing.T) {
+	for why, ends := range map[string]farm.Report{
+		"undo: there is no journal": {Outcome: farm.Verified},
+		"the deletion of the certificate before": {Outcome: farm.Incomplete, Servers: []farm.ServerReport{
+			{Host: "oos-02.contoso.com", Steps: []farm.StepReport{{Step: farm.StepDelete, State: farm.Changed}}},
+		}},
+	} {
+		t.Run(why, func(t *testing.T) { undoIsRefused(t, why, ends) })
+	}
+}
+
+func undoIsRefused(t *testing.T, why string, ends farm.Report) {
+	t.Helper()
 	p := newPlace(t, farmsim.Options{Trusting: true})
 	k := p.retiring(t, func(in workflows.RetireInput) farm.Report {
-		return farm.Report{Outcome: farm.Verified, Target: in.Old.Thumbprint}
+		ends.Target = in.Old.Thumbprint
+		return ends
 	})
 	var refused error
 	k.at(retirement, func() {
@@ -228,7 +243,7 @@ func TestAnUndoIsRefusedOnceTheRetirementThatItCallsOffHasEnded(t *testing.T) {
 		}, workflows.Wish{For: workflows.ToUndo, By: "op", Reason: "refreshes fail"})
 	})
 	known := k.until(retirement + 2*time.Hour)
-	if refused == nil || !strings.Contains(refused.Error(), "undo: there is no journal") || known.Work != nil || known.Hold != "" {
+	if refused == nil || !strings.Contains(refused.Error(), why) || known.Work != nil || known.Hold != "" {
 		t.Errorf("refused as %v, at work %+v, hold %q; want nothing undone", refused, known.Work, known.Hold)
 	}
 	p.refreshes(t)

@@ -18,6 +18,8 @@ type Journal struct {
 	Before   Observed         `json:"before"`
 	// Compromised says that Previous must never be trusted again.
 	Compromised bool `json:"compromised,omitempty"`
+	// Deleting says that the deletion of Previous from office servers has begun.
+	Deleting bool `json:"deleting,omitempty"`
 }
 
 // Replaces says whether the rotation was from one certificate to another, and

@@ -1,6 +1,9 @@
 package farm
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Outcome is how a rotation ended.
 type Outcome string
@@ -103,4 +106,11 @@ type Report struct {
 	Differences []Difference `json:"differences,omitempty"`
 	Decisions   []Decided    `json:"decisions,omitempty"`
 	Findings    []Finding    `json:"findings,omitempty"`
+}
+
+// Reached says whether a step has begun on some server.
+func (r Report) Reached(step Step) bool {
+	return slices.ContainsFunc(r.Servers, func(s ServerReport) bool {
+		return slices.ContainsFunc(s.Steps, func(row StepReport) bool { return row.Step == step })
+	})
 }
