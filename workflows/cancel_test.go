@@ -148,17 +148,12 @@ func TestAnExpiredCertificateIsReplacedAsThatAndNeverComesBack(t *testing.T) {
 
 func TestACancellationBeforeAnyChangeDoesNotUndoTheRotationBefore(t *testing.T) {
 	p := newPlace(t, farmsim.Options{Trusting: true})
-	env := p.environment(t)
-	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "test"})
-	var rotated workflows.Rotation
-	if err := env.GetWorkflowResult(&rotated); err != nil {
-		t.Fatal(err)
-	}
+	rotated := p.verified(t)
 	if _, err := p.sim.IssueCertificate(400 * 24 * time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	before := p.sim.World.State()
-	env = p.environment(t)
+	env := p.environment(t)
 	during(env, "ObserveOffice", env.CancelWorkflow)
 	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "next", Journal: rotated.Journal})
 	report, err := ended(t, env)
@@ -170,15 +165,10 @@ func TestACancellationBeforeAnyChangeDoesNotUndoTheRotationBefore(t *testing.T) 
 
 func TestACompromisedCertificateThatAnEarlierRotationBroughtIsNotCalledReplaced(t *testing.T) {
 	p := newPlace(t, farmsim.Options{Trusting: true})
-	env := p.environment(t)
-	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "test"})
-	var rotated workflows.Rotation
-	if err := env.GetWorkflowResult(&rotated); err != nil {
-		t.Fatal(err)
-	}
+	rotated := p.verified(t)
 	for resumes, want := range map[bool]farm.Outcome{false: farm.Refused, true: farm.Already} {
 		rotated.Journal.Compromised = resumes
-		env = p.environment(t)
+		env := p.environment(t)
 		env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{
 			Farm: farmsim.FarmName, Reason: "leaked", Intent: farm.ReplaceCompromised, Journal: rotated.Journal,
 		})
