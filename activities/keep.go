@@ -14,7 +14,7 @@ type Rotations interface {
 
 // Decide judges a keeper's situation. It runs in an activity for the same
 // reason as [Activities.Compare].
-func (a *Activities) Decide(_ context.Context, s farm.Situation) (farm.Next, error) {
+func (a *Activities) Decide(_ context.Context, s farm.DecisionInput) (farm.Next, error) {
 	return farm.Decide(s), nil
 }
 

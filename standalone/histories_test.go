@@ -59,27 +59,27 @@ func TestRecordHistories(t *testing.T) {
 	r.until(func() bool { return r.status(ctx, retire).Wait != nil })
 
 	r.fault("Restore-S2SCertificateName", powershell.ChangedSince)
-	r.wish(ctx, workflows.ToUndo)
+	r.wish(ctx, workflows.RequestRollback)
 	r.until(func() bool { w := r.status(ctx, rotate).Wait; return w != nil && w.For == workflows.ForDecision })
 	r.decide(ctx, rotate, farm.Decision{Choice: farm.Retry})
 	r.until(func() bool { return r.held(ctx) })
 
-	r.wish(ctx, workflows.ToRelease)
+	r.wish(ctx, workflows.RequestResume)
 	r.fault("Restart-OfficeServer", powershell.NotOffice)
 	r.approve(ctx, rotate)
 	r.until(func() bool { return r.held(ctx) })
 
-	r.wish(ctx, workflows.ToRelease)
+	r.wish(ctx, workflows.RequestResume)
 	r.approve(ctx, rotate)
 	r.approve(ctx, retire)
-	r.until(func() bool { k := r.knows(ctx); return k.Journal == nil && k.Work == nil && k.Next.Why != "" })
+	r.until(func() bool { k := r.knows(ctx); return k.Snapshot == nil && k.ActiveRun == nil && k.Next.Reason != "" })
 	r.save(ctx)
 }
 
 // held says whether the farm is back and held, and was looked at since.
 func (r *recorder) held(ctx context.Context) bool {
 	k := r.knows(ctx)
-	return k.Last.Outcome == farm.Undone && k.Hold != "" && k.Work == nil && k.LookedAt.After(k.Last.At)
+	return k.LastRun.Outcome == farm.RolledBack && k.Suspended != "" && k.ActiveRun == nil && k.InspectedAt.After(k.LastRun.At)
 }
 
 // fault plans an error that no retry mends.
@@ -90,9 +90,9 @@ func (r *recorder) fault(script, id string) {
 	}
 }
 
-func (r *recorder) wish(ctx context.Context, what workflows.WishFor) {
+func (r *recorder) wish(ctx context.Context, what workflows.RequestKind) {
 	r.t.Helper()
-	if _, err := rotation.KeeperOf(r.client, farmsim.FarmName).Wish(ctx, workflows.Wish{For: what, By: "operator", Reason: "as ordered"}); err != nil {
+	if _, err := rotation.KeeperOf(r.client, farmsim.FarmName).Wish(ctx, workflows.Request{Kind: what, By: "operator", Reason: "as ordered"}); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -170,7 +170,7 @@ func (r *recorder) status(ctx context.Context, id string) (s workflows.Status) {
 	return s
 }
 
-func (r *recorder) knows(ctx context.Context) workflows.Keeping {
+func (r *recorder) knows(ctx context.Context) workflows.FarmState {
 	r.t.Helper()
 	known, err := rotation.KeeperOf(r.client, farmsim.FarmName).Knows(ctx)
 	if err != nil {

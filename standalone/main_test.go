@@ -159,7 +159,7 @@ func readUntil(t *testing.T, r io.Reader, text string) string {
 func TestAConfiguredFarmIsSetUpAndThenFoundInOrder(t *testing.T) {
 	t.Parallel()
 	sim := simulateFarm(t, farmsim.Options{})
-	for _, want := range []farm.Outcome{farm.Verified, farm.Already} {
+	for _, want := range []farm.Outcome{farm.Verified, farm.NoChange} {
 		got := runWith(t, "-exit", "-o", "json", "-config", sim.Config(), "-farm", farmsim.FarmName)
 		if outcome := got.report(t).Outcome; got.code != exitOK || outcome != want {
 			t.Errorf("got exit code %d, outcome %q, want %q\n%s", got.code, outcome, want, got.err)
@@ -225,10 +225,10 @@ func TestAConfiguredFarmWaitsForApprovalAndGoesOnWhenAPersonGivesIt(t *testing.T
 	if err := waiting.Decide(t.Context(), approval); !errors.As(err, &refused) || !strings.Contains(refused.Reason, command[2]) {
 		t.Errorf("another digest is answered by %v, want a refusal that names the right one", err)
 	}
-	if _, err := keeper.Wish(t.Context(), workflows.Wish{For: workflows.ToUndo, By: "ada", Reason: "no"}); !errors.As(err, &refused) {
+	if _, err := keeper.Wish(t.Context(), workflows.Request{Kind: workflows.RequestRollback, By: "ada", Reason: "no"}); !errors.As(err, &refused) {
 		t.Errorf("an undo while a rotation is at work is answered by %v, want a refusal", err)
 	}
-	joined, err := keeper.Wish(t.Context(), workflows.Wish{For: workflows.ToRotate, By: "bob", Reason: "me too"})
+	joined, err := keeper.Wish(t.Context(), workflows.Request{Kind: workflows.RequestRotate, By: "bob", Reason: "me too"})
 	if err != nil || !joined.Joined || joined.ID() != waiting.ID() {
 		t.Errorf("a second rotation is answered by %+v, %v, want the first", joined, err)
 	}

@@ -65,7 +65,7 @@ machine of the Office Online Server farm; for the last, --insist overrules that.
   starter skip contoso --server oos-03.contoso.com --insist --reason "scrapped tomorrow"`,
 	}, func(c *cobra.Command, d *farm.Decision) {
 		c.Flags().StringVar(&d.Server, "server", "", "the office `server` to leave out")
-		c.Flags().BoolVar(&d.Insist, "insist", false, "although it still serves users")
+		c.Flags().BoolVar(&d.Force, "insist", false, "although it still serves users")
 	})
 }
 

@@ -104,7 +104,7 @@ func (a *app) tell(ctx context.Context, all []hints, detach bool) error {
 			}
 		}
 		if detach {
-			if err := a.accept(h.farm, accepted{Farm: h.farm, WorkflowID: workflows.KeepID(h.farm)}); err != nil {
+			if err := a.accept(h.farm, accepted{Farm: h.farm, WorkflowID: workflows.ControllerID(h.farm)}); err != nil {
 				return err
 			}
 		}
@@ -124,10 +124,10 @@ func (a *app) tell(ctx context.Context, all []hints, detach bool) error {
 // judged waits for a keeper's judgement, and follows what comes of it.
 func (a *app) judged(ctx context.Context, c client.Client, farmName string, told *rotation.Told) error {
 	var once sync.Once
-	judgement, err := told.Judged(ctx, func(known workflows.Keeping) {
-		if known.Work != nil {
+	judgement, err := told.Judged(ctx, func(known workflows.FarmState) {
+		if known.ActiveRun != nil {
 			once.Do(func() {
-				fmt.Fprintf(a.err, "%s: %s is at work; the event is judged after it\n", farmName, known.Work.WorkflowID)
+				fmt.Fprintf(a.err, "%s: %s is at work; the event is judged after it\n", farmName, known.ActiveRun.WorkflowID)
 			})
 		}
 	})
@@ -137,7 +137,7 @@ func (a *app) judged(ctx context.Context, c client.Client, farmName string, told
 	case err != nil:
 		return fmt.Errorf("%s: %w", farmName, a.explain(ctx, c, err))
 	case judgement.Run != nil:
-		return a.follow(ctx, c, farmName, judgement.Run, a.err, farm.Verified, farm.Already)
+		return a.follow(ctx, c, farmName, judgement.Run, a.err, farm.Verified, farm.NoChange)
 	}
 	return a.nothingDone(judged{Farm: farmName, Next: judgement.Next})
 }
@@ -150,10 +150,10 @@ type judged struct {
 
 func (a *app) nothingDone(j judged) error {
 	err := a.show(j, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "%s: nothing is done: %s\n", j.Farm, j.Why)
+		_, err := fmt.Fprintf(w, "%s: nothing is done: %s\n", j.Farm, j.Reason)
 		return err
 	})
-	if err == nil && j.NeedsPerson {
+	if err == nil && j.NeedsOperator {
 		err = &exitError{code: exitDiffers}
 	}
 	return err

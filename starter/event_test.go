@@ -96,14 +96,14 @@ func TestAnEventThatLeadsToNothingSaysWhy(t *testing.T) {
 		next farm.Next
 		code int
 	}{
-		"all is well":           {farm.Next{Why: "trusted until 2027-01-05"}, exitOK},
-		"a person is needed":    {farm.Next{Why: "held: the rotation was undone", NeedsPerson: true}, exitDiffers},
-		"a newer one is needed": {farm.Next{Do: farm.AwaitCertificate, Why: "waits for a newer certificate", NeedsPerson: true}, exitDiffers},
+		"all is well":           {farm.Next{Reason: "trusted until 2027-01-05"}, exitOK},
+		"a person is needed":    {farm.Next{Reason: "held: the rotation was undone", NeedsOperator: true}, exitDiffers},
+		"a newer one is needed": {farm.Next{Action: farm.ActionAwaitCertificate, Reason: "waits for a newer certificate", NeedsOperator: true}, exitDiffers},
 	} {
 		t.Run(claim, func(t *testing.T) {
 			f := serve(t, &frontend{judge: func(string, workflows.Event) farm.Next { return c.next }})
 			f.end(f.running("contoso"), report("contoso", farm.Verified), nil)
-			startWith(t, t.Context(), named, "event", "-").says(t, c.code, "out:contoso: nothing is done: "+c.next.Why+"\n")
+			startWith(t, t.Context(), named, "event", "-").says(t, c.code, "out:contoso: nothing is done: "+c.next.Reason+"\n")
 			got := startWith(t, t.Context(), named, "event", "-", "-o", "json")
 			got.says(t, c.code)
 			var told judged
@@ -116,7 +116,7 @@ func TestAnEventThatLeadsToNothingSaysWhy(t *testing.T) {
 
 func TestAnEventForAPausedFarmIsKeptAndNeedsAPerson(t *testing.T) {
 	f := serve(t, &frontend{})
-	f.keeping(workflows.Keeping{Farm: "contoso", Paused: "no longer configured on worker w-1"})
+	f.keeping(workflows.FarmState{Farm: "contoso", Unmanaged: "no longer configured on worker w-1"})
 	startWith(t, t.Context(), named, "event", "-").says(t, exitDiffers, "out:nothing is done: the farm is paused, and the event kept: no longer configured on worker w-1")
 }
 
@@ -127,7 +127,7 @@ func TestAnEventDuringARotationIsJudgedAfterIt(t *testing.T) {
 	go func() { told <- startWith(t, t.Context(), named, "event", "-") }()
 	for kept := false; !kept; time.Sleep(time.Millisecond) {
 		f.mu.Lock()
-		kept = len(f.keepers["contoso"].Asked) == 1
+		kept = len(f.keepers["contoso"].PendingEvents) == 1
 		f.mu.Unlock()
 	}
 	f.end(f.find("rotate/contoso", ""), report("contoso", farm.Verified), nil)
@@ -139,7 +139,7 @@ func TestAnEventIsNotAnsweredWithWhatLedToTheRotationBefore(t *testing.T) {
 	f := serve(t, &frontend{work: ends(report("contoso", farm.Verified), nil)})
 	startWith(t, t.Context(), named, "event", "-").says(t, exitOK, "out:contoso: verified")
 	f.mu.Lock()
-	f.keepers["contoso"].Next = farm.Next{Do: farm.Turn, Why: "from old to new"}
+	f.keepers["contoso"].Next = farm.Next{Action: farm.ActionRotate, Reason: "from old to new"}
 	f.mu.Unlock()
 	time.AfterFunc(100*time.Millisecond, func() { f.idle("contoso") })
 	startWith(t, t.Context(), named, "event", "-").says(t, exitOK, "out:contoso: nothing is done: trusted until 2027\n")
@@ -147,7 +147,7 @@ func TestAnEventIsNotAnsweredWithWhatLedToTheRotationBefore(t *testing.T) {
 
 func TestAnEventWhoseKeeperWasTerminatedIsNotWaitedFor(t *testing.T) {
 	f := serve(t, &frontend{})
-	f.keeping(workflows.Keeping{Farm: "contoso", Work: &workflows.Work{WorkflowID: "rotate/contoso"}})
+	f.keeping(workflows.FarmState{Farm: "contoso", ActiveRun: &workflows.ActiveRun{WorkflowID: "rotate/contoso"}})
 	time.AfterFunc(100*time.Millisecond, func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()

@@ -22,8 +22,8 @@ import (
 
 // keeper returns what a farm's keeper knows, and starts it if it does not run.
 // The caller holds the lock.
-func (f *frontend) keeper(r *workflowservice.StartWorkflowExecutionRequest) (*workflows.Keeping, error) {
-	name, ok := strings.CutPrefix(r.WorkflowId, workflows.KeepID(""))
+func (f *frontend) keeper(r *workflowservice.StartWorkflowExecutionRequest) (*workflows.FarmState, error) {
+	name, ok := strings.CutPrefix(r.WorkflowId, workflows.ControllerID(""))
 	if !ok || r.WorkflowType.Name != "KeepTrust" || r.WorkflowIdConflictPolicy != enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING {
 		return nil, serviceerror.NewInvalidArgument(fmt.Sprintf("not the start of a keeper: %v", r))
 	}
@@ -31,10 +31,10 @@ func (f *frontend) keeper(r *workflowservice.StartWorkflowExecutionRequest) (*wo
 		return nil, serviceerror.NewInvalidArgument("Namespace default has no mapping defined for search attribute Farm")
 	}
 	if f.keepers == nil {
-		f.keepers = map[string]*workflows.Keeping{}
+		f.keepers = map[string]*workflows.FarmState{}
 	}
 	if f.keepers[name] == nil {
-		known := &workflows.Keeping{}
+		known := &workflows.FarmState{}
 		if err := converter.GetDefaultDataConverter().FromPayloads(r.Input, known); err != nil {
 			return nil, err
 		}
@@ -46,7 +46,7 @@ func (f *frontend) keeper(r *workflowservice.StartWorkflowExecutionRequest) (*wo
 
 // rotate has a keeper begin a rotation, unless one that somebody else started
 // keeps it from that.
-func (f *frontend) rotate(k *workflows.Keeping, in workflows.RotateInput) error {
+func (f *frontend) rotate(k *workflows.FarmState, in workflows.RotateInput) error {
 	id := workflows.RotateID(k.Farm)
 	if e := f.find(id, ""); e != nil && e.last == nil {
 		return nil
@@ -56,13 +56,13 @@ func (f *frontend) rotate(k *workflows.Keeping, in workflows.RotateInput) error 
 		return err
 	}
 	e := f.add(&workflowservice.StartWorkflowExecutionRequest{WorkflowId: id, WorkflowType: &commonpb.WorkflowType{Name: "RotateTrust"}, Input: input})
-	e.info.ParentExecution = &commonpb.WorkflowExecution{WorkflowId: workflows.KeepID(k.Farm)}
+	e.info.ParentExecution = &commonpb.WorkflowExecution{WorkflowId: workflows.ControllerID(k.Farm)}
 	if f.work != nil {
 		result, err := f.work("RotateTrust", id)
 		e.close(result, err)
-		k.Next = farm.Next{Why: "it looked again"}
+		k.Next = farm.Next{Reason: "it looked again"}
 	} else {
-		k.Work = &workflows.Work{WorkflowID: id, Reason: in.Reason, Since: e.info.StartTime.AsTime()}
+		k.ActiveRun = &workflows.ActiveRun{WorkflowID: id, Reason: in.Reason, Since: e.info.StartTime.AsTime()}
 	}
 	return nil
 }
@@ -88,23 +88,23 @@ func (f *frontend) SignalWithStartWorkflowExecution(_ context.Context, r *workfl
 }
 
 // hear judges an event at once, unless a rotation is at work.
-func (f *frontend) hear(k *workflows.Keeping, e workflows.Event) error {
+func (f *frontend) hear(k *workflows.FarmState, e workflows.Event) error {
 	switch {
-	case slices.Contains(k.Heard, e.ID):
+	case slices.Contains(k.SeenEventIDs, e.ID):
 		return nil
-	case k.Work != nil || k.Paused != "":
-		k.Heard, k.Asked = append(k.Heard, e.ID), append(k.Asked, e)
+	case k.ActiveRun != nil || k.Unmanaged != "":
+		k.SeenEventIDs, k.PendingEvents = append(k.SeenEventIDs, e.ID), append(k.PendingEvents, e)
 		return nil
 	}
-	k.Heard = append(k.Heard, e.ID)
-	k.Next = farm.Next{Do: farm.Turn, Why: "because"}
+	k.SeenEventIDs = append(k.SeenEventIDs, e.ID)
+	k.Next = farm.Next{Action: farm.ActionRotate, Reason: "because"}
 	if f.judge != nil {
 		k.Next = f.judge(k.Farm, e)
 	}
-	if k.Next.Do != farm.Turn {
+	if k.Next.Action != farm.ActionRotate {
 		return nil
 	}
-	return f.rotate(k, workflows.RotateInput{Farm: k.Farm, Reason: e.Summary + ": " + k.Next.Why})
+	return f.rotate(k, workflows.RotateInput{Farm: k.Farm, Reason: e.Summary + ": " + k.Next.Reason})
 }
 
 // idle has a keeper's work end, and its events judged.
@@ -112,8 +112,8 @@ func (f *frontend) idle(farmName string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	k := f.keepers[farmName]
-	k.Work, k.Asked = nil, nil
-	k.Next = farm.Next{Why: "trusted until 2027"}
+	k.ActiveRun, k.PendingEvents = nil, nil
+	k.Next = farm.Next{Reason: "trusted until 2027"}
 }
 
 func (f *frontend) ExecuteMultiOperation(_ context.Context, r *workflowservice.ExecuteMultiOperationRequest) (*workflowservice.ExecuteMultiOperationResponse, error) {
@@ -127,8 +127,8 @@ func (f *frontend) ExecuteMultiOperation(_ context.Context, r *workflowservice.E
 	if err != nil {
 		return nil, serviceerror.NewMultiOperationExecution("failed", []error{err, serviceerror.NewMultiOperationAborted("aborted")})
 	}
-	var w workflows.Wish
-	if err := converter.GetDefaultDataConverter().FromPayloads(update.Request.Input.Args, &w); err != nil || update.Request.Input.Name != workflows.WishUpdate {
+	var w workflows.Request
+	if err := converter.GetDefaultDataConverter().FromPayloads(update.Request.Input.Args, &w); err != nil || update.Request.Input.Name != workflows.RequestUpdate {
 		return nil, errors.Join(serviceerror.NewInvalidArgument("not a wish"), err)
 	}
 	id, err := f.take(k, w)
@@ -142,23 +142,23 @@ func (f *frontend) ExecuteMultiOperation(_ context.Context, r *workflowservice.E
 }
 
 // take is what a keeper does about a wish.
-func (f *frontend) take(k *workflows.Keeping, w workflows.Wish) (string, error) {
+func (f *frontend) take(k *workflows.FarmState, w workflows.Request) (string, error) {
 	if f.wish != nil {
 		if err := f.wish(k.Farm, w); err != nil {
 			return "", err
 		}
 	}
 	switch {
-	case w.For == workflows.ToRelease:
-		k.Hold = ""
+	case w.Kind == workflows.RequestResume:
+		k.Suspended = ""
 		return "", nil
-	case k.Work != nil:
-		return "", fmt.Errorf("%s: %s is at work", w.For, k.Work.WorkflowID)
+	case k.ActiveRun != nil:
+		return "", fmt.Errorf("%s: %s is at work", w.Kind, k.ActiveRun.WorkflowID)
 	}
 	in := workflows.RotateInput{Farm: k.Farm, Reason: w.Reason + " (" + w.By + ")"}
 	switch {
-	case w.For == workflows.ToUndo:
-		in.Intent = farm.PutBack
+	case w.Kind == workflows.RequestRollback:
+		in.Intent = farm.Rollback
 	case w.Compromised:
 		in.Intent = farm.ReplaceCompromised
 	}
@@ -198,15 +198,15 @@ func answerOf(r *workflowservice.UpdateWorkflowExecutionRequest, result any, ref
 }
 
 // keeping puts a keeper into the world.
-func (f *frontend) keeping(k workflows.Keeping) {
+func (f *frontend) keeping(k workflows.FarmState) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.keepers == nil {
-		f.keepers = map[string]*workflows.Keeping{}
+		f.keepers = map[string]*workflows.FarmState{}
 	}
-	if k.LookEvery == 0 {
-		k.LookEvery = 6 * time.Hour
+	if k.InspectionInterval == 0 {
+		k.InspectionInterval = 6 * time.Hour
 	}
 	f.keepers[k.Farm] = &k
-	f.add(&workflowservice.StartWorkflowExecutionRequest{WorkflowId: workflows.KeepID(k.Farm), WorkflowType: &commonpb.WorkflowType{Name: "KeepTrust"}})
+	f.add(&workflowservice.StartWorkflowExecutionRequest{WorkflowId: workflows.ControllerID(k.Farm), WorkflowType: &commonpb.WorkflowType{Name: "KeepTrust"}})
 }

@@ -41,7 +41,7 @@ func (a *app) overview(ctx context.Context, c client.Client) error {
 	}
 	// A keeper says that it is at work, and its retirement whether that waits
 	// for a person; the retirement has the last word.
-	for _, kept := range []struct{ kind, id string }{{"KeepTrust", workflows.KeepID("")}, {"RetireCertificate", workflows.RetireID("")}} {
+	for _, kept := range []struct{ kind, id string }{{"KeepTrust", workflows.ControllerID("")}, {"RetireCertificate", workflows.RetireID("")}} {
 		if err := a.list(ctx, c, "WorkflowType = '"+kept.kind+"' AND ExecutionStatus = 'Running'", func(e *workflowpb.WorkflowExecutionInfo) error {
 			name := strings.TrimPrefix(e.Execution.WorkflowId, kept.id)
 			doing, person, err := progressOf(e)

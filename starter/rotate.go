@@ -44,7 +44,7 @@ is no way back to it.`,
 					return err
 				}
 			}
-			w := workflows.Wish{For: workflows.ToRotate, Compromised: compromised, By: cmp.Or(who.by, whoami()), Reason: who.reason}
+			w := workflows.Request{Kind: workflows.RequestRotate, Compromised: compromised, By: cmp.Or(who.by, whoami()), Reason: who.reason}
 			return a.wish(cmd.Context(), args[0], w, detach)
 		},
 	}
@@ -71,7 +71,7 @@ Afterwards the farm is held: nothing is rotated by itself until starter release.
 			if err := a.sign(&who); err != nil {
 				return err
 			}
-			return a.wish(cmd.Context(), args[0], workflows.Wish{For: workflows.ToUndo, By: who.by, Reason: who.reason}, detach)
+			return a.wish(cmd.Context(), args[0], workflows.Request{Kind: workflows.RequestRollback, By: who.by, Reason: who.reason}, detach)
 		},
 	}
 	addAuthor(c, &who, requiredReason)
@@ -92,7 +92,7 @@ The keeper looks at the farm at once and does what is due.`,
 			if err := a.sign(&who); err != nil {
 				return err
 			}
-			return a.wish(cmd.Context(), args[0], workflows.Wish{For: workflows.ToRelease, By: who.by, Reason: who.reason}, true)
+			return a.wish(cmd.Context(), args[0], workflows.Request{Kind: workflows.RequestResume, By: who.by, Reason: who.reason}, true)
 		},
 	}
 	addAuthor(c, &who, requiredReason)
@@ -114,7 +114,7 @@ type accepted struct {
 }
 
 // wish asks a keeper, and follows what it begins.
-func (a *app) wish(ctx context.Context, farmName string, w workflows.Wish, detach bool) error {
+func (a *app) wish(ctx context.Context, farmName string, w workflows.Request, detach bool) error {
 	c, err := a.connectToWorker(ctx)
 	if err != nil {
 		return err
@@ -131,16 +131,16 @@ func (a *app) wish(ctx context.Context, farmName string, w workflows.Wish, detac
 	case err != nil:
 		return a.refused(ctx, c, farmName, err)
 	case run == nil:
-		return a.accept(farmName, accepted{Farm: farmName, WorkflowID: workflows.KeepID(farmName)})
+		return a.accept(farmName, accepted{Farm: farmName, WorkflowID: workflows.ControllerID(farmName)})
 	case run.Joined:
 		fmt.Fprintf(a.err, "a rotation of %s is running already: attached to it, and started none for: %s\n", farmName, w.Reason)
 	}
 	if detach {
 		return a.accept(farmName, accepted{Farm: farmName, WorkflowID: run.ID(), RunID: run.RunID(), Attached: run.Joined})
 	}
-	wanted := []farm.Outcome{farm.Verified, farm.Already}
-	if w.For == workflows.ToUndo {
-		wanted = []farm.Outcome{farm.Undone}
+	wanted := []farm.Outcome{farm.Verified, farm.NoChange}
+	if w.Kind == workflows.RequestRollback {
+		wanted = []farm.Outcome{farm.RolledBack}
 	}
 	return a.follow(ctx, c, farmName, run, a.err, wanted...)
 }

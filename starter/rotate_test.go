@@ -69,8 +69,8 @@ func TestRotateAsksTheKeeperAndShowsTheReport(t *testing.T) {
 }
 
 func TestRotateSaysWhoAskedAndWhyAsFarAsItIsKnown(t *testing.T) {
-	f := serve(t, &frontend{work: ends(report("contoso", farm.Already), nil)})
-	f.keeping(workflows.Keeping{Farm: "fabrikam", Current: farm.StoreCertificate{
+	f := serve(t, &frontend{work: ends(report("contoso", farm.NoChange), nil)})
+	f.keeping(workflows.FarmState{Farm: "fabrikam", Current: farm.StoreCertificate{
 		Thumbprint: "99887766554433221100FFEEDDCCBBAA99887766", NotAfter: time.Date(2020, 1, 2, 0, 0, 0, 0, time.UTC),
 	}})
 	start(t, "rotate", "contoso").says(t, exitOK, "out:contoso: already")
@@ -99,18 +99,18 @@ func TestACompromisedCertificateIsRotatedWithAReasonAndNeverJoins(t *testing.T) 
 }
 
 func TestUndoAndReleaseReachTheKeeperAndItsRefusalIsTold(t *testing.T) {
-	undone := report("contoso", farm.Undone)
-	f := serve(t, &frontend{work: ends(undone, nil), wish: func(name string, w workflows.Wish) error {
+	undone := report("contoso", farm.RolledBack)
+	f := serve(t, &frontend{work: ends(undone, nil), wish: func(name string, w workflows.Request) error {
 		if name == "fabrikam" {
-			return fmt.Errorf("%s: not now, because", w.For)
+			return fmt.Errorf("%s: not now, because", w.Kind)
 		}
 		return nil
 	}})
-	f.keeping(workflows.Keeping{Farm: "contoso", Hold: "undone"})
+	f.keeping(workflows.FarmState{Farm: "contoso", Suspended: "undone"})
 	start(t, "undo", "contoso").says(t, exitUsage, "--reason WHY")
 	start(t, "undo", "contoso", "--reason", "refresh fails", "--by", "ada").says(t, exitOK, "out:contoso: undone")
 	start(t, "release", "contoso", "--reason", "mended").says(t, exitOK, "out:contoso: accepted by workflow farm/contoso")
-	if f.keepers["contoso"].Hold != "" {
+	if f.keepers["contoso"].Suspended != "" {
 		t.Error("the hold is still there")
 	}
 	want := []string{`rotate/contoso {"farm":"contoso","reason":"refresh fails (ada)","intent":"undo"}`}
@@ -124,7 +124,7 @@ func TestUndoAndReleaseReachTheKeeperAndItsRefusalIsTold(t *testing.T) {
 }
 
 func TestARotationThatWasRolledBackIsNotWhatRotateWasAskedFor(t *testing.T) {
-	serve(t, &frontend{work: ends(report("contoso", farm.Undone), nil)})
+	serve(t, &frontend{work: ends(report("contoso", farm.RolledBack), nil)})
 	start(t, "rotate", "contoso").says(t, exitFailed, "out:contoso: undone")
 	start(t, "status", "contoso", "--watch").says(t, exitOK, "out:contoso: undone")
 }
@@ -169,7 +169,7 @@ func TestASecondRotationIsAttachedToTheFirst(t *testing.T) {
 		if questions.Add(1) == 2 {
 			f.end(first, report("contoso", farm.Verified), nil)
 		}
-		s := workflows.Status{Phase: workflows.Switching, Report: report("contoso", "")}
+		s := workflows.Status{Phase: workflows.CuttingOver, Report: report("contoso", "")}
 		return s, nil
 	}
 	got := start(t, "rotate", "contoso", "--reason", "again")

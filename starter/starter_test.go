@@ -99,7 +99,7 @@ func report(farmName string, o farm.Outcome) farm.Report {
 		StartedAt: time.Date(2026, 1, 5, 6, 0, 0, 0, time.UTC), NotAfter: time.Date(2027, 1, 5, 6, 0, 0, 0, time.UTC), DurationMS: 8412,
 		Statement: "configured as desired, key usable on every server",
 		Servers: []farm.ServerReport{{Host: "oos-01.contoso.com", Role: farm.OfficeRole, Steps: []farm.StepReport{
-			{Step: farm.StepImport, State: farm.Changed, Changed: true, DurationMS: 900},
+			{Step: farm.StepImport, State: farm.StateChanged, Changed: true, DurationMS: 900},
 		}}},
 	}
 	if o == farm.Refused || o == farm.Incomplete {

@@ -105,7 +105,7 @@ func (a *app) status(ctx context.Context, c client.Client, farmName string) erro
 }
 
 // page asks the keeper, which a worker must answer for.
-func (a *app) page(ctx context.Context, c client.Client, farmName string) (*workflows.Keeping, error) {
+func (a *app) page(ctx context.Context, c client.Client, farmName string) (*workflows.FarmState, error) {
 	ctx, cancel := context.WithTimeout(ctx, answering)
 	defer cancel()
 	known, err := rotation.KeeperOf(c, farmName).Knows(ctx)
@@ -180,7 +180,7 @@ func (a *app) watch(ctx context.Context, c client.Client, farmName string) error
 	if err != nil {
 		return a.explain(ctx, c, err)
 	}
-	good := []farm.Outcome{farm.Verified, farm.Already, farm.Undone}
+	good := []farm.Outcome{farm.Verified, farm.NoChange, farm.RolledBack}
 	if run != nil {
 		w := a.out
 		if a.output == outputJSON {

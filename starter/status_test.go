@@ -18,14 +18,14 @@ import (
 
 func TestStatusShowsARunningRotation(t *testing.T) {
 	f := &frontend{status: func(string) (workflows.Status, error) {
-		return workflows.Status{Phase: workflows.Switching, Report: report("contoso", "")}, nil
+		return workflows.Status{Phase: workflows.CuttingOver, Report: report("contoso", "")}, nil
 	}}
 	serve(t, f).running("contoso")
 	start(t, "status", "contoso").says(t, exitOK, "out:contoso: switching, for ", "out:import certificate  changed")
 	got := start(t, "status", "contoso", "-o", "json")
 	got.says(t, exitOK)
 	var told workflows.Status
-	if got.json(t, &told); told.Phase != workflows.Switching || told.Report.Farm != "contoso" {
+	if got.json(t, &told); told.Phase != workflows.CuttingOver || told.Report.Farm != "contoso" {
 		t.Errorf("got %+v", told)
 	}
 }
@@ -66,9 +66,9 @@ func TestStatusShowsTheFarmsPageAndWhatIsAtWork(t *testing.T) {
 		return workflows.Status{Phase: workflows.Retiring, Report: report("contoso", "")}, nil
 	}}
 	serve(t, f)
-	f.keeping(workflows.Keeping{
-		Farm: "contoso", Hold: "the rotation was undone", LookedAt: time.Now(), Heard: []string{"e1"},
-		Journal: &farm.Journal{Previous: farm.StoreCertificate{Thumbprint: "99887766554433221100FFEEDDCCBBAA99887766"}},
+	f.keeping(workflows.FarmState{
+		Farm: "contoso", Suspended: "the rotation was undone", InspectedAt: time.Now(), SeenEventIDs: []string{"e1"},
+		Snapshot: &farm.Snapshot{Previous: farm.StoreCertificate{Thumbprint: "99887766554433221100FFEEDDCCBBAA99887766"}},
 	})
 	start(t, "status", "contoso").says(t, exitOK, "out:contoso: held, a person is needed\n", "out:starter release contoso --reason WHY",
 		"out:back to 99887766\n", "out:starter undo contoso --reason WHY\n")
@@ -78,14 +78,14 @@ func TestStatusShowsTheFarmsPageAndWhatIsAtWork(t *testing.T) {
 	got.says(t, exitOK)
 	var told state
 	got.json(t, &told)
-	if told.Keeper == nil || told.Keeper.State != "held" || !told.Keeper.CanBeUndone || told.Keeper.Heard != nil || told.Phase != workflows.Retiring {
+	if told.Keeper == nil || told.Keeper.State != "held" || !told.Keeper.CanBeUndone || told.Keeper.SeenEventIDs != nil || told.Phase != workflows.Retiring {
 		t.Errorf("got %s", got.out)
 	}
 }
 
 func TestStatusShowsWhatItCanWithoutTheKeeper(t *testing.T) {
 	f := serve(t, &frontend{noWorker: true})
-	f.keeping(workflows.Keeping{Farm: "contoso"})
+	f.keeping(workflows.FarmState{Farm: "contoso"})
 	f.end(f.running("contoso"), report("contoso", farm.Verified), nil)
 	start(t, "status", "contoso").says(t, exitOK, "out:contoso: verified", "contoso: no worker answers for the keeper: ", "start one: worker -config FILE")
 }
@@ -126,7 +126,7 @@ func TestStatusOfAllListsKeeperAndLastRotationOfEachFarm(t *testing.T) {
 	f.end(f.running("contoso"), report("contoso", farm.Verified), nil)
 	running := f.running("fabrikam")
 	mark(t, running, map[string]any{"Phase": "staging", "Thumbprint": "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012"})
-	f.keeping(workflows.Keeping{Farm: "northwind"})
+	f.keeping(workflows.FarmState{Farm: "northwind"})
 	mark(t, f.find("farm/northwind", ""), map[string]any{"Phase": "held", "NeedsOperator": true})
 	start(t, "status").says(t, exitOK, "out:contoso    -                     completed  -            2026-01-05 06:00 UTC  8.4s",
 		"out:fabrikam   -                     staging    DB0FEA9B     2026-01-05 06:00 UTC", "out:northwind  held, NEEDS A PERSON  -          -            -                     -")
@@ -148,7 +148,7 @@ func TestStatusOfAllListsKeeperAndLastRotationOfEachFarm(t *testing.T) {
 func TestStatusOfAllNamesTheFarmWhoseRetirementWaitsForAPerson(t *testing.T) {
 	f := serve(t, &frontend{})
 	f.end(f.running("contoso"), report("contoso", farm.Verified), nil)
-	f.keeping(workflows.Keeping{Farm: "contoso"})
+	f.keeping(workflows.FarmState{Farm: "contoso"})
 	mark(t, f.find("farm/contoso", ""), map[string]any{"Phase": "at work", "NeedsOperator": false})
 	retires := f.add(&workflowservice.StartWorkflowExecutionRequest{WorkflowId: "retire/contoso", WorkflowType: &commonpb.WorkflowType{Name: "RetireCertificate"}})
 	mark(t, retires, map[string]any{"Phase": "retiring", "NeedsOperator": true})

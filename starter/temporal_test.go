@@ -42,13 +42,13 @@ type frontend struct {
 	// status answers the status query of a rotation.
 	status func(id string) (workflows.Status, error)
 	// wish is a keeper's validator, decide a rotation's; nil refuses nothing.
-	wish   func(farmName string, w workflows.Wish) error
+	wish   func(farmName string, w workflows.Request) error
 	decide func(id string, d farm.Decision) error
 	// judge is what a keeper does about an event; nil rotates.
 	judge func(farmName string, e workflows.Event) farm.Next
 	// keepers are what keepers know, by farm; one that is told of an event or
 	// asked for something is there from then on.
-	keepers map[string]*workflows.Keeping
+	keepers map[string]*workflows.FarmState
 	// noWorker leaves the task queue without pollers, noFarmAttribute the
 	// namespace without search attributes.
 	noWorker, noFarmAttribute bool
@@ -244,7 +244,7 @@ func (f *frontend) DescribeWorkflowExecution(_ context.Context, r *workflowservi
 
 func (f *frontend) QueryWorkflow(_ context.Context, r *workflowservice.QueryWorkflowRequest) (*workflowservice.QueryWorkflowResponse, error) {
 	var answer any
-	if name, ok := strings.CutPrefix(r.Execution.WorkflowId, workflows.KeepID("")); ok && r.Query.QueryType == workflows.KeepingQuery {
+	if name, ok := strings.CutPrefix(r.Execution.WorkflowId, workflows.ControllerID("")); ok && r.Query.QueryType == workflows.StateQuery {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if f.keepers[name] == nil {

@@ -12,9 +12,9 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// board shows a rotation to people: the status query, the current details and
+// progress shows a rotation to people: the status query, the current details and
 // the search attributes of the Temporal UI, and in the end the report.
-type board struct {
+type progress struct {
 	phase   Phase
 	report  farm.Report
 	waiting *Wait
@@ -30,8 +30,8 @@ type place struct {
 	step farm.Step
 }
 
-func newBoard(ctx workflow.Context, f farm.Farm, in RotateInput) *board {
-	b := &board{
+func newBoard(ctx workflow.Context, f farm.Farm, in RotateInput) *progress {
+	b := &progress{
 		report: farm.Report{Farm: f.Name, Reason: in.Reason, Intent: in.Intent, StartedAt: workflow.Now(ctx)},
 		began:  map[place]time.Time{},
 	}
@@ -45,7 +45,7 @@ func newBoard(ctx workflow.Context, f farm.Farm, in RotateInput) *board {
 }
 
 // serve answers the status query and marks the run for searches.
-func (b *board) serve(ctx workflow.Context) error {
+func (b *progress) serve(ctx workflow.Context) error {
 	if err := workflow.SetQueryHandler(ctx, StatusQuery, func() (Status, error) {
 		return Status{Phase: b.phase, Report: b.report, Wait: b.waiting}, nil
 	}); err != nil {
@@ -55,35 +55,35 @@ func (b *board) serve(ctx workflow.Context) error {
 }
 
 // aim shows the certificate that the rotation works towards.
-func (b *board) aim(ctx workflow.Context, target farm.Certificate) error {
+func (b *progress) aim(ctx workflow.Context, target farm.Certificate) error {
 	b.report.Target, b.report.NotAfter, b.report.FriendlyName = target.Thumbprint, target.NotAfter, target.FriendlyName
 	return workflow.UpsertTypedSearchAttributes(ctx, ThumbprintAttribute.ValueSet(string(target.Thumbprint)))
 }
 
 // found shows what the first comparison found.
-func (b *board) found(target farm.Certificate, c activities.Comparison) {
+func (b *progress) found(target farm.Certificate, c activities.Comparison) {
 	b.report.FriendlyName, b.report.Previous = target.FriendlyName, c.Previous.Thumbprint
 	b.report.Differences, b.report.Findings = c.Differences, c.Findings
 }
 
-func (b *board) enter(ctx workflow.Context, phase Phase) error {
+func (b *progress) enter(ctx workflow.Context, phase Phase) error {
 	b.phase = phase
 	b.show(ctx)
 	return workflow.UpsertTypedSearchAttributes(ctx, PhaseAttribute.ValueSet(string(phase)))
 }
 
 // wait shows what is waited for; nil when nothing is.
-func (b *board) wait(w *Wait) { b.waiting = w }
+func (b *progress) wait(w *Wait) { b.waiting = w }
 
 // park shows the steps that wait for a decision.
-func (b *board) park(parked []*parking) {
+func (b *progress) park(parked []*blockedStep) {
 	b.waiting = nil
 	if len(parked) == 0 {
 		return
 	}
 	b.waiting = &Wait{For: ForDecision, Text: "decide about each: retry, skip, roll back or abort"}
 	for _, p := range parked {
-		b.waiting.Parked = append(b.waiting.Parked, p.Parked)
+		b.waiting.Blocked = append(b.waiting.Blocked, p.Blocked)
 		if !p.Until.IsZero() && (b.waiting.Until.IsZero() || p.Until.Before(b.waiting.Until)) {
 			b.waiting.Until = p.Until
 		}
@@ -91,37 +91,37 @@ func (b *board) park(parked []*parking) {
 }
 
 // needs marks whether a person is needed, for searches.
-func (b *board) needs(ctx workflow.Context, person bool) error {
+func (b *progress) needs(ctx workflow.Context, person bool) error {
 	b.show(ctx)
 	return workflow.UpsertTypedSearchAttributes(ctx, NeedsOperatorAttribute.ValueSet(person))
 }
 
 // skip shows a step that a person left out on a server.
-func (b *board) skip(host string, step farm.Step) { b.row(host, step).State = farm.Skipped }
+func (b *progress) skip(host string, step farm.Step) { b.row(host, step).State = farm.StateSkipped }
 
 // begin shows a step as running on a server.
-func (b *board) begin(ctx workflow.Context, host string, step farm.Step) {
+func (b *progress) begin(ctx workflow.Context, host string, step farm.Step) {
 	b.began[place{host, step}] = workflow.Now(ctx)
 	row := b.row(host, step)
-	if row.State == farm.Failed {
+	if row.State == farm.StateFailed {
 		row.Detail = "" // what it failed of is over
 	}
-	row.State = farm.Running
+	row.State = farm.StateRunning
 	b.show(ctx)
 }
 
 // finish shows how a step ended. A step that runs twice on a server, as the
 // two issuers do, adds its details up.
-func (b *board) finish(ctx workflow.Context, host string, step farm.Step, result activities.StepResult, err error) {
+func (b *progress) finish(ctx workflow.Context, host string, step farm.Step, result activities.StepResult, err error) {
 	row := b.row(host, step)
 	b.stop(ctx, host, row)
 	switch {
 	case err != nil:
-		row.State, row.Detail = farm.Failed, explain(err)
+		row.State, row.Detail = farm.StateFailed, explain(err)
 	case result.Changed || row.Changed:
-		row.State, row.Changed = farm.Changed, true
+		row.State, row.Changed = farm.StateChanged, true
 	default:
-		row.State = farm.Unchanged
+		row.State = farm.StateUnchanged
 	}
 	if err == nil {
 		row.Detail = joined(row.Detail, result.Detail)
@@ -130,18 +130,18 @@ func (b *board) finish(ctx workflow.Context, host string, step farm.Step, result
 }
 
 // looked shows how an observation ended.
-func (b *board) looked(ctx workflow.Context, host string, step farm.Step, err error) {
+func (b *progress) looked(ctx workflow.Context, host string, step farm.Step, err error) {
 	row := b.row(host, step)
 	b.stop(ctx, host, row)
-	row.State, row.Detail = farm.Seen, ""
+	row.State, row.Detail = farm.StateObserved, ""
 	if err != nil {
-		row.State, row.Detail = farm.Failed, explain(err)
+		row.State, row.Detail = farm.StateFailed, explain(err)
 	}
 	b.show(ctx)
 }
 
 // withdraw forgets a step that turned out to belong on another server.
-func (b *board) withdraw(host string, step farm.Step) {
+func (b *progress) withdraw(host string, step farm.Step) {
 	s := b.server(host)
 	for i := range s.Steps {
 		if s.Steps[i].Step == step {
@@ -151,12 +151,12 @@ func (b *board) withdraw(host string, step farm.Step) {
 	}
 }
 
-func (b *board) stop(ctx workflow.Context, host string, row *farm.StepReport) {
+func (b *progress) stop(ctx workflow.Context, host string, row *farm.StepReport) {
 	began := b.began[place{host, row.Step}]
 	row.DurationMS += workflow.Now(ctx).Sub(began).Milliseconds()
 }
 
-func (b *board) server(host string) *farm.ServerReport {
+func (b *progress) server(host string) *farm.ServerReport {
 	for i := range b.report.Servers {
 		if b.report.Servers[i].Host == host {
 			return &b.report.Servers[i]
@@ -166,7 +166,7 @@ func (b *board) server(host string) *farm.ServerReport {
 	return &b.report.Servers[len(b.report.Servers)-1]
 }
 
-func (b *board) row(host string, step farm.Step) *farm.StepReport {
+func (b *progress) row(host string, step farm.Step) *farm.StepReport {
 	s := b.server(host)
 	for i := range s.Steps {
 		if s.Steps[i].Step == step {
@@ -182,7 +182,7 @@ func (b *board) row(host string, step farm.Step) *farm.StepReport {
 //
 // Why is what made the rotation go back; empty when it did not, or when a
 // cancellation or an order to undo did.
-func (b *board) close(ctx workflow.Context, outcome farm.Outcome, cause error, why string) (farm.Report, error) {
+func (b *progress) close(ctx workflow.Context, outcome farm.Outcome, cause error, why string) (farm.Report, error) {
 	b.phase, b.report.Outcome, b.waiting = Done, outcome, nil
 	b.report.DurationMS = workflow.Now(ctx).Sub(b.report.StartedAt).Milliseconds()
 	b.report.Statement = statement(outcome, cause, why, len(b.report.Findings) > 0)
@@ -198,13 +198,13 @@ func (b *board) close(ctx workflow.Context, outcome farm.Outcome, cause error, w
 func statement(outcome farm.Outcome, cause error, why string, stays bool) string {
 	cancelled := temporal.IsCanceledError(cause)
 	switch {
-	case outcome == farm.Undone:
+	case outcome == farm.RolledBack:
 		return undone(cancelled, why, stays)
 	case outcome == farm.Verified:
 		return "configured as desired, key usable on every server"
-	case outcome == farm.Already:
+	case outcome == farm.NoChange:
 		return "nothing to do: configured as desired, key usable on every server"
-	case outcome == farm.LeftByDecision:
+	case outcome == farm.Partial:
 		return "left as it is by decision; what differs is listed"
 	case outcome == farm.Refused && cancelled:
 		return "cancelled before anything was changed"
@@ -221,7 +221,7 @@ func retired(outcome farm.Outcome, cause error) string {
 	switch outcome {
 	case farm.Verified:
 		return "nothing used the old certificate; it is deleted on every office server, with its key"
-	case farm.LeftByDecision, farm.Refused:
+	case farm.Partial, farm.Refused:
 		return statement(outcome, cause, "", false)
 	}
 	if temporal.IsCanceledError(cause) {

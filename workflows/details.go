@@ -23,7 +23,7 @@ const (
 )
 
 // show writes the rotation's page in the Temporal UI.
-func (b *board) show(ctx workflow.Context) {
+func (b *progress) show(ctx workflow.Context) {
 	workflow.SetCurrentDetails(ctx, details(b.phase, b.report, b.waiting))
 }
 
@@ -82,7 +82,7 @@ func waits(w *strings.Builder, wait *Wait) {
 		printTo(w, " (until %s)", wait.Until.UTC().Format("2006-01-02 15:04 UTC"))
 	}
 	w.WriteString("\n\n")
-	list(w, wait.Parked, func(p farm.Parked) string {
+	list(w, wait.Blocked, func(p farm.Blocked) string {
 		return fmt.Sprintf("%s on %s: %s; %s", p.Step, p.Server, p.Text, p.Then)
 	})
 	w.WriteString("\n")
@@ -114,13 +114,13 @@ func tableOfCounts(w *strings.Builder, r farm.Report) {
 		for _, server := range r.Servers {
 			counts[stateOf(server, s)]++
 		}
-		printTo(w, "| %s | %d | %d | %d | %d |\n", s, counts[farm.Running], counts[farm.Changed], counts[farm.Unchanged]+counts[farm.Seen], counts[farm.Failed])
+		printTo(w, "| %s | %d | %d | %d | %d |\n", s, counts[farm.StateRunning], counts[farm.StateChanged], counts[farm.StateUnchanged]+counts[farm.StateObserved], counts[farm.StateFailed])
 	}
 	w.WriteString("\n")
 	var unfinished []string
 	for _, server := range r.Servers {
 		for _, s := range server.Steps {
-			if s.State == farm.Running || s.State == farm.Failed {
+			if s.State == farm.StateRunning || s.State == farm.StateFailed {
 				unfinished = append(unfinished, fmt.Sprintf("%s: %s: %s", server.Host, s.Step, s.State))
 			}
 		}
@@ -130,7 +130,7 @@ func tableOfCounts(w *strings.Builder, r farm.Report) {
 
 // reached lists the steps that some server has reached, in procedure order.
 func reached(r farm.Report) []farm.Step {
-	return slices.DeleteFunc(slices.Concat(farm.Steps(), farm.UndoSteps(), farm.RetireSteps()), func(s farm.Step) bool {
+	return slices.DeleteFunc(slices.Concat(farm.Steps(), farm.RollbackSteps(), farm.RetirementSteps()), func(s farm.Step) bool {
 		return !slices.ContainsFunc(r.Servers, func(server farm.ServerReport) bool { return stateOf(server, s) != "" })
 	})
 }

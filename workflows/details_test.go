@@ -12,9 +12,9 @@ func TestThePageOfTheLargestFarmFitsWhateverFails(t *testing.T) {
 	r, wait := farm.Report{Farm: "contoso"}, &Wait{For: ForDecision, Text: "decide"}
 	for i := range 120 {
 		host := fmt.Sprintf("oos-%03d.a-long-name-of-a-department.contoso.com", i)
-		r.Servers = append(r.Servers, farm.ServerReport{Host: host, Steps: []farm.StepReport{{Step: farm.StepImport, State: farm.Failed}}})
+		r.Servers = append(r.Servers, farm.ServerReport{Host: host, Steps: []farm.StepReport{{Step: farm.StepImport, State: farm.StateFailed}}})
 		r.Findings = append(r.Findings, farm.Finding{Severity: farm.Warn, Server: host, Text: strings.Repeat("y", 300)})
-		wait.Parked = append(wait.Parked, farm.Parked{Server: host, Step: farm.StepImport, Text: strings.Repeat("\u00fc", 700), Then: "then the rotation is rolled back"})
+		wait.Blocked = append(wait.Blocked, farm.Blocked{Server: host, Step: farm.StepImport, Text: strings.Repeat("\u00fc", 700), Then: "then the rotation is rolled back"})
 	}
 	page := details(Staging, r, wait)
 	if len(page) > mostDetails {

@@ -19,7 +19,7 @@ func InspectTrust(ctx workflow.Context, in InspectInput) (Inspection, error) {
 		return Inspection{}, err
 	}
 	inspection := Inspection{Farm: f.Name, Config: f}
-	var chosen activities.Chosen
+	var chosen activities.TargetChoice
 	err := workflow.ExecuteActivity(deciding(ctx, "choose certificate"), a.ChooseTarget, f.Name).Get(ctx, &chosen)
 	if err != nil {
 		inspection.Findings = append(inspection.Findings, farm.Finding{Code: "no-certificate", Severity: farm.Stop, Text: explain(err)})

@@ -11,13 +11,13 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// KeepTrust is the keeper of a farm: it takes events and people's wishes,
+// ManageFarm is the keeper of a farm: it takes events and people's wishes,
 // looks at the farm on a timer, decides what is to be done, and has one child
 // at a time do it. It owns the journal until the old certificate is retired,
 // the soak, and the hold after an undo. It runs for ever, continuing as new
 // with everything that it knows.
-func KeepTrust(ctx workflow.Context, known Keeping) error {
-	k := &keeper{Keeping: known}
+func ManageFarm(ctx workflow.Context, known FarmState) error {
+	k := &controller{FarmState: known}
 	if err := k.open(ctx); err != nil {
 		return err
 	}
@@ -30,12 +30,12 @@ func KeepTrust(ctx workflow.Context, known Keeping) error {
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		return err
 	}
-	return workflow.NewContinueAsNewError(ctx, KeepTrust, k.Keeping)
+	return workflow.NewContinueAsNewError(ctx, ManageFarm, k.FarmState)
 }
 
-// keeper is a running keeper: what it knows, and what it waits on.
-type keeper struct {
-	Keeping
+// controller is a running keeper: what it knows, and what it waits on.
+type controller struct {
+	FarmState
 
 	events     workflow.ReceiveChannel
 	finished   workflow.ReceiveChannel
@@ -55,15 +55,15 @@ type keeper struct {
 }
 
 // open answers queries, lets wishes in and loads the configuration.
-func (k *keeper) open(ctx workflow.Context) error {
+func (k *controller) open(ctx workflow.Context) error {
 	k.events = workflow.GetSignalChannel(ctx, EventSignal)
 	k.finished = workflow.GetSignalChannel(ctx, FinishedSignal)
-	k.configured = workflow.GetSignalChannel(ctx, ConfiguredSignal)
-	k.due, k.askedAt = k.LookedAt.IsZero(), workflow.Now(ctx)
-	if err := workflow.SetQueryHandler(ctx, KeepingQuery, func() (Keeping, error) { return k.Keeping, nil }); err != nil {
+	k.configured = workflow.GetSignalChannel(ctx, ConfigurationSignal)
+	k.due, k.askedAt = k.InspectedAt.IsZero(), workflow.Now(ctx)
+	if err := workflow.SetQueryHandler(ctx, StateQuery, func() (FarmState, error) { return k.FarmState, nil }); err != nil {
 		return err
 	}
-	if err := workflow.SetUpdateHandlerWithOptions(ctx, WishUpdate, k.take, workflow.UpdateHandlerOptions{
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, RequestUpdate, k.take, workflow.UpdateHandlerOptions{
 		Validator: k.mayTake, Description: "A person's wish: rotate, undo or release",
 	}); err != nil {
 		return err
@@ -73,23 +73,23 @@ func (k *keeper) open(ctx workflow.Context) error {
 
 // mayContinueAsNew says whether Temporal suggests it. A child does not hinder:
 // it tells its end by signal as well. What is waited for does; see waiting.
-func (k *keeper) mayContinueAsNew(ctx workflow.Context) bool {
+func (k *controller) mayContinueAsNew(ctx workflow.Context) bool {
 	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && k.waiting == 0
 }
 
 // turn does one thing, or waits for something to do.
-func (k *keeper) turn(ctx workflow.Context) error {
+func (k *controller) turn(ctx workflow.Context) error {
 	k.drain(ctx)
 	k.learnEnd(ctx)
 	switch {
-	case k.Paused != "":
-	case k.Work != nil && !k.retiring():
+	case k.Unmanaged != "":
+	case k.ActiveRun != nil && !k.retiring():
 		return k.attend(ctx)
-	case k.Wish != nil:
+	case k.Request != nil:
 		return k.fulfil(ctx)
-	case k.due || len(k.Asked) > 0 || k.lookDue(ctx):
+	case k.due || len(k.PendingEvents) > 0 || k.lookDue(ctx):
 		return k.look(ctx)
-	case k.Work != nil:
+	case k.ActiveRun != nil:
 		return k.attend(ctx)
 	case k.retirementDue(ctx):
 		return k.retire(ctx)
@@ -98,12 +98,12 @@ func (k *keeper) turn(ctx workflow.Context) error {
 }
 
 // rest waits for a signal, a wish, the child's end or the next thing due.
-func (k *keeper) rest(ctx workflow.Context) error {
+func (k *controller) rest(ctx workflow.Context) error {
 	k.show(ctx)
-	wish, work, due := k.Wish, k.Work, k.due
+	wish, work, due := k.Request, k.ActiveRun, k.due
 	stirred := func() bool {
 		return k.events.Len() > 0 || k.finished.Len() > 0 || k.configured.Len() > 0 ||
-			k.Wish != wish || k.Work != work || k.due != due || (k.child != nil && k.child.IsReady()) || k.mayContinueAsNew(ctx)
+			k.Request != wish || k.ActiveRun != work || k.due != due || (k.child != nil && k.child.IsReady()) || k.mayContinueAsNew(ctx)
 	}
 	_, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
 		Timeout: k.pause(ctx), TimerOptions: workflow.TimerOptions{Summary: "next look"},
@@ -112,44 +112,44 @@ func (k *keeper) rest(ctx workflow.Context) error {
 }
 
 // pause is how long nothing is due.
-func (k *keeper) pause(ctx workflow.Context) time.Duration {
+func (k *controller) pause(ctx workflow.Context) time.Duration {
 	now := workflow.Now(ctx)
-	next := now.Add(k.LookEvery)
-	if k.Paused == "" && k.Work == nil {
-		next = k.NextLook()
-		if k.Retires() && k.SoakUntil.Before(next) {
-			next = k.SoakUntil
+	next := now.Add(k.InspectionInterval)
+	if k.Unmanaged == "" && k.ActiveRun == nil {
+		next = k.NextInspectionAt()
+		if k.Retires() && k.RetainOldUntil.Before(next) {
+			next = k.RetainOldUntil
 		}
 	}
 	return max(next.Sub(now), time.Second)
 }
 
-func (k *keeper) lookDue(ctx workflow.Context) bool {
-	return !workflow.Now(ctx).Before(k.NextLook())
+func (k *controller) lookDue(ctx workflow.Context) bool {
+	return !workflow.Now(ctx).Before(k.NextInspectionAt())
 }
 
 // unseenAgain is when a farm that could not be looked at is looked at again: a
 // server that is away for a reboot must not read as trouble for hours.
 const unseenAgain = 15 * time.Minute
 
-// NextLook is when the next look is due. Keepers that start together, as all of
+// NextInspectionAt is when the next look is due. Keepers that start together, as all of
 // a worker do, drift apart: each looks a little more often than configured, by
 // up to a tenth, which depends on the farm's name alone.
-func (k *Keeping) NextLook() time.Time {
-	every := k.LookEvery
-	if k.Unseen {
+func (k *FarmState) NextInspectionAt() time.Time {
+	every := k.InspectionInterval
+	if k.Unreachable {
 		every = min(every, unseenAgain)
 	}
 	sum := fnv.New32a()
 	sum.Write([]byte(k.Farm)) //nolint:errcheck // a hash takes everything
 	const parts = 1000
 	early := every / 10 * time.Duration(sum.Sum32()%parts) / parts
-	return k.LookedAt.Add(every - early)
+	return k.InspectedAt.Add(every - early)
 }
 
 // drain takes what has arrived. Events are kept while a child works, and
 // judged after it.
-func (k *keeper) drain(ctx workflow.Context) {
+func (k *controller) drain(ctx workflow.Context) {
 	for {
 		var e Event
 		if !k.events.ReceiveAsync(&e) {
@@ -162,18 +162,18 @@ func (k *keeper) drain(ctx workflow.Context) {
 		if !k.finished.ReceiveAsync(&f) {
 			break
 		}
-		if k.Work != nil && f.WorkflowID == k.Work.WorkflowID {
+		if k.ActiveRun != nil && f.WorkflowID == k.ActiveRun.WorkflowID {
 			k.conclude(ctx, f)
 		}
 	}
 	for {
-		var c Configured
+		var c Configuration
 		if !k.configured.ReceiveAsync(&c) {
 			break
 		}
-		k.due = k.due || (k.Paused != "" && c.Paused == "")
-		if k.Paused = c.Paused; k.Paused != "" {
-			k.Wish = nil // whoever wished it is told
+		k.due = k.due || (k.Unmanaged != "" && c.Unmanaged == "")
+		if k.Unmanaged = c.Unmanaged; k.Unmanaged != "" {
+			k.Request = nil // whoever wished it is told
 		}
 	}
 }
@@ -183,66 +183,66 @@ func (k *keeper) drain(ctx workflow.Context) {
 const remembered = 500
 
 // hear keeps an event that was not heard before.
-func (k *keeper) hear(e Event) {
-	if slices.Contains(k.Heard, e.ID) {
+func (k *controller) hear(e Event) {
+	if slices.Contains(k.SeenEventIDs, e.ID) {
 		return
 	}
-	k.Heard = append(k.Heard, e.ID)
-	k.Heard = k.Heard[max(0, len(k.Heard)-remembered):]
+	k.SeenEventIDs = append(k.SeenEventIDs, e.ID)
+	k.SeenEventIDs = k.SeenEventIDs[max(0, len(k.SeenEventIDs)-remembered):]
 	// The last is as good a reason to look as any before it.
-	k.Asked = append(k.Asked, e)
-	k.Asked = k.Asked[max(0, len(k.Asked)-remembered):]
+	k.PendingEvents = append(k.PendingEvents, e)
+	k.PendingEvents = k.PendingEvents[max(0, len(k.PendingEvents)-remembered):]
 }
 
 // look has the farm looked at, and decides.
-func (k *keeper) look(ctx workflow.Context) error {
+func (k *controller) look(ctx workflow.Context) error {
 	if err := k.missWork(ctx); err != nil {
 		return err
 	}
-	asked := k.Asked
+	asked := k.PendingEvents
 	k.due = false
 	k.show(ctx)
 	var seen Inspection
-	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: LookID(k.Farm), StaticSummary: "look at " + k.Farm})
+	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: InspectionID(k.Farm), StaticSummary: "look at " + k.Farm})
 	err := workflow.ExecuteChildWorkflow(child, InspectTrust, InspectInput{Farm: k.Farm}).Get(ctx, &seen)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err() // the keeper is cancelled, and not only its look
-	case k.LookedAt.IsZero() && isUnknownFarm(err):
+	case k.InspectedAt.IsZero() && isUnknownFarm(err):
 		// Nobody ever configured it: a name was mistyped.
 		return temporal.NewNonRetryableApplicationError(explain(err), UnknownFarmError, nil)
 	}
-	k.LookedAt, k.Unseen = workflow.Now(ctx), seen.unseen(err) != ""
-	situation := farm.Situation{
-		Now: k.LookedAt, Farm: seen.Config, Current: seen.Current, Target: seen.Target,
-		Differences: seen.Plan, Findings: seen.Findings, Unseen: seen.unseen(err), Asked: len(asked) > 0, Held: k.Hold,
+	k.InspectedAt, k.Unreachable = workflow.Now(ctx), seen.unseen(err) != ""
+	situation := farm.DecisionInput{
+		Now: k.InspectedAt, Farm: seen.Config, Current: seen.Current, Target: seen.Target,
+		Differences: seen.Plan, Findings: seen.Findings, Unobserved: seen.unseen(err), EventPending: len(asked) > 0, Suspended: k.Suspended,
 	}
-	if seen.Config.Rotation.LookEvery > 0 {
-		k.LookEvery, k.Soak = seen.Config.Rotation.LookEvery, seen.Config.Rotation.Soak
+	if seen.Config.Rotation.InspectionInterval > 0 {
+		k.InspectionInterval, k.KeepOldFor = seen.Config.Rotation.InspectionInterval, seen.Config.Rotation.KeepOldFor
 	}
 	if err := workflow.ExecuteActivity(deciding(ctx, "decide what to do"), a.Decide, situation).Get(ctx, &k.Next); temporal.IsCanceledError(err) {
 		return err
 	} else if err != nil {
 		// A keeper never ends for a reason of its own; the next look decides.
-		k.Next = farm.Next{NeedsPerson: true, Why: "cannot decide: " + explain(err)}
+		k.Next = farm.Next{NeedsOperator: true, Reason: "cannot decide: " + explain(err)}
 	}
-	if !k.Unseen {
+	if !k.Unreachable {
 		k.Current = seen.Current // else the last that was seen stands
 	}
 	k.settle(ctx)
 	// A wish that came meanwhile goes first; the look after it judges anew.
-	if k.Next.Do == farm.Turn && k.Wish == nil {
-		reason := k.Next.Why
+	if k.Next.Action == farm.ActionRotate && k.Request == nil {
+		reason := k.Next.Reason
 		if len(asked) > 0 {
 			reason = asked[len(asked)-1].Summary + ": " + reason
 		}
 		k.begins = reason
-		err := k.start(ctx, RotateInput{Farm: k.Farm, Reason: reason, Journal: k.Journal})
+		err := k.start(ctx, RotateInput{Farm: k.Farm, Reason: reason, Snapshot: k.Snapshot})
 		if k.begins = ""; err != nil {
 			return err
 		}
 	}
 	// Judged, and not before: whoever follows an event reads what came of it.
-	k.Asked = nil
+	k.PendingEvents = nil
 	return nil
 }

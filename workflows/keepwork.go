@@ -14,7 +14,7 @@ import (
 )
 
 // start has a child rotate or undo. It outlives this run of the keeper.
-func (k *keeper) start(ctx workflow.Context, in RotateInput) error {
+func (k *controller) start(ctx workflow.Context, in RotateInput) error {
 	if err := k.callOffRetirement(ctx); err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func (k *keeper) start(ctx workflow.Context, in RotateInput) error {
 	})
 }
 
-func (k *keeper) dispatch(ctx workflow.Context, id, reason string, run func(workflow.Context) workflow.ChildWorkflowFuture) error {
+func (k *controller) dispatch(ctx workflow.Context, id, reason string, run func(workflow.Context) workflow.ChildWorkflowFuture) error {
 	child := run(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID: id, StaticSummary: brief(reason),
 		ParentClosePolicy: abandon, WaitForCancellation: true,
@@ -35,35 +35,35 @@ func (k *keeper) dispatch(ctx workflow.Context, id, reason string, run func(work
 			return err
 		}
 		// Somebody started one by hand; the next look finds what it did.
-		k.Next = farm.Next{Why: fmt.Sprintf("%s runs already, started by hand", id)}
+		k.Next = farm.Next{Reason: fmt.Sprintf("%s runs already, started by hand", id)}
 		return nil
 	}
-	k.child, k.Work = child, &Work{WorkflowID: id, Reason: reason, Since: workflow.Now(ctx)}
+	k.child, k.ActiveRun = child, &ActiveRun{WorkflowID: id, Reason: reason, Since: workflow.Now(ctx)}
 	return nil
 }
 
 // learnEnd takes the end of the child from its result, if that comes before
 // its own word, or instead of it.
-func (k *keeper) learnEnd(ctx workflow.Context) {
-	if k.Work == nil || k.child == nil || !k.child.IsReady() {
+func (k *controller) learnEnd(ctx workflow.Context) {
+	if k.ActiveRun == nil || k.child == nil || !k.child.IsReady() {
 		return
 	}
-	f := Finished{WorkflowID: k.Work.WorkflowID}
+	f := Finished{WorkflowID: k.ActiveRun.WorkflowID}
 	err := k.child.Get(ctx, &f.Rotation)
 	f.Rotation, f.Problem = rotationOf(err, f.Rotation)
 	k.conclude(ctx, f)
 }
 
 // attend waits for the end of the child.
-func (k *keeper) attend(ctx workflow.Context) error {
+func (k *controller) attend(ctx workflow.Context) error {
 	k.learnEnd(ctx)
-	if !workflow.Now(ctx).Before(k.askedAt.Add(k.LookEvery)) {
+	if !workflow.Now(ctx).Before(k.askedAt.Add(k.InspectionInterval)) {
 		k.askedAt = workflow.Now(ctx)
 		if err := k.missWork(ctx); err != nil {
 			return err
 		}
 	}
-	if k.Work == nil {
+	if k.ActiveRun == nil {
 		return nil
 	}
 	return k.rest(ctx)
@@ -71,36 +71,36 @@ func (k *keeper) attend(ctx workflow.Context) error {
 
 // missWork asks Temporal whether the child runs, when this run of the keeper
 // did not start it. One that was terminated says nothing itself.
-func (k *keeper) missWork(ctx workflow.Context) error {
-	if k.Work == nil || k.child != nil {
+func (k *controller) missWork(ctx workflow.Context) error {
+	if k.ActiveRun == nil || k.child != nil {
 		return nil
 	}
 	var running bool
-	if err := workflow.ExecuteActivity(deciding(ctx, "see whether "+k.Work.WorkflowID+" runs"), a.IsRunning, k.Work.WorkflowID).Get(ctx, &running); temporal.IsCanceledError(err) {
+	if err := workflow.ExecuteActivity(deciding(ctx, "see whether "+k.ActiveRun.WorkflowID+" runs"), a.IsRunning, k.ActiveRun.WorkflowID).Get(ctx, &running); temporal.IsCanceledError(err) {
 		return err
 	} else if err != nil {
-		workflow.GetLogger(ctx).Warn("cannot see whether the work goes on", "work", k.Work.WorkflowID, "error", err)
+		workflow.GetLogger(ctx).Warn("cannot see whether the work goes on", "work", k.ActiveRun.WorkflowID, "error", err)
 		return nil
 	}
 	k.drain(ctx)
-	if !running && k.Work != nil {
-		k.conclude(ctx, Finished{WorkflowID: k.Work.WorkflowID, Problem: "it ended without a word; look at its history"})
+	if !running && k.ActiveRun != nil {
+		k.conclude(ctx, Finished{WorkflowID: k.ActiveRun.WorkflowID, Problem: "it ended without a word; look at its history"})
 	}
 	return nil
 }
 
 // retiring says whether the child is a retirement, which waits for people for
 // days and must not keep anything else waiting.
-func (k *keeper) retiring() bool { return k.Work != nil && k.Work.WorkflowID == RetireID(k.Farm) }
+func (k *controller) retiring() bool { return k.ActiveRun != nil && k.ActiveRun.WorkflowID == RetireID(k.Farm) }
 
 // callOffRetirement cancels a retirement that waits; it is due again later.
-func (k *keeper) callOffRetirement(ctx workflow.Context) error {
+func (k *controller) callOffRetirement(ctx workflow.Context) error {
 	if !k.retiring() {
 		return nil
 	}
 	k.waiting++
 	defer func() { k.waiting-- }()
-	if err := workflow.RequestCancelExternalWorkflow(ctx, k.Work.WorkflowID, "").Get(ctx, nil); err != nil {
+	if err := workflow.RequestCancelExternalWorkflow(ctx, k.ActiveRun.WorkflowID, "").Get(ctx, nil); err != nil {
 		// It has just ended by itself; its word is on the way.
 		workflow.GetLogger(ctx).Info("retirement is not called off", "error", err)
 	}
@@ -114,84 +114,84 @@ func (k *keeper) callOffRetirement(ctx workflow.Context) error {
 }
 
 // conclude learns from what a child did.
-func (k *keeper) conclude(ctx workflow.Context, f Finished) {
-	retired := k.Work.WorkflowID == RetireID(k.Farm)
-	k.Work, k.child, k.due = nil, nil, true
-	k.Last = Last{At: workflow.Now(ctx), Outcome: f.Rotation.Outcome, Statement: f.Rotation.Statement}
+func (k *controller) conclude(ctx workflow.Context, f Finished) {
+	retired := k.ActiveRun.WorkflowID == RetireID(k.Farm)
+	k.ActiveRun, k.child, k.due = nil, nil, true
+	k.LastRun = LastRun{At: workflow.Now(ctx), Outcome: f.Rotation.Outcome, Statement: f.Rotation.Statement}
 	if f.Problem != "" {
-		k.Last.Statement = f.Problem
+		k.LastRun.Statement = f.Problem
 	}
 	if retired {
 		k.concludeRetirement(ctx, f.Rotation.Report)
 		return
 	}
 	switch f.Rotation.Outcome {
-	case farm.Already:
+	case farm.NoChange:
 	case farm.Refused:
 		// What refused it may not show in a look: the next is not at once.
-		k.due, k.Next = false, farm.Next{NeedsPerson: true, Why: k.Last.Statement}
+		k.due, k.Next = false, farm.Next{NeedsOperator: true, Reason: k.LastRun.Statement}
 	case farm.Verified:
-		k.adopt(f.Rotation.Journal)
-		k.Hold, k.SoakUntil = "", workflow.Now(ctx).Add(k.Soak)
-		if k.Journal != nil && k.Journal.Compromised {
-			k.SoakUntil = workflow.Now(ctx)
+		k.adopt(f.Rotation.Snapshot)
+		k.Suspended, k.RetainOldUntil = "", workflow.Now(ctx).Add(k.KeepOldFor)
+		if k.Snapshot != nil && k.Snapshot.Compromised {
+			k.RetainOldUntil = workflow.Now(ctx)
 		}
-	case farm.Undone:
-		k.Hold = "the rotation was undone"
-		if !k.isAnother(f.Rotation.Journal) || !since(ctx, keepsJournal) {
-			k.Journal, k.SoakUntil = nil, time.Time{}
+	case farm.RolledBack:
+		k.Suspended = "the rotation was undone"
+		if !k.isAnother(f.Rotation.Snapshot) || !since(ctx, keepsJournal) {
+			k.Snapshot, k.RetainOldUntil = nil, time.Time{}
 		}
 	default:
-		anew := k.isAnother(f.Rotation.Journal) && since(ctx, beginsSoakAnew)
-		if k.adopt(f.Rotation.Journal); anew {
-			k.SoakUntil = time.Time{} // it soaks once it is settled
+		anew := k.isAnother(f.Rotation.Snapshot) && since(ctx, beginsSoakAnew)
+		if k.adopt(f.Rotation.Snapshot); anew {
+			k.RetainOldUntil = time.Time{} // it soaks once it is settled
 		}
-		k.Hold = "the rotation ended otherwise than planned: " + k.Last.Statement
+		k.Suspended = "the rotation ended otherwise than planned: " + k.LastRun.Statement
 	}
 }
 
-// isAnother says whether a journal is of another rotation than the keeper's.
-func (k *keeper) isAnother(j *farm.Journal) bool {
-	return k.Journal != nil && j != nil && k.Journal.Target.Thumbprint != j.Target.Thumbprint
+// isDifferentRotation says whether a journal is of another rotation than the keeper's.
+func (k *controller) isAnother(j *farm.Snapshot) bool {
+	return k.Snapshot != nil && j != nil && k.Snapshot.Target.Thumbprint != j.Target.Thumbprint
 }
 
-// adopt takes the journal of a rotation, and remembers the certificate that
+// keepSnapshot takes the journal of a rotation, and remembers the certificate that
 // the one before it has not retired yet.
-func (k *keeper) adopt(j *farm.Journal) {
+func (k *controller) adopt(j *farm.Snapshot) {
 	if j == nil {
 		return
 	}
 	if k.Retires() && k.isAnother(j) {
-		k.Older = append(k.Older, k.Journal.Previous)
+		k.Older = append(k.Older, k.Snapshot.Previous)
 	}
-	k.Journal = j
+	k.Snapshot = j
 }
 
 // settle begins the soak of a rotation that ended otherwise than planned once
 // the farm is as that rotation wanted it, whoever finished it.
-func (k *keeper) settle(ctx workflow.Context) {
-	done := k.Next.Do == farm.Rest && !k.Next.NeedsPerson
-	if j := k.Journal; j != nil && done && k.SoakUntil.IsZero() && k.Current.Thumbprint == j.Target.Thumbprint {
-		k.SoakUntil = workflow.Now(ctx).Add(k.Soak)
+func (k *controller) settle(ctx workflow.Context) {
+	done := k.Next.Action == farm.ActionNone && !k.Next.NeedsOperator
+	if j := k.Snapshot; j != nil && done && k.RetainOldUntil.IsZero() && k.Current.Thumbprint == j.Target.Thumbprint {
+		k.RetainOldUntil = workflow.Now(ctx).Add(k.KeepOldFor)
 	}
 }
 
-// CanBeUndone says whether there is a rotation to undo.
-func (k *Keeping) CanBeUndone() bool { return k.noUndo() == "" }
+// CanRollBack says whether there is a rotation to undo.
+func (k *FarmState) CanRollBack() bool { return k.rollbackBlocked() == "" }
 
-// Retires says whether an old certificate is to be retired at SoakUntil.
-func (k *Keeping) Retires() bool {
-	return k.Journal != nil && k.Journal.Replaces() && !k.SoakUntil.IsZero() && k.Hold == ""
+// Retires says whether an old certificate is to be retired at RetainOldUntil.
+func (k *FarmState) Retires() bool {
+	return k.Snapshot != nil && k.Snapshot.Replaces() && !k.RetainOldUntil.IsZero() && k.Suspended == ""
 }
 
-func (k *keeper) retirementDue(ctx workflow.Context) bool {
-	return k.Retires() && !workflow.Now(ctx).Before(k.SoakUntil)
+func (k *controller) retirementDue(ctx workflow.Context) bool {
+	return k.Retires() && !workflow.Now(ctx).Before(k.RetainOldUntil)
 }
 
 // retire retires the oldest certificate that is not in use again.
-func (k *keeper) retire(ctx workflow.Context) error {
+func (k *controller) retire(ctx workflow.Context) error {
 	k.Older = slices.DeleteFunc(k.Older, func(c farm.StoreCertificate) bool { return c.Thumbprint == k.Current.Thumbprint })
-	old := append(slices.Clone(k.Older), k.Journal.Previous)[0]
+	old := append(slices.Clone(k.Older), k.Snapshot.Previous)[0]
 	in := RetireInput{
 		Farm: k.Farm, Reason: fmt.Sprintf("%s has soaked", old.Thumbprint.Short()), Old: old, Keeper: workflow.GetInfo(ctx).WorkflowExecution.ID,
 	}
@@ -203,18 +203,18 @@ func (k *keeper) retire(ctx workflow.Context) error {
 // concludeRetirement learns from a retirement. One that did not retire, because
 // a person kept the certificate or something else came first, is asked for
 // again later.
-func (k *keeper) concludeRetirement(ctx workflow.Context, r farm.Report) {
+func (k *controller) concludeRetirement(ctx workflow.Context, r farm.Report) {
 	older := func(c farm.StoreCertificate) bool { return c.Thumbprint == r.Target }
-	if k.Journal != nil && k.Journal.Previous.Thumbprint == r.Target && r.Reached(farm.StepDelete) {
-		k.Journal.Deleting = true
+	if k.Snapshot != nil && k.Snapshot.Previous.Thumbprint == r.Target && r.Reached(farm.StepDelete) {
+		k.Snapshot.Deleting = true
 	}
 	switch {
 	case r.Outcome != farm.Verified:
-		k.SoakUntil = workflow.Now(ctx).Add(max(k.Soak, k.LookEvery))
+		k.RetainOldUntil = workflow.Now(ctx).Add(max(k.KeepOldFor, k.InspectionInterval))
 	case slices.ContainsFunc(k.Older, older):
 		k.Older = slices.DeleteFunc(k.Older, older)
 	default:
-		k.Journal, k.SoakUntil = nil, time.Time{}
+		k.Snapshot, k.RetainOldUntil = nil, time.Time{}
 	}
 }
 

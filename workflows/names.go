@@ -41,19 +41,19 @@ type RotateInput struct {
 	// Intent is what to do; the zero value rotates. That it replaces an
 	// expired certificate it finds out by itself.
 	Intent farm.Intent `json:"intent,omitempty"`
-	// Journal is that of an earlier rotation that is still held: one towards
+	// Snapshot is that of an earlier rotation that is still held: one towards
 	// the same target goes on with it, an undo undoes it.
-	Journal *farm.Journal `json:"journal,omitempty"`
+	Snapshot *farm.Snapshot `json:"snapshot,omitempty"`
 	// Keeper is the workflow ID of the keeper to tell the end to; empty when
 	// it was started without one.
 	Keeper string `json:"keeper,omitempty"`
 }
 
-// Rotation is the result of [RotateTrust]: the report, and the journal for
+// RotationResult is the result of [RotateTrust]: the report, and the journal for
 // whoever may want to undo it. In JSON the report's fields are its own.
-type Rotation struct {
+type RotationResult struct {
 	farm.Report
-	Journal *farm.Journal `json:"journal,omitempty"`
+	Snapshot *farm.Snapshot `json:"snapshot,omitempty"`
 }
 
 // InspectInput asks for a look at a farm.
@@ -94,10 +94,10 @@ const (
 	Observing  Phase = "observing"
 	Staging    Phase = "staging"
 	Waiting    Phase = "waiting"
-	Switching  Phase = "switching"
+	CuttingOver  Phase = "switching"
 	Restarting Phase = "restarting"
 	Verifying  Phase = "verifying"
-	GoingBack  Phase = "going back"
+	RollingBack  Phase = "going back"
 	Retiring   Phase = "retiring"
 	Done       Phase = "done"
 )
@@ -118,8 +118,8 @@ type Wait struct {
 	Until time.Time `json:"until,omitzero"`
 	// Digest is what an approval must name.
 	Digest string `json:"digest,omitempty"`
-	// Parked are the steps that wait for a decision.
-	Parked []farm.Parked `json:"parked,omitempty"`
+	// Blocked are the steps that wait for a decision.
+	Blocked []farm.Blocked `json:"blocked,omitempty"`
 }
 
 // WaitFor is the kind of a wait.

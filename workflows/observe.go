@@ -14,15 +14,15 @@ import (
 // configured order. A look that is not complete replaces nothing.
 func (r *rotation) observe(ctx workflow.Context, step farm.Step) error {
 	look := newLook(r.farm, r.target, observing)
-	look.skip = r.desk.skipped
+	look.skip = r.decisions.skipped
 	for i, s := range r.farm.Office.Servers {
 		if slices.Contains(look.skip, s.Host) {
 			// A server that was left out may be gone: what was seen last stands.
 			look.observed.Office[i] = officeServer(r.observed, s.Host)
 		}
 	}
-	look.begin = func(ctx workflow.Context, host string) { r.board.begin(ctx, host, step) }
-	look.finish = func(ctx workflow.Context, host string, err error) { r.board.looked(ctx, host, step, err) }
+	look.begin = func(ctx workflow.Context, host string) { r.progress.begin(ctx, host, step) }
+	look.finish = func(ctx workflow.Context, host string, err error) { r.progress.looked(ctx, host, step, err) }
 	if err := look.all(ctx); err != nil {
 		return err
 	}

@@ -21,10 +21,10 @@ const DecideUpdate = "decide"
 // has decided to end; the verdict says how.
 var errDecided = errors.New("ended by decision")
 
-// desk is where decisions arrive and are waited for.
-type desk struct {
+// decisions is where decisions arrive and are waited for.
+type decisions struct {
 	// parked are the steps that wait, in the order in which they failed.
-	parked []*parking
+	parked []*blockedStep
 	// released is when a step was last parked no more.
 	released time.Time
 	// asking is set while an approval is waited for, of this digest.
@@ -44,7 +44,7 @@ type desk struct {
 }
 
 // ended is errDecided once a verdict is there.
-func (k *desk) ended() error {
+func (k *decisions) ended() error {
 	if k.verdict != "" {
 		return errDecided
 	}
@@ -52,24 +52,24 @@ func (k *desk) ended() error {
 }
 
 // goBack has the rotation rolled back, for a reason that the report tells.
-func (k *desk) goBack(format string, args ...any) {
+func (k *decisions) goBack(format string, args ...any) {
 	k.verdict, k.why = farm.RollBack, fmt.Sprintf(format, args...)
 }
 
 // turnBack starts the way back, on which only retry, skip and abort are left.
 // A server that was left out on the way forth may hold what was done before
 // that, so it is not left out of the way back.
-func (k *desk) turnBack() {
+func (k *decisions) turnBack() {
 	k.verdict, k.asking, k.skipped = "", "", nil
 	k.noWayBack = "the rotation is on its way back already"
 }
 
 // parkedSince says whether anything was parked after a moment.
-func (k *desk) parkedSince(t time.Time) bool { return k.released.After(t) }
+func (k *decisions) parkedSince(t time.Time) bool { return k.released.After(t) }
 
-// parking is one step that waits for a person.
-type parking struct {
-	farm.Parked
+// blockedStep is one step that waits for a person.
+type blockedStep struct {
+	farm.Blocked
 	// skippable says that the rotation can go on without the server, inFarm
 	// that the server still belongs to the farm.
 	skippable, inFarm bool
@@ -89,19 +89,19 @@ func (r *rotation) mayDecide(_ workflow.Context, d farm.Decision) error {
 	if err := d.Validate(); err != nil {
 		return err
 	}
-	if r.desk.verdict != "" {
-		return fmt.Errorf("%s: %s was decided already", d.Choice, r.desk.verdict)
+	if r.decisions.verdict != "" {
+		return fmt.Errorf("%s: %s was decided already", d.Choice, r.decisions.verdict)
 	}
 	switch d.Choice {
 	case farm.Approve:
-		return r.desk.mayApprove(d)
+		return r.decisions.mayApprove(d)
 	case farm.RollBack, farm.Abort:
 		return r.mayEnd(d)
 	}
-	return r.desk.mayRetryOrSkip(d)
+	return r.decisions.mayRetryOrSkip(d)
 }
 
-func (k *desk) mayApprove(d farm.Decision) error {
+func (k *decisions) mayApprove(d farm.Decision) error {
 	switch {
 	case k.asking == "":
 		return fmt.Errorf("approve: nothing waits for approval now")
@@ -113,16 +113,16 @@ func (k *desk) mayApprove(d farm.Decision) error {
 
 func (r *rotation) mayEnd(d farm.Decision) error {
 	switch {
-	case d.Choice == farm.RollBack && r.desk.noWayBack != "":
-		return fmt.Errorf("rollback: %s", r.desk.noWayBack)
-	case r.board.waiting == nil:
+	case d.Choice == farm.RollBack && r.decisions.noWayBack != "":
+		return fmt.Errorf("rollback: %s", r.decisions.noWayBack)
+	case r.progress.waiting == nil:
 		return fmt.Errorf("%s: the rotation is at work; cancel it to stop and undo it", d.Choice)
 	}
 	return nil
 }
 
-func (k *desk) mayRetryOrSkip(d farm.Decision) error {
-	waits := slices.IndexFunc(k.parked, func(p *parking) bool { return p.concerns(d) })
+func (k *decisions) mayRetryOrSkip(d farm.Decision) error {
+	waits := slices.IndexFunc(k.parked, func(p *blockedStep) bool { return p.concerns(d) })
 	switch {
 	case waits < 0 && d.Server == "":
 		return fmt.Errorf("%s: nothing is parked", d.Choice)
@@ -132,7 +132,7 @@ func (k *desk) mayRetryOrSkip(d farm.Decision) error {
 		return nil
 	case !k.parked[waits].skippable:
 		return fmt.Errorf("skip: %s cannot be left out: only an office server that is not the master can", d.Server)
-	case !d.Insist && k.parked[waits].inFarm:
+	case !d.Force && k.parked[waits].inFarm:
 		return fmt.Errorf("skip: %s is still a machine of the farm: without the certificate its data refreshes will fail; take it out of the farm first, or insist", d.Server)
 	}
 	return nil
@@ -140,13 +140,13 @@ func (k *desk) mayRetryOrSkip(d farm.Decision) error {
 
 // concerns says whether a decision is about this step. One that was decided
 // about is not parked any more, though it may not have gone on yet.
-func (p *parking) concerns(d farm.Decision) bool {
+func (p *blockedStep) concerns(d farm.Decision) bool {
 	return p.choice == "" && (d.Server == "" || p.Server == d.Server)
 }
 
 // decide takes a decision that mayDecide let in.
 func (r *rotation) decide(ctx workflow.Context, d farm.Decision) error {
-	k := r.desk
+	k := r.decisions
 	switch d.Choice {
 	case farm.Approve:
 		k.approved = d.Digest
@@ -164,8 +164,8 @@ func (r *rotation) decide(ctx workflow.Context, d farm.Decision) error {
 			k.skipped = append(k.skipped, d.Server)
 		}
 	}
-	r.board.report.Decisions = append(r.board.report.Decisions, farm.Decided{Decision: d, At: workflow.Now(ctx)})
-	r.board.show(ctx)
+	r.progress.report.Decisions = append(r.progress.report.Decisions, farm.RecordedDecision{Decision: d, At: workflow.Now(ctx)})
+	r.progress.show(ctx)
 	return nil
 }
 
@@ -176,27 +176,27 @@ func (r *rotation) decide(ctx workflow.Context, d farm.Decision) error {
 // A policy to go back waits for nobody, and a canary neither: while people
 // are found, its users have no service, and the next server must not follow.
 func (r *rotation) park(ctx workflow.Context, host string, step farm.Step, cause error) (farm.Choice, error) {
-	k := r.desk
+	k := r.decisions
 	switch {
 	case k.noWayBack != "":
 	case k.canary:
 		k.goBack("the canary failed, before any other office server was restarted: %s on %s: %s", step, host, explain(cause))
 		return k.verdict, nil
-	case r.farm.Rotation.OnFailure == farm.GoBack:
+	case r.farm.Rotation.OnFailure == farm.OnFailureRollBack:
 		k.goBack("%s on %s failed: %s", step, host, explain(cause))
 		return k.verdict, nil
 	}
 	p := r.parkingOf(ctx, host, step, cause)
 	k.parked = append(k.parked, p)
-	r.board.park(k.parked)
-	if err := r.board.needs(ctx, true); err != nil {
+	r.progress.park(k.parked)
+	if err := r.progress.needs(ctx, true); err != nil {
 		return "", err
 	}
-	err := r.await(ctx, !p.Until.IsZero(), r.farm.Rotation.ParkFor, fmt.Sprintf("%s on %s is parked", step, host),
+	err := r.await(ctx, !p.Until.IsZero(), r.farm.Rotation.DecisionTimeout, fmt.Sprintf("%s on %s is parked", step, host),
 		func() bool { return p.choice != "" || k.verdict != "" })
-	k.parked = slices.DeleteFunc(k.parked, func(q *parking) bool { return q == p })
+	k.parked = slices.DeleteFunc(k.parked, func(q *blockedStep) bool { return q == p })
 	k.released = workflow.Now(ctx)
-	r.board.park(k.parked)
+	r.progress.park(k.parked)
 	switch {
 	case err != nil:
 		return "", err
@@ -209,19 +209,19 @@ func (r *rotation) park(ctx workflow.Context, host string, step farm.Step, cause
 		k.goBack("nobody decided in time about %s on %s: %s", step, host, explain(cause))
 		p.choice = k.verdict
 	}
-	return p.choice, r.board.needs(ctx, len(k.parked) > 0)
+	return p.choice, r.progress.needs(ctx, len(k.parked) > 0)
 }
 
 // parkingOf says what is parked, until when, and what then follows.
-func (r *rotation) parkingOf(ctx workflow.Context, host string, step farm.Step, cause error) *parking {
-	p := &parking{
-		Parked: farm.Parked{
+func (r *rotation) parkingOf(ctx workflow.Context, host string, step farm.Step, cause error) *blockedStep {
+	p := &blockedStep{
+		Blocked: farm.Blocked{
 			Server: host, Step: step, Text: explain(cause),
-			Until: workflow.Now(ctx).Add(r.farm.Rotation.ParkFor), Then: "then the rotation is rolled back",
+			Until: workflow.Now(ctx).Add(r.farm.Rotation.DecisionTimeout), Then: "then the rotation is rolled back",
 		},
 		skippable: r.skippable(host), inFarm: r.inFarm(host),
 	}
-	if r.desk.noWayBack != "" {
+	if r.decisions.noWayBack != "" {
 		p.Then = "then it is tried again"
 		// Before this version such a park waited for ever, and had no timer.
 		if !since(ctx, parksEnd) {

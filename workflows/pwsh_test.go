@@ -18,12 +18,12 @@ import (
 func patient(env *testsuite.TestWorkflowEnvironment) { env.SetTestTimeout(5 * time.Minute) }
 
 // verified rotates the farm and demands that it works afterwards.
-func (p *place) verified(t *testing.T) workflows.Rotation {
+func (p *place) verified(t *testing.T) workflows.RotationResult {
 	t.Helper()
 	env := p.environment(t)
 	patient(env)
 	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "test"})
-	var rotated workflows.Rotation
+	var rotated workflows.RotationResult
 	if err := errors.Join(env.GetWorkflowError(), env.GetWorkflowResult(&rotated)); err != nil || rotated.Outcome != farm.Verified {
 		t.Fatalf("rotated: %s %s, %v", rotated.Outcome, rotated.Statement, err)
 	}
@@ -46,9 +46,9 @@ func (p *place) undone(t *testing.T) {
 	rotated := p.verified(t)
 	env := p.environment(t)
 	patient(env)
-	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Intent: farm.PutBack, Journal: rotated.Journal})
+	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Intent: farm.Rollback, Snapshot: rotated.Snapshot})
 	report, err := ended(t, env)
-	if err != nil || report.Outcome != farm.Undone {
+	if err != nil || report.Outcome != farm.RolledBack {
 		t.Fatalf("undone: %s %s, %v", report.Outcome, report.Statement, err)
 	}
 	p.sameTrust(t, before)

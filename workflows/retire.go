@@ -27,13 +27,13 @@ type RetireInput struct {
 // its key only after a person approved. A self-signed certificate's root
 // authority that farmtrust added goes with it; authorities of others stay.
 // Called off before that, it takes the archived mark off again.
-func RetireCertificate(ctx workflow.Context, in RetireInput) (Rotation, error) {
+func RetireCertificate(ctx workflow.Context, in RetireInput) (RotationResult, error) {
 	r, err := newRotation(ctx, RotateInput{Farm: in.Farm, Reason: in.Reason, Keeper: in.Keeper})
 	if err != nil {
-		return Rotation{}, err
+		return RotationResult{}, err
 	}
-	r.board.retires = true
-	r.desk.noWayBack = "a retirement is not rolled back; abort leaves the certificate as it is"
+	r.progress.retires = true
+	r.decisions.noWayBack = "a retirement is not rolled back; abort leaves the certificate as it is"
 	old := farm.Certificate{
 		Thumbprint: in.Old.Thumbprint, Subject: in.Old.Subject, FriendlyName: in.Old.FriendlyName, NotAfter: in.Old.NotAfter,
 	}
@@ -55,7 +55,7 @@ type retirement struct {
 // run is the runbook.
 func (r *retirement) run(ctx workflow.Context) (farm.Outcome, error) {
 	r.target = r.old
-	if err := r.board.aim(ctx, r.old); err != nil {
+	if err := r.progress.aim(ctx, r.old); err != nil {
 		return farm.Incomplete, err
 	}
 	if err := r.do(ctx, Observing,
@@ -72,8 +72,8 @@ func (r *retirement) run(ctx workflow.Context) (farm.Outcome, error) {
 	); err != nil {
 		return farm.Incomplete, err
 	}
-	if len(r.desk.skipped) > 0 {
-		return farm.LeftByDecision, nil
+	if len(r.decisions.skipped) > 0 {
+		return farm.Partial, nil
 	}
 	return farm.Verified, nil
 }
@@ -86,17 +86,17 @@ func (r *retirement) showAgain(ctx workflow.Context) {
 	defer cancel()
 	if err := each(ctx, r.officeHosts(), r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
 		var result activities.StepResult
-		r.board.begin(ctx, host, farm.StepShow)
-		err := workflow.ExecuteActivity(changing(ctx, "show old certificate again on "+host), a.ShowCertificate, r.in(host)).Get(ctx, &result)
-		r.board.finish(ctx, host, farm.StepShow, result, err)
+		r.progress.begin(ctx, host, farm.StepUnarchive)
+		err := workflow.ExecuteActivity(changing(ctx, "show old certificate again on "+host), a.UnarchiveCertificate, r.in(host)).Get(ctx, &result)
+		r.progress.finish(ctx, host, farm.StepUnarchive, result, err)
 		return err
 	}); err != nil {
 		workflow.GetLogger(ctx).Warn("the old certificate stays archived on a server", "error", err)
 	}
 }
 
-func (r *retirement) in(host string) activities.OldInput {
-	return activities.OldInput{Farm: r.farm.Name, Host: host, Old: r.old}
+func (r *retirement) in(host string) activities.OldCertificateInput {
+	return activities.OldCertificateInput{Farm: r.farm.Name, Host: host, Old: r.old}
 }
 
 // refuseWhileUsed looks for whatever still names the certificate. Its error
@@ -110,9 +110,9 @@ func (r *retirement) refuseWhileUsed(ctx workflow.Context) error {
 		if i >= len(offices) {
 			find, summary = a.FindIssuers, "find issuers with the certificate on "
 		}
-		r.board.begin(ctx, host, farm.StepUse)
+		r.progress.begin(ctx, host, farm.StepFindUse)
 		err := workflow.ExecuteActivity(observing(ctx, summary+host), find, r.in(host)).Get(ctx, &uses[i])
-		r.board.looked(ctx, host, farm.StepUse, err)
+		r.progress.looked(ctx, host, farm.StepFindUse, err)
 		if err != nil {
 			return &serverError{host: host, cause: err}
 		}
@@ -129,12 +129,12 @@ func (r *retirement) refuseWhileUsed(ctx workflow.Context) error {
 // parkWhileUsed looks again. Once the certificate is archived, a retirement
 // does not end by itself: that would leave it so.
 func (r *retirement) parkWhileUsed(ctx workflow.Context) error {
-	return r.orPark(ctx, farm.StepUse, func() error { return r.refuseWhileUsed(ctx) })
+	return r.orPark(ctx, farm.StepFindUse, func() error { return r.refuseWhileUsed(ctx) })
 }
 
 func (r *retirement) hide(ctx workflow.Context) error {
-	return r.eachOffice(ctx, farm.StepHide, func(ctx workflow.Context, host string) workflow.Future {
-		return workflow.ExecuteActivity(changing(ctx, "archive old certificate on "+host), a.HideCertificate, r.in(host))
+	return r.eachOffice(ctx, farm.StepArchive, func(ctx workflow.Context, host string) workflow.Future {
+		return workflow.ExecuteActivity(changing(ctx, "archive old certificate on "+host), a.ArchiveCertificate, r.in(host))
 	})
 }
 
@@ -155,8 +155,8 @@ func (r *retirement) delete(ctx workflow.Context) error {
 // it bears the name that farmtrust gives.
 func (r *retirement) removeOwnRoot(ctx workflow.Context) error {
 	return each(ctx, frontEnds(r.farm), r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
-		_, err := r.step(ctx, farm.StepRootAuthorityBack, host, func() workflow.Future {
-			return workflow.ExecuteActivity(changing(ctx, "remove root authority on "+host), a.RemoveOwnRoot, r.in(host))
+		_, err := r.step(ctx, farm.StepRemoveRootAuthority, host, func() workflow.Future {
+			return workflow.ExecuteActivity(changing(ctx, "remove root authority on "+host), a.RemoveOwnRootAuthority, r.in(host))
 		})
 		return err
 	})

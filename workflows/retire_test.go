@@ -110,11 +110,11 @@ func TestARetirementThatIsCalledOffLeavesACertificateThatCanBeGoneBackTo(t *test
 		if !p.archived() {
 			t.Error("a retirement that waits for approval has archived nothing")
 		}
-		k.wish(workflows.Wish{For: workflows.ToUndo, By: "op", Reason: "refreshes fail"}, nil)
+		k.wish(workflows.Request{Kind: workflows.RequestRollback, By: "op", Reason: "refreshes fail"}, nil)
 	})
 	known := k.until(15*24*time.Hour + 3*time.Hour)
-	if known.Last.Outcome != farm.Undone || p.archived() {
-		t.Errorf("undone while its retirement waited: last %+v, archived %t", known.Last, p.archived())
+	if known.LastRun.Outcome != farm.RolledBack || p.archived() {
+		t.Errorf("undone while its retirement waited: last %+v, archived %t", known.LastRun, p.archived())
 	}
 	p.sameTrust(t, before)
 	p.refreshes(t)
@@ -137,11 +137,11 @@ func TestARotationCallsAWaitingRetirementOff(t *testing.T) {
 		if _, err := p.sim.IssueCertificate(400 * 24 * time.Hour); err != nil {
 			t.Error(err)
 		}
-		k.wish(workflows.Wish{For: workflows.ToRotate, By: "op", Reason: "now"}, nil)
+		k.wish(workflows.Request{Kind: workflows.RequestRotate, By: "op", Reason: "now"}, nil)
 	})
 	known := k.until(15*24*time.Hour + 3*time.Hour)
-	if known.Last.Outcome != farm.Verified || known.Work != nil {
-		t.Errorf("a wish during a retirement that waits: last %+v, work %+v; want rotated", known.Last, known.Work)
+	if known.LastRun.Outcome != farm.Verified || known.ActiveRun != nil {
+		t.Errorf("a wish during a retirement that waits: last %+v, work %+v; want rotated", known.LastRun, known.ActiveRun)
 	}
 	p.refreshes(t)
 }
@@ -195,7 +195,7 @@ func TestARetirementWaitsForAPersonOnceTheCertificateIsArchived(t *testing.T) {
 				}, time.Hour)
 				env.RegisterDelayedCallback(func() {
 					s := status(t, env)
-					if s.Wait == nil || len(s.Wait.Parked) != 1 || s.Wait.Parked[0].Server != c.server || !strings.Contains(s.Wait.Parked[0].Text, c.says) {
+					if s.Wait == nil || len(s.Wait.Blocked) != 1 || s.Wait.Blocked[0].Server != c.server || !strings.Contains(s.Wait.Blocked[0].Text, c.says) {
 						t.Errorf("waits for %+v, want %s parked: %s", s.Wait, c.server, c.says)
 					}
 					if len(p.holders(old.Thumbprint)) != 3 {
@@ -227,9 +227,9 @@ func TestAKeeperRetiresTheOldCertificateAfterItsSoak(t *testing.T) {
 	p := newPlace(t, farmsim.Options{Trusting: true})
 	k := p.keep(t)
 	var old farm.Thumbprint
-	k.at(20*time.Hour, func() { old = k.known().Journal.Previous.Thumbprint })
+	k.at(20*time.Hour, func() { old = k.known().Snapshot.Previous.Thumbprint })
 	k.at(15*24*time.Hour, func() {
-		if work := k.known().Work; work == nil || work.WorkflowID != workflows.RetireID(farmsim.FarmName) {
+		if work := k.known().ActiveRun; work == nil || work.WorkflowID != workflows.RetireID(farmsim.FarmName) {
 			t.Errorf("after the soak the keeper is at %+v, want the retirement", work)
 		}
 		if err := k.env.UpdateWorkflowByID(workflows.RetireID(farmsim.FarmName), workflows.DecideUpdate, "early", &testsuite.TestUpdateCallback{
@@ -239,7 +239,7 @@ func TestAKeeperRetiresTheOldCertificateAfterItsSoak(t *testing.T) {
 		}
 	})
 	known := k.until(16 * 24 * time.Hour)
-	if len(p.holders(old)) != 3 || known.Last.Outcome != farm.LeftByDecision {
-		t.Errorf("aborted: the old certificate is on %v, last %+v", p.holders(old), known.Last)
+	if len(p.holders(old)) != 3 || known.LastRun.Outcome != farm.Partial {
+		t.Errorf("aborted: the old certificate is on %v, last %+v", p.holders(old), known.LastRun)
 	}
 }

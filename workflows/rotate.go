@@ -16,16 +16,16 @@ import (
 // steps; or, when asked to, it undoes a rotation. Each step looks before it
 // acts.
 //
-// It completes with outcome [farm.Verified], [farm.Already], [farm.Undone] or
-// [farm.LeftByDecision]. It fails with an application error of type
+// It completes with outcome [farm.Verified], [farm.NoChange], [farm.RolledBack] or
+// [farm.Partial]. It fails with an application error of type
 // [RefusedError] when a precondition does not hold, in which case nothing was
 // changed, and of type [IncompleteError] when it could not be steered to one
 // of those ends; the error's details hold the report. Cancelled, it undoes what
 // it changed and ends as cancelled, with the report in the details.
-func RotateTrust(ctx workflow.Context, in RotateInput) (Rotation, error) {
+func RotateTrust(ctx workflow.Context, in RotateInput) (RotationResult, error) {
 	r, err := newRotation(ctx, in)
 	if err != nil {
-		return Rotation{}, err
+		return RotationResult{}, err
 	}
 	outcome, cause := r.start(ctx)
 	if r.goesBack(ctx, cause) {
@@ -38,7 +38,7 @@ func RotateTrust(ctx workflow.Context, in RotateInput) (Rotation, error) {
 }
 
 func (r *rotation) start(ctx workflow.Context) (farm.Outcome, error) {
-	if r.input.Intent == farm.PutBack {
+	if r.input.Intent == farm.Rollback {
 		return farm.Incomplete, errDecided
 	}
 	return r.run(ctx)
@@ -49,8 +49,8 @@ func (r *rotation) run(ctx workflow.Context) (farm.Outcome, error) {
 	if err := r.prepare(ctx); err != nil {
 		return farm.Refused, err
 	}
-	if len(r.board.report.Differences) == 0 {
-		return farm.Already, nil
+	if len(r.progress.report.Differences) == 0 {
+		return farm.NoChange, nil
 	}
 	if err := r.do(ctx, Staging, // nothing a user can notice
 		r.importCertificate,    // office servers: certificate, key, intermediates
@@ -67,7 +67,7 @@ func (r *rotation) run(ctx workflow.Context) (farm.Outcome, error) {
 	); err != nil {
 		return farm.Incomplete, err
 	}
-	if err := r.do(ctx, Switching, // from here data refresh may fail until the restarts
+	if err := r.do(ctx, CuttingOver, // from here data refresh may fail until the restarts
 		r.setS2SCertificate, // master: Set-OfficeWebAppsFarm -S2SCertificateName
 		r.seeS2SCertificate, // office servers: each has the new setting
 		r.setHTTPSwitches,   // master: only those configured
@@ -86,7 +86,7 @@ func (r *rotation) run(ctx workflow.Context) (farm.Outcome, error) {
 
 // do carries out the steps of a phase, one after the other.
 func (r *rotation) do(ctx workflow.Context, phase Phase, steps ...func(workflow.Context) error) error {
-	if err := r.board.enter(ctx, phase); err != nil {
+	if err := r.progress.enter(ctx, phase); err != nil {
 		return err
 	}
 	for _, step := range steps {
@@ -100,16 +100,16 @@ func (r *rotation) do(ctx workflow.Context, phase Phase, steps ...func(workflow.
 // prepare chooses the target, observes every server, checks whether the
 // rotation may start and opens the journal. It changes nothing.
 func (r *rotation) prepare(ctx workflow.Context) error {
-	var chosen activities.Chosen
+	var chosen activities.TargetChoice
 	err := workflow.ExecuteActivity(deciding(ctx, "choose certificate"), a.ChooseTarget, r.farm.Name).Get(ctx, &chosen)
 	if err != nil {
 		return err
 	}
 	r.target = chosen.Certificate
-	if err := r.board.aim(ctx, r.target); err != nil {
+	if err := r.progress.aim(ctx, r.target); err != nil {
 		return err
 	}
-	if err := r.board.enter(ctx, Observing); err != nil {
+	if err := r.progress.enter(ctx, Observing); err != nil {
 		return err
 	}
 	comparison, err := r.compare(ctx, farm.StepObserve)
@@ -120,7 +120,7 @@ func (r *rotation) prepare(ctx workflow.Context) error {
 	r.target.FriendlyName = comparison.FriendlyName
 	r.planned = comparison.Differences
 	comparison.Findings = append(chosen.Findings, comparison.Findings...)
-	r.board.found(r.target, comparison)
+	r.progress.found(r.target, comparison)
 	if stops := farm.Stops(comparison.Findings); len(stops) > 0 {
 		return stopped(stops)
 	}
@@ -144,10 +144,10 @@ func (r *rotation) closeWayBack(ctx workflow.Context, c activities.Comparison) e
 	if compromised && r.isNewest(ctx, c.Previous) {
 		return fmt.Errorf("the newest certificate of the source, %s, is the one in use, which is compromised: provide another", r.target.Thumbprint.Short())
 	}
-	r.journal.Compromised = r.journal.Compromised || compromised
-	if c.NoWayBack != "" && !compromised && len(r.planned) > 0 {
-		r.desk.noWayBack = c.NoWayBack
-		r.board.report.Intent = farm.ReplaceExpired
+	r.snapshot.Compromised = r.snapshot.Compromised || compromised
+	if c.RollbackBlocked != "" && !compromised && len(r.planned) > 0 {
+		r.decisions.noWayBack = c.RollbackBlocked
+		r.progress.report.Intent = farm.ReplaceExpired
 	}
 	return nil
 }
@@ -157,26 +157,26 @@ func (r *rotation) closeWayBack(ctx workflow.Context, c activities.Comparison) e
 // to replace a compromised one, the one in use is not that.
 func (r *rotation) isNewest(ctx workflow.Context, current farm.StoreCertificate) bool {
 	newest := r.target.Thumbprint
-	if r.journal.Previous.Thumbprint == newest {
+	if r.snapshot.Previous.Thumbprint == newest {
 		return true
 	}
-	return current.Thumbprint == newest && !r.journal.Compromised && since(ctx, namesNewest)
+	return current.Thumbprint == newest && !r.snapshot.Compromised && since(ctx, namesNewest)
 }
 
 // openJournal keeps the state found before the first change. An earlier
 // rotation towards the same target has opened it already.
 func (r *rotation) openJournal(ctx workflow.Context, previous farm.StoreCertificate) {
-	if j := r.input.Journal; j != nil && j.Target.Thumbprint == r.target.Thumbprint {
-		r.journal = j
+	if j := r.input.Snapshot; j != nil && j.Target.Thumbprint == r.target.Thumbprint {
+		r.snapshot = j
 		return
 	}
-	r.journal = &farm.Journal{At: workflow.Now(ctx), Target: r.target, Previous: previous, Before: r.observed}
+	r.snapshot = &farm.Snapshot{TakenAt: workflow.Now(ctx), Target: r.target, Previous: previous, Before: r.observed}
 }
 
 // verify observes again; the trust is as desired when nothing differs, apart
 // from servers that a person left out.
 func (r *rotation) verify(ctx workflow.Context) (farm.Outcome, error) {
-	if err := r.board.enter(ctx, Verifying); err != nil {
+	if err := r.progress.enter(ctx, Verifying); err != nil {
 		return farm.Incomplete, err
 	}
 	for {
@@ -184,7 +184,7 @@ func (r *rotation) verify(ctx workflow.Context) (farm.Outcome, error) {
 		if err != nil {
 			return farm.Incomplete, err
 		}
-		r.board.report.Differences, r.board.report.Findings = comparison.Differences, comparison.Findings
+		r.progress.report.Differences, r.progress.report.Findings = comparison.Differences, comparison.Findings
 		left := r.notSkipped(comparison.Differences)
 		if len(left) == 0 {
 			break
@@ -194,8 +194,8 @@ func (r *rotation) verify(ctx workflow.Context) (farm.Outcome, error) {
 			return farm.Incomplete, errors.Join(err, errDecided)
 		}
 	}
-	if len(r.desk.skipped) > 0 {
-		return farm.LeftByDecision, nil
+	if len(r.decisions.skipped) > 0 {
+		return farm.Partial, nil
 	}
 	return farm.Verified, nil
 }
@@ -208,7 +208,7 @@ func (r *rotation) compare(ctx workflow.Context, step farm.Step) (activities.Com
 	}
 	in := activities.CompareInput{Farm: r.farm, Target: r.target, Observed: r.observed}
 	if step == farm.StepObserve {
-		in.Journal = r.input.Journal // the others need not know the way back
+		in.Snapshot = r.input.Snapshot // the others need not know the way back
 	}
 	err := workflow.ExecuteActivity(deciding(ctx, "compare with what is desired"), a.Compare, in).Get(ctx, &comparison)
 	return comparison, err
@@ -226,29 +226,29 @@ func (r *rotation) compareOrPark(ctx workflow.Context, step farm.Step) (activiti
 
 // end closes the report and turns an outcome that is none of the good ones
 // into a failure that carries it.
-func (r *rotation) end(ctx workflow.Context, id string, outcome farm.Outcome, cause error) (Rotation, error) {
+func (r *rotation) end(ctx workflow.Context, id string, outcome farm.Outcome, cause error) (RotationResult, error) {
 	// The last words must be written even when the rotation was cancelled.
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	if r.desk.verdict == farm.Abort {
-		outcome, cause = farm.LeftByDecision, nil
+	if r.decisions.verdict == farm.Abort {
+		outcome, cause = farm.Partial, nil
 	}
-	report, err := r.board.close(ctx, outcome, cause, r.desk.why)
+	report, err := r.progress.close(ctx, outcome, cause, r.decisions.why)
 	if err == nil {
 		err = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 	}
 	r.tellKeeper(ctx, id, report)
 	switch {
 	case err != nil:
-		return Rotation{}, err
+		return RotationResult{}, err
 	case cause == nil:
-		return Rotation{Report: report, Journal: r.journal}, nil
+		return RotationResult{Report: report, Snapshot: r.snapshot}, nil
 	case temporal.IsCanceledError(cause):
-		return Rotation{}, temporal.NewCanceledError(report, r.journal)
+		return RotationResult{}, temporal.NewCanceledError(report, r.snapshot)
 	case outcome == farm.Refused:
-		return Rotation{}, temporal.NewNonRetryableApplicationError(report.Statement, RefusedError, nil, report, r.journal)
+		return RotationResult{}, temporal.NewNonRetryableApplicationError(report.Statement, RefusedError, nil, report, r.snapshot)
 	}
-	return Rotation{}, temporal.NewNonRetryableApplicationError(report.Statement, IncompleteError, nil, report, r.journal)
+	return RotationResult{}, temporal.NewNonRetryableApplicationError(report.Statement, IncompleteError, nil, report, r.snapshot)
 }
 
 // tellKeeper tells the keeper how it ended. A keeper that is gone needs no
@@ -257,7 +257,7 @@ func (r *rotation) tellKeeper(ctx workflow.Context, id string, report farm.Repor
 	if r.input.Keeper == "" {
 		return
 	}
-	finished := Finished{WorkflowID: id, Rotation: Rotation{Report: report, Journal: r.journal}}
+	finished := Finished{WorkflowID: id, Rotation: RotationResult{Report: report, Snapshot: r.snapshot}}
 	if err := workflow.SignalExternalWorkflow(ctx, r.input.Keeper, "", FinishedSignal, finished).Get(ctx, nil); err != nil {
 		workflow.GetLogger(ctx).Warn("keeper was not told", "keeper", r.input.Keeper, "error", err)
 	}

@@ -26,7 +26,7 @@ type rotation struct {
 	// planned are the differences found at first, and journal the state then;
 	// nil until it is opened. An undo is given it.
 	planned []farm.Difference
-	journal *farm.Journal
+	snapshot *farm.Snapshot
 	// opening is the window's that the switch is to begin in; zero without one.
 	opening farm.Opening
 	// nameKept says that Office Online Server refused to have no S2S name.
@@ -38,26 +38,26 @@ type rotation struct {
 	settingsChanged time.Time
 	// restart is the name of the restarting step, forth or back.
 	restart farm.Step
-	board   *board
-	desk    *desk
+	progress   *progress
+	decisions    *decisions
 }
 
 func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
-	r := &rotation{input: in, trustChanged: map[string]time.Time{}, restart: farm.StepRestart, desk: &desk{}}
+	r := &rotation{input: in, trustChanged: map[string]time.Time{}, restart: farm.StepRestart, decisions: &decisions{}}
 	err := workflow.ExecuteActivity(deciding(ctx, "load configuration of "+in.Farm), a.LoadFarm, in.Farm).Get(ctx, &r.farm)
 	if err != nil {
 		return nil, err
 	}
-	if in.Intent == farm.PutBack {
-		if r.journal = in.Journal; r.journal == nil {
+	if in.Intent == farm.Rollback {
+		if r.snapshot = in.Snapshot; r.snapshot == nil {
 			return nil, temporal.NewNonRetryableApplicationError("undo: there is no journal of a rotation to undo", RefusedError, nil)
 		}
 	}
 	if in.Intent == farm.ReplaceCompromised {
-		r.desk.noWayBack = "the old certificate is compromised, and never restored"
+		r.decisions.noWayBack = "the old certificate is compromised, and never restored"
 	}
-	r.board = newBoard(ctx, r.farm, in)
-	if err := r.board.serve(ctx); err != nil {
+	r.progress = newBoard(ctx, r.farm, in)
+	if err := r.progress.serve(ctx); err != nil {
 		return nil, err
 	}
 	return r, r.listen(ctx)
@@ -101,13 +101,13 @@ func sharePointHosts(f farm.Farm) []string {
 // out, anything else ends the rotation.
 func (r *rotation) step(ctx workflow.Context, step farm.Step, host string, run func() workflow.Future) (activities.StepResult, error) {
 	for {
-		if err := r.desk.ended(); err != nil {
+		if err := r.decisions.ended(); err != nil {
 			return activities.StepResult{}, err
 		}
 		var result activities.StepResult
-		r.board.begin(ctx, host, step)
+		r.progress.begin(ctx, host, step)
 		cause := run().Get(ctx, &result)
-		r.board.finish(ctx, host, step, result, cause)
+		r.progress.finish(ctx, host, step, result, cause)
 		if cause == nil || endsRotation(cause) {
 			return result, cause
 		}
@@ -116,7 +116,7 @@ func (r *rotation) step(ctx workflow.Context, step farm.Step, host string, run f
 		case err != nil:
 			return result, err
 		case choice == farm.Skip:
-			r.board.skip(host, step)
+			r.progress.skip(host, step)
 			return result, nil
 		case choice != farm.Retry:
 			return result, errDecided
@@ -135,10 +135,10 @@ func (r *rotation) eachOffice(ctx workflow.Context, step farm.Step, run func(ctx
 // officeHosts lists the office servers that take part: all that nobody left
 // out by decision.
 func (r *rotation) officeHosts() []string {
-	return slices.DeleteFunc(officeHosts(r.farm), func(host string) bool { return slices.Contains(r.desk.skipped, host) })
+	return slices.DeleteFunc(officeHosts(r.farm), func(host string) bool { return slices.Contains(r.decisions.skipped, host) })
 }
 
 // notSkipped leaves out the differences of servers that were left out.
 func (r *rotation) notSkipped(differences []farm.Difference) []farm.Difference {
-	return slices.DeleteFunc(slices.Clone(differences), func(d farm.Difference) bool { return slices.Contains(r.desk.skipped, d.Server) })
+	return slices.DeleteFunc(slices.Clone(differences), func(d farm.Difference) bool { return slices.Contains(r.decisions.skipped, d.Server) })
 }

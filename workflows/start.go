@@ -8,10 +8,10 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// KeeperOptions start the keeper of a farm, if it does not run.
-func KeeperOptions(farmName string) client.StartWorkflowOptions {
+// ControllerOptions start the keeper of a farm, if it does not run.
+func ControllerOptions(farmName string) client.StartWorkflowOptions {
 	return client.StartWorkflowOptions{
-		ID: KeepID(farmName), TaskQueue: TaskQueue,
+		ID: ControllerID(farmName), TaskQueue: TaskQueue,
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		TypedSearchAttributes:    temporal.NewSearchAttributes(FarmAttribute.ValueSet(farmName)),

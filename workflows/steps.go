@@ -54,9 +54,9 @@ func (r *rotation) seeS2SCertificate(ctx workflow.Context) error {
 
 // awaitName waits until every office server sees the farm's S2S setting.
 func (r *rotation) awaitName(ctx workflow.Context, name string) error {
-	return r.eachOffice(ctx, farm.StepS2SSeen, func(ctx workflow.Context, host string) workflow.Future {
-		return workflow.ExecuteActivity(changing(ctx, "see S2S certificate on "+host), a.SeeS2SCertificate,
-			activities.SeeInput{ServerInput: r.on(host), Name: name})
+	return r.eachOffice(ctx, farm.StepReplication, func(ctx workflow.Context, host string) workflow.Future {
+		return workflow.ExecuteActivity(changing(ctx, "see S2S certificate on "+host), a.AwaitReplication,
+			activities.ReplicationInput{ServerInput: r.on(host), Name: name})
 	})
 }
 
@@ -64,8 +64,8 @@ func (r *rotation) setHTTPSwitches(ctx workflow.Context) error {
 	if r.farm.Office.AllowOutboundHTTP == nil && r.farm.Office.AllowHTTPSecureStoreConnections == nil {
 		return nil
 	}
-	_, err := r.onMaster(ctx, farm.StepHTTPSwitches, func(host string) workflow.Future {
-		return workflow.ExecuteActivity(changing(ctx, "set HTTP switches on master "+host), a.SetHTTPSwitches, r.on(host))
+	_, err := r.onMaster(ctx, farm.StepHTTPSettings, func(host string) workflow.Future {
+		return workflow.ExecuteActivity(changing(ctx, "set HTTP switches on master "+host), a.SetHTTPSettings, r.on(host))
 	})
 	return err
 }
@@ -77,15 +77,15 @@ func (r *rotation) onMaster(ctx workflow.Context, step farm.Step, run func(host 
 	host := master.Machine.Host
 	for range r.farm.Office.Servers {
 		result, err := r.step(ctx, step, host, func() workflow.Future { return run(host) })
-		if err != nil || result.Elsewhere == "" {
+		if err != nil || result.MovedTo == "" {
 			if result.Changed {
 				r.settingsChanged = result.At
 			}
 			return result, err
 		}
-		r.board.withdraw(host, step)
-		if host = hostOf(r.observed, result.Elsewhere); host == "" {
-			return result, fmt.Errorf("the master is now %s, which is not configured: add it to office.servers", result.Elsewhere)
+		r.progress.withdraw(host, step)
+		if host = hostOf(r.observed, result.MovedTo); host == "" {
+			return result, fmt.Errorf("the master is now %s, which is not configured: add it to office.servers", result.MovedTo)
 		}
 	}
 	return activities.StepResult{}, fmt.Errorf("no office server keeps the master role long enough to be configured: the last was %s", host)
@@ -120,7 +120,7 @@ func (r *rotation) noteTrustChange(frontEnd string, result activities.StepResult
 func (r *rotation) restartSharePoint(ctx workflow.Context) error {
 	return each(ctx, frontEnds(r.farm), r.farm.Rotation.AtOnce, func(ctx workflow.Context, frontEnd string) error {
 		seen, _ := r.observed.Farm(frontEnd)
-		since := seen.TrustSince()
+		since := seen.TrustChangedAt()
 		if changed := r.trustChanged[frontEnd]; changed.After(since) {
 			since = changed
 		}
@@ -142,11 +142,11 @@ func (r *rotation) restartSharePoint(ctx workflow.Context) error {
 // A server that was restarted before, as where a rotation is resumed, proves
 // nothing: the canary is the first that really restarts.
 func (r *rotation) restartOffice(ctx workflow.Context) error {
-	defer func() { r.desk.canary = false }()
-	r.desk.canary = true
+	defer func() { r.decisions.canary = false }()
+	r.decisions.canary = true
 	for hosts := r.officeHosts(); len(hosts) > 0; {
 		size := 1
-		if !r.desk.canary {
+		if !r.decisions.canary {
 			size = max(r.farm.Rotation.RestartAtOnce, 1)
 		}
 		batch := hosts[:min(size, len(hosts))]
@@ -164,7 +164,7 @@ func (r *rotation) restartOfficeServer(ctx workflow.Context, host string) error 
 			activities.RestartOfficeInput{ServerInput: r.on(host), Baseline: officeServer(r.baseline, host), Since: r.settingsChanged})
 	})
 	if result.Changed {
-		r.desk.canary = false
+		r.decisions.canary = false
 	}
 	return err
 }

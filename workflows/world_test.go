@@ -92,7 +92,7 @@ func (p *place) environment(t *testing.T) *testsuite.TestWorkflowEnvironment {
 	env.SetWorkerOptions(worker.Options{})
 	env.RegisterWorkflow(workflows.RotateTrust)
 	env.RegisterWorkflow(workflows.InspectTrust)
-	env.RegisterWorkflow(workflows.KeepTrust)
+	env.RegisterWorkflow(workflows.ManageFarm)
 	env.RegisterWorkflow(workflows.RetireCertificate)
 	env.RegisterActivity(p.activities)
 	env.SetTestTimeout(time.Minute)

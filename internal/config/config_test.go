@@ -82,8 +82,8 @@ func TestTheSmallestFileGetsTheDefaults(t *testing.T) {
 				}},
 				Certificate: farm.CertificatePolicy{Name: "OOS S2S", LeadTime: 720 * time.Hour},
 				Rotation: farm.RotationPolicy{
-					AtOnce: 10, RestartAtOnce: 1, Approval: true, OnFailure: farm.Pause,
-					ParkFor: 24 * time.Hour, Soak: 14 * 24 * time.Hour, LookEvery: 6 * time.Hour,
+					AtOnce: 10, RestartAtOnce: 1, Approval: true, OnFailure: farm.OnFailurePause,
+					DecisionTimeout: 24 * time.Hour, KeepOldFor: 14 * 24 * time.Hour, InspectionInterval: 6 * time.Hour,
 				},
 			},
 			Source: config.Source{Directory: &config.Directory{Path: folder + "/pfx", Password: secret.Ref("file:" + folder + "/pfx.txt")}},
@@ -130,11 +130,11 @@ func TestEveryKeyCounts(t *testing.T) {
 			Events: []farm.EventMatch{{Vault: "contoso-vault", Certificate: "s2s"}, {Certificate: "s2s-old"}},
 		},
 		Rotation: farm.RotationPolicy{
-			AtOnce: 20, RestartAtOnce: 2, Approval: true, OnFailure: farm.GoBack,
+			AtOnce: 20, RestartAtOnce: 2, Approval: true, OnFailure: farm.OnFailureRollBack,
 			Window: farm.Window{
 				Days: []time.Weekday{time.Saturday, time.Sunday}, From: 22 * time.Hour, To: 4*time.Hour + 30*time.Minute, Zone: "Europe/Zurich",
 			},
-			ParkFor: 36 * time.Hour, Soak: 30 * 24 * time.Hour, LookEvery: 90 * time.Minute,
+			DecisionTimeout: 36 * time.Hour, KeepOldFor: 30 * 24 * time.Hour, InspectionInterval: 90 * time.Minute,
 		},
 	}
 	got, err := config.Load(path)

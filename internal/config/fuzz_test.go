@@ -49,10 +49,10 @@ func FuzzDecode(f *testing.F) {
 func checkPolicy(t *testing.T, f farm.Farm) {
 	t.Helper()
 	p := f.Rotation
-	if !p.Window.IsZero() && p.Window.Length() < f.SwitchEstimate() {
-		t.Errorf("accepted the window %v for a switch of %v", p.Window, f.SwitchEstimate())
+	if !p.Window.IsZero() && p.Window.Length() < f.CutoverEstimate() {
+		t.Errorf("accepted the window %v for a switch of %v", p.Window, f.CutoverEstimate())
 	}
-	if p.ParkFor < time.Minute || p.LookEvery < time.Minute || p.LookEvery > 7*day || p.Soak != 0 && p.Soak < day || p.OnFailure == "" {
+	if p.DecisionTimeout < time.Minute || p.InspectionInterval < time.Minute || p.InspectionInterval > 7*day || p.KeepOldFor != 0 && p.KeepOldFor < day || p.OnFailure == "" {
 		t.Errorf("accepted %+v", p)
 	}
 }

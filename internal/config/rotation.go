@@ -44,8 +44,8 @@ const (
 func defaultRotation() farm.RotationPolicy {
 	return farm.RotationPolicy{
 		AtOnce: defaultAtOnce, RestartAtOnce: defaultRestartAtOnce,
-		Approval: true, OnFailure: farm.Pause,
-		ParkFor: defaultParkFor, Soak: defaultSoak, LookEvery: defaultLookEvery,
+		Approval: true, OnFailure: farm.OnFailurePause,
+		DecisionTimeout: defaultParkFor, KeepOldFor: defaultSoak, InspectionInterval: defaultLookEvery,
 	}
 }
 
@@ -58,10 +58,10 @@ func (r *reader) rotation(n node, policy farm.RotationPolicy) (_ farm.RotationPo
 		"restartAtOnce": {read: func(n node) { policy.RestartAtOnce = r.number(n, 1, maxAtOnce) }},
 		"approval":      {read: func(n node) { asked = choice(r, n, []approval{approvalRequired, approvalNone}, nil) }},
 		"window":        {read: func(n node) { policy.Window, window = r.window(n), n }},
-		"onFailure":     {read: func(n node) { policy.OnFailure = choice(r, n, []farm.OnFailure{farm.Pause, farm.GoBack}, nil) }},
-		"parkFor":       {read: func(n node) { policy.ParkFor = r.durationWithin(n, shortest, unbounded) }},
-		"soak":          {read: func(n node) { policy.Soak = r.soak(n) }},
-		"lookEvery":     {read: func(n node) { policy.LookEvery = r.durationWithin(n, shortest, longestLook) }},
+		"onFailure":     {read: func(n node) { policy.OnFailure = choice(r, n, []farm.OnFailure{farm.OnFailurePause, farm.OnFailureRollBack}, nil) }},
+		"parkFor":       {read: func(n node) { policy.DecisionTimeout = r.durationWithin(n, shortest, unbounded) }},
+		"soak":          {read: func(n node) { policy.KeepOldFor = r.soak(n) }},
+		"lookEvery":     {read: func(n node) { policy.InspectionInterval = r.durationWithin(n, shortest, longestLook) }},
 	})
 	policy.Approval = asked == approvalRequired || asked == "" && policy.Window.IsZero()
 	return policy, window
@@ -82,7 +82,7 @@ func (r *reader) window(n node) farm.Window {
 // checkWindow holds a farm's window, written at n, against how long its switch
 // takes: one that is too short would never be used, and nobody would know.
 func (r *reader) checkWindow(n node, f farm.Farm) {
-	window, need := f.Rotation.Window, f.SwitchEstimate()
+	window, need := f.Rotation.Window, f.CutoverEstimate()
 	if !window.IsZero() && window.Length() < need {
 		r.problem(n, "make it at least that long", "is open for %s, but the switch of this farm takes about %s",
 			formatDuration(window.Length()), formatDuration(need))

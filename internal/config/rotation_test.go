@@ -103,9 +103,9 @@ func TestAPersonApprovesUnlessAWindowOrTheFileSaysOtherwise(t *testing.T) {
 func TestTheBoundsOfARotationThemselvesAreAllowed(t *testing.T) {
 	got := rotating(t, `{window: Sat 23:50-00:06 UTC, parkFor: 1m, soak: 24h, lookEvery: 7d}`).Farms[0].Rotation
 	want := farm.RotationPolicy{
-		AtOnce: 10, RestartAtOnce: 1, OnFailure: farm.Pause,
+		AtOnce: 10, RestartAtOnce: 1, OnFailure: farm.OnFailurePause,
 		Window:  farm.Window{Days: []time.Weekday{time.Saturday}, From: 23*time.Hour + 50*time.Minute, To: 6 * time.Minute, Zone: "UTC"},
-		ParkFor: time.Minute, Soak: 24 * time.Hour, LookEvery: 168 * time.Hour,
+		DecisionTimeout: time.Minute, KeepOldFor: 24 * time.Hour, InspectionInterval: 168 * time.Hour,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -127,7 +127,7 @@ func TestAWindowIsHeldAgainstTheServersOfItsOwnFarm(t *testing.T) {
 func TestNoSoakIsForThoseWhoMeanIt(t *testing.T) {
 	for _, none := range []string{"0", "0d", "0s", "'0'"} {
 		c := rotating(t, "{soak: "+none+"}")
-		if got := c.Farms[0].Rotation.Soak; got != 0 {
+		if got := c.Farms[0].Rotation.KeepOldFor; got != 0 {
 			t.Errorf("soak: %s is %v", none, got)
 		}
 		want := []string{

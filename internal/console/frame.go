@@ -63,9 +63,9 @@ func ascii(s string) string {
 // urgency sorts failed servers first, then those at work, then the rest.
 func urgency(s farm.ServerReport) int {
 	switch state(s) {
-	case farm.Failed:
+	case farm.StateFailed:
 		return 0
-	case farm.Running:
+	case farm.StateRunning:
 		return 1
 	default:
 		return 2
@@ -73,7 +73,7 @@ func urgency(s farm.ServerReport) int {
 }
 
 func state(s farm.ServerReport) farm.State {
-	for _, wanted := range []farm.State{farm.Failed, farm.Running} {
+	for _, wanted := range []farm.State{farm.StateFailed, farm.StateRunning} {
 		if slices.ContainsFunc(s.Steps, func(step farm.StepReport) bool { return step.State == wanted }) {
 			return wanted
 		}
@@ -91,12 +91,12 @@ func latest(s farm.ServerReport, width int) string {
 	current := s.Steps[len(s.Steps)-1]
 	for _, step := range s.Steps {
 		marks.WriteByte(mark(step.State))
-		if step.State == farm.Running || step.State == farm.Failed {
+		if step.State == farm.StateRunning || step.State == farm.StateFailed {
 			current = step
 		}
 	}
 	text := fmt.Sprintf("%-*s  %s: %s", width, marks.String(), current.Step, current.State)
-	if current.State == farm.Failed && current.Detail != "" {
+	if current.State == farm.StateFailed && current.Detail != "" {
 		text += ", " + current.Detail
 	}
 	return text
@@ -106,13 +106,13 @@ func latest(s farm.ServerReport, width int) string {
 // - left out.
 func mark(s farm.State) byte {
 	switch s {
-	case farm.Changed:
+	case farm.StateChanged:
 		return '+'
-	case farm.Running:
+	case farm.StateRunning:
 		return '>'
-	case farm.Failed:
+	case farm.StateFailed:
 		return '!'
-	case farm.Skipped:
+	case farm.StateSkipped:
 		return '-'
 	default:
 		return '='

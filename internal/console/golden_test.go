@@ -131,7 +131,7 @@ func TestCheckSaysHowEachServerAnswered(t *testing.T) {
 
 func report() farm.Report {
 	step := func(s farm.Step, state farm.State, ms int64, detail string) farm.StepReport {
-		return farm.StepReport{Step: s, State: state, Changed: state == farm.Changed, DurationMS: ms, Detail: detail}
+		return farm.StepReport{Step: s, State: state, Changed: state == farm.StateChanged, DurationMS: ms, Detail: detail}
 	}
 	return farm.Report{
 		Farm: "contoso", Outcome: farm.Verified, Reason: "near expiry of mycert10 in contoso-kv-001 (event f36c5d73-a559-480d-b131-202c16c1c024)",
@@ -139,12 +139,12 @@ func report() farm.Report {
 		StartedAt: now, DurationMS: 8412, Statement: "configured as desired, key usable on every server",
 		Servers: []farm.ServerReport{
 			{Host: "oos-01.contoso.com", Role: farm.OfficeRole, Steps: []farm.StepReport{
-				step(farm.StepObserve, farm.Seen, 412, ""),
-				step(farm.StepImport, farm.Changed, 934, "added to Personal, provider Microsoft Enhanced RSA and AES Cryptographic Provider"),
-				step(farm.StepGrant, farm.Unchanged, 120, "NETWORK SERVICE may read the key; it signs as NT AUTHORITY\\NETWORK SERVICE"),
+				step(farm.StepObserve, farm.StateObserved, 412, ""),
+				step(farm.StepImport, farm.StateChanged, 934, "added to Personal, provider Microsoft Enhanced RSA and AES Cryptographic Provider"),
+				step(farm.StepGrant, farm.StateUnchanged, 120, "NETWORK SERVICE may read the key; it signs as NT AUTHORITY\\NETWORK SERVICE"),
 			}},
 			{Host: "sp-01.contoso.com", Role: farm.SharePointRole, Steps: []farm.StepReport{
-				step(farm.StepIssuer, farm.Changed, 2051, `SharePoint Server: updated "OOS SharePoint Server"; SQL Server: updated "OOS SQL Server"`),
+				step(farm.StepIssuer, farm.StateChanged, 2051, `SharePoint Server: updated "OOS SharePoint Server"; SQL Server: updated "OOS SQL Server"`),
 			}},
 		},
 	}
@@ -154,7 +154,7 @@ func report() farm.Report {
 func incomplete() farm.Report {
 	r := report()
 	r.Outcome, r.Statement = farm.Incomplete, "not finished, rotate again to resume: import pfx on oos-02.contoso.com: access denied"
-	r.Servers[0].Steps[2].State = farm.Failed
+	r.Servers[0].Steps[2].State = farm.StateFailed
 	r.Servers[0].Steps[2].Detail = "grant key on oos-01.contoso.com: access denied: the account must be a local administrator of the server"
 	r.Differences = renewal().Plan[3:]
 	return r
@@ -176,7 +176,7 @@ func large() farm.Report {
 
 func TestReportSaysWhatWasDoneAndSeen(t *testing.T) {
 	already := report()
-	already.Outcome, already.Statement, already.Previous = farm.Already, "nothing to do: configured as desired, key usable on every server", newThumbprint
+	already.Outcome, already.Statement, already.Previous = farm.NoChange, "nothing to do: configured as desired, key usable on every server", newThumbprint
 	already.Servers[0].Steps, already.Servers[1].Steps = already.Servers[0].Steps[:1], nil
 	expired := report()
 	expired.NotAfter = now.AddDate(0, 0, -3)
@@ -190,9 +190,9 @@ func TestReportSaysWhatWasDoneAndSeen(t *testing.T) {
 }
 
 func TestStatusSaysHowFarARotationIs(t *testing.T) {
-	s := workflows.Status{Phase: workflows.Switching, Report: report()}
+	s := workflows.Status{Phase: workflows.CuttingOver, Report: report()}
 	s.Report.Outcome, s.Report.Statement, s.Report.DurationMS = "", "", 0
-	s.Report.Servers[1].Steps[0].State = farm.Running
+	s.Report.Servers[1].Steps[0].State = farm.StateRunning
 	golden(t, "status-running", func(w io.Writer) error { return console.Status(w, s, now.Add(12300*time.Millisecond)) })
 	golden(t, "report-verified", func(w io.Writer) error {
 		return console.Status(w, workflows.Status{Phase: workflows.Done, Report: report()}, now.AddDate(0, 0, 9))

@@ -12,7 +12,7 @@ import (
 // KeeperPage is a farm's page for programs: what its keeper knows, without
 // the content of the journal and the events of the past.
 type KeeperPage struct {
-	workflows.Keeping
+	workflows.FarmState
 
 	// State is what the keeper does, in a word or two.
 	State       string `json:"state"`
@@ -24,19 +24,19 @@ type KeeperPage struct {
 }
 
 // PageOf returns the page of a farm.
-func PageOf(k workflows.Keeping) KeeperPage {
+func PageOf(k workflows.FarmState) KeeperPage {
 	state, person := k.Summary()
-	page := KeeperPage{Keeping: k, State: state, NeedsPerson: person, CanBeUndone: k.CanBeUndone()}
-	if k.Paused == "" && k.Work == nil && !k.LookedAt.IsZero() {
-		page.NextLook = k.NextLook()
+	page := KeeperPage{FarmState: k, State: state, NeedsPerson: person, CanBeUndone: k.CanRollBack()}
+	if k.Unmanaged == "" && k.ActiveRun == nil && !k.InspectedAt.IsZero() {
+		page.NextLook = k.NextInspectionAt()
 	}
-	page.Journal, page.Heard = nil, nil
+	page.Snapshot, page.SeenEventIDs = nil, nil
 	return page
 }
 
 // Keeper writes a farm's page: until when the trust holds, what its keeper
 // waits for, and what a person should do.
-func Keeper(w io.Writer, k workflows.Keeping, now time.Time) error {
+func Keeper(w io.Writer, k workflows.FarmState, now time.Time) error {
 	var p page
 	page := PageOf(k)
 	head := page.State
@@ -56,10 +56,10 @@ func (r *rows) add(name, format string, args ...any) {
 	*r = append(*r, []string{name, fmt.Sprintf(format, args...)})
 }
 
-func kept(k workflows.Keeping, page KeeperPage, now time.Time) [][]string {
+func kept(k workflows.FarmState, page KeeperPage, now time.Time) [][]string {
 	var r rows
-	if k.Paused != "" {
-		r.add("paused", "%s", k.Paused)
+	if k.Unmanaged != "" {
+		r.add("paused", "%s", k.Unmanaged)
 	}
 	r.trust(k, now)
 	r.work(k, page)
@@ -68,7 +68,7 @@ func kept(k workflows.Keeping, page KeeperPage, now time.Time) [][]string {
 }
 
 // trust tells the certificate in use, and until when it is good for.
-func (r *rows) trust(k workflows.Keeping, now time.Time) {
+func (r *rows) trust(k workflows.FarmState, now time.Time) {
 	c := k.Current
 	if c.Thumbprint == "" {
 		return
@@ -86,37 +86,37 @@ func (r *rows) trust(k workflows.Keeping, now time.Time) {
 }
 
 // work tells the looks at the farm, and what was done and is being done.
-func (r *rows) work(k workflows.Keeping, page KeeperPage) {
-	if k.LookedAt.IsZero() {
+func (r *rows) work(k workflows.FarmState, page KeeperPage) {
+	if k.InspectedAt.IsZero() {
 		r.add("last look", "none yet")
 	} else {
-		r.add("last look", "%s: %s", minute(k.LookedAt), k.Next.Why)
+		r.add("last look", "%s: %s", minute(k.InspectedAt), k.Next.Reason)
 	}
 	if !page.NextLook.IsZero() {
 		r.add("next look", "%s", minute(page.NextLook))
 	}
-	if k.Work != nil {
-		r.add("at work", "%s since %s: %s", k.Work.WorkflowID, minute(k.Work.Since), k.Work.Reason)
+	if k.ActiveRun != nil {
+		r.add("at work", "%s since %s: %s", k.ActiveRun.WorkflowID, minute(k.ActiveRun.Since), k.ActiveRun.Reason)
 	}
-	if k.Last.Outcome != "" || k.Last.Statement != "" {
-		r.add("last work", "%s: %s: %s", minute(k.Last.At), known(string(k.Last.Outcome)), k.Last.Statement)
+	if k.LastRun.Outcome != "" || k.LastRun.Statement != "" {
+		r.add("last work", "%s: %s: %s", minute(k.LastRun.At), known(string(k.LastRun.Outcome)), k.LastRun.Statement)
 	}
 }
 
 // ahead tells what a person may do, and what comes by itself.
-func (r *rows) ahead(k workflows.Keeping) {
-	if k.Hold != "" {
-		r.add("held", "%s; until it is released, nothing is done by itself", k.Hold)
+func (r *rows) ahead(k workflows.FarmState) {
+	if k.Suspended != "" {
+		r.add("held", "%s; until it is released, nothing is done by itself", k.Suspended)
 		r.add("to release", "%s release %s --reason WHY", starter, k.Farm)
 	}
-	if k.CanBeUndone() && k.Work == nil {
+	if k.CanRollBack() && k.ActiveRun == nil {
 		r.add("can be undone", "back to %s", previousOf(k))
 		r.add("to undo", "%s undo %s --reason WHY", starter, k.Farm)
 	}
 	if k.Retires() {
-		r.add("soaks", "until %s; then the old certificate %s is retired", minute(k.SoakUntil), k.Journal.Previous.Thumbprint.Short())
+		r.add("soaks", "until %s; then the old certificate %s is retired", minute(k.RetainOldUntil), k.Snapshot.Previous.Thumbprint.Short())
 	}
-	if n := len(k.Asked); n > 0 {
+	if n := len(k.PendingEvents); n > 0 {
 		r.add("events kept", "%d, judged when the work at hand has ended", n)
 	}
 }
@@ -124,11 +124,11 @@ func (r *rows) ahead(k workflows.Keeping) {
 // trusted says whether the last look found the farm as desired. Where something
 // differs, the certificate in use may be one that SharePoint does not trust.
 func trusted(next farm.Next) bool {
-	return next.Do == farm.AwaitCertificate || next.Do == farm.Rest && !next.NeedsPerson
+	return next.Action == farm.ActionAwaitCertificate || next.Action == farm.ActionNone && !next.NeedsOperator
 }
 
-func previousOf(k workflows.Keeping) string {
-	if t := k.Journal.Previous.Thumbprint; t != "" {
+func previousOf(k workflows.FarmState) string {
+	if t := k.Snapshot.Previous.Thumbprint; t != "" {
 		return t.Short()
 	}
 	return "nothing set up"

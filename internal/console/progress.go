@@ -119,7 +119,7 @@ func (p *Progress) changes(s workflows.Status, now time.Time) string {
 	}
 	for _, server := range s.Report.Servers {
 		for _, step := range server.Steps {
-			if step.State == farm.Running {
+			if step.State == farm.StateRunning {
 				continue
 			}
 			what := strings.TrimRight(fmt.Sprintf("%s  %s  %s  %s", server.Host, step.Step, step.State, step.Detail), " ")

@@ -41,9 +41,9 @@ func status(phase workflows.Phase, lines ...string) workflows.Status {
 func TestElsewhereThanOnATerminalEachChangeIsToldOnce(t *testing.T) {
 	var out strings.Builder
 	p := newProgress(&out, notATerminal)
-	issuers := status(workflows.Switching, "oos-01: import certificate=changed", "sp-01: trust issuers=changed")
+	issuers := status(workflows.CuttingOver, "oos-01: import certificate=changed", "sp-01: trust issuers=changed")
 	issuers.Report.Servers[1].Steps[0].Detail = "SharePoint Server: created"
-	both := status(workflows.Switching, "oos-01: import certificate=changed", "sp-01: trust issuers=changed")
+	both := status(workflows.CuttingOver, "oos-01: import certificate=changed", "sp-01: trust issuers=changed")
 	both.Report.Servers[1].Steps[0].Detail = "SharePoint Server: created; SQL Server: created"
 	for i, s := range []workflows.Status{
 		status(workflows.Observing, "oos-01: ", "sp-01: "),
@@ -51,7 +51,7 @@ func TestElsewhereThanOnATerminalEachChangeIsToldOnce(t *testing.T) {
 		status(workflows.Staging, "oos-01: import certificate=changed", "sp-01: "),
 		status(workflows.Staging, "oos-01: import certificate=changed", "sp-01: "),
 		issuers,
-		status(workflows.Switching, "oos-01: import certificate=changed", "sp-01: trust issuers=running"),
+		status(workflows.CuttingOver, "oos-01: import certificate=changed", "sp-01: trust issuers=running"),
 		both,
 		{Phase: workflows.Done, Report: both.Report},
 	} {

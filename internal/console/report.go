@@ -61,11 +61,11 @@ func (p *page) body(r farm.Report, now time.Time) {
 
 // remains says whether a rotation that ended so may have left differences.
 func remains(o farm.Outcome) bool {
-	return o == farm.Incomplete || o == farm.Refused || o == farm.LeftByDecision
+	return o == farm.Incomplete || o == farm.Refused || o == farm.Partial
 }
 
 // decisions lists who decided what, and why.
-func (p *page) decisions(all []farm.Decided) {
+func (p *page) decisions(all []farm.RecordedDecision) {
 	if len(all) == 0 {
 		return
 	}
@@ -81,7 +81,7 @@ func (p *page) decisions(all []farm.Decided) {
 // decided says a decision in a few words.
 func decided(d farm.Decision) string {
 	text := strings.TrimRight(fmt.Sprintf("%s %s%s", d.Choice, d.Digest, d.Server), " ")
-	if d.Insist {
+	if d.Force {
 		text += ", insisting"
 	}
 	return text
@@ -133,7 +133,7 @@ func (p *page) counts(all []farm.ServerReport) {
 				states[step.Step] = map[farm.State]int{}
 			}
 			states[step.Step][step.State]++
-			if step.State == farm.Failed || step.State == farm.Running {
+			if step.State == farm.StateFailed || step.State == farm.StateRunning {
 				rest.Steps = append(rest.Steps, step)
 			}
 		}
@@ -147,7 +147,7 @@ func (p *page) counts(all []farm.ServerReport) {
 	for _, step := range steps() {
 		if n := states[step]; n != nil {
 			row := []string{string(step)}
-			for _, state := range []farm.State{farm.Changed, farm.Unchanged, farm.Seen, farm.Skipped, farm.Running, farm.Failed} {
+			for _, state := range []farm.State{farm.StateChanged, farm.StateUnchanged, farm.StateObserved, farm.StateSkipped, farm.StateRunning, farm.StateFailed} {
 				row = append(row, fmt.Sprint(n[state]))
 			}
 			rows = append(rows, row)
@@ -160,7 +160,7 @@ func (p *page) counts(all []farm.ServerReport) {
 // steps are all there are, in order: those of a rotation, of the way back and
 // of a retirement.
 func steps() []farm.Step {
-	return slices.Concat(farm.Steps(), farm.UndoSteps(), farm.RetireSteps())
+	return slices.Concat(farm.Steps(), farm.RollbackSteps(), farm.RetirementSteps())
 }
 
 // remaining lists what is not as desired.

@@ -15,11 +15,11 @@ import (
 // decided is a rotation that two people decided about.
 func decided() farm.Report {
 	r := incomplete()
-	r.Outcome, r.Statement = farm.LeftByDecision, "left as it is by decision; what differs is listed"
-	r.Servers[0].Steps[2].State = farm.Skipped
-	r.Decisions = []farm.Decided{
+	r.Outcome, r.Statement = farm.Partial, "left as it is by decision; what differs is listed"
+	r.Servers[0].Steps[2].State = farm.StateSkipped
+	r.Decisions = []farm.RecordedDecision{
 		{At: now.Add(time.Minute), Decision: farm.Decision{Choice: farm.Approve, Digest: "1a2b3c4d5e6f", By: "ada on desk-1", Reason: "change 4711"}},
-		{At: now.Add(time.Hour), Decision: farm.Decision{Choice: farm.Skip, Server: "oos-01.contoso.com", Insist: true, By: "bob on desk-2", Reason: "it is scrapped tomorrow"}},
+		{At: now.Add(time.Hour), Decision: farm.Decision{Choice: farm.Skip, Server: "oos-01.contoso.com", Force: true, By: "bob on desk-2", Reason: "it is scrapped tomorrow"}},
 	}
 	return r
 }
@@ -53,7 +53,7 @@ func waits(w workflows.Wait, phase workflows.Phase) workflows.Status {
 }
 
 func TestStatusSaysWhatIsWaitedForAndHowToDecide(t *testing.T) {
-	parked := []farm.Parked{
+	parked := []farm.Blocked{
 		{
 			Server: "oos-01.contoso.com", Step: farm.StepS2SName, Text: "set S2S certificate: access denied: the account must be a local administrator of the server",
 			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back",
@@ -63,7 +63,7 @@ func TestStatusSaysWhatIsWaitedForAndHowToDecide(t *testing.T) {
 			Until: now.Add(25 * time.Hour), Then: "then the rotation is rolled back",
 		},
 	}
-	forEver := []farm.Parked{{Server: "sp-01.contoso.com", Step: farm.StepIssuerBack, Text: "the issuer holds 11223344: set it, then retry", Then: "it waits until somebody decides"}}
+	forEver := []farm.Blocked{{Server: "sp-01.contoso.com", Step: farm.StepRestoreIssuers, Text: "the issuer holds 11223344: set it, then retry", Then: "it waits until somebody decides"}}
 	for name, s := range map[string]workflows.Status{
 		"status-approval": waits(workflows.Wait{For: workflows.ForApproval, Digest: "1a2b3c4d5e6f", Text: "approve 1a2b3c4d5e6f, or roll back what is staged"}, workflows.Waiting),
 		"status-window": waits(workflows.Wait{
@@ -72,12 +72,12 @@ func TestStatusSaysWhatIsWaitedForAndHowToDecide(t *testing.T) {
 		}, workflows.Waiting),
 		"status-parked": waits(workflows.Wait{
 			For: workflows.ForDecision, Until: now.Add(24 * time.Hour),
-			Text: "decide about each: retry, skip, roll back or abort", Parked: parked,
-		}, workflows.Switching),
+			Text: "decide about each: retry, skip, roll back or abort", Blocked: parked,
+		}, workflows.CuttingOver),
 		"status-parked-on-the-way-back": waits(workflows.Wait{
 			For:  workflows.ForDecision,
-			Text: "decide about each: retry, skip, roll back or abort", Parked: forEver,
-		}, workflows.GoingBack),
+			Text: "decide about each: retry, skip, roll back or abort", Blocked: forEver,
+		}, workflows.RollingBack),
 		"status-deletion": waits(workflows.Wait{
 			For: workflows.ForApproval, Digest: "0f0e0d0c0b0a",
 			Text: "approve 0f0e0d0c0b0a to delete certificate 99887766 and its key on every office server",
@@ -93,28 +93,28 @@ func TestStatusSaysWhatIsWaitedForAndHowToDecide(t *testing.T) {
 }
 
 // resting is a keeper whose farm was rotated an hour ago.
-func resting() workflows.Keeping {
-	journal := &farm.Journal{Target: target(), Previous: current()}
-	k := workflows.Keeping{
+func resting() workflows.FarmState {
+	journal := &farm.Snapshot{Target: target(), Previous: current()}
+	k := workflows.FarmState{
 		Farm: "contoso", Current: farm.StoreCertificate{Thumbprint: newThumbprint, FriendlyName: "OOS S2S 2026", NotAfter: now.AddDate(1, 0, 0)},
-		LookedAt: now.Add(-time.Hour), LookEvery: 6 * time.Hour, Journal: journal, SoakUntil: now.AddDate(0, 0, 14),
-		Heard: []string{"1"}, Last: workflows.Last{At: now.Add(-time.Hour), Outcome: farm.Verified, Statement: "configured as desired, key usable on every server"},
+		InspectedAt: now.Add(-time.Hour), InspectionInterval: 6 * time.Hour, Snapshot: journal, RetainOldUntil: now.AddDate(0, 0, 14),
+		SeenEventIDs: []string{"1"}, LastRun: workflows.LastRun{At: now.Add(-time.Hour), Outcome: farm.Verified, Statement: "configured as desired, key usable on every server"},
 	}
-	k.Next = farm.Next{Why: "trusted until 2027-01-05 06:00 UTC"}
+	k.Next = farm.Next{Reason: "trusted until 2027-01-05 06:00 UTC"}
 	return k
 }
 
 func TestAKeepersPageSaysWhatItDoesAndWhatAPersonShouldDo(t *testing.T) {
 	held, atWork, expired, paused := resting(), resting(), resting(), resting()
-	held.Hold, held.Journal, held.SoakUntil = "the rotation was undone", nil, time.Time{}
-	held.Next = farm.Next{NeedsPerson: true, Why: "held: the rotation was undone; it would rotate: drift"}
-	atWork.Work = &workflows.Work{WorkflowID: "rotate/contoso", Reason: "near expiry of s2s", Since: now.Add(-time.Minute)}
-	atWork.Asked = []workflows.Event{{ID: "2"}, {ID: "3"}}
-	expired.Current.NotAfter, expired.Journal, expired.SoakUntil = now.AddDate(0, 0, -3), nil, time.Time{}
-	expired.Next = farm.Next{Do: farm.AwaitCertificate, NeedsPerson: true, Why: "waits for a newer certificate: DB0FEA9B ends on 2026-01-02 06:00 UTC"}
-	paused.Paused = "no longer configured on worker w-1"
-	young := workflows.Keeping{Farm: "contoso", LookEvery: 6 * time.Hour}
-	for name, k := range map[string]workflows.Keeping{
+	held.Suspended, held.Snapshot, held.RetainOldUntil = "the rotation was undone", nil, time.Time{}
+	held.Next = farm.Next{NeedsOperator: true, Reason: "held: the rotation was undone; it would rotate: drift"}
+	atWork.ActiveRun = &workflows.ActiveRun{WorkflowID: "rotate/contoso", Reason: "near expiry of s2s", Since: now.Add(-time.Minute)}
+	atWork.PendingEvents = []workflows.Event{{ID: "2"}, {ID: "3"}}
+	expired.Current.NotAfter, expired.Snapshot, expired.RetainOldUntil = now.AddDate(0, 0, -3), nil, time.Time{}
+	expired.Next = farm.Next{Action: farm.ActionAwaitCertificate, NeedsOperator: true, Reason: "waits for a newer certificate: DB0FEA9B ends on 2026-01-02 06:00 UTC"}
+	paused.Unmanaged = "no longer configured on worker w-1"
+	young := workflows.FarmState{Farm: "contoso", InspectionInterval: 6 * time.Hour}
+	for name, k := range map[string]workflows.FarmState{
 		"keeper-resting": resting(), "keeper-held": held, "keeper-at-work": atWork, "keeper-expired": expired, "keeper-paused": paused, "keeper-young": young,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -126,10 +126,10 @@ func TestAKeepersPageSaysWhatItDoesAndWhatAPersonShouldDo(t *testing.T) {
 func TestAKeepersPageForProgramsLeavesOutWhatIsOnlyForTheKeeper(t *testing.T) {
 	known := resting()
 	page := console.PageOf(known)
-	if page.Journal != nil || page.Heard != nil {
+	if page.Snapshot != nil || page.SeenEventIDs != nil {
 		t.Error("the page holds the journal, or events of the past")
 	}
-	if !page.CanBeUndone || page.NeedsPerson || page.State != "resting" || !page.NextLook.Equal(known.NextLook()) {
+	if !page.CanBeUndone || page.NeedsPerson || page.State != "resting" || !page.NextLook.Equal(known.NextInspectionAt()) {
 		t.Errorf("got %+v", page)
 	}
 }

@@ -21,9 +21,9 @@ func (p *page) wait(s workflows.Status) {
 	p.gap()
 	p.line("waits for %s%s", w.For, until(w.Until))
 	p.table([]string{w.Text})
-	p.parked(w.Parked)
+	p.parked(w.Blocked)
 	if w.For == workflows.ForApproval {
-		p.differences(farm.Switches(s.Report.Differences))
+		p.differences(farm.CutoverDifferences(s.Report.Differences))
 	}
 	p.gap()
 	p.line("to decide")
@@ -32,7 +32,7 @@ func (p *page) wait(s workflows.Status) {
 	}
 }
 
-func (p *page) parked(all []farm.Parked) {
+func (p *page) parked(all []farm.Blocked) {
 	for _, one := range all {
 		p.gap()
 		p.line("%s on %s", one.Step, one.Server)
@@ -41,7 +41,7 @@ func (p *page) parked(all []farm.Parked) {
 }
 
 // next says until when a parked step waits, and what follows.
-func next(one farm.Parked) string {
+func next(one farm.Blocked) string {
 	if one.Until.IsZero() {
 		return one.Then
 	}
@@ -65,7 +65,7 @@ func waiting(program string, s workflows.Status) []string {
 		return nil
 	}
 	lines := []string{fmt.Sprintf("waits for %s%s: %s", w.For, until(w.Until), w.Text)}
-	for _, one := range w.Parked {
+	for _, one := range w.Blocked {
 		lines = append(lines, fmt.Sprintf("%s on %s: %s; %s", one.Step, one.Server, one.Text, next(one)))
 	}
 	return append(lines, commands(program, s)...)
@@ -83,13 +83,13 @@ func commands(program string, s workflows.Status) []string {
 		all = append(all, command("approve %s %s", name, s.Wait.Digest))
 	case workflows.ForDecision:
 		all = append(all, command("retry %s", name))
-		for _, one := range s.Wait.Parked {
+		for _, one := range s.Wait.Blocked {
 			if skippable(s, one) {
 				all = append(all, command("skip %s --server %s", name, one.Server))
 			}
 		}
 	}
-	if s.Phase != workflows.GoingBack && s.Phase != workflows.Retiring {
+	if s.Phase != workflows.RollingBack && s.Phase != workflows.Retiring {
 		all = append(all, command("rollback %s", name))
 	}
 	return append(all, command("abort %s", name))
@@ -98,7 +98,7 @@ func commands(program string, s workflows.Status) []string {
 // skippable says whether leaving the server out is worth a try: no rotation
 // goes on without a SharePoint server. Whether it does without an office
 // server, the rotation says.
-func skippable(s workflows.Status, one farm.Parked) bool {
+func skippable(s workflows.Status, one farm.Blocked) bool {
 	for _, server := range s.Report.Servers {
 		if server.Host == one.Server {
 			return server.Role == farm.OfficeRole

@@ -21,12 +21,12 @@ func TestWhoeverWatchesIsToldOnceWhatIsWaitedForAndHowToDecide(t *testing.T) {
 	p.Starter = "TEMPORAL_ADDRESS=127.0.0.1:7233 starter"
 	waits := status(workflows.Waiting, "oos-01: observe=seen")
 	waits.Wait = approval("1a2b3c4d5e6f")
-	parked := status(workflows.Switching, "oos-01: observe=seen, set S2S certificate=failed")
+	parked := status(workflows.CuttingOver, "oos-01: observe=seen, set S2S certificate=failed")
 	parked.Report.Servers[0].Role = farm.OfficeRole
-	parked.Wait = &workflows.Wait{For: workflows.ForDecision, Text: "decide about each", Parked: []farm.Parked{
+	parked.Wait = &workflows.Wait{For: workflows.ForDecision, Text: "decide about each", Blocked: []farm.Blocked{
 		{Server: "oos-01", Step: farm.StepS2SName, Text: "access denied", Then: "then the rotation is rolled back"},
 	}}
-	for _, s := range []workflows.Status{waits, waits, parked, parked, status(workflows.Switching)} {
+	for _, s := range []workflows.Status{waits, waits, parked, parked, status(workflows.CuttingOver)} {
 		if err := p.Show(s, began.Add(3*time.Second)); err != nil {
 			t.Fatal(err)
 		}

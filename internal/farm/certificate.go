@@ -21,7 +21,7 @@ func ThumbprintOf(der []byte) Thumbprint {
 
 // ParseThumbprint accepts a thumbprint in any spelling people paste: either
 // case, with blanks or colons, with the invisible mark U+200E that the
-// certificates console puts in front.
+// planCertificates console puts in front.
 func ParseThumbprint(s string) (Thumbprint, error) {
 	cleaned := strings.Map(func(r rune) rune {
 		switch {

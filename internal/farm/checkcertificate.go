@@ -9,10 +9,10 @@ func certificateNotValidByClock(d Desired, o Observed) []Finding {
 		switch {
 		case m.Clock.Before(t.NotBefore):
 			out = append(out, stop("not-yet-valid", m.Host, "wait, or set the server's clock",
-				"by its clock (%s) certificate %s is not valid before %s", clock(m.Clock), t.Thumbprint.Short(), clock(t.NotBefore)))
+				"by its clock (%s) certificate %s is not valid before %s", formatTime(m.Clock), t.Thumbprint.Short(), formatTime(t.NotBefore)))
 		case m.Clock.After(t.NotAfter):
 			out = append(out, stop("expired", m.Host, "provide a newer certificate, or set the server's clock",
-				"by its clock (%s) certificate %s ended at %s", clock(m.Clock), t.Thumbprint.Short(), clock(t.NotAfter)))
+				"by its clock (%s) certificate %s ended at %s", formatTime(m.Clock), t.Thumbprint.Short(), formatTime(t.NotAfter)))
 		}
 	}
 	return out

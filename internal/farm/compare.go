@@ -104,7 +104,7 @@ func compareS2SSeen(d Desired, o Observed) []Difference {
 			continue
 		}
 		out = append(out, Difference{
-			Step: StepS2SSeen, Server: s.Machine.Host, Subject: "S2SCertificateName",
+			Step: StepReplication, Server: s.Machine.Host, Subject: "S2SCertificateName",
 			Have: orNone(s.Settings.S2SCertificateName), Want: d.Target.FriendlyName,
 			Text: fmt.Sprintf("wait until it sees %q: the master tells it, which takes some time", d.Target.FriendlyName),
 		})
@@ -130,7 +130,7 @@ func compareSwitches(d Desired, o Observed) []Difference {
 			continue
 		}
 		out = append(out, Difference{
-			Step: StepHTTPSwitches, Server: master.Machine.Host, Subject: sw.name,
+			Step: StepHTTPSettings, Server: master.Machine.Host, Subject: sw.name,
 			Have: fmt.Sprint(sw.have), Want: fmt.Sprint(*sw.want),
 			Text: fmt.Sprintf("set %s to %t, as configured", sw.name, *sw.want),
 		})
@@ -171,34 +171,34 @@ func compareIssuer(d Desired, sp SharePoint, seen SharePointFarm, i Issuer) []Di
 }
 
 // compareRestarts lists the servers that must load what changed, or is about
-// to change. Unknown times owe nothing: see OfficeServer.SettingsSince.
+// to change. Unknown times owe nothing: see OfficeServer.SettingsChangedAt.
 func compareRestarts(d Desired, o Observed, pending []Difference) []Difference {
 	var out []Difference
 	for _, sp := range d.Farm.SharePoint {
 		seen, _ := o.Farm(sp.FrontEnd.Host)
 		changes := pendingOn(pending, sp.FrontEnd.Host, StepRootAuthority, StepIssuer)
 		for _, s := range seen.Servers {
-			if why := restartOwed(changes, seen.TrustSince(), s.Timer, s.WorkersSince); why != "" {
+			if why := pendingRestart(changes, seen.TrustChangedAt(), s.Timer, s.WorkersStartedAt); why != "" {
 				out = append(out, restart(s.Machine.Host, "iisreset and SPTimerV4", "restart IIS and SPTimerV4: "+why))
 			}
 		}
 	}
-	changes := len(pendingSteps(pending, StepS2SName, StepHTTPSwitches)) > 0
+	changes := len(pendingSteps(pending, StepS2SName, StepHTTPSettings)) > 0
 	for _, s := range o.Office {
-		if why := restartOwed(changes || pendingOn(pending, s.Machine.Host, StepS2SSeen), s.SettingsSince, s.Service, s.WorkersSince); why != "" {
+		if why := pendingRestart(changes || pendingOn(pending, s.Machine.Host, StepReplication), s.SettingsChangedAt, s.Service, s.WorkersStartedAt); why != "" {
 			out = append(out, restart(s.Machine.Host, "WACSM and iisreset", "restart WACSM and IIS: "+why))
 		}
 	}
 	return out
 }
 
-func restartOwed(changes bool, since time.Time, service Service, workers time.Time) string {
+func pendingRestart(changes bool, since time.Time, service Service, workers time.Time) string {
 	switch {
 	case changes:
 		return "its settings change"
 	case !service.Running:
 		return service.Name + " does not run"
-	case service.Since.Before(since):
+	case service.StartedAt.Before(since):
 		return fmt.Sprintf("%s started before the settings changed", service.Name)
 	case !workers.IsZero() && workers.Before(since):
 		return "IIS workers started before the settings changed"

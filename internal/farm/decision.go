@@ -37,8 +37,8 @@ type Decision struct {
 	Server string `json:"server,omitempty"`
 	// Digest is what is approved; see [Digest].
 	Digest string `json:"digest,omitempty"`
-	// Insist skips a server although it still serves users.
-	Insist bool `json:"insist,omitempty"`
+	// Force skips a server although it still serves users.
+	Force bool `json:"force,omitempty"`
 	// By is who claims to have made it, and Reason why. Temporal does not
 	// prove the name.
 	By     string `json:"by"`
@@ -62,14 +62,14 @@ func (d Decision) Validate() error {
 	return nil
 }
 
-// Decided is a decision that was taken.
-type Decided struct {
+// RecordedDecision is a decision that was taken.
+type RecordedDecision struct {
 	Decision
 	At time.Time `json:"at"`
 }
 
-// Parked is a step that failed and waits for a person.
-type Parked struct {
+// Blocked is a step that failed and waits for a person.
+type Blocked struct {
 	Server string `json:"server"`
 	Step   Step   `json:"step"`
 	// Text says what happened and what to do.
@@ -84,27 +84,27 @@ type Parked struct {
 // approves exactly these: it changes when they do.
 func Digest(target Thumbprint, differences []Difference) string {
 	lines := []string{string(target)}
-	for _, d := range Switches(differences) {
+	for _, d := range CutoverDifferences(differences) {
 		lines = append(lines, fmt.Sprintf("%q %q %q %q %q", d.Step, d.Server, d.Subject, d.Have, d.Want))
 	}
 	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
 	return hex.EncodeToString(sum[:6])
 }
 
-// Switches are those differences that users can notice being removed, without
+// CutoverDifferences are those differences that users can notice being removed, without
 // the restarts that follow from them.
-func Switches(differences []Difference) []Difference {
-	return pendingSteps(differences, StepS2SName, StepS2SSeen, StepHTTPSwitches, StepIssuer)
+func CutoverDifferences(differences []Difference) []Difference {
+	return pendingSteps(differences, StepS2SName, StepReplication, StepHTTPSettings, StepIssuer)
 }
 
-// Moved says what changed between the differences that were planned and those
+// Drift says what changed between the differences that were planned and those
 // found just before the switch, apart from what staging removed.
-func Moved(planned, found []Difference) []string {
+func Drift(planned, found []Difference) []string {
 	var out []string
 	same := func(a, b Difference) bool {
 		return a.Step == b.Step && a.Server == b.Server && a.Subject == b.Subject && a.Have == b.Have && a.Want == b.Want
 	}
-	before, now := Switches(planned), Switches(found)
+	before, now := CutoverDifferences(planned), CutoverDifferences(found)
 	for _, d := range now {
 		if !slices.ContainsFunc(before, func(p Difference) bool { return same(p, d) }) {
 			out = append(out, fmt.Sprintf("%s: %s is now %s", d.Server, d.Subject, d.Have))

@@ -10,10 +10,10 @@ const (
 	StepGrant         Step = "grant key"
 	StepExport        Step = "export certificate"
 	StepRootAuthority Step = "trust root authority"
-	StepLookAgain     Step = "look again"
+	StepRecheck     Step = "look again"
 	StepS2SName       Step = "set S2S certificate"
-	StepS2SSeen       Step = "see S2S certificate"
-	StepHTTPSwitches  Step = "set HTTP switches"
+	StepReplication       Step = "see S2S certificate"
+	StepHTTPSettings  Step = "set HTTP switches"
 	StepIssuer        Step = "trust issuers"
 	StepRestart       Step = "restart"
 	StepVerify        Step = "verify"
@@ -22,8 +22,8 @@ const (
 // Steps lists all steps in order.
 func Steps() []Step {
 	return []Step{
-		StepObserve, StepImport, StepGrant, StepExport, StepRootAuthority, StepLookAgain, StepS2SName, StepS2SSeen,
-		StepHTTPSwitches, StepIssuer, StepRestart, StepVerify,
+		StepObserve, StepImport, StepGrant, StepExport, StepRootAuthority, StepRecheck, StepS2SName, StepReplication,
+		StepHTTPSettings, StepIssuer, StepRestart, StepVerify,
 	}
 }
 

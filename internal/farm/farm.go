@@ -34,7 +34,7 @@ type Server struct {
 type Office struct {
 	Servers []Server `json:"servers"`
 	// AllowOutboundHTTP and AllowHTTPSecureStoreConnections are the two HTTP
-	// switches of the procedure; nil means not configured: not touched and
+	// planHTTPSettings of the procedure; nil means not configured: not touched and
 	// not compared.
 	AllowOutboundHTTP               *bool `json:"allowOutboundHttp,omitempty"`
 	AllowHTTPSecureStoreConnections *bool `json:"allowHttpSecureStoreConnections,omitempty"`
@@ -122,13 +122,13 @@ type RotationPolicy struct {
 	Window Window `json:"window,omitzero"`
 	// OnFailure is what follows when the retries of a step run out.
 	OnFailure OnFailure `json:"onFailure"`
-	// ParkFor is how long a parked rotation waits for a person before it goes
+	// DecisionTimeout is how long a parked rotation waits for a person before it goes
 	// back.
-	ParkFor time.Duration `json:"parkFor"`
-	// Soak is how long the previous certificate is kept after a rotation.
-	Soak time.Duration `json:"soak"`
-	// LookEvery is how often the keeper looks at the farm.
-	LookEvery time.Duration `json:"lookEvery"`
+	DecisionTimeout time.Duration `json:"decisionTimeout"`
+	// KeepOldFor is how long the previous certificate is kept after a rotation.
+	KeepOldFor time.Duration `json:"keepOldFor"`
+	// InspectionInterval is how often the keeper looks at the farm.
+	InspectionInterval time.Duration `json:"inspectionInterval"`
 }
 
 // OnFailure is what follows when the retries of a step run out.
@@ -136,10 +136,10 @@ type OnFailure string
 
 // What may follow.
 const (
-	// Pause parks the rotation until a person decides.
-	Pause OnFailure = "pause"
-	// GoBack undoes it at once.
-	GoBack OnFailure = "rollback"
+	// OnFailurePause parks the rotation until a person decides.
+	OnFailurePause OnFailure = "pause"
+	// OnFailureRollBack undoes it at once.
+	OnFailureRollBack OnFailure = "rollback"
 )
 
 // OfficeServer returns the configured office server named host.
@@ -152,16 +152,16 @@ func (f Farm) OfficeServer(host string) (Server, bool) {
 	return Server{}, false
 }
 
-// The times that a switch is estimated by; see [Farm.SwitchEstimate]. They are
+// The times that a switch is estimated by; see [Farm.CutoverEstimate]. They are
 // guesses on the safe side: nothing is published on how long restarts take.
 const (
 	settingsTime = 10 * time.Minute
 	restartTime  = 3 * time.Minute
 )
 
-// SwitchEstimate is how long a switch takes: the settings once, and the
-// restarts that follow one another.
-func (f Farm) SwitchEstimate() time.Duration {
+// CutoverEstimate is how long a switch takes: the settings once, and the
+// planRestarts that follow one another.
+func (f Farm) CutoverEstimate() time.Duration {
 	longest := 0
 	for _, sp := range f.SharePoint {
 		longest = max(longest, len(sp.Servers))

@@ -9,7 +9,7 @@ import (
 // Certificate returns the certificate with that thumbprint from the server's
 // Personal store.
 func (s OfficeServer) Certificate(t Thumbprint) (StoreCertificate, bool) {
-	return find(s.Certificates, func(c StoreCertificate) bool { return c.Thumbprint == t })
+	return findFirst(s.Certificates, func(c StoreCertificate) bool { return c.Thumbprint == t })
 }
 
 // HasRoot says whether Trusted Root holds the certificate.
@@ -25,7 +25,7 @@ func (c StoreCertificate) ReadableBy(sid string) bool { return slices.Contains(c
 
 // Master returns the office server that the farm calls its master.
 func (o Observed) Master() (OfficeServer, bool) {
-	return find(o.Office, func(s OfficeServer) bool {
+	return findFirst(o.Office, func(s OfficeServer) bool {
 		return s.Joined && SameMachine(s.Machine.Name, s.Settings.Master)
 	})
 }
@@ -37,20 +37,20 @@ func (o Observed) Current() (StoreCertificate, bool) {
 	if !ok || master.Settings.S2SCertificateName == "" {
 		return StoreCertificate{}, false
 	}
-	return find(master.Certificates, func(c StoreCertificate) bool {
+	return findFirst(master.Certificates, func(c StoreCertificate) bool {
 		return c.FriendlyName == master.Settings.S2SCertificateName
 	})
 }
 
 // Farm returns what was observed of the SharePoint farm of a front end.
 func (o Observed) Farm(frontEnd string) (SharePointFarm, bool) {
-	return find(o.SharePoint, func(f SharePointFarm) bool { return f.FrontEnd == frontEnd })
+	return findFirst(o.SharePoint, func(f SharePointFarm) bool { return f.FrontEnd == frontEnd })
 }
 
 // Issuer returns the token issuer with that registered name, whatever its
 // display name. Registered names compare without case; see facts on issuers.
 func (f SharePointFarm) Issuer(registeredName string) (TokenIssuer, bool) {
-	return find(f.Issuers, func(i TokenIssuer) bool { return strings.EqualFold(i.RegisteredName, registeredName) })
+	return findFirst(f.Issuers, func(i TokenIssuer) bool { return strings.EqualFold(i.RegisteredName, registeredName) })
 }
 
 // Trusts says whether some root authority holds the certificate, under
@@ -61,25 +61,25 @@ func (f SharePointFarm) Trusts(t Thumbprint) bool {
 
 // Permission returns what an app principal may do, seen from a site.
 func (f SharePointFarm) Permission(site, registeredName string) AppPermission {
-	p, _ := find(f.Permissions, func(p AppPermission) bool {
+	p, _ := findFirst(f.Permissions, func(p AppPermission) bool {
 		return p.Site == site && strings.EqualFold(p.RegisteredName, registeredName)
 	})
 	return p
 }
 
-// TrustSince is when farmtrust last set an issuer's certificate; zero when it
+// TrustChangedAt is when farmtrust last set an issuer's certificate; zero when it
 // never did.
-func (f SharePointFarm) TrustSince() time.Time {
+func (f SharePointFarm) TrustChangedAt() time.Time {
 	var since time.Time
 	for _, i := range f.Issuers {
-		if i.Since.After(since) {
-			since = i.Since
+		if i.ChangedAt.After(since) {
+			since = i.ChangedAt
 		}
 	}
 	return since
 }
 
-func find[T any](list []T, is func(T) bool) (T, bool) {
+func findFirst[T any](list []T, is func(T) bool) (T, bool) {
 	if i := slices.IndexFunc(list, is); i >= 0 {
 		return list[i], true
 	}
@@ -112,4 +112,4 @@ func containsMachine(list []string, name string) bool {
 	return slices.ContainsFunc(list, func(x string) bool { return SameMachine(x, name) })
 }
 
-func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

@@ -12,18 +12,18 @@ type Outcome string
 const (
 	// Verified: the second comparison was empty and each server used the key.
 	Verified Outcome = "verified"
-	// Already: the first comparison was empty.
-	Already Outcome = "already"
+	// NoChange: the first comparison was empty.
+	NoChange Outcome = "already"
 	// Incomplete: retries ran out; the report lists what is done and what is
 	// not, and rotating again resumes.
 	Incomplete Outcome = "incomplete"
 	// Refused: a precondition failed; nothing was changed.
 	Refused Outcome = "refused"
-	// Undone: everything that the rotation changed is as it was before.
-	Undone Outcome = "undone"
-	// LeftByDecision: a person skipped a server or aborted; the report lists
+	// RolledBack: everything that the rotation changed is as it was before.
+	RolledBack Outcome = "undone"
+	// Partial: a person skipped a server or aborted; the report lists
 	// what differs.
-	LeftByDecision Outcome = "left by decision"
+	Partial Outcome = "left by decision"
 )
 
 // Intent is what a rotation is for.
@@ -33,8 +33,8 @@ type Intent string
 const (
 	// Renew sets the trust up, renews it or mends it.
 	Renew Intent = ""
-	// PutBack undoes a rotation.
-	PutBack Intent = "undo"
+	// Rollback undoes a rotation.
+	Rollback Intent = "undo"
 	// ReplaceExpired renews a trust that fails already, because its
 	// certificate has ended; there is no way back to that.
 	ReplaceExpired Intent = "replace expired"
@@ -48,22 +48,22 @@ type State string
 
 // The states of a step.
 const (
-	Running State = "running"
-	// Seen: the step only looks, and has.
-	Seen State = "seen"
-	// Changed and Unchanged: the step is done, and had or had not to act.
-	Changed   State = "changed"
-	Unchanged State = "already"
-	Failed    State = "failed"
-	// Skipped: a person left the server out.
-	Skipped State = "skipped"
+	StateRunning State = "running"
+	// StateObserved: the step only looks, and has.
+	StateObserved State = "seen"
+	// StateChanged and StateUnchanged: the step is done, and had or had not to act.
+	StateChanged   State = "changed"
+	StateUnchanged State = "already"
+	StateFailed    State = "failed"
+	// StateSkipped: a person left the server out.
+	StateSkipped State = "skipped"
 )
 
 // StepReport is one step on one server.
 type StepReport struct {
 	Step  Step  `json:"step"`
 	State State `json:"state"`
-	// Changed says that something was changed, even if a later part failed.
+	// StateChanged says that something was changed, even if a later part failed.
 	Changed bool `json:"changed"`
 	// Detail says what was found or done, or what failed and what to do.
 	Detail string `json:"detail,omitempty"`
@@ -104,7 +104,7 @@ type Report struct {
 	// Statement says what was seen and no more.
 	Statement   string       `json:"statement"`
 	Differences []Difference `json:"differences,omitempty"`
-	Decisions   []Decided    `json:"decisions,omitempty"`
+	Decisions   []RecordedDecision    `json:"decisions,omitempty"`
 	Findings    []Finding    `json:"findings,omitempty"`
 }
 

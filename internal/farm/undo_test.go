@@ -24,8 +24,8 @@ func drawOrderly(t *rapid.T) *world {
 	return w
 }
 
-func (w *world) journal() farm.Journal {
-	return farm.Journal{Target: w.desired.Target, Before: clone(w.observed)}
+func (w *world) journal() farm.Snapshot {
+	return farm.Snapshot{Target: w.desired.Target, Before: clone(w.observed)}
 }
 
 func TestUndoPutsEverythingBackFromAnyPointOfARotation(t *testing.T) {
@@ -38,7 +38,7 @@ func TestUndoPutsEverythingBackFromAnyPointOfARotation(t *testing.T) {
 			now = now.Add(time.Minute)
 			w.carryOut(d, now)
 		}
-		back := farm.Undo(j, w.desired.Farm, w.observed)
+		back := farm.PlanRollback(j, w.desired.Farm, w.observed)
 		if len(back.Conflicts) > 0 {
 			t.Fatalf("conflicts although nobody else was at work: %+v", back.Conflicts)
 		}
@@ -46,20 +46,20 @@ func TestUndoPutsEverythingBackFromAnyPointOfARotation(t *testing.T) {
 			now = now.Add(time.Minute)
 			w.putBack(r, j, now)
 		}
-		if diff := cmp.Diff(settled(j.Before, back.Stays), settled(w.observed, back.Stays), cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(settled(j.Before, back.Remaining), settled(w.observed, back.Remaining), cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("undone farm differs from the journal (-journal +undone):\n%s\nway back:\n%s", diff, texts(back.Reversals))
 		}
 		if stale := w.stale(); len(stale) > 0 {
 			t.Fatalf("undone, but these still run with what is no more: %v", stale)
 		}
-		if again := farm.Undo(j, w.desired.Farm, w.observed); len(again.Reversals) > 0 {
+		if again := farm.PlanRollback(j, w.desired.Farm, w.observed); len(again.Reversals) > 0 {
 			t.Fatalf("undoing twice finds more to do:\n%s", texts(again.Reversals))
 		}
 	})
 }
 
 func TestUndoFollowsItsOrderAndSaysWhatItDoes(t *testing.T) {
-	order := farm.UndoSteps()
+	order := farm.RollbackSteps()
 	rapid.Check(t, func(t *rapid.T) {
 		w := drawOrderly(t)
 		j := w.journal()
@@ -67,7 +67,7 @@ func TestUndoFollowsItsOrderAndSaysWhatItDoes(t *testing.T) {
 			w.carryOut(d, epoch.Add(24*time.Hour))
 		}
 		last := 0
-		for _, r := range farm.Undo(j, w.desired.Farm, w.observed).Reversals {
+		for _, r := range farm.PlanRollback(j, w.desired.Farm, w.observed).Reversals {
 			at := slices.Index(order, r.Step)
 			if at < last {
 				t.Fatalf("%q comes after %q", r.Step, order[last])
@@ -103,7 +103,7 @@ func TestUndoLeavesOthersChangesAloneAndReportsThem(t *testing.T) {
 			master, _ := w.observed.Master()
 			server, subject = master.Machine.Host, "S2SCertificateName"
 		}
-		back := farm.Undo(j, w.desired.Farm, w.observed)
+		back := farm.PlanRollback(j, w.desired.Farm, w.observed)
 		for _, r := range back.Reversals {
 			if r.Server == server && r.Subject == subject {
 				t.Fatalf("would overwrite what somebody else set: %s", r.Text)
@@ -117,28 +117,28 @@ func TestUndoLeavesOthersChangesAloneAndReportsThem(t *testing.T) {
 
 func TestUndoNeverRestoresAnExpiredCertificate(t *testing.T) {
 	d, o := ready()
-	j := farm.Journal{Target: d.Target, Before: clone(o), Previous: farm.StoreCertificate{Thumbprint: print40("old"), NotAfter: epoch.Add(-time.Minute)}}
+	j := farm.Snapshot{Target: d.Target, Before: clone(o), Previous: farm.StoreCertificate{Thumbprint: print40("old"), NotAfter: epoch.Add(-time.Minute)}}
 	o.Office[0].Settings.S2SCertificateName = d.Target.FriendlyName
-	back := farm.Undo(j, d.Farm, o)
-	if len(back.Reversals) > 0 || len(back.Stays) != 1 || back.Stays[0].Code != "no-way-back" {
+	back := farm.PlanRollback(j, d.Farm, o)
+	if len(back.Reversals) > 0 || len(back.Remaining) != 1 || back.Remaining[0].Code != "no-way-back" {
 		t.Errorf("way back to an expired certificate: %+v", back)
 	}
 }
 
 // putBack does on the model what a reversal asks for.
-func (w *world) putBack(r farm.Difference, j farm.Journal, now time.Time) {
+func (w *world) putBack(r farm.Difference, j farm.Snapshot, now time.Time) {
 	for i := range w.observed.SharePoint {
 		f := &w.observed.SharePoint[i]
 		before, _ := j.Before.Farm(f.FrontEnd)
 		for k := range f.Servers {
-			if s := &f.Servers[k]; s.Machine.Host == r.Server && r.Step == farm.StepRestartBack {
-				s.Timer.Since, s.WorkersSince = now, now
+			if s := &f.Servers[k]; s.Machine.Host == r.Server && r.Step == farm.StepRestartAgain {
+				s.Timer.StartedAt, s.WorkersStartedAt = now, now
 			}
 		}
 		if f.FrontEnd != r.Server {
 			continue
 		}
-		if r.Step == farm.StepRootAuthorityBack {
+		if r.Step == farm.StepRemoveRootAuthority {
 			f.RootAuthorities = slices.DeleteFunc(f.RootAuthorities, func(a farm.RootAuthority) bool { return strings.HasSuffix(r.Subject, a.Thumbprint.Short()) })
 		}
 		for _, issuer := range farm.Issuers() {
@@ -148,7 +148,7 @@ func (w *world) putBack(r farm.Difference, j farm.Journal, now time.Time) {
 			})
 			for k := range f.Issuers {
 				if t := &f.Issuers[k]; r.Subject == "issuer "+issuer.Product && t.RegisteredName == issuer.RegisteredName {
-					t.Thumbprint, t.Since = was.Thumbprint, now
+					t.Thumbprint, t.ChangedAt = was.Thumbprint, now
 				}
 			}
 			for k := range f.Permissions {
@@ -162,16 +162,16 @@ func (w *world) putBack(r farm.Difference, j farm.Journal, now time.Time) {
 	for i := range w.observed.Office {
 		s := &w.observed.Office[i]
 		switch {
-		case r.Step == farm.StepS2SBack:
-			s.Settings.S2SCertificateName, s.SettingsSince = before.Settings.S2SCertificateName, now
-		case r.Step == farm.StepSwitchesBack && r.Subject == "AllowOutboundHttp":
-			s.Settings.AllowOutboundHTTP, s.SettingsSince = before.Settings.AllowOutboundHTTP, now
-		case r.Step == farm.StepSwitchesBack:
-			s.Settings.AllowHTTPSecureStoreConnections, s.SettingsSince = before.Settings.AllowHTTPSecureStoreConnections, now
+		case r.Step == farm.StepRestoreS2SName:
+			s.Settings.S2SCertificateName, s.SettingsChangedAt = before.Settings.S2SCertificateName, now
+		case r.Step == farm.StepRestoreHTTPSettings && r.Subject == "AllowOutboundHttp":
+			s.Settings.AllowOutboundHTTP, s.SettingsChangedAt = before.Settings.AllowOutboundHTTP, now
+		case r.Step == farm.StepRestoreHTTPSettings:
+			s.Settings.AllowHTTPSecureStoreConnections, s.SettingsChangedAt = before.Settings.AllowHTTPSecureStoreConnections, now
 		case s.Machine.Host != r.Server:
-		case r.Step == farm.StepRestartBack:
-			s.Service.Running, s.Service.Since, s.WorkersSince = true, now, now
-		case r.Step == farm.StepGrantBack:
+		case r.Step == farm.StepRestartAgain:
+			s.Service.Running, s.Service.StartedAt, s.WorkersStartedAt = true, now, now
+		case r.Step == farm.StepRevokeKey:
 			s.Certificates[0].KeyReaders = nil
 		case r.Subject == "certificate":
 			s.Certificates = nil
@@ -189,7 +189,7 @@ func settled(o farm.Observed, stays []farm.Finding) farm.Observed {
 	o = clone(o)
 	for i := range o.Office {
 		s := &o.Office[i]
-		s.Service, s.SettingsSince, s.WorkersSince = farm.Service{}, time.Time{}, time.Time{}
+		s.Service, s.SettingsChangedAt, s.WorkersStartedAt = farm.Service{}, time.Time{}, time.Time{}
 		slices.Sort(s.Intermediates)
 		s.Intermediates = slices.Compact(s.Intermediates)
 		for k := range s.Certificates {
@@ -208,10 +208,10 @@ func settled(o farm.Observed, stays []farm.Finding) farm.Observed {
 	for i := range o.SharePoint {
 		f := &o.SharePoint[i]
 		for k := range f.Servers {
-			f.Servers[k].Timer, f.Servers[k].WorkersSince = farm.Service{}, time.Time{}
+			f.Servers[k].Timer, f.Servers[k].WorkersStartedAt = farm.Service{}, time.Time{}
 		}
 		for k := range f.Issuers {
-			f.Issuers[k].Since, f.Issuers[k].Name = time.Time{}, ""
+			f.Issuers[k].ChangedAt, f.Issuers[k].Name = time.Time{}, ""
 		}
 		slices.SortFunc(f.Issuers, func(a, b farm.TokenIssuer) int { return strings.Compare(a.RegisteredName, b.RegisteredName) })
 		for k := range f.RootAuthorities {

@@ -58,7 +58,7 @@ func Run(ctx context.Context, o Options) error {
 	defer remote.Close()
 
 	w := worker.New(o.Client, workflows.TaskQueue, worker.Options{WorkerStopTimeout: stopping})
-	w.RegisterWorkflow(workflows.KeepTrust)
+	w.RegisterWorkflow(workflows.ManageFarm)
 	w.RegisterWorkflow(workflows.RotateTrust)
 	w.RegisterWorkflow(workflows.RetireCertificate)
 	w.RegisterWorkflow(workflows.InspectTrust)

@@ -36,7 +36,7 @@ func tellKeepers(ctx context.Context, c client.Client, cfg *config.Config) error
 	told, ctx := errgroup.WithContext(ctx)
 	told.SetLimit(keepersAtOnce)
 	for _, f := range cfg.Farms {
-		delete(running, workflows.KeepID(f.Name))
+		delete(running, workflows.ControllerID(f.Name))
 		told.Go(func() error { return wake(ctx, c, f.Farm) })
 	}
 	for id := range running {
@@ -49,9 +49,9 @@ func tellKeepers(ctx context.Context, c client.Client, cfg *config.Config) error
 
 // wake starts the keeper of a farm, or ends its pause.
 func wake(ctx context.Context, c client.Client, f farm.Farm) error {
-	id := workflows.KeepID(f.Name)
-	keeping := workflows.Keeping{Farm: f.Name, LookEvery: f.Rotation.LookEvery, Soak: f.Rotation.Soak}
-	_, err := c.SignalWithStartWorkflow(ctx, id, workflows.ConfiguredSignal, workflows.Configured{}, workflows.KeeperOptions(f.Name), workflows.KeepTrust, keeping)
+	id := workflows.ControllerID(f.Name)
+	keeping := workflows.FarmState{Farm: f.Name, InspectionInterval: f.Rotation.InspectionInterval, KeepOldFor: f.Rotation.KeepOldFor}
+	_, err := c.SignalWithStartWorkflow(ctx, id, workflows.ConfigurationSignal, workflows.Configuration{}, workflows.ControllerOptions(f.Name), workflows.ManageFarm, keeping)
 	if err != nil {
 		return fmt.Errorf("start keeper %s: %w", id, err)
 	}
@@ -61,7 +61,7 @@ func wake(ctx context.Context, c client.Client, f farm.Farm) error {
 // pauseKeeper tells a keeper why it may do nothing. One that ended meanwhile
 // needs no telling.
 func pauseKeeper(ctx context.Context, c client.Client, id, why string) error {
-	err := c.SignalWorkflow(ctx, id, "", workflows.ConfiguredSignal, workflows.Configured{Paused: why})
+	err := c.SignalWorkflow(ctx, id, "", workflows.ConfigurationSignal, workflows.Configuration{Unmanaged: why})
 	var gone *serviceerror.NotFound
 	if err != nil && !errors.As(err, &gone) {
 		return fmt.Errorf("pause keeper %s: %w", id, err)

@@ -35,13 +35,13 @@ type frontend struct {
 	running, ended []string
 	// keepers are what keepers were started with, and paused what they were
 	// last told.
-	keepers map[string]workflows.Keeping
+	keepers map[string]workflows.FarmState
 	paused  map[string]string
 }
 
 func (f *frontend) dial(t *testing.T) client.Client {
 	t.Helper()
-	f.keepers, f.paused = map[string]workflows.Keeping{}, map[string]string{}
+	f.keepers, f.paused = map[string]workflows.FarmState{}, map[string]string{}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func (f *frontend) ListWorkflowExecutions(_ context.Context, r *workflowservice.
 }
 
 func (f *frontend) SignalWithStartWorkflowExecution(_ context.Context, r *workflowservice.SignalWithStartWorkflowExecutionRequest) (*workflowservice.SignalWithStartWorkflowExecutionResponse, error) {
-	var known workflows.Keeping
+	var known workflows.FarmState
 	if err := converter.GetDefaultDataConverter().FromPayloads(r.Input, &known); err != nil {
 		return nil, err
 	}
@@ -116,12 +116,12 @@ func (f *frontend) SignalWorkflowExecution(_ context.Context, r *workflowservice
 }
 
 func (f *frontend) hear(id, signal string, input *commonpb.Payloads) error {
-	var told workflows.Configured
-	if signal != workflows.ConfiguredSignal {
+	var told workflows.Configuration
+	if signal != workflows.ConfigurationSignal {
 		return serviceerror.NewInvalidArgument("unknown signal " + signal)
 	}
 	err := converter.GetDefaultDataConverter().FromPayloads(input, &told)
-	f.paused[id] = told.Paused
+	f.paused[id] = told.Unmanaged
 	return err
 }
 
@@ -140,7 +140,7 @@ func configured(names ...string) *config.Config {
 	c := &config.Config{Path: "farmtrust.yaml"}
 	for _, name := range names {
 		f := config.Farm{}
-		f.Name, f.Rotation.LookEvery, f.Rotation.Soak = name, 6*time.Hour, 14*24*time.Hour
+		f.Name, f.Rotation.InspectionInterval, f.Rotation.KeepOldFor = name, 6*time.Hour, 14*24*time.Hour
 		c.Farms = append(c.Farms, f)
 	}
 	return c
@@ -151,9 +151,9 @@ func TestEachConfiguredFarmHasAKeeperAndTheOthersArePaused(t *testing.T) {
 	if err := tellKeepers(t.Context(), f.dial(t), configured("contoso", "fabrikam")); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]workflows.Keeping{
-		"farm/contoso":  {Farm: "contoso", LookEvery: 6 * time.Hour, Soak: 14 * 24 * time.Hour},
-		"farm/fabrikam": {Farm: "fabrikam", LookEvery: 6 * time.Hour, Soak: 14 * 24 * time.Hour},
+	want := map[string]workflows.FarmState{
+		"farm/contoso":  {Farm: "contoso", InspectionInterval: 6 * time.Hour, KeepOldFor: 14 * 24 * time.Hour},
+		"farm/fabrikam": {Farm: "fabrikam", InspectionInterval: 6 * time.Hour, KeepOldFor: 14 * 24 * time.Hour},
 	}
 	if diff := cmp.Diff(want, f.keepers); diff != "" {
 		t.Error(diff)

@@ -26,9 +26,9 @@ func (k Keeper) Tell(ctx context.Context, e workflows.Event) (*Told, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = k.client.SignalWithStartWorkflow(ctx, workflows.KeepID(k.farm), workflows.EventSignal, e, workflows.KeeperOptions(k.farm), workflows.KeepTrust, k.first)
+	_, err = k.client.SignalWithStartWorkflow(ctx, workflows.ControllerID(k.farm), workflows.EventSignal, e, workflows.ControllerOptions(k.farm), workflows.ManageFarm, k.first)
 	if err != nil {
-		return nil, fmt.Errorf("tell %s of %s: %w", workflows.KeepID(k.farm), e.Summary, err)
+		return nil, fmt.Errorf("tell %s of %s: %w", workflows.ControllerID(k.farm), e.Summary, err)
 	}
 	return &Told{keeper: k, event: e, before: last.GetExecution().GetRunId()}, nil
 }
@@ -48,18 +48,18 @@ const answering = 10 * time.Second
 // Judged waits until the keeper has judged the event. While something is at
 // work the keeper keeps events, and judges them after it; meanwhile is told
 // what it knows, each time that it is asked.
-func (t *Told) Judged(ctx context.Context, meanwhile func(workflows.Keeping)) (Judgement, error) {
+func (t *Told) Judged(ctx context.Context, meanwhile func(workflows.FarmState)) (Judgement, error) {
 	for {
 		known, err := t.ask(ctx)
 		switch {
 		case errors.Is(err, ErrNoKeeper):
-			return Judgement{}, fmt.Errorf("%s ended before it judged the event: look at its history", workflows.KeepID(t.keeper.farm))
+			return Judgement{}, fmt.Errorf("%s ended before it judged the event: look at its history", workflows.ControllerID(t.keeper.farm))
 		case err != nil:
 			// No worker answers now; the event is safe, and is asked for again.
 		case t.judged(known):
 			return t.judgement(ctx, known)
-		case known.Paused != "":
-			return Judgement{Next: farm.Next{NeedsPerson: true, Why: "the farm is paused, and the event kept: " + known.Paused}}, nil
+		case known.Unmanaged != "":
+			return Judgement{Next: farm.Next{NeedsOperator: true, Reason: "the farm is paused, and the event kept: " + known.Unmanaged}}, nil
 		default:
 			meanwhile(known)
 		}
@@ -69,7 +69,7 @@ func (t *Told) Judged(ctx context.Context, meanwhile func(workflows.Keeping)) (J
 	}
 }
 
-func (t *Told) ask(ctx context.Context) (workflows.Keeping, error) {
+func (t *Told) ask(ctx context.Context) (workflows.FarmState, error) {
 	ctx, cancel := context.WithTimeout(ctx, answering)
 	defer cancel()
 	return t.keeper.Knows(ctx)
@@ -77,17 +77,17 @@ func (t *Told) ask(ctx context.Context) (workflows.Keeping, error) {
 
 // judged says whether what the keeper knows holds for the event. Between the
 // end of a rotation and the look that follows it, it does not.
-func (t *Told) judged(known workflows.Keeping) bool {
-	if known.Work == nil && known.Next.Do == farm.Turn {
+func (t *Told) judged(known workflows.FarmState) bool {
+	if known.ActiveRun == nil && known.Next.Action == farm.ActionRotate {
 		return false
 	}
-	kept := slices.ContainsFunc(known.Asked, func(e workflows.Event) bool { return e.ID == t.event.ID })
-	return slices.Contains(known.Heard, t.event.ID) && !kept
+	kept := slices.ContainsFunc(known.PendingEvents, func(e workflows.Event) bool { return e.ID == t.event.ID })
+	return slices.Contains(known.SeenEventIDs, t.event.ID) && !kept
 }
 
 // judgement finds the rotation by the run that was not there before, because
 // one that was refused may have ended by now.
-func (t *Told) judgement(ctx context.Context, known workflows.Keeping) (Judgement, error) {
+func (t *Told) judgement(ctx context.Context, known workflows.FarmState) (Judgement, error) {
 	last, err := newest(ctx, t.keeper.client, workflows.RotateID(t.keeper.farm))
 	if err != nil {
 		return Judgement{}, err

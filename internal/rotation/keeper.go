@@ -20,7 +20,7 @@ import (
 type Keeper struct {
 	client client.Client
 	// first is what the keeper knows when it is started here.
-	first workflows.Keeping
+	first workflows.FarmState
 	farm  string
 }
 
@@ -33,14 +33,14 @@ const (
 
 // KeeperOf returns the keeper of a farm, whether or not it runs.
 func KeeperOf(c client.Client, farmName string) Keeper {
-	return Keeper{client: c, farm: farmName, first: workflows.Keeping{Farm: farmName, LookEvery: firstLookEvery, Soak: firstSoak}}
+	return Keeper{client: c, farm: farmName, first: workflows.FarmState{Farm: farmName, InspectionInterval: firstLookEvery, KeepOldFor: firstSoak}}
 }
 
 // Under returns the keeper, which has the farm's policy when it is started
 // here. What a person wishes goes before the first look: without that, the soak
 // of the rotation would be of another length than configured.
 func (k Keeper) Under(p farm.RotationPolicy) Keeper {
-	k.first.LookEvery, k.first.Soak = p.LookEvery, p.Soak
+	k.first.InspectionInterval, k.first.KeepOldFor = p.InspectionInterval, p.KeepOldFor
 	return k
 }
 
@@ -49,9 +49,9 @@ func (k Keeper) Under(p farm.RotationPolicy) Keeper {
 var ErrNoKeeper = errors.New("no keeper runs for the farm: start a worker that is configured for it")
 
 // Knows asks the keeper what it knows. It needs a worker to answer.
-func (k Keeper) Knows(ctx context.Context) (known workflows.Keeping, err error) {
+func (k Keeper) Knows(ctx context.Context) (known workflows.FarmState, err error) {
 	answer, err := k.client.QueryWorkflowWithOptions(ctx, &client.QueryWorkflowWithOptionsRequest{
-		WorkflowID: workflows.KeepID(k.farm), QueryType: workflows.KeepingQuery,
+		WorkflowID: workflows.ControllerID(k.farm), QueryType: workflows.StateQuery,
 		// One that was terminated would answer from its grave.
 		QueryRejectCondition: enumspb.QUERY_REJECT_CONDITION_NOT_OPEN,
 	})
@@ -60,7 +60,7 @@ func (k Keeper) Knows(ctx context.Context) (known workflows.Keeping, err error) 
 	case errors.As(err, &notFound), err == nil && answer.QueryRejected != nil:
 		return known, ErrNoKeeper
 	case err != nil:
-		return known, fmt.Errorf("ask %s what it knows: %w", workflows.KeepID(k.farm), err)
+		return known, fmt.Errorf("ask %s what it knows: %w", workflows.ControllerID(k.farm), err)
 	}
 	return known, answer.QueryResult.Get(&known)
 }
@@ -72,10 +72,10 @@ func (k Keeper) Knows(ctx context.Context) (known workflows.Keeping, err error) 
 //
 // A wish that makes no sense now ends with a [*RefusedError]. But a farm has
 // one rotation at a time, and whoever asks for a second gets the first.
-func (k Keeper) Wish(ctx context.Context, w workflows.Wish) (*Run, error) {
+func (k Keeper) Wish(ctx context.Context, w workflows.Request) (*Run, error) {
 	id, err := k.ask(ctx, w)
 	var refused *RefusedError
-	if errors.As(err, &refused) && w.For == workflows.ToRotate && !w.Compromised {
+	if errors.As(err, &refused) && w.Kind == workflows.RequestRotate && !w.Compromised {
 		return k.join(ctx, refused)
 	}
 	if err != nil || id == "" {
@@ -87,9 +87,9 @@ func (k Keeper) Wish(ctx context.Context, w workflows.Wish) (*Run, error) {
 	}
 	run := k.run(ctx, begun)
 	// One that somebody started by hand keeps the keeper from starting its own.
-	run.Joined = begun.GetParentExecution().GetWorkflowId() != workflows.KeepID(k.farm)
-	if run.Joined && (w.For != workflows.ToRotate || w.Compromised) {
-		return nil, &RefusedError{Reason: fmt.Sprintf("%s: %s was started without the keeper, and is at work: let it end first", w.For, id)}
+	run.Joined = begun.GetParentExecution().GetWorkflowId() != workflows.ControllerID(k.farm)
+	if run.Joined && (w.Kind != workflows.RequestRotate || w.Compromised) {
+		return nil, &RefusedError{Reason: fmt.Sprintf("%s: %s was started without the keeper, and is at work: let it end first", w.Kind, id)}
 	}
 	return run, nil
 }
@@ -99,18 +99,18 @@ func (k Keeper) run(ctx context.Context, e *workflowpb.WorkflowExecutionInfo) *R
 }
 
 // ask returns the ID of the workflow that fulfils the wish.
-func (k Keeper) ask(ctx context.Context, w workflows.Wish) (id string, err error) {
+func (k Keeper) ask(ctx context.Context, w workflows.Request) (id string, err error) {
 	handle, err := k.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
-		StartWorkflowOperation: k.client.NewWithStartWorkflowOperation(workflows.KeeperOptions(k.farm), workflows.KeepTrust, k.first),
+		StartWorkflowOperation: k.client.NewWithStartWorkflowOperation(workflows.ControllerOptions(k.farm), workflows.ManageFarm, k.first),
 		UpdateOptions: client.UpdateWorkflowOptions{
-			UpdateID: rand.Text(), WorkflowID: workflows.KeepID(k.farm),
-			UpdateName: workflows.WishUpdate, Args: []any{w}, WaitForStage: client.WorkflowUpdateStageCompleted,
+			UpdateID: rand.Text(), WorkflowID: workflows.ControllerID(k.farm),
+			UpdateName: workflows.RequestUpdate, Args: []any{w}, WaitForStage: client.WorkflowUpdateStageCompleted,
 		},
 	})
 	if err == nil {
 		err = handle.Get(ctx, &id)
 	}
-	return id, refusal(fmt.Sprintf("ask %s to %s", workflows.KeepID(k.farm), w.For), err)
+	return id, refusal(fmt.Sprintf("ask %s to %s", workflows.ControllerID(k.farm), w.Kind), err)
 }
 
 // join attaches to the rotation because of which a wish was refused. When that
@@ -121,11 +121,11 @@ func (k Keeper) join(ctx context.Context, refused *RefusedError) (*Run, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case known.Work != nil && known.Work.WorkflowID == workflows.RotateID(k.farm):
-			run := At(ctx, k.client, known.Work.WorkflowID, "")
+		case known.ActiveRun != nil && known.ActiveRun.WorkflowID == workflows.RotateID(k.farm):
+			run := At(ctx, k.client, known.ActiveRun.WorkflowID, "")
 			run.Joined = true
 			return run, nil
-		case known.Wish == nil || known.Wish.For != workflows.ToRotate:
+		case known.Request == nil || known.Request.Kind != workflows.RequestRotate:
 			return nil, refused
 		}
 		// Somebody wished the same a moment ago, and it is not begun yet.

@@ -17,13 +17,13 @@ import (
 type starts struct {
 	client.Client
 
-	with workflows.Keeping
+	with workflows.FarmState
 }
 
 var errNone = errors.New("none is started")
 
 func (s *starts) NewWithStartWorkflowOperation(_ client.StartWorkflowOptions, _ any, args ...any) client.WithStartWorkflowOperation {
-	s.with, _ = args[0].(workflows.Keeping)
+	s.with, _ = args[0].(workflows.FarmState)
 	return nil
 }
 
@@ -33,24 +33,24 @@ func (s *starts) UpdateWithStartWorkflow(context.Context, client.UpdateWithStart
 
 func TestAWishStartsAKeeperUnderThePolicyThatIsKnown(t *testing.T) {
 	const hour = time.Hour
-	policy := farm.RotationPolicy{LookEvery: 2 * hour, Soak: 30 * 24 * hour}
+	policy := farm.RotationPolicy{InspectionInterval: 2 * hour, KeepOldFor: 30 * 24 * hour}
 	for name, c := range map[string]struct {
 		keeper func(client.Client) rotation.Keeper
-		want   workflows.Keeping
+		want   workflows.FarmState
 	}{
 		"the farm's": {
 			func(c client.Client) rotation.Keeper { return rotation.KeeperOf(c, "contoso").Under(policy) },
-			workflows.Keeping{Farm: "contoso", LookEvery: 2 * hour, Soak: 30 * 24 * hour},
+			workflows.FarmState{Farm: "contoso", InspectionInterval: 2 * hour, KeepOldFor: 30 * 24 * hour},
 		},
 		"none": {
 			func(c client.Client) rotation.Keeper { return rotation.KeeperOf(c, "contoso") },
-			workflows.Keeping{Farm: "contoso", LookEvery: 6 * hour, Soak: 14 * 24 * hour},
+			workflows.FarmState{Farm: "contoso", InspectionInterval: 6 * hour, KeepOldFor: 14 * 24 * hour},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var s starts
-			_, err := c.keeper(&s).Wish(t.Context(), workflows.Wish{For: workflows.ToRotate, By: "ada", Reason: "change 4711"})
-			if !errors.Is(err, errNone) || s.with.Farm != c.want.Farm || s.with.LookEvery != c.want.LookEvery || s.with.Soak != c.want.Soak {
+			_, err := c.keeper(&s).Wish(t.Context(), workflows.Request{Kind: workflows.RequestRotate, By: "ada", Reason: "change 4711"})
+			if !errors.Is(err, errNone) || s.with.Farm != c.want.Farm || s.with.InspectionInterval != c.want.InspectionInterval || s.with.KeepOldFor != c.want.KeepOldFor {
 				t.Errorf("started with %+v, %v; want %+v", s.with, err, c.want)
 			}
 		})

@@ -15,7 +15,7 @@ import (
 
 // holds demands that an outcome is the true one, by the state of the farm
 // before and now, and that nothing that was done was done again.
-func (s *site) holds(t *testing.T, w way, ended workflows.Rotation, before model.State, acts []act) {
+func (s *site) holds(t *testing.T, w way, ended workflows.RotationResult, before model.State, acts []act) {
 	t.Helper()
 	now := s.sim.State()
 	s.refreshes(t, now)
@@ -30,7 +30,7 @@ func (s *site) holds(t *testing.T, w way, ended workflows.Rotation, before model
 		if ended.Target != target || len(ended.Differences) > 0 {
 			t.Errorf("verified %s with the differences %+v, want %s and none", ended.Target, ended.Differences, target)
 		}
-	case farm.Undone:
+	case farm.RolledBack:
 		sameTrust(t, s.before, now)
 	case farm.Refused:
 		sameTrust(t, before, now)
