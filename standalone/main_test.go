@@ -18,11 +18,11 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.uber.org/zap"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/rotation"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // anyPorts lets tests run beside each other.
@@ -225,10 +225,10 @@ func TestAConfiguredFarmWaitsForApprovalAndGoesOnWhenAPersonGivesIt(t *testing.T
 	if err := waiting.Decide(t.Context(), approval); !errors.As(err, &refused) || !strings.Contains(refused.Reason, command[2]) {
 		t.Errorf("another digest is answered by %v, want a refusal that names the right one", err)
 	}
-	if _, err := keeper.Wish(t.Context(), workflows.Request{Kind: workflows.RequestRollback, By: "ada", Reason: "no"}); !errors.As(err, &refused) {
+	if _, err := keeper.Wish(t.Context(), controller.Request{Kind: controller.RequestRollback, By: "ada", Reason: "no"}); !errors.As(err, &refused) {
 		t.Errorf("an undo while a rotation is at work is answered by %v, want a refusal", err)
 	}
-	joined, err := keeper.Wish(t.Context(), workflows.Request{Kind: workflows.RequestRotate, By: "bob", Reason: "me too"})
+	joined, err := keeper.Wish(t.Context(), controller.Request{Kind: controller.RequestRotate, By: "bob", Reason: "me too"})
 	if err != nil || !joined.Joined || joined.ID() != waiting.ID() {
 		t.Errorf("a second rotation is answered by %+v, %v, want the first", joined, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.uber.org/zap"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -148,7 +149,7 @@ func ask(ctx context.Context, k rotation.Keeper, r request) (*rotation.Run, erro
 	if err != nil {
 		return nil, err
 	}
-	judgement, err := told.Judged(ctx, func(workflows.FarmState) {})
+	judgement, err := told.Judged(ctx, func(controller.State) {})
 	if err == nil && judgement.Run == nil {
 		err = fmt.Errorf("the keeper does nothing: %s", judgement.Next.Reason)
 	}

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -30,8 +31,8 @@ type scene struct {
 
 // request asks a keeper for a rotation: by an event, or by a person's wish.
 type request struct {
-	event *workflows.Event
-	wish  *workflows.Request
+	event *controller.Event
+	wish  *controller.Request
 }
 
 // reason is what people read of it.
@@ -76,7 +77,7 @@ func asked() request {
 	if u, err := user.Current(); err == nil {
 		by = u.Username
 	}
-	return request{wish: &workflows.Request{Kind: workflows.RequestRotate, By: by, Reason: "asked for on the command line"}}
+	return request{wish: &controller.Request{Kind: controller.RequestRotate, By: by, Reason: "asked for on the command line"}}
 }
 
 // choose names the farm that was asked for, or the only one.

@@ -10,9 +10,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/console"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // checksAtOnce bounds how many farms are looked at at the same time.
@@ -57,7 +57,7 @@ type checkup struct {
 // farmCheck is how one farm was found, or why it could not be looked at.
 type farmCheck struct {
 	Farm       string                `json:"farm"`
-	Inspection *workflows.Inspection `json:"inspection,omitempty"`
+	Inspection *farm.Inspection `json:"inspection,omitempty"`
 	Error      string                `json:"error,omitempty"`
 	err        error
 }

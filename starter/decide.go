@@ -12,7 +12,6 @@ import (
 	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/rotation"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // decisionCommands are those by which a person decides about what is at work.
@@ -174,7 +173,7 @@ func (a *app) waits(ctx context.Context, farmName string) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s: %w", farmName, err)
-	case s.Wait == nil || s.Wait.For != workflows.ForApproval:
+	case s.Wait == nil || s.Wait.For != farm.ForApproval:
 		return fmt.Errorf("%s: nothing waits for approval now: starter status %s", farmName, farmName)
 	}
 	if err := a.show(s, func(w io.Writer) error { return console.Status(w, s, time.Now()) }); err != nil {

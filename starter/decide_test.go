@@ -12,7 +12,6 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // deciding is a world in which something runs that takes every decision, and
@@ -98,9 +97,9 @@ func TestADecisionThatLacksSomethingIsNotMade(t *testing.T) {
 
 func TestApproveWithoutADigestShowsWhatWaitsAndApprovesNothing(t *testing.T) {
 	f, taken := deciding(t, "rotate/contoso", "RotateTrust")
-	wait := &workflows.Wait{For: workflows.ForApproval, Digest: "1a2b3c4d5e6f", Text: "approve 1a2b3c4d5e6f, or roll back what is staged"}
-	f.status = func(string) (workflows.Status, error) {
-		s := workflows.Status{Phase: workflows.Waiting, Report: report("contoso", ""), Wait: wait}
+	wait := &farm.Wait{For: farm.ForApproval, Digest: "1a2b3c4d5e6f", Text: "approve 1a2b3c4d5e6f, or roll back what is staged"}
+	f.status = func(string) (farm.Status, error) {
+		s := farm.Status{Phase: farm.PhaseWaiting, Report: report("contoso", ""), Wait: wait}
 		s.Report.Differences = []farm.Difference{{Step: farm.StepS2SName, Server: "oos-01.contoso.com", Text: "set the name"}}
 		return s, nil
 	}

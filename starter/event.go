@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/event"
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -61,7 +62,7 @@ it, else the one given by --farm.`,
 // hints are the events that concern one farm.
 type hints struct {
 	farm   string
-	events []workflows.Event
+	events []controller.Event
 }
 
 // toTell reads the events of a file and says which farms they concern.
@@ -82,7 +83,7 @@ func (a *app) toTell(path, farmName string) ([]hints, error) {
 		if i < 0 {
 			i, all = len(all), append(all, hints{farm: name})
 		}
-		all[i].events = append(all[i].events, workflows.Event{ID: e.Key(), Summary: e.String()})
+		all[i].events = append(all[i].events, controller.Event{ID: e.Key(), Summary: e.String()})
 	}
 	return all, nil
 }
@@ -124,7 +125,7 @@ func (a *app) tell(ctx context.Context, all []hints, detach bool) error {
 // judged waits for a keeper's judgement, and follows what comes of it.
 func (a *app) judged(ctx context.Context, c client.Client, farmName string, told *rotation.Told) error {
 	var once sync.Once
-	judgement, err := told.Judged(ctx, func(known workflows.FarmState) {
+	judgement, err := told.Judged(ctx, func(known controller.State) {
 		if known.ActiveRun != nil {
 			once.Do(func() {
 				fmt.Fprintf(a.err, "%s: %s is at work; the event is judged after it\n", farmName, known.ActiveRun.WorkflowID)

@@ -9,9 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/event"
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // near is a near-expiry event of Key Vault.
@@ -101,7 +101,7 @@ func TestAnEventThatLeadsToNothingSaysWhy(t *testing.T) {
 		"a newer one is needed": {farm.Next{Action: farm.ActionAwaitCertificate, Reason: "waits for a newer certificate", NeedsOperator: true}, exitDiffers},
 	} {
 		t.Run(claim, func(t *testing.T) {
-			f := serve(t, &frontend{judge: func(string, workflows.Event) farm.Next { return c.next }})
+			f := serve(t, &frontend{judge: func(string, controller.Event) farm.Next { return c.next }})
 			f.end(f.running("contoso"), report("contoso", farm.Verified), nil)
 			startWith(t, t.Context(), named, "event", "-").says(t, c.code, "out:contoso: nothing is done: "+c.next.Reason+"\n")
 			got := startWith(t, t.Context(), named, "event", "-", "-o", "json")
@@ -116,7 +116,7 @@ func TestAnEventThatLeadsToNothingSaysWhy(t *testing.T) {
 
 func TestAnEventForAPausedFarmIsKeptAndNeedsAPerson(t *testing.T) {
 	f := serve(t, &frontend{})
-	f.keeping(workflows.FarmState{Farm: "contoso", Unmanaged: "no longer configured on worker w-1"})
+	f.keeping(controller.State{Farm: "contoso", Unmanaged: "no longer configured on worker w-1"})
 	startWith(t, t.Context(), named, "event", "-").says(t, exitDiffers, "out:nothing is done: the farm is paused, and the event kept: no longer configured on worker w-1")
 }
 
@@ -147,7 +147,7 @@ func TestAnEventIsNotAnsweredWithWhatLedToTheRotationBefore(t *testing.T) {
 
 func TestAnEventWhoseKeeperWasTerminatedIsNotWaitedFor(t *testing.T) {
 	f := serve(t, &frontend{})
-	f.keeping(workflows.FarmState{Farm: "contoso", ActiveRun: &workflows.ActiveRun{WorkflowID: "rotate/contoso"}})
+	f.keeping(controller.State{Farm: "contoso", ActiveRun: &controller.ActiveRun{WorkflowID: "rotate/contoso"}})
 	time.AfterFunc(100*time.Millisecond, func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
 
+	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/console"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 func (a *app) planCommand() *cobra.Command {
@@ -77,8 +77,8 @@ func (a *app) connectToWorker(ctx context.Context) (client.Client, error) {
 }
 
 // inspect has the worker look at a farm.
-func (a *app) inspect(ctx context.Context, c client.Client, farmName string) (workflows.Inspection, error) {
-	var inspection workflows.Inspection
+func (a *app) inspect(ctx context.Context, c client.Client, farmName string) (farm.Inspection, error) {
+	var inspection farm.Inspection
 	run, err := a.startInspection(ctx, c, farmName)
 	if err != nil {
 		return inspection, err

@@ -16,11 +16,11 @@ func refusal(farmName string) error {
 }
 
 // looks is what a worker finds.
-func looks(change func(*workflows.Inspection)) func(string, string) (any, error) {
+func looks(change func(*farm.Inspection)) func(string, string) (any, error) {
 	return func(_, id string) (any, error) {
-		n := workflows.Inspection{
+		n := farm.Inspection{
 			Farm: strings.TrimPrefix(id, "inspect/"),
-			Servers: []workflows.InspectedServer{{
+			Servers: []farm.InspectedServer{{
 				Host: "oos-01", Role: farm.OfficeRole, Machine: farm.Machine{Elevated: true, WindowsBuild: 17763, PowerShell: "5.1.17763.1"},
 				Detail: "Office Online Server, Healthy",
 			}},
@@ -30,21 +30,21 @@ func looks(change func(*workflows.Inspection)) func(string, string) (any, error)
 	}
 }
 
-func inOrder(*workflows.Inspection) {}
+func inOrder(*farm.Inspection) {}
 
-func differs(n *workflows.Inspection) {
+func differs(n *farm.Inspection) {
 	n.Plan = []farm.Difference{{Step: farm.StepImport, Server: "oos-01", Text: "import it: the Personal store does not hold it"}}
 }
 
-func stopped(n *workflows.Inspection) {
+func stopped(n *farm.Inspection) {
 	n.Findings = []farm.Finding{{Severity: farm.Stop, Server: "oos-01", Text: "is in no Office Online Server farm", Remedy: "join it"}}
 }
 
-func unseen(n *workflows.Inspection) { n.Servers[0].Problem = "connection refused: start WinRM there" }
+func unseen(n *farm.Inspection) { n.Servers[0].Problem = "connection refused: start WinRM there" }
 
 func TestPlanExitsWithWhatARotationWouldComeTo(t *testing.T) {
 	for claim, c := range map[string]struct {
-		found func(*workflows.Inspection)
+		found func(*farm.Inspection)
 		code  int
 		want  string
 	}{
@@ -62,7 +62,7 @@ func TestPlanExitsWithWhatARotationWouldComeTo(t *testing.T) {
 			}
 			got := start(t, "plan", "contoso", "-o", "json")
 			got.says(t, c.code)
-			var told workflows.Inspection
+			var told farm.Inspection
 			if got.json(t, &told); told.Farm != "contoso" {
 				t.Errorf("got %+v", told)
 			}

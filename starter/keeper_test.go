@@ -16,13 +16,14 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // keeper returns what a farm's keeper knows, and starts it if it does not run.
 // The caller holds the lock.
-func (f *frontend) keeper(r *workflowservice.StartWorkflowExecutionRequest) (*workflows.FarmState, error) {
+func (f *frontend) keeper(r *workflowservice.StartWorkflowExecutionRequest) (*controller.State, error) {
 	name, ok := strings.CutPrefix(r.WorkflowId, workflows.ControllerID(""))
 	if !ok || r.WorkflowType.Name != "KeepTrust" || r.WorkflowIdConflictPolicy != enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING {
 		return nil, serviceerror.NewInvalidArgument(fmt.Sprintf("not the start of a keeper: %v", r))
@@ -31,10 +32,10 @@ func (f *frontend) keeper(r *workflowservice.StartWorkflowExecutionRequest) (*wo
 		return nil, serviceerror.NewInvalidArgument("Namespace default has no mapping defined for search attribute Farm")
 	}
 	if f.keepers == nil {
-		f.keepers = map[string]*workflows.FarmState{}
+		f.keepers = map[string]*controller.State{}
 	}
 	if f.keepers[name] == nil {
-		known := &workflows.FarmState{}
+		known := &controller.State{}
 		if err := converter.GetDefaultDataConverter().FromPayloads(r.Input, known); err != nil {
 			return nil, err
 		}
@@ -46,7 +47,7 @@ func (f *frontend) keeper(r *workflowservice.StartWorkflowExecutionRequest) (*wo
 
 // rotate has a keeper begin a rotation, unless one that somebody else started
 // keeps it from that.
-func (f *frontend) rotate(k *workflows.FarmState, in workflows.RotateInput) error {
+func (f *frontend) rotate(k *controller.State, in workflows.RotateInput) error {
 	id := workflows.RotateID(k.Farm)
 	if e := f.find(id, ""); e != nil && e.last == nil {
 		return nil
@@ -62,7 +63,7 @@ func (f *frontend) rotate(k *workflows.FarmState, in workflows.RotateInput) erro
 		e.close(result, err)
 		k.Next = farm.Next{Reason: "it looked again"}
 	} else {
-		k.ActiveRun = &workflows.ActiveRun{WorkflowID: id, Reason: in.Reason, Since: e.info.StartTime.AsTime()}
+		k.ActiveRun = &controller.ActiveRun{WorkflowID: id, Reason: in.Reason, Since: e.info.StartTime.AsTime()}
 	}
 	return nil
 }
@@ -77,7 +78,7 @@ func (f *frontend) SignalWithStartWorkflowExecution(_ context.Context, r *workfl
 	if err != nil {
 		return nil, err
 	}
-	var e workflows.Event
+	var e controller.Event
 	if err := converter.GetDefaultDataConverter().FromPayloads(r.SignalInput, &e); err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func (f *frontend) SignalWithStartWorkflowExecution(_ context.Context, r *workfl
 }
 
 // hear judges an event at once, unless a rotation is at work.
-func (f *frontend) hear(k *workflows.FarmState, e workflows.Event) error {
+func (f *frontend) hear(k *controller.State, e controller.Event) error {
 	switch {
 	case slices.Contains(k.SeenEventIDs, e.ID):
 		return nil
@@ -127,7 +128,7 @@ func (f *frontend) ExecuteMultiOperation(_ context.Context, r *workflowservice.E
 	if err != nil {
 		return nil, serviceerror.NewMultiOperationExecution("failed", []error{err, serviceerror.NewMultiOperationAborted("aborted")})
 	}
-	var w workflows.Request
+	var w controller.Request
 	if err := converter.GetDefaultDataConverter().FromPayloads(update.Request.Input.Args, &w); err != nil || update.Request.Input.Name != workflows.RequestUpdate {
 		return nil, errors.Join(serviceerror.NewInvalidArgument("not a wish"), err)
 	}
@@ -142,14 +143,14 @@ func (f *frontend) ExecuteMultiOperation(_ context.Context, r *workflowservice.E
 }
 
 // take is what a keeper does about a wish.
-func (f *frontend) take(k *workflows.FarmState, w workflows.Request) (string, error) {
+func (f *frontend) take(k *controller.State, w controller.Request) (string, error) {
 	if f.wish != nil {
 		if err := f.wish(k.Farm, w); err != nil {
 			return "", err
 		}
 	}
 	switch {
-	case w.Kind == workflows.RequestResume:
+	case w.Kind == controller.RequestResume:
 		k.Suspended = ""
 		return "", nil
 	case k.ActiveRun != nil:
@@ -157,7 +158,7 @@ func (f *frontend) take(k *workflows.FarmState, w workflows.Request) (string, er
 	}
 	in := workflows.RotateInput{Farm: k.Farm, Reason: w.Reason + " (" + w.By + ")"}
 	switch {
-	case w.Kind == workflows.RequestRollback:
+	case w.Kind == controller.RequestRollback:
 		in.Intent = farm.Rollback
 	case w.Compromised:
 		in.Intent = farm.ReplaceCompromised
@@ -198,11 +199,11 @@ func answerOf(r *workflowservice.UpdateWorkflowExecutionRequest, result any, ref
 }
 
 // keeping puts a keeper into the world.
-func (f *frontend) keeping(k workflows.FarmState) {
+func (f *frontend) keeping(k controller.State) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.keepers == nil {
-		f.keepers = map[string]*workflows.FarmState{}
+		f.keepers = map[string]*controller.State{}
 	}
 	if k.InspectionInterval == 0 {
 		k.InspectionInterval = 6 * time.Hour

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/rotation"
 	"github.com/farmtrust/farmtrust/workflows"
@@ -44,7 +45,7 @@ is no way back to it.`,
 					return err
 				}
 			}
-			w := workflows.Request{Kind: workflows.RequestRotate, Compromised: compromised, By: cmp.Or(who.by, whoami()), Reason: who.reason}
+			w := controller.Request{Kind: controller.RequestRotate, Compromised: compromised, By: cmp.Or(who.by, whoami()), Reason: who.reason}
 			return a.wish(cmd.Context(), args[0], w, detach)
 		},
 	}
@@ -71,7 +72,7 @@ Afterwards the farm is held: nothing is rotated by itself until starter release.
 			if err := a.sign(&who); err != nil {
 				return err
 			}
-			return a.wish(cmd.Context(), args[0], workflows.Request{Kind: workflows.RequestRollback, By: who.by, Reason: who.reason}, detach)
+			return a.wish(cmd.Context(), args[0], controller.Request{Kind: controller.RequestRollback, By: who.by, Reason: who.reason}, detach)
 		},
 	}
 	addAuthor(c, &who, requiredReason)
@@ -92,7 +93,7 @@ The keeper looks at the farm at once and does what is due.`,
 			if err := a.sign(&who); err != nil {
 				return err
 			}
-			return a.wish(cmd.Context(), args[0], workflows.Request{Kind: workflows.RequestResume, By: who.by, Reason: who.reason}, true)
+			return a.wish(cmd.Context(), args[0], controller.Request{Kind: controller.RequestResume, By: who.by, Reason: who.reason}, true)
 		},
 	}
 	addAuthor(c, &who, requiredReason)
@@ -114,7 +115,7 @@ type accepted struct {
 }
 
 // wish asks a keeper, and follows what it begins.
-func (a *app) wish(ctx context.Context, farmName string, w workflows.Request, detach bool) error {
+func (a *app) wish(ctx context.Context, farmName string, w controller.Request, detach bool) error {
 	c, err := a.connectToWorker(ctx)
 	if err != nil {
 		return err
@@ -139,7 +140,7 @@ func (a *app) wish(ctx context.Context, farmName string, w workflows.Request, de
 		return a.accept(farmName, accepted{Farm: farmName, WorkflowID: run.ID(), RunID: run.RunID(), Attached: run.Joined})
 	}
 	wanted := []farm.Outcome{farm.Verified, farm.NoChange}
-	if w.Kind == workflows.RequestRollback {
+	if w.Kind == controller.RequestRollback {
 		wanted = []farm.Outcome{farm.RolledBack}
 	}
 	return a.follow(ctx, c, farmName, run, a.err, wanted...)

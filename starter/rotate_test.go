@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -70,7 +71,7 @@ func TestRotateAsksTheKeeperAndShowsTheReport(t *testing.T) {
 
 func TestRotateSaysWhoAskedAndWhyAsFarAsItIsKnown(t *testing.T) {
 	f := serve(t, &frontend{work: ends(report("contoso", farm.NoChange), nil)})
-	f.keeping(workflows.FarmState{Farm: "fabrikam", Current: farm.StoreCertificate{
+	f.keeping(controller.State{Farm: "fabrikam", Current: farm.StoreCertificate{
 		Thumbprint: "99887766554433221100FFEEDDCCBBAA99887766", NotAfter: time.Date(2020, 1, 2, 0, 0, 0, 0, time.UTC),
 	}})
 	start(t, "rotate", "contoso").says(t, exitOK, "out:contoso: already")
@@ -100,13 +101,13 @@ func TestACompromisedCertificateIsRotatedWithAReasonAndNeverJoins(t *testing.T) 
 
 func TestUndoAndReleaseReachTheKeeperAndItsRefusalIsTold(t *testing.T) {
 	undone := report("contoso", farm.RolledBack)
-	f := serve(t, &frontend{work: ends(undone, nil), wish: func(name string, w workflows.Request) error {
+	f := serve(t, &frontend{work: ends(undone, nil), wish: func(name string, w controller.Request) error {
 		if name == "fabrikam" {
 			return fmt.Errorf("%s: not now, because", w.Kind)
 		}
 		return nil
 	}})
-	f.keeping(workflows.FarmState{Farm: "contoso", Suspended: "undone"})
+	f.keeping(controller.State{Farm: "contoso", Suspended: "undone"})
 	start(t, "undo", "contoso").says(t, exitUsage, "--reason WHY")
 	start(t, "undo", "contoso", "--reason", "refresh fails", "--by", "ada").says(t, exitOK, "out:contoso: undone")
 	start(t, "release", "contoso", "--reason", "mended").says(t, exitOK, "out:contoso: accepted by workflow farm/contoso")
@@ -165,11 +166,11 @@ func TestASecondRotationIsAttachedToTheFirst(t *testing.T) {
 	f := &frontend{}
 	serve(t, f)
 	first := f.running("contoso")
-	f.status = func(string) (workflows.Status, error) {
+	f.status = func(string) (farm.Status, error) {
 		if questions.Add(1) == 2 {
 			f.end(first, report("contoso", farm.Verified), nil)
 		}
-		s := workflows.Status{Phase: workflows.CuttingOver, Report: report("contoso", "")}
+		s := farm.Status{Phase: farm.PhaseCutover, Report: report("contoso", "")}
 		return s, nil
 	}
 	got := start(t, "rotate", "contoso", "--reason", "again")
@@ -185,11 +186,11 @@ func TestAnUnansweredQuestionDoesNotEndTheWatch(t *testing.T) {
 	serve(t, f)
 	only := f.running("contoso")
 	var questions atomic.Int32
-	f.status = func(string) (workflows.Status, error) {
+	f.status = func(string) (farm.Status, error) {
 		if questions.Add(1) == 2 {
 			f.end(only, report("contoso", farm.Verified), nil)
 		}
-		return workflows.Status{}, &serviceerror.QueryFailed{Message: "unknown queryType status"}
+		return farm.Status{}, &serviceerror.QueryFailed{Message: "unknown queryType status"}
 	}
 	start(t, "rotate", "contoso").says(t, exitOK, "out:contoso: verified")
 }
@@ -198,9 +199,9 @@ func TestStoppingTheWatchLeavesTheRotation(t *testing.T) {
 	f := &frontend{}
 	serve(t, f)
 	ctx, interrupt := context.WithCancel(t.Context())
-	f.status = func(string) (workflows.Status, error) {
+	f.status = func(string) (farm.Status, error) {
 		interrupt()
-		return workflows.Status{}, errors.New("too late")
+		return farm.Status{}, errors.New("too late")
 	}
 	startWith(t, ctx, "", "rotate", "contoso").says(t, exitFailed, "stopped watching; the rotation goes on: starter status contoso --watch")
 	if f.find("rotate/contoso", "").last != nil {

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/rotation"
@@ -68,7 +69,7 @@ until it ends: exit code 0 if verified, already, or undone, else as rotate.`,
 // at work or was last.
 type state struct {
 	Keeper *console.KeeperPage `json:"keeper,omitempty"`
-	*workflows.Status
+	*farm.Status
 }
 
 // status shows a farm's page, then what is at work or was last.
@@ -105,7 +106,7 @@ func (a *app) status(ctx context.Context, c client.Client, farmName string) erro
 }
 
 // page asks the keeper, which a worker must answer for.
-func (a *app) page(ctx context.Context, c client.Client, farmName string) (*workflows.FarmState, error) {
+func (a *app) page(ctx context.Context, c client.Client, farmName string) (*controller.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, answering)
 	defer cancel()
 	known, err := rotation.KeeperOf(c, farmName).Knows(ctx)
@@ -123,7 +124,7 @@ func (a *app) page(ctx context.Context, c client.Client, farmName string) (*work
 
 // work returns how far the work at hand is, or how the last rotation ended;
 // nil if there was none.
-func (a *app) work(ctx context.Context, c client.Client, farmName string) (*workflows.Status, error) {
+func (a *app) work(ctx context.Context, c client.Client, farmName string) (*farm.Status, error) {
 	run, err := rotation.KeeperOf(c, farmName).AtWork(ctx)
 	if err != nil {
 		return nil, a.explain(ctx, c, err)
@@ -138,11 +139,11 @@ func (a *app) work(ctx context.Context, c client.Client, farmName string) (*work
 	case report == nil:
 		return nil, nil
 	}
-	return &workflows.Status{Phase: workflows.Done, Report: *report}, nil
+	return &farm.Status{Phase: farm.PhaseDone, Report: *report}, nil
 }
 
 // running asks the rotation itself, which a worker must answer for.
-func (a *app) running(ctx context.Context, farmName string, run *rotation.Run) (*workflows.Status, error) {
+func (a *app) running(ctx context.Context, farmName string, run *rotation.Run) (*farm.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, answering)
 	defer cancel()
 	s, err := run.Status(ctx)

@@ -11,21 +11,22 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
 func TestStatusShowsARunningRotation(t *testing.T) {
-	f := &frontend{status: func(string) (workflows.Status, error) {
-		return workflows.Status{Phase: workflows.CuttingOver, Report: report("contoso", "")}, nil
+	f := &frontend{status: func(string) (farm.Status, error) {
+		return farm.Status{Phase: farm.PhaseCutover, Report: report("contoso", "")}, nil
 	}}
 	serve(t, f).running("contoso")
 	start(t, "status", "contoso").says(t, exitOK, "out:contoso: switching, for ", "out:import certificate  changed")
 	got := start(t, "status", "contoso", "-o", "json")
 	got.says(t, exitOK)
-	var told workflows.Status
-	if got.json(t, &told); told.Phase != workflows.CuttingOver || told.Report.Farm != "contoso" {
+	var told farm.Status
+	if got.json(t, &told); told.Phase != farm.PhaseCutover || told.Report.Farm != "contoso" {
 		t.Errorf("got %+v", told)
 	}
 }
@@ -37,18 +38,18 @@ func TestStatusShowsHowTheLastRotationEndedAndThatIsNoFailure(t *testing.T) {
 	start(t, "status", "contoso").says(t, exitOK, "out:contoso: refused\n  refused for a reason")
 	got := start(t, "status", "contoso", "-o", "json")
 	got.says(t, exitOK)
-	var told workflows.Status
-	if got.json(t, &told); told.Phase != workflows.Done || told.Report.Outcome != farm.Refused {
+	var told farm.Status
+	if got.json(t, &told); told.Phase != farm.PhaseDone || told.Report.Outcome != farm.Refused {
 		t.Errorf("got %+v", told)
 	}
 }
 
 func TestStatusSaysWhyItCannotTell(t *testing.T) {
-	f := &frontend{status: func(id string) (workflows.Status, error) {
+	f := &frontend{status: func(id string) (farm.Status, error) {
 		if id == workflows.RotateID("young") {
-			return workflows.Status{}, &serviceerror.QueryFailed{Message: "unknown queryType status"}
+			return farm.Status{}, &serviceerror.QueryFailed{Message: "unknown queryType status"}
 		}
-		return workflows.Status{}, serviceerror.NewFailedPrecondition("no poller seen for task queue recently")
+		return farm.Status{}, serviceerror.NewFailedPrecondition("no poller seen for task queue recently")
 	}}
 	serve(t, f)
 	f.running("young")
@@ -62,11 +63,11 @@ func TestStatusSaysWhyItCannotTell(t *testing.T) {
 }
 
 func TestStatusShowsTheFarmsPageAndWhatIsAtWork(t *testing.T) {
-	f := &frontend{status: func(id string) (workflows.Status, error) {
-		return workflows.Status{Phase: workflows.Retiring, Report: report("contoso", "")}, nil
+	f := &frontend{status: func(id string) (farm.Status, error) {
+		return farm.Status{Phase: farm.PhaseRetiring, Report: report("contoso", "")}, nil
 	}}
 	serve(t, f)
-	f.keeping(workflows.FarmState{
+	f.keeping(controller.State{
 		Farm: "contoso", Suspended: "the rotation was undone", InspectedAt: time.Now(), SeenEventIDs: []string{"e1"},
 		Snapshot: &farm.Snapshot{Previous: farm.StoreCertificate{Thumbprint: "99887766554433221100FFEEDDCCBBAA99887766"}},
 	})
@@ -78,14 +79,14 @@ func TestStatusShowsTheFarmsPageAndWhatIsAtWork(t *testing.T) {
 	got.says(t, exitOK)
 	var told state
 	got.json(t, &told)
-	if told.Keeper == nil || told.Keeper.State != "held" || !told.Keeper.CanBeUndone || told.Keeper.SeenEventIDs != nil || told.Phase != workflows.Retiring {
+	if told.Keeper == nil || told.Keeper.State != "held" || !told.Keeper.CanBeUndone || told.Keeper.SeenEventIDs != nil || told.Phase != farm.PhaseRetiring {
 		t.Errorf("got %s", got.out)
 	}
 }
 
 func TestStatusShowsWhatItCanWithoutTheKeeper(t *testing.T) {
 	f := serve(t, &frontend{noWorker: true})
-	f.keeping(workflows.FarmState{Farm: "contoso"})
+	f.keeping(controller.State{Farm: "contoso"})
 	f.end(f.running("contoso"), report("contoso", farm.Verified), nil)
 	start(t, "status", "contoso").says(t, exitOK, "out:contoso: verified", "contoso: no worker answers for the keeper: ", "start one: worker -config FILE")
 }
@@ -95,11 +96,11 @@ func TestWatchingShowsChangesAndExitsAsTheRotationEnded(t *testing.T) {
 	serve(t, f)
 	only := f.running("contoso")
 	var questions atomic.Int32
-	f.status = func(string) (workflows.Status, error) {
+	f.status = func(string) (farm.Status, error) {
 		if questions.Add(1) == 2 {
 			f.end(only, nil, refusal("contoso"))
 		}
-		return workflows.Status{Phase: workflows.Observing, Report: report("contoso", "")}, nil
+		return farm.Status{Phase: farm.PhaseObserving, Report: report("contoso", "")}, nil
 	}
 	start(t, "status", "contoso", "--watch").says(t, exitRefused, "out:  observing\n", "out:oos-01.contoso.com  import certificate  changed\n", "out:contoso: refused")
 	start(t, "status", "contoso", "--watch").says(t, exitRefused, "out:contoso: refused")
@@ -126,7 +127,7 @@ func TestStatusOfAllListsKeeperAndLastRotationOfEachFarm(t *testing.T) {
 	f.end(f.running("contoso"), report("contoso", farm.Verified), nil)
 	running := f.running("fabrikam")
 	mark(t, running, map[string]any{"Phase": "staging", "Thumbprint": "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012"})
-	f.keeping(workflows.FarmState{Farm: "northwind"})
+	f.keeping(controller.State{Farm: "northwind"})
 	mark(t, f.find("farm/northwind", ""), map[string]any{"Phase": "held", "NeedsOperator": true})
 	start(t, "status").says(t, exitOK, "out:contoso    -                     completed  -            2026-01-05 06:00 UTC  8.4s",
 		"out:fabrikam   -                     staging    DB0FEA9B     2026-01-05 06:00 UTC", "out:northwind  held, NEEDS A PERSON  -          -            -                     -")
@@ -148,7 +149,7 @@ func TestStatusOfAllListsKeeperAndLastRotationOfEachFarm(t *testing.T) {
 func TestStatusOfAllNamesTheFarmWhoseRetirementWaitsForAPerson(t *testing.T) {
 	f := serve(t, &frontend{})
 	f.end(f.running("contoso"), report("contoso", farm.Verified), nil)
-	f.keeping(workflows.FarmState{Farm: "contoso"})
+	f.keeping(controller.State{Farm: "contoso"})
 	mark(t, f.find("farm/contoso", ""), map[string]any{"Phase": "at work", "NeedsOperator": false})
 	retires := f.add(&workflowservice.StartWorkflowExecutionRequest{WorkflowId: "retire/contoso", WorkflowType: &commonpb.WorkflowType{Name: "RetireCertificate"}})
 	mark(t, retires, map[string]any{"Phase": "retiring", "NeedsOperator": true})

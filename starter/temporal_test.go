@@ -25,6 +25,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -40,15 +41,15 @@ type frontend struct {
 	// the workflow fails with. A nil function leaves it running.
 	work func(kind, id string) (any, error)
 	// status answers the status query of a rotation.
-	status func(id string) (workflows.Status, error)
+	status func(id string) (farm.Status, error)
 	// wish is a keeper's validator, decide a rotation's; nil refuses nothing.
-	wish   func(farmName string, w workflows.Request) error
+	wish   func(farmName string, w controller.Request) error
 	decide func(id string, d farm.Decision) error
 	// judge is what a keeper does about an event; nil rotates.
-	judge func(farmName string, e workflows.Event) farm.Next
+	judge func(farmName string, e controller.Event) farm.Next
 	// keepers are what keepers know, by farm; one that is told of an event or
 	// asked for something is there from then on.
-	keepers map[string]*workflows.FarmState
+	keepers map[string]*controller.State
 	// noWorker leaves the task queue without pollers, noFarmAttribute the
 	// namespace without search attributes.
 	noWorker, noFarmAttribute bool

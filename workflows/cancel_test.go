@@ -91,7 +91,7 @@ func TestAnUndoIsNotCutShortByACancellation(t *testing.T) {
 	before := p.sim.World.State()
 	env := p.environment(t)
 	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "test"})
-	var rotated workflows.RotationResult
+	var rotated farm.RotationResult
 	if err := env.GetWorkflowResult(&rotated); err != nil {
 		t.Fatal(err)
 	}

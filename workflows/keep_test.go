@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/workflows"
@@ -38,11 +39,11 @@ func (k *keeping) at(after time.Duration, happen func()) {
 }
 
 func (k *keeping) event(id string) {
-	k.env.SignalWorkflow(workflows.EventSignal, workflows.Event{ID: id, Summary: "event " + id})
+	k.env.SignalWorkflow(workflows.EventSignal, controller.Event{ID: id, Summary: "event " + id})
 }
 
 // wish sends a person's wish; refused gets the reason, if it is refused.
-func (k *keeping) wish(w workflows.Request, refused func(error)) {
+func (k *keeping) wish(w controller.Request, refused func(error)) {
 	k.env.UpdateWorkflow(workflows.RequestUpdate, k.t.Name()+string(w.Kind)+w.Reason, &testsuite.TestUpdateCallback{
 		OnAccept: func() {},
 		OnReject: func(err error) {
@@ -57,13 +58,13 @@ func (k *keeping) wish(w workflows.Request, refused func(error)) {
 }
 
 // known asks the keeper what it knows.
-func (k *keeping) known() workflows.FarmState {
+func (k *keeping) known() controller.State {
 	k.t.Helper()
 	answer, err := k.env.QueryWorkflow(workflows.StateQuery)
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	var known workflows.FarmState
+	var known controller.State
 	if err := answer.Get(&known); err != nil {
 		k.t.Fatal(err)
 	}
@@ -72,13 +73,13 @@ func (k *keeping) known() workflows.FarmState {
 
 // run runs the keeper from what it knows until it is cancelled or continues
 // as new, and returns what the next run would know.
-func (k *keeping) run(from workflows.FarmState) (workflows.FarmState, bool) {
+func (k *keeping) run(from controller.State) (controller.State, bool) {
 	k.t.Helper()
 	from.Farm = farmsim.FarmName
 	k.env.ExecuteWorkflow(workflows.ManageFarm, from)
 	err := k.env.GetWorkflowError()
 	if again, ok := errors.AsType[*workflow.ContinueAsNewError](err); ok {
-		var next workflows.FarmState
+		var next controller.State
 		if err := converter.GetDefaultDataConverter().FromPayloads(again.Input, &next); err != nil {
 			k.t.Fatal(err)
 		}
@@ -91,10 +92,10 @@ func (k *keeping) run(from workflows.FarmState) (workflows.FarmState, bool) {
 }
 
 // until stops the keeper after a time and returns what it knows.
-func (k *keeping) until(end time.Duration) workflows.FarmState {
+func (k *keeping) until(end time.Duration) controller.State {
 	k.t.Helper()
 	k.at(end, k.env.CancelWorkflow)
-	known, _ := k.run(workflows.FarmState{InspectionInterval: 6 * time.Hour, KeepOldFor: 14 * 24 * time.Hour})
+	known, _ := k.run(controller.State{InspectionInterval: 6 * time.Hour, KeepOldFor: 14 * 24 * time.Hour})
 	return known
 }
 
@@ -129,15 +130,15 @@ func TestAKeeperRenewsByItselfBeforeTheEnd(t *testing.T) {
 func TestAKeeperThatIsPausedDoesNothingUntilItIsConfiguredAgain(t *testing.T) {
 	k := newPlace(t, farmsim.Options{Trusting: true}).keep(t)
 	k.at(0, func() {
-		k.env.SignalWorkflow(workflows.ConfigurationSignal, workflows.Configuration{Unmanaged: "no longer configured"})
+		k.env.SignalWorkflow(workflows.ConfigurationSignal, controller.Configuration{Unmanaged: "no longer configured"})
 	})
 	k.at(30*time.Hour, func() {
-		k.wish(workflows.Request{Kind: workflows.RequestRotate, By: "op", Reason: "try"}, func(err error) {
+		k.wish(controller.Request{Kind: controller.RequestRotate, By: "op", Reason: "try"}, func(err error) {
 			if !strings.Contains(err.Error(), "paused: no longer configured") {
 				t.Errorf("a wish to a paused keeper is refused as %v", err)
 			}
 		})
-		k.env.SignalWorkflow(workflows.ConfigurationSignal, workflows.Configuration{})
+		k.env.SignalWorkflow(workflows.ConfigurationSignal, controller.Configuration{})
 	})
 	known := k.until(40 * time.Hour)
 	if known.LastRun.Outcome != farm.Verified {
@@ -147,11 +148,11 @@ func TestAKeeperThatIsPausedDoesNothingUntilItIsConfiguredAgain(t *testing.T) {
 
 func TestWishesAreRefusedWithAReason(t *testing.T) {
 	k := newPlace(t, farmsim.Options{}).keep(t)
-	refusals := map[string]workflows.Request{
+	refusals := map[string]controller.Request{
 		"is none of":          {},
-		"say who asks":        {Kind: workflows.RequestRotate},
-		"is not held":         {Kind: workflows.RequestResume, By: "op", Reason: "x"},
-		"there is no journal": {Kind: workflows.RequestRollback, By: "op", Reason: "x"},
+		"say who asks":        {Kind: controller.RequestRotate},
+		"is not held":         {Kind: controller.RequestResume, By: "op", Reason: "x"},
+		"there is no journal": {Kind: controller.RequestRollback, By: "op", Reason: "x"},
 	}
 	heard := 0
 	k.at(time.Hour, func() {
@@ -173,15 +174,15 @@ func TestWishesAreRefusedWithAReason(t *testing.T) {
 func TestAKeeperLosesNothingByContinuingAsNew(t *testing.T) {
 	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 	journal := &farm.Snapshot{TakenAt: now, Target: farm.Certificate{Thumbprint: "NEW"}, Previous: farm.StoreCertificate{Thumbprint: "OLD"}}
-	for state, known := range map[string]workflows.FarmState{
+	for state, known := range map[string]controller.State{
 		"never looked":         {},
 		"resting":              {InspectedAt: now, Next: farm.Next{Reason: "trusted"}, SeenEventIDs: []string{"1"}},
-		"with events to judge": {InspectedAt: now, PendingEvents: []workflows.Event{{ID: "2", Summary: "s"}}, SeenEventIDs: []string{"1", "2"}},
-		"with a wish":          {InspectedAt: now, Request: &workflows.Request{Kind: workflows.RequestRotate, By: "op", Reason: "r"}},
-		"at work":              {InspectedAt: now, ActiveRun: &workflows.ActiveRun{WorkflowID: workflows.RotateID(farmsim.FarmName), Since: now}},
-		"soaking":              {InspectedAt: now, Snapshot: journal, RetainOldUntil: now.Add(time.Hour), LastRun: workflows.LastRun{At: now, Outcome: farm.Verified}},
-		"held":                 {InspectedAt: now, Suspended: "undone", LastRun: workflows.LastRun{At: now, Outcome: farm.RolledBack}},
-		"paused":               {InspectedAt: now, Unmanaged: "not configured", PendingEvents: []workflows.Event{{ID: "3"}}},
+		"with events to judge": {InspectedAt: now, PendingEvents: []controller.Event{{ID: "2", Summary: "s"}}, SeenEventIDs: []string{"1", "2"}},
+		"with a wish":          {InspectedAt: now, Request: &controller.Request{Kind: controller.RequestRotate, By: "op", Reason: "r"}},
+		"at work":              {InspectedAt: now, ActiveRun: &controller.ActiveRun{WorkflowID: workflows.RotateID(farmsim.FarmName), Since: now}},
+		"soaking":              {InspectedAt: now, Snapshot: journal, RetainOldUntil: now.Add(time.Hour), LastRun: controller.LastRun{At: now, Outcome: farm.Verified}},
+		"held":                 {InspectedAt: now, Suspended: "undone", LastRun: controller.LastRun{At: now, Outcome: farm.RolledBack}},
+		"paused":               {InspectedAt: now, Unmanaged: "not configured", PendingEvents: []controller.Event{{ID: "3"}}},
 	} {
 		t.Run(state, func(t *testing.T) {
 			known.Farm, known.InspectionInterval, known.KeepOldFor = farmsim.FarmName, 6*time.Hour, 24*time.Hour
@@ -230,7 +231,7 @@ func (k *keeping) approve(id string) {
 		k.t.Error(err)
 		return
 	}
-	var s workflows.Status
+	var s farm.Status
 	if err := answer.Get(&s); err != nil || s.Wait == nil {
 		k.t.Errorf("%s waits for %+v, %v", id, s.Wait, err)
 		return
@@ -251,9 +252,9 @@ func TestAWishDuringALookIsBegunAndDoesNotKeepTheKeeperFromContinuing(t *testing
 		k.env.UpdateWorkflow(workflows.RequestUpdate, "wish", &testsuite.TestUpdateCallback{
 			OnAccept: func() {}, OnReject: func(err error) { t.Errorf("refused: %v", err) },
 			OnComplete: func(id any, err error) { began = id },
-		}, workflows.Request{Kind: workflows.RequestRotate, By: "op", Reason: "now"})
+		}, controller.Request{Kind: controller.RequestRotate, By: "op", Reason: "now"})
 	})
-	next, again := k.run(workflows.FarmState{InspectionInterval: 6 * time.Hour, KeepOldFor: 24 * time.Hour})
+	next, again := k.run(controller.State{InspectionInterval: 6 * time.Hour, KeepOldFor: 24 * time.Hour})
 	if !again || began != workflows.RotateID(farmsim.FarmName) || next.Request != nil || next.ActiveRun == nil || next.ActiveRun.Reason != "now (op)" {
 		t.Errorf("continued %t, the wish began %v, then known %+v", again, began, next)
 	}
@@ -262,7 +263,7 @@ func TestAWishDuringALookIsBegunAndDoesNotKeepTheKeeperFromContinuing(t *testing
 func TestAPausedKeeperKeepsNoMoreEventsThanItRemembers(t *testing.T) {
 	k := newPlace(t, farmsim.Options{}).keep(t)
 	k.at(0, func() {
-		k.env.SignalWorkflow(workflows.ConfigurationSignal, workflows.Configuration{Unmanaged: "no longer configured"})
+		k.env.SignalWorkflow(workflows.ConfigurationSignal, controller.Configuration{Unmanaged: "no longer configured"})
 	})
 	k.at(time.Hour, func() {
 		for i := range 600 {

@@ -9,22 +9,23 @@ import (
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
 func TestAKeeperThatContinuedAsNewStillLearnsHowItsWorkEnded(t *testing.T) {
-	work := &workflows.ActiveRun{WorkflowID: workflows.RotateID(farmsim.FarmName), Since: time.Now()}
+	work := &controller.ActiveRun{WorkflowID: workflows.RotateID(farmsim.FarmName), Since: time.Now()}
 	t.Run("from the work's own word", func(t *testing.T) {
 		k := newPlace(t, farmsim.Options{}).keep(t)
 		k.at(time.Hour, func() {
 			k.env.SignalWorkflow(workflows.FinishedSignal, workflows.Finished{
-				WorkflowID: work.WorkflowID, Rotation: workflows.RotationResult{Report: farm.Report{Outcome: farm.RolledBack}},
+				WorkflowID: work.WorkflowID, Rotation: farm.RotationResult{Report: farm.Report{Outcome: farm.RolledBack}},
 			})
 		})
 		k.at(2*time.Hour, k.env.CancelWorkflow)
-		known, _ := k.run(workflows.FarmState{InspectionInterval: 6 * time.Hour, InspectedAt: time.Now(), ActiveRun: work})
+		known, _ := k.run(controller.State{InspectionInterval: 6 * time.Hour, InspectedAt: time.Now(), ActiveRun: work})
 		if known.ActiveRun != nil || known.LastRun.Outcome != farm.RolledBack || known.Suspended == "" {
 			t.Errorf("told that its work was undone: %+v", known)
 		}
@@ -32,7 +33,7 @@ func TestAKeeperThatContinuedAsNewStillLearnsHowItsWorkEnded(t *testing.T) {
 	t.Run("from Temporal, when it ended without a word", func(t *testing.T) {
 		k := newPlace(t, farmsim.Options{}).keep(t)
 		k.at(30*time.Hour, k.env.CancelWorkflow)
-		known, _ := k.run(workflows.FarmState{InspectionInterval: 6 * time.Hour, InspectedAt: time.Now(), ActiveRun: work})
+		known, _ := k.run(controller.State{InspectionInterval: 6 * time.Hour, InspectedAt: time.Now(), ActiveRun: work})
 		if known.ActiveRun != nil || !strings.Contains(known.Suspended, "without a word") {
 			t.Errorf("its work was terminated: %+v, want a hold that says so", known)
 		}
@@ -43,7 +44,7 @@ func TestUndoPutsTheFarmBackAndHoldsUntilReleased(t *testing.T) {
 	p := newPlace(t, farmsim.Options{Trusting: true})
 	before := p.sim.World.State()
 	k := p.keep(t)
-	k.at(time.Hour, func() { k.wish(workflows.Request{Kind: workflows.RequestRollback, By: "op", Reason: "refreshes fail"}, nil) })
+	k.at(time.Hour, func() { k.wish(controller.Request{Kind: controller.RequestRollback, By: "op", Reason: "refreshes fail"}, nil) })
 	known := k.until(20 * time.Hour)
 	if known.LastRun.Outcome != farm.RolledBack || known.Suspended == "" || known.Snapshot != nil {
 		t.Fatalf("after undo: last %+v, hold %q, journal %v", known.LastRun, known.Suspended, known.Snapshot)
@@ -52,7 +53,7 @@ func TestUndoPutsTheFarmBackAndHoldsUntilReleased(t *testing.T) {
 	k.refreshes(t)
 
 	again := p.keep(t)
-	again.at(time.Hour, func() { again.wish(workflows.Request{Kind: workflows.RequestResume, By: "op", Reason: "mended"}, nil) })
+	again.at(time.Hour, func() { again.wish(controller.Request{Kind: controller.RequestResume, By: "op", Reason: "mended"}, nil) })
 	again.at(10*time.Hour, again.env.CancelWorkflow)
 	known, _ = again.run(known)
 	if known.LastRun.Outcome != farm.Verified || known.Suspended != "" {
@@ -68,12 +69,12 @@ func TestAPausedKeeperLearnsThatItsWorkWasTerminated(t *testing.T) {
 	k.env.RegisterWorkflow(workflows.InspectTrust)
 	k.env.RegisterActivity(p.activities)
 	// Like one that is terminated it ends without a word to its keeper.
-	terminated := func(ctx workflow.Context, _ workflows.RotateInput) (workflows.RotationResult, error) {
-		return workflows.RotationResult{}, errors.Join(workflow.Sleep(ctx, 2*time.Hour), errors.New("terminated"))
+	terminated := func(ctx workflow.Context, _ workflows.RotateInput) (farm.RotationResult, error) {
+		return farm.RotationResult{}, errors.Join(workflow.Sleep(ctx, 2*time.Hour), errors.New("terminated"))
 	}
 	k.env.RegisterWorkflowWithOptions(terminated, workflow.RegisterOptions{Name: "RotateTrust"})
 	k.at(time.Hour, func() {
-		k.env.SignalWorkflow(workflows.ConfigurationSignal, workflows.Configuration{Unmanaged: "no longer configured"})
+		k.env.SignalWorkflow(workflows.ConfigurationSignal, controller.Configuration{Unmanaged: "no longer configured"})
 	})
 	known := k.until(20 * time.Hour)
 	if known.ActiveRun != nil || known.Unmanaged == "" || !strings.Contains(known.Suspended, "terminated") {
@@ -85,7 +86,7 @@ func TestAfterACompromisedCertificateThereIsNothingToUndo(t *testing.T) {
 	p := newPlace(t, farmsim.Options{Trusting: true})
 	k := p.keep(t)
 	during(k.env, "Decide", func() {
-		k.wish(workflows.Request{Kind: workflows.RequestRotate, Compromised: true, By: "op", Reason: "leaked"}, nil)
+		k.wish(controller.Request{Kind: controller.RequestRotate, Compromised: true, By: "op", Reason: "leaked"}, nil)
 	})
 	refused := ""
 	k.at(time.Hour, func() {
@@ -93,7 +94,7 @@ func TestAfterACompromisedCertificateThereIsNothingToUndo(t *testing.T) {
 		if known.CanRollBack() || known.ActiveRun == nil || known.ActiveRun.WorkflowID != workflows.RetireID(farmsim.FarmName) {
 			t.Errorf("can be undone %t, at work %+v; want the retirement, without a soak", known.CanRollBack(), known.ActiveRun)
 		}
-		k.wish(workflows.Request{Kind: workflows.RequestRollback, By: "op", Reason: "x"}, func(err error) { refused = err.Error() })
+		k.wish(controller.Request{Kind: controller.RequestRollback, By: "op", Reason: "x"}, func(err error) { refused = err.Error() })
 	})
 	k.until(2 * time.Hour)
 	if !strings.Contains(refused, "is compromised, and never restored") {
@@ -103,16 +104,16 @@ func TestAfterACompromisedCertificateThereIsNothingToUndo(t *testing.T) {
 
 // worked is a keeper that is told how its rotation ended, a week into the soak
 // of the one before it.
-func (k *keeping) worked(before *farm.Snapshot, soakUntil time.Time, r workflows.RotationResult, end time.Duration) workflows.FarmState {
+func (k *keeping) worked(before *farm.Snapshot, soakUntil time.Time, r farm.RotationResult, end time.Duration) controller.State {
 	k.t.Helper()
 	id := workflows.RotateID(farmsim.FarmName)
 	k.at(time.Hour, func() {
 		k.env.SignalWorkflow(workflows.FinishedSignal, workflows.Finished{WorkflowID: id, Rotation: r})
 	})
 	k.at(end, k.env.CancelWorkflow)
-	known, _ := k.run(workflows.FarmState{
+	known, _ := k.run(controller.State{
 		InspectionInterval: 6 * time.Hour, KeepOldFor: 14 * 24 * time.Hour, InspectedAt: time.Now(), Snapshot: before, RetainOldUntil: soakUntil,
-		ActiveRun: &workflows.ActiveRun{WorkflowID: id, Since: time.Now()},
+		ActiveRun: &controller.ActiveRun{WorkflowID: id, Since: time.Now()},
 	})
 	return known
 }
@@ -124,14 +125,14 @@ func TestARotationThatWasNotFinishedLeavesTheOneBeforeItToRetire(t *testing.T) {
 	soakUntil := time.Now().Add(7 * 24 * time.Hour).UTC().Truncate(time.Second)
 	t.Run("undone", func(t *testing.T) {
 		k := newPlace(t, farmsim.Options{}).keep(t)
-		known := k.worked(journal("A", "B"), soakUntil, workflows.RotationResult{Report: farm.Report{Outcome: farm.RolledBack}, Snapshot: journal("B", "C")}, 2*time.Hour)
+		known := k.worked(journal("A", "B"), soakUntil, farm.RotationResult{Report: farm.Report{Outcome: farm.RolledBack}, Snapshot: journal("B", "C")}, 2*time.Hour)
 		if known.Snapshot == nil || known.Snapshot.Target.Thumbprint != "B" || !known.RetainOldUntil.Equal(soakUntil) || known.Suspended == "" {
 			t.Errorf("journal %+v, soak until %s, hold %q; want those of the rotation to B, held", known.Snapshot, known.RetainOldUntil, known.Suspended)
 		}
 	})
 	t.Run("left by decision", func(t *testing.T) {
 		k := newPlace(t, farmsim.Options{}).keep(t)
-		known := k.worked(journal("A", "B"), soakUntil, workflows.RotationResult{Report: farm.Report{Outcome: farm.Partial}, Snapshot: journal("B", "C")}, 2*time.Hour)
+		known := k.worked(journal("A", "B"), soakUntil, farm.RotationResult{Report: farm.Report{Outcome: farm.Partial}, Snapshot: journal("B", "C")}, 2*time.Hour)
 		if len(known.Older) != 1 || known.Older[0].Thumbprint != "A" || !known.RetainOldUntil.IsZero() {
 			t.Errorf("older %+v, soak until %s; want A to be retired, and B not before it has soaked", known.Older, known.RetainOldUntil)
 		}
@@ -164,11 +165,11 @@ func (p *place) retiring(t *testing.T, end func(workflows.RetireInput) farm.Repo
 	k.env.RegisterWorkflow(workflows.RotateTrust)
 	k.env.RegisterActivity(p.activities)
 	k.env.SetTestTimeout(30 * time.Second)
-	k.env.RegisterWorkflowWithOptions(func(ctx workflow.Context, in workflows.RetireInput) (workflows.RotationResult, error) {
+	k.env.RegisterWorkflowWithOptions(func(ctx workflow.Context, in workflows.RetireInput) (farm.RotationResult, error) {
 		ctx.Done().Receive(ctx, nil)
 		ctx, cancel := workflow.NewDisconnectedContext(ctx)
 		defer cancel()
-		return workflows.RotationResult{Report: end(in)}, workflow.Sleep(ctx, time.Minute)
+		return farm.RotationResult{Report: end(in)}, workflow.Sleep(ctx, time.Minute)
 	}, workflow.RegisterOptions{Name: "RetireCertificate"})
 	return k
 }
@@ -191,7 +192,7 @@ func TestAKeeperDoesNotContinueAsNewWhileItCallsARetirementOff(t *testing.T) {
 		during(k.env, "Decide", func() { k.env.SetContinueAsNewSuggested(true) })
 		k.event("1")
 	})
-	next, again := k.run(workflows.FarmState{InspectionInterval: 6 * time.Hour, KeepOldFor: 14 * 24 * time.Hour})
+	next, again := k.run(controller.State{InspectionInterval: 6 * time.Hour, KeepOldFor: 14 * 24 * time.Hour})
 	if !again || next.ActiveRun == nil || next.ActiveRun.WorkflowID != workflows.RotateID(farmsim.FarmName) {
 		t.Errorf("continued %t with %+v at work, want the rotation that the event asked for", again, next.ActiveRun)
 	}
@@ -208,7 +209,7 @@ func TestAWishIsRefusedWhileTheKeeperBeginsARotationItself(t *testing.T) {
 		k.event("1")
 	})
 	k.at(retirement+30*time.Second, func() {
-		k.wish(workflows.Request{Kind: workflows.RequestRollback, By: "op", Reason: "refreshes fail"}, func(err error) { refused = err.Error() })
+		k.wish(controller.Request{Kind: controller.RequestRollback, By: "op", Reason: "refreshes fail"}, func(err error) { refused = err.Error() })
 	})
 	known := k.until(retirement + 2*time.Hour)
 	if !strings.Contains(refused, "a rotation begins just now: event 1") || known.LastRun.Outcome != farm.Verified {
@@ -240,7 +241,7 @@ func undoIsRefused(t *testing.T, why string, ends farm.Report) {
 	k.at(retirement, func() {
 		k.env.UpdateWorkflow(workflows.RequestUpdate, "undo", &testsuite.TestUpdateCallback{
 			OnAccept: func() {}, OnReject: func(err error) { t.Error(err) }, OnComplete: func(_ any, err error) { refused = err },
-		}, workflows.Request{Kind: workflows.RequestRollback, By: "op", Reason: "refreshes fail"})
+		}, controller.Request{Kind: controller.RequestRollback, By: "op", Reason: "refreshes fail"})
 	})
 	known := k.until(retirement + 2*time.Hour)
 	if refused == nil || !strings.Contains(refused.Error(), why) || known.ActiveRun != nil || known.Suspended != "" {

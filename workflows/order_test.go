@@ -108,7 +108,7 @@ func (p *place) leaveAfterRestartOf(t *testing.T, host string) *farm.Snapshot {
 		decide(t, env, farm.Decision{Choice: farm.Abort}, nil)
 	}, time.Hour)
 	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "test"})
-	var left workflows.RotationResult
+	var left farm.RotationResult
 	if err := env.GetWorkflowResult(&left); err != nil || left.Outcome != farm.Partial || left.Snapshot == nil {
 		t.Fatalf("left: %s %s, %v", left.Outcome, left.Statement, err)
 	}
@@ -190,7 +190,7 @@ func TestAnInspectionChangesNothingAndSaysWhatARotationWouldDo(t *testing.T) {
 	before := p.sim.World.State()
 	env := p.environment(t)
 	env.ExecuteWorkflow(workflows.InspectTrust, workflows.InspectInput{Farm: farmsim.FarmName})
-	var seen workflows.Inspection
+	var seen farm.Inspection
 	if err := env.GetWorkflowError(); err != nil {
 		t.Fatal(err)
 	}

@@ -38,13 +38,13 @@ func decide(t *testing.T, env *testsuite.TestWorkflowEnvironment, d farm.Decisio
 	}, d)
 }
 
-func status(t *testing.T, env *testsuite.TestWorkflowEnvironment) workflows.Status {
+func status(t *testing.T, env *testsuite.TestWorkflowEnvironment) farm.Status {
 	t.Helper()
 	answer, err := env.QueryWorkflow(workflows.StatusQuery)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var s workflows.Status
+	var s farm.Status
 	if err := answer.Get(&s); err != nil {
 		t.Fatal(err)
 	}

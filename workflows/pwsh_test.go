@@ -18,12 +18,12 @@ import (
 func patient(env *testsuite.TestWorkflowEnvironment) { env.SetTestTimeout(5 * time.Minute) }
 
 // verified rotates the farm and demands that it works afterwards.
-func (p *place) verified(t *testing.T) workflows.RotationResult {
+func (p *place) verified(t *testing.T) farm.RotationResult {
 	t.Helper()
 	env := p.environment(t)
 	patient(env)
 	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "test"})
-	var rotated workflows.RotationResult
+	var rotated farm.RotationResult
 	if err := errors.Join(env.GetWorkflowError(), env.GetWorkflowResult(&rotated)); err != nil || rotated.Outcome != farm.Verified {
 		t.Fatalf("rotated: %s %s, %v", rotated.Outcome, rotated.Statement, err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"go.temporal.io/sdk/testsuite"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
@@ -80,7 +81,7 @@ func TestAnOldCertificateIsArchivedAndDeletedOnlyAfterApproval(t *testing.T) {
 			report, err := p.retire(t, old, func(env *testsuite.TestWorkflowEnvironment) {
 				env.RegisterDelayedCallback(func() {
 					s := status(t, env)
-					if s.Wait == nil || s.Wait.For != workflows.ForApproval || len(p.holders(old.Thumbprint)) != 3 {
+					if s.Wait == nil || s.Wait.For != farm.ForApproval || len(p.holders(old.Thumbprint)) != 3 {
 						t.Errorf("waits for %+v with the old certificate on %v; want an approval, nothing deleted", s.Wait, p.holders(old.Thumbprint))
 					}
 					decide(t, env, farm.Decision{Choice: farm.Approve, Digest: s.Wait.Digest}, nil)
@@ -110,7 +111,7 @@ func TestARetirementThatIsCalledOffLeavesACertificateThatCanBeGoneBackTo(t *test
 		if !p.archived() {
 			t.Error("a retirement that waits for approval has archived nothing")
 		}
-		k.wish(workflows.Request{Kind: workflows.RequestRollback, By: "op", Reason: "refreshes fail"}, nil)
+		k.wish(controller.Request{Kind: controller.RequestRollback, By: "op", Reason: "refreshes fail"}, nil)
 	})
 	known := k.until(15*24*time.Hour + 3*time.Hour)
 	if known.LastRun.Outcome != farm.RolledBack || p.archived() {
@@ -137,7 +138,7 @@ func TestARotationCallsAWaitingRetirementOff(t *testing.T) {
 		if _, err := p.sim.IssueCertificate(400 * 24 * time.Hour); err != nil {
 			t.Error(err)
 		}
-		k.wish(workflows.Request{Kind: workflows.RequestRotate, By: "op", Reason: "now"}, nil)
+		k.wish(controller.Request{Kind: controller.RequestRotate, By: "op", Reason: "now"}, nil)
 	})
 	known := k.until(15*24*time.Hour + 3*time.Hour)
 	if known.LastRun.Outcome != farm.Verified || known.ActiveRun != nil {

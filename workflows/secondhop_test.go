@@ -57,7 +57,7 @@ func TestWhatIsMissingForTheSecondHopIsSaidWithItsRemedyBeforeAnythingChanges(t 
 
 			env := p.environment(t)
 			env.ExecuteWorkflow(workflows.InspectTrust, workflows.InspectInput{Farm: farmsim.FarmName})
-			var seen workflows.Inspection
+			var seen farm.Inspection
 			if err := env.GetWorkflowResult(&seen); err != nil {
 				t.Fatal(err)
 			}

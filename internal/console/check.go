@@ -7,12 +7,11 @@ import (
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // Check writes how each server answered: whether it could be reached and
 // signed in to, the rights there, and the versions.
-func Check(w io.Writer, n workflows.Inspection, now time.Time) error {
+func Check(w io.Writer, n farm.Inspection, now time.Time) error {
 	var p page
 	p.line("%s: %s", n.Farm, checked(n))
 	p.gap()
@@ -24,7 +23,7 @@ func Check(w io.Writer, n workflows.Inspection, now time.Time) error {
 	return p.flush(w)
 }
 
-func checked(n workflows.Inspection) string {
+func checked(n farm.Inspection) string {
 	text := fmt.Sprintf("%d of %s answered", len(n.Servers)-problems(n), count(len(n.Servers), "server"))
 	if stops := len(farm.Stops(n.Findings)); stops > 0 {
 		text += ", " + count(stops, "precondition") + " to mend"
@@ -32,7 +31,7 @@ func checked(n workflows.Inspection) string {
 	return text
 }
 
-func answers(n workflows.Inspection) [][]string {
+func answers(n farm.Inspection) [][]string {
 	var rows [][]string
 	for _, s := range n.Servers {
 		if s.Problem != "" {

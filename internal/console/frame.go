@@ -8,13 +8,12 @@ import (
 	"unicode/utf8"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // frame is one picture of a rotation that fits the screen: a line on the
 // rotation, what it waits for, then a line for each server, those first that
 // are at work or failed when there is not room for all.
-func frame(s workflows.Status, waits []string, now time.Time, size screen) []string {
+func frame(s farm.Status, waits []string, now time.Time, size screen) []string {
 	lines := []string{fmt.Sprintf("%s: %s, %s", s.Report.Farm, s.Phase, seconds(now.Sub(s.Report.StartedAt)))}
 	for _, text := range waits {
 		for _, part := range wrap(text, max(size.width-4, 1)) {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -65,18 +64,18 @@ func machine() farm.Machine {
 	return farm.Machine{Elevated: true, WindowsBuild: 17763, PowerShell: "5.1.17763.1"}
 }
 
-func servers() []workflows.InspectedServer {
+func servers() []farm.InspectedServer {
 	late := machine()
 	late.WindowsBuild, late.Skew = 20348, -95*time.Second
-	return []workflows.InspectedServer{
+	return []farm.InspectedServer{
 		{Host: "oos-01.contoso.com", Role: farm.OfficeRole, Machine: machine(), Detail: "Office Online Server, Healthy, master, /hosting/discovery 200"},
 		{Host: "oos-02.contoso.com", Role: farm.OfficeRole, Machine: late, Detail: "Office Online Server, Unhealthy, /hosting/discovery 200"},
 		{Host: "sp-01.contoso.com", Role: farm.SharePointRole, Machine: machine(), Detail: "SharePoint 16.0.4456.1000, front end"},
 	}
 }
 
-func renewal() workflows.Inspection {
-	return workflows.Inspection{
+func renewal() farm.Inspection {
+	return farm.Inspection{
 		Farm: "contoso", Target: target(), Current: current(), Servers: servers(),
 		Findings: []farm.Finding{{
 			Code: "clear-text", Severity: farm.Warn, Server: "oos-01.contoso.com",
@@ -104,7 +103,7 @@ func TestPlanSaysWhatRunsWhereAndWhy(t *testing.T) {
 	unseen.Servers[1].Problem = "connect to oos-02.contoso.com:5986: connection refused: start WinRM there"
 	unseen.Plan, unseen.Current, unseen.Findings = nil, farm.StoreCertificate{}, nil
 	for name, c := range map[string]struct {
-		inspection workflows.Inspection
+		inspection farm.Inspection
 		verdict    console.Verdict
 	}{
 		"plan-renewal":      {renewal(), console.Differs},
@@ -190,12 +189,12 @@ func TestReportSaysWhatWasDoneAndSeen(t *testing.T) {
 }
 
 func TestStatusSaysHowFarARotationIs(t *testing.T) {
-	s := workflows.Status{Phase: workflows.CuttingOver, Report: report()}
+	s := farm.Status{Phase: farm.PhaseCutover, Report: report()}
 	s.Report.Outcome, s.Report.Statement, s.Report.DurationMS = "", "", 0
 	s.Report.Servers[1].Steps[0].State = farm.StateRunning
 	golden(t, "status-running", func(w io.Writer) error { return console.Status(w, s, now.Add(12300*time.Millisecond)) })
 	golden(t, "report-verified", func(w io.Writer) error {
-		return console.Status(w, workflows.Status{Phase: workflows.Done, Report: report()}, now.AddDate(0, 0, 9))
+		return console.Status(w, farm.Status{Phase: farm.PhaseDone, Report: report()}, now.AddDate(0, 0, 9))
 	})
 }
 

@@ -5,14 +5,14 @@ import (
 	"io"
 	"time"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // KeeperPage is a farm's page for programs: what its keeper knows, without
 // the content of the journal and the events of the past.
 type KeeperPage struct {
-	workflows.FarmState
+	controller.State
 
 	// State is what the keeper does, in a word or two.
 	State       string `json:"state"`
@@ -24,7 +24,7 @@ type KeeperPage struct {
 }
 
 // PageOf returns the page of a farm.
-func PageOf(k workflows.FarmState) KeeperPage {
+func PageOf(k controller.State) KeeperPage {
 	state, person := k.Summary()
 	page := KeeperPage{FarmState: k, State: state, NeedsPerson: person, CanBeUndone: k.CanRollBack()}
 	if k.Unmanaged == "" && k.ActiveRun == nil && !k.InspectedAt.IsZero() {
@@ -36,7 +36,7 @@ func PageOf(k workflows.FarmState) KeeperPage {
 
 // Keeper writes a farm's page: until when the trust holds, what its keeper
 // waits for, and what a person should do.
-func Keeper(w io.Writer, k workflows.FarmState, now time.Time) error {
+func Keeper(w io.Writer, k controller.State, now time.Time) error {
 	var p page
 	page := PageOf(k)
 	head := page.State
@@ -56,7 +56,7 @@ func (r *rows) add(name, format string, args ...any) {
 	*r = append(*r, []string{name, fmt.Sprintf(format, args...)})
 }
 
-func kept(k workflows.FarmState, page KeeperPage, now time.Time) [][]string {
+func kept(k controller.State, page KeeperPage, now time.Time) [][]string {
 	var r rows
 	if k.Unmanaged != "" {
 		r.add("paused", "%s", k.Unmanaged)
@@ -68,7 +68,7 @@ func kept(k workflows.FarmState, page KeeperPage, now time.Time) [][]string {
 }
 
 // trust tells the certificate in use, and until when it is good for.
-func (r *rows) trust(k workflows.FarmState, now time.Time) {
+func (r *rows) trust(k controller.State, now time.Time) {
 	c := k.Current
 	if c.Thumbprint == "" {
 		return
@@ -86,7 +86,7 @@ func (r *rows) trust(k workflows.FarmState, now time.Time) {
 }
 
 // work tells the looks at the farm, and what was done and is being done.
-func (r *rows) work(k workflows.FarmState, page KeeperPage) {
+func (r *rows) work(k controller.State, page KeeperPage) {
 	if k.InspectedAt.IsZero() {
 		r.add("last look", "none yet")
 	} else {
@@ -104,7 +104,7 @@ func (r *rows) work(k workflows.FarmState, page KeeperPage) {
 }
 
 // ahead tells what a person may do, and what comes by itself.
-func (r *rows) ahead(k workflows.FarmState) {
+func (r *rows) ahead(k controller.State) {
 	if k.Suspended != "" {
 		r.add("held", "%s; until it is released, nothing is done by itself", k.Suspended)
 		r.add("to release", "%s release %s --reason WHY", starter, k.Farm)
@@ -127,7 +127,7 @@ func trusted(next farm.Next) bool {
 	return next.Action == farm.ActionAwaitCertificate || next.Action == farm.ActionNone && !next.NeedsOperator
 }
 
-func previousOf(k workflows.FarmState) string {
+func previousOf(k controller.State) string {
 	if t := k.Snapshot.Previous.Thumbprint; t != "" {
 		return t.Short()
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // Verdict is what an inspection comes to.
@@ -25,7 +24,7 @@ const (
 )
 
 // Judge returns the verdict on an inspection.
-func Judge(n workflows.Inspection) Verdict {
+func Judge(n farm.Inspection) Verdict {
 	switch {
 	case problems(n) > 0:
 		return Unseen
@@ -38,7 +37,7 @@ func Judge(n workflows.Inspection) Verdict {
 	}
 }
 
-func problems(n workflows.Inspection) int {
+func problems(n farm.Inspection) int {
 	unseen := 0
 	for _, s := range n.Servers {
 		if s.Problem != "" {
@@ -50,7 +49,7 @@ func problems(n workflows.Inspection) int {
 
 // Plan writes what a rotation would do on which server, and why. Now is what
 // days left are counted from.
-func Plan(w io.Writer, n workflows.Inspection, now time.Time) error {
+func Plan(w io.Writer, n farm.Inspection, now time.Time) error {
 	var p page
 	p.line("%s: %s", n.Farm, planned(n))
 	p.gap()
@@ -61,7 +60,7 @@ func Plan(w io.Writer, n workflows.Inspection, now time.Time) error {
 	return p.flush(w)
 }
 
-func planned(n workflows.Inspection) string {
+func planned(n farm.Inspection) string {
 	switch Judge(n) {
 	case Unseen:
 		return fmt.Sprintf("not compared, %d of %s could not be observed", problems(n), count(len(n.Servers), "server"))
@@ -82,7 +81,7 @@ func servers(plan []farm.Difference) int {
 	return len(hosts)
 }
 
-func certificates(n workflows.Inspection, now time.Time) [][]string {
+func certificates(n farm.Inspection, now time.Time) [][]string {
 	var rows [][]string
 	switch c := n.Current; {
 	case c.Thumbprint != "" && c.Thumbprint == n.Target.Thumbprint:
@@ -99,7 +98,7 @@ func certificates(n workflows.Inspection, now time.Time) [][]string {
 }
 
 // unseen lists the servers that could not be observed.
-func (p *page) unseen(n workflows.Inspection) {
+func (p *page) unseen(n farm.Inspection) {
 	var rows [][]string
 	for _, s := range n.Servers {
 		if s.Problem != "" {

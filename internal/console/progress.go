@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // Progress shows a rotation as it proceeds: on a terminal as a table that is
@@ -25,7 +24,7 @@ type Progress struct {
 	painted int
 	// told holds what was last said of each step, and phase of the rotation.
 	told  map[place]string
-	phase workflows.Phase
+	phase farm.Phase
 	// waited is what was last said of a wait.
 	waited []string
 }
@@ -50,7 +49,7 @@ func newProgress(w io.Writer, screen func() (screen, bool)) *Progress {
 }
 
 // Show shows s, as of now.
-func (p *Progress) Show(s workflows.Status, now time.Time) error {
+func (p *Progress) Show(s farm.Status, now time.Time) error {
 	var text string
 	if size, ok := p.screen(); ok {
 		text = p.repaint(frame(s, waiting(p.Starter, s), now, size))
@@ -79,10 +78,10 @@ func (p *Progress) write(text string) error {
 // Follow shows what ask answers, every so often, until the rotation is done or
 // ctx ends, and returns the last answer. The answer false means that there is
 // nothing to show yet. An error of ask ends it; the end of ctx is no error.
-func (p *Progress) Follow(ctx context.Context, every time.Duration, ask func(context.Context) (workflows.Status, bool, error)) (workflows.Status, error) {
+func (p *Progress) Follow(ctx context.Context, every time.Duration, ask func(context.Context) (farm.Status, bool, error)) (farm.Status, error) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	var last workflows.Status
+	var last farm.Status
 	for {
 		s, ok, err := ask(ctx)
 		switch {
@@ -96,7 +95,7 @@ func (p *Progress) Follow(ctx context.Context, every time.Duration, ask func(con
 				return last, err
 			}
 		}
-		if last.Phase == workflows.Done {
+		if last.Phase == farm.PhaseDone {
 			return last, nil
 		}
 		select {
@@ -110,10 +109,10 @@ func (p *Progress) Follow(ctx context.Context, every time.Duration, ask func(con
 // changes has a line for the phase, for each step that ended since the last
 // time, and for what is waited for. A step that runs twice on a server, as the two issuers do, is told
 // each time.
-func (p *Progress) changes(s workflows.Status, now time.Time) string {
+func (p *Progress) changes(s farm.Status, now time.Time) string {
 	var lines []string
 	at := seconds(now.Sub(s.Report.StartedAt))
-	if s.Phase != p.phase && s.Phase != workflows.Done {
+	if s.Phase != p.phase && s.Phase != farm.PhaseDone {
 		p.phase = s.Phase
 		lines = append(lines, fmt.Sprintf("%7s  %s", at, s.Phase))
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 var began = time.Date(2026, 1, 5, 6, 0, 0, 0, time.UTC)
@@ -23,8 +22,8 @@ func notATerminal() (screen, bool) { return screen{}, false }
 
 // status is a rotation with one line per server, such as
 // "oos-01: import certificate=changed, grant key=running".
-func status(phase workflows.Phase, lines ...string) workflows.Status {
-	s := workflows.Status{Phase: phase, Report: farm.Report{Farm: "contoso", StartedAt: began}}
+func status(phase farm.Phase, lines ...string) farm.Status {
+	s := farm.Status{Phase: phase, Report: farm.Report{Farm: "contoso", StartedAt: began}}
 	for _, l := range lines {
 		host, rest, _ := strings.Cut(l, ": ")
 		server := farm.ServerReport{Host: host}
@@ -41,19 +40,19 @@ func status(phase workflows.Phase, lines ...string) workflows.Status {
 func TestElsewhereThanOnATerminalEachChangeIsToldOnce(t *testing.T) {
 	var out strings.Builder
 	p := newProgress(&out, notATerminal)
-	issuers := status(workflows.CuttingOver, "oos-01: import certificate=changed", "sp-01: trust issuers=changed")
+	issuers := status(farm.PhaseCutover, "oos-01: import certificate=changed", "sp-01: trust issuers=changed")
 	issuers.Report.Servers[1].Steps[0].Detail = "SharePoint Server: created"
-	both := status(workflows.CuttingOver, "oos-01: import certificate=changed", "sp-01: trust issuers=changed")
+	both := status(farm.PhaseCutover, "oos-01: import certificate=changed", "sp-01: trust issuers=changed")
 	both.Report.Servers[1].Steps[0].Detail = "SharePoint Server: created; SQL Server: created"
-	for i, s := range []workflows.Status{
-		status(workflows.Observing, "oos-01: ", "sp-01: "),
-		status(workflows.Staging, "oos-01: import certificate=running", "sp-01: "),
-		status(workflows.Staging, "oos-01: import certificate=changed", "sp-01: "),
-		status(workflows.Staging, "oos-01: import certificate=changed", "sp-01: "),
+	for i, s := range []farm.Status{
+		status(farm.PhaseObserving, "oos-01: ", "sp-01: "),
+		status(farm.PhaseStaging, "oos-01: import certificate=running", "sp-01: "),
+		status(farm.PhaseStaging, "oos-01: import certificate=changed", "sp-01: "),
+		status(farm.PhaseStaging, "oos-01: import certificate=changed", "sp-01: "),
 		issuers,
-		status(workflows.CuttingOver, "oos-01: import certificate=changed", "sp-01: trust issuers=running"),
+		status(farm.PhaseCutover, "oos-01: import certificate=changed", "sp-01: trust issuers=running"),
 		both,
-		{Phase: workflows.Done, Report: both.Report},
+		{Phase: farm.PhaseDone, Report: both.Report},
 	} {
 		if err := p.Show(s, began.Add(time.Duration(i)*1500*time.Millisecond)); err != nil {
 			t.Fatal(err)
@@ -141,7 +140,7 @@ func (d *display) put(column int, c byte) {
 func TestOnATerminalTheTableIsRepaintedInPlace(t *testing.T) {
 	d := &display{t: t, size: screen{width: 60, height: 24}}
 	p := newProgress(d, func() (screen, bool) { return d.size, true })
-	show := func(s workflows.Status, after time.Duration, want ...string) {
+	show := func(s farm.Status, after time.Duration, want ...string) {
 		t.Helper()
 		if err := p.Show(s, began.Add(after)); err != nil {
 			t.Fatal(err)
@@ -150,11 +149,11 @@ func TestOnATerminalTheTableIsRepaintedInPlace(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	show(status(workflows.Observing, "oos-01: observe=running", "sp-01: "), 0,
+	show(status(farm.PhaseObserving, "oos-01: observe=running", "sp-01: "), 0,
 		"contoso: observing, 0.0s",
 		"  oos-01  >             observe: running",
 		"  sp-01   .")
-	failed := status(workflows.Staging, "oos-01: observe=seen, import certificate=failed", "sp-01: observe=seen, trust root authority=changed")
+	failed := status(farm.PhaseStaging, "oos-01: observe=seen, import certificate=failed", "sp-01: observe=seen, trust root authority=changed")
 	failed.Report.Servers[0].Steps[1].Detail = "access denied: the account must be a local administrator"
 	show(failed, 9*time.Second,
 		"contoso: staging, 9.0s",
@@ -178,7 +177,7 @@ func TestATerminalTooSmallForAllShowsTheUrgentOnes(t *testing.T) {
 	lines[20] += ", restart=running"
 	lines[28] += ", restart=failed"
 	for range 3 {
-		if err := p.Show(status(workflows.Restarting, lines...), began); err != nil {
+		if err := p.Show(status(farm.PhaseRestarting, lines...), began); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -195,8 +194,8 @@ func TestATerminalTooSmallForAllShowsTheUrgentOnes(t *testing.T) {
 }
 
 func TestAnyScreenIsNotOverrun(t *testing.T) {
-	s := status(workflows.Waiting, "oos-01: observe=seen", "oos-02: ", "oos-03: ", "sp-01: observe=running")
-	for _, wait := range []*workflows.Wait{nil, approval("1a2b3c4d5e6f")} {
+	s := status(farm.PhaseWaiting, "oos-01: observe=seen", "oos-02: ", "oos-03: ", "sp-01: observe=running")
+	for _, wait := range []*farm.Wait{nil, approval("1a2b3c4d5e6f")} {
 		s.Wait = wait
 		for height := 1; height < 12; height++ {
 			for _, width := range []int{1, 2, 4, 10, 200} {
@@ -217,16 +216,16 @@ func TestAnyScreenIsNotOverrun(t *testing.T) {
 func TestFollowingEndsWithTheRotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out strings.Builder
-		answers := []workflows.Status{status(workflows.Observing), status(workflows.Staging), status(workflows.Done)}
+		answers := []farm.Status{status(farm.PhaseObserving), status(farm.PhaseStaging), status(farm.PhaseDone)}
 		asked := 0
-		last, err := newProgress(&out, notATerminal).Follow(t.Context(), time.Second, func(context.Context) (workflows.Status, bool, error) {
+		last, err := newProgress(&out, notATerminal).Follow(t.Context(), time.Second, func(context.Context) (farm.Status, bool, error) {
 			asked++
 			if asked == 1 {
-				return workflows.Status{}, false, nil // not started yet
+				return farm.Status{}, false, nil // not started yet
 			}
 			return answers[asked-2], true, nil
 		})
-		if err != nil || last.Phase != workflows.Done {
+		if err != nil || last.Phase != farm.PhaseDone {
 			t.Errorf("got %q, %v", last.Phase, err)
 		}
 		if got := strings.Count(out.String(), "\n"); got != 2 {
@@ -239,15 +238,15 @@ func TestFollowingStopsWhenAskedToOrWhenItCannotAsk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		last, err := newProgress(&strings.Builder{}, notATerminal).Follow(ctx, time.Second, func(context.Context) (workflows.Status, bool, error) {
-			return status(workflows.Staging), true, nil
+		last, err := newProgress(&strings.Builder{}, notATerminal).Follow(ctx, time.Second, func(context.Context) (farm.Status, bool, error) {
+			return status(farm.PhaseStaging), true, nil
 		})
-		if err != nil || last.Phase != workflows.Staging {
+		if err != nil || last.Phase != farm.PhaseStaging {
 			t.Errorf("got %q, %v, want the last status", last.Phase, err)
 		}
 		lost := errors.New("lost")
-		_, err = newProgress(&strings.Builder{}, notATerminal).Follow(t.Context(), time.Second, func(context.Context) (workflows.Status, bool, error) {
-			return workflows.Status{}, false, lost
+		_, err = newProgress(&strings.Builder{}, notATerminal).Follow(t.Context(), time.Second, func(context.Context) (farm.Status, bool, error) {
+			return farm.Status{}, false, lost
 		})
 		if !errors.Is(err, lost) {
 			t.Errorf("got %v", err)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // fewServers is up to how many servers each step of each server is listed;
@@ -28,7 +27,7 @@ func Ended(r farm.Report) time.Time { return r.StartedAt.Add(milliseconds(r.Dura
 
 // Status writes how far a rotation is. Now is what its age and the days left
 // are counted from.
-func Status(w io.Writer, s workflows.Status, now time.Time) error {
+func Status(w io.Writer, s farm.Status, now time.Time) error {
 	if s.Report.Outcome != "" {
 		return Report(w, s.Report)
 	}

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // decided is a rotation that two people decided about.
@@ -45,8 +45,8 @@ func TestAReportIsOnePageOfHTML(t *testing.T) {
 }
 
 // waits is a rotation that waits for a person.
-func waits(w workflows.Wait, phase workflows.Phase) workflows.Status {
-	s := workflows.Status{Phase: phase, Report: report(), Wait: &w}
+func waits(w farm.Wait, phase farm.Phase) farm.Status {
+	s := farm.Status{Phase: phase, Report: report(), Wait: &w}
 	s.Report.Outcome, s.Report.Statement, s.Report.DurationMS = "", "", 0
 	s.Report.Differences = renewal().Plan
 	return s
@@ -64,27 +64,27 @@ func TestStatusSaysWhatIsWaitedForAndHowToDecide(t *testing.T) {
 		},
 	}
 	forEver := []farm.Blocked{{Server: "sp-01.contoso.com", Step: farm.StepRestoreIssuers, Text: "the issuer holds 11223344: set it, then retry", Then: "it waits until somebody decides"}}
-	for name, s := range map[string]workflows.Status{
-		"status-approval": waits(workflows.Wait{For: workflows.ForApproval, Digest: "1a2b3c4d5e6f", Text: "approve 1a2b3c4d5e6f, or roll back what is staged"}, workflows.Waiting),
-		"status-window": waits(workflows.Wait{
-			For: workflows.ForWindow, Until: now.Add(72 * time.Hour),
+	for name, s := range map[string]farm.Status{
+		"status-approval": waits(farm.Wait{For: farm.ForApproval, Digest: "1a2b3c4d5e6f", Text: "approve 1a2b3c4d5e6f, or roll back what is staged"}, farm.PhaseWaiting),
+		"status-window": waits(farm.Wait{
+			For: farm.ForWindow, Until: now.Add(72 * time.Hour),
 			Text: "the window Sat 22:00-04:00 Europe/Zurich opens; the switch takes about 25m0s",
-		}, workflows.Waiting),
-		"status-parked": waits(workflows.Wait{
-			For: workflows.ForDecision, Until: now.Add(24 * time.Hour),
+		}, farm.PhaseWaiting),
+		"status-parked": waits(farm.Wait{
+			For: farm.ForDecision, Until: now.Add(24 * time.Hour),
 			Text: "decide about each: retry, skip, roll back or abort", Blocked: parked,
-		}, workflows.CuttingOver),
-		"status-parked-on-the-way-back": waits(workflows.Wait{
-			For:  workflows.ForDecision,
+		}, farm.PhaseCutover),
+		"status-parked-on-the-way-back": waits(farm.Wait{
+			For:  farm.ForDecision,
 			Text: "decide about each: retry, skip, roll back or abort", Blocked: forEver,
-		}, workflows.RollingBack),
-		"status-deletion": waits(workflows.Wait{
-			For: workflows.ForApproval, Digest: "0f0e0d0c0b0a",
+		}, farm.PhaseRollingBack),
+		"status-deletion": waits(farm.Wait{
+			For: farm.ForApproval, Digest: "0f0e0d0c0b0a",
 			Text: "approve 0f0e0d0c0b0a to delete certificate 99887766 and its key on every office server",
-		}, workflows.Retiring),
+		}, farm.PhaseRetiring),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if s.Phase == workflows.Retiring {
+			if s.Phase == farm.PhaseRetiring {
 				s.Report.Differences = nil
 			}
 			golden(t, name, func(w io.Writer) error { return console.Status(w, s, now.Add(time.Minute)) })
@@ -93,12 +93,12 @@ func TestStatusSaysWhatIsWaitedForAndHowToDecide(t *testing.T) {
 }
 
 // resting is a keeper whose farm was rotated an hour ago.
-func resting() workflows.FarmState {
+func resting() controller.State {
 	journal := &farm.Snapshot{Target: target(), Previous: current()}
-	k := workflows.FarmState{
+	k := controller.State{
 		Farm: "contoso", Current: farm.StoreCertificate{Thumbprint: newThumbprint, FriendlyName: "OOS S2S 2026", NotAfter: now.AddDate(1, 0, 0)},
 		InspectedAt: now.Add(-time.Hour), InspectionInterval: 6 * time.Hour, Snapshot: journal, RetainOldUntil: now.AddDate(0, 0, 14),
-		SeenEventIDs: []string{"1"}, LastRun: workflows.LastRun{At: now.Add(-time.Hour), Outcome: farm.Verified, Statement: "configured as desired, key usable on every server"},
+		SeenEventIDs: []string{"1"}, LastRun: controller.LastRun{At: now.Add(-time.Hour), Outcome: farm.Verified, Statement: "configured as desired, key usable on every server"},
 	}
 	k.Next = farm.Next{Reason: "trusted until 2027-01-05 06:00 UTC"}
 	return k
@@ -108,13 +108,13 @@ func TestAKeepersPageSaysWhatItDoesAndWhatAPersonShouldDo(t *testing.T) {
 	held, atWork, expired, paused := resting(), resting(), resting(), resting()
 	held.Suspended, held.Snapshot, held.RetainOldUntil = "the rotation was undone", nil, time.Time{}
 	held.Next = farm.Next{NeedsOperator: true, Reason: "held: the rotation was undone; it would rotate: drift"}
-	atWork.ActiveRun = &workflows.ActiveRun{WorkflowID: "rotate/contoso", Reason: "near expiry of s2s", Since: now.Add(-time.Minute)}
-	atWork.PendingEvents = []workflows.Event{{ID: "2"}, {ID: "3"}}
+	atWork.ActiveRun = &controller.ActiveRun{WorkflowID: "rotate/contoso", Reason: "near expiry of s2s", Since: now.Add(-time.Minute)}
+	atWork.PendingEvents = []controller.Event{{ID: "2"}, {ID: "3"}}
 	expired.Current.NotAfter, expired.Snapshot, expired.RetainOldUntil = now.AddDate(0, 0, -3), nil, time.Time{}
 	expired.Next = farm.Next{Action: farm.ActionAwaitCertificate, NeedsOperator: true, Reason: "waits for a newer certificate: DB0FEA9B ends on 2026-01-02 06:00 UTC"}
 	paused.Unmanaged = "no longer configured on worker w-1"
-	young := workflows.FarmState{Farm: "contoso", InspectionInterval: 6 * time.Hour}
-	for name, k := range map[string]workflows.FarmState{
+	young := controller.State{Farm: "contoso", InspectionInterval: 6 * time.Hour}
+	for name, k := range map[string]controller.State{
 		"keeper-resting": resting(), "keeper-held": held, "keeper-at-work": atWork, "keeper-expired": expired, "keeper-paused": paused, "keeper-young": young,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // starter is how commands are written where nothing else is known of how
@@ -13,7 +12,7 @@ import (
 const starter = "starter"
 
 // wait writes what is waited for, what it is about, and how a person decides.
-func (p *page) wait(s workflows.Status) {
+func (p *page) wait(s farm.Status) {
 	w := s.Wait
 	if w == nil {
 		return
@@ -22,7 +21,7 @@ func (p *page) wait(s workflows.Status) {
 	p.line("waits for %s%s", w.For, until(w.Until))
 	p.table([]string{w.Text})
 	p.parked(w.Blocked)
-	if w.For == workflows.ForApproval {
+	if w.For == farm.ForApproval {
 		p.differences(farm.CutoverDifferences(s.Report.Differences))
 	}
 	p.gap()
@@ -59,7 +58,7 @@ func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") 
 
 // waiting is a wait in a few lines, for those who watch: what is waited for,
 // then the commands.
-func waiting(program string, s workflows.Status) []string {
+func waiting(program string, s farm.Status) []string {
 	w := s.Wait
 	if w == nil {
 		return nil
@@ -72,16 +71,16 @@ func waiting(program string, s workflows.Status) []string {
 }
 
 // commands are those that decide what is waited for, as people type them.
-func commands(program string, s workflows.Status) []string {
+func commands(program string, s farm.Status) []string {
 	command := func(format string, args ...any) string {
 		return program + " " + fmt.Sprintf(format, args...) + " --reason WHY"
 	}
 	name := s.Report.Farm
 	var all []string
 	switch s.Wait.For {
-	case workflows.ForApproval:
+	case farm.ForApproval:
 		all = append(all, command("approve %s %s", name, s.Wait.Digest))
-	case workflows.ForDecision:
+	case farm.ForDecision:
 		all = append(all, command("retry %s", name))
 		for _, one := range s.Wait.Blocked {
 			if skippable(s, one) {
@@ -89,7 +88,7 @@ func commands(program string, s workflows.Status) []string {
 			}
 		}
 	}
-	if s.Phase != workflows.RollingBack && s.Phase != workflows.Retiring {
+	if s.Phase != farm.PhaseRollingBack && s.Phase != farm.PhaseRetiring {
 		all = append(all, command("rollback %s", name))
 	}
 	return append(all, command("abort %s", name))
@@ -98,7 +97,7 @@ func commands(program string, s workflows.Status) []string {
 // skippable says whether leaving the server out is worth a try: no rotation
 // goes on without a SharePoint server. Whether it does without an office
 // server, the rotation says.
-func skippable(s workflows.Status, one farm.Blocked) bool {
+func skippable(s farm.Status, one farm.Blocked) bool {
 	for _, server := range s.Report.Servers {
 		if server.Host == one.Server {
 			return server.Role == farm.OfficeRole

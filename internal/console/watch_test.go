@@ -8,25 +8,24 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
-func approval(digest string) *workflows.Wait {
-	return &workflows.Wait{For: workflows.ForApproval, Digest: digest, Text: "approve " + digest + ", or roll back what is staged"}
+func approval(digest string) *farm.Wait {
+	return &farm.Wait{For: farm.ForApproval, Digest: digest, Text: "approve " + digest + ", or roll back what is staged"}
 }
 
 func TestWhoeverWatchesIsToldOnceWhatIsWaitedForAndHowToDecide(t *testing.T) {
 	var out strings.Builder
 	p := newProgress(&out, notATerminal)
 	p.Starter = "TEMPORAL_ADDRESS=127.0.0.1:7233 starter"
-	waits := status(workflows.Waiting, "oos-01: observe=seen")
+	waits := status(farm.PhaseWaiting, "oos-01: observe=seen")
 	waits.Wait = approval("1a2b3c4d5e6f")
-	parked := status(workflows.CuttingOver, "oos-01: observe=seen, set S2S certificate=failed")
+	parked := status(farm.PhaseCutover, "oos-01: observe=seen, set S2S certificate=failed")
 	parked.Report.Servers[0].Role = farm.OfficeRole
-	parked.Wait = &workflows.Wait{For: workflows.ForDecision, Text: "decide about each", Blocked: []farm.Blocked{
+	parked.Wait = &farm.Wait{For: farm.ForDecision, Text: "decide about each", Blocked: []farm.Blocked{
 		{Server: "oos-01", Step: farm.StepS2SName, Text: "access denied", Then: "then the rotation is rolled back"},
 	}}
-	for _, s := range []workflows.Status{waits, waits, parked, parked, status(workflows.CuttingOver)} {
+	for _, s := range []farm.Status{waits, waits, parked, parked, status(farm.PhaseCutover)} {
 		if err := p.Show(s, began.Add(3*time.Second)); err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +53,7 @@ func TestWhoeverWatchesIsToldOnceWhatIsWaitedForAndHowToDecide(t *testing.T) {
 func TestATerminalShowsWhatIsWaitedForAboveTheServers(t *testing.T) {
 	d := &display{t: t, size: screen{width: 60, height: 24}}
 	p := newProgress(d, func() (screen, bool) { return d.size, true })
-	s := status(workflows.Waiting, "oos-01: observe=seen")
+	s := status(farm.PhaseWaiting, "oos-01: observe=seen")
 	s.Wait = approval("1a2b3c4d5e6f")
 	if err := p.Show(s, began); err != nil {
 		t.Fatal(err)

@@ -69,7 +69,7 @@ func (w *world) drawOfficeServer(t *rapid.T, i, master int) farm.OfficeServer {
 			AllowOutboundHTTP:               rapid.Bool().Draw(t, "outbound"),
 			AllowHTTPSecureStoreConnections: rapid.Bool().Draw(t, "secure store"),
 		},
-		Service:       farm.Service{Name: "WACSM", Running: rapid.Bool().Draw(t, "running"), StartedAt: drawTime(t)},
+		Service:           farm.Service{Name: "WACSM", Running: rapid.Bool().Draw(t, "running"), StartedAt: drawTime(t)},
 		SettingsChangedAt: drawTime(t), WorkersStartedAt: drawTime(t),
 	}
 	if rapid.Bool().Draw(t, "has target") {

@@ -102,10 +102,10 @@ type Report struct {
 	DurationMS   int64          `json:"durationMs"`
 	Servers      []ServerReport `json:"servers"`
 	// Statement says what was seen and no more.
-	Statement   string       `json:"statement"`
-	Differences []Difference `json:"differences,omitempty"`
-	Decisions   []RecordedDecision    `json:"decisions,omitempty"`
-	Findings    []Finding    `json:"findings,omitempty"`
+	Statement   string             `json:"statement"`
+	Differences []Difference       `json:"differences,omitempty"`
+	Decisions   []RecordedDecision `json:"decisions,omitempty"`
+	Findings    []Finding          `json:"findings,omitempty"`
 }
 
 // Reached says whether a step has begun on some server.

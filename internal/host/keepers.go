@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/workflows"
@@ -50,8 +51,8 @@ func tellKeepers(ctx context.Context, c client.Client, cfg *config.Config) error
 // wake starts the keeper of a farm, or ends its pause.
 func wake(ctx context.Context, c client.Client, f farm.Farm) error {
 	id := workflows.ControllerID(f.Name)
-	keeping := workflows.FarmState{Farm: f.Name, InspectionInterval: f.Rotation.InspectionInterval, KeepOldFor: f.Rotation.KeepOldFor}
-	_, err := c.SignalWithStartWorkflow(ctx, id, workflows.ConfigurationSignal, workflows.Configuration{}, workflows.ControllerOptions(f.Name), workflows.ManageFarm, keeping)
+	keeping := controller.State{Farm: f.Name, InspectionInterval: f.Rotation.InspectionInterval, KeepOldFor: f.Rotation.KeepOldFor}
+	_, err := c.SignalWithStartWorkflow(ctx, id, workflows.ConfigurationSignal, controller.Configuration{}, workflows.ControllerOptions(f.Name), workflows.ManageFarm, keeping)
 	if err != nil {
 		return fmt.Errorf("start keeper %s: %w", id, err)
 	}
@@ -61,7 +62,7 @@ func wake(ctx context.Context, c client.Client, f farm.Farm) error {
 // pauseKeeper tells a keeper why it may do nothing. One that ended meanwhile
 // needs no telling.
 func pauseKeeper(ctx context.Context, c client.Client, id, why string) error {
-	err := c.SignalWorkflow(ctx, id, "", workflows.ConfigurationSignal, workflows.Configuration{Unmanaged: why})
+	err := c.SignalWorkflow(ctx, id, "", workflows.ConfigurationSignal, controller.Configuration{Unmanaged: why})
 	var gone *serviceerror.NotFound
 	if err != nil && !errors.As(err, &gone) {
 		return fmt.Errorf("pause keeper %s: %w", id, err)

@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"google.golang.org/grpc"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -35,13 +36,13 @@ type frontend struct {
 	running, ended []string
 	// keepers are what keepers were started with, and paused what they were
 	// last told.
-	keepers map[string]workflows.FarmState
+	keepers map[string]controller.State
 	paused  map[string]string
 }
 
 func (f *frontend) dial(t *testing.T) client.Client {
 	t.Helper()
-	f.keepers, f.paused = map[string]workflows.FarmState{}, map[string]string{}
+	f.keepers, f.paused = map[string]controller.State{}, map[string]string{}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +97,7 @@ func (f *frontend) ListWorkflowExecutions(_ context.Context, r *workflowservice.
 }
 
 func (f *frontend) SignalWithStartWorkflowExecution(_ context.Context, r *workflowservice.SignalWithStartWorkflowExecutionRequest) (*workflowservice.SignalWithStartWorkflowExecutionResponse, error) {
-	var known workflows.FarmState
+	var known controller.State
 	if err := converter.GetDefaultDataConverter().FromPayloads(r.Input, &known); err != nil {
 		return nil, err
 	}
@@ -116,7 +117,7 @@ func (f *frontend) SignalWorkflowExecution(_ context.Context, r *workflowservice
 }
 
 func (f *frontend) hear(id, signal string, input *commonpb.Payloads) error {
-	var told workflows.Configuration
+	var told controller.Configuration
 	if signal != workflows.ConfigurationSignal {
 		return serviceerror.NewInvalidArgument("unknown signal " + signal)
 	}
@@ -151,7 +152,7 @@ func TestEachConfiguredFarmHasAKeeperAndTheOthersArePaused(t *testing.T) {
 	if err := tellKeepers(t.Context(), f.dial(t), configured("contoso", "fabrikam")); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]workflows.FarmState{
+	want := map[string]controller.State{
 		"farm/contoso":  {Farm: "contoso", InspectionInterval: 6 * time.Hour, KeepOldFor: 14 * 24 * time.Hour},
 		"farm/fabrikam": {Farm: "fabrikam", InspectionInterval: 6 * time.Hour, KeepOldFor: 14 * 24 * time.Hour},
 	}

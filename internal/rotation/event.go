@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -14,14 +15,14 @@ import (
 // Told is an event that a keeper was told.
 type Told struct {
 	keeper Keeper
-	event  workflows.Event
+	event  controller.Event
 	// before is the run ID of the last rotation before the event.
 	before string
 }
 
 // Tell tells the keeper an event, and starts the keeper if it does not run. It
 // returns as soon as Temporal has the event for sure: no worker need run.
-func (k Keeper) Tell(ctx context.Context, e workflows.Event) (*Told, error) {
+func (k Keeper) Tell(ctx context.Context, e controller.Event) (*Told, error) {
 	last, err := newest(ctx, k.client, workflows.RotateID(k.farm))
 	if err != nil {
 		return nil, err
@@ -48,7 +49,7 @@ const answering = 10 * time.Second
 // Judged waits until the keeper has judged the event. While something is at
 // work the keeper keeps events, and judges them after it; meanwhile is told
 // what it knows, each time that it is asked.
-func (t *Told) Judged(ctx context.Context, meanwhile func(workflows.FarmState)) (Judgement, error) {
+func (t *Told) Judged(ctx context.Context, meanwhile func(controller.State)) (Judgement, error) {
 	for {
 		known, err := t.ask(ctx)
 		switch {
@@ -69,7 +70,7 @@ func (t *Told) Judged(ctx context.Context, meanwhile func(workflows.FarmState)) 
 	}
 }
 
-func (t *Told) ask(ctx context.Context) (workflows.FarmState, error) {
+func (t *Told) ask(ctx context.Context) (controller.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, answering)
 	defer cancel()
 	return t.keeper.Knows(ctx)
@@ -77,17 +78,17 @@ func (t *Told) ask(ctx context.Context) (workflows.FarmState, error) {
 
 // judged says whether what the keeper knows holds for the event. Between the
 // end of a rotation and the look that follows it, it does not.
-func (t *Told) judged(known workflows.FarmState) bool {
+func (t *Told) judged(known controller.State) bool {
 	if known.ActiveRun == nil && known.Next.Action == farm.ActionRotate {
 		return false
 	}
-	kept := slices.ContainsFunc(known.PendingEvents, func(e workflows.Event) bool { return e.ID == t.event.ID })
+	kept := slices.ContainsFunc(known.PendingEvents, func(e controller.Event) bool { return e.ID == t.event.ID })
 	return slices.Contains(known.SeenEventIDs, t.event.ID) && !kept
 }
 
 // judgement finds the rotation by the run that was not there before, because
 // one that was refused may have ended by now.
-func (t *Told) judgement(ctx context.Context, known workflows.FarmState) (Judgement, error) {
+func (t *Told) judgement(ctx context.Context, known controller.State) (Judgement, error) {
 	last, err := newest(ctx, t.keeper.client, workflows.RotateID(t.keeper.farm))
 	if err != nil {
 		return Judgement{}, err

@@ -12,6 +12,7 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -20,7 +21,7 @@ import (
 type Keeper struct {
 	client client.Client
 	// first is what the keeper knows when it is started here.
-	first workflows.FarmState
+	first controller.State
 	farm  string
 }
 
@@ -33,7 +34,7 @@ const (
 
 // KeeperOf returns the keeper of a farm, whether or not it runs.
 func KeeperOf(c client.Client, farmName string) Keeper {
-	return Keeper{client: c, farm: farmName, first: workflows.FarmState{Farm: farmName, InspectionInterval: firstLookEvery, KeepOldFor: firstSoak}}
+	return Keeper{client: c, farm: farmName, first: controller.State{Farm: farmName, InspectionInterval: firstLookEvery, KeepOldFor: firstSoak}}
 }
 
 // Under returns the keeper, which has the farm's policy when it is started
@@ -49,7 +50,7 @@ func (k Keeper) Under(p farm.RotationPolicy) Keeper {
 var ErrNoKeeper = errors.New("no keeper runs for the farm: start a worker that is configured for it")
 
 // Knows asks the keeper what it knows. It needs a worker to answer.
-func (k Keeper) Knows(ctx context.Context) (known workflows.FarmState, err error) {
+func (k Keeper) Knows(ctx context.Context) (known controller.State, err error) {
 	answer, err := k.client.QueryWorkflowWithOptions(ctx, &client.QueryWorkflowWithOptionsRequest{
 		WorkflowID: workflows.ControllerID(k.farm), QueryType: workflows.StateQuery,
 		// One that was terminated would answer from its grave.
@@ -72,10 +73,10 @@ func (k Keeper) Knows(ctx context.Context) (known workflows.FarmState, err error
 //
 // A wish that makes no sense now ends with a [*RefusedError]. But a farm has
 // one rotation at a time, and whoever asks for a second gets the first.
-func (k Keeper) Wish(ctx context.Context, w workflows.Request) (*Run, error) {
+func (k Keeper) Wish(ctx context.Context, w controller.Request) (*Run, error) {
 	id, err := k.ask(ctx, w)
 	var refused *RefusedError
-	if errors.As(err, &refused) && w.Kind == workflows.RequestRotate && !w.Compromised {
+	if errors.As(err, &refused) && w.Kind == controller.RequestRotate && !w.Compromised {
 		return k.join(ctx, refused)
 	}
 	if err != nil || id == "" {
@@ -88,7 +89,7 @@ func (k Keeper) Wish(ctx context.Context, w workflows.Request) (*Run, error) {
 	run := k.run(ctx, begun)
 	// One that somebody started by hand keeps the keeper from starting its own.
 	run.Joined = begun.GetParentExecution().GetWorkflowId() != workflows.ControllerID(k.farm)
-	if run.Joined && (w.Kind != workflows.RequestRotate || w.Compromised) {
+	if run.Joined && (w.Kind != controller.RequestRotate || w.Compromised) {
 		return nil, &RefusedError{Reason: fmt.Sprintf("%s: %s was started without the keeper, and is at work: let it end first", w.Kind, id)}
 	}
 	return run, nil
@@ -99,7 +100,7 @@ func (k Keeper) run(ctx context.Context, e *workflowpb.WorkflowExecutionInfo) *R
 }
 
 // ask returns the ID of the workflow that fulfils the wish.
-func (k Keeper) ask(ctx context.Context, w workflows.Request) (id string, err error) {
+func (k Keeper) ask(ctx context.Context, w controller.Request) (id string, err error) {
 	handle, err := k.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: k.client.NewWithStartWorkflowOperation(workflows.ControllerOptions(k.farm), workflows.ManageFarm, k.first),
 		UpdateOptions: client.UpdateWorkflowOptions{
@@ -125,7 +126,7 @@ func (k Keeper) join(ctx context.Context, refused *RefusedError) (*Run, error) {
 			run := At(ctx, k.client, known.ActiveRun.WorkflowID, "")
 			run.Joined = true
 			return run, nil
-		case known.Request == nil || known.Request.Kind != workflows.RequestRotate:
+		case known.Request == nil || known.Request.Kind != controller.RequestRotate:
 			return nil, refused
 		}
 		// Somebody wished the same a moment ago, and it is not begun yet.

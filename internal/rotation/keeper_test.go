@@ -8,22 +8,22 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/rotation"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // starts takes down what a keeper is started with, and starts none.
 type starts struct {
 	client.Client
 
-	with workflows.FarmState
+	with controller.State
 }
 
 var errNone = errors.New("none is started")
 
 func (s *starts) NewWithStartWorkflowOperation(_ client.StartWorkflowOptions, _ any, args ...any) client.WithStartWorkflowOperation {
-	s.with, _ = args[0].(workflows.FarmState)
+	s.with, _ = args[0].(controller.State)
 	return nil
 }
 
@@ -36,20 +36,20 @@ func TestAWishStartsAKeeperUnderThePolicyThatIsKnown(t *testing.T) {
 	policy := farm.RotationPolicy{InspectionInterval: 2 * hour, KeepOldFor: 30 * 24 * hour}
 	for name, c := range map[string]struct {
 		keeper func(client.Client) rotation.Keeper
-		want   workflows.FarmState
+		want   controller.State
 	}{
 		"the farm's": {
 			func(c client.Client) rotation.Keeper { return rotation.KeeperOf(c, "contoso").Under(policy) },
-			workflows.FarmState{Farm: "contoso", InspectionInterval: 2 * hour, KeepOldFor: 30 * 24 * hour},
+			controller.State{Farm: "contoso", InspectionInterval: 2 * hour, KeepOldFor: 30 * 24 * hour},
 		},
 		"none": {
 			func(c client.Client) rotation.Keeper { return rotation.KeeperOf(c, "contoso") },
-			workflows.FarmState{Farm: "contoso", InspectionInterval: 6 * hour, KeepOldFor: 14 * 24 * hour},
+			controller.State{Farm: "contoso", InspectionInterval: 6 * hour, KeepOldFor: 14 * 24 * hour},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var s starts
-			_, err := c.keeper(&s).Wish(t.Context(), workflows.Request{Kind: workflows.RequestRotate, By: "ada", Reason: "change 4711"})
+			_, err := c.keeper(&s).Wish(t.Context(), controller.Request{Kind: controller.RequestRotate, By: "ada", Reason: "change 4711"})
 			if !errors.Is(err, errNone) || s.with.Farm != c.want.Farm || s.with.InspectionInterval != c.want.InspectionInterval || s.with.KeepOldFor != c.want.KeepOldFor {
 				t.Errorf("started with %+v, %v; want %+v", s.with, err, c.want)
 			}

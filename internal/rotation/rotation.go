@@ -47,7 +47,7 @@ func (r *Run) ID() string { return r.run.GetID() }
 func (r *Run) RunID() string { return r.run.GetRunID() }
 
 // Status asks how far it is. It needs a worker to answer.
-func (r *Run) Status(ctx context.Context) (s workflows.Status, err error) {
+func (r *Run) Status(ctx context.Context) (s farm.Status, err error) {
 	answer, err := r.client.QueryWorkflow(ctx, r.ID(), r.RunID(), workflows.StatusQuery)
 	if err != nil {
 		return s, fmt.Errorf("ask %s for its status: %w", r.ID(), err)
@@ -130,7 +130,7 @@ func (r *Run) Follow(ctx context.Context, progress *console.Progress) (farm.Repo
 	}()
 	// A question that no worker answers now is asked again: what counts is
 	// how it ends.
-	_, err := progress.Follow(watching, glance, func(ctx context.Context) (workflows.Status, bool, error) {
+	_, err := progress.Follow(watching, glance, func(ctx context.Context) (farm.Status, bool, error) {
 		s, err := r.Status(ctx)
 		return s, err == nil, nil
 	})
@@ -140,7 +140,7 @@ func (r *Run) Follow(ctx context.Context, progress *console.Progress) (farm.Repo
 	e := <-ends
 	if e.err == nil {
 		// What happened since the last look.
-		err = progress.Show(workflows.Status{Phase: workflows.Done, Report: e.report}, console.Ended(e.report))
+		err = progress.Show(farm.Status{Phase: farm.PhaseDone, Report: e.report}, console.Ended(e.report))
 	}
 	if err := errors.Join(err, progress.Close()); err != nil {
 		return farm.Report{}, err

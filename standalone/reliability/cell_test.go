@@ -9,7 +9,6 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
 	"github.com/farmtrust/farmtrust/internal/powershell"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // result is how a cell ended.
@@ -104,7 +103,7 @@ func (r *result) decide(t *testing.T, s *site) func(farm.Blocked) farm.Choice {
 
 // judge demands the best outcome that the trouble allows. A rotation or a
 // retirement that could not even look refuses to start.
-func (r *result) judge(t *testing.T, ended workflows.RotationResult) {
+func (r *result) judge(t *testing.T, ended farm.RotationResult) {
 	t.Helper()
 	x, want := r.met(), farm.Verified
 	if r.way == back || r.way == forth && x.forGood || r.canary() {

@@ -84,7 +84,7 @@ func (s *site) passes(ctx context.Context, t *testing.T, w way) {
 
 // concluded notes what a way has come to. What was retired is followed by the
 // certificate of the year after.
-func (s *site) concluded(t *testing.T, w way, ended workflows.RotationResult) {
+func (s *site) concluded(t *testing.T, w way, ended farm.RotationResult) {
 	t.Helper()
 	switch {
 	case w == forth && ended.Outcome == farm.Verified:
@@ -103,7 +103,7 @@ const look = 300 * time.Millisecond
 
 // await waits for the end of a run. Whenever a person is needed, decide is
 // asked what to do.
-func (s *site) await(ctx context.Context, t *testing.T, run client.WorkflowRun, decide func(farm.Blocked) farm.Choice) workflows.RotationResult {
+func (s *site) await(ctx context.Context, t *testing.T, run client.WorkflowRun, decide func(farm.Blocked) farm.Choice) farm.RotationResult {
 	t.Helper()
 	for {
 		if ctx.Err() != nil {
@@ -140,7 +140,7 @@ func (s *site) help(ctx context.Context, t *testing.T, run client.WorkflowRun, d
 	if err != nil {
 		return // asked again soon
 	}
-	var status workflows.Status
+	var status farm.Status
 	if err := answer.Get(&status); err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func (s *site) help(ctx context.Context, t *testing.T, run client.WorkflowRun, d
 	switch {
 	case status.Wait == nil:
 		return // decided already
-	case status.Wait.For == workflows.ForApproval:
+	case status.Wait.For == farm.ForApproval:
 		d.Choice, d.Digest = farm.Approve, status.Wait.Digest
 	case len(status.Wait.Blocked) > 0:
 		parked := status.Wait.Blocked[0]
@@ -169,7 +169,7 @@ func (s *site) help(ctx context.Context, t *testing.T, run client.WorkflowRun, d
 }
 
 // ending reads how a run ended, from its result or from its failure.
-func (s *site) ending(ctx context.Context, t *testing.T, run client.WorkflowRun) (r workflows.RotationResult) {
+func (s *site) ending(ctx context.Context, t *testing.T, run client.WorkflowRun) (r farm.RotationResult) {
 	t.Helper()
 	err := run.Get(ctx, &r)
 	var application *temporal.ApplicationError

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/cert"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
@@ -132,7 +133,7 @@ func (s *site) hold(t *testing.T) {
 	const long = 24 * time.Hour
 	_, err := s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
 		ID: workflows.ControllerID(farmsim.FarmName), TaskQueue: workflows.TaskQueue,
-	}, workflows.ManageFarm, workflows.FarmState{
+	}, workflows.ManageFarm, controller.State{
 		Farm: farmsim.FarmName, Suspended: "a test", InspectedAt: time.Now(), InspectionInterval: long, KeepOldFor: long,
 	})
 	if err != nil {

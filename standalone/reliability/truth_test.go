@@ -10,12 +10,11 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 	"github.com/farmtrust/farmtrust/internal/powershell"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // holds demands that an outcome is the true one, by the state of the farm
 // before and now, and that nothing that was done was done again.
-func (s *site) holds(t *testing.T, w way, ended workflows.RotationResult, before model.State, acts []act) {
+func (s *site) holds(t *testing.T, w way, ended farm.RotationResult, before model.State, acts []act) {
 	t.Helper()
 	now := s.sim.State()
 	s.refreshes(t, now)

@@ -11,8 +11,8 @@ import (
 // certificate that the rotation worked towards. Together with a fresh look it
 // says what the rotation changed.
 type Snapshot struct {
-	TakenAt     time.Time   `json:"takenAt"`
-	Target Certificate `json:"target"`
+	TakenAt time.Time   `json:"takenAt"`
+	Target  Certificate `json:"target"`
 	// Previous is the certificate in use before; empty at first set-up.
 	Previous StoreCertificate `json:"previous"`
 	Before   Observed         `json:"before"`

@@ -5,34 +5,6 @@ import (
 	"slices"
 )
 
-// The steps of the way back, newest change first.
-const (
-	StepPlanRollback           Step = "find the way back"
-	StepRestoreIssuers        Step = "put issuers back"
-	StepRestoreHTTPSettings      Step = "put HTTP switches back"
-	StepRestoreS2SName           Step = "put S2S certificate back"
-	StepRestartAgain       Step = "restart again"
-	StepRemoveRootAuthority Step = "remove root authority"
-	StepRevokeKey         Step = "revoke key"
-	StepRemoveCertificate        Step = "remove certificate"
-)
-
-// The steps of a retirement; [StepRemoveRootAuthority] may follow.
-const (
-	StepFindUse    Step = "find what uses it"
-	StepArchive   Step = "archive old certificate"
-	StepUnarchive   Step = "show old certificate again"
-	StepDelete Step = "delete old certificate"
-)
-
-// RetirementSteps lists the steps that only a retirement has.
-func RetirementSteps() []Step { return []Step{StepFindUse, StepArchive, StepUnarchive, StepDelete} }
-
-// RollbackSteps lists the steps of the way back, in order.
-func RollbackSteps() []Step {
-	return []Step{StepPlanRollback, StepRestoreIssuers, StepRestoreHTTPSettings, StepRestoreS2SName, StepRestartAgain, StepRemoveRootAuthority, StepRevokeKey, StepRemoveCertificate}
-}
-
 // RollbackPlan is how to undo a rotation.
 type RollbackPlan struct {
 	// Reversals are what this rotation changed and how it is put back, newest
@@ -75,8 +47,8 @@ func PlanRollback(j Snapshot, f Farm, now Observed) RollbackPlan {
 // rollbackPlanner gathers the way back.
 type rollbackPlanner struct {
 	snapshot Snapshot
-	farm    Farm
-	now     Observed
+	farm     Farm
+	now      Observed
 	plan     RollbackPlan
 }
 

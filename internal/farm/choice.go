@@ -1,11 +1,8 @@
 package farm
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -78,45 +75,4 @@ type Blocked struct {
 	// follows.
 	Until time.Time `json:"until,omitzero"`
 	Then  string    `json:"then"`
-}
-
-// Digest names a target and the differences to be switched. Whoever approves
-// approves exactly these: it changes when they do.
-func Digest(target Thumbprint, differences []Difference) string {
-	lines := []string{string(target)}
-	for _, d := range CutoverDifferences(differences) {
-		lines = append(lines, fmt.Sprintf("%q %q %q %q %q", d.Step, d.Server, d.Subject, d.Have, d.Want))
-	}
-	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
-	return hex.EncodeToString(sum[:6])
-}
-
-// CutoverDifferences are those differences that users can notice being removed, without
-// the restarts that follow from them.
-func CutoverDifferences(differences []Difference) []Difference {
-	return pendingSteps(differences, StepS2SName, StepReplication, StepHTTPSettings, StepIssuer)
-}
-
-// Drift says what changed between the differences that were planned and those
-// found just before the switch, apart from what staging removed.
-func Drift(planned, found []Difference) []string {
-	var out []string
-	same := func(a, b Difference) bool {
-		return a.Step == b.Step && a.Server == b.Server && a.Subject == b.Subject && a.Have == b.Have && a.Want == b.Want
-	}
-	before, now := CutoverDifferences(planned), CutoverDifferences(found)
-	for _, d := range now {
-		if !slices.ContainsFunc(before, func(p Difference) bool { return same(p, d) }) {
-			out = append(out, fmt.Sprintf("%s: %s is now %s", d.Server, d.Subject, d.Have))
-		}
-	}
-	for _, p := range before {
-		if !slices.ContainsFunc(now, func(d Difference) bool { return d.Step == p.Step && d.Server == p.Server && d.Subject == p.Subject }) {
-			out = append(out, fmt.Sprintf("%s: %s is already %s", p.Server, p.Subject, p.Want))
-		}
-	}
-	for _, d := range pendingSteps(found, StepImport, StepGrant, StepRootAuthority) {
-		out = append(out, fmt.Sprintf("%s: %s is %s again", d.Server, d.Subject, d.Have))
-	}
-	return out
 }
