@@ -39,7 +39,6 @@ type Activities struct {
 	Farms        Farms
 	Certificates Certificates
 	Remote       powershell.Runner
-	Rotations    Rotations
 	// Now is the worker's clock.
 	Now func() time.Time
 	// Poll is the pause between two looks at a server that is waited for.
@@ -144,11 +143,11 @@ func (a *Activities) Compare(_ context.Context, in CompareInput) (Comparison, er
 		journal = *in.Snapshot
 	}
 	return Comparison{
-		FriendlyName: desired.Target.FriendlyName,
-		Differences:  farm.Compare(desired, in.Observed),
-		Findings:     farm.Check(desired, in.Observed),
-		Previous:     previous,
-		RollbackBlocked:    journal.RollbackBlocked(in.Observed),
+		FriendlyName:    desired.Target.FriendlyName,
+		Differences:     farm.Compare(desired, in.Observed),
+		Findings:        farm.Check(desired, in.Observed),
+		Previous:        previous,
+		RollbackBlocked: journal.RollbackBlocked(in.Observed),
 	}, nil
 }
 

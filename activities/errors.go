@@ -14,14 +14,14 @@ import (
 // The types of errors that no retry can mend. Errors of scripts and transports
 // have their own identity as type: a "farmtrust." ID or a [powershell.Kind].
 const (
-	UnknownFarm      = "UnknownFarm"
-	UnknownServer    = "UnknownServer"
-	UnknownIssuer    = "UnknownIssuer"
-	NoCertificate    = "NoCertificate"
+	UnknownFarm           = "UnknownFarm"
+	UnknownServer         = "UnknownServer"
+	UnknownIssuer         = "UnknownIssuer"
+	NoCertificate         = "NoCertificate"
 	UnsuitableCertificate = "UnfitCertificate"
-	WrongCertificate = "WrongCertificate"
-	WindowTooShort   = "WindowTooShort"
-	NothingToRestore = "NothingToRestore"
+	WrongCertificate      = "WrongCertificate"
+	WindowTooShort        = "WindowTooShort"
+	NothingToRestore      = "NothingToRestore"
 )
 
 // WaitTimedOut is the type of the error that ends a wait in vain: for a service to

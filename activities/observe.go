@@ -39,9 +39,9 @@ func (a *Activities) observeOffice(ctx context.Context, t powershell.Target, tar
 			S2SCertificateName: seen.S2SCertificateName, CertificateName: seen.CertificateName,
 			AllowOutboundHTTP: seen.AllowOutboundHTTP, AllowHTTPSecureStoreConnections: seen.AllowHTTPSecureStoreConnections,
 		},
-		Health:        seen.Health,
-		Discovery:     farm.Discovery(seen.Discovery),
-		Service:       convertService(seen.Service, toWorker),
+		Health:            seen.Health,
+		Discovery:         farm.Discovery(seen.Discovery),
+		Service:           convertService(seen.Service, toWorker),
 		WorkersStartedAt:  toWorker(seen.WorkersSince),
 		SettingsChangedAt: toWorker(seen.SettingsSince),
 	}

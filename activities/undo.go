@@ -12,7 +12,7 @@ import (
 // PlanRollbackInput is what finding the way back needs.
 type PlanRollbackInput struct {
 	Farm     farm.Farm     `json:"farm"`
-	Snapshot  farm.Snapshot  `json:"snapshot"`
+	Snapshot farm.Snapshot `json:"snapshot"`
 	Observed farm.Observed `json:"observed"`
 }
 

@@ -6,7 +6,10 @@
 // order that matters, and it imports nothing of ours.
 package farm
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Farm is one Office Online Server farm and the SharePoint farms that trust
 // it, as configured. It names connections, never credentials, and so may
@@ -141,6 +144,49 @@ const (
 	// OnFailureRollBack undoes it at once.
 	OnFailureRollBack OnFailure = "rollback"
 )
+
+// HasHTTPSettings reports whether one of the two HTTP settings is configured.
+func (o Office) HasHTTPSettings() bool {
+	return o.AllowOutboundHTTP != nil || o.AllowHTTPSecureStoreConnections != nil
+}
+
+// OfficeHosts lists the office servers in configured order.
+func (f Farm) OfficeHosts() []string {
+	var hosts []string
+	for _, s := range f.Office.Servers {
+		hosts = append(hosts, s.Host)
+	}
+	return hosts
+}
+
+// FrontEnds lists the front ends of the SharePoint farms in configured order.
+func (f Farm) FrontEnds() []string {
+	var hosts []string
+	for _, sp := range f.SharePoint {
+		hosts = append(hosts, sp.FrontEnd.Host)
+	}
+	return hosts
+}
+
+// IsFrontEnd reports whether a host is the front end of a SharePoint farm.
+func (f Farm) IsFrontEnd(host string) bool { return slices.Contains(f.FrontEnds(), host) }
+
+// SharePointHosts lists all SharePoint servers, farm by farm.
+func (f Farm) SharePointHosts() []string {
+	var hosts []string
+	for _, sp := range f.SharePoint {
+		for _, s := range sp.Servers {
+			hosts = append(hosts, s.Host)
+		}
+	}
+	return hosts
+}
+
+// SharePointServers lists the servers of the SharePoint farm of a front end.
+func (f Farm) SharePointServers(frontEnd string) []Server {
+	sp, _ := findFirst(f.SharePoint, func(sp SharePoint) bool { return sp.FrontEnd.Host == frontEnd })
+	return sp.Servers
+}
 
 // OfficeServer returns the configured office server named host.
 func (f Farm) OfficeServer(host string) (Server, bool) {

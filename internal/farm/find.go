@@ -30,6 +30,39 @@ func (o Observed) Master() (OfficeServer, bool) {
 	})
 }
 
+// OfficeServer returns what was observed of an office server; empty when nothing
+// was.
+func (o Observed) OfficeServer(host string) OfficeServer {
+	s, _ := findFirst(o.Office, func(s OfficeServer) bool { return s.Machine.Host == host })
+	return s
+}
+
+// HostOf returns the host of the office server with a computer name; empty when
+// none was observed by that name.
+func (o Observed) HostOf(machine string) string {
+	s, _ := findFirst(o.Office, func(s OfficeServer) bool { return SameMachine(s.Machine.Name, machine) })
+	return s.Machine.Host
+}
+
+// Covers reports whether every configured server of a farm was observed.
+func (o Observed) Covers(f Farm) bool {
+	for _, host := range f.OfficeHosts() {
+		if o.OfficeServer(host).Machine.Host == "" {
+			return false
+		}
+	}
+	for _, sp := range f.SharePoint {
+		observed, ok := o.Farm(sp.FrontEnd.Host)
+		for _, s := range sp.Servers {
+			ok = ok && slices.ContainsFunc(observed.Servers, func(seen SharePointServer) bool { return seen.Machine.Host == s.Host })
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
 // Current is the certificate that the farm's S2S setting names on the master;
 // false when nothing is set, or nothing by that name is there.
 func (o Observed) Current() (StoreCertificate, bool) {

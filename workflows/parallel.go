@@ -6,15 +6,10 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// each runs a step on every host, at most atOnce at the same time, and waits
+// forEach runs a step on every host, at most atOnce at the same time, and waits
 // for all of them: a step that fails on one server is still finished on the
 // others, so that running it again finds less to do.
-func each(ctx workflow.Context, hosts []string, atOnce int, step func(ctx workflow.Context, host string) error) error {
-	return eachAt(ctx, hosts, atOnce, func(ctx workflow.Context, i int) error { return step(ctx, hosts[i]) })
-}
-
-// eachAt is each for steps that need the host's place in the list.
-func eachAt(ctx workflow.Context, hosts []string, atOnce int, step func(ctx workflow.Context, i int) error) error {
+func forEach(ctx workflow.Context, hosts []string, atOnce int, step func(ctx workflow.Context, host string) error) error {
 	slots := workflow.NewSemaphore(ctx, int64(max(atOnce, 1)))
 	group := workflow.NewWaitGroup(ctx)
 	failures := make([]error, len(hosts))
@@ -26,7 +21,7 @@ func eachAt(ctx workflow.Context, hosts []string, atOnce int, step func(ctx work
 				return
 			}
 			defer slots.Release(1)
-			failures[i] = step(ctx, i)
+			failures[i] = step(ctx, host)
 		})
 	}
 	// The group ends when every host's coroutine has, cancelled or not.
