@@ -11,8 +11,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
 
-	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/console"
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/workflows"
 )
