@@ -9,6 +9,7 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/report"
 )
 
 func (a *app) approveCommand() *cobra.Command {
@@ -123,7 +124,7 @@ func (a *app) decide(ctx context.Context, farmName string, d farm.Decision) erro
 		return a.explainRequest(ctx, farmName, err)
 	}
 	return a.show(decidedRun{farmName, run.ID(), d}, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "%s: %s accepted; %s continues: %s\n", farmName, d.Choice, run.ID(), a.commandLine("status %s --watch", farmName))
+		_, err := fmt.Fprintf(w, "%s: %s accepted; %s continues: %s\n", farmName, d.Choice, run.ID(), a.commandLine(report.WatchCommand(farmName)))
 		return err
 	})
 }
@@ -139,7 +140,7 @@ func (a *app) findRun(ctx context.Context, farmName string) (*client.Run, error)
 	case err != nil:
 		return nil, a.explain(ctx, err)
 	case run == nil:
-		return nil, fmt.Errorf("%s: nothing is running, so there is nothing to decide: %s", farmName, a.commandLine("status %s", farmName))
+		return nil, fmt.Errorf("%s: nothing is running, so there is nothing to decide: %s", farmName, a.commandLine(report.StatusCommand(farmName)))
 	}
 	return run, nil
 }
@@ -155,10 +156,10 @@ func (a *app) showApproval(ctx context.Context, farmName string) error {
 	case err != nil:
 		return fmt.Errorf("%s: %w", farmName, err)
 	case s.Wait == nil || s.Wait.For != farm.ForApproval:
-		return fmt.Errorf("%s: nothing waits for approval now: %s", farmName, a.commandLine("status %s", farmName))
+		return fmt.Errorf("%s: nothing waits for approval now: %s", farmName, a.commandLine(report.StatusCommand(farmName)))
 	}
 	if err := a.showStatus(s); err != nil {
 		return err
 	}
-	return &exitError{code: exitDiffers, err: fmt.Errorf("%s: nothing is approved yet; to approve exactly this: %s", farmName, a.commandLine("approve %s %s --reason WHY", farmName, s.Wait.Digest))}
+	return &exitError{code: exitDiffers, err: fmt.Errorf("%s: nothing is approved yet; to approve exactly this: %s", farmName, a.commandLine(report.ApproveCommand("", farmName, s.Wait.Digest)))}
 }

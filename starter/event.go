@@ -15,6 +15,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/event"
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/report"
 )
 
 func (a *app) eventCommand() *cobra.Command {
@@ -145,7 +146,7 @@ func (a *app) awaitResult(ctx context.Context, c client.Client, farmName string,
 	})
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("stopped watching; the controller has the event: %s", a.commandLine("status %s", farmName))
+		return fmt.Errorf("stopped watching; the controller has the event: %s", a.commandLine(report.StatusCommand(farmName)))
 	case err != nil:
 		return fmt.Errorf("%s: %w", farmName, a.explain(ctx, err))
 	case result.WorkflowID != "":

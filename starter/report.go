@@ -48,7 +48,7 @@ func (a *app) showLastReport(ctx context.Context, farmName string, retirement bo
 	case err != nil:
 		return a.explain(ctx, err)
 	case run == nil:
-		return fmt.Errorf("%s: no %s has ended, or none within Temporal's retention: %s", farmName, kind, a.commandLine("status %s", farmName))
+		return fmt.Errorf("%s: no %s has ended, or none within Temporal's retention: %s", farmName, kind, a.commandLine(report.StatusCommand(farmName)))
 	}
 	last, err := run.Report(ctx)
 	if err != nil {

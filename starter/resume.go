@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/farmtrust/farmtrust/internal/client"
+	"github.com/farmtrust/farmtrust/internal/report"
 )
 
 func (a *app) resumeCommand() *cobra.Command {
@@ -42,7 +43,7 @@ func (a *app) resume(ctx context.Context, farmName string, by client.Author) err
 		return a.explainRequest(ctx, farmName, err)
 	}
 	return a.show(acceptance{Farm: farmName, WorkflowID: f.ControllerID()}, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "%s: resumed; it is inspected now, and rotated if that is due: %s\n", farmName, a.commandLine("status %s", farmName))
+		_, err := fmt.Fprintf(w, "%s: resumed; it is inspected now, and rotated if that is due: %s\n", farmName, a.commandLine(report.StatusCommand(farmName)))
 		return err
 	})
 }

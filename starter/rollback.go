@@ -26,8 +26,8 @@ decision; it then rolls back. While it is between such waits, cancel it in the T
 UI instead, which rolls it back too.
 
 If none is running, the last rotation is rolled back. That is possible until the
-deletion of its old certificate has begun, and never to a certificate that is
-compromised. A retirement that is running is cancelled first.
+deletion of its old certificate has begun, and never to a certificate that has expired
+or is compromised. A retirement that is running is cancelled first.
 
 Afterwards the farm is suspended: nothing is rotated automatically until
 "farmtrust resume".`,

@@ -17,6 +17,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/connect"
+	"github.com/farmtrust/farmtrust/internal/report"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
@@ -132,10 +133,8 @@ func (a *app) completeFarm(*cobra.Command, []string, string) ([]string, cobra.Sh
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// commandLine is a command of this program as an operator types it.
-func (a *app) commandLine(format string, args ...any) string {
-	return a.program + " " + fmt.Sprintf(format, args...)
-}
+// commandLine is a command as it is typed, with the program as it was called.
+func (a *app) commandLine(c report.Command) string { return c.Line(a.program) }
 
 // connect connects to Temporal.
 func (a *app) connect(ctx context.Context) (client.Client, error) {

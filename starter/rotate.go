@@ -12,6 +12,7 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/report"
 )
 
 func (a *app) rotateCommand() *cobra.Command {
@@ -96,7 +97,7 @@ func (a *app) watchUnlessDetached(ctx context.Context, farmName string, run *cli
 func (a *app) explainRequest(ctx context.Context, farmName string, err error) error {
 	switch refused, ok := errors.AsType[*client.RefusedError](err); {
 	case ctx.Err() != nil:
-		return fmt.Errorf("%s: interrupted; to see whether the request was accepted: %s", farmName, a.commandLine("status %s", farmName))
+		return fmt.Errorf("%s: interrupted; to see whether the request was accepted: %s", farmName, a.commandLine(report.StatusCommand(farmName)))
 	case ok:
 		return fmt.Errorf("%s: refused: %s", farmName, refused.Reason)
 	}
@@ -135,7 +136,7 @@ func (a *app) showAcceptance(accepted acceptance) error {
 		if accepted.RunID != "" {
 			workflow += ", run " + accepted.RunID
 		}
-		_, err := fmt.Fprintf(w, "%s: accepted by workflow %s; to see what it does: %s\n", accepted.Farm, workflow, a.commandLine("status %s", accepted.Farm))
+		_, err := fmt.Fprintf(w, "%s: accepted by workflow %s; to see what it does: %s\n", accepted.Farm, workflow, a.commandLine(report.StatusCommand(accepted.Farm)))
 		return err
 	})
 }

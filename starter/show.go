@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -56,5 +55,3 @@ func (a *app) newProgress(w io.Writer) *console.Progress {
 	progress.Program = a.program
 	return progress
 }
-
-var _ = time.Now

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/serviceerror"
@@ -101,7 +102,7 @@ func (a *app) showFarm(ctx context.Context, f client.Farm, farmName string) erro
 	if state != nil {
 		shown := report.NewFarmState(*state)
 		status.Controller = &shown
-		pages = append(pages, report.Farm(*state))
+		pages = append(pages, report.Farm(*state, time.Now()))
 	}
 	if run != nil {
 		pages = append(pages, report.Run(*run))
@@ -197,7 +198,7 @@ func (a *app) watchFarm(ctx context.Context, f client.Farm, farmName string) err
 	case err != nil:
 		return err
 	case last == nil:
-		return fmt.Errorf("%s: no rotation, or none within Temporal's retention; to start one: %s", farmName, a.commandLine("rotate %s", farmName))
+		return fmt.Errorf("%s: no rotation, or none within Temporal's retention; to start one: %s", farmName, a.commandLine(report.RotateCommand("", farmName)))
 	}
 	return a.showOutcome(*last, good...)
 }

@@ -17,19 +17,19 @@ import (
 
 // Summary is what Temporal's visibility store knows of a farm.
 type Summary struct {
-	Farm string `json:"farm"`
-	// Controller is the controller's phase; empty where none runs.
-	Controller string `json:"controller,omitempty"`
-	// NeedsOperator reports whether the controller or what it runs waits for an
-	// operator.
-	NeedsOperator bool `json:"needsOperator,omitempty"`
-	// Rotation is the last rotation's phase while it runs, and Temporal's word
-	// for how it ended afterwards; empty where there was none.
-	Rotation   string          `json:"rotation,omitempty"`
-	Thumbprint farm.Thumbprint `json:"thumbprint,omitempty"`
-	StartedAt  time.Time       `json:"startedAt,omitzero"`
+	Farm string
+	// Phase is what the controller does; empty where none runs.
+	Phase string
+	// NeedsOperator reports whether the controller or a run waits for an operator.
+	NeedsOperator bool
+	// Rotation is the phase of the last rotation while it runs, and afterwards
+	// Temporal's word for how it ended; empty where there was none.
+	Rotation string
+	// Thumbprint is of the certificate that the rotation works or worked towards.
+	Thumbprint farm.Thumbprint
+	StartedAt  time.Time
 	// EndedAt is zero while the rotation runs.
-	EndedAt time.Time `json:"endedAt,omitzero"`
+	EndedAt time.Time
 }
 
 // Summaries lists the farms that have a controller or were rotated, by name.
@@ -75,7 +75,7 @@ func (all summaries) addRetirement(e *workflowpb.WorkflowExecutionInfo) error {
 func (all summaries) addPhase(e *workflowpb.WorkflowExecutionInfo, farmName string) error {
 	phase, needsOperator, err := readPhase(e)
 	s := all[farmName]
-	s.Farm, s.Controller, s.NeedsOperator = farmName, phase, s.NeedsOperator || needsOperator
+	s.Farm, s.Phase, s.NeedsOperator = farmName, phase, s.NeedsOperator || needsOperator
 	all[farmName] = s
 	return err
 }
