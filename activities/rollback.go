@@ -9,14 +9,14 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// PlanRollbackInput is what finding the way back needs.
+// PlanRollbackInput is what planning a rollback needs.
 type PlanRollbackInput struct {
 	Farm     farm.Farm     `json:"farm"`
 	Snapshot farm.Snapshot `json:"snapshot"`
 	Observed farm.Observed `json:"observed"`
 }
 
-// PlanRollback says what of a rotation is still to be undone. It runs in an
+// PlanRollback says what of a rotation is still to be rolled back. It runs in an
 // activity for the same reason as [Activities.Compare].
 func (a *Activities) PlanRollback(_ context.Context, in PlanRollbackInput) (farm.RollbackPlan, error) {
 	return farm.PlanRollback(in.Snapshot, in.Farm, in.Observed), nil
@@ -30,7 +30,7 @@ type RestoreIssuerInput struct {
 	Permissions []farm.AppPermission `json:"permissions"`
 }
 
-// RestoreIssuer puts one issuer and its permissions back to what they were.
+// RestoreIssuer restores one issuer and its permissions.
 func (a *Activities) RestoreIssuer(ctx context.Context, in RestoreIssuerInput) (StepResult, error) {
 	t, sp, err := a.resolveFrontEnd(in.Farm, in.Host)
 	if err != nil {
@@ -41,7 +41,7 @@ func (a *Activities) RestoreIssuer(ctx context.Context, in RestoreIssuerInput) (
 		return StepResult{}, terminalError(UnknownIssuer, "%q is none of the two registered issuer names of the procedure", in.Issuer)
 	}
 	if in.Before.RegisteredName != "" && len(in.Before.Certificate) == 0 {
-		return StepResult{}, terminalError(NothingToRestore, "%s: issuer %q had no certificate of its own before (a metadata address, perhaps), so there is none to put back: set it by hand", t.Host, in.Before.Name)
+		return StepResult{}, terminalError(NothingToRestore, "%s: issuer %q had no certificate of its own before (a metadata address, perhaps), so there is none to restore: set it by hand", t.Host, in.Before.Name)
 	}
 	params := powershell.RestoreTrustedIssuer{
 		RegisteredName: issuer.RegisteredName, Ours: string(in.Target.Thumbprint),
@@ -76,9 +76,9 @@ type RestoreSettingsInput struct {
 	Before farm.OfficeFarm `json:"before"`
 }
 
-// RestoreHTTPSettings puts those HTTP switches back that are configured, and so
+// RestoreHTTPSettings restores the HTTP settings that are configured, and so
 // were the rotation's to set. Like [Activities.SetHTTPSettings] it may say
-// that the master is elsewhere.
+// that the master has moved.
 func (a *Activities) RestoreHTTPSettings(ctx context.Context, in RestoreSettingsInput) (StepResult, error) {
 	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -91,7 +91,7 @@ func (a *Activities) RestoreHTTPSettings(ctx context.Context, in RestoreSettings
 	if f.Office.AllowHTTPSecureStoreConnections != nil {
 		params.AllowHTTPSecureStoreConnections = &in.Before.AllowHTTPSecureStoreConnections
 	}
-	if params == (powershell.SetOfficeHTTPSwitch{}) {
+	if !f.Office.HasHTTPSettings() {
 		return reportUnchanged("not configured"), nil
 	}
 	if master, err := a.findMaster(ctx, t); err != nil || master != "" {
@@ -104,11 +104,11 @@ func (a *Activities) RestoreHTTPSettings(ctx context.Context, in RestoreSettings
 	case !done.Changed:
 		return reportUnchanged("as before"), nil
 	}
-	return a.reportChanged("put back %s", strings.Join(done.Settings, ", ")), nil
+	return a.reportChanged("restored %s", strings.Join(done.Settings, ", ")), nil
 }
 
-// RestoreS2SCertificate puts the farm's S2S setting back. Like
-// [Activities.SetS2SCertificate] it may say that the master is elsewhere.
+// RestoreS2SCertificate restores the farm's S2S setting. Like
+// [Activities.SetS2SCertificate] it may say that the master has moved.
 func (a *Activities) RestoreS2SCertificate(ctx context.Context, in RestoreSettingsInput) (StepResult, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
