@@ -200,7 +200,7 @@ func (c *farmController) decide(ctx workflow.Context, in farm.DecisionInput) (fa
 // whether an operator is needed. The mark is for show only, so a failure to set
 // it, which the worker checks for at its start, must not stop the controller.
 func (c *farmController) showPage(ctx workflow.Context) {
-	workflow.SetCurrentDetails(ctx, report.Farm(c.State).Markdown())
+	workflow.SetCurrentDetails(ctx, report.Farm(c.State, workflow.Now(ctx)).Markdown())
 	phase, needsOperator := c.Phase()
 	if err := workflow.UpsertTypedSearchAttributes(ctx,
 		PhaseAttribute.ValueSet(string(phase)), NeedsOperatorAttribute.ValueSet(needsOperator),

@@ -1,0 +1,124 @@
+package report
+
+import (
+	"slices"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// WaitLines is what a run waits for, in a few lines for those who watch it:
+// what is waited for, then the commands. It is nil while the run waits for
+// nothing.
+func WaitLines(s farm.Status, program string) []string {
+	if s.Wait == nil || s.Report.Outcome != "" {
+		return nil
+	}
+	var lines []string
+	for _, b := range waitBlocks(s) {
+		if b.Text != "" {
+			lines = append(lines, b.Title+": "+b.Text)
+		}
+		for _, g := range b.Table.Groups {
+			for _, row := range g.Rows {
+				lines = append(lines, joinCells(row))
+			}
+		}
+		for _, c := range b.Commands {
+			lines = append(lines, c.Line(program))
+		}
+	}
+	return lines
+}
+
+func joinCells(row []Cell) string {
+	texts := make([]string, len(row))
+	for i, cell := range row {
+		texts[i] = cell.Text
+	}
+	return joinNonEmpty(": ", texts...)
+}
+
+// waitBlocks are what a run waits for, the steps that are blocked, and how an
+// operator decides.
+func waitBlocks(s farm.Status) []Block {
+	var page Page
+	page.add(Block{Title: "waits for " + waitName(s.Wait.For) + formatUntil(s.Wait.Until), Text: s.Wait.Text})
+	page.add(Block{Title: "blocked", Table: blockedTable(s.Wait.Blocked)})
+	page.add(Block{Title: "to decide", Commands: decisionCommands(s)})
+	return page.Blocks
+}
+
+func waitName(f farm.WaitFor) string {
+	switch f {
+	case farm.ForApproval:
+		return "an approval"
+	case farm.ForWindow:
+		return "the window"
+	default:
+		return "a decision"
+	}
+}
+
+func blockedTable(blocked []farm.Blocked) Table {
+	var g Group
+	for _, one := range blocked {
+		then := one.Then
+		if !one.Until.IsZero() {
+			then = "waits" + formatUntil(one.Until) + ", " + one.Then
+		}
+		g.Rows = append(g.Rows, makeRow(one.Server, string(one.Step), joinNonEmpty("; ", one.Text, then)))
+	}
+	return Table{Header: []string{"server", "step", "what happened, and what follows"}, Groups: []Group{g}}
+}
+
+// approvalBlock is what an approval stands for.
+func approvalBlock(s farm.Status) Block {
+	if s.Wait.For != farm.ForApproval {
+		return Block{}
+	}
+	return Block{Title: "what is approved", Table: differenceTable(farm.CutoverDifferences(s.Report.Differences))}
+}
+
+// fewSkips is up to how many servers the command that skips is shown for.
+// Beyond it something is wrong that skipping servers does not cure.
+const fewSkips = 5
+
+// decisionCommands are the decisions that are accepted now.
+func decisionCommands(s farm.Status) []Command {
+	name, retires := s.Report.Farm, isRetirement(s)
+	var all []Command
+	switch s.Wait.For {
+	case farm.ForApproval:
+		effect := "begin the cutover"
+		if retires {
+			effect = "delete the old certificate"
+		}
+		all = append(all, ApproveCommand(effect, name, s.Wait.Digest))
+	case farm.ForDecision:
+		all = append(all, RetryCommand(name))
+		for _, server := range skippableServers(s) {
+			all = append(all, SkipCommand(name, server))
+		}
+	}
+	if s.Phase != farm.PhaseRollingBack && s.Report.Intent == farm.Renew && !retires {
+		all = append(all, RollBackCommand("undo the changes, and suspend the farm", name))
+	}
+	effect := "stop, leave everything as it is now, and suspend the farm"
+	if retires {
+		effect = "keep the old certificate for another while"
+	}
+	return append(all, AbortCommand(effect, name))
+}
+
+// skippableServers are blocked servers that a rotation can go on without: no
+// SharePoint servers.
+func skippableServers(s farm.Status) []string {
+	var hosts []string
+	for _, server := range s.Report.Servers {
+		blocked := slices.ContainsFunc(s.Wait.Blocked, func(b farm.Blocked) bool { return b.Server == server.Host })
+		if blocked && server.Role == farm.OfficeRole {
+			hosts = append(hosts, server.Host)
+		}
+	}
+	return hosts[:min(len(hosts), fewSkips)]
+}
