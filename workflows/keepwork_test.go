@@ -44,7 +44,9 @@ func TestUndoPutsTheFarmBackAndHoldsUntilReleased(t *testing.T) {
 	p := newPlace(t, farmsim.Options{Trusting: true})
 	before := p.sim.World.State()
 	k := p.keep(t)
-	k.at(time.Hour, func() { k.wish(controller.Request{Kind: controller.RequestRollback, By: "op", Reason: "refreshes fail"}, nil) })
+	k.at(time.Hour, func() {
+		k.wish(controller.Request{Kind: controller.RequestRollback, By: "op", Reason: "refreshes fail"}, nil)
+	})
 	known := k.until(20 * time.Hour)
 	if known.LastRun.Outcome != farm.RolledBack || known.Suspended == "" || known.Snapshot != nil {
 		t.Fatalf("after undo: last %+v, hold %q, journal %v", known.LastRun, known.Suspended, known.Snapshot)
@@ -53,7 +55,9 @@ func TestUndoPutsTheFarmBackAndHoldsUntilReleased(t *testing.T) {
 	k.refreshes(t)
 
 	again := p.keep(t)
-	again.at(time.Hour, func() { again.wish(controller.Request{Kind: controller.RequestResume, By: "op", Reason: "mended"}, nil) })
+	again.at(time.Hour, func() {
+		again.wish(controller.Request{Kind: controller.RequestResume, By: "op", Reason: "mended"}, nil)
+	})
 	again.at(10*time.Hour, again.env.CancelWorkflow)
 	known, _ = again.run(known)
 	if known.LastRun.Outcome != farm.Verified || known.Suspended != "" {
