@@ -41,7 +41,7 @@ type Activities struct {
 	Remote       powershell.Runner
 	// Now is the worker's clock.
 	Now func() time.Time
-	// Poll is the pause between two looks at a server that is waited for.
+	// Poll is the pause between two observations of a server that is waited for.
 	Poll time.Duration
 }
 
@@ -55,14 +55,15 @@ type ServerInput struct {
 // StepResult is what a step did.
 type StepResult struct {
 	Changed bool `json:"changed"`
-	// Detail says what was found or done, for people.
+	// Detail says what was found or done, for operators.
 	Detail string `json:"detail"`
 	// At is when a change was complete, on the worker's clock.
 	At time.Time `json:"at,omitzero"`
 	// MovedTo is set when the step belongs on another machine, by its
 	// computer name, and did nothing: the master has moved.
 	MovedTo string `json:"movedTo,omitempty"`
-	// ClearRefused is set when the product refused to be put back.
+	// ClearRefused is set when Office Online Server refused to have no S2S
+	// certificate.
 	ClearRefused bool `json:"clearRefused,omitempty"`
 }
 
@@ -83,7 +84,7 @@ func (a *Activities) LoadFarm(_ context.Context, name string) (farm.Farm, error)
 	return f, nil
 }
 
-// TargetChoice is the certificate that a farm should have, and what is to be said
+// TargetChoice is the certificate that a farm should have, and what is to be reported
 // about it.
 type TargetChoice struct {
 	Certificate farm.Certificate `json:"certificate"`
@@ -91,7 +92,7 @@ type TargetChoice struct {
 }
 
 // ChooseTarget returns the public part of the certificate that the farm should
-// have now. Without one it ends with [NoCertificate], with one that is unfit
+// have now. Without one it ends with [NoCertificate], with one that is unsuitable
 // with [UnsuitableCertificate].
 func (a *Activities) ChooseTarget(ctx context.Context, name string) (TargetChoice, error) {
 	f, err := a.LoadFarm(ctx, name)
@@ -128,8 +129,8 @@ type Comparison struct {
 	Findings     []farm.Finding    `json:"findings"`
 	// Previous is the certificate in use, empty at first set-up.
 	Previous farm.StoreCertificate `json:"previous"`
-	// RollbackBlocked says why what is in use must not be put back; empty when it
-	// may.
+	// RollbackBlocked says why what is in use must not be restored; empty when it
+	// may be.
 	RollbackBlocked string `json:"rollbackBlocked,omitempty"`
 }
 
@@ -138,16 +139,16 @@ type Comparison struct {
 func (a *Activities) Compare(_ context.Context, in CompareInput) (Comparison, error) {
 	desired := farm.Desire(in.Farm, in.Target, in.Observed)
 	previous, _ := in.Observed.Current()
-	journal := farm.Snapshot{Target: in.Target, Previous: previous, Before: in.Observed}
+	snapshot := farm.Snapshot{Target: in.Target, Previous: previous, Before: in.Observed}
 	if in.Snapshot != nil && in.Snapshot.Target.Thumbprint == in.Target.Thumbprint {
-		journal = *in.Snapshot
+		snapshot = *in.Snapshot
 	}
 	return Comparison{
 		FriendlyName:    desired.Target.FriendlyName,
 		Differences:     farm.Compare(desired, in.Observed),
 		Findings:        farm.Check(desired, in.Observed),
 		Previous:        previous,
-		RollbackBlocked: journal.RollbackBlocked(in.Observed),
+		RollbackBlocked: snapshot.RollbackBlocked(in.Observed),
 	}, nil
 }
 
@@ -169,12 +170,13 @@ type NextOpening struct {
 func (a *Activities) FindOpening(_ context.Context, in OpeningInput) (NextOpening, error) {
 	o, ok := in.Window.Next(in.Now, in.Need)
 	if !ok {
-		return NextOpening{}, terminalError(WindowTooShort, "the window %s is never open for the %s that the switch takes: make it longer", in.Window, in.Need)
+		return NextOpening{}, terminalError(WindowTooShort, "the window %s is never open for the %s that the cutover takes: make it longer", in.Window, in.Need)
 	}
 	return NextOpening{Opening: o}, nil
 }
 
-// resolveOfficeServer and its twins look a server up in the configuration.
+// resolveOfficeServer, resolveFrontEnd and resolveSharePointServer resolve a host
+// in the configuration.
 func (a *Activities) resolveOfficeServer(name, host string) (powershell.Target, farm.Farm, error) {
 	f, ok := a.Farms.Farm(name)
 	if ok {

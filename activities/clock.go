@@ -8,18 +8,18 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// closeEnough is the skew below which a server's clock counts as the worker's.
+// maxSkew is the skew below which a server's clock counts as the worker's.
 // The skew is measured through a network call, so a smaller one is noise, and
 // correcting by noise would reorder what happened on one server.
-const closeEnough = time.Second
+const maxSkew = time.Second
 
 // observeServer runs a script that observes, and measures how far its server's clock is
 // ahead of the worker's.
 //
-// Scripts read the clock last, so the answer has just left the server; but one
-// that is held up on its way makes the clock look further behind than it is,
-// and a restart that was made seem owed. So a server with another time is
-// looked at twice, and the later clock is believed.
+// Scripts read the clock last, so the result has just left the server; but a
+// result that is delayed on its way makes the clock look further behind than it
+// is, and a completed restart looks pending. So a server whose clock differs is
+// read twice, and the later clock is trusted.
 func observeServer[R any](ctx context.Context, a *Activities, r powershell.Runner, t powershell.Target, params powershell.Params[R], clock func(R) time.Time) (R, time.Duration, error) {
 	seen, skew, err := measureSkew(ctx, a, r, t, params, clock)
 	if err != nil || skew == 0 {
@@ -35,7 +35,7 @@ func measureSkew[R any](ctx context.Context, a *Activities, r powershell.Runner,
 		return seen, 0, err
 	}
 	skew := clock(seen).Sub(a.Now())
-	if skew.Abs() < closeEnough {
+	if skew.Abs() < maxSkew {
 		skew = 0
 	}
 	return seen, skew, nil

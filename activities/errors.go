@@ -11,7 +11,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// The types of errors that no retry can mend. Errors of scripts and transports
+// The types of errors that no retry can fix. Errors of scripts and transports
 // have their own identity as type: a "farmtrust." ID or a [powershell.Kind].
 const (
 	UnknownFarm           = "UnknownFarm"
@@ -24,7 +24,7 @@ const (
 	NothingToRestore      = "NothingToRestore"
 )
 
-// WaitTimedOut is the type of the error that ends a wait in vain: for a service to
+// WaitTimedOut is the type of the error when a wait times out: for a service to
 // come back, for a setting to arrive.
 const WaitTimedOut = "NotYet"
 
@@ -36,11 +36,11 @@ func terminalError(kind, format string, args ...any) error {
 // failure, cause included.
 const maxErrorText = 1500
 
-// classify decides once, for every error of a call, whether trying again can
-// help, and how long its cause suggests to wait. Identities are judged, never
-// texts: those are in the server's language. Attempt is the number of the
+// classifyError decides once, for every error of a call, whether trying again can
+// help, and how long its cause suggests to wait. It depends on identities,
+// never on texts, which are in the server's language. Attempt is the number of the
 // attempt that it ended, from 1.
-func classify(err error, attempt int32) error {
+func classifyError(err error, attempt int32) error {
 	var script *powershell.ScriptError
 	var transport *powershell.TransportError
 	switch {
@@ -56,7 +56,7 @@ func classify(err error, attempt int32) error {
 
 // retryRule says what an error means for the next attempt.
 type retryRule struct {
-	// terminal errors need a person.
+	// terminal errors need an operator.
 	terminal bool
 	// retryable errors are tried again for as long as the workflow allows: they
 	// take minutes to pass. Any other counts as final after maxAttempts.
@@ -83,12 +83,13 @@ func (v retryRule) toApplicationError(err error, kind string, attempt int32) err
 	return temporal.NewApplicationErrorWithOptions(text, kind, temporal.ApplicationErrorOptions{NonRetryable: final, NextRetryDelay: v.delay})
 }
 
-// waitTimedOut ends a wait in vain. It is tried once more, which waits as long again.
+// waitTimedOut is the error when a wait times out. It is tried once more, which
+// waits as long again.
 func waitTimedOut(attempt int32, format string, args ...any) error {
 	return temporal.NewApplicationErrorWithOptions(fmt.Sprintf(format, args...), WaitTimedOut, temporal.ApplicationErrorOptions{NonRetryable: attempt > 1})
 }
 
-// transportRules judges calls that did not get through. A kind that is not listed
+// transportRules are for calls that did not get through. A kind that is not listed
 // is tried again with the policy's own delays.
 var transportRules = map[powershell.Kind]retryRule{
 	powershell.Untrusted:   {terminal: true, remedy: "check the server's WinRM certificate and the connection's ca"},
@@ -110,8 +111,8 @@ var transientScriptErrors = map[string]bool{
 	powershell.TaskTimeout:      true,
 }
 
-// scriptRule judges a script's own "no". What our scripts refuse stays refused
-// until a person acts, with the exceptions in passing; errors of Windows and
+// scriptRule is for a script's own refusal. What our scripts refuse stays refused
+// until an operator acts, except for transientScriptErrors; errors of Windows and
 // of the products may pass, and are tried again within the policy's bounds.
 func scriptRule(e *powershell.ScriptError) retryRule {
 	remedy := powershell.Remedy(e.ID)
@@ -119,7 +120,7 @@ func scriptRule(e *powershell.ScriptError) retryRule {
 	case remedy != "":
 		return retryRule{terminal: !transientScriptErrors[e.ID], remedy: remedy}
 	case e.Exception == powershell.UpdateConflict:
-		return retryRule{delay: 5 * time.Second, remedy: "somebody else changed SharePoint at the same time"}
+		return retryRule{delay: 5 * time.Second, remedy: "another administrator changed SharePoint at the same time"}
 	}
 	return retryRule{}
 }

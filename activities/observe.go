@@ -8,7 +8,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// ObserveOffice looks at an office server.
+// ObserveOffice observes an office server.
 func (a *Activities) ObserveOffice(ctx context.Context, in ServerInput) (farm.OfficeServer, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -51,7 +51,7 @@ func (a *Activities) observeOffice(ctx context.Context, t powershell.Target, tar
 	return s, nil
 }
 
-// ObserveSharePoint looks at a SharePoint farm from its front end. Its servers
+// ObserveSharePoint observes a SharePoint farm from its front end. Its servers
 // are observed one by one, with [Activities.ObserveSharePointServer].
 func (a *Activities) ObserveSharePoint(ctx context.Context, in ServerInput) (farm.SharePointFarm, error) {
 	t, sp, err := a.resolveFrontEnd(in.Farm, in.Host)
@@ -86,7 +86,7 @@ func (a *Activities) ObserveSharePoint(ctx context.Context, in ServerInput) (far
 	return f, nil
 }
 
-// ObserveSharePointServer looks at one SharePoint server, without SharePoint
+// ObserveSharePointServer observes one SharePoint server, without SharePoint
 // cmdlets.
 func (a *Activities) ObserveSharePointServer(ctx context.Context, in ServerInput) (farm.SharePointServer, error) {
 	t, err := a.resolveSharePointServer(in.Farm, in.Host)

@@ -45,7 +45,7 @@ func (a *Activities) ImportCertificate(ctx context.Context, in ImportInput) (Ste
 		PFX: pfx, Password: password,
 	}
 	for _, i := range in.Target.Intermediates() {
-		params.Intermediates = append(params.Intermediates, base64DER(i))
+		params.Intermediates = append(params.Intermediates, encodeDER(i))
 	}
 	done, err := runScript(ctx, a.Remote, t, params)
 	switch {
@@ -89,7 +89,7 @@ func (a *Activities) ExportCertificate(ctx context.Context, in ServerInput) (Ste
 	case err != nil:
 		return StepResult{}, err
 	case !bytes.Equal(done.DER, in.Target.DER):
-		return StepResult{}, terminalError(WrongCertificate, "%s: the exported certificate (%s) is not the target (%s): another rotation or person is at work", in.Host, farm.ThumbprintOf(done.DER).Short(), in.Target.Thumbprint.Short())
+		return StepResult{}, terminalError(WrongCertificate, "%s: the exported certificate (%s) is not the target (%s): another rotation or administrator is changing it", in.Host, farm.ThumbprintOf(done.DER).Short(), in.Target.Thumbprint.Short())
 	case done.Changed:
 		return a.reportChanged("public certificate is the target; written to %s", f.Office.ExportTo), nil
 	}
@@ -116,14 +116,14 @@ func (a *Activities) SetS2SCertificate(ctx context.Context, in ServerInput) (Ste
 	return a.reportChanged("S2SCertificateName is %q, was %s", in.Target.FriendlyName, quoteName(done.Previous)), nil
 }
 
-// SetHTTPSettings sets the HTTP switches that are configured. When Host is not
+// SetHTTPSettings sets the HTTP settings that are configured. When Host is not
 // the master it does nothing and says which machine is.
 func (a *Activities) SetHTTPSettings(ctx context.Context, in ServerInput) (StepResult, error) {
 	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
-	if f.Office.AllowOutboundHTTP == nil && f.Office.AllowHTTPSecureStoreConnections == nil {
+	if !f.Office.HasHTTPSettings() {
 		return reportUnchanged("not configured"), nil
 	}
 	if master, err := a.findMaster(ctx, t); err != nil || master != "" {
@@ -151,14 +151,14 @@ func (a *Activities) findMaster(ctx context.Context, t powershell.Target) (strin
 	return seen.Settings.Master, nil
 }
 
-// ReplicationInput names the server and the S2S setting that it is to see.
+// ReplicationInput names the server and the S2S setting that it is to have.
 type ReplicationInput struct {
 	ServerInput
 	Name string `json:"name"`
 }
 
-// AwaitReplication waits until an office server sees the farm's new setting:
-// members learn it from the master some time later.
+// AwaitReplication waits until an office server has the farm's new setting:
+// the master replicates it to members some time later.
 func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) (StepResult, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -168,12 +168,12 @@ func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) 
 	err = a.awaitCondition(ctx, func() (bool, string, error) {
 		seen, err := a.observeOffice(ctx, t, in.Target)
 		now := seen.Settings.S2SCertificateName
-		return now == in.Name, fmt.Sprintf("%s still sees S2SCertificateName %s", in.Host, quoteName(now)), err
+		return now == in.Name, fmt.Sprintf("%s still has S2SCertificateName %s", in.Host, quoteName(now)), err
 	})
 	if err != nil {
 		return StepResult{}, err
 	}
-	return reportUnchanged("sees %s after %s", quoteName(in.Name), a.Now().Sub(started).Round(time.Second)), nil
+	return reportUnchanged("has %s after %s", quoteName(in.Name), a.Now().Sub(started).Round(time.Second)), nil
 }
 
 // RestartOfficeInput names the server to restart, and how it was before.
@@ -221,7 +221,7 @@ func (a *Activities) awaitHealth(ctx context.Context, t powershell.Target, in Re
 	return health, err
 }
 
-// isHealthyAsBefore says whether a server answers at least as it did. HealthStatus is
+// isHealthyAsBefore reports whether a server answers at least as it did. HealthStatus is
 // left out on purpose: it covers the last ten minutes and is often "Unhealthy"
 // without a reason.
 func isHealthyAsBefore(now, baseline farm.OfficeServer) bool {

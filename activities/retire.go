@@ -58,7 +58,7 @@ func (a *Activities) ArchiveCertificate(ctx context.Context, in OldCertificateIn
 // UnarchiveCertificate takes the archived mark off, so that a rotation back to the
 // certificate finds it.
 func (a *Activities) UnarchiveCertificate(ctx context.Context, in OldCertificateInput) (StepResult, error) {
-	return a.setArchived(ctx, in, true, "not archived any more")
+	return a.setArchived(ctx, in, true, "not archived")
 }
 
 func (a *Activities) setArchived(ctx context.Context, in OldCertificateInput, show bool, state string) (StepResult, error) {
@@ -77,8 +77,8 @@ func (a *Activities) setArchived(ctx context.Context, in OldCertificateInput, sh
 }
 
 // RemoveOwnRootAuthority removes the root authority of a retired self-signed
-// certificate, if it bears the name that farmtrust gives: one that somebody
-// else made stays. No other certificate is an authority by itself.
+// certificate, if it bears the name that farmtrust gives: one that
+// another administrator made stays. No other certificate is an authority by itself.
 func (a *Activities) RemoveOwnRootAuthority(ctx context.Context, in OldCertificateInput) (StepResult, error) {
 	t, sp, err := a.resolveFrontEnd(in.Farm, in.Host)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// heartbeatInterval is how often a waiting activity tells Temporal that it lives. It is far
+// heartbeatInterval is how often an activity tells Temporal that it is alive. It is far
 // below every heartbeat timeout in package workflows; without heartbeats a
 // cancel, a pause or a dead worker is not noticed.
 const heartbeatInterval = 2 * time.Second
@@ -26,7 +26,7 @@ func runScript[R any](ctx context.Context, r powershell.Runner, t powershell.Tar
 		// only how it came to know.
 		return result, context.Cause(ctx)
 	}
-	return result, classify(err, activity.GetInfo(ctx).Attempt)
+	return result, classifyError(err, activity.GetInfo(ctx).Attempt)
 }
 
 // startHeartbeat heartbeats until stop is called.
@@ -50,14 +50,14 @@ func startHeartbeat(ctx context.Context) (stop func()) {
 
 // conditionTimeout is how long a step waits for what it started: a restarted server to
 // answer, a setting to arrive. It ends before the step's own time does, so that
-// a person reads what was waited for and not that time ran out.
+// an operator reads what was waited for and not that time ran out.
 const conditionTimeout = 8 * time.Minute
 
 // errWorkerStops ends a wait so that another worker goes on with it at once.
 var errWorkerStops = errors.New("the worker stops; another goes on")
 
-// awaitCondition looks until what it waits for is there: seen says so, and else what it
-// saw instead.
+// awaitCondition polls until a condition holds: seen reports so, or what it saw
+// instead.
 func (a *Activities) awaitCondition(ctx context.Context, seen func() (done bool, instead string, err error)) error {
 	for began := a.Now(); ; {
 		done, instead, err := seen()
@@ -73,7 +73,7 @@ func (a *Activities) awaitCondition(ctx context.Context, seen func() (done bool,
 	}
 }
 
-// sleepBetweenPolls waits between two looks.
+// sleepBetweenPolls waits between two polls.
 func (a *Activities) sleepBetweenPolls(ctx context.Context) error {
 	activity.RecordHeartbeat(ctx)
 	timer := time.NewTimer(a.Poll)

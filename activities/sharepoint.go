@@ -12,7 +12,7 @@ import (
 )
 
 // TrustRootAuthorities adds what is missing of the target's chain, or the
-// scriptTarget itself when self-signed, to SharePoint's trusted root authorities.
+// target itself when self-signed, to SharePoint's trusted root authorities.
 func (a *Activities) TrustRootAuthorities(ctx context.Context, in ServerInput) (StepResult, error) {
 	t, sp, err := a.resolveFrontEnd(in.Farm, in.Host)
 	if err != nil {
@@ -48,7 +48,7 @@ func (a *Activities) TrustIssuer(ctx context.Context, in TrustIssuerInput) (Step
 	}
 	issuer, ok := farm.IssuerByRegisteredName(in.Issuer)
 	if !ok {
-		return StepResult{}, terminalError(UnknownIssuer, "%q is none of the two registered issuer names of the procedure", in.Issuer)
+		return StepResult{}, terminalError(UnknownIssuer, "%q is not one of the two registered issuer names of the procedure", in.Issuer)
 	}
 	done, err := runScript(ctx, a.sharePointRunner(sp), t, powershell.SetTrustedIssuer{
 		Name: sp.IssuerDisplayName(issuer), RegisteredName: issuer.RegisteredName, Certificate: in.Target.DER, Sites: sp.Sites,
@@ -59,10 +59,10 @@ func (a *Activities) TrustIssuer(ctx context.Context, in TrustIssuerInput) (Step
 	case !done.Changed:
 		return reportUnchanged("%s: %q holds %s", issuer.Product, done.Name, in.Target.Thumbprint.Short()), nil
 	}
-	return a.reportChanged("%s: %s", issuer.Product, issuerChanges(done)), nil
+	return a.reportChanged("%s: %s", issuer.Product, describeIssuerChanges(done)), nil
 }
 
-func issuerChanges(done powershell.SetIssuerResult) string {
+func describeIssuerChanges(done powershell.SetIssuerResult) string {
 	var changes []string
 	switch {
 	case done.Created:
@@ -113,7 +113,7 @@ func (a *Activities) RestartSharePoint(ctx context.Context, in RestartSharePoint
 	return a.reportChanged("restarted %s", strings.Join(done.Restarted, ", ")), nil
 }
 
-func base64DER(c farm.ChainCertificate) string { return base64.StdEncoding.EncodeToString(c.DER) }
+func encodeDER(c farm.ChainCertificate) string { return base64.StdEncoding.EncodeToString(c.DER) }
 
 func quoteName(s string) string {
 	if s == "" {

@@ -59,7 +59,7 @@ const everything = `farms:
       leadTime: 14d12h
       exportable: true
       events: [{vault: contoso-vault, certificate: s2s}, {certificate: s2s-old}]
-    rotation: {atOnce: 20, restartAtOnce: 2, approval: required, window: "Sat,Sun 22:00-04:30 Europe/Zurich", onFailure: rollback, parkFor: 1d12h, soak: 30d, lookEvery: 90m}
+    rotation: {atOnce: 20, restartAtOnce: 2, approval: required, window: "Sat,Sun 22:00-04:30 Europe/Zurich", onFailure: rollback, decisionTimeout: 1d12h, keepOldFor: 30d, inspectionInterval: 90m}
 connections:
   office: {auth: basic, user: svc-oos, password: file:oos.txt, ca: ca.pem}
   sharepoint: {auth: ntlm, user: CONTOSO\svc-sp, password: env:SP}
@@ -175,7 +175,7 @@ func TestWarningsTellWhatAnOperatorShouldKnow(t *testing.T) {
 		"9: farms[0].office.allowHttpSecureStoreConnections: ODC files, which may hold passwords, travel in clear text: use HTTPS and leave the switch out",
 		"16: farms[0].sharePoint[0].sites[1]: S2S tokens for old.contoso.com:8080 travel in clear text and can be replayed: use HTTPS",
 		"28: connections.office: Windows accepts basic for local accounts only: use ntlm for domain accounts",
-		"30: connections.other.allowUnverified: server certificates are not verified: whoever is in between can read and change everything: name the authority under ca",
+		"30: connections.other.allowUnverified: server certificates are not verified: anyone on the network path can read and change everything: name the CA under ca",
 		"31: connections.spare: no server uses this connection: remove it, or name it under a farm",
 	}
 	if diff := cmp.Diff(want, lines(got.Path, got.Warnings)); diff != "" {

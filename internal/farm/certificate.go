@@ -21,7 +21,7 @@ func ThumbprintOf(der []byte) Thumbprint {
 
 // ParseThumbprint accepts a thumbprint in any spelling people paste: either
 // case, with blanks or colons, with the invisible mark U+200E that the
-// planCertificates console puts in front.
+// certificates console puts in front.
 func ParseThumbprint(s string) (Thumbprint, error) {
 	cleaned := strings.Map(func(r rune) rune {
 		switch {
@@ -37,8 +37,8 @@ func ParseThumbprint(s string) (Thumbprint, error) {
 	return Thumbprint(cleaned), nil
 }
 
-// Short is the thumbprint's first eight digits, enough for a person to tell
-// the certificates of one farm apart.
+// Short is the thumbprint's first eight digits, enough to tell the
+// certificates of one farm apart.
 func (t Thumbprint) Short() string {
 	if len(t) < 8 {
 		return string(t)

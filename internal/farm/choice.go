@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// Choice is what a person decides about a rotation. The zero Choice decides
+// Choice is what an operator decides about a run. The zero Choice decides
 // nothing.
 type Choice string
 
-// The choices.
+// What an operator may decide.
 const (
-	// Approve lets the switch begin, for the digest that was shown.
+	// Approve lets the cutover begin, for the digest that was shown.
 	Approve Choice = "approve"
-	// Retry tries what is parked again, on one server or all.
+	// Retry tries what is blocked again, on one server or all.
 	Retry Choice = "retry"
 	// Skip leaves an office server out of the rotation.
 	Skip Choice = "skip"
-	// RollBack puts everything back.
+	// RollBack restores everything that was changed.
 	RollBack Choice = "rollback"
 	// Abort stops and leaves everything as it is.
 	Abort Choice = "abort"
@@ -27,10 +27,10 @@ const (
 // Choices lists all choices.
 func Choices() []Choice { return []Choice{Approve, Retry, Skip, RollBack, Abort} }
 
-// Decision is a person's decision.
+// Decision is an operator's decision.
 type Decision struct {
 	Choice Choice `json:"choice"`
-	// Server is the server it is about; empty means all that are parked.
+	// Server is the server it is about; empty means all that are blocked.
 	Server string `json:"server,omitempty"`
 	// Digest is what is approved; see [Digest].
 	Digest string `json:"digest,omitempty"`
@@ -42,15 +42,15 @@ type Decision struct {
 	Reason string `json:"reason"`
 }
 
-// Validate says what is missing of a decision, whenever it is made.
+// Validate reports which required fields are missing, regardless of the moment.
 func (d Decision) Validate() error {
 	switch {
 	case !slices.Contains(Choices(), d.Choice):
-		return fmt.Errorf("%q is none of the choices %v", d.Choice, Choices())
+		return fmt.Errorf("%q is not one of the choices %v", d.Choice, Choices())
 	case d.By == "":
 		return fmt.Errorf("%s: say who decides", d.Choice)
 	case d.Reason == "":
-		return fmt.Errorf("%s: say why, for those who read the report", d.Choice)
+		return fmt.Errorf("%s: say why, for the readers of the report", d.Choice)
 	case d.Choice == Approve && d.Digest == "":
 		return fmt.Errorf("approve: give the digest that you approve")
 	case d.Choice == Skip && d.Server == "":
@@ -65,14 +65,13 @@ type RecordedDecision struct {
 	At time.Time `json:"at"`
 }
 
-// Blocked is a step that failed and waits for a person.
+// Blocked is a step that failed and waits for an operator.
 type Blocked struct {
 	Server string `json:"server"`
 	Step   Step   `json:"step"`
 	// Text says what happened and what to do.
 	Text string `json:"text"`
-	// Until is when it waits no longer, zero if for ever, and Then what
-	// follows.
-	Until time.Time `json:"until,omitzero"`
+	// Until is when it stops waiting, and Then what follows.
+	Until time.Time `json:"until"`
 	Then  string    `json:"then"`
 }

@@ -15,15 +15,15 @@ type Difference struct {
 	Server string `json:"server"`
 	// Subject tells differences of one step on one server apart.
 	Subject string `json:"subject,omitempty"`
-	// Have and Want are the two values, as people read them.
+	// Have and Want are the two values, as operators read them.
 	Have string `json:"have"`
 	Want string `json:"want"`
 	// Text says it in a sentence: what will be done, and why.
 	Text string `json:"text"`
 }
 
-// Digest names a target and the differences to be switched. Whoever approves
-// approves exactly these: it changes when they do.
+// Digest names a target and the differences that a cutover removes. An approval
+// of it is one of exactly these: the digest changes when they do.
 func Digest(target Thumbprint, differences []Difference) string {
 	lines := []string{string(target)}
 	for _, d := range CutoverDifferences(differences) {
@@ -33,14 +33,14 @@ func Digest(target Thumbprint, differences []Difference) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// CutoverDifferences are those differences that users can notice being removed, without
-// the restarts that follow from them.
+// CutoverDifferences selects the differences whose removal users can notice,
+// without the restarts that follow from them.
 func CutoverDifferences(differences []Difference) []Difference {
-	return pendingSteps(differences, StepS2SName, StepReplication, StepHTTPSettings, StepIssuer)
+	return selectSteps(differences, StepS2SName, StepReplication, StepHTTPSettings, StepIssuer)
 }
 
-// Drift says what changed between the differences that were planned and those
-// found just before the switch, apart from what staging removed.
+// Drift lists what changed between the differences that were planned and those
+// found just before the cutover, apart from what staging removed.
 func Drift(planned, found []Difference) []string {
 	var out []string
 	same := func(a, b Difference) bool {
@@ -57,7 +57,7 @@ func Drift(planned, found []Difference) []string {
 			out = append(out, fmt.Sprintf("%s: %s is already %s", p.Server, p.Subject, p.Want))
 		}
 	}
-	for _, d := range pendingSteps(found, StepImport, StepGrant, StepRootAuthority) {
+	for _, d := range selectSteps(found, StepImport, StepGrant, StepRootAuthority) {
 		out = append(out, fmt.Sprintf("%s: %s is %s again", d.Server, d.Subject, d.Have))
 	}
 	return out
@@ -66,7 +66,7 @@ func Drift(planned, found []Difference) []string {
 // Severity says what a finding means for a rotation.
 type Severity string
 
-// The severities.
+// What a finding may mean.
 const (
 	// Stop ends a rotation before anything is changed.
 	Stop Severity = "stop"

@@ -12,8 +12,8 @@ import (
 )
 
 // Farm is one Office Online Server farm and the SharePoint farms that trust
-// it, as configured. It names connections, never credentials, and so may
-// travel through workflow history.
+// it, as configured. It names connections, never credentials, so it may travel
+// through workflow history.
 type Farm struct {
 	Name        string            `json:"name"`
 	Office      Office            `json:"office"`
@@ -37,7 +37,7 @@ type Server struct {
 type Office struct {
 	Servers []Server `json:"servers"`
 	// AllowOutboundHTTP and AllowHTTPSecureStoreConnections are the two HTTP
-	// planHTTPSettings of the procedure; nil means not configured: not touched and
+	// settings of the procedure; nil means not configured: not touched and
 	// not compared.
 	AllowOutboundHTTP               *bool `json:"allowOutboundHttp,omitempty"`
 	AllowHTTPSecureStoreConnections *bool `json:"allowHttpSecureStoreConnections,omitempty"`
@@ -51,7 +51,7 @@ type Office struct {
 // KeyProof says as whom a signature proves the key usable.
 type KeyProof string
 
-// The ways to prove a key.
+// How a key can be proven.
 const (
 	// AsNetworkService signs in a one-shot scheduled task that runs as
 	// S-1-5-20, the account that Office Online Server runs as.
@@ -80,13 +80,13 @@ type SharePoint struct {
 // RunAs says under which identity SharePoint cmdlets run on the front end.
 type RunAs string
 
-// The ways to run SharePoint cmdlets.
+// How SharePoint cmdlets can be run.
 const (
 	// Direct runs them as the connected account: delegation is in place, or
 	// SQL Server is on the front end itself.
 	Direct RunAs = "direct"
 	// Task has a scheduled task run them, which an administrator registered
-	// beforehand under an account that reaches SQL Server.
+	// in advance under an account that reaches SQL Server.
 	Task RunAs = "task"
 )
 
@@ -115,33 +115,33 @@ type EventMatch struct {
 // RotationPolicy says how a rotation proceeds.
 type RotationPolicy struct {
 	// AtOnce bounds how many servers are worked on at the same time in steps
-	// that users cannot notice.
+	// that users do not notice.
 	AtOnce int `json:"atOnce"`
 	// RestartAtOnce is the batch size of restarts after the canary.
 	RestartAtOnce int `json:"restartAtOnce"`
-	// Approval says that a person approves before the switch.
+	// Approval says that an operator approves before the cutover.
 	Approval bool `json:"approval"`
-	// Window is when the switch may begin; zero means any time.
+	// Window is when the cutover may begin; zero means any time.
 	Window Window `json:"window,omitzero"`
 	// OnFailure is what follows when the retries of a step run out.
 	OnFailure OnFailure `json:"onFailure"`
-	// DecisionTimeout is how long a parked rotation waits for a person before it goes
-	// back.
+	// DecisionTimeout is how long a blocked step waits for an operator before
+	// the rotation is rolled back.
 	DecisionTimeout time.Duration `json:"decisionTimeout"`
 	// KeepOldFor is how long the previous certificate is kept after a rotation.
 	KeepOldFor time.Duration `json:"keepOldFor"`
-	// InspectionInterval is how often the keeper looks at the farm.
+	// InspectionInterval is how often the controller inspects the farm.
 	InspectionInterval time.Duration `json:"inspectionInterval"`
 }
 
 // OnFailure is what follows when the retries of a step run out.
 type OnFailure string
 
-// What may follow.
+// What may follow a step whose retries ran out.
 const (
-	// OnFailurePause parks the rotation until a person decides.
+	// OnFailurePause blocks the step until an operator decides.
 	OnFailurePause OnFailure = "pause"
-	// OnFailureRollBack undoes it at once.
+	// OnFailureRollBack rolls the rotation back at once.
 	OnFailureRollBack OnFailure = "rollback"
 )
 
@@ -198,15 +198,15 @@ func (f Farm) OfficeServer(host string) (Server, bool) {
 	return Server{}, false
 }
 
-// The times that a switch is estimated by; see [Farm.CutoverEstimate]. They are
+// What a cutover is estimated from; see [Farm.CutoverEstimate]. They are
 // guesses on the safe side: nothing is published on how long restarts take.
 const (
 	settingsTime = 10 * time.Minute
 	restartTime  = 3 * time.Minute
 )
 
-// CutoverEstimate is how long a switch takes: the settings once, and the
-// planRestarts that follow one another.
+// CutoverEstimate is how long a cutover takes: the settings once, and the
+// restarts that follow one another.
 func (f Farm) CutoverEstimate() time.Duration {
 	longest := 0
 	for _, sp := range f.SharePoint {

@@ -12,15 +12,15 @@ func (s OfficeServer) Certificate(t Thumbprint) (StoreCertificate, bool) {
 	return findFirst(s.Certificates, func(c StoreCertificate) bool { return c.Thumbprint == t })
 }
 
-// HasRoot says whether Trusted Root holds the certificate.
+// HasRoot reports whether Trusted Root holds the certificate.
 func (s OfficeServer) HasRoot(t Thumbprint) bool {
 	return slices.ContainsFunc(s.Roots, func(c StoreCertificate) bool { return c.Thumbprint == t })
 }
 
-// HasIntermediate says whether the CA store holds the certificate.
+// HasIntermediate reports whether the CA store holds the certificate.
 func (s OfficeServer) HasIntermediate(t Thumbprint) bool { return slices.Contains(s.Intermediates, t) }
 
-// ReadableBy says whether the key file lets the account read it.
+// ReadableBy reports whether the key file lets the account read it.
 func (c StoreCertificate) ReadableBy(sid string) bool { return slices.Contains(c.KeyReaders, sid) }
 
 // Master returns the office server that the farm calls its master.
@@ -81,12 +81,13 @@ func (o Observed) Farm(frontEnd string) (SharePointFarm, bool) {
 }
 
 // Issuer returns the token issuer with that registered name, whatever its
-// display name. Registered names compare without case; see facts on issuers.
+// display name. SharePoint compares registered names
+// without case.
 func (f SharePointFarm) Issuer(registeredName string) (TokenIssuer, bool) {
 	return findFirst(f.Issuers, func(i TokenIssuer) bool { return strings.EqualFold(i.RegisteredName, registeredName) })
 }
 
-// Trusts says whether some root authority holds the certificate, under
+// Trusts reports whether some root authority holds the certificate, under
 // whatever name.
 func (f SharePointFarm) Trusts(t Thumbprint) bool {
 	return slices.ContainsFunc(f.RootAuthorities, func(a RootAuthority) bool { return a.Thumbprint == t })
@@ -120,8 +121,8 @@ func findFirst[T any](list []T, is func(T) bool) (T, bool) {
 	return none, false
 }
 
-// machines lists every server once, office servers first.
-func (o Observed) machines() []Machine {
+// allMachines lists every server once, office servers first.
+func (o Observed) allMachines() []Machine {
 	var out []Machine
 	for _, s := range o.Office {
 		out = append(out, s.Machine)
@@ -134,14 +135,14 @@ func (o Observed) machines() []Machine {
 	return out
 }
 
-// SameMachine says whether two names are one machine's: products name machines
-// by their computer name here and by their DNS name there.
+// SameMachine reports whether two names are one machine's: products use the
+// computer name in some places and the DNS name in others.
 func SameMachine(one, other string) bool {
 	label := func(name string) string { l, _, _ := strings.Cut(name, "."); return l }
 	return one != "" && strings.EqualFold(label(one), label(other))
 }
 
-func containsMachine(list []string, name string) bool {
+func listsMachine(list []string, name string) bool {
 	return slices.ContainsFunc(list, func(x string) bool { return SameMachine(x, name) })
 }
 

@@ -131,11 +131,11 @@ type TokenIssuer struct {
 	RegisteredName string     `json:"registeredName"`
 	Thumbprint     Thumbprint `json:"thumbprint"`
 	TrustBroker    bool       `json:"trustBroker"`
-	// Certificate is the DER certificate, kept so that it can be put back.
+	// Certificate is the DER certificate, kept so that it can be restored.
 	Certificate []byte `json:"certificate,omitempty"`
 	Description string `json:"description,omitempty"`
 	// ChangedAt is when farmtrust last set the certificate, which it notes in the
-	// description; zero when somebody else did.
+	// description; zero when another administrator did.
 	ChangedAt time.Time `json:"changedAt,omitzero"`
 }
 

@@ -8,54 +8,54 @@ import (
 // Outcome is how a rotation ended.
 type Outcome string
 
-// The outcomes.
+// How a rotation may end.
 const (
 	// Verified: the second comparison was empty and each server used the key.
 	Verified Outcome = "verified"
 	// NoChange: the first comparison was empty.
-	NoChange Outcome = "already"
+	NoChange Outcome = "unchanged"
 	// Incomplete: retries ran out; the report lists what is done and what is
 	// not, and rotating again resumes.
 	Incomplete Outcome = "incomplete"
 	// Refused: a precondition failed; nothing was changed.
 	Refused Outcome = "refused"
 	// RolledBack: everything that the rotation changed is as it was before.
-	RolledBack Outcome = "undone"
-	// Partial: a person skipped a server or aborted; the report lists
-	// what differs.
-	Partial Outcome = "left by decision"
+	RolledBack Outcome = "rolled back"
+	// Partial: an operator skipped a server or aborted; the report lists what
+	// differs.
+	Partial Outcome = "partial"
 )
 
 // Intent is what a rotation is for.
 type Intent string
 
-// The intents.
+// What a rotation may be for.
 const (
-	// Renew sets the trust up, renews it or mends it.
+	// Renew sets the trust up, renews it or repairs it.
 	Renew Intent = ""
-	// Rollback undoes a rotation.
-	Rollback Intent = "undo"
-	// ReplaceExpired renews a trust that fails already, because its
-	// certificate has ended; there is no way back to that.
+	// Rollback rolls a rotation back.
+	Rollback Intent = "rollback"
+	// ReplaceExpired renews a trust that already fails, because its
+	// certificate has expired; that is never restored.
 	ReplaceExpired Intent = "replace expired"
 	// ReplaceCompromised replaces a certificate that must not be trusted any
-	// longer, at once and with no way back to it.
+	// longer, at once; it is never restored.
 	ReplaceCompromised Intent = "replace compromised"
 )
 
 // State is how far a step is on one server.
 type State string
 
-// The states of a step.
+// How far a step may be.
 const (
 	StateRunning State = "running"
-	// StateObserved: the step only looks, and has.
-	StateObserved State = "seen"
+	// StateObserved: the step only observes, and has done so.
+	StateObserved State = "observed"
 	// StateChanged and StateUnchanged: the step is done, and had or had not to act.
 	StateChanged   State = "changed"
-	StateUnchanged State = "already"
+	StateUnchanged State = "unchanged"
 	StateFailed    State = "failed"
-	// StateSkipped: a person left the server out.
+	// StateSkipped: an operator left the server out.
 	StateSkipped State = "skipped"
 )
 
@@ -81,7 +81,7 @@ type ServerReport struct {
 // Role is what a server is in its farm.
 type Role string
 
-// The roles.
+// What a server may be.
 const (
 	OfficeRole     Role = "office"
 	SharePointRole Role = "sharepoint"
@@ -101,14 +101,14 @@ type Report struct {
 	StartedAt    time.Time      `json:"startedAt"`
 	DurationMS   int64          `json:"durationMs"`
 	Servers      []ServerReport `json:"servers"`
-	// Statement says what was seen and no more.
+	// Statement claims only what was observed.
 	Statement   string             `json:"statement"`
 	Differences []Difference       `json:"differences,omitempty"`
 	Decisions   []RecordedDecision `json:"decisions,omitempty"`
 	Findings    []Finding          `json:"findings,omitempty"`
 }
 
-// Reached says whether a step has begun on some server.
+// Reached reports whether a step has begun on some server.
 func (r Report) Reached(step Step) bool {
 	return slices.ContainsFunc(r.Servers, func(s ServerReport) bool {
 		return slices.ContainsFunc(s.Steps, func(row StepReport) bool { return row.Step == step })

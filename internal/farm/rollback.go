@@ -5,46 +5,45 @@ import (
 	"slices"
 )
 
-// RollbackPlan is how to undo a rotation.
+// RollbackPlan is how to roll a rotation back.
 type RollbackPlan struct {
-	// Reversals are what this rotation changed and how it is put back, newest
+	// Reversals are what this rotation changed and how it is restored, newest
 	// first. Nothing that belongs to others is among them.
 	Reversals []Difference `json:"reversals"`
-	// Conflicts are values that are neither ours nor the journal's: somebody
-	// else changed them since, and a person must decide.
+	// Conflicts are values that are neither ours nor the snapshot's: another
+	// administrator changed them since, and an operator must decide.
 	Conflicts []Finding `json:"conflicts"`
-	// Remaining are changes of ours that are not put back, and why.
+	// Remaining are changes of ours that are not rolled back, and why.
 	Remaining []Finding `json:"remaining"`
 }
 
-// PlanRollback compares a rotation's journal with what is observed now. A value that
-// the rotation set goes back to the journal's, a value that is the journal's
-// needs nothing, and any other value is a conflict.
+// PlanRollback compares a rotation's snapshot with what is observed now. A value
+// that the rotation set goes back to the snapshot's, a value that is the
+// snapshot's needs nothing, and any other value is a conflict.
 //
-// Where there is no way back, nothing is put back and Stays says so. Else
-// everything is put back but, each by its name in Stays:
+// Where a rollback is blocked, nothing is rolled back and Remaining says so. It
+// cannot restore four things; the first two are listed in Remaining by code:
 //   - friendly-name-stays: the name of a certificate that was there without one;
 //   - key-stays: the key of a certificate that was there without it;
-//
-// and two that nobody can know beforehand, or that were not the rotation's:
-// an S2S name where there was none, if Office Online Server refuses to have
-// none, and restarts that were owed before, which are made.
-func PlanRollback(j Snapshot, f Farm, now Observed) RollbackPlan {
-	if why := j.RollbackBlocked(now); why != "" {
-		return RollbackPlan{Remaining: []Finding{stop("no-way-back", "", "rotate to a newer certificate instead", "%s", why)}}
+//   - an S2S name where there was none, if Office Online Server refuses to have
+//     none, which only the attempt shows;
+//   - restarts that were pending before the rotation: they are made.
+func PlanRollback(s Snapshot, f Farm, now Observed) RollbackPlan {
+	if why := s.RollbackBlocked(now); why != "" {
+		return RollbackPlan{Remaining: []Finding{stopFinding("rollback-blocked", "", "rotate to a newer certificate instead", "%s", why)}}
 	}
-	u := &rollbackPlanner{snapshot: j, farm: f, now: now}
-	u.planIssuers()
-	u.planHTTPSettings()
-	u.planS2SName()
-	u.planRestarts()
-	u.planRootAuthorities()
-	u.planKeys()
-	u.planCertificates()
-	return u.plan
+	p := &rollbackPlanner{snapshot: s, farm: f, now: now}
+	p.planIssuers()
+	p.planHTTPSettings()
+	p.planS2SName()
+	p.planRestarts()
+	p.planRootAuthorities()
+	p.planKeys()
+	p.planCertificates()
+	return p.plan
 }
 
-// rollbackPlanner gathers the way back.
+// rollbackPlanner builds a rollback plan.
 type rollbackPlanner struct {
 	snapshot Snapshot
 	farm     Farm
@@ -52,44 +51,44 @@ type rollbackPlanner struct {
 	plan     RollbackPlan
 }
 
-func (u *rollbackPlanner) addReversal(step Step, server, subject, have, want, format string, args ...any) {
-	u.plan.Reversals = append(u.plan.Reversals, Difference{Step: step, Server: server, Subject: subject, Have: have, Want: want, Text: fmt.Sprintf(format, args...)})
+func (p *rollbackPlanner) addReversal(step Step, server, subject, have, want, format string, args ...any) {
+	p.plan.Reversals = append(p.plan.Reversals, Difference{Step: step, Server: server, Subject: subject, Have: have, Want: want, Text: fmt.Sprintf(format, args...)})
 }
 
-func (u *rollbackPlanner) addConflict(server, format string, args ...any) {
-	u.plan.Conflicts = append(u.plan.Conflicts, stop("changed-since", server, "decide which value is right, set it, then retry", format, args...))
+func (p *rollbackPlanner) addConflict(server, format string, args ...any) {
+	p.plan.Conflicts = append(p.plan.Conflicts, stopFinding("changed-since", server, "decide which value is right, set it, then retry", format, args...))
 }
 
-func (u *rollbackPlanner) planIssuers() {
-	for _, sp := range u.farm.SharePoint {
-		before, _ := u.snapshot.Before.Farm(sp.FrontEnd.Host)
-		now, _ := u.now.Farm(sp.FrontEnd.Host)
+func (p *rollbackPlanner) planIssuers() {
+	for _, sp := range p.farm.SharePoint {
+		before, _ := p.snapshot.Before.Farm(sp.FrontEnd.Host)
+		now, _ := p.now.Farm(sp.FrontEnd.Host)
 		for _, i := range slices.Backward(Issuers()) {
-			u.planPermissions(sp, before, now, i)
-			u.planIssuer(sp.FrontEnd.Host, before, now, i)
+			p.planPermissions(sp, before, now, i)
+			p.planIssuer(sp.FrontEnd.Host, before, now, i)
 		}
 	}
 }
 
-func (u *rollbackPlanner) planIssuer(frontEnd string, before, now SharePointFarm, i Issuer) {
-	ours := u.snapshot.Target.Thumbprint
+func (p *rollbackPlanner) planIssuer(frontEnd string, before, now SharePointFarm, i Issuer) {
+	ours := p.snapshot.Target.Thumbprint
 	was, existed := before.Issuer(i.RegisteredName)
 	is, exists := now.Issuer(i.RegisteredName)
 	switch {
 	case exists == existed && is.Thumbprint == was.Thumbprint:
 	case exists && is.Thumbprint != ours, !exists:
-		u.addConflict(frontEnd, "the issuer of %s holds %s: neither the new certificate %s nor the one before, %s",
-			i.Product, orNone(is.Thumbprint.Short()), ours.Short(), orNone(was.Thumbprint.Short()))
+		p.addConflict(frontEnd, "the issuer of %s holds %s: neither the new certificate %s nor the one before, %s",
+			i.Product, textOrNone(is.Thumbprint.Short()), ours.Short(), textOrNone(was.Thumbprint.Short()))
 	case existed:
-		u.addReversal(StepRestoreIssuers, frontEnd, "issuer "+i.Product, ours.Short(), was.Thumbprint.Short(),
+		p.addReversal(StepRestoreIssuers, frontEnd, "issuer "+i.Product, ours.Short(), was.Thumbprint.Short(),
 			"put trusted token issuer %q (%s) back to %s", is.Name, i.Product, was.Thumbprint.Short())
 	default:
-		u.addReversal(StepRestoreIssuers, frontEnd, "issuer "+i.Product, ours.Short(), "absent",
+		p.addReversal(StepRestoreIssuers, frontEnd, "issuer "+i.Product, ours.Short(), "absent",
 			"remove trusted token issuer %q (%s): this rotation created it", is.Name, i.Product)
 	}
 }
 
-func (u *rollbackPlanner) planPermissions(sp SharePoint, before, now SharePointFarm, i Issuer) {
+func (p *rollbackPlanner) planPermissions(sp SharePoint, before, now SharePointFarm, i Issuer) {
 	for _, site := range sp.Sites {
 		was, is := before.Permission(site, i.RegisteredName), now.Permission(site, i.RegisteredName)
 		if is.Right == was.Right && is.AppOnly == was.AppOnly {
@@ -97,17 +96,17 @@ func (u *rollbackPlanner) planPermissions(sp SharePoint, before, now SharePointF
 		}
 		subject := "permission " + i.Product + " " + site
 		if is.Right != FullControl || !is.AppOnly {
-			u.addConflict(sp.FrontEnd.Host, "the app permission of %s at %s is %s: neither full control nor what it was, %s", i.Product, site, orNone(is.Right), orNone(was.Right))
+			p.addConflict(sp.FrontEnd.Host, "the app permission of %s at %s is %s: neither full control nor what it was, %s", i.Product, site, textOrNone(is.Right), textOrNone(was.Right))
 			continue
 		}
-		u.addReversal(StepRestoreIssuers, sp.FrontEnd.Host, subject, FullControl+", app-only", orNone(was.Right),
-			"put the app permission of %s at %s back to %s", i.Product, site, orNone(was.Right))
+		p.addReversal(StepRestoreIssuers, sp.FrontEnd.Host, subject, FullControl+", app-only", textOrNone(was.Right),
+			"put the app permission of %s at %s back to %s", i.Product, site, textOrNone(was.Right))
 	}
 }
 
-func (u *rollbackPlanner) planHTTPSettings() {
-	before, _ := u.snapshot.Before.Master()
-	now, ok := u.now.Master()
+func (p *rollbackPlanner) planHTTPSettings() {
+	before, _ := p.snapshot.Before.Master()
+	now, ok := p.now.Master()
 	if !ok {
 		return
 	}
@@ -116,106 +115,106 @@ func (u *rollbackPlanner) planHTTPSettings() {
 		want     *bool
 		was, now bool
 	}{
-		{"AllowOutboundHttp", u.farm.Office.AllowOutboundHTTP, before.Settings.AllowOutboundHTTP, now.Settings.AllowOutboundHTTP},
-		{"AllowHttpSecureStoreConnections", u.farm.Office.AllowHTTPSecureStoreConnections, before.Settings.AllowHTTPSecureStoreConnections, now.Settings.AllowHTTPSecureStoreConnections},
+		{"AllowOutboundHttp", p.farm.Office.AllowOutboundHTTP, before.Settings.AllowOutboundHTTP, now.Settings.AllowOutboundHTTP},
+		{"AllowHttpSecureStoreConnections", p.farm.Office.AllowHTTPSecureStoreConnections, before.Settings.AllowHTTPSecureStoreConnections, now.Settings.AllowHTTPSecureStoreConnections},
 	} {
 		if sw.want != nil && sw.now != sw.was {
-			u.addReversal(StepRestoreHTTPSettings, now.Machine.Host, sw.name, fmt.Sprint(sw.now), fmt.Sprint(sw.was), "set %s back to %t", sw.name, sw.was)
+			p.addReversal(StepRestoreHTTPSettings, now.Machine.Host, sw.name, fmt.Sprint(sw.now), fmt.Sprint(sw.was), "set %s back to %t", sw.name, sw.was)
 		}
 	}
 }
 
-func (u *rollbackPlanner) planS2SName() {
-	before, _ := u.snapshot.Before.Master()
-	master, ok := u.now.Master()
+func (p *rollbackPlanner) planS2SName() {
+	before, _ := p.snapshot.Before.Master()
+	master, ok := p.now.Master()
 	was, is := before.Settings.S2SCertificateName, master.Settings.S2SCertificateName
 	switch {
 	case !ok || is == was:
-	case is != u.snapshot.Target.FriendlyName:
-		u.addConflict(master.Machine.Host, "S2SCertificateName is %q: neither the new %q nor the one before, %q", is, u.snapshot.Target.FriendlyName, was)
+	case is != p.snapshot.Target.FriendlyName:
+		p.addConflict(master.Machine.Host, "S2SCertificateName is %q: neither the new %q nor the one before, %q", is, p.snapshot.Target.FriendlyName, was)
 	case was == "":
-		u.addReversal(StepRestoreS2SName, master.Machine.Host, "S2SCertificateName", is, "none",
+		p.addReversal(StepRestoreS2SName, master.Machine.Host, "S2SCertificateName", is, "none",
 			"set S2SCertificateName back to none; whether Office Online Server accepts that is unknown, and if not it stays")
 	default:
-		u.addReversal(StepRestoreS2SName, master.Machine.Host, "S2SCertificateName", is, was, "set S2SCertificateName back to %q", was)
+		p.addReversal(StepRestoreS2SName, master.Machine.Host, "S2SCertificateName", is, was, "set S2SCertificateName back to %q", was)
 	}
 }
 
-// planRestarts lists the restarts that the reversals cause, and those still owed.
-func (u *rollbackPlanner) planRestarts() {
-	reversals := u.plan.Reversals
-	for _, sp := range u.farm.SharePoint {
-		now, _ := u.now.Farm(sp.FrontEnd.Host)
-		changes := pendingOn(reversals, sp.FrontEnd.Host, StepRestoreIssuers) || len(u.addedAuthorities(sp, now)) > 0
+// planRestarts lists the restarts that the reversals cause, and those still pending.
+func (p *rollbackPlanner) planRestarts() {
+	reversals := p.plan.Reversals
+	for _, sp := range p.farm.SharePoint {
+		now, _ := p.now.Farm(sp.FrontEnd.Host)
+		changes := hasPendingOn(reversals, sp.FrontEnd.Host, StepRestoreIssuers) || len(p.addedAuthorities(sp, now)) > 0
 		for _, s := range now.Servers {
 			if why := pendingRestart(changes, now.TrustChangedAt(), s.Timer, s.WorkersStartedAt); why != "" {
-				u.addReversal(StepRestartAgain, s.Machine.Host, "iisreset and SPTimerV4", "owed", "done", "restart IIS and SPTimerV4: %s", why)
+				p.addReversal(StepRestartAgain, s.Machine.Host, "iisreset and SPTimerV4", "pending", "done", "restart IIS and SPTimerV4: %s", why)
 			}
 		}
 	}
-	changes := len(pendingSteps(reversals, StepRestoreS2SName, StepRestoreHTTPSettings)) > 0
-	for _, s := range u.now.Office {
+	changes := len(selectSteps(reversals, StepRestoreS2SName, StepRestoreHTTPSettings)) > 0
+	for _, s := range p.now.Office {
 		if why := pendingRestart(changes, s.SettingsChangedAt, s.Service, s.WorkersStartedAt); why != "" {
-			u.addReversal(StepRestartAgain, s.Machine.Host, "WACSM and iisreset", "owed", "done", "restart WACSM and IIS: %s", why)
+			p.addReversal(StepRestartAgain, s.Machine.Host, "WACSM and iisreset", "pending", "done", "restart WACSM and IIS: %s", why)
 		}
 	}
 }
 
-// addedAuthorities are those of the journal's that are still there.
-func (u *rollbackPlanner) addedAuthorities(sp SharePoint, now SharePointFarm) []ChainCertificate {
-	return slices.DeleteFunc(u.snapshot.AddedAuthorities(sp.FrontEnd.Host), func(c ChainCertificate) bool { return !now.Trusts(c.Thumbprint) })
+// addedAuthorities are those that the rotation added and that are still there.
+func (p *rollbackPlanner) addedAuthorities(sp SharePoint, now SharePointFarm) []ChainCertificate {
+	return slices.DeleteFunc(p.snapshot.AddedAuthorities(sp.FrontEnd.Host), func(c ChainCertificate) bool { return !now.Trusts(c.Thumbprint) })
 }
 
-func (u *rollbackPlanner) planRootAuthorities() {
-	for _, sp := range u.farm.SharePoint {
-		now, _ := u.now.Farm(sp.FrontEnd.Host)
-		for _, c := range u.addedAuthorities(sp, now) {
-			u.addReversal(StepRemoveRootAuthority, sp.FrontEnd.Host, "root authority "+c.Thumbprint.Short(), c.Subject, "absent",
+func (p *rollbackPlanner) planRootAuthorities() {
+	for _, sp := range p.farm.SharePoint {
+		now, _ := p.now.Farm(sp.FrontEnd.Host)
+		for _, c := range p.addedAuthorities(sp, now) {
+			p.addReversal(StepRemoveRootAuthority, sp.FrontEnd.Host, "root authority "+c.Thumbprint.Short(), c.Subject, "absent",
 				"remove the trusted root authority of %q: this rotation added it", c.Subject)
 		}
 	}
 }
 
-func (u *rollbackPlanner) planKeys() {
-	for _, s := range u.now.Office {
-		was, existed := officeBefore(u.snapshot, s).Certificate(u.snapshot.Target.Thumbprint)
-		is, _ := s.Certificate(u.snapshot.Target.Thumbprint)
+func (p *rollbackPlanner) planKeys() {
+	for _, s := range p.now.Office {
+		was, existed := officeServerBefore(p.snapshot, s).Certificate(p.snapshot.Target.Thumbprint)
+		is, _ := s.Certificate(p.snapshot.Target.Thumbprint)
 		if existed && was.HasKey && is.ReadableBy(NetworkService) && !was.ReadableBy(NetworkService) {
-			u.addReversal(StepRevokeKey, s.Machine.Host, "key", "NETWORK SERVICE reads it", "no access", "take NETWORK SERVICE's access to the key back: this rotation gave it")
+			p.addReversal(StepRevokeKey, s.Machine.Host, "key", "NETWORK SERVICE reads it", "no access", "take NETWORK SERVICE's access to the key back: this rotation gave it")
 		}
 		if existed && was.FriendlyName == "" && is.FriendlyName != "" {
-			u.plan.Remaining = append(u.plan.Remaining, warn("friendly-name-stays", s.Machine.Host, "harmless; it had none before",
+			p.plan.Remaining = append(p.plan.Remaining, warnFinding("friendly-name-stays", s.Machine.Host, "harmless; it had none before",
 				"certificate %s keeps the friendly name %q", is.Thumbprint.Short(), is.FriendlyName))
 		}
 	}
 }
 
 // planCertificates come last: until then something may still name them.
-func (u *rollbackPlanner) planCertificates() {
-	t := u.snapshot.Target
-	for _, s := range u.now.Office {
-		before := officeBefore(u.snapshot, s)
+func (p *rollbackPlanner) planCertificates() {
+	t := p.snapshot.Target
+	for _, s := range p.now.Office {
+		before := officeServerBefore(p.snapshot, s)
 		was, existed := before.Certificate(t.Thumbprint)
 		is, exists := s.Certificate(t.Thumbprint)
 		if exists && !existed {
-			u.addReversal(StepRemoveCertificate, s.Machine.Host, "certificate", t.FriendlyName, "absent", "remove certificate %s and its key: this rotation imported it", t.Thumbprint.Short())
+			p.addReversal(StepRemoveCertificate, s.Machine.Host, "certificate", t.FriendlyName, "absent", "remove certificate %s and its key: this rotation imported it", t.Thumbprint.Short())
 		}
 		if exists && existed && is.HasKey && !was.HasKey {
-			u.plan.Remaining = append(u.plan.Remaining, warn("key-stays", s.Machine.Host, "remove the certificate by hand if its key is unwanted",
+			p.plan.Remaining = append(p.plan.Remaining, warnFinding("key-stays", s.Machine.Host, "remove the certificate by hand if its key is unwanted",
 				"certificate %s was there without its key, and keeps it", t.Thumbprint.Short()))
 		}
 		for _, c := range t.Intermediates() {
 			if s.HasIntermediate(c.Thumbprint) && !before.HasIntermediate(c.Thumbprint) {
-				u.addReversal(StepRemoveCertificate, s.Machine.Host, "intermediate "+c.Thumbprint.Short(), c.Subject, "absent", "remove intermediate %q from the CA store: this rotation added it", c.Subject)
+				p.addReversal(StepRemoveCertificate, s.Machine.Host, "intermediate "+c.Thumbprint.Short(), c.Subject, "absent", "remove intermediate %q from the CA store: this rotation added it", c.Subject)
 			}
 		}
 		if t.SelfSigned && s.HasRoot(t.Thumbprint) && !before.HasRoot(t.Thumbprint) {
-			u.addReversal(StepRemoveCertificate, s.Machine.Host, "trusted root", t.Subject, "absent", "remove the public certificate from Trusted Root: this rotation added it")
+			p.addReversal(StepRemoveCertificate, s.Machine.Host, "trusted root", t.Subject, "absent", "remove the public certificate from Trusted Root: this rotation added it")
 		}
 	}
 }
 
-func officeBefore(j Snapshot, now OfficeServer) OfficeServer {
+func officeServerBefore(j Snapshot, now OfficeServer) OfficeServer {
 	before, _ := findFirst(j.Before.Office, func(s OfficeServer) bool { return s.Machine.Host == now.Machine.Host })
 	return before
 }

@@ -120,7 +120,7 @@ func TestUndoNeverRestoresAnExpiredCertificate(t *testing.T) {
 	j := farm.Snapshot{Target: d.Target, Before: clone(o), Previous: farm.StoreCertificate{Thumbprint: print40("old"), NotAfter: epoch.Add(-time.Minute)}}
 	o.Office[0].Settings.S2SCertificateName = d.Target.FriendlyName
 	back := farm.PlanRollback(j, d.Farm, o)
-	if len(back.Reversals) > 0 || len(back.Remaining) != 1 || back.Remaining[0].Code != "no-way-back" {
+	if len(back.Reversals) > 0 || len(back.Remaining) != 1 || back.Remaining[0].Code != "rollback-blocked" {
 		t.Errorf("way back to an expired certificate: %+v", back)
 	}
 }

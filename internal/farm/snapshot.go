@@ -8,8 +8,8 @@ import (
 )
 
 // Snapshot is the state found before the first change of a rotation, and the
-// certificate that the rotation worked towards. Together with a fresh look it
-// says what the rotation changed.
+// certificate that the rotation worked towards. Together with a fresh observation
+// it says what the rotation changed.
 type Snapshot struct {
 	TakenAt time.Time   `json:"takenAt"`
 	Target  Certificate `json:"target"`
@@ -22,7 +22,7 @@ type Snapshot struct {
 	Deleting bool `json:"deleting,omitempty"`
 }
 
-// Replaces says whether the rotation was from one certificate to another, and
+// Replaces reports whether the rotation was from one certificate to another, and
 // not the first set-up or a repair.
 func (j Snapshot) Replaces() bool {
 	return j.Previous.Thumbprint != "" && j.Previous.Thumbprint != j.Target.Thumbprint
@@ -46,10 +46,10 @@ func (j Snapshot) AddedAuthorities(frontEnd string) []ChainCertificate {
 	return slices.DeleteFunc(slices.Clone(j.Target.RootAuthorities()), func(c ChainCertificate) bool { return before.Trusts(c.Thumbprint) })
 }
 
-// expiredReason says which certificate of the journal has ended by some
+// expiredReason says which certificate of the snapshot has expired by some
 // server's clock; nothing when all are still valid.
 func expiredReason(j Snapshot, now Observed) string {
-	for _, m := range now.machines() {
+	for _, m := range now.allMachines() {
 		if p := j.Previous; p.Thumbprint != "" && m.Clock.After(p.NotAfter) {
 			return fmt.Sprintf("the previous certificate %s ended at %s: an expired certificate is never restored", p.Thumbprint.Short(), formatTime(p.NotAfter))
 		}

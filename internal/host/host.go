@@ -31,12 +31,12 @@ type Options struct {
 	Log       *zap.Logger
 }
 
-// stopping is how long running steps may take to end when the worker stops.
+// stopTimeout is how long running steps may take to end when the worker stops.
 // A script that is cut off is safe: the next attempt looks before it acts.
-const stopping = 20 * time.Second
+const stopTimeout = 20 * time.Second
 
-// poll is the pause between two looks at a server that is waited for.
-const poll = 2 * time.Second
+// pollInterval is the pause between two checks of a server that is waited for.
+const pollInterval = 2 * time.Second
 
 // Run starts a controller for each configured farm, marks farms that are no
 // longer configured as unmanaged, and runs a worker until ctx is done. It refuses
@@ -57,13 +57,13 @@ func Run(ctx context.Context, o Options) error {
 	remote := winrm.New(connections.find, o.Log)
 	defer remote.Close()
 
-	w := worker.New(o.Client, workflows.TaskQueue, worker.Options{WorkerStopTimeout: stopping})
+	w := worker.New(o.Client, workflows.TaskQueue, worker.Options{WorkerStopTimeout: stopTimeout})
 	w.RegisterWorkflow(workflows.ManageFarm)
 	w.RegisterWorkflow(workflows.RotateTrust)
 	w.RegisterWorkflow(workflows.RetireCertificate)
 	w.RegisterWorkflow(workflows.InspectTrust)
 	w.RegisterActivity(&activities.Activities{
-		Farms: farms{o.Config}, Certificates: certificates, Remote: remote, Now: time.Now, Poll: poll,
+		Farms: farms{o.Config}, Certificates: certificates, Remote: remote, Now: time.Now, Poll: pollInterval,
 	})
 	if err := configureControllers(ctx, client.New(o.Client), o.Config); err != nil {
 		return err

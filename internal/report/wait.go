@@ -6,13 +6,10 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// WaitLines is what a run waits for, in a few lines for those who watch it:
-// what is waited for, then the commands. It is nil while the run waits for
+// WaitLines is what a run waits for, in a few lines for those who watch it;
+// [DecisionCommands] are what they can do. It is nil while the run waits for
 // nothing.
-func WaitLines(s farm.Status, program string) []string {
-	if s.Wait == nil || s.Report.Outcome != "" {
-		return nil
-	}
+func WaitLines(s farm.Status) []string {
 	var lines []string
 	for _, b := range waitBlocks(s) {
 		if b.Text != "" {
@@ -22,9 +19,6 @@ func WaitLines(s farm.Status, program string) []string {
 			for _, row := range g.Rows {
 				lines = append(lines, joinCells(row))
 			}
-		}
-		for _, c := range b.Commands {
-			lines = append(lines, c.Line(program))
 		}
 	}
 	return lines
@@ -38,13 +32,14 @@ func joinCells(row []Cell) string {
 	return joinNonEmpty(": ", texts...)
 }
 
-// waitBlocks are what a run waits for, the steps that are blocked, and how an
-// operator decides.
+// waitBlocks are what a run waits for, and the steps that are blocked.
 func waitBlocks(s farm.Status) []Block {
+	if s.Wait == nil || s.Report.Outcome != "" {
+		return nil
+	}
 	var page Page
 	page.add(Block{Title: "waits for " + waitName(s.Wait.For) + formatUntil(s.Wait.Until), Text: s.Wait.Text})
 	page.add(Block{Title: "blocked", Table: blockedTable(s.Wait.Blocked)})
-	page.add(Block{Title: "to decide", Commands: decisionCommands(s)})
 	return page.Blocks
 }
 
@@ -66,14 +61,16 @@ func blockedTable(blocked []farm.Blocked) Table {
 		if !one.Until.IsZero() {
 			then = "waits" + formatUntil(one.Until) + ", " + one.Then
 		}
-		g.Rows = append(g.Rows, makeRow(one.Server, string(one.Step), joinNonEmpty("; ", one.Text, then)))
+		row := makeRow(one.Server, string(one.Step), joinNonEmpty("; ", one.Text, then))
+		row[0].Alert = true
+		g.Rows = append(g.Rows, row)
 	}
 	return Table{Header: []string{"server", "step", "what happened, and what follows"}, Groups: []Group{g}}
 }
 
 // approvalBlock is what an approval stands for.
 func approvalBlock(s farm.Status) Block {
-	if s.Wait.For != farm.ForApproval {
+	if s.Wait == nil || s.Report.Outcome != "" || s.Wait.For != farm.ForApproval {
 		return Block{}
 	}
 	return Block{Title: "what is approved", Table: differenceTable(farm.CutoverDifferences(s.Report.Differences))}
@@ -83,8 +80,12 @@ func approvalBlock(s farm.Status) Block {
 // Beyond it something is wrong that skipping servers does not cure.
 const fewSkips = 5
 
-// decisionCommands are the decisions that are accepted now.
-func decisionCommands(s farm.Status) []Command {
+// DecisionCommands are the decisions that a run accepts now; nil while it waits
+// for nothing.
+func DecisionCommands(s farm.Status) []Command {
+	if s.Wait == nil || s.Report.Outcome != "" {
+		return nil
+	}
 	name, retires := s.Report.Farm, isRetirement(s)
 	var all []Command
 	switch s.Wait.For {
