@@ -78,7 +78,7 @@ func (f *fakeTemporal) SignalWithStartWorkflowExecution(_ context.Context, r *wo
 	if err := decodePayloads(r.SignalInput, &e); err != nil || r.SignalName != workflows.EventSignal {
 		return nil, errors.Join(serviceerror.NewInvalidArgument("not an event: signal "+r.SignalName), err)
 	}
-	f.events = append(f.events, fmt.Sprintf("%s %s: %s", state.Farm, e.ID, e.Summary))
+	f.events, f.eventIDs = append(f.events, state.Farm+": "+e.Summary), append(f.eventIDs, e.ID)
 	if f.onEvent == nil {
 		state.Mailbox.Pending = append(state.Mailbox.Pending, e)
 	} else {

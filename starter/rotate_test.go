@@ -183,9 +183,9 @@ func TestRotate_AttachesToARunningRotation(t *testing.T) {
 
 func TestRotate_RefusedForAnotherReason(t *testing.T) {
 	for name, state := range map[string]controller.State{
-		"unmanaged":                 {Farm: "contoso", Unmanaged: "because", Next: farm.Next{Action: farm.ActionRotate}},
+		"unmanaged":                  {Farm: "contoso", Unmanaged: "because", Next: farm.Next{Action: farm.ActionRotate}},
 		"another request goes first": {Farm: "contoso", Mailbox: controller.Mailbox{Request: &controller.Request{Kind: controller.RequestRollback}}},
-		"nothing runs":              {Farm: "contoso"},
+		"nothing runs":               {Farm: "contoso"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := startTemporal(t, &fakeTemporal{})
@@ -231,7 +231,9 @@ func TestRotate_Detach(t *testing.T) {
 			"out:contoso: accepted by workflow rotate/contoso, run run-2; to see what it does: farmtrust status contoso")
 	})
 	t.Run("says what it attached to", func(t *testing.T) {
-		f.editController("contoso", func(s *controller.State) { s.Active = &controller.ActiveRun{WorkflowID: "rotate/contoso", RunID: "run-2"} })
+		f.editController("contoso", func(s *controller.State) {
+			s.Active = &controller.ActiveRun{WorkflowID: "rotate/contoso", RunID: "run-2"}
+		})
 		f.refuseRequests("it runs already")
 		got := runProgram(t, "rotate", "contoso", "--detach", "-o", "json")
 		got.assertExit(t, exitOK)

@@ -60,7 +60,7 @@ type fakeTemporal struct {
 	// controllers are the states of the controllers that run, by farm.
 	controllers map[string]*controller.State
 	// requests, events and decisions are what was received.
-	requests, events, decisions []string
+	requests, events, eventIDs, decisions []string
 }
 
 // ending is how a workflow ends.

@@ -71,8 +71,8 @@ func (f Farm) Under(p farm.RotationPolicy) Farm {
 // ControllerID is the workflow ID of the farm's controller.
 func (f Farm) ControllerID() string { return workflows.ControllerID(f.name) }
 
-// initial is the state that the controller starts with, if it does not run.
-func (f Farm) initial() controller.State {
+// initialState is the state that the controller starts with, if it does not run.
+func (f Farm) initialState() controller.State {
 	return controller.State{Farm: f.name, Policy: f.policy}
 }
 
@@ -116,7 +116,7 @@ func (f Farm) MarkUnmanaged(ctx context.Context, reason string) error {
 
 func (f Farm) signalWithStart(ctx context.Context, signal string, value any) error {
 	_, err := f.temporal.SignalWithStartWorkflow(ctx, f.ControllerID(), signal, value,
-		workflows.ControllerOptions(f.name), workflows.ManageFarm, f.initial())
+		workflows.ControllerOptions(f.name), workflows.ManageFarm, f.initialState())
 	if err != nil {
 		return fmt.Errorf("signal %s with %s: %w", f.ControllerID(), signal, err)
 	}

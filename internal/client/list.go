@@ -20,7 +20,7 @@ import (
 // retirement, no matter who started it; nil when nothing does.
 func (f Farm) Active(ctx context.Context) (*Run, error) {
 	for _, id := range []string{workflows.RotateID(f.name), workflows.RetireID(f.name)} {
-		e, err := f.describe(ctx, id)
+		e, err := f.describeWorkflow(ctx, id)
 		if err != nil {
 			return nil, err
 		}
@@ -46,13 +46,13 @@ func (f Farm) LastRetirement(ctx context.Context) (*Run, error) {
 // lastEnded finds the last run of a workflow that ended. The workflow itself is
 // asked first, because the visibility store lags behind it.
 func (f Farm) lastEnded(ctx context.Context, id string) (*Run, error) {
-	last, err := f.describe(ctx, id)
+	last, err := f.describeWorkflow(ctx, id)
 	if err != nil || last == nil {
 		return nil, err
 	}
 	if isRunning(last) {
 		last = nil
-		if err := f.list(ctx, fmt.Sprintf("WorkflowId = %q AND %s", id, isEndedQuery), func(e *workflowpb.WorkflowExecutionInfo) error {
+		if err := f.listWorkflows(ctx, fmt.Sprintf("WorkflowId = %q AND %s", id, isEndedQuery), func(e *workflowpb.WorkflowExecutionInfo) error {
 			if last == nil || e.StartTime.AsTime().After(last.StartTime.AsTime()) {
 				last = e
 			}
@@ -67,7 +67,7 @@ func (f Farm) lastEnded(ctx context.Context, id string) (*Run, error) {
 // RunningControllers lists the names of the farms whose controllers run.
 func (c Client) RunningControllers(ctx context.Context) ([]string, error) {
 	var names []string
-	err := c.list(ctx, queryRunning(workflows.ManageFarm), func(e *workflowpb.WorkflowExecutionInfo) error {
+	err := c.listWorkflows(ctx, queryRunning(workflows.ManageFarm), func(e *workflowpb.WorkflowExecutionInfo) error {
 		names = append(names, farmNameIn(e, workflows.ControllerID))
 		return nil
 	})
@@ -98,9 +98,9 @@ func typeName(workflow any) string {
 	return name[strings.LastIndexByte(name, '.')+1:]
 }
 
-// list calls visit for each workflow that matches a query of the visibility
+// listWorkflows calls visit for each workflow that matches a query of the visibility
 // store, until it fails.
-func (c Client) list(ctx context.Context, query string, visit func(*workflowpb.WorkflowExecutionInfo) error) error {
+func (c Client) listWorkflows(ctx context.Context, query string, visit func(*workflowpb.WorkflowExecutionInfo) error) error {
 	request := &workflowservice.ListWorkflowExecutionsRequest{Query: query}
 	for {
 		page, err := c.temporal.ListWorkflow(ctx, request)
@@ -118,9 +118,9 @@ func (c Client) list(ctx context.Context, query string, visit func(*workflowpb.W
 	}
 }
 
-// describe returns the running or last run of a workflow; nil where there is
+// describeWorkflow returns the running or last run of a workflow; nil where there is
 // none.
-func (c Client) describe(ctx context.Context, id string) (*workflowpb.WorkflowExecutionInfo, error) {
+func (c Client) describeWorkflow(ctx context.Context, id string) (*workflowpb.WorkflowExecutionInfo, error) {
 	described, err := c.temporal.DescribeWorkflowExecution(ctx, id, "")
 	var notFound *serviceerror.NotFound
 	switch {

@@ -24,9 +24,9 @@ type Author struct{ By, Reason string }
 // which then is [Run.Attached]. A request that makes no sense now ends with a
 // [*RefusedError]. The controller is started if it does not run.
 func (f Farm) Rotate(ctx context.Context, by Author) (*Run, error) {
-	run, err := f.start(ctx, controller.Request{Kind: controller.RequestRotate, By: by.By, Reason: by.Reason})
+	run, err := f.startRun(ctx, controller.Request{Kind: controller.RequestRotate, By: by.By, Reason: by.Reason})
 	if refused, ok := errors.AsType[*RefusedError](err); ok {
-		return f.attach(ctx, refused)
+		return f.attachToRotation(ctx, refused)
 	}
 	return run, err
 }
@@ -35,38 +35,38 @@ func (f Farm) Rotate(ctx context.Context, by Author) (*Run, error) {
 // any longer; see [farm.ReplaceCompromised]. It never attaches to a rotation
 // that runs already, but is refused.
 func (f Farm) ReplaceCompromised(ctx context.Context, by Author) (*Run, error) {
-	return f.start(ctx, controller.Request{Kind: controller.RequestRotate, Compromised: true, By: by.By, Reason: by.Reason})
+	return f.startRun(ctx, controller.Request{Kind: controller.RequestRotate, Compromised: true, By: by.By, Reason: by.Reason})
 }
 
 // Rollback asks the controller to roll back the last rotation, which must have
 // ended, and returns the run that does it once it has started. One that is not
 // possible now ends with a [*RefusedError].
 func (f Farm) Rollback(ctx context.Context, by Author) (*Run, error) {
-	return f.start(ctx, controller.Request{Kind: controller.RequestRollback, By: by.By, Reason: by.Reason})
+	return f.startRun(ctx, controller.Request{Kind: controller.RequestRollback, By: by.By, Reason: by.Reason})
 }
 
 // Resume ends the suspension of the farm: the controller inspects it at once,
 // and rotates automatically again. It ends with a [*RefusedError] where the farm
 // is not suspended.
 func (f Farm) Resume(ctx context.Context, by Author) error {
-	_, err := f.request(ctx, controller.Request{Kind: controller.RequestResume, By: by.By, Reason: by.Reason})
+	_, err := f.sendRequest(ctx, controller.Request{Kind: controller.RequestResume, By: by.By, Reason: by.Reason})
 	return err
 }
 
-// start asks for a run, and returns it.
-func (f Farm) start(ctx context.Context, r controller.Request) (*Run, error) {
-	started, err := f.request(ctx, r)
+// startRun asks for a run, and returns it.
+func (f Farm) startRun(ctx context.Context, r controller.Request) (*Run, error) {
+	started, err := f.sendRequest(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	return f.Run(ctx, started.WorkflowID, started.RunID), nil
 }
 
-// request updates the controller with a request, which it refuses or answers
+// sendRequest updates the controller with a request, which it refuses or answers
 // once what was asked for has started.
-func (f Farm) request(ctx context.Context, r controller.Request) (started workflows.StartedRun, err error) {
+func (f Farm) sendRequest(ctx context.Context, r controller.Request) (started workflows.StartedRun, err error) {
 	handle, err := f.temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
-		StartWorkflowOperation: f.temporal.NewWithStartWorkflowOperation(workflows.ControllerOptions(f.name), workflows.ManageFarm, f.initial()),
+		StartWorkflowOperation: f.temporal.NewWithStartWorkflowOperation(workflows.ControllerOptions(f.name), workflows.ManageFarm, f.initialState()),
 		UpdateOptions: client.UpdateWorkflowOptions{
 			UpdateID: rand.Text(), WorkflowID: f.ControllerID(),
 			UpdateName: workflows.RequestUpdate, Args: []any{r}, WaitForStage: client.WorkflowUpdateStageCompleted,
@@ -78,9 +78,9 @@ func (f Farm) request(ctx context.Context, r controller.Request) (started workfl
 	return started, toRefusedError(fmt.Sprintf("request %s of %s", r.Kind, f.ControllerID()), err)
 }
 
-// attach returns the rotation because of which a request was refused. When the
+// attachToRotation returns the rotation because of which a request was refused. When the
 // cause is something else, the refusal stands.
-func (f Farm) attach(ctx context.Context, refused *RefusedError) (*Run, error) {
+func (f Farm) attachToRotation(ctx context.Context, refused *RefusedError) (*Run, error) {
 	for {
 		state, err := f.State(ctx)
 		switch {
@@ -89,9 +89,9 @@ func (f Farm) attach(ctx context.Context, refused *RefusedError) (*Run, error) {
 		case state.Unmanaged != "":
 			return nil, refused
 		case state.Active != nil && !state.RunsRetirement():
-			return f.attached(ctx, state.Active.RunID), nil
+			return f.attachedRotation(ctx, state.Active.RunID), nil
 		case state.Next.Code == farm.CodeStartedElsewhere:
-			return f.attached(ctx, ""), nil
+			return f.attachedRotation(ctx, ""), nil
 		case !isStarting(state):
 			return nil, refused
 		}
@@ -110,7 +110,7 @@ func isStarting(s controller.State) bool {
 	return s.Next.Action == farm.ActionRotate
 }
 
-func (f Farm) attached(ctx context.Context, runID string) *Run {
+func (f Farm) attachedRotation(ctx context.Context, runID string) *Run {
 	run := f.Run(ctx, workflows.RotateID(f.name), runID)
 	run.Attached = true
 	return run

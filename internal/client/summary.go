@@ -43,7 +43,7 @@ func (c Client) Summaries(ctx context.Context) ([]Summary, error) {
 		{queryRunning(workflows.ManageFarm), all.addController},
 		{queryRunning(workflows.RetireCertificate), all.addRetirement},
 	} {
-		if err := c.list(ctx, source.query, source.add); err != nil {
+		if err := c.listWorkflows(ctx, source.query, source.add); err != nil {
 			return nil, err
 		}
 	}
