@@ -60,7 +60,7 @@ const (
 func TestProgress_ElsewhereThanOnATerminal(t *testing.T) {
 	blocked := withWait(makeStatus(farm.PhaseCutover, "oos-01: observe="+seen+", set S2S certificate=failed"), &farm.Wait{
 		For: farm.ForDecision, Text: "decide about each",
-		Blocked: []farm.Blocked{{Server: "oos-01", Step: farm.StepS2SName, Text: "access denied", Then: "then the rotation is rolled back"}},
+		Blocked: []farm.Blocked{{Server: "oos-01", Step: farm.StepS2SName, Text: "access denied", Then: "then the rotation is rolled back", Skippable: true}},
 	})
 	approval := withWait(makeStatus(farm.PhaseWaiting, "oos-01: observe="+seen), waitsForApproval("1a2b3c4d5e6f"))
 	for name, c := range map[string]struct {
