@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/controller"
@@ -149,14 +150,16 @@ func idleState() controller.State {
 	}
 }
 
-// farmPages are pages of farms, by name.
-func farmPages() map[string]report.Page {
+// farmStates are states of farms, by name.
+func farmStates() map[string]controller.State {
 	suspended, rotating, retiring, expired := idleState(), idleState(), idleState(), idleState()
 	unmanaged, notSetUp, requested, terminated := idleState(), idleState(), idleState(), idleState()
 	suspended.Suspended, suspended.Retention = "the rotation was rolled back", controller.Retention{}
 	suspended.Next = farm.Next{Code: farm.CodeSuspended, NeedsOperator: true, Reason: "suspended: the rotation was rolled back; it would rotate: drift"}
 	rotating.Active = &controller.ActiveRun{WorkflowID: "rotate/contoso", Reason: "near expiry of s2s", Since: now.Add(-time.Minute)}
-	rotating.Mailbox.Pending = []controller.Event{{ID: "2", Summary: "near expiry of mycert10 in contoso-kv-001"}}
+	for i := range 5 {
+		rotating.Mailbox.Pending = append(rotating.Mailbox.Pending, controller.Event{ID: fmt.Sprint(i + 2), Summary: "near expiry of mycert10 in contoso-kv-001"})
+	}
 	retiring.Active = &controller.ActiveRun{WorkflowID: "retire/contoso", Retirement: true, Reason: "99887766 is no longer kept", Since: now.Add(-time.Hour)}
 	retiring.Retention.Older = []farm.StoreCertificate{{Thumbprint: "11223344556677889900"}}
 	expired.Inspected.Current.NotAfter, expired.Retention = now.AddDate(0, 0, -3), controller.Retention{}
@@ -166,12 +169,20 @@ func farmPages() map[string]report.Page {
 	notSetUp.Next = farm.Next{Code: farm.CodeNotSetUp, NeedsOperator: true, Reason: "the trust is not set up: rotate once by hand, or send an event"}
 	requested.Mailbox.Request = &controller.Request{Kind: controller.RequestRollback, By: "ada@desk-1", Reason: "data refresh fails"}
 	terminated.Last = controller.LastRun{At: now.Add(-time.Hour), Statement: "it ended without a result (terminated?); see its history"}
-	return map[string]report.Page{
-		"farm-idle": report.Farm(idleState(), now), "farm-suspended": report.Farm(suspended, now), "farm-rotating": report.Farm(rotating, now),
-		"farm-retiring": report.Farm(retiring, now), "farm-expired": report.Farm(expired, now), "farm-unmanaged": report.Farm(unmanaged, now),
-		"farm-not-set-up": report.Farm(notSetUp, now), "farm-requested": report.Farm(requested, now), "farm-terminated": report.Farm(terminated, now),
-		"farm-new": report.Farm(controller.State{Farm: "contoso", Policy: idleState().Policy}, now),
+	return map[string]controller.State{
+		"farm-idle": idleState(), "farm-suspended": suspended, "farm-rotating": rotating, "farm-retiring": retiring, "farm-expired": expired,
+		"farm-unmanaged": unmanaged, "farm-not-set-up": notSetUp, "farm-requested": requested, "farm-terminated": terminated,
+		"farm-new": {Farm: "contoso", Policy: idleState().Policy},
 	}
+}
+
+// farmPages are pages of farms, by name.
+func farmPages() map[string]report.Page {
+	pages := map[string]report.Page{}
+	for name, s := range farmStates() {
+		pages[name] = report.Farm(s, now)
+	}
+	return pages
 }
 
 // inspectionPages are plans and checks, by name.
