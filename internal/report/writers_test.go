@@ -143,10 +143,10 @@ func TestMarkdown_FitsWhatTemporalKeeps(t *testing.T) {
 }
 
 func TestMarkdown_IsTheSameEachTime(t *testing.T) {
-	for name := range allPages() {
-		first := allPages()[name].Markdown()
-		for range 5 {
-			if diff := cmp.Diff(first, allPages()[name].Markdown()); diff != "" {
+	first := allPages()
+	for range 5 {
+		for name, page := range allPages() {
+			if diff := cmp.Diff(first[name].Markdown(), page.Markdown()); diff != "" {
 				t.Fatalf("%s: %s", name, diff)
 			}
 		}
