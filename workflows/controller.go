@@ -24,9 +24,6 @@ func ManageFarm(ctx workflow.Context, state controller.State) error {
 		}
 	}
 	c.receiveSignals(ctx)
-	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
-		return err
-	}
 	return workflow.NewContinueAsNewError(ctx, ManageFarm, c.State)
 }
 
@@ -43,9 +40,6 @@ type farmController struct {
 	// found is what an ended rotation observed last, if it observed everything:
 	// it serves as the next inspection.
 	found *farm.Inspection
-	// requestsWaiting counts operators who wait for what they asked for to
-	// start; continuing as new would cut them off.
-	requestsWaiting int
 	// starting is the reason of a rotation that the controller is starting by
 	// itself; empty otherwise.
 	starting string
@@ -68,10 +62,11 @@ func (c *farmController) registerHandlers(ctx workflow.Context) error {
 	return workflow.UpsertTypedSearchAttributes(ctx, FarmAttribute.ValueSet(c.Farm))
 }
 
-// shouldContinueAsNew reports whether Temporal suggests it and nothing is lost
-// by it: the controller learns of its child's end from the child alone.
+// shouldContinueAsNew reports whether Temporal suggests it and nothing is lost by
+// it: the controller learns of its child's end from the child alone, and an
+// operator may be waiting for what was asked for to start.
 func (c *farmController) shouldContinueAsNew(ctx workflow.Context) bool {
-	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && c.requestsWaiting == 0 && c.Active == nil
+	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && c.Active == nil && workflow.AllHandlersFinished(ctx)
 }
 
 // step does the first thing that is due, or waits until something is.
@@ -156,13 +151,14 @@ func (c *farmController) inspect(ctx workflow.Context) error {
 }
 
 // findState returns what is found on the farm, and why it could not be observed;
-// empty when it was.
+// empty when it was. What an ended rotation observed last is enough, unless an
+// event has arrived since: it may be about a certificate that the rotation did
+// not know.
 func (c *farmController) findState(ctx workflow.Context) (farm.Inspection, string, error) {
-	c.inspectNow = false
-	if c.found != nil {
-		found := *c.found
-		c.found = nil
-		return found, "", nil
+	last := c.found
+	c.inspectNow, c.found = false, nil
+	if last != nil && len(c.Mailbox.Pending) == 0 {
+		return *last, "", nil
 	}
 	c.showPage(ctx)
 	var found farm.Inspection

@@ -23,8 +23,12 @@ func (c *farmController) startDecided(ctx workflow.Context, found farm.Inspectio
 	return c.startRotation(ctx, RotateInput{Farm: c.Farm, Reason: reason, Snapshot: c.Retention.Snapshot, Inspection: &found})
 }
 
-// startRotation starts a rotation or a rollback.
+// startRotation starts a rotation or a rollback. A retirement that is cancelled for
+// it changes what the inspection saw.
 func (c *farmController) startRotation(ctx workflow.Context, in RotateInput) error {
+	if c.RunsRetirement() {
+		in.Inspection = nil
+	}
 	if err := c.cancelRetirement(ctx); err != nil {
 		return err
 	}
