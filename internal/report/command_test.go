@@ -11,8 +11,8 @@ import (
 	"github.com/farmtrust/farmtrust/internal/report"
 )
 
-// These are all commands that are ever printed. The command line's own tests
-// hold that it understands them.
+// These are all commands that are ever printed. The tests of the command line
+// check that it parses them.
 func TestEveryCommand(t *testing.T) {
 	want := []string{
 		"farmtrust approve contoso 1a2b3c4d5e6f --reason WHY",
