@@ -24,7 +24,7 @@ import (
 
 // place is a simulated farm and the activities that work on it.
 type place struct {
-	sim        *farmsim.Sim
+	sim        *farmsim.Farm
 	config     *config.Config
 	activities *activities.Activities
 	// policy changes the farm's configuration; nil leaves it.
