@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"internal/farmsim/wsman":       {},
 	"internal/farmsim/fault":       {"internal/farmsim/wsman"},
 	"internal/farmsim/admin":       {"internal/farmsim/model", "internal/farmsim/fault"},
-	"internal/farmsim/testfarm":    {"internal/farm", "internal/cert", "internal/farmsim/model"},
+	"internal/farmsim/testfarm":    {"internal/farmsim", "internal/farm", "internal/cert", "internal/farmsim/model"},
 	"internal/farmsim/cmd/farmsim": {"internal/farm", "internal/farmsim", "internal/farmsim/model", "internal/farmsim/admin"},
 }
 

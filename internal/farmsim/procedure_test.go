@@ -177,19 +177,11 @@ func (o *operator) rotate() {
 // obstacles are all that keeps any data refresh from working.
 func (o *operator) obstacles() []string {
 	o.t.Helper()
-	var all []string
-	for _, office := range o.hosts("oos-") {
-		for _, sharePoint := range o.hosts("sp-") {
-			found, err := o.sim.World.DataRefresh(office, sharePoint)
-			if err != nil {
-				o.t.Fatal(err)
-			}
-			for _, obstacle := range found {
-				all = append(all, office+" to "+sharePoint+": "+obstacle.Text)
-			}
-		}
+	found, err := o.sim.RefreshObstacles()
+	if err != nil {
+		o.t.Fatal(err)
 	}
-	return all
+	return found
 }
 
 // first is the PFX that a farm starts with.
