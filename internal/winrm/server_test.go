@@ -133,7 +133,7 @@ func inFile(t testing.TB, content string) secret.Ref {
 }
 
 // quick are timeouts for a server in the same process.
-var quick = winrm.Timeouts{Connect: 5 * time.Second, Operation: time.Second, Answer: 5 * time.Second, Free: 5 * time.Second}
+var quick = winrm.Timeouts{Connect: 5 * time.Second, Operation: time.Second, Response: 5 * time.Second, Cleanup: 5 * time.Second}
 
 // runner reaches servers by one connection, and has freed all by the test's end.
 func runner(t testing.TB, c winrm.Connection, log *zap.Logger) *winrm.Runner {

@@ -96,8 +96,8 @@ func TestAServerThatIsSilentFromTheStartIsUnreachable(t *testing.T) {
 	impatient := quick
 	impatient.Connect = time.Second
 	for says, target := range map[string]powershell.Target{
-		"TLS with " + noTLS.Addr().String() + ": no answer within 1s": noTLS.target(),
-		"authenticate: no answer within 1s":                           noAnswer,
+		"TLS with " + noTLS.Addr().String() + ": no response within 1s": noTLS.target(),
+		"authenticate: no response within 1s":                           noAnswer,
 	} {
 		r := winrm.New(func(string) (winrm.Connection, error) { return connection, nil }, zap.NewNop(), winrm.WithTimeouts(impatient))
 		err := r.Run(t.Context(), target, say(0), &echo{})

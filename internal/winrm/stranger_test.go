@@ -71,7 +71,7 @@ func TestAnAnswerIsOneAnswer(t *testing.T) {
 	}{
 		"one that tells to wait goes before": {"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", powershell.Unreachable, "there is no WinRM"},
 		"it is the server's last":            {"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", powershell.Garbled, "read SOAP envelope"},
-		"nothing was asked for":              {"HTTP/1.1 401 No\r\nWWW-Authenticate: Negotiate " + base64.StdEncoding.EncodeToString(challenge) + "\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", powershell.Garbled, "more than was asked for"},
+		"nothing was asked for":              {"HTTP/1.1 401 No\r\nWWW-Authenticate: Negotiate " + base64.StdEncoding.EncodeToString(challenge) + "\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", powershell.Garbled, "more than it was asked for"},
 		"there is none":                      {"", powershell.Interrupted, "the connection was closed"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestAServerThatTakesUpNoNTLMDoesNotBlameThePassword(t *testing.T) {
 	c.Auth = winrm.NTLM
 	err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
 	wantKind(t, err, powershell.Denied)
-	if !strings.Contains(err.Error(), "takes up no NTLM") {
+	if !strings.Contains(err.Error(), "accepts no NTLM") {
 		t.Errorf("got %q", err)
 	}
 }
@@ -180,13 +180,13 @@ func TestAWebServerWithoutWinRMIsNotTakenForOne(t *testing.T) {
 		says   string
 	}{
 		"no such page":       {http.StatusNotFound, "", powershell.Unreachable, "there is no WinRM at this address"},
-		"service stopped":    {http.StatusServiceUnavailable, "", powershell.Unreachable, "the WinRM service does not run"},
+		"service stopped":    {http.StatusServiceUnavailable, "", powershell.Unreachable, "the WinRM service is not running"},
 		"not allowed":        {http.StatusForbidden, "", powershell.Forbidden, "the account may not use WinRM"},
 		"small envelopes":    {http.StatusRequestEntityTooLarge, "", powershell.Unreachable, "raise its MaxEnvelopeSizekb"},
-		"an empty envelope":  {http.StatusOK, soap(""), powershell.Garbled, "does not say what it made"},
+		"an empty envelope":  {http.StatusOK, soap(""), powershell.Garbled, "does not name what it made"},
 		"a page":             {http.StatusOK, "<html><body>Hello</body></html>", powershell.Garbled, "read SOAP envelope"},
 		"a page of one word": {http.StatusOK, "<" + strings.Repeat("x", 10_000) + "/>", powershell.Garbled, "read SOAP envelope"},
-		"an endless answer":  {http.StatusOK, strings.Repeat("x", 2<<20), powershell.Garbled, "an answer exceeds"},
+		"an endless answer":  {http.StatusOK, strings.Repeat("x", 2<<20), powershell.Garbled, "a response exceeds"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -220,7 +220,7 @@ func TestAServerCannotKeepUsBusyWithItsAnswers(t *testing.T) {
 	target, c := tlsServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) })
 	began := time.Now()
 	err := runner(t, c, zap.NewNop()).Run(t.Context(), target, say(0), &echo{})
-	if took := time.Since(began); took > quick.Answer {
+	if took := time.Since(began); took > quick.Response {
 		t.Errorf("returned after %s", took)
 	}
 	wantKind(t, err, powershell.Garbled)
@@ -254,7 +254,7 @@ func TestAServersOffersDoNotFloodTheError(t *testing.T) {
 		says    string
 	}{
 		"many":               {300, "the server offers only Scheme0"},
-		"more than are read": {3000, "the header of an answer exceeds"},
+		"more than are read": {3000, "the header of a response exceeds"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -159,7 +159,7 @@ func TestACallReturnsAtOnceWhenItsContextEnds(t *testing.T) {
 				time.AfterFunc(200*time.Millisecond, cancel)
 				began := time.Now()
 				err := r.Run(ctx, s.target(), say(0), &echo{})
-				if took := time.Since(began); took > quick.Answer/2 {
+				if took := time.Since(began); took > quick.Response/2 {
 					t.Errorf("returned after %s", took)
 				}
 				wantKind(t, err, powershell.Interrupted)

@@ -1,0 +1,221 @@
+package winrm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/masterzen/winrm/soap"
+
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+const (
+	// maxOutput bounds all responses to requests for output together, in bytes.
+	maxOutput = 16 << 20
+	// minPoll is how long a request for output lasts at least when it brought
+	// none, in case a server does not hold it.
+	minPoll = 250 * time.Millisecond
+)
+
+// operation is what a request asks for, as errors name it.
+type operation string
+
+const (
+	opCreate  operation = "create"
+	opCommand operation = "command"
+	opSend    operation = "send"
+	opReceive operation = "receive"
+	opDelete  operation = "delete"
+)
+
+// output is what a command printed and how it ended.
+type output struct {
+	stdout, stderr []byte
+	exit           int
+	// inputLost is not nil when standard input may not have arrived as a whole.
+	inputLost error
+}
+
+// shell is one remote shell with one command in it (MS-WSMV 3.1.4).
+type shell struct {
+	dialer   *dialer
+	session  *session
+	messages messages
+	// id is empty until the server has told it.
+	id string
+}
+
+func newShell(d *dialer, s *session) *shell {
+	return &shell{dialer: d, session: s, messages: newMessages(s.url, d.timeouts.Operation)}
+}
+
+// runBootstrap creates the shell, starts the bootstrap in it with stdin as its
+// input, and returns when it has ended or failed.
+func (s *shell) runBootstrap(ctx context.Context, stdin []byte) (output, error) {
+	created, err := s.sendMessage(ctx, opCreate, s.messages.createShell())
+	if err == nil && created.shellID == "" {
+		err = missingID(opCreate)
+	}
+	if err != nil {
+		return output{}, err
+	}
+	s.id = created.shellID
+	started, err := s.sendMessage(ctx, opCommand, s.messages.startCommand(s.id, powershell.CommandLine()))
+	if err == nil && started.commandID == "" {
+		err = missingID(opCommand)
+	}
+	if err != nil {
+		return output{}, err
+	}
+	inputLost, err := s.sendInput(ctx, started.commandID, stdin)
+	if err != nil {
+		return output{}, err
+	}
+	return s.receiveOutput(ctx, started.commandID, inputLost)
+}
+
+func missingID(op operation) error {
+	return &problem{kind: powershell.Garbled, err: fmt.Errorf("%s: the response does not name what it made", op)}
+}
+
+// sendInput writes stdin in pieces of one request each, the last with the end
+// mark. A refusal that has no meaning of its own is inputLost: the command may
+// have ended before it read its input, and then its output says why.
+func (s *shell) sendInput(ctx context.Context, commandID string, stdin []byte) (inputLost, err error) {
+	for len(stdin) > 0 {
+		n := min(sendSize, len(stdin))
+		_, err := s.sendMessage(ctx, opSend, s.messages.sendInput(s.id, commandID, stdin[:n], n == len(stdin)))
+		f, isFault := errors.AsType[*fault](err)
+		switch {
+		case isFault && f.isTimeout():
+			// The server took the bytes, but PowerShell has not read them yet; so
+			// Ansible understands it. Were it otherwise, the hash would not match.
+		case isFault && f.errorKind() == "":
+			return err, nil
+		case err != nil:
+			return nil, err
+		}
+		stdin = stdin[n:]
+	}
+	return nil, nil
+}
+
+// receiveOutput asks for output until the command has ended.
+func (s *shell) receiveOutput(ctx context.Context, commandID string, inputLost error) (output, error) {
+	out := output{inputLost: inputLost}
+	for received := 0; ; {
+		asked := time.Now()
+		r, err := s.sendMessage(ctx, opReceive, s.messages.receiveOutput(s.id, commandID))
+		if f, ok := errors.AsType[*fault](err); err != nil && !(ok && f.isTimeout()) {
+			return output{}, err
+		}
+		received += r.size
+		out.stdout, out.stderr = append(out.stdout, r.stdout...), append(out.stderr, r.stderr...)
+		switch {
+		case received > maxOutput:
+			return output{}, &problem{kind: powershell.Garbled, err: fmt.Errorf("the script's output exceeds %d bytes", maxOutput)}
+		case r.done:
+			out.exit = r.exit
+			return out, nil
+		case len(r.stdout)+len(r.stderr) > 0:
+			continue
+		case inputLost != nil:
+			return output{}, inputLost // and the command does not explain itself
+		}
+		if err := sleepContext(ctx, minPoll-time.Since(asked)); err != nil {
+			return output{}, err
+		}
+	}
+}
+
+// close deletes the shell, over a new session if its own is lost, and ends the
+// connection.
+func (s *shell) close(ctx context.Context) error {
+	defer func() { s.session.close() }()
+	if s.id == "" {
+		return nil
+	}
+	if s.session.isBroken() {
+		fresh, err := s.dialer.openSession(ctx)
+		if err != nil {
+			return fmt.Errorf("connect again: %w", err)
+		}
+		s.session = fresh
+	}
+	_, err := s.sendMessage(ctx, opDelete, s.messages.deleteShell(s.id))
+	if f, ok := errors.AsType[*fault](err); ok && f.code == codeNoSuchShell {
+		return nil // gone already
+	}
+	return err
+}
+
+// sendMessage sends one message and reads what the server says to it. A fault is an
+// error that wraps a [*fault], returned with the response that carried it.
+func (s *shell) sendMessage(ctx context.Context, op operation, message *soap.SoapMessage) (response, error) {
+	text := message.String()
+	if len(text) > envelopeSize {
+		return response{}, fmt.Errorf("%s: a message of %d bytes exceeds the envelope size %d", op, len(text), envelopeSize)
+	}
+	limit := s.dialer.timeouts.Operation + s.dialer.timeouts.Response
+	bounded, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	reply, err := s.session.sendRequest(bounded, s.session.authorization, []byte(text))
+	switch {
+	case err != nil && bounded.Err() != nil && ctx.Err() == nil:
+		return response{}, fmt.Errorf("%s: no response within %s", op, limit)
+	case err != nil:
+		return response{}, fmt.Errorf("%s: %w", op, err)
+	case reply.status == http.StatusUnauthorized && s.session.explainRefusal != nil:
+		return response{}, s.session.explainRefusal(reply)
+	}
+	r, err := readResponse(reply.body)
+	switch {
+	case err != nil && reply.status == http.StatusOK:
+		return response{}, &problem{kind: powershell.Garbled, err: fmt.Errorf("%s: %s", op, printableText(err.Error()))}
+	case err != nil:
+		return response{}, statusProblem(reply, op.kindOfStatus())
+	case r.fault != nil:
+		return r, faultProblem(op, r.fault)
+	case reply.status != http.StatusOK:
+		return response{}, statusProblem(reply, op.kindOfStatus())
+	}
+	return r, nil
+}
+
+// kindOfStatus is what an HTTP error without a fault means for an operation.
+func (op operation) kindOfStatus() powershell.Kind {
+	if op == opCreate {
+		return powershell.Unreachable // nothing has begun
+	}
+	return powershell.Interrupted
+}
+
+// faultProblem classifies a fault. One that means nothing in particular has
+// interrupted the call, unless there is no command yet: then the server cannot
+// do what it was asked.
+func faultProblem(op operation, f *fault) error {
+	p := &problem{kind: f.errorKind(), code: f.code, err: fmt.Errorf("%s: %w", op, f)}
+	switch {
+	case p.kind != "":
+	case op == opCreate, op == opCommand:
+		p.kind = powershell.Garbled
+	default:
+		p.kind = powershell.Interrupted
+	}
+	return p
+}
+
+// sleepContext waits for d, or returns ctx.Err().
+func sleepContext(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
