@@ -32,7 +32,7 @@ func (b *Bundle) Encode(windowsBuild int, provider string, password []byte) ([]b
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", b, err)
 	}
-	named, err := withProvider(plain, provider, password)
+	named, err := addProvider(plain, provider, password)
 	if err != nil {
 		return nil, fmt.Errorf("name the key's provider in the PFX of %s: %w", b, err)
 	}
@@ -43,10 +43,10 @@ func (b *Bundle) Encode(windowsBuild int, provider string, password []byte) ([]b
 // least 128 random bits.
 func NewPassword() []byte { return []byte(rand.Text()) }
 
-// withProvider adds the provider's name to the key's attributes, which the
+// addProvider adds the provider's name to the key's attributes, which the
 // library cannot write, and signs the changed content anew.
-func withProvider(der []byte, provider string, password []byte) ([]byte, error) {
-	file, safes, err := open(der)
+func addProvider(der []byte, provider string, password []byte) ([]byte, error) {
+	file, safes, err := openPFX(der)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func withProvider(der []byte, provider string, password []byte) ([]byte, error) 
 	if file.AuthSafe, err = dataContent(content); err != nil {
 		return nil, err
 	}
-	if err := file.MacData.sign(content, password); err != nil {
+	if err := file.MacData.signContent(content, password); err != nil {
 		return nil, err
 	}
 	return asn1.Marshal(file)
@@ -76,7 +76,7 @@ func withProvider(der []byte, provider string, password []byte) ([]byte, error) 
 
 // addToKeys adds the provider attribute to every key of a safe and counts them.
 func (c *contentInfo) addToKeys(provider string) (added int, err error) {
-	bags, err := c.bags()
+	bags, err := c.readBags()
 	if err != nil || len(bags) == 0 {
 		return 0, err
 	}

@@ -33,8 +33,8 @@ const (
 
 func TestWhatIsEncodedLoadsAgain(t *testing.T) {
 	for _, build := range []int{unknown, server2016, server2019, server2022} {
-		want := loaded(t)
-		got, err := cert.Load(encoded(t, want, build), []byte(password))
+		want := loadBundle(t)
+		got, err := cert.Load(encodeBundle(t, want, build), []byte(password))
 		if err != nil {
 			t.Errorf("build %d: %v", build, err)
 			continue
@@ -42,7 +42,7 @@ func TestWhatIsEncodedLoadsAgain(t *testing.T) {
 		if diff := cmp.Diff(want.Certificate, got.Certificate); diff != "" {
 			t.Errorf("build %d: -want +got:\n%s", build, diff)
 		}
-		if _, err := cert.Load(encoded(t, want, build), []byte("wrong")); !errors.Is(err, cert.ErrPassword) {
+		if _, err := cert.Load(encodeBundle(t, want, build), []byte("wrong")); !errors.Is(err, cert.ErrPassword) {
 			t.Errorf("build %d: a wrong password: %v", build, err)
 		}
 	}
@@ -50,7 +50,7 @@ func TestWhatIsEncodedLoadsAgain(t *testing.T) {
 
 func TestTheKeyNamesItsProvider(t *testing.T) {
 	for _, build := range []int{server2016, server2019} {
-		blocks, err := pkcs12.ToPEM(encoded(t, loaded(t), build), password) //nolint:staticcheck // the one reader that shows attributes
+		blocks, err := pkcs12.ToPEM(encodeBundle(t, loadBundle(t), build), password) //nolint:staticcheck // the one reader that shows attributes
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,8 +71,8 @@ func TestOpenSSLReadsWhatEachWindowsReads(t *testing.T) {
 		server2016: {"MAC: sha1", "pbeWithSHA1And3-KeyTripleDES-CBC"},
 		server2019: {"MAC: sha256", "PBES2, PBKDF2, AES-256-CBC", "PRF hmacWithSHA256"},
 	} {
-		file := encoded(t, loaded(t), build)
-		info := openssl(t, file, "pkcs12", "-info", "-in", "INPUT", "-noenc", "-passin", "pass:"+password)
+		file := encodeBundle(t, loadBundle(t), build)
+		info := runOpenSSL(t, file, "pkcs12", "-info", "-in", "INPUT", "-noenc", "-passin", "pass:"+password)
 		for _, want := range append(algorithms, "Microsoft CSP Name: "+farm.KeyProvider, "subject=CN = OOS S2S", "subject=CN = Root CA") {
 			if !strings.Contains(info, want) {
 				t.Errorf("build %d: openssl does not tell %q:\n%s", build, want, withoutBase64(info))
@@ -82,19 +82,19 @@ func TestOpenSSLReadsWhatEachWindowsReads(t *testing.T) {
 }
 
 func TestWhatOpenSSLExportsLoads(t *testing.T) {
-	plain := openssl(t, encoded(t, loaded(t), server2019), "pkcs12", "-in", "INPUT", "-noenc", "-passin", "pass:"+password)
+	plain := runOpenSSL(t, encodeBundle(t, loadBundle(t), server2019), "pkcs12", "-in", "INPUT", "-noenc", "-passin", "pass:"+password)
 	for name, options := range map[string][]string{
 		"as by default":                       nil,
 		"with 3DES":                           {"-keypbe", "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-3DES", "-macalg", "sha1"},
 		"with a provider and a friendly name": {"-CSP", "Microsoft Software Key Storage Provider", "-name", "Grüße"},
 	} {
-		file := openssl(t, []byte(plain), append([]string{"pkcs12", "-export", "-in", "INPUT", "-passout", "pass:" + password}, options...)...)
+		file := runOpenSSL(t, []byte(plain), append([]string{"pkcs12", "-export", "-in", "INPUT", "-passout", "pass:" + password}, options...)...)
 		got, err := cert.Load([]byte(file), []byte(password))
 		if err != nil || len(got.Certificate.Chain) != 2 {
 			t.Errorf("%s: %v, %v", name, got, err)
 			continue
 		}
-		again, err := cert.Load(encoded(t, got, server2016), []byte(password))
+		again, err := cert.Load(encodeBundle(t, got, server2016), []byte(password))
 		if err != nil || again.Certificate.Thumbprint != got.Certificate.Thumbprint {
 			t.Errorf("%s, encoded anew: %v, %v", name, again, err)
 		}
@@ -107,8 +107,8 @@ func TestASignatureByMD5IsTakenByItsNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})
-	certPEM := openssl(t, keyPEM, "req", "-x509", "-md5", "-key", "INPUT", "-subj", "/CN=MD5")
-	file := openssl(t, append(keyPEM, certPEM...), "pkcs12", "-export", "-in", "INPUT", "-passout", "pass:"+password)
+	certPEM := runOpenSSL(t, keyPEM, "req", "-x509", "-md5", "-key", "INPUT", "-subj", "/CN=MD5")
+	file := runOpenSSL(t, append(keyPEM, certPEM...), "pkcs12", "-export", "-in", "INPUT", "-passout", "pass:"+password)
 	got, err := cert.Load([]byte(file), []byte(password))
 	if err != nil || !got.Certificate.SelfSigned {
 		t.Errorf("got %v, %v", got, err)
@@ -116,7 +116,7 @@ func TestASignatureByMD5IsTakenByItsNames(t *testing.T) {
 }
 
 func TestAPasswordThatNoPFXCanHaveIsRefused(t *testing.T) {
-	_, err := loaded(t).Encode(server2019, farm.KeyProvider, []byte("\U0001F511"))
+	_, err := loadBundle(t).Encode(server2019, farm.KeyProvider, []byte("\U0001F511"))
 	if err == nil || strings.Contains(err.Error(), "\U0001F511") {
 		t.Errorf("got %v", err)
 	}
@@ -134,7 +134,7 @@ func TestPasswordsAreLongAndNeverTheSame(t *testing.T) {
 }
 
 func TestABundleNeverShowsItsKey(t *testing.T) {
-	bundle := loaded(t)
+	bundle := loadBundle(t)
 	key := rsaKey()
 	within := struct {
 		Shown  cert.Bundle
@@ -158,7 +158,7 @@ func TestABundleNeverShowsItsKey(t *testing.T) {
 }
 
 func TestABundleRefusesToBeMarshalled(t *testing.T) {
-	bundle := loaded(t)
+	bundle := loadBundle(t)
 	if _, err := json.Marshal(map[string]any{"bundle": bundle}); !errors.Is(err, cert.ErrStays) {
 		t.Errorf("json: %v", err)
 	}
@@ -176,18 +176,18 @@ func TestABundleRefusesToBeMarshalled(t *testing.T) {
 	}
 }
 
-// loaded is a certificate with a chain of two.
-func loaded(t testing.TB) *cert.Bundle {
+// loadBundle is a certificate with a chain of two.
+func loadBundle(t testing.TB) *cert.Bundle {
 	t.Helper()
-	leaf, middle, root := chain(t, nil)
-	bundle, err := cert.Load(pfx(t, leaf.key, leaf, middle, root), []byte(password))
+	leaf, middle, root := issueChain(t, nil)
+	bundle, err := cert.Load(encodePFX(t, leaf.key, leaf, middle, root), []byte(password))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return bundle
 }
 
-func encoded(t testing.TB, b *cert.Bundle, build int) []byte {
+func encodeBundle(t testing.TB, b *cert.Bundle, build int) []byte {
 	t.Helper()
 	file, err := b.Encode(build, farm.KeyProvider, []byte(password))
 	if err != nil {
@@ -196,9 +196,9 @@ func encoded(t testing.TB, b *cert.Bundle, build int) []byte {
 	return file
 }
 
-// openssl runs the program, where INPUT stands for a file with input, and
+// runOpenSSL runs the program, where INPUT stands for a file with input, and
 // returns all that it says.
-func openssl(t testing.TB, input []byte, args ...string) string {
+func runOpenSSL(t testing.TB, input []byte, args ...string) string {
 	t.Helper()
 	program, err := exec.LookPath("openssl")
 	if err != nil {

@@ -13,13 +13,13 @@ import (
 const (
 	CodeNotYetValid   = "certificate-not-yet-valid"
 	CodeExpired       = "certificate-expired"
-	CodeEndsSoon      = "certificate-ends-soon"
+	CodeExpiresSoon      = "certificate-expires-soon"
 	CodeNotRSA        = "certificate-key-not-rsa"
 	CodeKeyTooShort   = "certificate-key-too-short"
 	CodeWeakSignature = "certificate-weak-signature"
 	CodeCannotSign    = "certificate-cannot-sign"
 	CodeChainExpired  = "chain-expired"
-	CodeChainEndsSoon = "chain-ends-soon"
+	CodeChainExpiresSoon = "chain-expires-soon"
 )
 
 // minBits is the shortest RSA key that is accepted. Authorities have issued
@@ -39,12 +39,12 @@ type question struct {
 // check finds one thing that may be wrong; nil when it is not.
 type check func(question) *farm.Finding
 
-// checks lists all checks. Each stands alone.
-func checks() []check {
+// allChecks lists all checks. Each stands alone.
+func allChecks() []check {
 	return []check{
-		notYetValid, expired, endsSoon,
+		certificateNotYetValid, certificateExpired, certificateExpiresSoon,
 		keyNotRSA, keyTooShort, weakSignature, cannotSign,
-		chainExpired, chainEndsSoon,
+		chainExpired, chainExpiresSoon,
 	}
 }
 
@@ -53,7 +53,7 @@ func checks() []check {
 // within leadTime of now only warns, since it may be all that there is.
 func Judge(b *Bundle, now time.Time, leadTime time.Duration) []farm.Finding {
 	var findings []farm.Finding
-	for _, find := range checks() {
+	for _, find := range allChecks() {
 		if finding := find(question{b, now, leadTime}); finding != nil {
 			findings = append(findings, *finding)
 		}
@@ -61,7 +61,7 @@ func Judge(b *Bundle, now time.Time, leadTime time.Duration) []farm.Finding {
 	return findings
 }
 
-func notYetValid(q question) *farm.Finding {
+func certificateNotYetValid(q question) *farm.Finding {
 	from := q.bundle.Certificate.NotBefore
 	if !q.now.Before(from) {
 		return nil
@@ -73,7 +73,7 @@ func notYetValid(q question) *farm.Finding {
 	}
 }
 
-func expired(q question) *farm.Finding {
+func certificateExpired(q question) *farm.Finding {
 	end := q.bundle.Certificate.NotAfter
 	if !q.now.After(end) {
 		return nil
@@ -85,14 +85,14 @@ func expired(q question) *farm.Finding {
 	}
 }
 
-func endsSoon(q question) *farm.Finding {
+func certificateExpiresSoon(q question) *farm.Finding {
 	end := q.bundle.Certificate.NotAfter
 	if q.now.After(end) || q.now.Add(q.leadTime).Before(end) {
 		return nil
 	}
 	return &farm.Finding{
-		Code: CodeEndsSoon, Severity: farm.Warn,
-		Text:   fmt.Sprintf("%s ends on %s, within the lead time", q.bundle, end.UTC().Format(date)),
+		Code: CodeExpiresSoon, Severity: farm.Warn,
+		Text:   fmt.Sprintf("%s expires on %s, within the lead time", q.bundle, end.UTC().Format(date)),
 		Remedy: "provide a certificate that is valid for longer",
 	}
 }
@@ -128,7 +128,7 @@ func keyTooShort(q question) *farm.Finding {
 // certificate's own does not. That SharePoint refuses them is not known.
 func weakSignature(q question) *farm.Finding {
 	for _, c := range append([]*x509.Certificate{q.bundle.leaf}, q.bundle.chain...) {
-		if isSelfSigned(c) || !weak(c.SignatureAlgorithm) {
+		if isSelfSigned(c) || !isWeakAlgorithm(c.SignatureAlgorithm) {
 			continue
 		}
 		return &farm.Finding{
@@ -140,7 +140,7 @@ func weakSignature(q question) *farm.Finding {
 	return nil
 }
 
-func weak(a x509.SignatureAlgorithm) bool {
+func isWeakAlgorithm(a x509.SignatureAlgorithm) bool {
 	switch a {
 	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1:
 		return true
@@ -178,12 +178,12 @@ func chainExpired(q question) *farm.Finding {
 	return nil
 }
 
-func chainEndsSoon(q question) *farm.Finding {
+func chainExpiresSoon(q question) *farm.Finding {
 	for _, c := range q.bundle.chain {
 		if !q.now.After(c.NotAfter) && !q.now.Add(q.leadTime).Before(c.NotAfter) {
 			return &farm.Finding{
-				Code: CodeChainEndsSoon, Severity: farm.Warn,
-				Text: fmt.Sprintf("the authority %s in the chain of %s ends on %s, within the lead time",
+				Code: CodeChainExpiresSoon, Severity: farm.Warn,
+				Text: fmt.Sprintf("the authority %s in the chain of %s expires on %s, within the lead time",
 					distinguishedName(c.RawSubject), q.bundle, c.NotAfter.UTC().Format(date)),
 				Remedy: "provide a certificate from an authority that is valid for longer",
 			}

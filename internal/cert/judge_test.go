@@ -22,27 +22,27 @@ const (
 )
 
 func TestACertificateIsJudgedByTime(t *testing.T) {
-	bundle := loaded(t) // valid from 2025-09-01 to 2027-09-01, its chain too
+	bundle := loadBundle(t) // valid from 2025-09-01 to 2027-09-01, its chain too
 	name := bundle.String()
 	from, end := bundle.Certificate.NotBefore, bundle.Certificate.NotAfter
 	for moment, c := range map[string]struct {
 		now  time.Time
 		want []string
 	}{
-		"in the middle":             {now, nil},
+		"in the middle":             {testTime, nil},
 		"at its first second":       {from, nil},
 		"before it":                 {from.Add(-time.Second), []string{"stop certificate-not-yet-valid: " + name + " is not valid before 2025-09-01 12:00 UTC: wait until then, or check the clock"}},
 		"just before the lead time": {end.Add(-leadTime - time.Second), nil},
 		"within the lead time": {end.Add(-leadTime), []string{
-			"warn certificate-ends-soon: " + name + " ends on 2027-09-01 12:00 UTC, within the lead time: provide a certificate that is valid for longer",
-			"warn chain-ends-soon: the authority CN=Issuing CA in the chain of " + name + " ends on 2027-09-01 12:00 UTC, within the lead time: provide a certificate from an authority that is valid for longer",
+			"warn certificate-expires-soon: " + name + " expires on 2027-09-01 12:00 UTC, within the lead time: provide a certificate that is valid for longer",
+			"warn chain-expires-soon: the authority CN=Issuing CA in the chain of " + name + " expires on 2027-09-01 12:00 UTC, within the lead time: provide a certificate from an authority that is valid for longer",
 		}},
 		"after it": {end.Add(time.Second), []string{
 			"stop certificate-expired: " + name + " expired on 2027-09-01 12:00 UTC: provide a new certificate",
 			"stop chain-expired: the authority CN=Issuing CA in the chain of " + name + " expired on 2027-09-01 12:00 UTC: provide the certificate with a chain that is valid",
 		}},
 	} {
-		if diff := cmp.Diff(c.want, judged(bundle, c.now)); diff != "" {
+		if diff := cmp.Diff(c.want, judgeBundle(bundle, c.now)); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", moment, diff)
 		}
 	}
@@ -74,9 +74,9 @@ func TestACertificateIsJudgedByItsKeyAndSignature(t *testing.T) {
 			"warn certificate-weak-signature: CN=OOS S2S is signed by SHA1-RSA, which can be forged: have it issued with SHA-256",
 		},
 	} {
-		root := issue(t, "Root CA", authorityKey(), nil, authority)
-		leaf := issue(t, "OOS S2S", c.key, root, c.change)
-		bundle, err := cert.Load(pfx(t, leaf.key, leaf, root), []byte(password))
+		root := issueCertificate(t, "Root CA", authorityKey(), nil, makeAuthority)
+		leaf := issueCertificate(t, "OOS S2S", c.key, root, c.change)
+		bundle, err := cert.Load(encodePFX(t, leaf.key, leaf, root), []byte(password))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -84,7 +84,7 @@ func TestACertificateIsJudgedByItsKeyAndSignature(t *testing.T) {
 		if c.want != "" {
 			want = []string{strings.ReplaceAll(c.want, "%s", bundle.String())}
 		}
-		if diff := cmp.Diff(want, judged(bundle, now)); diff != "" {
+		if diff := cmp.Diff(want, judgeBundle(bundle, testTime)); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", name, diff)
 		}
 	}
@@ -92,21 +92,21 @@ func TestACertificateIsJudgedByItsKeyAndSignature(t *testing.T) {
 
 func TestTheSignatureOfARootVouchesForNothing(t *testing.T) {
 	weakRoot := func(c *x509.Certificate) {
-		authority(c)
+		makeAuthority(c)
 		c.SignatureAlgorithm = x509.SHA1WithRSA
 	}
-	root := issue(t, "Root CA", authorityKey(), nil, weakRoot)
-	middle := issue(t, "Issuing CA", authorityKey(), root, weakRoot)
-	for want, chain := range map[string][]*identity{
+	root := issueCertificate(t, "Root CA", authorityKey(), nil, weakRoot)
+	middle := issueCertificate(t, "Issuing CA", authorityKey(), root, weakRoot)
+	for want, chain := range map[string][]*testIdentity{
 		"": {root},
 		"warn certificate-weak-signature: CN=Issuing CA is signed by SHA1-RSA, which can be forged: have it issued with SHA-256": {middle, root},
 	} {
-		leaf := issue(t, "OOS S2S", rsaKey(), chain[0], nil)
-		bundle, err := cert.Load(pfx(t, leaf.key, leaf, chain...), []byte(password))
+		leaf := issueCertificate(t, "OOS S2S", rsaKey(), chain[0], nil)
+		bundle, err := cert.Load(encodePFX(t, leaf.key, leaf, chain...), []byte(password))
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := judged(bundle, now)
+		got := judgeBundle(bundle, testTime)
 		if (want == "") != (len(got) == 0) || (want != "" && got[0] != want) {
 			t.Errorf("got %v; want %q", got, want)
 		}
@@ -114,24 +114,24 @@ func TestTheSignatureOfARootVouchesForNothing(t *testing.T) {
 }
 
 func TestASelfSignedCertificateOfOursIsFit(t *testing.T) {
-	bundle, err := cert.SelfSigned("OOS S2S", now, 90*day, 2048)
+	bundle, err := cert.SelfSigned("OOS S2S", testTime, 90*day, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := judged(bundle, now); got != nil {
+	if got := judgeBundle(bundle, testTime); got != nil {
 		t.Errorf("judged %v", got)
 	}
 	c := bundle.Certificate
-	if c.Subject != "CN=OOS S2S" || !c.SelfSigned || !c.NotBefore.Equal(now) || !c.NotAfter.Equal(now.Add(90*day)) {
+	if c.Subject != "CN=OOS S2S" || !c.SelfSigned || !c.NotBefore.Equal(testTime) || !c.NotAfter.Equal(testTime.Add(90*day)) {
 		t.Errorf("made %+v", c)
 	}
 }
 
 func TestNoSelfSignedCertificateOfNothing(t *testing.T) {
 	for name, make := range map[string]func() (*cert.Bundle, error){
-		"no subject":  func() (*cert.Bundle, error) { return cert.SelfSigned("", now, day, 2048) },
-		"no validity": func() (*cert.Bundle, error) { return cert.SelfSigned("OOS", now, 0, 2048) },
-		"no key":      func() (*cert.Bundle, error) { return cert.SelfSigned("OOS", now, day, 0) },
+		"no subject":  func() (*cert.Bundle, error) { return cert.SelfSigned("", testTime, day, 2048) },
+		"no validity": func() (*cert.Bundle, error) { return cert.SelfSigned("OOS", testTime, 0, 2048) },
+		"no key":      func() (*cert.Bundle, error) { return cert.SelfSigned("OOS", testTime, day, 0) },
 	} {
 		if bundle, err := make(); err == nil {
 			t.Errorf("%s: made %v", name, bundle)
@@ -139,8 +139,8 @@ func TestNoSelfSignedCertificateOfNothing(t *testing.T) {
 	}
 }
 
-// judged is what a person reads of the findings.
-func judged(b *cert.Bundle, now time.Time) (lines []string) {
+// judgeBundle is what a person reads of the findings.
+func judgeBundle(b *cert.Bundle, now time.Time) (lines []string) {
 	for _, f := range cert.Judge(b, now, leadTime) {
 		lines = append(lines, fmt.Sprintf("%s %s: %s: %s", f.Severity, f.Code, f.Text, f.Remedy))
 	}

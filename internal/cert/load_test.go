@@ -18,8 +18,8 @@ import (
 )
 
 func TestTheKeysCertificateAndItsChainAreFoundInAnyOrder(t *testing.T) {
-	leaf, middle, root := chain(t, nil)
-	stranger := issue(t, "Other CA", shortKey(), nil, authority)
+	leaf, middle, root := issueChain(t, nil)
+	stranger := issueCertificate(t, "Other CA", shortKey(), nil, makeAuthority)
 	want := farm.Certificate{
 		Thumbprint: farm.ThumbprintOf(leaf.cert.Raw), Subject: "CN=OOS S2S", Issuer: "CN=Issuing CA",
 		NotBefore: leaf.cert.NotBefore, NotAfter: leaf.cert.NotAfter, DER: leaf.cert.Raw,
@@ -29,10 +29,10 @@ func TestTheKeysCertificateAndItsChainAreFoundInAnyOrder(t *testing.T) {
 		},
 	}
 	for name, file := range map[string][]byte{
-		"as it should be":        pfx(t, leaf.key, leaf, middle, root),
-		"root first":             pfx(t, leaf.key, root, middle, leaf),
-		"the certificate twice":  pfx(t, leaf.key, leaf, leaf, root, middle),
-		"with another authority": pfx(t, leaf.key, stranger, root, leaf, middle),
+		"as it should be":        encodePFX(t, leaf.key, leaf, middle, root),
+		"root first":             encodePFX(t, leaf.key, root, middle, leaf),
+		"the certificate twice":  encodePFX(t, leaf.key, leaf, leaf, root, middle),
+		"with another authority": encodePFX(t, leaf.key, stranger, root, leaf, middle),
 	} {
 		got, err := cert.Load(file, []byte(password))
 		if err != nil {
@@ -46,9 +46,9 @@ func TestTheKeysCertificateAndItsChainAreFoundInAnyOrder(t *testing.T) {
 }
 
 func TestASelfSignedCertificateIsItsOwnChain(t *testing.T) {
-	for name, change := range map[string]func(*x509.Certificate){"no authority": nil, "an authority": authority} {
-		self := issue(t, "OOS S2S", rsaKey(), nil, change)
-		got, err := cert.Load(pfx(t, self.key, self), []byte(password))
+	for name, change := range map[string]func(*x509.Certificate){"no authority": nil, "an authority": makeAuthority} {
+		self := issueCertificate(t, "OOS S2S", rsaKey(), nil, change)
+		got, err := cert.Load(encodePFX(t, self.key, self), []byte(password))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -60,35 +60,35 @@ func TestASelfSignedCertificateIsItsOwnChain(t *testing.T) {
 }
 
 func TestACrossSignedAuthorityDoesNotHideTheRoot(t *testing.T) {
-	leaf, middle, root := chain(t, nil)
-	older := issue(t, "Older Root", shortKey(), nil, authority)
-	crossed := issue(t, "Root CA", authorityKey(), older, authority)
+	leaf, middle, root := issueChain(t, nil)
+	older := issueCertificate(t, "Older Root", shortKey(), nil, makeAuthority)
+	crossed := issueCertificate(t, "Root CA", authorityKey(), older, makeAuthority)
 	// The way over an authority whose own issuer is missing leads nowhere.
-	deadEnd := issue(t, "Issuing CA", authorityKey(), issue(t, "Gone CA", shortKey(), nil, authority), authority)
-	got, err := cert.Load(pfx(t, leaf.key, leaf, deadEnd, crossed, middle, older, root), []byte(password))
+	deadEnd := issueCertificate(t, "Issuing CA", authorityKey(), issueCertificate(t, "Gone CA", shortKey(), nil, makeAuthority), makeAuthority)
+	got, err := cert.Load(encodePFX(t, leaf.key, leaf, deadEnd, crossed, middle, older, root), []byte(password))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []farm.Thumbprint{farm.ThumbprintOf(middle.cert.Raw), farm.ThumbprintOf(root.cert.Raw)}
-	if diff := cmp.Diff(want, thumbprints(got.Certificate.Chain)); diff != "" {
+	if diff := cmp.Diff(want, chainThumbprints(got.Certificate.Chain)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
 func TestAChainSignedBySHA1IsStillAChain(t *testing.T) {
-	leaf, middle, root := chain(t, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA1WithRSA })
-	got, err := cert.Load(pfx(t, leaf.key, leaf, middle, root), []byte(password))
+	leaf, middle, root := issueChain(t, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA1WithRSA })
+	got, err := cert.Load(encodePFX(t, leaf.key, leaf, middle, root), []byte(password))
 	if err != nil || len(got.Certificate.Chain) != 2 {
 		t.Errorf("got %v, %v", got, err)
 	}
 }
 
 func TestEachUselessPFXIsRefusedWithItsReason(t *testing.T) {
-	leaf, middle, root := chain(t, nil)
-	second := issue(t, "Other S2S", shortKey(), middle, nil)
-	renewed := issue(t, "OOS S2S renewed", rsaKey(), middle, nil)
-	impostor := issue(t, "Root CA", shortKey(), nil, authority)
-	good := pfx(t, leaf.key, leaf, middle, root)
+	leaf, middle, root := issueChain(t, nil)
+	second := issueCertificate(t, "Other S2S", shortKey(), middle, nil)
+	renewed := issueCertificate(t, "OOS S2S renewed", rsaKey(), middle, nil)
+	impostor := issueCertificate(t, "Root CA", shortKey(), nil, makeAuthority)
+	good := encodePFX(t, leaf.key, leaf, middle, root)
 	keyless, err := pkcs12.Modern2023.EncodeTrustStore([]*x509.Certificate{leaf.cert}, password)
 	if err != nil {
 		t.Fatal(err)
@@ -125,27 +125,27 @@ func TestEachUselessPFXIsRefusedWithItsReason(t *testing.T) {
 		},
 		"no key": {keyless, password, cert.ErrNoKey, "no private key for a certificate of the PFX: export it again with its private key"},
 		"the key of another": {
-			pfx(t, shortKey(), leaf, middle, root), password, cert.ErrNoKey,
+			encodePFX(t, shortKey(), leaf, middle, root), password, cert.ErrNoKey,
 			"no private key for a certificate of the PFX: the key belongs to none of CN=OOS S2S and CN=Issuing CA and CN=Root CA: export the certificate with its own key",
 		},
 		"no chain": {
-			pfx(t, leaf.key, leaf), password, cert.ErrNoChain,
+			encodePFX(t, leaf.key, leaf), password, cert.ErrNoChain,
 			"incomplete chain in the PFX: the issuer CN=Issuing CA is missing: export it again with all certificates of the chain",
 		},
 		"no root": {
-			pfx(t, leaf.key, leaf, middle), password, cert.ErrNoChain,
+			encodePFX(t, leaf.key, leaf, middle), password, cert.ErrNoChain,
 			"incomplete chain in the PFX: the issuer CN=Root CA is missing: export it again with all certificates of the chain",
 		},
 		"a root of the same name": {
-			pfx(t, leaf.key, leaf, middle, impostor), password, cert.ErrNoChain,
+			encodePFX(t, leaf.key, leaf, middle, impostor), password, cert.ErrNoChain,
 			"incomplete chain in the PFX: the issuer CN=Root CA is missing: export it again with all certificates of the chain",
 		},
 		"another certificate": {
-			pfx(t, leaf.key, leaf, middle, root, second), password, cert.ErrManyLeaves,
+			encodePFX(t, leaf.key, leaf, middle, root, second), password, cert.ErrManyLeaves,
 			"more than one certificate in the PFX: CN=OOS S2S and CN=Other S2S: export one certificate to one file",
 		},
 		"another certificate with the same key": {
-			pfx(t, leaf.key, leaf, middle, root, renewed), password, cert.ErrManyLeaves,
+			encodePFX(t, leaf.key, leaf, middle, root, renewed), password, cert.ErrManyLeaves,
 			"more than one certificate in the PFX: CN=OOS S2S and CN=OOS S2S renewed: export one certificate to one file",
 		},
 	} {
@@ -159,9 +159,9 @@ func TestEachUselessPFXIsRefusedWithItsReason(t *testing.T) {
 }
 
 func TestALeafMayNotIssue(t *testing.T) {
-	leaf, _, root := chain(t, nil)
-	forged := issue(t, "Forged", shortKey(), &identity{leaf.cert, leaf.key}, nil)
-	if _, err := cert.Load(pfx(t, shortKey(), forged, leaf, root), []byte(password)); !errors.Is(err, cert.ErrNoChain) {
+	leaf, _, root := issueChain(t, nil)
+	forged := issueCertificate(t, "Forged", shortKey(), &testIdentity{leaf.cert, leaf.key}, nil)
+	if _, err := cert.Load(encodePFX(t, shortKey(), forged, leaf, root), []byte(password)); !errors.Is(err, cert.ErrNoChain) {
 		t.Errorf("got %v; want %v", err, cert.ErrNoChain)
 	}
 }
@@ -182,15 +182,15 @@ func TestNamesAreWrittenAsWindowsWritesThem(t *testing.T) {
 			{Type: []int{2, 5, 4, 3}, Value: "oos"},
 		}},
 	} {
-		self := issue(t, "", rsaKey(), nil, func(c *x509.Certificate) { c.Subject = name })
-		got, err := cert.Load(pfx(t, self.key, self), []byte(password))
+		self := issueCertificate(t, "", rsaKey(), nil, func(c *x509.Certificate) { c.Subject = name })
+		got, err := cert.Load(encodePFX(t, self.key, self), []byte(password))
 		if err != nil || got.Certificate.Subject != want {
 			t.Errorf("got %v, %v; want %s", got, err, want)
 		}
 	}
 }
 
-func thumbprints(chain []farm.ChainCertificate) (all []farm.Thumbprint) {
+func chainThumbprints(chain []farm.ChainCertificate) (all []farm.Thumbprint) {
 	for _, c := range chain {
 		all = append(all, c.Thumbprint)
 	}
@@ -198,15 +198,15 @@ func thumbprints(chain []farm.ChainCertificate) (all []farm.Thumbprint) {
 }
 
 func FuzzLoad(f *testing.F) {
-	leaf, middle, root := chain(f, nil)
+	leaf, middle, root := issueChain(f, nil)
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		f.Fatal(err)
 	}
-	self := issue(f, "OOS S2S", ec, nil, nil)
-	f.Add(pfx(f, leaf.key, leaf, middle, root), password)
-	f.Add(pfx(f, ec, self), password)
-	f.Add(pfx(f, ec, self), "wrong")
+	self := issueCertificate(f, "OOS S2S", ec, nil, nil)
+	f.Add(encodePFX(f, leaf.key, leaf, middle, root), password)
+	f.Add(encodePFX(f, ec, self), password)
+	f.Add(encodePFX(f, ec, self), "wrong")
 	f.Add([]byte{}, "")
 	plain, err := pkcs12.Passwordless.Encode(ec, self.cert, nil, "")
 	if err != nil {

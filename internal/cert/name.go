@@ -60,14 +60,14 @@ func distinguishedName(raw []byte) string {
 	for _, set := range slices.Backward(sequence) {
 		var values []string
 		for _, attribute := range set {
-			values = append(values, keyName(attribute.Type)+"="+quoted(fmt.Sprint(attribute.Value)))
+			values = append(values, keyName(attribute.Type)+"="+quoteValue(fmt.Sprint(attribute.Value)))
 		}
 		parts = append(parts, strings.Join(values, " + "))
 	}
 	return strings.Join(parts, ", ")
 }
 
-func quoted(value string) string {
+func quoteValue(value string) string {
 	if value != "" && !strings.ContainsAny(value, ",+=\"\n<>#;") && strings.TrimSpace(value) == value {
 		return value
 	}

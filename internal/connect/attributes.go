@@ -27,15 +27,15 @@ func (e *SearchAttributesError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "check search attributes of Temporal namespace %q:", e.Namespace)
 	if len(e.Mistyped) > 0 {
-		fmt.Fprintf(&b, " %s registered with another type; run: %s", names(e.Mistyped), e.command("remove", e.Mistyped))
-		fmt.Fprintf(&b, " && %s", e.command("create", append(slices.Clip(e.Mistyped), e.Missing...)))
+		fmt.Fprintf(&b, " %s registered with another type; run: %s", joinNames(e.Mistyped), e.repairCommand("remove", e.Mistyped))
+		fmt.Fprintf(&b, " && %s", e.repairCommand("create", append(slices.Clip(e.Mistyped), e.Missing...)))
 		return b.String()
 	}
-	fmt.Fprintf(&b, " %s missing; run: %s", names(e.Missing), e.command("create", e.Missing))
+	fmt.Fprintf(&b, " %s missing; run: %s", joinNames(e.Missing), e.repairCommand("create", e.Missing))
 	return b.String()
 }
 
-func (e *SearchAttributesError) command(verb string, keys []temporal.SearchAttributeKey) string {
+func (e *SearchAttributesError) repairCommand(verb string, keys []temporal.SearchAttributeKey) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "temporal operator search-attribute %s --namespace %s", verb, e.Namespace)
 	if verb == "remove" {
@@ -50,7 +50,7 @@ func (e *SearchAttributesError) command(verb string, keys []temporal.SearchAttri
 	return b.String()
 }
 
-func names(keys []temporal.SearchAttributeKey) string {
+func joinNames(keys []temporal.SearchAttributeKey) string {
 	all := make([]string, len(keys))
 	for i, k := range keys {
 		all[i] = k.GetName()

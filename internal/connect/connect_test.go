@@ -22,9 +22,9 @@ import (
 	"github.com/farmtrust/farmtrust/internal/connect"
 )
 
-// frontend is as much of a Temporal server as connecting and search
+// testServer is as much of a Temporal server as connecting and search
 // attributes need; attributes hold those of its one namespace, "default".
-type frontend struct {
+type testServer struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 	operatorservice.UnimplementedOperatorServiceServer
 
@@ -32,11 +32,11 @@ type frontend struct {
 	attributes map[string]enumspb.IndexedValueType
 }
 
-func (f *frontend) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
+func (f *testServer) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
 	return &workflowservice.GetSystemInfoResponse{ServerVersion: "1.32.1"}, nil
 }
 
-func (f *frontend) ListSearchAttributes(_ context.Context, r *operatorservice.ListSearchAttributesRequest) (*operatorservice.ListSearchAttributesResponse, error) {
+func (f *testServer) ListSearchAttributes(_ context.Context, r *operatorservice.ListSearchAttributesRequest) (*operatorservice.ListSearchAttributesResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if r.Namespace != "default" {
@@ -46,7 +46,7 @@ func (f *frontend) ListSearchAttributes(_ context.Context, r *operatorservice.Li
 }
 
 // AddSearchAttributes leaves existing names alone, as the real server does.
-func (f *frontend) AddSearchAttributes(_ context.Context, r *operatorservice.AddSearchAttributesRequest) (*operatorservice.AddSearchAttributesResponse, error) {
+func (f *testServer) AddSearchAttributes(_ context.Context, r *operatorservice.AddSearchAttributesRequest) (*operatorservice.AddSearchAttributesResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for name, t := range r.SearchAttributes {
@@ -57,8 +57,8 @@ func (f *frontend) AddSearchAttributes(_ context.Context, r *operatorservice.Add
 	return &operatorservice.AddSearchAttributesResponse{}, nil
 }
 
-// serve starts f and points the TEMPORAL_* variables at it.
-func serve(t *testing.T, f *frontend) {
+// startServer starts f and points the TEMPORAL_* variables at it.
+func startServer(t *testing.T, f *testServer) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -75,17 +75,17 @@ func serve(t *testing.T, f *frontend) {
 			t.Error(err)
 		}
 	})
-	noFile(t)
+	ignoreConfigFile(t)
 	t.Setenv("TEMPORAL_ADDRESS", l.Addr().String())
 }
 
-// noFile keeps the developer's own temporal.toml out of the test.
-func noFile(t *testing.T) {
+// ignoreConfigFile keeps the developer's own temporal.toml out of the test.
+func ignoreConfigFile(t *testing.T) {
 	t.Helper()
 	t.Setenv("TEMPORAL_CONFIG_FILE", filepath.Join(t.TempDir(), "none.toml"))
 }
 
-func dial(t *testing.T) (client.Client, client.Options) {
+func dialServer(t *testing.T) (client.Client, client.Options) {
 	t.Helper()
 	options, err := connect.Settings(zap.NewNop())
 	if err != nil {
@@ -99,7 +99,7 @@ func dial(t *testing.T) (client.Client, client.Options) {
 	return c, options
 }
 
-var wanted = []temporal.SearchAttributeKey{
+var testAttributes = []temporal.SearchAttributeKey{
 	temporal.NewSearchAttributeKeyKeyword("Farm"),
 	temporal.NewSearchAttributeKeyBool("NeedsOperator"),
 }
@@ -126,7 +126,7 @@ func TestSettingsComeFromTheEnvironmentOverTheProfile(t *testing.T) {
 }
 
 func TestSettingsDefaultToALocalServer(t *testing.T) {
-	noFile(t)
+	ignoreConfigFile(t)
 	options, err := connect.Settings(zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func TestSettingsDefaultToALocalServer(t *testing.T) {
 }
 
 func TestAnUnknownProfileIsAnErrorThatSaysWhereItWasLookedFor(t *testing.T) {
-	noFile(t)
+	ignoreConfigFile(t)
 	t.Setenv("TEMPORAL_PROFILE", "nowhere")
 	if _, err := connect.Settings(zap.NewNop()); err == nil || !strings.Contains(err.Error(), "temporal.toml") {
 		t.Errorf("got %v", err)
@@ -168,9 +168,9 @@ func TestAServerThatIsNotThereIsNamedWithTheRemedy(t *testing.T) {
 }
 
 func TestMissingSearchAttributesNameTheCommandThatAddsThem(t *testing.T) {
-	serve(t, &frontend{attributes: map[string]enumspb.IndexedValueType{"Farm": enumspb.INDEXED_VALUE_TYPE_KEYWORD}})
-	c, options := dial(t)
-	err := connect.CheckSearchAttributes(t.Context(), c, options.Namespace, wanted)
+	startServer(t, &testServer{attributes: map[string]enumspb.IndexedValueType{"Farm": enumspb.INDEXED_VALUE_TYPE_KEYWORD}})
+	c, options := dialServer(t)
+	err := connect.CheckSearchAttributes(t.Context(), c, options.Namespace, testAttributes)
 	want := `check search attributes of Temporal namespace "default": NeedsOperator missing; run: ` +
 		`temporal operator search-attribute create --namespace default --name NeedsOperator --type Bool`
 	if err == nil || err.Error() != want {
@@ -179,10 +179,10 @@ func TestMissingSearchAttributesNameTheCommandThatAddsThem(t *testing.T) {
 }
 
 func TestASearchAttributeOfAnotherTypeIsToBeReplaced(t *testing.T) {
-	f := &frontend{attributes: map[string]enumspb.IndexedValueType{"Farm": enumspb.INDEXED_VALUE_TYPE_TEXT}}
-	serve(t, f)
-	c, options := dial(t)
-	err := connect.EnsureSearchAttributes(t.Context(), c, options.Namespace, wanted)
+	f := &testServer{attributes: map[string]enumspb.IndexedValueType{"Farm": enumspb.INDEXED_VALUE_TYPE_TEXT}}
+	startServer(t, f)
+	c, options := dialServer(t)
+	err := connect.EnsureSearchAttributes(t.Context(), c, options.Namespace, testAttributes)
 	want := `check search attributes of Temporal namespace "default": Farm registered with another type; run: ` +
 		`temporal operator search-attribute remove --namespace default --yes --name Farm && ` +
 		`temporal operator search-attribute create --namespace default --name Farm --type Keyword`
@@ -195,11 +195,11 @@ func TestASearchAttributeOfAnotherTypeIsToBeReplaced(t *testing.T) {
 }
 
 func TestEnsuringAddsWhatIsMissingAndMayBeRepeated(t *testing.T) {
-	f := &frontend{attributes: map[string]enumspb.IndexedValueType{"Mine": enumspb.INDEXED_VALUE_TYPE_INT}}
-	serve(t, f)
-	c, options := dial(t)
+	f := &testServer{attributes: map[string]enumspb.IndexedValueType{"Mine": enumspb.INDEXED_VALUE_TYPE_INT}}
+	startServer(t, f)
+	c, options := dialServer(t)
 	for range 2 {
-		if err := connect.EnsureSearchAttributes(t.Context(), c, options.Namespace, wanted); err != nil {
+		if err := connect.EnsureSearchAttributes(t.Context(), c, options.Namespace, testAttributes); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -13,30 +13,30 @@ import (
 	"github.com/farmtrust/farmtrust/internal/connect"
 )
 
-// told is what a reader of the log sees of an entry.
-type told struct {
+// logEntry is what a reader of the log sees of an entry.
+type logEntry struct {
 	Level, Message, File string
 	Fields               map[string]any
 }
 
-func observe() (*connect.Logger, func() []told) {
+func observeLogger() (*connect.Logger, func() []logEntry) {
 	core, logs := observer.New(zapcore.DebugLevel)
-	return connect.NewLogger(zap.New(core, zap.AddCaller())), func() []told {
-		var all []told
+	return connect.NewLogger(zap.New(core, zap.AddCaller())), func() []logEntry {
+		var all []logEntry
 		for _, e := range logs.TakeAll() {
-			all = append(all, told{e.Level.String(), e.Message, filepath.Base(e.Caller.File), e.ContextMap()})
+			all = append(all, logEntry{e.Level.String(), e.Message, filepath.Base(e.Caller.File), e.ContextMap()})
 		}
 		return all
 	}
 }
 
 func TestEachLevelKeepsItsFieldsAndNamesItsCaller(t *testing.T) {
-	l, entries := observe()
+	l, entries := observeLogger()
 	l.Debug("d", "n", 1)
 	l.Info("i", "n", 2)
 	l.Warn("w", "n", 3)
 	l.Error("e", "n", 4)
-	want := []told{
+	want := []logEntry{
 		{"debug", "d", "log_test.go", map[string]any{"n": int64(1)}},
 		{"info", "i", "log_test.go", map[string]any{"n": int64(2)}},
 		{"warn", "w", "log_test.go", map[string]any{"n": int64(3)}},
@@ -48,13 +48,13 @@ func TestEachLevelKeepsItsFieldsAndNamesItsCaller(t *testing.T) {
 }
 
 func TestWithAddsFieldsToTheChildOnly(t *testing.T) {
-	parent, entries := observe()
+	parent, entries := observeLogger()
 	child := log.With(parent, "farm", "contoso")
 	grandchild := log.With(child, "server", "oos-01")
 	parent.Info("parent")
 	child.Info("child")
 	grandchild.Info("grandchild", "step", "import")
-	want := []told{
+	want := []logEntry{
 		{"info", "parent", "log_test.go", map[string]any{}},
 		{"info", "child", "log_test.go", map[string]any{"farm": "contoso"}},
 		{"info", "grandchild", "log_test.go", map[string]any{"farm": "contoso", "server": "oos-01", "step": "import"}},
@@ -64,12 +64,12 @@ func TestWithAddsFieldsToTheChildOnly(t *testing.T) {
 	}
 }
 
-// say stands for a helper between the caller and the log.
-func say(l log.Logger) { l.Info("said") }
+// logThroughHelper stands for a helper between the caller and the log.
+func logThroughHelper(l log.Logger) { l.Info("said") }
 
 func TestSkippingAFrameNamesTheCallersCaller(t *testing.T) {
-	l, entries := observe()
-	t.Run("inner", func(*testing.T) { say(log.Skip(l, 2)) })
+	l, entries := observeLogger()
+	t.Run("inner", func(*testing.T) { logThroughHelper(log.Skip(l, 2)) })
 	if got := entries(); len(got) != 1 || got[0].File != "testing.go" {
 		t.Errorf("got %+v, want the frame that called the test function", got)
 	}

@@ -35,6 +35,6 @@ func (e *Error) Error() string {
 // Unwrap returns the class of the error.
 func (e *Error) Unwrap() error { return e.Err }
 
-func invalid(place, text, remedy string) error {
+func invalidError(place, text, remedy string) error {
 	return &Error{Place: place, Text: text, Remedy: remedy, Err: ErrInvalid}
 }

@@ -19,7 +19,7 @@ import (
 
 const vaultTopic = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-sample-001/providers/Microsoft.KeyVault/vaults/contoso-kv-001"
 
-func sample(t testing.TB, name string) []byte {
+func readSample(t testing.TB, name string) []byte {
 	t.Helper()
 	body, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
@@ -53,7 +53,7 @@ func TestPublishedSamplesAreUnderstood(t *testing.T) {
 		}},
 	} {
 		t.Run(c.file, func(t *testing.T) {
-			got, err := event.Decode(c.contentType, sample(t, c.file))
+			got, err := event.Decode(c.contentType, readSample(t, c.file))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -69,7 +69,7 @@ func TestPublishedSamplesAreUnderstood(t *testing.T) {
 func TestTheQuirksOfTheDocumentationAreTolerated(t *testing.T) {
 	for _, file := range []string{"cloudevents.SecretNewVersionCreated.msdoc.json", "eventgrid-schema.SecretNewVersionCreated.msdoc.json"} {
 		t.Run(file, func(t *testing.T) {
-			body := bytes.ReplaceAll(sample(t, file), []byte("KeyVault.Secret"), []byte("KeyVault.Certificate"))
+			body := bytes.ReplaceAll(readSample(t, file), []byte("KeyVault.Secret"), []byte("KeyVault.Certificate"))
 			got, err := event.Decode("application/json; charset=utf-8", body)
 			if err != nil {
 				t.Fatal(err)
@@ -88,9 +88,9 @@ func TestTheQuirksOfTheDocumentationAreTolerated(t *testing.T) {
 	}
 }
 
-// near is a near-expiry event of Key Vault with attributes set, or removed
+// nearExpiry is a near-expiry event of Key Vault with attributes set, or removed
 // where they are nil; those that begin with "data." belong to its data.
-func near(t testing.TB, changes map[string]any) string {
+func nearExpiry(t testing.TB, changes map[string]any) string {
 	t.Helper()
 	e := map[string]any{
 		"specversion": "1.0", "id": "e1", "source": "/vaults/kv", "type": "Microsoft.KeyVault.CertificateNearExpiry",
@@ -117,9 +117,9 @@ func near(t testing.TB, changes map[string]any) string {
 }
 
 func TestABatchKeepsItsOrderAndMayMixSchemas(t *testing.T) {
-	grid := sample(t, "eventgrid-schema.CertificateNearExpiry.captured.json")
-	body := "[" + near(t, map[string]any{"id": "a"}) + "," + strings.Trim(strings.TrimSpace(string(grid)), "[]") + "," +
-		near(t, map[string]any{"id": "c", "type": "Microsoft.KeyVault.CertificateExpired"}) + "]"
+	grid := readSample(t, "eventgrid-schema.CertificateNearExpiry.captured.json")
+	body := "[" + nearExpiry(t, map[string]any{"id": "a"}) + "," + strings.Trim(strings.TrimSpace(string(grid)), "[]") + "," +
+		nearExpiry(t, map[string]any{"id": "c", "type": "Microsoft.KeyVault.CertificateExpired"}) + "]"
 	got, err := event.Decode("application/json", []byte(body))
 	if err != nil {
 		t.Fatal(err)
@@ -135,22 +135,22 @@ func TestABatchKeepsItsOrderAndMayMixSchemas(t *testing.T) {
 }
 
 func TestWhatSendersMayVaryDoesNotMatter(t *testing.T) {
-	plain, err := event.Decode("", []byte(near(t, nil)))
+	plain, err := event.Decode("", []byte(nearExpiry(t, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	encoded := near(t, map[string]any{"data": nil, "data_base64": []byte(`{"VaultName":"kv","ObjectName":"s2s","Version":"v1","EXP":1749679127}`)})
+	encoded := nearExpiry(t, map[string]any{"data": nil, "data_base64": []byte(`{"VaultName":"kv","ObjectName":"s2s","Version":"v1","EXP":1749679127}`)})
 	for claim, c := range map[string]struct{ contentType, body string }{
-		"a batch content type with a parameter": {"application/cloudevents-batch+json; charset=utf-8", "[" + near(t, nil) + "]"},
-		"upper-case content type":               {"Application/CloudEvents+JSON", near(t, nil)},
-		"any parameter":                         {"application/cloudevents+json; version=1; charset=\"UTF-8\"", near(t, nil)},
-		"a byte order mark":                     {"", "\xef\xbb\xbf" + near(t, nil)},
-		"white space around":                    {"", "\r\n " + near(t, nil) + "\r\n"},
-		"unknown attributes":                    {"", near(t, map[string]any{"traceparent": "00-ab", "eventType": "x", "ID": "other", "data.Tags": []int{1}})},
-		"the end as a string":                   {"", near(t, map[string]any{"data.EXP": " 1749679127 "})},
-		"the end as a float":                    {"", near(t, map[string]any{"data.EXP": json.Number("1.749679127e9")})},
-		"a name with a blank":                   {"", near(t, map[string]any{"data.ObjectName": nil, "data.ObjectName ": " s2s "})},
-		"another offset":                        {"", near(t, map[string]any{"time": "2026-01-05T07:00:00.0000000+01:00"})},
+		"a batch content type with a parameter": {"application/cloudevents-batch+json; charset=utf-8", "[" + nearExpiry(t, nil) + "]"},
+		"upper-case content type":               {"Application/CloudEvents+JSON", nearExpiry(t, nil)},
+		"any parameter":                         {"application/cloudevents+json; version=1; charset=\"UTF-8\"", nearExpiry(t, nil)},
+		"a byte order mark":                     {"", "\xef\xbb\xbf" + nearExpiry(t, nil)},
+		"white space around":                    {"", "\r\n " + nearExpiry(t, nil) + "\r\n"},
+		"unknown attributes":                    {"", nearExpiry(t, map[string]any{"traceparent": "00-ab", "eventType": "x", "ID": "other", "data.Tags": []int{1}})},
+		"the end as a string":                   {"", nearExpiry(t, map[string]any{"data.EXP": " 1749679127 "})},
+		"the end as a float":                    {"", nearExpiry(t, map[string]any{"data.EXP": json.Number("1.749679127e9")})},
+		"a name with a blank":                   {"", nearExpiry(t, map[string]any{"data.ObjectName": nil, "data.ObjectName ": " s2s "})},
+		"another offset":                        {"", nearExpiry(t, map[string]any{"time": "2026-01-05T07:00:00.0000000+01:00"})},
 		"data in base64":                        {"", encoded},
 	} {
 		t.Run(claim, func(t *testing.T) {
@@ -166,7 +166,7 @@ func TestWhatSendersMayVaryDoesNotMatter(t *testing.T) {
 }
 
 func TestAnEventWithoutTimesHasNone(t *testing.T) {
-	got, err := event.Decode("", []byte(near(t, map[string]any{"time": nil, "data.EXP": nil})))
+	got, err := event.Decode("", []byte(nearExpiry(t, map[string]any{"time": nil, "data.EXP": nil})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +198,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		f.Add("", body)
 	}
-	f.Add("application/cloudevents-batch+json; charset=utf-8", []byte("["+near(f, nil)+"]"))
+	f.Add("application/cloudevents-batch+json; charset=utf-8", []byte("["+nearExpiry(f, nil)+"]"))
 	f.Add("application/json", []byte(`{"a":1,"a":2}`))
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
 		got, err := event.Decode(contentType, body)

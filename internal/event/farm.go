@@ -36,7 +36,7 @@ func (e *UnknownFarmError) Error() string {
 func (e Expiry) FarmOf(farms []farm.Farm) (farm.Farm, error) {
 	var found []farm.Farm
 	for _, f := range farms {
-		if e.Farm != "" && strings.EqualFold(e.Farm, f.Name) || e.Farm == "" && e.matches(f.Certificate.Events) {
+		if e.Farm != "" && strings.EqualFold(e.Farm, f.Name) || e.Farm == "" && e.matchesAny(f.Certificate.Events) {
 			found = append(found, f)
 		}
 	}
@@ -50,7 +50,7 @@ func (e Expiry) FarmOf(farms []farm.Farm) (farm.Farm, error) {
 	return found[0], nil
 }
 
-func (e Expiry) matches(all []farm.EventMatch) bool {
+func (e Expiry) matchesAny(all []farm.EventMatch) bool {
 	like := func(want, got string) bool { return want == "" || strings.EqualFold(want, got) }
 	return slices.ContainsFunc(all, func(m farm.EventMatch) bool {
 		return m != farm.EventMatch{} && like(m.Vault, e.Vault) && like(m.Certificate, e.Certificate)

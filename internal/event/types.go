@@ -51,20 +51,20 @@ func knownTypes() string {
 //
 // Source: Microsoft, "Azure Key Vault as Event Grid source".
 func readKeyVault(e *Expiry, o object) error {
-	d, err := o.data()
+	d, err := o.eventData()
 	if err != nil {
 		return err
 	}
-	if e.Vault, err = d.required("VaultName"); err != nil {
+	if e.Vault, err = d.requiredText("VaultName"); err != nil {
 		return err
 	}
-	if e.Certificate, err = d.required("ObjectName"); err != nil {
+	if e.Certificate, err = d.requiredText("ObjectName"); err != nil {
 		return err
 	}
-	if e.Version, err = d.optional("Version"); err != nil {
+	if e.Version, err = d.optionalText("Version"); err != nil {
 		return err
 	}
-	e.NotAfter, err = d.epoch("EXP")
+	e.NotAfter, err = d.optionalEpoch("EXP")
 	return err
 }
 
@@ -72,26 +72,26 @@ func readKeyVault(e *Expiry, o object) error {
 // and notAfter; source and subject of the event are matched where it names no
 // farm.
 func readGeneric(e *Expiry, o object) error {
-	d, err := o.data()
+	d, err := o.eventData()
 	if err != nil {
 		return err
 	}
 	e.Vault = e.Source
-	if e.Certificate, err = o.optional("subject"); err != nil {
+	if e.Certificate, err = o.optionalText("subject"); err != nil {
 		return err
 	}
-	if e.Farm, err = d.optional("farm"); err != nil {
+	if e.Farm, err = d.optionalText("farm"); err != nil {
 		return err
 	}
-	if e.NotAfter, err = d.instant("notAfter"); err != nil {
+	if e.NotAfter, err = d.optionalTime("notAfter"); err != nil {
 		return err
 	}
-	text, err := d.optional("thumbprintSha1")
+	text, err := d.optionalText("thumbprintSha1")
 	if err != nil || text == "" {
 		return err
 	}
 	if e.Thumbprint, err = farm.ParseThumbprint(text); err != nil {
-		return invalid(member(d.place, "thumbprintSha1"), "is not 40 hexadecimal digits", "send the certificate's SHA-1 thumbprint")
+		return invalidError(memberPlace(d.place, "thumbprintSha1"), "is not 40 hexadecimal digits", "send the certificate's SHA-1 thumbprint")
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func TestAFileLosesOneNewlineAtItsEnd(t *testing.T) {
 		" " + password + " ": " " + password + " ",
 		"a\nb":               "a\nb",
 	} {
-		value, err := fileWith(t, content).Resolve()
+		value, err := secretFile(t, content).Resolve()
 		if err != nil || string(value.Bytes()) != want {
 			t.Errorf("a file with %q resolves to %q, %v; want %q", content, value.Bytes(), err, want)
 		}
@@ -79,10 +79,10 @@ func TestErrorsNameTheReferenceAndNeverTheContent(t *testing.T) {
 	}{
 		"no such file":  {"file:/no/such/file", os.ErrNotExist},
 		"a directory":   {secret.Ref("file:" + t.TempDir()), nil},
-		"an empty file": {fileWith(t, "\n"), secret.ErrMissing},
+		"an empty file": {secretFile(t, "\n"), secret.ErrMissing},
 		"an unset name": {"env:FARMTRUST_TEST_NOT_SET", secret.ErrMissing},
 		"an empty name": {"env:FARMTRUST_TEST_EMPTY", secret.ErrMissing},
-		"too large":     {fileWith(t, huge), secret.ErrTooLarge},
+		"too large":     {secretFile(t, huge), secret.ErrTooLarge},
 	} {
 		_, err := c.ref.Resolve()
 		if err == nil || (c.want != nil && !errors.Is(err, c.want)) {
@@ -99,7 +99,7 @@ func TestErrorsNameTheReferenceAndNeverTheContent(t *testing.T) {
 }
 
 func TestTheLargestSecretIsAccepted(t *testing.T) {
-	value, err := fileWith(t, strings.Repeat("a", secret.MaxSize)).Resolve()
+	value, err := secretFile(t, strings.Repeat("a", secret.MaxSize)).Resolve()
 	if err != nil || len(value.Bytes()) != secret.MaxSize {
 		t.Errorf("got %d bytes, %v; want %d", len(value.Bytes()), err, secret.MaxSize)
 	}
@@ -114,14 +114,14 @@ func TestAValueNeverShows(t *testing.T) {
 	within := carrier{Shown: value, hidden: value}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%10.3s"} {
 		for _, printed := range []any{value, &value, within, &within, []secret.Value{value}, within.hidden} {
-			hides(t, verb, fmt.Sprintf(verb, printed))
+			assertHidden(t, verb, fmt.Sprintf(verb, printed))
 		}
 	}
 	asJSON, err := json.Marshal(map[string]any{"value": value, "pointer": &value, "within": within})
 	if err != nil {
 		t.Fatal(err)
 	}
-	hides(t, "json", string(asJSON))
+	assertHidden(t, "json", string(asJSON))
 	asText, err := value.MarshalText()
 	if err != nil || string(asText) != "[redacted]" {
 		t.Errorf("MarshalText() = %q, %v", asText, err)
@@ -130,7 +130,7 @@ func TestAValueNeverShows(t *testing.T) {
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
 	logger.Info("resolved", "value", value, "within", within)
 	slog.New(slog.NewTextHandler(&log, nil)).Info("resolved", "value", value, "within", within)
-	hides(t, "slog", log.String())
+	assertHidden(t, "slog", log.String())
 	if got := value.String() + value.GoString(); got != "[redacted][redacted]" {
 		t.Errorf("String and GoString give %q", got)
 	}
@@ -156,8 +156,8 @@ func TestTheZeroValueIsEmpty(t *testing.T) {
 	}
 }
 
-// hides fails when shown holds the secret as text, hexadecimal or numbers.
-func hides(t *testing.T, how, shown string) {
+// assertHidden fails when shown holds the secret as text, hexadecimal or numbers.
+func assertHidden(t *testing.T, how, shown string) {
 	t.Helper()
 	raw := []byte(password)
 	numbers := strings.Trim(fmt.Sprintf("%d", raw), "[]")
@@ -168,7 +168,7 @@ func hides(t *testing.T, how, shown string) {
 	}
 }
 
-func fileWith(t *testing.T, content string) secret.Ref {
+func secretFile(t *testing.T, content string) secret.Ref {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {

@@ -34,13 +34,13 @@ type Directory struct {
 
 // Newest implements [Source].
 func (d Directory) Newest(ctx context.Context) (*cert.Bundle, error) {
-	all, err := d.read(ctx)
+	all, err := d.readAll(ctx)
 	if err != nil {
 		return nil, err
 	}
-	newest, ok := newestAt(all, d.now())
+	newest, ok := newestAt(all, d.currentTime())
 	if !ok {
-		return nil, fmt.Errorf("%w in %s: %s: put a new PFX there", ErrNone, d.Path, whyNone(all, d.now()))
+		return nil, fmt.Errorf("%w in %s: %s: put a new PFX there", ErrNone, d.Path, whyNone(all, d.currentTime()))
 	}
 	return newest, nil
 }
@@ -48,7 +48,7 @@ func (d Directory) Newest(ctx context.Context) (*cert.Bundle, error) {
 // Find implements [Source]. A file that cannot be used is an error only if the
 // certificate is in no other file.
 func (d Directory) Find(ctx context.Context, thumbprint farm.Thumbprint) (*cert.Bundle, error) {
-	all, err := d.read(ctx)
+	all, err := d.readAll(ctx)
 	for _, b := range all {
 		if b.Certificate.Thumbprint == thumbprint {
 			return b, nil
@@ -60,7 +60,7 @@ func (d Directory) Find(ctx context.Context, thumbprint farm.Thumbprint) (*cert.
 	return nil, fmt.Errorf("%w: no PFX file of %s holds %s: put it back", ErrNotFound, d.Path, thumbprint)
 }
 
-func (d Directory) now() time.Time {
+func (d Directory) currentTime() time.Time {
 	if d.Now == nil {
 		return time.Now()
 	}
@@ -101,9 +101,9 @@ func byStart(a, b *cert.Bundle) int {
 	)
 }
 
-// read loads every PFX file of the folder. It returns those that it could,
+// readAll loads every PFX file of the folder. It returns those that it could,
 // with one error that names all that it could not.
-func (d Directory) read(ctx context.Context) ([]*cert.Bundle, error) {
+func (d Directory) readAll(ctx context.Context) ([]*cert.Bundle, error) {
 	entries, err := os.ReadDir(d.Path)
 	if err != nil {
 		return nil, fmt.Errorf("read certificates: %w", err)
@@ -122,7 +122,7 @@ func (d Directory) read(ctx context.Context) ([]*cert.Bundle, error) {
 			continue
 		}
 		path := filepath.Join(d.Path, entry.Name())
-		bundle, err := load(path, password)
+		bundle, err := loadFile(path, password)
 		if err != nil {
 			problems = append(problems, err)
 			continue
@@ -137,7 +137,7 @@ func isPFX(name string) bool {
 	return !strings.HasPrefix(name, ".") && (extension == ".pfx" || extension == ".p12")
 }
 
-func load(path string, password secret.Value) (*cert.Bundle, error) {
+func loadFile(path string, password secret.Value) (*cert.Bundle, error) {
 	content, err := readFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read certificate: %w", err)

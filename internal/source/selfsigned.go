@@ -48,15 +48,15 @@ func (s SelfSigned) Newest(ctx context.Context) (*cert.Bundle, error) {
 	if err := os.MkdirAll(s.Path, 0o700); err != nil {
 		return nil, fmt.Errorf("make a folder for certificates: %w", err)
 	}
-	now := s.now()
-	all, err := s.read(ctx)
+	now := s.currentTime()
+	all, err := s.readAll(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if newest, ok := newestAt(all, now); ok && newest.Certificate.NotAfter.After(now.Add(s.LeadTime)) {
 		return newest, nil
 	}
-	bundle, err := s.create(now, filepath.Join(s.Path, nameAfter(all)))
+	bundle, err := s.createCertificate(now, filepath.Join(s.Path, nameAfter(all)))
 	if errors.Is(err, fs.ErrExist) { // another worker was faster
 		return s.Directory.Newest(ctx)
 	}
@@ -77,9 +77,9 @@ func nameAfter(all []*cert.Bundle) string {
 	return "after-" + last.Certificate.Thumbprint.Short() + ".pfx"
 }
 
-// create makes a certificate and its file. The error wraps [fs.ErrExist] when
+// createCertificate makes a certificate and its file. The error wraps [fs.ErrExist] when
 // the file is already there.
-func (s SelfSigned) create(now time.Time, path string) (*cert.Bundle, error) {
+func (s SelfSigned) createCertificate(now time.Time, path string) (*cert.Bundle, error) {
 	password, err := s.Password.Resolve()
 	if err != nil {
 		return nil, err
@@ -93,12 +93,12 @@ func (s SelfSigned) create(now time.Time, path string) (*cert.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bundle, appear(path, pfx)
+	return bundle, createAtomically(path, pfx)
 }
 
-// appear makes a file that readers see whole or not at all, and never over
+// createAtomically makes a file that readers see whole or not at all, and never over
 // another: a hard link fails where a rename would replace.
-func appear(path string, content []byte) (err error) {
+func createAtomically(path string, content []byte) (err error) {
 	temporary, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
 	if err != nil {
 		return err

@@ -22,19 +22,19 @@ const (
 	password = "open sesame"
 )
 
-// start is when the tests begin.
-var start = time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC)
+// testTime is when the tests begin.
+var testTime = time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC)
 
 func TestTheNewestIsTheOneThatBecameValidLast(t *testing.T) {
 	t.Parallel()
-	d := directory(t, start)
-	put(t, d, "long.pfx", start.Add(-300*day), 3000*day)
-	want := put(t, d, "new.P12", start.Add(-2*day), 30*day)
-	put(t, d, "older.pfx", start.Add(-3*day), 300*day)
-	put(t, d, "expired.pfx", start.Add(-1*day), time.Hour)
-	put(t, d, "early.pfx", start.Add(time.Second), 300*day)
-	write(t, d, "readme.txt", []byte("no PFX"))
-	write(t, d, ".hidden.pfx", []byte("no PFX"))
+	d := newDirectory(t, testTime)
+	putCertificate(t, d, "long.pfx", testTime.Add(-300*day), 3000*day)
+	want := putCertificate(t, d, "new.P12", testTime.Add(-2*day), 30*day)
+	putCertificate(t, d, "older.pfx", testTime.Add(-3*day), 300*day)
+	putCertificate(t, d, "expired.pfx", testTime.Add(-1*day), time.Hour)
+	putCertificate(t, d, "early.pfx", testTime.Add(time.Second), 300*day)
+	writeFile(t, d, "readme.txt", []byte("no PFX"))
+	writeFile(t, d, ".hidden.pfx", []byte("no PFX"))
 	got, err := d.Newest(t.Context())
 	if err != nil || got.Certificate.Thumbprint != want {
 		t.Errorf("got %v, %v; want %s", got, err, want)
@@ -43,10 +43,10 @@ func TestTheNewestIsTheOneThatBecameValidLast(t *testing.T) {
 
 func TestOfTwoThatBecameValidTogetherTheOneThatEndsLastIsNewer(t *testing.T) {
 	t.Parallel()
-	d := directory(t, start)
-	put(t, d, "a.pfx", start, 10*day)
-	want := put(t, d, "b.pfx", start, 20*day)
-	put(t, d, "c.pfx", start, 15*day)
+	d := newDirectory(t, testTime)
+	putCertificate(t, d, "a.pfx", testTime, 10*day)
+	want := putCertificate(t, d, "b.pfx", testTime, 20*day)
+	putCertificate(t, d, "c.pfx", testTime, 15*day)
 	got, err := d.Newest(t.Context())
 	if err != nil || got.Certificate.Thumbprint != want {
 		t.Errorf("got %v, %v; want %s", got, err, want)
@@ -62,15 +62,15 @@ func TestWithoutAValidCertificateTheReasonIsGiven(t *testing.T) {
 		"expired":       {-2 * day, " expired on 2026-08-31T12:00:00Z: put a new PFX there"},
 		"not yet valid": {day, " is not valid before 2026-09-02T12:00:00Z: put a new PFX there"},
 	} {
-		d := directory(t, start)
-		thumbprint := put(t, d, "only.pfx", start.Add(c.from), day)
+		d := newDirectory(t, testTime)
+		thumbprint := putCertificate(t, d, "only.pfx", testTime.Add(c.from), day)
 		_, err := d.Newest(t.Context())
 		want := "no valid certificate in " + d.Path + ": certificate " + thumbprint.Short() + " (CN=test)" + c.want
 		if !errors.Is(err, source.ErrNone) || err.Error() != want {
 			t.Errorf("%s: got\n%v\nwant\n%s", name, err, want)
 		}
 	}
-	empty := directory(t, start)
+	empty := newDirectory(t, testTime)
 	_, err := empty.Newest(t.Context())
 	want := "no valid certificate in " + empty.Path + ": it holds no *.pfx or *.p12 file: put a new PFX there"
 	if !errors.Is(err, source.ErrNone) || err.Error() != want {
@@ -80,9 +80,9 @@ func TestWithoutAValidCertificateTheReasonIsGiven(t *testing.T) {
 
 func TestACertificateIsFoundWhetherValidOrNot(t *testing.T) {
 	t.Parallel()
-	d := directory(t, start)
-	expired := put(t, d, "expired.pfx", start.Add(-10*day), day)
-	put(t, d, "valid.pfx", start.Add(-day), 10*day)
+	d := newDirectory(t, testTime)
+	expired := putCertificate(t, d, "expired.pfx", testTime.Add(-10*day), day)
+	putCertificate(t, d, "valid.pfx", testTime.Add(-day), 10*day)
 	got, err := d.Find(t.Context(), expired)
 	if err != nil || got.Certificate.Thumbprint != expired {
 		t.Errorf("got %v, %v", got, err)
@@ -96,10 +96,10 @@ func TestACertificateIsFoundWhetherValidOrNot(t *testing.T) {
 
 func TestAFileThatCannotBeUsedIsNamedAndNeverPassedOver(t *testing.T) {
 	t.Parallel()
-	d := directory(t, start)
-	good := put(t, d, "good.pfx", start.Add(-day), 10*day)
-	write(t, d, "damaged.pfx", []byte("no PFX"))
-	write(t, d, "large.pfx", make([]byte, 1<<20+1))
+	d := newDirectory(t, testTime)
+	good := putCertificate(t, d, "good.pfx", testTime.Add(-day), 10*day)
+	writeFile(t, d, "damaged.pfx", []byte("no PFX"))
+	writeFile(t, d, "large.pfx", make([]byte, 1<<20+1))
 	if err := os.Mkdir(filepath.Join(d.Path, "folder.pfx"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -131,8 +131,8 @@ func TestAFileThatCannotBeUsedIsNamedAndNeverPassedOver(t *testing.T) {
 
 func TestAWrongPasswordNamesTheFileAndNotThePassword(t *testing.T) {
 	t.Parallel()
-	d := directory(t, start)
-	put(t, d, "a.pfx", start, day)
+	d := newDirectory(t, testTime)
+	putCertificate(t, d, "a.pfx", testTime, day)
 	d.Password = secretFile(t, "other "+password)
 	_, err := d.Newest(t.Context())
 	want := "read certificate " + d.Path + "/a.pfx: wrong password for the PFX: correct the password that the configuration names"
@@ -143,12 +143,12 @@ func TestAWrongPasswordNamesTheFileAndNotThePassword(t *testing.T) {
 
 func TestWhatIsMissingIsNamed(t *testing.T) {
 	t.Parallel()
-	d := directory(t, start)
+	d := newDirectory(t, testTime)
 	d.Password = "file:/no/such/secret"
 	if _, err := d.Newest(t.Context()); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "file:/no/such/secret") || !strings.Contains(err.Error(), d.Path) {
 		t.Errorf("no password: %v", err)
 	}
-	d = directory(t, start)
+	d = newDirectory(t, testTime)
 	d.Path += "/gone"
 	if _, err := d.Newest(t.Context()); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), d.Path) {
 		t.Errorf("no folder: %v", err)
@@ -157,8 +157,8 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 
 func TestACancelledLookEnds(t *testing.T) {
 	t.Parallel()
-	d := directory(t, start)
-	put(t, d, "a.pfx", start, day)
+	d := newDirectory(t, testTime)
+	putCertificate(t, d, "a.pfx", testTime, day)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := d.Newest(ctx); !errors.Is(err, context.Canceled) {
@@ -168,20 +168,20 @@ func TestACancelledLookEnds(t *testing.T) {
 
 func TestASelfSignedSourceKeepsItsCertificateUntilTheLeadTime(t *testing.T) {
 	t.Parallel()
-	s := selfSigned(t)
-	first := newest(t, s)
+	s := newSelfSigned(t)
+	first := requireNewest(t, s)
 	if first.Subject != "CN=OOS S2S 20260901-120000" || !first.SelfSigned {
 		t.Errorf("made %+v", first)
 	}
-	if !first.NotBefore.Before(start) || !first.NotAfter.Equal(start.Add(s.ValidFor)) {
+	if !first.NotBefore.Before(testTime) || !first.NotAfter.Equal(testTime.Add(s.ValidFor)) {
 		t.Errorf("valid from %s to %s", first.NotBefore, first.NotAfter)
 	}
-	s.Now = at(start.Add(s.ValidFor - s.LeadTime - time.Second))
-	if again := newest(t, s); again.Thumbprint != first.Thumbprint {
+	s.Now = fixedClock(testTime.Add(s.ValidFor - s.LeadTime - time.Second))
+	if again := requireNewest(t, s); again.Thumbprint != first.Thumbprint {
 		t.Errorf("made %s before it was needed", again.Subject)
 	}
-	s.Now = at(start.Add(s.ValidFor - s.LeadTime))
-	second := newest(t, s)
+	s.Now = fixedClock(testTime.Add(s.ValidFor - s.LeadTime))
+	second := requireNewest(t, s)
 	if second.Thumbprint == first.Thumbprint || second.Subject == first.Subject {
 		t.Errorf("did not replace %s", first.Subject)
 	}
@@ -192,8 +192,8 @@ func TestASelfSignedSourceKeepsItsCertificateUntilTheLeadTime(t *testing.T) {
 
 func TestFilesOfASelfSignedSourceAreForTheUserAlone(t *testing.T) {
 	t.Parallel()
-	s := selfSigned(t)
-	newest(t, s)
+	s := newSelfSigned(t)
+	requireNewest(t, s)
 	entries, err := os.ReadDir(s.Path)
 	if err != nil || len(entries) != 1 || entries[0].Name() != "first.pfx" {
 		t.Fatalf("the folder holds %v, %v", entries, err)
@@ -208,13 +208,13 @@ func TestFilesOfASelfSignedSourceAreForTheUserAlone(t *testing.T) {
 
 func TestSeveralWorkersAgreeOnOneSelfSignedCertificate(t *testing.T) {
 	t.Parallel()
-	s := selfSigned(t)
-	for _, now := range []time.Time{start, start.Add(s.ValidFor - time.Hour)} {
-		s.Now = at(now)
+	s := newSelfSigned(t)
+	for _, now := range []time.Time{testTime, testTime.Add(s.ValidFor - time.Hour)} {
+		s.Now = fixedClock(now)
 		made := make([]farm.Thumbprint, 4)
 		var workers sync.WaitGroup
 		for i := range made {
-			workers.Go(func() { made[i] = newest(t, s).Thumbprint })
+			workers.Go(func() { made[i] = requireNewest(t, s).Thumbprint })
 		}
 		workers.Wait()
 		for _, other := range made[1:] {
@@ -230,10 +230,10 @@ func TestSeveralWorkersAgreeOnOneSelfSignedCertificate(t *testing.T) {
 
 func TestASelfSignedSourceMakesNothingBesideAFileThatItCannotUse(t *testing.T) {
 	t.Parallel()
-	s := selfSigned(t)
-	newest(t, s)
-	write(t, s.Directory, "damaged.pfx", []byte("no PFX"))
-	s.Now = at(start.Add(s.ValidFor))
+	s := newSelfSigned(t)
+	requireNewest(t, s)
+	writeFile(t, s.Directory, "damaged.pfx", []byte("no PFX"))
+	s.Now = fixedClock(testTime.Add(s.ValidFor))
 	if made, err := s.Newest(t.Context()); !errors.Is(err, cert.ErrUnreadable) {
 		t.Errorf("got %v, %v", made, err)
 	}
@@ -241,7 +241,7 @@ func TestASelfSignedSourceMakesNothingBesideAFileThatItCannotUse(t *testing.T) {
 
 func TestAFolderThatCannotBeMadeIsNamed(t *testing.T) {
 	t.Parallel()
-	s := selfSigned(t)
+	s := newSelfSigned(t)
 	if err := os.WriteFile(s.Path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -250,21 +250,21 @@ func TestAFolderThatCannotBeMadeIsNamed(t *testing.T) {
 	}
 }
 
-// directory is an empty folder looked at at that time.
-func directory(t *testing.T, now time.Time) source.Directory {
+// newDirectory is an empty folder looked at at that time.
+func newDirectory(t *testing.T, now time.Time) source.Directory {
 	t.Helper()
-	return source.Directory{Path: t.TempDir(), Password: secretFile(t, password), Now: at(now)}
+	return source.Directory{Path: t.TempDir(), Password: secretFile(t, password), Now: fixedClock(now)}
 }
 
-// selfSigned is a source whose folder is yet to be made.
-func selfSigned(t *testing.T) source.SelfSigned {
+// newSelfSigned is a source whose folder is yet to be made.
+func newSelfSigned(t *testing.T) source.SelfSigned {
 	t.Helper()
-	s := source.SelfSigned{Directory: directory(t, start), Subject: "OOS S2S", ValidFor: 90 * day, LeadTime: 30 * day}
+	s := source.SelfSigned{Directory: newDirectory(t, testTime), Subject: "OOS S2S", ValidFor: 90 * day, LeadTime: 30 * day}
 	s.Path = filepath.Join(s.Path, "pfx")
 	return s
 }
 
-func newest(t *testing.T, s source.Source) farm.Certificate {
+func requireNewest(t *testing.T, s source.Source) farm.Certificate {
 	t.Helper()
 	bundle, err := s.Newest(t.Context())
 	if err != nil {
@@ -274,8 +274,8 @@ func newest(t *testing.T, s source.Source) farm.Certificate {
 	return bundle.Certificate
 }
 
-// put adds a certificate with that validity to the folder.
-func put(t *testing.T, d source.Directory, name string, from time.Time, validFor time.Duration) farm.Thumbprint {
+// putCertificate adds a certificate with that validity to the folder.
+func putCertificate(t *testing.T, d source.Directory, name string, from time.Time, validFor time.Duration) farm.Thumbprint {
 	t.Helper()
 	bundle, err := cert.SelfSigned("test", from, validFor, 1024)
 	if err != nil {
@@ -285,11 +285,11 @@ func put(t *testing.T, d source.Directory, name string, from time.Time, validFor
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, d, name, pfx)
+	writeFile(t, d, name, pfx)
 	return bundle.Certificate.Thumbprint
 }
 
-func write(t *testing.T, d source.Directory, name string, content []byte) {
+func writeFile(t *testing.T, d source.Directory, name string, content []byte) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(d.Path, name), content, 0o600); err != nil {
 		t.Fatal(err)
@@ -305,4 +305,4 @@ func secretFile(t *testing.T, content string) secret.Ref {
 	return secret.Ref("file:" + path)
 }
 
-func at(now time.Time) func() time.Time { return func() time.Time { return now } }
+func fixedClock(now time.Time) func() time.Time { return func() time.Time { return now } }

@@ -52,29 +52,38 @@ func newShell(d *dialer, s *session) *shell {
 	return &shell{dialer: d, session: s, messages: newMessages(s.url, d.timeouts.Operation)}
 }
 
-// runBootstrap creates the shell, starts the bootstrap in it with stdin as its
-// input, and returns when it has ended or failed.
+// runBootstrap runs the bootstrap with stdin in a new shell, and returns when it
+// has ended or failed.
 func (s *shell) runBootstrap(ctx context.Context, stdin []byte) (output, error) {
-	created, err := s.sendMessage(ctx, opCreate, s.messages.createShell())
-	if err == nil && created.shellID == "" {
+	if err := s.createShell(ctx); err != nil {
+		return output{}, err
+	}
+	commandID, err := s.startCommand(ctx, powershell.CommandLine())
+	if err != nil {
+		return output{}, err
+	}
+	inputLost, err := s.sendInput(ctx, commandID, stdin)
+	if err != nil {
+		return output{}, err
+	}
+	return s.receiveOutput(ctx, commandID, inputLost)
+}
+
+func (s *shell) createShell(ctx context.Context) error {
+	r, err := s.sendMessage(ctx, opCreate, s.messages.createShell())
+	if err == nil && r.shellID == "" {
 		err = missingID(opCreate)
 	}
-	if err != nil {
-		return output{}, err
-	}
-	s.id = created.shellID
-	started, err := s.sendMessage(ctx, opCommand, s.messages.startCommand(s.id, powershell.CommandLine()))
-	if err == nil && started.commandID == "" {
+	s.id = r.shellID
+	return err
+}
+
+func (s *shell) startCommand(ctx context.Context, commandLine string) (commandID string, err error) {
+	r, err := s.sendMessage(ctx, opCommand, s.messages.startCommand(s.id, commandLine))
+	if err == nil && r.commandID == "" {
 		err = missingID(opCommand)
 	}
-	if err != nil {
-		return output{}, err
-	}
-	inputLost, err := s.sendInput(ctx, started.commandID, stdin)
-	if err != nil {
-		return output{}, err
-	}
-	return s.receiveOutput(ctx, started.commandID, inputLost)
+	return r.commandID, err
 }
 
 func missingID(op operation) error {
@@ -109,7 +118,7 @@ func (s *shell) receiveOutput(ctx context.Context, commandID string, inputLost e
 	for received := 0; ; {
 		asked := time.Now()
 		r, err := s.sendMessage(ctx, opReceive, s.messages.receiveOutput(s.id, commandID))
-		if f, ok := errors.AsType[*fault](err); err != nil && !(ok && f.isTimeout()) {
+		if f, isFault := errors.AsType[*fault](err); err != nil && (!isFault || !f.isTimeout()) {
 			return output{}, err
 		}
 		received += r.size
@@ -146,8 +155,8 @@ func (s *shell) close(ctx context.Context) error {
 		s.session = fresh
 	}
 	_, err := s.sendMessage(ctx, opDelete, s.messages.deleteShell(s.id))
-	if f, ok := errors.AsType[*fault](err); ok && f.code == codeNoSuchShell {
-		return nil // gone already
+	if f, isFault := errors.AsType[*fault](err); isFault && f.code == codeNoSuchShell {
+		return nil // already gone
 	}
 	return err
 }
