@@ -28,7 +28,7 @@ type testIdentity struct {
 // rsaKey makes keys once: making them is slow.
 var rsaKey = sync.OnceValue(func() *rsa.PrivateKey { return newKey(2048) })
 
-// authorityKey is the key of all authorities.
+// authorityKey is the key of all CAs.
 var authorityKey = sync.OnceValue(func() *rsa.PrivateKey { return newKey(2048) })
 
 // shortKey is too short for a farm.
@@ -69,13 +69,13 @@ func issueCertificate(t testing.TB, name string, key crypto.Signer, issuer *test
 	return &testIdentity{made, key}
 }
 
-// makeAuthority makes certificates that issue others.
+// makeAuthority lets a certificate issue others.
 func makeAuthority(c *x509.Certificate) {
 	c.IsCA = true
 	c.KeyUsage = x509.KeyUsageCertSign
 }
 
-// issueChain is a certificate, the authority that issued it, and the root above.
+// issueChain makes a certificate, the CA that issued it, and the root above.
 func issueChain(t testing.TB, change func(*x509.Certificate)) (leaf, middle, root *testIdentity) {
 	t.Helper()
 	root = issueCertificate(t, "Root CA", authorityKey(), nil, makeAuthority)

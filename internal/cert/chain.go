@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// chainOf finds the issuers of leaf up to a self-signed root, nearest first.
-// It is not ok when no root is reached; the chain is then as far as it goes.
+// chainOf finds the issuers of leaf up to a self-signed root, nearest first. If no
+// root is reached, ok is false and chain goes as far as it can.
 func chainOf(leaf *x509.Certificate, candidates []*x509.Certificate) (chain []*x509.Certificate, ok bool) {
 	if isSelfSigned(leaf) {
 		return nil, true
@@ -16,9 +16,9 @@ func chainOf(leaf *x509.Certificate, candidates []*x509.Certificate) (chain []*x
 	return climbToRoot(leaf, slices.Clone(candidates))
 }
 
-// climbToRoot tries each issuer of c, self-signed ones first: a root that is also
-// there cross-signed ends the chain. A candidate that leads to no root is
-// struck out, so that each is tried once.
+// climbToRoot tries each issuer of c, self-signed ones first: a root ends the chain
+// even if it is among the candidates cross-signed as well. A candidate that leads
+// to no root is removed, so that each is tried once.
 func climbToRoot(c *x509.Certificate, candidates []*x509.Certificate) (longest []*x509.Certificate, complete bool) {
 	issuers := slices.DeleteFunc(slices.Clone(candidates), func(i *x509.Certificate) bool { return i == nil || !hasSigned(i, c) })
 	slices.SortStableFunc(issuers, func(a, b *x509.Certificate) int { return issuerRank(a) - issuerRank(b) })
@@ -50,8 +50,8 @@ func issuerRank(c *x509.Certificate) int {
 	return 1
 }
 
-// hasSigned says whether issuer signed c. A signature by MD5 cannot be checked
-// here any more; names decide then, and [Judge] speaks of the algorithm.
+// hasSigned reports whether issuer signed c. Go no longer verifies signatures with
+// MD5: then the names decide, and [Judge] warns about the algorithm.
 func hasSigned(issuer, c *x509.Certificate) bool {
 	if !bytes.Equal(issuer.RawSubject, c.RawIssuer) || (issuer.BasicConstraintsValid && !issuer.IsCA) {
 		return false
@@ -61,8 +61,8 @@ func hasSigned(issuer, c *x509.Certificate) bool {
 	return err == nil || errors.As(err, &insecure)
 }
 
-// isSelfSigned does not ask for a certificate authority: the self-signed
-// certificates that Windows makes are none.
+// isSelfSigned reports whether c signed itself. It need not be a CA: the
+// self-signed certificates that Windows makes are not.
 func isSelfSigned(c *x509.Certificate) bool {
 	if !bytes.Equal(c.RawSubject, c.RawIssuer) {
 		return false

@@ -9,20 +9,20 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 )
 
-// buildAES is the first Windows Server build that imports a PFX with AES-256
-// and SHA-256, that of Server 2019. Server 2016 (14393) refuses such a PFX as
-// if its password were wrong.
+// buildAES is the first Windows Server build that imports a PFX with AES-256 and
+// SHA-256, that of Server 2019. Server 2016 (14393) refuses such a PFX as if its
+// password were wrong.
 //
 // Source: dsccommunity/CertificateDsc, issue 153; go-pkcs12, Modern2023.
 const buildAES = 17763
 
-// Encode makes a PFX of the certificate, its key and its chain that a Windows
-// of that build can import. The older algorithms are also the choice for an
-// unknown build, 0: what protects a key on its way is the verified connection
-// and a password that nobody guesses, see [NewPassword].
+// Encode makes a PFX of the certificate, its key and its chain that a Windows of
+// that build can import. An unknown build, 0, gets the older algorithms: the key is
+// protected by the verified connection and by a password that cannot be guessed,
+// see [NewPassword].
 //
-// The key carries the name of the cryptographic provider that Windows is to
-// put it into, since different ways to import choose different ones.
+// The key carries the name of the cryptographic provider that is to store it,
+// because different ways to import choose different ones.
 func (b *Bundle) Encode(windowsBuild int, provider string, password []byte) ([]byte, error) {
 	encoder := pkcs12.LegacyDES
 	if windowsBuild >= buildAES {
@@ -43,8 +43,8 @@ func (b *Bundle) Encode(windowsBuild int, provider string, password []byte) ([]b
 // least 128 random bits.
 func NewPassword() []byte { return []byte(rand.Text()) }
 
-// addProvider adds the provider's name to the key's attributes, which the
-// library cannot write, and signs the changed content anew.
+// addProvider adds the provider's name to the key's attributes, which the library
+// cannot write, and renews the MAC.
 func addProvider(der []byte, provider string, password []byte) ([]byte, error) {
 	file, safes, err := openPFX(der)
 	if err != nil {

@@ -11,24 +11,23 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 )
 
-// The ways in which a PFX is of no use. Each needs a person: reading it again
-// ends the same.
+// The reasons why a PFX is unusable. Each needs an operator: reading it again gives
+// the same result.
 var (
-	// ErrUnreadable: not a PFX, damaged, or with algorithms nobody else uses.
+	// ErrUnreadable: not a PFX, damaged, or with unusual algorithms.
 	ErrUnreadable = errors.New("unreadable PFX")
 	// ErrPassword: the password does not open it.
 	ErrPassword = errors.New("wrong password for the PFX")
-	// ErrNoKey: it holds no private key, or none of its certificates is the
-	// key's.
+	// ErrNoKey: it holds no private key, or no certificate for the key.
 	ErrNoKey = errors.New("no private key for a certificate of the PFX")
 	// ErrNoChain: it does not hold every issuer up to a self-signed root.
 	ErrNoChain = errors.New("incomplete chain in the PFX")
-	// ErrManyLeaves: it holds several certificates that could be meant.
+	// ErrManyLeaves: it holds several certificates that are not CAs.
 	ErrManyLeaves = errors.New("more than one certificate in the PFX")
 )
 
-// Load reads a certificate with its key and complete chain from a PFX. Its
-// error wraps one of the errors above and says what to do.
+// Load reads a certificate with its key and complete chain from a PFX. Its error
+// wraps one of the errors above and names the remedy.
 func Load(pfx, password []byte) (*Bundle, error) {
 	// A PFX holds passwords as 16-bit characters.
 	if bytes.ContainsFunc(password, func(r rune) bool { return r > 0xffff }) {
@@ -60,8 +59,8 @@ func unreadableError(cause error) error {
 	return fmt.Errorf("%w: %w: export it again with its key and its chain", ErrUnreadable, cause)
 }
 
-// assembleBundle finds the key's certificate and its chain among all, and refuses
-// to guess when another certificate may be meant.
+// assembleBundle finds the key's certificate and its chain among all. It does not
+// guess when there are several candidates.
 func assembleBundle(key crypto.Signer, all []*x509.Certificate) (*Bundle, error) {
 	var leaf *x509.Certificate
 	rest := all[:0:0]

@@ -17,73 +17,115 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-func TestTheKeysCertificateAndItsChainAreFoundInAnyOrder(t *testing.T) {
-	leaf, middle, root := issueChain(t, nil)
-	stranger := issueCertificate(t, "Other CA", shortKey(), nil, makeAuthority)
-	want := farm.Certificate{
-		Thumbprint: farm.ThumbprintOf(leaf.cert.Raw), Subject: "CN=OOS S2S", Issuer: "CN=Issuing CA",
-		NotBefore: leaf.cert.NotBefore, NotAfter: leaf.cert.NotAfter, DER: leaf.cert.Raw,
-		Chain: []farm.ChainCertificate{
-			{Thumbprint: farm.ThumbprintOf(middle.cert.Raw), Subject: "CN=Issuing CA", NotAfter: middle.cert.NotAfter, DER: middle.cert.Raw},
-			{Thumbprint: farm.ThumbprintOf(root.cert.Raw), Subject: "CN=Root CA", NotAfter: root.cert.NotAfter, DER: root.cert.Raw},
-		},
-	}
-	for name, file := range map[string][]byte{
-		"as it should be":        encodePFX(t, leaf.key, leaf, middle, root),
-		"root first":             encodePFX(t, leaf.key, root, middle, leaf),
-		"the certificate twice":  encodePFX(t, leaf.key, leaf, leaf, root, middle),
-		"with another authority": encodePFX(t, leaf.key, stranger, root, leaf, middle),
-	} {
-		got, err := cert.Load(file, []byte(password))
+func TestLoad(t *testing.T) {
+	t.Run("the key's certificate and its chain are found in any order", func(t *testing.T) {
+		leaf, middle, root := issueChain(t, nil)
+		stranger := issueCertificate(t, "Other CA", shortKey(), nil, makeAuthority)
+		want := farm.Certificate{
+			Thumbprint: farm.ThumbprintOf(leaf.cert.Raw), Subject: "CN=OOS S2S", Issuer: "CN=Issuing CA",
+			NotBefore: leaf.cert.NotBefore, NotAfter: leaf.cert.NotAfter, DER: leaf.cert.Raw,
+			Chain: []farm.ChainCertificate{
+				{Thumbprint: farm.ThumbprintOf(middle.cert.Raw), Subject: "CN=Issuing CA", NotAfter: middle.cert.NotAfter, DER: middle.cert.Raw},
+				{Thumbprint: farm.ThumbprintOf(root.cert.Raw), Subject: "CN=Root CA", NotAfter: root.cert.NotAfter, DER: root.cert.Raw},
+			},
+		}
+		for name, file := range map[string][]byte{
+			"as it should be":       encodePFX(t, leaf.key, leaf, middle, root),
+			"root first":            encodePFX(t, leaf.key, root, middle, leaf),
+			"the certificate twice": encodePFX(t, leaf.key, leaf, leaf, root, middle),
+			"with another CA":       encodePFX(t, leaf.key, stranger, root, leaf, middle),
+		} {
+			t.Run(name, func(t *testing.T) {
+				got, err := cert.Load(file, []byte(password))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(want, got.Certificate); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+			})
+		}
+	})
+
+	t.Run("a self-signed certificate is its own chain", func(t *testing.T) {
+		for name, change := range map[string]func(*x509.Certificate){"not a CA": nil, "a CA": makeAuthority} {
+			t.Run(name, func(t *testing.T) {
+				self := issueCertificate(t, "OOS S2S", rsaKey(), nil, change)
+				got, err := cert.Load(encodePFX(t, self.key, self), []byte(password))
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := farm.Certificate{
+					Subject: "CN=OOS S2S", Issuer: "CN=OOS S2S", SelfSigned: true, NotBefore: self.cert.NotBefore, NotAfter: self.cert.NotAfter,
+					Thumbprint: farm.ThumbprintOf(self.cert.Raw), DER: self.cert.Raw,
+				}
+				if diff := cmp.Diff(want, got.Certificate); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+			})
+		}
+	})
+
+	t.Run("a cross-signed CA does not hide the root", func(t *testing.T) {
+		leaf, middle, root := issueChain(t, nil)
+		older := issueCertificate(t, "Older Root", shortKey(), nil, makeAuthority)
+		crossed := issueCertificate(t, "Root CA", authorityKey(), older, makeAuthority)
+		// The path through a CA whose own issuer is missing leads nowhere.
+		deadEnd := issueCertificate(t, "Issuing CA", authorityKey(), issueCertificate(t, "Gone CA", shortKey(), nil, makeAuthority), makeAuthority)
+		got, err := cert.Load(encodePFX(t, leaf.key, leaf, deadEnd, crossed, middle, older, root), []byte(password))
 		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
+			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, got.Certificate); diff != "" {
-			t.Errorf("%s: -want +got:\n%s", name, diff)
+		want := []farm.Thumbprint{farm.ThumbprintOf(middle.cert.Raw), farm.ThumbprintOf(root.cert.Raw)}
+		if diff := cmp.Diff(want, chainThumbprints(got.Certificate.Chain)); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
 		}
-	}
+	})
+
+	t.Run("a chain signed with SHA-1 is a chain", func(t *testing.T) {
+		leaf, middle, root := issueChain(t, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA1WithRSA })
+		got, err := cert.Load(encodePFX(t, leaf.key, leaf, middle, root), []byte(password))
+		if err != nil || len(got.Certificate.Chain) != 2 {
+			t.Errorf("got %v, %v", got, err)
+		}
+	})
+
+	t.Run("a leaf cannot issue", func(t *testing.T) {
+		leaf, _, root := issueChain(t, nil)
+		forged := issueCertificate(t, "Forged", shortKey(), &testIdentity{leaf.cert, leaf.key}, nil)
+		if _, err := cert.Load(encodePFX(t, shortKey(), forged, leaf, root), []byte(password)); !errors.Is(err, cert.ErrNoChain) {
+			t.Errorf("got %v; want %v", err, cert.ErrNoChain)
+		}
+	})
+
+	t.Run("names are written as Windows writes them", func(t *testing.T) {
+		for want, name := range map[string]pkix.Name{
+			"CN=OOS S2S, OU=IT, O=Contoso, L=Bern, S=BE, C=CH": {
+				CommonName: "OOS S2S", OrganizationalUnit: []string{"IT"}, Organization: []string{"Contoso"},
+				Locality: []string{"Bern"}, Province: []string{"BE"}, Country: []string{"CH"},
+			},
+			`CN="a, b", O="He said ""no"""`: {CommonName: "a, b", Organization: []string{`He said "no"`}},
+			"OID.1.3.6.1.4.1.9999=x, CN=Grüße": {ExtraNames: []pkix.AttributeTypeAndValue{
+				{Type: []int{2, 5, 4, 3}, Value: "Grüße"}, {Type: []int{1, 3, 6, 1, 4, 1, 9999}, Value: "x"},
+			}},
+			"CN=oos, DC=contoso, DC=com": {ExtraNames: []pkix.AttributeTypeAndValue{
+				{Type: []int{0, 9, 2342, 19200300, 100, 1, 25}, Value: "com"},
+				{Type: []int{0, 9, 2342, 19200300, 100, 1, 25}, Value: "contoso"},
+				{Type: []int{2, 5, 4, 3}, Value: "oos"},
+			}},
+		} {
+			t.Run(want, func(t *testing.T) {
+				self := issueCertificate(t, "", rsaKey(), nil, func(c *x509.Certificate) { c.Subject = name })
+				got, err := cert.Load(encodePFX(t, self.key, self), []byte(password))
+				if err != nil || got.Certificate.Subject != want {
+					t.Errorf("got %v, %v; want %s", got, err, want)
+				}
+			})
+		}
+	})
 }
 
-func TestASelfSignedCertificateIsItsOwnChain(t *testing.T) {
-	for name, change := range map[string]func(*x509.Certificate){"no authority": nil, "an authority": makeAuthority} {
-		self := issueCertificate(t, "OOS S2S", rsaKey(), nil, change)
-		got, err := cert.Load(encodePFX(t, self.key, self), []byte(password))
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		if !got.Certificate.SelfSigned || len(got.Certificate.Chain) > 0 || got.Certificate.Subject != got.Certificate.Issuer {
-			t.Errorf("%s: got %+v", name, got.Certificate)
-		}
-	}
-}
-
-func TestACrossSignedAuthorityDoesNotHideTheRoot(t *testing.T) {
-	leaf, middle, root := issueChain(t, nil)
-	older := issueCertificate(t, "Older Root", shortKey(), nil, makeAuthority)
-	crossed := issueCertificate(t, "Root CA", authorityKey(), older, makeAuthority)
-	// The way over an authority whose own issuer is missing leads nowhere.
-	deadEnd := issueCertificate(t, "Issuing CA", authorityKey(), issueCertificate(t, "Gone CA", shortKey(), nil, makeAuthority), makeAuthority)
-	got, err := cert.Load(encodePFX(t, leaf.key, leaf, deadEnd, crossed, middle, older, root), []byte(password))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []farm.Thumbprint{farm.ThumbprintOf(middle.cert.Raw), farm.ThumbprintOf(root.cert.Raw)}
-	if diff := cmp.Diff(want, chainThumbprints(got.Certificate.Chain)); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-}
-
-func TestAChainSignedBySHA1IsStillAChain(t *testing.T) {
-	leaf, middle, root := issueChain(t, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA1WithRSA })
-	got, err := cert.Load(encodePFX(t, leaf.key, leaf, middle, root), []byte(password))
-	if err != nil || len(got.Certificate.Chain) != 2 {
-		t.Errorf("got %v, %v", got, err)
-	}
-}
-
-func TestEachUselessPFXIsRefusedWithItsReason(t *testing.T) {
+func TestLoad_Refused(t *testing.T) {
 	leaf, middle, root := issueChain(t, nil)
 	second := issueCertificate(t, "Other S2S", shortKey(), middle, nil)
 	renewed := issueCertificate(t, "OOS S2S renewed", rsaKey(), middle, nil)
@@ -149,44 +191,14 @@ func TestEachUselessPFXIsRefusedWithItsReason(t *testing.T) {
 			"more than one certificate in the PFX: CN=OOS S2S and CN=OOS S2S renewed: export one certificate to one file",
 		},
 	} {
-		_, err := cert.Load(c.file, []byte(c.password))
-		if !errors.Is(err, c.want) {
-			t.Errorf("%s: got %v; want %v", name, err, c.want)
-		} else if c.text != "" && err.Error() != c.text {
-			t.Errorf("%s: got\n%s\nwant\n%s", name, err, c.text)
-		}
-	}
-}
-
-func TestALeafMayNotIssue(t *testing.T) {
-	leaf, _, root := issueChain(t, nil)
-	forged := issueCertificate(t, "Forged", shortKey(), &testIdentity{leaf.cert, leaf.key}, nil)
-	if _, err := cert.Load(encodePFX(t, shortKey(), forged, leaf, root), []byte(password)); !errors.Is(err, cert.ErrNoChain) {
-		t.Errorf("got %v; want %v", err, cert.ErrNoChain)
-	}
-}
-
-func TestNamesAreWrittenAsWindowsWritesThem(t *testing.T) {
-	for want, name := range map[string]pkix.Name{
-		"CN=OOS S2S, OU=IT, O=Contoso, L=Bern, S=BE, C=CH": {
-			CommonName: "OOS S2S", OrganizationalUnit: []string{"IT"}, Organization: []string{"Contoso"},
-			Locality: []string{"Bern"}, Province: []string{"BE"}, Country: []string{"CH"},
-		},
-		`CN="a, b", O="He said ""no"""`: {CommonName: "a, b", Organization: []string{`He said "no"`}},
-		"OID.1.3.6.1.4.1.9999=x, CN=Grüße": {ExtraNames: []pkix.AttributeTypeAndValue{
-			{Type: []int{2, 5, 4, 3}, Value: "Grüße"}, {Type: []int{1, 3, 6, 1, 4, 1, 9999}, Value: "x"},
-		}},
-		"CN=oos, DC=contoso, DC=com": {ExtraNames: []pkix.AttributeTypeAndValue{
-			{Type: []int{0, 9, 2342, 19200300, 100, 1, 25}, Value: "com"},
-			{Type: []int{0, 9, 2342, 19200300, 100, 1, 25}, Value: "contoso"},
-			{Type: []int{2, 5, 4, 3}, Value: "oos"},
-		}},
-	} {
-		self := issueCertificate(t, "", rsaKey(), nil, func(c *x509.Certificate) { c.Subject = name })
-		got, err := cert.Load(encodePFX(t, self.key, self), []byte(password))
-		if err != nil || got.Certificate.Subject != want {
-			t.Errorf("got %v, %v; want %s", got, err, want)
-		}
+		t.Run(name, func(t *testing.T) {
+			_, err := cert.Load(c.file, []byte(c.password))
+			if !errors.Is(err, c.want) {
+				t.Errorf("got %v; want %v", err, c.want)
+			} else if c.text != "" && err.Error() != c.text {
+				t.Errorf("got\n%s\nwant\n%s", err, c.text)
+			}
+		})
 	}
 }
 

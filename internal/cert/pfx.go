@@ -50,17 +50,18 @@ var (
 	oidShroudedKeyBag = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 2}
 	oidSHA1           = asn1.ObjectIdentifier{1, 3, 14, 3, 2, 26}
 	oidSHA256         = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}
-	// oidProvider names the provider that Windows puts the key into.
+	// oidProvider is the attribute with the provider that is to store the key.
 	//
 	// Source: Microsoft, PFXImportCertStore, szOID_PKCS_12_KEY_PROVIDER_NAME_ATTR.
 	oidProvider = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 17, 1}
 )
 
-// maxIterations bounds the work that a file can ask for before its password
-// is proved. Windows and OpenSSL write some 2,000.
+// maxIterations bounds the work that a file can demand before its password is
+// verified. Windows and OpenSSL write about 2,000.
 const maxIterations = 10_000_000
 
-// countKeys looks at the structure that needs no password and counts the keys.
+// countKeys checks the structure that can be read without the password, and counts
+// the keys.
 func countKeys(der []byte) (keys int, err error) {
 	file, safes, err := openPFX(der)
 	if err != nil {
@@ -86,7 +87,7 @@ func countKeys(der []byte) (keys int, err error) {
 	return keys, nil
 }
 
-// openPFX takes a PFX apart into its outermost structure and its safes.
+// openPFX splits a PFX into its outermost structure and its safes.
 func openPFX(der []byte) (file pfxFile, safes []contentInfo, err error) {
 	if err := unmarshalExactly(der, &file); err != nil {
 		return file, nil, err
@@ -106,7 +107,7 @@ func (c contentInfo) plainData() (content []byte, err error) {
 	return content, unmarshalExactly(c.Content.Bytes, &content)
 }
 
-// readBags are the bags of an unencrypted safe; an encrypted one shows none.
+// readBags returns the bags of an unencrypted safe, and none of an encrypted one.
 func (c contentInfo) readBags() (bags []safeBag, err error) {
 	if !c.ContentType.Equal(oidData) {
 		return nil, nil
@@ -131,7 +132,7 @@ func dataContent(content []byte) (contentInfo, error) {
 	}, err
 }
 
-// unmarshalExactly refuses data that is left over.
+// unmarshalExactly is [asn1.Unmarshal], but refuses trailing data.
 func unmarshalExactly(der []byte, to any) error {
 	rest, err := asn1.Unmarshal(der, to)
 	if err == nil && len(rest) > 0 {
@@ -140,8 +141,7 @@ func unmarshalExactly(der []byte, to any) error {
 	return err
 }
 
-// signContent computes the MAC over content with the salt and the number of
-// iterations that m has.
+// signContent computes the MAC over content with the salt and iterations of m.
 func (m *macData) signContent(content, password []byte) error {
 	var newHash func() hash.Hash
 	switch {
@@ -158,9 +158,9 @@ func (m *macData) signContent(content, password []byte) error {
 	return nil
 }
 
-// macKey derives the key of a MAC as long as the hash; RFC 7292, appendix B.2.
-// A key of that length is the first block of the derivation, so that the
-// procedure's later steps, which make further blocks, are not needed.
+// macKey derives a MAC key as long as the hash; RFC 7292, appendix B.2. A key of
+// that length is the first block of the derivation, so the procedure's later steps,
+// which make further blocks, are not needed.
 func macKey(newHash func() hash.Hash, password, salt []byte, iterations int) []byte {
 	const purposeMAC = 3
 	h := newHash()
@@ -179,7 +179,7 @@ func macKey(newHash func() hash.Hash, password, salt []byte, iterations int) []b
 	return input
 }
 
-// repeatToBlock repeats pattern to the next multiple of block.
+// repeatToBlock repeats pattern up to the next multiple of block.
 func repeatToBlock(pattern []byte, block int) []byte {
 	out := make([]byte, (len(pattern)+block-1)/block*block)
 	for i := range out {
@@ -188,7 +188,7 @@ func repeatToBlock(pattern []byte, block int) []byte {
 	return out
 }
 
-// bmpString is two bytes for each character, high byte first.
+// bmpString encodes s as UTF-16, high byte first.
 func bmpString(s string) []byte {
 	var out []byte
 	for _, unit := range utf16.Encode([]rune(s)) {

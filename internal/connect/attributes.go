@@ -12,17 +12,17 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// SearchAttributesError says that the namespace does not know all search
-// attributes; a workflow that sets one would never get past it.
+// SearchAttributesError means that the namespace lacks search attributes. A workflow
+// that sets one of them would not make progress.
 type SearchAttributesError struct {
 	Namespace string
-	// Missing are not known at all.
+	// Missing do not exist.
 	Missing []temporal.SearchAttributeKey
-	// Mistyped are known with another type, and cannot be set.
+	// Mistyped exist with another type and cannot be set.
 	Mistyped []temporal.SearchAttributeKey
 }
 
-// Error names the commands that mend it.
+// Error names the commands that fix it.
 func (e *SearchAttributesError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "check search attributes of Temporal namespace %q:", e.Namespace)
@@ -58,8 +58,8 @@ func joinNames(keys []temporal.SearchAttributeKey) string {
 	return strings.Join(all, ", ")
 }
 
-// CheckSearchAttributes reports with a [*SearchAttributesError] which keys the
-// namespace does not have.
+// CheckSearchAttributes returns a [*SearchAttributesError] if the namespace lacks any
+// of keys.
 func CheckSearchAttributes(ctx context.Context, c client.Client, namespace string, keys []temporal.SearchAttributeKey) error {
 	known, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
 	if err != nil {
@@ -80,8 +80,9 @@ func CheckSearchAttributes(ctx context.Context, c client.Client, namespace strin
 	return nil
 }
 
-// EnsureSearchAttributes adds keys to the namespace and leaves those alone
-// that it has. It needs the rights of an operator.
+// EnsureSearchAttributes adds the keys that the namespace lacks. It needs the rights
+// of an operator of the namespace. Those that exist with another type are a
+// [*SearchAttributesError].
 func EnsureSearchAttributes(ctx context.Context, c client.Client, namespace string, keys []temporal.SearchAttributeKey) error {
 	wanted := map[string]enumspb.IndexedValueType{}
 	for _, k := range keys {

@@ -17,10 +17,10 @@ const (
 	cloudEventBatch = "application/cloudevents-batch+json"
 )
 
-// Decode reads the expiry events of a body: CloudEvents 1.0 in structured JSON,
-// one or a batch, or the Event Grid schema. The content type may be empty and
-// may have parameters. Either all events are understood or the result is an
-// [*Error]; unknown attributes of an event are ignored, as CloudEvents demands.
+// Decode reads the expiry events of a body: CloudEvents 1.0 in structured JSON, one
+// or a batch, or the Event Grid schema. The content type may be empty and may have
+// parameters. If any event is not understood the result is an [*Error]; unknown
+// attributes of an event are ignored, as CloudEvents demands.
 func Decode(contentType string, body []byte) ([]Expiry, error) {
 	if len(body) > MaxBody {
 		return nil, &Error{
@@ -36,8 +36,8 @@ func Decode(contentType string, body []byte) ([]Expiry, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Microsoft's own samples show a single CloudEvent in an array, so that the
-	// shape and not the content type says whether it is one event or several.
+	// Microsoft's own samples show a single CloudEvent in an array, so the shape
+	// and not the content type decides whether it is one event or several.
 	list, several := document.([]any)
 	if !several {
 		e, err := decodeOne(wholeBody, document, onlyCloudEvents)
@@ -58,7 +58,7 @@ func Decode(contentType string, body []byte) ([]Expiry, error) {
 	return events, nil
 }
 
-// checkContentType says whether the content type promises CloudEvents.
+// checkContentType reports whether the content type promises CloudEvents.
 func checkContentType(contentType string) (onlyCloudEvents bool, err error) {
 	if strings.TrimSpace(contentType) == "" {
 		return false, nil
@@ -86,7 +86,7 @@ func checkContentType(contentType string) (onlyCloudEvents bool, err error) {
 	}
 }
 
-// decodeOne reads one event, whose schema its attributes tell.
+// decodeOne reads one event, in the schema that its attributes show.
 func decodeOne(place string, document any, onlyCloudEvents bool) (Expiry, error) {
 	o, ok := document.(map[string]any)
 	if !ok {
@@ -131,7 +131,7 @@ func fromGridEvent(o object) (Expiry, error) {
 	return fromEnvelope(o, "topic", "eventType", "eventTime")
 }
 
-// fromEnvelope reads what both schemas say under different names.
+// fromEnvelope reads what both schemas have under different names.
 func fromEnvelope(o object, source, kind, when string) (e Expiry, err error) {
 	if e.ID, err = o.requiredText("id"); err != nil {
 		return Expiry{}, err

@@ -11,14 +11,15 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth bounds the nesting of a body; events nest three levels.
+// maxDepth bounds the nesting of a body; events nest three levels deep.
 const maxDepth = 64
 
 const sendStrictJSON = "send one JSON document in UTF-8 without repeated names"
 
-// parseJSON reads exactly one JSON document. It refuses what encoding/json lets
-// pass and two readers could understand differently: repeated names, invalid
-// UTF-8, anything after the document.
+// parseJSON reads exactly one JSON document. It refuses what encoding/json accepts
+// although two readers could understand it differently: repeated names, invalid
+// UTF-8, anything after the document. encoding/json/v2 refuses the first two, but is
+// an experiment in Go 1.26 (GOEXPERIMENT=jsonv2).
 func parseJSON(place string, body []byte) (any, error) {
 	// Windows editors write a byte order mark, which RFC 8259 lets readers ignore.
 	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
@@ -101,11 +102,11 @@ func notJSON(d *json.Decoder, place string, err error) error {
 	}
 }
 
-// wholeBody is the place of what concerns the body and no part of it.
+// wholeBody is the place of errors that concern no particular part of the body.
 const wholeBody = "body"
 
-// memberPlace names a part of an object. A name of the sender's is quoted where it
-// is not plain, and cut where it is long: errors end up in logs.
+// memberPlace names a member of an object. The sender chose the name, so it is
+// quoted unless it is plain, and truncated: errors end up in logs.
 func memberPlace(place, name string) string {
 	if len(name) > 40 {
 		name = name[:40] + "..."

@@ -16,8 +16,8 @@ type object struct {
 	fields map[string]any
 }
 
-// optionalText returns a text without blanks around it; Microsoft's samples have
-// some. An absent or null member is empty.
+// optionalText returns a string without surrounding blanks, which some of
+// Microsoft's samples have. An absent or null member is empty.
 func (o object) optionalText(name string) (string, error) {
 	switch v := o.fields[name].(type) {
 	case nil:
@@ -37,8 +37,8 @@ func (o object) requiredText(name string) (string, error) {
 	return v, err
 }
 
-// optionalTime reads an RFC 3339 time with any number of fraction digits; absent is
-// the zero time.
+// optionalTime reads an RFC 3339 time with any number of fraction digits; an absent
+// one is zero.
 func (o object) optionalTime(name string) (time.Time, error) {
 	text, err := o.optionalText(name)
 	if err != nil || text == "" {
@@ -51,11 +51,12 @@ func (o object) optionalTime(name string) (time.Time, error) {
 	return t.UTC(), nil
 }
 
-// latest is the last second of year 9999, the latest that RFC 3339 can say.
-const latest = 253402300799
+// latestSecond is the last second of the year 9999, the latest that RFC 3339 can
+// express.
+const latestSecond = 253402300799
 
-// optionalEpoch reads seconds since 1970 as a number or, as in Microsoft's samples, as
-// a string; absent is the zero time.
+// optionalEpoch reads seconds since 1970 as a number or, as in Microsoft's samples,
+// as a string; an absent one is the zero time.
 func (o object) optionalEpoch(name string) (time.Time, error) {
 	var text string
 	switch v := o.fields[name].(type) {
@@ -67,13 +68,13 @@ func (o object) optionalEpoch(name string) (time.Time, error) {
 		text = strings.TrimSpace(v)
 	}
 	seconds, err := strconv.ParseFloat(text, 64)
-	if err != nil || seconds != math.Trunc(seconds) || seconds < 0 || seconds > latest {
+	if err != nil || seconds != math.Trunc(seconds) || seconds < 0 || seconds > latestSecond {
 		return time.Time{}, invalidError(memberPlace(o.place, name), "is not a whole number of seconds since 1970", "send such a number")
 	}
 	return time.Unix(int64(seconds), 0).UTC(), nil
 }
 
-// eventData returns the event's own part. Blanks around its names are dropped:
+// eventData returns the event's own part, without blanks around its names:
 // Microsoft's samples have "ObjectName ".
 func (o object) eventData() (object, error) {
 	place, v := memberPlace(o.place, "data"), o.fields["data"]
@@ -89,7 +90,7 @@ func (o object) eventData() (object, error) {
 	}
 	fields, ok := v.(map[string]any)
 	if !ok {
-		return object{}, invalidError(place, "is missing or no JSON object", "send the certificate's details there")
+		return object{}, invalidError(place, "is missing or not a JSON object", "send the certificate's details there")
 	}
 	trimmed := make(map[string]any, len(fields))
 	for name, v := range fields {

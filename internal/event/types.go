@@ -6,8 +6,8 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// eventType is a type of event that is understood. A name that begins with a
-// dot is the end of a type: its owner's reverse domain name goes before it.
+// eventType is a type of event that is understood. A name that begins with a dot is
+// a suffix: the reverse domain name of the type's owner precedes it.
 type eventType struct {
 	name string
 	kind Kind
@@ -68,9 +68,8 @@ func readKeyVault(e *Expiry, o object) error {
 	return err
 }
 
-// readGeneric reads farmtrust's own event: data may hold farm, thumbprintSha1
-// and notAfter; source and subject of the event are matched where it names no
-// farm.
+// readGeneric reads farmtrust's own event: data may hold farm, thumbprintSha1 and
+// notAfter. If it names no farm, its source and subject are matched.
 func readGeneric(e *Expiry, o object) error {
 	d, err := o.eventData()
 	if err != nil {

@@ -19,7 +19,7 @@ const (
 	// sendSize is how many bytes of standard input fit in one envelope: base64
 	// makes them a third longer, and the rest of the envelope takes under 4 KiB.
 	sendSize = (envelopeSize - 4<<10) / 4 * 3
-	// shellIdle is how long the server keeps a shell that nobody asks about,
+	// shellIdle is how long the server keeps an idle shell,
 	// instead of its default of two hours.
 	shellIdle = 3 * time.Minute
 )
