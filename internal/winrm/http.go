@@ -71,9 +71,9 @@ type httpResponse struct {
 	body   []byte
 }
 
-// sendRequest sends one request and reads its response. It follows no redirect, which
-// could lead to where nothing is encrypted. Its errors are those of the network
-// or of ctx.
+// sendRequest sends one request and reads its response. It follows no redirect:
+// that could lead to a place where nothing is encrypted. Its errors are those of
+// the network or of ctx.
 func (s *session) sendRequest(ctx context.Context, authorization string, body []byte) (httpResponse, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
 	if err != nil {

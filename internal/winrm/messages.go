@@ -19,8 +19,8 @@ const (
 	// sendSize is how many bytes of standard input fit in one envelope: base64
 	// makes them a third longer, and the rest of the envelope takes under 4 KiB.
 	sendSize = (envelopeSize - 4<<10) / 4 * 3
-	// shellIdle is how long the server keeps an idle shell,
-	// instead of its default of two hours.
+	// shellIdle is how long the server keeps an idle shell, instead of its
+	// default of two hours.
 	shellIdle = 3 * time.Minute
 )
 
@@ -29,17 +29,17 @@ const (
 	anonymous     = "http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous"
 )
 
-// messages writes the messages to one server.
+// messages builds the messages to one server.
 //
-// Send, Receive and Delete are masterzen's. Its Create and Command have fixed
-// what must differ here, so these two are composed with its soap package.
+// Send, Receive and Delete are masterzen's. In its Create and Command, what must
+// differ here is fixed, so these two are composed with its soap package.
 type messages struct {
 	url        string
 	parameters *winrm.Parameters
 }
 
-// newMessages addresses messages to url. operation is how long the server may
-// hold each, in whole seconds.
+// newMessages addresses messages to url. operation is how long the server may hold
+// a request; it is sent in whole seconds, at least one.
 func newMessages(url string, operation time.Duration) messages {
 	seconds := max(1, int(operation.Seconds()))
 	return messages{url: url, parameters: winrm.NewParameters(formatSeconds(seconds), "en-US", envelopeSize)}
@@ -66,8 +66,8 @@ func (m messages) createShell() *soap.SoapMessage {
 }
 
 // startCommand starts a command in a shell; its ID is in the response.
-// WINRS_CONSOLEMODE_STDIN is TRUE in masterzen's message, which is for consoles,
-// where standard input has no end.
+// WINRS_CONSOLEMODE_STDIN, TRUE in masterzen's message, is for consoles, where
+// standard input has no end.
 func (m messages) startCommand(shellID, commandLine string) *soap.SoapMessage {
 	message := soap.NewMessage()
 	m.addHeader(message, soap.NS_WIN_SHELL+"/Command").
@@ -116,11 +116,11 @@ func newMessageID() string {
 	return fmt.Sprintf("uuid:%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 }
 
-// formatSeconds writes a duration as XML Schema does.
+// formatSeconds writes a duration in the form of XML Schema.
 func formatSeconds(n int) string { return fmt.Sprintf("PT%dS", n) }
 
-// escapeText makes s fit for XML: masterzen writes text and attributes as they
-// are, and the IDs are the server's to choose.
+// escapeText escapes s for XML: masterzen writes text and attributes unescaped, and
+// the server chooses the IDs.
 func escapeText(s string) string {
 	var b strings.Builder
 	_ = xml.EscapeText(&b, []byte(s)) // a strings.Builder never fails

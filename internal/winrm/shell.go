@@ -44,7 +44,7 @@ type shell struct {
 	dialer   *dialer
 	session  *session
 	messages messages
-	// id is empty until the server has told it.
+	// id names the shell; it is empty until the server has made it.
 	id string
 }
 
@@ -71,11 +71,14 @@ func (s *shell) runBootstrap(ctx context.Context, stdin []byte) (output, error) 
 
 func (s *shell) createShell(ctx context.Context) error {
 	r, err := s.sendMessage(ctx, opCreate, s.messages.createShell())
-	if err == nil && r.shellID == "" {
-		err = missingID(opCreate)
+	if err != nil {
+		return err
+	}
+	if r.shellID == "" {
+		return missingID(opCreate)
 	}
 	s.id = r.shellID
-	return err
+	return nil
 }
 
 func (s *shell) startCommand(ctx context.Context, commandLine string) (commandID string, err error) {
@@ -90,8 +93,8 @@ func missingID(op operation) error {
 	return &problem{kind: powershell.Garbled, err: fmt.Errorf("%s: the response does not name what it made", op)}
 }
 
-// sendInput writes stdin in pieces of one request each, the last with the end
-// mark. A refusal that has no meaning of its own is inputLost: the command may
+// sendInput sends stdin in pieces of one request each, the last with the end mark.
+// A fault without a meaning of its own is inputLost and not err: the command may
 // have ended before it read its input, and then its output says why.
 func (s *shell) sendInput(ctx context.Context, commandID string, stdin []byte) (inputLost, err error) {
 	for len(stdin) > 0 {
@@ -100,8 +103,8 @@ func (s *shell) sendInput(ctx context.Context, commandID string, stdin []byte) (
 		f, isFault := errors.AsType[*fault](err)
 		switch {
 		case isFault && f.isTimeout():
-			// The server took the bytes, but PowerShell has not read them yet; so
-			// Ansible understands it. Were it otherwise, the hash would not match.
+			// The server has the bytes, but PowerShell has not read them yet, as
+			// Ansible interprets it. If it were not so, the hash would not match.
 		case isFault && f.errorKind() == "":
 			return err, nil
 		case err != nil:
@@ -132,7 +135,7 @@ func (s *shell) receiveOutput(ctx context.Context, commandID string, inputLost e
 		case len(r.stdout)+len(r.stderr) > 0:
 			continue
 		case inputLost != nil:
-			return output{}, inputLost // and the command does not explain itself
+			return output{}, inputLost // and no output explains it
 		}
 		if err := sleepContext(ctx, minPoll-time.Since(asked)); err != nil {
 			return output{}, err
@@ -161,8 +164,8 @@ func (s *shell) close(ctx context.Context) error {
 	return err
 }
 
-// sendMessage sends one message and reads what the server says to it. A fault is an
-// error that wraps a [*fault], returned with the response that carried it.
+// sendMessage sends one message and reads the server's response. A fault is an error
+// that wraps a [*fault], returned with the response that carried it.
 func (s *shell) sendMessage(ctx context.Context, op operation, message *soap.SoapMessage) (response, error) {
 	text := message.String()
 	if len(text) > envelopeSize {
@@ -194,7 +197,7 @@ func (s *shell) sendMessage(ctx context.Context, op operation, message *soap.Soa
 	return r, nil
 }
 
-// kindOfStatus is what an HTTP error without a fault means for an operation.
+// kindOfStatus returns what an HTTP error without a fault means for op.
 func (op operation) kindOfStatus() powershell.Kind {
 	if op == opCreate {
 		return powershell.Unreachable // nothing has begun
@@ -202,9 +205,9 @@ func (op operation) kindOfStatus() powershell.Kind {
 	return powershell.Interrupted
 }
 
-// faultProblem classifies a fault. One that means nothing in particular has
-// interrupted the call, unless there is no command yet: then the server cannot
-// do what it was asked.
+// faultProblem classifies a fault. One without a meaning of its own interrupts the
+// call; if there is no command yet, it means that the server cannot do what it was
+// asked to.
 func faultProblem(op operation, f *fault) error {
 	p := &problem{kind: f.errorKind(), code: f.code, err: fmt.Errorf("%s: %w", op, f)}
 	switch {

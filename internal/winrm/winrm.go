@@ -1,6 +1,6 @@
-// Package winrm runs PowerShell on Windows servers: it implements
+// Package winrm runs scripts on Windows servers: it implements
 // [powershell.Runner] over WS-Management, with the messages of masterzen/winrm
-// in a shell and over HTTPS connections of its own.
+// over HTTPS connections of its own.
 //
 // It does not know what scripts do, does not retry, and never speaks plain
 // HTTP. It does not use masterzen's client and transports: they take a SOAP
@@ -141,8 +141,8 @@ func isGarbled(err error) bool {
 	return ok && t.Kind == powershell.Garbled
 }
 
-// runInShell runs the bootstrap with stdin in a shell of its own. secrets says
-// that stdin carries some.
+// runInShell runs the bootstrap with stdin in a shell of its own. secrets reports
+// whether stdin carries any.
 func (r *Runner) runInShell(ctx context.Context, target powershell.Target, stdin []byte, secrets bool) (output, error) {
 	connection, err := r.connections(target.Connection)
 	if err != nil {
