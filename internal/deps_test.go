@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"internal/event":      {"internal/farm"},
 	"internal/console":    {"internal/farm", "workflows"},
 	"internal/winrm":      {"internal/powershell", "internal/secret"},
-	"internal/connect":    {"internal/secret"},
+	"internal/connect":    {},
 	"internal/rotation":   {"workflows", "internal/farm", "internal/console"},
 	"internal/host": {
 		"workflows", "activities", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
