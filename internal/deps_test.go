@@ -17,10 +17,11 @@ const module = "github.com/farmtrust/farmtrust/"
 var mayImport = map[string][]string{
 	"workflows":           {"activities", "internal/farm"},
 	"activities":          {"internal/farm", "internal/cert", "internal/powershell"},
-	"worker":              {"internal/config", "internal/connect", "internal/host"},
-	"starter":             {"workflows", "internal/config", "internal/connect", "internal/event", "internal/console", "internal/farm", "internal/rotation"},
+	"worker":              {"internal/config", "internal/connect", "internal/host", "internal/version"},
+	"starter":             {"workflows", "internal/config", "internal/connect", "internal/event", "internal/console", "internal/farm", "internal/rotation", "internal/version"},
 	"internal/farm":       {},
 	"internal/secret":     {},
+	"internal/version":    {},
 	"internal/powershell": {},
 	"internal/config":     {"internal/farm", "internal/secret"},
 	"internal/cert":       {"internal/farm"},

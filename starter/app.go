@@ -75,7 +75,7 @@ It reaches Temporal by the standard TEMPORAL_* variables and profiles
 	}))
 	must(root.MarkPersistentFlagFilename("config", "yaml", "yml"))
 	root.AddCommand(a.rotateCommand(), a.planCommand(), a.statusCommand(), a.eventCommand(), a.checkCommand(), a.reportCommand(),
-		a.undoCommand(), a.releaseCommand())
+		a.undoCommand(), a.releaseCommand(), a.versionCommand())
 	root.AddCommand(a.decisionCommands()...)
 	return root
 }

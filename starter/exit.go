@@ -63,7 +63,7 @@ func (a *app) end(command *cobra.Command, err error) int {
 	if !a.started {
 		text += fmt.Sprintf("\nrun \"%s --help\" for what it takes", command.CommandPath())
 	}
-	fmt.Fprintln(a.err, "starter:", text)
+	fmt.Fprintf(a.err, "%s: %s\n", command.Root().Name(), text)
 	if a.output == outputJSON && !a.printed {
 		// A broken pipe cannot be told to anybody.
 		_ = console.JSON(a.out, failure{Error: err.Error(), ExitCode: code})

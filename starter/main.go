@@ -13,19 +13,23 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/farmtrust/farmtrust/internal/version"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	code := run(ctx, version.ProgramName(os.Args[0]), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
 
-// run carries out one command and returns the exit code.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+// run carries out one command and returns the exit code. Help and errors call
+// the program by name.
+func run(ctx context.Context, name string, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{in: stdin, out: stdout, err: stderr, interactive: interactive(stdin)}
 	root := a.command()
+	renameProgram(root, name)
 	root.SetArgs(likeTheWorker(args))
 	root.SetIn(stdin)
 	root.SetOut(stdout)

@@ -13,6 +13,9 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
+// programName is what the tests call the program by.
+const programName = "starter"
+
 // outcome is all that a user or a script sees of one run of the program.
 type outcome struct {
 	code     int
@@ -29,7 +32,7 @@ func startWith(t *testing.T, ctx context.Context, stdin string, args ...string) 
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	var out, err bytes.Buffer
-	code := run(ctx, args, strings.NewReader(stdin), &out, &err)
+	code := run(ctx, programName, args, strings.NewReader(stdin), &out, &err)
 	return outcome{code, out.String(), err.String()}
 }
 
