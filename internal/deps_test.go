@@ -15,10 +15,10 @@ const module = "github.com/farmtrust/farmtrust/"
 // Package workflows stands above activities, and both reach servers only
 // through powershell.Runner, which internal/host fills in.
 var mayImport = map[string][]string{
-	"workflows":           {"activities", "internal/farm"},
+	"workflows":           {"activities", "internal/farm", "internal/controller", "internal/report"},
 	"activities":          {"internal/farm", "internal/cert", "internal/powershell"},
 	"worker":              {"internal/config", "internal/connect", "internal/host", "internal/version"},
-	"starter":             {"workflows", "internal/config", "internal/connect", "internal/event", "internal/console", "internal/farm", "internal/rotation", "internal/version"},
+	"starter":             {"workflows", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/event", "internal/farm", "internal/report", "internal/version"},
 	"internal/farm":       {},
 	"internal/secret":     {},
 	"internal/version":    {},
@@ -27,13 +27,15 @@ var mayImport = map[string][]string{
 	"internal/cert":       {"internal/farm"},
 	"internal/source":     {"internal/cert", "internal/secret", "internal/farm"},
 	"internal/event":      {"internal/farm"},
-	"internal/console":    {"internal/farm", "workflows"},
+	"internal/console":    {"internal/farm", "internal/report"},
 	"internal/winrm":      {"internal/powershell", "internal/secret"},
 	"internal/connect":    {},
-	"internal/rotation":   {"workflows", "internal/farm", "internal/console"},
+	"internal/controller": {"internal/farm"},
+	"internal/report":     {"internal/controller", "internal/farm"},
+	"internal/client":     {"workflows", "internal/controller", "internal/farm"},
 	"internal/host": {
 		"workflows", "activities", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
-		"internal/event", "internal/powershell", "internal/winrm", "internal/connect",
+		"internal/winrm", "internal/client", "internal/connect",
 	},
 	"internal/farmsim": {
 		"internal/farm", "internal/powershell", "internal/farmsim/model", "internal/farmsim/scripts", "internal/farmsim/pwsh",
