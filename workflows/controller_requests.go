@@ -19,7 +19,6 @@ func (c *farmController) validateRequest(_ workflow.Context, r controller.Reques
 func (c *farmController) handleRequest(ctx workflow.Context, r controller.Request) (StartedRun, error) {
 	if r.Kind == controller.RequestResume {
 		c.Resume()
-		c.inspectNow = true
 		return StartedRun{}, nil
 	}
 	c.AcceptRequest(&r)
@@ -56,7 +55,7 @@ func (c *farmController) startRequested(ctx workflow.Context) error {
 		c.Next = farm.Next{Code: farm.CodeRefused, Reason: blocked}
 		return nil
 	}
-	in := RotateInput{Farm: c.Farm, Reason: fmt.Sprintf("%s (%s)", request.Reason, request.By), Snapshot: c.Retention.Snapshot}
+	in := RotateInput{Farm: c.Farm, Reason: fmt.Sprintf("%s (%s)", request.Reason, request.By)}
 	switch {
 	case request.Kind == controller.RequestRollback:
 		in.Intent = farm.Rollback
