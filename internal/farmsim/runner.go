@@ -12,7 +12,8 @@ import (
 )
 
 // Runner returns a runner that calls the simulated servers without a wire. The
-// envelope and the answer are the same as over one.
+// envelope and the answer are the same as over one. It is not sealed and opened
+// again: base64 took half the time of some tests under the race detector.
 func (s *Sim) Runner() powershell.Runner { return runner{s} }
 
 type runner struct{ sim *Sim }
@@ -31,13 +32,9 @@ func (r runner) Run(ctx context.Context, target powershell.Target, call powershe
 		return failed(kind, code, interruption{f})
 	}
 	nonce := rand.Text()
-	stdin, err := powershell.Seal(call, nonce)
+	envelope, err := powershell.NewEnvelope(call, nonce)
 	if err != nil {
 		return err
-	}
-	envelope, err := powershell.Open(stdin)
-	if err != nil {
-		return failed(powershell.Garbled, 0, err)
 	}
 	if !r.sim.World.Up(target.Host) {
 		return failed(powershell.Unreachable, 0, model.ErrDown)
