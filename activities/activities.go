@@ -39,10 +39,9 @@ type Activities struct {
 	Farms        Farms
 	Certificates Certificates
 	Remote       powershell.Runner
-	Rotations    Rotations
 	// Now is the worker's clock.
 	Now func() time.Time
-	// Poll is the pause between two looks at a server that is waited for.
+	// Poll is the pause between two observations of a server that is waited for.
 	Poll time.Duration
 }
 
@@ -56,22 +55,34 @@ type ServerInput struct {
 // StepResult is what a step did.
 type StepResult struct {
 	Changed bool `json:"changed"`
-	// Detail says what was found or done, for people.
+	// Detail says what was found or done, for operators.
 	Detail string `json:"detail"`
 	// At is when a change was complete, on the worker's clock.
 	At time.Time `json:"at,omitzero"`
-	// Elsewhere is set when the step belongs on another machine, by its
+	// MovedTo is set when the step belongs on another machine, by its
 	// computer name, and did nothing: the master has moved.
-	Elsewhere string `json:"elsewhere,omitempty"`
-	// Kept is set when the product refused to be put back.
-	Kept bool `json:"kept,omitempty"`
+	MovedTo string `json:"movedTo,omitempty"`
+	// ClearRefused is set when Office Online Server refused to have no S2S
+	// certificate.
+	ClearRefused bool `json:"clearRefused,omitempty"`
 }
 
-func (a *Activities) changed(format string, args ...any) StepResult {
+// stepResult is what a script did, in words for each case; err is the script's.
+func (a *Activities) stepResult(err error, changed bool, ifChanged, ifUnchanged string) (StepResult, error) {
+	switch {
+	case err != nil:
+		return StepResult{}, err
+	case changed:
+		return a.reportChanged("%s", ifChanged), nil
+	}
+	return reportUnchanged("%s", ifUnchanged), nil
+}
+
+func (a *Activities) reportChanged(format string, args ...any) StepResult {
 	return StepResult{Changed: true, Detail: fmt.Sprintf(format, args...), At: a.Now()}
 }
 
-func already(format string, args ...any) StepResult {
+func reportUnchanged(format string, args ...any) StepResult {
 	return StepResult{Detail: fmt.Sprintf(format, args...)}
 }
 
@@ -79,37 +90,37 @@ func already(format string, args ...any) StepResult {
 func (a *Activities) LoadFarm(_ context.Context, name string) (farm.Farm, error) {
 	f, ok := a.Farms.Farm(name)
 	if !ok {
-		return farm.Farm{}, refuse(UnknownFarm, "farm %q is not in the worker's configuration: check its name, or add it and restart the worker", name)
+		return farm.Farm{}, terminalError(UnknownFarm, "farm %q is not in the worker's configuration: check its name, or add it and restart the worker", name)
 	}
 	return f, nil
 }
 
-// Chosen is the certificate that a farm should have, and what is to be said
+// TargetChoice is the certificate that a farm should have, and what is to be reported
 // about it.
-type Chosen struct {
+type TargetChoice struct {
 	Certificate farm.Certificate `json:"certificate"`
 	Findings    []farm.Finding   `json:"findings"`
 }
 
 // ChooseTarget returns the public part of the certificate that the farm should
-// have now. Without one it ends with [NoCertificate], with one that is unfit
-// with [UnfitCertificate].
-func (a *Activities) ChooseTarget(ctx context.Context, name string) (Chosen, error) {
+// have now. Without one it ends with [NoCertificate], with one that is unsuitable
+// with [UnsuitableCertificate].
+func (a *Activities) ChooseTarget(ctx context.Context, name string) (TargetChoice, error) {
 	f, err := a.LoadFarm(ctx, name)
 	if err != nil {
-		return Chosen{}, err
+		return TargetChoice{}, err
 	}
 	bundle, err := a.Certificates.Newest(ctx, name)
 	if err != nil {
-		return Chosen{}, refuse(NoCertificate, "farm %s: %v", name, err)
+		return TargetChoice{}, terminalError(NoCertificate, "farm %s: %v", name, err)
 	}
 	findings := cert.Judge(bundle, a.Now(), f.Certificate.LeadTime)
 	if stops := farm.Stops(findings); len(stops) > 0 {
-		return Chosen{}, refuse(UnfitCertificate, "farm %s: %s: %s", name, stops[0].Text, stops[0].Remedy)
+		return TargetChoice{}, terminalError(UnsuitableCertificate, "farm %s: %s: %s", name, stops[0].Text, stops[0].Remedy)
 	}
 	target := bundle.Certificate
 	target.FriendlyName = farm.FriendlyName(f, target)
-	return Chosen{Certificate: target, Findings: findings}, nil
+	return TargetChoice{Certificate: target, Findings: findings}, nil
 }
 
 // CompareInput is everything a comparison needs.
@@ -117,8 +128,8 @@ type CompareInput struct {
 	Farm     farm.Farm        `json:"farm"`
 	Target   farm.Certificate `json:"target"`
 	Observed farm.Observed    `json:"observed"`
-	// Journal is that of an earlier rotation which this one would finish.
-	Journal *farm.Journal `json:"journal,omitempty"`
+	// Snapshot is that of an earlier rotation which this one would finish.
+	Snapshot *farm.Snapshot `json:"snapshot,omitempty"`
 }
 
 // Comparison is what a comparison found.
@@ -129,9 +140,9 @@ type Comparison struct {
 	Findings     []farm.Finding    `json:"findings"`
 	// Previous is the certificate in use, empty at first set-up.
 	Previous farm.StoreCertificate `json:"previous"`
-	// NoWayBack says why what is in use must not be put back; empty when it
-	// may.
-	NoWayBack string `json:"noWayBack,omitempty"`
+	// RollbackBlocked says why what is in use must not be restored; empty when it
+	// may be.
+	RollbackBlocked string `json:"rollbackBlocked,omitempty"`
 }
 
 // Compare compares what is desired with what was observed. It runs in an
@@ -139,16 +150,16 @@ type Comparison struct {
 func (a *Activities) Compare(_ context.Context, in CompareInput) (Comparison, error) {
 	desired := farm.Desire(in.Farm, in.Target, in.Observed)
 	previous, _ := in.Observed.Current()
-	journal := farm.Journal{Target: in.Target, Previous: previous, Before: in.Observed}
-	if in.Journal != nil && in.Journal.Target.Thumbprint == in.Target.Thumbprint {
-		journal = *in.Journal
+	snapshot := farm.Snapshot{Target: in.Target, Previous: previous, Before: in.Observed}
+	if in.Snapshot != nil && in.Snapshot.Target.Thumbprint == in.Target.Thumbprint {
+		snapshot = *in.Snapshot
 	}
 	return Comparison{
-		FriendlyName: desired.Target.FriendlyName,
-		Differences:  farm.Compare(desired, in.Observed),
-		Findings:     farm.Check(desired, in.Observed),
-		Previous:     previous,
-		NoWayBack:    journal.NoWayBack(in.Observed),
+		FriendlyName:    desired.Target.FriendlyName,
+		Differences:     farm.Compare(desired, in.Observed),
+		Findings:        farm.Check(desired, in.Observed),
+		Previous:        previous,
+		RollbackBlocked: snapshot.RollbackBlocked(in.Observed),
 	}, nil
 }
 
@@ -170,52 +181,53 @@ type NextOpening struct {
 func (a *Activities) FindOpening(_ context.Context, in OpeningInput) (NextOpening, error) {
 	o, ok := in.Window.Next(in.Now, in.Need)
 	if !ok {
-		return NextOpening{}, refuse(WindowTooShort, "the window %s is never open for the %s that the switch takes: make it longer", in.Window, in.Need)
+		return NextOpening{}, terminalError(WindowTooShort, "the window %s is never open for the %s that the cutover takes: make it longer", in.Window, in.Need)
 	}
 	return NextOpening{Opening: o}, nil
 }
 
-// officeServer and its twins look a server up in the configuration.
-func (a *Activities) officeServer(name, host string) (powershell.Target, farm.Farm, error) {
+// resolveOfficeServer, resolveFrontEnd and resolveSharePointServer resolve a host
+// in the configuration.
+func (a *Activities) resolveOfficeServer(name, host string) (powershell.Target, farm.Farm, error) {
 	f, ok := a.Farms.Farm(name)
 	if ok {
 		if s, ok := f.OfficeServer(host); ok {
-			return target(s), f, nil
+			return scriptTarget(s), f, nil
 		}
 	}
-	return powershell.Target{}, f, refuse(UnknownServer, "office server %s of farm %s is not in the worker's configuration", host, name)
+	return powershell.Target{}, f, terminalError(UnknownServer, "office server %s of farm %s is not in the worker's configuration", host, name)
 }
 
-func (a *Activities) frontEnd(name, host string) (powershell.Target, farm.SharePoint, error) {
+func (a *Activities) resolveFrontEnd(name, host string) (powershell.Target, farm.SharePoint, error) {
 	f, _ := a.Farms.Farm(name)
 	for _, sp := range f.SharePoint {
 		if sp.FrontEnd.Host == host {
-			return target(sp.FrontEnd), sp, nil
+			return scriptTarget(sp.FrontEnd), sp, nil
 		}
 	}
-	return powershell.Target{}, farm.SharePoint{}, refuse(UnknownServer, "SharePoint front end %s of farm %s is not in the worker's configuration", host, name)
+	return powershell.Target{}, farm.SharePoint{}, terminalError(UnknownServer, "SharePoint front end %s of farm %s is not in the worker's configuration", host, name)
 }
 
-// onFarm is what runs SharePoint cmdlets on a farm's front end.
-func (a *Activities) onFarm(sp farm.SharePoint) powershell.Runner {
+// sharePointRunner is what runs SharePoint cmdlets on a farm's front end.
+func (a *Activities) sharePointRunner(sp farm.SharePoint) powershell.Runner {
 	if sp.RunAs == farm.Task {
 		return powershell.ByTask(a.Remote)
 	}
 	return a.Remote
 }
 
-func (a *Activities) sharePointServer(name, host string) (powershell.Target, error) {
+func (a *Activities) resolveSharePointServer(name, host string) (powershell.Target, error) {
 	f, _ := a.Farms.Farm(name)
 	for _, sp := range f.SharePoint {
 		for _, s := range sp.Servers {
 			if s.Host == host {
-				return target(s), nil
+				return scriptTarget(s), nil
 			}
 		}
 	}
-	return powershell.Target{}, refuse(UnknownServer, "SharePoint server %s of farm %s is not in the worker's configuration", host, name)
+	return powershell.Target{}, terminalError(UnknownServer, "SharePoint server %s of farm %s is not in the worker's configuration", host, name)
 }
 
-func target(s farm.Server) powershell.Target {
+func scriptTarget(s farm.Server) powershell.Target {
 	return powershell.Target{Host: s.Host, Address: s.Address, Connection: s.Connection}
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// beat is how often a waiting activity tells Temporal that it lives. It is far
+// heartbeatInterval is how often an activity tells Temporal that it is alive. It is far
 // below every heartbeat timeout in package workflows; without heartbeats a
 // cancel, a pause or a dead worker is not noticed.
-const beat = 2 * time.Second
+const heartbeatInterval = 2 * time.Second
 
-// run runs a script while heartbeating, and classifies its error.
-func run[R any](ctx context.Context, r powershell.Runner, t powershell.Target, params powershell.Params[R]) (R, error) {
-	stop := heartbeating(ctx)
+// runScript runs a script while heartbeating, and classifies its error.
+func runScript[R any](ctx context.Context, r powershell.Runner, t powershell.Target, params powershell.Params[R]) (R, error) {
+	stop := startHeartbeat(ctx)
 	defer stop()
 	result, err := powershell.Run(ctx, r, t, params)
 	if err != nil && ctx.Err() != nil {
@@ -26,15 +26,15 @@ func run[R any](ctx context.Context, r powershell.Runner, t powershell.Target, p
 		// only how it came to know.
 		return result, context.Cause(ctx)
 	}
-	return result, classify(err, activity.GetInfo(ctx).Attempt)
+	return result, classifyError(err, activity.GetInfo(ctx).Attempt)
 }
 
-// heartbeating heartbeats until stop is called.
-func heartbeating(ctx context.Context) (stop func()) {
+// startHeartbeat heartbeats until stop is called.
+func startHeartbeat(ctx context.Context) (stop func()) {
 	done, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
-		ticker := time.NewTicker(beat)
+		ticker := time.NewTicker(heartbeatInterval)
 		defer ticker.Stop()
 		for {
 			select {
@@ -48,33 +48,33 @@ func heartbeating(ctx context.Context) (stop func()) {
 	return func() { close(done); <-stopped }
 }
 
-// patience is how long a step waits for what it started: a restarted server to
+// conditionTimeout is how long a step waits for what it started: a restarted server to
 // answer, a setting to arrive. It ends before the step's own time does, so that
-// a person reads what was waited for and not that time ran out.
-const patience = 8 * time.Minute
+// an operator reads what was waited for and not that time ran out.
+const conditionTimeout = 8 * time.Minute
 
 // errWorkerStops ends a wait so that another worker goes on with it at once.
 var errWorkerStops = errors.New("the worker stops; another goes on")
 
-// await looks until what it waits for is there: seen says so, and else what it
-// saw instead.
-func (a *Activities) await(ctx context.Context, seen func() (done bool, instead string, err error)) error {
+// awaitCondition polls until a condition holds: seen reports so, or what it saw
+// instead.
+func (a *Activities) awaitCondition(ctx context.Context, seen func() (done bool, instead string, err error)) error {
 	for began := a.Now(); ; {
 		done, instead, err := seen()
 		switch {
 		case err != nil || done:
 			return err
-		case a.Now().Sub(began) > patience:
-			return notYet(activity.GetInfo(ctx).Attempt, "%s, after %s", instead, patience)
+		case a.Now().Sub(began) > conditionTimeout:
+			return waitTimedOut(activity.GetInfo(ctx).Attempt, "%s, after %s", instead, conditionTimeout)
 		}
-		if err := a.pause(ctx); err != nil {
+		if err := a.sleepBetweenPolls(ctx); err != nil {
 			return fmt.Errorf("%s: %w", instead, err)
 		}
 	}
 }
 
-// pause waits between two looks.
-func (a *Activities) pause(ctx context.Context) error {
+// sleepBetweenPolls waits between two polls.
+func (a *Activities) sleepBetweenPolls(ctx context.Context) error {
 	activity.RecordHeartbeat(ctx)
 	timer := time.NewTimer(a.Poll)
 	defer timer.Stop()

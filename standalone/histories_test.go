@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -41,7 +42,7 @@ var policy = regexp.MustCompile(`(?m)^( *)approval: none$`)
 type recorder struct {
 	t      *testing.T
 	client client.Client
-	sim    *farmsim.Sim
+	sim    *farmsim.Farm
 }
 
 // TestRecordHistories records a renewal that was approved; the retirement that
@@ -59,27 +60,27 @@ func TestRecordHistories(t *testing.T) {
 	r.until(func() bool { return r.status(ctx, retire).Wait != nil })
 
 	r.fault("Restore-S2SCertificateName", powershell.ChangedSince)
-	r.wish(ctx, workflows.ToUndo)
-	r.until(func() bool { w := r.status(ctx, rotate).Wait; return w != nil && w.For == workflows.ForDecision })
+	r.wish(ctx, controller.RequestRollback)
+	r.until(func() bool { w := r.status(ctx, rotate).Wait; return w != nil && w.For == farm.ForDecision })
 	r.decide(ctx, rotate, farm.Decision{Choice: farm.Retry})
 	r.until(func() bool { return r.held(ctx) })
 
-	r.wish(ctx, workflows.ToRelease)
+	r.wish(ctx, controller.RequestResume)
 	r.fault("Restart-OfficeServer", powershell.NotOffice)
 	r.approve(ctx, rotate)
 	r.until(func() bool { return r.held(ctx) })
 
-	r.wish(ctx, workflows.ToRelease)
+	r.wish(ctx, controller.RequestResume)
 	r.approve(ctx, rotate)
 	r.approve(ctx, retire)
-	r.until(func() bool { k := r.knows(ctx); return k.Journal == nil && k.Work == nil && k.Next.Why != "" })
+	r.until(func() bool { k := r.knows(ctx); return k.Snapshot == nil && k.ActiveRun == nil && k.Next.Reason != "" })
 	r.save(ctx)
 }
 
 // held says whether the farm is back and held, and was looked at since.
 func (r *recorder) held(ctx context.Context) bool {
 	k := r.knows(ctx)
-	return k.Last.Outcome == farm.Undone && k.Hold != "" && k.Work == nil && k.LookedAt.After(k.Last.At)
+	return k.LastRun.Outcome == farm.RolledBack && k.Suspended != "" && k.ActiveRun == nil && k.InspectedAt.After(k.LastRun.At)
 }
 
 // fault plans an error that no retry mends.
@@ -90,9 +91,9 @@ func (r *recorder) fault(script, id string) {
 	}
 }
 
-func (r *recorder) wish(ctx context.Context, what workflows.WishFor) {
+func (r *recorder) wish(ctx context.Context, what controller.RequestKind) {
 	r.t.Helper()
-	if _, err := rotation.KeeperOf(r.client, farmsim.FarmName).Wish(ctx, workflows.Wish{For: what, By: "operator", Reason: "as ordered"}); err != nil {
+	if _, err := rotation.KeeperOf(r.client, farmsim.FarmName).Wish(ctx, controller.Request{Kind: what, By: "operator", Reason: "as ordered"}); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -100,10 +101,10 @@ func (r *recorder) wish(ctx context.Context, what workflows.WishFor) {
 // approve approves what a workflow waits for, once it does.
 func (r *recorder) approve(ctx context.Context, id string) {
 	r.t.Helper()
-	var wait *workflows.Wait
+	var wait *farm.Wait
 	r.until(func() bool {
 		wait = r.status(ctx, id).Wait
-		return wait != nil && wait.For == workflows.ForApproval
+		return wait != nil && wait.For == farm.ForApproval
 	})
 	r.decide(ctx, id, farm.Decision{Choice: farm.Approve, Digest: wait.Digest})
 }
@@ -159,18 +160,18 @@ func (r *recorder) until(shown func() bool) {
 	}
 }
 
-func (r *recorder) status(ctx context.Context, id string) (s workflows.Status) {
+func (r *recorder) status(ctx context.Context, id string) (s farm.Status) {
 	answer, err := r.client.QueryWorkflow(ctx, id, "", workflows.StatusQuery)
 	if err == nil {
 		err = answer.Get(&s)
 	}
 	if err != nil {
-		return workflows.Status{}
+		return farm.Status{}
 	}
 	return s
 }
 
-func (r *recorder) knows(ctx context.Context) workflows.Keeping {
+func (r *recorder) knows(ctx context.Context) controller.State {
 	r.t.Helper()
 	known, err := rotation.KeeperOf(r.client, farmsim.FarmName).Knows(ctx)
 	if err != nil {

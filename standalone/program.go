@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.uber.org/zap"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -129,7 +130,7 @@ func (p *program) rotate(ctx context.Context, s *scene, c client.Client, at plac
 		if err := p.show(report); err != nil {
 			return false, err
 		}
-		if verified = report.Outcome == farm.Verified || report.Outcome == farm.Already; !verified {
+		if verified = report.Outcome == farm.Verified || report.Outcome == farm.NoChange; !verified {
 			break
 		}
 	}
@@ -148,9 +149,9 @@ func ask(ctx context.Context, k rotation.Keeper, r request) (*rotation.Run, erro
 	if err != nil {
 		return nil, err
 	}
-	judgement, err := told.Judged(ctx, func(workflows.Keeping) {})
+	judgement, err := told.Judged(ctx, func(controller.State) {})
 	if err == nil && judgement.Run == nil {
-		err = fmt.Errorf("the keeper does nothing: %s", judgement.Next.Why)
+		err = fmt.Errorf("the keeper does nothing: %s", judgement.Next.Reason)
 	}
 	return judgement.Run, err
 }

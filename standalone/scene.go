@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -30,8 +31,8 @@ type scene struct {
 
 // request asks a keeper for a rotation: by an event, or by a person's wish.
 type request struct {
-	event *workflows.Event
-	wish  *workflows.Wish
+	event *controller.Event
+	wish  *controller.Request
 }
 
 // reason is what people read of it.
@@ -76,7 +77,7 @@ func asked() request {
 	if u, err := user.Current(); err == nil {
 		by = u.Username
 	}
-	return request{wish: &workflows.Wish{For: workflows.ToRotate, By: by, Reason: "asked for on the command line"}}
+	return request{wish: &controller.Request{Kind: controller.RequestRotate, By: by, Reason: "asked for on the command line"}}
 }
 
 // choose names the farm that was asked for, or the only one.
@@ -98,7 +99,7 @@ func choose(c *config.Config, name string) (string, error) {
 // abandon ends whatever keeps or works on a farm that is gone.
 func abandon(ctx context.Context, c client.Client, farmName string) error {
 	for _, id := range []string{
-		workflows.KeepID(farmName), workflows.LookID(farmName), workflows.RotateID(farmName), workflows.RetireID(farmName),
+		workflows.ControllerID(farmName), workflows.InspectionID(farmName), workflows.RotateID(farmName), workflows.RetireID(farmName),
 	} {
 		err := c.TerminateWorkflow(ctx, id, "", "the simulated farm ended with the process that held it")
 		var none *serviceerror.NotFound

@@ -12,12 +12,12 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/event"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/powershell"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // renewedFor is how long the certificate of the second rotation is valid.
@@ -95,7 +95,7 @@ func (s *scene) deliver(body []byte, err error) (request, error) {
 		return request{}, err
 	}
 	s.farm = f.Name
-	return request{event: &workflows.Event{ID: events[0].Key(), Summary: events[0].String()}}, nil
+	return request{event: &controller.Event{ID: events[0].Key(), Summary: events[0].String()}}, nil
 }
 
 // nearExpiry is the event that Azure Key Vault sends thirty days before a

@@ -14,10 +14,10 @@ func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Show the version, commit and Go version of this build",
-		Long: `Shows the version of this program, the commit it was built from, and the version
+		Long: `Shows the version of this program, the commit that it was built from, and the version
 of Go that built it. It does not connect to Temporal.`,
-		Example: `  starter version
-  starter version -o json`,
+		Example: `  farmtrust version
+  farmtrust version -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			info := version.Read()

@@ -10,22 +10,22 @@ import (
 
 func TestVersion(t *testing.T) {
 	t.Run("text", func(t *testing.T) {
-		start(t, "version").says(t, exitOK, "out:"+programName+" ", "out:"+runtime.Version())
+		runProgram(t, "version").assertExit(t, exitOK, "out:"+programName+" ", "out:"+runtime.Version())
 	})
 	t.Run("json", func(t *testing.T) {
 		var got version.Info
-		start(t, "version", "-o", "json").json(t, &got)
+		runProgram(t, "version", "-o", "json").readJSON(t, &got)
 		if got != version.Read() {
 			t.Errorf("got %+v, want %+v", got, version.Read())
 		}
 	})
 	t.Run("arguments", func(t *testing.T) {
-		start(t, "version", "contoso").says(t, exitUsage, `unknown command "contoso"`)
+		runProgram(t, "version", "contoso").assertExit(t, exitUsage, `unknown command "contoso"`)
 	})
 }
 
 func TestHelpNamesTheProgramAsItWasCalled(t *testing.T) {
-	root := (&app{}).command()
+	root := (&app{}).newRoot()
 	name := root.Name()
 	renameProgram(root, "ft")
 	for _, c := range append(root.Commands(), root) {

@@ -41,7 +41,7 @@ func TestACancellationUndoesWheneverItComes(t *testing.T) {
 			prepare: func(env *testsuite.TestWorkflowEnvironment) {
 				env.RegisterDelayedCallback(env.CancelWorkflow, time.Hour)
 			},
-			want: farm.Undone,
+			want: farm.RolledBack,
 		},
 		"while it waits for the window": {
 			policy: func(r *farm.RotationPolicy) {
@@ -51,11 +51,11 @@ func TestACancellationUndoesWheneverItComes(t *testing.T) {
 				env.SetStartTime(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))
 				env.RegisterDelayedCallback(env.CancelWorkflow, time.Hour)
 			},
-			want: farm.Undone,
+			want: farm.RolledBack,
 		},
 		"in the middle of a step": {
 			prepare: func(env *testsuite.TestWorkflowEnvironment) { during(env, "TrustIssuer", env.CancelWorkflow) },
-			want:    farm.Undone,
+			want:    farm.RolledBack,
 		},
 		"a second time, on its way back": {
 			prepare: func(env *testsuite.TestWorkflowEnvironment) {
@@ -67,7 +67,7 @@ func TestACancellationUndoesWheneverItComes(t *testing.T) {
 					}
 				})
 			},
-			want: farm.Undone,
+			want: farm.RolledBack,
 		},
 	} {
 		t.Run(claim, func(t *testing.T) {
@@ -91,15 +91,15 @@ func TestAnUndoIsNotCutShortByACancellation(t *testing.T) {
 	before := p.sim.World.State()
 	env := p.environment(t)
 	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "test"})
-	var rotated workflows.Rotation
+	var rotated farm.RotationResult
 	if err := env.GetWorkflowResult(&rotated); err != nil {
 		t.Fatal(err)
 	}
 	env = p.environment(t)
 	during(env, "PutS2SCertificateBack", env.CancelWorkflow)
-	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Intent: farm.PutBack, Journal: rotated.Journal})
+	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Intent: farm.Rollback, Snapshot: rotated.Snapshot})
 	report, err := ended(t, env)
-	if err != nil || report.Outcome != farm.Undone {
+	if err != nil || report.Outcome != farm.RolledBack {
 		t.Fatalf("cancelled in the middle of an undo: %s %s, %v", report.Outcome, report.Statement, err)
 	}
 	p.sameTrust(t, before)
@@ -125,7 +125,7 @@ func TestAnExpiredCertificateIsReplacedAsThatAndNeverComesBack(t *testing.T) {
 		skew[host+".contoso.com"] = later
 	}
 	p := newPlace(t, farmsim.Options{Trusting: true, Skew: skew})
-	p.policy = policy(func(r *farm.RotationPolicy) { r.OnFailure = farm.GoBack })
+	p.policy = policy(func(r *farm.RotationPolicy) { r.OnFailure = farm.OnFailureRollBack })
 	p.activities.Now = func() time.Time { return time.Now().Add(later) }
 	if err := p.sim.AddFaults(broken("sp-01.contoso.com", "Set-TrustedIssuer")); err != nil {
 		t.Fatal(err)
@@ -155,7 +155,7 @@ func TestACancellationBeforeAnyChangeDoesNotUndoTheRotationBefore(t *testing.T) 
 	before := p.sim.World.State()
 	env := p.environment(t)
 	during(env, "ObserveOffice", env.CancelWorkflow)
-	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "next", Journal: rotated.Journal})
+	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "next", Snapshot: rotated.Snapshot})
 	report, err := ended(t, env)
 	if err == nil || report.Outcome != farm.Refused || report.Statement != "cancelled before anything was changed" {
 		t.Errorf("cancelled while it observes: %s %s, %v; want that nothing was changed", report.Outcome, report.Statement, err)
@@ -166,11 +166,11 @@ func TestACancellationBeforeAnyChangeDoesNotUndoTheRotationBefore(t *testing.T) 
 func TestACompromisedCertificateThatAnEarlierRotationBroughtIsNotCalledReplaced(t *testing.T) {
 	p := newPlace(t, farmsim.Options{Trusting: true})
 	rotated := p.verified(t)
-	for resumes, want := range map[bool]farm.Outcome{false: farm.Refused, true: farm.Already} {
-		rotated.Journal.Compromised = resumes
+	for resumes, want := range map[bool]farm.Outcome{false: farm.Refused, true: farm.NoChange} {
+		rotated.Snapshot.Compromised = resumes
 		env := p.environment(t)
 		env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{
-			Farm: farmsim.FarmName, Reason: "leaked", Intent: farm.ReplaceCompromised, Journal: rotated.Journal,
+			Farm: farmsim.FarmName, Reason: "leaked", Intent: farm.ReplaceCompromised, Snapshot: rotated.Snapshot,
 		})
 		if report, err := ended(t, env); report.Outcome != want {
 			t.Errorf("the newest is in use, to replace a compromised one %t: %s %s, %v; want %s", resumes, report.Outcome, report.Statement, err, want)

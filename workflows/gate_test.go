@@ -29,7 +29,7 @@ func TestTheSwitchWaitsForItsWindowAndIsHeldWhenTheFarmMoved(t *testing.T) {
 		report, err := p.rotate(t, func(env *testsuite.TestWorkflowEnvironment) {
 			env.SetStartTime(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))
 			env.RegisterDelayedCallback(func() {
-				if s := status(t, env); s.Wait == nil || s.Wait.For != workflows.ForWindow {
+				if s := status(t, env); s.Wait == nil || s.Wait.For != farm.ForWindow {
 					t.Errorf("at 13:00 it waits for %+v, want the window", s.Wait)
 				}
 			}, time.Hour)
@@ -53,13 +53,13 @@ func TestTheSwitchWaitsForItsWindowAndIsHeldWhenTheFarmMoved(t *testing.T) {
 			}, time.Hour)
 			env.RegisterDelayedCallback(func() {
 				s := status(t, env)
-				if s.Wait == nil || len(s.Wait.Parked) != 1 || !strings.Contains(s.Wait.Parked[0].Text, "moved since it was planned") {
+				if s.Wait == nil || len(s.Wait.Blocked) != 1 || !strings.Contains(s.Wait.Blocked[0].Text, "moved since it was planned") {
 					t.Errorf("somebody removed an issuer after the approval; it waits for %+v", s.Wait)
 				}
 				decide(t, env, farm.Decision{Choice: farm.Abort}, nil)
 			}, 2*time.Hour)
 		})
-		if err != nil || report.Outcome != farm.LeftByDecision {
+		if err != nil || report.Outcome != farm.Partial {
 			t.Fatalf("aborted: %s, %v", report.Outcome, err)
 		}
 	})
@@ -82,7 +82,7 @@ func TestACompromisedCertificateWaitsForNothingAndNeverComesBack(t *testing.T) {
 		decide(t, env, farm.Decision{Choice: farm.Retry}, nil)
 	}, time.Hour)
 	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "leaked", Intent: farm.ReplaceCompromised})
-	var report workflows.Rotation
+	var report farm.RotationResult
 	if err := errors.Join(env.GetWorkflowError(), env.GetWorkflowResult(&report)); err != nil || report.Outcome != farm.Verified {
 		t.Fatalf("%s, %v", report.Outcome, err)
 	}
@@ -142,8 +142,8 @@ func TestTheSwitchIsHeldByWhatWouldHaveRefusedIt(t *testing.T) {
 		})
 		env.RegisterDelayedCallback(func() {
 			s := status(t, env)
-			if s.Phase != workflows.Waiting || s.Wait == nil || len(s.Wait.Parked) != 1 ||
-				s.Wait.Parked[0].Text != "since it was planned: oos-02.contoso.com: Windows waits for a restart: restart it first" {
+			if s.Phase != farm.PhaseWaiting || s.Wait == nil || len(s.Wait.Blocked) != 1 ||
+				s.Wait.Blocked[0].Text != "since it was planned: oos-02.contoso.com: Windows waits for a restart: restart it first" {
 				t.Errorf("in %s a server waits for a restart; it waits for %+v", s.Phase, s.Wait)
 			}
 			mended = true

@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/workflows"
@@ -38,16 +39,16 @@ func (k *keeping) at(after time.Duration, happen func()) {
 }
 
 func (k *keeping) event(id string) {
-	k.env.SignalWorkflow(workflows.EventSignal, workflows.Event{ID: id, Summary: "event " + id})
+	k.env.SignalWorkflow(workflows.EventSignal, controller.Event{ID: id, Summary: "event " + id})
 }
 
 // wish sends a person's wish; refused gets the reason, if it is refused.
-func (k *keeping) wish(w workflows.Wish, refused func(error)) {
-	k.env.UpdateWorkflow(workflows.WishUpdate, k.t.Name()+string(w.For)+w.Reason, &testsuite.TestUpdateCallback{
+func (k *keeping) wish(w controller.Request, refused func(error)) {
+	k.env.UpdateWorkflow(workflows.RequestUpdate, k.t.Name()+string(w.Kind)+w.Reason, &testsuite.TestUpdateCallback{
 		OnAccept: func() {},
 		OnReject: func(err error) {
 			if refused == nil {
-				k.t.Errorf("wish %q was refused: %v", w.For, err)
+				k.t.Errorf("wish %q was refused: %v", w.Kind, err)
 				return
 			}
 			refused(err)
@@ -57,13 +58,13 @@ func (k *keeping) wish(w workflows.Wish, refused func(error)) {
 }
 
 // known asks the keeper what it knows.
-func (k *keeping) known() workflows.Keeping {
+func (k *keeping) known() controller.State {
 	k.t.Helper()
-	answer, err := k.env.QueryWorkflow(workflows.KeepingQuery)
+	answer, err := k.env.QueryWorkflow(workflows.StateQuery)
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	var known workflows.Keeping
+	var known controller.State
 	if err := answer.Get(&known); err != nil {
 		k.t.Fatal(err)
 	}
@@ -72,13 +73,13 @@ func (k *keeping) known() workflows.Keeping {
 
 // run runs the keeper from what it knows until it is cancelled or continues
 // as new, and returns what the next run would know.
-func (k *keeping) run(from workflows.Keeping) (workflows.Keeping, bool) {
+func (k *keeping) run(from controller.State) (controller.State, bool) {
 	k.t.Helper()
 	from.Farm = farmsim.FarmName
-	k.env.ExecuteWorkflow(workflows.KeepTrust, from)
+	k.env.ExecuteWorkflow(workflows.ManageFarm, from)
 	err := k.env.GetWorkflowError()
 	if again, ok := errors.AsType[*workflow.ContinueAsNewError](err); ok {
-		var next workflows.Keeping
+		var next controller.State
 		if err := converter.GetDefaultDataConverter().FromPayloads(again.Input, &next); err != nil {
 			k.t.Fatal(err)
 		}
@@ -91,28 +92,28 @@ func (k *keeping) run(from workflows.Keeping) (workflows.Keeping, bool) {
 }
 
 // until stops the keeper after a time and returns what it knows.
-func (k *keeping) until(end time.Duration) workflows.Keeping {
+func (k *keeping) until(end time.Duration) controller.State {
 	k.t.Helper()
 	k.at(end, k.env.CancelWorkflow)
-	known, _ := k.run(workflows.Keeping{LookEvery: 6 * time.Hour, Soak: 14 * 24 * time.Hour})
+	known, _ := k.run(controller.State{InspectionInterval: 6 * time.Hour, KeepOldFor: 14 * 24 * time.Hour})
 	return known
 }
 
 func TestAKeeperSetsTheTrustUpWhenAnEventAsksAndThenRests(t *testing.T) {
 	k := newPlace(t, farmsim.Options{}).keep(t)
 	k.at(time.Hour, func() {
-		if known := k.known(); known.Next.Do != farm.Rest || !known.Next.NeedsPerson {
+		if known := k.known(); known.Next.Action != farm.ActionNone || !known.Next.NeedsOperator {
 			t.Errorf("before any event the keeper does %+v, want rest, since nothing is set up", known.Next)
 		}
 		k.event("1")
 		k.event("1")
 	})
 	known := k.until(20 * time.Hour)
-	if known.Last.Outcome != farm.Verified || !strings.HasPrefix(known.Next.Why, "trusted until") {
-		t.Errorf("after the event: last %+v, next %+v; want verified and at rest", known.Last, known.Next)
+	if known.LastRun.Outcome != farm.Verified || !strings.HasPrefix(known.Next.Reason, "trusted until") {
+		t.Errorf("after the event: last %+v, next %+v; want verified and at rest", known.LastRun, known.Next)
 	}
-	if !slices.Equal(known.Heard, []string{"1"}) {
-		t.Errorf("heard %v, want the repeated event once", known.Heard)
+	if !slices.Equal(known.SeenEventIDs, []string{"1"}) {
+		t.Errorf("heard %v, want the repeated event once", known.SeenEventIDs)
 	}
 	k.refreshes(t)
 }
@@ -120,8 +121,8 @@ func TestAKeeperSetsTheTrustUpWhenAnEventAsksAndThenRests(t *testing.T) {
 func TestAKeeperRenewsByItselfBeforeTheEnd(t *testing.T) {
 	k := newPlace(t, farmsim.Options{Trusting: true}).keep(t)
 	known := k.until(20 * time.Hour)
-	if known.Last.Outcome != farm.Verified || known.Journal == nil || known.Journal.Previous.Thumbprint == "" || known.SoakUntil.IsZero() {
-		t.Errorf("a certificate near its end: last %+v, journal %v, soak until %s; want renewed and soaking", known.Last, known.Journal, known.SoakUntil)
+	if known.LastRun.Outcome != farm.Verified || known.Snapshot == nil || known.Snapshot.Previous.Thumbprint == "" || known.RetainOldUntil.IsZero() {
+		t.Errorf("a certificate near its end: last %+v, journal %v, soak until %s; want renewed and soaking", known.LastRun, known.Snapshot, known.RetainOldUntil)
 	}
 	k.refreshes(t)
 }
@@ -129,29 +130,29 @@ func TestAKeeperRenewsByItselfBeforeTheEnd(t *testing.T) {
 func TestAKeeperThatIsPausedDoesNothingUntilItIsConfiguredAgain(t *testing.T) {
 	k := newPlace(t, farmsim.Options{Trusting: true}).keep(t)
 	k.at(0, func() {
-		k.env.SignalWorkflow(workflows.ConfiguredSignal, workflows.Configured{Paused: "no longer configured"})
+		k.env.SignalWorkflow(workflows.ConfigurationSignal, controller.Configuration{Unmanaged: "no longer configured"})
 	})
 	k.at(30*time.Hour, func() {
-		k.wish(workflows.Wish{For: workflows.ToRotate, By: "op", Reason: "try"}, func(err error) {
+		k.wish(controller.Request{Kind: controller.RequestRotate, By: "op", Reason: "try"}, func(err error) {
 			if !strings.Contains(err.Error(), "paused: no longer configured") {
 				t.Errorf("a wish to a paused keeper is refused as %v", err)
 			}
 		})
-		k.env.SignalWorkflow(workflows.ConfiguredSignal, workflows.Configured{})
+		k.env.SignalWorkflow(workflows.ConfigurationSignal, controller.Configuration{})
 	})
 	known := k.until(40 * time.Hour)
-	if known.Last.Outcome != farm.Verified {
-		t.Errorf("configured again: %+v, want rotated", known.Last)
+	if known.LastRun.Outcome != farm.Verified {
+		t.Errorf("configured again: %+v, want rotated", known.LastRun)
 	}
 }
 
 func TestWishesAreRefusedWithAReason(t *testing.T) {
 	k := newPlace(t, farmsim.Options{}).keep(t)
-	refusals := map[string]workflows.Wish{
+	refusals := map[string]controller.Request{
 		"is none of":          {},
-		"say who asks":        {For: workflows.ToRotate},
-		"is not held":         {For: workflows.ToRelease, By: "op", Reason: "x"},
-		"there is no journal": {For: workflows.ToUndo, By: "op", Reason: "x"},
+		"say who asks":        {Kind: controller.RequestRotate},
+		"is not held":         {Kind: controller.RequestResume, By: "op", Reason: "x"},
+		"there is no journal": {Kind: controller.RequestRollback, By: "op", Reason: "x"},
 	}
 	heard := 0
 	k.at(time.Hour, func() {
@@ -172,19 +173,19 @@ func TestWishesAreRefusedWithAReason(t *testing.T) {
 
 func TestAKeeperLosesNothingByContinuingAsNew(t *testing.T) {
 	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
-	journal := &farm.Journal{At: now, Target: farm.Certificate{Thumbprint: "NEW"}, Previous: farm.StoreCertificate{Thumbprint: "OLD"}}
-	for state, known := range map[string]workflows.Keeping{
+	journal := &farm.Snapshot{TakenAt: now, Target: farm.Certificate{Thumbprint: "NEW"}, Previous: farm.StoreCertificate{Thumbprint: "OLD"}}
+	for state, known := range map[string]controller.State{
 		"never looked":         {},
-		"resting":              {LookedAt: now, Next: farm.Next{Why: "trusted"}, Heard: []string{"1"}},
-		"with events to judge": {LookedAt: now, Asked: []workflows.Event{{ID: "2", Summary: "s"}}, Heard: []string{"1", "2"}},
-		"with a wish":          {LookedAt: now, Wish: &workflows.Wish{For: workflows.ToRotate, By: "op", Reason: "r"}},
-		"at work":              {LookedAt: now, Work: &workflows.Work{WorkflowID: workflows.RotateID(farmsim.FarmName), Since: now}},
-		"soaking":              {LookedAt: now, Journal: journal, SoakUntil: now.Add(time.Hour), Last: workflows.Last{At: now, Outcome: farm.Verified}},
-		"held":                 {LookedAt: now, Hold: "undone", Last: workflows.Last{At: now, Outcome: farm.Undone}},
-		"paused":               {LookedAt: now, Paused: "not configured", Asked: []workflows.Event{{ID: "3"}}},
+		"resting":              {InspectedAt: now, Next: farm.Next{Reason: "trusted"}, SeenEventIDs: []string{"1"}},
+		"with events to judge": {InspectedAt: now, PendingEvents: []controller.Event{{ID: "2", Summary: "s"}}, SeenEventIDs: []string{"1", "2"}},
+		"with a wish":          {InspectedAt: now, Request: &controller.Request{Kind: controller.RequestRotate, By: "op", Reason: "r"}},
+		"at work":              {InspectedAt: now, ActiveRun: &controller.ActiveRun{WorkflowID: workflows.RotateID(farmsim.FarmName), Since: now}},
+		"soaking":              {InspectedAt: now, Snapshot: journal, RetainOldUntil: now.Add(time.Hour), LastRun: controller.LastRun{At: now, Outcome: farm.Verified}},
+		"held":                 {InspectedAt: now, Suspended: "undone", LastRun: controller.LastRun{At: now, Outcome: farm.RolledBack}},
+		"paused":               {InspectedAt: now, Unmanaged: "not configured", PendingEvents: []controller.Event{{ID: "3"}}},
 	} {
 		t.Run(state, func(t *testing.T) {
-			known.Farm, known.LookEvery, known.Soak = farmsim.FarmName, 6*time.Hour, 24*time.Hour
+			known.Farm, known.InspectionInterval, known.KeepOldFor = farmsim.FarmName, 6*time.Hour, 24*time.Hour
 			k := newPlace(t, farmsim.Options{}).keep(t)
 			k.env.SetContinueAsNewSuggested(true)
 			next, again := k.run(known)
@@ -209,14 +210,14 @@ func TestEventsDuringARotationAreKeptAndJudgedAfterIt(t *testing.T) {
 		}
 	})
 	k.at(2*time.Hour, func() {
-		if known := k.known(); known.Work == nil || len(known.Asked) != 1 {
-			t.Errorf("during the rotation: at work %+v with %d events kept, want 1", known.Work, len(known.Asked))
+		if known := k.known(); known.ActiveRun == nil || len(known.PendingEvents) != 1 {
+			t.Errorf("during the rotation: at work %+v with %d events kept, want 1", known.ActiveRun, len(known.PendingEvents))
 		}
 		k.approve(workflows.RotateID(farmsim.FarmName))
 	})
 	k.at(3*time.Hour, func() {
-		if known := k.known(); known.Work == nil || len(known.Asked) != 0 || !strings.Contains(known.Work.Reason, "event 1") {
-			t.Errorf("after the rotation: at work %+v, %d events kept; want a rotation that the event led to", known.Work, len(known.Asked))
+		if known := k.known(); known.ActiveRun == nil || len(known.PendingEvents) != 0 || !strings.Contains(known.ActiveRun.Reason, "event 1") {
+			t.Errorf("after the rotation: at work %+v, %d events kept; want a rotation that the event led to", known.ActiveRun, len(known.PendingEvents))
 		}
 	})
 	k.until(4 * time.Hour)
@@ -230,7 +231,7 @@ func (k *keeping) approve(id string) {
 		k.t.Error(err)
 		return
 	}
-	var s workflows.Status
+	var s farm.Status
 	if err := answer.Get(&s); err != nil || s.Wait == nil {
 		k.t.Errorf("%s waits for %+v, %v", id, s.Wait, err)
 		return
@@ -248,13 +249,13 @@ func TestAWishDuringALookIsBegunAndDoesNotKeepTheKeeperFromContinuing(t *testing
 	var began any
 	during(k.env, "Decide", func() {
 		k.env.SetContinueAsNewSuggested(true)
-		k.env.UpdateWorkflow(workflows.WishUpdate, "wish", &testsuite.TestUpdateCallback{
+		k.env.UpdateWorkflow(workflows.RequestUpdate, "wish", &testsuite.TestUpdateCallback{
 			OnAccept: func() {}, OnReject: func(err error) { t.Errorf("refused: %v", err) },
 			OnComplete: func(id any, err error) { began = id },
-		}, workflows.Wish{For: workflows.ToRotate, By: "op", Reason: "now"})
+		}, controller.Request{Kind: controller.RequestRotate, By: "op", Reason: "now"})
 	})
-	next, again := k.run(workflows.Keeping{LookEvery: 6 * time.Hour, Soak: 24 * time.Hour})
-	if !again || began != workflows.RotateID(farmsim.FarmName) || next.Wish != nil || next.Work == nil || next.Work.Reason != "now (op)" {
+	next, again := k.run(controller.State{InspectionInterval: 6 * time.Hour, KeepOldFor: 24 * time.Hour})
+	if !again || began != workflows.RotateID(farmsim.FarmName) || next.Request != nil || next.ActiveRun == nil || next.ActiveRun.Reason != "now (op)" {
 		t.Errorf("continued %t, the wish began %v, then known %+v", again, began, next)
 	}
 }
@@ -262,7 +263,7 @@ func TestAWishDuringALookIsBegunAndDoesNotKeepTheKeeperFromContinuing(t *testing
 func TestAPausedKeeperKeepsNoMoreEventsThanItRemembers(t *testing.T) {
 	k := newPlace(t, farmsim.Options{}).keep(t)
 	k.at(0, func() {
-		k.env.SignalWorkflow(workflows.ConfiguredSignal, workflows.Configured{Paused: "no longer configured"})
+		k.env.SignalWorkflow(workflows.ConfigurationSignal, controller.Configuration{Unmanaged: "no longer configured"})
 	})
 	k.at(time.Hour, func() {
 		for i := range 600 {
@@ -270,7 +271,7 @@ func TestAPausedKeeperKeepsNoMoreEventsThanItRemembers(t *testing.T) {
 		}
 	})
 	known := k.until(2 * time.Hour)
-	if len(known.Asked) != 500 || len(known.Heard) != 500 || known.Asked[499].ID != "599" {
-		t.Errorf("of 600 events %d are kept and %d remembered, want the last 500", len(known.Asked), len(known.Heard))
+	if len(known.PendingEvents) != 500 || len(known.SeenEventIDs) != 500 || known.PendingEvents[499].ID != "599" {
+		t.Errorf("of 600 events %d are kept and %d remembered, want the last 500", len(known.PendingEvents), len(known.SeenEventIDs))
 	}
 }

@@ -9,31 +9,32 @@ import (
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
 func TestAKeeperThatContinuedAsNewStillLearnsHowItsWorkEnded(t *testing.T) {
-	work := &workflows.Work{WorkflowID: workflows.RotateID(farmsim.FarmName), Since: time.Now()}
+	work := &controller.ActiveRun{WorkflowID: workflows.RotateID(farmsim.FarmName), Since: time.Now()}
 	t.Run("from the work's own word", func(t *testing.T) {
 		k := newPlace(t, farmsim.Options{}).keep(t)
 		k.at(time.Hour, func() {
 			k.env.SignalWorkflow(workflows.FinishedSignal, workflows.Finished{
-				WorkflowID: work.WorkflowID, Rotation: workflows.Rotation{Report: farm.Report{Outcome: farm.Undone}},
+				WorkflowID: work.WorkflowID, Rotation: farm.RotationResult{Report: farm.Report{Outcome: farm.RolledBack}},
 			})
 		})
 		k.at(2*time.Hour, k.env.CancelWorkflow)
-		known, _ := k.run(workflows.Keeping{LookEvery: 6 * time.Hour, LookedAt: time.Now(), Work: work})
-		if known.Work != nil || known.Last.Outcome != farm.Undone || known.Hold == "" {
+		known, _ := k.run(controller.State{InspectionInterval: 6 * time.Hour, InspectedAt: time.Now(), ActiveRun: work})
+		if known.ActiveRun != nil || known.LastRun.Outcome != farm.RolledBack || known.Suspended == "" {
 			t.Errorf("told that its work was undone: %+v", known)
 		}
 	})
 	t.Run("from Temporal, when it ended without a word", func(t *testing.T) {
 		k := newPlace(t, farmsim.Options{}).keep(t)
 		k.at(30*time.Hour, k.env.CancelWorkflow)
-		known, _ := k.run(workflows.Keeping{LookEvery: 6 * time.Hour, LookedAt: time.Now(), Work: work})
-		if known.Work != nil || !strings.Contains(known.Hold, "without a word") {
+		known, _ := k.run(controller.State{InspectionInterval: 6 * time.Hour, InspectedAt: time.Now(), ActiveRun: work})
+		if known.ActiveRun != nil || !strings.Contains(known.Suspended, "without a word") {
 			t.Errorf("its work was terminated: %+v, want a hold that says so", known)
 		}
 	})
@@ -43,20 +44,24 @@ func TestUndoPutsTheFarmBackAndHoldsUntilReleased(t *testing.T) {
 	p := newPlace(t, farmsim.Options{Trusting: true})
 	before := p.sim.World.State()
 	k := p.keep(t)
-	k.at(time.Hour, func() { k.wish(workflows.Wish{For: workflows.ToUndo, By: "op", Reason: "refreshes fail"}, nil) })
+	k.at(time.Hour, func() {
+		k.wish(controller.Request{Kind: controller.RequestRollback, By: "op", Reason: "refreshes fail"}, nil)
+	})
 	known := k.until(20 * time.Hour)
-	if known.Last.Outcome != farm.Undone || known.Hold == "" || known.Journal != nil {
-		t.Fatalf("after undo: last %+v, hold %q, journal %v", known.Last, known.Hold, known.Journal)
+	if known.LastRun.Outcome != farm.RolledBack || known.Suspended == "" || known.Snapshot != nil {
+		t.Fatalf("after undo: last %+v, hold %q, journal %v", known.LastRun, known.Suspended, known.Snapshot)
 	}
 	k.sameTrust(t, before)
 	k.refreshes(t)
 
 	again := p.keep(t)
-	again.at(time.Hour, func() { again.wish(workflows.Wish{For: workflows.ToRelease, By: "op", Reason: "mended"}, nil) })
+	again.at(time.Hour, func() {
+		again.wish(controller.Request{Kind: controller.RequestResume, By: "op", Reason: "mended"}, nil)
+	})
 	again.at(10*time.Hour, again.env.CancelWorkflow)
 	known, _ = again.run(known)
-	if known.Last.Outcome != farm.Verified || known.Hold != "" {
-		t.Errorf("released: %+v, want rotated", known.Last)
+	if known.LastRun.Outcome != farm.Verified || known.Suspended != "" {
+		t.Errorf("released: %+v, want rotated", known.LastRun)
 	}
 }
 
@@ -64,19 +69,19 @@ func TestAPausedKeeperLearnsThatItsWorkWasTerminated(t *testing.T) {
 	p := newPlace(t, farmsim.Options{Trusting: true})
 	var suite testsuite.WorkflowTestSuite
 	k := &keeping{place: p, t: t, env: suite.NewTestWorkflowEnvironment()}
-	k.env.RegisterWorkflow(workflows.KeepTrust)
+	k.env.RegisterWorkflow(workflows.ManageFarm)
 	k.env.RegisterWorkflow(workflows.InspectTrust)
 	k.env.RegisterActivity(p.activities)
 	// Like one that is terminated it ends without a word to its keeper.
-	terminated := func(ctx workflow.Context, _ workflows.RotateInput) (workflows.Rotation, error) {
-		return workflows.Rotation{}, errors.Join(workflow.Sleep(ctx, 2*time.Hour), errors.New("terminated"))
+	terminated := func(ctx workflow.Context, _ workflows.RotateInput) (farm.RotationResult, error) {
+		return farm.RotationResult{}, errors.Join(workflow.Sleep(ctx, 2*time.Hour), errors.New("terminated"))
 	}
 	k.env.RegisterWorkflowWithOptions(terminated, workflow.RegisterOptions{Name: "RotateTrust"})
 	k.at(time.Hour, func() {
-		k.env.SignalWorkflow(workflows.ConfiguredSignal, workflows.Configured{Paused: "no longer configured"})
+		k.env.SignalWorkflow(workflows.ConfigurationSignal, controller.Configuration{Unmanaged: "no longer configured"})
 	})
 	known := k.until(20 * time.Hour)
-	if known.Work != nil || known.Paused == "" || !strings.Contains(known.Hold, "terminated") {
+	if known.ActiveRun != nil || known.Unmanaged == "" || !strings.Contains(known.Suspended, "terminated") {
 		t.Errorf("paused, and its work ended: %+v", known)
 	}
 }
@@ -85,15 +90,15 @@ func TestAfterACompromisedCertificateThereIsNothingToUndo(t *testing.T) {
 	p := newPlace(t, farmsim.Options{Trusting: true})
 	k := p.keep(t)
 	during(k.env, "Decide", func() {
-		k.wish(workflows.Wish{For: workflows.ToRotate, Compromised: true, By: "op", Reason: "leaked"}, nil)
+		k.wish(controller.Request{Kind: controller.RequestRotate, Compromised: true, By: "op", Reason: "leaked"}, nil)
 	})
 	refused := ""
 	k.at(time.Hour, func() {
 		known := k.known()
-		if known.CanBeUndone() || known.Work == nil || known.Work.WorkflowID != workflows.RetireID(farmsim.FarmName) {
-			t.Errorf("can be undone %t, at work %+v; want the retirement, without a soak", known.CanBeUndone(), known.Work)
+		if known.CanRollBack() || known.ActiveRun == nil || known.ActiveRun.WorkflowID != workflows.RetireID(farmsim.FarmName) {
+			t.Errorf("can be undone %t, at work %+v; want the retirement, without a soak", known.CanRollBack(), known.ActiveRun)
 		}
-		k.wish(workflows.Wish{For: workflows.ToUndo, By: "op", Reason: "x"}, func(err error) { refused = err.Error() })
+		k.wish(controller.Request{Kind: controller.RequestRollback, By: "op", Reason: "x"}, func(err error) { refused = err.Error() })
 	})
 	k.until(2 * time.Hour)
 	if !strings.Contains(refused, "is compromised, and never restored") {
@@ -103,37 +108,37 @@ func TestAfterACompromisedCertificateThereIsNothingToUndo(t *testing.T) {
 
 // worked is a keeper that is told how its rotation ended, a week into the soak
 // of the one before it.
-func (k *keeping) worked(before *farm.Journal, soakUntil time.Time, r workflows.Rotation, end time.Duration) workflows.Keeping {
+func (k *keeping) worked(before *farm.Snapshot, soakUntil time.Time, r farm.RotationResult, end time.Duration) controller.State {
 	k.t.Helper()
 	id := workflows.RotateID(farmsim.FarmName)
 	k.at(time.Hour, func() {
 		k.env.SignalWorkflow(workflows.FinishedSignal, workflows.Finished{WorkflowID: id, Rotation: r})
 	})
 	k.at(end, k.env.CancelWorkflow)
-	known, _ := k.run(workflows.Keeping{
-		LookEvery: 6 * time.Hour, Soak: 14 * 24 * time.Hour, LookedAt: time.Now(), Journal: before, SoakUntil: soakUntil,
-		Work: &workflows.Work{WorkflowID: id, Since: time.Now()},
+	known, _ := k.run(controller.State{
+		InspectionInterval: 6 * time.Hour, KeepOldFor: 14 * 24 * time.Hour, InspectedAt: time.Now(), Snapshot: before, RetainOldUntil: soakUntil,
+		ActiveRun: &controller.ActiveRun{WorkflowID: id, Since: time.Now()},
 	})
 	return known
 }
 
 func TestARotationThatWasNotFinishedLeavesTheOneBeforeItToRetire(t *testing.T) {
-	journal := func(from, to farm.Thumbprint) *farm.Journal {
-		return &farm.Journal{Target: farm.Certificate{Thumbprint: to}, Previous: farm.StoreCertificate{Thumbprint: from}}
+	journal := func(from, to farm.Thumbprint) *farm.Snapshot {
+		return &farm.Snapshot{Target: farm.Certificate{Thumbprint: to}, Previous: farm.StoreCertificate{Thumbprint: from}}
 	}
 	soakUntil := time.Now().Add(7 * 24 * time.Hour).UTC().Truncate(time.Second)
 	t.Run("undone", func(t *testing.T) {
 		k := newPlace(t, farmsim.Options{}).keep(t)
-		known := k.worked(journal("A", "B"), soakUntil, workflows.Rotation{Report: farm.Report{Outcome: farm.Undone}, Journal: journal("B", "C")}, 2*time.Hour)
-		if known.Journal == nil || known.Journal.Target.Thumbprint != "B" || !known.SoakUntil.Equal(soakUntil) || known.Hold == "" {
-			t.Errorf("journal %+v, soak until %s, hold %q; want those of the rotation to B, held", known.Journal, known.SoakUntil, known.Hold)
+		known := k.worked(journal("A", "B"), soakUntil, farm.RotationResult{Report: farm.Report{Outcome: farm.RolledBack}, Snapshot: journal("B", "C")}, 2*time.Hour)
+		if known.Snapshot == nil || known.Snapshot.Target.Thumbprint != "B" || !known.RetainOldUntil.Equal(soakUntil) || known.Suspended == "" {
+			t.Errorf("journal %+v, soak until %s, hold %q; want those of the rotation to B, held", known.Snapshot, known.RetainOldUntil, known.Suspended)
 		}
 	})
 	t.Run("left by decision", func(t *testing.T) {
 		k := newPlace(t, farmsim.Options{}).keep(t)
-		known := k.worked(journal("A", "B"), soakUntil, workflows.Rotation{Report: farm.Report{Outcome: farm.LeftByDecision}, Journal: journal("B", "C")}, 2*time.Hour)
-		if len(known.Older) != 1 || known.Older[0].Thumbprint != "A" || !known.SoakUntil.IsZero() {
-			t.Errorf("older %+v, soak until %s; want A to be retired, and B not before it has soaked", known.Older, known.SoakUntil)
+		known := k.worked(journal("A", "B"), soakUntil, farm.RotationResult{Report: farm.Report{Outcome: farm.Partial}, Snapshot: journal("B", "C")}, 2*time.Hour)
+		if len(known.Older) != 1 || known.Older[0].Thumbprint != "A" || !known.RetainOldUntil.IsZero() {
+			t.Errorf("older %+v, soak until %s; want A to be retired, and B not before it has soaked", known.Older, known.RetainOldUntil)
 		}
 	})
 }
@@ -141,15 +146,15 @@ func TestARotationThatWasNotFinishedLeavesTheOneBeforeItToRetire(t *testing.T) {
 func TestAKeeperOutlivesItsLook(t *testing.T) {
 	k := newPlace(t, farmsim.Options{Trusting: true}).keep(t)
 	during(k.env, "Compare", func() {
-		k.env.CancelWorkflowByID(workflows.LookID(farmsim.FarmName), "")
+		k.env.CancelWorkflowByID(workflows.InspectionID(farmsim.FarmName), "")
 	})
 	k.at(10*time.Minute, func() {
-		if known := k.known(); known.Next.Why != "cannot look: it was cancelled" {
+		if known := k.known(); known.Next.Reason != "cannot look: it was cancelled" {
 			t.Errorf("somebody cancelled its look: next %+v", known.Next)
 		}
 	})
-	if known := k.until(20 * time.Hour); known.Last.Outcome != farm.Verified {
-		t.Errorf("the look after the one that was cancelled: last %+v, want renewed", known.Last)
+	if known := k.until(20 * time.Hour); known.LastRun.Outcome != farm.Verified {
+		t.Errorf("the look after the one that was cancelled: last %+v, want renewed", known.LastRun)
 	}
 }
 
@@ -159,16 +164,16 @@ func (p *place) retiring(t *testing.T, end func(workflows.RetireInput) farm.Repo
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	k := &keeping{place: p, t: t, env: suite.NewTestWorkflowEnvironment()}
-	k.env.RegisterWorkflow(workflows.KeepTrust)
+	k.env.RegisterWorkflow(workflows.ManageFarm)
 	k.env.RegisterWorkflow(workflows.InspectTrust)
 	k.env.RegisterWorkflow(workflows.RotateTrust)
 	k.env.RegisterActivity(p.activities)
 	k.env.SetTestTimeout(30 * time.Second)
-	k.env.RegisterWorkflowWithOptions(func(ctx workflow.Context, in workflows.RetireInput) (workflows.Rotation, error) {
+	k.env.RegisterWorkflowWithOptions(func(ctx workflow.Context, in workflows.RetireInput) (farm.RotationResult, error) {
 		ctx.Done().Receive(ctx, nil)
 		ctx, cancel := workflow.NewDisconnectedContext(ctx)
 		defer cancel()
-		return workflows.Rotation{Report: end(in)}, workflow.Sleep(ctx, time.Minute)
+		return farm.RotationResult{Report: end(in)}, workflow.Sleep(ctx, time.Minute)
 	}, workflow.RegisterOptions{Name: "RetireCertificate"})
 	return k
 }
@@ -191,9 +196,9 @@ func TestAKeeperDoesNotContinueAsNewWhileItCallsARetirementOff(t *testing.T) {
 		during(k.env, "Decide", func() { k.env.SetContinueAsNewSuggested(true) })
 		k.event("1")
 	})
-	next, again := k.run(workflows.Keeping{LookEvery: 6 * time.Hour, Soak: 14 * 24 * time.Hour})
-	if !again || next.Work == nil || next.Work.WorkflowID != workflows.RotateID(farmsim.FarmName) {
-		t.Errorf("continued %t with %+v at work, want the rotation that the event asked for", again, next.Work)
+	next, again := k.run(controller.State{InspectionInterval: 6 * time.Hour, KeepOldFor: 14 * 24 * time.Hour})
+	if !again || next.ActiveRun == nil || next.ActiveRun.WorkflowID != workflows.RotateID(farmsim.FarmName) {
+		t.Errorf("continued %t with %+v at work, want the rotation that the event asked for", again, next.ActiveRun)
 	}
 }
 
@@ -208,11 +213,11 @@ func TestAWishIsRefusedWhileTheKeeperBeginsARotationItself(t *testing.T) {
 		k.event("1")
 	})
 	k.at(retirement+30*time.Second, func() {
-		k.wish(workflows.Wish{For: workflows.ToUndo, By: "op", Reason: "refreshes fail"}, func(err error) { refused = err.Error() })
+		k.wish(controller.Request{Kind: controller.RequestRollback, By: "op", Reason: "refreshes fail"}, func(err error) { refused = err.Error() })
 	})
 	known := k.until(retirement + 2*time.Hour)
-	if !strings.Contains(refused, "a rotation begins just now: event 1") || known.Last.Outcome != farm.Verified {
-		t.Errorf("refused as %q, last %+v; want refused, and the rotation verified", refused, known.Last)
+	if !strings.Contains(refused, "a rotation begins just now: event 1") || known.LastRun.Outcome != farm.Verified {
+		t.Errorf("refused as %q, last %+v; want refused, and the rotation verified", refused, known.LastRun)
 	}
 }
 
@@ -222,7 +227,7 @@ func TestAnUndoIsRefusedOnceTheRetirementThatItCallsOffHasDeleted(t *testing.T) 
 	for why, ends := range map[string]farm.Report{
 		"undo: there is no journal": {Outcome: farm.Verified},
 		"the deletion of the certificate before": {Outcome: farm.Incomplete, Servers: []farm.ServerReport{
-			{Host: "oos-02.contoso.com", Steps: []farm.StepReport{{Step: farm.StepDelete, State: farm.Changed}}},
+			{Host: "oos-02.contoso.com", Steps: []farm.StepReport{{Step: farm.StepDelete, State: farm.StateChanged}}},
 		}},
 	} {
 		t.Run(why, func(t *testing.T) { undoIsRefused(t, why, ends) })
@@ -238,13 +243,13 @@ func undoIsRefused(t *testing.T, why string, ends farm.Report) {
 	})
 	var refused error
 	k.at(retirement, func() {
-		k.env.UpdateWorkflow(workflows.WishUpdate, "undo", &testsuite.TestUpdateCallback{
+		k.env.UpdateWorkflow(workflows.RequestUpdate, "undo", &testsuite.TestUpdateCallback{
 			OnAccept: func() {}, OnReject: func(err error) { t.Error(err) }, OnComplete: func(_ any, err error) { refused = err },
-		}, workflows.Wish{For: workflows.ToUndo, By: "op", Reason: "refreshes fail"})
+		}, controller.Request{Kind: controller.RequestRollback, By: "op", Reason: "refreshes fail"})
 	})
 	known := k.until(retirement + 2*time.Hour)
-	if refused == nil || !strings.Contains(refused.Error(), why) || known.Work != nil || known.Hold != "" {
-		t.Errorf("refused as %v, at work %+v, hold %q; want nothing undone", refused, known.Work, known.Hold)
+	if refused == nil || !strings.Contains(refused.Error(), why) || known.ActiveRun != nil || known.Suspended != "" {
+		t.Errorf("refused as %v, at work %+v, hold %q; want nothing undone", refused, known.ActiveRun, known.Suspended)
 	}
 	p.refreshes(t)
 }

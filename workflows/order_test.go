@@ -56,7 +56,7 @@ func TestACanaryThatFailsGoesBackBeforeTheNextServerIsTouched(t *testing.T) {
 			p := newPlace(t, farmsim.Options{OfficeServers: 5, Trusting: true})
 			p.policy = policy(func(r *farm.RotationPolicy) { r.RestartAtOnce = 2 })
 			before := p.sim.World.State()
-			var journal *farm.Journal
+			var journal *farm.Snapshot
 			canary := "oos-01.contoso.com"
 			if restarted != "" {
 				canary, journal = "oos-02.contoso.com", p.leaveAfterRestartOf(t, restarted)
@@ -69,9 +69,9 @@ func TestACanaryThatFailsGoesBackBeforeTheNextServerIsTouched(t *testing.T) {
 			var l log
 			env := p.environment(t)
 			l.listen(env)
-			env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "test", Journal: journal})
+			env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "test", Snapshot: journal})
 			report, err := ended(t, env)
-			if err != nil || report.Outcome != farm.Undone || !strings.Contains(report.Statement, "because the canary failed") || !strings.Contains(report.Statement, canary) {
+			if err != nil || report.Outcome != farm.RolledBack || !strings.Contains(report.Statement, "because the canary failed") || !strings.Contains(report.Statement, canary) {
 				t.Fatalf("canary fails: %s %s, %v", report.Outcome, report.Statement, err)
 			}
 			forth := l.lines[:slices.IndexFunc(l.lines, func(line string) bool { return strings.HasPrefix(line, "PutIssuerBack") })]
@@ -89,7 +89,7 @@ func TestACanaryThatFailsGoesBackBeforeTheNextServerIsTouched(t *testing.T) {
 
 // leaveAfterRestartOf leaves a rotation half-way, as one that is terminated is:
 // one office server is restarted, the next is not. It returns the journal.
-func (p *place) leaveAfterRestartOf(t *testing.T, host string) *farm.Journal {
+func (p *place) leaveAfterRestartOf(t *testing.T, host string) *farm.Snapshot {
 	t.Helper()
 	env := p.environment(t)
 	var after bool
@@ -108,11 +108,11 @@ func (p *place) leaveAfterRestartOf(t *testing.T, host string) *farm.Journal {
 		decide(t, env, farm.Decision{Choice: farm.Abort}, nil)
 	}, time.Hour)
 	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "test"})
-	var left workflows.Rotation
-	if err := env.GetWorkflowResult(&left); err != nil || left.Outcome != farm.LeftByDecision || left.Journal == nil {
+	var left farm.RotationResult
+	if err := env.GetWorkflowResult(&left); err != nil || left.Outcome != farm.Partial || left.Snapshot == nil {
 		t.Fatalf("left: %s %s, %v", left.Outcome, left.Statement, err)
 	}
-	return left.Journal
+	return left.Snapshot
 }
 
 func TestFarmWideSettingsFollowTheMaster(t *testing.T) {
@@ -131,7 +131,7 @@ func TestFarmWideSettingsFollowTheMaster(t *testing.T) {
 	if err != nil || report.Outcome != farm.Verified {
 		t.Fatalf("master moved in the middle: %s, %v", report.Outcome, err)
 	}
-	if got := step(t, report, "oos-02.contoso.com", farm.StepS2SName).State; got != farm.Changed {
+	if got := step(t, report, "oos-02.contoso.com", farm.StepS2SName).State; got != farm.StateChanged {
 		t.Errorf("S2SCertificateName on the new master is %q, want changed", got)
 	}
 	p.refreshes(t)
@@ -145,7 +145,7 @@ func TestARotationThatWasLeftIsFinishedByTheNext(t *testing.T) {
 	first, err := p.rotate(t, func(env *testsuite.TestWorkflowEnvironment) {
 		env.RegisterDelayedCallback(func() { decide(t, env, farm.Decision{Choice: farm.Abort}, nil) }, time.Hour)
 	})
-	if err != nil || first.Outcome != farm.LeftByDecision || len(first.Differences) == 0 {
+	if err != nil || first.Outcome != farm.Partial || len(first.Differences) == 0 {
 		t.Fatalf("aborted: %s with %d differences, %v", first.Outcome, len(first.Differences), err)
 	}
 	p.sim.ClearFaults()
@@ -154,7 +154,7 @@ func TestARotationThatWasLeftIsFinishedByTheNext(t *testing.T) {
 		t.Fatalf("rotated again: %s, %v", second.Outcome, err)
 	}
 	for _, done := range []farm.Step{farm.StepImport, farm.StepGrant} {
-		if got := step(t, second, "oos-02.contoso.com", done).State; got != farm.Unchanged {
+		if got := step(t, second, "oos-02.contoso.com", done).State; got != farm.StateUnchanged {
 			t.Errorf("%s was done before, now %q, want already", done, got)
 		}
 	}
@@ -190,7 +190,7 @@ func TestAnInspectionChangesNothingAndSaysWhatARotationWouldDo(t *testing.T) {
 	before := p.sim.World.State()
 	env := p.environment(t)
 	env.ExecuteWorkflow(workflows.InspectTrust, workflows.InspectInput{Farm: farmsim.FarmName})
-	var seen workflows.Inspection
+	var seen farm.Inspection
 	if err := env.GetWorkflowError(); err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func TestAnInspectionChangesNothingAndSaysWhatARotationWouldDo(t *testing.T) {
 			steps = append(steps, d.Step)
 		}
 	}
-	want := []farm.Step{farm.StepImport, farm.StepGrant, farm.StepRootAuthority, farm.StepS2SName, farm.StepS2SSeen, farm.StepIssuer, farm.StepRestart}
+	want := []farm.Step{farm.StepImport, farm.StepGrant, farm.StepRootAuthority, farm.StepS2SName, farm.StepReplication, farm.StepIssuer, farm.StepRestart}
 	if !slices.Equal(steps, want) {
 		t.Errorf("the plan of a first set-up has the steps %v, want %v", steps, want)
 	}

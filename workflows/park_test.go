@@ -38,13 +38,13 @@ func decide(t *testing.T, env *testsuite.TestWorkflowEnvironment, d farm.Decisio
 	}, d)
 }
 
-func status(t *testing.T, env *testsuite.TestWorkflowEnvironment) workflows.Status {
+func status(t *testing.T, env *testsuite.TestWorkflowEnvironment) farm.Status {
 	t.Helper()
 	answer, err := env.QueryWorkflow(workflows.StatusQuery)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var s workflows.Status
+	var s farm.Status
 	if err := answer.Get(&s); err != nil {
 		t.Fatal(err)
 	}
@@ -64,10 +64,10 @@ func TestAParkedRotationSaysWhatHappenedAndGoesOnWhenRetried(t *testing.T) {
 	report, err := p.rotate(t, func(env *testsuite.TestWorkflowEnvironment) {
 		env.RegisterDelayedCallback(func() {
 			s := status(t, env)
-			if s.Wait == nil || len(s.Wait.Parked) != 1 {
+			if s.Wait == nil || len(s.Wait.Blocked) != 1 {
 				t.Fatalf("after the retries ran out it waits for %+v, want one parked step", s.Wait)
 			}
-			parked := s.Wait.Parked[0]
+			parked := s.Wait.Blocked[0]
 			if parked.Server != "oos-02.contoso.com" || parked.Step != farm.StepImport || !strings.Contains(parked.Text, "the disk is full") || parked.Until.IsZero() || parked.Then == "" {
 				t.Errorf("parked as %+v, want server, step, what happened, until when and what follows", parked)
 			}
@@ -78,7 +78,7 @@ func TestAParkedRotationSaysWhatHappenedAndGoesOnWhenRetried(t *testing.T) {
 	if err != nil || report.Outcome != farm.Verified {
 		t.Fatalf("retried: %s, %v", report.Outcome, err)
 	}
-	if row := step(t, report, "oos-02.contoso.com", farm.StepImport); row.State != farm.Changed || strings.Contains(row.Detail, "the disk is full") {
+	if row := step(t, report, "oos-02.contoso.com", farm.StepImport); row.State != farm.StateChanged || strings.Contains(row.Detail, "the disk is full") {
 		t.Errorf("retried: %s, %q; want changed, and no word of what is over", row.State, row.Detail)
 	}
 	if len(report.Decisions) != 1 || report.Decisions[0].By != "op" || report.Decisions[0].Reason == "" {
@@ -96,8 +96,8 @@ func TestARotationGoesBackByDecisionByPolicyByDeadlineAndByCancellation(t *testi
 		"by decision": {prepare: func(t *testing.T, env *testsuite.TestWorkflowEnvironment) {
 			env.RegisterDelayedCallback(func() { decide(t, env, farm.Decision{Choice: farm.RollBack}, nil) }, time.Hour)
 		}},
-		"by policy":   {policy: func(r *farm.RotationPolicy) { r.OnFailure = farm.GoBack }},
-		"by deadline": {policy: func(r *farm.RotationPolicy) { r.ParkFor = 2 * time.Hour }},
+		"by policy":   {policy: func(r *farm.RotationPolicy) { r.OnFailure = farm.OnFailureRollBack }},
+		"by deadline": {policy: func(r *farm.RotationPolicy) { r.DecisionTimeout = 2 * time.Hour }},
 		"by cancellation": {cancels: true, prepare: func(_ *testing.T, env *testsuite.TestWorkflowEnvironment) {
 			env.RegisterDelayedCallback(env.CancelWorkflow, time.Hour)
 		}},
@@ -122,7 +122,7 @@ func TestARotationGoesBackByDecisionByPolicyByDeadlineAndByCancellation(t *testi
 						c.prepare(t, env)
 					}
 				})
-				if report.Outcome != farm.Undone || (err != nil) != c.cancels {
+				if report.Outcome != farm.RolledBack || (err != nil) != c.cancels {
 					t.Fatalf("ended %q: %s, %v", report.Outcome, report.Statement, err)
 				}
 				p.sameTrust(t, before)
@@ -179,10 +179,10 @@ func TestASkippedServerIsLeftOutAndTheReportListsWhatDiffers(t *testing.T) {
 			})
 		}, time.Hour)
 		env.RegisterDelayedCallback(func() {
-			decide(t, env, farm.Decision{Choice: farm.Skip, Server: "oos-03.contoso.com", Insist: true}, nil)
+			decide(t, env, farm.Decision{Choice: farm.Skip, Server: "oos-03.contoso.com", Force: true}, nil)
 		}, 2*time.Hour)
 	})
-	if err != nil || report.Outcome != farm.LeftByDecision {
+	if err != nil || report.Outcome != farm.Partial {
 		t.Fatalf("skipped: %s, %v", report.Outcome, err)
 	}
 	differs := false
@@ -205,8 +205,8 @@ func TestAServerThatWasLeftOutIsNotLeftOutOfTheWayBack(t *testing.T) {
 	}
 	report, err := p.rotate(t, func(env *testsuite.TestWorkflowEnvironment) {
 		env.RegisterDelayedCallback(func() {
-			decide(t, env, farm.Decision{Choice: farm.Skip, Server: "oos-03.contoso.com", Insist: true}, nil)
-			decide(t, env, farm.Decision{Choice: farm.Skip, Server: "oos-03.contoso.com", Insist: true}, func(err error) {
+			decide(t, env, farm.Decision{Choice: farm.Skip, Server: "oos-03.contoso.com", Force: true}, nil)
+			decide(t, env, farm.Decision{Choice: farm.Skip, Server: "oos-03.contoso.com", Force: true}, func(err error) {
 				if !strings.Contains(err.Error(), "nothing is parked on") {
 					t.Errorf("skipped a second time: %v", err)
 				}
@@ -217,7 +217,7 @@ func TestAServerThatWasLeftOutIsNotLeftOutOfTheWayBack(t *testing.T) {
 			decide(t, env, farm.Decision{Choice: farm.RollBack}, nil)
 		}, 2*time.Hour)
 	})
-	if err != nil || report.Outcome != farm.Undone || !strings.Contains(report.Statement, "op decided so") {
+	if err != nil || report.Outcome != farm.RolledBack || !strings.Contains(report.Statement, "op decided so") {
 		t.Fatalf("ended %s: %s, %v", report.Outcome, report.Statement, err)
 	}
 	p.sameTrust(t, before)
@@ -225,23 +225,23 @@ func TestAServerThatWasLeftOutIsNotLeftOutOfTheWayBack(t *testing.T) {
 
 func TestAServerThatIsLeftOutOfTheWayBackIsNotCalledUndone(t *testing.T) {
 	p := newPlace(t, farmsim.Options{Trusting: true})
-	p.policy = policy(func(r *farm.RotationPolicy) { r.OnFailure = farm.GoBack })
+	p.policy = policy(func(r *farm.RotationPolicy) { r.OnFailure = farm.OnFailureRollBack })
 	if err := p.sim.AddFaults(broken("sp-01.contoso.com", "Set-TrustedIssuer"), broken("oos-03.contoso.com", "Remove-S2SCertificate")); err != nil {
 		t.Fatal(err)
 	}
 	asked := 0
 	report, err := p.rotate(t, func(env *testsuite.TestWorkflowEnvironment) {
 		env.RegisterDelayedCallback(func() {
-			parked := status(t, env).Wait.Parked
+			parked := status(t, env).Wait.Blocked
 			if asked = len(parked); asked != 1 || parked[0].Until.IsZero() || parked[0].Then != "then it is tried again" {
 				t.Errorf("on the way back it is parked as %+v, want until when and that it is tried again", parked)
 			}
 		}, time.Hour)
 		env.RegisterDelayedCallback(func() {
-			decide(t, env, farm.Decision{Choice: farm.Skip, Server: "oos-03.contoso.com", Insist: true}, nil)
+			decide(t, env, farm.Decision{Choice: farm.Skip, Server: "oos-03.contoso.com", Force: true}, nil)
 		}, 50*time.Hour)
 	})
-	if err != nil || report.Outcome != farm.LeftByDecision || len(report.Differences) == 0 || asked == 0 {
+	if err != nil || report.Outcome != farm.Partial || len(report.Differences) == 0 || asked == 0 {
 		t.Fatalf("ended %s with %d differences: %s, %v", report.Outcome, len(report.Differences), report.Statement, err)
 	}
 	for _, d := range report.Differences {
@@ -261,7 +261,7 @@ func TestAServerThatRestartsIsWaitedForAndAnythingElseNotForLong(t *testing.T) {
 	}
 	report, err := p.rotate(t, func(env *testsuite.TestWorkflowEnvironment) {
 		env.RegisterDelayedCallback(func() {
-			parked := status(t, env).Wait.Parked
+			parked := status(t, env).Wait.Blocked
 			if len(parked) != 1 || parked[0].Server != "oos-03.contoso.com" {
 				t.Errorf("parked are %+v, want only the server with the full disk", parked)
 			}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
-	"github.com/farmtrust/farmtrust/internal/farmsim/engine"
+	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
@@ -18,12 +18,12 @@ import (
 func patient(env *testsuite.TestWorkflowEnvironment) { env.SetTestTimeout(5 * time.Minute) }
 
 // verified rotates the farm and demands that it works afterwards.
-func (p *place) verified(t *testing.T) workflows.Rotation {
+func (p *place) verified(t *testing.T) farm.RotationResult {
 	t.Helper()
 	env := p.environment(t)
 	patient(env)
 	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Reason: "test"})
-	var rotated workflows.Rotation
+	var rotated farm.RotationResult
 	if err := errors.Join(env.GetWorkflowError(), env.GetWorkflowResult(&rotated)); err != nil || rotated.Outcome != farm.Verified {
 		t.Fatalf("rotated: %s %s, %v", rotated.Outcome, rotated.Statement, err)
 	}
@@ -46,9 +46,9 @@ func (p *place) undone(t *testing.T) {
 	rotated := p.verified(t)
 	env := p.environment(t)
 	patient(env)
-	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Intent: farm.PutBack, Journal: rotated.Journal})
+	env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Intent: farm.Rollback, Snapshot: rotated.Snapshot})
 	report, err := ended(t, env)
-	if err != nil || report.Outcome != farm.Undone {
+	if err != nil || report.Outcome != farm.RolledBack {
 		t.Fatalf("undone: %s %s, %v", report.Outcome, report.Statement, err)
 	}
 	p.sameTrust(t, before)
@@ -56,7 +56,7 @@ func (p *place) undone(t *testing.T) {
 
 // Everything about a retirement by real PowerShell is in package farmsim.
 func TestATrustIsSetUpRenewedAndUndoneByRealPowerShellOnEveryVersionOfSharePoint(t *testing.T) {
-	path, err := engine.Find()
+	path, err := pwsh.Find()
 	if err != nil {
 		t.Skip(err)
 	}

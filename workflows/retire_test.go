@@ -8,6 +8,7 @@ import (
 
 	"go.temporal.io/sdk/testsuite"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
@@ -80,7 +81,7 @@ func TestAnOldCertificateIsArchivedAndDeletedOnlyAfterApproval(t *testing.T) {
 			report, err := p.retire(t, old, func(env *testsuite.TestWorkflowEnvironment) {
 				env.RegisterDelayedCallback(func() {
 					s := status(t, env)
-					if s.Wait == nil || s.Wait.For != workflows.ForApproval || len(p.holders(old.Thumbprint)) != 3 {
+					if s.Wait == nil || s.Wait.For != farm.ForApproval || len(p.holders(old.Thumbprint)) != 3 {
 						t.Errorf("waits for %+v with the old certificate on %v; want an approval, nothing deleted", s.Wait, p.holders(old.Thumbprint))
 					}
 					decide(t, env, farm.Decision{Choice: farm.Approve, Digest: s.Wait.Digest}, nil)
@@ -110,11 +111,11 @@ func TestARetirementThatIsCalledOffLeavesACertificateThatCanBeGoneBackTo(t *test
 		if !p.archived() {
 			t.Error("a retirement that waits for approval has archived nothing")
 		}
-		k.wish(workflows.Wish{For: workflows.ToUndo, By: "op", Reason: "refreshes fail"}, nil)
+		k.wish(controller.Request{Kind: controller.RequestRollback, By: "op", Reason: "refreshes fail"}, nil)
 	})
 	known := k.until(15*24*time.Hour + 3*time.Hour)
-	if known.Last.Outcome != farm.Undone || p.archived() {
-		t.Errorf("undone while its retirement waited: last %+v, archived %t", known.Last, p.archived())
+	if known.LastRun.Outcome != farm.RolledBack || p.archived() {
+		t.Errorf("undone while its retirement waited: last %+v, archived %t", known.LastRun, p.archived())
 	}
 	p.sameTrust(t, before)
 	p.refreshes(t)
@@ -137,11 +138,11 @@ func TestARotationCallsAWaitingRetirementOff(t *testing.T) {
 		if _, err := p.sim.IssueCertificate(400 * 24 * time.Hour); err != nil {
 			t.Error(err)
 		}
-		k.wish(workflows.Wish{For: workflows.ToRotate, By: "op", Reason: "now"}, nil)
+		k.wish(controller.Request{Kind: controller.RequestRotate, By: "op", Reason: "now"}, nil)
 	})
 	known := k.until(15*24*time.Hour + 3*time.Hour)
-	if known.Last.Outcome != farm.Verified || known.Work != nil {
-		t.Errorf("a wish during a retirement that waits: last %+v, work %+v; want rotated", known.Last, known.Work)
+	if known.LastRun.Outcome != farm.Verified || known.ActiveRun != nil {
+		t.Errorf("a wish during a retirement that waits: last %+v, work %+v; want rotated", known.LastRun, known.ActiveRun)
 	}
 	p.refreshes(t)
 }
@@ -195,7 +196,7 @@ func TestARetirementWaitsForAPersonOnceTheCertificateIsArchived(t *testing.T) {
 				}, time.Hour)
 				env.RegisterDelayedCallback(func() {
 					s := status(t, env)
-					if s.Wait == nil || len(s.Wait.Parked) != 1 || s.Wait.Parked[0].Server != c.server || !strings.Contains(s.Wait.Parked[0].Text, c.says) {
+					if s.Wait == nil || len(s.Wait.Blocked) != 1 || s.Wait.Blocked[0].Server != c.server || !strings.Contains(s.Wait.Blocked[0].Text, c.says) {
 						t.Errorf("waits for %+v, want %s parked: %s", s.Wait, c.server, c.says)
 					}
 					if len(p.holders(old.Thumbprint)) != 3 {
@@ -227,9 +228,9 @@ func TestAKeeperRetiresTheOldCertificateAfterItsSoak(t *testing.T) {
 	p := newPlace(t, farmsim.Options{Trusting: true})
 	k := p.keep(t)
 	var old farm.Thumbprint
-	k.at(20*time.Hour, func() { old = k.known().Journal.Previous.Thumbprint })
+	k.at(20*time.Hour, func() { old = k.known().Snapshot.Previous.Thumbprint })
 	k.at(15*24*time.Hour, func() {
-		if work := k.known().Work; work == nil || work.WorkflowID != workflows.RetireID(farmsim.FarmName) {
+		if work := k.known().ActiveRun; work == nil || work.WorkflowID != workflows.RetireID(farmsim.FarmName) {
 			t.Errorf("after the soak the keeper is at %+v, want the retirement", work)
 		}
 		if err := k.env.UpdateWorkflowByID(workflows.RetireID(farmsim.FarmName), workflows.DecideUpdate, "early", &testsuite.TestUpdateCallback{
@@ -239,7 +240,7 @@ func TestAKeeperRetiresTheOldCertificateAfterItsSoak(t *testing.T) {
 		}
 	})
 	known := k.until(16 * 24 * time.Hour)
-	if len(p.holders(old)) != 3 || known.Last.Outcome != farm.LeftByDecision {
-		t.Errorf("aborted: the old certificate is on %v, last %+v", p.holders(old), known.Last)
+	if len(p.holders(old)) != 3 || known.LastRun.Outcome != farm.Partial {
+		t.Errorf("aborted: the old certificate is on %v, last %+v", p.holders(old), known.LastRun)
 	}
 }

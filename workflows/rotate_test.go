@@ -18,7 +18,7 @@ func TestARotationSetsTheTrustUpFromNothingAndThenRenewsIt(t *testing.T) {
 		p.refreshes(t)
 
 		again, err := p.rotate(t)
-		if err != nil || again.Outcome != farm.Already {
+		if err != nil || again.Outcome != farm.NoChange {
 			t.Fatalf("second rotation to the same certificate: %s, %v; want already", again.Outcome, err)
 		}
 

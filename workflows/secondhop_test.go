@@ -18,7 +18,7 @@ func TestARotationGoesByTaskWhereSessionsDoNotReachSQLServer(t *testing.T) {
 	}
 	p.refreshes(t)
 	again, err := p.rotate(t)
-	if err != nil || again.Outcome != farm.Already {
+	if err != nil || again.Outcome != farm.NoChange {
 		t.Errorf("once more: %s, %v; want already", again.Outcome, err)
 	}
 }
@@ -57,7 +57,7 @@ func TestWhatIsMissingForTheSecondHopIsSaidWithItsRemedyBeforeAnythingChanges(t 
 
 			env := p.environment(t)
 			env.ExecuteWorkflow(workflows.InspectTrust, workflows.InspectInput{Farm: farmsim.FarmName})
-			var seen workflows.Inspection
+			var seen farm.Inspection
 			if err := env.GetWorkflowResult(&seen); err != nil {
 				t.Fatal(err)
 			}
@@ -86,7 +86,7 @@ func explained(t *testing.T, text, want string) {
 
 func TestARotationGoesBackByTaskToo(t *testing.T) {
 	p := newPlace(t, farmsim.Options{RemoteSQL: true, RunAs: farm.Task, Trusting: true})
-	p.policy = policy(func(r *farm.RotationPolicy) { r.OnFailure = farm.GoBack })
+	p.policy = policy(func(r *farm.RotationPolicy) { r.OnFailure = farm.OnFailureRollBack })
 	before := p.sim.World.State()
 	// The way back restarts too, so this one passes after the first time.
 	f := broken("oos-01.contoso.com", "Restart-OfficeServer")
@@ -95,7 +95,7 @@ func TestARotationGoesBackByTaskToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	report, err := p.rotate(t)
-	if err != nil || report.Outcome != farm.Undone {
+	if err != nil || report.Outcome != farm.RolledBack {
 		t.Fatalf("ended %q: %s, %v", report.Outcome, report.Statement, err)
 	}
 	p.sameTrust(t, before)

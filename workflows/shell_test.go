@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/console"
+	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -16,7 +17,7 @@ func (p *place) check(t *testing.T) string {
 	t.Helper()
 	env := p.environment(t)
 	env.ExecuteWorkflow(workflows.InspectTrust, workflows.InspectInput{Farm: farmsim.FarmName})
-	var found workflows.Inspection
+	var found farm.Inspection
 	if err := env.GetWorkflowResult(&found); err != nil {
 		t.Fatal(err)
 	}

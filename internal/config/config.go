@@ -2,7 +2,7 @@
 // everything that is wrong with it at once, with line numbers.
 //
 // It connects to nothing and resolves no secret: the file names secrets, and
-// whoever needs one resolves it at the last moment. docs/configuration.md is
+// the code that needs one resolves it at the last moment. docs/configuration.md is
 // the reference of the file's keys; a test holds the two together.
 package config
 
@@ -95,15 +95,15 @@ const (
 // Load reads the file at path. Whatever is wrong with its content is returned
 // together as [Problems]; any other error says why it could not be read.
 func Load(path string) (*Config, error) {
-	content, err := read(path)
+	content, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return decode(path, content)
+	return decodeConfig(path, content)
 }
 
-// read refuses files over [MaxSize] before they are in memory.
-func read(path string) ([]byte, error) {
+// readFile refuses files over [MaxSize] before they are in memory.
+func readFile(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
@@ -119,18 +119,18 @@ func read(path string) ([]byte, error) {
 	return content, nil
 }
 
-// decode reads and checks content, which came from path.
-func decode(path string, content []byte) (*Config, error) {
+// decodeConfig reads and checks content, which came from path.
+func decodeConfig(path string, content []byte) (*Config, error) {
 	r := newReader(path)
 	config := &Config{Path: path}
-	if root, ok := r.document(bytes.NewReader(content)); ok {
-		r.config(root, config)
-		r.check(config.Connections)
+	if root, ok := r.readDocument(bytes.NewReader(content)); ok {
+		r.readConfig(root, config)
+		r.checkWholeFile(config.Connections)
 	}
 	if len(r.problems) > 0 {
-		return nil, r.problems.sorted()
+		return nil, r.problems.sortByLine()
 	}
-	config.Warnings = r.warnings.sorted()
+	config.Warnings = r.warnings.sortByLine()
 	return config, nil
 }
 
@@ -143,5 +143,5 @@ func (c *Config) Farm(name string) (Farm, error) {
 		}
 		names = append(names, f.Name)
 	}
-	return Farm{}, fmt.Errorf("%w %q: %s", ErrUnknownFarm, name, nearest(name, names, "the farms of "+c.Path))
+	return Farm{}, fmt.Errorf("%w %q: %s", ErrUnknownFarm, name, suggestWord(name, names, "the farms of "+c.Path))
 }

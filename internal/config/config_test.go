@@ -59,7 +59,7 @@ const everything = `farms:
       leadTime: 14d12h
       exportable: true
       events: [{vault: contoso-vault, certificate: s2s}, {certificate: s2s-old}]
-    rotation: {atOnce: 20, restartAtOnce: 2, approval: required, window: "Sat,Sun 22:00-04:30 Europe/Zurich", onFailure: rollback, parkFor: 1d12h, soak: 30d, lookEvery: 90m}
+    rotation: {atOnce: 20, restartAtOnce: 2, approval: required, window: "Sat,Sun 22:00-04:30 Europe/Zurich", onFailure: rollback, decisionTimeout: 1d12h, keepOldFor: 30d, inspectionInterval: 90m}
 connections:
   office: {auth: basic, user: svc-oos, password: file:oos.txt, ca: ca.pem}
   sharepoint: {auth: ntlm, user: CONTOSO\svc-sp, password: env:SP}
@@ -82,8 +82,8 @@ func TestTheSmallestFileGetsTheDefaults(t *testing.T) {
 				}},
 				Certificate: farm.CertificatePolicy{Name: "OOS S2S", LeadTime: 720 * time.Hour},
 				Rotation: farm.RotationPolicy{
-					AtOnce: 10, RestartAtOnce: 1, Approval: true, OnFailure: farm.Pause,
-					ParkFor: 24 * time.Hour, Soak: 14 * 24 * time.Hour, LookEvery: 6 * time.Hour,
+					AtOnce: 10, RestartAtOnce: 1, Approval: true, OnFailure: farm.OnFailurePause,
+					DecisionTimeout: 24 * time.Hour, KeepOldFor: 14 * 24 * time.Hour, InspectionInterval: 6 * time.Hour,
 				},
 			},
 			Source: config.Source{Directory: &config.Directory{Path: folder + "/pfx", Password: secret.Ref("file:" + folder + "/pfx.txt")}},
@@ -130,11 +130,11 @@ func TestEveryKeyCounts(t *testing.T) {
 			Events: []farm.EventMatch{{Vault: "contoso-vault", Certificate: "s2s"}, {Certificate: "s2s-old"}},
 		},
 		Rotation: farm.RotationPolicy{
-			AtOnce: 20, RestartAtOnce: 2, Approval: true, OnFailure: farm.GoBack,
+			AtOnce: 20, RestartAtOnce: 2, Approval: true, OnFailure: farm.OnFailureRollBack,
 			Window: farm.Window{
 				Days: []time.Weekday{time.Saturday, time.Sunday}, From: 22 * time.Hour, To: 4*time.Hour + 30*time.Minute, Zone: "Europe/Zurich",
 			},
-			ParkFor: 36 * time.Hour, Soak: 30 * 24 * time.Hour, LookEvery: 90 * time.Minute,
+			DecisionTimeout: 36 * time.Hour, KeepOldFor: 30 * 24 * time.Hour, InspectionInterval: 90 * time.Minute,
 		},
 	}
 	got, err := config.Load(path)
@@ -175,7 +175,7 @@ func TestWarningsTellWhatAnOperatorShouldKnow(t *testing.T) {
 		"9: farms[0].office.allowHttpSecureStoreConnections: ODC files, which may hold passwords, travel in clear text: use HTTPS and leave the switch out",
 		"16: farms[0].sharePoint[0].sites[1]: S2S tokens for old.contoso.com:8080 travel in clear text and can be replayed: use HTTPS",
 		"28: connections.office: Windows accepts basic for local accounts only: use ntlm for domain accounts",
-		"30: connections.other.allowUnverified: server certificates are not verified: whoever is in between can read and change everything: name the authority under ca",
+		"30: connections.other.allowUnverified: server certificates are not verified: anyone on the network path can read and change everything: name the CA under ca",
 		"31: connections.spare: no server uses this connection: remove it, or name it under a farm",
 	}
 	if diff := cmp.Diff(want, lines(got.Path, got.Warnings)); diff != "" {

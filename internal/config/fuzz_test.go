@@ -14,14 +14,14 @@ func FuzzDecode(f *testing.F) {
 		"", "{}", "- a", "farms: [{}]", "a: &a [*a]", "<<: {a: b}", "farms: [{name: a, name: b}]", "? [a]\n: b", "---\n---\n",
 		"farms: [{name: contoso, office: {servers: [a, {host: b, address: 'c:1'}], connection: x}, sharePoint: [{frontEnd: d, sites: ['https://e']}], " +
 			"certificate: {source: {selfSigned: {path: p, password: 'env:P', validFor: 90d}}, leadTime: 1d2h}, " +
-			"rotation: {approval: none, window: 'Mon-Fri,Sun 22:00-04:00 Europe/Zurich', onFailure: rollback, parkFor: 1m, soak: 0d, lookEvery: 7d}}]\n" +
+			"rotation: {approval: none, window: 'Mon-Fri,Sun 22:00-04:00 Europe/Zurich', onFailure: rollback, decisionTimeout: 1m, keepOldFor: 0d, inspectionInterval: 7d}}]\n" +
 			"connections: {x: {auth: ntlm, user: u, password: 'file:p'}}",
-		"farms: [{rotation: {window: daily 23:59-00:00 UTC, soak: 0, parkFor: 106751d, lookEvery: 59s}}]",
+		"farms: [{rotation: {window: daily 23:59-00:00 UTC, keepOldFor: 0, decisionTimeout: 106751d, inspectionInterval: 59s}}]",
 	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		c, err := decode("farmtrust.yaml", content)
+		c, err := decodeConfig("farmtrust.yaml", content)
 		var problems Problems
 		switch {
 		case err == nil && (len(c.Farms) == 0 || len(c.Connections) == 0):
@@ -49,10 +49,10 @@ func FuzzDecode(f *testing.F) {
 func checkPolicy(t *testing.T, f farm.Farm) {
 	t.Helper()
 	p := f.Rotation
-	if !p.Window.IsZero() && p.Window.Length() < f.SwitchEstimate() {
-		t.Errorf("accepted the window %v for a switch of %v", p.Window, f.SwitchEstimate())
+	if !p.Window.IsZero() && p.Window.Length() < f.CutoverEstimate() {
+		t.Errorf("accepted the window %v for a switch of %v", p.Window, f.CutoverEstimate())
 	}
-	if p.ParkFor < time.Minute || p.LookEvery < time.Minute || p.LookEvery > 7*day || p.Soak != 0 && p.Soak < day || p.OnFailure == "" {
+	if p.DecisionTimeout < time.Minute || p.InspectionInterval < time.Minute || p.InspectionInterval > 7*day || p.KeepOldFor != 0 && p.KeepOldFor < day || p.OnFailure == "" {
 		t.Errorf("accepted %+v", p)
 	}
 }

@@ -53,15 +53,15 @@ func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 		},
 		"name over 50 characters": {
 			"name: contoso", "name: " + strings.Repeat("x", 51),
-			"2: farms[0].name: 51 characters are too long, at most 50 fit: choose a shorter one",
+			"2: farms[0].name: 51 characters are too many; at most 50 fit: choose a shorter one",
 		},
 		"issuer name whose longest issuer is over 50 characters": {
 			"frontEnd: sp-01", "frontEnd: sp-01, issuerName: " + strings.Repeat("x", 33),
-			"5: farms[0].sharePoint[0].issuerName: 33 characters are too long, at most 32 fit: choose a shorter one",
+			"5: farms[0].sharePoint[0].issuerName: 33 characters are too many; at most 32 fit: choose a shorter one",
 		},
 		"certificate name over 50 characters": {
 			"      source:", "      name: " + strings.Repeat("ü", 51) + "\n      source:",
-			"7: farms[0].certificate.name: 51 characters are too long, at most 50 fit: choose a shorter one",
+			"7: farms[0].certificate.name: 51 characters are too many; at most 50 fit: choose a shorter one",
 		},
 		"duplicate farm name": {
 			"connections:", strings.Replace(secondFarm, "fabrikam", "Contoso", 1) + "connections:",
@@ -91,7 +91,7 @@ func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 		},
 		"an office server as front end": {
 			"frontEnd: sp-01", "frontEnd: oos-01",
-			"5: farms[0].sharePoint[0].frontEnd: oos-01 cannot be an office server and a SharePoint server; it is also on line 3: name the server in one place",
+			"5: farms[0].sharePoint[0].frontEnd: oos-01 cannot be both an office server and a SharePoint server; it is also on line 3: name the server in one place",
 		},
 		"an office server of another farm": {
 			"connections:", strings.Replace(secondFarm, "oos-11", "oos-01", 1) + "connections:",
@@ -207,10 +207,10 @@ func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 			"9: connections.main.user: written twice: keep one; the first is on line 9",
 		},
 		"key that is no word": {
-			"user: svc", "user: svc, [a]: b", "9: connections.main: a key that is no plain word: write the fields out",
+			"user: svc", "user: svc, [a]: b", "9: connections.main: a key that is not a plain word: write the fields out",
 		},
 		"merge key": {
-			"user: svc", "user: svc, <<: {user: a}", "9: connections.main: a key that is no plain word: write the fields out",
+			"user: svc", "user: svc, <<: {user: a}", "9: connections.main: a key that is not a plain word: write the fields out",
 		},
 		"alias": {
 			"servers: [oos-01]", "servers: &list [oos-01], exportTo: *list",

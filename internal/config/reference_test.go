@@ -79,7 +79,7 @@ func TestTheReferenceTellsTheDefaults(t *testing.T) {
 	}
 	// Each default, written out, must load to the same farm.
 	const written = "    rotation: {atOnce: %rotation.atOnce, restartAtOnce: %rotation.restartAtOnce, approval: %rotation.approval, " +
-		"onFailure: %rotation.onFailure, parkFor: %rotation.parkFor, soak: %rotation.soak, lookEvery: %rotation.lookEvery}\n"
+		"onFailure: %rotation.onFailure, decisionTimeout: %rotation.decisionTimeout, keepOldFor: %rotation.keepOldFor, inspectionInterval: %rotation.inspectionInterval}\n"
 	content := strings.NewReplacer(
 		"directory: {", "selfSigned: {subject: %certificate.source.selfSigned.subject, validFor: %certificate.source.selfSigned.validFor, ",
 		"      source:", "      name: %certificate.name\n      leadTime: %certificate.leadTime\n      exportable: %certificate.exportable\n      source:",

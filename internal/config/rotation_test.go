@@ -48,39 +48,39 @@ func TestEachMistakeOfARotationIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 		},
 		"window shorter than the switch": {
 			"connections:", `    rotation: {window: "Sat 23:50-00:05 UTC"}` + "\nconnections:",
-			`8: farms[0].rotation.window: is open for 15m, but the switch of this farm takes about 16m: make it at least that long`,
+			`8: farms[0].rotation.window: is open for 15m, but the cutover of this farm takes about 16m: make it at least that long`,
 		},
 		"unknown way on after a failure": {
 			"connections:", `    rotation: {onFailure: rolback}` + "\nconnections:",
 			`8: farms[0].rotation.onFailure: unknown word "rolback": did you mean rollback?`,
 		},
 		"parked for too short a time": {
-			"connections:", `    rotation: {parkFor: 59s}` + "\nconnections:",
-			`8: farms[0].rotation.parkFor: 59s is out of bounds: write 1m or longer`,
+			"connections:", `    rotation: {decisionTimeout: 59s}` + "\nconnections:",
+			`8: farms[0].rotation.decisionTimeout: 59s is out of bounds: write 1m or longer`,
 		},
 		"parked for no time": {
-			"connections:", `    rotation: {parkFor: 0s}` + "\nconnections:",
-			`8: farms[0].rotation.parkFor: "0s" is not a length of time: write a length such as 30d, 12h or 90m`,
+			"connections:", `    rotation: {decisionTimeout: 0s}` + "\nconnections:",
+			`8: farms[0].rotation.decisionTimeout: "0s" is not a length of time: write a length such as 30d, 12h or 90m`,
 		},
-		"soak shorter than SharePoint may take": {
-			"connections:", `    rotation: {soak: 23h59m}` + "\nconnections:",
-			`8: farms[0].rotation.soak: 23h59m is out of bounds: write 24h or longer`,
+		"keepOldFor shorter than SharePoint may take": {
+			"connections:", `    rotation: {keepOldFor: 23h59m}` + "\nconnections:",
+			`8: farms[0].rotation.keepOldFor: 23h59m is out of bounds: write 24h or longer`,
 		},
-		"negative soak": {
-			"connections:", `    rotation: {soak: -1d}` + "\nconnections:",
-			`8: farms[0].rotation.soak: "-1d" is not a length of time: write a length such as 30d, 12h or 90m`,
+		"negative keepOldFor": {
+			"connections:", `    rotation: {keepOldFor: -1d}` + "\nconnections:",
+			`8: farms[0].rotation.keepOldFor: "-1d" is not a length of time: write a length such as 30d, 12h or 90m`,
 		},
-		"soak without a unit": {
-			"connections:", `    rotation: {soak: 14}` + "\nconnections:",
-			`8: farms[0].rotation.soak: must be a text, but is a number: write a text; put numbers and special words in quotes`,
+		"keepOldFor without a unit": {
+			"connections:", `    rotation: {keepOldFor: 14}` + "\nconnections:",
+			`8: farms[0].rotation.keepOldFor: must be a text, but is a number: write a text; put numbers and special words in quotes`,
 		},
 		"looks without end": {
-			"connections:", `    rotation: {lookEvery: 59s}` + "\nconnections:",
-			`8: farms[0].rotation.lookEvery: 59s is out of bounds: write a length from 1m to 7d`,
+			"connections:", `    rotation: {inspectionInterval: 59s}` + "\nconnections:",
+			`8: farms[0].rotation.inspectionInterval: 59s is out of bounds: write a length from 1m to 7d`,
 		},
 		"looks too far apart": {
-			"connections:", `    rotation: {lookEvery: 7d1s}` + "\nconnections:",
-			`8: farms[0].rotation.lookEvery: 7d1s is out of bounds: write a length from 1m to 7d`,
+			"connections:", `    rotation: {inspectionInterval: 7d1s}` + "\nconnections:",
+			`8: farms[0].rotation.inspectionInterval: 7d1s is out of bounds: write a length from 1m to 7d`,
 		},
 	})
 }
@@ -101,11 +101,11 @@ func TestAPersonApprovesUnlessAWindowOrTheFileSaysOtherwise(t *testing.T) {
 }
 
 func TestTheBoundsOfARotationThemselvesAreAllowed(t *testing.T) {
-	got := rotating(t, `{window: Sat 23:50-00:06 UTC, parkFor: 1m, soak: 24h, lookEvery: 7d}`).Farms[0].Rotation
+	got := rotating(t, `{window: Sat 23:50-00:06 UTC, decisionTimeout: 1m, keepOldFor: 24h, inspectionInterval: 7d}`).Farms[0].Rotation
 	want := farm.RotationPolicy{
-		AtOnce: 10, RestartAtOnce: 1, OnFailure: farm.Pause,
-		Window:  farm.Window{Days: []time.Weekday{time.Saturday}, From: 23*time.Hour + 50*time.Minute, To: 6 * time.Minute, Zone: "UTC"},
-		ParkFor: time.Minute, Soak: 24 * time.Hour, LookEvery: 168 * time.Hour,
+		AtOnce: 10, RestartAtOnce: 1, OnFailure: farm.OnFailurePause,
+		Window:          farm.Window{Days: []time.Weekday{time.Saturday}, From: 23*time.Hour + 50*time.Minute, To: 6 * time.Minute, Zone: "UTC"},
+		DecisionTimeout: time.Minute, KeepOldFor: 24 * time.Hour, InspectionInterval: 168 * time.Hour,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -118,7 +118,7 @@ func TestAWindowIsHeldAgainstTheServersOfItsOwnFarm(t *testing.T) {
 	if _, err := config.Load(file(t, strings.Replace(grown, "connections:", fmt.Sprintf(window, 2), 1))); err != nil {
 		t.Errorf("two at once: %v", err)
 	}
-	want := "8: farms[0].rotation.window: is open for 24m, but the switch of this farm takes about 28m: make it at least that long"
+	want := "8: farms[0].rotation.window: is open for 24m, but the cutover of this farm takes about 28m: make it at least that long"
 	if got := problemsOf(t, strings.Replace(grown, "connections:", fmt.Sprintf(window, 1), 1)); got != want {
 		t.Errorf("one at once: got\n%s\nwant\n%s", got, want)
 	}
@@ -126,15 +126,15 @@ func TestAWindowIsHeldAgainstTheServersOfItsOwnFarm(t *testing.T) {
 
 func TestNoSoakIsForThoseWhoMeanIt(t *testing.T) {
 	for _, none := range []string{"0", "0d", "0s", "'0'"} {
-		c := rotating(t, "{soak: "+none+"}")
-		if got := c.Farms[0].Rotation.Soak; got != 0 {
-			t.Errorf("soak: %s is %v", none, got)
+		c := rotating(t, "{keepOldFor: "+none+"}")
+		if got := c.Farms[0].Rotation.KeepOldFor; got != 0 {
+			t.Errorf("keepOldFor: %s is %v", none, got)
 		}
 		want := []string{
-			"8: farms[0].rotation.soak: the previous certificate is not kept, though SharePoint servers may take 24 hours to recognise the new one: keep it for 24h or longer",
+			"8: farms[0].rotation.keepOldFor: the previous certificate is not kept, though SharePoint servers may take 24 hours to recognise the new one: keep it for 24h or longer",
 		}
 		if diff := cmp.Diff(want, lines(c.Path, c.Warnings)); diff != "" {
-			t.Errorf("soak: %s: -want +got:\n%s", none, diff)
+			t.Errorf("keepOldFor: %s: -want +got:\n%s", none, diff)
 		}
 	}
 }

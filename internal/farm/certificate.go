@@ -37,8 +37,8 @@ func ParseThumbprint(s string) (Thumbprint, error) {
 	return Thumbprint(cleaned), nil
 }
 
-// Short is the thumbprint's first eight digits, enough for a person to tell
-// the certificates of one farm apart.
+// Short is the thumbprint's first eight digits, enough to tell the
+// certificates of one farm apart.
 func (t Thumbprint) Short() string {
 	if len(t) < 8 {
 		return string(t)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Compare lists in what a farm differs from what is desired, in the order of
-// the procedure. It is empty when the trust is configured as desired and each
+// Compare lists the differences between the observed farm and the desired one,
+// in the order of the procedure. It is empty when the trust is configured as desired and each
 // office server could use the key. What is not configured is not compared.
 //
 // A restart is listed for each server that still runs with settings older
@@ -16,7 +16,7 @@ import (
 func Compare(d Desired, o Observed) []Difference {
 	var all []Difference
 	for _, part := range []func(Desired, Observed) []Difference{
-		compareImports, compareKeys, compareRootAuthorities, compareS2SName, compareS2SSeen, compareSwitches, compareIssuers,
+		compareImports, compareKeys, compareRootAuthorities, compareS2SName, compareReplication, compareHTTPSettings, compareIssuers,
 	} {
 		all = append(all, part(d, o)...)
 	}
@@ -91,12 +91,12 @@ func compareS2SName(d Desired, o Observed) []Difference {
 	}
 	return []Difference{{
 		Step: StepS2SName, Server: master.Machine.Host, Subject: "S2SCertificateName",
-		Have: orNone(master.Settings.S2SCertificateName), Want: d.Target.FriendlyName,
-		Text: fmt.Sprintf("set S2SCertificateName to %q on the master: it is %s", d.Target.FriendlyName, orNone(master.Settings.S2SCertificateName)),
+		Have: textOrNone(master.Settings.S2SCertificateName), Want: d.Target.FriendlyName,
+		Text: fmt.Sprintf("set S2SCertificateName to %q on the master: it is %s", d.Target.FriendlyName, textOrNone(master.Settings.S2SCertificateName)),
 	}}
 }
 
-func compareS2SSeen(d Desired, o Observed) []Difference {
+func compareReplication(d Desired, o Observed) []Difference {
 	var out []Difference
 	master, _ := o.Master()
 	for _, s := range o.Office {
@@ -104,15 +104,15 @@ func compareS2SSeen(d Desired, o Observed) []Difference {
 			continue
 		}
 		out = append(out, Difference{
-			Step: StepS2SSeen, Server: s.Machine.Host, Subject: "S2SCertificateName",
-			Have: orNone(s.Settings.S2SCertificateName), Want: d.Target.FriendlyName,
-			Text: fmt.Sprintf("wait until it sees %q: the master tells it, which takes some time", d.Target.FriendlyName),
+			Step: StepReplication, Server: s.Machine.Host, Subject: "S2SCertificateName",
+			Have: textOrNone(s.Settings.S2SCertificateName), Want: d.Target.FriendlyName,
+			Text: fmt.Sprintf("wait until it has %q: the master replicates the setting, which takes some time", d.Target.FriendlyName),
 		})
 	}
 	return out
 }
 
-func compareSwitches(d Desired, o Observed) []Difference {
+func compareHTTPSettings(d Desired, o Observed) []Difference {
 	var out []Difference
 	master, ok := o.Master()
 	if !ok {
@@ -130,7 +130,7 @@ func compareSwitches(d Desired, o Observed) []Difference {
 			continue
 		}
 		out = append(out, Difference{
-			Step: StepHTTPSwitches, Server: master.Machine.Host, Subject: sw.name,
+			Step: StepHTTPSettings, Server: master.Machine.Host, Subject: sw.name,
 			Have: fmt.Sprint(sw.have), Want: fmt.Sprint(*sw.want),
 			Text: fmt.Sprintf("set %s to %t, as configured", sw.name, *sw.want),
 		})
@@ -159,11 +159,11 @@ func compareIssuer(d Desired, sp SharePoint, seen SharePointFarm, i Issuer) []Di
 	case !ok:
 		add("issuer "+i.Product, "absent", want, fmt.Sprintf("create trusted token issuer %q for %s with %s: there is none", sp.IssuerDisplayName(i), i.Product, want))
 	case has.Thumbprint != d.Target.Thumbprint:
-		add("issuer "+i.Product, orNone(has.Thumbprint.Short()), want, fmt.Sprintf("update trusted token issuer %q (%s) in place from %s to %s", has.Name, i.Product, orNone(has.Thumbprint.Short()), want))
+		add("issuer "+i.Product, textOrNone(has.Thumbprint.Short()), want, fmt.Sprintf("update trusted token issuer %q (%s) in place from %s to %s", has.Name, i.Product, textOrNone(has.Thumbprint.Short()), want))
 	}
 	for _, site := range sp.Sites {
 		if p := seen.Permission(site, i.RegisteredName); p.Right != FullControl || !p.AppOnly {
-			add("permission "+i.Product+" "+site, orNone(p.Right), FullControl+", app-only",
+			add("permission "+i.Product+" "+site, textOrNone(p.Right), FullControl+", app-only",
 				fmt.Sprintf("give the app principal of %s full control, app-only, at %s", i.Product, site))
 		}
 	}
@@ -171,34 +171,35 @@ func compareIssuer(d Desired, sp SharePoint, seen SharePointFarm, i Issuer) []Di
 }
 
 // compareRestarts lists the servers that must load what changed, or is about
-// to change. Unknown times owe nothing: see OfficeServer.SettingsSince.
+// to change. A server whose times are unknown needs no restart: see
+// OfficeServer.SettingsChangedAt.
 func compareRestarts(d Desired, o Observed, pending []Difference) []Difference {
 	var out []Difference
 	for _, sp := range d.Farm.SharePoint {
 		seen, _ := o.Farm(sp.FrontEnd.Host)
-		changes := pendingOn(pending, sp.FrontEnd.Host, StepRootAuthority, StepIssuer)
+		changes := hasPendingOn(pending, sp.FrontEnd.Host, StepRootAuthority, StepIssuer)
 		for _, s := range seen.Servers {
-			if why := restartOwed(changes, seen.TrustSince(), s.Timer, s.WorkersSince); why != "" {
-				out = append(out, restart(s.Machine.Host, "iisreset and SPTimerV4", "restart IIS and SPTimerV4: "+why))
+			if why := pendingRestart(changes, seen.TrustChangedAt(), s.Timer, s.WorkersStartedAt); why != "" {
+				out = append(out, restartDifference(s.Machine.Host, "iisreset and SPTimerV4", "restart IIS and SPTimerV4: "+why))
 			}
 		}
 	}
-	changes := len(pendingSteps(pending, StepS2SName, StepHTTPSwitches)) > 0
+	changes := len(selectSteps(pending, StepS2SName, StepHTTPSettings)) > 0
 	for _, s := range o.Office {
-		if why := restartOwed(changes || pendingOn(pending, s.Machine.Host, StepS2SSeen), s.SettingsSince, s.Service, s.WorkersSince); why != "" {
-			out = append(out, restart(s.Machine.Host, "WACSM and iisreset", "restart WACSM and IIS: "+why))
+		if why := pendingRestart(changes || hasPendingOn(pending, s.Machine.Host, StepReplication), s.SettingsChangedAt, s.Service, s.WorkersStartedAt); why != "" {
+			out = append(out, restartDifference(s.Machine.Host, "WACSM and iisreset", "restart WACSM and IIS: "+why))
 		}
 	}
 	return out
 }
 
-func restartOwed(changes bool, since time.Time, service Service, workers time.Time) string {
+func pendingRestart(changes bool, since time.Time, service Service, workers time.Time) string {
 	switch {
 	case changes:
 		return "its settings change"
 	case !service.Running:
-		return service.Name + " does not run"
-	case service.Since.Before(since):
+		return service.Name + " is not running"
+	case service.StartedAt.Before(since):
 		return fmt.Sprintf("%s started before the settings changed", service.Name)
 	case !workers.IsZero() && workers.Before(since):
 		return "IIS workers started before the settings changed"
@@ -206,15 +207,15 @@ func restartOwed(changes bool, since time.Time, service Service, workers time.Ti
 	return ""
 }
 
-func restart(host, subject, text string) Difference {
-	return Difference{Step: StepRestart, Server: host, Subject: subject, Have: "owed", Want: "done", Text: text}
+func restartDifference(host, subject, text string) Difference {
+	return Difference{Step: StepRestart, Server: host, Subject: subject, Have: "pending", Want: "done", Text: text}
 }
 
-func pendingOn(pending []Difference, host string, steps ...Step) bool {
-	return slices.ContainsFunc(pendingSteps(pending, steps...), func(p Difference) bool { return p.Server == host })
+func hasPendingOn(pending []Difference, host string, steps ...Step) bool {
+	return slices.ContainsFunc(selectSteps(pending, steps...), func(p Difference) bool { return p.Server == host })
 }
 
-func pendingSteps(pending []Difference, steps ...Step) []Difference {
+func selectSteps(pending []Difference, steps ...Step) []Difference {
 	var out []Difference
 	for _, p := range pending {
 		if slices.Contains(steps, p.Step) {
@@ -224,7 +225,7 @@ func pendingSteps(pending []Difference, steps ...Step) []Difference {
 	return out
 }
 
-func orNone(s string) string {
+func textOrNone(s string) string {
 	if s == "" {
 		return "none"
 	}

@@ -72,7 +72,7 @@ func TestWhatIsNotConfiguredIsNotCompared(t *testing.T) {
 		w.desired.Farm.Office.AllowOutboundHTTP, w.desired.Farm.Office.AllowHTTPSecureStoreConnections = nil, nil
 		w.desired.Farm.SharePoint = nil
 		for _, d := range farm.Compare(w.desired, w.observed) {
-			if d.Step == farm.StepHTTPSwitches || d.Step == farm.StepIssuer || strings.HasPrefix(d.Server, "sp-") {
+			if d.Step == farm.StepHTTPSettings || d.Step == farm.StepIssuer || strings.HasPrefix(d.Server, "sp-") {
 				t.Fatalf("compared although not configured: %s", d.Text)
 			}
 		}

@@ -6,11 +6,14 @@
 // order that matters, and it imports nothing of ours.
 package farm
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Farm is one Office Online Server farm and the SharePoint farms that trust
-// it, as configured. It names connections, never credentials, and so may
-// travel through workflow history.
+// it, as configured. It names connections, never credentials, so it may travel
+// through workflow history.
 type Farm struct {
 	Name        string            `json:"name"`
 	Office      Office            `json:"office"`
@@ -34,7 +37,7 @@ type Server struct {
 type Office struct {
 	Servers []Server `json:"servers"`
 	// AllowOutboundHTTP and AllowHTTPSecureStoreConnections are the two HTTP
-	// switches of the procedure; nil means not configured: not touched and
+	// settings of the procedure; nil means not configured: not touched and
 	// not compared.
 	AllowOutboundHTTP               *bool `json:"allowOutboundHttp,omitempty"`
 	AllowHTTPSecureStoreConnections *bool `json:"allowHttpSecureStoreConnections,omitempty"`
@@ -48,7 +51,7 @@ type Office struct {
 // KeyProof says as whom a signature proves the key usable.
 type KeyProof string
 
-// The ways to prove a key.
+// How a key can be proven.
 const (
 	// AsNetworkService signs in a one-shot scheduled task that runs as
 	// S-1-5-20, the account that Office Online Server runs as.
@@ -77,13 +80,13 @@ type SharePoint struct {
 // RunAs says under which identity SharePoint cmdlets run on the front end.
 type RunAs string
 
-// The ways to run SharePoint cmdlets.
+// How SharePoint cmdlets can be run.
 const (
 	// Direct runs them as the connected account: delegation is in place, or
 	// SQL Server is on the front end itself.
 	Direct RunAs = "direct"
 	// Task has a scheduled task run them, which an administrator registered
-	// beforehand under an account that reaches SQL Server.
+	// in advance under an account that reaches SQL Server.
 	Task RunAs = "task"
 )
 
@@ -112,35 +115,78 @@ type EventMatch struct {
 // RotationPolicy says how a rotation proceeds.
 type RotationPolicy struct {
 	// AtOnce bounds how many servers are worked on at the same time in steps
-	// that users cannot notice.
+	// that users do not notice.
 	AtOnce int `json:"atOnce"`
 	// RestartAtOnce is the batch size of restarts after the canary.
 	RestartAtOnce int `json:"restartAtOnce"`
-	// Approval says that a person approves before the switch.
+	// Approval says that an operator approves before the cutover.
 	Approval bool `json:"approval"`
-	// Window is when the switch may begin; zero means any time.
+	// Window is when the cutover may begin; zero means any time.
 	Window Window `json:"window,omitzero"`
 	// OnFailure is what follows when the retries of a step run out.
 	OnFailure OnFailure `json:"onFailure"`
-	// ParkFor is how long a parked rotation waits for a person before it goes
-	// back.
-	ParkFor time.Duration `json:"parkFor"`
-	// Soak is how long the previous certificate is kept after a rotation.
-	Soak time.Duration `json:"soak"`
-	// LookEvery is how often the keeper looks at the farm.
-	LookEvery time.Duration `json:"lookEvery"`
+	// DecisionTimeout is how long a blocked step waits for an operator before
+	// the rotation is rolled back.
+	DecisionTimeout time.Duration `json:"decisionTimeout"`
+	// KeepOldFor is how long the previous certificate is kept after a rotation.
+	KeepOldFor time.Duration `json:"keepOldFor"`
+	// InspectionInterval is how often the controller inspects the farm.
+	InspectionInterval time.Duration `json:"inspectionInterval"`
 }
 
 // OnFailure is what follows when the retries of a step run out.
 type OnFailure string
 
-// What may follow.
+// What may follow a step whose retries ran out.
 const (
-	// Pause parks the rotation until a person decides.
-	Pause OnFailure = "pause"
-	// GoBack undoes it at once.
-	GoBack OnFailure = "rollback"
+	// OnFailurePause blocks the step until an operator decides.
+	OnFailurePause OnFailure = "pause"
+	// OnFailureRollBack rolls the rotation back at once.
+	OnFailureRollBack OnFailure = "rollback"
 )
+
+// HasHTTPSettings reports whether one of the two HTTP settings is configured.
+func (o Office) HasHTTPSettings() bool {
+	return o.AllowOutboundHTTP != nil || o.AllowHTTPSecureStoreConnections != nil
+}
+
+// OfficeHosts lists the office servers in configured order.
+func (f Farm) OfficeHosts() []string {
+	var hosts []string
+	for _, s := range f.Office.Servers {
+		hosts = append(hosts, s.Host)
+	}
+	return hosts
+}
+
+// FrontEnds lists the front ends of the SharePoint farms in configured order.
+func (f Farm) FrontEnds() []string {
+	var hosts []string
+	for _, sp := range f.SharePoint {
+		hosts = append(hosts, sp.FrontEnd.Host)
+	}
+	return hosts
+}
+
+// IsFrontEnd reports whether a host is the front end of a SharePoint farm.
+func (f Farm) IsFrontEnd(host string) bool { return slices.Contains(f.FrontEnds(), host) }
+
+// SharePointHosts lists all SharePoint servers, farm by farm.
+func (f Farm) SharePointHosts() []string {
+	var hosts []string
+	for _, sp := range f.SharePoint {
+		for _, s := range sp.Servers {
+			hosts = append(hosts, s.Host)
+		}
+	}
+	return hosts
+}
+
+// SharePointServers lists the servers of the SharePoint farm of a front end.
+func (f Farm) SharePointServers(frontEnd string) []Server {
+	sp, _ := findFirst(f.SharePoint, func(sp SharePoint) bool { return sp.FrontEnd.Host == frontEnd })
+	return sp.Servers
+}
 
 // OfficeServer returns the configured office server named host.
 func (f Farm) OfficeServer(host string) (Server, bool) {
@@ -152,16 +198,16 @@ func (f Farm) OfficeServer(host string) (Server, bool) {
 	return Server{}, false
 }
 
-// The times that a switch is estimated by; see [Farm.SwitchEstimate]. They are
+// What a cutover is estimated from; see [Farm.CutoverEstimate]. They are
 // guesses on the safe side: nothing is published on how long restarts take.
 const (
 	settingsTime = 10 * time.Minute
 	restartTime  = 3 * time.Minute
 )
 
-// SwitchEstimate is how long a switch takes: the settings once, and the
+// CutoverEstimate is how long a cutover takes: the settings once, and the
 // restarts that follow one another.
-func (f Farm) SwitchEstimate() time.Duration {
+func (f Farm) CutoverEstimate() time.Duration {
 	longest := 0
 	for _, sp := range f.SharePoint {
 		longest = max(longest, len(sp.Servers))

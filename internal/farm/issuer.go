@@ -7,7 +7,7 @@ package farm
 // Source: Microsoft, "Configure server-to-server authentication between
 // Office Online Server and SharePoint Server 2016".
 type Issuer struct {
-	// Product is how people and the procedure call it.
+	// Product is what the procedure calls it.
 	Product string
 	// RegisteredName is the registered issuer name, lower case.
 	RegisteredName string
@@ -31,7 +31,7 @@ func IssuerByRegisteredName(name string) (Issuer, bool) {
 	return Issuer{}, false
 }
 
-// The access that the procedure gives and looks for.
+// The access that the procedure grants and checks for.
 const (
 	// NetworkService is the security identifier of NETWORK SERVICE, the
 	// account Office Online Server runs as. Its name is localized and not

@@ -69,8 +69,8 @@ func (w *world) drawOfficeServer(t *rapid.T, i, master int) farm.OfficeServer {
 			AllowOutboundHTTP:               rapid.Bool().Draw(t, "outbound"),
 			AllowHTTPSecureStoreConnections: rapid.Bool().Draw(t, "secure store"),
 		},
-		Service:       farm.Service{Name: "WACSM", Running: rapid.Bool().Draw(t, "running"), Since: drawTime(t)},
-		SettingsSince: drawTime(t), WorkersSince: drawTime(t),
+		Service:           farm.Service{Name: "WACSM", Running: rapid.Bool().Draw(t, "running"), StartedAt: drawTime(t)},
+		SettingsChangedAt: drawTime(t), WorkersStartedAt: drawTime(t),
 	}
 	if rapid.Bool().Draw(t, "has target") {
 		s.Certificates = append(s.Certificates, farm.StoreCertificate{
@@ -95,7 +95,7 @@ func (w *world) drawSharePoint(t *rapid.T, sp farm.SharePoint) farm.SharePointFa
 	for _, i := range farm.Issuers() {
 		if rapid.Bool().Draw(t, "has issuer") {
 			f.Issuers = append(f.Issuers, farm.TokenIssuer{
-				Name: "by somebody", RegisteredName: i.RegisteredName, Since: drawTime(t),
+				Name: "by somebody", RegisteredName: i.RegisteredName, ChangedAt: drawTime(t),
 				Thumbprint: rapid.SampledFrom([]farm.Thumbprint{w.desired.Target.Thumbprint, print40("OLD")}).Draw(t, "issuer certificate"),
 			})
 		}
@@ -113,8 +113,8 @@ func (w *world) drawSharePoint(t *rapid.T, sp farm.SharePoint) farm.SharePointFa
 	}
 	for _, s := range sp.Servers {
 		f.Servers = append(f.Servers, farm.SharePointServer{
-			Machine: machine(s.Host), WorkersSince: drawTime(t),
-			Timer: farm.Service{Name: "SPTimerV4", Running: true, Since: drawTime(t)},
+			Machine: machine(s.Host), WorkersStartedAt: drawTime(t),
+			Timer: farm.Service{Name: "SPTimerV4", Running: true, StartedAt: drawTime(t)},
 		})
 	}
 	return f
@@ -134,7 +134,7 @@ func (w *world) carryOut(d farm.Difference, now time.Time) {
 		}
 		for j := range f.Servers {
 			if s := &f.Servers[j]; s.Machine.Host == d.Server && d.Step == farm.StepRestart {
-				s.Timer.Running, s.Timer.Since, s.WorkersSince = true, now, now
+				s.Timer.Running, s.Timer.StartedAt, s.WorkersStartedAt = true, now, now
 			}
 		}
 	}
@@ -162,9 +162,9 @@ func (w *world) carryOutOffice(s *farm.OfficeServer, d farm.Difference, now time
 		for i := range s.Certificates {
 			s.Certificates[i].KeyReaders, s.Certificates[i].KeySigns = []string{farm.NetworkService}, true
 		}
-	case farm.StepS2SName, farm.StepS2SSeen:
-		s.Settings.S2SCertificateName, s.SettingsSince = target.FriendlyName, now
-	case farm.StepHTTPSwitches:
+	case farm.StepS2SName, farm.StepReplication:
+		s.Settings.S2SCertificateName, s.SettingsChangedAt = target.FriendlyName, now
+	case farm.StepHTTPSettings:
 		for i := range w.observed.Office {
 			settings := &w.observed.Office[i].Settings
 			if v := w.desired.Farm.Office.AllowOutboundHTTP; v != nil {
@@ -173,10 +173,10 @@ func (w *world) carryOutOffice(s *farm.OfficeServer, d farm.Difference, now time
 			if v := w.desired.Farm.Office.AllowHTTPSecureStoreConnections; v != nil {
 				settings.AllowHTTPSecureStoreConnections = *v
 			}
-			w.observed.Office[i].SettingsSince = now
+			w.observed.Office[i].SettingsChangedAt = now
 		}
 	case farm.StepRestart:
-		s.Service.Running, s.Service.Since, s.WorkersSince = true, now, now
+		s.Service.Running, s.Service.StartedAt, s.WorkersStartedAt = true, now, now
 	}
 }
 
@@ -192,7 +192,7 @@ func (w *world) carryOutTrust(f *farm.SharePointFarm, d farm.Difference, now tim
 		for _, i := range farm.Issuers() {
 			if d.Subject == "issuer "+i.Product {
 				f.Issuers = slices.DeleteFunc(f.Issuers, func(t farm.TokenIssuer) bool { return t.RegisteredName == i.RegisteredName })
-				f.Issuers = append(f.Issuers, farm.TokenIssuer{RegisteredName: i.RegisteredName, Thumbprint: w.desired.Target.Thumbprint, Since: now})
+				f.Issuers = append(f.Issuers, farm.TokenIssuer{RegisteredName: i.RegisteredName, Thumbprint: w.desired.Target.Thumbprint, ChangedAt: now})
 			}
 			for j := range f.Permissions {
 				if p := &f.Permissions[j]; d.Subject == "permission "+i.Product+" "+p.Site && p.RegisteredName == i.RegisteredName {
@@ -251,14 +251,14 @@ func (w *world) wrong() []string {
 func (w *world) stale() []string {
 	var out []string
 	for _, s := range w.observed.Office {
-		if !s.Service.Running || s.Service.Since.Before(s.SettingsSince) || s.WorkersSince.Before(s.SettingsSince) {
+		if !s.Service.Running || s.Service.StartedAt.Before(s.SettingsChangedAt) || s.WorkersStartedAt.Before(s.SettingsChangedAt) {
 			out = append(out, s.Machine.Host)
 		}
 	}
 	for _, f := range w.observed.SharePoint {
 		for _, s := range f.Servers {
 			for _, i := range f.Issuers {
-				if s.Timer.Since.Before(i.Since) || s.WorkersSince.Before(i.Since) {
+				if s.Timer.StartedAt.Before(i.ChangedAt) || s.WorkersStartedAt.Before(i.ChangedAt) {
 					out = append(out, s.Machine.Host)
 				}
 			}

@@ -72,12 +72,12 @@ type OfficeServer struct {
 	Health    string    `json:"health"`
 	Discovery Discovery `json:"discovery"`
 	Service   Service   `json:"service"`
-	// WorkersSince is when the oldest IIS worker process started; zero when
+	// WorkersStartedAt is when the oldest IIS worker process started; zero when
 	// none runs.
-	WorkersSince time.Time `json:"workersSince,omitzero"`
-	// SettingsSince is when this machine's copy of the farm settings was last
+	WorkersStartedAt time.Time `json:"workersStartedAt,omitzero"`
+	// SettingsChangedAt is when this machine's copy of the farm settings was last
 	// written; zero when unknown.
-	SettingsSince time.Time `json:"settingsSince,omitzero"`
+	SettingsChangedAt time.Time `json:"settingsChangedAt,omitzero"`
 }
 
 // OfficeFarm is the farm as one office server sees it.
@@ -104,8 +104,8 @@ type Discovery struct {
 type Service struct {
 	Name    string `json:"name"`
 	Running bool   `json:"running"`
-	// Since is when its process started; zero when it does not run.
-	Since time.Time `json:"since,omitzero"`
+	// ChangedAt is when its process started; zero when it does not run.
+	StartedAt time.Time `json:"startedAt,omitzero"`
 }
 
 // SharePointFarm is one SharePoint farm as its front end sees it.
@@ -131,12 +131,12 @@ type TokenIssuer struct {
 	RegisteredName string     `json:"registeredName"`
 	Thumbprint     Thumbprint `json:"thumbprint"`
 	TrustBroker    bool       `json:"trustBroker"`
-	// Certificate is the DER certificate, kept so that it can be put back.
+	// Certificate is the DER certificate, kept so that it can be restored.
 	Certificate []byte `json:"certificate,omitempty"`
 	Description string `json:"description,omitempty"`
-	// Since is when farmtrust last set the certificate, which it notes in the
-	// description; zero when somebody else did.
-	Since time.Time `json:"since,omitzero"`
+	// ChangedAt is when farmtrust last set the certificate, which it notes in the
+	// description; zero when another administrator did.
+	ChangedAt time.Time `json:"changedAt,omitzero"`
 }
 
 // RootAuthority is a SharePoint trusted root authority.
@@ -160,7 +160,7 @@ type SharePointServer struct {
 	Machine Machine `json:"machine"`
 	// Timer is SPTimerV4.
 	Timer Service `json:"timer"`
-	// WorkersSince is when the oldest IIS worker process started; zero when
+	// WorkersStartedAt is when the oldest IIS worker process started; zero when
 	// none runs.
-	WorkersSince time.Time `json:"workersSince,omitzero"`
+	WorkersStartedAt time.Time `json:"workersStartedAt,omitzero"`
 }

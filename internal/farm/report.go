@@ -8,62 +8,62 @@ import (
 // Outcome is how a rotation ended.
 type Outcome string
 
-// The outcomes.
+// How a rotation may end.
 const (
 	// Verified: the second comparison was empty and each server used the key.
 	Verified Outcome = "verified"
-	// Already: the first comparison was empty.
-	Already Outcome = "already"
+	// NoChange: the first comparison was empty.
+	NoChange Outcome = "unchanged"
 	// Incomplete: retries ran out; the report lists what is done and what is
 	// not, and rotating again resumes.
 	Incomplete Outcome = "incomplete"
 	// Refused: a precondition failed; nothing was changed.
 	Refused Outcome = "refused"
-	// Undone: everything that the rotation changed is as it was before.
-	Undone Outcome = "undone"
-	// LeftByDecision: a person skipped a server or aborted; the report lists
-	// what differs.
-	LeftByDecision Outcome = "left by decision"
+	// RolledBack: everything that the rotation changed is as it was before.
+	RolledBack Outcome = "rolled back"
+	// Partial: an operator skipped a server or aborted; the report lists what
+	// differs.
+	Partial Outcome = "partial"
 )
 
 // Intent is what a rotation is for.
 type Intent string
 
-// The intents.
+// What a rotation may be for.
 const (
-	// Renew sets the trust up, renews it or mends it.
+	// Renew sets the trust up, renews it or repairs it.
 	Renew Intent = ""
-	// PutBack undoes a rotation.
-	PutBack Intent = "undo"
-	// ReplaceExpired renews a trust that fails already, because its
-	// certificate has ended; there is no way back to that.
+	// Rollback rolls a rotation back.
+	Rollback Intent = "rollback"
+	// ReplaceExpired renews a trust that already fails, because its
+	// certificate has expired; that is never restored.
 	ReplaceExpired Intent = "replace expired"
 	// ReplaceCompromised replaces a certificate that must not be trusted any
-	// longer, at once and with no way back to it.
+	// longer, at once; it is never restored.
 	ReplaceCompromised Intent = "replace compromised"
 )
 
 // State is how far a step is on one server.
 type State string
 
-// The states of a step.
+// How far a step may be.
 const (
-	Running State = "running"
-	// Seen: the step only looks, and has.
-	Seen State = "seen"
-	// Changed and Unchanged: the step is done, and had or had not to act.
-	Changed   State = "changed"
-	Unchanged State = "already"
-	Failed    State = "failed"
-	// Skipped: a person left the server out.
-	Skipped State = "skipped"
+	StateRunning State = "running"
+	// StateObserved: the step only observes, and has done so.
+	StateObserved State = "observed"
+	// StateChanged and StateUnchanged: the step is done, and had or had not to act.
+	StateChanged   State = "changed"
+	StateUnchanged State = "unchanged"
+	StateFailed    State = "failed"
+	// StateSkipped: an operator left the server out.
+	StateSkipped State = "skipped"
 )
 
 // StepReport is one step on one server.
 type StepReport struct {
 	Step  Step  `json:"step"`
 	State State `json:"state"`
-	// Changed says that something was changed, even if a later part failed.
+	// StateChanged says that something was changed, even if a later part failed.
 	Changed bool `json:"changed"`
 	// Detail says what was found or done, or what failed and what to do.
 	Detail string `json:"detail,omitempty"`
@@ -81,7 +81,7 @@ type ServerReport struct {
 // Role is what a server is in its farm.
 type Role string
 
-// The roles.
+// What a server may be.
 const (
 	OfficeRole     Role = "office"
 	SharePointRole Role = "sharepoint"
@@ -101,14 +101,14 @@ type Report struct {
 	StartedAt    time.Time      `json:"startedAt"`
 	DurationMS   int64          `json:"durationMs"`
 	Servers      []ServerReport `json:"servers"`
-	// Statement says what was seen and no more.
-	Statement   string       `json:"statement"`
-	Differences []Difference `json:"differences,omitempty"`
-	Decisions   []Decided    `json:"decisions,omitempty"`
-	Findings    []Finding    `json:"findings,omitempty"`
+	// Statement claims only what was observed.
+	Statement   string             `json:"statement"`
+	Differences []Difference       `json:"differences,omitempty"`
+	Decisions   []RecordedDecision `json:"decisions,omitempty"`
+	Findings    []Finding          `json:"findings,omitempty"`
 }
 
-// Reached says whether a step has begun on some server.
+// Reached reports whether a step has begun on some server.
 func (r Report) Reached(step Step) bool {
 	return slices.ContainsFunc(r.Servers, func(s ServerReport) bool {
 		return slices.ContainsFunc(s.Steps, func(row StepReport) bool { return row.Step == step })

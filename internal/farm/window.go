@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Window is when a farm may be switched: on some days of the week, from one
+// Window is when a cutover may begin: on some days of the week, from one
 // wall-clock time to another, in a time zone. A window that ends before it
 // begins ends on the next day. The zero Window is always open.
 type Window struct {
@@ -20,10 +20,10 @@ type Window struct {
 	Zone string `json:"zone,omitempty"`
 }
 
-// IsZero says whether there is no window.
+// IsZero reports whether there is no window.
 func (w Window) IsZero() bool { return len(w.Days) == 0 }
 
-// Length is how long it is open by its clock. A change of clocks during an
+// Length is the window's length in wall-clock time. A change of clocks during an
 // opening makes that one shorter or longer.
 func (w Window) Length() time.Duration {
 	if w.To < w.From {
@@ -126,17 +126,17 @@ func (w Window) Next(now time.Time, need time.Duration) (Opening, bool) {
 	// From yesterday, whose window may last into today, over two weeks, so
 	// that an opening which a clock change makes too short is passed over.
 	for day := -1; day <= 14; day++ {
-		// Counted by date: where clocks go forward at midnight, this time of
-		// day may not be on the other.
+		// Counted by date: if clocks jump forward at midnight, this time may not
+		// exist on that date.
 		y, m, d := local.Date()
 		d += day
 		noon := time.Date(y, m, d, 12, 0, 0, 0, zone)
-		if !w.on(noon.Weekday()) {
+		if !w.opensOn(noon.Weekday()) {
 			continue
 		}
-		o := Opening{From: wallClock(y, m, d, w.From, zone), To: wallClock(y, m, d, w.To, zone)}
+		o := Opening{From: wallClockTime(y, m, d, w.From, zone), To: wallClockTime(y, m, d, w.To, zone)}
 		if w.To < w.From {
-			o.To = wallClock(y, m, d+1, w.To, zone)
+			o.To = wallClockTime(y, m, d+1, w.To, zone)
 		}
 		start := o.From
 		if now.After(start) {
@@ -149,14 +149,14 @@ func (w Window) Next(now time.Time, need time.Duration) (Opening, bool) {
 	return Opening{}, false
 }
 
-func (w Window) on(day time.Weekday) bool {
+func (w Window) opensOn(day time.Weekday) bool {
 	return slices.Contains(w.Days, day)
 }
 
-// wallClock is the moment when clocks of a zone show a time. Where clocks go
+// wallClockTime is the moment when clocks of a zone show a time. Where clocks go
 // forward past it, it is the moment an hour later by the old time; where they
 // go back over it, the first of the two. time.Date promises neither.
-func wallClock(y int, m time.Month, d int, clock time.Duration, zone *time.Location) time.Time {
+func wallClockTime(y int, m time.Month, d int, clock time.Duration, zone *time.Location) time.Time {
 	shown := time.Date(y, m, d, int(clock/time.Hour), int(clock%time.Hour/time.Minute), 0, 0, time.UTC)
 	by := func(other time.Time) time.Time {
 		_, offset := other.In(zone).Zone()

@@ -17,15 +17,15 @@ import (
 	"github.com/farmtrust/farmtrust/internal/cert"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
-	"github.com/farmtrust/farmtrust/internal/farmsim/engine"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
 // powerShell finds a PowerShell, or skips the test.
 func powerShell(t testing.TB) string {
 	t.Helper()
-	path, err := engine.Find()
+	path, err := pwsh.Find()
 	if err != nil {
 		t.Skip(err)
 	}
@@ -215,7 +215,7 @@ var (
 
 // plainly returns a function that names certificates by their subjects, and
 // leaves out times, sizes and which PowerShell it was.
-func plainly(t *testing.T, sim *farmsim.Sim, bundles ...*cert.Bundle) func(string) string {
+func plainly(t *testing.T, sim *farmsim.Farm, bundles ...*cert.Bundle) func(string) string {
 	t.Helper()
 	var pairs []string
 	know := func(subject string, thumbprint farm.Thumbprint, der []byte) {

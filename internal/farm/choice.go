@@ -1,0 +1,82 @@
+package farm
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Choice is what an operator decides about a run. The zero Choice decides
+// nothing.
+type Choice string
+
+// What an operator may decide.
+const (
+	// Approve lets the cutover begin, for the digest that was shown.
+	Approve Choice = "approve"
+	// Retry tries what is blocked again, on one server or all.
+	Retry Choice = "retry"
+	// Skip leaves an office server out of the rotation.
+	Skip Choice = "skip"
+	// RollBack restores everything that was changed.
+	RollBack Choice = "rollback"
+	// Abort stops and leaves everything as it is.
+	Abort Choice = "abort"
+)
+
+// Choices lists all choices.
+func Choices() []Choice { return []Choice{Approve, Retry, Skip, RollBack, Abort} }
+
+// Decision is an operator's decision.
+type Decision struct {
+	Choice Choice `json:"choice"`
+	// Server is the server it is about; empty means all that are blocked.
+	Server string `json:"server,omitempty"`
+	// Digest is what is approved; see [Digest].
+	Digest string `json:"digest,omitempty"`
+	// Force skips a server although it still serves users.
+	Force bool `json:"force,omitempty"`
+	// By is who claims to have made it, and Reason why. Temporal does not
+	// prove the name.
+	By     string `json:"by"`
+	Reason string `json:"reason"`
+}
+
+// Validate reports which required fields are missing, regardless of the moment.
+func (d Decision) Validate() error {
+	switch {
+	case !slices.Contains(Choices(), d.Choice):
+		return fmt.Errorf("%q is not one of the choices %v", d.Choice, Choices())
+	case d.By == "":
+		return fmt.Errorf("%s: say who decides", d.Choice)
+	case d.Reason == "":
+		return fmt.Errorf("%s: say why, for the readers of the report", d.Choice)
+	case d.Choice == Approve && d.Digest == "":
+		return fmt.Errorf("approve: give the digest that you approve")
+	case d.Choice == Skip && d.Server == "":
+		return fmt.Errorf("skip: name the server")
+	}
+	return nil
+}
+
+// RecordedDecision is a decision that was taken.
+type RecordedDecision struct {
+	Decision
+	At time.Time `json:"at"`
+}
+
+// Blocked is a step that failed and waits for an operator.
+type Blocked struct {
+	Server string `json:"server"`
+	Step   Step   `json:"step"`
+	// Text says what happened and what to do.
+	Text string `json:"text"`
+	// Until is when it stops waiting, and Then what follows.
+	Until time.Time `json:"until"`
+	Then  string    `json:"then"`
+	// Skippable reports whether the run can go on without the server, Serving
+	// whether the server still belongs to the farm, so that skipping it must be
+	// forced.
+	Skippable bool `json:"skippable,omitempty"`
+	Serving   bool `json:"serving,omitempty"`
+}
