@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"internal/event":      {"internal/farm"},
 	"internal/console":    {"internal/farm", "internal/report"},
 	"internal/winrm":      {"internal/powershell", "internal/secret"},
-	"internal/connect":    {"internal/secret"},
+	"internal/connect":    {},
 	"internal/controller": {"internal/farm"},
 	"internal/report":     {"internal/controller", "internal/farm"},
 	"internal/client":     {"workflows", "internal/controller", "internal/farm"},
@@ -45,9 +45,9 @@ var mayImport = map[string][]string{
 	"internal/farmsim/scripts":     {"internal/farm", "internal/powershell", "internal/farmsim/model"},
 	"internal/farmsim/pwsh":        {"internal/farm", "internal/powershell", "internal/farmsim/model"},
 	"internal/farmsim/wsman":       {},
-	"internal/farmsim/fault":       {},
-	"internal/farmsim/admin":       {"internal/farmsim/model", "internal/farmsim/fault", "internal/farmsim/wsman", "internal/farm", "internal/powershell"},
-	"internal/farmsim/testfarm":    {"internal/farm", "internal/cert", "internal/farmsim/model"},
+	"internal/farmsim/fault":       {"internal/farmsim/wsman"},
+	"internal/farmsim/admin":       {"internal/farmsim/model", "internal/farmsim/fault"},
+	"internal/farmsim/testfarm":    {"internal/farmsim", "internal/farm", "internal/cert", "internal/farmsim/model"},
 	"internal/farmsim/cmd/farmsim": {"internal/farm", "internal/farmsim", "internal/farmsim/model", "internal/farmsim/admin"},
 }
 

@@ -123,7 +123,7 @@ func (t *textWriter) writeCells(indent string, row []Cell, widths []int) {
 	}
 }
 
-// narrow is the least room in which a last column is read with pleasure.
+// narrow is the least room in which a last column is comfortable to read.
 const narrow = 28
 
 // writeRow writes aligned cells and after them the last one, wrapped below

@@ -97,9 +97,7 @@ func DecisionCommands(s farm.Status) []Command {
 		all = append(all, ApproveCommand(effect, name, s.Wait.Digest))
 	case farm.ForDecision:
 		all = append(all, RetryCommand(name))
-		for _, server := range skippableServers(s) {
-			all = append(all, SkipCommand(name, server))
-		}
+		all = append(all, skipCommands(s)...)
 	}
 	if s.Phase != farm.PhaseRollingBack && s.Report.Intent == farm.Renew && !retires {
 		all = append(all, RollBackCommand("undo the changes, and suspend the farm", name))
@@ -111,15 +109,14 @@ func DecisionCommands(s farm.Status) []Command {
 	return append(all, AbortCommand(effect, name))
 }
 
-// skippableServers are blocked servers that a rotation can go on without: no
-// SharePoint servers.
-func skippableServers(s farm.Status) []string {
-	var hosts []string
+// skipCommands leave out the blocked servers that the run can go on without.
+func skipCommands(s farm.Status) []Command {
+	var all []Command
 	for _, server := range s.Report.Servers {
-		blocked := slices.ContainsFunc(s.Wait.Blocked, func(b farm.Blocked) bool { return b.Server == server.Host })
-		if blocked && server.Role == farm.OfficeRole {
-			hosts = append(hosts, server.Host)
+		i := slices.IndexFunc(s.Wait.Blocked, func(b farm.Blocked) bool { return b.Server == server.Host && b.Skippable })
+		if i >= 0 && len(all) < fewSkips {
+			all = append(all, SkipCommand(s.Report.Farm, server.Host, s.Wait.Blocked[i].Serving))
 		}
 	}
-	return hosts[:min(len(hosts), fewSkips)]
+	return all
 }
