@@ -51,7 +51,7 @@ type field struct {
 	// required is the remedy when the key is missing; empty if it is optional.
 	required string
 	// later marks a key that is reserved for a later version. It is refused, so
-	// that nobody relies on it by mistake.
+	// that no file relies on it by mistake.
 	later bool
 }
 
