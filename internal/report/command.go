@@ -85,8 +85,13 @@ func RetryCommand(farmName string) Command {
 	return NewCommand("try again", string(farm.Retry), farmName).withReason()
 }
 
-// SkipCommand is the command that leaves an office server out.
-func SkipCommand(farmName, server string) Command {
+// SkipCommand is the command that leaves an office server out, by force if it
+// still serves users.
+func SkipCommand(farmName, server string, force bool) Command {
+	if force {
+		effect := "continue without " + server + ", whose data refreshes fail from the cutover on"
+		return NewCommand(effect, string(farm.Skip), farmName, "--server", server, "--force").withReason()
+	}
 	return NewCommand("continue without "+server, string(farm.Skip), farmName, "--server", server).withReason()
 }
 
@@ -115,7 +120,8 @@ func PlanCommand(farmName string) Command {
 // the command line understands them.
 func EveryCommand(farmName, digest, server string) []Command {
 	return []Command{
-		ApproveCommand("begin the cutover", farmName, digest), RetryCommand(farmName), SkipCommand(farmName, server),
+		ApproveCommand("begin the cutover", farmName, digest), RetryCommand(farmName),
+		SkipCommand(farmName, server, false), SkipCommand(farmName, server, true),
 		RollBackCommand("roll back", farmName), AbortCommand("stop", farmName), ResumeCommand(farmName),
 		RotateCommand("rotate", farmName), StatusCommand(farmName), WatchCommand(farmName), PlanCommand(farmName),
 	}

@@ -117,8 +117,18 @@ func addRuns(b *Block, s controller.State) {
 	if r := s.Mailbox.Request; r != nil {
 		b.addFact("requested", fmt.Sprintf("%s, by %s: %s", r.Kind, r.By, r.Reason))
 	}
-	for _, e := range s.Mailbox.Pending {
+	addPendingEvents(b, s.Mailbox.Pending)
+}
+
+// fewEvents is up to how many pending events are shown; sources repeat them.
+const fewEvents = 3
+
+func addPendingEvents(b *Block, pending []controller.Event) {
+	for _, e := range pending[:min(len(pending), fewEvents)] {
 		b.addFact("pending event", joinNonEmpty(": ", e.ID, e.Summary))
+	}
+	if more := len(pending) - fewEvents; more > 0 {
+		b.addFact("pending event", fmt.Sprintf("and %d more", more))
 	}
 }
 

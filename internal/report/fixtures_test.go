@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/controller"
@@ -149,14 +150,16 @@ func idleState() controller.State {
 	}
 }
 
-// farmPages are pages of farms, by name.
-func farmPages() map[string]report.Page {
+// farmStates are states of farms, by name.
+func farmStates() map[string]controller.State {
 	suspended, rotating, retiring, expired := idleState(), idleState(), idleState(), idleState()
 	unmanaged, notSetUp, requested, terminated := idleState(), idleState(), idleState(), idleState()
 	suspended.Suspended, suspended.Retention = "the rotation was rolled back", controller.Retention{}
 	suspended.Next = farm.Next{Code: farm.CodeSuspended, NeedsOperator: true, Reason: "suspended: the rotation was rolled back; it would rotate: drift"}
 	rotating.Active = &controller.ActiveRun{WorkflowID: "rotate/contoso", Reason: "near expiry of s2s", Since: now.Add(-time.Minute)}
-	rotating.Mailbox.Pending = []controller.Event{{ID: "2", Summary: "near expiry of mycert10 in contoso-kv-001"}}
+	for i := range 5 {
+		rotating.Mailbox.Pending = append(rotating.Mailbox.Pending, controller.Event{ID: fmt.Sprint(i + 2), Summary: "near expiry of mycert10 in contoso-kv-001"})
+	}
 	retiring.Active = &controller.ActiveRun{WorkflowID: "retire/contoso", Retirement: true, Reason: "99887766 is no longer kept", Since: now.Add(-time.Hour)}
 	retiring.Retention.Older = []farm.StoreCertificate{{Thumbprint: "11223344556677889900"}}
 	expired.Inspected.Current.NotAfter, expired.Retention = now.AddDate(0, 0, -3), controller.Retention{}
@@ -166,12 +169,20 @@ func farmPages() map[string]report.Page {
 	notSetUp.Next = farm.Next{Code: farm.CodeNotSetUp, NeedsOperator: true, Reason: "the trust is not set up: rotate once by hand, or send an event"}
 	requested.Mailbox.Request = &controller.Request{Kind: controller.RequestRollback, By: "ada@desk-1", Reason: "data refresh fails"}
 	terminated.Last = controller.LastRun{At: now.Add(-time.Hour), Statement: "it ended without a result (terminated?); see its history"}
-	return map[string]report.Page{
-		"farm-idle": report.Farm(idleState(), now), "farm-suspended": report.Farm(suspended, now), "farm-rotating": report.Farm(rotating, now),
-		"farm-retiring": report.Farm(retiring, now), "farm-expired": report.Farm(expired, now), "farm-unmanaged": report.Farm(unmanaged, now),
-		"farm-not-set-up": report.Farm(notSetUp, now), "farm-requested": report.Farm(requested, now), "farm-terminated": report.Farm(terminated, now),
-		"farm-new": report.Farm(controller.State{Farm: "contoso", Policy: idleState().Policy}, now),
+	return map[string]controller.State{
+		"farm-idle": idleState(), "farm-suspended": suspended, "farm-rotating": rotating, "farm-retiring": retiring, "farm-expired": expired,
+		"farm-unmanaged": unmanaged, "farm-not-set-up": notSetUp, "farm-requested": requested, "farm-terminated": terminated,
+		"farm-new": {Farm: "contoso", Policy: idleState().Policy},
 	}
+}
+
+// farmPages are pages of farms, by name.
+func farmPages() map[string]report.Page {
+	pages := map[string]report.Page{}
+	for name, s := range farmStates() {
+		pages[name] = report.Farm(s, now)
+	}
+	return pages
 }
 
 // inspectionPages are plans and checks, by name.
@@ -222,6 +233,14 @@ func waitingRuns() map[string]farm.Status {
 			Server: "oos-01.contoso.com", Step: farm.StepS2SName, Text: "access denied: the account must be a local administrator of the server",
 			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back",
 		},
+		{
+			Server: "oos-02.contoso.com", Step: farm.StepReplication, Text: "still sees OOS S2S 2025",
+			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back", Skippable: true, Serving: true,
+		},
+		{
+			Server: "oos-03.contoso.com", Step: farm.StepReplication, Text: "connection refused",
+			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back", Skippable: true,
+		},
 		{Server: "sp-01.contoso.com", Step: farm.StepIssuer, Text: "no answer in time (StartToClose)", Until: now.Add(25 * time.Hour), Then: "then the rotation is rolled back"},
 	}
 	conflict := []farm.Blocked{{Server: "sp-01.contoso.com", Step: farm.StepRestoreIssuers, Text: "the issuer holds 11223344: set it, then retry", Then: "it waits until an operator decides"}}
@@ -229,14 +248,16 @@ func waitingRuns() map[string]farm.Status {
 		For: farm.ForApproval, Digest: "0f0e0d0c0b0a", Text: "approve 0f0e0d0c0b0a to delete certificate 99887766 and its key on every office server",
 	})
 	deletion.Report.Differences = nil
+	blockedRun := waitingStatus(farm.PhaseCutover, farm.Wait{
+		For: farm.ForDecision, Until: now.Add(24 * time.Hour), Text: "decide about each: retry, skip, roll back or abort", Blocked: blocked,
+	})
+	blockedRun.Report.Servers = append(blockedRun.Report.Servers, farm.ServerReport{Host: "oos-02.contoso.com", Role: farm.OfficeRole}, farm.ServerReport{Host: "oos-03.contoso.com", Role: farm.OfficeRole})
 	return map[string]farm.Status{
 		"run-waits-approval": waitingStatus(farm.PhaseWaiting, farm.Wait{For: farm.ForApproval, Digest: "1a2b3c4d5e6f", Text: "approve 1a2b3c4d5e6f, or roll back what is staged"}),
 		"run-waits-window": waitingStatus(farm.PhaseWaiting, farm.Wait{
 			For: farm.ForWindow, Until: now.Add(72 * time.Hour), Text: "the window Sat 22:00-04:00 Europe/Zurich opens; the cutover takes about 25m0s",
 		}),
-		"run-blocked": waitingStatus(farm.PhaseCutover, farm.Wait{
-			For: farm.ForDecision, Until: now.Add(24 * time.Hour), Text: "decide about each: retry, skip, roll back or abort", Blocked: blocked,
-		}),
+		"run-blocked":          blockedRun,
 		"run-blocked-rollback": waitingStatus(farm.PhaseRollingBack, farm.Wait{For: farm.ForDecision, Text: "decide about each: retry or abort", Blocked: conflict}),
 		"run-waits-deletion":   deletion,
 	}

@@ -132,6 +132,9 @@ func stripMarkdown(s string) string {
 	}, s)
 }
 
+// unescapeMarkdown is Markdown with what is escaped as it is shown.
+func unescapeMarkdown(s string) string { return markdownEscape.ReplaceAllString(s, "$1") }
+
 func stripHTML(s string) string {
 	return html.UnescapeString(htmlTag.ReplaceAllString(htmlHead.ReplaceAllString(s, ""), " "))
 }

@@ -73,14 +73,31 @@ func (m *markdownWriter) writeBlock(b Block) {
 	case b.Title != "":
 		m.text.WriteString("**" + m.escape(b.Title) + "**\n\n")
 	case b.Text != "":
-		m.text.WriteString(m.escape(b.Text) + "\n")
+		m.text.WriteString(escapeLineStart(m.escape(b.Text)) + "\n")
 	}
-	for _, f := range b.Facts {
-		m.text.WriteString("- " + m.escape(f.Name) + ": " + m.formatCell(f.Value) + "\n")
-	}
+	m.writeFacts(b.Facts)
 	m.writeTable(b.Table)
 	for _, c := range b.Commands {
 		m.text.WriteString("- to " + m.escape(c.Effect) + ": " + formatCode(c.Line(m.page.program())) + "\n")
+	}
+}
+
+// takeRoom takes room for a line from the block's, and reports whether there is
+// enough.
+func (m *markdownWriter) takeRoom(line string) bool {
+	m.left -= len(line)
+	return !m.limited || m.left >= 0
+}
+
+// writeFacts writes facts as long as there is room.
+func (m *markdownWriter) writeFacts(facts []Fact) {
+	for i, f := range facts {
+		line := "- " + m.escape(f.Name) + ": " + m.formatCell(f.Value) + "\n"
+		if !m.takeRoom(line) {
+			m.writeRest(len(facts) - i)
+			return
+		}
+		m.text.WriteString(line)
 	}
 }
 
@@ -104,7 +121,7 @@ func (m *markdownWriter) writeTable(t Table) {
 		}
 		for _, row := range g.Rows {
 			line := title + m.formatRow(row)
-			if m.left -= len(line); m.limited && m.left < 0 {
+			if !m.takeRoom(line) {
 				m.writeRest(rows)
 				return
 			}
@@ -147,23 +164,26 @@ func (m *markdownWriter) escape(s string) string {
 // Flavored Markdown, HTML included.
 const special = "\\`*_[]<>&|~$"
 
-// blockStart matches what begins a heading, a list, a quotation or a rule, up to
-// the character that is to be escaped.
-var blockStart = regexp.MustCompile(`^(?:#|=|-|\+|\d{1,9}[.)])`)
-
-// escapeMarkdown escapes what would not be shown as it is. At the start of a
-// text it also escapes what begins a heading, a list or a rule there.
+// escapeMarkdown escapes what would not be shown as it is inside a line.
 func escapeMarkdown(s string) string {
 	var b strings.Builder
-	start := len(blockStart.FindString(s))
-	for i, r := range s {
-		if strings.ContainsRune(special, r) || i == start-1 {
+	for _, r := range s {
+		if strings.ContainsRune(special, r) {
 			b.WriteByte('\\')
 		}
 		b.WriteRune(r)
 	}
 	return b.String()
 }
+
+// blockStart matches what begins a heading, a list or a rule at the start of a
+// line, up to the character that is to be escaped.
+var blockStart = regexp.MustCompile(`^(?:[#=+-]|\d{1,9}[.)])`)
+
+// escapeLineStart escapes what would begin a block at the start of a line.
+func escapeLineStart(s string) string { return blockStart.ReplaceAllStringFunc(s, escapeLast) }
+
+func escapeLast(s string) string { return s[:len(s)-1] + "\\" + s[len(s)-1:] }
 
 // formatCode is a text as code, between more backticks than it has.
 func formatCode(s string) string {

@@ -19,11 +19,10 @@ func Run(s farm.Status) Page {
 		page.State = string(r.Outcome)
 	}
 	page.add(Block{Text: r.Statement})
-	if r.Outcome == "" && s.Wait != nil {
-		page.NeedsOperator = s.Wait.For != farm.ForWindow
-		page.Blocks = append(page.Blocks, waitBlocks(s)...)
-		page.add(approvalBlock(s))
-	}
+	page.NeedsOperator = r.Outcome == "" && s.Wait != nil && s.Wait.For != farm.ForWindow
+	page.Blocks = append(page.Blocks, waitBlocks(s)...)
+	page.add(Block{Title: "to decide", Commands: DecisionCommands(s)})
+	page.add(approvalBlock(s))
 	page.add(runFacts(s))
 	page.add(decisionsBlock(r.Decisions))
 	page.add(findingsBlock(r.Findings))

@@ -123,7 +123,7 @@ func (t *textWriter) writeCells(indent string, row []Cell, widths []int) {
 	}
 }
 
-// narrow is the least room in which a last column is read with pleasure.
+// narrow is the least room in which a last column is comfortable to read.
 const narrow = 28
 
 // writeRow writes aligned cells and after them the last one, wrapped below
@@ -141,7 +141,7 @@ func (t *textWriter) writeRow(indent string, row []Cell, last Cell, widths []int
 		used = len(indent) + 4
 		line = strings.Repeat(" ", used)
 	}
-	for i, part := range wrapText(last.Text, max(t.Width-used, narrow)) {
+	for i, part := range WrapText(last.Text, max(t.Width-used, narrow)) {
 		if i > 0 {
 			line = strings.Repeat(" ", used)
 		}
@@ -156,9 +156,9 @@ func (t *textWriter) setOff(text string, alert bool) string {
 	return t.Alert(text)
 }
 
-// wrapText breaks a text between words into lines of at most limit characters;
+// WrapText breaks a text between words into lines of at most limit characters;
 // a longer word has a line of its own. There is always one line.
-func wrapText(s string, limit int) []string {
+func WrapText(s string, limit int) []string {
 	lines := []string{""}
 	for word := range strings.FieldsSeq(CleanText(s)) {
 		last := &lines[len(lines)-1]

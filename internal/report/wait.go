@@ -6,13 +6,10 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// WaitLines is what a run waits for, in a few lines for those who watch it:
-// what is waited for, then the commands. It is nil while the run waits for
+// WaitLines is what a run waits for, in a few lines for those who watch it;
+// [DecisionCommands] are what they can do. It is nil while the run waits for
 // nothing.
-func WaitLines(s farm.Status, program string) []string {
-	if s.Wait == nil || s.Report.Outcome != "" {
-		return nil
-	}
+func WaitLines(s farm.Status) []string {
 	var lines []string
 	for _, b := range waitBlocks(s) {
 		if b.Text != "" {
@@ -22,9 +19,6 @@ func WaitLines(s farm.Status, program string) []string {
 			for _, row := range g.Rows {
 				lines = append(lines, joinCells(row))
 			}
-		}
-		for _, c := range b.Commands {
-			lines = append(lines, c.Line(program))
 		}
 	}
 	return lines
@@ -38,13 +32,14 @@ func joinCells(row []Cell) string {
 	return joinNonEmpty(": ", texts...)
 }
 
-// waitBlocks are what a run waits for, the steps that are blocked, and how an
-// operator decides.
+// waitBlocks are what a run waits for, and the steps that are blocked.
 func waitBlocks(s farm.Status) []Block {
+	if s.Wait == nil || s.Report.Outcome != "" {
+		return nil
+	}
 	var page Page
 	page.add(Block{Title: "waits for " + waitName(s.Wait.For) + formatUntil(s.Wait.Until), Text: s.Wait.Text})
 	page.add(Block{Title: "blocked", Table: blockedTable(s.Wait.Blocked)})
-	page.add(Block{Title: "to decide", Commands: decisionCommands(s)})
 	return page.Blocks
 }
 
@@ -66,14 +61,16 @@ func blockedTable(blocked []farm.Blocked) Table {
 		if !one.Until.IsZero() {
 			then = "waits" + formatUntil(one.Until) + ", " + one.Then
 		}
-		g.Rows = append(g.Rows, makeRow(one.Server, string(one.Step), joinNonEmpty("; ", one.Text, then)))
+		row := makeRow(one.Server, string(one.Step), joinNonEmpty("; ", one.Text, then))
+		row[0].Alert = true
+		g.Rows = append(g.Rows, row)
 	}
 	return Table{Header: []string{"server", "step", "what happened, and what follows"}, Groups: []Group{g}}
 }
 
 // approvalBlock is what an approval stands for.
 func approvalBlock(s farm.Status) Block {
-	if s.Wait.For != farm.ForApproval {
+	if s.Wait == nil || s.Report.Outcome != "" || s.Wait.For != farm.ForApproval {
 		return Block{}
 	}
 	return Block{Title: "what is approved", Table: differenceTable(farm.CutoverDifferences(s.Report.Differences))}
@@ -83,8 +80,12 @@ func approvalBlock(s farm.Status) Block {
 // Beyond it something is wrong that skipping servers does not cure.
 const fewSkips = 5
 
-// decisionCommands are the decisions that are accepted now.
-func decisionCommands(s farm.Status) []Command {
+// DecisionCommands are the decisions that a run accepts now; nil while it waits
+// for nothing.
+func DecisionCommands(s farm.Status) []Command {
+	if s.Wait == nil || s.Report.Outcome != "" {
+		return nil
+	}
 	name, retires := s.Report.Farm, isRetirement(s)
 	var all []Command
 	switch s.Wait.For {
@@ -96,9 +97,7 @@ func decisionCommands(s farm.Status) []Command {
 		all = append(all, ApproveCommand(effect, name, s.Wait.Digest))
 	case farm.ForDecision:
 		all = append(all, RetryCommand(name))
-		for _, server := range skippableServers(s) {
-			all = append(all, SkipCommand(name, server))
-		}
+		all = append(all, skipCommands(s)...)
 	}
 	if s.Phase != farm.PhaseRollingBack && s.Report.Intent == farm.Renew && !retires {
 		all = append(all, RollBackCommand("undo the changes, and suspend the farm", name))
@@ -110,15 +109,14 @@ func decisionCommands(s farm.Status) []Command {
 	return append(all, AbortCommand(effect, name))
 }
 
-// skippableServers are blocked servers that a rotation can go on without: no
-// SharePoint servers.
-func skippableServers(s farm.Status) []string {
-	var hosts []string
+// skipCommands leave out the blocked servers that the run can go on without.
+func skipCommands(s farm.Status) []Command {
+	var all []Command
 	for _, server := range s.Report.Servers {
-		blocked := slices.ContainsFunc(s.Wait.Blocked, func(b farm.Blocked) bool { return b.Server == server.Host })
-		if blocked && server.Role == farm.OfficeRole {
-			hosts = append(hosts, server.Host)
+		i := slices.IndexFunc(s.Wait.Blocked, func(b farm.Blocked) bool { return b.Server == server.Host && b.Skippable })
+		if i >= 0 && len(all) < fewSkips {
+			all = append(all, SkipCommand(s.Report.Farm, server.Host, s.Wait.Blocked[i].Serving))
 		}
 	}
-	return hosts[:min(len(hosts), fewSkips)]
+	return all
 }
