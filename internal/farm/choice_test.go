@@ -26,7 +26,7 @@ func TestDecision_Validate(t *testing.T) {
 		{"no choice", func(d *farm.Decision) { d.Choice = "" }, `"" is not one of the choices`},
 		{"unknown choice", func(d *farm.Decision) { d.Choice = "ignore" }, `"ignore" is not one of the choices`},
 		{"no operator", func(d *farm.Decision) { d.By = "" }, "say who"},
-		{"no reason", func(d *farm.Decision) { d.Reason = "" }, "say why"},
+		{"no reason", func(d *farm.Decision) { d.Reason = "" }, "give a reason"},
 		{"approval without a digest", func(d *farm.Decision) { d.Choice, d.Digest = farm.Approve, "" }, "give the digest"},
 		{"skip without a server", func(d *farm.Decision) { d.Server = "" }, "name the server"},
 	} {
