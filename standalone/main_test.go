@@ -265,7 +265,7 @@ func assertRefused(t *testing.T, err error, part string) {
 
 // requireApproval returns the path of the farm's configuration, changed so that
 // an operator approves.
-func requireApproval(t *testing.T, sim *farmsim.Sim) string {
+func requireApproval(t *testing.T, sim *farmsim.Farm) string {
 	t.Helper()
 	text, err := os.ReadFile(sim.Config())
 	if err != nil {
@@ -294,7 +294,7 @@ func TestRun_RefusedFarmEndsWithItsReportAndExitCodeOne(t *testing.T) {
 	}
 }
 
-func startFarm(t *testing.T, o farmsim.Options) *farmsim.Sim {
+func startFarm(t *testing.T, o farmsim.Options) *farmsim.Farm {
 	t.Helper()
 	o.Dir = t.TempDir()
 	sim, err := farmsim.Start(t.Context(), o)

@@ -21,7 +21,7 @@ import (
 
 // testWorker is a worker with a simulated farm, on an embedded Temporal server.
 type testWorker struct {
-	sim *farmsim.Sim
+	sim *farmsim.Farm
 	// address is the server's, host:port.
 	address  string
 	temporal temporal.Client
@@ -65,7 +65,7 @@ func startTestWorker(t *testing.T, policy ...string) *testWorker {
 }
 
 // setPolicy writes the policy into the farm's configuration, and loads that.
-func setPolicy(t *testing.T, sim *farmsim.Sim, policy []string) *config.Config {
+func setPolicy(t *testing.T, sim *farmsim.Farm, policy []string) *config.Config {
 	t.Helper()
 	text, err := os.ReadFile(sim.Config())
 	if err != nil {
