@@ -1,9 +1,9 @@
 SHELL := /bin/bash -o pipefail
 .DEFAULT_GOAL := help
 
-# A release says which one it is: make build VERSION=v1.0.0. Otherwise Go derives
-# a version from the commit.
-VERSION ?=
+# The tag, or the commit; builds from an archive, which has neither, say it
+# themselves: make build VERSION=v1.0.0.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 stamp := $(if $(VERSION),-X github.com/farmtrust/farmtrust/internal/version.release=$(VERSION))
 
 # Tools run from source, in the versions of a module of their own.
