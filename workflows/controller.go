@@ -35,10 +35,8 @@ type farmController struct {
 	configuration workflow.ReceiveChannel
 	// child resolves when the active run ends; nil while none is active.
 	child workflow.ChildWorkflowFuture
-	// inspectNow asks for an inspection without waiting for the timer.
-	inspectNow bool
 	// found is what an ended rotation observed last, if it observed everything:
-	// it serves as the next inspection.
+	// it may serve as the next inspection.
 	found *farm.Inspection
 	// starting is the reason of a rotation that the controller is starting by
 	// itself; empty otherwise.
@@ -50,7 +48,6 @@ type farmController struct {
 func (c *farmController) registerHandlers(ctx workflow.Context) error {
 	c.events = workflow.GetSignalChannel(ctx, EventSignal)
 	c.configuration = workflow.GetSignalChannel(ctx, ConfigurationSignal)
-	c.inspectNow = c.Inspected.At.IsZero()
 	if err := workflow.SetQueryHandler(ctx, StateQuery, func() (controller.State, error) { return c.State, nil }); err != nil {
 		return err
 	}
@@ -83,7 +80,7 @@ func (c *farmController) step(ctx workflow.Context) error {
 		return c.wait(ctx)
 	case c.Mailbox.Request != nil:
 		return c.startRequested(ctx)
-	case c.inspectNow || len(c.Mailbox.Pending) > 0 || c.InspectionDue(now):
+	case len(c.Mailbox.Pending) > 0 || c.InspectionDue(now):
 		return c.inspect(ctx)
 	case c.Active == nil && c.RetirementDue(now):
 		return c.startRetirement(ctx)
@@ -95,10 +92,10 @@ func (c *farmController) step(ctx workflow.Context) error {
 // next inspection or retirement.
 func (c *farmController) wait(ctx workflow.Context) error {
 	c.showPage(ctx)
-	request, inspectNow := c.Mailbox.Request, c.inspectNow
+	request, due := c.Mailbox.Request, c.Inspected.Due
 	woken := func() bool {
 		return c.events.Len() > 0 || c.configuration.Len() > 0 || c.childEnded() ||
-			c.Mailbox.Request != request || c.inspectNow != inspectNow || c.shouldContinueAsNew(ctx)
+			c.Mailbox.Request != request || c.Inspected.Due != due || c.shouldContinueAsNew(ctx)
 	}
 	_, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
 		Timeout: c.UntilNext(workflow.Now(ctx)), TimerOptions: workflow.TimerOptions{Summary: "next inspection"},
@@ -121,7 +118,7 @@ func (c *farmController) receiveSignals(ctx workflow.Context) {
 		if !c.configuration.ReceiveAsync(&configuration) {
 			break
 		}
-		c.inspectNow = c.ApplyConfiguration(configuration) || c.inspectNow
+		c.ApplyConfiguration(configuration)
 	}
 }
 
@@ -151,14 +148,11 @@ func (c *farmController) inspect(ctx workflow.Context) error {
 }
 
 // findState returns what is found on the farm, and why it could not be observed;
-// empty when it was. What an ended rotation observed last is enough, unless an
-// event has arrived since: it may be about a certificate that the rotation did
-// not know.
+// empty when it was.
 func (c *farmController) findState(ctx workflow.Context) (farm.Inspection, string, error) {
-	last := c.found
-	c.inspectNow, c.found = false, nil
-	if last != nil && len(c.Mailbox.Pending) == 0 {
-		return *last, "", nil
+	c.BeginInspection()
+	if found := c.takeFound(ctx); found != nil {
+		return *found, "", nil
 	}
 	c.showPage(ctx)
 	var found farm.Inspection
@@ -176,6 +170,19 @@ func (c *farmController) findState(ctx workflow.Context) (farm.Inspection, strin
 		return found, explain(err), nil
 	}
 	return found, found.Unobserved(), nil
+}
+
+// takeFound returns what the rotation that has just ended observed. It is nil
+// when that was some time ago, as on a farm that was unmanaged since, and when
+// events have arrived: they may be about a certificate that was not there yet
+// when the rotation chose its own.
+func (c *farmController) takeFound(ctx workflow.Context) *farm.Inspection {
+	found := c.found
+	c.found = nil
+	if found == nil || len(c.Mailbox.Pending) > 0 || workflow.Now(ctx).Sub(found.At) > maxInspectionAge {
+		return nil
+	}
+	return found
 }
 
 // decide decides what to do next. A controller never ends for a reason of its

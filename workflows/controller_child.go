@@ -20,11 +20,12 @@ func (c *farmController) startDecided(ctx workflow.Context, found farm.Inspectio
 	}
 	c.starting = reason
 	defer func() { c.starting = "" }()
-	return c.startRotation(ctx, RotateInput{Farm: c.Farm, Reason: reason, Snapshot: c.Retention.Snapshot, Inspection: &found})
+	return c.startRotation(ctx, RotateInput{Farm: c.Farm, Reason: reason, Inspection: &found})
 }
 
-// startRotation starts a rotation or a rollback. A retirement that is cancelled for
-// it changes what the inspection saw.
+// startRotation starts a rotation or a rollback, with the snapshot that is kept
+// once no retirement runs any more. A retirement that is cancelled for it changes
+// what the inspection saw.
 func (c *farmController) startRotation(ctx workflow.Context, in RotateInput) error {
 	if c.RunsRetirement() {
 		in.Inspection = nil
@@ -32,6 +33,7 @@ func (c *farmController) startRotation(ctx workflow.Context, in RotateInput) err
 	if err := c.cancelRetirement(ctx); err != nil {
 		return err
 	}
+	in.Snapshot = c.Retention.Snapshot
 	return c.startChild(ctx, controller.ActiveRun{WorkflowID: RotateID(c.Farm), Reason: in.Reason}, RotateTrust, in)
 }
 
@@ -89,10 +91,9 @@ func (c *farmController) endChild(ctx workflow.Context) {
 	}
 	if c.RunsRetirement() {
 		c.EndRetirement(workflow.Now(ctx), result.Report, problem)
-		c.inspectNow = true
 		return
 	}
-	c.inspectNow = c.EndRotation(workflow.Now(ctx), result, problem)
+	c.EndRotation(workflow.Now(ctx), result, problem)
 	c.found = result.Inspection
 }
 

@@ -19,7 +19,7 @@ func (c *farmController) validateRequest(_ workflow.Context, r controller.Reques
 func (c *farmController) handleRequest(ctx workflow.Context, r controller.Request) (StartedRun, error) {
 	if r.Kind == controller.RequestResume {
 		c.Resume()
-		c.inspectNow, c.found = true, nil
+		c.found = nil
 		return StartedRun{}, nil
 	}
 	c.AcceptRequest(&r)
@@ -54,7 +54,7 @@ func (c *farmController) startRequested(ctx workflow.Context) error {
 		c.Next = farm.Next{Code: farm.CodeRefused, Reason: blocked}
 		return nil
 	}
-	in := RotateInput{Farm: c.Farm, Reason: fmt.Sprintf("%s (%s)", request.Reason, request.By), Snapshot: c.Retention.Snapshot}
+	in := RotateInput{Farm: c.Farm, Reason: fmt.Sprintf("%s (%s)", request.Reason, request.By)}
 	switch {
 	case request.Kind == controller.RequestRollback:
 		in.Intent = farm.Rollback

@@ -185,7 +185,7 @@ func (p *place) removeIssuer(t *testing.T) {
 	if err != nil || len(issuers) == 0 {
 		t.Fatalf("find an issuer to remove: %v, %d there", err, len(issuers))
 	}
-	if err := session.SharePoint().RemoveTrustedSecurityTokenIssuer(issuers[0].Name, true); err != nil {
+	if err := session.SharePoint().RemoveTrustedSecurityTokenIssuer(model.Removal{Identity: issuers[0].Name, Confirmed: true}); err != nil {
 		t.Fatal(err)
 	}
 }

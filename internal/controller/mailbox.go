@@ -92,13 +92,14 @@ func (m *Mailbox) addResult(r EventResult) {
 	m.Results = m.Results[max(0, len(m.Results)-remembered):]
 }
 
-// ApplyConfiguration makes the farm managed or unmanaged, and reports whether
-// it is managed again and so to be inspected at once. A pending request of a
-// farm that is unmanaged now is dropped; the operator who waits for it is told.
-func (s *State) ApplyConfiguration(c Configuration) (inspect bool) {
-	inspect = s.Unmanaged != "" && c.Unmanaged == ""
+// ApplyConfiguration makes the farm managed or unmanaged. One that is managed
+// again is inspected at once. A pending request of one that is unmanaged now is
+// dropped; the operator who waits for it is told.
+func (s *State) ApplyConfiguration(c Configuration) {
+	if s.Unmanaged != "" && c.Unmanaged == "" {
+		s.Inspected.Due = true
+	}
 	if s.Unmanaged = c.Unmanaged; s.Unmanaged != "" {
 		s.Mailbox.Request = nil
 	}
-	return inspect
 }

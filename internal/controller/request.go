@@ -63,7 +63,7 @@ func (s *State) CheckRequest(r Request, starting string) error {
 func (s *State) AcceptRequest(r *Request) { s.Mailbox.Request = r }
 
 // Resume ends a suspension.
-func (s *State) Resume() { s.Suspended = "" }
+func (s *State) Resume() { s.Suspended, s.Inspected.Due = "", true }
 
 // RollbackBlocked says why the last rotation cannot be rolled back; empty when
 // it can.

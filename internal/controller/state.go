@@ -19,8 +19,10 @@
 //	transition          cause                                  effect
 //	ReceiveEvent        a signal                               the event is pending, unless it was seen before
 //	AcceptRequest       an operator's update                   the request is pending
-//	Resume              an operator's update                   the suspension ends
-//	ApplyConfiguration  a worker starts                        managed, or unmanaged and the request is dropped
+//	Resume              an operator's update                   the suspension ends; an inspection is due
+//	ApplyConfiguration  a worker starts                        managed and an inspection is due, or unmanaged and
+//	                                                           the request is dropped
+//	BeginInspection     an inspection is due                   it no longer is
 //	ApplyInspection     an inspection ended                    current certificate and next action are known
 //	BeginRun            a child started                        pending events have their result: this run
 //	AnswerEvents        an inspection starts nothing           pending events have their result: the reason
@@ -29,11 +31,14 @@
 //	                    refused                                an operator is needed
 //	                    unchanged                              nothing
 //	                    anything else                          suspended; the snapshot is kept
+//	                    any but refused                        an inspection is due
 //	EndRetirement       the child ended: verified              the snapshot is forgotten
 //	                    anything else                          the retention begins again
+//	                    any                                    an inspection is due
 package controller
 
 import (
+	"cmp"
 	"hash/fnv"
 	"time"
 
@@ -107,6 +112,9 @@ type Inspected struct {
 	Current farm.StoreCertificate `json:"current,omitzero"`
 	// Unreachable reports whether the last one did not.
 	Unreachable bool `json:"unreachable,omitempty"`
+	// Due asks for an inspection without waiting for the timer. It is part of
+	// the state so that continuing as new does not lose it.
+	Due bool `json:"due,omitempty"`
 }
 
 // Policy is what the controller needs of [farm.RotationPolicy].
@@ -158,12 +166,13 @@ func (s *State) RunsRetirement() bool { return s.Active != nil && s.Active.Retir
 // again: a server that is away for a reboot must not look like trouble for hours.
 const unreachableInterval = 15 * time.Minute
 
-// NextInspectionAt is when the next inspection is due. Controllers that start
+// NextInspectionAt is when the timer asks for an inspection. Controllers that start
 // together, as all of a worker's do, drift apart: each inspects a little more
 // often than configured, by up to a tenth, which depends on the farm's name
 // alone.
 func (s *State) NextInspectionAt() time.Time {
-	interval := s.Policy.InspectionInterval
+	// A controller that was never able to inspect its farm knows no policy.
+	interval := cmp.Or(s.Policy.InspectionInterval, unreachableInterval)
 	if s.Inspected.Unreachable {
 		interval = min(interval, unreachableInterval)
 	}
@@ -179,12 +188,14 @@ func (s *State) UntilNext(now time.Time) time.Duration {
 	next := s.NextInspectionAt()
 	switch {
 	case s.Unmanaged != "", s.Active != nil && !s.RunsRetirement():
-		next = now.Add(s.Policy.InspectionInterval)
+		next = now.Add(cmp.Or(s.Policy.InspectionInterval, unreachableInterval))
 	case s.Active == nil && s.WillRetire() && s.Retention.Until.Before(next):
 		next = s.Retention.Until
 	}
 	return max(next.Sub(now), time.Second)
 }
 
-// InspectionDue reports whether the timer asks for an inspection.
-func (s *State) InspectionDue(now time.Time) bool { return !now.Before(s.NextInspectionAt()) }
+// InspectionDue reports whether the farm is to be inspected now.
+func (s *State) InspectionDue(now time.Time) bool {
+	return s.Inspected.Due || !now.Before(s.NextInspectionAt())
+}

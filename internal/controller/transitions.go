@@ -17,6 +17,10 @@ func (s *State) DecisionInput(now time.Time, n farm.Inspection, unobserved strin
 	}
 }
 
+// BeginInspection notes that an inspection begins. What makes another one due
+// meanwhile counts: this one may not have seen it.
+func (s *State) BeginInspection() { s.Inspected.Due = false }
+
 // ApplyInspection takes what an inspection found and what was decided after it.
 // Where a server could not be reached, the certificate that was in use before
 // still counts.
@@ -52,15 +56,15 @@ func (s *State) BeginRun(run ActiveRun) {
 }
 
 // EndRotation takes how a rotation or a rollback ended. Problem is set when it
-// left no report. It reports whether the farm is to be inspected at once: not
-// after a refusal, whose cause an inspection may not show.
-func (s *State) EndRotation(now time.Time, r farm.RotationResult, problem string) (inspect bool) {
+// left no report. The farm is then inspected at once, but not after a refusal,
+// whose cause an inspection may not show.
+func (s *State) EndRotation(now time.Time, r farm.RotationResult, problem string) {
 	s.endRun(now, r.Report, problem)
+	s.Inspected.Due = s.Inspected.Due || r.Outcome != farm.Refused
 	switch r.Outcome {
 	case farm.NoChange:
 	case farm.Refused:
 		s.Next = farm.Next{NeedsOperator: true, Code: farm.CodeRefused, Reason: s.Last.Statement}
-		return false
 	case farm.Verified:
 		s.keepSnapshot(r.Snapshot)
 		s.Suspended, s.Retention.Until = "", now.Add(s.Policy.KeepOldFor)
@@ -79,7 +83,6 @@ func (s *State) EndRotation(now time.Time, r farm.RotationResult, problem string
 		}
 		s.Suspended = "the rotation did not end as planned: " + s.Last.Statement
 	}
-	return true
 }
 
 func (s *State) endRun(now time.Time, r farm.Report, problem string) {
@@ -145,6 +148,7 @@ func (s *State) NextToRetire() farm.StoreCertificate {
 // again after another retention.
 func (s *State) EndRetirement(now time.Time, r farm.Report, problem string) {
 	s.endRun(now, r, problem)
+	s.Inspected.Due = true
 	snapshot := s.Retention.Snapshot
 	if snapshot != nil && snapshot.Previous.Thumbprint == r.Target && r.Reached(farm.StepDelete) {
 		snapshot.Deleting = true
