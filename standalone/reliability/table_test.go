@@ -15,7 +15,7 @@ type way string
 
 const (
 	forth way = "rotation"
-	back  way = "undo"
+	back  way = "rollback"
 	away  way = "retirement"
 )
 
