@@ -71,7 +71,7 @@ func newSimulatedJob(ctx context.Context, data string) (_ *job, err error) {
 			return j.newEvent(newNearExpiryEvent())
 		},
 	}
-	return s, nil
+	return j, nil
 }
 
 // newEvent decodes an event as from any source, and finds the farm that it
