@@ -67,6 +67,17 @@ type StepResult struct {
 	ClearRefused bool `json:"clearRefused,omitempty"`
 }
 
+// stepResult is what a script did, in words for each case; err is the script's.
+func (a *Activities) stepResult(err error, changed bool, ifChanged, ifUnchanged string) (StepResult, error) {
+	switch {
+	case err != nil:
+		return StepResult{}, err
+	case changed:
+		return a.reportChanged("%s", ifChanged), nil
+	}
+	return reportUnchanged("%s", ifUnchanged), nil
+}
+
 func (a *Activities) reportChanged(format string, args ...any) StepResult {
 	return StepResult{Changed: true, Detail: fmt.Sprintf(format, args...), At: a.Now()}
 }

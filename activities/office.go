@@ -48,13 +48,9 @@ func (a *Activities) ImportCertificate(ctx context.Context, in ImportInput) (Ste
 		params.Intermediates = append(params.Intermediates, encodeDER(i))
 	}
 	done, err := runScript(ctx, a.Remote, t, params)
-	switch {
-	case err != nil:
-		return StepResult{}, err
-	case !done.Changed:
-		return reportUnchanged("%q is in the Personal store", done.Certificate.FriendlyName), nil
-	}
-	return a.reportChanged("added to %s, provider %s", strings.Join(done.Added, ", "), done.Certificate.Provider), nil
+	return a.stepResult(err, done.Changed,
+		fmt.Sprintf("added to %s, provider %s", strings.Join(done.Added, ", "), done.Certificate.Provider),
+		fmt.Sprintf("%q is in the Personal store", done.Certificate.FriendlyName))
 }
 
 // GrantKey gives NETWORK SERVICE read access to the key, and proves that the
@@ -67,13 +63,8 @@ func (a *Activities) GrantKey(ctx context.Context, in ServerInput) (StepResult, 
 	done, err := runScript(ctx, a.Remote, t, powershell.GrantS2SKey{
 		Thumbprint: string(in.Target.Thumbprint), Sid: farm.NetworkService, ProveAs: string(f.Office.ProveKeyAs),
 	})
-	switch {
-	case err != nil:
-		return StepResult{}, err
-	case !done.Changed:
-		return reportUnchanged("NETWORK SERVICE may read the key; it signs as %s", done.SignedAs), nil
-	}
-	return a.reportChanged("NETWORK SERVICE may read the key; it signs as %s", done.SignedAs), nil
+	readable := "NETWORK SERVICE may read the key; it signs as " + done.SignedAs
+	return a.stepResult(err, done.Changed, readable, readable)
 }
 
 // ExportCertificate reads the public certificate back from an office server
@@ -107,13 +98,9 @@ func (a *Activities) SetS2SCertificate(ctx context.Context, in ServerInput) (Ste
 		return StepResult{MovedTo: master}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.SetS2SCertificateName{FriendlyName: in.Target.FriendlyName, Thumbprint: string(in.Target.Thumbprint)})
-	switch {
-	case err != nil:
-		return StepResult{}, err
-	case !done.Changed:
-		return reportUnchanged("S2SCertificateName is %q", in.Target.FriendlyName), nil
-	}
-	return a.reportChanged("S2SCertificateName is %q, was %s", in.Target.FriendlyName, quoteName(done.Previous)), nil
+	return a.stepResult(err, done.Changed,
+		fmt.Sprintf("S2SCertificateName is %q, was %s", in.Target.FriendlyName, quoteName(done.Previous)),
+		fmt.Sprintf("S2SCertificateName is %q", in.Target.FriendlyName))
 }
 
 // SetHTTPSettings sets the HTTP settings that are configured. When Host is not
@@ -132,13 +119,7 @@ func (a *Activities) SetHTTPSettings(ctx context.Context, in ServerInput) (StepR
 	done, err := runScript(ctx, a.Remote, t, powershell.SetOfficeHTTPSwitch{
 		AllowOutboundHTTP: f.Office.AllowOutboundHTTP, AllowHTTPSecureStoreConnections: f.Office.AllowHTTPSecureStoreConnections,
 	})
-	switch {
-	case err != nil:
-		return StepResult{}, err
-	case !done.Changed:
-		return reportUnchanged("as configured"), nil
-	}
-	return a.reportChanged("set %s", strings.Join(done.Settings, ", ")), nil
+	return a.stepResult(err, done.Changed, "set "+strings.Join(done.Settings, ", "), "as configured")
 }
 
 // findMaster returns the computer name of the farm's master, or nothing when
@@ -202,13 +183,9 @@ func (a *Activities) RestartOffice(ctx context.Context, in RestartOfficeInput) (
 		return StepResult{}, err
 	}
 	health, err := a.awaitHealth(ctx, t, in)
-	switch {
-	case err != nil:
-		return StepResult{}, err
-	case !done.Changed:
-		return reportUnchanged("started after the settings changed; %s", health), nil
-	}
-	return a.reportChanged("restarted %s; %s", strings.Join(done.Restarted, ", "), health), nil
+	return a.stepResult(err, done.Changed,
+		fmt.Sprintf("restarted %s; %s", strings.Join(done.Restarted, ", "), health),
+		fmt.Sprintf("started after the settings changed; %s", health))
 }
 
 func (a *Activities) awaitHealth(ctx context.Context, t powershell.Target, in RestartOfficeInput) (health string, err error) {

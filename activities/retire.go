@@ -67,13 +67,7 @@ func (a *Activities) setArchived(ctx context.Context, in OldCertificateInput, sh
 		return StepResult{}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.HideS2SCertificate{Thumbprint: string(in.Old.Thumbprint), Show: show})
-	switch {
-	case err != nil:
-		return StepResult{}, err
-	case !done.Changed:
-		return reportUnchanged("%s, or not there", state), nil
-	}
-	return a.reportChanged("%s", state), nil
+	return a.stepResult(err, done.Changed, state, fmt.Sprintf("%s, or not there", state))
 }
 
 // RemoveOwnRootAuthority removes the root authority of a retired self-signed
@@ -113,11 +107,5 @@ func (a *Activities) DeleteCertificate(ctx context.Context, in OldCertificateInp
 	done, err := runScript(ctx, a.Remote, t, powershell.RemoveS2SCertificate{
 		Thumbprint: string(in.Old.Thumbprint), Personal: true, Root: true, Intermediates: []string{},
 	})
-	switch {
-	case err != nil:
-		return StepResult{}, err
-	case !done.Changed:
-		return reportUnchanged("not there"), nil
-	}
-	return a.reportChanged("removed from %s", strings.Join(done.Removed, ", ")), nil
+	return a.stepResult(err, done.Changed, "removed from "+strings.Join(done.Removed, ", "), "not there")
 }

@@ -98,13 +98,7 @@ func (a *Activities) RestoreHTTPSettings(ctx context.Context, in RestoreSettings
 		return StepResult{MovedTo: master}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, params)
-	switch {
-	case err != nil:
-		return StepResult{}, err
-	case !done.Changed:
-		return reportUnchanged("as before"), nil
-	}
-	return a.reportChanged("restored %s", strings.Join(done.Settings, ", ")), nil
+	return a.stepResult(err, done.Changed, "restored "+strings.Join(done.Settings, ", "), "as before")
 }
 
 // RestoreS2SCertificate restores the farm's S2S setting. Like
@@ -150,13 +144,7 @@ func (a *Activities) RemoveRootAuthorities(ctx context.Context, in RemoveRootAut
 		params.Thumbprints = append(params.Thumbprints, string(added))
 	}
 	done, err := runScript(ctx, a.sharePointRunner(sp), t, params)
-	switch {
-	case err != nil:
-		return StepResult{}, err
-	case !done.Changed:
-		return reportUnchanged("none is left"), nil
-	}
-	return a.reportChanged("removed %s", strings.Join(done.Removed, ", ")), nil
+	return a.stepResult(err, done.Changed, "removed "+strings.Join(done.Removed, ", "), "none is left")
 }
 
 // RestoreOfficeInput says what an office server held before.
@@ -177,13 +165,7 @@ func (a *Activities) RevokeKey(ctx context.Context, in RestoreOfficeInput) (Step
 		return reportUnchanged("as before"), nil
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.RevokeS2SKey{Thumbprint: string(in.Target.Thumbprint), Sid: farm.NetworkService})
-	switch {
-	case err != nil:
-		return StepResult{}, err
-	case !done.Changed:
-		return reportUnchanged("NETWORK SERVICE may not read the key"), nil
-	}
-	return a.reportChanged("NETWORK SERVICE may no longer read the key"), nil
+	return a.stepResult(err, done.Changed, "NETWORK SERVICE may no longer read the key", "NETWORK SERVICE may not read the key")
 }
 
 // RemoveCertificate removes from an office server's stores what the rotation
@@ -207,11 +189,5 @@ func (a *Activities) RemoveCertificate(ctx context.Context, in RestoreOfficeInpu
 		return reportUnchanged("nothing was added"), nil
 	}
 	done, err := runScript(ctx, a.Remote, t, params)
-	switch {
-	case err != nil:
-		return StepResult{}, err
-	case !done.Changed:
-		return reportUnchanged("nothing is left"), nil
-	}
-	return a.reportChanged("removed from %s", strings.Join(done.Removed, ", ")), nil
+	return a.stepResult(err, done.Changed, "removed from "+strings.Join(done.Removed, ", "), "nothing is left")
 }

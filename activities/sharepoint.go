@@ -23,13 +23,7 @@ func (a *Activities) TrustRootAuthorities(ctx context.Context, in ServerInput) (
 		params.Authorities = append(params.Authorities, powershell.RootAuthorityCertificate{Name: sp.RootAuthorityName(c), Certificate: c.DER})
 	}
 	done, err := runScript(ctx, a.sharePointRunner(sp), t, params)
-	switch {
-	case err != nil:
-		return StepResult{}, err
-	case !done.Changed:
-		return reportUnchanged("SharePoint trusts the chain"), nil
-	}
-	return a.reportChanged("added %s", strings.Join(done.Added, ", ")), nil
+	return a.stepResult(err, done.Changed, "added "+strings.Join(done.Added, ", "), "SharePoint trusts the chain")
 }
 
 // TrustIssuerInput names the front end and the issuer.
@@ -53,13 +47,9 @@ func (a *Activities) TrustIssuer(ctx context.Context, in TrustIssuerInput) (Step
 	done, err := runScript(ctx, a.sharePointRunner(sp), t, powershell.SetTrustedIssuer{
 		Name: sp.IssuerDisplayName(issuer), RegisteredName: issuer.RegisteredName, Certificate: in.Target.DER, Sites: sp.Sites,
 	})
-	switch {
-	case err != nil:
-		return StepResult{}, err
-	case !done.Changed:
-		return reportUnchanged("%s: %q holds %s", issuer.Product, done.Name, in.Target.Thumbprint.Short()), nil
-	}
-	return a.reportChanged("%s: %s", issuer.Product, describeIssuerChanges(done)), nil
+	return a.stepResult(err, done.Changed,
+		fmt.Sprintf("%s: %s", issuer.Product, describeIssuerChanges(done)),
+		fmt.Sprintf("%s: %q holds %s", issuer.Product, done.Name, in.Target.Thumbprint.Short()))
 }
 
 func describeIssuerChanges(done powershell.SetIssuerResult) string {

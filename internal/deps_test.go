@@ -15,24 +15,27 @@ const module = "github.com/farmtrust/farmtrust/"
 // Package workflows stands above activities, and both reach servers only
 // through powershell.Runner, which internal/host fills in.
 var mayImport = map[string][]string{
-	"workflows":           {"activities", "internal/farm"},
+	"workflows":           {"activities", "internal/farm", "internal/controller", "internal/report"},
 	"activities":          {"internal/farm", "internal/cert", "internal/powershell"},
-	"worker":              {"internal/config", "internal/connect", "internal/host"},
-	"starter":             {"workflows", "internal/config", "internal/connect", "internal/event", "internal/console", "internal/farm", "internal/rotation"},
+	"worker":              {"internal/config", "internal/connect", "internal/host", "internal/version"},
+	"starter":             {"workflows", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/event", "internal/farm", "internal/report", "internal/version"},
 	"internal/farm":       {},
 	"internal/secret":     {},
+	"internal/version":    {},
 	"internal/powershell": {},
 	"internal/config":     {"internal/farm", "internal/secret"},
 	"internal/cert":       {"internal/farm"},
 	"internal/source":     {"internal/cert", "internal/secret", "internal/farm"},
 	"internal/event":      {"internal/farm"},
-	"internal/console":    {"internal/farm", "workflows"},
+	"internal/console":    {"internal/farm", "internal/report"},
 	"internal/winrm":      {"internal/powershell", "internal/secret"},
-	"internal/connect":    {"internal/secret"},
-	"internal/rotation":   {"workflows", "internal/farm", "internal/console"},
+	"internal/connect":    {},
+	"internal/controller": {"internal/farm"},
+	"internal/report":     {"internal/controller", "internal/farm"},
+	"internal/client":     {"workflows", "internal/controller", "internal/farm"},
 	"internal/host": {
 		"workflows", "activities", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
-		"internal/event", "internal/powershell", "internal/winrm", "internal/connect",
+		"internal/winrm", "internal/client", "internal/connect",
 	},
 	"internal/farmsim": {
 		"internal/farm", "internal/powershell", "internal/farmsim/model", "internal/farmsim/scripts", "internal/farmsim/pwsh",
@@ -42,9 +45,9 @@ var mayImport = map[string][]string{
 	"internal/farmsim/scripts":     {"internal/farm", "internal/powershell", "internal/farmsim/model"},
 	"internal/farmsim/pwsh":        {"internal/farm", "internal/powershell", "internal/farmsim/model"},
 	"internal/farmsim/wsman":       {},
-	"internal/farmsim/fault":       {},
-	"internal/farmsim/admin":       {"internal/farmsim/model", "internal/farmsim/fault", "internal/farmsim/wsman", "internal/farm", "internal/powershell"},
-	"internal/farmsim/testfarm":    {"internal/farm", "internal/cert", "internal/farmsim/model"},
+	"internal/farmsim/fault":       {"internal/farmsim/wsman"},
+	"internal/farmsim/admin":       {"internal/farmsim/model", "internal/farmsim/fault"},
+	"internal/farmsim/testfarm":    {"internal/farmsim", "internal/farm", "internal/cert", "internal/farmsim/model"},
 	"internal/farmsim/cmd/farmsim": {"internal/farm", "internal/farmsim", "internal/farmsim/model", "internal/farmsim/admin"},
 }
 

@@ -36,7 +36,7 @@ type result struct {
 func runWith(t *testing.T, args ...string) result {
 	t.Helper()
 	var out, err bytes.Buffer
-	code := run(t.Context(), append(slices.Clip(anyPorts), args...), &out, &err)
+	code := run(t.Context(), "standalone", append(slices.Clip(anyPorts), args...), &out, &err)
 	return result{code, out.String(), err.String()}
 }
 
@@ -114,7 +114,7 @@ func TestItStaysUpWithItsUIUntilItIsEnded(t *testing.T) {
 	words, told := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, append(slices.Clip(anyPorts), "-data", t.TempDir()), io.Discard, told)
+		code <- run(ctx, "standalone", append(slices.Clip(anyPorts), "-data", t.TempDir()), io.Discard, told)
 		_ = told.Close()
 	}()
 	said := readUntil(t, words, "Ctrl-C ends")
@@ -176,7 +176,7 @@ func TestARotationThatWasCutOffGoesOnWhereItWas(t *testing.T) {
 	words, told := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, append(slices.Clip(anyPorts), args...), io.Discard, told)
+		code <- run(ctx, "standalone", append(slices.Clip(anyPorts), args...), io.Discard, told)
 		_ = told.Close()
 	}()
 	readUntil(t, words, "import certificate  changed")
@@ -201,7 +201,7 @@ func TestAConfiguredFarmWaitsForApprovalAndGoesOnWhenAPersonGivesIt(t *testing.T
 	words, told := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(t.Context(), append(slices.Clip(anyPorts), "-exit", "-o", "json", "-config", requireApproval(t, sim)), &out, told)
+		code <- run(t.Context(), "standalone", append(slices.Clip(anyPorts), "-exit", "-o", "json", "-config", requireApproval(t, sim)), &out, told)
 		_ = told.Close()
 	}()
 	said := readUntil(t, words, "starter abort contoso")
@@ -250,7 +250,7 @@ func TestAConfiguredFarmWaitsForApprovalAndGoesOnWhenAPersonGivesIt(t *testing.T
 
 // requireApproval returns the path of the farm's configuration, changed so that
 // a person approves.
-func requireApproval(t *testing.T, sim *farmsim.Sim) string {
+func requireApproval(t *testing.T, sim *farmsim.Farm) string {
 	t.Helper()
 	text, err := os.ReadFile(sim.Config())
 	if err != nil {
@@ -279,7 +279,7 @@ func TestAFarmThatIsNotFitEndsWithItsReportAndExitCodeOne(t *testing.T) {
 	}
 }
 
-func simulateFarm(t *testing.T, o farmsim.Options) *farmsim.Sim {
+func simulateFarm(t *testing.T, o farmsim.Options) *farmsim.Farm {
 	t.Helper()
 	o.Dir = t.TempDir()
 	sim, err := farmsim.Start(t.Context(), o)

@@ -84,8 +84,8 @@ func (o *operation) newBlockedStep(ctx workflow.Context, failed failedStep) *blo
 		Blocked: farm.Blocked{
 			Server: failed.host, Step: failed.step, Text: explain(failed.cause),
 			Until: workflow.Now(ctx).Add(o.farm.Rotation.DecisionTimeout), Then: then,
+			Skippable: o.isSkippable(failed.host), Serving: o.isServing(failed.host),
 		},
-		skippable: o.isSkippable(failed.host), serving: o.isServing(failed.host),
 	}
 }
 

@@ -100,7 +100,7 @@ func TestRotate_Skip(t *testing.T) {
 	t.Run("a rollback does not leave out what the rotation did", func(t *testing.T) {
 		t.Parallel()
 		f := newTestFarm(t, farmsim.Options{Trusting: true})
-		before := f.readTrust()
+		before := f.sim.Trust()
 		f.addFaults(t, brokenScript(office2, "Grant-S2SKey"), brokenScript(frontEnd, "Set-TrustedIssuer"))
 		r := f.newRun(t)
 		r.after(time.Hour, func() {

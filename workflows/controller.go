@@ -23,9 +23,6 @@ func ManageFarm(ctx workflow.Context, state controller.State) error {
 			return err
 		}
 	}
-	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
-		return err
-	}
 	c.receiveSignals(ctx)
 	return workflow.NewContinueAsNewError(ctx, ManageFarm, c.State)
 }
@@ -41,9 +38,6 @@ type farmController struct {
 	// found is what an ended rotation observed last, if it observed everything:
 	// it may serve as the next inspection.
 	found *farm.Inspection
-	// requestsWaiting counts operators who wait for what they asked for to
-	// start; continuing as new would cut them off.
-	requestsWaiting int
 	// starting is the reason of a rotation that the controller is starting by
 	// itself; empty otherwise.
 	starting string
@@ -65,10 +59,11 @@ func (c *farmController) registerHandlers(ctx workflow.Context) error {
 	return workflow.UpsertTypedSearchAttributes(ctx, FarmAttribute.ValueSet(c.Farm))
 }
 
-// shouldContinueAsNew reports whether Temporal suggests it and nothing is lost
-// by it: the controller learns of its child's end from the child alone.
+// shouldContinueAsNew reports whether Temporal suggests it and nothing is lost by
+// it: the controller learns of its child's end from the child alone, and an
+// operator may be waiting for what was asked for to start.
 func (c *farmController) shouldContinueAsNew(ctx workflow.Context) bool {
-	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && c.requestsWaiting == 0 && c.Active == nil
+	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && c.Active == nil && workflow.AllHandlersFinished(ctx)
 }
 
 // step does the first thing that is due, or waits until something is.
@@ -208,7 +203,7 @@ func (c *farmController) decide(ctx workflow.Context, in farm.DecisionInput) (fa
 // whether an operator is needed. The mark is for show only, so a failure to set
 // it, which the worker checks for at its start, must not stop the controller.
 func (c *farmController) showPage(ctx workflow.Context) {
-	workflow.SetCurrentDetails(ctx, report.Farm(c.State).Markdown())
+	workflow.SetCurrentDetails(ctx, report.Farm(c.State, workflow.Now(ctx)).Markdown())
 	phase, needsOperator := c.Phase()
 	if err := workflow.UpsertTypedSearchAttributes(ctx,
 		PhaseAttribute.ValueSet(string(phase)), NeedsOperatorAttribute.ValueSet(needsOperator),

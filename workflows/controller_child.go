@@ -24,8 +24,12 @@ func (c *farmController) startDecided(ctx workflow.Context, found farm.Inspectio
 }
 
 // startRotation starts a rotation or a rollback, with the snapshot that is kept
-// once no retirement runs any more.
+// once no retirement runs any more. A retirement that is cancelled for it changes
+// what the inspection saw.
 func (c *farmController) startRotation(ctx workflow.Context, in RotateInput) error {
+	if c.RunsRetirement() {
+		in.Inspection = nil
+	}
 	if err := c.cancelRetirement(ctx); err != nil {
 		return err
 	}

@@ -19,11 +19,10 @@ func (c *farmController) validateRequest(_ workflow.Context, r controller.Reques
 func (c *farmController) handleRequest(ctx workflow.Context, r controller.Request) (StartedRun, error) {
 	if r.Kind == controller.RequestResume {
 		c.Resume()
+		c.found = nil
 		return StartedRun{}, nil
 	}
 	c.AcceptRequest(&r)
-	c.requestsWaiting++
-	defer func() { c.requestsWaiting-- }()
 	if err := workflow.Await(ctx, func() bool { return c.Mailbox.Request != &r }); err != nil {
 		return StartedRun{}, err
 	}

@@ -310,7 +310,7 @@ func TestManageFarm_InspectionIsCancelled(t *testing.T) {
 func TestManageFarm_Rollback(t *testing.T) {
 	t.Parallel()
 	f := newTestFarm(t, farmsim.Options{Trusting: true})
-	before := f.readTrust()
+	before := f.sim.Trust()
 	c := f.newController(t)
 	c.after(time.Hour, func() { c.request(controller.RequestRollback) })
 	state := c.runUntil(20 * time.Hour)
@@ -429,7 +429,7 @@ func TestManageFarm_Retires(t *testing.T) {
 	t.Run("and is cancelled for a rollback, which finds the certificate as it was", func(t *testing.T) {
 		t.Parallel()
 		f := newTestFarm(t, farmsim.Options{Trusting: true})
-		before := f.readTrust()
+		before := f.sim.Trust()
 		c := f.newController(t)
 		c.after(retirement, func() {
 			f.assertArchived(t, true)

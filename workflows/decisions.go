@@ -56,10 +56,7 @@ type resolution struct {
 type blockedStep struct {
 	farm.Blocked
 
-	// skippable reports whether the run can go on without the server,
-	// serving whether the server still belongs to the farm.
-	skippable, serving bool
-	choice             farm.Choice
+	choice farm.Choice
 }
 
 // err is errResolved once the run is to end.
@@ -142,9 +139,9 @@ func (d *decisions) validateRetryOrSkip(decision farm.Decision) error {
 		return fmt.Errorf("%s: nothing is blocked on %s", decision.Choice, decision.Server)
 	case decision.Choice == farm.Retry:
 		return nil
-	case !d.blocked[i].skippable:
+	case !d.blocked[i].Skippable:
 		return fmt.Errorf("skip: %s cannot be left out: only an office server that is not the master can", decision.Server)
-	case !decision.Force && d.blocked[i].serving:
+	case !decision.Force && d.blocked[i].Serving:
 		return fmt.Errorf("skip: %s is still a machine of the farm: without the certificate its data refreshes will fail; take it out of the farm first, or use --force", decision.Server)
 	}
 	return nil

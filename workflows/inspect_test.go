@@ -15,7 +15,7 @@ import (
 func TestInspect(t *testing.T) {
 	t.Parallel()
 	f := newTestFarm(t, farmsim.Options{})
-	before := f.readTrust()
+	before := f.sim.Trust()
 	var steps []farm.Step
 	for _, d := range f.inspect(t).Plan {
 		if !slices.Contains(steps, d.Step) {

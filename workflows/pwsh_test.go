@@ -23,7 +23,7 @@ func TestRotate_RealPowerShell(t *testing.T) {
 				})
 				f.requireRotated(t)
 				f.issueCertificate(t)
-				before := f.readTrust()
+				before := f.sim.Trust()
 				renewal := f.requireRotated(t)
 				f.newRun(t).rollBack(renewal.Snapshot).requireOutcome(farm.RolledBack)
 				f.assertTrustUnchanged(t, before)

@@ -51,7 +51,7 @@ func TestRetire_InUse(t *testing.T) {
 	t.Parallel()
 	f := newTestFarm(t, farmsim.Options{})
 	current := farm.StoreCertificate{Thumbprint: f.requireRotated(t).Target}
-	before := f.readTrust()
+	before := f.sim.Trust()
 	f.newRun(t).retire(current).requireOutcome(farm.Refused).assertStatement("still in use", "S2SCertificateName")
 	f.assertTrustUnchanged(t, before)
 }
@@ -60,7 +60,7 @@ func TestRetire_Cancelled(t *testing.T) {
 	t.Parallel()
 	f := newTestFarm(t, farmsim.Options{Trusting: true})
 	old := f.requireRenewed(t)
-	before := f.readTrust()
+	before := f.sim.Trust()
 	r := f.newRun(t)
 	r.after(time.Hour, func() {
 		r.requireWait(farm.ForApproval)

@@ -30,7 +30,7 @@ func TestRotate_RollsBack(t *testing.T) {
 				if c.policy != nil {
 					f.setPolicy(c.policy)
 				}
-				before := f.readTrust()
+				before := f.sim.Trust()
 				broken := brokenScript("", script)
 				if script == "Restart-SharePointServer" {
 					// The rollback restarts too.
@@ -62,7 +62,7 @@ func TestRotate_Canary(t *testing.T) {
 			t.Parallel()
 			f := newTestFarm(t, farmsim.Options{OfficeServers: 4, Trusting: true})
 			f.setPolicy(func(p *farm.RotationPolicy) { p.RestartAtOnce = 2 })
-			before := f.readTrust()
+			before := f.sim.Trust()
 			var snapshot *farm.Snapshot
 			canary := office1
 			if restarted != "" {
@@ -146,7 +146,7 @@ func TestRotate_Cancelled(t *testing.T) {
 			if c.policy != nil {
 				f.setPolicy(c.policy)
 			}
-			before := f.readTrust()
+			before := f.sim.Trust()
 			r := f.newRun(t)
 			c.prepare(r)
 			r.rotate().requireCancelled(c.want)
@@ -159,7 +159,7 @@ func TestRotate_Cancelled(t *testing.T) {
 		f := newTestFarm(t, farmsim.Options{Trusting: true})
 		snapshot := f.requireRotated(t).Snapshot
 		f.issueCertificate(t)
-		before := f.readTrust()
+		before := f.sim.Trust()
 		r := f.newRun(t)
 		r.onActivity("ObserveOffice", r.env.CancelWorkflow)
 		ended := r.rotateWith(workflows.RotateInput{Reason: "next", Snapshot: snapshot}).requireCancelled(farm.Refused)
@@ -172,7 +172,7 @@ func TestRollback(t *testing.T) {
 	t.Run("it restores what a finished rotation changed, although it is cancelled", func(t *testing.T) {
 		t.Parallel()
 		f := newTestFarm(t, farmsim.Options{Trusting: true})
-		before := f.readTrust()
+		before := f.sim.Trust()
 		rotated := f.requireRotated(t)
 		r := f.newRun(t)
 		r.onActivity("RestoreS2SCertificate", r.env.CancelWorkflow)

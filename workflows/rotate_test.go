@@ -28,7 +28,7 @@ func TestRotate_SetUpAndRenew(t *testing.T) {
 
 func TestRotate_LargestFarm(t *testing.T) {
 	t.Parallel()
-	f := newTestFarm(t, farmsim.Options{OfficeServers: 100, SharePointFarms: 10, SharePointServers: 2})
+	f := newTestFarm(t, farmsim.Options{OfficeServers: 100, SharePointFarms: 10})
 	f.setPolicy(func(p *farm.RotationPolicy) { p.AtOnce, p.RestartAtOnce = 20, 25 })
 	f.requireRotated(t)
 }
@@ -38,14 +38,14 @@ func TestRotate_Refused(t *testing.T) {
 		t.Parallel()
 		f := newTestFarm(t, farmsim.Options{OfficeServers: 3})
 		f.configure = func(c *farm.Farm) { c.Office.Servers = c.Office.Servers[:2] }
-		before := f.readTrust()
+		before := f.sim.Trust()
 		f.rotate(t).requireOutcome(farm.Refused).assertStatement("OOS-03", "add it to office.servers")
 		f.assertTrustUnchanged(t, before)
 	})
 	t.Run("a server is unreachable", func(t *testing.T) {
 		t.Parallel()
 		f := newTestFarm(t, farmsim.Options{})
-		before := f.readTrust()
+		before := f.sim.Trust()
 		f.addFaults(t, fault.Fault{Server: office2, Kind: fault.Refused, Times: -1})
 		f.rotate(t).requireOutcome(farm.Refused).assertStatement(office2 + ": unreachable")
 		f.assertTrustUnchanged(t, before)
@@ -210,7 +210,7 @@ func TestRotate_RemoteSQL(t *testing.T) {
 		t.Parallel()
 		f := newTestFarm(t, farmsim.Options{RemoteSQL: true, RunAs: farm.Task, Trusting: true})
 		f.setPolicy(rollBackOnFailure)
-		before := f.readTrust()
+		before := f.sim.Trust()
 		// The rollback restarts too.
 		f.addFaults(t, untilBlocked(brokenScript(office1, "Restart-OfficeServer")))
 		f.rotate(t).requireOutcome(farm.RolledBack)

@@ -25,7 +25,7 @@ func (f *testFarm) installOldTask(t *testing.T) {
 func (f *testFarm) assertFrontEndRefuses(t *testing.T, want string) {
 	t.Helper()
 	explained := []string{"sp-01", want, "docs/second-hop.md"}
-	before := f.readTrust()
+	before := f.sim.Trust()
 	f.rotate(t).requireOutcome(farm.Refused).assertStatement(explained...)
 	f.assertTrustUnchanged(t, before)
 

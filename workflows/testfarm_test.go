@@ -6,9 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
-
 	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/cert"
 	"github.com/farmtrust/farmtrust/internal/config"
@@ -38,7 +35,7 @@ const (
 
 // testFarm is a simulated farm and the activities that work on it.
 type testFarm struct {
-	sim        *farmsim.Sim
+	sim        *farmsim.Farm
 	config     *config.Config
 	activities *activities.Activities
 	// configure changes the farm's configuration; nil leaves it.
@@ -184,56 +181,20 @@ func (f *testFarm) bindTLS(t *testing.T, host string, to farm.Thumbprint) {
 // and every SharePoint server: it is about the farm, not about a report.
 func (f *testFarm) assertRefreshes(t *testing.T) {
 	t.Helper()
-	configured, _ := f.Farm(farmsim.FarmName)
-	for _, office := range configured.OfficeHosts() {
-		for _, sharePoint := range configured.SharePointHosts() {
-			obstacles, err := f.sim.World.DataRefresh(office, sharePoint)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, o := range obstacles {
-				t.Errorf("data refresh from %s to %s fails: %+v", office, sharePoint, o)
-			}
-		}
+	obstacles, err := f.sim.RefreshObstacles()
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-// trust is everything of a farm that a rotation may touch, without what tells
-// when.
-type trust map[string]any
-
-// readTrust reads the trust as it is now.
-func (f *testFarm) readTrust() trust {
-	state := f.sim.World.State()
-	found := trust{}
-	for _, m := range state.Machines {
-		slices.Sort(m.KeyFiles)
-		found[m.Host+": stores"], found[m.Host+": key files"], found[m.Host+": tasks"] = m.Stores, m.KeyFiles, m.Tasks
-		found[m.Host+": bindings"], found[m.Host+": listener"] = m.Bindings, m.Listener
+	for _, o := range obstacles {
+		t.Error(o)
 	}
-	for _, m := range state.Office.Members {
-		found[m.Host+": settings"], found[m.Host+": loaded"] = m.Settings, m.Loaded
-	}
-	for _, sp := range state.SharePoint {
-		issuers, granted := map[string]farm.Thumbprint{}, map[string]model.AppPermission{}
-		for _, i := range sp.Issuers {
-			issuers[i.Name+" "+i.RegisteredName] = i.Thumbprint
-		}
-		for name, p := range sp.Permissions {
-			if p != (model.AppPermission{}) {
-				granted[name] = p
-			}
-		}
-		found[sp.Name+": issuers"], found[sp.Name+": authorities"], found[sp.Name+": permissions"] = issuers, sp.Authorities, granted
-	}
-	return found
 }
 
 // assertTrustUnchanged asserts that everything a rotation touches is as it was.
-func (f *testFarm) assertTrustUnchanged(t *testing.T, before trust) {
+func (f *testFarm) assertTrustUnchanged(t *testing.T, before farmsim.Trust) {
 	t.Helper()
-	if diff := cmp.Diff(before, f.readTrust(), cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("the farm is not as it was (-before +now):\n%s", diff)
+	if diff := before.Diff(f.sim.Trust()); diff != "" {
+		t.Errorf("the farm is not as it was:\n%s", diff)
 	}
 }
 

@@ -74,4 +74,9 @@ type Blocked struct {
 	// Until is when it stops waiting, and Then what follows.
 	Until time.Time `json:"until"`
 	Then  string    `json:"then"`
+	// Skippable reports whether the run can go on without the server, Serving
+	// whether the server still belongs to the farm, so that skipping it must be
+	// forced.
+	Skippable bool `json:"skippable,omitempty"`
+	Serving   bool `json:"serving,omitempty"`
 }

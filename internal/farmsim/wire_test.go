@@ -28,7 +28,7 @@ type wired struct {
 	servers map[string]farm.Server
 }
 
-func overWire(t testing.TB, sim *farmsim.Sim) wired {
+func overWire(t testing.TB, sim *farmsim.Farm) wired {
 	t.Helper()
 	c, err := config.Load(sim.Config())
 	if err != nil {
@@ -38,7 +38,7 @@ func overWire(t testing.TB, sim *farmsim.Sim) wired {
 		t.Errorf("the farm's own configuration warns: %v", c.Warnings)
 	}
 	timeouts := winrm.DefaultTimeouts()
-	timeouts.Operation, timeouts.Answer, timeouts.Free = time.Second, time.Second, time.Second
+	timeouts.Operation, timeouts.Response, timeouts.Cleanup = time.Second, time.Second, time.Second
 	w := wired{servers: map[string]farm.Server{}, runner: winrm.New(func(name string) (winrm.Connection, error) {
 		ca, err := os.ReadFile(c.Connections[name].CA)
 		return winrm.Connection{
@@ -110,7 +110,7 @@ sys.stdout.buffer.write(r.std_err)
 print(r.status_code)
 `
 
-func python(t *testing.T, sim *farmsim.Sim) string {
+func python(t *testing.T, sim *farmsim.Farm) string {
 	t.Helper()
 	c := sim.Connections()[0]
 	cmd := exec.CommandContext(t.Context(), interpreter, "-c", smokeTest, c.URL, sim.CA(), c.User, sim.Password())

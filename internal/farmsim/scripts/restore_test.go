@@ -27,7 +27,7 @@ func TestUndoAfterAnyStepPutsTheFarmBack(t *testing.T) {
 						r.from, r.fromName = &old, "S2S old"
 						s.Works()
 					}
-					before := s.Snapshot()
+					before := s.Trust()
 					steps := r.forward()
 					for done := range len(steps) + 1 {
 						for _, step := range steps[:done] {
@@ -121,7 +121,7 @@ func TestTheWayBackStopsAtWhatIsNotOurs(t *testing.T) {
 		i := farm.Issuers()[0]
 		s.SetUp(theirs)
 		renewal := rotation{Farm: s, to: ours, name: "S2S ours", from: &old, fromName: "S2S old"}
-		before := s.Snapshot()
+		before := s.Trust()
 		says(s, testfarm.Front, renewal.issuerBack(i), "ChangedSince")
 		says(s, testfarm.Front, (rotation{Farm: s, to: ours}).issuerBack(i), "ChangedSince")
 		says(s, testfarm.Master, powershell.RestoreS2SCertificateName{Ours: "S2S ours", Previous: "S2S old"}, "ChangedSince")
@@ -152,7 +152,7 @@ func TestANameThatTheProductKeepsKeepsItsCertificate(t *testing.T) {
 				t.Errorf("got %+v", got)
 			}
 		}
-		before := s.Snapshot()
+		before := s.Trust()
 		says(s, testfarm.Master, r.removal(), "InUse")
 		s.AssertUnchangedSince(before)
 	})
