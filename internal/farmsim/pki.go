@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"sync"
 	"time"
 
 	"software.sslmate.com/src/go-pkcs12"
@@ -91,9 +92,31 @@ type generation struct {
 	chain []*x509.Certificate
 }
 
+// s2sKeys are the keys of S2S certificates, by generation. The farms of a process
+// share them: an RSA key takes long to make, and no rule is about whose key it
+// is. Two generations never do.
+var s2sKeys = struct {
+	sync.Mutex
+
+	made map[int]*rsa.PrivateKey
+}{made: map[int]*rsa.PrivateKey{}}
+
+func s2sKey(number int) (*rsa.PrivateKey, error) {
+	s2sKeys.Lock()
+	defer s2sKeys.Unlock()
+	if key, ok := s2sKeys.made[number]; ok {
+		return key, nil
+	}
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err == nil {
+		s2sKeys.made[number] = key
+	}
+	return key, err
+}
+
 // issueS2S issues an S2S certificate. Each generation has a subject of its own.
 func (a *certificateAuthority) issueS2S(number int, notBefore, notAfter time.Time, selfSigned bool) (generation, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := s2sKey(number)
 	if err != nil {
 		return generation{}, fmt.Errorf("make an S2S key: %w", err)
 	}
