@@ -12,6 +12,12 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
+// sent is an error as Temporal sends it.
+func sent(err error) error {
+	converter := temporal.GetDefaultFailureConverter()
+	return converter.FailureToError(converter.ErrorToFailure(err))
+}
+
 func TestRotationResultOf(t *testing.T) {
 	result := farm.RotationResult{
 		Report: farm.Report{Farm: "contoso", Outcome: farm.Incomplete}, Snapshot: &farm.Snapshot{Target: farm.Certificate{Thumbprint: "B"}},
@@ -23,14 +29,14 @@ func TestRotationResultOf(t *testing.T) {
 		want   *farm.RotationResult
 	}{
 		"completed":                           {result, nil, &result},
-		"failed":                              {none, temporal.NewNonRetryableApplicationError("x", workflows.IncompleteError, nil, result), &result},
-		"failed, inside another error":        {none, fmt.Errorf("child: %w", temporal.NewNonRetryableApplicationError("x", workflows.RefusedError, nil, result)), &result},
-		"cancelled":                           {none, temporal.NewCanceledError(result), &result},
-		"terminated":                          {none, errors.New("terminated"), nil},
-		"cancelled before it began":           {none, temporal.NewCanceledError(), nil},
-		"failed without details":              {none, temporal.NewNonRetryableApplicationError("no such farm", workflows.UnknownFarmError, nil), nil},
-		"failed with details of another kind": {none, temporal.NewNonRetryableApplicationError("x", "X", nil, "text"), nil},
-		"failed with an empty result":         {none, temporal.NewNonRetryableApplicationError("x", "X", nil, none), nil},
+		"failed":                              {none, sent(temporal.NewNonRetryableApplicationError("x", workflows.IncompleteError, nil, result)), &result},
+		"failed, inside another error":        {none, fmt.Errorf("child: %w", sent(temporal.NewNonRetryableApplicationError("x", workflows.RefusedError, nil, result))), &result},
+		"cancelled":                           {none, sent(temporal.NewCanceledError(result)), &result},
+		"terminated":                          {none, sent(errors.New("terminated")), nil},
+		"cancelled before it began":           {none, sent(temporal.NewCanceledError()), nil},
+		"failed without details":              {none, sent(temporal.NewNonRetryableApplicationError("no such farm", workflows.UnknownFarmError, nil)), nil},
+		"failed with details of another kind": {none, sent(temporal.NewNonRetryableApplicationError("x", "X", nil, "text")), nil},
+		"failed with an empty result":         {none, sent(temporal.NewNonRetryableApplicationError("x", "X", nil, none)), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var want farm.RotationResult
