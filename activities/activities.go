@@ -1,8 +1,8 @@
-// Package activities is the steps of a rotation: each looks, acts if needed,
-// and says what it found.
+// Package activities implements the steps of a rotation: each observes, acts if
+// needed, and reports what it found or did.
 //
-// It decides no order; package workflows does. It reaches servers only
-// through the small interfaces declared here.
+// The order of the steps is decided in package workflows. Servers are reached
+// through a [powershell.Runner] only.
 package activities
 
 import (
@@ -17,35 +17,37 @@ import (
 
 // Farms is the worker's own configuration.
 type Farms interface {
-	// Farm returns the configured farm of that name.
+	// Farm returns the configured farm with this name.
 	Farm(name string) (farm.Farm, bool)
 }
 
-// Certificates is where a farm's certificates come from. Both methods may
-// block on files or the network, and are safe to repeat.
+// Certificates is the source of the farms' certificates. Both methods may block on
+// files or the network, and are safe to repeat.
 type Certificates interface {
 	// Newest returns the certificate that the farm should have now.
 	Newest(ctx context.Context, farmName string) (*cert.Bundle, error)
-	// Find returns the certificate with that thumbprint.
+	// Find returns the certificate with this thumbprint.
 	Find(ctx context.Context, farmName string, t farm.Thumbprint) (*cert.Bundle, error)
 }
 
 // Activities holds what the steps need. Its methods are the activities.
 //
-// They are told a farm's name and a server's name, never an address or a
-// credential: both come from the worker's own configuration, so that nobody
-// who can only reach Temporal can aim our credentials elsewhere.
+// Their inputs name a farm and a server, never an address or a credential: those
+// come from the worker's own configuration, so that access to Temporal alone is
+// not enough to have the credentials sent to another machine.
 type Activities struct {
 	Farms        Farms
 	Certificates Certificates
-	Remote       powershell.Runner
+	// Remote runs scripts on servers.
+	Remote powershell.Runner
 	// Now is the worker's clock.
 	Now func() time.Time
-	// Poll is the pause between two observations of a server that is waited for.
+	// Poll is the time between two observations while a step waits for a server.
 	Poll time.Duration
 }
 
-// ServerInput names a server of a farm and the certificate in question.
+// ServerInput names a server of a farm, by host, and the certificate that the
+// rotation works towards.
 type ServerInput struct {
 	Farm   string           `json:"farm"`
 	Host   string           `json:"host"`
@@ -57,17 +59,19 @@ type StepResult struct {
 	Changed bool `json:"changed"`
 	// Detail says what was found or done, for operators.
 	Detail string `json:"detail"`
-	// At is when a change was complete, on the worker's clock.
+	// At is when the change was complete, on the worker's clock; zero when there
+	// was none.
 	At time.Time `json:"at,omitzero"`
-	// MovedTo is set when the step belongs on another machine, by its
-	// computer name, and did nothing: the master has moved.
+	// MovedTo is the computer name of the farm's master when it is no longer the
+	// server of the input; the step has then done nothing.
 	MovedTo string `json:"movedTo,omitempty"`
-	// ClearRefused is set when Office Online Server refused to have no S2S
-	// certificate.
+	// ClearRefused reports whether Office Online Server refused to clear its S2S
+	// setting.
 	ClearRefused bool `json:"clearRefused,omitempty"`
 }
 
-// stepResult is what a script did, in words for each case; err is the script's.
+// stepResult returns what a script did, with a detail for either case, or the
+// script's error.
 func (a *Activities) stepResult(err error, changed bool, ifChanged, ifUnchanged string) (StepResult, error) {
 	switch {
 	case err != nil:
@@ -86,7 +90,8 @@ func reportUnchanged(format string, args ...any) StepResult {
 	return StepResult{Detail: fmt.Sprintf(format, args...)}
 }
 
-// LoadFarm returns what is configured for a farm, without secrets.
+// LoadFarm returns the configuration of a farm, without secrets. It fails with
+// [UnknownFarm].
 func (a *Activities) LoadFarm(_ context.Context, name string) (farm.Farm, error) {
 	f, ok := a.Farms.Farm(name)
 	if !ok {
@@ -95,16 +100,15 @@ func (a *Activities) LoadFarm(_ context.Context, name string) (farm.Farm, error)
 	return f, nil
 }
 
-// TargetChoice is the certificate that a farm should have, and what is to be reported
-// about it.
+// TargetChoice is the certificate that a farm should have, and what operators should
+// know about it.
 type TargetChoice struct {
 	Certificate farm.Certificate `json:"certificate"`
 	Findings    []farm.Finding   `json:"findings"`
 }
 
-// ChooseTarget returns the public part of the certificate that the farm should
-// have now. Without one it ends with [NoCertificate], with one that is unsuitable
-// with [UnsuitableCertificate].
+// ChooseTarget returns the public part of the certificate that the farm should have
+// now. It fails with [NoCertificate] or [UnsuitableCertificate].
 func (a *Activities) ChooseTarget(ctx context.Context, name string) (TargetChoice, error) {
 	f, err := a.LoadFarm(ctx, name)
 	if err != nil {
@@ -123,30 +127,31 @@ func (a *Activities) ChooseTarget(ctx context.Context, name string) (TargetChoic
 	return TargetChoice{Certificate: target, Findings: findings}, nil
 }
 
-// CompareInput is everything a comparison needs.
+// CompareInput is everything that a comparison needs.
 type CompareInput struct {
 	Farm     farm.Farm        `json:"farm"`
 	Target   farm.Certificate `json:"target"`
 	Observed farm.Observed    `json:"observed"`
-	// Snapshot is that of an earlier rotation which this one would finish.
+	// Snapshot is that of an earlier, incomplete rotation, which this one finishes if
+	// it has the same target.
 	Snapshot *farm.Snapshot `json:"snapshot,omitempty"`
 }
 
 // Comparison is what a comparison found.
 type Comparison struct {
-	// FriendlyName is the target's, pinned; see [farm.Desire].
+	// FriendlyName is the target's pinned friendly name; see [farm.Desire].
 	FriendlyName string            `json:"friendlyName"`
 	Differences  []farm.Difference `json:"differences"`
 	Findings     []farm.Finding    `json:"findings"`
 	// Previous is the certificate in use, empty at first set-up.
 	Previous farm.StoreCertificate `json:"previous"`
-	// RollbackBlocked says why what is in use must not be restored; empty when it
-	// may be.
+	// RollbackBlocked says why a rollback must not restore what is in use now; empty
+	// when it may.
 	RollbackBlocked string `json:"rollbackBlocked,omitempty"`
 }
 
-// Compare compares what is desired with what was observed. It runs in an
-// activity, not in a workflow, so that improving it never breaks a replay.
+// Compare compares what is desired with what was observed. It is an activity, and
+// not part of a workflow, so that improving it never breaks a replay.
 func (a *Activities) Compare(_ context.Context, in CompareInput) (Comparison, error) {
 	desired := farm.Desire(in.Farm, in.Target, in.Observed)
 	previous, _ := in.Observed.Current()
@@ -163,7 +168,7 @@ func (a *Activities) Compare(_ context.Context, in CompareInput) (Comparison, er
 	}, nil
 }
 
-// OpeningInput asks for an opening of a window that lasts for Need.
+// OpeningInput asks for an opening of a window that lasts at least for Need.
 type OpeningInput struct {
 	Window farm.Window   `json:"window"`
 	Now    time.Time     `json:"now"`
@@ -175,19 +180,19 @@ type NextOpening struct {
 	Opening farm.Opening `json:"opening"`
 }
 
-// FindOpening finds the next opening that is long enough. A window that never
-// is ends it with [WindowTooShort]. It is an activity because it reads the
-// time zone database.
+// FindOpening finds the next opening that is long enough. It fails with
+// [WindowTooShort] if none is. It is an activity because it reads the time zone
+// database.
 func (a *Activities) FindOpening(_ context.Context, in OpeningInput) (NextOpening, error) {
 	o, ok := in.Window.Next(in.Now, in.Need)
 	if !ok {
-		return NextOpening{}, terminalError(WindowTooShort, "the window %s is never open for the %s that the cutover takes: make it longer", in.Window, in.Need)
+		return NextOpening{}, terminalError(WindowTooShort, "the window %s is never open for %s, which the cutover takes: make it longer", in.Window, in.Need)
 	}
 	return NextOpening{Opening: o}, nil
 }
 
-// resolveOfficeServer, resolveFrontEnd and resolveSharePointServer resolve a host
-// in the configuration.
+// resolveOfficeServer, resolveFrontEnd and resolveSharePointServer find a host in the
+// configuration. They fail with [UnknownServer].
 func (a *Activities) resolveOfficeServer(name, host string) (powershell.Target, farm.Farm, error) {
 	f, ok := a.Farms.Farm(name)
 	if ok {
@@ -208,7 +213,7 @@ func (a *Activities) resolveFrontEnd(name, host string) (powershell.Target, farm
 	return powershell.Target{}, farm.SharePoint{}, terminalError(UnknownServer, "SharePoint front end %s of farm %s is not in the worker's configuration", host, name)
 }
 
-// sharePointRunner is what runs SharePoint cmdlets on a farm's front end.
+// sharePointRunner returns what runs SharePoint cmdlets on a farm's front end.
 func (a *Activities) sharePointRunner(sp farm.SharePoint) powershell.Runner {
 	if sp.RunAs == farm.Task {
 		return powershell.ByTask(a.Remote)

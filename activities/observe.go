@@ -8,7 +8,8 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// ObserveOffice observes an office server.
+// ObserveOffice observes an office server, and which of the certificates in question
+// it has.
 func (a *Activities) ObserveOffice(ctx context.Context, in ServerInput) (farm.OfficeServer, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -51,8 +52,8 @@ func (a *Activities) observeOffice(ctx context.Context, t powershell.Target, tar
 	return s, nil
 }
 
-// ObserveSharePoint observes a SharePoint farm from its front end. Its servers
-// are observed one by one, with [Activities.ObserveSharePointServer].
+// ObserveSharePoint observes a SharePoint farm from its front end. Its servers are
+// left out: [Activities.ObserveSharePointServer] observes them one by one.
 func (a *Activities) ObserveSharePoint(ctx context.Context, in ServerInput) (farm.SharePointFarm, error) {
 	t, sp, err := a.resolveFrontEnd(in.Farm, in.Host)
 	if err != nil {
@@ -86,8 +87,8 @@ func (a *Activities) ObserveSharePoint(ctx context.Context, in ServerInput) (far
 	return f, nil
 }
 
-// ObserveSharePointServer observes one SharePoint server, without SharePoint
-// cmdlets.
+// ObserveSharePointServer observes one SharePoint server. It uses no SharePoint
+// cmdlets, so it needs no access to SQL Server.
 func (a *Activities) ObserveSharePointServer(ctx context.Context, in ServerInput) (farm.SharePointServer, error) {
 	t, err := a.resolveSharePointServer(in.Farm, in.Host)
 	if err != nil {

@@ -16,15 +16,16 @@ import (
 // ImportInput names the server to import on.
 type ImportInput struct {
 	ServerInput
-	// WindowsBuild decides the algorithms of the PFX on its way.
+	// WindowsBuild determines the algorithms that the PFX is encrypted with: old
+	// builds cannot read the newer ones.
 	WindowsBuild int `json:"windowsBuild"`
 }
 
-// ImportCertificate imports the target with its key, under its friendly name,
-// with its intermediates; a self-signed one also into Trusted Root.
+// ImportCertificate imports the target with its key, under its friendly name, and
+// its intermediates. A self-signed target is also added to Trusted Root.
 //
-// The key is read from its source, sealed under a password that is made here
-// and used once, and handed to the script in memory.
+// The key is read from its source, encrypted with a password that is generated here
+// and used once, and passed to the script in memory.
 func (a *Activities) ImportCertificate(ctx context.Context, in ImportInput) (StepResult, error) {
 	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -53,8 +54,8 @@ func (a *Activities) ImportCertificate(ctx context.Context, in ImportInput) (Ste
 		fmt.Sprintf("%q is in the Personal store", done.Certificate.FriendlyName))
 }
 
-// GrantKey gives NETWORK SERVICE read access to the key, and proves that the
-// key signs.
+// GrantKey grants NETWORK SERVICE read access to the key, and proves that the key
+// signs.
 func (a *Activities) GrantKey(ctx context.Context, in ServerInput) (StepResult, error) {
 	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -67,9 +68,9 @@ func (a *Activities) GrantKey(ctx context.Context, in ServerInput) (StepResult, 
 	return a.stepResult(err, done.Changed, readable, readable)
 }
 
-// ExportCertificate reads the public certificate back from an office server
-// and checks that it is the target; where configured it also writes it to a
-// file there.
+// ExportCertificate reads the public certificate back from an office server and
+// checks that it is the target; if not, it fails with [WrongCertificate]. If so
+// configured, it also writes the certificate to a file there.
 func (a *Activities) ExportCertificate(ctx context.Context, in ServerInput) (StepResult, error) {
 	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -87,8 +88,8 @@ func (a *Activities) ExportCertificate(ctx context.Context, in ServerInput) (Ste
 	return reportUnchanged("public certificate is the target"), nil
 }
 
-// SetS2SCertificate makes the target the farm's S2S certificate. When Host is
-// not the master it does nothing and says which machine is.
+// SetS2SCertificate makes the target the farm's S2S certificate. If Host is not the
+// master, it does nothing and returns the master in MovedTo.
 func (a *Activities) SetS2SCertificate(ctx context.Context, in ServerInput) (StepResult, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -103,8 +104,8 @@ func (a *Activities) SetS2SCertificate(ctx context.Context, in ServerInput) (Ste
 		fmt.Sprintf("S2SCertificateName is %q", in.Target.FriendlyName))
 }
 
-// SetHTTPSettings sets the HTTP settings that are configured. When Host is not
-// the master it does nothing and says which machine is.
+// SetHTTPSettings sets the HTTP settings that are configured. If Host is not the
+// master, it does nothing and returns the master in MovedTo.
 func (a *Activities) SetHTTPSettings(ctx context.Context, in ServerInput) (StepResult, error) {
 	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -122,8 +123,8 @@ func (a *Activities) SetHTTPSettings(ctx context.Context, in ServerInput) (StepR
 	return a.stepResult(err, done.Changed, "set "+strings.Join(done.Settings, ", "), "as configured")
 }
 
-// findMaster returns the computer name of the farm's master, or nothing when
-// the server is the master itself.
+// findMaster returns the computer name of the farm's master; empty when the server is
+// the master itself.
 func (a *Activities) findMaster(ctx context.Context, t powershell.Target) (string, error) {
 	seen, err := a.observeOffice(ctx, t, farm.Certificate{})
 	if err != nil || farm.SameMachine(seen.Settings.Master, seen.Machine.Name) {
@@ -132,14 +133,15 @@ func (a *Activities) findMaster(ctx context.Context, t powershell.Target) (strin
 	return seen.Settings.Master, nil
 }
 
-// ReplicationInput names the server and the S2S setting that it is to have.
+// ReplicationInput names a server, and the S2S certificate name that it should see.
 type ReplicationInput struct {
 	ServerInput
 	Name string `json:"name"`
 }
 
-// AwaitReplication waits until an office server has the farm's new setting:
-// the master replicates it to members some time later.
+// AwaitReplication waits until an office server has the farm's new S2S setting, which
+// the master replicates to the other machines with some delay. It fails with
+// [WaitTimedOut].
 func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) (StepResult, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -157,17 +159,18 @@ func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) 
 	return reportUnchanged("has %s after %s", quoteName(in.Name), a.Now().Sub(started).Round(time.Second)), nil
 }
 
-// RestartOfficeInput names the server to restart, and how it was before.
+// RestartOfficeInput names the server to restart.
 type RestartOfficeInput struct {
 	ServerInput
+	// Baseline is the server as it was observed before the rotation.
 	Baseline farm.OfficeServer `json:"baseline"`
-	// Since is when a setting was last changed in this rotation, on the
-	// worker's clock; zero when none was.
+	// Since is when this rotation last changed a setting, on the worker's clock;
+	// zero when it changed none.
 	Since time.Time `json:"since,omitzero"`
 }
 
-// RestartOffice restarts WACSM and IIS on an office server that has not loaded
-// its settings yet, and waits until it answers as it did before.
+// RestartOffice restarts WACSM and IIS on an office server that has not yet loaded its
+// settings, and waits until it answers as before. It fails with [WaitTimedOut].
 func (a *Activities) RestartOffice(ctx context.Context, in RestartOfficeInput) (StepResult, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -198,9 +201,9 @@ func (a *Activities) awaitHealth(ctx context.Context, t powershell.Target, in Re
 	return health, err
 }
 
-// isHealthyAsBefore reports whether a server answers at least as it did. HealthStatus is
-// left out on purpose: it covers the last ten minutes and is often "Unhealthy"
-// without a reason.
+// isHealthyAsBefore reports whether a server answers at least as well as before.
+// HealthStatus is left out on purpose: it covers the last ten minutes, and is often
+// "Unhealthy" for no reason.
 func isHealthyAsBefore(now, baseline farm.OfficeServer) bool {
 	ok := 200
 	return now.Service.Running && slices.Contains([]int{ok, baseline.Discovery.Status}, now.Discovery.Status)

@@ -10,14 +10,16 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// OldCertificateInput names an office server and the certificate that is to be retired.
+// OldCertificateInput names a server or front end, by host, and the certificate that is
+// being retired.
 type OldCertificateInput struct {
 	Farm string           `json:"farm"`
 	Host string           `json:"host"`
 	Old  farm.Certificate `json:"old"`
 }
 
-// FindUse lists, in words, what on an office server still names a certificate.
+// FindUse lists, in words for operators, what on an office server still uses a
+// certificate.
 func (a *Activities) FindUse(ctx context.Context, in OldCertificateInput) ([]string, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -34,8 +36,8 @@ func (a *Activities) FindUse(ctx context.Context, in OldCertificateInput) ([]str
 	return uses, nil
 }
 
-// FindIssuers lists, in words, the trusted token issuers of a SharePoint farm
-// that still hold a certificate.
+// FindIssuers lists, in words for operators, the trusted token issuers of a SharePoint
+// farm that still hold a certificate.
 func (a *Activities) FindIssuers(ctx context.Context, in OldCertificateInput) ([]string, error) {
 	seen, err := a.ObserveSharePoint(ctx, ServerInput{Farm: in.Farm, Host: in.Host})
 	if err != nil {
@@ -50,13 +52,13 @@ func (a *Activities) FindIssuers(ctx context.Context, in OldCertificateInput) ([
 	return uses, nil
 }
 
-// ArchiveCertificate marks a certificate of an office server archived.
+// ArchiveCertificate marks a certificate on an office server as archived.
 func (a *Activities) ArchiveCertificate(ctx context.Context, in OldCertificateInput) (StepResult, error) {
 	return a.setArchived(ctx, in, false, "archived")
 }
 
-// UnarchiveCertificate takes the archived mark off, so that a rotation back to the
-// certificate finds it.
+// UnarchiveCertificate removes that mark, so that a rotation back to the certificate
+// finds it.
 func (a *Activities) UnarchiveCertificate(ctx context.Context, in OldCertificateInput) (StepResult, error) {
 	return a.setArchived(ctx, in, true, "not archived")
 }
@@ -67,12 +69,12 @@ func (a *Activities) setArchived(ctx context.Context, in OldCertificateInput, sh
 		return StepResult{}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.HideS2SCertificate{Thumbprint: string(in.Old.Thumbprint), Show: show})
-	return a.stepResult(err, done.Changed, state, fmt.Sprintf("%s, or not there", state))
+	return a.stepResult(err, done.Changed, state, state+", or not there")
 }
 
 // RemoveOwnRootAuthority removes the root authority of a retired self-signed
-// certificate, if it bears the name that farmtrust gives: one that
-// another administrator made stays. No other certificate is an authority by itself.
+// certificate if it has the name that farmtrust gives; one that an administrator
+// created stays. Only a self-signed certificate is a root authority itself.
 func (a *Activities) RemoveOwnRootAuthority(ctx context.Context, in OldCertificateInput) (StepResult, error) {
 	t, sp, err := a.resolveFrontEnd(in.Farm, in.Host)
 	if err != nil {
@@ -88,7 +90,7 @@ func (a *Activities) RemoveOwnRootAuthority(ctx context.Context, in OldCertifica
 	case seen.Trusts(in.Old.Thumbprint):
 		return reportUnchanged("it is trusted under a name that farmtrust did not give, and stays"), nil
 	default:
-		return reportUnchanged("it is no root authority"), nil
+		return reportUnchanged("it is not a root authority"), nil
 	}
 	done, err := runScript(ctx, a.sharePointRunner(sp), t, powershell.RemoveRootAuthority{Thumbprints: []string{string(in.Old.Thumbprint)}})
 	if err != nil {
@@ -97,8 +99,8 @@ func (a *Activities) RemoveOwnRootAuthority(ctx context.Context, in OldCertifica
 	return a.reportChanged("removed %s", strings.Join(done.Removed, ", ")), nil
 }
 
-// DeleteCertificate removes a retired certificate and its key from an office
-// server, and the copy in Trusted Root that a self-signed one has.
+// DeleteCertificate deletes a retired certificate and its key from an office server,
+// and the copy of a self-signed one from Trusted Root.
 func (a *Activities) DeleteCertificate(ctx context.Context, in OldCertificateInput) (StepResult, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {

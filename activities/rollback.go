@@ -9,28 +9,30 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// PlanRollbackInput is what planning a rollback needs.
+// PlanRollbackInput is everything that planning a rollback needs.
 type PlanRollbackInput struct {
 	Farm     farm.Farm     `json:"farm"`
 	Snapshot farm.Snapshot `json:"snapshot"`
 	Observed farm.Observed `json:"observed"`
 }
 
-// PlanRollback says what of a rotation is still to be rolled back. It runs in an
-// activity for the same reason as [Activities.Compare].
+// PlanRollback returns what is still to be rolled back of a rotation. It is an activity
+// for the same reason as [Activities.Compare].
 func (a *Activities) PlanRollback(_ context.Context, in PlanRollbackInput) (farm.RollbackPlan, error) {
 	return farm.PlanRollback(in.Snapshot, in.Farm, in.Observed), nil
 }
 
-// RestoreIssuerInput says what an issuer was before the rotation.
+// RestoreIssuerInput is an issuer as it was before the rotation.
 type RestoreIssuerInput struct {
 	TrustIssuerInput
-	// Before is empty when there was none.
-	Before      farm.TokenIssuer     `json:"before"`
+	// Before is the zero value when there was no issuer.
+	Before farm.TokenIssuer `json:"before"`
+	// Permissions are those of all app principals before the rotation.
 	Permissions []farm.AppPermission `json:"permissions"`
 }
 
-// RestoreIssuer restores one issuer and its permissions.
+// RestoreIssuer restores one issuer and its permissions. It fails with
+// [NothingToRestore] if the issuer had no certificate of its own.
 func (a *Activities) RestoreIssuer(ctx context.Context, in RestoreIssuerInput) (StepResult, error) {
 	t, sp, err := a.resolveFrontEnd(in.Farm, in.Host)
 	if err != nil {
@@ -38,7 +40,7 @@ func (a *Activities) RestoreIssuer(ctx context.Context, in RestoreIssuerInput) (
 	}
 	issuer, ok := farm.IssuerByRegisteredName(in.Issuer)
 	if !ok {
-		return StepResult{}, terminalError(UnknownIssuer, "%q is none of the two registered issuer names of the procedure", in.Issuer)
+		return StepResult{}, terminalError(UnknownIssuer, "%q is not one of the two registered issuer names of the procedure", in.Issuer)
 	}
 	if in.Before.RegisteredName != "" && len(in.Before.Certificate) == 0 {
 		return StepResult{}, terminalError(NothingToRestore, "%s: issuer %q had no certificate of its own before (a metadata address, perhaps), so there is none to restore: set it by hand", t.Host, in.Before.Name)
@@ -70,15 +72,15 @@ func (a *Activities) RestoreIssuer(ctx context.Context, in RestoreIssuerInput) (
 	return a.reportChanged("%s: permission as before on %s", issuer.Product, strings.Join(done.Permissions, ", ")), nil
 }
 
-// RestoreSettingsInput says what the office farm's settings were.
+// RestoreSettingsInput holds the office farm's settings before the rotation.
 type RestoreSettingsInput struct {
 	ServerInput
 	Before farm.OfficeFarm `json:"before"`
 }
 
-// RestoreHTTPSettings restores the HTTP settings that are configured, and so
-// were the rotation's to set. Like [Activities.SetHTTPSettings] it may say
-// that the master has moved.
+// RestoreHTTPSettings restores the HTTP settings that are configured, which are those
+// that the rotation set. Like [Activities.SetHTTPSettings], it does nothing if Host is
+// not the master.
 func (a *Activities) RestoreHTTPSettings(ctx context.Context, in RestoreSettingsInput) (StepResult, error) {
 	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -102,7 +104,7 @@ func (a *Activities) RestoreHTTPSettings(ctx context.Context, in RestoreSettings
 }
 
 // RestoreS2SCertificate restores the farm's S2S setting. Like
-// [Activities.SetS2SCertificate] it may say that the master has moved.
+// [Activities.SetS2SCertificate], it does nothing if Host is not the master.
 func (a *Activities) RestoreS2SCertificate(ctx context.Context, in RestoreSettingsInput) (StepResult, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -116,7 +118,7 @@ func (a *Activities) RestoreS2SCertificate(ctx context.Context, in RestoreSettin
 	case err != nil:
 		return StepResult{}, err
 	case done.Kept:
-		return StepResult{Detail: fmt.Sprintf("stays %s: Office Online Server refuses to have none: %s", quoteName(in.Target.FriendlyName), done.Reason), ClearRefused: true}, nil
+		return StepResult{Detail: fmt.Sprintf("stays %s: Office Online Server refuses to clear it: %s", quoteName(in.Target.FriendlyName), done.Reason), ClearRefused: true}, nil
 	case !done.Changed:
 		return reportUnchanged("S2SCertificateName is %s, as before", quoteName(in.Before.S2SCertificateName)), nil
 	}
@@ -147,14 +149,14 @@ func (a *Activities) RemoveRootAuthorities(ctx context.Context, in RemoveRootAut
 	return a.stepResult(err, done.Changed, "removed "+strings.Join(done.Removed, ", "), "none is left")
 }
 
-// RestoreOfficeInput says what an office server held before.
+// RestoreOfficeInput holds an office server as it was before the rotation.
 type RestoreOfficeInput struct {
 	ServerInput
 	Before farm.OfficeServer `json:"before"`
 }
 
-// RevokeKey takes NETWORK SERVICE's access to the key back, if the certificate
-// was there before without it.
+// RevokeKey revokes NETWORK SERVICE's access to the key if the certificate was there
+// before the rotation without it.
 func (a *Activities) RevokeKey(ctx context.Context, in RestoreOfficeInput) (StepResult, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -168,8 +170,8 @@ func (a *Activities) RevokeKey(ctx context.Context, in RestoreOfficeInput) (Step
 	return a.stepResult(err, done.Changed, "NETWORK SERVICE may no longer read the key", "NETWORK SERVICE may not read the key")
 }
 
-// RemoveCertificate removes from an office server's stores what the rotation
-// put there.
+// RemoveCertificate removes from an office server's certificate stores what the
+// rotation added.
 func (a *Activities) RemoveCertificate(ctx context.Context, in RestoreOfficeInput) (StepResult, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// TrustRootAuthorities adds what is missing of the target's chain, or the
-// target itself when self-signed, to SharePoint's trusted root authorities.
+// TrustRootAuthorities adds to SharePoint's trusted root authorities what is missing
+// of the target's chain, or a self-signed target itself.
 func (a *Activities) TrustRootAuthorities(ctx context.Context, in ServerInput) (StepResult, error) {
 	t, sp, err := a.resolveFrontEnd(in.Farm, in.Host)
 	if err != nil {
@@ -33,8 +33,8 @@ type TrustIssuerInput struct {
 	Issuer string `json:"issuer"`
 }
 
-// TrustIssuer registers one trusted token issuer with the target, or updates
-// it in place, and gives its app principal full control on each site.
+// TrustIssuer registers one trusted token issuer with the target, or updates it in
+// place, and grants its app principal full control on each site.
 func (a *Activities) TrustIssuer(ctx context.Context, in TrustIssuerInput) (StepResult, error) {
 	t, sp, err := a.resolveFrontEnd(in.Farm, in.Host)
 	if err != nil {
@@ -66,17 +66,18 @@ func describeIssuerChanges(done powershell.SetIssuerResult) string {
 	return strings.Join(changes, ", ")
 }
 
-// RestartSharePointInput names the server, and what it must have loaded.
+// RestartSharePointInput names the server to restart.
 type RestartSharePointInput struct {
 	ServerInput
-	// Since is when the trust was last changed, on the worker's clock; zero
-	// when that is not known to have happened.
+	// Since is when the trust was last changed, on the worker's clock; zero when it
+	// is not known to have changed.
 	Since time.Time `json:"since,omitzero"`
 }
 
-// RestartSharePoint restarts IIS and SPTimerV4 on a SharePoint server that
-// started them before the trust changed. Without a restart a server may take
-// 24 hours to recognise an issuer.
+// RestartSharePoint restarts IIS and SPTimerV4 on a SharePoint server where they
+// started before the trust changed. Without a restart, a server may take 24 hours to
+// recognize an issuer (source: Microsoft, "High-trust configuration scripts for
+// SharePoint"). It fails with [WaitTimedOut].
 func (a *Activities) RestartSharePoint(ctx context.Context, in RestartSharePointInput) (StepResult, error) {
 	t, err := a.resolveSharePointServer(in.Farm, in.Host)
 	if err != nil {
@@ -92,7 +93,7 @@ func (a *Activities) RestartSharePoint(ctx context.Context, in RestartSharePoint
 	}
 	err = a.awaitCondition(ctx, func() (bool, string, error) {
 		seen, err := a.observeSharePointServer(ctx, t)
-		return seen.Timer.Running, t.Host + ": SPTimerV4 does not run after the restart", err
+		return seen.Timer.Running, t.Host + ": SPTimerV4 is not running after the restart", err
 	})
 	if err != nil {
 		return StepResult{}, err

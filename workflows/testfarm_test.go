@@ -164,7 +164,7 @@ func (f *testFarm) removeIssuer(t *testing.T) {
 	if err != nil || len(issuers) == 0 {
 		t.Fatalf("find an issuer to remove: %v, %d there", err, len(issuers))
 	}
-	if err := shell.RemoveTrustedSecurityTokenIssuer(issuers[0].Name, true); err != nil {
+	if err := shell.RemoveTrustedSecurityTokenIssuer(model.Removal{Identity: issuers[0].Name, Confirmed: true}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -194,7 +194,7 @@ func (f *testFarm) assertRefreshes(t *testing.T) {
 func (f *testFarm) assertTrustUnchanged(t *testing.T, before farmsim.Trust) {
 	t.Helper()
 	if diff := before.Diff(f.sim.Trust()); diff != "" {
-		t.Errorf("the farm is not as it was:\n%s", diff)
+		t.Errorf("the farm is not as it was (-before +now):\n%s", diff)
 	}
 }
 

@@ -20,7 +20,7 @@ func (r *reader) readCertificate(n node) (farm.CertificatePolicy, Source) {
 		}},
 	})
 	if s := source.SelfSigned; s != nil && s.ValidFor > 0 && s.ValidFor <= policy.LeadTime {
-		r.addProblem(n, "make validFor longer than leadTime", "certificates would be valid for no longer than the lead time: each would be replaced at once")
+		r.addProblem(n, "make validFor longer than leadTime", "certificates would be valid for no longer than the lead time")
 	}
 	return policy, source
 }
@@ -34,7 +34,7 @@ func (r *reader) readSource(n node) (s Source) {
 		"selfSigned": {read: func(n node) {
 			s.SelfSigned = r.readSelfSigned(n)
 			if first, taken := r.selfSignedPaths[s.SelfSigned.Path]; taken && s.SelfSigned.Path != "" {
-				r.addProblem(n, "give each farm a folder of its own", "the folder is already that of the farm on line %d", first)
+				r.addProblem(n, "give each farm a folder of its own", "the folder is already used on line %d", first)
 			}
 			r.selfSignedPaths[s.SelfSigned.Path] = n.Line
 		}},
@@ -62,8 +62,8 @@ func (r *reader) readSelfSigned(n node) *SelfSigned {
 	return s
 }
 
-// readCommonName reads a name as it stands alone: a distinguished name inside a
-// common name would show as CN="CN=...".
+// readCommonName reads a common name and refuses a distinguished name, which would
+// end up as CN="CN=...".
 func (r *reader) readCommonName(n node) string {
 	name, ok := r.readName(n, maxSubject)
 	if ok && strings.ContainsAny(name, `=,+"\<>;`) {
@@ -83,7 +83,8 @@ func (r *reader) readEventMatch(n node) (match farm.EventMatch) {
 	return match
 }
 
-// readSecret reads the name of a secret and never repeats what stands there.
+// readSecret reads the name of a secret. Its problems never repeat what was written,
+// which may be the secret itself.
 func (r *reader) readSecret(n node) secret.Ref {
 	text, ok := r.readText(n)
 	if !ok {

@@ -8,32 +8,34 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// role is what a server is named for.
+// role is what the file names a server for.
 type role int
 
 const (
 	officeMachine role = iota
 	// frontEndServer runs SharePoint cmdlets as the connected account.
 	frontEndServer
+	// sharePointServer is any other SharePoint server, or a front end whose
+	// cmdlets run in a scheduled task.
 	sharePointServer
 )
 
-// placement is where the file names a server, and for what.
+// placement is a server, where the file names it, and for what.
 type placement struct {
 	farm.Server
 	at   node
 	role role
-	// readFarm counts the farms of the file.
+	// farm is the position of the server's farm in the file, from 0.
 	farm int
 }
 
-// addPlacement notes a server for the checks across the file, and returns it.
+// addPlacement records a server for the checks across the file, and returns it.
 func (r *reader) addPlacement(n node, s farm.Server, role role) farm.Server {
 	r.placements = append(r.placements, placement{s, n, role, r.farmsRead})
 	return s
 }
 
-// checkWholeFile checks what no part of the file shows by itself.
+// checkWholeFile checks what concerns more than one part of the file.
 func (r *reader) checkWholeFile(connections map[string]Connection) {
 	r.checkServersAreNamedOnce()
 	used := map[string]bool{}
@@ -48,9 +50,9 @@ func (r *reader) checkWholeFile(connections map[string]Connection) {
 	}
 }
 
-// checkServersAreNamedOnce: a machine belongs to one Office Online Server farm
-// or to one SharePoint farm, and a SharePoint farm uses one Office Online
-// Server farm.
+// checkServersAreNamedOnce checks that no server or address is named twice. A
+// machine belongs to one Office Online Server farm or to one SharePoint farm, and
+// a SharePoint farm uses one Office Online Server farm.
 func (r *reader) checkServersAreNamedOnce() {
 	hosts, addresses := map[string]placement{}, map[string]placement{}
 	for _, p := range r.placements {
@@ -81,11 +83,11 @@ func (r *reader) checkConnection(p placement, connections map[string]Connection)
 	switch {
 	case p.Connection == "":
 		r.addProblem(p.at, "write connection: NAME for the server or for all servers beside it", "no connection for %s", p.Host)
-	case !defined && len(connections) > 0: // with none at all, that is the problem
+	case !defined && len(connections) > 0: // that there are none at all is a problem of its own
 		r.addProblem(p.at, suggestWord(p.Connection, slices.Sorted(maps.Keys(connections)), "the connections"),
 			"the connection %s of %s is not defined", p.Connection, p.Host)
 	case p.role == frontEndServer && connection.Auth == Basic:
 		r.addProblem(p.at, "use a connection with auth: ntlm, or runAs: task",
-			"basic takes local accounts only, and those cannot run SharePoint cmdlets against SQL Server")
+			"basic works for local accounts only, which cannot run SharePoint cmdlets against SQL Server")
 	}
 }

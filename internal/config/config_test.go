@@ -171,8 +171,8 @@ func TestWarningsTellWhatAnOperatorShouldKnow(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"8: farms[0].office.allowOutboundHttp: office servers may send S2S tokens over HTTP, where they can be intercepted and replayed: use HTTPS and leave the switch out",
-		"9: farms[0].office.allowHttpSecureStoreConnections: ODC files, which may hold passwords, travel in clear text: use HTTPS and leave the switch out",
+		"8: farms[0].office.allowOutboundHttp: office servers may send S2S tokens over HTTP, where they can be intercepted and replayed: use HTTPS and remove the setting",
+		"9: farms[0].office.allowHttpSecureStoreConnections: ODC files, which may hold passwords, travel in clear text: use HTTPS and remove the setting",
 		"16: farms[0].sharePoint[0].sites[1]: S2S tokens for old.contoso.com:8080 travel in clear text and can be replayed: use HTTPS",
 		"28: connections.office: Windows accepts basic for local accounts only: use ntlm for domain accounts",
 		"30: connections.other.allowUnverified: server certificates are not verified: anyone on the network path can read and change everything: name the CA under ca",

@@ -28,7 +28,7 @@ func (r *reader) readConnections(n node, all map[string]Connection) {
 func (r *reader) readConnection(n node) (c Connection) {
 	r.readMapping(n, fields{
 		"auth": {required: "write basic or ntlm", read: func(n node) {
-			c.Auth = readChoice(r, n, []Auth{Basic, NTLM}, map[string]string{"kerberos": "use ntlm: kerberos comes later"})
+			c.Auth = readChoice(r, n, []Auth{Basic, NTLM}, map[string]string{"kerberos": "use ntlm; kerberos comes in a later version"})
 		}},
 		"user":     {required: "name the account", read: func(n node) { c.User, _ = r.readText(n) }},
 		"password": {required: "name the secret: file:/path or env:NAME", read: func(n node) { c.Password = r.readSecret(n) }},
@@ -62,8 +62,9 @@ func (r *reader) readCAFile(n node) string {
 	return path
 }
 
-// checkCertificates checks that a file holds at least one PEM certificate, and
-// none that cannot be read: the system's parser skips those silently.
+// checkCertificates checks that a file holds PEM certificates, at least one, and
+// nothing else: x509.CertPool.AppendCertsFromPEM silently skips what it cannot
+// read.
 func checkCertificates(path string) error {
 	file, err := os.Open(path)
 	if err != nil {
@@ -90,7 +91,8 @@ func checkCertificates(path string) error {
 	return nil
 }
 
-// resolveSecretPath makes a file's path relative to the configuration's folder.
+// resolveSecretPath resolves a secret's relative path against the folder of the
+// configuration file.
 func (r *reader) resolveSecretPath(ref secret.Ref) secret.Ref {
 	path, isFile := strings.CutPrefix(string(ref), "file:")
 	if !isFile || filepath.IsAbs(path) {

@@ -18,7 +18,7 @@ func TestEachMistakeOfReachingServersIsNamedWithItsPlaceAndRemedy(t *testing.T) 
 		},
 		"SharePoint cmdlets over basic": {
 			"auth: ntlm", "auth: basic",
-			"5: farms[0].sharePoint[0].frontEnd: basic takes local accounts only, and those cannot run SharePoint cmdlets against SQL Server: use a connection with auth: ntlm, or runAs: task",
+			"5: farms[0].sharePoint[0].frontEnd: basic works for local accounts only, which cannot run SharePoint cmdlets against SQL Server: use a connection with auth: ntlm, or runAs: task",
 		},
 		"connection not defined": {
 			"servers: [oos-01], connection: main", "servers: [oos-01], connection: mian",
@@ -30,7 +30,7 @@ func TestEachMistakeOfReachingServersIsNamedWithItsPlaceAndRemedy(t *testing.T) 
 		},
 		"kerberos": {
 			"auth: ntlm", "auth: kerberos",
-			"9: connections.main.auth: kerberos is not supported in this version: use ntlm: kerberos comes later",
+			"9: connections.main.auth: kerberos is not supported in this version: use ntlm; kerberos comes in a later version",
 		},
 		"connections that are a list": {
 			"  main: {auth: ntlm", "  - {auth: ntlm",

@@ -13,15 +13,15 @@ import (
 // Bounds and defaults of a farm's fields.
 const (
 	// maxName bounds names that become names in SharePoint or in a certificate
-	// store. Microsoft's script for token issuers refuses more than 50
-	// characters; the true limit of the product is not published.
+	// store, in characters. Microsoft's script for token issuers refuses more than
+	// 50; the product's own limit is not published.
 	maxName = 50
-	// maxSubject leaves room for the time that follows: 64 characters are what
-	// a common name holds (RFC 5280, ub-common-name).
+	// maxSubject, in characters, leaves room for the time of creation: a common
+	// name has at most 64 (RFC 5280, ub-common-name).
 	maxSubject = 48
 	// longestProduct is the longer of the two suffixes of issuer names.
 	longestProduct = " SharePoint Server"
-	// maxAtOnce is also the largest farm that is supported.
+	// maxAtOnce is also the size of the largest supported farm.
 	maxAtOnce = 100
 
 	defaultIssuerName      = "OOS"
@@ -36,7 +36,7 @@ var (
 	// A farm's name is part of workflow IDs and is typed on command lines.
 	farmNamePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 	hostNamePattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$`)
-	// A drive path without the characters that Windows forbids in names.
+	// A path on a drive, without the characters that Windows forbids in file names.
 	windowsPathPattern = regexp.MustCompile(`^[A-Za-z]:\\[^/:*?"<>|]*[^/:*?"<>|\\]$`)
 )
 
@@ -50,7 +50,7 @@ func (r *reader) readConfig(root node, c *Config) {
 				r.farmsRead++
 			})
 		}},
-		"connections": {required: "say how servers are spoken to", read: func(n node) { r.readConnections(n, c.Connections) }},
+		"connections": {required: "define how to connect to the servers", read: func(n node) { r.readConnections(n, c.Connections) }},
 	})
 }
 
@@ -71,10 +71,10 @@ func (r *reader) readFarm(n node) Farm {
 func (r *reader) readFarmName(n node) string {
 	name, ok := r.readName(n, maxName)
 	if ok && !farmNamePattern.MatchString(name) {
-		r.addProblem(n, "write a name such as contoso-berlin", "may hold letters, digits, dots, dashes and underscores only")
+		r.addProblem(n, "write a name such as contoso-berlin", "may contain only letters, digits, dots, dashes and underscores")
 	}
-	// Names that differ only in case would be distinct to Temporal, but not to
-	// operators.
+	// Temporal would tell names that differ only in case apart; operators would
+	// not.
 	if first, taken := r.farmNames[strings.ToLower(name)]; taken && ok {
 		r.addProblem(n, "give each farm its own name", "farm %s is already on line %d", name, first)
 	}
@@ -112,7 +112,7 @@ func (r *reader) readOffice(n node) farm.Office {
 func (r *reader) readHTTPSetting(n node, consequence string) *bool {
 	allowed := r.readFlag(n)
 	if allowed {
-		r.addWarning(n, "use HTTPS and leave the setting out", "%s", consequence)
+		r.addWarning(n, "use HTTPS and remove the setting", "%s", consequence)
 	}
 	return &allowed
 }
@@ -125,7 +125,7 @@ func (r *reader) readExportPath(n node) string {
 	return path
 }
 
-// readServer reads a host name, or a mapping where more is to be said.
+// readServer reads a host name, or a mapping with an address or a connection.
 func (r *reader) readServer(n node) (s farm.Server) {
 	if n.isMapping() {
 		r.readMapping(n, fields{
@@ -160,7 +160,8 @@ func (r *reader) readAddress(n node) string {
 	return address
 }
 
-// withConnection gives a server without a connection of its own the common one.
+// withConnection returns the server with the connection that it shares with others,
+// unless it has its own.
 func withConnection(s farm.Server, connection string) farm.Server {
 	if s.Connection == "" {
 		s.Connection = connection
@@ -197,7 +198,7 @@ func (r *reader) readSharePoint(n node) farm.SharePoint {
 	}
 	role := frontEndServer
 	if sp.RunAs == farm.Task {
-		// A local account may start the task, which reaches SQL Server as another.
+		// A local account is enough to start the task, which runs under another one.
 		role = sharePointServer
 	}
 	sp.FrontEnd = r.addPlacement(frontEnd, withConnection(sp.FrontEnd, connection), role)
@@ -205,9 +206,9 @@ func (r *reader) readSharePoint(n node) farm.SharePoint {
 	return sp
 }
 
-// includeFrontEnd returns the servers of the farm, of which the front end is one
-// whether it is listed or not. Where it is listed by its name alone, it is
-// reached as frontEnd says.
+// includeFrontEnd returns the servers of the farm, with the front end among them
+// whether or not it is listed. If it is listed by name alone, the address and
+// connection under frontEnd apply.
 func (r *reader) includeFrontEnd(sp farm.SharePoint, connection string, places []node) []farm.Server {
 	listed := false
 	for i, s := range sp.Servers {
@@ -217,7 +218,7 @@ func (r *reader) includeFrontEnd(sp farm.SharePoint, connection string, places [
 		}
 		bare := s.Address == "" && s.Connection == ""
 		if withConnection(s, connection) != sp.FrontEnd && !bare {
-			r.addProblem(places[i], "write its address and connection under frontEnd only", "describes the front end differently than frontEnd does")
+			r.addProblem(places[i], "write its address and connection under frontEnd only", "describes the front end differently from frontEnd")
 		}
 		sp.Servers[i], listed = sp.FrontEnd, true
 	}
@@ -227,7 +228,7 @@ func (r *reader) includeFrontEnd(sp farm.SharePoint, connection string, places [
 	return append([]farm.Server{sp.FrontEnd}, sp.Servers...)
 }
 
-// readSite reads the URL of a site collection that is not among those before.
+// readSite reads the URL of a site collection, which must not be among those before.
 func (r *reader) readSite(n node, before []string) string {
 	text, ok := r.readText(n)
 	if !ok {
@@ -236,7 +237,7 @@ func (r *reader) readSite(n node, before []string) string {
 	site, err := url.Parse(text)
 	if err != nil || (site.Scheme != "https" && site.Scheme != "http") || site.Hostname() == "" ||
 		site.User != nil || site.RawQuery != "" || site.Fragment != "" {
-		r.addProblem(n, "write the whole URL of a site collection, such as https://portal.contoso.com", "is not the URL of a site")
+		r.addProblem(n, "write the full URL of a site collection, such as https://portal.contoso.com", "is not the URL of a site")
 		return text
 	}
 	if site.Scheme == "http" {

@@ -33,35 +33,35 @@ func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 			"3: farms[0].colour: unknown field: the fields here are certificate, name, office, rotation, sharePoint",
 		},
 		"missing name":      {"name: contoso\n    office", "office", "2: farms[0].name: missing: name the farm"},
-		"empty name":        {"name: contoso", "name: ''", "2: farms[0].name: must be a text, but is empty: write a text; put numbers and special words in quotes"},
+		"empty name":        {"name: contoso", "name: ''", "2: farms[0].name: must be a string, but is empty: write a string, with quotes around numbers and words such as true"},
 		"key without value": {"name: contoso", "name:", "2: farms[0].name: is empty: give it a value or leave it out"},
 		"name that is a number": {
 			"name: contoso", "name: 2016",
-			"2: farms[0].name: must be a text, but is a number: write a text; put numbers and special words in quotes",
+			"2: farms[0].name: must be a string, but is a number: write a string, with quotes around numbers and words such as true",
 		},
 		"name with a blank around": {
 			"name: contoso", "name: 'contoso '",
-			"2: farms[0].name: has blanks around it or control characters in it: remove them",
+			"2: farms[0].name: has control characters, or spaces at its ends: remove them",
 		},
 		"name with a control character": {
 			"name: contoso", `name: "con\u001btoso"`,
-			"2: farms[0].name: has blanks around it or control characters in it: remove them",
+			"2: farms[0].name: has control characters, or spaces at its ends: remove them",
 		},
 		"name with a slash": {
 			"name: contoso", "name: contoso/berlin",
-			"2: farms[0].name: may hold letters, digits, dots, dashes and underscores only: write a name such as contoso-berlin",
+			"2: farms[0].name: may contain only letters, digits, dots, dashes and underscores: write a name such as contoso-berlin",
 		},
 		"name over 50 characters": {
 			"name: contoso", "name: " + strings.Repeat("x", 51),
-			"2: farms[0].name: 51 characters are too many; at most 50 fit: choose a shorter one",
+			"2: farms[0].name: has 51 characters; at most 50 are allowed: choose a shorter one",
 		},
 		"issuer name whose longest issuer is over 50 characters": {
 			"frontEnd: sp-01", "frontEnd: sp-01, issuerName: " + strings.Repeat("x", 33),
-			"5: farms[0].sharePoint[0].issuerName: 33 characters are too many; at most 32 fit: choose a shorter one",
+			"5: farms[0].sharePoint[0].issuerName: has 33 characters; at most 32 are allowed: choose a shorter one",
 		},
 		"certificate name over 50 characters": {
 			"      source:", "      name: " + strings.Repeat("ü", 51) + "\n      source:",
-			"7: farms[0].certificate.name: 51 characters are too many; at most 50 fit: choose a shorter one",
+			"7: farms[0].certificate.name: has 51 characters; at most 50 are allowed: choose a shorter one",
 		},
 		"duplicate farm name": {
 			"connections:", strings.Replace(secondFarm, "fabrikam", "Contoso", 1) + "connections:",
@@ -111,7 +111,7 @@ func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 		},
 		"the front end described twice": {
 			"frontEnd: sp-01", "frontEnd: sp-01, servers: [{host: sp-01, address: '10.0.0.1:1'}]",
-			"5: farms[0].sharePoint[0].servers[0]: describes the front end differently than frontEnd does: write its address and connection under frontEnd only",
+			"5: farms[0].sharePoint[0].servers[0]: describes the front end differently from frontEnd: write its address and connection under frontEnd only",
 		},
 		"no front end": {
 			"frontEnd: sp-01, ", "",
@@ -123,15 +123,15 @@ func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 		},
 		"site that is no absolute URL": {
 			"[https://portal.contoso.com]", "[portal.contoso.com]",
-			"5: farms[0].sharePoint[0].sites[0]: is not the URL of a site: write the whole URL of a site collection, such as https://portal.contoso.com",
+			"5: farms[0].sharePoint[0].sites[0]: is not the URL of a site: write the full URL of a site collection, such as https://portal.contoso.com",
 		},
 		"site of another scheme": {
 			"https://portal", "ftp://portal",
-			"5: farms[0].sharePoint[0].sites[0]: is not the URL of a site: write the whole URL of a site collection, such as https://portal.contoso.com",
+			"5: farms[0].sharePoint[0].sites[0]: is not the URL of a site: write the full URL of a site collection, such as https://portal.contoso.com",
 		},
 		"site with a name and a password": {
 			"https://portal", "https://me:hunter2@portal",
-			"5: farms[0].sharePoint[0].sites[0]: is not the URL of a site: write the whole URL of a site collection, such as https://portal.contoso.com",
+			"5: farms[0].sharePoint[0].sites[0]: is not the URL of a site: write the full URL of a site collection, such as https://portal.contoso.com",
 		},
 		"site listed twice": {
 			"[https://portal.contoso.com]", "[https://portal.contoso.com, https://Portal.contoso.com/]",
@@ -139,7 +139,7 @@ func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 		},
 		"runAs of another kind": {
 			"frontEnd: sp-01", "frontEnd: sp-01, runAs: system",
-			`5: farms[0].sharePoint[0].runAs: unknown word "system": the choices are direct, task`,
+			`5: farms[0].sharePoint[0].runAs: unknown value "system": the choices are direct, task`,
 		},
 		"export to a network path": {
 			"[oos-01]", `[oos-01], exportTo: '\\server\share\s2s.cer'`,
@@ -151,7 +151,7 @@ func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 		},
 		"unknown way to prove the key": {
 			"[oos-01]", "[oos-01], proveKeyAs: admin",
-			`3: farms[0].office.proveKeyAs: unknown word "admin": the choices are networkService, administrator`,
+			`3: farms[0].office.proveKeyAs: unknown value "admin": the choices are networkService, administrator`,
 		},
 		"switch that is no truth value": {
 			"[oos-01]", "[oos-01], allowOutboundHttp: yes",
@@ -179,24 +179,24 @@ func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 		},
 		"valid for no longer than the lead time": {
 			"directory: {", "selfSigned: {validFor: 30d, ",
-			"7: farms[0].certificate: certificates would be valid for no longer than the lead time: each would be replaced at once: make validFor longer than leadTime",
+			"7: farms[0].certificate: certificates would be valid for no longer than the lead time: make validFor longer than leadTime",
 		},
 		"self-signed folder of two farms": {
 			"directory: {path: pfx, password: file:pfx.txt}}\nconnections:",
 			"selfSigned: {path: pfx, password: file:pfx.txt}}\n" + strings.Replace(secondFarm, "directory", "selfSigned", 1) + "connections:",
-			"13: farms[1].certificate.source.selfSigned: the folder is already that of the farm on line 7: give each farm a folder of its own",
+			"13: farms[1].certificate.source.selfSigned: the folder is already used on line 7: give each farm a folder of its own",
 		},
 		"lead time that is no length of time": {
 			"      source:", "      leadTime: a month\n      source:",
-			`7: farms[0].certificate.leadTime: "a month" is not a length of time: write a length such as 30d, 12h or 90m`,
+			`7: farms[0].certificate.leadTime: "a month" is not a positive duration: write a duration such as 30d, 12h or 90m`,
 		},
 		"negative lead time": {
 			"      source:", "      leadTime: -30d\n      source:",
-			`7: farms[0].certificate.leadTime: "-30d" is not a length of time: write a length such as 30d, 12h or 90m`,
+			`7: farms[0].certificate.leadTime: "-30d" is not a positive duration: write a duration such as 30d, 12h or 90m`,
 		},
 		"lead time beyond counting": {
 			"      source:", "      leadTime: 106752d\n      source:",
-			`7: farms[0].certificate.leadTime: "106752d" is not a length of time: write a length such as 30d, 12h or 90m`,
+			`7: farms[0].certificate.leadTime: "106752d" is not a positive duration: write a duration such as 30d, 12h or 90m`,
 		},
 		"event that would match all": {
 			"      source:", "      events: [{}]\n      source:",
@@ -214,17 +214,17 @@ func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 		},
 		"alias": {
 			"servers: [oos-01]", "servers: &list [oos-01], exportTo: *list",
-			"3: farms[0].office.exportTo: must be a text, but is an alias, which is not supported here: write a text; put numbers and special words in quotes",
+			"3: farms[0].office.exportTo: must be a string, but is an alias, which is not supported here: write a string, with quotes around numbers and words such as true",
 		},
 		"second document": {
 			"env:PASSWORD}\n", "env:PASSWORD}\n---\nfarms: []\n",
 			"10: a second document begins here: keep one document in the file, without ---",
 		},
 		"no YAML": {
-			"connections:", "connections: [", "7: this is not YAML: did not find expected ',' or ']': correct the syntax at or just above this line",
+			"connections:", "connections: [", "7: invalid YAML: did not find expected ',' or ']': correct the syntax at or just above this line",
 		},
 		"a password as an alias": {
-			"env:PASSWORD", "*hunter2", "1: this is not YAML: unknown anchor referenced: correct the syntax at or just above this line",
+			"env:PASSWORD", "*hunter2", "1: invalid YAML: unknown anchor referenced: correct the syntax at or just above this line",
 		},
 	})
 }
@@ -252,10 +252,10 @@ func TestTheFileAsAWholeIsJudgedFirst(t *testing.T) {
 		"# nothing\n":                         "1: the file is empty: write farms and connections; docs/configuration.md has an example",
 		"- a\n":                               "1: must be a mapping, but is a list: write these fields below it: connections, farms",
 		"farms":                               "1: must be a mapping, but is a single value: write these fields below it: connections, farms",
-		"{}":                                  "1: connections: missing: say how servers are spoken to\n1: farms: missing: name at least one farm",
+		"{}":                                  "1: connections: missing: define how to connect to the servers\n1: farms: missing: name at least one farm",
 		"\xff\xfe":                            "1: the file is empty: write farms and connections; docs/configuration.md has an example",
-		"a: \x01":                             "1: this is not YAML: control characters are not allowed: correct the syntax at or just above this line",
-		strings.Repeat(" ", config.MaxSize+1): "1: the file is larger than 1 MiB: split it: one file for each worker",
+		"a: \x01":                             "1: invalid YAML: control characters are not allowed: correct the syntax at or just above this line",
+		strings.Repeat(" ", config.MaxSize+1): "1: the file is larger than 1 MiB: split it into one file per worker",
 	} {
 		if got := problemsOf(t, content); got != want {
 			t.Errorf("%.20q: got\n%s\nwant\n%s", content, got, want)
@@ -268,7 +268,7 @@ func TestEverythingWrongIsSaidAtOnceInTheOrderOfLines(t *testing.T) {
 	want := "2: farms[0].nme: unknown field: did you mean name?\n" +
 		"2: farms[0].name: missing: name the farm\n" +
 		`3: farms[0].office.servers[0]: "oos 01" is not the name of a server: write a DNS name such as oos-01.contoso.com; a port goes under address` + "\n" +
-		"9: connections.main.auth: kerberos is not supported in this version: use ntlm: kerberos comes later"
+		"9: connections.main.auth: kerberos is not supported in this version: use ntlm; kerberos comes in a later version"
 	if diff := cmp.Diff(want, problemsOf(t, content)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

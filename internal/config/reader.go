@@ -16,14 +16,15 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// reader turns nodes of the file into values. Whatever is wrong with a node
-// becomes a problem and its value stays zero, so that reading goes on and the
-// operator learns of everything at once.
+// reader turns nodes of the file into values. An invalid node becomes a problem,
+// and its value stays zero, so that reading continues and the operator sees all
+// problems at once.
 type reader struct {
 	file, folder string
 	problems     Problems
 	warnings     Problems
-	// What is known of the file so far, for the checks across it.
+	// What has been read so far, for the checks across the file. The maps hold
+	// line numbers, except for connectedBy, which holds the connections themselves.
 	farmsRead       int
 	farmNames       map[string]int
 	selfSignedPaths map[string]int
@@ -38,7 +39,7 @@ func newReader(file string) *reader {
 	}
 }
 
-// node is a value of the file and its place in the document.
+// node is a value in the file, and its position in the document.
 type node struct {
 	*yaml.Node
 	path string
@@ -47,16 +48,16 @@ type node struct {
 // field is a key of a mapping.
 type field struct {
 	read func(node)
-	// required, unless empty, is what to do when the key is missing.
+	// required is the remedy when the key is missing; empty if it is optional.
 	required string
-	// later marks a key of a later version. It is refused, so that nobody
-	// depends on it by mistake.
+	// later marks a key that is reserved for a later version. It is refused, so
+	// that nobody relies on it by mistake.
 	later bool
 }
 
 type fields map[string]field
 
-// knownNames are the keys that may be written.
+// knownNames lists the keys that are accepted.
 func (f fields) knownNames() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(f)), func(name string) bool { return f[name].later })
 }
@@ -69,14 +70,14 @@ func (r *reader) addWarning(n node, remedy, format string, args ...any) {
 	r.warnings = append(r.warnings, Problem{r.file, n.Line, n.path, fmt.Sprintf(format, args...), remedy})
 }
 
-// The YAML library's errors are text. Only the line is taken from it, and the
-// names of anchors are dropped: a password that begins with * is one to YAML.
+// The YAML library reports errors as text. The line number is parsed from it, and
+// the names of anchors are removed: to YAML, a password that begins with * is one.
 var (
 	yamlLine   = regexp.MustCompile(`line (\d+): `)
 	yamlAnchor = regexp.MustCompile(`anchor '[^']*'`)
 )
 
-// readDocument reads the one document of the file.
+// readDocument reads the file's only document.
 func (r *reader) readDocument(content io.Reader) (node, bool) {
 	decoder := yaml.NewDecoder(content)
 	var document, second yaml.Node
@@ -97,13 +98,13 @@ func (r *reader) readDocument(content io.Reader) (node, bool) {
 			line, _ = strconv.Atoi(found[1]) // digits, by the expression
 		}
 		text := strings.TrimPrefix(yamlLine.ReplaceAllString(err.Error(), ""), "yaml: ")
-		r.problems = Problems{{r.file, line, "", "this is not YAML: " + yamlAnchor.ReplaceAllString(text, "anchor"), "correct the syntax at or just above this line"}}
+		r.problems = Problems{{r.file, line, "", "invalid YAML: " + yamlAnchor.ReplaceAllString(text, "anchor"), "correct the syntax at or just above this line"}}
 		return node{}, false
 	}
 	return node{document.Content[0], ""}, true
 }
 
-// readMapping reads each key of n with its field.
+// readMapping reads each key of n by its field.
 func (r *reader) readMapping(n node, known fields) {
 	if !n.isMapping() {
 		r.addProblem(n, "write these fields below it: "+strings.Join(known.knownNames(), ", "), "must be a mapping%s", describeKind(n))
@@ -130,8 +131,9 @@ func (r *reader) readMapping(n node, known fields) {
 	}
 }
 
-// readEntries yields the keys of a mapping in the order of the file, reporting
-// those that are not plain text or are written twice, and notes their lines in seen.
+// readEntries yields the keys of a mapping in the order of the file and records
+// their lines in seen. Keys that are not plain words, or are written twice, are
+// reported instead.
 func (r *reader) readEntries(n node, seen map[string]int) iter.Seq2[*yaml.Node, node] {
 	return func(yield func(*yaml.Node, node) bool) {
 		for i := 0; i+1 < len(n.Content); i += 2 {
@@ -154,7 +156,7 @@ func (r *reader) readEntries(n node, seen map[string]int) iter.Seq2[*yaml.Node, 
 	}
 }
 
-// child is the place of a key below n.
+// child is the position of a key below n.
 func (n node) child(key string) node {
 	if n.path == "" {
 		return node{n.Node, key}
@@ -162,7 +164,7 @@ func (n node) child(key string) node {
 	return node{n.Node, n.path + "." + key}
 }
 
-// readList reads each item of n, of which there must be at least one.
+// readList reads the items of n, at least one.
 func (r *reader) readList(n node, item func(node)) {
 	if n.Kind != yaml.SequenceNode {
 		r.addProblem(n, "write [a, b] or one item per line, each after a dash", "must be a list%s", describeKind(n))
@@ -176,24 +178,24 @@ func (r *reader) readList(n node, item func(node)) {
 	}
 }
 
-// readText reads a text without control characters and blanks around it.
+// readText reads a string without control characters or surrounding spaces.
 func (r *reader) readText(n node) (string, bool) {
 	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" || n.Value == "" {
-		r.addProblem(n, "write a text; put numbers and special words in quotes", "must be a text%s", describeKind(n))
+		r.addProblem(n, "write a string, with quotes around numbers and words such as true", "must be a string%s", describeKind(n))
 		return "", false
 	}
 	if strings.ContainsFunc(n.Value, func(c rune) bool { return c < ' ' || c == 0x7f }) || strings.TrimSpace(n.Value) != n.Value {
-		r.addProblem(n, "remove them", "has blanks around it or control characters in it")
+		r.addProblem(n, "remove them", "has control characters, or spaces at its ends")
 		return "", false
 	}
 	return n.Value, true
 }
 
-// readName reads a text of at most max characters.
+// readName reads a string of at most max characters.
 func (r *reader) readName(n node, max int) (string, bool) {
 	name, ok := r.readText(n)
 	if length := len([]rune(name)); length > max {
-		r.addProblem(n, "choose a shorter one", "%d characters are too many; at most %d fit", length, max)
+		r.addProblem(n, "choose a shorter one", "has %d characters; at most %d are allowed", length, max)
 		return "", false
 	}
 	return name, ok
@@ -209,12 +211,13 @@ func (r *reader) readFlag(n node) bool {
 func (r *reader) readNumber(n node, low, high int) int {
 	number, err := strconv.Atoi(n.Value)
 	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || err != nil || number < low || number > high {
-		r.addProblem(n, fmt.Sprintf("write a number from %d to %d", low, high), "must be a whole number in its bounds")
+		r.addProblem(n, fmt.Sprintf("write a number from %d to %d", low, high), "must be a whole number within bounds")
 	}
 	return number
 }
 
-// readDuration reads what [time.ParseDuration] accepts, and days: "30d", "1d12h".
+// readDuration reads a positive duration as [time.ParseDuration] does, but also with
+// days: "30d", "1d12h".
 func (r *reader) readDuration(n node) time.Duration {
 	text, ok := r.readText(n)
 	if !ok {
@@ -222,13 +225,14 @@ func (r *reader) readDuration(n node) time.Duration {
 	}
 	duration, err := parseDuration(text)
 	if err != nil || duration <= 0 {
-		r.addProblem(n, "write a length such as 30d, 12h or 90m", "%q is not a length of time", text)
+		r.addProblem(n, "write a duration such as 30d, 12h or 90m", "%q is not a positive duration", text)
 		return 0
 	}
 	return duration
 }
 
-// readChoice reads one of some words. What each later word needs is its remedy.
+// readChoice reads one of words. The words in later are reserved for a later version
+// and refused, each with its remedy.
 func readChoice[T ~string](r *reader, n node, words []T, later map[string]string) T {
 	text, ok := r.readText(n)
 	if !ok {
@@ -245,11 +249,11 @@ func readChoice[T ~string](r *reader, n node, words []T, later map[string]string
 		}
 		known[i] = string(word)
 	}
-	r.addProblem(n, suggestWord(text, known, "the choices"), "unknown word %q", text)
+	r.addProblem(n, suggestWord(text, known, "the choices"), "unknown value %q", text)
 	return ""
 }
 
-// readPath reads a path of this machine, relative to the file's folder.
+// readPath reads a path on this machine and resolves it against the file's folder.
 func (r *reader) readPath(n node) string {
 	text, ok := r.readText(n)
 	if !ok || filepath.IsAbs(text) {
@@ -264,7 +268,8 @@ func isNull(n node) bool {
 	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
 }
 
-// describeKind describes a node of the wrong kind, never by its content.
+// describeKind describes a node of the wrong kind without its content, which may be a
+// secret.
 func describeKind(n node) string {
 	switch {
 	case n.isMapping():

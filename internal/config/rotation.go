@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"math"
 	"time"
-	// A window names a time zone, and the worker's machine need not have the
-	// database of them: Windows and the smallest containers do not.
+	// A window names a time zone, and the worker's machine may lack the time zone
+	// database: Windows and minimal containers do.
 	_ "time/tzdata"
 
 	"go.yaml.in/yaml/v3"
@@ -13,7 +13,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// Bounds and defaults of a rotation's lengths of time.
+// Bounds and defaults of a rotation's durations.
 const (
 	day = 24 * time.Hour
 
@@ -21,20 +21,20 @@ const (
 	defaultKeepOldFor         = 14 * day
 	defaultInspectionInterval = 6 * time.Hour
 
-	// minDuration leaves an operator time to decide, and an inspection time to
-	// end.
+	// minDuration gives an operator time to decide, and an inspection time to
+	// finish.
 	minDuration = time.Minute
-	// minRetention is how long SharePoint servers may take to recognise a new
+	// minRetention is how long SharePoint servers may take to recognize a new
 	// token issuer (source: Microsoft, "High-trust configuration scripts for
 	// SharePoint").
 	minRetention = day
-	// maxInspectionInterval lets several inspections fall into the default lead
-	// time.
+	// maxInspectionInterval leaves time for several inspections within the default
+	// lead time.
 	maxInspectionInterval = 7 * day
 	unbounded             = time.Duration(math.MaxInt64)
 )
 
-// approval says whether an operator approves before the cutover.
+// approval is whether an operator must approve the cutover.
 type approval string
 
 const (
@@ -51,8 +51,8 @@ func defaultPolicy() farm.RotationPolicy {
 	}
 }
 
-// readRotation reads the policy and returns it with the place of its window.
-// A window without an approval setting is itself the consent to cut over in it.
+// readRotation reads the policy and returns it with the node of its window. A
+// window without an approval setting is itself the consent to cut over in it.
 func (r *reader) readRotation(n node, policy farm.RotationPolicy) (_ farm.RotationPolicy, window node) {
 	var asked approval
 	r.readMapping(n, fields{
@@ -84,7 +84,7 @@ func (r *reader) readWindow(n node) farm.Window {
 }
 
 // checkWindow compares a farm's window, written at n, with how long its cutover
-// takes: one that is too short would silently never be used.
+// takes: a window that is too short would silently never be used.
 func (r *reader) checkWindow(n node, f farm.Farm) {
 	window, need := f.Rotation.Window, f.CutoverEstimate()
 	if !window.IsZero() && window.Length() < need {
@@ -93,26 +93,26 @@ func (r *reader) checkWindow(n node, f farm.Farm) {
 	}
 }
 
-// readRetention reads how long the previous certificate is kept. 0, in any
-// unit, is allowed and warned about.
+// readRetention reads how long the previous certificate is kept. Zero, in any unit,
+// is allowed, with a warning.
 func (r *reader) readRetention(n node) time.Duration {
 	if length, err := parseDuration(n.Value); err == nil && length == 0 && n.Kind == yaml.ScalarNode {
 		r.addWarning(n, "keep it for 24h or longer",
-			"the previous certificate is not kept, though SharePoint servers may take 24 hours to recognise the new one")
+			"the previous certificate is not kept, although SharePoint servers may take 24 hours to recognize the new one")
 		return 0
 	}
 	return r.readDurationWithin(n, minRetention, unbounded)
 }
 
-// readDurationWithin reads a length of time from low to high.
+// readDurationWithin reads a duration from low to high, both included.
 func (r *reader) readDurationWithin(n node, low, high time.Duration) time.Duration {
 	length := r.readDuration(n)
-	if length == 0 || low <= length && length <= high { // 0 is a problem already
+	if length == 0 || low <= length && length <= high { // 0 has been reported
 		return length
 	}
 	remedy := fmt.Sprintf("write %s or longer", formatDuration(low))
 	if high < unbounded {
-		remedy = fmt.Sprintf("write a length from %s to %s", formatDuration(low), formatDuration(high))
+		remedy = fmt.Sprintf("write a duration from %s to %s", formatDuration(low), formatDuration(high))
 	}
 	r.addProblem(n, remedy, "%s is out of bounds", n.Value)
 	return 0

@@ -16,19 +16,19 @@ func TestEachMistakeOfARotationIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 	eachIsNamed(t, map[string]badInput{
 		"nobody at once": {
 			"connections:", "    rotation: {atOnce: 0}\nconnections:",
-			"8: farms[0].rotation.atOnce: must be a whole number in its bounds: write a number from 1 to 100",
+			"8: farms[0].rotation.atOnce: must be a whole number within bounds: write a number from 1 to 100",
 		},
 		"too many at once": {
 			"connections:", "    rotation: {restartAtOnce: 101}\nconnections:",
-			"8: farms[0].rotation.restartAtOnce: must be a whole number in its bounds: write a number from 1 to 100",
+			"8: farms[0].rotation.restartAtOnce: must be a whole number within bounds: write a number from 1 to 100",
 		},
 		"approval of another word": {
 			"connections:", `    rotation: {approval: ask}` + "\nconnections:",
-			`8: farms[0].rotation.approval: unknown word "ask": the choices are required, none`,
+			`8: farms[0].rotation.approval: unknown value "ask": the choices are required, none`,
 		},
 		"approval that is a truth value": {
 			"connections:", `    rotation: {approval: true}` + "\nconnections:",
-			`8: farms[0].rotation.approval: must be a text, but is a single value: write a text; put numbers and special words in quotes`,
+			`8: farms[0].rotation.approval: must be a string, but is a single value: write a string, with quotes around numbers and words such as true`,
 		},
 		"window without a zone": {
 			"connections:", `    rotation: {window: "Sat 22:00-04:00"}` + "\nconnections:",
@@ -44,7 +44,7 @@ func TestEachMistakeOfARotationIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 		},
 		"window that is a list": {
 			"connections:", `    rotation: {window: [Sat, Sun]}` + "\nconnections:",
-			`8: farms[0].rotation.window: must be a text, but is a list: write a text; put numbers and special words in quotes`,
+			`8: farms[0].rotation.window: must be a string, but is a list: write a string, with quotes around numbers and words such as true`,
 		},
 		"window shorter than the switch": {
 			"connections:", `    rotation: {window: "Sat 23:50-00:05 UTC"}` + "\nconnections:",
@@ -52,7 +52,7 @@ func TestEachMistakeOfARotationIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 		},
 		"unknown way on after a failure": {
 			"connections:", `    rotation: {onFailure: rolback}` + "\nconnections:",
-			`8: farms[0].rotation.onFailure: unknown word "rolback": did you mean rollback?`,
+			`8: farms[0].rotation.onFailure: unknown value "rolback": did you mean rollback?`,
 		},
 		"parked for too short a time": {
 			"connections:", `    rotation: {decisionTimeout: 59s}` + "\nconnections:",
@@ -60,7 +60,7 @@ func TestEachMistakeOfARotationIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 		},
 		"parked for no time": {
 			"connections:", `    rotation: {decisionTimeout: 0s}` + "\nconnections:",
-			`8: farms[0].rotation.decisionTimeout: "0s" is not a length of time: write a length such as 30d, 12h or 90m`,
+			`8: farms[0].rotation.decisionTimeout: "0s" is not a positive duration: write a duration such as 30d, 12h or 90m`,
 		},
 		"keepOldFor shorter than SharePoint may take": {
 			"connections:", `    rotation: {keepOldFor: 23h59m}` + "\nconnections:",
@@ -68,19 +68,19 @@ func TestEachMistakeOfARotationIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 		},
 		"negative keepOldFor": {
 			"connections:", `    rotation: {keepOldFor: -1d}` + "\nconnections:",
-			`8: farms[0].rotation.keepOldFor: "-1d" is not a length of time: write a length such as 30d, 12h or 90m`,
+			`8: farms[0].rotation.keepOldFor: "-1d" is not a positive duration: write a duration such as 30d, 12h or 90m`,
 		},
 		"keepOldFor without a unit": {
 			"connections:", `    rotation: {keepOldFor: 14}` + "\nconnections:",
-			`8: farms[0].rotation.keepOldFor: must be a text, but is a number: write a text; put numbers and special words in quotes`,
+			`8: farms[0].rotation.keepOldFor: must be a string, but is a number: write a string, with quotes around numbers and words such as true`,
 		},
 		"looks without end": {
 			"connections:", `    rotation: {inspectionInterval: 59s}` + "\nconnections:",
-			`8: farms[0].rotation.inspectionInterval: 59s is out of bounds: write a length from 1m to 7d`,
+			`8: farms[0].rotation.inspectionInterval: 59s is out of bounds: write a duration from 1m to 7d`,
 		},
 		"looks too far apart": {
 			"connections:", `    rotation: {inspectionInterval: 7d1s}` + "\nconnections:",
-			`8: farms[0].rotation.inspectionInterval: 7d1s is out of bounds: write a length from 1m to 7d`,
+			`8: farms[0].rotation.inspectionInterval: 7d1s is out of bounds: write a duration from 1m to 7d`,
 		},
 	})
 }
@@ -131,7 +131,7 @@ func TestNoSoakIsForThoseWhoMeanIt(t *testing.T) {
 			t.Errorf("keepOldFor: %s is %v", none, got)
 		}
 		want := []string{
-			"8: farms[0].rotation.keepOldFor: the previous certificate is not kept, though SharePoint servers may take 24 hours to recognise the new one: keep it for 24h or longer",
+			"8: farms[0].rotation.keepOldFor: the previous certificate is not kept, although SharePoint servers may take 24 hours to recognize the new one: keep it for 24h or longer",
 		}
 		if diff := cmp.Diff(want, lines(c.Path, c.Warnings)); diff != "" {
 			t.Errorf("keepOldFor: %s: -want +got:\n%s", none, diff)

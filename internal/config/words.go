@@ -11,8 +11,8 @@ import (
 // maxListedNames bounds how many names a remedy lists: a file may have 1,000 farms.
 const maxListedNames = 12
 
-// suggestWord suggests the known word that a misspelt one most likely meant, and
-// lists the known ones as the members of group otherwise.
+// suggestWord returns a remedy for a misspelt word: the known word that was most
+// likely meant, or else the list of known words, introduced by group.
 func suggestWord(word string, known []string, group string) string {
 	best, distance := "", 3
 	for _, candidate := range known {
@@ -32,7 +32,8 @@ func suggestWord(word string, known []string, group string) string {
 	}
 }
 
-// editDistance is the Levenshtein distance of two words, or limit when it is not less.
+// editDistance returns the Levenshtein distance of two words, or limit if it is not
+// less than that.
 func editDistance(a, b string, limit int) int {
 	if max(len(a), len(b))-min(len(a), len(b)) >= limit {
 		return limit
@@ -55,7 +56,8 @@ func editDistance(a, b string, limit int) int {
 	return min(row[len(b)], limit)
 }
 
-// parseDuration is [time.ParseDuration] with days, which come first: "1d12h".
+// parseDuration is [time.ParseDuration], but also reads days, which come first:
+// "1d12h".
 func parseDuration(s string) (time.Duration, error) {
 	days, rest, found := strings.Cut(s, "d")
 	if !found {
@@ -71,13 +73,13 @@ func parseDuration(s string) (time.Duration, error) {
 	}
 	extra, err := time.ParseDuration(rest)
 	if err != nil || extra < 0 || total > math.MaxInt64-extra {
-		return 0, fmt.Errorf("%q is not a length of time", rest)
+		return 0, fmt.Errorf("%q is not a positive duration", rest)
 	}
 	return total + extra, nil
 }
 
-// formatDuration writes a length of time as it is written in the file: "7d", "24h",
-// "16m". [parseDuration] reads it.
+// formatDuration writes a duration as the file would: "7d", "24h", "16m".
+// [parseDuration] reads it.
 func formatDuration(d time.Duration) string {
 	if d > day && d%day == 0 {
 		return fmt.Sprintf("%dd", d/day)

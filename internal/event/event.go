@@ -17,12 +17,12 @@ import (
 type Kind string
 
 const (
-	// NearExpiry: it expires soon. Key Vault sends this 30 days before, by
-	// default, with the version that expires.
+	// NearExpiry means that it expires soon. Key Vault sends this 30 days before,
+	// by default, with the version that expires.
 	NearExpiry Kind = "near expiry"
-	// Expired: it has expired.
+	// Expired means that it has expired.
 	Expired Kind = "expired"
-	// NewVersion: a newer version exists, and is named.
+	// NewVersion means that a newer version exists, which is named.
 	NewVersion Kind = "new version"
 )
 

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Check decides whether a rotation may start: a finding with severity [Stop]
-// ends it before anything is touched. Findings come in a fixed order.
+// Check lists what stands in the way of a rotation. A finding with severity
+// [Stop] prevents it before anything is changed. Findings come in a fixed order.
 func Check(d Desired, o Observed) []Finding {
 	// An account without administrator rights sees almost nothing, and
 	// everything would look missing.
@@ -61,10 +61,10 @@ func checkJoined(_ Desired, o Observed) []Finding {
 		switch {
 		case s.Joined:
 		case !s.Service.Running:
-			out = append(out, stopFinding("wacsm-stopped", s.Machine.Host, "start the service; the application event log says why it stopped",
-				"the service WACSM does not run, so its farm cannot be read"))
+			out = append(out, stopFinding("wacsm-stopped", s.Machine.Host, "start the service; the Application event log says why it stopped",
+				"the service WACSM is not running, so its farm cannot be read"))
 		default:
-			out = append(out, stopFinding("not-joined", s.Machine.Host, "join it, or take it out of the configuration", "is in no Office Online Server farm"))
+			out = append(out, stopFinding("not-joined", s.Machine.Host, "join it to the farm, or remove it from the configuration", "is not in an Office Online Server farm"))
 		}
 	}
 	return out
@@ -78,7 +78,7 @@ func checkOneMaster(_ Desired, o Observed) []Finding {
 		case first.Machine.Host == "":
 			first = s
 		case !SameMachine(s.Settings.Master, first.Settings.Master):
-			return []Finding{stopFinding("masters-differ", s.Machine.Host, "configure one Office Online Server farm per farm",
+			return []Finding{stopFinding("masters-differ", s.Machine.Host, "list the servers of only one Office Online Server farm",
 				"its master is %s, but that of %s is %s", s.Settings.Master, first.Machine.Host, first.Settings.Master)}
 		}
 	}
@@ -97,13 +97,13 @@ func checkMachinesConfigured(_ Desired, o Observed) []Finding {
 	var out []Finding
 	for _, name := range master.Settings.Machines {
 		if !slices.ContainsFunc(o.Office, func(s OfficeServer) bool { return SameMachine(s.Machine.Name, name) }) {
-			out = append(out, stopFinding("machine-not-configured", name, "add it to office.servers: it would lack the certificate",
+			out = append(out, stopFinding("machine-not-configured", name, "add it to office.servers, or it will not get the certificate",
 				"is a machine of the Office Online Server farm, but is not configured"))
 		}
 	}
 	for _, s := range o.Office {
 		if s.Joined && !listsMachine(master.Settings.Machines, s.Machine.Name) {
-			out = append(out, stopFinding("machine-not-in-farm", s.Machine.Host, "take it out of office.servers, or join it to the farm",
+			out = append(out, stopFinding("machine-not-in-farm", s.Machine.Host, "remove it from office.servers, or join it to the farm",
 				"is configured, but %s does not list it as a machine of the farm", master.Machine.Host))
 		}
 	}
@@ -115,7 +115,7 @@ func checkSharePointServersConfigured(_ Desired, o Observed) []Finding {
 	for _, f := range o.SharePoint {
 		for _, name := range f.Members {
 			if !slices.ContainsFunc(f.Servers, func(s SharePointServer) bool { return SameMachine(s.Machine.Name, name) }) {
-				out = append(out, stopFinding("sharepoint-server-not-configured", name, "add it to sharePoint.servers: it must be restarted to know the issuers",
+				out = append(out, stopFinding("sharepoint-server-not-configured", name, "add it to sharePoint.servers: it must be restarted to recognize the issuers",
 					"is a server of the SharePoint farm of %s, but is not configured", f.FrontEnd))
 			}
 		}
@@ -124,7 +124,7 @@ func checkSharePointServersConfigured(_ Desired, o Observed) []Finding {
 }
 
 // checkOneForest checks the procedure's first prerequisite: Office Online
-// Server and SharePoint in the same Active Directory forest.
+// Server and SharePoint are in the same Active Directory forest.
 func checkOneForest(_ Desired, o Observed) []Finding {
 	var out []Finding
 	var first Machine
@@ -142,7 +142,8 @@ func checkOneForest(_ Desired, o Observed) []Finding {
 	return out
 }
 
-// checkUserProfiles checks the procedure's second prerequisite.
+// checkUserProfiles checks the procedure's second prerequisite: SharePoint has a
+// User Profile service application.
 func checkUserProfiles(_ Desired, o Observed) []Finding {
 	var out []Finding
 	for _, f := range o.SharePoint {
@@ -153,7 +154,7 @@ func checkUserProfiles(_ Desired, o Observed) []Finding {
 	return out
 }
 
-func checkIssuersUnique(d Desired, o Observed) []Finding {
+func checkIssuersUnique(_ Desired, o Observed) []Finding {
 	var out []Finding
 	for _, f := range o.SharePoint {
 		for _, i := range Issuers() {
@@ -191,22 +192,24 @@ func checkIssuerName(d Desired, o Observed) []Finding {
 	return out
 }
 
+// checkOtherOwners looks for what else is about to change a server.
 func checkOtherOwners(_ Desired, o Observed) []Finding {
 	var out []Finding
 	for _, m := range o.allMachines() {
 		if m.PendingReboot {
-			out = append(out, stopFinding("pending-reboot", m.Host, "restart it first, outside of the rotation", "Windows waits for a restart"))
+			out = append(out, stopFinding("pending-reboot", m.Host, "restart it before the rotation", "a Windows restart is pending"))
 		}
 		if strings.EqualFold(m.ConfigurationMode, "ApplyAndAutoCorrect") {
 			out = append(out, stopFinding("dsc-auto-correct", m.Host, "set the Local Configuration Manager to ApplyAndMonitor for the rotation",
-				"Desired State Configuration corrects settings by itself and may undo the rotation"))
+				"Desired State Configuration corrects settings automatically and may revert the rotation"))
 		}
 	}
 	return out
 }
 
-// checkFIPSPolicy warns: SharePoint Server does not support the policy, for it uses
-// MD5 within; what Office Online Server does under it is not documented.
+// checkFIPSPolicy warns: SharePoint Server does not support the policy because it
+// uses MD5 internally; how Office Online Server behaves under it is not
+// documented.
 // Source: Microsoft, "Federal Information Processing Standard security
 // standards and SharePoint Server".
 func checkFIPSPolicy(_ Desired, o Observed) []Finding {
@@ -215,13 +218,13 @@ func checkFIPSPolicy(_ Desired, o Observed) []Finding {
 	for _, s := range o.Office {
 		if s.Machine.FIPS {
 			out = append(out, warnFinding("fips", s.Machine.Host, "if sign-in between the farms fails here, "+remedy,
-				"the FIPS policy is on; whether Office Online Server works under it is not documented"))
+				"the FIPS policy is enabled; whether Office Online Server works under it is not documented"))
 		}
 	}
 	for _, f := range o.SharePoint {
 		for _, s := range f.Servers {
 			if s.Machine.FIPS {
-				out = append(out, warnFinding("fips", s.Machine.Host, remedy, "the FIPS policy is on, which SharePoint Server does not support"))
+				out = append(out, warnFinding("fips", s.Machine.Host, remedy, "the FIPS policy is enabled, which SharePoint Server does not support"))
 			}
 		}
 	}

@@ -18,9 +18,10 @@ func checkValidByClock(d Desired, o Observed) []Finding {
 	return out
 }
 
-// checkFriendlyName: Office Online Server cannot choose between certificates
-// of one friendly name; Microsoft's planning page names the Trusted Root
-// store, practice also the Personal store.
+// checkFriendlyName checks that no other certificate has the target's friendly
+// name: Office Online Server could not choose between them. Microsoft's planning
+// page says so of the Trusted Root store; in practice it is also true of the
+// Personal store.
 func checkFriendlyName(d Desired, o Observed) []Finding {
 	var out []Finding
 	for _, s := range o.Office {
@@ -48,15 +49,15 @@ func checkFriendlyNamesAgree(d Desired, o Observed) []Finding {
 		"certificate %s has different friendly names: %s", d.Target.Thumbprint.Short(), strings.Join(names, ", "))}
 }
 
-// checkSubject warns: two certificates of the same subject in the Personal
-// store kept WACSM from starting in one published case, which concerned the
-// HTTPS certificate; whether it holds for S2S is unknown.
+// checkSubject warns: in one published case, two certificates with the same
+// subject in the Personal store kept WACSM from starting. That was the HTTPS
+// certificate; whether S2S is affected is unknown.
 func checkSubject(d Desired, o Observed) []Finding {
 	var out []Finding
 	for _, s := range o.Office {
 		for _, c := range s.Certificates {
 			if c.Subject == d.Target.Subject && c.Thumbprint != d.Target.Thumbprint {
-				out = append(out, warnFinding("subject-shared", s.Machine.Host, "a distinct subject per generation avoids doubt",
+				out = append(out, warnFinding("subject-shared", s.Machine.Host, "give each new certificate a subject of its own, to be on the safe side",
 					"certificate %s in the Personal store has the same subject as the new one: %s", c.Thumbprint.Short(), c.Subject))
 			}
 		}
@@ -64,8 +65,8 @@ func checkSubject(d Desired, o Observed) []Finding {
 	return out
 }
 
-// checkKeyProvider warns: whether Office Online Server accepts a key in a
-// key storage provider (CNG) is unknown; SharePoint's own do not.
+// checkKeyProvider warns: whether Office Online Server accepts a key in a key
+// storage provider (CNG) is unknown; SharePoint does not for its own certificates.
 func checkKeyProvider(d Desired, o Observed) []Finding {
 	var out []Finding
 	for _, s := range o.Office {

@@ -10,39 +10,42 @@ import (
 // nothing.
 type Choice string
 
-// What an operator may decide.
 const (
-	// Approve lets the cutover begin, for the digest that was shown.
+	// Approve lets the cutover begin if the plan still has the digest that the
+	// operator was shown.
 	Approve Choice = "approve"
-	// Retry tries what is blocked again, on one server or all.
+	// Retry tries the blocked step again, on one server or on all.
 	Retry Choice = "retry"
 	// Skip leaves an office server out of the rotation.
 	Skip Choice = "skip"
-	// RollBack restores everything that was changed.
+	// RollBack restores everything that the rotation changed.
 	RollBack Choice = "rollback"
 	// Abort stops and leaves everything as it is.
 	Abort Choice = "abort"
 )
 
-// Choices lists all choices.
+// Choices lists every choice.
 func Choices() []Choice { return []Choice{Approve, Retry, Skip, RollBack, Abort} }
 
 // Decision is an operator's decision.
 type Decision struct {
 	Choice Choice `json:"choice"`
-	// Server is the server it is about; empty means all that are blocked.
+	// Server is the server that the choice is for; empty means all that are
+	// blocked.
 	Server string `json:"server,omitempty"`
-	// Digest is what is approved; see [Digest].
+	// Digest identifies what is approved; see the function [Digest].
 	Digest string `json:"digest,omitempty"`
 	// Force skips a server although it still serves users.
 	Force bool `json:"force,omitempty"`
-	// By is who claims to have made it, and Reason why. Temporal does not
-	// prove the name.
+	// By names the operator, who is not authenticated: Temporal does not verify
+	// the name.
 	By     string `json:"by"`
 	Reason string `json:"reason"`
 }
 
-// Validate reports which required fields are missing, regardless of the moment.
+// Validate returns an error for the first field that is missing or invalid. It
+// does not look at the run: whether the run takes the decision now is for the
+// workflow to say.
 func (d Decision) Validate() error {
 	switch {
 	case !slices.Contains(Choices(), d.Choice):
@@ -59,7 +62,7 @@ func (d Decision) Validate() error {
 	return nil
 }
 
-// RecordedDecision is a decision that was taken.
+// RecordedDecision is a decision that a run accepted, and when.
 type RecordedDecision struct {
 	Decision
 	At time.Time `json:"at"`
@@ -71,7 +74,7 @@ type Blocked struct {
 	Step   Step   `json:"step"`
 	// Text says what happened and what to do.
 	Text string `json:"text"`
-	// Until is when it stops waiting, and Then what follows.
+	// Until is when the wait times out, and Then what happens after that.
 	Until time.Time `json:"until"`
 	Then  string    `json:"then"`
 	// Skippable reports whether the run can go on without the server, Serving

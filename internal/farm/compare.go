@@ -7,12 +7,13 @@ import (
 )
 
 // Compare lists the differences between the observed farm and the desired one,
-// in the order of the procedure. It is empty when the trust is configured as desired and each
-// office server could use the key. What is not configured is not compared.
+// in the order of the procedure. The list is empty when the trust is configured
+// as desired and each office server could use the key. Settings that are not
+// configured are not compared.
 //
-// A restart is listed for each server that still runs with settings older
-// than those it must load, and for each whose settings other differences
-// listed here are about to change.
+// A restart is listed for each server that still runs with older settings than
+// it should, and for each server whose settings are changed by another difference
+// in the list.
 func Compare(d Desired, o Observed) []Difference {
 	var all []Difference
 	for _, part := range []func(Desired, Observed) []Difference{
@@ -34,7 +35,7 @@ func compareImports(d Desired, o Observed) []Difference {
 		case !ok:
 			add("certificate", "absent", t.FriendlyName, fmt.Sprintf("import %q (%s): the Personal store does not hold it", t.FriendlyName, t.Thumbprint.Short()))
 		case !c.HasKey:
-			add("certificate", "without key", t.FriendlyName, fmt.Sprintf("import %q (%s) again: it is there without its private key", t.FriendlyName, t.Thumbprint.Short()))
+			add("certificate", "without key", t.FriendlyName, fmt.Sprintf("import %q (%s) again: it is there, but without its private key", t.FriendlyName, t.Thumbprint.Short()))
 		case c.FriendlyName == "":
 			add("certificate", "without friendly name", t.FriendlyName, fmt.Sprintf("name %s %q: Office Online Server selects it by friendly name", t.Thumbprint.Short(), t.FriendlyName))
 		}
@@ -57,7 +58,7 @@ func compareKeys(d Desired, o Observed) []Difference {
 		if c.HasKey && c.KeySigns && c.ReadableBy(NetworkService) {
 			continue
 		}
-		have, text := "no access", "grant NETWORK SERVICE read access to the key: Office Online Server runs as it"
+		have, text := "no access", "grant NETWORK SERVICE read access to the key: Office Online Server runs under that account"
 		if c.HasKey && !c.KeySigns {
 			have, text = "does not sign", "prove that the key signs: the last test signature failed"
 		}
@@ -77,7 +78,7 @@ func compareRootAuthorities(d Desired, o Observed) []Difference {
 			out = append(out, Difference{
 				Step: StepRootAuthority, Server: sp.FrontEnd.Host, Subject: "root authority " + c.Thumbprint.Short(),
 				Have: "absent", Want: c.Subject,
-				Text: fmt.Sprintf("add trusted root authority %q for %q: no authority of SharePoint holds it", sp.RootAuthorityName(c), c.Subject),
+				Text: fmt.Sprintf("add trusted root authority %q for %q: SharePoint does not trust it yet", sp.RootAuthorityName(c), c.Subject),
 			})
 		}
 	}
@@ -118,7 +119,7 @@ func compareHTTPSettings(d Desired, o Observed) []Difference {
 	if !ok {
 		return nil
 	}
-	for _, sw := range []struct {
+	for _, setting := range []struct {
 		name string
 		want *bool
 		have bool
@@ -126,13 +127,13 @@ func compareHTTPSettings(d Desired, o Observed) []Difference {
 		{"AllowOutboundHttp", d.Farm.Office.AllowOutboundHTTP, master.Settings.AllowOutboundHTTP},
 		{"AllowHttpSecureStoreConnections", d.Farm.Office.AllowHTTPSecureStoreConnections, master.Settings.AllowHTTPSecureStoreConnections},
 	} {
-		if sw.want == nil || *sw.want == sw.have {
+		if setting.want == nil || *setting.want == setting.have {
 			continue
 		}
 		out = append(out, Difference{
-			Step: StepHTTPSettings, Server: master.Machine.Host, Subject: sw.name,
-			Have: fmt.Sprint(sw.have), Want: fmt.Sprint(*sw.want),
-			Text: fmt.Sprintf("set %s to %t, as configured", sw.name, *sw.want),
+			Step: StepHTTPSettings, Server: master.Machine.Host, Subject: setting.name,
+			Have: fmt.Sprint(setting.have), Want: fmt.Sprint(*setting.want),
+			Text: fmt.Sprintf("set %s to %t, as configured", setting.name, *setting.want),
 		})
 	}
 	return out
@@ -164,15 +165,15 @@ func compareIssuer(d Desired, sp SharePoint, seen SharePointFarm, i Issuer) []Di
 	for _, site := range sp.Sites {
 		if p := seen.Permission(site, i.RegisteredName); p.Right != FullControl || !p.AppOnly {
 			add("permission "+i.Product+" "+site, textOrNone(p.Right), FullControl+", app-only",
-				fmt.Sprintf("give the app principal of %s full control, app-only, at %s", i.Product, site))
+				fmt.Sprintf("grant the app principal of %s app-only full control at %s", i.Product, site))
 		}
 	}
 	return out
 }
 
-// compareRestarts lists the servers that must load what changed, or is about
-// to change. A server whose times are unknown needs no restart: see
-// OfficeServer.SettingsChangedAt.
+// compareRestarts lists the servers that must load settings which have changed, or
+// are about to. A server whose times are unknown needs no restart: see
+// [OfficeServer.SettingsChangedAt].
 func compareRestarts(d Desired, o Observed, pending []Difference) []Difference {
 	var out []Difference
 	for _, sp := range d.Farm.SharePoint {
@@ -193,6 +194,7 @@ func compareRestarts(d Desired, o Observed, pending []Difference) []Difference {
 	return out
 }
 
+// pendingRestart says why a server must restart; empty when it need not.
 func pendingRestart(changes bool, since time.Time, service Service, workers time.Time) string {
 	switch {
 	case changes:

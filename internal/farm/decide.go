@@ -6,58 +6,77 @@ import (
 	"time"
 )
 
-// DecisionInput is what a controller knows of its farm after an inspection.
+// DecisionInput is what a controller knows about its farm after an inspection.
 type DecisionInput struct {
+	// Now is the worker's clock.
 	Now  time.Time `json:"now"`
 	Farm Farm      `json:"farm"`
-	// Current is the certificate in use, empty before the first set-up; Target
-	// the newest that the source holds.
+	// Current is the certificate in use, empty before the first set-up. Target is
+	// the newest certificate that the source offers.
 	Current     StoreCertificate `json:"current"`
 	Target      Certificate      `json:"target"`
 	Differences []Difference     `json:"differences"`
 	Findings    []Finding        `json:"findings"`
-	// Unobserved says why the farm could not be observed; empty when it was.
+	// Unobserved says why the farm could not be observed; empty when it could.
 	Unobserved string `json:"unobserved,omitempty"`
-	// EventPending says that an event asked for this inspection.
+	// EventPending reports whether an event caused this inspection.
 	EventPending bool `json:"eventPending"`
-	// Suspended says why nothing may start by itself; empty when it may.
+	// Suspended says why no rotation may start automatically; empty when one may.
 	Suspended string `json:"suspended,omitempty"`
 }
 
 // Action is what a controller does next. The zero value does nothing.
 type Action string
 
-// What a controller may do.
 const (
-	// ActionNone: all is in order, or an operator must act first.
+	// ActionNone: everything is in order, or an operator must act first.
 	ActionNone Action = ""
-	// ActionAwaitCertificate waits for the source to hold a newer certificate.
+	// ActionAwaitCertificate waits until the source offers a newer certificate.
 	ActionAwaitCertificate Action = "await certificate"
-	// ActionWait waits until the certificate in use nears its end.
+	// ActionWait waits until the certificate in use is due for renewal.
 	ActionWait Action = "wait"
 	// ActionRotate starts a rotation.
 	ActionRotate Action = "rotate"
 )
 
-// ReasonCode tells programs why a controller does what it does.
+// ReasonCode is a machine-readable reason for an [Action].
 type ReasonCode string
 
-// The reasons.
+// The reasons that [Decide] gives.
 const (
-	CodeTrusted          ReasonCode = "trusted"
-	CodeNotSetUp         ReasonCode = "not-set-up"
-	CodeSetUp            ReasonCode = "set-up"
-	CodeRenewal          ReasonCode = "renewal"
-	CodeNotYetDue        ReasonCode = "not-yet-due"
-	CodeNoNewer          ReasonCode = "no-newer-certificate"
-	CodeExpiresEarlier   ReasonCode = "target-expires-earlier"
-	CodeDrift            ReasonCode = "drift"
-	CodeRestartPending   ReasonCode = "restart-pending"
-	CodeStopped          ReasonCode = "stopped-by-finding"
-	CodeUnobserved       ReasonCode = "unobserved"
-	CodeSuspended        ReasonCode = "suspended"
-	CodeRefused          ReasonCode = "refused"
-	CodeUndecided        ReasonCode = "undecided"
+	// CodeTrusted: the farm is as desired, and no renewal is due.
+	CodeTrusted ReasonCode = "trusted"
+	// CodeNotSetUp: the first set-up takes an event or an operator.
+	CodeNotSetUp ReasonCode = "not-set-up"
+	// CodeSetUp: an event asked for the first set-up.
+	CodeSetUp ReasonCode = "set-up"
+	// CodeRenewal: a newer certificate is there, and its time has come.
+	CodeRenewal ReasonCode = "renewal"
+	// CodeNotYetDue: a newer certificate is there, but the one in use is not due.
+	CodeNotYetDue ReasonCode = "not-yet-due"
+	// CodeNoNewer: a renewal is due, but the source has no newer certificate.
+	CodeNoNewer ReasonCode = "no-newer-certificate"
+	// CodeExpiresEarlier: the target would expire before the certificate in use.
+	CodeExpiresEarlier ReasonCode = "target-expires-earlier"
+	// CodeDrift: something other than the certificate is not as desired.
+	CodeDrift ReasonCode = "drift"
+	// CodeRestartPending: a server has yet to load its settings.
+	CodeRestartPending ReasonCode = "restart-pending"
+	// CodeStopped: a finding with severity [Stop] prevents a rotation.
+	CodeStopped ReasonCode = "stopped-by-finding"
+	// CodeUnobserved: some server could not be observed.
+	CodeUnobserved ReasonCode = "unobserved"
+	// CodeSuspended: a rotation is needed, but automatic rotation is suspended.
+	CodeSuspended ReasonCode = "suspended"
+)
+
+// The reasons that a controller adds.
+const (
+	// CodeRefused: the last rotation, or a requested rollback, was refused.
+	CodeRefused ReasonCode = "refused"
+	// CodeUndecided: the decision itself failed.
+	CodeUndecided ReasonCode = "undecided"
+	// CodeStartedElsewhere: a run of the farm was started by hand.
 	CodeStartedElsewhere ReasonCode = "started-elsewhere"
 )
 
@@ -65,14 +84,14 @@ const (
 type Next struct {
 	Action Action     `json:"action"`
 	Code   ReasonCode `json:"code"`
-	// Reason is Code in an operator's words.
+	// Reason is Code in words for operators, with names and times.
 	Reason string `json:"reason"`
-	// NeedsOperator says that it stays so until an operator acts.
+	// NeedsOperator reports whether nothing will change until an operator acts.
 	NeedsOperator bool `json:"needsOperator"`
 }
 
-// Decide decides what a farm needs next. The farm's own state decides; events
-// only ask.
+// Decide decides what a farm needs next. The farm's own state decides; an event
+// can only bring forward what is needed anyway.
 func Decide(in DecisionInput) Next {
 	next := in.nextAction()
 	if in.isExpired() {
@@ -82,13 +101,12 @@ func Decide(in DecisionInput) Next {
 	if next.Action == ActionRotate && in.Suspended != "" {
 		return Next{
 			Code: CodeSuspended, NeedsOperator: true,
-			Reason: "suspended: " + in.Suspended + "; it would rotate: " + next.Reason,
+			Reason: "suspended: " + in.Suspended + "; otherwise it would rotate: " + next.Reason,
 		}
 	}
 	return next
 }
 
-// isExpired reports whether the certificate in use has expired.
 func (in DecisionInput) isExpired() bool {
 	return in.Current.Thumbprint != "" && in.Now.After(in.Current.NotAfter)
 }
@@ -101,7 +119,7 @@ func (in DecisionInput) nextAction() Next {
 	case len(stops) > 0:
 		return needsOperator(CodeStopped, "%s: %s", stops[0].Text, stops[0].Remedy)
 	case len(in.Differences) == 0:
-		return in.nextInOrder()
+		return in.nextAsDesired()
 	case in.Current.Thumbprint == "" && !in.EventPending:
 		return needsOperator(CodeNotSetUp, "the trust is not set up: rotate once by hand, or send an event")
 	case in.Current.Thumbprint == "":
@@ -112,8 +130,8 @@ func (in DecisionInput) nextAction() Next {
 	return in.nextRenewal()
 }
 
-// nextInOrder decides for a farm that is as desired.
-func (in DecisionInput) nextInOrder() Next {
+// nextAsDesired decides for a farm without differences.
+func (in DecisionInput) nextAsDesired() Next {
 	expiry := formatTime(in.Current.NotAfter)
 	if in.renewalIsDue() {
 		next := needsOperator(CodeNoNewer, "waiting for a newer certificate: %s expires on %s", in.Current.Thumbprint.Short(), expiry)
@@ -123,8 +141,8 @@ func (in DecisionInput) nextInOrder() Next {
 	return Next{Code: CodeTrusted, Reason: "trusted until " + expiry}
 }
 
-// nextRenewal decides for a farm whose source holds another certificate than
-// the one in use.
+// nextRenewal decides for a farm whose source offers a certificate other than the
+// one in use.
 func (in DecisionInput) nextRenewal() Next {
 	from, to := in.Current.Thumbprint.Short(), in.Target.Thumbprint.Short()
 	switch {
@@ -136,14 +154,14 @@ func (in DecisionInput) nextRenewal() Next {
 	return Next{Action: ActionWait, Code: CodeNotYetDue, Reason: fmt.Sprintf("%s is available; the rotation begins on %s", to, formatTime(in.renewalDate()))}
 }
 
-// nextOnDrift decides for a farm that uses the right certificate and differs in
-// something else. A pending restart alone is not ours to make: any settings
-// change causes one, and its author picks the time.
+// nextOnDrift decides for a farm that uses the right certificate but differs in
+// something else. A pending restart alone is not ours to make: any change of
+// settings causes one, and the administrator who made it picks the time.
 func nextOnDrift(differences []Difference) Next {
 	first := slices.IndexFunc(differences, func(d Difference) bool { return d.Step != StepRestart })
 	if first < 0 {
 		d := differences[0]
-		return needsOperator(CodeRestartPending, "a restart is pending on %s, which `farmtrust rotate` makes when it suits: %s", d.Server, d.Text)
+		return needsOperator(CodeRestartPending, "a restart is pending on %s; a rotation makes it, at a time that an operator chooses: %s", d.Server, d.Text)
 	}
 	d := differences[first]
 	return Next{Action: ActionRotate, Code: CodeDrift, Reason: fmt.Sprintf("drift on %s: %s", d.Server, d.Text)}
@@ -155,10 +173,10 @@ func needsOperator(code ReasonCode, format string, args ...any) Next {
 
 func (in DecisionInput) renewalIsDue() bool { return !in.Now.Before(in.renewalDate()) }
 
-// renewalDate is when the certificate in use is to be replaced: the lead time
-// before it expires, but not before two thirds of its life are over. Otherwise
-// one that lives shorter than the lead time would be due on the day it was
-// issued, and every event about it would ask for the next.
+// renewalDate returns when the certificate in use should be replaced: the lead
+// time before it expires, but not before two thirds of its lifetime have passed.
+// Otherwise a certificate that is valid for less than the lead time would be due
+// on the day it was issued, and each event about it would ask for another one.
 func (in DecisionInput) renewalDate() time.Time {
 	leadTime, c := in.Farm.Certificate.LeadTime, in.Current
 	if life := c.NotAfter.Sub(c.NotBefore); !c.NotBefore.IsZero() {

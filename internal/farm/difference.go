@@ -13,17 +13,18 @@ type Difference struct {
 	Step Step `json:"step"`
 	// Server is where the step that removes the difference runs.
 	Server string `json:"server"`
-	// Subject tells differences of one step on one server apart.
+	// Subject distinguishes the differences of one step on one server.
 	Subject string `json:"subject,omitempty"`
 	// Have and Want are the two values, as operators read them.
 	Have string `json:"have"`
 	Want string `json:"want"`
-	// Text says it in a sentence: what will be done, and why.
+	// Text says in one sentence what will be done, and why.
 	Text string `json:"text"`
 }
 
-// Digest names a target and the differences that a cutover removes. An approval
-// of it is one of exactly these: the digest changes when they do.
+// Digest identifies a target and the differences that a cutover removes, in 12
+// hexadecimal digits. An approval names the digest, so that it covers exactly
+// what the operator saw.
 func Digest(target Thumbprint, differences []Difference) string {
 	lines := []string{string(target)}
 	for _, d := range CutoverDifferences(differences) {
@@ -33,8 +34,8 @@ func Digest(target Thumbprint, differences []Difference) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// CutoverDifferences selects the differences whose removal users can notice,
-// without the restarts that follow from them.
+// CutoverDifferences selects the differences that the cutover removes, which users
+// can notice, but not the restarts that follow.
 func CutoverDifferences(differences []Difference) []Difference {
 	return selectSteps(differences, StepS2SName, StepReplication, StepHTTPSettings, StepIssuer)
 }
@@ -63,22 +64,24 @@ func Drift(planned, found []Difference) []string {
 	return out
 }
 
-// Severity says what a finding means for a rotation.
+// Severity is what a finding means for a rotation.
 type Severity string
 
-// What a finding may mean.
 const (
-	// Stop ends a rotation before anything is changed.
+	// Stop prevents a rotation before anything is changed.
 	Stop Severity = "stop"
-	// Warn is shown and does not stop.
+	// Warn is shown to operators and prevents nothing.
 	Warn Severity = "warn"
 )
 
-// Finding is something about a farm that no step changes.
+// Finding is a condition of a farm that no step of a rotation changes.
 type Finding struct {
+	// Code is machine-readable, such as "pending-reboot".
 	Code     string   `json:"code"`
 	Severity Severity `json:"severity"`
-	Server   string   `json:"server,omitempty"`
+	// Server is a host, or a computer name when the machine is not configured;
+	// empty when the finding is about the farm.
+	Server string `json:"server,omitempty"`
 	// Text says what was found, Remedy what to do about it.
 	Text   string `json:"text"`
 	Remedy string `json:"remedy,omitempty"`

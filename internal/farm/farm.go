@@ -2,8 +2,9 @@
 // farm and the SharePoint farms that use it, and the comparison of what is
 // desired with what was observed.
 //
-// It is pure: nothing here reads a clock, a file, the network or a map in an
-// order that matters, and it imports nothing of ours.
+// It imports no other package of this module, and it is pure: nothing here reads
+// a clock, a file, the network or a map in an order that matters. Windows are the
+// exception: [ParseWindow] and [Window.Next] read the time zone database.
 package farm
 
 import (
@@ -24,7 +25,7 @@ type Farm struct {
 
 // Server is a machine that scripts run on.
 type Server struct {
-	// Host is the DNS name: the name in reports, in the server's WinRM
+	// Host is the DNS name, which stands in reports, in the server's WinRM
 	// certificate and in the Kerberos service principal.
 	Host string `json:"host"`
 	// Address is where to connect, host:port; empty means Host and port 5986.
@@ -37,27 +38,27 @@ type Server struct {
 type Office struct {
 	Servers []Server `json:"servers"`
 	// AllowOutboundHTTP and AllowHTTPSecureStoreConnections are the two HTTP
-	// settings of the procedure; nil means not configured: not touched and
-	// not compared.
+	// settings of the procedure. Nil means not configured: the setting is neither
+	// changed nor compared.
 	AllowOutboundHTTP               *bool `json:"allowOutboundHttp,omitempty"`
 	AllowHTTPSecureStoreConnections *bool `json:"allowHttpSecureStoreConnections,omitempty"`
-	// ExportTo is a path on the first office server that the public
-	// certificate is also written to; empty means nowhere.
+	// ExportTo is a path on the first office server to which the public
+	// certificate is also written; empty means nowhere.
 	ExportTo string `json:"exportTo,omitempty"`
-	// ProveKeyAs says who signs to prove that the key works.
+	// ProveKeyAs is the account whose signature proves that the key works.
 	ProveKeyAs KeyProof `json:"proveKeyAs"`
 }
 
-// KeyProof says as whom a signature proves the key usable.
+// KeyProof is the account that signs to prove that a key works.
 type KeyProof string
 
-// How a key can be proven.
 const (
 	// AsNetworkService signs in a one-shot scheduled task that runs as
 	// S-1-5-20, the account that Office Online Server runs as.
 	AsNetworkService KeyProof = "networkService"
 	// AsAdministrator signs as the connected account and checks the access
-	// control entry of S-1-5-20; for servers where policy forbids tasks.
+	// control entry of S-1-5-20; for servers whose policy forbids scheduled
+	// tasks.
 	AsAdministrator KeyProof = "administrator"
 )
 
@@ -67,44 +68,43 @@ type SharePoint struct {
 	FrontEnd Server `json:"frontEnd"`
 	// Servers are all SharePoint servers of the farm, the front end included.
 	Servers []Server `json:"servers"`
-	// Sites are top-level site collection URLs; the app permission is given
-	// on the root web of each.
+	// Sites are the URLs of top-level site collections; the app permission is
+	// granted on the root web of each.
 	Sites []string `json:"sites"`
-	// IssuerName begins the names of issuers and root authorities that are
-	// created: "OOS" creates "OOS SharePoint Server" and "OOS SQL Server".
+	// IssuerName is the prefix of the names of issuers and root authorities that
+	// are created: "OOS" gives "OOS SharePoint Server" and "OOS SQL Server".
 	IssuerName string `json:"issuerName"`
-	// RunAs says how SharePoint cmdlets reach SQL Server (the second hop).
+	// RunAs is how SharePoint cmdlets reach SQL Server (the second hop).
 	RunAs RunAs `json:"runAs"`
 }
 
-// RunAs says under which identity SharePoint cmdlets run on the front end.
+// RunAs is the identity under which SharePoint cmdlets run on the front end.
 type RunAs string
 
-// How SharePoint cmdlets can be run.
 const (
 	// Direct runs them as the connected account: delegation is in place, or
 	// SQL Server is on the front end itself.
 	Direct RunAs = "direct"
-	// Task has a scheduled task run them, which an administrator registered
-	// in advance under an account that reaches SQL Server.
+	// Task runs them in a scheduled task that an administrator registered in
+	// advance, under an account that reaches SQL Server.
 	Task RunAs = "task"
 )
 
 // CertificatePolicy says what certificate the farm should have and when it
-// needs a new one. Where it comes from stays in the worker's configuration.
+// needs a new one. Its source is named in the worker's configuration only.
 type CertificatePolicy struct {
-	// Name begins the friendly name of certificates that farmtrust imports.
+	// Name is the prefix of the friendly names that farmtrust gives.
 	Name string `json:"name"`
-	// LeadTime is how long before its end a certificate is to be replaced.
+	// LeadTime is how long before it expires a certificate should be replaced.
 	LeadTime time.Duration `json:"leadTime"`
-	// Exportable marks imported keys exportable; the default is not.
+	// Exportable marks imported keys as exportable; by default they are not.
 	Exportable bool `json:"exportable,omitempty"`
-	// Events say which expiry events concern this farm's certificate.
+	// Events match the expiry events that concern this farm's certificate.
 	Events []EventMatch `json:"events,omitempty"`
 }
 
-// EventMatch recognises the expiry events of one certificate. Empty fields
-// match anything; at least one is set.
+// EventMatch matches the expiry events of one certificate. Empty fields match
+// anything; at least one is set.
 type EventMatch struct {
 	// Vault is the Key Vault, or the source of another kind of event.
 	Vault string `json:"vault,omitempty"`
@@ -112,14 +112,14 @@ type EventMatch struct {
 	Certificate string `json:"certificate,omitempty"`
 }
 
-// RotationPolicy says how a rotation proceeds.
+// RotationPolicy is how a rotation proceeds.
 type RotationPolicy struct {
-	// AtOnce bounds how many servers are worked on at the same time in steps
-	// that users do not notice.
+	// AtOnce is the largest number of servers that are changed in parallel by
+	// steps that users do not notice.
 	AtOnce int `json:"atOnce"`
 	// RestartAtOnce is the batch size of restarts after the canary.
 	RestartAtOnce int `json:"restartAtOnce"`
-	// Approval says that an operator approves before the cutover.
+	// Approval reports whether an operator must approve the cutover.
 	Approval bool `json:"approval"`
 	// Window is when the cutover may begin; zero means any time.
 	Window Window `json:"window,omitzero"`
@@ -137,7 +137,6 @@ type RotationPolicy struct {
 // OnFailure is what follows when the retries of a step run out.
 type OnFailure string
 
-// What may follow a step whose retries ran out.
 const (
 	// OnFailurePause blocks the step until an operator decides.
 	OnFailurePause OnFailure = "pause"
@@ -145,7 +144,7 @@ const (
 	OnFailureRollBack OnFailure = "rollback"
 )
 
-// HasHTTPSettings reports whether one of the two HTTP settings is configured.
+// HasHTTPSettings reports whether either of the two HTTP settings is configured.
 func (o Office) HasHTTPSettings() bool {
 	return o.AllowOutboundHTTP != nil || o.AllowHTTPSecureStoreConnections != nil
 }
@@ -182,7 +181,8 @@ func (f Farm) SharePointHosts() []string {
 	return hosts
 }
 
-// SharePointServers lists the servers of the SharePoint farm of a front end.
+// SharePointServers lists the servers of the SharePoint farm that has this front
+// end; nothing when none is configured.
 func (f Farm) SharePointServers(frontEnd string) []Server {
 	sp, _ := findFirst(f.SharePoint, func(sp SharePoint) bool { return sp.FrontEnd.Host == frontEnd })
 	return sp.Servers
@@ -198,15 +198,15 @@ func (f Farm) OfficeServer(host string) (Server, bool) {
 	return Server{}, false
 }
 
-// What a cutover is estimated from; see [Farm.CutoverEstimate]. They are
-// guesses on the safe side: nothing is published on how long restarts take.
+// What [Farm.CutoverEstimate] adds up. Both are guesses on the safe side: nothing
+// is published about how long restarts take.
 const (
 	settingsTime = 10 * time.Minute
 	restartTime  = 3 * time.Minute
 )
 
-// CutoverEstimate is how long a cutover takes: the settings once, and the
-// restarts that follow one another.
+// CutoverEstimate estimates how long a cutover takes: the change of settings, plus
+// all restarts that run one after another.
 func (f Farm) CutoverEstimate() time.Duration {
 	longest := 0
 	for _, sp := range f.SharePoint {

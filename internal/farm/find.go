@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Certificate returns the certificate with that thumbprint from the server's
+// Certificate returns the certificate with this thumbprint from the server's
 // Personal store.
 func (s OfficeServer) Certificate(t Thumbprint) (StoreCertificate, bool) {
 	return findFirst(s.Certificates, func(c StoreCertificate) bool { return c.Thumbprint == t })
@@ -20,25 +20,27 @@ func (s OfficeServer) HasRoot(t Thumbprint) bool {
 // HasIntermediate reports whether the CA store holds the certificate.
 func (s OfficeServer) HasIntermediate(t Thumbprint) bool { return slices.Contains(s.Intermediates, t) }
 
-// ReadableBy reports whether the key file lets the account read it.
+// ReadableBy reports whether the account with this security identifier can read
+// the key file.
 func (c StoreCertificate) ReadableBy(sid string) bool { return slices.Contains(c.KeyReaders, sid) }
 
-// Master returns the office server that the farm calls its master.
+// Master returns the office server that the farm calls its master; false when it
+// was not observed.
 func (o Observed) Master() (OfficeServer, bool) {
 	return findFirst(o.Office, func(s OfficeServer) bool {
 		return s.Joined && SameMachine(s.Machine.Name, s.Settings.Master)
 	})
 }
 
-// OfficeServer returns what was observed of an office server; empty when nothing
-// was.
+// OfficeServer returns what was observed of an office server; the zero value when
+// it was not observed.
 func (o Observed) OfficeServer(host string) OfficeServer {
 	s, _ := findFirst(o.Office, func(s OfficeServer) bool { return s.Machine.Host == host })
 	return s
 }
 
-// HostOf returns the host of the office server with a computer name; empty when
-// none was observed by that name.
+// HostOf returns the host of the office server with this computer name; empty when
+// none was observed.
 func (o Observed) HostOf(machine string) string {
 	s, _ := findFirst(o.Office, func(s OfficeServer) bool { return SameMachine(s.Machine.Name, machine) })
 	return s.Machine.Host
@@ -63,8 +65,8 @@ func (o Observed) Covers(f Farm) bool {
 	return true
 }
 
-// Current is the certificate that the farm's S2S setting names on the master;
-// false when nothing is set, or nothing by that name is there.
+// Current returns the certificate that the farm's S2S setting names on the master;
+// false when the setting is empty, or the master has no certificate of that name.
 func (o Observed) Current() (StoreCertificate, bool) {
 	master, ok := o.Master()
 	if !ok || master.Settings.S2SCertificateName == "" {
@@ -75,25 +77,24 @@ func (o Observed) Current() (StoreCertificate, bool) {
 	})
 }
 
-// Farm returns what was observed of the SharePoint farm of a front end.
+// Farm returns what was observed of the SharePoint farm that has this front end.
 func (o Observed) Farm(frontEnd string) (SharePointFarm, bool) {
 	return findFirst(o.SharePoint, func(f SharePointFarm) bool { return f.FrontEnd == frontEnd })
 }
 
-// Issuer returns the token issuer with that registered name, whatever its
-// display name. SharePoint compares registered names
-// without case.
+// Issuer returns the token issuer with this registered name, whatever its display
+// name. SharePoint ignores case in registered names.
 func (f SharePointFarm) Issuer(registeredName string) (TokenIssuer, bool) {
 	return findFirst(f.Issuers, func(i TokenIssuer) bool { return strings.EqualFold(i.RegisteredName, registeredName) })
 }
 
-// Trusts reports whether some root authority holds the certificate, under
-// whatever name.
+// Trusts reports whether a root authority holds the certificate, under any name.
 func (f SharePointFarm) Trusts(t Thumbprint) bool {
 	return slices.ContainsFunc(f.RootAuthorities, func(a RootAuthority) bool { return a.Thumbprint == t })
 }
 
-// Permission returns what an app principal may do, seen from a site.
+// Permission returns what an app principal may do, seen from a site; the zero
+// value when that was not observed.
 func (f SharePointFarm) Permission(site, registeredName string) AppPermission {
 	p, _ := findFirst(f.Permissions, func(p AppPermission) bool {
 		return p.Site == site && strings.EqualFold(p.RegisteredName, registeredName)
@@ -101,8 +102,8 @@ func (f SharePointFarm) Permission(site, registeredName string) AppPermission {
 	return p
 }
 
-// TrustChangedAt is when farmtrust last set an issuer's certificate; zero when it
-// never did.
+// TrustChangedAt returns when farmtrust last set an issuer's certificate; zero when
+// it never did.
 func (f SharePointFarm) TrustChangedAt() time.Time {
 	var since time.Time
 	for _, i := range f.Issuers {
@@ -135,8 +136,8 @@ func (o Observed) allMachines() []Machine {
 	return out
 }
 
-// SameMachine reports whether two names are one machine's: products use the
-// computer name in some places and the DNS name in others.
+// SameMachine reports whether two names belong to one machine. The products use
+// computer names in some places and DNS names in others.
 func SameMachine(one, other string) bool {
 	label := func(name string) string { l, _, _ := strings.Cut(name, "."); return l }
 	return one != "" && strings.EqualFold(label(one), label(other))

@@ -2,13 +2,13 @@ package farm
 
 import "time"
 
-// Inspection is what was found on a farm without changing anything, and what a
-// rotation would do.
+// Inspection is what was found on a farm, without changing anything, and what a
+// rotation would do about it.
 type Inspection struct {
 	Farm string `json:"farm"`
 	// At is when the servers were observed, on the worker's clock.
 	At time.Time `json:"at"`
-	// Config is what is configured, without secrets.
+	// Config is the farm as configured, without secrets.
 	Config Farm `json:"config"`
 	// Target is the certificate that a rotation would work towards.
 	Target Certificate `json:"target"`
@@ -17,23 +17,24 @@ type Inspection struct {
 	// Observed is what the servers showed; empty unless all of them answered.
 	Observed Observed          `json:"observed,omitzero"`
 	Servers  []InspectedServer `json:"servers"`
-	Plan     []Difference      `json:"plan"`
-	Findings []Finding         `json:"findings"`
+	// Plan lists what a rotation would do, Findings what it would not.
+	Plan     []Difference `json:"plan"`
+	Findings []Finding    `json:"findings"`
 }
 
-// InspectedServer is how one server answered.
+// InspectedServer is what one server answered.
 type InspectedServer struct {
 	Host    string  `json:"host"`
 	Role    Role    `json:"role"`
 	Machine Machine `json:"machine"`
-	// Detail describes the product on it: version, health.
+	// Detail describes the product on the server: its version and health.
 	Detail string `json:"detail,omitempty"`
 	// Problem says what happened and what to do; empty when the server answered.
 	Problem string `json:"problem,omitempty"`
 }
 
-// Unobserved says why the farm could not be compared: the problem of the first
-// server that did not answer. It is empty when all of them did.
+// Unobserved returns why the farm could not be compared: the problem of the first
+// server that did not answer; empty when all of them did.
 func (n Inspection) Unobserved() string {
 	for _, s := range n.Servers {
 		if s.Problem != "" {
@@ -44,7 +45,7 @@ func (n Inspection) Unobserved() string {
 }
 
 // RotationResult is how a rotation or a retirement ended: its report, and what
-// the farm's controller keeps of it. In JSON the report's fields are its own.
+// the farm's controller keeps of it. In JSON the report's fields are inlined.
 type RotationResult struct {
 	Report
 	// Snapshot is the state before the first change; nil when nothing was

@@ -8,14 +8,14 @@ import (
 // Outcome is how a rotation ended.
 type Outcome string
 
-// How a rotation may end.
 const (
-	// Verified: the second comparison was empty and each server used the key.
+	// Verified: after the changes no difference was left, and each office server
+	// could use the key.
 	Verified Outcome = "verified"
-	// NoChange: the first comparison was empty.
+	// NoChange: there was no difference to begin with.
 	NoChange Outcome = "unchanged"
-	// Incomplete: retries ran out; the report lists what is done and what is
-	// not, and rotating again resumes.
+	// Incomplete: retries ran out. The report lists what is done and what is not;
+	// another rotation continues from there.
 	Incomplete Outcome = "incomplete"
 	// Refused: a precondition failed; nothing was changed.
 	Refused Outcome = "refused"
@@ -29,32 +29,33 @@ const (
 // Intent is what a rotation is for.
 type Intent string
 
-// What a rotation may be for.
 const (
-	// Renew sets the trust up, renews it or repairs it.
+	// Renew sets up, renews or repairs the trust.
 	Renew Intent = ""
-	// Rollback rolls a rotation back.
+	// Rollback rolls back an earlier rotation.
 	Rollback Intent = "rollback"
-	// ReplaceExpired renews a trust that already fails, because its
-	// certificate has expired; that is never restored.
+	// ReplaceExpired renews a trust that already fails because its certificate
+	// has expired. The expired certificate is never restored.
 	ReplaceExpired Intent = "replace expired"
-	// ReplaceCompromised replaces a certificate that must not be trusted any
-	// longer, at once; it is never restored.
+	// ReplaceCompromised replaces, at once, a certificate that must no longer be
+	// trusted and is never restored.
 	ReplaceCompromised Intent = "replace compromised"
 )
 
 // State is how far a step is on one server.
 type State string
 
-// How far a step may be.
 const (
+	// StateRunning: the step has begun, and may be waiting for a retry.
 	StateRunning State = "running"
-	// StateObserved: the step only observes, and has done so.
+	// StateObserved: the step is done; it only observes.
 	StateObserved State = "observed"
-	// StateChanged and StateUnchanged: the step is done, and had or had not to act.
-	StateChanged   State = "changed"
+	// StateChanged: the step is done and changed something.
+	StateChanged State = "changed"
+	// StateUnchanged: the step is done; there was nothing to change.
 	StateUnchanged State = "unchanged"
-	StateFailed    State = "failed"
+	// StateFailed: the last attempt failed.
+	StateFailed State = "failed"
 	// StateSkipped: an operator left the server out.
 	StateSkipped State = "skipped"
 )
@@ -63,15 +64,15 @@ const (
 type StepReport struct {
 	Step  Step  `json:"step"`
 	State State `json:"state"`
-	// StateChanged says that something was changed, even if a later part failed.
+	// Changed reports whether something was changed, even if a later part failed.
 	Changed bool `json:"changed"`
 	// Detail says what was found or done, or what failed and what to do.
 	Detail string `json:"detail,omitempty"`
-	// DurationMS is how long it took, in milliseconds.
+	// DurationMS is how long the step took, in milliseconds.
 	DurationMS int64 `json:"durationMs"`
 }
 
-// ServerReport is all that was done on one server.
+// ServerReport is everything that was done on one server.
 type ServerReport struct {
 	Host  string       `json:"host"`
 	Role  Role         `json:"role"`
@@ -81,7 +82,8 @@ type ServerReport struct {
 // Role is what a server is in its farm.
 type Role string
 
-// What a server may be.
+// The roles of servers: a machine of the Office Online Server farm, or a server of
+// a SharePoint farm.
 const (
 	OfficeRole     Role = "office"
 	SharePointRole Role = "sharepoint"
@@ -89,18 +91,23 @@ const (
 
 // Report is what a rotation did and found.
 type Report struct {
-	Farm    string  `json:"farm"`
+	Farm string `json:"farm"`
+	// Outcome is empty while the rotation runs.
 	Outcome Outcome `json:"outcome"`
-	Reason  string  `json:"reason,omitempty"`
-	Intent  Intent  `json:"intent,omitempty"`
-	// Target and Previous are thumbprints; Previous is empty at first set-up.
-	Target       Thumbprint     `json:"target"`
-	FriendlyName string         `json:"friendlyName,omitempty"`
-	NotAfter     time.Time      `json:"notAfter,omitzero"`
-	Previous     Thumbprint     `json:"previous,omitempty"`
-	StartedAt    time.Time      `json:"startedAt"`
-	DurationMS   int64          `json:"durationMs"`
-	Servers      []ServerReport `json:"servers"`
+	// Reason is why the rotation was started.
+	Reason string `json:"reason,omitempty"`
+	Intent Intent `json:"intent,omitempty"`
+	// Target is the certificate that the rotation works towards, under
+	// FriendlyName; it expires at NotAfter.
+	Target       Thumbprint `json:"target"`
+	FriendlyName string     `json:"friendlyName,omitempty"`
+	NotAfter     time.Time  `json:"notAfter,omitzero"`
+	// Previous is the certificate in use before; empty at first set-up.
+	Previous  Thumbprint `json:"previous,omitempty"`
+	StartedAt time.Time  `json:"startedAt"`
+	// DurationMS is how long the rotation took, in milliseconds.
+	DurationMS int64          `json:"durationMs"`
+	Servers    []ServerReport `json:"servers"`
 	// Statement claims only what was observed.
 	Statement   string             `json:"statement"`
 	Differences []Difference       `json:"differences,omitempty"`
@@ -108,7 +115,7 @@ type Report struct {
 	Findings    []Finding          `json:"findings,omitempty"`
 }
 
-// Reached reports whether a step has begun on some server.
+// Reached reports whether a step has begun on any server.
 func (r Report) Reached(step Step) bool {
 	return slices.ContainsFunc(r.Servers, func(s ServerReport) bool {
 		return slices.ContainsFunc(s.Steps, func(row StepReport) bool { return row.Step == step })

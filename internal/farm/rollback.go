@@ -5,29 +5,31 @@ import (
 	"slices"
 )
 
-// RollbackPlan is how to roll a rotation back.
+// RollbackPlan is how to roll back a rotation.
 type RollbackPlan struct {
-	// Reversals are what this rotation changed and how it is restored, newest
-	// first. Nothing that belongs to others is among them.
+	// Reversals restore what the rotation changed, newest change first. They
+	// touch nothing that another administrator changed.
 	Reversals []Difference `json:"reversals"`
-	// Conflicts are values that are neither ours nor the snapshot's: another
-	// administrator changed them since, and an operator must decide.
+	// Conflicts are values that are neither the rotation's nor the snapshot's:
+	// another administrator changed them since, and an operator must decide.
 	Conflicts []Finding `json:"conflicts"`
-	// Remaining are changes of ours that are not rolled back, and why.
+	// Remaining are the rotation's changes that are not rolled back, and why.
 	Remaining []Finding `json:"remaining"`
 }
 
 // PlanRollback compares a rotation's snapshot with what is observed now. A value
-// that the rotation set goes back to the snapshot's, a value that is the
+// that the rotation set is restored from the snapshot, a value that equals the
 // snapshot's needs nothing, and any other value is a conflict.
 //
-// Where a rollback is blocked, nothing is rolled back and Remaining says so. It
-// cannot restore four things; the first two are listed in Remaining by code:
-//   - friendly-name-stays: the name of a certificate that was there without one;
-//   - key-stays: the key of a certificate that was there without it;
-//   - an S2S name where there was none, if Office Online Server refuses to have
-//     none, which only the attempt shows;
-//   - restarts that were pending before the rotation: they are made.
+// If the rollback is blocked, nothing is rolled back, and Remaining says why.
+// Otherwise there are four things that a rollback cannot restore; the first two
+// are listed in Remaining, by these codes:
+//   - friendly-name-stays: a certificate that had no friendly name keeps its new
+//     one;
+//   - key-stays: a certificate that had no key keeps the imported one;
+//   - an empty S2S name, if Office Online Server refuses to clear it, which only
+//     the attempt shows;
+//   - restarts that were pending before the rotation, which have happened by then.
 func PlanRollback(s Snapshot, f Farm, now Observed) RollbackPlan {
 	if why := s.RollbackBlocked(now); why != "" {
 		return RollbackPlan{Remaining: []Finding{stopFinding("rollback-blocked", "", "rotate to a newer certificate instead", "%s", why)}}
@@ -43,7 +45,6 @@ func PlanRollback(s Snapshot, f Farm, now Observed) RollbackPlan {
 	return p.plan
 }
 
-// rollbackPlanner builds a rollback plan.
 type rollbackPlanner struct {
 	snapshot Snapshot
 	farm     Farm
@@ -81,7 +82,7 @@ func (p *rollbackPlanner) planIssuer(frontEnd string, before, now SharePointFarm
 			i.Product, textOrNone(is.Thumbprint.Short()), ours.Short(), textOrNone(was.Thumbprint.Short()))
 	case existed:
 		p.addReversal(StepRestoreIssuers, frontEnd, "issuer "+i.Product, ours.Short(), was.Thumbprint.Short(),
-			"put trusted token issuer %q (%s) back to %s", is.Name, i.Product, was.Thumbprint.Short())
+			"restore trusted token issuer %q (%s) to %s", is.Name, i.Product, was.Thumbprint.Short())
 	default:
 		p.addReversal(StepRestoreIssuers, frontEnd, "issuer "+i.Product, ours.Short(), "absent",
 			"remove trusted token issuer %q (%s): this rotation created it", is.Name, i.Product)
@@ -96,11 +97,11 @@ func (p *rollbackPlanner) planPermissions(sp SharePoint, before, now SharePointF
 		}
 		subject := "permission " + i.Product + " " + site
 		if is.Right != FullControl || !is.AppOnly {
-			p.addConflict(sp.FrontEnd.Host, "the app permission of %s at %s is %s: neither full control nor what it was, %s", i.Product, site, textOrNone(is.Right), textOrNone(was.Right))
+			p.addConflict(sp.FrontEnd.Host, "the app permission of %s at %s is %s: neither app-only full control nor the permission before, %s", i.Product, site, textOrNone(is.Right), textOrNone(was.Right))
 			continue
 		}
 		p.addReversal(StepRestoreIssuers, sp.FrontEnd.Host, subject, FullControl+", app-only", textOrNone(was.Right),
-			"put the app permission of %s at %s back to %s", i.Product, site, textOrNone(was.Right))
+			"restore the app permission of %s at %s to %s", i.Product, site, textOrNone(was.Right))
 	}
 }
 
@@ -110,7 +111,7 @@ func (p *rollbackPlanner) planHTTPSettings() {
 	if !ok {
 		return
 	}
-	for _, sw := range []struct {
+	for _, setting := range []struct {
 		name     string
 		want     *bool
 		was, now bool
@@ -118,8 +119,9 @@ func (p *rollbackPlanner) planHTTPSettings() {
 		{"AllowOutboundHttp", p.farm.Office.AllowOutboundHTTP, before.Settings.AllowOutboundHTTP, now.Settings.AllowOutboundHTTP},
 		{"AllowHttpSecureStoreConnections", p.farm.Office.AllowHTTPSecureStoreConnections, before.Settings.AllowHTTPSecureStoreConnections, now.Settings.AllowHTTPSecureStoreConnections},
 	} {
-		if sw.want != nil && sw.now != sw.was {
-			p.addReversal(StepRestoreHTTPSettings, now.Machine.Host, sw.name, fmt.Sprint(sw.now), fmt.Sprint(sw.was), "set %s back to %t", sw.name, sw.was)
+		if setting.want != nil && setting.now != setting.was {
+			p.addReversal(StepRestoreHTTPSettings, now.Machine.Host, setting.name, fmt.Sprint(setting.now), fmt.Sprint(setting.was),
+				"set %s back to %t", setting.name, setting.was)
 		}
 	}
 }
@@ -134,13 +136,13 @@ func (p *rollbackPlanner) planS2SName() {
 		p.addConflict(master.Machine.Host, "S2SCertificateName is %q: neither the new %q nor the one before, %q", is, p.snapshot.Target.FriendlyName, was)
 	case was == "":
 		p.addReversal(StepRestoreS2SName, master.Machine.Host, "S2SCertificateName", is, "none",
-			"set S2SCertificateName back to none; whether Office Online Server accepts that is unknown, and if not it stays")
+			"clear S2SCertificateName; whether Office Online Server accepts that is unknown, and if it does not, the name stays")
 	default:
 		p.addReversal(StepRestoreS2SName, master.Machine.Host, "S2SCertificateName", is, was, "set S2SCertificateName back to %q", was)
 	}
 }
 
-// planRestarts lists the restarts that the reversals cause, and those still pending.
+// planRestarts adds the restarts that the reversals cause, and those still pending.
 func (p *rollbackPlanner) planRestarts() {
 	reversals := p.plan.Reversals
 	for _, sp := range p.farm.SharePoint {
@@ -160,7 +162,8 @@ func (p *rollbackPlanner) planRestarts() {
 	}
 }
 
-// addedAuthorities are those that the rotation added and that are still there.
+// addedAuthorities returns the root authorities that the rotation added and that
+// are still there.
 func (p *rollbackPlanner) addedAuthorities(sp SharePoint, now SharePointFarm) []ChainCertificate {
 	return slices.DeleteFunc(p.snapshot.AddedAuthorities(sp.FrontEnd.Host), func(c ChainCertificate) bool { return !now.Trusts(c.Thumbprint) })
 }
@@ -180,16 +183,17 @@ func (p *rollbackPlanner) planKeys() {
 		was, existed := officeServerBefore(p.snapshot, s).Certificate(p.snapshot.Target.Thumbprint)
 		is, _ := s.Certificate(p.snapshot.Target.Thumbprint)
 		if existed && was.HasKey && is.ReadableBy(NetworkService) && !was.ReadableBy(NetworkService) {
-			p.addReversal(StepRevokeKey, s.Machine.Host, "key", "NETWORK SERVICE reads it", "no access", "take NETWORK SERVICE's access to the key back: this rotation gave it")
+			p.addReversal(StepRevokeKey, s.Machine.Host, "key", "NETWORK SERVICE reads it", "no access", "revoke NETWORK SERVICE's access to the key: this rotation granted it")
 		}
 		if existed && was.FriendlyName == "" && is.FriendlyName != "" {
-			p.plan.Remaining = append(p.plan.Remaining, warnFinding("friendly-name-stays", s.Machine.Host, "harmless; it had none before",
+			p.plan.Remaining = append(p.plan.Remaining, warnFinding("friendly-name-stays", s.Machine.Host, "nothing needs to be done; it had no friendly name before",
 				"certificate %s keeps the friendly name %q", is.Thumbprint.Short(), is.FriendlyName))
 		}
 	}
 }
 
-// planCertificates come last: until then something may still name them.
+// planCertificates adds the removal of certificates. It comes last: until then
+// something may still use them.
 func (p *rollbackPlanner) planCertificates() {
 	t := p.snapshot.Target
 	for _, s := range p.now.Office {
@@ -201,7 +205,7 @@ func (p *rollbackPlanner) planCertificates() {
 		}
 		if exists && existed && is.HasKey && !was.HasKey {
 			p.plan.Remaining = append(p.plan.Remaining, warnFinding("key-stays", s.Machine.Host, "remove the certificate by hand if its key is unwanted",
-				"certificate %s was there without its key, and keeps it", t.Thumbprint.Short()))
+				"certificate %s was there without its key, which it now keeps", t.Thumbprint.Short()))
 		}
 		for _, c := range t.Intermediates() {
 			if s.HasIntermediate(c.Thumbprint) && !before.HasIntermediate(c.Thumbprint) {
@@ -214,7 +218,7 @@ func (p *rollbackPlanner) planCertificates() {
 	}
 }
 
-func officeServerBefore(j Snapshot, now OfficeServer) OfficeServer {
-	before, _ := findFirst(j.Before.Office, func(s OfficeServer) bool { return s.Machine.Host == now.Machine.Host })
+func officeServerBefore(snapshot Snapshot, now OfficeServer) OfficeServer {
+	before, _ := findFirst(snapshot.Before.Office, func(s OfficeServer) bool { return s.Machine.Host == now.Machine.Host })
 	return before
 }

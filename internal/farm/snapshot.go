@@ -7,56 +7,57 @@ import (
 	"time"
 )
 
-// Snapshot is the state found before the first change of a rotation, and the
-// certificate that the rotation worked towards. Together with a fresh observation
-// it says what the rotation changed.
+// Snapshot is the state before the first change of a rotation, and the
+// certificate that the rotation worked towards. Compared with a fresh
+// observation, it shows what the rotation changed.
 type Snapshot struct {
+	// TakenAt is on the worker's clock.
 	TakenAt time.Time   `json:"takenAt"`
 	Target  Certificate `json:"target"`
 	// Previous is the certificate in use before; empty at first set-up.
 	Previous StoreCertificate `json:"previous"`
 	Before   Observed         `json:"before"`
-	// Compromised says that Previous must never be trusted again.
+	// Compromised reports whether Previous must never be trusted again.
 	Compromised bool `json:"compromised,omitempty"`
-	// Deleting says that the deletion of Previous from office servers has begun.
+	// Deleting reports whether the deletion of Previous from office servers has
+	// begun.
 	Deleting bool `json:"deleting,omitempty"`
 }
 
-// Replaces reports whether the rotation was from one certificate to another, and
-// not the first set-up or a repair.
-func (j Snapshot) Replaces() bool {
-	return j.Previous.Thumbprint != "" && j.Previous.Thumbprint != j.Target.Thumbprint
+// Replaces reports whether the rotation went from one certificate to another, and
+// was not the first set-up or a repair.
+func (s Snapshot) Replaces() bool {
+	return s.Previous.Thumbprint != "" && s.Previous.Thumbprint != s.Target.Thumbprint
 }
 
-// RollbackBlocked says why the rotation must not be undone now; empty when it may. A
-// certificate that is compromised, or that has ended by the clock of some
-// server, is never restored.
-func (j Snapshot) RollbackBlocked(now Observed) string {
-	if j.Compromised {
-		return fmt.Sprintf("the previous certificate %s is compromised: it is never restored", j.Previous.Thumbprint.Short())
+// RollbackBlocked says why the rotation must not be rolled back now; empty when it
+// may be. A certificate that is compromised, or that has expired by the clock of
+// any server, is never restored.
+func (s Snapshot) RollbackBlocked(now Observed) string {
+	if s.Compromised {
+		return fmt.Sprintf("the previous certificate %s is compromised: it is never restored", s.Previous.Thumbprint.Short())
 	}
-	return expiredReason(j, now)
+	return s.expiredReason(now)
 }
 
-// AddedAuthorities are the root authorities of the target's chain that the
-// SharePoint farm of a front end did not have before: those that the rotation
-// added.
-func (j Snapshot) AddedAuthorities(frontEnd string) []ChainCertificate {
-	before, _ := j.Before.Farm(frontEnd)
-	return slices.DeleteFunc(slices.Clone(j.Target.RootAuthorities()), func(c ChainCertificate) bool { return before.Trusts(c.Thumbprint) })
+// AddedAuthorities returns the root authorities that the rotation added to the
+// SharePoint farm of a front end: those of the target that it did not have before.
+func (s Snapshot) AddedAuthorities(frontEnd string) []ChainCertificate {
+	before, _ := s.Before.Farm(frontEnd)
+	return slices.DeleteFunc(slices.Clone(s.Target.RootAuthorities()), func(c ChainCertificate) bool { return before.Trusts(c.Thumbprint) })
 }
 
-// expiredReason says which certificate of the snapshot has expired by some
-// server's clock; nothing when all are still valid.
-func expiredReason(j Snapshot, now Observed) string {
+// expiredReason says which certificate of the snapshot has expired by the clock of
+// any server; empty when all are still valid.
+func (s Snapshot) expiredReason(now Observed) string {
 	for _, m := range now.allMachines() {
-		if p := j.Previous; p.Thumbprint != "" && m.Clock.After(p.NotAfter) {
-			return fmt.Sprintf("the previous certificate %s ended at %s: an expired certificate is never restored", p.Thumbprint.Short(), formatTime(p.NotAfter))
+		if p := s.Previous; p.Thumbprint != "" && m.Clock.After(p.NotAfter) {
+			return fmt.Sprintf("the previous certificate %s expired on %s: an expired certificate is never restored", p.Thumbprint.Short(), formatTime(p.NotAfter))
 		}
-		for _, f := range j.Before.SharePoint {
+		for _, f := range s.Before.SharePoint {
 			for _, i := range f.Issuers {
 				if c, err := x509.ParseCertificate(i.Certificate); err == nil && m.Clock.After(c.NotAfter) {
-					return fmt.Sprintf("the previous certificate %s of issuer %q ended at %s: an expired certificate is never restored", i.Thumbprint.Short(), i.Name, formatTime(c.NotAfter))
+					return fmt.Sprintf("the previous certificate %s of issuer %q expired on %s: an expired certificate is never restored", i.Thumbprint.Short(), i.Name, formatTime(c.NotAfter))
 				}
 			}
 		}

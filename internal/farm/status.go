@@ -5,7 +5,7 @@ import "time"
 // Phase is how far a rotation, a rollback or a retirement is.
 type Phase string
 
-// The phases, in order. A rollback and a retirement have one of their own.
+// The phases, in order. A rollback and a retirement each have one of their own.
 const (
 	PhaseObserving   Phase = "observing"
 	PhaseStaging     Phase = "staging"
@@ -18,20 +18,20 @@ const (
 	PhaseDone        Phase = "done"
 )
 
-// Status is how far a run is: its report so far, and what it waits for.
+// Status is how far a run is: its report so far, and what it is waiting for.
 type Status struct {
 	Phase  Phase  `json:"phase"`
 	Report Report `json:"report"`
-	// Wait is nil while the run waits for nothing.
+	// Wait is nil while the run is not waiting.
 	Wait *Wait `json:"wait,omitempty"`
 }
 
-// Wait is what a run waits for.
+// Wait is what a run is waiting for.
 type Wait struct {
 	For WaitFor `json:"for"`
-	// Text says what is waited for and what an operator can do.
+	// Text describes the wait and what an operator can do.
 	Text string `json:"text"`
-	// Until is when the wait ends by itself; zero if it does not.
+	// Until is when the wait ends without an operator; zero if it never does.
 	Until time.Time `json:"until,omitzero"`
 	// Digest is what an approval must name.
 	Digest string `json:"digest,omitempty"`
@@ -42,7 +42,8 @@ type Wait struct {
 // WaitFor is the kind of a wait.
 type WaitFor string
 
-// What a run may wait for.
+// What a run can wait for: an operator's approval, a maintenance window, or an
+// operator's decision about blocked steps.
 const (
 	ForApproval WaitFor = "approval"
 	ForWindow   WaitFor = "window"

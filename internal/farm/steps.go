@@ -1,7 +1,7 @@
 package farm
 
-// Step is a step of a rotation, a rollback or a retirement, in the words of
-// reports and of the Temporal UI.
+// Step is a step of a rotation, a rollback or a retirement, as reports and the
+// Temporal UI name it.
 type Step string
 
 // The steps of a rotation, in the order of the procedure.
@@ -20,7 +20,7 @@ const (
 	StepVerify        Step = "verify"
 )
 
-// The steps of a rollback, newest change first.
+// The steps of a rollback, which restores the newest change first.
 const (
 	StepPlanRollback        Step = "plan rollback"
 	StepRestoreIssuers      Step = "restore issuers"

@@ -57,15 +57,17 @@ func TestTrust_Diff(t *testing.T) {
 		"an issuer's description": {func(_, front *model.Session, old model.Certificate) error {
 			description := "another"
 			return front.SharePoint().SetTrustedSecurityTokenIssuer(model.IssuerParameters{
-				Name: "Old " + issuer.Product, Certificate: old.DER, RegisteredIssuerName: &issuer.RegisteredName,
+				Identity: "Old " + issuer.Product, Certificate: old.DER, RegisteredIssuerName: &issuer.RegisteredName,
 				Description: &description, Confirmed: true,
 			})
 		}, `description "another"`},
 		"a root authority": {func(_, front *model.Session, old model.Certificate) error {
-			return front.SharePoint().NewTrustedRootAuthority("left", old.DER, true)
+			return front.SharePoint().NewTrustedRootAuthority(model.AuthorityParameters{Name: "left", Certificate: old.DER, Confirmed: true})
 		}, "root authority left"},
 		"a permission": {func(_, front *model.Session, _ model.Certificate) error {
-			return front.SharePoint().RemoveAppPrincipalPermission(model.AppPrincipal{NameIdentifier: issuer.RegisteredName}, "https://portal.contoso.com")
+			return front.SharePoint().RemoveAppPrincipalPermission(model.PermissionParameters{
+				Site: "https://portal.contoso.com", AppPrincipal: issuer.RegisteredName, Scope: model.SiteSubscription, DisableAppOnlyPolicy: true,
+			})
 		}, "permission of " + issuer.RegisteredName},
 	} {
 		t.Run(name, func(t *testing.T) {

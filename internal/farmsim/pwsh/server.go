@@ -184,18 +184,21 @@ func (p *process) respond(body []byte) ([]byte, error) {
 
 // run runs the operation that stands behind a stub, or what overrides it.
 func (p *process) run(asked request) (any, error) {
-	operation, ok := operations()[asked.Cmdlet]
-	if asked.Cmdlet == startTask {
-		operation, ok = on(func(_ *model.Session, with struct{ TaskName string }) (any, error) { return p.startTask(with) }), true
-	}
 	do := func() (any, error) {
+		operation, ok := operations()[asked.Cmdlet]
 		switch {
 		case !asked.Confirmed:
 			return nil, p.session.Prompt()
-		case !ok:
-			return nil, errors.New("no operation stands behind this stub")
+		case asked.Cmdlet == startTask:
+			return on(func(_ *model.Session, with struct{ TaskName string }) (any, error) {
+				return p.startTask(with)
+			})(p.session, asked.Parameters)
+		case ok:
+			return operation(p.session, asked.Parameters)
+		case isProductCmdlet(asked.Cmdlet):
+			return forwardCmdlet(p.session, asked.Cmdlet, asked.Parameters)
 		}
-		return operation(p.session, asked.Parameters)
+		return nil, errors.New("no operation stands behind this stub")
 	}
 	if override := p.overrides[asked.Cmdlet]; override != nil {
 		return override(asked.Parameters, do)

@@ -243,22 +243,24 @@ func (f *Farm) Register(p KeyPair) {
 		authorities = []*x509.Certificate{p.Cert}
 	}
 	for _, c := range authorities {
-		f.OK(shell.NewTrustedRootAuthority(c.Subject.CommonName, c.Raw, true))
+		f.OK(shell.NewTrustedRootAuthority(model.AuthorityParameters{Name: c.Subject.CommonName, Certificate: c.Raw, Confirmed: true}))
 	}
 }
 
 func IssuerParameters(i farm.Issuer, p KeyPair) model.IssuerParameters {
 	return model.IssuerParameters{
-		Name: "OOS " + i.Product, Certificate: p.Cert.Raw, RegisteredIssuerName: &i.RegisteredName, Confirmed: true,
+		Name: "OOS " + i.Product, Identity: "OOS " + i.Product, Certificate: p.Cert.Raw, RegisteredIssuerName: &i.RegisteredName, Confirmed: true,
 	}
 }
 
 func (f *Farm) Permit(i farm.Issuer) {
 	f.T.Helper()
 	shell := f.On(Front).SharePoint()
-	principal, err := shell.GetAppPrincipal(Site, i.RegisteredName)
+	principal, err := shell.GetAppPrincipal(model.PrincipalParameters{Site: Site, NameIdentifier: i.RegisteredName})
 	f.OK(err)
-	f.OK(shell.SetAppPrincipalPermission(principal, Site, "sitesubscription", "fullcontrol", true))
+	f.OK(shell.SetAppPrincipalPermission(model.PermissionParameters{
+		Site: Site, AppPrincipal: principal.NameIdentifier, Scope: "sitesubscription", Right: "fullcontrol", EnableAppOnlyPolicy: true,
+	}))
 }
 
 func (f *Farm) RestartOffice(host string) {
