@@ -254,7 +254,9 @@ func TestEndRotation(t *testing.T) {
 		},
 		{
 			"rolled back: suspended, and its snapshot is forgotten", idle(rotating, retaining), result(farm.RolledBack, snapshot("A", "B")), "",
-			func(s *controller.State) { s.Suspended, s.Retention = "the rotation was rolled back", controller.Retention{} },
+			func(s *controller.State) {
+				s.Suspended, s.Retention = "the rotation was rolled back", controller.Retention{}
+			},
 		},
 		{
 			"rolled back: the rotation before it is left to retire", idle(rotating, retaining), result(farm.RolledBack, snapshot("B", "C")), "",
