@@ -41,6 +41,22 @@ func TestEndRotation(t *testing.T) {
 			},
 		},
 		{
+			"verified: so is one whose retirement a suspension deferred", idle(rotating, retaining, suspended), result(farm.Verified, snapshot("B", "C")), "",
+			func(s *controller.State) {
+				s.Suspended = ""
+				s.Retention = controller.Retention{
+					Snapshot: snapshot("B", "C"), Until: ended.Add(policy.KeepOldFor), Older: []farm.StoreCertificate{{Thumbprint: "A"}},
+				}
+			},
+		},
+		{
+			"verified: a first set-up left nothing to retire",
+			idle(rotating, retaining, func(s *controller.State) { s.Retention.Snapshot = snapshot("", "B") }), result(farm.Verified, snapshot("B", "C")), "",
+			func(s *controller.State) {
+				s.Retention = controller.Retention{Snapshot: snapshot("B", "C"), Until: ended.Add(policy.KeepOldFor)}
+			},
+		},
+		{
 			"verified: the same rotation once more adds no older certificate", idle(rotating, retaining), result(farm.Verified, snapshot("A", "B")), "",
 			func(s *controller.State) { s.Retention.Until = ended.Add(policy.KeepOldFor) },
 		},

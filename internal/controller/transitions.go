@@ -106,7 +106,7 @@ func (s *State) keepSnapshot(snapshot *farm.Snapshot) {
 	if snapshot == nil {
 		return
 	}
-	if s.WillRetire() && s.isOtherRotation(snapshot) {
+	if s.isRetaining() && s.isOtherRotation(snapshot) {
 		s.Retention.Older = append(s.Retention.Older, s.Retention.Snapshot.Previous)
 	}
 	s.Retention.Snapshot = snapshot
@@ -117,9 +117,13 @@ func (s *State) CanRollBack() bool { return s.RollbackBlocked() == "" }
 
 // WillRetire reports whether an old certificate is to be retired when its
 // retention ends.
-func (s *State) WillRetire() bool {
+func (s *State) WillRetire() bool { return s.isRetaining() && s.Suspended == "" }
+
+// isRetaining reports whether an old certificate has a retention, whose end a
+// suspension may defer.
+func (s *State) isRetaining() bool {
 	snapshot := s.Retention.Snapshot
-	return snapshot != nil && snapshot.Replaces() && !s.Retention.Until.IsZero() && s.Suspended == ""
+	return snapshot != nil && snapshot.Replaces() && !s.Retention.Until.IsZero()
 }
 
 // RetirementDue reports whether a retention has ended.
