@@ -50,6 +50,22 @@ func TestEndRotation(t *testing.T) {
 			},
 		},
 		{
+			"verified: so is one that an unfinished rotation replaced",
+			idle(rotating, func(s *controller.State) { s.Retention.Snapshot = snapshot("A", "B") }), result(farm.Verified, snapshot("B", "C")), "",
+			func(s *controller.State) {
+				s.Retention = controller.Retention{
+					Snapshot: snapshot("B", "C"), Until: ended.Add(policy.KeepOldFor), Older: []farm.StoreCertificate{{Thumbprint: "A"}},
+				}
+			},
+		},
+		{
+			"verified: one that an unfinished rotation did not replace is the previous one",
+			idle(rotating, func(s *controller.State) { s.Retention.Snapshot = snapshot("B", "X") }), result(farm.Verified, snapshot("B", "C")), "",
+			func(s *controller.State) {
+				s.Retention = controller.Retention{Snapshot: snapshot("B", "C"), Until: ended.Add(policy.KeepOldFor)}
+			},
+		},
+		{
 			"verified: a first set-up left nothing to retire",
 			idle(rotating, retaining, func(s *controller.State) { s.Retention.Snapshot = snapshot("", "B") }), result(farm.Verified, snapshot("B", "C")), "",
 			func(s *controller.State) {

@@ -101,13 +101,15 @@ func (s *State) isOtherRotation(snapshot *farm.Snapshot) bool {
 }
 
 // keepSnapshot keeps the snapshot of a rotation, and remembers the certificate
-// that the rotation before it has not retired yet.
+// that the rotation before it replaced and that is not retired yet: also when
+// that rotation was not finished, or a suspension deferred the retirement.
 func (s *State) keepSnapshot(snapshot *farm.Snapshot) {
 	if snapshot == nil {
 		return
 	}
-	if s.isRetaining() && s.isOtherRotation(snapshot) {
-		s.Retention.Older = append(s.Retention.Older, s.Retention.Snapshot.Previous)
+	kept := s.Retention.Snapshot
+	if s.isOtherRotation(snapshot) && kept.Replaces() && kept.Previous.Thumbprint != snapshot.Previous.Thumbprint {
+		s.Retention.Older = append(s.Retention.Older, kept.Previous)
 	}
 	s.Retention.Snapshot = snapshot
 }
@@ -117,13 +119,9 @@ func (s *State) CanRollBack() bool { return s.RollbackBlocked() == "" }
 
 // WillRetire reports whether an old certificate is to be retired when its
 // retention ends.
-func (s *State) WillRetire() bool { return s.isRetaining() && s.Suspended == "" }
-
-// isRetaining reports whether an old certificate has a retention, whose end a
-// suspension may defer.
-func (s *State) isRetaining() bool {
+func (s *State) WillRetire() bool {
 	snapshot := s.Retention.Snapshot
-	return snapshot != nil && snapshot.Replaces() && !s.Retention.Until.IsZero()
+	return snapshot != nil && snapshot.Replaces() && !s.Retention.Until.IsZero() && s.Suspended == ""
 }
 
 // RetirementDue reports whether a retention has ended.
