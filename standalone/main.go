@@ -64,7 +64,7 @@ func run(ctx context.Context, name string, args []string, stdout, stderr io.Writ
 }
 
 // usageError is an error that another command line, configuration, port or
-// directory mends.
+// directory avoids.
 type usageError struct{ error }
 
 func (e *usageError) Unwrap() error { return e.error }

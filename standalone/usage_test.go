@@ -12,7 +12,7 @@ import (
 	"github.com/farmtrust/farmtrust/standalone/embedded"
 )
 
-func TestBadFlagsAreOneLineAndExitCodeTwo(t *testing.T) {
+func TestUsage_WrongFlags(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		args []string
@@ -32,26 +32,26 @@ func TestBadFlagsAreOneLineAndExitCodeTwo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			runWith(t, c.args...).refused(t, c.says)
+			runProgram(t, c.args...).assertUsageError(t, c.says)
 		})
 	}
 }
 
-func TestHelpSaysWhatTheExitCodesMean(t *testing.T) {
+func TestUsage_HelpNamesTheExitCodes(t *testing.T) {
 	t.Parallel()
-	got := runWith(t, "-h")
+	got := runProgram(t, "-h")
 	if got.code != exitOK || !strings.Contains(got.err, "-ui-port") || !strings.Contains(got.err, "Exit codes") {
 		t.Errorf("got exit code %d and %s", got.code, got.err)
 	}
 }
 
-func TestAnUnknownFarmIsRefused(t *testing.T) {
+func TestUsage_UnknownFarm(t *testing.T) {
 	t.Parallel()
-	sim := simulateFarm(t, farmsim.Options{WithoutWire: true})
-	runWith(t, "-config", sim.Config(), "-farm", "contosso").refused(t, "contosso", "contoso")
+	sim := startFarm(t, farmsim.Options{WithoutWire: true})
+	runProgram(t, "-config", sim.Config(), "-farm", "contosso").assertUsageError(t, "contosso", "contoso")
 }
 
-func TestOneOfSeveralFarmsMustBeNamed(t *testing.T) {
+func TestUsage_OneOfSeveralFarmsMustBeNamed(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "farmtrust.yaml")
 	text := "farms:\n"
@@ -66,10 +66,10 @@ func TestOneOfSeveralFarmsMustBeNamed(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	runWith(t, "-config", file).refused(t, "name one with -farm", "fabrikam", "contoso")
+	runProgram(t, "-config", file).assertUsageError(t, "name one with -farm", "fabrikam", "contoso")
 }
 
-func TestAPortThatIsTakenIsRefused(t *testing.T) {
+func TestUsage_PortInUse(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -78,17 +78,17 @@ func TestAPortThatIsTakenIsRefused(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	port := fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
 	for _, flag := range []string{"-port", "-ui-port"} {
-		runWith(t, flag, port).refused(t, port, "choose another")
+		runProgram(t, flag, port).assertUsageError(t, port, "choose another")
 	}
 }
 
-func TestADataDirectoryThatCannotBeUsedIsRefused(t *testing.T) {
+func TestUsage_DataDirectory(t *testing.T) {
 	t.Parallel()
-	sim := simulateFarm(t, farmsim.Options{WithoutWire: true})
+	sim := startFarm(t, farmsim.Options{WithoutWire: true})
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "temporal-1.29.1.db"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	runWith(t, "-config", sim.Config(), "-data", dir).refused(t, dir, "1.29.1", embedded.Version)
-	runWith(t, "-data", filepath.Join(dir, "temporal-1.29.1.db")).refused(t, "temporal-1.29.1.db")
+	runProgram(t, "-config", sim.Config(), "-data", dir).assertUsageError(t, dir, "1.29.1", embedded.Version)
+	runProgram(t, "-data", filepath.Join(dir, "temporal-1.29.1.db")).assertUsageError(t, "temporal-1.29.1.db")
 }
