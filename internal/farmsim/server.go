@@ -13,7 +13,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// server is one simulated server: what is behind its WinRM service. It is the
+// findServer is one simulated server: what is behind its WinRM service. It is the
 // one way in for calls, which arrive over the wire or from [Farm.Runner].
 type server struct {
 	farm *Farm
@@ -25,7 +25,7 @@ type server struct {
 }
 
 func (s *server) logon() model.Logon {
-	return model.Logon{User: s.farm.user(s.auth), Auth: s.auth, Filtered: s.shell().Filtered}
+	return model.Logon{User: s.farm.userName(s.auth), Auth: s.auth, Filtered: s.shell().Filtered}
 }
 
 // shell is what a call runs in.

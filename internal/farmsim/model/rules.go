@@ -11,7 +11,7 @@ const (
 	// Sourced rules are stated by a public source.
 	Sourced Basis = "sourced"
 	// Assumed rules are inferred, or stated for something similar; a lab may
-	// show otherwise.
+	// showEntry otherwise.
 	Assumed Basis = "assumed"
 )
 

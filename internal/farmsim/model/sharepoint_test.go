@@ -97,7 +97,7 @@ var sharePointStories = map[model.RuleID]story{
 		_, err := s.On(testfarm.Front).SharePoint().GetAppPrincipal(model.PrincipalParameters{Site: testfarm.Site, NameIdentifier: i.RegisteredName})
 		s.Refused(err, "The app principal could not be found.")
 		s.OK(s.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(testfarm.IssuerParameters(i, testfarm.NewPair(t, "s2s", nil))))
-		_, err = s.On(testfarm.Front).SharePoint().GetAppPrincipal(model.PrincipalParameters{Site: testfarm.Site+"/", NameIdentifier: i.RegisteredName})
+		_, err = s.On(testfarm.Front).SharePoint().GetAppPrincipal(model.PrincipalParameters{Site: testfarm.Site + "/", NameIdentifier: i.RegisteredName})
 		s.OK(err)
 		return s
 	},

@@ -108,7 +108,7 @@ func TestThePrincipalOfARemovedIssuerNeedsNothing(t *testing.T) {
 		p := testfarm.NewPair(t, "s2s", nil)
 		s.SetUp(p)
 		i := farm.Issuers()[0]
-		s.OK(s.On(testfarm.Front).SharePoint().RemoveTrustedSecurityTokenIssuer(model.Removal{Identity: "OOS "+i.Product, Confirmed: true}))
+		s.OK(s.On(testfarm.Front).SharePoint().RemoveTrustedSecurityTokenIssuer(model.Removal{Identity: "OOS " + i.Product, Confirmed: true}))
 		if r := must(s, testfarm.Front, (rotation{Farm: s, to: p}).issuerBack(i)); r.Changed {
 			t.Errorf("got %+v", r)
 		}

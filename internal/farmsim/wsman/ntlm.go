@@ -125,9 +125,9 @@ func newAcceptor(name string, o opening) *acceptor {
 	return a
 }
 
-// accept verifies an AUTHENTICATE_MESSAGE and returns the user. A challenge
+// acceptToken verifies an AUTHENTICATE_MESSAGE and returns the user. A challenge
 // serves once.
-func (a *acceptor) accept(raw []byte, password func(string) (string, bool)) (string, error) {
+func (a *acceptor) acceptToken(raw []byte, password func(string) (string, bool)) (string, error) {
 	if a.used {
 		return "", errNotNTLM
 	}
@@ -200,7 +200,7 @@ func (a *acceptor) checkMIC(raw, key []byte) error {
 	return nil
 }
 
-// authenticate is an AUTHENTICATE_MESSAGE with an NTLMv2 response.
+// authenticateRequest is an AUTHENTICATE_MESSAGE with an NTLMv2 response.
 type authenticate struct {
 	raw          []byte
 	proof, blob  []byte
