@@ -122,7 +122,7 @@ func (f *Farm) sharePoints() []model.SharePointSpec {
 }
 
 // trustedSoFar sets up what a farm holds that already trusts a certificate,
-// as somebody would have done it by hand.
+// as an administrator would have done it by hand.
 func (f *Farm) trustedSoFar(office []string) (settings model.OfficeSettings, trusted model.SharePointSpec, err error) {
 	if !f.options.Trusting {
 		return settings, trusted, nil

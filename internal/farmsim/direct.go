@@ -16,7 +16,6 @@ func (f *Farm) Runner() powershell.Runner { return directRunner{f} }
 
 type directRunner struct{ farm *Farm }
 
-// Run implements [powershell.Runner].
 func (r directRunner) Run(ctx context.Context, target powershell.Target, call powershell.Call, result any) error {
 	server, ok := r.farm.findServer(target.Host)
 	if !ok {

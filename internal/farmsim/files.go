@@ -74,7 +74,7 @@ func (f *Farm) writeFiles() error {
 
 type object = map[string]any
 
-// makeConfiguration is the farm's configuration in the form that people write.
+// makeConfiguration writes the farm's configuration as an administrator would.
 func (f *Farm) makeConfiguration() ([]byte, error) {
 	var office, sharePoint []object
 	for _, server := range f.servers[:f.options.OfficeServers] {

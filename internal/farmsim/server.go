@@ -51,7 +51,7 @@ func (s *server) startEndpoint(a *certificateAuthority) error {
 // scriptCommand is the one command line of every call.
 var scriptCommand = sync.OnceValue(powershell.CommandLine)
 
-// Run implements [wsman.Host]: it knows the command line of every call, and two
+// Run implements [wsman.Host]. It knows the command line of every call, and two
 // commands with which other clients can try the connection.
 func (s *server) Run(ctx context.Context, c wsman.Command) (wsman.Result, error) {
 	text := strings.TrimSpace(c.Text())

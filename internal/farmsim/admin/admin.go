@@ -1,4 +1,4 @@
-// Package admin is the door for people and tests to a simulated farm: its
+// Package admin serves a simulated farm to operators and tests: its
 // state as JSON, and what is to go wrong next.
 //
 // It listens where it is told, knows no users, and changes nothing but the
@@ -16,7 +16,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 )
 
-// Farm is what the door leads to.
+// Farm is what is served.
 type Farm interface {
 	// State returns everything, without private keys.
 	State() model.State

@@ -81,7 +81,7 @@ func CannotBind(cmdlet, parameter string) *Error {
 	return e
 }
 
-// Prompt is what a cmdlet ends with that asks where nobody can answer.
+// Prompt is the error of a cmdlet that prompts in a non-interactive session.
 func (s *Session) Prompt() error {
 	return s.perform(func(time.Time) error {
 		s.world.countRule(RuleHighImpactPrompts)

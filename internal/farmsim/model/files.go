@@ -15,8 +15,8 @@ type file struct {
 // farm's settings. Its content is not modelled.
 const SettingsFile = `C:\ProgramData\Microsoft\OfficeWebApps\Data\FarmState\settings.xml`
 
-// WriteFile writes a file that the procedure asks for, and says whether that
-// changed anything.
+// WriteFile writes a file that the procedure asks for, and reports whether
+// that changed anything.
 func (s *Session) WriteFile(path string, content []byte) (changed bool, err error) {
 	err = s.performElevated(func(now time.Time) error {
 		held, ok := s.m.files[path]

@@ -80,7 +80,7 @@ func (s *Session) KeyLocation(thumbprint farm.Thumbprint) (location Key, err err
 	return location, err
 }
 
-// HasRSAKey says whether the key of a certificate in Personal is an RSA key.
+// HasRSAKey reports whether the key of a certificate in Personal is an RSA key.
 func (s *Session) HasRSAKey(thumbprint farm.Thumbprint) (isRSA bool, err error) {
 	err = s.perform(func(time.Time) error {
 		key, err := s.m.ownKey(thumbprint)
@@ -145,14 +145,14 @@ func (s *Session) RemoveKey(file string) error {
 	})
 }
 
-// GrantKey gives an account read access to a certificate's key file, and says
+// GrantKey gives an account read access to a certificate's key file, and reports
 // whether that changed anything.
 func (s *Session) GrantKey(thumbprint farm.Thumbprint, sid string) (changed bool, err error) {
 	return s.changeReader(thumbprint, sid, true)
 }
 
-// RevokeKey takes an account's access to a key file away, and says whether
-// that changed anything.
+// RevokeKey takes an account's access to a key file away, and reports
+// whether that changed anything.
 func (s *Session) RevokeKey(thumbprint farm.Thumbprint, sid string) (changed bool, err error) {
 	return s.changeReader(thumbprint, sid, false)
 }

@@ -176,7 +176,7 @@ func (w *World) Reboot(host string, downtime time.Duration) error {
 	return nil
 }
 
-// Description is what a machine says of itself; times are on its own clock.
+// Description is what a machine tells of itself; times are on its own clock.
 type Description struct {
 	Name, Domain, Forest string
 	Build                int
@@ -260,7 +260,7 @@ func noService(name string) *Error {
 	}
 }
 
-// IISReset is iisreset: the worker processes start anew, services do not.
+// IISReset is iisreset: the worker processes restart, services do not.
 func (s *Session) IISReset() error {
 	return s.performElevated(func(now time.Time) error {
 		s.world.countRule(RuleIISResetLeavesServices)

@@ -8,7 +8,7 @@ type Office struct{ s *Session }
 // Office loads the OfficeWebApps module.
 func (s *Session) Office() Office { return Office{s} }
 
-// OfficeInstalled says whether the module OfficeWebApps is on the machine.
+// OfficeInstalled reports whether the module OfficeWebApps is on the machine.
 func (s *Session) OfficeInstalled() (installed bool, err error) {
 	err = s.perform(func(time.Time) error {
 		installed = s.m.Office || s.world.office.findMember(s.m) != nil

@@ -153,7 +153,6 @@ func (s *Session) SharePoint() SharePoint { return SharePoint{s} }
 // Edition is how SharePoint's cmdlets come.
 type Edition string
 
-// The editions.
 const (
 	NoSharePoint Edition = ""
 	// SnapIn is that of SharePoint up to 2019, Module that of Subscription

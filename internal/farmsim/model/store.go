@@ -143,7 +143,7 @@ func (s *Session) AddCertificate(store Store, c Certificate) (changed bool, err 
 	return changed, err
 }
 
-// RemoveFromStore removes a certificate, and says whether it was there. Its
+// RemoveFromStore removes a certificate, and reports whether it was there. Its
 // key file stays, as with X509Store.Remove.
 func (s *Session) RemoveFromStore(store Store, thumbprint farm.Thumbprint) (changed bool, err error) {
 	err = s.performElevated(func(time.Time) error {

@@ -18,8 +18,8 @@ type Obstacle struct {
 	Text string
 }
 
-// DataRefresh says whether a data refresh, which needs the S2S trust, would
-// work now between an office server and a SharePoint server: every obstacle,
+// DataRefresh finds what keeps a data refresh, which needs the S2S trust, from
+// working now between an office server and a SharePoint server: every obstacle,
 // none if it works. It looks past what is configured to what the processes on
 // both machines have loaded, and at each link of the trust.
 func (w *World) DataRefresh(officeHost, sharePointHost string) ([]Obstacle, error) {

@@ -30,8 +30,7 @@ type Policy struct {
 	Propagation time.Duration
 	// WarmUp is how long /hosting/discovery is not answered after a start.
 	WarmUp time.Duration
-	// DuplicateNames says what a second issuer with the same registered name
-	// does.
+	// DuplicateNames is what a second issuer with the same registered name does.
 	DuplicateNames DuplicateNames
 	// SameSubjectStopsService makes WACSM refuse to start when two
 	// certificates in Personal share the subject of the one that is named.
@@ -111,7 +110,6 @@ var ErrDown = errors.New("the machine went down")
 // reach from its machine.
 type Auth string
 
-// The ways to authenticate.
 const (
 	Basic    Auth = "basic"
 	NTLM     Auth = "ntlm"
@@ -179,7 +177,7 @@ func (s *Session) performElevated(operation func(now time.Time) error) error {
 	})
 }
 
-// Up says whether a machine answers at all.
+// Up reports whether a machine answers at all.
 func (w *World) Up(host string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

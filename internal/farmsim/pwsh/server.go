@@ -125,7 +125,7 @@ func (s *server) processOf(r *http.Request) *process {
 // maxRequest is far above the largest request, which brings a PFX, in bytes.
 const maxRequest = 8 << 20
 
-// ServeHTTP implements [http.Handler].
+// ServeHTTP lets a stub run one operation.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p := s.processOf(r)
 	if p == nil {
@@ -151,7 +151,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // request is what a stub asks for.
 type request struct {
 	Cmdlet string `json:"cmdlet"`
-	// Confirmed is false when the cmdlet prompted and nobody could answer.
+	// Confirmed is false when the cmdlet prompted, which nothing answers here.
 	Confirmed  bool            `json:"confirmed"`
 	Parameters json.RawMessage `json:"parameters"`
 }

@@ -149,7 +149,7 @@ func openPFX(s *model.Session, p struct {
 	return storedCertificate(opened), nil
 }
 
-// getPrivateKey says whether a certificate has an RSA key; one that cannot be
+// getPrivateKey reports whether a certificate has an RSA key; one that cannot be
 // opened is an error.
 func getPrivateKey(s *model.Session, p keyOf) (any, error) {
 	if !p.Certificate.HasPrivateKey {

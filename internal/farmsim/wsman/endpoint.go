@@ -1,5 +1,5 @@
-// Package wsman is a Windows server's WS-Management service over HTTPS: the
-// door through which any WinRM client can hand command lines to a [Host].
+// Package wsman is the WS-Management service of a Windows server over HTTPS: the
+// service through which any WinRM client hands command lines to a [Host].
 //
 // It knows the protocol and nothing behind it: what a command does, which
 // accounts exist and what a certificate is for are the business of the Host
@@ -64,7 +64,7 @@ type Result struct {
 	Exit           int
 }
 
-// Binding says what happens to NTLM without a channel binding token over TLS.
+// Binding is what happens to NTLM without a channel binding token over TLS.
 type Binding int
 
 const (

@@ -38,7 +38,7 @@ func (in *input) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// writeInput appends data, unless the end is there already, and says whether there
+// writeInput appends data, unless the end is there already, and reports whether there
 // was room for it.
 func (in *input) writeInput(data []byte, end bool) bool {
 	in.mu.Lock()
@@ -65,5 +65,5 @@ func (in *input) failInput(err error) {
 	in.wake.Broadcast()
 }
 
-// closeInput is called when nobody will read any more.
+// closeInput is called when nothing will be read from then on.
 func (in *input) closeInput() { in.failInput(io.ErrClosedPipe) }

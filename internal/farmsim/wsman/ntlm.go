@@ -176,7 +176,7 @@ func (a *acceptor) readAttributes(m authenticate, key []byte) error {
 		switch {
 		case id == avChannelBindings && size == len(a.binding):
 			copy(a.binding[:], value)
-			// All zero says that there is none [MS-NLMP 2.2.2.1].
+			// All zero means no token [MS-NLMP 2.2.2.1].
 			a.bound = a.binding != [16]byte{}
 		case id == avFlags && size == 4 && value[0]&avFlagMIC != 0:
 			if err := a.checkMIC(m.raw, key); err != nil {

@@ -77,7 +77,7 @@ func (e *Endpoint) serveRequest(w http.ResponseWriter, r *http.Request) {
 func (e *Endpoint) maxEnvelope() int { return e.options.MaxEnvelopeKB * 1024 }
 
 // readBody reads a body up to the largest that can hold an allowed envelope, sealed
-// or not, and says whether it was no larger.
+// or not, and reports whether it was within the limit.
 func (e *Endpoint) readBody(r *http.Request) (body []byte, fits bool, err error) {
 	limit := int64(e.maxEnvelope()) + 1024
 	body, err = io.ReadAll(io.LimitReader(r.Body, limit+1))
@@ -85,7 +85,7 @@ func (e *Endpoint) readBody(r *http.Request) (body []byte, fits bool, err error)
 		return body, true, err
 	}
 	// The rest is read away, so that the answer reaches the client and not a
-	// reset; nobody sends the simulator more than this by accident.
+	// reset; no client sends the simulator more than this by accident.
 	_, err = io.CopyN(io.Discard, r.Body, 64<<20)
 	if errors.Is(err, io.EOF) {
 		err = nil

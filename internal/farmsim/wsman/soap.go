@@ -80,7 +80,7 @@ type stream struct {
 	Data      string `xml:",chardata"`
 }
 
-// ended says whether the stream ends here; clients write "true" and "True".
+// ended reports whether the stream ends here; clients write "true" and "True".
 func (s stream) ended() bool { return strings.EqualFold(s.End, "true") }
 
 // parseRequest reads an envelope. What it allocates is bounded by the length
