@@ -133,7 +133,7 @@ func TestAServerThatDoesNotComeBackIsToldAsThatAndTriedOnceMore(t *testing.T) {
 		},
 	}
 	got, err := do(t, a, a.RestartOffice, activities.RestartOfficeInput{ServerInput: activities.ServerInput{Farm: "contoso", Host: "oos-01"}})
-	if got == nil || got.Type() != activities.NotYet || got.NonRetryable() || !strings.Contains(got.Message(), "oos-01 does not answer as before: WACSM running false, /hosting/discovery 503") {
+	if got == nil || got.Type() != activities.WaitTimedOut || got.NonRetryable() || !strings.Contains(got.Message(), "oos-01 does not answer as before: WACSM running false, /hosting/discovery 503") {
 		t.Errorf("a service that stays down ends it as %v", err)
 	}
 }
@@ -164,8 +164,8 @@ func TestAnUnfitCertificateIsNeverATarget(t *testing.T) {
 		want   string
 	}{
 		"unreadable":    {nil, activities.NoCertificate, "oos.pfx: wrong password"},
-		"expired":       {selfSigned(t, now.Add(-2*time.Hour), time.Hour), activities.UnfitCertificate, "expired"},
-		"not yet valid": {selfSigned(t, now.Add(time.Hour), time.Hour), activities.UnfitCertificate, "not valid before"},
+		"expired":       {selfSigned(t, now.Add(-2*time.Hour), time.Hour), activities.UnsuitableCertificate, "expired"},
+		"not yet valid": {selfSigned(t, now.Add(time.Hour), time.Hour), activities.UnsuitableCertificate, "not valid before"},
 	} {
 		t.Run(claim, func(t *testing.T) {
 			a := &activities.Activities{Farms: one{}, Certificates: one{c.bundle}, Now: time.Now}
@@ -200,7 +200,7 @@ func TestTimesOfAServerWithAnotherClockAreComparable(t *testing.T) {
 		return nil
 	}}}
 	seen := observed(t, a)
-	if want := now.Add(-time.Minute); !seen.Timer.Since.Equal(want) || seen.Machine.Skew != ahead {
-		t.Errorf("a service of a server ten minutes ahead started at %s (skew %s), want %s on the worker's clock", seen.Timer.Since, seen.Machine.Skew, want)
+	if want := now.Add(-time.Minute); !seen.Timer.StartedAt.Equal(want) || seen.Machine.Skew != ahead {
+		t.Errorf("a service of a server ten minutes ahead started at %s (skew %s), want %s on the worker's clock", seen.Timer.StartedAt, seen.Machine.Skew, want)
 	}
 }

@@ -38,8 +38,8 @@ func TestAnAnswerThatIsHeldUpIsNoClockThatIsBehind(t *testing.T) {
 				return nil
 			}}}
 			seen := observed(t, a)
-			if want := time.Date(2026, 11, 23, 7, 59, 0, 0, time.UTC); seen.Machine.Skew != c.want || !seen.Timer.Since.Equal(want) {
-				t.Errorf("skew %s, service since %s; want %s and %s", seen.Machine.Skew, seen.Timer.Since, c.want, want)
+			if want := time.Date(2026, 11, 23, 7, 59, 0, 0, time.UTC); seen.Machine.Skew != c.want || !seen.Timer.StartedAt.Equal(want) {
+				t.Errorf("skew %s, service since %s; want %s and %s", seen.Machine.Skew, seen.Timer.StartedAt, c.want, want)
 			}
 			if looks != len(c.held) {
 				t.Errorf("looked %d times, want %d", looks, len(c.held))

@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 )
 
 //go:embed scripts
@@ -39,9 +40,10 @@ func Source(name string) (string, error) {
 // Prelude returns what runs before every script: the functions that scripts
 // share, and the dispatcher that binds the parameters, runs the script and
 // prints its answer.
-func Prelude() string {
-	return PreludeOn(joined(filesIn(windowsPrelude)))
-}
+func Prelude() string { return prelude() }
+
+// prelude is part of every call.
+var prelude = sync.OnceValue(func() string { return PreludeOn(joined(filesIn(windowsPrelude))) })
 
 // PreludeOn returns the prelude with the functions that only Windows can run
 // (stores, keys, access control, services, processes) replaced by those given.

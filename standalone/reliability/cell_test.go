@@ -9,7 +9,6 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
 	"github.com/farmtrust/farmtrust/internal/powershell"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // result is how a cell ended.
@@ -84,8 +83,8 @@ func (r *result) canary() bool {
 // decide is a person who clears what is in the way and then rolls the rotation
 // back, if it is for good and not on its way back already, as after a canary,
 // or has the step tried again.
-func (r *result) decide(t *testing.T, s *site) func(farm.Parked) farm.Choice {
-	return func(p farm.Parked) farm.Choice {
+func (r *result) decide(t *testing.T, s *site) func(farm.Blocked) farm.Choice {
+	return func(p farm.Blocked) farm.Choice {
 		r.asked++
 		s.sim.ClearFaults()
 		x := r.met()
@@ -95,7 +94,7 @@ func (r *result) decide(t *testing.T, s *site) func(farm.Parked) farm.Choice {
 		case p.Server != r.call.server || p.Step == "" || p.Then == "" || !strings.Contains(p.Text, x.says):
 			t.Errorf("parked as %+v, want a step on %s and %q", p, r.call.server, x.says)
 		}
-		if x.forGood && r.way == forth && !r.goesBack() && !slices.Contains(farm.UndoSteps(), p.Step) {
+		if x.forGood && r.way == forth && !r.goesBack() && !slices.Contains(farm.RollbackSteps(), p.Step) {
 			return farm.RollBack
 		}
 		return farm.Retry
@@ -104,11 +103,11 @@ func (r *result) decide(t *testing.T, s *site) func(farm.Parked) farm.Choice {
 
 // judge demands the best outcome that the trouble allows. A rotation or a
 // retirement that could not even look refuses to start.
-func (r *result) judge(t *testing.T, ended workflows.Rotation) {
+func (r *result) judge(t *testing.T, ended farm.RotationResult) {
 	t.Helper()
 	x, want := r.met(), farm.Verified
 	if r.way == back || r.way == forth && x.forGood || r.canary() {
-		want = farm.Undone
+		want = farm.RolledBack
 	}
 	unseen := r.way != back && x.says != "" && strings.HasPrefix(r.step, "Get-") && r.asked == 0
 	if unseen && ended.Outcome == farm.Refused {

@@ -27,7 +27,7 @@ func (s *site) begin(ctx context.Context, t *testing.T, w way) client.WorkflowRu
 	case forth:
 		s.before = s.sim.State()
 	case back:
-		in = workflows.RotateInput{Farm: farmsim.FarmName, Reason: reason, Intent: farm.PutBack, Journal: s.journal}
+		in = workflows.RotateInput{Farm: farmsim.FarmName, Reason: reason, Intent: farm.Rollback, Snapshot: s.journal}
 	case away:
 		id, workflow = workflows.RetireID(farmsim.FarmName), workflows.RetireCertificate
 		in = workflows.RetireInput{Farm: farmsim.FarmName, Reason: reason, Old: s.journal.Previous}
@@ -76,7 +76,7 @@ func (s *site) pass(t *testing.T, w way) []act {
 func (s *site) passes(ctx context.Context, t *testing.T, w way) {
 	t.Helper()
 	ended := s.await(ctx, t, s.begin(ctx, t, w), neverAsked(t))
-	if want := map[way]farm.Outcome{forth: farm.Verified, back: farm.Undone, away: farm.Verified}[w]; ended.Outcome != want {
+	if want := map[way]farm.Outcome{forth: farm.Verified, back: farm.RolledBack, away: farm.Verified}[w]; ended.Outcome != want {
 		t.Fatalf("nothing went wrong, and the %s ended %s: %s", w, ended.Outcome, ended.Statement)
 	}
 	s.concluded(t, w, ended)
@@ -84,12 +84,12 @@ func (s *site) passes(ctx context.Context, t *testing.T, w way) {
 
 // concluded notes what a way has come to. What was retired is followed by the
 // certificate of the year after.
-func (s *site) concluded(t *testing.T, w way, ended workflows.Rotation) {
+func (s *site) concluded(t *testing.T, w way, ended farm.RotationResult) {
 	t.Helper()
 	switch {
 	case w == forth && ended.Outcome == farm.Verified:
-		s.journal = ended.Journal
-		s.brought = append(s.brought, ended.Journal.Target.Thumbprint)
+		s.journal = ended.Snapshot
+		s.brought = append(s.brought, ended.Snapshot.Target.Thumbprint)
 	case w == back:
 		s.journal = nil
 	case w == away && ended.Outcome == farm.Verified:
@@ -103,7 +103,7 @@ const look = 300 * time.Millisecond
 
 // await waits for the end of a run. Whenever a person is needed, decide is
 // asked what to do.
-func (s *site) await(ctx context.Context, t *testing.T, run client.WorkflowRun, decide func(farm.Parked) farm.Choice) workflows.Rotation {
+func (s *site) await(ctx context.Context, t *testing.T, run client.WorkflowRun, decide func(farm.Blocked) farm.Choice) farm.RotationResult {
 	t.Helper()
 	for {
 		if ctx.Err() != nil {
@@ -132,7 +132,7 @@ func (s *site) await(ctx context.Context, t *testing.T, run client.WorkflowRun, 
 
 // help is the person who decides about the first thing that is parked, and who
 // approves: a retirement asks for that, and nothing else does here.
-func (s *site) help(ctx context.Context, t *testing.T, run client.WorkflowRun, decide func(farm.Parked) farm.Choice) {
+func (s *site) help(ctx context.Context, t *testing.T, run client.WorkflowRun, decide func(farm.Blocked) farm.Choice) {
 	t.Helper()
 	brief, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -140,7 +140,7 @@ func (s *site) help(ctx context.Context, t *testing.T, run client.WorkflowRun, d
 	if err != nil {
 		return // asked again soon
 	}
-	var status workflows.Status
+	var status farm.Status
 	if err := answer.Get(&status); err != nil {
 		t.Fatal(err)
 	}
@@ -148,10 +148,10 @@ func (s *site) help(ctx context.Context, t *testing.T, run client.WorkflowRun, d
 	switch {
 	case status.Wait == nil:
 		return // decided already
-	case status.Wait.For == workflows.ForApproval:
+	case status.Wait.For == farm.ForApproval:
 		d.Choice, d.Digest = farm.Approve, status.Wait.Digest
-	case len(status.Wait.Parked) > 0:
-		parked := status.Wait.Parked[0]
+	case len(status.Wait.Blocked) > 0:
+		parked := status.Wait.Blocked[0]
 		if d.Choice = decide(parked); d.Choice == farm.Retry {
 			d.Server = parked.Server
 		}
@@ -169,14 +169,14 @@ func (s *site) help(ctx context.Context, t *testing.T, run client.WorkflowRun, d
 }
 
 // ending reads how a run ended, from its result or from its failure.
-func (s *site) ending(ctx context.Context, t *testing.T, run client.WorkflowRun) (r workflows.Rotation) {
+func (s *site) ending(ctx context.Context, t *testing.T, run client.WorkflowRun) (r farm.RotationResult) {
 	t.Helper()
 	err := run.Get(ctx, &r)
 	var application *temporal.ApplicationError
 	switch {
 	case err == nil:
 	case errors.As(err, &application) && application.HasDetails():
-		if err := application.Details(&r.Report, &r.Journal); err != nil {
+		if err := application.Details(&r.Report, &r.Snapshot); err != nil {
 			t.Fatal(err)
 		}
 	default:
@@ -186,8 +186,8 @@ func (s *site) ending(ctx context.Context, t *testing.T, run client.WorkflowRun)
 }
 
 // neverAsked fails a test in which nobody should be needed.
-func neverAsked(t *testing.T) func(farm.Parked) farm.Choice {
-	return func(p farm.Parked) farm.Choice {
+func neverAsked(t *testing.T) func(farm.Blocked) farm.Choice {
+	return func(p farm.Blocked) farm.Choice {
 		t.Errorf("parked: %s on %s: %s", p.Step, p.Server, p.Text)
 		return farm.Abort
 	}

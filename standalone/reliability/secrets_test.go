@@ -46,7 +46,7 @@ func TestNoSecretIsLeftAnywhere(t *testing.T) {
 	undo := s.begin(ctx, t, back)
 	undone := s.await(ctx, t, undo, neverAsked(t))
 	stop()
-	if rotated.Outcome != farm.Verified || undone.Outcome != farm.Undone || len(s.sim.Pending()) > 0 {
+	if rotated.Outcome != farm.Verified || undone.Outcome != farm.RolledBack || len(s.sim.Pending()) > 0 {
 		t.Fatalf("ended %s, then %s, with %d faults to come", rotated.Outcome, undone.Outcome, len(s.sim.Pending()))
 	}
 

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/cert"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
@@ -37,7 +38,7 @@ type site struct {
 	// target is the certificate to come, in a rotation or after it.
 	target farm.Thumbprint
 	// journal is that of the rotation that brought the target; nil before it.
-	journal *farm.Journal
+	journal *farm.Snapshot
 	// brought are the certificates that rotations brought.
 	brought []farm.Thumbprint
 	// before is the farm as it was before its last rotation.
@@ -57,7 +58,7 @@ const (
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{dir: t.TempDir(), ledger: &ledger{}, policy: farm.Pause}
+	s := &site{dir: t.TempDir(), ledger: &ledger{}, policy: farm.OnFailurePause}
 	for _, name := range []string{"farm", "tmp"} {
 		if err := os.Mkdir(filepath.Join(s.dir, name), 0o700); err != nil {
 			t.Fatal(err)
@@ -131,9 +132,9 @@ func (s *site) hold(t *testing.T) {
 	t.Helper()
 	const long = 24 * time.Hour
 	_, err := s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
-		ID: workflows.KeepID(farmsim.FarmName), TaskQueue: workflows.TaskQueue,
-	}, workflows.KeepTrust, workflows.Keeping{
-		Farm: farmsim.FarmName, Hold: "a test", LookedAt: time.Now(), LookEvery: long, Soak: long,
+		ID: workflows.ControllerID(farmsim.FarmName), TaskQueue: workflows.TaskQueue,
+	}, workflows.ManageFarm, controller.State{
+		Farm: farmsim.FarmName, Suspended: "a test", InspectedAt: time.Now(), InspectionInterval: long, KeepOldFor: long,
 	})
 	if err != nil {
 		t.Fatal(err)

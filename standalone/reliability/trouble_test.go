@@ -70,9 +70,9 @@ func TestEveryKindOfFaultIsInTheTable(t *testing.T) {
 // policy is the one that the farm has meanwhile.
 func (x trouble) policy() farm.OnFailure {
 	if x.goesBack {
-		return farm.GoBack
+		return farm.OnFailureRollBack
 	}
-	return farm.Pause
+	return farm.OnFailurePause
 }
 
 // happened says that the trouble was met. What is for good is met again and

@@ -9,12 +9,11 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 	"github.com/farmtrust/farmtrust/internal/powershell"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // holds demands that an outcome is the true one, by the state of the farm
 // before and now, and that nothing that was done was done again.
-func (s *site) holds(t *testing.T, w way, ended workflows.Rotation, before model.State, acts []act) {
+func (s *site) holds(t *testing.T, w way, ended farm.RotationResult, before model.State, acts []act) {
 	t.Helper()
 	now := s.sim.State()
 	s.assertRefreshes(t)
@@ -29,7 +28,7 @@ func (s *site) holds(t *testing.T, w way, ended workflows.Rotation, before model
 		if ended.Target != target || len(ended.Differences) > 0 {
 			t.Errorf("verified %s with the differences %+v, want %s and none", ended.Target, ended.Differences, target)
 		}
-	case farm.Undone:
+	case farm.RolledBack:
 		assertSameTrust(t, farmsim.TrustOf(s.before), farmsim.TrustOf(now))
 	case farm.Refused:
 		assertSameTrust(t, farmsim.TrustOf(before), farmsim.TrustOf(now))
