@@ -100,8 +100,8 @@ func (a *Activities) LoadFarm(_ context.Context, name string) (farm.Farm, error)
 	return f, nil
 }
 
-// TargetChoice is the certificate that a farm should have, and what operators should
-// know about it.
+// TargetChoice is the certificate that a farm should have, and what operators
+// should know about it.
 type TargetChoice struct {
 	Certificate farm.Certificate `json:"certificate"`
 	Findings    []farm.Finding   `json:"findings"`
@@ -191,8 +191,8 @@ func (a *Activities) FindOpening(_ context.Context, in OpeningInput) (NextOpenin
 	return NextOpening{Opening: o}, nil
 }
 
-// resolveOfficeServer, resolveFrontEnd and resolveSharePointServer find a host in the
-// configuration. They fail with [UnknownServer].
+// resolveOfficeServer, resolveFrontEnd and resolveSharePointServer find a host
+// in the configuration. They fail with [UnknownServer].
 func (a *Activities) resolveOfficeServer(name, host string) (powershell.Target, farm.Farm, error) {
 	f, ok := a.Farms.Farm(name)
 	if ok {

@@ -13,13 +13,13 @@ import (
 // correct for noise would reorder events on one server.
 const maxSkew = time.Second
 
-// observeServer runs a script that observes, and measures how far the server's clock
-// is ahead of the worker's.
+// observeServer runs a script that observes, and measures how far the server's
+// clock is ahead of the worker's.
 //
-// Scripts read the clock last, just before the result leaves the server. A result
-// that is delayed on the way still makes the clock look further behind than it is,
-// and then a completed restart looks pending. So a server whose clock differs is
-// read twice, and the larger skew is used.
+// Scripts read the clock last, just before the result leaves the server. A
+// result that is delayed on the way still makes the clock look further behind
+// than it is, and then a completed restart looks pending. So a server whose
+// clock differs is read twice, and the larger skew is used.
 func observeServer[R any](ctx context.Context, a *Activities, r powershell.Runner, t powershell.Target, params powershell.Params[R], clock func(R) time.Time) (R, time.Duration, error) {
 	seen, skew, err := measureSkew(ctx, a, r, t, params, clock)
 	if err != nil || skew == 0 {

@@ -11,8 +11,8 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// The types of the application errors that no retry can fix. The type of an error of
-// a script or a transport is its own identity: a "farmtrust." ID or a
+// The types of the application errors that no retry can fix. The type of an
+// error of a script or a transport is its own identity: a "farmtrust." ID or a
 // [powershell.Kind].
 const (
 	// UnknownFarm: the farm is not in the worker's configuration.
@@ -45,9 +45,10 @@ func terminalError(kind, format string, args ...any) error {
 // of a pending activity, cause included.
 const maxErrorText = 1500
 
-// classifyError decides, for every error of a call, whether a retry can help and how
-// long to wait before it. It goes by the error's identity, never by its text, which
-// is in the server's language. The attempt that failed is counted from 1.
+// classifyError decides, for every error of a call, whether a retry can help
+// and how long to wait before it. It goes by the error's identity, never by its
+// text, which is in the server's language. The attempt that failed is counted
+// from 1.
 func classifyError(err error, attempt int32) error {
 	var script *powershell.ScriptError
 	var transport *powershell.TransportError
@@ -92,8 +93,8 @@ func (v retryRule) toApplicationError(err error, kind string, attempt int32) err
 	return temporal.NewApplicationErrorWithOptions(text, kind, temporal.ApplicationErrorOptions{NonRetryable: final, NextRetryDelay: v.delay})
 }
 
-// waitTimedOut returns the error of a wait that timed out. It is retried once, which
-// waits as long again.
+// waitTimedOut returns the error of a wait that timed out. It is retried once,
+// which waits as long again.
 func waitTimedOut(attempt int32, format string, args ...any) error {
 	return temporal.NewApplicationErrorWithOptions(fmt.Sprintf(format, args...), WaitTimedOut, temporal.ApplicationErrorOptions{NonRetryable: attempt > 1})
 }
@@ -108,7 +109,8 @@ var transportRules = map[powershell.Kind]retryRule{
 	// A server that restarts, perhaps to install updates, is away for minutes.
 	powershell.Unreachable: {retryable: true},
 	powershell.Interrupted: {retryable: true},
-	// A shell's slot becomes free when its owner closes it or its idle timeout expires.
+	// A shell's slot becomes free when its owner closes it or its idle timeout
+	// expires.
 	powershell.Quota: {delay: 30 * time.Second},
 	powershell.Busy:  {delay: 5 * time.Second},
 }
@@ -120,9 +122,10 @@ var transientScriptErrors = map[string]bool{
 	powershell.TaskTimeout:      true,
 }
 
-// scriptRule returns the rule for an error inside a script. Errors that our scripts
-// raise need an operator, except for transientScriptErrors. Errors of Windows and of
-// the products may be transient, and are retried up to maxAttempts.
+// scriptRule returns the rule for an error inside a script. Errors that our
+// scripts raise need an operator, except for transientScriptErrors. Errors of
+// Windows and of the products may be transient, and are retried up to
+// maxAttempts.
 func scriptRule(e *powershell.ScriptError) retryRule {
 	remedy := powershell.Remedy(e.ID)
 	switch {

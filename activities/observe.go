@@ -8,8 +8,8 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// ObserveOffice observes an office server, and which of the certificates in question
-// it has.
+// ObserveOffice observes an office server, and which of the certificates in
+// question it has.
 func (a *Activities) ObserveOffice(ctx context.Context, in ServerInput) (farm.OfficeServer, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {

@@ -123,8 +123,8 @@ func (a *Activities) SetHTTPSettings(ctx context.Context, in ServerInput) (StepR
 	return a.stepResult(err, done.Changed, "set "+strings.Join(done.Settings, ", "), "as configured")
 }
 
-// findMaster returns the computer name of the farm's master; empty when the server is
-// the master itself.
+// findMaster returns the computer name of the farm's master; empty when the
+// server is the master itself.
 func (a *Activities) findMaster(ctx context.Context, t powershell.Target) (string, error) {
 	seen, err := a.observeOffice(ctx, t, farm.Certificate{})
 	if err != nil || farm.SameMachine(seen.Settings.Master, seen.Machine.Name) {
@@ -139,9 +139,9 @@ type ReplicationInput struct {
 	Name string `json:"name"`
 }
 
-// AwaitReplication waits until an office server has the farm's new S2S setting, which
-// the master replicates to the other machines with some delay. It fails with
-// [WaitTimedOut].
+// AwaitReplication waits until an office server has the farm's new S2S setting,
+// which the master replicates to the other machines with some delay. It fails
+// with [WaitTimedOut].
 func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) (StepResult, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -169,8 +169,9 @@ type RestartOfficeInput struct {
 	Since time.Time `json:"since,omitzero"`
 }
 
-// RestartOffice restarts WACSM and IIS on an office server that has not yet loaded its
-// settings, and waits until it answers as before. It fails with [WaitTimedOut].
+// RestartOffice restarts WACSM and IIS on an office server that has not yet
+// loaded its settings, and waits until it answers as before. It fails with
+// [WaitTimedOut].
 func (a *Activities) RestartOffice(ctx context.Context, in RestartOfficeInput) (StepResult, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {

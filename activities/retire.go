@@ -10,8 +10,8 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// OldCertificateInput names a server or front end, by host, and the certificate that is
-// being retired.
+// OldCertificateInput names a server or front end, by host, and the certificate
+// that is being retired.
 type OldCertificateInput struct {
 	Farm string           `json:"farm"`
 	Host string           `json:"host"`
@@ -36,8 +36,8 @@ func (a *Activities) FindUse(ctx context.Context, in OldCertificateInput) ([]str
 	return uses, nil
 }
 
-// FindIssuers lists, in words for operators, the trusted token issuers of a SharePoint
-// farm that still hold a certificate.
+// FindIssuers lists, in words for operators, the trusted token issuers of a
+// SharePoint farm that still hold a certificate.
 func (a *Activities) FindIssuers(ctx context.Context, in OldCertificateInput) ([]string, error) {
 	seen, err := a.ObserveSharePoint(ctx, ServerInput{Farm: in.Farm, Host: in.Host})
 	if err != nil {
@@ -57,8 +57,8 @@ func (a *Activities) ArchiveCertificate(ctx context.Context, in OldCertificateIn
 	return a.setArchived(ctx, in, false, "archived")
 }
 
-// UnarchiveCertificate removes that mark, so that a rotation back to the certificate
-// finds it.
+// UnarchiveCertificate removes that mark, so that a rotation back to the
+// certificate finds it.
 func (a *Activities) UnarchiveCertificate(ctx context.Context, in OldCertificateInput) (StepResult, error) {
 	return a.setArchived(ctx, in, true, "not archived")
 }
@@ -99,8 +99,8 @@ func (a *Activities) RemoveOwnRootAuthority(ctx context.Context, in OldCertifica
 	return a.reportChanged("removed %s", strings.Join(done.Removed, ", ")), nil
 }
 
-// DeleteCertificate deletes a retired certificate and its key from an office server,
-// and the copy of a self-signed one from Trusted Root.
+// DeleteCertificate deletes a retired certificate and its key from an office
+// server, and the copy of a self-signed one from Trusted Root.
 func (a *Activities) DeleteCertificate(ctx context.Context, in OldCertificateInput) (StepResult, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {

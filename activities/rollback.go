@@ -16,8 +16,8 @@ type PlanRollbackInput struct {
 	Observed farm.Observed `json:"observed"`
 }
 
-// PlanRollback returns what is still to be rolled back of a rotation. It is an activity
-// for the same reason as [Activities.Compare].
+// PlanRollback returns what is still to be rolled back of a rotation. It is an
+// activity for the same reason as [Activities.Compare].
 func (a *Activities) PlanRollback(_ context.Context, in PlanRollbackInput) (farm.RollbackPlan, error) {
 	return farm.PlanRollback(in.Snapshot, in.Farm, in.Observed), nil
 }
@@ -78,9 +78,9 @@ type RestoreSettingsInput struct {
 	Before farm.OfficeFarm `json:"before"`
 }
 
-// RestoreHTTPSettings restores the HTTP settings that are configured, which are those
-// that the rotation set. Like [Activities.SetHTTPSettings], it does nothing if Host is
-// not the master.
+// RestoreHTTPSettings restores the HTTP settings that are configured, which are
+// those that the rotation set. Like [Activities.SetHTTPSettings], it does
+// nothing if Host is not the master.
 func (a *Activities) RestoreHTTPSettings(ctx context.Context, in RestoreSettingsInput) (StepResult, error) {
 	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -155,8 +155,8 @@ type RestoreOfficeInput struct {
 	Before farm.OfficeServer `json:"before"`
 }
 
-// RevokeKey revokes NETWORK SERVICE's access to the key if the certificate was there
-// before the rotation without it.
+// RevokeKey revokes NETWORK SERVICE's access to the key if the certificate was
+// there before the rotation without it.
 func (a *Activities) RevokeKey(ctx context.Context, in RestoreOfficeInput) (StepResult, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {

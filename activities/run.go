@@ -11,9 +11,9 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// heartbeatInterval is how often an activity sends a heartbeat to Temporal, far more
-// often than every heartbeat timeout in package workflows. Without heartbeats, a
-// cancellation, a pause or a dead worker would go unnoticed.
+// heartbeatInterval is how often an activity sends a heartbeat to Temporal, far
+// more often than every heartbeat timeout in package workflows. Without
+// heartbeats, a cancellation, a pause or a dead worker would go unnoticed.
 const heartbeatInterval = 2 * time.Second
 
 // runScript runs a script, with heartbeats, and classifies its error.
@@ -48,16 +48,18 @@ func startHeartbeat(ctx context.Context) (stop func()) {
 	return func() { close(done); <-stopped }
 }
 
-// conditionTimeout is how long a step waits for its effect: for a restarted server to
-// answer, or for a setting to arrive. It is shorter than the step's own timeouts, so
-// that the operator reads what was missing and not that an activity timed out.
+// conditionTimeout is how long a step waits for its effect: for a restarted
+// server to answer, or for a setting to arrive. It is shorter than the step's
+// own timeouts, so that the operator reads what was missing and not that an
+// activity timed out.
 const conditionTimeout = 8 * time.Minute
 
 // errWorkerStops ends a wait so that another worker can take over at once.
 var errWorkerStops = errors.New("the worker is stopping; another one takes over")
 
-// awaitCondition calls check until it reports that the condition holds, or returns an
-// error. While the condition does not hold, check describes what it found instead.
+// awaitCondition calls check until it reports that the condition holds, or
+// returns an error. While the condition does not hold, check describes what it
+// found instead.
 func (a *Activities) awaitCondition(ctx context.Context, check func() (done bool, instead string, err error)) error {
 	for began := a.Now(); ; {
 		done, instead, err := check()

@@ -11,8 +11,8 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// TrustRootAuthorities adds to SharePoint's trusted root authorities what is missing
-// of the target's chain, or a self-signed target itself.
+// TrustRootAuthorities adds to SharePoint's trusted root authorities what is
+// missing of the target's chain, or a self-signed target itself.
 func (a *Activities) TrustRootAuthorities(ctx context.Context, in ServerInput) (StepResult, error) {
 	t, sp, err := a.resolveFrontEnd(in.Farm, in.Host)
 	if err != nil {
@@ -74,10 +74,10 @@ type RestartSharePointInput struct {
 	Since time.Time `json:"since,omitzero"`
 }
 
-// RestartSharePoint restarts IIS and SPTimerV4 on a SharePoint server where they
-// started before the trust changed. Without a restart, a server may take 24 hours to
-// recognize an issuer (source: Microsoft, "High-trust configuration scripts for
-// SharePoint"). It fails with [WaitTimedOut].
+// RestartSharePoint restarts IIS and SPTimerV4 on a SharePoint server where
+// they started before the trust changed. Without a restart, a server may take
+// 24 hours to recognize an issuer (source: Microsoft, "High-trust configuration
+// scripts for SharePoint"). It fails with [WaitTimedOut].
 func (a *Activities) RestartSharePoint(ctx context.Context, in RestartSharePointInput) (StepResult, error) {
 	t, err := a.resolveSharePointServer(in.Farm, in.Host)
 	if err != nil {

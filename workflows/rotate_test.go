@@ -28,7 +28,7 @@ func TestRotate_SetUpAndRenew(t *testing.T) {
 
 func TestRotate_LargestFarm(t *testing.T) {
 	t.Parallel()
-	f := newTestFarm(t, farmsim.Options{OfficeServers: 100, SharePointFarms: 10, SharePointServers: 2})
+	f := newTestFarm(t, farmsim.Options{OfficeServers: 100, SharePointFarms: 10})
 	f.setPolicy(func(p *farm.RotationPolicy) { p.AtOnce, p.RestartAtOnce = 20, 25 })
 	f.requireRotated(t)
 }

@@ -83,8 +83,8 @@ func (r *reader) readEventMatch(n node) (match farm.EventMatch) {
 	return match
 }
 
-// readSecret reads the name of a secret. Its problems never repeat what was written,
-// which may be the secret itself.
+// readSecret reads the name of a secret. Its problems never repeat what was
+// written, which may be the secret itself.
 func (r *reader) readSecret(n node) secret.Ref {
 	text, ok := r.readText(n)
 	if !ok {

@@ -106,7 +106,8 @@ func Load(path string) (*Config, error) {
 	return decodeConfig(path, content)
 }
 
-// readFile reads no more than [MaxSize] bytes into memory and refuses a longer file.
+// readFile reads no more than [MaxSize] bytes into memory and refuses a longer
+// file.
 func readFile(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {

@@ -228,7 +228,8 @@ func (r *reader) includeFrontEnd(sp farm.SharePoint, connection string, places [
 	return append([]farm.Server{sp.FrontEnd}, sp.Servers...)
 }
 
-// readSite reads the URL of a site collection, which must not be among those before.
+// readSite reads the URL of a site collection, which must not be among those
+// before.
 func (r *reader) readSite(n node, before []string) string {
 	text, ok := r.readText(n)
 	if !ok {

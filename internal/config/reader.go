@@ -51,7 +51,7 @@ type field struct {
 	// required is the remedy when the key is missing; empty if it is optional.
 	required string
 	// later marks a key that is reserved for a later version. It is refused, so
-	// that nobody relies on it by mistake.
+	// that no file relies on it by mistake.
 	later bool
 }
 
@@ -216,8 +216,8 @@ func (r *reader) readNumber(n node, low, high int) int {
 	return number
 }
 
-// readDuration reads a positive duration as [time.ParseDuration] does, but also with
-// days: "30d", "1d12h".
+// readDuration reads a positive duration as [time.ParseDuration] does, but also
+// with days: "30d", "1d12h".
 func (r *reader) readDuration(n node) time.Duration {
 	text, ok := r.readText(n)
 	if !ok {
@@ -231,8 +231,8 @@ func (r *reader) readDuration(n node) time.Duration {
 	return duration
 }
 
-// readChoice reads one of words. The words in later are reserved for a later version
-// and refused, each with its remedy.
+// readChoice reads one of words. The words in later are reserved for a later
+// version and refused, each with its remedy.
 func readChoice[T ~string](r *reader, n node, words []T, later map[string]string) T {
 	text, ok := r.readText(n)
 	if !ok {
@@ -268,8 +268,8 @@ func isNull(n node) bool {
 	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
 }
 
-// describeKind describes a node of the wrong kind without its content, which may be a
-// secret.
+// describeKind describes a node of the wrong kind without its content, which
+// may be a secret.
 func describeKind(n node) string {
 	switch {
 	case n.isMapping():

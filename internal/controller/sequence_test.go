@@ -3,6 +3,7 @@ package controller_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -47,6 +48,9 @@ type history struct {
 	kept farm.Thumbprint
 	// deleting reports whether the deletion of kept has begun.
 	deleting bool
+	// replaced are certificates that rotations replaced, until they are retired
+	// or in use again.
+	replaced map[farm.Thumbprint]bool
 	// rollsBack reports whether what runs is the rollback of a finished rotation.
 	rollsBack bool
 	issued    int
@@ -160,6 +164,9 @@ func (h *history) drawRetirementEnd(t *rapid.T) {
 			h.kept, h.deleting = "", false
 		}
 	}
+	if r.Outcome == farm.Verified {
+		delete(h.replaced, old)
+	}
 	h.EndRetirement(h.now, r, "")
 }
 
@@ -167,7 +174,8 @@ func (h *history) drawRollbackEnd(t *rapid.T) {
 	h.rollsBack = false
 	r := result(rapid.SampledFrom([]farm.Outcome{farm.RolledBack, farm.Incomplete, farm.Partial, ""}).Draw(t, "rolled back"), h.Retention.Snapshot)
 	if r.Outcome == farm.RolledBack {
-		h.Inspected.Current, h.kept = h.Retention.Snapshot.Previous, ""
+		h.use(h.Retention.Snapshot.Previous.Thumbprint)
+		h.kept = ""
 	}
 	h.EndRotation(h.now, r, "")
 }
@@ -183,11 +191,22 @@ func (h *history) drawRotationEnd(t *rapid.T) {
 	switch outcome {
 	case farm.Verified:
 		h.kept, h.deleting = current, false
-		h.Inspected.Current.Thumbprint = s.Target.Thumbprint
+		h.use(s.Target.Thumbprint)
+		h.replaced[current] = true
 	case farm.Incomplete, farm.Partial:
 		h.kept, h.deleting = current, false
+		if rapid.Bool().Draw(t, "has cut over") {
+			h.use(s.Target.Thumbprint)
+			h.replaced[current] = true
+		}
 	}
 	h.EndRotation(h.now, result(outcome, s), "")
+}
+
+// use has another certificate be in use.
+func (h *history) use(thumbprint farm.Thumbprint) {
+	h.Inspected.Current.Thumbprint = thumbprint
+	delete(h.replaced, thumbprint)
 }
 
 // check asserts what holds at every moment.
@@ -219,6 +238,12 @@ func (h *history) check(t *rapid.T) {
 	if h.deleting && h.CanRollBack() {
 		t.Fatalf("%s, whose deletion has begun, can be rolled back to", h.kept)
 	}
+	for thumbprint := range h.replaced {
+		isOlder := slices.ContainsFunc(h.Retention.Older, func(c farm.StoreCertificate) bool { return c.Thumbprint == thumbprint })
+		if kept := h.Retention.Snapshot; !isOlder && (kept == nil || kept.Previous.Thumbprint != thumbprint) {
+			t.Fatalf("certificate %s was replaced and is never retired: %+v", thumbprint, h.Retention)
+		}
+	}
 	if until := h.UntilNext(h.now); until < time.Second {
 		t.Fatalf("the controller waits for %s", until)
 	}
@@ -230,10 +255,11 @@ func (h *history) check(t *rapid.T) {
 // TestState_AnySequence asserts, whatever happens in whatever order: a suspended
 // farm rotates only when an operator asks; an event has one result, which stays;
 // the certificate before a rotation can be rolled back to until its deletion
-// begins; and nothing is lost by continuing as new.
+// begins; one that was replaced is retired in the end; and nothing is lost by
+// continuing as new.
 func TestState_AnySequence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		h := &history{State: idle(), now: epoch, results: map[string]controller.EventResult{}}
+		h := &history{State: idle(), now: epoch, results: map[string]controller.EventResult{}, replaced: map[farm.Thumbprint]bool{}}
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			h.drawStep(t)
 			h.check(t)

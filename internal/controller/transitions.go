@@ -101,13 +101,15 @@ func (s *State) isOtherRotation(snapshot *farm.Snapshot) bool {
 }
 
 // keepSnapshot keeps the snapshot of a rotation, and remembers the certificate
-// that the rotation before it has not retired yet.
+// that the rotation before it replaced and that is not retired yet: also when
+// that rotation was not finished, or a suspension deferred the retirement.
 func (s *State) keepSnapshot(snapshot *farm.Snapshot) {
 	if snapshot == nil {
 		return
 	}
-	if s.WillRetire() && s.isOtherRotation(snapshot) {
-		s.Retention.Older = append(s.Retention.Older, s.Retention.Snapshot.Previous)
+	kept := s.Retention.Snapshot
+	if s.isOtherRotation(snapshot) && kept.Replaces() && kept.Previous.Thumbprint != snapshot.Previous.Thumbprint {
+		s.Retention.Older = append(s.Retention.Older, kept.Previous)
 	}
 	s.Retention.Snapshot = snapshot
 }

@@ -53,7 +53,7 @@ func (d Decision) Validate() error {
 	case d.By == "":
 		return fmt.Errorf("%s: say who decides", d.Choice)
 	case d.Reason == "":
-		return fmt.Errorf("%s: say why, for the readers of the report", d.Choice)
+		return fmt.Errorf("%s: give a reason, which the report shows", d.Choice)
 	case d.Choice == Approve && d.Digest == "":
 		return fmt.Errorf("approve: give the digest that you approve")
 	case d.Choice == Skip && d.Server == "":

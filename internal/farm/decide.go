@@ -29,7 +29,7 @@ type DecisionInput struct {
 type Action string
 
 const (
-	// ActionNone: everything is in order, or an operator must act first.
+	// ActionNone does nothing: all is in order, or an operator must act first.
 	ActionNone Action = ""
 	// ActionAwaitCertificate waits until the source offers a newer certificate.
 	ActionAwaitCertificate Action = "await certificate"

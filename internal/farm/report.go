@@ -9,20 +9,20 @@ import (
 type Outcome string
 
 const (
-	// Verified: after the changes no difference was left, and each office server
-	// could use the key.
+	// Verified means that no difference is left, and that each office server can
+	// use the key.
 	Verified Outcome = "verified"
-	// NoChange: there was no difference to begin with.
+	// NoChange means that there was no difference to begin with.
 	NoChange Outcome = "unchanged"
-	// Incomplete: retries ran out. The report lists what is done and what is not;
-	// another rotation continues from there.
+	// Incomplete means that retries ran out. The report lists what is done and what
+	// is not; another rotation continues from there.
 	Incomplete Outcome = "incomplete"
-	// Refused: a precondition failed; nothing was changed.
+	// Refused means that a precondition failed and nothing was changed.
 	Refused Outcome = "refused"
-	// RolledBack: everything that the rotation changed is as it was before.
+	// RolledBack means that everything the rotation changed is as it was before.
 	RolledBack Outcome = "rolled back"
-	// Partial: an operator skipped a server or aborted; the report lists what
-	// differs.
+	// Partial means that an operator skipped a server or aborted; the report lists
+	// what differs.
 	Partial Outcome = "partial"
 )
 
@@ -46,17 +46,17 @@ const (
 type State string
 
 const (
-	// StateRunning: the step has begun, and may be waiting for a retry.
+	// StateRunning means that the step has begun; it may be waiting for a retry.
 	StateRunning State = "running"
-	// StateObserved: the step is done; it only observes.
+	// StateObserved means that the step, which only observes, is done.
 	StateObserved State = "observed"
-	// StateChanged: the step is done and changed something.
+	// StateChanged means that the step is done and changed something.
 	StateChanged State = "changed"
-	// StateUnchanged: the step is done; there was nothing to change.
+	// StateUnchanged means that the step is done and had nothing to change.
 	StateUnchanged State = "unchanged"
-	// StateFailed: the last attempt failed.
+	// StateFailed means that the last attempt failed.
 	StateFailed State = "failed"
-	// StateSkipped: an operator left the server out.
+	// StateSkipped means that an operator left the server out.
 	StateSkipped State = "skipped"
 )
 

@@ -1,6 +1,10 @@
 package farm_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"slices"
 	"testing"
 	"time"
@@ -95,22 +99,22 @@ func TestPlanRollback_Conflicts(t *testing.T) {
 
 func TestPlanRollback_Blocked(t *testing.T) {
 	for _, c := range []struct {
-		name     string
-		snapshot farm.Snapshot
+		name   string
+		change func(*farm.Snapshot)
 	}{
-		{"an expired certificate is never restored", farm.Snapshot{
-			Previous: farm.StoreCertificate{Thumbprint: testThumbprint("old"), NotAfter: epoch.Add(-time.Minute)},
+		{"an expired certificate is never restored", func(s *farm.Snapshot) { s.Previous.NotAfter = epoch.Add(-time.Minute) }},
+		{"an issuer's expired certificate is never restored", func(s *farm.Snapshot) {
+			s.Before.SharePoint[0].Issuers = []farm.TokenIssuer{{Certificate: newCertificate(t, epoch.Add(-time.Minute))}}
 		}},
-		{"a compromised certificate is never restored", farm.Snapshot{
-			Previous:    farm.StoreCertificate{Thumbprint: testThumbprint("old"), NotAfter: epoch.Add(time.Hour)},
-			Compromised: true,
-		}},
+		{"a compromised certificate is never restored", func(s *farm.Snapshot) { s.Compromised = true }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tf := newTestFarm()
-			c.snapshot.Target, c.snapshot.Before = tf.desired.Target, cloneObserved(tf.observed)
+			snapshot := tf.takeSnapshot()
+			snapshot.Previous = farm.StoreCertificate{Thumbprint: testThumbprint("old"), NotAfter: epoch.Add(time.Hour)}
+			c.change(&snapshot)
 			tf.observed.Office[0].Settings.S2SCertificateName = tf.desired.Target.FriendlyName
-			plan := farm.PlanRollback(c.snapshot, tf.desired.Farm, tf.observed)
+			plan := farm.PlanRollback(snapshot, tf.desired.Farm, tf.observed)
 			if len(plan.Reversals) > 0 {
 				t.Errorf("reversals:\n%s", joinTexts(plan.Reversals))
 			}
@@ -157,6 +161,21 @@ func restorable(o farm.Observed, remaining []farm.Finding) farm.Observed {
 		clearUnrestored(&o.SharePoint[i])
 	}
 	return o
+}
+
+// newCertificate returns the DER form of a certificate that expires at a time.
+func newCertificate(t *testing.T, notAfter time.Time) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{NotAfter: notAfter}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
 }
 
 func summarizeFindings(findings []farm.Finding) []string {

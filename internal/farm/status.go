@@ -31,7 +31,7 @@ type Wait struct {
 	For WaitFor `json:"for"`
 	// Text describes the wait and what an operator can do.
 	Text string `json:"text"`
-	// Until is when the wait ends without an operator; zero if it never does.
+	// Until is when the wait times out; zero if it never does.
 	Until time.Time `json:"until,omitzero"`
 	// Digest is what an approval must name.
 	Digest string `json:"digest,omitempty"`

@@ -120,9 +120,9 @@ func (e *Engine) Run(ctx context.Context, c Call) (Output, error) {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	p := e.server.authorize(c.Session, c.Overrides, stop)
-	out, err := e.start(running, stdin, append(environmentOf(e.dir, products),
+	out, err := e.startProcess(running, stdin, append(environmentOf(e.dir, products),
 		"ProgramFiles="+c.ProgramFiles, "FARMTRUST_MODEL="+e.server.address(), "FARMTRUST_TOKEN="+p.token))
-	if broken := p.end(); broken != nil {
+	if broken := p.endProcess(); broken != nil {
 		return Output{}, fmt.Errorf("run %s: %w", name, broken)
 	}
 	if ctx.Err() != nil {
@@ -158,9 +158,9 @@ func (e *Engine) makeProgramFiles() (string, error) {
 	)
 }
 
-// start runs the command line that every server gets, but for the name of the
+// startProcess runs the command line that every server gets, but for the name of the
 // program.
-func (e *Engine) start(ctx context.Context, stdin []byte, environment []string) (Output, error) {
+func (e *Engine) startProcess(ctx context.Context, stdin []byte, environment []string) (Output, error) {
 	cmd := exec.CommandContext(ctx, e.path, strings.Fields(powershell.CommandLine())[1:]...)
 	cmd.Dir, cmd.Env, cmd.Stdin = e.dir, append(os.Environ(), environment...), bytes.NewReader(stdin)
 	// A child that keeps a pipe open must not keep the caller.

@@ -25,7 +25,7 @@ type Server struct {
 	Instrument   func(prelude, script string) (newPrelude, newScript string, err error)
 }
 
-// Run implements [powershell.Runner].
+// Run runs a shipped script. It implements [powershell.Runner].
 func (s *Server) Run(ctx context.Context, target powershell.Target, call powershell.Call, result any) error {
 	source, err := powershell.Source(call.Script)
 	if err != nil {
