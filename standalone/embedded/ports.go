@@ -37,9 +37,9 @@ type reservation struct {
 	listeners []net.Listener
 }
 
-// reserve takes the ports that were asked for, and free ones for the rest.
+// reservePorts takes the ports that were asked for, and free ones for the rest.
 // All are held at once, so that no free one is chosen twice.
-func reserve(frontend, ui int) (_ *reservation, err error) {
+func reservePorts(frontend, ui int) (_ *reservation, err error) {
 	r := new(reservation)
 	defer func() {
 		if err != nil {
@@ -58,7 +58,7 @@ func reserve(frontend, ui int) (_ *reservation, err error) {
 		{"matching service", 0, &r.matching},
 		{"worker service", 0, &r.worker},
 	} {
-		l, err := net.Listen("tcp", address(p.want))
+		l, err := net.Listen("tcp", localAddress(p.want))
 		if err != nil {
 			return nil, &PortError{Use: p.use, Port: p.want, Err: err}
 		}
@@ -76,4 +76,4 @@ func (r *reservation) release() {
 	r.listeners = nil
 }
 
-func address(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }
+func localAddress(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }
