@@ -88,7 +88,7 @@ func installed(session *model.Session) (products []cmdlets.Product, err error) {
 // model runs the model of the script, after the dispatcher's own check.
 func (s *Sim) model(session *model.Session, host string, e powershell.Envelope) ([]byte, error) {
 	if s.options.Shells[host].Bits32 {
-		return powershell.AnswerError(e.Nonce, powershell.ScriptError{
+		return powershell.FormatError(e.Nonce, powershell.ScriptError{
 			ID: powershell.Not64Bit, Message: "PowerShell runs as a 32-bit process; the remote shell must start the 64-bit one",
 			Category: "InvalidOperation", Exception: "System.InvalidOperationException",
 		})
@@ -103,11 +103,11 @@ func (s *Sim) model(session *model.Session, host string, e powershell.Envelope) 
 	}
 	switch {
 	case errors.As(err, &refused):
-		return powershell.AnswerError(e.Nonce, *refused)
+		return powershell.FormatError(e.Nonce, *refused)
 	case err != nil:
 		return nil, err
 	}
-	return powershell.Answer(e.Nonce, result)
+	return powershell.FormatResult(e.Nonce, result)
 }
 
 // meet carries out the faults that the step meets now. Output takes the place
@@ -124,7 +124,7 @@ func (s *Sim) meet(ctx context.Context, host string, e powershell.Envelope, when
 	case !due:
 		return nil, nil
 	case f.Kind == fault.ScriptError:
-		return powershell.AnswerError(e.Nonce, powershell.ScriptError{
+		return powershell.FormatError(e.Nonce, powershell.ScriptError{
 			ID: f.Error.ID, Message: f.Error.Message, Category: f.Error.Category,
 			Exception: f.Error.Exception, HResult: f.Error.HResult,
 		})

@@ -58,7 +58,7 @@ func (r runner) Run(ctx context.Context, target powershell.Target, call powershe
 	case err != nil:
 		return failed(powershell.Garbled, 0, err)
 	}
-	return powershell.ReadAnswer(target.Host, call.Script, nonce, out.Stdout, out.Stderr, out.Exit, result)
+	return powershell.ReadResult(target.Host, call.Script, nonce, out.Stdout, out.Stderr, out.Exit, result)
 }
 
 // transportKind is how a client comes to know of a fault.

@@ -15,38 +15,49 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// calls are all parameter structs, every field set, so that none is omitted.
-func calls() []interface{ Script() string } {
+// namedParams are the parameters of a script, with the script's name.
+type namedParams struct {
+	script string
+	params any
+}
+
+func paramsOf[R any](params powershell.Params[R]) namedParams {
+	return namedParams{script: powershell.ScriptOf(params), params: params}
+}
+
+// allParams returns every parameter struct, with all optional fields set, so
+// that JSON omits none.
+func allParams() []namedParams {
 	yes, now := true, time.Now()
-	return []interface{ Script() string }{
-		powershell.GetOfficeServer{},
-		powershell.ImportS2SCertificate{},
-		powershell.GrantS2SKey{},
-		powershell.ExportS2SCertificate{},
-		powershell.SetS2SCertificateName{},
-		powershell.SetOfficeHTTPSwitch{AllowOutboundHTTP: &yes, AllowHTTPSecureStoreConnections: &yes},
-		powershell.RestartOfficeServer{NotBefore: &now},
-		powershell.GetSharePointFarm{},
-		powershell.SetTrustedIssuer{},
-		powershell.AddRootAuthority{},
-		powershell.GetSharePointServer{},
-		powershell.RestartSharePointServer{},
-		powershell.InvokeSharePointTask{},
-		powershell.RestoreTrustedIssuer{},
-		powershell.RestoreS2SCertificateName{},
-		powershell.RemoveRootAuthority{},
-		powershell.RevokeS2SKey{},
-		powershell.RemoveS2SCertificate{},
-		powershell.GetCertificateUse{},
-		powershell.HideS2SCertificate{},
+	return []namedParams{
+		paramsOf(powershell.GetOfficeServer{}),
+		paramsOf(powershell.ImportS2SCertificate{}),
+		paramsOf(powershell.GrantS2SKey{}),
+		paramsOf(powershell.ExportS2SCertificate{}),
+		paramsOf(powershell.SetS2SCertificateName{}),
+		paramsOf(powershell.SetOfficeHTTPSetting{AllowOutboundHTTP: &yes, AllowHTTPSecureStoreConnections: &yes}),
+		paramsOf(powershell.RestartOfficeServer{NotBefore: &now}),
+		paramsOf(powershell.GetSharePointFarm{}),
+		paramsOf(powershell.SetTrustedIssuer{}),
+		paramsOf(powershell.AddRootAuthority{}),
+		paramsOf(powershell.GetSharePointServer{}),
+		paramsOf(powershell.RestartSharePointServer{}),
+		paramsOf(powershell.InvokeSharePointTask{}),
+		paramsOf(powershell.RestoreTrustedIssuer{}),
+		paramsOf(powershell.RestoreS2SCertificateName{}),
+		paramsOf(powershell.RemoveRootAuthority{}),
+		paramsOf(powershell.RevokeS2SKey{}),
+		paramsOf(powershell.RemoveS2SCertificate{}),
+		paramsOf(powershell.GetCertificateUse{}),
+		paramsOf(powershell.SetS2SCertificateArchived{}),
 	}
 }
 
 func TestEveryScriptHasItsCallAndEveryCallItsScript(t *testing.T) {
 	t.Parallel()
 	var named []string
-	for _, call := range calls() {
-		named = append(named, call.Script())
+	for _, call := range allParams() {
+		named = append(named, call.script)
 	}
 	slices.Sort(named)
 	if diff := cmp.Diff(named, powershell.Scripts()); diff != "" {
@@ -59,8 +70,8 @@ var declared = regexp.MustCompile(`\[[\w\[\]]+\] \$(\w+)`)
 
 func TestScriptParametersAreTheKeysOfTheirStructs(t *testing.T) {
 	t.Parallel()
-	for _, call := range calls() {
-		raw, err := json.Marshal(call)
+	for _, call := range allParams() {
+		raw, err := json.Marshal(call.params)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +84,7 @@ func TestScriptParametersAreTheKeysOfTheirStructs(t *testing.T) {
 			want = append(want, key)
 		}
 		var got []string
-		source, err := powershell.Source(call.Script())
+		source, err := powershell.Source(call.script)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +96,7 @@ func TestScriptParametersAreTheKeysOfTheirStructs(t *testing.T) {
 		slices.Sort(want)
 		slices.Sort(got)
 		if !slices.Equal(got, want) {
-			t.Errorf("%s: parameters %v, struct %v", call.Script(), got, want)
+			t.Errorf("%s: parameters %v, struct %v", call.script, got, want)
 		}
 	}
 }

@@ -141,7 +141,7 @@ func TestDamagedInputRunsNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = powershell.ReadAnswer("oos-01", "Get-SharePointServer", "nonce1234", stdout, stderr, exit, new(any))
+		err = powershell.ReadResult("oos-01", "Get-SharePointServer", "nonce1234", stdout, stderr, exit, new(any))
 		var said *powershell.TransportError
 		if !errors.As(err, &said) || said.Kind != powershell.Garbled || exit != powershell.ExitBadStdin {
 			t.Errorf("%s: exit code %d, error %v", claim, exit, err)
@@ -156,7 +156,7 @@ func TestConstrainedLanguageModeIsReported(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, someMachine())
 	stdout, stderr, exit := e.constrained(t)
-	err := powershell.ReadAnswer("oos-01", "Get-SharePointServer", "nonce1234", stdout, stderr, exit, new(any))
+	err := powershell.ReadResult("oos-01", "Get-SharePointServer", "nonce1234", stdout, stderr, exit, new(any))
 	var said *powershell.TransportError
 	if !errors.As(err, &said) || said.Kind != powershell.Constrained || exit != powershell.ExitConstrained {
 		t.Errorf("exit code %d, error %v; stdout %q", exit, err, stdout)

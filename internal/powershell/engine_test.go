@@ -117,7 +117,7 @@ func runOn(ctx context.Context, start starter, prelude, script string, target po
 	if err != nil {
 		return err
 	}
-	return powershell.ReadAnswer(target.Host, call.Script, envelope.Nonce, stdout, stderr, exit, result)
+	return powershell.ReadResult(target.Host, call.Script, envelope.Nonce, stdout, stderr, exit, result)
 }
 
 // machine is what stands in for the functions that only Windows can run.
@@ -233,7 +233,7 @@ func run[R any](t *testing.T, e powershell.Runner, params powershell.Params[R]) 
 	t.Helper()
 	result, err := powershell.Run(t.Context(), e, powershell.Target{Host: "oos-01"}, params)
 	if err != nil {
-		t.Fatalf("%s: %v", params.Script(), err)
+		t.Fatalf("%s: %v", powershell.ScriptOf(params), err)
 	}
 	return result
 }

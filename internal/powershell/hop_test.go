@@ -93,7 +93,7 @@ func byTask[R any](h *hop, params powershell.Params[R]) R {
 	h.t.Helper()
 	result, err := powershell.Run(h.t.Context(), h.task(), powershell.Target{Host: "sp-01"}, params)
 	if err != nil {
-		h.t.Fatalf("%s: %v", params.Script(), err)
+		h.t.Fatalf("%s: %v", powershell.ScriptOf(params), err)
 	}
 	return result
 }

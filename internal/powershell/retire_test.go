@@ -84,7 +84,7 @@ func TestCertificateIsArchivedOnce(t *testing.T) {
 	old, next := makeCertificate(t, "s2s.contoso.com"), makeCertificate(t, "s2s.contoso.com")
 	w := with(officeServer(t), "stores", "My", []storeEntry{old.owned(t, "old"), next.owned(t, friendly)})
 	e := newEngine(t, withS2SName(w, friendly, ""))
-	params := powershell.HideS2SCertificate{Thumbprint: old.thumbprint}
+	params := powershell.SetS2SCertificateArchived{Thumbprint: old.thumbprint, Archived: true}
 	first, second := run(t, e, params), run(t, e, params)
 	if my := e.state(t).Stores["My"]; !first.Changed || second.Changed || !my[0].Archived || my[1].Archived {
 		t.Errorf("first %+v, second %+v, archived %v and %v", first, second, my[0].Archived, my[1].Archived)
@@ -92,12 +92,12 @@ func TestCertificateIsArchivedOnce(t *testing.T) {
 	if got := run(t, e, powershell.GetOfficeServer{Thumbprint: old.thumbprint}); len(got.Certificates) != 1 {
 		t.Errorf("an archived certificate is still found: %+v", got.Certificates)
 	}
-	params.Show = true
+	params.Archived = false
 	first, second = run(t, e, params), run(t, e, params)
 	if my := e.state(t).Stores["My"]; !first.Changed || second.Changed || my[0].Archived {
 		t.Errorf("shown again: first %+v, second %+v, archived %v", first, second, my[0].Archived)
 	}
-	params.Show = false
+	params.Archived = true
 	if got := run(t, newEngine(t, officeServer(t)), params); got.Changed {
 		t.Errorf("without the certificate: %+v", got)
 	}
@@ -185,7 +185,7 @@ func TestCertificateInUseIsNeitherArchivedNorRemoved(t *testing.T) {
 			use(w)
 			e := newEngine(t, w)
 			before := e.state(t)
-			refused(t, e, powershell.HideS2SCertificate{Thumbprint: m.thumbprint}, powershell.InUse)
+			refused(t, e, powershell.SetS2SCertificateArchived{Thumbprint: m.thumbprint, Archived: true}, powershell.InUse)
 			refused(t, e, powershell.RemoveS2SCertificate{Thumbprint: m.thumbprint, Personal: true, Root: true}, powershell.InUse)
 			if diff := cmp.Diff(before, e.state(t)); diff != "" {
 				t.Errorf("the machine changed, before -, after +:\n%s", diff)
@@ -203,7 +203,7 @@ func TestCertificateThatStaysIsAnError(t *testing.T) {
 	e := newEngine(t, w)
 	refused(t, e, powershell.RemoveS2SCertificate{Thumbprint: m.thumbprint, Personal: true}, powershell.SettingNotKept)
 	refused(t, e, powershell.RemoveS2SCertificate{Thumbprint: m.thumbprint, Root: true}, powershell.SettingNotKept)
-	refused(t, e, powershell.HideS2SCertificate{Thumbprint: m.thumbprint}, powershell.SettingNotKept)
+	refused(t, e, powershell.SetS2SCertificateArchived{Thumbprint: m.thumbprint, Archived: true}, powershell.SettingNotKept)
 }
 
 func TestKeyInNoKnownFolderIsLeftToPeople(t *testing.T) {
@@ -258,7 +258,7 @@ func TestRetiringNeedsAdministratorRights(t *testing.T) {
 	m := makeCertificate(t, "s2s.contoso.com")
 	e := newEngine(t, with(officeServer(t), "machine", "elevated", false))
 	refused(t, e, powershell.GetCertificateUse{Thumbprint: m.thumbprint}, powershell.NotElevated)
-	refused(t, e, powershell.HideS2SCertificate{Thumbprint: m.thumbprint}, powershell.NotElevated)
+	refused(t, e, powershell.SetS2SCertificateArchived{Thumbprint: m.thumbprint, Archived: true}, powershell.NotElevated)
 	refused(t, e, powershell.RemoveS2SCertificate{Thumbprint: m.thumbprint}, powershell.NotElevated)
 	refused(t, e, powershell.RevokeS2SKey{Thumbprint: m.thumbprint, Sid: farm.NetworkService}, powershell.NotElevated)
 	refused(t, e, powershell.RestoreS2SCertificateName{Ours: friendly}, powershell.NotElevated)

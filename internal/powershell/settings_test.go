@@ -59,14 +59,14 @@ func TestHTTPSwitchesThatAreNotGivenAreNotTouched(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, officeServer(t))
 	on, off := true, false
-	if got := run(t, e, powershell.SetOfficeHTTPSwitch{}); got.Changed {
+	if got := run(t, e, powershell.SetOfficeHTTPSetting{}); got.Changed {
 		t.Errorf("without switches: %+v", got)
 	}
-	got := run(t, e, powershell.SetOfficeHTTPSwitch{AllowOutboundHTTP: &on, AllowHTTPSecureStoreConnections: &off})
+	got := run(t, e, powershell.SetOfficeHTTPSetting{AllowOutboundHTTP: &on, AllowHTTPSecureStoreConnections: &off})
 	if want := []string{"AllowOutboundHttp"}; !got.Changed || !cmp.Equal(got.Settings, want) {
 		t.Errorf("got %+v, want only %v set", got, want)
 	}
-	if got := run(t, e, powershell.SetOfficeHTTPSwitch{AllowHTTPSecureStoreConnections: &on}); !cmp.Equal(got.Settings, []string{"AllowHttpSecureStoreConnections"}) {
+	if got := run(t, e, powershell.SetOfficeHTTPSetting{AllowHTTPSecureStoreConnections: &on}); !cmp.Equal(got.Settings, []string{"AllowHttpSecureStoreConnections"}) {
 		t.Errorf("got %+v", got)
 	}
 	if f := e.state(t).Office.Farm; !f.AllowOutboundHTTP || !f.AllowHTTPSecureStoreConnections {
@@ -78,5 +78,5 @@ func TestHTTPSwitchThatDoesNotStayIsAnError(t *testing.T) {
 	t.Parallel()
 	on := true
 	refused(t, newEngine(t, with(officeServer(t), "office", "forgets", true)),
-		powershell.SetOfficeHTTPSwitch{AllowOutboundHTTP: &on}, powershell.SettingNotKept)
+		powershell.SetOfficeHTTPSetting{AllowOutboundHTTP: &on}, powershell.SettingNotKept)
 }

@@ -162,7 +162,7 @@ func TestOnlyTheTasksVerbsGoByTask(t *testing.T) {
 	t.Parallel()
 	h := newHop(t, frontEnd(editions["2016"]))
 	_, err := powershell.Run(t.Context(), h.task(), powershell.Target{Host: "sp-01"}, powershell.GetSharePointServer{})
-	if err == nil || !strings.Contains(err.Error(), "does not take it") {
+	if err == nil || !strings.Contains(err.Error(), "does not run this script") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -235,8 +235,8 @@ func TestS2SNameGoesBackOnlyFromOurs(t *testing.T) {
 	}{
 		{claim: "to a name", now: friendly, previous: "old", want: powershell.RestoreNameResult{Changed: true}, after: "old"},
 		{claim: "to none", now: friendly, want: powershell.RestoreNameResult{Changed: true}},
-		{claim: "to none, refused", now: friendly, flag: "refusesNoName", want: powershell.RestoreNameResult{Kept: true, Reason: "Der Name fehlt."}, after: friendly},
-		{claim: "to none, ignored", now: friendly, flag: "forgets", want: powershell.RestoreNameResult{Kept: true}, after: friendly},
+		{claim: "to none, refused", now: friendly, flag: "refusesNoName", want: powershell.RestoreNameResult{ClearRefused: true, Reason: "Der Name fehlt."}, after: friendly},
+		{claim: "to none, ignored", now: friendly, flag: "forgets", want: powershell.RestoreNameResult{ClearRefused: true}, after: friendly},
 		{claim: "already a name", now: "old", previous: "old", after: "old"},
 		{claim: "already none"},
 	}

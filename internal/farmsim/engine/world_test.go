@@ -123,7 +123,7 @@ func (s *scene) try(host, version, script string, params, result any) error {
 	if err != nil {
 		return err
 	}
-	return powershell.ReadAnswer(host, "Test", nonce, out.Stdout, out.Stderr, out.Exit, result)
+	return powershell.ReadResult(host, "Test", nonce, out.Stdout, out.Stderr, out.Exit, result)
 }
 
 // outcome is what became of a statement: what it returned, as text, or the

@@ -86,8 +86,8 @@ func TestARetiredCertificateGoesWithoutATrace(t *testing.T) {
 			}
 		}
 		use := powershell.GetCertificateUse{Thumbprint: string(old.thumbprint())}
-		hide := powershell.HideS2SCertificate{Thumbprint: string(old.thumbprint())}
-		show := powershell.HideS2SCertificate{Thumbprint: string(old.thumbprint()), Show: true}
+		hide := powershell.SetS2SCertificateArchived{Thumbprint: string(old.thumbprint()), Archived: true}
+		show := powershell.SetS2SCertificateArchived{Thumbprint: string(old.thumbprint())}
 		remove := powershell.RemoveS2SCertificate{Thumbprint: string(old.thumbprint()), Personal: true, Root: true}
 		for _, host := range []string{master, member} {
 			if got := must(s, host, use); !got.Present || got.Archived || len(got.Uses) > 0 {
@@ -136,7 +136,7 @@ func TestACertificateInUseIsNeitherArchivedNorRemoved(t *testing.T) {
 			t.Errorf("uses, want -, got +:\n%s", diff)
 		}
 		before := s.snapshot()
-		says(s, master, powershell.HideS2SCertificate{Thumbprint: string(p.thumbprint())}, "InUse")
+		says(s, master, powershell.SetS2SCertificateArchived{Thumbprint: string(p.thumbprint()), Archived: true}, "InUse")
 		says(s, master, powershell.RemoveS2SCertificate{Thumbprint: string(p.thumbprint()), Personal: true}, "InUse")
 		s.unchangedSince(before)
 	})

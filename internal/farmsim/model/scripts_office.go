@@ -244,7 +244,7 @@ func setS2SCertificateName(s *Session, p powershell.SetS2SCertificateName, _ [][
 		return r, err
 	}
 	if c.FriendlyName != p.FriendlyName {
-		return r, stopScript("WrongCertificate", "certificate %s is called '%s', not '%s'", p.Thumbprint, c.FriendlyName, p.FriendlyName)
+		return r, stopScript("WrongCertificate", "certificate %s has the friendly name '%s', not '%s'", p.Thumbprint, c.FriendlyName, p.FriendlyName)
 	}
 	if err := assertNameFree(s, p.FriendlyName, p.Thumbprint); err != nil {
 		return r, err
@@ -258,7 +258,7 @@ func setS2SCertificateName(s *Session, p powershell.SetS2SCertificateName, _ [][
 	return r, s.Office().SetOfficeWebAppsFarm(SetFarm{S2SCertificateName: &p.FriendlyName, Force: true})
 }
 
-func setOfficeHTTPSwitch(s *Session, p powershell.SetOfficeHTTPSwitch, _ [][]byte) (r powershell.SetSwitchResult, err error) {
+func setOfficeHTTPSetting(s *Session, p powershell.SetOfficeHTTPSetting, _ [][]byte) (r powershell.SetSettingResult, err error) {
 	r.Settings = []string{}
 	if err := errorsFirst(assertElevated, importOffice, assertMaster)(s); err != nil {
 		return r, err

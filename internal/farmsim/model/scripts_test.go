@@ -22,10 +22,10 @@ func run[R any](s *scene, host string, p powershell.Params[R]) (R, error) {
 	raw, err := json.Marshal(p)
 	s.ok(err)
 	var secrets [][]byte
-	if private, ok := p.(powershell.Private); ok {
+	if private, ok := p.(powershell.SecretCarrier); ok {
 		secrets = private.Secrets()
 	}
-	result, err := s.on(host).RunScript(p.Script(), raw, secrets)
+	result, err := s.on(host).RunScript(powershell.ScriptOf(p), raw, secrets)
 	if err != nil {
 		return none, err
 	}
@@ -45,7 +45,7 @@ func says[R any](s *scene, host string, p powershell.Params[R], id string) {
 	_, err := run(s, host, p)
 	var refused *powershell.ScriptError
 	if !errors.As(err, &refused) || refused.ID != "farmtrust."+id {
-		s.t.Errorf("%s: got %v, want farmtrust.%s", p.Script(), err, id)
+		s.t.Errorf("%s: got %v, want farmtrust.%s", powershell.ScriptOf(p), err, id)
 	}
 }
 
@@ -193,7 +193,7 @@ func TestTheNameIsSetOnTheMasterAndOnlyForTheTarget(t *testing.T) {
 func TestHTTPSwitchesAreSetOnlyWhereAsked(t *testing.T) {
 	tell(t, model.Policy{}, func(t *testing.T, s *scene) {
 		on := true
-		call := powershell.SetOfficeHTTPSwitch{AllowOutboundHTTP: &on}
+		call := powershell.SetOfficeHTTPSetting{AllowOutboundHTTP: &on}
 		says(s, member, call, "NotMaster")
 		first, second := must(s, master, call), must(s, master, call)
 		if !slices.Equal(first.Settings, []string{"AllowOutboundHttp"}) || second.Changed {

@@ -72,7 +72,7 @@ func invokeSharePointTask(s *Session, p powershell.InvokeSharePointTask, _ [][]b
 	if err != nil && !errors.As(err, &refused) {
 		return r, err
 	}
-	r.Answer, err = powershell.AnswerTask(rand.Text(), p.Hash, result, refused)
+	r.Outcome, err = powershell.FormatTaskOutcome(rand.Text(), p.Hash, result, refused)
 	return r, err
 }
 

@@ -146,7 +146,7 @@ func TestANameThatTheProductKeepsKeepsItsCertificate(t *testing.T) {
 		}
 		for range 2 {
 			got := must(s, master, powershell.RestoreS2SCertificateName{Ours: "S2S"})
-			if !got.Kept || got.Changed || got.Reason == "" {
+			if !got.ClearRefused || got.Changed || got.Reason == "" {
 				t.Errorf("got %+v", got)
 			}
 		}

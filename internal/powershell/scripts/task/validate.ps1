@@ -1,21 +1,15 @@
-# What a request may hold; everything else is refused before anything runs.
+# What a request may contain. Anything else is rejected before anything runs.
 #
-# What has to be exact is matched by a pattern or by Equals: -ceq and -ccontains
-# pass over characters that nobody sees, such as a soft hyphen.
+# Exact values are matched by a pattern or by Equals, because -ceq and -ccontains
+# ignore invisible characters such as a soft hyphen.
 # Source: Microsoft, String.Compare, on ignorable characters.
-
-# The account of the task is no administrator, nor need it be one.
-function Assert-Elevated {
-    [CmdletBinding()]
-    param()
-}
 
 # The registered names of the two issuers of the procedure.
 $FarmTrustIssuers = '67e3df25-268a-4324-a550-0de1c7f97287@bd2372e4-0a11-495c-9541-8377c6def195',
     '67e3df25-268a-4324-a550-0de1c7f97287@ffab2d74-c6ae-4375-819a-8555d49b699a'
 
-# The parameters of each verb, and the fields of what they are made of, with
-# the kind of each. A kind with a star is a list of such values.
+# The parameters of each verb, and the fields of the objects in them, each with
+# the kind of its value. A kind with a star is a list of such values.
 $FarmTrustShapes = @{
     'Get-SharePointFarm' = @{ Sites = 'Site*'; RegisteredNames = 'Issuer*'; Names = 'Name*' }
     'Set-TrustedIssuer' = @{ Name = 'Name'; RegisteredName = 'Issuer'; Certificate = 'Certificate'; Sites = 'Site*' }
@@ -28,7 +22,7 @@ $FarmTrustShapes = @{
     'Authority' = @{ Name = 'Name'; Certificate = 'Certificate' }
 }
 
-# Whether text is base64 of one certificate without a key.
+# Reports whether a text is the base64 form of one certificate without a key.
 function Test-EncodedCertificate {
     [CmdletBinding()]
     param([string] $Text)
@@ -52,22 +46,22 @@ function Test-Value {
     }
     if ($Kind -eq 'Switch') { return $Value -is [bool] }
     if ($Value -isnot [string]) { return $false }
-    # \z, since $ also matches before a last line feed.
+    # \z, because $ also matches before a final line feed.
     if ($Kind -eq 'Issuer') { return $Value -cmatch "\A($($FarmTrustIssuers -join '|'))\z" }
     if ($Kind -eq 'Name') { return $Value -cmatch '\A[^\x00-\x1f\x7f]{1,256}\z' }
     if ($Kind -eq 'Site') { return $Value -cmatch '\Ahttps?://[^\x00-\x20\x7f"<>\\]{1,2000}\z' }
     if ($Kind -eq 'Thumbprint') { return $Value -cmatch '\A[0-9A-F]{40}\z' }
     if ($Kind -eq 'Right') { return $Value -cmatch '\A(Read|Write|Manage|FullControl)?\z' }
     if ($Kind -eq 'Description') { return $Value -cmatch '\A[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]{0,4096}\z' }
-    # There was no issuer before.
+    # An empty text means that there was no issuer before.
     if ($Kind -eq 'Previous' -and $Value.Length -eq 0) { return $true }
     if ($Kind -eq 'Previous') { return Test-EncodedCertificate -Text $Value }
     if ($Kind -eq 'Certificate') { return Test-EncodedCertificate -Text $Value }
     return $false
 }
 
-# Refuses a value that is not an object with fields of this shape alone. Null
-# stands for a field that is left out.
+# Ends with an error unless a value is an object whose fields all belong to this
+# shape. A field that is null counts as left out.
 function Assert-Shape {
     [CmdletBinding()]
     param(
@@ -94,7 +88,7 @@ function Assert-Shape {
         }
         foreach ($one in $values) {
             if (-not (Test-Value -Kind $kind -Value $one)) {
-                Stop-Script -Id 'TaskRefused' -Message "$field of $Name holds what is no $($kind.ToLowerInvariant())"
+                Stop-Script -Id 'TaskRefused' -Message "$field of $Name has a value that is not a valid $($kind.ToLowerInvariant())"
             }
         }
     }

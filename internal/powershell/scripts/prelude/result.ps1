@@ -1,7 +1,7 @@
-# How a script is run, and how its result or its failure is told.
+# Runs a script and writes its result, or its error, as JSON.
 
-# Parameters that are null in JSON are left to the script's defaults: an empty
-# list of the caller's language may well be written as null.
+# Leaves out parameters that are null in JSON, so that the script's defaults
+# apply: the caller's language may write an empty list as null.
 function ConvertTo-Splat {
     [CmdletBinding()]
     param([psobject] $Params)
@@ -13,9 +13,10 @@ function ConvertTo-Splat {
     return $splat
 }
 
-# The line of the script that failed stands in the stack trace directly above
-# the function that called the script; 0 when the script itself never ran or
-# had ended. But for its name and number a frame's text is localized.
+# Returns the line at which the script failed, or 0 when the script had not
+# started or had already ended. In the stack trace it is in the frame directly
+# above that of the function that called the script. Except for its name and its
+# number, the text of a frame is localized.
 function Get-FailedLine {
     [CmdletBinding()]
     param([System.Management.Automation.ErrorRecord] $Record)
@@ -35,7 +36,7 @@ function ConvertTo-Failure {
     [CmdletBinding()]
     param([System.Management.Automation.ErrorRecord] $Record)
 
-    # PowerShell wraps what a .NET method throws; the cause is inside.
+    # PowerShell wraps the exception of a .NET method; the cause is inside.
     $exception = $Record.Exception
     while ($exception -is [System.Management.Automation.RuntimeException] -and $null -ne $exception.InnerException) {
         $exception = $exception.InnerException
@@ -52,9 +53,9 @@ function ConvertTo-Failure {
     }
 }
 
-# Runs a script with parameters and returns its one result, or its failure, as
-# a field of JSON. Failures are caught here: an error's identity grows by the
-# name of each function that it leaves.
+# Runs a script with parameters and returns its one result, or its error, as a
+# field of JSON. Errors are caught here and not further out, because each
+# function that an error passes through adds its name to the error's ID.
 function Invoke-Script {
     [CmdletBinding()]
     param(
@@ -66,7 +67,7 @@ function Invoke-Script {
         $splat = ConvertTo-Splat -Params $Params
         $results = @(& $Script @splat)
         if ($results.Count -ne 1) {
-            Stop-Script -Id 'NoResult' -Message "the script returned $($results.Count) results where one is due"
+            Stop-Script -Id 'NoResult' -Message "the script returned $($results.Count) results instead of one"
         }
         return '"result":' + (ConvertTo-AsciiJson -Value $results[0])
     }

@@ -22,13 +22,13 @@ func (f runnerFunc) Run(_ context.Context, _ powershell.Target, call powershell.
 func TestAnswerIsReadAmongChatter(t *testing.T) {
 	t.Parallel()
 	want := powershell.SetNameResult{Changed: true, Previous: "gr\u00fcn"}
-	line, err := powershell.Answer(nonce, want)
+	line, err := powershell.FormatResult(nonce, want)
 	if err != nil {
 		t.Fatal(err)
 	}
 	stdout := "WARNING: The following settings have been changed\r\n@@RESULT othernonce e30=\r\n\ufeff" + string(line) + "more\r\n"
 	var got powershell.SetNameResult
-	if err := powershell.ReadAnswer("oos-01", "x", nonce, []byte(stdout), []byte("noise"), 1, &got); err != nil {
+	if err := powershell.ReadResult("oos-01", "x", nonce, []byte(stdout), []byte("noise"), 1, &got); err != nil {
 		t.Fatal(err)
 	}
 	if got != want {
@@ -42,11 +42,11 @@ func TestScriptErrorIsReadWhole(t *testing.T) {
 		ID: powershell.NotMaster, Message: "the master is OOS-02", Category: "InvalidOperation",
 		Exception: "System.InvalidOperationException", HResult: -2146233079, Line: 12,
 	}
-	line, err := powershell.AnswerError(nonce, said)
+	line, err := powershell.FormatError(nonce, said)
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = powershell.ReadAnswer("oos-01", "Set-S2SCertificateName", nonce, line, nil, 0, new(any))
+	err = powershell.ReadResult("oos-01", "Set-S2SCertificateName", nonce, line, nil, 0, new(any))
 	var got *powershell.ScriptError
 	if !errors.As(err, &got) {
 		t.Fatalf("got %v", err)
@@ -64,9 +64,9 @@ func TestWhatIsNoAnswerIsGarbled(t *testing.T) {
 	}
 	good := encode(`{"result":{"changed":true,"previous":""}}`)
 	cases := []struct{ claim, stdout, stderr, says string }{
-		{"nothing", "", "", "no answer (exit code 0)"},
-		{"another call's answer", "@@RESULT othernonce e30=\n", "", "no answer"},
-		{"two answers", good + good, "", "two answers"},
+		{"nothing", "", "", "no result (exit code 0)"},
+		{"another call's answer", "@@RESULT othernonce e30=\n", "", "no result"},
+		{"two results", good + good, "", "two results"},
 		{"not base64", "@@RESULT " + nonce + " ***\n", "", "base64"},
 		{"cut off", good[:len(good)-8] + "\n", "", ""},
 		{"unknown field in the result", encode(`{"result":{"changed":true,"extra":1}}`), "", "extra"},
@@ -74,13 +74,13 @@ func TestWhatIsNoAnswerIsGarbled(t *testing.T) {
 		{"both", encode(`{"result":{},"error":{}}`), "", "not one of"},
 		{"neither", encode(`{}`), "", "not one of"},
 		{"trailing data", encode(`{"result":{}} {}`), "", "after the JSON value"},
-		{"not at the start of a line", "x " + good, "", "no answer"},
+		{"not at the start of a line", "x " + good, "", "no result"},
 		{"damaged input", "@@BAD stdin\n", "", "nothing ran"},
 		{"the server's words", "", "The command line is too long.\r\n", "The command line is too long."},
 	}
 	for _, c := range cases {
 		var got powershell.SetNameResult
-		err := powershell.ReadAnswer("oos-01", "x", nonce, []byte(c.stdout), []byte(c.stderr), 0, &got)
+		err := powershell.ReadResult("oos-01", "x", nonce, []byte(c.stdout), []byte(c.stderr), 0, &got)
 		var said *powershell.TransportError
 		if !errors.As(err, &said) || said.Kind != powershell.Garbled || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: got %v, want a garbled answer that says %q", c.claim, err, c.says)
@@ -90,7 +90,7 @@ func TestWhatIsNoAnswerIsGarbled(t *testing.T) {
 
 func TestConstrainedLanguageIsItsOwnKind(t *testing.T) {
 	t.Parallel()
-	err := powershell.ReadAnswer("oos-01", "x", nonce, []byte("@@LANGUAGE ConstrainedLanguage\r\n"), nil, 98, new(any))
+	err := powershell.ReadResult("oos-01", "x", nonce, []byte("@@LANGUAGE ConstrainedLanguage\r\n"), nil, 98, new(any))
 	var said *powershell.TransportError
 	if !errors.As(err, &said) || said.Kind != powershell.Constrained || !strings.Contains(err.Error(), "ConstrainedLanguage") {
 		t.Errorf("got %v", err)
@@ -105,7 +105,7 @@ const cliXML = "#< CLIXML\r\n" + `<Objs Version="1.1.0.1" xmlns="http://schemas.
 func TestOnlyErrorsOfCLIXMLAreQuotedAndBounded(t *testing.T) {
 	t.Parallel()
 	read := func(stderr string) string {
-		return powershell.ReadAnswer("oos-01", "x", nonce, nil, []byte(stderr), 1, new(any)).Error()
+		return powershell.ReadResult("oos-01", "x", nonce, nil, []byte(stderr), 1, new(any)).Error()
 	}
 	if got, want := read(cliXML), "the server said: Get-Nothing : Der Begriff wurde nicht erkannt <\U0001F512>."; !strings.HasSuffix(got, want) {
 		t.Errorf("got %q, want it to end in %q", got, want)
@@ -119,7 +119,7 @@ func TestOnlyErrorsOfCLIXMLAreQuotedAndBounded(t *testing.T) {
 }
 
 func FuzzReadAnswer(f *testing.F) {
-	line, err := powershell.Answer(nonce, powershell.SetNameResult{Changed: true})
+	line, err := powershell.FormatResult(nonce, powershell.SetNameResult{Changed: true})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func FuzzReadAnswer(f *testing.F) {
 	f.Add([]byte("@@RESULT "+nonce+" bnVsbA==\n"), []byte("#< CLIXML<S S=\"Error\">_x000_</S>"))
 	f.Fuzz(func(t *testing.T, stdout, stderr []byte) {
 		var result powershell.SetNameResult
-		err := powershell.ReadAnswer("oos-01", "x", nonce, stdout, stderr, 0, &result)
+		err := powershell.ReadResult("oos-01", "x", nonce, stdout, stderr, 0, &result)
 		var script *powershell.ScriptError
 		var transport *powershell.TransportError
 		if err != nil && !errors.As(err, &script) && !errors.As(err, &transport) {

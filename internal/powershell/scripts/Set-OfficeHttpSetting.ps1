@@ -1,15 +1,15 @@
 <#
 .SYNOPSIS
-Sets the farm's switches for connections without TLS.
+Changes the farm's settings for connections without TLS.
 .DESCRIPTION
-Runs on the master. A switch that is not given is not touched.
+It runs on the master. A setting that is not given is not changed.
 Source: Microsoft, "Configure server-to-server authentication between Office
 Online Server and SharePoint Server 2016", "Configure Office Online Server to
 use the certificate for server-to-server authentication".
 .PARAMETER AllowOutboundHttp
 Whether Office Online Server may call SharePoint over HTTP.
 .PARAMETER AllowHttpSecureStoreConnections
-Whether it may use Secure Store over HTTP, where passwords then travel in clear.
+Whether it may use Secure Store over HTTP, which sends passwords in clear text.
 #>
 [CmdletBinding()]
 param(
@@ -40,7 +40,7 @@ $farm = Get-OfficeWebAppsFarm
 if (($null -ne $AllowOutboundHttp -and [bool] $farm.AllowOutboundHttp -ne $AllowOutboundHttp) -or
     ($null -ne $AllowHttpSecureStoreConnections -and
     [bool] $farm.AllowHttpSecureStoreConnections -ne $AllowHttpSecureStoreConnections)) {
-    Stop-Script -Id 'SettingNotKept' -Message 'the farm does not have the HTTP switches that were set'
+    Stop-Script -Id 'SettingNotKept' -Message 'the farm does not have the HTTP settings that were set'
 }
 
 [pscustomobject] @{ changed = $settings.Count -gt 0; settings = $settings }
