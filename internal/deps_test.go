@@ -34,13 +34,17 @@ var mayImport = map[string][]string{
 		"workflows", "activities", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
 		"internal/event", "internal/powershell", "internal/winrm", "internal/connect",
 	},
-	"internal/farmsim":             {"internal/farm", "internal/powershell", "internal/farmsim/model", "internal/farmsim/cmdlets", "internal/farmsim/engine", "internal/farmsim/wsman", "internal/farmsim/fault", "internal/farmsim/admin", "internal/cert"},
-	"internal/farmsim/model":       {"internal/farm", "internal/powershell"},
-	"internal/farmsim/cmdlets":     {"internal/farm", "internal/farmsim/model"},
-	"internal/farmsim/engine":      {"internal/powershell", "internal/farmsim/model", "internal/farmsim/cmdlets"},
+	"internal/farmsim": {
+		"internal/farm", "internal/powershell", "internal/farmsim/model", "internal/farmsim/scripts", "internal/farmsim/pwsh",
+		"internal/farmsim/wsman", "internal/farmsim/fault",
+	},
+	"internal/farmsim/model":       {"internal/farm"},
+	"internal/farmsim/scripts":     {"internal/farm", "internal/powershell", "internal/farmsim/model"},
+	"internal/farmsim/pwsh":        {"internal/farm", "internal/powershell", "internal/farmsim/model"},
 	"internal/farmsim/wsman":       {},
 	"internal/farmsim/fault":       {},
 	"internal/farmsim/admin":       {"internal/farmsim/model", "internal/farmsim/fault", "internal/farmsim/wsman", "internal/farm", "internal/powershell"},
+	"internal/farmsim/testfarm":    {"internal/farm", "internal/cert", "internal/farmsim/model"},
 	"internal/farmsim/cmd/farmsim": {"internal/farm", "internal/farmsim", "internal/farmsim/model", "internal/farmsim/admin"},
 }
 

@@ -9,7 +9,7 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
-	"github.com/farmtrust/farmtrust/internal/farmsim/engine"
+	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
@@ -56,7 +56,7 @@ func (p *place) undone(t *testing.T) {
 
 // Everything about a retirement by real PowerShell is in package farmsim.
 func TestATrustIsSetUpRenewedAndUndoneByRealPowerShellOnEveryVersionOfSharePoint(t *testing.T) {
-	path, err := engine.Find()
+	path, err := pwsh.Find()
 	if err != nil {
 		t.Skip(err)
 	}

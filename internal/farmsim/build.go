@@ -7,6 +7,7 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/farmsim/scripts"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
@@ -91,7 +92,7 @@ func (s *Sim) InstallSharePointTask(host, script string) error {
 	if err != nil {
 		return err
 	}
-	return session.InstallSharePointTask(`CONTOSO\farmtrust-sp$`, script)
+	return scripts.InstallTask(session, `CONTOSO\farmtrust-sp$`, script)
 }
 
 func (s *Sim) addServer(host string, build int, auth model.Auth) error {

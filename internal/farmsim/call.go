@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/farmtrust/farmtrust/internal/farmsim/cmdlets"
 	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
+	"github.com/farmtrust/farmtrust/internal/farmsim/scripts"
 	"github.com/farmtrust/farmtrust/internal/farmsim/wsman"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
@@ -55,34 +56,11 @@ func (s *Sim) call(ctx context.Context, host string, logon model.Logon, e powers
 // act runs the script, or its model.
 func (s *Sim) act(ctx context.Context, session *model.Session, host string, e powershell.Envelope) (wsman.Result, error) {
 	if s.engine != nil && !s.options.Shells[host].Bits32 {
-		products, err := installed(session)
-		if err != nil {
-			return wsman.Result{}, err
-		}
-		out, err := s.engine.Run(ctx, session, e, products...)
+		out, err := s.engine.Run(ctx, pwsh.Call{Session: session, Envelope: e})
 		return wsman.Result(out), err
 	}
 	out, err := s.model(session, host, e)
 	return wsman.Result{Stdout: out}, err
-}
-
-// installed lists the products on a session's machine.
-func installed(session *model.Session) (products []cmdlets.Product, err error) {
-	office, err := session.OfficeInstalled()
-	if err != nil {
-		return nil, err
-	}
-	if office {
-		products = append(products, cmdlets.Office)
-	}
-	edition, err := session.SharePointEdition()
-	switch edition {
-	case model.SnapIn:
-		products = append(products, cmdlets.Classic)
-	case model.Module:
-		products = append(products, cmdlets.Subscription)
-	}
-	return products, err
 }
 
 // model runs the model of the script, after the dispatcher's own check.
@@ -93,7 +71,7 @@ func (s *Sim) model(session *model.Session, host string, e powershell.Envelope) 
 			Category: "InvalidOperation", Exception: "System.InvalidOperationException",
 		})
 	}
-	result, err := session.RunScript(e.Name, e.Params, e.Secrets)
+	result, err := scripts.Run(session, e.Name, e.Params, e.Secrets)
 	var refused *powershell.ScriptError
 	if see := s.options.Witness.Acted; see != nil && (err == nil || errors.As(err, &refused)) {
 		if err != nil {

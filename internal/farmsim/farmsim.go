@@ -16,9 +16,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/farmtrust/farmtrust/internal/farmsim/engine"
 	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
+	"github.com/farmtrust/farmtrust/internal/farmsim/scripts"
 	"github.com/farmtrust/farmtrust/internal/farmsim/wsman"
 )
 
@@ -42,7 +43,7 @@ type Sim struct {
 	password  string
 	authority *authority
 	servers   []*server
-	engine    *engine.Engine
+	engine    *pwsh.Engine
 
 	mu          sync.Mutex
 	generations int
@@ -83,7 +84,7 @@ func (s *Sim) build() (err error) {
 		return err
 	}
 	if s.options.PowerShell != "" {
-		if s.engine, err = engine.Start(s.options.PowerShell); err != nil {
+		if s.engine, err = pwsh.Start(s.options.PowerShell); err != nil {
 			return err
 		}
 	}
@@ -154,7 +155,7 @@ func (s *Sim) old(endsIn time.Duration) (generation, error) {
 // AddFaults plans faults, in order. None is planned if one of them could never
 // happen.
 func (s *Sim) AddFaults(faults ...fault.Fault) error {
-	places := fault.Places{Servers: s.Hosts(), Steps: model.Scripts()}
+	places := fault.Places{Servers: s.Hosts(), Steps: scripts.Names()}
 	for i, f := range faults {
 		if err := f.Check(places); err != nil {
 			return fmt.Errorf("fault %d: %w", i+1, err)

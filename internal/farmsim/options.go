@@ -52,8 +52,8 @@ type Options struct {
 	// Witness sees what reaches the servers.
 	Witness Witness
 	// PowerShell is the path of a PowerShell that really runs what the servers
-	// receive, with stand-ins for Windows and the products; empty means the
-	// models of the scripts. See [engine.Find].
+	// receive, with stubs for Windows and the products; empty means the port of
+	// the scripts to Go. See [pwsh.Find].
 	PowerShell string
 	// WithoutWire starts no endpoints: calls go through [Sim.Runner] only.
 	WithoutWire bool

@@ -17,15 +17,15 @@ import (
 	"github.com/farmtrust/farmtrust/internal/cert"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
-	"github.com/farmtrust/farmtrust/internal/farmsim/engine"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
 // powerShell finds a PowerShell, or skips the test.
 func powerShell(t testing.TB) string {
 	t.Helper()
-	path, err := engine.Find()
+	path, err := pwsh.Find()
 	if err != nil {
 		t.Skip(err)
 	}

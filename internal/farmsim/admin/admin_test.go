@@ -15,6 +15,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farmsim/admin"
 	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/farmsim/scripts"
 )
 
 func open(t testing.TB) (*farmsim.Sim, http.Handler) {
@@ -144,7 +145,7 @@ func (l *listed) ClearFaults()           { l.plan.Clear() }
 func (l *listed) Pending() []fault.Fault { return l.plan.Pending() }
 func (l *listed) AddFaults(faults ...fault.Fault) error {
 	for _, f := range faults {
-		if err := f.Check(fault.Places{Servers: []string{"oos-01"}, Steps: model.Scripts()}); err != nil {
+		if err := f.Check(fault.Places{Servers: []string{"oos-01"}, Steps: scripts.Names()}); err != nil {
 			return err
 		}
 	}

@@ -16,22 +16,28 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
+// BadKeyset is the HRESULT of a private key that is not where its certificate
+// says, 0x80090016, NTE_BAD_KEYSET.
+const BadKeyset = -0x7FF6FFEA
+
+// InvalidOperation is the HRESULT of .NET's InvalidOperationException,
+// 0x80131509, COR_E_INVALIDOPERATION.
+const InvalidOperation = -0x7FECEAF7
+
 // The HRESULTs of winerror.h that these products return.
 const (
-	accessDeniedResult     = -0x7FF8FFFB // 0x80070005, E_ACCESSDENIED
-	badPasswordResult      = -0x7FF8FFAA // 0x80070056, ERROR_INVALID_PASSWORD
-	notFoundResult         = -0x7FF8FFFE // 0x80070002, ERROR_FILE_NOT_FOUND
-	badAlgorithmResult     = -0x7FF6FFF8 // 0x80090008, NTE_BAD_ALGID
-	badProviderTypeResult  = -0x7FF6FFEC // 0x80090014, NTE_BAD_PROV_TYPE
-	badKeysetResult        = -0x7FF6FFEA // 0x80090016, NTE_BAD_KEYSET
-	invalidOperationResult = -0x7FECEAF7 // 0x80131509, COR_E_INVALIDOPERATION
+	accessDeniedResult    = -0x7FF8FFFB // 0x80070005, E_ACCESSDENIED
+	badPasswordResult     = -0x7FF8FFAA // 0x80070056, ERROR_INVALID_PASSWORD
+	notFoundResult        = -0x7FF8FFFE // 0x80070002, ERROR_FILE_NOT_FOUND
+	badAlgorithmResult    = -0x7FF6FFF8 // 0x80090008, NTE_BAD_ALGID
+	badProviderTypeResult = -0x7FF6FFEC // 0x80090014, NTE_BAD_PROV_TYPE
 )
 
 // The exceptions that scripts tell apart.
 const (
-	cryptographicException = "System.Security.Cryptography.CryptographicException"
-	fileNotFoundException  = "System.IO.FileNotFoundException"
-	itemNotFoundException  = "System.Management.Automation.ItemNotFoundException"
+	CryptographicException = "System.Security.Cryptography.CryptographicException"
+	FileNotFoundException  = "System.IO.FileNotFoundException"
+	ItemNotFoundException  = "System.Management.Automation.ItemNotFoundException"
 )
 
 func accessDenied() *Error {
@@ -45,7 +51,7 @@ func accessDenied() *Error {
 func cryptographic(message string, result int32) *Error {
 	return &Error{
 		ID: "CryptographicException", Message: message, Category: "NotSpecified",
-		Exception: cryptographicException, HResult: result,
+		Exception: CryptographicException, HResult: result,
 	}
 }
 
@@ -55,7 +61,7 @@ func cryptographic(message string, result int32) *Error {
 func invalidOperation(id, message string) *Error {
 	return &Error{
 		ID: id, Message: message, Category: "InvalidData",
-		Exception: "System.InvalidOperationException", HResult: invalidOperationResult,
+		Exception: "System.InvalidOperationException", HResult: InvalidOperation,
 	}
 }
 
@@ -63,7 +69,7 @@ func invalidOperation(id, message string) *Error {
 func binding(cmdlet, message string) *Error {
 	return &Error{
 		ID: "AmbiguousParameterSet," + cmdlet, Message: message, Category: "InvalidArgument",
-		Exception: "System.Management.Automation.ParameterBindingException", HResult: invalidOperationResult,
+		Exception: "System.Management.Automation.ParameterBindingException", HResult: InvalidOperation,
 	}
 }
 
@@ -89,6 +95,6 @@ func prompt() *Error {
 		ID:       "InvalidOperation",
 		Message:  "Windows PowerShell is in NonInteractive mode. Read and Prompt functionality is not available.",
 		Category: "InvalidOperation", Exception: "System.Management.Automation.PSInvalidOperationException",
-		HResult: invalidOperationResult,
+		HResult: InvalidOperation,
 	}
 }

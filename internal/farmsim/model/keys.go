@@ -65,17 +65,16 @@ func (m *machine) own(thumbprint farm.Thumbprint) (*privateKey, error) {
 }
 
 // KeyLocation finds the provider and the file of the key of a certificate in
-// Personal, as an RSA key.
+// Personal; both are empty for a key that is not RSA.
 func (s *Session) KeyLocation(thumbprint farm.Thumbprint) (location Key, err error) {
 	err = s.do(func(time.Time) error {
 		key, err := s.m.own(thumbprint)
 		if err != nil {
 			return err
 		}
-		if _, isRSA := key.signer.Public().(*rsa.PublicKey); !isRSA {
-			return stopScript("KeyMissing", "certificate %s has no RSA key that this account can open", thumbprint)
+		if _, isRSA := key.signer.Public().(*rsa.PublicKey); isRSA {
+			location = *key.show()
 		}
-		location = *key.show()
 		return nil
 	})
 	return location, err
@@ -98,7 +97,7 @@ func (s *Session) HasRSAKey(thumbprint farm.Thumbprint) (isRSA bool, err error) 
 func noFile(path string) *Error {
 	return &Error{
 		ID: "FileNotFoundException", Message: fmt.Sprintf("Could not find file '%s'.", path), Category: "NotSpecified",
-		Exception: fileNotFoundException, HResult: notFoundResult,
+		Exception: FileNotFoundException, HResult: notFoundResult,
 	}
 }
 
@@ -193,7 +192,7 @@ func (s *Session) Sign(thumbprint farm.Thumbprint, sid string) error {
 			return noCertificate(My, thumbprint)
 		}
 		if err := e.cert.CheckSignature(x509.SHA256WithRSA, message, signature); err != nil {
-			return cryptographic("The parameter is incorrect.", badKeysetResult)
+			return cryptographic("The parameter is incorrect.", BadKeyset)
 		}
 		return nil
 	})
@@ -213,7 +212,7 @@ func (s *Session) SignData(thumbprint farm.Thumbprint, sid string, data []byte) 
 		}
 		if _, isRSA := key.signer.Public().(*rsa.PublicKey); !isRSA {
 			s.world.apply(RuleRSAOnly)
-			return stopScript("KeyDoesNotSign", "a signature made with the key of certificate %s does not verify", thumbprint)
+			return cryptographic("Invalid algorithm specified.", badAlgorithmResult)
 		}
 		if key.provider == EnhancedProvider {
 			s.world.apply(RuleSHA256Provider)
@@ -229,4 +228,4 @@ func (s *Session) SignData(thumbprint farm.Thumbprint, sid string, data []byte) 
 	return signature, err
 }
 
-func badKeyset() *Error { return cryptographic("Keyset does not exist", badKeysetResult) }
+func badKeyset() *Error { return cryptographic("Keyset does not exist", BadKeyset) }

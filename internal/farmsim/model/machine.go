@@ -244,7 +244,7 @@ func (s *Session) RestartService(name string) error {
 				ID:       "StartServiceFailed,Microsoft.PowerShell.Commands.RestartServiceCommand",
 				Message:  fmt.Sprintf("Failed to start service '%s (%s)'. %v", name, name, err),
 				Category: "OpenError", Exception: "Microsoft.PowerShell.Commands.ServiceCommandException",
-				HResult: invalidOperationResult,
+				HResult: InvalidOperation,
 			}
 		}
 		return nil
@@ -256,7 +256,7 @@ func noService(name string) *Error {
 		ID:       "NoServiceFoundForGivenName,Microsoft.PowerShell.Commands.GetServiceCommand",
 		Message:  fmt.Sprintf("Cannot find any service with service name '%s'.", name),
 		Category: "ObjectNotFound", Exception: "Microsoft.PowerShell.Commands.ServiceCommandException",
-		HResult: invalidOperationResult,
+		HResult: InvalidOperation,
 	}
 }
 

@@ -25,7 +25,7 @@ func (o Office) do(operation func(member *officeMember, now time.Time) error) er
 			return &Error{
 				ID:       "FileNotFoundException,Microsoft.Office.Web.Apps.Administration.GetFarmCommand",
 				Message:  "It does not appear that this machine is part of an Office Online Server farm.",
-				Category: "ObjectNotFound", Exception: fileNotFoundException, HResult: notFoundResult,
+				Category: "ObjectNotFound", Exception: FileNotFoundException, HResult: notFoundResult,
 			}
 		}
 		return operation(member, now)

@@ -8,176 +8,177 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/farmsim/testfarm"
 )
 
 var sharePointStories = map[model.RuleID]story{
-	model.RuleSecondHop: func(t *testing.T) *scene {
+	model.RuleSecondHop: func(t *testing.T) *testfarm.Farm {
 		remote := func(spec *model.SharePointSpec) { spec.RemoteSQL, spec.Delegation = true, true }
-		s := newScene(t, model.Policy{}, remote)
-		_, err := s.on(front).SharePoint().GetFarm()
-		s.refused(err, noLocalFarm)
-		_, err = s.onAs(front, model.Logon{User: "svc", Auth: model.Kerberos}).SharePoint().GetFarm()
-		s.ok(err)
+		s := testfarm.New(t, model.Policy{}, remote)
+		_, err := s.On(testfarm.Front).SharePoint().GetFarm()
+		s.Refused(err, noLocalFarm)
+		_, err = s.OnAs(testfarm.Front, model.Logon{User: "svc", Auth: model.Kerberos}).SharePoint().GetFarm()
+		s.OK(err)
 		return s
 	},
-	model.RuleBatchLogon: func(t *testing.T) *scene {
-		s := newScene(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.RemoteSQL = true })
-		_, err := s.on(front).SharePoint().GetFarm()
-		s.refused(err, noLocalFarm)
-		_, err = s.onAs(front, model.Logon{User: `CONTOSO\farmtrust-sp$`, Auth: model.Batch}).SharePoint().GetFarm()
-		s.ok(err)
+	model.RuleBatchLogon: func(t *testing.T) *testfarm.Farm {
+		s := testfarm.New(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.RemoteSQL = true })
+		_, err := s.On(testfarm.Front).SharePoint().GetFarm()
+		s.Refused(err, noLocalFarm)
+		_, err = s.OnAs(testfarm.Front, model.Logon{User: `CONTOSO\farmtrust-sp$`, Auth: model.Batch}).SharePoint().GetFarm()
+		s.OK(err)
 		return s
 	},
-	model.RuleHighImpactPrompts: func(t *testing.T) *scene {
-		s := newScene(t, model.Policy{})
-		p := pair(t, "s2s", nil)
-		unconfirmed := issuer(farm.Issuers()[0], p)
+	model.RuleHighImpactPrompts: func(t *testing.T) *testfarm.Farm {
+		s := testfarm.New(t, model.Policy{})
+		p := testfarm.NewPair(t, "s2s", nil)
+		unconfirmed := testfarm.IssuerParameters(farm.Issuers()[0], p)
 		unconfirmed.Confirmed = false
-		shell := s.on(front).SharePoint()
-		s.refused(shell.NewTrustedSecurityTokenIssuer(unconfirmed), nonInteractive)
-		s.refused(shell.SetTrustedSecurityTokenIssuer(unconfirmed), nonInteractive)
-		s.refused(shell.RemoveTrustedSecurityTokenIssuer("any", false), nonInteractive)
-		s.refused(shell.NewTrustedRootAuthority("any", p.cert.Raw, false), nonInteractive)
-		s.refused(shell.RemoveTrustedRootAuthority("any", false), nonInteractive)
+		shell := s.On(testfarm.Front).SharePoint()
+		s.Refused(shell.NewTrustedSecurityTokenIssuer(unconfirmed), nonInteractive)
+		s.Refused(shell.SetTrustedSecurityTokenIssuer(unconfirmed), nonInteractive)
+		s.Refused(shell.RemoveTrustedSecurityTokenIssuer("any", false), nonInteractive)
+		s.Refused(shell.NewTrustedRootAuthority("any", p.Cert.Raw, false), nonInteractive)
+		s.Refused(shell.RemoveTrustedRootAuthority("any", false), nonInteractive)
 		return s
 	},
-	model.RulePipeBind: func(t *testing.T) *scene {
-		s := newScene(t, model.Policy{})
-		shell := s.on(front).SharePoint()
-		s.refused(shell.SetTrustedSecurityTokenIssuer(issuer(farm.Issuers()[0], pair(t, "s2s", nil))), noObject)
-		s.refused(shell.RemoveTrustedRootAuthority("none", true), noObject)
+	model.RulePipeBind: func(t *testing.T) *testfarm.Farm {
+		s := testfarm.New(t, model.Policy{})
+		shell := s.On(testfarm.Front).SharePoint()
+		s.Refused(shell.SetTrustedSecurityTokenIssuer(testfarm.IssuerParameters(farm.Issuers()[0], testfarm.NewPair(t, "s2s", nil))), noObject)
+		s.Refused(shell.RemoveTrustedRootAuthority("none", true), noObject)
 		_, err := shell.AppPermission("https://elsewhere.contoso.com", farm.Issuers()[0].RegisteredName)
-		s.refused(err, noObject)
+		s.Refused(err, noObject)
 		return s
 	},
-	model.RuleIssuerNameUnique: func(t *testing.T) *scene {
-		s := newScene(t, model.Policy{})
+	model.RuleIssuerNameUnique: func(t *testing.T) *testfarm.Farm {
+		s := testfarm.New(t, model.Policy{})
 		first, other := farm.Issuers()[0], farm.Issuers()[1]
-		p := pair(t, "s2s", nil)
-		shell := s.on(front).SharePoint()
-		s.ok(shell.NewTrustedSecurityTokenIssuer(issuer(first, p)))
-		again := issuer(other, p)
+		p := testfarm.NewPair(t, "s2s", nil)
+		shell := s.On(testfarm.Front).SharePoint()
+		s.OK(shell.NewTrustedSecurityTokenIssuer(testfarm.IssuerParameters(first, p)))
+		again := testfarm.IssuerParameters(other, p)
 		again.Name = strings.ToUpper("OOS " + first.Product)
 		if err := shell.NewTrustedSecurityTokenIssuer(again); err == nil || !strings.Contains(err.Error(), "already exists under the parent") {
 			t.Errorf("a second issuer of one name: %v", err)
 		}
 		return s
 	},
-	model.RuleIssuerBinding: func(t *testing.T) *scene {
-		s := newScene(t, model.Policy{})
-		half := issuer(farm.Issuers()[0], pair(t, "s2s", nil))
-		s.ok(s.on(front).SharePoint().NewTrustedSecurityTokenIssuer(half))
+	model.RuleIssuerBinding: func(t *testing.T) *testfarm.Farm {
+		s := testfarm.New(t, model.Policy{})
+		half := testfarm.IssuerParameters(farm.Issuers()[0], testfarm.NewPair(t, "s2s", nil))
+		s.OK(s.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(half))
 		half.RegisteredIssuerName = nil
-		s.refused(s.on(front).SharePoint().SetTrustedSecurityTokenIssuer(half), unresolved)
-		newer := newScene(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.Version = "16.0.18526.20508" })
-		newer.ok(newer.on(front).SharePoint().NewTrustedSecurityTokenIssuer(half))
+		s.Refused(s.On(testfarm.Front).SharePoint().SetTrustedSecurityTokenIssuer(half), unresolved)
+		newer := testfarm.New(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.Version = "16.0.18526.20508" })
+		newer.OK(newer.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(half))
 		return s
 	},
-	model.RuleTrustBroker: func(t *testing.T) *scene {
-		s := newScene(t, model.Policy{})
-		broker := issuer(farm.Issuers()[0], pair(t, "s2s", nil))
+	model.RuleTrustBroker: func(t *testing.T) *testfarm.Farm {
+		s := testfarm.New(t, model.Policy{})
+		broker := testfarm.IssuerParameters(farm.Issuers()[0], testfarm.NewPair(t, "s2s", nil))
 		broker.TrustBroker = true
-		shell := s.on(front).SharePoint()
-		s.ok(shell.NewTrustedSecurityTokenIssuer(broker))
-		s.ok(shell.SetTrustedSecurityTokenIssuer(broker))
+		shell := s.On(testfarm.Front).SharePoint()
+		s.OK(shell.NewTrustedSecurityTokenIssuer(broker))
+		s.OK(shell.SetTrustedSecurityTokenIssuer(broker))
 		if found, err := shell.GetTrustedSecurityTokenIssuer(); err != nil || !found[0].TrustBroker {
 			t.Errorf("after saying it again: %+v, %v", found, err)
 		}
 		broker.TrustBroker = false
-		s.ok(shell.SetTrustedSecurityTokenIssuer(broker))
+		s.OK(shell.SetTrustedSecurityTokenIssuer(broker))
 		if found, err := shell.GetTrustedSecurityTokenIssuer(); err != nil || found[0].TrustBroker {
 			t.Errorf("after not saying it: %+v, %v", found, err)
 		}
 		return s
 	},
-	model.RuleIssuerMakesPrincipal: func(t *testing.T) *scene {
-		s := newScene(t, model.Policy{})
+	model.RuleIssuerMakesPrincipal: func(t *testing.T) *testfarm.Farm {
+		s := testfarm.New(t, model.Policy{})
 		i := farm.Issuers()[0]
-		_, err := s.on(front).SharePoint().GetAppPrincipal(site, i.RegisteredName)
-		s.refused(err, "The app principal could not be found.")
-		s.ok(s.on(front).SharePoint().NewTrustedSecurityTokenIssuer(issuer(i, pair(t, "s2s", nil))))
-		_, err = s.on(front).SharePoint().GetAppPrincipal(site+"/", i.RegisteredName)
-		s.ok(err)
+		_, err := s.On(testfarm.Front).SharePoint().GetAppPrincipal(testfarm.Site, i.RegisteredName)
+		s.Refused(err, "The app principal could not be found.")
+		s.OK(s.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(testfarm.IssuerParameters(i, testfarm.NewPair(t, "s2s", nil))))
+		_, err = s.On(testfarm.Front).SharePoint().GetAppPrincipal(testfarm.Site+"/", i.RegisteredName)
+		s.OK(err)
 		return s
 	},
-	model.RuleRegisteredNameTwice: func(t *testing.T) *scene {
+	model.RuleRegisteredNameTwice: func(t *testing.T) *testfarm.Farm {
 		i := farm.Issuers()[0]
-		second := func(s *scene, p keyPair) error {
-			with := issuer(i, p)
+		second := func(s *testfarm.Farm, p testfarm.KeyPair) error {
+			with := testfarm.IssuerParameters(i, p)
 			with.Name = "other"
-			return s.on(front).SharePoint().NewTrustedSecurityTokenIssuer(with)
+			return s.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(with)
 		}
-		old, next := pair(t, "old", nil), pair(t, "new", nil)
-		both := newScene(t, model.Policy{})
-		both.setUp(old)
-		both.ok(second(both, next))
-		both.restartSharePoint(front)
-		both.works()
-		reject := newScene(t, model.Policy{DuplicateNames: model.Reject})
-		reject.setUp(old)
+		old, next := testfarm.NewPair(t, "old", nil), testfarm.NewPair(t, "new", nil)
+		both := testfarm.New(t, model.Policy{})
+		both.SetUp(old)
+		both.OK(second(both, next))
+		both.RestartSharePoint(testfarm.Front)
+		both.Works()
+		reject := testfarm.New(t, model.Policy{DuplicateNames: model.Reject})
+		reject.SetUp(old)
 		if err := second(reject, next); err == nil {
 			t.Error("a second issuer of one registered name was not rejected")
 		}
-		shadowed := newScene(t, model.Policy{DuplicateNames: model.FirstMatch})
-		shadowed.ok(second(shadowed, next))
-		shadowed.setUp(old)
-		shadowed.broken(model.RuleTrustedIssuer)
+		shadowed := testfarm.New(t, model.Policy{DuplicateNames: model.FirstMatch})
+		shadowed.OK(second(shadowed, next))
+		shadowed.SetUp(old)
+		shadowed.Broken(model.RuleTrustedIssuer)
 		return shadowed
 	},
-	model.RuleRegisteredNameCase: func(t *testing.T) *scene {
-		s := newScene(t, model.Policy{})
-		p := pair(t, "s2s", nil)
-		s.setUp(p)
+	model.RuleRegisteredNameCase: func(t *testing.T) *testfarm.Farm {
+		s := testfarm.New(t, model.Policy{})
+		p := testfarm.NewPair(t, "s2s", nil)
+		s.SetUp(p)
 		shouted := strings.ToUpper(farm.Issuers()[0].RegisteredName)
-		with := issuer(farm.Issuers()[0], p)
+		with := testfarm.IssuerParameters(farm.Issuers()[0], p)
 		with.RegisteredIssuerName = &shouted
-		s.ok(s.on(front).SharePoint().SetTrustedSecurityTokenIssuer(with))
-		s.restartSharePoint(front)
-		s.broken(model.RuleTrustedIssuer)
+		s.OK(s.On(testfarm.Front).SharePoint().SetTrustedSecurityTokenIssuer(with))
+		s.RestartSharePoint(testfarm.Front)
+		s.Broken(model.RuleTrustedIssuer)
 		return s
 	},
-	model.RuleAuthorityNameUnique: func(t *testing.T) *scene {
-		s := newScene(t, model.Policy{})
-		err := s.on(front).SharePoint().NewTrustedRootAuthority("LOCAL", pair(t, "s2s", nil).cert.Raw, true)
+	model.RuleAuthorityNameUnique: func(t *testing.T) *testfarm.Farm {
+		s := testfarm.New(t, model.Policy{})
+		err := s.On(testfarm.Front).SharePoint().NewTrustedRootAuthority("LOCAL", testfarm.NewPair(t, "s2s", nil).Cert.Raw, true)
 		if err == nil || !strings.Contains(err.Error(), "already exists under the parent") {
 			t.Errorf("a second authority of one name: %v", err)
 		}
 		return s
 	},
-	model.RuleAuthorityOneCertificate: func(t *testing.T) *scene {
-		s := newScene(t, model.Policy{})
-		s.refused(s.on(front).SharePoint().NewTrustedRootAuthority("OOS", pair(t, "s2s", nil).pfx(t), true),
+	model.RuleAuthorityOneCertificate: func(t *testing.T) *testfarm.Farm {
+		s := testfarm.New(t, model.Policy{})
+		s.Refused(s.On(testfarm.Front).SharePoint().NewTrustedRootAuthority("OOS", testfarm.NewPair(t, "s2s", nil).PFX(t), true),
 			"The certificate must be one X509 certificate without a private key.")
 		return s
 	},
-	model.RulePermissionOfSubscription: func(t *testing.T) *scene {
+	model.RulePermissionOfSubscription: func(t *testing.T) *testfarm.Farm {
 		other := "https://other.contoso.com"
-		s := newScene(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.Sites = append(spec.Sites, other) })
-		s.setUp(pair(t, "s2s", nil))
-		got, err := s.on(front).SharePoint().AppPermission(other, farm.Issuers()[1].RegisteredName)
-		s.ok(err)
+		s := testfarm.New(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.Sites = append(spec.Sites, other) })
+		s.SetUp(testfarm.NewPair(t, "s2s", nil))
+		got, err := s.On(testfarm.Front).SharePoint().AppPermission(other, farm.Issuers()[1].RegisteredName)
+		s.OK(err)
 		if want := (model.AppPermission{Right: model.FullControl, AppOnly: true}); got != want {
 			t.Errorf("seen from another site: %+v, want %+v", got, want)
 		}
 		return s
 	},
-	model.RulePropagation: func(t *testing.T) *scene {
-		s := newScene(t, model.Policy{})
-		s.setUp(pair(t, "s2s", nil))
-		if got := s.obstacles(master, second); !slices.Contains(got, model.RulePropagation) {
+	model.RulePropagation: func(t *testing.T) *testfarm.Farm {
+		s := testfarm.New(t, model.Policy{})
+		s.SetUp(testfarm.NewPair(t, "s2s", nil))
+		if got := s.Obstacles(testfarm.Master, testfarm.Second); !slices.Contains(got, model.RulePropagation) {
 			t.Errorf("a server that was not restarted knows the issuer: %q", got)
 		}
 		time.Sleep(24 * time.Hour)
-		if got := s.obstacles(master, second); len(got) > 0 {
+		if got := s.Obstacles(testfarm.Master, testfarm.Second); len(got) > 0 {
 			t.Errorf("after 24 hours %q are in the way", got)
 		}
 		return s
 	},
-	model.RuleTimerCachesTrust: func(t *testing.T) *scene {
-		s := newScene(t, model.Policy{})
-		s.setUp(pair(t, "s2s", nil))
-		s.ok(s.on(second).IISReset())
-		if got := s.obstacles(master, second); !slices.Contains(got, model.RuleTimerCachesTrust) || slices.Contains(got, model.RulePropagation) {
+	model.RuleTimerCachesTrust: func(t *testing.T) *testfarm.Farm {
+		s := testfarm.New(t, model.Policy{})
+		s.SetUp(testfarm.NewPair(t, "s2s", nil))
+		s.OK(s.On(testfarm.Second).IISReset())
+		if got := s.Obstacles(testfarm.Master, testfarm.Second); !slices.Contains(got, model.RuleTimerCachesTrust) || slices.Contains(got, model.RulePropagation) {
 			t.Errorf("after iisreset alone: %q", got)
 		}
 		return s

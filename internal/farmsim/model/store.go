@@ -175,7 +175,7 @@ func noCertificate(store Store, thumbprint farm.Thumbprint) *Error {
 	return &Error{
 		ID:       "PathNotFound,Microsoft.PowerShell.Commands.GetItemCommand",
 		Message:  fmt.Sprintf(`Cannot find path 'Cert:\LocalMachine\%s\%s' because it does not exist.`, store, thumbprint),
-		Category: "ObjectNotFound", Exception: itemNotFoundException,
+		Category: "ObjectNotFound", Exception: ItemNotFoundException,
 		HResult: notFoundResult,
 	}
 }

@@ -38,6 +38,21 @@ const (
 	programUnknown = 1
 )
 
+// TaskSession is the session that a scheduled task's program runs in: a logon
+// of its own, of the task's account.
+func (s *Session) TaskSession(name string) (*Session, error) {
+	var user string
+	err := s.doElevated(func(time.Time) error {
+		t, ok := s.m.tasks[name]
+		if !ok {
+			return noTask(name)
+		}
+		user = t.User
+		return nil
+	})
+	return &Session{world: s.world, m: s.m, boots: s.boots, logon: Logon{User: user, Auth: Batch}}, err
+}
+
 func noTask(name string) *Error {
 	return invalidOperation("ScheduledTask", fmt.Sprintf("There is no scheduled task '%s'.", name))
 }
@@ -100,7 +115,7 @@ func (s *Session) prove(t Task) uint32 {
 	switch {
 	case err == nil:
 		return proofSigned
-	case errors.As(err, &refused) && refused.Exception == itemNotFoundException:
+	case errors.As(err, &refused) && refused.Exception == ItemNotFoundException:
 		return proofFailed
 	}
 	return proofCannot

@@ -154,6 +154,9 @@ func (w *World) LogOn(host string, logon Logon) (*Session, error) {
 	return &Session{world: w, m: m, logon: logon, boots: m.boots}, nil
 }
 
+// Host is the DNS name of the session's machine.
+func (s *Session) Host() string { return s.m.Host }
+
 // do runs one operation under the world's lock, as of now.
 func (s *Session) do(operation func(now time.Time) error) error {
 	s.world.mu.Lock()

@@ -1,0 +1,4 @@
+package pwsh
+
+// OperationNames are exported for tests.
+var OperationNames = operationNames

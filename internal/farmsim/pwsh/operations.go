@@ -1,0 +1,42 @@
+package pwsh
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+)
+
+// operation is what stands behind a stub.
+type operation func(s *model.Session, parameters json.RawMessage) (any, error)
+
+// operations are all operations, by the names of their stubs.
+func operations() map[string]operation {
+	all := map[string]operation{}
+	for _, some := range []map[string]operation{storeOperations(), keyOperations(), machineOperations(), officeOperations(), sharePointOperations(), taskOperations()} {
+		maps.Copy(all, some)
+	}
+	return all
+}
+
+// operationNames lists what has an operation, sorted.
+func operationNames() []string { return slices.Sorted(maps.Keys(operations())) }
+
+// on makes an operation of a function of typed parameters. A parameter that it
+// does not know is an error: nothing that a cmdlet is told may be lost.
+func on[P any](run func(*model.Session, P) (any, error)) operation {
+	return func(s *model.Session, raw json.RawMessage) (any, error) {
+		var parameters P
+		if err := decode(raw, &parameters); err != nil {
+			return nil, fmt.Errorf("not simulated: %w", err)
+		}
+		return run(s, parameters)
+	}
+}
+
+// tell makes an operation of a function without parameters.
+func tell[R any](ask func(*model.Session) (R, error)) operation {
+	return on(func(s *model.Session, _ struct{}) (any, error) { return ask(s) })
+}

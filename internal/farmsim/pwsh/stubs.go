@@ -1,0 +1,97 @@
+package pwsh
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+//go:embed stubs
+var stubs embed.FS
+
+// Stubs are the stubs for what of a script's prelude needs Windows, and for
+// Windows' own cmdlets, as text for [powershell.PreludeOn]. The SharePoint task
+// keeps its files as on Windows.
+func Stubs() string {
+	return powershell.TaskFiles() + "\n" + readStubs("model.ps1", "windows.ps1", "system.ps1", "task.ps1")
+}
+
+// stubsWithTask are the stubs where the task's script is installed on the
+// simulated server, and a copy with stubs in it runs.
+func stubsWithTask() string { return Stubs() + readStubs("hash.ps1") }
+
+func readStubs(names ...string) string {
+	var text strings.Builder
+	for _, name := range names {
+		raw, err := stubs.ReadFile("stubs/" + name)
+		if err != nil {
+			panic(err) // It is embedded by name.
+		}
+		text.Write(raw)
+		text.WriteString("\n")
+	}
+	return text.String()
+}
+
+// installStubs writes the products' modules and snap-in into a folder, for
+// [environmentOf].
+func installStubs(dir string) error {
+	tree, err := fs.Sub(stubs, "stubs")
+	if err == nil {
+		err = os.CopyFS(dir, tree)
+	}
+	if err != nil {
+		return fmt.Errorf("install stubs: %w", err)
+	}
+	return nil
+}
+
+// product is what is installed on a server.
+type product string
+
+// The products, by the name of the folder with their cmdlets.
+const (
+	officeModule     product = "office"
+	sharePointSnapIn product = "snapin"
+	sharePointModule product = "subscription"
+)
+
+// installedProducts lists the products on a session's machine.
+func installedProducts(session *model.Session) (products []product, err error) {
+	office, err := session.OfficeInstalled()
+	if err != nil {
+		return nil, err
+	}
+	if office {
+		products = append(products, officeModule)
+	}
+	edition, err := session.SharePointEdition()
+	switch edition {
+	case model.SnapIn:
+		products = append(products, sharePointSnapIn)
+	case model.Module:
+		products = append(products, sharePointModule)
+	}
+	return products, err
+}
+
+// environmentOf are the variables by which a process finds the cmdlets of the
+// products that are on its server, among the stubs in dir.
+func environmentOf(dir string, products []product) []string {
+	modules, snapIns := "", ""
+	for _, p := range products {
+		folder := filepath.Join(dir, string(p))
+		if p == sharePointSnapIn {
+			snapIns = folder
+			continue
+		}
+		modules += string(filepath.ListSeparator) + folder
+	}
+	return []string{"PSModulePath=" + modules, "FARMTRUST_SNAPINS=" + snapIns, `ProgramData=C:\ProgramData`, `SystemRoot=C:\Windows`}
+}

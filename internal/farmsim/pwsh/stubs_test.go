@@ -1,0 +1,87 @@
+package pwsh_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+// function matches a function of the prelude with its parameters: one line, or
+// lines up to a closing parenthesis.
+var function = regexp.MustCompile(`(?m)^function ([\w-]+) \{\n    \[CmdletBinding\([^\n]*\)\]\n    param\(((?:.*\)|\n(?:        .*\n)+    \)))$`)
+
+// functions are those of a text, with their parameters.
+func functions(text string) map[string]string {
+	found := map[string]string{}
+	for _, match := range function.FindAllStringSubmatch(text, -1) {
+		found[match[1]] = strings.Join(strings.Fields(match[2]), " ")
+	}
+	return found
+}
+
+func TestWhatNeedsWindowsHasAStandInThatTakesTheSame(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../powershell/scripts/prelude/windows/*.ps1")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	ships := map[string]string{}
+	portable := powershell.PreludeOn("")
+	for _, name := range powershell.Scripts() {
+		source, err := powershell.Source(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		portable += source
+	}
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, parameters := range functions(string(source)) {
+			// What only replaced functions call needs no stand-in.
+			if regexp.MustCompile(`\b` + name + `\b`).MatchString(portable) {
+				ships[name] = parameters
+			}
+		}
+	}
+	// The files of the SharePoint task are files there as on Windows.
+	standIns := functions(pwsh.Stubs())
+	for name, parameters := range ships {
+		if diff := cmp.Diff(parameters, standIns[name]); diff != "" {
+			t.Errorf("%s (-ships +stand-in):\n%s", name, diff)
+		}
+	}
+	if len(ships) < 20 {
+		t.Errorf("only %d functions were found", len(ships))
+	}
+}
+
+func TestEveryOperationHasAStandIn(t *testing.T) {
+	t.Parallel()
+	text := pwsh.Stubs()
+	err := filepath.WalkDir("stubs", func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		text += string(raw)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range pwsh.OperationNames() {
+		if !strings.Contains(text, "function "+name+" {") && !strings.Contains(text, "-Name "+name+" ") {
+			t.Errorf("nothing asks for %s", name)
+		}
+	}
+}

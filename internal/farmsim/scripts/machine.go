@@ -1,0 +1,104 @@
+package scripts
+
+import (
+	"errors"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+// assertElevated is the prelude's Assert-Elevated.
+func assertElevated(s *model.Session) error {
+	d, err := s.Describe()
+	if err == nil && !d.Elevated {
+		err = stopScript("NotElevated", "the account runs without administrator rights on this server")
+	}
+	return err
+}
+
+// errorsFirst makes one check of several.
+func errorsFirst(checks ...func(*model.Session) error) func(*model.Session) error {
+	return func(s *model.Session) error {
+		for _, check := range checks {
+			if err := check(s); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// describe is the prelude's Get-Machine.
+func describe(s *model.Session) (powershell.Machine, error) {
+	d, err := s.Describe()
+	return powershell.Machine{
+		Name: d.Name, Domain: d.Domain, Forest: d.Forest, WindowsBuild: d.Build, PowerShell: d.PowerShell, Elevated: d.Elevated, FIPS: d.FIPS,
+		Clock: d.Clock.Truncate(time.Millisecond), PendingReboot: d.PendingReboot, ConfigurationMode: d.ConfigurationMode,
+	}, err
+}
+
+// moment is a time as scripts write it: to the millisecond, null for none.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC().Truncate(time.Millisecond)
+	return &t
+}
+
+// serviceRecord is the prelude's Get-ServiceRecord. A service that does not
+// exist does not run.
+func serviceRecord(s *model.Session, name string) (powershell.Service, error) {
+	state, err := s.Service(name)
+	if _, ok := errors.AsType[*model.Error](err); ok {
+		err = nil
+	}
+	return powershell.Service{Name: name, Running: state.Running, Since: moment(state.Since)}, err
+}
+
+func workersSince(s *model.Session) (*time.Time, error) {
+	since, err := s.WorkersSince()
+	return moment(since), err
+}
+
+// restarter restarts something that started before a time on the machine's
+// clock, and says what.
+type restarter func(before time.Time) (restarted string, err error)
+
+func restartOlder(before time.Time, all ...restarter) (powershell.RestartResult, error) {
+	r := powershell.RestartResult{Restarted: []string{}}
+	for _, restart := range all {
+		restarted, err := restart(before)
+		if err != nil {
+			return r, err
+		}
+		if restarted != "" {
+			r.Changed, r.Restarted = true, append(r.Restarted, restarted)
+		}
+	}
+	return r, nil
+}
+
+// restartOlderService is the prelude's Restart-OlderService. All services
+// here start with Windows, so one that stopped is started.
+func restartOlderService(s *model.Session, name string) restarter {
+	return func(before time.Time) (string, error) {
+		state, err := s.Service(name)
+		if err != nil || state.Running && !state.Since.Before(before) {
+			return "", err
+		}
+		return name, s.RestartService(name)
+	}
+}
+
+// restartOlderWorker is the prelude's Restart-OlderWorker.
+func restartOlderWorker(s *model.Session) restarter {
+	return func(before time.Time) (string, error) {
+		since, err := s.WorkersSince()
+		if err != nil || since.IsZero() || !since.Before(before) {
+			return "", err
+		}
+		return model.IIS, s.IISReset()
+	}
+}

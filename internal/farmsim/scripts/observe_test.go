@@ -1,0 +1,189 @@
+package scripts_test
+
+import (
+	"encoding/base64"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/farmsim/testfarm"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+func TestObservingAnOfficeServerShowsWhatConcernsTheTarget(t *testing.T) {
+	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+		root := testfarm.NewECPair(t, "Root CA", nil)
+		issuing := testfarm.NewECPair(t, "Issuing CA", &root)
+		p := testfarm.NewPair(t, "s2s", &issuing)
+		call := importOf(t, p, "S2S")
+		call.Intermediates = []string{base64.StdEncoding.EncodeToString(issuing.Cert.Raw)}
+		must(s, testfarm.Master, call)
+		must(s, testfarm.Master, grantOf(p))
+		s.Install(testfarm.Master, testfarm.NewPair(t, "something else", nil), "HTTPS")
+		seen := must(s, testfarm.Master, powershell.GetOfficeServer{
+			Thumbprint: string(p.Thumbprint()), FriendlyName: "S2S", Subject: "CN=s2s, O=Contoso",
+			Chain: []string{string(issuing.Thumbprint()), string(root.Thumbprint())},
+		})
+		if len(seen.Certificates) != 1 || !seen.Certificates[0].KeySigns || !slices.Contains(seen.Certificates[0].KeyReaders, farm.NetworkService) {
+			t.Errorf("certificates: %+v", seen.Certificates)
+		}
+		if diff := cmp.Diff([]string{string(issuing.Thumbprint())}, seen.Intermediates); diff != "" {
+			t.Errorf("intermediates (-want +got):\n%s", diff)
+		}
+		wantDiscovery := powershell.Discovery{URL: "https://oos-01.contoso.com/hosting/discovery", Status: 200}
+		if seen.Discovery != wantDiscovery || seen.Master != "OOS-01" || !slices.Equal(seen.Machines, []string{"OOS-01", "OOS-02"}) {
+			t.Errorf("farm: %+v", seen)
+		}
+		if m := seen.Machine; m.Name != "OOS-01" || m.Forest != "contoso.com" || m.WindowsBuild != 14393 || !m.Elevated {
+			t.Errorf("machine: %+v", m)
+		}
+	})
+}
+
+func TestAMachineOutsideAnyFarmIsObservedAsSuch(t *testing.T) {
+	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+		seen := must(s, testfarm.Alone, powershell.GetOfficeServer{})
+		if seen.Joined || seen.Service.Running || seen.SettingsSince != nil || seen.Discovery.Problem != "NotJoined" {
+			t.Errorf("observed: %+v", seen)
+		}
+	})
+}
+
+func TestDiscoveryIsNotAnsweredWhileTheServerWarmsUp(t *testing.T) {
+	tell(t, model.Policy{WarmUp: time.Minute}, func(t *testing.T, s *testfarm.Farm) {
+		status := func() int { return must(s, testfarm.Master, powershell.GetOfficeServer{}).Discovery.Status }
+		before := status()
+		s.RestartOffice(testfarm.Master)
+		during := status()
+		time.Sleep(time.Minute)
+		if after := status(); before != 200 || during != 503 || after != 200 {
+			t.Errorf("status before, during and after: %d, %d, %d", before, during, after)
+		}
+	})
+}
+
+func TestTimesAreByTheServersOwnClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &testfarm.Farm{T: t, World: model.New(model.Policy{})}
+		const ahead = 7 * time.Minute
+		s.OK(s.World.AddMachine(model.MachineSpec{Host: testfarm.Master, Build: 14393, Skew: ahead}))
+		s.OK(s.World.NewOfficeFarm(model.OfficeSettings{}, testfarm.Master))
+		s.UseS2S("S2S")
+		s.OK(s.On(testfarm.Master).IISReset())
+		seen := must(s, testfarm.Master, powershell.GetOfficeServer{})
+		want := time.Now().Add(ahead)
+		if !seen.Machine.Clock.Equal(want) || !seen.WorkersSince.Equal(want) || !seen.SettingsSince.Equal(want) {
+			t.Errorf("clock %s, workers %s, settings %s; want all %s", seen.Machine.Clock, seen.WorkersSince, seen.SettingsSince, want)
+		}
+	})
+}
+
+func issuerOf(i farm.Issuer, p testfarm.KeyPair) powershell.SetTrustedIssuer {
+	return powershell.SetTrustedIssuer{Name: "OOS " + i.Product, RegisteredName: i.RegisteredName, Certificate: p.Cert.Raw, Sites: []string{testfarm.Site}}
+}
+
+func lookOf() powershell.GetSharePointFarm {
+	call := powershell.GetSharePointFarm{Sites: []string{testfarm.Site}}
+	for _, i := range farm.Issuers() {
+		call.RegisteredNames = append(call.RegisteredNames, i.RegisteredName)
+	}
+	return call
+}
+
+func TestAnIssuerIsCreatedOnceAndUpdatedInPlaceWhateverItsName(t *testing.T) {
+	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+		i := farm.Issuers()[1]
+		old, next := testfarm.NewPair(t, "old", nil), testfarm.NewPair(t, "new", nil)
+		byHand := testfarm.IssuerParameters(i, old)
+		byHand.Name = "by hand"
+		s.OK(s.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(byHand))
+		updated := must(s, testfarm.Front, issuerOf(i, next))
+		again := must(s, testfarm.Front, issuerOf(i, next))
+		if !updated.Updated || updated.Created || updated.Name != "by hand" || !slices.Equal(updated.Granted, []string{testfarm.Site}) {
+			t.Errorf("first: %+v", updated)
+		}
+		if again.Changed {
+			t.Errorf("second: %+v", again)
+		}
+		created := must(s, testfarm.Front, issuerOf(farm.Issuers()[0], next))
+		if !created.Created || created.Name != "OOS SharePoint Server" {
+			t.Errorf("the other issuer: %+v", created)
+		}
+		seen := must(s, testfarm.Front, lookOf())
+		for _, found := range seen.Issuers {
+			if found.Thumbprint != string(next.Thumbprint()) || found.Since == nil || !found.Since.Equal(time.Now()) {
+				t.Errorf("issuer %+v is not marked as set now", found)
+			}
+		}
+		for _, p := range seen.Permissions {
+			if p.Right != farm.FullControl || !p.AppOnly {
+				t.Errorf("permission %+v", p)
+			}
+		}
+		if len(seen.Issuers) != 2 || len(seen.Permissions) != 2 || seen.UserProfileServices != 1 || !slices.Equal(seen.Members, []string{"SP-01", "SP-02"}) {
+			t.Errorf("seen: %+v", seen)
+		}
+	})
+}
+
+func TestIssuersThatCannotBeToldApartAreRefused(t *testing.T) {
+	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+		i, p := farm.Issuers()[0], testfarm.NewPair(t, "s2s", nil)
+		taken := testfarm.IssuerParameters(farm.Issuers()[1], p)
+		taken.Name = "OOS " + i.Product
+		s.OK(s.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(taken))
+		says(s, testfarm.Front, issuerOf(i, p), "NameTaken")
+		for _, name := range []string{"one", "two"} {
+			with := testfarm.IssuerParameters(i, p)
+			with.Name = name
+			s.OK(s.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(with))
+		}
+		says(s, testfarm.Front, issuerOf(i, p), "IssuerAmbiguous")
+	})
+}
+
+func TestRootAuthoritiesAreAddedByThumbprint(t *testing.T) {
+	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+		known, missing := testfarm.NewPair(t, "known", nil), testfarm.NewPair(t, "missing", nil)
+		s.OK(s.On(testfarm.Front).SharePoint().NewTrustedRootAuthority("somebody's", known.Cert.Raw, true))
+		call := powershell.AddRootAuthority{Authorities: []powershell.RootAuthorityCertificate{
+			{Name: "a", Certificate: known.Cert.Raw}, {Name: "b", Certificate: missing.Cert.Raw},
+		}}
+		first, second := must(s, testfarm.Front, call), must(s, testfarm.Front, call)
+		if !slices.Equal(first.Added, []string{"b"}) || second.Changed {
+			t.Errorf("first %+v, second %+v", first, second)
+		}
+		call.Authorities[0] = powershell.RootAuthorityCertificate{Name: "B", Certificate: testfarm.NewPair(t, "third", nil).Cert.Raw}
+		says(s, testfarm.Front, call, "NameTaken")
+	})
+}
+
+func TestScriptsSayThatTheirProductIsNotThere(t *testing.T) {
+	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+		p := testfarm.NewPair(t, "s2s", nil)
+		says(s, testfarm.Alone, lookOf(), "NotSharePoint")
+		says(s, testfarm.Alone, issuerOf(farm.Issuers()[0], p), "NotSharePoint")
+		says(s, testfarm.Alone, powershell.AddRootAuthority{}, "NotSharePoint")
+		says(s, testfarm.Front, powershell.GetOfficeServer{}, "NotOffice")
+	})
+}
+
+func TestAServiceThatDidNotStartIsStartedByTheNextRestart(t *testing.T) {
+	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+		p := testfarm.NewPair(t, "s2s", nil)
+		s.SetUp(p)
+		s.UseS2S("misspelt")
+		s.Refused(s.On(testfarm.Master).RestartService(model.WACSM), testfarm.NotStarted)
+		s.UseS2S("S2S")
+		if r := must(s, testfarm.Master, powershell.RestartOfficeServer{}); !slices.Contains(r.Restarted, model.WACSM) {
+			t.Errorf("restarted %v", r.Restarted)
+		}
+		s.Works()
+	})
+}

@@ -1,0 +1,315 @@
+package scripts
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+func getOfficeServer(s *model.Session, p powershell.GetOfficeServer, _ [][]byte) (r powershell.OfficeServer, err error) {
+	if d, err := s.Describe(); err != nil || !d.Elevated {
+		r.Machine, err = describe(s)
+		return r, err
+	}
+	if err := importOffice(s); err != nil {
+		return r, err
+	}
+	r.Machines = []string{}
+	r.Discovery.Problem = "NotJoined"
+	if r.Service, err = serviceRecord(s, model.WACSM); err != nil {
+		return r, err
+	}
+	if r.Service.Running {
+		machine, joined, err := officeMachine(s)
+		if err != nil {
+			return r, err
+		}
+		if joined {
+			if err := describeFarm(s, machine, &r); err != nil {
+				return r, err
+			}
+		}
+	}
+	if err := describeStores(s, p, &r); err != nil {
+		return r, err
+	}
+	if r.WorkersSince, err = workersSince(s); err != nil {
+		return r, err
+	}
+	settings, err := s.FileTime(model.SettingsFile)
+	if err != nil {
+		return r, err
+	}
+	r.SettingsSince = moment(settings)
+	r.Machine, err = describe(s)
+	return r, err
+}
+
+// importOffice is the prelude's Import-OfficeModule.
+func importOffice(s *model.Session) error {
+	installed, err := s.OfficeInstalled()
+	if err == nil && !installed {
+		err = stopScript("NotOffice", "the module OfficeWebApps is not installed on this server")
+	}
+	return err
+}
+
+// officeMachine is the prelude's Get-OfficeMachine.
+func officeMachine(s *model.Session) (m model.OfficeMachine, joined bool, err error) {
+	m, err = s.Office().GetOfficeWebAppsMachine()
+	var refused *model.Error
+	if errors.As(err, &refused) && refused.Exception == model.FileNotFoundException {
+		return m, false, nil
+	}
+	return m, err == nil, err
+}
+
+func describeFarm(s *model.Session, machine model.OfficeMachine, r *powershell.OfficeServer) error {
+	settings, err := s.Office().GetOfficeWebAppsFarm()
+	if err != nil {
+		return err
+	}
+	r.Joined, r.Master, r.Health = true, machine.MasterMachineName, machine.HealthStatus
+	r.S2SCertificateName, r.CertificateName = settings.S2SCertificateName, settings.CertificateName
+	r.AllowOutboundHTTP = settings.AllowOutboundHTTP
+	r.AllowHTTPSecureStoreConnections = settings.AllowHTTPSecureStoreConnections
+	if strings.EqualFold(machine.MachineName, machine.MasterMachineName) {
+		r.Machines = settings.Machines
+	}
+	scheme := "https"
+	if settings.AllowHTTP {
+		scheme = "http"
+	}
+	d, err := s.Describe()
+	if err != nil {
+		return err
+	}
+	r.Discovery.URL = scheme + "://" + strings.ToLower(d.Name) + "." + d.Domain + "/hosting/discovery"
+	r.Discovery.Status, r.Discovery.Problem, err = s.Office().Discovery()
+	return err
+}
+
+func describeStores(s *model.Session, p powershell.GetOfficeServer, r *powershell.OfficeServer) error {
+	r.Certificates, r.Roots, r.Intermediates = []powershell.Certificate{}, []powershell.Certificate{}, []string{}
+	names := []string{p.FriendlyName, r.S2SCertificateName, r.CertificateName}
+	personal, err := s.Certificates(model.My)
+	if err != nil {
+		return err
+	}
+	for _, c := range personal {
+		target := string(c.Thumbprint) == p.Thumbprint
+		named := c.FriendlyName != "" && containsFold(names, c.FriendlyName)
+		if target || named || p.Subject != "" && strings.EqualFold(c.Subject, p.Subject) {
+			r.Certificates = append(r.Certificates, certificateRecord(s, c, target))
+		}
+	}
+	roots, err := s.Certificates(model.Root)
+	if err != nil {
+		return err
+	}
+	for _, c := range roots {
+		named := p.FriendlyName != "" && strings.EqualFold(c.FriendlyName, p.FriendlyName)
+		if named || string(c.Thumbprint) == p.Thumbprint || slices.Contains(p.Chain, string(c.Thumbprint)) {
+			r.Roots = append(r.Roots, certificateRecord(s, c, false))
+		}
+	}
+	authorities, err := s.Certificates(model.CA)
+	for _, c := range authorities {
+		if slices.Contains(p.Chain, string(c.Thumbprint)) {
+			r.Intermediates = append(r.Intermediates, string(c.Thumbprint))
+		}
+	}
+	return err
+}
+
+// certificateRecord is the prelude's ConvertTo-CertificateRecord.
+func certificateRecord(s *model.Session, c model.Certificate, sign bool) powershell.Certificate {
+	shown := powershell.Certificate{
+		Thumbprint: string(c.Thumbprint), FriendlyName: c.FriendlyName, Subject: c.Subject,
+		NotBefore: c.NotBefore, NotAfter: c.NotAfter, KeyReaders: []string{},
+	}
+	shown.HasKey = c.Key != nil
+	// A key that cannot be opened is shown without provider and readers.
+	if location, err := keyLocation(s, c.Thumbprint); shown.HasKey && err == nil {
+		shown.Provider, shown.KeyReaders = location.Provider, location.Readers
+		shown.KeySigns = sign && s.Sign(c.Thumbprint, model.Administrators) == nil
+	}
+	return shown
+}
+
+// keyLocation is the prelude's Get-KeyLocation.
+func keyLocation(s *model.Session, thumbprint farm.Thumbprint) (model.Key, error) {
+	location, err := s.KeyLocation(thumbprint)
+	if err == nil && location.Provider == "" {
+		err = stopScript("KeyMissing", "certificate %s has no RSA key that this account can open", thumbprint)
+	}
+	return location, err
+}
+
+// ownCertificate is the prelude's Get-OwnCertificate.
+func ownCertificate(s *model.Session, thumbprint string) (model.Certificate, error) {
+	c, ok, err := findOwn(s, thumbprint)
+	if err == nil && !ok {
+		err = stopScript("CertificateNotFound", "certificate %s is not in the Personal store of the machine", thumbprint)
+	}
+	return c, err
+}
+
+// findOwn is the prelude's Find-OwnCertificate.
+func findOwn(s *model.Session, thumbprint string) (model.Certificate, bool, error) {
+	found, err := s.Certificates(model.My)
+	i := slices.IndexFunc(found, func(c model.Certificate) bool { return string(c.Thumbprint) == thumbprint })
+	if err != nil || i < 0 {
+		return model.Certificate{}, false, err
+	}
+	return found[i], true, nil
+}
+
+// assertNameFree is the prelude's Assert-FriendlyNameFree.
+func assertNameFree(s *model.Session, friendlyName, thumbprint string) error {
+	for _, store := range []model.Store{model.My, model.Root} {
+		found, err := s.Certificates(store)
+		if err != nil {
+			return err
+		}
+		for _, c := range found {
+			if strings.EqualFold(c.FriendlyName, friendlyName) && string(c.Thumbprint) != thumbprint {
+				return stopScript("AmbiguousFriendlyName", "certificate %s in store %s also has the friendly name '%s'",
+					c.Thumbprint, store, friendlyName)
+			}
+		}
+	}
+	return nil
+}
+
+func grantS2SKey(s *model.Session, p powershell.GrantS2SKey, _ [][]byte) (r powershell.GrantResult, err error) {
+	if err := assertElevated(s); err != nil {
+		return r, err
+	}
+	c, err := ownCertificate(s, p.Thumbprint)
+	if err != nil {
+		return r, err
+	}
+	if c.Key == nil {
+		return r, stopScript("KeyMissing", "certificate %s is in the Personal store without its key", p.Thumbprint)
+	}
+	location, err := keyLocation(s, c.Thumbprint)
+	if err != nil {
+		return r, err
+	}
+	r.Provider, r.KeyFile = location.Provider, location.File
+	if r.Changed = !slices.Contains(location.Readers, p.Sid); r.Changed {
+		if err := s.AddKeyReader(location.File, p.Sid); err != nil {
+			return r, err
+		}
+	}
+	if p.ProveAs == string(farm.AsAdministrator) {
+		r.SignedAs = s.Account()
+		return r, s.Sign(c.Thumbprint, model.Administrators)
+	}
+	r.SignedAs = p.Sid
+	err = s.Sign(c.Thumbprint, p.Sid)
+	if _, ok := errors.AsType[*model.Error](err); ok {
+		return r, stopScript("KeyDoesNotSign", "%s cannot sign with the key of certificate %s (task result 92)", p.Sid, p.Thumbprint)
+	}
+	return r, err
+}
+
+func exportS2SCertificate(s *model.Session, p powershell.ExportS2SCertificate, _ [][]byte) (r powershell.ExportResult, err error) {
+	c, err := ownCertificate(s, p.Thumbprint)
+	if err != nil {
+		return r, err
+	}
+	r.DER = c.DER
+	if p.Path != "" {
+		r.Changed, err = s.WriteFile(p.Path, c.DER)
+	}
+	return r, err
+}
+
+// assertMaster is the prelude's Assert-Master.
+func assertMaster(s *model.Session) error {
+	machine, joined, err := officeMachine(s)
+	switch {
+	case err != nil:
+		return err
+	case !joined:
+		return stopScript("NotJoined", "this machine is in no Office Online Server farm")
+	case !strings.EqualFold(machine.MachineName, machine.MasterMachineName):
+		return stopScript("NotMaster", "the master of the farm is %s", machine.MasterMachineName)
+	}
+	return nil
+}
+
+func setS2SCertificateName(s *model.Session, p powershell.SetS2SCertificateName, _ [][]byte) (r powershell.SetNameResult, err error) {
+	if err := errorsFirst(assertElevated, importOffice, assertMaster)(s); err != nil {
+		return r, err
+	}
+	c, err := ownCertificate(s, p.Thumbprint)
+	if err != nil {
+		return r, err
+	}
+	if c.FriendlyName != p.FriendlyName {
+		return r, stopScript("WrongCertificate", "certificate %s has the friendly name '%s', not '%s'", p.Thumbprint, c.FriendlyName, p.FriendlyName)
+	}
+	if err := assertNameFree(s, p.FriendlyName, p.Thumbprint); err != nil {
+		return r, err
+	}
+	settings, err := s.Office().GetOfficeWebAppsFarm()
+	r.Previous = settings.S2SCertificateName
+	if err != nil || r.Previous == p.FriendlyName {
+		return r, err
+	}
+	r.Changed = true
+	return r, s.Office().SetOfficeWebAppsFarm(model.SetFarm{S2SCertificateName: &p.FriendlyName, Force: true})
+}
+
+func setOfficeHTTPSetting(s *model.Session, p powershell.SetOfficeHTTPSetting, _ [][]byte) (r powershell.SetSettingResult, err error) {
+	r.Settings = []string{}
+	if err := errorsFirst(assertElevated, importOffice, assertMaster)(s); err != nil {
+		return r, err
+	}
+	settings, err := s.Office().GetOfficeWebAppsFarm()
+	if err != nil {
+		return r, err
+	}
+	if want := p.AllowOutboundHTTP; want != nil && *want != settings.AllowOutboundHTTP {
+		if err := s.Office().SetOfficeWebAppsFarm(model.SetFarm{AllowOutboundHTTP: want, Force: true}); err != nil {
+			return r, err
+		}
+		r.Settings = append(r.Settings, "AllowOutboundHttp")
+	}
+	if want := p.AllowHTTPSecureStoreConnections; want != nil && *want != settings.AllowHTTPSecureStoreConnections {
+		if err := s.Office().SetOfficeWebAppsFarm(model.SetFarm{AllowHTTPSecureStoreConnections: want, Force: true}); err != nil {
+			return r, err
+		}
+		r.Settings = append(r.Settings, "AllowHttpSecureStoreConnections")
+	}
+	r.Changed = len(r.Settings) > 0
+	return r, nil
+}
+
+func restartOfficeServer(s *model.Session, p powershell.RestartOfficeServer, _ [][]byte) (r powershell.RestartResult, err error) {
+	if err := assertElevated(s); err != nil {
+		return r, err
+	}
+	before, err := s.FileTime(model.SettingsFile)
+	if err != nil {
+		return r, err
+	}
+	if before.IsZero() {
+		d, err := s.Describe()
+		if err != nil {
+			return r, err
+		}
+		before = d.Clock
+	}
+	if p.NotBefore != nil && p.NotBefore.After(before) {
+		before = *p.NotBefore
+	}
+	return restartOlder(before, restartOlderService(s, model.WACSM), restartOlderWorker(s))
+}

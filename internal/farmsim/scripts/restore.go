@@ -1,0 +1,135 @@
+package scripts
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+func restoreTrustedIssuer(s *model.Session, p powershell.RestoreTrustedIssuer, _ [][]byte) (r powershell.RestoreIssuerResult, err error) {
+	r.Permissions = []string{}
+	if _, err := reachFarm(s); err != nil {
+		return r, err
+	}
+	found, err := findIssuer(s, p.RegisteredName)
+	if err != nil {
+		return r, err
+	}
+	held, wanted := farm.Thumbprint(""), farm.Thumbprint("")
+	if found != nil {
+		held = found.Thumbprint()
+	}
+	if len(p.Previous) > 0 {
+		wanted = farm.ThumbprintOf(p.Previous)
+	}
+	if held != wanted && string(held) != p.Ours {
+		return r, stopScript("ChangedSince", "the issuer %s has certificate '%s', neither '%s' nor '%s'", p.RegisteredName, held, p.Ours, wanted)
+	}
+	for _, was := range p.Permissions {
+		restored, err := restorePermission(s, p.RegisteredName, found, was)
+		if err != nil {
+			return r, err
+		}
+		if restored {
+			r.Permissions = append(r.Permissions, was.Site)
+		}
+	}
+	due := held != wanted
+	r.Updated, r.Removed = due && wanted != "", due && wanted == ""
+	r.Changed = due || len(r.Permissions) > 0
+	switch {
+	case r.Removed:
+		err = s.SharePoint().RemoveTrustedSecurityTokenIssuer(found.Name, true)
+	case r.Updated:
+		before := powershell.SetTrustedIssuer{RegisteredName: p.RegisteredName, Certificate: p.Previous}
+		found.Description = p.Description
+		err = updateIssuer(s, before, *found)
+	}
+	return r, err
+}
+
+// samePermission says whether two permissions are the same; without a right,
+// the rest is nothing.
+func samePermission(one model.AppPermission, other powershell.SitePermission) bool {
+	return one.Right == other.Right && (one.Right == "" || one.AppOnly == other.AppOnly)
+}
+
+// restorePermission is the script's Restore-AppPermission.
+func restorePermission(s *model.Session, registeredName string, found *model.TokenIssuer, was powershell.SitePermission) (restored bool, err error) {
+	shell := s.SharePoint()
+	now, err := shell.AppPermission(was.Site, registeredName)
+	if err != nil || samePermission(now, was) {
+		return false, err
+	}
+	ours := model.AppPermission{Right: model.FullControl, AppOnly: true}
+	between := now.Right == "" && !samePermission(ours, was)
+	if now != ours && !between {
+		return false, stopScript("ChangedSince", "the app permission of %s at %s is '%s': neither full control without a user nor '%s'",
+			registeredName, was.Site, now.Right, was.Right)
+	}
+	app, err := shell.GetAppPrincipal(was.Site, registeredName)
+	var refused *model.Error
+	if found == nil && errors.As(err, &refused) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if now.Right != "" {
+		if err := shell.RemoveAppPrincipalPermission(app, was.Site); err != nil {
+			return false, err
+		}
+	}
+	if was.Right != "" {
+		return true, shell.SetAppPrincipalPermission(app, was.Site, model.SiteSubscription, was.Right, was.AppOnly)
+	}
+	return true, nil
+}
+
+func removeRootAuthority(s *model.Session, p powershell.RemoveRootAuthority, _ [][]byte) (r powershell.RemoveRootResult, err error) {
+	r.Removed = []string{}
+	if _, err := reachFarm(s); err != nil {
+		return r, err
+	}
+	existing, err := s.SharePoint().GetTrustedRootAuthority()
+	if err != nil {
+		return r, err
+	}
+	for _, a := range existing {
+		if strings.EqualFold(a.Name, "local") || !slices.Contains(p.Thumbprints, string(a.Thumbprint())) {
+			continue
+		}
+		if err := s.SharePoint().RemoveTrustedRootAuthority(a.Name, true); err != nil {
+			return r, err
+		}
+		r.Removed = append(r.Removed, a.Name)
+	}
+	r.Changed = len(r.Removed) > 0
+	return r, nil
+}
+
+func restoreS2SCertificateName(s *model.Session, p powershell.RestoreS2SCertificateName, _ [][]byte) (r powershell.RestoreNameResult, err error) {
+	if err := errorsFirst(assertElevated, importOffice, assertMaster)(s); err != nil {
+		return r, err
+	}
+	settings, err := s.Office().GetOfficeWebAppsFarm()
+	now := settings.S2SCertificateName
+	if err != nil || now == p.Previous {
+		return r, err
+	}
+	if now != p.Ours {
+		return r, stopScript("ChangedSince", "the farm's S2S certificate name is '%s', neither '%s' nor '%s'", now, p.Ours, p.Previous)
+	}
+	err = s.Office().SetOfficeWebAppsFarm(model.SetFarm{S2SCertificateName: &p.Previous, Force: true})
+	var refused *model.Error
+	if p.Previous == "" && errors.As(err, &refused) {
+		r.ClearRefused, r.Reason = true, refused.Message
+		return r, nil
+	}
+	r.Changed = err == nil
+	return r, err
+}

@@ -1,0 +1,209 @@
+package scripts
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+// findPersonal is the prelude's Find-PersonalCertificate.
+func findPersonal(s *model.Session, thumbprint string) (model.Certificate, bool, error) {
+	found, err := s.AllCertificates(model.My)
+	i := slices.IndexFunc(found, func(c model.Certificate) bool { return string(c.Thumbprint) == thumbprint })
+	if err != nil || i < 0 {
+		return model.Certificate{}, false, err
+	}
+	return found[i], true, nil
+}
+
+// findUse is the prelude's Find-CertificateUse.
+func findUse(s *model.Session, thumbprint, friendlyName string) ([]string, error) {
+	uses := []string{}
+	_, joined, err := officeMachine(s)
+	if err != nil {
+		return nil, err
+	}
+	if friendlyName != "" && joined {
+		settings, err := s.Office().GetOfficeWebAppsFarm()
+		if err != nil {
+			return nil, err
+		}
+		if strings.EqualFold(settings.S2SCertificateName, friendlyName) {
+			uses = append(uses, "S2SCertificateName")
+		}
+		if strings.EqualFold(settings.CertificateName, friendlyName) {
+			uses = append(uses, "CertificateName")
+		}
+	}
+	bindings, err := s.TLSBindings()
+	if err != nil {
+		return nil, err
+	}
+	for _, address := range slices.Sorted(maps.Keys(bindings)) {
+		if string(bindings[address]) == thumbprint {
+			uses = append(uses, "http.sys "+address)
+		}
+	}
+	listener, err := s.Listener()
+	if string(listener) == thumbprint {
+		uses = append(uses, "WinRM listener")
+	}
+	return uses, err
+}
+
+// assertUnused is the prelude's Assert-CertificateUnused.
+func assertUnused(s *model.Session, thumbprint string) error {
+	c, _, err := findPersonal(s, thumbprint)
+	if err != nil {
+		return err
+	}
+	uses, err := findUse(s, thumbprint, c.FriendlyName)
+	if err == nil && len(uses) > 0 {
+		err = stopScript("InUse", "certificate %s is still named by: %s", thumbprint, strings.Join(uses, ", "))
+	}
+	return err
+}
+
+func getCertificateUse(s *model.Session, p powershell.GetCertificateUse, _ [][]byte) (r powershell.CertificateUse, err error) {
+	if err := errorsFirst(assertElevated, importOffice)(s); err != nil {
+		return r, err
+	}
+	c, ok, err := findPersonal(s, p.Thumbprint)
+	if err != nil {
+		return r, err
+	}
+	r.Present, r.Archived = ok, c.Archived
+	r.Uses, err = findUse(s, p.Thumbprint, c.FriendlyName)
+	return r, err
+}
+
+func setS2SCertificateArchived(s *model.Session, p powershell.SetS2SCertificateArchived, _ [][]byte) (r powershell.SetArchivedResult, err error) {
+	if err := errorsFirst(assertElevated, importOffice)(s); err != nil {
+		return r, err
+	}
+	c, ok, err := findPersonal(s, p.Thumbprint)
+	if err != nil || !ok || c.Archived == p.Archived {
+		return r, err
+	}
+	if p.Archived {
+		if err := assertUnused(s, p.Thumbprint); err != nil {
+			return r, err
+		}
+	}
+	r.Changed = true
+	return r, s.Archive(c.Thumbprint, p.Archived)
+}
+
+func removeS2SCertificate(s *model.Session, p powershell.RemoveS2SCertificate, _ [][]byte) (r powershell.RemoveResult, err error) {
+	r.Removed = []string{}
+	if err := errorsFirst(assertElevated, importOffice)(s); err != nil {
+		return r, err
+	}
+	doomed := map[model.Store][]string{model.CA: p.Intermediates}
+	if p.Root {
+		doomed[model.Root] = []string{p.Thumbprint}
+	}
+	if p.Personal {
+		doomed[model.My] = []string{p.Thumbprint}
+	}
+	present, err := whatIsThere(s, doomed)
+	if err != nil || len(present) == 0 {
+		return r, err
+	}
+	if err := assertUnused(s, p.Thumbprint); err != nil {
+		return r, err
+	}
+	for _, store := range []model.Store{model.Root, model.CA, model.My} {
+		for _, thumbprint := range present[store] {
+			if err := removeFrom(s, store, thumbprint); err != nil {
+				return r, err
+			}
+		}
+		if len(present[store]) > 0 {
+			r.Removed = append(r.Removed, string(store))
+		}
+	}
+	r.Changed = true
+	return r, nil
+}
+
+// whatIsThere are those of the named certificates that the stores hold.
+func whatIsThere(s *model.Session, named map[model.Store][]string) (map[model.Store][]farm.Thumbprint, error) {
+	present := map[model.Store][]farm.Thumbprint{}
+	for store, thumbprints := range named {
+		found, err := s.AllCertificates(store)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range found {
+			if slices.Contains(thumbprints, string(c.Thumbprint)) {
+				present[store] = append(present[store], c.Thumbprint)
+			}
+		}
+	}
+	return present, nil
+}
+
+// findKeyFile is the prelude's Find-KeyFile: empty when the key is gone.
+func findKeyFile(s *model.Session, thumbprint farm.Thumbprint) (string, error) {
+	location, err := keyLocation(s, thumbprint)
+	var refused *model.Error
+	if errors.As(err, &refused) && refused.HResult == model.BadKeyset {
+		return "", nil
+	}
+	return location.File, err
+}
+
+// removeFrom removes a certificate, from Personal after its key, unless that
+// is gone already or another certificate shares it.
+func removeFrom(s *model.Session, store model.Store, thumbprint farm.Thumbprint) error {
+	if store == model.My {
+		if err := removeOwnKey(s, thumbprint); err != nil {
+			return err
+		}
+	}
+	_, err := s.RemoveFromStore(store, thumbprint)
+	return err
+}
+
+func removeOwnKey(s *model.Session, thumbprint farm.Thumbprint) error {
+	all, err := s.AllCertificates(model.My)
+	if err != nil {
+		return err
+	}
+	own := slices.IndexFunc(all, func(c model.Certificate) bool { return c.Thumbprint == thumbprint })
+	if own < 0 || all[own].Key == nil {
+		return nil
+	}
+	file, err := findKeyFile(s, thumbprint)
+	if err != nil || file == "" {
+		return err
+	}
+	if slices.ContainsFunc(all, func(c model.Certificate) bool {
+		return c.Thumbprint != thumbprint && c.Key != nil && c.Key.File == file
+	}) {
+		return nil
+	}
+	return s.RemoveKey(file)
+}
+
+func revokeS2SKey(s *model.Session, p powershell.RevokeS2SKey, _ [][]byte) (r powershell.RevokeResult, err error) {
+	if err := assertElevated(s); err != nil {
+		return r, err
+	}
+	c, ok, err := findPersonal(s, p.Thumbprint)
+	if err != nil || !ok || c.Key == nil {
+		return r, err
+	}
+	file, err := findKeyFile(s, c.Thumbprint)
+	if err != nil || file == "" || !slices.Contains(c.Key.Readers, p.Sid) {
+		return r, err
+	}
+	r.Changed = true
+	return r, s.RemoveKeyReader(file, p.Sid)
+}

@@ -1,0 +1,251 @@
+package scripts_test
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/farmsim/scripts"
+	"github.com/farmtrust/farmtrust/internal/farmsim/testfarm"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+// run runs the model of a script.
+func run[R any](s *testfarm.Farm, host string, p powershell.Params[R]) (R, error) {
+	s.T.Helper()
+	var none R
+	raw, err := json.Marshal(p)
+	s.OK(err)
+	var secrets [][]byte
+	if private, ok := p.(powershell.SecretCarrier); ok {
+		secrets = private.Secrets()
+	}
+	result, err := scripts.Run(s.On(host), powershell.ScriptOf(p), raw, secrets)
+	if err != nil {
+		return none, err
+	}
+	return result.(R), nil
+}
+
+func must[R any](s *testfarm.Farm, host string, p powershell.Params[R]) R {
+	s.T.Helper()
+	r, err := run(s, host, p)
+	s.OK(err)
+	return r
+}
+
+// says asserts that a script says no with an error of ours.
+func says[R any](s *testfarm.Farm, host string, p powershell.Params[R], id string) {
+	s.T.Helper()
+	_, err := run(s, host, p)
+	var refused *powershell.ScriptError
+	if !errors.As(err, &refused) || refused.ID != "farmtrust."+id {
+		s.T.Errorf("%s: got %v, want farmtrust.%s", powershell.ScriptOf(p), err, id)
+	}
+}
+
+// tell tells a story on simulated time.
+func tell(t *testing.T, policy model.Policy, story func(t *testing.T, s *testfarm.Farm)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { story(t, testfarm.New(t, policy)) })
+}
+
+func importOf(t testing.TB, p testfarm.KeyPair, name string) powershell.ImportS2SCertificate {
+	t.Helper()
+	return powershell.ImportS2SCertificate{
+		Thumbprint: string(p.Thumbprint()), FriendlyName: name, Provider: farm.KeyProvider, SelfSigned: len(p.Chain) == 0,
+		Intermediates: []string{}, PFX: p.NamedPFX(t), Password: []byte(testfarm.Password),
+	}
+}
+
+func grantOf(p testfarm.KeyPair) powershell.GrantS2SKey {
+	return powershell.GrantS2SKey{Thumbprint: string(p.Thumbprint()), Sid: farm.NetworkService, ProveAs: string(farm.AsNetworkService)}
+}
+
+func nameOf(p testfarm.KeyPair, name string) powershell.SetS2SCertificateName {
+	return powershell.SetS2SCertificateName{FriendlyName: name, Thumbprint: string(p.Thumbprint())}
+}
+
+func TestEveryScriptHasAModel(t *testing.T) {
+	t.Parallel()
+	if diff := cmp.Diff(powershell.Scripts(), scripts.Names()); diff != "" {
+		t.Errorf("scripts and models differ (-scripts +models):\n%s", diff)
+	}
+}
+
+func TestAModelRefusesParametersThatItsScriptDoesNotHave(t *testing.T) {
+	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+		_, err := scripts.Run(s.On(testfarm.Front), "Get-SharePointServer", []byte(`{"NotBefore":"now"}`), nil)
+		var refused *powershell.ScriptError
+		if !errors.As(err, &refused) || refused.ID != "NamedParameterNotFound" {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestImportPutsEachCertificateWhereItBelongsAndSaysAlreadyTheSecondTime(t *testing.T) {
+	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+		p := testfarm.NewPair(t, "s2s", nil)
+		first := must(s, testfarm.Master, importOf(t, p, "S2S 1"))
+		if !first.Changed || !slices.Equal(first.Added, []string{"My", "Root"}) || !first.Certificate.KeySigns ||
+			first.Certificate.Provider != farm.KeyProvider || first.Certificate.FriendlyName != "S2S 1" {
+			t.Errorf("first import: %+v", first)
+		}
+		second := must(s, testfarm.Master, importOf(t, p, "S2S 1"))
+		if second.Changed || len(second.Added) > 0 {
+			t.Errorf("second import: %+v", second)
+		}
+		roots, err := s.On(testfarm.Master).Certificates(model.Root)
+		s.OK(err)
+		if len(roots) != 1 || roots[0].Key != nil || roots[0].FriendlyName != "" {
+			t.Errorf("Trusted Root holds %+v, want the public part without a name", roots)
+		}
+	})
+}
+
+func TestImportRefusesWithoutLeavingAnythingBehind(t *testing.T) {
+	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+		p := testfarm.NewPair(t, "s2s", nil)
+		wrongPassword := importOf(t, p, "S2S")
+		wrongPassword.Password = []byte("wrong")
+		says(s, testfarm.Master, wrongPassword, "PfxRefused")
+		other := importOf(t, p, "S2S")
+		other.Thumbprint = string(testfarm.NewPair(t, "other", nil).Thumbprint())
+		says(s, testfarm.Master, other, "WrongCertificate")
+		unnamed := importOf(t, p, "S2S")
+		unnamed.PFX = p.PFX(t)
+		says(s, testfarm.Master, unnamed, "ProviderNotApplied")
+		modern := importOf(t, p, "S2S")
+		modern.PFX = p.ModernPFX(t)
+		says(s, testfarm.Master, modern, "PfxRefused")
+		if found, err := s.On(testfarm.Master).Certificates(model.My); err != nil || len(found) > 0 {
+			t.Errorf("Personal holds %+v, %v", found, err)
+		}
+	})
+}
+
+func TestImportKeepsNamesUniqueAndNeverRenames(t *testing.T) {
+	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+		p := testfarm.NewPair(t, "s2s", nil)
+		must(s, testfarm.Master, importOf(t, p, "S2S"))
+		says(s, testfarm.Master, importOf(t, p, "another name"), "NameDiffers")
+		says(s, testfarm.Master, importOf(t, testfarm.NewPair(t, "next", nil), "S2S"), "AmbiguousFriendlyName")
+	})
+}
+
+func TestGrantProvesThatNetworkServiceSigns(t *testing.T) {
+	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+		p := testfarm.NewPair(t, "s2s", nil)
+		says(s, testfarm.Master, grantOf(p), "CertificateNotFound")
+		must(s, testfarm.Master, importOf(t, p, "S2S"))
+		first, second := must(s, testfarm.Master, grantOf(p)), must(s, testfarm.Master, grantOf(p))
+		if !first.Changed || second.Changed || first.SignedAs != farm.NetworkService || first.KeyFile == "" {
+			t.Errorf("first %+v, second %+v", first, second)
+		}
+		weak := testfarm.NewPair(t, "weak", nil)
+		_, err := s.On(testfarm.Master).ImportPFX(model.StoreAdd, weak.PFX(t), []byte(testfarm.Password), testfarm.MachineKey)
+		s.OK(err)
+		says(s, testfarm.Master, grantOf(weak), "KeyDoesNotSign")
+		public := testfarm.NewPair(t, "public", nil)
+		_, err = s.On(testfarm.Master).AddToStore(model.My, public.Cert.Raw)
+		s.OK(err)
+		says(s, testfarm.Master, grantOf(public), "KeyMissing")
+	})
+}
+
+func TestExportReturnsThePublicPartAndWritesItOnce(t *testing.T) {
+	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+		p := testfarm.NewPair(t, "s2s", nil)
+		call := powershell.ExportS2SCertificate{Thumbprint: string(p.Thumbprint()), Path: `C:\s2s.cer`}
+		says(s, testfarm.Master, call, "CertificateNotFound")
+		must(s, testfarm.Master, importOf(t, p, "S2S"))
+		first, second := must(s, testfarm.Master, call), must(s, testfarm.Master, call)
+		if !first.Changed || second.Changed || !slices.Equal(first.DER, p.Cert.Raw) {
+			t.Errorf("first changed %t, second %t, same certificate %t", first.Changed, second.Changed, slices.Equal(first.DER, p.Cert.Raw))
+		}
+	})
+}
+
+func TestTheNameIsSetOnTheMasterAndOnlyForTheTarget(t *testing.T) {
+	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+		p := testfarm.NewPair(t, "s2s", nil)
+		says(s, testfarm.Alone, nameOf(p, "S2S"), "NotJoined")
+		says(s, testfarm.Member, nameOf(p, "S2S"), "NotMaster")
+		says(s, testfarm.Master, nameOf(p, "S2S"), "CertificateNotFound")
+		must(s, testfarm.Master, importOf(t, p, "S2S"))
+		says(s, testfarm.Master, nameOf(p, "misspelt"), "WrongCertificate")
+		first, second := must(s, testfarm.Master, nameOf(p, "S2S")), must(s, testfarm.Master, nameOf(p, "S2S"))
+		want := powershell.SetNameResult{Changed: true}
+		if first != want || second != (powershell.SetNameResult{Previous: "S2S"}) {
+			t.Errorf("first %+v, second %+v", first, second)
+		}
+		s.Install(testfarm.Master, testfarm.NewPair(t, "other", nil), "S2S")
+		says(s, testfarm.Master, nameOf(p, "S2S"), "AmbiguousFriendlyName")
+	})
+}
+
+func TestHTTPSwitchesAreSetOnlyWhereAsked(t *testing.T) {
+	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+		on := true
+		call := powershell.SetOfficeHTTPSetting{AllowOutboundHTTP: &on}
+		says(s, testfarm.Member, call, "NotMaster")
+		first, second := must(s, testfarm.Master, call), must(s, testfarm.Master, call)
+		if !slices.Equal(first.Settings, []string{"AllowOutboundHttp"}) || second.Changed {
+			t.Errorf("first %+v, second %+v", first, second)
+		}
+		settings, err := s.On(testfarm.Member).Office().GetOfficeWebAppsFarm()
+		s.OK(err)
+		if !settings.AllowOutboundHTTP || settings.AllowHTTPSecureStoreConnections {
+			t.Errorf("settings: %+v", settings.OfficeSettings)
+		}
+	})
+}
+
+func TestAnOfficeServerRestartsOnlyWhatStartedBeforeItsSettings(t *testing.T) {
+	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+		p := testfarm.NewPair(t, "s2s", nil)
+		if r := must(s, testfarm.Master, powershell.RestartOfficeServer{}); r.Changed {
+			t.Errorf("nothing was changed, but it restarted %v", r.Restarted)
+		}
+		for _, host := range []string{testfarm.Master, testfarm.Member} {
+			must(s, host, importOf(t, p, "S2S"))
+		}
+		must(s, testfarm.Master, nameOf(p, "S2S"))
+		time.Sleep(time.Second)
+		if r := must(s, testfarm.Master, powershell.RestartOfficeServer{}); !slices.Equal(r.Restarted, []string{model.WACSM, model.IIS}) {
+			t.Errorf("restarted %v", r.Restarted)
+		}
+		if r := must(s, testfarm.Master, powershell.RestartOfficeServer{}); r.Changed {
+			t.Errorf("restarted again: %v", r.Restarted)
+		}
+		time.Sleep(time.Second)
+		now := time.Now()
+		if r := must(s, testfarm.Master, powershell.RestartOfficeServer{NotBefore: &now}); !r.Changed {
+			t.Error("not restarted although it was asked for")
+		}
+	})
+}
+
+func TestASharePointServerRestartsOnlyWhatStartedBefore(t *testing.T) {
+	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+		since := time.Now()
+		time.Sleep(time.Second)
+		first := must(s, testfarm.Front, powershell.RestartSharePointServer{NotBefore: since})
+		second := must(s, testfarm.Front, powershell.RestartSharePointServer{NotBefore: since})
+		if !slices.Equal(first.Restarted, []string{model.IIS, model.SPTimerV4}) || second.Changed {
+			t.Errorf("first %+v, second %+v", first, second)
+		}
+		seen := must(s, testfarm.Front, powershell.GetSharePointServer{})
+		if seen.Timer.Since == nil || seen.Timer.Since.Before(since) || seen.WorkersSince.Before(since) {
+			t.Errorf("afterwards: %+v", seen)
+		}
+	})
+}

@@ -1,0 +1,263 @@
+package scripts
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+// reachFarm is the prelude's Import-SharePoint and Get-Farm.
+func reachFarm(s *model.Session) (model.SharePointFarm, error) {
+	version, err := s.SharePointVersion()
+	if err != nil {
+		return model.SharePointFarm{}, err
+	}
+	if version == "" {
+		return model.SharePointFarm{}, stopScript("NotSharePoint", "SharePoint is not installed on this server")
+	}
+	found, err := s.SharePoint().GetFarm()
+	if refused, ok := errors.AsType[*model.Error](err); ok {
+		if elevation := assertElevated(s); elevation != nil {
+			return found, elevation
+		}
+		err = stopScript("SecondHop", "the SharePoint farm cannot be reached from this session: %s", refused.Message)
+	}
+	return found, err
+}
+
+func getSharePointFarm(s *model.Session, p powershell.GetSharePointFarm, _ [][]byte) (r powershell.SharePointFarm, err error) {
+	found, err := reachFarm(s)
+	if err != nil {
+		return r, err
+	}
+	r.Version, r.Members, r.UserProfileServices = found.Version, found.Servers, found.UserProfileServices
+	if r.Issuers, err = shownIssuers(s, p); err != nil {
+		return r, err
+	}
+	authorities, err := s.SharePoint().GetTrustedRootAuthority()
+	if err != nil {
+		return r, err
+	}
+	r.RootAuthorities = []powershell.RootAuthority{}
+	for _, a := range authorities {
+		r.RootAuthorities = append(r.RootAuthorities, powershell.RootAuthority{Name: a.Name, Thumbprint: string(a.Thumbprint())})
+	}
+	r.Permissions = []powershell.AppPermission{}
+	for _, site := range p.Sites {
+		if err := s.SharePoint().GetSite(site); err != nil {
+			return r, err
+		}
+		for _, name := range p.RegisteredNames {
+			has, err := s.SharePoint().AppPermission(site, name)
+			if err != nil {
+				return r, err
+			}
+			r.Permissions = append(r.Permissions, powershell.AppPermission{
+				Site: site, RegisteredName: name, Right: has.Right, AppOnly: has.AppOnly,
+			})
+		}
+	}
+	r.Machine, err = describe(s)
+	return r, err
+}
+
+func containsFold(list []string, wanted string) bool {
+	return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, wanted) })
+}
+
+func shownIssuers(s *model.Session, p powershell.GetSharePointFarm) ([]powershell.TokenIssuer, error) {
+	shown := []powershell.TokenIssuer{}
+	issuers, err := s.SharePoint().GetTrustedSecurityTokenIssuer()
+	for _, i := range issuers {
+		if !containsFold(p.RegisteredNames, i.RegisteredIssuerName) && !containsFold(p.Names, i.Name) {
+			continue
+		}
+		shown = append(shown, powershell.TokenIssuer{
+			Name: i.Name, RegisteredName: strings.ToLower(i.RegisteredIssuerName), Thumbprint: string(i.Thumbprint()),
+			Certificate: i.Certificate, TrustBroker: i.TrustBroker, Description: i.Description, Since: markTime(i.Description),
+		})
+	}
+	return shown, err
+}
+
+// mark is what our script notes in an issuer's description, since SharePoint
+// shows no time of change.
+var mark = regexp.MustCompile(`\s*\[farmtrust (\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z)\]`)
+
+const markLayout = "2006-01-02T15:04:05.000Z"
+
+// markTime is the prelude's Get-MarkTime.
+func markTime(description string) *time.Time {
+	found := mark.FindStringSubmatch(description)
+	if found == nil {
+		return nil
+	}
+	at, err := time.Parse(markLayout, found[1])
+	if err != nil {
+		return nil
+	}
+	return &at
+}
+
+// WithoutMark is a description without the note of when an issuer's certificate
+// was set, which every change by our scripts renews, a rollback included.
+func WithoutMark(description string) string {
+	return strings.TrimSpace(mark.ReplaceAllString(description, ""))
+}
+
+// markedText is the prelude's ConvertTo-MarkedText.
+func markedText(s *model.Session, description string) (*string, error) {
+	d, err := s.Describe()
+	text := strings.TrimSpace(WithoutMark(description) + " [farmtrust " + d.Clock.UTC().Format(markLayout) + "]")
+	return &text, err
+}
+
+// findIssuer is the prelude's Find-Issuer, and refuses more than one.
+func findIssuer(s *model.Session, registeredName string) (*model.TokenIssuer, error) {
+	issuers, err := s.SharePoint().GetTrustedSecurityTokenIssuer()
+	if err != nil {
+		return nil, err
+	}
+	issuers = slices.DeleteFunc(issuers, func(i model.TokenIssuer) bool { return !strings.EqualFold(i.RegisteredIssuerName, registeredName) })
+	switch len(issuers) {
+	case 0:
+		return nil, nil //nolint:nilnil // none is an answer.
+	case 1:
+		return &issuers[0], nil
+	}
+	return nil, stopScript("IssuerAmbiguous", "%d issuers have the registered name %s", len(issuers), registeredName)
+}
+
+func setTrustedIssuer(s *model.Session, p powershell.SetTrustedIssuer, _ [][]byte) (r powershell.SetIssuerResult, err error) {
+	r.Granted = []string{}
+	if _, err := reachFarm(s); err != nil {
+		return r, err
+	}
+	found, err := findIssuer(s, p.RegisteredName)
+	switch {
+	case err != nil:
+		return r, err
+	case found == nil:
+		r.Created, r.Name = true, p.Name
+		err = createIssuer(s, p)
+	case found.Thumbprint() != farm.ThumbprintOf(p.Certificate):
+		r.Updated, r.Name = true, found.Name
+		err = updateIssuer(s, p, *found)
+	default:
+		r.Name = found.Name
+	}
+	if err != nil {
+		return r, err
+	}
+	for _, site := range p.Sites {
+		granted, err := grantSite(s, p, site)
+		if err != nil {
+			return r, err
+		}
+		if granted {
+			r.Granted = append(r.Granted, site)
+		}
+	}
+	r.Changed = r.Created || r.Updated || len(r.Granted) > 0
+	return r, nil
+}
+
+func createIssuer(s *model.Session, p powershell.SetTrustedIssuer) error {
+	issuers, err := s.SharePoint().GetTrustedSecurityTokenIssuer()
+	if err != nil {
+		return err
+	}
+	for _, other := range issuers {
+		if strings.EqualFold(other.Name, p.Name) {
+			return stopScript("NameTaken", "issuer '%s' already exists with the registered name '%s'", p.Name, other.RegisteredIssuerName)
+		}
+	}
+	description, err := markedText(s, "")
+	if err != nil {
+		return err
+	}
+	return s.SharePoint().NewTrustedSecurityTokenIssuer(model.IssuerParameters{
+		Name: p.Name, Certificate: p.Certificate, RegisteredIssuerName: &p.RegisteredName, Description: description, Confirmed: true,
+	})
+}
+
+func updateIssuer(s *model.Session, p powershell.SetTrustedIssuer, found model.TokenIssuer) error {
+	description, err := markedText(s, found.Description)
+	if err != nil {
+		return err
+	}
+	return s.SharePoint().SetTrustedSecurityTokenIssuer(model.IssuerParameters{
+		Name: found.Name, Certificate: p.Certificate, RegisteredIssuerName: &p.RegisteredName, Description: description,
+		TrustBroker: found.TrustBroker, Confirmed: true,
+	})
+}
+
+func grantSite(s *model.Session, p powershell.SetTrustedIssuer, site string) (granted bool, err error) {
+	shell := s.SharePoint()
+	if err := shell.GetSite(site); err != nil {
+		return false, err
+	}
+	has, err := shell.AppPermission(site, p.RegisteredName)
+	if err != nil || has.Right == farm.FullControl && has.AppOnly {
+		return false, err
+	}
+	principal, err := shell.GetAppPrincipal(site, p.RegisteredName)
+	if err != nil {
+		return false, err
+	}
+	return true, shell.SetAppPrincipalPermission(principal, site, model.SiteSubscription, model.FullControl, true)
+}
+
+func addRootAuthority(s *model.Session, p powershell.AddRootAuthority, _ [][]byte) (r powershell.AddRootResult, err error) {
+	r.Added = []string{}
+	if _, err := reachFarm(s); err != nil {
+		return r, err
+	}
+	for _, wanted := range p.Authorities {
+		existing, err := s.SharePoint().GetTrustedRootAuthority()
+		if err != nil {
+			return r, err
+		}
+		thumbprint := farm.ThumbprintOf(wanted.Certificate)
+		if slices.ContainsFunc(existing, func(a model.RootAuthority) bool { return a.Thumbprint() == thumbprint }) {
+			continue
+		}
+		if slices.ContainsFunc(existing, func(a model.RootAuthority) bool { return strings.EqualFold(a.Name, wanted.Name) }) {
+			return r, stopScript("NameTaken", "root authority '%s' already exists with another certificate", wanted.Name)
+		}
+		if err := s.SharePoint().NewTrustedRootAuthority(wanted.Name, wanted.Certificate, true); err != nil {
+			return r, err
+		}
+		r.Added = append(r.Added, wanted.Name)
+	}
+	r.Changed = len(r.Added) > 0
+	return r, nil
+}
+
+func getSharePointServer(s *model.Session, _ powershell.GetSharePointServer, _ [][]byte) (r powershell.SharePointServer, err error) {
+	if d, err := s.Describe(); err != nil || !d.Elevated {
+		r.Machine, err = describe(s)
+		return r, err
+	}
+	if r.Timer, err = serviceRecord(s, model.SPTimerV4); err != nil {
+		return r, err
+	}
+	if r.WorkersSince, err = workersSince(s); err != nil {
+		return r, err
+	}
+	r.Machine, err = describe(s)
+	return r, err
+}
+
+func restartSharePointServer(s *model.Session, p powershell.RestartSharePointServer, _ [][]byte) (r powershell.RestartResult, err error) {
+	if err := assertElevated(s); err != nil {
+		return r, err
+	}
+	return restartOlder(p.NotBefore, restartOlderWorker(s), restartOlderService(s, model.SPTimerV4))
+}

@@ -1,0 +1,326 @@
+// Package testfarm is the farm of the tests of the simulation: the products'
+// state without endpoints, certificates to work with, and the procedure by hand.
+//
+// Tests alone import it.
+package testfarm
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"math/big"
+	"regexp"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/farmtrust/farmtrust/internal/cert"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+)
+
+const (
+	Master = "oos-01.contoso.com" // Server 2016
+	Member = "oos-02.contoso.com" // Server 2019
+	Front  = "sp-01.contoso.com"
+	Second = "sp-02.contoso.com"
+	Alone  = "file-01.contoso.com" // in no farm, with Office Online Server installed
+	Site   = "https://portal.contoso.com"
+)
+
+// NotStarted is the error of a restart of WACSM that finds no certificate.
+const NotStarted = "Failed to start service 'WACSM (WACSM)'. Service cannot be started. " +
+	"System.InvalidOperationException: The certificate has not been specified."
+
+// Admin is an administrator of the domain, whose sessions reach SharePoint's
+// database if it is local.
+var Admin = model.Logon{User: `CONTOSO\svc`, Auth: model.NTLM}
+
+// Farm is a world of two office servers and a SharePoint farm of two, with
+// nothing set up, unless changes say otherwise.
+type Farm struct {
+	T     testing.TB
+	World *model.World
+}
+
+func New(t testing.TB, policy model.Policy, changes ...func(*model.SharePointSpec)) *Farm {
+	t.Helper()
+	f := &Farm{t, model.New(policy)}
+	builds := map[string]int{Master: 14393, Member: 17763, Front: 14393, Second: 14393, Alone: 20348}
+	for _, host := range []string{Master, Member, Front, Second, Alone} {
+		f.OK(f.World.AddMachine(model.MachineSpec{Host: host, Build: builds[host], Office: host == Alone}))
+	}
+	f.OK(f.World.NewOfficeFarm(model.OfficeSettings{}, Master, Member))
+	spec := model.SharePointSpec{
+		Name: "portal", Version: "16.0.4456.1000", Servers: []string{Front, Second}, Sites: []string{Site}, UserProfileServices: 1,
+	}
+	for _, change := range changes {
+		change(&spec)
+	}
+	f.OK(f.World.NewSharePointFarm(spec, NewPair(t, "SharePoint Root Authority", nil).Cert.Raw))
+	return f
+}
+
+func (f *Farm) OK(err error) {
+	f.T.Helper()
+	if err != nil {
+		f.T.Fatal(err)
+	}
+}
+
+// Refused asserts that an operation ends with an error of the products.
+func (f *Farm) Refused(err error, message string) {
+	f.T.Helper()
+	var refused *model.Error
+	if !errors.As(err, &refused) || refused.Message != message {
+		f.T.Errorf("got error %v, want %q", err, message)
+	}
+}
+
+func (f *Farm) On(host string) *model.Session { return f.OnAs(host, Admin) }
+
+func (f *Farm) OnAs(host string, logon model.Logon) *model.Session {
+	f.T.Helper()
+	session, err := f.World.LogOn(host, logon)
+	f.OK(err)
+	return session
+}
+
+// Obstacles between an office server and a SharePoint server, by rule.
+func (f *Farm) Obstacles(office, sharePoint string) []model.RuleID {
+	f.T.Helper()
+	found, err := f.World.DataRefresh(office, sharePoint)
+	f.OK(err)
+	var rules []model.RuleID
+	for _, o := range found {
+		if !slices.Contains(rules, o.Rule) {
+			rules = append(rules, o.Rule)
+		}
+	}
+	return rules
+}
+
+// Broken asserts that a data refresh fails for one reason.
+func (f *Farm) Broken(rule model.RuleID) {
+	f.T.Helper()
+	if got := f.Obstacles(Master, Front); !slices.Equal(got, []model.RuleID{rule}) {
+		f.T.Errorf("obstacles %q, want only %q", got, rule)
+	}
+}
+
+func (f *Farm) Works() {
+	f.T.Helper()
+	if got := f.Obstacles(Master, Front); len(got) > 0 {
+		f.T.Errorf("a data refresh is kept from working by %q", got)
+	}
+}
+
+// KeyPair is a certificate with its key and its issuers.
+type KeyPair struct {
+	Cert  *x509.Certificate
+	Key   crypto.Signer
+	Chain []*x509.Certificate
+}
+
+func (p KeyPair) Thumbprint() farm.Thumbprint { return farm.ThumbprintOf(p.Cert.Raw) }
+
+var (
+	serial atomic.Int64
+	// Keys are expensive to make, and no rule is about whose key it is.
+	rsaKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+)
+
+// NewPair makes a certificate: self-signed, or issued by an issuer.
+func NewPair(t testing.TB, name string, issuer *KeyPair) KeyPair {
+	t.Helper()
+	key, err := rsaKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pairWith(t, name, issuer, key)
+}
+
+func pairWith(t testing.TB, name string, issuer *KeyPair, key crypto.Signer) KeyPair {
+	t.Helper()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial.Add(1)), Subject: pkix.Name{CommonName: name, Organization: []string{"Contoso"}},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(1000 * time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+	}
+	parent, signer := template, key
+	var chain []*x509.Certificate
+	if issuer != nil {
+		parent, signer = issuer.Cert, issuer.Key
+		chain = append([]*x509.Certificate{issuer.Cert}, issuer.Chain...)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return KeyPair{Cert: made, Key: key, Chain: chain}
+}
+
+func NewECPair(t testing.TB, name string, issuer *KeyPair) KeyPair {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pairWith(t, name, issuer, key)
+}
+
+const Password = "correct horse"
+
+// PFX is a PFX that every Windows reads, and that names no provider.
+func (p KeyPair) PFX(t testing.TB) []byte {
+	t.Helper()
+	made, err := pkcs12.LegacyDES.Encode(p.Key, p.Cert, p.Chain, Password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+// NamedPFX is a PFX that names the provider that S2S needs.
+func (p KeyPair) NamedPFX(t testing.TB) []byte {
+	t.Helper()
+	bundle, err := cert.Load(p.PFX(t), []byte(Password))
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := bundle.Encode(14393, farm.KeyProvider, []byte(Password))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+var MachineKey = model.ImportFlags{MachineKeySet: true, PersistKeySet: true}
+
+// Install imports a pair and names it, without granting its key.
+func (f *Farm) Install(host string, p KeyPair, friendlyName string) {
+	f.T.Helper()
+	_, err := f.On(host).ImportPFX(model.StoreAdd, p.NamedPFX(f.T), []byte(Password), MachineKey)
+	f.OK(err)
+	f.OK(f.On(host).SetFriendlyName(model.My, p.Thumbprint(), friendlyName))
+}
+
+func (f *Farm) Grant(host string, p KeyPair) {
+	f.T.Helper()
+	_, err := f.On(host).GrantKey(p.Thumbprint(), farm.NetworkService)
+	f.OK(err)
+}
+
+func (f *Farm) UseS2S(name string) {
+	f.T.Helper()
+	f.OK(f.On(Master).Office().SetOfficeWebAppsFarm(model.SetFarm{S2SCertificateName: &name, Force: true}))
+}
+
+// Trust registers a certificate with both issuers, their permissions, and its
+// chain.
+func (f *Farm) Trust(p KeyPair) {
+	f.T.Helper()
+	shell := f.On(Front).SharePoint()
+	for _, i := range farm.Issuers() {
+		f.OK(shell.NewTrustedSecurityTokenIssuer(IssuerParameters(i, p)))
+		f.Permit(i)
+	}
+	authorities := p.Chain
+	if len(authorities) == 0 {
+		authorities = []*x509.Certificate{p.Cert}
+	}
+	for _, c := range authorities {
+		f.OK(shell.NewTrustedRootAuthority(c.Subject.CommonName, c.Raw, true))
+	}
+}
+
+func IssuerParameters(i farm.Issuer, p KeyPair) model.IssuerParameters {
+	return model.IssuerParameters{
+		Name: "OOS " + i.Product, Certificate: p.Cert.Raw, RegisteredIssuerName: &i.RegisteredName, Confirmed: true,
+	}
+}
+
+func (f *Farm) Permit(i farm.Issuer) {
+	f.T.Helper()
+	shell := f.On(Front).SharePoint()
+	principal, err := shell.GetAppPrincipal(Site, i.RegisteredName)
+	f.OK(err)
+	f.OK(shell.SetAppPrincipalPermission(principal, Site, "sitesubscription", "fullcontrol", true))
+}
+
+func (f *Farm) RestartOffice(host string) {
+	f.T.Helper()
+	f.OK(f.On(host).RestartService(model.WACSM))
+	f.OK(f.On(host).IISReset())
+}
+
+func (f *Farm) RestartSharePoint(host string) {
+	f.T.Helper()
+	f.OK(f.On(host).IISReset())
+	f.OK(f.On(host).RestartService(model.SPTimerV4))
+}
+
+// SetUp performs the whole procedure for a pair on the two machines that
+// Obstacles are looked for between.
+func (f *Farm) SetUp(p KeyPair) {
+	f.T.Helper()
+	f.Install(Master, p, "S2S")
+	f.Grant(Master, p)
+	f.UseS2S("S2S")
+	f.Trust(p)
+	f.RestartSharePoint(Front)
+	f.RestartOffice(Master)
+}
+
+// ModernPFX is a PFX with the algorithms of today.
+func (p KeyPair) ModernPFX(t testing.TB) []byte {
+	t.Helper()
+	made, err := pkcs12.Modern2023.Encode(p.Key, p.Cert, p.Chain, Password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+var markOfTime = regexp.MustCompile(` ?\[farmtrust [^]]*\]`)
+
+// Snapshot is the state without times, counts, and the marks in descriptions.
+func (f *Farm) Snapshot() model.State {
+	state := f.World.State()
+	for _, sp := range state.SharePoint {
+		for i := range sp.Issuers {
+			sp.Issuers[i].Description = markOfTime.ReplaceAllString(sp.Issuers[i].Description, "")
+		}
+	}
+	return state
+}
+
+var timeless = cmp.Options{
+	cmpopts.EquateEmpty(),
+	cmpopts.IgnoreFields(model.State{}, "Applied"),
+	cmpopts.IgnoreFields(model.MachineState{}, "WorkersSince", "Restarts"),
+	cmpopts.IgnoreFields(model.ServiceInfo{}, "Since"),
+	cmpopts.IgnoreFields(model.OfficeMemberState{}, "SettingsWritten"),
+}
+
+func (f *Farm) AssertUnchangedSince(before model.State) {
+	f.T.Helper()
+	if diff := cmp.Diff(before, f.Snapshot(), timeless); diff != "" {
+		f.T.Errorf("before -, after +:\n%s", diff)
+	}
+}
