@@ -28,8 +28,12 @@ const (
 // record command lines, and because cmd.exe runs none above 8191 characters.
 func CommandLine() string {
 	return "powershell.exe -NoLogo -NoProfile -NonInteractive -InputFormat Text -OutputFormat Text -EncodedCommand " +
-		encodeCommand(stripComments(bootstrap))
+		encodeCommand(Bootstrap())
 }
+
+// Bootstrap returns the script in [CommandLine], which reads standard input as
+// $input.
+func Bootstrap() string { return stripComments(bootstrap) }
 
 // encodeCommand encodes a script for -EncodedCommand: base64 of UTF-16LE.
 func encodeCommand(script string) string {

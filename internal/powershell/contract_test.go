@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
@@ -53,7 +54,7 @@ func allParams() []namedParams {
 	}
 }
 
-func TestEveryScriptHasItsCallAndEveryCallItsScript(t *testing.T) {
+func TestParams_EveryScriptHasThem(t *testing.T) {
 	t.Parallel()
 	var named []string
 	for _, call := range allParams() {
@@ -68,7 +69,7 @@ func TestEveryScriptHasItsCallAndEveryCallItsScript(t *testing.T) {
 // declared matches the name of a parameter in a script's param block.
 var declared = regexp.MustCompile(`\[[\w\[\]]+\] \$(\w+)`)
 
-func TestScriptParametersAreTheKeysOfTheirStructs(t *testing.T) {
+func TestParams_AreThoseOfTheScript(t *testing.T) {
 	t.Parallel()
 	for _, call := range allParams() {
 		raw, err := json.Marshal(call.params)
@@ -95,13 +96,13 @@ func TestScriptParametersAreTheKeysOfTheirStructs(t *testing.T) {
 		}
 		slices.Sort(want)
 		slices.Sort(got)
-		if !slices.Equal(got, want) {
-			t.Errorf("%s: parameters %v, struct %v", call.script, got, want)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: struct -, script +:\n%s", call.script, diff)
 		}
 	}
 }
 
-func TestEveryRefusalOfAScriptHasARemedy(t *testing.T) {
+func TestRemedy_EveryErrorHasOne(t *testing.T) {
 	t.Parallel()
 	stops := regexp.MustCompile(`Stop-Script -Id '(\w+)'`)
 	used := map[string]bool{}
@@ -131,32 +132,22 @@ func TestEveryRefusalOfAScriptHasARemedy(t *testing.T) {
 	}
 }
 
-func TestStandInsCoverWhatOnlyWindowsCanRun(t *testing.T) {
+func TestStubs_CoverWhatOnlyWindowsCanRun(t *testing.T) {
 	t.Parallel()
 	defined := regexp.MustCompile(`(?m)^function ([\w-]+)`)
-	var standins []byte
-	for _, name := range []string{"windows.ps1", "retire.ps1"} {
-		text, err := os.ReadFile(filepath.Join("testdata/standins", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		standins = append(standins, text...)
-	}
+	stubs := pwsh.InstallerStubs()
 	files, err := filepath.Glob("scripts/prelude/windows/*.ps1")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no files: %v", err)
 	}
-	// Helpers that only the replaced functions call need no stand-in.
+	// Helpers that only the replaced functions call need no stub.
 	inner := []string{"Get-LegacyKey", "Test-ReadEntry"}
-	for _, file := range files {
+	for _, file := range append(files, "scripts/install/windows.ps1") {
 		source, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		requireNoError(t, err)
 		for _, match := range defined.FindAllStringSubmatch(string(source), -1) {
-			if filepath.Base(file) != "task.ps1" && // It runs anywhere.
-				!slices.Contains(inner, match[1]) && !strings.Contains(string(standins), "function "+match[1]+" {") {
-				t.Errorf("%s of %s has no stand-in", match[1], filepath.Base(file))
+			if !slices.Contains(inner, match[1]) && !strings.Contains(stubs, "function "+match[1]+" {") {
+				t.Errorf("%s of %s has no stub", match[1], filepath.Base(file))
 			}
 		}
 	}

@@ -19,7 +19,7 @@ func (f runnerFunc) Run(_ context.Context, _ powershell.Target, call powershell.
 	return f(call)
 }
 
-func TestAnswerIsReadAmongChatter(t *testing.T) {
+func TestReadResult_AmongOtherOutput(t *testing.T) {
 	t.Parallel()
 	want := powershell.SetNameResult{Changed: true, Previous: "gr\u00fcn"}
 	line, err := powershell.FormatResult(nonce, want)
@@ -36,7 +36,7 @@ func TestAnswerIsReadAmongChatter(t *testing.T) {
 	}
 }
 
-func TestScriptErrorIsReadWhole(t *testing.T) {
+func TestReadResult_ScriptError(t *testing.T) {
 	t.Parallel()
 	said := powershell.ScriptError{
 		ID: powershell.NotMaster, Message: "the master is OOS-02", Category: "InvalidOperation",
@@ -57,7 +57,7 @@ func TestScriptErrorIsReadWhole(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoAnswerIsGarbled(t *testing.T) {
+func TestReadResult_Garbled(t *testing.T) {
 	t.Parallel()
 	encode := func(json string) string {
 		return "@@RESULT " + nonce + " " + base64.StdEncoding.EncodeToString([]byte(json)) + "\n"
@@ -88,7 +88,7 @@ func TestWhatIsNoAnswerIsGarbled(t *testing.T) {
 	}
 }
 
-func TestConstrainedLanguageIsItsOwnKind(t *testing.T) {
+func TestReadResult_ConstrainedLanguage(t *testing.T) {
 	t.Parallel()
 	err := powershell.ReadResult("oos-01", "x", nonce, []byte("@@LANGUAGE ConstrainedLanguage\r\n"), nil, 98, new(any))
 	var said *powershell.TransportError
@@ -102,7 +102,7 @@ const cliXML = "#< CLIXML\r\n" + `<Objs Version="1.1.0.1" xmlns="http://schemas.
 	`<Obj S="progress" RefId="0"><TN RefId="0"><T>System.Management.Automation.PSCustomObject</T></TN><MS><I64 N="SourceId">1</I64></MS></Obj>` +
 	`<S S="verbose">noise</S><S S="Error">Get-Nothing : Der Begriff_x000D__x000A_</S><S S="Error">wurde nicht erkannt &lt;_xD83D__xDD12_&gt;._x000D__x000A_</S></Objs>`
 
-func TestOnlyErrorsOfCLIXMLAreQuotedAndBounded(t *testing.T) {
+func TestReadResult_QuotesOnlyErrorsOfCLIXML(t *testing.T) {
 	t.Parallel()
 	read := func(stderr string) string {
 		return powershell.ReadResult("oos-01", "x", nonce, nil, []byte(stderr), 1, new(any)).Error()
@@ -118,7 +118,7 @@ func TestOnlyErrorsOfCLIXMLAreQuotedAndBounded(t *testing.T) {
 	}
 }
 
-func FuzzReadAnswer(f *testing.F) {
+func FuzzReadResult(f *testing.F) {
 	line, err := powershell.FormatResult(nonce, powershell.SetNameResult{Changed: true})
 	if err != nil {
 		f.Fatal(err)

@@ -41,7 +41,7 @@ func machineOperations() map[string]operation {
 		"Restart-Service":   on(restartService),
 		"Invoke-WebRequest": on(invokeWebRequest),
 
-		"Register-ScheduledTask": on(func(s *model.Session, p model.Task) (any, error) { return nil, s.RegisterTask(p) }),
+		"Register-ScheduledTask": on(func(s *model.Session, p registration) (any, error) { return nil, s.RegisterTask(p.Task) }),
 		"Start-ScheduledTask": on(func(s *model.Session, p struct{ TaskName string }) (any, error) {
 			return nil, s.StartTask(p.TaskName)
 		}),
@@ -58,6 +58,14 @@ func machineOperations() map[string]operation {
 			return nil, nil
 		}),
 	}
+}
+
+// registration is what Register-ScheduledTask is told. The model has neither
+// logon types nor instances.
+type registration struct {
+	model.Task
+
+	LogonType, MultipleInstances string
 }
 
 // getService shows services of the machine; all here start with Windows.

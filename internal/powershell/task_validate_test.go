@@ -17,10 +17,10 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// request is one as the fixed script finds it, with what is wrong put in.
-func (h *hop) request(edit func(map[string]any)) map[string]any {
+// newRequest returns the fields of a valid request, changed by edit.
+func (s *taskServer) newRequest(edit func(map[string]any)) map[string]any {
 	fields := map[string]any{
-		"id": newID(), "verb": "Get-SharePointFarm", "script": powershell.HashTask(h.script), "expires": time.Now().Add(time.Minute).Unix(),
+		"id": newID(), "verb": "Get-SharePointFarm", "script": powershell.HashTask(s.script), "expires": time.Now().Add(time.Minute).Unix(),
 		"params": map[string]any{"Sites": []string{site}, "RegisteredNames": []string{sharePointIssuer}, "Names": nil},
 	}
 	if edit != nil {
@@ -35,8 +35,8 @@ func newID() string {
 	return hex.EncodeToString(raw)
 }
 
-// ordered writes a request with its fields in their order.
-func ordered(fields map[string]any) string {
+// formatRequest returns a request with its fields in their order.
+func formatRequest(fields map[string]any) string {
 	var parts []string
 	write := func(key string) {
 		if value, ok := fields[key]; ok {
@@ -59,25 +59,15 @@ func ordered(fields map[string]any) string {
 	return "{" + strings.Join(parts, ",") + "}"
 }
 
-func (h *hop) put(name, content string) {
-	h.t.Helper()
-	if err := os.WriteFile(h.path("requests", name), []byte(content), 0o600); err != nil {
-		h.t.Fatal(err)
+func (s *taskServer) writeRequest(name, content string) {
+	s.t.Helper()
+	if err := os.WriteFile(s.path("requests", name), []byte(content), 0o600); err != nil {
+		s.t.Fatal(err)
 	}
 }
 
-// runTask runs the fixed script once, as the scheduler does.
-func (h *hop) runTask() {
-	h.t.Helper()
-	h.setEnv = []string{"FARMTRUST_TASK=yes"}
-	stdout, stderr, exit, err := h.startWith(h.t.Context(), []string{"-NoProfile", "-NonInteractive", "-File", watched(h.t, h.path("farmtrust-sharepoint.ps1"))}, nil)
-	if err != nil || exit != 0 || len(stdout) != 0 {
-		h.t.Fatalf("exit code %d, %v\n%s%s", exit, err, stdout, stderr)
-	}
-}
-
-// written is an answer as the fixed script writes it.
-type written struct {
+// taskOutcome is what the task's script writes about a request.
+type taskOutcome struct {
 	ID     string          `json:"id"`
 	Script string          `json:"script"`
 	Result json.RawMessage `json:"result"`
@@ -87,27 +77,36 @@ type written struct {
 	} `json:"error"`
 }
 
-func (h *hop) answer(id string) written {
-	h.t.Helper()
-	raw, err := os.ReadFile(h.path("results", id+".json"))
+func (s *taskServer) readResult(id string) taskOutcome {
+	s.t.Helper()
+	raw, err := os.ReadFile(s.path("results", id+".json"))
 	if err != nil {
-		h.t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	var a written
+	var a taskOutcome
 	if err := json.Unmarshal(raw, &a); err != nil {
-		h.t.Fatalf("%v in %s", err, raw)
+		s.t.Fatalf("%v in %s", err, raw)
 	}
-	if a.ID != id || a.Script != powershell.HashTask(h.script) {
-		h.t.Errorf("the answer says request %s, script %s", a.ID, a.Script)
+	if a.ID != id || a.Script != powershell.HashTask(s.script) {
+		s.t.Errorf("the result names request %s, script %s", a.ID, a.Script)
 	}
 	return a
 }
 
-func TestHostileRequestsAreRefusedBeforeAnythingRuns(t *testing.T) {
+// assertRejected asserts that the task's script rejected a request.
+func (s *taskServer) assertRejected(t *testing.T, request, id string) {
+	t.Helper()
+	if a := s.readResult(request); a.Error == nil || a.Error.ID != id || a.Result != nil {
+		t.Errorf("%+v, want an error with %s", a, id)
+	}
+}
+
+// One run of the script, which a process of its own takes, has all requests.
+func TestTaskRequest_HostileIsRejectedBeforeAnythingRuns(t *testing.T) {
 	t.Parallel()
-	h := newHop(t, frontEnd(editions["2016"]))
-	m := makeCertificate(t, "s2s.contoso.com")
-	pkcs8, pkcs1, pkcs7 := privateForms(t)
+	s := newTaskServer(t, newFrontEnd(editions["2016"]))
+	m := newCertificate(t, "s2s.contoso.com")
+	pkcs8, pkcs1, pkcs7 := newPrivateForms(t)
 	issuer := func(edit func(params map[string]any)) func(map[string]any) {
 		return func(r map[string]any) {
 			params := map[string]any{"Name": "OOS", "RegisteredName": sharePointIssuer, "Certificate": m.der, "Sites": []string{site}}
@@ -139,14 +138,14 @@ func TestHostileRequestsAreRefusedBeforeAnythingRuns(t *testing.T) {
 		})
 	}
 	cases := []struct {
-		claim string
-		edit  func(map[string]any)
-		id    string
+		name string
+		edit func(map[string]any)
+		id   string
 	}{
-		{"another issuer to put back", restore(func(p map[string]any) { p["RegisteredName"] = "x@y" }), powershell.TaskRefused},
-		{"a PFX to put back", restore(func(p map[string]any) { p["Previous"] = m.pfx }), powershell.TaskRefused},
+		{"another issuer to restore", restore(func(p map[string]any) { p["RegisteredName"] = "x@y" }), powershell.TaskRefused},
+		{"a PFX to restore", restore(func(p map[string]any) { p["Previous"] = m.pfx }), powershell.TaskRefused},
 		{"a thumbprint that is a pattern", restore(func(p map[string]any) { p["Ours"] = "*" }), powershell.TaskRefused},
-		{"a right that is none", permission("Right", "Everything"), powershell.TaskRefused},
+		{"an unknown right", permission("Right", "Everything"), powershell.TaskRefused},
 		{"a flag that is text", permission("AppOnly", "yes"), powershell.TaskRefused},
 		{"a permission with a scope", permission("Scope", "Farm"), powershell.TaskRefused},
 		{"an authority to remove by name", func(r map[string]any) {
@@ -156,7 +155,7 @@ func TestHostileRequestsAreRefusedBeforeAnythingRuns(t *testing.T) {
 		{"a command as verb", field("verb", "Get-SharePointFarm; Stop-Computer"), powershell.TaskRefused},
 		{"a verb in other letters", field("verb", "get-sharepointfarm"), powershell.TaskRefused},
 		{"a part of a request as verb", field("verb", "Authority"), powershell.TaskRefused},
-		{"a verb with a character that nobody sees", field("verb", "Get-SharePoint\u00adFarm"), powershell.TaskRefused},
+		{"a verb with an invisible character", field("verb", "Get-SharePoint\u00adFarm"), powershell.TaskRefused},
 		{"several verbs", field("verb", []string{"Get-SharePointFarm"}), powershell.TaskRefused},
 		{"no verb", func(r map[string]any) { delete(r, "verb") }, powershell.TaskRefused},
 		{"an extra field", field("runAs", "SYSTEM"), powershell.TaskRefused},
@@ -164,8 +163,8 @@ func TestHostileRequestsAreRefusedBeforeAnythingRuns(t *testing.T) {
 		{"another request's ID", field("id", newID()), powershell.TaskRefused},
 		{"a path as ID", field("id", `..\..\x`), powershell.TaskRefused},
 		{"expired", field("expires", time.Now().Add(-time.Minute).Unix()), powershell.TaskRefused},
-		{"valid for ever", field("expires", time.Now().Add(24*time.Hour).Unix()), powershell.TaskRefused},
-		{"an end that is text", field("expires", "tomorrow"), powershell.TaskRefused},
+		{"valid for a day", field("expires", time.Now().Add(24*time.Hour).Unix()), powershell.TaskRefused},
+		{"an expiry that is text", field("expires", "tomorrow"), powershell.TaskRefused},
 		{"parameters that are text", field("params", "-Sites x"), powershell.TaskRefused},
 		{"parameters that are a list", field("params", []string{"x"}), powershell.TaskRefused},
 		{"an extra parameter", issuer(func(p map[string]any) { p["Right"] = "FullControl" }), powershell.TaskRefused},
@@ -176,14 +175,14 @@ func TestHostileRequestsAreRefusedBeforeAnythingRuns(t *testing.T) {
 		}), powershell.TaskRefused},
 		{"an issuer in capitals", issuer(func(p map[string]any) { p["RegisteredName"] = strings.ToUpper(sharePointIssuer) }), powershell.TaskRefused},
 		{"an issuer and a line feed", issuer(func(p map[string]any) { p["RegisteredName"] = sharePointIssuer + "\n" }), powershell.TaskRefused},
-		{"an issuer with a character that nobody sees", issuer(func(p map[string]any) { p["RegisteredName"] = sharePointIssuer + "\u00ad" }), powershell.TaskRefused},
-		{"a right with a character that nobody sees", permission("Right", "Re\u00adad"), powershell.TaskRefused},
+		{"an issuer with an invisible character", issuer(func(p map[string]any) { p["RegisteredName"] = sharePointIssuer + "\u00ad" }), powershell.TaskRefused},
+		{"a right with an invisible character", permission("Right", "Re\u00adad"), powershell.TaskRefused},
 		{"a site that is a path", issuer(func(p map[string]any) { p["Sites"] = []string{`C:\Windows`} }), powershell.TaskRefused},
 		{"one site without a list", issuer(func(p map[string]any) { p["Sites"] = site }), powershell.TaskRefused},
 		{"a site that is an object", issuer(func(p map[string]any) { p["Sites"] = []any{map[string]any{"Url": site}} }), powershell.TaskRefused},
 		{"a name with a control character", issuer(func(p map[string]any) { p["Name"] = "OOS\x1b[2J" }), powershell.TaskRefused},
-		{"a certificate that is no base64", certificate("***"), powershell.TaskRefused},
-		{"a certificate that is no DER", certificate([]byte(strings.Repeat("x", 500))), powershell.TaskRefused},
+		{"a certificate that is not base64", certificate("***"), powershell.TaskRefused},
+		{"a certificate that is not DER", certificate([]byte(strings.Repeat("x", 500))), powershell.TaskRefused},
 		{"a certificate in PEM", certificate([]byte("-----BEGIN CERTIFICATE-----\n" + strings.Repeat("A", 500))), powershell.TaskRefused},
 		{"a PFX", certificate(m.pfx), powershell.TaskRefused},
 		{"a PKCS #8 key", certificate(pkcs8), powershell.TaskRefused},
@@ -197,101 +196,95 @@ func TestHostileRequestsAreRefusedBeforeAnythingRuns(t *testing.T) {
 	}
 	ids := map[string]string{}
 	for _, c := range cases {
-		r := h.request(nil)
+		r := s.newRequest(nil)
 		name, _ := r["id"].(string)
 		c.edit(r)
-		ids[c.claim] = name
-		h.put(name+".json", ordered(r))
+		ids[c.name] = name
+		s.writeRequest(name+".json", formatRequest(r))
 	}
-	raw := map[string]string{"no JSON": "Get-SPFarm", "nothing": "", "a list": "[]", "twice the same field": `{"id":"a","id":"b"}`, "huge": strings.Repeat(" ", 1<<20) + "{}"}
-	for claim, content := range raw {
-		ids[claim] = newID()
-		h.put(ids[claim]+".json", content)
+	raw := map[string]string{"not JSON": "Get-SPFarm", "nothing": "", "a list": "[]", "twice the same field": `{"id":"a","id":"b"}`, "huge": strings.Repeat(" ", 1<<20) + "{}"}
+	for name, content := range raw {
+		ids[name] = newID()
+		s.writeRequest(ids[name]+".json", content)
 	}
-	before := h.state(t)
-	h.runTask()
+	before := s.state()
+	s.runTask()
 	for _, c := range cases {
-		if a := h.answer(ids[c.claim]); a.Error == nil || a.Error.ID != c.id || a.Result != nil {
-			t.Errorf("%s: %+v, want a refusal with %s", c.claim, a, c.id)
-		}
+		t.Run(c.name, func(t *testing.T) { s.assertRejected(t, ids[c.name], c.id) })
 	}
-	for claim := range raw {
-		if a := h.answer(ids[claim]); a.Error == nil || a.Error.ID != powershell.TaskRefused {
-			t.Errorf("%s: %+v", claim, a)
-		}
+	for name := range raw {
+		t.Run(name, func(t *testing.T) { s.assertRejected(t, ids[name], powershell.TaskRefused) })
 	}
-	if diff := cmp.Diff(before, h.state(t)); diff != "" {
-		t.Errorf("something was changed:\n%s", diff)
-	}
+	assertUnchanged(t, before, s.testServer)
 }
 
-func TestFilesThatAreNoRequestsAreLeftAlone(t *testing.T) {
+func TestTaskRequest_OtherFilesAreLeftAlone(t *testing.T) {
 	t.Parallel()
-	h := newHop(t, frontEnd(editions["2016"]))
+	s := newTaskServer(t, newFrontEnd(editions["2016"]))
 	for _, name := range []string{
 		"x.json", strings.ToUpper(newID()) + ".json", newID() + ".JSON", newID() + ".json.txt", ".." + newID() + ".json", newID() + "\n.json",
 	} {
-		h.put(name, ordered(h.request(nil)))
+		s.writeRequest(name, formatRequest(s.newRequest(nil)))
 	}
 	target, link := filepath.Join(t.TempDir(), "elsewhere"), newID()
-	request := h.request(func(r map[string]any) { r["id"] = link })
-	if err := os.WriteFile(target, []byte(ordered(request)), 0o600); err != nil {
+	request := s.newRequest(func(r map[string]any) { r["id"] = link })
+	if err := os.WriteFile(target, []byte(formatRequest(request)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(target, h.path("requests", link+".json")); err != nil {
+	if err := os.Symlink(target, s.path("requests", link+".json")); err != nil {
 		t.Fatal(err)
 	}
-	h.runTask()
-	if got := h.files("results"); !cmp.Equal(got, []string{link + ".json"}) {
-		t.Fatalf("answers %v", got)
+	s.runTask()
+	if got := s.listFiles("results"); !cmp.Equal(got, []string{link + ".json"}) {
+		t.Fatalf("results %v", got)
 	}
-	if a := h.answer(link); a.Error == nil || a.Error.ID != powershell.TaskRefused {
+	if a := s.readResult(link); a.Error == nil || a.Error.ID != powershell.TaskRefused {
 		t.Errorf("a link was followed: %+v", a)
 	}
 }
 
-func TestWaitingRequestsAreAnsweredOnceEach(t *testing.T) {
+func TestTaskRequest_RunsOnce(t *testing.T) {
 	t.Parallel()
-	h := newHop(t, frontEnd(editions["2016"]))
-	first, second := h.request(nil), h.request(nil)
+	s := newTaskServer(t, newFrontEnd(editions["2016"]))
+	first, second := s.newRequest(nil), s.newRequest(nil)
 	one, two := first["id"].(string), second["id"].(string)
-	h.put(one+".json", ordered(first))
-	h.put(two+".json", ordered(second))
-	h.runTask()
-	if a, b := h.answer(one), h.answer(two); a.Error != nil || b.Error != nil {
-		t.Fatalf("answers %+v and %+v", a, b)
+	s.writeRequest(one+".json", formatRequest(first))
+	s.writeRequest(two+".json", formatRequest(second))
+	s.runTask()
+	if a, b := s.readResult(one), s.readResult(two); a.Error != nil || b.Error != nil {
+		t.Fatalf("results %+v and %+v", a, b)
 	}
-	// The same request again, and one whose answer somebody has claimed.
+	// The same request again, and one whose result somebody has claimed.
 	marked := []byte(`{"id":"claimed"}`)
-	if err := os.WriteFile(h.path("results", one+".json"), marked, 0o600); err != nil {
+	if err := os.WriteFile(s.path("results", one+".json"), marked, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h.runTask()
-	if got, err := os.ReadFile(h.path("results", one+".json")); err != nil || !cmp.Equal(got, marked) {
-		t.Errorf("a replayed request was answered anew: %s, %v", got, err)
+	s.runTask()
+	if got, err := os.ReadFile(s.path("results", one+".json")); err != nil || !cmp.Equal(got, marked) {
+		t.Errorf("a replayed request ran again: %s, %v", got, err)
 	}
 }
 
-func TestBothSidesCleanUpWhatTheyWrote(t *testing.T) {
+func TestTaskRequest_BothSidesCleanUp(t *testing.T) {
 	t.Parallel()
-	h := newHop(t, frontEnd(editions["2016"]))
+	s := newTaskServer(t, newFrontEnd(editions["2016"]))
 	stale := time.Now().Add(-2 * time.Hour)
 	abandoned := newID() + ".json"
-	h.put(abandoned, ordered(h.request(nil)))
-	done := h.path("results", newID()+".json")
+	s.writeRequest(abandoned, formatRequest(s.newRequest(nil)))
+	done := s.path("results", newID()+".json")
 	if err := os.WriteFile(done, []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{h.path("requests", abandoned), done} {
+	for _, path := range []string{s.path("requests", abandoned), done} {
 		if err := os.Chtimes(path, stale, stale); err != nil {
 			t.Fatal(err)
 		}
 	}
-	byTask(h, observation())
-	if left := h.files("requests"); len(left) != 0 {
+	mustRun(t, s.runner(), observation())
+	if left := s.listFiles("requests"); len(left) != 0 {
 		t.Errorf("requests left: %v", left)
 	}
-	if got := h.files("results"); len(got) != 1 || filepath.Base(done) == got[0] {
-		t.Errorf("answers left: %v, want the one of just now", got)
+	if got := s.listFiles("results"); len(got) != 1 || filepath.Base(done) == got[0] {
+		t.Errorf("results left: %v, want the one of just now", got)
 	}
 }
