@@ -43,9 +43,9 @@ var mayImport = map[string][]string{
 	"internal/farmsim/scripts":     {"internal/farm", "internal/powershell", "internal/farmsim/model"},
 	"internal/farmsim/pwsh":        {"internal/farm", "internal/powershell", "internal/farmsim/model"},
 	"internal/farmsim/wsman":       {},
-	"internal/farmsim/fault":       {},
-	"internal/farmsim/admin":       {"internal/farmsim/model", "internal/farmsim/fault", "internal/farmsim/wsman", "internal/farm", "internal/powershell"},
-	"internal/farmsim/testfarm":    {"internal/farm", "internal/cert", "internal/farmsim/model"},
+	"internal/farmsim/fault":       {"internal/farmsim/wsman"},
+	"internal/farmsim/admin":       {"internal/farmsim/model", "internal/farmsim/fault"},
+	"internal/farmsim/testfarm":    {"internal/farmsim", "internal/farm", "internal/cert", "internal/farmsim/model"},
 	"internal/farmsim/cmd/farmsim": {"internal/farm", "internal/farmsim", "internal/farmsim/model", "internal/farmsim/admin"},
 }
 

@@ -41,7 +41,7 @@ var policy = regexp.MustCompile(`(?m)^( *)approval: none$`)
 type recorder struct {
 	t      *testing.T
 	client client.Client
-	sim    *farmsim.Sim
+	sim    *farmsim.Farm
 }
 
 // TestRecordHistories records a renewal that was approved; the retirement that

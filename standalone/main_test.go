@@ -250,7 +250,7 @@ func TestAConfiguredFarmWaitsForApprovalAndGoesOnWhenAPersonGivesIt(t *testing.T
 
 // requireApproval returns the path of the farm's configuration, changed so that
 // a person approves.
-func requireApproval(t *testing.T, sim *farmsim.Sim) string {
+func requireApproval(t *testing.T, sim *farmsim.Farm) string {
 	t.Helper()
 	text, err := os.ReadFile(sim.Config())
 	if err != nil {
@@ -279,7 +279,7 @@ func TestAFarmThatIsNotFitEndsWithItsReportAndExitCodeOne(t *testing.T) {
 	}
 }
 
-func simulateFarm(t *testing.T, o farmsim.Options) *farmsim.Sim {
+func simulateFarm(t *testing.T, o farmsim.Options) *farmsim.Farm {
 	t.Helper()
 	o.Dir = t.TempDir()
 	sim, err := farmsim.Start(t.Context(), o)

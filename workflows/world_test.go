@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
@@ -24,7 +22,7 @@ import (
 
 // place is a simulated farm and the activities that work on it.
 type place struct {
-	sim        *farmsim.Sim
+	sim        *farmsim.Farm
 	config     *config.Config
 	activities *activities.Activities
 	// policy changes the farm's configuration; nil leaves it.
@@ -145,34 +143,13 @@ func ended(t *testing.T, env *testsuite.TestWorkflowEnvironment) (farm.Report, e
 // every SharePoint server: the trust in the world, not in a report.
 func (p *place) refreshes(t *testing.T) {
 	t.Helper()
-	for _, office := range p.hosts(farm.OfficeRole) {
-		for _, sp := range p.hosts(farm.SharePointRole) {
-			obstacles, err := p.sim.World.DataRefresh(office, sp)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, o := range obstacles {
-				t.Errorf("data refresh from %s to %s fails: %+v", office, sp, o)
-			}
-		}
+	obstacles, err := p.sim.RefreshObstacles()
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-func (p *place) hosts(role farm.Role) []string {
-	f, _ := p.Farm(farmsim.FarmName)
-	var hosts []string
-	if role == farm.OfficeRole {
-		for _, s := range f.Office.Servers {
-			hosts = append(hosts, s.Host)
-		}
-		return hosts
+	for _, o := range obstacles {
+		t.Error(o)
 	}
-	for _, sp := range f.SharePoint {
-		for _, s := range sp.Servers {
-			hosts = append(hosts, s.Host)
-		}
-	}
-	return hosts
 }
 
 // step returns a step of a server's report.
@@ -192,34 +169,9 @@ func step(t *testing.T, r farm.Report, host string, name farm.Step) farm.StepRep
 // sameTrust demands that everything a rotation touches is as it was.
 func (p *place) sameTrust(t *testing.T, before model.State) {
 	t.Helper()
-	if diff := cmp.Diff(trustOf(before), trustOf(p.sim.World.State()), cmpopts.EquateEmpty()); diff != "" {
+	if diff := farmsim.TrustOf(before).Diff(p.sim.Trust()); diff != "" {
 		t.Errorf("the farm is not as it was (-before +now):\n%s", diff)
 	}
-}
-
-// trustOf is what of a state a rotation touches, without what tells when.
-func trustOf(s model.State) map[string]any {
-	trust := map[string]any{}
-	for _, m := range s.Machines {
-		trust[m.Host] = m.Stores
-	}
-	for _, m := range s.Office.Members {
-		trust["settings "+m.Host] = m.Settings
-	}
-	for _, f := range s.SharePoint {
-		issuers := map[string]farm.Thumbprint{}
-		for _, i := range f.Issuers {
-			issuers[i.Name+" "+i.RegisteredName] = i.Thumbprint
-		}
-		granted := map[string]model.AppPermission{}
-		for name, p := range f.Permissions {
-			if p != (model.AppPermission{}) {
-				granted[name] = p
-			}
-		}
-		trust["issuers "+f.Name], trust["authorities "+f.Name], trust["permissions "+f.Name] = issuers, f.Authorities, granted
-	}
-	return trust
 }
 
 // removeIssuer is somebody else who removes a trusted token issuer.
@@ -233,7 +185,7 @@ func (p *place) removeIssuer(t *testing.T) {
 	if err != nil || len(issuers) == 0 {
 		t.Fatalf("find an issuer to remove: %v, %d there", err, len(issuers))
 	}
-	if err := session.SharePoint().RemoveTrustedSecurityTokenIssuer(issuers[0].Name, true); err != nil {
+	if err := session.SharePoint().RemoveTrustedSecurityTokenIssuer(model.Removal{Identity: issuers[0].Name, Confirmed: true}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -31,7 +31,7 @@ const account = "svc-farmtrust"
 
 // user is the account as a client writes it: a domain account, or a local one
 // where only those are taken.
-func (s *Sim) user(auth model.Auth) string {
+func (f *Farm) user(auth model.Auth) string {
 	if auth == model.Basic {
 		return account
 	}
@@ -39,45 +39,45 @@ func (s *Sim) user(auth model.Auth) string {
 }
 
 // passwordOf knows the one account, however its domain is written.
-func (s *Sim) passwordOf(user string) (string, bool) {
+func (f *Farm) passwordOf(user string) (string, bool) {
 	if _, name, found := strings.Cut(user, `\`); found {
 		user = name
 	}
 	user, _, _ = strings.Cut(user, "@")
-	return s.password, strings.EqualFold(user, account)
+	return f.password, strings.EqualFold(user, account)
 }
 
-func (s *Sim) buildWorld() error {
+func (f *Farm) buildWorld() error {
 	var office []string
-	for i := range s.options.OfficeServers {
+	for i := range f.options.OfficeServers {
 		host := fmt.Sprintf("oos-%02d.%s", i+1, domain)
 		office = append(office, host)
-		build := s.options.OfficeBuilds[i%len(s.options.OfficeBuilds)]
-		if err := s.addServer(host, build, s.options.Auth); err != nil {
+		build := f.options.OfficeBuilds[i%len(f.options.OfficeBuilds)]
+		if err := f.addServer(host, build, f.options.Auth); err != nil {
 			return err
 		}
 	}
-	for _, sp := range s.sharePoints() {
+	for _, sp := range f.sharePoints() {
 		for _, host := range sp.Servers {
-			if err := s.addServer(host, versions[s.options.SharePoint].windows, model.NTLM); err != nil {
+			if err := f.addServer(host, versions[f.options.SharePoint].windows, model.NTLM); err != nil {
 				return err
 			}
 		}
 	}
-	settings, trusted, err := s.trustedSoFar(office)
+	settings, trusted, err := f.trustedSoFar(office)
 	if err != nil {
 		return err
 	}
-	if err := s.World.NewOfficeFarm(settings, office...); err != nil {
+	if err := f.World.NewOfficeFarm(settings, office...); err != nil {
 		return err
 	}
-	for _, sp := range s.sharePoints() {
+	for _, sp := range f.sharePoints() {
 		sp.Issuers, sp.Authorities, sp.Permissions = trusted.Issuers, trusted.Authorities, trusted.Permissions
-		if err := s.World.NewSharePointFarm(sp, s.authority.root.Raw); err != nil {
+		if err := f.World.NewSharePointFarm(sp, f.authority.root.Raw); err != nil {
 			return err
 		}
-		if s.options.RunAs == farm.Task {
-			if err := s.InstallSharePointTask(sp.Servers[0], powershell.TaskScript()); err != nil {
+		if f.options.RunAs == farm.Task {
+			if err := f.InstallSharePointTask(sp.Servers[0], powershell.TaskScript()); err != nil {
 				return err
 			}
 		}
@@ -87,22 +87,22 @@ func (s *Sim) buildWorld() error {
 
 // InstallSharePointTask installs the task that runs SharePoint cmdlets on a
 // front end, with the text of its script.
-func (s *Sim) InstallSharePointTask(host, script string) error {
-	session, err := s.World.LogOn(host, model.Logon{User: account, Auth: model.NTLM})
+func (f *Farm) InstallSharePointTask(host, script string) error {
+	session, err := f.World.LogOn(host, model.Logon{User: account, Auth: model.NTLM})
 	if err != nil {
 		return err
 	}
 	return scripts.InstallTask(session, `CONTOSO\farmtrust-sp$`, script)
 }
 
-func (s *Sim) addServer(host string, build int, auth model.Auth) error {
-	s.servers = append(s.servers, &server{sim: s, host: host, auth: auth})
-	return s.World.AddMachine(model.MachineSpec{Host: host, Build: build, Skew: s.options.Skew[host], FIPS: s.options.Shells[host].FIPS})
+func (f *Farm) addServer(host string, build int, auth model.Auth) error {
+	f.servers = append(f.servers, &server{farm: f, host: host, auth: auth})
+	return f.World.AddMachine(model.MachineSpec{Host: host, Build: build, Skew: f.options.Skew[host], FIPS: f.options.Shells[host].FIPS})
 }
 
 // sharePoints describes the SharePoint farms; their servers are numbered on.
-func (s *Sim) sharePoints() []model.SharePointSpec {
-	specs := make([]model.SharePointSpec, s.options.SharePointFarms)
+func (f *Farm) sharePoints() []model.SharePointSpec {
+	specs := make([]model.SharePointSpec, f.options.SharePointFarms)
 	number := 0
 	for i := range specs {
 		site := "https://portal." + domain
@@ -110,10 +110,10 @@ func (s *Sim) sharePoints() []model.SharePointSpec {
 			site = fmt.Sprintf("https://portal-%d.%s", i+1, domain)
 		}
 		specs[i] = model.SharePointSpec{
-			Name: fmt.Sprintf("SharePoint %d", i+1), Version: versions[s.options.SharePoint].build,
-			Sites: []string{site}, UserProfileServices: 1, RemoteSQL: s.options.RemoteSQL,
+			Name: fmt.Sprintf("SharePoint %d", i+1), Version: versions[f.options.SharePoint].build,
+			Sites: []string{site}, UserProfileServices: 1, RemoteSQL: f.options.RemoteSQL,
 		}
-		for range s.options.SharePointServers {
+		for range f.options.SharePointServers {
 			number++
 			specs[i].Servers = append(specs[i].Servers, fmt.Sprintf("sp-%02d.%s", number, domain))
 		}
@@ -123,17 +123,17 @@ func (s *Sim) sharePoints() []model.SharePointSpec {
 
 // trustedSoFar sets up what a farm holds that already trusts a certificate,
 // as somebody would have done it by hand.
-func (s *Sim) trustedSoFar(office []string) (settings model.OfficeSettings, trusted model.SharePointSpec, err error) {
-	if !s.options.Trusting {
+func (f *Farm) trustedSoFar(office []string) (settings model.OfficeSettings, trusted model.SharePointSpec, err error) {
+	if !f.options.Trusting {
 		return settings, trusted, nil
 	}
 	const tenDays, friendlyName = 10 * 24 * time.Hour, "OOS S2S old"
-	old, err := s.old(tenDays)
+	old, err := f.old(tenDays)
 	if err != nil {
 		return settings, trusted, err
 	}
 	for _, host := range office {
-		if err := s.install(host, old, friendlyName); err != nil {
+		if err := f.install(host, old, friendlyName); err != nil {
 			return settings, trusted, fmt.Errorf("install the old certificate on %s: %w", host, err)
 		}
 	}
@@ -148,15 +148,15 @@ func (s *Sim) trustedSoFar(office []string) (settings model.OfficeSettings, trus
 	for _, c := range old.chain {
 		trusted.Authorities = append(trusted.Authorities, model.RootAuthority{Name: "Old " + c.Subject.CommonName, Certificate: c.Raw})
 	}
-	if s.options.SelfSigned {
+	if f.options.SelfSigned {
 		trusted.Authorities = []model.RootAuthority{{Name: "Old OOS", Certificate: old.cert.Raw}}
 	}
 	return settings, trusted, nil
 }
 
 // install imports a generation as the procedure says.
-func (s *Sim) install(host string, g generation, friendlyName string) error {
-	session, err := s.World.LogOn(host, model.Logon{User: account, Auth: model.NTLM})
+func (f *Farm) install(host string, g generation, friendlyName string) error {
+	session, err := f.World.LogOn(host, model.Logon{User: account, Auth: model.NTLM})
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (s *Sim) install(host string, g generation, friendlyName string) error {
 			return err
 		}
 	}
-	if s.options.SelfSigned {
+	if f.options.SelfSigned {
 		_, err = session.AddToStore(model.Root, g.cert.Raw)
 	}
 	return err

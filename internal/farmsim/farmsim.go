@@ -23,7 +23,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farmsim/wsman"
 )
 
-// Sim is a running farm. Its folder holds:
+// Farm is a running farm. Its folder holds:
 //
 //	ca.pem           the authority of the servers' certificates
 //	password         the account's password
@@ -32,7 +32,7 @@ import (
 //	farmtrust.yaml   a configuration for this farm
 //
 // Its methods are safe for concurrent use.
-type Sim struct {
+type Farm struct {
 	// World is the state of all machines and products, for tests.
 	World *model.World
 	// Faults are what is still to go wrong.
@@ -41,7 +41,7 @@ type Sim struct {
 	options   Options
 	files     files
 	password  string
-	authority *authority
+	authority *certificateAuthority
 	servers   []*server
 	engine    *pwsh.Engine
 
@@ -55,50 +55,50 @@ type Sim struct {
 const FarmName = "contoso"
 
 // Start builds a farm, writes its files and opens its endpoints, which serve
-// until [Sim.Close].
-func Start(ctx context.Context, o Options) (*Sim, error) {
+// until [Farm.Close].
+func Start(ctx context.Context, o Options) (*Farm, error) {
 	if err := o.Check(); err != nil {
 		return nil, fmt.Errorf("start simulated farm: %w", err)
 	}
 	o = o.withDefaults()
-	a, err := newAuthority(time.Now())
+	a, err := newCertificateAuthority(time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("start simulated farm: %w", err)
 	}
-	s := &Sim{
+	f := &Farm{
 		World: model.New(o.Policy), Faults: &fault.Plan{}, options: o,
 		files: files{dir: o.Dir, pfxPassword: rand.Text()}, password: rand.Text(), authority: a,
 	}
 	// Generations begin an hour ago, each a second after the one before, so
 	// that a new one is both newer and valid at once.
-	s.lastStart = time.Now().Add(-time.Hour).Truncate(time.Second)
-	if err := errors.Join(s.build(), ctx.Err()); err != nil {
-		return nil, errors.Join(fmt.Errorf("start simulated farm: %w", err), s.Close())
+	f.lastStart = time.Now().Add(-time.Hour).Truncate(time.Second)
+	if err := errors.Join(f.build(), ctx.Err()); err != nil {
+		return nil, errors.Join(fmt.Errorf("start simulated farm: %w", err), f.Close())
 	}
-	return s, nil
+	return f, nil
 }
 
 // build makes the world, its endpoints and its files, in this order.
-func (s *Sim) build() (err error) {
-	if err := s.buildWorld(); err != nil {
+func (f *Farm) build() (err error) {
+	if err := f.buildWorld(); err != nil {
 		return err
 	}
-	if s.options.PowerShell != "" {
-		if s.engine, err = pwsh.Start(s.options.PowerShell); err != nil {
+	if f.options.PowerShell != "" {
+		if f.engine, err = pwsh.Start(f.options.PowerShell); err != nil {
 			return err
 		}
 	}
-	if !s.options.WithoutWire {
-		for _, server := range s.servers {
-			if err := server.start(s.authority); err != nil {
+	if !f.options.WithoutWire {
+		for _, server := range f.servers {
+			if err := server.startEndpoint(f.authority); err != nil {
 				return err
 			}
 		}
 	}
-	if err := s.writeFiles(); err != nil {
+	if err := f.writeFiles(); err != nil {
 		return err
 	}
-	if _, err := s.IssueCertificate(oneYear); err != nil {
+	if _, err := f.IssueCertificate(oneYear); err != nil {
 		return err
 	}
 	return nil
@@ -107,15 +107,15 @@ func (s *Sim) build() (err error) {
 const oneYear = 365 * 24 * time.Hour
 
 // Close ends all endpoints. Files stay.
-func (s *Sim) Close() error {
+func (f *Farm) Close() error {
 	var all []error
-	for _, server := range s.servers {
+	for _, server := range f.servers {
 		if server.endpoint != nil {
 			all = append(all, server.endpoint.Close())
 		}
 	}
-	if s.engine != nil {
-		all = append(all, s.engine.Close())
+	if f.engine != nil {
+		all = append(all, f.engine.Close())
 	}
 	return errors.Join(all...)
 }
@@ -123,14 +123,14 @@ func (s *Sim) Close() error {
 // IssueCertificate puts a PFX with the next generation of the S2S certificate
 // into the certificate folder. It is valid at once, for validFor from now, and
 // became valid after those before it.
-func (s *Sim) IssueCertificate(validFor time.Duration) (Issued, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	g, err := s.next(validFor)
+func (f *Farm) IssueCertificate(validFor time.Duration) (Issued, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	g, err := f.next(validFor)
 	if err != nil {
 		return Issued{}, err
 	}
-	path, err := s.files.writePFX(s.generations, g)
+	path, err := f.files.writePFX(f.generations, g)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -138,47 +138,47 @@ func (s *Sim) IssueCertificate(validFor time.Duration) (Issued, error) {
 }
 
 // next makes the next generation. The caller holds mu.
-func (s *Sim) next(validFor time.Duration) (generation, error) {
-	s.generations++
-	s.lastStart = s.lastStart.Add(time.Second)
-	return s.authority.s2s(s.generations, s.lastStart, time.Now().Add(validFor), s.options.SelfSigned)
+func (f *Farm) next(validFor time.Duration) (generation, error) {
+	f.generations++
+	f.lastStart = f.lastStart.Add(time.Second)
+	return f.authority.issueS2S(f.generations, f.lastStart, time.Now().Add(validFor), f.options.SelfSigned)
 }
 
 // old makes a generation that was issued long ago and ends soon.
-func (s *Sim) old(endsIn time.Duration) (generation, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.generations++
-	return s.authority.s2s(s.generations, s.authority.root.NotBefore, time.Now().Add(endsIn), s.options.SelfSigned)
+func (f *Farm) old(endsIn time.Duration) (generation, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.generations++
+	return f.authority.issueS2S(f.generations, f.authority.root.NotBefore, time.Now().Add(endsIn), f.options.SelfSigned)
 }
 
 // AddFaults plans faults, in order. None is planned if one of them could never
 // happen.
-func (s *Sim) AddFaults(faults ...fault.Fault) error {
-	places := fault.Places{Servers: s.Hosts(), Steps: scripts.Names()}
-	for i, f := range faults {
-		if err := f.Check(places); err != nil {
+func (f *Farm) AddFaults(faults ...fault.Fault) error {
+	places := fault.Places{Servers: f.Hosts(), Steps: scripts.Names()}
+	for i, one := range faults {
+		if err := one.Check(places); err != nil {
 			return fmt.Errorf("fault %d: %w", i+1, err)
 		}
 	}
-	s.Faults.Add(faults...)
+	f.Faults.Add(faults...)
 	return nil
 }
 
 // ClearFaults forgets all planned faults.
-func (s *Sim) ClearFaults() { s.Faults.Clear() }
+func (f *Farm) ClearFaults() { f.Faults.Clear() }
 
 // Pending lists the faults that are still to happen.
-func (s *Sim) Pending() []fault.Fault { return s.Faults.Pending() }
+func (f *Farm) Pending() []fault.Fault { return f.Faults.Pending() }
 
 // Reboot takes a machine down for a time, with its WinRM service: shells and
 // connections are gone.
-func (s *Sim) Reboot(host string, downtime time.Duration) error {
-	server, ok := s.server(host)
+func (f *Farm) Reboot(host string, downtime time.Duration) error {
+	server, ok := f.server(host)
 	if !ok {
 		return fmt.Errorf("reboot %s: no such server", host)
 	}
-	if err := s.World.Reboot(server.host, downtime); err != nil {
+	if err := f.World.Reboot(server.host, downtime); err != nil {
 		return fmt.Errorf("reboot: %w", err)
 	}
 	if server.endpoint != nil {
@@ -188,8 +188,8 @@ func (s *Sim) Reboot(host string, downtime time.Duration) error {
 }
 
 // Stats are what a server's WinRM service has seen; zero without a wire.
-func (s *Sim) Stats(host string) wsman.Stats {
-	server, ok := s.server(host)
+func (f *Farm) Stats(host string) wsman.Stats {
+	server, ok := f.server(host)
 	if !ok || server.endpoint == nil {
 		return wsman.Stats{}
 	}
@@ -197,18 +197,18 @@ func (s *Sim) Stats(host string) wsman.Stats {
 }
 
 // Hosts lists the DNS names of all servers.
-func (s *Sim) Hosts() []string {
-	hosts := make([]string, len(s.servers))
-	for i, server := range s.servers {
+func (f *Farm) Hosts() []string {
+	hosts := make([]string, len(f.servers))
+	for i, server := range f.servers {
 		hosts[i] = server.host
 	}
 	return hosts
 }
 
-func (s *Sim) server(host string) (*server, bool) {
-	i := slices.IndexFunc(s.servers, func(v *server) bool { return strings.EqualFold(v.host, host) })
+func (f *Farm) server(host string) (*server, bool) {
+	i := slices.IndexFunc(f.servers, func(v *server) bool { return strings.EqualFold(v.host, host) })
 	if i < 0 {
 		return nil, false
 	}
-	return s.servers[i], true
+	return f.servers[i], true
 }

@@ -26,13 +26,13 @@ const (
 	sp1  = "sp-01.contoso.com"
 )
 
-func small(t *testing.T) (*farmsim.Sim, *operator) {
+func small(t *testing.T) (*farmsim.Farm, *operator) {
 	t.Helper()
 	sim := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1, WithoutWire: true})
 	return sim, operate(t, sim, first(t, sim))
 }
 
-func plan(t *testing.T, sim *farmsim.Sim, faults ...fault.Fault) {
+func plan(t *testing.T, sim *farmsim.Farm, faults ...fault.Fault) {
 	t.Helper()
 	if err := sim.AddFaults(faults...); err != nil {
 		t.Fatal(err)
@@ -192,7 +192,7 @@ func TestTheStateHoldsNoKeyMaterial(t *testing.T) {
 	}
 }
 
-func keyOf(t *testing.T, sim *farmsim.Sim) *rsa.PrivateKey {
+func keyOf(t *testing.T, sim *farmsim.Farm) *rsa.PrivateKey {
 	t.Helper()
 	key, _, _, err := pkcs12.DecodeChain(read(t, first(t, sim)), string(read(t, sim.PFXPassword())))
 	if err != nil {

@@ -48,24 +48,24 @@ func (f files) writePFX(number int, g generation) (string, error) {
 }
 
 // writeFiles writes everything but the certificates.
-func (s *Sim) writeFiles() error {
-	dir, err := filepath.Abs(s.files.dir)
+func (f *Farm) writeFiles() error {
+	dir, err := filepath.Abs(f.files.dir)
 	if err != nil {
 		return fmt.Errorf("write the farm's files: %w", err)
 	}
-	s.files.dir = dir
-	if err := os.MkdirAll(s.files.certificates(), 0o700); err != nil {
+	f.files.dir = dir
+	if err := os.MkdirAll(f.files.certificates(), 0o700); err != nil {
 		return fmt.Errorf("write the farm's files: %w", err)
 	}
-	configuration, err := s.configuration()
+	configuration, err := f.configuration()
 	if err != nil {
 		return err
 	}
 	for name, content := range map[string][]byte{
-		"ca.pem": s.authority.pem(), "password": []byte(s.password),
-		"pfx-password": []byte(s.files.pfxPassword), "farmtrust.yaml": configuration,
+		"ca.pem": f.authority.rootPEM(), "password": []byte(f.password),
+		"pfx-password": []byte(f.files.pfxPassword), "farmtrust.yaml": configuration,
 	} {
-		if err := s.files.write(name, content); err != nil {
+		if err := f.files.write(name, content); err != nil {
 			return err
 		}
 	}
@@ -75,20 +75,20 @@ func (s *Sim) writeFiles() error {
 type object = map[string]any
 
 // configuration is the farm's configuration in the form that people write.
-func (s *Sim) configuration() ([]byte, error) {
+func (f *Farm) configuration() ([]byte, error) {
 	var office, sharePoint []object
-	for _, server := range s.servers[:s.options.OfficeServers] {
+	for _, server := range f.servers[:f.options.OfficeServers] {
 		office = append(office, server.place())
 	}
-	for _, sp := range s.sharePoints() {
-		front, _ := s.server(sp.Servers[0])
+	for _, sp := range f.sharePoints() {
+		front, _ := f.server(sp.Servers[0])
 		one := object{
 			"frontEnd": front.place(), "connection": "sharepoint", "sites": sp.Sites, "issuerName": "OOS",
-			"runAs": string(s.options.RunAs),
+			"runAs": string(f.options.RunAs),
 		}
 		var servers []object
 		for _, host := range sp.Servers {
-			member, _ := s.server(host)
+			member, _ := f.server(host)
 			servers = append(servers, member.place())
 		}
 		one["servers"] = servers
@@ -99,7 +99,7 @@ func (s *Sim) configuration() ([]byte, error) {
 			"name": FarmName, "office": object{"servers": office, "connection": "office"}, "sharePoint": sharePoint,
 			"certificate": object{
 				"source": object{"directory": object{
-					"path": s.files.certificates(), "password": "file:" + s.files.path("pfx-password"),
+					"path": f.files.certificates(), "password": "file:" + f.files.path("pfx-password"),
 				}},
 				"leadTime": "30d",
 				"events":   []object{{"vault": EventVault, "certificate": EventCertificate}},
@@ -107,7 +107,7 @@ func (s *Sim) configuration() ([]byte, error) {
 			// Nobody is asked, so that a demonstration runs by itself.
 			"rotation": object{"approval": "none"},
 		}},
-		"connections": object{"office": s.connection(s.options.Auth), "sharepoint": s.connection(model.NTLM)},
+		"connections": object{"office": f.connection(f.options.Auth), "sharepoint": f.connection(model.NTLM)},
 	}
 	content, err := yaml.Marshal(configuration)
 	if err != nil {
@@ -122,10 +122,10 @@ const (
 	EventCertificate = "oos-s2s"
 )
 
-func (s *Sim) connection(auth model.Auth) object {
+func (f *Farm) connection(auth model.Auth) object {
 	return object{
-		"auth": string(auth), "user": s.user(auth),
-		"password": "file:" + s.files.path("password"), "ca": s.files.path("ca.pem"),
+		"auth": string(auth), "user": f.user(auth),
+		"password": "file:" + f.files.path("password"), "ca": f.files.path("ca.pem"),
 	}
 }
 
@@ -139,7 +139,7 @@ func (s *server) place() object {
 }
 
 // Config is the path of the farm's configuration.
-func (s *Sim) Config() string { return s.files.path("farmtrust.yaml") }
+func (f *Farm) Config() string { return f.files.path("farmtrust.yaml") }
 
 // Issued is a certificate in the certificate folder.
 type Issued struct {
@@ -149,7 +149,7 @@ type Issued struct {
 }
 
 // State is the whole farm, with private keys left out.
-func (s *Sim) State() model.State { return s.World.State() }
+func (f *Farm) State() model.State { return f.World.State() }
 
 // Connection tells a client how to reach a server.
 type Connection struct {
@@ -161,25 +161,25 @@ type Connection struct {
 }
 
 // Connections tells clients how to reach the servers.
-func (s *Sim) Connections() []Connection {
+func (f *Farm) Connections() []Connection {
 	var all []Connection
-	for _, server := range s.servers {
+	for _, server := range f.servers {
 		if server.endpoint == nil {
 			continue
 		}
 		all = append(all, Connection{
 			Host: server.host, Address: server.endpoint.Addr().String(), URL: server.endpoint.URL(),
-			Auth: string(server.auth), User: s.user(server.auth),
+			Auth: string(server.auth), User: f.user(server.auth),
 		})
 	}
 	return all
 }
 
 // CA is the path of the file with the servers' authority.
-func (s *Sim) CA() string { return s.files.path("ca.pem") }
+func (f *Farm) CA() string { return f.files.path("ca.pem") }
 
 // Password is the path of the file with the account's password.
-func (s *Sim) Password() string { return s.files.path("password") }
+func (f *Farm) Password() string { return f.files.path("password") }
 
 // PFXPassword is the path of the file with the password of the PFX files.
-func (s *Sim) PFXPassword() string { return s.files.path("pfx-password") }
+func (f *Farm) PFXPassword() string { return f.files.path("pfx-password") }

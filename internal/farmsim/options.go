@@ -15,7 +15,7 @@ import (
 // Options describe a simulated farm. Only Dir is required.
 type Options struct {
 	// Dir is an existing folder that the files of the farm are written to: see
-	// [Sim].
+	// [Farm].
 	Dir string
 	// OfficeServers, SharePointFarms and SharePointServers (in each farm) are
 	// counts; 0 means 3, 1 and 2.
@@ -49,24 +49,25 @@ type Options struct {
 	Latency map[string]time.Duration
 	// Policy decides what public sources leave open.
 	Policy model.Policy
-	// Witness sees what reaches the servers.
-	Witness Witness
+	// Hooks are called when something reaches the servers.
+	Hooks Hooks
 	// PowerShell is the path of a PowerShell that really runs what the servers
 	// receive, with stubs for Windows and the products; empty means the port of
 	// the scripts to Go. See [pwsh.Find].
 	PowerShell string
-	// WithoutWire starts no endpoints: calls go through [Sim.Runner] only.
+	// WithoutWire starts no endpoints: calls go through [Farm.Runner] only.
 	WithoutWire bool
 }
 
-// Witness is told what reaches the servers, as a log on them could hold it;
-// fields may be nil. It is called from many goroutines at once.
-type Witness struct {
-	// CommandLine is a command that a shell was asked to run, whole.
+// Hooks are called with what reaches the servers, as a log on them could hold
+// it; fields may be nil. They are called from many goroutines at once.
+type Hooks struct {
+	// CommandLine is called with a command that is to be run, whole.
 	CommandLine func(host, line string)
-	// Acted is a script that ran to its end, with its result; nil when the
-	// script said no. Whether the caller got the answer is another matter.
-	Acted func(host string, call powershell.Envelope, result any)
+	// ScriptEnded is called with a script that ran to its end and its result,
+	// nil when the script refused. Whether the caller got the answer is another
+	// matter. Scripts that run in a PowerShell are not reported.
+	ScriptEnded func(host string, call powershell.Envelope, result any)
 }
 
 // Shell is what a call runs in on a server. The zero value is a 64-bit

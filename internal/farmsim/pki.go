@@ -20,9 +20,9 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// authority is a throw-away certificate authority of two tiers. It issues the
+// certificateAuthority is a throw-away certificate authority of two tiers. It issues the
 // servers' WinRM certificates and the S2S certificates.
-type authority struct {
+type certificateAuthority struct {
 	root, issuing       *x509.Certificate
 	rootKey, issuingKey *ecdsa.PrivateKey
 	// serverKey is shared by all servers: they are one process.
@@ -32,12 +32,12 @@ type authority struct {
 
 const tenYears = 10 * 365 * 24 * time.Hour
 
-func newAuthority(now time.Time) (*authority, error) {
-	a := &authority{}
+func newCertificateAuthority(now time.Time) (*certificateAuthority, error) {
+	a := &certificateAuthority{}
 	for _, key := range []**ecdsa.PrivateKey{&a.rootKey, &a.issuingKey, &a.serverKey} {
 		made, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
-			return nil, fmt.Errorf("make an authority: %w", err)
+			return nil, fmt.Errorf("make a certificate authority: %w", err)
 		}
 		*key = made
 	}
@@ -56,7 +56,7 @@ func newAuthority(now time.Time) (*authority, error) {
 	return a, err
 }
 
-func (a *authority) sign(template, parent *x509.Certificate, public crypto.PublicKey, by crypto.Signer) (*x509.Certificate, error) {
+func (a *certificateAuthority) sign(template, parent *x509.Certificate, public crypto.PublicKey, by crypto.Signer) (*x509.Certificate, error) {
 	a.serial++
 	template.SerialNumber = big.NewInt(a.serial)
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, by)
@@ -66,14 +66,14 @@ func (a *authority) sign(template, parent *x509.Certificate, public crypto.Publi
 	return x509.ParseCertificate(der)
 }
 
-func (a *authority) pem() []byte {
+func (a *certificateAuthority) rootPEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.root.Raw})
 }
 
-// server issues the certificate of a server's WinRM listener. It names the
+// serverCertificate issues the certificate of a server's WinRM listener. It names the
 // loopback address too, for clients that cannot connect elsewhere than to the
 // name they verify.
-func (a *authority) server(host string) (tls.Certificate, error) {
+func (a *certificateAuthority) serverCertificate(host string) (tls.Certificate, error) {
 	cert, err := a.sign(&x509.Certificate{
 		Subject: pkix.Name{CommonName: host}, DNSNames: []string{host}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, NotBefore: a.root.NotBefore, NotAfter: a.root.NotAfter,
@@ -91,8 +91,8 @@ type generation struct {
 	chain []*x509.Certificate
 }
 
-// s2s issues an S2S certificate. Each generation has a subject of its own.
-func (a *authority) s2s(number int, notBefore, notAfter time.Time, selfSigned bool) (generation, error) {
+// issueS2S issues an S2S certificate. Each generation has a subject of its own.
+func (a *certificateAuthority) issueS2S(number int, notBefore, notAfter time.Time, selfSigned bool) (generation, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return generation{}, fmt.Errorf("make an S2S key: %w", err)
@@ -112,7 +112,7 @@ func (a *authority) s2s(number int, notBefore, notAfter time.Time, selfSigned bo
 func (g generation) thumbprint() farm.Thumbprint { return farm.ThumbprintOf(g.cert.Raw) }
 
 // pfx encodes a generation with algorithms of today, which Server 2016 cannot
-// read: whoever carries it there must encode it anew.
+// read: it must be encoded again for those.
 func (g generation) pfx(password string) ([]byte, error) {
 	return pkcs12.Modern2023.Encode(g.key, g.cert, g.chain, password)
 }

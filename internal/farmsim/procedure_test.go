@@ -17,12 +17,12 @@ import (
 // operator performs the procedure call by call, as the product does.
 type operator struct {
 	t      testing.TB
-	sim    *farmsim.Sim
+	sim    *farmsim.Farm
 	runner powershell.Runner
 	bundle *cert.Bundle
 }
 
-func start(t testing.TB, o farmsim.Options) *farmsim.Sim {
+func start(t testing.TB, o farmsim.Options) *farmsim.Farm {
 	t.Helper()
 	o.Dir = t.TempDir()
 	sim, err := farmsim.Start(t.Context(), o)
@@ -38,7 +38,7 @@ func start(t testing.TB, o farmsim.Options) *farmsim.Sim {
 }
 
 // operate opens a PFX of the farm's certificate folder.
-func operate(t testing.TB, sim *farmsim.Sim, path string) *operator {
+func operate(t testing.TB, sim *farmsim.Farm, path string) *operator {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -177,23 +177,15 @@ func (o *operator) rotate() {
 // obstacles are all that keeps any data refresh from working.
 func (o *operator) obstacles() []string {
 	o.t.Helper()
-	var all []string
-	for _, office := range o.hosts("oos-") {
-		for _, sharePoint := range o.hosts("sp-") {
-			found, err := o.sim.World.DataRefresh(office, sharePoint)
-			if err != nil {
-				o.t.Fatal(err)
-			}
-			for _, obstacle := range found {
-				all = append(all, office+" to "+sharePoint+": "+obstacle.Text)
-			}
-		}
+	found, err := o.sim.RefreshObstacles()
+	if err != nil {
+		o.t.Fatal(err)
 	}
-	return all
+	return found
 }
 
 // first is the PFX that a farm starts with.
-func first(t testing.TB, sim *farmsim.Sim) string {
+func first(t testing.TB, sim *farmsim.Farm) string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(filepath.Dir(sim.Config()), "certificates", "*.pfx"))
 	if err != nil || len(found) != 1 {
@@ -203,7 +195,7 @@ func first(t testing.TB, sim *farmsim.Sim) string {
 }
 
 // newest issues the next generation of the farm's certificate and opens it.
-func newest(t testing.TB, sim *farmsim.Sim) *operator {
+func newest(t testing.TB, sim *farmsim.Farm) *operator {
 	t.Helper()
 	issued, err := sim.IssueCertificate(365 * 24 * time.Hour)
 	if err != nil {

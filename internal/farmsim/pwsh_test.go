@@ -215,7 +215,7 @@ var (
 
 // plainly returns a function that names certificates by their subjects, and
 // leaves out times, sizes and which PowerShell it was.
-func plainly(t *testing.T, sim *farmsim.Sim, bundles ...*cert.Bundle) func(string) string {
+func plainly(t *testing.T, sim *farmsim.Farm, bundles ...*cert.Bundle) func(string) string {
 	t.Helper()
 	var pairs []string
 	know := func(subject string, thumbprint farm.Thumbprint, der []byte) {

@@ -19,7 +19,7 @@ import (
 )
 
 // masterzen runs a command with standard input as another client would.
-func masterzen(t *testing.T, sim *farmsim.Sim, command string, stdin []byte) (exit int, stdout, stderr string) {
+func masterzen(t *testing.T, sim *farmsim.Farm, command string, stdin []byte) (exit int, stdout, stderr string) {
 	t.Helper()
 	c := sim.Connections()[0]
 	host, port, err := net.SplitHostPort(c.Address)

@@ -28,7 +28,7 @@ type wired struct {
 	servers map[string]farm.Server
 }
 
-func overWire(t testing.TB, sim *farmsim.Sim) wired {
+func overWire(t testing.TB, sim *farmsim.Farm) wired {
 	t.Helper()
 	c, err := config.Load(sim.Config())
 	if err != nil {
@@ -110,7 +110,7 @@ sys.stdout.buffer.write(r.std_err)
 print(r.status_code)
 `
 
-func python(t *testing.T, sim *farmsim.Sim) string {
+func python(t *testing.T, sim *farmsim.Farm) string {
 	t.Helper()
 	c := sim.Connections()[0]
 	cmd := exec.CommandContext(t.Context(), interpreter, "-c", smokeTest, c.URL, sim.CA(), c.User, sim.Password())

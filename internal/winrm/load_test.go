@@ -69,9 +69,9 @@ func TestCallsThatFailLeaveNothingBehind(t *testing.T) {
 	var n atomic.Int32
 	kinds := []wsman.Disruption{
 		{},
-		{Kind: wsman.Drop},
-		{Kind: wsman.Refuse},
-		{Kind: wsman.Answer, Fault: wsman.UnknownShell()},
+		{Kind: wsman.Dropped},
+		{Kind: wsman.Refused},
+		{Kind: wsman.SOAPFault, Fault: wsman.UnknownShell()},
 		{Kind: wsman.Unauthorized},
 	}
 	s := start(t, echoing, wsman.Options{Disrupt: func(p wsman.Point) wsman.Disruption {

@@ -47,7 +47,7 @@ func TestAFaultIsATypedErrorAtOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, echoing, wsman.Options{Disrupt: at(c.action, wsman.Disruption{Kind: wsman.Answer, Fault: c.fault})})
+			s := start(t, echoing, wsman.Options{Disrupt: at(c.action, wsman.Disruption{Kind: wsman.SOAPFault, Fault: c.fault})})
 			err := runner(t, s.connection(t), zap.NewNop()).Run(t.Context(), s.target(), say(0), &echo{})
 			wantKind(t, err, c.want)
 			if got := transportError(t, err); got.Server != serverName || got.Code != c.fault.Code {
@@ -86,7 +86,7 @@ func TestTheServersQuotaIsReachedForReal(t *testing.T) {
 
 func TestAServerThatDoesNotHoldRequestsIsNotFlooded(t *testing.T) {
 	t.Parallel()
-	s := start(t, echoing, wsman.Options{Disrupt: at("Receive", wsman.Disruption{Kind: wsman.Answer, Fault: wsman.TimedOut()})})
+	s := start(t, echoing, wsman.Options{Disrupt: at("Receive", wsman.Disruption{Kind: wsman.SOAPFault, Fault: wsman.TimedOut()})})
 	ctx, cancel := context.WithTimeout(t.Context(), 1100*time.Millisecond)
 	defer cancel()
 	err := runner(t, s.connection(t), zap.NewNop()).Run(ctx, s.target(), say(0), &echo{})
@@ -102,7 +102,7 @@ func TestInputThatTheServerTakesSlowlyIsNoFailure(t *testing.T) {
 	var once sync.Once
 	s := start(t, echoing, wsman.Options{Disrupt: func(p wsman.Point) (d wsman.Disruption) {
 		if p.Action == "Send" {
-			once.Do(func() { d = wsman.Disruption{Kind: wsman.Answer, Fault: wsman.TimedOut()} })
+			once.Do(func() { d = wsman.Disruption{Kind: wsman.SOAPFault, Fault: wsman.TimedOut()} })
 		}
 		return d
 	}})
@@ -206,7 +206,7 @@ func TestAServerThatAnswersNoMoreInterruptsTheCall(t *testing.T) {
 func TestALostConnectionInterruptsTheCallAndFreesTheShell(t *testing.T) {
 	t.Parallel()
 	for _, action := range []string{"Create", "Command", "Send", "Receive"} {
-		for _, kind := range []wsman.Kind{wsman.Drop, wsman.Refuse} {
+		for _, kind := range []wsman.Kind{wsman.Dropped, wsman.Refused} {
 			t.Run(string(kind)+" at "+action, func(t *testing.T) {
 				t.Parallel()
 				s := start(t, echoing, wsman.Options{Disrupt: at(action, wsman.Disruption{Kind: kind})})
@@ -218,7 +218,7 @@ func TestALostConnectionInterruptsTheCallAndFreesTheShell(t *testing.T) {
 					t.Error("sent a message over a new connection before it was authenticated")
 				}
 				// The name of a shell whose Create was never answered is lost.
-				if orphan := action == "Create" && kind == wsman.Drop; got.Shells != 0 && !orphan {
+				if orphan := action == "Create" && kind == wsman.Dropped; got.Shells != 0 && !orphan {
 					t.Errorf("left %d shells", got.Shells)
 				}
 			})
@@ -253,7 +253,7 @@ func TestAServerThatTakesNoConnectionIsUnreachable(t *testing.T) {
 	t.Parallel()
 	resetting := start(t, echoing, wsman.Options{Disrupt: func(p wsman.Point) wsman.Disruption {
 		if p.Stage == wsman.Connecting {
-			return wsman.Disruption{Kind: wsman.Refuse}
+			return wsman.Disruption{Kind: wsman.Refused}
 		}
 		return wsman.Disruption{}
 	}})

@@ -140,7 +140,7 @@ func TestAConstrainedShellSaysSoThoughItTakesNoInput(t *testing.T) {
 	closedPipe := &wsman.Fault{Subcode: "w:InternalError", Code: 2147942632, Message: "The pipe is being closed."}
 	for name, disrupt := range map[string]func(wsman.Point) wsman.Disruption{
 		"input is thrown away": nil,
-		"input is refused":     at("Send", wsman.Disruption{Kind: wsman.Answer, Fault: closedPipe}),
+		"input is refused":     at("Send", wsman.Disruption{Kind: wsman.SOAPFault, Fault: closedPipe}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -163,7 +163,7 @@ func TestRefusedInputEndsTheCall(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, h, wsman.Options{Disrupt: at("Send", wsman.Disruption{Kind: wsman.Answer, Fault: closedPipe})})
+			s := start(t, h, wsman.Options{Disrupt: at("Send", wsman.Disruption{Kind: wsman.SOAPFault, Fault: closedPipe})})
 			err := runner(t, s.connection(t), zap.NewNop()).Run(t.Context(), s.target(), say(0), &echo{})
 			wantKind(t, err, powershell.Interrupted)
 			if got := transportError(t, err).Code; got != closedPipe.Code {
@@ -180,9 +180,9 @@ func TestOnlyAShellThatStaysIsReported(t *testing.T) {
 		disruption wsman.Disruption
 		warnings   int
 	}{
-		"gone already": {wsman.Disruption{Kind: wsman.Answer, Fault: wsman.UnknownShell()}, 0},
-		"refused":      {wsman.Disruption{Kind: wsman.Answer, Fault: wsman.AccessDenied()}, 1},
-		"lost":         {wsman.Disruption{Kind: wsman.Refuse}, 1},
+		"gone already": {wsman.Disruption{Kind: wsman.SOAPFault, Fault: wsman.UnknownShell()}, 0},
+		"refused":      {wsman.Disruption{Kind: wsman.SOAPFault, Fault: wsman.AccessDenied()}, 1},
+		"lost":         {wsman.Disruption{Kind: wsman.Refused}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

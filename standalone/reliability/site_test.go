@@ -27,7 +27,7 @@ import (
 type site struct {
 	dir      string
 	config   string
-	sim      *farmsim.Sim
+	sim      *farmsim.Farm
 	relays   map[string]*relay
 	ledger   *ledger
 	temporal *program
@@ -66,7 +66,7 @@ func newSite(t *testing.T) *site {
 	var err error
 	s.sim, err = farmsim.Start(t.Context(), farmsim.Options{
 		Dir: filepath.Join(s.dir, "farm"), OfficeServers: 2, SharePointFarms: 2, SharePointServers: 1, SelfSigned: true, Trusting: true,
-		Witness: farmsim.Witness{CommandLine: s.ledger.line, Acted: s.ledger.act},
+		Hooks: farmsim.Hooks{CommandLine: s.ledger.line, ScriptEnded: s.ledger.act},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,13 +1,12 @@
 package reliability
 
 import (
-	"regexp"
-	"slices"
+	"maps"
+	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 	"github.com/farmtrust/farmtrust/workflows"
@@ -18,22 +17,22 @@ import (
 func (s *site) holds(t *testing.T, w way, ended workflows.Rotation, before model.State, acts []act) {
 	t.Helper()
 	now := s.sim.State()
-	s.refreshes(t, now)
+	s.assertRefreshes(t)
 	switch ended.Outcome {
 	case farm.Verified:
 		s.uses(t, now, s.target)
 		target := s.target
 		if w == away {
 			target = s.journal.Previous.Thumbprint
-			gone(t, before, now, target)
+			assertRetired(t, farmsim.TrustOf(before), farmsim.TrustOf(now), target)
 		}
 		if ended.Target != target || len(ended.Differences) > 0 {
 			t.Errorf("verified %s with the differences %+v, want %s and none", ended.Target, ended.Differences, target)
 		}
 	case farm.Undone:
-		sameTrust(t, s.before, now)
+		assertSameTrust(t, farmsim.TrustOf(s.before), farmsim.TrustOf(now))
 	case farm.Refused:
-		sameTrust(t, before, now)
+		assertSameTrust(t, farmsim.TrustOf(before), farmsim.TrustOf(now))
 		for _, a := range acts {
 			if a.changed {
 				t.Errorf("refused, and yet %.400s changed something", a.key())
@@ -45,42 +44,28 @@ func (s *site) holds(t *testing.T, w way, ended workflows.Rotation, before model
 	doneOnce(t, acts)
 }
 
-// gone demands that a certificate and its key are on no server any more, and
-// that everything else is as it was. An authority that somebody else added
-// stays.
-func gone(t *testing.T, before, now model.State, old farm.Thumbprint) {
+// assertRetired asserts that a certificate and its key are on no server any
+// more, and that everything else is as it was. The authority that was added by
+// hand stays.
+func assertRetired(t *testing.T, before, now farmsim.Trust, old farm.Thumbprint) {
 	t.Helper()
-	for i, m := range before.Machines {
-		held := len(m.Stores[model.My])
-		for store := range m.Stores {
-			m.Stores[store] = slices.DeleteFunc(m.Stores[store], func(c model.CertificateState) bool { return c.Thumbprint == old })
-		}
-		before.Machines[i].KeyFiles = m.KeyFiles[:len(m.KeyFiles)-held+len(m.Stores[model.My])]
-	}
-	for i, f := range before.SharePoint {
-		before.SharePoint[i].Authorities = slices.DeleteFunc(f.Authorities, func(a model.AuthorityState) bool {
-			return a.Thumbprint == old && a.Name != byHand
-		})
-	}
-	sameTrust(t, before, now)
+	want := maps.Clone(before)
+	maps.DeleteFunc(want, func(fact, value string) bool {
+		return strings.Contains(fact+" "+value, string(old)) && !strings.HasSuffix(fact, byHand)
+	})
+	assertSameTrust(t, want, now)
 }
 
-// refreshes demands that a data refresh works between every office server and
-// every SharePoint server: so it is with the old certificate and with the new.
-func (s *site) refreshes(t *testing.T, now model.State) {
+// assertRefreshes asserts that a data refresh works between every office server
+// and every SharePoint server: so it is with the old certificate and with the new.
+func (s *site) assertRefreshes(t *testing.T) {
 	t.Helper()
-	for _, member := range now.Office.Members {
-		for _, sp := range now.SharePoint {
-			for _, server := range sp.Servers {
-				obstacles, err := s.sim.World.DataRefresh(member.Host, server)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, o := range obstacles {
-					t.Errorf("data refresh from %s to %s fails: %s: %s", member.Host, server, o.Rule, o.Text)
-				}
-			}
-		}
+	obstacles, err := s.sim.RefreshObstacles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range obstacles {
+		t.Error(o)
 	}
 }
 
@@ -106,46 +91,12 @@ func (s *site) uses(t *testing.T, now model.State, want farm.Thumbprint) {
 	}
 }
 
-// sameTrust demands that everything a rotation touches is as it was.
-func sameTrust(t *testing.T, before, now model.State) {
+// assertSameTrust asserts that everything a rotation touches is as it was.
+func assertSameTrust(t *testing.T, before, now farmsim.Trust) {
 	t.Helper()
-	if diff := cmp.Diff(trustOf(before), trustOf(now)); diff != "" {
+	if diff := before.Diff(now); diff != "" {
 		t.Errorf("the farm is not as it was (-before +now):\n%s", diff)
 	}
-}
-
-// marked is the note in an issuer's description of when its certificate was
-// set. It stays after an undo, which has set it too.
-var marked = regexp.MustCompile(` ?\[farmtrust [^\]]*\]`)
-
-// trustOf is what of a state a rotation touches, without what tells when. A
-// permission that grants nothing is the same as none.
-func trustOf(s model.State) map[string]any {
-	trust := map[string]any{}
-	for _, m := range s.Machines {
-		for store, entries := range m.Stores {
-			if len(entries) > 0 {
-				trust[m.Host+" "+string(store)] = entries
-			}
-		}
-		trust[m.Host+" keys"], trust[m.Host+" files"] = len(m.KeyFiles), len(m.Files)
-	}
-	for _, m := range s.Office.Members {
-		trust[m.Host+" settings"], trust[m.Host+" loaded"] = m.Settings, m.Loaded
-	}
-	for _, f := range s.SharePoint {
-		for _, i := range f.Issuers {
-			i.Description = marked.ReplaceAllString(i.Description, "")
-			trust[f.Name+" issuer "+i.RegisteredName] = i
-		}
-		for name, p := range f.Permissions {
-			if p != (model.AppPermission{}) {
-				trust[f.Name+" permission "+name] = p
-			}
-		}
-		trust[f.Name+" authorities"] = f.Authorities
-	}
-	return trust
 }
 
 // doneOnce demands that no completed change was made a second time. Restarts

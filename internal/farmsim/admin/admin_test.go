@@ -18,7 +18,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farmsim/scripts"
 )
 
-func open(t testing.TB) (*farmsim.Sim, http.Handler) {
+func open(t testing.TB) (*farmsim.Farm, http.Handler) {
 	t.Helper()
 	sim, err := farmsim.Start(t.Context(), farmsim.Options{Dir: t.TempDir(), OfficeServers: 1, SharePointServers: 1, WithoutWire: true})
 	if err != nil {

@@ -1,7 +1,7 @@
 // Package fault is what can go wrong on the way to a simulated server and on
 // it, as data: per server and step, so many times.
 //
-// It lists faults and says when one is due; it does nothing itself.
+// It lists faults and tells when one is due; package farmsim injects them.
 package fault
 
 import (
@@ -13,38 +13,40 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farmsim/wsman"
 )
 
-// Kind is what goes wrong.
-type Kind string
+// Kind is what goes wrong: on the wire, as package wsman names it, or on the
+// server behind it.
+type Kind = wsman.Kind
 
-// The kinds of faults.
 const (
 	// Refused cuts connections before anything is said. With a step, it cuts
 	// the connection on which the step arrives, before it acts.
-	Refused Kind = "refused"
+	Refused = wsman.Refused
 	// Dropped cuts the connection in the middle of the answer.
-	Dropped Kind = "dropped"
+	Dropped = wsman.Dropped
 	// Unauthorized answers 401.
-	Unauthorized Kind = "unauthorized"
+	Unauthorized = wsman.Unauthorized
 	// SOAPFault answers a SOAP fault with [Fault.Code].
-	SOAPFault Kind = "soap fault"
+	SOAPFault = wsman.SOAPFault
 	// Hang never answers.
-	Hang Kind = "hang"
+	Hang = wsman.Hang
 	// Slow answers after [Fault.Delay].
-	Slow Kind = "slow"
+	Slow = wsman.Slow
 	// ScriptError makes the script end with [Fault.Error].
 	ScriptError Kind = "script error"
 	// Reboot takes the machine down for [Fault.Delay].
 	Reboot Kind = "reboot"
 )
 
-var kinds = []Kind{Refused, Dropped, Unauthorized, SOAPFault, Hang, Slow, ScriptError, Reboot}
-
 // Kinds lists the kinds, so that a test of every kind grows with them.
-func Kinds() []Kind { return slices.Clone(kinds) }
+func Kinds() []Kind {
+	return []Kind{Refused, Dropped, Unauthorized, SOAPFault, Hang, Slow, ScriptError, Reboot}
+}
 
-// When says whether a step has acted before it meets the fault.
+// When is whether a step meets a fault before or after it has acted.
 type When string
 
 // Before is the default. After loses the answer to something that was done.
@@ -85,6 +87,19 @@ type Error struct {
 	HResult   int32  `json:"hresult,omitempty"`
 }
 
+// Disruption is what a client sees of the fault on the wire. A machine that
+// reboots takes the connection with it.
+func (f Fault) Disruption() wsman.Disruption {
+	d := wsman.Disruption{Kind: f.Kind, Delay: time.Duration(f.Delay)}
+	switch f.Kind {
+	case SOAPFault:
+		d.Fault = wsman.FaultOf(f.Code)
+	case Reboot:
+		d.Kind = Refused
+	}
+	return d
+}
+
 // Duration is a time span, written as "1.5s" in JSON.
 type Duration time.Duration
 
@@ -95,7 +110,7 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d)
 func (d *Duration) UnmarshalText(text []byte) error {
 	parsed, err := time.ParseDuration(string(text))
 	if err != nil {
-		return fmt.Errorf("%q is no duration such as 1.5s", text)
+		return fmt.Errorf("%q is not a duration such as 1.5s", text)
 	}
 	*d = Duration(parsed)
 	return nil
@@ -106,23 +121,23 @@ type Places struct {
 	Servers, Steps []string
 }
 
-// Check says what is wrong with a fault: one that can never happen would make
-// a test pass for no reason.
+// Check returns what is wrong with a fault: one that can never happen would
+// make a test pass for no reason.
 func (f Fault) Check(places Places) error {
 	switch {
-	case !slices.Contains(kinds, f.Kind):
-		return fmt.Errorf("kind %q is none of %s", f.Kind, quoted(kinds))
+	case !slices.Contains(Kinds(), f.Kind):
+		return fmt.Errorf("kind %q is not one of %s", f.Kind, quoteAll(Kinds()))
 	case f.Server != "" && !slices.Contains(places.Servers, f.Server):
-		return fmt.Errorf("server %q is none of %s", f.Server, quoted(places.Servers))
+		return fmt.Errorf("server %q is not one of %s", f.Server, quoteAll(places.Servers))
 	case f.Step != "" && !slices.Contains(places.Steps, f.Step):
-		return fmt.Errorf("step %q is none of %s", f.Step, quoted(places.Steps))
+		return fmt.Errorf("step %q is not one of %s", f.Step, quoteAll(places.Steps))
 	case f.Times < -1:
 		return fmt.Errorf("times %d is negative: write -1 for without end", f.Times)
 	case f.Skip < 0:
 		return fmt.Errorf("skip %d is negative", f.Skip)
 	case f.When != "" && f.When != Before && f.When != After:
 		return fmt.Errorf("when %q is neither before nor after", f.When)
-	case f.When == After && f.Step == "" && ofConnections(f.Kind):
+	case f.When == After && f.Step == "" && meetsConnections(f.Kind):
 		return fmt.Errorf("after acting needs a step for the kind %q", f.Kind)
 	case f.Delay < 0 || (f.Kind == Slow || f.Kind == Reboot) != (f.Delay > 0):
 		return fmt.Errorf("a delay above zero belongs to slow and reboot, and to no other kind")
@@ -134,7 +149,7 @@ func (f Fault) Check(places Places) error {
 	return nil
 }
 
-func quoted[S ~string](list []S) string {
+func quoteAll[S ~string](list []S) string {
 	var b strings.Builder
 	for i, s := range list {
 		if i > 0 {

@@ -15,20 +15,20 @@ var places = fault.Places{Servers: []string{"oos-01"}, Steps: []string{"Grant-S2
 func TestAFaultThatCouldNeverHappenIsRefused(t *testing.T) {
 	t.Parallel()
 	for claim, f := range map[string]fault.Fault{
-		`kind "" is none of`:                       {},
-		`kind "flood" is none of`:                  {Kind: "flood"},
-		`server "oos-9" is none of "oos-01"`:       {Kind: fault.Hang, Server: "oos-9"},
-		`step "Grant" is none of "Grant-S2SKey"`:   {Kind: fault.Hang, Step: "Grant"},
-		`times -2 is negative`:                     {Kind: fault.Hang, Times: -2},
-		`skip -1 is negative`:                      {Kind: fault.Hang, Skip: -1},
-		`when "later" is neither`:                  {Kind: fault.Hang, When: "later"},
-		`a delay above zero belongs to slow`:       {Kind: fault.Slow},
-		`a delay above zero belongs to slow and`:   {Kind: fault.Hang, Delay: 1},
-		`a code belongs to a soap fault`:           {Kind: fault.SOAPFault},
-		`a code belongs to a soap fault, and`:      {Kind: fault.Hang, Code: 5},
-		`an error belongs to a script error`:       {Kind: fault.ScriptError},
-		`an error belongs to a script error, and`:  {Kind: fault.Hang, Error: &fault.Error{}},
-		`after acting needs a step for the kind "`: {Kind: fault.Refused, When: fault.After},
+		`kind "" is not one of`:                     {},
+		`kind "flood" is not one of`:                {Kind: "flood"},
+		`server "oos-9" is not one of "oos-01"`:     {Kind: fault.Hang, Server: "oos-9"},
+		`step "Grant" is not one of "Grant-S2SKey"`: {Kind: fault.Hang, Step: "Grant"},
+		`times -2 is negative`:                      {Kind: fault.Hang, Times: -2},
+		`skip -1 is negative`:                       {Kind: fault.Hang, Skip: -1},
+		`when "later" is neither`:                   {Kind: fault.Hang, When: "later"},
+		`a delay above zero belongs to slow`:        {Kind: fault.Slow},
+		`a delay above zero belongs to slow and`:    {Kind: fault.Hang, Delay: 1},
+		`a code belongs to a soap fault`:            {Kind: fault.SOAPFault},
+		`a code belongs to a soap fault, and`:       {Kind: fault.Hang, Code: 5},
+		`an error belongs to a script error`:        {Kind: fault.ScriptError},
+		`an error belongs to a script error, and`:   {Kind: fault.Hang, Error: &fault.Error{}},
+		`after acting needs a step for the kind "`:  {Kind: fault.Refused, When: fault.After},
 	} {
 		if err := f.Check(places); err == nil || !strings.Contains(err.Error(), claim) {
 			t.Errorf("%+v: got %v, want %q", f, err, claim)

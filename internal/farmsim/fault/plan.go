@@ -45,31 +45,31 @@ func (p *Plan) Pending() []Fault {
 // Step takes the fault of one of the kinds that a step on a server meets now;
 // no kinds means any.
 func (p *Plan) Step(server, step string, when When, of ...Kind) (Fault, bool) {
-	return p.take(func(f Fault) bool {
-		here := f.Step == step || f.Step == "" && !ofConnections(f.Kind)
-		return here && f.on(server) && f.When == when && (len(of) == 0 || slices.Contains(of, f.Kind))
+	return p.takeDue(func(f Fault) bool {
+		here := f.Step == step || f.Step == "" && !meetsConnections(f.Kind)
+		return here && f.concerns(server) && f.When == when && (len(of) == 0 || slices.Contains(of, f.Kind))
 	})
 }
 
 // Connection takes the fault of one of the kinds that a connection to a
 // server, or a request on it, meets before its step is known.
 func (p *Plan) Connection(server string, of ...Kind) (Fault, bool) {
-	return p.take(func(f Fault) bool {
-		return f.Step == "" && ofConnections(f.Kind) && f.on(server) && slices.Contains(of, f.Kind)
+	return p.takeDue(func(f Fault) bool {
+		return f.Step == "" && meetsConnections(f.Kind) && f.concerns(server) && slices.Contains(of, f.Kind)
 	})
 }
 
-func (f Fault) on(server string) bool { return f.Server == "" || f.Server == server }
+func (f Fault) concerns(server string) bool { return f.Server == "" || f.Server == server }
 
-// ofConnections says whether a fault without a step meets connections and
+// meetsConnections reports whether a fault without a step meets connections and
 // requests, not steps.
-func ofConnections(kind Kind) bool {
+func meetsConnections(kind Kind) bool {
 	return kind == Refused || kind == Unauthorized || kind == SOAPFault
 }
 
-// take finds the first fault that is due and counts it. One that still lets
+// takeDue finds the first fault that is due and counts it. One that still lets
 // something pass counts that instead.
-func (p *Plan) take(due func(Fault) bool) (Fault, bool) {
+func (p *Plan) takeDue(due func(Fault) bool) (Fault, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	at := -1

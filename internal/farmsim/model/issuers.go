@@ -11,13 +11,13 @@ import (
 // IssuerParameters are those of New- and Set-SPTrustedSecurityTokenIssuer;
 // nil is not given.
 type IssuerParameters struct {
-	// Name names a new issuer; Set- takes it as the identity.
-	Name                 string
+	// Name is the name of a new issuer, Identity that of one to change.
+	Name, Identity       string
 	Certificate          []byte
 	RegisteredIssuerName *string
 	Description          *string
-	// TrustBroker is -IsTrustBroker, a switch: not given is false.
-	TrustBroker bool
+	// IsTrustBroker is a switch: not given is false.
+	IsTrustBroker bool
 	// Confirmed is -Confirm:$false.
 	Confirmed bool
 }
@@ -68,7 +68,7 @@ func (i *TokenIssuer) update(with IssuerParameters) {
 	}
 	assign(&i.RegisteredIssuerName, with.RegisteredIssuerName)
 	assign(&i.Description, with.Description)
-	i.TrustBroker = with.TrustBroker
+	i.TrustBroker = with.IsTrustBroker
 }
 
 // checkIssuer is what New- and Set- refuse alike.
@@ -98,11 +98,11 @@ func (p SharePoint) SetTrustedSecurityTokenIssuer(with IssuerParameters) error {
 		if err := p.checkIssuer(cmdlet, f, with); err != nil {
 			return err
 		}
-		at := slices.IndexFunc(f.configured().issuers, func(i TokenIssuer) bool { return strings.EqualFold(i.Name, with.Name) })
+		at := slices.IndexFunc(f.configured().issuers, func(i TokenIssuer) bool { return strings.EqualFold(i.Name, with.Identity) })
 		if at < 0 {
 			return p.noObject(cmdlet)
 		}
-		if f.configured().issuers[at].TrustBroker && !with.TrustBroker {
+		if f.configured().issuers[at].TrustBroker && !with.IsTrustBroker {
 			p.s.world.apply(RuleTrustBroker)
 		}
 		f.change(now, func(t *trust) { t.issuers[at].update(with) })
@@ -110,108 +110,26 @@ func (p SharePoint) SetTrustedSecurityTokenIssuer(with IssuerParameters) error {
 	})
 }
 
+// Removal are the parameters of a cmdlet that removes what has a name.
+type Removal struct {
+	Identity string
+	// Confirmed is -Confirm:$false.
+	Confirmed bool
+}
+
 // RemoveTrustedSecurityTokenIssuer is Remove-SPTrustedSecurityTokenIssuer.
-func (p SharePoint) RemoveTrustedSecurityTokenIssuer(identity string, confirmed bool) error {
+func (p SharePoint) RemoveTrustedSecurityTokenIssuer(with Removal) error {
 	const cmdlet = "RemoveTrustedSecurityTokenIssuer"
 	return p.do(cmdlet, func(f *sharePointFarm, now time.Time) error {
-		if !confirmed {
+		if !with.Confirmed {
 			p.s.world.apply(RuleHighImpactPrompts)
 			return prompt()
 		}
-		named := func(i TokenIssuer) bool { return strings.EqualFold(i.Name, identity) }
+		named := func(i TokenIssuer) bool { return strings.EqualFold(i.Name, with.Identity) }
 		if !slices.ContainsFunc(f.configured().issuers, named) {
 			return p.noObject(cmdlet)
 		}
 		f.change(now, func(t *trust) { t.issuers = slices.DeleteFunc(t.issuers, named) })
 		return nil
 	})
-}
-
-// AppPrincipal is an SPAppPrincipal.
-type AppPrincipal struct{ NameIdentifier string }
-
-// GetAppPrincipal is Get-SPAppPrincipal. A registered issuer has one.
-func (p SharePoint) GetAppPrincipal(site, nameIdentifier string) (found AppPrincipal, err error) {
-	const cmdlet = "GetAppPrincipal"
-	err = p.do(cmdlet, func(f *sharePointFarm, _ time.Time) error {
-		if err := p.checkSite(cmdlet, f, site); err != nil {
-			return err
-		}
-		if !slices.ContainsFunc(f.configured().issuers, func(i TokenIssuer) bool {
-			return strings.EqualFold(i.RegisteredIssuerName, nameIdentifier)
-		}) {
-			p.s.world.apply(RuleIssuerMakesPrincipal)
-			return invalidOperation(cmdletClass+cmdlet, "The app principal could not be found.")
-		}
-		found = AppPrincipal{NameIdentifier: strings.ToLower(nameIdentifier)}
-		return nil
-	})
-	return found, err
-}
-
-func (p SharePoint) checkSite(cmdlet string, f *sharePointFarm, site string) error {
-	same := func(known string) bool {
-		return strings.EqualFold(strings.TrimSuffix(known, "/"), strings.TrimSuffix(site, "/"))
-	}
-	if !slices.ContainsFunc(f.Sites, same) {
-		return p.noObject(cmdlet)
-	}
-	return nil
-}
-
-// The values of -Scope and -Right that the procedure uses.
-const (
-	SiteSubscription = "SiteSubscription"
-	FullControl      = "FullControl"
-)
-
-// SetAppPrincipalPermission is Set-SPAppPrincipalPermission at the scope of
-// the site subscription. All sites of a farm are in the same one.
-func (p SharePoint) SetAppPrincipalPermission(principal AppPrincipal, site, scope, right string, appOnly bool) error {
-	const cmdlet = "SetAppPrincipalPermission"
-	return p.do(cmdlet, func(f *sharePointFarm, _ time.Time) error {
-		if err := p.checkSite(cmdlet, f, site); err != nil {
-			return err
-		}
-		rights := []string{"Read", "Write", "Manage", FullControl}
-		at := slices.IndexFunc(rights, func(known string) bool { return strings.EqualFold(known, right) })
-		if at < 0 || !strings.EqualFold(scope, SiteSubscription) {
-			return binding(cmdletClass+cmdlet, fmt.Sprintf("Cannot bind -Scope %s -Right %s.", scope, right))
-		}
-		p.s.world.apply(RulePermissionOfSubscription)
-		granted := AppPermission{Right: rights[at], AppOnly: appOnly}
-		if f.permissions[principal.NameIdentifier].AppOnly && !appOnly {
-			p.s.world.apply(RuleAppOnlyStays)
-			granted.AppOnly = true
-		}
-		f.permissions[principal.NameIdentifier] = granted
-		return nil
-	})
-}
-
-// RemoveAppPrincipalPermission is Remove-SPAppPrincipalPermission with
-// -DisableAppOnlyPolicy, at the scope of the site subscription.
-func (p SharePoint) RemoveAppPrincipalPermission(principal AppPrincipal, site string) error {
-	const cmdlet = "RemoveAppPrincipalPermission"
-	return p.do(cmdlet, func(f *sharePointFarm, _ time.Time) error {
-		if err := p.checkSite(cmdlet, f, site); err != nil {
-			return err
-		}
-		delete(f.permissions, principal.NameIdentifier)
-		return nil
-	})
-}
-
-// AppPermission is what SPAppPrincipalPermissionsManager reads back: no
-// cmdlet does.
-func (p SharePoint) AppPermission(site, nameIdentifier string) (found AppPermission, err error) {
-	const cmdlet = "GetAppPrincipal"
-	err = p.do(cmdlet, func(f *sharePointFarm, _ time.Time) error {
-		if err := p.checkSite(cmdlet, f, site); err != nil {
-			return err
-		}
-		found = f.permissions[strings.ToLower(nameIdentifier)]
-		return nil
-	})
-	return found, err
 }

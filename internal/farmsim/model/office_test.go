@@ -134,7 +134,7 @@ var officeStories = map[model.RuleID]story{
 		s.OK(s.On(testfarm.Master).SetFriendlyName(model.My, p.Thumbprint(), "S2S"))
 		s.Grant(testfarm.Master, p)
 		s.UseS2S("S2S")
-		s.Trust(p)
+		s.Register(p)
 		s.RestartSharePoint(testfarm.Front)
 		s.RestartOffice(testfarm.Master)
 		s.Broken(model.RuleNoCNG)

@@ -59,14 +59,20 @@ var retireStories = map[model.RuleID]story{
 		i := farm.Issuers()[0]
 		s.SetUp(testfarm.NewPair(t, "s2s", nil))
 		shell := s.On(testfarm.Front).SharePoint()
-		principal, err := shell.GetAppPrincipal(testfarm.Site, i.RegisteredName)
+		principal, err := shell.GetAppPrincipal(model.PrincipalParameters{Site: testfarm.Site, NameIdentifier: i.RegisteredName})
 		s.OK(err)
-		s.OK(shell.SetAppPrincipalPermission(principal, testfarm.Site, model.SiteSubscription, "Read", false))
+		s.OK(shell.SetAppPrincipalPermission(model.PermissionParameters{
+			Site: testfarm.Site, AppPrincipal: principal.NameIdentifier, Scope: model.SiteSubscription, Right: "Read",
+		}))
 		if got, err := shell.AppPermission(testfarm.Site, i.RegisteredName); err != nil || got != (model.AppPermission{Right: "Read", AppOnly: true}) {
 			t.Errorf("after a lesser right: %+v, %v", got, err)
 		}
-		s.OK(shell.RemoveAppPrincipalPermission(principal, testfarm.Site))
-		s.OK(shell.SetAppPrincipalPermission(principal, testfarm.Site, model.SiteSubscription, "Read", false))
+		s.OK(shell.RemoveAppPrincipalPermission(model.PermissionParameters{
+			Site: testfarm.Site, AppPrincipal: principal.NameIdentifier, Scope: model.SiteSubscription, DisableAppOnlyPolicy: true,
+		}))
+		s.OK(shell.SetAppPrincipalPermission(model.PermissionParameters{
+			Site: testfarm.Site, AppPrincipal: principal.NameIdentifier, Scope: model.SiteSubscription, Right: "Read",
+		}))
 		if got, err := shell.AppPermission(testfarm.Site, i.RegisteredName); err != nil || got != (model.AppPermission{Right: "Read"}) {
 			t.Errorf("after removal and a lesser right: %+v, %v", got, err)
 		}

@@ -166,7 +166,7 @@ var tokenStories = map[model.RuleID]story{
 		p := testfarm.NewPair(t, "s2s", nil)
 		s.SetUp(p)
 		s.Works()
-		s.OK(s.On(testfarm.Front).SharePoint().RemoveTrustedSecurityTokenIssuer("OOS SQL Server", true))
+		s.OK(s.On(testfarm.Front).SharePoint().RemoveTrustedSecurityTokenIssuer(model.Removal{Identity: "OOS SQL Server", Confirmed: true}))
 		s.RestartSharePoint(testfarm.Front)
 		s.Broken(model.RuleTrustedIssuer)
 		return s
@@ -177,7 +177,7 @@ var tokenStories = map[model.RuleID]story{
 		issuing := testfarm.NewECPair(t, "Issuing CA", &root)
 		s.SetUp(testfarm.NewPair(t, "s2s", &issuing))
 		s.Works()
-		s.OK(s.On(testfarm.Front).SharePoint().RemoveTrustedRootAuthority("Issuing CA", true))
+		s.OK(s.On(testfarm.Front).SharePoint().RemoveTrustedRootAuthority(model.Removal{Identity: "Issuing CA", Confirmed: true}))
 		s.RestartSharePoint(testfarm.Front)
 		s.Broken(model.RuleChain)
 		return s
@@ -186,11 +186,15 @@ var tokenStories = map[model.RuleID]story{
 		s := testfarm.New(t, model.Policy{})
 		s.SetUp(testfarm.NewPair(t, "s2s", nil))
 		shell := s.On(testfarm.Front).SharePoint()
-		principal, err := shell.GetAppPrincipal(testfarm.Site, farm.Issuers()[0].RegisteredName)
+		principal, err := shell.GetAppPrincipal(model.PrincipalParameters{Site: testfarm.Site, NameIdentifier: farm.Issuers()[0].RegisteredName})
 		s.OK(err)
-		s.OK(shell.RemoveAppPrincipalPermission(principal, testfarm.Site))
+		s.OK(shell.RemoveAppPrincipalPermission(model.PermissionParameters{
+			Site: testfarm.Site, AppPrincipal: principal.NameIdentifier, Scope: model.SiteSubscription, DisableAppOnlyPolicy: true,
+		}))
 		s.Broken(model.RulePermission)
-		s.OK(shell.SetAppPrincipalPermission(principal, testfarm.Site, model.SiteSubscription, model.FullControl, false))
+		s.OK(shell.SetAppPrincipalPermission(model.PermissionParameters{
+			Site: testfarm.Site, AppPrincipal: principal.NameIdentifier, Scope: model.SiteSubscription, Right: model.FullControl,
+		}))
 		s.Broken(model.RulePermission)
 		s.Permit(farm.Issuers()[0])
 		s.Works()

@@ -1,11 +1,9 @@
 package model
 
 import (
-	"crypto/x509"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -219,7 +217,7 @@ func (p SharePoint) reachesSQL(f *sharePointFarm) bool {
 }
 
 // SharePointFarm is what Get-SPFarm, Get-SPServer and Get-SPServiceApplication
-// tell.
+// tell of a farm.
 type SharePointFarm struct {
 	Version string
 	// Servers are the computer names.
@@ -227,7 +225,7 @@ type SharePointFarm struct {
 	UserProfileServices int
 }
 
-// GetFarm reads the farm.
+// GetFarm is Get-SPFarm.
 func (p SharePoint) GetFarm() (found SharePointFarm, err error) {
 	err = p.do("GetFarm", func(f *sharePointFarm, _ time.Time) error {
 		found = SharePointFarm{Version: f.Version, UserProfileServices: f.UserProfileServices}
@@ -239,60 +237,45 @@ func (p SharePoint) GetFarm() (found SharePointFarm, err error) {
 	return found, err
 }
 
-// GetSite is Get-SPSite for one site collection.
-func (p SharePoint) GetSite(site string) error {
-	const cmdlet = "GetSite"
-	return p.do(cmdlet, func(f *sharePointFarm, _ time.Time) error { return p.checkSite(cmdlet, f, site) })
-}
+// SharePointServer is an SPServer.
+type SharePointServer struct{ Name, Role string }
 
-// GetTrustedRootAuthority is Get-SPTrustedRootAuthority.
-func (p SharePoint) GetTrustedRootAuthority() (found []RootAuthority, err error) {
-	err = p.do("GetTrustedRootAuthority", func(f *sharePointFarm, _ time.Time) error {
-		found = slices.Clone(f.configured().authorities)
-		return nil
-	})
+// GetServer is Get-SPServer.
+func (p SharePoint) GetServer() (found []SharePointServer, err error) {
+	f, err := p.GetFarm()
+	for _, name := range f.Servers {
+		found = append(found, SharePointServer{Name: name, Role: "Custom"})
+	}
 	return found, err
 }
 
-// NewTrustedRootAuthority is New-SPTrustedRootAuthority. confirmed is
-// -Confirm:$false.
-func (p SharePoint) NewTrustedRootAuthority(name string, certificate []byte, confirmed bool) error {
-	const cmdlet = "NewTrustedRootAuthority"
-	return p.do(cmdlet, func(f *sharePointFarm, now time.Time) error {
-		if !confirmed {
-			p.s.world.apply(RuleHighImpactPrompts)
-			return prompt()
-		}
-		if _, err := x509.ParseCertificate(certificate); err != nil {
-			p.s.world.apply(RuleAuthorityOneCertificate)
-			return invalidOperation(cmdletClass+cmdlet, "The certificate must be one X509 certificate without a private key.")
-		}
-		if slices.ContainsFunc(f.configured().authorities, func(a RootAuthority) bool { return strings.EqualFold(a.Name, name) }) {
-			p.s.world.apply(RuleAuthorityNameUnique)
-			return duplicate(cmdlet, "Microsoft.SharePoint.Administration.SPTrustedRootAuthority", name)
-		}
-		f.change(now, func(t *trust) {
-			t.authorities = append(t.authorities, RootAuthority{Name: name, Certificate: slices.Clone(certificate)})
-		})
-		return nil
-	})
+// UserProfileService is a UserProfileApplication.
+type UserProfileService struct{ Name string }
+
+// GetServiceApplication is Get-SPServiceApplication. Of service applications
+// only those matter here.
+func (p SharePoint) GetServiceApplication() (found []UserProfileService, err error) {
+	f, err := p.GetFarm()
+	for range f.UserProfileServices {
+		found = append(found, UserProfileService{Name: "User Profile Service Application"})
+	}
+	return found, err
 }
 
-// RemoveTrustedRootAuthority is Remove-SPTrustedRootAuthority.
-func (p SharePoint) RemoveTrustedRootAuthority(identity string, confirmed bool) error {
-	const cmdlet = "RemoveTrustedRootAuthority"
-	return p.do(cmdlet, func(f *sharePointFarm, now time.Time) error {
-		if !confirmed {
-			p.s.world.apply(RuleHighImpactPrompts)
-			return prompt()
-		}
-		named := func(a RootAuthority) bool { return strings.EqualFold(a.Name, identity) }
-		if !slices.ContainsFunc(f.configured().authorities, named) {
-			return p.noObject(cmdlet)
-		}
-		f.change(now, func(t *trust) { t.authorities = slices.DeleteFunc(t.authorities, named) })
-		return nil
+// Site is an SPSite.
+type Site struct{ URL string }
+
+// SiteParameters are those of Get-SPSite for one site collection.
+type SiteParameters struct{ Identity string }
+
+// GetSite is Get-SPSite for one site collection.
+func (p SharePoint) GetSite(with SiteParameters) (found Site, err error) {
+	const cmdlet = "GetSite"
+	err = p.do(cmdlet, func(f *sharePointFarm, _ time.Time) error {
+		found.URL = with.Identity
+		return p.checkSite(cmdlet, f, with.Identity)
 	})
+	return found, err
 }
 
 // NoObject is how a cmdlet says that its identity names nothing; cmdlet is the

@@ -37,16 +37,16 @@ var sharePointStories = map[model.RuleID]story{
 		shell := s.On(testfarm.Front).SharePoint()
 		s.Refused(shell.NewTrustedSecurityTokenIssuer(unconfirmed), nonInteractive)
 		s.Refused(shell.SetTrustedSecurityTokenIssuer(unconfirmed), nonInteractive)
-		s.Refused(shell.RemoveTrustedSecurityTokenIssuer("any", false), nonInteractive)
-		s.Refused(shell.NewTrustedRootAuthority("any", p.Cert.Raw, false), nonInteractive)
-		s.Refused(shell.RemoveTrustedRootAuthority("any", false), nonInteractive)
+		s.Refused(shell.RemoveTrustedSecurityTokenIssuer(model.Removal{Identity: "any"}), nonInteractive)
+		s.Refused(shell.NewTrustedRootAuthority(model.AuthorityParameters{Name: "any", Certificate: p.Cert.Raw}), nonInteractive)
+		s.Refused(shell.RemoveTrustedRootAuthority(model.Removal{Identity: "any"}), nonInteractive)
 		return s
 	},
 	model.RulePipeBind: func(t *testing.T) *testfarm.Farm {
 		s := testfarm.New(t, model.Policy{})
 		shell := s.On(testfarm.Front).SharePoint()
 		s.Refused(shell.SetTrustedSecurityTokenIssuer(testfarm.IssuerParameters(farm.Issuers()[0], testfarm.NewPair(t, "s2s", nil))), noObject)
-		s.Refused(shell.RemoveTrustedRootAuthority("none", true), noObject)
+		s.Refused(shell.RemoveTrustedRootAuthority(model.Removal{Identity: "none", Confirmed: true}), noObject)
 		_, err := shell.AppPermission("https://elsewhere.contoso.com", farm.Issuers()[0].RegisteredName)
 		s.Refused(err, noObject)
 		return s
@@ -77,14 +77,14 @@ var sharePointStories = map[model.RuleID]story{
 	model.RuleTrustBroker: func(t *testing.T) *testfarm.Farm {
 		s := testfarm.New(t, model.Policy{})
 		broker := testfarm.IssuerParameters(farm.Issuers()[0], testfarm.NewPair(t, "s2s", nil))
-		broker.TrustBroker = true
+		broker.IsTrustBroker = true
 		shell := s.On(testfarm.Front).SharePoint()
 		s.OK(shell.NewTrustedSecurityTokenIssuer(broker))
 		s.OK(shell.SetTrustedSecurityTokenIssuer(broker))
 		if found, err := shell.GetTrustedSecurityTokenIssuer(); err != nil || !found[0].TrustBroker {
 			t.Errorf("after saying it again: %+v, %v", found, err)
 		}
-		broker.TrustBroker = false
+		broker.IsTrustBroker = false
 		s.OK(shell.SetTrustedSecurityTokenIssuer(broker))
 		if found, err := shell.GetTrustedSecurityTokenIssuer(); err != nil || found[0].TrustBroker {
 			t.Errorf("after not saying it: %+v, %v", found, err)
@@ -94,10 +94,10 @@ var sharePointStories = map[model.RuleID]story{
 	model.RuleIssuerMakesPrincipal: func(t *testing.T) *testfarm.Farm {
 		s := testfarm.New(t, model.Policy{})
 		i := farm.Issuers()[0]
-		_, err := s.On(testfarm.Front).SharePoint().GetAppPrincipal(testfarm.Site, i.RegisteredName)
+		_, err := s.On(testfarm.Front).SharePoint().GetAppPrincipal(model.PrincipalParameters{Site: testfarm.Site, NameIdentifier: i.RegisteredName})
 		s.Refused(err, "The app principal could not be found.")
 		s.OK(s.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(testfarm.IssuerParameters(i, testfarm.NewPair(t, "s2s", nil))))
-		_, err = s.On(testfarm.Front).SharePoint().GetAppPrincipal(testfarm.Site+"/", i.RegisteredName)
+		_, err = s.On(testfarm.Front).SharePoint().GetAppPrincipal(model.PrincipalParameters{Site: testfarm.Site + "/", NameIdentifier: i.RegisteredName})
 		s.OK(err)
 		return s
 	},
@@ -139,7 +139,7 @@ var sharePointStories = map[model.RuleID]story{
 	},
 	model.RuleAuthorityNameUnique: func(t *testing.T) *testfarm.Farm {
 		s := testfarm.New(t, model.Policy{})
-		err := s.On(testfarm.Front).SharePoint().NewTrustedRootAuthority("LOCAL", testfarm.NewPair(t, "s2s", nil).Cert.Raw, true)
+		err := s.On(testfarm.Front).SharePoint().NewTrustedRootAuthority(model.AuthorityParameters{Name: "LOCAL", Certificate: testfarm.NewPair(t, "s2s", nil).Cert.Raw, Confirmed: true})
 		if err == nil || !strings.Contains(err.Error(), "already exists under the parent") {
 			t.Errorf("a second authority of one name: %v", err)
 		}
@@ -147,7 +147,7 @@ var sharePointStories = map[model.RuleID]story{
 	},
 	model.RuleAuthorityOneCertificate: func(t *testing.T) *testfarm.Farm {
 		s := testfarm.New(t, model.Policy{})
-		s.Refused(s.On(testfarm.Front).SharePoint().NewTrustedRootAuthority("OOS", testfarm.NewPair(t, "s2s", nil).PFX(t), true),
+		s.Refused(s.On(testfarm.Front).SharePoint().NewTrustedRootAuthority(model.AuthorityParameters{Name: "OOS", Certificate: testfarm.NewPair(t, "s2s", nil).PFX(t), Confirmed: true}),
 			"The certificate must be one X509 certificate without a private key.")
 		return s
 	},

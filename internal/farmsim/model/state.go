@@ -58,6 +58,7 @@ type CertificateState struct {
 	NotAfter     time.Time       `json:"notAfter"`
 	Provider     string          `json:"provider,omitempty"`
 	KeyReaders   []string        `json:"keyReaders,omitempty"`
+	KeyFile      string          `json:"keyFile,omitempty"`
 	Exportable   bool            `json:"exportable,omitempty"`
 	Archived     bool            `json:"archived,omitempty"`
 }
@@ -93,6 +94,7 @@ type IssuerState struct {
 	Name           string          `json:"name"`
 	RegisteredName string          `json:"registeredName"`
 	Description    string          `json:"description"`
+	TrustBroker    bool            `json:"trustBroker,omitempty"`
 	Thumbprint     farm.Thumbprint `json:"thumbprint"`
 }
 
@@ -156,6 +158,7 @@ func (e *entry) state() CertificateState {
 	}
 	if shown.Key != nil {
 		s.Provider, s.KeyReaders, s.Exportable = shown.Key.Provider, shown.Key.Readers, shown.Key.Exportable
+		s.KeyFile = shown.Key.File
 	}
 	return s
 }
@@ -181,7 +184,8 @@ func (f *sharePointFarm) state() SharePointState {
 	}
 	for _, i := range f.configured().issuers {
 		s.Issuers = append(s.Issuers, IssuerState{
-			Name: i.Name, RegisteredName: i.RegisteredIssuerName, Description: i.Description, Thumbprint: i.Thumbprint(),
+			Name: i.Name, RegisteredName: i.RegisteredIssuerName, Description: i.Description,
+			TrustBroker: i.TrustBroker, Thumbprint: i.Thumbprint(),
 		})
 	}
 	for _, a := range f.configured().authorities {

@@ -22,7 +22,7 @@ type cmdlet struct {
 // recorded reads the table.
 func recorded(t *testing.T) []cmdlet {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/interfaces.json")
+	raw, err := os.ReadFile("stubs/cmdlets.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,6 +41,12 @@ func machineOperations() map[string]operation {
 		"Restart-Service":   on(restartService),
 		"Invoke-WebRequest": on(invokeWebRequest),
 
+		"Get-SharePointFileVersion": tell(func(s *model.Session) (any, error) {
+			version, err := s.SharePointVersion()
+			return versionOf(version), err
+		}),
+		"Get-AppPermission": on(getAppPermission),
+
 		"Register-ScheduledTask": on(func(s *model.Session, p registration) (any, error) { return nil, s.RegisterTask(p.Task) }),
 		"Start-ScheduledTask": on(func(s *model.Session, p struct{ TaskName string }) (any, error) {
 			return nil, s.StartTask(p.TaskName)
@@ -107,4 +113,19 @@ func invokeWebRequest(s *model.Session, p struct{ Uri string }) (any, error) { /
 	}
 	status, problem, err := s.Office().Discovery()
 	return object{"$type": "Response", "StatusCode": status, "Problem": problem}, err
+}
+
+// getAppPermission reads SharePoint's object model as the prelude does, which
+// takes an SPWeb.
+func getAppPermission(s *model.Session, p struct {
+	Web            argument
+	RegisteredName string
+},
+) (any, error) {
+	url, err := pipeBind{kind: webType, property: "Url"}.read("GetAppPrincipal", "Web", p.Web)
+	if err != nil {
+		return nil, err
+	}
+	has, err := s.SharePoint().AppPermission(url, p.RegisteredName)
+	return object{"$type": "AppPermission", "Right": has.Right, "AppOnly": has.AppOnly}, err
 }

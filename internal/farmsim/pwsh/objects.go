@@ -2,6 +2,8 @@ package pwsh
 
 import (
 	"encoding/json"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
@@ -99,16 +101,45 @@ type pipeBind struct {
 	text           bool
 }
 
-// The pipe binds, and what is known that they take. Nothing shows a web pipe
-// bind taking an SPSite.
-var (
-	issuerBind    = pipeBind{kind: issuerType, property: "Name", text: true}
-	authorityBind = pipeBind{kind: authorityType, property: "Name", text: true}
-	siteBind      = pipeBind{kind: siteType, property: "Url", text: true}
-	webBind       = pipeBind{kind: webType, property: "Url", text: true}
-	principalBind = pipeBind{kind: principalType, property: "NameIdentifier"}
-	wordBind      = pipeBind{text: true}
+// The types of the products' objects, by which pipe binds know them.
+const (
+	issuerType    = "Microsoft.SharePoint.Administration.Claims.SPTrustedSecurityTokenService"
+	authorityType = "Microsoft.SharePoint.Administration.SPTrustedRootAuthority"
+	siteType      = "Microsoft.SharePoint.SPSite"
+	webType       = "Microsoft.SharePoint.SPWeb"
+	principalType = "Microsoft.SharePoint.SPAppPrincipal"
+	serverType    = "Microsoft.SharePoint.Administration.SPServer"
+	profilesType  = "Microsoft.Office.Server.Administration.UserProfileApplication"
+
+	officeFarmType    = "Microsoft.Office.Web.Apps.Administration.OfficeWebAppsFarm"
+	officeMachineType = "Microsoft.Office.Web.Apps.Administration.OfficeWebAppsMachine"
 )
+
+// pipeBindOf is what is known that a parameter of an operation takes. Nothing
+// shows the parameter of a web taking an SPSite.
+func pipeBindOf(operation, parameter string) (pipeBind, bool) {
+	switch parameter {
+	case "Identity":
+		for noun, bind := range map[string]pipeBind{
+			"TrustedSecurityTokenIssuer": {kind: issuerType, property: "Name", text: true},
+			"TrustedRootAuthority":       {kind: authorityType, property: "Name", text: true},
+			"Site":                       {kind: siteType, property: "Url", text: true},
+			"Server":                     {kind: serverType, property: "Name", text: true},
+			"ServiceApplication":         {kind: profilesType, property: "Name", text: true},
+		} {
+			if strings.HasSuffix(operation, noun) {
+				return bind, true
+			}
+		}
+	case "Site":
+		return pipeBind{kind: webType, property: "Url", text: true}, true
+	case "AppPrincipal":
+		return pipeBind{kind: principalType, property: "NameIdentifier"}, true
+	case "Scope", "Right":
+		return pipeBind{text: true}, true
+	}
+	return pipeBind{}, false
+}
 
 // read returns what an argument names, or the error of a parameter that does
 // not bind.
@@ -130,4 +161,58 @@ func certificateIn(cmdlet string, a argument) (certificate, error) {
 		return c, model.CannotBind(cmdlet, "Certificate")
 	}
 	return c, decode(a.raw, &c)
+}
+
+// showObject is what a cmdlet returns, as the object that it has in PowerShell.
+func showObject(value any) any {
+	switch v := value.(type) {
+	case model.TokenIssuer:
+		return typed(issuerType, object{
+			"Name": v.Name, "RegisteredIssuerName": v.RegisteredIssuerName, "NameId": v.RegisteredIssuerName,
+			"Description": v.Description, "IsSelfIssuer": !v.TrustBroker, "SigningCertificate": publicCertificate(v.Certificate),
+		})
+	case model.RootAuthority:
+		return typed(authorityType, object{"Name": v.Name, "Certificate": publicCertificate(v.Certificate)})
+	case model.Site:
+		return typed(siteType, object{"Url": v.URL, "RootWeb": typed(webType, object{"Url": v.URL})})
+	case model.AppPrincipal:
+		return typed(principalType, object{"NameIdentifier": v.NameIdentifier})
+	case model.SharePointFarm:
+		return typed("Microsoft.SharePoint.Administration.SPFarm", object{"BuildVersion": versionOf(v.Version)})
+	case model.SharePointServer:
+		return typed(serverType, object{"Name": v.Name, "Role": v.Role})
+	case model.UserProfileService:
+		return typed(profilesType, object{"Name": v.Name})
+	case model.OfficeFarm:
+		return showOfficeFarm(v)
+	case model.OfficeMachine:
+		return typed(officeMachineType, object{
+			"MachineName": v.MachineName, "MasterMachineName": v.MasterMachineName, "HealthStatus": v.HealthStatus,
+		})
+	}
+	list := reflect.ValueOf(value) // All else that cmdlets return are lists of these.
+	shown := make([]object, list.Len())
+	for i := range shown {
+		shown[i], _ = showObject(list.Index(i).Interface()).(object)
+	}
+	return shown
+}
+
+func showOfficeFarm(f model.OfficeFarm) object {
+	machines := []object{}
+	for _, name := range f.Machines {
+		machines = append(machines, typed(officeMachineType, object{"MachineName": name}))
+	}
+	return typed(officeFarmType, object{
+		"AllowHTTP": f.AllowHTTP, "AllowOutboundHttp": f.AllowOutboundHTTP, "SSLOffloaded": false,
+		"CertificateName": f.CertificateName, "S2SCertificateName": f.S2SCertificateName,
+		"AllowHttpSecureStoreConnections": f.AllowHTTPSecureStoreConnections, "Machines": machines,
+	})
+}
+
+func versionOf(version string) any {
+	if version == "" {
+		return nil
+	}
+	return typed("Version", object{"Value": version})
 }

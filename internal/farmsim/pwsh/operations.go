@@ -12,10 +12,11 @@ import (
 // operation is what stands behind a stub.
 type operation func(s *model.Session, parameters json.RawMessage) (any, error)
 
-// operations are all operations, by the names of their stubs.
+// operations are those of Windows, by the names of their stubs. Those of the
+// products need no list: see [forwardCmdlet].
 func operations() map[string]operation {
 	all := map[string]operation{}
-	for _, some := range []map[string]operation{storeOperations(), keyOperations(), machineOperations(), officeOperations(), sharePointOperations(), taskOperations()} {
+	for _, some := range []map[string]operation{storeOperations(), keyOperations(), machineOperations(), taskOperations()} {
 		maps.Copy(all, some)
 	}
 	return all

@@ -193,18 +193,19 @@ func (p *process) respond(body []byte) ([]byte, error) {
 
 // run runs the operation that stands behind a stub, or what overrides it.
 func (p *process) run(asked request) (any, error) {
-	operation, ok := operations()[asked.Cmdlet]
-	if asked.Cmdlet == startTask {
-		operation, ok = on(func(_ *model.Session, task taskScript) (any, error) { return p.startTask(task) }), true
-	}
 	do := func() (any, error) {
+		operation, ok := operations()[asked.Cmdlet]
 		switch {
 		case !asked.Confirmed:
 			return nil, p.call.Session.Prompt()
-		case !ok:
-			return nil, errors.New("no operation stands behind this stub")
+		case asked.Cmdlet == startTask:
+			return on(func(_ *model.Session, task taskScript) (any, error) { return p.startTask(task) })(p.call.Session, asked.Parameters)
+		case ok:
+			return operation(p.call.Session, asked.Parameters)
+		case isProductCmdlet(asked.Cmdlet):
+			return forwardCmdlet(p.call.Session, asked.Cmdlet, asked.Parameters)
 		}
-		return operation(p.call.Session, asked.Parameters)
+		return nil, errors.New("no operation stands behind this stub")
 	}
 	if override := p.call.Overrides[asked.Cmdlet]; override != nil {
 		return override(asked.Parameters, do)

@@ -3,7 +3,6 @@ package pwsh
 import (
 	"embed"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,15 +42,33 @@ func readStubs(names ...string) string {
 	return text.String()
 }
 
+// modules are the products' modules and snap-in, by the files of their stubs,
+// and a version that has their cmdlets.
+func modules() map[string]string {
+	return map[string]string{
+		"office/OfficeWebApps/OfficeWebApps.psm1":                                     "OOS",
+		"snapin/Microsoft.SharePoint.PowerShell/Microsoft.SharePoint.PowerShell.psm1": "2016",
+		"subscription/SharePointServer/SharePointServer.psm1":                         "SE",
+	}
+}
+
 // installStubs writes the products' modules and snap-in into a folder, for
 // [environmentOf].
 func installStubs(dir string) error {
-	tree, err := fs.Sub(stubs, "stubs")
-	if err == nil {
-		err = os.CopyFS(dir, tree)
+	files := map[string]string{"model.ps1": readStubs("model.ps1")}
+	for file, version := range modules() {
+		files[file] = stubModule(version)
 	}
-	if err != nil {
-		return fmt.Errorf("install stubs: %w", err)
+	for file, text := range files {
+		path := filepath.Join(dir, filepath.FromSlash(file))
+		const private = 0o700
+		err := os.MkdirAll(filepath.Dir(path), private)
+		if err == nil {
+			err = os.WriteFile(path, []byte(text), private)
+		}
+		if err != nil {
+			return fmt.Errorf("install stubs: %w", err)
+		}
 	}
 	return nil
 }

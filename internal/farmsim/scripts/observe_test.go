@@ -151,7 +151,7 @@ func TestIssuersThatCannotBeToldApartAreRefused(t *testing.T) {
 func TestRootAuthoritiesAreAddedByThumbprint(t *testing.T) {
 	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
 		known, missing := testfarm.NewPair(t, "known", nil), testfarm.NewPair(t, "missing", nil)
-		s.OK(s.On(testfarm.Front).SharePoint().NewTrustedRootAuthority("somebody's", known.Cert.Raw, true))
+		s.OK(s.On(testfarm.Front).SharePoint().NewTrustedRootAuthority(model.AuthorityParameters{Name: "somebody's", Certificate: known.Cert.Raw, Confirmed: true}))
 		call := powershell.AddRootAuthority{Authorities: []powershell.RootAuthorityCertificate{
 			{Name: "a", Certificate: known.Cert.Raw}, {Name: "b", Certificate: missing.Cert.Raw},
 		}}

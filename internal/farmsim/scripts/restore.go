@@ -43,7 +43,7 @@ func restoreTrustedIssuer(s *model.Session, p powershell.RestoreTrustedIssuer, _
 	r.Changed = due || len(r.Permissions) > 0
 	switch {
 	case r.Removed:
-		err = s.SharePoint().RemoveTrustedSecurityTokenIssuer(found.Name, true)
+		err = s.SharePoint().RemoveTrustedSecurityTokenIssuer(model.Removal{Identity: found.Name, Confirmed: true})
 	case r.Updated:
 		before := powershell.SetTrustedIssuer{RegisteredName: p.RegisteredName, Certificate: p.Previous}
 		found.Description = p.Description
@@ -71,7 +71,7 @@ func restorePermission(s *model.Session, registeredName string, found *model.Tok
 		return false, stopScript("ChangedSince", "the app permission of %s at %s is '%s': neither full control without a user nor '%s'",
 			registeredName, was.Site, now.Right, was.Right)
 	}
-	app, err := shell.GetAppPrincipal(was.Site, registeredName)
+	app, err := shell.GetAppPrincipal(model.PrincipalParameters{Site: was.Site, NameIdentifier: registeredName})
 	var refused *model.Error
 	if found == nil && errors.As(err, &refused) {
 		return false, nil
@@ -80,12 +80,17 @@ func restorePermission(s *model.Session, registeredName string, found *model.Tok
 		return false, err
 	}
 	if now.Right != "" {
-		if err := shell.RemoveAppPrincipalPermission(app, was.Site); err != nil {
+		removal := model.PermissionParameters{
+			Site: was.Site, AppPrincipal: app.NameIdentifier, Scope: model.SiteSubscription, DisableAppOnlyPolicy: true,
+		}
+		if err := shell.RemoveAppPrincipalPermission(removal); err != nil {
 			return false, err
 		}
 	}
 	if was.Right != "" {
-		return true, shell.SetAppPrincipalPermission(app, was.Site, model.SiteSubscription, was.Right, was.AppOnly)
+		return true, shell.SetAppPrincipalPermission(model.PermissionParameters{
+			Site: was.Site, AppPrincipal: app.NameIdentifier, Scope: model.SiteSubscription, Right: was.Right, EnableAppOnlyPolicy: was.AppOnly,
+		})
 	}
 	return true, nil
 }
@@ -103,7 +108,7 @@ func removeRootAuthority(s *model.Session, p powershell.RemoveRootAuthority, _ [
 		if strings.EqualFold(a.Name, "local") || !slices.Contains(p.Thumbprints, string(a.Thumbprint())) {
 			continue
 		}
-		if err := s.SharePoint().RemoveTrustedRootAuthority(a.Name, true); err != nil {
+		if err := s.SharePoint().RemoveTrustedRootAuthority(model.Removal{Identity: a.Name, Confirmed: true}); err != nil {
 			return r, err
 		}
 		r.Removed = append(r.Removed, a.Name)

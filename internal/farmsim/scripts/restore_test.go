@@ -27,7 +27,7 @@ func TestUndoAfterAnyStepPutsTheFarmBack(t *testing.T) {
 						r.from, r.fromName = &old, "S2S old"
 						s.Works()
 					}
-					before := s.Snapshot()
+					before := s.Trust()
 					steps := r.forward()
 					for done := range len(steps) + 1 {
 						for _, step := range steps[:done] {
@@ -57,7 +57,7 @@ func TestAnIssuerThatIsPutBackSaysThatServersMustLoadIt(t *testing.T) {
 		s.SetUp(old)
 		i := farm.Issuers()[0]
 		broker := testfarm.IssuerParameters(i, old)
-		broker.TrustBroker = true
+		broker.IsTrustBroker = true
 		s.OK(s.On(testfarm.Front).SharePoint().SetTrustedSecurityTokenIssuer(broker))
 		must(s, testfarm.Front, powershell.SetTrustedIssuer{Name: "ours", RegisteredName: i.RegisteredName, Certificate: next.Cert.Raw, Sites: []string{testfarm.Site}})
 		time.Sleep(time.Hour)
@@ -108,7 +108,7 @@ func TestThePrincipalOfARemovedIssuerNeedsNothing(t *testing.T) {
 		p := testfarm.NewPair(t, "s2s", nil)
 		s.SetUp(p)
 		i := farm.Issuers()[0]
-		s.OK(s.On(testfarm.Front).SharePoint().RemoveTrustedSecurityTokenIssuer("OOS "+i.Product, true))
+		s.OK(s.On(testfarm.Front).SharePoint().RemoveTrustedSecurityTokenIssuer(model.Removal{Identity: "OOS " + i.Product, Confirmed: true}))
 		if r := must(s, testfarm.Front, (rotation{Farm: s, to: p}).issuerBack(i)); r.Changed {
 			t.Errorf("got %+v", r)
 		}
@@ -121,7 +121,7 @@ func TestTheWayBackStopsAtWhatIsNotOurs(t *testing.T) {
 		i := farm.Issuers()[0]
 		s.SetUp(theirs)
 		renewal := rotation{Farm: s, to: ours, name: "S2S ours", from: &old, fromName: "S2S old"}
-		before := s.Snapshot()
+		before := s.Trust()
 		says(s, testfarm.Front, renewal.issuerBack(i), "ChangedSince")
 		says(s, testfarm.Front, (rotation{Farm: s, to: ours}).issuerBack(i), "ChangedSince")
 		says(s, testfarm.Master, powershell.RestoreS2SCertificateName{Ours: "S2S ours", Previous: "S2S old"}, "ChangedSince")
@@ -130,9 +130,11 @@ func TestTheWayBackStopsAtWhatIsNotOurs(t *testing.T) {
 			RegisteredName: i.RegisteredName, Ours: string(theirs.Thumbprint()), Previous: theirs.Cert.Raw,
 			Permissions: []powershell.SitePermission{{Site: testfarm.Site, Right: "Read"}},
 		}
-		principal, err := s.On(testfarm.Front).SharePoint().GetAppPrincipal(testfarm.Site, i.RegisteredName)
+		principal, err := s.On(testfarm.Front).SharePoint().GetAppPrincipal(model.PrincipalParameters{Site: testfarm.Site, NameIdentifier: i.RegisteredName})
 		s.OK(err)
-		s.OK(s.On(testfarm.Front).SharePoint().SetAppPrincipalPermission(principal, testfarm.Site, model.SiteSubscription, "Write", false))
+		s.OK(s.On(testfarm.Front).SharePoint().SetAppPrincipalPermission(model.PermissionParameters{
+			Site: testfarm.Site, AppPrincipal: principal.NameIdentifier, Scope: model.SiteSubscription, Right: "Write",
+		}))
 		says(s, testfarm.Front, lesser, "ChangedSince")
 		s.Permit(i)
 		s.AssertUnchangedSince(before)
@@ -152,7 +154,7 @@ func TestANameThatTheProductKeepsKeepsItsCertificate(t *testing.T) {
 				t.Errorf("got %+v", got)
 			}
 		}
-		before := s.Snapshot()
+		before := s.Trust()
 		says(s, testfarm.Master, r.removal(), "InUse")
 		s.AssertUnchangedSince(before)
 	})

@@ -70,7 +70,7 @@ func TestACertificateInUseIsNeitherArchivedNorRemoved(t *testing.T) {
 		if diff := cmp.Diff([]string{"S2SCertificateName", "http.sys 0.0.0.0:443", "WinRM listener"}, got.Uses); diff != "" {
 			t.Errorf("uses, want -, got +:\n%s", diff)
 		}
-		before := s.Snapshot()
+		before := s.Trust()
 		says(s, testfarm.Master, powershell.SetS2SCertificateArchived{Thumbprint: string(p.Thumbprint()), Archived: true}, "InUse")
 		says(s, testfarm.Master, powershell.RemoveS2SCertificate{Thumbprint: string(p.Thumbprint()), Personal: true}, "InUse")
 		s.AssertUnchangedSince(before)
@@ -79,7 +79,7 @@ func TestACertificateInUseIsNeitherArchivedNorRemoved(t *testing.T) {
 
 func TestARemovalThatWasCutShortIsFinished(t *testing.T) {
 	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
-		before := s.Snapshot()
+		before := s.Trust()
 		p := testfarm.NewPair(t, "s2s", nil)
 		must(s, testfarm.Alone, importOf(t, p, "S2S"))
 		location, err := s.On(testfarm.Alone).KeyLocation(p.Thumbprint())
@@ -114,7 +114,7 @@ func TestAnAccountLosesTheKeyItWasGiven(t *testing.T) {
 			t.Errorf("without the certificate: %+v", got)
 		}
 		s.Install(testfarm.Master, p, "S2S")
-		before := s.Snapshot()
+		before := s.Trust()
 		must(s, testfarm.Master, grantOf(p))
 		if first, second := must(s, testfarm.Master, revoke), must(s, testfarm.Master, revoke); !first.Changed || second.Changed {
 			t.Errorf("first %+v, second %+v", first, second)
@@ -125,7 +125,7 @@ func TestAnAccountLosesTheKeyItWasGiven(t *testing.T) {
 
 func TestARefusedImportLeavesNoKeyBehind(t *testing.T) {
 	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
-		before := s.Snapshot()
+		before := s.Trust()
 		unnamed := importOf(t, testfarm.NewPair(t, "s2s", nil), "S2S")
 		unnamed.PFX = testfarm.NewPair(t, "s2s", nil).PFX(t)
 		says(s, testfarm.Master, unnamed, "WrongCertificate")

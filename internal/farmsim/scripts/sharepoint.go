@@ -50,7 +50,7 @@ func getSharePointFarm(s *model.Session, p powershell.GetSharePointFarm, _ [][]b
 	}
 	r.Permissions = []powershell.AppPermission{}
 	for _, site := range p.Sites {
-		if err := s.SharePoint().GetSite(site); err != nil {
+		if _, err := s.SharePoint().GetSite(model.SiteParameters{Identity: site}); err != nil {
 			return r, err
 		}
 		for _, name := range p.RegisteredNames {
@@ -193,25 +193,27 @@ func updateIssuer(s *model.Session, p powershell.SetTrustedIssuer, found model.T
 		return err
 	}
 	return s.SharePoint().SetTrustedSecurityTokenIssuer(model.IssuerParameters{
-		Name: found.Name, Certificate: p.Certificate, RegisteredIssuerName: &p.RegisteredName, Description: description,
-		TrustBroker: found.TrustBroker, Confirmed: true,
+		Identity: found.Name, Certificate: p.Certificate, RegisteredIssuerName: &p.RegisteredName, Description: description,
+		IsTrustBroker: found.TrustBroker, Confirmed: true,
 	})
 }
 
 func grantSite(s *model.Session, p powershell.SetTrustedIssuer, site string) (granted bool, err error) {
 	shell := s.SharePoint()
-	if err := shell.GetSite(site); err != nil {
+	if _, err := shell.GetSite(model.SiteParameters{Identity: site}); err != nil {
 		return false, err
 	}
 	has, err := shell.AppPermission(site, p.RegisteredName)
 	if err != nil || has.Right == farm.FullControl && has.AppOnly {
 		return false, err
 	}
-	principal, err := shell.GetAppPrincipal(site, p.RegisteredName)
+	principal, err := shell.GetAppPrincipal(model.PrincipalParameters{Site: site, NameIdentifier: p.RegisteredName})
 	if err != nil {
 		return false, err
 	}
-	return true, shell.SetAppPrincipalPermission(principal, site, model.SiteSubscription, model.FullControl, true)
+	return true, shell.SetAppPrincipalPermission(model.PermissionParameters{
+		Site: site, AppPrincipal: principal.NameIdentifier, Scope: model.SiteSubscription, Right: model.FullControl, EnableAppOnlyPolicy: true,
+	})
 }
 
 func addRootAuthority(s *model.Session, p powershell.AddRootAuthority, _ [][]byte) (r powershell.AddRootResult, err error) {
@@ -231,7 +233,8 @@ func addRootAuthority(s *model.Session, p powershell.AddRootAuthority, _ [][]byt
 		if slices.ContainsFunc(existing, func(a model.RootAuthority) bool { return strings.EqualFold(a.Name, wanted.Name) }) {
 			return r, stopScript("NameTaken", "root authority '%s' already exists with another certificate", wanted.Name)
 		}
-		if err := s.SharePoint().NewTrustedRootAuthority(wanted.Name, wanted.Certificate, true); err != nil {
+		authority := model.AuthorityParameters{Name: wanted.Name, Certificate: wanted.Certificate, Confirmed: true}
+		if err := s.SharePoint().NewTrustedRootAuthority(authority); err != nil {
 			return r, err
 		}
 		r.Added = append(r.Added, wanted.Name)

@@ -14,19 +14,17 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"math/big"
-	"regexp"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"software.sslmate.com/src/go-pkcs12"
 
 	"github.com/farmtrust/farmtrust/internal/cert"
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 )
 
@@ -231,9 +229,9 @@ func (f *Farm) UseS2S(name string) {
 	f.OK(f.On(Master).Office().SetOfficeWebAppsFarm(model.SetFarm{S2SCertificateName: &name, Force: true}))
 }
 
-// Trust registers a certificate with both issuers, their permissions, and its
+// Register registers a certificate with both issuers, their permissions, and its
 // chain.
-func (f *Farm) Trust(p KeyPair) {
+func (f *Farm) Register(p KeyPair) {
 	f.T.Helper()
 	shell := f.On(Front).SharePoint()
 	for _, i := range farm.Issuers() {
@@ -245,22 +243,24 @@ func (f *Farm) Trust(p KeyPair) {
 		authorities = []*x509.Certificate{p.Cert}
 	}
 	for _, c := range authorities {
-		f.OK(shell.NewTrustedRootAuthority(c.Subject.CommonName, c.Raw, true))
+		f.OK(shell.NewTrustedRootAuthority(model.AuthorityParameters{Name: c.Subject.CommonName, Certificate: c.Raw, Confirmed: true}))
 	}
 }
 
 func IssuerParameters(i farm.Issuer, p KeyPair) model.IssuerParameters {
 	return model.IssuerParameters{
-		Name: "OOS " + i.Product, Certificate: p.Cert.Raw, RegisteredIssuerName: &i.RegisteredName, Confirmed: true,
+		Name: "OOS " + i.Product, Identity: "OOS " + i.Product, Certificate: p.Cert.Raw, RegisteredIssuerName: &i.RegisteredName, Confirmed: true,
 	}
 }
 
 func (f *Farm) Permit(i farm.Issuer) {
 	f.T.Helper()
 	shell := f.On(Front).SharePoint()
-	principal, err := shell.GetAppPrincipal(Site, i.RegisteredName)
+	principal, err := shell.GetAppPrincipal(model.PrincipalParameters{Site: Site, NameIdentifier: i.RegisteredName})
 	f.OK(err)
-	f.OK(shell.SetAppPrincipalPermission(principal, Site, "sitesubscription", "fullcontrol", true))
+	f.OK(shell.SetAppPrincipalPermission(model.PermissionParameters{
+		Site: Site, AppPrincipal: principal.NameIdentifier, Scope: "sitesubscription", Right: "fullcontrol", EnableAppOnlyPolicy: true,
+	}))
 }
 
 func (f *Farm) RestartOffice(host string) {
@@ -282,7 +282,7 @@ func (f *Farm) SetUp(p KeyPair) {
 	f.Install(Master, p, "S2S")
 	f.Grant(Master, p)
 	f.UseS2S("S2S")
-	f.Trust(p)
+	f.Register(p)
 	f.RestartSharePoint(Front)
 	f.RestartOffice(Master)
 }
@@ -297,30 +297,13 @@ func (p KeyPair) ModernPFX(t testing.TB) []byte {
 	return made
 }
 
-var markOfTime = regexp.MustCompile(` ?\[farmtrust [^]]*\]`)
+// Trust is everything that scripts may change, as it is now.
+func (f *Farm) Trust() farmsim.Trust { return farmsim.TrustOf(f.World.State()) }
 
-// Snapshot is the state without times, counts, and the marks in descriptions.
-func (f *Farm) Snapshot() model.State {
-	state := f.World.State()
-	for _, sp := range state.SharePoint {
-		for i := range sp.Issuers {
-			sp.Issuers[i].Description = markOfTime.ReplaceAllString(sp.Issuers[i].Description, "")
-		}
-	}
-	return state
-}
-
-var timeless = cmp.Options{
-	cmpopts.EquateEmpty(),
-	cmpopts.IgnoreFields(model.State{}, "Applied"),
-	cmpopts.IgnoreFields(model.MachineState{}, "WorkersSince", "Restarts"),
-	cmpopts.IgnoreFields(model.ServiceInfo{}, "Since"),
-	cmpopts.IgnoreFields(model.OfficeMemberState{}, "SettingsWritten"),
-}
-
-func (f *Farm) AssertUnchangedSince(before model.State) {
+// AssertUnchangedSince asserts that nothing differs from what was before.
+func (f *Farm) AssertUnchangedSince(before farmsim.Trust) {
 	f.T.Helper()
-	if diff := cmp.Diff(before, f.Snapshot(), timeless); diff != "" {
-		f.T.Errorf("before -, after +:\n%s", diff)
+	if diff := before.Diff(f.Trust()); diff != "" {
+		f.T.Errorf("the farm is not as it was (-before +now):\n%s", diff)
 	}
 }

@@ -214,7 +214,7 @@ func (c *command) next(r *request, size int) outcome {
 			c.received = !errors.As(err, &f) || f.Code != TimedOut().Code
 			return outcome{err: err}
 		}
-		if d.Kind != "" && d.Kind != Slow && d.Kind != Drop {
+		if d.Kind != "" && d.Kind != Slow && d.Kind != Dropped {
 			return outcome{err: d} // nothing is carried out: the output stays
 		}
 	}

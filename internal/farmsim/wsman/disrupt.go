@@ -35,39 +35,39 @@ const (
 // Disruption is something that goes wrong, as data. The zero value is nothing.
 //
 // As an error of [Host.Run] it disturbs the first Receive that would carry the
-// result. A Drop loses that part of the result; after any other kind the
+// result. [Dropped] loses that part of the result; after any other kind the
 // client can still receive it.
 type Disruption struct {
 	Kind Kind
 	// Delay is for [Slow].
 	Delay time.Duration
-	// Fault is for [Answer].
+	// Fault is for [SOAPFault].
 	Fault *Fault
 }
 
 // Kind is what goes wrong.
 type Kind string
 
+// What can go wrong on the wire.
 const (
-	// Refuse cuts the connection: by a reset at Connecting, at Requesting
+	// Refused cuts the connection: by a reset at Connecting, at Requesting
 	// without carrying the request out.
-	Refuse Kind = "refuse"
+	Refused Kind = "refused"
 	// Unauthorized answers 401 and does not carry the request out. It means
 	// nothing at Connecting.
 	Unauthorized Kind = "unauthorized"
-	// Answer answers Disruption.Fault and does not carry the request out. It
+	// SOAPFault answers Disruption.Fault and does not carry the request out. It
 	// means nothing at Connecting.
-	Answer Kind = "fault"
-	// Drop carries the request out and cuts the connection in the middle of
-	// the answer. At Connecting it is Refuse.
-	Drop Kind = "drop"
+	SOAPFault Kind = "soap fault"
+	// Dropped carries the request out and cuts the connection in the middle of
+	// the answer. At Connecting it is Refused.
+	Dropped Kind = "dropped"
 	// Hang never answers, until the client gives up or the endpoint closes.
 	Hang Kind = "hang"
 	// Slow waits for Disruption.Delay and goes on.
 	Slow Kind = "slow"
 )
 
-// Error implements error.
 func (d Disruption) Error() string { return fmt.Sprintf("disrupted: %s", d.Kind) }
 
 // pause waits as the disruption says; false means that it outlasted ctx.
@@ -113,7 +113,7 @@ func (l *disruptedListener) Accept() (net.Conn, error) {
 		}
 		d := l.disrupt(Point{Stage: Connecting})
 		switch d.Kind {
-		case Refuse, Drop:
+		case Refused, Dropped:
 			reset(c)
 		case Hang, Slow:
 			return &slowConn{Conn: c, ctx: l.ctx, disruption: d}, nil

@@ -38,7 +38,7 @@ func connecting(p wsman.Point) bool { return p.Stage == wsman.Connecting }
 
 func TestDisruptedConnectionFailsAndTheNextWorks(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []wsman.Kind{wsman.Refuse, wsman.Drop} {
+	for _, kind := range []wsman.Kind{wsman.Refused, wsman.Dropped} {
 		w := start(t, once(wsman.Disruption{Kind: kind}, connecting))
 		k := talk(t, w)
 		if r, err := k.try(transferURI+"/Create", shellBody("")); err == nil {
@@ -82,7 +82,7 @@ func TestSlowPointsAreLateButRight(t *testing.T) {
 
 func TestDroppedAnswerIsLostButItsRequestIsCarriedOut(t *testing.T) {
 	t.Parallel()
-	w := start(t, once(wsman.Disruption{Kind: wsman.Drop}, action("Create")))
+	w := start(t, once(wsman.Disruption{Kind: wsman.Dropped}, action("Create")))
 	k := talk(t, w)
 	if _, err := k.try(transferURI+"/Create", shellBody("")); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("error %v", err)
@@ -99,13 +99,13 @@ func TestDisruptedRequestIsNotCarriedOut(t *testing.T) {
 		fault string
 		code  int
 	}{
-		{d: wsman.Disruption{Kind: wsman.Refuse}},
+		{d: wsman.Disruption{Kind: wsman.Refused}},
 		{d: wsman.Disruption{Kind: wsman.Hang}},
 		{d: wsman.Disruption{Kind: wsman.Unauthorized}, code: 401},
-		{d: wsman.Disruption{Kind: wsman.Answer, Fault: wsman.AccessDenied()}, code: 500, fault: "500 s:Sender/w:AccessDenied 5"},
-		{d: wsman.Disruption{Kind: wsman.Answer, Fault: wsman.QuotaLimit(wsman.UserQuota, 1)}, code: 500, fault: "500 s:Sender/w:QuotaLimit 2150859175"},
-		{d: wsman.Disruption{Kind: wsman.Answer, Fault: wsman.ProfileUnloading()}, code: 500, fault: "500 s:Receiver/w:InternalError 2147943418"},
-		{d: wsman.Disruption{Kind: wsman.Answer, Fault: wsman.Busy()}, code: 500, fault: "500 s:Receiver/w:InternalError 170"},
+		{d: wsman.Disruption{Kind: wsman.SOAPFault, Fault: wsman.AccessDenied()}, code: 500, fault: "500 s:Sender/w:AccessDenied 5"},
+		{d: wsman.Disruption{Kind: wsman.SOAPFault, Fault: wsman.QuotaLimit(wsman.UserQuota, 1)}, code: 500, fault: "500 s:Sender/w:QuotaLimit 2150859175"},
+		{d: wsman.Disruption{Kind: wsman.SOAPFault, Fault: wsman.ProfileUnloading()}, code: 500, fault: "500 s:Receiver/w:InternalError 2147943418"},
+		{d: wsman.Disruption{Kind: wsman.SOAPFault, Fault: wsman.Busy()}, code: 500, fault: "500 s:Receiver/w:InternalError 170"},
 	} {
 		w := start(t, once(c.d, func(p wsman.Point) bool { return p.Line == "echo a b" && p.User == user }))
 		k := talk(t, w)

@@ -114,7 +114,7 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	defaultTo(&o.Addr, "127.0.0.1:0")
 	defaultTo(&o.MaxEnvelopeKB, 500)
-	defaultTo(&o.MaxShellsPerUser, 30)
+	defaultTo(&o.MaxShellsPerUser, defaultMaxShells)
 	defaultTo(&o.MaxOperations, 1500)
 	defaultTo(&o.OperationTimeout, 60*time.Second)
 	defaultTo(&o.StreamBytes, 4093)
@@ -126,6 +126,9 @@ func (o Options) withDefaults() Options {
 	}
 	return o
 }
+
+// defaultMaxShells is MaxShellsPerUser since Windows Server 2012.
+const defaultMaxShells = 30
 
 func defaultTo[T comparable](field *T, value T) {
 	var zero T

@@ -2,6 +2,7 @@ package wsman
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -22,7 +23,6 @@ type Fault struct {
 	Provider string
 }
 
-// Error implements error.
 func (f *Fault) Error() string {
 	return fmt.Sprintf("%s (%d): %s", f.Subcode, f.Code, strings.TrimSpace(f.Message))
 }
@@ -143,6 +143,19 @@ func ProfileUnloading() *Fault {
 		Subcode: "w:InternalError", Code: 2147943418,
 		Message: "Illegal operation attempted on a registry key that has been marked for deletion. ",
 	}
+}
+
+// FaultOf is the fault that Windows answers with a code of wsmerror.h; one that
+// is not known here has the code and nothing else of Windows'.
+func FaultOf(code uint32) *Fault {
+	known := []*Fault{TimedOut(), UnknownShell(), AccessDenied(), Busy(), Aborted(), ProfileUnloading()}
+	if at := slices.IndexFunc(known, func(f *Fault) bool { return f.Code == code }); at >= 0 {
+		return known[at]
+	}
+	if code >= uint32(MaxShells) && code <= uint32(MaxShellUsers) || code >= uint32(MaxShellsPPQ) && code <= uint32(MinimumPPQ) {
+		return QuotaLimit(Quota(code), defaultMaxShells)
+	}
+	return &Fault{Subcode: "w:InternalError", Code: code, Message: "The simulated server was told to answer this fault. "}
 }
 
 // Busy says that the command does not take more input now (ERROR_BUSY);

@@ -130,7 +130,7 @@ func (e *Endpoint) handle(w http.ResponseWriter, r *http.Request, who *principal
 		}
 	}
 	a := e.conclude(req, o)
-	a.drop = d.Kind == Drop
+	a.drop = d.Kind == Dropped
 	return a
 }
 
@@ -138,12 +138,12 @@ func (e *Endpoint) handle(w http.ResponseWriter, r *http.Request, who *principal
 // is false if the request goes on, perhaps later.
 func (e *Endpoint) disrupted(w http.ResponseWriter, r *http.Request, req *request, d Disruption) (a *answer, done bool) {
 	switch d.Kind {
-	case Refuse:
+	case Refused:
 		panic(http.ErrAbortHandler)
 	case Unauthorized:
 		e.challenge(w, nil)
 		return nil, true
-	case Answer:
+	case SOAPFault:
 		if d.Fault == nil {
 			return e.fault(req, InternalError(d)), true
 		}

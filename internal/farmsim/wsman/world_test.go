@@ -65,7 +65,7 @@ func (m *machine) Run(ctx context.Context, c wsman.Command) (wsman.Result, error
 	case "unauthorized":
 		return wsman.Result{Stdout: []byte("kept")}, wsman.Disruption{Kind: wsman.Unauthorized}
 	case "dropped":
-		return wsman.Result{Stdout: []byte("lost")}, wsman.Disruption{Kind: wsman.Drop}
+		return wsman.Result{Stdout: []byte("lost")}, wsman.Disruption{Kind: wsman.Dropped}
 	}
 	return wsman.Result{Stderr: []byte("'" + verb + "' is not recognized as an internal or external command,\r\noperable program or batch file.\r\n"), Exit: 1}, nil
 }
