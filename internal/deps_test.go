@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"internal/farmsim/fault":       {"internal/farmsim/wsman"},
 	"internal/farmsim/admin":       {"internal/farmsim/model", "internal/farmsim/fault"},
 	"internal/farmsim/testfarm":    {"internal/farmsim", "internal/farm", "internal/cert", "internal/farmsim/model"},
+	"internal/farmsim/cmd/stubs":   {"internal/farmsim/model", "internal/farmsim/pwsh"},
 	"internal/farmsim/cmd/farmsim": {"internal/farm", "internal/farmsim", "internal/farmsim/model", "internal/farmsim/admin"},
 }
 
