@@ -96,7 +96,6 @@ func TestCommandLine(t *testing.T) {
 	t.Parallel()
 	w := startTestWorker(t, "approval: required")
 	c := newCommandLine(t, w)
-	before := w.sim.Trust()
 
 	var approve []string
 	for _, part := range []struct {
@@ -147,7 +146,7 @@ func TestCommandLine(t *testing.T) {
 		}},
 		{"rollback rolls back the last rotation", func(t *testing.T) {
 			c.assertExit(t, c.run("", "rollback", "contoso", "--reason", "refresh fails"), 0, "rotate/contoso rolls back the last one", "contoso: rolled back")
-			assertAsBefore(t, w.sim, before)
+			assertAsBefore(t, w.sim, w.before)
 		}},
 		{"status says that the farm is suspended, and how to resume", func(t *testing.T) {
 			waitUntil(t, func() bool { return w.isInspectedSinceLastRun(t) })
@@ -173,7 +172,7 @@ func TestCommandLine(t *testing.T) {
 			if last := got.readReport(t); last.Outcome != farm.RolledBack {
 				t.Errorf("got outcome %q", last.Outcome)
 			}
-			assertAsBefore(t, w.sim, before)
+			assertAsBefore(t, w.sim, w.before)
 		}},
 		{"status as JSON has the farm and its last run", func(t *testing.T) {
 			got := c.run("", "status", "contoso", "-o", "json")
