@@ -129,7 +129,7 @@ func (a *Activities) SetHTTPSwitches(ctx context.Context, in ServerInput) (StepR
 	if master, err := a.masterOf(ctx, t); err != nil || master != "" {
 		return StepResult{Elsewhere: master}, err
 	}
-	done, err := run(ctx, a.Remote, t, powershell.SetOfficeHTTPSwitch{
+	done, err := run(ctx, a.Remote, t, powershell.SetOfficeHTTPSetting{
 		AllowOutboundHTTP: f.Office.AllowOutboundHTTP, AllowHTTPSecureStoreConnections: f.Office.AllowHTTPSecureStoreConnections,
 	})
 	switch {

@@ -66,7 +66,7 @@ func (a *Activities) mark(ctx context.Context, in OldInput, show bool, state str
 	if err != nil {
 		return StepResult{}, err
 	}
-	done, err := run(ctx, a.Remote, t, powershell.HideS2SCertificate{Thumbprint: string(in.Old.Thumbprint), Show: show})
+	done, err := run(ctx, a.Remote, t, powershell.SetS2SCertificateArchived{Thumbprint: string(in.Old.Thumbprint), Archived: !show})
 	switch {
 	case err != nil:
 		return StepResult{}, err

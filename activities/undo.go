@@ -84,14 +84,14 @@ func (a *Activities) PutSwitchesBack(ctx context.Context, in SettingsBackInput) 
 	if err != nil {
 		return StepResult{}, err
 	}
-	var params powershell.SetOfficeHTTPSwitch
+	var params powershell.SetOfficeHTTPSetting
 	if f.Office.AllowOutboundHTTP != nil {
 		params.AllowOutboundHTTP = &in.Before.AllowOutboundHTTP
 	}
 	if f.Office.AllowHTTPSecureStoreConnections != nil {
 		params.AllowHTTPSecureStoreConnections = &in.Before.AllowHTTPSecureStoreConnections
 	}
-	if params == (powershell.SetOfficeHTTPSwitch{}) {
+	if params == (powershell.SetOfficeHTTPSetting{}) {
 		return already("not configured"), nil
 	}
 	if master, err := a.masterOf(ctx, t); err != nil || master != "" {
@@ -121,7 +121,7 @@ func (a *Activities) PutS2SCertificateBack(ctx context.Context, in SettingsBackI
 	switch {
 	case err != nil:
 		return StepResult{}, err
-	case done.Kept:
+	case done.ClearRefused:
 		return StepResult{Detail: fmt.Sprintf("stays %s: Office Online Server refuses to have none: %s", quoted(in.Target.FriendlyName), done.Reason), Kept: true}, nil
 	case !done.Changed:
 		return already("S2SCertificateName is %s, as before", quoted(in.Before.S2SCertificateName)), nil

@@ -127,7 +127,7 @@ func (r *Runner) Run(ctx context.Context, target powershell.Target, call powersh
 	if err != nil {
 		return transportError(ctx, target.Host, call.Script, err)
 	}
-	err = powershell.ReadAnswer(target.Host, call.Script, nonce, out.stdout, out.stderr, out.exit, result)
+	err = powershell.ReadResult(target.Host, call.Script, nonce, out.stdout, out.stderr, out.exit, result)
 	if garbled(err) && out.lost != nil {
 		return transportError(ctx, target.Host, call.Script, out.lost)
 	}

@@ -78,7 +78,7 @@ func (r *result) goesBack() bool { return r.met().goesBack && r.way == forth }
 // canary says whether the trouble ends the restart that proves the new settings
 // on one server, which goes back unasked.
 func (r *result) canary() bool {
-	return r.way == forth && r.step == powershell.RestartOfficeServer{}.Script() && r.when == fault.Before && r.met().says != ""
+	return r.way == forth && r.step == powershell.ScriptOf(powershell.RestartOfficeServer{}) && r.when == fault.Before && r.met().says != ""
 }
 
 // decide is a person who clears what is in the way and then rolls the rotation

@@ -48,24 +48,24 @@ func (l *ledger) act(host string, call powershell.Envelope, result any) {
 // attempt to attempt, and is no part of it.
 func asked(call powershell.Envelope) string {
 	var task powershell.InvokeSharePointTask
-	if call.Name != task.Script() || json.Unmarshal(call.Params, &task) != nil {
+	if call.Name != powershell.ScriptOf(task) || json.Unmarshal(call.Params, &task) != nil {
 		return string(call.Params)
 	}
 	return task.Verb + " " + string(task.Parameters)
 }
 
-// changed says whether a script's result tells of a change. That of a task is
-// inside of what it answered.
+// changed reports whether a script's result tells of a change. That of a task is
+// inside its outcome.
 func changed(raw []byte) bool {
 	var r struct {
 		Changed bool
-		Answer  []byte
+		Outcome []byte
 		Result  json.RawMessage
 	}
 	if json.Unmarshal(raw, &r) != nil {
 		return false
 	}
-	return r.Changed || len(r.Answer) > 0 && changed(r.Answer) || len(r.Result) > 0 && changed(r.Result)
+	return r.Changed || len(r.Outcome) > 0 && changed(r.Outcome) || len(r.Result) > 0 && changed(r.Result)
 }
 
 func (l *ledger) len() int {

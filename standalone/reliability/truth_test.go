@@ -105,7 +105,7 @@ func doneOnce(t *testing.T, acts []act) {
 	t.Helper()
 	done := map[string]bool{}
 	for _, a := range acts {
-		if !a.changed || a.script == (powershell.RestartOfficeServer{}).Script() || a.script == (powershell.RestartSharePointServer{}).Script() {
+		if !a.changed || a.script == powershell.ScriptOf(powershell.RestartOfficeServer{}) || a.script == powershell.ScriptOf(powershell.RestartSharePointServer{}) {
 			continue
 		}
 		if done[a.key()] {

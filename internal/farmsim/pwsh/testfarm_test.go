@@ -45,7 +45,7 @@ func newTestFarm(t testing.TB, version string) *testFarm {
 	if err != nil {
 		t.Skip(err)
 	}
-	e, err := pwsh.Start(path)
+	e, err := pwsh.StartShared(path)
 	if err != nil {
 		t.Fatal(err)
 	}

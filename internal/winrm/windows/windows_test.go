@@ -77,7 +77,7 @@ func refused[R any](t *testing.T, s *servers, target powershell.Target, params p
 	t.Helper()
 	_, err := powershell.Run(t.Context(), s.runner, target, params)
 	if said, ok := errors.AsType[*powershell.ScriptError](err); !ok || said.ID != id {
-		t.Errorf("%s: got %v, want a refusal with %s", params.Script(), err, id)
+		t.Errorf("%s: got %v, want a refusal with %s", powershell.ScriptOf(params), err, id)
 	}
 }
 
@@ -186,7 +186,7 @@ func remove(t *testing.T, s *servers, imported powershell.ImportS2SCertificate, 
 	removal := powershell.RemoveS2SCertificate{Thumbprint: imported.Thumbprint, Personal: true, Root: true, Intermediates: []string{}}
 	refused(t, s, s.office, removal, powershell.InUse)
 	name := powershell.RestoreS2SCertificateName{Ours: imported.FriendlyName}
-	if restored := run(t, s, s.office, name); !restored.Changed || restored.Kept {
+	if restored := run(t, s, s.office, name); !restored.Changed || restored.ClearRefused {
 		t.Fatalf("S2S name put back: %+v", restored)
 	}
 	revoke := powershell.RevokeS2SKey{Thumbprint: imported.Thumbprint, Sid: farm.NetworkService}
