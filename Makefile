@@ -1,9 +1,9 @@
 SHELL := /bin/bash -o pipefail
 .DEFAULT_GOAL := help
 
-# A release says which one it is: make build VERSION=v1.0.0. Otherwise Go derives
-# a version from the commit.
-VERSION ?=
+# The tag, or the commit; builds from an archive, which has neither, say it
+# themselves: make build VERSION=v1.0.0.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 stamp := $(if $(VERSION),-X github.com/farmtrust/farmtrust/internal/version.release=$(VERSION))
 
 # Tools run from source, in the versions of a module of their own.
@@ -16,14 +16,15 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 18
 
 build: ## build farmtrust, farmtrust-worker and farmtrust-standalone in bin/
-	go build -trimpath -ldflags "$(stamp)" -o bin/farmtrust ./starter
-	go build -trimpath -ldflags "$(stamp)" -o bin/farmtrust-worker ./worker
-	go build -C standalone -trimpath -ldflags "$(stamp)" -o ../bin/farmtrust-standalone .
+	go build -ldflags "$(stamp)" -o bin/farmtrust ./starter
+	go build -ldflags "$(stamp)" -o bin/farmtrust-worker ./worker
+	go build -C standalone -ldflags "$(stamp)" -o ../bin/farmtrust-standalone .
 
 test: test-product test-standalone ## run all tests
 
+# The packages that take longest begin first, so that none runs alone at the end.
 test-product: ## run the product's tests, with the race detector
-	go test -race -timeout 40m ./...
+	go test -race -timeout 40m ./workflows ./internal/powershell ./internal/farmsim/... ./...
 
 # Without the race detector: building the embedded Temporal server with it takes
 # longer than everything else together, and our own code has run under it in its

@@ -96,8 +96,6 @@ func TestCommandLine(t *testing.T) {
 	t.Parallel()
 	w := startTestWorker(t, "approval: required")
 	c := newCommandLine(t, w)
-	s2sName := func() string { return w.sim.State().Office.Members[0].Settings.S2SCertificateName }
-	old := s2sName()
 
 	var approve []string
 	for _, part := range []struct {
@@ -106,7 +104,7 @@ func TestCommandLine(t *testing.T) {
 	}{
 		{"a due renewal waits for approval, and changes nothing that takes effect", func(t *testing.T) {
 			approve = c.waitForApproval(t)
-			assertS2SName(t, s2sName(), old)
+			assertRefreshWorks(t, w.sim)
 		}},
 		{"status shows what waits and how to decide", func(t *testing.T) {
 			c.assertExit(t, c.run("", "status", "contoso"), 0, "contoso: rotating", "waits for an approval", "rollback contoso --reason WHY")
@@ -125,9 +123,7 @@ func TestCommandLine(t *testing.T) {
 		}},
 		{"status --watch shows the rotation until it ends", func(t *testing.T) {
 			c.assertExit(t, c.run("", "status", "contoso", "--watch"), 0, "contoso: verified")
-			if s2sName() == old {
-				t.Errorf("S2SCertificateName is still %q", old)
-			}
+			assertRefreshWorks(t, w.sim)
 		}},
 		{"report has the decision", func(t *testing.T) {
 			got := c.run("", "report", "contoso", "-o", "json")
@@ -150,7 +146,7 @@ func TestCommandLine(t *testing.T) {
 		}},
 		{"rollback rolls back the last rotation", func(t *testing.T) {
 			c.assertExit(t, c.run("", "rollback", "contoso", "--reason", "refresh fails"), 0, "rotate/contoso rolls back the last one", "contoso: rolled back")
-			assertS2SName(t, s2sName(), old)
+			assertAsBefore(t, w.sim, w.before)
 		}},
 		{"status says that the farm is suspended, and how to resume", func(t *testing.T) {
 			waitUntil(t, func() bool { return w.isInspectedSinceLastRun(t) })
@@ -176,7 +172,7 @@ func TestCommandLine(t *testing.T) {
 			if last := got.readReport(t); last.Outcome != farm.RolledBack {
 				t.Errorf("got outcome %q", last.Outcome)
 			}
-			assertS2SName(t, s2sName(), old)
+			assertAsBefore(t, w.sim, w.before)
 		}},
 		{"status as JSON has the farm and its last run", func(t *testing.T) {
 			got := c.run("", "status", "contoso", "-o", "json")
@@ -196,11 +192,23 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
-func assertS2SName(t *testing.T, got, want string) {
+// assertRefreshWorks fails the test unless data refreshes work between all
+// servers.
+func assertRefreshWorks(t *testing.T, sim *farmsim.Farm) {
 	t.Helper()
-	if got != want {
-		t.Errorf("S2SCertificateName is %q, want %q", got, want)
+	if obstacles, err := sim.RefreshObstacles(); err != nil || len(obstacles) > 0 {
+		t.Errorf("data refresh fails: %v, %v", obstacles, err)
 	}
+}
+
+// assertAsBefore fails the test unless nothing of the trust differs from before,
+// and data refreshes work.
+func assertAsBefore(t *testing.T, sim *farmsim.Farm, before farmsim.Trust) {
+	t.Helper()
+	if diff := before.Diff(sim.Trust()); diff != "" {
+		t.Errorf("not as before:\n%s", diff)
+	}
+	assertRefreshWorks(t, sim)
 }
 
 // isInspectedSinceLastRun reports whether the controller knows the farm as it is

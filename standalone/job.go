@@ -31,7 +31,7 @@ type job struct {
 }
 
 // trigger is what a rotation is started by: an expiry event or, without one, the
-// request of whoever started the program.
+// request of the user who started the program.
 type trigger struct {
 	event *controller.Event
 	by    client.Author
@@ -93,7 +93,7 @@ func (p *program) newConfiguredJob() (*job, error) {
 	}, nil
 }
 
-// requestedHere is the request of whoever started the program.
+// requestedHere is the request of the user who started the program.
 func requestedHere() trigger {
 	by := "standalone"
 	if u, err := user.Current(); err == nil {

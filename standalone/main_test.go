@@ -110,14 +110,14 @@ func TestRun_StaysUpWithItsUI(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	words, told := io.Pipe()
+	shown, stderr := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, "standalone", append(slices.Clip(anyPorts), "-data", t.TempDir()), io.Discard, told)
-		_ = told.Close()
+		code <- run(ctx, "standalone", append(slices.Clip(anyPorts), "-data", t.TempDir()), io.Discard, stderr)
+		_ = stderr.Close()
 	}()
-	said := readUntil(t, words, "Ctrl-C ends")
-	go func() { _, _ = io.Copy(io.Discard, words) }()
+	said := readUntil(t, shown, "Ctrl-C ends")
+	go func() { _, _ = io.Copy(io.Discard, shown) }()
 	addresses := regexp.MustCompile(`http://\S+`).FindAllString(said, -1)
 	for _, address := range addresses {
 		response, err := http.Get(address)
@@ -172,14 +172,14 @@ func TestRun_RotationThatWasCutOffContinues(t *testing.T) {
 	args := []string{"-exit", "-o", "json", "-config", sim.Config(), "-data", t.TempDir()}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	words, told := io.Pipe()
+	shown, stderr := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, "standalone", append(slices.Clip(anyPorts), args...), io.Discard, told)
-		_ = told.Close()
+		code <- run(ctx, "standalone", append(slices.Clip(anyPorts), args...), io.Discard, stderr)
+		_ = stderr.Close()
 	}()
-	readUntil(t, words, "import certificate  changed")
-	go func() { _, _ = io.Copy(io.Discard, words) }()
+	readUntil(t, shown, "import certificate  changed")
+	go func() { _, _ = io.Copy(io.Discard, shown) }()
 	cancel()
 	if got := <-code; got != exitFailed {
 		t.Fatalf("got exit code %d of a rotation that was cut off", got)
@@ -197,14 +197,14 @@ func TestRun_ConfiguredFarmWaitsForApproval(t *testing.T) {
 	t.Parallel()
 	sim := startFarm(t, farmsim.Options{})
 	var out bytes.Buffer
-	words, told := io.Pipe()
+	shown, stderr := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(t.Context(), "standalone", append(slices.Clip(anyPorts), "-exit", "-o", "json", "-config", requireApproval(t, sim)), &out, told)
-		_ = told.Close()
+		code <- run(t.Context(), "standalone", append(slices.Clip(anyPorts), "-exit", "-o", "json", "-config", requireApproval(t, sim)), &out, stderr)
+		_ = stderr.Close()
 	}()
-	said := readUntil(t, words, "farmtrust abort contoso")
-	go func() { _, _ = io.Copy(io.Discard, words) }()
+	said := readUntil(t, shown, "farmtrust abort contoso")
+	go func() { _, _ = io.Copy(io.Discard, shown) }()
 	command := regexp.MustCompile(`TEMPORAL_ADDRESS=(\S+) farmtrust approve contoso (\S+) --reason`).FindStringSubmatch(said)
 	if command == nil {
 		t.Fatalf("it does not say how to approve:\n%s", said)
@@ -265,7 +265,7 @@ func assertRefused(t *testing.T, err error, part string) {
 
 // requireApproval returns the path of the farm's configuration, changed so that
 // an operator approves.
-func requireApproval(t *testing.T, sim *farmsim.Sim) string {
+func requireApproval(t *testing.T, sim *farmsim.Farm) string {
 	t.Helper()
 	text, err := os.ReadFile(sim.Config())
 	if err != nil {
@@ -294,7 +294,7 @@ func TestRun_RefusedFarmEndsWithItsReportAndExitCodeOne(t *testing.T) {
 	}
 }
 
-func startFarm(t *testing.T, o farmsim.Options) *farmsim.Sim {
+func startFarm(t *testing.T, o farmsim.Options) *farmsim.Farm {
 	t.Helper()
 	o.Dir = t.TempDir()
 	sim, err := farmsim.Start(t.Context(), o)

@@ -21,7 +21,7 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-// retention is how long finished rotations can be looked at in the UI.
+// retention is how long finished rotations stay visible in the UI.
 const retention = 30 * 24 * time.Hour
 
 // program is one run of the command.
@@ -117,7 +117,7 @@ func (p *program) rotate(ctx context.Context, j *job, c client.Client, at addres
 		if err != nil {
 			return false, err
 		}
-		if last, err = p.rotateOnce(ctx, f, j.farm, t, at); err != nil {
+		if last, err = p.rotateOnce(ctx, f, t, at); err != nil {
 			return false, fmt.Errorf("rotate %s: %w", j.farm, err)
 		}
 		if err := p.showReport(last); err != nil {
@@ -134,8 +134,8 @@ func (p *program) rotate(ctx context.Context, j *job, c client.Client, at addres
 }
 
 // rotateOnce triggers a rotation, and shows it until it ends.
-func (p *program) rotateOnce(ctx context.Context, f client.Farm, farmName string, t trigger, at addresses) (farm.Report, error) {
-	fmt.Fprintf(p.err, "%s: %s\n", farmName, t.reason())
+func (p *program) rotateOnce(ctx context.Context, f client.Farm, t trigger, at addresses) (farm.Report, error) {
+	fmt.Fprintf(p.err, "%s: %s\n", f.Name(), t.reason())
 	run, err := t.start(ctx, f)
 	if err != nil {
 		return farm.Report{}, err

@@ -29,8 +29,8 @@ func simulatedLatency() map[string]time.Duration {
 	const restart = 250 * time.Millisecond
 	return map[string]time.Duration{
 		"": 60 * time.Millisecond,
-		powershell.RestartOfficeServer{}.Script():     restart,
-		powershell.RestartSharePointServer{}.Script(): restart,
+		powershell.ScriptOf(powershell.RestartOfficeServer{}):     restart,
+		powershell.ScriptOf(powershell.RestartSharePointServer{}): restart,
 	}
 }
 
@@ -71,7 +71,7 @@ func newSimulatedJob(ctx context.Context, data string) (_ *job, err error) {
 			return j.newEvent(newNearExpiryEvent())
 		},
 	}
-	return s, nil
+	return j, nil
 }
 
 // newEvent decodes an event as from any source, and finds the farm that it

@@ -21,7 +21,9 @@ import (
 
 // testWorker is a worker with a simulated farm, on an embedded Temporal server.
 type testWorker struct {
-	sim *farmsim.Sim
+	sim *farmsim.Farm
+	// before is the farm before the worker started.
+	before farmsim.Trust
 	// address is the server's, host:port.
 	address  string
 	temporal temporal.Client
@@ -38,7 +40,7 @@ func startTestWorker(t *testing.T, policy ...string) *testWorker {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	sim := startFarm(t, farmsim.Options{Trusting: true})
-	configured := setPolicy(t, sim, policy)
+	before, configured := sim.Trust(), setPolicy(t, sim, policy)
 	server, err := embedded.Start(ctx, embedded.Options{Retention: time.Hour, SearchAttributes: workflows.SearchAttributes(), Logger: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
@@ -61,11 +63,11 @@ func startTestWorker(t *testing.T, policy ...string) *testWorker {
 			t.Error(err)
 		}
 	})
-	return &testWorker{sim: sim, address: server.Address(), temporal: c, farm: client.New(c).Farm(farmsim.FarmName)}
+	return &testWorker{sim: sim, before: before, address: server.Address(), temporal: c, farm: client.New(c).Farm(farmsim.FarmName)}
 }
 
 // setPolicy writes the policy into the farm's configuration, and loads that.
-func setPolicy(t *testing.T, sim *farmsim.Sim, policy []string) *config.Config {
+func setPolicy(t *testing.T, sim *farmsim.Farm, policy []string) *config.Config {
 	t.Helper()
 	text, err := os.ReadFile(sim.Config())
 	if err != nil {

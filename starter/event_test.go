@@ -147,7 +147,7 @@ func TestEvent_WhoseControllerWasTerminatedIsNotWaitedFor(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{})
 	f.addController(runsRotation("contoso"))
 	time.AfterFunc(100*time.Millisecond, func() { f.editController("contoso", nil) })
-	runProgramWith(t, t.Context(), named, "event", "-").assertExit(t, exitFailed, "contoso: farm/contoso ended before it answered the event: look at its history")
+	runProgramWith(t, t.Context(), named, "event", "-").assertExit(t, exitFailed, "contoso: farm/contoso ended before it answered the event; see its history")
 }
 
 func TestEvent_WithoutAWorkerIsStored(t *testing.T) {

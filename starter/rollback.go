@@ -54,7 +54,7 @@ func (a *app) rollback(ctx context.Context, farmName string, by client.Author, d
 	if err != nil {
 		return err
 	}
-	run, err := a.startRollback(ctx, c.Farm(farmName), farmName, by)
+	run, err := a.startRollback(ctx, c.Farm(farmName), by)
 	if err != nil {
 		return a.explainRequest(ctx, farmName, err)
 	}
@@ -62,22 +62,22 @@ func (a *app) rollback(ctx context.Context, farmName string, by client.Author, d
 }
 
 // startRollback returns the run that rolls back, and says which one it is.
-func (a *app) startRollback(ctx context.Context, f client.Farm, farmName string, by client.Author) (*client.Run, error) {
+func (a *app) startRollback(ctx context.Context, f client.Farm, by client.Author) (*client.Run, error) {
 	running, err := f.Active(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if running != nil && running.ID() == workflows.RotateID(farmName) {
+	if running != nil && running.ID() == workflows.RotateID(f.Name()) {
 		running.Attached = true
 		if err := running.Decide(ctx, farm.Decision{Choice: farm.RollBack, By: by.By, Reason: by.Reason}); err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(a.err, "%s: the running rotation %s rolls back what it has changed\n", farmName, running.ID())
+		fmt.Fprintf(a.err, "%s: the running rotation %s rolls back what it has changed\n", f.Name(), running.ID())
 		return running, nil
 	}
 	started, err := f.Rollback(ctx, by)
 	if err == nil {
-		fmt.Fprintf(a.err, "%s: no rotation was running; %s rolls back the last one\n", farmName, started.ID())
+		fmt.Fprintf(a.err, "%s: no rotation was running; %s rolls back the last one\n", f.Name(), started.ID())
 	}
 	return started, err
 }

@@ -50,9 +50,9 @@ rolled back, else as rotate.`,
 			case len(args) == 0:
 				return a.showFarms(cmd.Context(), c)
 			case watch:
-				return a.watchFarm(cmd.Context(), c.Farm(args[0]), args[0])
+				return a.watchFarm(cmd.Context(), c.Farm(args[0]))
 			default:
-				return a.showFarm(cmd.Context(), c.Farm(args[0]), args[0])
+				return a.showFarm(cmd.Context(), c.Farm(args[0]))
 			}
 		},
 	}
@@ -88,9 +88,9 @@ type farmStatus struct {
 
 // showFarm shows a farm's page, then what runs or ran last. It shows what it can
 // where one of the two cannot be read.
-func (a *app) showFarm(ctx context.Context, f client.Farm, farmName string) error {
-	state, stateProblem := a.askState(ctx, f, farmName)
-	run, runProblem := a.readRun(ctx, f, farmName)
+func (a *app) showFarm(ctx context.Context, f client.Farm) error {
+	state, stateProblem := a.askState(ctx, f)
+	run, runProblem := a.readRun(ctx, f)
 	if state == nil && run == nil {
 		return errors.Join(runProblem, stateProblem)
 	}
@@ -111,33 +111,33 @@ func (a *app) showFarm(ctx context.Context, f client.Farm, farmName string) erro
 }
 
 // askState asks the controller, which a worker must answer for.
-func (a *app) askState(ctx context.Context, f client.Farm, farmName string) (*controller.State, error) {
+func (a *app) askState(ctx context.Context, f client.Farm) (*controller.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	state, err := f.State(ctx)
 	var notYet *serviceerror.QueryFailed
 	switch {
 	case errors.Is(err, client.ErrNoController):
-		return nil, fmt.Errorf("%s: %w", farmName, err)
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
 	case errors.As(err, &notYet):
-		return nil, fmt.Errorf("%s: the controller has only just started; ask again", farmName)
+		return nil, fmt.Errorf("%s: the controller has only just started; ask again", f.Name())
 	case err != nil:
-		return nil, fmt.Errorf("%s: no worker answers for the controller: %w; start one: farmtrust-worker -config FILE", farmName, a.explain(ctx, err))
+		return nil, fmt.Errorf("%s: no worker answers for the controller: %w; start one: farmtrust-worker -config FILE", f.Name(), a.explain(ctx, err))
 	}
 	return &state, nil
 }
 
 // readRun returns how far the running run is, or how the last rotation ended;
 // nil if there was none.
-func (a *app) readRun(ctx context.Context, f client.Farm, farmName string) (*farm.Status, error) {
+func (a *app) readRun(ctx context.Context, f client.Farm) (*farm.Status, error) {
 	run, err := f.Active(ctx)
 	if err != nil {
 		return nil, a.explain(ctx, err)
 	}
 	if run != nil {
-		return a.askStatus(ctx, farmName, run)
+		return a.askStatus(ctx, f.Name(), run)
 	}
-	last, err := a.readLast(ctx, f, farmName)
+	last, err := a.readLast(ctx, f)
 	if err != nil || last == nil {
 		return nil, err
 	}
@@ -161,23 +161,23 @@ func (a *app) askStatus(ctx context.Context, farmName string, run *client.Run) (
 
 // readLast returns the report of the last rotation that ended; nil if there is
 // none within Temporal's retention.
-func (a *app) readLast(ctx context.Context, f client.Farm, farmName string) (*farm.Report, error) {
+func (a *app) readLast(ctx context.Context, f client.Farm) (*farm.Report, error) {
 	run, err := f.LastRotation(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", farmName, a.explain(ctx, err))
+		return nil, fmt.Errorf("%s: %w", f.Name(), a.explain(ctx, err))
 	}
 	if run == nil {
 		return nil, nil
 	}
 	last, err := run.Report(ctx)
 	if err != nil {
-		return nil, a.explainEnd(ctx, farmName, err)
+		return nil, a.explainEnd(ctx, f.Name(), err)
 	}
 	return &last, nil
 }
 
 // watchFarm shows what runs until it ends, or how the last rotation ended.
-func (a *app) watchFarm(ctx context.Context, f client.Farm, farmName string) error {
+func (a *app) watchFarm(ctx context.Context, f client.Farm) error {
 	run, err := f.Active(ctx)
 	if err != nil {
 		return a.explain(ctx, err)
@@ -191,14 +191,14 @@ func (a *app) watchFarm(ctx context.Context, f client.Farm, farmName string) err
 		if err := a.warnWithoutWorker(ctx, f.Client); err != nil {
 			return err
 		}
-		return a.watchRun(ctx, farmName, run, w, good...)
+		return a.watchRun(ctx, f.Name(), run, w, good...)
 	}
-	last, err := a.readLast(ctx, f, farmName)
+	last, err := a.readLast(ctx, f)
 	switch {
 	case err != nil:
 		return err
 	case last == nil:
-		return fmt.Errorf("%s: no rotation, or none within Temporal's retention; to start one: %s", farmName, a.commandLine(report.RotateCommand("", farmName)))
+		return fmt.Errorf("%s: no rotation, or none within Temporal's retention; to start one: %s", f.Name(), a.commandLine(report.RotateCommand("", f.Name())))
 	}
 	return a.showOutcome(*last, good...)
 }

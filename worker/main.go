@@ -39,6 +39,10 @@ const help = `Runs farmtrust's workflows and activities, and a controller for ea
 farm, until Ctrl-C or SIGTERM. Running steps get 20 seconds to finish; any that are
 cut off continue at the next start.
 
+Each controller inspects its farm at once, and starts a rotation where one is due:
+"farmtrust status" shows which. What the rotation waits for before its cutover is set
+by "approval" and "window" in the configuration.
+
 It connects to Temporal by the standard TEMPORAL_* variables and profiles
 (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, ...), and refuses to start
 if the namespace lacks a search attribute. It logs to standard error.

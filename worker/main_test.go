@@ -11,7 +11,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/version"
 )
 
-func TestTheHelpSaysWhatTheWorkerTakesAndHowItEnds(t *testing.T) {
+func TestUsage_Help(t *testing.T) {
 	var said bytes.Buffer
 	if code := run(t.Context(), "ft-worker", []string{"-h"}, io.Discard, &said); code != exitOK {
 		t.Errorf("exit code %d", code)
@@ -33,7 +33,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-func TestWhatTheWorkerCannotUseIsOneLineAndExitCodeTwo(t *testing.T) {
+func TestUsage_WrongFlagsAndConfiguration(t *testing.T) {
 	broken := filepath.Join(t.TempDir(), "farmtrust.yaml")
 	if err := os.WriteFile(broken, []byte("farms: []\nconnections: {}\nfarm: x\n"), 0o600); err != nil {
 		t.Fatal(err)

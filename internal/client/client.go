@@ -68,6 +68,9 @@ func (f Farm) Under(p farm.RotationPolicy) Farm {
 	return f
 }
 
+// Name is the farm's name in the worker's configuration.
+func (f Farm) Name() string { return f.name }
+
 // ControllerID is the workflow ID of the farm's controller.
 func (f Farm) ControllerID() string { return workflows.ControllerID(f.name) }
 

@@ -40,7 +40,7 @@ func (d *Delivery) Wait(ctx context.Context, pending func(controller.State)) (co
 		state, err := d.askState(ctx)
 		switch result, answered := state.Mailbox.ResultOf(d.event.ID); {
 		case errors.Is(err, ErrNoController):
-			return result, fmt.Errorf("%s ended before it answered the event: look at its history", d.farm.ControllerID())
+			return result, fmt.Errorf("%s ended before it answered the event; see its history", d.farm.ControllerID())
 		case err != nil:
 			// No worker answers now. The event is stored; ask again.
 		case answered:

@@ -17,9 +17,8 @@ func (f *Farm) Runner() powershell.Runner { return directRunner{f} }
 
 type directRunner struct{ farm *Farm }
 
-// Run implements [powershell.Runner].
 func (r directRunner) Run(ctx context.Context, target powershell.Target, call powershell.Call, result any) error {
-	server, ok := r.farm.server(target.Host)
+	server, ok := r.farm.findServer(target.Host)
 	if !ok {
 		return transportError(target.Host, powershell.Unreachable, 0, errors.New("no such host"))
 	}
@@ -39,7 +38,7 @@ func (r directRunner) Run(ctx context.Context, target powershell.Target, call po
 	if err != nil {
 		return clientError(ctx, target.Host, err)
 	}
-	return powershell.ReadAnswer(target.Host, call.Script, nonce, out.Stdout, out.Stderr, out.Exit, result)
+	return powershell.ReadResult(target.Host, call.Script, nonce, out.Stdout, out.Stderr, out.Exit, result)
 }
 
 // clientError is how a WinRM client reports a command that ended with an error

@@ -55,6 +55,9 @@ type Options struct {
 	// receive, with stubs for Windows and the products; empty means the port of
 	// the scripts to Go. See [pwsh.Find].
 	PowerShell string
+	// SharedPowerShell runs them in a few processes instead of one each; see
+	// [pwsh.StartShared] for what is then not simulated.
+	SharedPowerShell bool
 	// WithoutWire starts no endpoints: calls go through [Farm.Runner] only.
 	WithoutWire bool
 }
@@ -104,7 +107,7 @@ const (
 	maxSharePoint = 10
 )
 
-// Check says everything that is wrong with the options.
+// Check returns everything that is wrong with the options.
 func (o Options) Check() error {
 	o = o.withDefaults()
 	var wrong []error
@@ -117,7 +120,7 @@ func (o Options) Check() error {
 	between("SharePoint farms", o.SharePointFarms, maxSharePoint)
 	between("servers of a SharePoint farm", o.SharePointServers, maxSharePoint)
 	if _, ok := versions[o.SharePoint]; !ok {
-		wrong = append(wrong, fmt.Errorf("SharePoint %q is none of 2016, 2019 and SE", o.SharePoint))
+		wrong = append(wrong, fmt.Errorf("SharePoint %q is not one of 2016, 2019 and SE", o.SharePoint))
 	}
 	if o.Auth != model.Basic && o.Auth != model.NTLM {
 		wrong = append(wrong, fmt.Errorf("authentication %q is neither basic nor ntlm", o.Auth))

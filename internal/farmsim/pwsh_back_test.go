@@ -76,14 +76,14 @@ func (o *operator) useCall() powershell.GetCertificateUse {
 	return powershell.GetCertificateUse{Thumbprint: string(o.bundle.Certificate.Thumbprint)}
 }
 
-func (o *operator) hideCall(show bool) powershell.HideS2SCertificate {
-	return powershell.HideS2SCertificate{Thumbprint: string(o.bundle.Certificate.Thumbprint), Show: show}
+func (o *operator) hideCall(show bool) powershell.SetS2SCertificateArchived {
+	return powershell.SetS2SCertificateArchived{Thumbprint: string(o.bundle.Certificate.Thumbprint), Archived: !show}
 }
 
 // named has http.sys and WinRM of the master use a certificate.
 func (o *operator) named(thumbprint farm.Thumbprint) {
 	o.t.Helper()
-	session, err := o.sim.World.LogOn(master, model.Logon{Auth: model.NTLM})
+	session, err := o.testFarm.World.LogOn(master, model.Logon{Auth: model.NTLM})
 	if err == nil {
 		err = session.BindTLS("0.0.0.0:443", thumbprint)
 	}

@@ -159,7 +159,7 @@ func TestConfigureControllers(t *testing.T) {
 			}
 		}
 	})
-	t.Run("a farm that is no longer configured is told why and what to do", func(t *testing.T) {
+	t.Run("a farm that is no longer configured is unmanaged, with the reason and the remedy", func(t *testing.T) {
 		for _, part := range []string{"no longer configured on worker ", "(farmtrust.yaml)", "put the farm back", "or terminate farm/northwind"} {
 			if !strings.Contains(f.unmanaged["farm/northwind"], part) {
 				t.Errorf("farm/northwind is unmanaged because %q, which does not say %q", f.unmanaged["farm/northwind"], part)

@@ -14,10 +14,10 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
 )
 
-const tableHead = `# Every cell of the reliability table
+const tableHead = `# Every scenario of the reliability table
 
 Written by make reliability. docs/reliability.md says what is tested and what is
-checked in every cell. A cell says how it ended, how many seconds it took, and how
+checked in every scenario. A scenario says how it ended, how many seconds it took, and how
 many restarts of services and of IIS there were; "asked" means that an operator
 had to decide.
 
@@ -36,17 +36,17 @@ func writeTable(t *testing.T, path string, results []result, took time.Duration)
 			failed++
 		}
 	}
-	fmt.Fprintf(&w, "%d cells in %s on %d processors, %d at a time:", len(results), took.Round(time.Second), runtime.NumCPU(), *atOnce)
+	fmt.Fprintf(&w, "%d scenarios in %s on %d processors, %d at a time:", len(results), took.Round(time.Second), runtime.NumCPU(), *atOnce)
 	for _, outcome := range slices.Sorted(maps.Keys(outcomes)) {
 		fmt.Fprintf(&w, " %d %s,", outcomes[outcome], outcome)
 	}
 	fmt.Fprintf(&w, " %d failed.\n", failed)
-	for _, side := range ways() {
-		for _, x := range troubles() {
+	for _, side := range operations() {
+		for _, x := range faultCases() {
 			fmt.Fprintf(&w, "\n## %s: %s\n\n| step | before it acts | after it acted |\n| --- | --- | --- |\n", side, x.name)
 			for _, r := range results {
-				if r.way == side && r.trouble == x.name && r.when == fault.Before {
-					fmt.Fprintf(&w, "| %s | %s | %s |\n", r.step, r.text(), twin(results, r).text())
+				if r.operation == side && r.faultName == x.name && r.when == fault.Before {
+					fmt.Fprintf(&w, "| %s | %s | %s |\n", r.step, r.cellText(), afterActing(results, r).cellText())
 				}
 			}
 		}
@@ -60,14 +60,14 @@ func writeTable(t *testing.T, path string, results []result, took time.Duration)
 }
 
 // twin is the same cell after the step acted.
-func twin(results []result, r result) result {
+func afterActing(results []result, r result) result {
 	i := slices.IndexFunc(results, func(other result) bool {
-		return other.way == r.way && other.trouble == r.trouble && other.step == r.step && other.when == fault.After
+		return other.operation == r.operation && other.faultName == r.faultName && other.step == r.step && other.when == fault.After
 	})
 	return results[i]
 }
 
-func (r result) text() string {
+func (r result) cellText() string {
 	s := fmt.Sprintf("%s, %d s, %d", r.outcome, int(r.took.Round(time.Second).Seconds()), r.restarts)
 	if r.asked > 0 {
 		s += ", asked"

@@ -68,7 +68,7 @@ func (r recording) table(name string) cmdlet {
 	return c
 }
 
-// TestTheTableSaysWhatWasRecorded holds the table that the stand-ins are held
+// TestTheTableSaysWhatWasRecorded holds the table that the stubs are held
 // to against the complete recording, where there is one.
 func TestTheTableSaysWhatWasRecorded(t *testing.T) {
 	t.Parallel()

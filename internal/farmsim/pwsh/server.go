@@ -32,9 +32,8 @@ type process struct {
 	// token is what it shows.
 	token string
 
-	server    *server
-	session   *model.Session
-	overrides Overrides
+	server *server
+	call   Call
 
 	mu  sync.Mutex
 	err error
@@ -64,46 +63,56 @@ func (s *server) address() string { return s.listener.Addr().String() }
 
 func (s *server) close() error { return s.http.Close() }
 
-// authorize lets a process act in session.
-func (s *server) authorize(session *model.Session, overrides Overrides, broken func()) *process {
+// authorize lets a process act in the session of a call.
+func (s *server) authorize(c Call, broken func()) *process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := &process{token: rand.Text(), server: s, session: session, overrides: overrides, broken: broken}
+	p := &process{token: rand.Text(), server: s, call: c, broken: broken}
 	s.processes[p.token] = p
 	return p
 }
 
+// taskScript is a scheduled task and the path of its script.
+type taskScript struct{ TaskName, Path string }
+
 // startTask authorizes another process, which acts as the account of a
-// scheduled task for as long as this one lasts, and returns its token.
-func (p *process) startTask(with struct{ TaskName string }) (string, error) {
-	session, err := p.session.TaskSession(with.TaskName)
-	if err != nil {
-		return "", fmt.Errorf("start the task %s: %w", with.TaskName, err)
+// scheduled task for as long as this one lasts. It returns its token and the
+// script to run.
+func (p *process) startTask(task taskScript) (any, error) {
+	c := p.call
+	var err error
+	if c.Session, err = p.call.Session.TaskSession(task.TaskName); err != nil {
+		return nil, fmt.Errorf("start the task %s: %w", task.TaskName, err)
 	}
-	child := p.server.authorize(session, p.overrides, p.broken)
+	if c.InstrumentFile != nil {
+		if task.Path, err = c.InstrumentFile(task.Path); err != nil {
+			return nil, fmt.Errorf("start the task %s: %w", task.TaskName, err)
+		}
+	}
+	child := p.server.authorize(c, p.broken)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.children = append(p.children, child)
-	return child.token, nil
+	return object{"$type": "TaskScript", "Token": child.token, "Path": task.Path}, nil
 }
 
-// end takes the authorization back, and returns why the process broke, or nil.
-func (p *process) end() error {
+// endProcess takes the authorization back, and returns why the process broke, or nil.
+func (p *process) endProcess() error {
 	p.server.mu.Lock()
 	delete(p.server.processes, p.token)
 	p.server.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, child := range p.children {
-		if err := child.end(); p.err == nil {
+		if err := child.endProcess(); p.err == nil {
 			p.err = err
 		}
 	}
 	return p.err
 }
 
-// fail breaks the process with an error that is not one of a cmdlet.
-func (p *process) fail(err error) {
+// breakProcess breaks the process with an error that is not one of a cmdlet.
+func (p *process) breakProcess(err error) {
 	p.mu.Lock()
 	first := p.err == nil
 	if first {
@@ -125,7 +134,7 @@ func (s *server) processOf(r *http.Request) *process {
 // maxRequest is far above the largest request, which brings a PFX, in bytes.
 const maxRequest = 8 << 20
 
-// ServeHTTP implements [http.Handler].
+// ServeHTTP lets a stub run one operation.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p := s.processOf(r)
 	if p == nil {
@@ -137,10 +146,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	response, err := p.respond(body)
+	response, err := p.respondTo(body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		p.fail(err)
+		p.breakProcess(err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -151,7 +160,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // request is what a stub asks for.
 type request struct {
 	Cmdlet string `json:"cmdlet"`
-	// Confirmed is false when the cmdlet prompted and nobody could answer.
+	// Confirmed is false when the cmdlet prompted, which nothing answers here.
 	Confirmed  bool            `json:"confirmed"`
 	Parameters json.RawMessage `json:"parameters"`
 }
@@ -165,13 +174,13 @@ type failure struct {
 	HResult   int32  `json:"hresult"`
 }
 
-// respond does what a stub asks for. An error of a cmdlet is a response.
-func (p *process) respond(body []byte) ([]byte, error) {
+// respondTo does what a stub asks for. An error of a cmdlet is a response.
+func (p *process) respondTo(body []byte) ([]byte, error) {
 	var asked request
-	if err := decode(body, &asked); err != nil {
+	if err := decodeStrict(body, &asked); err != nil {
 		return nil, fmt.Errorf("read a request: %w", err)
 	}
-	result, err := p.run(asked)
+	result, err := p.runOperation(asked)
 	var refused *model.Error
 	switch {
 	case errors.As(err, &refused):
@@ -182,31 +191,29 @@ func (p *process) respond(body []byte) ([]byte, error) {
 	return json.Marshal(map[string]any{"result": result})
 }
 
-// run runs the operation that stands behind a stub, or what overrides it.
-func (p *process) run(asked request) (any, error) {
+// runOperation runs the operation that stands behind a stub, or what overrides it.
+func (p *process) runOperation(asked request) (any, error) {
 	do := func() (any, error) {
 		operation, ok := operations()[asked.Cmdlet]
 		switch {
 		case !asked.Confirmed:
-			return nil, p.session.Prompt()
+			return nil, p.call.Session.Prompt()
 		case asked.Cmdlet == startTask:
-			return on(func(_ *model.Session, with struct{ TaskName string }) (any, error) {
-				return p.startTask(with)
-			})(p.session, asked.Parameters)
+			return operationOn(func(_ *model.Session, task taskScript) (any, error) { return p.startTask(task) })(p.call.Session, asked.Parameters)
 		case ok:
-			return operation(p.session, asked.Parameters)
+			return operation(p.call.Session, asked.Parameters)
 		case isProductCmdlet(asked.Cmdlet):
-			return forwardCmdlet(p.session, asked.Cmdlet, asked.Parameters)
+			return forwardCmdlet(p.call.Session, asked.Cmdlet, asked.Parameters)
 		}
 		return nil, errors.New("no operation stands behind this stub")
 	}
-	if override := p.overrides[asked.Cmdlet]; override != nil {
+	if override := p.call.Overrides[asked.Cmdlet]; override != nil {
 		return override(asked.Parameters, do)
 	}
 	return do()
 }
 
-func decode(raw []byte, into any) error {
+func decodeStrict(raw []byte, into any) error {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.DisallowUnknownFields()
 	return decoder.Decode(into)

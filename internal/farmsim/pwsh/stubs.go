@@ -25,6 +25,10 @@ func Stubs() string {
 // simulated server, and a copy with stubs in it runs.
 func stubsWithTask() string { return Stubs() + readStubs("hash.ps1") }
 
+// InstallerStubs are the stubs for [powershell.TaskInstallerOn]. What is behind
+// them, [Overrides] say.
+func InstallerStubs() string { return Stubs() + readStubs("install.ps1") }
+
 func readStubs(names ...string) string {
 	var text strings.Builder
 	for _, name := range names {
@@ -38,9 +42,9 @@ func readStubs(names ...string) string {
 	return text.String()
 }
 
-// modules are the products' modules and snap-in, by the files of their stubs,
+// productModules are the products' modules and snap-in, by the files of their stubs,
 // and a version that has their cmdlets.
-func modules() map[string]string {
+func productModules() map[string]string {
 	return map[string]string{
 		"office/OfficeWebApps/OfficeWebApps.psm1":                                     "OOS",
 		"snapin/Microsoft.SharePoint.PowerShell/Microsoft.SharePoint.PowerShell.psm1": "2016",
@@ -52,7 +56,7 @@ func modules() map[string]string {
 // [environmentOf].
 func installStubs(dir string) error {
 	files := map[string]string{"model.ps1": readStubs("model.ps1")}
-	for file, version := range modules() {
+	for file, version := range productModules() {
 		files[file] = stubModule(version)
 	}
 	for file, text := range files {
@@ -112,3 +116,7 @@ func environmentOf(dir string, products []product) []string {
 	}
 	return []string{"PSModulePath=" + modules, "FARMTRUST_SNAPINS=" + snapIns, `ProgramData=C:\ProgramData`, `SystemRoot=C:\Windows`}
 }
+
+// ObjectModel is the stub, in C#, for the part of SharePoint's object model that
+// the prelude uses. The stubs of [Stubs] take the place of that part.
+func ObjectModel() string { return readStubs("Microsoft.SharePoint.cs") }

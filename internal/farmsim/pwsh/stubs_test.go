@@ -28,7 +28,7 @@ func functions(text string) map[string]string {
 	return found
 }
 
-func TestWhatNeedsWindowsHasAStandInThatTakesTheSame(t *testing.T) {
+func TestWhatNeedsWindowsHasAStubThatTakesTheSame(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../powershell/scripts/prelude/windows/*.ps1")
 	if err != nil || len(files) == 0 {
@@ -49,17 +49,17 @@ func TestWhatNeedsWindowsHasAStandInThatTakesTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, parameters := range functions(string(source)) {
-			// What only replaced functions call needs no stand-in.
+			// What only replaced functions call needs no stub.
 			if regexp.MustCompile(`\b` + name + `\b`).MatchString(portable) {
 				ships[name] = parameters
 			}
 		}
 	}
 	// The files of the SharePoint task are files there as on Windows.
-	standIns := functions(pwsh.Stubs())
+	stubs := functions(pwsh.Stubs())
 	for name, parameters := range ships {
-		if diff := cmp.Diff(parameters, standIns[name]); diff != "" {
-			t.Errorf("%s (-ships +stand-in):\n%s", name, diff)
+		if diff := cmp.Diff(parameters, stubs[name]); diff != "" {
+			t.Errorf("%s (-ships +stub):\n%s", name, diff)
 		}
 	}
 	if len(ships) < 20 {

@@ -1,0 +1,90 @@
+package powershell
+
+import "context"
+
+// Target is the server a call goes to.
+type Target struct {
+	// Host is the name in errors and in the server's certificate; Address is
+	// host:port to connect to, empty for Host and the default port;
+	// Connection names the credentials in the worker's configuration.
+	Host, Address, Connection string
+}
+
+// Call is one script with its parameters.
+type Call struct {
+	// Script is the name of the script, without ".ps1".
+	Script string
+	// Params is marshalled to a JSON object whose keys are the script's
+	// parameters. It never holds a secret.
+	Params any
+	// Secrets are handed to the script as bytes outside any parameter, so
+	// that no cmdlet binds and no log records them.
+	Secrets [][]byte
+}
+
+// Runner runs calls on servers.
+type Runner interface {
+	// Run runs call on target and decodes its result into result. It blocks
+	// until the script ended or ctx is done, in which case the script may
+	// still be running on the server: every script checks the state before it
+	// changes anything, so running it again is safe. Errors are *[ScriptError]
+	// when the script failed and *[TransportError] when the call did not get
+	// through.
+	Run(ctx context.Context, target Target, call Call, result any) error
+}
+
+// Params is implemented by the structs of this package that hold the
+// parameters of a script whose result is an R.
+type Params[R any] interface {
+	script() script[R]
+}
+
+// script is the name of a script. The type parameter is the type of its
+// result, so that [Run] can infer it from the parameters.
+type script[R any] string
+
+// The script of each parameter struct, and the type of its result.
+func (AddRootAuthority) script() script[AddRootResult]        { return "Add-RootAuthority" }
+func (ExportS2SCertificate) script() script[ExportResult]     { return "Export-S2SCertificate" }
+func (GetCertificateUse) script() script[CertificateUse]      { return "Get-CertificateUse" }
+func (GetOfficeServer) script() script[OfficeServer]          { return "Get-OfficeServer" }
+func (GetSharePointFarm) script() script[SharePointFarm]      { return "Get-SharePointFarm" }
+func (GetSharePointServer) script() script[SharePointServer]  { return "Get-SharePointServer" }
+func (GrantS2SKey) script() script[GrantResult]               { return "Grant-S2SKey" }
+func (ImportS2SCertificate) script() script[ImportResult]     { return "Import-S2SCertificate" }
+func (InvokeSharePointTask) script() script[TaskResult]       { return "Invoke-SharePointTask" }
+func (RemoveRootAuthority) script() script[RemoveRootResult]  { return "Remove-RootAuthority" }
+func (RemoveS2SCertificate) script() script[RemoveResult]     { return "Remove-S2SCertificate" }
+func (RestartOfficeServer) script() script[RestartResult]     { return "Restart-OfficeServer" }
+func (RestartSharePointServer) script() script[RestartResult] { return "Restart-SharePointServer" }
+func (RestoreS2SCertificateName) script() script[RestoreNameResult] {
+	return "Restore-S2SCertificateName"
+}
+func (RestoreTrustedIssuer) script() script[RestoreIssuerResult] { return "Restore-TrustedIssuer" }
+func (RevokeS2SKey) script() script[RevokeResult]                { return "Revoke-S2SKey" }
+func (SetOfficeHTTPSetting) script() script[SetSettingResult]    { return "Set-OfficeHttpSetting" }
+func (SetS2SCertificateArchived) script() script[SetArchivedResult] {
+	return "Set-S2SCertificateArchived"
+}
+func (SetS2SCertificateName) script() script[SetNameResult] { return "Set-S2SCertificateName" }
+func (SetTrustedIssuer) script() script[SetIssuerResult]    { return "Set-TrustedIssuer" }
+
+// ScriptOf returns the name of the script that takes params.
+func ScriptOf[R any](params Params[R]) string { return string(params.script()) }
+
+// SecretCarrier is implemented by parameters that carry secrets.
+type SecretCarrier interface {
+	// Secrets are handed over outside the JSON parameters, in this order.
+	Secrets() [][]byte
+}
+
+// Run runs the script that takes params on target and returns its typed result.
+func Run[R any](ctx context.Context, r Runner, target Target, params Params[R]) (R, error) {
+	var result R
+	call := Call{Script: ScriptOf(params), Params: params}
+	if p, ok := params.(SecretCarrier); ok {
+		call.Secrets = p.Secrets()
+	}
+	err := r.Run(ctx, target, call, &result)
+	return result, err
+}
