@@ -55,7 +55,8 @@ type Options struct {
 	// receive, with stubs for Windows and the products; empty means the port of
 	// the scripts to Go. See [pwsh.Find].
 	PowerShell string
-	// WithoutWire starts no endpoints: calls go through [Farm.Runner] only.
+	// WithoutWire starts no endpoints: calls go through [Farm.Runner] only, and a
+	// PowerShell runs many in one process.
 	WithoutWire bool
 }
 
