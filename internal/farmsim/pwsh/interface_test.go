@@ -110,7 +110,7 @@ func TestStandInsHaveTheInterfacesOfEachProductVersion(t *testing.T) {
 			slices.SortFunc(got.Cmdlets, byName)
 			slices.SortFunc(want, byName)
 			if diff := cmp.Diff(want, got.Cmdlets); diff != "" {
-				t.Errorf("recorded -, stand-ins +:\n%s", diff)
+				t.Errorf("recorded -, stubs +:\n%s", diff)
 			}
 		})
 	}

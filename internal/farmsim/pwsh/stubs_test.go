@@ -49,7 +49,7 @@ func TestWhatNeedsWindowsHasAStandInThatTakesTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, parameters := range functions(string(source)) {
-			// What only replaced functions call needs no stand-in.
+			// What only replaced functions call needs no stub.
 			if regexp.MustCompile(`\b` + name + `\b`).MatchString(portable) {
 				ships[name] = parameters
 			}
@@ -59,7 +59,7 @@ func TestWhatNeedsWindowsHasAStandInThatTakesTheSame(t *testing.T) {
 	standIns := functions(pwsh.Stubs())
 	for name, parameters := range ships {
 		if diff := cmp.Diff(parameters, standIns[name]); diff != "" {
-			t.Errorf("%s (-ships +stand-in):\n%s", name, diff)
+			t.Errorf("%s (-ships +stub):\n%s", name, diff)
 		}
 	}
 	if len(ships) < 20 {

@@ -24,7 +24,7 @@ var workerScript string
 // a fresh runspace. That takes a tenth of the time of a process for each call.
 type workers struct {
 	path, script string
-	listener     net.Listener
+	listener     *net.TCPListener
 
 	mu   sync.Mutex
 	idle []*worker
@@ -46,7 +46,7 @@ func newWorkers(path, dir string) (*workers, error) {
 		return nil, err
 	}
 	var err error
-	w.listener, err = net.Listen("tcp", "127.0.0.1:0")
+	w.listener, err = net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	return w, err
 }
 
@@ -123,7 +123,13 @@ func (w *workers) start(ctx context.Context) (*worker, error) {
 		return nil, err
 	}
 	one := &worker{cmd: cmd}
-	conn, err := w.listener.Accept()
+	// A process that ends before it connects must not keep the caller.
+	const startTimeout = 2 * time.Minute
+	var conn net.Conn
+	err := w.listener.SetDeadline(time.Now().Add(startTimeout))
+	if err == nil {
+		conn, err = w.listener.Accept()
+	}
 	if err != nil {
 		return nil, errors.Join(err, one.stop())
 	}
