@@ -44,15 +44,15 @@ type Output struct {
 
 // Start makes an engine of the PowerShell at path, or by that name on PATH. It
 // runs each call in a process of its own, as a server does.
-func Start(path string) (*Engine, error) { return start(path, false) }
+func Start(path string) (*Engine, error) { return startEngine(path, false) }
 
 // StartShared is [Start] for an engine that runs calls in fresh runspaces of a
 // few processes. That takes a tenth of the time; the command line, the reading of
 // standard input and exit codes, which are those of a process, are then not part
 // of what runs, and [Output.Exit] is always 0.
-func StartShared(path string) (*Engine, error) { return start(path, true) }
+func StartShared(path string) (*Engine, error) { return startEngine(path, true) }
 
-func start(path string, shared bool) (e *Engine, err error) {
+func startEngine(path string, shared bool) (e *Engine, err error) {
 	found, err := exec.LookPath(path)
 	if err == nil {
 		found, err = filepath.Abs(found)
@@ -139,9 +139,9 @@ func (e *Engine) Run(ctx context.Context, c Call) (Output, error) {
 	}
 	return e.execute(ctx, c, products, func(ctx context.Context, environment []string) (Output, error) {
 		if e.workers != nil {
-			return e.workers.run(ctx, powershell.Bootstrap(), stdin, environment)
+			return e.workers.runInRunspace(ctx, powershell.Bootstrap(), stdin, environment)
 		}
-		return e.start(ctx, strings.Fields(powershell.CommandLine())[1:], stdin, environment)
+		return e.startProcess(ctx, strings.Fields(powershell.CommandLine())[1:], stdin, environment)
 	})
 }
 
@@ -154,7 +154,7 @@ func (e *Engine) RunCommand(ctx context.Context, c Call, stdin []byte, arguments
 		return Output{}, err
 	}
 	return e.execute(ctx, c, products, func(ctx context.Context, environment []string) (Output, error) {
-		return e.start(ctx, arguments, stdin, environment)
+		return e.startProcess(ctx, arguments, stdin, environment)
 	})
 }
 
@@ -202,8 +202,8 @@ func (e *Engine) makeProgramFiles() (string, error) {
 	)
 }
 
-// start starts a PowerShell and waits for its end.
-func (e *Engine) start(ctx context.Context, arguments []string, stdin []byte, environment []string) (Output, error) {
+// startProcess starts a PowerShell and waits for its end.
+func (e *Engine) startProcess(ctx context.Context, arguments []string, stdin []byte, environment []string) (Output, error) {
 	cmd := exec.CommandContext(ctx, e.path, arguments...)
 	cmd.Dir, cmd.Env, cmd.Stdin = e.dir, append(os.Environ(), environment...), bytes.NewReader(stdin)
 	// A child that keeps a pipe open must not keep the caller.
