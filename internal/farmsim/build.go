@@ -29,9 +29,9 @@ const domain = "contoso.com"
 // account is the name that clients log on with.
 const account = "svc-farmtrust"
 
-// user is the account as a client writes it: a domain account, or a local one
+// userName is the account as a client writes it: a domain account, or a local one
 // where only those are taken.
-func (f *Farm) user(auth model.Auth) string {
+func (f *Farm) userName(auth model.Auth) string {
 	if auth == model.Basic {
 		return account
 	}
@@ -122,18 +122,18 @@ func (f *Farm) sharePoints() []model.SharePointSpec {
 }
 
 // trustedSoFar sets up what a farm holds that already trusts a certificate,
-// as somebody would have done it by hand.
+// as an administrator would have done it by hand.
 func (f *Farm) trustedSoFar(office []string) (settings model.OfficeSettings, trusted model.SharePointSpec, err error) {
 	if !f.options.Trusting {
 		return settings, trusted, nil
 	}
 	const tenDays, friendlyName = 10 * 24 * time.Hour, "OOS S2S old"
-	old, err := f.old(tenDays)
+	old, err := f.oldGeneration(tenDays)
 	if err != nil {
 		return settings, trusted, err
 	}
 	for _, host := range office {
-		if err := f.install(host, old, friendlyName); err != nil {
+		if err := f.installByHand(host, old, friendlyName); err != nil {
 			return settings, trusted, fmt.Errorf("install the old certificate on %s: %w", host, err)
 		}
 	}
@@ -154,8 +154,8 @@ func (f *Farm) trustedSoFar(office []string) (settings model.OfficeSettings, tru
 	return settings, trusted, nil
 }
 
-// install imports a generation as the procedure says.
-func (f *Farm) install(host string, g generation, friendlyName string) error {
+// installByHand imports a generation as the procedure says.
+func (f *Farm) installByHand(host string, g generation, friendlyName string) error {
 	session, err := f.World.LogOn(host, model.Logon{User: account, Auth: model.NTLM})
 	if err != nil {
 		return err

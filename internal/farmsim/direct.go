@@ -16,9 +16,8 @@ func (f *Farm) Runner() powershell.Runner { return directRunner{f} }
 
 type directRunner struct{ farm *Farm }
 
-// Run implements [powershell.Runner].
 func (r directRunner) Run(ctx context.Context, target powershell.Target, call powershell.Call, result any) error {
-	server, ok := r.farm.server(target.Host)
+	server, ok := r.farm.findServer(target.Host)
 	if !ok {
 		return transportError(target.Host, powershell.Unreachable, 0, errors.New("no such host"))
 	}

@@ -72,14 +72,14 @@ func Start(ctx context.Context, o Options) (*Farm, error) {
 	// Generations begin an hour ago, each a second after the one before, so
 	// that a new one is both newer and valid at once.
 	f.lastStart = time.Now().Add(-time.Hour).Truncate(time.Second)
-	if err := errors.Join(f.build(), ctx.Err()); err != nil {
+	if err := errors.Join(f.buildFarm(), ctx.Err()); err != nil {
 		return nil, errors.Join(fmt.Errorf("start simulated farm: %w", err), f.Close())
 	}
 	return f, nil
 }
 
-// build makes the world, its endpoints and its files, in this order.
-func (f *Farm) build() (err error) {
+// buildFarm makes the world, its endpoints and its files, in this order.
+func (f *Farm) buildFarm() (err error) {
 	if err := f.buildWorld(); err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (f *Farm) Close() error {
 func (f *Farm) IssueCertificate(validFor time.Duration) (Issued, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	g, err := f.next(validFor)
+	g, err := f.nextGeneration(validFor)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -137,15 +137,15 @@ func (f *Farm) IssueCertificate(validFor time.Duration) (Issued, error) {
 	return Issued{Thumbprint: g.thumbprint(), Path: path, NotAfter: g.cert.NotAfter}, nil
 }
 
-// next makes the next generation. The caller holds mu.
-func (f *Farm) next(validFor time.Duration) (generation, error) {
+// nextGeneration makes the next generation. The caller holds mu.
+func (f *Farm) nextGeneration(validFor time.Duration) (generation, error) {
 	f.generations++
 	f.lastStart = f.lastStart.Add(time.Second)
 	return f.authority.issueS2S(f.generations, f.lastStart, time.Now().Add(validFor), f.options.SelfSigned)
 }
 
-// old makes a generation that was issued long ago and ends soon.
-func (f *Farm) old(endsIn time.Duration) (generation, error) {
+// oldGeneration makes a generation that was issued long ago and ends soon.
+func (f *Farm) oldGeneration(endsIn time.Duration) (generation, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.generations++
@@ -174,7 +174,7 @@ func (f *Farm) Pending() []fault.Fault { return f.Faults.Pending() }
 // Reboot takes a machine down for a time, with its WinRM service: shells and
 // connections are gone.
 func (f *Farm) Reboot(host string, downtime time.Duration) error {
-	server, ok := f.server(host)
+	server, ok := f.findServer(host)
 	if !ok {
 		return fmt.Errorf("reboot %s: no such server", host)
 	}
@@ -189,7 +189,7 @@ func (f *Farm) Reboot(host string, downtime time.Duration) error {
 
 // Stats are what a server's WinRM service has seen; zero without a wire.
 func (f *Farm) Stats(host string) wsman.Stats {
-	server, ok := f.server(host)
+	server, ok := f.findServer(host)
 	if !ok || server.endpoint == nil {
 		return wsman.Stats{}
 	}
@@ -205,7 +205,7 @@ func (f *Farm) Hosts() []string {
 	return hosts
 }
 
-func (f *Farm) server(host string) (*server, bool) {
+func (f *Farm) findServer(host string) (*server, bool) {
 	i := slices.IndexFunc(f.servers, func(v *server) bool { return strings.EqualFold(v.host, host) })
 	if i < 0 {
 		return nil, false

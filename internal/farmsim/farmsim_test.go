@@ -30,8 +30,8 @@ func TestTheProcedureMakesEveryDataRefreshWork(t *testing.T) {
 				name := fmt.Sprintf("SharePoint %s, self-signed %t, renewal %t", sharePoint, selfSigned, trusting)
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
-					sim := start(t, farmsim.Options{SharePoint: sharePoint, SelfSigned: selfSigned, Trusting: trusting, WithoutWire: true})
-					o := newest(t, sim)
+					testFarm := start(t, farmsim.Options{SharePoint: sharePoint, SelfSigned: selfSigned, Trusting: trusting, WithoutWire: true})
+					o := newest(t, testFarm)
 					if works := len(o.obstacles()) == 0; works != trusting {
 						t.Fatalf("before the procedure, data refreshes work: %t, want %t: %q", works, trusting, o.obstacles())
 					}
@@ -47,8 +47,8 @@ func TestTheProcedureMakesEveryDataRefreshWork(t *testing.T) {
 
 func TestALargeFarmWritesAConfigurationThatNamesEveryServer(t *testing.T) {
 	t.Parallel()
-	sim := start(t, farmsim.Options{OfficeServers: 7, SharePointFarms: 3, SharePointServers: 2, SharePoint: "SE"})
-	c, err := config.Load(sim.Config())
+	testFarm := start(t, farmsim.Options{OfficeServers: 7, SharePointFarms: 3, SharePointServers: 2, SharePoint: "SE"})
+	c, err := config.Load(testFarm.Config())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,17 +62,17 @@ func TestALargeFarmWritesAConfigurationThatNamesEveryServer(t *testing.T) {
 			named = append(named, s.Host)
 		}
 	}
-	if diff := cmp.Diff(sim.Hosts(), named); diff != "" {
+	if diff := cmp.Diff(testFarm.Hosts(), named); diff != "" {
 		t.Errorf("servers (-farm +configuration):\n%s", diff)
 	}
 }
 
 func TestEachIssuedCertificateIsNewerThanTheLastAndValidNow(t *testing.T) {
 	t.Parallel()
-	sim := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1, WithoutWire: true})
-	folder := source.Directory{Path: filepath.Join(filepath.Dir(sim.Config()), "certificates"), Password: secret.Ref("file:" + sim.PFXPassword())}
+	testFarm := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1, WithoutWire: true})
+	folder := source.Directory{Path: filepath.Join(filepath.Dir(testFarm.Config()), "certificates"), Password: secret.Ref("file:" + testFarm.PFXPassword())}
 	for range 3 {
-		issued, err := sim.IssueCertificate(20 * 24 * time.Hour)
+		issued, err := testFarm.IssueCertificate(20 * 24 * time.Hour)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,9 +104,9 @@ func TestOptionsThatMakeNoFarmAreAllSaidAtOnce(t *testing.T) {
 
 func TestManyAtOnceOnEveryServerWhileOneReboots(t *testing.T) {
 	t.Parallel()
-	sim := start(t, farmsim.Options{Policy: model.Policy{ReplicationDelay: 10 * time.Millisecond}})
-	o := newest(t, sim)
-	w := overWire(t, sim)
+	testFarm := start(t, farmsim.Options{Policy: model.Policy{ReplicationDelay: 10 * time.Millisecond}})
+	o := newest(t, testFarm)
+	w := overWire(t, testFarm)
 	var group errgroup.Group
 	for _, host := range o.hosts("oos-") {
 		for range 4 {
@@ -121,8 +121,8 @@ func TestManyAtOnceOnEveryServerWhileOneReboots(t *testing.T) {
 			})
 		}
 	}
-	group.Go(func() error { return sim.Reboot("oos-02.contoso.com", 50*time.Millisecond) })
-	group.Go(func() error { _, err := json.Marshal(sim.State()); return err })
+	group.Go(func() error { return testFarm.Reboot("oos-02.contoso.com", 50*time.Millisecond) })
+	group.Go(func() error { _, err := json.Marshal(testFarm.State()); return err })
 	if err := group.Wait(); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestManyAtOnceOnEveryServerWhileOneReboots(t *testing.T) {
 	for len(o.obstacles()) > 0 { // members get the setting a little later
 		o.restart(time.Now())
 	}
-	for _, m := range sim.State().Machines {
+	for _, m := range testFarm.State().Machines {
 		if copies := len(m.Stores[model.My]); strings.HasPrefix(m.Host, "oos-") && copies != 1 {
 			t.Errorf("%s holds %d certificates", m.Host, copies)
 		}

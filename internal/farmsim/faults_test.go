@@ -28,13 +28,13 @@ const (
 
 func small(t *testing.T) (*farmsim.Farm, *operator) {
 	t.Helper()
-	sim := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1, WithoutWire: true})
-	return sim, operate(t, sim, first(t, sim))
+	testFarm := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1, WithoutWire: true})
+	return testFarm, operate(t, testFarm, first(t, testFarm))
 }
 
-func plan(t *testing.T, sim *farmsim.Farm, faults ...fault.Fault) {
+func plan(t *testing.T, testFarm *farmsim.Farm, faults ...fault.Fault) {
 	t.Helper()
-	if err := sim.AddFaults(faults...); err != nil {
+	if err := testFarm.AddFaults(faults...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -45,7 +45,7 @@ func TestAFaultBeforeActingChangesNothingAndOneAfterActingLosesOnlyTheAnswer(t *
 		for _, when := range []fault.When{fault.Before, fault.After} {
 			t.Run(string(kind)+" "+string(when), func(t *testing.T) {
 				t.Parallel()
-				sim, o := small(t)
+				testFarm, o := small(t)
 				f := fault.Fault{Server: oos1, Step: "Import-S2SCertificate", Kind: kind, When: when}
 				switch kind {
 				case fault.SOAPFault:
@@ -55,7 +55,7 @@ func TestAFaultBeforeActingChangesNothingAndOneAfterActingLosesOnlyTheAnswer(t *
 				case fault.ScriptError:
 					f.Error = &fault.Error{ID: "Some.Error", Message: "told to"}
 				}
-				plan(t, sim, f)
+				plan(t, testFarm, f)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				if kind == fault.Hang {
@@ -78,7 +78,7 @@ func TestAFaultBeforeActingChangesNothingAndOneAfterActingLosesOnlyTheAnswer(t *
 
 func TestFaultsShowAsTheKindsThatACallerTellsApart(t *testing.T) {
 	t.Parallel()
-	sim, o := small(t)
+	testFarm, o := small(t)
 	for _, c := range []struct {
 		f    fault.Fault
 		want powershell.Kind
@@ -91,7 +91,7 @@ func TestFaultsShowAsTheKindsThatACallerTellsApart(t *testing.T) {
 		{fault.Fault{Kind: fault.SOAPFault, Code: 2150859173}, powershell.Quota},
 		{fault.Fault{Kind: fault.SOAPFault, Code: 2150858843}, powershell.Interrupted},
 	} {
-		plan(t, sim, c.f)
+		plan(t, testFarm, c.f)
 		_, err := run(o, sp1, powershell.GetSharePointServer{})
 		var transport *powershell.TransportError
 		if !errors.As(err, &transport) || transport.Kind != c.want {
@@ -105,13 +105,13 @@ func TestFaultsShowAsTheKindsThatACallerTellsApart(t *testing.T) {
 
 func TestAScriptErrorArrivesWithEverythingThatIdentifiesIt(t *testing.T) {
 	t.Parallel()
-	sim, o := small(t)
+	testFarm, o := small(t)
 	want := powershell.ScriptError{
 		Server: sp1, Script: "Add-RootAuthority", ID: "Microsoft.SharePoint.PowerShell.SPCmdletNewTrustedRootAuthority",
 		Message: "An update conflict has occurred, and you must re-try this action", Category: "InvalidData",
 		Exception: "Microsoft.SharePoint.Administration.SPUpdatedConcurrencyException", HResult: -2146233088,
 	}
-	plan(t, sim, fault.Fault{Kind: fault.ScriptError, Step: want.Script, Error: &fault.Error{
+	plan(t, testFarm, fault.Fault{Kind: fault.ScriptError, Step: want.Script, Error: &fault.Error{
 		ID: want.ID, Message: want.Message, Category: want.Category, Exception: want.Exception, HResult: want.HResult,
 	}})
 	_, err := run(o, sp1, o.rootsCall())
@@ -123,12 +123,12 @@ func TestAScriptErrorArrivesWithEverythingThatIdentifiesIt(t *testing.T) {
 
 func TestOneImpossibleFaultKeepsAllFromBeingPlanned(t *testing.T) {
 	t.Parallel()
-	sim, _ := small(t)
-	err := sim.AddFaults(fault.Fault{Kind: fault.Hang}, fault.Fault{Kind: fault.Hang, Server: "oos-77.contoso.com"})
+	testFarm, _ := small(t)
+	err := testFarm.AddFaults(fault.Fault{Kind: fault.Hang}, fault.Fault{Kind: fault.Hang, Server: "oos-77.contoso.com"})
 	if err == nil || !strings.Contains(err.Error(), "fault 2: server") {
 		t.Errorf("got %v", err)
 	}
-	if pending := sim.Pending(); len(pending) != 0 {
+	if pending := testFarm.Pending(); len(pending) != 0 {
 		t.Errorf("pending: %+v", pending)
 	}
 }
@@ -136,11 +136,11 @@ func TestOneImpossibleFaultKeepsAllFromBeingPlanned(t *testing.T) {
 func TestStepsTakeAsLongAsTheyAreTold(t *testing.T) {
 	t.Parallel()
 	const slow = 50 * time.Millisecond
-	sim := start(t, farmsim.Options{
+	testFarm := start(t, farmsim.Options{
 		OfficeServers: 1, SharePointServers: 1, WithoutWire: true,
 		Latency: map[string]time.Duration{"": time.Hour, "Get-SharePointServer": slow},
 	})
-	o := newest(t, sim)
+	o := newest(t, testFarm)
 	began := time.Now()
 	must(o, sp1, powershell.GetSharePointServer{})
 	if took := time.Since(began); took < slow {
@@ -157,32 +157,32 @@ func TestStepsTakeAsLongAsTheyAreTold(t *testing.T) {
 
 func TestAnAnswerThatOthersWouldGiveIsNotGiven(t *testing.T) {
 	t.Parallel()
-	sim, o := small(t)
+	testFarm, o := small(t)
 	_, err := run(o, "file-01.contoso.com", powershell.GetSharePointServer{})
 	var transport *powershell.TransportError
 	if !errors.As(err, &transport) || transport.Kind != powershell.Unreachable {
 		t.Errorf("a host that is not there: %v", err)
 	}
-	if _, err := sim.World.LogOn("file-01.contoso.com", model.Logon{}); err == nil {
+	if _, err := testFarm.World.LogOn("file-01.contoso.com", model.Logon{}); err == nil {
 		t.Error("logged on to a machine that is not there")
 	}
 }
 
 func TestTheStateHoldsNoKeyMaterial(t *testing.T) {
 	t.Parallel()
-	sim, o := small(t)
+	testFarm, o := small(t)
 	o.rotate()
-	state, err := json.Marshal(sim.State())
+	state, err := json.Marshal(testFarm.State())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Contains(state, []byte(o.bundle.Certificate.Thumbprint)) {
 		t.Error("the state does not show the certificate")
 	}
-	key := keyOf(t, sim)
+	key := keyOf(t, testFarm)
 	for name, secret := range map[string][]byte{
 		"private exponent": key.D.Bytes(), "first prime": key.Primes[0].Bytes(), "second prime": key.Primes[1].Bytes(),
-		"account's password": read(t, sim.Password()), "PFX password": read(t, sim.PFXPassword()),
+		"account's password": read(t, testFarm.Password()), "PFX password": read(t, testFarm.PFXPassword()),
 	} {
 		for form, spelt := range spellings(secret) {
 			if bytes.Contains(bytes.ToLower(state), bytes.ToLower(spelt)) {
@@ -192,9 +192,9 @@ func TestTheStateHoldsNoKeyMaterial(t *testing.T) {
 	}
 }
 
-func keyOf(t *testing.T, sim *farmsim.Farm) *rsa.PrivateKey {
+func keyOf(t *testing.T, testFarm *farmsim.Farm) *rsa.PrivateKey {
 	t.Helper()
-	key, _, _, err := pkcs12.DecodeChain(read(t, first(t, sim)), string(read(t, sim.PFXPassword())))
+	key, _, _, err := pkcs12.DecodeChain(read(t, first(t, testFarm)), string(read(t, testFarm.PFXPassword())))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ type files struct {
 
 func (f files) path(name string) string { return filepath.Join(f.dir, name) }
 
-func (f files) write(name string, content []byte) error {
+func (f files) writeFile(name string, content []byte) error {
 	if err := os.WriteFile(f.path(name), content, 0o600); err != nil {
 		return fmt.Errorf("write the farm's files: %w", err)
 	}
@@ -57,7 +57,7 @@ func (f *Farm) writeFiles() error {
 	if err := os.MkdirAll(f.files.certificates(), 0o700); err != nil {
 		return fmt.Errorf("write the farm's files: %w", err)
 	}
-	configuration, err := f.configuration()
+	configuration, err := f.makeConfiguration()
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (f *Farm) writeFiles() error {
 		"ca.pem": f.authority.rootPEM(), "password": []byte(f.password),
 		"pfx-password": []byte(f.files.pfxPassword), "farmtrust.yaml": configuration,
 	} {
-		if err := f.files.write(name, content); err != nil {
+		if err := f.files.writeFile(name, content); err != nil {
 			return err
 		}
 	}
@@ -74,22 +74,22 @@ func (f *Farm) writeFiles() error {
 
 type object = map[string]any
 
-// configuration is the farm's configuration in the form that people write.
-func (f *Farm) configuration() ([]byte, error) {
+// makeConfiguration writes the farm's configuration as an administrator would.
+func (f *Farm) makeConfiguration() ([]byte, error) {
 	var office, sharePoint []object
 	for _, server := range f.servers[:f.options.OfficeServers] {
-		office = append(office, server.place())
+		office = append(office, server.configEntry())
 	}
 	for _, sp := range f.sharePoints() {
-		front, _ := f.server(sp.Servers[0])
+		front, _ := f.findServer(sp.Servers[0])
 		one := object{
-			"frontEnd": front.place(), "connection": "sharepoint", "sites": sp.Sites, "issuerName": "OOS",
+			"frontEnd": front.configEntry(), "connection": "sharepoint", "sites": sp.Sites, "issuerName": "OOS",
 			"runAs": string(f.options.RunAs),
 		}
 		var servers []object
 		for _, host := range sp.Servers {
-			member, _ := f.server(host)
-			servers = append(servers, member.place())
+			member, _ := f.findServer(host)
+			servers = append(servers, member.configEntry())
 		}
 		one["servers"] = servers
 		sharePoint = append(sharePoint, one)
@@ -107,7 +107,7 @@ func (f *Farm) configuration() ([]byte, error) {
 			// Nobody is asked, so that a demonstration runs by itself.
 			"rotation": object{"approval": "none"},
 		}},
-		"connections": object{"office": f.connection(f.options.Auth), "sharepoint": f.connection(model.NTLM)},
+		"connections": object{"office": f.connectionEntry(f.options.Auth), "sharepoint": f.connectionEntry(model.NTLM)},
 	}
 	content, err := yaml.Marshal(configuration)
 	if err != nil {
@@ -122,15 +122,15 @@ const (
 	EventCertificate = "oos-s2s"
 )
 
-func (f *Farm) connection(auth model.Auth) object {
+func (f *Farm) connectionEntry(auth model.Auth) object {
 	return object{
-		"auth": string(auth), "user": f.user(auth),
+		"auth": string(auth), "user": f.userName(auth),
 		"password": "file:" + f.files.path("password"), "ca": f.files.path("ca.pem"),
 	}
 }
 
-// place is a server as the configuration names it.
-func (s *server) place() object {
+// configEntry is a server as the configuration names it.
+func (s *server) configEntry() object {
 	place := object{"host": s.host}
 	if s.endpoint != nil {
 		place["address"] = s.endpoint.Addr().String()
@@ -169,7 +169,7 @@ func (f *Farm) Connections() []Connection {
 		}
 		all = append(all, Connection{
 			Host: server.host, Address: server.endpoint.Addr().String(), URL: server.endpoint.URL(),
-			Auth: string(server.auth), User: f.user(server.auth),
+			Auth: string(server.auth), User: f.userName(server.auth),
 		})
 	}
 	return all

@@ -104,7 +104,7 @@ const (
 	maxSharePoint = 10
 )
 
-// Check says everything that is wrong with the options.
+// Check returns everything that is wrong with the options.
 func (o Options) Check() error {
 	o = o.withDefaults()
 	var wrong []error
@@ -117,7 +117,7 @@ func (o Options) Check() error {
 	between("SharePoint farms", o.SharePointFarms, maxSharePoint)
 	between("servers of a SharePoint farm", o.SharePointServers, maxSharePoint)
 	if _, ok := versions[o.SharePoint]; !ok {
-		wrong = append(wrong, fmt.Errorf("SharePoint %q is none of 2016, 2019 and SE", o.SharePoint))
+		wrong = append(wrong, fmt.Errorf("SharePoint %q is not one of 2016, 2019 and SE", o.SharePoint))
 	}
 	if o.Auth != model.Basic && o.Auth != model.NTLM {
 		wrong = append(wrong, fmt.Errorf("authentication %q is neither basic nor ntlm", o.Auth))

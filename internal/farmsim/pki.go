@@ -49,14 +49,14 @@ func newCertificateAuthority(now time.Time) (*certificateAuthority, error) {
 	}
 	var err error
 	root := template("Contoso Root CA")
-	if a.root, err = a.sign(root, root, a.rootKey.Public(), a.rootKey); err != nil {
+	if a.root, err = a.signCertificate(root, root, a.rootKey.Public(), a.rootKey); err != nil {
 		return nil, err
 	}
-	a.issuing, err = a.sign(template("Contoso Issuing CA 1"), a.root, a.issuingKey.Public(), a.rootKey)
+	a.issuing, err = a.signCertificate(template("Contoso Issuing CA 1"), a.root, a.issuingKey.Public(), a.rootKey)
 	return a, err
 }
 
-func (a *certificateAuthority) sign(template, parent *x509.Certificate, public crypto.PublicKey, by crypto.Signer) (*x509.Certificate, error) {
+func (a *certificateAuthority) signCertificate(template, parent *x509.Certificate, public crypto.PublicKey, by crypto.Signer) (*x509.Certificate, error) {
 	a.serial++
 	template.SerialNumber = big.NewInt(a.serial)
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, by)
@@ -74,7 +74,7 @@ func (a *certificateAuthority) rootPEM() []byte {
 // loopback address too, for clients that cannot connect elsewhere than to the
 // name they verify.
 func (a *certificateAuthority) serverCertificate(host string) (tls.Certificate, error) {
-	cert, err := a.sign(&x509.Certificate{
+	cert, err := a.signCertificate(&x509.Certificate{
 		Subject: pkix.Name{CommonName: host}, DNSNames: []string{host}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, NotBefore: a.root.NotBefore, NotAfter: a.root.NotAfter,
 	}, a.issuing, a.serverKey.Public(), a.issuingKey)
@@ -102,10 +102,10 @@ func (a *certificateAuthority) issueS2S(number int, notBefore, notAfter time.Tim
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment, NotBefore: notBefore, NotAfter: notAfter,
 	}
 	if selfSigned {
-		cert, err := a.sign(template, template, key.Public(), key)
+		cert, err := a.signCertificate(template, template, key.Public(), key)
 		return generation{cert: cert, key: key}, err
 	}
-	cert, err := a.sign(template, a.issuing, key.Public(), a.issuingKey)
+	cert, err := a.signCertificate(template, a.issuing, key.Public(), a.issuingKey)
 	return generation{cert: cert, key: key, chain: []*x509.Certificate{a.issuing, a.root}}, err
 }
 

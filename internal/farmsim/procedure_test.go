@@ -16,35 +16,35 @@ import (
 
 // operator performs the procedure call by call, as the product does.
 type operator struct {
-	t      testing.TB
-	sim    *farmsim.Farm
-	runner powershell.Runner
-	bundle *cert.Bundle
+	t        testing.TB
+	testFarm *farmsim.Farm
+	runner   powershell.Runner
+	bundle   *cert.Bundle
 }
 
 func start(t testing.TB, o farmsim.Options) *farmsim.Farm {
 	t.Helper()
 	o.Dir = t.TempDir()
-	sim, err := farmsim.Start(t.Context(), o)
+	testFarm, err := farmsim.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := sim.Close(); err != nil {
+		if err := testFarm.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return sim
+	return testFarm
 }
 
 // operate opens a PFX of the farm's certificate folder.
-func operate(t testing.TB, sim *farmsim.Farm, path string) *operator {
+func operate(t testing.TB, testFarm *farmsim.Farm, path string) *operator {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	password, err := os.ReadFile(sim.PFXPassword())
+	password, err := os.ReadFile(testFarm.PFXPassword())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,13 +53,13 @@ func operate(t testing.TB, sim *farmsim.Farm, path string) *operator {
 		t.Fatal(err)
 	}
 	bundle.Certificate.FriendlyName = "OOS S2S " + bundle.Certificate.Thumbprint.Short()
-	return &operator{t: t, sim: sim, runner: sim.Runner(), bundle: bundle}
+	return &operator{t: t, testFarm: testFarm, runner: testFarm.Runner(), bundle: bundle}
 }
 
 // hosts lists the servers whose names begin with prefix.
 func (o *operator) hosts(prefix string) []string {
 	var found []string
-	for _, host := range o.sim.Hosts() {
+	for _, host := range o.testFarm.Hosts() {
 		if strings.HasPrefix(host, prefix) {
 			found = append(found, host)
 		}
@@ -177,7 +177,7 @@ func (o *operator) rotate() {
 // obstacles are all that keeps any data refresh from working.
 func (o *operator) obstacles() []string {
 	o.t.Helper()
-	found, err := o.sim.RefreshObstacles()
+	found, err := o.testFarm.RefreshObstacles()
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -185,9 +185,9 @@ func (o *operator) obstacles() []string {
 }
 
 // first is the PFX that a farm starts with.
-func first(t testing.TB, sim *farmsim.Farm) string {
+func first(t testing.TB, testFarm *farmsim.Farm) string {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(filepath.Dir(sim.Config()), "certificates", "*.pfx"))
+	found, err := filepath.Glob(filepath.Join(filepath.Dir(testFarm.Config()), "certificates", "*.pfx"))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("the farm starts with %d certificates: %v", len(found), err)
 	}
@@ -195,11 +195,11 @@ func first(t testing.TB, sim *farmsim.Farm) string {
 }
 
 // newest issues the next generation of the farm's certificate and opens it.
-func newest(t testing.TB, sim *farmsim.Farm) *operator {
+func newest(t testing.TB, testFarm *farmsim.Farm) *operator {
 	t.Helper()
-	issued, err := sim.IssueCertificate(365 * 24 * time.Hour)
+	issued, err := testFarm.IssueCertificate(365 * 24 * time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return operate(t, sim, issued.Path)
+	return operate(t, testFarm, issued.Path)
 }

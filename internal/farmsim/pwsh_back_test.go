@@ -83,7 +83,7 @@ func (o *operator) hideCall(show bool) powershell.SetS2SCertificateArchived {
 // named has http.sys and WinRM of the master use a certificate.
 func (o *operator) named(thumbprint farm.Thumbprint) {
 	o.t.Helper()
-	session, err := o.sim.World.LogOn(master, model.Logon{Auth: model.NTLM})
+	session, err := o.testFarm.World.LogOn(master, model.Logon{Auth: model.NTLM})
 	if err == nil {
 		err = session.BindTLS("0.0.0.0:443", thumbprint)
 	}

@@ -181,15 +181,15 @@ func story(o, next *operator) {
 // only in their certificates and times.
 func told(t *testing.T, options farmsim.Options, tell func(o, next *operator)) (notes []string, state string) {
 	t.Helper()
-	sim := start(t, options)
-	o := operate(t, sim, first(t, sim))
-	next := newest(t, sim)
-	r := &recorder{Runner: sim.Runner()}
+	testFarm := start(t, options)
+	o := operate(t, testFarm, first(t, testFarm))
+	next := newest(t, testFarm)
+	r := &recorder{Runner: testFarm.Runner()}
 	if options.RunAs == farm.Task {
 		r.Runner = viaTask{r.Runner}
 	}
 	o.runner, next.runner = r, r
-	plain := plainly(t, sim, o.bundle, next.bundle)
+	plain := plainly(t, testFarm, o.bundle, next.bundle)
 	tell(o, next)
 	for _, obstacle := range o.obstacles() {
 		t.Error(obstacle)
@@ -197,7 +197,7 @@ func told(t *testing.T, options farmsim.Options, tell func(o, next *operator)) (
 	for _, note := range r.notes {
 		notes = append(notes, plain(note))
 	}
-	final := sim.State()
+	final := testFarm.State()
 	final.Applied = nil // How often the scripts ask is their own affair.
 	raw, err := json.MarshalIndent(final, "", " ")
 	if err != nil {
@@ -215,7 +215,7 @@ var (
 
 // plainly returns a function that names certificates by their subjects, and
 // leaves out times, sizes and which PowerShell it was.
-func plainly(t *testing.T, sim *farmsim.Farm, bundles ...*cert.Bundle) func(string) string {
+func plainly(t *testing.T, testFarm *farmsim.Farm, bundles ...*cert.Bundle) func(string) string {
 	t.Helper()
 	var pairs []string
 	know := func(subject string, thumbprint farm.Thumbprint, der []byte) {
@@ -228,7 +228,7 @@ func plainly(t *testing.T, sim *farmsim.Farm, bundles ...*cert.Bundle) func(stri
 		}
 		know(b.Certificate.Subject, b.Certificate.Thumbprint, b.Certificate.DER)
 	}
-	session, err := sim.World.LogOn(master, model.Logon{Auth: model.NTLM})
+	session, err := testFarm.World.LogOn(master, model.Logon{Auth: model.NTLM})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +239,7 @@ func plainly(t *testing.T, sim *farmsim.Farm, bundles ...*cert.Bundle) func(stri
 	for _, c := range mine {
 		know(c.Subject, c.Thumbprint, c.DER)
 	}
-	for _, f := range sim.State().SharePoint {
+	for _, f := range testFarm.State().SharePoint {
 		for _, a := range f.Authorities {
 			pairs = append(pairs, string(a.Thumbprint), "THUMBPRINT<authority "+a.Name+">")
 		}
@@ -316,9 +316,9 @@ func TestTheModelOfTheSharePointTaskSaysAndDoesWhatTheTaskDoes(t *testing.T) {
 
 func TestTheProcedureWorksOverTheWireByRealPowerShell(t *testing.T) {
 	t.Parallel()
-	sim := start(t, farmsim.Options{PowerShell: powerShell(t), OfficeServers: 1, SharePointServers: 1})
-	o := newest(t, sim)
-	o.runner = overWire(t, sim)
+	testFarm := start(t, farmsim.Options{PowerShell: powerShell(t), OfficeServers: 1, SharePointServers: 1})
+	o := newest(t, testFarm)
+	o.runner = overWire(t, testFarm)
 	o.rotate()
 	if diff := cmp.Diff([]string(nil), o.obstacles()); diff != "" {
 		t.Errorf("after the procedure something is in the way (-want +got):\n%s", diff)

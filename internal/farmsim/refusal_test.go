@@ -19,9 +19,9 @@ import (
 )
 
 // masterzen runs a command with standard input as another client would.
-func masterzen(t *testing.T, sim *farmsim.Farm, command string, stdin []byte) (exit int, stdout, stderr string) {
+func masterzen(t *testing.T, testFarm *farmsim.Farm, command string, stdin []byte) (exit int, stdout, stderr string) {
 	t.Helper()
-	c := sim.Connections()[0]
+	c := testFarm.Connections()[0]
 	host, port, err := net.SplitHostPort(c.Address)
 	if err != nil {
 		t.Fatal(err)
@@ -30,8 +30,8 @@ func masterzen(t *testing.T, sim *farmsim.Farm, command string, stdin []byte) (e
 	if err != nil {
 		t.Fatal(err)
 	}
-	endpoint := winrm.NewEndpoint(host, number, true, false, read(t, sim.CA()), nil, nil, 20*time.Second)
-	client, err := winrm.NewClientWithParameters(endpoint, c.User, string(read(t, sim.Password())), winrm.NewParameters("PT5S", "en-US", 153600))
+	endpoint := winrm.NewEndpoint(host, number, true, false, read(t, testFarm.CA()), nil, nil, 20*time.Second)
+	client, err := winrm.NewClientWithParameters(endpoint, c.User, string(read(t, testFarm.Password())), winrm.NewParameters("PT5S", "en-US", 153600))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func masterzen(t *testing.T, sim *farmsim.Farm, command string, stdin []byte) (e
 
 func TestOnlyTheScriptsThatShipAreRun(t *testing.T) {
 	t.Parallel()
-	sim := start(t, farmsim.Options{Auth: model.Basic, OfficeServers: 1, SharePointServers: 1})
+	testFarm := start(t, farmsim.Options{Auth: model.Basic, OfficeServers: 1, SharePointServers: 1})
 	const name, nonce = "Get-SharePointServer", "0123456789"
 	source, err := powershell.Source(name)
 	if err != nil {
@@ -75,7 +75,7 @@ func TestOnlyTheScriptsThatShipAreRun(t *testing.T) {
 		{"unknown script", sealed(func(e *powershell.Envelope) { e.Name = "Get-Everything" }), 1, "", "'Get-Everything' is not recognized"},
 		{"cut off", untouched[:len(untouched)/2], powershell.ExitBadStdin, "@@BAD stdin", ""},
 	} {
-		exit, stdout, stderr := masterzen(t, sim, powershell.CommandLine(), c.stdin)
+		exit, stdout, stderr := masterzen(t, testFarm, powershell.CommandLine(), c.stdin)
 		if exit != c.exit || !strings.HasPrefix(stdout, c.stdout) || !strings.Contains(stderr, c.stderr) {
 			t.Errorf("%s: exit code %d, standard output %q, standard error %q", c.name, exit, stdout, stderr)
 		}
@@ -84,8 +84,8 @@ func TestOnlyTheScriptsThatShipAreRun(t *testing.T) {
 
 func TestSharePointCmdletsCannotReachARemoteDatabase(t *testing.T) {
 	t.Parallel()
-	sim := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1, RemoteSQL: true, WithoutWire: true})
-	o := operate(t, sim, first(t, sim))
+	testFarm := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1, RemoteSQL: true, WithoutWire: true})
+	o := operate(t, testFarm, first(t, testFarm))
 	_, err := run(o, sp1, powershell.GetSharePointFarm{})
 	var refused *powershell.ScriptError
 	if !errors.As(err, &refused) || refused.ID != "farmtrust.SecondHop" || !strings.Contains(refused.Message, "Cannot access the local farm.") {
@@ -96,9 +96,9 @@ func TestSharePointCmdletsCannotReachARemoteDatabase(t *testing.T) {
 
 func TestAServerThatHangsOnTheWireMakesTheCallerGiveUp(t *testing.T) {
 	t.Parallel()
-	sim := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1})
-	w := overWire(t, sim)
-	plan(t, sim, fault.Fault{Step: "Get-SharePointServer", Kind: fault.Hang})
+	testFarm := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1})
+	w := overWire(t, testFarm)
+	plan(t, testFarm, fault.Fault{Step: "Get-SharePointServer", Kind: fault.Hang})
 	call := powershell.Call{Script: "Get-SharePointServer", Params: powershell.GetSharePointServer{}}
 	var seen powershell.SharePointServer
 	err := w.Run(t.Context(), powershell.Target{Host: sp1}, call, &seen)
@@ -112,19 +112,19 @@ func TestAServerThatHangsOnTheWireMakesTheCallerGiveUp(t *testing.T) {
 
 func TestClosingAFarmLeavesItsFiles(t *testing.T) {
 	t.Parallel()
-	sim, err := farmsim.Start(t.Context(), farmsim.Options{Dir: t.TempDir(), OfficeServers: 1, SharePointServers: 1})
+	testFarm, err := farmsim.Start(t.Context(), farmsim.Options{Dir: t.TempDir(), OfficeServers: 1, SharePointServers: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := sim.Connections()[0].Address
-	if err := sim.Close(); err != nil {
+	address := testFarm.Connections()[0].Address
+	if err := testFarm.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if c, err := net.DialTimeout("tcp", address, time.Second); err == nil {
 		c.Close()
 		t.Errorf("%s still listens", address)
 	}
-	if _, err := os.Stat(sim.Config()); err != nil {
+	if _, err := os.Stat(testFarm.Config()); err != nil {
 		t.Error(err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// server is one simulated server: what is behind its WinRM service. It is the
+// findServer is one simulated server: what is behind its WinRM service. It is the
 // one way in for calls, which arrive over the wire or from [Farm.Runner].
 type server struct {
 	farm *Farm
@@ -25,7 +25,7 @@ type server struct {
 }
 
 func (s *server) logon() model.Logon {
-	return model.Logon{User: s.farm.user(s.auth), Auth: s.auth, Filtered: s.shell().Filtered}
+	return model.Logon{User: s.farm.userName(s.auth), Auth: s.auth, Filtered: s.shell().Filtered}
 }
 
 // shell is what a call runs in.
@@ -51,7 +51,7 @@ func (s *server) startEndpoint(a *certificateAuthority) error {
 // scriptCommand is the one command line of every call.
 var scriptCommand = sync.OnceValue(powershell.CommandLine)
 
-// Run implements [wsman.Host]: it knows the command line of every call, and two
+// Run implements [wsman.Host]. It knows the command line of every call, and two
 // commands with which other clients can try the connection.
 func (s *server) Run(ctx context.Context, c wsman.Command) (wsman.Result, error) {
 	text := strings.TrimSpace(c.Text())

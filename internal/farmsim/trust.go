@@ -129,7 +129,7 @@ func (t Trust) Diff(now Trust) string {
 }
 
 // RefreshObstacles is what keeps a data refresh from working between any office
-// server and any SharePoint server, one line each; empty when all work. It goes
+// findServer and any SharePoint server, one line each; empty when all work. It goes
 // by what running processes have loaded, not by what is configured; see
 // [model.World.DataRefresh].
 func (f *Farm) RefreshObstacles() ([]string, error) {

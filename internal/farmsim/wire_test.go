@@ -28,9 +28,9 @@ type wired struct {
 	servers map[string]farm.Server
 }
 
-func overWire(t testing.TB, sim *farmsim.Farm) wired {
+func overWire(t testing.TB, testFarm *farmsim.Farm) wired {
 	t.Helper()
-	c, err := config.Load(sim.Config())
+	c, err := config.Load(testFarm.Config())
 	if err != nil {
 		t.Fatalf("the farm's own configuration: %v", err)
 	}
@@ -68,9 +68,9 @@ func TestTheProcedureWorksOverTheWireWithTheFarmsOwnConfiguration(t *testing.T) 
 	for _, auth := range []model.Auth{model.NTLM, model.Basic} {
 		t.Run(string(auth), func(t *testing.T) {
 			t.Parallel()
-			sim := start(t, farmsim.Options{Auth: auth})
-			o := newest(t, sim)
-			o.runner = overWire(t, sim)
+			testFarm := start(t, farmsim.Options{Auth: auth})
+			o := newest(t, testFarm)
+			o.runner = overWire(t, testFarm)
 			o.rotate()
 			if diff := cmp.Diff([]string(nil), o.obstacles()); diff != "" {
 				t.Errorf("after the procedure something is in the way (-want +got):\n%s", diff)
@@ -82,10 +82,10 @@ func TestTheProcedureWorksOverTheWireWithTheFarmsOwnConfiguration(t *testing.T) 
 func TestScriptsAndCommandsThatAreNotOursAreRefusedAsWindowsWould(t *testing.T) {
 	t.Parallel()
 	requirePython(t)
-	sim := start(t, farmsim.Options{Auth: model.Basic, OfficeServers: 1, SharePointServers: 1})
+	testFarm := start(t, farmsim.Options{Auth: model.Basic, OfficeServers: 1, SharePointServers: 1})
 	want := "OOS-01\r\n" + "it works\r\n" +
 		"'powershell' is not recognized as an internal or external command,\r\noperable program or batch file.\r\n1\n"
-	if diff := cmp.Diff(want, python(t, sim)); diff != "" {
+	if diff := cmp.Diff(want, python(t, testFarm)); diff != "" {
 		t.Errorf("python3-winrm (-want +got):\n%s", diff)
 	}
 }
@@ -110,10 +110,10 @@ sys.stdout.buffer.write(r.std_err)
 print(r.status_code)
 `
 
-func python(t *testing.T, sim *farmsim.Farm) string {
+func python(t *testing.T, testFarm *farmsim.Farm) string {
 	t.Helper()
-	c := sim.Connections()[0]
-	cmd := exec.CommandContext(t.Context(), interpreter, "-c", smokeTest, c.URL, sim.CA(), c.User, sim.Password())
+	c := testFarm.Connections()[0]
+	cmd := exec.CommandContext(t.Context(), interpreter, "-c", smokeTest, c.URL, testFarm.CA(), c.User, testFarm.Password())
 	cmd.Env = append(os.Environ(), "REQUESTS_CA_BUNDLE=", "CURL_CA_BUNDLE=", "HTTPS_PROXY=", "https_proxy=")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -142,13 +142,13 @@ func TestFaultsOnTheWireReachTheClientAsWhatTheyAre(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			sim := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1})
-			w := overWire(t, sim)
+			testFarm := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1})
+			w := overWire(t, testFarm)
 			c.f.Server = host
 			if c.f.Kind != fault.Reboot {
 				c.f.Times = -1
 			}
-			if err := sim.AddFaults(c.f); err != nil {
+			if err := testFarm.AddFaults(c.f); err != nil {
 				t.Fatal(err)
 			}
 			var seen powershell.OfficeServer
@@ -164,14 +164,14 @@ func TestFaultsOnTheWireReachTheClientAsWhatTheyAre(t *testing.T) {
 func TestAMachineThatRebootsIsUnreachableAndComesBack(t *testing.T) {
 	t.Parallel()
 	const host = "oos-01.contoso.com"
-	sim := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1})
-	w := overWire(t, sim)
+	testFarm := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1})
+	w := overWire(t, testFarm)
 	call := powershell.Call{Script: "Get-OfficeServer", Params: powershell.GetOfficeServer{}}
 	var before, after powershell.OfficeServer
 	if err := w.Run(t.Context(), powershell.Target{Host: host}, call, &before); err != nil {
 		t.Fatal(err)
 	}
-	if err := sim.Reboot(host, 300*time.Millisecond); err != nil {
+	if err := testFarm.Reboot(host, 300*time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
 	err := w.Run(t.Context(), powershell.Target{Host: host}, call, &after)
@@ -185,15 +185,15 @@ func TestAMachineThatRebootsIsUnreachableAndComesBack(t *testing.T) {
 	if before.Service.Since == nil || after.Service.Since == nil || !after.Service.Since.After(*before.Service.Since) {
 		t.Errorf("WACSM runs since %v, before the reboot since %v", after.Service.Since, before.Service.Since)
 	}
-	if shells := sim.Stats(host).Shells; shells != 0 {
+	if shells := testFarm.Stats(host).Shells; shells != 0 {
 		t.Errorf("%d shells survived", shells)
 	}
 }
 
 func TestSecretsOfTheFarmAreForItsOwnerAlone(t *testing.T) {
 	t.Parallel()
-	sim := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1})
-	for _, path := range []string{sim.Password(), sim.PFXPassword(), sim.Config()} {
+	testFarm := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1})
+	for _, path := range []string{testFarm.Password(), testFarm.PFXPassword(), testFarm.Config()} {
 		info, err := os.Stat(path)
 		if err != nil {
 			t.Fatal(err)
@@ -202,11 +202,11 @@ func TestSecretsOfTheFarmAreForItsOwnerAlone(t *testing.T) {
 			t.Errorf("%s has mode %o", path, mode)
 		}
 	}
-	password, err := os.ReadFile(sim.Password())
+	password, err := os.ReadFile(testFarm.Password())
 	if err != nil {
 		t.Fatal(err)
 	}
-	configuration, err := os.ReadFile(sim.Config())
+	configuration, err := os.ReadFile(testFarm.Config())
 	if err != nil {
 		t.Fatal(err)
 	}

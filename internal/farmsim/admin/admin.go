@@ -1,4 +1,4 @@
-// Package admin is the door for people and tests to a simulated farm: its
+// Package admin serves a simulated farm to operators and tests: its
 // state as JSON, and what is to go wrong next.
 //
 // It listens where it is told, knows no users, and changes nothing but the
@@ -16,7 +16,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 )
 
-// Farm is what the door leads to.
+// Farm is what is served.
 type Farm interface {
 	// State returns everything, without private keys.
 	State() model.State
@@ -35,19 +35,19 @@ const maxBody = 1 << 20
 // empty POST to /faults clears them as DELETE does.
 func Handler(farm Farm) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /state", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, farm.State()) })
-	mux.HandleFunc("GET /rules", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, model.Rules()) })
-	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, farm.Pending()) })
+	mux.HandleFunc("GET /state", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, farm.State()) })
+	mux.HandleFunc("GET /rules", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, model.Rules()) })
+	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, farm.Pending()) })
 	mux.HandleFunc("DELETE /faults", func(w http.ResponseWriter, _ *http.Request) {
 		farm.ClearFaults()
 		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc("POST /faults", func(w http.ResponseWriter, r *http.Request) {
 		if status, err := post(farm, http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
-			answer(w, status, problem{err.Error()})
+			writeJSON(w, status, problem{err.Error()})
 			return
 		}
-		answer(w, http.StatusOK, farm.Pending())
+		writeJSON(w, http.StatusOK, farm.Pending())
 	})
 	return mux
 }
@@ -76,8 +76,8 @@ func post(farm Farm, body io.Reader) (status int, err error) {
 	return http.StatusBadRequest, err
 }
 
-// answer writes JSON. That a client went away is no news here.
-func answer(w http.ResponseWriter, status int, value any) {
+// writeJSON writes JSON. That a client went away is no news here.
+func writeJSON(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	encoder := json.NewEncoder(w)

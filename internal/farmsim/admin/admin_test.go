@@ -20,11 +20,11 @@ import (
 
 func open(t testing.TB) (*farmsim.Farm, http.Handler) {
 	t.Helper()
-	sim, err := farmsim.Start(t.Context(), farmsim.Options{Dir: t.TempDir(), OfficeServers: 1, SharePointServers: 1, WithoutWire: true})
+	testFarm, err := farmsim.Start(t.Context(), farmsim.Options{Dir: t.TempDir(), OfficeServers: 1, SharePointServers: 1, WithoutWire: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sim, admin.Handler(sim)
+	return testFarm, admin.Handler(testFarm)
 }
 
 func ask(t testing.TB, h http.Handler, method, path, body string) (int, string) {
@@ -36,13 +36,13 @@ func ask(t testing.TB, h http.Handler, method, path, body string) (int, string) 
 
 func TestStateAndRulesAreServedAsJSON(t *testing.T) {
 	t.Parallel()
-	sim, h := open(t)
+	testFarm, h := open(t)
 	status, body := ask(t, h, http.MethodGet, "/state", "")
 	var state model.State
 	if err := json.Unmarshal([]byte(body), &state); err != nil || status != http.StatusOK {
 		t.Fatalf("status %d, %v", status, err)
 	}
-	if diff := cmp.Diff(sim.Hosts(), []string{state.Machines[0].Host, state.Machines[1].Host}); diff != "" {
+	if diff := cmp.Diff(testFarm.Hosts(), []string{state.Machines[0].Host, state.Machines[1].Host}); diff != "" {
 		t.Errorf("machines (-want +got):\n%s", diff)
 	}
 	status, body = ask(t, h, http.MethodGet, "/rules", "")
@@ -54,7 +54,7 @@ func TestStateAndRulesAreServedAsJSON(t *testing.T) {
 
 func TestFaultsAreAddedListedAndCleared(t *testing.T) {
 	t.Parallel()
-	sim, h := open(t)
+	testFarm, h := open(t)
 	if status, body := ask(t, h, http.MethodGet, "/faults", ""); status != http.StatusOK || strings.TrimSpace(body) != "[]" {
 		t.Errorf("GET before any: %d %s, want an empty list", status, body)
 	}
@@ -71,18 +71,18 @@ func TestFaultsAreAddedListedAndCleared(t *testing.T) {
 		func() (int, string) { return ask(t, h, http.MethodDelete, "/faults", "") },
 		func() (int, string) { return ask(t, h, http.MethodPost, "/faults", "") },
 	} {
-		if err := sim.AddFaults(fault.Fault{Kind: fault.Hang}); err != nil {
+		if err := testFarm.AddFaults(fault.Fault{Kind: fault.Hang}); err != nil {
 			t.Fatal(err)
 		}
-		if status, body := clear(); status >= 300 || len(sim.Pending()) != 0 {
-			t.Errorf("clear: %d %s, pending %v", status, body, sim.Pending())
+		if status, body := clear(); status >= 300 || len(testFarm.Pending()) != 0 {
+			t.Errorf("clear: %d %s, pending %v", status, body, testFarm.Pending())
 		}
 	}
 }
 
 func TestBadFaultsAreRefusedWithAReasonAndChangeNothing(t *testing.T) {
 	t.Parallel()
-	sim, h := open(t)
+	testFarm, h := open(t)
 	for _, c := range []struct {
 		body   string
 		status int
@@ -98,7 +98,7 @@ func TestBadFaultsAreRefusedWithAReasonAndChangeNothing(t *testing.T) {
 		if status != c.status || !strings.Contains(body, c.says) {
 			t.Errorf("%.40s: %d %s, want %d and %q", c.body, status, body, c.status, c.says)
 		}
-		if pending := sim.Pending(); len(pending) != 0 {
+		if pending := testFarm.Pending(); len(pending) != 0 {
 			t.Errorf("%.40s: pending %v", c.body, pending)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 // GetTrustedRootAuthority is Get-SPTrustedRootAuthority.
 func (p SharePoint) GetTrustedRootAuthority() (found []RootAuthority, err error) {
-	err = p.do("GetTrustedRootAuthority", func(f *sharePointFarm, _ time.Time) error {
+	err = p.onFarm("GetTrustedRootAuthority", func(f *sharePointFarm, _ time.Time) error {
 		found = slices.Clone(f.configured().authorities)
 		return nil
 	})
@@ -27,20 +27,20 @@ type AuthorityParameters struct {
 // NewTrustedRootAuthority is New-SPTrustedRootAuthority.
 func (p SharePoint) NewTrustedRootAuthority(with AuthorityParameters) error {
 	const cmdlet = "NewTrustedRootAuthority"
-	return p.do(cmdlet, func(f *sharePointFarm, now time.Time) error {
+	return p.onFarm(cmdlet, func(f *sharePointFarm, now time.Time) error {
 		if !with.Confirmed {
-			p.s.world.apply(RuleHighImpactPrompts)
-			return prompt()
+			p.s.world.countRule(RuleHighImpactPrompts)
+			return promptError()
 		}
 		if _, err := x509.ParseCertificate(with.Certificate); err != nil {
-			p.s.world.apply(RuleAuthorityOneCertificate)
-			return invalidOperation(cmdletClass+cmdlet, "The certificate must be one X509 certificate without a private key.")
+			p.s.world.countRule(RuleAuthorityOneCertificate)
+			return invalidOperationError(cmdletClass+cmdlet, "The certificate must be one X509 certificate without a private key.")
 		}
 		if slices.ContainsFunc(f.configured().authorities, func(a RootAuthority) bool { return strings.EqualFold(a.Name, with.Name) }) {
-			p.s.world.apply(RuleAuthorityNameUnique)
-			return duplicate(cmdlet, "Microsoft.SharePoint.Administration.SPTrustedRootAuthority", with.Name)
+			p.s.world.countRule(RuleAuthorityNameUnique)
+			return duplicateName(cmdlet, "Microsoft.SharePoint.Administration.SPTrustedRootAuthority", with.Name)
 		}
-		f.change(now, func(t *trust) {
+		f.changeTrust(now, func(t *trust) {
 			t.authorities = append(t.authorities, RootAuthority{Name: with.Name, Certificate: slices.Clone(with.Certificate)})
 		})
 		return nil
@@ -50,16 +50,16 @@ func (p SharePoint) NewTrustedRootAuthority(with AuthorityParameters) error {
 // RemoveTrustedRootAuthority is Remove-SPTrustedRootAuthority.
 func (p SharePoint) RemoveTrustedRootAuthority(with Removal) error {
 	const cmdlet = "RemoveTrustedRootAuthority"
-	return p.do(cmdlet, func(f *sharePointFarm, now time.Time) error {
+	return p.onFarm(cmdlet, func(f *sharePointFarm, now time.Time) error {
 		if !with.Confirmed {
-			p.s.world.apply(RuleHighImpactPrompts)
-			return prompt()
+			p.s.world.countRule(RuleHighImpactPrompts)
+			return promptError()
 		}
 		named := func(a RootAuthority) bool { return strings.EqualFold(a.Name, with.Identity) }
 		if !slices.ContainsFunc(f.configured().authorities, named) {
 			return p.noObject(cmdlet)
 		}
-		f.change(now, func(t *trust) { t.authorities = slices.DeleteFunc(t.authorities, named) })
+		f.changeTrust(now, func(t *trust) { t.authorities = slices.DeleteFunc(t.authorities, named) })
 		return nil
 	})
 }

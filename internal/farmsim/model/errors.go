@@ -47,26 +47,26 @@ func accessDenied() *Error {
 	}
 }
 
-// cryptographic is how .NET reports what CryptoAPI refused.
-func cryptographic(message string, result int32) *Error {
+// cryptographicError is how .NET reports what CryptoAPI refused.
+func cryptographicError(message string, result int32) *Error {
 	return &Error{
 		ID: "CryptographicException", Message: message, Category: "NotSpecified",
 		Exception: CryptographicException, HResult: result,
 	}
 }
 
-// invalidOperation is the kind of error that SharePoint cmdlets and services
+// invalidOperationError is the kind of error that SharePoint cmdlets and services
 // end with. cmdlet is the class that a SharePoint error ID names; the ID never
 // tells the cause.
-func invalidOperation(id, message string) *Error {
+func invalidOperationError(id, message string) *Error {
 	return &Error{
 		ID: id, Message: message, Category: "InvalidData",
 		Exception: "System.InvalidOperationException", HResult: InvalidOperation,
 	}
 }
 
-// binding is how PowerShell reports parameters that fit no parameter set.
-func binding(cmdlet, message string) *Error {
+// bindingError is how PowerShell reports parameters that fit no parameter set.
+func bindingError(cmdlet, message string) *Error {
 	return &Error{
 		ID: "AmbiguousParameterSet," + cmdlet, Message: message, Category: "InvalidArgument",
 		Exception: "System.Management.Automation.ParameterBindingException", HResult: InvalidOperation,
@@ -76,21 +76,21 @@ func binding(cmdlet, message string) *Error {
 // CannotBind is how PowerShell reports an argument that a parameter of a
 // SharePoint cmdlet does not take; cmdlet is the end of the cmdlet's class.
 func CannotBind(cmdlet, parameter string) *Error {
-	e := binding(cmdletClass+cmdlet, "Cannot bind parameter '"+parameter+"': the argument cannot be converted to its type.")
+	e := bindingError(cmdletClass+cmdlet, "Cannot bind parameter '"+parameter+"': the argument cannot be converted to its type.")
 	e.ID = "CannotConvertArgumentNoMessage," + cmdletClass + cmdlet
 	return e
 }
 
-// Prompt is what a cmdlet ends with that asks where nobody can answer.
+// Prompt is the error of a cmdlet that prompts in a non-interactive session.
 func (s *Session) Prompt() error {
-	return s.do(func(time.Time) error {
-		s.world.apply(RuleHighImpactPrompts)
-		return prompt()
+	return s.perform(func(time.Time) error {
+		s.world.countRule(RuleHighImpactPrompts)
+		return promptError()
 	})
 }
 
-// prompt is what a confirmation prompt becomes under -NonInteractive.
-func prompt() *Error {
+// promptError is what a confirmation prompt becomes under -NonInteractive.
+func promptError() *Error {
 	return &Error{
 		ID:       "InvalidOperation",
 		Message:  "Windows PowerShell is in NonInteractive mode. Read and Prompt functionality is not available.",

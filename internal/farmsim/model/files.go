@@ -15,10 +15,10 @@ type file struct {
 // farm's settings. Its content is not modelled.
 const SettingsFile = `C:\ProgramData\Microsoft\OfficeWebApps\Data\FarmState\settings.xml`
 
-// WriteFile writes a file that the procedure asks for, and says whether that
-// changed anything.
+// WriteFile writes a file that the procedure asks for, and reports whether
+// that changed anything.
 func (s *Session) WriteFile(path string, content []byte) (changed bool, err error) {
-	err = s.doElevated(func(now time.Time) error {
+	err = s.performElevated(func(now time.Time) error {
 		held, ok := s.m.files[path]
 		if changed = !ok || !slices.Equal(held.content, content); changed {
 			s.m.files[path] = file{content: slices.Clone(content), written: now}
@@ -30,7 +30,7 @@ func (s *Session) WriteFile(path string, content []byte) (changed bool, err erro
 
 // ReadFile reads a file; ok is false when there is none.
 func (s *Session) ReadFile(path string) (content []byte, ok bool, err error) {
-	err = s.do(func(time.Time) error {
+	err = s.perform(func(time.Time) error {
 		held, found := s.m.files[path]
 		content, ok = slices.Clone(held.content), found
 		return nil
@@ -41,8 +41,8 @@ func (s *Session) ReadFile(path string) (content []byte, ok bool, err error) {
 // FileTime is when a file was last written, by the machine's clock; zero when
 // there is none.
 func (s *Session) FileTime(path string) (at time.Time, err error) {
-	err = s.do(func(time.Time) error {
-		if member := s.world.office.member(s.m); member != nil && strings.EqualFold(path, SettingsFile) {
+	err = s.perform(func(time.Time) error {
+		if member := s.world.office.findMember(s.m); member != nil && strings.EqualFold(path, SettingsFile) {
 			at = s.m.clock(member.written)
 			return nil
 		}

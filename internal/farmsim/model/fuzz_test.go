@@ -16,11 +16,11 @@ func FuzzImportPFX(f *testing.F) {
 	f.Add(p.ModernPFX(f))
 	f.Add([]byte{0x30, 0x80})
 	f.Fuzz(func(t *testing.T, pfx []byte) {
-		s := &testfarm.Farm{T: t, World: model.New(model.Policy{})}
-		s.OK(s.World.AddMachine(model.MachineSpec{Host: testfarm.Member, Build: 17763}))
-		c, err := s.On(testfarm.Member).ImportPFX(model.StoreAdd, pfx, []byte(testfarm.Password), testfarm.MachineKey)
-		found, listErr := s.On(testfarm.Member).Certificates(model.My)
-		s.OK(listErr)
+		f := &testfarm.Farm{T: t, World: model.New(model.Policy{})}
+		f.OK(f.World.AddMachine(model.MachineSpec{Host: testfarm.Member, Build: 17763}))
+		c, err := f.On(testfarm.Member).ImportPFX(model.StoreAdd, pfx, []byte(testfarm.Password), testfarm.MachineKey)
+		found, listErr := f.On(testfarm.Member).Certificates(model.My)
+		f.OK(listErr)
 		if imported := err == nil; imported != (len(found) == 1) || imported && c.Thumbprint != found[0].Thumbprint {
 			t.Errorf("import said %v, and the store holds %d certificates", err, len(found))
 		}

@@ -41,15 +41,15 @@ func (s *Session) ImportPFX(by Importer, pfx, password []byte, flags ImportFlags
 }
 
 // OpenPFX is X509Certificate2 from the bytes of a PFX. The key then is in the
-// machine's key store, whatever becomes of the certificate.
+// findMachine's key store, whatever becomes of the certificate.
 func (s *Session) OpenPFX(by Importer, pfx, password []byte, flags ImportFlags) (c Certificate, err error) {
-	err = s.doElevated(func(time.Time) error {
+	err = s.performElevated(func(time.Time) error {
 		shape, err := readShape(pfx)
 		if err != nil {
-			return cryptographic("Cannot find the requested object.", notFoundResult)
+			return cryptographicError("Cannot find the requested object.", notFoundResult)
 		}
 		if shape.modern && s.m.Build < firstBuildWithModernPFX {
-			s.world.apply(RulePFXAlgorithm)
+			s.world.countRule(RulePFXAlgorithm)
 			return badPassword()
 		}
 		key, cert, _, err := pkcs12.DecodeChain(pfx, string(password))
@@ -57,19 +57,19 @@ func (s *Session) OpenPFX(by Importer, pfx, password []byte, flags ImportFlags) 
 			return badPassword()
 		}
 		if err != nil {
-			return cryptographic("Cannot find the requested object.", notFoundResult)
+			return cryptographicError("Cannot find the requested object.", notFoundResult)
 		}
 		signer, ok := key.(crypto.Signer)
 		if !ok {
-			return cryptographic("Cannot find the requested object.", notFoundResult)
+			return cryptographicError("Cannot find the requested object.", notFoundResult)
 		}
 		opened := &entry{cert: cert, thumbprint: farm.ThumbprintOf(cert.Raw), friendlyName: shape.friendlyName}
-		opened.key = s.m.keep(&privateKey{
+		opened.key = s.m.keepKey(&privateKey{
 			signer: signer, provider: s.world.chooseProvider(by, shape, signer), exportable: flags.Exportable,
 			readers: map[string]bool{System: true, Administrators: true},
 			lost:    s.world.losesKey(flags),
 		})
-		c = opened.show()
+		c = opened.showEntry()
 		return nil
 	})
 	return c, err
@@ -79,11 +79,11 @@ func (s *Session) OpenPFX(by Importer, pfx, password []byte, flags ImportFlags) 
 const firstBuildWithModernPFX = 16299
 
 func badPassword() *Error {
-	return cryptographic("The specified network password is not correct.", badPasswordResult)
+	return cryptographicError("The specified network password is not correct.", badPasswordResult)
 }
 
 func (w *World) chooseProvider(by Importer, shape pfxShape, key crypto.Signer) string {
-	w.apply(RuleProviderByImport)
+	w.countRule(RuleProviderByImport)
 	_, isRSA := key.Public().(*rsa.PublicKey)
 	switch {
 	case shape.provider != "":
@@ -99,12 +99,12 @@ func (w *World) losesKey(flags ImportFlags) bool {
 	if flags.MachineKeySet && flags.PersistKeySet {
 		return false
 	}
-	w.apply(RuleKeySetFlags)
+	w.countRule(RuleKeySetFlags)
 	return true
 }
 
-// keep puts a key into a new container of the machine's key store.
-func (m *machine) keep(key *privateKey) *privateKey {
+// keepKey puts a key into a new container of the machine's key store.
+func (m *machine) keepKey(key *privateKey) *privateKey {
 	m.containers++
 	key.container = fmt.Sprintf("%x_%s", sha256.Sum256(fmt.Appendf(nil, "%s %d", m.name, m.containers)), m.name)
 	m.keys[key.file()] = key

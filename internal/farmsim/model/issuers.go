@@ -24,7 +24,7 @@ type IssuerParameters struct {
 
 // GetTrustedSecurityTokenIssuer is Get-SPTrustedSecurityTokenIssuer.
 func (p SharePoint) GetTrustedSecurityTokenIssuer() (found []TokenIssuer, err error) {
-	err = p.do("GetTrustedSecurityTokenIssuer", func(f *sharePointFarm, _ time.Time) error {
+	err = p.onFarm("GetTrustedSecurityTokenIssuer", func(f *sharePointFarm, _ time.Time) error {
 		found = slices.Clone(f.configured().issuers)
 		return nil
 	})
@@ -34,58 +34,58 @@ func (p SharePoint) GetTrustedSecurityTokenIssuer() (found []TokenIssuer, err er
 // NewTrustedSecurityTokenIssuer is New-SPTrustedSecurityTokenIssuer.
 func (p SharePoint) NewTrustedSecurityTokenIssuer(with IssuerParameters) error {
 	const cmdlet = "NewTrustedSecurityTokenIssuer"
-	return p.do(cmdlet, func(f *sharePointFarm, now time.Time) error {
+	return p.onFarm(cmdlet, func(f *sharePointFarm, now time.Time) error {
 		if err := p.checkIssuer(cmdlet, f, with); err != nil {
 			return err
 		}
 		if with.Certificate == nil {
-			return binding(cmdletClass+cmdlet, "Parameter set cannot be resolved using the specified named parameters.")
+			return bindingError(cmdletClass+cmdlet, "Parameter set cannot be resolved using the specified named parameters.")
 		}
 		issuers := f.configured().issuers
 		if slices.ContainsFunc(issuers, func(i TokenIssuer) bool { return strings.EqualFold(i.Name, with.Name) }) {
-			p.s.world.apply(RuleIssuerNameUnique)
-			return duplicate(cmdlet, "Microsoft.SharePoint.Administration.Claims.SPTrustedSecurityTokenService", with.Name)
+			p.s.world.countRule(RuleIssuerNameUnique)
+			return duplicateName(cmdlet, "Microsoft.SharePoint.Administration.Claims.SPTrustedSecurityTokenService", with.Name)
 		}
 		created := TokenIssuer{Name: with.Name}
-		created.update(with)
-		if p.s.world.policy.DuplicateNames == Reject && holds(issuers, created.RegisteredIssuerName) {
-			p.s.world.apply(RuleRegisteredNameTwice)
-			return invalidOperation(cmdletClass+cmdlet, fmt.Sprintf(
+		created.applyParameters(with)
+		if p.s.world.policy.DuplicateNames == Reject && holdsRegisteredName(issuers, created.RegisteredIssuerName) {
+			p.s.world.countRule(RuleRegisteredNameTwice)
+			return invalidOperationError(cmdletClass+cmdlet, fmt.Sprintf(
 				"An issuer with the registered name %s exists.", created.RegisteredIssuerName))
 		}
-		f.change(now, func(t *trust) { t.issuers = append(t.issuers, created) })
+		f.changeTrust(now, func(t *trust) { t.issuers = append(t.issuers, created) })
 		return nil
 	})
 }
 
-func holds(issuers []TokenIssuer, registeredName string) bool {
+func holdsRegisteredName(issuers []TokenIssuer, registeredName string) bool {
 	return slices.ContainsFunc(issuers, func(i TokenIssuer) bool { return i.RegisteredIssuerName == registeredName })
 }
 
-func (i *TokenIssuer) update(with IssuerParameters) {
+func (i *TokenIssuer) applyParameters(with IssuerParameters) {
 	if with.Certificate != nil {
 		i.Certificate = slices.Clone(with.Certificate)
 	}
-	assign(&i.RegisteredIssuerName, with.RegisteredIssuerName)
-	assign(&i.Description, with.Description)
+	setIfGiven(&i.RegisteredIssuerName, with.RegisteredIssuerName)
+	setIfGiven(&i.Description, with.Description)
 	i.TrustBroker = with.IsTrustBroker
 }
 
 // checkIssuer is what New- and Set- refuse alike.
 func (p SharePoint) checkIssuer(cmdlet string, f *sharePointFarm, with IssuerParameters) error {
-	if f.classic() && (with.Certificate == nil || with.RegisteredIssuerName == nil) {
-		p.s.world.apply(RuleIssuerBinding)
-		return binding(cmdletClass+cmdlet, "Parameter set cannot be resolved using the specified named parameters.")
+	if f.usesSnapIn() && (with.Certificate == nil || with.RegisteredIssuerName == nil) {
+		p.s.world.countRule(RuleIssuerBinding)
+		return bindingError(cmdletClass+cmdlet, "Parameter set cannot be resolved using the specified named parameters.")
 	}
 	if !with.Confirmed {
-		p.s.world.apply(RuleHighImpactPrompts)
-		return prompt()
+		p.s.world.countRule(RuleHighImpactPrompts)
+		return promptError()
 	}
 	if with.Certificate == nil {
 		return nil
 	}
 	if _, err := x509.ParseCertificate(with.Certificate); err != nil {
-		return cryptographic("Cannot find the requested object.", notFoundResult)
+		return cryptographicError("Cannot find the requested object.", notFoundResult)
 	}
 	return nil
 }
@@ -94,7 +94,7 @@ func (p SharePoint) checkIssuer(cmdlet string, f *sharePointFarm, with IssuerPar
 // changes an issuer in place.
 func (p SharePoint) SetTrustedSecurityTokenIssuer(with IssuerParameters) error {
 	const cmdlet = "SetTrustedSecurityTokenIssuer"
-	return p.do(cmdlet, func(f *sharePointFarm, now time.Time) error {
+	return p.onFarm(cmdlet, func(f *sharePointFarm, now time.Time) error {
 		if err := p.checkIssuer(cmdlet, f, with); err != nil {
 			return err
 		}
@@ -103,9 +103,9 @@ func (p SharePoint) SetTrustedSecurityTokenIssuer(with IssuerParameters) error {
 			return p.noObject(cmdlet)
 		}
 		if f.configured().issuers[at].TrustBroker && !with.IsTrustBroker {
-			p.s.world.apply(RuleTrustBroker)
+			p.s.world.countRule(RuleTrustBroker)
 		}
-		f.change(now, func(t *trust) { t.issuers[at].update(with) })
+		f.changeTrust(now, func(t *trust) { t.issuers[at].applyParameters(with) })
 		return nil
 	})
 }
@@ -120,16 +120,16 @@ type Removal struct {
 // RemoveTrustedSecurityTokenIssuer is Remove-SPTrustedSecurityTokenIssuer.
 func (p SharePoint) RemoveTrustedSecurityTokenIssuer(with Removal) error {
 	const cmdlet = "RemoveTrustedSecurityTokenIssuer"
-	return p.do(cmdlet, func(f *sharePointFarm, now time.Time) error {
+	return p.onFarm(cmdlet, func(f *sharePointFarm, now time.Time) error {
 		if !with.Confirmed {
-			p.s.world.apply(RuleHighImpactPrompts)
-			return prompt()
+			p.s.world.countRule(RuleHighImpactPrompts)
+			return promptError()
 		}
 		named := func(i TokenIssuer) bool { return strings.EqualFold(i.Name, with.Identity) }
 		if !slices.ContainsFunc(f.configured().issuers, named) {
 			return p.noObject(cmdlet)
 		}
-		f.change(now, func(t *trust) { t.issuers = slices.DeleteFunc(t.issuers, named) })
+		f.changeTrust(now, func(t *trust) { t.issuers = slices.DeleteFunc(t.issuers, named) })
 		return nil
 	})
 }

@@ -38,7 +38,7 @@ type privateKey struct {
 	lost bool
 }
 
-func (k *privateKey) show() *Key {
+func (k *privateKey) showKey() *Key {
 	return &Key{
 		Provider: k.provider, File: k.file(),
 		Readers: slices.Sorted(maps.Keys(k.readers)), Exportable: k.exportable,
@@ -52,9 +52,9 @@ func (k *privateKey) file() string {
 	return `C:\ProgramData\Microsoft\Crypto\RSA\MachineKeys\` + k.container
 }
 
-// own finds the key of a certificate in Personal.
-func (m *machine) own(thumbprint farm.Thumbprint) (*privateKey, error) {
-	e := m.find(My, thumbprint)
+// ownKey finds the key of a certificate in Personal.
+func (m *machine) ownKey(thumbprint farm.Thumbprint) (*privateKey, error) {
+	e := m.findEntry(My, thumbprint)
 	if e == nil {
 		return nil, noCertificate(My, thumbprint)
 	}
@@ -67,23 +67,23 @@ func (m *machine) own(thumbprint farm.Thumbprint) (*privateKey, error) {
 // KeyLocation finds the provider and the file of the key of a certificate in
 // Personal; both are empty for a key that is not RSA.
 func (s *Session) KeyLocation(thumbprint farm.Thumbprint) (location Key, err error) {
-	err = s.do(func(time.Time) error {
-		key, err := s.m.own(thumbprint)
+	err = s.perform(func(time.Time) error {
+		key, err := s.m.ownKey(thumbprint)
 		if err != nil {
 			return err
 		}
 		if _, isRSA := key.signer.Public().(*rsa.PublicKey); isRSA {
-			location = *key.show()
+			location = *key.showKey()
 		}
 		return nil
 	})
 	return location, err
 }
 
-// HasRSAKey says whether the key of a certificate in Personal is an RSA key.
+// HasRSAKey reports whether the key of a certificate in Personal is an RSA key.
 func (s *Session) HasRSAKey(thumbprint farm.Thumbprint) (isRSA bool, err error) {
-	err = s.do(func(time.Time) error {
-		key, err := s.m.own(thumbprint)
+	err = s.perform(func(time.Time) error {
+		key, err := s.m.ownKey(thumbprint)
 		if err != nil {
 			return err
 		}
@@ -103,12 +103,12 @@ func noFile(path string) *Error {
 
 // KeyReaders lists the accounts that may read a key file, sorted.
 func (s *Session) KeyReaders(file string) (readers []string, err error) {
-	err = s.doElevated(func(time.Time) error {
+	err = s.performElevated(func(time.Time) error {
 		key, ok := s.m.keys[file]
 		if !ok {
 			return noFile(file)
 		}
-		readers = key.show().Readers
+		readers = key.showKey().Readers
 		return nil
 	})
 	return readers, err
@@ -121,12 +121,12 @@ func (s *Session) AddKeyReader(file, sid string) error { return s.setKeyReader(f
 func (s *Session) RemoveKeyReader(file, sid string) error { return s.setKeyReader(file, sid, false) }
 
 func (s *Session) setKeyReader(file, sid string, reads bool) error {
-	return s.doElevated(func(time.Time) error {
+	return s.performElevated(func(time.Time) error {
 		key, ok := s.m.keys[file]
 		if !ok {
 			return noFile(file)
 		}
-		key.read(sid, reads)
+		key.setReader(sid, reads)
 		return nil
 	})
 }
@@ -134,7 +134,7 @@ func (s *Session) setKeyReader(file, sid string, reads bool) error {
 // RemoveKey deletes a key from the machine's key store. A certificate that had
 // it keeps the name of a key that is gone.
 func (s *Session) RemoveKey(file string) error {
-	return s.doElevated(func(time.Time) error {
+	return s.performElevated(func(time.Time) error {
 		key, ok := s.m.keys[file]
 		if !ok {
 			return badKeyset()
@@ -145,32 +145,32 @@ func (s *Session) RemoveKey(file string) error {
 	})
 }
 
-// GrantKey gives an account read access to a certificate's key file, and says
+// GrantKey gives an account read access to a certificate's key file, and reports
 // whether that changed anything.
 func (s *Session) GrantKey(thumbprint farm.Thumbprint, sid string) (changed bool, err error) {
 	return s.changeReader(thumbprint, sid, true)
 }
 
-// RevokeKey takes an account's access to a key file away, and says whether
-// that changed anything.
+// RevokeKey takes an account's access to a key file away, and reports
+// whether that changed anything.
 func (s *Session) RevokeKey(thumbprint farm.Thumbprint, sid string) (changed bool, err error) {
 	return s.changeReader(thumbprint, sid, false)
 }
 
 func (s *Session) changeReader(thumbprint farm.Thumbprint, sid string, reads bool) (changed bool, err error) {
-	err = s.doElevated(func(time.Time) error {
-		key, err := s.m.own(thumbprint)
+	err = s.performElevated(func(time.Time) error {
+		key, err := s.m.ownKey(thumbprint)
 		if err != nil {
 			return err
 		}
 		changed = key.readers[sid] != reads
-		key.read(sid, reads)
+		key.setReader(sid, reads)
 		return nil
 	})
 	return changed, err
 }
 
-func (k *privateKey) read(sid string, reads bool) {
+func (k *privateKey) setReader(sid string, reads bool) {
 	if reads {
 		k.readers[sid] = true
 		return
@@ -186,13 +186,13 @@ func (s *Session) Sign(thumbprint farm.Thumbprint, sid string) error {
 	if err != nil {
 		return err
 	}
-	return s.doElevated(func(time.Time) error {
-		e := s.m.find(My, thumbprint)
+	return s.performElevated(func(time.Time) error {
+		e := s.m.findEntry(My, thumbprint)
 		if e == nil {
 			return noCertificate(My, thumbprint)
 		}
 		if err := e.cert.CheckSignature(x509.SHA256WithRSA, message, signature); err != nil {
-			return cryptographic("The parameter is incorrect.", BadKeyset)
+			return cryptographicError("The parameter is incorrect.", BadKeyset)
 		}
 		return nil
 	})
@@ -201,22 +201,22 @@ func (s *Session) Sign(thumbprint farm.Thumbprint, sid string) error {
 // SignData signs data with SHA-256 and PKCS #1 padding as the account sid
 // would, with the key of a certificate in Personal.
 func (s *Session) SignData(thumbprint farm.Thumbprint, sid string, data []byte) (signature []byte, err error) {
-	err = s.doElevated(func(time.Time) error {
-		key, err := s.m.own(thumbprint)
+	err = s.performElevated(func(time.Time) error {
+		key, err := s.m.ownKey(thumbprint)
 		if err != nil {
 			return err
 		}
 		if !key.readers[sid] {
-			s.world.apply(RuleKeyAccess)
+			s.world.countRule(RuleKeyAccess)
 			return badKeyset()
 		}
 		if _, isRSA := key.signer.Public().(*rsa.PublicKey); !isRSA {
-			s.world.apply(RuleRSAOnly)
-			return cryptographic("Invalid algorithm specified.", badAlgorithmResult)
+			s.world.countRule(RuleRSAOnly)
+			return cryptographicError("Invalid algorithm specified.", badAlgorithmResult)
 		}
 		if key.provider == EnhancedProvider {
-			s.world.apply(RuleSHA256Provider)
-			return cryptographic("Invalid algorithm specified.", badAlgorithmResult)
+			s.world.countRule(RuleSHA256Provider)
+			return cryptographicError("Invalid algorithm specified.", badAlgorithmResult)
 		}
 		digest := sha256.Sum256(data)
 		signature, err = key.signer.Sign(rand.Reader, digest[:], crypto.SHA256)
@@ -228,4 +228,4 @@ func (s *Session) SignData(thumbprint farm.Thumbprint, sid string, data []byte) 
 	return signature, err
 }
 
-func badKeyset() *Error { return cryptographic("Keyset does not exist", BadKeyset) }
+func badKeyset() *Error { return cryptographicError("Keyset does not exist", BadKeyset) }

@@ -73,7 +73,7 @@ type service struct {
 func (w *World) AddMachine(spec MachineSpec) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, err := w.machine(spec.Host); err == nil {
+	if _, err := w.findMachine(spec.Host); err == nil {
 		return fmt.Errorf("machine %s is already there", spec.Host)
 	}
 	label, domain, found := strings.Cut(spec.Host, ".")
@@ -94,7 +94,7 @@ func (w *World) AddMachine(spec MachineSpec) error {
 	return nil
 }
 
-func (m *machine) down(now time.Time) bool { return now.Before(m.downUntil) }
+func (m *machine) isDown(now time.Time) bool { return now.Before(m.downUntil) }
 
 // clock converts real time to what the machine's own clock shows.
 func (m *machine) clock(t time.Time) time.Time {
@@ -108,8 +108,8 @@ func (m *machine) addService(name string) {
 	m.services[name] = &service{running: true, since: m.workersSince}
 }
 
-// started is when a service or the IIS workers started; zero when they do not run.
-func (m *machine) started(process string) time.Time {
+// startTime is when a service or the IIS workers started; zero when they do not run.
+func (m *machine) startTime(process string) time.Time {
 	if process == IIS {
 		return m.workersSince
 	}
@@ -118,7 +118,7 @@ func (m *machine) started(process string) time.Time {
 
 // settleMachine lets what was due on one machine happen.
 func (w *World) settleMachine(m *machine, now time.Time) {
-	if m.down(now) {
+	if m.isDown(now) {
 		return
 	}
 	if !m.downUntil.IsZero() {
@@ -127,17 +127,17 @@ func (w *World) settleMachine(m *machine, now time.Time) {
 		for name := range m.services {
 			// A service that cannot start leaves its reason in the event log
 			// only; the machine is up nevertheless.
-			_ = m.start(name, up)
+			_ = m.startService(name, up)
 		}
 		m.startIIS(up)
 	}
-	if member := w.office.member(m); member != nil {
-		member.replicate(now)
+	if member := w.office.findMember(m); member != nil {
+		member.applyReplicas(now)
 	}
 }
 
-// start starts a stopped service at a time.
-func (m *machine) start(name string, at time.Time) error {
+// startService starts a stopped service at a time.
+func (m *machine) startService(name string, at time.Time) error {
 	if load := m.loads[name]; load != nil {
 		if err := load(); err != nil {
 			return err
@@ -161,8 +161,8 @@ func (m *machine) startIIS(at time.Time) {
 func (w *World) Reboot(host string, downtime time.Duration) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := w.settle()
-	m, err := w.machine(host)
+	now := w.settleAll()
+	m, err := w.findMachine(host)
 	if err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func (w *World) Reboot(host string, downtime time.Duration) error {
 	return nil
 }
 
-// Description is what a machine says of itself; times are on its own clock.
+// Description is what a machine tells of itself; times are on its own clock.
 type Description struct {
 	Name, Domain, Forest string
 	Build                int
@@ -189,7 +189,7 @@ type Description struct {
 
 // Describe reads the machine's name, version, clock and so on.
 func (s *Session) Describe() (d Description, err error) {
-	err = s.do(func(now time.Time) error {
+	err = s.perform(func(now time.Time) error {
 		d = Description{
 			Name: s.m.name, Domain: s.m.domain, Forest: s.m.Forest, Build: s.m.Build,
 			PowerShell: fmt.Sprintf("5.1.%d.0", s.m.Build), Elevated: !s.logon.Filtered, FIPS: s.m.FIPS,
@@ -210,7 +210,7 @@ type ServiceState struct {
 
 // Service is Get-Service with the start time of its process.
 func (s *Session) Service(name string) (state ServiceState, err error) {
-	err = s.do(func(time.Time) error {
+	err = s.perform(func(time.Time) error {
 		found, ok := s.m.services[name]
 		if !ok {
 			return noService(name)
@@ -223,7 +223,7 @@ func (s *Session) Service(name string) (state ServiceState, err error) {
 
 // WorkersSince is the start time of the oldest IIS worker process.
 func (s *Session) WorkersSince() (since time.Time, err error) {
-	err = s.do(func(time.Time) error {
+	err = s.perform(func(time.Time) error {
 		since = s.m.clock(s.m.workersSince)
 		return nil
 	})
@@ -232,14 +232,14 @@ func (s *Session) WorkersSince() (since time.Time, err error) {
 
 // RestartService is Restart-Service. A service that was stopped is started.
 func (s *Session) RestartService(name string) error {
-	return s.doElevated(func(now time.Time) error {
+	return s.performElevated(func(now time.Time) error {
 		found, ok := s.m.services[name]
 		if !ok {
 			return noService(name)
 		}
 		s.m.restarts[name]++
 		*found = service{}
-		if err := s.m.start(name, now); err != nil {
+		if err := s.m.startService(name, now); err != nil {
 			return &Error{
 				ID:       "StartServiceFailed,Microsoft.PowerShell.Commands.RestartServiceCommand",
 				Message:  fmt.Sprintf("Failed to start service '%s (%s)'. %v", name, name, err),
@@ -260,10 +260,10 @@ func noService(name string) *Error {
 	}
 }
 
-// IISReset is iisreset: the worker processes start anew, services do not.
+// IISReset is iisreset: the worker processes restart, services do not.
 func (s *Session) IISReset() error {
-	return s.doElevated(func(now time.Time) error {
-		s.world.apply(RuleIISResetLeavesServices)
+	return s.performElevated(func(now time.Time) error {
+		s.world.countRule(RuleIISResetLeavesServices)
 		s.m.restarts[IIS]++
 		s.m.startIIS(now)
 		return nil

@@ -57,7 +57,7 @@ func (w *World) NewOfficeFarm(settings OfficeSettings, hosts ...string) error {
 	}
 	created := &officeFarm{}
 	for _, host := range hosts {
-		m, err := w.machine(host)
+		m, err := w.findMachine(host)
 		if err != nil {
 			return fmt.Errorf("new office farm: %w", err)
 		}
@@ -81,7 +81,7 @@ func (w *World) NewOfficeFarm(settings OfficeSettings, hosts ...string) error {
 	return nil
 }
 
-func (f *officeFarm) member(m *machine) *officeMember {
+func (f *officeFarm) findMember(m *machine) *officeMember {
 	if f == nil {
 		return nil
 	}
@@ -92,8 +92,8 @@ func (f *officeFarm) member(m *machine) *officeMember {
 	return f.members[i]
 }
 
-// replicate takes over the changes that have reached the member.
-func (o *officeMember) replicate(now time.Time) {
+// applyReplicas takes over the changes that have reached the member.
+func (o *officeMember) applyReplicas(now time.Time) {
 	for len(o.coming) > 0 && !o.coming[0].due.After(now) {
 		o.settings, o.written = o.coming[0].settings, o.coming[0].due
 		o.coming = o.coming[1:]
@@ -108,14 +108,14 @@ func (w *World) loadSettings(o *officeMember, process string) error {
 		if name == "" {
 			continue
 		}
-		if _, err := w.resolve(o.m, name); err != nil {
+		if _, err := w.resolveName(o.m, name); err != nil {
 			return err
 		}
 	}
-	w.apply(RuleLoadAtStart)
+	w.countRule(RuleLoadAtStart)
 	loaded := loadedS2S{name: o.settings.S2SCertificateName}
 	if loaded.name != "" {
-		e, err := w.resolve(o.m, loaded.name)
+		e, err := w.resolveName(o.m, loaded.name)
 		if err != nil {
 			return err
 		}
@@ -125,27 +125,27 @@ func (w *World) loadSettings(o *officeMember, process string) error {
 	return nil
 }
 
-// resolve finds the one certificate that a friendly name stands for.
-func (w *World) resolve(m *machine, friendlyName string) (*entry, error) {
-	unspecified := invalidOperation("InvalidOperationException",
+// resolveName finds the one certificate that a friendly name stands for.
+func (w *World) resolveName(m *machine, friendlyName string) (*entry, error) {
+	unspecified := invalidOperationError("InvalidOperationException",
 		"Service cannot be started. System.InvalidOperationException: The certificate has not been specified.")
-	named := m.named(My, friendlyName)
-	found := w.visible(named)
+	named := m.entriesNamed(My, friendlyName)
+	found := w.visibleEntries(named)
 	if len(found) < len(named) {
-		w.apply(RuleArchivedNotNamed)
+		w.countRule(RuleArchivedNotNamed)
 	}
 	switch {
 	case len(found) == 0:
-		w.apply(RuleNameMissing)
+		w.countRule(RuleNameMissing)
 		return nil, unspecified
-	case len(found) > 1 || len(m.named(Root, friendlyName)) > 0:
-		w.apply(RuleNameAmbiguous)
+	case len(found) > 1 || len(m.entriesNamed(Root, friendlyName)) > 0:
+		w.countRule(RuleNameAmbiguous)
 		return nil, unspecified
 	}
 	if w.policy.SameSubjectStopsService {
 		for _, e := range m.stores[My] {
 			if e != found[0] && e.cert.Subject.String() == found[0].cert.Subject.String() {
-				w.apply(RuleSameSubject)
+				w.countRule(RuleSameSubject)
 				return nil, unspecified
 			}
 		}
@@ -158,11 +158,11 @@ func (w *World) resolve(m *machine, friendlyName string) (*entry, error) {
 func (w *World) MoveMaster(host string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	m, err := w.machine(host)
+	m, err := w.findMachine(host)
 	if err != nil {
 		return fmt.Errorf("move master: %w", err)
 	}
-	member := w.office.member(m)
+	member := w.office.findMember(m)
 	if member == nil {
 		return fmt.Errorf("move master: %s is not of the farm", host)
 	}

@@ -8,20 +8,20 @@ type Office struct{ s *Session }
 // Office loads the OfficeWebApps module.
 func (s *Session) Office() Office { return Office{s} }
 
-// OfficeInstalled says whether the module OfficeWebApps is on the machine.
+// OfficeInstalled reports whether the module OfficeWebApps is on the machine.
 func (s *Session) OfficeInstalled() (installed bool, err error) {
-	err = s.do(func(time.Time) error {
-		installed = s.m.Office || s.world.office.member(s.m) != nil
+	err = s.perform(func(time.Time) error {
+		installed = s.m.Office || s.world.office.findMember(s.m) != nil
 		return nil
 	})
 	return installed, err
 }
 
-func (o Office) do(operation func(member *officeMember, now time.Time) error) error {
-	return o.s.doElevated(func(now time.Time) error {
-		member := o.s.world.office.member(o.s.m)
+func (o Office) onMember(operation func(member *officeMember, now time.Time) error) error {
+	return o.s.performElevated(func(now time.Time) error {
+		member := o.s.world.office.findMember(o.s.m)
 		if member == nil {
-			o.s.world.apply(RuleNotJoined)
+			o.s.world.countRule(RuleNotJoined)
 			return &Error{
 				ID:       "FileNotFoundException,Microsoft.Office.Web.Apps.Administration.GetFarmCommand",
 				Message:  "It does not appear that this machine is part of an Office Online Server farm.",
@@ -42,10 +42,10 @@ type OfficeFarm struct {
 
 // GetOfficeWebAppsFarm reads the farm as this machine sees it.
 func (o Office) GetOfficeWebAppsFarm() (f OfficeFarm, err error) {
-	err = o.do(func(member *officeMember, _ time.Time) error {
+	err = o.onMember(func(member *officeMember, _ time.Time) error {
 		if !member.m.services[WACSM].running {
-			o.s.world.apply(RuleFarmNeedsService)
-			return invalidOperation("InvalidOperationException,Microsoft.Office.Web.Apps.Administration.GetFarmCommand",
+			o.s.world.countRule(RuleFarmNeedsService)
+			return invalidOperationError("InvalidOperationException,Microsoft.Office.Web.Apps.Administration.GetFarmCommand",
 				"The Office Online service is not running.")
 		}
 		f.OfficeSettings = member.settings
@@ -64,7 +64,7 @@ type OfficeMachine struct {
 
 // GetOfficeWebAppsMachine reads this machine's part of the farm.
 func (o Office) GetOfficeWebAppsMachine() (m OfficeMachine, err error) {
-	err = o.do(func(member *officeMember, _ time.Time) error {
+	err = o.onMember(func(member *officeMember, _ time.Time) error {
 		m = OfficeMachine{
 			MachineName: member.m.name, MasterMachineName: o.s.world.office.master.m.name, HealthStatus: member.health,
 		}
@@ -85,29 +85,29 @@ type SetFarm struct {
 // SetOfficeWebAppsFarm changes settings of the whole farm: on the master at
 // once, on the members when the change has reached them.
 func (o Office) SetOfficeWebAppsFarm(set SetFarm) error {
-	return o.do(func(_ *officeMember, now time.Time) error {
+	return o.onMember(func(_ *officeMember, now time.Time) error {
 		w := o.s.world
 		if err := w.checkSetFarm(set); err != nil {
 			return err
 		}
 		changed := w.office.master.settings
-		assign(&changed.S2SCertificateName, set.S2SCertificateName)
-		assign(&changed.AllowOutboundHTTP, set.AllowOutboundHTTP)
-		assign(&changed.AllowHTTPSecureStoreConnections, set.AllowHTTPSecureStoreConnections)
-		w.apply(RuleReplication)
+		setIfGiven(&changed.S2SCertificateName, set.S2SCertificateName)
+		setIfGiven(&changed.AllowOutboundHTTP, set.AllowOutboundHTTP)
+		setIfGiven(&changed.AllowHTTPSecureStoreConnections, set.AllowHTTPSecureStoreConnections)
+		w.countRule(RuleReplication)
 		for _, member := range w.office.members {
 			if member == w.office.master {
 				member.settings, member.written = changed, now
 				continue
 			}
 			member.coming = append(member.coming, replica{settings: changed, due: now.Add(w.policy.ReplicationDelay)})
-			member.replicate(now)
+			member.applyReplicas(now)
 		}
 		return nil
 	})
 }
 
-func assign[T any](to *T, from *T) {
+func setIfGiven[T any](to *T, from *T) {
 	if from != nil {
 		*to = *from
 	}
@@ -119,18 +119,18 @@ func (w *World) checkSetFarm(set SetFarm) error {
 	}
 	const command = "Microsoft.Office.Web.Apps.Administration.SetFarmCommand"
 	if !set.Force {
-		w.apply(RuleSetFarmPrompts)
-		return prompt()
+		w.countRule(RuleSetFarmPrompts)
+		return promptError()
 	}
 	name := *set.S2SCertificateName
 	if name == "" && w.policy.KeepS2SName {
-		w.apply(RuleEmptyS2SName)
-		return binding(command, "Cannot validate argument on parameter 'S2SCertificateName'. The argument is null or empty.")
+		w.countRule(RuleEmptyS2SName)
+		return bindingError(command, "Cannot validate argument on parameter 'S2SCertificateName'. The argument is null or empty.")
 	}
 	if name != "" && w.policy.CheckS2SName {
-		if _, err := w.resolve(w.office.master.m, name); err != nil {
-			w.apply(RuleS2SNameChecked)
-			return invalidOperation("InvalidOperationException,"+command, "The specified certificate was not found: "+name)
+		if _, err := w.resolveName(w.office.master.m, name); err != nil {
+			w.countRule(RuleS2SNameChecked)
+			return invalidOperationError("InvalidOperationException,"+command, "The specified certificate was not found: "+name)
 		}
 	}
 	return nil
@@ -139,7 +139,7 @@ func (w *World) checkSetFarm(set SetFarm) error {
 // Discovery asks this machine for /hosting/discovery, and returns the HTTP
 // status, or 0 and the name of a WebExceptionStatus.
 func (o Office) Discovery() (status int, problem string, err error) {
-	err = o.do(func(member *officeMember, now time.Time) error {
+	err = o.onMember(func(member *officeMember, now time.Time) error {
 		agent, workers, warmUp := member.m.services[WACSM], member.m.workersSince, o.s.world.policy.WarmUp
 		switch {
 		case workers.IsZero():

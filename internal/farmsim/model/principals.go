@@ -19,15 +19,15 @@ type PrincipalParameters struct {
 // GetAppPrincipal is Get-SPAppPrincipal. A registered issuer has one.
 func (p SharePoint) GetAppPrincipal(with PrincipalParameters) (found AppPrincipal, err error) {
 	const cmdlet = "GetAppPrincipal"
-	err = p.do(cmdlet, func(f *sharePointFarm, _ time.Time) error {
+	err = p.onFarm(cmdlet, func(f *sharePointFarm, _ time.Time) error {
 		if err := p.checkSite(cmdlet, f, with.Site); err != nil {
 			return err
 		}
 		if !slices.ContainsFunc(f.configured().issuers, func(i TokenIssuer) bool {
 			return strings.EqualFold(i.RegisteredIssuerName, with.NameIdentifier)
 		}) {
-			p.s.world.apply(RuleIssuerMakesPrincipal)
-			return invalidOperation(cmdletClass+cmdlet, "The app principal could not be found.")
+			p.s.world.countRule(RuleIssuerMakesPrincipal)
+			return invalidOperationError(cmdletClass+cmdlet, "The app principal could not be found.")
 		}
 		found = AppPrincipal{NameIdentifier: strings.ToLower(with.NameIdentifier)}
 		return nil
@@ -66,19 +66,19 @@ type PermissionParameters struct {
 // the site subscription. All sites of a farm are in the same one.
 func (p SharePoint) SetAppPrincipalPermission(with PermissionParameters) error {
 	const cmdlet = "SetAppPrincipalPermission"
-	return p.do(cmdlet, func(f *sharePointFarm, _ time.Time) error {
+	return p.onFarm(cmdlet, func(f *sharePointFarm, _ time.Time) error {
 		if err := p.checkSite(cmdlet, f, with.Site); err != nil {
 			return err
 		}
 		rights := []string{"Read", "Write", "Manage", FullControl}
 		at := slices.IndexFunc(rights, func(known string) bool { return strings.EqualFold(known, with.Right) })
 		if at < 0 || !strings.EqualFold(with.Scope, SiteSubscription) {
-			return binding(cmdletClass+cmdlet, fmt.Sprintf("Cannot bind -Scope %s -Right %s.", with.Scope, with.Right))
+			return bindingError(cmdletClass+cmdlet, fmt.Sprintf("Cannot bind -Scope %s -Right %s.", with.Scope, with.Right))
 		}
-		p.s.world.apply(RulePermissionOfSubscription)
+		p.s.world.countRule(RulePermissionOfSubscription)
 		granted := AppPermission{Right: rights[at], AppOnly: with.EnableAppOnlyPolicy}
 		if f.permissions[with.AppPrincipal].AppOnly && !granted.AppOnly {
-			p.s.world.apply(RuleAppOnlyStays)
+			p.s.world.countRule(RuleAppOnlyStays)
 			granted.AppOnly = true
 		}
 		f.permissions[with.AppPrincipal] = granted
@@ -91,7 +91,7 @@ func (p SharePoint) SetAppPrincipalPermission(with PermissionParameters) error {
 // otherwise is not simulated.
 func (p SharePoint) RemoveAppPrincipalPermission(with PermissionParameters) error {
 	const cmdlet = "RemoveAppPrincipalPermission"
-	return p.do(cmdlet, func(f *sharePointFarm, _ time.Time) error {
+	return p.onFarm(cmdlet, func(f *sharePointFarm, _ time.Time) error {
 		if !strings.EqualFold(with.Scope, SiteSubscription) || !with.DisableAppOnlyPolicy {
 			return CannotBind(cmdlet, "Scope")
 		}
@@ -107,7 +107,7 @@ func (p SharePoint) RemoveAppPrincipalPermission(with PermissionParameters) erro
 // cmdlet does.
 func (p SharePoint) AppPermission(site, nameIdentifier string) (found AppPermission, err error) {
 	const cmdlet = "GetAppPrincipal"
-	err = p.do(cmdlet, func(f *sharePointFarm, _ time.Time) error {
+	err = p.onFarm(cmdlet, func(f *sharePointFarm, _ time.Time) error {
 		if err := p.checkSite(cmdlet, f, site); err != nil {
 			return err
 		}

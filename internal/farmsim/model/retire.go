@@ -10,9 +10,9 @@ import (
 
 // AllCertificates lists a store with its archived certificates.
 func (s *Session) AllCertificates(store Store) (found []Certificate, err error) {
-	err = s.do(func(time.Time) error {
+	err = s.perform(func(time.Time) error {
 		for _, e := range s.m.stores[store] {
-			found = append(found, e.show())
+			found = append(found, e.showEntry())
 		}
 		return nil
 	})
@@ -21,8 +21,8 @@ func (s *Session) AllCertificates(store Store) (found []Certificate, err error) 
 
 // Archive marks a certificate of Personal archived, or takes the mark off.
 func (s *Session) Archive(thumbprint farm.Thumbprint, archived bool) error {
-	return s.doElevated(func(time.Time) error {
-		e := s.m.find(My, thumbprint)
+	return s.performElevated(func(time.Time) error {
+		e := s.m.findEntry(My, thumbprint)
 		if e == nil {
 			return noCertificate(My, thumbprint)
 		}
@@ -34,7 +34,7 @@ func (s *Session) Archive(thumbprint farm.Thumbprint, archived bool) error {
 // BindTLS is netsh http add sslcert: http.sys serves an address with a
 // certificate.
 func (s *Session) BindTLS(address string, thumbprint farm.Thumbprint) error {
-	return s.doElevated(func(time.Time) error {
+	return s.performElevated(func(time.Time) error {
 		s.m.bindings[address] = thumbprint
 		return nil
 	})
@@ -42,7 +42,7 @@ func (s *Session) BindTLS(address string, thumbprint farm.Thumbprint) error {
 
 // TLSBindings is netsh http show sslcert: certificates by address.
 func (s *Session) TLSBindings() (found map[string]farm.Thumbprint, err error) {
-	err = s.do(func(time.Time) error {
+	err = s.perform(func(time.Time) error {
 		found = maps.Clone(s.m.bindings)
 		return nil
 	})
@@ -51,7 +51,7 @@ func (s *Session) TLSBindings() (found map[string]farm.Thumbprint, err error) {
 
 // Listen gives the WinRM listener for HTTPS a certificate.
 func (s *Session) Listen(thumbprint farm.Thumbprint) error {
-	return s.doElevated(func(time.Time) error {
+	return s.performElevated(func(time.Time) error {
 		s.m.listener = thumbprint
 		return nil
 	})
@@ -60,19 +60,19 @@ func (s *Session) Listen(thumbprint farm.Thumbprint) error {
 // Listener is the certificate of the WinRM listener for HTTPS; empty without
 // one.
 func (s *Session) Listener() (thumbprint farm.Thumbprint, err error) {
-	err = s.doElevated(func(time.Time) error {
+	err = s.performElevated(func(time.Time) error {
 		thumbprint = s.m.listener
 		return nil
 	})
 	return thumbprint, err
 }
 
-// visible are the certificates of a store that are shown to those who do not
+// visibleEntries are the certificates of a store that are shown to those who do not
 // ask for archived ones.
-func (w *World) visible(entries []*entry) []*entry {
+func (w *World) visibleEntries(entries []*entry) []*entry {
 	return slices.DeleteFunc(slices.Clone(entries), func(e *entry) bool {
 		if e.archived {
-			w.apply(RuleArchivedHidden)
+			w.countRule(RuleArchivedHidden)
 		}
 		return e.archived
 	})

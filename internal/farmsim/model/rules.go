@@ -3,15 +3,14 @@ package model
 // RuleID names a rule that the model enforces.
 type RuleID string
 
-// Basis says what a rule rests on.
+// Basis is what a rule rests on.
 type Basis string
 
-// The bases.
 const (
 	// Sourced rules are stated by a public source.
 	Sourced Basis = "sourced"
 	// Assumed rules are inferred, or stated for something similar; a lab may
-	// show otherwise.
+	// showEntry otherwise.
 	Assumed Basis = "assumed"
 )
 
@@ -99,7 +98,7 @@ func Rules() []Rule {
 func windowsRules() []Rule {
 	return []Rule{
 		{RuleElevation, "a remote logon of a local account other than the built-in administrator has no administrator rights unless LocalAccountTokenFilterPolicy is 1", Sourced, "Microsoft, User Account Control remote restrictions"},
-		{RuleMachineDown, "a machine that reboots answers nothing, ends its sessions, and starts its services anew", Assumed, "common knowledge"},
+		{RuleMachineDown, "a machine that reboots answers nothing, ends its sessions, and starts its services again", Assumed, "common knowledge"},
 		{RuleIISResetLeavesServices, "iisreset does not restart other services such as SPTimerV4 or WACSM", Sourced, "Microsoft, Replace the STS certificate for SharePoint Server"},
 		{RulePFXAlgorithm, "a PFX with AES or SHA-256 cannot be read before Windows 10 1709 and Server 2019, and fails as a wrong password", Sourced, "dsccommunity/CertificateDsc#153"},
 		{RuleProviderByImport, "the PFX may name the key's provider; else X509Store.Add chooses Enhanced v1.0 and Import-PfxCertificate the software key storage provider", Sourced, "Microsoft, PFXImportCertStore; puppetlabs-sslcertificate#62"},

@@ -34,7 +34,7 @@ func TestEveryRuleIsEnforcedAndSaysWhatItRestsOn(t *testing.T) {
 				t.Fatal("no test exercises this rule")
 			}
 			synctest.Test(t, func(t *testing.T) {
-				if s := tell(t); s.World.Applied()[rule.ID] == 0 {
+				if f := tell(t); f.World.Applied()[rule.ID] == 0 {
 					t.Error("the rule decided nothing")
 				}
 			})
@@ -49,16 +49,16 @@ func TestEveryRuleIsEnforcedAndSaysWhatItRestsOn(t *testing.T) {
 
 var windowsStories = map[model.RuleID]story{
 	model.RuleElevation: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
-		local := s.OnAs(testfarm.Master, model.Logon{User: "installer", Auth: model.Basic, Filtered: true})
-		s.Refused(local.IISReset(), "Access is denied.")
-		return s
+		f := testfarm.New(t, model.Policy{})
+		local := f.OnAs(testfarm.Master, model.Logon{User: "installer", Auth: model.Basic, Filtered: true})
+		f.Refused(local.IISReset(), "Access is denied.")
+		return f
 	},
 	model.RuleMachineDown: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
-		before := s.On(testfarm.Master)
-		s.OK(s.World.Reboot(testfarm.Master, time.Minute))
-		s.Broken(model.RuleMachineDown)
+		f := testfarm.New(t, model.Policy{})
+		before := f.On(testfarm.Master)
+		f.OK(f.World.Reboot(testfarm.Master, time.Minute))
+		f.Broken(model.RuleMachineDown)
 		if _, err := before.Describe(); err == nil {
 			t.Error("a session outlived a reboot")
 		}
@@ -66,38 +66,38 @@ var windowsStories = map[model.RuleID]story{
 		if _, err := before.Describe(); err == nil {
 			t.Error("a session came back after a reboot")
 		}
-		state, err := s.On(testfarm.Master).Service(model.WACSM)
-		s.OK(err)
+		state, err := f.On(testfarm.Master).Service(model.WACSM)
+		f.OK(err)
 		if up := time.Now(); !state.Running || !state.Since.Equal(up) {
 			t.Errorf("after the reboot WACSM is %+v, want running since %s", state, up)
 		}
-		return s
+		return f
 	},
 	model.RuleIISResetLeavesServices: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
-		before, err := s.On(testfarm.Front).Service(model.SPTimerV4)
-		s.OK(err)
-		s.OK(s.On(testfarm.Front).IISReset())
-		after, err := s.On(testfarm.Front).Service(model.SPTimerV4)
-		s.OK(err)
-		workers, err := s.On(testfarm.Front).WorkersSince()
-		s.OK(err)
+		f := testfarm.New(t, model.Policy{})
+		before, err := f.On(testfarm.Front).Service(model.SPTimerV4)
+		f.OK(err)
+		f.OK(f.On(testfarm.Front).IISReset())
+		after, err := f.On(testfarm.Front).Service(model.SPTimerV4)
+		f.OK(err)
+		workers, err := f.On(testfarm.Front).WorkersSince()
+		f.OK(err)
 		if !after.Since.Equal(before.Since) || !workers.After(before.Since) {
 			t.Errorf("after iisreset: timer since %s, workers since %s", after.Since, workers)
 		}
-		return s
+		return f
 	},
 	model.RulePFXAlgorithm: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
+		f := testfarm.New(t, model.Policy{})
 		modern := testfarm.NewPair(t, "new", nil).ModernPFX(t)
-		_, err := s.On(testfarm.Master).ImportPFX(model.StoreAdd, modern, []byte(testfarm.Password), testfarm.MachineKey)
-		s.Refused(err, "The specified network password is not correct.")
-		_, err = s.On(testfarm.Member).ImportPFX(model.StoreAdd, modern, []byte(testfarm.Password), testfarm.MachineKey)
-		s.OK(err)
-		return s
+		_, err := f.On(testfarm.Master).ImportPFX(model.StoreAdd, modern, []byte(testfarm.Password), testfarm.MachineKey)
+		f.Refused(err, "The specified network password is not correct.")
+		_, err = f.On(testfarm.Member).ImportPFX(model.StoreAdd, modern, []byte(testfarm.Password), testfarm.MachineKey)
+		f.OK(err)
+		return f
 	},
 	model.RuleProviderByImport: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
+		f := testfarm.New(t, model.Policy{})
 		for _, c := range []struct {
 			by   model.Importer
 			pfx  []byte
@@ -108,103 +108,103 @@ var windowsStories = map[model.RuleID]story{
 			{model.StoreAdd, testfarm.NewPair(t, "c", nil).NamedPFX(t), farm.KeyProvider},
 			{model.PfxCmdlet, testfarm.NewPair(t, "d", nil).NamedPFX(t), farm.KeyProvider},
 		} {
-			got, err := s.On(testfarm.Master).ImportPFX(c.by, c.pfx, []byte(testfarm.Password), testfarm.MachineKey)
-			s.OK(err)
+			got, err := f.On(testfarm.Master).ImportPFX(c.by, c.pfx, []byte(testfarm.Password), testfarm.MachineKey)
+			f.OK(err)
 			if got.Key.Provider != c.want {
 				t.Errorf("%s put the key into %q, want %q", c.by, got.Key.Provider, c.want)
 			}
 		}
-		return s
+		return f
 	},
 	model.RuleKeySetFlags: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
+		f := testfarm.New(t, model.Policy{})
 		p := testfarm.NewPair(t, "lost", nil)
-		_, err := s.On(testfarm.Master).ImportPFX(model.StoreAdd, p.NamedPFX(t), []byte(testfarm.Password), model.ImportFlags{MachineKeySet: true})
-		s.OK(err)
-		_, err = s.On(testfarm.Master).GrantKey(p.Thumbprint(), farm.NetworkService)
-		s.Refused(err, "Keyset does not exist")
-		return s
+		_, err := f.On(testfarm.Master).ImportPFX(model.StoreAdd, p.NamedPFX(t), []byte(testfarm.Password), model.ImportFlags{MachineKeySet: true})
+		f.OK(err)
+		_, err = f.On(testfarm.Master).GrantKey(p.Thumbprint(), farm.NetworkService)
+		f.Refused(err, "Keyset does not exist")
+		return f
 	},
 	model.RuleKeyAccess: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
+		f := testfarm.New(t, model.Policy{})
 		p := testfarm.NewPair(t, "s2s", nil)
-		s.Install(testfarm.Master, p, "S2S")
-		s.OK(s.On(testfarm.Master).Sign(p.Thumbprint(), model.Administrators))
-		s.Refused(s.On(testfarm.Master).Sign(p.Thumbprint(), farm.NetworkService), "Keyset does not exist")
-		s.Grant(testfarm.Master, p)
-		s.OK(s.On(testfarm.Master).Sign(p.Thumbprint(), farm.NetworkService))
-		return s
+		f.Install(testfarm.Master, p, "S2S")
+		f.OK(f.On(testfarm.Master).Sign(p.Thumbprint(), model.Administrators))
+		f.Refused(f.On(testfarm.Master).Sign(p.Thumbprint(), farm.NetworkService), "Keyset does not exist")
+		f.Grant(testfarm.Master, p)
+		f.OK(f.On(testfarm.Master).Sign(p.Thumbprint(), farm.NetworkService))
+		return f
 	},
 	model.RuleSHA256Provider: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
+		f := testfarm.New(t, model.Policy{})
 		p := testfarm.NewPair(t, "s2s", nil)
-		_, err := s.On(testfarm.Master).ImportPFX(model.StoreAdd, p.PFX(t), []byte(testfarm.Password), testfarm.MachineKey)
-		s.OK(err)
-		s.Refused(s.On(testfarm.Master).Sign(p.Thumbprint(), model.Administrators), "Invalid algorithm specified.")
-		return s
+		_, err := f.On(testfarm.Master).ImportPFX(model.StoreAdd, p.PFX(t), []byte(testfarm.Password), testfarm.MachineKey)
+		f.OK(err)
+		f.Refused(f.On(testfarm.Master).Sign(p.Thumbprint(), model.Administrators), "Invalid algorithm specified.")
+		return f
 	},
 }
 
 var tokenStories = map[model.RuleID]story{
 	model.RuleSameForest: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
-		s.OK(s.World.AddMachine(model.MachineSpec{Host: "sp-01.fabrikam.com", Build: 14393}))
-		s.OK(s.World.NewSharePointFarm(model.SharePointSpec{Name: "other", Servers: []string{"sp-01.fabrikam.com"}}, nil))
-		if got := s.Obstacles(testfarm.Master, "sp-01.fabrikam.com"); !slices.Contains(got, model.RuleSameForest) {
+		f := testfarm.New(t, model.Policy{})
+		f.OK(f.World.AddMachine(model.MachineSpec{Host: "sp-01.fabrikam.com", Build: 14393}))
+		f.OK(f.World.NewSharePointFarm(model.SharePointSpec{Name: "other", Servers: []string{"sp-01.fabrikam.com"}}, nil))
+		if got := f.Obstacles(testfarm.Master, "sp-01.fabrikam.com"); !slices.Contains(got, model.RuleSameForest) {
 			t.Errorf("obstacles %q do not name the forest", got)
 		}
-		return s
+		return f
 	},
 	model.RuleUserProfile: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.UserProfileServices = 0 })
-		s.SetUp(testfarm.NewPair(t, "s2s", nil))
-		s.Broken(model.RuleUserProfile)
-		return s
+		f := testfarm.New(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.UserProfileServices = 0 })
+		f.SetUp(testfarm.NewPair(t, "s2s", nil))
+		f.Broken(model.RuleUserProfile)
+		return f
 	},
 	model.RuleTrustedIssuer: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
+		f := testfarm.New(t, model.Policy{})
 		p := testfarm.NewPair(t, "s2s", nil)
-		s.SetUp(p)
-		s.Works()
-		s.OK(s.On(testfarm.Front).SharePoint().RemoveTrustedSecurityTokenIssuer(model.Removal{Identity: "OOS SQL Server", Confirmed: true}))
-		s.RestartSharePoint(testfarm.Front)
-		s.Broken(model.RuleTrustedIssuer)
-		return s
+		f.SetUp(p)
+		f.Works()
+		f.OK(f.On(testfarm.Front).SharePoint().RemoveTrustedSecurityTokenIssuer(model.Removal{Identity: "OOS SQL Server", Confirmed: true}))
+		f.RestartSharePoint(testfarm.Front)
+		f.Broken(model.RuleTrustedIssuer)
+		return f
 	},
 	model.RuleChain: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
+		f := testfarm.New(t, model.Policy{})
 		root := testfarm.NewECPair(t, "Root CA", nil)
 		issuing := testfarm.NewECPair(t, "Issuing CA", &root)
-		s.SetUp(testfarm.NewPair(t, "s2s", &issuing))
-		s.Works()
-		s.OK(s.On(testfarm.Front).SharePoint().RemoveTrustedRootAuthority(model.Removal{Identity: "Issuing CA", Confirmed: true}))
-		s.RestartSharePoint(testfarm.Front)
-		s.Broken(model.RuleChain)
-		return s
+		f.SetUp(testfarm.NewPair(t, "s2s", &issuing))
+		f.Works()
+		f.OK(f.On(testfarm.Front).SharePoint().RemoveTrustedRootAuthority(model.Removal{Identity: "Issuing CA", Confirmed: true}))
+		f.RestartSharePoint(testfarm.Front)
+		f.Broken(model.RuleChain)
+		return f
 	},
 	model.RulePermission: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
-		s.SetUp(testfarm.NewPair(t, "s2s", nil))
-		shell := s.On(testfarm.Front).SharePoint()
+		f := testfarm.New(t, model.Policy{})
+		f.SetUp(testfarm.NewPair(t, "s2s", nil))
+		shell := f.On(testfarm.Front).SharePoint()
 		principal, err := shell.GetAppPrincipal(model.PrincipalParameters{Site: testfarm.Site, NameIdentifier: farm.Issuers()[0].RegisteredName})
-		s.OK(err)
-		s.OK(shell.RemoveAppPrincipalPermission(model.PermissionParameters{
+		f.OK(err)
+		f.OK(shell.RemoveAppPrincipalPermission(model.PermissionParameters{
 			Site: testfarm.Site, AppPrincipal: principal.NameIdentifier, Scope: model.SiteSubscription, DisableAppOnlyPolicy: true,
 		}))
-		s.Broken(model.RulePermission)
-		s.OK(shell.SetAppPrincipalPermission(model.PermissionParameters{
+		f.Broken(model.RulePermission)
+		f.OK(shell.SetAppPrincipalPermission(model.PermissionParameters{
 			Site: testfarm.Site, AppPrincipal: principal.NameIdentifier, Scope: model.SiteSubscription, Right: model.FullControl,
 		}))
-		s.Broken(model.RulePermission)
-		s.Permit(farm.Issuers()[0])
-		s.Works()
-		return s
+		f.Broken(model.RulePermission)
+		f.Permit(farm.Issuers()[0])
+		f.Works()
+		return f
 	},
 	model.RuleValidity: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
-		s.SetUp(testfarm.NewPair(t, "s2s", nil))
+		f := testfarm.New(t, model.Policy{})
+		f.SetUp(testfarm.NewPair(t, "s2s", nil))
 		time.Sleep(1001 * time.Hour)
-		s.Broken(model.RuleValidity)
-		return s
+		f.Broken(model.RuleValidity)
+		return f
 	},
 }

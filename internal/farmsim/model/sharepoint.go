@@ -79,7 +79,7 @@ func (w *World) NewSharePointFarm(spec SharePointSpec, local []byte) error {
 	defer w.mu.Unlock()
 	f := &sharePointFarm{SharePointSpec: spec, permissions: map[string]AppPermission{}}
 	for _, host := range spec.Servers {
-		m, err := w.machine(host)
+		m, err := w.findMachine(host)
 		if err != nil {
 			return fmt.Errorf("new SharePoint farm %s: %w", spec.Name, err)
 		}
@@ -106,8 +106,8 @@ func (w *World) sharePointFarm(m *machine) *sharePointFarm {
 // configured is what the configuration database holds.
 func (f *sharePointFarm) configured() trust { return f.history[len(f.history)-1] }
 
-// change makes a new state of the trust.
-func (f *sharePointFarm) change(now time.Time, edit func(*trust)) {
+// changeTrust makes a new state of the trust.
+func (f *sharePointFarm) changeTrust(now time.Time, edit func(*trust)) {
 	next := f.configured()
 	next.at = now
 	next.issuers = slices.Clone(next.issuers)
@@ -130,8 +130,8 @@ func (f *sharePointFarm) loadedBy(since, now time.Time, propagation time.Duratio
 	return f.history[0]
 }
 
-// classic says that the farm's cmdlets are those of the snap-in, up to 2019.
-func (f *sharePointFarm) classic() bool {
+// usesSnapIn says that the farm's cmdlets are those of the snap-in, up to 2019.
+func (f *sharePointFarm) usesSnapIn() bool {
 	var major, minor, build int
 	if _, err := fmt.Sscanf(f.Version, "%d.%d.%d", &major, &minor, &build); err != nil {
 		return true
@@ -153,7 +153,6 @@ func (s *Session) SharePoint() SharePoint { return SharePoint{s} }
 // Edition is how SharePoint's cmdlets come.
 type Edition string
 
-// The editions.
 const (
 	NoSharePoint Edition = ""
 	// SnapIn is that of SharePoint up to 2019, Module that of Subscription
@@ -164,10 +163,10 @@ const (
 
 // SharePointEdition is that on the machine.
 func (s *Session) SharePointEdition() (edition Edition, err error) {
-	err = s.do(func(time.Time) error {
+	err = s.perform(func(time.Time) error {
 		switch f := s.world.sharePointFarm(s.m); {
 		case f == nil:
-		case f.classic():
+		case f.usesSnapIn():
 			edition = SnapIn
 		default:
 			edition = Module
@@ -180,7 +179,7 @@ func (s *Session) SharePointEdition() (edition Edition, err error) {
 // SharePointVersion is that of SharePoint's program files; empty when there
 // are none.
 func (s *Session) SharePointVersion() (version string, err error) {
-	err = s.do(func(time.Time) error {
+	err = s.perform(func(time.Time) error {
 		if f := s.world.sharePointFarm(s.m); f != nil {
 			version = f.Version
 		}
@@ -191,13 +190,13 @@ func (s *Session) SharePointVersion() (version string, err error) {
 
 const cmdletClass = "Microsoft.SharePoint.PowerShell.SPCmdlet"
 
-// do runs an operation of a cmdlet whose class ends in cmdlet.
-func (p SharePoint) do(cmdlet string, operation func(f *sharePointFarm, now time.Time) error) error {
-	return p.s.do(func(now time.Time) error {
+// onMember runs an operation of a cmdlet whose class ends in cmdlet.
+func (p SharePoint) onFarm(cmdlet string, operation func(f *sharePointFarm, now time.Time) error) error {
+	return p.s.perform(func(now time.Time) error {
 		f := p.s.world.sharePointFarm(p.s.m)
 		if f == nil || p.s.logon.Filtered || !p.reachesSQL(f) {
-			p.s.world.apply(RuleSecondHop)
-			return invalidOperation(cmdletClass+cmdlet, "Cannot access the local farm. Verify that the local farm is "+
+			p.s.world.countRule(RuleSecondHop)
+			return invalidOperationError(cmdletClass+cmdlet, "Cannot access the local farm. Verify that the local farm is "+
 				"properly configured, currently available, and that you have the appropriate permissions to access the "+
 				"database before trying again.")
 		}
@@ -210,7 +209,7 @@ func (p SharePoint) reachesSQL(f *sharePointFarm) bool {
 	case !f.RemoteSQL:
 		return true
 	case p.s.logon.Auth == Batch:
-		p.s.world.apply(RuleBatchLogon)
+		p.s.world.countRule(RuleBatchLogon)
 		return true
 	}
 	return f.Delegation && p.s.logon.Auth == Kerberos
@@ -227,7 +226,7 @@ type SharePointFarm struct {
 
 // GetFarm is Get-SPFarm.
 func (p SharePoint) GetFarm() (found SharePointFarm, err error) {
-	err = p.do("GetFarm", func(f *sharePointFarm, _ time.Time) error {
+	err = p.onFarm("GetFarm", func(f *sharePointFarm, _ time.Time) error {
 		found = SharePointFarm{Version: f.Version, UserProfileServices: f.UserProfileServices}
 		for _, m := range f.machines {
 			found.Servers = append(found.Servers, m.name)
@@ -271,7 +270,7 @@ type SiteParameters struct{ Identity string }
 // GetSite is Get-SPSite for one site collection.
 func (p SharePoint) GetSite(with SiteParameters) (found Site, err error) {
 	const cmdlet = "GetSite"
-	err = p.do(cmdlet, func(f *sharePointFarm, _ time.Time) error {
+	err = p.onFarm(cmdlet, func(f *sharePointFarm, _ time.Time) error {
 		found.URL = with.Identity
 		return p.checkSite(cmdlet, f, with.Identity)
 	})
@@ -281,18 +280,18 @@ func (p SharePoint) GetSite(with SiteParameters) (found Site, err error) {
 // NoObject is how a cmdlet says that its identity names nothing; cmdlet is the
 // end of its class.
 func (p SharePoint) NoObject(cmdlet string) error {
-	return p.do(cmdlet, func(*sharePointFarm, time.Time) error { return p.noObject(cmdlet) })
+	return p.onFarm(cmdlet, func(*sharePointFarm, time.Time) error { return p.noObject(cmdlet) })
 }
 
 func (p SharePoint) noObject(cmdlet string) error {
-	p.s.world.apply(RulePipeBind)
-	return invalidOperation(cmdletClass+cmdlet, "A valid object could not be read from the provided pipebind parameter.")
+	p.s.world.countRule(RulePipeBind)
+	return invalidOperationError(cmdletClass+cmdlet, "A valid object could not be read from the provided pipebind parameter.")
 }
 
-// duplicate words a duplicate name as SharePoint words it for persisted
+// duplicateName words a duplicate name as SharePoint words it for persisted
 // objects in general, two blanks included.
-func duplicate(cmdlet, kind, name string) error {
-	return invalidOperation(cmdletClass+cmdlet, fmt.Sprintf("An object of the type %s named %q already exists under the "+
+func duplicateName(cmdlet, kind, name string) error {
+	return invalidOperationError(cmdletClass+cmdlet, fmt.Sprintf("An object of the type %s named %q already exists under the "+
 		"parent Microsoft.SharePoint.Administration.SPTrustedRootAuthorityManager named \"\".  Rename your object or "+
 		"delete the existing object.", kind, name))
 }

@@ -14,99 +14,99 @@ import (
 var sharePointStories = map[model.RuleID]story{
 	model.RuleSecondHop: func(t *testing.T) *testfarm.Farm {
 		remote := func(spec *model.SharePointSpec) { spec.RemoteSQL, spec.Delegation = true, true }
-		s := testfarm.New(t, model.Policy{}, remote)
-		_, err := s.On(testfarm.Front).SharePoint().GetFarm()
-		s.Refused(err, noLocalFarm)
-		_, err = s.OnAs(testfarm.Front, model.Logon{User: "svc", Auth: model.Kerberos}).SharePoint().GetFarm()
-		s.OK(err)
-		return s
+		f := testfarm.New(t, model.Policy{}, remote)
+		_, err := f.On(testfarm.Front).SharePoint().GetFarm()
+		f.Refused(err, noLocalFarm)
+		_, err = f.OnAs(testfarm.Front, model.Logon{User: "svc", Auth: model.Kerberos}).SharePoint().GetFarm()
+		f.OK(err)
+		return f
 	},
 	model.RuleBatchLogon: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.RemoteSQL = true })
-		_, err := s.On(testfarm.Front).SharePoint().GetFarm()
-		s.Refused(err, noLocalFarm)
-		_, err = s.OnAs(testfarm.Front, model.Logon{User: `CONTOSO\farmtrust-sp$`, Auth: model.Batch}).SharePoint().GetFarm()
-		s.OK(err)
-		return s
+		f := testfarm.New(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.RemoteSQL = true })
+		_, err := f.On(testfarm.Front).SharePoint().GetFarm()
+		f.Refused(err, noLocalFarm)
+		_, err = f.OnAs(testfarm.Front, model.Logon{User: `CONTOSO\farmtrust-sp$`, Auth: model.Batch}).SharePoint().GetFarm()
+		f.OK(err)
+		return f
 	},
 	model.RuleHighImpactPrompts: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
+		f := testfarm.New(t, model.Policy{})
 		p := testfarm.NewPair(t, "s2s", nil)
 		unconfirmed := testfarm.IssuerParameters(farm.Issuers()[0], p)
 		unconfirmed.Confirmed = false
-		shell := s.On(testfarm.Front).SharePoint()
-		s.Refused(shell.NewTrustedSecurityTokenIssuer(unconfirmed), nonInteractive)
-		s.Refused(shell.SetTrustedSecurityTokenIssuer(unconfirmed), nonInteractive)
-		s.Refused(shell.RemoveTrustedSecurityTokenIssuer(model.Removal{Identity: "any"}), nonInteractive)
-		s.Refused(shell.NewTrustedRootAuthority(model.AuthorityParameters{Name: "any", Certificate: p.Cert.Raw}), nonInteractive)
-		s.Refused(shell.RemoveTrustedRootAuthority(model.Removal{Identity: "any"}), nonInteractive)
-		return s
+		shell := f.On(testfarm.Front).SharePoint()
+		f.Refused(shell.NewTrustedSecurityTokenIssuer(unconfirmed), nonInteractive)
+		f.Refused(shell.SetTrustedSecurityTokenIssuer(unconfirmed), nonInteractive)
+		f.Refused(shell.RemoveTrustedSecurityTokenIssuer(model.Removal{Identity: "any"}), nonInteractive)
+		f.Refused(shell.NewTrustedRootAuthority(model.AuthorityParameters{Name: "any", Certificate: p.Cert.Raw}), nonInteractive)
+		f.Refused(shell.RemoveTrustedRootAuthority(model.Removal{Identity: "any"}), nonInteractive)
+		return f
 	},
 	model.RulePipeBind: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
-		shell := s.On(testfarm.Front).SharePoint()
-		s.Refused(shell.SetTrustedSecurityTokenIssuer(testfarm.IssuerParameters(farm.Issuers()[0], testfarm.NewPair(t, "s2s", nil))), noObject)
-		s.Refused(shell.RemoveTrustedRootAuthority(model.Removal{Identity: "none", Confirmed: true}), noObject)
+		f := testfarm.New(t, model.Policy{})
+		shell := f.On(testfarm.Front).SharePoint()
+		f.Refused(shell.SetTrustedSecurityTokenIssuer(testfarm.IssuerParameters(farm.Issuers()[0], testfarm.NewPair(t, "s2s", nil))), noObject)
+		f.Refused(shell.RemoveTrustedRootAuthority(model.Removal{Identity: "none", Confirmed: true}), noObject)
 		_, err := shell.AppPermission("https://elsewhere.contoso.com", farm.Issuers()[0].RegisteredName)
-		s.Refused(err, noObject)
-		return s
+		f.Refused(err, noObject)
+		return f
 	},
 	model.RuleIssuerNameUnique: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
+		f := testfarm.New(t, model.Policy{})
 		first, other := farm.Issuers()[0], farm.Issuers()[1]
 		p := testfarm.NewPair(t, "s2s", nil)
-		shell := s.On(testfarm.Front).SharePoint()
-		s.OK(shell.NewTrustedSecurityTokenIssuer(testfarm.IssuerParameters(first, p)))
+		shell := f.On(testfarm.Front).SharePoint()
+		f.OK(shell.NewTrustedSecurityTokenIssuer(testfarm.IssuerParameters(first, p)))
 		again := testfarm.IssuerParameters(other, p)
 		again.Name = strings.ToUpper("OOS " + first.Product)
 		if err := shell.NewTrustedSecurityTokenIssuer(again); err == nil || !strings.Contains(err.Error(), "already exists under the parent") {
 			t.Errorf("a second issuer of one name: %v", err)
 		}
-		return s
+		return f
 	},
 	model.RuleIssuerBinding: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
+		f := testfarm.New(t, model.Policy{})
 		half := testfarm.IssuerParameters(farm.Issuers()[0], testfarm.NewPair(t, "s2s", nil))
-		s.OK(s.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(half))
+		f.OK(f.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(half))
 		half.RegisteredIssuerName = nil
-		s.Refused(s.On(testfarm.Front).SharePoint().SetTrustedSecurityTokenIssuer(half), unresolved)
+		f.Refused(f.On(testfarm.Front).SharePoint().SetTrustedSecurityTokenIssuer(half), unresolved)
 		newer := testfarm.New(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.Version = "16.0.18526.20508" })
 		newer.OK(newer.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(half))
-		return s
+		return f
 	},
 	model.RuleTrustBroker: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
+		f := testfarm.New(t, model.Policy{})
 		broker := testfarm.IssuerParameters(farm.Issuers()[0], testfarm.NewPair(t, "s2s", nil))
 		broker.IsTrustBroker = true
-		shell := s.On(testfarm.Front).SharePoint()
-		s.OK(shell.NewTrustedSecurityTokenIssuer(broker))
-		s.OK(shell.SetTrustedSecurityTokenIssuer(broker))
+		shell := f.On(testfarm.Front).SharePoint()
+		f.OK(shell.NewTrustedSecurityTokenIssuer(broker))
+		f.OK(shell.SetTrustedSecurityTokenIssuer(broker))
 		if found, err := shell.GetTrustedSecurityTokenIssuer(); err != nil || !found[0].TrustBroker {
 			t.Errorf("after saying it again: %+v, %v", found, err)
 		}
 		broker.IsTrustBroker = false
-		s.OK(shell.SetTrustedSecurityTokenIssuer(broker))
+		f.OK(shell.SetTrustedSecurityTokenIssuer(broker))
 		if found, err := shell.GetTrustedSecurityTokenIssuer(); err != nil || found[0].TrustBroker {
 			t.Errorf("after not saying it: %+v, %v", found, err)
 		}
-		return s
+		return f
 	},
 	model.RuleIssuerMakesPrincipal: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
+		f := testfarm.New(t, model.Policy{})
 		i := farm.Issuers()[0]
-		_, err := s.On(testfarm.Front).SharePoint().GetAppPrincipal(model.PrincipalParameters{Site: testfarm.Site, NameIdentifier: i.RegisteredName})
-		s.Refused(err, "The app principal could not be found.")
-		s.OK(s.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(testfarm.IssuerParameters(i, testfarm.NewPair(t, "s2s", nil))))
-		_, err = s.On(testfarm.Front).SharePoint().GetAppPrincipal(model.PrincipalParameters{Site: testfarm.Site + "/", NameIdentifier: i.RegisteredName})
-		s.OK(err)
-		return s
+		_, err := f.On(testfarm.Front).SharePoint().GetAppPrincipal(model.PrincipalParameters{Site: testfarm.Site, NameIdentifier: i.RegisteredName})
+		f.Refused(err, "The app principal could not be found.")
+		f.OK(f.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(testfarm.IssuerParameters(i, testfarm.NewPair(t, "s2s", nil))))
+		_, err = f.On(testfarm.Front).SharePoint().GetAppPrincipal(model.PrincipalParameters{Site: testfarm.Site + "/", NameIdentifier: i.RegisteredName})
+		f.OK(err)
+		return f
 	},
 	model.RuleRegisteredNameTwice: func(t *testing.T) *testfarm.Farm {
 		i := farm.Issuers()[0]
-		second := func(s *testfarm.Farm, p testfarm.KeyPair) error {
+		second := func(f *testfarm.Farm, p testfarm.KeyPair) error {
 			with := testfarm.IssuerParameters(i, p)
 			with.Name = "other"
-			return s.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(with)
+			return f.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(with)
 		}
 		old, next := testfarm.NewPair(t, "old", nil), testfarm.NewPair(t, "new", nil)
 		both := testfarm.New(t, model.Policy{})
@@ -126,61 +126,61 @@ var sharePointStories = map[model.RuleID]story{
 		return shadowed
 	},
 	model.RuleRegisteredNameCase: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
+		f := testfarm.New(t, model.Policy{})
 		p := testfarm.NewPair(t, "s2s", nil)
-		s.SetUp(p)
+		f.SetUp(p)
 		shouted := strings.ToUpper(farm.Issuers()[0].RegisteredName)
 		with := testfarm.IssuerParameters(farm.Issuers()[0], p)
 		with.RegisteredIssuerName = &shouted
-		s.OK(s.On(testfarm.Front).SharePoint().SetTrustedSecurityTokenIssuer(with))
-		s.RestartSharePoint(testfarm.Front)
-		s.Broken(model.RuleTrustedIssuer)
-		return s
+		f.OK(f.On(testfarm.Front).SharePoint().SetTrustedSecurityTokenIssuer(with))
+		f.RestartSharePoint(testfarm.Front)
+		f.Broken(model.RuleTrustedIssuer)
+		return f
 	},
 	model.RuleAuthorityNameUnique: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
-		err := s.On(testfarm.Front).SharePoint().NewTrustedRootAuthority(model.AuthorityParameters{Name: "LOCAL", Certificate: testfarm.NewPair(t, "s2s", nil).Cert.Raw, Confirmed: true})
+		f := testfarm.New(t, model.Policy{})
+		err := f.On(testfarm.Front).SharePoint().NewTrustedRootAuthority(model.AuthorityParameters{Name: "LOCAL", Certificate: testfarm.NewPair(t, "s2s", nil).Cert.Raw, Confirmed: true})
 		if err == nil || !strings.Contains(err.Error(), "already exists under the parent") {
 			t.Errorf("a second authority of one name: %v", err)
 		}
-		return s
+		return f
 	},
 	model.RuleAuthorityOneCertificate: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
-		s.Refused(s.On(testfarm.Front).SharePoint().NewTrustedRootAuthority(model.AuthorityParameters{Name: "OOS", Certificate: testfarm.NewPair(t, "s2s", nil).PFX(t), Confirmed: true}),
+		f := testfarm.New(t, model.Policy{})
+		f.Refused(f.On(testfarm.Front).SharePoint().NewTrustedRootAuthority(model.AuthorityParameters{Name: "OOS", Certificate: testfarm.NewPair(t, "s2s", nil).PFX(t), Confirmed: true}),
 			"The certificate must be one X509 certificate without a private key.")
-		return s
+		return f
 	},
 	model.RulePermissionOfSubscription: func(t *testing.T) *testfarm.Farm {
 		other := "https://other.contoso.com"
-		s := testfarm.New(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.Sites = append(spec.Sites, other) })
-		s.SetUp(testfarm.NewPair(t, "s2s", nil))
-		got, err := s.On(testfarm.Front).SharePoint().AppPermission(other, farm.Issuers()[1].RegisteredName)
-		s.OK(err)
+		f := testfarm.New(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.Sites = append(spec.Sites, other) })
+		f.SetUp(testfarm.NewPair(t, "s2s", nil))
+		got, err := f.On(testfarm.Front).SharePoint().AppPermission(other, farm.Issuers()[1].RegisteredName)
+		f.OK(err)
 		if want := (model.AppPermission{Right: model.FullControl, AppOnly: true}); got != want {
 			t.Errorf("seen from another site: %+v, want %+v", got, want)
 		}
-		return s
+		return f
 	},
 	model.RulePropagation: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
-		s.SetUp(testfarm.NewPair(t, "s2s", nil))
-		if got := s.Obstacles(testfarm.Master, testfarm.Second); !slices.Contains(got, model.RulePropagation) {
+		f := testfarm.New(t, model.Policy{})
+		f.SetUp(testfarm.NewPair(t, "s2s", nil))
+		if got := f.Obstacles(testfarm.Master, testfarm.Second); !slices.Contains(got, model.RulePropagation) {
 			t.Errorf("a server that was not restarted knows the issuer: %q", got)
 		}
 		time.Sleep(24 * time.Hour)
-		if got := s.Obstacles(testfarm.Master, testfarm.Second); len(got) > 0 {
+		if got := f.Obstacles(testfarm.Master, testfarm.Second); len(got) > 0 {
 			t.Errorf("after 24 hours %q are in the way", got)
 		}
-		return s
+		return f
 	},
 	model.RuleTimerCachesTrust: func(t *testing.T) *testfarm.Farm {
-		s := testfarm.New(t, model.Policy{})
-		s.SetUp(testfarm.NewPair(t, "s2s", nil))
-		s.OK(s.On(testfarm.Second).IISReset())
-		if got := s.Obstacles(testfarm.Master, testfarm.Second); !slices.Contains(got, model.RuleTimerCachesTrust) || slices.Contains(got, model.RulePropagation) {
+		f := testfarm.New(t, model.Policy{})
+		f.SetUp(testfarm.NewPair(t, "s2s", nil))
+		f.OK(f.On(testfarm.Second).IISReset())
+		if got := f.Obstacles(testfarm.Master, testfarm.Second); !slices.Contains(got, model.RuleTimerCachesTrust) || slices.Contains(got, model.RulePropagation) {
 			t.Errorf("after iisreset alone: %q", got)
 		}
-		return s
+		return f
 	},
 }

@@ -108,30 +108,30 @@ type AuthorityState struct {
 func (w *World) State() State {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := w.settle()
+	now := w.settleAll()
 	state := State{Applied: maps.Clone(w.applied), SharePoint: []SharePointState{}}
 	for _, m := range w.machines {
-		state.Machines = append(state.Machines, m.state(now))
+		state.Machines = append(state.Machines, m.machineState(now))
 	}
 	if w.office != nil {
-		state.Office = w.office.state()
+		state.Office = w.office.farmState()
 	}
 	for _, f := range w.sharePoint {
-		state.SharePoint = append(state.SharePoint, f.state())
+		state.SharePoint = append(state.SharePoint, f.farmState())
 	}
 	return state
 }
 
-func (m *machine) state(now time.Time) MachineState {
+func (m *machine) machineState(now time.Time) MachineState {
 	s := MachineState{
-		Host: m.Host, Name: m.name, Build: m.Build, Down: m.down(now), Boots: m.boots, PendingReboot: m.pendingReboot,
+		Host: m.Host, Name: m.name, Build: m.Build, Down: m.isDown(now), Boots: m.boots, PendingReboot: m.pendingReboot,
 		Stores: map[Store][]CertificateState{}, Services: map[string]ServiceInfo{}, WorkersSince: m.workersSince,
 		Restarts: maps.Clone(m.restarts), Files: map[string]int{},
 		Bindings: maps.Clone(m.bindings), Listener: m.listener,
 	}
 	for store, entries := range m.stores {
 		for _, e := range entries {
-			s.Stores[store] = append(s.Stores[store], e.state())
+			s.Stores[store] = append(s.Stores[store], e.entryState())
 		}
 	}
 	for name, service := range m.services {
@@ -150,8 +150,8 @@ func (m *machine) state(now time.Time) MachineState {
 	return s
 }
 
-func (e *entry) state() CertificateState {
-	shown := e.show()
+func (e *entry) entryState() CertificateState {
+	shown := e.showEntry()
 	s := CertificateState{
 		Thumbprint: shown.Thumbprint, FriendlyName: shown.FriendlyName, Subject: shown.Subject,
 		NotBefore: shown.NotBefore, NotAfter: shown.NotAfter, Archived: shown.Archived,
@@ -163,7 +163,7 @@ func (e *entry) state() CertificateState {
 	return s
 }
 
-func (f *officeFarm) state() *OfficeState {
+func (f *officeFarm) farmState() *OfficeState {
 	s := &OfficeState{Master: f.master.m.Host}
 	for _, member := range f.members {
 		loaded := map[string]farm.Thumbprint{}
@@ -177,7 +177,7 @@ func (f *officeFarm) state() *OfficeState {
 	return s
 }
 
-func (f *sharePointFarm) state() SharePointState {
+func (f *sharePointFarm) farmState() SharePointState {
 	s := SharePointState{
 		Name: f.Name, Version: f.Version, Servers: slices.Clone(f.Servers), Sites: slices.Clone(f.Sites),
 		Issuers: []IssuerState{}, Authorities: []AuthorityState{}, Permissions: maps.Clone(f.permissions),

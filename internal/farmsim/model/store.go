@@ -51,14 +51,14 @@ type entry struct {
 	key          *privateKey
 }
 
-func (e *entry) show() Certificate {
+func (e *entry) showEntry() Certificate {
 	c := Certificate{
 		Thumbprint: e.thumbprint, FriendlyName: e.friendlyName, Subject: distinguishedName(e.cert.Subject),
 		NotBefore: e.cert.NotBefore, NotAfter: e.cert.NotAfter, DER: slices.Clone(e.cert.Raw),
 		Archived: e.archived,
 	}
 	if e.key != nil {
-		c.Key = e.key.show()
+		c.Key = e.key.showKey()
 	}
 	return c
 }
@@ -78,7 +78,7 @@ func distinguishedName(name pkix.Name) string {
 	return strings.Join(parts, ", ")
 }
 
-func (m *machine) find(store Store, thumbprint farm.Thumbprint) *entry {
+func (m *machine) findEntry(store Store, thumbprint farm.Thumbprint) *entry {
 	i := slices.IndexFunc(m.stores[store], func(e *entry) bool { return e.thumbprint == thumbprint })
 	if i < 0 {
 		return nil
@@ -86,7 +86,7 @@ func (m *machine) find(store Store, thumbprint farm.Thumbprint) *entry {
 	return m.stores[store][i]
 }
 
-func (m *machine) named(store Store, friendlyName string) []*entry {
+func (m *machine) entriesNamed(store Store, friendlyName string) []*entry {
 	var found []*entry
 	for _, e := range m.stores[store] {
 		if strings.EqualFold(e.friendlyName, friendlyName) {
@@ -98,9 +98,9 @@ func (m *machine) named(store Store, friendlyName string) []*entry {
 
 // Certificates lists a store without its archived certificates.
 func (s *Session) Certificates(store Store) (found []Certificate, err error) {
-	err = s.do(func(time.Time) error {
-		for _, e := range s.world.visible(s.m.stores[store]) {
-			found = append(found, e.show())
+	err = s.perform(func(time.Time) error {
+		for _, e := range s.world.visibleEntries(s.m.stores[store]) {
+			found = append(found, e.showEntry())
 		}
 		return nil
 	})
@@ -117,12 +117,12 @@ func (s *Session) AddToStore(store Store, der []byte) (changed bool, err error) 
 // name and the file of the key. The store keeps one copy of a certificate,
 // which gets the new key; adding what is there without a key changes nothing.
 func (s *Session) AddCertificate(store Store, c Certificate) (changed bool, err error) {
-	err = s.doElevated(func(time.Time) error {
+	err = s.performElevated(func(time.Time) error {
 		cert, err := x509.ParseCertificate(c.DER)
 		if err != nil {
-			return cryptographic("Cannot find the requested object.", notFoundResult)
+			return cryptographicError("Cannot find the requested object.", notFoundResult)
 		}
-		e := s.m.find(store, farm.ThumbprintOf(c.DER))
+		e := s.m.findEntry(store, farm.ThumbprintOf(c.DER))
 		if changed = e == nil || c.Key != nil; !changed {
 			return nil
 		}
@@ -143,13 +143,13 @@ func (s *Session) AddCertificate(store Store, c Certificate) (changed bool, err 
 	return changed, err
 }
 
-// RemoveFromStore removes a certificate, and says whether it was there. Its
+// RemoveFromStore removes a certificate, and reports whether it was there. Its
 // key file stays, as with X509Store.Remove.
 func (s *Session) RemoveFromStore(store Store, thumbprint farm.Thumbprint) (changed bool, err error) {
-	err = s.doElevated(func(time.Time) error {
+	err = s.performElevated(func(time.Time) error {
 		before := len(s.m.stores[store])
-		if e := s.m.find(store, thumbprint); e != nil && e.key != nil && !e.key.lost {
-			s.world.apply(RuleKeyOutlivesCertificate)
+		if e := s.m.findEntry(store, thumbprint); e != nil && e.key != nil && !e.key.lost {
+			s.world.countRule(RuleKeyOutlivesCertificate)
 		}
 		s.m.stores[store] = slices.DeleteFunc(s.m.stores[store], func(e *entry) bool { return e.thumbprint == thumbprint })
 		changed = len(s.m.stores[store]) != before
@@ -161,8 +161,8 @@ func (s *Session) RemoveFromStore(store Store, thumbprint farm.Thumbprint) (chan
 // SetFriendlyName sets the friendly name of the copy in a store. Windows lets
 // any number of certificates have the same.
 func (s *Session) SetFriendlyName(store Store, thumbprint farm.Thumbprint, friendlyName string) error {
-	return s.doElevated(func(time.Time) error {
-		e := s.m.find(store, thumbprint)
+	return s.performElevated(func(time.Time) error {
+		e := s.m.findEntry(store, thumbprint)
 		if e == nil {
 			return noCertificate(store, thumbprint)
 		}

@@ -42,7 +42,7 @@ const (
 // of its own, of the task's account.
 func (s *Session) TaskSession(name string) (*Session, error) {
 	var user string
-	err := s.doElevated(func(time.Time) error {
+	err := s.performElevated(func(time.Time) error {
 		t, ok := s.m.tasks[name]
 		if !ok {
 			return noTask(name)
@@ -54,12 +54,12 @@ func (s *Session) TaskSession(name string) (*Session, error) {
 }
 
 func noTask(name string) *Error {
-	return invalidOperation("ScheduledTask", fmt.Sprintf("There is no scheduled task '%s'.", name))
+	return invalidOperationError("ScheduledTask", fmt.Sprintf("There is no scheduled task '%s'.", name))
 }
 
 // RegisterTask is Register-ScheduledTask.
 func (s *Session) RegisterTask(t Task) error {
-	return s.doElevated(func(time.Time) error {
+	return s.performElevated(func(time.Time) error {
 		s.m.tasks[t.Name] = &task{Task: t, result: taskHasNotRun}
 		return nil
 	})
@@ -68,7 +68,7 @@ func (s *Session) RegisterTask(t Task) error {
 // StartTask is Start-ScheduledTask. What the task runs ends at once.
 func (s *Session) StartTask(name string) error {
 	var found Task
-	err := s.doElevated(func(time.Time) error {
+	err := s.performElevated(func(time.Time) error {
 		t, ok := s.m.tasks[name]
 		if !ok {
 			return noTask(name)
@@ -79,8 +79,8 @@ func (s *Session) StartTask(name string) error {
 	if err != nil {
 		return err
 	}
-	result := s.prove(found)
-	return s.doElevated(func(time.Time) error {
+	result := s.runProof(found)
+	return s.performElevated(func(time.Time) error {
 		if t, ok := s.m.tasks[name]; ok {
 			t.result = result
 		}
@@ -91,9 +91,9 @@ func (s *Session) StartTask(name string) error {
 // proven finds the thumbprint in the text of the proof.
 var proven = regexp.MustCompile(`'([0-9A-F]{40})'`)
 
-// prove does what the program of a task does: it looks for a certificate by
+// runProof does what the program of a task does: it looks for a certificate by
 // its thumbprint in Personal and signs with its key.
-func (s *Session) prove(t Task) uint32 {
+func (s *Session) runProof(t Task) uint32 {
 	arguments := strings.Fields(t.Argument)
 	if len(arguments) == 0 {
 		return programUnknown
@@ -123,7 +123,7 @@ func (s *Session) prove(t Task) uint32 {
 
 // TaskResult is the last result of Get-ScheduledTaskInfo.
 func (s *Session) TaskResult(name string) (result uint32, err error) {
-	err = s.doElevated(func(time.Time) error {
+	err = s.performElevated(func(time.Time) error {
 		t, ok := s.m.tasks[name]
 		if !ok {
 			return noTask(name)
@@ -136,7 +136,7 @@ func (s *Session) TaskResult(name string) (result uint32, err error) {
 
 // UnregisterTask is Unregister-ScheduledTask.
 func (s *Session) UnregisterTask(name string) error {
-	return s.doElevated(func(time.Time) error {
+	return s.performElevated(func(time.Time) error {
 		if _, ok := s.m.tasks[name]; !ok {
 			return noTask(name)
 		}

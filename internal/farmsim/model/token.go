@@ -18,42 +18,42 @@ type Obstacle struct {
 	Text string
 }
 
-// DataRefresh says whether a data refresh, which needs the S2S trust, would
-// work now between an office server and a SharePoint server: every obstacle,
+// DataRefresh finds what keeps a data refresh, which needs the S2S trust, from
+// working now between an office server and a SharePoint server: every obstacle,
 // none if it works. It looks past what is configured to what the processes on
 // both machines have loaded, and at each link of the trust.
 func (w *World) DataRefresh(officeHost, sharePointHost string) ([]Obstacle, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := w.settle()
-	office, err := w.machine(officeHost)
+	now := w.settleAll()
+	office, err := w.findMachine(officeHost)
 	if err != nil {
 		return nil, fmt.Errorf("data refresh: %w", err)
 	}
-	server, err := w.machine(sharePointHost)
+	server, err := w.findMachine(sharePointHost)
 	if err != nil {
 		return nil, fmt.Errorf("data refresh: %w", err)
 	}
-	member, f := w.office.member(office), w.sharePointFarm(server)
+	member, f := w.office.findMember(office), w.sharePointFarm(server)
 	if member == nil || f == nil {
 		return nil, fmt.Errorf("data refresh: %s and %s are not an office server and a SharePoint server", officeHost, sharePointHost)
 	}
 	r := refresh{w: w, now: now}
-	if office.down(now) || server.down(now) {
-		r.stop(RuleMachineDown, "a machine is down")
+	if office.isDown(now) || server.isDown(now) {
+		r.addObstacle(RuleMachineDown, "a machine is down")
 		return r.obstacles, nil
 	}
 	if !strings.EqualFold(office.Forest, server.Forest) {
-		r.stop(RuleSameForest, "%s is in forest %s, %s in %s", office.name, office.Forest, server.name, server.Forest)
+		r.addObstacle(RuleSameForest, "%s is in forest %s, %s in %s", office.name, office.Forest, server.name, server.Forest)
 	}
-	signer := r.signs(member)
+	signer := r.findSigner(member)
 	if signer != nil {
 		for _, issuer := range farm.Issuers() {
-			r.accepts(f, server, issuer, signer.cert)
+			r.checkAcceptance(f, server, issuer, signer.cert)
 		}
 	}
 	if f.UserProfileServices == 0 {
-		r.stop(RuleUserProfile, "farm %s has no User Profile service application", f.Name)
+		r.addObstacle(RuleUserProfile, "farm %s has no User Profile service application", f.Name)
 	}
 	return r.obstacles, nil
 }
@@ -64,50 +64,50 @@ type refresh struct {
 	obstacles []Obstacle
 }
 
-func (r *refresh) stop(rule RuleID, format string, args ...any) {
-	r.w.apply(rule)
+func (r *refresh) addObstacle(rule RuleID, format string, args ...any) {
+	r.w.countRule(rule)
 	r.obstacles = append(r.obstacles, Obstacle{Rule: rule, Text: fmt.Sprintf(format, args...)})
 }
 
-// signs returns what the office server would sign its tokens with.
-func (r *refresh) signs(member *officeMember) *entry {
+// findSigner returns what the office server would sign its tokens with.
+func (r *refresh) findSigner(member *officeMember) *entry {
 	m := member.m
 	if !m.services[WACSM].running {
-		r.stop(RuleLoadAtStart, "%s: WACSM does not run", m.name)
+		r.addObstacle(RuleLoadAtStart, "%s: WACSM does not run", m.name)
 		return nil
 	}
 	loaded := member.loaded[WACSM]
 	if member.loaded[IIS] != loaded {
-		r.stop(RuleLoadAtStart, "%s: WACSM and the IIS workers loaded different S2S certificates", m.name)
+		r.addObstacle(RuleLoadAtStart, "%s: WACSM and the IIS workers loaded different S2S certificates", m.name)
 	}
 	if loaded.name != member.settings.S2SCertificateName {
-		r.stop(RuleLoadAtStart, "%s: loaded %q, set is %q: a restart is owed", m.name, loaded.name, member.settings.S2SCertificateName)
+		r.addObstacle(RuleLoadAtStart, "%s: loaded %q, set is %q: a restart is owed", m.name, loaded.name, member.settings.S2SCertificateName)
 	}
-	e := m.find(My, loaded.thumbprint)
+	e := m.findEntry(My, loaded.thumbprint)
 	if e == nil {
-		r.stop(RuleNameMissing, "%s: no S2S certificate is loaded", m.name)
+		r.addObstacle(RuleNameMissing, "%s: no S2S certificate is loaded", m.name)
 		return nil
 	}
 	if e.key == nil || e.key.lost || !e.key.readers[farm.NetworkService] {
-		r.stop(RuleKeyAccess, "%s: NETWORK SERVICE cannot use the key of %s", m.name, e.thumbprint.Short())
+		r.addObstacle(RuleKeyAccess, "%s: NETWORK SERVICE cannot use the key of %s", m.name, e.thumbprint.Short())
 	}
 	if e.key != nil && e.key.provider == SoftwareKSP {
-		r.stop(RuleNoCNG, "%s: Invalid provider type specified.", m.name)
+		r.addObstacle(RuleNoCNG, "%s: Invalid provider type specified.", m.name)
 	}
 	if _, isRSA := e.cert.PublicKey.(*rsa.PublicKey); !isRSA {
-		r.stop(RuleRSAOnly, "%s: tokens are signed with RS256, the key is not RSA", m.name)
+		r.addObstacle(RuleRSAOnly, "%s: tokens are signed with RS256, the key is not RSA", m.name)
 	}
 	return e
 }
 
-// accepts finds what keeps a SharePoint server from accepting a token that is
+// checkAcceptance finds what keeps a SharePoint server from accepting a token that is
 // signed with a certificate, for one of the two issuers.
-func (r *refresh) accepts(f *sharePointFarm, server *machine, issuer farm.Issuer, cert *x509.Certificate) {
+func (r *refresh) checkAcceptance(f *sharePointFarm, server *machine, issuer farm.Issuer, cert *x509.Certificate) {
 	if r.now.Before(cert.NotBefore) || r.now.After(cert.NotAfter) {
-		r.stop(RuleValidity, "certificate %s is not valid now", farm.ThumbprintOf(cert.Raw).Short())
+		r.addObstacle(RuleValidity, "certificate %s is not valid now", farm.ThumbprintOf(cert.Raw).Short())
 	}
 	for _, process := range []string{IIS, SPTimerV4} {
-		loaded := f.loadedBy(server.started(process), r.now, r.w.policy.Propagation)
+		loaded := f.loadedBy(server.startTime(process), r.now, r.w.policy.Propagation)
 		if !r.trusts(loaded, issuer, cert) {
 			rule := RuleTrustedIssuer
 			if r.trusts(f.configured(), issuer, cert) {
@@ -116,14 +116,14 @@ func (r *refresh) accepts(f *sharePointFarm, server *machine, issuer farm.Issuer
 					rule = RuleTimerCachesTrust
 				}
 			}
-			r.stop(rule, "%s: %s: %s: The issuer of the token is not a trusted issuer.", server.name, process, issuer.Product)
+			r.addObstacle(rule, "%s: %s: %s: The issuer of the token is not a trusted issuer.", server.name, process, issuer.Product)
 		}
-		if missing := untrusted(cert, loaded.authorities); missing != "" {
-			r.stop(RuleChain, "%s: %s: The root of the certificate chain is not a trusted root authority: %s", server.name, process, missing)
+		if missing := firstUntrusted(cert, loaded.authorities); missing != "" {
+			r.addObstacle(RuleChain, "%s: %s: The root of the certificate chain is not a trusted root authority: %s", server.name, process, missing)
 		}
 	}
 	if p := f.permissions[issuer.RegisteredName]; p.Right != FullControl || !p.AppOnly {
-		r.stop(RulePermission, "farm %s: %s has no app-only full control", f.Name, issuer.Product)
+		r.addObstacle(RulePermission, "farm %s: %s has no app-only full control", f.Name, issuer.Product)
 	}
 }
 
@@ -131,7 +131,7 @@ func (r *refresh) trusts(t trust, issuer farm.Issuer, cert *x509.Certificate) bo
 	for _, known := range t.issuers {
 		if known.RegisteredIssuerName != issuer.RegisteredName {
 			if strings.EqualFold(known.RegisteredIssuerName, issuer.RegisteredName) {
-				r.w.apply(RuleRegisteredNameCase)
+				r.w.countRule(RuleRegisteredNameCase)
 			}
 			continue
 		}
@@ -139,16 +139,16 @@ func (r *refresh) trusts(t trust, issuer farm.Issuer, cert *x509.Certificate) bo
 			return true
 		}
 		if r.w.policy.DuplicateNames == FirstMatch {
-			r.w.apply(RuleRegisteredNameTwice)
+			r.w.countRule(RuleRegisteredNameTwice)
 			return false
 		}
 	}
 	return false
 }
 
-// untrusted names the first certificate of a chain that is not a trusted root
+// firstUntrusted names the first certificate of a chain that is not a trusted root
 // authority; empty when all are.
-func untrusted(cert *x509.Certificate, authorities []RootAuthority) string {
+func firstUntrusted(cert *x509.Certificate, authorities []RootAuthority) string {
 	var trusted []*x509.Certificate
 	for _, a := range authorities {
 		if parsed, err := x509.ParseCertificate(a.Certificate); err == nil {

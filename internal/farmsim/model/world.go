@@ -30,8 +30,7 @@ type Policy struct {
 	Propagation time.Duration
 	// WarmUp is how long /hosting/discovery is not answered after a start.
 	WarmUp time.Duration
-	// DuplicateNames says what a second issuer with the same registered name
-	// does.
+	// DuplicateNames is what a second issuer with the same registered name does.
 	DuplicateNames DuplicateNames
 	// SameSubjectStopsService makes WACSM refuse to start when two
 	// certificates in Personal share the subject of the one that is named.
@@ -79,11 +78,11 @@ func (w *World) Applied() map[RuleID]int {
 	return maps.Clone(w.applied)
 }
 
-// apply notes that a rule decided something.
-func (w *World) apply(rule RuleID) { w.applied[rule]++ }
+// countRule notes that a rule decided something.
+func (w *World) countRule(rule RuleID) { w.applied[rule]++ }
 
-// machine finds a machine by DNS name or computer name, as Windows does.
-func (w *World) machine(host string) (*machine, error) {
+// findMachine finds a machine by DNS name or computer name, as Windows does.
+func (w *World) findMachine(host string) (*machine, error) {
 	i := slices.IndexFunc(w.machines, func(m *machine) bool {
 		return strings.EqualFold(m.Host, host) || strings.EqualFold(m.name, host)
 	})
@@ -93,9 +92,9 @@ func (w *World) machine(host string) (*machine, error) {
 	return w.machines[i], nil
 }
 
-// settle lets everything that was due by now happen: machines that were
+// settleAll lets everything that was due by now happen: machines that were
 // rebooting come up, settings reach members.
-func (w *World) settle() time.Time {
+func (w *World) settleAll() time.Time {
 	now := time.Now()
 	for _, m := range w.machines {
 		w.settleMachine(m, now)
@@ -111,7 +110,6 @@ var ErrDown = errors.New("the machine went down")
 // reach from its machine.
 type Auth string
 
-// The ways to authenticate.
 const (
 	Basic    Auth = "basic"
 	NTLM     Auth = "ntlm"
@@ -143,12 +141,12 @@ type Session struct {
 func (w *World) LogOn(host string, logon Logon) (*Session, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := w.settle()
-	m, err := w.machine(host)
+	now := w.settleAll()
+	m, err := w.findMachine(host)
 	if err != nil {
 		return nil, err
 	}
-	if m.down(now) {
+	if m.isDown(now) {
 		return nil, fmt.Errorf("log on to %s: %w", m.Host, ErrDown)
 	}
 	return &Session{world: w, m: m, logon: logon, boots: m.boots}, nil
@@ -157,33 +155,33 @@ func (w *World) LogOn(host string, logon Logon) (*Session, error) {
 // Host is the DNS name of the session's machine.
 func (s *Session) Host() string { return s.m.Host }
 
-// do runs one operation under the world's lock, as of now.
-func (s *Session) do(operation func(now time.Time) error) error {
+// onFarm runs one operation under the world's lock, as of now.
+func (s *Session) perform(operation func(now time.Time) error) error {
 	s.world.mu.Lock()
 	defer s.world.mu.Unlock()
-	now := s.world.settle()
-	if s.m.down(now) || s.m.boots != s.boots {
+	now := s.world.settleAll()
+	if s.m.isDown(now) || s.m.boots != s.boots {
 		return fmt.Errorf("%s: %w", s.m.Host, ErrDown)
 	}
 	return operation(now)
 }
 
-// doElevated is do for operations that need administrator rights.
-func (s *Session) doElevated(operation func(now time.Time) error) error {
-	return s.do(func(now time.Time) error {
+// performElevated is do for operations that need administrator rights.
+func (s *Session) performElevated(operation func(now time.Time) error) error {
+	return s.perform(func(now time.Time) error {
 		if s.logon.Filtered {
-			s.world.apply(RuleElevation)
+			s.world.countRule(RuleElevation)
 			return accessDenied()
 		}
 		return operation(now)
 	})
 }
 
-// Up says whether a machine answers at all.
+// Up reports whether a machine answers at all.
 func (w *World) Up(host string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := w.settle()
-	m, err := w.machine(host)
-	return err == nil && !m.down(now)
+	now := w.settleAll()
+	m, err := w.findMachine(host)
+	return err == nil && !m.isDown(now)
 }

@@ -17,7 +17,7 @@ const (
 // refusals are statements and the error that each ends with.
 type refusals []struct{ statement, id string }
 
-func (r refusals) check(t *testing.T, s *scene, host string) {
+func (r refusals) check(t *testing.T, s *testFarm, host string) {
 	t.Helper()
 	var all []string
 	for _, one := range r {
@@ -58,7 +58,7 @@ func TestACallThatWouldNotBindOrWouldAskOnARealServerFails(t *testing.T) {
 	for version := range versions {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t, version)
+			s := newTestFarm(t, version)
 			all := everywhere
 			if version != "SE" {
 				all = append(append(refusals{}, everywhere...), classic...)
@@ -74,7 +74,7 @@ func TestACallThatWouldNotBindOrWouldAskOnARealServerFails(t *testing.T) {
 
 func TestOfficeAsksBeforeItChangesTheNameUnlessForced(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, "2016")
+	s := newTestFarm(t, "2016")
 	refusals{
 		{`Set-OfficeWebAppsFarm -S2SCertificateName X -Confirm:$false`, asked},
 		{`Set-OfficeWebAppsFarm -S2SCertificateName X -Confirm -Force`, asked},
@@ -88,9 +88,9 @@ func TestOfficeAsksBeforeItChangesTheNameUnlessForced(t *testing.T) {
 	}
 }
 
-func TestStandInsDoWhatTheRealCmdletsDo(t *testing.T) {
+func TestStubsDoWhatTheRealCmdletsDo(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, "SE")
+	s := newTestFarm(t, "SE")
 	steps := []struct{ statement, out string }{
 		{`(Get-SPFarm).BuildVersion.Build`, "18526"},
 		{`@(Get-SPTrustedSecurityTokenIssuer -Identity nobody -ErrorAction SilentlyContinue).Count`, "0"},

@@ -11,7 +11,7 @@ import (
 )
 
 // cmdletTable are the interfaces of the products' cmdlets as they were recorded
-// on real servers. Each is a stub; [forwardCmdlet] finds what stands behind it.
+// operationOn real servers. Each is a stub; [forwardCmdlet] finds what stands behind it.
 type cmdletTable struct {
 	Source  string            `json:"source"`
 	Cmdlets []cmdletInterface `json:"cmdlets"`
@@ -48,22 +48,22 @@ func stubModule(version string) string {
 	var names []string
 	for _, c := range productCmdlets() {
 		if slices.Contains(c.In, version) {
-			text += c.stub()
+			text += c.declareStub()
 			names = append(names, c.Name)
 		}
 	}
 	return text + "\nExport-ModuleMember -Function " + strings.Join(names, ", ") + "\n"
 }
 
-// stub is a function with the interface of the cmdlet, which PowerShell binds
+// declareStub is a function with the interface of the cmdlet, which PowerShell binds
 // and confirms as it would the cmdlet.
-func (c cmdletInterface) stub() string {
+func (c cmdletInterface) declareStub() string {
 	binding := []string{"PositionalBinding = $false"}
 	if c.ConfirmImpact != "" {
-		binding = append(binding, "SupportsShouldProcess = $true", "ConfirmImpact = "+quote(c.ConfirmImpact))
+		binding = append(binding, "SupportsShouldProcess = $true", "ConfirmImpact = "+quoteText(c.ConfirmImpact))
 	}
 	if c.DefaultParameterSet != "" {
-		binding = append(binding, "DefaultParameterSetName = "+quote(c.DefaultParameterSet))
+		binding = append(binding, "DefaultParameterSetName = "+quoteText(c.DefaultParameterSet))
 	}
 	var parameters []string
 	for _, name := range slices.Sorted(maps.Keys(c.Parameters)) {
@@ -83,7 +83,7 @@ func declareParameter(name, description string) string {
 		alias, isAlias := strings.CutPrefix(part, "alias ")
 		switch {
 		case isAlias:
-			attributes = append(attributes, "[Alias("+quote(alias)+")]")
+			attributes = append(attributes, "[Alias("+quoteText(alias)+")]")
 		case strings.HasPrefix(part, "Validate"):
 			attributes = append(attributes, "["+part+"()]")
 		default:
@@ -99,7 +99,7 @@ func parameterAttribute(set string) string {
 	words := strings.Fields(set)
 	var properties []string
 	if words[0] != "*" {
-		properties = append(properties, "ParameterSetName = "+quote(words[0]))
+		properties = append(properties, "ParameterSetName = "+quoteText(words[0]))
 	}
 	for _, word := range words[1:] {
 		switch _, err := strconv.Atoi(word); {
@@ -116,4 +116,4 @@ func parameterAttribute(set string) string {
 	return "[Parameter(" + strings.Join(properties, ", ") + ")]"
 }
 
-func quote(text string) string { return "'" + text + "'" }
+func quoteText(text string) string { return "'" + text + "'" }

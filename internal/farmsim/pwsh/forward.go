@@ -73,7 +73,7 @@ func operationOf(s *model.Session, cmdlet string) (name string, run reflect.Valu
 // objects that have a name, or the name.
 func bindArguments(name string, raw json.RawMessage) (map[string]any, error) {
 	var given map[string]argument
-	if err := decode(raw, &given); err != nil {
+	if err := decodeStrict(raw, &given); err != nil {
 		return nil, fmt.Errorf("read the parameters: %w", err)
 	}
 	bound := map[string]any{}
@@ -90,7 +90,7 @@ func bindArguments(name string, raw json.RawMessage) (map[string]any, error) {
 			}
 			bound[parameter] = c.Der
 		case bindsObjects:
-			text, err := bind.read(name, parameter, a)
+			text, err := bind.bindName(name, parameter, a)
 			if err != nil {
 				return nil, err
 			}
@@ -113,7 +113,7 @@ func parametersFor(t reflect.Type, given map[string]any) (reflect.Value, error) 
 		return reflect.Value{}, err
 	}
 	with := reflect.New(t)
-	if err := decode(raw, with.Interface()); err != nil {
+	if err := decodeStrict(raw, with.Interface()); err != nil {
 		return reflect.Value{}, fmt.Errorf("not simulated: %w", err)
 	}
 	return with.Elem(), nil

@@ -86,7 +86,7 @@ $found = @(foreach ($command in Get-Command -Module $Module) {
 [pscustomobject] @{ cmdlets = $found }
 `
 
-func TestStandInsHaveTheInterfacesOfEachProductVersion(t *testing.T) {
+func TestStubsHaveTheInterfacesOfEachProductVersion(t *testing.T) {
 	t.Parallel()
 	table := recorded(t)
 	for product, where := range map[string]struct{ host, version, module string }{
@@ -98,7 +98,7 @@ func TestStandInsHaveTheInterfacesOfEachProductVersion(t *testing.T) {
 			var got struct {
 				Cmdlets []cmdlet `json:"cmdlets"`
 			}
-			newScene(t, where.version).run(where.host, interfaces, map[string]string{"Module": where.module}, &got)
+			newTestFarm(t, where.version).run(where.host, interfaces, map[string]string{"Module": where.module}, &got)
 			var want []cmdlet
 			for _, c := range table {
 				if slices.Contains(c.In, product) {

@@ -6,9 +6,9 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 )
 
-// described makes an operation that tells one thing of the machine.
-func described(what func(model.Description) any) operation {
-	return tell(func(s *model.Session) (any, error) {
+// describeMachine makes an operation that tells one thing of the machine.
+func describeMachine(what func(model.Description) any) operation {
+	return operationWithout(func(s *model.Session) (any, error) {
 		d, err := s.Describe()
 		return what(d), err
 	})
@@ -18,44 +18,44 @@ func described(what func(model.Description) any) operation {
 // of a machine, and do to its services and tasks.
 func machineOperations() map[string]operation {
 	return map[string]operation{
-		"Get-ComputerName":      described(func(d model.Description) any { return d.Name }),
-		"Get-AccountName":       tell(func(s *model.Session) (string, error) { return s.Account(), nil }),
-		"Get-MachineTime":       described(func(d model.Description) any { return moment(d.Clock) }),
-		"Test-Elevated":         described(func(d model.Description) any { return d.Elevated }),
-		"Get-ForestName":        described(func(d model.Description) any { return d.Forest }),
-		"Test-PendingReboot":    described(func(d model.Description) any { return d.PendingReboot }),
-		"Test-FipsPolicy":       described(func(d model.Description) any { return d.FIPS }),
-		"Get-ConfigurationMode": described(func(d model.Description) any { return d.ConfigurationMode }),
-		"Get-WindowsBuild":      described(func(d model.Description) any { return d.Build }),
-		"Get-DomainName":        described(func(d model.Description) any { return d.Domain }),
-		"Get-ServiceStart": on(func(s *model.Session, p struct{ Name string }) (any, error) {
+		"Get-ComputerName":      describeMachine(func(d model.Description) any { return d.Name }),
+		"Get-AccountName":       operationWithout(func(s *model.Session) (string, error) { return s.Account(), nil }),
+		"Get-MachineTime":       describeMachine(func(d model.Description) any { return dateTime(d.Clock) }),
+		"Test-Elevated":         describeMachine(func(d model.Description) any { return d.Elevated }),
+		"Get-ForestName":        describeMachine(func(d model.Description) any { return d.Forest }),
+		"Test-PendingReboot":    describeMachine(func(d model.Description) any { return d.PendingReboot }),
+		"Test-FipsPolicy":       describeMachine(func(d model.Description) any { return d.FIPS }),
+		"Get-ConfigurationMode": describeMachine(func(d model.Description) any { return d.ConfigurationMode }),
+		"Get-WindowsBuild":      describeMachine(func(d model.Description) any { return d.Build }),
+		"Get-DomainName":        describeMachine(func(d model.Description) any { return d.Domain }),
+		"Get-ServiceStart": operationOn(func(s *model.Session, p struct{ Name string }) (any, error) {
 			state, err := s.Service(p.Name)
-			return moment(state.Since), err
+			return dateTime(state.Since), err
 		}),
-		"Get-WorkerStart": tell(func(s *model.Session) (any, error) {
+		"Get-WorkerStart": operationWithout(func(s *model.Session) (any, error) {
 			since, err := s.WorkersSince()
-			return moment(since), err
+			return dateTime(since), err
 		}),
-		"Invoke-IisReset":   tell(func(s *model.Session) (int, error) { return 0, s.IISReset() }),
-		"Get-Service":       on(getService),
-		"Restart-Service":   on(restartService),
-		"Invoke-WebRequest": on(invokeWebRequest),
+		"Invoke-IisReset":   operationWithout(func(s *model.Session) (int, error) { return 0, s.IISReset() }),
+		"Get-Service":       operationOn(getService),
+		"Restart-Service":   operationOn(restartService),
+		"Invoke-WebRequest": operationOn(invokeWebRequest),
 
-		"Get-SharePointFileVersion": tell(func(s *model.Session) (any, error) {
+		"Get-SharePointFileVersion": operationWithout(func(s *model.Session) (any, error) {
 			version, err := s.SharePointVersion()
 			return versionOf(version), err
 		}),
-		"Get-AppPermission": on(getAppPermission),
+		"Get-AppPermission": operationOn(getAppPermission),
 
-		"Register-ScheduledTask": on(func(s *model.Session, p registration) (any, error) { return nil, s.RegisterTask(p.Task) }),
-		"Start-ScheduledTask": on(func(s *model.Session, p struct{ TaskName string }) (any, error) {
+		"Register-ScheduledTask": operationOn(func(s *model.Session, p registration) (any, error) { return nil, s.RegisterTask(p.Task) }),
+		"Start-ScheduledTask": operationOn(func(s *model.Session, p struct{ TaskName string }) (any, error) {
 			return nil, s.StartTask(p.TaskName)
 		}),
-		"Get-ScheduledTaskInfo": on(func(s *model.Session, p struct{ TaskName, TaskPath string }) (any, error) {
+		"Get-ScheduledTaskInfo": operationOn(func(s *model.Session, p struct{ TaskName, TaskPath string }) (any, error) {
 			result, err := s.TaskResult(p.TaskName)
 			return object{"$type": "MSFT_TaskDynamicInfo", "LastTaskResult": result, "LastRunTime": nil}, err
 		}),
-		"Unregister-ScheduledTask": on(func(s *model.Session, p struct{ TaskName []string }) (any, error) {
+		"Unregister-ScheduledTask": operationOn(func(s *model.Session, p struct{ TaskName []string }) (any, error) {
 			for _, name := range p.TaskName {
 				if err := s.UnregisterTask(name); err != nil {
 					return nil, err
@@ -86,7 +86,7 @@ func getService(s *model.Session, p struct{ Name []string }) (any, error) {
 		if state.Running {
 			status = "Running"
 		}
-		shown = append(shown, typed("System.ServiceProcess.ServiceController", object{
+		shown = append(shown, newObject("System.ServiceProcess.ServiceController", object{
 			"Name": state.Name, "Status": status, "StartType": "Automatic",
 		}))
 	}
@@ -122,7 +122,7 @@ func getAppPermission(s *model.Session, p struct {
 	RegisteredName string
 },
 ) (any, error) {
-	url, err := pipeBind{kind: webType, property: "Url"}.read("GetAppPrincipal", "Web", p.Web)
+	url, err := pipeBind{kind: webType, property: "Url"}.bindName("GetAppPrincipal", "Web", p.Web)
 	if err != nil {
 		return nil, err
 	}

@@ -12,19 +12,19 @@ import (
 // object is an object of a product: its type, under "$type", and properties.
 type object = map[string]any
 
-// typed begins an object.
-func typed(name string, properties object) object {
+// newObject begins an object.
+func newObject(name string, properties object) object {
 	properties["$type"] = name
 	return properties
 }
 
-// moment is a time for PowerShell, which counts in units of 100 ns; none for
+// dateTime is a time for PowerShell, which counts in units of 100 ns; none for
 // zero.
-func moment(t time.Time) any {
+func dateTime(t time.Time) any {
 	if t.IsZero() {
 		return nil
 	}
-	return typed("DateTime", object{"Value": t.UTC().Format("2006-01-02T15:04:05.0000000Z")})
+	return newObject("DateTime", object{"Value": t.UTC().Format("2006-01-02T15:04:05.0000000Z")})
 }
 
 // publicCertificate is a certificate as products show it.
@@ -41,7 +41,7 @@ func storedCertificate(c model.Certificate) object {
 	if c.Key != nil {
 		file = c.Key.File
 	}
-	return typed("X509Certificate2", object{
+	return newObject("X509Certificate2", object{
 		"Der": c.DER, "FriendlyName": c.FriendlyName, "HasPrivateKey": c.Key != nil, "KeyFile": file,
 		"Archived": c.Archived,
 	})
@@ -56,8 +56,8 @@ type certificate struct {
 	KeyFile       string
 }
 
-// stored is the certificate for a store.
-func (c certificate) stored() model.Certificate {
+// toStore is the certificate for a store.
+func (c certificate) toStore() model.Certificate {
 	to := model.Certificate{DER: c.Der, FriendlyName: c.FriendlyName}
 	if c.KeyFile != "" {
 		to.Key = &model.Key{File: c.KeyFile}
@@ -141,9 +141,9 @@ func pipeBindOf(operation, parameter string) (pipeBind, bool) {
 	return pipeBind{}, false
 }
 
-// read returns what an argument names, or the error of a parameter that does
+// bindName returns what an argument names, or the error of a parameter that does
 // not bind.
-func (b pipeBind) read(cmdlet, parameter string, a argument) (string, error) {
+func (b pipeBind) bindName(cmdlet, parameter string, a argument) (string, error) {
 	switch {
 	case a.isText && b.text:
 		return a.text, nil
@@ -160,33 +160,33 @@ func certificateIn(cmdlet string, a argument) (certificate, error) {
 	if a.kind != "X509Certificate2" {
 		return c, model.CannotBind(cmdlet, "Certificate")
 	}
-	return c, decode(a.raw, &c)
+	return c, decodeStrict(a.raw, &c)
 }
 
 // showObject is what a cmdlet returns, as the object that it has in PowerShell.
 func showObject(value any) any {
 	switch v := value.(type) {
 	case model.TokenIssuer:
-		return typed(issuerType, object{
+		return newObject(issuerType, object{
 			"Name": v.Name, "RegisteredIssuerName": v.RegisteredIssuerName, "NameId": v.RegisteredIssuerName,
 			"Description": v.Description, "IsSelfIssuer": !v.TrustBroker, "SigningCertificate": publicCertificate(v.Certificate),
 		})
 	case model.RootAuthority:
-		return typed(authorityType, object{"Name": v.Name, "Certificate": publicCertificate(v.Certificate)})
+		return newObject(authorityType, object{"Name": v.Name, "Certificate": publicCertificate(v.Certificate)})
 	case model.Site:
-		return typed(siteType, object{"Url": v.URL, "RootWeb": typed(webType, object{"Url": v.URL})})
+		return newObject(siteType, object{"Url": v.URL, "RootWeb": newObject(webType, object{"Url": v.URL})})
 	case model.AppPrincipal:
-		return typed(principalType, object{"NameIdentifier": v.NameIdentifier})
+		return newObject(principalType, object{"NameIdentifier": v.NameIdentifier})
 	case model.SharePointFarm:
-		return typed("Microsoft.SharePoint.Administration.SPFarm", object{"BuildVersion": versionOf(v.Version)})
+		return newObject("Microsoft.SharePoint.Administration.SPFarm", object{"BuildVersion": versionOf(v.Version)})
 	case model.SharePointServer:
-		return typed(serverType, object{"Name": v.Name, "Role": v.Role})
+		return newObject(serverType, object{"Name": v.Name, "Role": v.Role})
 	case model.UserProfileService:
-		return typed(profilesType, object{"Name": v.Name})
+		return newObject(profilesType, object{"Name": v.Name})
 	case model.OfficeFarm:
 		return showOfficeFarm(v)
 	case model.OfficeMachine:
-		return typed(officeMachineType, object{
+		return newObject(officeMachineType, object{
 			"MachineName": v.MachineName, "MasterMachineName": v.MasterMachineName, "HealthStatus": v.HealthStatus,
 		})
 	}
@@ -201,9 +201,9 @@ func showObject(value any) any {
 func showOfficeFarm(f model.OfficeFarm) object {
 	machines := []object{}
 	for _, name := range f.Machines {
-		machines = append(machines, typed(officeMachineType, object{"MachineName": name}))
+		machines = append(machines, newObject(officeMachineType, object{"MachineName": name}))
 	}
-	return typed(officeFarmType, object{
+	return newObject(officeFarmType, object{
 		"AllowHTTP": f.AllowHTTP, "AllowOutboundHttp": f.AllowOutboundHTTP, "SSLOffloaded": false,
 		"CertificateName": f.CertificateName, "S2SCertificateName": f.S2SCertificateName,
 		"AllowHttpSecureStoreConnections": f.AllowHTTPSecureStoreConnections, "Machines": machines,
@@ -214,5 +214,5 @@ func versionOf(version string) any {
 	if version == "" {
 		return nil
 	}
-	return typed("Version", object{"Value": version})
+	return newObject("Version", object{"Value": version})
 }

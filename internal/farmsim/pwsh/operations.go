@@ -25,19 +25,19 @@ func operations() map[string]operation {
 // operationNames lists what has an operation, sorted.
 func operationNames() []string { return slices.Sorted(maps.Keys(operations())) }
 
-// on makes an operation of a function of typed parameters. A parameter that it
+// operationOn makes an operation of a function of typed parameters. A parameter that it
 // does not know is an error: nothing that a cmdlet is told may be lost.
-func on[P any](run func(*model.Session, P) (any, error)) operation {
+func operationOn[P any](run func(*model.Session, P) (any, error)) operation {
 	return func(s *model.Session, raw json.RawMessage) (any, error) {
 		var parameters P
-		if err := decode(raw, &parameters); err != nil {
+		if err := decodeStrict(raw, &parameters); err != nil {
 			return nil, fmt.Errorf("not simulated: %w", err)
 		}
 		return run(s, parameters)
 	}
 }
 
-// tell makes an operation of a function without parameters.
-func tell[R any](ask func(*model.Session) (R, error)) operation {
-	return on(func(s *model.Session, _ struct{}) (any, error) { return ask(s) })
+// operationWithout makes an operation of a function without parameters.
+func operationWithout[R any](ask func(*model.Session) (R, error)) operation {
+	return operationOn(func(s *model.Session, _ struct{}) (any, error) { return ask(s) })
 }

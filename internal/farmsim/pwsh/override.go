@@ -46,4 +46,4 @@ func Edit(property string, value any) Override {
 }
 
 // Object is an object of a .NET type, with properties that can be read.
-func Object(typeName string, properties map[string]any) any { return typed(typeName, properties) }
+func Object(typeName string, properties map[string]any) any { return newObject(typeName, properties) }

@@ -20,7 +20,7 @@ func envelope(script string) powershell.Envelope {
 }
 
 // whenBegun calls act once the script has registered the task "began".
-func (s *scene) whenBegun(ctx context.Context, act func()) {
+func (s *testFarm) whenBegun(ctx context.Context, act func()) {
 	began := func() bool { return slices.Contains(s.world.State().Machines[0].Tasks, "began") }
 	go func() {
 		for !began() && ctx.Err() == nil {
@@ -37,7 +37,7 @@ func TestAScriptEndsWithTheMachineItRunsOn(t *testing.T) {
 	for how := range engines {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			s := newSceneOn(t, how, "2016")
+			s := newTestFarmOn(t, how, "2016")
 			session := s.session(office)
 			s.whenBegun(t.Context(), func() { s.ok(s.world.Reboot(office, time.Hour)) })
 			_, err := s.engine.Run(t.Context(), pwsh.Call{Session: session, Envelope: envelope(begin + `while ($true) { $null = Get-ComputerName }`)})
@@ -53,7 +53,7 @@ func TestAScriptEndsWithItsCaller(t *testing.T) {
 	for how := range engines {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			s := newSceneOn(t, how, "2016")
+			s := newTestFarmOn(t, how, "2016")
 			session := s.session(office)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -68,7 +68,7 @@ func TestAScriptEndsWithItsCaller(t *testing.T) {
 
 func TestNothingThatAScriptSaysIsLost(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, "2016")
+	s := newTestFarm(t, "2016")
 	for script, says := range map[string]string{
 		`Invoke-Model -Name Get-Nothing`:                                        `Get-Nothing: no operation stands behind this stub`,
 		`Invoke-Model -Name Get-FileTime -With @{ Path = 'x'; Missing = 'y' }`:  `unknown field "Missing"`,
@@ -84,7 +84,7 @@ func TestNothingThatAScriptSaysIsLost(t *testing.T) {
 
 func TestAProcessWithoutATokenIsNotLetIn(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, "2016")
+	s := newTestFarm(t, "2016")
 	var result struct {
 		Said string `json:"said"`
 	}

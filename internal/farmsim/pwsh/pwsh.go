@@ -166,7 +166,7 @@ func (e *Engine) execute(ctx context.Context, c Call, products []product, run fu
 	p := e.server.authorize(c, stop)
 	out, err := run(running, append(environmentOf(e.dir, products),
 		"ProgramFiles="+c.ProgramFiles, "FARMTRUST_MODEL="+e.server.address(), "FARMTRUST_TOKEN="+p.token))
-	if broken := p.end(); broken != nil {
+	if broken := p.endProcess(); broken != nil {
 		return Output{}, fmt.Errorf("run %s: %w", c.Envelope.Name, broken)
 	}
 	if ctx.Err() != nil {

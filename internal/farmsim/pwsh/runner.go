@@ -28,7 +28,7 @@ type Server struct {
 	InstrumentFile func(path string) (newPath string, err error)
 }
 
-// Run implements [powershell.Runner].
+// Run runs a shipped script. It implements [powershell.Runner].
 func (s *Server) Run(ctx context.Context, target powershell.Target, call powershell.Call, result any) error {
 	source, err := powershell.Source(call.Script)
 	if err != nil {

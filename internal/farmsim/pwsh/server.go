@@ -96,23 +96,23 @@ func (p *process) startTask(task taskScript) (any, error) {
 	return object{"$type": "TaskScript", "Token": child.token, "Path": task.Path}, nil
 }
 
-// end takes the authorization back, and returns why the process broke, or nil.
-func (p *process) end() error {
+// endProcess takes the authorization back, and returns why the process broke, or nil.
+func (p *process) endProcess() error {
 	p.server.mu.Lock()
 	delete(p.server.processes, p.token)
 	p.server.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, child := range p.children {
-		if err := child.end(); p.err == nil {
+		if err := child.endProcess(); p.err == nil {
 			p.err = err
 		}
 	}
 	return p.err
 }
 
-// fail breaks the process with an error that is not one of a cmdlet.
-func (p *process) fail(err error) {
+// breakProcess breaks the process with an error that is not one of a cmdlet.
+func (p *process) breakProcess(err error) {
 	p.mu.Lock()
 	first := p.err == nil
 	if first {
@@ -134,7 +134,7 @@ func (s *server) processOf(r *http.Request) *process {
 // maxRequest is far above the largest request, which brings a PFX, in bytes.
 const maxRequest = 8 << 20
 
-// ServeHTTP implements [http.Handler].
+// ServeHTTP lets a stub run one operation.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p := s.processOf(r)
 	if p == nil {
@@ -146,10 +146,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	response, err := p.respond(body)
+	response, err := p.respondTo(body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		p.fail(err)
+		p.breakProcess(err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -160,7 +160,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // request is what a stub asks for.
 type request struct {
 	Cmdlet string `json:"cmdlet"`
-	// Confirmed is false when the cmdlet prompted and nobody could answer.
+	// Confirmed is false when the cmdlet prompted, which nothing answers here.
 	Confirmed  bool            `json:"confirmed"`
 	Parameters json.RawMessage `json:"parameters"`
 }
@@ -174,13 +174,13 @@ type failure struct {
 	HResult   int32  `json:"hresult"`
 }
 
-// respond does what a stub asks for. An error of a cmdlet is a response.
-func (p *process) respond(body []byte) ([]byte, error) {
+// respondTo does what a stub asks for. An error of a cmdlet is a response.
+func (p *process) respondTo(body []byte) ([]byte, error) {
 	var asked request
-	if err := decode(body, &asked); err != nil {
+	if err := decodeStrict(body, &asked); err != nil {
 		return nil, fmt.Errorf("read a request: %w", err)
 	}
-	result, err := p.run(asked)
+	result, err := p.runOperation(asked)
 	var refused *model.Error
 	switch {
 	case errors.As(err, &refused):
@@ -191,15 +191,15 @@ func (p *process) respond(body []byte) ([]byte, error) {
 	return json.Marshal(map[string]any{"result": result})
 }
 
-// run runs the operation that stands behind a stub, or what overrides it.
-func (p *process) run(asked request) (any, error) {
+// runOperation runs the operation that stands behind a stub, or what overrides it.
+func (p *process) runOperation(asked request) (any, error) {
 	do := func() (any, error) {
 		operation, ok := operations()[asked.Cmdlet]
 		switch {
 		case !asked.Confirmed:
 			return nil, p.call.Session.Prompt()
 		case asked.Cmdlet == startTask:
-			return on(func(_ *model.Session, task taskScript) (any, error) { return p.startTask(task) })(p.call.Session, asked.Parameters)
+			return operationOn(func(_ *model.Session, task taskScript) (any, error) { return p.startTask(task) })(p.call.Session, asked.Parameters)
 		case ok:
 			return operation(p.call.Session, asked.Parameters)
 		case isProductCmdlet(asked.Cmdlet):
@@ -213,7 +213,7 @@ func (p *process) run(asked request) (any, error) {
 	return do()
 }
 
-func decode(raw []byte, into any) error {
+func decodeStrict(raw []byte, into any) error {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.DisallowUnknownFields()
 	return decoder.Decode(into)

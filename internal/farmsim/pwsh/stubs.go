@@ -42,9 +42,9 @@ func readStubs(names ...string) string {
 	return text.String()
 }
 
-// modules are the products' modules and snap-in, by the files of their stubs,
+// productModules are the products' modules and snap-in, by the files of their stubs,
 // and a version that has their cmdlets.
-func modules() map[string]string {
+func productModules() map[string]string {
 	return map[string]string{
 		"office/OfficeWebApps/OfficeWebApps.psm1":                                     "OOS",
 		"snapin/Microsoft.SharePoint.PowerShell/Microsoft.SharePoint.PowerShell.psm1": "2016",
@@ -56,7 +56,7 @@ func modules() map[string]string {
 // [environmentOf].
 func installStubs(dir string) error {
 	files := map[string]string{"model.ps1": readStubs("model.ps1")}
-	for file, version := range modules() {
+	for file, version := range productModules() {
 		files[file] = stubModule(version)
 	}
 	for file, text := range files {

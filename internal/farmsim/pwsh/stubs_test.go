@@ -28,7 +28,7 @@ func functions(text string) map[string]string {
 	return found
 }
 
-func TestWhatNeedsWindowsHasAStandInThatTakesTheSame(t *testing.T) {
+func TestWhatNeedsWindowsHasAStubThatTakesTheSame(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../powershell/scripts/prelude/windows/*.ps1")
 	if err != nil || len(files) == 0 {
@@ -56,9 +56,9 @@ func TestWhatNeedsWindowsHasAStandInThatTakesTheSame(t *testing.T) {
 		}
 	}
 	// The files of the SharePoint task are files there as on Windows.
-	standIns := functions(pwsh.Stubs())
+	stubs := functions(pwsh.Stubs())
 	for name, parameters := range ships {
-		if diff := cmp.Diff(parameters, standIns[name]); diff != "" {
+		if diff := cmp.Diff(parameters, stubs[name]); diff != "" {
 			t.Errorf("%s (-ships +stub):\n%s", name, diff)
 		}
 	}

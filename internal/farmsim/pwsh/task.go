@@ -12,17 +12,17 @@ const startTask = "Start-TaskScript"
 // Its requests and answers are files of the process that runs.
 func taskOperations() map[string]operation {
 	return map[string]operation{
-		"Get-ScheduledTask": on(func(s *model.Session, p struct{ TaskName, TaskPath []string }) (any, error) {
+		"Get-ScheduledTask": operationOn(func(s *model.Session, p struct{ TaskName, TaskPath []string }) (any, error) {
 			shown := []object{}
 			for _, name := range p.TaskName {
 				if _, err := s.TaskResult(name); err != nil {
 					return nil, err
 				}
-				shown = append(shown, typed("MSFT_ScheduledTask", object{"TaskName": name, "State": "Ready"}))
+				shown = append(shown, newObject("MSFT_ScheduledTask", object{"TaskName": name, "State": "Ready"}))
 			}
 			return shown, nil
 		}),
-		"Get-ScriptHash": on(func(s *model.Session, p struct{ Path string }) (any, error) {
+		"Get-ScriptHash": operationOn(func(s *model.Session, p struct{ Path string }) (any, error) {
 			script, installed, err := s.ReadFile(p.Path)
 			if err != nil || !installed {
 				return "", err

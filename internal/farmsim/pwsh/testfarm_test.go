@@ -34,9 +34,9 @@ var versions = map[string]string{"2016": "16.0.4456.1000", "2019": "16.0.10337.1
 
 var registered = farm.Issuers()[0].RegisteredName
 
-// scene is a world of one office server and one SharePoint server, and an
+// testFarm is a world of one office server and one SharePoint server, and an
 // engine for both.
-type scene struct {
+type testFarm struct {
 	t      testing.TB
 	world  *model.World
 	engine *pwsh.Engine
@@ -86,12 +86,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func newScene(t testing.TB, version string) *scene {
+func newTestFarm(t testing.TB, version string) *testFarm {
 	t.Helper()
-	return newSceneOn(t, inRunspace, version)
+	return newTestFarmOn(t, inRunspace, version)
 }
 
-func newSceneOn(t testing.TB, how, version string) *scene {
+func newTestFarmOn(t testing.TB, how, version string) *testFarm {
 	t.Helper()
 	e, err := engines[how]()
 	if errors.Is(err, pwsh.ErrNone) {
@@ -100,7 +100,7 @@ func newSceneOn(t testing.TB, how, version string) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scene{t: t, world: model.New(model.Policy{}), engine: e, der: certificate(t)}
+	s := &testFarm{t: t, world: model.New(model.Policy{}), engine: e, der: certificate(t)}
 	s.ok(s.world.AddMachine(model.MachineSpec{Host: office, Build: 17763}))
 	s.ok(s.world.AddMachine(model.MachineSpec{Host: front, Build: 17763}))
 	s.ok(s.world.NewOfficeFarm(model.OfficeSettings{}, office))
@@ -111,7 +111,7 @@ func newSceneOn(t testing.TB, how, version string) *scene {
 	return s
 }
 
-func (s *scene) ok(err error) {
+func (s *testFarm) ok(err error) {
 	s.t.Helper()
 	if err != nil {
 		s.t.Fatal(err)
@@ -136,7 +136,7 @@ func certificate(t testing.TB) []byte {
 }
 
 // session logs on to a host.
-func (s *scene) session(host string) *model.Session {
+func (s *testFarm) session(host string) *model.Session {
 	s.t.Helper()
 	session, err := s.world.LogOn(host, administrator)
 	s.ok(err)
@@ -146,7 +146,7 @@ func (s *scene) session(host string) *model.Session {
 var administrator = model.Logon{User: `CONTOSO\svc`, Auth: model.NTLM}
 
 // run runs a script of the test's own on a host and decodes its result.
-func (s *scene) run(host, script string, params, result any) {
+func (s *testFarm) run(host, script string, params, result any) {
 	s.t.Helper()
 	server := pwsh.Server{Engine: s.engine, World: s.world, Host: host, Logon: administrator}
 	s.ok(server.RunText(s.t.Context(), powershell.Target{Host: host}, powershell.Call{Script: "Test", Params: params}, script, result))
@@ -177,7 +177,7 @@ $outcomes = @(foreach ($statement in $Statements) {
 `
 
 // each runs statements one after the other in one PowerShell.
-func (s *scene) each(host string, all ...string) []outcome {
+func (s *testFarm) each(host string, all ...string) []outcome {
 	s.t.Helper()
 	var result struct {
 		Outcomes []outcome `json:"outcomes"`

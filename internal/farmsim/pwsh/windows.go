@@ -24,38 +24,38 @@ type archivedMark struct {
 
 type keyOf struct{ Certificate certificate }
 
-func (k keyOf) thumbprint() farm.Thumbprint { return farm.ThumbprintOf(k.Certificate.Der) }
+func (k keyOf) certificateThumbprint() farm.Thumbprint { return farm.ThumbprintOf(k.Certificate.Der) }
 
 // storeOperations are behind the prelude's functions on certificate stores and
-// on what names a certificate of theirs.
+// operationOn what names a certificate of theirs.
 func storeOperations() map[string]operation {
 	return map[string]operation{
-		"Get-StoreCertificate": on(func(s *model.Session, p struct{ Store model.Store }) (any, error) {
+		"Get-StoreCertificate": operationOn(func(s *model.Session, p struct{ Store model.Store }) (any, error) {
 			held, err := s.Certificates(p.Store)
 			return storedCertificates(held), err
 		}),
-		"Get-PersonalCertificate": tell(func(s *model.Session) (any, error) {
+		"Get-PersonalCertificate": operationWithout(func(s *model.Session) (any, error) {
 			held, err := s.AllCertificates(model.My)
 			return storedCertificates(held), err
 		}),
-		"Set-StoreArchived": on(func(s *model.Session, p archivedMark) (any, error) {
+		"Set-StoreArchived": operationOn(func(s *model.Session, p archivedMark) (any, error) {
 			return nil, s.Archive(p.Thumbprint, p.Archived)
 		}),
-		"Get-TlsBindingText":     tell(tlsBindingText),
-		"Get-ListenerThumbprint": tell((*model.Session).Listener),
-		"Add-StoreCertificate": on(func(s *model.Session, p struct {
+		"Get-TlsBindingText":     operationWithout(tlsBindingText),
+		"Get-ListenerThumbprint": operationWithout((*model.Session).Listener),
+		"Add-StoreCertificate": operationOn(func(s *model.Session, p struct {
 			Store       model.Store
 			Certificate certificate
 		},
 		) (any, error) {
-			_, err := s.AddCertificate(p.Store, p.Certificate.stored())
+			_, err := s.AddCertificate(p.Store, p.Certificate.toStore())
 			return nil, err
 		}),
-		"Remove-StoreCertificate": on(func(s *model.Session, p storePlace) (any, error) {
+		"Remove-StoreCertificate": operationOn(func(s *model.Session, p storePlace) (any, error) {
 			_, err := s.RemoveFromStore(p.Store, p.Thumbprint)
 			return nil, err
 		}),
-		"Set-StoreFriendlyName": on(func(s *model.Session, p struct {
+		"Set-StoreFriendlyName": operationOn(func(s *model.Session, p struct {
 			Thumbprint   farm.Thumbprint
 			FriendlyName string
 		},
@@ -68,33 +68,33 @@ func storeOperations() map[string]operation {
 // keyOperations are behind the prelude's functions on keys and files.
 func keyOperations() map[string]operation {
 	return map[string]operation{
-		"Open-Pfx":       on(openPFX),
-		"Get-PrivateKey": on(getPrivateKey),
-		"SignData": on(func(s *model.Session, p struct {
+		"Open-Pfx":       operationOn(openPFX),
+		"Get-PrivateKey": operationOn(getPrivateKey),
+		"SignData": operationOn(func(s *model.Session, p struct {
 			Certificate certificate
 			Data        []byte
 		},
 		) (any, error) {
 			return s.SignData(farm.ThumbprintOf(p.Certificate.Der), model.Administrators, p.Data)
 		}),
-		"Get-KeyLocation": on(func(s *model.Session, p keyOf) (any, error) {
-			location, err := s.KeyLocation(p.thumbprint())
+		"Get-KeyLocation": operationOn(func(s *model.Session, p keyOf) (any, error) {
+			location, err := s.KeyLocation(p.certificateThumbprint())
 			return object{"$type": "KeyLocation", "Provider": location.Provider, "File": location.File}, err
 		}),
-		"Get-KeyReader": on(func(s *model.Session, p struct{ File string }) (any, error) { return s.KeyReaders(p.File) }),
-		"Add-KeyReader": on(func(s *model.Session, p keyReader) (any, error) { return nil, s.AddKeyReader(p.File, p.Sid) }),
-		"Remove-KeyReader": on(func(s *model.Session, p keyReader) (any, error) {
+		"Get-KeyReader": operationOn(func(s *model.Session, p struct{ File string }) (any, error) { return s.KeyReaders(p.File) }),
+		"Add-KeyReader": operationOn(func(s *model.Session, p keyReader) (any, error) { return nil, s.AddKeyReader(p.File, p.Sid) }),
+		"Remove-KeyReader": operationOn(func(s *model.Session, p keyReader) (any, error) {
 			return nil, s.RemoveKeyReader(p.File, p.Sid)
 		}),
-		"Remove-Key": on(removeKey),
-		"Read-FileBytes": on(func(s *model.Session, p struct{ Path string }) (any, error) {
+		"Remove-Key": operationOn(removeKey),
+		"Read-FileBytes": operationOn(func(s *model.Session, p struct{ Path string }) (any, error) {
 			content, ok, err := s.ReadFile(p.Path)
 			if !ok {
 				return nil, err
 			}
 			return content, err
 		}),
-		"Write-FileBytes": on(func(s *model.Session, p struct {
+		"Write-FileBytes": operationOn(func(s *model.Session, p struct {
 			Path  string
 			Bytes []byte
 		},
@@ -102,9 +102,9 @@ func keyOperations() map[string]operation {
 			_, err := s.WriteFile(p.Path, p.Bytes)
 			return nil, err
 		}),
-		"Get-FileTime": on(func(s *model.Session, p struct{ Path string }) (any, error) {
+		"Get-FileTime": operationOn(func(s *model.Session, p struct{ Path string }) (any, error) {
 			at, err := s.FileTime(p.Path)
-			return moment(at), err
+			return dateTime(at), err
 		}),
 	}
 }
@@ -149,13 +149,13 @@ func openPFX(s *model.Session, p struct {
 	return storedCertificate(opened), nil
 }
 
-// getPrivateKey says whether a certificate has an RSA key; one that cannot be
+// getPrivateKey reports whether a certificate has an RSA key; one that cannot be
 // opened is an error.
 func getPrivateKey(s *model.Session, p keyOf) (any, error) {
 	if !p.Certificate.HasPrivateKey {
 		return false, nil
 	}
-	return s.HasRSAKey(p.thumbprint())
+	return s.HasRSAKey(p.certificateThumbprint())
 }
 
 func removeKey(s *model.Session, p keyOf) (any, error) {

@@ -63,7 +63,7 @@ func workersSince(s *model.Session) (*time.Time, error) {
 }
 
 // restarter restarts something that started before a time on the machine's
-// clock, and says what.
+// clock, and returns what.
 type restarter func(before time.Time) (restarted string, err error)
 
 func restartOlder(before time.Time, all ...restarter) (powershell.RestartResult, error) {

@@ -16,16 +16,16 @@ import (
 )
 
 func TestObservingAnOfficeServerShowsWhatConcernsTheTarget(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		root := testfarm.NewECPair(t, "Root CA", nil)
 		issuing := testfarm.NewECPair(t, "Issuing CA", &root)
 		p := testfarm.NewPair(t, "s2s", &issuing)
 		call := importOf(t, p, "S2S")
 		call.Intermediates = []string{base64.StdEncoding.EncodeToString(issuing.Cert.Raw)}
-		must(s, testfarm.Master, call)
-		must(s, testfarm.Master, grantOf(p))
-		s.Install(testfarm.Master, testfarm.NewPair(t, "something else", nil), "HTTPS")
-		seen := must(s, testfarm.Master, powershell.GetOfficeServer{
+		must(f, testfarm.Master, call)
+		must(f, testfarm.Master, grantOf(p))
+		f.Install(testfarm.Master, testfarm.NewPair(t, "something else", nil), "HTTPS")
+		seen := must(f, testfarm.Master, powershell.GetOfficeServer{
 			Thumbprint: string(p.Thumbprint()), FriendlyName: "S2S", Subject: "CN=s2s, O=Contoso",
 			Chain: []string{string(issuing.Thumbprint()), string(root.Thumbprint())},
 		})
@@ -46,8 +46,8 @@ func TestObservingAnOfficeServerShowsWhatConcernsTheTarget(t *testing.T) {
 }
 
 func TestAMachineOutsideAnyFarmIsObservedAsSuch(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
-		seen := must(s, testfarm.Alone, powershell.GetOfficeServer{})
+	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
+		seen := must(f, testfarm.Alone, powershell.GetOfficeServer{})
 		if seen.Joined || seen.Service.Running || seen.SettingsSince != nil || seen.Discovery.Problem != "NotJoined" {
 			t.Errorf("observed: %+v", seen)
 		}
@@ -55,10 +55,10 @@ func TestAMachineOutsideAnyFarmIsObservedAsSuch(t *testing.T) {
 }
 
 func TestDiscoveryIsNotAnsweredWhileTheServerWarmsUp(t *testing.T) {
-	tell(t, model.Policy{WarmUp: time.Minute}, func(t *testing.T, s *testfarm.Farm) {
-		status := func() int { return must(s, testfarm.Master, powershell.GetOfficeServer{}).Discovery.Status }
+	tell(t, model.Policy{WarmUp: time.Minute}, func(t *testing.T, f *testfarm.Farm) {
+		status := func() int { return must(f, testfarm.Master, powershell.GetOfficeServer{}).Discovery.Status }
 		before := status()
-		s.RestartOffice(testfarm.Master)
+		f.RestartOffice(testfarm.Master)
 		during := status()
 		time.Sleep(time.Minute)
 		if after := status(); before != 200 || during != 503 || after != 200 {
@@ -70,13 +70,13 @@ func TestDiscoveryIsNotAnsweredWhileTheServerWarmsUp(t *testing.T) {
 func TestTimesAreByTheServersOwnClock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &testfarm.Farm{T: t, World: model.New(model.Policy{})}
+		f := &testfarm.Farm{T: t, World: model.New(model.Policy{})}
 		const ahead = 7 * time.Minute
-		s.OK(s.World.AddMachine(model.MachineSpec{Host: testfarm.Master, Build: 14393, Skew: ahead}))
-		s.OK(s.World.NewOfficeFarm(model.OfficeSettings{}, testfarm.Master))
-		s.UseS2S("S2S")
-		s.OK(s.On(testfarm.Master).IISReset())
-		seen := must(s, testfarm.Master, powershell.GetOfficeServer{})
+		f.OK(f.World.AddMachine(model.MachineSpec{Host: testfarm.Master, Build: 14393, Skew: ahead}))
+		f.OK(f.World.NewOfficeFarm(model.OfficeSettings{}, testfarm.Master))
+		f.UseS2S("S2S")
+		f.OK(f.On(testfarm.Master).IISReset())
+		seen := must(f, testfarm.Master, powershell.GetOfficeServer{})
 		want := time.Now().Add(ahead)
 		if !seen.Machine.Clock.Equal(want) || !seen.WorkersSince.Equal(want) || !seen.SettingsSince.Equal(want) {
 			t.Errorf("clock %s, workers %s, settings %s; want all %s", seen.Machine.Clock, seen.WorkersSince, seen.SettingsSince, want)
@@ -97,25 +97,25 @@ func lookOf() powershell.GetSharePointFarm {
 }
 
 func TestAnIssuerIsCreatedOnceAndUpdatedInPlaceWhateverItsName(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		i := farm.Issuers()[1]
 		old, next := testfarm.NewPair(t, "old", nil), testfarm.NewPair(t, "new", nil)
 		byHand := testfarm.IssuerParameters(i, old)
 		byHand.Name = "by hand"
-		s.OK(s.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(byHand))
-		updated := must(s, testfarm.Front, issuerOf(i, next))
-		again := must(s, testfarm.Front, issuerOf(i, next))
+		f.OK(f.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(byHand))
+		updated := must(f, testfarm.Front, issuerOf(i, next))
+		again := must(f, testfarm.Front, issuerOf(i, next))
 		if !updated.Updated || updated.Created || updated.Name != "by hand" || !slices.Equal(updated.Granted, []string{testfarm.Site}) {
 			t.Errorf("first: %+v", updated)
 		}
 		if again.Changed {
 			t.Errorf("second: %+v", again)
 		}
-		created := must(s, testfarm.Front, issuerOf(farm.Issuers()[0], next))
+		created := must(f, testfarm.Front, issuerOf(farm.Issuers()[0], next))
 		if !created.Created || created.Name != "OOS SharePoint Server" {
 			t.Errorf("the other issuer: %+v", created)
 		}
-		seen := must(s, testfarm.Front, lookOf())
+		seen := must(f, testfarm.Front, lookOf())
 		for _, found := range seen.Issuers {
 			if found.Thumbprint != string(next.Thumbprint()) || found.Since == nil || !found.Since.Equal(time.Now()) {
 				t.Errorf("issuer %+v is not marked as set now", found)
@@ -133,57 +133,57 @@ func TestAnIssuerIsCreatedOnceAndUpdatedInPlaceWhateverItsName(t *testing.T) {
 }
 
 func TestIssuersThatCannotBeToldApartAreRefused(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		i, p := farm.Issuers()[0], testfarm.NewPair(t, "s2s", nil)
 		taken := testfarm.IssuerParameters(farm.Issuers()[1], p)
 		taken.Name = "OOS " + i.Product
-		s.OK(s.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(taken))
-		says(s, testfarm.Front, issuerOf(i, p), "NameTaken")
+		f.OK(f.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(taken))
+		says(f, testfarm.Front, issuerOf(i, p), "NameTaken")
 		for _, name := range []string{"one", "two"} {
 			with := testfarm.IssuerParameters(i, p)
 			with.Name = name
-			s.OK(s.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(with))
+			f.OK(f.On(testfarm.Front).SharePoint().NewTrustedSecurityTokenIssuer(with))
 		}
-		says(s, testfarm.Front, issuerOf(i, p), "IssuerAmbiguous")
+		says(f, testfarm.Front, issuerOf(i, p), "IssuerAmbiguous")
 	})
 }
 
 func TestRootAuthoritiesAreAddedByThumbprint(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		known, missing := testfarm.NewPair(t, "known", nil), testfarm.NewPair(t, "missing", nil)
-		s.OK(s.On(testfarm.Front).SharePoint().NewTrustedRootAuthority(model.AuthorityParameters{Name: "somebody's", Certificate: known.Cert.Raw, Confirmed: true}))
+		f.OK(f.On(testfarm.Front).SharePoint().NewTrustedRootAuthority(model.AuthorityParameters{Name: "somebody's", Certificate: known.Cert.Raw, Confirmed: true}))
 		call := powershell.AddRootAuthority{Authorities: []powershell.RootAuthorityCertificate{
 			{Name: "a", Certificate: known.Cert.Raw}, {Name: "b", Certificate: missing.Cert.Raw},
 		}}
-		first, second := must(s, testfarm.Front, call), must(s, testfarm.Front, call)
+		first, second := must(f, testfarm.Front, call), must(f, testfarm.Front, call)
 		if !slices.Equal(first.Added, []string{"b"}) || second.Changed {
 			t.Errorf("first %+v, second %+v", first, second)
 		}
 		call.Authorities[0] = powershell.RootAuthorityCertificate{Name: "B", Certificate: testfarm.NewPair(t, "third", nil).Cert.Raw}
-		says(s, testfarm.Front, call, "NameTaken")
+		says(f, testfarm.Front, call, "NameTaken")
 	})
 }
 
 func TestScriptsSayThatTheirProductIsNotThere(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		p := testfarm.NewPair(t, "s2s", nil)
-		says(s, testfarm.Alone, lookOf(), "NotSharePoint")
-		says(s, testfarm.Alone, issuerOf(farm.Issuers()[0], p), "NotSharePoint")
-		says(s, testfarm.Alone, powershell.AddRootAuthority{}, "NotSharePoint")
-		says(s, testfarm.Front, powershell.GetOfficeServer{}, "NotOffice")
+		says(f, testfarm.Alone, lookOf(), "NotSharePoint")
+		says(f, testfarm.Alone, issuerOf(farm.Issuers()[0], p), "NotSharePoint")
+		says(f, testfarm.Alone, powershell.AddRootAuthority{}, "NotSharePoint")
+		says(f, testfarm.Front, powershell.GetOfficeServer{}, "NotOffice")
 	})
 }
 
 func TestAServiceThatDidNotStartIsStartedByTheNextRestart(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		p := testfarm.NewPair(t, "s2s", nil)
-		s.SetUp(p)
-		s.UseS2S("misspelt")
-		s.Refused(s.On(testfarm.Master).RestartService(model.WACSM), testfarm.NotStarted)
-		s.UseS2S("S2S")
-		if r := must(s, testfarm.Master, powershell.RestartOfficeServer{}); !slices.Contains(r.Restarted, model.WACSM) {
+		f.SetUp(p)
+		f.UseS2S("misspelt")
+		f.Refused(f.On(testfarm.Master).RestartService(model.WACSM), testfarm.NotStarted)
+		f.UseS2S("S2S")
+		if r := must(f, testfarm.Master, powershell.RestartOfficeServer{}); !slices.Contains(r.Restarted, model.WACSM) {
 			t.Errorf("restarted %v", r.Restarted)
 		}
-		s.Works()
+		f.Works()
 	})
 }

@@ -52,7 +52,7 @@ func restoreTrustedIssuer(s *model.Session, p powershell.RestoreTrustedIssuer, _
 	return r, err
 }
 
-// samePermission says whether two permissions are the same; without a right,
+// samePermission reports whether two permissions are the same; without a right,
 // the rest is nothing.
 func samePermission(one model.AppPermission, other powershell.SitePermission) bool {
 	return one.Right == other.Right && (one.Right == "" || one.AppOnly == other.AppOnly)

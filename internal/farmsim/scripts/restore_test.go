@@ -17,33 +17,33 @@ func TestUndoAfterAnyStepPutsTheFarmBack(t *testing.T) {
 	for kind, certificate := range kinds {
 		for _, first := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, first set-up %v", kind, first), func(t *testing.T) {
-				tell(t, model.Policy{ReplicationDelay: time.Millisecond}, func(t *testing.T, s *testfarm.Farm) {
-					r := rotation{Farm: s, to: certificate(t, "new"), name: "S2S new"}
+				tell(t, model.Policy{ReplicationDelay: time.Millisecond}, func(t *testing.T, f *testfarm.Farm) {
+					r := rotation{Farm: f, to: certificate(t, "new"), name: "S2S new"}
 					if !first {
 						old := certificate(t, "old")
-						for _, step := range (rotation{Farm: s, to: old, name: "S2S old"}).forward() {
+						for _, step := range (rotation{Farm: f, to: old, name: "S2S old"}).forward() {
 							step()
 						}
 						r.from, r.fromName = &old, "S2S old"
-						s.Works()
+						f.Works()
 					}
-					before := s.Trust()
+					before := f.Trust()
 					steps := r.forward()
 					for done := range len(steps) + 1 {
 						for _, step := range steps[:done] {
 							step()
 						}
 						if done == len(steps) {
-							s.Works()
+							f.Works()
 						}
 						r.back()
-						s.AssertUnchangedSince(before)
+						f.AssertUnchangedSince(before)
 						if again := r.back(); len(again) > 0 {
 							t.Errorf("after %d steps, undone a second time: %q", done, again)
 						}
 					}
 					if !first {
-						s.Works()
+						f.Works()
 					}
 				})
 			})
@@ -52,21 +52,21 @@ func TestUndoAfterAnyStepPutsTheFarmBack(t *testing.T) {
 }
 
 func TestAnIssuerThatIsPutBackSaysThatServersMustLoadIt(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		old, next := testfarm.NewPair(t, "old", nil), testfarm.NewPair(t, "new", nil)
-		s.SetUp(old)
+		f.SetUp(old)
 		i := farm.Issuers()[0]
 		broker := testfarm.IssuerParameters(i, old)
 		broker.IsTrustBroker = true
-		s.OK(s.On(testfarm.Front).SharePoint().SetTrustedSecurityTokenIssuer(broker))
-		must(s, testfarm.Front, powershell.SetTrustedIssuer{Name: "ours", RegisteredName: i.RegisteredName, Certificate: next.Cert.Raw, Sites: []string{testfarm.Site}})
+		f.OK(f.On(testfarm.Front).SharePoint().SetTrustedSecurityTokenIssuer(broker))
+		must(f, testfarm.Front, powershell.SetTrustedIssuer{Name: "ours", RegisteredName: i.RegisteredName, Certificate: next.Cert.Raw, Sites: []string{testfarm.Site}})
 		time.Sleep(time.Hour)
-		back := rotation{Farm: s, to: next, from: &old}.issuerBack(i)
+		back := rotation{Farm: f, to: next, from: &old}.issuerBack(i)
 		back.Description = "of before"
-		if r := must(s, testfarm.Front, back); !r.Updated || r.Removed || len(r.Permissions) > 0 {
+		if r := must(f, testfarm.Front, back); !r.Updated || r.Removed || len(r.Permissions) > 0 {
 			t.Errorf("got %+v", r)
 		}
-		seen := must(s, testfarm.Front, powershell.GetSharePointFarm{RegisteredNames: []string{i.RegisteredName}}).Issuers[0]
+		seen := must(f, testfarm.Front, powershell.GetSharePointFarm{RegisteredNames: []string{i.RegisteredName}}).Issuers[0]
 		if !seen.TrustBroker || seen.Thumbprint != string(old.Thumbprint()) || scripts.WithoutMark(seen.Description) != "of before" {
 			t.Errorf("issuer %+v", seen)
 		}
@@ -81,20 +81,20 @@ func TestPermissionGoesBackToWhatItWas(t *testing.T) {
 		{Site: testfarm.Site}, {Site: testfarm.Site, Right: "Read"}, {Site: testfarm.Site, Right: "Manage", AppOnly: true}, {Site: testfarm.Site, Right: model.FullControl},
 	} {
 		t.Run(fmt.Sprintf("%s %v", was.Right, was.AppOnly), func(t *testing.T) {
-			tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+			tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 				p, i := testfarm.NewPair(t, "s2s", nil), farm.Issuers()[0]
-				s.SetUp(p)
+				f.SetUp(p)
 				call := powershell.RestoreTrustedIssuer{
 					RegisteredName: i.RegisteredName, Ours: string(p.Thumbprint()), Previous: p.Cert.Raw, Permissions: []powershell.SitePermission{was},
 				}
-				if r := must(s, testfarm.Front, call); !slices.Equal(r.Permissions, []string{testfarm.Site}) || r.Updated || r.Removed {
+				if r := must(f, testfarm.Front, call); !slices.Equal(r.Permissions, []string{testfarm.Site}) || r.Updated || r.Removed {
 					t.Errorf("got %+v", r)
 				}
-				if r := must(s, testfarm.Front, call); r.Changed {
+				if r := must(f, testfarm.Front, call); r.Changed {
 					t.Errorf("again: %+v", r)
 				}
-				now, err := s.On(testfarm.Front).SharePoint().AppPermission(testfarm.Site, i.RegisteredName)
-				s.OK(err)
+				now, err := f.On(testfarm.Front).SharePoint().AppPermission(testfarm.Site, i.RegisteredName)
+				f.OK(err)
 				if now.Right != was.Right || now.AppOnly != was.AppOnly {
 					t.Errorf("permission %+v, want %+v", now, was)
 				}
@@ -104,67 +104,67 @@ func TestPermissionGoesBackToWhatItWas(t *testing.T) {
 }
 
 func TestThePrincipalOfARemovedIssuerNeedsNothing(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		p := testfarm.NewPair(t, "s2s", nil)
-		s.SetUp(p)
+		f.SetUp(p)
 		i := farm.Issuers()[0]
-		s.OK(s.On(testfarm.Front).SharePoint().RemoveTrustedSecurityTokenIssuer(model.Removal{Identity: "OOS " + i.Product, Confirmed: true}))
-		if r := must(s, testfarm.Front, (rotation{Farm: s, to: p}).issuerBack(i)); r.Changed {
+		f.OK(f.On(testfarm.Front).SharePoint().RemoveTrustedSecurityTokenIssuer(model.Removal{Identity: "OOS " + i.Product, Confirmed: true}))
+		if r := must(f, testfarm.Front, (rotation{Farm: f, to: p}).issuerBack(i)); r.Changed {
 			t.Errorf("got %+v", r)
 		}
 	})
 }
 
 func TestTheWayBackStopsAtWhatIsNotOurs(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		old, ours, theirs := testfarm.NewPair(t, "old", nil), testfarm.NewPair(t, "ours", nil), testfarm.NewPair(t, "theirs", nil)
 		i := farm.Issuers()[0]
-		s.SetUp(theirs)
-		renewal := rotation{Farm: s, to: ours, name: "S2S ours", from: &old, fromName: "S2S old"}
-		before := s.Trust()
-		says(s, testfarm.Front, renewal.issuerBack(i), "ChangedSince")
-		says(s, testfarm.Front, (rotation{Farm: s, to: ours}).issuerBack(i), "ChangedSince")
-		says(s, testfarm.Master, powershell.RestoreS2SCertificateName{Ours: "S2S ours", Previous: "S2S old"}, "ChangedSince")
-		says(s, testfarm.Member, powershell.RestoreS2SCertificateName{Ours: "S2S ours"}, "NotMaster")
+		f.SetUp(theirs)
+		renewal := rotation{Farm: f, to: ours, name: "S2S ours", from: &old, fromName: "S2S old"}
+		before := f.Trust()
+		says(f, testfarm.Front, renewal.issuerBack(i), "ChangedSince")
+		says(f, testfarm.Front, (rotation{Farm: f, to: ours}).issuerBack(i), "ChangedSince")
+		says(f, testfarm.Master, powershell.RestoreS2SCertificateName{Ours: "S2S ours", Previous: "S2S old"}, "ChangedSince")
+		says(f, testfarm.Member, powershell.RestoreS2SCertificateName{Ours: "S2S ours"}, "NotMaster")
 		lesser := powershell.RestoreTrustedIssuer{
 			RegisteredName: i.RegisteredName, Ours: string(theirs.Thumbprint()), Previous: theirs.Cert.Raw,
 			Permissions: []powershell.SitePermission{{Site: testfarm.Site, Right: "Read"}},
 		}
-		principal, err := s.On(testfarm.Front).SharePoint().GetAppPrincipal(model.PrincipalParameters{Site: testfarm.Site, NameIdentifier: i.RegisteredName})
-		s.OK(err)
-		s.OK(s.On(testfarm.Front).SharePoint().SetAppPrincipalPermission(model.PermissionParameters{
+		principal, err := f.On(testfarm.Front).SharePoint().GetAppPrincipal(model.PrincipalParameters{Site: testfarm.Site, NameIdentifier: i.RegisteredName})
+		f.OK(err)
+		f.OK(f.On(testfarm.Front).SharePoint().SetAppPrincipalPermission(model.PermissionParameters{
 			Site: testfarm.Site, AppPrincipal: principal.NameIdentifier, Scope: model.SiteSubscription, Right: "Write",
 		}))
-		says(s, testfarm.Front, lesser, "ChangedSince")
-		s.Permit(i)
-		s.AssertUnchangedSince(before)
+		says(f, testfarm.Front, lesser, "ChangedSince")
+		f.Permit(i)
+		f.AssertUnchangedSince(before)
 	})
 }
 
 func TestANameThatTheProductKeepsKeepsItsCertificate(t *testing.T) {
-	tell(t, model.Policy{KeepS2SName: true}, func(t *testing.T, s *testfarm.Farm) {
+	tell(t, model.Policy{KeepS2SName: true}, func(t *testing.T, f *testfarm.Farm) {
 		p := testfarm.NewPair(t, "s2s", nil)
-		r := rotation{Farm: s, to: p, name: "S2S"}
+		r := rotation{Farm: f, to: p, name: "S2S"}
 		for _, step := range r.forward() {
 			step()
 		}
 		for range 2 {
-			got := must(s, testfarm.Master, powershell.RestoreS2SCertificateName{Ours: "S2S"})
+			got := must(f, testfarm.Master, powershell.RestoreS2SCertificateName{Ours: "S2S"})
 			if !got.ClearRefused || got.Changed || got.Reason == "" {
 				t.Errorf("got %+v", got)
 			}
 		}
-		before := s.Trust()
-		says(s, testfarm.Master, r.removal(), "InUse")
-		s.AssertUnchangedSince(before)
+		before := f.Trust()
+		says(f, testfarm.Master, r.removal(), "InUse")
+		f.AssertUnchangedSince(before)
 	})
 }
 
 func TestTheLocalAuthorityIsNeverRemoved(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
-		found, err := s.On(testfarm.Front).SharePoint().GetTrustedRootAuthority()
-		s.OK(err)
-		if r := must(s, testfarm.Front, powershell.RemoveRootAuthority{Thumbprints: []string{string(found[0].Thumbprint())}}); r.Changed {
+	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
+		found, err := f.On(testfarm.Front).SharePoint().GetTrustedRootAuthority()
+		f.OK(err)
+		if r := must(f, testfarm.Front, powershell.RemoveRootAuthority{Thumbprints: []string{string(found[0].Thumbprint())}}); r.Changed {
 			t.Errorf("removed %q", r.Removed)
 		}
 	})

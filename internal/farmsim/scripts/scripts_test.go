@@ -18,41 +18,41 @@ import (
 )
 
 // run runs the model of a script.
-func run[R any](s *testfarm.Farm, host string, p powershell.Params[R]) (R, error) {
-	s.T.Helper()
+func run[R any](f *testfarm.Farm, host string, p powershell.Params[R]) (R, error) {
+	f.T.Helper()
 	var none R
 	raw, err := json.Marshal(p)
-	s.OK(err)
+	f.OK(err)
 	var secrets [][]byte
 	if private, ok := p.(powershell.SecretCarrier); ok {
 		secrets = private.Secrets()
 	}
-	result, err := scripts.Run(s.On(host), powershell.ScriptOf(p), raw, secrets)
+	result, err := scripts.Run(f.On(host), powershell.ScriptOf(p), raw, secrets)
 	if err != nil {
 		return none, err
 	}
 	return result.(R), nil
 }
 
-func must[R any](s *testfarm.Farm, host string, p powershell.Params[R]) R {
-	s.T.Helper()
-	r, err := run(s, host, p)
-	s.OK(err)
+func must[R any](f *testfarm.Farm, host string, p powershell.Params[R]) R {
+	f.T.Helper()
+	r, err := run(f, host, p)
+	f.OK(err)
 	return r
 }
 
 // says asserts that a script says no with an error of ours.
-func says[R any](s *testfarm.Farm, host string, p powershell.Params[R], id string) {
-	s.T.Helper()
-	_, err := run(s, host, p)
+func says[R any](f *testfarm.Farm, host string, p powershell.Params[R], id string) {
+	f.T.Helper()
+	_, err := run(f, host, p)
 	var refused *powershell.ScriptError
 	if !errors.As(err, &refused) || refused.ID != "farmtrust."+id {
-		s.T.Errorf("%s: got %v, want farmtrust.%s", powershell.ScriptOf(p), err, id)
+		f.T.Errorf("%s: got %v, want farmtrust.%s", powershell.ScriptOf(p), err, id)
 	}
 }
 
 // tell tells a story on simulated time.
-func tell(t *testing.T, policy model.Policy, story func(t *testing.T, s *testfarm.Farm)) {
+func tell(t *testing.T, policy model.Policy, story func(t *testing.T, f *testfarm.Farm)) {
 	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { story(t, testfarm.New(t, policy)) })
@@ -82,8 +82,8 @@ func TestEveryScriptHasAModel(t *testing.T) {
 }
 
 func TestAModelRefusesParametersThatItsScriptDoesNotHave(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
-		_, err := scripts.Run(s.On(testfarm.Front), "Get-SharePointServer", []byte(`{"NotBefore":"now"}`), nil)
+	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
+		_, err := scripts.Run(f.On(testfarm.Front), "Get-SharePointServer", []byte(`{"NotBefore":"now"}`), nil)
 		var refused *powershell.ScriptError
 		if !errors.As(err, &refused) || refused.ID != "NamedParameterNotFound" {
 			t.Errorf("got %v", err)
@@ -92,19 +92,19 @@ func TestAModelRefusesParametersThatItsScriptDoesNotHave(t *testing.T) {
 }
 
 func TestImportPutsEachCertificateWhereItBelongsAndSaysAlreadyTheSecondTime(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		p := testfarm.NewPair(t, "s2s", nil)
-		first := must(s, testfarm.Master, importOf(t, p, "S2S 1"))
+		first := must(f, testfarm.Master, importOf(t, p, "S2S 1"))
 		if !first.Changed || !slices.Equal(first.Added, []string{"My", "Root"}) || !first.Certificate.KeySigns ||
 			first.Certificate.Provider != farm.KeyProvider || first.Certificate.FriendlyName != "S2S 1" {
 			t.Errorf("first import: %+v", first)
 		}
-		second := must(s, testfarm.Master, importOf(t, p, "S2S 1"))
+		second := must(f, testfarm.Master, importOf(t, p, "S2S 1"))
 		if second.Changed || len(second.Added) > 0 {
 			t.Errorf("second import: %+v", second)
 		}
-		roots, err := s.On(testfarm.Master).Certificates(model.Root)
-		s.OK(err)
+		roots, err := f.On(testfarm.Master).Certificates(model.Root)
+		f.OK(err)
 		if len(roots) != 1 || roots[0].Key != nil || roots[0].FriendlyName != "" {
 			t.Errorf("Trusted Root holds %+v, want the public part without a name", roots)
 		}
@@ -112,62 +112,62 @@ func TestImportPutsEachCertificateWhereItBelongsAndSaysAlreadyTheSecondTime(t *t
 }
 
 func TestImportRefusesWithoutLeavingAnythingBehind(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		p := testfarm.NewPair(t, "s2s", nil)
 		wrongPassword := importOf(t, p, "S2S")
 		wrongPassword.Password = []byte("wrong")
-		says(s, testfarm.Master, wrongPassword, "PfxRefused")
+		says(f, testfarm.Master, wrongPassword, "PfxRefused")
 		other := importOf(t, p, "S2S")
 		other.Thumbprint = string(testfarm.NewPair(t, "other", nil).Thumbprint())
-		says(s, testfarm.Master, other, "WrongCertificate")
+		says(f, testfarm.Master, other, "WrongCertificate")
 		unnamed := importOf(t, p, "S2S")
 		unnamed.PFX = p.PFX(t)
-		says(s, testfarm.Master, unnamed, "ProviderNotApplied")
+		says(f, testfarm.Master, unnamed, "ProviderNotApplied")
 		modern := importOf(t, p, "S2S")
 		modern.PFX = p.ModernPFX(t)
-		says(s, testfarm.Master, modern, "PfxRefused")
-		if found, err := s.On(testfarm.Master).Certificates(model.My); err != nil || len(found) > 0 {
+		says(f, testfarm.Master, modern, "PfxRefused")
+		if found, err := f.On(testfarm.Master).Certificates(model.My); err != nil || len(found) > 0 {
 			t.Errorf("Personal holds %+v, %v", found, err)
 		}
 	})
 }
 
 func TestImportKeepsNamesUniqueAndNeverRenames(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		p := testfarm.NewPair(t, "s2s", nil)
-		must(s, testfarm.Master, importOf(t, p, "S2S"))
-		says(s, testfarm.Master, importOf(t, p, "another name"), "NameDiffers")
-		says(s, testfarm.Master, importOf(t, testfarm.NewPair(t, "next", nil), "S2S"), "AmbiguousFriendlyName")
+		must(f, testfarm.Master, importOf(t, p, "S2S"))
+		says(f, testfarm.Master, importOf(t, p, "another name"), "NameDiffers")
+		says(f, testfarm.Master, importOf(t, testfarm.NewPair(t, "next", nil), "S2S"), "AmbiguousFriendlyName")
 	})
 }
 
 func TestGrantProvesThatNetworkServiceSigns(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		p := testfarm.NewPair(t, "s2s", nil)
-		says(s, testfarm.Master, grantOf(p), "CertificateNotFound")
-		must(s, testfarm.Master, importOf(t, p, "S2S"))
-		first, second := must(s, testfarm.Master, grantOf(p)), must(s, testfarm.Master, grantOf(p))
+		says(f, testfarm.Master, grantOf(p), "CertificateNotFound")
+		must(f, testfarm.Master, importOf(t, p, "S2S"))
+		first, second := must(f, testfarm.Master, grantOf(p)), must(f, testfarm.Master, grantOf(p))
 		if !first.Changed || second.Changed || first.SignedAs != farm.NetworkService || first.KeyFile == "" {
 			t.Errorf("first %+v, second %+v", first, second)
 		}
 		weak := testfarm.NewPair(t, "weak", nil)
-		_, err := s.On(testfarm.Master).ImportPFX(model.StoreAdd, weak.PFX(t), []byte(testfarm.Password), testfarm.MachineKey)
-		s.OK(err)
-		says(s, testfarm.Master, grantOf(weak), "KeyDoesNotSign")
+		_, err := f.On(testfarm.Master).ImportPFX(model.StoreAdd, weak.PFX(t), []byte(testfarm.Password), testfarm.MachineKey)
+		f.OK(err)
+		says(f, testfarm.Master, grantOf(weak), "KeyDoesNotSign")
 		public := testfarm.NewPair(t, "public", nil)
-		_, err = s.On(testfarm.Master).AddToStore(model.My, public.Cert.Raw)
-		s.OK(err)
-		says(s, testfarm.Master, grantOf(public), "KeyMissing")
+		_, err = f.On(testfarm.Master).AddToStore(model.My, public.Cert.Raw)
+		f.OK(err)
+		says(f, testfarm.Master, grantOf(public), "KeyMissing")
 	})
 }
 
 func TestExportReturnsThePublicPartAndWritesItOnce(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		p := testfarm.NewPair(t, "s2s", nil)
 		call := powershell.ExportS2SCertificate{Thumbprint: string(p.Thumbprint()), Path: `C:\s2s.cer`}
-		says(s, testfarm.Master, call, "CertificateNotFound")
-		must(s, testfarm.Master, importOf(t, p, "S2S"))
-		first, second := must(s, testfarm.Master, call), must(s, testfarm.Master, call)
+		says(f, testfarm.Master, call, "CertificateNotFound")
+		must(f, testfarm.Master, importOf(t, p, "S2S"))
+		first, second := must(f, testfarm.Master, call), must(f, testfarm.Master, call)
 		if !first.Changed || second.Changed || !slices.Equal(first.DER, p.Cert.Raw) {
 			t.Errorf("first changed %t, second %t, same certificate %t", first.Changed, second.Changed, slices.Equal(first.DER, p.Cert.Raw))
 		}
@@ -175,34 +175,34 @@ func TestExportReturnsThePublicPartAndWritesItOnce(t *testing.T) {
 }
 
 func TestTheNameIsSetOnTheMasterAndOnlyForTheTarget(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		p := testfarm.NewPair(t, "s2s", nil)
-		says(s, testfarm.Alone, nameOf(p, "S2S"), "NotJoined")
-		says(s, testfarm.Member, nameOf(p, "S2S"), "NotMaster")
-		says(s, testfarm.Master, nameOf(p, "S2S"), "CertificateNotFound")
-		must(s, testfarm.Master, importOf(t, p, "S2S"))
-		says(s, testfarm.Master, nameOf(p, "misspelt"), "WrongCertificate")
-		first, second := must(s, testfarm.Master, nameOf(p, "S2S")), must(s, testfarm.Master, nameOf(p, "S2S"))
+		says(f, testfarm.Alone, nameOf(p, "S2S"), "NotJoined")
+		says(f, testfarm.Member, nameOf(p, "S2S"), "NotMaster")
+		says(f, testfarm.Master, nameOf(p, "S2S"), "CertificateNotFound")
+		must(f, testfarm.Master, importOf(t, p, "S2S"))
+		says(f, testfarm.Master, nameOf(p, "misspelt"), "WrongCertificate")
+		first, second := must(f, testfarm.Master, nameOf(p, "S2S")), must(f, testfarm.Master, nameOf(p, "S2S"))
 		want := powershell.SetNameResult{Changed: true}
 		if first != want || second != (powershell.SetNameResult{Previous: "S2S"}) {
 			t.Errorf("first %+v, second %+v", first, second)
 		}
-		s.Install(testfarm.Master, testfarm.NewPair(t, "other", nil), "S2S")
-		says(s, testfarm.Master, nameOf(p, "S2S"), "AmbiguousFriendlyName")
+		f.Install(testfarm.Master, testfarm.NewPair(t, "other", nil), "S2S")
+		says(f, testfarm.Master, nameOf(p, "S2S"), "AmbiguousFriendlyName")
 	})
 }
 
 func TestHTTPSwitchesAreSetOnlyWhereAsked(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		on := true
 		call := powershell.SetOfficeHTTPSetting{AllowOutboundHTTP: &on}
-		says(s, testfarm.Member, call, "NotMaster")
-		first, second := must(s, testfarm.Master, call), must(s, testfarm.Master, call)
+		says(f, testfarm.Member, call, "NotMaster")
+		first, second := must(f, testfarm.Master, call), must(f, testfarm.Master, call)
 		if !slices.Equal(first.Settings, []string{"AllowOutboundHttp"}) || second.Changed {
 			t.Errorf("first %+v, second %+v", first, second)
 		}
-		settings, err := s.On(testfarm.Member).Office().GetOfficeWebAppsFarm()
-		s.OK(err)
+		settings, err := f.On(testfarm.Member).Office().GetOfficeWebAppsFarm()
+		f.OK(err)
 		if !settings.AllowOutboundHTTP || settings.AllowHTTPSecureStoreConnections {
 			t.Errorf("settings: %+v", settings.OfficeSettings)
 		}
@@ -210,40 +210,40 @@ func TestHTTPSwitchesAreSetOnlyWhereAsked(t *testing.T) {
 }
 
 func TestAnOfficeServerRestartsOnlyWhatStartedBeforeItsSettings(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		p := testfarm.NewPair(t, "s2s", nil)
-		if r := must(s, testfarm.Master, powershell.RestartOfficeServer{}); r.Changed {
+		if r := must(f, testfarm.Master, powershell.RestartOfficeServer{}); r.Changed {
 			t.Errorf("nothing was changed, but it restarted %v", r.Restarted)
 		}
 		for _, host := range []string{testfarm.Master, testfarm.Member} {
-			must(s, host, importOf(t, p, "S2S"))
+			must(f, host, importOf(t, p, "S2S"))
 		}
-		must(s, testfarm.Master, nameOf(p, "S2S"))
+		must(f, testfarm.Master, nameOf(p, "S2S"))
 		time.Sleep(time.Second)
-		if r := must(s, testfarm.Master, powershell.RestartOfficeServer{}); !slices.Equal(r.Restarted, []string{model.WACSM, model.IIS}) {
+		if r := must(f, testfarm.Master, powershell.RestartOfficeServer{}); !slices.Equal(r.Restarted, []string{model.WACSM, model.IIS}) {
 			t.Errorf("restarted %v", r.Restarted)
 		}
-		if r := must(s, testfarm.Master, powershell.RestartOfficeServer{}); r.Changed {
+		if r := must(f, testfarm.Master, powershell.RestartOfficeServer{}); r.Changed {
 			t.Errorf("restarted again: %v", r.Restarted)
 		}
 		time.Sleep(time.Second)
 		now := time.Now()
-		if r := must(s, testfarm.Master, powershell.RestartOfficeServer{NotBefore: &now}); !r.Changed {
+		if r := must(f, testfarm.Master, powershell.RestartOfficeServer{NotBefore: &now}); !r.Changed {
 			t.Error("not restarted although it was asked for")
 		}
 	})
 }
 
 func TestASharePointServerRestartsOnlyWhatStartedBefore(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, s *testfarm.Farm) {
+	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		since := time.Now()
 		time.Sleep(time.Second)
-		first := must(s, testfarm.Front, powershell.RestartSharePointServer{NotBefore: since})
-		second := must(s, testfarm.Front, powershell.RestartSharePointServer{NotBefore: since})
+		first := must(f, testfarm.Front, powershell.RestartSharePointServer{NotBefore: since})
+		second := must(f, testfarm.Front, powershell.RestartSharePointServer{NotBefore: since})
 		if !slices.Equal(first.Restarted, []string{model.IIS, model.SPTimerV4}) || second.Changed {
 			t.Errorf("first %+v, second %+v", first, second)
 		}
-		seen := must(s, testfarm.Front, powershell.GetSharePointServer{})
+		seen := must(f, testfarm.Front, powershell.GetSharePointServer{})
 		if seen.Timer.Since == nil || seen.Timer.Since.Before(since) || seen.WorkersSince.Before(since) {
 			t.Errorf("afterwards: %+v", seen)
 		}

@@ -28,23 +28,23 @@ type sessionRunner struct {
 	logon model.Logon
 }
 
-func byTask(s *testfarm.Farm, logon model.Logon) powershell.Runner {
-	return powershell.ByTask(sessionRunner{s, logon})
+func byTask(f *testfarm.Farm, logon model.Logon) powershell.Runner {
+	return powershell.ByTask(sessionRunner{f, logon})
 }
 
 func TestTheSharePointTaskReachesADatabaseThatASessionDoesNot(t *testing.T) {
 	t.Parallel()
-	s, p := remote(t), testfarm.NewPair(t, "s2s", nil)
+	f, p := remote(t), testfarm.NewPair(t, "s2s", nil)
 	params := powershell.SetTrustedIssuer{
 		Name: "OOS", RegisteredName: farm.Issuers()[0].RegisteredName, Certificate: p.Cert.Raw, Sites: []string{testfarm.Site},
 	}
-	says(s, testfarm.Front, params, "SecondHop")
-	s.OK(scripts.InstallTask(s.On(testfarm.Front), taskAccount, powershell.TaskScript()))
-	done, err := powershell.Run(t.Context(), byTask(s, testfarm.Admin), powershell.Target{Host: testfarm.Front}, params)
+	says(f, testfarm.Front, params, "SecondHop")
+	f.OK(scripts.InstallTask(f.On(testfarm.Front), taskAccount, powershell.TaskScript()))
+	done, err := powershell.Run(t.Context(), byTask(f, testfarm.Admin), powershell.Target{Host: testfarm.Front}, params)
 	if err != nil || !done.Created {
 		t.Fatalf("got %+v, %v", done, err)
 	}
-	got, err := powershell.Run(t.Context(), byTask(s, testfarm.Admin), powershell.Target{Host: testfarm.Front}, powershell.GetSharePointFarm{RegisteredNames: []string{params.RegisteredName}})
+	got, err := powershell.Run(t.Context(), byTask(f, testfarm.Admin), powershell.Target{Host: testfarm.Front}, powershell.GetSharePointFarm{RegisteredNames: []string{params.RegisteredName}})
 	if err != nil || len(got.Issuers) != 1 || got.Issuers[0].Thumbprint != string(p.Thumbprint()) {
 		t.Errorf("observed %+v, %v", got, err)
 	}
@@ -52,12 +52,12 @@ func TestTheSharePointTaskReachesADatabaseThatASessionDoesNot(t *testing.T) {
 
 func TestTheSharePointTaskIsRefusedWhereItIsNotWhatIsMeant(t *testing.T) {
 	t.Parallel()
-	installed := func(script string) func(s *testfarm.Farm) {
-		return func(s *testfarm.Farm) { s.OK(scripts.InstallTask(s.On(testfarm.Front), taskAccount, script)) }
+	installed := func(script string) func(f *testfarm.Farm) {
+		return func(f *testfarm.Farm) { f.OK(scripts.InstallTask(f.On(testfarm.Front), taskAccount, script)) }
 	}
 	cases := []struct {
 		claim   string
-		prepare func(s *testfarm.Farm)
+		prepare func(f *testfarm.Farm)
 		logon   model.Logon
 		id      string
 	}{
@@ -68,9 +68,9 @@ func TestTheSharePointTaskIsRefusedWhereItIsNotWhatIsMeant(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.claim, func(t *testing.T) {
 			t.Parallel()
-			s := remote(t)
-			c.prepare(s)
-			_, err := powershell.Run(t.Context(), byTask(s, c.logon), powershell.Target{Host: testfarm.Front}, powershell.GetSharePointFarm{})
+			f := remote(t)
+			c.prepare(f)
+			_, err := powershell.Run(t.Context(), byTask(f, c.logon), powershell.Target{Host: testfarm.Front}, powershell.GetSharePointFarm{})
 			var refused *powershell.ScriptError
 			if !errors.As(err, &refused) || refused.ID != c.id {
 				t.Errorf("got %v, want %s", err, c.id)
@@ -81,9 +81,9 @@ func TestTheSharePointTaskIsRefusedWhereItIsNotWhatIsMeant(t *testing.T) {
 
 func TestTheSharePointTaskKnowsNoOtherVerb(t *testing.T) {
 	t.Parallel()
-	s := remote(t)
-	s.OK(scripts.InstallTask(s.On(testfarm.Front), taskAccount, powershell.TaskScript()))
-	answer := must(s, testfarm.Front, powershell.InvokeSharePointTask{
+	f := remote(t)
+	f.OK(scripts.InstallTask(f.On(testfarm.Front), taskAccount, powershell.TaskScript()))
+	answer := must(f, testfarm.Front, powershell.InvokeSharePointTask{
 		Verb: "Restart-SharePointServer", Parameters: []byte(`{}`), Hash: powershell.HashTask(powershell.TaskScript()), Seconds: 1,
 	})
 	if !strings.Contains(string(answer.Outcome), powershell.TaskRefused) {

@@ -54,16 +54,16 @@ func sessionOf(r *http.Request) *session {
 	return r.Context().Value(sessionKey{}).(*session)
 }
 
-// authenticate says who sent r, or answers 401 and returns nil.
-func (e *Endpoint) authenticate(w http.ResponseWriter, r *http.Request, body []byte) *principal {
+// authenticateRequest says who sent r, or answers 401 and returns nil.
+func (e *Endpoint) authenticateRequest(w http.ResponseWriter, r *http.Request, body []byte) *principal {
 	s := sessionOf(r)
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	switch {
-	case strings.EqualFold(scheme, "Basic") && e.offers(Basic):
-		if who := e.basic(r); who != nil {
+	case strings.EqualFold(scheme, "Basic") && e.offersAuth(Basic):
+		if who := e.checkBasic(r); who != nil {
 			return who
 		}
-	case strings.EqualFold(scheme, "Negotiate") && e.offers(NTLM):
+	case strings.EqualFold(scheme, "Negotiate") && e.offersAuth(NTLM):
 		raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(token))
 		if err != nil {
 			break
@@ -81,14 +81,14 @@ func (e *Endpoint) authenticate(w http.ResponseWriter, r *http.Request, body []b
 		// An empty request without a header asks to authenticate anew
 		// (assumed: masterzen's sealing client depends on it).
 	}
-	e.challenge(w, body)
+	e.sendChallenge(w, body)
 	return nil
 }
 
-func (e *Endpoint) offers(a Auth) bool { return slices.Contains(e.options.Offers, a) }
+func (e *Endpoint) offersAuth(a Auth) bool { return slices.Contains(e.options.Offers, a) }
 
-// challenge answers 401 with what the server offers.
-func (e *Endpoint) challenge(w http.ResponseWriter, body []byte) {
+// sendChallenge answers 401 with what the server offers.
+func (e *Endpoint) sendChallenge(w http.ResponseWriter, body []byte) {
 	for _, a := range e.options.Offers {
 		switch a {
 		case Basic:
@@ -101,7 +101,7 @@ func (e *Endpoint) challenge(w http.ResponseWriter, body []byte) {
 }
 
 func (e *Endpoint) unauthorized(w http.ResponseWriter, body []byte) {
-	e.stats.count(func(s *Stats) {
+	e.stats.updateStats(func(s *Stats) {
 		s.Unauthorized++
 		if len(body) > 0 {
 			s.BodiesBeforeAuthentication++
@@ -110,7 +110,7 @@ func (e *Endpoint) unauthorized(w http.ResponseWriter, body []byte) {
 	w.WriteHeader(http.StatusUnauthorized)
 }
 
-func (e *Endpoint) basic(r *http.Request) *principal {
+func (e *Endpoint) checkBasic(r *http.Request) *principal {
 	user, password, ok := r.BasicAuth()
 	if !ok {
 		return nil
@@ -149,7 +149,7 @@ func (e *Endpoint) negotiate(s *session, message []byte) []byte {
 	if s.acceptor == nil {
 		return nil
 	}
-	user, err := s.acceptor.accept(message, e.options.Password)
+	user, err := s.acceptor.acceptToken(message, e.options.Password)
 	if err == nil {
 		err = e.checkBinding(s.acceptor)
 	}
@@ -179,7 +179,7 @@ func (e *Endpoint) checkBinding(a *acceptor) error {
 	if !hmac.Equal(a.binding[:], e.binding) {
 		return errBinding
 	}
-	e.stats.count(func(s *Stats) { s.Bound++ })
+	e.stats.updateStats(func(s *Stats) { s.Bound++ })
 	return nil
 }
 

@@ -36,9 +36,9 @@ func (p codePage) table() *charmap.Charmap {
 	return nil
 }
 
-// encode translates UTF-8; what the page does not have becomes a question mark
+// encodeText translates UTF-8; what the page does not have becomes a question mark
 // (Windows' default character; its best-fit characters are left out).
-func (p codePage) encode(text []byte) []byte {
+func (p codePage) encodeText(text []byte) []byte {
 	if p == utf8Page {
 		return text
 	}

@@ -19,7 +19,7 @@ func (c Command) Text() string {
 	return strings.Join(append([]string{c.Line}, c.Arguments...), " ")
 }
 
-// command is a command of a shell.
+// startCommand is a command of a shell.
 type command struct {
 	Command
 	ctx   context.Context
@@ -42,7 +42,7 @@ type piece struct {
 	data   []byte
 }
 
-func (c *command) over() bool {
+func (c *command) isOver() bool {
 	select {
 	case <-c.finished:
 		return true
@@ -55,9 +55,9 @@ func commandOf(r *request) Command {
 	return Command{Line: strings.TrimSpace(r.Body.CommandLine.Command), Arguments: r.Body.CommandLine.Arguments}
 }
 
-// command starts a command.
-func (s *shells) command(r *request, who *principal) outcome {
-	sh, done, fault := s.use(r, who)
+// startCommand starts a command.
+func (s *shells) startCommand(r *request, who *principal) outcome {
+	sh, done, fault := s.touchShell(r, who)
 	if fault != nil {
 		return outcome{err: fault}
 	}
@@ -70,17 +70,17 @@ func (s *shells) command(r *request, who *principal) outcome {
 	}
 	// Some clients choose the identifier (WinRM gem).
 	c.User, c.Auth, c.Shell, c.ID, c.Stdin = who.user, who.auth, sh.id, or(r.Body.CommandLine.ID, newID()), c.stdin
-	if fault := s.admit(sh, c); fault != nil {
+	if fault := s.checkQuotas(sh, c); fault != nil {
 		end()
 		return outcome{err: fault}
 	}
-	context.AfterFunc(ctx, func() { c.stdin.fail(context.Cause(ctx)) })
-	s.running.Go(func() { s.run(sh, c) })
+	context.AfterFunc(ctx, func() { c.stdin.failInput(context.Cause(ctx)) })
+	s.running.Go(func() { s.runCommand(sh, c) })
 	return outcome{envelope: r.respond(`<rsp:CommandResponse><rsp:CommandId>` + escape(c.ID) + `</rsp:CommandId></rsp:CommandResponse>`)}
 }
 
-// admit takes the command into the shell if the user's quota allows.
-func (s *shells) admit(sh *shell, c *command) *Fault {
+// checkQuotas takes the command into the shell if the user's quota allows.
+func (s *shells) checkQuotas(sh *shell, c *command) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.m[sh.id] != sh {
@@ -97,17 +97,17 @@ func (s *shells) admit(sh *shell, c *command) *Fault {
 	return nil
 }
 
-func (s *shells) run(sh *shell, c *command) {
+func (s *shells) runCommand(sh *shell, c *command) {
 	defer close(c.finished)
 	if len(utf16.Encode([]rune(c.Text()))) <= lineLimit {
 		c.result, c.err = s.host.Run(c.ctx, c.Command)
 	}
-	c.stdin.close()
+	c.stdin.closeInput()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.output = append(
-		cut("stdout", sh.codePage.encode(c.result.Stdout), s.options.StreamBytes),
-		cut("stderr", sh.codePage.encode(c.result.Stderr), s.options.StreamBytes)...)
+		cut("stdout", sh.codePage.encodeText(c.result.Stdout), s.options.StreamBytes),
+		cut("stderr", sh.codePage.encodeText(c.result.Stderr), s.options.StreamBytes)...)
 }
 
 // cut divides output into pieces of at most size bytes, wherever that is
@@ -122,23 +122,23 @@ func cut(name string, data []byte, size int) []piece {
 	return pieces
 }
 
-// find returns the command that a request is about.
-func (s *shells) find(sh *shell, id string) *command {
+// findShell returns the command that a request is about.
+func (s *shells) findShell(sh *shell, id string) *command {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return sh.commands[id]
 }
 
-// send passes input to a command. Input for a command that has finished is
+// sendAnswer passes input to a command. Input for a command that has finished is
 // thrown away (assumed).
-func (s *shells) send(r *request, who *principal) outcome {
-	sh, done, fault := s.use(r, who)
+func (s *shells) sendInput(r *request, who *principal) outcome {
+	sh, done, fault := s.touchShell(r, who)
 	if fault != nil {
 		return outcome{err: fault}
 	}
 	defer done()
 	for _, in := range r.Body.Streams {
-		c := s.find(sh, in.CommandID)
+		c := s.findShell(sh, in.CommandID)
 		if c == nil {
 			return outcome{err: UnknownCommand()}
 		}
@@ -146,18 +146,18 @@ func (s *shells) send(r *request, who *principal) outcome {
 		if err != nil || in.Name != "stdin" {
 			return outcome{err: invalidXML()}
 		}
-		if !c.stdin.write(data, in.ended()) {
+		if !c.stdin.writeInput(data, in.ended()) {
 			return outcome{err: Busy()}
 		}
 	}
 	return outcome{envelope: r.respond(`<rsp:SendResponse/>`)}
 }
 
-// signal ends a command, whatever the signal: ctrl_c and terminate are what
+// signalCommand ends a command, whatever the signal: ctrl_c and terminate are what
 // clients send, and a client that asks for another wants it gone too. The
-// command is forgotten (captured: a Receive afterwards finds none).
-func (s *shells) signal(r *request, who *principal) outcome {
-	sh, done, fault := s.use(r, who)
+// startCommand is forgotten (captured: a Receive afterwards finds none).
+func (s *shells) signalCommand(r *request, who *principal) outcome {
+	sh, done, fault := s.touchShell(r, who)
 	if fault != nil {
 		return outcome{err: fault}
 	}
@@ -174,9 +174,9 @@ func (s *shells) signal(r *request, who *principal) outcome {
 	return outcome{envelope: r.respond(`<rsp:SignalResponse/>`)}
 }
 
-// receive waits for the output of a command until ctx ends.
-func (s *shells) receive(ctx context.Context, r *request, who *principal) outcome {
-	sh, done, fault := s.use(r, who)
+// receiveOutput waits for the output of a command until ctx ends.
+func (s *shells) receiveOutput(ctx context.Context, r *request, who *principal) outcome {
+	sh, done, fault := s.touchShell(r, who)
 	if fault != nil {
 		return outcome{err: fault}
 	}
@@ -185,7 +185,7 @@ func (s *shells) receive(ctx context.Context, r *request, who *principal) outcom
 	if id == "" {
 		return outcome{err: InvalidParameter()} // captured
 	}
-	c := s.find(sh, id)
+	c := s.findShell(sh, id)
 	if c == nil {
 		return outcome{err: UnknownCommand()}
 	}
@@ -198,11 +198,11 @@ func (s *shells) receive(ctx context.Context, r *request, who *principal) outcom
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return c.next(r, r.maxSize(s.options.MaxEnvelopeKB*1024))
+	return c.nextOutput(r, r.maxSize(s.options.MaxEnvelopeKB*1024))
 }
 
-// next is the reply with the next part of the output. The caller holds mu.
-func (c *command) next(r *request, size int) outcome {
+// nextOutput is the reply with the next part of the output. The caller holds mu.
+func (c *command) nextOutput(r *request, size int) outcome {
 	if c.received {
 		return outcome{err: UnknownCommand()} // "the command has completed execution"
 	}
@@ -230,7 +230,7 @@ func (c *command) next(r *request, size int) outcome {
 		b.WriteString(element)
 		c.output = c.output[1:]
 	}
-	b.WriteString(c.state() + `</rsp:ReceiveResponse>`)
+	b.WriteString(c.commandState() + `</rsp:ReceiveResponse>`)
 	o := outcome{envelope: r.respond(b.String())}
 	if d.Kind != "" {
 		o.err = d
@@ -238,9 +238,9 @@ func (c *command) next(r *request, size int) outcome {
 	return o
 }
 
-// state ends a reply: the command runs on as long as output is left, and is
+// commandState ends a reply: the command runs on as long as output is left, and is
 // done when the last of it has gone out (captured).
-func (c *command) state() string {
+func (c *command) commandState() string {
 	id := escape(c.ID)
 	if len(c.output) > 0 {
 		return `<rsp:CommandState CommandId="` + id + `" State="` + stateRunning + `"/>`

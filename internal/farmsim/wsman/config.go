@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// config is winrm/config, which clients read for MaxEnvelopeSizekb (pypsrp,
+// configResponse is winrm/config, which clients read for MaxEnvelopeSizekb (pypsrp,
 // the WinRM gem). It has the captured elements of what this service has.
-func (e *Endpoint) config() string {
+func (e *Endpoint) configResponse() string {
 	o := e.options
 	level := "Relaxed"
 	if o.Binding == Strict {

@@ -70,8 +70,8 @@ const (
 
 func (d Disruption) Error() string { return fmt.Sprintf("disrupted: %s", d.Kind) }
 
-// pause waits as the disruption says; false means that it outlasted ctx.
-func (d Disruption) pause(ctx context.Context) bool {
+// waitOut waits as the disruption says; false means that it outlasted ctx.
+func (d Disruption) waitOut(ctx context.Context) bool {
 	var over <-chan time.Time // a nil channel hangs
 	switch d.Kind {
 	case Slow:
@@ -142,7 +142,7 @@ type slowConn struct {
 func (c *slowConn) Read(b []byte) (int, error) {
 	c.once.Do(func() {
 		if c.disruption.Kind == Slow {
-			c.disruption.pause(c.ctx)
+			c.disruption.waitOut(c.ctx)
 			return
 		}
 		// Reading on is how we learn that the client has given up.

@@ -1,5 +1,5 @@
-// Package wsman is a Windows server's WS-Management service over HTTPS: the
-// door through which any WinRM client can hand command lines to a [Host].
+// Package wsman is the WS-Management service of a Windows server over HTTPS: the
+// service through which any WinRM client hands command lines to a [Host].
 //
 // It knows the protocol and nothing behind it: what a command does, which
 // accounts exist and what a certificate is for are the business of the Host
@@ -32,7 +32,7 @@ type Host interface {
 	// [Endpoint.Close] waits for it. Calls come from many goroutines.
 	//
 	// An error that wraps a *[Fault] is answered to the Receive as that SOAP
-	// fault, and the command is over, but for [TimedOut], after which the
+	// faultAnswer, and the command is over, but for [TimedOut], after which the
 	// result can be received. One that wraps a [Disruption] disturbs the
 	// Receive that would carry the result; any other becomes [InternalError].
 	Run(ctx context.Context, c Command) (Result, error)
@@ -48,7 +48,7 @@ type Command struct {
 	// NAME@DOMAIN; the domain of an NTLM message comes first.
 	User string
 	// Auth is how the connection was authenticated; it decides whether the
-	// command could reach further servers.
+	// startCommand could reach further servers.
 	Auth Auth
 	// Stdin ends when the client sends the end of its input, and fails when
 	// the command is terminated. A client that sends no input never ends it.
@@ -64,7 +64,7 @@ type Result struct {
 	Exit           int
 }
 
-// Binding says what happens to NTLM without a channel binding token over TLS.
+// Binding is what happens to NTLM without a channel binding token over TLS.
 type Binding int
 
 const (
@@ -137,7 +137,7 @@ func defaultTo[T comparable](field *T, value T) {
 	}
 }
 
-func (o Options) check() error {
+func (o Options) checkRequired() error {
 	var wrong []error
 	if o.Name == "" {
 		wrong = append(wrong, errors.New("it has no name"))
@@ -168,14 +168,14 @@ type Endpoint struct {
 	stop     context.CancelFunc
 	serving  sync.WaitGroup
 	conns    sync.Map // net.Conn to struct{}, the open ones
-	// open is held for reading by each request, and for writing by Close.
+	// openMessage is held for reading by each request, and for writing by Close.
 	open   sync.RWMutex
 	closed sync.Once
 }
 
 // Start listens and serves until [Endpoint.Close].
 func Start(o Options, h Host) (*Endpoint, error) {
-	if err := o.check(); err != nil {
+	if err := o.checkRequired(); err != nil {
 		return nil, fmt.Errorf("start ws-management service %s: %w", o.Name, err)
 	}
 	o = o.withDefaults()
@@ -192,7 +192,7 @@ func Start(o Options, h Host) (*Endpoint, error) {
 	e.shells = newShells(ctx, o, h)
 	e.listener = &disruptedListener{Listener: listener, ctx: ctx, disrupt: o.Disrupt}
 	e.server = &http.Server{
-		Handler:           http.HandlerFunc(e.serve),
+		Handler:           http.HandlerFunc(e.serveRequest),
 		ReadHeaderTimeout: 10 * time.Minute, // longer than a client bears [Hang]
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnContext:       withSession,
@@ -203,13 +203,13 @@ func Start(o Options, h Host) (*Endpoint, error) {
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
 		TLSConfig:    &tls.Config{Certificates: []tls.Certificate{o.Certificate}, MinVersion: tls.VersionTLS12},
 	}
-	e.serving.Go(e.listen)
+	e.serving.Go(e.startListening)
 	return e, nil
 }
 
-// listen returns when the server is closed; until then Accept errors are
+// startListening returns when the server is closed; until then Accept errors are
 // retried by net/http, so there is no other error to report.
-func (e *Endpoint) listen() {
+func (e *Endpoint) startListening() {
 	if e.options.PlainHTTP {
 		_ = e.server.Serve(e.listener)
 		return

@@ -208,25 +208,25 @@ func invalidXML() *Fault {
 	}
 }
 
-// status is the HTTP status.
-func (f *Fault) status() int {
+// httpStatus is the HTTP status.
+func (f *Fault) httpStatus() int {
 	if f.Status == 0 {
 		return 500
 	}
 	return f.Status
 }
 
-// origin is who is to blame, by subcode: wsmerror.h has the receiver for these
+// faultOrigin is who is to blame, by subcode: wsmerror.h has the receiver for these
 // two and the sender for all others we answer.
-func (f *Fault) origin() string {
+func (f *Fault) faultOrigin() string {
 	if f.Subcode == "w:TimedOut" || f.Subcode == "w:InternalError" {
 		return "s:Receiver"
 	}
 	return "s:Sender"
 }
 
-// reply writes the fault as an answer to r, in the form of the captures.
-func (f *Fault) reply(r *request, machine string) []byte {
+// faultEnvelope writes the fault as an answer to r, in the form of the captures.
+func (f *Fault) faultEnvelope(r *request, machine string) []byte {
 	message, reason := escape(f.Message), escape(f.Reason)
 	if reason == "" {
 		reason = message
@@ -239,8 +239,8 @@ func (f *Fault) reply(r *request, machine string) []byte {
 	if f.Detail != "" {
 		detail = `<w:FaultDetail>http://schemas.dmtf.org/wbem/wsman/1/wsman/faultDetail/` + escape(f.Detail) + `</w:FaultDetail>`
 	}
-	return r.reply(actionFault, fmt.Sprintf(`<s:Fault><s:Code><s:Value>%s</s:Value><s:Subcode><s:Value>%s</s:Value></s:Subcode></s:Code>`+
+	return r.replyEnvelope(actionFault, fmt.Sprintf(`<s:Fault><s:Code><s:Value>%s</s:Value><s:Subcode><s:Value>%s</s:Value></s:Subcode></s:Code>`+
 		`<s:Reason><s:Text xml:lang="en-US">%s</s:Text></s:Reason><s:Detail>%s`+
 		`<f:WSManFault xmlns:f="http://schemas.microsoft.com/wbem/wsman/1/wsmanfault" Code="%d" Machine="%s"><f:Message>%s</f:Message></f:WSManFault>`+
-		`</s:Detail></s:Fault>`, f.origin(), escape(f.Subcode), reason, detail, f.Code, escape(machine), inner))
+		`</s:Detail></s:Fault>`, f.faultOrigin(), escape(f.Subcode), reason, detail, f.Code, escape(machine), inner))
 }

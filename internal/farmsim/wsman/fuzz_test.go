@@ -22,11 +22,11 @@ func FuzzParseRequest(f *testing.F) {
 		if n := len(r.Header.Selectors) + len(r.Header.Options) + len(r.Body.Streams) + len(r.Body.CommandLine.Arguments); n > len(body) {
 			t.Errorf("%d elements from %d bytes", n, len(body))
 		}
-		if d, fault := r.timeout(1); fault == nil && d <= 0 {
+		if d, fault := r.receiveTimeout(1); fault == nil && d <= 0 {
 			t.Errorf("timeout %v from %q", d, r.Header.Timeout)
 		}
 		// What is echoed must not break the answer.
-		for _, answer := range [][]byte{r.respond(""), unknownResource(r.Header.Resource).reply(r, "m"), badTimeout(r.Header.Timeout).reply(r, "m")} {
+		for _, answer := range [][]byte{r.respond(""), unknownResource(r.Header.Resource).faultEnvelope(r, "m"), badTimeout(r.Header.Timeout).faultEnvelope(r, "m")} {
 			if _, err := parseRequest(answer); err != nil {
 				t.Errorf("answer %q: %v", answer, err)
 			}
@@ -57,7 +57,7 @@ func FuzzAccept(f *testing.F) {
 		if o, err := parseNegotiate(raw); err == nil {
 			newAcceptor("oos-01.contoso.test", o)
 		}
-		user, err := newAcceptor("oos-01.contoso.test", open).accept(raw, func(string) (string, bool) { return "secret", true })
+		user, err := newAcceptor("oos-01.contoso.test", open).acceptToken(raw, func(string) (string, bool) { return "secret", true })
 		if err == nil {
 			t.Errorf("%q was authenticated without knowing the password", user)
 		}

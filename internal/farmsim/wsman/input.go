@@ -38,9 +38,9 @@ func (in *input) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// write appends data, unless the end is there already, and says whether there
+// writeInput appends data, unless the end is there already, and reports whether there
 // was room for it.
-func (in *input) write(data []byte, end bool) bool {
+func (in *input) writeInput(data []byte, end bool) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.closed != nil {
@@ -57,13 +57,13 @@ func (in *input) write(data []byte, end bool) bool {
 	return true
 }
 
-// fail makes reads fail, those that wait and those to come.
-func (in *input) fail(err error) {
+// failInput makes reads fail, those that wait and those to come.
+func (in *input) failInput(err error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.data, in.closed = nil, err
 	in.wake.Broadcast()
 }
 
-// close is called when nobody will read any more.
-func (in *input) close() { in.fail(io.ErrClosedPipe) }
+// closeInput is called when nothing will be read from then on.
+func (in *input) closeInput() { in.failInput(io.ErrClosedPipe) }

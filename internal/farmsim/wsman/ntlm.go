@@ -125,9 +125,9 @@ func newAcceptor(name string, o opening) *acceptor {
 	return a
 }
 
-// accept verifies an AUTHENTICATE_MESSAGE and returns the user. A challenge
+// acceptToken verifies an AUTHENTICATE_MESSAGE and returns the user. A challenge
 // serves once.
-func (a *acceptor) accept(raw []byte, password func(string) (string, bool)) (string, error) {
+func (a *acceptor) acceptToken(raw []byte, password func(string) (string, bool)) (string, error) {
 	if a.used {
 		return "", errNotNTLM
 	}
@@ -176,7 +176,7 @@ func (a *acceptor) readAttributes(m authenticate, key []byte) error {
 		switch {
 		case id == avChannelBindings && size == len(a.binding):
 			copy(a.binding[:], value)
-			// All zero says that there is none [MS-NLMP 2.2.2.1].
+			// All zero means no token [MS-NLMP 2.2.2.1].
 			a.bound = a.binding != [16]byte{}
 		case id == avFlags && size == 4 && value[0]&avFlagMIC != 0:
 			if err := a.checkMIC(m.raw, key); err != nil {
@@ -200,7 +200,7 @@ func (a *acceptor) checkMIC(raw, key []byte) error {
 	return nil
 }
 
-// authenticate is an AUTHENTICATE_MESSAGE with an NTLMv2 response.
+// authenticateRequest is an AUTHENTICATE_MESSAGE with an NTLMv2 response.
 type authenticate struct {
 	raw          []byte
 	proof, blob  []byte

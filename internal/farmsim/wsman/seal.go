@@ -49,9 +49,9 @@ func (c *channel) canSeal() bool {
 
 const signatureLen = 16
 
-// sign is the signature of a message with extended session security
+// signMessage is the signature of a message with extended session security
 // [MS-NLMP 3.4.4.2].
-func (c *channel) sign(cipher *rc4.Cipher, key []byte, count uint32, message []byte) []byte {
+func (c *channel) signMessage(cipher *rc4.Cipher, key []byte, count uint32, message []byte) []byte {
 	number := binary.LittleEndian.AppendUint32(nil, count)
 	sum := hmacMD5(key, number, message)[:8]
 	if c.flags&flagKeyExchange != 0 {
@@ -60,23 +60,23 @@ func (c *channel) sign(cipher *rc4.Cipher, key []byte, count uint32, message []b
 	return bytes.Join([][]byte{{1, 0, 0, 0}, sum, number}, nil)
 }
 
-func (c *channel) seal(message []byte) []byte {
+func (c *channel) sealMessage(message []byte) []byte {
 	sealed := make([]byte, len(message))
 	c.out.XORKeyStream(sealed, message)
-	s := c.sign(c.out, c.outSign, c.outCount, message)
+	s := c.signMessage(c.out, c.outSign, c.outCount, message)
 	c.outCount++
 	return append(s, sealed...)
 }
 
 var errSealed = errors.New("the sealed message cannot be opened")
 
-func (c *channel) open(sealed []byte) ([]byte, error) {
+func (c *channel) openMessage(sealed []byte) ([]byte, error) {
 	if len(sealed) < signatureLen {
 		return nil, errSealed
 	}
 	message := make([]byte, len(sealed)-signatureLen)
 	c.in.XORKeyStream(message, sealed[signatureLen:])
-	if !hmac.Equal(c.sign(c.in, c.inSign, c.inCount, message), sealed[:signatureLen]) {
+	if !hmac.Equal(c.signMessage(c.in, c.inSign, c.inCount, message), sealed[:signatureLen]) {
 		return nil, errSealed
 	}
 	c.inCount++

@@ -18,13 +18,13 @@ type answer struct {
 	drop bool
 }
 
-// serve handles one HTTP request.
-func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request) {
+// serveRequest handles one HTTP request.
+func (e *Endpoint) serveRequest(w http.ResponseWriter, r *http.Request) {
 	if !e.open.TryRLock() {
 		panic(http.ErrAbortHandler) // closing
 	}
 	defer e.open.RUnlock()
-	e.stats.count(func(s *Stats) { s.Requests++ })
+	e.stats.updateStats(func(s *Stats) { s.Requests++ })
 	w.Header().Set("Server", "Microsoft-HTTPAPI/2.0") // captured
 	if r.URL.Path != "/wsman" {
 		w.WriteHeader(http.StatusNotFound)
@@ -36,11 +36,11 @@ func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	// A body is read before authentication, as by Windows: otherwise the
 	// connection, which is what NTLM authenticates, could not be kept.
-	body, fits, err := e.read(r)
+	body, fits, err := e.readBody(r)
 	if err != nil {
 		panic(http.ErrAbortHandler) // the client went away
 	}
-	who := e.authenticate(w, r, body)
+	who := e.authenticateRequest(w, r, body)
 	if who == nil {
 		return
 	}
@@ -56,7 +56,7 @@ func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	sealed := strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/encrypted")
 	if sealed {
-		if body, err = e.unseal(sessionOf(r), body); err != nil {
+		if body, err = e.unsealBody(sessionOf(r), body); err != nil {
 			// Sealed for another connection, among others (ansible's comment).
 			w.WriteHeader(http.StatusBadRequest)
 			return
@@ -69,23 +69,23 @@ func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		return
 	}
-	if a := e.handle(w, r, who, body); a != nil {
-		e.send(w, r, a, sealed)
+	if a := e.handleEnvelope(w, r, who, body); a != nil {
+		e.sendAnswer(w, r, a, sealed)
 	}
 }
 
 func (e *Endpoint) maxEnvelope() int { return e.options.MaxEnvelopeKB * 1024 }
 
-// read reads a body up to the largest that can hold an allowed envelope, sealed
-// or not, and says whether it was no larger.
-func (e *Endpoint) read(r *http.Request) (body []byte, fits bool, err error) {
+// readBody reads a body up to the largest that can hold an allowed envelope, sealed
+// or not, and reports whether it was within the limit.
+func (e *Endpoint) readBody(r *http.Request) (body []byte, fits bool, err error) {
 	limit := int64(e.maxEnvelope()) + 1024
 	body, err = io.ReadAll(io.LimitReader(r.Body, limit+1))
 	if err != nil || int64(len(body)) <= limit {
 		return body, true, err
 	}
 	// The rest is read away, so that the answer reaches the client and not a
-	// reset; nobody sends the simulator more than this by accident.
+	// reset; no client sends the simulator more than this by accident.
 	_, err = io.CopyN(io.Discard, r.Body, 64<<20)
 	if errors.Is(err, io.EOF) {
 		err = nil
@@ -93,7 +93,7 @@ func (e *Endpoint) read(r *http.Request) (body []byte, fits bool, err error) {
 	return body[:limit], false, err
 }
 
-func (e *Endpoint) unseal(s *session, body []byte) ([]byte, error) {
+func (e *Endpoint) unsealBody(s *session, body []byte) ([]byte, error) {
 	if s.who == nil || !s.acceptor.channel.canSeal() {
 		return nil, errSealed
 	}
@@ -101,62 +101,62 @@ func (e *Endpoint) unseal(s *session, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	message, err := s.acceptor.channel.open(sealed)
+	message, err := s.acceptor.channel.openMessage(sealed)
 	if err != nil {
 		// The streams of the ciphers have parted: nothing more can be read.
 		*s = session{}
 		return nil, err
 	}
-	e.stats.count(func(s *Stats) { s.Sealed++ })
+	e.stats.updateStats(func(s *Stats) { s.Sealed++ })
 	return message, nil
 }
 
-// handle carries an envelope out. It returns nil if it has answered itself.
-func (e *Endpoint) handle(w http.ResponseWriter, r *http.Request, who *principal, body []byte) *answer {
+// handleEnvelope carries an envelope out. It returns nil if it has answered itself.
+func (e *Endpoint) handleEnvelope(w http.ResponseWriter, r *http.Request, who *principal, body []byte) *answer {
 	req, err := parseRequest(body)
 	if err != nil {
-		return e.fault(&request{}, invalidXML())
+		return e.faultAnswer(&request{}, invalidXML())
 	}
-	e.stats.action(req.verb())
-	d := e.options.Disrupt(Point{Stage: Requesting, Action: req.verb(), User: who.user, Line: e.shells.line(req)})
-	if a, done := e.disrupted(w, r, req, d); done {
+	e.stats.countAction(req.verb())
+	d := e.options.Disrupt(Point{Stage: Requesting, Action: req.verb(), User: who.user, Line: e.shells.commandLine(req)})
+	if a, done := e.disruptRequest(w, r, req, d); done {
 		return a
 	}
-	o := e.perform(r, who, req)
+	o := e.performAction(r, who, req)
 	if errors.As(o.err, &d) {
 		// What the host did with the command disturbs this very answer.
-		if a, done := e.disrupted(w, r, req, d); done {
+		if a, done := e.disruptRequest(w, r, req, d); done {
 			return a
 		}
 	}
-	a := e.conclude(req, o)
+	a := e.concludeRequest(req, o)
 	a.drop = d.Kind == Dropped
 	return a
 }
 
-// disrupted carries out a disruption that takes the place of the answer; done
+// disruptRequest carries out a disruption that takes the place of the answer; done
 // is false if the request goes on, perhaps later.
-func (e *Endpoint) disrupted(w http.ResponseWriter, r *http.Request, req *request, d Disruption) (a *answer, done bool) {
+func (e *Endpoint) disruptRequest(w http.ResponseWriter, r *http.Request, req *request, d Disruption) (a *answer, done bool) {
 	switch d.Kind {
 	case Refused:
 		panic(http.ErrAbortHandler)
 	case Unauthorized:
-		e.challenge(w, nil)
+		e.sendChallenge(w, nil)
 		return nil, true
 	case SOAPFault:
 		if d.Fault == nil {
-			return e.fault(req, InternalError(d)), true
+			return e.faultAnswer(req, InternalError(d)), true
 		}
-		return e.fault(req, d.Fault), true
+		return e.faultAnswer(req, d.Fault), true
 	}
-	if !d.pause(r.Context()) {
+	if !d.waitOut(r.Context()) {
 		panic(http.ErrAbortHandler)
 	}
 	return nil, false
 }
 
-func (e *Endpoint) fault(r *request, f *Fault) *answer {
-	return &answer{status: f.status(), body: f.reply(r, e.options.Name)}
+func (e *Endpoint) faultAnswer(r *request, f *Fault) *answer {
+	return &answer{status: f.httpStatus(), body: f.faultEnvelope(r, e.options.Name)}
 }
 
 // outcome is what an action came to: an envelope, an error, or an envelope
@@ -166,7 +166,7 @@ type outcome struct {
 	err      error
 }
 
-func (e *Endpoint) conclude(r *request, o outcome) *answer {
+func (e *Endpoint) concludeRequest(r *request, o outcome) *answer {
 	if o.envelope != nil {
 		return &answer{status: http.StatusOK, body: o.envelope}
 	}
@@ -174,12 +174,12 @@ func (e *Endpoint) conclude(r *request, o outcome) *answer {
 	if !errors.As(o.err, &f) {
 		f = InternalError(o.err)
 	}
-	return e.fault(r, f)
+	return e.faultAnswer(r, f)
 }
 
-// perform carries out what the request asks for.
-func (e *Endpoint) perform(r *http.Request, who *principal, req *request) outcome {
-	timeout, bad := req.timeout(e.options.OperationTimeout)
+// performAction carries out what the request asks for.
+func (e *Endpoint) performAction(r *http.Request, who *principal, req *request) outcome {
+	timeout, bad := req.receiveTimeout(e.options.OperationTimeout)
 	if bad != nil {
 		return outcome{err: bad}
 	}
@@ -189,27 +189,27 @@ func (e *Endpoint) perform(r *http.Request, who *principal, req *request) outcom
 		if req.Header.Action != actionGet {
 			return outcome{err: unknownAction()}
 		}
-		return outcome{envelope: req.respond(e.config())}
+		return outcome{envelope: req.respond(e.configResponse())}
 	default:
 		return outcome{err: unknownResource(req.Header.Resource)}
 	}
 	switch req.Header.Action {
 	case actionCreate:
-		return e.shells.create(req, who, clientIP(r), e.URL())
+		return e.shells.createShell(req, who, clientIP(r), e.URL())
 	case actionGet:
-		return e.shells.get(req, who)
+		return e.shells.getShell(req, who)
 	case actionDelete:
-		return e.shells.delete(req, who)
+		return e.shells.deleteShell(req, who)
 	case actionCommand:
-		return e.shells.command(req, who)
+		return e.shells.startCommand(req, who)
 	case actionSend:
-		return e.shells.send(req, who)
+		return e.shells.sendInput(req, who)
 	case actionSignal:
-		return e.shells.signal(req, who)
+		return e.shells.signalCommand(req, who)
 	case actionReceive:
 		ctx, cancel := context.WithTimeout(r.Context(), timeout)
 		defer cancel()
-		return e.shells.receive(ctx, req, who)
+		return e.shells.receiveOutput(ctx, req, who)
 	}
 	return outcome{err: unknownAction()}
 }
@@ -222,11 +222,11 @@ func clientIP(r *http.Request) string {
 	return host
 }
 
-// send writes the answer, sealed if the request was.
-func (e *Endpoint) send(w http.ResponseWriter, r *http.Request, a *answer, sealed bool) {
+// sendInput writes the answer, sealed if the request was.
+func (e *Endpoint) sendAnswer(w http.ResponseWriter, r *http.Request, a *answer, sealed bool) {
 	body, kind := a.body, soapType
 	if sealed {
-		body, kind = wrapSealed(sessionOf(r).acceptor.channel.seal(body), len(body)), sealedType
+		body, kind = wrapSealed(sessionOf(r).acceptor.channel.sealMessage(body), len(body)), sealedType
 	}
 	w.Header().Set("Content-Type", kind)
 	if a.drop {

@@ -42,8 +42,8 @@ type shell struct {
 	expiry   *time.Timer
 }
 
-// create opens a shell for the user.
-func (s *shells) create(r *request, who *principal, client, url string) outcome {
+// createShell opens a shell for the user.
+func (s *shells) createShell(r *request, who *principal, client, url string) outcome {
 	idle := defaultIdle
 	if text := strings.TrimSpace(r.Body.Shell.IdleTimeout); text != "" {
 		d, err := parseDuration(text)
@@ -65,7 +65,7 @@ func (s *shells) create(r *request, who *principal, client, url string) outcome 
 		return outcome{err: QuotaLimit(MaxShells, s.options.MaxShellsPerUser)}
 	}
 	s.m[sh.id] = sh
-	sh.expiry = time.AfterFunc(idle, func() { s.expire(sh) })
+	sh.expiry = time.AfterFunc(idle, func() { s.expireShell(sh) })
 	return outcome{envelope: r.respond(`<x:ResourceCreated><a:Address>` + escape(url) + `</a:Address><a:ReferenceParameters><w:ResourceURI>` +
 		shellResource + `</w:ResourceURI><w:SelectorSet><w:Selector Name="ShellId">` + sh.id +
 		`</w:Selector></w:SelectorSet></a:ReferenceParameters></x:ResourceCreated>` + sh.describe())}
@@ -100,9 +100,9 @@ func (sh *shell) describe() string {
 		`</rsp:ShellRunTime><rsp:ShellInactivity>P0DT0H0M0S</rsp:ShellInactivity></rsp:Shell>`
 }
 
-// use returns the shell of a request and keeps it from idling out until the
+// touchShell returns the shell of a request and keeps it from idling out until the
 // returned function is called. Another user's shell does not exist (assumed).
-func (s *shells) use(r *request, who *principal) (*shell, func(), *Fault) {
+func (s *shells) touchShell(r *request, who *principal) (*shell, func(), *Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sh := s.m[r.shellID()]
@@ -120,25 +120,25 @@ func (s *shells) use(r *request, who *principal) (*shell, func(), *Fault) {
 	}, nil
 }
 
-// expire forgets a shell that has been idle for too long. A shell is idle when
+// expireShell forgets a shell that has been idle for too long. A shell is idle when
 // no request is about it, even if a command runs (assumed).
-func (s *shells) expire(sh *shell) {
+func (s *shells) expireShell(sh *shell) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if sh.busy == 0 {
-		s.forget(sh)
+		s.forgetShell(sh)
 	}
 }
 
-// forget ends the shell's commands. The caller holds mu.
-func (s *shells) forget(sh *shell) {
+// forgetShell ends the shell's commands. The caller holds mu.
+func (s *shells) forgetShell(sh *shell) {
 	delete(s.m, sh.id)
 	sh.expiry.Stop()
 	sh.end()
 }
 
-func (s *shells) get(r *request, who *principal) outcome {
-	sh, done, fault := s.use(r, who)
+func (s *shells) getShell(r *request, who *principal) outcome {
+	sh, done, fault := s.touchShell(r, who)
 	if fault != nil {
 		return outcome{err: fault}
 	}
@@ -146,15 +146,15 @@ func (s *shells) get(r *request, who *principal) outcome {
 	return outcome{envelope: r.respond(sh.describe())}
 }
 
-func (s *shells) delete(r *request, who *principal) outcome {
-	sh, done, fault := s.use(r, who)
+func (s *shells) deleteShell(r *request, who *principal) outcome {
+	sh, done, fault := s.touchShell(r, who)
 	if fault != nil {
 		return outcome{err: fault}
 	}
 	done()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.forget(sh)
+	s.forgetShell(sh)
 	return outcome{envelope: r.respond("")}
 }
 
@@ -162,17 +162,17 @@ func (s *shells) deleteAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, sh := range s.m {
-		s.forget(sh)
+		s.forgetShell(sh)
 	}
 }
 
-// count returns the open shells and the running commands.
-func (s *shells) count() (open, running int) {
+// updateStats returns the open shells and the running commands.
+func (s *shells) countShells() (open, running int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, sh := range s.m {
 		for _, c := range sh.commands {
-			if !c.over() {
+			if !c.isOver() {
 				running++
 			}
 		}
@@ -180,8 +180,8 @@ func (s *shells) count() (open, running int) {
 	return len(s.m), running
 }
 
-// line is the text of the command that a request starts or is about.
-func (s *shells) line(r *request) string {
+// commandLine is the text of the command that a request starts or is about.
+func (s *shells) commandLine(r *request) string {
 	if r.Header.Action == actionCommand {
 		return commandOf(r).Text()
 	}

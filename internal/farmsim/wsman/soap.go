@@ -80,7 +80,7 @@ type stream struct {
 	Data      string `xml:",chardata"`
 }
 
-// ended says whether the stream ends here; clients write "true" and "True".
+// ended reports whether the stream ends here; clients write "true" and "True".
 func (s stream) ended() bool { return strings.EqualFold(s.End, "true") }
 
 // parseRequest reads an envelope. What it allocates is bounded by the length
@@ -140,8 +140,8 @@ func find(in []selector, name string) string {
 	return ""
 }
 
-// timeout is how long the client wants the operation to take at most.
-func (r *request) timeout(most time.Duration) (time.Duration, *Fault) {
+// receiveTimeout is how long the client wants the operation to take at most.
+func (r *request) receiveTimeout(most time.Duration) (time.Duration, *Fault) {
 	if r.Header.Timeout == "" {
 		return most, nil
 	}
@@ -169,8 +169,8 @@ const envelope = `<s:Envelope xml:lang="en-US" xmlns:s="http://www.w3.org/2003/0
 	` xmlns:w="http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd"` +
 	` xmlns:rsp="` + shellNS + `" xmlns:p="http://schemas.microsoft.com/wbem/wsman/1/wsman.xsd">`
 
-// reply is an answer to r with the given action and body.
-func (r *request) reply(action, body string) []byte {
+// replyEnvelope is an answer to r with the given action and body.
+func (r *request) replyEnvelope(action, body string) []byte {
 	var b bytes.Buffer
 	b.WriteString(envelope + `<s:Header><a:Action>` + action + `</a:Action><a:MessageID>uuid:` + newID() +
 		`</a:MessageID><a:To>` + anonymous + `</a:To><a:RelatesTo>` + escape(r.Header.MessageID) +
@@ -179,7 +179,9 @@ func (r *request) reply(action, body string) []byte {
 }
 
 // respond is reply with the action that answers the request's.
-func (r *request) respond(body string) []byte { return r.reply(r.Header.Action+"Response", body) }
+func (r *request) respond(body string) []byte {
+	return r.replyEnvelope(r.Header.Action+"Response", body)
+}
 
 func escape(s string) string {
 	var b strings.Builder

@@ -32,7 +32,7 @@ func (e *Endpoint) Stats() Stats {
 	s := e.stats.Stats
 	s.Actions = maps.Clone(s.Actions)
 	e.stats.mu.Unlock()
-	s.Shells, s.Commands = e.shells.count()
+	s.Shells, s.Commands = e.shells.countShells()
 	return s
 }
 
@@ -41,14 +41,14 @@ type counters struct {
 	Stats
 }
 
-func (c *counters) count(change func(*Stats)) {
+func (c *counters) updateStats(change func(*Stats)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	change(&c.Stats)
 }
 
-func (c *counters) action(name string) {
-	c.count(func(s *Stats) {
+func (c *counters) countAction(name string) {
+	c.updateStats(func(s *Stats) {
 		if s.Actions == nil {
 			s.Actions = map[string]int{}
 		}
@@ -60,9 +60,9 @@ func (e *Endpoint) connState(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		e.conns.Store(c, struct{}{})
-		e.stats.count(func(s *Stats) { s.Opened++; s.Open++ })
+		e.stats.updateStats(func(s *Stats) { s.Opened++; s.Open++ })
 	case http.StateClosed:
 		e.conns.Delete(c)
-		e.stats.count(func(s *Stats) { s.Open-- })
+		e.stats.updateStats(func(s *Stats) { s.Open-- })
 	}
 }

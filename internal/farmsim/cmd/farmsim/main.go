@@ -83,7 +83,7 @@ func parse(args []string, stderr io.Writer) (o farmsim.Options, keep bool, err e
 	flags.BoolVar(&o.Trusting, "trusting", false, "start with a farm that trusts a certificate near its end")
 	flags.BoolVar(&o.RemoteSQL, "remotesql", false, "SharePoint's databases are on another machine")
 	runAs := flags.String("runas", string(farm.Direct), "how SharePoint cmdlets are run: direct or task")
-	flags.StringVar(&o.PowerShell, "pwsh", "", "a PowerShell that really runs the scripts, with stand-ins for Windows and the products")
+	flags.StringVar(&o.PowerShell, "pwsh", "", "PowerShell that runs the shipped scripts, with stubs for Windows and the products")
 	latency := flags.Duration("latency", 0, "how long each script takes")
 	flags.StringVar(&o.Dir, "dir", "", "folder for the farm's files; a temporary one if empty")
 	if err := flags.Parse(args); err != nil {

@@ -82,7 +82,7 @@ func TestBadFlagsAreOneClearLineAndExitCodeTwo(t *testing.T) {
 		"-office many":      `invalid value "many" for flag -office`,
 		"-office 0":         "-office, -sharepoint and -servers must be at least 1",
 		"-office 101":       "office servers: 101 is not between 1 and 100",
-		"-version 2013":     `SharePoint "2013" is none of 2016, 2019 and SE`,
+		"-version 2013":     `SharePoint "2013" is not one of 2016, 2019 and SE`,
 		"-auth kerberos":    `authentication "kerberos" is neither basic nor ntlm`,
 		"-latency -1s":      "-latency must not be negative",
 		"more":              `unexpected argument "more"`,

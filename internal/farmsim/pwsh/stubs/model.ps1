@@ -122,8 +122,8 @@ function Invoke-Model {
     if ($null -ne $response.result) { return ConvertFrom-Wire -Value $response.result }
 }
 
-# What every cmdlet does once its parameters are bound: it asks if it must, and
-# a question that nobody can answer is an error. Errors of the products do not
+# What every cmdlet does once its parameters are bound: it prompts if it must,
+# which is an error in a non-interactive session. Errors of the products do not
 # end a pipeline by themselves: with -ErrorAction SilentlyContinue nothing is
 # returned.
 function Invoke-Cmdlet {
