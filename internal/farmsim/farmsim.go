@@ -84,11 +84,11 @@ func (f *Farm) buildFarm() (err error) {
 		return err
 	}
 	if f.options.PowerShell != "" {
-		startEngine := pwsh.Start
-		if f.options.SharedPowerShell {
-			startEngine = pwsh.StartShared
+		start := pwsh.Start
+		if f.options.WithoutWire {
+			start = pwsh.StartShared
 		}
-		if f.engine, err = startEngine(f.options.PowerShell); err != nil {
+		if f.engine, err = start(f.options.PowerShell); err != nil {
 			return err
 		}
 	}

@@ -55,10 +55,8 @@ type Options struct {
 	// receive, with stubs for Windows and the products; empty means the port of
 	// the scripts to Go. See [pwsh.Find].
 	PowerShell string
-	// SharedPowerShell runs scripts in fresh runspaces of a few PowerShells,
-	// instead of in a process for each; see [pwsh.StartShared].
-	SharedPowerShell bool
-	// WithoutWire starts no endpoints: calls go through [Farm.Runner] only.
+	// WithoutWire starts no endpoints: calls go through [Farm.Runner] only, and a
+	// PowerShell runs many in one process.
 	WithoutWire bool
 }
 

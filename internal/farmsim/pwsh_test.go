@@ -272,7 +272,7 @@ func TestTheModelsSayAndDoWhatTheScriptsDo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			modelled, world := told(t, options, tell)
-			options.PowerShell, options.SharedPowerShell = path, true
+			options.PowerShell = path
 			ran, after := told(t, options, tell)
 			if diff := cmp.Diff(modelled, ran); diff != "" {
 				t.Errorf("answers (-model +PowerShell):\n%s", diff)
@@ -287,7 +287,7 @@ func TestTheModelsSayAndDoWhatTheScriptsDo(t *testing.T) {
 func TestTheModelOfTheSharePointTaskSaysAndDoesWhatTheTaskDoes(t *testing.T) {
 	t.Parallel()
 	options := farmsim.Options{
-		PowerShell: powerShell(t), SharedPowerShell: true, RemoteSQL: true, RunAs: farm.Task, Trusting: true,
+		PowerShell: powerShell(t), RemoteSQL: true, RunAs: farm.Task, Trusting: true,
 		OfficeServers: 2, SharePointServers: 1, WithoutWire: true,
 	}
 	options.Policy.WarmUp = time.Hour
