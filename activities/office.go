@@ -117,7 +117,7 @@ func (a *Activities) SetHTTPSettings(ctx context.Context, in ServerInput) (StepR
 	if master, err := a.findMaster(ctx, t); err != nil || master != "" {
 		return StepResult{MovedTo: master}, err
 	}
-	done, err := runScript(ctx, a.Remote, t, powershell.SetOfficeHTTPSwitch{
+	done, err := runScript(ctx, a.Remote, t, powershell.SetOfficeHTTPSetting{
 		AllowOutboundHTTP: f.Office.AllowOutboundHTTP, AllowHTTPSecureStoreConnections: f.Office.AllowHTTPSecureStoreConnections,
 	})
 	return a.stepResult(err, done.Changed, "set "+strings.Join(done.Settings, ", "), "as configured")

@@ -54,21 +54,21 @@ func (a *Activities) FindIssuers(ctx context.Context, in OldCertificateInput) ([
 
 // ArchiveCertificate marks a certificate on an office server as archived.
 func (a *Activities) ArchiveCertificate(ctx context.Context, in OldCertificateInput) (StepResult, error) {
-	return a.setArchived(ctx, in, false, "archived")
+	return a.setArchived(ctx, in, true, "archived")
 }
 
 // UnarchiveCertificate removes that mark, so that a rotation back to the
 // certificate finds it.
 func (a *Activities) UnarchiveCertificate(ctx context.Context, in OldCertificateInput) (StepResult, error) {
-	return a.setArchived(ctx, in, true, "not archived")
+	return a.setArchived(ctx, in, false, "not archived")
 }
 
-func (a *Activities) setArchived(ctx context.Context, in OldCertificateInput, show bool, state string) (StepResult, error) {
+func (a *Activities) setArchived(ctx context.Context, in OldCertificateInput, archived bool, state string) (StepResult, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
-	done, err := runScript(ctx, a.Remote, t, powershell.HideS2SCertificate{Thumbprint: string(in.Old.Thumbprint), Show: show})
+	done, err := runScript(ctx, a.Remote, t, powershell.SetS2SCertificateArchived{Thumbprint: string(in.Old.Thumbprint), Archived: archived})
 	return a.stepResult(err, done.Changed, state, state+", or not there")
 }
 

@@ -86,7 +86,7 @@ func (a *Activities) RestoreHTTPSettings(ctx context.Context, in RestoreSettings
 	if err != nil {
 		return StepResult{}, err
 	}
-	var params powershell.SetOfficeHTTPSwitch
+	var params powershell.SetOfficeHTTPSetting
 	if f.Office.AllowOutboundHTTP != nil {
 		params.AllowOutboundHTTP = &in.Before.AllowOutboundHTTP
 	}
@@ -117,7 +117,7 @@ func (a *Activities) RestoreS2SCertificate(ctx context.Context, in RestoreSettin
 	switch {
 	case err != nil:
 		return StepResult{}, err
-	case done.Kept:
+	case done.ClearRefused:
 		return StepResult{Detail: fmt.Sprintf("stays %s: Office Online Server refuses to clear it: %s", quoteName(in.Target.FriendlyName), done.Reason), ClearRefused: true}, nil
 	case !done.Changed:
 		return reportUnchanged("S2SCertificateName is %s, as before", quoteName(in.Before.S2SCertificateName)), nil

@@ -29,8 +29,8 @@ func simulatedLatency() map[string]time.Duration {
 	const restart = 250 * time.Millisecond
 	return map[string]time.Duration{
 		"": 60 * time.Millisecond,
-		powershell.RestartOfficeServer{}.Script():     restart,
-		powershell.RestartSharePointServer{}.Script(): restart,
+		powershell.ScriptOf(powershell.RestartOfficeServer{}):     restart,
+		powershell.ScriptOf(powershell.RestartSharePointServer{}): restart,
 	}
 }
 

@@ -71,7 +71,7 @@ func TestRotate_RefusedDecisions(t *testing.T) {
 	r.after(time.Hour, func() {
 		for want, d := range map[string]farm.Decision{
 			`"" is not one of the choices`:     {By: "op", Reason: "x"},
-			"abort: say why":                   {Choice: farm.Abort, By: "op"},
+			"abort: give a reason":             {Choice: farm.Abort, By: "op"},
 			"give the digest":                  {Choice: farm.Approve},
 			"the digest is now":                {Choice: farm.Approve, Digest: "0123"},
 			"retry: nothing is blocked":        {Choice: farm.Retry},

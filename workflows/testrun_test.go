@@ -43,7 +43,8 @@ func (f *testFarm) newRun(t *testing.T) *testRun {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError + 1}))))
 	r := &testRun{testFarm: f, t: t, env: suite.NewTestWorkflowEnvironment()}
-	r.env.SetWorkerOptions(worker.Options{})
+	// A busy machine is no deadlock.
+	r.env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute})
 	r.env.RegisterWorkflow(workflows.RotateTrust)
 	r.env.RegisterWorkflow(workflows.InspectTrust)
 	r.env.RegisterWorkflow(workflows.ManageFarm)

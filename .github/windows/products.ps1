@@ -1,13 +1,15 @@
 <#
 .SYNOPSIS
-Puts stand-ins of the two products onto this machine.
+Installs stubs of the two products on this machine.
 .DESCRIPTION
 The modules OfficeWebApps and SharePointServer, and the part of SharePoint's
-object model that the scripts use, where SharePoint keeps it; their state is
-one JSON file. Everything else is Windows' own.
-Source: none; they are ours, and follow facts that the tests hold them to.
+object model that the scripts use, in the folder where SharePoint keeps it. They
+act on a simulated farm, in a process that runs until the job ends. Everything
+else on the machine is Windows' own.
+Source: none; they are the stubs of package internal/farmsim/pwsh, whose
+interfaces tests compare with those recorded on real servers.
 .PARAMETER Folder
-Where to keep them; the account of the remote sessions may write there.
+Where to keep them.
 #>
 [CmdletBinding()]
 param([Parameter(Mandatory = $true)] [string] $Folder)
@@ -15,33 +17,30 @@ param([Parameter(Mandatory = $true)] [string] $Folder)
 Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'
 
-$standIns = "$Folder\standins"
-Copy-Item -Path "$PSScriptRoot\..\..\internal\powershell\testdata\standins" -Destination $standIns -Recurse
+$stubs = "$Folder\stubs"
+$null = New-Item -Path $stubs -ItemType Directory -Force
+& go build -o "$Folder\stubs.exe" "$PSScriptRoot\..\..\internal\farmsim\cmd\stubs"
+if ($LASTEXITCODE -ne 0) { throw "go build ended with exit code $LASTEXITCODE" }
+$null = Start-Process -FilePath "$Folder\stubs.exe" -ArgumentList '-folder', $stubs, '-name', $env:COMPUTERNAME -WindowStyle Hidden `
+    -RedirectStandardOutput "$Folder\stubs.out" -RedirectStandardError "$Folder\stubs.err"
+
+# An empty line follows the last variable.
+$machine = [EnvironmentVariableTarget]::Machine
+$deadline = (Get-Date).AddMinutes(1)
+do {
+    if ((Get-Date) -gt $deadline) { throw "the stubs are not served: $(Get-Content -Path "$Folder\stubs.err" -Raw)" }
+    Start-Sleep -Milliseconds 200
+    $lines = @(Get-Content -Path "$Folder\stubs.out")
+} until ($lines.Count -gt 0 -and $lines[-1] -eq '')
+foreach ($line in $lines) {
+    $name, $value = $line -split '=', 2
+    if ($name -ne '') { [Environment]::SetEnvironmentVariable($name, $value, $machine) }
+}
 
 $isapi = "$env:CommonProgramFiles\microsoft shared\Web Server Extensions\16\ISAPI"
 $null = New-Item -Path $isapi -ItemType Directory -Force
-Add-Type -Path "$standIns\Microsoft.SharePoint.cs" -ReferencedAssemblies System.Runtime.Serialization, System.Xml `
-    -OutputAssembly "$isapi\Microsoft.SharePoint.dll" -OutputType Library
-Add-Content -Path "$standIns\modules\SharePointServer\SharePointServer.psm1" -Value "Add-Type -Path '$isapi\Microsoft.SharePoint.dll'"
+Add-Type -Path "$stubs\Microsoft.SharePoint.cs" -OutputAssembly "$isapi\Microsoft.SharePoint.dll" -OutputType Library
+Add-Content -Path "$stubs\subscription\SharePointServer\SharePointServer.psm1" -Value "Add-Type -Path '$isapi\Microsoft.SharePoint.dll'"
 
-$world = @{
-    office = @{
-        joined = $true; forgets = $false; refusesNoName = $false; fails = $false; master = $env:COMPUTERNAME; health = 'Healthy'; machines = @($env:COMPUTERNAME)
-        farm = @{
-            s2sCertificateName = ''; certificateName = ''; allowHttp = $false; sslOffloaded = $false
-            allowOutboundHttp = $false; allowHttpSecureStoreConnections = $false
-        }
-    }
-    sharePoint = @{
-        version = '16.0.18526.20508'; reachable = $true; conflict = $false; forgets = $false; withoutPrincipals = $false
-        issuers = @(); authorities = @(); permissions = @(); sites = @('https://portal.contoso.com')
-        serviceApplications = @('Microsoft.Office.Server.Administration.UserProfileApplication')
-        servers = @(@{ name = $env:COMPUTERNAME; role = 'WebFrontEnd' })
-    }
-}
-[System.IO.File]::WriteAllText("$Folder\world.json", (ConvertTo-Json -InputObject $world -Depth 5))
-
-$machine = [EnvironmentVariableTarget]::Machine
 $modules = [Environment]::GetEnvironmentVariable('PSModulePath', $machine)
-[Environment]::SetEnvironmentVariable('PSModulePath', "$modules;$standIns\modules", $machine)
-[Environment]::SetEnvironmentVariable('FARMTRUST_WORLD', "$Folder\world.json", $machine)
+[Environment]::SetEnvironmentVariable('PSModulePath', "$modules;$stubs\office;$stubs\subscription", $machine)

@@ -2,19 +2,19 @@
 .SYNOPSIS
 Installs farmtrust's SharePoint task on this front end.
 .DESCRIPTION
-Run it in an elevated Windows PowerShell, with farmtrust-sharepoint.ps1 beside
-it. It lays out C:\Program Files\farmtrust with access lists that inherit
+Run it in an elevated Windows PowerShell, with farmtrust-sharepoint.ps1 in the
+same folder. It creates C:\Program Files\farmtrust with access lists that inherit
 nothing, copies the signed script there, trusts its publisher on this machine,
-and registers the scheduled task farmtrust-sharepoint, which has no trigger.
-Doing it again installs another version. Before that, sign the script with a
-certificate for code signing that this machine trusts:
+and registers the scheduled task farmtrust-sharepoint, which has no trigger. Run
+it again to install another version. First sign the script with a code-signing
+certificate that this machine trusts:
   Set-AuthenticodeSignature -FilePath farmtrust-sharepoint.ps1 -Certificate $certificate -HashAlgorithm SHA256 -TimestampServer $url
 Source: Microsoft, about_Signing and about_Execution_Policies;
 New-ScheduledTaskPrincipal; New-ScheduledTaskSettingsSet.
 .PARAMETER Account
 The group managed service account that the task runs as, such as
-CONTOSO\farmtrust-sp$. It needs to be installed on this machine, to be a
-SharePoint shell administrator, and the right to log on as a batch job.
+CONTOSO\farmtrust-sp$. It must be installed on this machine, be a SharePoint
+shell administrator, and hold the right to log on as a batch job.
 #>
 [CmdletBinding()]
 param([Parameter(Mandatory = $true)] [ValidateNotNullOrEmpty()] [string] $Account)
@@ -22,10 +22,10 @@ param([Parameter(Mandatory = $true)] [ValidateNotNullOrEmpty()] [string] $Accoun
 Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'
 
-# What a script file is known by.
+# The hash that identifies a version of a script file.
 
-# The SHA-256 of a script's text, whatever its line ends and encoding, without
-# the signature that was put at its end: so the same for all who sign it.
+# Returns the SHA-256 of a script's text. Line ends, encoding and the signature at
+# its end do not count, so that the hash is the same whoever signed the script.
 # Source: Microsoft, about_Signing, on the block that a signature adds.
 function Get-ScriptHash {
     [CmdletBinding()]
@@ -35,12 +35,12 @@ function Get-ScriptHash {
     $end = $text.IndexOf("`n# SIG # Begin signature block", [System.StringComparison]::Ordinal)
     if ($end -ge 0) { $text = $text.Substring(0, $end) }
     $bytes = [System.Text.Encoding]::UTF8.GetBytes($text.TrimEnd())
-    # Not SHA256.Create(): under the FIPS policy .NET Framework refuses it.
+    # Not SHA256.Create(), which .NET Framework rejects under the FIPS policy.
     $hash = (New-Object System.Security.Cryptography.SHA256CryptoServiceProvider).ComputeHash($bytes)
     return [BitConverter]::ToString($hash).Replace('-', '').ToLowerInvariant()
 }
 
-# What only Windows can do: accounts, access lists, signatures, stores.
+# Functions that need Windows: accounts, access lists, signatures, stores.
 
 function Test-Administrator {
     [CmdletBinding()]
@@ -58,8 +58,8 @@ function Get-AccountSid {
     return $name.Translate([System.Security.Principal.SecurityIdentifier]).Value
 }
 
-# Makes a folder whose access list is this and inherits nothing: objects with
-# Sid and Rights.
+# Creates a folder with exactly this access list, which inherits nothing, or gives
+# an existing folder this list. Access are objects with Sid and Rights.
 function Set-ClosedFolder {
     [CmdletBinding()]
     param(
@@ -79,7 +79,8 @@ function Set-ClosedFolder {
     else { $folder.Create($security) }
 }
 
-# The certificate that a script is signed with; null unless the signature is valid.
+# Returns the certificate that a script is signed with, or null when the signature
+# is not valid.
 function Get-ValidSigner {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Path)
@@ -89,8 +90,8 @@ function Get-ValidSigner {
     return $signature.SignerCertificate
 }
 
-# A publisher that is not in this store would be asked about, and a task has
-# nobody to ask.
+# Without the publisher in this store PowerShell would ask for confirmation, which
+# a scheduled task cannot give.
 function Add-TrustedPublisher {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [System.Security.Cryptography.X509Certificates.X509Certificate2] $Certificate)
@@ -104,7 +105,7 @@ function Add-TrustedPublisher {
 if (-not (Test-Administrator)) { throw 'Start Windows PowerShell as administrator.' }
 $source = [System.IO.Path]::Combine($PSScriptRoot, 'farmtrust-sharepoint.ps1')
 if ($null -eq (Get-ValidSigner -Path $source)) {
-    throw "$source has no valid signature: sign it as the help of this script says, with a certificate that this machine trusts."
+    throw "$source has no valid signature. Sign it with a certificate that this machine trusts; see the help of this script."
 }
 $sid = Get-AccountSid -Account $Account
 $system = @{ Sid = 'S-1-5-18'; Rights = 'FullControl' }
@@ -119,7 +120,7 @@ Set-ClosedFolder -Path ([System.IO.Path]::Combine($root, 'results')) -Access $sy
 
 $installed = [System.IO.Path]::Combine($root, 'farmtrust-sharepoint.ps1')
 [System.IO.File]::Copy($source, $installed, $true)
-# What counts is the file that is there now.
+# The copy is checked, because the source may have changed meanwhile.
 $signer = Get-ValidSigner -Path $installed
 if ($null -eq $signer) { throw "$installed has no valid signature." }
 Add-TrustedPublisher -Certificate $signer
@@ -127,11 +128,11 @@ Add-TrustedPublisher -Certificate $signer
 $program = "$env:SystemRoot\System32\WindowsPowerShell\v1.0\powershell.exe"
 $argument = "-NoLogo -NoProfile -NonInteractive -ExecutionPolicy AllSigned -File `"$installed`""
 $action = New-ScheduledTaskAction -Execute $program -Argument $argument
-# For a managed service account Password means that Windows knows it.
+# For a managed service account, Password means that Windows manages the password.
 $principal = New-ScheduledTaskPrincipal -UserId $Account -LogonType Password
 $settings = New-ScheduledTaskSettingsSet -AllowStartIfOnBatteries -MultipleInstances Queue -ExecutionTimeLimit ([timespan]::FromMinutes(30))
-# It is a function of a module, which sees the session's preferences and not
-# those of this script.
+# -ErrorAction, because the cmdlet is a function of a module and does not see the
+# preference of this script.
 # Source: PowerShell/PowerShell, issue 4568.
 Register-ScheduledTask -TaskName 'farmtrust-sharepoint' -TaskPath '\' -Action $action -Principal $principal -Settings $settings `
     -Force -ErrorAction Stop | Out-Null

@@ -1,14 +1,14 @@
 <#
 .SYNOPSIS
-Runs what farmtrust asks of SharePoint, as an account that reaches SQL Server.
+Runs farmtrust's SharePoint scripts as an account that can reach SQL Server.
 .DESCRIPTION
-A scheduled task runs this as a group managed service account. It takes no
+A scheduled task runs this script as a group managed service account. It takes no
 parameters: administrators write requests into the folder "requests" beside it,
-and it writes one answer for each into "results". A request names one of the
-verbs at the end of this file, and holds values that are checked before
-anything runs: the two registered issuer names of the procedure, certificates
-without keys, sites and names. What is granted, and at which scope, no request
-can say. Sign this file and install it with Install-FarmtrustTask.ps1.
+and it writes a result for each into "results". A request names one of the verbs
+at the end of this file and contains values that are checked before anything
+runs: the two registered issuer names of the procedure, certificates without
+keys, sites and names. No request can choose which right is granted, or at which
+scope. Sign this file and install it with Install-FarmtrustTask.ps1.
 Source: Microsoft, "Configure server-to-server authentication between Office
 Online Server and SharePoint Server 2016".
 #>
@@ -18,10 +18,10 @@ param()
 Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'
 
-# What every script uses and every PowerShell can run.
+# Functions that every script uses and that run on every PowerShell.
 
-# Ends a script with an error of ours. Its identity is what callers go by; the
-# message is for people.
+# Ends a script with one of farmtrust's own errors. Callers decide by its ID; the
+# message is for the reader.
 function Stop-Script {
     [CmdletBinding()]
     param(
@@ -33,8 +33,8 @@ function Stop-Script {
     throw (New-Object System.Management.Automation.ErrorRecord $exception, "farmtrust.$Id", 'InvalidOperation', $null)
 }
 
-# A 32-bit PowerShell sees another registry and other programs, and neither
-# product's cmdlets.
+# A 32-bit PowerShell has another view of the registry and of Program Files, and
+# the cmdlets of neither product.
 function Assert-Host {
     [CmdletBinding()]
     param()
@@ -44,8 +44,8 @@ function Assert-Host {
     }
 }
 
-# Moments travel as text that sorts and reads the same everywhere: Windows
-# PowerShell and PowerShell 7 write dates differently in JSON.
+# Formats times as ISO 8601 text, since Windows PowerShell and PowerShell 7 write
+# dates differently in JSON.
 function ConvertTo-UtcText {
     [CmdletBinding()]
     param([Nullable[datetime]] $Time)
@@ -68,8 +68,9 @@ function ConvertTo-JsonText {
     return '"' + $json.ToString() + '"'
 }
 
-# ConvertTo-Json of Windows PowerShell unwraps nothing it should and cuts at a
-# depth without a word; this writes what scripts return, and refuses the rest.
+# Writes the types that scripts return and fails on any other. ConvertTo-Json of
+# Windows PowerShell does not unwrap what it should, and truncates silently at
+# its depth limit.
 function ConvertTo-AsciiJson {
     [CmdletBinding()]
     param([object] $Value)
@@ -98,10 +99,10 @@ function ConvertTo-AsciiJson {
     Stop-Script -Id 'NoResult' -Message "a result holds a $($Value.GetType().FullName), which has no JSON form here"
 }
 
-# How a script is run, and how its result or its failure is told.
+# Runs a script and writes its result, or its error, as JSON.
 
-# Parameters that are null in JSON are left to the script's defaults: an empty
-# list of the caller's language may well be written as null.
+# Leaves out parameters that are null in JSON, so that the script's defaults
+# apply: the caller's language may write an empty list as null.
 function ConvertTo-Splat {
     [CmdletBinding()]
     param([psobject] $Params)
@@ -113,9 +114,10 @@ function ConvertTo-Splat {
     return $splat
 }
 
-# The line of the script that failed stands in the stack trace directly above
-# the function that called the script; 0 when the script itself never ran or
-# had ended. But for its name and number a frame's text is localized.
+# Returns the line at which the script failed, or 0 when the script had not
+# started or had already ended. In the stack trace it is in the frame directly
+# above that of the function that called the script. Except for its name and its
+# number, the text of a frame is localized.
 function Get-FailedLine {
     [CmdletBinding()]
     param([System.Management.Automation.ErrorRecord] $Record)
@@ -135,7 +137,7 @@ function ConvertTo-Failure {
     [CmdletBinding()]
     param([System.Management.Automation.ErrorRecord] $Record)
 
-    # PowerShell wraps what a .NET method throws; the cause is inside.
+    # PowerShell wraps the exception of a .NET method; the cause is inside.
     $exception = $Record.Exception
     while ($exception -is [System.Management.Automation.RuntimeException] -and $null -ne $exception.InnerException) {
         $exception = $exception.InnerException
@@ -152,9 +154,9 @@ function ConvertTo-Failure {
     }
 }
 
-# Runs a script with parameters and returns its one result, or its failure, as
-# a field of JSON. Failures are caught here: an error's identity grows by the
-# name of each function that it leaves.
+# Runs a script with parameters and returns its one result, or its error, as a
+# field of JSON. Errors are caught here and not further out, because each
+# function that an error passes through adds its name to the error's ID.
 function Invoke-Script {
     [CmdletBinding()]
     param(
@@ -166,17 +168,17 @@ function Invoke-Script {
         $splat = ConvertTo-Splat -Params $Params
         $results = @(& $Script @splat)
         if ($results.Count -ne 1) {
-            Stop-Script -Id 'NoResult' -Message "the script returned $($results.Count) results where one is due"
+            Stop-Script -Id 'NoResult' -Message "the script returned $($results.Count) results instead of one"
         }
         return '"result":' + (ConvertTo-AsciiJson -Value $results[0])
     }
     catch { return '"error":' + (ConvertTo-AsciiJson -Value (ConvertTo-Failure -Record $_)) }
 }
 
-# What a script file is known by.
+# The hash that identifies a version of a script file.
 
-# The SHA-256 of a script's text, whatever its line ends and encoding, without
-# the signature that was put at its end: so the same for all who sign it.
+# Returns the SHA-256 of a script's text. Line ends, encoding and the signature at
+# its end do not count, so that the hash is the same whoever signed the script.
 # Source: Microsoft, about_Signing, on the block that a signature adds.
 function Get-ScriptHash {
     [CmdletBinding()]
@@ -186,16 +188,17 @@ function Get-ScriptHash {
     $end = $text.IndexOf("`n# SIG # Begin signature block", [System.StringComparison]::Ordinal)
     if ($end -ge 0) { $text = $text.Substring(0, $end) }
     $bytes = [System.Text.Encoding]::UTF8.GetBytes($text.TrimEnd())
-    # Not SHA256.Create(): under the FIPS policy .NET Framework refuses it.
+    # Not SHA256.Create(), which .NET Framework rejects under the FIPS policy.
     $hash = (New-Object System.Security.Cryptography.SHA256CryptoServiceProvider).ComputeHash($bytes)
     return [BitConverter]::ToString($hash).Replace('-', '').ToLowerInvariant()
 }
 
 # Certificates without their keys.
 
-# Whether bytes are laid out as one certificate in DER and nothing else: a
-# sequence that ends where they end and begins with another sequence. A PFX and
-# a private key begin with a number, PKCS #7 with an identifier; text is none.
+# Reports whether bytes have the form of one certificate in DER and nothing else:
+# a sequence that ends where they end and whose first element is a sequence. In
+# a PFX and in a private key the first element is an integer, in PKCS #7 an
+# object identifier; text is not a sequence.
 # Source: RFC 5280, 4.1; RFC 7292, 4; RFC 5958, 2.
 function Test-CertificateForm {
     [CmdletBinding()]
@@ -215,9 +218,9 @@ function Test-CertificateForm {
     return $header + $length -eq $Der.Length -and $Der[$header] -eq 0x30
 }
 
-# An object of a certificate's public part alone. The class reads a PFX as
-# readily, and would put its key on disk; so the bytes are looked at first.
-# The comma keeps PowerShell from spreading them over several arguments.
+# Returns a certificate object without a key. The bytes are checked first because
+# the class would also read a PFX, and would then write its key to disk. The
+# comma keeps PowerShell from spreading the bytes over several arguments.
 function New-PublicCertificate {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [byte[]] $Der)
@@ -232,9 +235,9 @@ function New-PublicCertificate {
     return $certificate
 }
 
-# What every observing script tells of its server.
+# The server itself, as every observing script returns it.
 
-# Asked last in a script: the clock then belongs to the answer.
+# Scripts call this last, so that the clock is that of the moment of the result.
 function Get-Machine {
     [CmdletBinding()]
     param()
@@ -264,10 +267,10 @@ function Get-ServiceRecord {
     return [pscustomobject] @{ name = $Name; running = $running; since = $since }
 }
 
-# SharePoint's cmdlets, and its trusts as they are found by what counts.
+# SharePoint's cmdlets, and its issuers.
 
-# 2013, 2016 and 2019 bring a snap-in, Subscription Edition a module.
-# Source: SharePointDsc, which draws the line at build 13000.
+# SharePoint 2013, 2016 and 2019 have a snap-in, Subscription Edition has a module.
+# Source: SharePointDsc, which tells them apart by build 13000.
 function Import-SharePoint {
     [CmdletBinding()]
     param()
@@ -275,16 +278,17 @@ function Import-SharePoint {
     $version = Get-SharePointFileVersion
     if ($null -eq $version) { Stop-Script -Id 'NotSharePoint' -Message 'SharePoint is not installed on this server' }
     if ($version.Major -eq 15 -or $version.Build -lt 13000) {
-        # Without access to the farm it reports that cmdlets are missing;
-        # asking for the farm says so more clearly.
+        # Without access to the farm the snap-in reports missing cmdlets; the
+        # error of Get-SPFarm is clearer.
         Add-PSSnapin -Name Microsoft.SharePoint.PowerShell -ErrorAction SilentlyContinue
     }
     else { Import-Module -Name SharePointServer -DisableNameChecking -ErrorAction SilentlyContinue }
 }
 
-# The farm, reached through its configuration database. A remote shell has no
-# credentials for SQL Server unless delegation is in place; the message alone
-# does not tell that from missing rights, but the token tells the worst case.
+# Returns the farm, which the cmdlet reads from the configuration database. A
+# remote shell has no credentials for SQL Server unless delegation is configured.
+# The product's message does not distinguish that from missing rights, so a token
+# without administrator rights is reported as such.
 function Get-Farm {
     [CmdletBinding()]
     param()
@@ -294,14 +298,14 @@ function Get-Farm {
         Stop-Script -Id 'NotSharePoint' -Message 'SharePoint is installed here without its cmdlets'
     }
     catch {
-        Assert-Elevated
+        Assert-FarmRights
         Stop-Script -Id 'SecondHop' -Message "the SharePoint farm cannot be reached from this session: $($_.Exception.Message)"
     }
     if ($null -eq $farm) { Stop-Script -Id 'SecondHop' -Message 'the SharePoint farm cannot be reached from this session' }
     return $farm
 }
 
-# Issuers with a registered name, whatever they are called.
+# Returns the issuers with a registered name, whatever their display names.
 function Find-Issuer {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $RegisteredName)
@@ -311,8 +315,8 @@ function Find-Issuer {
     }
 }
 
-# The mark in an issuer's description that says when its certificate was set:
-# what started earlier has not loaded it.
+# The mark in an issuer's description that records when its certificate was set.
+# A process that started earlier has not loaded that certificate.
 $FarmTrustMark = '\s*\[farmtrust (\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z)\]'
 
 function ConvertTo-MarkedText {
@@ -322,7 +326,7 @@ function ConvertTo-MarkedText {
     return (($Text -replace $FarmTrustMark, '') + ' [farmtrust ' + (ConvertTo-UtcText -Time (Get-MachineTime)) + ']').Trim()
 }
 
-# The mark's time as text; null without one.
+# Returns the time of the mark as text, or null when there is no mark.
 function Get-MarkTime {
     [CmdletBinding()]
     param([string] $Text)
@@ -331,7 +335,7 @@ function Get-MarkTime {
     return $null
 }
 
-# The machine itself: who it is, what runs on it since when.
+# The machine itself: its name, its settings, and since when its processes run.
 
 function Get-ComputerName {
     [CmdletBinding()]
@@ -340,7 +344,7 @@ function Get-ComputerName {
     return [Environment]::MachineName
 }
 
-# The account that this runs as, as DOMAIN\name.
+# Returns the account that this session runs as, as DOMAIN\name.
 function Get-AccountName {
     [CmdletBinding()]
     param()
@@ -348,7 +352,8 @@ function Get-AccountName {
     return [Environment]::UserDomainName + '\' + [Environment]::UserName
 }
 
-# The machine's own clock, UTC: what its services and files are dated by.
+# Returns the machine's own time in UTC, the clock that also dates its services and
+# files.
 function Get-MachineTime {
     [CmdletBinding()]
     param()
@@ -364,7 +369,8 @@ function Test-Elevated {
     return $principal.IsInRole([System.Security.Principal.WindowsBuiltInRole]::Administrator)
 }
 
-# The forest's name; empty when no domain controller answers this account.
+# Returns the name of the forest, or an empty text when no domain controller
+# answers this account.
 function Get-ForestName {
     [CmdletBinding()]
     param()
@@ -373,8 +379,8 @@ function Get-ForestName {
     catch { return '' }
 }
 
-# Two places say that Windows waits for a restart. Renames that are pending do
-# not count: programs leave such entries for months.
+# Reports whether Windows waits for a restart, for which it has two markers.
+# Pending file renames do not count: programs leave such entries for months.
 # Source: the PendingReboot resource of ComputerManagementDsc.
 function Test-PendingReboot {
     [CmdletBinding()]
@@ -385,9 +391,9 @@ function Test-PendingReboot {
         (Test-Path -Path "$windows\WindowsUpdate\Auto Update\RebootRequired")
 }
 
-# Whether Windows is told to use validated cryptography only, which takes
-# managed classes such as SHA256.Create() from .NET Framework. The scripts use
-# none of them; the products may.
+# Reports whether the FIPS policy is on, under which managed classes such as
+# SHA256.Create() fail in .NET Framework. The scripts use none of these classes;
+# the products may.
 # Source: Microsoft, "System cryptography: Use FIPS compliant algorithms for
 # encryption, hashing, and signing".
 function Test-FipsPolicy {
@@ -398,16 +404,16 @@ function Test-FipsPolicy {
     return [int] [Microsoft.Win32.Registry]::GetValue($key, 'Enabled', 0) -ne 0
 }
 
-# The mode of the Desired State Configuration manager; empty when it does not
-# answer, as where it was removed.
+# Returns the mode of the Desired State Configuration manager, or an empty text
+# when the manager does not respond, for example because it was removed.
 function Get-ConfigurationMode {
     [CmdletBinding()]
     param()
 
     try {
-        $answer = Invoke-CimMethod -Namespace 'root/Microsoft/Windows/DesiredStateConfiguration' `
+        $current = Invoke-CimMethod -Namespace 'root/Microsoft/Windows/DesiredStateConfiguration' `
             -ClassName MSFT_DSCLocalConfigurationManager -MethodName GetMetaConfiguration
-        return [string] $answer.MetaConfiguration.ConfigurationMode
+        return [string] $current.MetaConfiguration.ConfigurationMode
     }
     catch { return '' }
 }
@@ -420,7 +426,8 @@ function Get-WindowsBuild {
     return [int] [Microsoft.Win32.Registry]::GetValue($key, 'CurrentBuildNumber', '0')
 }
 
-# The DNS domain; empty in a workgroup, and where this account may not ask.
+# Returns the DNS domain, or an empty text in a workgroup and when this account may
+# not read it.
 function Get-DomainName {
     [CmdletBinding()]
     param()
@@ -431,7 +438,7 @@ function Get-DomainName {
     return ''
 }
 
-# When the process of a service started; null when none runs.
+# Returns when the process of a service started, or null when none runs.
 function Get-ServiceStart {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [ValidateSet('WACSM', 'SPTimerV4')] [string] $Name)
@@ -445,7 +452,7 @@ function Get-ServiceStart {
     return $null
 }
 
-# When the oldest worker process of IIS started; null when none runs.
+# Returns when the oldest worker process of IIS started, or null when none runs.
 function Get-WorkerStart {
     [CmdletBinding()]
     param()
@@ -457,7 +464,7 @@ function Get-WorkerStart {
     return $oldest
 }
 
-# The version of the SharePoint program files; null when there are none.
+# Returns the version of the SharePoint program files, or null when there are none.
 function Get-SharePointFileVersion {
     [CmdletBinding()]
     param()
@@ -472,10 +479,10 @@ function Get-SharePointFileVersion {
     return $null
 }
 
-# What SharePoint's cmdlets cannot say, asked of its object model.
+# What SharePoint's cmdlets cannot return, read from its object model.
 
-# What an app principal may do at the scope of the site subscription, and
-# whether it may do so without a user; as Microsoft's own checker reads it.
+# Returns the right of an app principal at the scope of the site subscription, and
+# whether it may act without a user, in the same way as Microsoft's own checker.
 # Source: Check-SiteMailboxConfig.ps1 in "Configure site mailboxes in
 # SharePoint Server".
 function Get-AppPermission {
@@ -495,24 +502,28 @@ function Get-AppPermission {
     return [pscustomobject] @{ Right = $right; AppOnly = [bool] $permissions.IsAppOnlyPolicyAllowed($principal) }
 }
 
-# What a request may hold; everything else is refused before anything runs.
-#
-# What has to be exact is matched by a pattern or by Equals: -ceq and -ccontains
-# pass over characters that nobody sees, such as a soft hyphen.
-# Source: Microsoft, String.Compare, on ignorable characters.
+# The rights that the account of the task needs, in place of prelude/rights.ps1.
 
-# The account of the task is no administrator, nor need it be one.
-function Assert-Elevated {
+# None: the account is not an administrator and need not be one. So when it cannot
+# reach the farm, the cause is not a token without administrator rights, which is
+# what this function finds in a remote session.
+function Assert-FarmRights {
     [CmdletBinding()]
     param()
 }
+
+# What a request may contain. Anything else is rejected before anything runs.
+#
+# Exact values are matched by a pattern or by Equals, because -ceq and -ccontains
+# ignore invisible characters such as a soft hyphen.
+# Source: Microsoft, String.Compare, on ignorable characters.
 
 # The registered names of the two issuers of the procedure.
 $FarmTrustIssuers = '67e3df25-268a-4324-a550-0de1c7f97287@bd2372e4-0a11-495c-9541-8377c6def195',
     '67e3df25-268a-4324-a550-0de1c7f97287@ffab2d74-c6ae-4375-819a-8555d49b699a'
 
-# The parameters of each verb, and the fields of what they are made of, with
-# the kind of each. A kind with a star is a list of such values.
+# The parameters of each verb, and the fields of the objects in them, each with
+# the kind of its value. A kind with a star is a list of such values.
 $FarmTrustShapes = @{
     'Get-SharePointFarm' = @{ Sites = 'Site*'; RegisteredNames = 'Issuer*'; Names = 'Name*' }
     'Set-TrustedIssuer' = @{ Name = 'Name'; RegisteredName = 'Issuer'; Certificate = 'Certificate'; Sites = 'Site*' }
@@ -525,7 +536,7 @@ $FarmTrustShapes = @{
     'Authority' = @{ Name = 'Name'; Certificate = 'Certificate' }
 }
 
-# Whether text is base64 of one certificate without a key.
+# Reports whether a text is the base64 form of one certificate without a key.
 function Test-EncodedCertificate {
     [CmdletBinding()]
     param([string] $Text)
@@ -549,22 +560,22 @@ function Test-Value {
     }
     if ($Kind -eq 'Switch') { return $Value -is [bool] }
     if ($Value -isnot [string]) { return $false }
-    # \z, since $ also matches before a last line feed.
+    # \z, because $ also matches before a final line feed.
     if ($Kind -eq 'Issuer') { return $Value -cmatch "\A($($FarmTrustIssuers -join '|'))\z" }
     if ($Kind -eq 'Name') { return $Value -cmatch '\A[^\x00-\x1f\x7f]{1,256}\z' }
     if ($Kind -eq 'Site') { return $Value -cmatch '\Ahttps?://[^\x00-\x20\x7f"<>\\]{1,2000}\z' }
     if ($Kind -eq 'Thumbprint') { return $Value -cmatch '\A[0-9A-F]{40}\z' }
     if ($Kind -eq 'Right') { return $Value -cmatch '\A(Read|Write|Manage|FullControl)?\z' }
     if ($Kind -eq 'Description') { return $Value -cmatch '\A[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]{0,4096}\z' }
-    # There was no issuer before.
+    # An empty text means that there was no issuer before.
     if ($Kind -eq 'Previous' -and $Value.Length -eq 0) { return $true }
     if ($Kind -eq 'Previous') { return Test-EncodedCertificate -Text $Value }
     if ($Kind -eq 'Certificate') { return Test-EncodedCertificate -Text $Value }
     return $false
 }
 
-# Refuses a value that is not an object with fields of this shape alone. Null
-# stands for a field that is left out.
+# Ends with an error unless a value is an object whose fields all belong to this
+# shape. A field that is null counts as left out.
 function Assert-Shape {
     [CmdletBinding()]
     param(
@@ -591,17 +602,17 @@ function Assert-Shape {
         }
         foreach ($one in $values) {
             if (-not (Test-Value -Kind $kind -Value $one)) {
-                Stop-Script -Id 'TaskRefused' -Message "$field of $Name holds what is no $($kind.ToLowerInvariant())"
+                Stop-Script -Id 'TaskRefused' -Message "$field of $Name has a value that is not a valid $($kind.ToLowerInvariant())"
             }
         }
     }
 }
 
-# Requests and answers: files in two folders beside this script. Their access
-# lists say who may write which; this trusts nothing that it reads.
+# Requests and results are files in two folders beside this script. Access lists
+# restrict who may write them, and the script still trusts nothing that it reads.
 
-# Requests in the order they were written. Names that are not the name of a
-# request are not ours to answer.
+# Returns the requests in the order in which they were written. Files that are not
+# named like a request are ignored.
 function Get-RequestFile {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Folder)
@@ -612,9 +623,9 @@ function Get-RequestFile {
     return $files | Sort-Object -Property LastWriteTimeUtc
 }
 
-# Opens the answer to a request, exclusively and only if nothing has that name:
-# that claims the request for this run. Null when it was claimed before.
-function Open-Answer {
+# Claims a request for this run by creating the file of its result, which it returns
+# opened exclusively. Returns null when the request was claimed before.
+function Open-ResultFile {
     [CmdletBinding()]
     param(
         [Parameter(Mandatory = $true)] [string] $Folder,
@@ -625,15 +636,16 @@ function Open-Answer {
     if ([System.IO.File]::Exists($path)) { return $null }
     try { return New-Object System.IO.FileStream $path, 'CreateNew', 'Write', 'None' }
     catch {
-        # Lost to another run between the two lines above.
+        # Another run claimed it between the two lines above.
         if ([System.IO.File]::Exists($path)) { return $null }
         throw
     }
 }
 
-# Answers stay for an hour, far longer than any request is valid: until then
-# the same request is known to be done, and after that it has expired.
-function Remove-OldAnswer {
+# Removes results that are older than an hour, far longer than any request is
+# valid. Until then the result keeps the same request from running again, and
+# afterwards the request has expired.
+function Remove-OldResult {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Folder)
 
@@ -642,9 +654,9 @@ function Remove-OldAnswer {
     }
 }
 
-# The text of a request, empty if it is a link or too large; null while it is
-# being written, when it was taken back, and where this account may not read it:
-# one such file must not keep the others waiting.
+# Returns the text of a request, or an empty text when it is a link or too large.
+# Returns null while the request is being written, when it was withdrawn, and when
+# this account may not read it, since one such file must not block the others.
 function Read-RequestText {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [System.IO.FileInfo] $File)
@@ -656,7 +668,8 @@ function Read-RequestText {
     catch [System.IO.IOException], [System.UnauthorizedAccessException] { return $null }
 }
 
-# A request as an object. One that is not exactly what it should be is refused.
+# Returns a request as an object, or ends with an error when anything about it is
+# not exactly as expected.
 function ConvertTo-Request {
     [CmdletBinding()]
     param(
@@ -666,35 +679,35 @@ function ConvertTo-Request {
     )
 
     try { $request = ConvertFrom-Json -InputObject $Text }
-    catch { Stop-Script -Id 'TaskRefused' -Message 'the request is no JSON, a link, or larger than 1 MiB' }
+    catch { Stop-Script -Id 'TaskRefused' -Message 'the request is not JSON, a link, or larger than 1 MiB' }
     if ($request -isnot [System.Management.Automation.PSCustomObject]) {
         Stop-Script -Id 'TaskRefused' -Message 'the request is not an object'
     }
     $fields = @(foreach ($property in $request.PSObject.Properties) { $property.Name })
     if (-not ($fields -join ' ').Equals('id verb script expires params')) {
-        Stop-Script -Id 'TaskRefused' -Message 'the request does not have the fields id, verb, script, expires and params alone'
+        Stop-Script -Id 'TaskRefused' -Message 'the request does not have exactly the fields id, verb, script, expires and params'
     }
     if ($request.id -isnot [string] -or -not $request.id.Equals($Id)) {
-        Stop-Script -Id 'TaskRefused' -Message 'the request is not the one that its file is named after'
+        Stop-Script -Id 'TaskRefused' -Message 'the ID of the request is not the name of its file'
     }
     if ($request.script -isnot [string] -or -not $request.script.Equals($Hash)) {
         Stop-Script -Id 'TaskVersion' -Message 'the request is for another version of this script'
     }
     if ($request.expires -isnot [int] -and $request.expires -isnot [long]) {
-        Stop-Script -Id 'TaskRefused' -Message 'the request does not say when it expires'
+        Stop-Script -Id 'TaskRefused' -Message 'the request has no time at which it expires'
     }
     $left = [long] $request.expires - ([DateTimeOffset] (Get-MachineTime)).ToUnixTimeSeconds()
     if ($left -lt 0 -or $left -gt 900) {
-        Stop-Script -Id 'TaskRefused' -Message "the request expires in $left seconds, which is not within 15 minutes from now"
+        Stop-Script -Id 'TaskRefused' -Message "the request expires in $left seconds, not within the next 15 minutes"
     }
     if ($request.verb -isnot [string] -or $request.verb -cnotmatch "\A($($FarmTrustVerbs.Keys -join '|'))\z") {
-        Stop-Script -Id 'TaskRefused' -Message 'the request names none of the verbs of this script'
+        Stop-Script -Id 'TaskRefused' -Message 'the verb of the request is not one of this script'
     }
     Assert-Shape -Name $request.verb -Value $request.params
     return $request
 }
 
-# Does what a request asks for and writes the answer.
+# Runs a request and writes its result.
 function Complete-Request {
     [CmdletBinding()]
     param(
@@ -706,7 +719,7 @@ function Complete-Request {
     $id = [System.IO.Path]::GetFileNameWithoutExtension($File.Name)
     $text = Read-RequestText -File $File
     if ($null -eq $text) { return }
-    $stream = Open-Answer -Folder $Folder -Id $id
+    $stream = Open-ResultFile -Folder $Folder -Id $id
     if ($null -eq $stream) { return }
     try {
         try {
@@ -721,7 +734,7 @@ function Complete-Request {
     finally { $stream.Dispose() }
 }
 
-# The verbs: farmtrust's own scripts, word for word.
+# The verbs: the text of farmtrust's own scripts.
 $FarmTrustVerbs = @{}
 
 $FarmTrustVerbs['Add-RootAuthority'] = {
@@ -729,15 +742,15 @@ $FarmTrustVerbs['Add-RootAuthority'] = {
 .SYNOPSIS
 Adds certificates to SharePoint's trusted root authorities.
 .DESCRIPTION
-A certificate that any authority holds, under whatever name, is not added
+A certificate that an authority already holds, under whatever name, is not added
 again. Existing authorities are never changed.
-The written procedure adds a self-signed certificate; for one from an authority
+Microsoft's procedure adds a self-signed certificate. For one that a CA issued,
 every certificate of its chain must be trusted as well.
 Source: Microsoft, "Configure server-to-server authentication between Office
 Online Server and SharePoint Server 2016"; "Creating SharePoint Add-ins that
 use high-trust authorization".
 .PARAMETER Authorities
-Objects with Name, used when created, and Certificate, DER in base64.
+Objects with Name, which a new authority gets, and Certificate, DER in base64.
 #>
 [CmdletBinding()]
 param([object[]] $Authorities = @())
@@ -771,19 +784,20 @@ foreach ($wanted in $Authorities) {
 $FarmTrustVerbs['Get-SharePointFarm'] = {
 <#
 .SYNOPSIS
-Observes a SharePoint farm: its trusted issuers and root authorities, the app
-permissions, its servers.
+Observes a SharePoint farm: its trusted issuers and root authorities, its app
+permissions and its servers.
 .DESCRIPTION
-Changes nothing. Runs on a front end, with access to the configuration database.
+Changes nothing. It runs on a front end and needs access to the configuration
+database.
 Source: Microsoft, "Configure server-to-server authentication between Office
 Online Server and SharePoint Server 2016".
 .PARAMETER Sites
-Site collections whose app permissions are read.
+The site collections whose app permissions are read.
 .PARAMETER RegisteredNames
-The registered names of the issuers looked for, lower case.
+The registered names of the issuers to return, in lower case.
 .PARAMETER Names
-Display names that would be used to create them; issuers that hold one are
-shown too.
+The display names that new issuers would get. An issuer that already has one is
+returned too.
 #>
 [CmdletBinding()]
 param(
@@ -812,7 +826,7 @@ $issuers = @(foreach ($issuer in Get-SPTrustedSecurityTokenIssuer) {
         registeredName = $registered
         thumbprint = $thumbprint
         certificate = $der
-        # There is no IsTrustBroker to read: IsSelfIssuer is its complement.
+        # The object has no property IsTrustBroker; IsSelfIssuer is its complement.
         trustBroker = -not $issuer.IsSelfIssuer
         description = [string] $issuer.Description
         since = Get-MarkTime -Text $issuer.Description
@@ -841,12 +855,12 @@ $permissions = @(foreach ($url in $Sites) {
     finally { $site.Dispose() }
 })
 
-# By type: the name that a service application shows is localized.
+# Found by type, because the display name of a service application is localized.
 $profileServices = @(foreach ($service in Get-SPServiceApplication) {
     if ($service.GetType().FullName -eq 'Microsoft.Office.Server.Administration.UserProfileApplication') { $service }
 })
 
-# The role Invalid is that of database and mail servers.
+# Database and mail servers have the role Invalid.
 $members = @(foreach ($server in Get-SPServer) {
     if ([string] $server.Role -ne 'Invalid') { [string] $server.Name }
 })
@@ -867,8 +881,8 @@ $FarmTrustVerbs['Remove-RootAuthority'] = {
 .SYNOPSIS
 Removes SharePoint's trusted root authorities that hold one of the certificates.
 .DESCRIPTION
-Found by certificate, whatever they are called. The farm's own authority, local,
-is never touched.
+They are found by certificate, whatever their names. The farm's own authority,
+local, is never removed.
 Source: Microsoft, Remove-SPTrustedRootAuthority; KB2545744 on the authority
 local.
 .PARAMETER Thumbprints
@@ -901,13 +915,13 @@ foreach ($authority in Get-SPTrustedRootAuthority) {
 $FarmTrustVerbs['Restore-TrustedIssuer'] = {
 <#
 .SYNOPSIS
-Puts a trusted security token issuer back to what it was before a rotation.
+Restores a trusted security token issuer to its state before a rotation.
 .DESCRIPTION
-Acts only on what the rotation made: an issuer that holds its certificate, an
-app principal with its full control. An issuer that was there before gets its
-certificate and description back and is never removed; the moment is noted, for
-servers have to load it again. One that was not there is removed, after its
-permissions.
+It changes only what the rotation changed: an issuer that has the rotation's
+certificate, an app principal that has full control. An issuer that existed before
+gets its certificate and description back and is never removed. The time is
+recorded in its description, because servers have to load it again. An issuer that
+did not exist before is removed, after its permissions.
 Source: Microsoft, Set-SPTrustedSecurityTokenIssuer,
 Remove-SPTrustedSecurityTokenIssuer, Remove-SPAppPrincipalPermission.
 .PARAMETER RegisteredName
@@ -915,11 +929,12 @@ The registered issuer name.
 .PARAMETER Ours
 The thumbprint that the rotation set.
 .PARAMETER Previous
-The certificate of before, DER in base64; empty when there was no issuer.
+The certificate before the rotation, DER in base64, empty when there was no issuer.
 .PARAMETER Description
-The description of before.
+The description before the rotation.
 .PARAMETER Permissions
-What the app principal might do before: objects with Site, Right, AppOnly.
+The rights of the app principal before the rotation: objects with Site, Right and
+AppOnly.
 #>
 [CmdletBinding()]
 param(
@@ -933,7 +948,8 @@ param(
 Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'
 
-# Whether two permissions are the same; without a right, the rest is nothing.
+# Reports whether two permissions are the same. Without a right AppOnly means
+# nothing.
 function Test-SamePermission {
     [CmdletBinding()]
     param([object] $One, [object] $Other)
@@ -941,18 +957,18 @@ function Test-SamePermission {
     return $One.Right -eq $Other.Right -and ($One.Right -eq '' -or [bool] $One.AppOnly -eq [bool] $Other.AppOnly)
 }
 
-# The app principal on a site; null when none is known there by that name.
+# Returns the app principal on a site, or null when the site has none by that name.
 function Find-AppPrincipal {
     [CmdletBinding()]
     param([string] $Site, [object] $Issuer)
 
     if ($null -ne $Issuer) { return Get-SPAppPrincipal -Site $Site -NameIdentifier $Issuer.NameId }
-    # Whether the principal outlives its issuer is not documented.
+    # Whether the principal survives the removal of its issuer is not documented.
     try { return Get-SPAppPrincipal -Site $Site -NameIdentifier $RegisteredName }
     catch { return $null }
 }
 
-# Puts the permission on one site back; says whether it did.
+# Restores the permission on one site and reports whether it changed.
 function Restore-AppPermission {
     [CmdletBinding()]
     param([object] $Web, [object] $Was, [object] $Issuer)
@@ -960,7 +976,7 @@ function Restore-AppPermission {
     $now = Get-AppPermission -Web $Web -RegisteredName $RegisteredName
     if (Test-SamePermission -One $now -Other $Was) { return $false }
     $ours = $now.Right -eq 'FullControl' -and $now.AppOnly
-    # No right at all stands between the two calls below.
+    # After the first of the two calls below there is no right at all.
     $between = $now.Right -eq '' -and -not (Test-SamePermission -One $Was -Other @{ Right = 'FullControl'; AppOnly = $true })
     if (-not $ours -and -not $between) {
         Stop-Script -Id 'ChangedSince' -Message (
@@ -971,8 +987,8 @@ function Restore-AppPermission {
         if ($null -eq $Issuer) { return $false }
         Stop-Script -Id 'AppPrincipalMissing' -Message "$($Was.Site) knows no app principal $RegisteredName"
     }
-    # Inferred: a lesser right that is set leaves app-only access as it is, since
-    # only Remove- has a switch that ends it.
+    # Inferred: setting a lesser right does not end app-only access, since only
+    # the Remove cmdlet has a switch for that.
     if ($now.Right -ne '') {
         Remove-SPAppPrincipalPermission -AppPrincipal $app -Site $Web -Scope SiteSubscription -DisableAppOnlyPolicy -Confirm:$false | Out-Null
     }
@@ -983,7 +999,7 @@ function Restore-AppPermission {
         Set-SPAppPrincipalPermission -AppPrincipal $app -Site $Web -Scope SiteSubscription -Right $Was.Right -Confirm:$false | Out-Null
     }
     if (-not (Test-SamePermission -One (Get-AppPermission -Web $Web -RegisteredName $RegisteredName) -Other $Was)) {
-        Stop-Script -Id 'SettingNotKept' -Message "the app permission of $RegisteredName at $($Was.Site) is not what it was put back to"
+        Stop-Script -Id 'SettingNotKept' -Message "the app permission of $RegisteredName at $($Was.Site) is not what it was restored to"
     }
     return $true
 }
@@ -1008,7 +1024,7 @@ if ($found.Count -eq 1) {
     if ($null -ne $issuer.SigningCertificate) { $held = [string] $issuer.SigningCertificate.Thumbprint }
 }
 if ($held -ne $wanted -and $held -ne $Ours) {
-    Stop-Script -Id 'ChangedSince' -Message "the issuer $RegisteredName holds '$held', neither '$Ours' nor '$wanted'"
+    Stop-Script -Id 'ChangedSince' -Message "the issuer $RegisteredName has certificate '$held', neither '$Ours' nor '$wanted'"
 }
 
 $restored = @(foreach ($was in $Permissions) {
@@ -1020,7 +1036,7 @@ $restored = @(foreach ($was in $Permissions) {
 $due = $held -ne $wanted
 if ($due -and $null -ne $before) {
     $text = ConvertTo-MarkedText -Text $Description
-    # A trust broker stays one only if that is said again.
+    # Without -IsTrustBroker a trust broker would no longer be one.
     if (-not $issuer.IsSelfIssuer) {
         Set-SPTrustedSecurityTokenIssuer -Identity $issuer.Name -Certificate $before -RegisteredIssuerName $RegisteredName `
             -Description $text -IsTrustBroker -Confirm:$false | Out-Null
@@ -1035,7 +1051,7 @@ elseif ($due) { Remove-SPTrustedSecurityTokenIssuer -Identity $issuer.Name -Conf
 $left = ''
 foreach ($one in Find-Issuer -RegisteredName $RegisteredName) { $left = [string] $one.SigningCertificate.Thumbprint }
 if ($left -ne $wanted) {
-    Stop-Script -Id 'SettingNotKept' -Message "the issuer $RegisteredName holds '$left' after it was put back to '$wanted'"
+    Stop-Script -Id 'SettingNotKept' -Message "the issuer $RegisteredName has certificate '$left' after it was restored to '$wanted'"
 }
 
 [pscustomobject] @{
@@ -1052,14 +1068,14 @@ $FarmTrustVerbs['Set-TrustedIssuer'] = {
 Registers a trusted security token issuer, or gives it another certificate,
 and grants its app principal full control.
 .DESCRIPTION
-The issuer is found by its registered name and updated in place, whatever it
-is called. The moment is noted at the end of its description. The permission
-is given on the root web of each site, at the scope of the site subscription,
-unless it is there already.
+The issuer is found by its registered name, whatever its display name, and updated
+in place. The time is recorded at the end of its description. The permission is
+granted on the root web of each site, at the scope of the site subscription,
+unless it exists.
 Source: Microsoft, "Configure server-to-server authentication between Office
 Online Server and SharePoint Server 2016", "To register a trusted token issuer".
 .PARAMETER Name
-The display name, if the issuer is created.
+The display name of a new issuer.
 .PARAMETER RegisteredName
 The registered issuer name.
 .PARAMETER Certificate
@@ -1100,7 +1116,7 @@ if ($found.Count -eq 0) {
 }
 elseif ($null -eq $found[0].SigningCertificate -or $found[0].SigningCertificate.Thumbprint -ne $signing.Thumbprint) {
     # Before Subscription Edition both the certificate and the registered name
-    # are mandatory; a trust broker stays one only if that is said again.
+    # are mandatory. Without -IsTrustBroker a trust broker would no longer be one.
     $broker = -not $found[0].IsSelfIssuer
     $description = ConvertTo-MarkedText -Text $found[0].Description
     if ($broker) {
@@ -1144,9 +1160,9 @@ $granted = @(foreach ($url in $Sites) {
 }
 }
 
-# The task itself: whatever waits, one after the other.
+# The task itself: runs all waiting requests, one after the other.
 $FarmTrustHash = Get-ScriptHash -Path $PSCommandPath
-Remove-OldAnswer -Folder $PSScriptRoot
+Remove-OldResult -Folder $PSScriptRoot
 foreach ($file in Get-RequestFile -Folder $PSScriptRoot) {
     Complete-Request -File $file -Folder $PSScriptRoot -Hash $FarmTrustHash
 }

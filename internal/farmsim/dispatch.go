@@ -58,7 +58,7 @@ func (s *server) runScript(ctx context.Context, session *model.Session, e powers
 // checks for every script.
 func (s *server) runPort(session *model.Session, e powershell.Envelope) ([]byte, error) {
 	if s.shell().Bits32 {
-		return powershell.AnswerError(e.Nonce, powershell.ScriptError{
+		return powershell.FormatError(e.Nonce, powershell.ScriptError{
 			ID: powershell.Not64Bit, Message: "PowerShell runs as a 32-bit process; the remote shell must start the 64-bit one",
 			Category: "InvalidOperation", Exception: "System.InvalidOperationException",
 		})
@@ -75,9 +75,9 @@ func (s *server) runPort(session *model.Session, e powershell.Envelope) ([]byte,
 		hook(s.host, e, result)
 	}
 	if refused != nil {
-		return powershell.AnswerError(e.Nonce, *refused)
+		return powershell.FormatError(e.Nonce, *refused)
 	}
-	return powershell.Answer(e.Nonce, result)
+	return powershell.FormatResult(e.Nonce, result)
 }
 
 // latencyOf is the time that a script takes.

@@ -84,7 +84,11 @@ func (f *Farm) buildFarm() (err error) {
 		return err
 	}
 	if f.options.PowerShell != "" {
-		if f.engine, err = pwsh.Start(f.options.PowerShell); err != nil {
+		start := pwsh.Start
+		if f.options.SharedPowerShell {
+			start = pwsh.StartShared
+		}
+		if f.engine, err = start(f.options.PowerShell); err != nil {
 			return err
 		}
 	}

@@ -41,7 +41,7 @@ func (s *server) injectFault(ctx context.Context, e powershell.Envelope, when fa
 	case !due:
 		return nil, nil
 	case f.Kind == fault.ScriptError:
-		return powershell.AnswerError(e.Nonce, powershell.ScriptError{
+		return powershell.FormatError(e.Nonce, powershell.ScriptError{
 			ID: f.Error.ID, Message: f.Error.Message, Category: f.Error.Category,
 			Exception: f.Error.Exception, HResult: f.Error.HResult,
 		})

@@ -76,8 +76,8 @@ func (o *operator) useCall() powershell.GetCertificateUse {
 	return powershell.GetCertificateUse{Thumbprint: string(o.bundle.Certificate.Thumbprint)}
 }
 
-func (o *operator) hideCall(show bool) powershell.HideS2SCertificate {
-	return powershell.HideS2SCertificate{Thumbprint: string(o.bundle.Certificate.Thumbprint), Show: show}
+func (o *operator) hideCall(show bool) powershell.SetS2SCertificateArchived {
+	return powershell.SetS2SCertificateArchived{Thumbprint: string(o.bundle.Certificate.Thumbprint), Archived: !show}
 }
 
 // named has http.sys and WinRM of the master use a certificate.

@@ -164,8 +164,8 @@ func story(o, next *operator) {
 	o.rotate()
 	o.disputes(next)
 	yes, no := true, false
-	must(o, master, powershell.SetOfficeHTTPSwitch{AllowOutboundHTTP: &yes, AllowHTTPSecureStoreConnections: &no})
-	must(o, master, powershell.SetOfficeHTTPSwitch{AllowHTTPSecureStoreConnections: &yes})
+	must(o, master, powershell.SetOfficeHTTPSetting{AllowOutboundHTTP: &yes, AllowHTTPSecureStoreConnections: &no})
+	must(o, master, powershell.SetOfficeHTTPSetting{AllowHTTPSecureStoreConnections: &yes})
 	asAdministrator := o.grantCall()
 	asAdministrator.ProveAs = string(farm.AsAdministrator)
 	must(o, master, asAdministrator)

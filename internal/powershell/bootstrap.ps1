@@ -1,9 +1,9 @@
-# The one command that every call starts. It reads an envelope from standard
-# input and hands it to the prelude in the envelope's first frame.
+# The one command that every call starts. It reads an envelope from standard input
+# and passes it to the prelude, which is the envelope's first frame.
 #
-# Lines that begin with # are left out of the command line.
+# The command line leaves out the lines that begin with #.
 
-# Legal in Constrained Language Mode, where nothing below is.
+# This runs in Constrained Language Mode; nothing below does.
 $l = "$($ExecutionContext.SessionState.LanguageMode)"
 if ($l -ne 'FullLanguage') { "@@LANGUAGE $l"; exit 98 }
 $ErrorActionPreference = 'Stop'
@@ -18,7 +18,7 @@ $m.Write($b, 0, $b.Length)
 }
 } catch { $e = '' }
 $d = $m.ToArray()
-# Not SHA256.Create(): under the FIPS policy .NET Framework refuses it.
+# Not SHA256.Create(), which .NET Framework rejects under the FIPS policy.
 $h = [BitConverter]::ToString((New-Object Security.Cryptography.SHA256CryptoServiceProvider).ComputeHash($d)).Replace('-', '')
 if ($h -ne $e) { '@@BAD stdin'; exit 97 }
 $n = [BitConverter]::ToInt32($d, 0)

@@ -2,7 +2,7 @@ package powershell
 
 import "time"
 
-// Machine is what every observing script tells of its server.
+// Machine is the server itself, as every observing script returns it.
 type Machine struct {
 	Name              string    `json:"name"`
 	Domain            string    `json:"domain"`
@@ -29,30 +29,26 @@ type Certificate struct {
 	KeySigns     bool      `json:"keySigns"`
 }
 
-// Service is a Windows service; Since is nil when its process does not run.
+// Service is a Windows service. Since is when its process started, nil when
+// none runs.
 type Service struct {
 	Name    string     `json:"name"`
 	Running bool       `json:"running"`
 	Since   *time.Time `json:"since"`
 }
 
-// GetOfficeServer observes an office server. The certificates it returns are
-// those with the thumbprint, friendly name or subject given here, and those
-// that the farm names.
+// GetOfficeServer observes an office server. It returns the certificates with
+// the thumbprint, friendly name or subject given here, and those that the
+// farm's settings name.
 type GetOfficeServer struct {
-	// Thumbprint, FriendlyName, Subject of the target; empty before one is known.
+	// Thumbprint, FriendlyName and Subject of the target, empty while none is
+	// known.
 	Thumbprint   string
 	FriendlyName string
 	Subject      string
 	// Chain holds the thumbprints of the target's issuers.
 	Chain []string
 }
-
-// Script implements [Params].
-func (GetOfficeServer) Script() string { return "Get-OfficeServer" }
-
-// Answer implements [Params].
-func (GetOfficeServer) Answer() (r OfficeServer) { return r }
 
 // OfficeServer is the result of [GetOfficeServer].
 type OfficeServer struct {
@@ -62,7 +58,8 @@ type OfficeServer struct {
 	Intermediates []string      `json:"intermediates"`
 	Joined        bool          `json:"joined"`
 	Master        string        `json:"master"`
-	// Machines is filled on the master only; they are the same everywhere.
+	// Machines are the farm's members; only the master reports them, since
+	// every member has the same list.
 	Machines                        []string   `json:"machines"`
 	Health                          string     `json:"health"`
 	S2SCertificateName              string     `json:"s2sCertificateName"`
@@ -76,8 +73,8 @@ type OfficeServer struct {
 	SettingsSince *time.Time `json:"settingsSince"`
 }
 
-// Discovery is how the server's own /hosting/discovery answered; Status is 0
-// and Problem a WebExceptionStatus name when it did not.
+// Discovery is the response of the server's own /hosting/discovery. Without
+// one, Status is 0 and Problem the name of a WebExceptionStatus.
 type Discovery struct {
 	URL     string `json:"url"`
 	Status  int    `json:"status"`
@@ -88,10 +85,11 @@ type Discovery struct {
 type ImportS2SCertificate struct {
 	Thumbprint   string
 	FriendlyName string
-	// Provider is the cryptographic provider the PFX names; checked afterwards.
+	// Provider is the cryptographic provider that the PFX names. The script
+	// checks that it holds the key after the import.
 	Provider   string
 	Exportable bool
-	// SelfSigned also puts the public part into Trusted Root.
+	// SelfSigned also adds the public part to Trusted Root.
 	SelfSigned bool
 	// Intermediates are DER certificates, base64, for the CA store.
 	Intermediates []string
@@ -100,19 +98,13 @@ type ImportS2SCertificate struct {
 	Password []byte `json:"-"`
 }
 
-// Script implements [Params].
-func (ImportS2SCertificate) Script() string { return "Import-S2SCertificate" }
-
-// Answer implements [Params].
-func (ImportS2SCertificate) Answer() (r ImportResult) { return r }
-
-// Secrets implements [Private].
+// Secrets implements [SecretCarrier]: the PFX, then its password.
 func (p ImportS2SCertificate) Secrets() [][]byte { return [][]byte{p.PFX, p.Password} }
 
 // ImportResult is the result of [ImportS2SCertificate].
 type ImportResult struct {
 	Changed bool `json:"changed"`
-	// Added names the stores that got something: "My", "CA", "Root".
+	// Added names the stores that a certificate was added to: "My", "CA", "Root".
 	Added       []string    `json:"added"`
 	Certificate Certificate `json:"certificate"`
 }
@@ -123,15 +115,10 @@ type GrantS2SKey struct {
 	Thumbprint string
 	// Sid is the account's security identifier, S-1-5-20.
 	Sid string
-	// ProveAs is "networkService" or "administrator".
+	// ProveAs is who makes the signature that proves it: "networkService" or
+	// "administrator".
 	ProveAs string
 }
-
-// Script implements [Params].
-func (GrantS2SKey) Script() string { return "Grant-S2SKey" }
-
-// Answer implements [Params].
-func (GrantS2SKey) Answer() (r GrantResult) { return r }
 
 // GrantResult is the result of [GrantS2SKey].
 type GrantResult struct {
@@ -139,25 +126,20 @@ type GrantResult struct {
 	Provider string `json:"provider"`
 	// KeyFile is the path of the key file.
 	KeyFile string `json:"keyFile"`
-	// SignedAs is who made the signature that verified.
+	// SignedAs is the account that made the verified signature: a SID, or
+	// DOMAIN\name.
 	SignedAs string `json:"signedAs"`
 }
 
-// ExportS2SCertificate reads the public part of a certificate, DER, and
-// optionally writes it to a path on the server.
+// ExportS2SCertificate reads the public part of a certificate as DER and,
+// unless Path is empty, writes it to that path on the server.
 type ExportS2SCertificate struct {
 	Thumbprint string
 	Path       string
 }
 
-// Script implements [Params].
-func (ExportS2SCertificate) Script() string { return "Export-S2SCertificate" }
-
-// Answer implements [Params].
-func (ExportS2SCertificate) Answer() (r ExportResult) { return r }
-
-// ExportResult is the result of [ExportS2SCertificate]; Changed says that the
-// file was written or replaced.
+// ExportResult is the result of [ExportS2SCertificate]. Changed reports
+// whether the file was written or replaced.
 type ExportResult struct {
 	Changed bool   `json:"changed"`
 	DER     []byte `json:"der"`
@@ -167,15 +149,9 @@ type ExportResult struct {
 // must run on the master.
 type SetS2SCertificateName struct {
 	FriendlyName string
-	// Thumbprint is what the friendly name must resolve to.
+	// Thumbprint is the one certificate that the friendly name must select.
 	Thumbprint string
 }
-
-// Script implements [Params].
-func (SetS2SCertificateName) Script() string { return "Set-S2SCertificateName" }
-
-// Answer implements [Params].
-func (SetS2SCertificateName) Answer() (r SetNameResult) { return r }
 
 // SetNameResult is the result of [SetS2SCertificateName].
 type SetNameResult struct {
@@ -183,22 +159,16 @@ type SetNameResult struct {
 	Previous string `json:"previous"`
 }
 
-// SetOfficeHTTPSwitch sets the HTTP switches of the farm. Nil is not touched.
-// It must run on the master.
-type SetOfficeHTTPSwitch struct {
+// SetOfficeHTTPSetting changes the HTTP settings of the farm; one that is nil
+// stays as it is. It must run on the master.
+type SetOfficeHTTPSetting struct {
 	AllowOutboundHTTP               *bool `json:"AllowOutboundHttp,omitempty"`
 	AllowHTTPSecureStoreConnections *bool `json:"AllowHttpSecureStoreConnections,omitempty"`
 }
 
-// Script implements [Params].
-func (SetOfficeHTTPSwitch) Script() string { return "Set-OfficeHttpSwitch" }
-
-// Answer implements [Params].
-func (SetOfficeHTTPSwitch) Answer() (r SetSwitchResult) { return r }
-
-// SetSwitchResult is the result of [SetOfficeHTTPSwitch]: the settings that
-// were changed, by their parameter names.
-type SetSwitchResult struct {
+// SetSettingResult is the result of [SetOfficeHTTPSetting]. Settings are the
+// parameter names of the settings that were changed.
+type SetSettingResult struct {
 	Changed  bool     `json:"changed"`
 	Settings []string `json:"settings"`
 }
@@ -206,20 +176,14 @@ type SetSwitchResult struct {
 // RestartOfficeServer restarts WACSM and IIS on an office server, unless both
 // started after the settings they must load were written.
 type RestartOfficeServer struct {
-	// NotBefore restarts anyway what started before it; empty leaves the
-	// decision to this machine's own settings file.
+	// NotBefore also restarts what started before it. When it is nil, the time
+	// of this machine's own settings file alone decides.
 	NotBefore *time.Time `json:"NotBefore,omitempty"`
 }
-
-// Script implements [Params].
-func (RestartOfficeServer) Script() string { return "Restart-OfficeServer" }
-
-// Answer implements [Params].
-func (RestartOfficeServer) Answer() (r RestartResult) { return r }
 
 // RestartResult is the result of the two restarting scripts.
 type RestartResult struct {
 	Changed bool `json:"changed"`
-	// Restarted names what was restarted: "WACSM", "IIS", "SPTimerV4".
+	// Restarted lists what was restarted: "WACSM", "IIS", "SPTimerV4".
 	Restarted []string `json:"restarted"`
 }

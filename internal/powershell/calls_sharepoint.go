@@ -6,17 +6,12 @@ import "time"
 type GetSharePointFarm struct {
 	// Sites are the site collections whose app permissions are read.
 	Sites []string
-	// RegisteredNames are the issuers looked for, Names the display names
-	// that would be used to create them.
+	// RegisteredNames are the issuers to return, in lower case. Names are the
+	// display names that a new issuer would get; an issuer that already has
+	// one is returned too.
 	RegisteredNames []string
 	Names           []string
 }
-
-// Script implements [Params].
-func (GetSharePointFarm) Script() string { return "Get-SharePointFarm" }
-
-// Answer implements [Params].
-func (GetSharePointFarm) Answer() (r SharePointFarm) { return r }
 
 // SharePointFarm is the result of [GetSharePointFarm].
 type SharePointFarm struct {
@@ -37,8 +32,8 @@ type TokenIssuer struct {
 	Certificate    []byte `json:"certificate"`
 	TrustBroker    bool   `json:"trustBroker"`
 	Description    string `json:"description"`
-	// Since is the time in the description's mark "[farmtrust <time>]",
-	// written by [SetTrustedIssuer]; nil without one.
+	// Since is when [SetTrustedIssuer] last set the certificate, read from the
+	// mark "[farmtrust <time>]" in the description; nil without one.
 	Since *time.Time `json:"since"`
 }
 
@@ -48,8 +43,8 @@ type RootAuthority struct {
 	Thumbprint string `json:"thumbprint"`
 }
 
-// AppPermission is what an app principal may do at the scope of the site
-// subscription, seen from a site.
+// AppPermission is the right of an app principal at the scope of the site
+// subscription, as read on a site.
 type AppPermission struct {
 	Site           string `json:"site"`
 	RegisteredName string `json:"registeredName"`
@@ -58,9 +53,9 @@ type AppPermission struct {
 	AppOnly bool   `json:"appOnly"`
 }
 
-// SetTrustedIssuer registers one trusted token issuer, or updates it in place
-// wherever it is found by its registered name, and gives its app principal
-// full control at the site subscription, on the root web of each site.
+// SetTrustedIssuer registers a trusted token issuer, or updates the one that
+// has the registered name, and grants its app principal full control at the
+// scope of the site subscription, on the root web of each site.
 type SetTrustedIssuer struct {
 	// Name is used only when the issuer is created.
 	Name string
@@ -71,17 +66,12 @@ type SetTrustedIssuer struct {
 	Sites       []string
 }
 
-// Script implements [Params].
-func (SetTrustedIssuer) Script() string { return "Set-TrustedIssuer" }
-
-// Answer implements [Params].
-func (SetTrustedIssuer) Answer() (r SetIssuerResult) { return r }
-
 // SetIssuerResult is the result of [SetTrustedIssuer].
 type SetIssuerResult struct {
 	Changed bool `json:"changed"`
-	// Created says that the issuer did not exist; Updated that its
-	// certificate was replaced; Granted lists the sites whose permission was given.
+	// Created reports whether the issuer is new, Updated whether its
+	// certificate was replaced. Granted lists the sites on which the permission
+	// was granted.
 	Created bool     `json:"created"`
 	Updated bool     `json:"updated"`
 	Granted []string `json:"granted"`
@@ -89,24 +79,20 @@ type SetIssuerResult struct {
 }
 
 // AddRootAuthority adds certificates to SharePoint's trusted root authorities
-// where no authority holds them yet.
+// unless one of these already holds them, under whatever name.
 type AddRootAuthority struct {
 	Authorities []RootAuthorityCertificate
 }
 
-// RootAuthorityCertificate is a certificate to trust; Name is used when created.
+// RootAuthorityCertificate is a certificate to trust, as DER. Name is that of
+// the new root authority.
 type RootAuthorityCertificate struct {
 	Name        string
 	Certificate []byte
 }
 
-// Script implements [Params].
-func (AddRootAuthority) Script() string { return "Add-RootAuthority" }
-
-// Answer implements [Params].
-func (AddRootAuthority) Answer() (r AddRootResult) { return r }
-
-// AddRootResult is the result of [AddRootAuthority]; Added are the names created.
+// AddRootResult is the result of [AddRootAuthority]. Added are the names of the
+// new root authorities.
 type AddRootResult struct {
 	Changed bool     `json:"changed"`
 	Added   []string `json:"added"`
@@ -115,12 +101,6 @@ type AddRootResult struct {
 // GetSharePointServer observes one SharePoint server. It uses no SharePoint
 // cmdlet and so needs no second hop.
 type GetSharePointServer struct{}
-
-// Script implements [Params].
-func (GetSharePointServer) Script() string { return "Get-SharePointServer" }
-
-// Answer implements [Params].
-func (GetSharePointServer) Answer() (r SharePointServer) { return r }
 
 // SharePointServer is the result of [GetSharePointServer].
 type SharePointServer struct {
@@ -134,9 +114,3 @@ type SharePointServer struct {
 type RestartSharePointServer struct {
 	NotBefore time.Time
 }
-
-// Script implements [Params].
-func (RestartSharePointServer) Script() string { return "Restart-SharePointServer" }
-
-// Answer implements [Params].
-func (RestartSharePointServer) Answer() (r RestartResult) { return r }

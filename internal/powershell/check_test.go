@@ -5,16 +5,29 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// findings runs the check on the scripts in files, by their paths.
-func findings(t *testing.T, files map[string]string) []string {
+// requirePowerShell returns the path of a PowerShell, or skips the test.
+func requirePowerShell(t *testing.T) string {
+	t.Helper()
+	path, err := pwsh.Find()
+	if err != nil {
+		t.Skip(err)
+	}
+	return path
+}
+
+// checkScripts runs the check on scripts, by their paths, and returns what it
+// finds.
+func checkScripts(t *testing.T, files map[string]string) []string {
 	t.Helper()
 	root := t.TempDir()
 	for name, text := range files {
@@ -26,17 +39,17 @@ func findings(t *testing.T, files map[string]string) []string {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), enginePath(t), "-NoProfile", "-NonInteractive", "-File", "testdata/check/check.ps1") //nolint:gosec // the engine that tests are run with
+	cmd := exec.CommandContext(t.Context(), requirePowerShell(t), "-NoProfile", "-NonInteractive", "-File", "testdata/check/check.ps1") //nolint:gosec // the PowerShell that tests are run with
 	cmd.Env = append(os.Environ(), "FARMTRUST_CHECK="+root)
 	out, err := cmd.CombinedOutput()
 	lines := strings.Split(strings.TrimSpace(strings.ReplaceAll(string(out), "\r\n", "\n")), "\n")
 	if last := lines[len(lines)-1]; err != nil || last != fmt.Sprintf("checked %d", len(files)) {
-		t.Fatalf("the check did not end well: %v\n%s", err, out)
+		t.Fatalf("the check failed: %v\n%s", err, out)
 	}
 	return lines[:len(lines)-1]
 }
 
-func TestShippedScriptsRunOnWindowsPowerShellAndKeepTheRules(t *testing.T) {
+func TestCheck_ShippedScripts(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{}
 	read := func(path, name string) {
@@ -59,15 +72,15 @@ func TestShippedScriptsRunOnWindowsPowerShellAndKeepTheRules(t *testing.T) {
 	for _, name := range []string{"farmtrust-sharepoint.ps1", "Install-FarmtrustTask.ps1"} {
 		read(filepath.Join(shipped, name), name)
 	}
-	if got := findings(t, files); len(got) != 0 {
+	if got := checkScripts(t, files); len(got) != 0 {
 		t.Errorf("findings:\n%s", strings.Join(got, "\n"))
 	}
 }
 
-func TestTheTasksScriptsNeedNothingBesideThem(t *testing.T) {
+func TestCheck_TaskScriptsNeedNoOtherFile(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{"task": powershell.TaskScript(), "installer": powershell.TaskInstaller()} {
-		if got := findings(t, map[string]string{name + ".ps1": script}); len(got) != 0 {
+		if got := checkScripts(t, map[string]string{name + ".ps1": script}); len(got) != 0 {
 			t.Errorf("findings:\n%s", strings.Join(got, "\n"))
 		}
 	}
@@ -89,9 +102,9 @@ $ErrorActionPreference = 'Stop'
 [pscustomobject] @{ name = $Name }
 `
 
-func TestCheckRefusesEachKindOfMistake(t *testing.T) {
+func TestCheck_FindsEachKindOfMistake(t *testing.T) {
 	t.Parallel()
-	cases := []struct{ claim, script, finding string }{
+	cases := []struct{ name, script, finding string }{
 		{"ternary", "$x = $true ? 1 : 2", "needs PowerShell 7: ternary operator"},
 		{"null coalescing", "$x = $y ?? 1", "needs PowerShell 7: ??"},
 		{"null coalescing assignment", "$x ??= 1", "needs PowerShell 7: ??"},
@@ -127,24 +140,26 @@ func TestCheckRefusesEachKindOfMistake(t *testing.T) {
 		{"tabulator", "\t1", "not plain ASCII"},
 	}
 	files := map[string]string{}
-	name := func(claim string) string { return "samples/" + strings.ReplaceAll(claim, " ", "-") + ".ps1" }
+	path := func(name string) string { return "samples/" + strings.ReplaceAll(name, " ", "-") + ".ps1" }
 	for _, c := range cases {
-		files[name(c.claim)] = c.script
+		files[path(c.name)] = c.script
 	}
-	got := findings(t, files)
+	got := checkScripts(t, files)
 	for _, c := range cases {
-		if !anyHas(got, name(c.claim)+":1: ", c.finding) {
-			t.Errorf("%s: %q is not refused with %q", c.claim, c.script, c.finding)
-		}
-	}
-	if t.Failed() {
-		t.Logf("findings:\n%s", strings.Join(got, "\n"))
+		t.Run(c.name, func(t *testing.T) {
+			found := slices.DeleteFunc(slices.Clone(got), func(line string) bool { return !strings.HasPrefix(line, path(c.name)) })
+			if !slices.ContainsFunc(found, func(line string) bool {
+				return strings.HasPrefix(line, path(c.name)+":1: ") && strings.Contains(line, c.finding)
+			}) {
+				t.Errorf("in %q it finds %q, want %q", c.script, found, c.finding)
+			}
+		})
 	}
 }
 
-func TestCheckHoldsScriptsToTheirForm(t *testing.T) {
+func TestCheck_FindsAMissingPart(t *testing.T) {
 	t.Parallel()
-	cases := []struct{ claim, from, to, finding string }{
+	cases := []struct{ name, from, to, finding string }{
 		{"binding", "[CmdletBinding()]\n", "", "script without [CmdletBinding()]"},
 		{"source", "Source:", "Sauce:", "script without help that names its source"},
 		{"parameter help", ".PARAMETER Name\nA name.\n", "", "parameter without help: Name"},
@@ -154,27 +169,20 @@ func TestCheckHoldsScriptsToTheirForm(t *testing.T) {
 	}
 	files := map[string]string{"good.ps1": goodScript}
 	for _, c := range cases {
-		files[c.claim+".ps1"] = strings.Replace(goodScript, c.from, c.to, 1)
+		files[c.name+".ps1"] = strings.Replace(goodScript, c.from, c.to, 1)
 	}
 	var got, want []string
-	for _, finding := range findings(t, files) {
+	for _, finding := range checkScripts(t, files) {
 		file, rest, _ := strings.Cut(finding, ":")
 		_, text, _ := strings.Cut(rest, ": ")
 		got = append(got, file+" "+text)
 	}
 	for _, c := range cases {
-		want = append(want, c.claim+".ps1 "+c.finding)
+		want = append(want, c.name+".ps1 "+c.finding)
 	}
-	if diff := cmp.Diff(sorted(want), sorted(got)); diff != "" {
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)
 	}
-}
-
-func anyHas(lines []string, prefix, part string) bool {
-	for _, line := range lines {
-		if strings.HasPrefix(line, prefix) && strings.Contains(line, part) {
-			return true
-		}
-	}
-	return false
 }

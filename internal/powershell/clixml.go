@@ -10,24 +10,25 @@ import (
 	"unicode/utf16"
 )
 
-// maxDiagnostics bounds what of a server's own words goes into an error, in characters.
+// maxDiagnostics bounds how much of a server's own error text an error quotes,
+// in characters.
 const maxDiagnostics = 600
 
-// cliXMLMark begins standard error where PowerShell serializes its streams.
+// cliXMLMark begins standard error when PowerShell serializes its streams.
 const cliXMLMark = "#< CLIXML"
 
-// diagnostics returns the errors on a command's standard error, on one
-// bounded line. PowerShell writes CLIXML there, with progress records and
+// readDiagnostics returns the errors on a command's standard error as one bounded
+// line. PowerShell writes CLIXML there, with progress records and
 // warnings beside errors, or plain text.
-func diagnostics(stderr []byte) string {
+func readDiagnostics(stderr []byte) string {
 	if bytes.Contains(stderr, []byte(cliXMLMark)) {
-		return printable(cliXMLErrors(stderr), maxDiagnostics)
+		return printableLine(cliXMLErrors(stderr), maxDiagnostics)
 	}
-	return printable(string(bytes.ToValidUTF8(stderr, []byte("?"))), maxDiagnostics)
+	return printableLine(string(bytes.ToValidUTF8(stderr, []byte("?"))), maxDiagnostics)
 }
 
-// cliXMLErrors joins the error items of all CLIXML documents in stderr. What
-// cannot be parsed is left out: it is only diagnostics.
+// cliXMLErrors joins the error items of all CLIXML documents in stderr. It
+// leaves out what cannot be parsed, since this is diagnostics only.
 func cliXMLErrors(stderr []byte) string {
 	var b strings.Builder
 	for _, document := range bytes.Split(stderr, []byte(cliXMLMark))[1:] {
@@ -59,7 +60,7 @@ func unescapeCLIXML(s string) string {
 		for i := 0; i < len(run); i += len("_xHHHH_") {
 			unit, err := strconv.ParseUint(run[i+2:i+6], 16, 16)
 			if err != nil {
-				return run // Not reached: the expression admits only digits.
+				return run // Unreachable: the expression admits only hexadecimal digits.
 			}
 			units = append(units, uint16(unit))
 		}
@@ -67,9 +68,10 @@ func unescapeCLIXML(s string) string {
 	})
 }
 
-// printable puts s on one line of at most limit characters, without control
-// characters: a server's words must not steer a terminal or fake a log line.
-func printable(s string, limit int) string {
+// printableLine puts s on one line of at most limit characters and removes
+// control characters, so that a server cannot control a terminal or forge a log
+// line.
+func printableLine(s string, limit int) string {
 	var b strings.Builder
 	n, blank := 0, false
 	for _, r := range s {

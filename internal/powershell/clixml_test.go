@@ -12,7 +12,7 @@ func FuzzDiagnostics(f *testing.F) {
 	f.Add([]byte("#< CLIXML#< CLIXML<Objs>"))
 	f.Add([]byte("plain \xff text"))
 	f.Fuzz(func(t *testing.T, stderr []byte) {
-		got := diagnostics(stderr)
+		got := readDiagnostics(stderr)
 		if n := utf8.RuneCountInString(got); n > maxDiagnostics+len(" ...") || !utf8.ValidString(got) {
 			t.Errorf("%d characters, valid UTF-8 %t", n, utf8.ValidString(got))
 		}

@@ -1,36 +1,38 @@
 package powershell
 
-// The identities of our own scripts' errors ([ScriptError].ID). Those of
-// Windows and the products are different: they never begin with "farmtrust.".
+// The IDs of farmtrust's own errors ([ScriptError].ID). Those of Windows and the
+// products never begin with "farmtrust.".
 const (
 	// NotElevated: the account runs without administrator rights.
 	NotElevated = "farmtrust.NotElevated"
 	// Not64Bit: the remote shell started a 32-bit PowerShell.
 	Not64Bit = "farmtrust.Not64Bit"
-	// NoResult: a script broke its own contract; a fault of ours.
+	// NoResult: a script did not return one result with a JSON form, a defect of
+	// farmtrust.
 	NoResult = "farmtrust.NoResult"
 
 	// CertificateNotFound: the certificate is not in the Personal store.
 	CertificateNotFound = "farmtrust.CertificateNotFound"
-	// WrongCertificate: the PFX, or the friendly name, means another one.
+	// WrongCertificate: the PFX contains another certificate, or another one has
+	// the friendly name.
 	WrongCertificate = "farmtrust.WrongCertificate"
 	// PfxRefused: Windows cannot open the PFX.
 	PfxRefused = "farmtrust.PfxRefused"
-	// NameDiffers: the certificate is there under another friendly name.
+	// NameDiffers: the certificate is there, with another friendly name.
 	NameDiffers = "farmtrust.NameDiffers"
 	// AmbiguousFriendlyName: another certificate has the friendly name too.
 	AmbiguousFriendlyName = "farmtrust.AmbiguousFriendlyName"
-	// ProviderNotApplied: another cryptographic provider took the key.
+	// ProviderNotApplied: the key went to another cryptographic provider.
 	ProviderNotApplied = "farmtrust.ProviderNotApplied"
 	// KeyMissing: there is no private key, or none that can be opened.
 	KeyMissing = "farmtrust.KeyMissing"
-	// KeyFileNotFound: the key is in none of the folders of machine keys.
+	// KeyFileNotFound: none of the folders of machine keys has the key.
 	KeyFileNotFound = "farmtrust.KeyFileNotFound"
-	// KeyDenied: an entry on the key file denies the account.
+	// KeyDenied: an access entry on the key file denies the account.
 	KeyDenied = "farmtrust.KeyDenied"
 	// KeyDoesNotSign: the account cannot sign with the key.
 	KeyDoesNotSign = "farmtrust.KeyDoesNotSign"
-	// ProofUnavailable: the task that is to sign did not run to its end.
+	// ProofUnavailable: the task that tests the key did not run to its end.
 	ProofUnavailable = "farmtrust.ProofUnavailable"
 
 	// NotOffice: Office Online Server is not installed.
@@ -39,45 +41,45 @@ const (
 	NotJoined = "farmtrust.NotJoined"
 	// NotMaster: another machine is the farm's master; the message names it.
 	NotMaster = "farmtrust.NotMaster"
-	// SettingNotKept: a setting reads back otherwise than it was set.
+	// SettingNotKept: a setting did not have the new value after it was set.
 	SettingNotKept = "farmtrust.SettingNotKept"
 	// IisResetFailed: iisreset ended with an error.
 	IisResetFailed = "farmtrust.IisResetFailed"
 
 	// NotSharePoint: SharePoint, or its cmdlets, are not installed.
 	NotSharePoint = "farmtrust.NotSharePoint"
-	// SecondHop: the farm's configuration database cannot be reached from
-	// the remote session: no delegation, or no rights.
+	// SecondHop: the remote session cannot reach the farm's configuration
+	// database, because of missing delegation or missing rights.
 	SecondHop = "farmtrust.SecondHop"
 	// IssuerAmbiguous: several issuers have the registered name.
 	IssuerAmbiguous = "farmtrust.IssuerAmbiguous"
-	// NameTaken: an issuer or a root authority with the configured name
-	// exists and is another one.
+	// NameTaken: another issuer or root authority has the configured name.
 	NameTaken = "farmtrust.NameTaken"
-	// ChangedSince: a value is neither the rotation's nor the one before it.
+	// ChangedSince: a value is neither the one that the rotation set nor the one
+	// before it.
 	ChangedSince = "farmtrust.ChangedSince"
 	// InUse: something still names the certificate; the message lists it.
 	InUse = "farmtrust.InUse"
-	// NotPublic: what should be one certificate without a key is not.
+	// NotPublic: a parameter is not one certificate without a key.
 	NotPublic = "farmtrust.NotPublic"
 
 	// TaskMissing: the SharePoint task is not installed, or disabled.
 	TaskMissing = "farmtrust.TaskMissing"
-	// TaskVersion: the task's script is not the one that this worker knows.
+	// TaskVersion: the task's script is not of this worker's version.
 	TaskVersion = "farmtrust.TaskVersion"
-	// TaskFailed: the task ended without a proper answer.
+	// TaskFailed: the task ended without a valid result.
 	TaskFailed = "farmtrust.TaskFailed"
-	// TaskTimeout: the task did not answer in time.
+	// TaskTimeout: the task wrote no result in time.
 	TaskTimeout = "farmtrust.TaskTimeout"
-	// TaskRefused: the task's script refused the request.
+	// TaskRefused: the task's script rejected the request.
 	TaskRefused = "farmtrust.TaskRefused"
 
-	// AppPrincipalMissing: the site knows no app principal of the issuer.
+	// AppPrincipalMissing: the site has no app principal of the issuer.
 	AppPrincipalMissing = "farmtrust.AppPrincipalMissing"
 )
 
 // UpdateConflict is the [ScriptError].Exception of a SharePoint cmdlet that
-// met somebody else's change; after looking again it may be repeated.
+// conflicted with another change. The script may be run again.
 // Source: SharePoint server object model, SPUpdatedConcurrencyException.
 const UpdateConflict = "Microsoft.SharePoint.Administration.SPUpdatedConcurrencyException"
 
@@ -86,7 +88,7 @@ var remedies = map[string]string{
 	Not64Bit:              "remove the 32-bit configuration of the remote shell; it must start the 64-bit PowerShell",
 	NoResult:              "report this error with the product versions of the server",
 	CertificateNotFound:   "run the rotation again: it imports what is missing",
-	WrongCertificate:      "see which certificate is meant: thumbprint, PFX and friendly name do not belong together",
+	WrongCertificate:      "check which certificate is intended: thumbprint, PFX and friendly name do not match",
 	PfxRefused:            "check the password; for Windows Server 2016 the PFX must be encrypted with 3DES and SHA-1",
 	NameDiffers:           "configure the friendly name that the certificate has, or use another certificate; it is never renamed",
 	AmbiguousFriendlyName: "give the other certificate another friendly name, or remove it if nothing uses it",
@@ -95,27 +97,27 @@ var remedies = map[string]string{
 	KeyFileNotFound:       "keep the key in a software provider of the machine; keys in hardware or in a profile cannot be granted",
 	KeyDenied:             "remove the entry that denies the account from the key's permissions",
 	KeyDoesNotSign:        "check the key's permissions and provider; if the key is damaged, import the certificate again",
-	ProofUnavailable:      "see why scheduled tasks do not run on the server, or set the proof of the key to administrator",
-	NotOffice:             "see that the server is an office server and Office Online Server is installed",
-	NotJoined:             "join the machine to the Office Online Server farm, or take it out of the configuration",
-	NotMaster:             "run the rotation again: it looks for the master anew",
-	SettingNotKept:        "see whether another tool sets it back, such as Desired State Configuration",
-	IisResetFailed:        "run iisreset on the server and see what it says",
-	NotSharePoint:         "see that the server is a SharePoint server of a supported version",
-	SecondHop:             "let the front end delegate to SQL Server, or install the SharePoint task and set runAs: task (docs/second-hop.md says how); and see that the account is a SharePoint shell administrator",
-	IssuerAmbiguous:       "remove the issuers that are not wanted, until one has the registered name",
-	NameTaken:             "configure another issuer name, or rename what holds it",
-	ChangedSince:          "decide which value is right and set it by hand, then retry",
-	InUse:                 "see what uses it, and let that use another certificate first",
-	NotPublic:             "see which certificate is meant: it must be one X.509 certificate in DER, without a key",
-	TaskMissing:           "install the SharePoint task on the front end, as docs/second-hop.md says, or set runAs: direct",
-	TaskVersion:           "sign and install the SharePoint task's script of this worker's version, as docs/second-hop.md says",
-	TaskFailed:            "see on the front end that the script's signature is valid, its publisher trusted, and the account allowed to log on as a batch job",
-	TaskTimeout:           "see what the scheduled task farmtrust-sharepoint does on the front end",
+	ProofUnavailable:      "check why scheduled tasks do not run on the server, or set the proof of the key to administrator",
+	NotOffice:             "check that the server is an office server and that Office Online Server is installed",
+	NotJoined:             "join the machine to the Office Online Server farm, or remove it from the configuration",
+	NotMaster:             "run the rotation again: it determines the master again",
+	SettingNotKept:        "check whether another tool, such as Desired State Configuration, reverts the setting",
+	IisResetFailed:        "run iisreset on the server and read its output",
+	NotSharePoint:         "check that the server is a SharePoint server of a supported version",
+	SecondHop:             "let the front end delegate to SQL Server, or install the SharePoint task and set runAs: task (see docs/second-hop.md); and check that the account is a SharePoint shell administrator",
+	IssuerAmbiguous:       "remove the unwanted issuers, so that one has the registered name",
+	NameTaken:             "configure another issuer name, or rename the issuer or root authority that has it",
+	ChangedSince:          "decide which value is right, set it manually, then retry",
+	InUse:                 "configure what uses it to use another certificate first",
+	NotPublic:             "check which certificate is intended: it must be one X.509 certificate in DER, without a key",
+	TaskMissing:           "install the SharePoint task on the front end (see docs/second-hop.md), or set runAs: direct",
+	TaskVersion:           "sign and install the SharePoint task's script of this worker's version (see docs/second-hop.md)",
+	TaskFailed:            "check on the front end that the script's signature is valid, its publisher is trusted, and the account may log on as a batch job",
+	TaskTimeout:           "check what the scheduled task farmtrust-sharepoint does on the front end",
 	TaskRefused:           "report this error: the worker and the SharePoint task do not agree",
-	AppPrincipalMissing:   "see that the App Management and Subscription Settings service applications run and the site is right",
+	AppPrincipalMissing:   "check that the App Management and Subscription Settings service applications run and that the site is correct",
 }
 
-// Remedy says what to do about an error of our own scripts, or is empty for
-// an identity that is not ours.
+// Remedy returns what an operator can do about one of farmtrust's own errors, or an
+// empty text for an ID that is not one of these.
 func Remedy(id string) string { return remedies[id] }

@@ -11,8 +11,8 @@ import (
 //go:embed bootstrap.ps1
 var bootstrap string
 
-// Exit codes of the bootstrap, for people who read logs: the lines that come
-// with them are what [ReadAnswer] goes by.
+// Exit codes of the bootstrap, for the readers of logs: [ReadResult] goes by the
+// lines that are printed with them.
 const (
 	// ExitBadStdin is the exit code when standard input did not match its hash.
 	ExitBadStdin = 97
@@ -20,15 +20,20 @@ const (
 	ExitConstrained = 98
 )
 
-// CommandLine is the command that every call starts on the server, the same
-// for all: what to run, and with what, comes over standard input (see [Seal]).
+// CommandLine is the command that every call starts on the server. It is the
+// same for every call: the script and its parameters come over standard input
+// (see [Seal]).
 //
-// Event 4688 and script block logging may record command lines, and cmd.exe
-// runs none above 8191 characters; so no value is ever part of it.
+// It never contains a value, because event 4688 and script block logging may
+// record command lines, and because cmd.exe runs none above 8191 characters.
 func CommandLine() string {
 	return "powershell.exe -NoLogo -NoProfile -NonInteractive -InputFormat Text -OutputFormat Text -EncodedCommand " +
-		encodeCommand(withoutComments(bootstrap))
+		encodeCommand(Bootstrap())
 }
+
+// Bootstrap returns the script in [CommandLine], which reads standard input as
+// $input.
+func Bootstrap() string { return stripComments(bootstrap) }
 
 // encodeCommand encodes a script for -EncodedCommand: base64 of UTF-16LE.
 func encodeCommand(script string) string {
@@ -39,7 +44,7 @@ func encodeCommand(script string) string {
 	return base64.StdEncoding.EncodeToString(raw)
 }
 
-func withoutComments(script string) string {
+func stripComments(script string) string {
 	var kept []string
 	for line := range strings.Lines(script) {
 		line = strings.TrimSpace(line)

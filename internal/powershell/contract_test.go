@@ -12,41 +12,53 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// calls are all parameter structs, every field set, so that none is omitted.
-func calls() []interface{ Script() string } {
+// namedParams are the parameters of a script, with the script's name.
+type namedParams struct {
+	script string
+	params any
+}
+
+func paramsOf[R any](params powershell.Params[R]) namedParams {
+	return namedParams{script: powershell.ScriptOf(params), params: params}
+}
+
+// allParams returns every parameter struct, with all optional fields set, so
+// that JSON omits none.
+func allParams() []namedParams {
 	yes, now := true, time.Now()
-	return []interface{ Script() string }{
-		powershell.GetOfficeServer{},
-		powershell.ImportS2SCertificate{},
-		powershell.GrantS2SKey{},
-		powershell.ExportS2SCertificate{},
-		powershell.SetS2SCertificateName{},
-		powershell.SetOfficeHTTPSwitch{AllowOutboundHTTP: &yes, AllowHTTPSecureStoreConnections: &yes},
-		powershell.RestartOfficeServer{NotBefore: &now},
-		powershell.GetSharePointFarm{},
-		powershell.SetTrustedIssuer{},
-		powershell.AddRootAuthority{},
-		powershell.GetSharePointServer{},
-		powershell.RestartSharePointServer{},
-		powershell.InvokeSharePointTask{},
-		powershell.RestoreTrustedIssuer{},
-		powershell.RestoreS2SCertificateName{},
-		powershell.RemoveRootAuthority{},
-		powershell.RevokeS2SKey{},
-		powershell.RemoveS2SCertificate{},
-		powershell.GetCertificateUse{},
-		powershell.HideS2SCertificate{},
+	return []namedParams{
+		paramsOf(powershell.GetOfficeServer{}),
+		paramsOf(powershell.ImportS2SCertificate{}),
+		paramsOf(powershell.GrantS2SKey{}),
+		paramsOf(powershell.ExportS2SCertificate{}),
+		paramsOf(powershell.SetS2SCertificateName{}),
+		paramsOf(powershell.SetOfficeHTTPSetting{AllowOutboundHTTP: &yes, AllowHTTPSecureStoreConnections: &yes}),
+		paramsOf(powershell.RestartOfficeServer{NotBefore: &now}),
+		paramsOf(powershell.GetSharePointFarm{}),
+		paramsOf(powershell.SetTrustedIssuer{}),
+		paramsOf(powershell.AddRootAuthority{}),
+		paramsOf(powershell.GetSharePointServer{}),
+		paramsOf(powershell.RestartSharePointServer{}),
+		paramsOf(powershell.InvokeSharePointTask{}),
+		paramsOf(powershell.RestoreTrustedIssuer{}),
+		paramsOf(powershell.RestoreS2SCertificateName{}),
+		paramsOf(powershell.RemoveRootAuthority{}),
+		paramsOf(powershell.RevokeS2SKey{}),
+		paramsOf(powershell.RemoveS2SCertificate{}),
+		paramsOf(powershell.GetCertificateUse{}),
+		paramsOf(powershell.SetS2SCertificateArchived{}),
 	}
 }
 
-func TestEveryScriptHasItsCallAndEveryCallItsScript(t *testing.T) {
+func TestParams_EveryScriptHasThem(t *testing.T) {
 	t.Parallel()
 	var named []string
-	for _, call := range calls() {
-		named = append(named, call.Script())
+	for _, call := range allParams() {
+		named = append(named, call.script)
 	}
 	slices.Sort(named)
 	if diff := cmp.Diff(named, powershell.Scripts()); diff != "" {
@@ -57,10 +69,10 @@ func TestEveryScriptHasItsCallAndEveryCallItsScript(t *testing.T) {
 // declared matches the name of a parameter in a script's param block.
 var declared = regexp.MustCompile(`\[[\w\[\]]+\] \$(\w+)`)
 
-func TestScriptParametersAreTheKeysOfTheirStructs(t *testing.T) {
+func TestParams_AreThoseOfTheScript(t *testing.T) {
 	t.Parallel()
-	for _, call := range calls() {
-		raw, err := json.Marshal(call)
+	for _, call := range allParams() {
+		raw, err := json.Marshal(call.params)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +85,7 @@ func TestScriptParametersAreTheKeysOfTheirStructs(t *testing.T) {
 			want = append(want, key)
 		}
 		var got []string
-		source, err := powershell.Source(call.Script())
+		source, err := powershell.Source(call.script)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,13 +96,13 @@ func TestScriptParametersAreTheKeysOfTheirStructs(t *testing.T) {
 		}
 		slices.Sort(want)
 		slices.Sort(got)
-		if !slices.Equal(got, want) {
-			t.Errorf("%s: parameters %v, struct %v", call.Script(), got, want)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: struct -, script +:\n%s", call.script, diff)
 		}
 	}
 }
 
-func TestEveryRefusalOfAScriptHasARemedy(t *testing.T) {
+func TestRemedy_EveryErrorHasOne(t *testing.T) {
 	t.Parallel()
 	stops := regexp.MustCompile(`Stop-Script -Id '(\w+)'`)
 	used := map[string]bool{}
@@ -120,32 +132,22 @@ func TestEveryRefusalOfAScriptHasARemedy(t *testing.T) {
 	}
 }
 
-func TestStandInsCoverWhatOnlyWindowsCanRun(t *testing.T) {
+func TestStubs_CoverWhatOnlyWindowsCanRun(t *testing.T) {
 	t.Parallel()
 	defined := regexp.MustCompile(`(?m)^function ([\w-]+)`)
-	var standins []byte
-	for _, name := range []string{"windows.ps1", "retire.ps1"} {
-		text, err := os.ReadFile(filepath.Join("testdata/standins", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		standins = append(standins, text...)
-	}
+	stubs := pwsh.InstallerStubs()
 	files, err := filepath.Glob("scripts/prelude/windows/*.ps1")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no files: %v", err)
 	}
-	// Helpers that only the replaced functions call need no stand-in.
+	// Helpers that only the replaced functions call need no stub.
 	inner := []string{"Get-LegacyKey", "Test-ReadEntry"}
-	for _, file := range files {
+	for _, file := range append(files, "scripts/install/windows.ps1") {
 		source, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		requireNoError(t, err)
 		for _, match := range defined.FindAllStringSubmatch(string(source), -1) {
-			if filepath.Base(file) != "task.ps1" && // It runs anywhere.
-				!slices.Contains(inner, match[1]) && !strings.Contains(string(standins), "function "+match[1]+" {") {
-				t.Errorf("%s of %s has no stand-in", match[1], filepath.Base(file))
+			if !slices.Contains(inner, match[1]) && !strings.Contains(stubs, "function "+match[1]+" {") {
+				t.Errorf("%s of %s has no stub", match[1], filepath.Base(file))
 			}
 		}
 	}

@@ -10,14 +10,14 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// probe runs script with params on a machine without products.
-func probe(t *testing.T, script string, call powershell.Call, result any) error {
+// runText runs a script of the test's own on a machine without products.
+func runText(t *testing.T, script string, call powershell.Call, result any) error {
 	t.Helper()
 	call.Script = "Probe"
-	return newEngine(t, someMachine()).runText(t.Context(), powershell.Target{Host: "oos-01"}, call, script, result)
+	return newServer(t, newMachine()).RunText(t.Context(), target, call, script, result)
 }
 
-func TestHostileTextAndSecretsArriveAsTheyWere(t *testing.T) {
+func TestDispatch_HostileTextAndSecretsArriveUnchanged(t *testing.T) {
 	t.Parallel()
 	const text = "gr\u00fc\u00dfe \u2018\u2019\u201a\u201b ' \" ` $(1) ; & | \\ \r\n\t \U0001F512 \x7f"
 	secret := make([]byte, 256)
@@ -30,7 +30,7 @@ func TestHostileTextAndSecretsArriveAsTheyWere(t *testing.T) {
 		Secret []byte   `json:"secret"`
 		Count  int      `json:"count"`
 	}
-	err := probe(t, `[CmdletBinding()] param([string] $Text, [string[]] $List = @('default'))
+	err := runText(t, `[CmdletBinding()] param([string] $Text, [string[]] $List = @('default'))
 [pscustomobject] @{ text = $Text; list = $List; secret = $FarmTrustSecrets[0].Clone(); count = $FarmTrustSecrets.Count }`,
 		powershell.Call{Params: map[string]any{"Text": text, "List": []string{text}}, Secrets: [][]byte{secret, {}}}, &got)
 	if err != nil {
@@ -41,17 +41,17 @@ func TestHostileTextAndSecretsArriveAsTheyWere(t *testing.T) {
 	}
 }
 
-func TestNullParametersAreLeftToTheScript(t *testing.T) {
+func TestDispatch_NullParametersAreLeftToTheScript(t *testing.T) {
 	t.Parallel()
 	var got []string
-	err := probe(t, `[CmdletBinding()] param([string[]] $List = @('default')) return , $List`,
+	err := runText(t, `[CmdletBinding()] param([string[]] $List = @('default')) return , $List`,
 		powershell.Call{Params: map[string][]string{"List": nil}}, &got)
 	if err != nil || !cmp.Equal(got, []string{"default"}) {
 		t.Errorf("got %v, %v", got, err)
 	}
 }
 
-func TestResultsKeepTheirShape(t *testing.T) {
+func TestDispatch_ResultsKeepTheirShape(t *testing.T) {
 	t.Parallel()
 	var got struct {
 		None   []string         `json:"none"`
@@ -61,7 +61,7 @@ func TestResultsKeepTheirShape(t *testing.T) {
 		Time   string           `json:"time"`
 		Yes    bool             `json:"yes"`
 	}
-	err := probe(t, `[pscustomobject] @{ none = @(); one = @(1); nested = @(@{ a = @(@{ b = @{ c = @{ d = 'deep' } } }) }); null = $null
+	err := runText(t, `[pscustomobject] @{ none = @(); one = @(1); nested = @(@{ a = @(@{ b = @{ c = @{ d = 'deep' } } }) }); null = $null
 time = [datetime] '2026-11-23T08:00:00.1239999Z'; yes = $true }`, powershell.Call{Params: struct{}{}}, &got)
 	if err != nil {
 		t.Fatal(err)
@@ -72,11 +72,11 @@ time = [datetime] '2026-11-23T08:00:00.1239999Z'; yes = $true }`, powershell.Cal
 	}
 }
 
-func TestErrorsOfEveryKindAreAnswers(t *testing.T) {
+func TestDispatch_ErrorsOfEveryKindAreResults(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
-		claim, script, id, exception string
-		line                         int
+		name, script, id, exception string
+		line                        int
 	}{
 		{"ours", "1 | Out-Null\nStop-Script -Id NotMaster -Message 'x'", powershell.NotMaster, "System.InvalidOperationException", 2},
 		{".NET", "\n\n[System.IO.File]::ReadAllBytes('/nowhere/at/all')", "DirectoryNotFoundException", "System.IO.DirectoryNotFoundException", 3},
@@ -89,14 +89,14 @@ func TestErrorsOfEveryKindAreAnswers(t *testing.T) {
 		{"a result without JSON form", "[regex] 'x'", powershell.NoResult, "System.InvalidOperationException", 0},
 	}
 	for _, c := range cases {
-		t.Run(c.claim, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			params := map[string]any{}
-			if c.claim == "unknown parameter" {
+			if c.name == "unknown parameter" {
 				params["Unknown"] = 1
 			}
 			var said *powershell.ScriptError
-			if err := probe(t, c.script, powershell.Call{Params: params}, new(any)); !errors.As(err, &said) {
+			if err := runText(t, c.script, powershell.Call{Params: params}, new(any)); !errors.As(err, &said) {
 				t.Fatalf("got %v, want a script error", err)
 			}
 			if said.ID != c.id || said.Exception != c.exception || said.Line != c.line || said.Message == "" || said.Script != "Probe" {
@@ -106,59 +106,70 @@ func TestErrorsOfEveryKindAreAnswers(t *testing.T) {
 	}
 }
 
-func TestChatterDoesNotHideTheAnswer(t *testing.T) {
+func TestDispatch_OtherOutputDoesNotHideTheResult(t *testing.T) {
 	t.Parallel()
 	var got int
-	err := probe(t, "[Console]::Out.WriteLine('@@RESULT other e30='); Write-Warning 'w'; [Console]::Error.WriteLine('#< CLIXML'); 5",
+	err := runText(t, "[Console]::Out.WriteLine('@@RESULT other e30='); Write-Warning 'w'; [Console]::Error.WriteLine('#< CLIXML'); 5",
 		powershell.Call{Params: struct{}{}}, &got)
 	if err != nil || got != 5 {
 		t.Errorf("got %d, %v", got, err)
 	}
 }
 
-func TestScriptThatEndsTheShellIsAFailureWhateverTheExitCode(t *testing.T) {
+func TestDispatch_ScriptThatEndsTheShellFailsWhateverTheExitCode(t *testing.T) {
 	t.Parallel()
-	var said *powershell.TransportError
-	err := probe(t, "exit 0", powershell.Call{Params: struct{}{}}, new(any))
-	if !errors.As(err, &said) || said.Kind != powershell.Garbled {
-		t.Errorf("got %v, want a garbled answer", err)
-	}
+	call := powershell.Call{Script: "Probe", Params: struct{}{}}
+	err := newServerOn(t, processEngine, newMachine()).RunText(t.Context(), target, call, "exit 0", new(any))
+	assertTransportError(t, err, powershell.Garbled, "exit code 0")
 }
 
-func TestDamagedInputRunsNothing(t *testing.T) {
+func TestBootstrap_DamagedInputRunsNothing(t *testing.T) {
 	t.Parallel()
 	stdin, err := powershell.Seal(powershell.Call{Script: "Get-SharePointServer", Params: struct{}{}}, "nonce1234")
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := newEngine(t, someMachine())
+	s := newServerOn(t, processEngine, newMachine())
 	flipped := []byte(string(stdin))
 	flipped[100] ^= 1
-	for claim, damaged := range map[string][]byte{
+	for name, damaged := range map[string][]byte{
 		"truncated": stdin[:len(stdin)/2], "flipped": flipped, "empty": nil, "not base64": []byte("***\n#END x\n"),
 	} {
-		stdout, stderr, exit, err := e.start(t.Context(), damaged)
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = powershell.ReadAnswer("oos-01", "Get-SharePointServer", "nonce1234", stdout, stderr, exit, new(any))
-		var said *powershell.TransportError
-		if !errors.As(err, &said) || said.Kind != powershell.Garbled || exit != powershell.ExitBadStdin {
-			t.Errorf("%s: exit code %d, error %v", claim, exit, err)
-		}
-		if !strings.Contains(err.Error(), "nothing ran") {
-			t.Errorf("%s: %q does not say that nothing ran", claim, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out, err := s.RunCommand(t.Context(), damaged, strings.Fields(powershell.CommandLine())[1:]...)
+			requireNoError(t, err)
+			err = powershell.ReadResult(target.Host, "Get-SharePointServer", "nonce1234", out.Stdout, out.Stderr, out.Exit, new(any))
+			assertTransportError(t, err, powershell.Garbled, "nothing ran")
+			if out.Exit != powershell.ExitBadStdin {
+				t.Errorf("exit code %d, want %d", out.Exit, powershell.ExitBadStdin)
+			}
+		})
 	}
 }
 
-func TestConstrainedLanguageModeIsReported(t *testing.T) {
+// assertTransportError asserts that an error is one of this kind whose text
+// contains part.
+func assertTransportError(t *testing.T, err error, kind powershell.Kind, part string) {
+	t.Helper()
+	var failed *powershell.TransportError
+	if !errors.As(err, &failed) || failed.Kind != kind || !strings.Contains(err.Error(), part) {
+		t.Errorf("got %v, want an error of kind %q that says %q", err, kind, part)
+	}
+}
+
+// The mode is set in the way that is open to a test: by a statement before the
+// first of the bootstrap.
+func TestBootstrap_ConstrainedLanguageModeIsReported(t *testing.T) {
 	t.Parallel()
-	e := newEngine(t, someMachine())
-	stdout, stderr, exit := e.constrained(t)
-	err := powershell.ReadAnswer("oos-01", "Get-SharePointServer", "nonce1234", stdout, stderr, exit, new(any))
-	var said *powershell.TransportError
-	if !errors.As(err, &said) || said.Kind != powershell.Constrained || exit != powershell.ExitConstrained {
-		t.Errorf("exit code %d, error %v; stdout %q", exit, err, stdout)
+	const mode = "$ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'\n"
+	arguments := strings.Fields(powershell.CommandLine())[1:]
+	arguments[len(arguments)-1] = powershell.EncodeCommand(mode + powershell.Bootstrap())
+	out, err := newServerOn(t, processEngine, newMachine()).RunCommand(t.Context(), nil, arguments...)
+	requireNoError(t, err)
+	err = powershell.ReadResult(target.Host, "Get-SharePointServer", "nonce1234", out.Stdout, out.Stderr, out.Exit, new(any))
+	assertTransportError(t, err, powershell.Constrained, "ConstrainedLanguage")
+	if out.Exit != powershell.ExitConstrained {
+		t.Errorf("exit code %d, want %d", out.Exit, powershell.ExitConstrained)
 	}
 }

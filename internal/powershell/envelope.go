@@ -19,12 +19,12 @@ type Envelope struct {
 	Prelude string
 	// Name is the name of the script, Script its text.
 	Name, Script string
-	// Nonce marks the answer to this very call: letters and digits.
+	// Nonce identifies the result of this call: 8 to 64 letters and digits.
 	Nonce string
 	// Params is a JSON object.
 	Params json.RawMessage
-	// Secrets travel in frames of their own, as they are: never in JSON, never
-	// as a cmdlet's parameter, so that no log of PowerShell holds them.
+	// Secrets travel unencoded in frames of their own, never in JSON and never
+	// as a cmdlet's parameter, so that no log of PowerShell records them.
 	Secrets [][]byte
 }
 
@@ -36,8 +36,8 @@ type header struct {
 }
 
 const (
-	// lineBytes is what one line of standard input carries, in bytes before
-	// base64; short enough for every line buffer on the way.
+	// lineBytes is how much one line of standard input carries, in bytes before
+	// base64. It keeps lines short enough for any line buffer on the way.
 	lineBytes = 768
 	// endMark begins the last line, followed by the hash of all bytes.
 	endMark = "#END "
@@ -45,8 +45,8 @@ const (
 	minFrames = 3
 )
 
-// Seal returns the standard input that makes the bootstrap run call. The
-// answer will carry nonce, which is 8 to 64 letters and digits, new for every call.
+// Seal returns the standard input that makes the bootstrap run call. The result
+// will carry nonce, 8 to 64 letters and digits that are new for every call.
 func Seal(call Call, nonce string) ([]byte, error) {
 	e, err := NewEnvelope(call, nonce)
 	if err != nil {
@@ -70,12 +70,12 @@ func NewEnvelope(call Call, nonce string) (Envelope, error) {
 		Prelude: Prelude(), Name: call.Script, Script: script,
 		Nonce: nonce, Params: params, Secrets: call.Secrets,
 	}
-	return e, e.check()
+	return e, e.validate()
 }
 
 // Seal returns the envelope as standard input; [Open] is the reverse.
 func (e Envelope) Seal() ([]byte, error) {
-	if err := e.check(); err != nil {
+	if err := e.validate(); err != nil {
 		return nil, err
 	}
 	head, err := json.Marshal(header{Name: e.Name, Nonce: e.Nonce, Params: e.Params})
@@ -88,10 +88,10 @@ func (e Envelope) Seal() ([]byte, error) {
 		raw = binary.LittleEndian.AppendUint32(raw, uint32(len(frame))) //nolint:gosec // frames are far below 4 GiB
 		raw = append(raw, frame...)
 	}
-	return lines(raw), nil
+	return encodeLines(raw), nil
 }
 
-func (e Envelope) check() error {
+func (e Envelope) validate() error {
 	if !isNonce(e.Nonce) {
 		return fmt.Errorf("seal %s: nonce is not 8 to 64 letters and digits", e.Name)
 	}
@@ -106,9 +106,9 @@ func isNonce(s string) bool {
 	return len(s) >= 8 && len(s) <= 64 && strings.Trim(s, alphabet) == ""
 }
 
-// lines writes raw as base64 lines and their hash. All is ASCII, so that code
-// pages and byte order marks do not matter.
-func lines(raw []byte) []byte {
+// encodeLines writes raw as lines of base64 and their hash. It is all ASCII, so
+// code pages and byte order marks do not matter.
+func encodeLines(raw []byte) []byte {
 	sum := sha256.Sum256(raw)
 	var out []byte
 	for len(raw) > 0 {
@@ -122,14 +122,14 @@ func lines(raw []byte) []byte {
 	return append(out, '\n')
 }
 
-// Open reads standard input as the bootstrap and the prelude do, for servers
-// that are simulated. It refuses what they refuse.
+// Open reads standard input as the bootstrap and the prelude do, for simulated
+// servers. It rejects what they reject.
 func Open(stdin []byte) (Envelope, error) {
-	raw, err := unlines(stdin)
+	raw, err := decodeLines(stdin)
 	if err != nil {
 		return Envelope{}, fmt.Errorf("open envelope: %w", err)
 	}
-	frames, err := unframe(raw)
+	frames, err := splitFrames(raw)
 	if err != nil {
 		return Envelope{}, fmt.Errorf("open envelope: %w", err)
 	}
@@ -141,13 +141,13 @@ func Open(stdin []byte) (Envelope, error) {
 		Prelude: string(frames[0]), Script: string(frames[1]), Name: head.Name,
 		Nonce: head.Nonce, Params: head.Params, Secrets: frames[minFrames:],
 	}
-	if err := e.check(); err != nil {
+	if err := e.validate(); err != nil {
 		return Envelope{}, fmt.Errorf("open envelope: %w", err)
 	}
 	return e, nil
 }
 
-func unlines(stdin []byte) ([]byte, error) {
+func decodeLines(stdin []byte) ([]byte, error) {
 	var raw []byte
 	for line := range bytes.Lines(stdin) {
 		line = bytes.TrimRight(line, "\r\n")
@@ -166,7 +166,7 @@ func unlines(stdin []byte) ([]byte, error) {
 	return nil, errors.New("standard input ends before its hash")
 }
 
-func unframe(raw []byte) ([][]byte, error) {
+func splitFrames(raw []byte) ([][]byte, error) {
 	var frames [][]byte
 	for len(raw) > 0 {
 		if len(raw) < 4 {

@@ -2,16 +2,17 @@ package powershell
 
 import "fmt"
 
-// ScriptError is a script's own "no": it ran, and says what went wrong.
+// ScriptError is the error of a script that ran and failed.
 type ScriptError struct {
-	// Server and Script say where.
+	// Server is the host, Script the name of the script.
 	Server, Script string
-	// ID is the fully qualified error ID, the only part of a PowerShell
-	// error that is not localized. Ours begin with "farmtrust.".
+	// ID is the fully qualified error ID, the only part of a PowerShell error
+	// that is not localized. Those in codes.go begin with "farmtrust.".
 	ID string
 	// Message is the error's text, possibly in the server's language.
 	Message string
-	// Category, Exception and HResult classify errors that are not ours.
+	// Category, Exception and HResult classify errors of Windows and the
+	// products.
 	Category, Exception string
 	HResult             int32
 	// Line is the line of the script that failed; 0 when unknown.
@@ -25,16 +26,16 @@ func (e *ScriptError) Error() string {
 // Kind classifies a call that did not get through.
 type Kind string
 
-// The kinds of transport errors.
+// Kinds of [TransportError].
 const (
 	// Unreachable: no connection could be made; nothing ran.
 	Unreachable Kind = "unreachable"
 	// Untrusted: TLS failed, for instance the certificate did not verify.
 	Untrusted Kind = "untrusted"
-	// Denied: the server refused the credentials, or offers only something
-	// weaker than configured.
+	// Denied: the server rejected the credentials, or offers only a weaker
+	// authentication than configured.
 	Denied Kind = "denied"
-	// Forbidden: authenticated, but without the right to use WinRM.
+	// Forbidden: the account may not use WinRM.
 	Forbidden Kind = "forbidden"
 	// Interrupted: the connection broke, or the shell was lost, after the
 	// script may have started.
@@ -45,14 +46,15 @@ const (
 	Busy Kind = "busy"
 	// TimedOut: the caller's deadline passed.
 	TimedOut Kind = "timed out"
-	// Garbled: an answer arrived that is not one of ours: no sentinel line,
-	// stdin that does not match its hash, a shell that cannot run scripts.
+	// Garbled: the output has no readable result: no result line, standard
+	// input that arrived damaged, a shell that cannot run scripts.
 	Garbled Kind = "garbled"
 	// Constrained: PowerShell runs in a language mode that forbids scripts.
 	Constrained Kind = "constrained"
 )
 
-// TransportError is a call that did not get through, or whose answer did not.
+// TransportError is the error of a call that did not reach the script, or whose
+// result did not reach the caller.
 type TransportError struct {
 	Server string
 	Kind   Kind

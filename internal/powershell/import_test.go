@@ -5,142 +5,163 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"software.sslmate.com/src/go-pkcs12"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-func importOf(m made) powershell.ImportS2SCertificate {
+func importOf(c testCertificate) powershell.ImportS2SCertificate {
 	return powershell.ImportS2SCertificate{
-		Thumbprint: m.thumbprint, FriendlyName: friendly, Provider: farm.KeyProvider,
-		PFX: slices.Clone(m.pfx), Password: []byte(pfxPassword),
+		Thumbprint: c.thumbprint, FriendlyName: friendly, Provider: farm.KeyProvider,
+		PFX: slices.Clone(c.pfx), Password: []byte(pfxPassword),
 	}
 }
 
-func TestImportPutsEachPartWhereItBelongsAndOnlyOnce(t *testing.T) {
+// stored are the certificates of a store that tests compare.
+func stored(c testCertificate, friendlyName string, hasKey bool) model.CertificateState {
+	state := model.CertificateState{
+		Thumbprint: farm.Thumbprint(c.thumbprint), FriendlyName: friendlyName, Subject: c.subject, NotBefore: notBefore, NotAfter: notAfter,
+	}
+	if hasKey {
+		state.Provider, state.KeyReaders = farm.KeyProvider, []string{model.System, model.Administrators}
+	}
+	return state
+}
+
+func assertStores(t *testing.T, s *testServer, want map[model.Store][]model.CertificateState) {
+	t.Helper()
+	empty := cmpopts.IgnoreMapEntries(func(_ model.Store, held []model.CertificateState) bool { return len(held) == 0 })
+	if diff := cmp.Diff(want, s.state().Stores, empty); diff != "" {
+		t.Errorf("stores, want -, got +:\n%s", diff)
+	}
+}
+
+func assertKeyFiles(t *testing.T, s *testServer, want int) {
+	t.Helper()
+	if got := s.state().KeyFiles; len(got) != want {
+		t.Errorf("the machine has the key files %q, want %d", got, want)
+	}
+}
+
+func TestImport_EachPartGoesWhereItBelongsOnce(t *testing.T) {
 	t.Parallel()
-	target, issuing := makeCertificate(t, "s2s.contoso.com"), makeCertificate(t, "Contoso Issuing CA")
-	e := newEngine(t, officeServer(t))
-	params := importOf(target)
+	s2s, issuing := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "Contoso Issuing CA")
+	s := newServer(t, newOfficeServer())
+	params := importOf(s2s)
 	params.SelfSigned = true
 	params.Intermediates = []string{b64(issuing.der)}
-
-	first := run(t, e, params)
-	if !first.Changed || !cmp.Equal(first.Added, []string{"My", "CA", "Root"}) {
-		t.Errorf("first import: changed %v, added %v; want My, CA and Root", first.Changed, first.Added)
+	want := powershell.ImportResult{Changed: true, Added: []string{"My", "CA", "Root"}, Certificate: recordOf(s2s, friendly, true, true)}
+	if diff := cmp.Diff(want, mustRun(t, s, params)); diff != "" {
+		t.Errorf("first import, want -, got +:\n%s", diff)
 	}
-	if c := first.Certificate; !c.HasKey || !c.KeySigns || c.Provider != farm.KeyProvider || c.FriendlyName != friendly {
-		t.Errorf("certificate after import: %+v", c)
+	want.Changed, want.Added = false, []string{}
+	if diff := cmp.Diff(want, mustRun(t, s, params)); diff != "" {
+		t.Errorf("second import, want -, got +:\n%s", diff)
 	}
-	second := run(t, e, params)
-	if second.Changed || len(second.Added) != 0 {
-		t.Errorf("second import: changed %v, added %v; want nothing", second.Changed, second.Added)
-	}
-
-	stores := e.state(t).Stores
-	if len(stores["My"]) != 1 || len(stores["CA"]) != 1 || len(stores["Root"]) != 1 {
-		t.Fatalf("stores hold %d, %d, %d certificates; want one each", len(stores["My"]), len(stores["CA"]), len(stores["Root"]))
-	}
-	root := stores["Root"][0]
-	if len(root.PFX) != 0 || root.FriendlyName != "" || !cmp.Equal(root.DER, target.der) {
-		t.Errorf("Trusted Root holds more than the public part: key %t, name %q", len(root.PFX) != 0, root.FriendlyName)
-	}
+	assertStores(t, s, map[model.Store][]model.CertificateState{
+		model.My: {stored(s2s, friendly, true)}, model.CA: {stored(issuing, "", false)}, model.Root: {stored(s2s, "", false)},
+	})
+	assertKeyFiles(t, s, 1)
 }
 
-func TestImportNamesACertificateThatHasNoName(t *testing.T) {
+func TestImport_NamesACertificateWithoutAName(t *testing.T) {
 	t.Parallel()
-	target := makeCertificate(t, "s2s.contoso.com")
-	w := officeServer(t)
-	with(w, "stores", "My", []storeEntry{target.owned(t, "")})
-	e := newEngine(t, w)
-	got := run(t, e, importOf(target))
-	if !got.Changed || len(got.Added) != 0 || e.state(t).Stores["My"][0].FriendlyName != friendly {
-		t.Errorf("changed %v, added %v, name %q; want only the name set", got.Changed, got.Added, e.state(t).Stores["My"][0].FriendlyName)
+	s2s := newCertificate(t, "s2s.contoso.com")
+	s := newServer(t, newOfficeServer().in(model.My, s2s.withKey("")))
+	want := powershell.ImportResult{Changed: true, Added: []string{}, Certificate: recordOf(s2s, friendly, true, true)}
+	if diff := cmp.Diff(want, mustRun(t, s, importOf(s2s))); diff != "" {
+		t.Errorf("want -, got +:\n%s", diff)
 	}
+	assertStores(t, s, map[model.Store][]model.CertificateState{model.My: {stored(s2s, friendly, true)}})
 }
 
-func TestImportReplacesACopyWithoutItsKey(t *testing.T) {
+func TestImport_ReplacesACopyWithoutItsKey(t *testing.T) {
 	t.Parallel()
-	target := makeCertificate(t, "s2s.contoso.com")
-	e := newEngine(t, with(officeServer(t), "stores", "My", []storeEntry{target.inStore(friendly)}))
-	got := run(t, e, importOf(target))
-	if my := e.state(t).Stores["My"]; !got.Certificate.HasKey || len(my) != 1 || len(my[0].PFX) == 0 {
-		t.Errorf("has key %v, %d certificates; want one, with its key", got.Certificate.HasKey, len(my))
+	s2s := newCertificate(t, "s2s.contoso.com")
+	s := newServer(t, newOfficeServer().in(model.My, s2s.withoutKey(friendly)))
+	if got := mustRun(t, s, importOf(s2s)); !got.Certificate.HasKey {
+		t.Errorf("the certificate has no key: %+v", got.Certificate)
 	}
+	assertStores(t, s, map[model.Store][]model.CertificateState{model.My: {stored(s2s, friendly, true)}})
 }
 
-func TestImportThatIsRefusedLeavesNothingBehind(t *testing.T) {
+func TestImport_ThatIsRefusedLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
-	target, other := makeCertificate(t, "s2s.contoso.com"), makeCertificate(t, "other.contoso.com")
+	s2s, another := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "other.contoso.com")
+	plain := newCertificateIn(t, "plain.contoso.com", pkcs12.Modern, pfxPassword)
 	cases := []struct {
-		claim       string
-		world       func(w map[string]any)
-		params      func(p *powershell.ImportS2SCertificate)
-		id          string
-		removesKeys bool
+		name   string
+		spec   func(s *serverSpec)
+		params func(p *powershell.ImportS2SCertificate)
+		id     string
 	}{
+		{name: "a wrong password", id: powershell.PfxRefused, params: func(p *powershell.ImportS2SCertificate) { p.Password = []byte("wrong") }},
 		{
-			claim: "a wrong password", id: powershell.PfxRefused,
-			params: func(p *powershell.ImportS2SCertificate) { p.Password = []byte("wrong") },
+			name: "a PFX with another certificate", id: powershell.WrongCertificate,
+			params: func(p *powershell.ImportS2SCertificate) { p.PFX = another.pfx },
 		},
 		{
-			claim: "a PFX with another certificate", id: powershell.WrongCertificate, removesKeys: true,
-			params: func(p *powershell.ImportS2SCertificate) { p.PFX = other.pfx },
+			name: "another provider got the key", id: powershell.ProviderNotApplied, // as for any PFX that names none
+			params: func(p *powershell.ImportS2SCertificate) { p.PFX, p.Thumbprint = plain.pfx, plain.thumbprint },
 		},
 		{
-			claim: "another provider took the key", id: powershell.ProviderNotApplied, removesKeys: true,
-			world: func(w map[string]any) { w["keyProvider"] = "Microsoft Enhanced Cryptographic Provider v1.0" },
+			name: "the store lost the key", id: powershell.KeyMissing,
+			spec: func(s *serverSpec) { s.override("Get-StoreCertificate", pwsh.Edit("HasPrivateKey", false)) },
 		},
-		{
-			claim: "the store lost the key", id: powershell.KeyMissing, removesKeys: true,
-			world: func(w map[string]any) { w["losesKeys"] = true },
-		},
-		{
-			claim: "no administrator rights", id: powershell.NotElevated,
-			world: func(w map[string]any) { with(w, "machine", "elevated", false) },
-		},
+		{name: "no administrator rights", id: powershell.NotElevated, spec: func(s *serverSpec) { s.filtered = true }},
 	}
 	for _, c := range cases {
-		t.Run(c.claim, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w, params := officeServer(t), importOf(target)
-			if c.world != nil {
-				c.world(w)
+			spec, params := newOfficeServer(), importOf(s2s)
+			if c.spec != nil {
+				c.spec(spec)
 			}
 			if c.params != nil {
 				c.params(&params)
 			}
-			e := newEngine(t, w)
-			refused(t, e, params, c.id)
-			state := e.state(t)
-			if len(state.Stores["My"]) != 0 || (len(state.RemovedKeys) == 1) != c.removesKeys {
-				t.Errorf("%d certificates left, keys removed %v", len(state.Stores["My"]), state.RemovedKeys)
+			s := newServer(t, spec)
+			assertRefused(t, s, params, c.id)
+			if left := s.state().Stores[model.My]; len(left) != 0 {
+				t.Errorf("certificates left in Personal: %+v", left)
 			}
+			assertKeyFiles(t, s, 0)
 		})
 	}
 }
 
-func TestImportNeverRenamesAndNeverMakesANameAmbiguous(t *testing.T) {
+func TestImport_NeverRenamesAndNeverMakesANameAmbiguous(t *testing.T) {
 	t.Parallel()
-	target, other := makeCertificate(t, "s2s.contoso.com"), makeCertificate(t, "other.contoso.com")
+	s2s, another := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "other.contoso.com")
 	cases := []struct {
-		claim, store string
-		entry        storeEntry
-		id           string
+		name  string
+		store model.Store
+		entry storeEntry
+		id    string
 	}{
-		{"the target under another name", "My", target.owned(t, "theirs"), powershell.NameDiffers},
-		{"another certificate with the name", "My", other.owned(t, friendly), powershell.AmbiguousFriendlyName},
-		{"another certificate with the name in Trusted Root", "Root", other.inStore(friendly), powershell.AmbiguousFriendlyName},
+		{"the target has another name", model.My, s2s.withKey("theirs"), powershell.NameDiffers},
+		{"another certificate has the name", model.My, another.withKey(friendly), powershell.AmbiguousFriendlyName},
+		{"another certificate in Trusted Root has the name", model.Root, another.withoutKey(friendly), powershell.AmbiguousFriendlyName},
 	}
 	for _, c := range cases {
-		t.Run(c.claim, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			e := newEngine(t, with(officeServer(t), "stores", c.store, []storeEntry{c.entry}))
-			before := e.state(t)
-			refused(t, e, importOf(target), c.id)
-			if diff := cmp.Diff(before, e.state(t)); diff != "" {
-				t.Errorf("the machine changed:\n%s", diff)
-			}
+			s := newServer(t, newOfficeServer().in(c.store, c.entry))
+			before := s.state()
+			assertRefused(t, s, importOf(s2s), c.id)
+			assertUnchanged(t, before, s)
 		})
+	}
+}
+
+// assertUnchanged asserts that a server and its farms are as before.
+func assertUnchanged(t *testing.T, before serverState, s *testServer) {
+	t.Helper()
+	if diff := cmp.Diff(before, s.state()); diff != "" {
+		t.Errorf("before -, after +:\n%s", diff)
 	}
 }

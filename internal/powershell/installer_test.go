@@ -11,13 +11,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
 // shipped is where administrators find the task's scripts.
 const shipped = "../../deploy/sharepoint-task"
 
-var update = flag.Bool("update", false, "write the shipped scripts anew")
+var update = flag.Bool("update", false, "write the scripts in deploy")
 
 func TestTheShippedScriptsAreThoseOfThisVersion(t *testing.T) {
 	t.Parallel()
@@ -35,108 +36,105 @@ func TestTheShippedScriptsAreThoseOfThisVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(script, string(got)); diff != "" {
-			t.Errorf("%s is not what this version makes; write it anew with go test ./internal/powershell -run TheShipped -update\n%s", path, diff)
+			t.Errorf("%s is not of this version; write it with go test ./internal/powershell -run TheShipped -update\n%s", path, diff)
 		}
 	}
 }
 
-// installed is what the installing script leaves, as its stand-ins note it.
-type installed struct {
-	Folders map[string][]struct {
-		Sid    string `json:"Sid"`
-		Rights string `json:"Rights"`
-	} `json:"folders"`
-	Publishers []string `json:"publishers"`
-	Tasks      map[string]struct {
-		Argument  string `json:"argument"`
-		User      string `json:"user"`
-		Logon     string `json:"logon"`
-		Instances string `json:"instances"`
-	} `json:"tasks"`
+// installation is what the installer did, as its stubs were told.
+type installation struct {
+	// access are the rights on each folder, by its name and by account.
+	access     map[string]map[string]string
+	publishers []string
+	task       registeredTask
 }
 
-// runInstaller runs the installing script on this machine, with stand-ins for
-// what only Windows can do.
-func runInstaller(t *testing.T, signature string) (e *engine, out string, exit int) {
+type registeredTask struct {
+	Name, User, Argument, LogonType, MultipleInstances string
+}
+
+// record makes an override that decodes the parameters of a stub.
+func record[P any](note func(P)) pwsh.Override {
+	return func(raw json.RawMessage, _ func() (any, error)) (any, error) {
+		var parameters P
+		err := json.Unmarshal(raw, &parameters)
+		note(parameters)
+		return nil, err
+	}
+}
+
+// runInstaller runs the installer on this machine. It returns where it
+// installed to, and what it did.
+func runInstaller(t *testing.T, signed bool) (programs string, done installation, out pwsh.Output) {
 	t.Helper()
-	e = newEngine(t, map[string]any{"folders": map[string]any{}, "publishers": []string{}, "tasks": map[string]any{}, "signature": signature})
-	machine, err := os.ReadFile("testdata/standins/install.ps1")
-	if err != nil {
-		t.Fatal(err)
+	done.access = map[string]map[string]string{}
+	var signer any
+	if signed {
+		signer = pwsh.Object("Certificate", map[string]any{"Subject": "CN=Contoso Code Signing"})
 	}
-	base, err := e.machine()
-	if err != nil {
-		t.Fatal(err)
-	}
+	spec := newMachine().
+		override("Get-AccountSid", pwsh.Return("S-1-5-21-1-2-3-1105")).
+		override("Get-ValidSigner", pwsh.Return(signer)).
+		override("Set-ClosedFolder", record(func(p struct{ Path, Sid, Rights string }) {
+			name := filepath.Base(p.Path)
+			if done.access[name] == nil {
+				done.access[name] = map[string]string{}
+			}
+			done.access[name][p.Sid] = p.Rights
+		})).
+		override("Add-TrustedPublisher", record(func(p struct{ Subject string }) { done.publishers = append(done.publishers, p.Subject) })).
+		override("Register-ScheduledTask", record(func(p registeredTask) { done.task = p }))
+	s := newServer(t, spec)
+	s.ProgramFiles = t.TempDir()
 	dir := t.TempDir()
-	installer, script := filepath.Join(dir, "Install-FarmtrustTask.ps1"), filepath.Join(dir, "farmtrust-sharepoint.ps1")
-	for path, text := range map[string]string{installer: powershell.TaskInstallerOn(base + string(machine)), script: powershell.TaskScript()} {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	stdout, stderr, exit, err := e.startWith(t.Context(), []string{
-		"-NoProfile", "-NonInteractive", "-File", watched(t, installer), "-Account", `CONTOSO\farmtrust-sp$`,
-	}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e, string(stdout) + string(stderr), exit
+	installer := filepath.Join(dir, "Install-FarmtrustTask.ps1")
+	requireNoError(t, os.WriteFile(installer, []byte(powershell.TaskInstallerOn(pwsh.InstallerStubs())), 0o600))
+	requireNoError(t, os.WriteFile(filepath.Join(dir, "farmtrust-sharepoint.ps1"), []byte(powershell.TaskScript()), 0o600))
+	path, err := instrumentFile(installer)
+	requireNoError(t, err)
+	out, err = s.RunCommand(t.Context(), nil, "-NoProfile", "-NonInteractive", "-File", path, "-Account", taskUser)
+	requireNoError(t, err)
+	return s.ProgramFiles, done, out
 }
 
-func TestTheInstallerClosesTheFoldersAndRegistersTheTask(t *testing.T) {
+func TestInstaller_ClosesTheFoldersAndRegistersTheTask(t *testing.T) {
 	t.Parallel()
-	e, out, exit := runInstaller(t, "Valid")
-	if exit != 0 {
-		t.Fatalf("exit code %d: %s", exit, out)
-	}
-	raw, err := os.ReadFile(e.world)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got installed
-	if err := json.Unmarshal(raw, &got); err != nil {
-		t.Fatal(err)
+	programs, done, out := runInstaller(t, true)
+	if out.Exit != 0 {
+		t.Fatalf("exit code %d: %s%s", out.Exit, out.Stdout, out.Stderr)
 	}
 	const system, administrators, account = "S-1-5-18", "S-1-5-32-544", "S-1-5-21-1-2-3-1105"
-	want := map[string]map[string]string{
+	access := map[string]map[string]string{
 		"farmtrust": {system: "FullControl", administrators: "FullControl", account: "ReadAndExecute"},
 		"requests":  {system: "FullControl", administrators: "Modify", account: "ReadAndExecute"},
 		"results":   {system: "FullControl", administrators: "ReadAndExecute", account: "Modify"},
 	}
-	access := map[string]map[string]string{}
-	for path, entries := range got.Folders {
-		access[filepath.Base(path)] = map[string]string{}
-		for _, entry := range entries {
-			access[filepath.Base(path)][entry.Sid] = entry.Rights
-		}
-	}
-	if diff := cmp.Diff(want, access); diff != "" {
+	if diff := cmp.Diff(access, done.access); diff != "" {
 		t.Errorf("access, want -, got +:\n%s", diff)
 	}
-	script := filepath.Join(filepath.Dir(e.world), "farmtrust", "farmtrust-sharepoint.ps1")
+	if diff := cmp.Diff([]string{"CN=Contoso Code Signing"}, done.publishers); diff != "" {
+		t.Errorf("publishers, want -, got +:\n%s", diff)
+	}
+	script := filepath.Join(programs, "farmtrust", "farmtrust-sharepoint.ps1")
 	if content, err := os.ReadFile(script); err != nil || string(content) != powershell.TaskScript() {
 		t.Errorf("the script is not installed: %v", err)
 	}
-	task := got.Tasks["farmtrust-sharepoint"]
-	if task.User != `CONTOSO\farmtrust-sp$` || task.Logon != "Password" || task.Instances != "Queue" ||
-		!strings.HasSuffix(task.Argument, fmt.Sprintf(`-ExecutionPolicy AllSigned -File "%s"`, script)) {
-		t.Errorf("task %+v", task)
+	task := registeredTask{
+		Name: "farmtrust-sharepoint", User: taskUser, LogonType: "Password", MultipleInstances: "Queue",
+		Argument: fmt.Sprintf(`-NoLogo -NoProfile -NonInteractive -ExecutionPolicy AllSigned -File "%s"`, script),
 	}
-	if len(got.Publishers) != 1 {
-		t.Errorf("publishers trusted: %v", got.Publishers)
+	if diff := cmp.Diff(task, done.task); diff != "" {
+		t.Errorf("task, want -, got +:\n%s", diff)
 	}
 }
 
-func TestTheInstallerRefusesAScriptWithoutAValidSignature(t *testing.T) {
+func TestInstaller_RefusesAScriptWithoutAValidSignature(t *testing.T) {
 	t.Parallel()
-	for _, signature := range []string{"NotSigned", "HashMismatch", "NotTrusted"} {
-		e, out, exit := runInstaller(t, signature)
-		if exit == 0 || !strings.Contains(out, "no valid signature") {
-			t.Errorf("%s: exit code %d: %s", signature, exit, out)
-		}
-		if _, err := os.Stat(filepath.Join(filepath.Dir(e.world), "farmtrust")); err == nil {
-			t.Errorf("%s: something was installed", signature)
-		}
+	programs, done, out := runInstaller(t, false)
+	if output := string(out.Stdout) + string(out.Stderr); out.Exit == 0 || !strings.Contains(output, "no valid signature") {
+		t.Errorf("exit code %d: %s", out.Exit, output)
+	}
+	if _, err := os.Stat(filepath.Join(programs, "farmtrust")); err == nil || len(done.access) != 0 {
+		t.Error("something was installed")
 	}
 }

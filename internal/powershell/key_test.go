@@ -1,101 +1,130 @@
 package powershell_test
 
 import (
-	"os"
-	"path/filepath"
+	"encoding/json"
+	"slices"
 	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-func TestGrantGivesReadOnceAndProvesTheKey(t *testing.T) {
+func grantOf(c testCertificate, proveAs string) powershell.GrantS2SKey {
+	return powershell.GrantS2SKey{Thumbprint: c.thumbprint, Sid: farm.NetworkService, ProveAs: proveAs}
+}
+
+func TestGrant_GivesReadOnceAndProvesTheKey(t *testing.T) {
 	t.Parallel()
-	target := makeCertificate(t, "s2s.contoso.com")
-	for _, proof := range []string{"networkService", "administrator"} {
-		t.Run(proof, func(t *testing.T) {
+	s2s := newCertificate(t, "s2s.contoso.com")
+	for proveAs, account := range map[string]string{"networkService": farm.NetworkService, "administrator": administrator.User} {
+		t.Run(proveAs, func(t *testing.T) {
 			t.Parallel()
-			e := newEngine(t, with(officeServer(t), "stores", "My", []storeEntry{target.owned(t, friendly)}))
-			params := powershell.GrantS2SKey{Thumbprint: target.thumbprint, Sid: farm.NetworkService, ProveAs: proof}
-			first, second := run(t, e, params), run(t, e, params)
-			if !first.Changed || second.Changed || first.SignedAs == "" || first.Provider != farm.KeyProvider {
-				t.Errorf("first %+v, second %+v", first, second)
+			s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly)))
+			want := powershell.GrantResult{Changed: true, Provider: farm.KeyProvider, KeyFile: s.keyFile(s2s), SignedAs: account}
+			if diff := cmp.Diff(want, mustRun(t, s, grantOf(s2s, proveAs))); diff != "" {
+				t.Errorf("first, want -, got +:\n%s", diff)
 			}
-			state := e.state(t)
-			if want := []string{"S-1-5-18", "S-1-5-32-544", "S-1-5-20"}; !cmp.Equal(state.Stores["My"][0].Readers, want) {
-				t.Errorf("readers %v, want %v", state.Stores["My"][0].Readers, want)
+			want.Changed = false
+			if diff := cmp.Diff(want, mustRun(t, s, grantOf(s2s, proveAs))); diff != "" {
+				t.Errorf("second, want -, got +:\n%s", diff)
 			}
-			if len(state.Tasks) != 0 {
-				t.Errorf("tasks left on the server: %v", state.Tasks)
+			readers := []string{model.System, farm.NetworkService, model.Administrators}
+			if diff := cmp.Diff(readers, s.state().Stores[model.My][0].KeyReaders, cmpopts.SortSlices(func(a, b string) bool { return a < b })); diff != "" {
+				t.Errorf("readers, want -, got +:\n%s", diff)
 			}
+			assertNoTasks(t, s)
 		})
 	}
 }
 
-func TestGrantRefusesAKeyThatCannotServe(t *testing.T) {
+func assertNoTasks(t *testing.T, s *testServer) {
+	t.Helper()
+	if tasks := s.state().Tasks; len(tasks) != 0 {
+		t.Errorf("tasks left on the server: %v", tasks)
+	}
+}
+
+// denyNetworkService is an access entry on every key file that denies the
+// account.
+func denyNetworkService(_ json.RawMessage, do func() (any, error)) (any, error) {
+	readers, err := do()
+	allowed, _ := readers.([]string)
+	return slices.DeleteFunc(allowed, func(sid string) bool { return sid == farm.NetworkService }), err
+}
+
+func TestGrant_RefusesAKeyThatCannotServe(t *testing.T) {
 	t.Parallel()
-	target := makeCertificate(t, "s2s.contoso.com")
-	owned := target.owned(t, friendly)
-	denied, lost, unreadable := owned, owned, owned
-	denied.Denied = []string{farm.NetworkService}
-	lost.File = ""
-	unreadable.Readers, unreadable.Denied = []string{farm.NetworkService}, []string{farm.NetworkService}
+	s2s := newCertificate(t, "s2s.contoso.com")
 	cases := []struct {
-		claim string
-		my    []storeEntry
-		id    string
+		name string
+		spec *serverSpec
+		id   string
 	}{
-		{"not imported", nil, powershell.CertificateNotFound},
-		{"without its key", []storeEntry{target.inStore(friendly)}, powershell.KeyMissing},
-		{"key in no folder", []storeEntry{lost}, powershell.KeyFileNotFound},
-		{"denied", []storeEntry{denied}, powershell.KeyDenied},
-		{"granted and denied", []storeEntry{unreadable}, powershell.KeyDenied},
+		{"not imported", newOfficeServer(), powershell.CertificateNotFound},
+		{"without its key", newOfficeServer().in(model.My, s2s.withoutKey(friendly)), powershell.KeyMissing},
+		{
+			"key in no folder",
+			newOfficeServer().in(model.My, s2s.withKey(friendly)).override("Get-KeyLocation", pwsh.Edit("File", "")), powershell.KeyFileNotFound,
+		},
+		{
+			"denied",
+			newOfficeServer().in(model.My, s2s.withKey(friendly)).override("Get-KeyReader", denyNetworkService), powershell.KeyDenied,
+		},
 	}
 	for _, c := range cases {
-		t.Run(c.claim, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			e := newEngine(t, with(officeServer(t), "stores", "My", c.my))
-			refused(t, e, powershell.GrantS2SKey{Thumbprint: target.thumbprint, Sid: farm.NetworkService, ProveAs: "networkService"}, c.id)
+			assertRefused(t, newServer(t, c.spec), grantOf(s2s, "networkService"), c.id)
 		})
 	}
+	t.Run("granted and denied", func(t *testing.T) {
+		t.Parallel()
+		s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly)).override("Get-KeyReader", denyNetworkService))
+		_, err := s.session().GrantKey(farm.Thumbprint(s2s.thumbprint), farm.NetworkService)
+		requireNoError(t, err)
+		assertRefused(t, s, grantOf(s2s, "networkService"), powershell.KeyDenied)
+	})
 }
 
-func TestGrantReportsAProofThatFailsAndRemovesItsTask(t *testing.T) {
+func TestGrant_ReportsAProofThatFailsAndRemovesItsTask(t *testing.T) {
 	t.Parallel()
-	target := makeCertificate(t, "s2s.contoso.com")
+	s2s := newCertificate(t, "s2s.contoso.com")
 	for result, id := range map[int]string{
 		91: powershell.KeyDoesNotSign, 92: powershell.KeyDoesNotSign,
 		0: powershell.ProofUnavailable, 93: powershell.ProofUnavailable, 2147942402: powershell.ProofUnavailable,
 	} {
 		t.Run(strconv.Itoa(result), func(t *testing.T) {
 			t.Parallel()
-			w := with(officeServer(t), "stores", "My", []storeEntry{target.owned(t, friendly)})
-			w["taskResult"] = result
-			e := newEngine(t, w)
-			refused(t, e, powershell.GrantS2SKey{Thumbprint: target.thumbprint, Sid: farm.NetworkService, ProveAs: "networkService"}, id)
-			if tasks := e.state(t).Tasks; len(tasks) != 0 {
-				t.Errorf("tasks left on the server: %v", tasks)
-			}
+			spec := newOfficeServer().in(model.My, s2s.withKey(friendly)).override("Get-ScheduledTaskInfo", pwsh.Edit("LastTaskResult", result))
+			s := newServer(t, spec)
+			assertRefused(t, s, grantOf(s2s, "networkService"), id)
+			assertNoTasks(t, s)
 		})
 	}
 }
 
-func TestExportGivesThePublicPartAndWritesItOnce(t *testing.T) {
+func TestExport_GivesThePublicPartAndWritesItOnce(t *testing.T) {
 	t.Parallel()
-	target := makeCertificate(t, "s2s.contoso.com")
-	e := newEngine(t, with(officeServer(t), "stores", "My", []storeEntry{target.owned(t, friendly)}))
-	path := filepath.Join(t.TempDir(), "s2s.cer")
-	nowhere := run(t, e, powershell.ExportS2SCertificate{Thumbprint: target.thumbprint})
-	first := run(t, e, powershell.ExportS2SCertificate{Thumbprint: target.thumbprint, Path: path})
-	second := run(t, e, powershell.ExportS2SCertificate{Thumbprint: target.thumbprint, Path: path})
-	if nowhere.Changed || !first.Changed || second.Changed || !cmp.Equal(nowhere.DER, target.der) {
-		t.Errorf("changed: %v, %v, %v; want only the first write", nowhere.Changed, first.Changed, second.Changed)
+	s2s := newCertificate(t, "s2s.contoso.com")
+	s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly)))
+	const path = `C:\s2s.cer`
+	for _, c := range []struct {
+		path    string
+		changed bool
+	}{{"", false}, {path, true}, {path, false}} {
+		want := powershell.ExportResult{Changed: c.changed, DER: s2s.der}
+		if diff := cmp.Diff(want, mustRun(t, s, powershell.ExportS2SCertificate{Thumbprint: s2s.thumbprint, Path: c.path})); diff != "" {
+			t.Errorf("to %q, want -, got +:\n%s", c.path, diff)
+		}
 	}
-	written, err := os.ReadFile(path)
-	if err != nil || !cmp.Equal(written, target.der) {
-		t.Errorf("file holds %d bytes, error %v; want the certificate", len(written), err)
+	written, _, err := s.session().ReadFile(path)
+	if err != nil || !cmp.Equal(written, s2s.der) {
+		t.Errorf("the file has %d bytes, error %v; want the certificate", len(written), err)
 	}
 }

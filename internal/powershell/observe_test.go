@@ -1,7 +1,6 @@
 package powershell_test
 
 import (
-	"encoding/base64"
 	"testing"
 	"time"
 
@@ -9,47 +8,45 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-func b64(raw []byte) string { return base64.StdEncoding.EncodeToString(raw) }
-
-func TestOfficeServerIsObservedAsItIs(t *testing.T) {
+func TestGetOfficeServer_ReturnsWhatIsThere(t *testing.T) {
 	t.Parallel()
-	target, same, other := makeCertificate(t, "s2s.contoso.com"), makeCertificate(t, "s2s.contoso.com"), makeCertificate(t, "unrelated")
-	web, root := makeCertificate(t, "office.contoso.com"), makeCertificate(t, "Contoso Root")
-	w := with(officeServer(t), "stores", "My", []storeEntry{
-		target.owned(t, friendly), same.inStore("old"), other.owned(t, "unrelated"), web.owned(t, "office.contoso.com"),
-	})
-	with(w, "stores", "Root", []storeEntry{root.inStore(""), other.inStore("")})
-	with(w, "stores", "CA", []storeEntry{root.inStore(""), other.inStore("")})
-	e := newEngine(t, w)
-	writeSettings(t, e, moment(t, yesterday))
+	s2s, same, unrelated := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com"), newCertificate(t, "unrelated")
+	web, root := newCertificate(t, "office.contoso.com"), newCertificate(t, "Contoso Root")
+	spec := newOfficeServer().
+		in(model.My, s2s.withKey(friendly), same.withoutKey("old"), unrelated.withKey("unrelated"), web.withKey("office.contoso.com")).
+		in(model.Root, root.withoutKey(""), unrelated.withoutKey("")).
+		in(model.CA, root.withoutKey(""), unrelated.withoutKey("")).
+		override("Get-OfficeWebAppsFarm", pwsh.Edit("CertificateName", "office.contoso.com")).
+		override("Get-OfficeWebAppsMachine", pwsh.Edit("HealthStatus", "Unhealthy"))
+	s := newServer(t, spec)
+	machine := s.World.State().Machines[0]
+	since := machine.WorkersSince.UTC().Truncate(time.Millisecond)
 
-	got := run(t, e, powershell.GetOfficeServer{
-		Thumbprint: target.thumbprint, FriendlyName: friendly, Subject: target.subject, Chain: []string{root.thumbprint},
+	got := mustRun(t, s, powershell.GetOfficeServer{
+		Thumbprint: s2s.thumbprint, FriendlyName: friendly, Subject: s2s.subject, Chain: []string{root.thumbprint},
 	})
 
-	name := machineName(t)
-	since := moment(t, sinceStart)
-	settings := moment(t, yesterday)
 	want := powershell.OfficeServer{
 		Machine: powershell.Machine{
-			Name: name, Domain: "contoso.com", Forest: "contoso.com", WindowsBuild: 17763, Elevated: true, ConfigurationMode: "ApplyAndMonitor",
+			Name: "OOS-01", Domain: "contoso.com", Forest: "contoso.com", WindowsBuild: build2019, Elevated: true, ConfigurationMode: "ApplyAndMonitor",
 		},
 		Certificates: []powershell.Certificate{
-			record(target, friendly, true, true), record(same, "old", false, false), record(web, "office.contoso.com", true, false),
+			recordOf(s2s, friendly, true, true), recordOf(same, "old", false, false), recordOf(web, "office.contoso.com", true, false),
 		},
-		Roots:         []powershell.Certificate{record(root, "", false, false)},
+		Roots:         []powershell.Certificate{recordOf(root, "", false, false)},
 		Intermediates: []string{root.thumbprint},
-		Joined:        true, Master: name, Machines: []string{name, "OOS-02"}, Health: "Unhealthy",
+		Joined:        true, Master: "OOS-01", Machines: []string{"OOS-01", "OOS-02"}, Health: "Unhealthy",
 		CertificateName: "office.contoso.com",
-		Discovery:       powershell.Discovery{Status: 200},
+		Discovery:       powershell.Discovery{URL: "https://oos-01.contoso.com/hosting/discovery", Status: 200},
 		Service:         powershell.Service{Name: "WACSM", Running: true, Since: &since},
-		WorkersSince:    &since, SettingsSince: &settings,
+		WorkersSince:    &since, SettingsSince: &since,
 	}
-	ignore := cmpopts.IgnoreFields(powershell.Machine{}, "Clock", "PowerShell")
-	if diff := cmp.Diff(want, got, ignore, cmpopts.IgnoreFields(powershell.Discovery{}, "URL")); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(powershell.Machine{}, "Clock", "PowerShell")); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)
 	}
 	if age := time.Since(got.Machine.Clock); age < 0 || age > time.Minute {
@@ -57,113 +54,132 @@ func TestOfficeServerIsObservedAsItIs(t *testing.T) {
 	}
 }
 
-func record(m made, friendlyName string, key, signs bool) powershell.Certificate {
-	c := powershell.Certificate{
-		Thumbprint: m.thumbprint, FriendlyName: friendlyName, Subject: m.subject, KeyReaders: []string{},
-		NotBefore: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2028, 11, 1, 0, 0, 0, 0, time.UTC),
-		HasKey: key, KeySigns: signs,
+func recordOf(c testCertificate, friendlyName string, key, signs bool) powershell.Certificate {
+	r := powershell.Certificate{
+		Thumbprint: c.thumbprint, FriendlyName: friendlyName, Subject: c.subject, KeyReaders: []string{},
+		NotBefore: notBefore, NotAfter: notAfter, HasKey: key, KeySigns: signs,
 	}
 	if key {
-		c.Provider, c.KeyReaders = farm.KeyProvider, []string{"S-1-5-18", "S-1-5-32-544"}
+		r.Provider, r.KeyReaders = farm.KeyProvider, []string{model.System, model.Administrators}
 	}
-	return c
+	return r
 }
 
-func TestOfficeServerTellsItsOwnDiscoveryFromTheFarmsScheme(t *testing.T) {
+func TestGetOfficeServer_AsksItsOwnDiscoveryByTheFarmsScheme(t *testing.T) {
 	t.Parallel()
+	respond := func(status int, problem string) pwsh.Override {
+		return pwsh.Return(pwsh.Object("Response", map[string]any{"StatusCode": status, "Problem": problem}))
+	}
 	cases := []struct {
-		claim, field, scheme string
-		web                  map[string]any
-		status               int
-		problem              string
+		name, setting string
+		response      pwsh.Override
+		want          powershell.Discovery
 	}{
-		{claim: "https", scheme: "https", web: map[string]any{"status": 200, "problem": ""}, status: 200},
-		{claim: "http", field: "allowHttp", scheme: "http", web: map[string]any{"status": 204, "problem": ""}, status: 204},
-		{claim: "TLS ends elsewhere", field: "sslOffloaded", scheme: "http", web: map[string]any{"status": 200, "problem": ""}, status: 200},
-		{claim: "no trust", scheme: "https", web: map[string]any{"status": 0, "problem": "TrustFailure"}, problem: "TrustFailure"},
+		{name: "https", response: respond(200, ""), want: powershell.Discovery{URL: "https://", Status: 200}},
+		{name: "http", setting: "AllowHTTP", response: respond(200, ""), want: powershell.Discovery{URL: "http://", Status: 200}},
+		{name: "TLS ends elsewhere", setting: "SSLOffloaded", response: respond(200, ""), want: powershell.Discovery{URL: "http://", Status: 200}},
+		{name: "refused", response: respond(503, ""), want: powershell.Discovery{URL: "https://", Status: 503}},
+		{name: "no trust", response: respond(0, "TrustFailure"), want: powershell.Discovery{URL: "https://", Problem: "TrustFailure"}},
 	}
 	for _, c := range cases {
-		t.Run(c.claim, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := officeServer(t)
-			office, ok := w["office"].(map[string]any)
-			if !ok {
-				t.Fatal("no office")
+			spec := newOfficeServer().override("Invoke-WebRequest", c.response)
+			if c.setting != "" {
+				spec.override("Get-OfficeWebAppsFarm", pwsh.Edit(c.setting, true))
 			}
-			if c.field != "" {
-				with(office, "farm", c.field, true)
-			}
-			w["web"] = c.web
-			got := run(t, newEngine(t, w), powershell.GetOfficeServer{}).Discovery
-			if got.Status != c.status || got.Problem != c.problem {
-				t.Errorf("got %+v", got)
-			}
-			if want := c.scheme + "://"; got.URL[:len(want)] != want {
-				t.Errorf("asked %s, want %s", got.URL, want)
+			c.want.URL += host + "/hosting/discovery"
+			if diff := cmp.Diff(c.want, mustRun(t, newServer(t, spec), powershell.GetOfficeServer{}).Discovery); diff != "" {
+				t.Errorf("want -, got +:\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestMachineInNoFarmIsAnAnswer(t *testing.T) {
+func TestGetOfficeServer_InNoFarmIsAResult(t *testing.T) {
 	t.Parallel()
-	got := run(t, newEngine(t, with(officeServer(t), "office", "joined", false)), powershell.GetOfficeServer{})
-	if got.Joined || got.Master != "" || len(got.Machines) != 0 || got.Discovery.Problem != "NotJoined" || got.SettingsSince != nil {
-		t.Errorf("got %+v", got)
-	}
-}
-
-func TestServerWithoutTheProductSaysSo(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, someMachine())
-	e.modules = t.TempDir()
-	refused(t, e, powershell.GetOfficeServer{}, powershell.NotOffice)
-	refused(t, newEngine(t, frontEnd("")), powershell.GetSharePointFarm{}, powershell.NotSharePoint)
-	bare := newEngine(t, frontEnd("16.0.18526.20508"))
-	bare.modules = t.TempDir()
-	refused(t, bare, powershell.GetSharePointFarm{}, powershell.NotSharePoint)
-}
-
-func TestSharePointServerNeedsNoFarm(t *testing.T) {
-	t.Parallel()
-	w := someMachine()
-	with(w, "services", "SPTimerV4", map[string]any{"status": "Stopped", "startType": "Disabled", "since": nil})
-	w["workersSince"] = nil
-	got := run(t, newEngine(t, w), powershell.GetSharePointServer{})
-	if got.Timer.Running || got.Timer.Since != nil || got.WorkersSince != nil || got.Machine.Forest != "contoso.com" {
-		t.Errorf("got %+v", got)
-	}
-}
-
-func TestAnAccountWithoutRightsIsToldOfTheMachineAlone(t *testing.T) {
-	t.Parallel()
-	office := newEngine(t, with(officeServer(t), "machine", "elevated", false))
-	seen := run(t, office, powershell.GetOfficeServer{FriendlyName: friendly})
-	seen.Machine.Clock = time.Time{}
-	want := powershell.OfficeServer{Machine: powershell.Machine{
-		Name: machineName(t), Domain: "contoso.com", Forest: "contoso.com", WindowsBuild: 17763,
-		PowerShell: seen.Machine.PowerShell, ConfigurationMode: "ApplyAndMonitor",
-	}}
-	if diff := cmp.Diff(want, seen); diff != "" {
+	spec := newMachine()
+	spec.machine.Office = true
+	spec.override("Get-Service", pwsh.Return([]any{pwsh.Object("Service", map[string]any{"Name": "WACSM", "Status": "Running", "StartType": "Automatic"})})).
+		override("Get-ServiceStart", pwsh.Return(dateTime(time.Now())))
+	got := mustRun(t, newServer(t, spec), powershell.GetOfficeServer{})
+	want := powershell.OfficeServer{Discovery: powershell.Discovery{Problem: "NotJoined"}}
+	only := cmpopts.IgnoreFields(powershell.OfficeServer{}, "Machine", "Service", "WorkersSince")
+	if diff := cmp.Diff(want, got, only, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)
 	}
-	server := run(t, newEngine(t, with(someMachine(), "machine", "elevated", false)), powershell.GetSharePointServer{})
-	if server.Machine.Elevated || server.Machine.Name == "" || server.Timer.Name != "" {
-		t.Errorf("got %+v", server)
+}
+
+func TestServersWithoutTheProduct(t *testing.T) {
+	t.Parallel()
+	t.Run("Office Online Server", func(t *testing.T) {
+		t.Parallel()
+		assertRefused(t, newServer(t, newMachine()), powershell.GetOfficeServer{}, powershell.NotOffice)
+	})
+	t.Run("SharePoint", func(t *testing.T) {
+		t.Parallel()
+		assertRefused(t, newServer(t, newMachine()), powershell.GetSharePointFarm{}, powershell.NotSharePoint)
+	})
+	t.Run("SharePoint without its cmdlets", func(t *testing.T) {
+		t.Parallel()
+		version := pwsh.Object("Version", map[string]any{"Value": editions["Subscription Edition"]})
+		spec := newMachine().override("Get-SharePointFileVersion", pwsh.Return(version))
+		assertRefused(t, newServer(t, spec), powershell.GetSharePointFarm{}, powershell.NotSharePoint)
+	})
+}
+
+func TestGetSharePointServer_NeedsNoFarm(t *testing.T) {
+	t.Parallel()
+	spec := newMachine().override("Get-WorkerStart", pwsh.Return(nil))
+	got := mustRun(t, newServer(t, spec), powershell.GetSharePointServer{})
+	got.Machine = powershell.Machine{Forest: got.Machine.Forest}
+	want := powershell.SharePointServer{Machine: powershell.Machine{Forest: "contoso.com"}, Timer: powershell.Service{Name: "SPTimerV4"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("want -, got +:\n%s", diff)
 	}
 }
 
-func TestAFrontEndTellsMissingRightsFromAMissingSecondHop(t *testing.T) {
+func TestAccountWithoutRightsSeesOnlyTheMachine(t *testing.T) {
 	t.Parallel()
-	w := with(frontEnd(editions["2016"]), "sharePoint", "reachable", false)
-	refused(t, newEngine(t, w), powershell.GetSharePointFarm{}, powershell.SecondHop)
-	refused(t, newEngine(t, with(w, "machine", "elevated", false)), powershell.GetSharePointFarm{}, powershell.NotElevated)
+	machine := powershell.Machine{
+		Name: "OOS-01", Domain: "contoso.com", Forest: "contoso.com", WindowsBuild: build2019, ConfigurationMode: "ApplyAndMonitor",
+	}
+	ignore := cmpopts.IgnoreFields(powershell.Machine{}, "Clock", "PowerShell")
+	t.Run("office server", func(t *testing.T) {
+		t.Parallel()
+		spec := newOfficeServer()
+		spec.filtered = true
+		got := mustRun(t, newServer(t, spec), powershell.GetOfficeServer{FriendlyName: friendly})
+		if diff := cmp.Diff(powershell.OfficeServer{Machine: machine}, got, ignore); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
+		}
+	})
+	t.Run("SharePoint server", func(t *testing.T) {
+		t.Parallel()
+		spec := newMachine()
+		spec.filtered = true
+		got := mustRun(t, newServer(t, spec), powershell.GetSharePointServer{})
+		if diff := cmp.Diff(powershell.SharePointServer{Machine: machine}, got, ignore); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
+		}
+	})
 }
 
-func TestFIPSPolicyIsObserved(t *testing.T) {
+func TestGetSharePointFarm_TellsMissingRightsFromAMissingSecondHop(t *testing.T) {
+	t.Parallel()
+	spec := newFrontEnd(editions["2016"])
+	spec.sharePoint.RemoteSQL = true
+	assertRefused(t, newServer(t, spec), powershell.GetSharePointFarm{}, powershell.SecondHop)
+	spec.filtered = true
+	assertRefused(t, newServer(t, spec), powershell.GetSharePointFarm{}, powershell.NotElevated)
+}
+
+func TestMachine_FIPSPolicy(t *testing.T) {
 	t.Parallel()
 	for _, on := range []bool{false, true} {
-		if got := run(t, newEngine(t, with(someMachine(), "machine", "fips", on)), powershell.GetSharePointServer{}).Machine.FIPS; got != on {
+		spec := newMachine()
+		spec.machine.FIPS = on
+		if got := mustRun(t, newServer(t, spec), powershell.GetSharePointServer{}).Machine.FIPS; got != on {
 			t.Errorf("FIPS policy %v is observed as %v", on, got)
 		}
 	}

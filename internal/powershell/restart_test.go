@@ -1,123 +1,117 @@
 package powershell_test
 
 import (
+	"encoding/json"
 	"errors"
-	"os"
-	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// writeSettings makes the farm's settings file as old as a moment.
-func writeSettings(t *testing.T, e *engine, at time.Time) {
-	t.Helper()
-	file := filepath.Join(filepath.Dir(e.world), "Microsoft", "OfficeWebApps", "Data", "FarmState", "settings.xml")
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte("<x/>"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chtimes(file, at, at); err != nil {
-		t.Fatal(err)
-	}
+// stop makes a service stopped, with a start type, until a script restarts it.
+func (s *serverSpec) stop(startType string) *serverSpec {
+	var restarted atomic.Bool
+	s.override("Restart-Service", func(_ json.RawMessage, do func() (any, error)) (any, error) {
+		restarted.Store(true)
+		return do()
+	})
+	return s.override("Get-Service", func(parameters json.RawMessage, do func() (any, error)) (any, error) {
+		found, err := pwsh.Edit("StartType", startType)(parameters, do)
+		if restarted.Load() {
+			return found, err
+		}
+		return pwsh.Edit("Status", "Stopped")(parameters, func() (any, error) { return found, err })
+	})
 }
 
-func moment(t *testing.T, text string) time.Time {
-	t.Helper()
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return at
-}
-
-func TestOfficeServerRestartsWhatRunsOlderSettingsOnly(t *testing.T) {
+func TestRestartOfficeServer_OnlyWhatRunsWithOlderSettings(t *testing.T) {
 	t.Parallel()
-	started := moment(t, sinceStart)
-	later := started.Add(time.Hour)
+	const uptime = 3 * 24 * time.Hour // of a machine of the model
+	started := time.Now().Add(-uptime)
+	earlier, later := started.Add(-time.Hour), started.Add(time.Hour)
 	both := []string{"WACSM", "IIS"}
 	cases := []struct {
-		claim     string
+		name      string
 		settings  time.Time
 		notBefore *time.Time
-		world     func(w map[string]any)
+		spec      func(s *serverSpec)
 		want      []string
 	}{
-		{claim: "settings are older", settings: started.Add(-time.Hour), want: []string{}},
-		{claim: "settings are newer", settings: later, want: both},
-		{claim: "no settings file", want: both},
-		{claim: "asked to", settings: started.Add(-time.Hour), notBefore: &later, want: both},
-		{claim: "no worker runs", settings: later, world: func(w map[string]any) { w["workersSince"] = nil }, want: []string{"WACSM"}},
+		{name: "settings are older", settings: earlier, want: []string{}},
+		{name: "settings are newer", settings: later, want: both},
+		{name: "no settings file", want: both},
+		{name: "NotBefore is later", settings: earlier, notBefore: &later, want: both},
 		{
-			claim: "the service stopped by itself", settings: started.Add(-time.Hour), want: []string{"WACSM"},
-			world: func(w map[string]any) {
-				with(w, "services", "WACSM", map[string]any{"status": "Stopped", "startType": "Automatic", "since": nil, "afterRestart": "Running"})
-			},
+			name: "no worker runs", settings: later, want: []string{"WACSM"},
+			spec: func(s *serverSpec) { s.override("Get-WorkerStart", pwsh.Return(nil)) },
 		},
-		{
-			claim: "the service is switched off", settings: later, want: []string{"IIS"},
-			world: func(w map[string]any) {
-				with(w, "services", "WACSM", map[string]any{"status": "Stopped", "startType": "Disabled", "since": nil, "afterRestart": "Running"})
-			},
-		},
+		{name: "the service stopped by itself", settings: earlier, want: []string{"WACSM"}, spec: func(s *serverSpec) { s.stop("Automatic") }},
+		{name: "the service is disabled", settings: later, want: []string{"IIS"}, spec: func(s *serverSpec) { s.stop("Disabled") }},
 	}
 	for _, c := range cases {
-		t.Run(c.claim, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := officeServer(t)
-			if c.world != nil {
-				c.world(w)
-			}
-			e := newEngine(t, w)
+			spec := newOfficeServer().override("Get-FileTime", pwsh.Return(nil))
 			if !c.settings.IsZero() {
-				writeSettings(t, e, c.settings)
+				spec.override("Get-FileTime", pwsh.Return(dateTime(c.settings)))
 			}
-			got := run(t, e, powershell.RestartOfficeServer{NotBefore: c.notBefore})
-			if !cmp.Equal(got.Restarted, c.want) || got.Changed != (len(c.want) > 0) {
-				t.Errorf("restarted %v, want %v", got.Restarted, c.want)
+			if c.spec != nil {
+				c.spec(spec)
+			}
+			s := newServer(t, spec)
+			params := powershell.RestartOfficeServer{NotBefore: c.notBefore}
+			want := powershell.RestartResult{Changed: len(c.want) > 0, Restarted: c.want}
+			if diff := cmp.Diff(want, mustRun(t, s, params)); diff != "" {
+				t.Errorf("want -, got +:\n%s", diff)
 			}
 			if c.settings.IsZero() {
 				return // Without the file it cannot know, and restarts each time.
 			}
-			if again := run(t, e, powershell.RestartOfficeServer{NotBefore: c.notBefore}); again.Changed {
+			if again := mustRun(t, s, params); again.Changed {
 				t.Errorf("again: restarted %v, want nothing", again.Restarted)
 			}
 		})
 	}
 }
 
-func TestRestartThatFailsIsAnError(t *testing.T) {
+func TestRestart_ThatFailsIsAnError(t *testing.T) {
 	t.Parallel()
-	w := officeServer(t)
-	w["iisResetCode"] = 5
-	refused(t, newEngine(t, w), powershell.RestartOfficeServer{}, powershell.IisResetFailed)
-
-	w = officeServer(t)
-	with(w, "services", "WACSM", map[string]any{"status": "Running", "startType": "Automatic", "since": longAgo, "afterRestart": "StartPending"})
-	_, err := powershell.Run(t.Context(), newEngine(t, w), powershell.Target{Host: "oos-01"}, powershell.RestartOfficeServer{})
-	var said *powershell.ScriptError
-	if !errors.As(err, &said) || said.Exception != "System.TimeoutException" || said.Line == 0 {
-		t.Errorf("got %+v, want the exception and its line", err)
-	}
+	t.Run("iisreset", func(t *testing.T) {
+		t.Parallel()
+		spec := newOfficeServer().override("Get-FileTime", pwsh.Return(nil)).override("Invoke-IisReset", pwsh.Return(5))
+		assertRefused(t, newServer(t, spec), powershell.RestartOfficeServer{}, powershell.IisResetFailed)
+	})
+	t.Run("a service that does not start in time", func(t *testing.T) {
+		t.Parallel()
+		spec := newOfficeServer().override("Get-FileTime", pwsh.Return(nil)).override("Get-Service", pwsh.Edit("Status", "StartPending"))
+		_, err := powershell.Run(t.Context(), newServer(t, spec), target, powershell.RestartOfficeServer{})
+		var failed *powershell.ScriptError
+		if !errors.As(err, &failed) || failed.Exception != "System.TimeoutException" || failed.Line == 0 {
+			t.Errorf("got %+v, want the exception and its line", err)
+		}
+	})
 }
 
-func TestSharePointServerRestartsWhatStartedTooEarly(t *testing.T) {
+func TestRestartSharePointServer_OnlyWhatStartedTooEarly(t *testing.T) {
 	t.Parallel()
-	e := newEngine(t, someMachine())
-	started := moment(t, sinceStart)
-	if got := run(t, e, powershell.RestartSharePointServer{NotBefore: started}); got.Changed {
+	s := newServer(t, newFrontEnd(editions["2016"]))
+	started := s.World.State().Machines[0].Services[model.SPTimerV4].Since
+	started = started.Truncate(100 * time.Nanosecond) // as precise as Windows is
+	if got := mustRun(t, s, powershell.RestartSharePointServer{NotBefore: started}); got.Changed {
 		t.Errorf("restarted %v although all started at that moment", got.Restarted)
 	}
 	params := powershell.RestartSharePointServer{NotBefore: started.Add(123456789 * time.Nanosecond)}
-	if got := run(t, e, params); !cmp.Equal(got.Restarted, []string{"IIS", "SPTimerV4"}) {
-		t.Errorf("restarted %v, want both", got.Restarted)
+	want := powershell.RestartResult{Changed: true, Restarted: []string{"IIS", "SPTimerV4"}}
+	if diff := cmp.Diff(want, mustRun(t, s, params)); diff != "" {
+		t.Errorf("want -, got +:\n%s", diff)
 	}
-	if got := run(t, e, params); got.Changed {
+	if got := mustRun(t, s, params); got.Changed {
 		t.Errorf("again: restarted %v", got.Restarted)
 	}
 }

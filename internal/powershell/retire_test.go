@@ -7,259 +7,276 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// bindings is what netsh prints on a German server for a certificate.
-func bindings(m made) []string {
+// germanBindings is what netsh prints on a German server.
+func germanBindings(c testCertificate) []string {
 	return []string{
 		"", "SSL-Zertifikatbindungen:", "-------------------------", "",
 		"    IP:Port                      : 0.0.0.0:443",
 		"    Zertifikathash               : 00112233445566778899aabbccddeeff00112233",
 		"    Anwendungs-ID                : {4dc3e181-e14b-4a21-b022-59fc669b0914}", "",
 		"    IP:Port                      : [::]:444",
-		"    Zertifikathash               : " + strings.ToLower(m.thumbprint),
+		"    Zertifikathash               : " + strings.ToLower(c.thumbprint),
 		"    Anwendungs-ID                : {4dc3e181-e14b-4a21-b022-59fc669b0914}", "",
 		"    Hostname:Port                : office.contoso.com:443",
-		"    Zertifikathash               : " + strings.ToLower(m.thumbprint), "",
+		"    Zertifikathash               : " + strings.ToLower(c.thumbprint), "",
 	}
 }
 
-// uses are the ways in which something may name a certificate called friendly.
-func uses(m made) map[string]func(w map[string]any) {
-	inFarm := func(field string) func(map[string]any) {
-		return func(w map[string]any) {
-			office, ok := w["office"].(map[string]any)
-			if !ok {
-				panic("no office")
-			}
-			with(office, "farm", field, friendly)
-		}
-	}
-	return map[string]func(w map[string]any){
-		"the S2S name": inFarm("s2sCertificateName"),
-		"the TLS name": inFarm("certificateName"),
-		"http.sys":     func(w map[string]any) { w["tlsText"] = bindings(m) },
-		"WinRM listener": func(w map[string]any) {
-			w["listeners"] = []string{"", "\u200e" + strings.ToLower(m.thumbprint[:2]) + " " + m.thumbprint[2:]}
+// usesOf are the ways in which something may name a certificate called friendly.
+func usesOf(c testCertificate) map[string]func(s *serverSpec) {
+	return map[string]func(s *serverSpec){
+		"S2S name": func(s *serverSpec) { s.office.S2SCertificateName = friendly },
+		"TLS name": func(s *serverSpec) { s.override("Get-OfficeWebAppsFarm", pwsh.Edit("CertificateName", friendly)) },
+		"http.sys": func(s *serverSpec) { s.override("Get-TlsBindingText", pwsh.Return(germanBindings(c))) },
+		"WinRM listener": func(s *serverSpec) {
+			typed := "\u200e" + strings.ToLower(c.thumbprint[:2]) + " " + c.thumbprint[2:]
+			s.override("Get-ListenerThumbprint", pwsh.Return([]string{"", typed}))
 		},
 	}
 }
 
-func TestUseOfACertificateIsListedWhateverTheServersLanguage(t *testing.T) {
+func TestGetCertificateUse(t *testing.T) {
 	t.Parallel()
-	m := makeCertificate(t, "s2s.contoso.com")
-	w := with(officeServer(t), "stores", "My", []storeEntry{m.owned(t, friendly)})
-	if got := run(t, newEngine(t, w), powershell.GetCertificateUse{Thumbprint: m.thumbprint}); !got.Present || got.Archived || len(got.Uses) != 0 {
-		t.Errorf("unused: %+v", got)
+	s2s := newCertificate(t, "s2s.contoso.com")
+	held := s2s.withKey(friendly)
+	archived := held
+	archived.archived = true
+	cases := []struct {
+		name string
+		spec func(s *serverSpec)
+		want powershell.CertificateUse
+	}{
+		{"unused", func(s *serverSpec) { s.in(model.My, held) }, powershell.CertificateUse{Present: true, Uses: []string{}}},
+		{"not there", func(*serverSpec) {}, powershell.CertificateUse{Uses: []string{}}},
+		{
+			"archived, in no farm", func(s *serverSpec) { s.in(model.My, archived).office, s.machine.Office = nil, true },
+			powershell.CertificateUse{Present: true, Archived: true, Uses: []string{}},
+		},
+		{
+			"in every way, whatever the server's language",
+			func(s *serverSpec) {
+				s.in(model.My, held)
+				for _, use := range usesOf(s2s) {
+					use(s)
+				}
+			},
+			powershell.CertificateUse{Present: true, Uses: []string{
+				"S2SCertificateName", "CertificateName", "http.sys [::]:444", "http.sys office.contoso.com:443", "WinRM listener",
+			}},
+		},
 	}
-	for _, use := range uses(m) {
-		use(w)
-	}
-	got := run(t, newEngine(t, w), powershell.GetCertificateUse{Thumbprint: m.thumbprint})
-	want := []string{"S2SCertificateName", "CertificateName", "http.sys [::]:444", "http.sys office.contoso.com:443", "WinRM listener"}
-	if diff := cmp.Diff(want, got.Uses); diff != "" {
-		t.Errorf("want -, got +:\n%s", diff)
-	}
-}
-
-func TestUseOfACertificateThatIsNotThereOrInNoFarmIsAnAnswer(t *testing.T) {
-	t.Parallel()
-	m := makeCertificate(t, "s2s.contoso.com")
-	got := run(t, newEngine(t, officeServer(t)), powershell.GetCertificateUse{Thumbprint: m.thumbprint})
-	if got.Present || got.Archived || len(got.Uses) != 0 {
-		t.Errorf("absent: %+v", got)
-	}
-	archived := m.owned(t, friendly)
-	archived.Archived = true
-	w := with(officeServer(t), "stores", "My", []storeEntry{archived})
-	got = run(t, newEngine(t, with(w, "office", "joined", false)), powershell.GetCertificateUse{Thumbprint: m.thumbprint})
-	if !got.Present || !got.Archived || len(got.Uses) != 0 {
-		t.Errorf("archived, in no farm: %+v", got)
-	}
-}
-
-func TestCertificateIsArchivedOnce(t *testing.T) {
-	t.Parallel()
-	old, next := makeCertificate(t, "s2s.contoso.com"), makeCertificate(t, "s2s.contoso.com")
-	w := with(officeServer(t), "stores", "My", []storeEntry{old.owned(t, "old"), next.owned(t, friendly)})
-	e := newEngine(t, withS2SName(w, friendly, ""))
-	params := powershell.HideS2SCertificate{Thumbprint: old.thumbprint}
-	first, second := run(t, e, params), run(t, e, params)
-	if my := e.state(t).Stores["My"]; !first.Changed || second.Changed || !my[0].Archived || my[1].Archived {
-		t.Errorf("first %+v, second %+v, archived %v and %v", first, second, my[0].Archived, my[1].Archived)
-	}
-	if got := run(t, e, powershell.GetOfficeServer{Thumbprint: old.thumbprint}); len(got.Certificates) != 1 {
-		t.Errorf("an archived certificate is still found: %+v", got.Certificates)
-	}
-	params.Show = true
-	first, second = run(t, e, params), run(t, e, params)
-	if my := e.state(t).Stores["My"]; !first.Changed || second.Changed || my[0].Archived {
-		t.Errorf("shown again: first %+v, second %+v, archived %v", first, second, my[0].Archived)
-	}
-	params.Show = false
-	if got := run(t, newEngine(t, officeServer(t)), params); got.Changed {
-		t.Errorf("without the certificate: %+v", got)
-	}
-}
-
-func TestCertificateIsRemovedWithItsKeyAndWhatCameWithIt(t *testing.T) {
-	t.Parallel()
-	ours, theirs, issuing := makeCertificate(t, "s2s.contoso.com"), makeCertificate(t, "theirs"), makeCertificate(t, "Contoso Issuing")
-	owned := ours.owned(t, friendly)
-	for _, archived := range []bool{false, true} {
-		owned.Archived = archived
-		w := with(officeServer(t), "stores", "My", []storeEntry{owned, theirs.owned(t, "theirs"), issuing.inStore("")})
-		with(w, "stores", "Root", []storeEntry{ours.inStore(""), theirs.inStore("")})
-		e := newEngine(t, with(w, "stores", "CA", []storeEntry{issuing.inStore(""), theirs.inStore("")}))
-		params := powershell.RemoveS2SCertificate{
-			Thumbprint: ours.thumbprint, Personal: true, Root: true, Intermediates: []string{issuing.thumbprint},
-		}
-		first, second := run(t, e, params), run(t, e, params)
-		if !first.Changed || !cmp.Equal(first.Removed, []string{"Root", "CA", "My"}) || second.Changed {
-			t.Errorf("first %+v, second %+v", first, second)
-		}
-		state := e.state(t)
-		if diff := cmp.Diff([]string{ours.thumbprint}, state.RemovedKeys); diff != "" {
-			t.Errorf("keys removed, want -, got +:\n%s", diff)
-		}
-		for store, want := range map[string]int{"My": 2, "Root": 1, "CA": 1} {
-			if got := len(state.Stores[store]); got != want {
-				t.Errorf("store %s holds %d certificates, want %d", store, got, want)
-			}
-		}
-	}
-}
-
-func TestOnlyWhatIsAskedForIsRemoved(t *testing.T) {
-	t.Parallel()
-	m := makeCertificate(t, "s2s.contoso.com")
-	w := with(officeServer(t), "stores", "My", []storeEntry{m.owned(t, friendly)})
-	with(w, "stores", "Root", []storeEntry{m.inStore("")})
-	e := newEngine(t, with(w, "stores", "CA", []storeEntry{m.inStore("")}))
-	if got := run(t, e, powershell.RemoveS2SCertificate{Thumbprint: m.thumbprint, Root: true}); !cmp.Equal(got.Removed, []string{"Root"}) {
-		t.Errorf("removed %v, want the copy in Trusted Root alone", got.Removed)
-	}
-	if s := e.state(t); len(s.Stores["My"]) != 1 || len(s.Stores["CA"]) != 1 || len(s.RemovedKeys) != 0 {
-		t.Errorf("Personal holds %d, CA %d, keys removed %v", len(s.Stores["My"]), len(s.Stores["CA"]), s.RemovedKeys)
-	}
-}
-
-func TestRemovalThatWasCutShortIsFinished(t *testing.T) {
-	t.Parallel()
-	m, public := makeCertificate(t, "s2s.contoso.com"), makeCertificate(t, "public.contoso.com")
-	entry := m.owned(t, friendly)
-	entry.KeyGone = true
-	e := newEngine(t, with(officeServer(t), "stores", "My", []storeEntry{entry, public.inStore("")}))
-	for _, thumbprint := range []string{m.thumbprint, public.thumbprint} {
-		if got := run(t, e, powershell.RemoveS2SCertificate{Thumbprint: thumbprint, Personal: true}); !got.Changed {
-			t.Errorf("got %+v", got)
-		}
-	}
-	if s := e.state(t); len(s.Stores["My"]) != 0 || len(s.RemovedKeys) != 0 {
-		t.Errorf("%d certificates left, keys removed %v", len(s.Stores["My"]), s.RemovedKeys)
-	}
-}
-
-func TestKeyThatAnotherCertificateSharesIsKept(t *testing.T) {
-	t.Parallel()
-	old, next, broken := makeCertificate(t, "s2s.contoso.com"), makeCertificate(t, "s2s.contoso.com"), makeCertificate(t, "broken")
-	renewed, gone := next.owned(t, friendly), broken.owned(t, "broken")
-	renewed.File = old.owned(t, "").File
-	gone.KeyGone = true
-	e := newEngine(t, with(officeServer(t), "stores", "My", []storeEntry{gone, old.owned(t, "old"), renewed}))
-	run(t, e, powershell.RemoveS2SCertificate{Thumbprint: old.thumbprint, Personal: true})
-	if s := e.state(t); len(s.Stores["My"]) != 2 || len(s.RemovedKeys) != 0 {
-		t.Errorf("%d certificates left, keys removed %v", len(s.Stores["My"]), s.RemovedKeys)
-	}
-}
-
-func TestCertificateInUseIsNeitherArchivedNorRemoved(t *testing.T) {
-	t.Parallel()
-	m := makeCertificate(t, "s2s.contoso.com")
-	for claim, use := range uses(m) {
-		t.Run(claim, func(t *testing.T) {
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := with(officeServer(t), "stores", "My", []storeEntry{m.owned(t, friendly)})
-			with(w, "stores", "Root", []storeEntry{m.inStore("")})
-			use(w)
-			e := newEngine(t, w)
-			before := e.state(t)
-			refused(t, e, powershell.HideS2SCertificate{Thumbprint: m.thumbprint}, powershell.InUse)
-			refused(t, e, powershell.RemoveS2SCertificate{Thumbprint: m.thumbprint, Personal: true, Root: true}, powershell.InUse)
-			if diff := cmp.Diff(before, e.state(t)); diff != "" {
-				t.Errorf("the machine changed, before -, after +:\n%s", diff)
+			spec := newOfficeServer()
+			c.spec(spec)
+			got := mustRun(t, newServer(t, spec), powershell.GetCertificateUse{Thumbprint: s2s.thumbprint})
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("want -, got +:\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestCertificateThatStaysIsAnError(t *testing.T) {
+func TestArchive_OnceAndBack(t *testing.T) {
 	t.Parallel()
-	m := makeCertificate(t, "s2s.contoso.com")
-	w := with(officeServer(t), "stores", "My", []storeEntry{m.owned(t, friendly)})
-	with(w, "stores", "Root", []storeEntry{m.inStore("")})
-	w["clings"] = true
-	e := newEngine(t, w)
-	refused(t, e, powershell.RemoveS2SCertificate{Thumbprint: m.thumbprint, Personal: true}, powershell.SettingNotKept)
-	refused(t, e, powershell.RemoveS2SCertificate{Thumbprint: m.thumbprint, Root: true}, powershell.SettingNotKept)
-	refused(t, e, powershell.HideS2SCertificate{Thumbprint: m.thumbprint}, powershell.SettingNotKept)
-}
-
-func TestKeyInNoKnownFolderIsLeftToPeople(t *testing.T) {
-	t.Parallel()
-	m := makeCertificate(t, "s2s.contoso.com")
-	entry, odd := m.owned(t, friendly), m.owned(t, friendly)
-	entry.File, odd.Provider = "", ""
-	for _, c := range []struct {
-		entry storeEntry
-		id    string
-	}{{entry, powershell.KeyFileNotFound}, {odd, powershell.KeyMissing}} {
-		e := newEngine(t, with(officeServer(t), "stores", "My", []storeEntry{c.entry}))
-		refused(t, e, powershell.RemoveS2SCertificate{Thumbprint: m.thumbprint, Personal: true}, c.id)
-		if s := e.state(t); len(s.Stores["My"]) != 1 {
-			t.Errorf("%s: the certificate was removed without its key", c.id)
+	old, next := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
+	spec := newOfficeServer().in(model.My, old.withKey("old"), next.withKey(friendly))
+	spec.office.S2SCertificateName = friendly
+	s := newServer(t, spec)
+	for _, archived := range []bool{true, false} {
+		params := powershell.SetS2SCertificateArchived{Thumbprint: old.thumbprint, Archived: archived}
+		if first, second := mustRun(t, s, params), mustRun(t, s, params); !first.Changed || second.Changed {
+			t.Errorf("archived %v: first %+v, second %+v", archived, first, second)
+		}
+		marked := stored(old, "old", true)
+		marked.Archived = archived
+		assertStores(t, s, map[model.Store][]model.CertificateState{model.My: {marked, stored(next, friendly, true)}})
+		found := len(mustRun(t, s, powershell.GetOfficeServer{Thumbprint: old.thumbprint}).Certificates)
+		if want := map[bool]int{true: 1, false: 2}[archived]; found != want {
+			t.Errorf("archived %v: %d certificates are found, want %d", archived, found, want)
 		}
 	}
 }
 
-func TestReadAccessIsTakenBackOnce(t *testing.T) {
+func TestArchive_WithoutTheCertificate(t *testing.T) {
 	t.Parallel()
-	m, public := makeCertificate(t, "s2s.contoso.com"), makeCertificate(t, "public.contoso.com")
-	e := newEngine(t, with(officeServer(t), "stores", "My", []storeEntry{m.owned(t, friendly), public.inStore("")}))
-	before := e.state(t)
-	run(t, e, powershell.GrantS2SKey{Thumbprint: m.thumbprint, Sid: farm.NetworkService, ProveAs: "administrator"})
-	params := powershell.RevokeS2SKey{Thumbprint: m.thumbprint, Sid: farm.NetworkService}
-	if first, second := run(t, e, params), run(t, e, params); !first.Changed || second.Changed {
+	params := powershell.SetS2SCertificateArchived{Thumbprint: newCertificate(t, "absent").thumbprint, Archived: true}
+	if got := mustRun(t, newServer(t, newOfficeServer()), params); got.Changed {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestRemove_TheCertificateItsKeyAndWhatCameWithIt(t *testing.T) {
+	t.Parallel()
+	ours, theirs, issuing := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "theirs"), newCertificate(t, "Contoso Issuing")
+	for name, archived := range map[string]bool{"archived": true, "not archived": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			held := ours.withKey(friendly)
+			held.archived = archived
+			s := newServer(t, newOfficeServer().
+				in(model.My, held, theirs.withKey("theirs"), issuing.withoutKey("")).
+				in(model.Root, ours.withoutKey(""), theirs.withoutKey("")).
+				in(model.CA, issuing.withoutKey(""), theirs.withoutKey("")))
+			kept := s.keyFile(theirs)
+			params := powershell.RemoveS2SCertificate{
+				Thumbprint: ours.thumbprint, Personal: true, Root: true, Intermediates: []string{issuing.thumbprint},
+			}
+			want := powershell.RemoveResult{Changed: true, Removed: []string{"Root", "CA", "My"}}
+			if diff := cmp.Diff(want, mustRun(t, s, params)); diff != "" {
+				t.Errorf("first, want -, got +:\n%s", diff)
+			}
+			if diff := cmp.Diff(powershell.RemoveResult{Removed: []string{}}, mustRun(t, s, params)); diff != "" {
+				t.Errorf("second, want -, got +:\n%s", diff)
+			}
+			assertStores(t, s, map[model.Store][]model.CertificateState{
+				model.My:   {stored(theirs, "theirs", true), stored(issuing, "", false)},
+				model.Root: {stored(theirs, "", false)}, model.CA: {stored(theirs, "", false)},
+			})
+			if diff := cmp.Diff([]string{kept}, s.state().KeyFiles); diff != "" {
+				t.Errorf("key files, want -, got +:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestRemove_OnlyWhatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	s2s := newCertificate(t, "s2s.contoso.com")
+	s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly)).in(model.Root, s2s.withoutKey("")).in(model.CA, s2s.withoutKey("")))
+	got := mustRun(t, s, powershell.RemoveS2SCertificate{Thumbprint: s2s.thumbprint, Root: true})
+	if diff := cmp.Diff(powershell.RemoveResult{Changed: true, Removed: []string{"Root"}}, got); diff != "" {
+		t.Errorf("want -, got +:\n%s", diff)
+	}
+	assertStores(t, s, map[model.Store][]model.CertificateState{
+		model.My: {stored(s2s, friendly, true)}, model.CA: {stored(s2s, "", false)}, model.Root: {},
+	})
+	assertKeyFiles(t, s, 1)
+}
+
+func TestRemove_ThatWasInterruptedIsFinished(t *testing.T) {
+	t.Parallel()
+	s2s, public := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "public.contoso.com")
+	interrupted := s2s.withKey(friendly)
+	interrupted.keyGone = true
+	s := newServer(t, newOfficeServer().in(model.My, interrupted, public.withoutKey("")))
+	for _, thumbprint := range []string{s2s.thumbprint, public.thumbprint} {
+		if got := mustRun(t, s, powershell.RemoveS2SCertificate{Thumbprint: thumbprint, Personal: true}); !got.Changed {
+			t.Errorf("got %+v", got)
+		}
+	}
+	assertStores(t, s, map[model.Store][]model.CertificateState{model.My: {}})
+}
+
+func TestRemove_KeepsAKeyThatAnotherCertificateShares(t *testing.T) {
+	t.Parallel()
+	old, next, broken := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com"), newCertificate(t, "broken")
+	renewed, gone := next.withoutKey(friendly), broken.withKey("broken")
+	renewed.keyOf, gone.keyGone = &old, true
+	s := newServer(t, newOfficeServer().in(model.My, gone, old.withKey("old"), renewed))
+	shared := s.keyFile(old)
+	mustRun(t, s, powershell.RemoveS2SCertificate{Thumbprint: old.thumbprint, Personal: true})
+	state := s.state()
+	if diff := cmp.Diff([]string{shared}, state.KeyFiles); diff != "" {
+		t.Errorf("key files, want -, got +:\n%s", diff)
+	}
+	if left := len(state.Stores[model.My]); left != 2 {
+		t.Errorf("%d certificates left, want 2", left)
+	}
+}
+
+func TestCertificateInUse_IsNeitherArchivedNorRemoved(t *testing.T) {
+	t.Parallel()
+	s2s := newCertificate(t, "s2s.contoso.com")
+	for name, use := range usesOf(s2s) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spec := newOfficeServer().in(model.My, s2s.withKey(friendly)).in(model.Root, s2s.withoutKey(""))
+			use(spec)
+			s := newServer(t, spec)
+			before := s.state()
+			assertRefused(t, s, powershell.SetS2SCertificateArchived{Thumbprint: s2s.thumbprint, Archived: true}, powershell.InUse)
+			assertRefused(t, s, powershell.RemoveS2SCertificate{Thumbprint: s2s.thumbprint, Personal: true, Root: true}, powershell.InUse)
+			assertUnchanged(t, before, s)
+		})
+	}
+}
+
+func TestCertificateThatStays_IsAnError(t *testing.T) {
+	t.Parallel()
+	s2s := newCertificate(t, "s2s.contoso.com")
+	spec := newOfficeServer().in(model.My, s2s.withKey(friendly)).in(model.Root, s2s.withoutKey("")).
+		override("Remove-StoreCertificate", pwsh.Ignore()).override("Set-StoreArchived", pwsh.Ignore())
+	s := newServer(t, spec)
+	assertRefused(t, s, powershell.RemoveS2SCertificate{Thumbprint: s2s.thumbprint, Personal: true}, powershell.SettingNotKept)
+	assertRefused(t, s, powershell.RemoveS2SCertificate{Thumbprint: s2s.thumbprint, Root: true}, powershell.SettingNotKept)
+	assertRefused(t, s, powershell.SetS2SCertificateArchived{Thumbprint: s2s.thumbprint, Archived: true}, powershell.SettingNotKept)
+}
+
+func TestRemove_AKeyThatCannotBeFoundIsLeftToAnOperator(t *testing.T) {
+	t.Parallel()
+	s2s := newCertificate(t, "s2s.contoso.com")
+	noKey := model.Error{ID: powershell.KeyMissing, Message: "no RSA key", Category: "InvalidOperation", Exception: "System.InvalidOperationException"}
+	for name, c := range map[string]struct {
+		location pwsh.Override
+		id       string
+	}{
+		"in no known folder":     {pwsh.Edit("File", ""), powershell.KeyFileNotFound},
+		"of an unknown provider": {pwsh.Throw(noKey), powershell.KeyMissing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly)).override("Get-KeyLocation", c.location))
+			before := s.state()
+			assertRefused(t, s, powershell.RemoveS2SCertificate{Thumbprint: s2s.thumbprint, Personal: true}, c.id)
+			assertUnchanged(t, before, s)
+		})
+	}
+}
+
+func TestRevoke_TakesReadAccessBackOnce(t *testing.T) {
+	t.Parallel()
+	s2s, public := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "public.contoso.com")
+	s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly), public.withoutKey("")))
+	before := s.state()
+	mustRun(t, s, grantOf(s2s, "administrator"))
+	params := powershell.RevokeS2SKey{Thumbprint: s2s.thumbprint, Sid: farm.NetworkService}
+	if first, second := mustRun(t, s, params), mustRun(t, s, params); !first.Changed || second.Changed {
 		t.Errorf("first %+v, second %+v", first, second)
 	}
-	for _, without := range []string{public.thumbprint, makeCertificate(t, "absent").thumbprint} {
-		if got := run(t, e, powershell.RevokeS2SKey{Thumbprint: without, Sid: farm.NetworkService}); got.Changed {
+	for _, without := range []string{public.thumbprint, newCertificate(t, "absent").thumbprint} {
+		if got := mustRun(t, s, powershell.RevokeS2SKey{Thumbprint: without, Sid: farm.NetworkService}); got.Changed {
 			t.Errorf("without a key: %+v", got)
 		}
 	}
-	if diff := cmp.Diff(before, e.state(t)); diff != "" {
-		t.Errorf("before -, after +:\n%s", diff)
-	}
+	assertUnchanged(t, before, s)
 }
 
-func TestReadAccessThatIsNotOursIsLeftToPeople(t *testing.T) {
+func TestRevoke_AnotherAccessEntryIsLeftToAnOperator(t *testing.T) {
 	t.Parallel()
-	m := makeCertificate(t, "s2s.contoso.com")
-	entry := m.owned(t, friendly)
-	entry.Readers = append(entry.Readers, farm.NetworkService)
-	entry.Inherited = []string{farm.NetworkService}
-	e := newEngine(t, with(officeServer(t), "stores", "My", []storeEntry{entry}))
-	refused(t, e, powershell.RevokeS2SKey{Thumbprint: m.thumbprint, Sid: farm.NetworkService}, powershell.ChangedSince)
+	s2s := newCertificate(t, "s2s.contoso.com")
+	// The account reads by an inherited entry, which the script does not remove.
+	s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly)).override("Remove-KeyReader", pwsh.Ignore()))
+	_, err := s.session().GrantKey(farm.Thumbprint(s2s.thumbprint), farm.NetworkService)
+	requireNoError(t, err)
+	assertRefused(t, s, powershell.RevokeS2SKey{Thumbprint: s2s.thumbprint, Sid: farm.NetworkService}, powershell.ChangedSince)
 }
 
 func TestRetiringNeedsAdministratorRights(t *testing.T) {
 	t.Parallel()
-	m := makeCertificate(t, "s2s.contoso.com")
-	e := newEngine(t, with(officeServer(t), "machine", "elevated", false))
-	refused(t, e, powershell.GetCertificateUse{Thumbprint: m.thumbprint}, powershell.NotElevated)
-	refused(t, e, powershell.HideS2SCertificate{Thumbprint: m.thumbprint}, powershell.NotElevated)
-	refused(t, e, powershell.RemoveS2SCertificate{Thumbprint: m.thumbprint}, powershell.NotElevated)
-	refused(t, e, powershell.RevokeS2SKey{Thumbprint: m.thumbprint, Sid: farm.NetworkService}, powershell.NotElevated)
-	refused(t, e, powershell.RestoreS2SCertificateName{Ours: friendly}, powershell.NotElevated)
+	s2s := newCertificate(t, "s2s.contoso.com")
+	spec := newOfficeServer()
+	spec.filtered = true
+	s := newServer(t, spec)
+	assertRefused(t, s, powershell.GetCertificateUse{Thumbprint: s2s.thumbprint}, powershell.NotElevated)
+	assertRefused(t, s, powershell.SetS2SCertificateArchived{Thumbprint: s2s.thumbprint, Archived: true}, powershell.NotElevated)
+	assertRefused(t, s, powershell.RemoveS2SCertificate{Thumbprint: s2s.thumbprint}, powershell.NotElevated)
+	assertRefused(t, s, powershell.RevokeS2SKey{Thumbprint: s2s.thumbprint, Sid: farm.NetworkService}, powershell.NotElevated)
+	assertRefused(t, s, powershell.RestoreS2SCertificateName{Ours: friendly}, powershell.NotElevated)
 }

@@ -13,17 +13,18 @@ import (
 //go:embed scripts
 var scripts embed.FS
 
-// The prelude is made of these files, in this order.
+// Where the files of the prelude are, in their order: all of the first folder
+// but the dispatcher, all of the second, the dispatcher.
 const (
 	portablePrelude = "scripts/prelude"
 	windowsPrelude  = "scripts/prelude/windows"
 	dispatcher      = "scripts/prelude/dispatch.ps1"
 )
 
-// Scripts lists the names of all scripts, sorted.
+// Scripts returns the names of all scripts, sorted.
 func Scripts() []string {
 	var names []string
-	for _, file := range filesIn("scripts") {
+	for _, file := range listScripts("scripts") {
 		names = append(names, strings.TrimSuffix(path.Base(file), ".ps1"))
 	}
 	return names
@@ -32,54 +33,54 @@ func Scripts() []string {
 // Source returns the text of a script.
 func Source(name string) (string, error) {
 	if slices.Contains(Scripts(), name) {
-		return text("scripts/" + name + ".ps1"), nil
+		return readScript("scripts/" + name + ".ps1"), nil
 	}
 	return "", fmt.Errorf("no script is named %q", name)
 }
 
-// Prelude returns what runs before every script: the functions that scripts
-// share, and the dispatcher that binds the parameters, runs the script and
-// prints its answer.
+// Prelude returns the text that runs before every script: the functions that
+// scripts share, and the dispatcher, which binds the parameters, runs the script
+// and prints its result.
 func Prelude() string { return prelude() }
 
-// prelude is part of every call.
-var prelude = sync.OnceValue(func() string { return PreludeOn(joined(filesIn(windowsPrelude))) })
+// prelude is part of every call, so it is put together once.
+var prelude = sync.OnceValue(func() string { return PreludeOn(concatFiles(listScripts(windowsPrelude))) })
 
-// PreludeOn returns the prelude with the functions that only Windows can run
-// (stores, keys, access control, services, processes) replaced by those given.
-// Tests and simulations on other systems use it; the rest is what ships.
+// PreludeOn returns the prelude with machine in place of the functions that only
+// Windows can run: stores, keys, access control, services, processes. Tests and
+// simulations on other systems use it; everything else is what ships.
 func PreludeOn(machine string) string {
 	var portable []string
-	for _, file := range filesIn(portablePrelude) {
+	for _, file := range listScripts(portablePrelude) {
 		if file != dispatcher {
 			portable = append(portable, file)
 		}
 	}
-	return joined(portable) + machine + "\n" + text(dispatcher)
+	return concatFiles(portable) + machine + "\n" + readScript(dispatcher)
 }
 
-func joined(files []string) string {
+func concatFiles(files []string) string {
 	var b strings.Builder
 	for _, file := range files {
-		b.WriteString(text(file))
+		b.WriteString(readScript(file))
 		b.WriteString("\n")
 	}
 	return b.String()
 }
 
-// filesIn lists the scripts of an embedded folder, sorted.
-func filesIn(folder string) []string {
+// listScripts returns the paths of the scripts in an embedded folder, sorted.
+func listScripts(folder string) []string {
 	files, err := fs.Glob(scripts, folder+"/*.ps1")
 	if err != nil {
-		panic(err) // The pattern is one of the constants above.
+		panic(err) // Unreachable: the pattern is valid.
 	}
 	return files
 }
 
-func text(file string) string {
+func readScript(file string) string {
 	raw, err := scripts.ReadFile(file)
 	if err != nil {
-		panic(err) // The file was listed, or is embedded by name.
+		panic(err) // Unreachable: every caller names an embedded file.
 	}
 	return string(raw)
 }

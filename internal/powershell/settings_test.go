@@ -1,82 +1,100 @@
 package powershell_test
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-func TestS2SNameIsSetOnceOnTheMaster(t *testing.T) {
-	t.Parallel()
-	target := makeCertificate(t, "s2s.contoso.com")
-	w := with(officeServer(t), "stores", "My", []storeEntry{target.owned(t, friendly)})
-	with(w, "office", "master", strings.ToLower(machineName(t))+".contoso.com")
-	e := newEngine(t, w)
-	params := powershell.SetS2SCertificateName{FriendlyName: friendly, Thumbprint: target.thumbprint}
-	if first := run(t, e, params); !first.Changed || first.Previous != "" {
-		t.Errorf("first: %+v", first)
-	}
-	if second := run(t, e, params); second.Changed || second.Previous != friendly {
-		t.Errorf("second: %+v", second)
-	}
-	if got := e.state(t).Office.Farm.S2SCertificateName; got != friendly {
-		t.Errorf("the farm's S2S certificate is %q, want %q", got, friendly)
+func assertS2SName(t *testing.T, s *testServer, want string) {
+	t.Helper()
+	if got := s.state().Office.S2SCertificateName; got != want {
+		t.Errorf("the farm's S2S certificate name is %q, want %q", got, want)
 	}
 }
 
-func TestS2SNameIsRefusedUnlessItMeansTheCertificateAndStays(t *testing.T) {
+func TestSetS2SCertificateName_OnceOnTheMaster(t *testing.T) {
 	t.Parallel()
-	target, other := makeCertificate(t, "s2s.contoso.com"), makeCertificate(t, "other.contoso.com")
+	s2s := newCertificate(t, "s2s.contoso.com")
+	// The product names machines in either way.
+	spec := newOfficeServer().in(model.My, s2s.withKey(friendly)).
+		override("Get-OfficeWebAppsMachine", pwsh.Edit("MasterMachineName", host))
+	s := newServer(t, spec)
+	params := powershell.SetS2SCertificateName{FriendlyName: friendly, Thumbprint: s2s.thumbprint}
+	if diff := cmp.Diff(powershell.SetNameResult{Changed: true}, mustRun(t, s, params)); diff != "" {
+		t.Errorf("first, want -, got +:\n%s", diff)
+	}
+	if diff := cmp.Diff(powershell.SetNameResult{Previous: friendly}, mustRun(t, s, params)); diff != "" {
+		t.Errorf("second, want -, got +:\n%s", diff)
+	}
+	assertS2SName(t, s, friendly)
+}
+
+func TestSetS2SCertificateName_RefusedUnlessItSelectsTheCertificateAndStays(t *testing.T) {
+	t.Parallel()
+	s2s, another := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "other.contoso.com")
 	cases := []struct {
-		claim, part, field string
-		value              any
-		id                 string
+		name string
+		spec func(s *serverSpec)
+		id   string
 	}{
-		{"another machine is the master", "office", "master", "OOS-02", powershell.NotMaster},
-		{"the machine is in no farm", "office", "joined", false, powershell.NotJoined},
-		{"the name means another certificate", "stores", "My", []storeEntry{target.owned(t, "theirs")}, powershell.WrongCertificate},
-		{"the certificate is missing", "stores", "My", []storeEntry{}, powershell.CertificateNotFound},
-		{"two certificates have the name", "stores", "My", []storeEntry{target.owned(t, friendly), other.owned(t, friendly)}, powershell.AmbiguousFriendlyName},
-		{"the farm forgets the setting", "office", "forgets", true, powershell.SettingNotKept},
+		{"another machine is the master", func(s *serverSpec) { s.isMember = true }, powershell.NotMaster},
+		{"the machine is in no farm", func(s *serverSpec) { s.office, s.machine.Office = nil, true }, powershell.NotJoined},
+		{"the certificate has another name", func(s *serverSpec) { s.in(model.My, s2s.withKey("theirs")) }, powershell.WrongCertificate},
+		{"the certificate is missing", func(s *serverSpec) { s.in(model.My) }, powershell.CertificateNotFound},
+		{
+			"two certificates have the name",
+			func(s *serverSpec) { s.in(model.My, s2s.withKey(friendly), another.withKey(friendly)) }, powershell.AmbiguousFriendlyName,
+		},
+		{"the farm forgets the setting", func(s *serverSpec) { s.override("Set-OfficeWebAppsFarm", pwsh.Ignore()) }, powershell.SettingNotKept},
 	}
 	for _, c := range cases {
-		t.Run(c.claim, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := with(officeServer(t), "stores", "My", []storeEntry{target.owned(t, friendly)})
-			e := newEngine(t, with(w, c.part, c.field, c.value))
-			refused(t, e, powershell.SetS2SCertificateName{FriendlyName: friendly, Thumbprint: target.thumbprint}, c.id)
-			if got := e.state(t).Office.Farm.S2SCertificateName; got != "" {
-				t.Errorf("the farm's S2S certificate is %q", got)
-			}
+			spec := newOfficeServer().in(model.My, s2s.withKey(friendly))
+			c.spec(spec)
+			s := newServer(t, spec)
+			assertRefused(t, s, powershell.SetS2SCertificateName{FriendlyName: friendly, Thumbprint: s2s.thumbprint}, c.id)
+			assertS2SName(t, s, "")
 		})
 	}
 }
 
-func TestHTTPSwitchesThatAreNotGivenAreNotTouched(t *testing.T) {
+func TestSetOfficeHTTPSetting_ChangesOnlyWhatIsGiven(t *testing.T) {
 	t.Parallel()
-	e := newEngine(t, officeServer(t))
+	s := newServer(t, newOfficeServer())
 	on, off := true, false
-	if got := run(t, e, powershell.SetOfficeHTTPSwitch{}); got.Changed {
-		t.Errorf("without switches: %+v", got)
+	for _, c := range []struct {
+		name   string
+		params powershell.SetOfficeHTTPSetting
+		want   []string
+	}{
+		{"nothing is given", powershell.SetOfficeHTTPSetting{}, []string{}},
+		{
+			"one of two differs",
+			powershell.SetOfficeHTTPSetting{AllowOutboundHTTP: &on, AllowHTTPSecureStoreConnections: &off},
+			[]string{"AllowOutboundHttp"},
+		},
+		{"the other", powershell.SetOfficeHTTPSetting{AllowHTTPSecureStoreConnections: &on}, []string{"AllowHttpSecureStoreConnections"}},
+	} {
+		want := powershell.SetSettingResult{Changed: len(c.want) > 0, Settings: c.want}
+		if diff := cmp.Diff(want, mustRun(t, s, c.params)); diff != "" {
+			t.Errorf("%s, want -, got +:\n%s", c.name, diff)
+		}
 	}
-	got := run(t, e, powershell.SetOfficeHTTPSwitch{AllowOutboundHTTP: &on, AllowHTTPSecureStoreConnections: &off})
-	if want := []string{"AllowOutboundHttp"}; !got.Changed || !cmp.Equal(got.Settings, want) {
-		t.Errorf("got %+v, want only %v set", got, want)
-	}
-	if got := run(t, e, powershell.SetOfficeHTTPSwitch{AllowHTTPSecureStoreConnections: &on}); !cmp.Equal(got.Settings, []string{"AllowHttpSecureStoreConnections"}) {
-		t.Errorf("got %+v", got)
-	}
-	if f := e.state(t).Office.Farm; !f.AllowOutboundHTTP || !f.AllowHTTPSecureStoreConnections {
-		t.Errorf("the farm has %+v", f)
+	want := model.OfficeSettings{AllowOutboundHTTP: true, AllowHTTPSecureStoreConnections: true}
+	if diff := cmp.Diff(want, s.state().Office); diff != "" {
+		t.Errorf("settings, want -, got +:\n%s", diff)
 	}
 }
 
-func TestHTTPSwitchThatDoesNotStayIsAnError(t *testing.T) {
+func TestSetOfficeHTTPSetting_ThatDoesNotStayIsAnError(t *testing.T) {
 	t.Parallel()
 	on := true
-	refused(t, newEngine(t, with(officeServer(t), "office", "forgets", true)),
-		powershell.SetOfficeHTTPSwitch{AllowOutboundHTTP: &on}, powershell.SettingNotKept)
+	s := newServer(t, newOfficeServer().override("Set-OfficeWebAppsFarm", pwsh.Ignore()))
+	assertRefused(t, s, powershell.SetOfficeHTTPSetting{AllowOutboundHTTP: &on}, powershell.SettingNotKept)
 }

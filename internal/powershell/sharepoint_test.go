@@ -5,176 +5,244 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// The two interfaces that SharePoint's cmdlets have.
+// editions are the two interfaces that SharePoint's cmdlets have, each with a
+// build.
 var editions = map[string]string{"2016": "16.0.4456.1000", "Subscription Edition": "16.0.18526.20508"}
 
-func trust(m made, registeredName, name string) powershell.SetTrustedIssuer {
-	return powershell.SetTrustedIssuer{Name: name, RegisteredName: registeredName, Certificate: m.der, Sites: []string{site}}
+func trustOf(c testCertificate, registeredName, name string) powershell.SetTrustedIssuer {
+	return powershell.SetTrustedIssuer{Name: name, RegisteredName: registeredName, Certificate: c.der, Sites: []string{site}}
 }
 
-func TestIssuerIsCreatedThenUpdatedInPlaceAndGrantedOnce(t *testing.T) {
+// issuerOf is the issuer for SharePoint with a certificate.
+func issuerOf(c testCertificate, name string) model.TokenIssuer {
+	return model.TokenIssuer{Name: name, RegisteredIssuerName: sharePointIssuer, Certificate: c.der}
+}
+
+// permissionOf is the permission of the app principal of the issuer for
+// SharePoint.
+func permissionOf(right string, appOnly bool) map[string]model.AppPermission {
+	return map[string]model.AppPermission{sharePointIssuer: {Right: right, AppOnly: appOnly}}
+}
+
+// assertPermissions compares permissions. One without a right is none.
+func assertPermissions(t *testing.T, s *testServer, want map[string]model.AppPermission) {
+	t.Helper()
+	none := cmpopts.IgnoreMapEntries(func(_ string, p model.AppPermission) bool { return p.Right == "" })
+	if diff := cmp.Diff(want, s.state().Permissions, none, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("permissions, want -, got +:\n%s", diff)
+	}
+}
+
+func TestSetTrustedIssuer_CreatedThenUpdatedInPlaceAndGrantedOnce(t *testing.T) {
 	t.Parallel()
-	old, renewed := makeCertificate(t, "s2s.contoso.com"), makeCertificate(t, "s2s.contoso.com")
+	old, renewed := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
 	for edition, version := range editions {
 		t.Run(edition, func(t *testing.T) {
 			t.Parallel()
-			e := newEngine(t, frontEnd(version))
-			created := run(t, e, trust(old, sharePointIssuer, "OOS SharePoint Server"))
-			if !created.Created || created.Updated || !cmp.Equal(created.Granted, []string{site}) {
-				t.Errorf("first set-up: %+v", created)
+			const name = "OOS SharePoint Server"
+			s := newServer(t, newFrontEnd(version))
+			for _, step := range []struct {
+				name   string
+				params powershell.SetTrustedIssuer
+				want   powershell.SetIssuerResult
+			}{
+				{"created", trustOf(old, sharePointIssuer, name), powershell.SetIssuerResult{Changed: true, Created: true, Granted: []string{site}, Name: name}},
+				{"again", trustOf(old, sharePointIssuer, "another name"), powershell.SetIssuerResult{Granted: []string{}, Name: name}},
+				{"renewed", trustOf(renewed, sharePointIssuer, "another name"), powershell.SetIssuerResult{Changed: true, Updated: true, Granted: []string{}, Name: name}},
+			} {
+				if diff := cmp.Diff(step.want, mustRun(t, s, step.params)); diff != "" {
+					t.Errorf("%s, want -, got +:\n%s", step.name, diff)
+				}
 			}
-			if already := run(t, e, trust(old, sharePointIssuer, "another name")); already.Changed || already.Name != "OOS SharePoint Server" {
-				t.Errorf("again: %+v", already)
+			want := []model.TokenIssuer{issuerOf(renewed, name)}
+			if diff := cmp.Diff(want, s.state().Issuers, cmpopts.IgnoreFields(model.TokenIssuer{}, "Description")); diff != "" {
+				t.Errorf("issuers, want -, got +:\n%s", diff)
 			}
-			updated := run(t, e, trust(renewed, sharePointIssuer, "another name"))
-			if updated.Created || !updated.Updated || len(updated.Granted) != 0 {
-				t.Errorf("renewal: %+v", updated)
-			}
-			state := e.state(t).SharePoint
-			if len(state.Issuers) != 1 || !cmp.Equal(state.Issuers[0].Certificate, renewed.der) {
-				t.Errorf("%d issuers; want one with the new certificate", len(state.Issuers))
-			}
-			want := []permissionEntry{{Site: site, RegisteredName: sharePointIssuer, Right: "FullControl", AppOnly: true}}
-			if diff := cmp.Diff(want, state.Permissions); diff != "" {
-				t.Errorf("permissions, want -, got +:\n%s", diff)
-			}
+			assertPermissions(t, s, permissionOf("FullControl", true))
 		})
 	}
 }
 
-func TestIssuerKeepsWhatIsNotOurs(t *testing.T) {
+func TestSetTrustedIssuer_KeepsWhatIsNotOurs(t *testing.T) {
 	t.Parallel()
-	old, renewed := makeCertificate(t, "s2s.contoso.com"), makeCertificate(t, "s2s.contoso.com")
-	w := with(frontEnd(editions["2016"]), "sharePoint", "issuers", []issuerEntry{{
-		Name: "theirs", RegisteredName: sharePointIssuer, Certificate: old.der, TrustBroker: true,
-		Description: "for OOS [farmtrust 2025-01-02T03:04:05.678Z]",
-	}})
-	e := newEngine(t, w)
-	run(t, e, trust(renewed, sharePointIssuer, "ours"))
+	old, renewed := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
+	spec := newFrontEnd(editions["2016"])
+	theirs := issuerOf(old, "theirs")
+	theirs.TrustBroker, theirs.Description = true, "for OOS [farmtrust 2025-01-02T03:04:05.678Z]"
+	spec.sharePoint.Issuers = []model.TokenIssuer{theirs}
+	s := newServer(t, spec)
+	mustRun(t, s, trustOf(renewed, sharePointIssuer, "ours"))
 
-	got := run(t, e, powershell.GetSharePointFarm{RegisteredNames: []string{sharePointIssuer}, Sites: []string{site}})
+	got := mustRun(t, s, powershell.GetSharePointFarm{RegisteredNames: []string{sharePointIssuer}, Sites: []string{site}})
 	if len(got.Issuers) != 1 {
 		t.Fatalf("%d issuers", len(got.Issuers))
 	}
 	issuer := got.Issuers[0]
-	if issuer.Name != "theirs" || !issuer.TrustBroker || issuer.Thumbprint != renewed.thumbprint {
-		t.Errorf("issuer %+v; want their name and broker flag, our certificate", issuer)
-	}
 	if issuer.Since == nil || time.Since(*issuer.Since) > time.Minute {
 		t.Fatalf("since %v, want just now", issuer.Since)
 	}
-	if want := "for OOS [farmtrust " + issuer.Since.Format("2006-01-02T15:04:05.000Z") + "]"; issuer.Description != want {
-		t.Errorf("description %q, want %q", issuer.Description, want)
+	want := powershell.TokenIssuer{
+		Name: "theirs", RegisteredName: sharePointIssuer, TrustBroker: true, Thumbprint: renewed.thumbprint, Certificate: renewed.der,
+		Description: "for OOS [farmtrust " + issuer.Since.Format("2006-01-02T15:04:05.000Z") + "]", Since: issuer.Since,
+	}
+	if diff := cmp.Diff(want, issuer); diff != "" {
+		t.Errorf("want -, got +:\n%s", diff)
 	}
 }
 
-func TestIssuerIsRefusedWhereItIsNotClear(t *testing.T) {
+// updateConflict is how a cmdlet fails that conflicts with another change.
+func updateConflict(cmdlet string) pwsh.Override {
+	return pwsh.Throw(model.Error{
+		ID: "Microsoft.SharePoint.PowerShell.SPCmdlet" + cmdlet, Message: "An update conflict has occurred.",
+		Category: "InvalidData", Exception: powershell.UpdateConflict,
+	})
+}
+
+func TestSetTrustedIssuer_RefusedWhereItIsNotClear(t *testing.T) {
 	t.Parallel()
-	m := makeCertificate(t, "s2s.contoso.com")
-	other := issuerEntry{Name: "one", RegisteredName: sharePointIssuer, Certificate: m.der}
-	twin := issuerEntry{Name: "two", RegisteredName: sharePointIssuer, Certificate: m.der}
-	taken := issuerEntry{Name: "OOS", RegisteredName: sqlIssuer, Certificate: m.der}
+	s2s, old := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "old")
+	taken := model.TokenIssuer{Name: "OOS", RegisteredIssuerName: sqlIssuer, Certificate: s2s.der}
 	cases := []struct {
-		claim, field string
-		value        any
-		id           string
+		name string
+		spec func(s *serverSpec)
+		id   string
 	}{
-		{"two issuers have the registered name", "issuers", []issuerEntry{other, twin}, powershell.IssuerAmbiguous},
-		{"the name is another issuer's", "issuers", []issuerEntry{taken}, powershell.NameTaken},
-		{"no app principal", "withoutPrincipals", true, powershell.AppPrincipalMissing},
-		{"the farm cannot be reached", "reachable", false, powershell.SecondHop},
-		{"the farm forgets", "forgets", true, powershell.SettingNotKept},
-		{"somebody else changes the farm", "conflict", true, "Microsoft.SharePoint.PowerShell.SPCmdletSetTrustedSecurityTokenIssuer"},
+		{
+			"two issuers have the registered name",
+			func(s *serverSpec) {
+				s.sharePoint.Issuers = []model.TokenIssuer{issuerOf(s2s, "one"), issuerOf(s2s, "two")}
+			}, powershell.IssuerAmbiguous,
+		},
+		{"another issuer has the name", func(s *serverSpec) { s.sharePoint.Issuers = []model.TokenIssuer{taken} }, powershell.NameTaken},
+		{"no app principal", func(s *serverSpec) { s.override("Get-SPAppPrincipal", pwsh.Return(nil)) }, powershell.AppPrincipalMissing},
+		{"the farm cannot be reached", func(s *serverSpec) { s.sharePoint.RemoteSQL = true }, powershell.SecondHop},
+		{
+			"the farm forgets the certificate",
+			func(s *serverSpec) {
+				s.sharePoint.Issuers = []model.TokenIssuer{issuerOf(old, "one")}
+				s.override("Set-SPTrustedSecurityTokenIssuer", pwsh.Ignore())
+			}, powershell.SettingNotKept,
+		},
+		{
+			"somebody else changes the farm",
+			func(s *serverSpec) {
+				s.sharePoint.Issuers = []model.TokenIssuer{issuerOf(old, "one")}
+				s.override("Set-SPTrustedSecurityTokenIssuer", updateConflict("SetTrustedSecurityTokenIssuer"))
+			}, "Microsoft.SharePoint.PowerShell.SPCmdletSetTrustedSecurityTokenIssuer",
+		},
 	}
 	for _, c := range cases {
-		t.Run(c.claim, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := frontEnd(editions["2016"])
-			if c.field == "forgets" { // The issuer exists, so that something could be kept.
-				with(w, "sharePoint", "issuers", []issuerEntry{{Name: "one", RegisteredName: sharePointIssuer, Certificate: makeCertificate(t, "old").der}})
-			}
-			e := newEngine(t, with(w, "sharePoint", c.field, c.value))
-			refused(t, e, trust(m, sharePointIssuer, "OOS"), c.id)
-			if p := e.state(t).SharePoint.Permissions; len(p) != 0 {
-				t.Errorf("permissions were given: %+v", p)
-			}
+			spec := newFrontEnd(editions["2016"])
+			c.spec(spec)
+			s := newServer(t, spec)
+			assertRefused(t, s, trustOf(s2s, sharePointIssuer, "OOS"), c.id)
+			assertPermissions(t, s, nil)
 		})
 	}
 }
 
-func TestUnknownSiteIsTheProductsError(t *testing.T) {
+func TestSetTrustedIssuer_UpdateConflictIsTold(t *testing.T) {
 	t.Parallel()
-	params := trust(makeCertificate(t, "s2s.contoso.com"), sharePointIssuer, "OOS")
-	params.Sites = []string{"https://nowhere.contoso.com"}
-	said := refused(t, newEngine(t, frontEnd(editions["2016"])), params, "Microsoft.SharePoint.PowerShell.SPCmdletGetSite")
-	if said.Exception != "System.IO.FileNotFoundException" {
-		t.Errorf("exception %s", said.Exception)
+	spec := newFrontEnd(editions["2016"]).override("New-SPTrustedSecurityTokenIssuer", updateConflict("NewTrustedSecurityTokenIssuer"))
+	refused := requireRefusal(t, newServer(t, spec), trustOf(newCertificate(t, "s2s.contoso.com"), sharePointIssuer, "OOS"),
+		"Microsoft.SharePoint.PowerShell.SPCmdletNewTrustedSecurityTokenIssuer")
+	if refused.Exception != powershell.UpdateConflict {
+		t.Errorf("exception %s", refused.Exception)
 	}
 }
 
-func TestRootAuthorityIsAddedWhereNoAuthorityHoldsIt(t *testing.T) {
+func TestSetTrustedIssuer_UnknownSiteIsTheProductsError(t *testing.T) {
 	t.Parallel()
-	root, issuing := makeCertificate(t, "Contoso Root"), makeCertificate(t, "Contoso Issuing")
+	params := trustOf(newCertificate(t, "s2s.contoso.com"), sharePointIssuer, "OOS")
+	params.Sites = []string{"https://nowhere.contoso.com"}
+	refused := requireRefusal(t, newServer(t, newFrontEnd(editions["2016"])), params, "Microsoft.SharePoint.PowerShell.SPCmdletGetSite")
+	if refused.Category != "InvalidData" || refused.Line == 0 {
+		t.Errorf("got %+v", refused)
+	}
+}
+
+func TestAddRootAuthority_OnlyWhereNoAuthorityHoldsTheCertificate(t *testing.T) {
+	t.Parallel()
+	root, issuing := newCertificate(t, "Contoso Root"), newCertificate(t, "Contoso Issuing")
 	for edition, version := range editions {
 		t.Run(edition, func(t *testing.T) {
 			t.Parallel()
-			held := authorityEntry{Name: "corporate root", Certificate: root.der}
-			e := newEngine(t, with(frontEnd(version), "sharePoint", "authorities", []authorityEntry{held}))
+			held := model.RootAuthority{Name: "corporate root", Certificate: root.der}
+			spec := newFrontEnd(version)
+			spec.sharePoint.Authorities = []model.RootAuthority{held}
+			s := newServer(t, spec)
 			params := powershell.AddRootAuthority{Authorities: []powershell.RootAuthorityCertificate{
 				{Name: "OOS root", Certificate: root.der},
 				{Name: "OOS issuing", Certificate: issuing.der},
 				{Name: "OOS issuing again", Certificate: issuing.der},
 			}}
-			first, second := run(t, e, params), run(t, e, params)
-			if !cmp.Equal(first.Added, []string{"OOS issuing"}) || second.Changed {
-				t.Errorf("first %+v, second %+v", first, second)
+			if diff := cmp.Diff(powershell.AddRootResult{Changed: true, Added: []string{"OOS issuing"}}, mustRun(t, s, params)); diff != "" {
+				t.Errorf("first, want -, got +:\n%s", diff)
 			}
-			want := []authorityEntry{held, {Name: "OOS issuing", Certificate: issuing.der}}
-			if diff := cmp.Diff(want, e.state(t).SharePoint.Authorities); diff != "" {
+			if diff := cmp.Diff(powershell.AddRootResult{Added: []string{}}, mustRun(t, s, params)); diff != "" {
+				t.Errorf("second, want -, got +:\n%s", diff)
+			}
+			want := []model.RootAuthority{held, {Name: "OOS issuing", Certificate: issuing.der}}
+			if diff := cmp.Diff(want, s.state().Authorities); diff != "" {
 				t.Errorf("authorities, want -, got +:\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestRootAuthorityNameOfAnotherCertificateIsRefused(t *testing.T) {
+func TestAddRootAuthority_NameOfAnotherCertificateIsRefused(t *testing.T) {
 	t.Parallel()
-	root, other := makeCertificate(t, "Contoso Root"), makeCertificate(t, "other")
-	e := newEngine(t, with(frontEnd(editions["2016"]), "sharePoint", "authorities", []authorityEntry{{Name: "OOS", Certificate: other.der}}))
-	refused(t, e, powershell.AddRootAuthority{Authorities: []powershell.RootAuthorityCertificate{{Name: "OOS", Certificate: root.der}}}, powershell.NameTaken)
+	root, another := newCertificate(t, "Contoso Root"), newCertificate(t, "other")
+	spec := newFrontEnd(editions["2016"])
+	spec.sharePoint.Authorities = []model.RootAuthority{{Name: "OOS", Certificate: another.der}}
+	params := powershell.AddRootAuthority{Authorities: []powershell.RootAuthorityCertificate{{Name: "OOS", Certificate: root.der}}}
+	assertRefused(t, newServer(t, spec), params, powershell.NameTaken)
 }
 
-func TestSharePointFarmIsObservedAsItIs(t *testing.T) {
+func TestGetSharePointFarm_ReturnsWhatIsThere(t *testing.T) {
 	t.Parallel()
-	m := makeCertificate(t, "s2s.contoso.com")
-	w := with(frontEnd(editions["2016"]), "sharePoint", "issuers", []issuerEntry{
-		{Name: "one", RegisteredName: "67E3DF25-268A-4324-A550-0DE1C7F97287@BD2372E4-0A11-495C-9541-8377C6DEF195", Certificate: m.der},
-		{Name: "OOS SQL Server", RegisteredName: "somebody@else", Certificate: m.der},
-		{Name: "unrelated", RegisteredName: "un@related", Certificate: m.der},
-	})
-	with(w, "sharePoint", "permissions", []permissionEntry{{Site: site, RegisteredName: sharePointIssuer, Right: "Read", AppOnly: false}})
-	with(w, "sharePoint", "authorities", []authorityEntry{{Name: "local"}, {Name: "r", Certificate: m.der}})
-	got := run(t, newEngine(t, w), powershell.GetSharePointFarm{
+	c := newCertificate(t, "s2s.contoso.com")
+	spec := newFrontEnd(editions["2016"])
+	spec.sharePoint.Issuers = []model.TokenIssuer{
+		{Name: "one", RegisteredIssuerName: "67E3DF25-268A-4324-A550-0DE1C7F97287@BD2372E4-0A11-495C-9541-8377C6DEF195", Certificate: c.der},
+		{Name: "OOS SQL Server", RegisteredIssuerName: "somebody@else", Certificate: c.der},
+		{Name: "unrelated", RegisteredIssuerName: "un@related", Certificate: c.der},
+	}
+	spec.sharePoint.Permissions = permissionOf("Read", false)
+	spec.sharePoint.Authorities = []model.RootAuthority{{Name: "r", Certificate: c.der}}
+	server := func(name, role string) any {
+		return pwsh.Object("Microsoft.SharePoint.Administration.SPServer", map[string]any{"Name": name, "Role": role})
+	}
+	service := func(typeName string) any { return pwsh.Object(typeName, map[string]any{"Name": "lokalisiert"}) }
+	spec.override("Get-SPServer", pwsh.Return([]any{server("SP-01", "WebFrontEnd"), server("SQL-01", "Invalid")})).
+		override("Get-SPServiceApplication", pwsh.Return([]any{
+			service("Microsoft.Office.Server.Administration.UserProfileApplication"), service("Microsoft.SharePoint.Other"),
+		}))
+	got := mustRun(t, newServer(t, spec), powershell.GetSharePointFarm{
 		Sites: []string{site}, RegisteredNames: []string{sharePointIssuer, sqlIssuer}, Names: []string{"OOS SharePoint Server", "OOS SQL Server"},
 	})
-	got.Machine = powershell.Machine{}
 	want := powershell.SharePointFarm{
 		Version: "16.0.4456.1000",
 		Issuers: []powershell.TokenIssuer{
-			{Name: "one", RegisteredName: sharePointIssuer, Thumbprint: m.thumbprint, Certificate: m.der},
-			{Name: "OOS SQL Server", RegisteredName: "somebody@else", Thumbprint: m.thumbprint, Certificate: m.der},
+			{Name: "one", RegisteredName: sharePointIssuer, Thumbprint: c.thumbprint, Certificate: c.der},
+			{Name: "OOS SQL Server", RegisteredName: "somebody@else", Thumbprint: c.thumbprint, Certificate: c.der},
 		},
-		RootAuthorities: []powershell.RootAuthority{{Name: "local"}, {Name: "r", Thumbprint: m.thumbprint}},
+		RootAuthorities: []powershell.RootAuthority{{Name: "local"}, {Name: "r", Thumbprint: c.thumbprint}},
 		Permissions: []powershell.AppPermission{
 			{Site: site, RegisteredName: sharePointIssuer, Right: "Read"}, {Site: site, RegisteredName: sqlIssuer},
 		},
 		UserProfileServices: 1, Members: []string{"SP-01"},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(powershell.SharePointFarm{}, "Machine")); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)
 	}
 }

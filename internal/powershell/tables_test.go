@@ -1,6 +1,7 @@
 package powershell_test
 
 import (
+	"compress/gzip"
 	"encoding/json"
 	"maps"
 	"os"
@@ -11,26 +12,26 @@ import (
 	"testing"
 )
 
-// recordings is the folder that holds the complete interfaces, as recorded on
-// real servers, of which the check's tables are what our scripts use.
-func recordings(t *testing.T) string {
+// readRecording decodes one of the recorded interfaces in testdata/recordings:
+// the complete commands of Windows PowerShell 5.1, cmdlets of the products, and
+// types of .NET Framework. Each names its source. What the check allows is a
+// small part of them, so that a wrong entry in its tables fails.
+func readRecording(t *testing.T, name string, into any) {
 	t.Helper()
-	folder := os.Getenv("FARMTRUST_RECORDINGS")
-	if folder == "" {
-		t.Skip("no recorded interfaces: FARMTRUST_RECORDINGS names their folder")
-	}
-	return folder
+	file, err := os.Open(filepath.Join("testdata/recordings", name+".json.gz"))
+	requireNoError(t, err)
+	defer file.Close()
+	unpacked, err := gzip.NewReader(file)
+	requireNoError(t, err)
+	requireNoError(t, json.NewDecoder(unpacked).Decode(into))
 }
 
-func readJSON(t *testing.T, path string, into any) {
+// readTable decodes a table of the check.
+func readTable(t *testing.T, name string, into any) {
 	t.Helper()
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(raw, into); err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
+	raw, err := os.ReadFile(filepath.Join("testdata/check", name))
+	requireNoError(t, err)
+	requireNoError(t, json.Unmarshal(raw, into))
 }
 
 type commandTables struct {
@@ -38,9 +39,9 @@ type commandTables struct {
 	Products map[string][]string `json:"products"`
 }
 
-// every name in a table stands in the recording too; a table that says more
-// than was recorded lets a script pass that no server runs.
-func within(t *testing.T, what string, table []string, recorded map[string]bool) {
+// assertRecorded asserts that a recording has every name in a table. A table with
+// more would let a script pass that no server runs.
+func assertRecorded(t *testing.T, what string, table []string, recorded map[string]bool) {
 	t.Helper()
 	for _, name := range table {
 		if !recorded[name] {
@@ -49,14 +50,14 @@ func within(t *testing.T, what string, table []string, recorded map[string]bool)
 	}
 }
 
-func TestCommandsOfTheTablesWereRecordedOnWindows(t *testing.T) {
+func TestTables_CommandsOfWindows(t *testing.T) {
 	t.Parallel()
 	var recorded struct {
 		Modules map[string]map[string]string `json:"modules"`
 	}
-	readJSON(t, filepath.Join(recordings(t), "windows-powershell-5.1.json"), &recorded)
+	readRecording(t, "windows-powershell-5.1", &recorded)
 	var tables commandTables
-	readJSON(t, "testdata/check/commands.json", &tables)
+	readTable(t, "commands.json", &tables)
 	parameter := regexp.MustCompile(`-(\w+)`)
 	syntax := map[string]string{}
 	for _, module := range recorded.Modules {
@@ -72,20 +73,20 @@ func TestCommandsOfTheTablesWereRecordedOnWindows(t *testing.T) {
 		}
 		// Parameters of all that may change something are left out there.
 		known["WhatIf"], known["Confirm"] = true, true
-		within(t, name, parameters, known)
+		assertRecorded(t, name, parameters, known)
 	}
 }
 
-func TestCmdletsOfTheTablesWereRecordedForEveryVersion(t *testing.T) {
+func TestTables_CmdletsOfEveryVersion(t *testing.T) {
 	t.Parallel()
 	var recorded struct {
 		Products map[string]map[string]struct {
 			Parameters map[string]json.RawMessage `json:"parameters"`
 		} `json:"products"`
 	}
-	readJSON(t, filepath.Join(recordings(t), "cmdlets.json"), &recorded)
+	readRecording(t, "cmdlets", &recorded)
 	var tables commandTables
-	readJSON(t, "testdata/check/commands.json", &tables)
+	readTable(t, "commands.json", &tables)
 	for name, parameters := range tables.Products {
 		for version, cmdlets := range recorded.Products {
 			if strings.Contains(version, "SharePoint") != strings.Contains(name, "-SP") {
@@ -99,21 +100,21 @@ func TestCmdletsOfTheTablesWereRecordedForEveryVersion(t *testing.T) {
 			for parameter := range cmdlet.Parameters {
 				known[parameter] = true
 			}
-			within(t, version+": "+name, parameters, known)
+			assertRecorded(t, version+": "+name, parameters, known)
 		}
 	}
 }
 
-func TestTypesOfTheTablesAreThoseOfTheFramework(t *testing.T) {
+func TestTables_TypesOfTheFramework(t *testing.T) {
 	t.Parallel()
 	var recorded struct {
 		Types map[string][]string `json:"types"`
 	}
-	readJSON(t, filepath.Join(recordings(t), "dotnet-framework-4.6.2.json"), &recorded)
+	readRecording(t, "dotnet-framework-4.6.2", &recorded)
 	var tables struct {
 		Framework map[string][]string `json:"framework"`
 	}
-	readJSON(t, "testdata/check/types.json", &tables)
+	readTable(t, "types.json", &tables)
 	member := regexp.MustCompile(`^(?:static )?(: .+|\w+)`)
 	for name, members := range tables.Framework {
 		signatures, ok := recorded.Types[name]
@@ -126,7 +127,7 @@ func TestTypesOfTheTablesAreThoseOfTheFramework(t *testing.T) {
 				known[match[1]] = true
 			}
 		}
-		within(t, name, members, known)
+		assertRecorded(t, name, members, known)
 	}
 	if len(tables.Framework) == 0 || slices.Contains(slices.Collect(maps.Keys(tables.Framework)), "") {
 		t.Error("the table of types is empty, or names one that has no name")

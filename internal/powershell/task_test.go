@@ -5,190 +5,208 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-func TestTheTaskDoesWhatADirectCallCannot(t *testing.T) {
+func TestTask_DoesWhatADirectCallCannot(t *testing.T) {
 	t.Parallel()
-	old, renewed := makeCertificate(t, "s2s.contoso.com"), makeCertificate(t, "s2s.contoso.com")
+	old, renewed := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
 	for edition, version := range editions {
 		t.Run(edition, func(t *testing.T) {
 			t.Parallel()
-			h := newHop(t, frontEnd(version))
-			refused(t, h.engine, observation(), powershell.SecondHop)
+			s := newTaskServer(t, newFrontEnd(version))
+			assertRefused(t, s, observation(), powershell.SecondHop)
 
 			root := powershell.AddRootAuthority{Authorities: []powershell.RootAuthorityCertificate{{Name: "OOS root", Certificate: old.der}}}
-			if first, second := byTask(h, root), byTask(h, root); !first.Changed || second.Changed {
+			if first, second := mustRun(t, s.runner(), root), mustRun(t, s.runner(), root); !first.Changed || second.Changed {
 				t.Errorf("root authority: first %+v, then %+v", first, second)
 			}
-			created := byTask(h, trust(old, sharePointIssuer, "OOS SharePoint Server"))
-			if !created.Created || !cmp.Equal(created.Granted, []string{site}) {
-				t.Errorf("first set-up: %+v", created)
+			const name = "OOS SharePoint Server"
+			for _, step := range []struct {
+				name   string
+				params powershell.SetTrustedIssuer
+				want   powershell.SetIssuerResult
+			}{
+				{"created", trustOf(old, sharePointIssuer, name), powershell.SetIssuerResult{Changed: true, Created: true, Granted: []string{site}, Name: name}},
+				{"again", trustOf(old, sharePointIssuer, name), powershell.SetIssuerResult{Granted: []string{}, Name: name}},
+				{"renewed", trustOf(renewed, sharePointIssuer, name), powershell.SetIssuerResult{Changed: true, Updated: true, Granted: []string{}, Name: name}},
+			} {
+				if diff := cmp.Diff(step.want, mustRun(t, s.runner(), step.params)); diff != "" {
+					t.Errorf("%s, want -, got +:\n%s", step.name, diff)
+				}
 			}
-			if again := byTask(h, trust(old, sharePointIssuer, "OOS SharePoint Server")); again.Changed {
-				t.Errorf("again: %+v", again)
-			}
-			if updated := byTask(h, trust(renewed, sharePointIssuer, "OOS SharePoint Server")); !updated.Updated {
-				t.Errorf("renewal: %+v", updated)
-			}
-			got := byTask(h, observation())
-			if len(got.Issuers) != 1 || got.Issuers[0].Thumbprint != renewed.thumbprint || len(got.RootAuthorities) != 1 {
+			got := mustRun(t, s.runner(), observation())
+			if len(got.Issuers) != 1 || got.Issuers[0].Thumbprint != renewed.thumbprint || len(got.RootAuthorities) != 2 {
 				t.Errorf("observed %+v", got)
 			}
-			if left := h.files("requests"); len(left) != 0 {
-				t.Errorf("requests left: %v", left)
-			}
+			s.assertNoRequests()
 		})
 	}
 }
 
-func TestTheTaskSeesWhatADirectCallWouldSee(t *testing.T) {
+func TestTask_SeesWhatADirectCallSees(t *testing.T) {
 	t.Parallel()
-	m := makeCertificate(t, "s2s.contoso.com")
-	world := func() map[string]any {
-		w := with(frontEnd(editions["2016"]), "sharePoint", "issuers", []issuerEntry{
-			{Name: "gr\u00fcn \u2019\"\\ [farmtrust 2026-11-01T00:00:00.000Z]", RegisteredName: sqlIssuer, Certificate: m.der, Description: "x [farmtrust 2026-11-01T00:00:00.000Z]"},
-		})
-		return with(w, "sharePoint", "authorities", []authorityEntry{{Name: "local"}, {Name: "r", Certificate: m.der}})
+	c := newCertificate(t, "s2s.contoso.com")
+	spec := func() *serverSpec {
+		s := newFrontEnd(editions["2016"])
+		s.sharePoint.Issuers = []model.TokenIssuer{{
+			Name: "gr\u00fcn \u2019\"\\ [farmtrust 2026-11-01T00:00:00.000Z]", RegisteredIssuerName: sqlIssuer, Certificate: c.der,
+			Description: "x [farmtrust 2026-11-01T00:00:00.000Z]",
+		}}
+		s.sharePoint.Authorities = []model.RootAuthority{{Name: "r", Certificate: c.der}}
+		return s
 	}
-	direct := run(t, newEngine(t, world()), observation())
-	task := byTask(newHop(t, world()), observation())
-	direct.Machine.Clock, task.Machine.Clock = time.Time{}, time.Time{}
-	if diff := cmp.Diff(direct, task); diff != "" {
+	direct := mustRun(t, newServer(t, spec()), observation())
+	task := mustRun(t, newTaskServer(t, spec()).runner(), observation())
+	if diff := cmp.Diff(direct, task, cmpopts.IgnoreFields(powershell.Machine{}, "Clock")); diff != "" {
 		t.Errorf("direct -, by task +:\n%s", diff)
 	}
 }
 
-func TestTheTaskPutsBackWhatItDid(t *testing.T) {
+func TestTask_RollsBackWhatItDid(t *testing.T) {
 	t.Parallel()
-	old, ours := makeCertificate(t, "s2s.contoso.com"), makeCertificate(t, "s2s.contoso.com")
-	h := newHop(t, frontEnd(editions["2016"]))
-	before := h.state(t).SharePoint
-	byTask(h, powershell.AddRootAuthority{Authorities: []powershell.RootAuthorityCertificate{{Name: "OOS root", Certificate: ours.der}}})
-	byTask(h, trust(ours, sharePointIssuer, "OOS"))
-	if done := byTask(h, powershell.RemoveRootAuthority{Thumbprints: []string{ours.thumbprint}}); !cmp.Equal(done.Removed, []string{"OOS root"}) {
+	old, ours := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
+	s := newTaskServer(t, newFrontEnd(editions["2016"]))
+	before := s.state()
+	mustRun(t, s.runner(), powershell.AddRootAuthority{Authorities: []powershell.RootAuthorityCertificate{{Name: "OOS root", Certificate: ours.der}}})
+	mustRun(t, s.runner(), trustOf(ours, sharePointIssuer, "OOS"))
+	if done := mustRun(t, s.runner(), powershell.RemoveRootAuthority{Thumbprints: []string{ours.thumbprint}}); !cmp.Equal(done.Removed, []string{"OOS root"}) {
 		t.Errorf("root authority: %+v", done)
 	}
-	if done := byTask(h, back(ours, nil, nothing)); !done.Removed {
+	if done := mustRun(t, s.runner(), restoreOf(ours, nil, noPermission)); !done.Removed {
 		t.Errorf("issuer: %+v", done)
 	}
-	if diff := cmp.Diff(before, h.state(t).SharePoint); diff != "" {
+	assertPermissions(t, s.testServer, nil)
+	if diff := cmp.Diff(before, s.state(), cmpopts.IgnoreFields(serverState{}, "Permissions"), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("before -, after +:\n%s", diff)
 	}
-	byTask(h, trust(old, sharePointIssuer, "OOS"))
-	byTask(h, trust(ours, sharePointIssuer, "OOS"))
+	mustRun(t, s.runner(), trustOf(old, sharePointIssuer, "OOS"))
+	mustRun(t, s.runner(), trustOf(ours, sharePointIssuer, "OOS"))
 	was := powershell.SitePermission{Site: site, Right: "FullControl", AppOnly: true}
-	if done := byTask(h, back(ours, old.der, was)); !done.Updated {
+	if done := mustRun(t, s.runner(), restoreOf(ours, old.der, was)); !done.Updated {
 		t.Errorf("issuer that was there: %+v", done)
 	}
 }
 
-func TestErrorsKeepTheirIdentityThroughTheTask(t *testing.T) {
+func TestTask_ErrorsKeepTheirID(t *testing.T) {
 	t.Parallel()
-	m := makeCertificate(t, "s2s.contoso.com")
-	twins := []issuerEntry{
-		{Name: "one", RegisteredName: sharePointIssuer, Certificate: m.der}, {Name: "two", RegisteredName: sharePointIssuer, Certificate: m.der},
+	c := newCertificate(t, "s2s.contoso.com")
+	spec := newFrontEnd(editions["2016"])
+	spec.sharePoint.Issuers = []model.TokenIssuer{issuerOf(c, "one"), issuerOf(c, "two")}
+	s := newTaskServer(t, spec)
+	refused := requireRefusal(t, s.runner(), trustOf(c, sharePointIssuer, "OOS"), powershell.IssuerAmbiguous)
+	if refused.Script != "Set-TrustedIssuer" || refused.Server != target.Host || refused.Line == 0 {
+		t.Errorf("got %+v", refused)
 	}
-	h := newHop(t, with(frontEnd(editions["2016"]), "sharePoint", "issuers", twins))
-	said := refusedByTask(h, trust(m, sharePointIssuer, "OOS"), powershell.IssuerAmbiguous)
-	if said.Script != "Set-TrustedIssuer" || said.Server != "sp-01" || said.Line == 0 {
-		t.Errorf("got %+v", said)
-	}
-	elsewhere := trust(m, sqlIssuer, "OOS")
+	elsewhere := trustOf(c, sqlIssuer, "OOS")
 	elsewhere.Sites = []string{"https://nowhere.contoso.com"}
-	if said := refusedByTask(h, elsewhere, "Microsoft.SharePoint.PowerShell.SPCmdletGetSite"); said.Exception != "System.IO.FileNotFoundException" {
-		t.Errorf("exception %s", said.Exception)
+	refused = requireRefusal(t, s.runner(), elsewhere, "Microsoft.SharePoint.PowerShell.SPCmdletGetSite")
+	if refused.Category != "InvalidData" {
+		t.Errorf("got %+v", refused)
 	}
 }
 
-func TestATaskThatIsNotThereOrNotOursIsRefusedBeforeAnythingRuns(t *testing.T) {
+func TestTask_ThatIsNotThereOrNotOursIsRefusedBeforeAnythingRuns(t *testing.T) {
 	t.Parallel()
-	m := makeCertificate(t, "s2s.contoso.com")
+	c := newCertificate(t, "s2s.contoso.com")
 	cases := []struct {
-		claim string
-		spoil func(h *hop)
+		name  string
+		spec  func(s *serverSpec)
+		spoil func(s *taskServer)
 		id    string
 	}{
-		{"no script", func(h *hop) { h.remove("farmtrust-sharepoint.ps1") }, powershell.TaskMissing},
-		{"no task", func(h *hop) { h.register(nil) }, powershell.TaskMissing},
-		{"disabled", func(h *hop) { h.register(map[string]any{"state": "Disabled"}) }, powershell.TaskMissing},
-		{"another version", func(h *hop) { h.install(strings.Replace(h.script, "FullControl", "Write", 1)) }, powershell.TaskVersion},
-		{"a script that does not start", func(h *hop) { h.remove("results") }, powershell.TaskFailed},
+		{name: "no script", spoil: func(s *taskServer) { s.remove("farmtrust-sharepoint.ps1") }, id: powershell.TaskMissing},
+		{
+			name: "no task", spoil: func(s *taskServer) { requireNoError(s.t, s.session().UnregisterTask("farmtrust-sharepoint")) },
+			id: powershell.TaskMissing,
+		},
+		{name: "disabled", spec: func(s *serverSpec) { s.override("Get-ScheduledTask", pwsh.Edit("State", "Disabled")) }, id: powershell.TaskMissing},
+		{
+			name: "another version", spoil: func(s *taskServer) { s.install(strings.Replace(s.script, "FullControl", "Write", 1)) },
+			id: powershell.TaskVersion,
+		},
+		{name: "a script that does not start", spoil: func(s *taskServer) { s.remove("results") }, id: powershell.TaskFailed},
 	}
-	for _, c := range cases {
-		t.Run(c.claim, func(t *testing.T) {
+	for _, test := range cases {
+		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			h := newHop(t, frontEnd(editions["2016"]))
-			c.spoil(h)
-			refusedByTask(h, trust(m, sharePointIssuer, "OOS"), c.id)
-			if issuers := h.state(t).SharePoint.Issuers; len(issuers) != 0 {
+			spec := newFrontEnd(editions["2016"])
+			if test.spec != nil {
+				test.spec(spec)
+			}
+			s := newTaskServer(t, spec)
+			if test.spoil != nil {
+				test.spoil(s)
+			}
+			assertRefused(t, s.runner(), trustOf(c, sharePointIssuer, "OOS"), test.id)
+			if issuers := s.state().Issuers; len(issuers) != 0 {
 				t.Errorf("issuers were made: %+v", issuers)
 			}
-			if left := h.files("requests"); len(left) != 0 {
-				t.Errorf("requests left: %v", left)
-			}
-			if c.id != powershell.TaskFailed && len(h.files("results")) != 0 {
-				t.Error("the task was started")
+			s.assertNoRequests()
+			if started := s.ran.Load(); started != (test.id == powershell.TaskFailed) {
+				t.Errorf("the task was started: %v", started)
 			}
 		})
 	}
 }
 
-func (h *hop) remove(parts ...string) {
-	h.t.Helper()
-	if err := os.RemoveAll(h.path(parts...)); err != nil {
-		h.t.Fatal(err)
-	}
+func (s *taskServer) remove(parts ...string) {
+	s.t.Helper()
+	requireNoError(s.t, os.RemoveAll(s.path(parts...)))
 }
 
-func TestATaskThatDoesNotAnswerIsGivenUpAndItsRequestTakenBack(t *testing.T) {
+func TestTask_ThatHangsIsGivenUpAndItsRequestWithdrawn(t *testing.T) {
 	t.Parallel()
-	h := newHop(t, frontEnd(editions["2016"]))
-	h.register(map[string]any{"argument": "-File \"x\"", "state": "Running", "result": 267009, "lastRun": nil, "hangs": true})
-	call := powershell.InvokeSharePointTask{
-		Verb: "Get-SharePointFarm", Parameters: json.RawMessage("{}"), Hash: powershell.HashTask(h.script), Seconds: 1,
+	spec := newFrontEnd(editions["2016"])
+	s := newTaskServer(t, spec)
+	// Running, and not at its end.
+	spec.override("Get-ScheduledTaskInfo", pwsh.Return(
+		pwsh.Object("MSFT_TaskDynamicInfo", map[string]any{"LastTaskResult": 267009, "LastRunTime": nil})))
+	const script = "exit 0"
+	s.install(script)
+	params := powershell.InvokeSharePointTask{
+		Verb: "Get-SharePointFarm", Parameters: json.RawMessage("{}"), Hash: powershell.HashTask(script), Seconds: 1,
 	}
-	refused(t, h.engine, call, powershell.TaskTimeout)
-	if left := h.files("requests"); len(left) != 0 {
-		t.Errorf("requests left: %v", left)
-	}
+	assertRefused(t, s, params, powershell.TaskTimeout)
+	s.assertNoRequests()
 }
 
-func TestOnlyTheTasksVerbsGoByTask(t *testing.T) {
+func TestTask_RunsOnlyItsVerbs(t *testing.T) {
 	t.Parallel()
-	h := newHop(t, frontEnd(editions["2016"]))
-	_, err := powershell.Run(t.Context(), h.task(), powershell.Target{Host: "sp-01"}, powershell.GetSharePointServer{})
-	if err == nil || !strings.Contains(err.Error(), "does not take it") {
+	s := newTaskServer(t, newFrontEnd(editions["2016"]))
+	_, err := powershell.Run(t.Context(), s.runner(), target, powershell.GetSharePointServer{})
+	if err == nil || !strings.Contains(err.Error(), "does not run this script") {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestASignatureAndLineEndsLeaveTheVersionAsItIs(t *testing.T) {
+func TestTask_SignatureAndLineEndsAreNotPartOfTheVersion(t *testing.T) {
 	t.Parallel()
-	h := newHop(t, frontEnd(editions["2016"]))
-	signed := strings.ReplaceAll(h.script, "\n", "\r\n") +
+	s := newTaskServer(t, newFrontEnd(editions["2016"]))
+	signed := strings.ReplaceAll(s.script, "\n", "\r\n") +
 		"\r\n# SIG # Begin signature block\r\n# MIIFuQYJKoZIhvcNAQcCoIIFqjCCBaYCAQExCzAJBgUrDgMCGgUAMGkGCisGAQQB\r\n# SIG # End signature block\r\n"
-	h.install("\uFEFF" + signed)
-	if got := byTask(h, observation()); got.Version == "" {
+	s.install("\uFEFF" + signed)
+	if got := mustRun(t, s.runner(), observation()); got.Version == "" {
 		t.Errorf("observed %+v", got)
 	}
-	if powershell.HashTask(signed) != powershell.HashTask(h.script) {
+	if powershell.HashTask(signed) != powershell.HashTask(s.script) {
 		t.Error("the worker's hash of the signed script differs")
 	}
 }
 
-func TestWhatIsNoPublicCertificateIsRefusedDirectlyToo(t *testing.T) {
+func TestSetTrustedIssuer_WhatIsNotAPublicCertificateIsRefused(t *testing.T) {
 	t.Parallel()
-	m := makeCertificate(t, "s2s.contoso.com")
-	params := trust(m, sharePointIssuer, "OOS")
-	params.Certificate = m.pfx
-	e := newEngine(t, frontEnd(editions["2016"]))
-	refused(t, e, params, powershell.NotPublic)
-	if issuers := e.state(t).SharePoint.Issuers; len(issuers) != 0 {
-		t.Errorf("issuers were made: %+v", issuers)
-	}
+	c := newCertificate(t, "s2s.contoso.com")
+	params := trustOf(c, sharePointIssuer, "OOS")
+	params.Certificate = c.pfx
+	s := newServer(t, newFrontEnd(editions["2016"]))
+	before := s.state()
+	assertRefused(t, s, params, powershell.NotPublic)
+	assertUnchanged(t, before, s)
 }

@@ -3,10 +3,13 @@ package powershell_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,17 +34,8 @@ func wineLauncher(t *testing.T) string {
 	if path := os.Getenv("FARMTRUST_PWSH_WINE"); path != "" {
 		return path
 	}
-	path, err := filepath.Abs("../../../shared/tools/pwsh-win/pwsh")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("no PowerShell for Wine found: set FARMTRUST_PWSH_WINE")
-	}
-	if wineProgram("wine64") == "" {
-		t.Skip("no Wine found: apt-get install --no-install-recommends wine64")
-	}
-	return path
+	t.Skip("no PowerShell for Wine: set FARMTRUST_PWSH_WINE")
+	return ""
 }
 
 // wineProgram finds a program of Wine, which Debian keeps off the path.
@@ -104,15 +98,15 @@ func winePrelude(t *testing.T) string {
 		}
 		text := string(raw)
 		if filepath.Base(file) == "store.ps1" {
-			text = forWine(text)
+			text = closeStoresOnWine(text)
 		}
 		machine.WriteString(text + "\n")
 	}
 	return powershell.PreludeOn(machine.String())
 }
 
-// forWine is a script whose stores are closed as Wine needs it.
-func forWine(script string) string {
+// closeStoresOnWine returns a script with its stores closed as Wine needs it.
+func closeStoresOnWine(script string) string {
 	return strings.ReplaceAll(script, "$opened.Close()", "Close-WineStore $opened")
 }
 
@@ -126,11 +120,35 @@ func (w *wine) Run(ctx context.Context, target powershell.Target, call powershel
 
 // runText runs a script of the test's own under call's name and parameters.
 func (w *wine) runText(ctx context.Context, target powershell.Target, call powershell.Call, script string, result any) error {
-	prelude, err := covered.prelude("Z:", w.prelude, script)
+	prelude := w.prelude
+	if coverage != nil {
+		var err error
+		if prelude, err = coverage.Instrument("Z:", prelude, script); err != nil {
+			return err
+		}
+	}
+	return w.send(ctx, prelude, script, target, call, result)
+}
+
+// send seals a call and reads its result.
+func (w *wine) send(ctx context.Context, prelude, script string, target powershell.Target, call powershell.Call, result any) error {
+	params, err := json.Marshal(call.Params)
 	if err != nil {
 		return err
 	}
-	return runOn(ctx, w.start, prelude, script, target, call, result)
+	envelope := powershell.Envelope{
+		Prelude: prelude, Name: call.Script, Script: script,
+		Nonce: rand.Text(), Params: params, Secrets: call.Secrets,
+	}
+	stdin, err := envelope.Seal()
+	if err != nil {
+		return err
+	}
+	stdout, stderr, exit, err := w.start(ctx, stdin)
+	if err != nil {
+		return err
+	}
+	return powershell.ReadResult(target.Host, call.Script, envelope.Nonce, stdout, stderr, exit, result)
 }
 
 func (w *wine) start(ctx context.Context, stdin []byte) (stdout, stderr []byte, exit int, err error) {
@@ -168,4 +186,10 @@ func (w *wine) start(ctx context.Context, stdin []byte) (stdout, stderr []byte, 
 func read(f *os.File) ([]byte, error) {
 	raw, err := os.ReadFile(f.Name())
 	return raw, errors.Join(err, f.Close())
+}
+
+func sorted(lines []string) []string {
+	lines = slices.Clone(lines)
+	slices.Sort(lines)
+	return lines
 }

@@ -15,24 +15,24 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// does runs a script of the test's own on the prelude.
-func (w *wine) does(t *testing.T, script string, params, result any) {
+// runScript runs a script of the test's own on the prelude.
+func (w *wine) runScript(t *testing.T, script string, params, result any) {
 	t.Helper()
 	call := powershell.Call{Script: "Probe", Params: params}
-	if err := w.runText(t.Context(), powershell.Target{Host: "oos-01"}, call, script, result); err != nil {
+	if err := w.runText(t.Context(), target, call, script, result); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// inStores are the certificates of stores that a test knows, by thumbprint,
+// listStores returns the certificates of stores that a test knows, by thumbprint,
 // each with its store, name and key; a new process reads them.
-func (w *wine) inStores(t *testing.T, known ...made) []string {
+func (w *wine) listStores(t *testing.T, known ...testCertificate) []string {
 	t.Helper()
 	var thumbprints, found []string
 	for _, m := range known {
 		thumbprints = append(thumbprints, m.thumbprint)
 	}
-	w.does(t, `[CmdletBinding()] param([string[]] $Known)
+	w.runScript(t, `[CmdletBinding()] param([string[]] $Known)
 $found = @(foreach ($store in 'My', 'CA', 'Root') {
     foreach ($certificate in Get-StoreCertificate -Store $store) {
         $number = [array]::IndexOf($Known, $certificate.Thumbprint)
@@ -49,10 +49,10 @@ type held struct {
 	Der         []byte
 }
 
-// holds puts certificates into stores as somebody else would have.
-func (w *wine) holds(t *testing.T, all ...held) {
+// addCertificates puts certificates into stores as somebody else would have.
+func (w *wine) addCertificates(t *testing.T, all ...held) {
 	t.Helper()
-	w.does(t, `[CmdletBinding()] param([object[]] $All)
+	w.runScript(t, `[CmdletBinding()] param([object[]] $All)
 foreach ($one in $All) {
     $opened = New-Object System.Security.Cryptography.X509Certificates.X509Store $one.Store, 'LocalMachine'
     $opened.Open('ReadWrite')
@@ -69,12 +69,12 @@ $true`, map[string]any{"All": all}, new(bool))
 // GnuTLS does not expect.
 const winePassword = "a password"
 
-func makeForWine(t *testing.T, name string) made {
+func newCertificateForWine(t *testing.T, name string) testCertificate {
 	t.Helper()
-	return makeCertificateIn(t, name, pkcs12.Modern, winePassword)
+	return newCertificateIn(t, name, pkcs12.Modern, winePassword)
 }
 
-func importOnWine(m made) powershell.ImportS2SCertificate {
+func importOnWine(m testCertificate) powershell.ImportS2SCertificate {
 	params := importOf(m)
 	params.Password = []byte(winePassword)
 	return params
@@ -83,55 +83,55 @@ func importOnWine(m made) powershell.ImportS2SCertificate {
 func TestStoresOfWindowsOwnInterfaces(t *testing.T) {
 	t.Parallel()
 	w := newWine(t)
-	covered.usesWine()
+	wineRan.Store(true)
 	t.Run("an import puts each part where it belongs, once", func(t *testing.T) {
 		for _, encoder := range []*pkcs12.Encoder{pkcs12.Modern, pkcs12.LegacyDES} {
-			target, issuing := makeCertificateIn(t, "s2s.contoso.com", encoder, winePassword), makeCertificate(t, "Contoso Issuing CA")
-			params := importOnWine(target)
-			params.FriendlyName += target.thumbprint
+			s2s, issuing := newCertificateIn(t, "s2s.contoso.com", encoder, winePassword), newCertificate(t, "Contoso Issuing CA")
+			params := importOnWine(s2s)
+			params.FriendlyName += s2s.thumbprint
 			params.SelfSigned, params.Intermediates = true, []string{b64(issuing.der)}
-			first, second := run(t, w, params), run(t, w, params)
+			first, second := mustRun(t, w, params), mustRun(t, w, params)
 			if !cmp.Equal(first.Added, []string{"My", "CA", "Root"}) || second.Changed {
 				t.Errorf("added %v, then %v; want My, CA, Root, then nothing", first.Added, second.Added)
 			}
 			want := []string{"CA 1 False ", "My 0 True " + params.FriendlyName, "Root 0 False "}
-			if diff := cmp.Diff(want, w.inStores(t, target, issuing)); diff != "" {
+			if diff := cmp.Diff(want, w.listStores(t, s2s, issuing)); diff != "" {
 				t.Errorf("stores, want -, got +:\n%s", diff)
 			}
 		}
 	})
 	t.Run("an import gives a copy its key and its name", func(t *testing.T) {
-		target := makeForWine(t, "bare.contoso.com")
-		params := importOnWine(target)
+		s2s := newCertificateForWine(t, "bare.contoso.com")
+		params := importOnWine(s2s)
 		params.FriendlyName = "bare"
-		w.holds(t, held{"My", "", target.der})
-		if got := run(t, w, params); !got.Certificate.HasKey || got.Certificate.FriendlyName != "bare" {
+		w.addCertificates(t, held{"My", "", s2s.der})
+		if got := mustRun(t, w, params); !got.Certificate.HasKey || got.Certificate.FriendlyName != "bare" {
 			t.Errorf("got %+v", got.Certificate)
 		}
-		if got := w.inStores(t, target); !cmp.Equal(got, []string{"My 0 True bare"}) {
+		if got := w.listStores(t, s2s); !cmp.Equal(got, []string{"My 0 True bare"}) {
 			t.Errorf("stores hold %v", got)
 		}
 	})
 	t.Run("a refused import leaves what was there", func(t *testing.T) { refuseOnWine(t, w) })
 	t.Run("an export gives the public part and writes it once", func(t *testing.T) {
-		target := makeCertificate(t, "export.contoso.com")
-		w.holds(t, held{"My", "export", target.der})
+		s2s := newCertificate(t, "export.contoso.com")
+		w.addCertificates(t, held{"My", "export", s2s.der})
 		path := filepath.Join(t.TempDir(), "s2s.cer")
-		params := powershell.ExportS2SCertificate{Thumbprint: target.thumbprint, Path: `Z:` + strings.ReplaceAll(path, "/", `\`)}
-		first, second := run(t, w, params), run(t, w, params)
+		params := powershell.ExportS2SCertificate{Thumbprint: s2s.thumbprint, Path: `Z:` + strings.ReplaceAll(path, "/", `\`)}
+		first, second := mustRun(t, w, params), mustRun(t, w, params)
 		written, err := os.ReadFile(path)
-		if err != nil || !first.Changed || second.Changed || !cmp.Equal(written, target.der) || !cmp.Equal(first.DER, target.der) {
+		if err != nil || !first.Changed || second.Changed || !cmp.Equal(written, s2s.der) || !cmp.Equal(first.DER, s2s.der) {
 			t.Errorf("changed %v, then %v; the file holds %d bytes, error %v", first.Changed, second.Changed, len(written), err)
 		}
 	})
 	t.Run("a removal takes one certificate from one store", func(t *testing.T) {
-		target, other := makeCertificate(t, "gone.contoso.com"), makeCertificate(t, "stays.contoso.com")
-		w.holds(t, held{"My", "gone", target.der}, held{"CA", "gone", target.der}, held{"My", "stays", other.der}, held{"CA", "stays", other.der})
-		w.does(t, `[CmdletBinding()] param([string] $Thumbprint)
+		s2s, another := newCertificate(t, "gone.contoso.com"), newCertificate(t, "stays.contoso.com")
+		w.addCertificates(t, held{"My", "gone", s2s.der}, held{"CA", "gone", s2s.der}, held{"My", "stays", another.der}, held{"CA", "stays", another.der})
+		w.runScript(t, `[CmdletBinding()] param([string] $Thumbprint)
 Remove-StoreCertificate -Store My -Thumbprint $Thumbprint
-$null -eq (Find-OwnCertificate -Thumbprint $Thumbprint)`, map[string]any{"Thumbprint": target.thumbprint}, new(bool))
+$null -eq (Find-OwnCertificate -Thumbprint $Thumbprint)`, map[string]any{"Thumbprint": s2s.thumbprint}, new(bool))
 		want := []string{"CA 0 False gone", "CA 1 False stays", "My 1 False stays"}
-		if diff := cmp.Diff(want, w.inStores(t, target, other)); diff != "" {
+		if diff := cmp.Diff(want, w.listStores(t, s2s, another)); diff != "" {
 			t.Errorf("stores, want -, got +:\n%s", diff)
 		}
 	})
@@ -142,25 +142,25 @@ $null -eq (Find-OwnCertificate -Thumbprint $Thumbprint)`, map[string]any{"Thumbp
 // refuseOnWine imports what must not be.
 func refuseOnWine(t *testing.T, w *wine) {
 	t.Helper()
-	theirs, target, other := makeForWine(t, "theirs"), makeForWine(t, "refused"), makeForWine(t, "rival")
-	w.holds(t, held{"My", "theirs", theirs.der}, held{"Root", "rival", other.der})
-	before := w.inStores(t, theirs, target, other)
+	theirs, s2s, another := newCertificateForWine(t, "theirs"), newCertificateForWine(t, "refused"), newCertificateForWine(t, "rival")
+	w.addCertificates(t, held{"My", "theirs", theirs.der}, held{"Root", "rival", another.der})
+	before := w.listStores(t, theirs, s2s, another)
 	for _, c := range []struct {
-		of     made
+		of     testCertificate
 		change func(p *powershell.ImportS2SCertificate)
 		id     string
 	}{
-		{target, func(p *powershell.ImportS2SCertificate) { p.Password = []byte("wrong") }, powershell.PfxRefused},
-		{target, func(p *powershell.ImportS2SCertificate) { p.PFX = other.pfx }, powershell.WrongCertificate},
-		{target, func(p *powershell.ImportS2SCertificate) { p.Provider = "another" }, powershell.ProviderNotApplied},
+		{s2s, func(p *powershell.ImportS2SCertificate) { p.Password = []byte("wrong") }, powershell.PfxRefused},
+		{s2s, func(p *powershell.ImportS2SCertificate) { p.PFX = another.pfx }, powershell.WrongCertificate},
+		{s2s, func(p *powershell.ImportS2SCertificate) { p.Provider = "another" }, powershell.ProviderNotApplied},
 		{theirs, func(*powershell.ImportS2SCertificate) {}, powershell.NameDiffers},
-		{target, func(p *powershell.ImportS2SCertificate) { p.FriendlyName = "rival" }, powershell.AmbiguousFriendlyName},
+		{s2s, func(p *powershell.ImportS2SCertificate) { p.FriendlyName = "rival" }, powershell.AmbiguousFriendlyName},
 	} {
 		params := importOnWine(c.of)
 		c.change(&params)
-		refused(t, w, params, c.id)
+		assertRefused(t, w, params, c.id)
 	}
-	if diff := cmp.Diff(before, w.inStores(t, theirs, target, other)); diff != "" {
+	if diff := cmp.Diff(before, w.listStores(t, theirs, s2s, another)); diff != "" {
 		t.Errorf("the stores changed:\n%s", diff)
 	}
 }
@@ -173,8 +173,8 @@ func readPoliciesOnWine(t *testing.T, w *wine) {
 	}
 	const script = `[pscustomobject] @{ FIPS = Test-FipsPolicy; Reboot = Test-PendingReboot; Elevated = Test-Elevated; Build = Get-WindowsBuild }`
 	var before, after policies
-	w.does(t, script, struct{}{}, &before)
-	w.does(t, `$lsa = 'HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Control\Lsa\FipsAlgorithmPolicy'
+	w.runScript(t, script, struct{}{}, &before)
+	w.runScript(t, `$lsa = 'HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Control\Lsa\FipsAlgorithmPolicy'
 [Microsoft.Win32.Registry]::SetValue($lsa, 'Enabled', 1)
 $windows = 'HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate\Auto Update\RebootRequired'
 [Microsoft.Win32.Registry]::SetValue($windows, 'an update', 1)
@@ -188,7 +188,7 @@ $windows = 'HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\Windows\CurrentVersion\Windows
 func sendThroughCmd(t *testing.T, w *wine) {
 	t.Helper()
 	var engine string
-	w.does(t, `[System.Diagnostics.Process]::GetCurrentProcess().MainModule.FileName`, struct{}{}, &engine)
+	w.runScript(t, `[System.Diagnostics.Process]::GetCurrentProcess().MainModule.FileName`, struct{}{}, &engine)
 	through := *w
 	through.launcher, through.cmd = wineProgram("wine64"), []string{"cmd.exe", "/c", engine}
 	secret := bytes.Repeat([]byte{0, 255, 26, 10, 13, 94, 37}, 1<<20/7)
@@ -197,9 +197,9 @@ func sendThroughCmd(t *testing.T, w *wine) {
 		Hash   string
 	}
 	call := powershell.Call{Script: "Probe", Params: struct{}{}, Secrets: [][]byte{secret}}
-	err := runOn(t.Context(), through.start, through.prelude, `$sha256 = New-Object System.Security.Cryptography.SHA256CryptoServiceProvider
+	err := through.send(t.Context(), through.prelude, `$sha256 = New-Object System.Security.Cryptography.SHA256CryptoServiceProvider
 $hash = [BitConverter]::ToString($sha256.ComputeHash($FarmTrustSecrets[0])).Replace('-', '').ToLowerInvariant()
-[pscustomobject] @{ Length = $FarmTrustSecrets[0].Length; Hash = $hash }`, powershell.Target{Host: "oos-01"}, call, &got)
+[pscustomobject] @{ Length = $FarmTrustSecrets[0].Length; Hash = $hash }`, target, call, &got)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,13 +55,13 @@ func (h scriptHost) Run(ctx context.Context, c wsman.Command) (wsman.Result, err
 	}
 	result, err := h(ctx, e)
 	if no, ok := errors.AsType[*powershell.ScriptError](err); ok {
-		line, err := powershell.AnswerError(e.Nonce, *no)
+		line, err := powershell.FormatError(e.Nonce, *no)
 		return wsman.Result{Stdout: line}, err
 	}
 	if err != nil {
 		return wsman.Result{}, err
 	}
-	line, err := powershell.Answer(e.Nonce, result)
+	line, err := powershell.FormatResult(e.Nonce, result)
 	return wsman.Result{Stdout: line}, err
 }
 

@@ -77,7 +77,7 @@ func (r *result) rollsBack() bool { return r.faultCase().rollsBack && r.operatio
 // canary says whether the trouble ends the restart that proves the new settings
 // on one server, which goes back unasked.
 func (r *result) isCanary() bool {
-	return r.operation == opRotate && r.step == powershell.RestartOfficeServer{}.Script() && r.when == fault.Before && r.faultCase().wantText != ""
+	return r.operation == opRotate && r.step == powershell.ScriptOf(powershell.RestartOfficeServer{}) && r.when == fault.Before && r.faultCase().wantText != ""
 }
 
 // decide is a person who clears what is in the way and then rolls the rotation

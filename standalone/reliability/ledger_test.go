@@ -48,7 +48,7 @@ func (l *callLog) addCall(host string, call powershell.Envelope, result any) {
 // attempt to attempt, and is no part of it.
 func callParams(call powershell.Envelope) string {
 	var task powershell.InvokeSharePointTask
-	if call.Name != task.Script() || json.Unmarshal(call.Params, &task) != nil {
+	if call.Name != powershell.ScriptOf(task) || json.Unmarshal(call.Params, &task) != nil {
 		return string(call.Params)
 	}
 	return task.Verb + " " + string(task.Parameters)
@@ -59,13 +59,13 @@ func callParams(call powershell.Envelope) string {
 func changedSomething(raw []byte) bool {
 	var r struct {
 		Changed bool
-		Answer  []byte
+		Outcome []byte
 		Result  json.RawMessage
 	}
 	if json.Unmarshal(raw, &r) != nil {
 		return false
 	}
-	return r.Changed || len(r.Answer) > 0 && changedSomething(r.Answer) || len(r.Result) > 0 && changedSomething(r.Result)
+	return r.Changed || len(r.Outcome) > 0 && changedSomething(r.Outcome) || len(r.Result) > 0 && changedSomething(r.Result)
 }
 
 func (l *callLog) len() int {

@@ -104,7 +104,7 @@ func assertNothingRepeated(t *testing.T, acts []callRecord) {
 	t.Helper()
 	done := map[string]bool{}
 	for _, a := range acts {
-		if !a.changed || a.script == (powershell.RestartOfficeServer{}).Script() || a.script == (powershell.RestartSharePointServer{}).Script() {
+		if !a.changed || a.script == powershell.ScriptOf(powershell.RestartOfficeServer{}) || a.script == powershell.ScriptOf(powershell.RestartSharePointServer{}) {
 			continue
 		}
 		if done[a.key()] {

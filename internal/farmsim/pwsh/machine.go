@@ -47,7 +47,7 @@ func machineOperations() map[string]operation {
 		}),
 		"Get-AppPermission": operationOn(getAppPermission),
 
-		"Register-ScheduledTask": operationOn(func(s *model.Session, p model.Task) (any, error) { return nil, s.RegisterTask(p) }),
+		"Register-ScheduledTask": operationOn(func(s *model.Session, p registration) (any, error) { return nil, s.RegisterTask(p.Task) }),
 		"Start-ScheduledTask": operationOn(func(s *model.Session, p struct{ TaskName string }) (any, error) {
 			return nil, s.StartTask(p.TaskName)
 		}),
@@ -64,6 +64,14 @@ func machineOperations() map[string]operation {
 			return nil, nil
 		}),
 	}
+}
+
+// registration is what Register-ScheduledTask is told. The model has neither
+// logon types nor instances.
+type registration struct {
+	model.Task
+
+	LogonType, MultipleInstances string
 }
 
 // getService shows services of the machine; all here start with Windows.

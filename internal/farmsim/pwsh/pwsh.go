@@ -29,6 +29,8 @@ import (
 type Engine struct {
 	path, dir string
 	server    *server
+	// workers run calls, unless each has a process of its own.
+	workers *workers
 	// slots bound how many PowerShells run at once: more than processors only
 	// make each slower.
 	slots chan struct{}
@@ -40,8 +42,17 @@ type Output struct {
 	Exit           int
 }
 
-// Start makes an engine of the PowerShell at path, or by that name on PATH.
-func Start(path string) (e *Engine, err error) {
+// Start makes an engine of the PowerShell at path, or by that name on PATH. It
+// runs each call in a process of its own, as a server does.
+func Start(path string) (*Engine, error) { return startEngine(path, false) }
+
+// StartShared is [Start] for an engine that runs calls in fresh runspaces of a
+// few processes. That takes a tenth of the time; the command line, the reading of
+// standard input and exit codes, which are those of a process, are then not part
+// of what runs, and [Output.Exit] is always 0.
+func StartShared(path string) (*Engine, error) { return startEngine(path, true) }
+
+func startEngine(path string, shared bool) (e *Engine, err error) {
 	found, err := exec.LookPath(path)
 	if err == nil {
 		found, err = filepath.Abs(found)
@@ -56,6 +67,9 @@ func Start(path string) (e *Engine, err error) {
 	if e.server, err = startServer(); err == nil {
 		err = installStubs(e.dir)
 	}
+	if err == nil && shared {
+		e.workers, err = newWorkers(found, e.dir)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start a PowerShell engine: %w", err), e.Close())
 	}
@@ -64,11 +78,14 @@ func Start(path string) (e *Engine, err error) {
 
 // Close removes what the engine needed.
 func (e *Engine) Close() error {
-	var closed error
-	if e.server != nil {
-		closed = e.server.close()
+	var errs []error
+	if e.workers != nil {
+		errs = append(errs, e.workers.close())
 	}
-	return errors.Join(closed, os.RemoveAll(e.dir))
+	if e.server != nil {
+		errs = append(errs, e.server.close())
+	}
+	return errors.Join(append(errs, os.RemoveAll(e.dir))...)
 }
 
 // Call is what is run, where, and what is different there from a server as the
@@ -87,6 +104,9 @@ type Call struct {
 	// Instrument changes the prelude and the script just before they run, as a
 	// measurement of coverage does; nil for nothing.
 	Instrument func(prelude, script string) (newPrelude, newScript string, err error)
+	// InstrumentFile is the same for the script of a scheduled task: it returns
+	// the path of the script to run in the place of that at path; nil for the same.
+	InstrumentFile func(path string) (newPath string, err error)
 }
 
 // Run runs a call's script. The error wraps [model.ErrDown] when the machine
@@ -117,13 +137,37 @@ func (e *Engine) Run(ctx context.Context, c Call) (Output, error) {
 	if err != nil {
 		return Output{}, fmt.Errorf("run %s: %w", name, err)
 	}
+	return e.execute(ctx, c, products, func(ctx context.Context, environment []string) (Output, error) {
+		if e.workers != nil {
+			return e.workers.runInRunspace(ctx, powershell.Bootstrap(), stdin, environment)
+		}
+		return e.startProcess(ctx, strings.Fields(powershell.CommandLine())[1:], stdin, environment)
+	})
+}
+
+// RunCommand starts PowerShell with arguments and standard input of the
+// caller's own, in the place of c's envelope. The process is always one of its
+// own.
+func (e *Engine) RunCommand(ctx context.Context, c Call, stdin []byte, arguments ...string) (Output, error) {
+	products, err := installedProducts(c.Session)
+	if err != nil {
+		return Output{}, err
+	}
+	return e.execute(ctx, c, products, func(ctx context.Context, environment []string) (Output, error) {
+		return e.startProcess(ctx, arguments, stdin, environment)
+	})
+}
+
+// execute calls run with the environment of a server with these products, from
+// where stubs reach the model.
+func (e *Engine) execute(ctx context.Context, c Call, products []product, run func(context.Context, []string) (Output, error)) (Output, error) {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	p := e.server.authorize(c.Session, c.Overrides, stop)
-	out, err := e.startProcess(running, stdin, append(environmentOf(e.dir, products),
+	p := e.server.authorize(c, stop)
+	out, err := run(running, append(environmentOf(e.dir, products),
 		"ProgramFiles="+c.ProgramFiles, "FARMTRUST_MODEL="+e.server.address(), "FARMTRUST_TOKEN="+p.token))
 	if broken := p.endProcess(); broken != nil {
-		return Output{}, fmt.Errorf("run %s: %w", name, broken)
+		return Output{}, fmt.Errorf("run %s: %w", c.Envelope.Name, broken)
 	}
 	if ctx.Err() != nil {
 		return Output{}, context.Cause(ctx)
@@ -158,10 +202,9 @@ func (e *Engine) makeProgramFiles() (string, error) {
 	)
 }
 
-// startProcess runs the command line that every server gets, but for the name of the
-// program.
-func (e *Engine) startProcess(ctx context.Context, stdin []byte, environment []string) (Output, error) {
-	cmd := exec.CommandContext(ctx, e.path, strings.Fields(powershell.CommandLine())[1:]...)
+// startProcess starts a PowerShell and waits for its end.
+func (e *Engine) startProcess(ctx context.Context, arguments []string, stdin []byte, environment []string) (Output, error) {
+	cmd := exec.CommandContext(ctx, e.path, arguments...)
 	cmd.Dir, cmd.Env, cmd.Stdin = e.dir, append(os.Environ(), environment...), bytes.NewReader(stdin)
 	// A child that keeps a pipe open must not keep the caller.
 	const waitDelay = 5 * time.Second

@@ -19,10 +19,13 @@ type Server struct {
 	Host  string
 	Logon model.Logon
 
-	// Overrides, ProgramFiles and Instrument are those of each [Call].
+	// Overrides, ProgramFiles, Instrument and InstrumentFile are those of each
+	// [Call].
 	Overrides    Overrides
 	ProgramFiles string
 	Instrument   func(prelude, script string) (newPrelude, newScript string, err error)
+
+	InstrumentFile func(path string) (newPath string, err error)
 }
 
 // Run runs a shipped script. It implements [powershell.Runner].
@@ -48,16 +51,34 @@ func (s *Server) RunText(ctx context.Context, target powershell.Target, call pow
 	if err != nil {
 		return err
 	}
-	return powershell.ReadAnswer(target.Host, call.Script, envelope.Nonce, out.Stdout, out.Stderr, out.Exit, result)
+	return powershell.ReadResult(target.Host, call.Script, envelope.Nonce, out.Stdout, out.Stderr, out.Exit, result)
 }
 
 // RunEnvelope runs what a server received, and returns what it printed.
 func (s *Server) RunEnvelope(ctx context.Context, envelope powershell.Envelope) (Output, error) {
-	session, err := s.World.LogOn(s.Host, s.Logon)
+	call, err := s.call()
 	if err != nil {
 		return Output{}, err
 	}
-	return s.Engine.Run(ctx, Call{
-		Session: session, Envelope: envelope, Overrides: s.Overrides, ProgramFiles: s.ProgramFiles, Instrument: s.Instrument,
-	})
+	call.Envelope = envelope
+	return s.Engine.Run(ctx, call)
+}
+
+// RunCommand starts PowerShell on the server with arguments and standard input
+// of the caller's own.
+func (s *Server) RunCommand(ctx context.Context, stdin []byte, arguments ...string) (Output, error) {
+	call, err := s.call()
+	if err != nil {
+		return Output{}, err
+	}
+	return s.Engine.RunCommand(ctx, call, stdin, arguments...)
+}
+
+// call returns what all calls on the server have in common.
+func (s *Server) call() (Call, error) {
+	session, err := s.World.LogOn(s.Host, s.Logon)
+	return Call{
+		Session: session, Overrides: s.Overrides, ProgramFiles: s.ProgramFiles,
+		Instrument: s.Instrument, InstrumentFile: s.InstrumentFile,
+	}, err
 }

@@ -32,9 +32,8 @@ type process struct {
 	// token is what it shows.
 	token string
 
-	server    *server
-	session   *model.Session
-	overrides Overrides
+	server *server
+	call   Call
 
 	mu  sync.Mutex
 	err error
@@ -64,27 +63,37 @@ func (s *server) address() string { return s.listener.Addr().String() }
 
 func (s *server) close() error { return s.http.Close() }
 
-// authorize lets a process act in session.
-func (s *server) authorize(session *model.Session, overrides Overrides, broken func()) *process {
+// authorize lets a process act in the session of a call.
+func (s *server) authorize(c Call, broken func()) *process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := &process{token: rand.Text(), server: s, session: session, overrides: overrides, broken: broken}
+	p := &process{token: rand.Text(), server: s, call: c, broken: broken}
 	s.processes[p.token] = p
 	return p
 }
 
+// taskScript is a scheduled task and the path of its script.
+type taskScript struct{ TaskName, Path string }
+
 // startTask authorizes another process, which acts as the account of a
-// scheduled task for as long as this one lasts, and returns its token.
-func (p *process) startTask(with struct{ TaskName string }) (string, error) {
-	session, err := p.session.TaskSession(with.TaskName)
-	if err != nil {
-		return "", fmt.Errorf("start the task %s: %w", with.TaskName, err)
+// scheduled task for as long as this one lasts. It returns its token and the
+// script to run.
+func (p *process) startTask(task taskScript) (any, error) {
+	c := p.call
+	var err error
+	if c.Session, err = p.call.Session.TaskSession(task.TaskName); err != nil {
+		return nil, fmt.Errorf("start the task %s: %w", task.TaskName, err)
 	}
-	child := p.server.authorize(session, p.overrides, p.broken)
+	if c.InstrumentFile != nil {
+		if task.Path, err = c.InstrumentFile(task.Path); err != nil {
+			return nil, fmt.Errorf("start the task %s: %w", task.TaskName, err)
+		}
+	}
+	child := p.server.authorize(c, p.broken)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.children = append(p.children, child)
-	return child.token, nil
+	return object{"$type": "TaskScript", "Token": child.token, "Path": task.Path}, nil
 }
 
 // endProcess takes the authorization back, and returns why the process broke, or nil.
@@ -188,19 +197,17 @@ func (p *process) runOperation(asked request) (any, error) {
 		operation, ok := operations()[asked.Cmdlet]
 		switch {
 		case !asked.Confirmed:
-			return nil, p.session.Prompt()
+			return nil, p.call.Session.Prompt()
 		case asked.Cmdlet == startTask:
-			return operationOn(func(_ *model.Session, with struct{ TaskName string }) (any, error) {
-				return p.startTask(with)
-			})(p.session, asked.Parameters)
+			return operationOn(func(_ *model.Session, task taskScript) (any, error) { return p.startTask(task) })(p.call.Session, asked.Parameters)
 		case ok:
-			return operation(p.session, asked.Parameters)
+			return operation(p.call.Session, asked.Parameters)
 		case isProductCmdlet(asked.Cmdlet):
-			return forwardCmdlet(p.session, asked.Cmdlet, asked.Parameters)
+			return forwardCmdlet(p.call.Session, asked.Cmdlet, asked.Parameters)
 		}
 		return nil, errors.New("no operation stands behind this stub")
 	}
-	if override := p.overrides[asked.Cmdlet]; override != nil {
+	if override := p.call.Overrides[asked.Cmdlet]; override != nil {
 		return override(asked.Parameters, do)
 	}
 	return do()

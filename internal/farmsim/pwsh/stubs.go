@@ -25,6 +25,10 @@ func Stubs() string {
 // simulated server, and a copy with stubs in it runs.
 func stubsWithTask() string { return Stubs() + readStubs("hash.ps1") }
 
+// InstallerStubs are the stubs for [powershell.TaskInstallerOn]. What is behind
+// them, [Overrides] say.
+func InstallerStubs() string { return Stubs() + readStubs("install.ps1") }
+
 func readStubs(names ...string) string {
 	var text strings.Builder
 	for _, name := range names {
@@ -112,3 +116,7 @@ func environmentOf(dir string, products []product) []string {
 	}
 	return []string{"PSModulePath=" + modules, "FARMTRUST_SNAPINS=" + snapIns, `ProgramData=C:\ProgramData`, `SystemRoot=C:\Windows`}
 }
+
+// ObjectModel is the stub, in C#, for the part of SharePoint's object model that
+// the prelude uses. The stubs of [Stubs] take the place of that part.
+func ObjectModel() string { return readStubs("Microsoft.SharePoint.cs") }

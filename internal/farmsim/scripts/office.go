@@ -254,7 +254,7 @@ func setS2SCertificateName(s *model.Session, p powershell.SetS2SCertificateName,
 		return r, err
 	}
 	if c.FriendlyName != p.FriendlyName {
-		return r, stopScript("WrongCertificate", "certificate %s is called '%s', not '%s'", p.Thumbprint, c.FriendlyName, p.FriendlyName)
+		return r, stopScript("WrongCertificate", "certificate %s has the friendly name '%s', not '%s'", p.Thumbprint, c.FriendlyName, p.FriendlyName)
 	}
 	if err := assertNameFree(s, p.FriendlyName, p.Thumbprint); err != nil {
 		return r, err
@@ -268,7 +268,7 @@ func setS2SCertificateName(s *model.Session, p powershell.SetS2SCertificateName,
 	return r, s.Office().SetOfficeWebAppsFarm(model.SetFarm{S2SCertificateName: &p.FriendlyName, Force: true})
 }
 
-func setOfficeHTTPSwitch(s *model.Session, p powershell.SetOfficeHTTPSwitch, _ [][]byte) (r powershell.SetSwitchResult, err error) {
+func setOfficeHTTPSetting(s *model.Session, p powershell.SetOfficeHTTPSetting, _ [][]byte) (r powershell.SetSettingResult, err error) {
 	r.Settings = []string{}
 	if err := errorsFirst(assertElevated, importOffice, assertMaster)(s); err != nil {
 		return r, err

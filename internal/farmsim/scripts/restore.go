@@ -27,7 +27,7 @@ func restoreTrustedIssuer(s *model.Session, p powershell.RestoreTrustedIssuer, _
 		wanted = farm.ThumbprintOf(p.Previous)
 	}
 	if held != wanted && string(held) != p.Ours {
-		return r, stopScript("ChangedSince", "the issuer %s holds '%s', neither '%s' nor '%s'", p.RegisteredName, held, p.Ours, wanted)
+		return r, stopScript("ChangedSince", "the issuer %s has certificate '%s', neither '%s' nor '%s'", p.RegisteredName, held, p.Ours, wanted)
 	}
 	for _, was := range p.Permissions {
 		restored, err := restorePermission(s, p.RegisteredName, found, was)
@@ -132,7 +132,7 @@ func restoreS2SCertificateName(s *model.Session, p powershell.RestoreS2SCertific
 	err = s.Office().SetOfficeWebAppsFarm(model.SetFarm{S2SCertificateName: &p.Previous, Force: true})
 	var refused *model.Error
 	if p.Previous == "" && errors.As(err, &refused) {
-		r.Kept, r.Reason = true, refused.Message
+		r.ClearRefused, r.Reason = true, refused.Message
 		return r, nil
 	}
 	r.Changed = err == nil

@@ -150,7 +150,7 @@ func TestANameThatTheProductKeepsKeepsItsCertificate(t *testing.T) {
 		}
 		for range 2 {
 			got := must(f, testfarm.Master, powershell.RestoreS2SCertificateName{Ours: "S2S"})
-			if !got.Kept || got.Changed || got.Reason == "" {
+			if !got.ClearRefused || got.Changed || got.Reason == "" {
 				t.Errorf("got %+v", got)
 			}
 		}

@@ -82,21 +82,21 @@ func getCertificateUse(s *model.Session, p powershell.GetCertificateUse, _ [][]b
 	return r, err
 }
 
-func hideS2SCertificate(s *model.Session, p powershell.HideS2SCertificate, _ [][]byte) (r powershell.HideResult, err error) {
+func setS2SCertificateArchived(s *model.Session, p powershell.SetS2SCertificateArchived, _ [][]byte) (r powershell.SetArchivedResult, err error) {
 	if err := errorsFirst(assertElevated, importOffice)(s); err != nil {
 		return r, err
 	}
 	c, ok, err := findPersonal(s, p.Thumbprint)
-	if err != nil || !ok || c.Archived != p.Show {
+	if err != nil || !ok || c.Archived == p.Archived {
 		return r, err
 	}
-	if !p.Show {
+	if p.Archived {
 		if err := assertUnused(s, p.Thumbprint); err != nil {
 			return r, err
 		}
 	}
 	r.Changed = true
-	return r, s.Archive(c.Thumbprint, !p.Show)
+	return r, s.Archive(c.Thumbprint, p.Archived)
 }
 
 func removeS2SCertificate(s *model.Session, p powershell.RemoveS2SCertificate, _ [][]byte) (r powershell.RemoveResult, err error) {

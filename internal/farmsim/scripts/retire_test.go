@@ -21,8 +21,8 @@ func TestARetiredCertificateGoesWithoutATrace(t *testing.T) {
 			}
 		}
 		use := powershell.GetCertificateUse{Thumbprint: string(old.Thumbprint())}
-		hide := powershell.HideS2SCertificate{Thumbprint: string(old.Thumbprint())}
-		show := powershell.HideS2SCertificate{Thumbprint: string(old.Thumbprint()), Show: true}
+		hide := powershell.SetS2SCertificateArchived{Thumbprint: string(old.Thumbprint()), Archived: true}
+		show := powershell.SetS2SCertificateArchived{Thumbprint: string(old.Thumbprint())}
 		remove := powershell.RemoveS2SCertificate{Thumbprint: string(old.Thumbprint()), Personal: true, Root: true}
 		for _, host := range []string{testfarm.Master, testfarm.Member} {
 			if got := must(f, host, use); !got.Present || got.Archived || len(got.Uses) > 0 {
@@ -71,7 +71,7 @@ func TestACertificateInUseIsNeitherArchivedNorRemoved(t *testing.T) {
 			t.Errorf("uses, want -, got +:\n%s", diff)
 		}
 		before := f.Trust()
-		says(f, testfarm.Master, powershell.HideS2SCertificate{Thumbprint: string(p.Thumbprint())}, "InUse")
+		says(f, testfarm.Master, powershell.SetS2SCertificateArchived{Thumbprint: string(p.Thumbprint()), Archived: true}, "InUse")
 		says(f, testfarm.Master, powershell.RemoveS2SCertificate{Thumbprint: string(p.Thumbprint()), Personal: true}, "InUse")
 		f.AssertUnchangedSince(before)
 	})

@@ -24,10 +24,10 @@ func run[R any](f *testfarm.Farm, host string, p powershell.Params[R]) (R, error
 	raw, err := json.Marshal(p)
 	f.OK(err)
 	var secrets [][]byte
-	if private, ok := p.(powershell.Private); ok {
+	if private, ok := p.(powershell.SecretCarrier); ok {
 		secrets = private.Secrets()
 	}
-	result, err := scripts.Run(f.On(host), p.Script(), raw, secrets)
+	result, err := scripts.Run(f.On(host), powershell.ScriptOf(p), raw, secrets)
 	if err != nil {
 		return none, err
 	}
@@ -47,7 +47,7 @@ func says[R any](f *testfarm.Farm, host string, p powershell.Params[R], id strin
 	_, err := run(f, host, p)
 	var refused *powershell.ScriptError
 	if !errors.As(err, &refused) || refused.ID != "farmtrust."+id {
-		f.T.Errorf("%s: got %v, want farmtrust.%s", p.Script(), err, id)
+		f.T.Errorf("%s: got %v, want farmtrust.%s", powershell.ScriptOf(p), err, id)
 	}
 }
 
@@ -195,7 +195,7 @@ func TestTheNameIsSetOnTheMasterAndOnlyForTheTarget(t *testing.T) {
 func TestHTTPSwitchesAreSetOnlyWhereAsked(t *testing.T) {
 	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		on := true
-		call := powershell.SetOfficeHTTPSwitch{AllowOutboundHTTP: &on}
+		call := powershell.SetOfficeHTTPSetting{AllowOutboundHTTP: &on}
 		says(f, testfarm.Member, call, "NotMaster")
 		first, second := must(f, testfarm.Master, call), must(f, testfarm.Master, call)
 		if !slices.Equal(first.Settings, []string{"AllowOutboundHttp"}) || second.Changed {

@@ -58,7 +58,7 @@ func invokeSharePointTask(s *model.Session, p powershell.InvokeSharePointTask, _
 	if err != nil && !errors.As(err, &refused) {
 		return r, err
 	}
-	r.Answer, err = powershell.AnswerTask(rand.Text(), p.Hash, result, refused)
+	r.Outcome, err = powershell.FormatTaskOutcome(rand.Text(), p.Hash, result, refused)
 	return r, err
 }
 

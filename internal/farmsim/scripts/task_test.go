@@ -86,8 +86,8 @@ func TestTheSharePointTaskKnowsNoOtherVerb(t *testing.T) {
 	answer := must(f, testfarm.Front, powershell.InvokeSharePointTask{
 		Verb: "Restart-SharePointServer", Parameters: []byte(`{}`), Hash: powershell.HashTask(powershell.TaskScript()), Seconds: 1,
 	})
-	if !strings.Contains(string(answer.Answer), powershell.TaskRefused) {
-		t.Errorf("got %s", answer.Answer)
+	if !strings.Contains(string(answer.Outcome), powershell.TaskRefused) {
+		t.Errorf("got %s", answer.Outcome)
 	}
 }
 

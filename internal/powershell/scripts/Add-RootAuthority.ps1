@@ -2,15 +2,15 @@
 .SYNOPSIS
 Adds certificates to SharePoint's trusted root authorities.
 .DESCRIPTION
-A certificate that any authority holds, under whatever name, is not added
+A certificate that an authority already holds, under whatever name, is not added
 again. Existing authorities are never changed.
-The written procedure adds a self-signed certificate; for one from an authority
+Microsoft's procedure adds a self-signed certificate. For one that a CA issued,
 every certificate of its chain must be trusted as well.
 Source: Microsoft, "Configure server-to-server authentication between Office
 Online Server and SharePoint Server 2016"; "Creating SharePoint Add-ins that
 use high-trust authorization".
 .PARAMETER Authorities
-Objects with Name, used when created, and Certificate, DER in base64.
+Objects with Name, which a new authority gets, and Certificate, DER in base64.
 #>
 [CmdletBinding()]
 param([object[]] $Authorities = @())

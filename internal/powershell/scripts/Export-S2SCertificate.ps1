@@ -1,14 +1,15 @@
 <#
 .SYNOPSIS
-Reads the public part of a certificate, and writes it to a file if asked to.
+Reads the public part of a certificate and, if a path is given, writes it to a
+file.
 .DESCRIPTION
-DER encoded binary X.509, never a key. A file that already holds the same
-bytes is left alone.
+The format is DER encoded binary X.509, never with a key. A file that already
+contains the same bytes is not written again.
 Source: Microsoft, "Configure server-to-server authentication between Office
 Online Server and SharePoint Server 2016", "Export the certificate for use on
 SharePoint Server".
 .PARAMETER Thumbprint
-The certificate, in the Personal store.
+The certificate in the Personal store.
 .PARAMETER Path
 A path on this server; empty for none.
 #>

@@ -2,9 +2,8 @@
 .SYNOPSIS
 Lists what on an office server still names a certificate.
 .DESCRIPTION
-Changes nothing. Looked at are the farm's two certificate names, the TLS
-bindings of http.sys and the listeners of WinRM. An archived certificate counts
-as present.
+Changes nothing. It checks the farm's two certificate names, the TLS bindings of
+http.sys and the listeners of WinRM. An archived certificate counts as present.
 Source: Microsoft, Set-OfficeWebAppsFarm; "Netsh Commands for Hypertext Transfer
 Protocol (HTTP)", show sslcert; about_WSMan_Provider.
 .PARAMETER Thumbprint

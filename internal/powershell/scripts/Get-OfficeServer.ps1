@@ -2,15 +2,15 @@
 .SYNOPSIS
 Observes an office server: its certificates, its farm and what runs on it.
 .DESCRIPTION
-Changes nothing. An account without administrator rights is told of the machine
-alone. Of the Personal store it shows the certificates that matter:
-the target, those that share its friendly name or subject, and those that the
-farm names. A machine in no farm is an answer, not an error.
+Changes nothing. For an account without administrator rights it returns only the
+machine. Of the Personal store it returns the target, the certificates that share
+its friendly name or subject, and those that the farm names. A machine that is in
+no farm is a result, not an error.
 Source: Microsoft, "Configure server-to-server authentication between Office
 Online Server and SharePoint Server 2016"; the output of Get-OfficeWebAppsFarm
 and Get-OfficeWebAppsMachine.
 .PARAMETER Thumbprint
-The target's thumbprint; empty before a target is known.
+The target's thumbprint, empty while there is no target.
 .PARAMETER FriendlyName
 The target's friendly name.
 .PARAMETER Subject
@@ -29,12 +29,12 @@ param(
 Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'
 
-# Without administrator rights neither the product nor the services answer.
+# Without administrator rights neither the product nor the services can be read.
 if (-not (Test-Elevated)) { return [pscustomobject] @{ machine = Get-Machine } }
 
 Import-OfficeModule
-# The farm cannot be read while the service is stopped, and a server that is
-# starting must be observable.
+# The cmdlets fail while the service is stopped, and a server that is starting must
+# be observable.
 # Source: sharepointpain.com, 2025: Get-OfficeWebAppsFarm fails without WACSM.
 $service = Get-ServiceRecord -Name WACSM
 $machine = $null

@@ -1,18 +1,19 @@
 <#
 .SYNOPSIS
-Observes a SharePoint farm: its trusted issuers and root authorities, the app
-permissions, its servers.
+Observes a SharePoint farm: its trusted issuers and root authorities, its app
+permissions and its servers.
 .DESCRIPTION
-Changes nothing. Runs on a front end, with access to the configuration database.
+Changes nothing. It runs on a front end and needs access to the configuration
+database.
 Source: Microsoft, "Configure server-to-server authentication between Office
 Online Server and SharePoint Server 2016".
 .PARAMETER Sites
-Site collections whose app permissions are read.
+The site collections whose app permissions are read.
 .PARAMETER RegisteredNames
-The registered names of the issuers looked for, lower case.
+The registered names of the issuers to return, in lower case.
 .PARAMETER Names
-Display names that would be used to create them; issuers that hold one are
-shown too.
+The display names that new issuers would get. An issuer that already has one is
+returned too.
 #>
 [CmdletBinding()]
 param(
@@ -41,7 +42,7 @@ $issuers = @(foreach ($issuer in Get-SPTrustedSecurityTokenIssuer) {
         registeredName = $registered
         thumbprint = $thumbprint
         certificate = $der
-        # There is no IsTrustBroker to read: IsSelfIssuer is its complement.
+        # The object has no property IsTrustBroker; IsSelfIssuer is its complement.
         trustBroker = -not $issuer.IsSelfIssuer
         description = [string] $issuer.Description
         since = Get-MarkTime -Text $issuer.Description
@@ -70,12 +71,12 @@ $permissions = @(foreach ($url in $Sites) {
     finally { $site.Dispose() }
 })
 
-# By type: the name that a service application shows is localized.
+# Found by type, because the display name of a service application is localized.
 $profileServices = @(foreach ($service in Get-SPServiceApplication) {
     if ($service.GetType().FullName -eq 'Microsoft.Office.Server.Administration.UserProfileApplication') { $service }
 })
 
-# The role Invalid is that of database and mail servers.
+# Database and mail servers have the role Invalid.
 $members = @(foreach ($server in Get-SPServer) {
     if ([string] $server.Role -ne 'Invalid') { [string] $server.Name }
 })

@@ -1,10 +1,10 @@
 <#
 .SYNOPSIS
-Observes one SharePoint server: the machine, and since when its services run.
+Observes one SharePoint server: the machine, and when its services started.
 .DESCRIPTION
-Changes nothing and uses none of SharePoint's cmdlets, so that it needs no
-access to SQL Server. An account without administrator rights is told of the
-machine alone.
+Changes nothing. It uses none of SharePoint's cmdlets and so needs no access to
+SQL Server. For an account without administrator rights it returns only the
+machine.
 Source: Microsoft, "Replace the STS certificate": iisreset and a restart of
 SPTimerV4 on every server.
 #>
@@ -14,7 +14,7 @@ param()
 Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'
 
-# Without administrator rights neither services nor processes answer.
+# Without administrator rights neither services nor processes can be read.
 if (-not (Test-Elevated)) { return [pscustomobject] @{ machine = Get-Machine } }
 
 [pscustomobject] @{

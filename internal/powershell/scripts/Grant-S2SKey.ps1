@@ -1,20 +1,21 @@
 <#
 .SYNOPSIS
-Lets an account read the certificate's private key, and proves that the key signs.
+Grants an account read access to a certificate's private key, and proves that the
+key signs.
 .DESCRIPTION
-The account is named by its security identifier: the name of NETWORK SERVICE
-is localized. Reading is all it gets, where the console of the written
-procedure also offers full control.
+The account is given by its security identifier, because the name of NETWORK
+SERVICE is localized. It gets read access alone, although the console in
+Microsoft's procedure also offers full control.
 Source: Microsoft, "Configure server-to-server authentication between Office
 Online Server and SharePoint Server 2016", "Grant network service permission
 to use the key".
 .PARAMETER Thumbprint
-The certificate, in the Personal store.
+The certificate in the Personal store.
 .PARAMETER Sid
 The account's security identifier, S-1-5-20 for NETWORK SERVICE.
 .PARAMETER ProveAs
-Who signs: the account itself in a task that runs once, or the administrator
-who runs this where policy forbids tasks.
+Who signs: the account itself, in a task that runs once, or the administrator who
+runs this script, when a policy forbids tasks.
 #>
 [CmdletBinding()]
 param(

@@ -2,26 +2,27 @@
 .SYNOPSIS
 Imports a certificate with its key into the Personal store of the machine.
 .DESCRIPTION
-The PFX and its password come as secrets, never as parameters, and nothing is
-written to disk but the key by its provider. What is already there is left; a
-certificate that bears another friendly name is never renamed.
-The written procedure imports a self-signed certificate with its key into
-Trusted Root; here the key goes to Personal, where the procedure looks for it
-next, and Trusted Root gets the public part without a friendly name.
+The PFX and its password come as secrets, never as parameters, and nothing but the
+key is written to disk, by its provider. Certificates that are already there stay
+as they are; one that has another friendly name is never renamed.
+Microsoft's procedure imports a self-signed certificate with its key into Trusted
+Root. This script imports the key into Personal, where the procedure looks for it
+in its next step, and adds only the public part, without a friendly name, to
+Trusted Root.
 Source: Microsoft, "Configure server-to-server authentication between Office
 Online Server and SharePoint Server 2016", "Import your certificate".
 .PARAMETER Thumbprint
-What the PFX must hold.
+The certificate that the PFX must contain.
 .PARAMETER FriendlyName
-The name that Office Online Server will select the certificate by.
+The name by which Office Online Server will select the certificate.
 .PARAMETER Provider
-The cryptographic provider that must hold the key afterwards.
+The cryptographic provider that must have the key afterwards.
 .PARAMETER Exportable
 Whether the key may be exported again.
 .PARAMETER SelfSigned
-Whether the public part also goes to Trusted Root.
+Whether the public part is also added to Trusted Root.
 .PARAMETER Intermediates
-Certificates of issuing authorities, DER in base64, for the CA store.
+Certificates of the issuing CAs, DER in base64, for the CA store.
 #>
 [CmdletBinding()]
 param(
@@ -51,7 +52,7 @@ if ($null -eq $present -or $present.FriendlyName -eq '') {
 if ($null -eq $present -or -not $present.HasPrivateKey) {
     $imported = Read-KeyCertificate -Exportable $Exportable -Thumbprint $Thumbprint
     try {
-        # A copy without its key would keep the place of the one with it.
+        # Adding would otherwise keep the copy that has no key.
         if ($null -ne $present) { Remove-StoreCertificate -Store My -Thumbprint $Thumbprint }
         Add-StoreCertificate -Store My -Certificate $imported
         $stored = Get-OwnCertificate -Thumbprint $Thumbprint

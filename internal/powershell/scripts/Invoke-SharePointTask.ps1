@@ -1,22 +1,22 @@
 <#
 .SYNOPSIS
-Has the SharePoint task run one of its verbs, and returns its answer.
+Makes the SharePoint task run one of its verbs, and returns its outcome.
 .DESCRIPTION
 For front ends whose sessions cannot reach SQL Server: a scheduled task that an
-administrator registered runs a fixed script as an account that can. This
-writes the request, starts the task, waits, and checks that the answer belongs
-to this request and comes from the script that is known here. The request is
-removed whatever happens; the task removes its answers itself.
+administrator registered runs a fixed script as an account that can. This script
+writes the request, starts the task, waits, and checks that the result belongs to
+this request and comes from the expected version of the task's script. The
+request is removed in any case; the task itself removes its results.
 Source: Microsoft, "Making the second hop in PowerShell Remoting"; "Task
 Scheduler Error and Success Constants".
 .PARAMETER Verb
-What the task is to do.
+The name of a script that the task contains.
 .PARAMETER Parameters
 The verb's parameters.
 .PARAMETER Hash
-The SHA-256 of the task's script.
+The expected SHA-256 of the task's script.
 .PARAMETER Seconds
-How long to wait, and how long the request is valid.
+How long to wait for the result, and how long the request is valid.
 #>
 [CmdletBinding()]
 param(
@@ -42,19 +42,19 @@ New-TaskRequest -Id $id -Text (ConvertTo-AsciiJson -Value ([pscustomobject] @{
     params = $Parameters
 }))
 try {
-    # Asked after the request is there: a later run cannot have missed it.
+    # Read after the request is written: any later run will find it.
     $last = (Get-ScheduledTaskInfo -TaskName 'farmtrust-sharepoint' -TaskPath '\').LastRunTime
     Start-ScheduledTask -TaskName 'farmtrust-sharepoint' -TaskPath '\'
-    $bytes = Wait-TaskAnswer -Id $id -Deadline $deadline -LastRun $last
+    $bytes = Wait-TaskResult -Id $id -Deadline $deadline -LastRun $last
 }
 finally { Remove-TaskRequest -Id $id }
 
-$answer = ConvertFrom-Json -InputObject ([System.Text.Encoding]::ASCII.GetString($bytes))
-if ($answer.id -cne $id) {
-    Stop-Script -Id 'TaskFailed' -Message 'the answer belongs to another request'
+$written = ConvertFrom-Json -InputObject ([System.Text.Encoding]::ASCII.GetString($bytes))
+if ($written.id -cne $id) {
+    Stop-Script -Id 'TaskFailed' -Message 'the result belongs to another request'
 }
-if ($answer.script -cne $Hash) {
-    Stop-Script -Id 'TaskVersion' -Message "the answer comes from the script $($answer.script), not from $Hash"
+if ($written.script -cne $Hash) {
+    Stop-Script -Id 'TaskVersion' -Message "the result comes from the script $($written.script), not from $Hash"
 }
 
-[pscustomobject] @{ answer = $bytes }
+[pscustomobject] @{ outcome = $bytes }

@@ -2,8 +2,8 @@
 .SYNOPSIS
 Removes SharePoint's trusted root authorities that hold one of the certificates.
 .DESCRIPTION
-Found by certificate, whatever they are called. The farm's own authority, local,
-is never touched.
+They are found by certificate, whatever their names. The farm's own authority,
+local, is never removed.
 Source: Microsoft, Remove-SPTrustedRootAuthority; KB2545744 on the authority
 local.
 .PARAMETER Thumbprints

@@ -2,18 +2,19 @@
 .SYNOPSIS
 Removes a certificate from the stores of an office server, with its key.
 .DESCRIPTION
-Refused while anything on the server names the certificate. What is not there
-any more needs no removal. A key that another certificate shares is kept.
+The removal is refused while anything on the server names the certificate. A
+certificate that is not there needs no removal. A key that another certificate
+shares is kept.
 Source: Microsoft, X509Store.Remove, which leaves the key;
 RSACryptoServiceProvider.PersistKeyInCsp and CngKey.Delete, which delete it.
 .PARAMETER Thumbprint
 The certificate.
 .PARAMETER Personal
-Whether it is removed from the Personal store, archived or not.
+Whether to remove it from the Personal store, archived or not.
 .PARAMETER Root
-Whether its public copy is removed from Trusted Root.
+Whether to remove its public copy from Trusted Root.
 .PARAMETER Intermediates
-The thumbprints of issuing authorities to remove from the CA store.
+The thumbprints of the issuing CAs to remove from the CA store.
 #>
 [CmdletBinding()]
 param(

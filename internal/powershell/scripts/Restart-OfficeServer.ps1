@@ -1,11 +1,12 @@
 <#
 .SYNOPSIS
-Restarts Office Online's service and IIS where they run older settings.
+Restarts the service of Office Online Server and IIS if they run with older
+settings.
 .DESCRIPTION
-What started after this machine's farm settings were written, and after
-NotBefore, is left running; so doing it again does nothing. Where no settings
-file is found everything is restarted.
-The written procedure only has iisreset, after each HTTP switch; the product
+What started after this machine's farm settings were written, and after NotBefore,
+keeps running, so that a second run changes nothing. Without a settings file
+everything is restarted.
+Microsoft's procedure only has iisreset, after each HTTP setting. The product
 itself asks for a restart of every machine when its certificate changes.
 Source: Microsoft, Set-OfficeWebAppsFarm, -CertificateName; "Configure
 server-to-server authentication between Office Online Server and SharePoint

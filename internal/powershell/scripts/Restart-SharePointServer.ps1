@@ -1,14 +1,14 @@
 <#
 .SYNOPSIS
-Restarts IIS and SharePoint's timer service where they started too early.
+Restarts IIS and SharePoint's timer service if they started too early.
 .DESCRIPTION
-A SharePoint server may take up to a day to recognise a changed issuer, unless
-IIS is restarted; the timer service holds trusts of its own. What started since
-is left running.
+A SharePoint server may take up to a day to recognise a changed issuer unless IIS
+is restarted, and the timer service has its own copy of the trusts. What started
+after NotBefore keeps running.
 Source: Microsoft, "Use the high-trust configuration scripts for SharePoint";
 "Replace the STS certificate".
 .PARAMETER NotBefore
-Restart what started before this moment, by this server's clock.
+Restart what started before this moment on this server's clock.
 #>
 [CmdletBinding()]
 param([Parameter(Mandatory = $true)] [datetime] $NotBefore)

@@ -1,15 +1,16 @@
 <#
 .SYNOPSIS
-Puts the name of the certificate that the farm signs its tokens with back.
+Restores the farm's S2S certificate name, which selects the certificate that signs
+its tokens.
 .DESCRIPTION
-Runs on the master. Acts only while the farm has the name that the rotation
-set. Whether the product accepts an empty name is not documented: if it does
-not, the name stays, and what the product said is returned.
+It runs on the master, and changes the name only while the farm has the one that
+the rotation set. Whether the product accepts an empty name is not documented. If
+it does not, the name stays, and the script returns the product's message.
 Source: Microsoft, Set-OfficeWebAppsFarm, -S2SCertificateName.
 .PARAMETER Ours
 The friendly name that the rotation set.
 .PARAMETER Previous
-The friendly name of before; empty for none.
+The friendly name before the rotation, empty for none.
 #>
 [CmdletBinding()]
 param(
@@ -24,7 +25,7 @@ Assert-Elevated
 Import-OfficeModule
 Assert-Master
 $now = [string] (Get-OfficeWebAppsFarm).S2SCertificateName
-$kept = $false
+$clearRefused = $false
 $reason = ''
 $due = $now -cne $Previous
 if ($due -and $now -cne $Ours) {
@@ -38,10 +39,10 @@ if ($due) {
         $reason = [string] $_.Exception.Message
     }
     $now = [string] (Get-OfficeWebAppsFarm).S2SCertificateName
-    $kept = $Previous -eq '' -and $now -ceq $Ours
-    if ($now -cne $Previous -and -not $kept) {
+    $clearRefused = $Previous -eq '' -and $now -ceq $Ours
+    if ($now -cne $Previous -and -not $clearRefused) {
         Stop-Script -Id 'SettingNotKept' -Message "the farm's S2S certificate name is '$now' after it was set to '$Previous'"
     }
 }
 
-[pscustomobject] @{ changed = $due -and -not $kept; kept = $kept; reason = $reason }
+[pscustomobject] @{ changed = $due -and -not $clearRefused; clearRefused = $clearRefused; reason = $reason }

@@ -1,12 +1,12 @@
 <#
 .SYNOPSIS
-Puts a trusted security token issuer back to what it was before a rotation.
+Restores a trusted security token issuer to its state before a rotation.
 .DESCRIPTION
-Acts only on what the rotation made: an issuer that holds its certificate, an
-app principal with its full control. An issuer that was there before gets its
-certificate and description back and is never removed; the moment is noted, for
-servers have to load it again. One that was not there is removed, after its
-permissions.
+It changes only what the rotation changed: an issuer that has the rotation's
+certificate, an app principal that has full control. An issuer that existed before
+gets its certificate and description back and is never removed. The time is
+recorded in its description, because servers have to load it again. An issuer that
+did not exist before is removed, after its permissions.
 Source: Microsoft, Set-SPTrustedSecurityTokenIssuer,
 Remove-SPTrustedSecurityTokenIssuer, Remove-SPAppPrincipalPermission.
 .PARAMETER RegisteredName
@@ -14,11 +14,12 @@ The registered issuer name.
 .PARAMETER Ours
 The thumbprint that the rotation set.
 .PARAMETER Previous
-The certificate of before, DER in base64; empty when there was no issuer.
+The certificate before the rotation, DER in base64, empty when there was no issuer.
 .PARAMETER Description
-The description of before.
+The description before the rotation.
 .PARAMETER Permissions
-What the app principal might do before: objects with Site, Right, AppOnly.
+The rights of the app principal before the rotation: objects with Site, Right and
+AppOnly.
 #>
 [CmdletBinding()]
 param(
@@ -32,7 +33,8 @@ param(
 Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'
 
-# Whether two permissions are the same; without a right, the rest is nothing.
+# Reports whether two permissions are the same. Without a right AppOnly means
+# nothing.
 function Test-SamePermission {
     [CmdletBinding()]
     param([object] $One, [object] $Other)
@@ -40,18 +42,18 @@ function Test-SamePermission {
     return $One.Right -eq $Other.Right -and ($One.Right -eq '' -or [bool] $One.AppOnly -eq [bool] $Other.AppOnly)
 }
 
-# The app principal on a site; null when none is known there by that name.
+# Returns the app principal on a site, or null when the site has none by that name.
 function Find-AppPrincipal {
     [CmdletBinding()]
     param([string] $Site, [object] $Issuer)
 
     if ($null -ne $Issuer) { return Get-SPAppPrincipal -Site $Site -NameIdentifier $Issuer.NameId }
-    # Whether the principal outlives its issuer is not documented.
+    # Whether the principal survives the removal of its issuer is not documented.
     try { return Get-SPAppPrincipal -Site $Site -NameIdentifier $RegisteredName }
     catch { return $null }
 }
 
-# Puts the permission on one site back; says whether it did.
+# Restores the permission on one site and reports whether it changed.
 function Restore-AppPermission {
     [CmdletBinding()]
     param([object] $Web, [object] $Was, [object] $Issuer)
@@ -59,7 +61,7 @@ function Restore-AppPermission {
     $now = Get-AppPermission -Web $Web -RegisteredName $RegisteredName
     if (Test-SamePermission -One $now -Other $Was) { return $false }
     $ours = $now.Right -eq 'FullControl' -and $now.AppOnly
-    # No right at all stands between the two calls below.
+    # After the first of the two calls below there is no right at all.
     $between = $now.Right -eq '' -and -not (Test-SamePermission -One $Was -Other @{ Right = 'FullControl'; AppOnly = $true })
     if (-not $ours -and -not $between) {
         Stop-Script -Id 'ChangedSince' -Message (
@@ -70,8 +72,8 @@ function Restore-AppPermission {
         if ($null -eq $Issuer) { return $false }
         Stop-Script -Id 'AppPrincipalMissing' -Message "$($Was.Site) knows no app principal $RegisteredName"
     }
-    # Inferred: a lesser right that is set leaves app-only access as it is, since
-    # only Remove- has a switch that ends it.
+    # Inferred: setting a lesser right does not end app-only access, since only
+    # the Remove cmdlet has a switch for that.
     if ($now.Right -ne '') {
         Remove-SPAppPrincipalPermission -AppPrincipal $app -Site $Web -Scope SiteSubscription -DisableAppOnlyPolicy -Confirm:$false | Out-Null
     }
@@ -82,7 +84,7 @@ function Restore-AppPermission {
         Set-SPAppPrincipalPermission -AppPrincipal $app -Site $Web -Scope SiteSubscription -Right $Was.Right -Confirm:$false | Out-Null
     }
     if (-not (Test-SamePermission -One (Get-AppPermission -Web $Web -RegisteredName $RegisteredName) -Other $Was)) {
-        Stop-Script -Id 'SettingNotKept' -Message "the app permission of $RegisteredName at $($Was.Site) is not what it was put back to"
+        Stop-Script -Id 'SettingNotKept' -Message "the app permission of $RegisteredName at $($Was.Site) is not what it was restored to"
     }
     return $true
 }
@@ -107,7 +109,7 @@ if ($found.Count -eq 1) {
     if ($null -ne $issuer.SigningCertificate) { $held = [string] $issuer.SigningCertificate.Thumbprint }
 }
 if ($held -ne $wanted -and $held -ne $Ours) {
-    Stop-Script -Id 'ChangedSince' -Message "the issuer $RegisteredName holds '$held', neither '$Ours' nor '$wanted'"
+    Stop-Script -Id 'ChangedSince' -Message "the issuer $RegisteredName has certificate '$held', neither '$Ours' nor '$wanted'"
 }
 
 $restored = @(foreach ($was in $Permissions) {
@@ -119,7 +121,7 @@ $restored = @(foreach ($was in $Permissions) {
 $due = $held -ne $wanted
 if ($due -and $null -ne $before) {
     $text = ConvertTo-MarkedText -Text $Description
-    # A trust broker stays one only if that is said again.
+    # Without -IsTrustBroker a trust broker would no longer be one.
     if (-not $issuer.IsSelfIssuer) {
         Set-SPTrustedSecurityTokenIssuer -Identity $issuer.Name -Certificate $before -RegisteredIssuerName $RegisteredName `
             -Description $text -IsTrustBroker -Confirm:$false | Out-Null
@@ -134,7 +136,7 @@ elseif ($due) { Remove-SPTrustedSecurityTokenIssuer -Identity $issuer.Name -Conf
 $left = ''
 foreach ($one in Find-Issuer -RegisteredName $RegisteredName) { $left = [string] $one.SigningCertificate.Thumbprint }
 if ($left -ne $wanted) {
-    Stop-Script -Id 'SettingNotKept' -Message "the issuer $RegisteredName holds '$left' after it was put back to '$wanted'"
+    Stop-Script -Id 'SettingNotKept' -Message "the issuer $RegisteredName has certificate '$left' after it was restored to '$wanted'"
 }
 
 [pscustomobject] @{

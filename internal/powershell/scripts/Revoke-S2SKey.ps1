@@ -1,13 +1,13 @@
 <#
 .SYNOPSIS
-Takes back the read access to a certificate's key that was granted to an account.
+Revokes the read access to a certificate's key that was granted to an account.
 .DESCRIPTION
-Only the entry that Grant-S2SKey makes is taken away. An account that can read
-the key by another entry was given that by somebody else, who is asked first.
-Without the certificate, or without its key, there is nothing to take back.
+It removes only the access entry that Grant-S2SKey adds. If the account can read the
+key by another entry, somebody else granted that, and the script ends with an
+error. Without the certificate, or without its key, there is nothing to revoke.
 Source: Microsoft, FileSystemSecurity.RemoveAccessRuleSpecific.
 .PARAMETER Thumbprint
-The certificate, in the Personal store.
+The certificate in the Personal store.
 .PARAMETER Sid
 The account's security identifier, S-1-5-20 for NETWORK SERVICE.
 #>
@@ -28,7 +28,7 @@ $changed = $false
 if ($null -ne $file -and $Sid -in @(Get-KeyReader -File $file)) {
     Remove-KeyReader -File $file -Sid $Sid
     if ($Sid -in @(Get-KeyReader -File $file)) {
-        Stop-Script -Id 'ChangedSince' -Message "$Sid can read $file by another entry than the one that was made for it"
+        Stop-Script -Id 'ChangedSince' -Message "$Sid can read $file by another access entry than the one that was added for it"
     }
     $changed = $true
 }

@@ -1,16 +1,16 @@
 <#
 .SYNOPSIS
-Makes a certificate the one that the farm signs its tokens with.
+Selects the certificate that the farm signs its tokens with.
 .DESCRIPTION
-Runs on the master. Office Online Server knows the certificate by its friendly
-name alone, so the name is first seen to mean exactly one certificate here.
+It runs on the master. Office Online Server selects the certificate by its friendly
+name alone, so the script first checks that exactly one certificate has the name.
 Source: Microsoft, "Configure server-to-server authentication between Office
 Online Server and SharePoint Server 2016", "Configure Office Online Server to
 use the certificate for server-to-server authentication".
 .PARAMETER FriendlyName
 The certificate's friendly name.
 .PARAMETER Thumbprint
-The certificate that the name must mean.
+The certificate that must have the name.
 #>
 [CmdletBinding()]
 param(
@@ -26,7 +26,7 @@ Import-OfficeModule
 Assert-Master
 $certificate = Get-OwnCertificate -Thumbprint $Thumbprint
 if ($certificate.FriendlyName -cne $FriendlyName) {
-    Stop-Script -Id 'WrongCertificate' -Message "certificate $Thumbprint is called '$($certificate.FriendlyName)', not '$FriendlyName'"
+    Stop-Script -Id 'WrongCertificate' -Message "certificate $Thumbprint has the friendly name '$($certificate.FriendlyName)', not '$FriendlyName'"
 }
 Assert-FriendlyNameFree -FriendlyName $FriendlyName -Thumbprint $Thumbprint
 

@@ -3,14 +3,14 @@
 Registers a trusted security token issuer, or gives it another certificate,
 and grants its app principal full control.
 .DESCRIPTION
-The issuer is found by its registered name and updated in place, whatever it
-is called. The moment is noted at the end of its description. The permission
-is given on the root web of each site, at the scope of the site subscription,
-unless it is there already.
+The issuer is found by its registered name, whatever its display name, and updated
+in place. The time is recorded at the end of its description. The permission is
+granted on the root web of each site, at the scope of the site subscription,
+unless it exists.
 Source: Microsoft, "Configure server-to-server authentication between Office
 Online Server and SharePoint Server 2016", "To register a trusted token issuer".
 .PARAMETER Name
-The display name, if the issuer is created.
+The display name of a new issuer.
 .PARAMETER RegisteredName
 The registered issuer name.
 .PARAMETER Certificate
@@ -51,7 +51,7 @@ if ($found.Count -eq 0) {
 }
 elseif ($null -eq $found[0].SigningCertificate -or $found[0].SigningCertificate.Thumbprint -ne $signing.Thumbprint) {
     # Before Subscription Edition both the certificate and the registered name
-    # are mandatory; a trust broker stays one only if that is said again.
+    # are mandatory. Without -IsTrustBroker a trust broker would no longer be one.
     $broker = -not $found[0].IsSelfIssuer
     $description = ConvertTo-MarkedText -Text $found[0].Description
     if ($broker) {

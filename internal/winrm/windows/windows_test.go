@@ -78,7 +78,7 @@ func assertRefused[R any](t *testing.T, s *testFarm, target powershell.Target, p
 	t.Helper()
 	_, err := powershell.Run(t.Context(), s.runner, target, params)
 	if said, ok := errors.AsType[*powershell.ScriptError](err); !ok || said.ID != id {
-		t.Errorf("%s: got %v, want a refusal with %s", params.Script(), err, id)
+		t.Errorf("%s: got %v, want a refusal with %s", powershell.ScriptOf(params), err, id)
 	}
 }
 
@@ -232,7 +232,7 @@ func removeCertificate(t *testing.T, s *testFarm, imported powershell.ImportS2SC
 	removal := powershell.RemoveS2SCertificate{Thumbprint: imported.Thumbprint, Personal: true, Root: true, Intermediates: []string{}}
 	assertRefused(t, s, s.office, removal, powershell.InUse)
 	name := powershell.RestoreS2SCertificateName{Ours: imported.FriendlyName}
-	if restored := runScript(t, s, s.office, name); !restored.Changed || restored.Kept {
+	if restored := runScript(t, s, s.office, name); !restored.Changed || restored.ClearRefused {
 		t.Fatalf("S2S name restored: %+v", restored)
 	}
 	revoke := powershell.RevokeS2SKey{Thumbprint: imported.Thumbprint, Sid: farm.NetworkService}

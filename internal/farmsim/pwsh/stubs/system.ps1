@@ -53,8 +53,11 @@ function New-ScheduledTaskPrincipal {
 
 function New-ScheduledTaskSettingsSet {
     [CmdletBinding()]
-    param([switch] $AllowStartIfOnBatteries, [timespan] $ExecutionTimeLimit)
-    [pscustomobject] @{ ExecutionTimeLimit = $ExecutionTimeLimit }
+    param(
+        [switch] $AllowStartIfOnBatteries, [timespan] $ExecutionTimeLimit,
+        [ValidateSet('Parallel', 'Queue', 'IgnoreNew')] [string] $MultipleInstances = 'IgnoreNew'
+    )
+    [pscustomobject] @{ ExecutionTimeLimit = $ExecutionTimeLimit; MultipleInstances = $MultipleInstances }
 }
 
 function Register-ScheduledTask {
@@ -63,9 +66,14 @@ function Register-ScheduledTask {
         [Parameter(Mandatory = $true, Position = 0)] [string] $TaskName,
         [Parameter(Mandatory = $true)] [object[]] $Action,
         [object] $Principal,
-        [object] $Settings
+        [object] $Settings,
+        [string] $TaskPath,
+        [switch] $Force
     )
-    Invoke-Model -Name Register-ScheduledTask -With @{ Name = $TaskName; User = $Principal.UserId; Argument = $Action[0].Argument }
+    Invoke-Model -Name Register-ScheduledTask -With @{
+        Name = $TaskName; User = $Principal.UserId; Argument = $Action[0].Argument
+        LogonType = $Principal.LogonType; MultipleInstances = $Settings.MultipleInstances
+    }
 }
 
 function Get-ScheduledTask {

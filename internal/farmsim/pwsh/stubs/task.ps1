@@ -5,7 +5,8 @@ function Start-SharePointTask {
 
     $script = [System.IO.Path]::Combine($env:ProgramFiles, 'farmtrust', 'farmtrust-sharepoint.ps1')
     $mine = $env:FARMTRUST_TOKEN
-    $env:FARMTRUST_TOKEN = Invoke-Model -Name Start-TaskScript -With @{ TaskName = $TaskName }
-    try { & ([Environment]::ProcessPath) -NoLogo -NoProfile -NonInteractive -File $script | Out-Null }
+    $task = Invoke-Model -Name Start-TaskScript -With @{ TaskName = $TaskName; Path = $script }
+    $env:FARMTRUST_TOKEN = $task.Token
+    try { & ([Environment]::ProcessPath) -NoLogo -NoProfile -NonInteractive -File $task.Path | Out-Null }
     finally { $env:FARMTRUST_TOKEN = $mine }
 }

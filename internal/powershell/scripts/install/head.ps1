@@ -2,19 +2,19 @@
 .SYNOPSIS
 Installs farmtrust's SharePoint task on this front end.
 .DESCRIPTION
-Run it in an elevated Windows PowerShell, with farmtrust-sharepoint.ps1 beside
-it. It lays out C:\Program Files\farmtrust with access lists that inherit
+Run it in an elevated Windows PowerShell, with farmtrust-sharepoint.ps1 in the
+same folder. It creates C:\Program Files\farmtrust with access lists that inherit
 nothing, copies the signed script there, trusts its publisher on this machine,
-and registers the scheduled task farmtrust-sharepoint, which has no trigger.
-Doing it again installs another version. Before that, sign the script with a
-certificate for code signing that this machine trusts:
+and registers the scheduled task farmtrust-sharepoint, which has no trigger. Run
+it again to install another version. First sign the script with a code-signing
+certificate that this machine trusts:
   Set-AuthenticodeSignature -FilePath farmtrust-sharepoint.ps1 -Certificate $certificate -HashAlgorithm SHA256 -TimestampServer $url
 Source: Microsoft, about_Signing and about_Execution_Policies;
 New-ScheduledTaskPrincipal; New-ScheduledTaskSettingsSet.
 .PARAMETER Account
 The group managed service account that the task runs as, such as
-CONTOSO\farmtrust-sp$. It needs to be installed on this machine, to be a
-SharePoint shell administrator, and the right to log on as a batch job.
+CONTOSO\farmtrust-sp$. It must be installed on this machine, be a SharePoint
+shell administrator, and hold the right to log on as a batch job.
 #>
 [CmdletBinding()]
 param([Parameter(Mandatory = $true)] [ValidateNotNullOrEmpty()] [string] $Account)

@@ -1,7 +1,7 @@
 if (-not (Test-Administrator)) { throw 'Start Windows PowerShell as administrator.' }
 $source = [System.IO.Path]::Combine($PSScriptRoot, 'farmtrust-sharepoint.ps1')
 if ($null -eq (Get-ValidSigner -Path $source)) {
-    throw "$source has no valid signature: sign it as the help of this script says, with a certificate that this machine trusts."
+    throw "$source has no valid signature. Sign it with a certificate that this machine trusts; see the help of this script."
 }
 $sid = Get-AccountSid -Account $Account
 $system = @{ Sid = 'S-1-5-18'; Rights = 'FullControl' }
@@ -16,7 +16,7 @@ Set-ClosedFolder -Path ([System.IO.Path]::Combine($root, 'results')) -Access $sy
 
 $installed = [System.IO.Path]::Combine($root, 'farmtrust-sharepoint.ps1')
 [System.IO.File]::Copy($source, $installed, $true)
-# What counts is the file that is there now.
+# The copy is checked, because the source may have changed meanwhile.
 $signer = Get-ValidSigner -Path $installed
 if ($null -eq $signer) { throw "$installed has no valid signature." }
 Add-TrustedPublisher -Certificate $signer
@@ -24,11 +24,11 @@ Add-TrustedPublisher -Certificate $signer
 $program = "$env:SystemRoot\System32\WindowsPowerShell\v1.0\powershell.exe"
 $argument = "-NoLogo -NoProfile -NonInteractive -ExecutionPolicy AllSigned -File `"$installed`""
 $action = New-ScheduledTaskAction -Execute $program -Argument $argument
-# For a managed service account Password means that Windows knows it.
+# For a managed service account, Password means that Windows manages the password.
 $principal = New-ScheduledTaskPrincipal -UserId $Account -LogonType Password
 $settings = New-ScheduledTaskSettingsSet -AllowStartIfOnBatteries -MultipleInstances Queue -ExecutionTimeLimit ([timespan]::FromMinutes(30))
-# It is a function of a module, which sees the session's preferences and not
-# those of this script.
+# -ErrorAction, because the cmdlet is a function of a module and does not see the
+# preference of this script.
 # Source: PowerShell/PowerShell, issue 4568.
 Register-ScheduledTask -TaskName 'farmtrust-sharepoint' -TaskPath '\' -Action $action -Principal $principal -Settings $settings `
     -Force -ErrorAction Stop | Out-Null

@@ -1,4 +1,4 @@
-# What only Windows can do: accounts, access lists, signatures, stores.
+# Functions that need Windows: accounts, access lists, signatures, stores.
 
 function Test-Administrator {
     [CmdletBinding()]
@@ -16,8 +16,8 @@ function Get-AccountSid {
     return $name.Translate([System.Security.Principal.SecurityIdentifier]).Value
 }
 
-# Makes a folder whose access list is this and inherits nothing: objects with
-# Sid and Rights.
+# Creates a folder with exactly this access list, which inherits nothing, or gives
+# an existing folder this list. Access are objects with Sid and Rights.
 function Set-ClosedFolder {
     [CmdletBinding()]
     param(
@@ -37,7 +37,8 @@ function Set-ClosedFolder {
     else { $folder.Create($security) }
 }
 
-# The certificate that a script is signed with; null unless the signature is valid.
+# Returns the certificate that a script is signed with, or null when the signature
+# is not valid.
 function Get-ValidSigner {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Path)
@@ -47,8 +48,8 @@ function Get-ValidSigner {
     return $signature.SignerCertificate
 }
 
-# A publisher that is not in this store would be asked about, and a task has
-# nobody to ask.
+# Without the publisher in this store PowerShell would ask for confirmation, which
+# a scheduled task cannot give.
 function Add-TrustedPublisher {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [System.Security.Cryptography.X509Certificates.X509Certificate2] $Certificate)

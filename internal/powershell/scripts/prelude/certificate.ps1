@@ -1,6 +1,7 @@
-# Certificates and keys, by way of the store and key functions.
+# Certificates and keys, read through the functions of windows/store.ps1 and
+# windows/key.ps1.
 
-# The certificate in the Personal store; null when it is not there.
+# Returns the certificate in the Personal store, or null when it is not there.
 function Find-OwnCertificate {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Thumbprint)
@@ -22,10 +23,10 @@ function Get-OwnCertificate {
     return $certificate
 }
 
-# Office Online Server picks certificates by friendly name only, so no other
-# may bear it.
-# Source: Microsoft, "Plan Office Online Server", on Trusted Root; the same is
-# reported of the Personal store.
+# Office Online Server selects a certificate by its friendly name alone, so no
+# other certificate may have that name.
+# Source: Microsoft, "Plan Office Online Server", on Trusted Root; users report
+# the same of the Personal store.
 function Assert-FriendlyNameFree {
     [CmdletBinding()]
     param(
@@ -57,8 +58,8 @@ function Test-KeySignature {
     return $public.VerifyData($data, $private.SignData($data, $sha256, $padding), $sha256, $padding)
 }
 
-# A certificate as results show it. A key that cannot be opened is shown
-# without provider and readers: observing must not fail on it.
+# Returns a certificate as it appears in results. A key that cannot be opened
+# has no provider and no readers there, so that observing does not fail on it.
 function ConvertTo-CertificateRecord {
     [CmdletBinding()]
     param(
@@ -91,8 +92,8 @@ function ConvertTo-CertificateRecord {
     }
 }
 
-# The password as Windows takes it, without passing through a cmdlet or a
-# string that would stay in memory.
+# Returns the password as a SecureString, without passing it to a cmdlet or
+# through a string, which would stay in memory.
 function Read-PfxPassword {
     [CmdletBinding()]
     param()
@@ -105,8 +106,9 @@ function Read-PfxPassword {
     return $password
 }
 
-# Opens the PFX among the secrets. Its key is then on disk, in the machine's
-# key store: whoever does not keep the certificate must remove it.
+# Opens the PFX among the secrets. This writes its key to the machine's key
+# store on disk, so a caller that does not keep the certificate must remove the
+# key.
 function Read-KeyCertificate {
     [CmdletBinding()]
     param(
@@ -114,8 +116,8 @@ function Read-KeyCertificate {
         [Parameter(Mandatory = $true)] [bool] $Exportable
     )
 
-    # Without MachineKeySet the key lands in a profile, without PersistKeySet
-    # it goes when the object does.
+    # Without MachineKeySet the key is written to the account's profile; without
+    # PersistKeySet it is deleted together with the object.
     $flags = [System.Security.Cryptography.X509Certificates.X509KeyStorageFlags] 'MachineKeySet, PersistKeySet'
     if ($Exportable) { $flags = $flags -bor [System.Security.Cryptography.X509Certificates.X509KeyStorageFlags]::Exportable }
     try { $certificate = Open-Pfx -Flags $flags }

@@ -1,7 +1,7 @@
-# What every script uses and every PowerShell can run.
+# Functions that every script uses and that run on every PowerShell.
 
-# Ends a script with an error of ours. Its identity is what callers go by; the
-# message is for people.
+# Ends a script with one of farmtrust's own errors. Callers decide by its ID; the
+# message is for the reader.
 function Stop-Script {
     [CmdletBinding()]
     param(
@@ -13,8 +13,8 @@ function Stop-Script {
     throw (New-Object System.Management.Automation.ErrorRecord $exception, "farmtrust.$Id", 'InvalidOperation', $null)
 }
 
-# A 32-bit PowerShell sees another registry and other programs, and neither
-# product's cmdlets.
+# A 32-bit PowerShell has another view of the registry and of Program Files, and
+# the cmdlets of neither product.
 function Assert-Host {
     [CmdletBinding()]
     param()
@@ -24,8 +24,8 @@ function Assert-Host {
     }
 }
 
-# Moments travel as text that sorts and reads the same everywhere: Windows
-# PowerShell and PowerShell 7 write dates differently in JSON.
+# Formats times as ISO 8601 text, since Windows PowerShell and PowerShell 7 write
+# dates differently in JSON.
 function ConvertTo-UtcText {
     [CmdletBinding()]
     param([Nullable[datetime]] $Time)
@@ -48,8 +48,9 @@ function ConvertTo-JsonText {
     return '"' + $json.ToString() + '"'
 }
 
-# ConvertTo-Json of Windows PowerShell unwraps nothing it should and cuts at a
-# depth without a word; this writes what scripts return, and refuses the rest.
+# Writes the types that scripts return and fails on any other. ConvertTo-Json of
+# Windows PowerShell does not unwrap what it should, and truncates silently at
+# its depth limit.
 function ConvertTo-AsciiJson {
     [CmdletBinding()]
     param([object] $Value)

@@ -1,8 +1,8 @@
-# The dispatcher: last in the prelude, it takes the envelope apart, runs the
-# script in it with its parameters and prints the one line that answers.
+# The dispatcher, the last part of the prelude. It opens the envelope, runs the
+# script in it with its parameters and prints the result line.
 #
-# The envelope is a row of frames, each a length of four bytes and its bytes:
-# this prelude, the script, the header (JSON), and the secrets.
+# The envelope is a sequence of frames, each a length of four bytes and as many
+# bytes: this prelude, the script, the header (JSON), and the secrets.
 
 function Read-Frame {
     [CmdletBinding()]

@@ -1,7 +1,7 @@
-# What a script file is known by.
+# The hash that identifies a version of a script file.
 
-# The SHA-256 of a script's text, whatever its line ends and encoding, without
-# the signature that was put at its end: so the same for all who sign it.
+# Returns the SHA-256 of a script's text. Line ends, encoding and the signature at
+# its end do not count, so that the hash is the same whoever signed the script.
 # Source: Microsoft, about_Signing, on the block that a signature adds.
 function Get-ScriptHash {
     [CmdletBinding()]
@@ -11,7 +11,7 @@ function Get-ScriptHash {
     $end = $text.IndexOf("`n# SIG # Begin signature block", [System.StringComparison]::Ordinal)
     if ($end -ge 0) { $text = $text.Substring(0, $end) }
     $bytes = [System.Text.Encoding]::UTF8.GetBytes($text.TrimEnd())
-    # Not SHA256.Create(): under the FIPS policy .NET Framework refuses it.
+    # Not SHA256.Create(), which .NET Framework rejects under the FIPS policy.
     $hash = (New-Object System.Security.Cryptography.SHA256CryptoServiceProvider).ComputeHash($bytes)
     return [BitConverter]::ToString($hash).Replace('-', '').ToLowerInvariant()
 }

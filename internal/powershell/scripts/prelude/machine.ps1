@@ -1,6 +1,6 @@
-# What every observing script tells of its server.
+# The server itself, as every observing script returns it.
 
-# Asked last in a script: the clock then belongs to the answer.
+# Scripts call this last, so that the clock is that of the moment of the result.
 function Get-Machine {
     [CmdletBinding()]
     param()

@@ -1,8 +1,8 @@
-# Office Online Server's module, and what its cmdlets say.
+# Office Online Server's module, and the farm as its cmdlets describe it.
 
-# A long-lived remote shell may have started before the product was installed
-# and then does not know where its module is.
-# Source: OfficeOnlineServerDsc refreshes PSModulePath the same way.
+# A long-lived remote shell may have started before the product was installed, so
+# that its PSModulePath lacks the product's folder.
+# Source: OfficeOnlineServerDsc, which refreshes PSModulePath the same way.
 function Import-OfficeModule {
     [CmdletBinding()]
     param()
@@ -15,8 +15,8 @@ function Import-OfficeModule {
     Import-Module -Name OfficeWebApps
 }
 
-# The machine's place in its farm; null when it is in none, which the product
-# reports as FileNotFoundException.
+# Returns the machine as a member of its farm, or null when it is in no farm,
+# which the product reports as FileNotFoundException.
 function Get-OfficeMachine {
     [CmdletBinding()]
     param()
@@ -25,7 +25,8 @@ function Get-OfficeMachine {
     catch [System.IO.FileNotFoundException] { return $null }
 }
 
-# Machines are named by their computer name here and there by their DNS name.
+# The product names a machine by its computer name in one place and by its DNS
+# name in another.
 function Test-SameMachine {
     [CmdletBinding()]
     param([string] $One, [string] $Other)
@@ -33,8 +34,8 @@ function Test-SameMachine {
     return $One.Split('.')[0] -eq $Other.Split('.')[0]
 }
 
-# Farm-wide settings are made on the master: a member may have to reach it
-# with credentials that a remote shell cannot pass on.
+# Farm-wide settings are changed on the master only: on a member the cmdlet may
+# have to contact the master, and a remote shell cannot pass on its credentials.
 function Assert-Master {
     [CmdletBinding()]
     param()
@@ -48,8 +49,8 @@ function Assert-Master {
     }
 }
 
-# When this machine's copy of the farm settings was last written; null when
-# there is none.
+# Returns when this machine's copy of the farm settings was last written, or null
+# when there is none.
 function Get-SettingsTime {
     [CmdletBinding()]
     param()
@@ -59,13 +60,14 @@ function Get-SettingsTime {
     return Get-FileTime -Path $file
 }
 
-# How the server itself answers /hosting/discovery. Its status is part of the
-# baseline, so a refusal is an answer and no error.
+# Returns how the server itself responds to /hosting/discovery. The status is
+# part of what is compared before and after a rotation, so an HTTP error is a
+# result and not an error of the script.
 function Get-Discovery {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Url)
 
-    # .NET Framework may offer nothing newer than TLS 1.0; 0 leaves it to Windows.
+    # .NET Framework may offer nothing newer than TLS 1.0. With 0, Windows decides.
     if ([int] [System.Net.ServicePointManager]::SecurityProtocol -ne 0) {
         [System.Net.ServicePointManager]::SecurityProtocol =
             [System.Net.ServicePointManager]::SecurityProtocol -bor [System.Net.SecurityProtocolType]::Tls12

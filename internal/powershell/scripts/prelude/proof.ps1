@@ -1,11 +1,12 @@
-# Proof that a service account can sign with a key: a scheduled task that runs
-# once, as that account, and says the outcome with its exit code alone.
+# Proves that a service account can sign with a key, by a scheduled task that runs
+# once as that account and reports the outcome by its exit code alone.
 
-# What the task runs. It finds the certificate by its thumbprint, which takes
-# the place of the forty zeroes: a task's program takes no other input that
-# leaves no file. Exit code 90 is success, for 0 is what a program ends with
-# that did nothing; 91 and 92 are failure to verify, and to sign. 93 says that a
-# policy keeps the account from full language, which the caller itself has.
+# The program of the task. It finds the certificate by its thumbprint, which
+# replaces the forty zeroes: any other input for the program of a task would have
+# to be a file. Exit code 90 is success, because a program that did nothing ends
+# with 0. 91 means that the signature did not verify, 92 that the account could
+# not sign, and 93 that a policy denies full language to the account, although
+# the caller has it.
 $FarmTrustProof = {
     if ("$($ExecutionContext.SessionState.LanguageMode)" -ne 'FullLanguage') { exit 93 }
     $ErrorActionPreference = 'Stop'
@@ -35,8 +36,8 @@ function New-ProofArgument {
     return "-NoLogo -NoProfile -NonInteractive -EncodedCommand $encoded"
 }
 
-# The exit code of the proof. The scheduler says 267011 while a task has not
-# run, 267045 while it is queued and 267009 while it runs.
+# Returns the exit code of the proof. The scheduler reports 267011 until a task
+# has run, 267045 while it is queued and 267009 while it runs.
 # Source: Microsoft, "Task Scheduler Error and Success Constants".
 function Wait-Proof {
     [CmdletBinding()]
@@ -50,7 +51,7 @@ function Wait-Proof {
         if ($code -notin 267011, 267045, 267009) { return $code }
         Start-Sleep -Milliseconds 250
     }
-    Stop-Script -Id 'ProofUnavailable' -Message 'the task that is to sign with the key did not end within two minutes'
+    Stop-Script -Id 'ProofUnavailable' -Message 'the task that tests the key did not end within two minutes'
 }
 
 function Assert-KeySignsAs {
@@ -75,6 +76,6 @@ function Assert-KeySignsAs {
         Stop-Script -Id 'KeyDoesNotSign' -Message "$Sid cannot sign with the key of certificate $Thumbprint (task result $code)"
     }
     if ($code -ne 90) {
-        Stop-Script -Id 'ProofUnavailable' -Message "the task that is to sign with the key ended with result $code"
+        Stop-Script -Id 'ProofUnavailable' -Message "the task that tests the key ended with result $code"
     }
 }

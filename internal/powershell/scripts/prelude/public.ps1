@@ -1,8 +1,9 @@
 # Certificates without their keys.
 
-# Whether bytes are laid out as one certificate in DER and nothing else: a
-# sequence that ends where they end and begins with another sequence. A PFX and
-# a private key begin with a number, PKCS #7 with an identifier; text is none.
+# Reports whether bytes have the form of one certificate in DER and nothing else:
+# a sequence that ends where they end and whose first element is a sequence. In
+# a PFX and in a private key the first element is an integer, in PKCS #7 an
+# object identifier; text is not a sequence.
 # Source: RFC 5280, 4.1; RFC 7292, 4; RFC 5958, 2.
 function Test-CertificateForm {
     [CmdletBinding()]
@@ -22,9 +23,9 @@ function Test-CertificateForm {
     return $header + $length -eq $Der.Length -and $Der[$header] -eq 0x30
 }
 
-# An object of a certificate's public part alone. The class reads a PFX as
-# readily, and would put its key on disk; so the bytes are looked at first.
-# The comma keeps PowerShell from spreading them over several arguments.
+# Returns a certificate object without a key. The bytes are checked first because
+# the class would also read a PFX, and would then write its key to disk. The
+# comma keeps PowerShell from spreading the bytes over several arguments.
 function New-PublicCertificate {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [byte[]] $Der)

@@ -1,7 +1,7 @@
-# Restarts of what runs older settings than those that are set.
+# Restarts of what still runs with older settings.
 
-# Restarts a service whose process started before a moment, or that stopped
-# although Windows is to start it; says whether it did.
+# Restarts a service whose process started before a moment, or that is stopped
+# although its start type is automatic. Reports whether it restarted the service.
 function Restart-OlderService {
     [CmdletBinding()]
     param(
@@ -19,8 +19,9 @@ function Restart-OlderService {
     return $true
 }
 
-# Restarts IIS if its oldest worker started before a moment; says whether it
-# did. Where no worker runs, the next one loads what is current.
+# Restarts IIS if its oldest worker process started before a moment. Reports
+# whether it restarted IIS. When no worker process runs, the next one will load
+# the current settings.
 function Restart-OlderWorker {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [datetime] $Before)

@@ -1,7 +1,7 @@
-# The end of a certificate: who still names it, and its removal with its key.
+# Retirement of a certificate: what still names it, and its removal with its key.
 
-# The certificate in the Personal store, archived or not; null when it is not
-# there.
+# Returns the certificate in the Personal store, archived or not, or null when it
+# is not there.
 function Find-PersonalCertificate {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Thumbprint)
@@ -12,9 +12,10 @@ function Find-PersonalCertificate {
     return $null
 }
 
-# The addresses that http.sys serves with a certificate. The words of the list
-# are localized, its shape is not: the line above a hash ends in its address.
-# That shape is inferred from published output of several Windows versions.
+# Returns the addresses that http.sys serves with a certificate. The words of
+# netsh's list are localized, its layout is not: the line above a hash ends with
+# the address. The layout is inferred from published output of several versions
+# of Windows.
 function Find-TlsBinding {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [ValidatePattern('^[0-9A-F]{40}$')] [string] $Thumbprint)
@@ -26,7 +27,7 @@ function Find-TlsBinding {
     }
 }
 
-# What on this server names a certificate, in words.
+# Returns what on this server names a certificate, in words.
 function Find-CertificateUse {
     [CmdletBinding()]
     param(
@@ -41,7 +42,7 @@ function Find-CertificateUse {
     }
     foreach ($address in Find-TlsBinding -Thumbprint $Thumbprint) { "http.sys $address" }
     foreach ($typed in Get-ListenerThumbprint) {
-        # Thumbprints are often pasted with blanks, some of them invisible.
+        # Pasted thumbprints often contain spaces and invisible characters.
         if (($typed -replace '[^0-9A-Fa-f]', '') -eq $Thumbprint) { return 'WinRM listener' }
     }
 }
@@ -59,8 +60,8 @@ function Assert-CertificateUnused {
     }
 }
 
-# The file of a certificate's key; null when the key is gone already, as after
-# a removal that was cut short (NTE_BAD_KEYSET).
+# Returns the file of a certificate's key, or null when the key no longer exists
+# (NTE_BAD_KEYSET), as after a removal that was interrupted.
 function Find-KeyFile {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [object] $Certificate)
@@ -76,8 +77,9 @@ function Find-KeyFile {
     return $file
 }
 
-# Whether another certificate has its key in the same file: a certificate that
-# was renewed with its key does. Keys that cannot be opened are other keys.
+# Reports whether another certificate has its key in the same file, as one that
+# was renewed with the same key has. A key that cannot be opened counts as
+# another key.
 function Test-SharedKeyFile {
     [CmdletBinding()]
     param(
@@ -94,8 +96,8 @@ function Test-SharedKeyFile {
     return $false
 }
 
-# Removes a certificate from Personal with its key. The key goes first: one
-# that is left without its certificate is found by nobody.
+# Removes a certificate from Personal with its key. The key is removed first,
+# because an orphaned key cannot be found again.
 function Remove-PersonalCertificate {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [object] $Certificate)
@@ -109,7 +111,7 @@ function Remove-PersonalCertificate {
     Remove-StoreCertificate -Store My -Thumbprint $Certificate.Thumbprint
 }
 
-# A certificate that a group policy puts there comes back, or never goes.
+# A certificate that a group policy distributes may reappear, or never disappear.
 function Assert-StoreWithout {
     [CmdletBinding()]
     param(

@@ -1,7 +1,8 @@
-# The rights that a session has on its server.
+# The rights that the session needs on its server.
 
-# Remote administrators that are local accounts get a token without their
-# rights unless LocalAccountTokenFilterPolicy is set; better said at once.
+# A local account that is an administrator gets a remote token without its rights
+# unless LocalAccountTokenFilterPolicy is set. Every later error would be harder
+# to understand.
 function Assert-Elevated {
     [CmdletBinding()]
     param()
@@ -9,4 +10,13 @@ function Assert-Elevated {
     if (-not (Test-Elevated)) {
         Stop-Script -Id 'NotElevated' -Message 'the account runs without administrator rights on this server'
     }
+}
+
+# What a session needs in order to reach the SharePoint farm. The SharePoint task
+# has another version of this function, in task/rights.ps1.
+function Assert-FarmRights {
+    [CmdletBinding()]
+    param()
+
+    Assert-Elevated
 }

@@ -1,7 +1,7 @@
-# SharePoint's cmdlets, and its trusts as they are found by what counts.
+# SharePoint's cmdlets, and its issuers.
 
-# 2013, 2016 and 2019 bring a snap-in, Subscription Edition a module.
-# Source: SharePointDsc, which draws the line at build 13000.
+# SharePoint 2013, 2016 and 2019 have a snap-in, Subscription Edition has a module.
+# Source: SharePointDsc, which tells them apart by build 13000.
 function Import-SharePoint {
     [CmdletBinding()]
     param()
@@ -9,16 +9,17 @@ function Import-SharePoint {
     $version = Get-SharePointFileVersion
     if ($null -eq $version) { Stop-Script -Id 'NotSharePoint' -Message 'SharePoint is not installed on this server' }
     if ($version.Major -eq 15 -or $version.Build -lt 13000) {
-        # Without access to the farm it reports that cmdlets are missing;
-        # asking for the farm says so more clearly.
+        # Without access to the farm the snap-in reports missing cmdlets; the
+        # error of Get-SPFarm is clearer.
         Add-PSSnapin -Name Microsoft.SharePoint.PowerShell -ErrorAction SilentlyContinue
     }
     else { Import-Module -Name SharePointServer -DisableNameChecking -ErrorAction SilentlyContinue }
 }
 
-# The farm, reached through its configuration database. A remote shell has no
-# credentials for SQL Server unless delegation is in place; the message alone
-# does not tell that from missing rights, but the token tells the worst case.
+# Returns the farm, which the cmdlet reads from the configuration database. A
+# remote shell has no credentials for SQL Server unless delegation is configured.
+# The product's message does not distinguish that from missing rights, so a token
+# without administrator rights is reported as such.
 function Get-Farm {
     [CmdletBinding()]
     param()
@@ -28,14 +29,14 @@ function Get-Farm {
         Stop-Script -Id 'NotSharePoint' -Message 'SharePoint is installed here without its cmdlets'
     }
     catch {
-        Assert-Elevated
+        Assert-FarmRights
         Stop-Script -Id 'SecondHop' -Message "the SharePoint farm cannot be reached from this session: $($_.Exception.Message)"
     }
     if ($null -eq $farm) { Stop-Script -Id 'SecondHop' -Message 'the SharePoint farm cannot be reached from this session' }
     return $farm
 }
 
-# Issuers with a registered name, whatever they are called.
+# Returns the issuers with a registered name, whatever their display names.
 function Find-Issuer {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $RegisteredName)
@@ -45,8 +46,8 @@ function Find-Issuer {
     }
 }
 
-# The mark in an issuer's description that says when its certificate was set:
-# what started earlier has not loaded it.
+# The mark in an issuer's description that records when its certificate was set.
+# A process that started earlier has not loaded that certificate.
 $FarmTrustMark = '\s*\[farmtrust (\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z)\]'
 
 function ConvertTo-MarkedText {
@@ -56,7 +57,7 @@ function ConvertTo-MarkedText {
     return (($Text -replace $FarmTrustMark, '') + ' [farmtrust ' + (ConvertTo-UtcText -Time (Get-MachineTime)) + ']').Trim()
 }
 
-# The mark's time as text; null without one.
+# Returns the time of the mark as text, or null when there is no mark.
 function Get-MarkTime {
     [CmdletBinding()]
     param([string] $Text)

@@ -1,7 +1,8 @@
-# The SharePoint task, seen from the administrator's side: a request is a file
-# beside the task's script, and so is its answer.
+# The SharePoint task, as the worker's session uses it: requests and results are
+# files in two folders beside the task's script.
 
-# The task must be there, with the script that the caller knows.
+# The task must be installed, with the version of its script that the caller
+# knows.
 function Assert-Task {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Hash)
@@ -19,9 +20,9 @@ function Assert-Task {
     }
 }
 
-# Waits for the answer. A run of the task that began after the request was
-# written and has ended would have answered it.
-function Wait-TaskAnswer {
+# Waits for the result. A run of the task that started after the request was
+# written would have written the result before it ended.
+function Wait-TaskResult {
     [CmdletBinding()]
     param(
         [Parameter(Mandatory = $true)] [string] $Id,
@@ -34,13 +35,13 @@ function Wait-TaskAnswer {
         $code = [long] $info.LastTaskResult
         # 267009 while it runs, 267045 while it is queued.
         $ended = $null -ne $info.LastRunTime -and $info.LastRunTime -ne $LastRun -and $code -ne 267009 -and $code -ne 267045
-        # Read after the look at the task: what ended has written by now.
-        $answer = Read-TaskAnswer -Id $Id
-        if ($null -ne $answer) { return , $answer }
+        # Read only now: a run that had ended above has written its result.
+        $bytes = Read-TaskResult -Id $Id
+        if ($null -ne $bytes) { return , $bytes }
         if ($ended) {
-            Stop-Script -Id 'TaskFailed' -Message "the scheduled task farmtrust-sharepoint ended with result $code and without an answer"
+            Stop-Script -Id 'TaskFailed' -Message "the scheduled task farmtrust-sharepoint ended with code $code and without a result"
         }
         Start-Sleep -Milliseconds 250
     } while ((Get-MachineTime) -lt $Deadline)
-    Stop-Script -Id 'TaskTimeout' -Message "the scheduled task farmtrust-sharepoint did not answer in time (last result $code)"
+    Stop-Script -Id 'TaskTimeout' -Message "the scheduled task farmtrust-sharepoint wrote no result in time (last code $code)"
 }

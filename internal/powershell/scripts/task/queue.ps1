@@ -1,8 +1,8 @@
-# Requests and answers: files in two folders beside this script. Their access
-# lists say who may write which; this trusts nothing that it reads.
+# Requests and results are files in two folders beside this script. Access lists
+# restrict who may write them, and the script still trusts nothing that it reads.
 
-# Requests in the order they were written. Names that are not the name of a
-# request are not ours to answer.
+# Returns the requests in the order in which they were written. Files that are not
+# named like a request are ignored.
 function Get-RequestFile {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Folder)
@@ -13,9 +13,9 @@ function Get-RequestFile {
     return $files | Sort-Object -Property LastWriteTimeUtc
 }
 
-# Opens the answer to a request, exclusively and only if nothing has that name:
-# that claims the request for this run. Null when it was claimed before.
-function Open-Answer {
+# Claims a request for this run by creating the file of its result, which it returns
+# opened exclusively. Returns null when the request was claimed before.
+function Open-ResultFile {
     [CmdletBinding()]
     param(
         [Parameter(Mandatory = $true)] [string] $Folder,
@@ -26,15 +26,16 @@ function Open-Answer {
     if ([System.IO.File]::Exists($path)) { return $null }
     try { return New-Object System.IO.FileStream $path, 'CreateNew', 'Write', 'None' }
     catch {
-        # Lost to another run between the two lines above.
+        # Another run claimed it between the two lines above.
         if ([System.IO.File]::Exists($path)) { return $null }
         throw
     }
 }
 
-# Answers stay for an hour, far longer than any request is valid: until then
-# the same request is known to be done, and after that it has expired.
-function Remove-OldAnswer {
+# Removes results that are older than an hour, far longer than any request is
+# valid. Until then the result keeps the same request from running again, and
+# afterwards the request has expired.
+function Remove-OldResult {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Folder)
 
@@ -43,9 +44,9 @@ function Remove-OldAnswer {
     }
 }
 
-# The text of a request, empty if it is a link or too large; null while it is
-# being written, when it was taken back, and where this account may not read it:
-# one such file must not keep the others waiting.
+# Returns the text of a request, or an empty text when it is a link or too large.
+# Returns null while the request is being written, when it was withdrawn, and when
+# this account may not read it, since one such file must not block the others.
 function Read-RequestText {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [System.IO.FileInfo] $File)
@@ -57,7 +58,8 @@ function Read-RequestText {
     catch [System.IO.IOException], [System.UnauthorizedAccessException] { return $null }
 }
 
-# A request as an object. One that is not exactly what it should be is refused.
+# Returns a request as an object, or ends with an error when anything about it is
+# not exactly as expected.
 function ConvertTo-Request {
     [CmdletBinding()]
     param(
@@ -67,35 +69,35 @@ function ConvertTo-Request {
     )
 
     try { $request = ConvertFrom-Json -InputObject $Text }
-    catch { Stop-Script -Id 'TaskRefused' -Message 'the request is no JSON, a link, or larger than 1 MiB' }
+    catch { Stop-Script -Id 'TaskRefused' -Message 'the request is not JSON, a link, or larger than 1 MiB' }
     if ($request -isnot [System.Management.Automation.PSCustomObject]) {
         Stop-Script -Id 'TaskRefused' -Message 'the request is not an object'
     }
     $fields = @(foreach ($property in $request.PSObject.Properties) { $property.Name })
     if (-not ($fields -join ' ').Equals('id verb script expires params')) {
-        Stop-Script -Id 'TaskRefused' -Message 'the request does not have the fields id, verb, script, expires and params alone'
+        Stop-Script -Id 'TaskRefused' -Message 'the request does not have exactly the fields id, verb, script, expires and params'
     }
     if ($request.id -isnot [string] -or -not $request.id.Equals($Id)) {
-        Stop-Script -Id 'TaskRefused' -Message 'the request is not the one that its file is named after'
+        Stop-Script -Id 'TaskRefused' -Message 'the ID of the request is not the name of its file'
     }
     if ($request.script -isnot [string] -or -not $request.script.Equals($Hash)) {
         Stop-Script -Id 'TaskVersion' -Message 'the request is for another version of this script'
     }
     if ($request.expires -isnot [int] -and $request.expires -isnot [long]) {
-        Stop-Script -Id 'TaskRefused' -Message 'the request does not say when it expires'
+        Stop-Script -Id 'TaskRefused' -Message 'the request has no time at which it expires'
     }
     $left = [long] $request.expires - ([DateTimeOffset] (Get-MachineTime)).ToUnixTimeSeconds()
     if ($left -lt 0 -or $left -gt 900) {
-        Stop-Script -Id 'TaskRefused' -Message "the request expires in $left seconds, which is not within 15 minutes from now"
+        Stop-Script -Id 'TaskRefused' -Message "the request expires in $left seconds, not within the next 15 minutes"
     }
     if ($request.verb -isnot [string] -or $request.verb -cnotmatch "\A($($FarmTrustVerbs.Keys -join '|'))\z") {
-        Stop-Script -Id 'TaskRefused' -Message 'the request names none of the verbs of this script'
+        Stop-Script -Id 'TaskRefused' -Message 'the verb of the request is not one of this script'
     }
     Assert-Shape -Name $request.verb -Value $request.params
     return $request
 }
 
-# Does what a request asks for and writes the answer.
+# Runs a request and writes its result.
 function Complete-Request {
     [CmdletBinding()]
     param(
@@ -107,7 +109,7 @@ function Complete-Request {
     $id = [System.IO.Path]::GetFileNameWithoutExtension($File.Name)
     $text = Read-RequestText -File $File
     if ($null -eq $text) { return }
-    $stream = Open-Answer -Folder $Folder -Id $id
+    $stream = Open-ResultFile -Folder $Folder -Id $id
     if ($null -eq $stream) { return }
     try {
         try {

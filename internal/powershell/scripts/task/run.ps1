@@ -1,6 +1,6 @@
-# The task itself: whatever waits, one after the other.
+# The task itself: runs all waiting requests, one after the other.
 $FarmTrustHash = Get-ScriptHash -Path $PSCommandPath
-Remove-OldAnswer -Folder $PSScriptRoot
+Remove-OldResult -Folder $PSScriptRoot
 foreach ($file in Get-RequestFile -Folder $PSScriptRoot) {
     Complete-Request -File $file -Folder $PSScriptRoot -Hash $FarmTrustHash
 }

@@ -1,12 +1,12 @@
-# Files of the machine, by their paths.
+# Files of the machine.
 
-# A file's bytes; null when there is no such file.
+# Returns a file's bytes, or null when there is no such file.
 function Read-FileBytes {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Path)
 
     if (-not [System.IO.File]::Exists($Path)) { return $null }
-    # The comma keeps PowerShell from returning byte after byte.
+    # The comma keeps PowerShell from returning the bytes one by one.
     return , [System.IO.File]::ReadAllBytes($Path)
 }
 
@@ -20,7 +20,8 @@ function Write-FileBytes {
     [System.IO.File]::WriteAllBytes($Path, $Bytes)
 }
 
-# When a file was last written, UTC; null when there is no such file.
+# Returns when a file was last written, in UTC, or null when there is no such
+# file.
 function Get-FileTime {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Path)

@@ -1,10 +1,9 @@
-# Private keys of the machine: which provider holds one, in which file, who
-# may read it.
+# Private keys of the machine: their providers, their files, and who may read them.
 
-# The legacy view of a key, null for a key of a CNG provider: asking for that
-# throws "Invalid provider type specified.". GetRSAPrivateKey is no substitute,
-# for it may open the key of a legacy provider through CNG and then names the
-# wrong provider.
+# Returns the legacy object of a key, or null for a key of a CNG provider, for
+# which the property throws "Invalid provider type specified.". GetRSAPrivateKey
+# is no substitute: it may open a legacy provider's key through CNG and then
+# reports the wrong provider.
 function Get-LegacyKey {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [System.Security.Cryptography.X509Certificates.X509Certificate2] $Certificate)
@@ -15,8 +14,8 @@ function Get-LegacyKey {
     return $null
 }
 
-# Opens the PFX among the secrets. Its key is then on disk, in the key store
-# that the flags name.
+# Opens the PFX among the secrets. This writes its key to disk, in the key store
+# that the flags select.
 function Open-Pfx {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [System.Security.Cryptography.X509Certificates.X509KeyStorageFlags] $Flags)
@@ -28,7 +27,8 @@ function Open-Pfx {
     finally { $password.Dispose() }
 }
 
-# What signs with a certificate's key; null for a key that is not RSA.
+# Returns the object that signs with a certificate's key, or null when the key is
+# not an RSA key.
 function Get-PrivateKey {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [System.Security.Cryptography.X509Certificates.X509Certificate2] $Certificate)
@@ -36,8 +36,8 @@ function Get-PrivateKey {
     return [System.Security.Cryptography.X509Certificates.RSACertificateExtensions]::GetRSAPrivateKey($Certificate)
 }
 
-# Provider and file of a certificate's key; the file is empty when it is in
-# none of the folders that hold machine keys.
+# Returns the provider and the file of a certificate's key. The file is empty when
+# none of the folders of machine keys has it.
 # Source: Microsoft, "Key Storage and Retrieval" (CNG).
 function Get-KeyLocation {
     [CmdletBinding()]
@@ -64,8 +64,8 @@ function Get-KeyLocation {
     return [pscustomobject] @{ Provider = [string] $provider; File = $file }
 }
 
-# Whether an entry lets its holder read: the right to read data, or a generic
-# right that has not been mapped.
+# Reports whether an access entry includes reading: the right to read data, or a
+# generic right that has not been mapped to it.
 function Test-ReadEntry {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [System.Security.AccessControl.FileSystemAccessRule] $Entry)
@@ -75,8 +75,8 @@ function Test-ReadEntry {
     return (($rights -band $readData) -ne 0) -or (($rights -band 0x10000000) -ne 0) -or (($rights -band [int]::MinValue) -ne 0)
 }
 
-# The security identifiers that may read a key file: allowed and not denied.
-# Membership in groups is not followed.
+# Returns the security identifiers that may read a key file: those that an entry
+# allows and none denies. Membership in groups is not resolved.
 function Get-KeyReader {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $File)
@@ -92,7 +92,8 @@ function Get-KeyReader {
     foreach ($sid in $allowed) { if (-not $denied.Contains($sid)) { $sid } }
 }
 
-# Set-Acl would also write the owner, which needs another privilege.
+# Not with Set-Acl, which would also write the owner and needs another privilege
+# for that.
 function Add-KeyReader {
     [CmdletBinding()]
     param(
@@ -107,8 +108,8 @@ function Add-KeyReader {
     $info.SetAccessControl($security)
 }
 
-# Deletes the key behind a certificate that was not kept: with PersistKeySet
-# it would stay on disk for ever.
+# Deletes a certificate's key, which would otherwise stay on disk indefinitely
+# because of PersistKeySet.
 function Remove-Key {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [System.Security.Cryptography.X509Certificates.X509Certificate2] $Certificate)

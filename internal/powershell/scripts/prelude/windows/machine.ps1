@@ -1,4 +1,4 @@
-# The machine itself: who it is, what runs on it since when.
+# The machine itself: its name, its settings, and since when its processes run.
 
 function Get-ComputerName {
     [CmdletBinding()]
@@ -7,7 +7,7 @@ function Get-ComputerName {
     return [Environment]::MachineName
 }
 
-# The account that this runs as, as DOMAIN\name.
+# Returns the account that this session runs as, as DOMAIN\name.
 function Get-AccountName {
     [CmdletBinding()]
     param()
@@ -15,7 +15,8 @@ function Get-AccountName {
     return [Environment]::UserDomainName + '\' + [Environment]::UserName
 }
 
-# The machine's own clock, UTC: what its services and files are dated by.
+# Returns the machine's own time in UTC, the clock that also dates its services and
+# files.
 function Get-MachineTime {
     [CmdletBinding()]
     param()
@@ -31,7 +32,8 @@ function Test-Elevated {
     return $principal.IsInRole([System.Security.Principal.WindowsBuiltInRole]::Administrator)
 }
 
-# The forest's name; empty when no domain controller answers this account.
+# Returns the name of the forest, or an empty text when no domain controller
+# answers this account.
 function Get-ForestName {
     [CmdletBinding()]
     param()
@@ -40,8 +42,8 @@ function Get-ForestName {
     catch { return '' }
 }
 
-# Two places say that Windows waits for a restart. Renames that are pending do
-# not count: programs leave such entries for months.
+# Reports whether Windows waits for a restart, for which it has two markers.
+# Pending file renames do not count: programs leave such entries for months.
 # Source: the PendingReboot resource of ComputerManagementDsc.
 function Test-PendingReboot {
     [CmdletBinding()]
@@ -52,9 +54,9 @@ function Test-PendingReboot {
         (Test-Path -Path "$windows\WindowsUpdate\Auto Update\RebootRequired")
 }
 
-# Whether Windows is told to use validated cryptography only, which takes
-# managed classes such as SHA256.Create() from .NET Framework. The scripts use
-# none of them; the products may.
+# Reports whether the FIPS policy is on, under which managed classes such as
+# SHA256.Create() fail in .NET Framework. The scripts use none of these classes;
+# the products may.
 # Source: Microsoft, "System cryptography: Use FIPS compliant algorithms for
 # encryption, hashing, and signing".
 function Test-FipsPolicy {
@@ -65,16 +67,16 @@ function Test-FipsPolicy {
     return [int] [Microsoft.Win32.Registry]::GetValue($key, 'Enabled', 0) -ne 0
 }
 
-# The mode of the Desired State Configuration manager; empty when it does not
-# answer, as where it was removed.
+# Returns the mode of the Desired State Configuration manager, or an empty text
+# when the manager does not respond, for example because it was removed.
 function Get-ConfigurationMode {
     [CmdletBinding()]
     param()
 
     try {
-        $answer = Invoke-CimMethod -Namespace 'root/Microsoft/Windows/DesiredStateConfiguration' `
+        $current = Invoke-CimMethod -Namespace 'root/Microsoft/Windows/DesiredStateConfiguration' `
             -ClassName MSFT_DSCLocalConfigurationManager -MethodName GetMetaConfiguration
-        return [string] $answer.MetaConfiguration.ConfigurationMode
+        return [string] $current.MetaConfiguration.ConfigurationMode
     }
     catch { return '' }
 }
@@ -87,7 +89,8 @@ function Get-WindowsBuild {
     return [int] [Microsoft.Win32.Registry]::GetValue($key, 'CurrentBuildNumber', '0')
 }
 
-# The DNS domain; empty in a workgroup, and where this account may not ask.
+# Returns the DNS domain, or an empty text in a workgroup and when this account may
+# not read it.
 function Get-DomainName {
     [CmdletBinding()]
     param()
@@ -98,7 +101,7 @@ function Get-DomainName {
     return ''
 }
 
-# When the process of a service started; null when none runs.
+# Returns when the process of a service started, or null when none runs.
 function Get-ServiceStart {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [ValidateSet('WACSM', 'SPTimerV4')] [string] $Name)
@@ -112,7 +115,7 @@ function Get-ServiceStart {
     return $null
 }
 
-# When the oldest worker process of IIS started; null when none runs.
+# Returns when the oldest worker process of IIS started, or null when none runs.
 function Get-WorkerStart {
     [CmdletBinding()]
     param()
@@ -124,7 +127,7 @@ function Get-WorkerStart {
     return $oldest
 }
 
-# The version of the SharePoint program files; null when there are none.
+# Returns the version of the SharePoint program files, or null when there are none.
 function Get-SharePointFileVersion {
     [CmdletBinding()]
     param()

@@ -1,6 +1,6 @@
-# Restarts that only a program of Windows can do.
+# The restart of IIS.
 
-# Restarts IIS and returns the program's exit code; its text is localized.
+# Restarts IIS and returns the exit code of iisreset, whose text is localized.
 function Invoke-IisReset {
     [CmdletBinding()]
     param()

@@ -1,8 +1,8 @@
-# What ends a certificate's life on the machine: what still names it, its
-# archived mark, its key's readers.
+# What the retirement of a certificate needs: what still names it, whether it is
+# archived, and the removal of a reader of its key.
 
-# The Personal store with its archived certificates, which a store shows only
-# to those who ask for them.
+# Returns the certificates of the Personal store, archived ones included, which a
+# store returns only on request.
 # Source: Microsoft, X509Certificate2.Archived and OpenFlags.IncludeArchived.
 function Get-PersonalCertificate {
     [CmdletBinding()]
@@ -14,7 +14,7 @@ function Get-PersonalCertificate {
     finally { $opened.Close() }
 }
 
-# The mark is kept at once, for the certificate comes from the store.
+# The change is saved at once, because the certificate object comes from the store.
 # Source: Microsoft, X509Certificate2.Archived.
 function Set-StoreArchived {
     [CmdletBinding()]
@@ -33,8 +33,8 @@ function Set-StoreArchived {
     finally { $opened.Close() }
 }
 
-# Takes away exactly the entry that Add-KeyReader makes: one that grants more,
-# or that is inherited, is not ours.
+# Removes exactly the access entry that Add-KeyReader adds. An entry that grants
+# more, or that is inherited, was made by somebody else.
 function Remove-KeyReader {
     [CmdletBinding()]
     param(
@@ -49,9 +49,9 @@ function Remove-KeyReader {
     $info.SetAccessControl($security)
 }
 
-# What netsh lists of http.sys, line by line. The exit code is left alone: what
-# it is where there is no binding is not documented, and http.sys itself runs,
-# for this very session came through it.
+# Returns the lines of netsh's list of TLS bindings of http.sys. The exit code is
+# ignored: it is not documented when there is no binding, and http.sys is known to
+# run, because this session came through it.
 # Source: Microsoft, "Netsh Commands for Hypertext Transfer Protocol (HTTP)".
 function Get-TlsBindingText {
     [CmdletBinding()]
@@ -60,7 +60,8 @@ function Get-TlsBindingText {
     & "$env:SystemRoot\System32\netsh.exe" http show sslcert
 }
 
-# The certificates of WinRM's listeners, as they were typed in; empty for HTTP.
+# Returns the certificate thumbprints of WinRM's listeners as they were entered. An
+# HTTP listener has an empty one.
 # Source: Microsoft, about_WSMan_Provider.
 function Get-ListenerThumbprint {
     [CmdletBinding()]

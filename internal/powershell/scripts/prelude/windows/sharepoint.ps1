@@ -1,7 +1,7 @@
-# What SharePoint's cmdlets cannot say, asked of its object model.
+# What SharePoint's cmdlets cannot return, read from its object model.
 
-# What an app principal may do at the scope of the site subscription, and
-# whether it may do so without a user; as Microsoft's own checker reads it.
+# Returns the right of an app principal at the scope of the site subscription, and
+# whether it may act without a user, in the same way as Microsoft's own checker.
 # Source: Check-SiteMailboxConfig.ps1 in "Configure site mailboxes in
 # SharePoint Server".
 function Get-AppPermission {

@@ -1,4 +1,4 @@
-# The certificate stores of the machine, by the class that works on them.
+# The certificate stores of the machine.
 
 function Get-StoreCertificate {
     [CmdletBinding()]
@@ -23,7 +23,7 @@ function Add-StoreCertificate {
     finally { $opened.Close() }
 }
 
-# Archived certificates go too.
+# Removes archived certificates too.
 function Remove-StoreCertificate {
     [CmdletBinding()]
     param(
@@ -41,8 +41,8 @@ function Remove-StoreCertificate {
     finally { $opened.Close() }
 }
 
-# The friendly name is a property of the store's copy: set on any other object
-# it is lost with it.
+# The friendly name is a property of the store's copy. Set on any other object, it
+# would be lost together with that object.
 function Set-StoreFriendlyName {
     [CmdletBinding()]
     param(

@@ -1,7 +1,7 @@
-# The files that go to and come from the SharePoint task.
+# The files that the worker exchanges with the SharePoint task.
 
-# Ordinary users can make nothing in Program Files, so nobody can have laid
-# this folder out before it was installed.
+# Ordinary users cannot create anything in Program Files, so none can have created
+# this folder before the task was installed.
 function Get-TaskPath {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string[]] $Name)
@@ -9,7 +9,7 @@ function Get-TaskPath {
     return [System.IO.Path]::Combine([string[]] (@($env:ProgramFiles, 'farmtrust') + $Name))
 }
 
-# What the installed script is known by; empty when there is none.
+# Returns the hash of the installed script, or an empty text when there is none.
 function Get-TaskScriptHash {
     [CmdletBinding()]
     param()
@@ -19,9 +19,8 @@ function Get-TaskScriptHash {
     return Get-ScriptHash -Path $script
 }
 
-# Writes a request under a name that nothing has yet. CreateNew fails where
-# there is something already, a link included; None keeps the task from reading
-# half a request.
+# Writes a request to a new file. CreateNew fails when the name exists, even as a
+# link. None keeps the task from reading half a request.
 function New-TaskRequest {
     [CmdletBinding()]
     param(
@@ -42,7 +41,7 @@ function Remove-TaskRequest {
     [System.IO.File]::Delete((Get-TaskPath -Name 'requests', "$Id.json"))
 }
 
-# Requests whose caller died stay behind; no request is valid for so long.
+# Removes the requests of callers that died. No request is valid for an hour.
 function Remove-OldRequest {
     [CmdletBinding()]
     param()
@@ -52,8 +51,8 @@ function Remove-OldRequest {
     }
 }
 
-# The bytes of an answer; null while there is none, or it is being written.
-function Read-TaskAnswer {
+# Returns the bytes of a result, or null until it is completely written.
+function Read-TaskResult {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Id)
 

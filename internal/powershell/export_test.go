@@ -1,0 +1,4 @@
+package powershell
+
+// EncodeCommand is exported for tests.
+var EncodeCommand = encodeCommand

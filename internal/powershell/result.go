@@ -1,0 +1,159 @@
+package powershell
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Prefixes of the lines on standard output that are ours. Every other line is
+// output of a product.
+const (
+	resultMark   = "@@RESULT "
+	languageMark = "@@LANGUAGE "
+	badMark      = "@@BAD "
+)
+
+// outcome is the JSON behind the result mark: a result or an error.
+type outcome struct {
+	Result json.RawMessage `json:"result,omitempty"`
+	Error  *outcomeError   `json:"error,omitempty"`
+}
+
+// outcomeError is a [ScriptError] as the dispatcher writes it.
+type outcomeError struct {
+	ID        string `json:"id"`
+	Message   string `json:"message"`
+	Category  string `json:"category"`
+	Exception string `json:"exception"`
+	HResult   int32  `json:"hresult"`
+	Line      int    `json:"line"`
+}
+
+// FormatResult returns what a script prints that ends with result, for
+// simulated servers.
+func FormatResult(nonce string, result any) ([]byte, error) {
+	raw, err := json.Marshal(result)
+	if err != nil {
+		return nil, fmt.Errorf("format result: %w", err)
+	}
+	return formatOutcome(nonce, outcome{Result: raw})
+}
+
+// FormatError returns what a script prints that fails with e, for simulated
+// servers. Server and Script of e are left out.
+func FormatError(nonce string, e ScriptError) ([]byte, error) {
+	return formatOutcome(nonce, outcome{Error: e.outcomeError()})
+}
+
+func (e *ScriptError) outcomeError() *outcomeError {
+	return &outcomeError{
+		ID: e.ID, Message: e.Message, Category: e.Category,
+		Exception: e.Exception, HResult: e.HResult, Line: e.Line,
+	}
+}
+
+func formatOutcome(nonce string, o outcome) ([]byte, error) {
+	if !isNonce(nonce) {
+		return nil, errors.New("format result: nonce is not 8 to 64 letters and digits")
+	}
+	raw, err := json.Marshal(o)
+	if err != nil {
+		return nil, fmt.Errorf("format result: %w", err)
+	}
+	return fmt.Appendf(nil, "%s%s %s\r\n", resultMark, nonce, base64.StdEncoding.EncodeToString(raw)), nil
+}
+
+// ReadResult finds the result line of the call that was sealed with nonce in
+// what the command printed, and decodes the result into result.
+//
+// Without that line the call has failed, whatever its exit code, which appears
+// only in the message. The error is a *[ScriptError], or a *[TransportError] of
+// kind [Garbled] or [Constrained].
+func ReadResult(server, script, nonce string, stdout, stderr []byte, exit int, result any) error {
+	found, err := findOutcome(nonce, stdout)
+	if err != nil {
+		return garbledError(server, fmt.Errorf("%s: %w", script, err))
+	}
+	if found == nil {
+		return explainNoResult(server, script, stdout, stderr, exit)
+	}
+	return found.decodeInto(server, script, result)
+}
+
+// garbledError returns the error of a call whose result cannot be read.
+func garbledError(server string, err error) error {
+	return &TransportError{Server: server, Kind: Garbled, Err: err}
+}
+
+// decodeInto decodes the result into result, or returns the error.
+func (o outcome) decodeInto(server, script string, result any) error {
+	if (o.Result == nil) == (o.Error == nil) {
+		return garbledError(server, fmt.Errorf("%s: the outcome is not one of result and error", script))
+	}
+	if e := o.Error; e != nil {
+		return &ScriptError{
+			Server: server, Script: script, ID: e.ID, Message: e.Message, Category: e.Category,
+			Exception: e.Exception, HResult: e.HResult, Line: e.Line,
+		}
+	}
+	if err := decodeStrict(o.Result, result); err != nil {
+		return garbledError(server, fmt.Errorf("%s: decode result: %w", script, err))
+	}
+	return nil
+}
+
+// findOutcome returns nil when no line carries the nonce.
+func findOutcome(nonce string, stdout []byte) (*outcome, error) {
+	var found *outcome
+	for line := range linesMarked(stdout, resultMark) {
+		encoded, ok := strings.CutPrefix(line, nonce+" ")
+		if !ok {
+			continue // The result of another call; ours may follow.
+		}
+		if found != nil {
+			return nil, errors.New("two results of one call")
+		}
+		raw, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil {
+			return nil, fmt.Errorf("result is not base64: %w", err)
+		}
+		found = &outcome{}
+		if err := decodeStrict(raw, found); err != nil {
+			return nil, fmt.Errorf("decode outcome: %w", err)
+		}
+	}
+	return found, nil
+}
+
+// linesMarked yields what follows mark on each line that begins with it.
+func linesMarked(stdout []byte, mark string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for line := range bytes.Lines(stdout) {
+			line = bytes.TrimPrefix(line, []byte("\uFEFF"))
+			if rest, ok := bytes.CutPrefix(line, []byte(mark)); ok && !yield(strings.TrimRight(string(rest), "\r\n")) {
+				return
+			}
+		}
+	}
+}
+
+// explainNoResult returns the error of a command that ended without a result.
+func explainNoResult(server, script string, stdout, stderr []byte, exit int) error {
+	for mode := range linesMarked(stdout, languageMark) {
+		return &TransportError{Server: server, Kind: Constrained, Err: fmt.Errorf(
+			"%s: PowerShell runs in language mode %q; allow full language for the connected account (AppLocker or WDAC policy)",
+			script, printableLine(mode, 40))}
+	}
+	for what := range linesMarked(stdout, badMark) {
+		return garbledError(server, fmt.Errorf("%s: %s arrived damaged; nothing ran", script, printableLine(what, 40)))
+	}
+	err := fmt.Errorf("%s: no result (exit code %d)", script, exit)
+	if words := readDiagnostics(stderr); words != "" {
+		err = fmt.Errorf("%w; the server said: %s", err, words)
+	}
+	return garbledError(server, err)
+}
