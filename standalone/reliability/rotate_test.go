@@ -2,14 +2,12 @@ package reliability
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"testing"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
@@ -168,21 +166,16 @@ func (s *testFarm) actAsOperator(ctx context.Context, t *testing.T, run client.W
 	}
 }
 
-// ending reads how a run ended, from its result or from its failure.
-func (s *testFarm) readEnd(ctx context.Context, t *testing.T, run client.WorkflowRun) (r farm.RotationResult) {
+// readEnd reads how a run ended, from its result or from its failure.
+func (s *testFarm) readEnd(ctx context.Context, t *testing.T, run client.WorkflowRun) farm.RotationResult {
 	t.Helper()
-	err := run.Get(ctx, &r)
-	var application *temporal.ApplicationError
-	switch {
-	case err == nil:
-	case errors.As(err, &application) && application.HasDetails():
-		if err := application.Details(&r.Report, &r.Snapshot); err != nil {
-			t.Fatal(err)
-		}
-	default:
+	var result farm.RotationResult
+	err := run.Get(ctx, &result)
+	result, ok := workflows.RotationResultOf(result, err)
+	if !ok {
 		t.Fatal(err)
 	}
-	return r
+	return result
 }
 
 // neverAsked fails a test in which nobody should be needed.
