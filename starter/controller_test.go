@@ -53,14 +53,10 @@ func (f *fakeTemporal) addController(state controller.State) *fakeRun {
 	})
 }
 
-// editController changes what a controller knows, or ends it when edit is nil.
+// editController changes what a controller knows.
 func (f *fakeTemporal) editController(farmName string, edit func(*controller.State)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if edit == nil {
-		delete(f.controllers, farmName)
-		return
-	}
 	edit(f.controllers[farmName])
 }
 

@@ -117,28 +117,26 @@ func TestEvent_OfAnUnmanagedFarmStaysPending(t *testing.T) {
 func TestEvent_DuringARotationWaitsForItsEnd(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{})
 	f.addController(runsRotation("contoso"))
-	ended := make(chan outcome, 1)
-	go func() { ended <- runProgramWith(t, t.Context(), named, "event", "-") }()
-	for pending := false; !pending; time.Sleep(time.Millisecond) {
-		f.editController("contoso", func(s *controller.State) { pending = len(s.Mailbox.Pending) == 1 })
+	f.onState = func(n int) {
+		if state := f.controllers["contoso"]; n == 2 {
+			state.Active = nil
+			state.AnswerEvents(controller.EventResult{Reason: "trusted until 2027"})
+		}
 	}
-	time.AfterFunc(500*time.Millisecond, func() {
-		f.editController("contoso", func(s *controller.State) {
-			s.Active = nil
-			s.AnswerEvents(controller.EventResult{Reason: "trusted until 2027"})
-		})
-	})
-	(<-ended).assertExit(t, exitOK, "contoso: rotate/contoso is running; the event waits until it has ended\n", "out:contoso: nothing is done: trusted until 2027\n")
+	runProgramWith(t, t.Context(), named, "event", "-").assertExit(t, exitOK,
+		"contoso: rotate/contoso is running; the event waits until it has ended\n", "out:contoso: nothing is done: trusted until 2027\n")
 }
 
 func TestEvent_IsNotAnsweredWithWhatLedToTheRotationBefore(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{}).leadsTo(map[string]ending{"contoso": verified})
 	runProgramWith(t, t.Context(), named, "event", "-").assertExit(t, exitOK, "out:contoso: verified")
 	f.editController("contoso", func(s *controller.State) { s.Next = farm.Next{Action: farm.ActionRotate, Reason: "from old to new"} })
-	f.onEvent = nil
-	time.AfterFunc(100*time.Millisecond, func() {
-		f.editController("contoso", func(s *controller.State) { s.AnswerEvents(controller.EventResult{Reason: "trusted until 2027"}) })
-	})
+	asked := f.stateQueries
+	f.onEvent, f.onState = nil, func(n int) {
+		if n == asked+2 {
+			f.controllers["contoso"].AnswerEvents(controller.EventResult{Reason: "trusted until 2027"})
+		}
+	}
 	another := strings.Replace(named, `"id":"e1"`, `"id":"e2"`, 1)
 	runProgramWith(t, t.Context(), another, "event", "-").assertExit(t, exitOK, "out:contoso: nothing is done: trusted until 2027\n")
 }
@@ -146,7 +144,11 @@ func TestEvent_IsNotAnsweredWithWhatLedToTheRotationBefore(t *testing.T) {
 func TestEvent_WhoseControllerWasTerminatedIsNotWaitedFor(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{})
 	f.addController(runsRotation("contoso"))
-	time.AfterFunc(100*time.Millisecond, func() { f.editController("contoso", nil) })
+	f.onState = func(n int) {
+		if n == 2 {
+			delete(f.controllers, "contoso")
+		}
+	}
 	runProgramWith(t, t.Context(), named, "event", "-").assertExit(t, exitFailed, "contoso: farm/contoso ended before it answered the event; see its history")
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 
 	"github.com/farmtrust/farmtrust/internal/controller"
@@ -29,9 +30,11 @@ func TestRollback_OfTheLastRotation(t *testing.T) {
 func TestRollback_OfTheRunningRotation(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{})
 	rotation := f.addRotation("contoso")
+	var questions atomic.Int32
 	f.onStatus = func(string) (farm.Status, error) {
-		f.endRun(rotation, ending{result: testReport("contoso", farm.RolledBack)})
-		f.onStatus = nil
+		if questions.Add(1) == 2 {
+			f.endRun(rotation, ending{result: testReport("contoso", farm.RolledBack)})
+		}
 		return farm.Status{Phase: farm.PhaseRollingBack, Report: testReport("contoso", "")}, nil
 	}
 	runProgram(t, "rollback", "contoso", "--reason", "not tonight", "--by", "ada").assertExit(t, exitOK,

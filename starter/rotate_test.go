@@ -164,9 +164,11 @@ func TestRotate_AttachesToARunningRotation(t *testing.T) {
 			f.refuseRequests("rotate/contoso has been running")
 			first := f.addRotation("contoso")
 			f.addController(state)
-			time.AfterFunc(100*time.Millisecond, func() {
-				f.editController("contoso", func(s *controller.State) { *s = runsRotation("contoso") })
-			})
+			f.onState = func(n int) {
+				if n == 2 {
+					*f.controllers["contoso"] = runsRotation("contoso")
+				}
+			}
 			var questions atomic.Int32
 			f.onStatus = func(string) (farm.Status, error) {
 				if questions.Add(1) == 2 {

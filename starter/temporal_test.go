@@ -47,6 +47,9 @@ type fakeTemporal struct {
 	// of an event; a nil onEvent leaves events pending.
 	onRequest func(farmName string, r controller.Request) (workflows.StartedRun, error)
 	onEvent   func(farmName string) controller.EventResult
+	// onState is called before each state query is answered, with the count of
+	// such queries. It may edit or delete controllers.
+	onState func(n int)
 	// onStatus answers the status query of a run.
 	onStatus func(id string) (farm.Status, error)
 	// refuseDecision is what the validator of a run says; nil accepts decisions.
@@ -58,7 +61,8 @@ type fakeTemporal struct {
 	mu   sync.Mutex
 	runs []*fakeRun
 	// controllers are the states of the controllers that run, by farm.
-	controllers map[string]*controller.State
+	controllers  map[string]*controller.State
+	stateQueries int
 	// requests, events and decisions are what was received.
 	requests, events, eventIDs, decisions []string
 }
@@ -303,6 +307,9 @@ func (f *fakeTemporal) answerQuery(r *workflowservice.QueryWorkflowRequest) (any
 	if name, ok := strings.CutPrefix(r.Execution.WorkflowId, workflows.ControllerID("")); ok && r.Query.QueryType == workflows.StateQuery {
 		f.mu.Lock()
 		defer f.mu.Unlock()
+		if f.stateQueries++; f.onState != nil {
+			f.onState(f.stateQueries)
+		}
 		switch state := f.controllers[name]; {
 		case state == nil:
 			return nil, serviceerror.NewNotFound("no such workflow")

@@ -174,6 +174,6 @@ func (o *operation) handleDecision(ctx workflow.Context, decision farm.Decision)
 		}
 	}
 	o.progress.Report.Decisions = append(o.progress.Report.Decisions, farm.RecordedDecision{Decision: decision, At: workflow.Now(ctx)})
-	o.progress.show(ctx)
+	o.progress.show()
 	return nil
 }

@@ -18,6 +18,8 @@ type progress struct {
 
 	// startedAt holds when a running step started.
 	startedAt map[hostStep]time.Time
+	// pageStale asks for the page in the Temporal UI to be written again.
+	pageStale bool
 }
 
 // hostStep is a step on a server.
@@ -38,8 +40,10 @@ func newProgress(ctx workflow.Context, f farm.Farm, reason string, intent farm.I
 	return p
 }
 
-// registerQuery registers the status query and marks the run for searches.
+// registerQuery registers the status query, keeps the page in the Temporal UI up
+// to date and marks the run for searches.
 func (p *progress) registerQuery(ctx workflow.Context) error {
+	p.writePages(ctx)
 	if err := workflow.SetQueryHandler(ctx, StatusQuery, func() (farm.Status, error) { return p.Status, nil }); err != nil {
 		return err
 	}
@@ -60,7 +64,7 @@ func (p *progress) setPlan(target farm.Certificate, c activities.Comparison) {
 
 func (p *progress) setPhase(ctx workflow.Context, phase farm.Phase) error {
 	p.Phase = phase
-	p.show(ctx)
+	p.show()
 	return workflow.UpsertTypedSearchAttributes(ctx, PhaseAttribute.ValueSet(string(phase)))
 }
 
@@ -70,7 +74,7 @@ func (p *progress) setBlocked(blocked []*blockedStep) {
 	if len(blocked) == 0 {
 		return
 	}
-	p.Wait = &farm.Wait{For: farm.ForDecision, Text: "decide about each: retry, skip, roll back or abort"}
+	p.Wait = &farm.Wait{For: farm.ForDecision, Text: "decide about each blocked step"}
 	for _, b := range blocked {
 		p.Wait.Blocked = append(p.Wait.Blocked, b.Blocked)
 		if p.Wait.Until.IsZero() || b.Until.Before(p.Wait.Until) {
@@ -81,7 +85,7 @@ func (p *progress) setBlocked(blocked []*blockedStep) {
 
 // setNeedsOperator marks for searches whether an operator is needed.
 func (p *progress) setNeedsOperator(ctx workflow.Context, needed bool) error {
-	p.show(ctx)
+	p.show()
 	return workflow.UpsertTypedSearchAttributes(ctx, NeedsOperatorAttribute.ValueSet(needed))
 }
 
@@ -96,7 +100,7 @@ func (p *progress) startStep(ctx workflow.Context, host string, step farm.Step) 
 		row.Detail = "" // clear the previous attempt's error
 	}
 	row.State = farm.StateRunning
-	p.show(ctx)
+	p.show()
 }
 
 // finishStep shows how a step ended. A step that runs twice on a server, as the
@@ -115,7 +119,7 @@ func (p *progress) finishStep(ctx workflow.Context, host string, step farm.Step,
 	if err == nil {
 		row.Detail = joinTexts(row.Detail, result.Detail)
 	}
-	p.show(ctx)
+	p.show()
 }
 
 // finishObservation shows how an observation ended.
@@ -126,7 +130,7 @@ func (p *progress) finishObservation(ctx workflow.Context, host string, step far
 	if err != nil {
 		row.State, row.Detail = farm.StateFailed, explain(err)
 	}
-	p.show(ctx)
+	p.show()
 }
 
 // removeStep forgets a step that turned out to belong on another server.
@@ -171,12 +175,27 @@ func (p *progress) close(ctx workflow.Context, outcome farm.Outcome, statement s
 	p.Phase, p.Report.Outcome, p.Wait = farm.PhaseDone, outcome, nil
 	p.Report.DurationMS = workflow.Now(ctx).Sub(p.Report.StartedAt).Milliseconds()
 	p.Report.Statement = statement
-	p.show(ctx)
+	p.writePage(ctx)
 	return workflow.UpsertTypedSearchAttributes(ctx,
 		PhaseAttribute.ValueSet(string(farm.PhaseDone)), NeedsOperatorAttribute.ValueSet(needsOperator))
 }
 
-// show writes the run's page in the Temporal UI.
-func (p *progress) show(ctx workflow.Context) {
+// show has the run's page in the Temporal UI written again, soon.
+func (p *progress) show() { p.pageStale = true }
+
+// writePages writes the page whenever it is stale, in a coroutine of its own: the
+// steps of a hundred servers that end in one workflow task are one page, and not a
+// hundred, which would take longer than a task may.
+func (p *progress) writePages(ctx workflow.Context) {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	workflow.GoNamed(ctx, "page", func(ctx workflow.Context) {
+		for workflow.Await(ctx, func() bool { return p.pageStale }) == nil {
+			p.writePage(ctx)
+		}
+	})
+}
+
+func (p *progress) writePage(ctx workflow.Context) {
+	p.pageStale = false
 	workflow.SetCurrentDetails(ctx, report.Run(p.Status).Markdown())
 }

@@ -71,7 +71,7 @@ func (r *rotation) awaitWindow(ctx workflow.Context) error {
 		For: farm.ForWindow, Until: next.Opening.From,
 		Text: fmt.Sprintf("the window %s opens; the cutover takes about %s", window, estimate),
 	}
-	r.progress.show(ctx)
+	r.progress.show()
 	err = awaitAtMost(ctx, untilOpen, "maintenance window", func() bool { return r.decisions.err() != nil })
 	r.progress.Wait = nil
 	return errors.Join(err, r.decisions.err())

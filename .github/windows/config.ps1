@@ -2,10 +2,10 @@
 .SYNOPSIS
 Writes the configuration with which farmtrust reaches this machine.
 .DESCRIPTION
-It is office server under its own name and front end under localhost.
+It is an office server under its own name and a front end under the name localhost.
 Source: none.
 .PARAMETER Folder
-Where authority.ps1 and winrm.ps1 wrote.
+The folder that ca.ps1 and winrm.ps1 wrote to.
 .PARAMETER Name
 This machine's name.
 #>

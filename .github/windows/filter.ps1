@@ -1,9 +1,9 @@
 <#
 .SYNOPSIS
-Says whether remote sessions of local administrators have their rights.
+Sets whether remote sessions of local administrators have their rights.
 .DESCRIPTION
-The account also becomes a member of Remote Management Users, so that it may
-use WinRM without them.
+Without them, the account also becomes a member of Remote Management Users, so that
+it may still use WinRM.
 Source: Microsoft, "User Account Control and remote restrictions".
 .PARAMETER Rights
 False is Windows' own default.

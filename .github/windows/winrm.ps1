@@ -7,7 +7,7 @@ password. The policy lets its remote sessions have administrator rights.
 Source: Microsoft, "How to configure WinRM for HTTPS"; "User Account Control
 and remote restrictions".
 .PARAMETER Folder
-Where authority.ps1 wrote.
+The folder that ca.ps1 wrote to.
 #>
 [CmdletBinding()]
 param([Parameter(Mandatory = $true)] [string] $Folder)

@@ -36,7 +36,7 @@ type Runner interface {
 // Params is implemented by the structs of this package that hold the
 // parameters of a script whose result is an R.
 type Params[R any] interface {
-	script() script[R]
+	scriptName() script[R]
 }
 
 // script is the name of a script. The type parameter is the type of its
@@ -44,33 +44,35 @@ type Params[R any] interface {
 type script[R any] string
 
 // The script of each parameter struct, and the type of its result.
-func (AddRootAuthority) script() script[AddRootResult]        { return "Add-RootAuthority" }
-func (ExportS2SCertificate) script() script[ExportResult]     { return "Export-S2SCertificate" }
-func (GetCertificateUse) script() script[CertificateUse]      { return "Get-CertificateUse" }
-func (GetOfficeServer) script() script[OfficeServer]          { return "Get-OfficeServer" }
-func (GetSharePointFarm) script() script[SharePointFarm]      { return "Get-SharePointFarm" }
-func (GetSharePointServer) script() script[SharePointServer]  { return "Get-SharePointServer" }
-func (GrantS2SKey) script() script[GrantResult]               { return "Grant-S2SKey" }
-func (ImportS2SCertificate) script() script[ImportResult]     { return "Import-S2SCertificate" }
-func (InvokeSharePointTask) script() script[TaskResult]       { return "Invoke-SharePointTask" }
-func (RemoveRootAuthority) script() script[RemoveRootResult]  { return "Remove-RootAuthority" }
-func (RemoveS2SCertificate) script() script[RemoveResult]     { return "Remove-S2SCertificate" }
-func (RestartOfficeServer) script() script[RestartResult]     { return "Restart-OfficeServer" }
-func (RestartSharePointServer) script() script[RestartResult] { return "Restart-SharePointServer" }
-func (RestoreS2SCertificateName) script() script[RestoreNameResult] {
+func (AddRootAuthority) scriptName() script[AddRootResult]           { return "Add-RootAuthority" }
+func (ExportS2SCertificate) scriptName() script[ExportResult]        { return "Export-S2SCertificate" }
+func (GetCertificateUse) scriptName() script[CertificateUse]         { return "Get-CertificateUse" }
+func (GetOfficeServer) scriptName() script[OfficeServer]             { return "Get-OfficeServer" }
+func (GetSharePointFarm) scriptName() script[SharePointFarm]         { return "Get-SharePointFarm" }
+func (GetSharePointServer) scriptName() script[SharePointServer]     { return "Get-SharePointServer" }
+func (GrantS2SKey) scriptName() script[GrantResult]                  { return "Grant-S2SKey" }
+func (ImportS2SCertificate) scriptName() script[ImportResult]        { return "Import-S2SCertificate" }
+func (InvokeSharePointTask) scriptName() script[TaskResult]          { return "Invoke-SharePointTask" }
+func (RemoveRootAuthority) scriptName() script[RemoveRootResult]     { return "Remove-RootAuthority" }
+func (RemoveS2SCertificate) scriptName() script[RemoveResult]        { return "Remove-S2SCertificate" }
+func (RestartOfficeServer) scriptName() script[RestartResult]        { return "Restart-OfficeServer" }
+func (RestartSharePointServer) scriptName() script[RestartResult]    { return "Restart-SharePointServer" }
+func (RestoreTrustedIssuer) scriptName() script[RestoreIssuerResult] { return "Restore-TrustedIssuer" }
+func (RevokeS2SKey) scriptName() script[RevokeResult]                { return "Revoke-S2SKey" }
+func (SetOfficeHTTPSetting) scriptName() script[SetSettingResult]    { return "Set-OfficeHttpSetting" }
+func (SetS2SCertificateName) scriptName() script[SetNameResult]      { return "Set-S2SCertificateName" }
+func (SetTrustedIssuer) scriptName() script[SetIssuerResult]         { return "Set-TrustedIssuer" }
+
+func (RestoreS2SCertificateName) scriptName() script[RestoreNameResult] {
 	return "Restore-S2SCertificateName"
 }
-func (RestoreTrustedIssuer) script() script[RestoreIssuerResult] { return "Restore-TrustedIssuer" }
-func (RevokeS2SKey) script() script[RevokeResult]                { return "Revoke-S2SKey" }
-func (SetOfficeHTTPSetting) script() script[SetSettingResult]    { return "Set-OfficeHttpSetting" }
-func (SetS2SCertificateArchived) script() script[SetArchivedResult] {
+
+func (SetS2SCertificateArchived) scriptName() script[SetArchivedResult] {
 	return "Set-S2SCertificateArchived"
 }
-func (SetS2SCertificateName) script() script[SetNameResult] { return "Set-S2SCertificateName" }
-func (SetTrustedIssuer) script() script[SetIssuerResult]    { return "Set-TrustedIssuer" }
 
 // ScriptOf returns the name of the script that takes params.
-func ScriptOf[R any](params Params[R]) string { return string(params.script()) }
+func ScriptOf[R any](params Params[R]) string { return string(params.scriptName()) }
 
 // SecretCarrier is implemented by parameters that carry secrets.
 type SecretCarrier interface {

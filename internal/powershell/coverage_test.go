@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 }
 
 // runTests runs the tests and, where coverage is measured, fails when it is not
-// as testdata/uncovered.txt says.
+// as testdata/coverage/uncovered.txt says.
 func runTests(m *testing.M) (code int) {
 	defer closeEngines()
 	path, err := pwsh.Find()
@@ -48,7 +48,7 @@ func runTests(m *testing.M) (code int) {
 }
 
 func checkCoverage() (code int) {
-	report, err := coverage.Check("testdata/uncovered.txt", func(file string) bool {
+	report, err := coverage.Check("testdata/coverage/uncovered.txt", func(file string) bool {
 		return !wineRan.Load() && strings.HasPrefix(file, "prelude/windows/")
 	})
 	if err != nil {

@@ -20,7 +20,7 @@ const shipped = "../../deploy/sharepoint-task"
 
 var update = flag.Bool("update", false, "write the scripts in deploy")
 
-func TestDeploy_HasTheScriptsOfThisVersion(t *testing.T) {
+func TestTheShippedScriptsAreThoseOfThisVersion(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
 		"farmtrust-sharepoint.ps1": powershell.TaskScript(), "Install-FarmtrustTask.ps1": powershell.TaskInstaller(),
@@ -36,7 +36,7 @@ func TestDeploy_HasTheScriptsOfThisVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(script, string(got)); diff != "" {
-			t.Errorf("%s is not of this version; write it with go test ./internal/powershell -run TestDeploy -update\n%s", path, diff)
+			t.Errorf("%s is not of this version; write it with go test ./internal/powershell -run TheShipped -update\n%s", path, diff)
 		}
 	}
 }

@@ -76,7 +76,7 @@ func formatOutcome(nonce string, o outcome) ([]byte, error) {
 func ReadResult(server, script, nonce string, stdout, stderr []byte, exit int, result any) error {
 	found, err := findOutcome(nonce, stdout)
 	if err != nil {
-		return garbled(server, fmt.Errorf("%s: %w", script, err))
+		return garbledError(server, fmt.Errorf("%s: %w", script, err))
 	}
 	if found == nil {
 		return explainNoResult(server, script, stdout, stderr, exit)
@@ -84,15 +84,15 @@ func ReadResult(server, script, nonce string, stdout, stderr []byte, exit int, r
 	return found.decodeInto(server, script, result)
 }
 
-// garbled returns the error of a call whose result cannot be read.
-func garbled(server string, err error) error {
+// garbledError returns the error of a call whose result cannot be read.
+func garbledError(server string, err error) error {
 	return &TransportError{Server: server, Kind: Garbled, Err: err}
 }
 
 // decodeInto decodes the result into result, or returns the error.
 func (o outcome) decodeInto(server, script string, result any) error {
 	if (o.Result == nil) == (o.Error == nil) {
-		return garbled(server, fmt.Errorf("%s: the outcome is not one of result and error", script))
+		return garbledError(server, fmt.Errorf("%s: the outcome is not one of result and error", script))
 	}
 	if e := o.Error; e != nil {
 		return &ScriptError{
@@ -101,7 +101,7 @@ func (o outcome) decodeInto(server, script string, result any) error {
 		}
 	}
 	if err := decodeStrict(o.Result, result); err != nil {
-		return garbled(server, fmt.Errorf("%s: decode result: %w", script, err))
+		return garbledError(server, fmt.Errorf("%s: decode result: %w", script, err))
 	}
 	return nil
 }
@@ -149,11 +149,11 @@ func explainNoResult(server, script string, stdout, stderr []byte, exit int) err
 			script, printableLine(mode, 40))}
 	}
 	for what := range linesMarked(stdout, badMark) {
-		return garbled(server, fmt.Errorf("%s: %s arrived damaged; nothing ran", script, printableLine(what, 40)))
+		return garbledError(server, fmt.Errorf("%s: %s arrived damaged; nothing ran", script, printableLine(what, 40)))
 	}
 	err := fmt.Errorf("%s: no result (exit code %d)", script, exit)
 	if words := readDiagnostics(stderr); words != "" {
 		err = fmt.Errorf("%w; the server said: %s", err, words)
 	}
-	return garbled(server, err)
+	return garbledError(server, err)
 }

@@ -76,7 +76,8 @@ func TestSetOfficeHTTPSetting_ChangesOnlyWhatIsGiven(t *testing.T) {
 		{"nothing is given", powershell.SetOfficeHTTPSetting{}, []string{}},
 		{
 			"one of two differs",
-			powershell.SetOfficeHTTPSetting{AllowOutboundHTTP: &on, AllowHTTPSecureStoreConnections: &off}, []string{"AllowOutboundHttp"},
+			powershell.SetOfficeHTTPSetting{AllowOutboundHTTP: &on, AllowHTTPSecureStoreConnections: &off},
+			[]string{"AllowOutboundHttp"},
 		},
 		{"the other", powershell.SetOfficeHTTPSetting{AllowHTTPSecureStoreConnections: &on}, []string{"AllowHttpSecureStoreConnections"}},
 	} {

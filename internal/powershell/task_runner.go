@@ -100,10 +100,10 @@ func (t taskRunner) Run(ctx context.Context, target Target, call Call, result an
 func (t taskRunner) readOutcome(server, script string, raw []byte, result any) error {
 	var found taskOutcome
 	if err := decodeStrict(raw, &found); err != nil {
-		return garbled(server, fmt.Errorf("%s: decode the task's outcome: %w", script, err))
+		return garbledError(server, fmt.Errorf("%s: decode the task's outcome: %w", script, err))
 	}
 	if found.Script != t.hash {
-		return garbled(server, fmt.Errorf("%s: %w", script, errOtherScript))
+		return garbledError(server, fmt.Errorf("%s: %w", script, errOtherScript))
 	}
 	return found.decodeInto(server, script, result)
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// does runs a script of the test's own on the prelude.
-func (w *wine) does(t *testing.T, script string, params, result any) {
+// runScript runs a script of the test's own on the prelude.
+func (w *wine) runScript(t *testing.T, script string, params, result any) {
 	t.Helper()
 	call := powershell.Call{Script: "Probe", Params: params}
 	if err := w.runText(t.Context(), target, call, script, result); err != nil {
@@ -24,15 +24,15 @@ func (w *wine) does(t *testing.T, script string, params, result any) {
 	}
 }
 
-// inStores are the certificates of stores that a test knows, by thumbprint,
+// listStores returns the certificates of stores that a test knows, by thumbprint,
 // each with its store, name and key; a new process reads them.
-func (w *wine) inStores(t *testing.T, known ...testCertificate) []string {
+func (w *wine) listStores(t *testing.T, known ...testCertificate) []string {
 	t.Helper()
 	var thumbprints, found []string
 	for _, m := range known {
 		thumbprints = append(thumbprints, m.thumbprint)
 	}
-	w.does(t, `[CmdletBinding()] param([string[]] $Known)
+	w.runScript(t, `[CmdletBinding()] param([string[]] $Known)
 $found = @(foreach ($store in 'My', 'CA', 'Root') {
     foreach ($certificate in Get-StoreCertificate -Store $store) {
         $number = [array]::IndexOf($Known, $certificate.Thumbprint)
@@ -49,10 +49,10 @@ type held struct {
 	Der         []byte
 }
 
-// holds puts certificates into stores as somebody else would have.
-func (w *wine) holds(t *testing.T, all ...held) {
+// addCertificates puts certificates into stores as somebody else would have.
+func (w *wine) addCertificates(t *testing.T, all ...held) {
 	t.Helper()
-	w.does(t, `[CmdletBinding()] param([object[]] $All)
+	w.runScript(t, `[CmdletBinding()] param([object[]] $All)
 foreach ($one in $All) {
     $opened = New-Object System.Security.Cryptography.X509Certificates.X509Store $one.Store, 'LocalMachine'
     $opened.Open('ReadWrite')
@@ -95,7 +95,7 @@ func TestStoresOfWindowsOwnInterfaces(t *testing.T) {
 				t.Errorf("added %v, then %v; want My, CA, Root, then nothing", first.Added, second.Added)
 			}
 			want := []string{"CA 1 False ", "My 0 True " + params.FriendlyName, "Root 0 False "}
-			if diff := cmp.Diff(want, w.inStores(t, s2s, issuing)); diff != "" {
+			if diff := cmp.Diff(want, w.listStores(t, s2s, issuing)); diff != "" {
 				t.Errorf("stores, want -, got +:\n%s", diff)
 			}
 		}
@@ -104,18 +104,18 @@ func TestStoresOfWindowsOwnInterfaces(t *testing.T) {
 		s2s := newCertificateForWine(t, "bare.contoso.com")
 		params := importOnWine(s2s)
 		params.FriendlyName = "bare"
-		w.holds(t, held{"My", "", s2s.der})
+		w.addCertificates(t, held{"My", "", s2s.der})
 		if got := mustRun(t, w, params); !got.Certificate.HasKey || got.Certificate.FriendlyName != "bare" {
 			t.Errorf("got %+v", got.Certificate)
 		}
-		if got := w.inStores(t, s2s); !cmp.Equal(got, []string{"My 0 True bare"}) {
+		if got := w.listStores(t, s2s); !cmp.Equal(got, []string{"My 0 True bare"}) {
 			t.Errorf("stores hold %v", got)
 		}
 	})
 	t.Run("a refused import leaves what was there", func(t *testing.T) { refuseOnWine(t, w) })
 	t.Run("an export gives the public part and writes it once", func(t *testing.T) {
 		s2s := newCertificate(t, "export.contoso.com")
-		w.holds(t, held{"My", "export", s2s.der})
+		w.addCertificates(t, held{"My", "export", s2s.der})
 		path := filepath.Join(t.TempDir(), "s2s.cer")
 		params := powershell.ExportS2SCertificate{Thumbprint: s2s.thumbprint, Path: `Z:` + strings.ReplaceAll(path, "/", `\`)}
 		first, second := mustRun(t, w, params), mustRun(t, w, params)
@@ -126,12 +126,12 @@ func TestStoresOfWindowsOwnInterfaces(t *testing.T) {
 	})
 	t.Run("a removal takes one certificate from one store", func(t *testing.T) {
 		s2s, another := newCertificate(t, "gone.contoso.com"), newCertificate(t, "stays.contoso.com")
-		w.holds(t, held{"My", "gone", s2s.der}, held{"CA", "gone", s2s.der}, held{"My", "stays", another.der}, held{"CA", "stays", another.der})
-		w.does(t, `[CmdletBinding()] param([string] $Thumbprint)
+		w.addCertificates(t, held{"My", "gone", s2s.der}, held{"CA", "gone", s2s.der}, held{"My", "stays", another.der}, held{"CA", "stays", another.der})
+		w.runScript(t, `[CmdletBinding()] param([string] $Thumbprint)
 Remove-StoreCertificate -Store My -Thumbprint $Thumbprint
 $null -eq (Find-OwnCertificate -Thumbprint $Thumbprint)`, map[string]any{"Thumbprint": s2s.thumbprint}, new(bool))
 		want := []string{"CA 0 False gone", "CA 1 False stays", "My 1 False stays"}
-		if diff := cmp.Diff(want, w.inStores(t, s2s, another)); diff != "" {
+		if diff := cmp.Diff(want, w.listStores(t, s2s, another)); diff != "" {
 			t.Errorf("stores, want -, got +:\n%s", diff)
 		}
 	})
@@ -143,8 +143,8 @@ $null -eq (Find-OwnCertificate -Thumbprint $Thumbprint)`, map[string]any{"Thumbp
 func refuseOnWine(t *testing.T, w *wine) {
 	t.Helper()
 	theirs, s2s, another := newCertificateForWine(t, "theirs"), newCertificateForWine(t, "refused"), newCertificateForWine(t, "rival")
-	w.holds(t, held{"My", "theirs", theirs.der}, held{"Root", "rival", another.der})
-	before := w.inStores(t, theirs, s2s, another)
+	w.addCertificates(t, held{"My", "theirs", theirs.der}, held{"Root", "rival", another.der})
+	before := w.listStores(t, theirs, s2s, another)
 	for _, c := range []struct {
 		of     testCertificate
 		change func(p *powershell.ImportS2SCertificate)
@@ -160,7 +160,7 @@ func refuseOnWine(t *testing.T, w *wine) {
 		c.change(&params)
 		assertRefused(t, w, params, c.id)
 	}
-	if diff := cmp.Diff(before, w.inStores(t, theirs, s2s, another)); diff != "" {
+	if diff := cmp.Diff(before, w.listStores(t, theirs, s2s, another)); diff != "" {
 		t.Errorf("the stores changed:\n%s", diff)
 	}
 }
@@ -173,8 +173,8 @@ func readPoliciesOnWine(t *testing.T, w *wine) {
 	}
 	const script = `[pscustomobject] @{ FIPS = Test-FipsPolicy; Reboot = Test-PendingReboot; Elevated = Test-Elevated; Build = Get-WindowsBuild }`
 	var before, after policies
-	w.does(t, script, struct{}{}, &before)
-	w.does(t, `$lsa = 'HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Control\Lsa\FipsAlgorithmPolicy'
+	w.runScript(t, script, struct{}{}, &before)
+	w.runScript(t, `$lsa = 'HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Control\Lsa\FipsAlgorithmPolicy'
 [Microsoft.Win32.Registry]::SetValue($lsa, 'Enabled', 1)
 $windows = 'HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate\Auto Update\RebootRequired'
 [Microsoft.Win32.Registry]::SetValue($windows, 'an update', 1)
@@ -188,7 +188,7 @@ $windows = 'HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\Windows\CurrentVersion\Windows
 func sendThroughCmd(t *testing.T, w *wine) {
 	t.Helper()
 	var engine string
-	w.does(t, `[System.Diagnostics.Process]::GetCurrentProcess().MainModule.FileName`, struct{}{}, &engine)
+	w.runScript(t, `[System.Diagnostics.Process]::GetCurrentProcess().MainModule.FileName`, struct{}{}, &engine)
 	through := *w
 	through.launcher, through.cmd = wineProgram("wine64"), []string{"cmd.exe", "/c", engine}
 	secret := bytes.Repeat([]byte{0, 255, 26, 10, 13, 94, 37}, 1<<20/7)

@@ -26,7 +26,7 @@ func (r Report) Percent() float64 {
 // isElsewhere reports whether the statements of a file cannot be run on this
 // machine; those in the list's section of that kind cannot either.
 func (c *Coverage) Check(path string, isElsewhere func(file string) bool) (Report, error) {
-	if err := errors.Join(c.plan(), c.collect()); err != nil {
+	if err := errors.Join(c.plan(), c.collectHits()); err != nil {
 		return Report{}, err
 	}
 	listed, err := readList(path)
@@ -36,7 +36,7 @@ func (c *Coverage) Check(path string, isElsewhere func(file string) bool) (Repor
 	r := Report{Statements: len(c.statements)}
 	used := map[string]bool{}
 	for _, s := range c.statements {
-		entry := listed.find(s.name)
+		entry := listed.findEntry(s.name)
 		used[entry] = true
 		switch {
 		case c.hit[s] && entry != "" && listed[entry] != dependsOnTiming:
@@ -69,8 +69,8 @@ const (
 // stands for all of a function.
 type list map[string]string
 
-// find returns the entry for a statement, or an empty text.
-func (l list) find(name string) string {
+// findEntry returns the entry for a statement, or an empty text.
+func (l list) findEntry(name string) string {
 	function, _, _ := strings.Cut(name, ": ")
 	for _, entry := range []string{name, function + ": *"} {
 		if _, ok := l[entry]; ok {

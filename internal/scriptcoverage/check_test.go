@@ -28,7 +28,8 @@ func TestCheck(t *testing.T) {
 		{"as listed", []int{0, 2}, Report{6, 2, 2, []string{"is listed, but not a statement: c.ps1 -: gone"}}},
 		{"run by chance", []int{0, 2, 3}, Report{6, 3, 2, []string{"is listed, but not a statement: c.ps1 -: gone"}}},
 		{
-			"other statements than listed", []int{1, 2, 4},
+			"other statements than listed",
+			[]int{1, 2, 4},
 			Report{6, 1, 1, []string{
 				"is listed, but not a statement: c.ps1 -: gone", "is not run: a.ps1 f: $x = 1",
 				"is run, but listed: a.ps1 f: $x = 1 #2", "is run, but listed: w.ps1 g: $y",

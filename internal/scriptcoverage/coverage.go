@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -98,17 +99,13 @@ func (c *Coverage) findStatements() error {
 // readScripts returns the scripts below a folder by their paths there, with
 // slashes.
 func readScripts(root string) (map[string]string, error) {
-	scripts := map[string]string{}
-	err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
+	scripts, tree := map[string]string{}, os.DirFS(root)
+	err := fs.WalkDir(tree, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || filepath.Ext(path) != ".ps1" {
 			return err
 		}
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(root, path)
-		scripts[filepath.ToSlash(name)] = string(raw)
+		raw, err := fs.ReadFile(tree, path)
+		scripts[path] = string(raw)
 		return err
 	})
 	return scripts, err
@@ -153,7 +150,7 @@ func (c *Coverage) Instrument(drive, prelude, script string) (string, error) {
 	}
 	text, breakpoints := prelude, ""
 	if c.isMeasured(script) {
-		path, err := c.store(drive, script)
+		path, err := c.storeText(drive, script)
 		if err != nil {
 			return "", err
 		}
@@ -165,7 +162,7 @@ func (c *Coverage) Instrument(drive, prelude, script string) (string, error) {
 		}
 		text = strings.Replace(prelude, create, parse(path), 1)
 	}
-	path, err := c.store(drive, text)
+	path, err := c.storeText(drive, text)
 	if err != nil {
 		return "", err
 	}
@@ -184,7 +181,7 @@ func (c *Coverage) InstrumentFile(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return c.store("", c.writeHits("", breakpoints, "& '"+path+"' @args"))
+	return c.storeText("", c.writeHits("", breakpoints, "& '"+path+"' @args"))
 }
 
 // isMeasured reports whether a text is, or contains, one of the scripts.
@@ -201,7 +198,7 @@ func (c *Coverage) isMeasured(text string) bool {
 // path, which contains text: one for each statement of a script in it that no
 // test has run yet.
 func (c *Coverage) setBreakpoints(path, text string) (string, error) {
-	if err := errors.Join(c.plan(), c.collect()); err != nil {
+	if err := errors.Join(c.plan(), c.collectHits()); err != nil {
 		return "", err
 	}
 	c.mu.Lock()
@@ -241,8 +238,8 @@ finally {
 `, breakpoints, body, drive+c.dir)
 }
 
-// store writes a text to a file, and returns its path as PowerShell sees it.
-func (c *Coverage) store(drive, text string) (string, error) {
+// storeText writes a text to a file, and returns its path as PowerShell sees it.
+func (c *Coverage) storeText(drive, text string) (string, error) {
 	sum := sha256.Sum256([]byte(text))
 	path := filepath.Join(c.dir, hex.EncodeToString(sum[:8])+".ps1")
 	seen := path
@@ -256,8 +253,8 @@ func (c *Coverage) store(drive, text string) (string, error) {
 	return seen, os.WriteFile(path, []byte(text), private)
 }
 
-// collect reads the hits that were written since the last time.
-func (c *Coverage) collect() error {
+// collectHits reads the hits that were written since the last time.
+func (c *Coverage) collectHits() error {
 	paths, err := filepath.Glob(filepath.Join(c.dir, "*.hits"))
 	if err != nil {
 		return err

@@ -26,7 +26,7 @@ import (
 var (
 	full   = flag.Bool("full", false, "run every scenario of the table")
 	out    = flag.String("out", "", "after a run of every scenario, write the table to this `file`")
-	sample = flag.Int("scenarios", 30, "run this `many` scenarios, chosen by the seed")
+	sample = flag.Int("cells", 30, "run this `many` scenarios, chosen by the seed")
 	seed   = flag.Uint64("seed", 0, "choose and order scenarios by this `number`; 0 makes one up")
 	only   = flag.String("only", "", "run the scenarios whose names contain this `text`")
 	atOnce = flag.Int("at-once", 8, "run this `many` scenarios at the same time; they mostly wait")
@@ -95,7 +95,7 @@ func chooseScenarios(t *testing.T, all []scenario) []scenario {
 		t.Logf("%d scenarios; the same order again with -seed %d", len(all), *seed)
 		return all
 	}
-	t.Logf("%d of %d scenarios; repeat them with -scenarios %d -seed %d", *sample, len(all), *sample, *seed)
+	t.Logf("%d of %d scenarios; repeat them with -cells %d -seed %d", *sample, len(all), *sample, *seed)
 	// Every trouble meets every way before it meets one a second time.
 	turns, turn := map[string]int{}, map[scenario]int{}
 	for _, c := range all {

@@ -34,25 +34,35 @@ const begin = "Invoke-Model -Name Register-ScheduledTask -With @{ Name = 'began'
 
 func TestAScriptEndsWithTheMachineItRunsOn(t *testing.T) {
 	t.Parallel()
-	s := newTestFarm(t, "2016")
-	session := s.session(office)
-	s.whenBegun(t.Context(), func() { s.ok(s.world.Reboot(office, time.Hour)) })
-	_, err := s.engine.Run(t.Context(), pwsh.Call{Session: session, Envelope: envelope(begin + `while ($true) { $null = Get-ComputerName }`)})
-	if !errors.Is(err, model.ErrDown) {
-		t.Errorf("got %v, want that the machine went down", err)
+	for how := range engines {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			s := newTestFarmOn(t, how, "2016")
+			session := s.session(office)
+			s.whenBegun(t.Context(), func() { s.ok(s.world.Reboot(office, time.Hour)) })
+			_, err := s.engine.Run(t.Context(), pwsh.Call{Session: session, Envelope: envelope(begin + `while ($true) { $null = Get-ComputerName }`)})
+			if !errors.Is(err, model.ErrDown) {
+				t.Errorf("got %v, want that the machine went down", err)
+			}
+		})
 	}
 }
 
 func TestAScriptEndsWithItsCaller(t *testing.T) {
 	t.Parallel()
-	s := newTestFarm(t, "2016")
-	session := s.session(office)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	s.whenBegun(ctx, cancel)
-	_, err := s.engine.Run(ctx, pwsh.Call{Session: session, Envelope: envelope(begin + `while ($true) { }`)})
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want that the caller gave up", err)
+	for how := range engines {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			s := newTestFarmOn(t, how, "2016")
+			session := s.session(office)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			s.whenBegun(ctx, cancel)
+			_, err := s.engine.Run(ctx, pwsh.Call{Session: session, Envelope: envelope(begin + `while ($true) { }`)})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v, want that the caller gave up", err)
+			}
+		})
 	}
 }
 

@@ -44,15 +44,15 @@ type Output struct {
 
 // Start makes an engine of the PowerShell at path, or by that name on PATH. It
 // runs each call in a process of its own, as a server does.
-func Start(path string) (*Engine, error) { return start(path, false) }
+func Start(path string) (*Engine, error) { return startEngine(path, false) }
 
 // StartShared is [Start] for an engine that runs calls in fresh runspaces of a
 // few processes. That takes a tenth of the time; the command line, the reading of
 // standard input and exit codes, which are those of a process, are then not part
 // of what runs, and [Output.Exit] is always 0.
-func StartShared(path string) (*Engine, error) { return start(path, true) }
+func StartShared(path string) (*Engine, error) { return startEngine(path, true) }
 
-func start(path string, shared bool) (e *Engine, err error) {
+func startEngine(path string, shared bool) (e *Engine, err error) {
 	found, err := exec.LookPath(path)
 	if err == nil {
 		found, err = filepath.Abs(found)
@@ -139,7 +139,7 @@ func (e *Engine) Run(ctx context.Context, c Call) (Output, error) {
 	}
 	return e.execute(ctx, c, products, func(ctx context.Context, environment []string) (Output, error) {
 		if e.workers != nil {
-			return e.workers.run(ctx, powershell.Bootstrap(), stdin, environment)
+			return e.workers.runInRunspace(ctx, powershell.Bootstrap(), stdin, environment)
 		}
 		return e.startProcess(ctx, strings.Fields(powershell.CommandLine())[1:], stdin, environment)
 	})

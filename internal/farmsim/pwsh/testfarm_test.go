@@ -6,8 +6,12 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
+	"fmt"
 	"math/big"
+	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,21 +43,63 @@ type testFarm struct {
 	der    []byte
 }
 
-func newTestFarm(t testing.TB, version string) *testFarm {
-	t.Helper()
+// engines are the PowerShells for all tests, by how calls run: in fresh runspaces
+// or in processes of their own.
+var engines = map[string]func() (*pwsh.Engine, error){
+	inRunspace: sync.OnceValues(func() (*pwsh.Engine, error) { return startEngine(pwsh.StartShared) }),
+	inProcess:  sync.OnceValues(func() (*pwsh.Engine, error) { return startEngine(pwsh.Start) }),
+}
+
+const (
+	inRunspace = "runspace"
+	inProcess  = "process"
+)
+
+// started are the engines to close.
+var started struct {
+	sync.Mutex
+	engines []*pwsh.Engine
+}
+
+func startEngine(start func(path string) (*pwsh.Engine, error)) (*pwsh.Engine, error) {
 	path, err := pwsh.Find()
 	if err != nil {
+		return nil, err
+	}
+	e, err := start(path)
+	if err == nil {
+		started.Lock()
+		defer started.Unlock()
+		started.engines = append(started.engines, e)
+	}
+	return e, err
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for _, e := range started.engines {
+		if err := e.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = max(code, 1)
+		}
+	}
+	os.Exit(code)
+}
+
+func newTestFarm(t testing.TB, version string) *testFarm {
+	t.Helper()
+	return newTestFarmOn(t, inRunspace, version)
+}
+
+func newTestFarmOn(t testing.TB, how, version string) *testFarm {
+	t.Helper()
+	e, err := engines[how]()
+	if errors.Is(err, pwsh.ErrNone) {
 		t.Skip(err)
 	}
-	e, err := pwsh.StartShared(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	s := &testFarm{t: t, world: model.New(model.Policy{}), engine: e, der: certificate(t)}
 	s.ok(s.world.AddMachine(model.MachineSpec{Host: office, Build: 17763}))
 	s.ok(s.world.AddMachine(model.MachineSpec{Host: front, Build: 17763}))

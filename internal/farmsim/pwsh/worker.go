@@ -24,7 +24,7 @@ var workerScript string
 // a fresh runspace. That takes a tenth of the time of a process for each call.
 type workers struct {
 	path, script string
-	listener     net.Listener
+	listener     *net.TCPListener
 
 	mu   sync.Mutex
 	idle []*worker
@@ -46,7 +46,7 @@ func newWorkers(path, dir string) (*workers, error) {
 		return nil, err
 	}
 	var err error
-	w.listener, err = net.Listen("tcp", "127.0.0.1:0")
+	w.listener, err = net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	return w, err
 }
 
@@ -55,7 +55,7 @@ func (w *workers) close() error {
 	defer w.mu.Unlock()
 	errs := []error{w.listener.Close()}
 	for _, one := range w.idle {
-		errs = append(errs, one.stop())
+		errs = append(errs, one.stopProcess())
 	}
 	w.idle = nil
 	return errors.Join(errs...)
@@ -68,19 +68,19 @@ type workerCall struct {
 	Environment map[string]string `json:"environment"`
 }
 
-// run runs a command in a runspace of its own. It returns no exit code, which a
+// runInRunspace runs a command in a runspace of its own. It returns no exit code, which a
 // runspace does not have.
-func (w *workers) run(ctx context.Context, command string, stdin []byte, environment []string) (Output, error) {
-	one, err := w.take(ctx)
+func (w *workers) runInRunspace(ctx context.Context, command string, stdin []byte, environment []string) (Output, error) {
+	one, err := w.takeWorker(ctx)
 	if err != nil {
 		return Output{}, fmt.Errorf("start a PowerShell worker: %w", err)
 	}
-	out, err := one.run(ctx, workerCall{
-		Command: command, Stdin: strings.Split(strings.TrimSuffix(string(stdin), "\n"), "\n"), Environment: variables(environment),
+	out, err := one.runCall(ctx, workerCall{
+		Command: command, Stdin: strings.Split(strings.TrimSuffix(string(stdin), "\n"), "\n"), Environment: parseEnvironment(environment),
 	})
 	if err != nil {
 		// It may still run the call.
-		return Output{}, errors.Join(fmt.Errorf("run a call in a PowerShell worker: %w", err), one.stop())
+		return Output{}, errors.Join(fmt.Errorf("run a call in a PowerShell worker: %w", err), one.stopProcess())
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -88,7 +88,7 @@ func (w *workers) run(ctx context.Context, command string, stdin []byte, environ
 	return out, nil
 }
 
-func variables(environment []string) map[string]string {
+func parseEnvironment(environment []string) map[string]string {
 	all := map[string]string{}
 	for _, variable := range environment {
 		name, value, _ := strings.Cut(variable, "=")
@@ -97,8 +97,8 @@ func variables(environment []string) map[string]string {
 	return all
 }
 
-// take returns an idle worker, or starts one.
-func (w *workers) take(ctx context.Context) (*worker, error) {
+// takeWorker returns an idle worker, or starts one.
+func (w *workers) takeWorker(ctx context.Context) (*worker, error) {
 	w.mu.Lock()
 	if n := len(w.idle); n > 0 {
 		one := w.idle[n-1]
@@ -107,11 +107,11 @@ func (w *workers) take(ctx context.Context) (*worker, error) {
 		return one, nil
 	}
 	w.mu.Unlock()
-	return w.start(ctx)
+	return w.startWorker(ctx)
 }
 
-// start starts a worker and waits until it has connected.
-func (w *workers) start(ctx context.Context) (*worker, error) {
+// startWorker starts a worker and waits until it has connected.
+func (w *workers) startWorker(ctx context.Context) (*worker, error) {
 	w.mu.Lock() // One at a time, so that the next connection is that worker's.
 	defer w.mu.Unlock()
 	token := rand.Text()
@@ -123,19 +123,25 @@ func (w *workers) start(ctx context.Context) (*worker, error) {
 		return nil, err
 	}
 	one := &worker{cmd: cmd}
-	conn, err := w.listener.Accept()
+	// A process that ends before it connects must not keep the caller.
+	const startTimeout = 2 * time.Minute
+	var conn net.Conn
+	err := w.listener.SetDeadline(time.Now().Add(startTimeout))
+	if err == nil {
+		conn, err = w.listener.Accept()
+	}
 	if err != nil {
-		return nil, errors.Join(err, one.stop())
+		return nil, errors.Join(err, one.stopProcess())
 	}
 	one.conn, one.reader = conn, bufio.NewReader(conn)
 	if said, err := one.reader.ReadString('\n'); err != nil || strings.TrimSpace(said) != token {
-		return nil, errors.Join(errors.New("a stranger connected"), err, one.stop())
+		return nil, errors.Join(errors.New("a stranger connected"), err, one.stopProcess())
 	}
 	return one, nil
 }
 
-// stop ends the process.
-func (one *worker) stop() error {
+// stopProcess ends the process.
+func (one *worker) stopProcess() error {
 	var closed error
 	if one.conn != nil {
 		closed = one.conn.Close()
@@ -145,8 +151,8 @@ func (one *worker) stop() error {
 	return closed
 }
 
-// run sends a call and waits for its output.
-func (one *worker) run(ctx context.Context, call workerCall) (Output, error) {
+// runCall sends a call and waits for its output.
+func (one *worker) runCall(ctx context.Context, call workerCall) (Output, error) {
 	line, err := json.Marshal(call)
 	if err != nil {
 		return Output{}, err

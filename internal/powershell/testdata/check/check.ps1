@@ -1,9 +1,10 @@
-# Reads scripts with PowerShell's own parser and prints, one line for each,
-# what Windows PowerShell 5.1 on Windows Server 2016 would not run, or what the
-# rules for our scripts forbid: FILE:LINE: finding.
+# Parses scripts with PowerShell's own parser and prints a line "FILE:LINE: finding"
+# for each thing that Windows PowerShell 5.1 on Windows Server 2016 would not run,
+# and for each violation of the rules for farmtrust's scripts.
 #
-# It looks at the folder in FARMTRUST_CHECK: *.ps1 directly in it are scripts,
-# which follow more rules than those in folders below. Runs in PowerShell 7.
+# It reads the folder in FARMTRUST_CHECK. The *.ps1 files directly in it are scripts,
+# which have to follow more rules than those in the folders below. It needs
+# PowerShell 7.
 
 Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'
@@ -11,8 +12,8 @@ $ErrorActionPreference = 'Stop'
 $commands = ConvertFrom-Json -InputObject ([System.IO.File]::ReadAllText((Join-Path -Path $PSScriptRoot -ChildPath 'commands.json')))
 $types = ConvertFrom-Json -InputObject ([System.IO.File]::ReadAllText((Join-Path -Path $PSScriptRoot -ChildPath 'types.json')))
 $common = 'ErrorAction', 'ErrorVariable', 'WarningAction', 'OutVariable', 'Verbose'
-# Texts that are run because they came over standard input, and programs that
-# no command replaces: the only commands whose name is not a plain word.
+# The only commands whose name is not a plain word: texts that came over standard
+# input, and programs for which there is no command.
 $namedAtRunTime = '$script', '([ScriptBlock]::Create([Text.Encoding]::UTF8.GetString($d, 4, $n)))', '"$env:SystemRoot\System32\iisreset.exe"',
     '"$env:SystemRoot\System32\netsh.exe"'
 $compiles = 'dispatch.ps1', 'bootstrap.ps1'
@@ -27,7 +28,7 @@ $accelerators = @{
     scriptblock = 'System.Management.Automation.ScriptBlock'; pscustomobject = 'System.Management.Automation.PSCustomObject'
     psobject = 'System.Management.Automation.PSObject'; 'system.collections.generic.list' = 'System.Collections.Generic.List`1'
 }
-# Words in brackets that are no types.
+# Words in brackets that are not types.
 $words = 'void', 'ref', 'switch', 'ordered', 'CmdletBinding', 'Parameter', 'ValidateSet', 'ValidatePattern', 'ValidateNotNullOrEmpty', 'ValidateCount'
 
 # The full name of a type as written, or null when the tables do not have it.

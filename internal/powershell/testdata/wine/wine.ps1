@@ -1,5 +1,5 @@
-# In place of what needs a key: Wine stores a PFX's key and then does not find
-# it (0x80090016).
+# These replace the functions that need a key: Wine stores the key of a PFX and then
+# does not find it (0x80090016).
 
 function Get-KeyLocation {
     [CmdletBinding()]
@@ -18,9 +18,9 @@ function Remove-Key {
     param([Parameter(Mandatory = $true)] [object] $Certificate)
 }
 
-# In place of closing a store. Windows writes what is changed in a store at
-# once. Wine does when the store is closed, unless a property was all that
-# changed, or X509Store.Remove left a reference; so it is told to.
+# Closes a store. Windows saves changes of a store at once. Wine saves them when the
+# store is closed, but not when only a property changed or when X509Store.Remove
+# left a reference, so this function commits them.
 function Close-WineStore {
     param([System.Security.Cryptography.X509Certificates.X509Store] $Store)
 
