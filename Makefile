@@ -1,20 +1,56 @@
-# The commands that people and .ci/run share.
 SHELL := /bin/bash -o pipefail
+.DEFAULT_GOAL := help
+
+# The tag, or the commit; builds from an archive, which has neither, say it
+# themselves: make build VERSION=v1.0.0.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+stamp := $(if $(VERSION),-X github.com/farmtrust/farmtrust/internal/version.release=$(VERSION))
+
+# Tools run from source, in the versions of a module of their own.
 tool := go tool -modfile=$(CURDIR)/tools/go.mod
+modules := . standalone tools
 
-.PHONY: test lint
+.PHONY: help build test test-product test-standalone lint fmt tidy tidy-check generate reliability
 
-# The end-to-end tests go without the race detector: building the embedded
-# Temporal server with it takes longer than everything else together, and the
-# code that is ours has run under it in its own module.
-test:
-	go test -race -timeout 40m ./...
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 18
+
+build: ## build farmtrust, farmtrust-worker and farmtrust-standalone in bin/
+	go build -ldflags "$(stamp)" -o bin/farmtrust ./starter
+	go build -ldflags "$(stamp)" -o bin/farmtrust-worker ./worker
+	go build -C standalone -ldflags "$(stamp)" -o ../bin/farmtrust-standalone .
+
+test: test-product test-standalone ## run all tests
+
+# The packages that take longest begin first, so that none runs alone at the end.
+test-product: ## run the product's tests, with the race detector
+	go test -race -timeout 40m ./workflows ./internal/powershell ./internal/farmsim/... ./...
+
+# Without the race detector: building the embedded Temporal server with it takes
+# longer than everything else together, and our own code has run under it in its
+# own module.
+test-standalone: ## run the end-to-end tests, with a sample of the reliability table
 	go test -C standalone -timeout 40m ./...
 
-# golangci-lint runs go vet too. A finding of workflowcheck comes with the calls
-# that lead to it, indented, hundreds of lines for some; the first line says what
-# to mend.
-lint:
+# workflowcheck lists the calls that lead to a finding, indented, hundreds of
+# lines for some; its first line says what to fix.
+lint: tidy-check ## run the linters and workflowcheck, which include go vet
 	$(tool) golangci-lint run ./...
 	cd standalone && $(tool) golangci-lint run ./...
 	$(tool) workflowcheck ./workflows/... 2>&1 | { grep -v '^ ' || true; }
+
+fmt: ## format the code
+	$(tool) golangci-lint fmt ./...
+	cd standalone && $(tool) golangci-lint fmt ./...
+
+tidy: ## add missing requirements to go.mod and remove unused ones, in every module
+	for module in $(modules); do go mod -C $$module tidy || exit; done
+
+tidy-check: ## check that tidy would change nothing
+	for module in $(modules); do go mod -C $$module tidy -diff || exit; done
+
+generate: ## write deploy/sharepoint-task from internal/powershell
+	go test ./internal/powershell -run '^TestTheShippedScriptsAreThoseOfThisVersion$$' -count=1 -update
+
+reliability: ## run every cell of the reliability table (40 minutes); write out/reliability.md
+	go test -C standalone ./reliability -v -timeout 120m -full -at-once 10 -out $(CURDIR)/out/reliability.md

@@ -1,8 +1,8 @@
-// Package activities is the steps of a rotation: each looks, acts if needed,
-// and says what it found.
+// Package activities implements the steps of a rotation: each observes, acts if
+// needed, and reports what it found or did.
 //
-// It decides no order; package workflows does. It reaches servers only
-// through the small interfaces declared here.
+// The order of the steps is decided in package workflows. Servers are reached
+// through a [powershell.Runner] only.
 package activities
 
 import (
@@ -17,36 +17,37 @@ import (
 
 // Farms is the worker's own configuration.
 type Farms interface {
-	// Farm returns the configured farm of that name.
+	// Farm returns the configured farm with this name.
 	Farm(name string) (farm.Farm, bool)
 }
 
-// Certificates is where a farm's certificates come from. Both methods may
-// block on files or the network, and are safe to repeat.
+// Certificates is the source of the farms' certificates. Both methods may block on
+// files or the network, and are safe to repeat.
 type Certificates interface {
 	// Newest returns the certificate that the farm should have now.
 	Newest(ctx context.Context, farmName string) (*cert.Bundle, error)
-	// Find returns the certificate with that thumbprint.
+	// Find returns the certificate with this thumbprint.
 	Find(ctx context.Context, farmName string, t farm.Thumbprint) (*cert.Bundle, error)
 }
 
 // Activities holds what the steps need. Its methods are the activities.
 //
-// They are told a farm's name and a server's name, never an address or a
-// credential: both come from the worker's own configuration, so that nobody
-// who can only reach Temporal can aim our credentials elsewhere.
+// Their inputs name a farm and a server, never an address or a credential: those
+// come from the worker's own configuration, so that access to Temporal alone is
+// not enough to have the credentials sent to another machine.
 type Activities struct {
 	Farms        Farms
 	Certificates Certificates
-	Remote       powershell.Runner
-	Rotations    Rotations
+	// Remote runs scripts on servers.
+	Remote powershell.Runner
 	// Now is the worker's clock.
 	Now func() time.Time
-	// Poll is the pause between two looks at a server that is waited for.
+	// Poll is the time between two observations while a step waits for a server.
 	Poll time.Duration
 }
 
-// ServerInput names a server of a farm and the certificate in question.
+// ServerInput names a server of a farm, by host, and the certificate that the
+// rotation works towards.
 type ServerInput struct {
 	Farm   string           `json:"farm"`
 	Host   string           `json:"host"`
@@ -56,103 +57,118 @@ type ServerInput struct {
 // StepResult is what a step did.
 type StepResult struct {
 	Changed bool `json:"changed"`
-	// Detail says what was found or done, for people.
+	// Detail says what was found or done, for operators.
 	Detail string `json:"detail"`
-	// At is when a change was complete, on the worker's clock.
+	// At is when the change was complete, on the worker's clock; zero when there
+	// was none.
 	At time.Time `json:"at,omitzero"`
-	// Elsewhere is set when the step belongs on another machine, by its
-	// computer name, and did nothing: the master has moved.
-	Elsewhere string `json:"elsewhere,omitempty"`
-	// Kept is set when the product refused to be put back.
-	Kept bool `json:"kept,omitempty"`
+	// MovedTo is the computer name of the farm's master when it is no longer the
+	// server of the input; the step has then done nothing.
+	MovedTo string `json:"movedTo,omitempty"`
+	// ClearRefused reports whether Office Online Server refused to clear its S2S
+	// setting.
+	ClearRefused bool `json:"clearRefused,omitempty"`
 }
 
-func (a *Activities) changed(format string, args ...any) StepResult {
+// stepResult returns what a script did, with a detail for either case, or the
+// script's error.
+func (a *Activities) stepResult(err error, changed bool, ifChanged, ifUnchanged string) (StepResult, error) {
+	switch {
+	case err != nil:
+		return StepResult{}, err
+	case changed:
+		return a.reportChanged("%s", ifChanged), nil
+	}
+	return reportUnchanged("%s", ifUnchanged), nil
+}
+
+func (a *Activities) reportChanged(format string, args ...any) StepResult {
 	return StepResult{Changed: true, Detail: fmt.Sprintf(format, args...), At: a.Now()}
 }
 
-func already(format string, args ...any) StepResult {
+func reportUnchanged(format string, args ...any) StepResult {
 	return StepResult{Detail: fmt.Sprintf(format, args...)}
 }
 
-// LoadFarm returns what is configured for a farm, without secrets.
+// LoadFarm returns the configuration of a farm, without secrets. It fails with
+// [UnknownFarm].
 func (a *Activities) LoadFarm(_ context.Context, name string) (farm.Farm, error) {
 	f, ok := a.Farms.Farm(name)
 	if !ok {
-		return farm.Farm{}, refuse(UnknownFarm, "farm %q is not in the worker's configuration: check its name, or add it and restart the worker", name)
+		return farm.Farm{}, terminalError(UnknownFarm, "farm %q is not in the worker's configuration: check its name, or add it and restart the worker", name)
 	}
 	return f, nil
 }
 
-// Chosen is the certificate that a farm should have, and what is to be said
-// about it.
-type Chosen struct {
+// TargetChoice is the certificate that a farm should have, and what operators
+// should know about it.
+type TargetChoice struct {
 	Certificate farm.Certificate `json:"certificate"`
 	Findings    []farm.Finding   `json:"findings"`
 }
 
-// ChooseTarget returns the public part of the certificate that the farm should
-// have now. Without one it ends with [NoCertificate], with one that is unfit
-// with [UnfitCertificate].
-func (a *Activities) ChooseTarget(ctx context.Context, name string) (Chosen, error) {
+// ChooseTarget returns the public part of the certificate that the farm should have
+// now. It fails with [NoCertificate] or [UnsuitableCertificate].
+func (a *Activities) ChooseTarget(ctx context.Context, name string) (TargetChoice, error) {
 	f, err := a.LoadFarm(ctx, name)
 	if err != nil {
-		return Chosen{}, err
+		return TargetChoice{}, err
 	}
 	bundle, err := a.Certificates.Newest(ctx, name)
 	if err != nil {
-		return Chosen{}, refuse(NoCertificate, "farm %s: %v", name, err)
+		return TargetChoice{}, terminalError(NoCertificate, "farm %s: %v", name, err)
 	}
 	findings := cert.Judge(bundle, a.Now(), f.Certificate.LeadTime)
 	if stops := farm.Stops(findings); len(stops) > 0 {
-		return Chosen{}, refuse(UnfitCertificate, "farm %s: %s: %s", name, stops[0].Text, stops[0].Remedy)
+		return TargetChoice{}, terminalError(UnsuitableCertificate, "farm %s: %s: %s", name, stops[0].Text, stops[0].Remedy)
 	}
 	target := bundle.Certificate
 	target.FriendlyName = farm.FriendlyName(f, target)
-	return Chosen{Certificate: target, Findings: findings}, nil
+	return TargetChoice{Certificate: target, Findings: findings}, nil
 }
 
-// CompareInput is everything a comparison needs.
+// CompareInput is everything that a comparison needs.
 type CompareInput struct {
 	Farm     farm.Farm        `json:"farm"`
 	Target   farm.Certificate `json:"target"`
 	Observed farm.Observed    `json:"observed"`
-	// Journal is that of an earlier rotation which this one would finish.
-	Journal *farm.Journal `json:"journal,omitempty"`
+	// Snapshot is that of an earlier, incomplete rotation, which this one finishes if
+	// it has the same target.
+	Snapshot *farm.Snapshot `json:"snapshot,omitempty"`
 }
 
 // Comparison is what a comparison found.
 type Comparison struct {
-	// FriendlyName is the target's, pinned; see [farm.Desire].
+	// FriendlyName is the target's pinned friendly name; see [farm.Desire].
 	FriendlyName string            `json:"friendlyName"`
 	Differences  []farm.Difference `json:"differences"`
 	Findings     []farm.Finding    `json:"findings"`
 	// Previous is the certificate in use, empty at first set-up.
 	Previous farm.StoreCertificate `json:"previous"`
-	// NoWayBack says why what is in use must not be put back; empty when it
-	// may.
-	NoWayBack string `json:"noWayBack,omitempty"`
+	// RollbackBlocked says why a rollback must not restore what is in use now; empty
+	// when it may.
+	RollbackBlocked string `json:"rollbackBlocked,omitempty"`
 }
 
-// Compare compares what is desired with what was observed. It runs in an
-// activity, not in a workflow, so that improving it never breaks a replay.
+// Compare compares what is desired with what was observed. It is an activity, and
+// not part of a workflow, so that improving it never breaks a replay.
 func (a *Activities) Compare(_ context.Context, in CompareInput) (Comparison, error) {
 	desired := farm.Desire(in.Farm, in.Target, in.Observed)
 	previous, _ := in.Observed.Current()
-	journal := farm.Journal{Target: in.Target, Previous: previous, Before: in.Observed}
-	if in.Journal != nil && in.Journal.Target.Thumbprint == in.Target.Thumbprint {
-		journal = *in.Journal
+	snapshot := farm.Snapshot{Target: in.Target, Previous: previous, Before: in.Observed}
+	if in.Snapshot != nil && in.Snapshot.Target.Thumbprint == in.Target.Thumbprint {
+		snapshot = *in.Snapshot
 	}
 	return Comparison{
-		FriendlyName: desired.Target.FriendlyName,
-		Differences:  farm.Compare(desired, in.Observed),
-		Findings:     farm.Check(desired, in.Observed),
-		Previous:     previous,
-		NoWayBack:    journal.NoWayBack(in.Observed),
+		FriendlyName:    desired.Target.FriendlyName,
+		Differences:     farm.Compare(desired, in.Observed),
+		Findings:        farm.Check(desired, in.Observed),
+		Previous:        previous,
+		RollbackBlocked: snapshot.RollbackBlocked(in.Observed),
 	}, nil
 }
 
-// OpeningInput asks for an opening of a window that lasts for Need.
+// OpeningInput asks for an opening of a window that lasts at least for Need.
 type OpeningInput struct {
 	Window farm.Window   `json:"window"`
 	Now    time.Time     `json:"now"`
@@ -164,58 +180,59 @@ type NextOpening struct {
 	Opening farm.Opening `json:"opening"`
 }
 
-// FindOpening finds the next opening that is long enough. A window that never
-// is ends it with [WindowTooShort]. It is an activity because it reads the
-// time zone database.
+// FindOpening finds the next opening that is long enough. It fails with
+// [WindowTooShort] if none is. It is an activity because it reads the time zone
+// database.
 func (a *Activities) FindOpening(_ context.Context, in OpeningInput) (NextOpening, error) {
 	o, ok := in.Window.Next(in.Now, in.Need)
 	if !ok {
-		return NextOpening{}, refuse(WindowTooShort, "the window %s is never open for the %s that the switch takes: make it longer", in.Window, in.Need)
+		return NextOpening{}, terminalError(WindowTooShort, "the window %s is never open for %s, which the cutover takes: make it longer", in.Window, in.Need)
 	}
 	return NextOpening{Opening: o}, nil
 }
 
-// officeServer and its twins look a server up in the configuration.
-func (a *Activities) officeServer(name, host string) (powershell.Target, farm.Farm, error) {
+// resolveOfficeServer, resolveFrontEnd and resolveSharePointServer find a host
+// in the configuration. They fail with [UnknownServer].
+func (a *Activities) resolveOfficeServer(name, host string) (powershell.Target, farm.Farm, error) {
 	f, ok := a.Farms.Farm(name)
 	if ok {
 		if s, ok := f.OfficeServer(host); ok {
-			return target(s), f, nil
+			return scriptTarget(s), f, nil
 		}
 	}
-	return powershell.Target{}, f, refuse(UnknownServer, "office server %s of farm %s is not in the worker's configuration", host, name)
+	return powershell.Target{}, f, terminalError(UnknownServer, "office server %s of farm %s is not in the worker's configuration", host, name)
 }
 
-func (a *Activities) frontEnd(name, host string) (powershell.Target, farm.SharePoint, error) {
+func (a *Activities) resolveFrontEnd(name, host string) (powershell.Target, farm.SharePoint, error) {
 	f, _ := a.Farms.Farm(name)
 	for _, sp := range f.SharePoint {
 		if sp.FrontEnd.Host == host {
-			return target(sp.FrontEnd), sp, nil
+			return scriptTarget(sp.FrontEnd), sp, nil
 		}
 	}
-	return powershell.Target{}, farm.SharePoint{}, refuse(UnknownServer, "SharePoint front end %s of farm %s is not in the worker's configuration", host, name)
+	return powershell.Target{}, farm.SharePoint{}, terminalError(UnknownServer, "SharePoint front end %s of farm %s is not in the worker's configuration", host, name)
 }
 
-// onFarm is what runs SharePoint cmdlets on a farm's front end.
-func (a *Activities) onFarm(sp farm.SharePoint) powershell.Runner {
+// sharePointRunner returns what runs SharePoint cmdlets on a farm's front end.
+func (a *Activities) sharePointRunner(sp farm.SharePoint) powershell.Runner {
 	if sp.RunAs == farm.Task {
 		return powershell.ByTask(a.Remote)
 	}
 	return a.Remote
 }
 
-func (a *Activities) sharePointServer(name, host string) (powershell.Target, error) {
+func (a *Activities) resolveSharePointServer(name, host string) (powershell.Target, error) {
 	f, _ := a.Farms.Farm(name)
 	for _, sp := range f.SharePoint {
 		for _, s := range sp.Servers {
 			if s.Host == host {
-				return target(s), nil
+				return scriptTarget(s), nil
 			}
 		}
 	}
-	return powershell.Target{}, refuse(UnknownServer, "SharePoint server %s of farm %s is not in the worker's configuration", host, name)
+	return powershell.Target{}, terminalError(UnknownServer, "SharePoint server %s of farm %s is not in the worker's configuration", host, name)
 }
 
-func target(s farm.Server) powershell.Target {
+func scriptTarget(s farm.Server) powershell.Target {
 	return powershell.Target{Host: s.Host, Address: s.Address, Connection: s.Connection}
 }

@@ -8,42 +8,42 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// closeEnough is the skew below which a server's clock counts as the worker's.
-// The skew is measured through a network call, so a smaller one is noise, and
-// correcting by noise would reorder what happened on one server.
-const closeEnough = time.Second
+// maxSkew is the skew up to which a server's clock counts as equal to the worker's.
+// The skew is measured across a network call, so a smaller one is noise, and to
+// correct for noise would reorder events on one server.
+const maxSkew = time.Second
 
-// look runs a script that observes, and measures how far its server's clock is
-// ahead of the worker's.
+// observeServer runs a script that observes, and measures how far the server's
+// clock is ahead of the worker's.
 //
-// Scripts read the clock last, so the answer has just left the server; but one
-// that is held up on its way makes the clock look further behind than it is,
-// and a restart that was made seem owed. So a server with another time is
-// looked at twice, and the later clock is believed.
-func look[R any](ctx context.Context, a *Activities, r powershell.Runner, t powershell.Target, params powershell.Params[R], clock func(R) time.Time) (R, time.Duration, error) {
-	seen, skew, err := measure(ctx, a, r, t, params, clock)
+// Scripts read the clock last, just before the result leaves the server. A
+// result that is delayed on the way still makes the clock look further behind
+// than it is, and then a completed restart looks pending. So a server whose
+// clock differs is read twice, and the larger skew is used.
+func observeServer[R any](ctx context.Context, a *Activities, r powershell.Runner, t powershell.Target, params powershell.Params[R], clock func(R) time.Time) (R, time.Duration, error) {
+	seen, skew, err := measureSkew(ctx, a, r, t, params, clock)
 	if err != nil || skew == 0 {
 		return seen, skew, err
 	}
-	seen, again, err := measure(ctx, a, r, t, params, clock)
+	seen, again, err := measureSkew(ctx, a, r, t, params, clock)
 	return seen, max(skew, again), err
 }
 
-func measure[R any](ctx context.Context, a *Activities, r powershell.Runner, t powershell.Target, params powershell.Params[R], clock func(R) time.Time) (R, time.Duration, error) {
-	seen, err := run(ctx, r, t, params)
+func measureSkew[R any](ctx context.Context, a *Activities, r powershell.Runner, t powershell.Target, params powershell.Params[R], clock func(R) time.Time) (R, time.Duration, error) {
+	seen, err := runScript(ctx, r, t, params)
 	if err != nil {
 		return seen, 0, err
 	}
 	skew := clock(seen).Sub(a.Now())
-	if skew.Abs() < closeEnough {
+	if skew.Abs() < maxSkew {
 		skew = 0
 	}
 	return seen, skew, nil
 }
 
-// machine converts what a script says of its machine, and returns the
-// function that converts the server's times to the worker's clock.
-func machine(host string, m powershell.Machine, skew time.Duration) (farm.Machine, func(*time.Time) time.Time) {
+// convertMachine converts what a script reports about its machine. It also returns
+// the function that converts the server's times to the worker's clock.
+func convertMachine(host string, m powershell.Machine, skew time.Duration) (farm.Machine, func(*time.Time) time.Time) {
 	toWorker := func(t *time.Time) time.Time {
 		if t == nil {
 			return time.Time{}

@@ -11,115 +11,128 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// The types of errors that no retry can mend. Errors of scripts and transports
-// have their own identity as type: a "farmtrust." ID or a [powershell.Kind].
+// The types of the application errors that no retry can fix. The type of an
+// error of a script or a transport is its own identity: a "farmtrust." ID or a
+// [powershell.Kind].
 const (
-	UnknownFarm      = "UnknownFarm"
-	UnknownServer    = "UnknownServer"
-	UnknownIssuer    = "UnknownIssuer"
-	NoCertificate    = "NoCertificate"
-	UnfitCertificate = "UnfitCertificate"
+	// UnknownFarm: the farm is not in the worker's configuration.
+	UnknownFarm = "UnknownFarm"
+	// UnknownServer: the farm has no such server in the worker's configuration.
+	UnknownServer = "UnknownServer"
+	// UnknownIssuer: the registered name is not one of the procedure's two.
+	UnknownIssuer = "UnknownIssuer"
+	// NoCertificate: the farm's source has no certificate, or cannot be read.
+	NoCertificate = "NoCertificate"
+	// UnsuitableCertificate: the newest certificate of the source cannot be used.
+	UnsuitableCertificate = "UnsuitableCertificate"
+	// WrongCertificate: the certificate on a server is not the target.
 	WrongCertificate = "WrongCertificate"
-	WindowTooShort   = "WindowTooShort"
+	// WindowTooShort: the window is never open for as long as a cutover takes.
+	WindowTooShort = "WindowTooShort"
+	// NothingToRestore: the issuer had no certificate of its own before.
 	NothingToRestore = "NothingToRestore"
 )
 
-// NotYet is the type of the error that ends a wait in vain: for a service to
-// come back, for a setting to arrive.
-const NotYet = "NotYet"
+// WaitTimedOut is the type of the error when a step waited in vain for a service to
+// come back or for a setting to arrive.
+const WaitTimedOut = "WaitTimedOut"
 
-func refuse(kind, format string, args ...any) error {
+func terminalError(kind, format string, args ...any) error {
 	return temporal.NewNonRetryableApplicationError(fmt.Sprintf(format, args...), kind, nil)
 }
 
-// longest bounds an error's text: Temporal keeps 4 KB of a pending activity's
-// failure, cause included.
-const longest = 1500
+// maxErrorText bounds an error's text, in bytes: Temporal keeps 4 KB of the failure
+// of a pending activity, cause included.
+const maxErrorText = 1500
 
-// classify decides once, for every error of a call, whether trying again can
-// help, and how long its cause suggests to wait. Identities are judged, never
-// texts: those are in the server's language. Attempt is the number of the
-// attempt that it ended, from 1.
-func classify(err error, attempt int32) error {
+// classifyError decides, for every error of a call, whether a retry can help
+// and how long to wait before it. It goes by the error's identity, never by its
+// text, which is in the server's language. The attempt that failed is counted
+// from 1.
+func classifyError(err error, attempt int32) error {
 	var script *powershell.ScriptError
 	var transport *powershell.TransportError
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &script):
-		return verdictOn(script).on(script, script.ID, attempt)
+		return scriptRule(script).toApplicationError(script, script.ID, attempt)
 	case errors.As(err, &transport):
-		return verdicts[transport.Kind].on(transport, string(transport.Kind), attempt)
+		return transportRules[transport.Kind].toApplicationError(transport, string(transport.Kind), attempt)
 	}
-	return verdict{}.on(err, "", attempt)
+	return retryRule{}.toApplicationError(err, "", attempt)
 }
 
-// verdict says what an error means for the next attempt.
-type verdict struct {
-	// final errors need a person.
-	final bool
-	// lasting errors are tried again for as long as the workflow allows: they
-	// take minutes to pass. Any other counts as final after manyAttempts.
-	lasting bool
-	// delay is how long the cause suggests to wait; zero leaves it to the
-	// retry policy.
-	delay  time.Duration
+// retryRule is what an error means for the next attempt.
+type retryRule struct {
+	// terminal errors need an operator.
+	terminal bool
+	// retryable errors may take minutes to pass, and are retried for as long as the
+	// workflow allows. All others are final after maxAttempts.
+	retryable bool
+	// delay is how long to wait before the retry; zero leaves it to the retry
+	// policy.
+	delay time.Duration
+	// remedy is appended to the error's text.
 	remedy string
 }
 
-// manyAttempts take about two minutes: what passes by itself has passed then,
-// but for a server that restarts.
-const manyAttempts = 9
+// maxAttempts take about two minutes. Transient errors have passed by then, unless
+// the server is restarting.
+const maxAttempts = 9
 
-func (v verdict) on(err error, kind string, attempt int32) error {
+func (v retryRule) toApplicationError(err error, kind string, attempt int32) error {
 	text := err.Error()
 	if v.remedy != "" {
 		text += ": " + v.remedy
 	}
-	if len(text) > longest {
-		text = strings.ToValidUTF8(text[:longest], "") + "..."
+	if len(text) > maxErrorText {
+		text = strings.ToValidUTF8(text[:maxErrorText], "") + "..."
 	}
-	final := v.final || (!v.lasting && attempt >= manyAttempts)
+	final := v.terminal || (!v.retryable && attempt >= maxAttempts)
 	return temporal.NewApplicationErrorWithOptions(text, kind, temporal.ApplicationErrorOptions{NonRetryable: final, NextRetryDelay: v.delay})
 }
 
-// notYet ends a wait in vain. It is tried once more, which waits as long again.
-func notYet(attempt int32, format string, args ...any) error {
-	return temporal.NewApplicationErrorWithOptions(fmt.Sprintf(format, args...), NotYet, temporal.ApplicationErrorOptions{NonRetryable: attempt > 1})
+// waitTimedOut returns the error of a wait that timed out. It is retried once,
+// which waits as long again.
+func waitTimedOut(attempt int32, format string, args ...any) error {
+	return temporal.NewApplicationErrorWithOptions(fmt.Sprintf(format, args...), WaitTimedOut, temporal.ApplicationErrorOptions{NonRetryable: attempt > 1})
 }
 
-// verdicts judges calls that did not get through. A kind that is not listed
-// is tried again with the policy's own delays.
-var verdicts = map[powershell.Kind]verdict{
-	powershell.Untrusted:   {final: true, remedy: "check the server's WinRM certificate and the connection's ca"},
-	powershell.Denied:      {final: true, remedy: "check the connection's user, password and auth; it is not tried again, so that no account is locked"},
-	powershell.Forbidden:   {final: true, remedy: "the account must be a local administrator of the server"},
-	powershell.Constrained: {final: true, remedy: "let the connection's account run PowerShell in full language mode"},
-	// A server that restarts, for its updates perhaps, is away for minutes.
-	powershell.Unreachable: {lasting: true},
-	powershell.Interrupted: {lasting: true},
-	// A shell's slot comes free when its owner ends or its idle time-out passes.
+// transportRules are for calls that did not get through. Any other kind of error is
+// retried with the delays of the retry policy.
+var transportRules = map[powershell.Kind]retryRule{
+	powershell.Untrusted:   {terminal: true, remedy: "check the server's WinRM certificate and the connection's ca"},
+	powershell.Denied:      {terminal: true, remedy: "check the connection's user, password and auth; it is not retried, so that the account is not locked out"},
+	powershell.Forbidden:   {terminal: true, remedy: "the account must be a local administrator of the server"},
+	powershell.Constrained: {terminal: true, remedy: "let the connection's account run PowerShell in full language mode"},
+	// A server that restarts, perhaps to install updates, is away for minutes.
+	powershell.Unreachable: {retryable: true},
+	powershell.Interrupted: {retryable: true},
+	// A shell's slot becomes free when its owner closes it or its idle timeout
+	// expires.
 	powershell.Quota: {delay: 30 * time.Second},
 	powershell.Busy:  {delay: 5 * time.Second},
 }
 
-// passing are errors of our own scripts whose cause may pass.
-var passing = map[string]bool{
+// transientScriptErrors are the errors of our own scripts that a retry may fix.
+var transientScriptErrors = map[string]bool{
 	powershell.IisResetFailed:   true,
 	powershell.ProofUnavailable: true,
 	powershell.TaskTimeout:      true,
 }
 
-// verdictOn judges a script's own "no". What our scripts refuse stays refused
-// until a person acts, with the exceptions in passing; errors of Windows and
-// of the products may pass, and are tried again within the policy's bounds.
-func verdictOn(e *powershell.ScriptError) verdict {
+// scriptRule returns the rule for an error inside a script. Errors that our
+// scripts raise need an operator, except for transientScriptErrors. Errors of
+// Windows and of the products may be transient, and are retried up to
+// maxAttempts.
+func scriptRule(e *powershell.ScriptError) retryRule {
 	remedy := powershell.Remedy(e.ID)
 	switch {
 	case remedy != "":
-		return verdict{final: !passing[e.ID], remedy: remedy}
+		return retryRule{terminal: !transientScriptErrors[e.ID], remedy: remedy}
 	case e.Exception == powershell.UpdateConflict:
-		return verdict{delay: 5 * time.Second, remedy: "somebody else changed SharePoint at the same time"}
+		return retryRule{delay: 5 * time.Second, remedy: "another administrator changed SharePoint at the same time"}
 	}
-	return verdict{}
+	return retryRule{}
 }

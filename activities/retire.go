@@ -10,20 +10,22 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// OldInput names an office server and the certificate that is to be retired.
-type OldInput struct {
+// OldCertificateInput names a server or front end, by host, and the certificate
+// that is being retired.
+type OldCertificateInput struct {
 	Farm string           `json:"farm"`
 	Host string           `json:"host"`
 	Old  farm.Certificate `json:"old"`
 }
 
-// FindUse lists, in words, what on an office server still names a certificate.
-func (a *Activities) FindUse(ctx context.Context, in OldInput) ([]string, error) {
-	t, _, err := a.officeServer(in.Farm, in.Host)
+// FindUse lists, in words for operators, what on an office server still uses a
+// certificate.
+func (a *Activities) FindUse(ctx context.Context, in OldCertificateInput) ([]string, error) {
+	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
 		return nil, err
 	}
-	found, err := run(ctx, a.Remote, t, powershell.GetCertificateUse{Thumbprint: string(in.Old.Thumbprint)})
+	found, err := runScript(ctx, a.Remote, t, powershell.GetCertificateUse{Thumbprint: string(in.Old.Thumbprint)})
 	if err != nil {
 		return nil, err
 	}
@@ -34,9 +36,9 @@ func (a *Activities) FindUse(ctx context.Context, in OldInput) ([]string, error)
 	return uses, nil
 }
 
-// FindIssuers lists, in words, the trusted token issuers of a SharePoint farm
-// that still hold a certificate.
-func (a *Activities) FindIssuers(ctx context.Context, in OldInput) ([]string, error) {
+// FindIssuers lists, in words for operators, the trusted token issuers of a
+// SharePoint farm that still hold a certificate.
+func (a *Activities) FindIssuers(ctx context.Context, in OldCertificateInput) ([]string, error) {
 	seen, err := a.ObserveSharePoint(ctx, ServerInput{Farm: in.Farm, Host: in.Host})
 	if err != nil {
 		return nil, err
@@ -50,37 +52,31 @@ func (a *Activities) FindIssuers(ctx context.Context, in OldInput) ([]string, er
 	return uses, nil
 }
 
-// HideCertificate marks a certificate of an office server archived.
-func (a *Activities) HideCertificate(ctx context.Context, in OldInput) (StepResult, error) {
-	return a.mark(ctx, in, false, "archived")
+// ArchiveCertificate marks a certificate on an office server as archived.
+func (a *Activities) ArchiveCertificate(ctx context.Context, in OldCertificateInput) (StepResult, error) {
+	return a.setArchived(ctx, in, true, "archived")
 }
 
-// ShowCertificate takes the archived mark off, so that a rotation back to the
+// UnarchiveCertificate removes that mark, so that a rotation back to the
 // certificate finds it.
-func (a *Activities) ShowCertificate(ctx context.Context, in OldInput) (StepResult, error) {
-	return a.mark(ctx, in, true, "not archived any more")
+func (a *Activities) UnarchiveCertificate(ctx context.Context, in OldCertificateInput) (StepResult, error) {
+	return a.setArchived(ctx, in, false, "not archived")
 }
 
-func (a *Activities) mark(ctx context.Context, in OldInput, show bool, state string) (StepResult, error) {
-	t, _, err := a.officeServer(in.Farm, in.Host)
+func (a *Activities) setArchived(ctx context.Context, in OldCertificateInput, archived bool, state string) (StepResult, error) {
+	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
-	done, err := run(ctx, a.Remote, t, powershell.SetS2SCertificateArchived{Thumbprint: string(in.Old.Thumbprint), Archived: !show})
-	switch {
-	case err != nil:
-		return StepResult{}, err
-	case !done.Changed:
-		return already("%s, or not there", state), nil
-	}
-	return a.changed("%s", state), nil
+	done, err := runScript(ctx, a.Remote, t, powershell.SetS2SCertificateArchived{Thumbprint: string(in.Old.Thumbprint), Archived: archived})
+	return a.stepResult(err, done.Changed, state, state+", or not there")
 }
 
-// RemoveOwnRoot removes the root authority of a retired self-signed
-// certificate, if it bears the name that farmtrust gives: one that somebody
-// else made stays. No other certificate is an authority by itself.
-func (a *Activities) RemoveOwnRoot(ctx context.Context, in OldInput) (StepResult, error) {
-	t, sp, err := a.frontEnd(in.Farm, in.Host)
+// RemoveOwnRootAuthority removes the root authority of a retired self-signed
+// certificate if it has the name that farmtrust gives; one that an administrator
+// created stays. Only a self-signed certificate is a root authority itself.
+func (a *Activities) RemoveOwnRootAuthority(ctx context.Context, in OldCertificateInput) (StepResult, error) {
+	t, sp, err := a.resolveFrontEnd(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
@@ -92,32 +88,26 @@ func (a *Activities) RemoveOwnRoot(ctx context.Context, in OldInput) (StepResult
 	switch {
 	case slices.Contains(seen.RootAuthorities, ours):
 	case seen.Trusts(in.Old.Thumbprint):
-		return already("it is trusted under a name that farmtrust did not give, and stays"), nil
+		return reportUnchanged("it is trusted under a name that farmtrust did not give, and stays"), nil
 	default:
-		return already("it is no root authority"), nil
+		return reportUnchanged("it is not a root authority"), nil
 	}
-	done, err := run(ctx, a.onFarm(sp), t, powershell.RemoveRootAuthority{Thumbprints: []string{string(in.Old.Thumbprint)}})
+	done, err := runScript(ctx, a.sharePointRunner(sp), t, powershell.RemoveRootAuthority{Thumbprints: []string{string(in.Old.Thumbprint)}})
 	if err != nil {
 		return StepResult{}, err
 	}
-	return a.changed("removed %s", strings.Join(done.Removed, ", ")), nil
+	return a.reportChanged("removed %s", strings.Join(done.Removed, ", ")), nil
 }
 
-// DeleteCertificate removes a retired certificate and its key from an office
-// server, and the copy in Trusted Root that a self-signed one has.
-func (a *Activities) DeleteCertificate(ctx context.Context, in OldInput) (StepResult, error) {
-	t, _, err := a.officeServer(in.Farm, in.Host)
+// DeleteCertificate deletes a retired certificate and its key from an office
+// server, and the copy of a self-signed one from Trusted Root.
+func (a *Activities) DeleteCertificate(ctx context.Context, in OldCertificateInput) (StepResult, error) {
+	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
-	done, err := run(ctx, a.Remote, t, powershell.RemoveS2SCertificate{
+	done, err := runScript(ctx, a.Remote, t, powershell.RemoveS2SCertificate{
 		Thumbprint: string(in.Old.Thumbprint), Personal: true, Root: true, Intermediates: []string{},
 	})
-	switch {
-	case err != nil:
-		return StepResult{}, err
-	case !done.Changed:
-		return already("not there"), nil
-	}
-	return a.changed("removed from %s", strings.Join(done.Removed, ", ")), nil
+	return a.stepResult(err, done.Changed, "removed from "+strings.Join(done.Removed, ", "), "not there")
 }

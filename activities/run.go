@@ -11,30 +11,30 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// beat is how often a waiting activity tells Temporal that it lives. It is far
-// below every heartbeat timeout in package workflows; without heartbeats a
-// cancel, a pause or a dead worker is not noticed.
-const beat = 2 * time.Second
+// heartbeatInterval is how often an activity sends a heartbeat to Temporal, far
+// more often than every heartbeat timeout in package workflows. Without
+// heartbeats, a cancellation, a pause or a dead worker would go unnoticed.
+const heartbeatInterval = 2 * time.Second
 
-// run runs a script while heartbeating, and classifies its error.
-func run[R any](ctx context.Context, r powershell.Runner, t powershell.Target, params powershell.Params[R]) (R, error) {
-	stop := heartbeating(ctx)
+// runScript runs a script, with heartbeats, and classifies its error.
+func runScript[R any](ctx context.Context, r powershell.Runner, t powershell.Target, params powershell.Params[R]) (R, error) {
+	stop := startHeartbeat(ctx)
 	defer stop()
 	result, err := powershell.Run(ctx, r, t, params)
 	if err != nil && ctx.Err() != nil {
-		// The caller gave up, or Temporal cancelled: the call's own error is
-		// only how it came to know.
+		// The activity timed out or was cancelled; the call's own error is only a
+		// consequence.
 		return result, context.Cause(ctx)
 	}
-	return result, classify(err, activity.GetInfo(ctx).Attempt)
+	return result, classifyError(err, activity.GetInfo(ctx).Attempt)
 }
 
-// heartbeating heartbeats until stop is called.
-func heartbeating(ctx context.Context) (stop func()) {
+// startHeartbeat sends heartbeats until stop is called.
+func startHeartbeat(ctx context.Context) (stop func()) {
 	done, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
-		ticker := time.NewTicker(beat)
+		ticker := time.NewTicker(heartbeatInterval)
 		defer ticker.Stop()
 		for {
 			select {
@@ -48,33 +48,34 @@ func heartbeating(ctx context.Context) (stop func()) {
 	return func() { close(done); <-stopped }
 }
 
-// patience is how long a step waits for what it started: a restarted server to
-// answer, a setting to arrive. It ends before the step's own time does, so that
-// a person reads what was waited for and not that time ran out.
-const patience = 8 * time.Minute
+// conditionTimeout is how long a step waits for its effect: for a restarted
+// server to answer, or for a setting to arrive. It is shorter than the step's
+// own timeouts, so that the operator reads what was missing and not that an
+// activity timed out.
+const conditionTimeout = 8 * time.Minute
 
-// errWorkerStops ends a wait so that another worker goes on with it at once.
-var errWorkerStops = errors.New("the worker stops; another goes on")
+// errWorkerStops ends a wait so that another worker can take over at once.
+var errWorkerStops = errors.New("the worker is stopping; another one takes over")
 
-// await looks until what it waits for is there: seen says so, and else what it
-// saw instead.
-func (a *Activities) await(ctx context.Context, seen func() (done bool, instead string, err error)) error {
+// awaitCondition calls check until it reports that the condition holds, or
+// returns an error. While the condition does not hold, check describes what it
+// found instead.
+func (a *Activities) awaitCondition(ctx context.Context, check func() (done bool, instead string, err error)) error {
 	for began := a.Now(); ; {
-		done, instead, err := seen()
+		done, instead, err := check()
 		switch {
 		case err != nil || done:
 			return err
-		case a.Now().Sub(began) > patience:
-			return notYet(activity.GetInfo(ctx).Attempt, "%s, after %s", instead, patience)
+		case a.Now().Sub(began) > conditionTimeout:
+			return waitTimedOut(activity.GetInfo(ctx).Attempt, "%s, after %s", instead, conditionTimeout)
 		}
-		if err := a.pause(ctx); err != nil {
+		if err := a.sleepBetweenPolls(ctx); err != nil {
 			return fmt.Errorf("%s: %w", instead, err)
 		}
 	}
 }
 
-// pause waits between two looks.
-func (a *Activities) pause(ctx context.Context) error {
+func (a *Activities) sleepBetweenPolls(ctx context.Context) error {
 	activity.RecordHeartbeat(ctx)
 	timer := time.NewTimer(a.Poll)
 	defer timer.Stop()

@@ -11,10 +11,10 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// TrustRootAuthorities adds what is missing of the target's chain, or the
-// target itself when self-signed, to SharePoint's trusted root authorities.
+// TrustRootAuthorities adds to SharePoint's trusted root authorities what is
+// missing of the target's chain, or a self-signed target itself.
 func (a *Activities) TrustRootAuthorities(ctx context.Context, in ServerInput) (StepResult, error) {
-	t, sp, err := a.frontEnd(in.Farm, in.Host)
+	t, sp, err := a.resolveFrontEnd(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
@@ -22,14 +22,8 @@ func (a *Activities) TrustRootAuthorities(ctx context.Context, in ServerInput) (
 	for _, c := range in.Target.RootAuthorities() {
 		params.Authorities = append(params.Authorities, powershell.RootAuthorityCertificate{Name: sp.RootAuthorityName(c), Certificate: c.DER})
 	}
-	done, err := run(ctx, a.onFarm(sp), t, params)
-	switch {
-	case err != nil:
-		return StepResult{}, err
-	case !done.Changed:
-		return already("SharePoint trusts the chain"), nil
-	}
-	return a.changed("added %s", strings.Join(done.Added, ", ")), nil
+	done, err := runScript(ctx, a.sharePointRunner(sp), t, params)
+	return a.stepResult(err, done.Changed, "added "+strings.Join(done.Added, ", "), "SharePoint trusts the chain")
 }
 
 // TrustIssuerInput names the front end and the issuer.
@@ -39,30 +33,26 @@ type TrustIssuerInput struct {
 	Issuer string `json:"issuer"`
 }
 
-// TrustIssuer registers one trusted token issuer with the target, or updates
-// it in place, and gives its app principal full control on each site.
+// TrustIssuer registers one trusted token issuer with the target, or updates it in
+// place, and grants its app principal full control on each site.
 func (a *Activities) TrustIssuer(ctx context.Context, in TrustIssuerInput) (StepResult, error) {
-	t, sp, err := a.frontEnd(in.Farm, in.Host)
+	t, sp, err := a.resolveFrontEnd(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
 	issuer, ok := farm.IssuerByRegisteredName(in.Issuer)
 	if !ok {
-		return StepResult{}, refuse(UnknownIssuer, "%q is none of the two registered issuer names of the procedure", in.Issuer)
+		return StepResult{}, terminalError(UnknownIssuer, "%q is not one of the two registered issuer names of the procedure", in.Issuer)
 	}
-	done, err := run(ctx, a.onFarm(sp), t, powershell.SetTrustedIssuer{
+	done, err := runScript(ctx, a.sharePointRunner(sp), t, powershell.SetTrustedIssuer{
 		Name: sp.IssuerDisplayName(issuer), RegisteredName: issuer.RegisteredName, Certificate: in.Target.DER, Sites: sp.Sites,
 	})
-	switch {
-	case err != nil:
-		return StepResult{}, err
-	case !done.Changed:
-		return already("%s: %q holds %s", issuer.Product, done.Name, in.Target.Thumbprint.Short()), nil
-	}
-	return a.changed("%s: %s", issuer.Product, issuerChanges(done)), nil
+	return a.stepResult(err, done.Changed,
+		fmt.Sprintf("%s: %s", issuer.Product, describeIssuerChanges(done)),
+		fmt.Sprintf("%s: %q holds %s", issuer.Product, done.Name, in.Target.Thumbprint.Short()))
 }
 
-func issuerChanges(done powershell.SetIssuerResult) string {
+func describeIssuerChanges(done powershell.SetIssuerResult) string {
 	var changes []string
 	switch {
 	case done.Created:
@@ -76,46 +66,47 @@ func issuerChanges(done powershell.SetIssuerResult) string {
 	return strings.Join(changes, ", ")
 }
 
-// RestartSharePointInput names the server, and what it must have loaded.
+// RestartSharePointInput names the server to restart.
 type RestartSharePointInput struct {
 	ServerInput
-	// Since is when the trust was last changed, on the worker's clock; zero
-	// when that is not known to have happened.
+	// Since is when the trust was last changed, on the worker's clock; zero when it
+	// is not known to have changed.
 	Since time.Time `json:"since,omitzero"`
 }
 
-// RestartSharePoint restarts IIS and SPTimerV4 on a SharePoint server that
-// started them before the trust changed. Without a restart a server may take
-// 24 hours to recognise an issuer.
+// RestartSharePoint restarts IIS and SPTimerV4 on a SharePoint server where
+// they started before the trust changed. Without a restart, a server may take
+// 24 hours to recognize an issuer (source: Microsoft, "High-trust configuration
+// scripts for SharePoint"). It fails with [WaitTimedOut].
 func (a *Activities) RestartSharePoint(ctx context.Context, in RestartSharePointInput) (StepResult, error) {
-	t, err := a.sharePointServer(in.Farm, in.Host)
+	t, err := a.resolveSharePointServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
-	before, err := a.lookAtSharePointServer(ctx, t)
+	before, err := a.observeSharePointServer(ctx, t)
 	if err != nil {
 		return StepResult{}, err
 	}
-	done, err := run(ctx, a.Remote, t, powershell.RestartSharePointServer{NotBefore: in.Since.Add(before.Machine.Skew)})
+	done, err := runScript(ctx, a.Remote, t, powershell.RestartSharePointServer{NotBefore: in.Since.Add(before.Machine.Skew)})
 	if err != nil {
 		return StepResult{}, err
 	}
-	err = a.await(ctx, func() (bool, string, error) {
-		seen, err := a.lookAtSharePointServer(ctx, t)
-		return seen.Timer.Running, t.Host + ": SPTimerV4 does not run after the restart", err
+	err = a.awaitCondition(ctx, func() (bool, string, error) {
+		seen, err := a.observeSharePointServer(ctx, t)
+		return seen.Timer.Running, t.Host + ": SPTimerV4 is not running after the restart", err
 	})
 	if err != nil {
 		return StepResult{}, err
 	}
 	if !done.Changed {
-		return already("started after the trust changed"), nil
+		return reportUnchanged("started after the trust changed"), nil
 	}
-	return a.changed("restarted %s", strings.Join(done.Restarted, ", ")), nil
+	return a.reportChanged("restarted %s", strings.Join(done.Restarted, ", ")), nil
 }
 
-func base64DER(c farm.ChainCertificate) string { return base64.StdEncoding.EncodeToString(c.DER) }
+func encodeDER(c farm.ChainCertificate) string { return base64.StdEncoding.EncodeToString(c.DER) }
 
-func quoted(s string) string {
+func quoteName(s string) string {
 	if s == "" {
 		return "not set"
 	}

@@ -13,7 +13,7 @@ func TestEveryLinkBetweenThePapersLeadsSomewhere(t *testing.T) {
 	if err != nil || len(pages) == 0 {
 		t.Fatalf("find the papers: %v, %d found", err, len(pages))
 	}
-	for _, page := range append(pages, "../README.md", "../CONTRIBUTING.md") {
+	for _, page := range append(pages, "../README.md", "../CONTRIBUTING.md", "../CHANGELOG.md") {
 		for _, link := range unique(regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`), read(t, page)) {
 			if strings.Contains(link, "://") {
 				continue

@@ -9,7 +9,7 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-func TestTheComposeJobMakesEverySearchAttributeThatRotationsSet(t *testing.T) {
+func TestDeploy_ComposeJobMakesEverySearchAttribute(t *testing.T) {
 	t.Parallel()
 	script, err := os.ReadFile("../deploy/temporal/namespace.sh")
 	if err != nil {

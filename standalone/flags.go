@@ -14,20 +14,21 @@ type options struct {
 	port, uiPort int
 	log          string
 	exit, json   bool
+	version      bool
 }
 
 const help = `Runs farmtrust in one process: an embedded Temporal server with its UI, the
-worker, the farms' keepers, and the rotation of one farm.
+worker, the controllers of the farms, and the rotation of one farm.
 
-Without -config the farm is a simulated one that speaks WinRM over HTTPS. An
+Without -config the farm is a simulated one that speaks WinRM over HTTPS. One
 expiry event sets up its trust from nothing, a second one renews it.
 
-With -config the trust of a farm of yours is brought to its newest certificate.
-Where its configuration asks for approval or has a window, it waits for that, with
--exit too, and says which starter command decides.
+With -config one of your own farms is brought to its newest certificate. If its
+configuration asks for approval or has a window, the rotation waits for it, even
+with -exit, and prints the farmtrust command that decides.
 
-Paths are relative to the folder that the program runs in; for go run -C DIR that
-is DIR.
+Relative paths start in the folder that the program runs in; with go run -C DIR
+that is DIR.
 
 Examples:
   go run -C standalone .
@@ -39,17 +40,17 @@ Flags:
 
 const exitHelp = `
 Exit codes:
-  0  the trust was verified, or is as desired already
-  1  it was not: refused, incomplete, rolled back, left by decision, or stopped
-     before the end
+  0  the trust was verified, or was already as desired
+  1  it was not: refused, incomplete, rolled back, partial, or stopped before the
+     end
   2  a flag, the configuration, a port or the data directory cannot be used
 `
 
-// parse reads the flags. Help goes to w; what is wrong is a [*usageError].
-func parse(args []string, w io.Writer) (options, error) {
+// parse reads the flags. Help goes to w; any other error is a [*usageError].
+func parse(name string, args []string, w io.Writer) (options, error) {
 	var o options
 	var output string
-	flags := flag.NewFlagSet("standalone", flag.ContinueOnError)
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&o.config, "config", "", "farmtrust's configuration `file` (default: a simulated farm)")
 	flags.StringVar(&o.farm, "farm", "", "the `name` of the farm, where the configuration has several")
@@ -57,8 +58,9 @@ func parse(args []string, w io.Writer) (options, error) {
 	flags.IntVar(&o.port, "port", 7233, "`port` of the Temporal server on 127.0.0.1; 0 for any that is free")
 	flags.IntVar(&o.uiPort, "ui-port", 8233, "`port` of the Temporal UI on 127.0.0.1; 0 for any that is free")
 	flags.StringVar(&o.log, "log", "", "append what Temporal and the worker log to this `file` (default: not kept)")
-	flags.BoolVar(&o.exit, "exit", false, "end after the report rather than with Ctrl-C; a rotation that waits for\nsomebody is waited for")
+	flags.BoolVar(&o.exit, "exit", false, "quit after the last report instead of staying up; first wait for a rotation\nthat needs an operator")
 	flags.StringVar(&output, "o", "table", "`form` of the report on standard output: table, or json on the last line")
+	flags.BoolVar(&o.version, "version", false, "show the version, commit and Go version of this build")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			flags.SetOutput(w)

@@ -4,7 +4,6 @@ go 1.26.8
 
 require (
 	github.com/farmtrust/farmtrust v0.0.0
-	github.com/google/go-cmp v0.7.0
 	github.com/temporalio/ui-server/v2 v2.55.0
 	go.temporal.io/api v1.63.5
 	go.temporal.io/sdk v1.50.0

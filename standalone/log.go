@@ -8,9 +8,9 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// openLog makes the log of everything in this process. Without a file it only
-// says why the process had to end: people watch a table that is repainted in
-// place, and entries between its lines would tear it.
+// openLog opens the log of everything in this process. Without a file it only
+// says why the process had to end: operators watch a table that is repainted in
+// place, and log entries would break it up.
 func openLog(path string, stderr io.Writer) (*zap.Logger, func() error, error) {
 	encoder := zap.NewProductionEncoderConfig()
 	encoder.EncodeTime = zapcore.ISO8601TimeEncoder

@@ -1,9 +1,10 @@
 // Command standalone is farmtrust in one process: an embedded Temporal server
 // with its UI, the worker, and the rotation of one farm. Without a
-// configuration the farm is a simulated one, which is set up from nothing and
-// then renewed.
+// configuration the farm is a simulated one: its trust is set up from nothing
+// and then renewed.
 //
-// It serves the machine it runs on and nobody else.
+// It listens on the loopback interface only. It is installed as
+// farmtrust-standalone.
 package main
 
 import (
@@ -15,9 +16,11 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/farmtrust/farmtrust/internal/version"
 )
 
-// Exit codes; the help says them to people.
+// Exit codes, which the help lists.
 const (
 	exitOK     = 0
 	exitFailed = 1
@@ -28,12 +31,18 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second Ctrl-C ends the program at once.
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(ctx, version.ProgramName(os.Args[0]), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	o, err := parse(args, stderr)
+// run runs the program and returns the exit code. Errors call the program by
+// name.
+func run(ctx context.Context, name string, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(name, args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	}
+	if err == nil && o.version {
+		fmt.Fprintln(stdout, name, version.Read())
 		return exitOK
 	}
 	verified := false
@@ -43,10 +52,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var usage *usageError
 	switch {
 	case errors.As(err, &usage):
-		fmt.Fprintln(stderr, "standalone:", err)
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return exitUsage
 	case err != nil:
-		fmt.Fprintln(stderr, "standalone:", err)
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return exitFailed
 	case !verified:
 		return exitFailed
@@ -55,7 +64,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 // usageError is an error that another command line, configuration, port or
-// directory mends.
+// directory avoids.
 type usageError struct{ error }
 
 func (e *usageError) Unwrap() error { return e.error }

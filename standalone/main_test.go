@@ -15,14 +15,13 @@ import (
 	"testing"
 	"time"
 
-	"go.temporal.io/sdk/client"
+	temporal "go.temporal.io/sdk/client"
 	"go.uber.org/zap"
 
+	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
-	"github.com/farmtrust/farmtrust/internal/rotation"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // anyPorts lets tests run beside each other.
@@ -33,15 +32,15 @@ type result struct {
 	out, err string
 }
 
-func runWith(t *testing.T, args ...string) result {
+func runProgram(t *testing.T, args ...string) result {
 	t.Helper()
 	var out, err bytes.Buffer
-	code := run(t.Context(), append(slices.Clip(anyPorts), args...), &out, &err)
+	code := run(t.Context(), "standalone", append(slices.Clip(anyPorts), args...), &out, &err)
 	return result{code, out.String(), err.String()}
 }
 
-// report reads the last line of standard output.
-func (r result) report(t *testing.T) farm.Report {
+// readReport reads the last line of standard output.
+func (r result) readReport(t *testing.T) farm.Report {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(r.out), "\n")
 	var report farm.Report
@@ -51,9 +50,9 @@ func (r result) report(t *testing.T) farm.Report {
 	return report
 }
 
-// refused checks that a run ended with exit code 2 and one line that says all
+// assertUsageError checks that a run ended with exit code 2 and one line that says all
 // of parts.
-func (r result) refused(t *testing.T, parts ...string) {
+func (r result) assertUsageError(t *testing.T, parts ...string) {
 	t.Helper()
 	if r.code != exitUsage || r.out != "" {
 		t.Errorf("got exit code %d and output %q, want %d and none", r.code, r.out, exitUsage)
@@ -68,16 +67,16 @@ func (r result) refused(t *testing.T, parts ...string) {
 	}
 }
 
-func TestWithoutConfigurationASimulatedFarmIsSetUpAndRenewed(t *testing.T) {
+func TestRun_SimulatedFarmIsSetUpAndRenewed(t *testing.T) {
 	t.Parallel()
-	got := runWith(t, "-exit")
+	got := runProgram(t, "-exit")
 	if got.code != exitOK {
 		t.Fatalf("got exit code %d\n%s", got.code, got.err)
 	}
 	if n := strings.Count(got.out, "contoso: verified"); n != 2 {
 		t.Errorf("got %d verified reports, want 2:\n%s", n, got.out)
 	}
-	for _, part := range []string{"near expiry of oos-s2s", "oos-03.contoso.com", "sp-02.contoso.com", "instead of"} {
+	for _, part := range []string{"near expiry of oos-s2s", "oos-03.contoso.com", "sp-02.contoso.com", "previous"} {
 		if !strings.Contains(got.out, part) {
 			t.Errorf("the reports do not say %q:\n%s", part, got.out)
 		}
@@ -89,36 +88,36 @@ func TestWithoutConfigurationASimulatedFarmIsSetUpAndRenewed(t *testing.T) {
 	}
 }
 
-func TestTheLastLineOfJSONIsTheReportOfTheRenewal(t *testing.T) {
+func TestRun_LastLineOfJSONIsTheReportOfTheRenewal(t *testing.T) {
 	t.Parallel()
-	got := runWith(t, "-exit", "-o", "json")
-	report := got.report(t)
+	got := runProgram(t, "-exit", "-o", "json")
+	report := got.readReport(t)
 	if got.code != exitOK || report.Outcome != farm.Verified || report.Farm != "contoso" {
 		t.Errorf("got exit code %d, outcome %q of farm %q\n%s", got.code, report.Outcome, report.Farm, got.err)
 	}
 	if report.Previous == "" || report.Target == "" || report.Previous == report.Target {
 		t.Errorf("got target %q instead of %q", report.Target, report.Previous)
 	}
-	if keeper := ": from " + report.Previous.Short() + ", which ends on "; !strings.Contains(report.Reason, "near expiry of oos-s2s") || !strings.Contains(report.Reason, keeper) {
-		t.Errorf("got the reason %q, want what the event said and what the keeper made of it", report.Reason)
+	if decided := ": from " + report.Previous.Short() + ", which expires on "; !strings.Contains(report.Reason, "near expiry of oos-s2s") || !strings.Contains(report.Reason, decided) {
+		t.Errorf("got the reason %q, want what the event said and what the controller decided", report.Reason)
 	}
 	if len(report.Servers) != 5 {
 		t.Errorf("got %d servers, want 5", len(report.Servers))
 	}
 }
 
-func TestItStaysUpWithItsUIUntilItIsEnded(t *testing.T) {
+func TestRun_StaysUpWithItsUI(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	words, told := io.Pipe()
+	shown, stderr := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, append(slices.Clip(anyPorts), "-data", t.TempDir()), io.Discard, told)
-		_ = told.Close()
+		code <- run(ctx, "standalone", append(slices.Clip(anyPorts), "-data", t.TempDir()), io.Discard, stderr)
+		_ = stderr.Close()
 	}()
-	said := readUntil(t, words, "Ctrl-C ends")
-	go func() { _, _ = io.Copy(io.Discard, words) }()
+	said := readUntil(t, shown, "Ctrl-C ends")
+	go func() { _, _ = io.Copy(io.Discard, shown) }()
 	addresses := regexp.MustCompile(`http://\S+`).FindAllString(said, -1)
 	for _, address := range addresses {
 		response, err := http.Get(address)
@@ -156,82 +155,88 @@ func readUntil(t *testing.T, r io.Reader, text string) string {
 	return all.String()
 }
 
-func TestAConfiguredFarmIsSetUpAndThenFoundInOrder(t *testing.T) {
+func TestRun_ConfiguredFarmIsSetUpAndThenUnchanged(t *testing.T) {
 	t.Parallel()
-	sim := simulateFarm(t, farmsim.Options{})
-	for _, want := range []farm.Outcome{farm.Verified, farm.Already} {
-		got := runWith(t, "-exit", "-o", "json", "-config", sim.Config(), "-farm", farmsim.FarmName)
-		if outcome := got.report(t).Outcome; got.code != exitOK || outcome != want {
+	sim := startFarm(t, farmsim.Options{})
+	for _, want := range []farm.Outcome{farm.Verified, farm.NoChange} {
+		got := runProgram(t, "-exit", "-o", "json", "-config", sim.Config(), "-farm", farmsim.FarmName)
+		if outcome := got.readReport(t).Outcome; got.code != exitOK || outcome != want {
 			t.Errorf("got exit code %d, outcome %q, want %q\n%s", got.code, outcome, want, got.err)
 		}
 	}
 }
 
-func TestARotationThatWasCutOffGoesOnWhereItWas(t *testing.T) {
+func TestRun_RotationThatWasCutOffContinues(t *testing.T) {
 	t.Parallel()
-	sim := simulateFarm(t, farmsim.Options{Latency: map[string]time.Duration{"": 100 * time.Millisecond}})
+	sim := startFarm(t, farmsim.Options{Latency: map[string]time.Duration{"": 100 * time.Millisecond}})
 	args := []string{"-exit", "-o", "json", "-config", sim.Config(), "-data", t.TempDir()}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	words, told := io.Pipe()
+	shown, stderr := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, append(slices.Clip(anyPorts), args...), io.Discard, told)
-		_ = told.Close()
+		code <- run(ctx, "standalone", append(slices.Clip(anyPorts), args...), io.Discard, stderr)
+		_ = stderr.Close()
 	}()
-	readUntil(t, words, "import certificate  changed")
-	go func() { _, _ = io.Copy(io.Discard, words) }()
+	readUntil(t, shown, "import certificate  changed")
+	go func() { _, _ = io.Copy(io.Discard, shown) }()
 	cancel()
 	if got := <-code; got != exitFailed {
 		t.Fatalf("got exit code %d of a rotation that was cut off", got)
 	}
-	got := runWith(t, args...)
-	if outcome := got.report(t).Outcome; got.code != exitOK || outcome != farm.Verified {
+	got := runProgram(t, args...)
+	if outcome := got.readReport(t).Outcome; got.code != exitOK || outcome != farm.Verified {
 		t.Errorf("got exit code %d, outcome %q\n%s", got.code, outcome, got.err)
 	}
-	if !strings.Contains(got.err, "joined the rotation") {
-		t.Errorf("it does not say that it goes on:\n%s", got.err)
+	if !strings.Contains(got.err, "attached to the rotation") {
+		t.Errorf("it does not say that it continues:\n%s", got.err)
 	}
 }
 
-func TestAConfiguredFarmWaitsForApprovalAndGoesOnWhenAPersonGivesIt(t *testing.T) {
+func TestRun_ConfiguredFarmWaitsForApproval(t *testing.T) {
 	t.Parallel()
-	sim := simulateFarm(t, farmsim.Options{})
+	sim := startFarm(t, farmsim.Options{})
 	var out bytes.Buffer
-	words, told := io.Pipe()
+	shown, stderr := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(t.Context(), append(slices.Clip(anyPorts), "-exit", "-o", "json", "-config", requireApproval(t, sim)), &out, told)
-		_ = told.Close()
+		code <- run(t.Context(), "standalone", append(slices.Clip(anyPorts), "-exit", "-o", "json", "-config", requireApproval(t, sim)), &out, stderr)
+		_ = stderr.Close()
 	}()
-	said := readUntil(t, words, "starter abort contoso")
-	go func() { _, _ = io.Copy(io.Discard, words) }()
-	command := regexp.MustCompile(`TEMPORAL_ADDRESS=(\S+) starter approve contoso (\S+) --reason`).FindStringSubmatch(said)
+	said := readUntil(t, shown, "farmtrust abort contoso")
+	go func() { _, _ = io.Copy(io.Discard, shown) }()
+	command := regexp.MustCompile(`TEMPORAL_ADDRESS=(\S+) farmtrust approve contoso (\S+) --reason`).FindStringSubmatch(said)
 	if command == nil {
 		t.Fatalf("it does not say how to approve:\n%s", said)
 	}
-	c, err := client.DialContext(t.Context(), client.Options{HostPort: command[1], Logger: connect.NewLogger(zap.NewNop())})
+	c, err := temporal.DialContext(t.Context(), temporal.Options{HostPort: command[1], Logger: connect.NewLogger(zap.NewNop())})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	keeper := rotation.KeeperOf(c, farmsim.FarmName)
-	waiting, err := keeper.AtWork(t.Context())
+	f := client.New(c).Farm(farmsim.FarmName)
+	waiting, err := f.Active(t.Context())
 	if err != nil || waiting == nil {
-		t.Fatalf("at work is %v, %v", waiting, err)
+		t.Fatalf("active is %v, %v", waiting, err)
 	}
-	var refused *rotation.RefusedError
 	approval := farm.Decision{Choice: farm.Approve, Digest: "000000000000", By: "ada", Reason: "change 4711"}
-	if err := waiting.Decide(t.Context(), approval); !errors.As(err, &refused) || !strings.Contains(refused.Reason, command[2]) {
-		t.Errorf("another digest is answered by %v, want a refusal that names the right one", err)
-	}
-	if _, err := keeper.Wish(t.Context(), workflows.Wish{For: workflows.ToUndo, By: "ada", Reason: "no"}); !errors.As(err, &refused) {
-		t.Errorf("an undo while a rotation is at work is answered by %v, want a refusal", err)
-	}
-	joined, err := keeper.Wish(t.Context(), workflows.Wish{For: workflows.ToRotate, By: "bob", Reason: "me too"})
-	if err != nil || !joined.Joined || joined.ID() != waiting.ID() {
-		t.Errorf("a second rotation is answered by %+v, %v, want the first", joined, err)
-	}
+	t.Run("another digest is refused", func(t *testing.T) {
+		assertRefused(t, waiting.Decide(t.Context(), approval), command[2])
+	})
+	t.Run("a rollback request is refused while a rotation runs", func(t *testing.T) {
+		_, err := f.Rollback(t.Context(), client.Author{By: "ada", Reason: "no"})
+		assertRefused(t, err, waiting.ID())
+	})
+	t.Run("a compromised certificate is refused while a rotation runs", func(t *testing.T) {
+		_, err := f.ReplaceCompromised(t.Context(), client.Author{By: "ada", Reason: "no"})
+		assertRefused(t, err, waiting.ID())
+	})
+	t.Run("a second rotation is attached to the first", func(t *testing.T) {
+		second, err := f.Rotate(t.Context(), client.Author{By: "bob", Reason: "me too"})
+		if err != nil || !second.Attached || second.ID() != waiting.ID() {
+			t.Errorf("got %+v, %v", second, err)
+		}
+	})
 	if name := sim.State().Office.Members[0].Settings.S2SCertificateName; name != "" {
 		t.Errorf("S2SCertificateName is %q before the approval", name)
 	}
@@ -242,14 +247,24 @@ func TestAConfiguredFarmWaitsForApprovalAndGoesOnWhenAPersonGivesIt(t *testing.T
 	if got := <-code; got != exitOK {
 		t.Fatalf("got exit code %d", got)
 	}
-	report := result{out: out.String()}.report(t)
+	report := result{out: out.String()}.readReport(t)
 	if report.Outcome != farm.Verified || len(report.Decisions) != 1 || report.Decisions[0].Decision != approval {
 		t.Errorf("got outcome %q, decisions %+v", report.Outcome, report.Decisions)
 	}
 }
 
+// assertRefused fails the test unless a request or decision was refused for a
+// reason that says so.
+func assertRefused(t *testing.T, err error, part string) {
+	t.Helper()
+	refused, ok := errors.AsType[*client.RefusedError](err)
+	if !ok || !strings.Contains(refused.Reason, part) {
+		t.Errorf("got %v, want a refusal that says %q", err, part)
+	}
+}
+
 // requireApproval returns the path of the farm's configuration, changed so that
-// a person approves.
+// an operator approves.
 func requireApproval(t *testing.T, sim *farmsim.Farm) string {
 	t.Helper()
 	text, err := os.ReadFile(sim.Config())
@@ -267,11 +282,11 @@ func requireApproval(t *testing.T, sim *farmsim.Farm) string {
 	return file
 }
 
-func TestAFarmThatIsNotFitEndsWithItsReportAndExitCodeOne(t *testing.T) {
+func TestRun_RefusedFarmEndsWithItsReportAndExitCodeOne(t *testing.T) {
 	t.Parallel()
-	sim := simulateFarm(t, farmsim.Options{Skew: map[string]time.Duration{"oos-02.contoso.com": -48 * time.Hour}})
-	got := runWith(t, "-exit", "-o", "json", "-config", sim.Config())
-	if outcome := got.report(t).Outcome; got.code != exitFailed || outcome != farm.Refused {
+	sim := startFarm(t, farmsim.Options{Skew: map[string]time.Duration{"oos-02.contoso.com": -48 * time.Hour}})
+	got := runProgram(t, "-exit", "-o", "json", "-config", sim.Config())
+	if outcome := got.readReport(t).Outcome; got.code != exitFailed || outcome != farm.Refused {
 		t.Errorf("got exit code %d, outcome %q\n%s", got.code, outcome, got.err)
 	}
 	if !strings.Contains(got.err, "oos-02.contoso.com") {
@@ -279,7 +294,7 @@ func TestAFarmThatIsNotFitEndsWithItsReportAndExitCodeOne(t *testing.T) {
 	}
 }
 
-func simulateFarm(t *testing.T, o farmsim.Options) *farmsim.Farm {
+func startFarm(t *testing.T, o farmsim.Options) *farmsim.Farm {
 	t.Helper()
 	o.Dir = t.TempDir()
 	sim, err := farmsim.Start(t.Context(), o)

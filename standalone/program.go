@@ -8,25 +8,26 @@ import (
 	"net/url"
 	"time"
 
-	"go.temporal.io/sdk/client"
+	temporal "go.temporal.io/sdk/client"
 	"go.uber.org/zap"
 
+	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/host"
-	"github.com/farmtrust/farmtrust/internal/rotation"
+	"github.com/farmtrust/farmtrust/internal/report"
 	"github.com/farmtrust/farmtrust/standalone/embedded"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-// retention is how long finished rotations can be looked at in the UI.
+// retention is how long finished rotations stay visible in the UI.
 const retention = 30 * 24 * time.Hour
 
 // program is one run of the command.
 type program struct {
 	options
-	// out takes reports, err whatever else people should see.
+	// out takes reports, err whatever else operators should see.
 	out, err io.Writer
 }
 
@@ -37,13 +38,13 @@ func (p *program) run(ctx context.Context) (verified bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, closeLog()) }()
-	s, err := p.scene(ctx)
+	j, err := p.newJob(ctx)
 	if err != nil {
 		return false, err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
+	defer func() { err = errors.Join(err, j.close()) }()
 	server, err := embedded.Start(ctx, embedded.Options{
-		Port: p.port, UIPort: p.uiPort, DataDir: s.data, Retention: retention,
+		Port: p.port, UIPort: p.uiPort, DataDir: j.data, Retention: retention,
 		SearchAttributes: workflows.SearchAttributes(), Logger: log.Named("temporal"),
 	})
 	var port *embedded.PortError
@@ -55,33 +56,38 @@ func (p *program) run(ctx context.Context) (verified bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
-	c, err := connect.Dial(ctx, client.Options{
+	c, err := connect.Dial(ctx, temporal.Options{
 		HostPort: server.Address(), Namespace: embedded.Namespace, Logger: connect.NewLogger(log.Named("sdk")),
 	})
 	if err != nil {
 		return false, err
 	}
 	defer c.Close()
-	return p.work(ctx, s, c, places{ui: server.UI(), temporal: server.Address()}, log)
+	return p.work(ctx, j, c, addresses{ui: server.UI(), temporal: server.Address()}, log)
 }
 
-// places are where people find the UI and Temporal itself.
-type places struct{ ui, temporal string }
+// addresses are where the UI and Temporal itself are reached.
+type addresses struct{ ui, temporal string }
+
+// pageOf is the address of a run in the UI.
+func (a addresses) pageOf(run *client.Run) string {
+	return a.ui + "/namespaces/" + embedded.Namespace + "/workflows/" + url.PathEscape(run.ID()) + "/" + run.RunID()
+}
 
 // work runs the worker, the rotations and, unless it is to end then, the UI
 // until ctx is done.
-func (p *program) work(ctx context.Context, s *scene, c client.Client, at places, log *zap.Logger) (bool, error) {
-	if err := s.prepare(ctx, c); err != nil {
+func (p *program) work(ctx context.Context, j *job, c temporal.Client, at addresses, log *zap.Logger) (bool, error) {
+	if err := j.prepare(ctx, c); err != nil {
 		return false, err
 	}
 	working, stop := context.WithCancel(ctx)
 	defer stop()
 	worker := make(chan error, 1)
 	go func() {
-		worker <- host.Run(working, host.Options{Config: s.config, Client: c, Namespace: embedded.Namespace, Log: log.Named("worker")})
+		worker <- host.Run(working, host.Options{Config: j.config, Client: c, Namespace: embedded.Namespace, Log: log.Named("worker")})
 		stop()
 	}()
-	verified, err := p.rotate(working, s, c, at)
+	verified, err := p.rotate(working, j, client.New(c), at)
 	if err == nil && !p.exit {
 		fmt.Fprintf(p.err, "\nTemporal UI: %s\nCtrl-C ends.\n", at.ui)
 		<-working.Done()
@@ -91,85 +97,69 @@ func (p *program) work(ctx context.Context, s *scene, c client.Client, at places
 		return false, failed
 	}
 	if err != nil && ctx.Err() != nil {
-		return false, errors.New("stopped before the rotation ended; the next one looks at the farm and does what is left")
+		return false, errors.New("stopped before the rotation ended; the next one inspects the farm and does what is left")
 	}
 	return verified, err
 }
 
-// rotate asks the farm's keeper for one rotation after the other, as long as
-// they end well.
-func (p *program) rotate(ctx context.Context, s *scene, c client.Client, at places) (verified bool, err error) {
-	configured, err := s.config.Farm(s.farm)
+// rotate has the farm rotated once for each round, as long as the rotations end
+// well.
+func (p *program) rotate(ctx context.Context, j *job, c client.Client, at addresses) (verified bool, err error) {
+	configured, err := j.config.Farm(j.farm)
 	if err != nil {
 		return false, err
 	}
-	// The worker starts the keeper too; whoever is first does it alike.
-	keeper := rotation.KeeperOf(c, s.farm).Under(configured.Rotation)
-	var report farm.Report
-	for _, next := range s.rounds {
-		asked, err := next()
+	// The worker starts the controller too; whichever is first starts it alike.
+	f := c.Farm(j.farm).Under(configured.Rotation)
+	var last farm.Report
+	for _, prepareTrigger := range j.rounds {
+		t, err := prepareTrigger()
 		if err != nil {
 			return false, err
 		}
-		reason := asked.reason()
-		fmt.Fprintf(p.err, "%s: %s\n", s.farm, reason)
-		run, err := ask(ctx, keeper, asked)
-		if err != nil {
-			return false, fmt.Errorf("rotate %s: %w", s.farm, err)
+		if last, err = p.rotateOnce(ctx, f, t, at); err != nil {
+			return false, fmt.Errorf("rotate %s: %w", j.farm, err)
 		}
-		if run.Joined {
-			fmt.Fprintln(p.err, "joined the rotation that an earlier start left")
-		}
-		fmt.Fprintf(p.err, "Temporal UI: %s\n\n", pageOf(at.ui, run))
-		progress := console.NewProgress(p.err)
-		progress.Starter = "TEMPORAL_ADDRESS=" + at.temporal + " starter"
-		if report, err = run.Follow(ctx, progress); err != nil {
-			return false, fmt.Errorf("rotate %s: %w", s.farm, err)
-		}
-		if err := p.show(report); err != nil {
+		if err := p.showReport(last); err != nil {
 			return false, err
 		}
-		if verified = report.Outcome == farm.Verified || report.Outcome == farm.Already; !verified {
+		if verified = last.Outcome == farm.Verified || last.Outcome == farm.NoChange; !verified {
 			break
 		}
 	}
 	if p.json {
-		return verified, console.JSON(p.out, report)
+		return verified, report.WriteJSON(p.out, last)
 	}
 	return verified, nil
 }
 
-// ask asks a keeper, and returns the rotation that comes of it.
-func ask(ctx context.Context, k rotation.Keeper, r request) (*rotation.Run, error) {
-	if r.wish != nil {
-		return k.Wish(ctx, *r.wish)
-	}
-	told, err := k.Tell(ctx, *r.event)
+// rotateOnce triggers a rotation, and shows it until it ends.
+func (p *program) rotateOnce(ctx context.Context, f client.Farm, t trigger, at addresses) (farm.Report, error) {
+	fmt.Fprintf(p.err, "%s: %s\n", f.Name(), t.reason())
+	run, err := t.start(ctx, f)
 	if err != nil {
-		return nil, err
+		return farm.Report{}, err
 	}
-	judgement, err := told.Judged(ctx, func(workflows.Keeping) {})
-	if err == nil && judgement.Run == nil {
-		err = fmt.Errorf("the keeper does nothing: %s", judgement.Next.Why)
+	if run.Attached {
+		fmt.Fprintln(p.err, "attached to the rotation that an earlier start left")
 	}
-	return judgement.Run, err
+	fmt.Fprintf(p.err, "Temporal UI: %s\n\n", at.pageOf(run))
+	progress := console.NewProgress(p.err)
+	progress.Program = "TEMPORAL_ADDRESS=" + at.temporal + " " + report.Program
+	last, err := run.Watch(ctx, func(s farm.Status) error { return progress.Show(s, time.Now()) })
+	return last, errors.Join(err, progress.Close())
 }
 
-// show shows a report to people; where programs read standard output, the
-// standard error is theirs.
-func (p *program) show(report farm.Report) error {
+// showReport shows a report to operators. Where programs read standard output,
+// it goes to standard error.
+func (p *program) showReport(r farm.Report) error {
 	w := p.out
 	if p.json {
 		w = p.err
 	}
-	if err := console.Report(w, report); err != nil {
+	if err := console.WritePage(w, report.Run(farm.Status{Phase: farm.PhaseDone, Report: r})); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(w)
 	return err
-}
-
-// pageOf is the address of a rotation in the UI.
-func pageOf(ui string, run *rotation.Run) string {
-	return ui + "/namespaces/" + embedded.Namespace + "/workflows/" + url.PathEscape(run.ID()) + "/" + run.RunID()
 }

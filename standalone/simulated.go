@@ -10,22 +10,22 @@ import (
 	"path/filepath"
 	"time"
 
-	"go.temporal.io/sdk/client"
+	temporal "go.temporal.io/sdk/client"
 
 	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/event"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/powershell"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // renewedFor is how long the certificate of the second rotation is valid.
 const renewedFor = 2 * 365 * 24 * time.Hour
 
-// latency is how long the simulated servers take: long enough to watch, and
-// short enough to wait for.
-func latency() map[string]time.Duration {
+// simulatedLatency is how long the simulated servers take: long enough to watch,
+// and short enough to wait for.
+func simulatedLatency() map[string]time.Duration {
 	const restart = 250 * time.Millisecond
 	return map[string]time.Duration{
 		"": 60 * time.Millisecond,
@@ -34,75 +34,76 @@ func latency() map[string]time.Duration {
 	}
 }
 
-// simulate is a simulated farm that trusts nothing yet: an expiry event sets
-// it up; a second one, with a new certificate at hand, renews it.
-func simulate(ctx context.Context, data string) (_ *scene, err error) {
+// newSimulatedJob rotates a simulated farm that trusts nothing yet: an expiry
+// event sets the trust up; a second one, with a new certificate in the source,
+// renews it.
+func newSimulatedJob(ctx context.Context, data string) (_ *job, err error) {
 	dir, err := os.MkdirTemp("", "farmtrust-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for the simulated farm: %w", err)
 	}
-	s := &scene{farm: farmsim.FarmName, close: func() error { return os.RemoveAll(dir) }}
+	j := &job{farm: farmsim.FarmName, close: func() error { return os.RemoveAll(dir) }}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.close())
+			err = errors.Join(err, j.close())
 		}
 	}()
-	sim, err := farmsim.Start(ctx, farmsim.Options{Dir: dir, Latency: latency()})
+	sim, err := farmsim.Start(ctx, farmsim.Options{Dir: dir, Latency: simulatedLatency()})
 	if err != nil {
 		return nil, err
 	}
-	s.close = func() error { return errors.Join(sim.Close(), os.RemoveAll(dir)) }
-	if s.config, err = config.Load(sim.Config()); err != nil {
+	j.close = func() error { return errors.Join(sim.Close(), os.RemoveAll(dir)) }
+	if j.config, err = config.Load(sim.Config()); err != nil {
 		return nil, err
 	}
 	if data != "" {
 		// A rotation of a real farm of the same name must not be mistaken for
 		// one of a simulated farm that is gone.
-		s.data = filepath.Join(data, "simulated")
+		j.data = filepath.Join(data, "simulated")
 	}
-	s.prepare = func(ctx context.Context, c client.Client) error { return abandon(ctx, c, s.farm) }
-	s.rounds = []func() (request, error){
-		func() (request, error) { return s.deliver(nearExpiry()) },
-		func() (request, error) {
+	j.prepare = func(ctx context.Context, c temporal.Client) error { return terminateRuns(ctx, c, j.farm) }
+	j.rounds = []func() (trigger, error){
+		func() (trigger, error) { return j.newEvent(newNearExpiryEvent()) },
+		func() (trigger, error) {
 			if _, err := sim.IssueCertificate(renewedFor); err != nil {
-				return request{}, err
+				return trigger{}, err
 			}
-			return s.deliver(nearExpiry())
+			return j.newEvent(newNearExpiryEvent())
 		},
 	}
-	return s, nil
+	return j, nil
 }
 
-// deliver takes an event as any source's body is taken, for the farm that it
+// newEvent decodes an event as from any source, and finds the farm that it
 // concerns.
-func (s *scene) deliver(body []byte, err error) (request, error) {
+func (j *job) newEvent(body []byte, err error) (trigger, error) {
 	if err != nil {
-		return request{}, err
+		return trigger{}, err
 	}
 	events, err := event.Decode("application/cloudevents+json", body)
 	if err != nil {
-		return request{}, err
+		return trigger{}, err
 	}
 	if len(events) != 1 {
-		return request{}, fmt.Errorf("deliver event: got %d", len(events))
+		return trigger{}, fmt.Errorf("decode event: got %d events", len(events))
 	}
 	var farms []farm.Farm
-	for _, f := range s.config.Farms {
+	for _, f := range j.config.Farms {
 		farms = append(farms, f.Farm)
 	}
 	f, err := events[0].FarmOf(farms)
 	if err != nil {
-		return request{}, err
+		return trigger{}, err
 	}
-	s.farm = f.Name
-	return request{event: &workflows.Event{ID: events[0].Key(), Summary: events[0].String()}}, nil
+	j.farm = f.Name
+	return trigger{event: &controller.Event{ID: events[0].Key(), Summary: events[0].String()}}, nil
 }
 
-// nearExpiry is the event that Azure Key Vault sends thirty days before a
-// certificate ends.
+// newNearExpiryEvent is the event that Azure Key Vault sends thirty days before a
+// certificate expires.
 //
 // Source: Microsoft, "Azure Key Vault as Event Grid source".
-func nearExpiry() ([]byte, error) {
+func newNearExpiryEvent() ([]byte, error) {
 	now := time.Now()
 	return json.Marshal(map[string]any{
 		"specversion": "1.0",

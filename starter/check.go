@@ -5,38 +5,41 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/farmtrust/farmtrust/internal/config"
-	"github.com/farmtrust/farmtrust/internal/console"
-	"github.com/farmtrust/farmtrust/workflows"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/report"
 )
 
-// checksAtOnce bounds how many farms are looked at at the same time.
-const checksAtOnce = 8
+// inspectionsInParallel bounds how many farms are inspected at the same time:
+// each inspection occupies the worker with all servers of its farm.
+const inspectionsInParallel = 8
 
 func (a *app) checkCommand() *cobra.Command {
 	var fileOnly bool
 	c := &cobra.Command{
 		Use:   "check [FARM...]",
 		Short: "Check the configuration, then connection, rights and versions of each server",
-		Long: `Checks the configuration file, if one is given, and says everything that is wrong
-with it at once, by line. Then has the worker, with its own configuration, look at
-every server of the farms, all of the file where none is named, and says for each
-server whether it can be reached and signed in to, the rights, and the versions.`,
-		Example: `  starter check --config farmtrust.yaml
-  starter check --config farmtrust.yaml --file-only
-  starter check contoso fabrikam`,
-		ValidArgsFunction: a.farmNames,
+		Long: `Validates the configuration file, if one is given, and lists everything that is wrong
+with it, by line. Then a worker, with its own configuration, inspects every server of
+the named farms, or of all farms in the file, and shows for each server whether it can
+be reached and signed in to, the rights there, and the versions. Nothing is changed.
+
+What a rotation would change is no fault: "farmtrust plan" shows it.`,
+		Example: `  farmtrust check --config farmtrust.yaml
+  farmtrust check --config farmtrust.yaml --file-only
+  farmtrust check contoso fabrikam`,
+		ValidArgsFunction: a.completeFarm,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 && a.config == "" {
-				return wrong("name farms, or give --config FILE")
+				return usageErrorf("name farms, or give --config FILE")
 			}
 			if fileOnly && a.config == "" {
-				return wrong("--file-only needs --config FILE")
+				return usageErrorf("--file-only needs --config FILE")
 			}
 			return nil
 		},
@@ -44,32 +47,32 @@ server whether it can be reached and signed in to, the rights, and the versions.
 			return a.check(cmd.Context(), args, fileOnly)
 		},
 	}
-	c.Flags().BoolVar(&fileOnly, "file-only", false, "check the file, and look at no server")
+	c.Flags().BoolVar(&fileOnly, "file-only", false, "validate the file, and inspect no server")
 	return c
 }
 
-// checkup is what programs read of a check.
-type checkup struct {
+// checkResult is the JSON object for a check.
+type checkResult struct {
 	Warnings []string    `json:"warnings,omitempty"`
 	Farms    []farmCheck `json:"farms"`
 }
 
-// farmCheck is how one farm was found, or why it could not be looked at.
+// farmCheck is what was found on one farm, or why it could not be inspected.
 type farmCheck struct {
-	Farm       string                `json:"farm"`
-	Inspection *workflows.Inspection `json:"inspection,omitempty"`
-	Error      string                `json:"error,omitempty"`
+	Farm       string           `json:"farm"`
+	Inspection *farm.Inspection `json:"inspection,omitempty"`
+	Error      string           `json:"error,omitempty"`
 	err        error
 }
 
 func (a *app) check(ctx context.Context, names []string, fileOnly bool) error {
-	result := checkup{Farms: []farmCheck{}}
+	result := checkResult{Farms: []farmCheck{}}
 	if a.config != "" {
-		c, err := a.load()
+		c, err := a.loadConfig()
 		if err != nil {
 			return err
 		}
-		if names, err = farmsToCheck(c, names); err != nil {
+		if names, err = selectFarms(c, names); err != nil {
 			return err
 		}
 		for _, w := range c.Warnings {
@@ -82,14 +85,14 @@ func (a *app) check(ctx context.Context, names []string, fileOnly bool) error {
 			return err
 		}
 	}
-	if err := a.show(result, func(w io.Writer) error { return a.checked(w, result) }); err != nil {
+	if err := a.show(result, func(w io.Writer) error { return a.writeCheck(w, result) }); err != nil {
 		return err
 	}
-	return worst(result.Farms)
+	return worstOf(result.Farms)
 }
 
-// farmsToCheck are the named ones, which must be in the file, or all of it.
-func farmsToCheck(c *config.Config, names []string) ([]string, error) {
+// selectFarms returns the named farms, which must be in the file, or all of it.
+func selectFarms(c *config.Config, names []string) ([]string, error) {
 	for _, name := range names {
 		if _, err := c.Farm(name); err != nil {
 			return nil, err
@@ -104,17 +107,16 @@ func farmsToCheck(c *config.Config, names []string) ([]string, error) {
 	return names, nil
 }
 
-// inspectAll looks at several farms at once; one that cannot be looked at does
-// not keep the others from it.
+// inspectAll inspects several farms in parallel. One that cannot be inspected
+// does not prevent the others.
 func (a *app) inspectAll(ctx context.Context, names []string) ([]farmCheck, error) {
 	c, err := a.connectToWorker(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close()
 	checks := make([]farmCheck, len(names))
 	var group errgroup.Group
-	group.SetLimit(checksAtOnce)
+	group.SetLimit(inspectionsInParallel)
 	for i, name := range names {
 		group.Go(func() error {
 			checks[i].Farm = name
@@ -130,49 +132,59 @@ func (a *app) inspectAll(ctx context.Context, names []string) ([]farmCheck, erro
 	return checks, group.Wait()
 }
 
-func (a *app) checked(w io.Writer, result checkup) error {
+func (a *app) writeCheck(w io.Writer, result checkResult) error {
 	var written []error
-	say := func(format string, args ...any) {
+	printf := func(format string, args ...any) {
 		_, err := fmt.Fprintf(w, format, args...)
 		written = append(written, err)
 	}
 	for _, warning := range result.Warnings {
-		say("warning: %s\n", warning)
+		printf("warning: %s\n", warning)
 	}
 	if a.config != "" {
-		say("%s: the configuration is valid\n", a.config)
+		printf("%s: the configuration is valid\n", a.config)
 	}
 	for _, f := range result.Farms {
-		say("\n")
+		printf("\n")
 		if f.err != nil {
-			say("%s: %s\n", f.Farm, f.Error)
+			printf("%s: %s\n", f.Farm, f.Error)
 			continue
 		}
-		written = append(written, console.Check(w, *f.Inspection, time.Now()))
+		written = append(written, a.writePage(w, report.Check(*f.Inspection)))
 	}
 	return errors.Join(written...)
 }
 
-// worst is the exit of a check: a farm or server that could not be looked at
+// worstOf is the exit of a check: a farm or server that could not be inspected
 // counts more than a precondition that does not hold. What a rotation would
 // change is no fault.
-func worst(checks []farmCheck) error {
-	var refused, usage, failed error
+func worstOf(checks []farmCheck) error {
+	worst := exitOK
+	rank := []int{exitOK, exitRefused, exitFailed, exitUsage}
 	for _, f := range checks {
-		var exit *exitError
-		switch {
-		case errors.As(f.err, &exit) && exit.code == exitUsage:
-			usage = &exitError{code: exitUsage}
-		case f.err != nil || console.Judge(*f.Inspection) == console.Unseen:
-			failed = &exitError{code: exitFailed}
-		case console.Judge(*f.Inspection) == console.Stopped:
-			refused = &exitError{code: exitRefused}
+		if code := f.exitCode(); slices.Index(rank, code) > slices.Index(rank, worst) {
+			worst = code
 		}
 	}
-	for _, err := range []error{usage, failed, refused} {
-		if err != nil {
-			return err
-		}
+	if worst == exitOK {
+		return nil
 	}
-	return nil
+	return &exitError{code: worst}
+}
+
+func (f farmCheck) exitCode() int {
+	if exit, ok := errors.AsType[*exitError](f.err); ok && exit.code == exitUsage {
+		return exitUsage
+	}
+	if f.err != nil {
+		return exitFailed
+	}
+	switch report.AssessInspection(*f.Inspection) {
+	case report.Unobserved:
+		return exitFailed
+	case report.Stopped:
+		return exitRefused
+	default:
+		return exitOK
+	}
 }

@@ -9,13 +9,13 @@ import (
 	"sync"
 
 	"github.com/spf13/cobra"
-	"go.temporal.io/sdk/client"
 
+	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/event"
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/internal/rotation"
-	"github.com/farmtrust/farmtrust/workflows"
+	"github.com/farmtrust/farmtrust/internal/report"
 )
 
 func (a *app) eventCommand() *cobra.Command {
@@ -23,148 +23,163 @@ func (a *app) eventCommand() *cobra.Command {
 	var detach bool
 	c := &cobra.Command{
 		Use:   "event FILE|-",
-		Short: "Let a certificate-expiry event in, and watch what follows",
-		Long: `Reads one event or a batch from a file, or from the standard input (-), and tells the
-keeper of the farm that each concerns. An event is a hint: the keeper looks at the
-farm, and rotates if there is a reason to. Then this watches, or says why nothing is
-done: exit code 0 if all is well, 4 if a person must act first. The same event twice
-is one event. While a rotation is at work its keeper keeps events, and judges them
-after it.
+		Short: "Deliver certificate-expiry events, and watch what follows",
+		Long: `Reads one event or a batch from a file, or from standard input (-), and sends each to
+the controller of the farm that it concerns. An event is a hint: the controller
+inspects the farm, and rotates if there is a reason to. This command then watches the
+rotation, or says why nothing is done: exit code 0 if all is well, 4 if an operator
+must act first. An event that is delivered twice counts once. While a rotation runs,
+events wait until it has ended.
 
 Understood are CloudEvents 1.0 in structured JSON and the Event Grid schema, with
 Key Vault's certificate events or types that end in .certificate.near-expiry.v1,
-.certificate.expired.v1 or .certificate.new-version.v1. The farm is the one that
-the event names, else the one whose certificate.events in the configuration match
-it, else the one given by --farm.`,
-		Example: `  starter event near-expiry.json --config farmtrust.yaml
-  curl -s https://example.com/last-event | starter event - --farm contoso`,
+.certificate.expired.v1 or .certificate.new-version.v1.
+
+The farm is the one given by --farm, else the one that the event names, else the one
+whose certificate.events in the configuration match the event.`,
+		Example: `  farmtrust event near-expiry.json --config farmtrust.yaml
+  curl -s https://example.com/last-event | farmtrust event - --farm contoso`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return wrong("name one file, or - for the standard input")
+				return usageErrorf("name one file, or - for standard input")
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			told, err := a.toTell(args[0], farmName)
+			all, err := a.readFarmEvents(args[0], farmName)
 			if err != nil {
 				return err
 			}
-			return a.tell(cmd.Context(), told, detach)
+			return a.deliver(cmd.Context(), all, detach)
 		},
 	}
-	c.Flags().StringVar(&farmName, "farm", "", "the `farm` that the events concern, whatever they say")
-	must(c.RegisterFlagCompletionFunc("farm", a.farmNames))
-	addDetach(c, &detach)
+	c.Flags().StringVar(&farmName, "farm", "", "the `farm` that the events concern, no matter what they say")
+	must(c.RegisterFlagCompletionFunc("farm", a.completeFarm))
+	addDetachFlag(c, &detach)
 	return c
 }
 
-// hints are the events that concern one farm.
-type hints struct {
+// farmEvents are the events that concern one farm.
+type farmEvents struct {
 	farm   string
-	events []workflows.Event
+	events []controller.Event
 }
 
-// toTell reads the events of a file and says which farms they concern.
-func (a *app) toTell(path, farmName string) ([]hints, error) {
-	events, err := a.events(path)
+// readFarmEvents reads the events of a file, by the farms that they concern.
+func (a *app) readFarmEvents(path, farmName string) ([]farmEvents, error) {
+	events, err := a.readEvents(path)
 	if err != nil {
 		return nil, err
 	}
-	var all []hints
+	var all []farmEvents
 	for _, e := range events {
 		name := farmName
 		if name == "" {
-			if name, err = a.farmOf(e); err != nil {
+			if name, err = a.findFarm(e); err != nil {
 				return nil, err
 			}
 		}
-		i := slices.IndexFunc(all, func(h hints) bool { return h.farm == name })
+		i := slices.IndexFunc(all, func(known farmEvents) bool { return known.farm == name })
 		if i < 0 {
-			i, all = len(all), append(all, hints{farm: name})
+			i, all = len(all), append(all, farmEvents{farm: name})
 		}
-		all[i].events = append(all[i].events, workflows.Event{ID: e.Key(), Summary: e.String()})
+		all[i].events = append(all[i].events, controller.Event{ID: e.Key(), Summary: e.String()})
 	}
 	return all, nil
 }
 
-// tell tells the keepers all events, then watches what comes of them, farm by
-// farm. The first that did not end well is the error.
-func (a *app) tell(ctx context.Context, all []hints, detach bool) error {
+// deliver sends all events, then watches what comes of them, farm by farm. The
+// first that did not end well is the error.
+func (a *app) deliver(ctx context.Context, all []farmEvents, detach bool) error {
 	c, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	// Whatever comes of the last event comes of those before it.
-	last := make([]*rotation.Told, len(all))
-	for i, h := range all {
-		for _, e := range h.events {
-			if last[i], err = rotation.KeeperOf(c, h.farm).Tell(ctx, e); err != nil {
-				return fmt.Errorf("%s: %w", h.farm, a.explain(ctx, c, err))
-			}
-		}
-		if detach {
-			if err := a.accept(h.farm, accepted{Farm: h.farm, WorkflowID: workflows.KeepID(h.farm)}); err != nil {
+	deliveries, err := a.sendEvents(ctx, c, all)
+	if err != nil {
+		return err
+	}
+	if detach {
+		for _, one := range all {
+			if err := a.showAcceptance(acceptance{Farm: one.farm, WorkflowID: c.Farm(one.farm).ControllerID()}); err != nil {
 				return err
 			}
 		}
 	}
-	if err := a.hint(ctx, c); err != nil || detach {
+	if err := a.warnWithoutWorker(ctx, c); err != nil || detach {
 		return err
 	}
 	var first error
-	for i, h := range all {
-		if err := a.judged(ctx, c, h.farm, last[i]); err != nil && first == nil {
+	for i, one := range all {
+		if err := a.awaitResult(ctx, c, one.farm, deliveries[i]); err != nil && first == nil {
 			first = err
 		}
 	}
 	return first
 }
 
-// judged waits for a keeper's judgement, and follows what comes of it.
-func (a *app) judged(ctx context.Context, c client.Client, farmName string, told *rotation.Told) error {
+// sendEvents sends all events, and returns the last delivery for each farm: what
+// comes of the last event comes of those before it.
+func (a *app) sendEvents(ctx context.Context, c client.Client, all []farmEvents) ([]*client.Delivery, error) {
+	last := make([]*client.Delivery, len(all))
+	for i, one := range all {
+		for _, e := range one.events {
+			var err error
+			if last[i], err = c.Farm(one.farm).SendEvent(ctx, e); err != nil {
+				return nil, fmt.Errorf("%s: %w", one.farm, a.explain(ctx, err))
+			}
+		}
+	}
+	return last, nil
+}
+
+// awaitResult waits for what comes of an event, and watches the run if there is
+// one.
+func (a *app) awaitResult(ctx context.Context, c client.Client, farmName string, d *client.Delivery) error {
 	var once sync.Once
-	judgement, err := told.Judged(ctx, func(known workflows.Keeping) {
-		if known.Work != nil {
+	result, err := d.Wait(ctx, func(state controller.State) {
+		if run := state.Active; run != nil && !run.Retirement {
 			once.Do(func() {
-				fmt.Fprintf(a.err, "%s: %s is at work; the event is judged after it\n", farmName, known.Work.WorkflowID)
+				fmt.Fprintf(a.err, "%s: %s is running; the event waits until it has ended\n", farmName, run.WorkflowID)
 			})
 		}
 	})
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("stopped watching; the keeper has the event: starter status %s", farmName)
+		return fmt.Errorf("stopped watching; the controller has the event: %s", a.commandLine(report.StatusCommand(farmName)))
 	case err != nil:
-		return fmt.Errorf("%s: %w", farmName, a.explain(ctx, c, err))
-	case judgement.Run != nil:
-		return a.follow(ctx, c, farmName, judgement.Run, a.err, farm.Verified, farm.Already)
+		return fmt.Errorf("%s: %w", farmName, a.explain(ctx, err))
+	case result.WorkflowID != "":
+		return a.watchRun(ctx, farmName, c.Run(ctx, result.WorkflowID, result.RunID), a.err, farm.Verified, farm.NoChange)
 	}
-	return a.nothingDone(judged{Farm: farmName, Next: judgement.Next})
+	return a.showNothingDone(nothingDone{Farm: farmName, Reason: result.Reason, NeedsOperator: result.NeedsOperator})
 }
 
-// judged is what programs read of an event that led to no rotation.
-type judged struct {
-	Farm string `json:"farm"`
-	farm.Next
+// nothingDone is the JSON object for an event that led to no rotation.
+type nothingDone struct {
+	Farm          string `json:"farm"`
+	Reason        string `json:"reason"`
+	NeedsOperator bool   `json:"needsOperator"`
 }
 
-func (a *app) nothingDone(j judged) error {
-	err := a.show(j, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "%s: nothing is done: %s\n", j.Farm, j.Why)
+func (a *app) showNothingDone(n nothingDone) error {
+	err := a.show(n, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "%s: nothing is done: %s\n", n.Farm, n.Reason)
 		return err
 	})
-	if err == nil && j.NeedsPerson {
+	if err == nil && n.NeedsOperator {
 		err = &exitError{code: exitDiffers}
 	}
 	return err
 }
 
-func (a *app) events(path string) ([]event.Expiry, error) {
+// readEvents reads the events of a file or, for -, of standard input.
+func (a *app) readEvents(path string) ([]event.Expiry, error) {
 	source := a.in
 	if path != "-" {
 		file, err := os.Open(path)
 		if err != nil {
-			return nil, wrong("read event: %w", err)
+			return nil, usageErrorf("read event: %w", err)
 		}
 		defer file.Close()
 		source = file
@@ -174,7 +189,7 @@ func (a *app) events(path string) ([]event.Expiry, error) {
 	// One byte more than allowed shows that there is more.
 	body, err := io.ReadAll(io.LimitReader(source, event.MaxBody+1))
 	if err != nil {
-		return nil, wrong("read event: %w", err)
+		return nil, usageErrorf("read event: %w", err)
 	}
 	events, err := event.Decode("", body)
 	if err != nil {
@@ -183,16 +198,16 @@ func (a *app) events(path string) ([]event.Expiry, error) {
 	return events, nil
 }
 
-// farmOf finds the farm of an event. An event that names its farm needs no
-// configuration here: the worker knows whether there is one.
-func (a *app) farmOf(e event.Expiry) (string, error) {
+// findFarm finds the farm that an event concerns. An event that names its farm
+// needs no configuration here: the worker knows whether there is one.
+func (a *app) findFarm(e event.Expiry) (string, error) {
 	if a.config == "" {
 		if e.Farm != "" {
 			return e.Farm, nil
 		}
-		return "", wrong("find the farm of %s: give --config FILE, whose certificate.events say which farm it concerns, or --farm FARM", e)
+		return "", usageErrorf("which farm does %s concern? give --farm FARM, or --config FILE with certificate.events that match it", e)
 	}
-	c, err := a.load()
+	c, err := a.loadConfig()
 	if err != nil {
 		return "", err
 	}
@@ -207,9 +222,9 @@ func (a *app) farmOf(e event.Expiry) (string, error) {
 	return f.Name, nil
 }
 
-// load reads the configuration. Whatever keeps it from being read is a matter
-// of usage.
-func (a *app) load() (*config.Config, error) {
+// loadConfig reads the configuration. What keeps it from being read is for the
+// operator to correct.
+func (a *app) loadConfig() (*config.Config, error) {
 	c, err := config.Load(a.config)
 	if err != nil {
 		return nil, &exitError{code: exitUsage, err: err}

@@ -7,11 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/event"
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // near is a near-expiry event of Key Vault.
@@ -23,21 +21,19 @@ func near(id, vault, certificate string) string {
 // named is an event that names its farm itself.
 const named = `{"specversion":"1.0","id":"e1","source":"//scanner","type":"com.example.certificate.near-expiry.v1","subject":"s2s","data":{"farm":"contoso"}}`
 
-// inputs are the inputs of what was started, but for keepers.
-func (f *frontend) inputs(t *testing.T) []string {
-	t.Helper()
-	var all []string
-	for _, a := range f.asked(t) {
-		if a.Type != "KeepTrust" {
-			all = append(all, a.ID+" "+a.Input)
-		}
+// leadsTo answers events with a rotation that ends so.
+func (f *fakeTemporal) leadsTo(endings map[string]ending) *fakeTemporal {
+	f.onEvent = func(farmName string) controller.EventResult {
+		end := endings[farmName]
+		started := f.startRotation(farmName, &end)
+		return controller.EventResult{WorkflowID: started.WorkflowID, RunID: started.RunID, Reason: "because"}
 	}
-	return all
+	return f
 }
 
-func TestAnEventReachesTheKeeperOfTheFarmItConcerns(t *testing.T) {
-	config := file(t, "farmtrust.yaml", twoFarms)
-	for claim, c := range map[string]struct {
+func TestEvent_ReachesTheFarmThatItConcerns(t *testing.T) {
+	config := writeFile(t, "farmtrust.yaml", twoFarms)
+	for name, c := range map[string]struct {
 		args []string
 		body string
 		want []string
@@ -45,131 +41,133 @@ func TestAnEventReachesTheKeeperOfTheFarmItConcerns(t *testing.T) {
 		"by the configuration": {
 			[]string{"--config", config},
 			near("e1", "contoso-kv-001", "mycert10"),
-			[]string{`rotate/contoso {"farm":"contoso","reason":"near expiry of mycert10 in contoso-kv-001 (event e1): because"}`},
+			[]string{"contoso: near expiry of mycert10 in contoso-kv-001 (event e1)"},
 		},
 		"by the configuration, spelled as for the worker": {
 			[]string{"-config=" + config},
 			near("e1", "Fabrikam-KV", "any"),
-			[]string{`rotate/fabrikam {"farm":"fabrikam","reason":"near expiry of any in Fabrikam-KV (event e1): because"}`},
+			[]string{"fabrikam: near expiry of any in Fabrikam-KV (event e1)"},
 		},
-		"by its own word, without a configuration": {
+		"named by the event, without a configuration": {
 			nil, named,
-			[]string{`rotate/contoso {"farm":"contoso","reason":"near expiry of s2s in //scanner (event e1): because"}`},
+			[]string{"contoso: near expiry of s2s in //scanner (event e1)"},
 		},
-		"by the operator's word": {
+		"named by the operator": {
 			[]string{"--farm", "northwind"},
 			near("e1", "kv", "c"),
-			[]string{`rotate/northwind {"farm":"northwind","reason":"near expiry of c in kv (event e1): because"}`},
+			[]string{"northwind: near expiry of c in kv (event e1)"},
 		},
 		"all events of a batch": {
 			[]string{"--config", config},
 			"[" + near("e1", "contoso-kv-001", "mycert10") + "," + near("e2", "fabrikam-kv", "a") + "," + near("e3", "fabrikam-kv", "b") + "]",
 			[]string{
-				`rotate/contoso {"farm":"contoso","reason":"near expiry of mycert10 in contoso-kv-001 (event e1): because"}`,
-				`rotate/fabrikam {"farm":"fabrikam","reason":"near expiry of a in fabrikam-kv (event e2): because"}`,
-				`rotate/fabrikam {"farm":"fabrikam","reason":"near expiry of b in fabrikam-kv (event e3): because"}`,
+				"contoso: near expiry of mycert10 in contoso-kv-001 (event e1)",
+				"fabrikam: near expiry of a in fabrikam-kv (event e2)",
+				"fabrikam: near expiry of b in fabrikam-kv (event e3)",
 			},
 		},
 	} {
-		t.Run(claim, func(t *testing.T) {
-			f := serve(t, &frontend{work: ends(report("contoso", farm.Verified), nil)})
-			startWith(t, t.Context(), c.body, append([]string{"event", "-"}, c.args...)...).says(t, exitOK, "out:verified")
-			if diff := cmp.Diff(c.want, f.inputs(t)); diff != "" {
-				t.Error(diff)
-			}
+		t.Run(name, func(t *testing.T) {
+			f := startTemporal(t, &fakeTemporal{}).leadsTo(map[string]ending{"contoso": verified, "fabrikam": verified, "northwind": verified})
+			runProgramWith(t, t.Context(), c.body, append([]string{"event", "-"}, c.args...)...).assertExit(t, exitOK, "out:verified")
+			assertEqual(t, f.events, c.want)
 		})
 	}
 }
 
-func TestTheSameEventTwiceIsOneRotation(t *testing.T) {
-	f := serve(t, &frontend{})
-	path := file(t, "event.json", named)
-	start(t, "event", path, "--detach").says(t, exitOK, "out:contoso: accepted by workflow farm/contoso; see what it does: starter status contoso")
-	start(t, "event", path, "--detach").says(t, exitOK, "out:contoso: accepted")
-	if got := f.inputs(t); len(got) != 1 {
-		t.Errorf("started %v", got)
+func TestEvent_Detach(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{})
+	path := writeFile(t, "event.json", named)
+	for range 2 {
+		runProgram(t, "event", path, "--detach").assertExit(t, exitOK, "out:contoso: accepted by workflow farm/contoso; to see what it does: farmtrust status contoso")
 	}
-}
-
-func TestAnEventThatLeadsToNothingSaysWhy(t *testing.T) {
-	for claim, c := range map[string]struct {
-		next farm.Next
-		code int
-	}{
-		"all is well":           {farm.Next{Why: "trusted until 2027-01-05"}, exitOK},
-		"a person is needed":    {farm.Next{Why: "held: the rotation was undone", NeedsPerson: true}, exitDiffers},
-		"a newer one is needed": {farm.Next{Do: farm.AwaitCertificate, Why: "waits for a newer certificate", NeedsPerson: true}, exitDiffers},
-	} {
-		t.Run(claim, func(t *testing.T) {
-			f := serve(t, &frontend{judge: func(string, workflows.Event) farm.Next { return c.next }})
-			f.end(f.running("contoso"), report("contoso", farm.Verified), nil)
-			startWith(t, t.Context(), named, "event", "-").says(t, c.code, "out:contoso: nothing is done: "+c.next.Why+"\n")
-			got := startWith(t, t.Context(), named, "event", "-", "-o", "json")
-			got.says(t, c.code)
-			var told judged
-			if got.json(t, &told); told != (judged{Farm: "contoso", Next: c.next}) {
-				t.Errorf("got %+v", told)
-			}
-		})
-	}
-}
-
-func TestAnEventForAPausedFarmIsKeptAndNeedsAPerson(t *testing.T) {
-	f := serve(t, &frontend{})
-	f.keeping(workflows.Keeping{Farm: "contoso", Paused: "no longer configured on worker w-1"})
-	startWith(t, t.Context(), named, "event", "-").says(t, exitDiffers, "out:nothing is done: the farm is paused, and the event kept: no longer configured on worker w-1")
-}
-
-func TestAnEventDuringARotationIsJudgedAfterIt(t *testing.T) {
-	f := serve(t, &frontend{})
-	start(t, "rotate", "contoso", "--detach").says(t, exitOK)
-	told := make(chan outcome, 1)
-	go func() { told <- startWith(t, t.Context(), named, "event", "-") }()
-	for kept := false; !kept; time.Sleep(time.Millisecond) {
-		f.mu.Lock()
-		kept = len(f.keepers["contoso"].Asked) == 1
-		f.mu.Unlock()
-	}
-	f.end(f.find("rotate/contoso", ""), report("contoso", farm.Verified), nil)
-	f.idle("contoso")
-	(<-told).says(t, exitOK, "out:contoso: nothing is done: trusted until 2027\n")
-}
-
-func TestAnEventIsNotAnsweredWithWhatLedToTheRotationBefore(t *testing.T) {
-	f := serve(t, &frontend{work: ends(report("contoso", farm.Verified), nil)})
-	startWith(t, t.Context(), named, "event", "-").says(t, exitOK, "out:contoso: verified")
-	f.mu.Lock()
-	f.keepers["contoso"].Next = farm.Next{Do: farm.Turn, Why: "from old to new"}
-	f.mu.Unlock()
-	time.AfterFunc(100*time.Millisecond, func() { f.idle("contoso") })
-	startWith(t, t.Context(), named, "event", "-").says(t, exitOK, "out:contoso: nothing is done: trusted until 2027\n")
-}
-
-func TestAnEventWhoseKeeperWasTerminatedIsNotWaitedFor(t *testing.T) {
-	f := serve(t, &frontend{})
-	f.keeping(workflows.Keeping{Farm: "contoso", Work: &workflows.Work{WorkflowID: "rotate/contoso"}})
-	time.AfterFunc(100*time.Millisecond, func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		delete(f.keepers, "contoso")
+	t.Run("an event that is delivered twice has one ID", func(t *testing.T) {
+		assertEqual(t, f.eventIDs[0], f.eventIDs[1])
 	})
-	startWith(t, t.Context(), named, "event", "-").says(t, exitFailed, "contoso: farm/contoso ended before it judged the event: look at its history")
 }
 
-func TestAnEventWithoutAWorkerIsSafeAndSaysWhatItWaitsFor(t *testing.T) {
-	serve(t, &frontend{noWorker: true})
-	startWith(t, t.Context(), named, "event", "-", "--detach").says(t, exitOK, "out:contoso: accepted",
-		"no worker polls task queue farmtrust: start one: worker -config FILE; what was accepted waits for it")
-	ctx, interrupt := context.WithTimeout(t.Context(), time.Second)
-	defer interrupt()
-	startWith(t, ctx, named, "event", "-").says(t, exitFailed, "stopped watching; the keeper has the event: starter status contoso")
+func TestEvent_ThatLeadsToNothingSaysWhy(t *testing.T) {
+	for name, c := range map[string]struct {
+		result controller.EventResult
+		code   int
+	}{
+		"all is well":           {controller.EventResult{Reason: "trusted until 2027-01-05"}, exitOK},
+		"an operator is needed": {controller.EventResult{Reason: "suspended: the rotation was rolled back", NeedsOperator: true}, exitDiffers},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := startTemporal(t, &fakeTemporal{onEvent: func(string) controller.EventResult { return c.result }})
+			f.endRun(f.addRotation("contoso"), verified)
+			runProgramWith(t, t.Context(), named, "event", "-").assertExit(t, c.code, "out:contoso: nothing is done: "+c.result.Reason+"\n")
+			got := runProgramWith(t, t.Context(), named, "event", "-", "-o", "json")
+			got.assertExit(t, c.code)
+			var shown nothingDone
+			got.readJSON(t, &shown)
+			assertEqual(t, shown, nothingDone{Farm: "contoso", Reason: c.result.Reason, NeedsOperator: c.result.NeedsOperator})
+		})
+	}
 }
 
-func TestAnEventThatCannotBeUsedStartsNothing(t *testing.T) {
-	config := file(t, "farmtrust.yaml", twoFarms)
-	broken := file(t, "broken.yaml", strings.Replace(twoFarms, "office:", "offices:", 1))
-	ambiguous := file(t, "ambiguous.yaml", strings.Replace(twoFarms, "vault: fabrikam-kv", "vault: contoso-kv-001", 1))
-	for claim, c := range map[string]struct {
+func TestEvent_OfAnUnmanagedFarmStaysPending(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{})
+	f.addController(controller.State{Farm: "contoso", Unmanaged: "no longer configured on worker w-1"})
+	runProgramWith(t, t.Context(), named, "event", "-").assertExit(t, exitDiffers,
+		"out:nothing is done: the farm is unmanaged, and the event stays pending: no longer configured on worker w-1")
+}
+
+func TestEvent_DuringARotationWaitsForItsEnd(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{})
+	f.addController(runsRotation("contoso"))
+	ended := make(chan outcome, 1)
+	go func() { ended <- runProgramWith(t, t.Context(), named, "event", "-") }()
+	for pending := false; !pending; time.Sleep(time.Millisecond) {
+		f.editController("contoso", func(s *controller.State) { pending = len(s.Mailbox.Pending) == 1 })
+	}
+	time.AfterFunc(500*time.Millisecond, func() {
+		f.editController("contoso", func(s *controller.State) {
+			s.Active = nil
+			s.AnswerEvents(controller.EventResult{Reason: "trusted until 2027"})
+		})
+	})
+	(<-ended).assertExit(t, exitOK, "contoso: rotate/contoso is running; the event waits until it has ended\n", "out:contoso: nothing is done: trusted until 2027\n")
+}
+
+func TestEvent_IsNotAnsweredWithWhatLedToTheRotationBefore(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{}).leadsTo(map[string]ending{"contoso": verified})
+	runProgramWith(t, t.Context(), named, "event", "-").assertExit(t, exitOK, "out:contoso: verified")
+	f.editController("contoso", func(s *controller.State) { s.Next = farm.Next{Action: farm.ActionRotate, Reason: "from old to new"} })
+	f.onEvent = nil
+	time.AfterFunc(100*time.Millisecond, func() {
+		f.editController("contoso", func(s *controller.State) { s.AnswerEvents(controller.EventResult{Reason: "trusted until 2027"}) })
+	})
+	another := strings.Replace(named, `"id":"e1"`, `"id":"e2"`, 1)
+	runProgramWith(t, t.Context(), another, "event", "-").assertExit(t, exitOK, "out:contoso: nothing is done: trusted until 2027\n")
+}
+
+func TestEvent_WhoseControllerWasTerminatedIsNotWaitedFor(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{})
+	f.addController(runsRotation("contoso"))
+	time.AfterFunc(100*time.Millisecond, func() { f.editController("contoso", nil) })
+	runProgramWith(t, t.Context(), named, "event", "-").assertExit(t, exitFailed, "contoso: farm/contoso ended before it answered the event; see its history")
+}
+
+func TestEvent_WithoutAWorkerIsStored(t *testing.T) {
+	startTemporal(t, &fakeTemporal{noWorker: true})
+	t.Run("and says what it waits for", func(t *testing.T) {
+		runProgramWith(t, t.Context(), named, "event", "-", "--detach").assertExit(t, exitOK, "out:contoso: accepted",
+			"no worker polls task queue farmtrust; start one: farmtrust-worker -config FILE; what was accepted waits for it")
+	})
+	t.Run("interrupted", func(t *testing.T) {
+		ctx, interrupt := context.WithTimeout(t.Context(), time.Second)
+		defer interrupt()
+		runProgramWith(t, ctx, named, "event", "-").assertExit(t, exitFailed, "stopped watching; the controller has the event: farmtrust status contoso")
+	})
+}
+
+func TestEvent_ThatCannotBeUsedIsNotSent(t *testing.T) {
+	config := writeFile(t, "farmtrust.yaml", twoFarms)
+	broken := writeFile(t, "broken.yaml", strings.Replace(twoFarms, "office:", "offices:", 1))
+	ambiguous := writeFile(t, "ambiguous.yaml", strings.Replace(twoFarms, "vault: fabrikam-kv", "vault: contoso-kv-001", 1))
+	for name, c := range map[string]struct {
 		body string
 		args []string
 		want []string
@@ -178,7 +176,7 @@ func TestAnEventThatCannotBeUsedStartsNothing(t *testing.T) {
 		"repeated name":        {strings.Replace(named, `"id"`, `"id":"x","id"`, 1), nil, []string{"decode event: id: occurs twice"}},
 		"trailing data":        {named + "x", nil, []string{"more data follows the JSON document"}},
 		"another type":         {strings.Replace(named, ".near-expiry.", ".near-expire.", 1), nil, []string{"is not about the expiry of a certificate; subscribe only to"}},
-		"no way to a farm":     {near("e1", "kv", "c"), nil, []string{"find the farm of near expiry of c in kv (event e1): give --config FILE", "or --farm FARM"}},
+		"no way to a farm":     {near("e1", "kv", "c"), nil, []string{"which farm does near expiry of c in kv (event e1) concern?", "give --farm FARM, or --config FILE"}},
 		"no farm listens":      {near("e1", "kv", "c"), []string{"--config", config}, []string{`unknown farm: no farm's certificate.events match near expiry of c in kv`, "farmtrust.yaml"}},
 		"several farms listen": {near("e1", "contoso-kv-001", "mycert10"), []string{"--config", ambiguous}, []string{"concerns the farms contoso, fabrikam"}},
 		"it names no farm of the configuration": {
@@ -189,25 +187,20 @@ func TestAnEventThatCannotBeUsedStartsNothing(t *testing.T) {
 		"one of a batch":       {"[" + named + "," + near("e1", "kv", "c") + "]", []string{"--config", config}, []string{"unknown farm"}},
 		"broken configuration": {near("e1", "kv", "c"), []string{"--config", broken}, []string{"broken.yaml:3: ", "did you mean office"}},
 	} {
-		t.Run(claim, func(t *testing.T) {
-			f := serve(t, &frontend{work: ends(report("contoso", farm.Verified), nil)})
-			startWith(t, t.Context(), c.body, append([]string{"event", "-"}, c.args...)...).says(t, exitUsage, c.want...)
-			if len(f.runs) != 0 {
-				t.Errorf("started %v", f.inputs(t))
-			}
+		t.Run(name, func(t *testing.T) {
+			f := startTemporal(t, &fakeTemporal{})
+			runProgramWith(t, t.Context(), c.body, append([]string{"event", "-"}, c.args...)...).assertExit(t, exitUsage, c.want...)
+			assertEqual(t, f.events, nil)
 		})
 	}
 }
 
-func TestABatchForSeveralFarmsExitsAsTheFirstThatDidNotEndWell(t *testing.T) {
-	config := file(t, "farmtrust.yaml", twoFarms)
-	serve(t, &frontend{work: func(_, id string) (any, error) {
-		if id == "rotate/contoso" {
-			return nil, refusal("contoso")
-		}
-		return report("fabrikam", farm.Verified), nil
-	}})
+func TestEvent_BatchExitsAsTheFirstFarmThatDidNotEndWell(t *testing.T) {
+	config := writeFile(t, "farmtrust.yaml", twoFarms)
+	startTemporal(t, &fakeTemporal{}).leadsTo(map[string]ending{
+		"contoso": refused("contoso"), "fabrikam": {result: testReport("fabrikam", farm.Verified)},
+	})
 	body := "[" + near("e1", "contoso-kv-001", "mycert10") + "," + near("e2", "fabrikam-kv", "a") + "]"
-	got := startWith(t, t.Context(), body, "event", "-", "--config", config, "-o", "json")
-	got.says(t, exitRefused, `out:{"farm":"contoso","outcome":"refused"`, `out:{"farm":"fabrikam","outcome":"verified"`)
+	got := runProgramWith(t, t.Context(), body, "event", "-", "--config", config, "-o", "json")
+	got.assertExit(t, exitRefused, `out:{"farm":"contoso","outcome":"refused"`, `out:{"farm":"fabrikam","outcome":"verified"`)
 }

@@ -1,7 +1,8 @@
-// Command starter lets events in, starts rotations, shows what they do, and
-// takes people's decisions to them.
+// Command starter is farmtrust's command line: it delivers expiry events,
+// requests rotations, shows what runs, and takes operators' decisions to it. It
+// is installed as farmtrust.
 //
-// It reaches Temporal only: what is done to servers, and with which
+// It connects to Temporal only. What is done to servers, and with which
 // credentials, is the worker's own business.
 package main
 
@@ -13,20 +14,25 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/farmtrust/farmtrust/internal/version"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	code := run(ctx, version.ProgramName(os.Args[0]), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
 
-// run carries out one command and returns the exit code.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{in: stdin, out: stdout, err: stderr, interactive: interactive(stdin)}
-	root := a.command()
-	root.SetArgs(likeTheWorker(args))
+// run carries out one command and returns the exit code. Help, errors and the
+// commands that are printed call the program by name.
+func run(ctx context.Context, name string, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app{program: name, in: stdin, out: stdout, err: stderr, interactive: isTerminal(stdin)}
+	defer a.disconnect()
+	root := a.newRoot()
+	renameProgram(root, name)
+	root.SetArgs(acceptSingleDash(args))
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -34,9 +40,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return a.end(command, err)
 }
 
-// likeTheWorker lets people write -config with one dash, as for the worker;
-// to cobra that would be five short flags.
-func likeTheWorker(args []string) []string {
+// acceptSingleDash lets operators write -config as for the worker; to cobra that
+// would be five short flags.
+func acceptSingleDash(args []string) []string {
 	args = slices.Clone(args)
 	for i, arg := range args {
 		if arg == "--" {

@@ -5,13 +5,10 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"go.temporal.io/api/workflow/v1"
-	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/client"
 
-	"github.com/farmtrust/farmtrust/internal/console"
-	"github.com/farmtrust/farmtrust/internal/rotation"
-	"github.com/farmtrust/farmtrust/workflows"
+	"github.com/farmtrust/farmtrust/internal/client"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/report"
 )
 
 func (a *app) reportCommand() *cobra.Command {
@@ -19,78 +16,46 @@ func (a *app) reportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "report FARM",
 		Short: "Show the report of the last rotation that ended",
-		Long: `Shows the report of the last rotation or undo of a farm that ended, however it ended:
-what was done on each server, who decided what and why, and what differs. It needs no
-worker. With -o html it is one page that needs no other file, to be kept or sent.`,
-		Example: `  starter report contoso
-  starter report contoso --retirement
-  starter report contoso -o html`,
+		Long: `Shows the report of the last rotation or rollback of a farm that ended, no matter how:
+what was done on each server, who decided what and why, and what still differs. It
+needs no worker. With -o html it is one page that needs no other file, to be kept or
+sent: Temporal forgets workflows after its retention.`,
+		Example: `  farmtrust report contoso
+  farmtrust report contoso --retirement
+  farmtrust report contoso -o html > contoso.html`,
 		Args:              oneFarm,
-		ValidArgsFunction: a.farmNames,
+		ValidArgsFunction: a.completeFarm,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			id := workflows.RotateID(args[0])
-			if retirement {
-				id = workflows.RetireID(args[0])
-			}
-			return a.report(cmd.Context(), args[0], id)
+			return a.showLastReport(cmd.Context(), args[0], retirement)
 		},
 	}
 	c.Flags().BoolVar(&retirement, "retirement", false, "the last retirement of an old certificate instead")
 	return c
 }
 
-func (a *app) report(ctx context.Context, farmName, id string) error {
+// showLastReport shows the report of the last rotation or retirement that ended.
+func (a *app) showLastReport(ctx context.Context, farmName string, retirement bool) error {
 	c, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	var last *workflow.WorkflowExecutionInfo
-	err = a.list(ctx, c, fmt.Sprintf("WorkflowId = %q AND ExecutionStatus != 'Running'", id), func(e *workflow.WorkflowExecutionInfo) error {
-		if last == nil || e.StartTime.AsTime().After(last.StartTime.AsTime()) {
-			last = e
-		}
-		return nil
-	})
+	kind, find := "rotation", client.Farm.LastRotation
+	if retirement {
+		kind, find = "retirement", client.Farm.LastRetirement
+	}
+	run, err := find(c.Farm(farmName), ctx)
 	switch {
 	case err != nil:
-		return err
-	case last == nil:
-		return fmt.Errorf("%s: no %s has ended, or none within Temporal's retention: starter status %s", farmName, id, farmName)
+		return a.explain(ctx, err)
+	case run == nil:
+		return fmt.Errorf("%s: no %s has ended, or none within Temporal's retention: %s", farmName, kind, a.commandLine(report.StatusCommand(farmName)))
 	}
-	report, err := rotation.At(ctx, c, id, last.Execution.RunId).Report(ctx)
+	last, err := run.Report(ctx)
 	if err != nil {
-		return a.broken(ctx, c, farmName, err)
+		return a.explainEnd(ctx, farmName, err)
 	}
 	if a.output == outputHTML {
-		return console.HTML(a.out, report)
+		return report.Run(farm.Status{Phase: farm.PhaseDone, Report: last}).WriteHTML(a.out)
 	}
-	return a.showReport(report)
-}
-
-// list has each workflow seen that a query of Temporal's visibility finds.
-func (a *app) list(ctx context.Context, c client.Client, query string, see func(*workflow.WorkflowExecutionInfo) error) error {
-	request := &workflowservice.ListWorkflowExecutionsRequest{Query: query}
-	for {
-		page, err := c.ListWorkflow(ctx, request)
-		if err != nil {
-			return fmt.Errorf("list workflows (%s): %w", query, a.explain(ctx, c, err))
-		}
-		for _, e := range page.Executions {
-			if err := see(e); err != nil {
-				return err
-			}
-		}
-		if request.NextPageToken = page.NextPageToken; len(request.NextPageToken) == 0 {
-			return nil
-		}
-	}
-}
-
-// formats lists what -o may be for a command.
-func formats(c *cobra.Command) []string {
-	if c.Name() == "report" {
-		return []string{outputTable, outputJSON, outputHTML}
-	}
-	return []string{outputTable, outputJSON}
+	return a.showReport(last)
 }

@@ -9,170 +9,134 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"go.temporal.io/sdk/client"
 
+	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/internal/rotation"
-	"github.com/farmtrust/farmtrust/workflows"
+	"github.com/farmtrust/farmtrust/internal/report"
 )
 
 func (a *app) rotateCommand() *cobra.Command {
-	var who author
+	var by client.Author
 	var compromised, detach bool
 	c := &cobra.Command{
 		Use:   "rotate FARM",
 		Short: "Bring a farm's trust to its newest certificate, and watch",
-		Long: `Asks the keeper of a farm to bring its trust to the newest certificate: it is set up,
-renewed, or finished where an earlier rotation left it. Where all is as desired
-nothing is changed.
+		Long: `Asks the controller of a farm to bring its trust to the newest certificate: the trust
+is set up, renewed, or finished where an earlier rotation left it. If everything is as
+desired, nothing is changed.
 
-A farm has one rotation at a time: while one runs, this attaches to it. Ctrl-C
-stops watching; the rotation goes on.
+It then shows each step until the rotation ends, and its report. If the rotation waits
+for an approval, a maintenance window or a decision, it says so and shows the commands
+that decide. Ctrl-C stops watching; the rotation continues.
 
---compromised says that the old certificate must not be trusted any longer: neither
-approval nor window is waited for, the old certificate is retired at once, and there
-is no way back to it.`,
-		Example: `  starter rotate contoso
-  starter rotate contoso --reason "change 4711"
-  starter rotate contoso --compromised --reason "key was copied, incident 12"
-  starter rotate contoso --detach -o json`,
+A farm has one rotation at a time: if one is running, this attaches to it.
+
+--compromised means that the old certificate must not be trusted any longer. Then the
+rotation waits neither for approval nor for the window, the old certificate is retired
+at once, and it can never be restored.`,
+		Example: `  farmtrust rotate contoso
+  farmtrust rotate contoso --reason "change 4711"
+  farmtrust rotate contoso --compromised --reason "key was copied, incident 12"
+  farmtrust rotate contoso --detach -o json`,
 		Args:              oneFarm,
-		ValidArgsFunction: a.farmNames,
+		ValidArgsFunction: a.completeFarm,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if compromised {
-				if err := a.sign(&who); err != nil {
+				if err := a.completeAuthor(&by); err != nil {
 					return err
 				}
 			}
-			w := workflows.Wish{For: workflows.ToRotate, Compromised: compromised, By: cmp.Or(who.by, whoami()), Reason: who.reason}
-			return a.wish(cmd.Context(), args[0], w, detach)
+			by.By = cmp.Or(by.By, currentUser())
+			return a.rotate(cmd.Context(), args[0], by, compromised, detach)
 		},
 	}
-	addAuthor(c, &who, "`why`, as reports show it; required with --compromised")
+	addAuthorFlags(c, &by, "`why`, as the report shows it; required with --compromised")
 	c.Flags().BoolVar(&compromised, "compromised", false, "the old certificate must not be trusted any longer")
-	addDetach(c, &detach)
+	addDetachFlag(c, &detach)
 	return c
 }
 
-func (a *app) undoCommand() *cobra.Command {
-	var who author
-	var detach bool
-	c := &cobra.Command{
-		Use:   "undo FARM",
-		Short: "Put everything back as it was before the last rotation, and watch",
-		Long: `Asks the keeper of a farm to undo its last rotation: what the rotation changed is put
-back, newest first, and nothing that belongs to others. That is possible until the
-old certificate is retired, and never to one that has expired.
-
-Afterwards the farm is held: nothing is rotated by itself until starter release.`,
-		Example: `  starter undo contoso --reason "data refresh fails since the change"`,
-		Args:    oneFarm, ValidArgsFunction: a.farmNames,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.sign(&who); err != nil {
-				return err
-			}
-			return a.wish(cmd.Context(), args[0], workflows.Wish{For: workflows.ToUndo, By: who.by, Reason: who.reason}, detach)
-		},
-	}
-	addAuthor(c, &who, requiredReason)
-	addDetach(c, &detach)
-	return c
+func addDetachFlag(c *cobra.Command, detach *bool) {
+	c.Flags().BoolVar(detach, "detach", false, "return as soon as it is accepted, instead of watching")
 }
 
-func (a *app) releaseCommand() *cobra.Command {
-	var who author
-	c := &cobra.Command{
-		Use:   "release FARM",
-		Short: "Let a farm that is held be rotated by itself again",
-		Long: `Ends the hold that follows an undo, or a rotation that ended otherwise than planned.
-The keeper looks at the farm at once and does what is due.`,
-		Example: `  starter release contoso --reason "proxy is mended"`,
-		Args:    oneFarm, ValidArgsFunction: a.farmNames,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.sign(&who); err != nil {
-				return err
-			}
-			return a.wish(cmd.Context(), args[0], workflows.Wish{For: workflows.ToRelease, By: who.by, Reason: who.reason}, true)
-		},
-	}
-	addAuthor(c, &who, requiredReason)
-	return c
-}
-
-func addDetach(c *cobra.Command, detach *bool) {
-	c.Flags().BoolVar(detach, "detach", false, "return once it is accepted, rather than watch it")
-}
-
-// accepted is what programs read of what is not watched.
-type accepted struct {
-	Farm       string `json:"farm"`
-	WorkflowID string `json:"workflowId"`
-	// RunID is empty for what the keeper only noted.
-	RunID string `json:"runId,omitempty"`
-	// Attached says that it was running already.
-	Attached bool `json:"attached"`
-}
-
-// wish asks a keeper, and follows what it begins.
-func (a *app) wish(ctx context.Context, farmName string, w workflows.Wish, detach bool) error {
+// rotate requests a rotation, and watches it.
+func (a *app) rotate(ctx context.Context, farmName string, by client.Author, compromised, detach bool) error {
 	c, err := a.connectToWorker(ctx)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	keeper := rotation.KeeperOf(c, farmName)
-	if w.Reason == "" {
-		w.Reason = reasonToRotate(ctx, keeper)
+	f := c.Farm(farmName)
+	if by.Reason == "" {
+		by.Reason = defaultReason(ctx, f)
 	}
-	run, err := keeper.Wish(ctx, w)
-	switch {
-	case ctx.Err() != nil:
-		return fmt.Errorf("stopped asking; whether the keeper took the wish says: starter status %s", farmName)
-	case err != nil:
-		return a.refused(ctx, c, farmName, err)
-	case run == nil:
-		return a.accept(farmName, accepted{Farm: farmName, WorkflowID: workflows.KeepID(farmName)})
-	case run.Joined:
-		fmt.Fprintf(a.err, "a rotation of %s is running already: attached to it, and started none for: %s\n", farmName, w.Reason)
+	request := f.Rotate
+	if compromised {
+		request = f.ReplaceCompromised
 	}
-	if detach {
-		return a.accept(farmName, accepted{Farm: farmName, WorkflowID: run.ID(), RunID: run.RunID(), Attached: run.Joined})
+	run, err := request(ctx, by)
+	if err != nil {
+		return a.explainRequest(ctx, farmName, err)
 	}
-	wanted := []farm.Outcome{farm.Verified, farm.Already}
-	if w.For == workflows.ToUndo {
-		wanted = []farm.Outcome{farm.Undone}
+	if run.Attached {
+		fmt.Fprintf(a.err, "%s is already being rotated: attached to that rotation; no second one was started for: %s\n", farmName, by.Reason)
 	}
-	return a.follow(ctx, c, farmName, run, a.err, wanted...)
+	return a.watchUnlessDetached(ctx, farmName, run, detach, farm.Verified, farm.NoChange)
 }
 
-// refused says why a keeper or a rotation did not do as it was told.
-func (a *app) refused(ctx context.Context, c client.Client, farmName string, err error) error {
-	if refused, ok := errors.AsType[*rotation.RefusedError](err); ok {
+// watchUnlessDetached watches a run that was requested, or says that the request
+// was accepted.
+func (a *app) watchUnlessDetached(ctx context.Context, farmName string, run *client.Run, detach bool, wanted ...farm.Outcome) error {
+	if detach {
+		return a.showAcceptance(acceptance{Farm: farmName, WorkflowID: run.ID(), RunID: run.RunID(), Attached: run.Attached})
+	}
+	return a.watchRun(ctx, farmName, run, a.err, wanted...)
+}
+
+// explainRequest says why a request or a decision was not accepted.
+func (a *app) explainRequest(ctx context.Context, farmName string, err error) error {
+	switch refused, ok := errors.AsType[*client.RefusedError](err); {
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s: interrupted; to see whether the request was accepted: %s", farmName, a.commandLine(report.StatusCommand(farmName)))
+	case ok:
 		return fmt.Errorf("%s: refused: %s", farmName, refused.Reason)
 	}
-	return fmt.Errorf("%s: %w", farmName, a.explain(ctx, c, err))
+	return fmt.Errorf("%s: %w", farmName, a.explain(ctx, err))
 }
 
-// reasonToRotate is why a person rotates who does not say it: the certificate
-// has expired, or nothing that could be known here.
-func reasonToRotate(ctx context.Context, k rotation.Keeper) string {
-	ctx, cancel := context.WithTimeout(ctx, answering)
+// queryTimeout is how long a worker may take to answer a question.
+const queryTimeout = 10 * time.Second
+
+// defaultReason is used when --reason is not given: that the certificate has
+// expired, or nothing in particular.
+func defaultReason(ctx context.Context, f client.Farm) string {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	known, err := k.Knows(ctx)
-	// A keeper that does not answer costs no more than these words.
-	if c := known.Current; err == nil && c.Thumbprint != "" && !c.NotAfter.After(time.Now()) {
-		return fmt.Sprintf("expired: certificate %s ended on %s", c.Thumbprint.Short(), c.NotAfter.UTC().Format(time.DateOnly))
+	// A controller that does not answer costs no more than these words.
+	state, err := f.State(ctx)
+	if c := state.Inspected.Current; err == nil && c.Thumbprint != "" && !c.NotAfter.After(time.Now()) {
+		return fmt.Sprintf("certificate %s expired on %s", c.Thumbprint.Short(), c.NotAfter.UTC().Format(time.DateOnly))
 	}
-	return "asked for"
+	return "requested on the command line"
 }
 
-func (a *app) accept(farmName string, told accepted) error {
-	return a.show(told, func(w io.Writer) error {
-		what := "workflow " + told.WorkflowID
-		if told.RunID != "" {
-			what += ", run " + told.RunID
+// acceptance is the JSON object for what was accepted and is not watched.
+type acceptance struct {
+	Farm       string `json:"farm"`
+	WorkflowID string `json:"workflowId"`
+	// RunID is empty for what the controller only noted.
+	RunID string `json:"runId,omitempty"`
+	// Attached reports whether it was running already.
+	Attached bool `json:"attached"`
+}
+
+func (a *app) showAcceptance(accepted acceptance) error {
+	return a.show(accepted, func(w io.Writer) error {
+		workflow := accepted.WorkflowID
+		if accepted.RunID != "" {
+			workflow += ", run " + accepted.RunID
 		}
-		_, err := fmt.Fprintf(w, "%s: accepted by %s; see what it does: starter status %s\n", farmName, what, farmName)
+		_, err := fmt.Fprintf(w, "%s: accepted by workflow %s; to see what it does: %s\n", accepted.Farm, workflow, a.commandLine(report.StatusCommand(accepted.Farm)))
 		return err
 	})
 }

@@ -9,150 +9,137 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-// ends is a worker whose workflows end at once.
-func ends(result any, err error) func(string, string) (any, error) {
-	return func(string, string) (any, error) { return result, err }
-}
+// startedRun is what a workflow was started with.
+type startedRun struct{ ID, Type, Queue, Input, Summary, Farm string }
 
-// asked says what a workflow was started with.
-type asked struct{ ID, Type, Queue, Input, Summary, Farm string }
-
-func (f *frontend) asked(t *testing.T) []asked {
+// startedRuns lists the workflows that were started, in order.
+func (f *fakeTemporal) startedRuns(t *testing.T) []startedRun {
 	t.Helper()
-	text := func(err error, s string) string {
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	var all []asked
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var all []startedRun
 	for _, e := range f.runs {
-		a := asked{ID: e.request.WorkflowId, Type: e.request.WorkflowType.Name, Queue: e.request.TaskQueue.GetName()}
+		s := startedRun{ID: e.request.WorkflowId, Type: e.request.WorkflowType.Name, Queue: e.request.TaskQueue.GetName()}
 		if p := e.request.Input.GetPayloads(); len(p) == 1 {
-			a.Input = string(p[0].Data)
+			s.Input = string(p[0].Data)
 		}
 		data := converter.GetDefaultDataConverter()
-		if s := e.request.GetUserMetadata().GetSummary(); s != nil {
-			a.Summary = text(data.FromPayload(s, &a.Summary), a.Summary)
+		if p := e.request.GetUserMetadata().GetSummary(); p != nil {
+			if err := data.FromPayload(p, &s.Summary); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if p := e.request.GetSearchAttributes().GetIndexedFields()["Farm"]; p != nil {
-			a.Farm = text(data.FromPayload(p, &a.Farm), a.Farm)
+			if err := data.FromPayload(p, &s.Farm); err != nil {
+				t.Fatal(err)
+			}
 		}
-		all = append(all, a)
+		all = append(all, s)
 	}
 	return all
 }
 
-func TestRotateAsksTheKeeperAndShowsTheReport(t *testing.T) {
-	f := serve(t, &frontend{work: ends(report("contoso", farm.Verified), nil)})
-	start(t, "rotate", "contoso", "--reason", "change 4711", "--by", "ada@desk-1").says(t, exitOK,
-		"out:contoso: verified\n  configured as desired, key usable on every server\n", "out:import certificate  changed  0.9s")
-	want := []asked{
-		{
-			ID: "farm/contoso", Type: "KeepTrust", Queue: "farmtrust", Summary: "keep the trust of contoso", Farm: "contoso",
-			Input: `{"farm":"contoso","next":{"do":"","why":"","needsPerson":false},"lookEvery":21600000000000,"soak":1209600000000000}`,
-		},
-		{ID: "rotate/contoso", Type: "RotateTrust", Input: `{"farm":"contoso","reason":"change 4711 (ada@desk-1)"}`},
-	}
-	if diff := cmp.Diff(want, f.asked(t)); diff != "" {
-		t.Error(diff)
-	}
+// verified ends a rotation of contoso well.
+var verified = ending{result: testReport("contoso", farm.Verified)}
+
+// refused ends a rotation of a farm with a refusal.
+func refused(farmName string) ending {
+	return ending{err: temporal.NewNonRetryableApplicationError("refused", workflows.RefusedError, nil, testReport(farmName, farm.Refused))}
 }
 
-func TestRotateSaysWhoAskedAndWhyAsFarAsItIsKnown(t *testing.T) {
-	f := serve(t, &frontend{work: ends(report("contoso", farm.Already), nil)})
-	f.keeping(workflows.Keeping{Farm: "fabrikam", Current: farm.StoreCertificate{
+func TestRotate(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{})
+	f.acceptRequests(&verified)
+	runProgram(t, "rotate", "contoso", "--reason", "change 4711", "--by", "ada@desk-1").assertExit(t, exitOK,
+		"out:contoso: verified\n", "out:configured as desired, key usable on every server\n", "out:import certificate  changed  0.9s")
+	t.Run("asks the controller, and says who asks and why", func(t *testing.T) {
+		assertEqual(t, f.requests, []string{"contoso {Kind:rotate Compromised:false By:ada@desk-1 Reason:change 4711}"})
+	})
+	t.Run("starts a controller that does not run", func(t *testing.T) {
+		got := f.startedRuns(t)[0]
+		var initial controller.State
+		if err := decodePayloads(f.runs[0].request.Input, &initial); err != nil {
+			t.Fatal(err)
+		}
+		got.Input = ""
+		assertEqual(t, got, startedRun{ID: "farm/contoso", Type: "ManageFarm", Queue: "farmtrust", Summary: "manage the trust of contoso", Farm: "contoso"})
+		assertEqual(t, initial, controller.State{Farm: "contoso", Policy: controller.Policy{InspectionInterval: 6 * time.Hour, KeepOldFor: 14 * 24 * time.Hour}})
+	})
+}
+
+func TestRotate_WithoutReason(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{})
+	f.acceptRequests(&ending{result: testReport("contoso", farm.NoChange)})
+	f.addController(controller.State{Farm: "fabrikam", Inspected: controller.Inspected{Current: farm.StoreCertificate{
 		Thumbprint: "99887766554433221100FFEEDDCCBBAA99887766", NotAfter: time.Date(2020, 1, 2, 0, 0, 0, 0, time.UTC),
-	}})
-	start(t, "rotate", "contoso").says(t, exitOK, "out:contoso: already")
-	start(t, "rotate", "fabrikam").says(t, exitOK)
-	for i, want := range []string{
-		"rotate/contoso " + fmt.Sprintf(`{"farm":"contoso","reason":"asked for (%s)"}`, whoami()),
-		"rotate/fabrikam " + fmt.Sprintf(`{"farm":"fabrikam","reason":"expired: certificate 99887766 ended on 2020-01-02 (%s)"}`, whoami()),
-	} {
-		if got := f.inputs(t)[i]; got != want {
-			t.Errorf("got  %s\nwant %s", got, want)
-		}
-	}
+	}}})
+	runProgram(t, "rotate", "contoso").assertExit(t, exitOK, "out:contoso: unchanged")
+	runProgram(t, "rotate", "fabrikam").assertExit(t, exitOK)
+	assertEqual(t, f.requests, []string{
+		fmt.Sprintf("contoso {Kind:rotate Compromised:false By:%s Reason:requested on the command line}", currentUser()),
+		fmt.Sprintf("fabrikam {Kind:rotate Compromised:false By:%s Reason:certificate 99887766 expired on 2020-01-02}", currentUser()),
+	})
 }
 
-func TestACompromisedCertificateIsRotatedWithAReasonAndNeverJoins(t *testing.T) {
-	f := serve(t, &frontend{work: ends(report("contoso", farm.Verified), nil)})
-	start(t, "rotate", "contoso", "--compromised").says(t, exitUsage, "say why, for those who read the report: --reason WHY")
-	start(t, "rotate", "contoso", "--compromised", "--reason", "incident 12", "--by", "ada").says(t, exitOK)
-	want := []string{`rotate/contoso {"farm":"contoso","reason":"incident 12 (ada)","intent":"replace compromised"}`}
-	if diff := cmp.Diff(want, f.inputs(t)); diff != "" {
-		t.Error(diff)
-	}
-	f.work = nil
-	start(t, "rotate", "contoso", "--detach").says(t, exitOK)
-	start(t, "rotate", "contoso", "--compromised", "--reason", "incident 12").says(t, exitFailed, "contoso: refused: rotate: rotate/contoso is at work")
+func TestRotate_Compromised(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{})
+	f.acceptRequests(&verified)
+	t.Run("needs a reason", func(t *testing.T) {
+		runProgram(t, "rotate", "contoso", "--compromised").assertExit(t, exitUsage, "give the reason, which the report shows: --reason WHY")
+		assertEqual(t, f.requests, nil)
+	})
+	t.Run("is requested as such", func(t *testing.T) {
+		runProgram(t, "rotate", "contoso", "--compromised", "--reason", "incident 12", "--by", "ada").assertExit(t, exitOK)
+		assertEqual(t, f.requests, []string{"contoso {Kind:rotate Compromised:true By:ada Reason:incident 12}"})
+	})
+	t.Run("never attaches to a running rotation", func(t *testing.T) {
+		f.editController("contoso", func(s *controller.State) { s.Active = &controller.ActiveRun{WorkflowID: "rotate/contoso"} })
+		f.refuseRequests("rotate/contoso has been running")
+		runProgram(t, "rotate", "contoso", "--compromised", "--reason", "incident 12").assertExit(t, exitFailed, "contoso: refused: rotate: rotate/contoso has been running")
+	})
 }
 
-func TestUndoAndReleaseReachTheKeeperAndItsRefusalIsTold(t *testing.T) {
-	undone := report("contoso", farm.Undone)
-	f := serve(t, &frontend{work: ends(undone, nil), wish: func(name string, w workflows.Wish) error {
-		if name == "fabrikam" {
-			return fmt.Errorf("%s: not now, because", w.For)
-		}
-		return nil
-	}})
-	f.keeping(workflows.Keeping{Farm: "contoso", Hold: "undone"})
-	start(t, "undo", "contoso").says(t, exitUsage, "--reason WHY")
-	start(t, "undo", "contoso", "--reason", "refresh fails", "--by", "ada").says(t, exitOK, "out:contoso: undone")
-	start(t, "release", "contoso", "--reason", "mended").says(t, exitOK, "out:contoso: accepted by workflow farm/contoso")
-	if f.keepers["contoso"].Hold != "" {
-		t.Error("the hold is still there")
-	}
-	want := []string{`rotate/contoso {"farm":"contoso","reason":"refresh fails (ada)","intent":"undo"}`}
-	if diff := cmp.Diff(want, f.inputs(t)); diff != "" {
-		t.Error(diff)
-	}
-	for _, command := range []string{"undo", "release", "rotate"} {
-		got := start(t, command, "fabrikam", "--reason", "why not", "-o", "json")
-		got.says(t, exitFailed, "starter: fabrikam: refused: "+command+": not now, because")
-	}
+func TestRotate_RolledBackIsNotWhatWasRequested(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{})
+	f.acceptRequests(&ending{result: testReport("contoso", farm.RolledBack)})
+	runProgram(t, "rotate", "contoso").assertExit(t, exitFailed, "out:contoso: rolled back")
+	runProgram(t, "status", "contoso", "--watch").assertExit(t, exitOK, "out:contoso: rolled back")
 }
 
-func TestARotationThatWasRolledBackIsNotWhatRotateWasAskedFor(t *testing.T) {
-	serve(t, &frontend{work: ends(report("contoso", farm.Undone), nil)})
-	start(t, "rotate", "contoso").says(t, exitFailed, "out:contoso: undone")
-	start(t, "status", "contoso", "--watch").says(t, exitOK, "out:contoso: undone")
-}
-
-func TestHowARotationEndedDecidesTheExitCode(t *testing.T) {
+func TestRotate_ExitCode(t *testing.T) {
 	failed := func(kind string, details ...any) error {
 		return temporal.NewNonRetryableApplicationError("in its own words", kind, nil, details...)
 	}
-	for claim, c := range map[string]struct {
+	for name, c := range map[string]struct {
 		err  error
 		code int
 		want []string
 	}{
-		"refused":                 {failed(workflows.RefusedError, report("contoso", farm.Refused)), exitRefused, []string{"out:contoso: refused\n  refused for a reason"}},
-		"incomplete":              {failed(workflows.IncompleteError, report("contoso", farm.Incomplete)), exitFailed, []string{"out:contoso: incomplete\n"}},
-		"unknown farm":            {failed(workflows.UnknownFarmError), exitUsage, []string{"starter: in its own words"}},
-		"anything else":           {failed("Surprise"), exitFailed, []string{"starter: contoso: in its own words"}},
-		"cancelled with a report": {temporal.NewCanceledError(report("contoso", farm.Incomplete)), exitFailed, []string{"out:contoso: incomplete\n"}},
+		"refused":                 {failed(workflows.RefusedError, testReport("contoso", farm.Refused)), exitRefused, []string{"out:contoso: refused\n", "out:refused for a reason"}},
+		"incomplete":              {failed(workflows.IncompleteError, testReport("contoso", farm.Incomplete)), exitFailed, []string{"out:contoso: incomplete\n"}},
+		"unknown farm":            {failed(workflows.UnknownFarmError), exitUsage, []string{"farmtrust: in its own words"}},
+		"anything else":           {failed("Surprise"), exitFailed, []string{"farmtrust: contoso: in its own words"}},
+		"cancelled with a report": {temporal.NewCanceledError(testReport("contoso", farm.Incomplete)), exitFailed, []string{"out:contoso: incomplete\n"}},
 		"cancelled without":       {temporal.NewCanceledError(), exitFailed, []string{"contoso: cancelled before anything was changed"}},
-		"terminated":              {errTerminated, exitFailed, []string{"contoso: terminated in Temporal", "starter plan contoso says what is left"}},
+		"terminated":              {errTerminated, exitFailed, []string{"contoso: terminated in Temporal", "to see what is left: farmtrust plan contoso"}},
 	} {
-		t.Run(claim, func(t *testing.T) {
-			serve(t, &frontend{work: ends(nil, c.err)})
-			start(t, "rotate", "contoso").says(t, c.code, c.want...)
-			got := start(t, "rotate", "contoso", "-o", "json")
-			got.says(t, c.code)
+		t.Run(name, func(t *testing.T) {
+			f := startTemporal(t, &fakeTemporal{})
+			f.acceptRequests(&ending{err: c.err})
+			runProgram(t, "rotate", "contoso").assertExit(t, c.code, c.want...)
+			got := runProgram(t, "rotate", "contoso", "-o", "json")
+			got.assertExit(t, c.code)
 			var object map[string]any
-			got.json(t, &object)
+			got.readJSON(t, &object)
 			if object["farm"] == nil && object["error"] == nil {
 				t.Errorf("the JSON is neither report nor error: %v", object)
 			}
@@ -160,106 +147,152 @@ func TestHowARotationEndedDecidesTheExitCode(t *testing.T) {
 	}
 }
 
-func TestASecondRotationIsAttachedToTheFirst(t *testing.T) {
-	var questions atomic.Int32
-	f := &frontend{}
-	serve(t, f)
-	first := f.running("contoso")
-	f.status = func(string) (workflows.Status, error) {
-		if questions.Add(1) == 2 {
-			f.end(first, report("contoso", farm.Verified), nil)
-		}
-		s := workflows.Status{Phase: workflows.Switching, Report: report("contoso", "")}
-		return s, nil
-	}
-	got := start(t, "rotate", "contoso", "--reason", "again")
-	got.says(t, exitOK, "a rotation of contoso is running already: attached to it, and started none for: again\n",
-		"switching\n", "oos-01.contoso.com  import certificate  changed\n", "out:contoso: verified")
-	if got := f.inputs(t); len(got) != 1 {
-		t.Errorf("got %v, want the rotation of the other person only", got)
+// runsRotation is the state of a controller whose rotation runs.
+func runsRotation(farmName string) controller.State {
+	return controller.State{Farm: farmName, Active: &controller.ActiveRun{WorkflowID: workflows.RotateID(farmName)}}
+}
+
+func TestRotate_AttachesToARunningRotation(t *testing.T) {
+	for name, state := range map[string]controller.State{
+		"the controller's":          runsRotation("contoso"),
+		"one that starts just now":  {Farm: "contoso", Mailbox: controller.Mailbox{Request: &controller.Request{Kind: controller.RequestRotate}}},
+		"one the controller starts": {Farm: "contoso", Next: farm.Next{Action: farm.ActionRotate}},
+		"one started by hand":       {Farm: "contoso", Next: farm.Next{Code: farm.CodeStartedElsewhere}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := startTemporal(t, &fakeTemporal{})
+			f.refuseRequests("rotate/contoso has been running")
+			first := f.addRotation("contoso")
+			f.addController(state)
+			time.AfterFunc(100*time.Millisecond, func() {
+				f.editController("contoso", func(s *controller.State) { *s = runsRotation("contoso") })
+			})
+			var questions atomic.Int32
+			f.onStatus = func(string) (farm.Status, error) {
+				if questions.Add(1) == 2 {
+					f.endRun(first, verified)
+				}
+				return farm.Status{Phase: farm.PhaseCutover, Report: testReport("contoso", "")}, nil
+			}
+			runProgram(t, "rotate", "contoso", "--reason", "again").assertExit(t, exitOK,
+				"contoso is already being rotated: attached to that rotation; no second one was started for: again\n",
+				"cutover\n", "oos-01.contoso.com  import certificate  changed\n", "out:contoso: verified")
+		})
 	}
 }
 
-func TestAnUnansweredQuestionDoesNotEndTheWatch(t *testing.T) {
-	f := &frontend{}
-	serve(t, f)
-	only := f.running("contoso")
-	var questions atomic.Int32
-	f.status = func(string) (workflows.Status, error) {
-		if questions.Add(1) == 2 {
-			f.end(only, report("contoso", farm.Verified), nil)
-		}
-		return workflows.Status{}, &serviceerror.QueryFailed{Message: "unknown queryType status"}
+func TestRotate_RefusedForAnotherReason(t *testing.T) {
+	for name, state := range map[string]controller.State{
+		"unmanaged":                  {Farm: "contoso", Unmanaged: "because", Next: farm.Next{Action: farm.ActionRotate}},
+		"another request goes first": {Farm: "contoso", Mailbox: controller.Mailbox{Request: &controller.Request{Kind: controller.RequestRollback}}},
+		"nothing runs":               {Farm: "contoso"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := startTemporal(t, &fakeTemporal{})
+			f.addController(state)
+			f.refuseRequests("not now")
+			runProgram(t, "rotate", "contoso").assertExit(t, exitFailed, "contoso: refused: rotate: not now")
+		})
 	}
-	start(t, "rotate", "contoso").says(t, exitOK, "out:contoso: verified")
 }
 
-func TestStoppingTheWatchLeavesTheRotation(t *testing.T) {
-	f := &frontend{}
-	serve(t, f)
+func TestWatch_UnansweredQuestionDoesNotEndIt(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{})
+	f.acceptRequests(nil)
+	var questions atomic.Int32
+	f.onStatus = func(string) (farm.Status, error) {
+		if questions.Add(1) == 2 {
+			f.endRun(f.findRun("rotate/contoso", ""), verified)
+		}
+		return farm.Status{}, &serviceerror.QueryFailed{Message: "unknown queryType status"}
+	}
+	runProgram(t, "rotate", "contoso").assertExit(t, exitOK, "out:contoso: verified")
+}
+
+func TestWatch_InterruptLeavesTheRotation(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{})
+	f.acceptRequests(nil)
 	ctx, interrupt := context.WithCancel(t.Context())
-	f.status = func(string) (workflows.Status, error) {
+	f.onStatus = func(string) (farm.Status, error) {
 		interrupt()
-		return workflows.Status{}, errors.New("too late")
+		return farm.Status{}, errors.New("too late")
 	}
-	startWith(t, ctx, "", "rotate", "contoso").says(t, exitFailed, "stopped watching; the rotation goes on: starter status contoso --watch")
-	if f.find("rotate/contoso", "").last != nil {
+	runProgramWith(t, ctx, "", "rotate", "contoso").assertExit(t, exitFailed, "stopped watching; rotate/contoso continues: farmtrust status contoso --watch")
+	if f.findRun("rotate/contoso", "").last != nil {
 		t.Error("the rotation was ended")
 	}
 }
 
-func TestDetachReturnsOnceTheRotationIsAccepted(t *testing.T) {
-	serve(t, &frontend{})
-	start(t, "rotate", "contoso", "--detach").says(t, exitOK, "out:contoso: accepted by workflow rotate/contoso, run run-2; see what it does: starter status contoso")
-	got := start(t, "rotate", "contoso", "--detach", "-o", "json")
-	got.says(t, exitOK)
-	var told accepted
-	got.json(t, &told)
-	if want := (accepted{Farm: "contoso", WorkflowID: "rotate/contoso", RunID: "run-2", Attached: true}); told != want {
-		t.Errorf("got %+v, want %+v", told, want)
+func TestRotate_Detach(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{})
+	f.acceptRequests(nil)
+	t.Run("returns once the rotation is accepted", func(t *testing.T) {
+		runProgram(t, "rotate", "contoso", "--detach").assertExit(t, exitOK,
+			"out:contoso: accepted by workflow rotate/contoso, run run-2; to see what it does: farmtrust status contoso")
+	})
+	t.Run("says what it attached to", func(t *testing.T) {
+		f.editController("contoso", func(s *controller.State) {
+			s.Active = &controller.ActiveRun{WorkflowID: "rotate/contoso", RunID: "run-2"}
+		})
+		f.refuseRequests("it runs already")
+		got := runProgram(t, "rotate", "contoso", "--detach", "-o", "json")
+		got.assertExit(t, exitOK)
+		var accepted acceptance
+		got.readJSON(t, &accepted)
+		assertEqual(t, accepted, acceptance{Farm: "contoso", WorkflowID: "rotate/contoso", RunID: "run-2", Attached: true})
+	})
+}
+
+func TestRequests_NeedAWorker(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{noWorker: true})
+	for _, command := range []string{"rotate", "rollback", "resume", "abort"} {
+		t.Run(command, func(t *testing.T) {
+			runProgram(t, command, "contoso", "--reason", "r").assertExit(t, exitFailed, "no worker polls task queue farmtrust; start one: farmtrust-worker -config FILE")
+		})
+	}
+	assertEqual(t, f.startedRuns(t), nil)
+}
+
+func TestRequests_RefusalIsTheControllersOwn(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{})
+	f.refuseRequests("not now, because")
+	for _, command := range []string{"rollback", "resume", "rotate"} {
+		t.Run(command, func(t *testing.T) {
+			runProgram(t, command, "fabrikam", "--reason", "why not", "-o", "json").assertExit(t, exitFailed,
+				"farmtrust: fabrikam: refused: "+command+": not now, because")
+		})
 	}
 }
 
-func TestAWishWithoutAWorkerIsNotMade(t *testing.T) {
-	f := serve(t, &frontend{noWorker: true})
-	for _, command := range []string{"rotate", "undo", "release", "rollback"} {
-		start(t, command, "contoso", "--reason", "r").says(t, exitFailed, "no worker polls task queue farmtrust: start one: worker -config FILE")
-	}
-	if len(f.runs) != 0 {
-		t.Errorf("started %v", f.inputs(t))
-	}
-}
-
-func TestJSONIsTheReportAloneOnTheStandardOutput(t *testing.T) {
-	want := report("contoso", farm.Verified)
-	serve(t, &frontend{work: ends(want, nil)})
-	got := start(t, "rotate", "contoso", "-o", "json")
-	got.says(t, exitOK)
-	var told farm.Report
-	got.json(t, &told)
-	if diff := cmp.Diff(want, told); diff != "" {
-		t.Error(diff)
-	}
+func TestRotate_JSONIsTheReportAlone(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{})
+	f.acceptRequests(&verified)
+	got := runProgram(t, "rotate", "contoso", "-o", "json")
+	got.assertExit(t, exitOK)
+	var shown farm.Report
+	got.readJSON(t, &shown)
+	assertEqual(t, shown, testReport("contoso", farm.Verified))
 	if strings.Count(got.out, "\n") != 1 {
 		t.Errorf("more than one line: %s", got.out)
 	}
 }
 
-func TestMissingSearchAttributesNameTheCommandThatAddsThem(t *testing.T) {
-	serve(t, &frontend{noFarmAttribute: true})
-	start(t, "rotate", "contoso").says(t, exitFailed, "contoso: check search attributes",
+func TestConnect_MissingSearchAttributesNameTheCommandThatAddsThem(t *testing.T) {
+	startTemporal(t, &fakeTemporal{noFarmAttribute: true})
+	runProgram(t, "rotate", "contoso").assertExit(t, exitFailed, "contoso: check search attributes",
 		"temporal operator search-attribute create --namespace default --name Farm --type Keyword")
 }
 
-func TestATemporalThatIsNotThereIsNamed(t *testing.T) {
-	t.Setenv("TEMPORAL_CONFIG_FILE", file(t, "none.toml", ""))
+func TestConnect_TemporalThatIsNotThereIsNamed(t *testing.T) {
+	t.Setenv("TEMPORAL_CONFIG_FILE", writeFile(t, "none.toml", ""))
 	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
-	for _, command := range []string{"rotate x", "plan x", "status", "status x", "check x", "report x", "abort x --reason r", "approve x"} {
-		got := start(t, append(strings.Fields(command), "-o", "json")...)
-		got.says(t, exitFailed, "reach Temporal at 127.0.0.1:1: ", "set TEMPORAL_ADDRESS")
-		var told failure
-		if got.json(t, &told); told.ExitCode != exitFailed {
-			t.Errorf("%s: got %+v", command, told)
-		}
+	for _, command := range []string{"rotate x", "plan x", "status", "status x", "check x", "report x", "abort x --reason r", "approve x", "rollback x --reason r"} {
+		t.Run(command, func(t *testing.T) {
+			got := runProgram(t, append(strings.Fields(command), "-o", "json")...)
+			got.assertExit(t, exitFailed, "reach Temporal at 127.0.0.1:1: ", "set TEMPORAL_ADDRESS")
+			var shown failure
+			got.readJSON(t, &shown)
+			assertEqual(t, shown.ExitCode, exitFailed)
+		})
 	}
 }

@@ -10,32 +10,38 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// outcome is all that a user or a script sees of one run of the program.
+// programName is what the tests call the program by.
+const programName = "farmtrust"
+
+// outcome is all that an operator or a script sees of one run of the program.
 type outcome struct {
 	code     int
 	out, err string
 }
 
-func start(t *testing.T, args ...string) outcome {
+// runProgram runs the program as on a command line without a terminal.
+func runProgram(t *testing.T, args ...string) outcome {
 	t.Helper()
-	return startWith(t, t.Context(), "", args...)
+	return runProgramWith(t, t.Context(), "", args...)
 }
 
-func startWith(t *testing.T, ctx context.Context, stdin string, args ...string) outcome {
+func runProgramWith(t *testing.T, ctx context.Context, stdin string, args ...string) outcome {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	var out, err bytes.Buffer
-	code := run(ctx, args, strings.NewReader(stdin), &out, &err)
+	code := run(ctx, programName, args, strings.NewReader(stdin), &out, &err)
 	return outcome{code, out.String(), err.String()}
 }
 
-// says fails the test unless the code and each part of the two outputs is as
-// wanted; a part that begins with "out:" is looked for on the standard output.
-func (o outcome) says(t *testing.T, code int, parts ...string) {
+// assertExit fails the test unless the program ended with a code and said each
+// part on standard error or, for one that begins with "out:", on standard output.
+func (o outcome) assertExit(t *testing.T, code int, parts ...string) {
 	t.Helper()
 	if o.code != code {
 		t.Errorf("exit code %d, want %d", o.code, code)
@@ -54,8 +60,8 @@ func (o outcome) says(t *testing.T, code int, parts ...string) {
 	}
 }
 
-// json reads the last line of the standard output as one object.
-func (o outcome) json(t *testing.T, into any) {
+// readJSON reads the last line of standard output as one object.
+func (o outcome) readJSON(t *testing.T, into any) {
 	t.Helper()
 	lines := strings.Split(strings.TrimRight(o.out, "\n"), "\n")
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), into); err != nil {
@@ -63,7 +69,16 @@ func (o outcome) json(t *testing.T, into any) {
 	}
 }
 
-func file(t *testing.T, name, text string) string {
+// assertEqual compares what was got with what is wanted.
+func assertEqual[T any](t *testing.T, got, want T) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("mismatch (-want +got):\n%s", diff)
+	}
+}
+
+// writeFile writes a file of the test, and returns its path.
+func writeFile(t *testing.T, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -93,13 +108,14 @@ connections:
   main: {auth: ntlm, user: svc, password: env:PASSWORD}
 `
 
-func report(farmName string, o farm.Outcome) farm.Report {
+// testReport is the report of a rotation that ended so, or still runs.
+func testReport(farmName string, o farm.Outcome) farm.Report {
 	r := farm.Report{
 		Farm: farmName, Outcome: o, Target: "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012", FriendlyName: "OOS S2S 2026",
 		StartedAt: time.Date(2026, 1, 5, 6, 0, 0, 0, time.UTC), NotAfter: time.Date(2027, 1, 5, 6, 0, 0, 0, time.UTC), DurationMS: 8412,
 		Statement: "configured as desired, key usable on every server",
 		Servers: []farm.ServerReport{{Host: "oos-01.contoso.com", Role: farm.OfficeRole, Steps: []farm.StepReport{
-			{Step: farm.StepImport, State: farm.Changed, Changed: true, DurationMS: 900},
+			{Step: farm.StepImport, State: farm.StateChanged, Changed: true, DurationMS: 900},
 		}}},
 	}
 	if o == farm.Refused || o == farm.Incomplete {

@@ -8,55 +8,51 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/sdk/client"
 
-	"github.com/farmtrust/farmtrust/internal/console"
+	"github.com/farmtrust/farmtrust/internal/client"
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/internal/rotation"
-	"github.com/farmtrust/farmtrust/workflows"
+	"github.com/farmtrust/farmtrust/internal/report"
 )
-
-// answering is how long a worker may take to answer a question.
-const answering = 10 * time.Second
 
 func (a *app) statusCommand() *cobra.Command {
 	var watch bool
 	c := &cobra.Command{
 		Use:   "status [FARM]",
-		Short: "Show a farm's page and what is at work there, or all farms",
-		Long: `Shows the page of a farm: until when the trust holds, when it was last looked at, what
-its keeper waits for, what a person should do, whether it is held, and what can be
-undone. Then what is at work there or was last: each server, what is waited for, and
-how to decide. Without a farm it lists all. With --watch it shows what is at work live
-until it ends: exit code 0 if verified, already, or undone, else as rotate.`,
-		Example: `  starter status
-  starter status contoso
-  starter status contoso --watch`,
-		ValidArgsFunction: a.farmNames,
+		Short: "Show a farm and what runs there, or all farms",
+		Long: `Shows until when a farm is trusted, when it was last inspected and is next, whether it
+is suspended, what an operator should do, and the commands for that. Below it shows
+what is running, or else the last rotation: each step on each server, what it waits
+for, and the commands that decide.
+
+Without a farm it lists all farms, and marks those that need an operator. With --watch
+it shows live what is running, until it ends: exit code 0 if verified, unchanged or
+rolled back, else as rotate.`,
+		Example: `  farmtrust status
+  farmtrust status contoso
+  farmtrust status contoso --watch`,
+		ValidArgsFunction: a.completeFarm,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return oneFarm(cmd, args)
 			}
 			if watch {
-				return wrong("--watch needs a farm")
+				return usageErrorf("--watch needs a farm")
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.connect(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer c.Close()
 			switch {
+			case err != nil:
+				return err
 			case len(args) == 0:
-				return a.overview(cmd.Context(), c)
+				return a.showFarms(cmd.Context(), c)
 			case watch:
-				return a.watch(cmd.Context(), c, args[0])
+				return a.watchFarm(cmd.Context(), c.Farm(args[0]))
 			default:
-				return a.status(cmd.Context(), c, args[0])
+				return a.showFarm(cmd.Context(), c.Farm(args[0]))
 			}
 		},
 	}
@@ -64,143 +60,145 @@ until it ends: exit code 0 if verified, already, or undone, else as rotate.`,
 	return c
 }
 
-// state is what programs read of a farm: its page, and the fields of what is
-// at work or was last.
-type state struct {
-	Keeper *console.KeeperPage `json:"keeper,omitempty"`
-	*workflows.Status
+// farmList is the JSON object for all farms.
+type farmList struct {
+	Farms []report.FarmRow `json:"farms"`
 }
 
-// status shows a farm's page, then what is at work or was last.
-func (a *app) status(ctx context.Context, c client.Client, farmName string) error {
-	keeping, unkept := a.page(ctx, c, farmName)
-	s, err := a.work(ctx, c, farmName)
-	switch {
-	case unkept != nil && (err != nil || s == nil):
-		return errors.Join(err, unkept)
-	case unkept != nil:
-		fmt.Fprintln(a.err, unkept)
-	case err != nil:
-		fmt.Fprintln(a.err, err)
-	}
-	told := state{Status: s}
-	if keeping != nil {
-		page := console.PageOf(*keeping)
-		told.Keeper = &page
-	}
-	return a.show(told, func(w io.Writer) error {
-		var written []error
-		if keeping != nil {
-			written = append(written, console.Keeper(w, *keeping, time.Now()))
-		}
-		if keeping != nil && s != nil {
-			_, err := fmt.Fprintln(w)
-			written = append(written, err)
-		}
-		if s != nil {
-			written = append(written, console.Status(w, *s, time.Now()))
-		}
-		return errors.Join(written...)
-	})
-}
-
-// page asks the keeper, which a worker must answer for.
-func (a *app) page(ctx context.Context, c client.Client, farmName string) (*workflows.Keeping, error) {
-	ctx, cancel := context.WithTimeout(ctx, answering)
-	defer cancel()
-	known, err := rotation.KeeperOf(c, farmName).Knows(ctx)
-	var notYet *serviceerror.QueryFailed
-	switch {
-	case errors.Is(err, rotation.ErrNoKeeper):
-		return nil, fmt.Errorf("%s: %w", farmName, err)
-	case errors.As(err, &notYet):
-		return nil, fmt.Errorf("%s: the keeper has only just begun; ask again", farmName)
-	case err != nil:
-		return nil, fmt.Errorf("%s: no worker answers for the keeper: %w; start one: worker -config FILE", farmName, a.explain(ctx, c, err))
-	}
-	return &known, nil
-}
-
-// work returns how far the work at hand is, or how the last rotation ended;
-// nil if there was none.
-func (a *app) work(ctx context.Context, c client.Client, farmName string) (*workflows.Status, error) {
-	run, err := rotation.KeeperOf(c, farmName).AtWork(ctx)
+// showFarms lists the farms that have a controller or were rotated: what the
+// controller does, and the running or last rotation.
+func (a *app) showFarms(ctx context.Context, c client.Client) error {
+	summaries, err := c.Summaries(ctx)
 	if err != nil {
-		return nil, a.explain(ctx, c, err)
+		return a.explain(ctx, err)
+	}
+	list := farmList{Farms: []report.FarmRow{}}
+	for _, s := range summaries {
+		list.Farms = append(list.Farms, report.FarmRow(s))
+	}
+	return a.show(list, func(w io.Writer) error { return a.writePage(w, report.Overview(list.Farms)) })
+}
+
+// farmStatus is the JSON object for a farm: what its controller knows, and the
+// fields of what runs or ran last.
+type farmStatus struct {
+	Controller *report.FarmState `json:"controller,omitempty"`
+	*farm.Status
+}
+
+// showFarm shows a farm's page, then what runs or ran last. It shows what it can
+// where one of the two cannot be read.
+func (a *app) showFarm(ctx context.Context, f client.Farm) error {
+	state, stateProblem := a.askState(ctx, f)
+	run, runProblem := a.readRun(ctx, f)
+	if state == nil && run == nil {
+		return errors.Join(runProblem, stateProblem)
+	}
+	if problem := errors.Join(runProblem, stateProblem); problem != nil {
+		fmt.Fprintln(a.err, problem)
+	}
+	status := farmStatus{Status: run}
+	var pages []report.Page
+	if state != nil {
+		shown := report.NewFarmState(*state)
+		status.Controller = &shown
+		pages = append(pages, report.Farm(*state, time.Now()))
 	}
 	if run != nil {
-		return a.running(ctx, farmName, run)
+		pages = append(pages, report.Run(*run))
 	}
-	report, err := a.last(ctx, c, workflows.RotateID(farmName))
-	switch {
-	case err != nil:
-		return nil, a.broken(ctx, c, farmName, err)
-	case report == nil:
-		return nil, nil
-	}
-	return &workflows.Status{Phase: workflows.Done, Report: *report}, nil
+	return a.show(status, func(w io.Writer) error { return a.writePages(w, pages...) })
 }
 
-// running asks the rotation itself, which a worker must answer for.
-func (a *app) running(ctx context.Context, farmName string, run *rotation.Run) (*workflows.Status, error) {
-	ctx, cancel := context.WithTimeout(ctx, answering)
+// askState asks the controller, which a worker must answer for.
+func (a *app) askState(ctx context.Context, f client.Farm) (*controller.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	state, err := f.State(ctx)
+	var notYet *serviceerror.QueryFailed
+	switch {
+	case errors.Is(err, client.ErrNoController):
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
+	case errors.As(err, &notYet):
+		return nil, fmt.Errorf("%s: the controller has only just started; ask again", f.Name())
+	case err != nil:
+		return nil, fmt.Errorf("%s: no worker answers for the controller: %w; start one: farmtrust-worker -config FILE", f.Name(), a.explain(ctx, err))
+	}
+	return &state, nil
+}
+
+// readRun returns how far the running run is, or how the last rotation ended;
+// nil if there was none.
+func (a *app) readRun(ctx context.Context, f client.Farm) (*farm.Status, error) {
+	run, err := f.Active(ctx)
+	if err != nil {
+		return nil, a.explain(ctx, err)
+	}
+	if run != nil {
+		return a.askStatus(ctx, f.Name(), run)
+	}
+	last, err := a.readLast(ctx, f)
+	if err != nil || last == nil {
+		return nil, err
+	}
+	return &farm.Status{Phase: farm.PhaseDone, Report: *last}, nil
+}
+
+// askStatus asks the run itself, which a worker must answer for.
+func (a *app) askStatus(ctx context.Context, farmName string, run *client.Run) (*farm.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	s, err := run.Status(ctx)
 	var notYet *serviceerror.QueryFailed
 	switch {
 	case errors.As(err, &notYet):
-		return nil, fmt.Errorf("%s: %s has only just begun; ask again", farmName, run.ID())
+		return nil, fmt.Errorf("%s: %s has only just started; ask again", farmName, run.ID())
 	case err != nil:
-		return nil, fmt.Errorf("%s: %s is running, but no worker answers for it: %w; start one: worker -config FILE", farmName, run.ID(), err)
+		return nil, fmt.Errorf("%s: %s is running, but no worker answers for it: %w; start one: farmtrust-worker -config FILE", farmName, run.ID(), err)
 	}
 	return &s, nil
 }
 
-// last returns the report of the last run of a workflow; nil if there is none
-// within Temporal's retention.
-func (a *app) last(ctx context.Context, c client.Client, id string) (*farm.Report, error) {
-	described, err := c.DescribeWorkflowExecution(ctx, id, "")
-	var notFound *serviceerror.NotFound
-	switch {
-	case errors.As(err, &notFound):
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("look at %s: %w", id, a.explain(ctx, c, err))
-	case described.WorkflowExecutionInfo.Status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
-		// It was not a moment ago.
-		return nil, fmt.Errorf("%s has only just begun; ask again", id)
+// readLast returns the report of the last rotation that ended; nil if there is
+// none within Temporal's retention.
+func (a *app) readLast(ctx context.Context, f client.Farm) (*farm.Report, error) {
+	run, err := f.LastRotation(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name(), a.explain(ctx, err))
 	}
-	report, err := rotation.At(ctx, c, id, described.WorkflowExecutionInfo.Execution.RunId).Report(ctx)
-	return &report, err
+	if run == nil {
+		return nil, nil
+	}
+	last, err := run.Report(ctx)
+	if err != nil {
+		return nil, a.explainEnd(ctx, f.Name(), err)
+	}
+	return &last, nil
 }
 
-// watch shows what is at work until it ends, or how the last rotation ended.
-func (a *app) watch(ctx context.Context, c client.Client, farmName string) error {
-	run, err := rotation.KeeperOf(c, farmName).AtWork(ctx)
+// watchFarm shows what runs until it ends, or how the last rotation ended.
+func (a *app) watchFarm(ctx context.Context, f client.Farm) error {
+	run, err := f.Active(ctx)
 	if err != nil {
-		return a.explain(ctx, c, err)
+		return a.explain(ctx, err)
 	}
-	good := []farm.Outcome{farm.Verified, farm.Already, farm.Undone}
+	good := []farm.Outcome{farm.Verified, farm.NoChange, farm.RolledBack}
 	if run != nil {
 		w := a.out
 		if a.output == outputJSON {
 			w = a.err
 		}
-		if err := a.hint(ctx, c); err != nil {
+		if err := a.warnWithoutWorker(ctx, f.Client); err != nil {
 			return err
 		}
-		return a.follow(ctx, c, farmName, run, w, good...)
+		return a.watchRun(ctx, f.Name(), run, w, good...)
 	}
-	report, err := a.last(ctx, c, workflows.RotateID(farmName))
+	last, err := a.readLast(ctx, f)
 	switch {
 	case err != nil:
-		return a.broken(ctx, c, farmName, err)
-	case report == nil:
-		return never(farmName)
+		return err
+	case last == nil:
+		return fmt.Errorf("%s: no rotation, or none within Temporal's retention; to start one: %s", f.Name(), a.commandLine(report.RotateCommand("", f.Name())))
 	}
-	return a.conclude(*report, good...)
-}
-
-func never(farmName string) error {
-	return fmt.Errorf("%s: no rotation, or none within Temporal's retention; start one: starter rotate %s", farmName, farmName)
+	return a.showOutcome(*last, good...)
 }

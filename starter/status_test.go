@@ -5,108 +5,134 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
 
-	"github.com/farmtrust/farmtrust/internal/console"
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/report"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-func TestStatusShowsARunningRotation(t *testing.T) {
-	f := &frontend{status: func(string) (workflows.Status, error) {
-		return workflows.Status{Phase: workflows.Switching, Report: report("contoso", "")}, nil
-	}}
-	serve(t, f).running("contoso")
-	start(t, "status", "contoso").says(t, exitOK, "out:contoso: switching, for ", "out:import certificate  changed")
-	got := start(t, "status", "contoso", "-o", "json")
-	got.says(t, exitOK)
-	var told workflows.Status
-	if got.json(t, &told); told.Phase != workflows.Switching || told.Report.Farm != "contoso" {
-		t.Errorf("got %+v", told)
-	}
+func TestStatus_RunningRotation(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{onStatus: func(string) (farm.Status, error) {
+		return farm.Status{Phase: farm.PhaseCutover, Report: testReport("contoso", "")}, nil
+	}})
+	f.addRotation("contoso")
+	runProgram(t, "status", "contoso").assertExit(t, exitOK, "out:contoso: cutover\n", "out:import certificate  changed")
+	got := runProgram(t, "status", "contoso", "-o", "json")
+	got.assertExit(t, exitOK)
+	var shown farm.Status
+	got.readJSON(t, &shown)
+	assertEqual(t, shown, farm.Status{Phase: farm.PhaseCutover, Report: testReport("contoso", "")})
 }
 
-func TestStatusShowsHowTheLastRotationEndedAndThatIsNoFailure(t *testing.T) {
-	f := serve(t, &frontend{})
-	f.end(f.running("contoso"), report("contoso", farm.Verified), nil)
-	f.end(f.running("contoso"), nil, refusal("contoso"))
-	start(t, "status", "contoso").says(t, exitOK, "out:contoso: refused\n  refused for a reason")
-	got := start(t, "status", "contoso", "-o", "json")
-	got.says(t, exitOK)
-	var told workflows.Status
-	if got.json(t, &told); told.Phase != workflows.Done || told.Report.Outcome != farm.Refused {
-		t.Errorf("got %+v", told)
-	}
+func TestStatus_HowTheLastRotationEndedIsNoFailure(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{})
+	f.endRun(f.addRotation("contoso"), verified)
+	f.endRun(f.addRotation("contoso"), refused("contoso"))
+	runProgram(t, "status", "contoso").assertExit(t, exitOK, "out:contoso: refused\n", "out:refused for a reason")
+	got := runProgram(t, "status", "contoso", "-o", "json")
+	got.assertExit(t, exitOK)
+	var shown farm.Status
+	got.readJSON(t, &shown)
+	assertEqual(t, shown, farm.Status{Phase: farm.PhaseDone, Report: testReport("contoso", farm.Refused)})
 }
 
-func TestStatusSaysWhyItCannotTell(t *testing.T) {
-	f := &frontend{status: func(id string) (workflows.Status, error) {
+func TestStatus_SaysWhyItCannotTell(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{onStatus: func(id string) (farm.Status, error) {
 		if id == workflows.RotateID("young") {
-			return workflows.Status{}, &serviceerror.QueryFailed{Message: "unknown queryType status"}
+			return farm.Status{}, &serviceerror.QueryFailed{Message: "unknown queryType status"}
 		}
-		return workflows.Status{}, serviceerror.NewFailedPrecondition("no poller seen for task queue recently")
-	}}
-	serve(t, f)
-	f.running("young")
-	f.running("orphan")
-	f.end(f.running("gone"), nil, errTerminated)
-	start(t, "status", "nobody").says(t, exitFailed, "nobody: no keeper runs for the farm: start a worker that is configured for it")
-	start(t, "status", "young").says(t, exitFailed, "young: rotate/young has only just begun; ask again")
-	start(t, "status", "orphan").says(t, exitFailed, "orphan: rotate/orphan is running, but no worker answers for it: ", "no poller seen", "start one: worker -config FILE")
-	start(t, "status", "gone").says(t, exitFailed, "gone: terminated in Temporal")
-	start(t, "status", "nobody", "--watch").says(t, exitFailed, "nobody: no rotation, or none within Temporal's retention; start one: starter rotate nobody")
+		return farm.Status{}, serviceerror.NewFailedPrecondition("no poller seen for task queue recently")
+	}})
+	f.addRotation("young")
+	f.addRotation("orphan")
+	f.endRun(f.addRotation("gone"), ending{err: errTerminated})
+	for name, c := range map[string]struct {
+		args []string
+		want []string
+	}{
+		"no controller":    {[]string{"nobody"}, []string{"nobody: no controller runs for the farm: start a worker that has it in its configuration"}},
+		"only started":     {[]string{"young"}, []string{"young: rotate/young has only just started; ask again"}},
+		"no worker":        {[]string{"orphan"}, []string{"orphan: rotate/orphan is running, but no worker answers for it: ", "no poller seen", "start one: farmtrust-worker -config FILE"}},
+		"terminated":       {[]string{"gone"}, []string{"gone: terminated in Temporal"}},
+		"nothing to watch": {[]string{"nobody", "--watch"}, []string{"nobody: no rotation, or none within Temporal's retention; to start one: farmtrust rotate nobody"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			runProgram(t, append([]string{"status"}, c.args...)...).assertExit(t, exitFailed, c.want...)
+		})
+	}
 }
 
-func TestStatusShowsTheFarmsPageAndWhatIsAtWork(t *testing.T) {
-	f := &frontend{status: func(id string) (workflows.Status, error) {
-		return workflows.Status{Phase: workflows.Retiring, Report: report("contoso", "")}, nil
-	}}
-	serve(t, f)
-	f.keeping(workflows.Keeping{
-		Farm: "contoso", Hold: "the rotation was undone", LookedAt: time.Now(), Heard: []string{"e1"},
-		Journal: &farm.Journal{Previous: farm.StoreCertificate{Thumbprint: "99887766554433221100FFEEDDCCBBAA99887766"}},
+func TestStatus_FarmAndWhatRuns(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{onStatus: func(string) (farm.Status, error) {
+		return farm.Status{Phase: farm.PhaseRetiring, Report: testReport("contoso", "")}, nil
+	}})
+	f.addController(controller.State{
+		Farm: "contoso", Suspended: "the rotation was rolled back", Inspected: controller.Inspected{At: time.Now()},
+		Mailbox:   controller.Mailbox{Results: []controller.EventResult{{EventID: "e1"}}},
+		Retention: controller.Retention{Snapshot: &farm.Snapshot{Previous: farm.StoreCertificate{Thumbprint: "99887766554433221100FFEEDDCCBBAA99887766"}}},
 	})
-	start(t, "status", "contoso").says(t, exitOK, "out:contoso: held, a person is needed\n", "out:starter release contoso --reason WHY",
-		"out:back to 99887766\n", "out:starter undo contoso --reason WHY\n")
-	f.add(&workflowservice.StartWorkflowExecutionRequest{WorkflowId: "retire/contoso", WorkflowType: &commonpb.WorkflowType{Name: "RetireCertificate"}})
-	start(t, "status", "contoso").says(t, exitOK, "out:contoso: held, a person is needed\n", "out:\ncontoso: retiring, for ")
-	got := start(t, "status", "contoso", "-o", "json")
-	got.says(t, exitOK)
-	var told state
-	got.json(t, &told)
-	if told.Keeper == nil || told.Keeper.State != "held" || !told.Keeper.CanBeUndone || told.Keeper.Heard != nil || told.Phase != workflows.Retiring {
-		t.Errorf("got %s", got.out)
-	}
-}
-
-func TestStatusShowsWhatItCanWithoutTheKeeper(t *testing.T) {
-	f := serve(t, &frontend{noWorker: true})
-	f.keeping(workflows.Keeping{Farm: "contoso"})
-	f.end(f.running("contoso"), report("contoso", farm.Verified), nil)
-	start(t, "status", "contoso").says(t, exitOK, "out:contoso: verified", "contoso: no worker answers for the keeper: ", "start one: worker -config FILE")
-}
-
-func TestWatchingShowsChangesAndExitsAsTheRotationEnded(t *testing.T) {
-	f := &frontend{}
-	serve(t, f)
-	only := f.running("contoso")
-	var questions atomic.Int32
-	f.status = func(string) (workflows.Status, error) {
-		if questions.Add(1) == 2 {
-			f.end(only, nil, refusal("contoso"))
+	t.Run("the farm, with the commands for what an operator can do", func(t *testing.T) {
+		runProgram(t, "status", "contoso").assertExit(t, exitOK, "out:contoso: suspended, an operator is needed\n",
+			"out:farmtrust resume contoso --reason WHY\n", "out:roll back to 99887766", "out:farmtrust rollback contoso --reason WHY\n")
+	})
+	f.addRunOf("RetireCertificate", "retire/contoso")
+	t.Run("then what runs", func(t *testing.T) {
+		runProgram(t, "status", "contoso").assertExit(t, exitOK, "out:contoso: suspended, an operator is needed\n", "out:\ncontoso: retiring\n")
+	})
+	t.Run("json", func(t *testing.T) {
+		got := runProgram(t, "status", "contoso", "-o", "json")
+		got.assertExit(t, exitOK)
+		var shown farmStatus
+		got.readJSON(t, &shown)
+		if shown.Controller == nil || shown.Status == nil {
+			t.Fatalf("got %s", got.out)
 		}
-		return workflows.Status{Phase: workflows.Observing, Report: report("contoso", "")}, nil
-	}
-	start(t, "status", "contoso", "--watch").says(t, exitRefused, "out:  observing\n", "out:oos-01.contoso.com  import certificate  changed\n", "out:contoso: refused")
-	start(t, "status", "contoso", "--watch").says(t, exitRefused, "out:contoso: refused")
+		type summary struct {
+			Phase         controller.Phase
+			CanRollBack   bool
+			Results       int
+			RunsPhase     farm.Phase
+			NeedsOperator bool
+		}
+		assertEqual(t, summary{
+			shown.Controller.Phase, shown.Controller.CanRollBack, len(shown.Controller.Mailbox.Results), shown.Status.Phase, shown.Controller.NeedsOperator,
+		}, summary{Phase: controller.Suspended, CanRollBack: true, RunsPhase: farm.PhaseRetiring, NeedsOperator: true})
+	})
 }
 
-// mark sets search attributes.
-func mark(t *testing.T, e *execution, all map[string]any) {
+func TestStatus_WithoutTheControllerShowsWhatItCan(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{noWorker: true})
+	f.addController(controller.State{Farm: "contoso"})
+	f.endRun(f.addRotation("contoso"), verified)
+	runProgram(t, "status", "contoso").assertExit(t, exitOK, "out:contoso: verified",
+		"contoso: no worker answers for the controller: ", "start one: farmtrust-worker -config FILE")
+}
+
+func TestStatus_Watch(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{})
+	only := f.addRotation("contoso")
+	var questions atomic.Int32
+	f.onStatus = func(string) (farm.Status, error) {
+		if questions.Add(1) == 2 {
+			f.endRun(only, refused("contoso"))
+		}
+		return farm.Status{Phase: farm.PhaseObserving, Report: testReport("contoso", "")}, nil
+	}
+	t.Run("shows changes and exits as the rotation ended", func(t *testing.T) {
+		runProgram(t, "status", "contoso", "--watch").assertExit(t, exitRefused,
+			"out:  observing\n", "out:oos-01.contoso.com  import certificate  changed\n", "out:contoso: refused")
+	})
+	t.Run("of a rotation that has ended", func(t *testing.T) {
+		runProgram(t, "status", "contoso", "--watch").assertExit(t, exitRefused, "out:contoso: refused")
+	})
+}
+
+// setAttributes sets search attributes.
+func setAttributes(t *testing.T, e *fakeRun, all map[string]any) {
 	t.Helper()
 	e.info.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{}}
 	for name, value := range all {
@@ -118,41 +144,42 @@ func mark(t *testing.T, e *execution, all map[string]any) {
 	}
 }
 
-func TestStatusOfAllListsKeeperAndLastRotationOfEachFarm(t *testing.T) {
-	f := serve(t, &frontend{})
-	empty := start(t, "status")
-	empty.says(t, exitOK, "out:no farm has been rotated yet")
-	f.end(f.running("contoso"), nil, refusal("contoso"))
-	f.end(f.running("contoso"), report("contoso", farm.Verified), nil)
-	running := f.running("fabrikam")
-	mark(t, running, map[string]any{"Phase": "staging", "Thumbprint": "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012"})
-	f.keeping(workflows.Keeping{Farm: "northwind"})
-	mark(t, f.find("farm/northwind", ""), map[string]any{"Phase": "held", "NeedsOperator": true})
-	start(t, "status").says(t, exitOK, "out:contoso    -                     completed  -            2026-01-05 06:00 UTC  8.4s",
-		"out:fabrikam   -                     staging    DB0FEA9B     2026-01-05 06:00 UTC", "out:northwind  held, NEEDS A PERSON  -          -            -                     -")
-	got := start(t, "status", "-o", "json")
-	got.says(t, exitOK)
-	var told rotations
-	got.json(t, &told)
-	second := time.Date(2026, 1, 5, 6, 0, 1, 0, time.UTC)
-	want := rotations{Rotations: []console.Rotation{
-		{Farm: "contoso", State: "completed", StartedAt: second, EndedAt: second.Add(8412 * time.Millisecond)},
-		{Farm: "fabrikam", State: "staging", Thumbprint: "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012", StartedAt: second.Add(time.Second)},
-		{Farm: "northwind", Keeper: "held", NeedsPerson: true},
-	}}
-	if diff := cmp.Diff(want, told); diff != "" {
-		t.Error(diff)
-	}
+func TestStatus_OfAllFarms(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{})
+	t.Run("none", func(t *testing.T) {
+		runProgram(t, "status").assertExit(t, exitOK, "out:0 farms: no worker has run against this Temporal namespace yet")
+	})
+	f.endRun(f.addRotation("contoso"), refused("contoso"))
+	f.endRun(f.addRotation("contoso"), verified)
+	setAttributes(t, f.addRotation("fabrikam"), map[string]any{"Phase": "staging", "Thumbprint": "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012"})
+	setAttributes(t, f.addController(controller.State{Farm: "northwind"}), map[string]any{"Phase": "suspended", "NeedsOperator": true})
+	t.Run("what each controller does, and its last rotation", func(t *testing.T) {
+		runProgram(t, "status").assertExit(t, exitOK,
+			"out:contoso    NONE                        completed  -            2026-01-05 06:00 UTC  8.4s",
+			"out:fabrikam   NONE                        staging    DB0FEA9B     2026-01-05 06:00 UTC",
+			"out:northwind  suspended, OPERATOR NEEDED  -          -            -                     -")
+	})
+	t.Run("json", func(t *testing.T) {
+		got := runProgram(t, "status", "-o", "json")
+		got.assertExit(t, exitOK)
+		var shown farmList
+		got.readJSON(t, &shown)
+		second := time.Date(2026, 1, 5, 6, 0, 1, 0, time.UTC)
+		assertEqual(t, shown, farmList{Farms: []report.FarmRow{
+			{Farm: "contoso", Rotation: "completed", StartedAt: second, EndedAt: second.Add(8412 * time.Millisecond)},
+			{Farm: "fabrikam", Rotation: "staging", Thumbprint: "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012", StartedAt: second.Add(time.Second)},
+			{Farm: "northwind", Phase: "suspended", NeedsOperator: true},
+		}})
+	})
 }
 
-func TestStatusOfAllNamesTheFarmWhoseRetirementWaitsForAPerson(t *testing.T) {
-	f := serve(t, &frontend{})
-	f.end(f.running("contoso"), report("contoso", farm.Verified), nil)
-	f.keeping(workflows.Keeping{Farm: "contoso"})
-	mark(t, f.find("farm/contoso", ""), map[string]any{"Phase": "at work", "NeedsOperator": false})
-	retires := f.add(&workflowservice.StartWorkflowExecutionRequest{WorkflowId: "retire/contoso", WorkflowType: &commonpb.WorkflowType{Name: "RetireCertificate"}})
-	mark(t, retires, map[string]any{"Phase": "retiring", "NeedsOperator": true})
-	start(t, "status").says(t, exitOK, "out:contoso  retiring, NEEDS A PERSON  completed")
-	f.end(retires, report("contoso", farm.Verified), nil)
-	start(t, "status").says(t, exitOK, "out:contoso  at work  completed")
+func TestStatus_OfAllFarmsMarksARetirementThatWaitsForAnOperator(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{})
+	f.endRun(f.addRotation("contoso"), verified)
+	setAttributes(t, f.addController(controller.State{Farm: "contoso"}), map[string]any{"Phase": "idle", "NeedsOperator": false})
+	retirement := f.addRunOf("RetireCertificate", "retire/contoso")
+	setAttributes(t, retirement, map[string]any{"Phase": "retiring", "NeedsOperator": true})
+	runProgram(t, "status").assertExit(t, exitOK, "out:contoso  retiring, OPERATOR NEEDED  completed")
+	f.endRun(retirement, verified)
+	runProgram(t, "status").assertExit(t, exitOK, "out:contoso  idle        completed")
 }

@@ -25,40 +25,52 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-// frontend is as much of a Temporal server as the starter talks to, with a
-// worker behind it that does what the test says. It refuses what it does not
-// know.
-type frontend struct {
+// fakeTemporal is as much of a Temporal server as this program talks to, with a
+// worker and controllers behind it that do what a test says. It refuses what it
+// does not know.
+//
+// What controllers and rotations really do, the tests of module standalone show
+// on an embedded server.
+type fakeTemporal struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 	operatorservice.UnimplementedOperatorServiceServer
 
-	// work answers an inspection or a rotation: the result, or the error that
-	// the workflow fails with. A nil function leaves it running.
-	work func(kind, id string) (any, error)
-	// status answers the status query of a rotation.
-	status func(id string) (workflows.Status, error)
-	// wish is a keeper's validator, decide a rotation's; nil refuses nothing.
-	wish   func(farmName string, w workflows.Wish) error
-	decide func(id string, d farm.Decision) error
-	// judge is what a keeper does about an event; nil rotates.
-	judge func(farmName string, e workflows.Event) farm.Next
-	// keepers are what keepers know, by farm; one that is told of an event or
-	// asked for something is there from then on.
-	keepers map[string]*workflows.Keeping
+	// onStart ends a workflow that this program starts, an inspection; nil
+	// leaves it running.
+	onStart func(id string) ending
+	// onRequest is what a controller answers to a request, and onEvent what came
+	// of an event; a nil onEvent leaves events pending.
+	onRequest func(farmName string, r controller.Request) (workflows.StartedRun, error)
+	onEvent   func(farmName string) controller.EventResult
+	// onStatus answers the status query of a run.
+	onStatus func(id string) (farm.Status, error)
+	// refuseDecision is what the validator of a run says; nil accepts decisions.
+	refuseDecision error
 	// noWorker leaves the task queue without pollers, noFarmAttribute the
-	// namespace without search attributes.
+	// namespace without a search attribute.
 	noWorker, noFarmAttribute bool
 
 	mu   sync.Mutex
-	runs []*execution
+	runs []*fakeRun
+	// controllers are the states of the controllers that run, by farm.
+	controllers map[string]*controller.State
+	// requests, events and decisions are what was received.
+	requests, events, eventIDs, decisions []string
 }
 
-// execution is one run of a workflow.
-type execution struct {
+// ending is how a workflow ends.
+type ending struct {
+	result any
+	err    error
+}
+
+// fakeRun is one run of a workflow.
+type fakeRun struct {
 	request *workflowservice.StartWorkflowExecutionRequest
 	runID   string
 	info    *workflowpb.WorkflowExecutionInfo
@@ -67,9 +79,12 @@ type execution struct {
 	last   *historypb.HistoryEvent
 }
 
-// serve starts f and points the TEMPORAL_* variables at it.
-func serve(t *testing.T, f *frontend) *frontend {
+var errNoFarmAttribute = serviceerror.NewInvalidArgument("Namespace default has no mapping defined for search attribute Farm")
+
+// startTemporal starts f and points the TEMPORAL_* variables at it.
+func startTemporal(t *testing.T, f *fakeTemporal) *fakeTemporal {
 	t.Helper()
+	f.controllers = map[string]*controller.State{}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -97,11 +112,11 @@ func serve(t *testing.T, f *frontend) *frontend {
 	return f
 }
 
-func (f *frontend) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
+func (f *fakeTemporal) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
 	return &workflowservice.GetSystemInfoResponse{Capabilities: &workflowservice.GetSystemInfoResponse_Capabilities{}}, nil
 }
 
-func (f *frontend) ListSearchAttributes(context.Context, *operatorservice.ListSearchAttributesRequest) (*operatorservice.ListSearchAttributesResponse, error) {
+func (f *fakeTemporal) ListSearchAttributes(context.Context, *operatorservice.ListSearchAttributesRequest) (*operatorservice.ListSearchAttributesResponse, error) {
 	all := map[string]enumspb.IndexedValueType{}
 	for _, k := range workflows.SearchAttributes() {
 		if !f.noFarmAttribute || k.GetName() != workflows.FarmAttribute.GetName() {
@@ -111,33 +126,32 @@ func (f *frontend) ListSearchAttributes(context.Context, *operatorservice.ListSe
 	return &operatorservice.ListSearchAttributesResponse{CustomAttributes: all}, nil
 }
 
-func (f *frontend) DescribeTaskQueue(_ context.Context, r *workflowservice.DescribeTaskQueueRequest) (*workflowservice.DescribeTaskQueueResponse, error) {
+func (f *fakeTemporal) DescribeTaskQueue(_ context.Context, r *workflowservice.DescribeTaskQueueRequest) (*workflowservice.DescribeTaskQueueResponse, error) {
 	if f.noWorker || r.TaskQueue.Name != workflows.TaskQueue {
 		return &workflowservice.DescribeTaskQueueResponse{}, nil
 	}
 	return &workflowservice.DescribeTaskQueueResponse{Pollers: []*taskqueuepb.PollerInfo{{Identity: "worker"}}}, nil
 }
 
-func (f *frontend) StartWorkflowExecution(_ context.Context, r *workflowservice.StartWorkflowExecutionRequest) (*workflowservice.StartWorkflowExecutionResponse, error) {
+func (f *fakeTemporal) StartWorkflowExecution(_ context.Context, r *workflowservice.StartWorkflowExecutionRequest) (*workflowservice.StartWorkflowExecutionResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.noFarmAttribute {
-		return nil, serviceerror.NewInvalidArgument("Namespace default has no mapping defined for search attribute Farm")
+		return nil, errNoFarmAttribute
 	}
-	if e := f.find(r.WorkflowId, ""); e != nil && e.last == nil {
+	if e := f.findRun(r.WorkflowId, ""); e != nil && e.last == nil {
 		return nil, serviceerror.NewWorkflowExecutionAlreadyStarted("already started", "", e.runID)
 	}
-	e := f.add(r)
-	if f.work != nil && !f.noWorker {
-		result, err := f.work(r.WorkflowType.Name, r.WorkflowId)
-		e.close(result, err)
+	e := f.addRun(r)
+	if f.onStart != nil && !f.noWorker {
+		e.close(f.onStart(r.WorkflowId))
 	}
 	return &workflowservice.StartWorkflowExecutionResponse{RunId: e.runID}, nil
 }
 
-// add puts a running execution into the world.
-func (f *frontend) add(r *workflowservice.StartWorkflowExecutionRequest) *execution {
-	e := &execution{request: r, runID: fmt.Sprintf("run-%d", len(f.runs)+1), closed: make(chan struct{})}
+// addRun adds a run of a workflow. The caller holds the lock.
+func (f *fakeTemporal) addRun(r *workflowservice.StartWorkflowExecutionRequest) *fakeRun {
+	e := &fakeRun{request: r, runID: fmt.Sprintf("run-%d", len(f.runs)+1), closed: make(chan struct{})}
 	e.info = &workflowpb.WorkflowExecutionInfo{
 		Execution: &commonpb.WorkflowExecution{WorkflowId: r.WorkflowId, RunId: e.runID}, Type: r.WorkflowType,
 		StartTime: timestamppb.New(time.Date(2026, 1, 5, 6, 0, len(f.runs), 0, time.UTC)),
@@ -147,26 +161,60 @@ func (f *frontend) add(r *workflowservice.StartWorkflowExecutionRequest) *execut
 	return e
 }
 
-// running puts a rotation into the world that somebody else started.
-func (f *frontend) running(farmName string) *execution {
+// addRotation adds a rotation that runs.
+func (f *fakeTemporal) addRotation(farmName string) *fakeRun {
+	return f.addRunOf("RotateTrust", workflows.RotateID(farmName))
+}
+
+// addRunOf adds a run of a workflow type.
+func (f *fakeTemporal) addRunOf(typeName, id string) *fakeRun {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.add(&workflowservice.StartWorkflowExecutionRequest{
+	return f.addRun(&workflowservice.StartWorkflowExecutionRequest{WorkflowId: id, WorkflowType: &commonpb.WorkflowType{Name: typeName}})
+}
+
+// endRun ends a run.
+func (f *fakeTemporal) endRun(e *fakeRun, end ending) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	e.close(end)
+}
+
+// startRotation adds a rotation as a controller would; it ends at once, unless
+// end is nil. The caller holds the lock.
+func (f *fakeTemporal) startRotation(farmName string, end *ending) workflows.StartedRun {
+	e := f.addRun(&workflowservice.StartWorkflowExecutionRequest{
 		WorkflowId: workflows.RotateID(farmName), WorkflowType: &commonpb.WorkflowType{Name: "RotateTrust"},
 	})
+	if end != nil {
+		e.close(*end)
+	}
+	return workflows.StartedRun{WorkflowID: workflows.RotateID(farmName), RunID: e.runID}
 }
 
-// end closes a running execution.
-func (f *frontend) end(e *execution, result any, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	e.close(result, err)
+// acceptRequests has controllers start a rotation for each request, which ends
+// so; nil leaves it running.
+func (f *fakeTemporal) acceptRequests(end *ending) {
+	f.onRequest = func(farmName string, r controller.Request) (workflows.StartedRun, error) {
+		if r.Kind == controller.RequestResume {
+			return workflows.StartedRun{}, nil
+		}
+		return f.startRotation(farmName, end), nil
+	}
 }
 
-// errTerminated stands for a workflow that somebody terminated.
+// refuseRequests has controllers refuse each request.
+func (f *fakeTemporal) refuseRequests(reason string) {
+	f.onRequest = func(_ string, r controller.Request) (workflows.StartedRun, error) {
+		return workflows.StartedRun{}, fmt.Errorf("%s: %s", r.Kind, reason)
+	}
+}
+
+// errTerminated stands for a workflow that was terminated.
 var errTerminated = errors.New("terminated")
 
-func (e *execution) close(result any, err error) {
+func (e *fakeRun) close(end ending) {
+	result, err := end.result, end.err
 	e.last = &historypb.HistoryEvent{EventId: 9}
 	var cancelled *temporal.CanceledError
 	switch {
@@ -202,8 +250,8 @@ func (e *execution) close(result any, err error) {
 	close(e.closed)
 }
 
-// find returns the run, or the last one of the workflow.
-func (f *frontend) find(id, runID string) *execution {
+// findRun returns the run, or the last one of the workflow.
+func (f *fakeTemporal) findRun(id, runID string) *fakeRun {
 	for _, e := range slices.Backward(f.runs) {
 		if e.request.WorkflowId == id && (runID == "" || e.runID == runID) {
 			return e
@@ -212,16 +260,16 @@ func (f *frontend) find(id, runID string) *execution {
 	return nil
 }
 
-func (f *frontend) lookUp(w *commonpb.WorkflowExecution) (*execution, error) {
+func (f *fakeTemporal) lookUp(w *commonpb.WorkflowExecution) (*fakeRun, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if e := f.find(w.WorkflowId, w.RunId); e != nil {
+	if e := f.findRun(w.WorkflowId, w.RunId); e != nil {
 		return e, nil
 	}
 	return nil, serviceerror.NewNotFound("no such workflow")
 }
 
-func (f *frontend) GetWorkflowExecutionHistory(ctx context.Context, r *workflowservice.GetWorkflowExecutionHistoryRequest) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
+func (f *fakeTemporal) GetWorkflowExecutionHistory(ctx context.Context, r *workflowservice.GetWorkflowExecutionHistoryRequest) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
 	e, err := f.lookUp(r.Execution)
 	if err != nil {
 		return nil, err
@@ -234,7 +282,7 @@ func (f *frontend) GetWorkflowExecutionHistory(ctx context.Context, r *workflows
 	}
 }
 
-func (f *frontend) DescribeWorkflowExecution(_ context.Context, r *workflowservice.DescribeWorkflowExecutionRequest) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+func (f *fakeTemporal) DescribeWorkflowExecution(_ context.Context, r *workflowservice.DescribeWorkflowExecutionRequest) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	e, err := f.lookUp(r.Execution)
 	if err != nil {
 		return nil, err
@@ -242,31 +290,33 @@ func (f *frontend) DescribeWorkflowExecution(_ context.Context, r *workflowservi
 	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: e.info}, nil
 }
 
-func (f *frontend) QueryWorkflow(_ context.Context, r *workflowservice.QueryWorkflowRequest) (*workflowservice.QueryWorkflowResponse, error) {
-	var answer any
-	if name, ok := strings.CutPrefix(r.Execution.WorkflowId, workflows.KeepID("")); ok && r.Query.QueryType == workflows.KeepingQuery {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if f.keepers[name] == nil {
-			return nil, serviceerror.NewNotFound("no such workflow")
-		}
-		if f.noWorker {
-			return nil, serviceerror.NewFailedPrecondition("no poller seen for task queue recently")
-		}
-		answer = f.keepers[name]
-	} else {
-		if _, err := f.lookUp(r.Execution); err != nil {
-			return nil, err
-		}
-		if f.status == nil || r.Query.QueryType != workflows.StatusQuery {
-			return nil, &serviceerror.QueryFailed{Message: "unknown queryType " + r.Query.QueryType}
-		}
-		s, err := f.status(r.Execution.WorkflowId)
-		if err != nil {
-			return nil, err
-		}
-		answer = s
+func (f *fakeTemporal) QueryWorkflow(_ context.Context, r *workflowservice.QueryWorkflowRequest) (*workflowservice.QueryWorkflowResponse, error) {
+	answer, err := f.answerQuery(r)
+	if err != nil {
+		return nil, err
 	}
 	result, err := converter.GetDefaultDataConverter().ToPayloads(answer)
 	return &workflowservice.QueryWorkflowResponse{QueryResult: result}, err
+}
+
+func (f *fakeTemporal) answerQuery(r *workflowservice.QueryWorkflowRequest) (any, error) {
+	if name, ok := strings.CutPrefix(r.Execution.WorkflowId, workflows.ControllerID("")); ok && r.Query.QueryType == workflows.StateQuery {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		switch state := f.controllers[name]; {
+		case state == nil:
+			return nil, serviceerror.NewNotFound("no such workflow")
+		case f.noWorker:
+			return nil, serviceerror.NewFailedPrecondition("no poller seen for task queue recently")
+		default:
+			return *state, nil
+		}
+	}
+	if _, err := f.lookUp(r.Execution); err != nil {
+		return nil, err
+	}
+	if f.onStatus == nil || r.Query.QueryType != workflows.StatusQuery {
+		return nil, &serviceerror.QueryFailed{Message: "unknown queryType " + r.Query.QueryType}
+	}
+	return f.onStatus(r.Execution.WorkflowId)
 }

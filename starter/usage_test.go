@@ -7,82 +7,103 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/farmtrust/farmtrust/internal/report"
 )
 
-func TestWrongArgumentsAreToldWithTheHelpThatExplainsThem(t *testing.T) {
+func TestUsage_WrongArguments(t *testing.T) {
 	for _, c := range []struct {
 		args string
 		want []string
 	}{
-		{"rotate", []string{"name the farm", `run "starter rotate --help"`}},
+		{"rotate", []string{"name the farm", `run "farmtrust rotate --help"`}},
 		{"rotate a b", []string{"name one farm, not 2"}},
 		{"plan", []string{"name the farm"}},
-		{"plan a --nope", []string{"unknown flag: --nope", `run "starter plan --help"`}},
+		{"plan a --nope", []string{"unknown flag: --nope", `run "farmtrust plan --help"`}},
 		{"plan a -o xml", []string{`unknown output "xml": use -o table or -o json`}},
 		{"status a b", []string{"name one farm, not 2"}},
 		{"status --watch", []string{"--watch needs a farm"}},
-		{"event", []string{"name one file, or - for the standard input"}},
+		{"event", []string{"name one file, or - for standard input"}},
 		{"check", []string{"name farms, or give --config FILE"}},
 		{"check a --file-only", []string{"--file-only needs --config FILE"}},
-		{"rotat a", []string{`unknown command "rotat"`, `run "starter --help"`}},
+		{"rotat a", []string{`unknown command "rotat"`, `run "farmtrust --help"`}},
 		{"event /no/such/file", []string{"read event: open /no/such/file"}},
 		{"event - -config /no/such/file.yaml", []string{"standard input: decode event: body: ends in the middle"}},
 		{"check --config /no/such/file.yaml", []string{"read configuration: open /no/such/file.yaml"}},
 	} {
 		t.Run(c.args, func(t *testing.T) {
-			start(t, strings.Fields(c.args)...).says(t, exitUsage, c.want...)
+			runProgram(t, strings.Fields(c.args)...).assertExit(t, exitUsage, c.want...)
 		})
 	}
-	t.Run("an empty name", func(t *testing.T) { start(t, "rotate", " ").says(t, exitUsage, "the name is empty") })
+	t.Run("an empty name", func(t *testing.T) { runProgram(t, "rotate", " ").assertExit(t, exitUsage, "the name is empty") })
 }
 
-func TestErrorsAreOneJSONObjectWhereJSONIsAskedFor(t *testing.T) {
-	got := start(t, "-o", "json", "event", "/no/such/file")
-	got.says(t, exitUsage, "starter: read event")
-	var told failure
-	got.json(t, &told)
-	if told.ExitCode != exitUsage || !strings.HasPrefix(told.Error, "read event: open /no/such/file") {
-		t.Errorf("got %+v", told)
-	}
+func TestUsage_ErrorIsOneJSONObjectWhereJSONIsAskedFor(t *testing.T) {
+	got := runProgram(t, "-o", "json", "event", "/no/such/file")
+	got.assertExit(t, exitUsage, "farmtrust: read event")
+	var shown failure
+	got.readJSON(t, &shown)
+	assertEqual(t, shown, failure{ExitCode: exitUsage, Error: "read event: open /no/such/file: no such file or directory"})
 }
 
-// commands lists all commands that are ours.
-func commands(a *app) []*cobra.Command {
-	root := a.command()
+// allCommands are the root command and those that are ours.
+func allCommands(a *app) []*cobra.Command {
+	root := a.newRoot()
 	return append([]*cobra.Command{root}, root.Commands()...)
 }
 
-func TestEveryExampleInTheHelpIsACommandThatIsUnderstood(t *testing.T) {
-	for _, c := range commands(&app{}) {
-		if c.Example == "" || c.Long == "" {
-			t.Errorf("%s lacks an example or a description", c.CommandPath())
-		}
-		for line := range strings.Lines(c.Example) {
-			_, words, ok := strings.Cut(line, "starter ")
-			if !ok {
-				t.Errorf("%s: not an example: %q", c.CommandPath(), line)
-				continue
+func TestHelp_EveryExampleIsACommandThatIsUnderstood(t *testing.T) {
+	for _, c := range allCommands(&app{}) {
+		t.Run(c.CommandPath(), func(t *testing.T) {
+			if c.Example == "" || c.Long == "" {
+				t.Error("lacks an example or a description")
 			}
-			// What stands after several blanks explains the example.
-			words, _, _ = strings.Cut(words, "   ")
-			a := &app{in: strings.NewReader(""), out: io.Discard, err: io.Discard}
-			root := a.command()
-			command, rest, err := root.Find(unquoted(words))
-			if err == nil {
-				err = command.ParseFlags(rest)
+			for line := range strings.Lines(c.Example) {
+				_, words, ok := strings.Cut(line, "farmtrust ")
+				if !ok {
+					t.Errorf("not an example: %q", line)
+					continue
+				}
+				// What stands after several blanks explains the example; what stands
+				// after > is the shell's.
+				words, _, _ = strings.Cut(words, "   ")
+				words, _, _ = strings.Cut(words, " > ")
+				assertUnderstood(t, splitArguments(words))
 			}
-			if err == nil {
-				err = command.ValidateArgs(command.Flags().Args())
-			}
-			if err != nil {
-				t.Errorf("%s: %q: %v", c.CommandPath(), strings.TrimSpace(line), err)
-			}
-		}
+		})
 	}
 }
 
-// unquoted splits a command line at blanks outside double quotes.
-func unquoted(line string) []string {
+func TestUsage_EveryPrintedCommandIsUnderstood(t *testing.T) {
+	for _, c := range report.EveryCommand("contoso", "1a2b3c4d5e6f", "oos-02.contoso.com") {
+		t.Run(c.Args[0], func(t *testing.T) { assertUnderstood(t, c.Args) })
+	}
+}
+
+// assertUnderstood fails the test unless a command line parses, and has the
+// reason that it would otherwise ask for on a terminal.
+func assertUnderstood(t *testing.T, args []string) {
+	t.Helper()
+	root := (&app{in: strings.NewReader(""), out: io.Discard, err: io.Discard}).newRoot()
+	command, rest, err := root.Find(args)
+	if err == nil {
+		err = command.ParseFlags(rest)
+	}
+	if err == nil {
+		err = command.ValidateArgs(command.Flags().Args())
+	}
+	if err != nil {
+		t.Errorf("%q: %v", args, err)
+		return
+	}
+	asksNothing := command.Name() == "approve" && command.Flags().NArg() == 1 || command.Name() == "rotate" && !command.Flags().Changed("compromised")
+	if reason := command.Flags().Lookup("reason"); reason != nil && reason.Value.String() == "" && !asksNothing {
+		t.Errorf("%q lacks --reason, without which it fails where there is no terminal", args)
+	}
+}
+
+// splitArguments splits a command line at blanks outside double quotes.
+func splitArguments(line string) []string {
 	quoted := false
 	return strings.FieldsFunc(strings.TrimSpace(line), func(r rune) bool {
 		if r == '"' {
@@ -92,9 +113,9 @@ func unquoted(line string) []string {
 	})
 }
 
-func TestHelpNamesEveryExitCode(t *testing.T) {
-	got := start(t, "--help")
-	got.says(t, exitOK)
+func TestHelp_NamesEveryExitCode(t *testing.T) {
+	got := runProgram(t, "--help")
+	got.assertExit(t, exitOK)
 	for _, code := range []int{exitOK, exitFailed, exitUsage, exitRefused, exitDiffers} {
 		if !strings.Contains(got.out, fmt.Sprintf("\n  %d  ", code)) {
 			t.Errorf("exit code %d is not explained:\n%s", code, got.out)
@@ -102,23 +123,24 @@ func TestHelpNamesEveryExitCode(t *testing.T) {
 	}
 }
 
-func TestHelpFitsATerminalOf100Columns(t *testing.T) {
-	for _, c := range commands(&app{}) {
-		name := strings.TrimPrefix(strings.TrimPrefix(c.CommandPath(), "starter"), " ")
-		got := start(t, append(strings.Fields(name), "--help")...)
-		for line := range strings.Lines(got.out) {
-			if len(strings.TrimRight(line, "\n")) > 100 || strings.ContainsFunc(line, func(r rune) bool { return r > '~' }) {
-				t.Errorf("%s: too long, or not ASCII: %q", c.CommandPath(), line)
+func TestHelp_FitsATerminalOf100Columns(t *testing.T) {
+	for _, c := range allCommands(&app{}) {
+		t.Run(c.CommandPath(), func(t *testing.T) {
+			got := runProgram(t, append(strings.Fields(c.CommandPath())[1:], "--help")...)
+			for line := range strings.Lines(got.out) {
+				if len(strings.TrimRight(line, "\n")) > 100 || strings.ContainsFunc(line, func(r rune) bool { return r > '~' }) {
+					t.Errorf("too long, or not ASCII: %q", line)
+				}
 			}
-		}
+		})
 	}
 }
 
-func TestCompletionKnowsFarmsAndOutputs(t *testing.T) {
-	config := file(t, "farmtrust.yaml", twoFarms)
-	start(t, "__complete", "rotate", "--config", config, "").says(t, exitOK, "out:contoso\nfabrikam\n")
-	start(t, "__complete", "plan", "x", "-o", "").says(t, exitOK, "out:table\njson\n")
+func TestCompletion_KnowsFarmsAndOutputs(t *testing.T) {
+	config := writeFile(t, "farmtrust.yaml", twoFarms)
+	runProgram(t, "__complete", "rotate", "--config", config, "").assertExit(t, exitOK, "out:contoso\nfabrikam\n")
+	runProgram(t, "__complete", "plan", "x", "-o", "").assertExit(t, exitOK, "out:table\njson\n")
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
-		start(t, "completion", shell).says(t, exitOK, "out:starter")
+		runProgram(t, "completion", shell).assertExit(t, exitOK, "out:farmtrust")
 	}
 }

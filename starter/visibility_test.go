@@ -13,7 +13,7 @@ import (
 )
 
 // ListWorkflowExecutions answers one run on each page, the newest first.
-func (f *frontend) ListWorkflowExecutions(_ context.Context, r *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
+func (f *fakeTemporal) ListWorkflowExecutions(_ context.Context, r *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var page []*workflowpb.WorkflowExecutionInfo
@@ -37,8 +37,9 @@ func (f *frontend) ListWorkflowExecutions(_ context.Context, r *workflowservice.
 	return answer, nil
 }
 
-// matches knows as much of Temporal's queries as the starter uses.
-func (e *execution) matches(query string) (bool, error) {
+// matches reports whether a run matches a query. It knows as much of Temporal's
+// list filters as this program uses.
+func (e *fakeRun) matches(query string) (bool, error) {
 	running := e.info.Status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
 	for term := range strings.SplitSeq(query, " AND ") {
 		name, value, ok := strings.Cut(term, " = ")

@@ -1,4 +1,5 @@
-// Command worker runs farmtrust's workflows and activities.
+// Command worker runs farmtrust's workflows and activities. It is installed as
+// farmtrust-worker.
 //
 // It takes Temporal's address and credentials from the standard TEMPORAL_*
 // variables and profiles, and everything about servers from one file.
@@ -12,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"go.uber.org/zap"
@@ -20,28 +22,36 @@ import (
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/host"
+	"github.com/farmtrust/farmtrust/internal/version"
 )
 
-// Exit codes; the help says them to people.
+// Exit codes, which the help lists.
 const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
 )
 
-const help = `Runs farmtrust's workflows and activities, with a keeper for each farm of the
-configuration, until Ctrl-C or SIGTERM. Running steps get 20 seconds to end; what
-is cut off then goes on at the next start.
+// program stands in the help for the name that the program was called by.
+const program = "farmtrust-worker"
 
-It reaches Temporal by the standard TEMPORAL_* variables and profiles
+const help = `Runs farmtrust's workflows and activities, and a controller for each configured
+farm, until Ctrl-C or SIGTERM. Running steps get 20 seconds to finish; any that are
+cut off continue at the next start.
+
+Each controller inspects its farm at once, and starts a rotation where one is due:
+"farmtrust status" shows which. What the rotation waits for before its cutover is set
+by "approval" and "window" in the configuration.
+
+It connects to Temporal by the standard TEMPORAL_* variables and profiles
 (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, ...), and refuses to start
-where the namespace lacks a search attribute. It logs to the standard error.
+if the namespace lacks a search attribute. It logs to standard error.
 
-Several workers may run side by side; all are to have the same configuration.
+Several workers may run side by side; all must have the same configuration.
 
 Examples:
-  worker
-  worker -config /etc/farmtrust/farmtrust.yaml -log-level warn
+  farmtrust-worker
+  farmtrust-worker -config /etc/farmtrust/farmtrust.yaml -log-level warn
 
 Flags:
 `
@@ -56,49 +66,63 @@ Exit codes:
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stderr))
+	os.Exit(run(ctx, version.ProgramName(os.Args[0]), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-func run(ctx context.Context, args []string, stderr io.Writer) int {
-	path, level, err := parse(args, stderr)
+// run runs the worker and returns the exit code. Help and errors call the
+// program by name.
+func run(ctx context.Context, name string, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(name, args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	}
+	if err == nil && o.version {
+		fmt.Fprintln(stdout, name, version.Read())
 		return exitOK
 	}
 	var farms *config.Config
 	if err == nil {
-		farms, err = config.Load(path)
+		farms, err = config.Load(o.config)
 	}
 	if err != nil {
-		fmt.Fprintln(stderr, "worker:", err)
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return exitUsage
 	}
-	if err := work(ctx, farms, level); err != nil {
-		fmt.Fprintln(stderr, "worker:", err)
+	if err := work(ctx, farms, o.level); err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return exitFailed
 	}
 	return exitOK
 }
 
+// options are the flags.
+type options struct {
+	config  string
+	level   zapcore.Level
+	version bool
+}
+
 // parse reads the flags. Help goes to w.
-func parse(args []string, w io.Writer) (path string, level zapcore.Level, err error) {
-	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
+func parse(name string, args []string, w io.Writer) (options, error) {
+	o := options{level: zapcore.InfoLevel}
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.StringVar(&path, "config", "farmtrust.yaml", "the `file` of the farms and how to reach them")
-	level = zapcore.InfoLevel
-	flags.Var(&level, "log-level", "log entries of this `level` and above: debug, info, warn or error (default info)")
+	flags.StringVar(&o.config, "config", "farmtrust.yaml", "the `file` of the farms and how to reach them")
+	flags.Var(&o.level, "log-level", "log entries of this `level` and above: debug, info, warn or error (default info)")
+	flags.BoolVar(&o.version, "version", false, "show the version, commit and Go version of this build")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		flags.SetOutput(w)
-		fmt.Fprint(w, help)
+		fmt.Fprint(w, strings.ReplaceAll(help, program, name))
 		flags.PrintDefaults()
 		fmt.Fprint(w, exitHelp)
-		return "", level, err
+		return o, err
 	case err != nil:
-		return "", level, fmt.Errorf("%w: worker -h says what it takes", err)
+		return o, fmt.Errorf("%w; see %s -h", err, name)
 	case flags.NArg() > 0:
-		return "", level, fmt.Errorf("unexpected argument %q: worker -h says what it takes", flags.Arg(0))
+		return o, fmt.Errorf("unexpected argument %q; see %s -h", flags.Arg(0), name)
 	}
-	return path, level, nil
+	return o, nil
 }
 
 // work runs the worker until ctx is done.

@@ -10,77 +10,78 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// InspectTrust looks at a farm and says what a rotation would do. It changes
+// InspectTrust observes a farm and says what a rotation would do. It changes
 // nothing. A server that cannot be observed is reported with its problem, and
 // then nothing is compared.
-func InspectTrust(ctx workflow.Context, in InspectInput) (Inspection, error) {
+func InspectTrust(ctx workflow.Context, in InspectInput) (farm.Inspection, error) {
 	var f farm.Farm
-	if err := workflow.ExecuteActivity(deciding(ctx, "load configuration of "+in.Farm), a.LoadFarm, in.Farm).Get(ctx, &f); err != nil {
-		return Inspection{}, err
+	if err := workflow.ExecuteActivity(localOptions(ctx, "load configuration of "+in.Farm), a.LoadFarm, in.Farm).Get(ctx, &f); err != nil {
+		return farm.Inspection{}, err
 	}
-	inspection := Inspection{Farm: f.Name, Config: f}
-	var chosen activities.Chosen
-	err := workflow.ExecuteActivity(deciding(ctx, "choose certificate"), a.ChooseTarget, f.Name).Get(ctx, &chosen)
-	if err != nil {
-		inspection.Findings = append(inspection.Findings, farm.Finding{Code: "no-certificate", Severity: farm.Stop, Text: explain(err)})
+	n := farm.Inspection{Farm: f.Name, Config: f}
+	var choice activities.TargetChoice
+	chooseErr := workflow.ExecuteActivity(localOptions(ctx, "choose certificate"), a.ChooseTarget, f.Name).Get(ctx, &choice)
+	if chooseErr != nil {
+		n.Findings = append(n.Findings, farm.Finding{Code: "no-certificate", Severity: farm.Stop, Text: explain(chooseErr)})
 	}
-	inspection.Target, inspection.Findings = chosen.Certificate, append(inspection.Findings, chosen.Findings...)
-	observed, complete := inspection.look(ctx, f)
-	if complete {
-		inspection.Current, _ = observed.Current()
+	n.Target, n.Findings = choice.Certificate, append(n.Findings, choice.Findings...)
+	observed, complete := observeForInspection(ctx, &n)
+	n.At = workflow.Now(ctx)
+	if !complete {
+		return n, nil
 	}
-	if !complete || err != nil {
-		return inspection, nil
+	n.Observed = observed
+	n.Current, _ = observed.Current()
+	if chooseErr != nil {
+		return n, nil
 	}
+	return n, compareForInspection(ctx, &n)
+}
+
+// compareForInspection adds what a rotation would do to an inspection.
+func compareForInspection(ctx workflow.Context, n *farm.Inspection) error {
 	var comparison activities.Comparison
-	err = workflow.ExecuteActivity(deciding(ctx, "compare with what is desired"), a.Compare,
-		activities.CompareInput{Farm: f, Target: inspection.Target, Observed: observed}).Get(ctx, &comparison)
+	err := workflow.ExecuteActivity(localOptions(ctx, "compare with what is desired"), a.Compare,
+		activities.CompareInput{Farm: n.Config, Target: n.Target, Observed: n.Observed}).Get(ctx, &comparison)
 	if err != nil {
-		return Inspection{}, err
+		return err
 	}
-	inspection.Target.FriendlyName = comparison.FriendlyName
-	inspection.Plan = comparison.Differences
-	inspection.Findings = append(inspection.Findings, comparison.Findings...)
-	return inspection, nil
+	n.Target.FriendlyName = comparison.FriendlyName
+	n.Plan = comparison.Differences
+	n.Findings = append(n.Findings, comparison.Findings...)
+	return nil
 }
 
-// unseen says why the farm could not be compared; empty when it was.
-func (n Inspection) unseen(err error) string {
-	if err != nil {
-		return explain(err)
-	}
-	for _, s := range n.Servers {
-		if s.Problem != "" {
-			return s.Problem
-		}
-	}
-	return ""
-}
-
-// look observes every server, and says whether all of them answered.
-func (n *Inspection) look(ctx workflow.Context, f farm.Farm) (farm.Observed, bool) {
-	look := newLook(f, n.Target, glancing)
+// observeForInspection observes every server, adds how each answered, and
+// reports whether all of them did.
+func observeForInspection(ctx workflow.Context, n *farm.Inspection) (farm.Observed, bool) {
 	problems := map[string]string{}
-	look.begin = func(workflow.Context, string) {}
-	look.finish = func(_ workflow.Context, host string, err error) {
+	o := &observation{farm: n.Config, target: n.Target, options: quickObserveOptions}
+	o.isSkipped = func(string) bool { return false }
+	o.started = func(workflow.Context, string) {}
+	o.finished = func(_ workflow.Context, host string, err error) {
 		if err != nil {
 			problems[host] = explain(err)
 		}
 	}
-	// Problems are told server by server; the joined error says no more.
-	complete := look.all(ctx) == nil
-	for _, s := range look.observed.Office {
-		n.Servers = append(n.Servers, InspectedServer{Role: farm.OfficeRole, Machine: s.Machine, Detail: describeOffice(s)})
+	// Problems are reported server by server; the joined error says no more.
+	observed, err := o.run(ctx, farm.Observed{})
+	for _, host := range n.Config.OfficeHosts() {
+		s := observed.OfficeServer(host)
+		n.Servers = append(n.Servers, farm.InspectedServer{
+			Host: host, Role: farm.OfficeRole, Machine: s.Machine, Detail: describeOffice(s), Problem: problems[host],
+		})
 	}
-	for _, sp := range look.observed.SharePoint {
-		for _, s := range sp.Servers {
-			n.Servers = append(n.Servers, InspectedServer{Role: farm.SharePointRole, Machine: s.Machine, Detail: describeSharePoint(sp, s)})
+	for i, sp := range n.Config.SharePoint {
+		for j, server := range sp.Servers {
+			s := observed.SharePoint[i].Servers[j]
+			n.Servers = append(n.Servers, farm.InspectedServer{
+				Host: server.Host, Role: farm.SharePointRole, Machine: s.Machine,
+				Detail: describeSharePoint(observed.SharePoint[i], s), Problem: problems[server.Host],
+			})
 		}
 	}
-	for i, host := range append(officeHosts(f), sharePointHosts(f)...) {
-		n.Servers[i].Host, n.Servers[i].Problem = host, problems[host]
-	}
-	return look.observed, complete
+	return observed, err == nil
 }
 
 func describeOffice(s farm.OfficeServer) string {

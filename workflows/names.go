@@ -1,30 +1,59 @@
-// Package workflows is the order of the steps, the waits, the decisions and
-// the way back of a rotation. It is deterministic: it reads no clock, file,
-// environment or map in an order that matters, and touches no server itself.
 package workflows
 
 import (
-	"time"
+	"fmt"
 
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/farmtrust/farmtrust/activities"
-	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
 // TaskQueue is the queue that farmtrust's workers poll.
 const TaskQueue = "farmtrust"
 
-// StatusQuery asks a rotation for its [Status].
-const StatusQuery = "status"
+// ControllerID is the workflow ID of a farm's controller.
+func ControllerID(farmName string) string { return "farm/" + farmName }
 
-// RotateID is the workflow ID of a farm's rotation. One farm has at most one.
+// RotateID is the workflow ID of a farm's rotation. A farm has at most one.
 func RotateID(farmName string) string { return "rotate/" + farmName }
 
-// InspectID is the workflow ID of a farm's inspection.
+// RetireID is the workflow ID of the retirement of a farm's old certificate.
+func RetireID(farmName string) string { return "retire/" + farmName }
+
+// InspectID is the workflow ID of an inspection that an operator asked for.
 func InspectID(farmName string) string { return "inspect/" + farmName }
 
-// The search attributes that a rotation sets. They are never encrypted.
+// InspectionID is the workflow ID of an inspection by a farm's controller.
+func InspectionID(farmName string) string { return "inspect/" + farmName + "/controller" }
+
+// How a controller is talked to. Events arrive by Signal-with-Start, so that the
+// first one starts the controller.
+const (
+	// EventSignal carries a [controller.Event].
+	EventSignal = "event"
+	// ConfigurationSignal carries a [controller.Configuration], from a worker
+	// that starts.
+	ConfigurationSignal = "configuration"
+	// RequestUpdate carries a [controller.Request]. It answers with the
+	// [StartedRun] that does what was asked for, or refuses with the reason.
+	RequestUpdate = "request"
+	// StateQuery answers with the [controller.State].
+	StateQuery = "state"
+)
+
+// How a rotation or a retirement is talked to.
+const (
+	// DecideUpdate carries an operator's [farm.Decision]. It is refused, with
+	// the reason, when it comes at the wrong moment; a refused decision leaves
+	// nothing behind.
+	DecideUpdate = "decide"
+	// StatusQuery answers with a [farm.Status].
+	StatusQuery = "status"
+)
+
+// The search attributes that workflows set. They are never encrypted.
 var (
 	FarmAttribute          = temporal.NewSearchAttributeKeyKeyword("Farm")
 	PhaseAttribute         = temporal.NewSearchAttributeKeyKeyword("Phase")
@@ -32,108 +61,16 @@ var (
 	NeedsOperatorAttribute = temporal.NewSearchAttributeKeyBool("NeedsOperator")
 )
 
-// RotateInput asks for a rotation. It names the farm and nothing about where
-// its servers are: that is the worker's own configuration.
-type RotateInput struct {
-	Farm string `json:"farm"`
-	// Reason is shown to people: the event, or who asked.
-	Reason string `json:"reason"`
-	// Intent is what to do; the zero value rotates. That it replaces an
-	// expired certificate it finds out by itself.
-	Intent farm.Intent `json:"intent,omitempty"`
-	// Journal is that of an earlier rotation that is still held: one towards
-	// the same target goes on with it, an undo undoes it.
-	Journal *farm.Journal `json:"journal,omitempty"`
-	// Keeper is the workflow ID of the keeper to tell the end to; empty when
-	// it was started without one.
-	Keeper string `json:"keeper,omitempty"`
+// SearchAttributes lists the search attributes that a namespace must have
+// before a worker starts.
+func SearchAttributes() []temporal.SearchAttributeKey {
+	return []temporal.SearchAttributeKey{
+		FarmAttribute, PhaseAttribute, ThumbprintAttribute, NeedsOperatorAttribute,
+	}
 }
-
-// Rotation is the result of [RotateTrust]: the report, and the journal for
-// whoever may want to undo it. In JSON the report's fields are its own.
-type Rotation struct {
-	farm.Report
-	Journal *farm.Journal `json:"journal,omitempty"`
-}
-
-// InspectInput asks for a look at a farm.
-type InspectInput struct {
-	Farm string `json:"farm"`
-}
-
-// Inspection is what was found, and what a rotation would do.
-type Inspection struct {
-	Farm string `json:"farm"`
-	// Config is what is configured, without secrets.
-	Config farm.Farm `json:"config"`
-	// Target is the certificate a rotation would work towards.
-	Target farm.Certificate `json:"target"`
-	// Current is the S2S certificate that the farm uses now, empty at first set-up.
-	Current  farm.StoreCertificate `json:"current"`
-	Servers  []InspectedServer     `json:"servers"`
-	Plan     []farm.Difference     `json:"plan"`
-	Findings []farm.Finding        `json:"findings"`
-}
-
-// InspectedServer is how one server answered.
-type InspectedServer struct {
-	Host    string       `json:"host"`
-	Role    farm.Role    `json:"role"`
-	Machine farm.Machine `json:"machine"`
-	// Detail describes the product on it: version, health.
-	Detail string `json:"detail,omitempty"`
-	// Problem says what happened and what to do; empty when it was observed.
-	Problem string `json:"problem,omitempty"`
-}
-
-// Phase is where a rotation is.
-type Phase string
-
-// The phases of a rotation.
-const (
-	Observing  Phase = "observing"
-	Staging    Phase = "staging"
-	Waiting    Phase = "waiting"
-	Switching  Phase = "switching"
-	Restarting Phase = "restarting"
-	Verifying  Phase = "verifying"
-	GoingBack  Phase = "going back"
-	Retiring   Phase = "retiring"
-	Done       Phase = "done"
-)
-
-// Status answers [StatusQuery]: the report so far, and what is waited for.
-type Status struct {
-	Phase  Phase       `json:"phase"`
-	Report farm.Report `json:"report"`
-	Wait   *Wait       `json:"wait,omitempty"`
-}
-
-// Wait is what a rotation waits for.
-type Wait struct {
-	For WaitFor `json:"for"`
-	// Text says what is waited for and what a person can do.
-	Text string `json:"text"`
-	// Until is when it ends by itself; zero if it does not.
-	Until time.Time `json:"until,omitzero"`
-	// Digest is what an approval must name.
-	Digest string `json:"digest,omitempty"`
-	// Parked are the steps that wait for a decision.
-	Parked []farm.Parked `json:"parked,omitempty"`
-}
-
-// WaitFor is the kind of a wait.
-type WaitFor string
-
-// The kinds.
-const (
-	ForApproval WaitFor = "approval"
-	ForWindow   WaitFor = "window"
-	ForDecision WaitFor = "decision"
-)
 
 // The types of the application errors that end a rotation. Where not said
-// otherwise their details hold one [farm.Report].
+// otherwise their details hold one [farm.RotationResult].
 const (
 	// RefusedError: a precondition failed; nothing was changed.
 	RefusedError = "Refused"
@@ -143,3 +80,14 @@ const (
 	// no details.
 	UnknownFarmError = activities.UnknownFarm
 )
+
+// ControllerOptions start the controller of a farm, if it does not run.
+func ControllerOptions(farmName string) client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{
+		ID: ControllerID(farmName), TaskQueue: TaskQueue,
+		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		TypedSearchAttributes:    temporal.NewSearchAttributes(FarmAttribute.ValueSet(farmName)),
+		StaticSummary:            shorten(fmt.Sprintf("manage the trust of %s", farmName), maxSummary),
+	}
+}

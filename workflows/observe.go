@@ -1,120 +1,107 @@
 package workflows
 
 import (
-	"errors"
-	"slices"
-
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// observe looks at every server and keeps what it saw in r.observed, in
-// configured order. A look that is not complete replaces nothing.
+// observe observes every server and keeps the result in r.observed. An
+// observation that is not complete replaces nothing.
 func (r *rotation) observe(ctx workflow.Context, step farm.Step) error {
-	look := newLook(r.farm, r.target, observing)
-	look.skip = r.desk.skipped
-	for i, s := range r.farm.Office.Servers {
-		if slices.Contains(look.skip, s.Host) {
-			// A server that was left out may be gone: what was seen last stands.
-			look.observed.Office[i] = officeServer(r.observed, s.Host)
-		}
+	o := &observation{farm: r.farm, target: r.target, options: observeOptions, isSkipped: r.decisions.isSkipped}
+	o.started = func(ctx workflow.Context, host string) { r.progress.startStep(ctx, host, step) }
+	o.finished = func(ctx workflow.Context, host string, err error) { r.progress.finishObservation(ctx, host, step, err) }
+	observed, err := o.run(ctx, r.observed)
+	if err == nil {
+		r.observed = observed
 	}
-	look.begin = func(ctx workflow.Context, host string) { r.board.begin(ctx, host, step) }
-	look.finish = func(ctx workflow.Context, host string, err error) { r.board.looked(ctx, host, step, err) }
-	if err := look.all(ctx); err != nil {
-		return err
-	}
-	r.observed = look.observed
-	return nil
+	return err
 }
 
-// serverError says on which server a look failed, or found what must not be.
-type serverError struct {
-	host  string
-	cause error
-}
-
-func (e *serverError) Error() string { return e.cause.Error() }
-
-func (e *serverError) Unwrap() error { return e.cause }
-
-// orPark repeats a look until it succeeds, and parks on the server that it
-// fails on; what fails on no server in particular is returned.
-func (r *rotation) orPark(ctx workflow.Context, step farm.Step, look func() error) error {
-	for {
-		err := look()
-		var failed *serverError
-		if !errors.As(err, &failed) || endsRotation(err) {
-			return err
-		}
-		if choice, err := r.park(ctx, failed.host, step, failed.cause); err != nil || !goesOn(choice) {
-			return errors.Join(err, errDecided)
-		}
-	}
-}
-
-// look is one observation of a whole farm.
-type look struct {
+// observation observes a whole farm.
+type observation struct {
 	farm   farm.Farm
 	target farm.Certificate
-	// options is the class of the look's activities.
+	// options are the class of its activities.
 	options func(workflow.Context, string) workflow.Context
-	// skip are office servers that are not looked at.
-	skip     []string
-	begin    func(ctx workflow.Context, host string)
-	finish   func(ctx workflow.Context, host string, err error)
-	observed farm.Observed
+	// isSkipped reports whether an office server is not to be observed.
+	isSkipped func(host string) bool
+	started   func(ctx workflow.Context, host string)
+	finished  func(ctx workflow.Context, host string, err error)
 }
 
-func newLook(f farm.Farm, target farm.Certificate, options func(workflow.Context, string) workflow.Context) *look {
-	l := &look{farm: f, target: target, options: options}
-	l.observed.Office = make([]farm.OfficeServer, len(f.Office.Servers))
-	l.observed.SharePoint = make([]farm.SharePointFarm, len(f.SharePoint))
-	for i, sp := range f.SharePoint {
-		l.observed.SharePoint[i].FrontEnd = sp.FrontEnd.Host
+// run observes office servers and SharePoint servers, bounded together, and
+// returns them in configured order. What was observed before stands for office
+// servers that are skipped: they may be gone.
+func (o *observation) run(ctx workflow.Context, before farm.Observed) (farm.Observed, error) {
+	seen := &observedServers{
+		office: map[string]farm.OfficeServer{}, farms: map[string]farm.SharePointFarm{}, sharePoint: map[string]farm.SharePointServer{},
 	}
-	return l
-}
-
-// all observes office servers and SharePoint servers, bounded together.
-func (l *look) all(ctx workflow.Context) error {
-	hosts := append(officeHosts(l.farm), sharePointHosts(l.farm)...)
-	servers := make([]farm.SharePointServer, len(hosts))
-	looked := slices.DeleteFunc(slices.Clone(hosts), func(host string) bool { return slices.Contains(l.skip, host) })
-	err := each(ctx, looked, l.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
-		l.begin(ctx, host)
-		err := l.server(ctx, host, &servers[slices.Index(hosts, host)])
-		l.finish(ctx, host, err)
+	var hosts []string
+	for _, host := range o.farm.OfficeHosts() {
+		if o.isSkipped(host) {
+			seen.office[host] = before.OfficeServer(host)
+		} else {
+			hosts = append(hosts, host)
+		}
+	}
+	hosts = append(hosts, o.farm.SharePointHosts()...)
+	err := forEach(ctx, hosts, o.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
+		o.started(ctx, host)
+		err := o.observeServer(ctx, host, seen)
+		o.finished(ctx, host, err)
 		if err != nil {
 			return &serverError{host: host, cause: err}
 		}
 		return nil
 	})
-	next := len(l.farm.Office.Servers)
-	for i, sp := range l.farm.SharePoint {
-		l.observed.SharePoint[i].Servers = servers[next : next+len(sp.Servers)]
-		next += len(sp.Servers)
+	return seen.inOrder(o.farm), err
+}
+
+func (o *observation) observeServer(ctx workflow.Context, host string, seen *observedServers) error {
+	in := activities.ServerInput{Farm: o.farm.Name, Host: host, Target: o.target}
+	if _, office := o.farm.OfficeServer(host); office {
+		var s farm.OfficeServer
+		err := workflow.ExecuteActivity(o.options(ctx, "observe "+host), a.ObserveOffice, in).Get(ctx, &s)
+		seen.office[host] = s
+		return err
 	}
+	if o.farm.IsFrontEnd(host) {
+		var f farm.SharePointFarm
+		if err := workflow.ExecuteActivity(o.options(ctx, "observe SharePoint farm on "+host), a.ObserveSharePoint, in).Get(ctx, &f); err != nil {
+			return err
+		}
+		seen.farms[host] = f
+	}
+	var s farm.SharePointServer
+	err := workflow.ExecuteActivity(o.options(ctx, "observe services of "+host), a.ObserveSharePointServer, in).Get(ctx, &s)
+	seen.sharePoint[host] = s
 	return err
 }
 
-func (l *look) server(ctx workflow.Context, host string, server *farm.SharePointServer) error {
-	in := activities.ServerInput{Farm: l.farm.Name, Host: host, Target: l.target}
-	for i, s := range l.farm.Office.Servers {
-		if s.Host == host {
-			return workflow.ExecuteActivity(l.options(ctx, "observe "+host), a.ObserveOffice, in).Get(ctx, &l.observed.Office[i])
-		}
+// observedServers is what was observed so far, by host; farms by front end.
+type observedServers struct {
+	office     map[string]farm.OfficeServer
+	farms      map[string]farm.SharePointFarm
+	sharePoint map[string]farm.SharePointServer
+}
+
+// inOrder returns what was observed in configured order. A server that could not
+// be observed has a place, and nothing in it.
+func (s *observedServers) inOrder(f farm.Farm) farm.Observed {
+	var observed farm.Observed
+	for _, host := range f.OfficeHosts() {
+		observed.Office = append(observed.Office, s.office[host])
 	}
-	for i, sp := range l.farm.SharePoint {
-		if sp.FrontEnd.Host != host {
-			continue
+	for _, sp := range f.SharePoint {
+		sharePoint := s.farms[sp.FrontEnd.Host]
+		sharePoint.FrontEnd = sp.FrontEnd.Host
+		for _, server := range sp.Servers {
+			sharePoint.Servers = append(sharePoint.Servers, s.sharePoint[server.Host])
 		}
-		err := workflow.ExecuteActivity(l.options(ctx, "observe SharePoint farm on "+host), a.ObserveSharePoint, in).Get(ctx, &l.observed.SharePoint[i])
-		if err != nil {
-			return err
-		}
+		observed.SharePoint = append(observed.SharePoint, sharePoint)
 	}
-	return workflow.ExecuteActivity(l.options(ctx, "observe services of "+host), a.ObserveSharePointServer, in).Get(ctx, server)
+	return observed
 }

@@ -8,65 +8,67 @@ import (
 )
 
 // Every activity runs under one of these classes. Each bounds its attempts: no
-// activity retries for ever, and what runs out of them parks. Whether a cause is
-// worth all of them is the activities' to say; see [activities.Activities].
+// activity is retried indefinitely, and when attempts run out the step blocks.
+// Activities decide which errors deserve all attempts; see
+// [activities.Activities].
 
-// few attempts take about two minutes, for a person waits for a first look.
-// many take about ten: so long a server may be away that restarts in the middle
-// of a rotation, for its updates perhaps.
 const (
-	few  = 9
-	many = 24
+	// interactiveAttempts take about two minutes: an operator waits for the
+	// first observation.
+	interactiveAttempts = 9
+	// rebootAttempts take about ten minutes: long enough for a server to reboot
+	// and install updates in the middle of a rotation.
+	rebootAttempts = 24
 )
 
-// silence is how long an activity may go without a heartbeat before its worker
-// counts as dead. Heartbeats come every two seconds.
-const silence = 30 * time.Second
+// heartbeatTimeout is how long an activity may go without a heartbeat before its
+// worker counts as dead. Heartbeats are sent every two seconds.
+const heartbeatTimeout = 30 * time.Second
 
-func patience(attempts int32) *temporal.RetryPolicy {
+func retryPolicy(attempts int32) *temporal.RetryPolicy {
 	return &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second, MaximumAttempts: attempts}
 }
 
-// deciding suits what needs no server: configuration, certificate source,
+// localOptions suit what needs no server: configuration, certificate source,
 // comparison. A minute covers a slow certificate store.
-func deciding(ctx workflow.Context, summary string) workflow.Context {
+func localOptions(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: time.Minute, RetryPolicy: patience(5), Summary: summary,
+		StartToCloseTimeout: time.Minute, RetryPolicy: retryPolicy(5), Summary: summary,
 	})
 }
 
-// observing suits a look at a server, which changes nothing. Loading the
+// observeOptions suit an observation, which changes nothing. Loading the
 // SharePoint snap-in takes tens of seconds, so five minutes are ample.
-func observing(ctx workflow.Context, summary string) workflow.Context {
+func observeOptions(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 5 * time.Minute, HeartbeatTimeout: silence, RetryPolicy: patience(few), Summary: summary,
+		StartToCloseTimeout: 5 * time.Minute, HeartbeatTimeout: heartbeatTimeout, RetryPolicy: retryPolicy(interactiveAttempts), Summary: summary,
 	})
 }
 
-// glancing suits a look that should answer soon or not at all: an inspection
-// tells people what is wrong now rather than waiting for it to pass.
-func glancing(ctx workflow.Context, summary string) workflow.Context {
+// quickObserveOptions suit an observation that should end soon or not at all: an
+// inspection says what is wrong now rather than waiting for it to pass.
+func quickObserveOptions(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 2 * time.Minute, HeartbeatTimeout: silence, RetryPolicy: patience(2), Summary: summary,
+		StartToCloseTimeout: 2 * time.Minute, HeartbeatTimeout: heartbeatTimeout, RetryPolicy: retryPolicy(2), Summary: summary,
 	})
 }
 
-// changing suits a step that looks before it acts, so that an attempt whose
-// answer was lost is found done by the next. A cancelled rotation waits for
-// the step to stop, since it must know what was done.
-func changing(ctx workflow.Context, summary string) workflow.Context {
+// changeOptions suit a step that looks before it acts, so that an attempt whose
+// result was lost is found done by the next. A cancelled run waits for the step
+// to stop, since it must know what was done.
+func changeOptions(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 10 * time.Minute, HeartbeatTimeout: silence, RetryPolicy: patience(many),
+		StartToCloseTimeout: 10 * time.Minute, HeartbeatTimeout: heartbeatTimeout, RetryPolicy: retryPolicy(rebootAttempts),
 		WaitForCancellation: true, Summary: summary,
 	})
 }
 
-// restarting suits a restart and the wait until the server answers as before.
-// IIS and WACSM have been seen to need minutes. A server that does not come
-// back is waited for twice.
-func restarting(ctx workflow.Context, summary string) workflow.Context {
+// restartOptions suit a restart and the wait until the server answers as before.
+// IIS and WACSM have been seen to need minutes. A server that does not come back
+// is waited for twice.
+func restartOptions(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 15 * time.Minute, HeartbeatTimeout: silence, RetryPolicy: patience(many),
+		StartToCloseTimeout: 15 * time.Minute, HeartbeatTimeout: heartbeatTimeout, RetryPolicy: retryPolicy(rebootAttempts),
 		WaitForCancellation: true, Summary: summary,
 	})
 }

@@ -22,7 +22,7 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 			replayer := worker.NewWorkflowReplayer()
 			replayer.RegisterWorkflow(workflows.RotateTrust)
 			replayer.RegisterWorkflow(workflows.InspectTrust)
-			replayer.RegisterWorkflow(workflows.KeepTrust)
+			replayer.RegisterWorkflow(workflows.ManageFarm)
 			replayer.RegisterWorkflow(workflows.RetireCertificate)
 			if err := replayer.ReplayWorkflowHistoryFromJSONFile(nil, file); err != nil {
 				t.Error(err)

@@ -13,150 +13,151 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// RetireInput asks for the retirement of an old certificate.
-type RetireInput struct {
-	Farm   string                `json:"farm"`
-	Reason string                `json:"reason"`
-	Old    farm.StoreCertificate `json:"old"`
-	// Keeper is told the end; empty when there is none.
-	Keeper string `json:"keeper,omitempty"`
-}
-
-// RetireCertificate takes an old certificate away after its soak. It refuses
+// RetireCertificate deletes an old certificate after its retention. It refuses
 // while anything names the certificate, archives it first, and deletes it and
-// its key only after a person approved. A self-signed certificate's root
-// authority that farmtrust added goes with it; authorities of others stay.
-// Called off before that, it takes the archived mark off again.
-func RetireCertificate(ctx workflow.Context, in RetireInput) (Rotation, error) {
-	r, err := newRotation(ctx, RotateInput{Farm: in.Farm, Reason: in.Reason, Keeper: in.Keeper})
+// its key only after an operator approved. A self-signed certificate's root
+// authority that farmtrust added is removed with it; authorities of others stay.
+// Cancelled before that, it unarchives the certificate.
+//
+// After archiving it waits for an operator and never finishes on its own. It
+// ends as [RotateTrust] does.
+func RetireCertificate(ctx workflow.Context, in RetireInput) (farm.RotationResult, error) {
+	o, err := newOperation(ctx, in.Farm, in.Reason, farm.Renew)
 	if err != nil {
-		return Rotation{}, err
+		return farm.RotationResult{}, err
 	}
-	r.board.retires = true
-	r.desk.noWayBack = "a retirement is not rolled back; abort leaves the certificate as it is"
-	old := farm.Certificate{
+	o.decisions.rollbackBlocked = blockedForRetirement
+	o.target = farm.Certificate{
 		Thumbprint: in.Old.Thumbprint, Subject: in.Old.Subject, FriendlyName: in.Old.FriendlyName, NotAfter: in.Old.NotAfter,
 	}
-	retirement := &retirement{rotation: r, old: old}
-	outcome, err := retirement.run(ctx)
-	if outcome == farm.Incomplete {
-		retirement.showAgain(ctx)
+	r := &retirement{operation: o}
+	end := r.run(ctx)
+	if end.outcome == farm.Incomplete {
+		r.unarchive(ctx)
 	}
-	return r.end(ctx, RetireID(in.Farm), outcome, err)
+	end = r.resolvedEnding(end)
+	return r.close(ctx, end, retirementStatement(end), farm.RotationResult{})
 }
 
-// retirement is a rotation that only takes away.
-type retirement struct {
-	*rotation
-
-	old farm.Certificate
-}
+// retirement deletes the operation's target, which is the old certificate.
+type retirement struct{ *operation }
 
 // run is the runbook.
-func (r *retirement) run(ctx workflow.Context) (farm.Outcome, error) {
-	r.target = r.old
-	if err := r.board.aim(ctx, r.old); err != nil {
-		return farm.Incomplete, err
+func (r *retirement) run(ctx workflow.Context) ending {
+	if err := r.progress.setTarget(ctx, r.target); err != nil {
+		return failedEnding(err)
 	}
-	if err := r.do(ctx, Observing,
-		r.refuseWhileUsed, // S2S name, CertificateName, http.sys, WinRM, issuers
+	if err := r.runPhase(ctx, farm.PhaseObserving,
+		r.checkUnused, // S2S name, CertificateName, http.sys, WinRM, issuers
 	); err != nil {
-		return farm.Refused, err
+		return ending{farm.Refused, err}
 	}
-	if err := r.do(ctx, Retiring,
-		r.hide,            // office servers: archived, nothing finds it any more
-		r.approveDeletion, // always by a person
-		r.parkWhileUsed,   // days may have passed
+	if err := r.runPhase(ctx, farm.PhaseRetiring,
+		r.archive,         // office servers: archived, nothing finds it any more
+		r.approveDeletion, // always by an operator
+		r.awaitUnused,     // days may have passed
 		r.delete,          // office servers: certificate and key
 		r.removeOwnRoot,   // SharePoint farms: the self-signed one that we added
 	); err != nil {
-		return farm.Incomplete, err
+		return failedEnding(err)
 	}
-	if len(r.desk.skipped) > 0 {
-		return farm.LeftByDecision, nil
+	if len(r.decisions.skipped) > 0 {
+		return ending{outcome: farm.Partial}
 	}
-	return farm.Verified, nil
+	return ending{outcome: farm.Verified}
 }
 
-// showAgain leaves the certificate as it was where the retirement was called
-// off: who undoes the rotation needs to find it. It runs on although the
+// unarchive leaves the certificate as it was where the retirement was cancelled:
+// a rollback of the rotation needs to find it. It goes on although the
 // retirement was cancelled; where it fails, the report says so.
-func (r *retirement) showAgain(ctx workflow.Context) {
+func (r *retirement) unarchive(ctx workflow.Context) {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	if err := each(ctx, r.officeHosts(), r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
+	if err := forEach(ctx, r.officeHosts(), r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
 		var result activities.StepResult
-		r.board.begin(ctx, host, farm.StepShow)
-		err := workflow.ExecuteActivity(changing(ctx, "show old certificate again on "+host), a.ShowCertificate, r.in(host)).Get(ctx, &result)
-		r.board.finish(ctx, host, farm.StepShow, result, err)
+		r.progress.startStep(ctx, host, farm.StepUnarchive)
+		err := workflow.ExecuteActivity(changeOptions(ctx, "unarchive old certificate on "+host), a.UnarchiveCertificate, r.oldOn(host)).Get(ctx, &result)
+		r.progress.finishStep(ctx, host, farm.StepUnarchive, result, err)
 		return err
 	}); err != nil {
 		workflow.GetLogger(ctx).Warn("the old certificate stays archived on a server", "error", err)
 	}
 }
 
-func (r *retirement) in(host string) activities.OldInput {
-	return activities.OldInput{Farm: r.farm.Name, Host: host, Old: r.old}
+func (r *retirement) oldOn(host string) activities.OldCertificateInput {
+	return activities.OldCertificateInput{Farm: r.farm.Name, Host: host, Old: r.target}
 }
 
-// refuseWhileUsed looks for whatever still names the certificate. Its error
-// names a server: the first that could not be looked at, or that uses it.
-func (r *retirement) refuseWhileUsed(ctx workflow.Context) error {
-	offices := officeHosts(r.farm)
-	hosts := slices.Concat(offices, frontEnds(r.farm))
-	uses := make([][]string, len(hosts))
-	if err := eachAt(ctx, hosts, r.farm.Rotation.AtOnce, func(ctx workflow.Context, i int) error {
-		host, find, summary := hosts[i], a.FindUse, "find use of the certificate on "
-		if i >= len(offices) {
-			find, summary = a.FindIssuers, "find issuers with the certificate on "
-		}
-		r.board.begin(ctx, host, farm.StepUse)
-		err := workflow.ExecuteActivity(observing(ctx, summary+host), find, r.in(host)).Get(ctx, &uses[i])
-		r.board.looked(ctx, host, farm.StepUse, err)
-		if err != nil {
+// checkUnused looks for whatever still names the certificate. Its error names a
+// server: the first that could not be observed, or that uses the certificate.
+func (r *retirement) checkUnused(ctx workflow.Context) error {
+	uses := map[string][]string{}
+	hosts := slices.Concat(r.farm.OfficeHosts(), r.farm.FrontEnds())
+	if err := forEach(ctx, hosts, r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
+		found, err := r.findUse(ctx, host)
+		if uses[host] = found; err != nil {
 			return &serverError{host: host, cause: err}
 		}
 		return nil
 	}); err != nil {
 		return err
 	}
-	if first := slices.IndexFunc(uses, func(u []string) bool { return len(u) > 0 }); first >= 0 {
-		return &serverError{hosts[first], fmt.Errorf("certificate %s is still in use: %s", r.old.Thumbprint.Short(), strings.Join(slices.Concat(uses...), "; "))}
+	var all []string
+	for _, host := range hosts {
+		all = append(all, uses[host]...)
+	}
+	for _, host := range hosts {
+		if len(uses[host]) > 0 {
+			return &serverError{host, fmt.Errorf("certificate %s is still in use: %s", r.target.Thumbprint.Short(), strings.Join(all, "; "))}
+		}
 	}
 	return nil
 }
 
-// parkWhileUsed looks again. Once the certificate is archived, a retirement
-// does not end by itself: that would leave it so.
-func (r *retirement) parkWhileUsed(ctx workflow.Context) error {
-	return r.orPark(ctx, farm.StepUse, func() error { return r.refuseWhileUsed(ctx) })
+// findUse lists what names the certificate on an office server, or on the
+// SharePoint farm of a front end.
+func (r *retirement) findUse(ctx workflow.Context, host string) (uses []string, err error) {
+	find, summary := a.FindIssuers, "find issuers with the certificate on "
+	if _, office := r.farm.OfficeServer(host); office {
+		find, summary = a.FindUse, "find use of the certificate on "
+	}
+	r.progress.startStep(ctx, host, farm.StepFindUse)
+	err = workflow.ExecuteActivity(observeOptions(ctx, summary+host), find, r.oldOn(host)).Get(ctx, &uses)
+	r.progress.finishObservation(ctx, host, farm.StepFindUse, err)
+	return uses, err
 }
 
-func (r *retirement) hide(ctx workflow.Context) error {
-	return r.eachOffice(ctx, farm.StepHide, func(ctx workflow.Context, host string) workflow.Future {
-		return workflow.ExecuteActivity(changing(ctx, "archive old certificate on "+host), a.HideCertificate, r.in(host))
+// awaitUnused checks again. Once the certificate is archived, a retirement does
+// not end by itself: that would leave it archived.
+func (r *retirement) awaitUnused(ctx workflow.Context) error {
+	return r.retryOrBlock(ctx, farm.StepFindUse, func() error { return r.checkUnused(ctx) })
+}
+
+func (r *retirement) archive(ctx workflow.Context) error {
+	return r.runOnOffice(ctx, farm.StepArchive, func(ctx workflow.Context, host string) workflow.Future {
+		return workflow.ExecuteActivity(changeOptions(ctx, "archive old certificate on "+host), a.ArchiveCertificate, r.oldOn(host))
 	})
 }
 
 func (r *retirement) approveDeletion(ctx workflow.Context) error {
-	sum := sha256.Sum256([]byte("delete " + string(r.old.Thumbprint) + " " + strings.Join(r.officeHosts(), " ")))
-	return r.askFor(ctx, hex.EncodeToString(sum[:6]), func(digest string) string {
-		return fmt.Sprintf("approve %s to delete certificate %s and its key on every office server", digest, r.old.Thumbprint.Short())
-	})
+	sum := sha256.Sum256([]byte("delete " + string(r.target.Thumbprint) + " " + strings.Join(r.officeHosts(), " ")))
+	digest := hex.EncodeToString(sum[:6])
+	return r.waitForApproval(ctx, digest,
+		fmt.Sprintf("approve %s to delete certificate %s and its key on every office server", digest, r.target.Thumbprint.Short()))
 }
 
 func (r *retirement) delete(ctx workflow.Context) error {
-	return r.eachOffice(ctx, farm.StepDelete, func(ctx workflow.Context, host string) workflow.Future {
-		return workflow.ExecuteActivity(changing(ctx, "delete old certificate on "+host), a.DeleteCertificate, r.in(host))
+	return r.runOnOffice(ctx, farm.StepDelete, func(ctx workflow.Context, host string) workflow.Future {
+		return workflow.ExecuteActivity(changeOptions(ctx, "delete old certificate on "+host), a.DeleteCertificate, r.oldOn(host))
 	})
 }
 
 // removeOwnRoot removes the root authority of a self-signed certificate, where
 // it bears the name that farmtrust gives.
 func (r *retirement) removeOwnRoot(ctx workflow.Context) error {
-	return each(ctx, frontEnds(r.farm), r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
-		_, err := r.step(ctx, farm.StepRootAuthorityBack, host, func() workflow.Future {
-			return workflow.ExecuteActivity(changing(ctx, "remove root authority on "+host), a.RemoveOwnRoot, r.in(host))
+	return r.runOnFrontEnds(ctx, func(ctx workflow.Context, host string) error {
+		_, err := r.runStep(ctx, stepOn{host: host, step: farm.StepRemoveRootAuthority}, func() workflow.Future {
+			return workflow.ExecuteActivity(changeOptions(ctx, "remove root authority on "+host), a.RemoveOwnRootAuthority, r.oldOn(host))
 		})
 		return err
 	})

@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -13,252 +14,322 @@ import (
 
 // RotateTrust makes the farm's trust as it should be: it sets it up from
 // nothing, renews it, or finishes what an earlier rotation left, by the same
-// steps; or, when asked to, it undoes a rotation. Each step looks before it
+// steps; or, when asked to, it rolls a rotation back. Each step looks before it
 // acts.
 //
-// It completes with outcome [farm.Verified], [farm.Already], [farm.Undone] or
-// [farm.LeftByDecision]. It fails with an application error of type
-// [RefusedError] when a precondition does not hold, in which case nothing was
-// changed, and of type [IncompleteError] when it could not be steered to one
-// of those ends; the error's details hold the report. Cancelled, it undoes what
-// it changed and ends as cancelled, with the report in the details.
-func RotateTrust(ctx workflow.Context, in RotateInput) (Rotation, error) {
+// It completes with outcome [farm.Verified], [farm.NoChange], [farm.RolledBack]
+// or [farm.Partial]. It fails with an application error of type [RefusedError]
+// when a precondition does not hold, in which case nothing was changed, and of
+// type [IncompleteError] when it could not be steered to one of those ends; the
+// error's details hold the [farm.RotationResult]. Cancelled, it rolls back what
+// it changed and ends as cancelled, with the result in the details.
+func RotateTrust(ctx workflow.Context, in RotateInput) (farm.RotationResult, error) {
 	r, err := newRotation(ctx, in)
 	if err != nil {
-		return Rotation{}, err
+		return farm.RotationResult{}, err
 	}
-	outcome, cause := r.start(ctx)
-	if r.goesBack(ctx, cause) {
-		outcome, err = r.back(ctx)
-		if !temporal.IsCanceledError(cause) {
-			cause = err
+	var end ending
+	if in.Intent == farm.Rollback {
+		end = r.rollBack(ctx)
+	} else {
+		end = r.goForward(ctx)
+		if r.shouldRollBack(end) {
+			end = r.rollBack(ctx).causedBy(end)
 		}
 	}
-	return r.end(ctx, RotateID(in.Farm), outcome, cause)
+	return r.finish(ctx, end)
 }
 
-func (r *rotation) start(ctx workflow.Context) (farm.Outcome, error) {
-	if r.input.Intent == farm.PutBack {
-		return farm.Incomplete, errDecided
+// rotation is the state of one rotation or rollback.
+type rotation struct {
+	*operation
+
+	input RotateInput
+	// baseline is what was observed before the first change.
+	baseline farm.Observed
+	// planned are the differences that were found then, and snapshot the state;
+	// nil until it is taken. A rollback is given it.
+	planned  []farm.Difference
+	snapshot *farm.Snapshot
+	// opening is the maintenance window in which the cutover must start; zero
+	// without one.
+	opening farm.Opening
+	// found is the farm as it was observed last, if that was all of it and
+	// nothing was changed since.
+	found *farm.Inspection
+	// clearRefused reports whether Office Online Server refused to have no S2S
+	// certificate.
+	clearRefused bool
+	// trustChangedAt is when this run last changed the trust of each SharePoint
+	// farm, by front end; settingsChangedAt the same for the office farm. Zero
+	// while it has changed nothing.
+	trustChangedAt    map[string]time.Time
+	settingsChangedAt time.Time
+	// restartStep is the name of the restart, which a rollback repeats.
+	restartStep farm.Step
+}
+
+func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
+	o, err := newOperation(ctx, in.Farm, in.Reason, in.Intent)
+	if err != nil {
+		return nil, err
 	}
-	return r.run(ctx)
+	r := &rotation{operation: o, input: in, trustChangedAt: map[string]time.Time{}, restartStep: farm.StepRestart}
+	switch in.Intent {
+	case farm.Rollback:
+		if r.snapshot = in.Snapshot; r.snapshot == nil {
+			return nil, temporal.NewNonRetryableApplicationError("rollback: there is no snapshot to restore", RefusedError, nil)
+		}
+	case farm.ReplaceCompromised:
+		r.decisions.rollbackBlocked = blockedByCompromise
+	}
+	return r, nil
 }
 
-// run is the runbook.
-func (r *rotation) run(ctx workflow.Context) (farm.Outcome, error) {
+// goForward is the runbook.
+func (r *rotation) goForward(ctx workflow.Context) ending {
 	if err := r.prepare(ctx); err != nil {
-		return farm.Refused, err
+		return ending{farm.Refused, err}
 	}
-	if len(r.board.report.Differences) == 0 {
-		return farm.Already, nil
+	if len(r.planned) == 0 {
+		return ending{outcome: farm.NoChange}
 	}
-	if err := r.do(ctx, Staging, // nothing a user can notice
+	if err := r.runPhase(ctx, farm.PhaseStaging, // nothing that users notice
 		r.importCertificate,    // office servers: certificate, key, intermediates
 		r.grantKey,             // office servers: NETWORK SERVICE reads the key, and it signs
 		r.exportCertificate,    // one office server: the public part, equal to the target
 		r.trustRootAuthorities, // SharePoint farms: what is missing of the chain
 	); err != nil {
-		return farm.Incomplete, err
+		return failedEnding(err)
 	}
-	if err := r.do(ctx, Waiting,
+	if err := r.runPhase(ctx, farm.PhaseWaiting,
 		r.awaitApproval, // of exactly these differences, where configured
 		r.awaitWindow,   // where configured
-		r.lookAgain,     // the farm is journal and staged changes, or nothing is switched
+		r.recheck,       // the farm is the snapshot and what was staged, or nothing is cut over
 	); err != nil {
-		return farm.Incomplete, err
+		return failedEnding(err)
 	}
-	if err := r.do(ctx, Switching, // from here data refresh may fail until the restarts
+	if err := r.runPhase(ctx, farm.PhaseCutover, // from here data refresh may fail until the restarts
 		r.setS2SCertificate, // master: Set-OfficeWebAppsFarm -S2SCertificateName
-		r.seeS2SCertificate, // office servers: each has the new setting
-		r.setHTTPSwitches,   // master: only those configured
+		r.awaitReplication,  // office servers: each has the new setting
+		r.setHTTPSettings,   // master: only those configured
 		r.trustIssuers,      // SharePoint farms: twice, once for each registered issuer
 	); err != nil {
-		return farm.Incomplete, err
+		return failedEnding(err)
 	}
-	if err := r.do(ctx, Restarting, // once for all settings
+	if err := r.runPhase(ctx, farm.PhaseRestarting, // once for all settings
 		r.restartSharePoint, // SharePoint servers: IIS, SPTimerV4
 		r.restartOffice,     // office servers: WACSM, IIS; a canary first
 	); err != nil {
-		return farm.Incomplete, err
+		return failedEnding(err)
 	}
 	return r.verify(ctx)
 }
 
-// do carries out the steps of a phase, one after the other.
-func (r *rotation) do(ctx workflow.Context, phase Phase, steps ...func(workflow.Context) error) error {
-	if err := r.board.enter(ctx, phase); err != nil {
-		return err
-	}
-	for _, step := range steps {
-		if err := step(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // prepare chooses the target, observes every server, checks whether the
-// rotation may start and opens the journal. It changes nothing.
+// rotation may start and takes the snapshot. It changes nothing.
 func (r *rotation) prepare(ctx workflow.Context) error {
-	var chosen activities.Chosen
-	err := workflow.ExecuteActivity(deciding(ctx, "choose certificate"), a.ChooseTarget, r.farm.Name).Get(ctx, &chosen)
+	var choice activities.TargetChoice
+	err := workflow.ExecuteActivity(localOptions(ctx, "choose certificate"), a.ChooseTarget, r.farm.Name).Get(ctx, &choice)
 	if err != nil {
 		return err
 	}
-	r.target = chosen.Certificate
-	if err := r.board.aim(ctx, r.target); err != nil {
+	r.target = choice.Certificate
+	if err := r.progress.setTarget(ctx, r.target); err != nil {
 		return err
 	}
-	if err := r.board.enter(ctx, Observing); err != nil {
+	if err := r.progress.setPhase(ctx, farm.PhaseObserving); err != nil {
 		return err
 	}
-	comparison, err := r.compare(ctx, farm.StepObserve)
+	if err := r.observeFirst(ctx); err != nil {
+		return err
+	}
+	comparison, err := r.compare(ctx, r.input.Snapshot)
 	if err != nil {
 		return err
 	}
 	r.baseline = r.observed
 	r.target.FriendlyName = comparison.FriendlyName
 	r.planned = comparison.Differences
-	comparison.Findings = append(chosen.Findings, comparison.Findings...)
-	r.board.found(r.target, comparison)
+	comparison.Findings = append(choice.Findings, comparison.Findings...)
+	r.progress.setPlan(r.target, comparison)
 	if stops := farm.Stops(comparison.Findings); len(stops) > 0 {
-		return stopped(stops)
+		return stoppedBy(stops)
 	}
-	r.openJournal(ctx, comparison.Previous)
-	return r.closeWayBack(ctx, comparison)
+	r.takeSnapshot(ctx, comparison.Previous)
+	return r.checkRollback(comparison)
 }
 
-// stopped is the error that findings end or hold a rotation with.
-func stopped(stops []farm.Finding) error {
-	var texts []error
-	for _, s := range stops {
-		texts = append(texts, fmt.Errorf("%s: %s: %s", s.Server, s.Text, s.Remedy))
-	}
-	return errors.Join(texts...)
-}
+// maxInspectionAge is how old the inspection that caused a rotation may be when
+// the rotation begins from it: they follow each other at once, unless no worker
+// ran in between.
+const maxInspectionAge = 10 * time.Minute
 
-// closeWayBack says at the start, and not when it is too late, that there is
-// no way back to what is in use.
-func (r *rotation) closeWayBack(ctx workflow.Context, c activities.Comparison) error {
-	compromised := r.input.Intent == farm.ReplaceCompromised
-	if compromised && r.isNewest(ctx, c.Previous) {
-		return fmt.Errorf("the newest certificate of the source, %s, is the one in use, which is compromised: provide another", r.target.Thumbprint.Short())
+// observeFirst takes the observation of the inspection that caused the rotation,
+// and observes every server where there is none that is recent and about the
+// same farm and certificate.
+func (r *rotation) observeFirst(ctx workflow.Context) error {
+	n := r.input.Inspection
+	if n == nil || n.Farm != r.farm.Name || n.Target.Thumbprint != r.target.Thumbprint ||
+		!n.Observed.Covers(r.farm) || workflow.Now(ctx).Sub(n.At) > maxInspectionAge {
+		return r.observe(ctx, farm.StepObserve)
 	}
-	r.journal.Compromised = r.journal.Compromised || compromised
-	if c.NoWayBack != "" && !compromised && len(r.planned) > 0 {
-		r.desk.noWayBack = c.NoWayBack
-		r.board.report.Intent = farm.ReplaceExpired
+	r.observed = n.Observed
+	for _, host := range append(r.farm.OfficeHosts(), r.farm.SharePointHosts()...) {
+		r.progress.startStep(ctx, host, farm.StepObserve)
+		r.progress.finishObservation(ctx, host, farm.StepObserve, nil)
 	}
 	return nil
 }
 
-// isNewest says whether the compromised certificate, which is the one in use,
-// is the target itself. Where an earlier run has switched to the target already
-// to replace a compromised one, the one in use is not that.
-func (r *rotation) isNewest(ctx workflow.Context, current farm.StoreCertificate) bool {
-	newest := r.target.Thumbprint
-	if r.journal.Previous.Thumbprint == newest {
-		return true
-	}
-	return current.Thumbprint == newest && !r.journal.Compromised && since(ctx, namesNewest)
-}
-
-// openJournal keeps the state found before the first change. An earlier
-// rotation towards the same target has opened it already.
-func (r *rotation) openJournal(ctx workflow.Context, previous farm.StoreCertificate) {
-	if j := r.input.Journal; j != nil && j.Target.Thumbprint == r.target.Thumbprint {
-		r.journal = j
+// takeSnapshot keeps the state found before the first change. An earlier
+// rotation towards the same target may have taken it already.
+func (r *rotation) takeSnapshot(ctx workflow.Context, previous farm.StoreCertificate) {
+	if s := r.input.Snapshot; s != nil && s.Target.Thumbprint == r.target.Thumbprint {
+		r.snapshot = s
 		return
 	}
-	r.journal = &farm.Journal{At: workflow.Now(ctx), Target: r.target, Previous: previous, Before: r.observed}
+	r.snapshot = &farm.Snapshot{TakenAt: workflow.Now(ctx), Target: r.target, Previous: previous, Before: r.observed}
 }
 
-// verify observes again; the trust is as desired when nothing differs, apart
-// from servers that a person left out.
-func (r *rotation) verify(ctx workflow.Context) (farm.Outcome, error) {
-	if err := r.board.enter(ctx, Verifying); err != nil {
-		return farm.Incomplete, err
+// checkRollback finds out at the start, and not when it is too late, whether what
+// is in use can be restored.
+func (r *rotation) checkRollback(c activities.Comparison) error {
+	compromised := r.input.Intent == farm.ReplaceCompromised
+	if compromised && r.targetIsCompromised(c.Previous) {
+		return fmt.Errorf("the newest certificate of the source, %s, is the one in use, which is compromised: provide another", r.target.Thumbprint.Short())
+	}
+	r.snapshot.Compromised = r.snapshot.Compromised || compromised
+	if c.RollbackBlocked != "" && !compromised && len(r.planned) > 0 {
+		r.decisions.rollbackBlocked = c.RollbackBlocked
+		r.progress.Report.Intent = farm.ReplaceExpired
+	}
+	return nil
+}
+
+// targetIsCompromised reports whether the compromised certificate, which is the
+// one in use, is the target itself. Where an earlier run has cut over to the
+// target already to replace a compromised one, the one in use is not that.
+func (r *rotation) targetIsCompromised(current farm.StoreCertificate) bool {
+	newest := r.target.Thumbprint
+	return r.snapshot.Previous.Thumbprint == newest || (current.Thumbprint == newest && !r.snapshot.Compromised)
+}
+
+// verify observes again. The trust is as desired when nothing differs, apart
+// from servers that an operator left out.
+func (r *rotation) verify(ctx workflow.Context) ending {
+	if err := r.progress.setPhase(ctx, farm.PhaseVerifying); err != nil {
+		return failedEnding(err)
 	}
 	for {
-		comparison, err := r.compareOrPark(ctx, farm.StepVerify)
+		comparison, err := r.observeAndCompare(ctx, farm.StepVerify)
 		if err != nil {
-			return farm.Incomplete, err
+			return failedEnding(err)
 		}
-		r.board.report.Differences, r.board.report.Findings = comparison.Differences, comparison.Findings
-		left := r.notSkipped(comparison.Differences)
+		r.progress.Report.Differences, r.progress.Report.Findings = comparison.Differences, comparison.Findings
+		left := r.withoutSkipped(comparison.Differences)
 		if len(left) == 0 {
 			break
 		}
 		cause := fmt.Errorf("%d differences remain, the first: %s", len(left), left[0].Text)
-		if choice, err := r.park(ctx, left[0].Server, farm.StepVerify, cause); err != nil || !goesOn(choice) {
-			return farm.Incomplete, errors.Join(err, errDecided)
+		if err := r.blockUnlessResolved(ctx, failedStep{host: left[0].Server, step: farm.StepVerify, cause: cause}); err != nil {
+			return failedEnding(err)
 		}
 	}
-	if len(r.desk.skipped) > 0 {
-		return farm.LeftByDecision, nil
+	if len(r.decisions.skipped) > 0 {
+		return ending{outcome: farm.Partial}
 	}
-	return farm.Verified, nil
+	return ending{outcome: farm.Verified}
 }
 
-// compare observes every server and compares.
-func (r *rotation) compare(ctx workflow.Context, step farm.Step) (activities.Comparison, error) {
-	var comparison activities.Comparison
-	if err := r.observe(ctx, step); err != nil {
-		return comparison, err
+// compare compares what was observed last with what is desired. The snapshot is
+// that of an earlier rotation, if whether it can be rolled back is of interest.
+func (r *rotation) compare(ctx workflow.Context, snapshot *farm.Snapshot) (activities.Comparison, error) {
+	var c activities.Comparison
+	in := activities.CompareInput{Farm: r.farm, Target: r.target, Observed: r.observed, Snapshot: snapshot}
+	if err := workflow.ExecuteActivity(localOptions(ctx, "compare with what is desired"), a.Compare, in).Get(ctx, &c); err != nil {
+		return c, err
 	}
-	in := activities.CompareInput{Farm: r.farm, Target: r.target, Observed: r.observed}
-	if step == farm.StepObserve {
-		in.Journal = r.input.Journal // the others need not know the way back
+	r.found = &farm.Inspection{
+		Farm: r.farm.Name, At: workflow.Now(ctx), Config: r.farm, Target: r.target,
+		Current: c.Previous, Plan: c.Differences, Findings: c.Findings,
 	}
-	err := workflow.ExecuteActivity(deciding(ctx, "compare with what is desired"), a.Compare, in).Get(ctx, &comparison)
-	return comparison, err
+	return c, nil
 }
 
-// compareOrPark compares, and parks on a server that cannot be observed.
-func (r *rotation) compareOrPark(ctx workflow.Context, step farm.Step) (activities.Comparison, error) {
+// observeAndCompare observes and compares, and blocks on a server that cannot be
+// observed.
+func (r *rotation) observeAndCompare(ctx workflow.Context, step farm.Step) (activities.Comparison, error) {
 	var comparison activities.Comparison
-	err := r.orPark(ctx, step, func() (err error) {
-		comparison, err = r.compare(ctx, step)
+	err := r.retryOrBlock(ctx, step, func() (err error) {
+		if err = r.observe(ctx, step); err == nil {
+			comparison, err = r.compare(ctx, nil)
+		}
 		return err
 	})
 	return comparison, err
 }
 
-// end closes the report and turns an outcome that is none of the good ones
-// into a failure that carries it.
-func (r *rotation) end(ctx workflow.Context, id string, outcome farm.Outcome, cause error) (Rotation, error) {
-	// The last words must be written even when the rotation was cancelled.
-	ctx, cancel := workflow.NewDisconnectedContext(ctx)
-	defer cancel()
-	if r.desk.verdict == farm.Abort {
-		outcome, cause = farm.LeftByDecision, nil
+// finish closes the report. Only a rotation that ended as planned hands over what
+// it observed last: after any other the controller inspects the farm itself.
+func (r *rotation) finish(ctx workflow.Context, end ending) (farm.RotationResult, error) {
+	end = r.resolvedEnding(end)
+	result := farm.RotationResult{Snapshot: r.snapshot}
+	if end.outcome == farm.Verified || end.outcome == farm.NoChange {
+		result.Inspection = r.found
 	}
-	report, err := r.board.close(ctx, outcome, cause, r.desk.why)
-	if err == nil {
-		err = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
-	}
-	r.tellKeeper(ctx, id, report)
-	switch {
-	case err != nil:
-		return Rotation{}, err
-	case cause == nil:
-		return Rotation{Report: report, Journal: r.journal}, nil
-	case temporal.IsCanceledError(cause):
-		return Rotation{}, temporal.NewCanceledError(report, r.journal)
-	case outcome == farm.Refused:
-		return Rotation{}, temporal.NewNonRetryableApplicationError(report.Statement, RefusedError, nil, report, r.journal)
-	}
-	return Rotation{}, temporal.NewNonRetryableApplicationError(report.Statement, IncompleteError, nil, report, r.journal)
+	statement := rotationStatement(end, r.decisions.resolution.why, len(r.progress.Report.Findings) > 0)
+	return r.close(ctx, end, statement, result)
 }
 
-// tellKeeper tells the keeper how it ended. A keeper that is gone needs no
-// telling, and one that misses it asks; so an error only goes to the log.
-func (r *rotation) tellKeeper(ctx workflow.Context, id string, report farm.Report) {
-	if r.input.Keeper == "" {
-		return
+// causedBy is the ending of a rollback that another ending led to: a rotation
+// that was cancelled ends as cancelled.
+func (e ending) causedBy(first ending) ending {
+	if temporal.IsCanceledError(first.cause) {
+		e.cause = first.cause
 	}
-	finished := Finished{WorkflowID: id, Rotation: Rotation{Report: report, Journal: r.journal}}
-	if err := workflow.SignalExternalWorkflow(ctx, r.input.Keeper, "", FinishedSignal, finished).Get(ctx, nil); err != nil {
-		workflow.GetLogger(ctx).Warn("keeper was not told", "keeper", r.input.Keeper, "error", err)
+	return e
+}
+
+// shouldRollBack reports whether a rotation that ended so is to be rolled back:
+// an operator, the farm's policy or a cancellation asked for it, there is
+// something to restore, and nothing forbids it.
+//
+// One that was cancelled before it took its snapshot has changed nothing: the
+// snapshot that it was given may be that of another rotation, which is complete.
+func (r *rotation) shouldRollBack(end ending) bool {
+	asked := r.decisions.resolution.choice == farm.RollBack || temporal.IsCanceledError(end.cause)
+	return asked && r.snapshot != nil && r.decisions.rollbackBlocked == ""
+}
+
+// onServer names a server and the target for an activity.
+func (r *rotation) onServer(host string) activities.ServerInput {
+	return activities.ServerInput{Farm: r.farm.Name, Host: host, Target: r.target}
+}
+
+// runOnMaster runs a step on the master. The master is rediscovered just before
+// use: a server that is not, or no longer, the master says which machine is.
+func (r *rotation) runOnMaster(ctx workflow.Context, step farm.Step, run func(host string) workflow.Future) (activities.StepResult, error) {
+	master, _ := r.observed.Master()
+	host := master.Machine.Host
+	for range r.farm.Office.Servers {
+		result, err := r.runStep(ctx, stepOn{host: host, step: step}, func() workflow.Future { return run(host) })
+		if err != nil || result.MovedTo == "" {
+			if result.Changed {
+				r.settingsChangedAt = result.At
+			}
+			return result, err
+		}
+		r.progress.removeStep(host, step)
+		if host = r.observed.HostOf(result.MovedTo); host == "" {
+			return result, fmt.Errorf("the master is now %s, which is not configured: add it to office.servers", result.MovedTo)
+		}
+	}
+	return activities.StepResult{}, errors.New("no office server keeps the master role long enough to be configured: the last was " + host)
+}
+
+func (r *rotation) noteTrustChange(frontEnd string, result activities.StepResult) {
+	if result.Changed {
+		r.trustChangedAt[frontEnd] = result.At
 	}
 }

@@ -6,32 +6,226 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
+	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
+	"github.com/farmtrust/farmtrust/workflows"
 )
 
-func TestARotationSetsTheTrustUpFromNothingAndThenRenewsIt(t *testing.T) {
-	for _, selfSigned := range []bool{false, true} {
-		p := newPlace(t, farmsim.Options{SelfSigned: selfSigned})
-		first, err := p.rotate(t)
-		if err != nil || first.Outcome != farm.Verified {
-			t.Fatalf("first set-up: %s, %v", first.Outcome, err)
-		}
-		p.refreshes(t)
-
-		again, err := p.rotate(t)
-		if err != nil || again.Outcome != farm.Already {
-			t.Fatalf("second rotation to the same certificate: %s, %v; want already", again.Outcome, err)
-		}
-
-		if _, err := p.sim.IssueCertificate(90 * 24 * time.Hour); err != nil {
-			t.Fatal(err)
-		}
-		renewal, err := p.rotate(t)
-		if err != nil || renewal.Outcome != farm.Verified {
-			t.Fatalf("renewal: %s, %v", renewal.Outcome, err)
-		}
-		if renewal.Previous != first.Target || renewal.Target == first.Target {
-			t.Errorf("renewal went from %s to %s, want from %s to a new one", renewal.Previous, renewal.Target, first.Target)
-		}
-		p.refreshes(t)
+func TestRotate_SetUpAndRenew(t *testing.T) {
+	for name, selfSigned := range map[string]bool{"issued by a CA": false, "self-signed": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newTestFarm(t, farmsim.Options{SelfSigned: selfSigned})
+			first := f.requireRotated(t)
+			f.rotate(t).requireOutcome(farm.NoChange)
+			f.issueCertificate(t)
+			renewal := f.requireRotated(t)
+			if renewal.Previous != first.Target || renewal.Target == first.Target {
+				t.Errorf("renewal went from %s to %s, want from %s to a new one", renewal.Previous, renewal.Target, first.Target)
+			}
+		})
 	}
+}
+
+func TestRotate_LargestFarm(t *testing.T) {
+	t.Parallel()
+	f := newTestFarm(t, farmsim.Options{OfficeServers: 100, SharePointFarms: 10})
+	f.setPolicy(func(p *farm.RotationPolicy) { p.AtOnce, p.RestartAtOnce = 20, 25 })
+	f.requireRotated(t)
+}
+
+func TestRotate_Refused(t *testing.T) {
+	t.Run("a machine of the farm is not configured", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{OfficeServers: 3})
+		f.configure = func(c *farm.Farm) { c.Office.Servers = c.Office.Servers[:2] }
+		before := f.sim.Trust()
+		f.rotate(t).requireOutcome(farm.Refused).assertStatement("OOS-03", "add it to office.servers")
+		f.assertTrustUnchanged(t, before)
+	})
+	t.Run("a server is unreachable", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{})
+		before := f.sim.Trust()
+		f.addFaults(t, fault.Fault{Server: office2, Kind: fault.Refused, Times: -1})
+		f.rotate(t).requireOutcome(farm.Refused).assertStatement(office2 + ": unreachable")
+		f.assertTrustUnchanged(t, before)
+	})
+}
+
+func TestRotate_MasterMoves(t *testing.T) {
+	t.Parallel()
+	f := newTestFarm(t, farmsim.Options{})
+	r := f.newRun(t)
+	r.onActivity("SetS2SCertificate", func() {
+		if err := f.sim.World.MoveMaster(office2); err != nil {
+			t.Error(err)
+		}
+	})
+	r.rotate().requireOutcome(farm.Verified).assertStep(office2, farm.StepS2SName, farm.StateChanged)
+	f.assertRefreshes(t)
+}
+
+func TestRotate_ResumesAnAbortedRotation(t *testing.T) {
+	t.Parallel()
+	f := newTestFarm(t, farmsim.Options{})
+	f.addFaults(t, brokenScript(frontEnd, "Set-TrustedIssuer"))
+	r := f.newRun(t)
+	r.after(time.Hour, func() { r.decide(farm.Decision{Choice: farm.Abort}) })
+	if first := r.rotate().requireOutcome(farm.Partial); len(first.Differences) == 0 {
+		t.Error("the report of an aborted rotation does not list what differs")
+	}
+	f.sim.ClearFaults()
+	second := f.requireRotated(t)
+	for _, done := range []farm.Step{farm.StepImport, farm.StepGrant} {
+		second.assertStep(office2, done, farm.StateUnchanged)
+	}
+}
+
+// TestRotate_Inspection is about the inspection that a rotation begins from.
+func TestRotate_Inspection(t *testing.T) {
+	// rotateFrom asserts how often a rotation that starts from an inspection
+	// observes every server, and that its report says so at any rate.
+	rotateFrom := func(t *testing.T, f *testFarm, n farm.Inspection, starts time.Time, observations int) {
+		t.Helper()
+		r := f.newRun(t)
+		r.env.SetStartTime(starts)
+		ended := r.rotateWith(workflows.RotateInput{Inspection: &n}).requireOutcome(farm.Verified)
+		r.assertObservations(observations)
+		for _, host := range []string{office1, office2, frontEnd} {
+			ended.assertStep(host, farm.StepObserve, farm.StateObserved)
+		}
+		f.assertRefreshes(t)
+	}
+	t.Run("one that is recent is not repeated", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{})
+		n := f.inspect(t)
+		rotateFrom(t, f, n, n.At.Add(5*time.Minute), 2)
+	})
+	t.Run("one that is old is repeated", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{})
+		n := f.inspect(t)
+		rotateFrom(t, f, n, n.At.Add(time.Hour), 3)
+	})
+	t.Run("one that is about another certificate is repeated", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{})
+		n := f.inspect(t)
+		f.issueCertificate(t)
+		rotateFrom(t, f, n, n.At, 3)
+	})
+	t.Run("one that does not cover the farm is repeated", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{})
+		n := f.inspect(t)
+		n.Observed.Office = n.Observed.Office[:1]
+		rotateFrom(t, f, n, n.At, 3)
+	})
+	t.Run("a rotation that ended as planned hands over what it observed last", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{})
+		for _, outcome := range []farm.Outcome{farm.Verified, farm.NoChange} {
+			ended := f.rotate(t).requireOutcome(outcome)
+			if n := ended.Inspection; n == nil || n.Target.Thumbprint != ended.Target || n.Current.Thumbprint != ended.Target || len(n.Plan) > 0 {
+				t.Errorf("%s: it hands over %+v, want an inspection that finds the target in use and nothing to do", outcome, n)
+			}
+		}
+	})
+	t.Run("one that was aborted hands over nothing", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{})
+		f.addFaults(t, brokenScript(frontEnd, "Set-TrustedIssuer"))
+		r := f.newRun(t)
+		r.after(time.Hour, func() { r.decide(farm.Decision{Choice: farm.Abort}) })
+		if n := r.rotate().requireOutcome(farm.Partial).Inspection; n != nil {
+			t.Errorf("it hands over %+v", n)
+		}
+	})
+}
+
+func TestRotate_Compromised(t *testing.T) {
+	t.Run("it waits for nothing and is not rolled back", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		f.setPolicy(requireApproval)
+		f.addFaults(t, brokenScript("", "Set-TrustedIssuer"))
+		r := f.newRun(t)
+		r.after(time.Hour, func() {
+			r.assertDecisionRefused(farm.Decision{Choice: farm.RollBack}, "is compromised and is never restored")
+			f.sim.ClearFaults()
+			r.decide(farm.Decision{Choice: farm.Retry})
+		})
+		r.rotateWith(workflows.RotateInput{Reason: "leaked", Intent: farm.ReplaceCompromised}).requireOutcome(farm.Verified)
+		f.assertRefreshes(t)
+	})
+	replace := func(t *testing.T, f *testFarm, s *farm.Snapshot) endedRun {
+		t.Helper()
+		return f.newRun(t).rotateWith(workflows.RotateInput{Reason: "leaked", Intent: farm.ReplaceCompromised, Snapshot: s})
+	}
+	t.Run("the newest certificate is not reported as replaced", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{})
+		f.requireRotated(t)
+		replace(t, f, nil).requireOutcome(farm.Refused).assertStatement("provide another")
+	})
+	t.Run("an earlier rotation's certificate is not reported as replaced", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		snapshot := f.requireRotated(t).Snapshot
+		replace(t, f, snapshot).requireOutcome(farm.Refused).assertStatement("provide another")
+		snapshot.Compromised = true
+		t.Log("the earlier rotation was to replace a compromised certificate")
+		replace(t, f, snapshot).requireOutcome(farm.NoChange)
+	})
+}
+
+func TestRotate_Expired(t *testing.T) {
+	t.Parallel()
+	// By every clock the old certificate has expired; the newest has not.
+	const later = 20 * day
+	f := newTestFarm(t, farmsim.Options{Trusting: true, Skew: map[string]time.Duration{office1: later, office2: later, frontEnd: later}})
+	f.setPolicy(rollBackOnFailure)
+	f.activities.Now = func() time.Time { return time.Now().Add(later) }
+	f.addFaults(t, brokenScript(frontEnd, "Set-TrustedIssuer"))
+	r := f.newRun(t)
+	r.after(time.Hour, func() {
+		r.assertDecisionRefused(farm.Decision{Choice: farm.RollBack}, "an expired certificate is never restored")
+		f.sim.ClearFaults()
+		r.decide(farm.Decision{Choice: farm.Retry})
+	})
+	if got := r.rotate().requireOutcome(farm.Verified).Intent; got != farm.ReplaceExpired {
+		t.Errorf("the report's intent is %q, want %q", got, farm.ReplaceExpired)
+	}
+}
+
+func TestRotate_RemoteSQL(t *testing.T) {
+	t.Run("by the scheduled task", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{RemoteSQL: true, RunAs: farm.Task, SharePointFarms: 2})
+		f.requireRotated(t)
+		f.rotate(t).requireOutcome(farm.NoChange)
+	})
+	t.Run("a rollback by the scheduled task", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{RemoteSQL: true, RunAs: farm.Task, Trusting: true})
+		f.setPolicy(rollBackOnFailure)
+		before := f.sim.Trust()
+		// The rollback restarts too.
+		f.addFaults(t, untilBlocked(brokenScript(office1, "Restart-OfficeServer")))
+		f.rotate(t).requireOutcome(farm.RolledBack)
+		f.assertTrustUnchanged(t, before)
+		f.assertRefreshes(t)
+	})
+	t.Run("without delegation", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{RemoteSQL: true, RunAs: farm.Direct})
+		f.assertFrontEndRefuses(t, "Cannot access the local farm")
+	})
+	t.Run("an old version of the task", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{RemoteSQL: true, RunAs: farm.Task})
+		f.installOldTask(t)
+		f.assertFrontEndRefuses(t, taskVersion)
+	})
 }

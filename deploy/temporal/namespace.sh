@@ -1,6 +1,6 @@
 #!/bin/sh
 # Creates the namespace and the search attributes that rotations set. What
-# exists is left as it is. Finished rotations can be looked at for 30 days.
+# exists is left as it is. Finished rotations are kept for 30 days.
 set -eu
 
 temporal operator namespace describe --namespace "$TEMPORAL_NAMESPACE" ||

@@ -13,14 +13,14 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 )
 
-// now is the time of all tests, in the middle of the certificates' validity.
-var now = time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC)
+// testTime is the time of all tests, in the middle of the certificates' validity.
+var testTime = time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC)
 
 // password opens all PFX files of the tests.
 const password = "opensesame"
 
-// identity is a certificate with its key.
-type identity struct {
+// testIdentity is a certificate with its key.
+type testIdentity struct {
 	cert *x509.Certificate
 	key  crypto.Signer
 }
@@ -28,7 +28,7 @@ type identity struct {
 // rsaKey makes keys once: making them is slow.
 var rsaKey = sync.OnceValue(func() *rsa.PrivateKey { return newKey(2048) })
 
-// authorityKey is the key of all authorities.
+// authorityKey is the key of all CAs.
 var authorityKey = sync.OnceValue(func() *rsa.PrivateKey { return newKey(2048) })
 
 // shortKey is too short for a farm.
@@ -42,13 +42,13 @@ func newKey(bits int) *rsa.PrivateKey {
 	return key
 }
 
-// issue makes a certificate; without an issuer it is self-signed. The change
+// issueCertificate makes a certificate; without an issuer it is self-signed. The change
 // may alter what is issued.
-func issue(t testing.TB, name string, key crypto.Signer, issuer *identity, change func(*x509.Certificate)) *identity {
+func issueCertificate(t testing.TB, name string, key crypto.Signer, issuer *testIdentity, change func(*x509.Certificate)) *testIdentity {
 	t.Helper()
 	template := &x509.Certificate{
 		Subject:   pkix.Name{CommonName: name},
-		NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0),
+		NotBefore: testTime.AddDate(-1, 0, 0), NotAfter: testTime.AddDate(1, 0, 0),
 		KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true,
 	}
 	if change != nil {
@@ -66,25 +66,25 @@ func issue(t testing.TB, name string, key crypto.Signer, issuer *identity, chang
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &identity{made, key}
+	return &testIdentity{made, key}
 }
 
-// authority makes certificates that issue others.
-func authority(c *x509.Certificate) {
+// makeAuthority lets a certificate issue others.
+func makeAuthority(c *x509.Certificate) {
 	c.IsCA = true
 	c.KeyUsage = x509.KeyUsageCertSign
 }
 
-// chain is a certificate, the authority that issued it, and the root above.
-func chain(t testing.TB, change func(*x509.Certificate)) (leaf, middle, root *identity) {
+// issueChain makes a certificate, the CA that issued it, and the root above.
+func issueChain(t testing.TB, change func(*x509.Certificate)) (leaf, middle, root *testIdentity) {
 	t.Helper()
-	root = issue(t, "Root CA", authorityKey(), nil, authority)
-	middle = issue(t, "Issuing CA", authorityKey(), root, authority)
-	return issue(t, "OOS S2S", rsaKey(), middle, change), middle, root
+	root = issueCertificate(t, "Root CA", authorityKey(), nil, makeAuthority)
+	middle = issueCertificate(t, "Issuing CA", authorityKey(), root, makeAuthority)
+	return issueCertificate(t, "OOS S2S", rsaKey(), middle, change), middle, root
 }
 
-// pfx encodes certificates in that order, with the key.
-func pfx(t testing.TB, key crypto.Signer, first *identity, others ...*identity) []byte {
+// encodePFX encodes certificates in that order, with the key.
+func encodePFX(t testing.TB, key crypto.Signer, first *testIdentity, others ...*testIdentity) []byte {
 	t.Helper()
 	var rest []*x509.Certificate
 	for _, other := range others {

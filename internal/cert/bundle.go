@@ -1,9 +1,9 @@
 // Package cert loads a certificate with its key and chain from a PFX, judges
-// whether it is fit for server-to-server trust, and encodes it anew for the
-// Windows version that it goes to.
+// whether it is suitable for server-to-server trust, and encodes it for a version
+// of Windows.
 //
-// It decides nothing about a farm, reads no file and no clock, and keeps
-// private keys where no printer, logger or marshaller finds them.
+// It decides nothing about a farm, reads no file and no clock, and keeps private
+// keys where printers, loggers and marshallers do not reach them.
 package cert
 
 import (
@@ -15,15 +15,15 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// ErrStays says that a Bundle was about to be marshalled. Private keys leave
-// this process only by [Bundle.Encode].
+// ErrStays means that a Bundle was about to be marshalled. Private keys leave this
+// process only through [Bundle.Encode].
 var ErrStays = errors.New("a certificate with its private key must not be marshalled: use its Certificate")
 
 // Bundle is a certificate with its private key and its chain. It prints as its
 // thumbprint and refuses to be marshalled; its Certificate field is public.
 type Bundle struct {
-	// Certificate is the public part with its chain. Its FriendlyName is
-	// empty: a certificate gets one when it is imported.
+	// Certificate is the public part with its chain. Its FriendlyName is empty:
+	// a certificate gets one when it is imported.
 	Certificate farm.Certificate
 
 	leaf *x509.Certificate
@@ -34,7 +34,7 @@ type Bundle struct {
 	key func() crypto.Signer
 }
 
-// newBundle fills in the public part.
+// newBundle derives the public part.
 func newBundle(leaf *x509.Certificate, chain []*x509.Certificate, key crypto.Signer) *Bundle {
 	public := farm.Certificate{
 		Thumbprint: farm.ThumbprintOf(leaf.Raw),
@@ -56,12 +56,12 @@ func newBundle(leaf *x509.Certificate, chain []*x509.Certificate, key crypto.Sig
 	return &Bundle{Certificate: public, leaf: leaf, chain: chain, key: func() crypto.Signer { return key }}
 }
 
-// String names the certificate.
+// String returns the certificate's short thumbprint and subject.
 func (b Bundle) String() string {
 	return fmt.Sprintf("certificate %s (%s)", b.Certificate.Thumbprint.Short(), b.Certificate.Subject)
 }
 
-// Format names the certificate, for every verb and flag.
+// Format prints as [Bundle.String] does, for every verb and flag.
 func (b Bundle) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, b.String()) }
 
 // MarshalJSON refuses with [ErrStays].

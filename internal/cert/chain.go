@@ -7,21 +7,21 @@ import (
 	"slices"
 )
 
-// chainOf finds the issuers of leaf up to a self-signed root, nearest first.
-// It is not ok when no root is reached; the chain is then as far as it goes.
+// chainOf finds the issuers of leaf up to a self-signed root, nearest first. If no
+// root is reached, ok is false and chain goes as far as it can.
 func chainOf(leaf *x509.Certificate, candidates []*x509.Certificate) (chain []*x509.Certificate, ok bool) {
 	if isSelfSigned(leaf) {
 		return nil, true
 	}
-	return climb(leaf, slices.Clone(candidates))
+	return climbToRoot(leaf, slices.Clone(candidates))
 }
 
-// climb tries each issuer of c, self-signed ones first: a root that is also
-// there cross-signed ends the chain. A candidate that leads to no root is
-// struck out, so that each is tried once.
-func climb(c *x509.Certificate, candidates []*x509.Certificate) (longest []*x509.Certificate, complete bool) {
-	issuers := slices.DeleteFunc(slices.Clone(candidates), func(i *x509.Certificate) bool { return i == nil || !issued(i, c) })
-	slices.SortStableFunc(issuers, func(a, b *x509.Certificate) int { return rank(a) - rank(b) })
+// climbToRoot tries each issuer of c, self-signed ones first: a root ends the chain
+// even if it is among the candidates cross-signed as well. A candidate that leads
+// to no root is removed, so that each is tried once.
+func climbToRoot(c *x509.Certificate, candidates []*x509.Certificate) (longest []*x509.Certificate, complete bool) {
+	issuers := slices.DeleteFunc(slices.Clone(candidates), func(i *x509.Certificate) bool { return i == nil || !hasSigned(i, c) })
+	slices.SortStableFunc(issuers, func(a, b *x509.Certificate) int { return issuerRank(a) - issuerRank(b) })
 	for _, issuer := range issuers {
 		if isSelfSigned(issuer) {
 			return []*x509.Certificate{issuer}, true
@@ -31,7 +31,7 @@ func climb(c *x509.Certificate, candidates []*x509.Certificate) (longest []*x509
 			continue
 		}
 		candidates[at] = nil
-		above, complete := climb(issuer, candidates)
+		above, complete := climbToRoot(issuer, candidates)
 		path := append([]*x509.Certificate{issuer}, above...)
 		if complete {
 			return path, true
@@ -43,16 +43,16 @@ func climb(c *x509.Certificate, candidates []*x509.Certificate) (longest []*x509
 	return longest, false
 }
 
-func rank(c *x509.Certificate) int {
+func issuerRank(c *x509.Certificate) int {
 	if isSelfSigned(c) {
 		return 0
 	}
 	return 1
 }
 
-// issued says whether issuer signed c. A signature by MD5 cannot be checked
-// here any more; names decide then, and [Judge] speaks of the algorithm.
-func issued(issuer, c *x509.Certificate) bool {
+// hasSigned reports whether issuer signed c. Go no longer verifies signatures with
+// MD5: then the names decide, and [Judge] warns about the algorithm.
+func hasSigned(issuer, c *x509.Certificate) bool {
 	if !bytes.Equal(issuer.RawSubject, c.RawIssuer) || (issuer.BasicConstraintsValid && !issuer.IsCA) {
 		return false
 	}
@@ -61,8 +61,8 @@ func issued(issuer, c *x509.Certificate) bool {
 	return err == nil || errors.As(err, &insecure)
 }
 
-// isSelfSigned does not ask for a certificate authority: the self-signed
-// certificates that Windows makes are none.
+// isSelfSigned reports whether c signed itself. It need not be a CA: the
+// self-signed certificates that Windows makes are not.
 func isSelfSigned(c *x509.Certificate) bool {
 	if !bytes.Equal(c.RawSubject, c.RawIssuer) {
 		return false
@@ -72,6 +72,6 @@ func isSelfSigned(c *x509.Certificate) bool {
 	return err == nil || errors.As(err, &insecure)
 }
 
-func contains(chain []*x509.Certificate, c *x509.Certificate) bool {
+func containsCertificate(chain []*x509.Certificate, c *x509.Certificate) bool {
 	return slices.ContainsFunc(chain, func(other *x509.Certificate) bool { return other.Equal(c) })
 }

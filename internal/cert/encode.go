@@ -9,20 +9,20 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 )
 
-// buildAES is the first Windows Server build that imports a PFX with AES-256
-// and SHA-256, that of Server 2019. Server 2016 (14393) refuses such a PFX as
-// if its password were wrong.
+// buildAES is the first Windows Server build that imports a PFX with AES-256 and
+// SHA-256, that of Server 2019. Server 2016 (14393) refuses such a PFX as if its
+// password were wrong.
 //
 // Source: dsccommunity/CertificateDsc, issue 153; go-pkcs12, Modern2023.
 const buildAES = 17763
 
-// Encode makes a PFX of the certificate, its key and its chain that a Windows
-// of that build can import. The older algorithms are also the choice for an
-// unknown build, 0: what protects a key on its way is the verified connection
-// and a password that nobody guesses, see [NewPassword].
+// Encode makes a PFX of the certificate, its key and its chain that a Windows of
+// that build can import. An unknown build, 0, gets the older algorithms: the key is
+// protected by the verified connection and by a password that cannot be guessed,
+// see [NewPassword].
 //
-// The key carries the name of the cryptographic provider that Windows is to
-// put it into, since different ways to import choose different ones.
+// The key carries the name of the cryptographic provider that is to store it,
+// because different ways to import choose different ones.
 func (b *Bundle) Encode(windowsBuild int, provider string, password []byte) ([]byte, error) {
 	encoder := pkcs12.LegacyDES
 	if windowsBuild >= buildAES {
@@ -32,7 +32,7 @@ func (b *Bundle) Encode(windowsBuild int, provider string, password []byte) ([]b
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", b, err)
 	}
-	named, err := withProvider(plain, provider, password)
+	named, err := addProvider(plain, provider, password)
 	if err != nil {
 		return nil, fmt.Errorf("name the key's provider in the PFX of %s: %w", b, err)
 	}
@@ -43,10 +43,10 @@ func (b *Bundle) Encode(windowsBuild int, provider string, password []byte) ([]b
 // least 128 random bits.
 func NewPassword() []byte { return []byte(rand.Text()) }
 
-// withProvider adds the provider's name to the key's attributes, which the
-// library cannot write, and signs the changed content anew.
-func withProvider(der []byte, provider string, password []byte) ([]byte, error) {
-	file, safes, err := open(der)
+// addProvider adds the provider's name to the key's attributes, which the library
+// cannot write, and renews the MAC.
+func addProvider(der []byte, provider string, password []byte) ([]byte, error) {
+	file, safes, err := openPFX(der)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func withProvider(der []byte, provider string, password []byte) ([]byte, error) 
 	if file.AuthSafe, err = dataContent(content); err != nil {
 		return nil, err
 	}
-	if err := file.MacData.sign(content, password); err != nil {
+	if err := file.MacData.signContent(content, password); err != nil {
 		return nil, err
 	}
 	return asn1.Marshal(file)
@@ -76,7 +76,7 @@ func withProvider(der []byte, provider string, password []byte) ([]byte, error) 
 
 // addToKeys adds the provider attribute to every key of a safe and counts them.
 func (c *contentInfo) addToKeys(provider string) (added int, err error) {
-	bags, err := c.bags()
+	bags, err := c.readBags()
 	if err != nil || len(bags) == 0 {
 		return 0, err
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -31,163 +32,180 @@ const (
 	server2022 = 20348
 )
 
-func TestWhatIsEncodedLoadsAgain(t *testing.T) {
-	for _, build := range []int{unknown, server2016, server2019, server2022} {
-		want := loaded(t)
-		got, err := cert.Load(encoded(t, want, build), []byte(password))
-		if err != nil {
-			t.Errorf("build %d: %v", build, err)
-			continue
+func TestEncode(t *testing.T) {
+	t.Run("what is encoded loads again", func(t *testing.T) {
+		for _, build := range []int{unknown, server2016, server2019, server2022} {
+			t.Run(fmt.Sprintf("build %d", build), func(t *testing.T) {
+				want := loadBundle(t)
+				got, err := cert.Load(encodeBundle(t, want, build), []byte(password))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(want.Certificate, got.Certificate); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+				if _, err := cert.Load(encodeBundle(t, want, build), []byte("wrong")); !errors.Is(err, cert.ErrPassword) {
+					t.Errorf("with a wrong password: %v", err)
+				}
+			})
 		}
-		if diff := cmp.Diff(want.Certificate, got.Certificate); diff != "" {
-			t.Errorf("build %d: -want +got:\n%s", build, diff)
+	})
+
+	t.Run("the key names its provider", func(t *testing.T) {
+		for _, build := range []int{server2016, server2019} {
+			t.Run(fmt.Sprintf("build %d", build), func(t *testing.T) {
+				blocks, err := pkcs12.ToPEM(encodeBundle(t, loadBundle(t), build), password) //nolint:staticcheck // the one reader that shows attributes
+				if err != nil {
+					t.Fatal(err)
+				}
+				var named []string
+				for _, block := range blocks {
+					if provider, ok := block.Headers["Microsoft CSP Name"]; ok {
+						named = append(named, block.Type+": "+provider)
+					}
+				}
+				if diff := cmp.Diff([]string{"PRIVATE KEY: " + farm.KeyProvider}, named); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+			})
 		}
-		if _, err := cert.Load(encoded(t, want, build), []byte("wrong")); !errors.Is(err, cert.ErrPassword) {
-			t.Errorf("build %d: a wrong password: %v", build, err)
+	})
+
+	t.Run("OpenSSL reads the algorithms of each Windows", func(t *testing.T) {
+		for build, algorithms := range map[int][]string{
+			server2016: {"MAC: sha1", "pbeWithSHA1And3-KeyTripleDES-CBC"},
+			server2019: {"MAC: sha256", "PBES2, PBKDF2, AES-256-CBC", "PRF hmacWithSHA256"},
+		} {
+			t.Run(fmt.Sprintf("build %d", build), func(t *testing.T) {
+				file := encodeBundle(t, loadBundle(t), build)
+				info := runOpenSSL(t, file, "pkcs12", "-info", "-in", "INPUT", "-noenc", "-passin", "pass:"+password)
+				for _, want := range append(algorithms, "Microsoft CSP Name: "+farm.KeyProvider, "subject=CN = OOS S2S", "subject=CN = Root CA") {
+					if !strings.Contains(info, want) {
+						t.Errorf("openssl does not mention %q:\n%s", want, withoutBase64(info))
+					}
+				}
+			})
 		}
-	}
+	})
+
+	t.Run("a password that no PFX can have is refused", func(t *testing.T) {
+		_, err := loadBundle(t).Encode(server2019, farm.KeyProvider, []byte("\U0001F511"))
+		if err == nil || strings.Contains(err.Error(), "\U0001F511") {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
-func TestTheKeyNamesItsProvider(t *testing.T) {
-	for _, build := range []int{server2016, server2019} {
-		blocks, err := pkcs12.ToPEM(encoded(t, loaded(t), build), password) //nolint:staticcheck // the one reader that shows attributes
+func TestLoad_OpenSSL(t *testing.T) {
+	t.Run("what OpenSSL exports loads", func(t *testing.T) {
+		plain := runOpenSSL(t, encodeBundle(t, loadBundle(t), server2019), "pkcs12", "-in", "INPUT", "-noenc", "-passin", "pass:"+password)
+		for name, options := range map[string][]string{
+			"as by default":                       nil,
+			"with 3DES":                           {"-keypbe", "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-3DES", "-macalg", "sha1"},
+			"with a provider and a friendly name": {"-CSP", "Microsoft Software Key Storage Provider", "-name", "Grüße"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				file := runOpenSSL(t, []byte(plain), append([]string{"pkcs12", "-export", "-in", "INPUT", "-passout", "pass:" + password}, options...)...)
+				got, err := cert.Load([]byte(file), []byte(password))
+				if err != nil || len(got.Certificate.Chain) != 2 {
+					t.Fatalf("%v, %v", got, err)
+				}
+				again, err := cert.Load(encodeBundle(t, got, server2016), []byte(password))
+				if err != nil || again.Certificate.Thumbprint != got.Certificate.Thumbprint {
+					t.Errorf("encoded again: %v, %v", again, err)
+				}
+			})
+		}
+	})
+
+	t.Run("names decide where a signature by MD5 cannot be checked", func(t *testing.T) {
+		key, err := x509.MarshalPKCS8PrivateKey(rsaKey())
 		if err != nil {
 			t.Fatal(err)
 		}
-		var named []string
-		for _, block := range blocks {
-			if provider, ok := block.Headers["Microsoft CSP Name"]; ok {
-				named = append(named, block.Type+": "+provider)
-			}
-		}
-		if diff := cmp.Diff([]string{"PRIVATE KEY: " + farm.KeyProvider}, named); diff != "" {
-			t.Errorf("build %d: -want +got:\n%s", build, diff)
-		}
-	}
-}
-
-func TestOpenSSLReadsWhatEachWindowsReads(t *testing.T) {
-	for build, algorithms := range map[int][]string{
-		server2016: {"MAC: sha1", "pbeWithSHA1And3-KeyTripleDES-CBC"},
-		server2019: {"MAC: sha256", "PBES2, PBKDF2, AES-256-CBC", "PRF hmacWithSHA256"},
-	} {
-		file := encoded(t, loaded(t), build)
-		info := openssl(t, file, "pkcs12", "-info", "-in", "INPUT", "-noenc", "-passin", "pass:"+password)
-		for _, want := range append(algorithms, "Microsoft CSP Name: "+farm.KeyProvider, "subject=CN = OOS S2S", "subject=CN = Root CA") {
-			if !strings.Contains(info, want) {
-				t.Errorf("build %d: openssl does not tell %q:\n%s", build, want, withoutBase64(info))
-			}
-		}
-	}
-}
-
-func TestWhatOpenSSLExportsLoads(t *testing.T) {
-	plain := openssl(t, encoded(t, loaded(t), server2019), "pkcs12", "-in", "INPUT", "-noenc", "-passin", "pass:"+password)
-	for name, options := range map[string][]string{
-		"as by default":                       nil,
-		"with 3DES":                           {"-keypbe", "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-3DES", "-macalg", "sha1"},
-		"with a provider and a friendly name": {"-CSP", "Microsoft Software Key Storage Provider", "-name", "Grüße"},
-	} {
-		file := openssl(t, []byte(plain), append([]string{"pkcs12", "-export", "-in", "INPUT", "-passout", "pass:" + password}, options...)...)
+		keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})
+		certPEM := runOpenSSL(t, keyPEM, "req", "-x509", "-md5", "-key", "INPUT", "-subj", "/CN=MD5")
+		file := runOpenSSL(t, append(keyPEM, certPEM...), "pkcs12", "-export", "-in", "INPUT", "-passout", "pass:"+password)
 		got, err := cert.Load([]byte(file), []byte(password))
-		if err != nil || len(got.Certificate.Chain) != 2 {
-			t.Errorf("%s: %v, %v", name, got, err)
-			continue
+		if err != nil || !got.Certificate.SelfSigned {
+			t.Errorf("got %v, %v", got, err)
 		}
-		again, err := cert.Load(encoded(t, got, server2016), []byte(password))
-		if err != nil || again.Certificate.Thumbprint != got.Certificate.Thumbprint {
-			t.Errorf("%s, encoded anew: %v, %v", name, again, err)
+	})
+}
+
+func TestNewPassword(t *testing.T) {
+	t.Run("passwords are long and never the same", func(t *testing.T) {
+		seen := map[string]bool{}
+		for range 100 {
+			password := string(cert.NewPassword())
+			if !regexp.MustCompile(`^[A-Z2-7]{26,}$`).MatchString(password) {
+				t.Fatalf("got %q, want at least 26 letters and digits", password)
+			}
+			if seen[password] {
+				t.Fatalf("got %q twice", password)
+			}
+			seen[password] = true
 		}
-	}
+	})
 }
 
-func TestASignatureByMD5IsTakenByItsNames(t *testing.T) {
-	key, err := x509.MarshalPKCS8PrivateKey(rsaKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})
-	certPEM := openssl(t, keyPEM, "req", "-x509", "-md5", "-key", "INPUT", "-subj", "/CN=MD5")
-	file := openssl(t, append(keyPEM, certPEM...), "pkcs12", "-export", "-in", "INPUT", "-passout", "pass:"+password)
-	got, err := cert.Load([]byte(file), []byte(password))
-	if err != nil || !got.Certificate.SelfSigned {
-		t.Errorf("got %v, %v", got, err)
-	}
-}
-
-func TestAPasswordThatNoPFXCanHaveIsRefused(t *testing.T) {
-	_, err := loaded(t).Encode(server2019, farm.KeyProvider, []byte("\U0001F511"))
-	if err == nil || strings.Contains(err.Error(), "\U0001F511") {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestPasswordsAreLongAndNeverTheSame(t *testing.T) {
-	seen := map[string]bool{}
-	for range 100 {
-		password := string(cert.NewPassword())
-		if len(password) < 26 || seen[password] || strings.Trim(password, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
-			t.Fatalf("got %q", password)
+func TestBundle(t *testing.T) {
+	t.Run("never shows its key", func(t *testing.T) {
+		bundle := loadBundle(t)
+		key := rsaKey()
+		within := struct {
+			Shown  cert.Bundle
+			hidden *cert.Bundle
+		}{*bundle, bundle}
+		var all strings.Builder
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			fmt.Fprintf(&all, verb+verb+verb+verb, bundle, *bundle, within, &within)
 		}
-		seen[password] = true
-	}
-}
-
-func TestABundleNeverShowsItsKey(t *testing.T) {
-	bundle := loaded(t)
-	key := rsaKey()
-	within := struct {
-		Shown  cert.Bundle
-		hidden *cert.Bundle
-	}{*bundle, bundle}
-	var all strings.Builder
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-		fmt.Fprintf(&all, verb+verb+verb+verb, bundle, *bundle, within, &within)
-	}
-	logger := slog.New(slog.NewTextHandler(&all, nil))
-	logger.Info("loaded", "bundle", bundle, "value", *bundle, "within", within)
-	for _, secret := range []string{key.D.String(), key.D.Text(16), key.Primes[0].String(), key.Primes[1].Text(16), fmt.Sprint(key.D.Bits())} {
-		if strings.Contains(strings.ToLower(all.String()), strings.Trim(secret, "[]")) {
-			t.Errorf("the key shows as %.20s...", secret)
+		logger := slog.New(slog.NewTextHandler(&all, nil))
+		logger.Info("loaded", "bundle", bundle, "value", *bundle, "within", within)
+		for _, secret := range []string{key.D.String(), key.D.Text(16), key.Primes[0].String(), key.Primes[1].Text(16), fmt.Sprint(key.D.Bits())} {
+			if strings.Contains(strings.ToLower(all.String()), strings.Trim(secret, "[]")) {
+				t.Errorf("the key shows as %.20s...", secret)
+			}
 		}
-	}
-	want := "certificate " + bundle.Certificate.Thumbprint.Short() + " (CN=OOS S2S)"
-	if got := fmt.Sprintf("%v", bundle); got != want {
-		t.Errorf("prints as %q; want %q", got, want)
-	}
+		want := "certificate " + bundle.Certificate.Thumbprint.Short() + " (CN=OOS S2S)"
+		if got := fmt.Sprintf("%v", bundle); got != want {
+			t.Errorf("prints as %q; want %q", got, want)
+		}
+	})
+
+	t.Run("refuses to be marshalled", func(t *testing.T) {
+		bundle := loadBundle(t)
+		if _, err := json.Marshal(map[string]any{"bundle": bundle}); !errors.Is(err, cert.ErrStays) {
+			t.Errorf("json: %v", err)
+		}
+		if _, err := json.Marshal(*bundle); !errors.Is(err, cert.ErrStays) {
+			t.Errorf("json of a value: %v", err)
+		}
+		if err := gob.NewEncoder(&bytes.Buffer{}).Encode(bundle); !errors.Is(err, cert.ErrStays) {
+			t.Errorf("gob: %v", err)
+		}
+		if _, err := bundle.MarshalText(); !errors.Is(err, cert.ErrStays) {
+			t.Errorf("text: %v", err)
+		}
+		if _, err := json.Marshal(bundle.Certificate); err != nil {
+			t.Errorf("the public part: %v", err)
+		}
+	})
 }
 
-func TestABundleRefusesToBeMarshalled(t *testing.T) {
-	bundle := loaded(t)
-	if _, err := json.Marshal(map[string]any{"bundle": bundle}); !errors.Is(err, cert.ErrStays) {
-		t.Errorf("json: %v", err)
-	}
-	if _, err := json.Marshal(*bundle); !errors.Is(err, cert.ErrStays) {
-		t.Errorf("json of a value: %v", err)
-	}
-	if err := gob.NewEncoder(&bytes.Buffer{}).Encode(bundle); !errors.Is(err, cert.ErrStays) {
-		t.Errorf("gob: %v", err)
-	}
-	if _, err := bundle.MarshalText(); !errors.Is(err, cert.ErrStays) {
-		t.Errorf("text: %v", err)
-	}
-	if _, err := json.Marshal(bundle.Certificate); err != nil {
-		t.Errorf("the public part: %v", err)
-	}
-}
-
-// loaded is a certificate with a chain of two.
-func loaded(t testing.TB) *cert.Bundle {
+// loadBundle returns a certificate with a chain of two.
+func loadBundle(t testing.TB) *cert.Bundle {
 	t.Helper()
-	leaf, middle, root := chain(t, nil)
-	bundle, err := cert.Load(pfx(t, leaf.key, leaf, middle, root), []byte(password))
+	leaf, middle, root := issueChain(t, nil)
+	bundle, err := cert.Load(encodePFX(t, leaf.key, leaf, middle, root), []byte(password))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return bundle
 }
 
-func encoded(t testing.TB, b *cert.Bundle, build int) []byte {
+func encodeBundle(t testing.TB, b *cert.Bundle, build int) []byte {
 	t.Helper()
 	file, err := b.Encode(build, farm.KeyProvider, []byte(password))
 	if err != nil {
@@ -196,9 +214,9 @@ func encoded(t testing.TB, b *cert.Bundle, build int) []byte {
 	return file
 }
 
-// openssl runs the program, where INPUT stands for a file with input, and
-// returns all that it says.
-func openssl(t testing.TB, input []byte, args ...string) string {
+// runOpenSSL runs openssl with input in the file that INPUT stands for, and returns
+// its output.
+func runOpenSSL(t testing.TB, input []byte, args ...string) string {
 	t.Helper()
 	program, err := exec.LookPath("openssl")
 	if err != nil {

@@ -9,51 +9,51 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// The codes of what [Judge] finds.
+// The codes of the findings of [Judge].
 const (
-	CodeNotYetValid   = "certificate-not-yet-valid"
-	CodeExpired       = "certificate-expired"
-	CodeEndsSoon      = "certificate-ends-soon"
-	CodeNotRSA        = "certificate-key-not-rsa"
-	CodeKeyTooShort   = "certificate-key-too-short"
-	CodeWeakSignature = "certificate-weak-signature"
-	CodeCannotSign    = "certificate-cannot-sign"
-	CodeChainExpired  = "chain-expired"
-	CodeChainEndsSoon = "chain-ends-soon"
+	CodeNotYetValid      = "certificate-not-yet-valid"
+	CodeExpired          = "certificate-expired"
+	CodeExpiresSoon      = "certificate-expires-soon"
+	CodeNotRSA           = "certificate-key-not-rsa"
+	CodeKeyTooShort      = "certificate-key-too-short"
+	CodeWeakSignature    = "certificate-weak-signature"
+	CodeCannotSign       = "certificate-cannot-sign"
+	CodeChainExpired     = "chain-expired"
+	CodeChainExpiresSoon = "chain-expires-soon"
 )
 
-// minBits is the shortest RSA key that is accepted. Authorities have issued
-// none shorter since 2014 (CA/Browser Forum, Baseline Requirements, 6.1.5).
+// minBits is the shortest RSA key that is accepted. CAs have not issued shorter
+// ones since 2014 (CA/Browser Forum, Baseline Requirements, 6.1.5).
 const minBits = 2048
 
 // date is how findings write a time.
 const date = "2006-01-02 15:04 MST"
 
-// question is what a check is asked: is this certificate fit at that time?
+// question is what a check is asked: is this certificate suitable at that time?
 type question struct {
 	bundle   *Bundle
 	now      time.Time
 	leadTime time.Duration
 }
 
-// check finds one thing that may be wrong; nil when it is not.
+// check returns a finding if one particular thing is wrong, else nil.
 type check func(question) *farm.Finding
 
-// checks lists all checks. Each stands alone.
-func checks() []check {
+// allChecks lists the checks. None depends on another.
+func allChecks() []check {
 	return []check{
-		notYetValid, expired, endsSoon,
+		certificateNotYetValid, certificateExpired, certificateExpiresSoon,
 		keyNotRSA, keyTooShort, weakSignature, cannotSign,
-		chainExpired, chainEndsSoon,
+		chainExpired, chainExpiresSoon,
 	}
 }
 
-// Judge says what is wrong with a certificate at the time now, on whichever
-// clock that is. Findings of severity [farm.Stop] make it unfit; one that ends
-// within leadTime of now only warns, since it may be all that there is.
+// Judge returns what is wrong with a certificate at the time now, by any clock.
+// Findings of severity [farm.Stop] make it unsuitable. That it expires within
+// leadTime of now is only a warning, because there may be no better one.
 func Judge(b *Bundle, now time.Time, leadTime time.Duration) []farm.Finding {
 	var findings []farm.Finding
-	for _, find := range checks() {
+	for _, find := range allChecks() {
 		if finding := find(question{b, now, leadTime}); finding != nil {
 			findings = append(findings, *finding)
 		}
@@ -61,7 +61,7 @@ func Judge(b *Bundle, now time.Time, leadTime time.Duration) []farm.Finding {
 	return findings
 }
 
-func notYetValid(q question) *farm.Finding {
+func certificateNotYetValid(q question) *farm.Finding {
 	from := q.bundle.Certificate.NotBefore
 	if !q.now.Before(from) {
 		return nil
@@ -73,7 +73,7 @@ func notYetValid(q question) *farm.Finding {
 	}
 }
 
-func expired(q question) *farm.Finding {
+func certificateExpired(q question) *farm.Finding {
 	end := q.bundle.Certificate.NotAfter
 	if !q.now.After(end) {
 		return nil
@@ -85,14 +85,14 @@ func expired(q question) *farm.Finding {
 	}
 }
 
-func endsSoon(q question) *farm.Finding {
+func certificateExpiresSoon(q question) *farm.Finding {
 	end := q.bundle.Certificate.NotAfter
 	if q.now.After(end) || q.now.Add(q.leadTime).Before(end) {
 		return nil
 	}
 	return &farm.Finding{
-		Code: CodeEndsSoon, Severity: farm.Warn,
-		Text:   fmt.Sprintf("%s ends on %s, within the lead time", q.bundle, end.UTC().Format(date)),
+		Code: CodeExpiresSoon, Severity: farm.Warn,
+		Text:   fmt.Sprintf("%s expires on %s, within the lead time", q.bundle, end.UTC().Format(date)),
 		Remedy: "provide a certificate that is valid for longer",
 	}
 }
@@ -124,23 +124,23 @@ func keyTooShort(q question) *farm.Finding {
 	}
 }
 
-// weakSignature looks at signatures that vouch for something: a self-signed
-// certificate's own does not. That SharePoint refuses them is not known.
+// weakSignature ignores the signatures of self-signed certificates, which prove
+// nothing. Whether SharePoint refuses weak ones is not known.
 func weakSignature(q question) *farm.Finding {
 	for _, c := range append([]*x509.Certificate{q.bundle.leaf}, q.bundle.chain...) {
-		if isSelfSigned(c) || !weak(c.SignatureAlgorithm) {
+		if isSelfSigned(c) || !isWeakAlgorithm(c.SignatureAlgorithm) {
 			continue
 		}
 		return &farm.Finding{
 			Code: CodeWeakSignature, Severity: farm.Warn,
-			Text:   fmt.Sprintf("%s is signed by %s, which can be forged", distinguishedName(c.RawSubject), c.SignatureAlgorithm),
+			Text:   fmt.Sprintf("%s is signed with %s, which can be forged", distinguishedName(c.RawSubject), c.SignatureAlgorithm),
 			Remedy: "have it issued with SHA-256",
 		}
 	}
 	return nil
 }
 
-func weak(a x509.SignatureAlgorithm) bool {
+func isWeakAlgorithm(a x509.SignatureAlgorithm) bool {
 	switch a {
 	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1:
 		return true
@@ -149,8 +149,8 @@ func weak(a x509.SignatureAlgorithm) bool {
 	}
 }
 
-// cannotSign warns only: whether the products look at the key usage is not
-// published.
+// cannotSign is only a warning: whether the products check the key usage is not
+// documented.
 func cannotSign(q question) *farm.Finding {
 	usage := q.bundle.leaf.KeyUsage
 	if usage == 0 || usage&x509.KeyUsageDigitalSignature != 0 {
@@ -169,7 +169,7 @@ func chainExpired(q question) *farm.Finding {
 		if q.now.After(c.NotAfter) {
 			return &farm.Finding{
 				Code: CodeChainExpired, Severity: farm.Stop,
-				Text: fmt.Sprintf("the authority %s in the chain of %s expired on %s",
+				Text: fmt.Sprintf("the CA %s in the chain of %s expired on %s",
 					distinguishedName(c.RawSubject), q.bundle, c.NotAfter.UTC().Format(date)),
 				Remedy: "provide the certificate with a chain that is valid",
 			}
@@ -178,14 +178,14 @@ func chainExpired(q question) *farm.Finding {
 	return nil
 }
 
-func chainEndsSoon(q question) *farm.Finding {
+func chainExpiresSoon(q question) *farm.Finding {
 	for _, c := range q.bundle.chain {
 		if !q.now.After(c.NotAfter) && !q.now.Add(q.leadTime).Before(c.NotAfter) {
 			return &farm.Finding{
-				Code: CodeChainEndsSoon, Severity: farm.Warn,
-				Text: fmt.Sprintf("the authority %s in the chain of %s ends on %s, within the lead time",
+				Code: CodeChainExpiresSoon, Severity: farm.Warn,
+				Text: fmt.Sprintf("the CA %s in the chain of %s expires on %s, within the lead time",
 					distinguishedName(c.RawSubject), q.bundle, c.NotAfter.UTC().Format(date)),
-				Remedy: "provide a certificate from an authority that is valid for longer",
+				Remedy: "provide a certificate from a CA that is valid for longer",
 			}
 		}
 	}

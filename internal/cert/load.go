@@ -11,32 +11,31 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 )
 
-// The ways in which a PFX is of no use. Each needs a person: reading it again
-// ends the same.
+// The reasons why a PFX is unusable. Each needs an operator: reading it again gives
+// the same result.
 var (
-	// ErrUnreadable: not a PFX, damaged, or with algorithms nobody else uses.
+	// ErrUnreadable: not a PFX, damaged, or with unusual algorithms.
 	ErrUnreadable = errors.New("unreadable PFX")
 	// ErrPassword: the password does not open it.
 	ErrPassword = errors.New("wrong password for the PFX")
-	// ErrNoKey: it holds no private key, or none of its certificates is the
-	// key's.
+	// ErrNoKey: it holds no private key, or no certificate for the key.
 	ErrNoKey = errors.New("no private key for a certificate of the PFX")
 	// ErrNoChain: it does not hold every issuer up to a self-signed root.
 	ErrNoChain = errors.New("incomplete chain in the PFX")
-	// ErrManyLeaves: it holds several certificates that could be meant.
+	// ErrManyLeaves: it holds several certificates that are not CAs.
 	ErrManyLeaves = errors.New("more than one certificate in the PFX")
 )
 
-// Load reads a certificate with its key and complete chain from a PFX. Its
-// error wraps one of the errors above and says what to do.
+// Load reads a certificate with its key and complete chain from a PFX. Its error
+// wraps one of the errors above and names the remedy.
 func Load(pfx, password []byte) (*Bundle, error) {
 	// A PFX holds passwords as 16-bit characters.
 	if bytes.ContainsFunc(password, func(r rune) bool { return r > 0xffff }) {
 		return nil, fmt.Errorf("%w: it holds characters that such a password cannot have: correct the password that the configuration names", ErrPassword)
 	}
-	keys, err := inspect(pfx)
+	keys, err := countKeys(pfx)
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, unreadableError(err)
 	}
 	private, first, others, err := pkcs12.DecodeChain(pfx, string(password))
 	switch {
@@ -47,27 +46,27 @@ func Load(pfx, password []byte) (*Bundle, error) {
 	case keys > 1:
 		return nil, fmt.Errorf("%w: it holds %d private keys: export one certificate to one file", ErrManyLeaves, keys)
 	case err != nil:
-		return nil, unreadable(err)
+		return nil, unreadableError(err)
 	}
 	key, ok := private.(crypto.Signer)
 	if !ok {
 		return nil, fmt.Errorf("%w: the key cannot sign: use an RSA key", ErrNoKey)
 	}
-	return assemble(key, append([]*x509.Certificate{first}, others...))
+	return assembleBundle(key, append([]*x509.Certificate{first}, others...))
 }
 
-func unreadable(cause error) error {
+func unreadableError(cause error) error {
 	return fmt.Errorf("%w: %w: export it again with its key and its chain", ErrUnreadable, cause)
 }
 
-// assemble finds the key's certificate and its chain among all, and refuses
-// to guess when another certificate may be meant.
-func assemble(key crypto.Signer, all []*x509.Certificate) (*Bundle, error) {
+// assembleBundle finds the key's certificate and its chain among all. It does not
+// guess when there are several candidates.
+func assembleBundle(key crypto.Signer, all []*x509.Certificate) (*Bundle, error) {
 	var leaf *x509.Certificate
 	rest := all[:0:0]
 	for _, c := range all {
 		switch {
-		case !owns(key, c):
+		case !isKeyOf(key, c):
 			rest = append(rest, c)
 		case leaf == nil:
 			leaf = c
@@ -76,7 +75,7 @@ func assemble(key crypto.Signer, all []*x509.Certificate) (*Bundle, error) {
 		}
 	}
 	if leaf == nil {
-		return nil, fmt.Errorf("%w: the key belongs to none of %s: export the certificate with its own key", ErrNoKey, subjects(all))
+		return nil, fmt.Errorf("%w: the key belongs to none of %s: export the certificate with its own key", ErrNoKey, joinSubjects(all))
 	}
 	chain, ok := chainOf(leaf, rest)
 	if !ok {
@@ -88,7 +87,7 @@ func assemble(key crypto.Signer, all []*x509.Certificate) (*Bundle, error) {
 			ErrNoChain, distinguishedName(last.RawIssuer))
 	}
 	for _, c := range rest {
-		if !c.IsCA && !contains(chain, c) {
+		if !c.IsCA && !containsCertificate(chain, c) {
 			return nil, manyLeaves(leaf, c)
 		}
 	}
@@ -96,15 +95,15 @@ func assemble(key crypto.Signer, all []*x509.Certificate) (*Bundle, error) {
 }
 
 func manyLeaves(a, b *x509.Certificate) error {
-	return fmt.Errorf("%w: %s: export one certificate to one file", ErrManyLeaves, subjects([]*x509.Certificate{a, b}))
+	return fmt.Errorf("%w: %s: export one certificate to one file", ErrManyLeaves, joinSubjects([]*x509.Certificate{a, b}))
 }
 
-func owns(key crypto.Signer, c *x509.Certificate) bool {
+func isKeyOf(key crypto.Signer, c *x509.Certificate) bool {
 	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
 	return ok && public.Equal(c.PublicKey)
 }
 
-func subjects(all []*x509.Certificate) string {
+func joinSubjects(all []*x509.Certificate) string {
 	names := make([]string, len(all))
 	for i, c := range all {
 		names[i] = distinguishedName(c.RawSubject)

@@ -17,78 +17,120 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-func TestTheKeysCertificateAndItsChainAreFoundInAnyOrder(t *testing.T) {
-	leaf, middle, root := chain(t, nil)
-	stranger := issue(t, "Other CA", shortKey(), nil, authority)
-	want := farm.Certificate{
-		Thumbprint: farm.ThumbprintOf(leaf.cert.Raw), Subject: "CN=OOS S2S", Issuer: "CN=Issuing CA",
-		NotBefore: leaf.cert.NotBefore, NotAfter: leaf.cert.NotAfter, DER: leaf.cert.Raw,
-		Chain: []farm.ChainCertificate{
-			{Thumbprint: farm.ThumbprintOf(middle.cert.Raw), Subject: "CN=Issuing CA", NotAfter: middle.cert.NotAfter, DER: middle.cert.Raw},
-			{Thumbprint: farm.ThumbprintOf(root.cert.Raw), Subject: "CN=Root CA", NotAfter: root.cert.NotAfter, DER: root.cert.Raw},
-		},
-	}
-	for name, file := range map[string][]byte{
-		"as it should be":        pfx(t, leaf.key, leaf, middle, root),
-		"root first":             pfx(t, leaf.key, root, middle, leaf),
-		"the certificate twice":  pfx(t, leaf.key, leaf, leaf, root, middle),
-		"with another authority": pfx(t, leaf.key, stranger, root, leaf, middle),
-	} {
-		got, err := cert.Load(file, []byte(password))
+func TestLoad(t *testing.T) {
+	t.Run("the key's certificate and its chain are found in any order", func(t *testing.T) {
+		leaf, middle, root := issueChain(t, nil)
+		stranger := issueCertificate(t, "Other CA", shortKey(), nil, makeAuthority)
+		want := farm.Certificate{
+			Thumbprint: farm.ThumbprintOf(leaf.cert.Raw), Subject: "CN=OOS S2S", Issuer: "CN=Issuing CA",
+			NotBefore: leaf.cert.NotBefore, NotAfter: leaf.cert.NotAfter, DER: leaf.cert.Raw,
+			Chain: []farm.ChainCertificate{
+				{Thumbprint: farm.ThumbprintOf(middle.cert.Raw), Subject: "CN=Issuing CA", NotAfter: middle.cert.NotAfter, DER: middle.cert.Raw},
+				{Thumbprint: farm.ThumbprintOf(root.cert.Raw), Subject: "CN=Root CA", NotAfter: root.cert.NotAfter, DER: root.cert.Raw},
+			},
+		}
+		for name, file := range map[string][]byte{
+			"as it should be":       encodePFX(t, leaf.key, leaf, middle, root),
+			"root first":            encodePFX(t, leaf.key, root, middle, leaf),
+			"the certificate twice": encodePFX(t, leaf.key, leaf, leaf, root, middle),
+			"with another CA":       encodePFX(t, leaf.key, stranger, root, leaf, middle),
+		} {
+			t.Run(name, func(t *testing.T) {
+				got, err := cert.Load(file, []byte(password))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(want, got.Certificate); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+			})
+		}
+	})
+
+	t.Run("a self-signed certificate is its own chain", func(t *testing.T) {
+		for name, change := range map[string]func(*x509.Certificate){"not a CA": nil, "a CA": makeAuthority} {
+			t.Run(name, func(t *testing.T) {
+				self := issueCertificate(t, "OOS S2S", rsaKey(), nil, change)
+				got, err := cert.Load(encodePFX(t, self.key, self), []byte(password))
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := farm.Certificate{
+					Subject: "CN=OOS S2S", Issuer: "CN=OOS S2S", SelfSigned: true, NotBefore: self.cert.NotBefore, NotAfter: self.cert.NotAfter,
+					Thumbprint: farm.ThumbprintOf(self.cert.Raw), DER: self.cert.Raw,
+				}
+				if diff := cmp.Diff(want, got.Certificate); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+			})
+		}
+	})
+
+	t.Run("a cross-signed CA does not hide the root", func(t *testing.T) {
+		leaf, middle, root := issueChain(t, nil)
+		older := issueCertificate(t, "Older Root", shortKey(), nil, makeAuthority)
+		crossed := issueCertificate(t, "Root CA", authorityKey(), older, makeAuthority)
+		// The path through a CA whose own issuer is missing leads nowhere.
+		deadEnd := issueCertificate(t, "Issuing CA", authorityKey(), issueCertificate(t, "Gone CA", shortKey(), nil, makeAuthority), makeAuthority)
+		got, err := cert.Load(encodePFX(t, leaf.key, leaf, deadEnd, crossed, middle, older, root), []byte(password))
 		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
+			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, got.Certificate); diff != "" {
-			t.Errorf("%s: -want +got:\n%s", name, diff)
+		want := []farm.Thumbprint{farm.ThumbprintOf(middle.cert.Raw), farm.ThumbprintOf(root.cert.Raw)}
+		if diff := cmp.Diff(want, chainThumbprints(got.Certificate.Chain)); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
 		}
-	}
+	})
+
+	t.Run("a chain signed with SHA-1 is a chain", func(t *testing.T) {
+		leaf, middle, root := issueChain(t, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA1WithRSA })
+		got, err := cert.Load(encodePFX(t, leaf.key, leaf, middle, root), []byte(password))
+		if err != nil || len(got.Certificate.Chain) != 2 {
+			t.Errorf("got %v, %v", got, err)
+		}
+	})
+
+	t.Run("a leaf cannot issue", func(t *testing.T) {
+		leaf, _, root := issueChain(t, nil)
+		forged := issueCertificate(t, "Forged", shortKey(), &testIdentity{leaf.cert, leaf.key}, nil)
+		if _, err := cert.Load(encodePFX(t, shortKey(), forged, leaf, root), []byte(password)); !errors.Is(err, cert.ErrNoChain) {
+			t.Errorf("got %v; want %v", err, cert.ErrNoChain)
+		}
+	})
+
+	t.Run("names are written as Windows writes them", func(t *testing.T) {
+		for want, name := range map[string]pkix.Name{
+			"CN=OOS S2S, OU=IT, O=Contoso, L=Bern, S=BE, C=CH": {
+				CommonName: "OOS S2S", OrganizationalUnit: []string{"IT"}, Organization: []string{"Contoso"},
+				Locality: []string{"Bern"}, Province: []string{"BE"}, Country: []string{"CH"},
+			},
+			`CN="a, b", O="He said ""no"""`: {CommonName: "a, b", Organization: []string{`He said "no"`}},
+			"OID.1.3.6.1.4.1.9999=x, CN=Grüße": {ExtraNames: []pkix.AttributeTypeAndValue{
+				{Type: []int{2, 5, 4, 3}, Value: "Grüße"}, {Type: []int{1, 3, 6, 1, 4, 1, 9999}, Value: "x"},
+			}},
+			"CN=oos, DC=contoso, DC=com": {ExtraNames: []pkix.AttributeTypeAndValue{
+				{Type: []int{0, 9, 2342, 19200300, 100, 1, 25}, Value: "com"},
+				{Type: []int{0, 9, 2342, 19200300, 100, 1, 25}, Value: "contoso"},
+				{Type: []int{2, 5, 4, 3}, Value: "oos"},
+			}},
+		} {
+			t.Run(want, func(t *testing.T) {
+				self := issueCertificate(t, "", rsaKey(), nil, func(c *x509.Certificate) { c.Subject = name })
+				got, err := cert.Load(encodePFX(t, self.key, self), []byte(password))
+				if err != nil || got.Certificate.Subject != want {
+					t.Errorf("got %v, %v; want %s", got, err, want)
+				}
+			})
+		}
+	})
 }
 
-func TestASelfSignedCertificateIsItsOwnChain(t *testing.T) {
-	for name, change := range map[string]func(*x509.Certificate){"no authority": nil, "an authority": authority} {
-		self := issue(t, "OOS S2S", rsaKey(), nil, change)
-		got, err := cert.Load(pfx(t, self.key, self), []byte(password))
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		if !got.Certificate.SelfSigned || len(got.Certificate.Chain) > 0 || got.Certificate.Subject != got.Certificate.Issuer {
-			t.Errorf("%s: got %+v", name, got.Certificate)
-		}
-	}
-}
-
-func TestACrossSignedAuthorityDoesNotHideTheRoot(t *testing.T) {
-	leaf, middle, root := chain(t, nil)
-	older := issue(t, "Older Root", shortKey(), nil, authority)
-	crossed := issue(t, "Root CA", authorityKey(), older, authority)
-	// The way over an authority whose own issuer is missing leads nowhere.
-	deadEnd := issue(t, "Issuing CA", authorityKey(), issue(t, "Gone CA", shortKey(), nil, authority), authority)
-	got, err := cert.Load(pfx(t, leaf.key, leaf, deadEnd, crossed, middle, older, root), []byte(password))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []farm.Thumbprint{farm.ThumbprintOf(middle.cert.Raw), farm.ThumbprintOf(root.cert.Raw)}
-	if diff := cmp.Diff(want, thumbprints(got.Certificate.Chain)); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-}
-
-func TestAChainSignedBySHA1IsStillAChain(t *testing.T) {
-	leaf, middle, root := chain(t, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA1WithRSA })
-	got, err := cert.Load(pfx(t, leaf.key, leaf, middle, root), []byte(password))
-	if err != nil || len(got.Certificate.Chain) != 2 {
-		t.Errorf("got %v, %v", got, err)
-	}
-}
-
-func TestEachUselessPFXIsRefusedWithItsReason(t *testing.T) {
-	leaf, middle, root := chain(t, nil)
-	second := issue(t, "Other S2S", shortKey(), middle, nil)
-	renewed := issue(t, "OOS S2S renewed", rsaKey(), middle, nil)
-	impostor := issue(t, "Root CA", shortKey(), nil, authority)
-	good := pfx(t, leaf.key, leaf, middle, root)
+func TestLoad_Refused(t *testing.T) {
+	leaf, middle, root := issueChain(t, nil)
+	second := issueCertificate(t, "Other S2S", shortKey(), middle, nil)
+	renewed := issueCertificate(t, "OOS S2S renewed", rsaKey(), middle, nil)
+	impostor := issueCertificate(t, "Root CA", shortKey(), nil, makeAuthority)
+	good := encodePFX(t, leaf.key, leaf, middle, root)
 	keyless, err := pkcs12.Modern2023.EncodeTrustStore([]*x509.Certificate{leaf.cert}, password)
 	if err != nil {
 		t.Fatal(err)
@@ -125,72 +167,42 @@ func TestEachUselessPFXIsRefusedWithItsReason(t *testing.T) {
 		},
 		"no key": {keyless, password, cert.ErrNoKey, "no private key for a certificate of the PFX: export it again with its private key"},
 		"the key of another": {
-			pfx(t, shortKey(), leaf, middle, root), password, cert.ErrNoKey,
+			encodePFX(t, shortKey(), leaf, middle, root), password, cert.ErrNoKey,
 			"no private key for a certificate of the PFX: the key belongs to none of CN=OOS S2S and CN=Issuing CA and CN=Root CA: export the certificate with its own key",
 		},
 		"no chain": {
-			pfx(t, leaf.key, leaf), password, cert.ErrNoChain,
+			encodePFX(t, leaf.key, leaf), password, cert.ErrNoChain,
 			"incomplete chain in the PFX: the issuer CN=Issuing CA is missing: export it again with all certificates of the chain",
 		},
 		"no root": {
-			pfx(t, leaf.key, leaf, middle), password, cert.ErrNoChain,
+			encodePFX(t, leaf.key, leaf, middle), password, cert.ErrNoChain,
 			"incomplete chain in the PFX: the issuer CN=Root CA is missing: export it again with all certificates of the chain",
 		},
 		"a root of the same name": {
-			pfx(t, leaf.key, leaf, middle, impostor), password, cert.ErrNoChain,
+			encodePFX(t, leaf.key, leaf, middle, impostor), password, cert.ErrNoChain,
 			"incomplete chain in the PFX: the issuer CN=Root CA is missing: export it again with all certificates of the chain",
 		},
 		"another certificate": {
-			pfx(t, leaf.key, leaf, middle, root, second), password, cert.ErrManyLeaves,
+			encodePFX(t, leaf.key, leaf, middle, root, second), password, cert.ErrManyLeaves,
 			"more than one certificate in the PFX: CN=OOS S2S and CN=Other S2S: export one certificate to one file",
 		},
 		"another certificate with the same key": {
-			pfx(t, leaf.key, leaf, middle, root, renewed), password, cert.ErrManyLeaves,
+			encodePFX(t, leaf.key, leaf, middle, root, renewed), password, cert.ErrManyLeaves,
 			"more than one certificate in the PFX: CN=OOS S2S and CN=OOS S2S renewed: export one certificate to one file",
 		},
 	} {
-		_, err := cert.Load(c.file, []byte(c.password))
-		if !errors.Is(err, c.want) {
-			t.Errorf("%s: got %v; want %v", name, err, c.want)
-		} else if c.text != "" && err.Error() != c.text {
-			t.Errorf("%s: got\n%s\nwant\n%s", name, err, c.text)
-		}
+		t.Run(name, func(t *testing.T) {
+			_, err := cert.Load(c.file, []byte(c.password))
+			if !errors.Is(err, c.want) {
+				t.Errorf("got %v; want %v", err, c.want)
+			} else if c.text != "" && err.Error() != c.text {
+				t.Errorf("got\n%s\nwant\n%s", err, c.text)
+			}
+		})
 	}
 }
 
-func TestALeafMayNotIssue(t *testing.T) {
-	leaf, _, root := chain(t, nil)
-	forged := issue(t, "Forged", shortKey(), &identity{leaf.cert, leaf.key}, nil)
-	if _, err := cert.Load(pfx(t, shortKey(), forged, leaf, root), []byte(password)); !errors.Is(err, cert.ErrNoChain) {
-		t.Errorf("got %v; want %v", err, cert.ErrNoChain)
-	}
-}
-
-func TestNamesAreWrittenAsWindowsWritesThem(t *testing.T) {
-	for want, name := range map[string]pkix.Name{
-		"CN=OOS S2S, OU=IT, O=Contoso, L=Bern, S=BE, C=CH": {
-			CommonName: "OOS S2S", OrganizationalUnit: []string{"IT"}, Organization: []string{"Contoso"},
-			Locality: []string{"Bern"}, Province: []string{"BE"}, Country: []string{"CH"},
-		},
-		`CN="a, b", O="He said ""no"""`: {CommonName: "a, b", Organization: []string{`He said "no"`}},
-		"OID.1.3.6.1.4.1.9999=x, CN=Grüße": {ExtraNames: []pkix.AttributeTypeAndValue{
-			{Type: []int{2, 5, 4, 3}, Value: "Grüße"}, {Type: []int{1, 3, 6, 1, 4, 1, 9999}, Value: "x"},
-		}},
-		"CN=oos, DC=contoso, DC=com": {ExtraNames: []pkix.AttributeTypeAndValue{
-			{Type: []int{0, 9, 2342, 19200300, 100, 1, 25}, Value: "com"},
-			{Type: []int{0, 9, 2342, 19200300, 100, 1, 25}, Value: "contoso"},
-			{Type: []int{2, 5, 4, 3}, Value: "oos"},
-		}},
-	} {
-		self := issue(t, "", rsaKey(), nil, func(c *x509.Certificate) { c.Subject = name })
-		got, err := cert.Load(pfx(t, self.key, self), []byte(password))
-		if err != nil || got.Certificate.Subject != want {
-			t.Errorf("got %v, %v; want %s", got, err, want)
-		}
-	}
-}
-
-func thumbprints(chain []farm.ChainCertificate) (all []farm.Thumbprint) {
+func chainThumbprints(chain []farm.ChainCertificate) (all []farm.Thumbprint) {
 	for _, c := range chain {
 		all = append(all, c.Thumbprint)
 	}
@@ -198,15 +210,15 @@ func thumbprints(chain []farm.ChainCertificate) (all []farm.Thumbprint) {
 }
 
 func FuzzLoad(f *testing.F) {
-	leaf, middle, root := chain(f, nil)
+	leaf, middle, root := issueChain(f, nil)
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		f.Fatal(err)
 	}
-	self := issue(f, "OOS S2S", ec, nil, nil)
-	f.Add(pfx(f, leaf.key, leaf, middle, root), password)
-	f.Add(pfx(f, ec, self), password)
-	f.Add(pfx(f, ec, self), "wrong")
+	self := issueCertificate(f, "OOS S2S", ec, nil, nil)
+	f.Add(encodePFX(f, leaf.key, leaf, middle, root), password)
+	f.Add(encodePFX(f, ec, self), password)
+	f.Add(encodePFX(f, ec, self), "wrong")
 	f.Add([]byte{}, "")
 	plain, err := pkcs12.Passwordless.Encode(ec, self.cert, nil, "")
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// keyName is what Windows calls an attribute of a distinguished name.
+// keyName returns what Windows calls an attribute of a distinguished name.
 //
 // Source: Microsoft, CertNameToStrW, CERT_X500_NAME_STR; names without a key
 // are written as OID.1.2.3.
@@ -53,21 +53,22 @@ func keyName(id asn1.ObjectIdentifier) string {
 func distinguishedName(raw []byte) string {
 	var sequence pkix.RDNSequence
 	if _, err := asn1.Unmarshal(raw, &sequence); err != nil {
-		// The parser of certificates has accepted it; there is no better name.
+		// x509 has parsed the certificate with this name, so this does not happen;
+		// the bytes are better than nothing.
 		return fmt.Sprintf("%X", raw)
 	}
 	var parts []string
 	for _, set := range slices.Backward(sequence) {
 		var values []string
 		for _, attribute := range set {
-			values = append(values, keyName(attribute.Type)+"="+quoted(fmt.Sprint(attribute.Value)))
+			values = append(values, keyName(attribute.Type)+"="+quoteValue(fmt.Sprint(attribute.Value)))
 		}
 		parts = append(parts, strings.Join(values, " + "))
 	}
 	return strings.Join(parts, ", ")
 }
 
-func quoted(value string) string {
+func quoteValue(value string) string {
 	if value != "" && !strings.ContainsAny(value, ",+=\"\n<>#;") && strings.TrimSpace(value) == value {
 		return value
 	}

@@ -50,19 +50,20 @@ var (
 	oidShroudedKeyBag = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 2}
 	oidSHA1           = asn1.ObjectIdentifier{1, 3, 14, 3, 2, 26}
 	oidSHA256         = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}
-	// oidProvider names the provider that Windows puts the key into.
+	// oidProvider is the attribute with the provider that is to store the key.
 	//
 	// Source: Microsoft, PFXImportCertStore, szOID_PKCS_12_KEY_PROVIDER_NAME_ATTR.
 	oidProvider = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 17, 1}
 )
 
-// maxIterations bounds the work that a file can ask for before its password
-// is proved. Windows and OpenSSL write some 2,000.
+// maxIterations bounds the work that a file can demand before its password is
+// verified. Windows and OpenSSL write about 2,000.
 const maxIterations = 10_000_000
 
-// inspect looks at the structure that needs no password and counts the keys.
-func inspect(der []byte) (keys int, err error) {
-	file, safes, err := open(der)
+// countKeys checks the structure that can be read without the password, and counts
+// the keys.
+func countKeys(der []byte) (keys int, err error) {
+	file, safes, err := openPFX(der)
 	if err != nil {
 		return 0, err
 	}
@@ -73,7 +74,7 @@ func inspect(der []byte) (keys int, err error) {
 		return 0, fmt.Errorf("%d iterations of its MAC", file.MacData.Iterations)
 	}
 	for _, safe := range safes {
-		bags, err := safe.bags()
+		bags, err := safe.readBags()
 		if err != nil {
 			return 0, err
 		}
@@ -86,43 +87,43 @@ func inspect(der []byte) (keys int, err error) {
 	return keys, nil
 }
 
-// open takes a PFX apart into its outermost structure and its safes.
-func open(der []byte) (file pfxFile, safes []contentInfo, err error) {
-	if err := unmarshal(der, &file); err != nil {
+// openPFX splits a PFX into its outermost structure and its safes.
+func openPFX(der []byte) (file pfxFile, safes []contentInfo, err error) {
+	if err := unmarshalExactly(der, &file); err != nil {
 		return file, nil, err
 	}
-	content, err := file.AuthSafe.data()
+	content, err := file.AuthSafe.plainData()
 	if err != nil {
 		return file, nil, err
 	}
-	return file, safes, unmarshal(content, &safes)
+	return file, safes, unmarshalExactly(content, &safes)
 }
 
-// data returns what an unencrypted content holds.
-func (c contentInfo) data() (content []byte, err error) {
+// plainData returns what an unencrypted content holds.
+func (c contentInfo) plainData() (content []byte, err error) {
 	if !c.ContentType.Equal(oidData) {
 		return nil, fmt.Errorf("content of type %s is not plain data", c.ContentType)
 	}
-	return content, unmarshal(c.Content.Bytes, &content)
+	return content, unmarshalExactly(c.Content.Bytes, &content)
 }
 
-// bags are the bags of an unencrypted safe; an encrypted one shows none.
-func (c contentInfo) bags() (bags []safeBag, err error) {
+// readBags returns the bags of an unencrypted safe, and none of an encrypted one.
+func (c contentInfo) readBags() (bags []safeBag, err error) {
 	if !c.ContentType.Equal(oidData) {
 		return nil, nil
 	}
-	content, err := c.data()
+	content, err := c.plainData()
 	if err != nil {
 		return nil, err
 	}
-	return bags, unmarshal(content, &bags)
+	return bags, unmarshalExactly(content, &bags)
 }
 
 func (b safeBag) holdsKey() bool {
 	return b.ID.Equal(oidKeyBag) || b.ID.Equal(oidShroudedKeyBag)
 }
 
-// dataContent is the reverse of [contentInfo.data].
+// dataContent is the reverse of [contentInfo.plainData].
 func dataContent(content []byte) (contentInfo, error) {
 	octets, err := asn1.Marshal(content)
 	return contentInfo{
@@ -131,8 +132,8 @@ func dataContent(content []byte) (contentInfo, error) {
 	}, err
 }
 
-// unmarshal refuses data that is left over.
-func unmarshal(der []byte, to any) error {
+// unmarshalExactly is [asn1.Unmarshal], but refuses trailing data.
+func unmarshalExactly(der []byte, to any) error {
 	rest, err := asn1.Unmarshal(der, to)
 	if err == nil && len(rest) > 0 {
 		err = errors.New("data after its end")
@@ -140,9 +141,8 @@ func unmarshal(der []byte, to any) error {
 	return err
 }
 
-// sign computes the MAC over content with the salt and the number of
-// iterations that m has.
-func (m *macData) sign(content, password []byte) error {
+// signContent computes the MAC over content with the salt and iterations of m.
+func (m *macData) signContent(content, password []byte) error {
 	var newHash func() hash.Hash
 	switch {
 	case m.Mac.Algorithm.Algorithm.Equal(oidSHA1):
@@ -158,9 +158,9 @@ func (m *macData) sign(content, password []byte) error {
 	return nil
 }
 
-// macKey derives the key of a MAC as long as the hash; RFC 7292, appendix B.2.
-// A key of that length is the first block of the derivation, so that the
-// procedure's later steps, which make further blocks, are not needed.
+// macKey derives a MAC key as long as the hash; RFC 7292, appendix B.2. A key of
+// that length is the first block of the derivation, so the procedure's later steps,
+// which make further blocks, are not needed.
 func macKey(newHash func() hash.Hash, password, salt []byte, iterations int) []byte {
 	const purposeMAC = 3
 	h := newHash()
@@ -169,8 +169,8 @@ func macKey(newHash func() hash.Hash, password, salt []byte, iterations int) []b
 	for i := range input {
 		input[i] = purposeMAC
 	}
-	input = append(input, filled(salt, block)...)
-	input = append(input, filled(bmpString(string(password)+"\x00"), block)...)
+	input = append(input, repeatToBlock(salt, block)...)
+	input = append(input, repeatToBlock(bmpString(string(password)+"\x00"), block)...)
 	for range iterations {
 		h.Reset()
 		h.Write(input)
@@ -179,8 +179,8 @@ func macKey(newHash func() hash.Hash, password, salt []byte, iterations int) []b
 	return input
 }
 
-// filled repeats pattern to the next multiple of block.
-func filled(pattern []byte, block int) []byte {
+// repeatToBlock repeats pattern up to the next multiple of block.
+func repeatToBlock(pattern []byte, block int) []byte {
 	out := make([]byte, (len(pattern)+block-1)/block*block)
 	for i := range out {
 		out[i] = pattern[i%len(pattern)]
@@ -188,7 +188,7 @@ func filled(pattern []byte, block int) []byte {
 	return out
 }
 
-// bmpString is two bytes for each character, high byte first.
+// bmpString encodes s as UTF-16, high byte first.
 func bmpString(s string) []byte {
 	var out []byte
 	for _, unit := range utf16.Encode([]rune(s)) {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// change takes a PFX apart, changes it, and signs it anew.
-func change(t *testing.T, how func(*pfxFile, []contentInfo)) []byte {
+// changePFX takes a PFX apart, changes it, and signs it again.
+func changePFX(t *testing.T, how func(*pfxFile, []contentInfo)) []byte {
 	t.Helper()
 	bundle, err := SelfSigned("OOS S2S", time.Now(), time.Hour, 2048)
 	if err != nil {
@@ -21,7 +21,7 @@ func change(t *testing.T, how func(*pfxFile, []contentInfo)) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, safes, err := open(der)
+	file, safes, err := openPFX(der)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func change(t *testing.T, how func(*pfxFile, []contentInfo)) []byte {
 		t.Fatal(err)
 	}
 	if file.MacData.Iterations <= maxIterations {
-		if err := file.MacData.sign(content, []byte("password")); err != nil {
+		if err := file.MacData.signContent(content, []byte("password")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -44,41 +44,43 @@ func change(t *testing.T, how func(*pfxFile, []contentInfo)) []byte {
 	return der
 }
 
-func TestAPFXWithTwoKeysIsRefused(t *testing.T) {
-	der := change(t, func(_ *pfxFile, safes []contentInfo) {
-		bags, err := safes[1].bags()
-		if err != nil || len(bags) != 1 {
-			t.Fatalf("got %d bags, %v", len(bags), err)
-		}
-		content, err := asn1.Marshal(append(bags, bags[0]))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if safes[1], err = dataContent(content); err != nil {
-			t.Fatal(err)
+func TestLoad_Hostile(t *testing.T) {
+	t.Run("a PFX with two keys is refused", func(t *testing.T) {
+		der := changePFX(t, func(_ *pfxFile, safes []contentInfo) {
+			bags, err := safes[1].readBags()
+			if err != nil || len(bags) != 1 {
+				t.Fatalf("got %d bags, %v", len(bags), err)
+			}
+			content, err := asn1.Marshal(append(bags, bags[0]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if safes[1], err = dataContent(content); err != nil {
+				t.Fatal(err)
+			}
+		})
+		_, err := Load(der, []byte("password"))
+		want := "more than one certificate in the PFX: it holds 2 private keys: export one certificate to one file"
+		if !errors.Is(err, ErrManyLeaves) || err.Error() != want {
+			t.Errorf("got %v; want %s", err, want)
 		}
 	})
-	_, err := Load(der, []byte("password"))
-	want := "more than one certificate in the PFX: it holds 2 private keys: export one certificate to one file"
-	if !errors.Is(err, ErrManyLeaves) || err.Error() != want {
-		t.Errorf("got %v; want %s", err, want)
-	}
+
+	t.Run("a PFX that demands endless work is refused at once", func(t *testing.T) {
+		der := changePFX(t, func(file *pfxFile, _ []contentInfo) { file.MacData.Iterations = 1<<31 - 1 })
+		_, err := Load(der, []byte("password"))
+		want := "unreadable PFX: 2147483647 iterations of its MAC: export it again with its key and its chain"
+		if !errors.Is(err, ErrUnreadable) || err.Error() != want {
+			t.Errorf("got %v; want %s", err, want)
+		}
+	})
 }
 
-func TestAPFXThatAsksForEndlessWorkIsRefusedAtOnce(t *testing.T) {
-	der := change(t, func(file *pfxFile, _ []contentInfo) { file.MacData.Iterations = 1<<31 - 1 })
-	_, err := Load(der, []byte("password"))
-	want := "unreadable PFX: 2147483647 iterations of its MAC: export it again with its key and its chain"
-	if !errors.Is(err, ErrUnreadable) || err.Error() != want {
-		t.Errorf("got %v; want %s", err, want)
-	}
-}
-
-// The wanted keys are what OpenSSL's PKCS12KDF derives, for id 3.
-func TestKeysOfMACsAreDerivedAsRFC7292Says(t *testing.T) {
+func TestMACKey(t *testing.T) {
+	// The wanted keys are what OpenSSL's PKCS12KDF derives, for id 3.
 	for want, got := range map[string][]byte{
-		"8d967d88f6caa9d714800ab3d48051d63f73a312":                         macKey(sha1.New, []byte("smeg"), unhex(t, "3d83c0e4546ac140"), 1),
-		"8dfd4bec007276b4fe68f1a9f245f4fac02cbd97cee0a39735350d430b850b7d": macKey(sha256.New, []byte("smeg"), unhex(t, "0a58cf64530d823f"), 2),
+		"8d967d88f6caa9d714800ab3d48051d63f73a312":                         macKey(sha1.New, []byte("smeg"), decodeHex(t, "3d83c0e4546ac140"), 1),
+		"8dfd4bec007276b4fe68f1a9f245f4fac02cbd97cee0a39735350d430b850b7d": macKey(sha256.New, []byte("smeg"), decodeHex(t, "0a58cf64530d823f"), 2),
 	} {
 		if hex.EncodeToString(got) != want {
 			t.Errorf("got %x; want %s", got, want)
@@ -86,7 +88,7 @@ func TestKeysOfMACsAreDerivedAsRFC7292Says(t *testing.T) {
 	}
 }
 
-func unhex(t *testing.T, s string) []byte {
+func decodeHex(t *testing.T, s string) []byte {
 	t.Helper()
 	raw, err := hex.DecodeString(s)
 	if err != nil {

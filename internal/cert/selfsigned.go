@@ -14,7 +14,7 @@ import (
 // bits. The subject is the common name alone; the validity begins at notBefore.
 func SelfSigned(subject string, notBefore time.Time, validFor time.Duration, bits int) (*Bundle, error) {
 	if subject == "" || validFor <= 0 {
-		return nil, errors.New("make self-signed certificate: it needs a subject and a time to be valid")
+		return nil, errors.New("make self-signed certificate: it needs a subject and a validity")
 	}
 	key, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {
@@ -25,8 +25,7 @@ func SelfSigned(subject string, notBefore time.Time, validFor time.Duration, bit
 		NotBefore: notBefore.UTC().Truncate(time.Second),
 		NotAfter:  notBefore.Add(validFor).UTC().Truncate(time.Second),
 		KeyUsage:  x509.KeyUsageDigitalSignature,
-		// Says that it is no authority: whoever trusts it as a root trusts
-		// nothing else by it.
+		// Not a CA: to trust it as a root is to trust nothing else.
 		BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)

@@ -8,33 +8,35 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// role is what a server is named for.
+// role is what the file names a server for.
 type role int
 
 const (
 	officeMachine role = iota
 	// frontEndServer runs SharePoint cmdlets as the connected account.
 	frontEndServer
+	// sharePointServer is any other SharePoint server, or a front end whose
+	// cmdlets run in a scheduled task.
 	sharePointServer
 )
 
-// placement is where the file names a server, and for what.
+// placement is a server, where the file names it, and for what.
 type placement struct {
 	farm.Server
 	at   node
 	role role
-	// farm counts the farms of the file.
+	// farm is the position of the server's farm in the file, from 0.
 	farm int
 }
 
-// place notes a server for the checks across the file, and returns it.
-func (r *reader) place(n node, s farm.Server, role role) farm.Server {
+// addPlacement records a server for the checks across the file, and returns it.
+func (r *reader) addPlacement(n node, s farm.Server, role role) farm.Server {
 	r.placements = append(r.placements, placement{s, n, role, r.farmsRead})
 	return s
 }
 
-// check looks at what no part of the file can tell by itself.
-func (r *reader) check(connections map[string]Connection) {
+// checkWholeFile checks what concerns more than one part of the file.
+func (r *reader) checkWholeFile(connections map[string]Connection) {
 	r.checkServersAreNamedOnce()
 	used := map[string]bool{}
 	for _, p := range r.placements {
@@ -43,36 +45,36 @@ func (r *reader) check(connections map[string]Connection) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.connectedBy)) {
 		if !used[name] {
-			r.warning(r.connectedBy[name], "remove it, or name it under a farm", "no server uses this connection")
+			r.addWarning(r.connectedBy[name], "remove it, or name it under a farm", "no server uses this connection")
 		}
 	}
 }
 
-// checkServersAreNamedOnce: a machine belongs to one Office Online Server farm
-// or to one SharePoint farm, and a SharePoint farm uses one Office Online
-// Server farm.
+// checkServersAreNamedOnce checks that no server or address is named twice. A
+// machine belongs to one Office Online Server farm or to one SharePoint farm, and
+// a SharePoint farm uses one Office Online Server farm.
 func (r *reader) checkServersAreNamedOnce() {
 	hosts, addresses := map[string]placement{}, map[string]placement{}
 	for _, p := range r.placements {
 		host, address := strings.ToLower(p.Host), strings.ToLower(p.Address)
 		if first, taken := hosts[host]; taken && host != "" {
-			r.namedTwice(first, p)
+			r.reportNamedTwice(first, p)
 		} else if first, taken := addresses[address]; taken && address != "" {
-			r.problem(p.at, "give each server its own address", "%s has the address of %s on line %d", p.Host, first.Host, first.at.Line)
+			r.addProblem(p.at, "give each server its own address", "%s has the address of %s on line %d", p.Host, first.Host, first.at.Line)
 		}
 		hosts[host], addresses[address] = p, p
 	}
 }
 
-func (r *reader) namedTwice(first, second placement) {
+func (r *reader) reportNamedTwice(first, second placement) {
 	switch {
 	case first.farm != second.farm && first.role != officeMachine && second.role != officeMachine:
-		r.problem(second.at, "keep it under one farm: a SharePoint farm uses one Office Online Server farm",
+		r.addProblem(second.at, "keep it under one farm: a SharePoint farm uses one Office Online Server farm",
 			"the SharePoint farm of %s is already under another farm, on line %d", second.Host, first.at.Line)
 	case (first.role == officeMachine) != (second.role == officeMachine):
-		r.problem(second.at, "name the server in one place", "%s cannot be an office server and a SharePoint server; it is also on line %d", second.Host, first.at.Line)
+		r.addProblem(second.at, "name the server in one place", "%s cannot be both an office server and a SharePoint server; it is also on line %d", second.Host, first.at.Line)
 	default:
-		r.problem(second.at, "name the server in one place", "the server %s is already on line %d", second.Host, first.at.Line)
+		r.addProblem(second.at, "name the server in one place", "the server %s is already on line %d", second.Host, first.at.Line)
 	}
 }
 
@@ -80,12 +82,12 @@ func (r *reader) checkConnection(p placement, connections map[string]Connection)
 	connection, defined := connections[p.Connection]
 	switch {
 	case p.Connection == "":
-		r.problem(p.at, "write connection: NAME for the server or for all servers beside it", "no connection for %s", p.Host)
-	case !defined && len(connections) > 0: // with none at all, that is the problem
-		r.problem(p.at, nearest(p.Connection, slices.Sorted(maps.Keys(connections)), "the connections"),
+		r.addProblem(p.at, "write connection: NAME for the server or for all servers beside it", "no connection for %s", p.Host)
+	case !defined && len(connections) > 0: // that there are none at all is a problem of its own
+		r.addProblem(p.at, suggestWord(p.Connection, slices.Sorted(maps.Keys(connections)), "the connections"),
 			"the connection %s of %s is not defined", p.Connection, p.Host)
 	case p.role == frontEndServer && connection.Auth == Basic:
-		r.problem(p.at, "use a connection with auth: ntlm, or runAs: task",
-			"basic takes local accounts only, and those cannot run SharePoint cmdlets against SQL Server")
+		r.addProblem(p.at, "use a connection with auth: ntlm, or runAs: task",
+			"basic works for local accounts only, which cannot run SharePoint cmdlets against SQL Server")
 	}
 }

@@ -1,9 +1,9 @@
-// Package config reads the one YAML file of farmtrust into values and says
-// everything that is wrong with it at once, with line numbers.
+// Package config reads the YAML file that configures farmtrust, and reports all of
+// its problems at once, with line numbers.
 //
-// It connects to nothing and resolves no secret: the file names secrets, and
-// whoever needs one resolves it at the last moment. docs/configuration.md is
-// the reference of the file's keys; a test holds the two together.
+// It connects to nothing and resolves no secret: the file names secrets, and the
+// code that needs one resolves it at the last moment. docs/configuration.md is the
+// reference of the file's keys; a test keeps the two in agreement.
 package config
 
 import (
@@ -22,88 +22,93 @@ import (
 // 1,000 farms of ten servers.
 const MaxSize = 1 << 20
 
-// ErrUnknownFarm says that no farm of that name is configured. It is wrapped
-// by an error that names the file and the nearest name.
+// ErrUnknownFarm is the error for a farm that is not configured. An error that
+// names the file and the most similar farm wraps it.
 var ErrUnknownFarm = errors.New("unknown farm")
 
 // Config is what the file says, with every default filled in.
 type Config struct {
-	// Path is the file as it was named; paths inside it are relative to its folder.
+	// Path is the path that the file was loaded from. Paths inside the file are
+	// relative to its folder.
 	Path string
 	// Farms are in the order of the file.
 	Farms []Farm
-	// Connections are keyed by the names that servers use.
+	// Connections are keyed by the names that servers refer to.
 	Connections map[string]Connection
-	// Warnings are what an operator should know and may want.
+	// Warnings are settings that are allowed but risky or useless.
 	Warnings []Problem
 }
 
-// Farm is one farm and where its certificates come from.
+// Farm is one farm and the source of its certificates.
 type Farm struct {
 	farm.Farm
 	Source Source
 }
 
-// Source says where a farm's certificates come from; exactly one is set.
+// Source is where a farm's certificates come from; exactly one field is set.
 type Source struct {
 	Directory  *Directory
 	SelfSigned *SelfSigned
 }
 
-// Directory takes certificates from the PFX files of a folder.
+// Directory is a source that takes certificates from the PFX files in a folder.
 type Directory struct {
 	// Path is the folder, absolute or relative to the working directory.
 	Path string
-	// Password opens every PFX in it.
+	// Password opens every PFX file in the folder.
 	Password secret.Ref
 }
 
-// SelfSigned makes certificates of its own and keeps them in a folder.
+// SelfSigned is a source that creates self-signed certificates and keeps them in
+// a folder.
 type SelfSigned struct {
 	Directory
-	// Subject is the common name that certificates begin with.
+	// Subject is the prefix of the common name; the time of creation follows it.
 	Subject string
 	// ValidFor is how long a new certificate is valid.
 	ValidFor time.Duration
 }
 
-// Connection says how servers are spoken to.
+// Connection is how to connect to servers over WinRM.
 type Connection struct {
-	Auth     Auth
+	Auth Auth
+	// User is an account name: NAME, NAME@DOMAIN or DOMAIN\NAME.
 	User     string
 	Password secret.Ref
-	// CA is a file of PEM certificates that servers' certificates are verified
-	// with; empty means the authorities that the system trusts.
+	// CA is a file of PEM certificates that the servers' certificates are verified
+	// against; empty means the CAs that the system trusts.
 	CA string
-	// AllowUnverified accepts any server certificate, which lets an attacker
-	// in between read everything; for laboratories.
+	// AllowUnverified accepts any server certificate, so that an attacker on the
+	// network path can read and change everything; for test environments only.
 	AllowUnverified bool
 }
 
 // Auth is how a connection authenticates.
 type Auth string
 
-// The ways to authenticate.
 const (
-	// Basic sends name and password inside TLS. Windows accepts local accounts
-	// only (source: the README of pywinrm; Ansible, "Windows Remote Management").
+	// Basic sends the name and the password inside TLS. Windows accepts it for
+	// local accounts only (source: the README of pywinrm; Ansible, "Windows Remote
+	// Management").
 	Basic Auth = "basic"
-	// NTLM proves the password; domain accounts, no delegation.
+	// NTLM proves knowledge of the password without sending it. It works for
+	// domain accounts, but cannot be delegated to a third machine.
 	NTLM Auth = "ntlm"
 )
 
-// Load reads the file at path. Whatever is wrong with its content is returned
-// together as [Problems]; any other error says why it could not be read.
+// Load reads the file at path. All problems with its content are returned together
+// as [Problems]; any other error says why the file could not be read.
 func Load(path string) (*Config, error) {
-	content, err := read(path)
+	content, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return decode(path, content)
+	return decodeConfig(path, content)
 }
 
-// read refuses files over [MaxSize] before they are in memory.
-func read(path string) ([]byte, error) {
+// readFile reads no more than [MaxSize] bytes into memory and refuses a longer
+// file.
+func readFile(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
@@ -114,27 +119,27 @@ func read(path string) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read configuration: %w", err)
 	case len(content) > MaxSize:
-		return nil, Problems{{File: path, Line: 1, Text: "the file is larger than 1 MiB", Remedy: "split it: one file for each worker"}}
+		return nil, Problems{{File: path, Line: 1, Text: "the file is larger than 1 MiB", Remedy: "split it into one file per worker"}}
 	}
 	return content, nil
 }
 
-// decode reads and checks content, which came from path.
-func decode(path string, content []byte) (*Config, error) {
+// decodeConfig reads and checks the content of the file at path.
+func decodeConfig(path string, content []byte) (*Config, error) {
 	r := newReader(path)
 	config := &Config{Path: path}
-	if root, ok := r.document(bytes.NewReader(content)); ok {
-		r.config(root, config)
-		r.check(config.Connections)
+	if root, ok := r.readDocument(bytes.NewReader(content)); ok {
+		r.readConfig(root, config)
+		r.checkWholeFile(config.Connections)
 	}
 	if len(r.problems) > 0 {
-		return nil, r.problems.sorted()
+		return nil, r.problems.sortByLine()
 	}
-	config.Warnings = r.warnings.sorted()
+	config.Warnings = r.warnings.sortByLine()
 	return config, nil
 }
 
-// Farm returns the farm of that name, or an error that wraps [ErrUnknownFarm].
+// Farm returns the farm with this name, or an error that wraps [ErrUnknownFarm].
 func (c *Config) Farm(name string) (Farm, error) {
 	var names []string
 	for _, f := range c.Farms {
@@ -143,5 +148,5 @@ func (c *Config) Farm(name string) (Farm, error) {
 		}
 		names = append(names, f.Name)
 	}
-	return Farm{}, fmt.Errorf("%w %q: %s", ErrUnknownFarm, name, nearest(name, names, "the farms of "+c.Path))
+	return Farm{}, fmt.Errorf("%w %q: %s", ErrUnknownFarm, name, suggestWord(name, names, "the farms of "+c.Path))
 }

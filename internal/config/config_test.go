@@ -21,8 +21,8 @@ import (
 	"github.com/farmtrust/farmtrust/internal/secret"
 )
 
-// smallest is the least that a file must say.
-const smallest = `farms:
+// minimalConfig has only the keys that are required.
+const minimalConfig = `farms:
   - name: contoso
     office: {servers: [oos-01], connection: main}
     sharePoint:
@@ -33,8 +33,8 @@ connections:
   main: {auth: ntlm, user: svc, password: env:PASSWORD}
 `
 
-// everything sets each key to something else than its default.
-const everything = `farms:
+// fullConfig sets each key to something other than its default.
+const fullConfig = `farms:
   - name: contoso
     office:
       servers:
@@ -59,15 +59,15 @@ const everything = `farms:
       leadTime: 14d12h
       exportable: true
       events: [{vault: contoso-vault, certificate: s2s}, {certificate: s2s-old}]
-    rotation: {atOnce: 20, restartAtOnce: 2, approval: required, window: "Sat,Sun 22:00-04:30 Europe/Zurich", onFailure: rollback, parkFor: 1d12h, soak: 30d, lookEvery: 90m}
+    rotation: {atOnce: 20, restartAtOnce: 2, approval: required, window: "Sat,Sun 22:00-04:30 Europe/Zurich", onFailure: rollback, decisionTimeout: 1d12h, keepOldFor: 30d, inspectionInterval: 90m}
 connections:
   office: {auth: basic, user: svc-oos, password: file:oos.txt, ca: ca.pem}
   sharepoint: {auth: ntlm, user: CONTOSO\svc-sp, password: env:SP}
   other: {auth: ntlm, user: svc@contoso.com, password: env:OTHER, allowUnverified: true}
 `
 
-func TestTheSmallestFileGetsTheDefaults(t *testing.T) {
-	path := file(t, smallest)
+func TestLoad_Defaults(t *testing.T) {
+	path := writeConfig(t, minimalConfig)
 	folder := filepath.Dir(path)
 	sp := farm.Server{Host: "sp-01", Connection: "main"}
 	want := &config.Config{
@@ -82,26 +82,21 @@ func TestTheSmallestFileGetsTheDefaults(t *testing.T) {
 				}},
 				Certificate: farm.CertificatePolicy{Name: "OOS S2S", LeadTime: 720 * time.Hour},
 				Rotation: farm.RotationPolicy{
-					AtOnce: 10, RestartAtOnce: 1, Approval: true, OnFailure: farm.Pause,
-					ParkFor: 24 * time.Hour, Soak: 14 * 24 * time.Hour, LookEvery: 6 * time.Hour,
+					AtOnce: 10, RestartAtOnce: 1, Approval: true, OnFailure: farm.OnFailurePause,
+					DecisionTimeout: 24 * time.Hour, KeepOldFor: 14 * 24 * time.Hour, InspectionInterval: 6 * time.Hour,
 				},
 			},
 			Source: config.Source{Directory: &config.Directory{Path: folder + "/pfx", Password: secret.Ref("file:" + folder + "/pfx.txt")}},
 		}},
 		Connections: map[string]config.Connection{"main": {Auth: config.NTLM, User: "svc", Password: "env:PASSWORD"}},
 	}
-	got, err := config.Load(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
+	if diff := cmp.Diff(want, requireLoad(t, path)); diff != "" {
+		t.Errorf("configuration (-want +got):\n%s", diff)
 	}
 }
 
-func TestEveryKeyCounts(t *testing.T) {
-	path := file(t, everything)
-	off, on := false, true
+func TestLoad_AllKeys(t *testing.T) {
+	path := writeConfig(t, fullConfig)
 	frontEnd := farm.Server{Host: "sp-01.contoso.com", Address: "10.0.1.1:5986", Connection: "sharepoint"}
 	second := farm.Server{Host: "sp-11", Connection: "office"} // basic is enough to start the task
 	want := farm.Farm{
@@ -111,7 +106,7 @@ func TestEveryKeyCounts(t *testing.T) {
 				{Host: "oos-01.contoso.com", Connection: "office"},
 				{Host: "oos-02.contoso.com", Address: "10.0.0.2:15986", Connection: "other"},
 			},
-			AllowOutboundHTTP: &off, AllowHTTPSecureStoreConnections: &on,
+			AllowOutboundHTTP: new(false), AllowHTTPSecureStoreConnections: new(true),
 			ExportTo: `C:\farmtrust\s2s.cer`, ProveKeyAs: farm.AsAdministrator,
 		},
 		SharePoint: []farm.SharePoint{
@@ -130,26 +125,23 @@ func TestEveryKeyCounts(t *testing.T) {
 			Events: []farm.EventMatch{{Vault: "contoso-vault", Certificate: "s2s"}, {Certificate: "s2s-old"}},
 		},
 		Rotation: farm.RotationPolicy{
-			AtOnce: 20, RestartAtOnce: 2, Approval: true, OnFailure: farm.GoBack,
+			AtOnce: 20, RestartAtOnce: 2, Approval: true, OnFailure: farm.OnFailureRollBack,
 			Window: farm.Window{
 				Days: []time.Weekday{time.Saturday, time.Sunday}, From: 22 * time.Hour, To: 4*time.Hour + 30*time.Minute, Zone: "Europe/Zurich",
 			},
-			ParkFor: 36 * time.Hour, Soak: 30 * 24 * time.Hour, LookEvery: 90 * time.Minute,
+			DecisionTimeout: 36 * time.Hour, KeepOldFor: 30 * 24 * time.Hour, InspectionInterval: 90 * time.Minute,
 		},
 	}
-	got, err := config.Load(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := requireLoad(t, path)
 	if diff := cmp.Diff(want, got.Farms[0].Farm); diff != "" {
-		t.Errorf("farm: -want +got:\n%s", diff)
+		t.Errorf("farm (-want +got):\n%s", diff)
 	}
 	source := config.Source{SelfSigned: &config.SelfSigned{
 		Directory: config.Directory{Path: "/var/lib/pfx", Password: "file:/run/pfx"},
 		Subject:   "Online", ValidFor: 90 * 24 * time.Hour,
 	}}
 	if diff := cmp.Diff(source, got.Farms[0].Source); diff != "" {
-		t.Errorf("source: -want +got:\n%s", diff)
+		t.Errorf("source (-want +got):\n%s", diff)
 	}
 	folder := filepath.Dir(path)
 	connections := map[string]config.Connection{
@@ -158,75 +150,96 @@ func TestEveryKeyCounts(t *testing.T) {
 		"other":      {Auth: config.NTLM, User: "svc@contoso.com", Password: "env:OTHER", AllowUnverified: true},
 	}
 	if diff := cmp.Diff(connections, got.Connections); diff != "" {
-		t.Errorf("connections: -want +got:\n%s", diff)
+		t.Errorf("connections (-want +got):\n%s", diff)
 	}
 }
 
-func TestWarningsTellWhatAnOperatorShouldKnow(t *testing.T) {
-	content := strings.Replace(everything, "allowOutboundHttp: false", "allowOutboundHttp: true", 1)
+func TestLoad_Warnings(t *testing.T) {
+	content := strings.Replace(fullConfig, "allowOutboundHttp: false", "allowOutboundHttp: true", 1)
 	content = strings.Replace(content, "user: svc-oos", "user: svc-oos@contoso.com", 1)
 	content += "  spare: {auth: ntlm, user: svc, password: env:X}\n"
-	got, err := config.Load(file(t, content))
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := requireLoad(t, writeConfig(t, content))
 	want := []string{
-		"8: farms[0].office.allowOutboundHttp: office servers may send S2S tokens over HTTP, where they can be intercepted and replayed: use HTTPS and leave the switch out",
-		"9: farms[0].office.allowHttpSecureStoreConnections: ODC files, which may hold passwords, travel in clear text: use HTTPS and leave the switch out",
+		"8: farms[0].office.allowOutboundHttp: office servers may send S2S tokens over HTTP, where they can be intercepted and replayed: use HTTPS and remove the setting",
+		"9: farms[0].office.allowHttpSecureStoreConnections: ODC files, which may hold passwords, travel in clear text: use HTTPS and remove the setting",
 		"16: farms[0].sharePoint[0].sites[1]: S2S tokens for old.contoso.com:8080 travel in clear text and can be replayed: use HTTPS",
 		"28: connections.office: Windows accepts basic for local accounts only: use ntlm for domain accounts",
-		"30: connections.other.allowUnverified: server certificates are not verified: whoever is in between can read and change everything: name the authority under ca",
+		"30: connections.other.allowUnverified: server certificates are not verified: anyone on the network path can read and change everything: name the CA under ca",
 		"31: connections.spare: no server uses this connection: remove it, or name it under a farm",
 	}
-	if diff := cmp.Diff(want, lines(got.Path, got.Warnings)); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
+	if diff := cmp.Diff(want, describeProblems(got.Path, got.Warnings)); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }
 
-func TestAFarmIsFoundByItsName(t *testing.T) {
-	loaded, err := config.Load(file(t, smallest))
+func TestConfig_Farm(t *testing.T) {
+	loaded := requireLoad(t, writeConfig(t, minimalConfig))
+	t.Run("found by its name", func(t *testing.T) {
+		got, err := loaded.Farm("contoso")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(loaded.Farms[0], got); diff != "" {
+			t.Errorf("farm (-want +got):\n%s", diff)
+		}
+	})
+	for _, c := range []struct{ name, farm, want string }{
+		{"unknown, with a similar name suggested", "contosso", `unknown farm "contosso": did you mean contoso?`},
+		{"unknown, with the known farms listed", "fabrikam", `unknown farm "fabrikam": the farms of ` + loaded.Path + ` are contoso`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := loaded.Farm(c.farm)
+			if !errors.Is(err, config.ErrUnknownFarm) {
+				t.Fatalf("Farm(%q): %v, want ErrUnknownFarm", c.farm, err)
+			}
+			if diff := cmp.Diff(c.want, err.Error()); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLoad_Unreadable(t *testing.T) {
+	var problems config.Problems
+	t.Run("a missing file is not a problem with its content", func(t *testing.T) {
+		_, err := config.Load(filepath.Join(t.TempDir(), "none.yaml"))
+		if !errors.Is(err, fs.ErrNotExist) || errors.As(err, &problems) {
+			t.Errorf("Load: %v, want fs.ErrNotExist", err)
+		}
+	})
+	t.Run("a folder is not a problem with its content", func(t *testing.T) {
+		_, err := config.Load(t.TempDir())
+		if err == nil || errors.As(err, &problems) {
+			t.Errorf("Load: %v, want an error that is not Problems", err)
+		}
+	})
+}
+
+func requireLoad(t testing.TB, path string) *config.Config {
+	t.Helper()
+	c, err := config.Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f, err := loaded.Farm("contoso"); err != nil || f.Office.Servers[0].Host != "oos-01" {
-		t.Errorf("Farm(contoso) = %v, %v", f, err)
-	}
-	for name, want := range map[string]string{
-		"contosso": `unknown farm "contosso": did you mean contoso?`,
-		"fabrikam": `unknown farm "fabrikam": the farms of ` + loaded.Path + ` are contoso`,
-	} {
-		if _, err := loaded.Farm(name); !errors.Is(err, config.ErrUnknownFarm) || err.Error() != want {
-			t.Errorf("Farm(%s): %v; want %s", name, err, want)
-		}
-	}
+	return c
 }
 
-func TestAFileThatCannotBeReadIsNoProblemOfItsContent(t *testing.T) {
-	_, err := config.Load(filepath.Join(t.TempDir(), "none.yaml"))
-	var problems config.Problems
-	if !errors.Is(err, fs.ErrNotExist) || errors.As(err, &problems) {
-		t.Errorf("got %v", err)
-	}
-	if _, err := config.Load(t.TempDir()); err == nil || errors.As(err, &problems) {
-		t.Errorf("a folder: got %v", err)
-	}
-}
-
-// file writes content as a configuration with an authority's ca.pem beside it.
-func file(t testing.TB, content string) string {
+// writeConfig writes content as a configuration file, with the certificate of a CA
+// and files that are not certificates beside it, and returns its path.
+func writeConfig(t testing.TB, content string) string {
 	t.Helper()
 	folder := t.TempDir()
-	write(t, filepath.Join(folder, "ca.pem"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: authority(t)})))
-	write(t, filepath.Join(folder, "key.pem"), "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
-	write(t, filepath.Join(folder, "bad.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
-	write(t, filepath.Join(folder, "text.pem"), "no certificate\n")
+	writeFile(t, filepath.Join(folder, "ca.pem"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: newCACertificate(t)})))
+	writeFile(t, filepath.Join(folder, "key.pem"), "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+	writeFile(t, filepath.Join(folder, "bad.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+	writeFile(t, filepath.Join(folder, "text.pem"), "no certificate\n")
 	path := filepath.Join(folder, "farmtrust.yaml")
-	write(t, path, content)
+	writeFile(t, path, content)
 	return path
 }
 
-// authority makes a certificate.
-func authority(t testing.TB) []byte {
+// newCACertificate returns the DER form of a new CA certificate.
+func newCACertificate(t testing.TB) []byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -240,15 +253,16 @@ func authority(t testing.TB) []byte {
 	return der
 }
 
-func write(t testing.TB, path, content string) {
+func writeFile(t testing.TB, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// lines are the problems as people read them, without the folder of the file.
-func lines(path string, problems []config.Problem) []string {
+// describeProblems returns the problems as operators read them, without the name of
+// the file.
+func describeProblems(path string, problems []config.Problem) []string {
 	out := make([]string, len(problems))
 	for i, p := range problems {
 		out[i] = strings.TrimPrefix(strings.ReplaceAll(p.String(), filepath.Dir(path)+"/", ""), "farmtrust.yaml:")

@@ -13,58 +13,59 @@ import (
 	"github.com/farmtrust/farmtrust/internal/secret"
 )
 
-// connections reads named connections into all.
-func (r *reader) connections(n node, all map[string]Connection) {
+// readConnections reads named connections into all.
+func (r *reader) readConnections(n node, all map[string]Connection) {
 	if !n.isMapping() {
-		r.problem(n, "write each connection's name with its fields below it", "must be a mapping%s", butIs(n))
+		r.addProblem(n, "write each connection's name with its fields below it", "must be a mapping%s", describeKind(n))
 		return
 	}
-	for name, value := range r.entries(n, map[string]int{}) {
-		all[name.Value] = r.connection(value)
+	for name, value := range r.readEntries(n, map[string]int{}) {
+		all[name.Value] = r.readConnection(value)
 		r.connectedBy[name.Value] = value
 	}
 }
 
-func (r *reader) connection(n node) (c Connection) {
-	r.mapping(n, fields{
+func (r *reader) readConnection(n node) (c Connection) {
+	r.readMapping(n, fields{
 		"auth": {required: "write basic or ntlm", read: func(n node) {
-			c.Auth = choice(r, n, []Auth{Basic, NTLM}, map[string]string{"kerberos": "use ntlm: kerberos comes later"})
+			c.Auth = readChoice(r, n, []Auth{Basic, NTLM}, map[string]string{"kerberos": "use ntlm; kerberos comes in a later version"})
 		}},
-		"user":     {required: "name the account", read: func(n node) { c.User, _ = r.text(n) }},
-		"password": {required: "name the secret: file:/path or env:NAME", read: func(n node) { c.Password = r.secret(n) }},
+		"user":     {required: "name the account", read: func(n node) { c.User, _ = r.readText(n) }},
+		"password": {required: "name the secret: file:/path or env:NAME", read: func(n node) { c.Password = r.readSecret(n) }},
 		"keytab":   {later: true},
-		"ca":       {read: func(n node) { c.CA = r.authorities(n) }},
+		"ca":       {read: func(n node) { c.CA = r.readCAFile(n) }},
 		"allowUnverified": {read: func(n node) {
-			c.AllowUnverified = r.flag(n)
+			c.AllowUnverified = r.readFlag(n)
 			if c.AllowUnverified {
-				r.warning(n, "name the authority under ca", "server certificates are not verified: whoever is in between can read and change everything")
+				r.addWarning(n, "name the CA under ca", "server certificates are not verified: anyone on the network path can read and change everything")
 			}
 		}},
 	})
 	if c.Auth == Basic && strings.ContainsAny(c.User, `\@`) {
-		r.warning(n, "use ntlm for domain accounts", "Windows accepts basic for local accounts only")
+		r.addWarning(n, "use ntlm for domain accounts", "Windows accepts basic for local accounts only")
 	}
 	if c.AllowUnverified && c.CA != "" {
-		r.problem(n, "keep one of them", "has both ca and allowUnverified")
+		r.addProblem(n, "keep one of them", "has both ca and allowUnverified")
 	}
 	return c
 }
 
-// authorities reads the path of a PEM file and looks whether it can be used.
-func (r *reader) authorities(n node) string {
-	path := r.path(n)
+// readCAFile reads the path of a PEM file and checks that it can be used.
+func (r *reader) readCAFile(n node) string {
+	path := r.readPath(n)
 	if path == "" {
 		return ""
 	}
-	if err := readableCertificates(path); err != nil {
-		r.problem(n, "name a readable file of PEM certificates", "%v", err)
+	if err := checkCertificates(path); err != nil {
+		r.addProblem(n, "name a readable file of PEM certificates", "%v", err)
 	}
 	return path
 }
 
-// readableCertificates looks for at least one PEM certificate, and for none
-// that cannot be read: the system's parser skips those without a word.
-func readableCertificates(path string) error {
+// checkCertificates checks that a file holds PEM certificates, at least one, and
+// nothing else: x509.CertPool.AppendCertsFromPEM silently skips what it cannot
+// read.
+func checkCertificates(path string) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
@@ -90,8 +91,9 @@ func readableCertificates(path string) error {
 	return nil
 }
 
-// relative makes a file's path relative to the configuration's folder.
-func (r *reader) relative(ref secret.Ref) secret.Ref {
+// resolveSecretPath resolves a secret's relative path against the folder of the
+// configuration file.
+func (r *reader) resolveSecretPath(ref secret.Ref) secret.Ref {
 	path, isFile := strings.CutPrefix(string(ref), "file:")
 	if !isFile || filepath.IsAbs(path) {
 		return ref

@@ -2,8 +2,8 @@ package config_test
 
 import "testing"
 
-func TestEachMistakeOfReachingServersIsNamedWithItsPlaceAndRemedy(t *testing.T) {
-	eachIsNamed(t, map[string]badInput{
+func TestLoad_ConnectionProblems(t *testing.T) {
+	assertProblems(t, map[string]badConfig{
 		"address without port": {
 			"[oos-01]", "[{host: oos-01, address: 10.0.0.1}]",
 			`3: farms[0].office.servers[0].address: "10.0.0.1" is not an address: write host:port, such as 10.0.0.7:5986`,
@@ -18,7 +18,7 @@ func TestEachMistakeOfReachingServersIsNamedWithItsPlaceAndRemedy(t *testing.T) 
 		},
 		"SharePoint cmdlets over basic": {
 			"auth: ntlm", "auth: basic",
-			"5: farms[0].sharePoint[0].frontEnd: basic takes local accounts only, and those cannot run SharePoint cmdlets against SQL Server: use a connection with auth: ntlm, or runAs: task",
+			"5: farms[0].sharePoint[0].frontEnd: basic works for local accounts only, which cannot run SharePoint cmdlets against SQL Server: use a connection with auth: ntlm, or runAs: task",
 		},
 		"connection not defined": {
 			"servers: [oos-01], connection: main", "servers: [oos-01], connection: mian",
@@ -30,32 +30,32 @@ func TestEachMistakeOfReachingServersIsNamedWithItsPlaceAndRemedy(t *testing.T) 
 		},
 		"kerberos": {
 			"auth: ntlm", "auth: kerberos",
-			"9: connections.main.auth: kerberos is not supported in this version: use ntlm: kerberos comes later",
+			"9: connections.main.auth: kerberos is not supported in this version: use ntlm; kerberos comes in a later version",
 		},
-		"connections that are a list": {
+		"list of connections": {
 			"  main: {auth: ntlm", "  - {auth: ntlm",
 			"9: connections: must be a mapping, but is a list: write each connection's name with its fields below it",
 		},
 		"connection without password": {
 			", password: env:PASSWORD", "", "9: connections.main.password: missing: name the secret: file:/path or env:NAME",
 		},
-		"authority file that is not there": {
+		"missing CA file": {
 			"user: svc", "user: svc, ca: none.pem",
 			"9: connections.main.ca: open none.pem: no such file or directory: name a readable file of PEM certificates",
 		},
-		"authority file without PEM": {
+		"CA file without PEM": {
 			"user: svc", "user: svc, ca: text.pem",
 			"9: connections.main.ca: text.pem holds no PEM certificate: name a readable file of PEM certificates",
 		},
-		"authority file with a key": {
+		"CA file with a private key": {
 			"user: svc", "user: svc, ca: key.pem",
 			"9: connections.main.ca: key.pem holds a private key: name a readable file of PEM certificates",
 		},
-		"authority file with a damaged certificate": {
+		"CA file with a damaged certificate": {
 			"user: svc", "user: svc, ca: bad.pem",
 			"9: connections.main.ca: bad.pem: x509: malformed certificate: name a readable file of PEM certificates",
 		},
-		"authority and no verification": {
+		"CA without verification": {
 			"user: svc", "user: svc, ca: ca.pem, allowUnverified: true",
 			"9: connections.main: has both ca and allowUnverified: keep one of them",
 		},

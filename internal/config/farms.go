@@ -13,15 +13,15 @@ import (
 // Bounds and defaults of a farm's fields.
 const (
 	// maxName bounds names that become names in SharePoint or in a certificate
-	// store. Microsoft's script for token issuers refuses more than 50
-	// characters; the true limit of the product is not published.
+	// store, in characters. Microsoft's script for token issuers refuses more than
+	// 50; the product's own limit is not published.
 	maxName = 50
-	// maxSubject leaves room for the time that follows: 64 characters are what
-	// a common name holds (RFC 5280, ub-common-name).
+	// maxSubject, in characters, leaves room for the time of creation: a common
+	// name has at most 64 (RFC 5280, ub-common-name).
 	maxSubject = 48
 	// longestProduct is the longer of the two suffixes of issuer names.
 	longestProduct = " SharePoint Server"
-	// maxAtOnce is also the largest farm that is supported.
+	// maxAtOnce is also the size of the largest supported farm.
 	maxAtOnce = 100
 
 	defaultIssuerName      = "OOS"
@@ -34,162 +34,163 @@ const (
 
 var (
 	// A farm's name is part of workflow IDs and is typed on command lines.
-	farmName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
-	hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$`)
-	// A drive path without the characters that Windows forbids in names.
-	windowsPath = regexp.MustCompile(`^[A-Za-z]:\\[^/:*?"<>|]*[^/:*?"<>|\\]$`)
+	farmNamePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+	hostNamePattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$`)
+	// A path on a drive, without the characters that Windows forbids in file names.
+	windowsPathPattern = regexp.MustCompile(`^[A-Za-z]:\\[^/:*?"<>|]*[^/:*?"<>|\\]$`)
 )
 
-// config reads the whole document.
-func (r *reader) config(root node, c *Config) {
+// readConfig reads the whole document.
+func (r *reader) readConfig(root node, c *Config) {
 	c.Connections = map[string]Connection{}
-	r.mapping(root, fields{
+	r.readMapping(root, fields{
 		"farms": {required: "name at least one farm", read: func(n node) {
-			r.list(n, func(n node) {
-				c.Farms = append(c.Farms, r.farm(n))
+			r.readList(n, func(n node) {
+				c.Farms = append(c.Farms, r.readFarm(n))
 				r.farmsRead++
 			})
 		}},
-		"connections": {required: "say how servers are spoken to", read: func(n node) { r.connections(n, c.Connections) }},
+		"connections": {required: "define how to connect to the servers", read: func(n node) { r.readConnections(n, c.Connections) }},
 	})
 }
 
-func (r *reader) farm(n node) Farm {
-	f := Farm{Farm: farm.Farm{Rotation: defaultRotation()}}
+func (r *reader) readFarm(n node) Farm {
+	f := Farm{Farm: farm.Farm{Rotation: defaultPolicy()}}
 	var window node
-	r.mapping(n, fields{
-		"name":        {required: "name the farm", read: func(n node) { f.Name = r.farmName(n) }},
-		"office":      {required: "name the Office Online Server machines", read: func(n node) { f.Office = r.office(n) }},
-		"sharePoint":  {required: "name the SharePoint farms that trust this farm", read: func(n node) { f.SharePoint = r.sharePoints(n) }},
-		"certificate": {required: "say where the certificate comes from", read: func(n node) { f.Certificate, f.Source = r.certificate(n) }},
-		"rotation":    {read: func(n node) { f.Rotation, window = r.rotation(n, f.Rotation) }},
+	r.readMapping(n, fields{
+		"name":        {required: "name the farm", read: func(n node) { f.Name = r.readFarmName(n) }},
+		"office":      {required: "name the Office Online Server machines", read: func(n node) { f.Office = r.readOffice(n) }},
+		"sharePoint":  {required: "name the SharePoint farms that trust this farm", read: func(n node) { f.SharePoint = r.readSharePoints(n) }},
+		"certificate": {required: "say where the certificate comes from", read: func(n node) { f.Certificate, f.Source = r.readCertificate(n) }},
+		"rotation":    {read: func(n node) { f.Rotation, window = r.readRotation(n, f.Rotation) }},
 	})
 	r.checkWindow(window, f.Farm)
 	return f
 }
 
-func (r *reader) farmName(n node) string {
-	name, ok := r.name(n, maxName)
-	if ok && !farmName.MatchString(name) {
-		r.problem(n, "write a name such as contoso-berlin", "may hold letters, digits, dots, dashes and underscores only")
+func (r *reader) readFarmName(n node) string {
+	name, ok := r.readName(n, maxName)
+	if ok && !farmNamePattern.MatchString(name) {
+		r.addProblem(n, "write a name such as contoso-berlin", "may contain only letters, digits, dots, dashes and underscores")
 	}
-	// Names that differ in case only would be told apart by Temporal, but not
-	// by people.
+	// Temporal would tell names that differ only in case apart; operators would
+	// not.
 	if first, taken := r.farmNames[strings.ToLower(name)]; taken && ok {
-		r.problem(n, "give each farm its own name", "farm %s is already on line %d", name, first)
+		r.addProblem(n, "give each farm its own name", "farm %s is already on line %d", name, first)
 	}
 	r.farmNames[strings.ToLower(name)] = n.Line
 	return name
 }
 
-func (r *reader) office(n node) farm.Office {
+func (r *reader) readOffice(n node) farm.Office {
 	office := farm.Office{ProveKeyAs: farm.AsNetworkService}
 	var connection string
 	var places []node
-	r.mapping(n, fields{
+	r.readMapping(n, fields{
 		"servers": {required: "name every machine of the Office Online Server farm", read: func(n node) {
-			r.list(n, func(n node) { office.Servers, places = append(office.Servers, r.server(n)), append(places, n) })
+			r.readList(n, func(n node) { office.Servers, places = append(office.Servers, r.readServer(n)), append(places, n) })
 		}},
-		"connection": {read: func(n node) { connection, _ = r.text(n) }},
+		"connection": {read: func(n node) { connection, _ = r.readText(n) }},
 		"allowOutboundHttp": {read: func(n node) {
-			office.AllowOutboundHTTP = r.httpSwitch(n, "office servers may send S2S tokens over HTTP, where they can be intercepted and replayed")
+			office.AllowOutboundHTTP = r.readHTTPSetting(n, "office servers may send S2S tokens over HTTP, where they can be intercepted and replayed")
 		}},
 		"allowHttpSecureStoreConnections": {read: func(n node) {
-			office.AllowHTTPSecureStoreConnections = r.httpSwitch(n, "ODC files, which may hold passwords, travel in clear text")
+			office.AllowHTTPSecureStoreConnections = r.readHTTPSetting(n, "ODC files, which may hold passwords, travel in clear text")
 		}},
-		"exportTo": {read: func(n node) { office.ExportTo = r.exportTo(n) }},
+		"exportTo": {read: func(n node) { office.ExportTo = r.readExportPath(n) }},
 		"proveKeyAs": {read: func(n node) {
-			office.ProveKeyAs = choice(r, n, []farm.KeyProof{farm.AsNetworkService, farm.AsAdministrator}, nil)
+			office.ProveKeyAs = readChoice(r, n, []farm.KeyProof{farm.AsNetworkService, farm.AsAdministrator}, nil)
 		}},
 	})
 	for i := range office.Servers {
-		office.Servers[i] = r.place(places[i], orConnection(office.Servers[i], connection), officeMachine)
+		office.Servers[i] = r.addPlacement(places[i], withConnection(office.Servers[i], connection), officeMachine)
 	}
 	return office
 }
 
-// httpSwitch reads one of the two HTTP switches of the procedure.
-func (r *reader) httpSwitch(n node, consequence string) *bool {
-	allowed := r.flag(n)
+// readHTTPSetting reads one of the two HTTP settings of the procedure.
+func (r *reader) readHTTPSetting(n node, consequence string) *bool {
+	allowed := r.readFlag(n)
 	if allowed {
-		r.warning(n, "use HTTPS and leave the switch out", "%s", consequence)
+		r.addWarning(n, "use HTTPS and remove the setting", "%s", consequence)
 	}
 	return &allowed
 }
 
-func (r *reader) exportTo(n node) string {
-	path, ok := r.text(n)
-	if ok && !windowsPath.MatchString(path) {
-		r.problem(n, `write a local path such as C:\farmtrust\s2s.cer`, "must be the path of a file on a drive of the first office server")
+func (r *reader) readExportPath(n node) string {
+	path, ok := r.readText(n)
+	if ok && !windowsPathPattern.MatchString(path) {
+		r.addProblem(n, `write a local path such as C:\farmtrust\s2s.cer`, "must be the path of a file on a drive of the first office server")
 	}
 	return path
 }
 
-// server reads a host name, or a mapping where more is to be said.
-func (r *reader) server(n node) (s farm.Server) {
+// readServer reads a host name, or a mapping with an address or a connection.
+func (r *reader) readServer(n node) (s farm.Server) {
 	if n.isMapping() {
-		r.mapping(n, fields{
-			"host":       {required: "name the server", read: func(n node) { s.Host = r.host(n) }},
-			"address":    {read: func(n node) { s.Address = r.address(n) }},
-			"connection": {read: func(n node) { s.Connection, _ = r.text(n) }},
+		r.readMapping(n, fields{
+			"host":       {required: "name the server", read: func(n node) { s.Host = r.readHost(n) }},
+			"address":    {read: func(n node) { s.Address = r.readAddress(n) }},
+			"connection": {read: func(n node) { s.Connection, _ = r.readText(n) }},
 		})
 		return s
 	}
-	s.Host = r.host(n)
+	s.Host = r.readHost(n)
 	return s
 }
 
-func (r *reader) host(n node) string {
-	host, ok := r.name(n, 253)
-	if ok && !hostName.MatchString(host) {
-		r.problem(n, "write a DNS name such as oos-01.contoso.com; a port goes under address", "%q is not the name of a server", host)
+func (r *reader) readHost(n node) string {
+	host, ok := r.readName(n, 253)
+	if ok && !hostNamePattern.MatchString(host) {
+		r.addProblem(n, "write a DNS name such as oos-01.contoso.com; a port goes under address", "%q is not the name of a server", host)
 	}
 	return host
 }
 
-func (r *reader) address(n node) string {
-	address, ok := r.text(n)
+func (r *reader) readAddress(n node) string {
+	address, ok := r.readText(n)
 	if !ok {
 		return ""
 	}
 	host, port, err := net.SplitHostPort(address)
 	number, portErr := strconv.Atoi(port)
 	if err != nil || portErr != nil || host == "" || number < 1 || number > 65535 {
-		r.problem(n, "write host:port, such as 10.0.0.7:5986", "%q is not an address", address)
+		r.addProblem(n, "write host:port, such as 10.0.0.7:5986", "%q is not an address", address)
 	}
 	return address
 }
 
-// orConnection gives a server without a connection of its own the common one.
-func orConnection(s farm.Server, connection string) farm.Server {
+// withConnection returns the server with the connection that it shares with others,
+// unless it has its own.
+func withConnection(s farm.Server, connection string) farm.Server {
 	if s.Connection == "" {
 		s.Connection = connection
 	}
 	return s
 }
 
-func (r *reader) sharePoints(n node) (all []farm.SharePoint) {
-	r.list(n, func(n node) { all = append(all, r.sharePoint(n)) })
+func (r *reader) readSharePoints(n node) (all []farm.SharePoint) {
+	r.readList(n, func(n node) { all = append(all, r.readSharePoint(n)) })
 	return all
 }
 
-func (r *reader) sharePoint(n node) farm.SharePoint {
+func (r *reader) readSharePoint(n node) farm.SharePoint {
 	sp := farm.SharePoint{IssuerName: defaultIssuerName, RunAs: farm.Direct}
 	var connection string
 	var frontEnd node
 	var places []node
-	r.mapping(n, fields{
-		"frontEnd": {required: "name the server that SharePoint cmdlets run on", read: func(n node) { sp.FrontEnd, frontEnd = r.server(n), n }},
+	r.readMapping(n, fields{
+		"frontEnd": {required: "name the server that SharePoint cmdlets run on", read: func(n node) { sp.FrontEnd, frontEnd = r.readServer(n), n }},
 		"servers": {read: func(n node) {
-			r.list(n, func(n node) { sp.Servers, places = append(sp.Servers, r.server(n)), append(places, n) })
+			r.readList(n, func(n node) { sp.Servers, places = append(sp.Servers, r.readServer(n)), append(places, n) })
 		}},
-		"connection": {read: func(n node) { connection, _ = r.text(n) }},
+		"connection": {read: func(n node) { connection, _ = r.readText(n) }},
 		"sites": {required: "name the top-level site collections that use Office Online Server", read: func(n node) {
-			r.list(n, func(n node) { sp.Sites = append(sp.Sites, r.site(n, sp.Sites)) })
+			r.readList(n, func(n node) { sp.Sites = append(sp.Sites, r.readSite(n, sp.Sites)) })
 		}},
-		"issuerName": {read: func(n node) { sp.IssuerName, _ = r.name(n, maxName-len(longestProduct)) }},
+		"issuerName": {read: func(n node) { sp.IssuerName, _ = r.readName(n, maxName-len(longestProduct)) }},
 		"runAs": {read: func(n node) {
-			sp.RunAs = choice(r, n, []farm.RunAs{farm.Direct, farm.Task}, nil)
+			sp.RunAs = readChoice(r, n, []farm.RunAs{farm.Direct, farm.Task}, nil)
 		}},
 	})
 	if frontEnd.Node == nil {
@@ -197,27 +198,27 @@ func (r *reader) sharePoint(n node) farm.SharePoint {
 	}
 	role := frontEndServer
 	if sp.RunAs == farm.Task {
-		// A local account may start the task, which reaches SQL Server as another.
+		// A local account is enough to start the task, which runs under another one.
 		role = sharePointServer
 	}
-	sp.FrontEnd = r.place(frontEnd, orConnection(sp.FrontEnd, connection), role)
-	sp.Servers = r.withFrontEnd(sp, connection, places)
+	sp.FrontEnd = r.addPlacement(frontEnd, withConnection(sp.FrontEnd, connection), role)
+	sp.Servers = r.includeFrontEnd(sp, connection, places)
 	return sp
 }
 
-// withFrontEnd returns the servers of the farm, of which the front end is one
-// whether it is listed or not. Where it is listed by its name alone, it is
-// reached as frontEnd says.
-func (r *reader) withFrontEnd(sp farm.SharePoint, connection string, places []node) []farm.Server {
+// includeFrontEnd returns the servers of the farm, with the front end among them
+// whether or not it is listed. If it is listed by name alone, the address and
+// connection under frontEnd apply.
+func (r *reader) includeFrontEnd(sp farm.SharePoint, connection string, places []node) []farm.Server {
 	listed := false
 	for i, s := range sp.Servers {
 		if listed || !strings.EqualFold(s.Host, sp.FrontEnd.Host) {
-			sp.Servers[i] = r.place(places[i], orConnection(s, connection), sharePointServer)
+			sp.Servers[i] = r.addPlacement(places[i], withConnection(s, connection), sharePointServer)
 			continue
 		}
 		bare := s.Address == "" && s.Connection == ""
-		if orConnection(s, connection) != sp.FrontEnd && !bare {
-			r.problem(places[i], "write its address and connection under frontEnd only", "describes the front end differently than frontEnd does")
+		if withConnection(s, connection) != sp.FrontEnd && !bare {
+			r.addProblem(places[i], "write its address and connection under frontEnd only", "describes the front end differently from frontEnd")
 		}
 		sp.Servers[i], listed = sp.FrontEnd, true
 	}
@@ -227,24 +228,25 @@ func (r *reader) withFrontEnd(sp farm.SharePoint, connection string, places []no
 	return append([]farm.Server{sp.FrontEnd}, sp.Servers...)
 }
 
-// site reads the URL of a site collection that is not among those before.
-func (r *reader) site(n node, before []string) string {
-	text, ok := r.text(n)
+// readSite reads the URL of a site collection, which must not be among those
+// before.
+func (r *reader) readSite(n node, before []string) string {
+	text, ok := r.readText(n)
 	if !ok {
 		return ""
 	}
 	site, err := url.Parse(text)
 	if err != nil || (site.Scheme != "https" && site.Scheme != "http") || site.Hostname() == "" ||
 		site.User != nil || site.RawQuery != "" || site.Fragment != "" {
-		r.problem(n, "write the whole URL of a site collection, such as https://portal.contoso.com", "is not the URL of a site")
+		r.addProblem(n, "write the full URL of a site collection, such as https://portal.contoso.com", "is not the URL of a site")
 		return text
 	}
 	if site.Scheme == "http" {
-		r.warning(n, "use HTTPS", "S2S tokens for %s travel in clear text and can be replayed", site.Host)
+		r.addWarning(n, "use HTTPS", "S2S tokens for %s travel in clear text and can be replayed", site.Host)
 	}
 	for _, other := range before {
 		if strings.EqualFold(strings.TrimSuffix(other, "/"), strings.TrimSuffix(text, "/")) {
-			r.problem(n, "name each site once", "%s is listed twice", text)
+			r.addProblem(n, "name each site once", "%s is listed twice", text)
 		}
 	}
 	return text

@@ -6,22 +6,24 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-func FuzzDecode(f *testing.F) {
+func FuzzDecodeConfig(f *testing.F) {
 	for _, seed := range []string{
 		"", "{}", "- a", "farms: [{}]", "a: &a [*a]", "<<: {a: b}", "farms: [{name: a, name: b}]", "? [a]\n: b", "---\n---\n",
 		"farms: [{name: contoso, office: {servers: [a, {host: b, address: 'c:1'}], connection: x}, sharePoint: [{frontEnd: d, sites: ['https://e']}], " +
 			"certificate: {source: {selfSigned: {path: p, password: 'env:P', validFor: 90d}}, leadTime: 1d2h}, " +
-			"rotation: {approval: none, window: 'Mon-Fri,Sun 22:00-04:00 Europe/Zurich', onFailure: rollback, parkFor: 1m, soak: 0d, lookEvery: 7d}}]\n" +
+			"rotation: {approval: none, window: 'Mon-Fri,Sun 22:00-04:00 Europe/Zurich', onFailure: rollback, decisionTimeout: 1m, keepOldFor: 0d, inspectionInterval: 7d}}]\n" +
 			"connections: {x: {auth: ntlm, user: u, password: 'file:p'}}",
-		"farms: [{rotation: {window: daily 23:59-00:00 UTC, soak: 0, parkFor: 106751d, lookEvery: 59s}}]",
+		"farms: [{rotation: {window: daily 23:59-00:00 UTC, keepOldFor: 0, decisionTimeout: 106751d, inspectionInterval: 59s}}]",
 	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		c, err := decode("farmtrust.yaml", content)
+		c, err := decodeConfig("farmtrust.yaml", content)
 		var problems Problems
 		switch {
 		case err == nil && (len(c.Farms) == 0 || len(c.Connections) == 0):
@@ -36,24 +38,46 @@ func FuzzDecode(f *testing.F) {
 		}
 		if err == nil {
 			for _, f := range c.Farms {
-				if f.Name == "" || len(f.Office.Servers) == 0 || len(f.SharePoint) == 0 || (f.Source.Directory == nil) == (f.Source.SelfSigned == nil) {
-					t.Errorf("accepted an incomplete farm: %+v", f)
-				}
-				checkPolicy(t, f.Farm)
+				assertComplete(t, f)
+				assertPolicyWithinBounds(t, f.Farm)
 			}
 		}
 	})
 }
 
-// checkPolicy holds an accepted farm to what the reference promises.
-func checkPolicy(t *testing.T, f farm.Farm) {
+// assertComplete fails if an accepted farm lacks what every farm must have.
+func assertComplete(t *testing.T, f Farm) {
+	t.Helper()
+	type required struct{ Name, Servers, SharePoint, OneSource bool }
+	want := required{Name: true, Servers: true, SharePoint: true, OneSource: true}
+	got := required{
+		Name: f.Name != "", Servers: len(f.Office.Servers) > 0, SharePoint: len(f.SharePoint) > 0,
+		OneSource: (f.Source.Directory == nil) != (f.Source.SelfSigned == nil),
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("accepted an incomplete farm (-want +got):\n%s", diff)
+	}
+}
+
+// assertPolicyWithinBounds fails if an accepted policy exceeds what the reference
+// promises.
+func assertPolicyWithinBounds(t *testing.T, f farm.Farm) {
 	t.Helper()
 	p := f.Rotation
-	if !p.Window.IsZero() && p.Window.Length() < f.SwitchEstimate() {
-		t.Errorf("accepted the window %v for a switch of %v", p.Window, f.SwitchEstimate())
+	if !p.Window.IsZero() && p.Window.Length() < f.CutoverEstimate() {
+		t.Errorf("accepted the window %v for a cutover of %v", p.Window, f.CutoverEstimate())
 	}
-	if p.ParkFor < time.Minute || p.LookEvery < time.Minute || p.LookEvery > 7*day || p.Soak != 0 && p.Soak < day || p.OnFailure == "" {
-		t.Errorf("accepted %+v", p)
+	if p.DecisionTimeout < time.Minute {
+		t.Errorf("accepted a decision timeout of %v", p.DecisionTimeout)
+	}
+	if p.InspectionInterval < time.Minute || p.InspectionInterval > 7*day {
+		t.Errorf("accepted an inspection interval of %v", p.InspectionInterval)
+	}
+	if p.KeepOldFor != 0 && p.KeepOldFor < day {
+		t.Errorf("accepted a retention of %v", p.KeepOldFor)
+	}
+	if p.OnFailure == "" {
+		t.Error("accepted no policy for failures")
 	}
 }
 
@@ -75,12 +99,20 @@ func FuzzParseDuration(f *testing.F) {
 	})
 }
 
-func TestDaysComeFirst(t *testing.T) {
-	for s, want := range map[string]time.Duration{
-		"30d": 720 * time.Hour, "1d12h30m": 36*time.Hour + 30*time.Minute, "90m": 90 * time.Minute, "106751d": 106751 * 24 * time.Hour,
+func TestParseDuration(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		want       time.Duration
+	}{
+		{"days", "30d", 720 * time.Hour},
+		{"days before hours and minutes", "1d12h30m", 36*time.Hour + 30*time.Minute},
+		{"minutes", "90m", 90 * time.Minute},
+		{"the largest number of days", "106751d", 106751 * 24 * time.Hour},
 	} {
-		if got, err := parseDuration(s); err != nil || got != want {
-			t.Errorf("parseDuration(%q) = %v, %v; want %v", s, got, err, want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if got, err := parseDuration(c.text); err != nil || got != c.want {
+				t.Errorf("parseDuration(%q) = %v, %v; want %v", c.text, got, err, c.want)
+			}
+		})
 	}
 }

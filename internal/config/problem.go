@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// Problem is one thing that is wrong with the file, or worth a warning.
+// Problem is one error in the file, or one thing worth a warning.
 type Problem struct {
-	// File is the configuration file, Line the line in it, from 1.
+	// File is the configuration file, and Line a line of it, from 1.
 	File string
 	Line int
-	// Path is the place in the document, such as "farms[0].office.servers";
+	// Path is the position in the document, such as "farms[0].office.servers";
 	// empty for the file as a whole.
 	Path string
 	// Text says what is wrong, Remedy what to do about it.
@@ -20,7 +20,7 @@ type Problem struct {
 	Remedy string
 }
 
-// String is the problem on one line.
+// String returns the problem on one line.
 func (p Problem) String() string {
 	place := ""
 	if p.Path != "" {
@@ -29,10 +29,10 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s:%d: %s%s: %s", p.File, p.Line, place, p.Text, p.Remedy)
 }
 
-// Problems is everything that is wrong with the file, in the order of its lines.
+// Problems are all errors in the file, in the order of its lines.
 type Problems []Problem
 
-// Error has one line for each problem.
+// Error returns one line per problem.
 func (p Problems) Error() string {
 	lines := make([]string, len(p))
 	for i, problem := range p {
@@ -41,7 +41,7 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-func (p Problems) sorted() Problems {
+func (p Problems) sortByLine() Problems {
 	slices.SortStableFunc(p, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
 	return p
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/farmtrust/farmtrust/internal/config"
 )
 
-// badInput is an edit of the smallest file and what a person then reads.
-type badInput struct{ old, new, want string }
+// badConfig is an edit of minimalConfig, and the problems that an operator then reads.
+type badConfig struct{ old, new, want string }
 
-// secondFarm is another farm that uses the same connection.
+// secondFarm is another farm, with the connection of minimalConfig.
 const secondFarm = `  - name: fabrikam
     office: {servers: [oos-11], connection: main}
     sharePoint:
@@ -22,8 +22,8 @@ const secondFarm = `  - name: fabrikam
       source: {directory: {path: pfx, password: file:pfx.txt}}
 `
 
-func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
-	eachIsNamed(t, map[string]badInput{
+func TestLoad_Problems(t *testing.T) {
+	assertProblems(t, map[string]badConfig{
 		"unknown field, near a known one": {
 			"servers: [oos-01]", "servers: [oos-01], allowOutboundHTTPs: true",
 			"3: farms[0].office.allowOutboundHTTPs: unknown field: did you mean allowOutboundHttp?",
@@ -33,35 +33,35 @@ func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 			"3: farms[0].colour: unknown field: the fields here are certificate, name, office, rotation, sharePoint",
 		},
 		"missing name":      {"name: contoso\n    office", "office", "2: farms[0].name: missing: name the farm"},
-		"empty name":        {"name: contoso", "name: ''", "2: farms[0].name: must be a text, but is empty: write a text; put numbers and special words in quotes"},
+		"empty name":        {"name: contoso", "name: ''", "2: farms[0].name: must be a string, but is empty: write a string, with quotes around numbers and words such as true"},
 		"key without value": {"name: contoso", "name:", "2: farms[0].name: is empty: give it a value or leave it out"},
-		"name that is a number": {
+		"number as a name": {
 			"name: contoso", "name: 2016",
-			"2: farms[0].name: must be a text, but is a number: write a text; put numbers and special words in quotes",
+			"2: farms[0].name: must be a string, but is a number: write a string, with quotes around numbers and words such as true",
 		},
-		"name with a blank around": {
+		"name with a space at its end": {
 			"name: contoso", "name: 'contoso '",
-			"2: farms[0].name: has blanks around it or control characters in it: remove them",
+			"2: farms[0].name: has control characters, or spaces at its ends: remove them",
 		},
 		"name with a control character": {
 			"name: contoso", `name: "con\u001btoso"`,
-			"2: farms[0].name: has blanks around it or control characters in it: remove them",
+			"2: farms[0].name: has control characters, or spaces at its ends: remove them",
 		},
 		"name with a slash": {
 			"name: contoso", "name: contoso/berlin",
-			"2: farms[0].name: may hold letters, digits, dots, dashes and underscores only: write a name such as contoso-berlin",
+			"2: farms[0].name: may contain only letters, digits, dots, dashes and underscores: write a name such as contoso-berlin",
 		},
 		"name over 50 characters": {
 			"name: contoso", "name: " + strings.Repeat("x", 51),
-			"2: farms[0].name: 51 characters are too long, at most 50 fit: choose a shorter one",
+			"2: farms[0].name: has 51 characters; at most 50 are allowed: choose a shorter one",
 		},
-		"issuer name whose longest issuer is over 50 characters": {
+		"issuer name that makes a name over 50 characters": {
 			"frontEnd: sp-01", "frontEnd: sp-01, issuerName: " + strings.Repeat("x", 33),
-			"5: farms[0].sharePoint[0].issuerName: 33 characters are too long, at most 32 fit: choose a shorter one",
+			"5: farms[0].sharePoint[0].issuerName: has 33 characters; at most 32 are allowed: choose a shorter one",
 		},
 		"certificate name over 50 characters": {
 			"      source:", "      name: " + strings.Repeat("ü", 51) + "\n      source:",
-			"7: farms[0].certificate.name: 51 characters are too long, at most 50 fit: choose a shorter one",
+			"7: farms[0].certificate.name: has 51 characters; at most 50 are allowed: choose a shorter one",
 		},
 		"duplicate farm name": {
 			"connections:", strings.Replace(secondFarm, "fabrikam", "Contoso", 1) + "connections:",
@@ -75,7 +75,7 @@ func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 		"office with an empty list of servers": {
 			"[oos-01]", "[]", "3: farms[0].office.servers: is an empty list: name at least one",
 		},
-		"servers that are no list": {
+		"servers that are not a list": {
 			"[oos-01]", "oos-01", "3: farms[0].office.servers: must be a list, but is a single value: write [a, b] or one item per line, each after a dash",
 		},
 		"server with a port": {
@@ -91,7 +91,7 @@ func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 		},
 		"an office server as front end": {
 			"frontEnd: sp-01", "frontEnd: oos-01",
-			"5: farms[0].sharePoint[0].frontEnd: oos-01 cannot be an office server and a SharePoint server; it is also on line 3: name the server in one place",
+			"5: farms[0].sharePoint[0].frontEnd: oos-01 cannot be both an office server and a SharePoint server; it is also on line 3: name the server in one place",
 		},
 		"an office server of another farm": {
 			"connections:", strings.Replace(secondFarm, "oos-11", "oos-01", 1) + "connections:",
@@ -101,7 +101,7 @@ func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 			"connections:", strings.Replace(secondFarm, "sp-11", "sp-01", 1) + "connections:",
 			"11: farms[1].sharePoint[0].frontEnd: the SharePoint farm of sp-01 is already under another farm, on line 5: keep it under one farm: a SharePoint farm uses one Office Online Server farm",
 		},
-		"one SharePoint farm under two OOS farms by another server": {
+		"one SharePoint farm under two OOS farms, by another server": {
 			"connections:", strings.Replace(secondFarm, "sp-11,", "sp-11, servers: [SP-01],", 1) + "connections:",
 			"11: farms[1].sharePoint[0].servers[0]: the SharePoint farm of SP-01 is already under another farm, on line 5: keep it under one farm: a SharePoint farm uses one Office Online Server farm",
 		},
@@ -111,7 +111,7 @@ func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 		},
 		"the front end described twice": {
 			"frontEnd: sp-01", "frontEnd: sp-01, servers: [{host: sp-01, address: '10.0.0.1:1'}]",
-			"5: farms[0].sharePoint[0].servers[0]: describes the front end differently than frontEnd does: write its address and connection under frontEnd only",
+			"5: farms[0].sharePoint[0].servers[0]: describes the front end differently from frontEnd: write its address and connection under frontEnd only",
 		},
 		"no front end": {
 			"frontEnd: sp-01, ", "",
@@ -121,25 +121,25 @@ func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 			", sites: [https://portal.contoso.com]", "",
 			"5: farms[0].sharePoint[0].sites: missing: name the top-level site collections that use Office Online Server",
 		},
-		"site that is no absolute URL": {
+		"site that is not an absolute URL": {
 			"[https://portal.contoso.com]", "[portal.contoso.com]",
-			"5: farms[0].sharePoint[0].sites[0]: is not the URL of a site: write the whole URL of a site collection, such as https://portal.contoso.com",
+			"5: farms[0].sharePoint[0].sites[0]: is not the URL of a site: write the full URL of a site collection, such as https://portal.contoso.com",
 		},
-		"site of another scheme": {
+		"site with another scheme": {
 			"https://portal", "ftp://portal",
-			"5: farms[0].sharePoint[0].sites[0]: is not the URL of a site: write the whole URL of a site collection, such as https://portal.contoso.com",
+			"5: farms[0].sharePoint[0].sites[0]: is not the URL of a site: write the full URL of a site collection, such as https://portal.contoso.com",
 		},
-		"site with a name and a password": {
+		"site with credentials": {
 			"https://portal", "https://me:hunter2@portal",
-			"5: farms[0].sharePoint[0].sites[0]: is not the URL of a site: write the whole URL of a site collection, such as https://portal.contoso.com",
+			"5: farms[0].sharePoint[0].sites[0]: is not the URL of a site: write the full URL of a site collection, such as https://portal.contoso.com",
 		},
 		"site listed twice": {
 			"[https://portal.contoso.com]", "[https://portal.contoso.com, https://Portal.contoso.com/]",
 			"5: farms[0].sharePoint[0].sites[1]: https://Portal.contoso.com/ is listed twice: name each site once",
 		},
-		"runAs of another kind": {
+		"unknown runAs": {
 			"frontEnd: sp-01", "frontEnd: sp-01, runAs: system",
-			`5: farms[0].sharePoint[0].runAs: unknown word "system": the choices are direct, task`,
+			`5: farms[0].sharePoint[0].runAs: unknown value "system": the choices are direct, task`,
 		},
 		"export to a network path": {
 			"[oos-01]", `[oos-01], exportTo: '\\server\share\s2s.cer'`,
@@ -151,9 +151,9 @@ func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 		},
 		"unknown way to prove the key": {
 			"[oos-01]", "[oos-01], proveKeyAs: admin",
-			`3: farms[0].office.proveKeyAs: unknown word "admin": the choices are networkService, administrator`,
+			`3: farms[0].office.proveKeyAs: unknown value "admin": the choices are networkService, administrator`,
 		},
-		"switch that is no truth value": {
+		"HTTP setting that is not a boolean": {
 			"[oos-01]", "[oos-01], allowOutboundHttp: yes",
 			"3: farms[0].office.allowOutboundHttp: must be true or false, but is a single value: write true or false",
 		},
@@ -179,26 +179,26 @@ func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 		},
 		"valid for no longer than the lead time": {
 			"directory: {", "selfSigned: {validFor: 30d, ",
-			"7: farms[0].certificate: certificates would be valid for no longer than the lead time: each would be replaced at once: make validFor longer than leadTime",
+			"7: farms[0].certificate: certificates would be valid for no longer than the lead time: make validFor longer than leadTime",
 		},
-		"self-signed folder of two farms": {
+		"self-signed folder used by two farms": {
 			"directory: {path: pfx, password: file:pfx.txt}}\nconnections:",
 			"selfSigned: {path: pfx, password: file:pfx.txt}}\n" + strings.Replace(secondFarm, "directory", "selfSigned", 1) + "connections:",
-			"13: farms[1].certificate.source.selfSigned: the folder is already that of the farm on line 7: give each farm a folder of its own",
+			"13: farms[1].certificate.source.selfSigned: the folder is already used on line 7: give each farm a folder of its own",
 		},
-		"lead time that is no length of time": {
+		"lead time that is not a duration": {
 			"      source:", "      leadTime: a month\n      source:",
-			`7: farms[0].certificate.leadTime: "a month" is not a length of time: write a length such as 30d, 12h or 90m`,
+			`7: farms[0].certificate.leadTime: "a month" is not a positive duration: write a duration such as 30d, 12h or 90m`,
 		},
 		"negative lead time": {
 			"      source:", "      leadTime: -30d\n      source:",
-			`7: farms[0].certificate.leadTime: "-30d" is not a length of time: write a length such as 30d, 12h or 90m`,
+			`7: farms[0].certificate.leadTime: "-30d" is not a positive duration: write a duration such as 30d, 12h or 90m`,
 		},
-		"lead time beyond counting": {
+		"lead time too long to represent": {
 			"      source:", "      leadTime: 106752d\n      source:",
-			`7: farms[0].certificate.leadTime: "106752d" is not a length of time: write a length such as 30d, 12h or 90m`,
+			`7: farms[0].certificate.leadTime: "106752d" is not a positive duration: write a duration such as 30d, 12h or 90m`,
 		},
-		"event that would match all": {
+		"event match that matches everything": {
 			"      source:", "      events: [{}]\n      source:",
 			"7: farms[0].certificate.events[0]: would match every event: write vault, certificate or both",
 		},
@@ -206,88 +206,91 @@ func TestEachMistakeIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 			"user: svc", "user: svc, user: svc2",
 			"9: connections.main.user: written twice: keep one; the first is on line 9",
 		},
-		"key that is no word": {
-			"user: svc", "user: svc, [a]: b", "9: connections.main: a key that is no plain word: write the fields out",
+		"key that is not a word": {
+			"user: svc", "user: svc, [a]: b", "9: connections.main: a key that is not a plain word: write the fields out",
 		},
 		"merge key": {
-			"user: svc", "user: svc, <<: {user: a}", "9: connections.main: a key that is no plain word: write the fields out",
+			"user: svc", "user: svc, <<: {user: a}", "9: connections.main: a key that is not a plain word: write the fields out",
 		},
 		"alias": {
 			"servers: [oos-01]", "servers: &list [oos-01], exportTo: *list",
-			"3: farms[0].office.exportTo: must be a text, but is an alias, which is not supported here: write a text; put numbers and special words in quotes",
+			"3: farms[0].office.exportTo: must be a string, but is an alias, which is not supported here: write a string, with quotes around numbers and words such as true",
 		},
 		"second document": {
 			"env:PASSWORD}\n", "env:PASSWORD}\n---\nfarms: []\n",
 			"10: a second document begins here: keep one document in the file, without ---",
 		},
-		"no YAML": {
-			"connections:", "connections: [", "7: this is not YAML: did not find expected ',' or ']': correct the syntax at or just above this line",
+		"invalid YAML": {
+			"connections:", "connections: [", "7: invalid YAML: did not find expected ',' or ']': correct the syntax at or just above this line",
 		},
-		"a password as an alias": {
-			"env:PASSWORD", "*hunter2", "1: this is not YAML: unknown anchor referenced: correct the syntax at or just above this line",
+		"password that reads as an alias": {
+			"env:PASSWORD", "*hunter2", "1: invalid YAML: unknown anchor referenced: correct the syntax at or just above this line",
 		},
 	})
 }
 
-// eachIsNamed asks of each edit of the smallest file whether it is refused in
-// the words that are wanted.
-func eachIsNamed(t *testing.T, mistakes map[string]badInput) {
+// assertProblems fails unless each edit of minimalConfig is refused with exactly the
+// problems that are wanted.
+func assertProblems(t *testing.T, configs map[string]badConfig) {
 	t.Helper()
-	for name, c := range mistakes {
+	for name, c := range configs {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if !strings.Contains(smallest, c.old) {
-				t.Fatalf("the smallest file does not hold %q", c.old)
+			if !strings.Contains(minimalConfig, c.old) {
+				t.Fatalf("minimalConfig does not contain %q", c.old)
 			}
-			if got := problemsOf(t, strings.Replace(smallest, c.old, c.new, 1)); got != c.want {
-				t.Errorf("got\n%s\nwant\n%s", got, c.want)
+			if diff := cmp.Diff(c.want, requireProblems(t, strings.Replace(minimalConfig, c.old, c.new, 1))); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestTheFileAsAWholeIsJudgedFirst(t *testing.T) {
-	for content, want := range map[string]string{
-		"":                                    "1: the file is empty: write farms and connections; docs/configuration.md has an example",
-		"# nothing\n":                         "1: the file is empty: write farms and connections; docs/configuration.md has an example",
-		"- a\n":                               "1: must be a mapping, but is a list: write these fields below it: connections, farms",
-		"farms":                               "1: must be a mapping, but is a single value: write these fields below it: connections, farms",
-		"{}":                                  "1: connections: missing: say how servers are spoken to\n1: farms: missing: name at least one farm",
-		"\xff\xfe":                            "1: the file is empty: write farms and connections; docs/configuration.md has an example",
-		"a: \x01":                             "1: this is not YAML: control characters are not allowed: correct the syntax at or just above this line",
-		strings.Repeat(" ", config.MaxSize+1): "1: the file is larger than 1 MiB: split it: one file for each worker",
+func TestLoad_WholeFileProblems(t *testing.T) {
+	const empty = "1: the file is empty: write farms and connections; docs/configuration.md has an example"
+	for _, c := range []struct{ name, content, want string }{
+		{"empty file", "", empty},
+		{"file with only a comment", "# nothing\n", empty},
+		{"file with only a byte order mark", "\xff\xfe", empty},
+		{"list", "- a\n", "1: must be a mapping, but is a list: write these fields below it: connections, farms"},
+		{"single word", "farms", "1: must be a mapping, but is a single value: write these fields below it: connections, farms"},
+		{"empty mapping", "{}", "1: connections: missing: define how to connect to the servers\n1: farms: missing: name at least one farm"},
+		{"control character", "a: \x01", "1: invalid YAML: control characters are not allowed: correct the syntax at or just above this line"},
+		{"file over 1 MiB", strings.Repeat(" ", config.MaxSize+1), "1: the file is larger than 1 MiB: split it into one file per worker"},
 	} {
-		if got := problemsOf(t, content); got != want {
-			t.Errorf("%.20q: got\n%s\nwant\n%s", content, got, want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, requireProblems(t, c.content)); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
-func TestEverythingWrongIsSaidAtOnceInTheOrderOfLines(t *testing.T) {
-	content := strings.NewReplacer("name: contoso", "nme: contoso", "oos-01", "oos 01", "ntlm", "kerberos").Replace(smallest)
+func TestLoad_AllProblemsAtOnce(t *testing.T) {
+	content := strings.NewReplacer("name: contoso", "nme: contoso", "oos-01", "oos 01", "ntlm", "kerberos").Replace(minimalConfig)
 	want := "2: farms[0].nme: unknown field: did you mean name?\n" +
 		"2: farms[0].name: missing: name the farm\n" +
 		`3: farms[0].office.servers[0]: "oos 01" is not the name of a server: write a DNS name such as oos-01.contoso.com; a port goes under address` + "\n" +
-		"9: connections.main.auth: kerberos is not supported in this version: use ntlm: kerberos comes later"
-	if diff := cmp.Diff(want, problemsOf(t, content)); diff != "" {
+		"9: connections.main.auth: kerberos is not supported in this version: use ntlm; kerberos comes in a later version"
+	if diff := cmp.Diff(want, requireProblems(t, content)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
-// problemsOf loads content, which must be refused, and returns what a person
-// reads without the name of the file.
-func problemsOf(t *testing.T, content string) string {
+// requireProblems loads content, which must be refused, and returns the problems, one
+// a line, without the name of the file.
+func requireProblems(t *testing.T, content string) string {
 	t.Helper()
-	path := file(t, content)
+	path := writeConfig(t, content)
 	_, err := config.Load(path)
 	var problems config.Problems
 	if !errors.As(err, &problems) {
-		t.Fatalf("got %v; want problems", err)
+		t.Fatalf("Load: %v, want problems", err)
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		if !strings.HasPrefix(line, path+":") {
-			t.Errorf("%q does not begin with the file", line)
+			t.Errorf("%q does not begin with the name of the file", line)
 		}
 	}
-	return strings.Join(lines(path, problems), "\n")
+	return strings.Join(describeProblems(path, problems), "\n")
 }

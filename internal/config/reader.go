@@ -16,14 +16,15 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// reader turns nodes of the file into values. Whatever is wrong with a node
-// becomes a problem and its value stays zero, so that reading goes on and the
-// operator learns of everything at once.
+// reader turns nodes of the file into values. An invalid node becomes a problem,
+// and its value stays zero, so that reading continues and the operator sees all
+// problems at once.
 type reader struct {
 	file, folder string
 	problems     Problems
 	warnings     Problems
-	// What is known of the file so far, for the checks across it.
+	// What has been read so far, for the checks across the file. The maps hold
+	// line numbers, except for connectedBy, which holds the connections themselves.
 	farmsRead       int
 	farmNames       map[string]int
 	selfSignedPaths map[string]int
@@ -38,7 +39,7 @@ func newReader(file string) *reader {
 	}
 }
 
-// node is a value of the file and its place in the document.
+// node is a value in the file, and its position in the document.
 type node struct {
 	*yaml.Node
 	path string
@@ -47,37 +48,37 @@ type node struct {
 // field is a key of a mapping.
 type field struct {
 	read func(node)
-	// required, unless empty, is what to do when the key is missing.
+	// required is the remedy when the key is missing; empty if it is optional.
 	required string
-	// later marks a key of the design that this version does not have. It is
-	// refused, since who writes it relies on it.
+	// later marks a key that is reserved for a later version. It is refused, so
+	// that no file relies on it by mistake.
 	later bool
 }
 
 type fields map[string]field
 
-// names are the keys that may be written.
-func (f fields) names() []string {
+// knownNames lists the keys that are accepted.
+func (f fields) knownNames() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(f)), func(name string) bool { return f[name].later })
 }
 
-func (r *reader) problem(n node, remedy, format string, args ...any) {
+func (r *reader) addProblem(n node, remedy, format string, args ...any) {
 	r.problems = append(r.problems, Problem{r.file, n.Line, n.path, fmt.Sprintf(format, args...), remedy})
 }
 
-func (r *reader) warning(n node, remedy, format string, args ...any) {
+func (r *reader) addWarning(n node, remedy, format string, args ...any) {
 	r.warnings = append(r.warnings, Problem{r.file, n.Line, n.path, fmt.Sprintf(format, args...), remedy})
 }
 
-// The YAML library's errors are text. Only the line is taken from it, and the
-// names of anchors are dropped: a password that begins with * is one to YAML.
+// The YAML library reports errors as text. The line number is parsed from it, and
+// the names of anchors are removed: to YAML, a password that begins with * is one.
 var (
 	yamlLine   = regexp.MustCompile(`line (\d+): `)
 	yamlAnchor = regexp.MustCompile(`anchor '[^']*'`)
 )
 
-// document reads the one document of the file.
-func (r *reader) document(content io.Reader) (node, bool) {
+// readDocument reads the file's only document.
+func (r *reader) readDocument(content io.Reader) (node, bool) {
 	decoder := yaml.NewDecoder(content)
 	var document, second yaml.Node
 	err := decoder.Decode(&document)
@@ -87,7 +88,7 @@ func (r *reader) document(content io.Reader) (node, bool) {
 	}
 	if err == nil {
 		if err = decoder.Decode(&second); err == nil {
-			r.problem(node{&second, ""}, "keep one document in the file, without ---", "a second document begins here")
+			r.addProblem(node{&second, ""}, "keep one document in the file, without ---", "a second document begins here")
 			return node{}, false
 		}
 	}
@@ -97,53 +98,54 @@ func (r *reader) document(content io.Reader) (node, bool) {
 			line, _ = strconv.Atoi(found[1]) // digits, by the expression
 		}
 		text := strings.TrimPrefix(yamlLine.ReplaceAllString(err.Error(), ""), "yaml: ")
-		r.problems = Problems{{r.file, line, "", "this is not YAML: " + yamlAnchor.ReplaceAllString(text, "anchor"), "correct the syntax at or just above this line"}}
+		r.problems = Problems{{r.file, line, "", "invalid YAML: " + yamlAnchor.ReplaceAllString(text, "anchor"), "correct the syntax at or just above this line"}}
 		return node{}, false
 	}
 	return node{document.Content[0], ""}, true
 }
 
-// mapping reads each key of n with its field.
-func (r *reader) mapping(n node, known fields) {
+// readMapping reads each key of n by its field.
+func (r *reader) readMapping(n node, known fields) {
 	if !n.isMapping() {
-		r.problem(n, "write these fields below it: "+strings.Join(known.names(), ", "), "must be a mapping%s", butIs(n))
+		r.addProblem(n, "write these fields below it: "+strings.Join(known.knownNames(), ", "), "must be a mapping%s", describeKind(n))
 		return
 	}
 	seen := map[string]int{}
-	for key, value := range r.entries(n, seen) {
+	for key, value := range r.readEntries(n, seen) {
 		f, ok := known[key.Value]
 		switch {
 		case !ok:
-			r.problem(node{key, value.path}, nearest(key.Value, known.names(), "the fields here"), "unknown field")
+			r.addProblem(node{key, value.path}, suggestWord(key.Value, known.knownNames(), "the fields here"), "unknown field")
 		case f.later:
-			r.problem(node{key, value.path}, "leave it out", "not supported in this version")
+			r.addProblem(node{key, value.path}, "leave it out", "not supported in this version")
 		case isNull(value):
-			r.problem(value, "give it a value or leave it out", "is empty")
+			r.addProblem(value, "give it a value or leave it out", "is empty")
 		default:
 			f.read(value)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(known)) {
 		if _, ok := seen[name]; !ok && known[name].required != "" {
-			r.problem(n.child(name), known[name].required, "missing")
+			r.addProblem(n.child(name), known[name].required, "missing")
 		}
 	}
 }
 
-// entries yields the keys of a mapping in the order of the file, reporting
-// those that are no plain text or come twice, and notes their lines in seen.
-func (r *reader) entries(n node, seen map[string]int) iter.Seq2[*yaml.Node, node] {
+// readEntries yields the keys of a mapping in the order of the file and records
+// their lines in seen. Keys that are not plain words, or are written twice, are
+// reported instead.
+func (r *reader) readEntries(n node, seen map[string]int) iter.Seq2[*yaml.Node, node] {
 	return func(yield func(*yaml.Node, node) bool) {
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key := n.Content[i]
 			if key.Kind != yaml.ScalarNode || key.ShortTag() == "!!merge" {
-				r.problem(node{key, n.path}, "write the fields out", "a key that is no plain word")
+				r.addProblem(node{key, n.path}, "write the fields out", "a key that is not a plain word")
 				continue
 			}
 			value := n.child(key.Value)
 			value.Node = n.Content[i+1]
 			if first, twice := seen[key.Value]; twice {
-				r.problem(node{key, value.path}, fmt.Sprintf("keep one; the first is on line %d", first), "written twice")
+				r.addProblem(node{key, value.path}, fmt.Sprintf("keep one; the first is on line %d", first), "written twice")
 				continue
 			}
 			seen[key.Value] = key.Line
@@ -154,7 +156,7 @@ func (r *reader) entries(n node, seen map[string]int) iter.Seq2[*yaml.Node, node
 	}
 }
 
-// child is the place of a key below n.
+// child is the position of a key below n.
 func (n node) child(key string) node {
 	if n.path == "" {
 		return node{n.Node, key}
@@ -162,80 +164,82 @@ func (n node) child(key string) node {
 	return node{n.Node, n.path + "." + key}
 }
 
-// list reads each item of n, of which there must be at least one.
-func (r *reader) list(n node, item func(node)) {
+// readList reads the items of n, at least one.
+func (r *reader) readList(n node, item func(node)) {
 	if n.Kind != yaml.SequenceNode {
-		r.problem(n, "write [a, b] or one item per line, each after a dash", "must be a list%s", butIs(n))
+		r.addProblem(n, "write [a, b] or one item per line, each after a dash", "must be a list%s", describeKind(n))
 		return
 	}
 	if len(n.Content) == 0 {
-		r.problem(n, "name at least one", "is an empty list")
+		r.addProblem(n, "name at least one", "is an empty list")
 	}
 	for i, content := range n.Content {
 		item(node{content, fmt.Sprintf("%s[%d]", n.path, i)})
 	}
 }
 
-// text reads a text without control characters and blanks around it.
-func (r *reader) text(n node) (string, bool) {
+// readText reads a string without control characters or surrounding spaces.
+func (r *reader) readText(n node) (string, bool) {
 	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" || n.Value == "" {
-		r.problem(n, "write a text; put numbers and special words in quotes", "must be a text%s", butIs(n))
+		r.addProblem(n, "write a string, with quotes around numbers and words such as true", "must be a string%s", describeKind(n))
 		return "", false
 	}
 	if strings.ContainsFunc(n.Value, func(c rune) bool { return c < ' ' || c == 0x7f }) || strings.TrimSpace(n.Value) != n.Value {
-		r.problem(n, "remove them", "has blanks around it or control characters in it")
+		r.addProblem(n, "remove them", "has control characters, or spaces at its ends")
 		return "", false
 	}
 	return n.Value, true
 }
 
-// name reads a text of at most max characters.
-func (r *reader) name(n node, max int) (string, bool) {
-	name, ok := r.text(n)
+// readName reads a string of at most max characters.
+func (r *reader) readName(n node, max int) (string, bool) {
+	name, ok := r.readText(n)
 	if length := len([]rune(name)); length > max {
-		r.problem(n, "choose a shorter one", "%d characters are too long, at most %d fit", length, max)
+		r.addProblem(n, "choose a shorter one", "has %d characters; at most %d are allowed", length, max)
 		return "", false
 	}
 	return name, ok
 }
 
-func (r *reader) flag(n node) bool {
+func (r *reader) readFlag(n node) bool {
 	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" {
-		r.problem(n, "write true or false", "must be true or false%s", butIs(n))
+		r.addProblem(n, "write true or false", "must be true or false%s", describeKind(n))
 	}
 	return strings.EqualFold(n.Value, "true")
 }
 
-func (r *reader) number(n node, low, high int) int {
+func (r *reader) readNumber(n node, low, high int) int {
 	number, err := strconv.Atoi(n.Value)
 	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || err != nil || number < low || number > high {
-		r.problem(n, fmt.Sprintf("write a number from %d to %d", low, high), "must be a whole number in its bounds")
+		r.addProblem(n, fmt.Sprintf("write a number from %d to %d", low, high), "must be a whole number within bounds")
 	}
 	return number
 }
 
-// duration reads what [time.ParseDuration] accepts, and days: "30d", "1d12h".
-func (r *reader) duration(n node) time.Duration {
-	text, ok := r.text(n)
+// readDuration reads a positive duration as [time.ParseDuration] does, but also
+// with days: "30d", "1d12h".
+func (r *reader) readDuration(n node) time.Duration {
+	text, ok := r.readText(n)
 	if !ok {
 		return 0
 	}
 	duration, err := parseDuration(text)
 	if err != nil || duration <= 0 {
-		r.problem(n, "write a length such as 30d, 12h or 90m", "%q is not a length of time", text)
+		r.addProblem(n, "write a duration such as 30d, 12h or 90m", "%q is not a positive duration", text)
 		return 0
 	}
 	return duration
 }
 
-// choice reads one of some words. What each later word needs is its remedy.
-func choice[T ~string](r *reader, n node, words []T, later map[string]string) T {
-	text, ok := r.text(n)
+// readChoice reads one of words. The words in later are reserved for a later
+// version and refused, each with its remedy.
+func readChoice[T ~string](r *reader, n node, words []T, later map[string]string) T {
+	text, ok := r.readText(n)
 	if !ok {
 		return ""
 	}
 	if remedy, ok := later[text]; ok {
-		r.problem(n, remedy, "%s is not supported in this version", text)
+		r.addProblem(n, remedy, "%s is not supported in this version", text)
 		return ""
 	}
 	known := make([]string, len(words))
@@ -245,13 +249,13 @@ func choice[T ~string](r *reader, n node, words []T, later map[string]string) T 
 		}
 		known[i] = string(word)
 	}
-	r.problem(n, nearest(text, known, "the choices"), "unknown word %q", text)
+	r.addProblem(n, suggestWord(text, known, "the choices"), "unknown value %q", text)
 	return ""
 }
 
-// path reads a path of this machine, relative to the file's folder.
-func (r *reader) path(n node) string {
-	text, ok := r.text(n)
+// readPath reads a path on this machine and resolves it against the file's folder.
+func (r *reader) readPath(n node) string {
+	text, ok := r.readText(n)
 	if !ok || filepath.IsAbs(text) {
 		return text
 	}
@@ -264,8 +268,9 @@ func isNull(n node) bool {
 	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
 }
 
-// butIs describes a node of the wrong kind, never by its content.
-func butIs(n node) string {
+// describeKind describes a node of the wrong kind without its content, which
+// may be a secret.
+func describeKind(n node) string {
 	switch {
 	case n.isMapping():
 		return ", but is a mapping"

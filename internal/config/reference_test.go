@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"regexp"
@@ -8,20 +9,20 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/farmtrust/farmtrust/internal/config"
 )
 
-// reference is the document that people read.
+// reference is the document that operators read.
 const reference = "../../docs/configuration.md"
 
-// row is a key of the reference with its default.
-var row = regexp.MustCompile("(?m)^\\| `([^`]+)` \\| ([^|]+) \\|")
+// referenceRow matches a key of the reference with its default.
+var referenceRow = regexp.MustCompile("(?m)^\\| `([^`]+)` \\| ([^|]+) \\|")
 
-func TestTheReferenceListsTheKeysThatTheFileMayHave(t *testing.T) {
+func TestReference_Keys(t *testing.T) {
 	children := map[string][]string{}
-	for _, found := range row.FindAllStringSubmatch(read(t, reference), -1) {
+	for _, found := range referenceRow.FindAllStringSubmatch(readFile(t, reference), -1) {
 		parent, key := "", found[1]
 		if at := strings.LastIndex(key, "."); at >= 0 {
 			parent, key = key[:at], key[at+1:]
@@ -35,15 +36,18 @@ func TestTheReferenceListsTheKeysThatTheFileMayHave(t *testing.T) {
 		if parent == "connections" { // its keys are names
 			continue
 		}
-		slices.Sort(documented)
-		if diff := cmp.Diff(documented, accepted(t, parent)); diff != "" {
-			t.Errorf("%q: -documented +accepted:\n%s", parent, diff)
-		}
+		t.Run("keys of "+cmp.Or(parent, "the file"), func(t *testing.T) {
+			slices.Sort(documented)
+			if diff := gocmp.Diff(documented, requireAcceptedKeys(t, parent)); diff != "" {
+				t.Errorf("keys (-documented +accepted):\n%s", diff)
+			}
+		})
 	}
 }
 
-// accepted asks for the keys of a mapping by writing one that is unknown there.
-func accepted(t *testing.T, parent string) []string {
+// requireAcceptedKeys returns the keys of a mapping, which the remedy for an unknown
+// key lists.
+func requireAcceptedKeys(t *testing.T, parent string) []string {
 	t.Helper()
 	content := "{unknownunknown: x}"
 	for _, key := range slices.Backward(strings.FieldsFunc(parent, func(r rune) bool { return r == '.' })) {
@@ -53,7 +57,7 @@ func accepted(t *testing.T, parent string) []string {
 			content = "{" + key + ": " + content + "}"
 		}
 	}
-	_, err := config.Load(file(t, content))
+	_, err := config.Load(writeConfig(t, content))
 	var problems config.Problems
 	if !errors.As(err, &problems) {
 		t.Fatalf("%s: %v", content, err)
@@ -68,18 +72,15 @@ func accepted(t *testing.T, parent string) []string {
 	return nil
 }
 
-func TestTheReferenceTellsTheDefaults(t *testing.T) {
+func TestReference_Defaults(t *testing.T) {
 	documented := map[string]string{}
-	for _, found := range row.FindAllStringSubmatch(read(t, reference), -1) {
+	for _, found := range referenceRow.FindAllStringSubmatch(readFile(t, reference), -1) {
 		documented[found[1]] = strings.Trim(found[2], "` ")
 	}
-	loaded, err := config.Load(file(t, strings.Replace(smallest, "directory", "selfSigned", 1)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Each default, written out, must load to the same farm.
+	want := requireLoad(t, writeConfig(t, strings.Replace(minimalConfig, "directory", "selfSigned", 1)))
+	// With each documented default written out, the file must load to the same farm.
 	const written = "    rotation: {atOnce: %rotation.atOnce, restartAtOnce: %rotation.restartAtOnce, approval: %rotation.approval, " +
-		"onFailure: %rotation.onFailure, parkFor: %rotation.parkFor, soak: %rotation.soak, lookEvery: %rotation.lookEvery}\n"
+		"onFailure: %rotation.onFailure, decisionTimeout: %rotation.decisionTimeout, keepOldFor: %rotation.keepOldFor, inspectionInterval: %rotation.inspectionInterval}\n"
 	content := strings.NewReplacer(
 		"directory: {", "selfSigned: {subject: %certificate.source.selfSigned.subject, validFor: %certificate.source.selfSigned.validFor, ",
 		"      source:", "      name: %certificate.name\n      leadTime: %certificate.leadTime\n      exportable: %certificate.exportable\n      source:",
@@ -87,39 +88,33 @@ func TestTheReferenceTellsTheDefaults(t *testing.T) {
 		"[oos-01]", "[oos-01], proveKeyAs: %office.proveKeyAs",
 		"env:PASSWORD", "env:PASSWORD, allowUnverified: %allowUnverified",
 		"connections:", written+"connections:",
-	).Replace(smallest)
+	).Replace(minimalConfig)
 	content = regexp.MustCompile(`%[\w.\[\]]+`).ReplaceAllStringFunc(content, func(key string) string {
 		if key == "%allowUnverified" {
 			return documented["connections.NAME.allowUnverified"]
 		}
 		return documented["farms[]."+key[1:]]
 	})
-	again, err := config.Load(file(t, content))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ignore := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Path" || p.Last().String() == ".Password" }, cmp.Ignore())
-	if diff := cmp.Diff(loaded, again, ignore); diff != "" {
-		t.Errorf("-default +as documented:\n%s", diff)
+	got := requireLoad(t, writeConfig(t, content))
+	// Paths and secrets differ with the folder of the file.
+	ignore := gocmp.FilterPath(func(p gocmp.Path) bool { return p.Last().String() == ".Path" || p.Last().String() == ".Password" }, gocmp.Ignore())
+	if diff := gocmp.Diff(want, got, ignore); diff != "" {
+		t.Errorf("farm (-default +as documented):\n%s", diff)
 	}
 }
 
-func TestTheExampleOfTheReferenceLoads(t *testing.T) {
-	_, rest, _ := strings.Cut(read(t, reference), "```yaml\n")
+func TestReference_Example(t *testing.T) {
+	_, rest, _ := strings.Cut(readFile(t, reference), "```yaml\n")
 	example, _, found := strings.Cut(rest, "```")
 	if !found {
 		t.Fatal("no example")
 	}
-	loaded, err := config.Load(file(t, example))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(loaded.Warnings) > 0 {
-		t.Errorf("the example warns: %v", loaded.Warnings)
+	if warnings := requireLoad(t, writeConfig(t, example)).Warnings; len(warnings) > 0 {
+		t.Errorf("the example warns: %v", warnings)
 	}
 }
 
-func read(t *testing.T, path string) string {
+func readFile(t *testing.T, path string) string {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {

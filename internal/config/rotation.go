@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"math"
 	"time"
-	// A window names a time zone, and the worker's machine need not have the
-	// database of them: Windows and the smallest containers do not.
+	// A window names a time zone, and the worker's machine may lack the time zone
+	// database: Windows and minimal containers do.
 	_ "time/tzdata"
 
 	"go.yaml.in/yaml/v3"
@@ -13,26 +13,28 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// Bounds and defaults of a rotation's lengths of time.
+// Bounds and defaults of a rotation's durations.
 const (
 	day = 24 * time.Hour
 
-	defaultParkFor   = day
-	defaultSoak      = 14 * day
-	defaultLookEvery = 6 * time.Hour
+	defaultDecisionTimeout    = day
+	defaultKeepOldFor         = 14 * day
+	defaultInspectionInterval = 6 * time.Hour
 
-	// shortest leaves a person time to decide, and a look time to end.
-	shortest = time.Minute
-	// shortestSoak is how long SharePoint servers may take to recognise a new
+	// minDuration gives an operator time to decide, and an inspection time to
+	// finish.
+	minDuration = time.Minute
+	// minRetention is how long SharePoint servers may take to recognize a new
 	// token issuer (source: Microsoft, "High-trust configuration scripts for
 	// SharePoint").
-	shortestSoak = day
-	// longestLook lets several looks fall into the default lead time.
-	longestLook = 7 * day
-	unbounded   = time.Duration(math.MaxInt64)
+	minRetention = day
+	// maxInspectionInterval leaves time for several inspections within the default
+	// lead time.
+	maxInspectionInterval = 7 * day
+	unbounded             = time.Duration(math.MaxInt64)
 )
 
-// approval says whether a person approves before the switch.
+// approval is whether an operator must approve the cutover.
 type approval string
 
 const (
@@ -40,76 +42,78 @@ const (
 	approvalNone     approval = "none"
 )
 
-// defaultRotation is how a farm is rotated that says nothing about it.
-func defaultRotation() farm.RotationPolicy {
+// defaultPolicy is the policy of a farm without a rotation section.
+func defaultPolicy() farm.RotationPolicy {
 	return farm.RotationPolicy{
 		AtOnce: defaultAtOnce, RestartAtOnce: defaultRestartAtOnce,
-		Approval: true, OnFailure: farm.Pause,
-		ParkFor: defaultParkFor, Soak: defaultSoak, LookEvery: defaultLookEvery,
+		Approval: true, OnFailure: farm.OnFailurePause,
+		DecisionTimeout: defaultDecisionTimeout, KeepOldFor: defaultKeepOldFor, InspectionInterval: defaultInspectionInterval,
 	}
 }
 
-// rotation reads the policy and returns it with the place of its window.
-// A window that nobody asked to approve is itself the consent to switch in it.
-func (r *reader) rotation(n node, policy farm.RotationPolicy) (_ farm.RotationPolicy, window node) {
+// readRotation reads the policy and returns it with the node of its window. A
+// window without an approval setting is itself the consent to cut over in it.
+func (r *reader) readRotation(n node, policy farm.RotationPolicy) (_ farm.RotationPolicy, window node) {
 	var asked approval
-	r.mapping(n, fields{
-		"atOnce":        {read: func(n node) { policy.AtOnce = r.number(n, 1, maxAtOnce) }},
-		"restartAtOnce": {read: func(n node) { policy.RestartAtOnce = r.number(n, 1, maxAtOnce) }},
-		"approval":      {read: func(n node) { asked = choice(r, n, []approval{approvalRequired, approvalNone}, nil) }},
-		"window":        {read: func(n node) { policy.Window, window = r.window(n), n }},
-		"onFailure":     {read: func(n node) { policy.OnFailure = choice(r, n, []farm.OnFailure{farm.Pause, farm.GoBack}, nil) }},
-		"parkFor":       {read: func(n node) { policy.ParkFor = r.durationWithin(n, shortest, unbounded) }},
-		"soak":          {read: func(n node) { policy.Soak = r.soak(n) }},
-		"lookEvery":     {read: func(n node) { policy.LookEvery = r.durationWithin(n, shortest, longestLook) }},
+	r.readMapping(n, fields{
+		"atOnce":        {read: func(n node) { policy.AtOnce = r.readNumber(n, 1, maxAtOnce) }},
+		"restartAtOnce": {read: func(n node) { policy.RestartAtOnce = r.readNumber(n, 1, maxAtOnce) }},
+		"approval":      {read: func(n node) { asked = readChoice(r, n, []approval{approvalRequired, approvalNone}, nil) }},
+		"window":        {read: func(n node) { policy.Window, window = r.readWindow(n), n }},
+		"onFailure": {read: func(n node) {
+			policy.OnFailure = readChoice(r, n, []farm.OnFailure{farm.OnFailurePause, farm.OnFailureRollBack}, nil)
+		}},
+		"decisionTimeout":    {read: func(n node) { policy.DecisionTimeout = r.readDurationWithin(n, minDuration, unbounded) }},
+		"keepOldFor":         {read: func(n node) { policy.KeepOldFor = r.readRetention(n) }},
+		"inspectionInterval": {read: func(n node) { policy.InspectionInterval = r.readDurationWithin(n, minDuration, maxInspectionInterval) }},
 	})
 	policy.Approval = asked == approvalRequired || asked == "" && policy.Window.IsZero()
 	return policy, window
 }
 
-func (r *reader) window(n node) farm.Window {
-	text, ok := r.text(n)
+func (r *reader) readWindow(n node) farm.Window {
+	text, ok := r.readText(n)
 	if !ok {
 		return farm.Window{}
 	}
 	window, err := farm.ParseWindow(text)
 	if err != nil {
-		r.problem(n, "write days (Sat, Mon-Fri or daily), hours and a time zone", "%v", err)
+		r.addProblem(n, "write days (Sat, Mon-Fri or daily), hours and a time zone", "%v", err)
 	}
 	return window
 }
 
-// checkWindow holds a farm's window, written at n, against how long its switch
-// takes: one that is too short would never be used, and nobody would know.
+// checkWindow compares a farm's window, written at n, with how long its cutover
+// takes: a window that is too short would silently never be used.
 func (r *reader) checkWindow(n node, f farm.Farm) {
-	window, need := f.Rotation.Window, f.SwitchEstimate()
+	window, need := f.Rotation.Window, f.CutoverEstimate()
 	if !window.IsZero() && window.Length() < need {
-		r.problem(n, "make it at least that long", "is open for %s, but the switch of this farm takes about %s",
+		r.addProblem(n, "make it at least that long", "is open for %s, but the cutover of this farm takes about %s",
 			formatDuration(window.Length()), formatDuration(need))
 	}
 }
 
-// soak reads how long the previous certificate is kept; 0, in any unit, is
-// allowed to those who mean it.
-func (r *reader) soak(n node) time.Duration {
+// readRetention reads how long the previous certificate is kept. Zero, in any unit,
+// is allowed, with a warning.
+func (r *reader) readRetention(n node) time.Duration {
 	if length, err := parseDuration(n.Value); err == nil && length == 0 && n.Kind == yaml.ScalarNode {
-		r.warning(n, "keep it for 24h or longer",
-			"the previous certificate is not kept, though SharePoint servers may take 24 hours to recognise the new one")
+		r.addWarning(n, "keep it for 24h or longer",
+			"the previous certificate is not kept, although SharePoint servers may take 24 hours to recognize the new one")
 		return 0
 	}
-	return r.durationWithin(n, shortestSoak, unbounded)
+	return r.readDurationWithin(n, minRetention, unbounded)
 }
 
-// durationWithin reads a length of time from low to high.
-func (r *reader) durationWithin(n node, low, high time.Duration) time.Duration {
-	length := r.duration(n)
-	if length == 0 || low <= length && length <= high { // 0 is a problem already
+// readDurationWithin reads a duration from low to high, both included.
+func (r *reader) readDurationWithin(n node, low, high time.Duration) time.Duration {
+	length := r.readDuration(n)
+	if length == 0 || low <= length && length <= high { // 0 has been reported
 		return length
 	}
 	remedy := fmt.Sprintf("write %s or longer", formatDuration(low))
 	if high < unbounded {
-		remedy = fmt.Sprintf("write a length from %s to %s", formatDuration(low), formatDuration(high))
+		remedy = fmt.Sprintf("write a duration from %s to %s", formatDuration(low), formatDuration(high))
 	}
-	r.problem(n, remedy, "%s is out of bounds", n.Value)
+	r.addProblem(n, remedy, "%s is out of bounds", n.Value)
 	return 0
 }

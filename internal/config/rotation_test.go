@@ -12,29 +12,29 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-func TestEachMistakeOfARotationIsNamedWithItsPlaceAndRemedy(t *testing.T) {
-	eachIsNamed(t, map[string]badInput{
-		"nobody at once": {
+func TestLoad_RotationProblems(t *testing.T) {
+	assertProblems(t, map[string]badConfig{
+		"no server in parallel": {
 			"connections:", "    rotation: {atOnce: 0}\nconnections:",
-			"8: farms[0].rotation.atOnce: must be a whole number in its bounds: write a number from 1 to 100",
+			"8: farms[0].rotation.atOnce: must be a whole number within bounds: write a number from 1 to 100",
 		},
-		"too many at once": {
+		"too many servers in parallel": {
 			"connections:", "    rotation: {restartAtOnce: 101}\nconnections:",
-			"8: farms[0].rotation.restartAtOnce: must be a whole number in its bounds: write a number from 1 to 100",
+			"8: farms[0].rotation.restartAtOnce: must be a whole number within bounds: write a number from 1 to 100",
 		},
-		"approval of another word": {
+		"unknown kind of approval": {
 			"connections:", `    rotation: {approval: ask}` + "\nconnections:",
-			`8: farms[0].rotation.approval: unknown word "ask": the choices are required, none`,
+			`8: farms[0].rotation.approval: unknown value "ask": the choices are required, none`,
 		},
-		"approval that is a truth value": {
+		"approval that is a boolean": {
 			"connections:", `    rotation: {approval: true}` + "\nconnections:",
-			`8: farms[0].rotation.approval: must be a text, but is a single value: write a text; put numbers and special words in quotes`,
+			`8: farms[0].rotation.approval: must be a string, but is a single value: write a string, with quotes around numbers and words such as true`,
 		},
 		"window without a zone": {
 			"connections:", `    rotation: {window: "Sat 22:00-04:00"}` + "\nconnections:",
 			`8: farms[0].rotation.window: window "Sat 22:00-04:00" is not of the form "Sat 22:00-04:00 Europe/Zurich": write days (Sat, Mon-Fri or daily), hours and a time zone`,
 		},
-		"window in the zone of the machine": {
+		"window in the machine's own zone": {
 			"connections:", `    rotation: {window: "Sat 22:00-04:00 Local"}` + "\nconnections:",
 			`8: farms[0].rotation.window: window "Sat 22:00-04:00 Local": time zone "Local" is not an IANA name such as Europe/Zurich: write days (Sat, Mon-Fri or daily), hours and a time zone`,
 		},
@@ -44,107 +44,118 @@ func TestEachMistakeOfARotationIsNamedWithItsPlaceAndRemedy(t *testing.T) {
 		},
 		"window that is a list": {
 			"connections:", `    rotation: {window: [Sat, Sun]}` + "\nconnections:",
-			`8: farms[0].rotation.window: must be a text, but is a list: write a text; put numbers and special words in quotes`,
+			`8: farms[0].rotation.window: must be a string, but is a list: write a string, with quotes around numbers and words such as true`,
 		},
-		"window shorter than the switch": {
+		"window shorter than the cutover": {
 			"connections:", `    rotation: {window: "Sat 23:50-00:05 UTC"}` + "\nconnections:",
-			`8: farms[0].rotation.window: is open for 15m, but the switch of this farm takes about 16m: make it at least that long`,
+			`8: farms[0].rotation.window: is open for 15m, but the cutover of this farm takes about 16m: make it at least that long`,
 		},
-		"unknown way on after a failure": {
+		"unknown policy for failures": {
 			"connections:", `    rotation: {onFailure: rolback}` + "\nconnections:",
-			`8: farms[0].rotation.onFailure: unknown word "rolback": did you mean rollback?`,
+			`8: farms[0].rotation.onFailure: unknown value "rolback": did you mean rollback?`,
 		},
-		"parked for too short a time": {
-			"connections:", `    rotation: {parkFor: 59s}` + "\nconnections:",
-			`8: farms[0].rotation.parkFor: 59s is out of bounds: write 1m or longer`,
+		"decision timeout too short": {
+			"connections:", `    rotation: {decisionTimeout: 59s}` + "\nconnections:",
+			`8: farms[0].rotation.decisionTimeout: 59s is out of bounds: write 1m or longer`,
 		},
-		"parked for no time": {
-			"connections:", `    rotation: {parkFor: 0s}` + "\nconnections:",
-			`8: farms[0].rotation.parkFor: "0s" is not a length of time: write a length such as 30d, 12h or 90m`,
+		"no decision timeout": {
+			"connections:", `    rotation: {decisionTimeout: 0s}` + "\nconnections:",
+			`8: farms[0].rotation.decisionTimeout: "0s" is not a positive duration: write a duration such as 30d, 12h or 90m`,
 		},
-		"soak shorter than SharePoint may take": {
-			"connections:", `    rotation: {soak: 23h59m}` + "\nconnections:",
-			`8: farms[0].rotation.soak: 23h59m is out of bounds: write 24h or longer`,
+		"retention shorter than SharePoint may need": {
+			"connections:", `    rotation: {keepOldFor: 23h59m}` + "\nconnections:",
+			`8: farms[0].rotation.keepOldFor: 23h59m is out of bounds: write 24h or longer`,
 		},
-		"negative soak": {
-			"connections:", `    rotation: {soak: -1d}` + "\nconnections:",
-			`8: farms[0].rotation.soak: "-1d" is not a length of time: write a length such as 30d, 12h or 90m`,
+		"negative retention": {
+			"connections:", `    rotation: {keepOldFor: -1d}` + "\nconnections:",
+			`8: farms[0].rotation.keepOldFor: "-1d" is not a positive duration: write a duration such as 30d, 12h or 90m`,
 		},
-		"soak without a unit": {
-			"connections:", `    rotation: {soak: 14}` + "\nconnections:",
-			`8: farms[0].rotation.soak: must be a text, but is a number: write a text; put numbers and special words in quotes`,
+		"retention without a unit": {
+			"connections:", `    rotation: {keepOldFor: 14}` + "\nconnections:",
+			`8: farms[0].rotation.keepOldFor: must be a string, but is a number: write a string, with quotes around numbers and words such as true`,
 		},
-		"looks without end": {
-			"connections:", `    rotation: {lookEvery: 59s}` + "\nconnections:",
-			`8: farms[0].rotation.lookEvery: 59s is out of bounds: write a length from 1m to 7d`,
+		"inspections too frequent": {
+			"connections:", `    rotation: {inspectionInterval: 59s}` + "\nconnections:",
+			`8: farms[0].rotation.inspectionInterval: 59s is out of bounds: write a duration from 1m to 7d`,
 		},
-		"looks too far apart": {
-			"connections:", `    rotation: {lookEvery: 7d1s}` + "\nconnections:",
-			`8: farms[0].rotation.lookEvery: 7d1s is out of bounds: write a length from 1m to 7d`,
+		"inspections too far apart": {
+			"connections:", `    rotation: {inspectionInterval: 7d1s}` + "\nconnections:",
+			`8: farms[0].rotation.inspectionInterval: 7d1s is out of bounds: write a duration from 1m to 7d`,
 		},
 	})
 }
 
-func TestAPersonApprovesUnlessAWindowOrTheFileSaysOtherwise(t *testing.T) {
-	for rotation, want := range map[string]bool{
-		`{}`:               true,
-		`{approval: none}`: false,
-		`{window: "Sat 22:00-04:00 Europe/Zurich"}`:                     false,
-		`{window: "Sat 22:00-04:00 Europe/Zurich", approval: required}`: true,
-		`{approval: required, window: "Sat 22:00-04:00 Europe/Zurich"}`: true,
-		`{approval: none, window: "Sat 22:00-04:00 Europe/Zurich"}`:     false,
+func TestLoad_Approval(t *testing.T) {
+	for _, c := range []struct {
+		name, rotation string
+		want           bool
+	}{
+		{"an operator approves by default", `{}`, true},
+		{"not when the file says none", `{approval: none}`, false},
+		{"not when there is a window", `{window: "Sat 22:00-04:00 Europe/Zurich"}`, false},
+		{"as well as a window when required", `{window: "Sat 22:00-04:00 Europe/Zurich", approval: required}`, true},
+		{"as well as a window when required, in any order", `{approval: required, window: "Sat 22:00-04:00 Europe/Zurich"}`, true},
+		{"not when there is a window and the file says none", `{approval: none, window: "Sat 22:00-04:00 Europe/Zurich"}`, false},
 	} {
-		if got := rotating(t, rotation).Farms[0].Rotation.Approval; got != want {
-			t.Errorf("%s: approval is %t", rotation, got)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if got := requireRotation(t, c.rotation).Farms[0].Rotation.Approval; got != c.want {
+				t.Errorf("%s: approval is %t, want %t", c.rotation, got, c.want)
+			}
+		})
 	}
 }
 
-func TestTheBoundsOfARotationThemselvesAreAllowed(t *testing.T) {
-	got := rotating(t, `{window: Sat 23:50-00:06 UTC, parkFor: 1m, soak: 24h, lookEvery: 7d}`).Farms[0].Rotation
-	want := farm.RotationPolicy{
-		AtOnce: 10, RestartAtOnce: 1, OnFailure: farm.Pause,
-		Window:  farm.Window{Days: []time.Weekday{time.Saturday}, From: 23*time.Hour + 50*time.Minute, To: 6 * time.Minute, Zone: "UTC"},
-		ParkFor: time.Minute, Soak: 24 * time.Hour, LookEvery: 168 * time.Hour,
+func TestLoad_RotationBounds(t *testing.T) {
+	t.Run("the bounds themselves are allowed", func(t *testing.T) {
+		got := requireRotation(t, `{window: Sat 23:50-00:06 UTC, decisionTimeout: 1m, keepOldFor: 24h, inspectionInterval: 7d}`).Farms[0].Rotation
+		want := farm.RotationPolicy{
+			AtOnce: 10, RestartAtOnce: 1, OnFailure: farm.OnFailurePause,
+			Window:          farm.Window{Days: []time.Weekday{time.Saturday}, From: 23*time.Hour + 50*time.Minute, To: 6 * time.Minute, Zone: "UTC"},
+			DecisionTimeout: time.Minute, KeepOldFor: 24 * time.Hour, InspectionInterval: 168 * time.Hour,
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("policy (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestLoad_WindowFitsCutover(t *testing.T) {
+	withBatches := func(size int) string {
+		rotation := fmt.Sprintf("    rotation: {restartAtOnce: %d, window: daily 01:00-01:24 UTC}\nconnections:", size)
+		return strings.NewReplacer("[oos-01]", "[oos-01, oos-02, oos-03, oos-04, oos-05]", "connections:", rotation).Replace(minimalConfig)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
+	t.Run("five servers, restarted two at a time, fit", func(t *testing.T) {
+		if _, err := config.Load(writeConfig(t, withBatches(2))); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("five servers, restarted one at a time, do not", func(t *testing.T) {
+		want := "8: farms[0].rotation.window: is open for 24m, but the cutover of this farm takes about 28m: make it at least that long"
+		if diff := cmp.Diff(want, requireProblems(t, withBatches(1))); diff != "" {
+			t.Errorf("problems (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestLoad_NoRetention(t *testing.T) {
+	for _, zero := range []string{"0", "0d", "0s", "'0'"} {
+		t.Run(zero+" is allowed with a warning", func(t *testing.T) {
+			c := requireRotation(t, "{keepOldFor: "+zero+"}")
+			if got := c.Farms[0].Rotation.KeepOldFor; got != 0 {
+				t.Errorf("keepOldFor is %v, want 0", got)
+			}
+			want := []string{
+				"8: farms[0].rotation.keepOldFor: the previous certificate is not kept, although SharePoint servers may take 24 hours to recognize the new one: keep it for 24h or longer",
+			}
+			if diff := cmp.Diff(want, describeProblems(c.Path, c.Warnings)); diff != "" {
+				t.Errorf("warnings (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
-func TestAWindowIsHeldAgainstTheServersOfItsOwnFarm(t *testing.T) {
-	const window = "    rotation: {restartAtOnce: %d, window: daily 01:00-01:24 UTC}\nconnections:"
-	grown := strings.Replace(smallest, "[oos-01]", "[oos-01, oos-02, oos-03, oos-04, oos-05]", 1)
-	if _, err := config.Load(file(t, strings.Replace(grown, "connections:", fmt.Sprintf(window, 2), 1))); err != nil {
-		t.Errorf("two at once: %v", err)
-	}
-	want := "8: farms[0].rotation.window: is open for 24m, but the switch of this farm takes about 28m: make it at least that long"
-	if got := problemsOf(t, strings.Replace(grown, "connections:", fmt.Sprintf(window, 1), 1)); got != want {
-		t.Errorf("one at once: got\n%s\nwant\n%s", got, want)
-	}
-}
-
-func TestNoSoakIsForThoseWhoMeanIt(t *testing.T) {
-	for _, none := range []string{"0", "0d", "0s", "'0'"} {
-		c := rotating(t, "{soak: "+none+"}")
-		if got := c.Farms[0].Rotation.Soak; got != 0 {
-			t.Errorf("soak: %s is %v", none, got)
-		}
-		want := []string{
-			"8: farms[0].rotation.soak: the previous certificate is not kept, though SharePoint servers may take 24 hours to recognise the new one: keep it for 24h or longer",
-		}
-		if diff := cmp.Diff(want, lines(c.Path, c.Warnings)); diff != "" {
-			t.Errorf("soak: %s: -want +got:\n%s", none, diff)
-		}
-	}
-}
-
-// rotating loads the smallest file with a rotation.
-func rotating(t *testing.T, rotation string) *config.Config {
+// requireRotation loads minimalConfig with a rotation section.
+func requireRotation(t *testing.T, rotation string) *config.Config {
 	t.Helper()
-	c, err := config.Load(file(t, strings.Replace(smallest, "connections:", "    rotation: "+rotation+"\nconnections:", 1)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return requireLoad(t, writeConfig(t, strings.Replace(minimalConfig, "connections:", "    rotation: "+rotation+"\nconnections:", 1)))
 }

@@ -8,32 +8,33 @@ import (
 	"time"
 )
 
-// maxListed bounds how many names a remedy lists: a file may have 1,000 farms.
-const maxListed = 12
+// maxListedNames bounds how many names a remedy lists: a file may have 1,000 farms.
+const maxListedNames = 12
 
-// nearest suggests the known word that a misspelt one most likely meant, and
-// lists the known ones as the members of group otherwise.
-func nearest(word string, known []string, group string) string {
+// suggestWord returns a remedy for a misspelt word: the known word that was most
+// likely meant, or else the list of known words, introduced by group.
+func suggestWord(word string, known []string, group string) string {
 	best, distance := "", 3
 	for _, candidate := range known {
-		if d := edits(strings.ToLower(word), strings.ToLower(candidate), distance); d < distance {
+		if d := editDistance(strings.ToLower(word), strings.ToLower(candidate), distance); d < distance {
 			best, distance = candidate, d
 		}
 	}
 	switch {
 	case best != "":
 		return fmt.Sprintf("did you mean %s?", best)
-	case len(known) > maxListed:
-		return fmt.Sprintf("%s are %s and %d more", group, strings.Join(known[:maxListed], ", "), len(known)-maxListed)
+	case len(known) > maxListedNames:
+		return fmt.Sprintf("%s are %s and %d more", group, strings.Join(known[:maxListedNames], ", "), len(known)-maxListedNames)
 	case len(known) == 0:
-		return group + " are none"
+		return "there are no " + strings.TrimPrefix(group, "the ")
 	default:
 		return fmt.Sprintf("%s are %s", group, strings.Join(known, ", "))
 	}
 }
 
-// edits is the Levenshtein distance of two words, or limit when it is not less.
-func edits(a, b string, limit int) int {
+// editDistance returns the Levenshtein distance of two words, or limit if it is not
+// less than that.
+func editDistance(a, b string, limit int) int {
 	if max(len(a), len(b))-min(len(a), len(b)) >= limit {
 		return limit
 	}
@@ -55,7 +56,8 @@ func edits(a, b string, limit int) int {
 	return min(row[len(b)], limit)
 }
 
-// parseDuration is [time.ParseDuration] with days, which come first: "1d12h".
+// parseDuration is [time.ParseDuration], but also reads days, which come first:
+// "1d12h".
 func parseDuration(s string) (time.Duration, error) {
 	days, rest, found := strings.Cut(s, "d")
 	if !found {
@@ -63,7 +65,7 @@ func parseDuration(s string) (time.Duration, error) {
 	}
 	count, err := strconv.ParseUint(days, 10, 32)
 	if err != nil || count > uint64(math.MaxInt64/day) {
-		return 0, fmt.Errorf("%q are no days", days)
+		return 0, fmt.Errorf("%q is not a number of days", days)
 	}
 	total := time.Duration(count) * day
 	if rest == "" {
@@ -71,13 +73,13 @@ func parseDuration(s string) (time.Duration, error) {
 	}
 	extra, err := time.ParseDuration(rest)
 	if err != nil || extra < 0 || total > math.MaxInt64-extra {
-		return 0, fmt.Errorf("%q is no length of time", rest)
+		return 0, fmt.Errorf("%q is not a positive duration", rest)
 	}
 	return total + extra, nil
 }
 
-// formatDuration writes a length of time as people write it: "7d", "24h",
-// "16m". [parseDuration] reads it.
+// formatDuration writes a duration as the file would: "7d", "24h", "16m".
+// [parseDuration] reads it.
 func formatDuration(d time.Duration) string {
 	if d > day && d%day == 0 {
 		return fmt.Sprintf("%dd", d/day)

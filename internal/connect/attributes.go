@@ -12,30 +12,30 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// SearchAttributesError says that the namespace does not know all search
-// attributes; a workflow that sets one would never get past it.
+// SearchAttributesError means that the namespace lacks search attributes. A workflow
+// that sets one of them would not make progress.
 type SearchAttributesError struct {
 	Namespace string
-	// Missing are not known at all.
+	// Missing do not exist.
 	Missing []temporal.SearchAttributeKey
-	// Mistyped are known with another type, and cannot be set.
+	// Mistyped exist with another type and cannot be set.
 	Mistyped []temporal.SearchAttributeKey
 }
 
-// Error names the commands that mend it.
+// Error names the commands that fix it.
 func (e *SearchAttributesError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "check search attributes of Temporal namespace %q:", e.Namespace)
 	if len(e.Mistyped) > 0 {
-		fmt.Fprintf(&b, " %s registered with another type; run: %s", names(e.Mistyped), e.command("remove", e.Mistyped))
-		fmt.Fprintf(&b, " && %s", e.command("create", append(slices.Clip(e.Mistyped), e.Missing...)))
+		fmt.Fprintf(&b, " %s registered with another type; run: %s", joinNames(e.Mistyped), e.repairCommand("remove", e.Mistyped))
+		fmt.Fprintf(&b, " && %s", e.repairCommand("create", append(slices.Clip(e.Mistyped), e.Missing...)))
 		return b.String()
 	}
-	fmt.Fprintf(&b, " %s missing; run: %s", names(e.Missing), e.command("create", e.Missing))
+	fmt.Fprintf(&b, " %s missing; run: %s", joinNames(e.Missing), e.repairCommand("create", e.Missing))
 	return b.String()
 }
 
-func (e *SearchAttributesError) command(verb string, keys []temporal.SearchAttributeKey) string {
+func (e *SearchAttributesError) repairCommand(verb string, keys []temporal.SearchAttributeKey) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "temporal operator search-attribute %s --namespace %s", verb, e.Namespace)
 	if verb == "remove" {
@@ -50,7 +50,7 @@ func (e *SearchAttributesError) command(verb string, keys []temporal.SearchAttri
 	return b.String()
 }
 
-func names(keys []temporal.SearchAttributeKey) string {
+func joinNames(keys []temporal.SearchAttributeKey) string {
 	all := make([]string, len(keys))
 	for i, k := range keys {
 		all[i] = k.GetName()
@@ -58,8 +58,8 @@ func names(keys []temporal.SearchAttributeKey) string {
 	return strings.Join(all, ", ")
 }
 
-// CheckSearchAttributes reports with a [*SearchAttributesError] which keys the
-// namespace does not have.
+// CheckSearchAttributes returns a [*SearchAttributesError] if the namespace lacks any
+// of keys.
 func CheckSearchAttributes(ctx context.Context, c client.Client, namespace string, keys []temporal.SearchAttributeKey) error {
 	known, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
 	if err != nil {
@@ -80,8 +80,9 @@ func CheckSearchAttributes(ctx context.Context, c client.Client, namespace strin
 	return nil
 }
 
-// EnsureSearchAttributes adds keys to the namespace and leaves those alone
-// that it has. It needs the rights of an operator.
+// EnsureSearchAttributes adds the keys that the namespace lacks. It needs the rights
+// of an operator of the namespace. Those that exist with another type are a
+// [*SearchAttributesError].
 func EnsureSearchAttributes(ctx context.Context, c client.Client, namespace string, keys []temporal.SearchAttributeKey) error {
 	wanted := map[string]enumspb.IndexedValueType{}
 	for _, k := range keys {

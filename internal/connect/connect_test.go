@@ -22,9 +22,9 @@ import (
 	"github.com/farmtrust/farmtrust/internal/connect"
 )
 
-// frontend is as much of a Temporal server as connecting and search
-// attributes need; attributes hold those of its one namespace, "default".
-type frontend struct {
+// testServer is as much of a Temporal server as connecting and search attributes
+// need. attributes are those of its one namespace, "default".
+type testServer struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 	operatorservice.UnimplementedOperatorServiceServer
 
@@ -32,11 +32,11 @@ type frontend struct {
 	attributes map[string]enumspb.IndexedValueType
 }
 
-func (f *frontend) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
+func (f *testServer) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
 	return &workflowservice.GetSystemInfoResponse{ServerVersion: "1.32.1"}, nil
 }
 
-func (f *frontend) ListSearchAttributes(_ context.Context, r *operatorservice.ListSearchAttributesRequest) (*operatorservice.ListSearchAttributesResponse, error) {
+func (f *testServer) ListSearchAttributes(_ context.Context, r *operatorservice.ListSearchAttributesRequest) (*operatorservice.ListSearchAttributesResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if r.Namespace != "default" {
@@ -46,7 +46,7 @@ func (f *frontend) ListSearchAttributes(_ context.Context, r *operatorservice.Li
 }
 
 // AddSearchAttributes leaves existing names alone, as the real server does.
-func (f *frontend) AddSearchAttributes(_ context.Context, r *operatorservice.AddSearchAttributesRequest) (*operatorservice.AddSearchAttributesResponse, error) {
+func (f *testServer) AddSearchAttributes(_ context.Context, r *operatorservice.AddSearchAttributesRequest) (*operatorservice.AddSearchAttributesResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for name, t := range r.SearchAttributes {
@@ -57,8 +57,8 @@ func (f *frontend) AddSearchAttributes(_ context.Context, r *operatorservice.Add
 	return &operatorservice.AddSearchAttributesResponse{}, nil
 }
 
-// serve starts f and points the TEMPORAL_* variables at it.
-func serve(t *testing.T, f *frontend) {
+// startServer starts f and points the TEMPORAL_* variables at it.
+func startServer(t *testing.T, f *testServer) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -75,17 +75,17 @@ func serve(t *testing.T, f *frontend) {
 			t.Error(err)
 		}
 	})
-	noFile(t)
+	ignoreConfigFile(t)
 	t.Setenv("TEMPORAL_ADDRESS", l.Addr().String())
 }
 
-// noFile keeps the developer's own temporal.toml out of the test.
-func noFile(t *testing.T) {
+// ignoreConfigFile keeps the developer's own temporal.toml out of the test.
+func ignoreConfigFile(t *testing.T) {
 	t.Helper()
 	t.Setenv("TEMPORAL_CONFIG_FILE", filepath.Join(t.TempDir(), "none.toml"))
 }
 
-func dial(t *testing.T) (client.Client, client.Options) {
+func dialServer(t *testing.T) (client.Client, client.Options) {
 	t.Helper()
 	options, err := connect.Settings(zap.NewNop())
 	if err != nil {
@@ -99,114 +99,120 @@ func dial(t *testing.T) (client.Client, client.Options) {
 	return c, options
 }
 
-var wanted = []temporal.SearchAttributeKey{
+var testAttributes = []temporal.SearchAttributeKey{
 	temporal.NewSearchAttributeKeyKeyword("Farm"),
 	temporal.NewSearchAttributeKeyBool("NeedsOperator"),
 }
 
-func TestSettingsComeFromTheEnvironmentOverTheProfile(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "temporal.toml")
-	text := "[profile.plant]\naddress = \"plant:7233\"\nnamespace = \"oos\"\n[profile.plant.tls]\nserver_name = \"frontend.plant\"\n"
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("TEMPORAL_CONFIG_FILE", file)
-	t.Setenv("TEMPORAL_PROFILE", "plant")
-	t.Setenv("TEMPORAL_ADDRESS", "other:7233")
-	options, err := connect.Settings(zap.NewNop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if options.HostPort != "other:7233" || options.Namespace != "oos" {
-		t.Errorf("got address %q, namespace %q, want other:7233, oos", options.HostPort, options.Namespace)
-	}
-	if tls := options.ConnectionOptions.TLS; tls == nil || tls.ServerName != "frontend.plant" {
-		t.Errorf("got TLS %+v, want that of the profile", tls)
-	}
-}
-
-func TestSettingsDefaultToALocalServer(t *testing.T) {
-	noFile(t)
-	options, err := connect.Settings(zap.NewNop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if options.HostPort != "localhost:7233" || options.Namespace != "default" {
-		t.Errorf("got address %q, namespace %q", options.HostPort, options.Namespace)
-	}
-}
-
-func TestAnUnknownProfileIsAnErrorThatSaysWhereItWasLookedFor(t *testing.T) {
-	noFile(t)
-	t.Setenv("TEMPORAL_PROFILE", "nowhere")
-	if _, err := connect.Settings(zap.NewNop()); err == nil || !strings.Contains(err.Error(), "temporal.toml") {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestAServerThatIsNotThereIsNamedWithTheRemedy(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = connect.Dial(ctx, client.Options{HostPort: address, Logger: connect.NewLogger(zap.NewNop())})
-	var unreachable *connect.UnreachableError
-	if !errors.As(err, &unreachable) || unreachable.Address != address {
-		t.Fatalf("got %v, want an UnreachableError for %s", err, address)
-	}
-	for _, part := range []string{address, "start it there", "TEMPORAL_ADDRESS"} {
-		if !strings.Contains(err.Error(), part) {
-			t.Errorf("%q does not say %q", err, part)
-		}
-	}
-}
-
-func TestMissingSearchAttributesNameTheCommandThatAddsThem(t *testing.T) {
-	serve(t, &frontend{attributes: map[string]enumspb.IndexedValueType{"Farm": enumspb.INDEXED_VALUE_TYPE_KEYWORD}})
-	c, options := dial(t)
-	err := connect.CheckSearchAttributes(t.Context(), c, options.Namespace, wanted)
-	want := `check search attributes of Temporal namespace "default": NeedsOperator missing; run: ` +
-		`temporal operator search-attribute create --namespace default --name NeedsOperator --type Bool`
-	if err == nil || err.Error() != want {
-		t.Errorf("got  %v\nwant %s", err, want)
-	}
-}
-
-func TestASearchAttributeOfAnotherTypeIsToBeReplaced(t *testing.T) {
-	f := &frontend{attributes: map[string]enumspb.IndexedValueType{"Farm": enumspb.INDEXED_VALUE_TYPE_TEXT}}
-	serve(t, f)
-	c, options := dial(t)
-	err := connect.EnsureSearchAttributes(t.Context(), c, options.Namespace, wanted)
-	want := `check search attributes of Temporal namespace "default": Farm registered with another type; run: ` +
-		`temporal operator search-attribute remove --namespace default --yes --name Farm && ` +
-		`temporal operator search-attribute create --namespace default --name Farm --type Keyword`
-	if err == nil || err.Error() != want {
-		t.Errorf("got  %v\nwant %s", err, want)
-	}
-	if got := f.attributes["Farm"]; got != enumspb.INDEXED_VALUE_TYPE_TEXT {
-		t.Errorf("the existing attribute became %s", got)
-	}
-}
-
-func TestEnsuringAddsWhatIsMissingAndMayBeRepeated(t *testing.T) {
-	f := &frontend{attributes: map[string]enumspb.IndexedValueType{"Mine": enumspb.INDEXED_VALUE_TYPE_INT}}
-	serve(t, f)
-	c, options := dial(t)
-	for range 2 {
-		if err := connect.EnsureSearchAttributes(t.Context(), c, options.Namespace, wanted); err != nil {
+func TestSettings(t *testing.T) {
+	t.Run("the environment overrides the profile", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "temporal.toml")
+		text := "[profile.plant]\naddress = \"plant:7233\"\nnamespace = \"oos\"\n[profile.plant.tls]\nserver_name = \"frontend.plant\"\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-	}
-	want := map[string]enumspb.IndexedValueType{
-		"Mine": enumspb.INDEXED_VALUE_TYPE_INT, "Farm": enumspb.INDEXED_VALUE_TYPE_KEYWORD, "NeedsOperator": enumspb.INDEXED_VALUE_TYPE_BOOL,
-	}
-	if diff := cmp.Diff(want, f.attributes); diff != "" {
-		t.Error(diff)
-	}
+		t.Setenv("TEMPORAL_CONFIG_FILE", file)
+		t.Setenv("TEMPORAL_PROFILE", "plant")
+		t.Setenv("TEMPORAL_ADDRESS", "other:7233")
+		options, err := connect.Settings(zap.NewNop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if options.HostPort != "other:7233" || options.Namespace != "oos" {
+			t.Errorf("got address %q, namespace %q, want other:7233, oos", options.HostPort, options.Namespace)
+		}
+		if tls := options.ConnectionOptions.TLS; tls == nil || tls.ServerName != "frontend.plant" {
+			t.Errorf("got TLS %+v, want that of the profile", tls)
+		}
+	})
+
+	t.Run("the default is a local server", func(t *testing.T) {
+		ignoreConfigFile(t)
+		options, err := connect.Settings(zap.NewNop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if options.HostPort != "localhost:7233" || options.Namespace != "default" {
+			t.Errorf("got address %q, namespace %q", options.HostPort, options.Namespace)
+		}
+	})
+
+	t.Run("an unknown profile names the file that lacks it", func(t *testing.T) {
+		ignoreConfigFile(t)
+		t.Setenv("TEMPORAL_PROFILE", "nowhere")
+		if _, err := connect.Settings(zap.NewNop()); err == nil || !strings.Contains(err.Error(), "temporal.toml") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestDial_Unreachable(t *testing.T) {
+	t.Run("a missing server is named with the remedy", func(t *testing.T) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		address := l.Addr().String()
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err = connect.Dial(ctx, client.Options{HostPort: address, Logger: connect.NewLogger(zap.NewNop())})
+		var unreachable *connect.UnreachableError
+		if !errors.As(err, &unreachable) || unreachable.Address != address {
+			t.Fatalf("got %v, want an UnreachableError for %s", err, address)
+		}
+		for _, part := range []string{address, "start it there", "TEMPORAL_ADDRESS"} {
+			if !strings.Contains(err.Error(), part) {
+				t.Errorf("%q does not say %q", err, part)
+			}
+		}
+	})
+}
+
+func TestSearchAttributes(t *testing.T) {
+	t.Run("missing ones name the command that adds them", func(t *testing.T) {
+		startServer(t, &testServer{attributes: map[string]enumspb.IndexedValueType{"Farm": enumspb.INDEXED_VALUE_TYPE_KEYWORD}})
+		c, options := dialServer(t)
+		err := connect.CheckSearchAttributes(t.Context(), c, options.Namespace, testAttributes)
+		want := `check search attributes of Temporal namespace "default": NeedsOperator missing; run: ` +
+			`temporal operator search-attribute create --namespace default --name NeedsOperator --type Bool`
+		if err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	})
+
+	t.Run("one of another type is to be replaced", func(t *testing.T) {
+		f := &testServer{attributes: map[string]enumspb.IndexedValueType{"Farm": enumspb.INDEXED_VALUE_TYPE_TEXT}}
+		startServer(t, f)
+		c, options := dialServer(t)
+		err := connect.EnsureSearchAttributes(t.Context(), c, options.Namespace, testAttributes)
+		want := `check search attributes of Temporal namespace "default": Farm registered with another type; run: ` +
+			`temporal operator search-attribute remove --namespace default --yes --name Farm && ` +
+			`temporal operator search-attribute create --namespace default --name Farm --type Keyword`
+		if err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+		if got := f.attributes["Farm"]; got != enumspb.INDEXED_VALUE_TYPE_TEXT {
+			t.Errorf("the existing attribute became %s", got)
+		}
+	})
+
+	t.Run("what is missing is added, and may be added again", func(t *testing.T) {
+		f := &testServer{attributes: map[string]enumspb.IndexedValueType{"Mine": enumspb.INDEXED_VALUE_TYPE_INT}}
+		startServer(t, f)
+		c, options := dialServer(t)
+		for range 2 {
+			if err := connect.EnsureSearchAttributes(t.Context(), c, options.Namespace, testAttributes); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := map[string]enumspb.IndexedValueType{
+			"Mine": enumspb.INDEXED_VALUE_TYPE_INT, "Farm": enumspb.INDEXED_VALUE_TYPE_KEYWORD, "NeedsOperator": enumspb.INDEXED_VALUE_TYPE_BOOL,
+		}
+		if diff := cmp.Diff(want, f.attributes); diff != "" {
+			t.Error(diff)
+		}
+	})
 }

@@ -16,7 +16,7 @@ var (
 	_ log.WithSkipCallers = (*Logger)(nil)
 )
 
-// NewLogger adapts l. Entries name the line that called the adapter.
+// NewLogger adapts l. Entries name the caller of the adapter.
 func NewLogger(l *zap.Logger) *Logger {
 	return &Logger{l.WithOptions(zap.AddCallerSkip(1)).Sugar()}
 }
@@ -27,7 +27,7 @@ func (l *Logger) Debug(msg string, keyvals ...any) { l.sugar.Debugw(msg, keyvals
 // Info logs the ordinary course of events.
 func (l *Logger) Info(msg string, keyvals ...any) { l.sugar.Infow(msg, keyvals...) }
 
-// Warn logs what may need a look.
+// Warn logs what may need attention.
 func (l *Logger) Warn(msg string, keyvals ...any) { l.sugar.Warnw(msg, keyvals...) }
 
 // Error logs what went wrong.

@@ -1,5 +1,5 @@
-// Package console shows plan, status, check and report to people as text, and
-// to programs as JSON.
+// Package console is the terminal: it shows pages as wide as it is, and a run
+// live while it proceeds. What is shown is package report's.
 //
 // It asks nobody for anything: what it shows, it is given. Its own words and
 // lines are ASCII and mean the same without colour, so that they can be read
@@ -7,56 +7,37 @@
 package console
 
 import (
-	"encoding/json"
-	"fmt"
 	"io"
-	"math"
-	"time"
+	"os"
 
-	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/report"
 )
 
-// JSON writes v as one JSON object on one line.
-func JSON(w io.Writer, v any) error {
-	if err := json.NewEncoder(w).Encode(v); err != nil {
-		return fmt.Errorf("write JSON: %w", err)
-	}
-	return nil
+// fallbackWidth is what text is wrapped to where there is no terminal.
+const fallbackWidth = 100
+
+// WritePage writes a page as text, as wide as the terminal that w is, if it is
+// one. What needs attention is red there, unless NO_COLOR is set.
+//
+// Source: https://no-color.org.
+func WritePage(w io.Writer, p report.Page) error {
+	size, ok := findTerminal(w)()
+	return p.WriteText(w, textStyle(size, ok, os.Getenv("NO_COLOR") == ""))
 }
 
-// daysLeft says how long until a certificate ends, in whole days.
-func daysLeft(notAfter, now time.Time) string {
-	if notAfter.IsZero() {
-		return "end unknown"
+func textStyle(size screen, isTerminal, colour bool) report.TextStyle {
+	style := report.TextStyle{Width: fallbackWidth}
+	if isTerminal {
+		// A line that fills the last column wraps on some terminals.
+		style.Width = size.width - 1
 	}
-	days := int(math.Floor(notAfter.Sub(now).Hours() / 24))
-	switch {
-	case !notAfter.After(now):
-		return fmt.Sprintf("EXPIRED %s ago", count(-days-1, "day"))
-	case days == 0:
-		return "ends within a day"
-	default:
-		return count(days, "day") + " left"
+	if isTerminal && colour {
+		style.Alert = paintAlert
 	}
+	return style
 }
 
-func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// certificate describes one: thumbprint, friendly name and end.
-func certificate(t farm.Thumbprint, friendlyName string, notAfter time.Time) string {
-	text := string(t)
-	if friendlyName != "" {
-		text += fmt.Sprintf(" %q", friendlyName)
-	}
-	if !notAfter.IsZero() {
-		text += ", until " + notAfter.UTC().Format(time.DateOnly)
-	}
-	return text
-}
+// paintAlert makes a text bold and red.
+//
+// Source: ECMA-48, Select Graphic Rendition.
+func paintAlert(text string) string { return "\x1b[1;31m" + text + "\x1b[0m" }

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -9,62 +8,54 @@ import (
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/workflows"
+	"github.com/farmtrust/farmtrust/internal/report"
 )
 
-// Progress shows a rotation as it proceeds: on a terminal as a table that is
+// Progress shows a run as it proceeds: on a terminal as a table that is
 // repainted in place, elsewhere as one line for each change.
 type Progress struct {
-	// Starter is how people call the starter, in the commands that a wait
+	// Program is how the command line is called, in the commands that a wait
 	// shows.
-	Starter string
+	Program string
 
-	w      io.Writer
-	screen func() (screen, bool)
+	w    io.Writer
+	size func() (screen, bool)
 	// painted is how many lines of the table stand on the terminal.
 	painted int
-	// told holds what was last said of each step, and phase of the rotation.
-	told  map[place]string
-	phase workflows.Phase
-	// waited is what was last said of a wait.
-	waited []string
+	// shown is what was last said of each step, of the phase and of a wait.
+	shown struct {
+		steps map[serverStep]string
+		phase farm.Phase
+		wait  []string
+	}
 }
 
-// place is a step on a server.
-type place struct {
+// serverStep is a step on a server.
+type serverStep struct {
 	host string
 	step farm.Step
 }
 
-// screen is the size of a terminal in characters.
-type screen struct{ width, height int }
+// NewProgress shows progress on w, in place if it is a terminal.
+func NewProgress(w io.Writer) *Progress { return newProgress(w, findTerminal(w)) }
 
-// NewProgress shows progress on w, which is a terminal if it is an [*os.File]
-// that says so.
-func NewProgress(w io.Writer) *Progress {
-	return newProgress(w, terminal(w))
-}
-
-func newProgress(w io.Writer, screen func() (screen, bool)) *Progress {
-	return &Progress{Starter: starter, w: w, screen: screen, told: map[place]string{}}
+func newProgress(w io.Writer, size func() (screen, bool)) *Progress {
+	p := &Progress{Program: report.Program, w: w, size: size}
+	p.shown.steps = map[serverStep]string{}
+	return p
 }
 
 // Show shows s, as of now.
-func (p *Progress) Show(s workflows.Status, now time.Time) error {
-	var text string
-	if size, ok := p.screen(); ok {
-		text = p.repaint(frame(s, waiting(p.Starter, s), now, size))
-	} else {
-		text = p.changes(s, now)
+func (p *Progress) Show(s farm.Status, now time.Time) error {
+	if size, ok := p.size(); ok {
+		return p.write(p.repaint(drawFrame(s, p.Program, now, size)))
 	}
-	return p.write(text)
+	return p.write(joinLines(p.newLines(s, now)))
 }
 
 // Close takes the table off the terminal, so that the report has its place. It
 // does nothing elsewhere.
-func (p *Progress) Close() error {
-	return p.write(p.repaint(nil))
-}
+func (p *Progress) Close() error { return p.write(p.repaint(nil)) }
 
 func (p *Progress) write(text string) error {
 	if text == "" {
@@ -76,85 +67,75 @@ func (p *Progress) write(text string) error {
 	return nil
 }
 
-// Follow shows what ask answers, every so often, until the rotation is done or
-// ctx ends, and returns the last answer. The answer false means that there is
-// nothing to show yet. An error of ask ends it; the end of ctx is no error.
-func (p *Progress) Follow(ctx context.Context, every time.Duration, ask func(context.Context) (workflows.Status, bool, error)) (workflows.Status, error) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	var last workflows.Status
-	for {
-		s, ok, err := ask(ctx)
-		switch {
-		case err != nil && ctx.Err() != nil:
-			return last, nil
-		case err != nil:
-			return last, err
-		case ok:
-			last = s
-			if err := p.Show(s, time.Now()); err != nil {
-				return last, err
-			}
-		}
-		if last.Phase == workflows.Done {
-			return last, nil
-		}
-		select {
-		case <-ctx.Done():
-			return last, nil
-		case <-tick.C:
-		}
+// newLines has a line for the phase, for each step that ended since the last
+// time, and for what is waited for.
+func (p *Progress) newLines(s farm.Status, now time.Time) []string {
+	at := report.FormatDuration(now.Sub(s.Report.StartedAt))
+	var lines []string
+	add := func(at, text string) { lines = append(lines, fmt.Sprintf("%7s  %s", at, text)) }
+	if s.Phase != p.shown.phase && s.Phase != farm.PhaseDone {
+		p.shown.phase = s.Phase
+		add(at, string(s.Phase))
 	}
+	for _, text := range p.newSteps(s) {
+		add(at, text)
+	}
+	for i, text := range p.newWait(s) {
+		if i > 0 {
+			at = ""
+		}
+		add(at, text)
+	}
+	return lines
 }
 
-// changes has a line for the phase, for each step that ended since the last
-// time, and for what is waited for. A step that runs twice on a server, as the two issuers do, is told
-// each time.
-func (p *Progress) changes(s workflows.Status, now time.Time) string {
+// newSteps are the steps that ended since the last time. One that runs twice on
+// a server, as trusting the two issuers does, is among them each time.
+func (p *Progress) newSteps(s farm.Status) []string {
 	var lines []string
-	at := seconds(now.Sub(s.Report.StartedAt))
-	if s.Phase != p.phase && s.Phase != workflows.Done {
-		p.phase = s.Phase
-		lines = append(lines, fmt.Sprintf("%7s  %s", at, s.Phase))
-	}
 	for _, server := range s.Report.Servers {
 		for _, step := range server.Steps {
-			if step.State == farm.Running {
+			if step.State == farm.StateRunning {
 				continue
 			}
-			what := strings.TrimRight(fmt.Sprintf("%s  %s  %s  %s", server.Host, step.Step, step.State, step.Detail), " ")
-			if here := (place{server.Host, step.Step}); p.told[here] != what {
-				p.told[here] = what
-				lines = append(lines, fmt.Sprintf("%7s  %s", at, what))
+			text := strings.TrimRight(fmt.Sprintf("%s  %s  %s  %s", server.Host, step.Step, step.State, step.Detail), " ")
+			if at := (serverStep{server.Host, step.Step}); p.shown.steps[at] != text {
+				p.shown.steps[at] = text
+				lines = append(lines, text)
 			}
 		}
 	}
-	if waits := waiting(p.Starter, s); !slices.Equal(waits, p.waited) {
-		p.waited = waits
-		for i, l := range waits {
-			if i > 0 {
-				at = ""
-			}
-			lines = append(lines, fmt.Sprintf("%7s  %s", at, l))
-		}
+	return lines
+}
+
+// newWait is what is waited for and the commands that decide, when that has
+// changed.
+func (p *Progress) newWait(s farm.Status) []string {
+	wait := report.WaitLines(s)
+	for _, c := range report.DecisionCommands(s) {
+		wait = append(wait, c.Line(p.Program))
 	}
-	return joinLines(lines)
+	if slices.Equal(wait, p.shown.wait) {
+		return nil
+	}
+	p.shown.wait = wait
+	return wait
 }
 
 func joinLines(lines []string) string {
 	var b strings.Builder
-	for _, l := range lines {
-		b.WriteString(flat(l) + "\n")
+	for _, line := range lines {
+		b.WriteString(report.CleanText(line) + "\n")
 	}
 	return b.String()
 }
 
-// The three control sequences that are used. Windows consoles know them since
+// The three control sequences that repaint. Windows consoles know them since
 // Windows Server 2016.
 //
 // Source: ECMA-48; Microsoft, "Console Virtual Terminal Sequences".
 const (
-	up        = "\x1b[%dA"
+	cursorUp  = "\x1b[%dA"
 	eraseLine = "\x1b[K"
 	eraseRest = "\x1b[J"
 )
@@ -163,10 +144,10 @@ const (
 func (p *Progress) repaint(lines []string) string {
 	var b strings.Builder
 	if p.painted > 0 {
-		fmt.Fprintf(&b, up, p.painted)
+		fmt.Fprintf(&b, cursorUp, p.painted)
 	}
-	for _, l := range lines {
-		b.WriteString(flat(l) + eraseLine + "\r\n")
+	for _, line := range lines {
+		b.WriteString(report.CleanText(line) + eraseLine + "\r\n")
 	}
 	if p.painted > len(lines) {
 		b.WriteString(eraseRest)

@@ -1,33 +1,28 @@
 package console
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
-var began = time.Date(2026, 1, 5, 6, 0, 0, 0, time.UTC)
+// start is when the runs of these tests started.
+var start = time.Date(2026, 1, 5, 6, 0, 0, 0, time.UTC)
 
-func notATerminal() (screen, bool) { return screen{}, false }
+func noTerminal() (screen, bool) { return screen{}, false }
 
-// status is a rotation with one line per server, such as
+// makeStatus is a run with one line for each server, such as
 // "oos-01: import certificate=changed, grant key=running".
-func status(phase workflows.Phase, lines ...string) workflows.Status {
-	s := workflows.Status{Phase: phase, Report: farm.Report{Farm: "contoso", StartedAt: began}}
-	for _, l := range lines {
-		host, rest, _ := strings.Cut(l, ": ")
-		server := farm.ServerReport{Host: host}
+func makeStatus(phase farm.Phase, lines ...string) farm.Status {
+	s := farm.Status{Phase: phase, Report: farm.Report{Farm: "contoso", StartedAt: start}}
+	for _, line := range lines {
+		host, rest, _ := strings.Cut(line, ": ")
+		server := farm.ServerReport{Host: host, Role: farm.OfficeRole}
 		for item := range strings.SplitSeq(rest, ", ") {
 			if step, state, ok := strings.Cut(item, "="); ok {
 				server.Steps = append(server.Steps, farm.StepReport{Step: farm.Step(step), State: farm.State(state)})
@@ -38,172 +33,170 @@ func status(phase workflows.Phase, lines ...string) workflows.Status {
 	return s
 }
 
-func TestElsewhereThanOnATerminalEachChangeIsToldOnce(t *testing.T) {
-	var out strings.Builder
-	p := newProgress(&out, notATerminal)
-	issuers := status(workflows.Switching, "oos-01: import certificate=changed", "sp-01: trust issuers=changed")
-	issuers.Report.Servers[1].Steps[0].Detail = "SharePoint Server: created"
-	both := status(workflows.Switching, "oos-01: import certificate=changed", "sp-01: trust issuers=changed")
-	both.Report.Servers[1].Steps[0].Detail = "SharePoint Server: created; SQL Server: created"
-	for i, s := range []workflows.Status{
-		status(workflows.Observing, "oos-01: ", "sp-01: "),
-		status(workflows.Staging, "oos-01: import certificate=running", "sp-01: "),
-		status(workflows.Staging, "oos-01: import certificate=changed", "sp-01: "),
-		status(workflows.Staging, "oos-01: import certificate=changed", "sp-01: "),
-		issuers,
-		status(workflows.Switching, "oos-01: import certificate=changed", "sp-01: trust issuers=running"),
-		both,
-		{Phase: workflows.Done, Report: both.Report},
-	} {
-		if err := p.Show(s, began.Add(time.Duration(i)*1500*time.Millisecond)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := p.Close(); err != nil {
-		t.Fatal(err)
-	}
-	want := `   0.0s  observing
+// withDetail is a status whose step on a server has a detail.
+func withDetail(s farm.Status, server, step int, detail string) farm.Status {
+	s.Report.Servers[server].Steps[step].Detail = detail
+	return s
+}
+
+// waitsForApproval is a wait for an approval of a digest.
+func waitsForApproval(digest string) *farm.Wait {
+	return &farm.Wait{For: farm.ForApproval, Digest: digest, Text: "approve " + digest + ", or roll back what is staged"}
+}
+
+func withWait(s farm.Status, w *farm.Wait) farm.Status {
+	s.Wait = w
+	return s
+}
+
+// changed and the others are states as they are written to makeStatus.
+const (
+	changed = string(farm.StateChanged)
+	seen    = string(farm.StateObserved)
+)
+
+func TestProgress_ElsewhereThanOnATerminal(t *testing.T) {
+	blocked := withWait(makeStatus(farm.PhaseCutover, "oos-01: observe="+seen+", set S2S certificate=failed"), &farm.Wait{
+		For: farm.ForDecision, Text: "decide about each",
+		Blocked: []farm.Blocked{{Server: "oos-01", Step: farm.StepS2SName, Text: "access denied", Then: "then the rotation is rolled back", Skippable: true}},
+	})
+	approval := withWait(makeStatus(farm.PhaseWaiting, "oos-01: observe="+seen), waitsForApproval("1a2b3c4d5e6f"))
+	for name, c := range map[string]struct {
+		program string
+		shown   []farm.Status
+		want    string
+	}{
+		"each change is told once": {
+			"farmtrust",
+			[]farm.Status{
+				makeStatus(farm.PhaseObserving, "oos-01: ", "sp-01: "),
+				makeStatus(farm.PhaseStaging, "oos-01: import certificate=running", "sp-01: "),
+				makeStatus(farm.PhaseStaging, "oos-01: import certificate=changed", "sp-01: "),
+				makeStatus(farm.PhaseStaging, "oos-01: import certificate=changed", "sp-01: "),
+				withDetail(makeStatus(farm.PhaseCutover, "oos-01: import certificate=changed", "sp-01: trust issuers=changed"), 1, 0, "SharePoint Server: created"),
+				makeStatus(farm.PhaseCutover, "oos-01: import certificate=changed", "sp-01: trust issuers=running"),
+				withDetail(makeStatus(farm.PhaseDone, "oos-01: import certificate=changed", "sp-01: trust issuers=changed"), 1, 0, "SharePoint Server: created; SQL Server: created"),
+			},
+			`   0.0s  observing
    1.5s  staging
-   3.0s  oos-01  import certificate  changed
-   6.0s  switching
-   6.0s  sp-01  trust issuers  changed  SharePoint Server: created
-   9.0s  sp-01  trust issuers  changed  SharePoint Server: created; SQL Server: created
-`
-	if diff := cmp.Diff(want, out.String()); diff != "" {
-		t.Error(diff)
+   3.0s  oos-01  import certificate  CHANGED
+   6.0s  cutover
+   6.0s  sp-01  trust issuers  CHANGED  SharePoint Server: created
+   9.0s  sp-01  trust issuers  CHANGED  SharePoint Server: created; SQL Server: created
+`,
+		},
+		"a wait is told once, with the commands that decide": {
+			"TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust",
+			[]farm.Status{approval, approval, blocked, blocked, makeStatus(farm.PhaseCutover)},
+			`   0.0s  waiting
+   0.0s  oos-01  observe  SEEN
+   0.0s  waits for an approval: approve 1a2b3c4d5e6f, or roll back what is staged
+         TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust approve contoso 1a2b3c4d5e6f --reason WHY
+         TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust rollback contoso --reason WHY
+         TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust abort contoso --reason WHY
+   3.0s  cutover
+   3.0s  oos-01  set S2S certificate  failed
+   3.0s  waits for a decision: decide about each
+         oos-01: set S2S certificate: access denied; then the rotation is rolled back
+         TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust retry contoso --reason WHY
+         TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust skip contoso --server oos-01 --reason WHY
+         TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust rollback contoso --reason WHY
+         TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust abort contoso --reason WHY
+`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			p := newProgress(&out, noTerminal)
+			p.Program = c.program
+			for i, s := range c.shown {
+				if err := p.Show(s, start.Add(time.Duration(i)*1500*time.Millisecond)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := p.Close(); err != nil {
+				t.Fatal(err)
+			}
+			want := strings.NewReplacer("CHANGED", changed, "SEEN", seen).Replace(c.want)
+			if diff := cmp.Diff(want, out.String()); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
 
-// display is a terminal that knows what [Progress] uses, and fails the test on
-// anything else.
-type display struct {
-	t     *testing.T
-	size  screen
-	lines []string
-	row   int
-}
-
-var sequence = regexp.MustCompile(`^\x1b\[(\d*)([AKJ])`)
-
-func (d *display) Write(b []byte) (int, error) {
-	text := string(b)
-	column := 0
-	for text != "" {
-		if m := sequence.FindStringSubmatch(text); m != nil {
-			d.control(m[1], m[2], column)
-			text = text[len(m[0]):]
-			continue
-		}
-		switch c := text[0]; {
-		case strings.HasPrefix(text, "\r\n"):
-			d.row, column, text = d.row+1, 0, text[1:]
-		case c < ' ' || c > '~':
-			d.t.Fatalf("unknown character %q", text)
-		default:
-			d.put(column, c)
-			column++
-		}
-		text = text[1:]
-	}
-	return len(b), nil
-}
-
-func (d *display) control(n, letter string, column int) {
-	switch letter {
-	case "A":
-		up, err := strconv.Atoi(n)
-		if err != nil || up > d.row || up >= d.size.height {
-			d.t.Fatalf("moves %s lines up from row %d of a screen of %d", n, d.row, d.size.height)
-		}
-		d.row -= up
-	case "K":
-		d.lines[d.row] = d.lines[d.row][:min(column, len(d.lines[d.row]))]
-	case "J":
-		d.lines = d.lines[:d.row]
-	}
-}
-
-func (d *display) put(column int, c byte) {
-	if column >= d.size.width {
-		d.t.Fatalf("writes beyond column %d", d.size.width)
-	}
-	for len(d.lines) <= d.row {
-		d.lines = append(d.lines, "")
-	}
-	line := []byte(d.lines[d.row])
-	for len(line) <= column {
-		line = append(line, ' ')
-	}
-	line[column] = c
-	d.lines[d.row] = string(line)
-}
-
-func TestOnATerminalTheTableIsRepaintedInPlace(t *testing.T) {
-	d := &display{t: t, size: screen{width: 60, height: 24}}
-	p := newProgress(d, func() (screen, bool) { return d.size, true })
-	show := func(s workflows.Status, after time.Duration, want ...string) {
-		t.Helper()
-		if err := p.Show(s, began.Add(after)); err != nil {
+func TestProgress_OnATerminal(t *testing.T) {
+	t.Run("the table is repainted in place", func(t *testing.T) {
+		d, p := newDisplay(t, screen{width: 62, height: 24})
+		d.assertShows(p, makeStatus(farm.PhaseObserving, "oos-01: observe=running", "sp-01: "), 0,
+			"contoso: observing, 0.0s",
+			"  oos-01  >             observe: running",
+			"  sp-01   .",
+			"  "+legend)
+		failed := makeStatus(farm.PhaseStaging, "oos-01: observe="+seen+", import certificate=failed", "sp-01: observe="+seen+", trust root authority="+changed)
+		d.assertShows(p, withDetail(failed, 0, 1, "access denied: the account must be a local administrator"), 9*time.Second,
+			"contoso: staging, 9.0s",
+			"  oos-01  =!            import certificate: failed, access...",
+			"  sp-01   =+            trust root authority: "+changed,
+			"  "+legend)
+		if err := p.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, d.lines); diff != "" {
-			t.Error(diff)
+		if len(d.lines) != 0 {
+			t.Errorf("after Close the terminal still shows %q", d.lines)
 		}
-	}
-	show(status(workflows.Observing, "oos-01: observe=running", "sp-01: "), 0,
-		"contoso: observing, 0.0s",
-		"  oos-01  >             observe: running",
-		"  sp-01   .")
-	failed := status(workflows.Staging, "oos-01: observe=seen, import certificate=failed", "sp-01: observe=seen, trust root authority=changed")
-	failed.Report.Servers[0].Steps[1].Detail = "access denied: the account must be a local administrator"
-	show(failed, 9*time.Second,
-		"contoso: staging, 9.0s",
-		"  oos-01  =!            import certificate: failed, acce...",
-		"  sp-01   =+            trust root authority: changed")
-	if err := p.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if len(d.lines) != 0 {
-		t.Errorf("after Close the terminal still shows %q", d.lines)
-	}
+	})
+	t.Run("where not all have room, the urgent servers are shown", func(t *testing.T) {
+		d, p := newDisplay(t, screen{width: 80, height: 6})
+		var lines []string
+		for i := range 30 {
+			lines = append(lines, fmt.Sprintf("oos-%02d: observe=%s", i+1, seen))
+		}
+		lines[20] += ", restart=running"
+		lines[28] += ", restart=failed"
+		for range 3 {
+			d.assertShows(p, makeStatus(farm.PhaseRestarting, lines...), 0,
+				"contoso: restarting, 0.0s",
+				"  oos-29  =!            restart: failed",
+				"  oos-21  =>            restart: running",
+				"  oos-01  =             observe: "+seen,
+				"  and 27 more")
+		}
+	})
+	s := withWait(makeStatus(farm.PhaseWaiting, "oos-01: observe="+seen), waitsForApproval("1a2b3c4d5e6f"))
+	t.Run("a wait is shown above the servers", func(t *testing.T) {
+		d, p := newDisplay(t, screen{width: 60, height: 24})
+		d.assertShows(p, s, 0,
+			"contoso: waiting, 0.0s",
+			"  waits for an approval: approve 1a2b3c4d5e6f, or roll",
+			"  back what is staged",
+			"  farmtrust approve contoso 1a2b3c4d5e6f --reason WHY",
+			"  farmtrust rollback contoso --reason WHY",
+			"  farmtrust abort contoso --reason WHY",
+			"  oos-01  =             observe: "+seen,
+			"  "+legend)
+	})
+	t.Run("no command is cut", func(t *testing.T) {
+		d, p := newDisplay(t, screen{width: 50, height: 24})
+		d.assertShows(p, s, 0,
+			"contoso: waiting, 0.0s",
+			"  waits for an approval: approve 1a2b3c4d5e6f,",
+			"  or roll back what is staged",
+			"  to decide, run: farmtrust status contoso",
+			"  oos-01  =             observe: "+seen,
+			"  + changed  = unchanged  > running  ! failed ...")
+	})
 }
 
-func TestATerminalTooSmallForAllShowsTheUrgentOnes(t *testing.T) {
-	d := &display{t: t, size: screen{width: 80, height: 6}}
-	p := newProgress(d, func() (screen, bool) { return d.size, true })
-	var lines []string
-	for i := range 30 {
-		lines = append(lines, fmt.Sprintf("oos-%02d: observe=seen", i+1))
-	}
-	lines[20] += ", restart=running"
-	lines[28] += ", restart=failed"
-	for range 3 {
-		if err := p.Show(status(workflows.Restarting, lines...), began); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want := []string{
-		"contoso: restarting, 0.0s",
-		"  oos-29  =!            restart: failed",
-		"  oos-21  =>            restart: running",
-		"  oos-01  =             observe: seen",
-		"  and 27 other servers",
-	}
-	if diff := cmp.Diff(want, d.lines); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestAnyScreenIsNotOverrun(t *testing.T) {
-	s := status(workflows.Waiting, "oos-01: observe=seen", "oos-02: ", "oos-03: ", "sp-01: observe=running")
-	for _, wait := range []*workflows.Wait{nil, approval("1a2b3c4d5e6f")} {
-		s.Wait = wait
+func TestProgress_NoScreenIsOverrun(t *testing.T) {
+	s := makeStatus(farm.PhaseWaiting, "oos-01: observe=seen", "oos-02: ", "oos-03: ", "sp-01: observe=running")
+	for _, wait := range []*farm.Wait{nil, waitsForApproval("1a2b3c4d5e6f")} {
 		for height := 1; height < 12; height++ {
 			for _, width := range []int{1, 2, 4, 10, 200} {
-				lines := frame(s, waiting(starter, s), began, screen{width, height})
-				for _, l := range lines {
-					if len(l) >= width {
-						t.Errorf("%dx%d: %q is too long", width, height, l)
+				lines := drawFrame(withWait(s, wait), "farmtrust", start, screen{width, height})
+				for _, line := range lines {
+					if len(line) >= width {
+						t.Errorf("%dx%d: %q is too long", width, height, line)
 					}
 				}
 				if len(lines) >= max(height, 3) {
@@ -214,43 +207,20 @@ func TestAnyScreenIsNotOverrun(t *testing.T) {
 	}
 }
 
-func TestFollowingEndsWithTheRotation(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var out strings.Builder
-		answers := []workflows.Status{status(workflows.Observing), status(workflows.Staging), status(workflows.Done)}
-		asked := 0
-		last, err := newProgress(&out, notATerminal).Follow(t.Context(), time.Second, func(context.Context) (workflows.Status, bool, error) {
-			asked++
-			if asked == 1 {
-				return workflows.Status{}, false, nil // not started yet
-			}
-			return answers[asked-2], true, nil
-		})
-		if err != nil || last.Phase != workflows.Done {
-			t.Errorf("got %q, %v", last.Phase, err)
-		}
-		if got := strings.Count(out.String(), "\n"); got != 2 {
-			t.Errorf("got %d lines, want one for each phase: %s", got, out.String())
-		}
-	})
-}
-
-func TestFollowingStopsWhenAskedToOrWhenItCannotAsk(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-		last, err := newProgress(&strings.Builder{}, notATerminal).Follow(ctx, time.Second, func(context.Context) (workflows.Status, bool, error) {
-			return status(workflows.Staging), true, nil
-		})
-		if err != nil || last.Phase != workflows.Staging {
-			t.Errorf("got %q, %v, want the last status", last.Phase, err)
-		}
-		lost := errors.New("lost")
-		_, err = newProgress(&strings.Builder{}, notATerminal).Follow(t.Context(), time.Second, func(context.Context) (workflows.Status, bool, error) {
-			return workflows.Status{}, false, lost
-		})
-		if !errors.Is(err, lost) {
-			t.Errorf("got %v", err)
-		}
-	})
+func TestProgress_TextFromServersCannotControlATerminal(t *testing.T) {
+	evil := withDetail(makeStatus(farm.PhaseStaging, "oos-01: import certificate=failed"), 0, 0, "\x1b[2J\x07evil\r\n\u202egnp.exe\u00fc")
+	d, p := newDisplay(t, screen{width: 100, height: 24}) // fails on what it does not know
+	if err := p.Show(evil, start); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := newProgress(&out, noTerminal).Show(evil, start); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsAny(out.String(), "\x1b\x07\r\u202e") || strings.Count(out.String(), "\n") != 2 {
+		t.Errorf("got %q", out.String())
+	}
+	if got := strings.Join(d.lines, "\n"); !strings.Contains(got, "?[2J?evil") {
+		t.Errorf("the text is not shown:\n%s", got)
+	}
 }

@@ -7,11 +7,15 @@ import (
 	"golang.org/x/term"
 )
 
-// terminal returns a function that says how large the terminal behind w is
-// now, or false if w is none that can be repainted.
-func terminal(w io.Writer) func() (screen, bool) {
+// screen is the size of a terminal in characters.
+type screen struct{ width, height int }
+
+// findTerminal returns a function that returns the size of the terminal behind
+// w, as of now; false if there is none, or none that understands control
+// sequences.
+func findTerminal(w io.Writer) func() (screen, bool) {
 	file, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) || os.Getenv("TERM") == "dumb" || !repaintable(file) {
+	if !ok || !term.IsTerminal(int(file.Fd())) || os.Getenv("TERM") == "dumb" || !enableSequences(file) {
 		return func() (screen, bool) { return screen{}, false }
 	}
 	return func() (screen, bool) {

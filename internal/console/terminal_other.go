@@ -4,5 +4,6 @@ package console
 
 import "os"
 
-// repaintable is true of every terminal that is not dumb.
-func repaintable(*os.File) bool { return true }
+// enableSequences reports whether a terminal understands control sequences:
+// all do that are not dumb.
+func enableSequences(*os.File) bool { return true }

@@ -6,11 +6,11 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// repaintable turns on control sequences, which a Windows console does not
-// understand until it is asked to.
+// enableSequences turns on control sequences, which a Windows console does not
+// understand until it is asked to, and reports whether it does then.
 //
 // Source: Microsoft, "Console Virtual Terminal Sequences".
-func repaintable(file *os.File) bool {
+func enableSequences(file *os.File) bool {
 	var mode uint32
 	handle := windows.Handle(file.Fd())
 	if err := windows.GetConsoleMode(handle, &mode); err != nil {

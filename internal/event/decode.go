@@ -17,49 +17,49 @@ const (
 	cloudEventBatch = "application/cloudevents-batch+json"
 )
 
-// Decode reads the expiry events of a body: CloudEvents 1.0 in structured JSON,
-// one or a batch, or the Event Grid schema. The content type may be empty and
-// may have parameters. Either all events are understood or the result is an
-// [*Error]; unknown attributes of an event are ignored, as CloudEvents demands.
+// Decode reads the expiry events of a body: CloudEvents 1.0 in structured JSON, one
+// or a batch, or the Event Grid schema. The content type may be empty and may have
+// parameters. If any event is not understood the result is an [*Error]; unknown
+// attributes of an event are ignored, as CloudEvents demands.
 func Decode(contentType string, body []byte) ([]Expiry, error) {
 	if len(body) > MaxBody {
 		return nil, &Error{
-			Place: whole, Text: fmt.Sprintf("is %d bytes, more than %d", len(body), MaxBody),
+			Place: wholeBody, Text: fmt.Sprintf("is %d bytes, more than %d", len(body), MaxBody),
 			Remedy: "send fewer events at once", Err: ErrTooLarge,
 		}
 	}
-	onlyCloudEvents, err := mediaType(contentType)
+	onlyCloudEvents, err := checkContentType(contentType)
 	if err != nil {
 		return nil, err
 	}
-	document, err := parse(whole, body)
+	document, err := parseJSON(wholeBody, body)
 	if err != nil {
 		return nil, err
 	}
-	// Microsoft's own samples show a single CloudEvent in an array, so that the
-	// shape and not the content type says whether it is one event or several.
+	// Microsoft's own samples show a single CloudEvent in an array, so the shape
+	// and not the content type decides whether it is one event or several.
 	list, several := document.([]any)
 	if !several {
-		e, err := decodeOne(whole, document, onlyCloudEvents)
+		e, err := decodeOne(wholeBody, document, onlyCloudEvents)
 		if err != nil {
 			return nil, err
 		}
 		return []Expiry{e}, nil
 	}
 	if len(list) == 0 {
-		return nil, invalid(whole, "holds no event", "send at least one")
+		return nil, invalidError(wholeBody, "holds no event", "send at least one")
 	}
 	events := make([]Expiry, len(list))
 	for i, v := range list {
-		if events[i], err = decodeOne(element(whole, i), v, onlyCloudEvents); err != nil {
+		if events[i], err = decodeOne(elementPlace(wholeBody, i), v, onlyCloudEvents); err != nil {
 			return nil, err
 		}
 	}
 	return events, nil
 }
 
-// mediaType says whether the content type promises CloudEvents.
-func mediaType(contentType string) (onlyCloudEvents bool, err error) {
+// checkContentType reports whether the content type promises CloudEvents.
+func checkContentType(contentType string) (onlyCloudEvents bool, err error) {
 	if strings.TrimSpace(contentType) == "" {
 		return false, nil
 	}
@@ -86,11 +86,11 @@ func mediaType(contentType string) (onlyCloudEvents bool, err error) {
 	}
 }
 
-// decodeOne reads one event, whose schema its attributes tell.
+// decodeOne reads one event, in the schema that its attributes show.
 func decodeOne(place string, document any, onlyCloudEvents bool) (Expiry, error) {
 	o, ok := document.(map[string]any)
 	if !ok {
-		return Expiry{}, invalid(place, "is not a JSON object", "send an event, or an array of events")
+		return Expiry{}, invalidError(place, "is not a JSON object", "send an event, or an array of events")
 	}
 	envelope := object{place: place, fields: o}
 	_, isCloudEvent := o["specversion"]
@@ -114,12 +114,12 @@ func decodeOne(place string, document any, onlyCloudEvents bool) (Expiry, error)
 //
 // Source: CloudEvents 1.0.2, "REQUIRED Attributes".
 func fromCloudEvent(o object) (Expiry, error) {
-	version, err := o.required("specversion")
+	version, err := o.requiredText("specversion")
 	if err != nil {
 		return Expiry{}, err
 	}
 	if version != "1.0" {
-		return Expiry{}, invalid(member(o.place, "specversion"), fmt.Sprintf("is %.40q", version), "send CloudEvents 1.0")
+		return Expiry{}, invalidError(memberPlace(o.place, "specversion"), fmt.Sprintf("is %.40q", version), "send CloudEvents 1.0")
 	}
 	return fromEnvelope(o, "source", "type", "time")
 }
@@ -131,25 +131,25 @@ func fromGridEvent(o object) (Expiry, error) {
 	return fromEnvelope(o, "topic", "eventType", "eventTime")
 }
 
-// fromEnvelope reads what both schemas say under different names.
+// fromEnvelope reads what both schemas have under different names.
 func fromEnvelope(o object, source, kind, when string) (e Expiry, err error) {
-	if e.ID, err = o.required("id"); err != nil {
+	if e.ID, err = o.requiredText("id"); err != nil {
 		return Expiry{}, err
 	}
-	if e.Source, err = o.required(source); err != nil {
+	if e.Source, err = o.requiredText(source); err != nil {
 		return Expiry{}, err
 	}
-	if e.Time, err = o.instant(when); err != nil {
+	if e.Time, err = o.optionalTime(when); err != nil {
 		return Expiry{}, err
 	}
-	name, err := o.required(kind)
+	name, err := o.requiredText(kind)
 	if err != nil {
 		return Expiry{}, err
 	}
 	t, ok := typeNamed(name)
 	if !ok {
 		return Expiry{}, &Error{
-			Place: member(o.place, kind), Text: fmt.Sprintf("%.80q is not about the expiry of a certificate", name),
+			Place: memberPlace(o.place, kind), Text: fmt.Sprintf("%.80q is not about the expiry of a certificate", name),
 			Remedy: "subscribe only to " + knownTypes(), Err: ErrUnknownType,
 		}
 	}

@@ -2,8 +2,8 @@ package event
 
 import "errors"
 
-// What is wrong with a body, for errors.Is. None of it heals by sending the
-// same body again.
+// What is wrong with a body, for errors.Is. Sending the same body again cannot
+// succeed.
 var (
 	// ErrTooLarge: the body is larger than [MaxBody].
 	ErrTooLarge = errors.New("too large")
@@ -16,18 +16,18 @@ var (
 	ErrUnknownType = errors.New("unknown event type")
 )
 
-// Error says what is wrong with a body, where, and what to do about it.
+// Error is what is wrong with a body, where, and the remedy.
 type Error struct {
 	// Place is a path into the body such as "[1].data.EXP", or "body".
 	Place string
-	// Text says what is wrong there, Remedy what to do.
+	// Text is what is wrong there, Remedy what to do.
 	Text   string
 	Remedy string
 	// Err is one of the errors above.
 	Err error
 }
 
-// Error joins the three.
+// Error returns place, text and remedy.
 func (e *Error) Error() string {
 	return "decode event: " + e.Place + ": " + e.Text + "; " + e.Remedy
 }
@@ -35,6 +35,6 @@ func (e *Error) Error() string {
 // Unwrap returns the class of the error.
 func (e *Error) Unwrap() error { return e.Err }
 
-func invalid(place, text, remedy string) error {
+func invalidError(place, text, remedy string) error {
 	return &Error{Place: place, Text: text, Remedy: remedy, Err: ErrInvalid}
 }

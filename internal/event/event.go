@@ -1,8 +1,7 @@
-// Package event turns any source's body into expiry events.
+// Package event decodes what any source sends into expiry events.
 //
-// It decides nothing: an expiry event is a hint that a certificate deserves a
-// look, and the farm's own state says what follows. It opens no port and
-// checks no sender.
+// It decides nothing: an expiry event is a reason to inspect a farm, and the farm's
+// own state decides what follows. It opens no port and authenticates no sender.
 package event
 
 import (
@@ -14,46 +13,43 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// Kind is what an event says of a certificate.
+// Kind is what an event says about a certificate.
 type Kind string
 
-// The kinds.
 const (
-	// NearExpiry: it ends soon. Key Vault says so 30 days before by default,
-	// and names the version that ends.
+	// NearExpiry means that it expires soon. Key Vault sends this 30 days before,
+	// by default, with the version that expires.
 	NearExpiry Kind = "near expiry"
-	// Expired: it has ended.
+	// Expired means that it has expired.
 	Expired Kind = "expired"
-	// NewVersion: a newer one exists, and is named.
+	// NewVersion means that a newer version exists, which is named.
 	NewVersion Kind = "new version"
 )
 
-// Expiry is one event about a certificate. What the source does not say is
-// left empty.
+// Expiry is one event about a certificate. What the source does not send is empty.
 type Expiry struct {
-	// ID is unique within Source; both are always set. A source may deliver
-	// one event several times, with the same ID.
+	// ID is unique within Source; both are always set. A source may deliver one
+	// event several times, with the same ID.
 	ID     string `json:"id"`
 	Source string `json:"source"`
 	Kind   Kind   `json:"kind"`
-	// Time is when the source says that it happened.
+	// Time is when it happened, according to the source.
 	Time time.Time `json:"time,omitzero"`
-	// Vault and Certificate are matched against a farm's events: the Key
-	// Vault and the certificate's name in it, or for other kinds of events
-	// the source and the event's subject.
+	// Vault and Certificate are matched against a farm's events: the Key Vault
+	// and the certificate's name in it, or for other sources the source and the
+	// subject of the event.
 	Vault       string `json:"vault,omitempty"`
 	Certificate string `json:"certificate,omitempty"`
 	// Version is the Key Vault version that the event is about.
 	Version    string          `json:"version,omitempty"`
 	Thumbprint farm.Thumbprint `json:"thumbprint,omitempty"`
 	NotAfter   time.Time       `json:"notAfter,omitzero"`
-	// Farm is the farm that the event names itself.
+	// Farm is the farm that the event names, if any.
 	Farm string `json:"farm,omitempty"`
 }
 
-// String says in a few words what happened to which certificate, with the
-// event's ID; it is the reason that people read in reports. Names are the
-// sender's, and are cut where they are long.
+// String returns what happened to which certificate, with the event's ID; reports
+// show it as the reason of a rotation. Names are the sender's and are truncated.
 func (e Expiry) String() string {
 	name := "certificate"
 	switch {
@@ -68,8 +64,8 @@ func (e Expiry) String() string {
 	return fmt.Sprintf("%s of %.100s (event %.100s)", e.Kind, name, e.ID)
 }
 
-// Key is the same for every delivery of one event, whatever sender and ID look
-// like, and short enough to be remembered.
+// Key is the same for every delivery of an event. It is short and of fixed length,
+// whatever source and ID look like, so that many can be kept.
 func (e Expiry) Key() string {
 	sum := sha256.Sum256([]byte(e.Source + "\x00" + e.ID))
 	return hex.EncodeToString(sum[:16])

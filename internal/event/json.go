@@ -11,35 +11,36 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth bounds the nesting of a body; events nest three levels.
+// maxDepth bounds the nesting of a body; events nest three levels deep.
 const maxDepth = 64
 
 const sendStrictJSON = "send one JSON document in UTF-8 without repeated names"
 
-// parse reads exactly one JSON document. It refuses what encoding/json lets
-// pass and two readers could understand differently: repeated names, invalid
-// UTF-8, anything after the document.
-func parse(place string, body []byte) (any, error) {
+// parseJSON reads exactly one JSON document. It refuses what encoding/json accepts
+// although two readers could understand it differently: repeated names, invalid
+// UTF-8, anything after the document. encoding/json/v2 refuses the first two, but is
+// an experiment in Go 1.26 (GOEXPERIMENT=jsonv2).
+func parseJSON(place string, body []byte) (any, error) {
 	// Windows editors write a byte order mark, which RFC 8259 lets readers ignore.
 	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
 	if !utf8.Valid(body) {
-		return nil, invalid(place, "is not UTF-8", sendStrictJSON)
+		return nil, invalidError(place, "is not UTF-8", sendStrictJSON)
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
-	v, err := value(d, place, 0)
+	v, err := parseValue(d, place, 0)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, invalid(place, fmt.Sprintf("more data follows the JSON document at byte %d", d.InputOffset()), sendStrictJSON)
+		return nil, invalidError(place, fmt.Sprintf("more data follows the JSON document at byte %d", d.InputOffset()), sendStrictJSON)
 	}
 	return v, nil
 }
 
-func value(d *json.Decoder, place string, depth int) (any, error) {
+func parseValue(d *json.Decoder, place string, depth int) (any, error) {
 	if depth > maxDepth {
-		return nil, invalid(place, fmt.Sprintf("is nested more than %d levels", maxDepth), sendStrictJSON)
+		return nil, invalidError(place, fmt.Sprintf("is nested more than %d levels", maxDepth), sendStrictJSON)
 	}
 	token, err := d.Token()
 	if err != nil {
@@ -47,15 +48,15 @@ func value(d *json.Decoder, place string, depth int) (any, error) {
 	}
 	switch token {
 	case json.Delim('{'):
-		return members(d, place, depth)
+		return parseMembers(d, place, depth)
 	case json.Delim('['):
-		return elements(d, place, depth)
+		return parseElements(d, place, depth)
 	default:
 		return token, nil
 	}
 }
 
-func members(d *json.Decoder, place string, depth int) (any, error) {
+func parseMembers(d *json.Decoder, place string, depth int) (any, error) {
 	all := map[string]any{}
 	for d.More() {
 		token, err := d.Token()
@@ -64,12 +65,12 @@ func members(d *json.Decoder, place string, depth int) (any, error) {
 		}
 		name, ok := token.(string)
 		if !ok {
-			return nil, invalid(place, fmt.Sprintf("is not JSON: a name is missing at byte %d", d.InputOffset()), sendStrictJSON)
+			return nil, invalidError(place, fmt.Sprintf("is not JSON: a name is missing at byte %d", d.InputOffset()), sendStrictJSON)
 		}
 		if _, repeated := all[name]; repeated {
-			return nil, invalid(member(place, name), "occurs twice", sendStrictJSON)
+			return nil, invalidError(memberPlace(place, name), "occurs twice", sendStrictJSON)
 		}
-		if all[name], err = value(d, member(place, name), depth+1); err != nil {
+		if all[name], err = parseValue(d, memberPlace(place, name), depth+1); err != nil {
 			return nil, err
 		}
 	}
@@ -77,10 +78,10 @@ func members(d *json.Decoder, place string, depth int) (any, error) {
 	return all, notJSON(d, place, err)
 }
 
-func elements(d *json.Decoder, place string, depth int) (any, error) {
+func parseElements(d *json.Decoder, place string, depth int) (any, error) {
 	all := []any{}
 	for d.More() {
-		v, err := value(d, element(place, len(all)), depth+1)
+		v, err := parseValue(d, elementPlace(place, len(all)), depth+1)
 		if err != nil {
 			return nil, err
 		}
@@ -95,32 +96,32 @@ func notJSON(d *json.Decoder, place string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return invalid(place, "ends in the middle of the JSON document", sendStrictJSON)
+		return invalidError(place, "ends in the middle of the JSON document", sendStrictJSON)
 	default:
-		return invalid(place, fmt.Sprintf("is not JSON at byte %d: %v", d.InputOffset(), err), sendStrictJSON)
+		return invalidError(place, fmt.Sprintf("is not JSON at byte %d: %v", d.InputOffset(), err), sendStrictJSON)
 	}
 }
 
-// whole is the place of what concerns the body and no part of it.
-const whole = "body"
+// wholeBody is the place of errors that concern no particular part of the body.
+const wholeBody = "body"
 
-// member names a part of an object. A name of the sender's is quoted where it
-// is not plain, and cut where it is long: errors end up in logs.
-func member(place, name string) string {
+// memberPlace names a member of an object. The sender chose the name, so it is
+// quoted unless it is plain, and truncated: errors end up in logs.
+func memberPlace(place, name string) string {
 	if len(name) > 40 {
 		name = name[:40] + "..."
 	}
 	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == '"' || r > '~' }) {
 		name = strconv.QuoteToASCII(name)
 	}
-	if place == whole {
+	if place == wholeBody {
 		return name
 	}
 	return place + "." + name
 }
 
-func element(place string, i int) string {
-	if place == whole {
+func elementPlace(place string, i int) string {
+	if place == wholeBody {
 		place = ""
 	}
 	return fmt.Sprintf("%s[%d]", place, i)

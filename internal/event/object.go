@@ -16,47 +16,48 @@ type object struct {
 	fields map[string]any
 }
 
-// optional returns a text without blanks around it; Microsoft's samples have
-// some. An absent or null member is empty.
-func (o object) optional(name string) (string, error) {
+// optionalText returns a string without surrounding blanks, which some of
+// Microsoft's samples have. An absent or null member is empty.
+func (o object) optionalText(name string) (string, error) {
 	switch v := o.fields[name].(type) {
 	case nil:
 		return "", nil
 	case string:
 		return strings.TrimSpace(v), nil
 	default:
-		return "", invalid(member(o.place, name), "is not a string", "send a string")
+		return "", invalidError(memberPlace(o.place, name), "is not a string", "send a string")
 	}
 }
 
-func (o object) required(name string) (string, error) {
-	v, err := o.optional(name)
+func (o object) requiredText(name string) (string, error) {
+	v, err := o.optionalText(name)
 	if err == nil && v == "" {
-		return "", invalid(member(o.place, name), "is missing or empty", "send it: events are told apart and recognised by it")
+		return "", invalidError(memberPlace(o.place, name), "is missing or empty", "send it: events are told apart and recognised by it")
 	}
 	return v, err
 }
 
-// instant reads an RFC 3339 time with any number of fraction digits; absent is
-// the zero time.
-func (o object) instant(name string) (time.Time, error) {
-	text, err := o.optional(name)
+// optionalTime reads an RFC 3339 time with any number of fraction digits; an absent
+// one is zero.
+func (o object) optionalTime(name string) (time.Time, error) {
+	text, err := o.optionalText(name)
 	if err != nil || text == "" {
 		return time.Time{}, err
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return time.Time{}, invalid(member(o.place, name), fmt.Sprintf("%.40q is not a time", text), "send RFC 3339, such as 2026-01-05T06:00:00Z")
+		return time.Time{}, invalidError(memberPlace(o.place, name), fmt.Sprintf("%.40q is not a time", text), "send RFC 3339, such as 2026-01-05T06:00:00Z")
 	}
 	return t.UTC(), nil
 }
 
-// latest is the last second of year 9999, the latest that RFC 3339 can say.
-const latest = 253402300799
+// latestSecond is the last second of the year 9999, the latest that RFC 3339 can
+// express.
+const latestSecond = 253402300799
 
-// epoch reads seconds since 1970 as a number or, as in Microsoft's samples, as
-// a string; absent is the zero time.
-func (o object) epoch(name string) (time.Time, error) {
+// optionalEpoch reads seconds since 1970 as a number or, as in Microsoft's samples,
+// as a string; an absent one is the zero time.
+func (o object) optionalEpoch(name string) (time.Time, error) {
 	var text string
 	switch v := o.fields[name].(type) {
 	case nil:
@@ -67,35 +68,35 @@ func (o object) epoch(name string) (time.Time, error) {
 		text = strings.TrimSpace(v)
 	}
 	seconds, err := strconv.ParseFloat(text, 64)
-	if err != nil || seconds != math.Trunc(seconds) || seconds < 0 || seconds > latest {
-		return time.Time{}, invalid(member(o.place, name), "is not a whole number of seconds since 1970", "send such a number")
+	if err != nil || seconds != math.Trunc(seconds) || seconds < 0 || seconds > latestSecond {
+		return time.Time{}, invalidError(memberPlace(o.place, name), "is not a whole number of seconds since 1970", "send such a number")
 	}
 	return time.Unix(int64(seconds), 0).UTC(), nil
 }
 
-// data returns the event's own part. Blanks around its names are dropped:
+// eventData returns the event's own part, without blanks around its names:
 // Microsoft's samples have "ObjectName ".
-func (o object) data() (object, error) {
-	place, v := member(o.place, "data"), o.fields["data"]
+func (o object) eventData() (object, error) {
+	place, v := memberPlace(o.place, "data"), o.fields["data"]
 	if encoded, ok := o.fields["data_base64"].(string); ok && v == nil {
-		place = member(o.place, "data_base64")
+		place = memberPlace(o.place, "data_base64")
 		raw, err := base64.StdEncoding.DecodeString(encoded)
 		if err != nil {
-			return object{}, invalid(place, "is not base64", "send JSON under data")
+			return object{}, invalidError(place, "is not base64", "send JSON under data")
 		}
-		if v, err = parse(place, raw); err != nil {
+		if v, err = parseJSON(place, raw); err != nil {
 			return object{}, err
 		}
 	}
 	fields, ok := v.(map[string]any)
 	if !ok {
-		return object{}, invalid(place, "is missing or no JSON object", "send the certificate's details there")
+		return object{}, invalidError(place, "is missing or not a JSON object", "send the certificate's details there")
 	}
 	trimmed := make(map[string]any, len(fields))
 	for name, v := range fields {
 		name = strings.TrimSpace(name)
 		if _, repeated := trimmed[name]; repeated {
-			return object{}, invalid(member(place, name), "occurs twice, apart from blanks", sendStrictJSON)
+			return object{}, invalidError(memberPlace(place, name), "occurs twice, apart from blanks", sendStrictJSON)
 		}
 		trimmed[name] = v
 	}

@@ -8,97 +8,104 @@ import (
 	"github.com/farmtrust/farmtrust/internal/event"
 )
 
-func TestBadInputIsRefusedWithPlaceAndRemedy(t *testing.T) {
-	good := near(t, nil)
-	for _, c := range []struct {
-		claim, contentType, body string
-		class                    error
-		want                     string
-	}{
-		{"too large", "", strings.Repeat(" ", event.MaxBody) + good, event.ErrTooLarge, "body: is 10"},
-		{"empty", "", "", event.ErrInvalid, "body: ends in the middle of the JSON document; send one JSON document"},
-		{"truncated", "", good[:len(good)-1], event.ErrInvalid, "body: ends in the middle of the JSON document; send one JSON document"},
-		{"not JSON", "", "id=1", event.ErrInvalid, "body: is not JSON at byte"},
-		{"trailing data", "", good + "{}", event.ErrInvalid, "body: more data follows the JSON document at byte"},
-		{"trailing garbage", "", good + "x", event.ErrInvalid, "body: more data follows the JSON document at byte"},
-		{"not UTF-8", "", "{\"id\":\"\xff\"}", event.ErrInvalid, "body: is not UTF-8; send one JSON document in UTF-8"},
-		{"repeated name", "", strings.Replace(good, `"id":`, `"id":"x","id":`, 1), event.ErrInvalid, "id: occurs twice; send one JSON document in UTF-8 without repeated names"},
-		{"repeated name in the data of the second", "", "[" + good + "," + strings.Replace(good, `"EXP":`, `"EXP":1,"EXP":`, 1) + "]", event.ErrInvalid, "[1].data.EXP: occurs twice"},
-		{"repeated but for blanks", "", near(t, map[string]any{"data.ObjectName ": "other"}), event.ErrInvalid, "data.ObjectName: occurs twice, apart from blanks"},
-		{"too deep", "", strings.Repeat("[", 1000), event.ErrInvalid, "is nested more than 64 levels"},
-		{"no event at all", "", "[]", event.ErrInvalid, "body: holds no event; send at least one"},
-		{"a number for an event", "", "[1]", event.ErrInvalid, "[0]: is not a JSON object; send an event, or an array of events"},
-		{"missing id", "", near(t, map[string]any{"id": nil}), event.ErrInvalid, "id: is missing or empty; send it"},
-		{"blank id", "", near(t, map[string]any{"id": " "}), event.ErrInvalid, "id: is missing or empty; send it"},
-		{"a number as id", "", near(t, map[string]any{"id": 7}), event.ErrInvalid, "id: is not a string; send a string"},
-		{"missing source", "", near(t, map[string]any{"source": nil}), event.ErrInvalid, "source: is missing or empty"},
-		{"missing type", "", near(t, map[string]any{"type": nil}), event.ErrInvalid, "type: is missing or empty"},
-		{"old specversion", "", near(t, map[string]any{"specversion": "0.3"}), event.ErrInvalid, `specversion: is "0.3"; send CloudEvents 1.0`},
-		{"no specversion though promised", "application/cloudevents+json", near(t, map[string]any{"specversion": nil}), event.ErrInvalid, "specversion: is missing or empty"},
-		{"no schema", "application/json", near(t, map[string]any{"specversion": nil}), event.ErrUnknownType, "body: is neither a CloudEvent (no specversion) nor an Event Grid event"},
-		{
-			"another type", "", near(t, map[string]any{"type": "Microsoft.KeyVault.SecretNearExpiry"}), event.ErrUnknownType,
-			`type: "Microsoft.KeyVault.SecretNearExpiry" is not about the expiry of a certificate; subscribe only to Microsoft.KeyVault.CertificateNearExpiry`,
-		},
-		{"a generic type without an owner", "", near(t, map[string]any{"type": ".certificate.near-expiry.v1"}), event.ErrUnknownType, "is not about the expiry"},
-		{"bad time", "", near(t, map[string]any{"time": "yesterday"}), event.ErrInvalid, `time: "yesterday" is not a time; send RFC 3339`},
-		{"no data", "", near(t, map[string]any{"data": nil}), event.ErrInvalid, "data: is missing or no JSON object"},
-		{"data as text", "", near(t, map[string]any{"data": "x"}), event.ErrInvalid, "data: is missing or no JSON object"},
-		{"bad base64", "", near(t, map[string]any{"data": nil, "data_base64": "!"}), event.ErrInvalid, "data_base64: is not base64; send JSON under data"},
-		{"bad JSON in base64", "", near(t, map[string]any{"data": nil, "data_base64": []byte(`{"a":1,"a":1}`)}), event.ErrInvalid, "data_base64.a: occurs twice"},
-		{"no vault", "", near(t, map[string]any{"data.VaultName": nil}), event.ErrInvalid, "data.VaultName: is missing or empty"},
-		{"no certificate", "", near(t, map[string]any{"data.ObjectName": ""}), event.ErrInvalid, "data.ObjectName: is missing or empty"},
-		{"the end as text", "", near(t, map[string]any{"data.EXP": "soon"}), event.ErrInvalid, "data.EXP: is not a whole number of seconds since 1970"},
-		{"the end beyond all times", "", near(t, map[string]any{"data.EXP": 1e300}), event.ErrInvalid, "data.EXP: is not a whole number"},
-		{"the end as true", "", near(t, map[string]any{"data.EXP": true}), event.ErrInvalid, "data.EXP: is not a whole number"},
-		{"bad thumbprint", "", near(t, map[string]any{"type": "com.example.certificate.expired.v1", "data.thumbprintSha1": "12"}), event.ErrInvalid, "data.thumbprintSha1: is not 40 hexadecimal digits"},
-		{"XML", "text/xml", "<a/>", event.ErrContentType, `content type: "text/xml" is not understood; send application/cloudevents+json`},
-		{"UTF-16", "application/json; charset=utf-16", good, event.ErrContentType, `content type: character set "utf-16" is not understood`},
-		{"no content type either", "application/json; =", good, event.ErrContentType, "content type: "},
-	} {
-		t.Run(c.claim, func(t *testing.T) {
-			got, err := event.Decode(c.contentType, []byte(c.body))
-			if err == nil {
-				t.Fatalf("accepted as %+v", got)
-			}
-			if !errors.Is(err, c.class) {
-				t.Errorf("got %v, want a %v", err, c.class)
-			}
-			if !strings.Contains(err.Error(), c.want) {
-				t.Errorf("got  %v\nwant %s", err, c.want)
-			}
-		})
-	}
-}
-
-func TestOtherSourcesSamplesAreRefusedAsUnknownTypes(t *testing.T) {
-	for _, file := range []string{
-		"SubscriptionValidationEvent.msdoc.json", "cloudevents.SecretNewVersionCreated.msdoc.json",
-		"eventgrid-schema.SecretNewVersionCreated.msdoc.json", "acm.CertificateApproachingExpiration.awsdoc.json",
-		"v4.ProbeFailure.sample.json", "infisical.pki.certificate.expiration.doc.json",
-	} {
-		if got, err := event.Decode("", sample(t, file)); !errors.Is(err, event.ErrUnknownType) {
-			t.Errorf("%s: got %+v, %v", file, got, err)
+func TestDecode_Refused(t *testing.T) {
+	t.Run("bad input is refused with place and remedy", func(t *testing.T) {
+		good := nearExpiry(t, nil)
+		for _, c := range []struct {
+			claim, contentType, body string
+			class                    error
+			want                     string
+		}{
+			{"too large", "", strings.Repeat(" ", event.MaxBody) + good, event.ErrTooLarge, "body: is 10"},
+			{"empty", "", "", event.ErrInvalid, "body: ends in the middle of the JSON document; send one JSON document"},
+			{"truncated", "", good[:len(good)-1], event.ErrInvalid, "body: ends in the middle of the JSON document; send one JSON document"},
+			{"not JSON", "", "id=1", event.ErrInvalid, "body: is not JSON at byte"},
+			{"trailing data", "", good + "{}", event.ErrInvalid, "body: more data follows the JSON document at byte"},
+			{"trailing garbage", "", good + "x", event.ErrInvalid, "body: more data follows the JSON document at byte"},
+			{"not UTF-8", "", "{\"id\":\"\xff\"}", event.ErrInvalid, "body: is not UTF-8; send one JSON document in UTF-8"},
+			{"repeated name", "", strings.Replace(good, `"id":`, `"id":"x","id":`, 1), event.ErrInvalid, "id: occurs twice; send one JSON document in UTF-8 without repeated names"},
+			{"repeated name in the data of the second", "", "[" + good + "," + strings.Replace(good, `"EXP":`, `"EXP":1,"EXP":`, 1) + "]", event.ErrInvalid, "[1].data.EXP: occurs twice"},
+			{"repeated but for blanks", "", nearExpiry(t, map[string]any{"data.ObjectName ": "other"}), event.ErrInvalid, "data.ObjectName: occurs twice, apart from blanks"},
+			{"too deep", "", strings.Repeat("[", 1000), event.ErrInvalid, "is nested more than 64 levels"},
+			{"no event at all", "", "[]", event.ErrInvalid, "body: holds no event; send at least one"},
+			{"a number for an event", "", "[1]", event.ErrInvalid, "[0]: is not a JSON object; send an event, or an array of events"},
+			{"missing id", "", nearExpiry(t, map[string]any{"id": nil}), event.ErrInvalid, "id: is missing or empty; send it"},
+			{"blank id", "", nearExpiry(t, map[string]any{"id": " "}), event.ErrInvalid, "id: is missing or empty; send it"},
+			{"a number as id", "", nearExpiry(t, map[string]any{"id": 7}), event.ErrInvalid, "id: is not a string; send a string"},
+			{"missing source", "", nearExpiry(t, map[string]any{"source": nil}), event.ErrInvalid, "source: is missing or empty"},
+			{"missing type", "", nearExpiry(t, map[string]any{"type": nil}), event.ErrInvalid, "type: is missing or empty"},
+			{"old specversion", "", nearExpiry(t, map[string]any{"specversion": "0.3"}), event.ErrInvalid, `specversion: is "0.3"; send CloudEvents 1.0`},
+			{"no specversion though promised", "application/cloudevents+json", nearExpiry(t, map[string]any{"specversion": nil}), event.ErrInvalid, "specversion: is missing or empty"},
+			{"no schema", "application/json", nearExpiry(t, map[string]any{"specversion": nil}), event.ErrUnknownType, "body: is neither a CloudEvent (no specversion) nor an Event Grid event"},
+			{
+				"another type", "", nearExpiry(t, map[string]any{"type": "Microsoft.KeyVault.SecretNearExpiry"}), event.ErrUnknownType,
+				`type: "Microsoft.KeyVault.SecretNearExpiry" is not about the expiry of a certificate; subscribe only to Microsoft.KeyVault.CertificateNearExpiry`,
+			},
+			{"a generic type without an owner", "", nearExpiry(t, map[string]any{"type": ".certificate.near-expiry.v1"}), event.ErrUnknownType, "is not about the expiry"},
+			{"bad time", "", nearExpiry(t, map[string]any{"time": "yesterday"}), event.ErrInvalid, `time: "yesterday" is not a time; send RFC 3339`},
+			{"no data", "", nearExpiry(t, map[string]any{"data": nil}), event.ErrInvalid, "data: is missing or not a JSON object"},
+			{"data as text", "", nearExpiry(t, map[string]any{"data": "x"}), event.ErrInvalid, "data: is missing or not a JSON object"},
+			{"bad base64", "", nearExpiry(t, map[string]any{"data": nil, "data_base64": "!"}), event.ErrInvalid, "data_base64: is not base64; send JSON under data"},
+			{"bad JSON in base64", "", nearExpiry(t, map[string]any{"data": nil, "data_base64": []byte(`{"a":1,"a":1}`)}), event.ErrInvalid, "data_base64.a: occurs twice"},
+			{"no vault", "", nearExpiry(t, map[string]any{"data.VaultName": nil}), event.ErrInvalid, "data.VaultName: is missing or empty"},
+			{"no certificate", "", nearExpiry(t, map[string]any{"data.ObjectName": ""}), event.ErrInvalid, "data.ObjectName: is missing or empty"},
+			{"the expiry as text", "", nearExpiry(t, map[string]any{"data.EXP": "soon"}), event.ErrInvalid, "data.EXP: is not a whole number of seconds since 1970"},
+			{"the expiry beyond all times", "", nearExpiry(t, map[string]any{"data.EXP": 1e300}), event.ErrInvalid, "data.EXP: is not a whole number"},
+			{"the expiry as true", "", nearExpiry(t, map[string]any{"data.EXP": true}), event.ErrInvalid, "data.EXP: is not a whole number"},
+			{"bad thumbprint", "", nearExpiry(t, map[string]any{"type": "com.example.certificate.expired.v1", "data.thumbprintSha1": "12"}), event.ErrInvalid, "data.thumbprintSha1: is not 40 hexadecimal digits"},
+			{"XML", "text/xml", "<a/>", event.ErrContentType, `content type: "text/xml" is not understood; send application/cloudevents+json`},
+			{"UTF-16", "application/json; charset=utf-16", good, event.ErrContentType, `content type: character set "utf-16" is not understood`},
+			{"no content type either", "application/json; =", good, event.ErrContentType, "content type: "},
+		} {
+			t.Run(c.claim, func(t *testing.T) {
+				got, err := event.Decode(c.contentType, []byte(c.body))
+				if err == nil {
+					t.Fatalf("accepted as %+v", got)
+				}
+				if !errors.Is(err, c.class) {
+					t.Errorf("got %v, want a %v", err, c.class)
+				}
+				if !strings.Contains(err.Error(), c.want) {
+					t.Errorf("got  %v\nwant %s", err, c.want)
+				}
+			})
 		}
-	}
-}
+	})
 
-func TestOneBadEventRefusesItsBatch(t *testing.T) {
-	body := "[" + near(t, nil) + "," + near(t, map[string]any{"id": nil}) + "]"
-	got, err := event.Decode("", []byte(body))
-	if got != nil || err == nil || !strings.Contains(err.Error(), "[1].id: ") {
-		t.Errorf("got %v, %v", got, err)
-	}
-}
+	t.Run("other sources' samples are of unknown types", func(t *testing.T) {
+		for _, file := range []string{
+			"SubscriptionValidationEvent.msdoc.json", "cloudevents.SecretNewVersionCreated.msdoc.json",
+			"eventgrid-schema.SecretNewVersionCreated.msdoc.json", "acm.CertificateApproachingExpiration.awsdoc.json",
+			"v4.ProbeFailure.sample.json", "infisical.pki.certificate.expiration.doc.json",
+		} {
+			t.Run(file, func(t *testing.T) {
+				if got, err := event.Decode("", readSample(t, file)); !errors.Is(err, event.ErrUnknownType) {
+					t.Errorf("got %+v, %v", got, err)
+				}
+			})
+		}
+	})
 
-func TestLongNamesOfSendersDoNotFillTheError(t *testing.T) {
-	name := strings.Repeat("n\n", 1000)
-	_, err := event.Decode("", []byte(near(t, map[string]any{name: []any{map[string]any{}}})+"x"))
-	if err == nil || len(err.Error()) > 300 {
-		t.Errorf("got %v", err)
-	}
-	_, err = event.Decode("", []byte(near(t, map[string]any{"type": name})))
-	if err == nil || len(err.Error()) > 600 || strings.Contains(err.Error(), "\n") {
-		t.Errorf("got %v", err)
-	}
+	t.Run("one bad event refuses its batch", func(t *testing.T) {
+		body := "[" + nearExpiry(t, nil) + "," + nearExpiry(t, map[string]any{"id": nil}) + "]"
+		got, err := event.Decode("", []byte(body))
+		if got != nil {
+			t.Errorf("got %v", got)
+		}
+		if err == nil || !strings.Contains(err.Error(), "[1].id: ") {
+			t.Errorf("got %v, want the second event's id", err)
+		}
+	})
+
+	t.Run("long names do not fill the error", func(t *testing.T) {
+		name := strings.Repeat("n\n", 1000)
+		_, err := event.Decode("", []byte(nearExpiry(t, map[string]any{name: []any{map[string]any{}}})+"x"))
+		if err == nil || len(err.Error()) > 300 {
+			t.Errorf("got %v", err)
+		}
+		_, err = event.Decode("", []byte(nearExpiry(t, map[string]any{"type": name})))
+		if err == nil || len(err.Error()) > 600 || strings.Contains(err.Error(), "\n") {
+			t.Errorf("got %v", err)
+		}
+	})
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// eventType is a type of event that is understood. A name that begins with a
-// dot is the end of a type: its owner's reverse domain name goes before it.
+// eventType is a type of event that is understood. A name that begins with a dot is
+// a suffix: the reverse domain name of the type's owner precedes it.
 type eventType struct {
 	name string
 	kind Kind
@@ -51,47 +51,46 @@ func knownTypes() string {
 //
 // Source: Microsoft, "Azure Key Vault as Event Grid source".
 func readKeyVault(e *Expiry, o object) error {
-	d, err := o.data()
+	d, err := o.eventData()
 	if err != nil {
 		return err
 	}
-	if e.Vault, err = d.required("VaultName"); err != nil {
+	if e.Vault, err = d.requiredText("VaultName"); err != nil {
 		return err
 	}
-	if e.Certificate, err = d.required("ObjectName"); err != nil {
+	if e.Certificate, err = d.requiredText("ObjectName"); err != nil {
 		return err
 	}
-	if e.Version, err = d.optional("Version"); err != nil {
+	if e.Version, err = d.optionalText("Version"); err != nil {
 		return err
 	}
-	e.NotAfter, err = d.epoch("EXP")
+	e.NotAfter, err = d.optionalEpoch("EXP")
 	return err
 }
 
-// readGeneric reads farmtrust's own event: data may hold farm, thumbprintSha1
-// and notAfter; source and subject of the event are matched where it names no
-// farm.
+// readGeneric reads farmtrust's own event: data may hold farm, thumbprintSha1 and
+// notAfter. If it names no farm, its source and subject are matched.
 func readGeneric(e *Expiry, o object) error {
-	d, err := o.data()
+	d, err := o.eventData()
 	if err != nil {
 		return err
 	}
 	e.Vault = e.Source
-	if e.Certificate, err = o.optional("subject"); err != nil {
+	if e.Certificate, err = o.optionalText("subject"); err != nil {
 		return err
 	}
-	if e.Farm, err = d.optional("farm"); err != nil {
+	if e.Farm, err = d.optionalText("farm"); err != nil {
 		return err
 	}
-	if e.NotAfter, err = d.instant("notAfter"); err != nil {
+	if e.NotAfter, err = d.optionalTime("notAfter"); err != nil {
 		return err
 	}
-	text, err := d.optional("thumbprintSha1")
+	text, err := d.optionalText("thumbprintSha1")
 	if err != nil || text == "" {
 		return err
 	}
 	if e.Thumbprint, err = farm.ParseThumbprint(text); err != nil {
-		return invalid(member(d.place, "thumbprintSha1"), "is not 40 hexadecimal digits", "send the certificate's SHA-1 thumbprint")
+		return invalidError(memberPlace(d.place, "thumbprintSha1"), "is not 40 hexadecimal digits", "send the certificate's SHA-1 thumbprint")
 	}
 	return nil
 }

@@ -19,9 +19,10 @@ func ThumbprintOf(der []byte) Thumbprint {
 	return Thumbprint(strings.ToUpper(hex.EncodeToString(sum[:])))
 }
 
-// ParseThumbprint accepts a thumbprint in any spelling people paste: either
-// case, with blanks or colons, with the invisible mark U+200E that the
-// certificates console puts in front.
+// ParseThumbprint accepts a thumbprint as it is pasted: in either case, with
+// spaces, colons or dashes, and with the invisible left-to-right mark (U+200E)
+// that the Windows certificate dialog puts in front. It fails unless exactly 40
+// hexadecimal digits remain.
 func ParseThumbprint(s string) (Thumbprint, error) {
 	cleaned := strings.Map(func(r rune) rune {
 		switch {
@@ -37,8 +38,8 @@ func ParseThumbprint(s string) (Thumbprint, error) {
 	return Thumbprint(cleaned), nil
 }
 
-// Short is the thumbprint's first eight digits, enough for a person to tell
-// the certificates of one farm apart.
+// Short returns the thumbprint's first eight digits, enough to tell the
+// certificates of one farm apart.
 func (t Thumbprint) Short() string {
 	if len(t) < 8 {
 		return string(t)
@@ -49,21 +50,22 @@ func (t Thumbprint) Short() string {
 // Certificate is the public part of an S2S certificate with its chain.
 type Certificate struct {
 	Thumbprint Thumbprint `json:"thumbprint"`
-	Subject    string     `json:"subject"`
-	Issuer     string     `json:"issuer"`
-	NotBefore  time.Time  `json:"notBefore"`
-	NotAfter   time.Time  `json:"notAfter"`
-	SelfSigned bool       `json:"selfSigned"`
-	// FriendlyName is what Office Online Server selects it by. It is pinned
-	// once the farm was observed; see Desire.
+	// Subject and Issuer are distinguished names as Windows writes them.
+	Subject    string    `json:"subject"`
+	Issuer     string    `json:"issuer"`
+	NotBefore  time.Time `json:"notBefore"`
+	NotAfter   time.Time `json:"notAfter"`
+	SelfSigned bool      `json:"selfSigned"`
+	// FriendlyName is the name by which Office Online Server selects the
+	// certificate. It is pinned once the farm has been observed; see [Desire].
 	FriendlyName string `json:"friendlyName"`
 	DER          []byte `json:"der"`
-	// Chain holds the issuers' certificates, nearest first, the root last;
-	// empty when self-signed.
+	// Chain holds the certificates of the issuing CAs, nearest first, the root
+	// last; empty when self-signed.
 	Chain []ChainCertificate `json:"chain,omitempty"`
 }
 
-// ChainCertificate is an issuing authority's certificate.
+// ChainCertificate is the certificate of an issuing CA.
 type ChainCertificate struct {
 	Thumbprint Thumbprint `json:"thumbprint"`
 	Subject    string     `json:"subject"`
@@ -71,7 +73,7 @@ type ChainCertificate struct {
 	DER        []byte     `json:"der"`
 }
 
-// Intermediates are the chain without its root.
+// Intermediates returns the chain without its root.
 func (c Certificate) Intermediates() []ChainCertificate {
 	if len(c.Chain) == 0 {
 		return nil
@@ -79,9 +81,9 @@ func (c Certificate) Intermediates() []ChainCertificate {
 	return c.Chain[:len(c.Chain)-1]
 }
 
-// RootAuthorities are the certificates that SharePoint must hold as trusted
-// root authorities: the certificate itself when self-signed, else every
-// certificate of its chain.
+// RootAuthorities returns the certificates that SharePoint must hold as trusted
+// root authorities: the certificate itself when it is self-signed, otherwise
+// every certificate of its chain.
 //
 // Source: Microsoft, "Creating SharePoint Add-ins that use high-trust
 // authorization": all certificates in the chain must be in SharePoint's list

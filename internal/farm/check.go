@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// Check judges whether a rotation may start: a finding with severity [Stop]
-// ends it before anything is touched. Findings come in a fixed order.
+// Check lists what stands in the way of a rotation. A finding with severity
+// [Stop] prevents it before anything is changed. Findings come in a fixed order.
 func Check(d Desired, o Observed) []Finding {
-	// Servers tell an account without rights next to nothing, which would
-	// read as missing.
-	all := notElevated(o)
+	// An account without administrator rights sees almost nothing, and
+	// everything would look missing.
+	all := checkElevated(o)
 	if len(all) > 0 {
 		return all
 	}
 	for _, check := range []func(Desired, Observed) []Finding{
-		notJoined, mastersDiffer, machinesNotConfigured, sharePointServersNotConfigured, forestsDiffer,
-		noUserProfiles, certificateNotValidByClock, friendlyNameTaken, friendlyNamesDiffer, subjectShared, keyInStorageProvider,
-		issuersAmbiguous, issuerNameTaken, otherOwnersAtWork, fipsPolicy, clearText,
+		checkJoined, checkOneMaster, checkMachinesConfigured, checkSharePointServersConfigured, checkOneForest,
+		checkUserProfiles, checkValidByClock, checkFriendlyName, checkFriendlyNamesAgree, checkSubject, checkKeyProvider,
+		checkIssuersUnique, checkIssuerName, checkOtherOwners, checkFIPSPolicy, checkClearText,
 	} {
 		all = append(all, check(d, o)...)
 	}
@@ -36,41 +36,41 @@ func Stops(findings []Finding) []Finding {
 	return out
 }
 
-func stop(code, server, remedy, format string, args ...any) Finding {
+func stopFinding(code, server, remedy, format string, args ...any) Finding {
 	return Finding{Code: code, Severity: Stop, Server: server, Text: fmt.Sprintf(format, args...), Remedy: remedy}
 }
 
-func warn(code, server, remedy, format string, args ...any) Finding {
+func warnFinding(code, server, remedy, format string, args ...any) Finding {
 	return Finding{Code: code, Severity: Warn, Server: server, Text: fmt.Sprintf(format, args...), Remedy: remedy}
 }
 
-func notElevated(o Observed) []Finding {
+func checkElevated(o Observed) []Finding {
 	var out []Finding
-	for _, m := range o.machines() {
+	for _, m := range o.allMachines() {
 		if !m.Elevated {
-			out = append(out, stop("not-elevated", m.Host, "use a domain account that is a local administrator, or set LocalAccountTokenFilterPolicy for a local one",
+			out = append(out, stopFinding("not-elevated", m.Host, "use a domain account that is a local administrator, or set LocalAccountTokenFilterPolicy for a local one",
 				"the connected account has no elevated token"))
 		}
 	}
 	return out
 }
 
-func notJoined(_ Desired, o Observed) []Finding {
+func checkJoined(_ Desired, o Observed) []Finding {
 	var out []Finding
 	for _, s := range o.Office {
 		switch {
 		case s.Joined:
 		case !s.Service.Running:
-			out = append(out, stop("wacsm-stopped", s.Machine.Host, "start the service; the application event log says why it stopped",
-				"the service WACSM does not run, so its farm cannot be read"))
+			out = append(out, stopFinding("wacsm-stopped", s.Machine.Host, "start the service; the Application event log says why it stopped",
+				"the service WACSM is not running, so its farm cannot be read"))
 		default:
-			out = append(out, stop("not-joined", s.Machine.Host, "join it, or take it out of the configuration", "is in no Office Online Server farm"))
+			out = append(out, stopFinding("not-joined", s.Machine.Host, "join it to the farm, or remove it from the configuration", "is not in an Office Online Server farm"))
 		}
 	}
 	return out
 }
 
-func mastersDiffer(_ Desired, o Observed) []Finding {
+func checkOneMaster(_ Desired, o Observed) []Finding {
 	var first OfficeServer
 	for _, s := range o.Office {
 		switch {
@@ -78,18 +78,18 @@ func mastersDiffer(_ Desired, o Observed) []Finding {
 		case first.Machine.Host == "":
 			first = s
 		case !SameMachine(s.Settings.Master, first.Settings.Master):
-			return []Finding{stop("masters-differ", s.Machine.Host, "configure one Office Online Server farm per farm",
+			return []Finding{stopFinding("masters-differ", s.Machine.Host, "list the servers of only one Office Online Server farm",
 				"its master is %s, but that of %s is %s", s.Settings.Master, first.Machine.Host, first.Settings.Master)}
 		}
 	}
 	if _, ok := o.Master(); !ok && first.Machine.Host != "" {
-		return []Finding{stop("master-not-configured", first.Machine.Host, "add the master to office.servers",
+		return []Finding{stopFinding("master-not-configured", first.Machine.Host, "add the master to office.servers",
 			"its master %s is not configured", first.Settings.Master)}
 	}
 	return nil
 }
 
-func machinesNotConfigured(_ Desired, o Observed) []Finding {
+func checkMachinesConfigured(_ Desired, o Observed) []Finding {
 	master, ok := o.Master()
 	if !ok {
 		return nil
@@ -97,25 +97,25 @@ func machinesNotConfigured(_ Desired, o Observed) []Finding {
 	var out []Finding
 	for _, name := range master.Settings.Machines {
 		if !slices.ContainsFunc(o.Office, func(s OfficeServer) bool { return SameMachine(s.Machine.Name, name) }) {
-			out = append(out, stop("machine-not-configured", name, "add it to office.servers: it would lack the certificate",
+			out = append(out, stopFinding("machine-not-configured", name, "add it to office.servers, or it will not get the certificate",
 				"is a machine of the Office Online Server farm, but is not configured"))
 		}
 	}
 	for _, s := range o.Office {
-		if s.Joined && !containsMachine(master.Settings.Machines, s.Machine.Name) {
-			out = append(out, stop("machine-not-in-farm", s.Machine.Host, "take it out of office.servers, or join it to the farm",
+		if s.Joined && !listsMachine(master.Settings.Machines, s.Machine.Name) {
+			out = append(out, stopFinding("machine-not-in-farm", s.Machine.Host, "remove it from office.servers, or join it to the farm",
 				"is configured, but %s does not list it as a machine of the farm", master.Machine.Host))
 		}
 	}
 	return out
 }
 
-func sharePointServersNotConfigured(_ Desired, o Observed) []Finding {
+func checkSharePointServersConfigured(_ Desired, o Observed) []Finding {
 	var out []Finding
 	for _, f := range o.SharePoint {
 		for _, name := range f.Members {
 			if !slices.ContainsFunc(f.Servers, func(s SharePointServer) bool { return SameMachine(s.Machine.Name, name) }) {
-				out = append(out, stop("sharepoint-server-not-configured", name, "add it to sharePoint.servers: it must be restarted to know the issuers",
+				out = append(out, stopFinding("sharepoint-server-not-configured", name, "add it to sharePoint.servers: it must be restarted to recognize the issuers",
 					"is a server of the SharePoint farm of %s, but is not configured", f.FrontEnd))
 			}
 		}
@@ -123,37 +123,38 @@ func sharePointServersNotConfigured(_ Desired, o Observed) []Finding {
 	return out
 }
 
-// forestsDiffer checks the procedure's first prerequisite: Office Online
-// Server and SharePoint in the same Active Directory forest.
-func forestsDiffer(_ Desired, o Observed) []Finding {
+// checkOneForest checks the procedure's first prerequisite: Office Online
+// Server and SharePoint are in the same Active Directory forest.
+func checkOneForest(_ Desired, o Observed) []Finding {
 	var out []Finding
 	var first Machine
-	for _, m := range o.machines() {
+	for _, m := range o.allMachines() {
 		switch {
 		case m.Forest == "":
-			out = append(out, warn("forest-unknown", m.Host, "make sure that all servers are in the same Active Directory forest", "its Active Directory forest could not be read"))
+			out = append(out, warnFinding("forest-unknown", m.Host, "make sure that all servers are in the same Active Directory forest", "its Active Directory forest could not be read"))
 		case first.Forest == "":
 			first = m
 		case !strings.EqualFold(m.Forest, first.Forest):
-			out = append(out, stop("forests-differ", m.Host, "server-to-server authentication needs one forest",
+			out = append(out, stopFinding("forests-differ", m.Host, "server-to-server authentication needs one forest",
 				"is in forest %s, but %s is in %s", m.Forest, first.Host, first.Forest))
 		}
 	}
 	return out
 }
 
-// noUserProfiles checks the procedure's second prerequisite.
-func noUserProfiles(_ Desired, o Observed) []Finding {
+// checkUserProfiles checks the procedure's second prerequisite: SharePoint has a
+// User Profile service application.
+func checkUserProfiles(_ Desired, o Observed) []Finding {
 	var out []Finding
 	for _, f := range o.SharePoint {
 		if f.UserProfileServices == 0 {
-			out = append(out, stop("no-user-profiles", f.FrontEnd, "configure a User Profile service application first", "the SharePoint farm has no User Profile service application"))
+			out = append(out, stopFinding("no-user-profiles", f.FrontEnd, "configure a User Profile service application first", "the SharePoint farm has no User Profile service application"))
 		}
 	}
 	return out
 }
 
-func issuersAmbiguous(d Desired, o Observed) []Finding {
+func checkIssuersUnique(_ Desired, o Observed) []Finding {
 	var out []Finding
 	for _, f := range o.SharePoint {
 		for _, i := range Issuers() {
@@ -164,7 +165,7 @@ func issuersAmbiguous(d Desired, o Observed) []Finding {
 				}
 			}
 			if len(names) > 1 {
-				out = append(out, stop("issuers-ambiguous", f.FrontEnd, "remove all but one; which one SharePoint uses is not documented",
+				out = append(out, stopFinding("issuers-ambiguous", f.FrontEnd, "remove all but one; which one SharePoint uses is not documented",
 					"several trusted token issuers are registered for %s: %s", i.Product, strings.Join(names, ", ")))
 			}
 		}
@@ -172,7 +173,7 @@ func issuersAmbiguous(d Desired, o Observed) []Finding {
 	return out
 }
 
-func issuerNameTaken(d Desired, o Observed) []Finding {
+func checkIssuerName(d Desired, o Observed) []Finding {
 	var out []Finding
 	for _, sp := range d.Farm.SharePoint {
 		f, _ := o.Farm(sp.FrontEnd.Host)
@@ -182,7 +183,7 @@ func issuerNameTaken(d Desired, o Observed) []Finding {
 			}
 			for _, t := range f.Issuers {
 				if strings.EqualFold(t.Name, sp.IssuerDisplayName(i)) {
-					out = append(out, stop("issuer-name-taken", f.FrontEnd, "set another sharePoint.issuerName",
+					out = append(out, stopFinding("issuer-name-taken", f.FrontEnd, "set another sharePoint.issuerName",
 						"the name %q belongs to an issuer registered as %s", t.Name, t.RegisteredName))
 				}
 			}
@@ -191,51 +192,53 @@ func issuerNameTaken(d Desired, o Observed) []Finding {
 	return out
 }
 
-func otherOwnersAtWork(_ Desired, o Observed) []Finding {
+// checkOtherOwners looks for what else is about to change a server.
+func checkOtherOwners(_ Desired, o Observed) []Finding {
 	var out []Finding
-	for _, m := range o.machines() {
+	for _, m := range o.allMachines() {
 		if m.PendingReboot {
-			out = append(out, stop("pending-reboot", m.Host, "restart it first, outside of the rotation", "Windows waits for a restart"))
+			out = append(out, stopFinding("pending-reboot", m.Host, "restart it before the rotation", "a Windows restart is pending"))
 		}
 		if strings.EqualFold(m.ConfigurationMode, "ApplyAndAutoCorrect") {
-			out = append(out, stop("dsc-auto-correct", m.Host, "set the Local Configuration Manager to ApplyAndMonitor for the rotation",
-				"Desired State Configuration corrects settings by itself and may undo the rotation"))
+			out = append(out, stopFinding("dsc-auto-correct", m.Host, "set the Local Configuration Manager to ApplyAndMonitor for the rotation",
+				"Desired State Configuration corrects settings automatically and may revert the rotation"))
 		}
 	}
 	return out
 }
 
-// fipsPolicy warns: SharePoint Server does not support the policy, for it uses
-// MD5 within; what Office Online Server does under it is not documented.
+// checkFIPSPolicy warns: SharePoint Server does not support the policy because it
+// uses MD5 internally; how Office Online Server behaves under it is not
+// documented.
 // Source: Microsoft, "Federal Information Processing Standard security
 // standards and SharePoint Server".
-func fipsPolicy(_ Desired, o Observed) []Finding {
+func checkFIPSPolicy(_ Desired, o Observed) []Finding {
 	const remedy = "take the server out of the policy \"System cryptography: Use FIPS compliant algorithms\""
 	var out []Finding
 	for _, s := range o.Office {
 		if s.Machine.FIPS {
-			out = append(out, warn("fips", s.Machine.Host, "if sign-in between the farms fails here, "+remedy,
-				"the FIPS policy is on; whether Office Online Server works under it is not documented"))
+			out = append(out, warnFinding("fips", s.Machine.Host, "if sign-in between the farms fails here, "+remedy,
+				"the FIPS policy is enabled; whether Office Online Server works under it is not documented"))
 		}
 	}
 	for _, f := range o.SharePoint {
 		for _, s := range f.Servers {
 			if s.Machine.FIPS {
-				out = append(out, warn("fips", s.Machine.Host, remedy, "the FIPS policy is on, which SharePoint Server does not support"))
+				out = append(out, warnFinding("fips", s.Machine.Host, remedy, "the FIPS policy is enabled, which SharePoint Server does not support"))
 			}
 		}
 	}
 	return out
 }
 
-func clearText(d Desired, _ Observed) []Finding {
+func checkClearText(d Desired, _ Observed) []Finding {
 	var out []Finding
 	if v := d.Farm.Office.AllowOutboundHTTP; v != nil && *v {
-		out = append(out, warn("clear-text", "", "use HTTPS between Office Online Server and SharePoint",
+		out = append(out, warnFinding("clear-text", "", "use HTTPS between Office Online Server and SharePoint",
 			"allowOutboundHttp: OAuth tokens travel in clear text and can be intercepted and replayed"))
 	}
 	if v := d.Farm.Office.AllowHTTPSecureStoreConnections; v != nil && *v {
-		out = append(out, warn("clear-text", "", "store ODC files at HTTPS paths",
+		out = append(out, warnFinding("clear-text", "", "store ODC files at HTTPS paths",
 			"allowHttpSecureStoreConnections: ODC files, which may hold database passwords, travel in clear text"))
 	}
 	return out

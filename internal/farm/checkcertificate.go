@@ -2,26 +2,27 @@ package farm
 
 import "strings"
 
-func certificateNotValidByClock(d Desired, o Observed) []Finding {
+func checkValidByClock(d Desired, o Observed) []Finding {
 	var out []Finding
 	t := d.Target
-	for _, m := range o.machines() {
+	for _, m := range o.allMachines() {
 		switch {
 		case m.Clock.Before(t.NotBefore):
-			out = append(out, stop("not-yet-valid", m.Host, "wait, or set the server's clock",
-				"by its clock (%s) certificate %s is not valid before %s", clock(m.Clock), t.Thumbprint.Short(), clock(t.NotBefore)))
+			out = append(out, stopFinding("not-yet-valid", m.Host, "wait, or set the server's clock",
+				"by its clock (%s) certificate %s is not valid before %s", formatTime(m.Clock), t.Thumbprint.Short(), formatTime(t.NotBefore)))
 		case m.Clock.After(t.NotAfter):
-			out = append(out, stop("expired", m.Host, "provide a newer certificate, or set the server's clock",
-				"by its clock (%s) certificate %s ended at %s", clock(m.Clock), t.Thumbprint.Short(), clock(t.NotAfter)))
+			out = append(out, stopFinding("expired", m.Host, "provide a newer certificate, or set the server's clock",
+				"by its clock (%s) certificate %s expired at %s", formatTime(m.Clock), t.Thumbprint.Short(), formatTime(t.NotAfter)))
 		}
 	}
 	return out
 }
 
-// friendlyNameTaken: Office Online Server cannot choose between certificates
-// of one friendly name; Microsoft's planning page names the Trusted Root
-// store, practice also the Personal store.
-func friendlyNameTaken(d Desired, o Observed) []Finding {
+// checkFriendlyName checks that no other certificate has the target's friendly
+// name: Office Online Server could not choose between them. Microsoft's planning
+// page says so of the Trusted Root store; in practice it is also true of the
+// Personal store.
+func checkFriendlyName(d Desired, o Observed) []Finding {
 	var out []Finding
 	for _, s := range o.Office {
 		for _, store := range []struct {
@@ -30,7 +31,7 @@ func friendlyNameTaken(d Desired, o Observed) []Finding {
 		}{{"Personal", s.Certificates}, {"Trusted Root", s.Roots}} {
 			for _, c := range store.list {
 				if c.FriendlyName == d.Target.FriendlyName && (c.Thumbprint != d.Target.Thumbprint || store.name == "Trusted Root") {
-					out = append(out, stop("friendly-name-taken", s.Machine.Host, "give one of them another friendly name, or set certificate.name",
+					out = append(out, stopFinding("friendly-name-taken", s.Machine.Host, "give one of them another friendly name, or set certificate.name",
 						"certificate %s in the %s store already has the friendly name %q", c.Thumbprint.Short(), store.name, c.FriendlyName))
 				}
 			}
@@ -39,24 +40,24 @@ func friendlyNameTaken(d Desired, o Observed) []Finding {
 	return out
 }
 
-func friendlyNamesDiffer(d Desired, o Observed) []Finding {
+func checkFriendlyNamesAgree(d Desired, o Observed) []Finding {
 	names := targetNames(d.Target.Thumbprint, o)
 	if len(names) < 2 {
 		return nil
 	}
-	return []Finding{stop("friendly-names-differ", "", "give it the same friendly name on every office server",
+	return []Finding{stopFinding("friendly-names-differ", "", "give it the same friendly name on every office server",
 		"certificate %s has different friendly names: %s", d.Target.Thumbprint.Short(), strings.Join(names, ", "))}
 }
 
-// subjectShared warns: two certificates of the same subject in the Personal
-// store kept WACSM from starting in one published case, which concerned the
-// HTTPS certificate; whether it holds for S2S is unknown.
-func subjectShared(d Desired, o Observed) []Finding {
+// checkSubject warns: in one published case, two certificates with the same
+// subject in the Personal store kept WACSM from starting. That was the HTTPS
+// certificate; whether S2S is affected is unknown.
+func checkSubject(d Desired, o Observed) []Finding {
 	var out []Finding
 	for _, s := range o.Office {
 		for _, c := range s.Certificates {
 			if c.Subject == d.Target.Subject && c.Thumbprint != d.Target.Thumbprint {
-				out = append(out, warn("subject-shared", s.Machine.Host, "a distinct subject per generation avoids doubt",
+				out = append(out, warnFinding("subject-shared", s.Machine.Host, "give each new certificate a subject of its own, to be on the safe side",
 					"certificate %s in the Personal store has the same subject as the new one: %s", c.Thumbprint.Short(), c.Subject))
 			}
 		}
@@ -64,13 +65,13 @@ func subjectShared(d Desired, o Observed) []Finding {
 	return out
 }
 
-// keyInStorageProvider warns: whether Office Online Server accepts a key in a
-// key storage provider (CNG) is unknown; SharePoint's own do not.
-func keyInStorageProvider(d Desired, o Observed) []Finding {
+// checkKeyProvider warns: whether Office Online Server accepts a key in a key
+// storage provider (CNG) is unknown; SharePoint does not for its own certificates.
+func checkKeyProvider(d Desired, o Observed) []Finding {
 	var out []Finding
 	for _, s := range o.Office {
 		if c, ok := s.Certificate(d.Target.Thumbprint); ok && strings.Contains(c.Provider, "Key Storage Provider") {
-			out = append(out, warn("key-storage-provider", s.Machine.Host, "if refreshes fail with \"Invalid provider type specified\", remove it and let farmtrust import it",
+			out = append(out, warnFinding("key-storage-provider", s.Machine.Host, "if refreshes fail with \"Invalid provider type specified\", remove it and let farmtrust import it",
 				"the key is in %q; a cryptographic service provider is the safe choice", c.Provider))
 		}
 	}

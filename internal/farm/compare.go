@@ -6,17 +6,18 @@ import (
 	"time"
 )
 
-// Compare lists in what a farm differs from what is desired, in the order of
-// the procedure. It is empty when the trust is configured as desired and each
-// office server could use the key. What is not configured is not compared.
+// Compare lists the differences between the observed farm and the desired one,
+// in the order of the procedure. The list is empty when the trust is configured
+// as desired and each office server could use the key. Settings that are not
+// configured are not compared.
 //
-// A restart is listed for each server that still runs with settings older
-// than those it must load, and for each whose settings other differences
-// listed here are about to change.
+// A restart is listed for each server that still runs with older settings than
+// it should, and for each server whose settings are changed by another difference
+// in the list.
 func Compare(d Desired, o Observed) []Difference {
 	var all []Difference
 	for _, part := range []func(Desired, Observed) []Difference{
-		compareImports, compareKeys, compareRootAuthorities, compareS2SName, compareS2SSeen, compareSwitches, compareIssuers,
+		compareImports, compareKeys, compareRootAuthorities, compareS2SName, compareReplication, compareHTTPSettings, compareIssuers,
 	} {
 		all = append(all, part(d, o)...)
 	}
@@ -34,7 +35,7 @@ func compareImports(d Desired, o Observed) []Difference {
 		case !ok:
 			add("certificate", "absent", t.FriendlyName, fmt.Sprintf("import %q (%s): the Personal store does not hold it", t.FriendlyName, t.Thumbprint.Short()))
 		case !c.HasKey:
-			add("certificate", "without key", t.FriendlyName, fmt.Sprintf("import %q (%s) again: it is there without its private key", t.FriendlyName, t.Thumbprint.Short()))
+			add("certificate", "without key", t.FriendlyName, fmt.Sprintf("import %q (%s) again: it is there, but without its private key", t.FriendlyName, t.Thumbprint.Short()))
 		case c.FriendlyName == "":
 			add("certificate", "without friendly name", t.FriendlyName, fmt.Sprintf("name %s %q: Office Online Server selects it by friendly name", t.Thumbprint.Short(), t.FriendlyName))
 		}
@@ -57,7 +58,7 @@ func compareKeys(d Desired, o Observed) []Difference {
 		if c.HasKey && c.KeySigns && c.ReadableBy(NetworkService) {
 			continue
 		}
-		have, text := "no access", "grant NETWORK SERVICE read access to the key: Office Online Server runs as it"
+		have, text := "no access", "grant NETWORK SERVICE read access to the key: Office Online Server runs under that account"
 		if c.HasKey && !c.KeySigns {
 			have, text = "does not sign", "prove that the key signs: the last test signature failed"
 		}
@@ -77,7 +78,7 @@ func compareRootAuthorities(d Desired, o Observed) []Difference {
 			out = append(out, Difference{
 				Step: StepRootAuthority, Server: sp.FrontEnd.Host, Subject: "root authority " + c.Thumbprint.Short(),
 				Have: "absent", Want: c.Subject,
-				Text: fmt.Sprintf("add trusted root authority %q for %q: no authority of SharePoint holds it", sp.RootAuthorityName(c), c.Subject),
+				Text: fmt.Sprintf("add trusted root authority %q for %q: SharePoint does not trust it yet", sp.RootAuthorityName(c), c.Subject),
 			})
 		}
 	}
@@ -91,12 +92,12 @@ func compareS2SName(d Desired, o Observed) []Difference {
 	}
 	return []Difference{{
 		Step: StepS2SName, Server: master.Machine.Host, Subject: "S2SCertificateName",
-		Have: orNone(master.Settings.S2SCertificateName), Want: d.Target.FriendlyName,
-		Text: fmt.Sprintf("set S2SCertificateName to %q on the master: it is %s", d.Target.FriendlyName, orNone(master.Settings.S2SCertificateName)),
+		Have: textOrNone(master.Settings.S2SCertificateName), Want: d.Target.FriendlyName,
+		Text: fmt.Sprintf("set S2SCertificateName to %q on the master: it is %s", d.Target.FriendlyName, textOrNone(master.Settings.S2SCertificateName)),
 	}}
 }
 
-func compareS2SSeen(d Desired, o Observed) []Difference {
+func compareReplication(d Desired, o Observed) []Difference {
 	var out []Difference
 	master, _ := o.Master()
 	for _, s := range o.Office {
@@ -104,21 +105,21 @@ func compareS2SSeen(d Desired, o Observed) []Difference {
 			continue
 		}
 		out = append(out, Difference{
-			Step: StepS2SSeen, Server: s.Machine.Host, Subject: "S2SCertificateName",
-			Have: orNone(s.Settings.S2SCertificateName), Want: d.Target.FriendlyName,
-			Text: fmt.Sprintf("wait until it sees %q: the master tells it, which takes some time", d.Target.FriendlyName),
+			Step: StepReplication, Server: s.Machine.Host, Subject: "S2SCertificateName",
+			Have: textOrNone(s.Settings.S2SCertificateName), Want: d.Target.FriendlyName,
+			Text: fmt.Sprintf("wait until it has %q: the master replicates the setting, which takes some time", d.Target.FriendlyName),
 		})
 	}
 	return out
 }
 
-func compareSwitches(d Desired, o Observed) []Difference {
+func compareHTTPSettings(d Desired, o Observed) []Difference {
 	var out []Difference
 	master, ok := o.Master()
 	if !ok {
 		return nil
 	}
-	for _, sw := range []struct {
+	for _, setting := range []struct {
 		name string
 		want *bool
 		have bool
@@ -126,13 +127,13 @@ func compareSwitches(d Desired, o Observed) []Difference {
 		{"AllowOutboundHttp", d.Farm.Office.AllowOutboundHTTP, master.Settings.AllowOutboundHTTP},
 		{"AllowHttpSecureStoreConnections", d.Farm.Office.AllowHTTPSecureStoreConnections, master.Settings.AllowHTTPSecureStoreConnections},
 	} {
-		if sw.want == nil || *sw.want == sw.have {
+		if setting.want == nil || *setting.want == setting.have {
 			continue
 		}
 		out = append(out, Difference{
-			Step: StepHTTPSwitches, Server: master.Machine.Host, Subject: sw.name,
-			Have: fmt.Sprint(sw.have), Want: fmt.Sprint(*sw.want),
-			Text: fmt.Sprintf("set %s to %t, as configured", sw.name, *sw.want),
+			Step: StepHTTPSettings, Server: master.Machine.Host, Subject: setting.name,
+			Have: fmt.Sprint(setting.have), Want: fmt.Sprint(*setting.want),
+			Text: fmt.Sprintf("set %s to %t, as configured", setting.name, *setting.want),
 		})
 	}
 	return out
@@ -159,46 +160,48 @@ func compareIssuer(d Desired, sp SharePoint, seen SharePointFarm, i Issuer) []Di
 	case !ok:
 		add("issuer "+i.Product, "absent", want, fmt.Sprintf("create trusted token issuer %q for %s with %s: there is none", sp.IssuerDisplayName(i), i.Product, want))
 	case has.Thumbprint != d.Target.Thumbprint:
-		add("issuer "+i.Product, orNone(has.Thumbprint.Short()), want, fmt.Sprintf("update trusted token issuer %q (%s) in place from %s to %s", has.Name, i.Product, orNone(has.Thumbprint.Short()), want))
+		add("issuer "+i.Product, textOrNone(has.Thumbprint.Short()), want, fmt.Sprintf("update trusted token issuer %q (%s) in place from %s to %s", has.Name, i.Product, textOrNone(has.Thumbprint.Short()), want))
 	}
 	for _, site := range sp.Sites {
 		if p := seen.Permission(site, i.RegisteredName); p.Right != FullControl || !p.AppOnly {
-			add("permission "+i.Product+" "+site, orNone(p.Right), FullControl+", app-only",
-				fmt.Sprintf("give the app principal of %s full control, app-only, at %s", i.Product, site))
+			add("permission "+i.Product+" "+site, textOrNone(p.Right), FullControl+", app-only",
+				fmt.Sprintf("grant the app principal of %s app-only full control at %s", i.Product, site))
 		}
 	}
 	return out
 }
 
-// compareRestarts lists the servers that must load what changed, or is about
-// to change. Unknown times owe nothing: see OfficeServer.SettingsSince.
+// compareRestarts lists the servers that must load settings which have changed, or
+// are about to. A server whose times are unknown needs no restart: see
+// [OfficeServer.SettingsChangedAt].
 func compareRestarts(d Desired, o Observed, pending []Difference) []Difference {
 	var out []Difference
 	for _, sp := range d.Farm.SharePoint {
 		seen, _ := o.Farm(sp.FrontEnd.Host)
-		changes := pendingOn(pending, sp.FrontEnd.Host, StepRootAuthority, StepIssuer)
+		changes := hasPendingOn(pending, sp.FrontEnd.Host, StepRootAuthority, StepIssuer)
 		for _, s := range seen.Servers {
-			if why := restartOwed(changes, seen.TrustSince(), s.Timer, s.WorkersSince); why != "" {
-				out = append(out, restart(s.Machine.Host, "iisreset and SPTimerV4", "restart IIS and SPTimerV4: "+why))
+			if why := pendingRestart(changes, seen.TrustChangedAt(), s.Timer, s.WorkersStartedAt); why != "" {
+				out = append(out, restartDifference(s.Machine.Host, "iisreset and SPTimerV4", "restart IIS and SPTimerV4: "+why))
 			}
 		}
 	}
-	changes := len(pendingSteps(pending, StepS2SName, StepHTTPSwitches)) > 0
+	changes := len(selectSteps(pending, StepS2SName, StepHTTPSettings)) > 0
 	for _, s := range o.Office {
-		if why := restartOwed(changes || pendingOn(pending, s.Machine.Host, StepS2SSeen), s.SettingsSince, s.Service, s.WorkersSince); why != "" {
-			out = append(out, restart(s.Machine.Host, "WACSM and iisreset", "restart WACSM and IIS: "+why))
+		if why := pendingRestart(changes || hasPendingOn(pending, s.Machine.Host, StepReplication), s.SettingsChangedAt, s.Service, s.WorkersStartedAt); why != "" {
+			out = append(out, restartDifference(s.Machine.Host, "WACSM and iisreset", "restart WACSM and IIS: "+why))
 		}
 	}
 	return out
 }
 
-func restartOwed(changes bool, since time.Time, service Service, workers time.Time) string {
+// pendingRestart says why a server must restart; empty when it need not.
+func pendingRestart(changes bool, since time.Time, service Service, workers time.Time) string {
 	switch {
 	case changes:
 		return "its settings change"
 	case !service.Running:
-		return service.Name + " does not run"
-	case service.Since.Before(since):
+		return service.Name + " is not running"
+	case service.StartedAt.Before(since):
 		return fmt.Sprintf("%s started before the settings changed", service.Name)
 	case !workers.IsZero() && workers.Before(since):
 		return "IIS workers started before the settings changed"
@@ -206,15 +209,15 @@ func restartOwed(changes bool, since time.Time, service Service, workers time.Ti
 	return ""
 }
 
-func restart(host, subject, text string) Difference {
-	return Difference{Step: StepRestart, Server: host, Subject: subject, Have: "owed", Want: "done", Text: text}
+func restartDifference(host, subject, text string) Difference {
+	return Difference{Step: StepRestart, Server: host, Subject: subject, Have: "pending", Want: "done", Text: text}
 }
 
-func pendingOn(pending []Difference, host string, steps ...Step) bool {
-	return slices.ContainsFunc(pendingSteps(pending, steps...), func(p Difference) bool { return p.Server == host })
+func hasPendingOn(pending []Difference, host string, steps ...Step) bool {
+	return slices.ContainsFunc(selectSteps(pending, steps...), func(p Difference) bool { return p.Server == host })
 }
 
-func pendingSteps(pending []Difference, steps ...Step) []Difference {
+func selectSteps(pending []Difference, steps ...Step) []Difference {
 	var out []Difference
 	for _, p := range pending {
 		if slices.Contains(steps, p.Step) {
@@ -224,7 +227,7 @@ func pendingSteps(pending []Difference, steps ...Step) []Difference {
 	return out
 }
 
-func orNone(s string) string {
+func textOrNone(s string) string {
 	if s == "" {
 		return "none"
 	}

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -12,113 +11,124 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-func TestCarryingOutWhatCompareListsLeavesNoDifference(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t)
-		listed := farm.Compare(w.desired, w.observed)
-		now := epoch.Add(24 * time.Hour)
-		for _, d := range listed {
-			now = now.Add(time.Minute)
-			w.carryOut(d, now)
+func TestCompare_CarryOut(t *testing.T) {
+	t.Run("carrying out every difference leaves none", rapid.MakeCheck(func(t *rapid.T) {
+		tf := drawTestFarm(t)
+		listed := farm.Compare(tf.desired, tf.observed)
+		tf.carryOutAll(listed)
+		if left := farm.Compare(tf.desired, tf.observed); len(left) > 0 {
+			t.Fatalf("after carrying out\n%v\nthese are left:\n%v", joinTexts(listed), joinTexts(left))
 		}
-		if left := farm.Compare(w.desired, w.observed); len(left) > 0 {
-			t.Fatalf("after carrying out\n%v\nthese are left:\n%v", texts(listed), texts(left))
-		}
-		if wrong := append(w.wrong(), w.stale()...); len(wrong) > 0 {
-			t.Fatalf("after carrying out\n%v\nnothing is left, and yet: %v", texts(listed), wrong)
-		}
-	})
+	}))
+	t.Run("the trust works when no difference is left", rapid.MakeCheck(func(t *rapid.T) {
+		tf := drawTestFarm(t)
+		tf.carryOutAll(farm.Compare(tf.desired, tf.observed))
+		tf.assertTrustWorks(t)
+		tf.assertSettingsLoaded(t)
+	}))
 }
 
-func TestEqualStatesCompareEmptyAndCompareIsStable(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t)
-		if diff := cmp.Diff(farm.Compare(w.desired, w.observed), farm.Compare(w.desired, w.observed)); diff != "" {
+func TestCompare_Stable(t *testing.T) {
+	t.Run("one state gives one list", rapid.MakeCheck(func(t *rapid.T) {
+		tf := drawTestFarm(t)
+		if diff := cmp.Diff(farm.Compare(tf.desired, tf.observed), farm.Compare(tf.desired, tf.observed)); diff != "" {
 			t.Fatalf("two comparisons of one state differ:\n%s", diff)
 		}
-		for i, now := 0, epoch.Add(24*time.Hour); i < 3; i++ {
-			for _, d := range farm.Compare(w.desired, w.observed) {
-				now = now.Add(time.Minute)
-				w.carryOut(d, now)
-			}
+	}))
+	t.Run("a farm as desired stays without differences", rapid.MakeCheck(func(t *rapid.T) {
+		tf := drawTestFarm(t)
+		for range 3 {
+			tf.carryOutAll(farm.Compare(tf.desired, tf.observed))
 		}
-		if got := farm.Compare(w.desired, w.observed); len(got) != 0 {
-			t.Fatalf("a farm as desired compares as %v", texts(got))
+		if got := farm.Compare(tf.desired, tf.observed); len(got) != 0 {
+			t.Fatalf("a farm as desired has differences:\n%v", joinTexts(got))
 		}
-	})
+	}))
 }
 
-func TestDifferencesFollowTheProcedure(t *testing.T) {
-	order := farm.Steps()
-	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t)
-		last := -1
-		for _, d := range farm.Compare(w.desired, w.observed) {
-			at := slices.Index(order, d.Step)
-			if at < last {
-				t.Fatalf("%q comes after %q", d.Step, order[last])
-			}
-			last = at
-			if d.Text == "" || d.Server == "" || d.Have == d.Want {
-				t.Fatalf("difference does not say what, where and why: %+v", d)
+func TestCompare_Order(t *testing.T) {
+	t.Run("differences follow the procedure", rapid.MakeCheck(func(t *rapid.T) {
+		tf := drawTestFarm(t)
+		assertStepOrder(t, farm.Steps(), farm.Compare(tf.desired, tf.observed))
+	}))
+	t.Run("each difference says what, where and why", rapid.MakeCheck(func(t *rapid.T) {
+		tf := drawTestFarm(t)
+		for _, d := range farm.Compare(tf.desired, tf.observed) {
+			assertExplained(t, d)
+			if d.Have == d.Want {
+				t.Errorf("%s: has and wants %q", d.Text, d.Have)
 			}
 		}
-	})
+	}))
 }
 
-func TestWhatIsNotConfiguredIsNotCompared(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t)
-		w.desired.Farm.Office.AllowOutboundHTTP, w.desired.Farm.Office.AllowHTTPSecureStoreConnections = nil, nil
-		w.desired.Farm.SharePoint = nil
-		for _, d := range farm.Compare(w.desired, w.observed) {
-			if d.Step == farm.StepHTTPSwitches || d.Step == farm.StepIssuer || strings.HasPrefix(d.Server, "sp-") {
-				t.Fatalf("compared although not configured: %s", d.Text)
+func TestCompare_NotConfigured(t *testing.T) {
+	t.Run("settings and farms that are not configured are not compared", rapid.MakeCheck(func(t *rapid.T) {
+		tf := drawTestFarm(t)
+		tf.desired.Farm.Office.AllowOutboundHTTP, tf.desired.Farm.Office.AllowHTTPSecureStoreConnections = nil, nil
+		tf.desired.Farm.SharePoint = nil
+		for _, d := range farm.Compare(tf.desired, tf.observed) {
+			if slices.Contains([]farm.Step{farm.StepHTTPSettings, farm.StepIssuer}, d.Step) || strings.HasPrefix(d.Server, "sp-") {
+				t.Errorf("compared although not configured: %s", d.Text)
 			}
 		}
-	})
+	}))
 }
 
-func texts(list []farm.Difference) string {
-	var out []string
-	for _, d := range list {
-		out = append(out, d.Server+": "+d.Text)
-	}
-	return strings.Join(out, "\n")
-}
-
-func TestDesireKeepsTheNameUnderWhichAServerHoldsTheTarget(t *testing.T) {
+func TestDesire_FriendlyName(t *testing.T) {
 	f := farm.Farm{Certificate: farm.CertificatePolicy{Name: "OOS S2S"}}
-	target := farm.Certificate{Thumbprint: print40("T"), NotBefore: epoch}
-	if got, want := farm.Desire(f, target, farm.Observed{}).Target.FriendlyName, "OOS S2S 2026-11-01 "+target.Thumbprint.Short(); got != want {
-		t.Errorf("new certificate is named %q, want %q", got, want)
-	}
-	held := farm.Observed{Office: []farm.OfficeServer{{}, {Certificates: []farm.StoreCertificate{{Thumbprint: target.Thumbprint, FriendlyName: "by hand"}}}}}
-	if got := farm.Desire(f, target, held).Target.FriendlyName; got != "by hand" {
-		t.Errorf("certificate imported by hand is named %q, want its own name kept", got)
-	}
-}
-
-func TestThumbprintsAreReadInAnySpelling(t *testing.T) {
-	want := print40("x")
-	spelled := "\u200e" + strings.ToLower(string(want[:2])) + " " + string(want[2:10]) + ":" + string(want[10:])
-	if got, err := farm.ParseThumbprint(spelled); err != nil || got != want {
-		t.Errorf("ParseThumbprint(%q) = %q, %v; want %q", spelled, got, err, want)
-	}
-	for _, bad := range []string{"", "xyz", string(want) + "00", string(want[:39])} {
-		if got, err := farm.ParseThumbprint(bad); err == nil {
-			t.Errorf("ParseThumbprint(%q) = %q, want an error", bad, got)
-		}
+	target := farm.Certificate{Thumbprint: testThumbprint("T"), NotBefore: epoch}
+	for _, c := range []struct {
+		name     string
+		observed farm.Observed
+		want     string
+	}{
+		{"a new certificate gets a name of its own", farm.Observed{}, "OOS S2S 2026-11-01 " + target.Thumbprint.Short()},
+		{
+			"a certificate imported by hand keeps its name",
+			farm.Observed{Office: []farm.OfficeServer{{}, {Certificates: []farm.StoreCertificate{{Thumbprint: target.Thumbprint, FriendlyName: "by hand"}}}}},
+			"by hand",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := farm.Desire(f, target, c.observed).Target.FriendlyName; got != c.want {
+				t.Errorf("friendly name %q, want %q", got, c.want)
+			}
+		})
 	}
 }
 
-func FuzzParseThumbprint(f *testing.F) {
-	f.Add("\u200e3f 2a 91 bc")
-	f.Add(string(print40("x")))
-	f.Fuzz(func(t *testing.T, s string) {
-		got, err := farm.ParseThumbprint(s)
-		if err == nil && len(got) != 40 {
-			t.Errorf("ParseThumbprint(%q) = %q", s, got)
+// assertStepOrder fails if a step comes after a later one of the order.
+func assertStepOrder(t rapid.TB, order []farm.Step, differences []farm.Difference) {
+	t.Helper()
+	last := -1
+	for _, d := range differences {
+		at := slices.Index(order, d.Step)
+		switch {
+		case at < 0:
+			t.Errorf("%q is not a step of this procedure", d.Step)
+		case at < last:
+			t.Errorf("%q comes after %q", d.Step, order[last])
 		}
-	})
+		last = at
+	}
+}
+
+// assertExplained fails unless a difference says what is done and where.
+func assertExplained(t rapid.TB, d farm.Difference) {
+	t.Helper()
+	if d.Text == "" {
+		t.Errorf("%s on %s has no text", d.Step, d.Server)
+	}
+	if d.Server == "" {
+		t.Errorf("%q is on no server", d.Text)
+	}
+}
+
+func joinTexts(differences []farm.Difference) string {
+	var lines []string
+	for _, d := range differences {
+		lines = append(lines, d.Server+": "+d.Text)
+	}
+	return strings.Join(lines, "\n")
 }

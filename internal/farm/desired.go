@@ -2,19 +2,20 @@ package farm
 
 import "fmt"
 
-// Desired is what a farm should look like: its configuration and the
-// certificate a rotation works towards.
+// Desired is what a farm should look like: its configuration, and the
+// certificate that a rotation works towards.
 type Desired struct {
 	Farm   Farm        `json:"farm"`
 	Target Certificate `json:"target"`
 }
 
-// Desire pins the target's friendly name and returns what is desired of f.
+// Desire returns the desired state of a farm, with the target's friendly name
+// pinned.
 //
-// A certificate that some server already holds under a friendly name keeps
-// that name, because an existing certificate is never renamed. A new one gets
-// a name that no other generation has, because Office Online Server selects
-// it by friendly name alone.
+// A certificate that a server already holds under a friendly name keeps it,
+// because a name that was given is never changed. A new certificate gets a name
+// that no earlier one has, because Office Online Server selects certificates by
+// friendly name alone.
 func Desire(f Farm, target Certificate, o Observed) Desired {
 	if names := targetNames(target.Thumbprint, o); len(names) > 0 {
 		target.FriendlyName = names[0]
@@ -24,7 +25,7 @@ func Desire(f Farm, target Certificate, o Observed) Desired {
 	return Desired{Farm: f, Target: target}
 }
 
-// FriendlyName is the name that farmtrust gives a certificate on import.
+// FriendlyName returns the name that farmtrust gives a certificate on import.
 func FriendlyName(f Farm, target Certificate) string {
 	return fmt.Sprintf("%s %s %s", f.Certificate.Name, target.NotBefore.UTC().Format("2006-01-02"), target.Thumbprint.Short())
 }
@@ -43,10 +44,10 @@ func targetNames(target Thumbprint, o Observed) []string {
 	return names
 }
 
-// IssuerDisplayName is the name of an issuer that is created.
+// IssuerDisplayName returns the display name of an issuer that a rotation creates.
 func (s SharePoint) IssuerDisplayName(i Issuer) string { return s.IssuerName + " " + i.Product }
 
-// RootAuthorityName is the name of a root authority that is created.
+// RootAuthorityName returns the name of a root authority that a rotation creates.
 func (s SharePoint) RootAuthorityName(c ChainCertificate) string {
 	return s.IssuerName + " " + c.Thumbprint.Short()
 }

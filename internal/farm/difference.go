@@ -1,62 +1,87 @@
 package farm
 
-// Step is a step of the procedure, in the words of reports and the UI.
-type Step string
-
-// The steps, in the order of the procedure.
-const (
-	StepObserve       Step = "observe"
-	StepImport        Step = "import certificate"
-	StepGrant         Step = "grant key"
-	StepExport        Step = "export certificate"
-	StepRootAuthority Step = "trust root authority"
-	StepLookAgain     Step = "look again"
-	StepS2SName       Step = "set S2S certificate"
-	StepS2SSeen       Step = "see S2S certificate"
-	StepHTTPSwitches  Step = "set HTTP switches"
-	StepIssuer        Step = "trust issuers"
-	StepRestart       Step = "restart"
-	StepVerify        Step = "verify"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
 )
-
-// Steps lists all steps in order.
-func Steps() []Step {
-	return []Step{
-		StepObserve, StepImport, StepGrant, StepExport, StepRootAuthority, StepLookAgain, StepS2SName, StepS2SSeen,
-		StepHTTPSwitches, StepIssuer, StepRestart, StepVerify,
-	}
-}
 
 // Difference is one way in which a farm is not as desired.
 type Difference struct {
 	Step Step `json:"step"`
 	// Server is where the step that removes the difference runs.
 	Server string `json:"server"`
-	// Subject tells differences of one step on one server apart.
+	// Subject distinguishes the differences of one step on one server.
 	Subject string `json:"subject,omitempty"`
-	// Have and Want are the two values, as people read them.
+	// Have and Want are the two values, as operators read them.
 	Have string `json:"have"`
 	Want string `json:"want"`
-	// Text says it in a sentence: what will be done, and why.
+	// Text says in one sentence what will be done, and why.
 	Text string `json:"text"`
 }
 
-// Severity says what a finding means for a rotation.
+// Digest identifies a target and the differences that a cutover removes, in 12
+// hexadecimal digits. An approval names the digest, so that it covers exactly
+// what the operator saw.
+func Digest(target Thumbprint, differences []Difference) string {
+	lines := []string{string(target)}
+	for _, d := range CutoverDifferences(differences) {
+		lines = append(lines, fmt.Sprintf("%q %q %q %q %q", d.Step, d.Server, d.Subject, d.Have, d.Want))
+	}
+	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
+	return hex.EncodeToString(sum[:6])
+}
+
+// CutoverDifferences selects the differences that the cutover removes, which users
+// can notice, but not the restarts that follow.
+func CutoverDifferences(differences []Difference) []Difference {
+	return selectSteps(differences, StepS2SName, StepReplication, StepHTTPSettings, StepIssuer)
+}
+
+// Drift lists what changed between the differences that were planned and those
+// found just before the cutover, apart from what staging removed.
+func Drift(planned, found []Difference) []string {
+	var out []string
+	same := func(a, b Difference) bool {
+		return a.Step == b.Step && a.Server == b.Server && a.Subject == b.Subject && a.Have == b.Have && a.Want == b.Want
+	}
+	before, now := CutoverDifferences(planned), CutoverDifferences(found)
+	for _, d := range now {
+		if !slices.ContainsFunc(before, func(p Difference) bool { return same(p, d) }) {
+			out = append(out, fmt.Sprintf("%s: %s is now %s", d.Server, d.Subject, d.Have))
+		}
+	}
+	for _, p := range before {
+		if !slices.ContainsFunc(now, func(d Difference) bool { return d.Step == p.Step && d.Server == p.Server && d.Subject == p.Subject }) {
+			out = append(out, fmt.Sprintf("%s: %s is already %s", p.Server, p.Subject, p.Want))
+		}
+	}
+	for _, d := range selectSteps(found, StepImport, StepGrant, StepRootAuthority) {
+		out = append(out, fmt.Sprintf("%s: %s is %s again", d.Server, d.Subject, d.Have))
+	}
+	return out
+}
+
+// Severity is what a finding means for a rotation.
 type Severity string
 
-// The severities.
 const (
-	// Stop ends a rotation before anything is changed.
+	// Stop prevents a rotation before anything is changed.
 	Stop Severity = "stop"
-	// Warn is shown and does not stop.
+	// Warn is shown to operators and prevents nothing.
 	Warn Severity = "warn"
 )
 
-// Finding is something about a farm that no step changes.
+// Finding is a condition of a farm that no step of a rotation changes.
 type Finding struct {
+	// Code is machine-readable, such as "pending-reboot".
 	Code     string   `json:"code"`
 	Severity Severity `json:"severity"`
-	Server   string   `json:"server,omitempty"`
+	// Server is a host, or a computer name when the machine is not configured;
+	// empty when the finding is about the farm.
+	Server string `json:"server,omitempty"`
 	// Text says what was found, Remedy what to do about it.
 	Text   string `json:"text"`
 	Remedy string `json:"remedy,omitempty"`

@@ -2,15 +2,19 @@
 // farm and the SharePoint farms that use it, and the comparison of what is
 // desired with what was observed.
 //
-// It is pure: nothing here reads a clock, a file, the network or a map in an
-// order that matters, and it imports nothing of ours.
+// It imports no other package of this module, and it is pure: nothing here reads
+// a clock, a file, the network or a map in an order that matters. Windows are the
+// exception: [ParseWindow] and [Window.Next] read the time zone database.
 package farm
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Farm is one Office Online Server farm and the SharePoint farms that trust
-// it, as configured. It names connections, never credentials, and so may
-// travel through workflow history.
+// it, as configured. It names connections, never credentials, so it may travel
+// through workflow history.
 type Farm struct {
 	Name        string            `json:"name"`
 	Office      Office            `json:"office"`
@@ -21,7 +25,7 @@ type Farm struct {
 
 // Server is a machine that scripts run on.
 type Server struct {
-	// Host is the DNS name: the name in reports, in the server's WinRM
+	// Host is the DNS name, which stands in reports, in the server's WinRM
 	// certificate and in the Kerberos service principal.
 	Host string `json:"host"`
 	// Address is where to connect, host:port; empty means Host and port 5986.
@@ -34,27 +38,27 @@ type Server struct {
 type Office struct {
 	Servers []Server `json:"servers"`
 	// AllowOutboundHTTP and AllowHTTPSecureStoreConnections are the two HTTP
-	// switches of the procedure; nil means not configured: not touched and
-	// not compared.
+	// settings of the procedure. Nil means not configured: the setting is neither
+	// changed nor compared.
 	AllowOutboundHTTP               *bool `json:"allowOutboundHttp,omitempty"`
 	AllowHTTPSecureStoreConnections *bool `json:"allowHttpSecureStoreConnections,omitempty"`
-	// ExportTo is a path on the first office server that the public
-	// certificate is also written to; empty means nowhere.
+	// ExportTo is a path on the first office server to which the public
+	// certificate is also written; empty means nowhere.
 	ExportTo string `json:"exportTo,omitempty"`
-	// ProveKeyAs says who signs to prove that the key works.
+	// ProveKeyAs is the account whose signature proves that the key works.
 	ProveKeyAs KeyProof `json:"proveKeyAs"`
 }
 
-// KeyProof says as whom a signature proves the key usable.
+// KeyProof is the account that signs to prove that a key works.
 type KeyProof string
 
-// The ways to prove a key.
 const (
 	// AsNetworkService signs in a one-shot scheduled task that runs as
 	// S-1-5-20, the account that Office Online Server runs as.
 	AsNetworkService KeyProof = "networkService"
 	// AsAdministrator signs as the connected account and checks the access
-	// control entry of S-1-5-20; for servers where policy forbids tasks.
+	// control entry of S-1-5-20; for servers whose policy forbids scheduled
+	// tasks.
 	AsAdministrator KeyProof = "administrator"
 )
 
@@ -64,44 +68,43 @@ type SharePoint struct {
 	FrontEnd Server `json:"frontEnd"`
 	// Servers are all SharePoint servers of the farm, the front end included.
 	Servers []Server `json:"servers"`
-	// Sites are top-level site collection URLs; the app permission is given
-	// on the root web of each.
+	// Sites are the URLs of top-level site collections; the app permission is
+	// granted on the root web of each.
 	Sites []string `json:"sites"`
-	// IssuerName begins the names of issuers and root authorities that are
-	// created: "OOS" creates "OOS SharePoint Server" and "OOS SQL Server".
+	// IssuerName is the prefix of the names of issuers and root authorities that
+	// are created: "OOS" gives "OOS SharePoint Server" and "OOS SQL Server".
 	IssuerName string `json:"issuerName"`
-	// RunAs says how SharePoint cmdlets reach SQL Server (the second hop).
+	// RunAs is how SharePoint cmdlets reach SQL Server (the second hop).
 	RunAs RunAs `json:"runAs"`
 }
 
-// RunAs says under which identity SharePoint cmdlets run on the front end.
+// RunAs is the identity under which SharePoint cmdlets run on the front end.
 type RunAs string
 
-// The ways to run SharePoint cmdlets.
 const (
 	// Direct runs them as the connected account: delegation is in place, or
 	// SQL Server is on the front end itself.
 	Direct RunAs = "direct"
-	// Task has a scheduled task run them, which an administrator registered
-	// beforehand under an account that reaches SQL Server.
+	// Task runs them in a scheduled task that an administrator registered in
+	// advance, under an account that reaches SQL Server.
 	Task RunAs = "task"
 )
 
 // CertificatePolicy says what certificate the farm should have and when it
-// needs a new one. Where it comes from stays in the worker's configuration.
+// needs a new one. Its source is named in the worker's configuration only.
 type CertificatePolicy struct {
-	// Name begins the friendly name of certificates that farmtrust imports.
+	// Name is the prefix of the friendly names that farmtrust gives.
 	Name string `json:"name"`
-	// LeadTime is how long before its end a certificate is to be replaced.
+	// LeadTime is how long before it expires a certificate should be replaced.
 	LeadTime time.Duration `json:"leadTime"`
-	// Exportable marks imported keys exportable; the default is not.
+	// Exportable marks imported keys as exportable; by default they are not.
 	Exportable bool `json:"exportable,omitempty"`
-	// Events say which expiry events concern this farm's certificate.
+	// Events match the expiry events that concern this farm's certificate.
 	Events []EventMatch `json:"events,omitempty"`
 }
 
-// EventMatch recognises the expiry events of one certificate. Empty fields
-// match anything; at least one is set.
+// EventMatch matches the expiry events of one certificate. Empty fields match
+// anything; at least one is set.
 type EventMatch struct {
 	// Vault is the Key Vault, or the source of another kind of event.
 	Vault string `json:"vault,omitempty"`
@@ -109,38 +112,81 @@ type EventMatch struct {
 	Certificate string `json:"certificate,omitempty"`
 }
 
-// RotationPolicy says how a rotation proceeds.
+// RotationPolicy is how a rotation proceeds.
 type RotationPolicy struct {
-	// AtOnce bounds how many servers are worked on at the same time in steps
-	// that users cannot notice.
+	// AtOnce is the largest number of servers that are changed in parallel by
+	// steps that users do not notice.
 	AtOnce int `json:"atOnce"`
 	// RestartAtOnce is the batch size of restarts after the canary.
 	RestartAtOnce int `json:"restartAtOnce"`
-	// Approval says that a person approves before the switch.
+	// Approval reports whether an operator must approve the cutover.
 	Approval bool `json:"approval"`
-	// Window is when the switch may begin; zero means any time.
+	// Window is when the cutover may begin; zero means any time.
 	Window Window `json:"window,omitzero"`
 	// OnFailure is what follows when the retries of a step run out.
 	OnFailure OnFailure `json:"onFailure"`
-	// ParkFor is how long a parked rotation waits for a person before it goes
-	// back.
-	ParkFor time.Duration `json:"parkFor"`
-	// Soak is how long the previous certificate is kept after a rotation.
-	Soak time.Duration `json:"soak"`
-	// LookEvery is how often the keeper looks at the farm.
-	LookEvery time.Duration `json:"lookEvery"`
+	// DecisionTimeout is how long a blocked step waits for an operator before
+	// the rotation is rolled back.
+	DecisionTimeout time.Duration `json:"decisionTimeout"`
+	// KeepOldFor is how long the previous certificate is kept after a rotation.
+	KeepOldFor time.Duration `json:"keepOldFor"`
+	// InspectionInterval is how often the controller inspects the farm.
+	InspectionInterval time.Duration `json:"inspectionInterval"`
 }
 
 // OnFailure is what follows when the retries of a step run out.
 type OnFailure string
 
-// What may follow.
 const (
-	// Pause parks the rotation until a person decides.
-	Pause OnFailure = "pause"
-	// GoBack undoes it at once.
-	GoBack OnFailure = "rollback"
+	// OnFailurePause blocks the step until an operator decides.
+	OnFailurePause OnFailure = "pause"
+	// OnFailureRollBack rolls the rotation back at once.
+	OnFailureRollBack OnFailure = "rollback"
 )
+
+// HasHTTPSettings reports whether either of the two HTTP settings is configured.
+func (o Office) HasHTTPSettings() bool {
+	return o.AllowOutboundHTTP != nil || o.AllowHTTPSecureStoreConnections != nil
+}
+
+// OfficeHosts lists the office servers in configured order.
+func (f Farm) OfficeHosts() []string {
+	var hosts []string
+	for _, s := range f.Office.Servers {
+		hosts = append(hosts, s.Host)
+	}
+	return hosts
+}
+
+// FrontEnds lists the front ends of the SharePoint farms in configured order.
+func (f Farm) FrontEnds() []string {
+	var hosts []string
+	for _, sp := range f.SharePoint {
+		hosts = append(hosts, sp.FrontEnd.Host)
+	}
+	return hosts
+}
+
+// IsFrontEnd reports whether a host is the front end of a SharePoint farm.
+func (f Farm) IsFrontEnd(host string) bool { return slices.Contains(f.FrontEnds(), host) }
+
+// SharePointHosts lists all SharePoint servers, farm by farm.
+func (f Farm) SharePointHosts() []string {
+	var hosts []string
+	for _, sp := range f.SharePoint {
+		for _, s := range sp.Servers {
+			hosts = append(hosts, s.Host)
+		}
+	}
+	return hosts
+}
+
+// SharePointServers lists the servers of the SharePoint farm that has this front
+// end; nothing when none is configured.
+func (f Farm) SharePointServers(frontEnd string) []Server {
+	sp, _ := findFirst(f.SharePoint, func(sp SharePoint) bool { return sp.FrontEnd.Host == frontEnd })
+	return sp.Servers
+}
 
 // OfficeServer returns the configured office server named host.
 func (f Farm) OfficeServer(host string) (Server, bool) {
@@ -152,16 +198,16 @@ func (f Farm) OfficeServer(host string) (Server, bool) {
 	return Server{}, false
 }
 
-// The times that a switch is estimated by; see [Farm.SwitchEstimate]. They are
-// guesses on the safe side: nothing is published on how long restarts take.
+// What [Farm.CutoverEstimate] adds up. Both are guesses on the safe side: nothing
+// is published about how long restarts take.
 const (
 	settingsTime = 10 * time.Minute
 	restartTime  = 3 * time.Minute
 )
 
-// SwitchEstimate is how long a switch takes: the settings once, and the
-// restarts that follow one another.
-func (f Farm) SwitchEstimate() time.Duration {
+// CutoverEstimate estimates how long a cutover takes: the change of settings, plus
+// all restarts that run one after another.
+func (f Farm) CutoverEstimate() time.Duration {
 	longest := 0
 	for _, sp := range f.SharePoint {
 		longest = max(longest, len(sp.Servers))

@@ -6,80 +6,115 @@ import (
 	"time"
 )
 
-// Certificate returns the certificate with that thumbprint from the server's
+// Certificate returns the certificate with this thumbprint from the server's
 // Personal store.
 func (s OfficeServer) Certificate(t Thumbprint) (StoreCertificate, bool) {
-	return find(s.Certificates, func(c StoreCertificate) bool { return c.Thumbprint == t })
+	return findFirst(s.Certificates, func(c StoreCertificate) bool { return c.Thumbprint == t })
 }
 
-// HasRoot says whether Trusted Root holds the certificate.
+// HasRoot reports whether Trusted Root holds the certificate.
 func (s OfficeServer) HasRoot(t Thumbprint) bool {
 	return slices.ContainsFunc(s.Roots, func(c StoreCertificate) bool { return c.Thumbprint == t })
 }
 
-// HasIntermediate says whether the CA store holds the certificate.
+// HasIntermediate reports whether the CA store holds the certificate.
 func (s OfficeServer) HasIntermediate(t Thumbprint) bool { return slices.Contains(s.Intermediates, t) }
 
-// ReadableBy says whether the key file lets the account read it.
+// ReadableBy reports whether the account with this security identifier can read
+// the key file.
 func (c StoreCertificate) ReadableBy(sid string) bool { return slices.Contains(c.KeyReaders, sid) }
 
-// Master returns the office server that the farm calls its master.
+// Master returns the office server that the farm calls its master; false when it
+// was not observed.
 func (o Observed) Master() (OfficeServer, bool) {
-	return find(o.Office, func(s OfficeServer) bool {
+	return findFirst(o.Office, func(s OfficeServer) bool {
 		return s.Joined && SameMachine(s.Machine.Name, s.Settings.Master)
 	})
 }
 
-// Current is the certificate that the farm's S2S setting names on the master;
-// false when nothing is set, or nothing by that name is there.
+// OfficeServer returns what was observed of an office server; the zero value when
+// it was not observed.
+func (o Observed) OfficeServer(host string) OfficeServer {
+	s, _ := findFirst(o.Office, func(s OfficeServer) bool { return s.Machine.Host == host })
+	return s
+}
+
+// HostOf returns the host of the office server with this computer name; empty when
+// none was observed.
+func (o Observed) HostOf(machine string) string {
+	s, _ := findFirst(o.Office, func(s OfficeServer) bool { return SameMachine(s.Machine.Name, machine) })
+	return s.Machine.Host
+}
+
+// Covers reports whether every configured server of a farm was observed.
+func (o Observed) Covers(f Farm) bool {
+	for _, host := range f.OfficeHosts() {
+		if o.OfficeServer(host).Machine.Host == "" {
+			return false
+		}
+	}
+	for _, sp := range f.SharePoint {
+		observed, ok := o.Farm(sp.FrontEnd.Host)
+		for _, s := range sp.Servers {
+			ok = ok && slices.ContainsFunc(observed.Servers, func(seen SharePointServer) bool { return seen.Machine.Host == s.Host })
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// Current returns the certificate that the farm's S2S setting names on the master;
+// false when the setting is empty, or the master has no certificate of that name.
 func (o Observed) Current() (StoreCertificate, bool) {
 	master, ok := o.Master()
 	if !ok || master.Settings.S2SCertificateName == "" {
 		return StoreCertificate{}, false
 	}
-	return find(master.Certificates, func(c StoreCertificate) bool {
+	return findFirst(master.Certificates, func(c StoreCertificate) bool {
 		return c.FriendlyName == master.Settings.S2SCertificateName
 	})
 }
 
-// Farm returns what was observed of the SharePoint farm of a front end.
+// Farm returns what was observed of the SharePoint farm that has this front end.
 func (o Observed) Farm(frontEnd string) (SharePointFarm, bool) {
-	return find(o.SharePoint, func(f SharePointFarm) bool { return f.FrontEnd == frontEnd })
+	return findFirst(o.SharePoint, func(f SharePointFarm) bool { return f.FrontEnd == frontEnd })
 }
 
-// Issuer returns the token issuer with that registered name, whatever its
-// display name. Registered names compare without case; see facts on issuers.
+// Issuer returns the token issuer with this registered name, whatever its display
+// name. SharePoint ignores case in registered names.
 func (f SharePointFarm) Issuer(registeredName string) (TokenIssuer, bool) {
-	return find(f.Issuers, func(i TokenIssuer) bool { return strings.EqualFold(i.RegisteredName, registeredName) })
+	return findFirst(f.Issuers, func(i TokenIssuer) bool { return strings.EqualFold(i.RegisteredName, registeredName) })
 }
 
-// Trusts says whether some root authority holds the certificate, under
-// whatever name.
+// Trusts reports whether a root authority holds the certificate, under any name.
 func (f SharePointFarm) Trusts(t Thumbprint) bool {
 	return slices.ContainsFunc(f.RootAuthorities, func(a RootAuthority) bool { return a.Thumbprint == t })
 }
 
-// Permission returns what an app principal may do, seen from a site.
+// Permission returns what an app principal may do, seen from a site; the zero
+// value when that was not observed.
 func (f SharePointFarm) Permission(site, registeredName string) AppPermission {
-	p, _ := find(f.Permissions, func(p AppPermission) bool {
+	p, _ := findFirst(f.Permissions, func(p AppPermission) bool {
 		return p.Site == site && strings.EqualFold(p.RegisteredName, registeredName)
 	})
 	return p
 }
 
-// TrustSince is when farmtrust last set an issuer's certificate; zero when it
-// never did.
-func (f SharePointFarm) TrustSince() time.Time {
+// TrustChangedAt returns when farmtrust last set an issuer's certificate; zero when
+// it never did.
+func (f SharePointFarm) TrustChangedAt() time.Time {
 	var since time.Time
 	for _, i := range f.Issuers {
-		if i.Since.After(since) {
-			since = i.Since
+		if i.ChangedAt.After(since) {
+			since = i.ChangedAt
 		}
 	}
 	return since
 }
 
-func find[T any](list []T, is func(T) bool) (T, bool) {
+func findFirst[T any](list []T, is func(T) bool) (T, bool) {
 	if i := slices.IndexFunc(list, is); i >= 0 {
 		return list[i], true
 	}
@@ -87,8 +122,8 @@ func find[T any](list []T, is func(T) bool) (T, bool) {
 	return none, false
 }
 
-// machines lists every server once, office servers first.
-func (o Observed) machines() []Machine {
+// allMachines lists every server once, office servers first.
+func (o Observed) allMachines() []Machine {
 	var out []Machine
 	for _, s := range o.Office {
 		out = append(out, s.Machine)
@@ -101,15 +136,15 @@ func (o Observed) machines() []Machine {
 	return out
 }
 
-// SameMachine says whether two names are one machine's: products name machines
-// by their computer name here and by their DNS name there.
+// SameMachine reports whether two names belong to one machine. The products use
+// computer names in some places and DNS names in others.
 func SameMachine(one, other string) bool {
 	label := func(name string) string { l, _, _ := strings.Cut(name, "."); return l }
 	return one != "" && strings.EqualFold(label(one), label(other))
 }
 
-func containsMachine(list []string, name string) bool {
+func listsMachine(list []string, name string) bool {
 	return slices.ContainsFunc(list, func(x string) bool { return SameMachine(x, name) })
 }
 
-func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

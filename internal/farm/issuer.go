@@ -1,15 +1,15 @@
 package farm
 
-// Issuer is one of the two trusted security token issuers that SharePoint
-// must know. The right-hand sides are constants of the procedure, not the
-// realm of the farm.
+// Issuer is one of the two trusted security token issuers that SharePoint must
+// have. In a registered name, what follows the @ is a constant of the procedure,
+// not the realm of the farm.
 //
 // Source: Microsoft, "Configure server-to-server authentication between
 // Office Online Server and SharePoint Server 2016".
 type Issuer struct {
-	// Product is how people and the procedure call it.
+	// Product is the product that the issuer stands for.
 	Product string
-	// RegisteredName is the registered issuer name, lower case.
+	// RegisteredName is the registered issuer name, in lower case.
 	RegisteredName string
 }
 
@@ -21,7 +21,7 @@ func Issuers() []Issuer {
 	}
 }
 
-// IssuerByRegisteredName finds one of [Issuers].
+// IssuerByRegisteredName finds one of [Issuers]; name must be in lower case.
 func IssuerByRegisteredName(name string) (Issuer, bool) {
 	for _, i := range Issuers() {
 		if i.RegisteredName == name {
@@ -31,14 +31,14 @@ func IssuerByRegisteredName(name string) (Issuer, bool) {
 	return Issuer{}, false
 }
 
-// The access that the procedure gives and looks for.
+// The access that the procedure grants and checks for.
 const (
-	// NetworkService is the security identifier of NETWORK SERVICE, the
-	// account Office Online Server runs as. Its name is localized and not
-	// recognised by LookupAccountName; the identifier always works.
+	// NetworkService is the security identifier of NETWORK SERVICE, the account
+	// that Office Online Server runs under. The account's name is localized, and
+	// LookupAccountName does not recognize it; the identifier always works.
 	NetworkService = "S-1-5-20"
-	// KeyProvider is the provider that keys are imported to: a CSP that can
-	// sign with SHA-256, which S2S tokens (RS256) need.
+	// KeyProvider is the provider that keys are imported into: a cryptographic
+	// service provider that can sign with SHA-256, which S2S tokens (RS256) need.
 	KeyProvider = "Microsoft Enhanced RSA and AES Cryptographic Provider"
 	// FullControl is the app permission right of the procedure.
 	FullControl = "FullControl"

@@ -2,17 +2,18 @@ package farm
 
 import "time"
 
-// Observed is what was read from all servers of a farm. Times are on the
-// worker's clock, unless a field says otherwise, so that servers compare.
+// Observed is what was read from all servers of a farm. Times are on the worker's
+// clock unless a field says otherwise, so that those of two servers can be
+// compared.
 type Observed struct {
 	Office     []OfficeServer   `json:"office"`
 	SharePoint []SharePointFarm `json:"sharePoint"`
 }
 
-// Machine is what is known of any server.
+// Machine is what is known about any server.
 type Machine struct {
 	Host string `json:"host"`
-	// Name is the computer name as Windows says it.
+	// Name is the computer name as Windows reports it.
 	Name   string `json:"name"`
 	Domain string `json:"domain"`
 	// Forest is the DNS name of the Active Directory forest; empty when it
@@ -21,19 +22,19 @@ type Machine struct {
 	// WindowsBuild is 14393 for Server 2016, 17763 for 2019, 20348 for 2022.
 	WindowsBuild int    `json:"windowsBuild"`
 	PowerShell   string `json:"powerShell"`
-	// Elevated is false for an account without administrator rights; nothing
-	// but this machine is known then.
+	// Elevated reports whether the account has administrator rights. Without
+	// them, nothing but this Machine could be read from the server.
 	Elevated bool `json:"elevated"`
-	// FIPS says that Windows is told to use validated cryptography only.
+	// FIPS reports whether a policy restricts Windows to validated cryptography.
 	FIPS bool `json:"fips,omitempty"`
-	// Clock is the server's own clock when it was read, and Skew how far it
-	// was ahead of the worker's.
+	// Clock is the server's own clock when it was read, and Skew how far it was
+	// ahead of the worker's.
 	Clock time.Time     `json:"clock"`
 	Skew  time.Duration `json:"skew"`
-	// PendingReboot says that Windows waits for a restart.
+	// PendingReboot reports whether Windows has to be restarted.
 	PendingReboot bool `json:"pendingReboot"`
-	// ConfigurationMode is the mode of the Desired State Configuration
-	// manager, for example "ApplyAndAutoCorrect"; empty when there is none.
+	// ConfigurationMode is the mode of the Local Configuration Manager of Desired
+	// State Configuration, such as "ApplyAndAutoCorrect"; empty when there is none.
 	ConfigurationMode string `json:"configurationMode,omitempty"`
 }
 
@@ -45,45 +46,47 @@ type StoreCertificate struct {
 	NotBefore    time.Time  `json:"notBefore"`
 	NotAfter     time.Time  `json:"notAfter"`
 	HasKey       bool       `json:"hasKey"`
-	// Provider is the cryptographic provider of the key; KeyReaders the
-	// security identifiers that may read the key file.
+	// Provider is the cryptographic provider of the key. KeyReaders are the
+	// security identifiers of the accounts that can read the key file.
 	Provider   string   `json:"provider,omitempty"`
 	KeyReaders []string `json:"keyReaders,omitempty"`
-	// KeySigns says that a test signature with the key verified.
+	// KeySigns reports whether a test signature with the key was verified.
 	KeySigns bool `json:"keySigns,omitempty"`
 }
 
 // OfficeServer is one machine of the Office Online Server farm.
 type OfficeServer struct {
 	Machine Machine `json:"machine"`
-	// Certificates are those of the Personal store that matter: the target,
-	// those that share its friendly name or subject, those the farm names.
+	// Certificates are those of the Personal store that matter: the target, any
+	// that share its friendly name or subject, and those that the farm's settings
+	// name.
 	Certificates []StoreCertificate `json:"certificates"`
-	// Roots and Intermediates tell which of the target's certificates are in
-	// Trusted Root and in the CA store; Roots also those that share the
-	// target's friendly name.
+	// Roots are the certificates in Trusted Root that belong to the target or
+	// share its friendly name. Intermediates are those of the target's chain that
+	// are in the CA store.
 	Roots         []StoreCertificate `json:"roots,omitempty"`
 	Intermediates []Thumbprint       `json:"intermediates,omitempty"`
-	// Joined is false when the machine is in no Office Online Server farm.
+	// Joined reports whether the machine is in an Office Online Server farm.
 	Joined   bool       `json:"joined"`
 	Settings OfficeFarm `json:"settings"`
-	// Health is what Get-OfficeWebAppsMachine says; it is often chronically
-	// "Unhealthy" and only compared with the baseline.
+	// Health is what Get-OfficeWebAppsMachine reports. It is shown, but decides
+	// nothing, because many farms are permanently "Unhealthy".
 	Health    string    `json:"health"`
 	Discovery Discovery `json:"discovery"`
 	Service   Service   `json:"service"`
-	// WorkersSince is when the oldest IIS worker process started; zero when
+	// WorkersStartedAt is when the oldest IIS worker process started; zero when
 	// none runs.
-	WorkersSince time.Time `json:"workersSince,omitzero"`
-	// SettingsSince is when this machine's copy of the farm settings was last
+	WorkersStartedAt time.Time `json:"workersStartedAt,omitzero"`
+	// SettingsChangedAt is when this machine's copy of the farm settings was last
 	// written; zero when unknown.
-	SettingsSince time.Time `json:"settingsSince,omitzero"`
+	SettingsChangedAt time.Time `json:"settingsChangedAt,omitzero"`
 }
 
-// OfficeFarm is the farm as one office server sees it.
+// OfficeFarm is the Office Online Server farm as one of its machines sees it.
 type OfficeFarm struct {
+	// Master is the computer name of the farm's master.
 	Master string `json:"master"`
-	// Machines are the computer names of the farm.
+	// Machines are the computer names of all its machines.
 	Machines                        []string `json:"machines,omitempty"`
 	S2SCertificateName              string   `json:"s2sCertificateName"`
 	CertificateName                 string   `json:"certificateName"`
@@ -91,10 +94,11 @@ type OfficeFarm struct {
 	AllowHTTPSecureStoreConnections bool     `json:"allowHttpSecureStoreConnections"`
 }
 
-// Discovery is the answer of the server's own /hosting/discovery.
+// Discovery is the answer that an office server gives at its own
+// /hosting/discovery.
 type Discovery struct {
 	URL string `json:"url"`
-	// Status is the HTTP status; 0 when there was no answer, and Problem then
+	// Status is the HTTP status. It is 0 when there was no answer; Problem then
 	// says why.
 	Status  int    `json:"status"`
 	Problem string `json:"problem,omitempty"`
@@ -104,8 +108,8 @@ type Discovery struct {
 type Service struct {
 	Name    string `json:"name"`
 	Running bool   `json:"running"`
-	// Since is when its process started; zero when it does not run.
-	Since time.Time `json:"since,omitzero"`
+	// StartedAt is when its process started; zero when it is not running.
+	StartedAt time.Time `json:"startedAt,omitzero"`
 }
 
 // SharePointFarm is one SharePoint farm as its front end sees it.
@@ -114,7 +118,7 @@ type SharePointFarm struct {
 	// Version is the build of the farm, such as "16.0.4456.1000".
 	Version string `json:"version"`
 	// Issuers are all trusted security token issuers with one of the two
-	// registered names, and any others that hold a configured name.
+	// registered names, and any others that have a configured display name.
 	Issuers         []TokenIssuer   `json:"issuers"`
 	RootAuthorities []RootAuthority `json:"rootAuthorities"`
 	Permissions     []AppPermission `json:"permissions"`
@@ -131,12 +135,13 @@ type TokenIssuer struct {
 	RegisteredName string     `json:"registeredName"`
 	Thumbprint     Thumbprint `json:"thumbprint"`
 	TrustBroker    bool       `json:"trustBroker"`
-	// Certificate is the DER certificate, kept so that it can be put back.
+	// Certificate is the certificate in DER form, kept so that a rollback can
+	// restore it.
 	Certificate []byte `json:"certificate,omitempty"`
 	Description string `json:"description,omitempty"`
-	// Since is when farmtrust last set the certificate, which it notes in the
-	// description; zero when somebody else did.
-	Since time.Time `json:"since,omitzero"`
+	// ChangedAt is when farmtrust set the certificate, which it records in the
+	// description; zero when another administrator set it.
+	ChangedAt time.Time `json:"changedAt,omitzero"`
 }
 
 // RootAuthority is a SharePoint trusted root authority.
@@ -158,9 +163,9 @@ type AppPermission struct {
 // SharePointServer is one server of a SharePoint farm.
 type SharePointServer struct {
 	Machine Machine `json:"machine"`
-	// Timer is SPTimerV4.
+	// Timer is SPTimerV4, the SharePoint Timer Service.
 	Timer Service `json:"timer"`
-	// WorkersSince is when the oldest IIS worker process started; zero when
+	// WorkersStartedAt is when the oldest IIS worker process started; zero when
 	// none runs.
-	WorkersSince time.Time `json:"workersSince,omitzero"`
+	WorkersStartedAt time.Time `json:"workersStartedAt,omitzero"`
 }

@@ -8,70 +8,71 @@ import (
 // Outcome is how a rotation ended.
 type Outcome string
 
-// The outcomes.
 const (
-	// Verified: the second comparison was empty and each server used the key.
+	// Verified means that no difference is left, and that each office server can
+	// use the key.
 	Verified Outcome = "verified"
-	// Already: the first comparison was empty.
-	Already Outcome = "already"
-	// Incomplete: retries ran out; the report lists what is done and what is
-	// not, and rotating again resumes.
+	// NoChange means that there was no difference to begin with.
+	NoChange Outcome = "unchanged"
+	// Incomplete means that retries ran out. The report lists what is done and what
+	// is not; another rotation continues from there.
 	Incomplete Outcome = "incomplete"
-	// Refused: a precondition failed; nothing was changed.
+	// Refused means that a precondition failed and nothing was changed.
 	Refused Outcome = "refused"
-	// Undone: everything that the rotation changed is as it was before.
-	Undone Outcome = "undone"
-	// LeftByDecision: a person skipped a server or aborted; the report lists
+	// RolledBack means that everything the rotation changed is as it was before.
+	RolledBack Outcome = "rolled back"
+	// Partial means that an operator skipped a server or aborted; the report lists
 	// what differs.
-	LeftByDecision Outcome = "left by decision"
+	Partial Outcome = "partial"
 )
 
 // Intent is what a rotation is for.
 type Intent string
 
-// The intents.
 const (
-	// Renew sets the trust up, renews it or mends it.
+	// Renew sets up, renews or repairs the trust.
 	Renew Intent = ""
-	// PutBack undoes a rotation.
-	PutBack Intent = "undo"
-	// ReplaceExpired renews a trust that fails already, because its
-	// certificate has ended; there is no way back to that.
+	// Rollback rolls back an earlier rotation.
+	Rollback Intent = "rollback"
+	// ReplaceExpired renews a trust that already fails because its certificate
+	// has expired. The expired certificate is never restored.
 	ReplaceExpired Intent = "replace expired"
-	// ReplaceCompromised replaces a certificate that must not be trusted any
-	// longer, at once and with no way back to it.
+	// ReplaceCompromised replaces, at once, a certificate that must no longer be
+	// trusted and is never restored.
 	ReplaceCompromised Intent = "replace compromised"
 )
 
 // State is how far a step is on one server.
 type State string
 
-// The states of a step.
 const (
-	Running State = "running"
-	// Seen: the step only looks, and has.
-	Seen State = "seen"
-	// Changed and Unchanged: the step is done, and had or had not to act.
-	Changed   State = "changed"
-	Unchanged State = "already"
-	Failed    State = "failed"
-	// Skipped: a person left the server out.
-	Skipped State = "skipped"
+	// StateRunning means that the step has begun; it may be waiting for a retry.
+	StateRunning State = "running"
+	// StateObserved means that the step, which only observes, is done.
+	StateObserved State = "observed"
+	// StateChanged means that the step is done and changed something.
+	StateChanged State = "changed"
+	// StateUnchanged means that the step is done and had nothing to change.
+	StateUnchanged State = "unchanged"
+	// StateFailed means that the last attempt failed.
+	StateFailed State = "failed"
+	// StateSkipped means that an operator left the server out.
+	StateSkipped State = "skipped"
 )
 
 // StepReport is one step on one server.
 type StepReport struct {
 	Step  Step  `json:"step"`
 	State State `json:"state"`
-	// Changed says that something was changed, even if a later part failed.
+	// Changed reports whether something was changed, even if a later part failed.
 	Changed bool `json:"changed"`
 	// Detail says what was found or done, or what failed and what to do.
 	Detail string `json:"detail,omitempty"`
-	// DurationMS is how long it took, in milliseconds.
+	// DurationMS is how long the step took, in milliseconds.
 	DurationMS int64 `json:"durationMs"`
 }
 
-// ServerReport is all that was done on one server.
+// ServerReport is everything that was done on one server.
 type ServerReport struct {
 	Host  string       `json:"host"`
 	Role  Role         `json:"role"`
@@ -81,7 +82,8 @@ type ServerReport struct {
 // Role is what a server is in its farm.
 type Role string
 
-// The roles.
+// The roles of servers: a machine of the Office Online Server farm, or a server of
+// a SharePoint farm.
 const (
 	OfficeRole     Role = "office"
 	SharePointRole Role = "sharepoint"
@@ -89,26 +91,31 @@ const (
 
 // Report is what a rotation did and found.
 type Report struct {
-	Farm    string  `json:"farm"`
+	Farm string `json:"farm"`
+	// Outcome is empty while the rotation runs.
 	Outcome Outcome `json:"outcome"`
-	Reason  string  `json:"reason,omitempty"`
-	Intent  Intent  `json:"intent,omitempty"`
-	// Target and Previous are thumbprints; Previous is empty at first set-up.
-	Target       Thumbprint     `json:"target"`
-	FriendlyName string         `json:"friendlyName,omitempty"`
-	NotAfter     time.Time      `json:"notAfter,omitzero"`
-	Previous     Thumbprint     `json:"previous,omitempty"`
-	StartedAt    time.Time      `json:"startedAt"`
-	DurationMS   int64          `json:"durationMs"`
-	Servers      []ServerReport `json:"servers"`
-	// Statement says what was seen and no more.
-	Statement   string       `json:"statement"`
-	Differences []Difference `json:"differences,omitempty"`
-	Decisions   []Decided    `json:"decisions,omitempty"`
-	Findings    []Finding    `json:"findings,omitempty"`
+	// Reason is why the rotation was started.
+	Reason string `json:"reason,omitempty"`
+	Intent Intent `json:"intent,omitempty"`
+	// Target is the certificate that the rotation works towards, under
+	// FriendlyName; it expires at NotAfter.
+	Target       Thumbprint `json:"target"`
+	FriendlyName string     `json:"friendlyName,omitempty"`
+	NotAfter     time.Time  `json:"notAfter,omitzero"`
+	// Previous is the certificate in use before; empty at first set-up.
+	Previous  Thumbprint `json:"previous,omitempty"`
+	StartedAt time.Time  `json:"startedAt"`
+	// DurationMS is how long the rotation took, in milliseconds.
+	DurationMS int64          `json:"durationMs"`
+	Servers    []ServerReport `json:"servers"`
+	// Statement claims only what was observed.
+	Statement   string             `json:"statement"`
+	Differences []Difference       `json:"differences,omitempty"`
+	Decisions   []RecordedDecision `json:"decisions,omitempty"`
+	Findings    []Finding          `json:"findings,omitempty"`
 }
 
-// Reached says whether a step has begun on some server.
+// Reached reports whether a step has begun on any server.
 func (r Report) Reached(step Step) bool {
 	return slices.ContainsFunc(r.Servers, func(s ServerReport) bool {
 		return slices.ContainsFunc(s.Steps, func(row StepReport) bool { return row.Step == step })

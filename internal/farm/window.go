@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// Window is when a farm may be switched: on some days of the week, from one
-// wall-clock time to another, in a time zone. A window that ends before it
-// begins ends on the next day. The zero Window is always open.
+// Window is a weekly maintenance window in which a cutover may begin: on some days
+// of the week, from one wall-clock time to another, in a time zone. A window that
+// ends before it begins ends on the next day. The zero Window is always open.
 type Window struct {
 	// Days are the days it begins on.
 	Days []time.Weekday `json:"days,omitempty"`
-	// From and To are wall-clock times since midnight.
+	// From and To are wall-clock times, as durations since midnight.
 	From time.Duration `json:"from,omitempty"`
 	To   time.Duration `json:"to,omitempty"`
 	// Zone is an IANA name, such as "Europe/Zurich".
 	Zone string `json:"zone,omitempty"`
 }
 
-// IsZero says whether there is no window.
+// IsZero reports whether there is no window.
 func (w Window) IsZero() bool { return len(w.Days) == 0 }
 
-// Length is how long it is open by its clock. A change of clocks during an
-// opening makes that one shorter or longer.
+// Length returns the window's length in wall-clock time. An opening during which
+// the clocks change is shorter or longer.
 func (w Window) Length() time.Duration {
 	if w.To < w.From {
 		return w.To + 24*time.Hour - w.From
@@ -32,8 +32,9 @@ func (w Window) Length() time.Duration {
 	return w.To - w.From
 }
 
-// ParseWindow reads "Sat 22:00-04:00 Europe/Zurich". Days are a name, a list
-// ("Sat,Sun"), a range ("Mon-Fri") or "daily".
+// ParseWindow reads a window such as "Sat 22:00-04:00 Europe/Zurich". Days are a
+// name, a list ("Sat,Sun"), a range ("Mon-Fri") or "daily". An error names the
+// part that is wrong.
 func ParseWindow(s string) (Window, error) {
 	fields := strings.Fields(s)
 	if len(fields) != 3 {
@@ -114,29 +115,29 @@ type Opening struct {
 	To   time.Time `json:"to"`
 }
 
-// Next returns the opening that contains now and lasts for at least need
-// longer, or else the next one that is long enough; false when none is. It reads
-// the time zone database, so it is for activities and not for workflows.
+// Next returns the opening that contains now if at least need is left of it, and
+// otherwise the next opening that is long enough; false when none is. It reads the
+// time zone database, so it is for activities and not for workflows.
 func (w Window) Next(now time.Time, need time.Duration) (Opening, bool) {
 	zone, err := time.LoadLocation(w.Zone)
 	if err != nil {
 		return Opening{}, false
 	}
 	local := now.In(zone)
-	// From yesterday, whose window may last into today, over two weeks, so
-	// that an opening which a clock change makes too short is passed over.
+	// Start with yesterday, whose window may last into today, and try two weeks,
+	// so that an opening which a change of clocks makes too short can be skipped.
 	for day := -1; day <= 14; day++ {
-		// Counted by date: where clocks go forward at midnight, this time of
-		// day may not be on the other.
+		// Count by date: if clocks jump forward at midnight, the present time of
+		// day may not exist on that date.
 		y, m, d := local.Date()
 		d += day
 		noon := time.Date(y, m, d, 12, 0, 0, 0, zone)
-		if !w.on(noon.Weekday()) {
+		if !w.opensOn(noon.Weekday()) {
 			continue
 		}
-		o := Opening{From: wallClock(y, m, d, w.From, zone), To: wallClock(y, m, d, w.To, zone)}
+		o := Opening{From: wallClockTime(y, m, d, w.From, zone), To: wallClockTime(y, m, d, w.To, zone)}
 		if w.To < w.From {
-			o.To = wallClock(y, m, d+1, w.To, zone)
+			o.To = wallClockTime(y, m, d+1, w.To, zone)
 		}
 		start := o.From
 		if now.After(start) {
@@ -149,29 +150,30 @@ func (w Window) Next(now time.Time, need time.Duration) (Opening, bool) {
 	return Opening{}, false
 }
 
-func (w Window) on(day time.Weekday) bool {
+func (w Window) opensOn(day time.Weekday) bool {
 	return slices.Contains(w.Days, day)
 }
 
-// wallClock is the moment when clocks of a zone show a time. Where clocks go
-// forward past it, it is the moment an hour later by the old time; where they
-// go back over it, the first of the two. time.Date promises neither.
-func wallClock(y int, m time.Month, d int, clock time.Duration, zone *time.Location) time.Time {
+// wallClockTime returns the moment at which the clocks of a zone show a time. If
+// they skip it, that is the moment at which they would have shown it without the
+// change; if they show it twice, the first of the two. time.Date promises neither.
+func wallClockTime(y int, m time.Month, d int, clock time.Duration, zone *time.Location) time.Time {
 	shown := time.Date(y, m, d, int(clock/time.Hour), int(clock%time.Hour/time.Minute), 0, 0, time.UTC)
-	by := func(other time.Time) time.Time {
+	withOffsetAt := func(other time.Time) time.Time {
 		_, offset := other.In(zone).Zone()
 		return shown.Add(-time.Duration(offset) * time.Second).In(zone)
 	}
 	shows := func(t time.Time) bool { return t.Hour() == shown.Hour() && t.Minute() == shown.Minute() }
 	const day = 24 * time.Hour
-	before, after := by(shown.Add(-day)), by(shown.Add(day))
+	before, after := withOffsetAt(shown.Add(-day)), withOffsetAt(shown.Add(day))
 	if shows(after) && !shows(before) {
 		return after
 	}
 	return before
 }
 
-// String is the form that [ParseWindow] reads.
+// String returns the form that [ParseWindow] reads, or "any time" for the zero
+// Window.
 func (w Window) String() string {
 	if w.IsZero() {
 		return "any time"

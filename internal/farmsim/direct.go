@@ -1,7 +1,6 @@
 package farmsim
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,7 +10,9 @@ import (
 )
 
 // Runner returns a runner that hands calls to the simulated servers without a
-// wire. The envelope, the output and the faults are the same as over one.
+// wire. The envelope, the output and the faults are the same as over one. The
+// envelope is not sealed and opened again: base64 took half the time of some
+// tests under the race detector.
 func (f *Farm) Runner() powershell.Runner { return directRunner{f} }
 
 type directRunner struct{ farm *Farm }
@@ -29,11 +30,11 @@ func (r directRunner) Run(ctx context.Context, target powershell.Target, call po
 		}
 	}
 	nonce := rand.Text()
-	stdin, err := powershell.Seal(call, nonce)
+	envelope, err := powershell.NewEnvelope(call, nonce)
 	if err != nil {
 		return err
 	}
-	out, err := server.Run(ctx, wsman.Command{Line: scriptCommand(), Stdin: bytes.NewReader(stdin)})
+	out, err := server.handleEnvelope(ctx, envelope)
 	if err != nil {
 		return clientError(ctx, target.Host, err)
 	}

@@ -85,7 +85,7 @@ func (f *Farm) buildFarm() (err error) {
 	}
 	if f.options.PowerShell != "" {
 		start := pwsh.Start
-		if f.options.WithoutWire {
+		if f.options.SharedPowerShell {
 			start = pwsh.StartShared
 		}
 		if f.engine, err = start(f.options.PowerShell); err != nil {

@@ -55,8 +55,10 @@ type Options struct {
 	// receive, with stubs for Windows and the products; empty means the port of
 	// the scripts to Go. See [pwsh.Find].
 	PowerShell string
-	// WithoutWire starts no endpoints: calls go through [Farm.Runner] only, and a
-	// PowerShell runs many in one process.
+	// SharedPowerShell runs them in a few processes instead of one each; see
+	// [pwsh.StartShared] for what is then not simulated.
+	SharedPowerShell bool
+	// WithoutWire starts no endpoints: calls go through [Farm.Runner] only.
 	WithoutWire bool
 }
 

@@ -92,7 +92,13 @@ func (s *server) runCall(ctx context.Context, input io.Reader) (wsman.Result, er
 	if err != nil {
 		return wsman.Result{Stdout: []byte("@@BAD stdin\r\n"), Exit: powershell.ExitBadStdin}, nil
 	}
-	result, err := s.runEnvelope(ctx, envelope)
+	return s.handleEnvelope(ctx, envelope)
+}
+
+// handleEnvelope does what an envelope asks for. A machine that goes down
+// meanwhile refuses connections.
+func (s *server) handleEnvelope(ctx context.Context, e powershell.Envelope) (wsman.Result, error) {
+	result, err := s.runEnvelope(ctx, e)
 	if errors.Is(err, model.ErrDown) {
 		err = errors.Join(wsman.Disruption{Kind: wsman.Refused}, err)
 	}

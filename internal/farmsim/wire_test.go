@@ -38,7 +38,7 @@ func overWire(t testing.TB, testFarm *farmsim.Farm) wired {
 		t.Errorf("the farm's own configuration warns: %v", c.Warnings)
 	}
 	timeouts := winrm.DefaultTimeouts()
-	timeouts.Operation, timeouts.Answer, timeouts.Free = time.Second, time.Second, time.Second
+	timeouts.Operation, timeouts.Response, timeouts.Cleanup = time.Second, time.Second, time.Second
 	w := wired{servers: map[string]farm.Server{}, runner: winrm.New(func(name string) (winrm.Connection, error) {
 		ca, err := os.ReadFile(c.Connections[name].CA)
 		return winrm.Connection{

@@ -10,11 +10,12 @@ import (
 	"fmt"
 	"time"
 
-	"go.temporal.io/sdk/client"
+	temporal "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.uber.org/zap"
 
 	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/winrm"
@@ -25,23 +26,22 @@ import (
 type Options struct {
 	Config *config.Config
 	// Client is connected to Namespace; the caller closes it.
-	Client    client.Client
+	Client    temporal.Client
 	Namespace string
 	Log       *zap.Logger
 }
 
-// stopping is how long running steps may take to end when the worker stops.
+// stopTimeout is how long running steps may take to end when the worker stops.
 // A script that is cut off is safe: the next attempt looks before it acts.
-const stopping = 20 * time.Second
+const stopTimeout = 20 * time.Second
 
-// poll is the pause between two looks at a server that is waited for.
-const poll = 2 * time.Second
+// pollInterval is the pause between two checks of a server that is waited for.
+const pollInterval = 2 * time.Second
 
-// Run runs a worker until ctx is done, and before that sees to the keepers:
-// each configured farm has one, and those of farms that are configured no more
-// are paused. It refuses to start when the namespace lacks search attributes,
-// because every workflow task would fail on them; the error names the command
-// that mends it.
+// Run starts a controller for each configured farm, marks farms that are no
+// longer configured as unmanaged, and runs a worker until ctx is done. It refuses
+// to start when the namespace lacks search attributes, because every workflow
+// task would fail on them; the error names the command that adds them.
 func Run(ctx context.Context, o Options) error {
 	if err := connect.CheckSearchAttributes(ctx, o.Client, o.Namespace, workflows.SearchAttributes()); err != nil {
 		return err
@@ -57,15 +57,15 @@ func Run(ctx context.Context, o Options) error {
 	remote := winrm.New(connections.find, o.Log)
 	defer remote.Close()
 
-	w := worker.New(o.Client, workflows.TaskQueue, worker.Options{WorkerStopTimeout: stopping})
-	w.RegisterWorkflow(workflows.KeepTrust)
+	w := worker.New(o.Client, workflows.TaskQueue, worker.Options{WorkerStopTimeout: stopTimeout})
+	w.RegisterWorkflow(workflows.ManageFarm)
 	w.RegisterWorkflow(workflows.RotateTrust)
 	w.RegisterWorkflow(workflows.RetireCertificate)
 	w.RegisterWorkflow(workflows.InspectTrust)
 	w.RegisterActivity(&activities.Activities{
-		Farms: farms{o.Config}, Certificates: certificates, Remote: remote, Rotations: rotations{o.Client}, Now: time.Now, Poll: poll,
+		Farms: farms{o.Config}, Certificates: certificates, Remote: remote, Now: time.Now, Poll: pollInterval,
 	})
-	if err := tellKeepers(ctx, o.Client, o.Config); err != nil {
+	if err := configureControllers(ctx, client.New(o.Client), o.Config); err != nil {
 		return err
 	}
 	if err := w.Start(); err != nil {

@@ -48,18 +48,29 @@ const (
 // Seal returns the standard input that makes the bootstrap run call. The result
 // will carry nonce, 8 to 64 letters and digits that are new for every call.
 func Seal(call Call, nonce string) ([]byte, error) {
-	script, err := Source(call.Script)
+	e, err := NewEnvelope(call, nonce)
 	if err != nil {
 		return nil, err
 	}
+	return e.Seal()
+}
+
+// NewEnvelope returns what [Seal] seals and [Open] opens again, for simulations
+// that need no standard input.
+func NewEnvelope(call Call, nonce string) (Envelope, error) {
+	script, err := Source(call.Script)
+	if err != nil {
+		return Envelope{}, err
+	}
 	params, err := json.Marshal(call.Params)
 	if err != nil {
-		return nil, fmt.Errorf("seal parameters of %s: %w", call.Script, err)
+		return Envelope{}, fmt.Errorf("seal parameters of %s: %w", call.Script, err)
 	}
-	return Envelope{
+	e := Envelope{
 		Prelude: Prelude(), Name: call.Script, Script: script,
 		Nonce: nonce, Params: params, Secrets: call.Secrets,
-	}.Seal()
+	}
+	return e, e.validate()
 }
 
 // Seal returns the envelope as standard input; [Open] is the reverse.

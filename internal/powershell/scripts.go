@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 )
 
 //go:embed scripts
@@ -40,9 +41,10 @@ func Source(name string) (string, error) {
 // Prelude returns the text that runs before every script: the functions that
 // scripts share, and the dispatcher, which binds the parameters, runs the script
 // and prints its result.
-func Prelude() string {
-	return PreludeOn(concatFiles(listScripts(windowsPrelude)))
-}
+func Prelude() string { return prelude() }
+
+// prelude is part of every call, so it is put together once.
+var prelude = sync.OnceValue(func() string { return PreludeOn(concatFiles(listScripts(windowsPrelude))) })
 
 // PreludeOn returns the prelude with machine in place of the functions that only
 // Windows can run: stores, keys, access control, services, processes. Tests and

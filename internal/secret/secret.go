@@ -1,8 +1,8 @@
 // Package secret names secrets and resolves them at the last moment, into
 // values that print, log and marshal as "[redacted]".
 //
-// It does not store, encrypt or cache secrets, and it cannot wipe them from
-// memory: Go's garbage collector may have copied them.
+// It does not store, encrypt or cache secrets, and it cannot wipe them from memory:
+// Go's runtime may have copied them.
 package secret
 
 import (
@@ -14,11 +14,10 @@ import (
 	"strings"
 )
 
-// MaxSize is the largest secret that [Ref.Resolve] accepts, in bytes. Secrets
-// here are passwords; a larger file is the wrong file.
+// MaxSize is the largest secret that [Ref.Resolve] accepts, in bytes. Secrets are
+// passwords here; a larger file is the wrong file.
 const MaxSize = 64 << 10
 
-// The ways to name a secret.
 const (
 	filePrefix = "file:"
 	envPrefix  = "env:"
@@ -26,22 +25,21 @@ const (
 
 // Errors that callers may test for.
 var (
-	// ErrRef says that a text does not name a secret; the configuration is to
-	// be corrected.
+	// ErrRef means that a text does not name a secret: the configuration is wrong.
 	ErrRef = errors.New("not the name of a secret")
-	// ErrMissing says that the named secret is not there, or empty.
+	// ErrMissing means that the named secret does not exist or is empty.
 	ErrMissing = errors.New("secret is missing or empty")
-	// ErrTooLarge says that the named secret exceeds [MaxSize].
+	// ErrTooLarge means that the named secret exceeds [MaxSize].
 	ErrTooLarge = errors.New("secret is too large")
 )
 
-// Ref names a secret: "file:/path" is the content of a file without one
-// newline at its end, "env:NAME" is an environment variable. A Ref is not
-// secret and may be shown. The zero Ref names nothing.
+// Ref names a secret: "file:/path" is the content of a file without one newline at
+// its end, "env:NAME" is an environment variable. A Ref is not secret itself. The
+// zero Ref names nothing.
 type Ref string
 
-// Parse checks that s names a secret. Its error wraps [ErrRef] and never
-// repeats s, since what people write here by mistake is the secret itself.
+// Parse checks that s names a secret. Its error wraps [ErrRef] and never repeats s:
+// what is written here by mistake is usually the secret itself.
 func Parse(s string) (Ref, error) {
 	name, isFile := strings.CutPrefix(s, filePrefix)
 	variable, isEnv := strings.CutPrefix(s, envPrefix)
@@ -57,8 +55,8 @@ func Parse(s string) (Ref, error) {
 	}
 }
 
-// Resolve reads the secret. Its errors name the reference, never the content,
-// and wrap [ErrRef], [ErrMissing], [ErrTooLarge] or what the file system said.
+// Resolve reads the secret. Its errors name the reference, never the content, and
+// wrap [ErrRef], [ErrMissing], [ErrTooLarge] or the file system's error.
 func (r Ref) Resolve() (Value, error) {
 	if _, err := Parse(string(r)); err != nil {
 		return Value{}, err
@@ -80,13 +78,13 @@ func (r Ref) Resolve() (Value, error) {
 	return FromBytes(content), nil
 }
 
-// readEnv returns the value of a variable as it is; unset reads as empty.
+// readEnv returns the value of a variable unchanged; unset is empty.
 func readEnv(name string) ([]byte, error) {
 	return []byte(os.Getenv(name)), nil
 }
 
-// readFile returns at most one byte more than may be, without one newline at
-// the end: editors and echo add it, and no password was meant to end in it.
+// readFile returns at most one byte more than is allowed, without one newline at the
+// end: editors and echo add it, and no password is meant to end with it.
 func readFile(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {

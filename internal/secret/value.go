@@ -7,18 +7,18 @@ import (
 	"log/slog"
 )
 
-// redacted is all that a Value shows of itself.
+// redacted is how every Value is shown.
 const redacted = "[redacted]"
 
-// Value is a secret. However it is printed, logged or marshalled it shows as
-// "[redacted]"; only [Value.Bytes] gives it away. The zero Value is empty.
+// Value is a secret. It is printed, logged and marshalled as "[redacted]"; only
+// [Value.Bytes] reveals it. The zero Value is empty.
 type Value struct {
 	// reveal holds the bytes in a closure: fmt and other printers ignore the
-	// methods of unexported fields and walk into them, but not into functions.
+	// methods of unexported fields and print what is in them, but not functions.
 	reveal func() []byte
 }
 
-// FromBytes makes a Value of a copy of content.
+// FromBytes returns a Value with a copy of content.
 func FromBytes(content []byte) Value {
 	kept := bytes.Clone(content)
 	return Value{reveal: func() []byte { return bytes.Clone(kept) }}
@@ -32,7 +32,7 @@ func (v Value) Bytes() []byte {
 	return v.reveal()
 }
 
-// IsZero says whether the secret is empty.
+// IsZero reports whether the secret is empty.
 func (v Value) IsZero() bool { return len(v.Bytes()) == 0 }
 
 // String implements [fmt.Stringer].

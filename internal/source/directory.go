@@ -18,15 +18,15 @@ import (
 )
 
 // maxFile is the largest PFX that is read, in bytes; one with a long chain has
-// some 10,000.
+// about 10,000.
 const maxFile = 1 << 20
 
-// Directory takes certificates from the *.pfx and *.p12 files of a folder. A
-// file that cannot be used is an error that names it, never passed over: it is
+// Directory reads certificates from the *.pfx and *.p12 files of a folder. A file
+// that cannot be used is an error that names it, and is never skipped: it is
 // probably the new certificate, and without it the old one would seem newest.
 type Directory struct {
 	Path string
-	// Password opens every file; it is read anew each time.
+	// Password opens every file; it is re-read on every use.
 	Password secret.Ref
 	// Now is the clock; nil means [time.Now].
 	Now func() time.Time
@@ -34,13 +34,13 @@ type Directory struct {
 
 // Newest implements [Source].
 func (d Directory) Newest(ctx context.Context) (*cert.Bundle, error) {
-	all, err := d.read(ctx)
+	all, err := d.readAll(ctx)
 	if err != nil {
 		return nil, err
 	}
-	newest, ok := newestAt(all, d.now())
+	newest, ok := newestAt(all, d.currentTime())
 	if !ok {
-		return nil, fmt.Errorf("%w in %s: %s: put a new PFX there", ErrNone, d.Path, whyNone(all, d.now()))
+		return nil, fmt.Errorf("%w in %s: %s: put a new PFX there", ErrNone, d.Path, whyNone(all, d.currentTime()))
 	}
 	return newest, nil
 }
@@ -48,7 +48,7 @@ func (d Directory) Newest(ctx context.Context) (*cert.Bundle, error) {
 // Find implements [Source]. A file that cannot be used is an error only if the
 // certificate is in no other file.
 func (d Directory) Find(ctx context.Context, thumbprint farm.Thumbprint) (*cert.Bundle, error) {
-	all, err := d.read(ctx)
+	all, err := d.readAll(ctx)
 	for _, b := range all {
 		if b.Certificate.Thumbprint == thumbprint {
 			return b, nil
@@ -60,15 +60,15 @@ func (d Directory) Find(ctx context.Context, thumbprint farm.Thumbprint) (*cert.
 	return nil, fmt.Errorf("%w: no PFX file of %s holds %s: put it back", ErrNotFound, d.Path, thumbprint)
 }
 
-func (d Directory) now() time.Time {
+func (d Directory) currentTime() time.Time {
 	if d.Now == nil {
 		return time.Now()
 	}
 	return d.Now()
 }
 
-// newestAt picks the certificate valid at now that became valid last; of
-// several that did so at once, the one that ends last, then by thumbprint.
+// newestAt picks the certificate valid at now that became valid last; of several
+// that did so together, the one that expires last, then by thumbprint.
 func newestAt(all []*cert.Bundle, now time.Time) (*cert.Bundle, bool) {
 	valid := slices.DeleteFunc(slices.Clone(all), func(b *cert.Bundle) bool {
 		c := b.Certificate
@@ -80,7 +80,7 @@ func newestAt(all []*cert.Bundle, now time.Time) (*cert.Bundle, bool) {
 	return slices.MaxFunc(valid, byStart), true
 }
 
-// whyNone says why none of all is valid at now, by the one that comes last.
+// whyNone explains why none of all is valid at now, by the newest.
 func whyNone(all []*cert.Bundle, now time.Time) string {
 	if len(all) == 0 {
 		return "it holds no *.pfx or *.p12 file"
@@ -101,9 +101,9 @@ func byStart(a, b *cert.Bundle) int {
 	)
 }
 
-// read loads every PFX file of the folder. It returns those that it could,
-// with one error that names all that it could not.
-func (d Directory) read(ctx context.Context) ([]*cert.Bundle, error) {
+// readAll loads every PFX file of the folder. It returns those that it could read,
+// with one error that names those that it could not.
+func (d Directory) readAll(ctx context.Context) ([]*cert.Bundle, error) {
 	entries, err := os.ReadDir(d.Path)
 	if err != nil {
 		return nil, fmt.Errorf("read certificates: %w", err)
@@ -122,7 +122,7 @@ func (d Directory) read(ctx context.Context) ([]*cert.Bundle, error) {
 			continue
 		}
 		path := filepath.Join(d.Path, entry.Name())
-		bundle, err := load(path, password)
+		bundle, err := loadFile(path, password)
 		if err != nil {
 			problems = append(problems, err)
 			continue
@@ -137,7 +137,7 @@ func isPFX(name string) bool {
 	return !strings.HasPrefix(name, ".") && (extension == ".pfx" || extension == ".p12")
 }
 
-func load(path string, password secret.Value) (*cert.Bundle, error) {
+func loadFile(path string, password secret.Value) (*cert.Bundle, error) {
 	content, err := readFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read certificate: %w", err)
@@ -149,15 +149,15 @@ func load(path string, password secret.Value) (*cert.Bundle, error) {
 	return bundle, nil
 }
 
-// readFile reads a regular file of at most [maxFile] bytes; opening a named
-// pipe would wait for ever.
+// readFile reads a regular file of at most [maxFile] bytes; opening a named pipe
+// could block indefinitely.
 func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file: move it away", path)
+		return nil, fmt.Errorf("%s is not a regular file: move it away", path)
 	}
 	file, err := os.Open(path)
 	if err != nil {
@@ -169,7 +169,7 @@ func readFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	if len(content) > maxFile {
-		return nil, fmt.Errorf("%s is larger than 1 MiB: it is no PFX of a certificate", path)
+		return nil, fmt.Errorf("%s is larger than 1 MiB: it is not a PFX with a certificate", path)
 	}
 	return content, nil
 }

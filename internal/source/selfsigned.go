@@ -17,11 +17,11 @@ import (
 const (
 	// keyBits is the length of new keys, the shortest that a farm accepts.
 	keyBits = 2048
-	// backdate lets a new certificate be valid for servers whose clocks are
-	// behind; Active Directory tolerates five minutes between clocks.
+	// backdate makes a new certificate valid on servers whose clocks are behind;
+	// Active Directory tolerates five minutes between clocks.
 	backdate = 10 * time.Minute
-	// anyBuild stands for an unknown Windows: the files can be imported by
-	// hand on every one.
+	// anyBuild is an unknown build of Windows: the files can be imported by hand
+	// on every server.
 	anyBuild = 0
 )
 
@@ -32,13 +32,13 @@ const (
 type SelfSigned struct {
 	// Directory is the folder; its password also protects new files.
 	Directory
-	// Subject begins the common name of new certificates; the time that they
-	// were made at follows. Old and new certificates with one subject in one
-	// store have kept Office Online Server from starting (reported for its
-	// HTTPS certificate; inferred for this one).
+	// Subject is the prefix of the common name, followed by the creation time.
+	// Two certificates with one subject in a store have kept Office Online
+	// Server from starting (reported for its HTTPS certificate; inferred for
+	// this one).
 	Subject string
-	// ValidFor is how long a new certificate is valid, LeadTime how long
-	// before its end the next is made; ValidFor is the longer.
+	// ValidFor is how long a new certificate is valid, LeadTime how long before
+	// it expires the next is made. ValidFor is the longer.
 	ValidFor time.Duration
 	LeadTime time.Duration
 }
@@ -48,16 +48,16 @@ func (s SelfSigned) Newest(ctx context.Context) (*cert.Bundle, error) {
 	if err := os.MkdirAll(s.Path, 0o700); err != nil {
 		return nil, fmt.Errorf("make a folder for certificates: %w", err)
 	}
-	now := s.now()
-	all, err := s.read(ctx)
+	now := s.currentTime()
+	all, err := s.readAll(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if newest, ok := newestAt(all, now); ok && newest.Certificate.NotAfter.After(now.Add(s.LeadTime)) {
 		return newest, nil
 	}
-	bundle, err := s.create(now, filepath.Join(s.Path, nameAfter(all)))
-	if errors.Is(err, fs.ErrExist) { // another worker was faster
+	bundle, err := s.createCertificate(now, filepath.Join(s.Path, nameAfter(all)))
+	if errors.Is(err, fs.ErrExist) { // by another worker
 		return s.Directory.Newest(ctx)
 	}
 	if err != nil {
@@ -77,9 +77,9 @@ func nameAfter(all []*cert.Bundle) string {
 	return "after-" + last.Certificate.Thumbprint.Short() + ".pfx"
 }
 
-// create makes a certificate and its file. The error wraps [fs.ErrExist] when
-// the file is already there.
-func (s SelfSigned) create(now time.Time, path string) (*cert.Bundle, error) {
+// createCertificate makes a certificate and its file. The error wraps
+// [fs.ErrExist] if the file already exists.
+func (s SelfSigned) createCertificate(now time.Time, path string) (*cert.Bundle, error) {
 	password, err := s.Password.Resolve()
 	if err != nil {
 		return nil, err
@@ -93,12 +93,12 @@ func (s SelfSigned) create(now time.Time, path string) (*cert.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bundle, appear(path, pfx)
+	return bundle, createAtomically(path, pfx)
 }
 
-// appear makes a file that readers see whole or not at all, and never over
-// another: a hard link fails where a rename would replace.
-func appear(path string, content []byte) (err error) {
+// createAtomically makes a file that readers see whole or not at all. It never
+// replaces another: a hard link fails where a rename would replace.
+func createAtomically(path string, content []byte) (err error) {
 	temporary, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
 	if err != nil {
 		return err

@@ -19,22 +19,22 @@ import (
 // client, with the same input: see requests/op, conns/op, and bodies/op, the
 // messages that travelled before authentication.
 func BenchmarkCall(b *testing.B) {
-	stdin, err := powershell.Seal(say(8<<10), "benchmark1")
+	stdin, err := powershell.Seal(newCall(8<<10), "benchmark1")
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Run("farmtrust", func(b *testing.B) {
-		s := start(b, echoing, wsman.Options{})
-		r := runner(b, s.connection(b), zap.NewNop())
-		measure(b, s, func() error { return r.Run(b.Context(), s.target(), say(8<<10), &echo{}) })
+		s := startServer(b, echoHost, wsman.Options{})
+		r := newRunner(b, s.connection(b), zap.NewNop())
+		measureCalls(b, s, func() error { return r.Run(b.Context(), s.target(), newCall(8<<10), &echo{}) })
 	})
 	b.Run("masterzen", func(b *testing.B) {
-		s := start(b, echoing, wsman.Options{})
-		measure(b, s, func() error { return masterzen(b.Context(), s, stdin) })
+		s := startServer(b, echoHost, wsman.Options{})
+		measureCalls(b, s, func() error { return callByMasterzen(b.Context(), s, stdin) })
 	})
 }
 
-func measure(b *testing.B, s *server, call func() error) {
+func measureCalls(b *testing.B, s *testServer, call func() error) {
 	b.Helper()
 	for b.Loop() {
 		if err := call(); err != nil {
@@ -48,8 +48,8 @@ func measure(b *testing.B, s *server, call func() error) {
 	b.ReportMetric(float64(got.Open)/n, "left-open/op")
 }
 
-// masterzen makes one call with the library's own transport.
-func masterzen(ctx context.Context, s *server, stdin []byte) error {
+// callByMasterzen makes one call with the library's own transport.
+func callByMasterzen(ctx context.Context, s *testServer, stdin []byte) error {
 	host, digits, err := net.SplitHostPort(s.Addr().String())
 	if err != nil {
 		return err

@@ -19,77 +19,88 @@ const httpsPort = "5986"
 
 // dialer opens sessions to one server.
 type dialer struct {
-	host, address string
-	port          int
-	tls           *tls.Config
-	authenticator func() (authenticator, error)
-	timeouts      Timeouts
+	// address is host:port, url where messages are addressed to.
+	host, address, url string
+	tls                *tls.Config
+	connection         Connection
+	timeouts           Timeouts
 }
 
-// newDialer judges a target and its connection before anything is sent.
-// private says that secrets will be sent: then the server's certificate must
-// verify even where the connection allows any.
-func newDialer(target powershell.Target, c Connection, private bool, timeouts Timeouts) (*dialer, error) {
-	address := target.Address
+// newDialer checks a target and its connection before anything is sent. With
+// secrets, the server's certificate must verify even where the connection
+// accepts any.
+func newDialer(target powershell.Target, c Connection, secrets bool, timeouts Timeouts) (*dialer, error) {
+	address, port, err := serverAddress(target)
+	if err != nil {
+		return nil, err
+	}
+	config, err := newTLSConfig(target.Host, c, secrets)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkAuth(c.Auth); err != nil {
+		return nil, err
+	}
+	return &dialer{
+		host: target.Host, address: address, url: "https://" + net.JoinHostPort(target.Host, port) + "/wsman",
+		tls: config, connection: c, timeouts: timeouts,
+	}, nil
+}
+
+// serverAddress returns where to connect to, as host:port, and the port alone.
+func serverAddress(target powershell.Target) (address, port string, err error) {
+	address = target.Address
 	if address == "" {
 		address = net.JoinHostPort(target.Host, httpsPort)
 	}
 	if strings.Contains(address, "://") || strings.Contains(target.Host, "://") {
-		return nil, &problem{kind: powershell.Untrusted, err: fmt.Errorf(
+		return "", "", &problem{kind: powershell.Untrusted, err: fmt.Errorf(
 			"%q is a URL; give host:port: WinRM is spoken over HTTPS only, never over plain HTTP", address)}
 	}
-	_, digits, err := net.SplitHostPort(address)
+	_, port, err = net.SplitHostPort(address)
 	if err != nil {
-		return nil, &problem{kind: powershell.Unreachable, err: fmt.Errorf("address is not host:port: %w", err)}
+		return "", "", &problem{kind: powershell.Unreachable, err: fmt.Errorf("address is not host:port: %w", err)}
 	}
-	port, err := strconv.ParseUint(digits, 10, 16)
-	if err != nil {
-		return nil, &problem{kind: powershell.Unreachable, err: fmt.Errorf("port of %s: %w", address, err)}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "", "", &problem{kind: powershell.Unreachable, err: fmt.Errorf("port of %s: %w", address, err)}
 	}
+	return address, port, nil
+}
+
+func newTLSConfig(host string, c Connection, secrets bool) (*tls.Config, error) {
 	// RFC 8996 retires the versions before 1.2.
-	config := &tls.Config{ServerName: target.Host, MinVersion: tls.VersionTLS12}
-	config.InsecureSkipVerify = c.AllowUnverified && !private //nolint:gosec // only where the connection says so
+	config := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	config.InsecureSkipVerify = c.AllowUnverified && !secrets //nolint:gosec // only where the connection says so
 	if c.CA != nil {
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(c.CA) {
 			return nil, &problem{kind: powershell.Untrusted, err: errors.New("the connection's CA holds no certificate in PEM form")}
 		}
 	}
-	makeAuthenticator, err := authenticatorFor(c)
-	if err != nil {
-		return nil, err
-	}
-	return &dialer{
-		host: target.Host, address: address, port: int(port), tls: config,
-		authenticator: makeAuthenticator, timeouts: timeouts,
-	}, nil
+	return config, nil
 }
 
-// open connects and authenticates.
-func (d *dialer) open(ctx context.Context) (*session, error) {
+// openSession connects and authenticates.
+func (d *dialer) openSession(ctx context.Context) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeouts.Connect)
 	defer cancel()
-	conn, err := d.connect(ctx)
+	conn, err := d.connectTLS(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := newSession(d, conn)
-	a, err := d.authenticator()
-	if err == nil {
-		err = a.authenticate(ctx, s)
-	}
-	if err != nil {
+	s := newSession(d.url, conn)
+	if err := authenticateSession(ctx, s, d.connection); err != nil {
 		s.close()
 		if _, ok := errors.AsType[*problem](err); !ok {
-			err = &problem{kind: powershell.Unreachable, err: fmt.Errorf("authenticate: %w", d.late(err))}
+			err = &problem{kind: powershell.Unreachable, err: fmt.Errorf("authenticate: %w", d.explainDeadline(err))}
 		}
 		return nil, err
 	}
 	return s, nil
 }
 
-// connect returns a connection with TLS up.
-func (d *dialer) connect(ctx context.Context) (*tls.Conn, error) {
+// connectTLS returns a connection after its TLS handshake.
+func (d *dialer) connectTLS(ctx context.Context) (*tls.Conn, error) {
 	raw, err := new(net.Dialer).DialContext(ctx, "tcp", d.address)
 	if err != nil {
 		return nil, &problem{kind: powershell.Unreachable, err: err}
@@ -98,18 +109,18 @@ func (d *dialer) connect(ctx context.Context) (*tls.Conn, error) {
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close() // the handshake's error is the one that counts
 		if errors.Is(err, context.DeadlineExceeded) {
-			return nil, &problem{kind: powershell.Unreachable, err: fmt.Errorf("TLS with %s: %w", d.address, d.late(err))}
+			return nil, &problem{kind: powershell.Unreachable, err: fmt.Errorf("TLS with %s: %w", d.address, d.explainDeadline(err))}
 		}
 		return nil, handshakeProblem(d.address, err)
 	}
 	return conn, nil
 }
 
-// late takes the place of an error that speaks of a deadline, which is ours:
-// the caller's own explains every error anyway.
-func (d *dialer) late(err error) error {
+// explainDeadline replaces a deadline error with one that names the timeout. The
+// deadline is ours: the caller's own explains every error anyway.
+func (d *dialer) explainDeadline(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("no answer within %s", d.timeouts.Connect)
+		return fmt.Errorf("no response within %s", d.timeouts.Connect)
 	}
 	return err
 }
@@ -119,7 +130,7 @@ func (d *dialer) late(err error) error {
 func handshakeProblem(address string, err error) error {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return &problem{kind: powershell.Untrusted, err: fmt.Errorf(
-			"%w; give the authority that issued it as the connection's ca, and check the server's name", err)}
+			"%w; set the connection's ca to the CA that issued it, and check the server's name", err)}
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return &problem{kind: powershell.Untrusted, err: fmt.Errorf(
@@ -132,7 +143,7 @@ func handshakeProblem(address string, err error) error {
 	_, isNet := errors.AsType[net.Error](err)
 	if !alert && (isNet || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.Canceled)) {
 		return &problem{kind: powershell.Unreachable, err: fmt.Errorf(
-			"TLS with %s: %w; a WinRM listener without a certificate closes connections so", address, err)}
+			"TLS with %s: %w; a WinRM listener without a certificate closes connections like this", address, err)}
 	}
 	return &problem{kind: powershell.Untrusted, err: fmt.Errorf("TLS with %s: %w", address, err)}
 }

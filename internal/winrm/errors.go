@@ -8,8 +8,8 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// problem is a [powershell.TransportError] where neither server nor script is
-// known yet.
+// problem is a [powershell.TransportError] that does not know its server and
+// script yet.
 type problem struct {
 	kind powershell.Kind
 	code uint32
@@ -19,8 +19,8 @@ type problem struct {
 func (p *problem) Error() string { return p.err.Error() }
 func (p *problem) Unwrap() error { return p.err }
 
-// transportError is what a caller sees of err. A context that ended explains
-// every other failure.
+// transportError is err as callers of [Runner.Run] get it. A context that ended
+// explains every other failure.
 func transportError(ctx context.Context, host, script string, err error) error {
 	out := &powershell.TransportError{Server: host, Kind: powershell.Interrupted, Err: fmt.Errorf("%s: %w", script, err)}
 	if p, ok := errors.AsType[*problem](err); ok {

@@ -39,7 +39,6 @@ type fault struct {
 	reason  string
 }
 
-// Error implements error.
 func (f *fault) Error() string {
 	return fmt.Sprintf("WS-Management fault %d (%s): %s", f.code, f.subcode, f.reason)
 }
@@ -91,24 +90,24 @@ func (a *allText) UnmarshalXML(decoder *xml.Decoder, _ xml.StartElement) error {
 	return nil
 }
 
-func (f *faultElement) decode() *fault {
+func (f *faultElement) toFault() *fault {
 	subcode := f.Code.Subcode.Value
 	if subcode == "" {
 		subcode = f.Code.Value
 	}
-	code := faultCode(f.Detail.WSMan.Code)
+	code := parseFaultCode(f.Detail.WSMan.Code)
 	if code == 0 {
-		code = faultCode(f.Detail.WMI.Code)
+		code = parseFaultCode(f.Detail.WMI.Code)
 	}
-	reason := printable(string(f.Detail.WSMan.Message))
+	reason := printableText(string(f.Detail.WSMan.Message))
 	if reason == "" {
-		reason = printable(strings.Join(f.Reason, " "))
+		reason = printableText(strings.Join(f.Reason, " "))
 	}
 	return &fault{code: code, subcode: localName(subcode), reason: reason}
 }
 
-// faultCode is 0 for what is not a number of 32 bits.
-func faultCode(s string) uint32 {
+// parseFaultCode returns 0 for what is not a 32-bit number.
+func parseFaultCode(s string) uint32 {
 	code, err := strconv.ParseUint(strings.TrimSpace(s), 10, 32)
 	if err != nil {
 		return 0
@@ -116,14 +115,15 @@ func faultCode(s string) uint32 {
 	return uint32(code)
 }
 
-// localName is a qualified name without its prefix, which each server chooses.
+// localName returns a qualified name without its prefix, which each server
+// chooses.
 func localName(name string) string {
-	name = printable(name)
+	name = printableText(name)
 	return name[strings.LastIndexByte(name, ':')+1:]
 }
 
-// printable is s on one line, without control characters, of bounded length.
-func printable(s string) string {
+// printableText returns s on one line, without control characters, of bounded length.
+func printableText(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
@@ -141,11 +141,12 @@ func printable(s string) string {
 	return s
 }
 
-// noOutputYet says that the server held a request as long as it was asked to.
-func (f *fault) noOutputYet() bool { return f.code == codeTimedOut || f.subcode == "TimedOut" }
+// isTimeout reports whether the server held a request as long as it was asked
+// to and has nothing to say yet.
+func (f *fault) isTimeout() bool { return f.code == codeTimedOut || f.subcode == "TimedOut" }
 
-// kind classifies a fault; empty for those that mean nothing in particular.
-func (f *fault) kind() powershell.Kind {
+// errorKind classifies a fault; it is empty for those without a meaning of their own.
+func (f *fault) errorKind() powershell.Kind {
 	switch f.code {
 	case codeAccessDenied:
 		return powershell.Forbidden

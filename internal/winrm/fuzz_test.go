@@ -2,20 +2,21 @@ package winrm
 
 import (
 	"bytes"
+	"encoding/xml"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
-	"github.com/masterzen/winrm"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/farmtrust/farmtrust/internal/secret"
 )
 
-// Whatever a server sends ends as an answer, a fault or an error, and masterzen
-// is told what it says.
-func FuzzReadAnswer(f *testing.F) {
+// Whatever a server sends ends as a response, a fault or an error, and the IDs
+// that it chose come back to it as they were.
+func FuzzReadResponse(f *testing.F) {
 	const head = `<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:w="http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd">`
 	for _, seed := range []string{
 		"", "<", "<a/>", head + `<s:Body/></s:Envelope>`, head + `<s:Body/></s:Envelope><a/>`,
@@ -35,30 +36,35 @@ func FuzzReadAnswer(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		a, err := readAnswer(body)
+		r, err := readResponse([]byte(body))
 		if err != nil {
 			return
 		}
-		if a.fault != nil {
-			if text := a.fault.Error(); strings.ContainsAny(text, "\r\n\x1b") || utf8.RuneCountInString(text) > 3*maxReason {
+		if r.fault != nil {
+			if text := r.fault.Error(); strings.ContainsAny(text, "\r\n\x1b") || utf8.RuneCountInString(text) > 3*maxReason {
 				t.Errorf("a server writes our errors: %q", text)
 			}
-			_ = a.fault.kind()
+			_ = r.fault.errorKind()
 		}
-		var stdout, stderr bytes.Buffer
-		done, exit, err := winrm.ParseSlurpOutputErrResponse(a.retell(receiveAction), &stdout, &stderr)
-		if err != nil || done != a.done || done && exit != a.exit || stdout.String() != string(a.stdout) || stderr.String() != string(a.stderr) {
-			t.Errorf("masterzen reads %q, %q, %t, %d (%v) from %+v", &stdout, &stderr, done, exit, err, a)
+		want := repeatedIDs{Selector: r.shellID}
+		want.Stream.CommandID, want.Stream.End = r.commandID, "true"
+		var got repeatedIDs
+		if err := xml.Unmarshal([]byte(testMessages.sendInput(r.shellID, r.commandID, []byte("x"), true).String()), &got); err != nil {
+			t.Errorf("IDs break the message: %v", err)
 		}
-		shell, err := winrm.ParseOpenShellResponse(a.retell(createAction))
-		if err != nil || shell != a.shell {
-			t.Errorf("masterzen reads the shell %q (%v) from %+v", shell, err, a)
-		}
-		command, err := winrm.ParseExecuteCommandResponse(a.retell(commandAction))
-		if err != nil || command != a.command {
-			t.Errorf("masterzen reads the command %q (%v) from %+v", command, err, a)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
 		}
 	})
+}
+
+// repeatedIDs is what a message to send input says of its shell and command.
+type repeatedIDs struct {
+	Selector string `xml:"Header>SelectorSet>Selector"`
+	Stream   struct {
+		CommandID string `xml:"CommandId,attr"`
+		End       string `xml:"End,attr"`
+	} `xml:"Body>Send>Stream"`
 }
 
 // Whatever a server sends as a challenge ends as a message or an error.
@@ -76,15 +82,14 @@ func FuzzChallenge(f *testing.F) {
 	f.Add([]byte(head + "\x0d\x00\x0d\x00\x30\x00\x00\x00\x07\x00\x00\x00\x06\x00\x01\x00\x00\x00\x00\x00\x00"))
 	f.Add([]byte(head))
 	f.Fuzz(func(t *testing.T, challenge []byte) {
-		a, err := newNTLM(`CONTOSO\svc-oos`, password)
+		client, err := newNTLMClient(`CONTOSO\svc-oos`, password)
 		if err != nil {
 			t.Fatal(err)
 		}
-		n := a.(*ntlm)
-		if _, err := n.client.Authenticate(nil, nil); err != nil {
+		if _, err := client.Authenticate(nil, nil); err != nil {
 			t.Fatal(err)
 		}
-		message, err := n.respond(challenge, nil)
+		message, err := respondToChallenge(client, challenge, nil)
 		if err == nil && !bytes.HasPrefix(message, []byte("NTLMSSP\x00\x03")) {
 			t.Errorf("neither a message nor an error: %q", message)
 		}

@@ -21,14 +21,7 @@ import (
 // negotiate is the HTTP scheme under which Windows takes NTLM messages.
 const negotiate = "Negotiate"
 
-// ntlm authenticates the connection itself, by two empty requests (MS-NLMP,
-// RFC 4559). Messages are not sealed: that serves plain HTTP, and here TLS does it.
-type ntlm struct {
-	user   string
-	client *ntlmssp.Client
-}
-
-func newNTLM(user string, password secret.Value) (authenticator, error) {
+func newNTLMClient(user string, password secret.Value) (*ntlmssp.Client, error) {
 	name, domain := user, ""
 	if d, u, ok := strings.Cut(user, `\`); ok {
 		name, domain = u, d
@@ -39,40 +32,48 @@ func newNTLM(user string, password secret.Value) (authenticator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare NTLM: %w", err)
 	}
-	return &ntlm{user: user, client: client}, nil
+	return client, nil
 }
 
-func (n *ntlm) authenticate(ctx context.Context, s *session) error {
-	message, err := n.client.Authenticate(nil, nil)
+// authenticateNTLM authenticates the connection itself, by two empty requests
+// (MS-NLMP, RFC 4559). Messages are not sealed, as they must be over plain HTTP:
+// TLS encrypts them.
+func authenticateNTLM(ctx context.Context, s *session, user string, password secret.Value) error {
+	client, err := newNTLMClient(user, password)
+	if err != nil {
+		return err
+	}
+	message, err := client.Authenticate(nil, nil)
 	if err != nil {
 		return fmt.Errorf("make NTLM negotiation: %w", err)
 	}
-	r, err := s.post(ctx, token(message), nil)
+	r, err := s.sendRequest(ctx, negotiateHeader(message), nil)
 	if err != nil {
 		return err
 	}
-	challenge, err := n.challenge(r)
+	challenge, err := readChallenge(r, user)
 	if err != nil {
 		return err
 	}
-	if message, err = n.respond(challenge, bindings(s.conn.ConnectionState().PeerCertificates[0])); err != nil {
+	bindings := channelBindings(s.conn.ConnectionState().PeerCertificates[0])
+	if message, err = respondToChallenge(client, challenge, bindings); err != nil {
 		return &problem{kind: powershell.Garbled, err: fmt.Errorf("answer NTLM challenge: %w", err)}
 	}
-	if r, err = s.post(ctx, token(message), nil); err != nil {
+	if r, err = s.sendRequest(ctx, negotiateHeader(message), nil); err != nil {
 		return err
 	}
 	switch r.status {
 	case http.StatusOK:
 		return nil
 	case http.StatusUnauthorized:
-		return refused(r, n.user, NTLM, negotiate)
+		return refusalProblem(r, user, NTLM, negotiate)
 	default:
 		return statusProblem(r, powershell.Unreachable)
 	}
 }
 
-// challenge finds the server's NTLM challenge.
-func (n *ntlm) challenge(r reply) ([]byte, error) {
+// readChallenge finds the server's NTLM challenge in a response.
+func readChallenge(r httpResponse, user string) ([]byte, error) {
 	switch r.status {
 	case http.StatusUnauthorized:
 	case http.StatusOK:
@@ -91,33 +92,35 @@ func (n *ntlm) challenge(r reply) ([]byte, error) {
 		}
 		return challenge, nil
 	}
-	if offered(offers(r), negotiate) {
-		// The password was not asked for, so it is not what the server minds.
+	if containsScheme(offeredSchemes(r), negotiate) {
+		// The server did not ask for the password, so the password is not wrong.
 		return nil, &problem{kind: powershell.Denied, code: http.StatusUnauthorized, err: fmt.Errorf(
-			"ntlm is configured, but the server offers %s and takes up no NTLM under it", negotiate)}
+			"ntlm is configured, but the server offers %s and accepts no NTLM within it", negotiate)}
 	}
-	return nil, refused(r, n.user, NTLM, negotiate)
+	return nil, refusalProblem(r, user, NTLM, negotiate)
 }
 
-// respond answers a challenge. The library panics at some malformed challenges,
-// for instance flags of less than four bytes.
-func (n *ntlm) respond(challenge []byte, bound *ntlmssp.ChannelBindings) (message []byte, err error) {
+// respondToChallenge makes the message that proves the password. The library
+// panics on some malformed challenges, for instance flags of less than four
+// bytes.
+func respondToChallenge(client *ntlmssp.Client, challenge []byte, bindings *ntlmssp.ChannelBindings) (message []byte, err error) {
 	defer func() {
 		if recover() != nil {
 			err = errors.New("it is malformed")
 		}
 	}()
-	return n.client.Authenticate(challenge, bound)
+	return client.Authenticate(challenge, bindings)
 }
 
-func token(message []byte) string {
+// negotiateHeader is the Authorization header that carries an NTLM message.
+func negotiateHeader(message []byte) string {
 	return negotiate + " " + base64.StdEncoding.EncodeToString(message)
 }
 
-// bindings ties a proof to the TLS connection that server's certificate
-// protects: the type tls-server-end-point of RFC 5929. Servers that are set to
+// channelBindings ties a proof to the TLS connection that the server's
+// certificate protects: the type tls-server-end-point of RFC 5929. Servers with
 // CbtHardeningLevel=Strict demand it.
-func bindings(certificate *x509.Certificate) *ntlmssp.ChannelBindings {
+func channelBindings(certificate *x509.Certificate) *ntlmssp.ChannelBindings {
 	h := bindingHash(certificate.SignatureAlgorithm).New()
 	h.Write(certificate.Raw)
 	return &ntlmssp.ChannelBindings{ApplicationData: h.Sum([]byte(ntlmssp.TLSServerEndPoint + ":"))}
@@ -125,8 +128,8 @@ func bindings(certificate *x509.Certificate) *ntlmssp.ChannelBindings {
 
 // bindingHash is the hash of the certificate's own signature, but SHA-256 in
 // place of MD5 and SHA-1 (RFC 5929, 4.1). The RFC defines none for signatures
-// without a hash of their own: SHA-256 then, since whoever shows us such a
-// certificate could pass a proof that is not bound on to another server.
+// without a hash of their own; SHA-256 is used then, because an unbound proof
+// could be relayed to another server.
 func bindingHash(algorithm x509.SignatureAlgorithm) crypto.Hash {
 	switch algorithm {
 	case x509.SHA384WithRSA, x509.SHA384WithRSAPSS, x509.ECDSAWithSHA384:

@@ -36,12 +36,12 @@ const (
 	script     = "Get-SharePointServer"
 )
 
-// host answers our bootstrap as Windows would; any other command line is
-// unknown to it.
-type host func(ctx context.Context, e powershell.Envelope) (any, error)
+// scriptHost runs scripts as our bootstrap on Windows would. It knows no other
+// command line.
+type scriptHost func(ctx context.Context, e powershell.Envelope) (any, error)
 
 // Run implements [wsman.Host].
-func (h host) Run(ctx context.Context, c wsman.Command) (wsman.Result, error) {
+func (h scriptHost) Run(ctx context.Context, c wsman.Command) (wsman.Result, error) {
 	if c.Text() != powershell.CommandLine() {
 		return wsman.Result{Stderr: []byte("not recognized"), Exit: 1}, nil
 	}
@@ -71,8 +71,8 @@ type echo struct {
 	Secrets int    `json:"secrets"`
 }
 
-// echoing returns the parameter "say" and the size of the secrets.
-var echoing = host(func(_ context.Context, e powershell.Envelope) (any, error) {
+// echoHost returns the parameter "say" and the size of the secrets.
+var echoHost = scriptHost(func(_ context.Context, e powershell.Envelope) (any, error) {
 	n := 0
 	for _, s := range e.Secrets {
 		n += len(s)
@@ -80,21 +80,21 @@ var echoing = host(func(_ context.Context, e powershell.Envelope) (any, error) {
 	return echo{Said: string(e.Params), Secrets: n}, nil
 })
 
-// server is a Windows server, as seen from the network.
-type server struct {
+// testServer is a Windows server, as seen from the network.
+type testServer struct {
 	*wsman.Endpoint
 	ca []byte
 }
 
-// start runs a server until the test ends. options needs only what differs.
-func start(t testing.TB, h wsman.Host, options wsman.Options) *server {
+// startServer runs a server until the test ends. options needs only what differs.
+func startServer(t testing.TB, h wsman.Host, options wsman.Options) *testServer {
 	t.Helper()
-	certificate, ca := issue(t, serverName, newKey(t, elliptic.P256()))
-	return startAs(t, h, options, certificate, ca)
+	certificate, ca := issueCertificate(t, serverName, newKey(t, elliptic.P256()))
+	return startServerAs(t, h, options, certificate, ca)
 }
 
-// startAs is start with a certificate of the caller's choice.
-func startAs(t testing.TB, h wsman.Host, options wsman.Options, certificate tls.Certificate, ca []byte) *server {
+// startServerAs is [startServer] with a certificate of the caller's choice.
+func startServerAs(t testing.TB, h wsman.Host, options wsman.Options, certificate tls.Certificate, ca []byte) *testServer {
 	t.Helper()
 	options.Name, options.Certificate = serverName, certificate
 	options.Password = func(name string) (string, bool) {
@@ -109,21 +109,21 @@ func startAs(t testing.TB, h wsman.Host, options wsman.Options, certificate tls.
 			t.Error(err)
 		}
 	})
-	return &server{Endpoint: e, ca: ca}
+	return &testServer{Endpoint: e, ca: ca}
 }
 
-func (s *server) target() powershell.Target {
+func (s *testServer) target() powershell.Target {
 	return powershell.Target{Host: serverName, Address: s.Addr().String(), Connection: "office"}
 }
 
-// connection is one that the server welcomes.
-func (s *server) connection(t testing.TB) winrm.Connection {
+// connection is one that the server accepts.
+func (s *testServer) connection(t testing.TB) winrm.Connection {
 	t.Helper()
-	return winrm.Connection{Auth: winrm.NTLM, User: user, Password: inFile(t, password), CA: s.ca}
+	return winrm.Connection{Auth: winrm.NTLM, User: user, Password: secretFile(t, password), CA: s.ca}
 }
 
-// inFile names a secret of the given content.
-func inFile(t testing.TB, content string) secret.Ref {
+// secretFile names a secret of the given content.
+func secretFile(t testing.TB, content string) secret.Ref {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
@@ -132,24 +132,25 @@ func inFile(t testing.TB, content string) secret.Ref {
 	return secret.Ref("file:" + file)
 }
 
-// quick are timeouts for a server in the same process.
-var quick = winrm.Timeouts{Connect: 5 * time.Second, Operation: time.Second, Answer: 5 * time.Second, Free: 5 * time.Second}
+// testTimeouts are timeouts for a server in the same process.
+var testTimeouts = winrm.Timeouts{Connect: 5 * time.Second, Operation: time.Second, Response: 5 * time.Second, Cleanup: 5 * time.Second}
 
-// runner reaches servers by one connection, and has freed all by the test's end.
-func runner(t testing.TB, c winrm.Connection, log *zap.Logger) *winrm.Runner {
+// newRunner returns a runner with one connection, "office". The test ends when it
+// has deleted its shells.
+func newRunner(t testing.TB, c winrm.Connection, log *zap.Logger) *winrm.Runner {
 	t.Helper()
 	r := winrm.New(func(name string) (winrm.Connection, error) {
 		if name != "office" {
 			return winrm.Connection{}, errors.New("no such connection")
 		}
 		return c, nil
-	}, log, winrm.WithTimeouts(quick))
+	}, log, winrm.WithTimeouts(testTimeouts))
 	t.Cleanup(r.Close)
 	return r
 }
 
-// say is a call that carries secrets of so many bytes.
-func say(secrets int) powershell.Call {
+// newCall returns a call that carries a secret of that many bytes.
+func newCall(secrets int) powershell.Call {
 	call := powershell.Call{Script: script, Params: map[string]string{"Say": "hello"}}
 	if secrets > 0 {
 		call.Secrets = [][]byte{make([]byte, secrets)}
@@ -157,10 +158,11 @@ func say(secrets int) powershell.Call {
 	return call
 }
 
-// wantKind checks that err is a transport error of a kind that names its script.
-func wantKind(t testing.TB, err error, kind powershell.Kind) {
+// requireKind checks that err is a transport error of that kind and names its
+// script.
+func requireKind(t testing.TB, err error, kind powershell.Kind) {
 	t.Helper()
-	got := transportError(t, err)
+	got := requireTransportError(t, err)
 	if got.Kind != kind {
 		t.Fatalf("got kind %q (%v), want %q", got.Kind, err, kind)
 	}
@@ -169,7 +171,7 @@ func wantKind(t testing.TB, err error, kind powershell.Kind) {
 	}
 }
 
-func transportError(t testing.TB, err error) *powershell.TransportError {
+func requireTransportError(t testing.TB, err error) *powershell.TransportError {
 	t.Helper()
 	got, ok := errors.AsType[*powershell.TransportError](err)
 	if !ok {
@@ -178,18 +180,18 @@ func transportError(t testing.TB, err error) *powershell.TransportError {
 	return got
 }
 
-// wantFreed checks that the server comes to hold no shell, command or
-// connection of ours.
-func (s *server) wantFreed(t testing.TB) {
+// assertFreed checks that soon the server has no shell, command or connection of
+// ours.
+func (s *testServer) assertFreed(t testing.TB) {
 	t.Helper()
-	eventually(t, func() bool {
+	awaitOrFail(t, func() bool {
 		now := s.Stats()
 		return now.Shells == 0 && now.Commands == 0 && now.Open == 0
 	}, func() { t.Errorf("left on the server: %+v", s.Stats()) })
 }
 
-// eventually waits for what happens in the background.
-func eventually(t testing.TB, ok func() bool, otherwise func()) {
+// awaitOrFail waits for what happens in the background, or calls otherwise.
+func awaitOrFail(t testing.TB, ok func() bool, otherwise func()) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -199,18 +201,18 @@ func eventually(t testing.TB, ok func() bool, otherwise func()) {
 	}
 }
 
-// wantNoMoreGoroutines checks that their number comes back to what it was.
-func wantNoMoreGoroutines(t testing.TB, before int) {
+// assertGoroutines checks that there are soon no more than before.
+func assertGoroutines(t testing.TB, before int) {
 	t.Helper()
-	eventually(t, func() bool { return runtime.NumGoroutine() <= before }, func() {
+	awaitOrFail(t, func() bool { return runtime.NumGoroutine() <= before }, func() {
 		stacks := make([]byte, 1<<20)
 		t.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
 	})
 }
 
-// issue makes a certificate for a server, and in PEM the authority behind it,
-// which has the given key.
-func issue(t testing.TB, name string, authority crypto.Signer) (tls.Certificate, []byte) {
+// issueCertificate makes a certificate for a server, and in PEM the CA that issued
+// it, which has the key authority.
+func issueCertificate(t testing.TB, name string, authority crypto.Signer) (tls.Certificate, []byte) {
 	t.Helper()
 	template := func(cn string) *x509.Certificate {
 		return &x509.Certificate{
@@ -244,7 +246,7 @@ func newKey(t testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
 	return key
 }
 
-// unusedAddress is one that refuses connections.
+// unusedAddress returns one that refuses connections.
 func unusedAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -18,12 +18,12 @@ import (
 	"github.com/farmtrust/farmtrust/internal/winrm"
 )
 
-// held is a server that answers as it likes, on connections that it keeps.
-// Each answer is written as it stands; after the last, it says nothing.
-func held(t *testing.T, auth winrm.Auth, answers ...string) (powershell.Target, winrm.Connection) {
+// startHolding starts a server that writes the given responses as they are, one
+// for each request, then says nothing and keeps the connection.
+func startHolding(t *testing.T, auth winrm.Auth, responses ...string) (powershell.Target, winrm.Connection) {
 	t.Helper()
 	var next atomic.Int32
-	target, c := tlsServer(t, func(w http.ResponseWriter, r *http.Request) {
+	target, c := startHTTPS(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		conn, buffered, err := http.NewResponseController(w).Hijack()
 		if err != nil {
@@ -31,9 +31,9 @@ func held(t *testing.T, auth winrm.Auth, answers ...string) (powershell.Target, 
 			return
 		}
 		defer func() { _ = conn.Close() }()
-		for i := int(next.Add(1)) - 1; i < len(answers); i = int(next.Add(1)) - 1 {
-			_, _ = io.WriteString(conn, answers[i])
-			if i == len(answers)-1 {
+		for i := int(next.Add(1)) - 1; i < len(responses); i = int(next.Add(1)) - 1 {
+			_, _ = io.WriteString(conn, responses[i])
+			if i == len(responses)-1 {
 				break
 			}
 			if _, err := http.ReadRequest(buffered.Reader); err != nil {
@@ -46,65 +46,73 @@ func held(t *testing.T, auth winrm.Auth, answers ...string) (powershell.Target, 
 	return target, c
 }
 
-func TestNoSilenceOutlastsTheContext(t *testing.T) {
+func TestRun_Silence(t *testing.T) {
 	t.Parallel()
-	const head = "HTTP/1.1 200 OK\r\nContent-Type: application/soap+xml\r\nContent-Length: 100\r\n"
-	challenged := "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nWWW-Authenticate: Negotiate " +
-		base64.StdEncoding.EncodeToString(challenge) + "\r\n\r\n"
-	for name, c := range map[string]struct {
-		auth    winrm.Auth
-		want    powershell.Kind
-		answers []string
-	}{
-		"to the negotiation":        {winrm.NTLM, powershell.TimedOut, nil},
-		"to the proof":              {winrm.NTLM, powershell.TimedOut, []string{challenged}},
-		"after the proof":           {winrm.NTLM, powershell.TimedOut, []string{challenged, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}},
-		"in the middle of a header": {winrm.Basic, powershell.TimedOut, []string{head}},
-		"in the middle of a body":   {winrm.Basic, powershell.TimedOut, []string{head + "\r\n<s:Envelope "}},
-		"in another protocol": {
-			winrm.Basic, powershell.Garbled,
-			[]string{"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n"},
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			target, connection := held(t, c.auth, c.answers...)
-			r := runner(t, connection, zap.NewNop())
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			defer cancel()
-			ended := make(chan error, 1)
-			go func() { ended <- r.Run(ctx, target, say(0), &echo{}) }()
-			select {
-			case err := <-ended:
-				wantKind(t, err, c.want)
-			case <-time.After(quick.Connect / 2):
-				t.Error("the call goes on")
-			}
-		})
-	}
-}
+	t.Run("no silence outlasts the context", func(t *testing.T) {
+		t.Parallel()
+		const head = "HTTP/1.1 200 OK\r\nContent-Type: application/soap+xml\r\nContent-Length: 100\r\n"
+		challenged := "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nWWW-Authenticate: Negotiate " +
+			base64.StdEncoding.EncodeToString(testChallenge) + "\r\n\r\n"
+		for name, c := range map[string]struct {
+			auth      winrm.Auth
+			want      powershell.Kind
+			responses []string
+		}{
+			"to the negotiation":        {winrm.NTLM, powershell.TimedOut, nil},
+			"to the proof":              {winrm.NTLM, powershell.TimedOut, []string{challenged}},
+			"after the proof":           {winrm.NTLM, powershell.TimedOut, []string{challenged, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}},
+			"in the middle of a header": {winrm.Basic, powershell.TimedOut, []string{head}},
+			"in the middle of a body":   {winrm.Basic, powershell.TimedOut, []string{head + "\r\n<s:Envelope "}},
+			"in another protocol": {
+				winrm.Basic, powershell.Garbled,
+				[]string{"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n"},
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				target, connection := startHolding(t, c.auth, c.responses...)
+				r := newRunner(t, connection, zap.NewNop())
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				ended := make(chan error, 1)
+				go func() { ended <- r.Run(ctx, target, newCall(0), &echo{}) }()
+				select {
+				case err := <-ended:
+					requireKind(t, err, c.want)
+				case <-time.After(testTimeouts.Connect / 2):
+					t.Error("the call goes on")
+				}
+			})
+		}
+	})
 
-func TestAServerThatIsSilentFromTheStartIsUnreachable(t *testing.T) {
-	t.Parallel()
-	noTLS := start(t, echoing, wsman.Options{Disrupt: func(p wsman.Point) (d wsman.Disruption) {
-		if p.Stage == wsman.Connecting {
-			d.Kind = wsman.Hang
+	t.Run("a server that is silent from the start is unreachable", func(t *testing.T) {
+		t.Parallel()
+		noTLS := startServer(t, echoHost, wsman.Options{Disrupt: func(p wsman.Point) (d wsman.Disruption) {
+			if p.Stage == wsman.Connecting {
+				d.Kind = wsman.Hang
+			}
+			return d
+		}})
+		silent, connection := startHolding(t, winrm.NTLM)
+		short := testTimeouts
+		short.Connect = time.Second
+		for name, c := range map[string]struct {
+			target powershell.Target
+			want   string
+		}{
+			"to the TLS handshake":  {noTLS.target(), "TLS with " + noTLS.Addr().String() + ": no response within 1s"},
+			"to the authentication": {silent, "authenticate: no response within 1s"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				r := winrm.New(func(string) (winrm.Connection, error) { return connection, nil }, zap.NewNop(), winrm.WithTimeouts(short))
+				defer r.Close()
+				err := r.Run(t.Context(), c.target, newCall(0), &echo{})
+				requireKind(t, err, powershell.Unreachable)
+				if !strings.HasSuffix(err.Error(), c.want) || errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("got %q, want %q at its end, and no deadline of the caller", err, c.want)
+				}
+			})
 		}
-		return d
-	}})
-	noAnswer, connection := held(t, winrm.NTLM)
-	impatient := quick
-	impatient.Connect = time.Second
-	for says, target := range map[string]powershell.Target{
-		"TLS with " + noTLS.Addr().String() + ": no answer within 1s": noTLS.target(),
-		"authenticate: no answer within 1s":                           noAnswer,
-	} {
-		r := winrm.New(func(string) (winrm.Connection, error) { return connection, nil }, zap.NewNop(), winrm.WithTimeouts(impatient))
-		err := r.Run(t.Context(), target, say(0), &echo{})
-		wantKind(t, err, powershell.Unreachable)
-		if !strings.HasSuffix(err.Error(), says) || errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got %q, want %q at its end, and no deadline of the caller", err, says)
-		}
-		r.Close()
-	}
+	})
 }

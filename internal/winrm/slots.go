@@ -7,8 +7,8 @@ import (
 )
 
 // maxShells is how many shells are open on one server at once. Windows allows
-// 30 for each user (MaxShellsPerUser), which others may need too, and each runs
-// a PowerShell process.
+// 30 for each user (MaxShellsPerUser), which other programs may need too, and
+// each runs a PowerShell process.
 const maxShells = 5
 
 // slots counts the shells on each server.
@@ -17,30 +17,30 @@ type slots struct {
 	byHost map[string]*slot
 }
 
-// slot is one server's. It lives as long as someone holds or awaits it.
+// slot is one server's. It exists as long as a call holds or awaits a shell.
 type slot struct {
 	shells chan struct{}
 	users  int
 }
 
-// take waits for the right to open a shell on host, until ctx is done. Call
-// release once when the shell is gone.
-func (s *slots) take(ctx context.Context, host string) (release func(), err error) {
+// acquireSlot waits for the right to open a shell on host, until ctx is done.
+// Call release once when the shell is gone.
+func (s *slots) acquireSlot(ctx context.Context, host string) (release func(), err error) {
 	host = strings.ToLower(host)
-	mine := s.enter(host)
+	mine := s.addUser(host)
 	select {
 	case mine.shells <- struct{}{}:
 		return func() {
 			<-mine.shells
-			s.leave(host, mine)
+			s.removeUser(host, mine)
 		}, nil
 	case <-ctx.Done():
-		s.leave(host, mine)
+		s.removeUser(host, mine)
 		return nil, ctx.Err()
 	}
 }
 
-func (s *slots) enter(host string) *slot {
+func (s *slots) addUser(host string) *slot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.byHost == nil {
@@ -55,7 +55,7 @@ func (s *slots) enter(host string) *slot {
 	return mine
 }
 
-func (s *slots) leave(host string, mine *slot) {
+func (s *slots) removeUser(host string, mine *slot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if mine.users--; mine.users == 0 {

@@ -1,11 +1,11 @@
-// Package winrm carries a call to a Windows server: it implements
-// [powershell.Runner] over WS-Management, with the messages and the shell
-// protocol of masterzen/winrm on a transport of its own.
+// Package winrm runs scripts on Windows servers: it implements
+// [powershell.Runner] over WS-Management, with the messages of masterzen/winrm
+// over HTTPS connections of its own.
 //
 // It does not know what scripts do, does not retry, and never speaks plain
-// HTTP. It replaces all of masterzen's transports, because those take a SOAP
+// HTTP. It does not use masterzen's client and transports: they take a SOAP
 // fault for success, lose standard input without an error, fall back to weaker
-// authentication, ignore contexts, and keep connections for ever.
+// authentication, ignore contexts, and never close connections.
 package winrm
 
 import (
@@ -36,18 +36,18 @@ const (
 	NTLM Auth = "ntlm"
 )
 
-// Connection is the way to the servers that share it.
+// Connection is how to reach the servers that share it.
 type Connection struct {
 	Auth Auth
 	// User is "user", "DOMAIN\user" or "user@domain".
 	User string
-	// Password is resolved anew for each session, at the last moment.
+	// Password is resolved for each session, at the last moment.
 	Password secret.Ref
-	// CA holds the authorities, in PEM, that the server's certificate must
-	// chain to; nil means those of the operating system.
+	// CA holds the CAs, in PEM, that the server's certificate must chain to; nil
+	// means those of the operating system.
 	CA []byte
-	// AllowUnverified accepts any certificate. Calls that carry secrets are
-	// refused all the same unless the certificate verifies.
+	// AllowUnverified accepts any certificate, except for calls that carry
+	// secrets: those are refused unless the certificate verifies.
 	AllowUnverified bool
 }
 
@@ -56,19 +56,20 @@ type Timeouts struct {
 	// Connect is for the connection, TLS and authentication together.
 	Connect time.Duration
 	// Operation is how long a server may hold a request for output before it
-	// answers that there is none yet; see OperationTimeout in DSP0226.
+	// answers that there is none yet; see OperationTimeout in DSP0226. It is
+	// sent in whole seconds, at least one.
 	Operation time.Duration
-	// Answer is how much longer than Operation an answer may take on its way.
-	Answer time.Duration
-	// Free is for deleting the shell of a call that ended early.
-	Free time.Duration
+	// Response is how much longer than Operation a response may take to arrive.
+	Response time.Duration
+	// Cleanup is for deleting the shell when a call has ended.
+	Cleanup time.Duration
 }
 
-// DefaultTimeouts suit servers in one's own network. Operation is well below
-// the 60 s that servers allow (MaxTimeoutms), so that the server's "not yet"
-// arrives before anyone gives up and takes output with it.
+// DefaultTimeouts suits servers in the worker's own network. Operation is well
+// below the 60 s that servers allow (MaxTimeoutms), so that the server's "not
+// yet" arrives before either side abandons the request and loses output.
 func DefaultTimeouts() Timeouts {
-	return Timeouts{Connect: 20 * time.Second, Operation: 20 * time.Second, Answer: 15 * time.Second, Free: 20 * time.Second}
+	return Timeouts{Connect: 20 * time.Second, Operation: 20 * time.Second, Response: 15 * time.Second, Cleanup: 20 * time.Second}
 }
 
 // Option changes how a [Runner] works.
@@ -80,21 +81,21 @@ func WithTimeouts(t Timeouts) Option {
 }
 
 // Runner implements [powershell.Runner]. Each call has a connection, a session
-// and a shell of its own, since starting PowerShell costs far more than they
-// do. It is safe for concurrent use; use one Runner in a process, for it counts
-// the shells on each server.
+// and a shell of its own: they cost far less than starting PowerShell. A Runner
+// is safe for concurrent use; use one in a process, because it limits the shells
+// on each server.
 type Runner struct {
 	connections func(name string) (Connection, error)
 	log         *zap.Logger
 	timeouts    Timeouts
 	slots       slots
-	freeing     sync.WaitGroup
+	cleanups    sync.WaitGroup
 }
 
 var _ powershell.Runner = (*Runner)(nil)
 
-// New makes a Runner. connections finds a connection by the name in
-// [powershell.Target] and is asked for each call.
+// New makes a Runner. connections is called for each call, with the name of the
+// connection in its [powershell.Target].
 func New(connections func(name string) (Connection, error), log *zap.Logger, options ...Option) *Runner {
 	r := &Runner{connections: connections, log: log, timeouts: DefaultTimeouts()}
 	for _, option := range options {
@@ -104,8 +105,8 @@ func New(connections func(name string) (Connection, error), log *zap.Logger, opt
 }
 
 // Close waits until the shells of abandoned calls are deleted, at most
-// [Timeouts].Free. Call it when no Run is under way.
-func (r *Runner) Close() { r.freeing.Wait() }
+// [Timeouts].Cleanup. Call it when no Run is under way.
+func (r *Runner) Close() { r.cleanups.Wait() }
 
 // Run implements [powershell.Runner]. When ctx ends it returns at once; the
 // shell, and with it the script, is then ended in the background.
@@ -121,68 +122,63 @@ func (r *Runner) Run(ctx context.Context, target powershell.Target, call powersh
 		return fmt.Errorf("%s: %w", target.Host, err)
 	}
 	started := time.Now()
-	out, err := r.execute(ctx, target, stdin, len(call.Secrets) > 0)
+	out, err := r.runInShell(ctx, target, stdin, len(call.Secrets) > 0)
 	r.log.Debug("call ended", zap.String("server", target.Host), zap.String("script", call.Script),
 		zap.Duration("took", time.Since(started)), zap.Error(err))
 	if err != nil {
 		return transportError(ctx, target.Host, call.Script, err)
 	}
 	err = powershell.ReadResult(target.Host, call.Script, nonce, out.stdout, out.stderr, out.exit, result)
-	if garbled(err) && out.lost != nil {
-		return transportError(ctx, target.Host, call.Script, out.lost)
+	if isGarbled(err) && out.inputLost != nil {
+		return transportError(ctx, target.Host, call.Script, out.inputLost)
 	}
 	return err
 }
 
-// garbled says that no answer of ours came back.
-func garbled(err error) bool {
+// isGarbled reports whether the output was not that of our bootstrap.
+func isGarbled(err error) bool {
 	t, ok := errors.AsType[*powershell.TransportError](err)
 	return ok && t.Kind == powershell.Garbled
 }
 
-// execute runs the bootstrap with stdin in a shell of its own. private says
-// that stdin carries secrets.
-func (r *Runner) execute(ctx context.Context, target powershell.Target, stdin []byte, private bool) (output, error) {
+// runInShell runs the bootstrap with stdin in a shell of its own. secrets reports
+// whether stdin carries any.
+func (r *Runner) runInShell(ctx context.Context, target powershell.Target, stdin []byte, secrets bool) (output, error) {
 	connection, err := r.connections(target.Connection)
 	if err != nil {
 		return output{}, &problem{kind: powershell.Denied, err: fmt.Errorf("find connection %q: %w", target.Connection, err)}
 	}
-	d, err := newDialer(target, connection, private, r.timeouts)
+	d, err := newDialer(target, connection, secrets, r.timeouts)
 	if err != nil {
 		return output{}, err
 	}
-	release, err := r.slots.take(ctx, target.Host)
+	release, err := r.slots.acquireSlot(ctx, target.Host)
 	if err != nil {
 		return output{}, fmt.Errorf("wait for one of %d shells: %w", maxShells, err)
 	}
-	s, err := d.open(ctx)
+	session, err := d.openSession(ctx)
 	if err != nil {
 		release()
 		return output{}, err
 	}
-	c, err := newConversation(ctx, d, s)
-	if err != nil {
-		s.close()
-		release()
-		return output{}, err
-	}
-	out, err := c.run(ctx, stdin)
-	r.end(ctx, c, d, release)
+	sh := newShell(d, session)
+	out, err := sh.runBootstrap(ctx, stdin)
+	r.cleanUp(ctx, sh, release)
 	return out, err
 }
 
-// end frees the shell, the connection and the slot. It waits for that unless
-// the caller waits no longer, or the shell can be reached only by a new
-// connection.
-func (r *Runner) end(ctx context.Context, c *conversation, d *dialer, release func()) {
-	broken, freed := c.session.broken(), make(chan struct{})
-	r.freeing.Go(func() {
-		defer close(freed)
+// cleanUp deletes the shell, closes the connection and releases the slot. It
+// waits for that unless the caller has stopped waiting, or the shell can be
+// reached only by a new connection.
+func (r *Runner) cleanUp(ctx context.Context, sh *shell, release func()) {
+	broken, done := sh.session.isBroken(), make(chan struct{})
+	r.cleanups.Go(func() {
+		defer close(done)
 		defer release()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.timeouts.Free)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.timeouts.Cleanup)
 		defer cancel()
-		if err := c.close(ctx, d); err != nil {
-			r.log.Warn("shell is not deleted; the server ends it when idle", zap.String("server", d.host),
+		if err := sh.close(ctx); err != nil {
+			r.log.Warn("shell is not deleted; the server ends it when idle", zap.String("server", sh.dialer.host),
 				zap.Duration("idle", shellIdle), zap.Error(err))
 		}
 	})
@@ -190,7 +186,7 @@ func (r *Runner) end(ctx context.Context, c *conversation, d *dialer, release fu
 		return
 	}
 	select {
-	case <-freed:
+	case <-done:
 	case <-ctx.Done():
 	}
 }

@@ -24,7 +24,7 @@ import (
 )
 
 // files are all files below a folder but those that are meant to hold a secret.
-func files(t *testing.T, dir string, meant ...string) []place {
+func collectFiles(t *testing.T, dir string, meant ...string) []place {
 	t.Helper()
 	var all []place
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -48,7 +48,7 @@ func files(t *testing.T, dir string, meant ...string) []place {
 
 // rows are all rows of all tables of Temporal's databases below a folder. In a
 // file a long row is divided by the pages; here it is not.
-func rows(t *testing.T, dir string) []place {
+func collectRows(t *testing.T, dir string) []place {
 	t.Helper()
 	databases, err := filepath.Glob(filepath.Join(dir, "*.db"))
 	if err != nil || len(databases) == 0 {
@@ -61,11 +61,11 @@ func rows(t *testing.T, dir string) []place {
 			t.Fatal(err)
 		}
 		var tables []string
-		for _, row := range query(t, db, "SELECT name FROM sqlite_master WHERE type = 'table'") {
+		for _, row := range queryColumn(t, db, "SELECT name FROM sqlite_master WHERE type = 'table'") {
 			tables = append(tables, string(row))
 		}
 		for _, table := range tables {
-			for _, row := range query(t, db, fmt.Sprintf("SELECT * FROM %q", table)) {
+			for _, row := range queryColumn(t, db, fmt.Sprintf("SELECT * FROM %q", table)) {
 				all = append(all, place{"row of " + table, row})
 			}
 		}
@@ -77,7 +77,7 @@ func rows(t *testing.T, dir string) []place {
 }
 
 // query returns each row as its values, one after the other.
-func query(t *testing.T, db *sql.DB, text string) [][]byte {
+func queryColumn(t *testing.T, db *sql.DB, text string) [][]byte {
 	t.Helper()
 	result, err := db.QueryContext(t.Context(), text)
 	if err != nil {
@@ -114,7 +114,7 @@ func query(t *testing.T, db *sql.DB, text string) [][]byte {
 }
 
 // history is everything that Temporal tells about a workflow.
-func history(t *testing.T, c client.Client, run client.WorkflowRun) place {
+func collectHistory(t *testing.T, c client.Client, run client.WorkflowRun) place {
 	t.Helper()
 	p := place{name: "history of " + run.GetID()}
 	events := c.GetWorkflowHistory(t.Context(), run.GetID(), run.GetRunID(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
@@ -134,7 +134,7 @@ func history(t *testing.T, c client.Client, run client.WorkflowRun) place {
 
 // wire is what reached the servers outside of what is meant to be secret:
 // command lines, scripts, parameters and results.
-func (l *ledger) wire() []place {
+func (l *callLog) collectCalls() []place {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var all []place
@@ -148,7 +148,7 @@ func (l *ledger) wire() []place {
 }
 
 // said is a value as people and programs get it.
-func said(t *testing.T, name string, value any) place {
+func newPlace(t *testing.T, name string, value any) place {
 	t.Helper()
 	raw, err := json.Marshal(value)
 	if err != nil {
@@ -160,13 +160,13 @@ func said(t *testing.T, name string, value any) place {
 // watch looks, as long as ctx is not done, at what comes and goes: temporary
 // files, and the environment and command lines of all processes that this one
 // started, which only Linux shows.
-func watch(ctx context.Context, t *testing.T, temporary string) func() []place {
+func watchFiles(ctx context.Context, t *testing.T, temporary string) func() []place {
 	t.Helper()
 	var watching sync.WaitGroup
 	seen := map[string]place{}
 	watching.Go(func() {
 		for ctx.Err() == nil {
-			for _, p := range slices.Concat(files(t, temporary), processes(os.Getpid())) {
+			for _, p := range slices.Concat(collectFiles(t, temporary), listProcesses(os.Getpid())) {
 				seen[p.name+string(p.content)] = p
 			}
 			time.Sleep(20 * time.Millisecond)
@@ -179,7 +179,7 @@ func watch(ctx context.Context, t *testing.T, temporary string) func() []place {
 }
 
 // processes are the environments and command lines of a process's descendants.
-func processes(parent int) []place {
+func listProcesses(parent int) []place {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
 		return nil

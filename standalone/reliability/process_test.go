@@ -30,7 +30,7 @@ const (
 
 // serve prints the frontend's address and serves until standard input ends,
 // which it does at the latest with the process that started it.
-func serve(dir string) error {
+func serveTemporal(dir string) error {
 	port, err := strconv.Atoi(os.Getenv(portEnv))
 	if err != nil {
 		return fmt.Errorf("read %s: %w", portEnv, err)
@@ -71,18 +71,18 @@ func (p *program) start(t *testing.T) {
 	t.Helper()
 	const attempts = 5
 	for attempt := range attempts {
-		err := p.try()
+		err := p.tryStart()
 		if err == nil {
 			return
 		}
 		_ = p.command.Wait()
 		if attempt == attempts-1 {
-			t.Fatalf("start %s: %v; it said:\n%s", p.path, err, read(t, p.log.Name()))
+			t.Fatalf("start %s: %v; it said:\n%s", p.path, err, readFile(t, p.log.Name()))
 		}
 	}
 }
 
-func (p *program) try() error {
+func (p *program) tryStart() error {
 	p.command = exec.Command(p.path, p.args...)
 	p.command.Env, p.command.Stderr = p.env, p.log
 	var err error
@@ -143,7 +143,7 @@ func workerProgram(dir string) string {
 // worker is where build has put the worker's program.
 var worker string
 
-func build(dir string) error {
+func buildWorker(dir string) error {
 	worker = workerProgram(dir)
 	command := exec.Command("go", "build", "-o", worker, "./worker")
 	command.Dir = filepath.Join("..", "..")

@@ -26,7 +26,7 @@ func newRelay(t *testing.T, to string) *relay {
 		t.Fatal(err)
 	}
 	r := &relay{to: to, listener: l, open: map[net.Conn]bool{}}
-	r.lanes.Go(r.accept)
+	r.lanes.Go(r.acceptConnections)
 	t.Cleanup(func() {
 		_ = l.Close()
 		r.set(true)
@@ -51,7 +51,7 @@ func (r *relay) set(cut bool) {
 }
 
 // enter takes a connection in, unless the network is cut.
-func (r *relay) enter(c net.Conn) bool {
+func (r *relay) track(c net.Conn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.cut {
@@ -62,33 +62,33 @@ func (r *relay) enter(c net.Conn) bool {
 	return true
 }
 
-func (r *relay) leave(c net.Conn) {
+func (r *relay) untrack(c net.Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.open, c)
 	_ = c.Close()
 }
 
-func (r *relay) accept() {
+func (r *relay) acceptConnections() {
 	for {
 		c, err := r.listener.Accept()
 		if err != nil {
 			return
 		}
-		r.lanes.Go(func() { r.carry(c) })
+		r.lanes.Go(func() { r.forward(c) })
 	}
 }
 
-func (r *relay) carry(near net.Conn) {
-	if !r.enter(near) {
+func (r *relay) forward(near net.Conn) {
+	if !r.track(near) {
 		return
 	}
-	defer r.leave(near)
+	defer r.untrack(near)
 	far, err := net.Dial("tcp", r.to)
-	if err != nil || !r.enter(far) {
+	if err != nil || !r.track(far) {
 		return
 	}
-	defer r.leave(far)
+	defer r.untrack(far)
 	var both sync.WaitGroup
 	pipe := func(to, from net.Conn) {
 		// Whichever side ends first ends the other.
@@ -102,7 +102,7 @@ func (r *relay) carry(near net.Conn) {
 }
 
 // cut takes every server off the network for a time.
-func (s *site) cut(d time.Duration) {
+func (s *testFarm) cutNetwork(d time.Duration) {
 	for _, r := range s.relays {
 		r.set(true)
 	}

@@ -24,16 +24,17 @@ import (
 // The flags of a run; go test passes them on when they follow the package. It
 // keeps -n for itself.
 var (
-	full   = flag.Bool("full", false, "run every cell of the table, and write docs/reliability.md")
-	sample = flag.Int("cells", 30, "run this `many` cells, chosen by the seed")
-	seed   = flag.Uint64("seed", 0, "choose and order cells by this `number`; 0 makes one up")
-	only   = flag.String("only", "", "run the cells whose names contain this `text`")
-	atOnce = flag.Int("at-once", 8, "run this `many` cells at the same time; they mostly wait")
+	full   = flag.Bool("full", false, "run every scenario of the table")
+	out    = flag.String("out", "", "after a run of every scenario, write the table to this `file`")
+	sample = flag.Int("scenarios", 30, "run this `many` scenarios, chosen by the seed")
+	seed   = flag.Uint64("seed", 0, "choose and order scenarios by this `number`; 0 makes one up")
+	only   = flag.String("only", "", "run the scenarios whose names contain this `text`")
+	atOnce = flag.Int("at-once", 8, "run this `many` scenarios at the same time; they mostly wait")
 )
 
 func TestMain(m *testing.M) {
 	if dir, ok := os.LookupEnv(serveEnv); ok {
-		if err := serve(dir); err != nil {
+		if err := serveTemporal(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -50,7 +51,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	err = build(dir)
+	err = buildWorker(dir)
 	code := 1
 	if err == nil {
 		code = m.Run()
@@ -65,43 +66,43 @@ func run(m *testing.M) int {
 func TestWhateverGoesWrongTheReportedOutcomeIsTheTrueOne(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
-	first := newSite(t)
-	q := newQueue(choose(t, table(t, first)))
+	first := newTestFarm(t)
+	q := newQueue(chooseScenarios(t, listScenarios(t, first)))
 	var lanes sync.WaitGroup
-	lanes.Go(func() { q.work(t, first) })
+	lanes.Go(func() { q.runScenarios(t, first) })
 	for range min(*atOnce, len(q.results)) - 1 {
-		lanes.Go(func() { q.work(t, newSite(t)) })
+		lanes.Go(func() { q.runScenarios(t, newTestFarm(t)) })
 	}
 	lanes.Wait()
 	took := time.Since(began).Round(time.Second)
-	t.Logf("%d cells in %s", len(q.results), took)
-	if *full && *only == "" {
-		writeTable(t, q.results, took)
+	t.Logf("%d scenarios in %s", len(q.results), took)
+	if *full && *only == "" && *out != "" {
+		writeTable(t, *out, q.results, took)
 	}
 }
 
 // choose leaves the cells that the flags ask for, in an order that the seed
 // decides.
-func choose(t *testing.T, all []cell) []cell {
+func chooseScenarios(t *testing.T, all []scenario) []scenario {
 	t.Helper()
 	if *seed == 0 {
 		*seed = rand.Uint64()>>32 + 1
 	}
-	all = slices.DeleteFunc(all, func(c cell) bool { return !c.named(*only) })
+	all = slices.DeleteFunc(all, func(c scenario) bool { return !c.isNamed(*only) })
 	chance := rand.New(rand.NewPCG(*seed, 0))
 	chance.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	if *full || *only != "" {
-		t.Logf("%d cells; the same order again with -seed %d", len(all), *seed)
+		t.Logf("%d scenarios; the same order again with -seed %d", len(all), *seed)
 		return all
 	}
-	t.Logf("%d of %d cells; repeat them with -cells %d -seed %d", *sample, len(all), *sample, *seed)
+	t.Logf("%d of %d scenarios; repeat them with -scenarios %d -seed %d", *sample, len(all), *sample, *seed)
 	// Every trouble meets every way before it meets one a second time.
-	turns, turn := map[string]int{}, map[cell]int{}
+	turns, turn := map[string]int{}, map[scenario]int{}
 	for _, c := range all {
-		turns[string(c.way)+c.trouble]++
-		turn[c] = turns[string(c.way)+c.trouble]
+		turns[string(c.operation)+c.faultName]++
+		turn[c] = turns[string(c.operation)+c.faultName]
 	}
-	slices.SortStableFunc(all, func(a, b cell) int { return turn[a] - turn[b] })
+	slices.SortStableFunc(all, func(a, b scenario) int { return turn[a] - turn[b] })
 	return all[:min(*sample, len(all))]
 }
 
@@ -112,23 +113,23 @@ type queue struct {
 	left    []int
 }
 
-func newQueue(cells []cell) *queue {
-	q := &queue{results: make([]result, len(cells))}
-	for i, c := range cells {
-		q.results[i] = result{cell: c, failed: true}
+func newQueue(scenarios []scenario) *queue {
+	q := &queue{results: make([]result, len(scenarios))}
+	for i, c := range scenarios {
+		q.results[i] = result{scenario: c, failed: true}
 		q.left = append(q.left, i)
 	}
 	return q
 }
 
 // next prefers a cell that begins where a site's farm is.
-func (q *queue) next(s *site) *result {
+func (q *queue) next(s *testFarm) *result {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.left) == 0 {
 		return nil
 	}
-	at := max(0, slices.IndexFunc(q.left, func(i int) bool { return s.ready(q.results[i].way) }))
+	at := max(0, slices.IndexFunc(q.left, func(i int) bool { return s.isReadyFor(q.results[i].operation) }))
 	r := &q.results[q.left[at]]
 	q.left = slices.Delete(q.left, at, at+1)
 	return r
@@ -136,18 +137,18 @@ func (q *queue) next(s *site) *result {
 
 // work runs cells one after the other at a site, as a farm meets one trouble
 // after the other in its life, and goes on at a new one after a failure.
-func (q *queue) work(t *testing.T, s *site) {
+func (q *queue) runScenarios(t *testing.T, s *testFarm) {
 	for r := q.next(s); r != nil; r = q.next(s) {
 		if r.failed = !t.Run(r.String(), func(t *testing.T) { r.run(t, s) }); r.failed {
 			s.stop(t)
-			s = newSite(t)
+			s = newTestFarm(t)
 		}
 	}
 	s.stop(t)
 }
 
 // deadline ends before the test does, so that no process is left behind.
-func deadline(t *testing.T) context.Context {
+func withDeadline(t *testing.T) context.Context {
 	t.Helper()
 	end, ok := t.Deadline()
 	if !ok {

@@ -18,19 +18,19 @@ import (
 
 // begin starts a rotation, the undo of the last one, or the retirement of the
 // certificate that it replaced.
-func (s *site) begin(ctx context.Context, t *testing.T, w way) client.WorkflowRun {
+func (s *testFarm) begin(ctx context.Context, t *testing.T, w operation) client.WorkflowRun {
 	t.Helper()
 	const reason = "a test"
 	id, workflow := workflows.RotateID(farmsim.FarmName), any(workflows.RotateTrust)
 	var in any = workflows.RotateInput{Farm: farmsim.FarmName, Reason: reason}
 	switch w {
-	case forth:
+	case opRotate:
 		s.before = s.sim.State()
-	case back:
-		in = workflows.RotateInput{Farm: farmsim.FarmName, Reason: reason, Intent: farm.PutBack, Journal: s.journal}
-	case away:
+	case opRollback:
+		in = workflows.RotateInput{Farm: farmsim.FarmName, Reason: reason, Intent: farm.Rollback, Snapshot: s.snapshot}
+	case opRetire:
 		id, workflow = workflows.RetireID(farmsim.FarmName), workflows.RetireCertificate
-		in = workflows.RetireInput{Farm: farmsim.FarmName, Reason: reason, Old: s.journal.Previous}
+		in = workflows.RetireInput{Farm: farmsim.FarmName, Reason: reason, Old: s.snapshot.Previous}
 	}
 	run, err := s.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: id, TaskQueue: workflows.TaskQueue, WorkflowExecutionErrorWhenAlreadyStarted: true,
@@ -42,74 +42,74 @@ func (s *site) begin(ctx context.Context, t *testing.T, w way) client.WorkflowRu
 }
 
 // ready says whether the farm is where a way begins.
-func (s *site) ready(w way) bool { return (w == forth) == (s.journal == nil) }
+func (s *testFarm) isReadyFor(w operation) bool { return (w == opRotate) == (s.snapshot == nil) }
 
 // prepare brings the farm to where a way begins. What is retired is a
 // certificate that a rotation brought: one that was there before has less to
 // take away.
-func (s *site) prepare(ctx context.Context, t *testing.T, w way) {
+func (s *testFarm) prepareFor(ctx context.Context, t *testing.T, w operation) {
 	t.Helper()
 	switch {
-	case s.ready(w):
-	case w == forth:
-		s.passes(ctx, t, back)
+	case s.isReadyFor(w):
+	case w == opRotate:
+		s.runCleanly(ctx, t, opRollback)
 	default:
-		s.passes(ctx, t, forth)
+		s.runCleanly(ctx, t, opRotate)
 	}
-	if w == away && !slices.Contains(s.brought, s.journal.Previous.Thumbprint) {
-		s.passes(ctx, t, away)
-		s.passes(ctx, t, forth)
+	if w == opRetire && !slices.Contains(s.brought, s.snapshot.Previous.Thumbprint) {
+		s.runCleanly(ctx, t, opRetire)
+		s.runCleanly(ctx, t, opRotate)
 	}
 }
 
 // pass goes a way with nothing going wrong, and returns what reached the
 // servers.
-func (s *site) pass(t *testing.T, w way) []act {
+func (s *testFarm) rehearse(t *testing.T, w operation) []callRecord {
 	t.Helper()
-	ctx := deadline(t)
-	s.prepare(ctx, t, w)
-	mark := s.ledger.len()
-	s.passes(ctx, t, w)
-	return s.ledger.since(mark)
+	ctx := withDeadline(t)
+	s.prepareFor(ctx, t, w)
+	mark := s.callLog.len()
+	s.runCleanly(ctx, t, w)
+	return s.callLog.since(mark)
 }
 
-func (s *site) passes(ctx context.Context, t *testing.T, w way) {
+func (s *testFarm) runCleanly(ctx context.Context, t *testing.T, w operation) {
 	t.Helper()
-	ended := s.await(ctx, t, s.begin(ctx, t, w), neverAsked(t))
-	if want := map[way]farm.Outcome{forth: farm.Verified, back: farm.Undone, away: farm.Verified}[w]; ended.Outcome != want {
+	ended := s.awaitEnd(ctx, t, s.begin(ctx, t, w), neverAsked(t))
+	if want := map[operation]farm.Outcome{opRotate: farm.Verified, opRollback: farm.RolledBack, opRetire: farm.Verified}[w]; ended.Outcome != want {
 		t.Fatalf("nothing went wrong, and the %s ended %s: %s", w, ended.Outcome, ended.Statement)
 	}
-	s.concluded(t, w, ended)
+	s.recordEnd(t, w, ended)
 }
 
 // concluded notes what a way has come to. What was retired is followed by the
 // certificate of the year after.
-func (s *site) concluded(t *testing.T, w way, ended workflows.Rotation) {
+func (s *testFarm) recordEnd(t *testing.T, w operation, ended farm.RotationResult) {
 	t.Helper()
 	switch {
-	case w == forth && ended.Outcome == farm.Verified:
-		s.journal = ended.Journal
-		s.brought = append(s.brought, ended.Journal.Target.Thumbprint)
-	case w == back:
-		s.journal = nil
-	case w == away && ended.Outcome == farm.Verified:
-		s.journal = nil
-		s.renew(t)
+	case w == opRotate && ended.Outcome == farm.Verified:
+		s.snapshot = ended.Snapshot
+		s.brought = append(s.brought, ended.Snapshot.Target.Thumbprint)
+	case w == opRollback:
+		s.snapshot = nil
+	case w == opRetire && ended.Outcome == farm.Verified:
+		s.snapshot = nil
+		s.issueNext(t)
 	}
 }
 
 // look is the pause between two looks at a run.
-const look = 300 * time.Millisecond
+const pollInterval = 300 * time.Millisecond
 
 // await waits for the end of a run. Whenever a person is needed, decide is
 // asked what to do.
-func (s *site) await(ctx context.Context, t *testing.T, run client.WorkflowRun, decide func(farm.Parked) farm.Choice) workflows.Rotation {
+func (s *testFarm) awaitEnd(ctx context.Context, t *testing.T, run client.WorkflowRun, decide func(farm.Blocked) farm.Choice) farm.RotationResult {
 	t.Helper()
 	for {
 		if ctx.Err() != nil {
 			t.Fatalf("%s did not end: %v; still to come: %+v", run.GetID(), context.Cause(ctx), s.sim.Pending())
 		}
-		time.Sleep(look)
+		time.Sleep(pollInterval)
 		if s.meanwhile != nil {
 			s.meanwhile()
 		}
@@ -122,17 +122,17 @@ func (s *site) await(ctx context.Context, t *testing.T, run client.WorkflowRun, 
 		}
 		info := d.GetWorkflowExecutionInfo()
 		if info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
-			return s.ending(ctx, t, run)
+			return s.readEnd(ctx, t, run)
 		}
 		if string(info.GetSearchAttributes().GetIndexedFields()[workflows.NeedsOperatorAttribute.GetName()].GetData()) == "true" {
-			s.help(ctx, t, run, decide)
+			s.actAsOperator(ctx, t, run, decide)
 		}
 	}
 }
 
 // help is the person who decides about the first thing that is parked, and who
 // approves: a retirement asks for that, and nothing else does here.
-func (s *site) help(ctx context.Context, t *testing.T, run client.WorkflowRun, decide func(farm.Parked) farm.Choice) {
+func (s *testFarm) actAsOperator(ctx context.Context, t *testing.T, run client.WorkflowRun, decide func(farm.Blocked) farm.Choice) {
 	t.Helper()
 	brief, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -140,7 +140,7 @@ func (s *site) help(ctx context.Context, t *testing.T, run client.WorkflowRun, d
 	if err != nil {
 		return // asked again soon
 	}
-	var status workflows.Status
+	var status farm.Status
 	if err := answer.Get(&status); err != nil {
 		t.Fatal(err)
 	}
@@ -148,10 +148,10 @@ func (s *site) help(ctx context.Context, t *testing.T, run client.WorkflowRun, d
 	switch {
 	case status.Wait == nil:
 		return // decided already
-	case status.Wait.For == workflows.ForApproval:
+	case status.Wait.For == farm.ForApproval:
 		d.Choice, d.Digest = farm.Approve, status.Wait.Digest
-	case len(status.Wait.Parked) > 0:
-		parked := status.Wait.Parked[0]
+	case len(status.Wait.Blocked) > 0:
+		parked := status.Wait.Blocked[0]
 		if d.Choice = decide(parked); d.Choice == farm.Retry {
 			d.Server = parked.Server
 		}
@@ -169,14 +169,14 @@ func (s *site) help(ctx context.Context, t *testing.T, run client.WorkflowRun, d
 }
 
 // ending reads how a run ended, from its result or from its failure.
-func (s *site) ending(ctx context.Context, t *testing.T, run client.WorkflowRun) (r workflows.Rotation) {
+func (s *testFarm) readEnd(ctx context.Context, t *testing.T, run client.WorkflowRun) (r farm.RotationResult) {
 	t.Helper()
 	err := run.Get(ctx, &r)
 	var application *temporal.ApplicationError
 	switch {
 	case err == nil:
 	case errors.As(err, &application) && application.HasDetails():
-		if err := application.Details(&r.Report, &r.Journal); err != nil {
+		if err := application.Details(&r.Report, &r.Snapshot); err != nil {
 			t.Fatal(err)
 		}
 	default:
@@ -186,8 +186,8 @@ func (s *site) ending(ctx context.Context, t *testing.T, run client.WorkflowRun)
 }
 
 // neverAsked fails a test in which nobody should be needed.
-func neverAsked(t *testing.T) func(farm.Parked) farm.Choice {
-	return func(p farm.Parked) farm.Choice {
+func neverAsked(t *testing.T) func(farm.Blocked) farm.Choice {
+	return func(p farm.Blocked) farm.Choice {
 		t.Errorf("parked: %s on %s: %s", p.Step, p.Server, p.Text)
 		return farm.Abort
 	}

@@ -45,7 +45,7 @@ func newSearch(secrets ...hidden) search {
 			if len(part) < window && len(secret.bytes) > window {
 				continue // The rest was in a window that was whole.
 			}
-			for _, n := range forms(secret.name, part) {
+			for _, n := range secretForms(secret.name, part) {
 				start := binary.LittleEndian.Uint64(n.bytes)
 				s.byStart[start] = append(s.byStart[start], n)
 			}
@@ -55,9 +55,9 @@ func newSearch(secrets ...hidden) search {
 }
 
 // forms are the ways in which a secret can be written.
-func forms(name string, secret []byte) []needle {
+func secretForms(name string, secret []byte) []needle {
 	texts := map[string][]byte{}
-	for form, raw := range map[string][]byte{"UTF-8": secret, "UTF-16": wide(secret)} {
+	for form, raw := range map[string][]byte{"UTF-8": secret, "UTF-16": toUTF16(secret)} {
 		texts[form] = raw
 		texts["hex of "+form] = []byte(hex.EncodeToString(raw))
 		texts["HEX of "+form] = []byte(strings.ToUpper(hex.EncodeToString(raw)))
@@ -71,14 +71,14 @@ func forms(name string, secret []byte) []needle {
 	for form, text := range texts {
 		all = append(all, needle{name, form, text})
 		if form != "UTF-8" && form != "UTF-16" {
-			all = append(all, needle{name, form + " in UTF-16", wide(text)})
+			all = append(all, needle{name, form + " in UTF-16", toUTF16(text)})
 		}
 	}
 	return all
 }
 
 // wide is UTF-16, little endian, of ASCII.
-func wide(text []byte) []byte {
+func toUTF16(text []byte) []byte {
 	out := make([]byte, 0, 2*len(text))
 	for _, b := range text {
 		out = append(out, b, 0)
@@ -100,18 +100,18 @@ type found struct{ place, secret, form string }
 // in looks through a place as it is and without its ends of lines, which divide
 // what is long.
 func (s search) in(p place) []found {
-	all := s.within(p.name, p.content)
+	all := s.findIn(p.name, p.content)
 	joined := p.content
 	for _, end := range []string{"\r", "\n", `\r`, `\n`} {
 		joined = bytes.ReplaceAll(joined, []byte(end), nil)
 	}
 	if len(joined) < len(p.content) {
-		all = append(all, s.within(p.name+", lines joined", joined)...)
+		all = append(all, s.findIn(p.name+", lines joined", joined)...)
 	}
 	return all
 }
 
-func (s search) within(name string, content []byte) []found {
+func (s search) findIn(name string, content []byte) []found {
 	var all []found
 	for i := 0; i+8 <= len(content); i++ {
 		for _, n := range s.byStart[binary.LittleEndian.Uint64(content[i:])] {

@@ -28,7 +28,7 @@ import (
 
 func TestNoSecretIsLeftAnywhere(t *testing.T) {
 	t.Parallel()
-	ctx, s := deadline(t), newSite(t)
+	ctx, s := withDeadline(t), newTestFarm(t)
 	// The most talkative worker, and errors on the way of the secrets.
 	s.worker.args = append(s.worker.args, "-log-level", "debug")
 	s.worker.restart(t)
@@ -39,23 +39,23 @@ func TestNoSecretIsLeftAnywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	watched, stop := context.WithCancel(ctx)
-	passing := watch(watched, t, filepath.Join(s.dir, "tmp"))
-	rotation := s.begin(ctx, t, forth)
-	rotated := s.await(ctx, t, rotation, neverAsked(t))
-	s.concluded(t, forth, rotated)
-	undo := s.begin(ctx, t, back)
-	undone := s.await(ctx, t, undo, neverAsked(t))
+	passing := watchFiles(watched, t, filepath.Join(s.dir, "tmp"))
+	rotation := s.begin(ctx, t, opRotate)
+	rotated := s.awaitEnd(ctx, t, rotation, neverAsked(t))
+	s.recordEnd(t, opRotate, rotated)
+	undo := s.begin(ctx, t, opRollback)
+	undone := s.awaitEnd(ctx, t, undo, neverAsked(t))
 	stop()
-	if rotated.Outcome != farm.Verified || undone.Outcome != farm.Undone || len(s.sim.Pending()) > 0 {
+	if rotated.Outcome != farm.Verified || undone.Outcome != farm.RolledBack || len(s.sim.Pending()) > 0 {
 		t.Fatalf("ended %s, then %s, with %d faults to come", rotated.Outcome, undone.Outcome, len(s.sim.Pending()))
 	}
 
 	search := newSearch(s.secrets(t)...)
 	look := func() []found {
 		places := slices.Concat(
-			files(t, s.dir, s.sim.Password(), s.sim.PFXPassword(), filepath.Join(s.dir, "farm", "certificates")),
-			rows(t, s.dir), s.ledger.wire(), passing(),
-			[]place{history(t, s.client, rotation), history(t, s.client, undo), said(t, "report", rotated), said(t, "report of the undo", undone)})
+			collectFiles(t, s.dir, s.sim.Password(), s.sim.PFXPassword(), filepath.Join(s.dir, "farm", "certificates")),
+			collectRows(t, s.dir), s.callLog.collectCalls(), passing(),
+			[]place{collectHistory(t, s.client, rotation), collectHistory(t, s.client, undo), newPlace(t, "report", rotated), newPlace(t, "report of the undo", undone)})
 		var all []found
 		size := 0
 		for _, p := range places {
@@ -69,7 +69,7 @@ func TestNoSecretIsLeftAnywhere(t *testing.T) {
 	}
 
 	// The same search finds what somebody does leave in Temporal and in a log.
-	password := string(read(t, s.sim.Password()))
+	password := string(readFile(t, s.sim.Password()))
 	if _, err := s.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "planted", TaskQueue: workflows.TaskQueue},
 		workflows.InspectTrust, workflows.InspectInput{Farm: base64.StdEncoding.EncodeToString([]byte("x" + password))}); err != nil {
 		t.Fatal(err)
@@ -84,17 +84,17 @@ func TestNoSecretIsLeftAnywhere(t *testing.T) {
 }
 
 // secrets are all that the worker was entrusted with, and what it made itself.
-func (s *site) secrets(t *testing.T) []hidden {
+func (s *testFarm) secrets(t *testing.T) []hidden {
 	t.Helper()
-	path, password := s.pfx(t)
-	content := read(t, path)
+	path, password := s.certificateFile(t)
+	content := readFile(t, path)
 	key, _, err := pkcs12.Decode(content, password)
 	if err != nil {
 		t.Fatal(err)
 	}
 	private := key.(*rsa.PrivateKey)
 	secrets := []hidden{
-		{"password of the account", read(t, s.sim.Password())},
+		{"password of the account", readFile(t, s.sim.Password())},
 		{"password of the PFX", []byte(password)},
 		{"PFX", content[len(content)/2:]},
 	}
@@ -103,12 +103,12 @@ func (s *site) secrets(t *testing.T) []hidden {
 		slices.Reverse(backwards) // as Windows writes it
 		secrets = append(secrets, hidden{"key's " + name, number}, hidden{"key's " + name + ", backwards", backwards})
 	}
-	s.ledger.mu.Lock()
-	defer s.ledger.mu.Unlock()
-	if len(s.ledger.secrets) == 0 {
+	s.callLog.mu.Lock()
+	defer s.callLog.mu.Unlock()
+	if len(s.callLog.secrets) == 0 {
 		t.Fatal("no secret reached a server")
 	}
-	for _, secret := range s.ledger.secrets {
+	for _, secret := range s.callLog.secrets {
 		if len(secret) > 2*window {
 			secret = secret[len(secret)/2:] // A PFX begins like every other.
 		}
@@ -126,10 +126,10 @@ func TestTheSearchFindsASecretInEveryEncodingAndPlace(t *testing.T) {
 		t.Errorf("found %v where nothing is", got)
 	}
 	for secret, raw := range map[string][]byte{"password": []byte(password), "key": key} {
-		for encoding, planted := range encodings(raw) {
+		for encoding, planted := range encodeAll(raw) {
 			t.Run(secret+" in "+encoding, func(t *testing.T) {
 				t.Parallel()
-				for where, places := range plant(t, planted) {
+				for where, places := range plantSecret(t, planted) {
 					if !slices.ContainsFunc(places, func(p place) bool {
 						return slices.ContainsFunc(search.in(p), func(f found) bool { return f.secret == secret })
 					}) {
@@ -143,7 +143,7 @@ func TestTheSearchFindsASecretInEveryEncodingAndPlace(t *testing.T) {
 
 // encodings writes a secret, with something around it, in every way by other
 // means than the search does.
-func encodings(secret []byte) map[string][]byte {
+func encodeAll(secret []byte) map[string][]byte {
 	runes := make([]rune, len(secret))
 	for i, b := range secret {
 		runes[i] = rune(b)
@@ -172,13 +172,13 @@ func encodings(secret []byte) map[string][]byte {
 
 // plant leaves something in every kind of place, and returns what looking there
 // gives.
-func plant(t *testing.T, secret []byte) map[string][]place {
+func plantSecret(t *testing.T, secret []byte) map[string][]place {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "a log"), secret, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	found := map[string][]place{"a file": files(t, dir)}
+	found := map[string][]place{"a file": collectFiles(t, dir)}
 
 	folder := t.TempDir()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(folder, "planted.db")+"?_pragma=journal_mode(wal)")
@@ -190,8 +190,8 @@ func plant(t *testing.T, secret []byte) map[string][]place {
 	if _, err := db.ExecContext(t.Context(), "CREATE TABLE t (b BLOB); INSERT INTO t VALUES (?)", append(make([]byte, 3000), secret...)); err != nil {
 		t.Fatal(err)
 	}
-	found["a row"] = rows(t, folder)
-	found["a log of writes ahead"] = slices.DeleteFunc(files(t, folder), func(p place) bool { return !strings.HasSuffix(p.name, "-wal") })
+	found["a row"] = collectRows(t, folder)
+	found["a log of writes ahead"] = slices.DeleteFunc(collectFiles(t, folder), func(p place) bool { return !strings.HasSuffix(p.name, "-wal") })
 
 	if runtime.GOOS == "linux" && !bytes.Contains(secret, []byte{0}) {
 		child := exec.Command("sleep", "60")
@@ -199,7 +199,7 @@ func plant(t *testing.T, secret []byte) map[string][]place {
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
-		found["an environment"] = processes(os.Getpid())
+		found["an environment"] = listProcesses(os.Getpid())
 		if err := child.Process.Kill(); err != nil {
 			t.Error(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/farmtrust/farmtrust/internal/cert"
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
@@ -24,12 +25,12 @@ import (
 // imported on one server by hand already, without access to its key, so that
 // every step has something to do, forth and back. Of its two SharePoint farms
 // one is reached by a scheduled task.
-type site struct {
+type testFarm struct {
 	dir      string
 	config   string
 	sim      *farmsim.Farm
 	relays   map[string]*relay
-	ledger   *ledger
+	callLog  *callLog
 	temporal *program
 	worker   *program
 	client   client.Client
@@ -37,7 +38,7 @@ type site struct {
 	// target is the certificate to come, in a rotation or after it.
 	target farm.Thumbprint
 	// journal is that of the rotation that brought the target; nil before it.
-	journal *farm.Journal
+	snapshot *farm.Snapshot
 	// brought are the certificates that rotations brought.
 	brought []farm.Thumbprint
 	// before is the farm as it was before its last rotation.
@@ -55,9 +56,9 @@ const (
 	byHand = "Old OOS"
 )
 
-func newSite(t *testing.T) *site {
+func newTestFarm(t *testing.T) *testFarm {
 	t.Helper()
-	s := &site{dir: t.TempDir(), ledger: &ledger{}, policy: farm.Pause}
+	s := &testFarm{dir: t.TempDir(), callLog: &callLog{}, policy: farm.OnFailurePause}
 	for _, name := range []string{"farm", "tmp"} {
 		if err := os.Mkdir(filepath.Join(s.dir, name), 0o700); err != nil {
 			t.Fatal(err)
@@ -66,7 +67,7 @@ func newSite(t *testing.T) *site {
 	var err error
 	s.sim, err = farmsim.Start(t.Context(), farmsim.Options{
 		Dir: filepath.Join(s.dir, "farm"), OfficeServers: 2, SharePointFarms: 2, SharePointServers: 1, SelfSigned: true, Trusting: true,
-		Hooks: farmsim.Hooks{CommandLine: s.ledger.line, ScriptEnded: s.ledger.act},
+		Hooks: farmsim.Hooks{CommandLine: s.callLog.line, ScriptEnded: s.callLog.addCall},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -83,25 +84,25 @@ func newSite(t *testing.T) *site {
 	s.connect(t)
 	s.configure(t)
 	s.temporal = startTemporal(t, s.dir)
-	s.client, err = client.Dial(client.Options{HostPort: s.temporal.heard, Logger: silent{}})
+	s.client, err = client.Dial(client.Options{HostPort: s.temporal.heard, Logger: quietLogger{}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.client.Close)
-	s.hold(t)
+	s.suspendController(t)
 	s.worker = startWorker(t, s.dir, s.config, s.temporal.heard)
 	return s
 }
 
 // stop ends the programs, which would be there until the test ends.
-func (s *site) stop(t *testing.T) {
+func (s *testFarm) stop(t *testing.T) {
 	t.Helper()
 	s.worker.kill(t)
 	s.temporal.kill(t)
 }
 
 // follow gives the farm a policy, which a worker reads when it starts.
-func (s *site) follow(t *testing.T, policy farm.OnFailure) {
+func (s *testFarm) setPolicy(t *testing.T, policy farm.OnFailure) {
 	t.Helper()
 	if s.policy == policy {
 		return
@@ -112,9 +113,9 @@ func (s *site) follow(t *testing.T, policy farm.OnFailure) {
 }
 
 // renew issues the certificate of the year after.
-func (s *site) renew(t *testing.T) {
+func (s *testFarm) issueNext(t *testing.T) {
 	t.Helper()
-	old, _ := s.pfx(t)
+	old, _ := s.certificateFile(t)
 	const year = 365 * 24 * time.Hour
 	if _, err := s.sim.IssueCertificate(year); err != nil {
 		t.Fatal(err)
@@ -127,13 +128,14 @@ func (s *site) renew(t *testing.T) {
 
 // hold keeps the farm's keeper from looking: its looks would meet the trouble
 // that is meant for the rotation.
-func (s *site) hold(t *testing.T) {
+func (s *testFarm) suspendController(t *testing.T) {
 	t.Helper()
 	const long = 24 * time.Hour
 	_, err := s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
-		ID: workflows.KeepID(farmsim.FarmName), TaskQueue: workflows.TaskQueue,
-	}, workflows.KeepTrust, workflows.Keeping{
-		Farm: farmsim.FarmName, Hold: "a test", LookedAt: time.Now(), LookEvery: long, Soak: long,
+		ID: workflows.ControllerID(farmsim.FarmName), TaskQueue: workflows.TaskQueue,
+	}, workflows.ManageFarm, controller.State{
+		Farm: farmsim.FarmName, Suspended: "a test", Inspected: controller.Inspected{At: time.Now()},
+		Policy: controller.Policy{InspectionInterval: long, KeepOldFor: long},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -141,30 +143,30 @@ func (s *site) hold(t *testing.T) {
 }
 
 // silent keeps the SDK's words about a server that was killed on purpose.
-type silent struct{}
+type quietLogger struct{}
 
-func (silent) Debug(string, ...any) {}
-func (silent) Info(string, ...any)  {}
-func (silent) Warn(string, ...any)  {}
-func (silent) Error(string, ...any) {}
+func (quietLogger) Debug(string, ...any) {}
+func (quietLogger) Info(string, ...any)  {}
+func (quietLogger) Warn(string, ...any)  {}
+func (quietLogger) Error(string, ...any) {}
 
-var _ log.Logger = silent{}
+var _ log.Logger = quietLogger{}
 
 // pfx is the only file of a certificate, and its password.
-func (s *site) pfx(t *testing.T) (path, password string) {
+func (s *testFarm) certificateFile(t *testing.T) (path, password string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(s.dir, "farm", "certificates", "*.pfx"))
 	if err != nil || len(files) != 1 {
 		t.Fatalf("find the certificate: %v, %q", err, files)
 	}
-	return files[0], string(read(t, s.sim.PFXPassword()))
+	return files[0], string(readFile(t, s.sim.PFXPassword()))
 }
 
 // importByHand is somebody who has begun the procedure on one server.
-func (s *site) importByHand(t *testing.T) {
+func (s *testFarm) importByHand(t *testing.T) {
 	t.Helper()
-	path, password := s.pfx(t)
-	bundle, err := cert.Load(read(t, path), []byte(password))
+	path, password := s.certificateFile(t)
+	bundle, err := cert.Load(readFile(t, path), []byte(password))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +189,7 @@ func (s *site) importByHand(t *testing.T) {
 }
 
 // connect lays a network to every server.
-func (s *site) connect(t *testing.T) {
+func (s *testFarm) connect(t *testing.T) {
 	t.Helper()
 	s.relays = map[string]*relay{}
 	for _, c := range s.sim.Connections() {
@@ -197,13 +199,13 @@ func (s *site) connect(t *testing.T) {
 
 // configure writes the farm's own configuration anew: through the relays, with
 // an HTTP switch to set, and with the policy.
-func (s *site) configure(t *testing.T) {
+func (s *testFarm) configure(t *testing.T) {
 	t.Helper()
 	var c map[string]any
-	if err := yaml.Unmarshal(read(t, s.sim.Config()), &c); err != nil {
+	if err := yaml.Unmarshal(readFile(t, s.sim.Config()), &c); err != nil {
 		t.Fatal(err)
 	}
-	s.redirect(c)
+	s.routeThroughRelays(c)
 	f := c["farms"].([]any)[0].(map[string]any)
 	f["office"].(map[string]any)["allowOutboundHttp"] = true
 	f["sharePoint"].([]any)[1].(map[string]any)["runAs"] = string(farm.Task)
@@ -219,23 +221,23 @@ func (s *site) configure(t *testing.T) {
 }
 
 // redirect replaces the address of every server in a configuration.
-func (s *site) redirect(value any) {
+func (s *testFarm) routeThroughRelays(value any) {
 	switch v := value.(type) {
 	case []any:
 		for _, item := range v {
-			s.redirect(item)
+			s.routeThroughRelays(item)
 		}
 	case map[string]any:
 		if host, ok := v["host"].(string); ok {
 			v["address"] = s.relays[host].address()
 		}
 		for _, item := range v {
-			s.redirect(item)
+			s.routeThroughRelays(item)
 		}
 	}
 }
 
-func read(t *testing.T, path string) []byte {
+func readFile(t *testing.T, path string) []byte {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {

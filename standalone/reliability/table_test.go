@@ -11,20 +11,20 @@ import (
 )
 
 // way is what meets the trouble.
-type way string
+type operation string
 
 const (
-	forth way = "rotation"
-	back  way = "undo"
-	away  way = "retirement"
+	opRotate   operation = "rotation"
+	opRollback operation = "rollback"
+	opRetire   operation = "retirement"
 )
 
-func ways() []way { return []way{forth, back, away} }
+func operations() []operation { return []operation{opRotate, opRollback, opRetire} }
 
 // cell is one cell of the table: one trouble, by its name, during one step.
-type cell struct {
-	way     way
-	trouble string
+type scenario struct {
+	operation operation
+	faultName string
 	// step is a script, call the one of its calls that meets the trouble.
 	step string
 	call call
@@ -39,41 +39,41 @@ type call struct {
 }
 
 // String is the cell's name, as go test -run writes it.
-func (c cell) String() string {
-	return strings.ReplaceAll(fmt.Sprintf("%s, %s %s %s", c.way, c.trouble, c.when, c.step), " ", "_")
+func (c scenario) String() string {
+	return strings.ReplaceAll(fmt.Sprintf("%s, %s %s %s", c.operation, c.faultName, c.when, c.step), " ", "_")
 }
 
-func (c cell) named(part string) bool {
+func (c scenario) isNamed(part string) bool {
 	return strings.Contains(c.String(), strings.ReplaceAll(part, " ", "_"))
 }
 
 // table is every cell. Its steps are the scripts that reach the servers in a
 // rotation, an undo and a retirement that nothing happens to, so that it grows
 // with them; a script that none of them runs fails the test.
-func table(t *testing.T, s *site) []cell {
+func listScenarios(t *testing.T, s *testFarm) []scenario {
 	t.Helper()
-	found := map[way]map[string][]call{}
+	found := map[operation]map[string][]call{}
 	// The second rotation is from a certificate that a rotation brought, and
 	// so is what its retirement takes away.
-	for _, w := range []way{forth, away, forth, back, forth, away} {
-		found[w] = calls(s.pass(t, w))
+	for _, w := range []operation{opRotate, opRetire, opRotate, opRollback, opRotate, opRetire} {
+		found[w] = groupCalls(s.rehearse(t, w))
 	}
-	var cells []cell
+	var scenarios []scenario
 	for _, script := range powershell.Scripts() {
-		before := len(cells)
-		for _, w := range ways() {
-			cells = append(cells, cellsOf(w, script, found[w][script])...)
+		before := len(scenarios)
+		for _, w := range operations() {
+			scenarios = append(scenarios, scenariosOf(w, script, found[w][script])...)
 		}
-		if len(cells) == before {
-			t.Errorf("%s is in no cell: no rotation, undo or retirement of this test runs it", script)
+		if len(scenarios) == before {
+			t.Errorf("%s is in no scenario: no rotation, undo or retirement of this test runs it", script)
 		}
 	}
-	return cells
+	return scenarios
 }
 
 // calls are the calls of each script: those that changed something, if there
 // are any, because a trouble matters most then.
-func calls(acts []act) map[string][]call {
+func groupCalls(acts []callRecord) map[string][]call {
 	before, all, changing := map[string]int{}, map[string][]call{}, map[string][]call{}
 	for _, a := range acts {
 		one := call{a.host, before[a.script+a.host]}
@@ -89,15 +89,15 @@ func calls(acts []act) map[string][]call {
 
 // cellsOf is every trouble during a script, at the first of its calls before it
 // acts and at the last after.
-func cellsOf(w way, script string, calls []call) []cell {
+func scenariosOf(w operation, script string, calls []call) []scenario {
 	if len(calls) == 0 {
 		return nil
 	}
-	var cells []cell
-	for _, x := range troubles() {
-		cells = append(cells,
-			cell{w, x.name, script, calls[0], fault.Before},
-			cell{w, x.name, script, calls[len(calls)-1], fault.After})
+	var scenarios []scenario
+	for _, x := range faultCases() {
+		scenarios = append(scenarios,
+			scenario{w, x.name, script, calls[0], fault.Before},
+			scenario{w, x.name, script, calls[len(calls)-1], fault.After})
 	}
-	return cells
+	return scenarios
 }

@@ -11,19 +11,19 @@ import (
 )
 
 // trouble is one thing that goes wrong.
-type trouble struct {
+type faultCase struct {
 	name string
 	// fault is what the simulated server does about the step.
 	fault fault.Fault
 	// strike is done from outside while the step is held; nil when the fault
 	// is all.
-	strike func(*testing.T, *site)
+	inject func(*testing.T, *testFarm)
 	// says is what a person who is asked reads; empty when nobody should be.
-	says string
+	wantText string
 	// forGood does not pass by itself: somebody has to clear it.
-	forGood bool
+	permanent bool
 	// goesBack has the farm's policy undo what fails, instead of parking it.
-	goesBack bool
+	rollsBack bool
 }
 
 // The lengths of what passes. They are short, since Temporal's time is real;
@@ -37,44 +37,44 @@ const (
 	denied = 5
 )
 
-func troubles() []trouble {
+func faultCases() []faultCase {
 	held := fault.Fault{Kind: fault.Slow, Delay: aMoment}
 	product := &fault.Error{ID: "Product.Error", Message: "The disk is full."}
 	ours := &fault.Error{ID: powershell.KeyDenied, Message: "An entry denies the account."}
-	return []trouble{
+	return []faultCase{
 		{name: "connection refused", fault: fault.Fault{Kind: fault.Refused}},
 		{name: "connection dropped", fault: fault.Fault{Kind: fault.Dropped}},
-		{name: "logon refused", fault: fault.Fault{Kind: fault.Unauthorized}, says: "user, password"},
+		{name: "logon refused", fault: fault.Fault{Kind: fault.Unauthorized}, wantText: "user, password"},
 		{name: "service busy", fault: fault.Fault{Kind: fault.SOAPFault, Code: busy}},
 		{name: "no answer", fault: fault.Fault{Kind: fault.Hang}},
 		{name: "slow answer", fault: fault.Fault{Kind: fault.Slow, Delay: aMoment}},
 		{name: "script error", fault: fault.Fault{Kind: fault.ScriptError, Error: product}},
 		{name: "server rebooted", fault: fault.Fault{Kind: fault.Reboot, Delay: aMoment}},
-		{name: "script error for good", fault: fault.Fault{Kind: fault.ScriptError, Error: ours, Times: -1}, says: "denies the account", forGood: true},
-		{name: "rights taken for good", fault: fault.Fault{Kind: fault.SOAPFault, Code: denied, Times: -1}, says: "local administrator", forGood: true, goesBack: true},
-		{name: "worker killed", fault: held, strike: func(t *testing.T, s *site) { s.worker.restart(t) }},
-		{name: "Temporal killed", fault: held, strike: func(t *testing.T, s *site) { s.temporal.restart(t) }},
-		{name: "network cut", fault: held, strike: func(_ *testing.T, s *site) { s.cut(cutFor) }},
+		{name: "script error for good", fault: fault.Fault{Kind: fault.ScriptError, Error: ours, Times: -1}, wantText: "denies the account", permanent: true},
+		{name: "rights taken for good", fault: fault.Fault{Kind: fault.SOAPFault, Code: denied, Times: -1}, wantText: "local administrator", permanent: true, rollsBack: true},
+		{name: "worker killed", fault: held, inject: func(t *testing.T, s *testFarm) { s.worker.restart(t) }},
+		{name: "Temporal killed", fault: held, inject: func(t *testing.T, s *testFarm) { s.temporal.restart(t) }},
+		{name: "network cut", fault: held, inject: func(_ *testing.T, s *testFarm) { s.cutNetwork(cutFor) }},
 	}
 }
 
 func TestEveryKindOfFaultIsInTheTable(t *testing.T) {
 	t.Parallel()
 	for _, kind := range fault.Kinds() {
-		if !slices.ContainsFunc(troubles(), func(x trouble) bool { return x.fault.Kind == kind && x.strike == nil }) {
+		if !slices.ContainsFunc(faultCases(), func(x faultCase) bool { return x.fault.Kind == kind && x.inject == nil }) {
 			t.Errorf("no trouble is of the kind %q", kind)
 		}
 	}
 }
 
 // policy is the one that the farm has meanwhile.
-func (x trouble) policy() farm.OnFailure {
-	if x.goesBack {
-		return farm.GoBack
+func (x faultCase) policy() farm.OnFailure {
+	if x.rollsBack {
+		return farm.OnFailureRollBack
 	}
-	return farm.Pause
+	return farm.OnFailurePause
 }
 
 // happened says that the trouble was met. What is for good is met again and
 // again, so that only parking or the outcome can tell.
-func (x trouble) happened(s *site) bool { return x.forGood || len(s.sim.Pending()) == 0 }
+func (x faultCase) wasInjected(s *testFarm) bool { return x.permanent || len(s.sim.Pending()) == 0 }

@@ -9,27 +9,26 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 	"github.com/farmtrust/farmtrust/internal/powershell"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // holds demands that an outcome is the true one, by the state of the farm
 // before and now, and that nothing that was done was done again.
-func (s *site) holds(t *testing.T, w way, ended workflows.Rotation, before model.State, acts []act) {
+func (s *testFarm) assertOutcomeIsTrue(t *testing.T, w operation, ended farm.RotationResult, before model.State, acts []callRecord) {
 	t.Helper()
 	now := s.sim.State()
 	s.assertRefreshes(t)
 	switch ended.Outcome {
 	case farm.Verified:
-		s.uses(t, now, s.target)
+		s.assertInUse(t, now, s.target)
 		target := s.target
-		if w == away {
-			target = s.journal.Previous.Thumbprint
+		if w == opRetire {
+			target = s.snapshot.Previous.Thumbprint
 			assertRetired(t, farmsim.TrustOf(before), farmsim.TrustOf(now), target)
 		}
 		if ended.Target != target || len(ended.Differences) > 0 {
 			t.Errorf("verified %s with the differences %+v, want %s and none", ended.Target, ended.Differences, target)
 		}
-	case farm.Undone:
+	case farm.RolledBack:
 		assertSameTrust(t, farmsim.TrustOf(s.before), farmsim.TrustOf(now))
 	case farm.Refused:
 		assertSameTrust(t, farmsim.TrustOf(before), farmsim.TrustOf(now))
@@ -41,7 +40,7 @@ func (s *site) holds(t *testing.T, w way, ended workflows.Rotation, before model
 	default:
 		t.Errorf("ended %q: %s", ended.Outcome, ended.Statement)
 	}
-	doneOnce(t, acts)
+	assertNothingRepeated(t, acts)
 }
 
 // assertRetired asserts that a certificate and its key are on no server any
@@ -58,7 +57,7 @@ func assertRetired(t *testing.T, before, now farmsim.Trust, old farm.Thumbprint)
 
 // assertRefreshes asserts that a data refresh works between every office server
 // and every SharePoint server: so it is with the old certificate and with the new.
-func (s *site) assertRefreshes(t *testing.T) {
+func (s *testFarm) assertRefreshes(t *testing.T) {
 	t.Helper()
 	obstacles, err := s.sim.RefreshObstacles()
 	if err != nil {
@@ -70,7 +69,7 @@ func (s *site) assertRefreshes(t *testing.T) {
 }
 
 // uses demands that a certificate is in use everywhere.
-func (s *site) uses(t *testing.T, now model.State, want farm.Thumbprint) {
+func (s *testFarm) assertInUse(t *testing.T, now model.State, want farm.Thumbprint) {
 	t.Helper()
 	for _, member := range now.Office.Members {
 		if len(member.Loaded) == 0 || !member.Settings.AllowOutboundHTTP {
@@ -101,7 +100,7 @@ func assertSameTrust(t *testing.T, before, now farmsim.Trust) {
 
 // doneOnce demands that no completed change was made a second time. Restarts
 // are no changes of the trust; they are counted by themselves.
-func doneOnce(t *testing.T, acts []act) {
+func assertNothingRepeated(t *testing.T, acts []callRecord) {
 	t.Helper()
 	done := map[string]bool{}
 	for _, a := range acts {
@@ -116,7 +115,7 @@ func doneOnce(t *testing.T, acts []act) {
 }
 
 // restarts counts the restarts of services and of IIS on all machines so far.
-func restarts(s model.State) int {
+func countRestarts(s model.State) int {
 	n := 0
 	for _, m := range s.Machines {
 		for _, times := range m.Restarts {
@@ -128,10 +127,10 @@ func restarts(s model.State) int {
 
 // tell writes what reached the servers and what the worker logged, for whoever
 // looks for a failure.
-func (s *site) tell(t *testing.T, acts []act) {
+func (s *testFarm) logCalls(t *testing.T, acts []callRecord) {
 	t.Helper()
 	for _, a := range acts {
 		t.Logf("%s %s on %s: changed %t", a.at.Format("15:04:05.000"), a.script, a.host, a.changed)
 	}
-	t.Logf("the worker's log:\n%s", read(t, s.worker.log.Name()))
+	t.Logf("the worker's log:\n%s", readFile(t, s.worker.log.Name()))
 }

@@ -1,0 +1,127 @@
+package activities_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/cert"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+// testServer answers each script as told, by its name.
+type testServer map[string]func(result any) error
+
+// Run implements powershell.Runner.
+func (s testServer) Run(_ context.Context, target powershell.Target, call powershell.Call, result any) error {
+	answer, ok := s[call.Script]
+	if !ok {
+		return &powershell.ScriptError{Server: target.Host, Script: call.Script, ID: "CommandNotFoundException"}
+	}
+	return answer(result)
+}
+
+// testFarm is a configuration and a source with one farm and one certificate; no
+// bundle means that the source cannot be read.
+type testFarm struct{ bundle *cert.Bundle }
+
+// Farm implements activities.Farms.
+func (testFarm) Farm(name string) (farm.Farm, bool) {
+	front := farm.Server{Host: "sp-01", Connection: "c"}
+	return farm.Farm{
+		Name:        "contoso",
+		Office:      farm.Office{Servers: []farm.Server{{Host: "oos-01", Connection: "c"}}},
+		SharePoint:  []farm.SharePoint{{FrontEnd: front, Servers: []farm.Server{front}, IssuerName: "OOS"}},
+		Certificate: farm.CertificatePolicy{Name: "OOS S2S", LeadTime: time.Hour},
+	}, name == "contoso"
+}
+
+// Newest implements activities.Certificates.
+func (f testFarm) Newest(context.Context, string) (*cert.Bundle, error) {
+	if f.bundle == nil {
+		return nil, errors.New("oos.pfx: wrong password")
+	}
+	return f.bundle, nil
+}
+
+// Find implements activities.Certificates.
+func (f testFarm) Find(ctx context.Context, name string, _ farm.Thumbprint) (*cert.Bundle, error) {
+	return f.Newest(ctx, name)
+}
+
+// onOffice and onFrontEnd name the servers of the [testFarm].
+var (
+	onOffice   = activities.ServerInput{Farm: "contoso", Host: "oos-01"}
+	onFrontEnd = activities.ServerInput{Farm: "contoso", Host: "sp-01"}
+)
+
+func makeSelfSigned(t *testing.T, from time.Time, validFor time.Duration) *cert.Bundle {
+	t.Helper()
+	b, err := cert.SelfSigned("oos", from, validFor, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// execute runs an activity as Temporal does.
+func execute(a *activities.Activities, activity, in any, result any) error {
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler))) // what is expected to fail is no news
+	env := suite.NewTestActivityEnvironment()
+	env.RegisterActivity(a)
+	value, err := env.ExecuteActivity(activity, in)
+	if err != nil {
+		return err
+	}
+	return value.Get(result)
+}
+
+// failure is what Temporal is told of an activity's error.
+type failure struct {
+	Type string
+	// Final reports whether no attempt follows.
+	Final bool
+	// Delay is how long the next attempt waits at least; zero leaves that to the
+	// retry policy.
+	Delay time.Duration
+}
+
+// assertFails asserts how an activity fails, and that its message has these
+// words.
+func assertFails(t *testing.T, a *activities.Activities, activity, in any, want failure, message ...string) {
+	t.Helper()
+	err := execute(a, activity, in, nil)
+	application, ok := errors.AsType[*temporal.ApplicationError](err)
+	if !ok {
+		t.Fatalf("ended with %v, want an application error", err)
+	}
+	got := failure{Type: application.Type(), Final: application.NonRetryable(), Delay: application.NextRetryDelay()}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("failure (-want +got):\n%s", diff)
+	}
+	for _, part := range message {
+		if !strings.Contains(application.Message(), part) {
+			t.Errorf("the message %q does not say %q", application.Message(), part)
+		}
+	}
+}
+
+// observeSharePointServer observes the front end.
+func observeSharePointServer(t *testing.T, a *activities.Activities) (seen farm.SharePointServer) {
+	t.Helper()
+	if err := execute(a, a.ObserveSharePointServer, onFrontEnd, &seen); err != nil {
+		t.Fatal(err)
+	}
+	return seen
+}

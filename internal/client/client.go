@@ -1,0 +1,159 @@
+// Package client is a typed Temporal client of farms: it sends events and
+// requests to their controllers, takes decisions to their runs, and reads
+// states, statuses and reports.
+//
+// It decides nothing about a farm, and shows nothing. What a worker must answer
+// for waits until one does, or until the context ends.
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/farmtrust/farmtrust/internal/controller"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/workflows"
+)
+
+// pollInterval is the pause between two questions about what is waited for:
+// live for an operator, and no load.
+const pollInterval = 250 * time.Millisecond
+
+// Client reaches the farms of a Temporal namespace.
+type Client struct{ temporal client.Client }
+
+// New returns a client over a connection, which the caller closes.
+func New(c client.Client) Client { return Client{temporal: c} }
+
+// HasWorker reports whether a worker has polled farmtrust's task queue in the
+// last minutes.
+func (c Client) HasWorker(ctx context.Context) (bool, error) {
+	queue, err := c.temporal.DescribeTaskQueue(ctx, workflows.TaskQueue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+	if err != nil {
+		return false, fmt.Errorf("look for a worker: %w", err)
+	}
+	return len(queue.Pollers) > 0, nil
+}
+
+// Farm is the controller of a farm and its runs, whether or not they exist.
+type Farm struct {
+	Client
+
+	name string
+	// policy is the controller's, if it is started here.
+	policy controller.Policy
+}
+
+// Farm returns a farm by its name in the worker's configuration.
+//
+// A controller that is started here has this policy until its first inspection
+// reads the farm's own: an inspection every six hours, and the old certificate
+// kept for fourteen days. [Farm.Under] gives it another.
+func (c Client) Farm(name string) Farm {
+	return Farm{Client: c, name: name, policy: controller.Policy{InspectionInterval: 6 * time.Hour, KeepOldFor: 14 * 24 * time.Hour}}
+}
+
+// Under returns the farm with its configured policy. A request is served before
+// the first inspection: without the policy, the first rotation would keep the
+// old certificate for another time than configured.
+func (f Farm) Under(p farm.RotationPolicy) Farm {
+	f.policy = controller.PolicyOf(p)
+	return f
+}
+
+// Name is the farm's name in the worker's configuration.
+func (f Farm) Name() string { return f.name }
+
+// ControllerID is the workflow ID of the farm's controller.
+func (f Farm) ControllerID() string { return workflows.ControllerID(f.name) }
+
+// initialState is the state that the controller starts with, if it does not run.
+func (f Farm) initialState() controller.State {
+	return controller.State{Farm: f.name, Policy: f.policy}
+}
+
+// ErrNoController is returned when no controller runs for a farm: no worker
+// that has the farm in its configuration has started yet.
+var ErrNoController = errors.New("no controller runs for the farm: start a worker that has it in its configuration")
+
+// State asks the controller for its state, which a worker must answer for.
+func (f Farm) State(ctx context.Context) (state controller.State, err error) {
+	reply, err := f.temporal.QueryWorkflowWithOptions(ctx, &client.QueryWorkflowWithOptionsRequest{
+		WorkflowID: f.ControllerID(), QueryType: workflows.StateQuery,
+		// Without this, a terminated workflow still answers queries.
+		QueryRejectCondition: enumspb.QUERY_REJECT_CONDITION_NOT_OPEN,
+	})
+	var notFound *serviceerror.NotFound
+	switch {
+	case errors.As(err, &notFound), err == nil && reply.QueryRejected != nil:
+		return state, ErrNoController
+	case err != nil:
+		return state, fmt.Errorf("ask %s for its state: %w", f.ControllerID(), err)
+	}
+	return state, reply.QueryResult.Get(&state)
+}
+
+// Configure starts the controller if it does not run, and tells it that a
+// worker has the farm in its configuration.
+func (f Farm) Configure(ctx context.Context) error {
+	return f.signalWithStart(ctx, workflows.ConfigurationSignal, controller.Configuration{})
+}
+
+// MarkUnmanaged tells the controller why no worker has the farm in its
+// configuration. A controller that does not run needs no telling.
+func (f Farm) MarkUnmanaged(ctx context.Context, reason string) error {
+	err := f.temporal.SignalWorkflow(ctx, f.ControllerID(), "", workflows.ConfigurationSignal, controller.Configuration{Unmanaged: reason})
+	var notFound *serviceerror.NotFound
+	if err != nil && !errors.As(err, &notFound) {
+		return fmt.Errorf("signal %s that the farm is unmanaged: %w", f.ControllerID(), err)
+	}
+	return nil
+}
+
+func (f Farm) signalWithStart(ctx context.Context, signal string, value any) error {
+	_, err := f.temporal.SignalWithStartWorkflow(ctx, f.ControllerID(), signal, value,
+		workflows.ControllerOptions(f.name), workflows.ManageFarm, f.initialState())
+	if err != nil {
+		return fmt.Errorf("signal %s with %s: %w", f.ControllerID(), signal, err)
+	}
+	return nil
+}
+
+// RefusedError is returned for a request or a decision that makes no sense now.
+// It left nothing behind.
+type RefusedError struct {
+	// Reason is the workflow's own: what is in the way, and what to do.
+	Reason string
+}
+
+// Error returns the reason.
+func (e *RefusedError) Error() string { return e.Reason }
+
+// toRefusedError tells a workflow's own refusal from everything else that can
+// go wrong with an update.
+func toRefusedError(action string, err error) error {
+	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		return &RefusedError{Reason: application.Message()}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", action, err)
+	}
+	return nil
+}
+
+// waitInterval waits for the time between two questions.
+func waitInterval(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(pollInterval):
+		return nil
+	}
+}

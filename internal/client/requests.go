@@ -1,0 +1,130 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/farmtrust/farmtrust/internal/controller"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/workflows"
+)
+
+// Author is who asks or decides, and why. Reports name both; Temporal proves
+// neither.
+type Author struct{ By, Reason string }
+
+// Rotate asks the controller to rotate, and returns the rotation once it has
+// started. A controller that is inspecting its farm finishes that first.
+//
+// A farm has one rotation at a time: a second request gets the running one,
+// which then is [Run.Attached]. A request that makes no sense now ends with a
+// [*RefusedError]. The controller is started if it does not run.
+func (f Farm) Rotate(ctx context.Context, by Author) (*Run, error) {
+	run, err := f.startRun(ctx, controller.Request{Kind: controller.RequestRotate, By: by.By, Reason: by.Reason})
+	if refused, ok := errors.AsType[*RefusedError](err); ok {
+		return f.attachToRotation(ctx, refused)
+	}
+	return run, err
+}
+
+// ReplaceCompromised is [Farm.Rotate] for a certificate that must not be trusted
+// any longer; see [farm.ReplaceCompromised]. It never attaches to a rotation
+// that runs already, but is refused.
+func (f Farm) ReplaceCompromised(ctx context.Context, by Author) (*Run, error) {
+	return f.startRun(ctx, controller.Request{Kind: controller.RequestRotate, Compromised: true, By: by.By, Reason: by.Reason})
+}
+
+// Rollback asks the controller to roll back the last rotation, which must have
+// ended, and returns the run that does it once it has started. One that is not
+// possible now ends with a [*RefusedError].
+func (f Farm) Rollback(ctx context.Context, by Author) (*Run, error) {
+	return f.startRun(ctx, controller.Request{Kind: controller.RequestRollback, By: by.By, Reason: by.Reason})
+}
+
+// Resume ends the suspension of the farm: the controller inspects it at once,
+// and rotates automatically again. It ends with a [*RefusedError] where the farm
+// is not suspended.
+func (f Farm) Resume(ctx context.Context, by Author) error {
+	_, err := f.sendRequest(ctx, controller.Request{Kind: controller.RequestResume, By: by.By, Reason: by.Reason})
+	return err
+}
+
+// startRun asks for a run, and returns it.
+func (f Farm) startRun(ctx context.Context, r controller.Request) (*Run, error) {
+	started, err := f.sendRequest(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return f.Run(ctx, started.WorkflowID, started.RunID), nil
+}
+
+// sendRequest updates the controller with a request, which it refuses or answers
+// once what was asked for has started.
+func (f Farm) sendRequest(ctx context.Context, r controller.Request) (started workflows.StartedRun, err error) {
+	handle, err := f.temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
+		StartWorkflowOperation: f.temporal.NewWithStartWorkflowOperation(workflows.ControllerOptions(f.name), workflows.ManageFarm, f.initialState()),
+		UpdateOptions: client.UpdateWorkflowOptions{
+			UpdateID: rand.Text(), WorkflowID: f.ControllerID(),
+			UpdateName: workflows.RequestUpdate, Args: []any{r}, WaitForStage: client.WorkflowUpdateStageCompleted,
+		},
+	})
+	if err == nil {
+		err = handle.Get(ctx, &started)
+	}
+	return started, toRefusedError(fmt.Sprintf("request %s of %s", r.Kind, f.ControllerID()), err)
+}
+
+// attachToRotation returns the rotation because of which a request was refused. When the
+// cause is something else, the refusal stands.
+func (f Farm) attachToRotation(ctx context.Context, refused *RefusedError) (*Run, error) {
+	for {
+		state, err := f.State(ctx)
+		switch {
+		case err != nil:
+			return nil, err
+		case state.Unmanaged != "":
+			return nil, refused
+		case state.Active != nil && !state.RunsRetirement():
+			return f.attachedRotation(ctx, state.Active.RunID), nil
+		case state.Next.Code == farm.CodeStartedElsewhere:
+			return f.attachedRotation(ctx, ""), nil
+		case !isStarting(state):
+			return nil, refused
+		}
+		if err := waitInterval(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// isStarting reports whether a rotation is about to start, because an operator
+// has just asked for one or because the controller decided so.
+func isStarting(s controller.State) bool {
+	if s.Mailbox.Request != nil {
+		return s.Mailbox.Request.Kind == controller.RequestRotate
+	}
+	return s.Next.Action == farm.ActionRotate
+}
+
+func (f Farm) attachedRotation(ctx context.Context, runID string) *Run {
+	run := f.Run(ctx, workflows.RotateID(f.name), runID)
+	run.Attached = true
+	return run
+}
+
+// Decide takes an operator's decision to the run, and returns once the run has
+// accepted it. One that comes at the wrong moment ends with a [*RefusedError].
+func (r *Run) Decide(ctx context.Context, d farm.Decision) error {
+	handle, err := r.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		UpdateID: rand.Text(), WorkflowID: r.ID(), RunID: r.RunID(),
+		UpdateName: workflows.DecideUpdate, Args: []any{d}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err == nil {
+		err = handle.Get(ctx, nil)
+	}
+	return toRefusedError(fmt.Sprintf("%s %s", d.Choice, r.ID()), err)
+}

@@ -1,0 +1,94 @@
+package console
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// display is a terminal that knows what [Progress] uses, and fails the test on
+// anything else.
+type display struct {
+	t     *testing.T
+	size  screen
+	lines []string
+	row   int
+}
+
+var sequence = regexp.MustCompile(`^\x1b\[(\d*)([AKJ])`)
+
+func (d *display) Write(b []byte) (int, error) {
+	text := string(b)
+	column := 0
+	for text != "" {
+		if m := sequence.FindStringSubmatch(text); m != nil {
+			d.control(m[1], m[2], column)
+			text = text[len(m[0]):]
+			continue
+		}
+		switch c := text[0]; {
+		case strings.HasPrefix(text, "\r\n"):
+			d.row, column, text = d.row+1, 0, text[1:]
+		case c < ' ' || c > '~':
+			d.t.Fatalf("unknown character %q", text)
+		default:
+			d.put(column, c)
+			column++
+		}
+		text = text[1:]
+	}
+	return len(b), nil
+}
+
+func (d *display) control(n, letter string, column int) {
+	switch letter {
+	case "A":
+		up, err := strconv.Atoi(n)
+		if err != nil || up > d.row || up >= d.size.height {
+			d.t.Fatalf("moves %s lines up from row %d of a screen of %d", n, d.row, d.size.height)
+		}
+		d.row -= up
+	case "K":
+		d.lines[d.row] = d.lines[d.row][:min(column, len(d.lines[d.row]))]
+	case "J":
+		d.lines = d.lines[:d.row]
+	}
+}
+
+func (d *display) put(column int, c byte) {
+	if column >= d.size.width {
+		d.t.Fatalf("writes beyond column %d", d.size.width)
+	}
+	for len(d.lines) <= d.row {
+		d.lines = append(d.lines, "")
+	}
+	line := []byte(d.lines[d.row])
+	for len(line) <= column {
+		line = append(line, ' ')
+	}
+	line[column] = c
+	d.lines[d.row] = string(line)
+}
+
+// newDisplay is a terminal, and progress that is shown on it.
+func newDisplay(t *testing.T, size screen) (*display, *Progress) {
+	d := &display{t: t, size: size}
+	return d, newProgress(d, func() (screen, bool) { return d.size, true })
+}
+
+// assertShows shows a status and compares what then stands on the display.
+func (d *display) assertShows(p *Progress, s farm.Status, after time.Duration, want ...string) {
+	d.t.Helper()
+	if err := p.Show(s, start.Add(after)); err != nil {
+		d.t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, d.lines); diff != "" {
+		d.t.Error(diff)
+	}
+}

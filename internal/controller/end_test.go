@@ -1,0 +1,187 @@
+package controller_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/controller"
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+func TestEndRotation(t *testing.T) {
+	ended := epoch.Add(time.Hour)
+	compromised := snapshot("B", "C")
+	compromised.Compromised = true
+	for _, c := range []struct {
+		name    string
+		from    controller.State
+		result  farm.RotationResult
+		problem string
+		want    func(*controller.State)
+	}{
+		{
+			"verified: the snapshot is kept and the retention begins", idle(rotating), result(farm.Verified, snapshot("B", "C")), "",
+			func(s *controller.State) {
+				s.Retention = controller.Retention{Snapshot: snapshot("B", "C"), Until: ended.Add(policy.KeepOldFor)}
+			},
+		},
+		{
+			"verified: it ends a suspension", idle(rotating, suspended), result(farm.Verified, snapshot("B", "C")), "",
+			func(s *controller.State) {
+				s.Suspended = ""
+				s.Retention = controller.Retention{Snapshot: snapshot("B", "C"), Until: ended.Add(policy.KeepOldFor)}
+			},
+		},
+		{
+			"verified: a certificate that is not retired yet is retired first", idle(rotating, retaining), result(farm.Verified, snapshot("B", "C")), "",
+			func(s *controller.State) {
+				s.Retention = controller.Retention{
+					Snapshot: snapshot("B", "C"), Until: ended.Add(policy.KeepOldFor), Older: []farm.StoreCertificate{{Thumbprint: "A"}},
+				}
+			},
+		},
+		{
+			"verified: so is one whose retirement a suspension deferred", idle(rotating, retaining, suspended), result(farm.Verified, snapshot("B", "C")), "",
+			func(s *controller.State) {
+				s.Suspended = ""
+				s.Retention = controller.Retention{
+					Snapshot: snapshot("B", "C"), Until: ended.Add(policy.KeepOldFor), Older: []farm.StoreCertificate{{Thumbprint: "A"}},
+				}
+			},
+		},
+		{
+			"verified: so is one that an unfinished rotation replaced",
+			idle(rotating, func(s *controller.State) { s.Retention.Snapshot = snapshot("A", "B") }), result(farm.Verified, snapshot("B", "C")), "",
+			func(s *controller.State) {
+				s.Retention = controller.Retention{
+					Snapshot: snapshot("B", "C"), Until: ended.Add(policy.KeepOldFor), Older: []farm.StoreCertificate{{Thumbprint: "A"}},
+				}
+			},
+		},
+		{
+			"verified: one that an unfinished rotation did not replace is the previous one",
+			idle(rotating, func(s *controller.State) { s.Retention.Snapshot = snapshot("B", "X") }), result(farm.Verified, snapshot("B", "C")), "",
+			func(s *controller.State) {
+				s.Retention = controller.Retention{Snapshot: snapshot("B", "C"), Until: ended.Add(policy.KeepOldFor)}
+			},
+		},
+		{
+			"verified: a first set-up left nothing to retire",
+			idle(rotating, retaining, func(s *controller.State) { s.Retention.Snapshot = snapshot("", "B") }), result(farm.Verified, snapshot("B", "C")), "",
+			func(s *controller.State) {
+				s.Retention = controller.Retention{Snapshot: snapshot("B", "C"), Until: ended.Add(policy.KeepOldFor)}
+			},
+		},
+		{
+			"verified: the same rotation once more adds no older certificate", idle(rotating, retaining), result(farm.Verified, snapshot("A", "B")), "",
+			func(s *controller.State) { s.Retention.Until = ended.Add(policy.KeepOldFor) },
+		},
+		{
+			"verified: a compromised certificate is not retained", idle(rotating), result(farm.Verified, compromised), "",
+			func(s *controller.State) {
+				s.Retention = controller.Retention{Snapshot: compromised, Until: ended}
+			},
+		},
+		{
+			"rolled back: suspended, and its snapshot is forgotten", idle(rotating, retaining), result(farm.RolledBack, snapshot("A", "B")), "",
+			func(s *controller.State) {
+				s.Suspended, s.Retention = "the rotation was rolled back", controller.Retention{}
+			},
+		},
+		{
+			"rolled back: the rotation before it is left to retire", idle(rotating, retaining), result(farm.RolledBack, snapshot("B", "C")), "",
+			func(s *controller.State) { s.Suspended = "the rotation was rolled back" },
+		},
+		{
+			"refused: an operator is needed", idle(rotating, retaining), result(farm.Refused, nil), "",
+			func(s *controller.State) {
+				s.Next = farm.Next{NeedsOperator: true, Code: farm.CodeRefused, Reason: "as stated"}
+			},
+		},
+		{
+			"unchanged: nothing", idle(rotating, retaining), result(farm.NoChange, snapshot("B", "B")), "",
+			func(*controller.State) {},
+		},
+		{
+			"incomplete: suspended, and the snapshot is kept without a retention", idle(rotating), result(farm.Incomplete, snapshot("B", "C")), "",
+			func(s *controller.State) {
+				s.Suspended = "the rotation did not end as planned: as stated"
+				s.Retention.Snapshot = snapshot("B", "C")
+			},
+		},
+		{
+			"partial: the certificate before is retired first, and its successor not before its own retention",
+			idle(rotating, retaining), result(farm.Partial, snapshot("B", "C")), "",
+			func(s *controller.State) {
+				s.Suspended = "the rotation did not end as planned: as stated"
+				s.Retention = controller.Retention{Snapshot: snapshot("B", "C"), Older: []farm.StoreCertificate{{Thumbprint: "A"}}}
+			},
+		},
+		{
+			"no report: suspended, and what was kept stays", idle(rotating, retaining), farm.RotationResult{}, "rotate/contoso left no report",
+			func(s *controller.State) {
+				s.Suspended = "the rotation did not end as planned: rotate/contoso left no report"
+				s.Last.Statement = "rotate/contoso left no report"
+			},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			assertTransition(t, c.from, func(s *controller.State) { s.EndRotation(ended, c.result, c.problem) }, func(s *controller.State) {
+				s.Active = nil
+				s.Last = controller.LastRun{At: ended, Outcome: c.result.Outcome, Statement: c.result.Statement}
+				s.Inspected.Due = c.result.Outcome != farm.Refused
+				c.want(s)
+			})
+		})
+	}
+}
+
+func TestEndRetirement(t *testing.T) {
+	ended := epoch.Add(2 * day)
+	older := func(s *controller.State) { s.Retention.Older = []farm.StoreCertificate{{Thumbprint: "0"}} }
+	deletes := []farm.ServerReport{{Host: "oos-01", Steps: []farm.StepReport{{Step: farm.StepDelete, State: farm.StateChanged}}}}
+	for _, c := range []struct {
+		name   string
+		from   controller.State
+		report farm.Report
+		want   func(*controller.State)
+	}{
+		{
+			"verified: the snapshot is forgotten", idle(retiring, retaining), farm.Report{Outcome: farm.Verified, Target: "A", Servers: deletes},
+			func(s *controller.State) { s.Retention = controller.Retention{} },
+		},
+		{
+			"verified: an older certificate is forgotten, and the snapshot is not", idle(retiring, retaining, older), farm.Report{Outcome: farm.Verified, Target: "0", Servers: deletes},
+			func(s *controller.State) { s.Retention.Older = nil },
+		},
+		{
+			"aborted: the retention begins again", idle(retiring, retaining), farm.Report{Outcome: farm.Partial, Target: "A"},
+			func(s *controller.State) { s.Retention.Until = ended.Add(policy.KeepOldFor) },
+		},
+		{
+			"cancelled after the deletion began: the certificate is no longer to be rolled back to",
+			idle(retiring, retaining), farm.Report{Outcome: farm.Incomplete, Target: "A", Servers: deletes},
+			func(s *controller.State) {
+				s.Retention.Until, s.Retention.Snapshot.Deleting = ended.Add(policy.KeepOldFor), true
+			},
+		},
+		{
+			"cancelled after the deletion of an older one began: the snapshot can still be rolled back to",
+			idle(retiring, retaining, older), farm.Report{Outcome: farm.Incomplete, Target: "0", Servers: deletes},
+			func(s *controller.State) { s.Retention.Until = ended.Add(policy.KeepOldFor) },
+		},
+		{
+			"without a retention it is tried again at the next inspection",
+			idle(retiring, retaining, func(s *controller.State) { s.Policy.KeepOldFor = 0 }), farm.Report{Outcome: farm.Partial, Target: "A"},
+			func(s *controller.State) { s.Retention.Until = ended.Add(policy.InspectionInterval) },
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			assertTransition(t, c.from, func(s *controller.State) { s.EndRetirement(ended, c.report, "") }, func(s *controller.State) {
+				s.Active, s.Inspected.Due = nil, true
+				s.Last = controller.LastRun{At: ended, Outcome: c.report.Outcome}
+				c.want(s)
+			})
+		})
+	}
+}

@@ -1,0 +1,105 @@
+package controller
+
+import (
+	"slices"
+	"time"
+)
+
+// Mailbox holds what has arrived and is not acted on yet, and what came of the
+// events before.
+type Mailbox struct {
+	// Pending are the events that nothing came of yet, oldest first.
+	Pending []Event `json:"pending,omitempty"`
+	// Results is what came of recent events, oldest first. It also recognises
+	// events that are delivered again.
+	Results []EventResult `json:"results,omitempty"`
+	// Request is what an operator asked for and has not begun.
+	Request *Request `json:"request,omitempty"`
+}
+
+// Event is an expiry event: a hint to inspect the farm.
+type Event struct {
+	// ID is the same for every delivery of one event.
+	ID string `json:"id"`
+	// Summary says in words what the event says.
+	Summary string `json:"summary"`
+}
+
+// EventResult is what came of an event: a run, or the reason why nothing is
+// done.
+type EventResult struct {
+	EventID string    `json:"eventId"`
+	At      time.Time `json:"at"`
+	// WorkflowID and RunID name the run that the event led to; empty when it
+	// led to none. RunID is also empty for a run that was started by hand.
+	WorkflowID string `json:"workflowId,omitempty"`
+	RunID      string `json:"runId,omitempty"`
+	// Reason says why nothing is done, or what the run is for.
+	Reason string `json:"reason"`
+	// NeedsOperator reports whether nothing is done until an operator acts.
+	NeedsOperator bool `json:"needsOperator,omitempty"`
+}
+
+// Configuration tells a controller whether the worker that sends it has the
+// farm in its configuration.
+type Configuration struct {
+	// Unmanaged says why not; empty when it has.
+	Unmanaged string `json:"unmanaged,omitempty"`
+}
+
+// remembered bounds pending events and results. Sources repeat an event for
+// days, not indefinitely.
+const remembered = 500
+
+// ResultOf returns what came of an event; false while it is pending or was
+// never received.
+func (m *Mailbox) ResultOf(eventID string) (EventResult, bool) {
+	i := slices.IndexFunc(m.Results, func(r EventResult) bool { return r.EventID == eventID })
+	if i < 0 {
+		return EventResult{}, false
+	}
+	return m.Results[i], true
+}
+
+// ReceiveEvent makes an event pending, unless it was received before. When too
+// many are pending the oldest is dropped, which loses nothing: any one of them
+// triggers an inspection.
+func (s *State) ReceiveEvent(now time.Time, e Event) {
+	m := &s.Mailbox
+	pending := slices.ContainsFunc(m.Pending, func(p Event) bool { return p.ID == e.ID })
+	if _, answered := m.ResultOf(e.ID); pending || answered {
+		return
+	}
+	m.Pending = append(m.Pending, e)
+	if len(m.Pending) > remembered {
+		m.addResult(EventResult{EventID: m.Pending[0].ID, At: now, Reason: "superseded by later events"})
+		m.Pending = m.Pending[1:]
+	}
+}
+
+// AnswerEvents records what came of all pending events. The event IDs of
+// result are filled in here.
+func (s *State) AnswerEvents(result EventResult) {
+	for _, e := range s.Mailbox.Pending {
+		result.EventID = e.ID
+		s.Mailbox.addResult(result)
+	}
+	s.Mailbox.Pending = nil
+}
+
+func (m *Mailbox) addResult(r EventResult) {
+	m.Results = append(m.Results, r)
+	m.Results = m.Results[max(0, len(m.Results)-remembered):]
+}
+
+// ApplyConfiguration makes the farm managed or unmanaged. One that is managed
+// again is inspected at once. A pending request of one that is unmanaged now is
+// dropped; the operator who waits for it is told.
+func (s *State) ApplyConfiguration(c Configuration) {
+	if s.Unmanaged != "" && c.Unmanaged == "" {
+		s.Inspected.Due = true
+	}
+	if s.Unmanaged = c.Unmanaged; s.Unmanaged != "" {
+		s.Mailbox.Request = nil
+	}
+}

@@ -1,0 +1,81 @@
+package controller
+
+import (
+	"fmt"
+	"time"
+)
+
+// RequestKind is what an operator may ask a controller for. The zero value asks
+// for nothing.
+type RequestKind string
+
+// The requests.
+const (
+	// RequestRotate rotates now, whatever the controller would do.
+	RequestRotate RequestKind = "rotate"
+	// RequestRollback rolls the last rotation back, until the deletion of its
+	// old certificate has begun.
+	RequestRollback RequestKind = "rollback"
+	// RequestResume ends a suspension.
+	RequestResume RequestKind = "resume"
+)
+
+// Request is what an operator asks for.
+type Request struct {
+	Kind RequestKind `json:"kind"`
+	// Compromised says that the certificate in use must not be trusted any
+	// longer: see [farm.ReplaceCompromised].
+	Compromised bool `json:"compromised,omitempty"`
+	// By is who claims to ask, and Reason why. Temporal does not prove the name.
+	By     string `json:"by"`
+	Reason string `json:"reason"`
+}
+
+// CheckRequest returns the reason why a request makes no sense now; nil when it
+// does. Starting is the reason of a rotation that is just being started by the
+// controller; empty when none is.
+func (s *State) CheckRequest(r Request, starting string) error {
+	switch {
+	case r.Kind != RequestRotate && r.Kind != RequestRollback && r.Kind != RequestResume:
+		return fmt.Errorf("unknown request %q: ask for %s, %s or %s", r.Kind, RequestRotate, RequestRollback, RequestResume)
+	case r.By == "" || r.Reason == "":
+		return fmt.Errorf("%s: say who asks, and why", r.Kind)
+	case r.Kind == RequestResume && s.Suspended == "":
+		return fmt.Errorf("resume: %s is not suspended", s.Farm)
+	case r.Kind == RequestResume:
+		return nil
+	case s.Unmanaged != "":
+		return fmt.Errorf("%s: the farm is unmanaged: %s", r.Kind, s.Unmanaged)
+	case s.Active != nil && !s.RunsRetirement():
+		return fmt.Errorf("%s: %s has been running since %s: %s", r.Kind, s.Active.WorkflowID, s.Active.Since.UTC().Format(time.RFC3339), s.Active.Reason)
+	case starting != "":
+		return fmt.Errorf("%s: a rotation is starting: %s", r.Kind, starting)
+	case s.Mailbox.Request != nil:
+		return fmt.Errorf("%s: %s has just asked to %s", r.Kind, s.Mailbox.Request.By, s.Mailbox.Request.Kind)
+	case r.Kind == RequestRollback && s.RollbackBlocked() != "":
+		return fmt.Errorf("rollback: %s", s.RollbackBlocked())
+	}
+	return nil
+}
+
+// AcceptRequest makes a request pending that CheckRequest found nothing
+// against.
+func (s *State) AcceptRequest(r *Request) { s.Mailbox.Request = r }
+
+// Resume ends a suspension.
+func (s *State) Resume() { s.Suspended, s.Inspected.Due = "", true }
+
+// RollbackBlocked says why the last rotation cannot be rolled back; empty when
+// it can.
+func (s *State) RollbackBlocked() string {
+	snapshot := s.Retention.Snapshot
+	switch {
+	case snapshot == nil:
+		return "there is no snapshot: nothing was rotated since the old certificate was retired"
+	case snapshot.Compromised:
+		return fmt.Sprintf("the previous certificate %s is compromised and is never restored", snapshot.Previous.Thumbprint.Short())
+	case snapshot.Deleting:
+		return fmt.Sprintf("the deletion of the previous certificate %s has begun", snapshot.Previous.Thumbprint.Short())
+	}
+	return ""
+}

@@ -1,0 +1,55 @@
+package controller_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/farmtrust/farmtrust/internal/controller"
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+func TestCheckRequest(t *testing.T) {
+	request := func(kind controller.RequestKind) controller.Request {
+		return controller.Request{Kind: kind, By: "op", Reason: "x"}
+	}
+	rotate, rollback, resume := request(controller.RequestRotate), request(controller.RequestRollback), request(controller.RequestResume)
+	withSnapshot := func(change func(*farm.Snapshot)) func(*controller.State) {
+		return func(s *controller.State) {
+			retaining(s)
+			change(s.Retention.Snapshot)
+		}
+	}
+	for _, c := range []struct {
+		name     string
+		from     controller.State
+		request  controller.Request
+		starting string
+		// want is part of the refusal; empty when the request is accepted.
+		want string
+	}{
+		{"rotate", idle(), rotate, "", ""},
+		{"rotate a suspended farm", idle(suspended), rotate, "", ""},
+		{"rotate while a retirement runs", idle(retiring, retaining), rotate, "", ""},
+		{"roll back", idle(retaining), rollback, "", ""},
+		{"resume", idle(suspended), resume, "", ""},
+		{"resume an unmanaged farm", idle(suspended, func(s *controller.State) { s.Unmanaged = "gone" }), resume, "", ""},
+		{"an unknown request", idle(), request("repair"), "", `unknown request "repair"`},
+		{"nobody asks", idle(), controller.Request{Kind: controller.RequestRotate, Reason: "x"}, "", "say who asks, and why"},
+		{"for no reason", idle(), controller.Request{Kind: controller.RequestRotate, By: "op"}, "", "say who asks, and why"},
+		{"resume a farm that is not suspended", idle(), resume, "", "is not suspended"},
+		{"rotate an unmanaged farm", idle(func(s *controller.State) { s.Unmanaged = "gone" }), rotate, "", "the farm is unmanaged: gone"},
+		{"rotate while a rotation runs", idle(rotating), rotate, "", "rotate/contoso has been running since 2026-11-23T08:00:00Z: renewal"},
+		{"rotate while a rotation starts", idle(), rotate, "drift on sp-01", "a rotation is starting: drift on sp-01"},
+		{"rotate after another request", idle(func(s *controller.State) { s.AcceptRequest(&rotate) }), rollback, "", "op has just asked to rotate"},
+		{"roll back with no snapshot", idle(), rollback, "", "there is no snapshot"},
+		{"roll back to a compromised certificate", idle(withSnapshot(func(s *farm.Snapshot) { s.Compromised = true })), rollback, "", "is compromised and is never restored"},
+		{"roll back once the deletion has begun", idle(withSnapshot(func(s *farm.Snapshot) { s.Deleting = true })), rollback, "", "the deletion of the previous certificate A has begun"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := c.from.CheckRequest(c.request, c.starting)
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("CheckRequest: %v, want %q", err, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,167 @@
+package controller
+
+import (
+	"slices"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// DecisionInput returns what a decision after an inspection rests on.
+// Unobserved says why the farm could not be inspected; empty when it was.
+func (s *State) DecisionInput(now time.Time, n farm.Inspection, unobserved string) farm.DecisionInput {
+	return farm.DecisionInput{
+		Now: now, Farm: n.Config, Current: n.Current, Target: n.Target,
+		Differences: n.Plan, Findings: n.Findings, Unobserved: unobserved,
+		EventPending: len(s.Mailbox.Pending) > 0, Suspended: s.Suspended,
+	}
+}
+
+// BeginInspection notes that an inspection begins. What makes another one due
+// meanwhile counts: this one may not have seen it.
+func (s *State) BeginInspection() { s.Inspected.Due = false }
+
+// ApplyInspection takes what an inspection found and what was decided after it.
+// Where a server could not be reached, the certificate that was in use before
+// still counts.
+func (s *State) ApplyInspection(now time.Time, n farm.Inspection, unobserved string, next farm.Next) {
+	s.Inspected.At, s.Inspected.Unreachable = now, unobserved != ""
+	if n.Config.Rotation.InspectionInterval > 0 {
+		s.Policy = PolicyOf(n.Config.Rotation)
+	}
+	if !s.Inspected.Unreachable {
+		s.Inspected.Current = n.Current
+	}
+	s.Next = next
+	s.beginRetentionOnceSettled(now)
+}
+
+// beginRetentionOnceSettled begins the retention of a rotation that did not
+// end as planned once the farm is as that rotation wanted it, whoever finished
+// it.
+func (s *State) beginRetentionOnceSettled(now time.Time) {
+	settled := s.Next.Action == farm.ActionNone && !s.Next.NeedsOperator
+	snapshot := s.Retention.Snapshot
+	if snapshot != nil && settled && s.Retention.Until.IsZero() && s.Inspected.Current.Thumbprint == snapshot.Target.Thumbprint {
+		s.Retention.Until = now.Add(s.Policy.KeepOldFor)
+	}
+}
+
+// BeginRun notes a child that has started, and answers pending events with it.
+func (s *State) BeginRun(run ActiveRun) {
+	s.Active = &run
+	if !run.Retirement {
+		s.AnswerEvents(EventResult{At: run.Since, WorkflowID: run.WorkflowID, RunID: run.RunID, Reason: run.Reason})
+	}
+}
+
+// EndRotation takes how a rotation or a rollback ended. Problem is set when it
+// left no report. The farm is then inspected at once, but not after a refusal,
+// whose cause an inspection may not show.
+func (s *State) EndRotation(now time.Time, r farm.RotationResult, problem string) {
+	s.endRun(now, r.Report, problem)
+	s.Inspected.Due = s.Inspected.Due || r.Outcome != farm.Refused
+	switch r.Outcome {
+	case farm.NoChange:
+	case farm.Refused:
+		s.Next = farm.Next{NeedsOperator: true, Code: farm.CodeRefused, Reason: s.Last.Statement}
+	case farm.Verified:
+		s.keepSnapshot(r.Snapshot)
+		s.Suspended, s.Retention.Until = "", now.Add(s.Policy.KeepOldFor)
+		if r.Snapshot != nil && r.Snapshot.Compromised {
+			s.Retention.Until = now
+		}
+	case farm.RolledBack:
+		s.Suspended = "the rotation was rolled back"
+		if !s.isOtherRotation(r.Snapshot) {
+			s.Retention.Snapshot, s.Retention.Until = nil, time.Time{}
+		}
+	default:
+		other := s.isOtherRotation(r.Snapshot)
+		if s.keepSnapshot(r.Snapshot); other {
+			s.Retention.Until = time.Time{} // it begins once the rotation is settled
+		}
+		s.Suspended = "the rotation did not end as planned: " + s.Last.Statement
+	}
+}
+
+func (s *State) endRun(now time.Time, r farm.Report, problem string) {
+	s.Active = nil
+	s.Last = LastRun{At: now, Outcome: r.Outcome, Statement: r.Statement}
+	if problem != "" {
+		s.Last.Statement = problem
+	}
+}
+
+// isOtherRotation reports whether a snapshot is of another rotation than the
+// one that is kept.
+func (s *State) isOtherRotation(snapshot *farm.Snapshot) bool {
+	kept := s.Retention.Snapshot
+	return kept != nil && snapshot != nil && kept.Target.Thumbprint != snapshot.Target.Thumbprint
+}
+
+// keepSnapshot keeps the snapshot of a rotation, and remembers the certificate
+// that the rotation before it replaced and that is not retired yet: also when
+// that rotation was not finished, or a suspension deferred the retirement.
+func (s *State) keepSnapshot(snapshot *farm.Snapshot) {
+	if snapshot == nil {
+		return
+	}
+	kept := s.Retention.Snapshot
+	if s.isOtherRotation(snapshot) && kept.Replaces() && kept.Previous.Thumbprint != snapshot.Previous.Thumbprint {
+		s.Retention.Older = append(s.Retention.Older, kept.Previous)
+	}
+	s.Retention.Snapshot = snapshot
+}
+
+// CanRollBack reports whether there is a rotation to roll back.
+func (s *State) CanRollBack() bool { return s.RollbackBlocked() == "" }
+
+// WillRetire reports whether an old certificate is to be retired when its
+// retention ends.
+func (s *State) WillRetire() bool {
+	snapshot := s.Retention.Snapshot
+	return snapshot != nil && snapshot.Replaces() && !s.Retention.Until.IsZero() && s.Suspended == ""
+}
+
+// RetirementDue reports whether a retention has ended.
+func (s *State) RetirementDue(now time.Time) bool {
+	return s.WillRetire() && !now.Before(s.Retention.Until)
+}
+
+// ForgetOlderInUse forgets older certificates of which one is in use again.
+func (s *State) ForgetOlderInUse() {
+	s.Retention.Older = slices.DeleteFunc(s.Retention.Older, func(c farm.StoreCertificate) bool {
+		return c.Thumbprint == s.Inspected.Current.Thumbprint
+	})
+}
+
+// NextToRetire returns the oldest certificate that is to be retired. It may be
+// called when [State.WillRetire].
+func (s *State) NextToRetire() farm.StoreCertificate {
+	if older := s.Retention.Older; len(older) > 0 {
+		return older[0]
+	}
+	return s.Retention.Snapshot.Previous
+}
+
+// EndRetirement takes how a retirement ended. One that did not retire, because
+// an operator kept the certificate or something else came first, is started
+// again after another retention.
+func (s *State) EndRetirement(now time.Time, r farm.Report, problem string) {
+	s.endRun(now, r, problem)
+	s.Inspected.Due = true
+	snapshot := s.Retention.Snapshot
+	if snapshot != nil && snapshot.Previous.Thumbprint == r.Target && r.Reached(farm.StepDelete) {
+		snapshot.Deleting = true
+	}
+	isRetired := func(c farm.StoreCertificate) bool { return c.Thumbprint == r.Target }
+	switch {
+	case r.Outcome != farm.Verified:
+		s.Retention.Until = now.Add(max(s.Policy.KeepOldFor, s.Policy.InspectionInterval))
+	case slices.ContainsFunc(s.Retention.Older, isRetired):
+		s.Retention.Older = slices.DeleteFunc(s.Retention.Older, isRetired)
+	default:
+		s.Retention.Snapshot, s.Retention.Until = nil, time.Time{}
+	}
+}

@@ -1,0 +1,85 @@
+package farm
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Choice is what an operator decides about a run. The zero Choice decides
+// nothing.
+type Choice string
+
+const (
+	// Approve lets the cutover begin if the plan still has the digest that the
+	// operator was shown.
+	Approve Choice = "approve"
+	// Retry tries the blocked step again, on one server or on all.
+	Retry Choice = "retry"
+	// Skip leaves an office server out of the rotation.
+	Skip Choice = "skip"
+	// RollBack restores everything that the rotation changed.
+	RollBack Choice = "rollback"
+	// Abort stops and leaves everything as it is.
+	Abort Choice = "abort"
+)
+
+// Choices lists every choice.
+func Choices() []Choice { return []Choice{Approve, Retry, Skip, RollBack, Abort} }
+
+// Decision is an operator's decision.
+type Decision struct {
+	Choice Choice `json:"choice"`
+	// Server is the server that the choice is for; empty means all that are
+	// blocked.
+	Server string `json:"server,omitempty"`
+	// Digest identifies what is approved; see the function [Digest].
+	Digest string `json:"digest,omitempty"`
+	// Force skips a server although it still serves users.
+	Force bool `json:"force,omitempty"`
+	// By names the operator, who is not authenticated: Temporal does not verify
+	// the name.
+	By     string `json:"by"`
+	Reason string `json:"reason"`
+}
+
+// Validate returns an error for the first field that is missing or invalid. It
+// does not look at the run: whether the run takes the decision now is for the
+// workflow to say.
+func (d Decision) Validate() error {
+	switch {
+	case !slices.Contains(Choices(), d.Choice):
+		return fmt.Errorf("%q is not one of the choices %v", d.Choice, Choices())
+	case d.By == "":
+		return fmt.Errorf("%s: say who decides", d.Choice)
+	case d.Reason == "":
+		return fmt.Errorf("%s: give a reason, which the report shows", d.Choice)
+	case d.Choice == Approve && d.Digest == "":
+		return fmt.Errorf("approve: give the digest that you approve")
+	case d.Choice == Skip && d.Server == "":
+		return fmt.Errorf("skip: name the server")
+	}
+	return nil
+}
+
+// RecordedDecision is a decision that a run accepted, and when.
+type RecordedDecision struct {
+	Decision
+	At time.Time `json:"at"`
+}
+
+// Blocked is a step that failed and waits for an operator.
+type Blocked struct {
+	Server string `json:"server"`
+	Step   Step   `json:"step"`
+	// Text says what happened and what to do.
+	Text string `json:"text"`
+	// Until is when the wait times out, and Then what happens after that.
+	Until time.Time `json:"until"`
+	Then  string    `json:"then"`
+	// Skippable reports whether the run can go on without the server, Serving
+	// whether the server still belongs to the farm, so that skipping it must be
+	// forced.
+	Skippable bool `json:"skippable,omitempty"`
+	Serving   bool `json:"serving,omitempty"`
+}

@@ -1,0 +1,186 @@
+package farm
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// DecisionInput is what a controller knows about its farm after an inspection.
+type DecisionInput struct {
+	// Now is the worker's clock.
+	Now  time.Time `json:"now"`
+	Farm Farm      `json:"farm"`
+	// Current is the certificate in use, empty before the first set-up. Target is
+	// the newest certificate that the source offers.
+	Current     StoreCertificate `json:"current"`
+	Target      Certificate      `json:"target"`
+	Differences []Difference     `json:"differences"`
+	Findings    []Finding        `json:"findings"`
+	// Unobserved says why the farm could not be observed; empty when it could.
+	Unobserved string `json:"unobserved,omitempty"`
+	// EventPending reports whether an event caused this inspection.
+	EventPending bool `json:"eventPending"`
+	// Suspended says why no rotation may start automatically; empty when one may.
+	Suspended string `json:"suspended,omitempty"`
+}
+
+// Action is what a controller does next. The zero value does nothing.
+type Action string
+
+const (
+	// ActionNone does nothing: all is in order, or an operator must act first.
+	ActionNone Action = ""
+	// ActionAwaitCertificate waits until the source offers a newer certificate.
+	ActionAwaitCertificate Action = "await certificate"
+	// ActionWait waits until the certificate in use is due for renewal.
+	ActionWait Action = "wait"
+	// ActionRotate starts a rotation.
+	ActionRotate Action = "rotate"
+)
+
+// ReasonCode is a machine-readable reason for an [Action].
+type ReasonCode string
+
+// The reasons that [Decide] gives.
+const (
+	// CodeTrusted: the farm is as desired, and no renewal is due.
+	CodeTrusted ReasonCode = "trusted"
+	// CodeNotSetUp: the first set-up takes an event or an operator.
+	CodeNotSetUp ReasonCode = "not-set-up"
+	// CodeSetUp: an event asked for the first set-up.
+	CodeSetUp ReasonCode = "set-up"
+	// CodeRenewal: a newer certificate is there, and its time has come.
+	CodeRenewal ReasonCode = "renewal"
+	// CodeNotYetDue: a newer certificate is there, but the one in use is not due.
+	CodeNotYetDue ReasonCode = "not-yet-due"
+	// CodeNoNewer: a renewal is due, but the source has no newer certificate.
+	CodeNoNewer ReasonCode = "no-newer-certificate"
+	// CodeExpiresEarlier: the target would expire before the certificate in use.
+	CodeExpiresEarlier ReasonCode = "target-expires-earlier"
+	// CodeDrift: something other than the certificate is not as desired.
+	CodeDrift ReasonCode = "drift"
+	// CodeRestartPending: a server has yet to load its settings.
+	CodeRestartPending ReasonCode = "restart-pending"
+	// CodeStopped: a finding with severity [Stop] prevents a rotation.
+	CodeStopped ReasonCode = "stopped-by-finding"
+	// CodeUnobserved: some server could not be observed.
+	CodeUnobserved ReasonCode = "unobserved"
+	// CodeSuspended: a rotation is needed, but automatic rotation is suspended.
+	CodeSuspended ReasonCode = "suspended"
+)
+
+// The reasons that a controller adds.
+const (
+	// CodeRefused: the last rotation, or a requested rollback, was refused.
+	CodeRefused ReasonCode = "refused"
+	// CodeUndecided: the decision itself failed.
+	CodeUndecided ReasonCode = "undecided"
+	// CodeStartedElsewhere: a run of the farm was started by hand.
+	CodeStartedElsewhere ReasonCode = "started-elsewhere"
+)
+
+// Next is what a controller does next, and why.
+type Next struct {
+	Action Action     `json:"action"`
+	Code   ReasonCode `json:"code"`
+	// Reason is Code in words for operators, with names and times.
+	Reason string `json:"reason"`
+	// NeedsOperator reports whether nothing will change until an operator acts.
+	NeedsOperator bool `json:"needsOperator"`
+}
+
+// Decide decides what a farm needs next. The farm's own state decides; an event
+// can only bring forward what is needed anyway.
+func Decide(in DecisionInput) Next {
+	next := in.nextAction()
+	if in.isExpired() {
+		next.Reason = fmt.Sprintf("EXPIRED: %s expired on %s, and data refresh has failed since; %s",
+			in.Current.Thumbprint.Short(), formatTime(in.Current.NotAfter), next.Reason)
+	}
+	if next.Action == ActionRotate && in.Suspended != "" {
+		return Next{
+			Code: CodeSuspended, NeedsOperator: true,
+			Reason: "suspended: " + in.Suspended + "; otherwise it would rotate: " + next.Reason,
+		}
+	}
+	return next
+}
+
+func (in DecisionInput) isExpired() bool {
+	return in.Current.Thumbprint != "" && in.Now.After(in.Current.NotAfter)
+}
+
+func (in DecisionInput) nextAction() Next {
+	stops := Stops(in.Findings)
+	switch {
+	case in.Unobserved != "":
+		return needsOperator(CodeUnobserved, "cannot inspect the farm: %s", in.Unobserved)
+	case len(stops) > 0:
+		return needsOperator(CodeStopped, "%s: %s", stops[0].Text, stops[0].Remedy)
+	case len(in.Differences) == 0:
+		return in.nextAsDesired()
+	case in.Current.Thumbprint == "" && !in.EventPending:
+		return needsOperator(CodeNotSetUp, "the trust is not set up: rotate once by hand, or send an event")
+	case in.Current.Thumbprint == "":
+		return Next{Action: ActionRotate, Code: CodeSetUp, Reason: "first set-up"}
+	case in.Target.Thumbprint == in.Current.Thumbprint:
+		return nextOnDrift(in.Differences)
+	}
+	return in.nextRenewal()
+}
+
+// nextAsDesired decides for a farm without differences.
+func (in DecisionInput) nextAsDesired() Next {
+	expiry := formatTime(in.Current.NotAfter)
+	if in.renewalIsDue() {
+		next := needsOperator(CodeNoNewer, "waiting for a newer certificate: %s expires on %s", in.Current.Thumbprint.Short(), expiry)
+		next.Action = ActionAwaitCertificate
+		return next
+	}
+	return Next{Code: CodeTrusted, Reason: "trusted until " + expiry}
+}
+
+// nextRenewal decides for a farm whose source offers a certificate other than the
+// one in use.
+func (in DecisionInput) nextRenewal() Next {
+	from, to := in.Current.Thumbprint.Short(), in.Target.Thumbprint.Short()
+	switch {
+	case in.Target.NotAfter.Before(in.Current.NotAfter):
+		return needsOperator(CodeExpiresEarlier, "the newest certificate of the source, %s, expires before %s, which is in use: provide a newer one, or rotate by hand", to, from)
+	case in.EventPending || in.renewalIsDue():
+		return Next{Action: ActionRotate, Code: CodeRenewal, Reason: fmt.Sprintf("from %s, which expires on %s, to %s", from, formatTime(in.Current.NotAfter), to)}
+	}
+	return Next{Action: ActionWait, Code: CodeNotYetDue, Reason: fmt.Sprintf("%s is available; the rotation begins on %s", to, formatTime(in.renewalDate()))}
+}
+
+// nextOnDrift decides for a farm that uses the right certificate but differs in
+// something else. A pending restart alone is not ours to make: any change of
+// settings causes one, and the administrator who made it picks the time.
+func nextOnDrift(differences []Difference) Next {
+	first := slices.IndexFunc(differences, func(d Difference) bool { return d.Step != StepRestart })
+	if first < 0 {
+		d := differences[0]
+		return needsOperator(CodeRestartPending, "a restart is pending on %s; a rotation makes it, at a time that an operator chooses: %s", d.Server, d.Text)
+	}
+	d := differences[first]
+	return Next{Action: ActionRotate, Code: CodeDrift, Reason: fmt.Sprintf("drift on %s: %s", d.Server, d.Text)}
+}
+
+func needsOperator(code ReasonCode, format string, args ...any) Next {
+	return Next{Code: code, NeedsOperator: true, Reason: fmt.Sprintf(format, args...)}
+}
+
+func (in DecisionInput) renewalIsDue() bool { return !in.Now.Before(in.renewalDate()) }
+
+// renewalDate returns when the certificate in use should be replaced: the lead
+// time before it expires, but not before two thirds of its lifetime have passed.
+// Otherwise a certificate that is valid for less than the lead time would be due
+// on the day it was issued, and each event about it would ask for another one.
+func (in DecisionInput) renewalDate() time.Time {
+	leadTime, c := in.Farm.Certificate.LeadTime, in.Current
+	if life := c.NotAfter.Sub(c.NotBefore); !c.NotBefore.IsZero() {
+		leadTime = min(leadTime, life/3)
+	}
+	return c.NotAfter.Add(-leadTime)
+}

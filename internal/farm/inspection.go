@@ -1,0 +1,57 @@
+package farm
+
+import "time"
+
+// Inspection is what was found on a farm, without changing anything, and what a
+// rotation would do about it.
+type Inspection struct {
+	Farm string `json:"farm"`
+	// At is when the servers were observed, on the worker's clock.
+	At time.Time `json:"at"`
+	// Config is the farm as configured, without secrets.
+	Config Farm `json:"config"`
+	// Target is the certificate that a rotation would work towards.
+	Target Certificate `json:"target"`
+	// Current is the S2S certificate in use, empty before the first set-up.
+	Current StoreCertificate `json:"current"`
+	// Observed is what the servers showed; empty unless all of them answered.
+	Observed Observed          `json:"observed,omitzero"`
+	Servers  []InspectedServer `json:"servers"`
+	// Plan lists what a rotation would do, Findings what it would not.
+	Plan     []Difference `json:"plan"`
+	Findings []Finding    `json:"findings"`
+}
+
+// InspectedServer is what one server answered.
+type InspectedServer struct {
+	Host    string  `json:"host"`
+	Role    Role    `json:"role"`
+	Machine Machine `json:"machine"`
+	// Detail describes the product on the server: its version and health.
+	Detail string `json:"detail,omitempty"`
+	// Problem says what happened and what to do; empty when the server answered.
+	Problem string `json:"problem,omitempty"`
+}
+
+// Unobserved returns why the farm could not be compared: the problem of the first
+// server that did not answer; empty when all of them did.
+func (n Inspection) Unobserved() string {
+	for _, s := range n.Servers {
+		if s.Problem != "" {
+			return s.Problem
+		}
+	}
+	return ""
+}
+
+// RotationResult is how a rotation or a retirement ended: its report, and what
+// the farm's controller keeps of it. In JSON the report's fields are inlined.
+type RotationResult struct {
+	Report
+	// Snapshot is the state before the first change; nil when nothing was
+	// changed.
+	Snapshot *Snapshot `json:"snapshot,omitempty"`
+	// Inspection is the farm as the run last observed it; nil when the run did
+	// not end with an observation of every server.
+	Inspection *Inspection `json:"inspection,omitempty"`
+}

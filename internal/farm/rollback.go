@@ -1,0 +1,224 @@
+package farm
+
+import (
+	"fmt"
+	"slices"
+)
+
+// RollbackPlan is how to roll back a rotation.
+type RollbackPlan struct {
+	// Reversals restore what the rotation changed, newest change first. They
+	// touch nothing that another administrator changed.
+	Reversals []Difference `json:"reversals"`
+	// Conflicts are values that are neither the rotation's nor the snapshot's:
+	// another administrator changed them since, and an operator must decide.
+	Conflicts []Finding `json:"conflicts"`
+	// Remaining are the rotation's changes that are not rolled back, and why.
+	Remaining []Finding `json:"remaining"`
+}
+
+// PlanRollback compares a rotation's snapshot with what is observed now. A value
+// that the rotation set is restored from the snapshot, a value that equals the
+// snapshot's needs nothing, and any other value is a conflict.
+//
+// If the rollback is blocked, nothing is rolled back, and Remaining says why.
+// Otherwise there are four things that a rollback cannot restore; the first two
+// are listed in Remaining, by these codes:
+//   - friendly-name-stays: a certificate that had no friendly name keeps its new
+//     one;
+//   - key-stays: a certificate that had no key keeps the imported one;
+//   - an empty S2S name, if Office Online Server refuses to clear it, which only
+//     the attempt shows;
+//   - restarts that were pending before the rotation, which have happened by then.
+func PlanRollback(s Snapshot, f Farm, now Observed) RollbackPlan {
+	if why := s.RollbackBlocked(now); why != "" {
+		return RollbackPlan{Remaining: []Finding{stopFinding("rollback-blocked", "", "rotate to a newer certificate instead", "%s", why)}}
+	}
+	p := &rollbackPlanner{snapshot: s, farm: f, now: now}
+	p.planIssuers()
+	p.planHTTPSettings()
+	p.planS2SName()
+	p.planRestarts()
+	p.planRootAuthorities()
+	p.planKeys()
+	p.planCertificates()
+	return p.plan
+}
+
+type rollbackPlanner struct {
+	snapshot Snapshot
+	farm     Farm
+	now      Observed
+	plan     RollbackPlan
+}
+
+func (p *rollbackPlanner) addReversal(step Step, server, subject, have, want, format string, args ...any) {
+	p.plan.Reversals = append(p.plan.Reversals, Difference{Step: step, Server: server, Subject: subject, Have: have, Want: want, Text: fmt.Sprintf(format, args...)})
+}
+
+func (p *rollbackPlanner) addConflict(server, format string, args ...any) {
+	p.plan.Conflicts = append(p.plan.Conflicts, stopFinding("changed-since", server, "decide which value is right, set it, then retry", format, args...))
+}
+
+func (p *rollbackPlanner) planIssuers() {
+	for _, sp := range p.farm.SharePoint {
+		before, _ := p.snapshot.Before.Farm(sp.FrontEnd.Host)
+		now, _ := p.now.Farm(sp.FrontEnd.Host)
+		for _, i := range slices.Backward(Issuers()) {
+			p.planPermissions(sp, before, now, i)
+			p.planIssuer(sp.FrontEnd.Host, before, now, i)
+		}
+	}
+}
+
+func (p *rollbackPlanner) planIssuer(frontEnd string, before, now SharePointFarm, i Issuer) {
+	ours := p.snapshot.Target.Thumbprint
+	was, existed := before.Issuer(i.RegisteredName)
+	is, exists := now.Issuer(i.RegisteredName)
+	switch {
+	case exists == existed && is.Thumbprint == was.Thumbprint:
+	case exists && is.Thumbprint != ours, !exists:
+		p.addConflict(frontEnd, "the issuer of %s holds %s: neither the new certificate %s nor the one before, %s",
+			i.Product, textOrNone(is.Thumbprint.Short()), ours.Short(), textOrNone(was.Thumbprint.Short()))
+	case existed:
+		p.addReversal(StepRestoreIssuers, frontEnd, "issuer "+i.Product, ours.Short(), was.Thumbprint.Short(),
+			"restore trusted token issuer %q (%s) to %s", is.Name, i.Product, was.Thumbprint.Short())
+	default:
+		p.addReversal(StepRestoreIssuers, frontEnd, "issuer "+i.Product, ours.Short(), "absent",
+			"remove trusted token issuer %q (%s): this rotation created it", is.Name, i.Product)
+	}
+}
+
+func (p *rollbackPlanner) planPermissions(sp SharePoint, before, now SharePointFarm, i Issuer) {
+	for _, site := range sp.Sites {
+		was, is := before.Permission(site, i.RegisteredName), now.Permission(site, i.RegisteredName)
+		if is.Right == was.Right && is.AppOnly == was.AppOnly {
+			continue
+		}
+		subject := "permission " + i.Product + " " + site
+		if is.Right != FullControl || !is.AppOnly {
+			p.addConflict(sp.FrontEnd.Host, "the app permission of %s at %s is %s: neither app-only full control nor the permission before, %s", i.Product, site, textOrNone(is.Right), textOrNone(was.Right))
+			continue
+		}
+		p.addReversal(StepRestoreIssuers, sp.FrontEnd.Host, subject, FullControl+", app-only", textOrNone(was.Right),
+			"restore the app permission of %s at %s to %s", i.Product, site, textOrNone(was.Right))
+	}
+}
+
+func (p *rollbackPlanner) planHTTPSettings() {
+	before, _ := p.snapshot.Before.Master()
+	now, ok := p.now.Master()
+	if !ok {
+		return
+	}
+	for _, setting := range []struct {
+		name     string
+		want     *bool
+		was, now bool
+	}{
+		{"AllowOutboundHttp", p.farm.Office.AllowOutboundHTTP, before.Settings.AllowOutboundHTTP, now.Settings.AllowOutboundHTTP},
+		{"AllowHttpSecureStoreConnections", p.farm.Office.AllowHTTPSecureStoreConnections, before.Settings.AllowHTTPSecureStoreConnections, now.Settings.AllowHTTPSecureStoreConnections},
+	} {
+		if setting.want != nil && setting.now != setting.was {
+			p.addReversal(StepRestoreHTTPSettings, now.Machine.Host, setting.name, fmt.Sprint(setting.now), fmt.Sprint(setting.was),
+				"set %s back to %t", setting.name, setting.was)
+		}
+	}
+}
+
+func (p *rollbackPlanner) planS2SName() {
+	before, _ := p.snapshot.Before.Master()
+	master, ok := p.now.Master()
+	was, is := before.Settings.S2SCertificateName, master.Settings.S2SCertificateName
+	switch {
+	case !ok || is == was:
+	case is != p.snapshot.Target.FriendlyName:
+		p.addConflict(master.Machine.Host, "S2SCertificateName is %q: neither the new %q nor the one before, %q", is, p.snapshot.Target.FriendlyName, was)
+	case was == "":
+		p.addReversal(StepRestoreS2SName, master.Machine.Host, "S2SCertificateName", is, "none",
+			"clear S2SCertificateName; whether Office Online Server accepts that is unknown, and if it does not, the name stays")
+	default:
+		p.addReversal(StepRestoreS2SName, master.Machine.Host, "S2SCertificateName", is, was, "set S2SCertificateName back to %q", was)
+	}
+}
+
+// planRestarts adds the restarts that the reversals cause, and those still pending.
+func (p *rollbackPlanner) planRestarts() {
+	reversals := p.plan.Reversals
+	for _, sp := range p.farm.SharePoint {
+		now, _ := p.now.Farm(sp.FrontEnd.Host)
+		changes := hasPendingOn(reversals, sp.FrontEnd.Host, StepRestoreIssuers) || len(p.addedAuthorities(sp, now)) > 0
+		for _, s := range now.Servers {
+			if why := pendingRestart(changes, now.TrustChangedAt(), s.Timer, s.WorkersStartedAt); why != "" {
+				p.addReversal(StepRestartAgain, s.Machine.Host, "iisreset and SPTimerV4", "pending", "done", "restart IIS and SPTimerV4: %s", why)
+			}
+		}
+	}
+	changes := len(selectSteps(reversals, StepRestoreS2SName, StepRestoreHTTPSettings)) > 0
+	for _, s := range p.now.Office {
+		if why := pendingRestart(changes, s.SettingsChangedAt, s.Service, s.WorkersStartedAt); why != "" {
+			p.addReversal(StepRestartAgain, s.Machine.Host, "WACSM and iisreset", "pending", "done", "restart WACSM and IIS: %s", why)
+		}
+	}
+}
+
+// addedAuthorities returns the root authorities that the rotation added and that
+// are still there.
+func (p *rollbackPlanner) addedAuthorities(sp SharePoint, now SharePointFarm) []ChainCertificate {
+	return slices.DeleteFunc(p.snapshot.AddedAuthorities(sp.FrontEnd.Host), func(c ChainCertificate) bool { return !now.Trusts(c.Thumbprint) })
+}
+
+func (p *rollbackPlanner) planRootAuthorities() {
+	for _, sp := range p.farm.SharePoint {
+		now, _ := p.now.Farm(sp.FrontEnd.Host)
+		for _, c := range p.addedAuthorities(sp, now) {
+			p.addReversal(StepRemoveRootAuthority, sp.FrontEnd.Host, "root authority "+c.Thumbprint.Short(), c.Subject, "absent",
+				"remove the trusted root authority of %q: this rotation added it", c.Subject)
+		}
+	}
+}
+
+func (p *rollbackPlanner) planKeys() {
+	for _, s := range p.now.Office {
+		was, existed := officeServerBefore(p.snapshot, s).Certificate(p.snapshot.Target.Thumbprint)
+		is, _ := s.Certificate(p.snapshot.Target.Thumbprint)
+		if existed && was.HasKey && is.ReadableBy(NetworkService) && !was.ReadableBy(NetworkService) {
+			p.addReversal(StepRevokeKey, s.Machine.Host, "key", "NETWORK SERVICE reads it", "no access", "revoke NETWORK SERVICE's access to the key: this rotation granted it")
+		}
+		if existed && was.FriendlyName == "" && is.FriendlyName != "" {
+			p.plan.Remaining = append(p.plan.Remaining, warnFinding("friendly-name-stays", s.Machine.Host, "nothing needs to be done; it had no friendly name before",
+				"certificate %s keeps the friendly name %q", is.Thumbprint.Short(), is.FriendlyName))
+		}
+	}
+}
+
+// planCertificates adds the removal of certificates. It comes last: until then
+// something may still use them.
+func (p *rollbackPlanner) planCertificates() {
+	t := p.snapshot.Target
+	for _, s := range p.now.Office {
+		before := officeServerBefore(p.snapshot, s)
+		was, existed := before.Certificate(t.Thumbprint)
+		is, exists := s.Certificate(t.Thumbprint)
+		if exists && !existed {
+			p.addReversal(StepRemoveCertificate, s.Machine.Host, "certificate", t.FriendlyName, "absent", "remove certificate %s and its key: this rotation imported it", t.Thumbprint.Short())
+		}
+		if exists && existed && is.HasKey && !was.HasKey {
+			p.plan.Remaining = append(p.plan.Remaining, warnFinding("key-stays", s.Machine.Host, "remove the certificate by hand if its key is unwanted",
+				"certificate %s was there without its key, which it now keeps", t.Thumbprint.Short()))
+		}
+		for _, c := range t.Intermediates() {
+			if s.HasIntermediate(c.Thumbprint) && !before.HasIntermediate(c.Thumbprint) {
+				p.addReversal(StepRemoveCertificate, s.Machine.Host, "intermediate "+c.Thumbprint.Short(), c.Subject, "absent", "remove intermediate %q from the CA store: this rotation added it", c.Subject)
+			}
+		}
+		if t.SelfSigned && s.HasRoot(t.Thumbprint) && !before.HasRoot(t.Thumbprint) {
+			p.addReversal(StepRemoveCertificate, s.Machine.Host, "trusted root", t.Subject, "absent", "remove the public certificate from Trusted Root: this rotation added it")
+		}
+	}
+}
+
+func officeServerBefore(snapshot Snapshot, now OfficeServer) OfficeServer {
+	before, _ := findFirst(snapshot.Before.Office, func(s OfficeServer) bool { return s.Machine.Host == now.Machine.Host })
+	return before
+}

@@ -1,0 +1,66 @@
+package farm
+
+import (
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Snapshot is the state before the first change of a rotation, and the
+// certificate that the rotation worked towards. Compared with a fresh
+// observation, it shows what the rotation changed.
+type Snapshot struct {
+	// TakenAt is on the worker's clock.
+	TakenAt time.Time   `json:"takenAt"`
+	Target  Certificate `json:"target"`
+	// Previous is the certificate in use before; empty at first set-up.
+	Previous StoreCertificate `json:"previous"`
+	Before   Observed         `json:"before"`
+	// Compromised reports whether Previous must never be trusted again.
+	Compromised bool `json:"compromised,omitempty"`
+	// Deleting reports whether the deletion of Previous from office servers has
+	// begun.
+	Deleting bool `json:"deleting,omitempty"`
+}
+
+// Replaces reports whether the rotation went from one certificate to another, and
+// was not the first set-up or a repair.
+func (s Snapshot) Replaces() bool {
+	return s.Previous.Thumbprint != "" && s.Previous.Thumbprint != s.Target.Thumbprint
+}
+
+// RollbackBlocked says why the rotation must not be rolled back now; empty when it
+// may be. A certificate that is compromised, or that has expired by the clock of
+// any server, is never restored.
+func (s Snapshot) RollbackBlocked(now Observed) string {
+	if s.Compromised {
+		return fmt.Sprintf("the previous certificate %s is compromised: it is never restored", s.Previous.Thumbprint.Short())
+	}
+	return s.expiredReason(now)
+}
+
+// AddedAuthorities returns the root authorities that the rotation added to the
+// SharePoint farm of a front end: those of the target that it did not have before.
+func (s Snapshot) AddedAuthorities(frontEnd string) []ChainCertificate {
+	before, _ := s.Before.Farm(frontEnd)
+	return slices.DeleteFunc(slices.Clone(s.Target.RootAuthorities()), func(c ChainCertificate) bool { return before.Trusts(c.Thumbprint) })
+}
+
+// expiredReason says which certificate of the snapshot has expired by the clock of
+// any server; empty when all are still valid.
+func (s Snapshot) expiredReason(now Observed) string {
+	for _, m := range now.allMachines() {
+		if p := s.Previous; p.Thumbprint != "" && m.Clock.After(p.NotAfter) {
+			return fmt.Sprintf("the previous certificate %s expired on %s: an expired certificate is never restored", p.Thumbprint.Short(), formatTime(p.NotAfter))
+		}
+		for _, f := range s.Before.SharePoint {
+			for _, i := range f.Issuers {
+				if c, err := x509.ParseCertificate(i.Certificate); err == nil && m.Clock.After(c.NotAfter) {
+					return fmt.Sprintf("the previous certificate %s of issuer %q expired on %s: an expired certificate is never restored", i.Thumbprint.Short(), i.Name, formatTime(c.NotAfter))
+				}
+			}
+		}
+	}
+	return ""
+}

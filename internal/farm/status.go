@@ -1,0 +1,51 @@
+package farm
+
+import "time"
+
+// Phase is how far a rotation, a rollback or a retirement is.
+type Phase string
+
+// The phases, in order. A rollback and a retirement each have one of their own.
+const (
+	PhaseObserving   Phase = "observing"
+	PhaseStaging     Phase = "staging"
+	PhaseWaiting     Phase = "waiting"
+	PhaseCutover     Phase = "cutover"
+	PhaseRestarting  Phase = "restarting"
+	PhaseVerifying   Phase = "verifying"
+	PhaseRollingBack Phase = "rolling back"
+	PhaseRetiring    Phase = "retiring"
+	PhaseDone        Phase = "done"
+)
+
+// Status is how far a run is: its report so far, and what it is waiting for.
+type Status struct {
+	Phase  Phase  `json:"phase"`
+	Report Report `json:"report"`
+	// Wait is nil while the run is not waiting.
+	Wait *Wait `json:"wait,omitempty"`
+}
+
+// Wait is what a run is waiting for.
+type Wait struct {
+	For WaitFor `json:"for"`
+	// Text describes the wait and what an operator can do.
+	Text string `json:"text"`
+	// Until is when the wait times out; zero if it never does.
+	Until time.Time `json:"until,omitzero"`
+	// Digest is what an approval must name.
+	Digest string `json:"digest,omitempty"`
+	// Blocked are the steps that wait for a decision.
+	Blocked []Blocked `json:"blocked,omitempty"`
+}
+
+// WaitFor is the kind of a wait.
+type WaitFor string
+
+// What a run can wait for: an operator's approval, a maintenance window, or an
+// operator's decision about blocked steps.
+const (
+	ForApproval WaitFor = "approval"
+	ForWindow   WaitFor = "window"
+	ForDecision WaitFor = "decision"
+)

@@ -1,0 +1,128 @@
+package report
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/farmtrust/farmtrust/internal/controller"
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// Command is a command of the command line, complete: it can be pasted, and
+// works without a terminal that could ask for the rest.
+type Command struct {
+	// Effect is what it does, to be read after "to".
+	Effect string
+	// Args are the arguments after the program's name.
+	Args []string
+}
+
+// NewCommand returns the command that a verb, a farm and further arguments
+// make.
+func NewCommand(effect, verb, farmName string, args ...string) Command {
+	return Command{Effect: effect, Args: append([]string{verb, farmName}, args...)}
+}
+
+// withReason adds the reason that a command fails without where nobody can be
+// asked for it. WHY is to be replaced, but is accepted too.
+func (c Command) withReason() Command {
+	c.Args = append(c.Args, "--reason", "WHY")
+	return c
+}
+
+// Line is the command as it is typed, with the program as it is called.
+func (c Command) Line(program string) string {
+	words := []string{program}
+	for _, arg := range c.Args {
+		words = append(words, quoteArgument(arg))
+	}
+	return strings.Join(words, " ")
+}
+
+// plainArgument matches what no shell takes apart: neither POSIX shells nor
+// PowerShell nor cmd.
+var plainArgument = regexp.MustCompile(`^[A-Za-z0-9._/:=+-]+$`)
+
+// quoteArgument quotes an argument that a shell would take apart. Double quotes
+// are understood by all shells, but leave some characters their meaning in
+// some; where one of those occurs, it is quoted for a POSIX shell.
+func quoteArgument(arg string) string {
+	arg = CleanText(arg)
+	switch {
+	case plainArgument.MatchString(arg):
+		return arg
+	case !strings.ContainsAny(arg, "\"\\$`!%"):
+		return `"` + arg + `"`
+	}
+	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+}
+
+// The commands. Each is made here and nowhere else.
+
+// ApproveCommand is the command that approves what waits.
+func ApproveCommand(effect, farmName, digest string) Command {
+	return NewCommand(effect, string(farm.Approve), farmName, digest).withReason()
+}
+
+// ResumeCommand is the command that ends a suspension.
+func ResumeCommand(farmName string) Command {
+	return NewCommand("let it rotate by itself again", string(controller.RequestResume), farmName).withReason()
+}
+
+// RollBackCommand is the command that rolls back a rotation, while it waits or
+// afterwards.
+func RollBackCommand(effect, farmName string) Command {
+	return NewCommand(effect, string(farm.RollBack), farmName).withReason()
+}
+
+// RotateCommand is the command that rotates now.
+func RotateCommand(effect, farmName string) Command {
+	return NewCommand(effect, string(controller.RequestRotate), farmName)
+}
+
+// RetryCommand is the command that tries all blocked steps again.
+func RetryCommand(farmName string) Command {
+	return NewCommand("try again", string(farm.Retry), farmName).withReason()
+}
+
+// SkipCommand is the command that leaves an office server out, by force if it
+// still serves users.
+func SkipCommand(farmName, server string, force bool) Command {
+	if force {
+		effect := "continue without " + server + ", whose data refreshes fail from the cutover on"
+		return NewCommand(effect, string(farm.Skip), farmName, "--server", server, "--force").withReason()
+	}
+	return NewCommand("continue without "+server, string(farm.Skip), farmName, "--server", server).withReason()
+}
+
+// AbortCommand is the command that ends a run that waits, and leaves everything as it
+// is.
+func AbortCommand(effect, farmName string) Command {
+	return NewCommand(effect, string(farm.Abort), farmName).withReason()
+}
+
+// StatusCommand is the command that shows all that is known of a farm.
+func StatusCommand(farmName string) Command {
+	return NewCommand("see everything", "status", farmName)
+}
+
+// WatchCommand is the command that shows a run until it ends.
+func WatchCommand(farmName string) Command {
+	return NewCommand("watch it", "status", farmName, "--watch")
+}
+
+// PlanCommand is the command that shows what a rotation would do.
+func PlanCommand(farmName string) Command {
+	return NewCommand("see what a rotation would do", "plan", farmName)
+}
+
+// EveryCommand returns one of each command that is ever shown, for tests that
+// the command line understands them.
+func EveryCommand(farmName, digest, server string) []Command {
+	return []Command{
+		ApproveCommand("begin the cutover", farmName, digest), RetryCommand(farmName),
+		SkipCommand(farmName, server, false), SkipCommand(farmName, server, true),
+		RollBackCommand("roll back", farmName), AbortCommand("stop", farmName), ResumeCommand(farmName),
+		RotateCommand("rotate", farmName), StatusCommand(farmName), WatchCommand(farmName), PlanCommand(farmName),
+	}
+}

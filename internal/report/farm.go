@@ -1,0 +1,187 @@
+package report
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/controller"
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// FarmState is a farm for programs: what its controller knows and what follows
+// from it, without what only the controller needs.
+type FarmState struct {
+	controller.State
+
+	Phase         controller.Phase `json:"phase"`
+	NeedsOperator bool             `json:"needsOperator"`
+	// CanRollBack reports whether a request to roll back is accepted now.
+	CanRollBack bool `json:"canRollBack"`
+	// NextInspectionAt is zero while none is planned.
+	NextInspectionAt time.Time `json:"nextInspectionAt,omitzero"`
+}
+
+// NewFarmState returns the state of a farm for programs. It leaves out the
+// snapshot, which is large, and the results of past events.
+func NewFarmState(s controller.State) FarmState {
+	f := FarmState{State: s, NextInspectionAt: nextInspection(s), CanRollBack: isAccepted(s, controller.RequestRollback)}
+	f.Phase, f.NeedsOperator = s.Phase()
+	f.Retention.Snapshot, f.Mailbox.Results = nil, nil
+	return f
+}
+
+// nextInspection is when the next inspection is due; zero while none is.
+func nextInspection(s controller.State) time.Time {
+	if s.Unmanaged != "" || s.Inspected.At.IsZero() || s.Active != nil && !s.RunsRetirement() {
+		return time.Time{}
+	}
+	return s.NextInspectionAt()
+}
+
+// isAccepted reports whether a controller would accept a request now, so that
+// no page offers what is then refused.
+func isAccepted(s controller.State, kind controller.RequestKind) bool {
+	return s.CheckRequest(controller.Request{Kind: kind, By: "operator", Reason: "page"}, "") == nil
+}
+
+// Farm is the page of a farm: until when it is trusted, what its controller
+// does, and what an operator can do. Days are counted from now.
+func Farm(s controller.State, now time.Time) Page {
+	phase, operator := s.Phase()
+	page := Page{Title: s.Farm, State: string(phase), NeedsOperator: operator}
+	page.add(farmFacts(s, now))
+	page.add(Block{Title: "what you can do", Commands: farmCommands(s, now)})
+	return page
+}
+
+func farmFacts(s controller.State, now time.Time) Block {
+	var b Block
+	if s.Unmanaged != "" {
+		b.addAlert("unmanaged", s.Unmanaged)
+	}
+	if s.Suspended != "" {
+		b.addAlert("suspended", s.Suspended+"; nothing starts by itself until it is resumed")
+	}
+	addCurrent(&b, s, now)
+	addInspections(&b, s)
+	addRuns(&b, s)
+	addRetention(&b, s)
+	return b
+}
+
+// addCurrent says which certificate is in use, and until when it is trusted.
+func addCurrent(b *Block, s controller.State, now time.Time) {
+	c := s.Inspected.Current
+	if c.Thumbprint == "" {
+		return
+	}
+	expiry := FormatTime(c.NotAfter) + ", " + formatDaysLeft(c.NotAfter, now)
+	switch {
+	case !c.NotAfter.After(now):
+		b.addAlert("not trusted", formatDaysLeft(c.NotAfter, now)+": put a newer certificate into the source, then rotate")
+	case isTrusted(s):
+		b.addFact("trusted until", expiry)
+	default:
+		b.addFact("expires", expiry)
+	}
+	b.addFact("certificate", formatCertificate(c.Thumbprint, c.FriendlyName))
+}
+
+// isTrusted reports whether the last inspection found the farm as desired and
+// nothing is changing it. Otherwise the certificate in use may be one that
+// SharePoint does not trust.
+func isTrusted(s controller.State) bool {
+	settled := s.Next.Action == farm.ActionNone && !s.Next.NeedsOperator || s.Next.Action == farm.ActionAwaitCertificate
+	return settled && (s.Active == nil || s.RunsRetirement())
+}
+
+func addInspections(b *Block, s controller.State) {
+	if s.Inspected.At.IsZero() {
+		b.addFact("inspected", "not yet")
+	} else {
+		b.Facts = append(b.Facts, Fact{"inspected", Cell{FormatTime(s.Inspected.At) + ": " + s.Next.Reason, s.Next.NeedsOperator}})
+	}
+	if next := nextInspection(s); !next.IsZero() {
+		b.addFact("next inspection", FormatTime(next))
+	}
+}
+
+// addRuns says what runs, what ran last, and what waits to be started.
+func addRuns(b *Block, s controller.State) {
+	if run := s.Active; run != nil {
+		b.addFact("running", fmt.Sprintf("%s since %s: %s", run.WorkflowID, FormatTime(run.Since), run.Reason))
+	}
+	if last := s.Last; last.Outcome != "" || last.Statement != "" {
+		b.addFact("last run", FormatTime(last.At)+": "+joinNonEmpty(": ", string(last.Outcome), last.Statement))
+	}
+	if r := s.Mailbox.Request; r != nil {
+		b.addFact("requested", fmt.Sprintf("%s, by %s: %s", r.Kind, r.By, r.Reason))
+	}
+	addPendingEvents(b, s.Mailbox.Pending)
+}
+
+// fewEvents is up to how many pending events are shown; sources repeat them.
+const fewEvents = 3
+
+func addPendingEvents(b *Block, pending []controller.Event) {
+	for _, e := range pending[:min(len(pending), fewEvents)] {
+		b.addFact("pending event", joinNonEmpty(": ", e.ID, e.Summary))
+	}
+	if more := len(pending) - fewEvents; more > 0 {
+		b.addFact("pending event", fmt.Sprintf("and %d more", more))
+	}
+}
+
+// addRetention says what becomes of the old certificates.
+func addRetention(b *Block, s controller.State) {
+	if !s.WillRetire() {
+		return
+	}
+	for _, c := range s.Retention.Older {
+		b.addFact("older certificate", c.Thumbprint.Short()+" is retired first")
+	}
+	b.addFact("old certificate", fmt.Sprintf("%s is retired after %s", s.Retention.Snapshot.Previous.Thumbprint.Short(), FormatTime(s.Retention.Until)))
+}
+
+// farmCommands are the requests that make sense now and are accepted.
+func farmCommands(s controller.State, now time.Time) []Command {
+	var all []Command
+	if s.Active != nil {
+		all = append(all, WatchCommand(s.Farm))
+	}
+	if s.Suspended != "" && isAccepted(s, controller.RequestResume) {
+		all = append(all, ResumeCommand(s.Farm))
+	}
+	if effect := rotateEffect(s, now); effect != "" && isAccepted(s, controller.RequestRotate) {
+		all = append(all, RotateCommand(effect, s.Farm))
+	}
+	if isAccepted(s, controller.RequestRollback) {
+		all = append(all, RollBackCommand("roll back to "+previousName(*s.Retention.Snapshot), s.Farm))
+	}
+	return all
+}
+
+// rotateEffect is what a rotation would be good for now; empty where it is not
+// for an operator to start one.
+func rotateEffect(s controller.State, now time.Time) string {
+	c := s.Inspected.Current
+	switch {
+	case c.Thumbprint != "" && !c.NotAfter.After(now):
+		return "rotate, once the source holds a newer certificate"
+	case s.Next.Code == farm.CodeNotSetUp:
+		return "set the trust up"
+	case s.Next.Code == farm.CodeRestartPending:
+		return "make the pending restart"
+	case s.Next.Code == farm.CodeRefused:
+		return "try the rotation again"
+	}
+	return ""
+}
+
+// previousName is what a rollback restores.
+func previousName(snapshot farm.Snapshot) string {
+	if t := snapshot.Previous.Thumbprint; t != "" {
+		return t.Short()
+	}
+	return "no S2S certificate"
+}

@@ -1,0 +1,277 @@
+package report_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/controller"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/report"
+)
+
+// now is when the pages of these tests are made.
+var now = time.Date(2026, 1, 5, 6, 0, 0, 0, time.UTC)
+
+const (
+	oldThumbprint = farm.Thumbprint("99887766554433221100FFEEDDCCBBAA99887766")
+	newThumbprint = farm.Thumbprint("DB0FEA9B641F3814FC5168AE83EF7839AF1BB012")
+)
+
+func oldCertificate() farm.StoreCertificate {
+	return farm.StoreCertificate{Thumbprint: oldThumbprint, FriendlyName: "OOS S2S 2025", NotAfter: now.AddDate(0, 0, 30).Add(-time.Hour)}
+}
+
+func newCertificate() farm.Certificate {
+	return farm.Certificate{Thumbprint: newThumbprint, FriendlyName: "OOS S2S 2026", NotAfter: now.AddDate(1, 0, 0)}
+}
+
+// inspectedServers are three servers that answered.
+func inspectedServers() []farm.InspectedServer {
+	machine := farm.Machine{Elevated: true, WindowsBuild: 17763, PowerShell: "5.1.17763.1"}
+	late := machine
+	late.WindowsBuild, late.Skew = 20348, -95*time.Second
+	return []farm.InspectedServer{
+		{Host: "oos-01.contoso.com", Role: farm.OfficeRole, Machine: machine, Detail: "Office Online Server, Healthy, master, /hosting/discovery 200"},
+		{Host: "oos-02.contoso.com", Role: farm.OfficeRole, Machine: late, Detail: "Office Online Server, Unhealthy, /hosting/discovery 200"},
+		{Host: "sp-01.contoso.com", Role: farm.SharePointRole, Machine: machine, Detail: "SharePoint 16.0.4456.1000, front end"},
+	}
+}
+
+// renewalInspection is of a farm that a rotation would renew.
+func renewalInspection() farm.Inspection {
+	return farm.Inspection{
+		Farm: "contoso", At: now, Target: newCertificate(), Current: oldCertificate(), Servers: inspectedServers(),
+		Findings: []farm.Finding{{
+			Code: "clear-text", Severity: farm.Warn, Server: "oos-01.contoso.com",
+			Text: "AllowHttpSecureStoreConnections sends the contents of ODC files in clear text", Remedy: "use HTTPS where ODC files hold passwords",
+		}},
+		Plan: []farm.Difference{
+			{Step: farm.StepImport, Server: "oos-01.contoso.com", Text: `import "OOS S2S 2026" (DB0FEA9B): the Personal store does not hold it`},
+			{Step: farm.StepImport, Server: "oos-02.contoso.com", Text: `import "OOS S2S 2026" (DB0FEA9B): the Personal store does not hold it`},
+			{Step: farm.StepS2SName, Server: "oos-01.contoso.com", Text: `set S2SCertificateName to "OOS S2S 2026" on the master: it is OOS S2S 2025`},
+			{Step: farm.StepIssuer, Server: "sp-01.contoso.com", Text: `update trusted token issuer "OOS SharePoint Server" (SharePoint Server) in place from 99887766 to DB0FEA9B`},
+			{Step: farm.StepIssuer, Server: "sp-01.contoso.com", Text: `update trusted token issuer "OOS SQL Server" (SQL Server) in place from 99887766 to DB0FEA9B`},
+			{Step: farm.StepRestart, Server: "oos-01.contoso.com", Text: "restart WACSM and IIS: its settings change"},
+		},
+	}
+}
+
+// verifiedReport is of a rotation that ended well.
+func verifiedReport() farm.Report {
+	step := func(s farm.Step, state farm.State, ms int64, detail string) farm.StepReport {
+		return farm.StepReport{Step: s, State: state, Changed: state == farm.StateChanged, DurationMS: ms, Detail: detail}
+	}
+	return farm.Report{
+		Farm: "contoso", Outcome: farm.Verified, Reason: "near expiry of mycert10 in contoso-kv-001 (event f36c5d73-a559-480d-b131-202c16c1c024)",
+		Target: newThumbprint, FriendlyName: "OOS S2S 2026", NotAfter: newCertificate().NotAfter, Previous: oldThumbprint,
+		StartedAt: now, DurationMS: 222_100, Statement: "configured as desired, key usable on every server",
+		Servers: []farm.ServerReport{
+			{Host: "oos-01.contoso.com", Role: farm.OfficeRole, Steps: []farm.StepReport{
+				step(farm.StepObserve, farm.StateObserved, 412, ""),
+				step(farm.StepImport, farm.StateChanged, 934, "added to Personal, provider Microsoft Enhanced RSA and AES Cryptographic Provider"),
+				step(farm.StepGrant, farm.StateUnchanged, 120, `NETWORK SERVICE may read the key; it signs as NT AUTHORITY\NETWORK SERVICE`),
+			}},
+			{Host: "sp-01.contoso.com", Role: farm.SharePointRole, Steps: []farm.StepReport{
+				step(farm.StepIssuer, farm.StateChanged, 62_051, `SharePoint Server: updated "OOS SharePoint Server"; SQL Server: updated "OOS SQL Server"`),
+			}},
+		},
+	}
+}
+
+// incompleteReport is of a rotation whose retries on one server ran out.
+func incompleteReport() farm.Report {
+	r := verifiedReport()
+	r.Outcome, r.Statement = farm.Incomplete, "not finished, rotate again to resume: grant key on oos-01.contoso.com: access denied"
+	r.Servers[0].Steps[2].State = farm.StateFailed
+	r.Servers[0].Steps[2].Detail = "access denied: the account must be a local administrator of the server"
+	r.Differences = renewalInspection().Plan[3:]
+	return r
+}
+
+// decidedReport is of a rotation that two operators decided about.
+func decidedReport() farm.Report {
+	r := incompleteReport()
+	r.Outcome, r.Statement = farm.Partial, "oos-01.contoso.com was skipped; what differs is listed"
+	r.Servers[0].Steps[2].State = farm.StateSkipped
+	r.Findings = renewalInspection().Findings
+	r.Decisions = []farm.RecordedDecision{
+		{At: now.Add(time.Minute), Decision: farm.Decision{Choice: farm.Approve, Digest: "1a2b3c4d5e6f", By: "ada@desk-1", Reason: "change 4711"}},
+		{At: now.Add(time.Hour), Decision: farm.Decision{Choice: farm.Skip, Server: "oos-01.contoso.com", Force: true, By: "bob@desk-2", Reason: "it is scrapped tomorrow"}},
+	}
+	return r
+}
+
+// largeReport is of a rotation of many servers, one of which failed.
+func largeReport() farm.Report {
+	r := incompleteReport()
+	failed := r.Servers[0]
+	failed.Host = "oos-99.contoso.com"
+	r.Servers, r.Differences = nil, nil
+	for range 40 {
+		r.Servers = append(r.Servers, verifiedReport().Servers...)
+	}
+	r.Servers = append(r.Servers, failed)
+	return r
+}
+
+// runningStatus is of a rotation that runs.
+func runningStatus(phase farm.Phase) farm.Status {
+	s := farm.Status{Phase: phase, Report: verifiedReport()}
+	s.Report.Outcome, s.Report.Statement, s.Report.DurationMS = "", "", 0
+	s.Report.Servers[1].Steps[0].State = farm.StateRunning
+	s.Report.Differences = renewalInspection().Plan
+	return s
+}
+
+// waitingStatus is of a run that waits.
+func waitingStatus(phase farm.Phase, w farm.Wait) farm.Status {
+	s := runningStatus(phase)
+	s.Report.Servers[1].Steps[0].State = farm.StateChanged
+	s.Wait = &w
+	return s
+}
+
+// endedStatus is of a run that has ended.
+func endedStatus(r farm.Report) farm.Status { return farm.Status{Phase: farm.PhaseDone, Report: r} }
+
+// idleState is of a farm that was rotated an hour ago.
+func idleState() controller.State {
+	return controller.State{
+		Farm:      "contoso",
+		Mailbox:   controller.Mailbox{Results: []controller.EventResult{{EventID: "1"}}},
+		Last:      controller.LastRun{At: now.Add(-time.Hour), Outcome: farm.Verified, Statement: "configured as desired, key usable on every server"},
+		Retention: controller.Retention{Snapshot: &farm.Snapshot{Target: newCertificate(), Previous: oldCertificate()}, Until: now.AddDate(0, 0, 14)},
+		Inspected: controller.Inspected{
+			At:      now.Add(-time.Hour),
+			Current: farm.StoreCertificate{Thumbprint: newThumbprint, FriendlyName: "OOS S2S 2026", NotAfter: now.AddDate(1, 0, 0)},
+		},
+		Next:   farm.Next{Code: farm.CodeTrusted, Reason: "trusted until 2027-01-05 06:00 UTC"},
+		Policy: controller.Policy{InspectionInterval: 6 * time.Hour, KeepOldFor: 14 * 24 * time.Hour},
+	}
+}
+
+// farmStates are states of farms, by name.
+func farmStates() map[string]controller.State {
+	suspended, rotating, retiring, expired := idleState(), idleState(), idleState(), idleState()
+	unmanaged, notSetUp, requested, terminated := idleState(), idleState(), idleState(), idleState()
+	suspended.Suspended, suspended.Retention = "the rotation was rolled back", controller.Retention{}
+	suspended.Next = farm.Next{Code: farm.CodeSuspended, NeedsOperator: true, Reason: "suspended: the rotation was rolled back; it would rotate: drift"}
+	rotating.Active = &controller.ActiveRun{WorkflowID: "rotate/contoso", Reason: "near expiry of s2s", Since: now.Add(-time.Minute)}
+	for i := range 5 {
+		rotating.Mailbox.Pending = append(rotating.Mailbox.Pending, controller.Event{ID: fmt.Sprint(i + 2), Summary: "near expiry of mycert10 in contoso-kv-001"})
+	}
+	retiring.Active = &controller.ActiveRun{WorkflowID: "retire/contoso", Retirement: true, Reason: "99887766 is no longer kept", Since: now.Add(-time.Hour)}
+	retiring.Retention.Older = []farm.StoreCertificate{{Thumbprint: "11223344556677889900"}}
+	expired.Inspected.Current.NotAfter, expired.Retention = now.AddDate(0, 0, -3), controller.Retention{}
+	expired.Next = farm.Next{Action: farm.ActionAwaitCertificate, Code: farm.CodeNoNewer, NeedsOperator: true, Reason: "waiting for a newer certificate: DB0FEA9B expires on 2026-01-02 06:00 UTC"}
+	unmanaged.Unmanaged = "no longer configured on worker w-1"
+	notSetUp.Inspected.Current, notSetUp.Retention, notSetUp.Last = farm.StoreCertificate{}, controller.Retention{}, controller.LastRun{}
+	notSetUp.Next = farm.Next{Code: farm.CodeNotSetUp, NeedsOperator: true, Reason: "the trust is not set up: rotate once by hand, or send an event"}
+	requested.Mailbox.Request = &controller.Request{Kind: controller.RequestRollback, By: "ada@desk-1", Reason: "data refresh fails"}
+	terminated.Last = controller.LastRun{At: now.Add(-time.Hour), Statement: "it ended without a result (terminated?); see its history"}
+	return map[string]controller.State{
+		"farm-idle": idleState(), "farm-suspended": suspended, "farm-rotating": rotating, "farm-retiring": retiring, "farm-expired": expired,
+		"farm-unmanaged": unmanaged, "farm-not-set-up": notSetUp, "farm-requested": requested, "farm-terminated": terminated,
+		"farm-new": {Farm: "contoso", Policy: idleState().Policy},
+	}
+}
+
+// farmPages are pages of farms, by name.
+func farmPages() map[string]report.Page {
+	pages := map[string]report.Page{}
+	for name, s := range farmStates() {
+		pages[name] = report.Farm(s, now)
+	}
+	return pages
+}
+
+// inspectionPages are plans and checks, by name.
+func inspectionPages() map[string]report.Page {
+	firstSetUp, inOrder, stopped, unobserved, check := renewalInspection(), renewalInspection(), renewalInspection(), renewalInspection(), renewalInspection()
+	firstSetUp.Current = farm.StoreCertificate{}
+	inOrder.Current.Thumbprint, inOrder.Plan, inOrder.Findings = newThumbprint, nil, nil
+	stopped.Findings = append(stopped.Findings, farm.Finding{
+		Severity: farm.Stop, Server: "oos-02.contoso.com",
+		Text: "is in no Office Online Server farm", Remedy: "join it, or take it out of the configuration",
+	})
+	unobserved.Servers[1].Problem = "connect to oos-02.contoso.com:5986: connection refused: start WinRM there"
+	unobserved.Plan, unobserved.Current, unobserved.Findings = nil, farm.StoreCertificate{}, nil
+	check.Servers[0].Machine.Elevated = false
+	check.Servers[2] = farm.InspectedServer{Host: "sp-01.contoso.com", Problem: "sign in to sp-01.contoso.com: access denied: check the connection's user, password and auth"}
+	return map[string]report.Page{
+		"plan-renewal": report.Plan(renewalInspection()), "plan-first-set-up": report.Plan(firstSetUp), "plan-in-order": report.Plan(inOrder),
+		"plan-stopped": report.Plan(stopped), "plan-unobserved": report.Plan(unobserved), "check": report.Check(check), "check-stopped": report.Check(stopped),
+	}
+}
+
+// runPages are runs that ended, run and wait, by name.
+func runPages() map[string]report.Page {
+	unchanged, rolledBack, retired := verifiedReport(), incompleteReport(), verifiedReport()
+	unchanged.Outcome, unchanged.Statement, unchanged.Previous = farm.NoChange, "nothing to do: configured as desired, key usable on every server", newThumbprint
+	unchanged.Servers[0].Steps, unchanged.Servers[1].Steps = unchanged.Servers[0].Steps[:1], nil
+	rolledBack.Outcome, rolledBack.Intent, rolledBack.Statement = farm.RolledBack, farm.Rollback, "everything is as it was before"
+	retired.Target, retired.Previous, retired.FriendlyName = oldThumbprint, "", "OOS S2S 2025"
+	retired.Servers = []farm.ServerReport{{Host: "oos-01.contoso.com", Role: farm.OfficeRole, Steps: []farm.StepReport{{Step: farm.StepFindUse, State: farm.StateObserved}, {Step: farm.StepDelete, State: farm.StateChanged, DurationMS: 1234}}}}
+	pages := map[string]report.Page{}
+	for name, s := range waitingRuns() {
+		pages[name] = report.Run(s)
+	}
+	for name, r := range map[string]farm.Report{
+		"run-verified": verifiedReport(), "run-unchanged": unchanged, "run-incomplete": incompleteReport(), "run-many": largeReport(),
+		"run-decided": decidedReport(), "run-rolled-back": rolledBack, "run-retired": retired,
+	} {
+		pages[name] = report.Run(endedStatus(r))
+	}
+	pages["run-cutover"] = report.Run(runningStatus(farm.PhaseCutover))
+	return pages
+}
+
+// waitingRuns are runs that wait, by name.
+func waitingRuns() map[string]farm.Status {
+	blocked := []farm.Blocked{
+		{
+			Server: "oos-01.contoso.com", Step: farm.StepS2SName, Text: "access denied: the account must be a local administrator of the server",
+			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back",
+		},
+		{
+			Server: "oos-02.contoso.com", Step: farm.StepReplication, Text: "still sees OOS S2S 2025",
+			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back", Skippable: true, Serving: true,
+		},
+		{
+			Server: "oos-03.contoso.com", Step: farm.StepReplication, Text: "connection refused",
+			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back", Skippable: true,
+		},
+		{Server: "sp-01.contoso.com", Step: farm.StepIssuer, Text: "no answer in time (StartToClose)", Until: now.Add(25 * time.Hour), Then: "then the rotation is rolled back"},
+	}
+	conflict := []farm.Blocked{{Server: "sp-01.contoso.com", Step: farm.StepRestoreIssuers, Text: "the issuer holds 11223344: set it, then retry", Then: "it waits until an operator decides"}}
+	deletion := waitingStatus(farm.PhaseRetiring, farm.Wait{
+		For: farm.ForApproval, Digest: "0f0e0d0c0b0a", Text: "approve 0f0e0d0c0b0a to delete certificate 99887766 and its key on every office server",
+	})
+	deletion.Report.Differences = nil
+	blockedRun := waitingStatus(farm.PhaseCutover, farm.Wait{
+		For: farm.ForDecision, Until: now.Add(24 * time.Hour), Text: "decide about each: retry, skip, roll back or abort", Blocked: blocked,
+	})
+	blockedRun.Report.Servers = append(blockedRun.Report.Servers, farm.ServerReport{Host: "oos-02.contoso.com", Role: farm.OfficeRole}, farm.ServerReport{Host: "oos-03.contoso.com", Role: farm.OfficeRole})
+	return map[string]farm.Status{
+		"run-waits-approval": waitingStatus(farm.PhaseWaiting, farm.Wait{For: farm.ForApproval, Digest: "1a2b3c4d5e6f", Text: "approve 1a2b3c4d5e6f, or roll back what is staged"}),
+		"run-waits-window": waitingStatus(farm.PhaseWaiting, farm.Wait{
+			For: farm.ForWindow, Until: now.Add(72 * time.Hour), Text: "the window Sat 22:00-04:00 Europe/Zurich opens; the cutover takes about 25m0s",
+		}),
+		"run-blocked":          blockedRun,
+		"run-blocked-rollback": waitingStatus(farm.PhaseRollingBack, farm.Wait{For: farm.ForDecision, Text: "decide about each: retry or abort", Blocked: conflict}),
+		"run-waits-deletion":   deletion,
+	}
+}
+
+// overviewPages are lists of farms, by name.
+func overviewPages() map[string]report.Page {
+	return map[string]report.Page{
+		"overview": report.Overview([]report.FarmRow{
+			{Farm: "contoso", Phase: "idle", Rotation: "verified", Thumbprint: newThumbprint, StartedAt: now.Add(-time.Hour), EndedAt: now.Add(-time.Hour + 8412*time.Millisecond)},
+			{Farm: "fabrikam", Phase: "rotating", NeedsOperator: true, Rotation: "waiting", StartedAt: now.Add(-12 * time.Second)},
+			{Farm: "northwind", Phase: "suspended", NeedsOperator: true},
+			{Farm: "tailspin", Rotation: "verified", Thumbprint: oldThumbprint, StartedAt: now.AddDate(0, 0, -9), EndedAt: now.AddDate(0, 0, -9).Add(time.Minute)},
+		}),
+		"overview-empty": report.Overview(nil),
+	}
+}

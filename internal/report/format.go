@@ -1,0 +1,110 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// FormatTime is how every time is shown: to the minute, in UTC.
+func FormatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+// FormatDuration is how long something took: tenths of seconds below a minute,
+// seconds above.
+func FormatDuration(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	}
+	return d.Round(time.Second).String()
+}
+
+func formatMilliseconds(n int64) string {
+	return FormatDuration(time.Duration(n) * time.Millisecond)
+}
+
+// formatUntil is " until" a time, or nothing where there is none.
+func formatUntil(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return " until " + FormatTime(t)
+}
+
+// formatDaysLeft is how long until a certificate expires, in whole days.
+func formatDaysLeft(notAfter, now time.Time) string {
+	if notAfter.IsZero() {
+		return "expiry unknown"
+	}
+	days := int(math.Floor(notAfter.Sub(now).Hours() / 24))
+	switch {
+	case !notAfter.After(now):
+		return fmt.Sprintf("EXPIRED %s ago", countThings(-days-1, "day"))
+	case days == 0:
+		return "expires within a day"
+	default:
+		return countThings(days, "day") + " left"
+	}
+}
+
+func countThings(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// formatCertificate names a certificate.
+func formatCertificate(t farm.Thumbprint, friendlyName string) string {
+	if friendlyName == "" {
+		return string(t)
+	}
+	return fmt.Sprintf("%s %q", t, friendlyName)
+}
+
+// addCertificate adds two facts: a certificate, and when it expires, with the
+// days left from now.
+func (b *Block) addCertificate(name string, t farm.Thumbprint, friendlyName string, notAfter, now time.Time) {
+	b.addFact(name, formatCertificate(t, friendlyName))
+	if !notAfter.IsZero() {
+		b.addFact("expires", FormatTime(notAfter)+", "+formatDaysLeft(notAfter, now))
+	}
+}
+
+// orDash stands in for what is not known.
+func orDash(s string) string {
+	if strings.TrimSpace(s) == "" {
+		return "-"
+	}
+	return s
+}
+
+// joinNonEmpty joins what is there.
+func joinNonEmpty(separator string, texts ...string) string {
+	var present []string
+	for _, text := range texts {
+		if text != "" {
+			present = append(present, text)
+		}
+	}
+	return strings.Join(present, separator)
+}
+
+// CleanText puts a text on one line and replaces what could control a terminal
+// or reorder what is read.
+func CleanText(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t':
+			return ' '
+		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) || r == utf8.RuneError:
+			return '?'
+		default:
+			return r
+		}
+	}, s)
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"os"
+	"regexp"
+	"testing"
+	"time"
+
+	temporal "go.temporal.io/sdk/client"
+	"go.uber.org/zap"
+
+	"github.com/farmtrust/farmtrust/internal/client"
+	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/connect"
+	"github.com/farmtrust/farmtrust/internal/farmsim"
+	"github.com/farmtrust/farmtrust/internal/host"
+	"github.com/farmtrust/farmtrust/standalone/embedded"
+	"github.com/farmtrust/farmtrust/workflows"
+)
+
+// testWorker is a worker with a simulated farm, on an embedded Temporal server.
+type testWorker struct {
+	sim *farmsim.Farm
+	// before is the farm before the worker started.
+	before farmsim.Trust
+	// address is the server's, host:port.
+	address  string
+	temporal temporal.Client
+	farm     client.Farm
+}
+
+// simulatedPolicy is the line of a simulated farm's configuration that says how
+// it is rotated.
+var simulatedPolicy = regexp.MustCompile(`(?m)^( *)approval: none$`)
+
+// startTestWorker starts a worker until the test ends. Its farm trusts a
+// certificate that is to be renewed, and has this policy, one key a line.
+func startTestWorker(t *testing.T, policy ...string) *testWorker {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	sim := startFarm(t, farmsim.Options{Trusting: true})
+	before, configured := sim.Trust(), setPolicy(t, sim, policy)
+	server, err := embedded.Start(ctx, embedded.Options{Retention: time.Hour, SearchAttributes: workflows.SearchAttributes(), Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := connect.Dial(ctx, temporal.Options{HostPort: server.Address(), Namespace: embedded.Namespace, Identity: "farmtrust", Logger: connect.NewLogger(zap.NewNop())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- host.Run(ctx, host.Options{Config: configured, Client: c, Namespace: embedded.Namespace, Log: zap.NewNop()})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		c.Close()
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &testWorker{sim: sim, before: before, address: server.Address(), temporal: c, farm: client.New(c).Farm(farmsim.FarmName)}
+}
+
+// setPolicy writes the policy into the farm's configuration, and loads that.
+func setPolicy(t *testing.T, sim *farmsim.Farm, policy []string) *config.Config {
+	t.Helper()
+	text, err := os.ReadFile(sim.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	indent := simulatedPolicy.FindSubmatch(text)
+	if indent == nil {
+		t.Fatal("the configuration asks for approval already, or says it in other words")
+	}
+	lines := ""
+	for i, line := range policy {
+		if i > 0 {
+			lines += "\n"
+		}
+		lines += string(indent[1]) + line
+	}
+	text = simulatedPolicy.ReplaceAll(text, []byte(lines))
+	if err := os.WriteFile(sim.Config(), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(sim.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// waitUntil waits for something that a worker will do.
+func waitUntil(t *testing.T, happened func() bool) {
+	t.Helper()
+	for end := time.Now().Add(2 * time.Minute); !happened(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it did not happen within two minutes")
+		}
+	}
+}

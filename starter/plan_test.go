@@ -1,0 +1,138 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/workflows"
+)
+
+// inspectionOf ends an inspection with what a worker found.
+func inspectionOf(change func(*farm.Inspection)) func(id string) ending {
+	return func(id string) ending {
+		n := farm.Inspection{
+			Farm: strings.TrimPrefix(id, "inspect/"),
+			Servers: []farm.InspectedServer{{
+				Host: "oos-01", Role: farm.OfficeRole, Machine: farm.Machine{Elevated: true, WindowsBuild: 17763, PowerShell: "5.1.17763.1"},
+				Detail: "Office Online Server, Healthy",
+			}},
+		}
+		change(&n)
+		return ending{result: n}
+	}
+}
+
+// failsWith ends every inspection with an error.
+func failsWith(err error) func(id string) ending {
+	return func(string) ending { return ending{err: err} }
+}
+
+func inOrder(*farm.Inspection) {}
+
+func differs(n *farm.Inspection) {
+	n.Plan = []farm.Difference{{Step: farm.StepImport, Server: "oos-01", Text: "import it: the Personal store does not hold it"}}
+}
+
+func stopped(n *farm.Inspection) {
+	n.Findings = []farm.Finding{{Severity: farm.Stop, Server: "oos-01", Text: "is in no Office Online Server farm", Remedy: "join it"}}
+}
+
+func unreachable(n *farm.Inspection) { n.Servers[0].Problem = "connection refused: start WinRM there" }
+
+func TestPlan_ExitCode(t *testing.T) {
+	for name, c := range map[string]struct {
+		found func(*farm.Inspection)
+		code  int
+		want  string
+	}{
+		"nothing to do":           {inOrder, exitOK, "out:contoso: nothing to do, configured as desired"},
+		"something to do":         {differs, exitDiffers, "out:oos-01  import it: the Personal store does not hold it"},
+		"a precondition fails":    {stopped, exitRefused, "out:is in no Office Online Server farm"},
+		"a server is not reached": {unreachable, exitFailed, "out:connection refused: start WinRM there"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := startTemporal(t, &fakeTemporal{onStart: inspectionOf(c.found)})
+			runProgram(t, "plan", "contoso").assertExit(t, c.code, c.want)
+			want := []startedRun{{ID: "inspect/contoso", Type: "InspectTrust", Queue: "farmtrust", Input: `{"farm":"contoso"}`, Summary: "inspect contoso", Farm: "contoso"}}
+			assertEqual(t, f.startedRuns(t), want)
+			got := runProgram(t, "plan", "contoso", "-o", "json")
+			got.assertExit(t, c.code)
+			var shown farm.Inspection
+			got.readJSON(t, &shown)
+			assertEqual(t, shown.Farm, "contoso")
+		})
+	}
+}
+
+func TestPlan_UnknownFarmIsNamedByTheWorker(t *testing.T) {
+	startTemporal(t, &fakeTemporal{onStart: failsWith(temporal.NewNonRetryableApplicationError(`farm "west" is not in the worker's configuration`, workflows.UnknownFarmError, nil))})
+	runProgram(t, "plan", "west").assertExit(t, exitUsage, `farm "west" is not in the worker's configuration`)
+}
+
+func TestPlan_AndCheckNeedAWorker(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{noWorker: true})
+	for _, command := range []string{"plan contoso", "check contoso"} {
+		runProgram(t, strings.Fields(command)...).assertExit(t, exitFailed, "no worker polls task queue farmtrust; start one: farmtrust-worker -config FILE")
+	}
+	assertEqual(t, f.startedRuns(t), nil)
+}
+
+func TestCheck_InspectsEveryFarmOfTheFileOrThoseNamed(t *testing.T) {
+	config := writeFile(t, "farmtrust.yaml", twoFarms)
+	f := startTemporal(t, &fakeTemporal{onStart: inspectionOf(differs)})
+	runProgram(t, "check", "--config", config).assertExit(t, exitOK, "out:farmtrust.yaml: the configuration is valid\n",
+		"out:contoso: 1 of 1 server answered", "out:fabrikam: 1 of 1 server answered", "out:administrator  2019")
+	runProgram(t, "check", "--config", config, "fabrikam").assertExit(t, exitOK)
+	runProgram(t, "check", "elsewhere").assertExit(t, exitOK, "out:elsewhere: 1 of 1 server answered")
+	if got := f.startedRuns(t); len(got) != 4 {
+		t.Errorf("got %v, want 2, 1 and 1 inspections", got)
+	}
+}
+
+func TestCheck_BrokenFile(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{onStart: inspectionOf(inOrder)})
+	config := writeFile(t, "broken.yaml", strings.NewReplacer("office:", "offices:", "auth: ntlm", "auth: magic").Replace(twoFarms))
+	runProgram(t, "check", "--config", config).assertExit(t, exitUsage, "broken.yaml:3: ", "broken.yaml:10: ", "broken.yaml:17: ")
+	runProgram(t, "check", "--config", writeFile(t, "good.yaml", twoFarms), "west").assertExit(t, exitUsage, `unknown farm "west"`)
+	assertEqual(t, f.startedRuns(t), nil)
+}
+
+func TestCheck_OfTheFileAloneNeedsNoTemporal(t *testing.T) {
+	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+	runProgram(t, "check", "--file-only", "--config", writeFile(t, "farmtrust.yaml", twoFarms)).assertExit(t, exitOK, "out:the configuration is valid")
+}
+
+func TestCheck_ExitCodeIsTheWorst(t *testing.T) {
+	unknown := temporal.NewNonRetryableApplicationError("no such farm", workflows.UnknownFarmError, nil)
+	for name, c := range map[string]struct {
+		contoso, fabrikam func(id string) ending
+		code              int
+		want              []string
+	}{
+		"unknown to the worker": {inspectionOf(inOrder), failsWith(unknown), exitUsage, []string{"out:contoso: 1 of 1", "out:fabrikam: no such farm"}},
+		"not reached":           {inspectionOf(unreachable), inspectionOf(stopped), exitFailed, []string{"out:contoso: 0 of 1", "out:start WinRM there"}},
+		"a precondition fails":  {inspectionOf(stopped), inspectionOf(inOrder), exitRefused, []string{"out:contoso: 1 of 1 server answered, 1 precondition to meet"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			startTemporal(t, &fakeTemporal{onStart: func(id string) ending {
+				if id == "inspect/contoso" {
+					return c.contoso(id)
+				}
+				return c.fabrikam(id)
+			}})
+			runProgram(t, "check", "contoso", "fabrikam").assertExit(t, c.code, c.want...)
+			got := runProgram(t, "check", "contoso", "fabrikam", "-o", "json")
+			got.assertExit(t, c.code)
+			var shown checkResult
+			got.readJSON(t, &shown)
+			var names []string
+			for _, f := range shown.Farms {
+				names = append(names, f.Farm)
+			}
+			assertEqual(t, names, []string{"contoso", "fabrikam"})
+		})
+	}
+}

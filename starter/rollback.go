@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/farmtrust/farmtrust/internal/client"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/workflows"
+)
+
+func (a *app) rollbackCommand() *cobra.Command {
+	var by client.Author
+	var detach bool
+	c := &cobra.Command{
+		Use:     "rollback FARM",
+		Aliases: []string{"undo"},
+		Short:   "Roll back the running rotation, or else the last one, and watch",
+		Long: `Restores what a rotation changed, newest first, and touches nothing that belongs to
+others.
+
+If a rotation is running, it must wait for an approval, for its window or for a
+decision; it then rolls back. While it is between such waits, cancel it in the Temporal
+UI instead, which rolls it back too.
+
+If none is running, the last rotation is rolled back. That is possible until the
+deletion of its old certificate has begun, and never to a certificate that has expired
+or is compromised. A retirement that is running is cancelled first.
+
+Afterwards the farm is suspended: nothing is rotated automatically until
+"farmtrust resume".`,
+		Example: `  farmtrust rollback contoso --reason "data refresh fails since the change"
+  farmtrust rollback contoso --reason "not tonight" --detach`,
+		Args:              oneFarm,
+		ValidArgsFunction: a.completeFarm,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.completeAuthor(&by); err != nil {
+				return err
+			}
+			return a.rollback(cmd.Context(), args[0], by, detach)
+		},
+	}
+	addAuthorFlags(c, &by, requiredReason)
+	addDetachFlag(c, &detach)
+	return c
+}
+
+// rollback has the running rotation roll back, or asks the controller to roll
+// back the last one, and watches that.
+func (a *app) rollback(ctx context.Context, farmName string, by client.Author, detach bool) error {
+	c, err := a.connectToWorker(ctx)
+	if err != nil {
+		return err
+	}
+	run, err := a.startRollback(ctx, c.Farm(farmName), by)
+	if err != nil {
+		return a.explainRequest(ctx, farmName, err)
+	}
+	return a.watchUnlessDetached(ctx, farmName, run, detach, farm.RolledBack)
+}
+
+// startRollback returns the run that rolls back, and says which one it is.
+func (a *app) startRollback(ctx context.Context, f client.Farm, by client.Author) (*client.Run, error) {
+	running, err := f.Active(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if running != nil && running.ID() == workflows.RotateID(f.Name()) {
+		running.Attached = true
+		if err := running.Decide(ctx, farm.Decision{Choice: farm.RollBack, By: by.By, Reason: by.Reason}); err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(a.err, "%s: the running rotation %s rolls back what it has changed\n", f.Name(), running.ID())
+		return running, nil
+	}
+	started, err := f.Rollback(ctx, by)
+	if err == nil {
+		fmt.Fprintf(a.err, "%s: no rotation was running; %s rolls back the last one\n", f.Name(), started.ID())
+	}
+	return started, err
+}

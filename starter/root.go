@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/api/serviceerror"
+	temporal "go.temporal.io/sdk/client"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/farmtrust/farmtrust/internal/client"
+	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/connect"
+	"github.com/farmtrust/farmtrust/internal/report"
+	"github.com/farmtrust/farmtrust/workflows"
+)
+
+// app is one run of the program.
+type app struct {
+	// program is the name that the program was called by.
+	program  string
+	in       io.Reader
+	out, err io.Writer
+	// config and output are the flags that all commands share.
+	config, output string
+	// parsed reports whether the arguments were understood, printed whether out
+	// holds a JSON object.
+	parsed, printed bool
+	// interactive reports whether an operator is there to answer questions.
+	interactive bool
+	// temporal is nil until something connects.
+	temporal  temporal.Client
+	namespace string
+}
+
+// The values of --output.
+const (
+	outputTable = "table"
+	outputJSON  = "json"
+	outputHTML  = "html" // of reports only
+)
+
+// newRoot returns the root command with all others.
+func (a *app) newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "farmtrust",
+		Short: "Renews the trust between Office Online Server and SharePoint",
+		Long: `Renews the S2S certificate with which the Office Online Servers of a farm sign their
+calls to SharePoint.
+
+Each farm has a controller, a Temporal workflow that inspects the farm, receives
+expiry events, and starts a rotation when one is due. A worker (farmtrust-worker)
+does the work; this program only talks to Temporal, which it finds by the standard
+TEMPORAL_* variables and profiles (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE,
+TEMPORAL_PROFILE, ...).
+
+Begin with check, which validates the configuration and every server, and plan, which
+shows what a rotation would do. rotate does it. status shows what runs and what waits
+for an operator; approve, retry, skip, rollback and abort decide about it.
+
+` + exitHelp,
+		Example: `  farmtrust check --config farmtrust.yaml
+  farmtrust plan contoso                    what a rotation would do, and why
+  farmtrust rotate contoso                  do it, and watch
+  farmtrust status contoso --watch
+  farmtrust approve contoso                 what waits for approval, and its digest
+  farmtrust rollback contoso --reason "data refresh fails since the change"`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			if all := outputsOf(c); !slices.Contains(all, a.output) {
+				return usageErrorf("unknown output %q: use -o %s", a.output, strings.Join(all, " or -o "))
+			}
+			a.parsed = true
+			return nil
+		},
+	}
+	root.PersistentFlags().StringVar(&a.config, "config", "", "farmtrust's configuration `file`, for event and check")
+	root.PersistentFlags().StringVarP(&a.output, "output", "o", outputTable, "`format`: table, or json: one object on the last line")
+	must(root.RegisterFlagCompletionFunc("output", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return outputsOf(c), cobra.ShellCompDirectiveNoFileComp
+	}))
+	must(root.MarkPersistentFlagFilename("config", "yaml", "yml"))
+	root.AddCommand(a.checkCommand(), a.planCommand(), a.rotateCommand(), a.statusCommand(), a.reportCommand(), a.eventCommand(),
+		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.abortCommand(), a.resumeCommand(), a.versionCommand())
+	return root
+}
+
+// must stops a program whose own flags contradict each other.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// outputsOf lists what -o may be for a command.
+func outputsOf(c *cobra.Command) []string {
+	if c.Name() == "report" {
+		return []string{outputTable, outputJSON, outputHTML}
+	}
+	return []string{outputTable, outputJSON}
+}
+
+// oneFarm accepts exactly one farm's name.
+func oneFarm(_ *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return usageErrorf("name the farm")
+	case len(args) > 1:
+		return usageErrorf("name one farm, not %d", len(args))
+	case strings.TrimSpace(args[0]) == "":
+		return usageErrorf("name the farm: the name is empty")
+	}
+	return nil
+}
+
+// completeFarm completes the names of farms from the configuration, if given.
+func (a *app) completeFarm(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	if a.config != "" {
+		if c, err := config.Load(a.config); err == nil {
+			for _, f := range c.Farms {
+				names = append(names, f.Name)
+			}
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// commandLine is a command as it is typed, with the program as it was called.
+func (a *app) commandLine(c report.Command) string { return c.Line(a.program) }
+
+// connect connects to Temporal.
+func (a *app) connect(ctx context.Context) (client.Client, error) {
+	encoder := zap.NewDevelopmentEncoderConfig()
+	encoder.TimeKey, encoder.CallerKey = zapcore.OmitKey, zapcore.OmitKey
+	log := zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(encoder), zapcore.AddSync(a.err), zap.WarnLevel))
+	options, err := connect.Settings(log)
+	if err != nil {
+		return client.Client{}, &exitError{code: exitUsage, err: err}
+	}
+	a.namespace = options.Namespace
+	if a.temporal, err = connect.Dial(ctx, options); err != nil {
+		return client.Client{}, err
+	}
+	return client.New(a.temporal), nil
+}
+
+func (a *app) disconnect() {
+	if a.temporal != nil {
+		a.temporal.Close()
+	}
+}
+
+// connectToWorker connects to Temporal and makes sure that a worker runs:
+// without one, what is asked would only wait.
+func (a *app) connectToWorker(ctx context.Context) (client.Client, error) {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return c, err
+	}
+	running, err := c.HasWorker(ctx)
+	switch {
+	case err != nil:
+		return c, a.explain(ctx, err)
+	case !running:
+		return c, errors.New(noWorker)
+	}
+	return c, nil
+}
+
+const noWorker = "no worker polls task queue " + workflows.TaskQueue + "; start one: farmtrust-worker -config FILE"
+
+// warnWithoutWorker says what an accepted event or a running rotation waits for
+// when no worker runs.
+func (a *app) warnWithoutWorker(ctx context.Context, c client.Client) error {
+	running, err := c.HasWorker(ctx)
+	if err == nil && !running {
+		_, err = fmt.Fprintln(a.err, noWorker+"; what was accepted waits for it")
+	}
+	return err
+}
+
+// explain adds the remedy to an error of Temporal's, where it is known.
+func (a *app) explain(ctx context.Context, err error) error {
+	var noNamespace *serviceerror.NamespaceNotFound
+	var invalid *serviceerror.InvalidArgument
+	switch {
+	case errors.As(err, &noNamespace):
+		return usageErrorf("temporal has no namespace %q: run: temporal operator namespace create --namespace %s, or set TEMPORAL_NAMESPACE", a.namespace, a.namespace)
+	case errors.As(err, &invalid):
+		// The usual cause is a search attribute that was never registered.
+		var missing *connect.SearchAttributesError
+		if check := connect.CheckSearchAttributes(ctx, a.temporal, a.namespace, workflows.SearchAttributes()); errors.As(check, &missing) {
+			return missing
+		}
+	}
+	return err
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/farmtrust/farmtrust/internal/console"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/report"
+)
+
+// show writes v as JSON or, for operators, by table.
+func (a *app) show(v any, table func(io.Writer) error) error {
+	if a.output == outputTable {
+		return table(a.out)
+	}
+	a.printed = true
+	return report.WriteJSON(a.out, v)
+}
+
+func (a *app) showReport(r farm.Report) error {
+	return a.show(r, func(w io.Writer) error {
+		return a.writePage(w, report.Run(farm.Status{Phase: farm.PhaseDone, Report: r}))
+	})
+}
+
+func (a *app) showStatus(s farm.Status) error {
+	return a.show(s, func(w io.Writer) error { return a.writePage(w, report.Run(s)) })
+}
+
+// writePage writes a page as text, whose commands call the program as it was
+// called.
+func (a *app) writePage(w io.Writer, page report.Page) error {
+	page.Program = a.program
+	return console.WritePage(w, page)
+}
+
+// writePages writes pages below each other.
+func (a *app) writePages(w io.Writer, pages ...report.Page) error {
+	var problems []error
+	for i, page := range pages {
+		if i > 0 {
+			_, err := fmt.Fprintln(w)
+			problems = append(problems, err)
+		}
+		problems = append(problems, a.writePage(w, page))
+	}
+	return errors.Join(problems...)
+}
+
+// newProgress shows a run on w, and the commands that decide about it.
+func (a *app) newProgress(w io.Writer) *console.Progress {
+	progress := console.NewProgress(w)
+	progress.Program = a.program
+	return progress
+}

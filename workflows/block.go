@@ -1,0 +1,144 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// failedStep is a step whose retries ran out.
+type failedStep struct {
+	host  string
+	step  farm.Step
+	cause error
+	// canary marks the restart that proves the new settings on one server.
+	canary bool
+}
+
+// block waits for an operator to decide about a failed step, and returns the
+// choice. When nobody decides in time the run is rolled back; where that is not
+// possible the step is tried again and, if need be, blocked again.
+//
+// Two failures roll back immediately: any step when the policy says so, and the
+// canary, whose users have no service until someone answers, and before which no
+// other server is restarted.
+func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice, error) {
+	d := o.decisions
+	if d.rollbackBlocked == "" && (failed.canary || o.farm.Rotation.OnFailure == farm.OnFailureRollBack) {
+		d.requestRollback("%s", failed.explainRollback())
+		return farm.RollBack, nil
+	}
+	b := o.newBlockedStep(ctx, failed)
+	d.blocked = append(d.blocked, b)
+	o.progress.setBlocked(d.blocked)
+	if err := o.progress.setNeedsOperator(ctx, true); err != nil {
+		return "", err
+	}
+	err := awaitAtMost(ctx, o.farm.Rotation.DecisionTimeout, fmt.Sprintf("%s on %s is blocked", failed.step, failed.host),
+		func() bool { return b.choice != "" || d.resolution.choice != "" })
+	d.blocked = slices.DeleteFunc(d.blocked, func(other *blockedStep) bool { return other == b })
+	d.unblockedAt = workflow.Now(ctx)
+	o.progress.setBlocked(d.blocked)
+	if err != nil {
+		return "", err
+	}
+	return o.choiceAfter(b, failed), o.progress.setNeedsOperator(ctx, len(d.blocked) > 0)
+}
+
+// choiceAfter is what follows a wait for a decision: what was decided about the
+// step or about the whole run, or what happens when nobody decided.
+func (o *operation) choiceAfter(b *blockedStep, failed failedStep) farm.Choice {
+	d := o.decisions
+	switch {
+	case b.choice != "":
+		return b.choice
+	case d.resolution.choice != "":
+		return d.resolution.choice
+	case d.rollbackBlocked != "":
+		return farm.Retry
+	}
+	d.requestRollback("nobody decided in time about %s on %s: %s", failed.step, failed.host, explain(failed.cause))
+	return farm.RollBack
+}
+
+func (f failedStep) explainRollback() string {
+	if f.canary {
+		return fmt.Sprintf("the canary failed, before any other office server was restarted: %s on %s: %s", f.step, f.host, explain(f.cause))
+	}
+	return fmt.Sprintf("%s on %s failed: %s", f.step, f.host, explain(f.cause))
+}
+
+// newBlockedStep says what is blocked, until when, and what then follows.
+func (o *operation) newBlockedStep(ctx workflow.Context, failed failedStep) *blockedStep {
+	then := "then the rotation is rolled back"
+	if o.decisions.rollbackBlocked != "" {
+		then = "then it is tried again"
+	}
+	return &blockedStep{
+		Blocked: farm.Blocked{
+			Server: failed.host, Step: failed.step, Text: explain(failed.cause),
+			Until: workflow.Now(ctx).Add(o.farm.Rotation.DecisionTimeout), Then: then,
+			Skippable: o.isSkippable(failed.host), Serving: o.isServing(failed.host),
+		},
+	}
+}
+
+// blockUnlessResolved blocks a failed step and returns nil when the run goes on
+// after it: the step was to be retried, or its server left out.
+func (o *operation) blockUnlessResolved(ctx workflow.Context, failed failedStep) error {
+	choice, err := o.block(ctx, failed)
+	if err != nil || (choice != farm.Retry && choice != farm.Skip) {
+		return errors.Join(err, errResolved)
+	}
+	return nil
+}
+
+// retryOrBlock repeats an observation until it succeeds, and blocks on the server
+// that it fails on; an error that is not tied to a server is returned.
+func (o *operation) retryOrBlock(ctx workflow.Context, step farm.Step, observe func() error) error {
+	for {
+		err := observe()
+		failed, ok := errors.AsType[*serverError](err)
+		if !ok || endsRun(err) {
+			return err
+		}
+		if err := o.blockUnlessResolved(ctx, failedStep{host: failed.host, step: step, cause: failed.cause}); err != nil {
+			return err
+		}
+	}
+}
+
+// isSkippable reports whether a run can go on without a server: an office server
+// other than the master can be left out, a SharePoint server cannot.
+func (o *operation) isSkippable(host string) bool {
+	master, known := o.observed.Master()
+	_, office := o.farm.OfficeServer(host)
+	return known && host != master.Machine.Host && office
+}
+
+// isServing reports whether the master lists a server as a machine of the farm.
+func (o *operation) isServing(host string) bool {
+	master, _ := o.observed.Master()
+	name := o.observed.OfficeServer(host).Machine.Name
+	return slices.ContainsFunc(master.Settings.Machines, func(m string) bool { return farm.SameMachine(m, name) })
+}
+
+// endsRun reports whether an error is not to be blocked on: the run was
+// cancelled, or has been decided to end.
+func endsRun(err error) bool {
+	return temporal.IsCanceledError(err) || errors.Is(err, errResolved)
+}
+
+// awaitAtMost waits until a condition holds, for a limited time.
+func awaitAtMost(ctx workflow.Context, timeout time.Duration, summary string, condition func() bool) error {
+	_, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
+		Timeout: timeout, TimerOptions: workflow.TimerOptions{Summary: summary},
+	}, condition)
+	return err
+}

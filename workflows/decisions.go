@@ -1,0 +1,179 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// errResolved ends the steps of a run that an operator, or the farm's policy,
+// has decided to end; the resolution says how.
+var errResolved = errors.New("ended by decision")
+
+// decisions is what operators decide about a run, and what waits for it.
+type decisions struct {
+	approval   approval
+	resolution resolution
+	// blocked are the steps that wait, in the order in which they failed.
+	blocked []*blockedStep
+	// unblockedAt is when a blocked step last continued.
+	unblockedAt time.Time
+	// rollbackBlocked says why the run cannot be rolled back; empty when it can.
+	rollbackBlocked string
+	// skipped are the office servers left out by decision.
+	skipped []string
+}
+
+// Why a run cannot be rolled back, other than an expired certificate.
+const (
+	blockedByRollback    = "the rotation is already being rolled back"
+	blockedByCompromise  = "the old certificate is compromised and is never restored"
+	blockedForRetirement = "a retirement is not rolled back; abort leaves the certificate as it is"
+)
+
+// approval is a digest that waits for an operator.
+type approval struct {
+	// wanted is the digest; empty while no approval is waited for.
+	wanted   string
+	approved string
+}
+
+// resolution is how a run is to end before its steps are done; zero while they
+// go on.
+type resolution struct {
+	// choice is [farm.RollBack] or [farm.Abort].
+	choice farm.Choice
+	// why says what led to a rollback, in the words of the report.
+	why string
+}
+
+// blockedStep is a step that waits for an operator.
+type blockedStep struct {
+	farm.Blocked
+
+	choice farm.Choice
+}
+
+// err is errResolved once the run is to end.
+func (d *decisions) err() error {
+	if d.resolution.choice != "" {
+		return errResolved
+	}
+	return nil
+}
+
+// requestRollback has the run rolled back, for a reason that the report tells.
+func (d *decisions) requestRollback(format string, args ...any) {
+	d.resolution = resolution{farm.RollBack, fmt.Sprintf(format, args...)}
+}
+
+// beginRollback leaves only retry, skip and abort. A server that was skipped
+// during the rotation may hold what was done before that, so the rollback does
+// not leave it out.
+func (d *decisions) beginRollback() {
+	d.resolution.choice, d.approval, d.skipped = "", approval{}, nil
+	d.rollbackBlocked = blockedByRollback
+}
+
+func (d *decisions) isSkipped(host string) bool { return slices.Contains(d.skipped, host) }
+
+// wasBlockedSince reports whether anything was blocked after a moment.
+func (d *decisions) wasBlockedSince(t time.Time) bool { return d.unblockedAt.After(t) }
+
+// registerDecisions registers the handler of operators' decisions.
+func (o *operation) registerDecisions(ctx workflow.Context) error {
+	return workflow.SetUpdateHandlerWithOptions(ctx, DecideUpdate, o.handleDecision, workflow.UpdateHandlerOptions{
+		Validator:   o.validateDecision,
+		Description: "An operator's decision: approve, retry, skip, rollback or abort",
+	})
+}
+
+// validateDecision refuses a decision that makes no sense now.
+func (o *operation) validateDecision(_ workflow.Context, d farm.Decision) error {
+	if err := d.Validate(); err != nil {
+		return err
+	}
+	if made := o.decisions.resolution.choice; made != "" {
+		return fmt.Errorf("%s: %s was already decided", d.Choice, made)
+	}
+	switch d.Choice {
+	case farm.Approve:
+		return o.decisions.validateApproval(d)
+	case farm.RollBack, farm.Abort:
+		return o.validateResolution(d)
+	}
+	return o.decisions.validateRetryOrSkip(d)
+}
+
+func (d *decisions) validateApproval(decision farm.Decision) error {
+	switch wanted := d.approval.wanted; {
+	case wanted == "":
+		return fmt.Errorf("approve: nothing waits for approval now")
+	case decision.Digest != wanted:
+		return fmt.Errorf("approve: the digest is now %s: what would be done is not what %s stands for; look at the plan again", wanted, decision.Digest)
+	}
+	return nil
+}
+
+func (o *operation) validateResolution(d farm.Decision) error {
+	switch {
+	case d.Choice == farm.RollBack && o.decisions.rollbackBlocked != "":
+		return fmt.Errorf("rollback: %s", o.decisions.rollbackBlocked)
+	case o.progress.Wait == nil:
+		return fmt.Errorf("%s: the run waits for nothing now; cancel it to stop it and roll it back", d.Choice)
+	}
+	return nil
+}
+
+func (d *decisions) validateRetryOrSkip(decision farm.Decision) error {
+	i := slices.IndexFunc(d.blocked, func(b *blockedStep) bool { return b.concerns(decision) })
+	switch {
+	case i < 0 && decision.Server == "":
+		return fmt.Errorf("%s: nothing is blocked", decision.Choice)
+	case i < 0:
+		return fmt.Errorf("%s: nothing is blocked on %s", decision.Choice, decision.Server)
+	case decision.Choice == farm.Retry:
+		return nil
+	case !d.blocked[i].Skippable:
+		return fmt.Errorf("skip: %s cannot be left out: only an office server that is not the master can", decision.Server)
+	case !decision.Force && d.blocked[i].Serving:
+		return fmt.Errorf("skip: %s is still a machine of the farm: without the certificate its data refreshes will fail; take it out of the farm first, or use --force", decision.Server)
+	}
+	return nil
+}
+
+// concerns reports whether a decision is about this step. One that was decided
+// about is no longer blocked, though it may not have gone on yet.
+func (b *blockedStep) concerns(d farm.Decision) bool {
+	return b.choice == "" && (d.Server == "" || b.Server == d.Server)
+}
+
+// handleDecision takes a decision that was validated.
+func (o *operation) handleDecision(ctx workflow.Context, decision farm.Decision) error {
+	d := o.decisions
+	switch decision.Choice {
+	case farm.Approve:
+		d.approval.approved = decision.Digest
+	case farm.RollBack:
+		d.requestRollback("%s decided so: %s", decision.By, decision.Reason)
+	case farm.Abort:
+		d.resolution = resolution{choice: farm.Abort}
+	case farm.Retry, farm.Skip:
+		for _, b := range d.blocked {
+			if b.concerns(decision) {
+				b.choice = decision.Choice
+			}
+		}
+		if decision.Choice == farm.Skip {
+			d.skipped = append(d.skipped, decision.Server)
+		}
+	}
+	o.progress.Report.Decisions = append(o.progress.Report.Decisions, farm.RecordedDecision{Decision: decision, At: workflow.Now(ctx)})
+	o.progress.show(ctx)
+	return nil
+}

@@ -1,0 +1,82 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// RotationResultOf reads how a rotation or a retirement ended, from its result
+// or from the failure that ended it. It is false where the run left no report,
+// as one that was terminated.
+func RotationResultOf(result farm.RotationResult, err error) (farm.RotationResult, bool) {
+	if err == nil {
+		return result, true
+	}
+	var application *temporal.ApplicationError
+	var canceled *temporal.CanceledError
+	var details func(...any) error
+	switch {
+	case errors.As(err, &application) && application.HasDetails():
+		details = application.Details
+	case errors.As(err, &canceled) && canceled.HasDetails():
+		details = canceled.Details
+	default:
+		return farm.RotationResult{}, false
+	}
+	var r farm.RotationResult
+	if details(&r) != nil || r.Outcome == "" {
+		return farm.RotationResult{}, false
+	}
+	return r, true
+}
+
+// explain is what an operator should read of an error: its own words, without
+// the names of workflows and activities around them.
+func explain(err error) string {
+	var many interface{ Unwrap() []error }
+	if errors.As(err, &many) {
+		text := ""
+		for _, e := range many.Unwrap() {
+			text = joinTexts(text, explain(e))
+		}
+		return text
+	}
+	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		return application.Message()
+	}
+	if temporal.IsCanceledError(err) {
+		return "it was cancelled"
+	}
+	if timeout, ok := errors.AsType[*temporal.TimeoutError](err); ok {
+		return fmt.Sprintf("no answer in time (%s)", timeout.TimeoutType())
+	}
+	return err.Error()
+}
+
+func joinTexts(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "; " + b
+}
+
+func isUnknownFarm(err error) bool {
+	application, ok := errors.AsType[*temporal.ApplicationError](err)
+	return ok && application.Type() == UnknownFarmError
+}
+
+// maxSummary is how many bytes Temporal Cloud allows a summary.
+const maxSummary = 400
+
+// shorten cuts a text to a number of bytes.
+func shorten(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most-3], "") + "..."
+}

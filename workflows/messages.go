@@ -1,0 +1,39 @@
+package workflows
+
+import "github.com/farmtrust/farmtrust/internal/farm"
+
+// RotateInput asks for a rotation. It names the farm and nothing about where
+// its servers are: that is the worker's own configuration.
+type RotateInput struct {
+	Farm string `json:"farm"`
+	// Reason is shown to operators: the event, or who asked.
+	Reason string `json:"reason"`
+	// Intent is what to do; the zero value rotates. RotateTrust detects an
+	// expired certificate itself.
+	Intent farm.Intent `json:"intent,omitempty"`
+	// Snapshot is that of an earlier rotation that is still kept: a rotation
+	// towards the same target continues it, a rollback restores it.
+	Snapshot *farm.Snapshot `json:"snapshot,omitempty"`
+	// Inspection is what caused the rotation, which begins from it; without
+	// one the rotation observes the farm first.
+	Inspection *farm.Inspection `json:"inspection,omitempty"`
+}
+
+// RetireInput asks for the retirement of an old certificate.
+type RetireInput struct {
+	Farm   string                `json:"farm"`
+	Reason string                `json:"reason"`
+	Old    farm.StoreCertificate `json:"old"`
+}
+
+// InspectInput asks for an inspection of a farm.
+type InspectInput struct {
+	Farm string `json:"farm"`
+}
+
+// StartedRun is what a controller started for a request; zero where nothing
+// needed to be started.
+type StartedRun struct {
+	WorkflowID string `json:"workflowId,omitempty"`
+	RunID      string `json:"runId,omitempty"`
+}

@@ -1,0 +1,170 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// a names activities by function, so that calls are type-checked; it is never
+// called.
+var a *activities.Activities
+
+// operation is what rotations and retirements are made of: a farm, a
+// certificate, steps on servers that block when their retries run out, the
+// progress that is shown, and the decisions of operators.
+type operation struct {
+	farm   farm.Farm
+	target farm.Certificate
+	// observed is the last observation of the farm, empty before the first.
+	observed  farm.Observed
+	progress  *progress
+	decisions *decisions
+}
+
+// ending is how the steps of an operation ended. The cause is nil for a good end.
+type ending struct {
+	outcome farm.Outcome
+	cause   error
+}
+
+func newOperation(ctx workflow.Context, farmName, reason string, intent farm.Intent) (*operation, error) {
+	o := &operation{decisions: &decisions{}}
+	if err := workflow.ExecuteActivity(localOptions(ctx, "load configuration of "+farmName), a.LoadFarm, farmName).Get(ctx, &o.farm); err != nil {
+		return nil, err
+	}
+	o.progress = newProgress(ctx, o.farm, reason, intent)
+	if err := o.progress.registerQuery(ctx); err != nil {
+		return nil, err
+	}
+	return o, o.registerDecisions(ctx)
+}
+
+// runPhase runs the steps of a phase, one after the other.
+func (o *operation) runPhase(ctx workflow.Context, phase farm.Phase, steps ...func(workflow.Context) error) error {
+	if err := o.progress.setPhase(ctx, phase); err != nil {
+		return err
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stepOn is a step on one server.
+type stepOn struct {
+	host string
+	step farm.Step
+	// canary rolls back at once when the step fails; see [failedStep].
+	canary bool
+}
+
+// runStep runs one activity as a step on a server, and shows its progress. When
+// its retries run out it blocks: retry runs it again, skip leaves the server
+// out, anything else ends the run.
+func (o *operation) runStep(ctx workflow.Context, s stepOn, run func() workflow.Future) (activities.StepResult, error) {
+	for {
+		if err := o.decisions.err(); err != nil {
+			return activities.StepResult{}, err
+		}
+		var result activities.StepResult
+		o.progress.startStep(ctx, s.host, s.step)
+		cause := run().Get(ctx, &result)
+		o.progress.finishStep(ctx, s.host, s.step, result, cause)
+		if cause == nil || endsRun(cause) {
+			return result, cause
+		}
+		choice, err := o.block(ctx, failedStep{host: s.host, step: s.step, cause: cause, canary: s.canary})
+		switch {
+		case err != nil:
+			return result, err
+		case choice == farm.Skip:
+			o.progress.skipStep(s.host, s.step)
+			return result, nil
+		case choice != farm.Retry:
+			return result, errResolved
+		}
+	}
+}
+
+// runOnOffice runs a step on every office server that takes part.
+func (o *operation) runOnOffice(ctx workflow.Context, step farm.Step, run func(ctx workflow.Context, host string) workflow.Future) error {
+	return forEach(ctx, o.officeHosts(), o.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
+		_, err := o.runStep(ctx, stepOn{host: host, step: step}, func() workflow.Future { return run(ctx, host) })
+		return err
+	})
+}
+
+// officeHosts lists the office servers that take part: all that were not left
+// out by decision.
+func (o *operation) officeHosts() []string {
+	return slices.DeleteFunc(o.farm.OfficeHosts(), o.decisions.isSkipped)
+}
+
+// withoutSkipped leaves out the differences of servers that were left out.
+func (o *operation) withoutSkipped(differences []farm.Difference) []farm.Difference {
+	return slices.DeleteFunc(slices.Clone(differences), func(d farm.Difference) bool { return o.decisions.isSkipped(d.Server) })
+}
+
+// close records how the operation ended, and turns an end that is not a good one
+// into a failure that carries the result.
+func (o *operation) close(ctx workflow.Context, end ending, statement string, result farm.RotationResult) (farm.RotationResult, error) {
+	// The outcome must be recorded even when the run was cancelled.
+	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	if err := o.progress.close(ctx, end.outcome, statement, end.cause != nil); err != nil {
+		return farm.RotationResult{}, err
+	}
+	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+		return farm.RotationResult{}, err
+	}
+	result.Report = o.progress.Report
+	switch {
+	case end.cause == nil:
+		return result, nil
+	case temporal.IsCanceledError(end.cause):
+		return farm.RotationResult{}, temporal.NewCanceledError(result)
+	case end.outcome == farm.Refused:
+		return farm.RotationResult{}, temporal.NewNonRetryableApplicationError(result.Statement, RefusedError, nil, result)
+	}
+	return farm.RotationResult{}, temporal.NewNonRetryableApplicationError(result.Statement, IncompleteError, nil, result)
+}
+
+// resolvedEnding is how a run ends that an operator may have aborted meanwhile.
+func (o *operation) resolvedEnding(end ending) ending {
+	if o.decisions.resolution.choice == farm.Abort {
+		return ending{outcome: farm.Partial}
+	}
+	return end
+}
+
+// failedEnding is the ending of steps that failed with an error.
+func failedEnding(err error) ending { return ending{farm.Incomplete, err} }
+
+// serverError says on which server an observation failed, or found what must not
+// be.
+type serverError struct {
+	host  string
+	cause error
+}
+
+func (e *serverError) Error() string { return e.cause.Error() }
+
+func (e *serverError) Unwrap() error { return e.cause }
+
+// stoppedBy is the error that findings end or block a run with.
+func stoppedBy(stops []farm.Finding) error {
+	var texts []error
+	for _, s := range stops {
+		texts = append(texts, fmt.Errorf("%s: %s: %s", s.Server, s.Text, s.Remedy))
+	}
+	return errors.Join(texts...)
+}

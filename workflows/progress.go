@@ -1,0 +1,182 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/report"
+)
+
+// progress is what a run has done so far, as operators see it: in the status
+// query, in the current details and the search attributes of the Temporal UI,
+// and in the end as the report.
+type progress struct {
+	farm.Status
+
+	// startedAt holds when a running step started.
+	startedAt map[hostStep]time.Time
+}
+
+// hostStep is a step on a server.
+type hostStep struct {
+	host string
+	step farm.Step
+}
+
+func newProgress(ctx workflow.Context, f farm.Farm, reason string, intent farm.Intent) *progress {
+	p := &progress{startedAt: map[hostStep]time.Time{}}
+	p.Report = farm.Report{Farm: f.Name, Reason: reason, Intent: intent, StartedAt: workflow.Now(ctx)}
+	for _, host := range f.OfficeHosts() {
+		p.Report.Servers = append(p.Report.Servers, farm.ServerReport{Host: host, Role: farm.OfficeRole})
+	}
+	for _, host := range f.SharePointHosts() {
+		p.Report.Servers = append(p.Report.Servers, farm.ServerReport{Host: host, Role: farm.SharePointRole})
+	}
+	return p
+}
+
+// registerQuery registers the status query and marks the run for searches.
+func (p *progress) registerQuery(ctx workflow.Context) error {
+	if err := workflow.SetQueryHandler(ctx, StatusQuery, func() (farm.Status, error) { return p.Status, nil }); err != nil {
+		return err
+	}
+	return workflow.UpsertTypedSearchAttributes(ctx, FarmAttribute.ValueSet(p.Report.Farm), NeedsOperatorAttribute.ValueSet(false))
+}
+
+// setTarget shows the certificate that the run is about.
+func (p *progress) setTarget(ctx workflow.Context, target farm.Certificate) error {
+	p.Report.Target, p.Report.NotAfter, p.Report.FriendlyName = target.Thumbprint, target.NotAfter, target.FriendlyName
+	return workflow.UpsertTypedSearchAttributes(ctx, ThumbprintAttribute.ValueSet(string(target.Thumbprint)))
+}
+
+// setPlan shows what the first comparison found.
+func (p *progress) setPlan(target farm.Certificate, c activities.Comparison) {
+	p.Report.FriendlyName, p.Report.Previous = target.FriendlyName, c.Previous.Thumbprint
+	p.Report.Differences, p.Report.Findings = c.Differences, c.Findings
+}
+
+func (p *progress) setPhase(ctx workflow.Context, phase farm.Phase) error {
+	p.Phase = phase
+	p.show(ctx)
+	return workflow.UpsertTypedSearchAttributes(ctx, PhaseAttribute.ValueSet(string(phase)))
+}
+
+// setBlocked shows the steps that wait for a decision.
+func (p *progress) setBlocked(blocked []*blockedStep) {
+	p.Wait = nil
+	if len(blocked) == 0 {
+		return
+	}
+	p.Wait = &farm.Wait{For: farm.ForDecision, Text: "decide about each: retry, skip, roll back or abort"}
+	for _, b := range blocked {
+		p.Wait.Blocked = append(p.Wait.Blocked, b.Blocked)
+		if p.Wait.Until.IsZero() || b.Until.Before(p.Wait.Until) {
+			p.Wait.Until = b.Until
+		}
+	}
+}
+
+// setNeedsOperator marks for searches whether an operator is needed.
+func (p *progress) setNeedsOperator(ctx workflow.Context, needed bool) error {
+	p.show(ctx)
+	return workflow.UpsertTypedSearchAttributes(ctx, NeedsOperatorAttribute.ValueSet(needed))
+}
+
+// skipStep shows a step that an operator left out on a server.
+func (p *progress) skipStep(host string, step farm.Step) { p.row(host, step).State = farm.StateSkipped }
+
+// startStep shows a step as running on a server.
+func (p *progress) startStep(ctx workflow.Context, host string, step farm.Step) {
+	p.startedAt[hostStep{host, step}] = workflow.Now(ctx)
+	row := p.row(host, step)
+	if row.State == farm.StateFailed {
+		row.Detail = "" // clear the previous attempt's error
+	}
+	row.State = farm.StateRunning
+	p.show(ctx)
+}
+
+// finishStep shows how a step ended. A step that runs twice on a server, as the
+// two issuers do, adds up its details.
+func (p *progress) finishStep(ctx workflow.Context, host string, step farm.Step, result activities.StepResult, err error) {
+	row := p.row(host, step)
+	p.addDuration(ctx, host, row)
+	switch {
+	case err != nil:
+		row.State, row.Detail = farm.StateFailed, explain(err)
+	case result.Changed || row.Changed:
+		row.State, row.Changed = farm.StateChanged, true
+	default:
+		row.State = farm.StateUnchanged
+	}
+	if err == nil {
+		row.Detail = joinTexts(row.Detail, result.Detail)
+	}
+	p.show(ctx)
+}
+
+// finishObservation shows how an observation ended.
+func (p *progress) finishObservation(ctx workflow.Context, host string, step farm.Step, err error) {
+	row := p.row(host, step)
+	p.addDuration(ctx, host, row)
+	row.State, row.Detail = farm.StateObserved, ""
+	if err != nil {
+		row.State, row.Detail = farm.StateFailed, explain(err)
+	}
+	p.show(ctx)
+}
+
+// removeStep forgets a step that turned out to belong on another server.
+func (p *progress) removeStep(host string, step farm.Step) {
+	s := p.server(host)
+	for i := range s.Steps {
+		if s.Steps[i].Step == step {
+			s.Steps = append(s.Steps[:i], s.Steps[i+1:]...)
+			return
+		}
+	}
+}
+
+func (p *progress) addDuration(ctx workflow.Context, host string, row *farm.StepReport) {
+	startedAt := p.startedAt[hostStep{host, row.Step}]
+	row.DurationMS += workflow.Now(ctx).Sub(startedAt).Milliseconds()
+}
+
+func (p *progress) server(host string) *farm.ServerReport {
+	for i := range p.Report.Servers {
+		if p.Report.Servers[i].Host == host {
+			return &p.Report.Servers[i]
+		}
+	}
+	p.Report.Servers = append(p.Report.Servers, farm.ServerReport{Host: host})
+	return &p.Report.Servers[len(p.Report.Servers)-1]
+}
+
+func (p *progress) row(host string, step farm.Step) *farm.StepReport {
+	s := p.server(host)
+	for i := range s.Steps {
+		if s.Steps[i].Step == step {
+			return &s.Steps[i]
+		}
+	}
+	s.Steps = append(s.Steps, farm.StepReport{Step: step})
+	return &s.Steps[len(s.Steps)-1]
+}
+
+// close records the outcome and the final statement.
+func (p *progress) close(ctx workflow.Context, outcome farm.Outcome, statement string, needsOperator bool) error {
+	p.Phase, p.Report.Outcome, p.Wait = farm.PhaseDone, outcome, nil
+	p.Report.DurationMS = workflow.Now(ctx).Sub(p.Report.StartedAt).Milliseconds()
+	p.Report.Statement = statement
+	p.show(ctx)
+	return workflow.UpsertTypedSearchAttributes(ctx,
+		PhaseAttribute.ValueSet(string(farm.PhaseDone)), NeedsOperatorAttribute.ValueSet(needsOperator))
+}
+
+// show writes the run's page in the Temporal UI.
+func (p *progress) show(ctx workflow.Context) {
+	workflow.SetCurrentDetails(ctx, report.Run(p.Status).Markdown())
+}

@@ -1,0 +1,202 @@
+package workflows
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// rollBack is the runbook of a rollback: newest change first, certificates last.
+// It goes on although the rotation was cancelled.
+func (r *rotation) rollBack(ctx workflow.Context) ending {
+	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	r.decisions.beginRollback()
+	r.target, r.restartStep = r.snapshot.Target, farm.StepRestartAgain
+	if len(r.observed.Office) == 0 {
+		// Until the first observation: who is the master, for one.
+		r.observed = r.snapshot.Before
+	}
+	if err := r.progress.setPhase(ctx, farm.PhaseRollingBack); err != nil {
+		return failedEnding(err)
+	}
+	if _, err := r.planRollback(ctx); err != nil {
+		return failedEnding(err)
+	}
+	r.trustChangedAt, r.settingsChangedAt = map[string]time.Time{}, time.Time{}
+	if err := r.runPhase(ctx, farm.PhaseRollingBack,
+		r.restoreIssuers,        // SharePoint farms: previous certificate or none, permissions
+		r.restoreHTTPSettings,   // master: only those configured
+		r.restoreS2SCertificate, // master: previous name or none
+		r.restartSharePoint,     // servers that would still use what was rolled back
+		r.restartOffice,
+		r.removeRootAuthorities, // SharePoint farms: those that were added
+		r.revokeKeys,            // office servers: access that was granted
+		r.removeCertificates,    // office servers: last, and only when nothing names them
+	); err != nil {
+		return failedEnding(err)
+	}
+	return r.verifyRollback(ctx)
+}
+
+// verifyRollback observes what is still to be rolled back.
+func (r *rotation) verifyRollback(ctx workflow.Context) ending {
+	for {
+		plan, err := r.planRollback(ctx)
+		if err != nil {
+			return failedEnding(err)
+		}
+		r.progress.Report.Differences, r.progress.Report.Findings = r.withoutRefused(plan)
+		left := r.withoutSkipped(r.progress.Report.Differences)
+		switch {
+		case len(left) > 0:
+		case len(r.decisions.skipped) > 0:
+			return ending{outcome: farm.Partial}
+		default:
+			return ending{outcome: farm.RolledBack}
+		}
+		cause := fmt.Errorf("%d changes are still to be rolled back, the first: %s", len(left), left[0].Text)
+		if err := r.blockUnlessResolved(ctx, failedStep{host: left[0].Server, step: farm.StepVerify, cause: cause}); err != nil {
+			return failedEnding(err)
+		}
+	}
+}
+
+// planRollback observes the farm and finds what is to be rolled back. It blocks
+// while another administrator's change is in the way.
+func (r *rotation) planRollback(ctx workflow.Context) (farm.RollbackPlan, error) {
+	var plan farm.RollbackPlan
+	err := r.retryOrBlock(ctx, farm.StepPlanRollback, func() (err error) {
+		if plan, err = r.compareWithSnapshot(ctx); err != nil {
+			return err
+		}
+		if len(plan.Conflicts) > 0 {
+			first := plan.Conflicts[0]
+			return &serverError{first.Server, fmt.Errorf("%s: %s", first.Text, first.Remedy)}
+		}
+		if stops := farm.Stops(plan.Remaining); len(stops) > 0 {
+			return &serverError{r.farm.Office.Servers[0].Host, fmt.Errorf("%s: %s", stops[0].Text, stops[0].Remedy)}
+		}
+		return nil
+	})
+	return plan, err
+}
+
+func (r *rotation) compareWithSnapshot(ctx workflow.Context) (farm.RollbackPlan, error) {
+	var plan farm.RollbackPlan
+	if err := r.observe(ctx, farm.StepPlanRollback); err != nil {
+		return plan, err
+	}
+	if len(r.baseline.Office) == 0 {
+		// The rollback of a finished rotation has no observation before it.
+		r.baseline = r.observed
+	}
+	err := workflow.ExecuteActivity(localOptions(ctx, "plan rollback"), a.PlanRollback,
+		activities.PlanRollbackInput{Farm: r.farm, Snapshot: *r.snapshot, Observed: r.observed}).Get(ctx, &plan)
+	return plan, err
+}
+
+func (r *rotation) restoreIssuers(ctx workflow.Context) error {
+	return r.runOnFrontEnds(ctx, func(ctx workflow.Context, host string) error {
+		before, _ := r.snapshot.Before.Farm(host)
+		for _, issuer := range slices.Backward(farm.Issuers()) {
+			was, _ := before.Issuer(issuer.RegisteredName)
+			result, err := r.runStep(ctx, stepOn{host: host, step: farm.StepRestoreIssuers}, func() workflow.Future {
+				return workflow.ExecuteActivity(changeOptions(ctx, "restore issuer "+issuer.Product+" on "+host), a.RestoreIssuer,
+					activities.RestoreIssuerInput{
+						TrustIssuerInput: activities.TrustIssuerInput{ServerInput: r.onServer(host), Issuer: issuer.RegisteredName},
+						Before:           was, Permissions: before.Permissions,
+					})
+			})
+			if err != nil {
+				return err
+			}
+			r.noteTrustChange(host, result)
+		}
+		return nil
+	})
+}
+
+func (r *rotation) settingsBefore(host string) activities.RestoreSettingsInput {
+	before, _ := r.snapshot.Before.Master()
+	return activities.RestoreSettingsInput{ServerInput: r.onServer(host), Before: before.Settings}
+}
+
+func (r *rotation) restoreHTTPSettings(ctx workflow.Context) error {
+	if !r.farm.Office.HasHTTPSettings() {
+		return nil
+	}
+	_, err := r.runOnMaster(ctx, farm.StepRestoreHTTPSettings, func(host string) workflow.Future {
+		return workflow.ExecuteActivity(changeOptions(ctx, "restore HTTP settings on master "+host), a.RestoreHTTPSettings, r.settingsBefore(host))
+	})
+	return err
+}
+
+func (r *rotation) restoreS2SCertificate(ctx workflow.Context) error {
+	result, err := r.runOnMaster(ctx, farm.StepRestoreS2SName, func(host string) workflow.Future {
+		return workflow.ExecuteActivity(changeOptions(ctx, "restore S2S certificate on master "+host), a.RestoreS2SCertificate, r.settingsBefore(host))
+	})
+	r.clearRefused = result.ClearRefused
+	if err != nil || result.ClearRefused {
+		return err
+	}
+	before, _ := r.snapshot.Before.Master()
+	return r.awaitReplicationOf(ctx, before.Settings.S2SCertificateName)
+}
+
+func (r *rotation) removeRootAuthorities(ctx workflow.Context) error {
+	return r.runOnFrontEnds(ctx, func(ctx workflow.Context, host string) error {
+		in := activities.RemoveRootAuthoritiesInput{ServerInput: r.onServer(host)}
+		for _, c := range r.snapshot.AddedAuthorities(host) {
+			in.Added = append(in.Added, c.Thumbprint)
+		}
+		_, err := r.runStep(ctx, stepOn{host: host, step: farm.StepRemoveRootAuthority}, func() workflow.Future {
+			return workflow.ExecuteActivity(changeOptions(ctx, "remove root authority on "+host), a.RemoveRootAuthorities, in)
+		})
+		return err
+	})
+}
+
+func (r *rotation) revokeKeys(ctx workflow.Context) error {
+	return r.runOnOffice(ctx, farm.StepRevokeKey, func(ctx workflow.Context, host string) workflow.Future {
+		return workflow.ExecuteActivity(changeOptions(ctx, "revoke key on "+host), a.RevokeKey, r.officeBefore(host))
+	})
+}
+
+// removeCertificates leaves the certificate where Office Online Server refused
+// to have no S2S certificate: it still names this one.
+func (r *rotation) removeCertificates(ctx workflow.Context) error {
+	if r.clearRefused {
+		return nil
+	}
+	return r.runOnOffice(ctx, farm.StepRemoveCertificate, func(ctx workflow.Context, host string) workflow.Future {
+		return workflow.ExecuteActivity(changeOptions(ctx, "remove certificate on "+host), a.RemoveCertificate, r.officeBefore(host))
+	})
+}
+
+func (r *rotation) officeBefore(host string) activities.RestoreOfficeInput {
+	return activities.RestoreOfficeInput{ServerInput: r.onServer(host), Before: r.snapshot.Before.OfficeServer(host)}
+}
+
+// withoutRefused separates what is still to be rolled back from what remains:
+// where Office Online Server refused to have no S2S certificate, that setting
+// and the certificates that it names remain.
+func (r *rotation) withoutRefused(plan farm.RollbackPlan) ([]farm.Difference, []farm.Finding) {
+	if !r.clearRefused {
+		return plan.Reversals, plan.Remaining
+	}
+	reversals := slices.DeleteFunc(plan.Reversals, func(d farm.Difference) bool {
+		return d.Step == farm.StepRestoreS2SName || d.Step == farm.StepRemoveCertificate
+	})
+	master, _ := r.observed.Master()
+	return reversals, append(plan.Remaining, farm.Finding{
+		Code: "s2s-name-stays", Severity: farm.Warn, Server: master.Machine.Host,
+		Text:   fmt.Sprintf("S2SCertificateName stays %q, and with it that certificate on every office server: Office Online Server refuses to have none", r.target.FriendlyName),
+		Remedy: "set another certificate's name and roll back again, if it must go",
+	})
+}

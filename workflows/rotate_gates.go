@@ -1,0 +1,136 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// awaitApproval waits until an operator approves the digest of exactly these
+// differences. An operator who asked for the rotation because the certificate is
+// compromised has approved by that.
+func (r *rotation) awaitApproval(ctx workflow.Context) error {
+	if !r.farm.Rotation.Approval || r.input.Intent == farm.ReplaceCompromised {
+		return nil
+	}
+	digest := farm.Digest(r.target.Thumbprint, r.planned)
+	text := fmt.Sprintf("approve %s, or roll back what is staged", digest)
+	if blocked := r.decisions.rollbackBlocked; blocked != "" {
+		text = fmt.Sprintf("approve %s, or abort; it cannot be rolled back: %s", digest, blocked)
+	}
+	return r.waitForApproval(ctx, digest, text)
+}
+
+// waitForApproval waits until an operator approves a digest, or decides to end
+// the run.
+func (o *operation) waitForApproval(ctx workflow.Context, digest, text string) error {
+	d := o.decisions
+	d.approval = approval{wanted: digest}
+	o.progress.Wait = &farm.Wait{For: farm.ForApproval, Digest: digest, Text: text}
+	if err := o.progress.setNeedsOperator(ctx, true); err != nil {
+		return err
+	}
+	err := workflow.Await(ctx, func() bool { return d.approval.approved == digest || d.err() != nil })
+	d.approval.wanted, o.progress.Wait = "", nil
+	if err != nil {
+		return err
+	}
+	if err := o.progress.setNeedsOperator(ctx, false); err != nil {
+		return err
+	}
+	return d.err()
+}
+
+// awaitWindow waits for the next opening that the cutover fits into. It gates
+// only the beginning: a window that closes during the cutover stops nothing,
+// because stopping half-way would be worse.
+func (r *rotation) awaitWindow(ctx workflow.Context) error {
+	window, estimate := r.farm.Rotation.Window, r.farm.CutoverEstimate()
+	if window.IsZero() || r.input.Intent == farm.ReplaceCompromised {
+		return nil
+	}
+	var next activities.NextOpening
+	err := workflow.ExecuteActivity(localOptions(ctx, "find the next maintenance window"), a.FindOpening,
+		activities.OpeningInput{Window: window, Now: workflow.Now(ctx), Need: estimate}).Get(ctx, &next)
+	if err != nil {
+		return err
+	}
+	r.opening = next.Opening
+	untilOpen := next.Opening.From.Sub(workflow.Now(ctx))
+	if untilOpen <= 0 {
+		return nil
+	}
+	r.progress.Wait = &farm.Wait{
+		For: farm.ForWindow, Until: next.Opening.From,
+		Text: fmt.Sprintf("the window %s opens; the cutover takes about %s", window, estimate),
+	}
+	r.progress.show(ctx)
+	err = awaitAtMost(ctx, untilOpen, "maintenance window", func() bool { return r.decisions.err() != nil })
+	r.progress.Wait = nil
+	return errors.Join(err, r.decisions.err())
+}
+
+// windowGrace extends the window by the time that the recheck takes.
+const windowGrace = 15 * time.Minute
+
+// windowMissed reports whether the cutover no longer fits into the opening that
+// was waited for: a step was blocked for long, or no worker ran when it came.
+func (r *rotation) windowMissed(ctx workflow.Context) bool {
+	estimatedEnd := workflow.Now(ctx).Add(r.farm.CutoverEstimate() - windowGrace)
+	return !r.opening.To.IsZero() && estimatedEnd.After(r.opening.To)
+}
+
+// recheck keeps the cutover from starting unless the farm is what was found at
+// first plus what was staged: the plan and its approval are about that state.
+// Where the window is over by then, the next one is waited for.
+func (r *rotation) recheck(ctx workflow.Context) error {
+	for {
+		startedAt := workflow.Now(ctx)
+		if err := r.awaitNoDrift(ctx); err != nil {
+			return err
+		}
+		if !r.decisions.wasBlockedSince(startedAt) && !r.windowMissed(ctx) {
+			return nil
+		}
+		if err := r.awaitWindow(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *rotation) awaitNoDrift(ctx workflow.Context) error {
+	for {
+		comparison, err := r.observeAndCompare(ctx, farm.StepRecheck)
+		if err != nil {
+			return err
+		}
+		cause := r.checkDrift(comparison)
+		if cause == nil {
+			return nil
+		}
+		master, _ := r.observed.Master()
+		if err := r.blockUnlessResolved(ctx, failedStep{host: master.Machine.Host, step: farm.StepRecheck, cause: cause}); err != nil {
+			return err
+		}
+	}
+}
+
+// checkDrift returns what keeps the cutover from starting: the farm is no longer
+// as it was when the rotation was planned, or the rotation would be refused now.
+func (r *rotation) checkDrift(c activities.Comparison) error {
+	if drift := farm.Drift(r.withoutSkipped(r.planned), r.withoutSkipped(c.Differences)); len(drift) > 0 {
+		return fmt.Errorf("the farm has changed since the rotation was planned: %s: set it back and retry, or roll back and start again", strings.Join(drift, "; "))
+	}
+	stops := slices.DeleteFunc(farm.Stops(c.Findings), func(f farm.Finding) bool { return r.decisions.isSkipped(f.Server) })
+	if len(stops) > 0 {
+		return fmt.Errorf("since the rotation was planned: %s", explain(stoppedBy(stops)))
+	}
+	return nil
+}

@@ -1,0 +1,279 @@
+package workflows_test
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/farmsim"
+	"github.com/farmtrust/farmtrust/workflows"
+)
+
+// testRun is a workflow that runs on a farm for real, but for Temporal's time,
+// which skips.
+type testRun struct {
+	*testFarm
+
+	t   *testing.T
+	env *testsuite.TestWorkflowEnvironment
+	// started are the activities that were started on servers, in order.
+	started []startedActivity
+	hooks   []func(startedActivity)
+	// unanswered counts updates that were neither done nor refused.
+	unanswered int
+}
+
+// startedActivity is an activity and its server; one without a server is on "".
+type startedActivity struct{ name, host string }
+
+func (f *testFarm) newRun(t *testing.T) *testRun {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError + 1}))))
+	r := &testRun{testFarm: f, t: t, env: suite.NewTestWorkflowEnvironment()}
+	r.env.SetWorkerOptions(worker.Options{})
+	r.env.RegisterWorkflow(workflows.RotateTrust)
+	r.env.RegisterWorkflow(workflows.InspectTrust)
+	r.env.RegisterWorkflow(workflows.ManageFarm)
+	r.env.RegisterWorkflow(workflows.RetireCertificate)
+	r.env.RegisterActivity(f.activities)
+	// Steps of real PowerShell start processes, which takes long on a busy machine.
+	r.env.SetTestTimeout(5 * time.Minute)
+	r.env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, args converter.EncodedValues) {
+		a := startedActivity{name: info.ActivityType.Name}
+		var in activities.ServerInput
+		if args.HasValues() && args.Get(&in) == nil {
+			a.host = in.Host
+		}
+		r.started = append(r.started, a)
+		for _, hook := range r.hooks {
+			hook(a)
+		}
+	})
+	return r
+}
+
+// after has something happen at a moment of Temporal's time.
+func (r *testRun) after(d time.Duration, do func()) { r.env.RegisterDelayedCallback(do, d) }
+
+// onActivity has something happen when an activity starts for the first time
+// from now on.
+func (r *testRun) onActivity(name string, do func()) {
+	done := false
+	r.hooks = append(r.hooks, func(a startedActivity) {
+		if a.name == name && !done {
+			done = true
+			do()
+		}
+	})
+}
+
+// hostsOf returns the servers on which an activity was started, in order.
+func (r *testRun) hostsOf(name string) []string {
+	var hosts []string
+	for _, a := range r.started {
+		if a.name == name {
+			hosts = append(hosts, a.host)
+		}
+	}
+	return hosts
+}
+
+// assertObservations asserts how often every server was observed.
+func (r *testRun) assertObservations(times int) {
+	r.t.Helper()
+	configured, _ := r.Farm(farmsim.FarmName)
+	want, got := map[startedActivity]int{}, map[startedActivity]int{}
+	for activity, hosts := range map[string][]string{
+		"ObserveOffice": configured.OfficeHosts(), "ObserveSharePointServer": configured.SharePointHosts(), "ObserveSharePoint": configured.FrontEnds(),
+	} {
+		for _, host := range hosts {
+			want[startedActivity{activity, host}] = times
+		}
+		for _, host := range r.hostsOf(activity) {
+			got[startedActivity{activity, host}]++
+		}
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(startedActivity{})); diff != "" {
+		r.t.Errorf("observations of servers (-want +got):\n%s", diff)
+	}
+}
+
+// onCompare has comparisons made for real, and then tells which one it is, from
+// 1; do may change what was found, or fail.
+func (r *testRun) onCompare(do func(nth int, c *activities.Comparison) error) {
+	nth := 0
+	r.env.RegisterActivityWithOptions(func(ctx context.Context, in activities.CompareInput) (activities.Comparison, error) {
+		c, err := r.activities.Compare(ctx, in)
+		if nth++; err == nil {
+			err = do(nth, &c)
+		}
+		return c, err
+	}, activity.RegisterOptions{Name: "Compare", DisableAlreadyRegisteredCheck: true})
+}
+
+// sendUpdate sends an update; answered gets its result, or why it was refused.
+func (r *testRun) sendUpdate(name string, arg any, answered func(result any, err error)) {
+	r.unanswered++
+	r.env.UpdateWorkflow(name, "", &testsuite.TestUpdateCallback{
+		OnAccept:   func() {},
+		OnReject:   func(err error) { r.unanswered--; answered(nil, err) },
+		OnComplete: func(result any, err error) { r.unanswered--; answered(result, err) },
+	}, arg)
+}
+
+// decide makes a decision, which must be accepted.
+func (r *testRun) decide(d farm.Decision) {
+	r.sendDecision(d, func(err error) {
+		if err != nil {
+			r.t.Errorf("decision %+v is refused: %v", d, err)
+		}
+	})
+}
+
+// assertDecisionRefused makes a decision, which must be refused with these
+// words.
+func (r *testRun) assertDecisionRefused(d farm.Decision, want string) {
+	r.sendDecision(d, func(err error) {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			r.t.Errorf("decision %+v is answered with %v, want it refused: %q", d, err, want)
+		}
+	})
+}
+
+func (r *testRun) sendDecision(d farm.Decision, answered func(error)) {
+	if d.By == "" {
+		d.By, d.Reason = "op", "a test"
+	}
+	r.sendUpdate(workflows.DecideUpdate, d, func(_ any, err error) { answered(err) })
+}
+
+// approve approves what the run waits for.
+func (r *testRun) approve() {
+	r.t.Helper()
+	r.decide(farm.Decision{Choice: farm.Approve, Digest: r.requireWait(farm.ForApproval).Digest})
+}
+
+func (r *testRun) status() farm.Status {
+	r.t.Helper()
+	answer, err := r.env.QueryWorkflow(workflows.StatusQuery)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var s farm.Status
+	if err := answer.Get(&s); err != nil {
+		r.t.Fatal(err)
+	}
+	return s
+}
+
+// requireWait asserts what the run waits for.
+func (r *testRun) requireWait(want farm.WaitFor) farm.Wait {
+	r.t.Helper()
+	s := r.status()
+	if s.Wait == nil || s.Wait.For != want {
+		r.t.Fatalf("in phase %s it waits for %+v, want %s", s.Phase, s.Wait, want)
+	}
+	return *s.Wait
+}
+
+// requireBlocked asserts that one step is blocked, on that server, with these
+// words.
+func (r *testRun) requireBlocked(server, text string) farm.Blocked {
+	r.t.Helper()
+	blocked := r.requireWait(farm.ForDecision).Blocked
+	if len(blocked) != 1 || blocked[0].Server != server || !strings.Contains(blocked[0].Text, text) {
+		r.t.Fatalf("blocked are %+v, want %s alone: %s", blocked, server, text)
+	}
+	return blocked[0]
+}
+
+// rotate rotates the farm.
+func (f *testFarm) rotate(t *testing.T) endedRun {
+	t.Helper()
+	return f.newRun(t).rotate()
+}
+
+func (r *testRun) rotate() endedRun {
+	r.t.Helper()
+	return r.rotateWith(workflows.RotateInput{})
+}
+
+func (r *testRun) rotateWith(in workflows.RotateInput) endedRun {
+	r.t.Helper()
+	if in.Farm = farmsim.FarmName; in.Reason == "" {
+		in.Reason = "test"
+	}
+	return r.execute(workflows.RotateTrust, in)
+}
+
+func (r *testRun) rollBack(s *farm.Snapshot) endedRun {
+	r.t.Helper()
+	return r.rotateWith(workflows.RotateInput{Intent: farm.Rollback, Snapshot: s})
+}
+
+func (r *testRun) retire(old farm.StoreCertificate) endedRun {
+	r.t.Helper()
+	return r.execute(workflows.RetireCertificate, workflows.RetireInput{Farm: farmsim.FarmName, Reason: "test", Old: old})
+}
+
+// execute runs a rotation or a retirement to its end, which must leave a report.
+func (r *testRun) execute(workflow, in any) endedRun {
+	r.t.Helper()
+	r.env.ExecuteWorkflow(workflow, in)
+	r.requireAnswered()
+	var result farm.RotationResult
+	err := r.env.GetWorkflowError()
+	if err == nil {
+		err = r.env.GetWorkflowResult(&result)
+	}
+	result, reported := workflows.RotationResultOf(result, err)
+	if !reported {
+		r.t.Fatalf("the run left no report: %v", err)
+	}
+	return endedRun{result, r.t, err}
+}
+
+// requireAnswered asserts that the workflow ended, and that every update was
+// answered before.
+func (r *testRun) requireAnswered() {
+	r.t.Helper()
+	if !r.env.IsWorkflowCompleted() {
+		r.t.Fatal("the workflow did not end")
+	}
+	if r.unanswered > 0 {
+		r.t.Fatalf("%d updates were not answered", r.unanswered)
+	}
+}
+
+// inspect inspects the farm.
+func (f *testFarm) inspect(t *testing.T) farm.Inspection {
+	t.Helper()
+	r := f.newRun(t)
+	r.env.ExecuteWorkflow(workflows.InspectTrust, workflows.InspectInput{Farm: farmsim.FarmName})
+	var found farm.Inspection
+	if err := r.env.GetWorkflowResult(&found); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// requireRotated rotates a farm, which must end verified and work afterwards.
+func (f *testFarm) requireRotated(t *testing.T) endedRun {
+	t.Helper()
+	rotated := f.rotate(t).requireOutcome(farm.Verified)
+	f.assertRefreshes(t)
+	return rotated
+}
