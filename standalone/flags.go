@@ -46,8 +46,8 @@ Exit codes:
   2  a flag, the configuration, a port or the data directory cannot be used
 `
 
-// parse reads the flags. Help goes to w; any other error is a [*usageError].
-func parse(name string, args []string, w io.Writer) (options, error) {
+// parseFlags reads the flags. Help goes to w; any other error is a [*usageError].
+func parseFlags(name string, args []string, w io.Writer) (options, error) {
 	var o options
 	var output string
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
@@ -69,13 +69,13 @@ func parse(name string, args []string, w io.Writer) (options, error) {
 			fmt.Fprint(w, exitHelp)
 			return o, err
 		}
-		return o, wrong("%w", err)
+		return o, usageErrorf("%w", err)
 	}
 	o.json = output == "json"
-	return o, o.check(flags, output)
+	return o, o.checkFlags(flags, output)
 }
 
-func (o options) check(flags *flag.FlagSet, output string) error {
+func (o options) checkFlags(flags *flag.FlagSet, output string) error {
 	var empty string
 	flags.Visit(func(f *flag.Flag) {
 		if f.Value.String() == "" {
@@ -84,23 +84,23 @@ func (o options) check(flags *flag.FlagSet, output string) error {
 	})
 	switch {
 	case flags.NArg() > 0:
-		return wrong("unexpected argument %q", flags.Arg(0))
+		return usageErrorf("unexpected argument %q", flags.Arg(0))
 	case empty != "":
-		return wrong("-%s has no value", empty)
+		return usageErrorf("-%s has no value", empty)
 	case output != "table" && output != "json":
-		return wrong("unknown form %q: use -o table or -o json", output)
+		return usageErrorf("unknown form %q: use -o table or -o json", output)
 	case o.farm != "" && o.config == "":
-		return wrong("-farm %s: give -config too, which says where its servers are", o.farm)
+		return usageErrorf("-farm %s: give -config too, which says where its servers are", o.farm)
 	case !isPort(o.port):
-		return wrong("-port %d: a port is 0 to 65535", o.port)
+		return usageErrorf("-port %d: a port is 0 to 65535", o.port)
 	case !isPort(o.uiPort):
-		return wrong("-ui-port %d: a port is 0 to 65535", o.uiPort)
+		return usageErrorf("-ui-port %d: a port is 0 to 65535", o.uiPort)
 	}
 	return nil
 }
 
 func isPort(n int) bool { return n >= 0 && n <= 65535 }
 
-func wrong(format string, args ...any) error {
+func usageErrorf(format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...)}
 }

@@ -45,9 +45,9 @@ func (t trigger) reason() string {
 	return t.by.Reason
 }
 
-// start sends the trigger to the farm's controller, and returns the rotation
+// startRotation sends the trigger to the farm's controller, and returns the rotation
 // that it starts.
-func (t trigger) start(ctx context.Context, f client.Farm) (*client.Run, error) {
+func (t trigger) startRotation(ctx context.Context, f client.Farm) (*client.Run, error) {
 	if t.event == nil {
 		return f.Rotate(ctx, t.by)
 	}

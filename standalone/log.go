@@ -21,7 +21,7 @@ func openLog(path string, stderr io.Writer) (*zap.Logger, func() error, error) {
 	if path != "" {
 		file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 		if err != nil {
-			return nil, nil, wrong("open log: %w", err)
+			return nil, nil, usageErrorf("open log: %w", err)
 		}
 		done = file.Close
 		cores = append(cores, zapcore.NewCore(zapcore.NewJSONEncoder(encoder), zapcore.Lock(file), zap.InfoLevel))

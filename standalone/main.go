@@ -37,7 +37,7 @@ func main() {
 // run runs the program and returns the exit code. Errors call the program by
 // name.
 func run(ctx context.Context, name string, args []string, stdout, stderr io.Writer) int {
-	o, err := parse(name, args, stderr)
+	o, err := parseFlags(name, args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return exitOK
 	}

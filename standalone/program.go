@@ -63,7 +63,7 @@ func (p *program) run(ctx context.Context) (verified bool, err error) {
 		return false, err
 	}
 	defer c.Close()
-	return p.work(ctx, j, c, addresses{ui: server.UI(), temporal: server.Address()}, log)
+	return p.runWorker(ctx, j, c, addresses{ui: server.UI(), temporal: server.Address()}, log)
 }
 
 // addresses are where the UI and Temporal itself are reached.
@@ -74,9 +74,9 @@ func (a addresses) pageOf(run *client.Run) string {
 	return a.ui + "/namespaces/" + embedded.Namespace + "/workflows/" + url.PathEscape(run.ID()) + "/" + run.RunID()
 }
 
-// work runs the worker, the rotations and, unless it is to end then, the UI
+// runWorker runs the worker, the rotations and, unless it is to end then, the UI
 // until ctx is done.
-func (p *program) work(ctx context.Context, j *job, c temporal.Client, at addresses, log *zap.Logger) (bool, error) {
+func (p *program) runWorker(ctx context.Context, j *job, c temporal.Client, at addresses, log *zap.Logger) (bool, error) {
 	if err := j.prepare(ctx, c); err != nil {
 		return false, err
 	}
@@ -87,7 +87,7 @@ func (p *program) work(ctx context.Context, j *job, c temporal.Client, at addres
 		worker <- host.Run(working, host.Options{Config: j.config, Client: c, Namespace: embedded.Namespace, Log: log.Named("worker")})
 		stop()
 	}()
-	verified, err := p.rotate(working, j, client.New(c), at)
+	verified, err := p.rotateFarm(working, j, client.New(c), at)
 	if err == nil && !p.exit {
 		fmt.Fprintf(p.err, "\nTemporal UI: %s\nCtrl-C ends.\n", at.ui)
 		<-working.Done()
@@ -102,9 +102,9 @@ func (p *program) work(ctx context.Context, j *job, c temporal.Client, at addres
 	return verified, err
 }
 
-// rotate has the farm rotated once for each round, as long as the rotations end
+// rotateFarm has the farm rotated once for each round, as long as the rotations end
 // well.
-func (p *program) rotate(ctx context.Context, j *job, c client.Client, at addresses) (verified bool, err error) {
+func (p *program) rotateFarm(ctx context.Context, j *job, c client.Client, at addresses) (verified bool, err error) {
 	configured, err := j.config.Farm(j.farm)
 	if err != nil {
 		return false, err
@@ -136,7 +136,7 @@ func (p *program) rotate(ctx context.Context, j *job, c client.Client, at addres
 // rotateOnce triggers a rotation, and shows it until it ends.
 func (p *program) rotateOnce(ctx context.Context, f client.Farm, t trigger, at addresses) (farm.Report, error) {
 	fmt.Fprintf(p.err, "%s: %s\n", f.Name(), t.reason())
-	run, err := t.start(ctx, f)
+	run, err := t.startRotation(ctx, f)
 	if err != nil {
 		return farm.Report{}, err
 	}

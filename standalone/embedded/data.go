@@ -55,9 +55,9 @@ type store struct {
 	lock *os.File
 }
 
-// open opens the database in dir, which it makes on first use, or one in
-// memory if dir is empty. A namespace that it makes has the given retention.
-func open(dir string, retention time.Duration) (*store, error) {
+// openStore opens the database in dir, creating it on first use, or one in
+// memory if dir is empty. A namespace that it creates has the given retention.
+func openStore(dir string, retention time.Duration) (*store, error) {
 	if dir == "" {
 		memory := &config.SQL{
 			PluginName: sqlite.PluginName, DatabaseName: rand.Text(),
@@ -79,17 +79,17 @@ func (s *store) openDir(dir string, retention time.Duration) (err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	if s.lock, err = lock(dir); err != nil {
+	if s.lock, err = lockDirectory(dir); err != nil {
 		return err
 	}
 	if err := checkVersion(dir); err != nil {
 		return err
 	}
 	path := filepath.Join(dir, databasePrefix+Version+databaseSuffix)
-	if err := create(path, retention); err != nil {
+	if err := createDatabase(path, retention); err != nil {
 		return fmt.Errorf("create %s: %w", filepath.Base(path), err)
 	}
-	s.sql = file(path)
+	s.sql = databaseFile(path)
 	return nil
 }
 
@@ -101,9 +101,9 @@ func (s *store) close() error {
 	return s.lock.Close()
 }
 
-// lock takes the directory for this process. The system lets go of it with
+// lockDirectory takes the directory for this process. The system lets go of it with
 // the process, however that ends, so that no lock is ever left behind.
-func lock(dir string) (*os.File, error) {
+func lockDirectory(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -132,9 +132,9 @@ func checkVersion(dir string) error {
 	return nil
 }
 
-// create makes the database unless it is there. It gets its name last: one
-// that an interrupted creation left is unfinished, and made anew.
-func create(path string, retention time.Duration) error {
+// createDatabase creates the database unless it exists. It gets its name last: one
+// that an interrupted creation left is unfinished, and created again.
+func createDatabase(path string, retention time.Duration) error {
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -146,17 +146,17 @@ func create(path string, retention time.Duration) error {
 	if err := os.WriteFile(draft, nil, 0o600); err != nil {
 		return err
 	}
-	if err := schema.SetupSchema(file(draft)); err != nil {
+	if err := schema.SetupSchema(databaseFile(draft)); err != nil {
 		return err
 	}
-	if err := createNamespace(file(draft), retention); err != nil {
+	if err := createNamespace(databaseFile(draft), retention); err != nil {
 		return err
 	}
 	return os.Rename(draft, path)
 }
 
-// file is a database in a file. Its name becomes part of a URI.
-func file(path string) *config.SQL {
+// databaseFile is a database in a file. Its name becomes part of a URI.
+func databaseFile(path string) *config.SQL {
 	return &config.SQL{
 		PluginName: sqlite.PluginName, DatabaseName: (&url.URL{Path: path}).EscapedPath(),
 		ConnectAttributes: map[string]string{"mode": "rw"},

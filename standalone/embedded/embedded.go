@@ -60,13 +60,13 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 			err = errors.Join(err, s.Stop())
 		}
 	}()
-	reserved, err := reserve(o.Port, o.UIPort)
+	reserved, err := reservePorts(o.Port, o.UIPort)
 	if err != nil {
 		return nil, err
 	}
 	defer reserved.release()
 	s.ports = reserved.ports
-	if s.data, err = open(o.DataDir, o.Retention); err != nil {
+	if s.data, err = openStore(o.DataDir, o.Retention); err != nil {
 		return nil, err
 	}
 	// From here on the ports are the server's: between the release and its
@@ -76,7 +76,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.temporal, err = startTemporal(s.ports, s.data.sql, o.Logger); err != nil {
 		return nil, err
 	}
-	if err := register(ctx, s.Address(), o); err != nil {
+	if err := addSearchAttributes(ctx, s.Address(), o); err != nil {
 		return nil, err
 	}
 	if s.ui, err = startUI(ctx, s.ports.ui, s.Address()); err != nil {
@@ -85,10 +85,10 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	return s, nil
 }
 
-// register adds the search attributes, which also waits for the frontend.
-// They are added at each start, since a namespace that exists is not given
-// those that a newer program wants.
-func register(ctx context.Context, address string, o Options) error {
+// addSearchAttributes adds the search attributes, which also waits for the
+// frontend. They are added at each start, since a namespace that exists is not
+// given those that a newer program wants.
+func addSearchAttributes(ctx context.Context, address string, o Options) error {
 	c, err := connect.Dial(ctx, client.Options{HostPort: address, Namespace: Namespace, Logger: connect.NewLogger(o.Logger)})
 	if err != nil {
 		return err
@@ -101,10 +101,10 @@ func register(ctx context.Context, address string, o Options) error {
 }
 
 // Address is the frontend's host:port.
-func (s *Server) Address() string { return address(s.ports.frontend) }
+func (s *Server) Address() string { return localAddress(s.ports.frontend) }
 
 // UI is the address of the UI for a browser.
-func (s *Server) UI() string { return "http://" + address(s.ports.ui) }
+func (s *Server) UI() string { return "http://" + localAddress(s.ports.ui) }
 
 // Stop ends the UI and the server, and lets go of the data directory. Workers
 // must be stopped and clients closed before.

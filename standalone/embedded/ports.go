@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strconv"
 )
@@ -37,9 +38,9 @@ type reservation struct {
 	listeners []net.Listener
 }
 
-// reserve takes the ports that were asked for, and free ones for the rest.
+// reservePorts takes the ports that were asked for, and free ones for the rest.
 // All are held at once, so that no free one is chosen twice.
-func reserve(frontend, ui int) (_ *reservation, err error) {
+func reservePorts(frontend, ui int) (_ *reservation, err error) {
 	r := new(reservation)
 	defer func() {
 		if err != nil {
@@ -58,7 +59,7 @@ func reserve(frontend, ui int) (_ *reservation, err error) {
 		{"matching service", 0, &r.matching},
 		{"worker service", 0, &r.worker},
 	} {
-		l, err := net.Listen("tcp", address(p.want))
+		l, err := listenOn(p.want)
 		if err != nil {
 			return nil, &PortError{Use: p.use, Port: p.want, Err: err}
 		}
@@ -66,6 +67,28 @@ func reserve(frontend, ui int) (_ *reservation, err error) {
 		*p.got = l.Addr().(*net.TCPAddr).Port
 	}
 	return r, nil
+}
+
+// Free ports are chosen from these, which no system gives to outgoing
+// connections: one of those could otherwise take a port between its release and
+// the server's own listening.
+//
+// Source: Linux, ip_local_port_range, 32768 to 60999; Windows and macOS begin at
+// 49152 (RFC 6335).
+const firstPort, lastPort = 10_000, 32_767
+
+// listenOn listens on a port or, if it is 0, on one that is free.
+func listenOn(port int) (net.Listener, error) {
+	if port == 0 {
+		for range 20 {
+			//nolint:gosec // a port is no secret
+			candidate := firstPort + rand.IntN(lastPort-firstPort+1)
+			if l, err := net.Listen("tcp", localAddress(candidate)); err == nil {
+				return l, nil
+			}
+		}
+	}
+	return net.Listen("tcp", localAddress(port))
 }
 
 // release lets go of all ports; it may be called again.
@@ -76,4 +99,4 @@ func (r *reservation) release() {
 	r.listeners = nil
 }
 
-func address(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }
+func localAddress(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }

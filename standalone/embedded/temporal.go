@@ -34,16 +34,16 @@ func startTemporal(p ports, sql *config.SQL, logger *zap.Logger) (temporal.Serve
 	} {
 		rpc.BindOnIP = loopback
 		services[string(name)] = config.Service{RPC: rpc}
-		hosts[name] = static.SingleLocalHost(address(rpc.GRPCPort))
+		hosts[name] = static.SingleLocalHost(localAddress(rpc.GRPCPort))
 	}
 	server, err := temporal.NewServer(
-		temporal.WithConfig(configuration(p, sql, services)),
+		temporal.WithConfig(newServerConfig(p, sql, services)),
 		temporal.ForServices(temporal.DefaultServices),
 		temporal.WithStaticHosts(hosts),
 		temporal.WithLogger(log.NewZapLogger(logger)),
 		temporal.WithAuthorizer(authorization.NewNoopAuthorizer()),
 		temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper { return authorization.NewNoopClaimMapper() }),
-		temporal.WithDynamicConfigClient(settings()),
+		temporal.WithDynamicConfigClient(changedDefaults()),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("configure the Temporal server: %w", err)
@@ -54,7 +54,7 @@ func startTemporal(p ports, sql *config.SQL, logger *zap.Logger) (temporal.Serve
 	return server, nil
 }
 
-func configuration(p ports, sql *config.SQL, services map[string]config.Service) *config.Config {
+func newServerConfig(p ports, sql *config.SQL, services map[string]config.Service) *config.Config {
 	return &config.Config{
 		Global: config.Global{Membership: config.Membership{MaxJoinDuration: 30 * time.Second, BroadcastAddress: loopback}},
 		Persistence: config.Persistence{
@@ -65,7 +65,7 @@ func configuration(p ports, sql *config.SQL, services map[string]config.Service)
 			FailoverVersionIncrement: 10, MasterClusterName: clusterName, CurrentClusterName: clusterName,
 			ClusterInformation: map[string]cluster.ClusterInformation{clusterName: {
 				Enabled: true, InitialFailoverVersion: 1,
-				RPCAddress: address(p.frontend), HTTPAddress: address(p.frontendHTTP),
+				RPCAddress: localAddress(p.frontend), HTTPAddress: localAddress(p.frontendHTTP),
 			}},
 		},
 		DCRedirectionPolicy: config.DCRedirectionPolicy{Policy: "noop"},
@@ -75,14 +75,14 @@ func configuration(p ports, sql *config.SQL, services map[string]config.Service)
 		NamespaceDefaults: config.NamespaceDefaults{Archival: config.ArchivalNamespaceDefaults{
 			History: config.HistoryArchivalNamespaceDefaults{State: off}, Visibility: config.VisibilityArchivalNamespaceDefaults{State: off},
 		}},
-		PublicClient: config.PublicClient{HostPort: address(p.frontend)},
+		PublicClient: config.PublicClient{HostPort: localAddress(p.frontend)},
 		Services:     services,
 	}
 }
 
-// settings are those of Temporal's dynamic configuration that differ from
-// their defaults.
-func settings() dynamicconfig.StaticClient {
+// changedDefaults are those settings of Temporal's dynamic configuration that
+// differ from their defaults.
+func changedDefaults() dynamicconfig.StaticClient {
 	return dynamicconfig.StaticClient{
 		// A search attribute that was just added could otherwise not be used
 		// for up to a minute.

@@ -40,7 +40,7 @@ func startUI(ctx context.Context, port int, frontend string) (*ui, error) {
 	ctx, cancel := context.WithTimeout(ctx, uiPatience)
 	defer cancel()
 	for {
-		if err := answers(ctx, "http://"+address(port)+"/healthz"); err == nil {
+		if err := checkHealth(ctx, "http://"+localAddress(port)+"/healthz"); err == nil {
 			return u, nil
 		} else if ctx.Err() != nil {
 			return nil, errors.Join(fmt.Errorf("wait for the UI: %w", err), u.stop())
@@ -49,7 +49,7 @@ func startUI(ctx context.Context, port int, frontend string) (*ui, error) {
 	}
 }
 
-func answers(ctx context.Context, url string) error {
+func checkHealth(ctx context.Context, url string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
