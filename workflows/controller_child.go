@@ -62,7 +62,7 @@ func (c *farmController) startChild(ctx workflow.Context, run controller.ActiveR
 		return nil
 	}
 	run.RunID, run.Since = execution.RunID, workflow.Now(ctx)
-	c.child = future
+	c.child, c.reconfigured = future, false
 	c.BeginRun(run)
 	return nil
 }
@@ -88,7 +88,9 @@ func (c *farmController) endChild(ctx workflow.Context) {
 		return
 	}
 	c.EndRotation(workflow.Now(ctx), result, problem)
-	c.found = result.Inspection
+	if !c.reconfigured {
+		c.found = result.Inspection
+	}
 }
 
 // cancelRetirement cancels a retirement that waits; it is due again later.
