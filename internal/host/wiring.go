@@ -52,31 +52,31 @@ func (c certificates) Find(ctx context.Context, farmName string, t farm.Thumbpri
 	return c[farmName].Find(ctx, t)
 }
 
-// connections are the ways to servers, by name.
+// connections are how servers are signed in to, by name.
 type connections map[string]winrm.Connection
 
-// newConnections reads the authorities of each connection; its password is
-// read only when a session is opened.
+// newConnections reads the CA of each connection; its password is read only when
+// a session is opened.
 func newConnections(c *config.Config) (connections, error) {
 	all := connections{}
 	for name, s := range c.Connections {
-		way := winrm.Connection{Auth: winrm.Auth(s.Auth), User: s.User, Password: s.Password, AllowUnverified: s.AllowUnverified}
+		connection := winrm.Connection{Auth: winrm.Auth(s.Auth), User: s.User, Password: s.Password, AllowUnverified: s.AllowUnverified}
 		if s.CA != "" {
 			ca, err := os.ReadFile(s.CA)
 			if err != nil {
 				return nil, fmt.Errorf("connection %s: read ca: %w", name, err)
 			}
-			way.CA = ca
+			connection.CA = ca
 		}
-		all[name] = way
+		all[name] = connection
 	}
 	return all, nil
 }
 
 func (c connections) find(name string) (winrm.Connection, error) {
-	way, ok := c[name]
+	connection, ok := c[name]
 	if !ok {
 		return winrm.Connection{}, fmt.Errorf("connection %q is not configured", name)
 	}
-	return way, nil
+	return connection, nil
 }
