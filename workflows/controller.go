@@ -170,7 +170,7 @@ func (c *farmController) findState(ctx workflow.Context) (farm.Inspection, strin
 	case ctx.Err() != nil:
 		return found, "", ctx.Err() // the controller is cancelled, and not only its inspection
 	case c.Inspected.At.IsZero() && isUnknownFarm(err):
-		// Nobody ever configured it: a name was mistyped.
+		// No worker was ever configured for it: the name was mistyped.
 		return found, "", temporal.NewNonRetryableApplicationError(explain(err), UnknownFarmError, nil)
 	case err != nil:
 		return found, explain(err), nil
