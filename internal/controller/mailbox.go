@@ -13,7 +13,7 @@ type Mailbox struct {
 	// Results is what came of recent events, oldest first. It also recognises
 	// events that are delivered again.
 	Results []EventResult `json:"results,omitempty"`
-	// Request is what an operator asked for and has not begun.
+	// Request is what an operator asked for and was not started yet.
 	Request *Request `json:"request,omitempty"`
 }
 

@@ -12,8 +12,9 @@ var pageHTML string
 
 // pageTemplate escapes whatever came from servers, events and operators.
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"clean": CleanText,
-	"width": func(header []string) int { return max(len(header), 1) },
+	"clean":         CleanText,
+	"width":         func(header []string) int { return max(len(header), 1) },
+	"needsOperator": func() string { return needsOperator },
 }).Parse(pageHTML))
 
 // WriteHTML writes a page that needs no other file and runs no script, to be
