@@ -9,10 +9,10 @@ import (
 // loopback is the only interface that anything here listens on.
 const loopback = "127.0.0.1"
 
-// PortError says that a port that was asked for cannot be listened on, mostly
-// because another program does.
+// PortError is the error for a requested port that cannot be listened on, usually
+// because another program uses it.
 type PortError struct {
-	// Use is what the port was wanted for.
+	// Use is the server that the port was requested for.
 	Use  string
 	Port int
 	Err  error
@@ -20,13 +20,13 @@ type PortError struct {
 
 // Error names the port and what to do.
 func (e *PortError) Error() string {
-	return fmt.Sprintf("use port %d for the %s: %v; choose another, or 0 for any that is free", e.Port, e.Use, e.Err)
+	return fmt.Sprintf("use port %d for the %s: %v; choose another, or 0 for any free port", e.Port, e.Use, e.Err)
 }
 
 // Unwrap returns the cause.
 func (e *PortError) Unwrap() error { return e.Err }
 
-// ports are those that the server listens on.
+// ports are the ports that the server listens on.
 type ports struct {
 	frontend, frontendHTTP, history, matching, worker, ui int
 }
@@ -37,9 +37,9 @@ type reservation struct {
 	listeners []net.Listener
 }
 
-// reserve takes the ports that were asked for, and free ones for the rest.
-// All are held at once, so that no free one is chosen twice.
-func reserve(frontend, ui int) (_ *reservation, err error) {
+// reservePorts reserves the requested ports, and free ones for the other services.
+// It keeps all of them open until the end, so that none is chosen twice.
+func reservePorts(frontend, ui int) (_ *reservation, err error) {
 	r := new(reservation)
 	defer func() {
 		if err != nil {
@@ -58,7 +58,7 @@ func reserve(frontend, ui int) (_ *reservation, err error) {
 		{"matching service", 0, &r.matching},
 		{"worker service", 0, &r.worker},
 	} {
-		l, err := net.Listen("tcp", address(p.want))
+		l, err := net.Listen("tcp", loopbackAddress(p.want))
 		if err != nil {
 			return nil, &PortError{Use: p.use, Port: p.want, Err: err}
 		}
@@ -68,12 +68,13 @@ func reserve(frontend, ui int) (_ *reservation, err error) {
 	return r, nil
 }
 
-// release lets go of all ports; it may be called again.
+// release closes all ports; further calls do nothing.
 func (r *reservation) release() {
 	for _, l := range r.listeners {
-		_ = l.Close() // a listener that nobody connected to has nothing to lose
+		_ = l.Close() // nothing was accepted, so nothing can be lost
 	}
 	r.listeners = nil
 }
 
-func address(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }
+// loopbackAddress returns the host:port of a port on the loopback interface.
+func loopbackAddress(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }

@@ -22,8 +22,8 @@ const (
 	off         = "disabled"
 )
 
-// startTemporal starts the four services of a Temporal server. They find each
-// other by fixed addresses; the usual gossip would only take time.
+// startTemporal starts the four services of a Temporal server. They find each other
+// by static addresses, because the usual membership protocol would only take time.
 func startTemporal(p ports, sql *config.SQL, logger *zap.Logger) (temporal.Server, error) {
 	services, hosts := map[string]config.Service{}, map[primitives.ServiceName]static.Hosts{}
 	for name, rpc := range map[primitives.ServiceName]config.RPC{
@@ -34,16 +34,16 @@ func startTemporal(p ports, sql *config.SQL, logger *zap.Logger) (temporal.Serve
 	} {
 		rpc.BindOnIP = loopback
 		services[string(name)] = config.Service{RPC: rpc}
-		hosts[name] = static.SingleLocalHost(address(rpc.GRPCPort))
+		hosts[name] = static.SingleLocalHost(loopbackAddress(rpc.GRPCPort))
 	}
 	server, err := temporal.NewServer(
-		temporal.WithConfig(configuration(p, sql, services)),
+		temporal.WithConfig(newServerConfig(p, sql, services)),
 		temporal.ForServices(temporal.DefaultServices),
 		temporal.WithStaticHosts(hosts),
 		temporal.WithLogger(log.NewZapLogger(logger)),
 		temporal.WithAuthorizer(authorization.NewNoopAuthorizer()),
 		temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper { return authorization.NewNoopClaimMapper() }),
-		temporal.WithDynamicConfigClient(settings()),
+		temporal.WithDynamicConfigClient(dynamicSettings()),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("configure the Temporal server: %w", err)
@@ -54,7 +54,7 @@ func startTemporal(p ports, sql *config.SQL, logger *zap.Logger) (temporal.Serve
 	return server, nil
 }
 
-func configuration(p ports, sql *config.SQL, services map[string]config.Service) *config.Config {
+func newServerConfig(p ports, sql *config.SQL, services map[string]config.Service) *config.Config {
 	return &config.Config{
 		Global: config.Global{Membership: config.Membership{MaxJoinDuration: 30 * time.Second, BroadcastAddress: loopback}},
 		Persistence: config.Persistence{
@@ -65,7 +65,7 @@ func configuration(p ports, sql *config.SQL, services map[string]config.Service)
 			FailoverVersionIncrement: 10, MasterClusterName: clusterName, CurrentClusterName: clusterName,
 			ClusterInformation: map[string]cluster.ClusterInformation{clusterName: {
 				Enabled: true, InitialFailoverVersion: 1,
-				RPCAddress: address(p.frontend), HTTPAddress: address(p.frontendHTTP),
+				RPCAddress: loopbackAddress(p.frontend), HTTPAddress: loopbackAddress(p.frontendHTTP),
 			}},
 		},
 		DCRedirectionPolicy: config.DCRedirectionPolicy{Policy: "noop"},
@@ -75,22 +75,21 @@ func configuration(p ports, sql *config.SQL, services map[string]config.Service)
 		NamespaceDefaults: config.NamespaceDefaults{Archival: config.ArchivalNamespaceDefaults{
 			History: config.HistoryArchivalNamespaceDefaults{State: off}, Visibility: config.VisibilityArchivalNamespaceDefaults{State: off},
 		}},
-		PublicClient: config.PublicClient{HostPort: address(p.frontend)},
+		PublicClient: config.PublicClient{HostPort: loopbackAddress(p.frontend)},
 		Services:     services,
 	}
 }
 
-// settings are those of Temporal's dynamic configuration that differ from
-// their defaults.
-func settings() dynamicconfig.StaticClient {
+// dynamicSettings returns the settings of Temporal's dynamic configuration that
+// differ from their defaults.
+func dynamicSettings() dynamicconfig.StaticClient {
 	return dynamicconfig.StaticClient{
-		// A search attribute that was just added could otherwise not be used
-		// for up to a minute.
+		// Without it a new search attribute cannot be used for up to a minute.
 		dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key(): true,
-		// The default, 10 a second, is soon used up by one UI that polls
-		// lists and counts.
+		// One UI that polls lists and counts can exceed the default of 10 requests
+		// a second.
 		dynamicconfig.FrontendMaxNamespaceVisibilityRPSPerInstance.Key(): 100,
-		// Nothing here calls out.
+		// This server makes no outbound requests.
 		dynamicconfig.EnableServerVersionCheck.Key(): false,
 	}
 }

@@ -137,12 +137,12 @@ func (s *testFarm) actAsOperator(ctx context.Context, t *testing.T, run client.W
 	t.Helper()
 	brief, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	answer, err := s.client.QueryWorkflow(brief, run.GetID(), run.GetRunID(), workflows.StatusQuery)
+	response, err := s.client.QueryWorkflow(brief, run.GetID(), run.GetRunID(), workflows.StatusQuery)
 	if err != nil {
 		return // the caller polls again
 	}
 	var status farm.Status
-	if err := answer.Get(&status); err != nil {
+	if err := response.Get(&status); err != nil {
 		t.Fatal(err)
 	}
 	d := farm.Decision{By: "a test", Reason: "a test"}
@@ -190,8 +190,8 @@ func (s *testFarm) readEnd(ctx context.Context, t *testing.T, run client.Workflo
 // failWhenBlocked returns a decision function for runs that must not need an
 // operator: it fails the test.
 func failWhenBlocked(t *testing.T) func(farm.Blocked) farm.Choice {
-	return func(p farm.Blocked) farm.Choice {
-		t.Errorf("blocked: %s on %s: %s", p.Step, p.Server, p.Text)
+	return func(b farm.Blocked) farm.Choice {
+		t.Errorf("blocked: %s on %s: %s", b.Step, b.Server, b.Text)
 		return farm.Abort
 	}
 }

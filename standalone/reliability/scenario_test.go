@@ -44,11 +44,11 @@ func (r *result) run(t *testing.T, s *testFarm) {
 		t.Errorf("%s did not occur: %+v is pending", fc.name, s.sim.Pending())
 	}
 	s.sim.ClearFaults()
-	acts := s.callLog.since(mark)
+	calls := s.callLog.since(mark)
 	r.assertOutcome(t, ended)
-	s.assertOutcomeIsTrue(t, r.operation, ended, before, acts)
+	s.assertOutcomeIsTrue(t, r.operation, ended, before, calls)
 	if t.Failed() {
-		s.logCalls(t, acts)
+		s.logCalls(t, calls)
 		return
 	}
 	s.recordEnd(t, r.operation, ended)
@@ -85,17 +85,17 @@ func (r *result) isCanary() bool {
 // back if the fault was permanent and no rollback is running yet, as one is after a
 // canary; otherwise retry.
 func (r *result) decideBlocked(t *testing.T, s *testFarm) func(farm.Blocked) farm.Choice {
-	return func(p farm.Blocked) farm.Choice {
+	return func(b farm.Blocked) farm.Choice {
 		r.asked++
 		s.sim.ClearFaults()
 		fc := r.faultCase()
 		switch {
 		case fc.wantText == "" || r.asked > 1:
-			t.Errorf("blocked by a transient fault: %s on %s: %s", p.Step, p.Server, p.Text)
-		case p.Server != r.call.server || p.Step == "" || p.Then == "" || !strings.Contains(p.Text, fc.wantText):
-			t.Errorf("blocked as %+v, want a step on %s and %q", p, r.call.server, fc.wantText)
+			t.Errorf("blocked by a transient fault: %s on %s: %s", b.Step, b.Server, b.Text)
+		case b.Server != r.call.server || b.Step == "" || b.Then == "" || !strings.Contains(b.Text, fc.wantText):
+			t.Errorf("blocked as %+v, want a step on %s and %q", b, r.call.server, fc.wantText)
 		}
-		if fc.permanent && r.operation == opRotate && !r.rollsBack() && !slices.Contains(farm.RollbackSteps(), p.Step) {
+		if fc.permanent && r.operation == opRotate && !r.rollsBack() && !slices.Contains(farm.RollbackSteps(), b.Step) {
 			return farm.RollBack
 		}
 		return farm.Retry

@@ -57,14 +57,14 @@ func listScenarios(t *testing.T, s *testFarm) []scenario {
 	found := map[operation]map[string][]call{}
 	// Later results replace earlier ones: the second retirement removes a
 	// certificate that a rotation installed, which takes more steps.
-	for _, w := range []operation{opRotate, opRetire, opRotate, opRollback, opRotate, opRetire} {
-		found[w] = groupCalls(s.rehearse(t, w))
+	for _, op := range []operation{opRotate, opRetire, opRotate, opRollback, opRotate, opRetire} {
+		found[op] = groupCalls(s.rehearse(t, op))
 	}
 	var scenarios []scenario
 	for _, script := range powershell.Scripts() {
 		before := len(scenarios)
-		for _, w := range operations() {
-			scenarios = append(scenarios, scenariosOf(w, script, found[w][script])...)
+		for _, op := range operations() {
+			scenarios = append(scenarios, scenariosOf(op, script, found[op][script])...)
 		}
 		if len(scenarios) == before {
 			t.Errorf("%s is in no scenario: no operation of this test runs it", script)
@@ -91,15 +91,15 @@ func groupCalls(calls []callRecord) map[string][]call {
 
 // scenariosOf returns the scenarios of one script: every fault case, before the
 // first of its calls calls and after the last one has acted.
-func scenariosOf(w operation, script string, calls []call) []scenario {
+func scenariosOf(op operation, script string, calls []call) []scenario {
 	if len(calls) == 0 {
 		return nil
 	}
 	var scenarios []scenario
 	for _, fc := range faultCases() {
 		scenarios = append(scenarios,
-			scenario{w, fc.name, script, calls[0], fault.Before},
-			scenario{w, fc.name, script, calls[len(calls)-1], fault.After})
+			scenario{op, fc.name, script, calls[0], fault.Before},
+			scenario{op, fc.name, script, calls[len(calls)-1], fault.After})
 	}
 	return scenarios
 }
