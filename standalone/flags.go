@@ -71,11 +71,11 @@ func parseFlags(name string, args []string, w io.Writer) (options, error) {
 		return o, usageErrorf("%w", err)
 	}
 	o.json = output == "json"
-	return o, o.validate(flags, output)
+	return o, o.checkFlags(flags, output)
 }
 
-// validate returns a [*usageError] for values that are wrong or do not go together.
-func (o options) validate(flags *flag.FlagSet, output string) error {
+// checkFlags returns a [*usageError] for values that are wrong or do not go together.
+func (o options) checkFlags(flags *flag.FlagSet, output string) error {
 	var empty string
 	flags.Visit(func(f *flag.Flag) {
 		if f.Value.String() == "" {

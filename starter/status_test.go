@@ -99,7 +99,7 @@ func TestStatus_FarmAndWhatRuns(t *testing.T) {
 			NeedsOperator bool
 		}
 		assertEqual(t, summary{
-			shown.Controller.Phase, shown.Controller.CanRollBack, len(shown.Controller.Mailbox.Results), shown.Status.Phase, shown.Controller.NeedsOperator,
+			shown.Controller.Phase, shown.Controller.CanRollBack, len(shown.Controller.Mailbox.Results), shown.Phase, shown.Controller.NeedsOperator,
 		}, summary{Phase: controller.Suspended, CanRollBack: true, RunsPhase: farm.PhaseRetiring, NeedsOperator: true})
 	})
 }

@@ -68,15 +68,18 @@ func TestManageFarm_UnfinishedRotation(t *testing.T) {
 			func(r farm.RotationResult) error {
 				return temporal.NewNonRetryableApplicationError("x", workflows.IncompleteError, nil, r)
 			},
-			farm.Incomplete, controller.Retention{Snapshot: snapshot("B", "C"), Older: []farm.StoreCertificate{{Thumbprint: "A"}}},
+			farm.Incomplete,
+			controller.Retention{Snapshot: snapshot("B", "C"), Older: []farm.StoreCertificate{{Thumbprint: "A"}}},
 		},
 		"cancelled": {
 			func(r farm.RotationResult) error { return temporal.NewCanceledError(r) },
-			farm.RolledBack, controller.Retention{Snapshot: snapshot("A", "B"), Until: until},
+			farm.RolledBack,
+			controller.Retention{Snapshot: snapshot("A", "B"), Until: until},
 		},
 		"terminated": {
 			func(farm.RotationResult) error { return errors.New("terminated") },
-			"", controller.Retention{Snapshot: snapshot("A", "B"), Until: until},
+			"",
+			controller.Retention{Snapshot: snapshot("A", "B"), Until: until},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -54,31 +54,38 @@ func TestInspect_RemoteShell(t *testing.T) {
 		want  []string
 	}{
 		"constrained language mode": {
-			office2, farmsim.Shell{LanguageMode: "ConstrainedLanguage"},
+			office2,
+			farmsim.Shell{LanguageMode: "ConstrainedLanguage"},
 			[]string{`PowerShell runs in language mode "ConstrainedLanguage"`, "let the connection's account run PowerShell in full language mode"},
 		},
 		"32-bit PowerShell": {
-			frontEnd, farmsim.Shell{Bits32: true},
+			frontEnd,
+			farmsim.Shell{Bits32: true},
 			[]string{"PowerShell runs as a 32-bit process", "remove the 32-bit configuration of the remote shell"},
 		},
 		"filtered token of an office server": {
-			office2, farmsim.Shell{Filtered: true},
+			office2,
+			farmsim.Shell{Filtered: true},
 			[]string{office2 + ": not elevated", "LocalAccountTokenFilterPolicy"},
 		},
 		"filtered token of a SharePoint server": {
-			appServer, farmsim.Shell{Filtered: true},
+			appServer,
+			farmsim.Shell{Filtered: true},
 			[]string{appServer + ": not elevated", "LocalAccountTokenFilterPolicy"},
 		},
 		"filtered token of a front end": {
-			frontEnd, farmsim.Shell{Filtered: true},
+			frontEnd,
+			farmsim.Shell{Filtered: true},
 			[]string{"without administrator rights", "LocalAccountTokenFilterPolicy"},
 		},
 		"FIPS policy of an office server": {
-			office1, farmsim.Shell{FIPS: true},
+			office1,
+			farmsim.Shell{FIPS: true},
 			[]string{"FIPS policy", "is not documented", "take the server out of the policy"},
 		},
 		"FIPS policy of a SharePoint server": {
-			appServer, farmsim.Shell{FIPS: true},
+			appServer,
+			farmsim.Shell{FIPS: true},
 			[]string{"which SharePoint Server does not support", "take the server out of the policy"},
 		},
 	} {

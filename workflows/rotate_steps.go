@@ -1,6 +1,9 @@
 package workflows
 
 import (
+	"errors"
+	"fmt"
+
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/farmtrust/farmtrust/activities"
@@ -143,4 +146,36 @@ func (r *rotation) restartOfficeServer(ctx workflow.Context, host string, canary
 		return workflow.ExecuteActivity(restartOptions(ctx, "restart WACSM and IIS on "+host), a.RestartOffice,
 			activities.RestartOfficeInput{ServerInput: r.onServer(host), Baseline: r.baseline.OfficeServer(host), Since: r.settingsChangedAt})
 	})
+}
+
+// onServer names a server and the target for an activity.
+func (r *rotation) onServer(host string) activities.ServerInput {
+	return activities.ServerInput{Farm: r.farm.Name, Host: host, Target: r.target}
+}
+
+// runOnMaster runs a step on the master. The master is rediscovered just before
+// use: a server that is not, or no longer, the master says which machine is.
+func (r *rotation) runOnMaster(ctx workflow.Context, step farm.Step, run func(host string) workflow.Future) (activities.StepResult, error) {
+	master, _ := r.observed.Master()
+	host := master.Machine.Host
+	for range r.farm.Office.Servers {
+		result, err := r.runStep(ctx, stepOn{host: host, step: step}, func() workflow.Future { return run(host) })
+		if err != nil || result.MovedTo == "" {
+			if result.Changed {
+				r.settingsChangedAt = result.At
+			}
+			return result, err
+		}
+		r.progress.removeStep(host, step)
+		if host = r.observed.HostOf(result.MovedTo); host == "" {
+			return result, fmt.Errorf("the master is now %s, which is not configured: add it to office.servers", result.MovedTo)
+		}
+	}
+	return activities.StepResult{}, errors.New("no office server keeps the master role long enough to be configured: the last was " + host)
+}
+
+func (r *rotation) noteTrustChange(frontEnd string, result activities.StepResult) {
+	if result.Changed {
+		r.trustChangedAt[frontEnd] = result.At
+	}
 }

@@ -150,8 +150,7 @@ func (c *testController) requireContinued(from controller.State) controller.Stat
 	return state
 }
 
-// run is how the last run of a controller ended, in a state that expects
-// nothing more.
+// run is how the last run of a controller ended, and what it led to.
 type run struct {
 	Outcome       farm.Outcome
 	Active        string

@@ -118,7 +118,9 @@ func TestEndRotation(t *testing.T) {
 			},
 		},
 		{
-			"no report: suspended, and what was kept stays", idle(rotating, retaining), farm.RotationResult{}, "rotate/contoso left no report",
+			"no report: suspended, and what was kept stays", idle(rotating, retaining),
+			farm.RotationResult{},
+			"rotate/contoso left no report",
 			func(s *controller.State) {
 				s.Suspended = "the rotation did not end as planned: rotate/contoso left no report"
 				s.Last.Statement = "rotate/contoso left no report"
@@ -147,32 +149,38 @@ func TestEndRetirement(t *testing.T) {
 		want   func(*controller.State)
 	}{
 		{
-			"verified: the snapshot is forgotten", idle(retiring, retaining), farm.Report{Outcome: farm.Verified, Target: "A", Servers: deletes},
+			"verified: the snapshot is forgotten", idle(retiring, retaining),
+			farm.Report{Outcome: farm.Verified, Target: "A", Servers: deletes},
 			func(s *controller.State) { s.Retention = controller.Retention{} },
 		},
 		{
-			"verified: an older certificate is forgotten, and the snapshot is not", idle(retiring, retaining, older), farm.Report{Outcome: farm.Verified, Target: "0", Servers: deletes},
+			"verified: an older certificate is forgotten, and the snapshot is not", idle(retiring, retaining, older),
+			farm.Report{Outcome: farm.Verified, Target: "0", Servers: deletes},
 			func(s *controller.State) { s.Retention.Older = nil },
 		},
 		{
-			"aborted: the retention begins again", idle(retiring, retaining), farm.Report{Outcome: farm.Partial, Target: "A"},
+			"aborted: the retention begins again", idle(retiring, retaining),
+			farm.Report{Outcome: farm.Partial, Target: "A"},
 			func(s *controller.State) { s.Retention.Until = ended.Add(policy.KeepOldFor) },
 		},
 		{
 			"cancelled after the deletion began: the certificate is no longer to be rolled back to",
-			idle(retiring, retaining), farm.Report{Outcome: farm.Incomplete, Target: "A", Servers: deletes},
+			idle(retiring, retaining),
+			farm.Report{Outcome: farm.Incomplete, Target: "A", Servers: deletes},
 			func(s *controller.State) {
 				s.Retention.Until, s.Retention.Snapshot.Deleting = ended.Add(policy.KeepOldFor), true
 			},
 		},
 		{
 			"cancelled after the deletion of an older one began: the snapshot can still be rolled back to",
-			idle(retiring, retaining, older), farm.Report{Outcome: farm.Incomplete, Target: "0", Servers: deletes},
+			idle(retiring, retaining, older),
+			farm.Report{Outcome: farm.Incomplete, Target: "0", Servers: deletes},
 			func(s *controller.State) { s.Retention.Until = ended.Add(policy.KeepOldFor) },
 		},
 		{
 			"without a retention it is tried again at the next inspection",
-			idle(retiring, retaining, func(s *controller.State) { s.Policy.KeepOldFor = 0 }), farm.Report{Outcome: farm.Partial, Target: "A"},
+			idle(retiring, retaining, func(s *controller.State) { s.Policy.KeepOldFor = 0 }),
+			farm.Report{Outcome: farm.Partial, Target: "A"},
 			func(s *controller.State) { s.Retention.Until = ended.Add(policy.InspectionInterval) },
 		},
 	} {

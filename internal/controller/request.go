@@ -35,11 +35,10 @@ type Request struct {
 // does. Starting is the reason of a rotation that is just being started by the
 // controller; empty when none is.
 func (s *State) CheckRequest(r Request, starting string) error {
+	if err := r.checkComplete(); err != nil {
+		return err
+	}
 	switch {
-	case r.Kind != RequestRotate && r.Kind != RequestRollback && r.Kind != RequestResume:
-		return fmt.Errorf("unknown request %q: ask for %s, %s or %s", r.Kind, RequestRotate, RequestRollback, RequestResume)
-	case r.By == "" || r.Reason == "":
-		return fmt.Errorf("%s: say who asks, and why", r.Kind)
 	case r.Kind == RequestResume && s.Suspended == "":
 		return fmt.Errorf("resume: %s is not suspended", s.Farm)
 	case r.Kind == RequestResume:
@@ -54,6 +53,19 @@ func (s *State) CheckRequest(r Request, starting string) error {
 		return fmt.Errorf("%s: %s has just asked to %s", r.Kind, s.Mailbox.Request.By, s.Mailbox.Request.Kind)
 	case r.Kind == RequestRollback && s.RollbackBlocked() != "":
 		return fmt.Errorf("rollback: %s", s.RollbackBlocked())
+	}
+	return nil
+}
+
+// checkComplete returns what is missing of a request, regardless of the moment.
+func (r Request) checkComplete() error {
+	switch r.Kind {
+	case RequestRotate, RequestRollback, RequestResume:
+	default:
+		return fmt.Errorf("unknown request %q: ask for %s, %s or %s", r.Kind, RequestRotate, RequestRollback, RequestResume)
+	}
+	if r.By == "" || r.Reason == "" {
+		return fmt.Errorf("%s: say who asks, and why", r.Kind)
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ func (s *State) ApplyInspection(now time.Time, n farm.Inspection, unobserved str
 }
 
 // beginRetentionOnceSettled begins the retention of a rotation that did not
-// end as planned once the farm is as that rotation wanted it, whoever finished
+// end as planned once the farm is as that rotation wanted it, no matter who finished
 // it.
 func (s *State) beginRetentionOnceSettled(now time.Time) {
 	settled := s.Next.Action == farm.ActionNone && !s.Next.NeedsOperator

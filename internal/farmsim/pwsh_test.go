@@ -267,7 +267,7 @@ func TestTheModelsSayAndDoWhatTheScriptsDo(t *testing.T) {
 		"SE, a first set-up and its way back": {farmsim.Options{SharePoint: "SE"}, firstBack},
 	} {
 		options, tell := scenario.Options, scenario.tell
-		options.OfficeServers, options.SharePointServers, options.WithoutWire = 2, 1, true
+		options.OfficeServers, options.SharePointServers, options.WithoutWire, options.SharedPowerShell = 2, 1, true, true
 		options.Policy.WarmUp = time.Hour // What was restarted is seen to be, however fast this is.
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -288,7 +288,7 @@ func TestTheModelOfTheSharePointTaskSaysAndDoesWhatTheTaskDoes(t *testing.T) {
 	t.Parallel()
 	options := farmsim.Options{
 		PowerShell: powerShell(t), RemoteSQL: true, RunAs: farm.Task, Trusting: true,
-		OfficeServers: 2, SharePointServers: 1, WithoutWire: true,
+		OfficeServers: 2, SharePointServers: 1, WithoutWire: true, SharedPowerShell: true,
 	}
 	options.Policy.WarmUp = time.Hour
 	tell := func(o, next *operator) {

@@ -44,24 +44,32 @@ type Params[R any] interface {
 type script[R any] string
 
 // The script of each parameter struct, and the type of its result.
-func (AddRootAuthority) scriptName() script[AddRootResult]           { return "Add-RootAuthority" }
-func (ExportS2SCertificate) scriptName() script[ExportResult]        { return "Export-S2SCertificate" }
-func (GetCertificateUse) scriptName() script[CertificateUse]         { return "Get-CertificateUse" }
-func (GetOfficeServer) scriptName() script[OfficeServer]             { return "Get-OfficeServer" }
-func (GetSharePointFarm) scriptName() script[SharePointFarm]         { return "Get-SharePointFarm" }
-func (GetSharePointServer) scriptName() script[SharePointServer]     { return "Get-SharePointServer" }
-func (GrantS2SKey) scriptName() script[GrantResult]                  { return "Grant-S2SKey" }
-func (ImportS2SCertificate) scriptName() script[ImportResult]        { return "Import-S2SCertificate" }
-func (InvokeSharePointTask) scriptName() script[TaskResult]          { return "Invoke-SharePointTask" }
-func (RemoveRootAuthority) scriptName() script[RemoveRootResult]     { return "Remove-RootAuthority" }
-func (RemoveS2SCertificate) scriptName() script[RemoveResult]        { return "Remove-S2SCertificate" }
-func (RestartOfficeServer) scriptName() script[RestartResult]        { return "Restart-OfficeServer" }
-func (RestartSharePointServer) scriptName() script[RestartResult]    { return "Restart-SharePointServer" }
+func (AddRootAuthority) scriptName() script[AddRootResult] { return "Add-RootAuthority" }
+
+func (ExportS2SCertificate) scriptName() script[ExportResult]    { return "Export-S2SCertificate" }
+func (GetCertificateUse) scriptName() script[CertificateUse]     { return "Get-CertificateUse" }
+func (GetOfficeServer) scriptName() script[OfficeServer]         { return "Get-OfficeServer" }
+func (GetSharePointFarm) scriptName() script[SharePointFarm]     { return "Get-SharePointFarm" }
+func (GetSharePointServer) scriptName() script[SharePointServer] { return "Get-SharePointServer" }
+func (GrantS2SKey) scriptName() script[GrantResult]              { return "Grant-S2SKey" }
+func (ImportS2SCertificate) scriptName() script[ImportResult]    { return "Import-S2SCertificate" }
+
+func (InvokeSharePointTask) scriptName() script[TaskResult] { return "Invoke-SharePointTask" }
+
+func (RemoveRootAuthority) scriptName() script[RemoveRootResult] { return "Remove-RootAuthority" }
+
+func (RemoveS2SCertificate) scriptName() script[RemoveResult] { return "Remove-S2SCertificate" }
+
+func (RestartOfficeServer) scriptName() script[RestartResult] { return "Restart-OfficeServer" }
+
+func (RestartSharePointServer) scriptName() script[RestartResult] { return "Restart-SharePointServer" }
+
 func (RestoreTrustedIssuer) scriptName() script[RestoreIssuerResult] { return "Restore-TrustedIssuer" }
 func (RevokeS2SKey) scriptName() script[RevokeResult]                { return "Revoke-S2SKey" }
 func (SetOfficeHTTPSetting) scriptName() script[SetSettingResult]    { return "Set-OfficeHttpSetting" }
-func (SetS2SCertificateName) scriptName() script[SetNameResult]      { return "Set-S2SCertificateName" }
-func (SetTrustedIssuer) scriptName() script[SetIssuerResult]         { return "Set-TrustedIssuer" }
+
+func (SetS2SCertificateName) scriptName() script[SetNameResult] { return "Set-S2SCertificateName" }
+func (SetTrustedIssuer) scriptName() script[SetIssuerResult]    { return "Set-TrustedIssuer" }
 
 func (RestoreS2SCertificateName) scriptName() script[RestoreNameResult] {
 	return "Restore-S2SCertificateName"

@@ -79,7 +79,7 @@ func (s *store) openDir(dir string, retention time.Duration) (err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	if s.lock, err = lockDir(dir); err != nil {
+	if s.lock, err = lockDirectory(dir); err != nil {
 		return err
 	}
 	if err := checkVersion(dir); err != nil {
@@ -101,9 +101,9 @@ func (s *store) close() error {
 	return s.lock.Close()
 }
 
-// lockDir locks the directory for this process. The operating system releases the
+// lockDirectory locks the directory for this process. The operating system releases the
 // lock when the process ends, however it ends, so none is left behind.
-func lockDir(dir string) (*os.File, error) {
+func lockDirectory(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err

@@ -77,7 +77,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.temporal, err = startTemporal(s.ports, s.data.sql, o.Logger); err != nil {
 		return nil, err
 	}
-	if err := registerSearchAttributes(ctx, s.Address(), o); err != nil {
+	if err := addSearchAttributes(ctx, s.Address(), o); err != nil {
 		return nil, err
 	}
 	if s.ui, err = startUI(ctx, s.ports.ui, s.Address()); err != nil {
@@ -86,10 +86,10 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	return s, nil
 }
 
-// registerSearchAttributes waits for the frontend and adds the search attributes. It
+// addSearchAttributes waits for the frontend and adds the search attributes. It
 // does so at every start, because a newer program may need more of them than the
 // namespace has.
-func registerSearchAttributes(ctx context.Context, address string, o Options) error {
+func addSearchAttributes(ctx context.Context, address string, o Options) error {
 	c, err := connect.Dial(ctx, client.Options{HostPort: address, Namespace: Namespace, Logger: connect.NewLogger(o.Logger)})
 	if err != nil {
 		return err
@@ -102,10 +102,10 @@ func registerSearchAttributes(ctx context.Context, address string, o Options) er
 }
 
 // Address returns the frontend's host:port.
-func (s *Server) Address() string { return loopbackAddress(s.ports.frontend) }
+func (s *Server) Address() string { return localAddress(s.ports.frontend) }
 
 // UI returns the URL of the UI.
-func (s *Server) UI() string { return "http://" + loopbackAddress(s.ports.ui) }
+func (s *Server) UI() string { return "http://" + localAddress(s.ports.ui) }
 
 // Stop stops the UI and the server, and unlocks the data directory. Workers must be
 // stopped and clients closed first.

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strconv"
 )
@@ -58,7 +59,7 @@ func reservePorts(frontend, ui int) (_ *reservation, err error) {
 		{"matching service", 0, &r.matching},
 		{"worker service", 0, &r.worker},
 	} {
-		l, err := net.Listen("tcp", loopbackAddress(p.want))
+		l, err := listenOn(p.want)
 		if err != nil {
 			return nil, &PortError{Use: p.use, Port: p.want, Err: err}
 		}
@@ -66,6 +67,28 @@ func reservePorts(frontend, ui int) (_ *reservation, err error) {
 		*p.got = l.Addr().(*net.TCPAddr).Port
 	}
 	return r, nil
+}
+
+// firstPort and lastPort are the range that free ports are chosen from. No system
+// uses it for outgoing connections, which could otherwise take a port between its
+// release and the moment when the server listens on it.
+//
+// Source: Linux, ip_local_port_range, 32768 to 60999; Windows and macOS start at
+// 49152 (RFC 6335).
+const firstPort, lastPort = 10_000, 32_767
+
+// listenOn listens on a port or, if it is 0, on any free port.
+func listenOn(port int) (net.Listener, error) {
+	if port == 0 {
+		for range 20 {
+			//nolint:gosec // a port is not a secret
+			candidate := firstPort + rand.IntN(lastPort-firstPort+1)
+			if l, err := net.Listen("tcp", localAddress(candidate)); err == nil {
+				return l, nil
+			}
+		}
+	}
+	return net.Listen("tcp", localAddress(port))
 }
 
 // release closes all ports; further calls do nothing.
@@ -76,5 +99,5 @@ func (r *reservation) release() {
 	r.listeners = nil
 }
 
-// loopbackAddress returns the host:port of a port on the loopback interface.
-func loopbackAddress(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }
+// localAddress returns the host:port of a port on the loopback interface.
+func localAddress(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }

@@ -34,7 +34,7 @@ func startTemporal(p ports, sql *config.SQL, logger *zap.Logger) (temporal.Serve
 	} {
 		rpc.BindOnIP = loopback
 		services[string(name)] = config.Service{RPC: rpc}
-		hosts[name] = static.SingleLocalHost(loopbackAddress(rpc.GRPCPort))
+		hosts[name] = static.SingleLocalHost(localAddress(rpc.GRPCPort))
 	}
 	server, err := temporal.NewServer(
 		temporal.WithConfig(newServerConfig(p, sql, services)),
@@ -43,7 +43,7 @@ func startTemporal(p ports, sql *config.SQL, logger *zap.Logger) (temporal.Serve
 		temporal.WithLogger(log.NewZapLogger(logger)),
 		temporal.WithAuthorizer(authorization.NewNoopAuthorizer()),
 		temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper { return authorization.NewNoopClaimMapper() }),
-		temporal.WithDynamicConfigClient(dynamicSettings()),
+		temporal.WithDynamicConfigClient(changedDefaults()),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("configure the Temporal server: %w", err)
@@ -65,7 +65,7 @@ func newServerConfig(p ports, sql *config.SQL, services map[string]config.Servic
 			FailoverVersionIncrement: 10, MasterClusterName: clusterName, CurrentClusterName: clusterName,
 			ClusterInformation: map[string]cluster.ClusterInformation{clusterName: {
 				Enabled: true, InitialFailoverVersion: 1,
-				RPCAddress: loopbackAddress(p.frontend), HTTPAddress: loopbackAddress(p.frontendHTTP),
+				RPCAddress: localAddress(p.frontend), HTTPAddress: localAddress(p.frontendHTTP),
 			}},
 		},
 		DCRedirectionPolicy: config.DCRedirectionPolicy{Policy: "noop"},
@@ -75,14 +75,14 @@ func newServerConfig(p ports, sql *config.SQL, services map[string]config.Servic
 		NamespaceDefaults: config.NamespaceDefaults{Archival: config.ArchivalNamespaceDefaults{
 			History: config.HistoryArchivalNamespaceDefaults{State: off}, Visibility: config.VisibilityArchivalNamespaceDefaults{State: off},
 		}},
-		PublicClient: config.PublicClient{HostPort: loopbackAddress(p.frontend)},
+		PublicClient: config.PublicClient{HostPort: localAddress(p.frontend)},
 		Services:     services,
 	}
 }
 
-// dynamicSettings returns the settings of Temporal's dynamic configuration that
+// changedDefaults returns the settings of Temporal's dynamic configuration that
 // differ from their defaults.
-func dynamicSettings() dynamicconfig.StaticClient {
+func changedDefaults() dynamicconfig.StaticClient {
 	return dynamicconfig.StaticClient{
 		// Without it a new search attribute cannot be used for up to a minute.
 		dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key(): true,

@@ -40,7 +40,7 @@ func startUI(ctx context.Context, port int, frontend string) (*ui, error) {
 	ctx, cancel := context.WithTimeout(ctx, uiTimeout)
 	defer cancel()
 	for {
-		if err := checkHealth(ctx, "http://"+loopbackAddress(port)+"/healthz"); err == nil {
+		if err := checkHealth(ctx, "http://"+localAddress(port)+"/healthz"); err == nil {
 			return u, nil
 		} else if ctx.Err() != nil {
 			return nil, errors.Join(fmt.Errorf("wait for the UI: %w", err), u.stop())

@@ -2,14 +2,12 @@ package reliability
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"testing"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
@@ -171,20 +169,15 @@ func (s *testFarm) actAsOperator(ctx context.Context, t *testing.T, run client.W
 
 // readEnd returns the result of a run that has ended. A failed run carries it in
 // the details of its error.
-func (s *testFarm) readEnd(ctx context.Context, t *testing.T, run client.WorkflowRun) (r farm.RotationResult) {
+func (s *testFarm) readEnd(ctx context.Context, t *testing.T, run client.WorkflowRun) farm.RotationResult {
 	t.Helper()
-	err := run.Get(ctx, &r)
-	var application *temporal.ApplicationError
-	switch {
-	case err == nil:
-	case errors.As(err, &application) && application.HasDetails():
-		if err := application.Details(&r.Report, &r.Snapshot); err != nil {
-			t.Fatal(err)
-		}
-	default:
+	var result farm.RotationResult
+	err := run.Get(ctx, &result)
+	result, ok := workflows.RotationResultOf(result, err)
+	if !ok {
 		t.Fatal(err)
 	}
-	return r
+	return result
 }
 
 // failWhenBlocked returns a decision function for runs that must not need an

@@ -153,6 +153,7 @@ func (s *Session) SharePoint() SharePoint { return SharePoint{s} }
 // Edition is how SharePoint's cmdlets come.
 type Edition string
 
+// How SharePoint's cmdlets may come.
 const (
 	NoSharePoint Edition = ""
 	// SnapIn is that of SharePoint up to 2019, Module that of Subscription

@@ -110,6 +110,7 @@ var ErrDown = errors.New("the machine went down")
 // reach from its machine.
 type Auth string
 
+// How a session may be authenticated.
 const (
 	Basic    Auth = "basic"
 	NTLM     Auth = "ntlm"

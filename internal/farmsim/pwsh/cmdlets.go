@@ -44,15 +44,16 @@ var productCmdlets = sync.OnceValue(func() []cmdletInterface {
 
 // stubModule is a module with the stubs of the cmdlets of one product.
 func stubModule(version string) string {
-	text := ". (Join-Path -Path $PSScriptRoot -ChildPath '../../model.ps1')\n"
+	var text strings.Builder
+	text.WriteString(". (Join-Path -Path $PSScriptRoot -ChildPath '../../model.ps1')\n")
 	var names []string
 	for _, c := range productCmdlets() {
 		if slices.Contains(c.In, version) {
-			text += c.declareStub()
+			text.WriteString(c.declareStub())
 			names = append(names, c.Name)
 		}
 	}
-	return text + "\nExport-ModuleMember -Function " + strings.Join(names, ", ") + "\n"
+	return text.String() + "\nExport-ModuleMember -Function " + strings.Join(names, ", ") + "\n"
 }
 
 // declareStub is a function with the interface of the cmdlet, which PowerShell binds

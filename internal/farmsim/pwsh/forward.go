@@ -40,7 +40,7 @@ func forwardCmdlet(s *model.Session, cmdlet string, parameters json.RawMessage) 
 		in, selects = []reflect.Value{with}, false
 	}
 	out := run.Call(in)
-	if err, failed := out[len(out)-1].Interface().(error); failed || len(out) == 1 {
+	if err, failed := reflect.TypeAssert[error](out[len(out)-1]); failed || len(out) == 1 {
 		return nil, err
 	}
 	shown := showObject(out[0].Interface())

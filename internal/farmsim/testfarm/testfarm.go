@@ -28,6 +28,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 )
 
+// The servers of a farm, and the site that its issuers have permission on.
 const (
 	Master = "oos-01.contoso.com" // Server 2016
 	Member = "oos-02.contoso.com" // Server 2019
@@ -52,6 +53,7 @@ type Farm struct {
 	World *model.World
 }
 
+// New makes a farm under a policy of the products.
 func New(t testing.TB, policy model.Policy, changes ...func(*model.SharePointSpec)) *Farm {
 	t.Helper()
 	f := &Farm{t, model.New(policy)}
@@ -70,6 +72,7 @@ func New(t testing.TB, policy model.Policy, changes ...func(*model.SharePointSpe
 	return f
 }
 
+// OK fails the test at once when err is not nil.
 func (f *Farm) OK(err error) {
 	f.T.Helper()
 	if err != nil {
@@ -86,8 +89,10 @@ func (f *Farm) Refused(err error, message string) {
 	}
 }
 
+// On returns a session of [Admin] on a host.
 func (f *Farm) On(host string) *model.Session { return f.OnAs(host, Admin) }
 
+// OnAs returns a session of some account on a host.
 func (f *Farm) OnAs(host string, logon model.Logon) *model.Session {
 	f.T.Helper()
 	session, err := f.World.LogOn(host, logon)
@@ -117,6 +122,7 @@ func (f *Farm) Broken(rule model.RuleID) {
 	}
 }
 
+// Works asserts that a data refresh works.
 func (f *Farm) Works() {
 	f.T.Helper()
 	if got := f.Obstacles(Master, Front); len(got) > 0 {
@@ -131,6 +137,7 @@ type KeyPair struct {
 	Chain []*x509.Certificate
 }
 
+// Thumbprint is the thumbprint of the certificate.
 func (p KeyPair) Thumbprint() farm.Thumbprint { return farm.ThumbprintOf(p.Cert.Raw) }
 
 var (
@@ -173,6 +180,7 @@ func pairWith(t testing.TB, name string, issuer *KeyPair, key crypto.Signer) Key
 	return KeyPair{Cert: made, Key: key, Chain: chain}
 }
 
+// NewECPair makes a certificate with an elliptic-curve key.
 func NewECPair(t testing.TB, name string, issuer *KeyPair) KeyPair {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -182,6 +190,7 @@ func NewECPair(t testing.TB, name string, issuer *KeyPair) KeyPair {
 	return pairWith(t, name, issuer, key)
 }
 
+// Password is the password of every PFX.
 const Password = "correct horse"
 
 // PFX is a PFX that every Windows reads, and that names no provider.
@@ -208,6 +217,7 @@ func (p KeyPair) NamedPFX(t testing.TB) []byte {
 	return made
 }
 
+// MachineKey are the flags that an import for the machine needs.
 var MachineKey = model.ImportFlags{MachineKeySet: true, PersistKeySet: true}
 
 // Install imports a pair and names it, without granting its key.
@@ -218,12 +228,14 @@ func (f *Farm) Install(host string, p KeyPair, friendlyName string) {
 	f.OK(f.On(host).SetFriendlyName(model.My, p.Thumbprint(), friendlyName))
 }
 
+// Grant lets NETWORK SERVICE read the key of a pair.
 func (f *Farm) Grant(host string, p KeyPair) {
 	f.T.Helper()
 	_, err := f.On(host).GrantKey(p.Thumbprint(), farm.NetworkService)
 	f.OK(err)
 }
 
+// UseS2S sets the friendly name of the S2S certificate on the master.
 func (f *Farm) UseS2S(name string) {
 	f.T.Helper()
 	f.OK(f.On(Master).Office().SetOfficeWebAppsFarm(model.SetFarm{S2SCertificateName: &name, Force: true}))
@@ -247,12 +259,14 @@ func (f *Farm) Register(p KeyPair) {
 	}
 }
 
+// IssuerParameters are what creates or updates an issuer with a pair.
 func IssuerParameters(i farm.Issuer, p KeyPair) model.IssuerParameters {
 	return model.IssuerParameters{
 		Name: "OOS " + i.Product, Identity: "OOS " + i.Product, Certificate: p.Cert.Raw, RegisteredIssuerName: &i.RegisteredName, Confirmed: true,
 	}
 }
 
+// Permit gives the app principal of an issuer full control, app-only.
 func (f *Farm) Permit(i farm.Issuer) {
 	f.T.Helper()
 	shell := f.On(Front).SharePoint()
@@ -263,12 +277,14 @@ func (f *Farm) Permit(i farm.Issuer) {
 	}))
 }
 
+// RestartOffice restarts WACSM and IIS.
 func (f *Farm) RestartOffice(host string) {
 	f.T.Helper()
 	f.OK(f.On(host).RestartService(model.WACSM))
 	f.OK(f.On(host).IISReset())
 }
 
+// RestartSharePoint restarts IIS and SPTimerV4.
 func (f *Farm) RestartSharePoint(host string) {
 	f.T.Helper()
 	f.OK(f.On(host).IISReset())
