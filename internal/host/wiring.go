@@ -12,7 +12,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/winrm"
 )
 
-// farms answers from the configuration.
+// farms looks up farms in the configuration.
 type farms struct{ config *config.Config }
 
 // Farm implements [activities.Farms].
@@ -21,7 +21,7 @@ func (f farms) Farm(name string) (farm.Farm, bool) {
 	return found.Farm, err == nil
 }
 
-// certificates are the sources of all farms, by name.
+// certificates has the certificate source of each farm, by farm name.
 type certificates map[string]source.Source
 
 func newCertificates(c *config.Config) (certificates, error) {
@@ -52,31 +52,31 @@ func (c certificates) Find(ctx context.Context, farmName string, t farm.Thumbpri
 	return c[farmName].Find(ctx, t)
 }
 
-// connections are the ways to servers, by name.
+// connections has the settings for reaching servers, by connection name.
 type connections map[string]winrm.Connection
 
-// newConnections reads the authorities of each connection; its password is
-// read only when a session is opened.
+// newConnections reads the CA certificates of each connection. Passwords are read
+// only when a session is opened.
 func newConnections(c *config.Config) (connections, error) {
 	all := connections{}
 	for name, s := range c.Connections {
-		way := winrm.Connection{Auth: winrm.Auth(s.Auth), User: s.User, Password: s.Password, AllowUnverified: s.AllowUnverified}
+		connection := winrm.Connection{Auth: winrm.Auth(s.Auth), User: s.User, Password: s.Password, AllowUnverified: s.AllowUnverified}
 		if s.CA != "" {
 			ca, err := os.ReadFile(s.CA)
 			if err != nil {
 				return nil, fmt.Errorf("connection %s: read ca: %w", name, err)
 			}
-			way.CA = ca
+			connection.CA = ca
 		}
-		all[name] = way
+		all[name] = connection
 	}
 	return all, nil
 }
 
-func (c connections) find(name string) (winrm.Connection, error) {
-	way, ok := c[name]
+func (c connections) findConnection(name string) (winrm.Connection, error) {
+	connection, ok := c[name]
 	if !ok {
 		return winrm.Connection{}, fmt.Errorf("connection %q is not configured", name)
 	}
-	return way, nil
+	return connection, nil
 }
