@@ -41,6 +41,11 @@ type farmController struct {
 	// starting is the reason of a rotation that the controller is starting by
 	// itself; empty otherwise.
 	starting string
+	// started is what the last request started; zero when it started nothing.
+	started StartedRun
+	// reconfigured reports whether a worker has started since the active run
+	// did: what the run found may be about a configuration of the past.
+	reconfigured bool
 }
 
 // registerHandlers registers the state query and the request update, and opens
@@ -119,6 +124,7 @@ func (c *farmController) receiveSignals(ctx workflow.Context) {
 			break
 		}
 		c.ApplyConfiguration(configuration)
+		c.found, c.reconfigured = nil, true
 	}
 }
 
@@ -164,7 +170,7 @@ func (c *farmController) findState(ctx workflow.Context) (farm.Inspection, strin
 	case ctx.Err() != nil:
 		return found, "", ctx.Err() // the controller is cancelled, and not only its inspection
 	case c.Inspected.At.IsZero() && isUnknownFarm(err):
-		// Nobody ever configured it: a name was mistyped.
+		// No worker was ever configured for it: the name was mistyped.
 		return found, "", temporal.NewNonRetryableApplicationError(explain(err), UnknownFarmError, nil)
 	case err != nil:
 		return found, explain(err), nil
@@ -173,9 +179,9 @@ func (c *farmController) findState(ctx workflow.Context) (farm.Inspection, strin
 }
 
 // takeFound returns what the rotation that has just ended observed. It is nil
-// when that was some time ago, as on a farm that was unmanaged since, and when
-// events have arrived: they may be about a certificate that was not there yet
-// when the rotation chose its own.
+// when that was some time ago, as after the worker was away, and when events have
+// arrived: they may be about a certificate that was not there yet when the
+// rotation chose its own.
 func (c *farmController) takeFound(ctx workflow.Context) *farm.Inspection {
 	found := c.found
 	c.found = nil

@@ -46,8 +46,9 @@ func (c *farmController) startRetirement(ctx workflow.Context) error {
 	return c.startChild(ctx, controller.ActiveRun{WorkflowID: RetireID(c.Farm), Retirement: true, Reason: in.Reason}, RetireCertificate, in)
 }
 
-// startChild starts a child workflow and notes it. The child goes on when the
-// controller is terminated: it would otherwise stop between two steps.
+// startChild starts a child workflow and notes it, or that another run has its
+// workflow ID. The child goes on when the controller is terminated: it would
+// otherwise stop between two steps.
 func (c *farmController) startChild(ctx workflow.Context, run controller.ActiveRun, child, in any) error {
 	future := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID: run.WorkflowID, StaticSummary: shorten(run.Reason, maxSummary),
@@ -57,20 +58,13 @@ func (c *farmController) startChild(ctx workflow.Context, run controller.ActiveR
 	if err := future.GetChildWorkflowExecution().Get(ctx, &execution); temporal.IsCanceledError(err) {
 		return err
 	} else if err != nil {
-		c.meetForeignRun(ctx, run.WorkflowID)
+		c.MeetForeignRun(workflow.Now(ctx), run)
 		return nil
 	}
 	run.RunID, run.Since = execution.RunID, workflow.Now(ctx)
-	c.child = future
+	c.child, c.reconfigured = future, false
 	c.BeginRun(run)
 	return nil
-}
-
-// meetForeignRun answers pending events with a run that somebody started by
-// hand. The next inspection finds what it did.
-func (c *farmController) meetForeignRun(ctx workflow.Context, workflowID string) {
-	c.Next = farm.Next{Code: farm.CodeStartedElsewhere, Reason: workflowID + " is already running; it was started by hand"}
-	c.AnswerEvents(controller.EventResult{At: workflow.Now(ctx), WorkflowID: workflowID, Reason: c.Next.Reason})
 }
 
 func (c *farmController) childEnded() bool { return c.child != nil && c.child.IsReady() }
@@ -94,7 +88,9 @@ func (c *farmController) endChild(ctx workflow.Context) {
 		return
 	}
 	c.EndRotation(workflow.Now(ctx), result, problem)
-	c.found = result.Inspection
+	if !c.reconfigured {
+		c.found = result.Inspection
+	}
 }
 
 // cancelRetirement cancels a retirement that waits; it is due again later.

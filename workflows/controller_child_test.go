@@ -165,6 +165,26 @@ func TestManageFarm_Retires(t *testing.T) {
 		}
 		f.assertRefreshes(t)
 	})
+	t.Run("once and not over and over, while one that was started by hand runs", func(t *testing.T) {
+		t.Parallel()
+		c := newTestFarm(t, farmsim.Options{Trusting: true}).newController(t)
+		c.replaceRetirement(farm.Report{Outcome: farm.Incomplete})
+		due := c.env.Now()
+		c.after(3*time.Hour, c.env.CancelWorkflow)
+		state, _ := c.runAs(func(ctx workflow.Context, s controller.State) error {
+			byHand := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: retireID})
+			if err := workflow.ExecuteChildWorkflow(byHand, "RetireCertificate", workflows.RetireInput{}).GetChildWorkflowExecution().Get(ctx, nil); err != nil {
+				return err
+			}
+			return workflows.ManageFarm(ctx, s)
+		}, controller.State{
+			Farm: farmsim.FarmName, Inspected: controller.Inspected{At: due}, Policy: controller.Policy{InspectionInterval: day, KeepOldFor: retention},
+			Retention: controller.Retention{Snapshot: &farm.Snapshot{Target: farm.Certificate{Thumbprint: "NEW"}, Previous: farm.StoreCertificate{Thumbprint: "OLD"}}, Until: due},
+		})
+		if got := state.Retention.Until; got.Before(due.Add(retention)) {
+			t.Errorf("the retirement is due again at %s, want after another retention", got)
+		}
+	})
 	t.Run("a request is refused while it is cancelled for another rotation", func(t *testing.T) {
 		t.Parallel()
 		f := newTestFarm(t, farmsim.Options{Trusting: true})

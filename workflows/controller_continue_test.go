@@ -54,6 +54,22 @@ func TestManageFarm_Unmanaged(t *testing.T) {
 		c.after(11*time.Hour, func() { c.assertObservations(1) })
 		c.runUntil(12 * time.Hour)
 	})
+	t.Run("nor what it observed under a configuration that has changed since", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		f.setPolicy(requireApproval)
+		c := f.newController(t)
+		c.after(time.Hour, func() {
+			f.setPolicy(func(p *farm.RotationPolicy) { p.InspectionInterval = 2 * time.Hour })
+			c.configureAs("")
+			c.decideOn(rotateID, farm.Approve)
+		})
+		state := c.runUntil(2 * time.Hour)
+		requireRun(t, state, run{Outcome: farm.Verified, HasSnapshot: true})
+		if got := state.Policy.InspectionInterval; got != 2*time.Hour {
+			t.Errorf("the farm is inspected every %s, want as configured since", got)
+		}
+	})
 	t.Run("it remembers the last 500 events", func(t *testing.T) {
 		t.Parallel()
 		c := newTestFarm(t, farmsim.Options{}).newController(t)

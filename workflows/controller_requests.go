@@ -23,16 +23,17 @@ func (c *farmController) handleRequest(ctx workflow.Context, r controller.Reques
 		return StartedRun{}, nil
 	}
 	c.AcceptRequest(&r)
+	c.started = StartedRun{}
 	if err := workflow.Await(ctx, func() bool { return c.Mailbox.Request != &r }); err != nil {
 		return StartedRun{}, err
 	}
 	switch {
+	case c.started != StartedRun{}:
+		return c.started, nil
 	case c.Unmanaged != "":
 		return StartedRun{}, refuseRequest(r, "the farm is unmanaged: "+c.Unmanaged)
-	case c.Active == nil:
-		return StartedRun{}, refuseRequest(r, c.Next.Reason)
 	}
-	return StartedRun{WorkflowID: c.Active.WorkflowID, RunID: c.Active.RunID}, nil
+	return StartedRun{}, refuseRequest(r, c.Next.Reason)
 }
 
 func refuseRequest(r controller.Request, reason string) error {
@@ -61,5 +62,10 @@ func (c *farmController) startRequested(ctx workflow.Context) error {
 	case request.Compromised:
 		in.Intent = farm.ReplaceCompromised
 	}
-	return c.startRotation(ctx, in)
+	err := c.startRotation(ctx, in)
+	if run := c.Active; run != nil {
+		// Noted now: the run may have ended before the request is answered.
+		c.started = StartedRun{WorkflowID: run.WorkflowID, RunID: run.RunID}
+	}
+	return err
 }

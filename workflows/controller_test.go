@@ -146,6 +146,20 @@ func TestManageFarm_Events(t *testing.T) {
 	})
 }
 
+func TestManageFarm_RequestedRotationEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	c := newTestFarm(t, farmsim.Options{}).newController(t)
+	c.replaceRotation(func(workflow.Context, workflows.RotateInput) (farm.RotationResult, error) {
+		return farm.RotationResult{Report: farm.Report{Outcome: farm.NoChange}}, nil
+	})
+	var started *workflows.StartedRun
+	c.after(time.Hour, func() { started = c.request(controller.RequestRotate) })
+	requireRun(t, c.runUntil(2*time.Hour), run{Outcome: farm.NoChange, NeedsOperator: true})
+	if started.RunID == "" {
+		t.Error("the request is not answered with the run that it started")
+	}
+}
+
 func TestManageFarm_InspectionIsCancelled(t *testing.T) {
 	t.Parallel()
 	c := newTestFarm(t, farmsim.Options{Trusting: true}).newController(t)

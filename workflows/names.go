@@ -55,9 +55,15 @@ const (
 
 // The search attributes that workflows set. They are never encrypted.
 var (
-	FarmAttribute          = temporal.NewSearchAttributeKeyKeyword("Farm")
-	PhaseAttribute         = temporal.NewSearchAttributeKeyKeyword("Phase")
-	ThumbprintAttribute    = temporal.NewSearchAttributeKeyKeyword("Thumbprint")
+	// FarmAttribute is the farm's name.
+	FarmAttribute = temporal.NewSearchAttributeKeyKeyword("Farm")
+	// PhaseAttribute is a controller's [controller.Phase] or a run's [farm.Phase].
+	PhaseAttribute = temporal.NewSearchAttributeKeyKeyword("Phase")
+	// ThumbprintAttribute is of the certificate in use, of the one that a rotation
+	// works towards, or of the one that is retired.
+	ThumbprintAttribute = temporal.NewSearchAttributeKeyKeyword("Thumbprint")
+	// NeedsOperatorAttribute reports whether the controller or the run waits for an
+	// operator, or ended so that one has to act.
 	NeedsOperatorAttribute = temporal.NewSearchAttributeKeyBool("NeedsOperator")
 )
 

@@ -95,9 +95,10 @@ func (r *retirement) checkUnused(ctx workflow.Context) error {
 	hosts := slices.Concat(r.farm.OfficeHosts(), r.farm.FrontEnds())
 	if err := forEach(ctx, hosts, r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
 		found, err := r.findUse(ctx, host)
-		if uses[host] = found; err != nil {
+		if err != nil {
 			return &serverError{host: host, cause: err}
 		}
+		uses[host] = found
 		return nil
 	}); err != nil {
 		return err

@@ -156,7 +156,11 @@ func (r *rotation) prepare(ctx workflow.Context) error {
 		return stoppedBy(stops)
 	}
 	r.takeSnapshot(ctx, comparison.Previous)
-	return r.checkRollback(comparison)
+	if r.input.Intent == farm.ReplaceCompromised && r.targetIsCompromised(comparison.Previous) {
+		return fmt.Errorf("the newest certificate of the source, %s, is the one in use, which is compromised: provide another", r.target.Thumbprint.Short())
+	}
+	r.limitRollback(comparison.RollbackBlocked)
+	return nil
 }
 
 // maxInspectionAge is how old the inspection that caused a rotation may be when
@@ -191,19 +195,17 @@ func (r *rotation) takeSnapshot(ctx workflow.Context, previous farm.StoreCertifi
 	r.snapshot = &farm.Snapshot{TakenAt: workflow.Now(ctx), Target: r.target, Previous: previous, Before: r.observed}
 }
 
-// checkRollback finds out at the start, and not when it is too late, whether what
-// is in use can be restored.
-func (r *rotation) checkRollback(c activities.Comparison) error {
-	compromised := r.input.Intent == farm.ReplaceCompromised
-	if compromised && r.targetIsCompromised(c.Previous) {
-		return fmt.Errorf("the newest certificate of the source, %s, is the one in use, which is compromised: provide another", r.target.Thumbprint.Short())
-	}
-	r.snapshot.Compromised = r.snapshot.Compromised || compromised
-	if c.RollbackBlocked != "" && !compromised && len(r.planned) > 0 {
-		r.decisions.rollbackBlocked = c.RollbackBlocked
+// limitRollback notes at the start, and not when it is too late, that what is in
+// use must not be restored: it is compromised, or blocked says why, as when it has
+// expired.
+func (r *rotation) limitRollback(blocked string) {
+	switch {
+	case r.input.Intent == farm.ReplaceCompromised:
+		r.snapshot.Compromised = true
+	case blocked != "" && len(r.planned) > 0:
+		r.decisions.rollbackBlocked = blocked
 		r.progress.Report.Intent = farm.ReplaceExpired
 	}
-	return nil
 }
 
 // targetIsCompromised reports whether the compromised certificate, which is the

@@ -235,7 +235,7 @@ func (h *history) check(t *rapid.T) {
 	if kept := h.Retention.Snapshot; h.kept != "" && (kept == nil || kept.Previous.Thumbprint != h.kept) {
 		t.Fatalf("the certificate to roll back to is %s, but the snapshot that is kept is %+v", h.kept, kept)
 	}
-	if h.deleting && h.CanRollBack() {
+	if h.deleting && h.RollbackBlocked() == "" {
 		t.Fatalf("%s, whose deletion has begun, can be rolled back to", h.kept)
 	}
 	for thumbprint := range h.replaced {

@@ -10,23 +10,27 @@
 //	unmanaged  no worker's configuration names the farm   ApplyConfiguration
 //	rotating   a rotation or a rollback runs              EndRotation
 //	retiring   the old certificate is being retired       EndRetirement
-//	suspended  nothing starts by itself                   Resume, a verified rotation
-//	waiting    for a newer certificate, or for its time   ApplyInspection
-//	idle       in order, or an operator must act first    ApplyInspection
+//	suspended  nothing starts by itself                   Resume, BeginRun
+//	waiting    for a newer certificate, or for its time   ApplyInspection, BeginRun
+//	idle       in order, or an operator must act first    ApplyInspection, BeginRun
 //
-// and changes it by these transitions:
+// ApplyConfiguration leads from any phase to unmanaged. A phase changes by these
+// transitions:
 //
 //	transition          cause                                  effect
 //	ReceiveEvent        a signal                               the event is pending, unless it was seen before
 //	AcceptRequest       an operator's update                   the request is pending
 //	Resume              an operator's update                   the suspension ends; an inspection is due
-//	ApplyConfiguration  a worker starts                        managed and an inspection is due, or unmanaged and
-//	                                                           the request is dropped
+//	ApplyConfiguration  a worker starts                        managed, and an inspection is due if it was not; or
+//	                                                           unmanaged, and the request is dropped
 //	BeginInspection     an inspection is due                   it no longer is
 //	ApplyInspection     an inspection ended                    current certificate and next action are known
 //	BeginRun            a child started                        pending events have their result: this run
+//	MeetForeignRun      one that was started by hand runs      pending events have their result: that run; a
+//	                                                           retirement is due again after another retention
 //	AnswerEvents        an inspection starts nothing           pending events have their result: the reason
-//	EndRotation         the child ended: verified              the snapshot is kept, the retention begins
+//	EndRotation         the child ended: verified              the snapshot is kept, the retention begins, a
+//	                                                           suspension ends
 //	                    rolled back                            suspended; its snapshot is forgotten
 //	                    refused                                an operator is needed
 //	                    unchanged                              nothing

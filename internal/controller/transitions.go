@@ -55,6 +55,18 @@ func (s *State) BeginRun(run ActiveRun) {
 	}
 }
 
+// MeetForeignRun notes that a child could not be started, because an operator
+// started one by hand that still runs. It answers pending events; the next
+// inspection finds what it did. A retirement is due again after another retention.
+func (s *State) MeetForeignRun(now time.Time, run ActiveRun) {
+	if run.Retirement {
+		s.postponeRetirement(now)
+		return
+	}
+	s.Next = farm.Next{Code: farm.CodeStartedElsewhere, Reason: run.WorkflowID + " is already running; it was started by hand"}
+	s.AnswerEvents(EventResult{At: now, WorkflowID: run.WorkflowID, Reason: s.Next.Reason})
+}
+
 // EndRotation takes how a rotation or a rollback ended. Problem is set when it
 // left no report. The farm is then inspected at once, but not after a refusal,
 // whose cause an inspection may not show.
@@ -114,9 +126,6 @@ func (s *State) keepSnapshot(snapshot *farm.Snapshot) {
 	s.Retention.Snapshot = snapshot
 }
 
-// CanRollBack reports whether there is a rotation to roll back.
-func (s *State) CanRollBack() bool { return s.RollbackBlocked() == "" }
-
 // WillRetire reports whether an old certificate is to be retired when its
 // retention ends.
 func (s *State) WillRetire() bool {
@@ -158,10 +167,16 @@ func (s *State) EndRetirement(now time.Time, r farm.Report, problem string) {
 	isRetired := func(c farm.StoreCertificate) bool { return c.Thumbprint == r.Target }
 	switch {
 	case r.Outcome != farm.Verified:
-		s.Retention.Until = now.Add(max(s.Policy.KeepOldFor, s.Policy.InspectionInterval))
+		s.postponeRetirement(now)
 	case slices.ContainsFunc(s.Retention.Older, isRetired):
 		s.Retention.Older = slices.DeleteFunc(s.Retention.Older, isRetired)
 	default:
 		s.Retention.Snapshot, s.Retention.Until = nil, time.Time{}
 	}
+}
+
+// postponeRetirement has the retirement start after another retention, and not
+// before the next inspection: one that cannot start must not be tried at once.
+func (s *State) postponeRetirement(now time.Time) {
+	s.Retention.Until = now.Add(max(s.Policy.KeepOldFor, s.Policy.InspectionInterval))
 }

@@ -181,6 +181,25 @@ func TestTransitions(t *testing.T) {
 			retiring,
 		},
 		{
+			"MeetForeignRun: pending events have a rotation that was started by hand as their result",
+			idle(func(s *controller.State) { s.Mailbox.Pending = []controller.Event{{ID: "1"}} }),
+			func(s *controller.State) {
+				s.MeetForeignRun(epoch, controller.ActiveRun{WorkflowID: "rotate/contoso", Reason: "renewal"})
+			},
+			func(s *controller.State) {
+				const reason = "rotate/contoso is already running; it was started by hand"
+				s.Next = farm.Next{Code: farm.CodeStartedElsewhere, Reason: reason}
+				s.Mailbox = controller.Mailbox{Results: []controller.EventResult{{EventID: "1", At: epoch, WorkflowID: "rotate/contoso", Reason: reason}}}
+			},
+		},
+		{
+			"MeetForeignRun: a retirement is due again after another retention", idle(retaining),
+			func(s *controller.State) {
+				s.MeetForeignRun(epoch.Add(day), controller.ActiveRun{WorkflowID: "retire/contoso", Retirement: true})
+			},
+			func(s *controller.State) { s.Retention.Until = epoch.Add(day + policy.KeepOldFor) },
+		},
+		{
 			"AnswerEvents: pending events have the reason as their result", idle(pending),
 			func(s *controller.State) {
 				s.AnswerEvents(controller.EventResult{At: epoch, Reason: "trusted", NeedsOperator: true})

@@ -190,12 +190,7 @@ func (f Farm) SharePointServers(frontEnd string) []Server {
 
 // OfficeServer returns the configured office server named host.
 func (f Farm) OfficeServer(host string) (Server, bool) {
-	for _, s := range f.Office.Servers {
-		if s.Host == host {
-			return s, true
-		}
-	}
-	return Server{}, false
+	return findFirst(f.Office.Servers, func(s Server) bool { return s.Host == host })
 }
 
 // What [Farm.CutoverEstimate] adds up. Both are guesses on the safe side: nothing

@@ -23,12 +23,7 @@ func Issuers() []Issuer {
 
 // IssuerByRegisteredName finds one of [Issuers]; name must be in lower case.
 func IssuerByRegisteredName(name string) (Issuer, bool) {
-	for _, i := range Issuers() {
-		if i.RegisteredName == name {
-			return i, true
-		}
-	}
-	return Issuer{}, false
+	return findFirst(Issuers(), func(i Issuer) bool { return i.RegisteredName == name })
 }
 
 // The access that the procedure grants and checks for.

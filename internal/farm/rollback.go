@@ -180,7 +180,7 @@ func (p *rollbackPlanner) planRootAuthorities() {
 
 func (p *rollbackPlanner) planKeys() {
 	for _, s := range p.now.Office {
-		was, existed := officeServerBefore(p.snapshot, s).Certificate(p.snapshot.Target.Thumbprint)
+		was, existed := p.snapshot.Before.OfficeServer(s.Machine.Host).Certificate(p.snapshot.Target.Thumbprint)
 		is, _ := s.Certificate(p.snapshot.Target.Thumbprint)
 		if existed && was.HasKey && is.ReadableBy(NetworkService) && !was.ReadableBy(NetworkService) {
 			p.addReversal(StepRevokeKey, s.Machine.Host, "key", "NETWORK SERVICE reads it", "no access", "revoke NETWORK SERVICE's access to the key: this rotation granted it")
@@ -197,7 +197,7 @@ func (p *rollbackPlanner) planKeys() {
 func (p *rollbackPlanner) planCertificates() {
 	t := p.snapshot.Target
 	for _, s := range p.now.Office {
-		before := officeServerBefore(p.snapshot, s)
+		before := p.snapshot.Before.OfficeServer(s.Machine.Host)
 		was, existed := before.Certificate(t.Thumbprint)
 		is, exists := s.Certificate(t.Thumbprint)
 		if exists && !existed {
@@ -216,9 +216,4 @@ func (p *rollbackPlanner) planCertificates() {
 			p.addReversal(StepRemoveCertificate, s.Machine.Host, "trusted root", t.Subject, "absent", "remove the public certificate from Trusted Root: this rotation added it")
 		}
 	}
-}
-
-func officeServerBefore(snapshot Snapshot, now OfficeServer) OfficeServer {
-	before, _ := findFirst(snapshot.Before.Office, func(s OfficeServer) bool { return s.Machine.Host == now.Machine.Host })
-	return before
 }

@@ -17,9 +17,9 @@ type Command struct {
 	Args []string
 }
 
-// NewCommand returns the command that a verb, a farm and further arguments
+// newCommand returns the command that a verb, a farm and further arguments
 // make.
-func NewCommand(effect, verb, farmName string, args ...string) Command {
+func newCommand(effect, verb, farmName string, args ...string) Command {
 	return Command{Effect: effect, Args: append([]string{verb, farmName}, args...)}
 }
 
@@ -61,28 +61,28 @@ func quoteArgument(arg string) string {
 
 // ApproveCommand is the command that approves what waits.
 func ApproveCommand(effect, farmName, digest string) Command {
-	return NewCommand(effect, string(farm.Approve), farmName, digest).withReason()
+	return newCommand(effect, string(farm.Approve), farmName, digest).withReason()
 }
 
 // ResumeCommand is the command that ends a suspension.
 func ResumeCommand(farmName string) Command {
-	return NewCommand("let it rotate by itself again", string(controller.RequestResume), farmName).withReason()
+	return newCommand("let it rotate by itself again", string(controller.RequestResume), farmName).withReason()
 }
 
 // RollBackCommand is the command that rolls back a rotation, while it waits or
 // afterwards.
 func RollBackCommand(effect, farmName string) Command {
-	return NewCommand(effect, string(farm.RollBack), farmName).withReason()
+	return newCommand(effect, string(farm.RollBack), farmName).withReason()
 }
 
 // RotateCommand is the command that rotates now.
 func RotateCommand(effect, farmName string) Command {
-	return NewCommand(effect, string(controller.RequestRotate), farmName)
+	return newCommand(effect, string(controller.RequestRotate), farmName)
 }
 
 // RetryCommand is the command that tries all blocked steps again.
 func RetryCommand(farmName string) Command {
-	return NewCommand("try again", string(farm.Retry), farmName).withReason()
+	return newCommand("try again", string(farm.Retry), farmName).withReason()
 }
 
 // SkipCommand is the command that leaves an office server out, by force if it
@@ -90,30 +90,30 @@ func RetryCommand(farmName string) Command {
 func SkipCommand(farmName, server string, force bool) Command {
 	if force {
 		effect := "continue without " + server + ", whose data refreshes fail from the cutover on"
-		return NewCommand(effect, string(farm.Skip), farmName, "--server", server, "--force").withReason()
+		return newCommand(effect, string(farm.Skip), farmName, "--server", server, "--force").withReason()
 	}
-	return NewCommand("continue without "+server, string(farm.Skip), farmName, "--server", server).withReason()
+	return newCommand("continue without "+server, string(farm.Skip), farmName, "--server", server).withReason()
 }
 
 // AbortCommand is the command that ends a run that waits, and leaves everything as it
 // is.
 func AbortCommand(effect, farmName string) Command {
-	return NewCommand(effect, string(farm.Abort), farmName).withReason()
+	return newCommand(effect, string(farm.Abort), farmName).withReason()
 }
 
 // StatusCommand is the command that shows all that is known of a farm.
 func StatusCommand(farmName string) Command {
-	return NewCommand("see everything", "status", farmName)
+	return newCommand("see everything", "status", farmName)
 }
 
 // WatchCommand is the command that shows a run until it ends.
 func WatchCommand(farmName string) Command {
-	return NewCommand("watch it", "status", farmName, "--watch")
+	return newCommand("watch it", "status", farmName, "--watch")
 }
 
 // PlanCommand is the command that shows what a rotation would do.
 func PlanCommand(farmName string) Command {
-	return NewCommand("see what a rotation would do", "plan", farmName)
+	return newCommand("see what a rotation would do", "plan", farmName)
 }
 
 // EveryCommand returns one of each command that is ever shown, for tests that
