@@ -29,7 +29,7 @@ with it, by line. Then a worker, with its own configuration, inspects every serv
 the named farms, or of all farms in the file, and shows for each server whether it can
 be reached and signed in to, the rights there, and the versions. Nothing is changed.
 
-What a rotation would change is no fault: "farmtrust plan" shows it.`,
+What a rotation would change is not reported as a fault: "farmtrust plan" shows it.`,
 		Example: `  farmtrust check --config farmtrust.yaml
   farmtrust check --config farmtrust.yaml --file-only
   farmtrust check contoso fabrikam`,
