@@ -83,7 +83,7 @@ rollback, resume lets the farm be rotated automatically again.
 		},
 	}
 	root.PersistentFlags().StringVar(&a.config, "config", "", "farmtrust's configuration `file`, for check and event")
-	root.PersistentFlags().StringVarP(&a.output, "output", "o", outputTable, "`format`: table, json (on the last line) or, for report, html")
+	root.PersistentFlags().StringVarP(&a.output, "output", "o", outputTable, "`format`: table, json (last line) or, for report, html")
 	must(root.RegisterFlagCompletionFunc("output", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return outputsOf(c), cobra.ShellCompDirectiveNoFileComp
 	}))

@@ -41,12 +41,13 @@ cut off continue at the next start.
 
 Each controller inspects its farm at once, and starts a rotation if one is due:
 "farmtrust status" shows which. Before the cutover, the first step that takes effect,
-the rotation waits for an approval and for a maintenance window, as "approval" and
-"window" in the configuration say.
+the rotation waits for an approval or a maintenance window if the configuration asks
+for one ("approval", "window").
 
 It connects to Temporal by the standard TEMPORAL_* variables and profiles
 (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, ...), and refuses to start
-if the namespace lacks a search attribute; the error names the command that adds it. It logs to standard error.
+if the namespace lacks a search attribute: the error names the command that adds it.
+It logs to standard error.
 
 Several workers may run side by side; all must have the same configuration.
 
@@ -114,7 +115,11 @@ func parse(name string, args []string, w io.Writer) (options, error) {
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		flags.SetOutput(w)
-		fmt.Fprint(w, strings.ReplaceAll(help, program, name))
+		call := name
+		if name == "worker" { // go run names it after its folder
+			call = "go run ./worker"
+		}
+		fmt.Fprint(w, strings.ReplaceAll(help, program, call))
 		flags.PrintDefaults()
 		fmt.Fprint(w, exitHelp)
 		return o, err
