@@ -144,8 +144,10 @@ func (a *app) writeCheck(w io.Writer, result checkResult) error {
 	if a.config != "" {
 		printf("%s: the configuration is valid\n", a.config)
 	}
-	for _, f := range result.Farms {
-		printf("\n")
+	for i, f := range result.Farms {
+		if i > 0 || a.config != "" {
+			printf("\n")
+		}
 		if f.err != nil {
 			printf("%s: %s\n", f.Farm, f.Error)
 			continue
