@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // options are the values of the flags.
@@ -30,12 +31,15 @@ for it, even with -exit, and prints the farmtrust command that decides.
 Relative paths start in the current directory; with go run -C DIR that is DIR.
 
 Examples:
-  go run -C standalone .
-  go run -C standalone . -exit -o json
-  go run -C standalone . -config /etc/farmtrust.yaml -data /var/lib/farmtrust
+  farmtrust-standalone
+  farmtrust-standalone -exit -o json
+  farmtrust-standalone -config /etc/farmtrust.yaml -data /var/lib/farmtrust
 
 Flags:
 `
+
+// programName stands in the help for how the program was called.
+const programName = "farmtrust-standalone"
 
 const exitHelp = `
 Exit codes:
@@ -53,17 +57,21 @@ func parseFlags(name string, args []string, w io.Writer) (options, error) {
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&o.config, "config", "", "farmtrust's configuration `file` (default: a simulated farm)")
 	flags.StringVar(&o.farm, "farm", "", "the `name` of the farm, if the configuration has several")
-	flags.StringVar(&o.data, "data", "", "keep Temporal's state in this `directory`; for simulated farms in its\nsubdirectory \"simulated\" (default: in memory)")
-	flags.IntVar(&o.port, "port", 7233, "`port` of the Temporal server on 127.0.0.1; 0 for any free port")
-	flags.IntVar(&o.uiPort, "ui-port", 8233, "`port` of the Temporal UI on 127.0.0.1; 0 for any free port")
-	flags.StringVar(&o.log, "log", "", "append the log of Temporal and of the worker to this `file` (default: no log)")
-	flags.BoolVar(&o.exit, "exit", false, "quit after the last report instead of staying up; first wait for a rotation\nthat needs an operator")
-	flags.StringVar(&output, "o", "table", "`form` of the report on standard output: table, or json on the last line")
+	flags.StringVar(&o.data, "data", "", "keep Temporal's state in this `directory`; for a simulated farm, in its\nsubdirectory \"simulated\" (default: in memory)")
+	flags.IntVar(&o.port, "port", 7233, "`port` of the Temporal server on 127.0.0.1; 0 for any that is free")
+	flags.IntVar(&o.uiPort, "ui-port", 8233, "`port` of the Temporal UI on 127.0.0.1; 0 for any that is free")
+	flags.StringVar(&o.log, "log", "", "append what Temporal and the worker log to this `file` (default: not kept)")
+	flags.BoolVar(&o.exit, "exit", false, "quit after the last report instead of staying up, but not while a rotation\nwaits for an operator")
+	flags.StringVar(&output, "o", "table", "`format` of the report on standard output: table, or json on the last line")
 	flags.BoolVar(&o.version, "version", false, "show the version, commit and Go version of this build")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			flags.SetOutput(w)
-			fmt.Fprint(w, help)
+			call := name
+			if name == "standalone" { // go run names it after its folder
+				call = "go run -C standalone ."
+			}
+			fmt.Fprint(w, strings.ReplaceAll(help, programName, call))
 			flags.PrintDefaults()
 			fmt.Fprint(w, exitHelp)
 			return o, err
