@@ -116,7 +116,7 @@ func defaultReason(ctx context.Context, f client.Farm) string {
 	// A controller that does not answer costs no more than these words.
 	state, err := f.State(ctx)
 	if c := state.Inspected.Current; err == nil && c.Thumbprint != "" && !c.NotAfter.After(time.Now()) {
-		return fmt.Sprintf("certificate %s expired on %s", c.Thumbprint.Short(), c.NotAfter.UTC().Format(time.DateOnly))
+		return fmt.Sprintf("certificate %s expired on %s", c.Thumbprint.Short(), farm.FormatTime(c.NotAfter))
 	}
 	return "requested on the command line"
 }

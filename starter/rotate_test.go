@@ -86,7 +86,7 @@ func TestRotate_WithoutReason(t *testing.T) {
 	runProgram(t, "rotate", "fabrikam").assertExit(t, exitOK)
 	assertEqual(t, f.requests, []string{
 		fmt.Sprintf("contoso {Kind:rotate Compromised:false By:%s Reason:requested on the command line}", currentUser()),
-		fmt.Sprintf("fabrikam {Kind:rotate Compromised:false By:%s Reason:certificate 99887766 expired on 2020-01-02}", currentUser()),
+		fmt.Sprintf("fabrikam {Kind:rotate Compromised:false By:%s Reason:certificate 99887766 expired on 2020-01-02 00:00 UTC}", currentUser()),
 	})
 }
 

@@ -125,8 +125,7 @@ func (o *operation) isSkippable(host string) bool {
 // isServing reports whether the master lists a server as a machine of the farm.
 func (o *operation) isServing(host string) bool {
 	master, _ := o.observed.Master()
-	name := o.observed.OfficeServer(host).Machine.Name
-	return slices.ContainsFunc(master.Settings.Machines, func(m string) bool { return farm.SameMachine(m, name) })
+	return master.Settings.HasMachine(o.observed.OfficeServer(host).Machine.Name)
 }
 
 // endsRun reports whether an error is not to be blocked on: the run was

@@ -26,9 +26,6 @@ const (
 // ones since 2014 (CA/Browser Forum, Baseline Requirements, 6.1.5).
 const minBits = 2048
 
-// date is how findings write a time.
-const date = "2006-01-02 15:04 MST"
-
 // question is what a check is asked: is this certificate suitable at that time?
 type question struct {
 	bundle   *Bundle
@@ -68,7 +65,7 @@ func certificateNotYetValid(q question) *farm.Finding {
 	}
 	return &farm.Finding{
 		Code: CodeNotYetValid, Severity: farm.Stop,
-		Text:   fmt.Sprintf("%s is not valid before %s", q.bundle, from.UTC().Format(date)),
+		Text:   fmt.Sprintf("%s is not valid before %s", q.bundle, farm.FormatTime(from)),
 		Remedy: "wait until then, or check the clock",
 	}
 }
@@ -80,7 +77,7 @@ func certificateExpired(q question) *farm.Finding {
 	}
 	return &farm.Finding{
 		Code: CodeExpired, Severity: farm.Stop,
-		Text:   fmt.Sprintf("%s expired on %s", q.bundle, end.UTC().Format(date)),
+		Text:   fmt.Sprintf("%s expired on %s", q.bundle, farm.FormatTime(end)),
 		Remedy: "provide a new certificate",
 	}
 }
@@ -92,7 +89,7 @@ func certificateExpiresSoon(q question) *farm.Finding {
 	}
 	return &farm.Finding{
 		Code: CodeExpiresSoon, Severity: farm.Warn,
-		Text:   fmt.Sprintf("%s expires on %s, within the lead time", q.bundle, end.UTC().Format(date)),
+		Text:   fmt.Sprintf("%s expires on %s, within the lead time", q.bundle, farm.FormatTime(end)),
 		Remedy: "provide a certificate that is valid for longer",
 	}
 }
@@ -170,7 +167,7 @@ func chainExpired(q question) *farm.Finding {
 			return &farm.Finding{
 				Code: CodeChainExpired, Severity: farm.Stop,
 				Text: fmt.Sprintf("the CA %s in the chain of %s expired on %s",
-					distinguishedName(c.RawSubject), q.bundle, c.NotAfter.UTC().Format(date)),
+					distinguishedName(c.RawSubject), q.bundle, farm.FormatTime(c.NotAfter)),
 				Remedy: "provide the certificate with a chain that is valid",
 			}
 		}
@@ -184,7 +181,7 @@ func chainExpiresSoon(q question) *farm.Finding {
 			return &farm.Finding{
 				Code: CodeChainExpiresSoon, Severity: farm.Warn,
 				Text: fmt.Sprintf("the CA %s in the chain of %s expires on %s, within the lead time",
-					distinguishedName(c.RawSubject), q.bundle, c.NotAfter.UTC().Format(date)),
+					distinguishedName(c.RawSubject), q.bundle, farm.FormatTime(c.NotAfter)),
 				Remedy: "provide a certificate from a CA that is valid for longer",
 			}
 		}

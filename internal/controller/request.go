@@ -2,7 +2,8 @@ package controller
 
 import (
 	"fmt"
-	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
 // RequestKind is what an operator may ask a controller for. The zero value asks
@@ -46,7 +47,7 @@ func (s *State) CheckRequest(r Request, starting string) error {
 	case s.Unmanaged != "":
 		return fmt.Errorf("%s: the farm is unmanaged: %s", r.Kind, s.Unmanaged)
 	case s.Active != nil && !s.RunsRetirement():
-		return fmt.Errorf("%s: %s has been running since %s: %s", r.Kind, s.Active.WorkflowID, s.Active.Since.UTC().Format(time.RFC3339), s.Active.Reason)
+		return fmt.Errorf("%s: %s has been running since %s: %s", r.Kind, s.Active.WorkflowID, farm.FormatTime(s.Active.Since), s.Active.Reason)
 	case starting != "":
 		return fmt.Errorf("%s: a rotation is starting: %s", r.Kind, starting)
 	case s.Mailbox.Request != nil:

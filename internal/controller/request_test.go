@@ -38,7 +38,7 @@ func TestCheckRequest(t *testing.T) {
 		{"for no reason", idle(), controller.Request{Kind: controller.RequestRotate, By: "op"}, "", "say who asks, and why"},
 		{"resume a farm that is not suspended", idle(), resume, "", "is not suspended"},
 		{"rotate an unmanaged farm", idle(func(s *controller.State) { s.Unmanaged = "gone" }), rotate, "", "the farm is unmanaged: gone"},
-		{"rotate while a rotation runs", idle(rotating), rotate, "", "rotate/contoso has been running since 2026-11-23T08:00:00Z: renewal"},
+		{"rotate while a rotation runs", idle(rotating), rotate, "", "rotate/contoso has been running since 2026-11-23 08:00 UTC: renewal"},
 		{"rotate while a rotation starts", idle(), rotate, "drift on sp-01", "a rotation is starting: drift on sp-01"},
 		{"rotate after another request", idle(func(s *controller.State) { s.AcceptRequest(&rotate) }), rollback, "", "op has just asked to rotate"},
 		{"roll back with no snapshot", idle(), rollback, "", "there is no snapshot"},

@@ -102,7 +102,7 @@ func checkMachinesConfigured(_ Desired, o Observed) []Finding {
 		}
 	}
 	for _, s := range o.Office {
-		if s.Joined && !listsMachine(master.Settings.Machines, s.Machine.Name) {
+		if s.Joined && !master.Settings.HasMachine(s.Machine.Name) {
 			out = append(out, stopFinding("machine-not-in-farm", s.Machine.Host, "remove it from office.servers, or join it to the farm",
 				"is configured, but %s does not list it as a machine of the farm", master.Machine.Host))
 		}

@@ -9,10 +9,10 @@ func checkValidByClock(d Desired, o Observed) []Finding {
 		switch {
 		case m.Clock.Before(t.NotBefore):
 			out = append(out, stopFinding("not-yet-valid", m.Host, "wait, or set the server's clock",
-				"by its clock (%s) certificate %s is not valid before %s", formatTime(m.Clock), t.Thumbprint.Short(), formatTime(t.NotBefore)))
+				"by its clock (%s) certificate %s is not valid before %s", FormatTime(m.Clock), t.Thumbprint.Short(), FormatTime(t.NotBefore)))
 		case m.Clock.After(t.NotAfter):
 			out = append(out, stopFinding("expired", m.Host, "provide a newer certificate, or set the server's clock",
-				"by its clock (%s) certificate %s expired at %s", formatTime(m.Clock), t.Thumbprint.Short(), formatTime(t.NotAfter)))
+				"by its clock (%s) certificate %s expired at %s", FormatTime(m.Clock), t.Thumbprint.Short(), FormatTime(t.NotAfter)))
 		}
 	}
 	return out

@@ -96,7 +96,7 @@ func Decide(in DecisionInput) Next {
 	next := in.nextAction()
 	if in.isExpired() {
 		next.Reason = fmt.Sprintf("EXPIRED: %s expired on %s, and data refresh has failed since; %s",
-			in.Current.Thumbprint.Short(), formatTime(in.Current.NotAfter), next.Reason)
+			in.Current.Thumbprint.Short(), FormatTime(in.Current.NotAfter), next.Reason)
 	}
 	if next.Action == ActionRotate && in.Suspended != "" {
 		return Next{
@@ -132,7 +132,7 @@ func (in DecisionInput) nextAction() Next {
 
 // nextAsDesired decides for a farm without differences.
 func (in DecisionInput) nextAsDesired() Next {
-	expiry := formatTime(in.Current.NotAfter)
+	expiry := FormatTime(in.Current.NotAfter)
 	if in.renewalIsDue() {
 		next := needsOperator(CodeNoNewer, "waiting for a newer certificate: %s expires on %s", in.Current.Thumbprint.Short(), expiry)
 		next.Action = ActionAwaitCertificate
@@ -149,9 +149,9 @@ func (in DecisionInput) nextRenewal() Next {
 	case in.Target.NotAfter.Before(in.Current.NotAfter):
 		return needsOperator(CodeExpiresEarlier, "the newest certificate of the source, %s, expires before %s, which is in use: provide a newer one, or rotate by hand", to, from)
 	case in.EventPending || in.renewalIsDue():
-		return Next{Action: ActionRotate, Code: CodeRenewal, Reason: fmt.Sprintf("from %s, which expires on %s, to %s", from, formatTime(in.Current.NotAfter), to)}
+		return Next{Action: ActionRotate, Code: CodeRenewal, Reason: fmt.Sprintf("from %s, which expires on %s, to %s", from, FormatTime(in.Current.NotAfter), to)}
 	}
-	return Next{Action: ActionWait, Code: CodeNotYetDue, Reason: fmt.Sprintf("%s is available; the rotation begins on %s", to, formatTime(in.renewalDate()))}
+	return Next{Action: ActionWait, Code: CodeNotYetDue, Reason: fmt.Sprintf("%s is available; the rotation begins on %s", to, FormatTime(in.renewalDate()))}
 }
 
 // nextOnDrift decides for a farm that uses the right certificate but differs in

@@ -143,8 +143,10 @@ func SameMachine(one, other string) bool {
 	return one != "" && strings.EqualFold(label(one), label(other))
 }
 
-func listsMachine(list []string, name string) bool {
-	return slices.ContainsFunc(list, func(x string) bool { return SameMachine(x, name) })
+// HasMachine reports whether a computer is one of the farm's machines.
+func (f OfficeFarm) HasMachine(name string) bool {
+	return slices.ContainsFunc(f.Machines, func(m string) bool { return SameMachine(m, name) })
 }
 
-func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+// FormatTime is how operators read every time: to the minute, in UTC.
+func FormatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

@@ -52,12 +52,12 @@ func (s Snapshot) AddedAuthorities(frontEnd string) []ChainCertificate {
 func (s Snapshot) expiredReason(now Observed) string {
 	for _, m := range now.allMachines() {
 		if p := s.Previous; p.Thumbprint != "" && m.Clock.After(p.NotAfter) {
-			return fmt.Sprintf("the previous certificate %s expired on %s: an expired certificate is never restored", p.Thumbprint.Short(), formatTime(p.NotAfter))
+			return fmt.Sprintf("the previous certificate %s expired on %s: an expired certificate is never restored", p.Thumbprint.Short(), FormatTime(p.NotAfter))
 		}
 		for _, f := range s.Before.SharePoint {
 			for _, i := range f.Issuers {
 				if c, err := x509.ParseCertificate(i.Certificate); err == nil && m.Clock.After(c.NotAfter) {
-					return fmt.Sprintf("the previous certificate %s of issuer %q expired on %s: an expired certificate is never restored", i.Thumbprint.Short(), i.Name, formatTime(c.NotAfter))
+					return fmt.Sprintf("the previous certificate %s of issuer %q expired on %s: an expired certificate is never restored", i.Thumbprint.Short(), i.Name, FormatTime(c.NotAfter))
 				}
 			}
 		}

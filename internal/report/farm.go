@@ -75,7 +75,7 @@ func addCurrent(b *Block, s controller.State, now time.Time) {
 	if c.Thumbprint == "" {
 		return
 	}
-	expiry := formatTime(c.NotAfter) + ", " + formatDaysLeft(c.NotAfter, now)
+	expiry := farm.FormatTime(c.NotAfter) + ", " + formatDaysLeft(c.NotAfter, now)
 	switch {
 	case !c.NotAfter.After(now):
 		b.addAlert("not trusted", formatDaysLeft(c.NotAfter, now)+": put a newer certificate into the source, then rotate")
@@ -102,20 +102,20 @@ func addInspections(b *Block, s controller.State) {
 	if s.Inspected.At.IsZero() {
 		b.addFact("inspected", "not yet")
 	} else {
-		b.Facts = append(b.Facts, Fact{"inspected", Cell{formatTime(s.Inspected.At) + ": " + s.Next.Reason, s.Next.NeedsOperator}})
+		b.Facts = append(b.Facts, Fact{"inspected", Cell{farm.FormatTime(s.Inspected.At) + ": " + s.Next.Reason, s.Next.NeedsOperator}})
 	}
 	if next := nextInspection(s); !next.IsZero() {
-		b.addFact("next inspection", formatTime(next))
+		b.addFact("next inspection", farm.FormatTime(next))
 	}
 }
 
 // addRuns says what runs, what ran last, and what waits to be started.
 func addRuns(b *Block, s controller.State) {
 	if run := s.Active; run != nil {
-		b.addFact("running", fmt.Sprintf("%s since %s: %s", run.WorkflowID, formatTime(run.Since), run.Reason))
+		b.addFact("running", fmt.Sprintf("%s since %s: %s", run.WorkflowID, farm.FormatTime(run.Since), run.Reason))
 	}
 	if last := s.Last; last.Outcome != "" || last.Statement != "" {
-		b.addFact("last run", formatTime(last.At)+": "+joinNonEmpty(": ", string(last.Outcome), last.Statement))
+		b.addFact("last run", farm.FormatTime(last.At)+": "+joinNonEmpty(": ", string(last.Outcome), last.Statement))
 	}
 	if r := s.Mailbox.Request; r != nil {
 		b.addFact("requested", fmt.Sprintf("%s, by %s: %s", r.Kind, r.By, r.Reason))
@@ -143,7 +143,7 @@ func addRetention(b *Block, s controller.State) {
 	for _, c := range s.Retention.Older {
 		b.addFact("older certificate", c.Thumbprint.Short()+" is retired first")
 	}
-	b.addFact("old certificate", fmt.Sprintf("%s is retired after %s", s.Retention.Snapshot.Previous.Thumbprint.Short(), formatTime(s.Retention.Until)))
+	b.addFact("old certificate", fmt.Sprintf("%s is retired after %s", s.Retention.Snapshot.Previous.Thumbprint.Short(), farm.FormatTime(s.Retention.Until)))
 }
 
 // farmCommands are the requests that make sense now and are accepted.

@@ -11,9 +11,6 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// formatTime is how every time is shown: to the minute, in UTC.
-func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
-
 // FormatDuration is how long something took: tenths of seconds below a minute,
 // seconds above.
 func FormatDuration(d time.Duration) string {
@@ -32,7 +29,7 @@ func formatUntil(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return " until " + formatTime(t)
+	return " until " + farm.FormatTime(t)
 }
 
 // formatDaysLeft is how long until a certificate expires, in whole days.
@@ -71,7 +68,7 @@ func formatCertificate(t farm.Thumbprint, friendlyName string) string {
 func (b *Block) addCertificate(name string, t farm.Thumbprint, friendlyName string, notAfter, now time.Time) {
 	b.addFact(name, formatCertificate(t, friendlyName))
 	if !notAfter.IsZero() {
-		b.addFact("expires", formatTime(notAfter)+", "+formatDaysLeft(notAfter, now))
+		b.addFact("expires", farm.FormatTime(notAfter)+", "+formatDaysLeft(notAfter, now))
 	}
 }
 

@@ -60,9 +60,9 @@ func overviewRow(f FarmRow) []Cell {
 	switch {
 	case f.StartedAt.IsZero():
 	case f.EndedAt.IsZero():
-		started, took = formatTime(f.StartedAt), "running"
+		started, took = farm.FormatTime(f.StartedAt), "running"
 	default:
-		started, took = formatTime(f.StartedAt), FormatDuration(f.EndedAt.Sub(f.StartedAt))
+		started, took = farm.FormatTime(f.StartedAt), FormatDuration(f.EndedAt.Sub(f.StartedAt))
 	}
 	row := makeRow(f.Farm, "", orDash(f.Rotation), orDash(f.Thumbprint.Short()), started, took)
 	row[1] = state

@@ -63,7 +63,7 @@ func runFacts(s farm.Status) Block {
 	if r.Reason != "" {
 		b.addFact("reason", r.Reason)
 	}
-	b.addFact("started", formatTime(r.StartedAt))
+	b.addFact("started", farm.FormatTime(r.StartedAt))
 	if r.Outcome != "" {
 		b.addFact("took", formatMilliseconds(r.DurationMS))
 	}
@@ -90,7 +90,7 @@ func isRetirement(s farm.Status) bool {
 func decisionsBlock(decisions []farm.RecordedDecision) Block {
 	var g Group
 	for _, d := range decisions {
-		g.Rows = append(g.Rows, makeRow(formatTime(d.At), decisionName(d.Decision), d.By, d.Reason))
+		g.Rows = append(g.Rows, makeRow(farm.FormatTime(d.At), decisionName(d.Decision), d.By, d.Reason))
 	}
 	return Block{Title: "decisions", Table: Table{Header: []string{"when", "decision", "by", "reason"}, Groups: []Group{g}}}
 }

@@ -87,9 +87,9 @@ func whyNone(all []*cert.Bundle, now time.Time) string {
 	}
 	last := slices.MaxFunc(all, byStart)
 	if from := last.Certificate.NotBefore; now.Before(from) {
-		return fmt.Sprintf("%s is not valid before %s", last, from.UTC().Format(time.RFC3339))
+		return fmt.Sprintf("%s is not valid before %s", last, farm.FormatTime(from))
 	}
-	return fmt.Sprintf("%s expired on %s", last, last.Certificate.NotAfter.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("%s expired on %s", last, farm.FormatTime(last.Certificate.NotAfter))
 }
 
 func byStart(a, b *cert.Bundle) int {

@@ -63,8 +63,8 @@ func TestDirectory_Newest(t *testing.T) {
 			from time.Duration
 			want string
 		}{
-			"expired":       {-2 * day, " expired on 2026-08-31T12:00:00Z: put a new PFX there"},
-			"not yet valid": {day, " is not valid before 2026-09-02T12:00:00Z: put a new PFX there"},
+			"expired":       {-2 * day, " expired on 2026-08-31 12:00 UTC: put a new PFX there"},
+			"not yet valid": {day, " is not valid before 2026-09-02 12:00 UTC: put a new PFX there"},
 		} {
 			t.Run(name, func(t *testing.T) {
 				d := newDirectory(t, testTime)
