@@ -118,32 +118,25 @@ func (a *app) deliver(ctx context.Context, all []farmEvents, detach bool) error 
 	return first
 }
 
-// sendEvents sends all events, and returns the last delivery for each farm: what
-// comes of the last event comes of those before it.
-func (a *app) sendEvents(ctx context.Context, c client.Client, all []farmEvents) ([]*client.Delivery, error) {
-	last := make([]*client.Delivery, len(all))
+// sendEvents sends all events, and returns the deliveries to each farm.
+func (a *app) sendEvents(ctx context.Context, c client.Client, all []farmEvents) ([][]*client.Delivery, error) {
+	deliveries := make([][]*client.Delivery, len(all))
 	for i, one := range all {
 		for _, e := range one.events {
-			var err error
-			if last[i], err = c.Farm(one.farm).SendEvent(ctx, e); err != nil {
+			d, err := c.Farm(one.farm).SendEvent(ctx, e)
+			if err != nil {
 				return nil, fmt.Errorf("%s: %w", one.farm, a.explain(ctx, err))
 			}
+			deliveries[i] = append(deliveries[i], d)
 		}
 	}
-	return last, nil
+	return deliveries, nil
 }
 
-// awaitResult waits for what comes of an event, and watches the run if there is
-// one.
-func (a *app) awaitResult(ctx context.Context, c client.Client, farmName string, d *client.Delivery) error {
-	var once sync.Once
-	result, err := d.Wait(ctx, func(state controller.State) {
-		if run := state.Active; run != nil && !run.Retirement {
-			once.Do(func() {
-				fmt.Fprintf(a.err, "%s: %s is running; the event waits until it has ended\n", farmName, run.WorkflowID)
-			})
-		}
-	})
+// awaitResult waits for what comes of a farm's events, and watches the run if
+// there is one.
+func (a *app) awaitResult(ctx context.Context, c client.Client, farmName string, deliveries []*client.Delivery) error {
+	result, err := a.awaitLatest(ctx, farmName, deliveries)
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("stopped watching; the controller has the event: %s", a.commandLine(report.StatusCommand(farmName)))
@@ -153,6 +146,30 @@ func (a *app) awaitResult(ctx context.Context, c client.Client, farmName string,
 		return a.watchRun(ctx, farmName, c.Run(ctx, result.WorkflowID, result.RunID), a.err, farm.Verified, farm.NoChange)
 	}
 	return a.showNothingDone(nothingDone{Farm: farmName, Reason: result.Reason, NeedsOperator: result.NeedsOperator})
+}
+
+// awaitLatest waits for what comes of each event of a farm, and returns what came
+// last: events that are delivered again have a result of earlier, and new ones are
+// answered together. A result without a time stands for an event that is not
+// answered yet.
+func (a *app) awaitLatest(ctx context.Context, farmName string, deliveries []*client.Delivery) (latest controller.EventResult, err error) {
+	var once sync.Once
+	for _, d := range deliveries {
+		result, err := d.Wait(ctx, func(state controller.State) {
+			if run := state.Active; run != nil && !run.Retirement {
+				once.Do(func() {
+					fmt.Fprintf(a.err, "%s: %s is running; the event waits until it has ended\n", farmName, run.WorkflowID)
+				})
+			}
+		})
+		if err != nil {
+			return result, err
+		}
+		if result.At.IsZero() || result.At.After(latest.At) {
+			latest = result
+		}
+	}
+	return latest, nil
 }
 
 // nothingDone is the JSON object for an event that led to no rotation.

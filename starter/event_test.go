@@ -141,6 +141,19 @@ func TestEvent_IsNotAnsweredWithWhatLedToTheRotationBefore(t *testing.T) {
 	runProgramWith(t, t.Context(), another, "event", "-").assertExit(t, exitOK, "out:contoso: nothing is done: trusted until 2027\n")
 }
 
+func TestEvent_DeliveredAgainDoesNotHideWhatComesOfANewOne(t *testing.T) {
+	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	f := startTemporal(t, &fakeTemporal{onEvent: func(string) controller.EventResult {
+		return controller.EventResult{At: now, Reason: "trusted until 2027"}
+	}})
+	again := controller.EventResult{At: now.AddDate(0, -1, 0), Reason: "trusted until 2026"}
+	runProgramWith(t, t.Context(), named, "event", "-").assertExit(t, exitOK)
+	again.EventID = f.eventIDs[0]
+	f.editController("contoso", func(s *controller.State) { s.Mailbox.Results = []controller.EventResult{again} })
+	another := strings.Replace(named, `"id":"e1"`, `"id":"e2"`, 1)
+	runProgramWith(t, t.Context(), "["+another+","+named+"]", "event", "-").assertExit(t, exitOK, "out:contoso: nothing is done: trusted until 2027\n")
+}
+
 func TestEvent_WhoseControllerWasTerminatedIsNotWaitedFor(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{})
 	f.addController(runsRotation("contoso"))
