@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-func TestEveryLinkBetweenThePapersLeadsSomewhere(t *testing.T) {
+func TestEveryLinkBetweenPagesLeadsSomewhere(t *testing.T) {
 	pages, err := filepath.Glob("*.md")
 	if err != nil || len(pages) == 0 {
-		t.Fatalf("find the papers: %v, %d found", err, len(pages))
+		t.Fatalf("find the pages: %v, %d found", err, len(pages))
 	}
 	for _, page := range append(pages, "../README.md", "../CONTRIBUTING.md", "../CHANGELOG.md") {
 		for _, link := range unique(regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`), read(t, page)) {

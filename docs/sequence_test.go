@@ -1,4 +1,4 @@
-// Package docs holds the papers to the code.
+// Package docs tests the documents against the code.
 package docs
 
 import (

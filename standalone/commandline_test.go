@@ -15,7 +15,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 )
 
-// commandLine is the program farmtrust, built from this repository, against a
+// commandLine runs the program farmtrust, built from this repository, against a
 // worker.
 type commandLine struct {
 	t       *testing.T
@@ -23,7 +23,7 @@ type commandLine struct {
 	env     []string
 }
 
-// newCommandLine builds the program.
+// newCommandLine builds farmtrust and points it at the worker's Temporal server.
 func newCommandLine(t *testing.T, w *testWorker) *commandLine {
 	t.Helper()
 	dir := t.TempDir()
@@ -37,7 +37,7 @@ func newCommandLine(t *testing.T, w *testWorker) *commandLine {
 	return &commandLine{t: t, program: program, env: env}
 }
 
-// run runs one command without a terminal.
+// run runs one command without a terminal and returns its result.
 func (c *commandLine) run(stdin string, args ...string) result {
 	c.t.Helper()
 	var out, err bytes.Buffer
@@ -50,8 +50,8 @@ func (c *commandLine) run(stdin string, args ...string) result {
 	return result{cmd.ProcessState.ExitCode(), out.String(), err.String()}
 }
 
-// assertExit fails the test unless a command ended with a code and said each
-// part, on either output.
+// assertExit fails the test unless a command ended with the exit code and wrote
+// each part to one of its outputs.
 func (c *commandLine) assertExit(t *testing.T, got result, code int, parts ...string) {
 	t.Helper()
 	if got.code != code {
@@ -59,7 +59,7 @@ func (c *commandLine) assertExit(t *testing.T, got result, code int, parts ...st
 	}
 	for _, part := range parts {
 		if !strings.Contains(got.out+got.err, part) {
-			t.Errorf("does not say %q", part)
+			t.Errorf("the output does not contain %q", part)
 		}
 	}
 	if t.Failed() {
@@ -67,11 +67,11 @@ func (c *commandLine) assertExit(t *testing.T, got result, code int, parts ...st
 	}
 }
 
-// approveCommand is the command that approves, as the program prints it.
+// approveCommand matches the command that farmtrust prints for an approval.
 var approveCommand = regexp.MustCompile(`farmtrust (approve contoso \S+ --reason WHY)`)
 
-// waitForApproval waits until a rotation waits for approval, and returns the
-// arguments of the command that approves it.
+// waitForApproval waits until a rotation needs an approval, and returns the
+// arguments of the command that gives it.
 func (c *commandLine) waitForApproval(t *testing.T) []string {
 	t.Helper()
 	var got result
@@ -81,17 +81,16 @@ func (c *commandLine) waitForApproval(t *testing.T) []string {
 	})
 	line := approveCommand.FindStringSubmatch(strings.ReplaceAll(got.err, "farmtrust.exe", "farmtrust"))
 	if line == nil {
-		t.Fatalf("it does not say how to approve:\n%s\n%s", got.out, got.err)
+		t.Fatalf("the output does not say how to approve:\n%s\n%s", got.out, got.err)
 	}
 	return strings.Fields(line[1])
 }
 
-// nearExpiry is an event that names its farm.
+// nearExpiry is an expiry event that names its farm.
 const nearExpiry = `{"specversion":"1.0","id":"e1","source":"//scanner","type":"com.example.certificate.near-expiry.v1","subject":"s2s","data":{"farm":"contoso"}}`
 
-// TestCommandLine is the story of a renewal, from the first inspection to two
-// rollbacks, as an operator has it on the command line. Each part rests on those
-// before it.
+// TestCommandLine follows a renewal on the command line, from the first inspection
+// to two rollbacks. Each subtest depends on those before it.
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
 	w := startTestWorker(t, "approval: required")
@@ -106,10 +105,10 @@ func TestCommandLine(t *testing.T) {
 			approve = c.waitForApproval(t)
 			assertRefreshWorks(t, w.sim)
 		}},
-		{"status shows what waits and how to decide", func(t *testing.T) {
+		{"status shows that an approval is needed and how to decide", func(t *testing.T) {
 			c.assertExit(t, c.run("", "status", "contoso"), 0, "contoso: rotating", "waits for an approval", "rollback contoso --reason WHY")
 		}},
-		{"rotate attaches to the rotation that runs", func(t *testing.T) {
+		{"rotate attaches to the running rotation", func(t *testing.T) {
 			c.assertExit(t, c.run("", "rotate", "contoso", "--detach"), 0, "contoso is already being rotated", "accepted by workflow rotate/contoso")
 		}},
 		{"another digest is refused", func(t *testing.T) {
@@ -118,14 +117,14 @@ func TestCommandLine(t *testing.T) {
 		{"resume is refused while nothing is suspended", func(t *testing.T) {
 			c.assertExit(t, c.run("", "resume", "contoso", "--reason", "r"), 1, "refused: resume: contoso is not suspended")
 		}},
-		{"the command that is printed approves", func(t *testing.T) {
+		{"the printed command approves", func(t *testing.T) {
 			c.assertExit(t, c.run("", approve...), 0, "contoso: approve accepted; rotate/contoso continues")
 		}},
 		{"status --watch shows the rotation until it ends", func(t *testing.T) {
 			c.assertExit(t, c.run("", "status", "contoso", "--watch"), 0, "contoso: verified")
 			assertRefreshWorks(t, w.sim)
 		}},
-		{"report has the decision", func(t *testing.T) {
+		{"report contains the decision", func(t *testing.T) {
 			got := c.run("", "report", "contoso", "-o", "json")
 			c.assertExit(t, got, 0)
 			last := got.readReport(t)
@@ -134,7 +133,7 @@ func TestCommandLine(t *testing.T) {
 			}
 			c.assertExit(t, c.run("", "report", "contoso", "-o", "html"), 0, "<!DOCTYPE html>")
 		}},
-		{"an event about a farm that is in order leads to nothing", func(t *testing.T) {
+		{"an event about a farm that is in order starts nothing", func(t *testing.T) {
 			c.assertExit(t, c.run(nearExpiry, "event", "-"), 0, "contoso: nothing is done: trusted until ")
 		}},
 		{"rotate of a farm that is in order changes nothing", func(t *testing.T) {
@@ -156,7 +155,7 @@ func TestCommandLine(t *testing.T) {
 		{"an event about a suspended farm needs an operator", func(t *testing.T) {
 			c.assertExit(t, c.run(strings.Replace(nearExpiry, `"e1"`, `"e2"`, 1), "event", "-"), 4, "contoso: nothing is done: suspended: the rotation was rolled back")
 		}},
-		{"an event that is delivered again counts once", func(t *testing.T) {
+		{"an event that is delivered twice counts once", func(t *testing.T) {
 			c.assertExit(t, c.run(nearExpiry, "event", "-"), 0, "contoso: nothing is done: trusted until ")
 		}},
 		{"a second rollback is refused", func(t *testing.T) {
@@ -166,7 +165,7 @@ func TestCommandLine(t *testing.T) {
 			c.assertExit(t, c.run("", "resume", "contoso", "--reason", "repaired"), 0, "contoso: resumed")
 			c.waitForApproval(t)
 		}},
-		{"rollback rolls back the rotation that runs", func(t *testing.T) {
+		{"rollback rolls back the running rotation", func(t *testing.T) {
 			got := c.run("", "rollback", "contoso", "--reason", "not tonight", "-o", "json")
 			c.assertExit(t, got, 0, "the running rotation rotate/contoso rolls back")
 			if last := got.readReport(t); last.Outcome != farm.RolledBack {
@@ -174,7 +173,7 @@ func TestCommandLine(t *testing.T) {
 			}
 			assertAsBefore(t, w.sim, w.before)
 		}},
-		{"status as JSON has the farm and its last run", func(t *testing.T) {
+		{"status as JSON contains the farm and its last run", func(t *testing.T) {
 			got := c.run("", "status", "contoso", "-o", "json")
 			c.assertExit(t, got, 0)
 			var shown struct {
@@ -187,7 +186,7 @@ func TestCommandLine(t *testing.T) {
 		}},
 	} {
 		if !t.Run(part.name, part.run) {
-			return // what follows rests on it
+			return // the rest depends on it
 		}
 	}
 }
@@ -201,18 +200,18 @@ func assertRefreshWorks(t *testing.T, sim *farmsim.Farm) {
 	}
 }
 
-// assertAsBefore fails the test unless nothing of the trust differs from before,
-// and data refreshes work.
+// assertAsBefore fails the test unless the trust is the same as before and data
+// refreshes work.
 func assertAsBefore(t *testing.T, sim *farmsim.Farm, before farmsim.Trust) {
 	t.Helper()
 	if diff := before.Diff(sim.Trust()); diff != "" {
-		t.Errorf("not as before:\n%s", diff)
+		t.Errorf("the trust has changed (-before +now):\n%s", diff)
 	}
 	assertRefreshWorks(t, sim)
 }
 
-// isInspectedSinceLastRun reports whether the controller knows the farm as it is
-// after its last run.
+// isInspectedSinceLastRun reports whether the controller has inspected the farm since
+// its last run.
 func (w *testWorker) isInspectedSinceLastRun(t *testing.T) bool {
 	t.Helper()
 	s, err := w.farm.State(t.Context())

@@ -9,7 +9,7 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-func TestDeploy_ComposeJobMakesEverySearchAttribute(t *testing.T) {
+func TestDeploy_ComposeJobCreatesEverySearchAttribute(t *testing.T) {
 	t.Parallel()
 	script, err := os.ReadFile("../deploy/temporal/namespace.sh")
 	if err != nil {
@@ -18,10 +18,10 @@ func TestDeploy_ComposeJobMakesEverySearchAttribute(t *testing.T) {
 	keys := workflows.SearchAttributes()
 	for _, k := range keys {
 		if flags := fmt.Sprintf("--name %s --type %s", k.GetName(), k.GetValueType()); !strings.Contains(string(script), flags) {
-			t.Errorf("namespace.sh does not say %s", flags)
+			t.Errorf("namespace.sh does not contain %q", flags)
 		}
 	}
 	if got := strings.Count(string(script), "--type"); got != len(keys) {
-		t.Errorf("namespace.sh makes %d search attributes, want %d", got, len(keys))
+		t.Errorf("namespace.sh creates %d search attributes, want %d", got, len(keys))
 	}
 }

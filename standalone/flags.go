@@ -5,9 +5,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 )
 
-// options are the flags.
+// options are the values of the flags.
 type options struct {
 	config, farm string
 	data         string
@@ -21,50 +22,56 @@ const help = `Runs farmtrust in one process: an embedded Temporal server with it
 worker, the controllers of the farms, and the rotation of one farm.
 
 Without -config the farm is a simulated one that speaks WinRM over HTTPS. One
-expiry event sets up its trust from nothing, a second one renews it.
+expiry event sets up its trust from scratch, a second one renews it.
 
-With -config one of your own farms is brought to its newest certificate. If its
-configuration asks for approval or has a window, the rotation waits for it, even
-with -exit, and prints the farmtrust command that decides.
+With -config one of your own farms is rotated to its newest certificate. If its
+configuration requires approval or has a maintenance window, the rotation waits
+for it, even with -exit, and prints the farmtrust command that decides.
 
-Relative paths start in the folder that the program runs in; with go run -C DIR
-that is DIR.
+Relative paths start in the current directory; with go run -C DIR that is DIR.
 
 Examples:
-  go run -C standalone .
-  go run -C standalone . -exit -o json
-  go run -C standalone . -config /etc/farmtrust.yaml -data /var/lib/farmtrust
+  farmtrust-standalone
+  farmtrust-standalone -exit -o json
+  farmtrust-standalone -config /etc/farmtrust.yaml -data /var/lib/farmtrust
 
 Flags:
 `
 
+// programName stands in the help for how the program was called.
+const programName = "farmtrust-standalone"
+
 const exitHelp = `
 Exit codes:
   0  the trust was verified, or was already as desired
-  1  it was not: refused, incomplete, rolled back, partial, or stopped before the
-     end
+  1  it was not: refused, incomplete, rolled back, partial, or interrupted
   2  a flag, the configuration, a port or the data directory cannot be used
 `
 
-// parseFlags reads the flags. Help goes to w; any other error is a [*usageError].
+// parseFlags reads the flags. It writes the help to w if asked to; any other error
+// is a [*usageError].
 func parseFlags(name string, args []string, w io.Writer) (options, error) {
 	var o options
 	var output string
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&o.config, "config", "", "farmtrust's configuration `file` (default: a simulated farm)")
-	flags.StringVar(&o.farm, "farm", "", "the `name` of the farm, where the configuration has several")
-	flags.StringVar(&o.data, "data", "", "keep Temporal's state in this `directory`, that of simulated farms in its\nfolder \"simulated\" (default: in memory)")
+	flags.StringVar(&o.farm, "farm", "", "the `name` of the farm, if the configuration has several")
+	flags.StringVar(&o.data, "data", "", "keep Temporal's state in this `directory`; for a simulated farm, in its\nsubdirectory \"simulated\" (default: in memory)")
 	flags.IntVar(&o.port, "port", 7233, "`port` of the Temporal server on 127.0.0.1; 0 for any that is free")
 	flags.IntVar(&o.uiPort, "ui-port", 8233, "`port` of the Temporal UI on 127.0.0.1; 0 for any that is free")
 	flags.StringVar(&o.log, "log", "", "append what Temporal and the worker log to this `file` (default: not kept)")
-	flags.BoolVar(&o.exit, "exit", false, "quit after the last report instead of staying up; first wait for a rotation\nthat needs an operator")
-	flags.StringVar(&output, "o", "table", "`form` of the report on standard output: table, or json on the last line")
+	flags.BoolVar(&o.exit, "exit", false, "quit after the last report instead of staying up, but not while a rotation\nwaits for an operator")
+	flags.StringVar(&output, "o", "table", "`format` of the report on standard output: table, or json on the last line")
 	flags.BoolVar(&o.version, "version", false, "show the version, commit and Go version of this build")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			flags.SetOutput(w)
-			fmt.Fprint(w, help)
+			call := name
+			if name == "standalone" { // go run names it after its folder
+				call = "go run -C standalone ."
+			}
+			fmt.Fprint(w, strings.ReplaceAll(help, programName, call))
 			flags.PrintDefaults()
 			fmt.Fprint(w, exitHelp)
 			return o, err
@@ -75,6 +82,7 @@ func parseFlags(name string, args []string, w io.Writer) (options, error) {
 	return o, o.checkFlags(flags, output)
 }
 
+// checkFlags returns a [*usageError] for values that are wrong or do not go together.
 func (o options) checkFlags(flags *flag.FlagSet, output string) error {
 	var empty string
 	flags.Visit(func(f *flag.Flag) {
@@ -90,17 +98,18 @@ func (o options) checkFlags(flags *flag.FlagSet, output string) error {
 	case output != "table" && output != "json":
 		return usageErrorf("unknown form %q: use -o table or -o json", output)
 	case o.farm != "" && o.config == "":
-		return usageErrorf("-farm %s: give -config too, which says where its servers are", o.farm)
+		return usageErrorf("-farm %s: -config is required too, which says where its servers are", o.farm)
 	case !isPort(o.port):
-		return usageErrorf("-port %d: a port is 0 to 65535", o.port)
+		return usageErrorf("-port %d: must be 0 to 65535", o.port)
 	case !isPort(o.uiPort):
-		return usageErrorf("-ui-port %d: a port is 0 to 65535", o.uiPort)
+		return usageErrorf("-ui-port %d: must be 0 to 65535", o.uiPort)
 	}
 	return nil
 }
 
 func isPort(n int) bool { return n >= 0 && n <= 65535 }
 
+// usageErrorf formats a [*usageError].
 func usageErrorf(format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...)}
 }

@@ -25,23 +25,24 @@ import (
 
 var record = flag.String("record", "", "record histories for the replay test into this folder, with this `prefix`")
 
-// stickyQueue is a worker's own queue, which bears the name of its machine.
+// stickyQueue matches the name of a worker's sticky queue, which contains the name
+// of its machine.
 var stickyQueue = regexp.MustCompile(`"[^"]+:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"`)
 
-// recorder is a worker on a simulated farm whose histories are kept.
+// recorder is a worker on a simulated farm whose histories are recorded.
 type recorder struct {
 	*testWorker
 
 	t *testing.T
 }
 
-// TestRecordHistories records a renewal that is approved; the retirement that
-// follows it, cancelled for a rollback; the rollback, which blocks and is
-// retried; a renewal whose canary fails; one that is verified, and its
-// retirement to the end; the inspections and the controller.
+// TestRecordHistories records the histories of an approved renewal; of the retirement
+// after it, which is cancelled for a rollback; of the rollback, which blocks and is
+// retried; of a renewal whose canary fails; of one that is verified and of its
+// retirement, which completes; of the inspections and of the controller.
 func TestRecordHistories(t *testing.T) {
 	if *record == "" {
-		t.Skip("records only when asked to, with -record")
+		t.Skip("records only with -record")
 	}
 	ctx := context.Background()
 	r := &recorder{startTestWorker(t, "approval: required", "keepOldFor: 0s"), t}
@@ -77,7 +78,7 @@ func (r *recorder) isRolledBack(ctx context.Context) bool {
 	return s.Last.Outcome == farm.RolledBack && s.Suspended != "" && s.Active == nil && !s.Inspected.At.Before(s.Last.At)
 }
 
-// addFault adds an error that no retry repairs.
+// addFault makes a script fail once with an error that is not retried.
 func (r *recorder) addFault(script, id string) {
 	r.t.Helper()
 	if err := r.sim.AddFaults(fault.Fault{Server: "oos-01.contoso.com", Step: script, Kind: fault.ScriptError, Error: &fault.Error{ID: id, Message: "an administrator is at work"}}); err != nil {
@@ -101,7 +102,7 @@ func (r *recorder) resume(ctx context.Context) {
 	}
 }
 
-// approve approves what a workflow waits for, once it does.
+// approve waits until a workflow needs an approval, and gives it.
 func (r *recorder) approve(ctx context.Context, id string) {
 	r.t.Helper()
 	var wait *farm.Wait
@@ -115,7 +116,7 @@ func (r *recorder) approve(ctx context.Context, id string) {
 func (r *recorder) status(ctx context.Context, id string) farm.Status {
 	s, err := r.farm.Run(ctx, id, "").Status(ctx)
 	if err != nil {
-		return farm.Status{} // it does not run yet
+		return farm.Status{} // not started yet
 	}
 	return s
 }
@@ -137,7 +138,7 @@ func (r *recorder) decide(ctx context.Context, id string, d farm.Decision) {
 	}
 }
 
-// save writes the history of every run there is.
+// save writes the histories of all runs.
 func (r *recorder) save(ctx context.Context) {
 	r.t.Helper()
 	list, err := r.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{})

@@ -16,28 +16,28 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-// job is what the program is to do: have a farm rotated, once or more.
+// job is the program's task: one or more rotations of a farm.
 type job struct {
 	config *config.Config
 	farm   string
-	// data is the directory of Temporal's state, empty for none.
+	// data is the directory of Temporal's state; empty for in memory.
 	data string
-	// rounds are the rotations, one after the other: each prepares what it needs,
-	// and returns what triggers it.
+	// rounds are the rotations in their order. Each function prepares a rotation
+	// and returns its trigger.
 	rounds []func() (trigger, error)
-	// prepare runs before the worker does.
+	// prepare runs before the worker starts.
 	prepare func(context.Context, temporal.Client) error
 	close   func() error
 }
 
-// trigger is what a rotation is started by: an expiry event or, without one, the
-// request of the user who started the program.
+// trigger is what starts a rotation: an expiry event or, without one, a request of
+// the user who started the program.
 type trigger struct {
 	event *controller.Event
 	by    client.Author
 }
 
-// reason is why the rotation is started, in the operator's words.
+// reason returns why the rotation is started, for operators to read.
 func (t trigger) reason() string {
 	if t.event != nil {
 		return t.event.Summary
@@ -45,8 +45,8 @@ func (t trigger) reason() string {
 	return t.by.Reason
 }
 
-// startRotation sends the trigger to the farm's controller, and returns the rotation
-// that it starts.
+// startRotation sends the trigger to the farm's controller, and returns the
+// rotation that the controller starts.
 func (t trigger) startRotation(ctx context.Context, f client.Farm) (*client.Run, error) {
 	if t.event == nil {
 		return f.Rotate(ctx, t.by)
@@ -60,7 +60,7 @@ func (t trigger) startRotation(ctx context.Context, f client.Farm) (*client.Run,
 	case err != nil:
 		return nil, err
 	case result.WorkflowID == "":
-		return nil, fmt.Errorf("the controller starts nothing: %s", result.Reason)
+		return nil, fmt.Errorf("the controller does not start a rotation: %s", result.Reason)
 	}
 	return f.Run(ctx, result.WorkflowID, result.RunID), nil
 }
@@ -72,7 +72,7 @@ func (p *program) newJob(ctx context.Context) (*job, error) {
 	return p.newConfiguredJob()
 }
 
-// newConfiguredJob rotates a farm of the configuration.
+// newConfiguredJob returns the job that rotates a configured farm once.
 func (p *program) newConfiguredJob() (*job, error) {
 	c, err := config.Load(p.config)
 	if err != nil {
@@ -93,7 +93,7 @@ func (p *program) newConfiguredJob() (*job, error) {
 	}, nil
 }
 
-// requestedHere is the request of the user who started the program.
+// requestedHere returns a request of the user who started the program.
 func requestedHere() trigger {
 	by := "standalone"
 	if u, err := user.Current(); err == nil {
@@ -102,14 +102,15 @@ func requestedHere() trigger {
 	return trigger{by: client.Author{By: by, Reason: "requested on the command line"}}
 }
 
-// chooseFarm returns the name of the farm that was asked for, or of the only one.
+// chooseFarm returns the name of the requested farm, or of the only one if none was
+// requested.
 func chooseFarm(c *config.Config, name string) (string, error) {
 	if name == "" && len(c.Farms) != 1 {
 		var names []string
 		for _, f := range c.Farms {
 			names = append(names, f.Name)
 		}
-		return "", fmt.Errorf("%s has several farms, name one with -farm: %s", c.Path, strings.Join(names, ", "))
+		return "", fmt.Errorf("%s has several farms, choose one with -farm: %s", c.Path, strings.Join(names, ", "))
 	}
 	if name == "" {
 		return c.Farms[0].Name, nil
@@ -118,7 +119,8 @@ func chooseFarm(c *config.Config, name string) (string, error) {
 	return f.Name, err
 }
 
-// terminateRuns ends the controller and all runs of a farm that is gone.
+// terminateRuns terminates the controller and all runs of a simulated farm that an
+// earlier process has taken with it.
 func terminateRuns(ctx context.Context, c temporal.Client, farmName string) error {
 	for _, id := range []string{
 		workflows.ControllerID(farmName), workflows.InspectionID(farmName), workflows.RotateID(farmName), workflows.RetireID(farmName),
@@ -126,7 +128,7 @@ func terminateRuns(ctx context.Context, c temporal.Client, farmName string) erro
 		err := c.TerminateWorkflow(ctx, id, "", "the simulated farm ended with the process that held it")
 		var notFound *serviceerror.NotFound
 		if err != nil && !errors.As(err, &notFound) {
-			return fmt.Errorf("end %s of an earlier simulated farm: %w", id, err)
+			return fmt.Errorf("terminate %s of an earlier simulated farm: %w", id, err)
 		}
 	}
 	return nil

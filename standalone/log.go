@@ -8,23 +8,23 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// openLog opens the log of everything in this process. Without a file it only
-// says why the process had to end: operators watch a table that is repainted in
-// place, and log entries would break it up.
+// openLog opens the log of the whole process. Without a file it writes only fatal
+// errors, to stderr: operators watch a table that is repainted in place, and log
+// entries would break it up. The function that it returns closes the file.
 func openLog(path string, stderr io.Writer) (*zap.Logger, func() error, error) {
 	encoder := zap.NewProductionEncoderConfig()
 	encoder.EncodeTime = zapcore.ISO8601TimeEncoder
 	cores := []zapcore.Core{
 		zapcore.NewCore(zapcore.NewConsoleEncoder(encoder), zapcore.Lock(zapcore.AddSync(stderr)), zap.DPanicLevel),
 	}
-	done := func() error { return nil }
+	closeFile := func() error { return nil }
 	if path != "" {
 		file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 		if err != nil {
 			return nil, nil, usageErrorf("open log: %w", err)
 		}
-		done = file.Close
+		closeFile = file.Close
 		cores = append(cores, zapcore.NewCore(zapcore.NewJSONEncoder(encoder), zapcore.Lock(file), zap.InfoLevel))
 	}
-	return zap.New(zapcore.NewTee(cores...)), done, nil
+	return zap.New(zapcore.NewTee(cores...)), closeFile, nil
 }

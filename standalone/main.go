@@ -1,7 +1,7 @@
 // Command standalone is farmtrust in one process: an embedded Temporal server
 // with its UI, the worker, and the rotation of one farm. Without a
-// configuration the farm is a simulated one: its trust is set up from nothing
-// and then renewed.
+// configuration the farm is a simulated one, whose trust is set up from scratch and
+// then renewed.
 //
 // It listens on the loopback interface only. It is installed as
 // farmtrust-standalone.
@@ -20,7 +20,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/version"
 )
 
-// Exit codes, which the help lists.
+// Exit codes, as exitHelp lists them.
 const (
 	exitOK     = 0
 	exitFailed = 1
@@ -29,12 +29,13 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second Ctrl-C ends the program at once.
+	// From the first Ctrl-C on, the default applies again: a second one ends the
+	// program at once.
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, version.ProgramName(os.Args[0]), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run runs the program and returns the exit code. Errors call the program by
+// run runs the program and returns its exit code. Errors and the version begin with
 // name.
 func run(ctx context.Context, name string, args []string, stdout, stderr io.Writer) int {
 	o, err := parseFlags(name, args, stderr)
@@ -63,8 +64,8 @@ func run(ctx context.Context, name string, args []string, stdout, stderr io.Writ
 	return exitOK
 }
 
-// usageError is an error that another command line, configuration, port or
-// directory avoids.
+// usageError is an error that the user can correct: a flag, the configuration, a
+// port or the data directory.
 type usageError struct{ error }
 
 func (e *usageError) Unwrap() error { return e.error }

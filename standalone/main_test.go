@@ -24,7 +24,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 )
 
-// anyPorts lets tests run beside each other.
+// anyPorts are the flags that let tests run in parallel.
 var anyPorts = []string{"-port", "0", "-ui-port", "0"}
 
 type result struct {
@@ -39,19 +39,19 @@ func runProgram(t *testing.T, args ...string) result {
 	return result{code, out.String(), err.String()}
 }
 
-// readReport reads the last line of standard output.
+// readReport decodes the report on the last line of standard output.
 func (r result) readReport(t *testing.T) farm.Report {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(r.out), "\n")
 	var report farm.Report
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &report); err != nil {
-		t.Fatalf("the last line is no report: %v\n%s", err, r.out)
+		t.Fatalf("the last line is not a report: %v\n%s", err, r.out)
 	}
 	return report
 }
 
-// assertUsageError checks that a run ended with exit code 2 and one line that says all
-// of parts.
+// assertUsageError checks that a run ended with exit code 2 and a one-line message
+// that contains all parts.
 func (r result) assertUsageError(t *testing.T, parts ...string) {
 	t.Helper()
 	if r.code != exitUsage || r.out != "" {
@@ -62,7 +62,7 @@ func (r result) assertUsageError(t *testing.T, parts ...string) {
 	}
 	for _, part := range parts {
 		if !strings.Contains(r.err, part) {
-			t.Errorf("%q does not say %q", r.err, part)
+			t.Errorf("%q does not contain %q", r.err, part)
 		}
 	}
 }
@@ -78,12 +78,12 @@ func TestRun_SimulatedFarmIsSetUpAndRenewed(t *testing.T) {
 	}
 	for _, part := range []string{"near expiry of oos-s2s", "oos-03.contoso.com", "sp-02.contoso.com", "previous"} {
 		if !strings.Contains(got.out, part) {
-			t.Errorf("the reports do not say %q:\n%s", part, got.out)
+			t.Errorf("the reports do not contain %q:\n%s", part, got.out)
 		}
 	}
 	for _, step := range []string{"import certificate  changed", "trust issuers  changed", "restart  changed", "verify  "} {
 		if !strings.Contains(got.err, step) {
-			t.Errorf("the progress does not say %q:\n%s", step, got.err)
+			t.Errorf("the progress does not contain %q:\n%s", step, got.err)
 		}
 	}
 }
@@ -116,7 +116,7 @@ func TestRun_StaysUpWithItsUI(t *testing.T) {
 		code <- run(ctx, "standalone", append(slices.Clip(anyPorts), "-data", t.TempDir()), io.Discard, stderr)
 		_ = stderr.Close()
 	}()
-	said := readUntil(t, shown, "Ctrl-C ends")
+	said := readUntil(t, shown, "Ctrl-C to quit")
 	go func() { _, _ = io.Copy(io.Discard, shown) }()
 	addresses := regexp.MustCompile(`http://\S+`).FindAllString(said, -1)
 	for _, address := range addresses {
@@ -140,7 +140,7 @@ func TestRun_StaysUpWithItsUI(t *testing.T) {
 	}
 }
 
-// readUntil reads until the text came.
+// readUntil reads until it has read the text, and returns everything that it read.
 func readUntil(t *testing.T, r io.Reader, text string) string {
 	t.Helper()
 	var all strings.Builder
@@ -166,7 +166,7 @@ func TestRun_ConfiguredFarmIsSetUpAndThenUnchanged(t *testing.T) {
 	}
 }
 
-func TestRun_RotationThatWasCutOffContinues(t *testing.T) {
+func TestRun_InterruptedRotationContinues(t *testing.T) {
 	t.Parallel()
 	sim := startFarm(t, farmsim.Options{Latency: map[string]time.Duration{"": 100 * time.Millisecond}})
 	args := []string{"-exit", "-o", "json", "-config", sim.Config(), "-data", t.TempDir()}
@@ -182,14 +182,14 @@ func TestRun_RotationThatWasCutOffContinues(t *testing.T) {
 	go func() { _, _ = io.Copy(io.Discard, shown) }()
 	cancel()
 	if got := <-code; got != exitFailed {
-		t.Fatalf("got exit code %d of a rotation that was cut off", got)
+		t.Fatalf("got exit code %d from an interrupted rotation", got)
 	}
 	got := runProgram(t, args...)
 	if outcome := got.readReport(t).Outcome; got.code != exitOK || outcome != farm.Verified {
 		t.Errorf("got exit code %d, outcome %q\n%s", got.code, outcome, got.err)
 	}
-	if !strings.Contains(got.err, "attached to the rotation") {
-		t.Errorf("it does not say that it continues:\n%s", got.err)
+	if !strings.Contains(got.err, "attached to a rotation") {
+		t.Errorf("the output does not say that the rotation continues:\n%s", got.err)
 	}
 }
 
@@ -207,7 +207,7 @@ func TestRun_ConfiguredFarmWaitsForApproval(t *testing.T) {
 	go func() { _, _ = io.Copy(io.Discard, shown) }()
 	command := regexp.MustCompile(`TEMPORAL_ADDRESS=(\S+) farmtrust approve contoso (\S+) --reason`).FindStringSubmatch(said)
 	if command == nil {
-		t.Fatalf("it does not say how to approve:\n%s", said)
+		t.Fatalf("the output does not say how to approve:\n%s", said)
 	}
 	c, err := temporal.DialContext(t.Context(), temporal.Options{HostPort: command[1], Logger: connect.NewLogger(zap.NewNop())})
 	if err != nil {
@@ -253,18 +253,18 @@ func TestRun_ConfiguredFarmWaitsForApproval(t *testing.T) {
 	}
 }
 
-// assertRefused fails the test unless a request or decision was refused for a
-// reason that says so.
+// assertRefused fails the test unless a request or decision was refused with a
+// reason that contains part.
 func assertRefused(t *testing.T, err error, part string) {
 	t.Helper()
 	refused, ok := errors.AsType[*client.RefusedError](err)
 	if !ok || !strings.Contains(refused.Reason, part) {
-		t.Errorf("got %v, want a refusal that says %q", err, part)
+		t.Errorf("got %v, want a refusal that contains %q", err, part)
 	}
 }
 
-// requireApproval returns the path of the farm's configuration, changed so that
-// an operator approves.
+// requireApproval returns the path of a copy of the farm's configuration that
+// requires an approval.
 func requireApproval(t *testing.T, sim *farmsim.Farm) string {
 	t.Helper()
 	text, err := os.ReadFile(sim.Config())
@@ -273,7 +273,7 @@ func requireApproval(t *testing.T, sim *farmsim.Farm) string {
 	}
 	changed := bytes.Replace(text, []byte("approval: none"), []byte("approval: required"), 1)
 	if bytes.Equal(text, changed) {
-		t.Fatal("the configuration asks for approval already, or says it in other words")
+		t.Fatal("the configuration does not contain approval: none")
 	}
 	file := filepath.Join(t.TempDir(), "farmtrust.yaml")
 	if err := os.WriteFile(file, changed, 0o600); err != nil {

@@ -27,11 +27,12 @@ const retention = 30 * 24 * time.Hour
 // program is one run of the command.
 type program struct {
 	options
-	// out takes reports, err whatever else operators should see.
+	// out receives the reports, err everything else that operators should see.
 	out, err io.Writer
 }
 
-// run does all that was asked for and reports whether the trust is as desired.
+// run sets up the job, the Temporal server and a client, and reports whether the
+// job's last rotation left the trust as desired.
 func (p *program) run(ctx context.Context) (verified bool, err error) {
 	log, closeLog, err := openLog(p.log, p.err)
 	if err != nil {
@@ -63,20 +64,20 @@ func (p *program) run(ctx context.Context) (verified bool, err error) {
 		return false, err
 	}
 	defer c.Close()
-	return p.runWorker(ctx, j, c, addresses{ui: server.UI(), temporal: server.Address()}, log)
+	return p.runJob(ctx, j, c, addresses{ui: server.UI(), temporal: server.Address()}, log)
 }
 
-// addresses are where the UI and Temporal itself are reached.
+// addresses are those of the Temporal UI and of Temporal's frontend.
 type addresses struct{ ui, temporal string }
 
-// pageOf is the address of a run in the UI.
+// pageOf returns the URL of a run's page in the UI.
 func (a addresses) pageOf(run *client.Run) string {
 	return a.ui + "/namespaces/" + embedded.Namespace + "/workflows/" + url.PathEscape(run.ID()) + "/" + run.RunID()
 }
 
-// runWorker runs the worker, the rotations and, unless it is to end then, the UI
-// until ctx is done.
-func (p *program) runWorker(ctx context.Context, j *job, c temporal.Client, at addresses, log *zap.Logger) (bool, error) {
+// runJob runs a worker and the job's rotations. After them it waits until ctx is
+// done, so that the UI stays up, unless -exit was given.
+func (p *program) runJob(ctx context.Context, j *job, c temporal.Client, at addresses, log *zap.Logger) (bool, error) {
 	if err := j.prepare(ctx, c); err != nil {
 		return false, err
 	}
@@ -87,9 +88,9 @@ func (p *program) runWorker(ctx context.Context, j *job, c temporal.Client, at a
 		worker <- host.Run(working, host.Options{Config: j.config, Client: c, Namespace: embedded.Namespace, Log: log.Named("worker")})
 		stop()
 	}()
-	verified, err := p.rotateFarm(working, j, client.New(c), at)
+	verified, err := p.runRounds(working, j, client.New(c), at)
 	if err == nil && !p.exit {
-		fmt.Fprintf(p.err, "\nTemporal UI: %s\nCtrl-C ends.\n", at.ui)
+		fmt.Fprintf(p.err, "\nTemporal UI: %s\nPress Ctrl-C to quit.\n", at.ui)
 		<-working.Done()
 	}
 	stop()
@@ -97,19 +98,20 @@ func (p *program) runWorker(ctx context.Context, j *job, c temporal.Client, at a
 		return false, failed
 	}
 	if err != nil && ctx.Err() != nil {
-		return false, errors.New("stopped before the rotation ended; the next one inspects the farm and does what is left")
+		return false, errors.New("stopped before the rotation ended; the next one inspects the farm and continues from there")
 	}
 	return verified, err
 }
 
-// rotateFarm has the farm rotated once for each round, as long as the rotations end
-// well.
-func (p *program) rotateFarm(ctx context.Context, j *job, c client.Client, at addresses) (verified bool, err error) {
+// runRounds runs the job's rotations in turn and stops after the first that leaves
+// the trust other than desired.
+func (p *program) runRounds(ctx context.Context, j *job, c client.Client, at addresses) (verified bool, err error) {
 	configured, err := j.config.Farm(j.farm)
 	if err != nil {
 		return false, err
 	}
-	// The worker starts the controller too; whichever is first starts it alike.
+	// The worker starts the controller as well. Both pass the same policy, so it does
+	// not matter which of them is first.
 	f := c.Farm(j.farm).Under(configured.Rotation)
 	var last farm.Report
 	for _, prepareTrigger := range j.rounds {
@@ -133,7 +135,7 @@ func (p *program) rotateFarm(ctx context.Context, j *job, c client.Client, at ad
 	return verified, nil
 }
 
-// rotateOnce triggers a rotation, and shows it until it ends.
+// rotateOnce triggers a rotation and shows its progress until it ends.
 func (p *program) rotateOnce(ctx context.Context, f client.Farm, t trigger, at addresses) (farm.Report, error) {
 	fmt.Fprintf(p.err, "%s: %s\n", f.Name(), t.reason())
 	run, err := t.startRotation(ctx, f)
@@ -141,7 +143,7 @@ func (p *program) rotateOnce(ctx context.Context, f client.Farm, t trigger, at a
 		return farm.Report{}, err
 	}
 	if run.Attached {
-		fmt.Fprintln(p.err, "attached to the rotation that an earlier start left")
+		fmt.Fprintln(p.err, "attached to a rotation that an earlier run of this program started")
 	}
 	fmt.Fprintf(p.err, "Temporal UI: %s\n\n", at.pageOf(run))
 	progress := console.NewProgress(p.err)
@@ -150,8 +152,8 @@ func (p *program) rotateOnce(ctx context.Context, f client.Farm, t trigger, at a
 	return last, errors.Join(err, progress.Close())
 }
 
-// showReport shows a report to operators. Where programs read standard output,
-// it goes to standard error.
+// showReport shows a report to operators. With -o json it goes to standard error,
+// since programs read standard output.
 func (p *program) showReport(r farm.Report) error {
 	w := p.out
 	if p.json {

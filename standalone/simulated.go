@@ -20,11 +20,11 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// renewedFor is how long the certificate of the second rotation is valid.
-const renewedFor = 2 * 365 * 24 * time.Hour
+// renewedValidity is the validity period of the second rotation's certificate.
+const renewedValidity = 2 * 365 * 24 * time.Hour
 
-// simulatedLatency is how long the simulated servers take: long enough to watch,
-// and short enough to wait for.
+// simulatedLatency returns how long the simulated servers take for each script:
+// long enough to watch, short enough to wait for. The empty name is the default.
 func simulatedLatency() map[string]time.Duration {
 	const restart = 250 * time.Millisecond
 	return map[string]time.Duration{
@@ -34,9 +34,9 @@ func simulatedLatency() map[string]time.Duration {
 	}
 }
 
-// newSimulatedJob rotates a simulated farm that trusts nothing yet: an expiry
-// event sets the trust up; a second one, with a new certificate in the source,
-// renews it.
+// newSimulatedJob returns the job for a simulated farm that has no trust yet: an
+// expiry event sets it up; a second one, after a new certificate was issued, renews
+// it.
 func newSimulatedJob(ctx context.Context, data string) (_ *job, err error) {
 	dir, err := os.MkdirTemp("", "farmtrust-")
 	if err != nil {
@@ -57,15 +57,15 @@ func newSimulatedJob(ctx context.Context, data string) (_ *job, err error) {
 		return nil, err
 	}
 	if data != "" {
-		// A rotation of a real farm of the same name must not be mistaken for
-		// one of a simulated farm that is gone.
+		// Simulated farms get a database of their own, because prepare terminates
+		// earlier runs; a real farm may have the same name.
 		j.data = filepath.Join(data, "simulated")
 	}
 	j.prepare = func(ctx context.Context, c temporal.Client) error { return terminateRuns(ctx, c, j.farm) }
 	j.rounds = []func() (trigger, error){
 		func() (trigger, error) { return j.newEvent(newNearExpiryEvent()) },
 		func() (trigger, error) {
-			if _, err := sim.IssueCertificate(renewedFor); err != nil {
+			if _, err := sim.IssueCertificate(renewedValidity); err != nil {
 				return trigger{}, err
 			}
 			return j.newEvent(newNearExpiryEvent())
@@ -74,8 +74,8 @@ func newSimulatedJob(ctx context.Context, data string) (_ *job, err error) {
 	return j, nil
 }
 
-// newEvent decodes an event as from any source, and finds the farm that it
-// concerns.
+// newEvent decodes an event as the product does, and makes the farm that it concerns
+// the job's farm.
 func (j *job) newEvent(body []byte, err error) (trigger, error) {
 	if err != nil {
 		return trigger{}, err
@@ -99,8 +99,8 @@ func (j *job) newEvent(body []byte, err error) (trigger, error) {
 	return trigger{event: &controller.Event{ID: events[0].Key(), Summary: events[0].String()}}, nil
 }
 
-// newNearExpiryEvent is the event that Azure Key Vault sends thirty days before a
-// certificate expires.
+// newNearExpiryEvent returns the event that Azure Key Vault sends thirty days before
+// a certificate expires.
 //
 // Source: Microsoft, "Azure Key Vault as Event Grid source".
 func newNearExpiryEvent() ([]byte, error) {

@@ -15,24 +15,24 @@ import (
 func TestUsage_WrongFlags(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		args []string
-		says string
+		args     []string
+		wantText string
 	}{
-		"unknown flag":           {[]string{"-wat"}, "-wat"},
-		"argument":               {[]string{"contoso"}, `unexpected argument "contoso"`},
-		"unknown form":           {[]string{"-o", "xml"}, "use -o table or -o json"},
-		"port too large":         {[]string{"-port", "65536"}, "-port 65536"},
-		"negative port":          {[]string{"-ui-port", "-1"}, "-ui-port -1"},
-		"port that is no number": {[]string{"-port", "http"}, "http"},
-		"farm of nothing":        {[]string{"-farm", "contoso"}, "give -config too"},
-		"empty name":             {[]string{"-config", ""}, "-config has no value"},
-		"empty directory":        {[]string{"-data="}, "-data has no value"},
-		"no such file":           {[]string{"-config", "nowhere.yaml"}, "nowhere.yaml"},
-		"log in no folder":       {[]string{"-log", "nowhere/log"}, "nowhere/log"},
+		"unknown flag":               {[]string{"-wat"}, "-wat"},
+		"argument":                   {[]string{"contoso"}, `unexpected argument "contoso"`},
+		"unknown form":               {[]string{"-o", "xml"}, "use -o table or -o json"},
+		"port too large":             {[]string{"-port", "65536"}, "-port 65536"},
+		"negative port":              {[]string{"-ui-port", "-1"}, "-ui-port -1"},
+		"port that is not a number":  {[]string{"-port", "http"}, "http"},
+		"farm without configuration": {[]string{"-farm", "contoso"}, "-config is required"},
+		"empty name":                 {[]string{"-config", ""}, "-config has no value"},
+		"empty directory":            {[]string{"-data="}, "-data has no value"},
+		"no such file":               {[]string{"-config", "nowhere.yaml"}, "nowhere.yaml"},
+		"log in a missing folder":    {[]string{"-log", "nowhere/log"}, "nowhere/log"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			runProgram(t, c.args...).assertUsageError(t, c.says)
+			runProgram(t, c.args...).assertUsageError(t, c.wantText)
 		})
 	}
 }
@@ -66,7 +66,7 @@ func TestUsage_OneOfSeveralFarmsMustBeNamed(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	runProgram(t, "-config", file).assertUsageError(t, "name one with -farm", "fabrikam", "contoso")
+	runProgram(t, "-config", file).assertUsageError(t, "choose one with -farm", "fabrikam", "contoso")
 }
 
 func TestUsage_PortInUse(t *testing.T) {

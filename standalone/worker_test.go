@@ -19,23 +19,23 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-// testWorker is a worker with a simulated farm, on an embedded Temporal server.
+// testWorker is a worker for a simulated farm, on an embedded Temporal server.
 type testWorker struct {
 	sim *farmsim.Farm
-	// before is the farm before the worker started.
+	// before is the farm's trust before the worker started.
 	before farmsim.Trust
-	// address is the server's, host:port.
+	// address is the Temporal server's host:port.
 	address  string
 	temporal temporal.Client
 	farm     client.Farm
 }
 
-// simulatedPolicy is the line of a simulated farm's configuration that says how
-// it is rotated.
+// simulatedPolicy matches the line of a simulated farm's configuration that setPolicy
+// replaces.
 var simulatedPolicy = regexp.MustCompile(`(?m)^( *)approval: none$`)
 
-// startTestWorker starts a worker until the test ends. Its farm trusts a
-// certificate that is to be renewed, and has this policy, one key a line.
+// startTestWorker starts a worker that runs until the test ends. Its farm trusts a
+// certificate that is due for renewal, and has this policy, one key in each string.
 func startTestWorker(t *testing.T, policy ...string) *testWorker {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -66,7 +66,7 @@ func startTestWorker(t *testing.T, policy ...string) *testWorker {
 	return &testWorker{sim: sim, before: before, address: server.Address(), temporal: c, farm: client.New(c).Farm(farmsim.FarmName)}
 }
 
-// setPolicy writes the policy into the farm's configuration, and loads that.
+// setPolicy writes the policy into the farm's configuration and loads it.
 func setPolicy(t *testing.T, sim *farmsim.Farm, policy []string) *config.Config {
 	t.Helper()
 	text, err := os.ReadFile(sim.Config())
@@ -75,7 +75,7 @@ func setPolicy(t *testing.T, sim *farmsim.Farm, policy []string) *config.Config 
 	}
 	indent := simulatedPolicy.FindSubmatch(text)
 	if indent == nil {
-		t.Fatal("the configuration asks for approval already, or says it in other words")
+		t.Fatal("the configuration does not contain approval: none")
 	}
 	lines := ""
 	for i, line := range policy {
@@ -95,12 +95,12 @@ func setPolicy(t *testing.T, sim *farmsim.Farm, policy []string) *config.Config 
 	return c
 }
 
-// waitUntil waits for something that a worker will do.
-func waitUntil(t *testing.T, happened func() bool) {
+// waitUntil waits until a condition holds, and fails the test after two minutes.
+func waitUntil(t *testing.T, condition func() bool) {
 	t.Helper()
-	for end := time.Now().Add(2 * time.Minute); !happened(); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !condition(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal("it did not happen within two minutes")
+			t.Fatal("the condition does not hold after two minutes")
 		}
 	}
 }

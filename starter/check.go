@@ -29,7 +29,7 @@ with it, by line. Then a worker, with its own configuration, inspects every serv
 the named farms, or of all farms in the file, and shows for each server whether it can
 be reached and signed in to, the rights there, and the versions. Nothing is changed.
 
-What a rotation would change is no fault: "farmtrust plan" shows it.`,
+What a rotation would change is not reported as a fault: "farmtrust plan" shows it.`,
 		Example: `  farmtrust check --config farmtrust.yaml
   farmtrust check --config farmtrust.yaml --file-only
   farmtrust check contoso fabrikam`,
@@ -144,8 +144,10 @@ func (a *app) writeCheck(w io.Writer, result checkResult) error {
 	if a.config != "" {
 		printf("%s: the configuration is valid\n", a.config)
 	}
-	for _, f := range result.Farms {
-		printf("\n")
+	for i, f := range result.Farms {
+		if i > 0 || a.config != "" {
+			printf("\n")
+		}
 		if f.err != nil {
 			printf("%s: %s\n", f.Farm, f.Error)
 			continue

@@ -21,7 +21,8 @@ certificate by its retirement. The digest stands for exactly what is shown with 
 that changes, so does the digest, and an approval of the old one is refused.
 
 Without a digest it shows what waits, and approves nothing: exit code 4. After an
-approval the cutover begins as soon as the maintenance window allows it.`,
+approval, the deletion begins at once, and the cutover as soon as the maintenance
+window allows it.`,
 		Example: `  farmtrust approve contoso                   what waits, and its digest
   farmtrust approve contoso 1a2b3c4d5e6f --reason "change 4711"`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -37,9 +38,9 @@ func (a *app) retryCommand() *cobra.Command {
 	return a.decisionCommand(farm.Retry, &cobra.Command{
 		Use:   "retry FARM",
 		Short: "Try blocked steps again, on one server or all",
-		Long: `Tries blocked steps again: those whose retries ran out, or that an operator must
-prepare something for. It tries those of one server, or all. The rotation then continues;
-if a step fails again, it blocks again.`,
+		Long: `Tries blocked steps again, those of one server or all, once you have removed what made
+them fail: "farmtrust status" shows that. The rotation then continues; if a step fails
+again, it blocks again.`,
 		Example: `  farmtrust retry contoso --reason "WinRM is back"
   farmtrust retry contoso --server oos-02.contoso.com --reason "rebooted"`,
 	}, func(c *cobra.Command, d *farm.Decision) {
@@ -55,23 +56,26 @@ func (a *app) skipCommand() *cobra.Command {
 keeps what it has, and its data refreshes fail while it serves users. Afterwards the
 farm is suspended until "farmtrust resume".
 
-It is refused for the master, for SharePoint servers, and for a server that is still a
-machine of the Office Online Server farm; --force overrules the last.`,
+It is refused for the master and for SharePoint servers. It is also refused for a server
+that is still a machine of the Office Online Server farm, unless --force is given.`,
 		Example: `  farmtrust skip contoso --server oos-03.contoso.com --reason "taken out of the farm"
   farmtrust skip contoso --server oos-03.contoso.com --force --reason "scrapped tomorrow"`,
 	}, func(c *cobra.Command, d *farm.Decision) {
 		c.Flags().StringVar(&d.Server, "server", "", "the office `server` to leave out")
-		c.Flags().BoolVar(&d.Force, "force", false, "even if it still serves users")
+		c.Flags().BoolVar(&d.Force, "force", false, "skip it even if it still serves users")
 	})
 }
 
 func (a *app) abortCommand() *cobra.Command {
 	return a.decisionCommand(farm.Abort, &cobra.Command{
 		Use:   "abort FARM",
-		Short: "End a waiting rotation, and leave everything as it is",
+		Short: "End a rotation that waits, and leave everything as it is",
 		Long: `Ends a rotation that waits, and leaves everything as it is now, even half-way. Its
 report lists what still differs, and the farm is suspended until "farmtrust resume".
-To restore what was there before, use "farmtrust rollback" instead.`,
+To restore what was there before, use "farmtrust rollback" instead.
+
+If the retirement of an old certificate waits, abort ends that instead: the certificate
+is kept until it is due again, and the farm is not suspended.`,
 		Example: `  farmtrust abort contoso --reason "repaired by hand, see ticket 12"`,
 	}, nil)
 }

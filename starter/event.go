@@ -31,12 +31,12 @@ rotation, or says why nothing is done: exit code 0 if all is well, 4 if an opera
 must act first. An event that is delivered twice counts once. While a rotation runs,
 events wait until it has ended.
 
-Understood are CloudEvents 1.0 in structured JSON and the Event Grid schema, with
-Key Vault's certificate events or types that end in .certificate.near-expiry.v1,
+It understands CloudEvents 1.0 in structured JSON and the Event Grid schema. The type
+is one of Key Vault's certificate events, or ends in .certificate.near-expiry.v1,
 .certificate.expired.v1 or .certificate.new-version.v1.
 
-The farm is the one given by --farm, else the one that the event names, else the one
-whose certificate.events in the configuration match the event.`,
+The farm is the one given by --farm, or else the one that the event names, or else
+the one whose certificate.events in the configuration (--config) match the event.`,
 		Example: `  farmtrust event near-expiry.json --config farmtrust.yaml
   curl -s https://example.com/last-event | farmtrust event - --farm contoso`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -53,7 +53,7 @@ whose certificate.events in the configuration match the event.`,
 			return a.deliver(cmd.Context(), all, detach)
 		},
 	}
-	c.Flags().StringVar(&farmName, "farm", "", "the `farm` that the events concern, no matter what they say")
+	c.Flags().StringVar(&farmName, "farm", "", "the `farm` that the events concern, whatever they name")
 	must(c.RegisterFlagCompletionFunc("farm", a.completeFarm))
 	addDetachFlag(c, &detach)
 	return c

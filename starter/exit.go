@@ -22,8 +22,9 @@ const (
 
 const exitHelp = `Exit codes:
   0  done: verified, nothing to do, rolled back as requested, accepted, or shown
-  1  failed: incomplete, cancelled, rolled back unasked, partial; a request or decision
-     was refused; Temporal or a server cannot be reached; no worker runs
+  1  failed: incomplete, partial, cancelled, or rolled back without being asked to; a
+     request or decision was refused; Temporal or a server cannot be reached; no worker
+     runs
   2  wrong arguments, configuration or event; unknown farm
   3  refused: a precondition does not hold; nothing was changed
   4  plan: a rotation would change something; event: nothing is done until an operator

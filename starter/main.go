@@ -28,16 +28,26 @@ func main() {
 // run carries out one command and returns the exit code. Help, errors and the
 // commands that are printed call the program by name.
 func run(ctx context.Context, name string, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{program: name, in: stdin, out: stdout, err: stderr, interactive: isTerminal(stdin)}
+	call := callOf(name)
+	a := &app{program: call, in: stdin, out: stdout, err: stderr, interactive: isTerminal(stdin)}
 	defer a.disconnect()
 	root := a.newRoot()
-	renameProgram(root, name)
+	renameProgram(root, call)
 	root.SetArgs(acceptSingleDash(args))
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	command, err := root.ExecuteContextC(ctx)
 	return a.end(command, err)
+}
+
+// callOf returns how a program of this name is called again: go run names it after
+// its folder.
+func callOf(name string) string {
+	if name == "starter" {
+		return "go run ./starter"
+	}
+	return name
 }
 
 // acceptSingleDash lets operators write -config as for the worker; to cobra that

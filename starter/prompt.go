@@ -18,11 +18,11 @@ import (
 // addAuthorFlags adds --by and --reason.
 func addAuthorFlags(c *cobra.Command, by *client.Author, reason string) {
 	c.Flags().StringVar(&by.Reason, "reason", "", reason)
-	c.Flags().StringVar(&by.By, "by", "", "`who` requests or decides, as reports show it (default: your user@host)")
+	c.Flags().StringVar(&by.By, "by", "", "your `name` in reports (default: your user@host)")
 }
 
 // requiredReason is the help of --reason where one must be given.
-const requiredReason = "`why`, as the report shows it (asked for on a terminal)"
+const requiredReason = "the `reason` that the report shows (asked for on a terminal)"
 
 // completeAuthor makes sure that there is a name and a reason. On a terminal it
 // asks for the reason.

@@ -18,8 +18,8 @@ func (a *app) reportCommand() *cobra.Command {
 		Short: "Show the report of the last rotation that ended",
 		Long: `Shows the report of the last rotation or rollback of a farm that ended, no matter how:
 what was done on each server, who decided what and why, and what still differs. It
-needs no worker. With -o html it is one page that needs no other file, to be kept or
-sent: Temporal forgets workflows after its retention.`,
+needs no worker. With -o html it is a single page, to be kept or sent: Temporal deletes
+workflows that ended when the retention period of its namespace has passed.`,
 		Example: `  farmtrust report contoso
   farmtrust report contoso --retirement
   farmtrust report contoso -o html > contoso.html`,
@@ -29,7 +29,7 @@ sent: Temporal forgets workflows after its retention.`,
 			return a.showLastReport(cmd.Context(), args[0], retirement)
 		},
 	}
-	c.Flags().BoolVar(&retirement, "retirement", false, "the last retirement of an old certificate instead")
+	c.Flags().BoolVar(&retirement, "retirement", false, "show the last retirement of an old certificate instead")
 	return c
 }
 

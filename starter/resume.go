@@ -16,7 +16,7 @@ func (a *app) resumeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "resume FARM",
 		Short: "Let a suspended farm be rotated automatically again",
-		Long: `Ends the suspension of a farm, which follows a rollback and a rotation that did not end
+		Long: `Ends the suspension of a farm, which follows a rollback or a rotation that did not end
 as planned. The controller inspects the farm at once, and rotates if that is due:
 "farmtrust plan" shows in advance what it would do, "farmtrust status" what it does.`,
 		Example:           `  farmtrust resume contoso --reason "the proxy is repaired"`,

@@ -21,11 +21,11 @@ func (a *app) rollbackCommand() *cobra.Command {
 		Long: `Restores what a rotation changed, newest first, and touches nothing that belongs to
 others.
 
-If a rotation is running, it must wait for an approval, for its window or for a
-decision; it then rolls back. While it is between such waits, cancel it in the Temporal
-UI instead, which rolls it back too.
+A running rotation is rolled back if it waits for an approval, for its window or for a
+decision. If it waits for none of these, cancel it in the Temporal UI instead: that
+rolls it back too.
 
-If none is running, the last rotation is rolled back. That is possible until the
+If no rotation is running, the last one is rolled back. That is possible until the
 deletion of its old certificate has begun, and never to a certificate that has expired
 or is compromised. A retirement that is running is cancelled first.
 

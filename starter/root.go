@@ -54,15 +54,16 @@ func (a *app) newRoot() *cobra.Command {
 		Long: `Renews the S2S certificate with which the Office Online Servers of a farm sign their
 calls to SharePoint.
 
-Each farm has a controller, a Temporal workflow that inspects the farm, receives
-expiry events, and starts a rotation when one is due. A worker (farmtrust-worker)
-does the work; this program only talks to Temporal, which it finds by the standard
-TEMPORAL_* variables and profiles (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE,
-TEMPORAL_PROFILE, ...).
+A farm is one Office Online Server farm and the SharePoint farms that use it. It has
+a controller, a Temporal workflow that inspects the farm, receives expiry events, and
+starts a rotation when one is due. A worker (farmtrust-worker) does the work; this
+program only talks to Temporal, which it finds by the standard TEMPORAL_* variables
+and profiles (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, ...).
 
 Begin with check, which validates the configuration and every server, and plan, which
 shows what a rotation would do. rotate does it. status shows what runs and what waits
-for an operator; approve, retry, skip, rollback and abort decide about it.
+for an operator; approve, retry, skip, rollback and abort decide about it. After a
+rollback, resume lets the farm be rotated automatically again.
 
 ` + exitHelp,
 		Example: `  farmtrust check --config farmtrust.yaml
@@ -81,8 +82,8 @@ for an operator; approve, retry, skip, rollback and abort decide about it.
 			return nil
 		},
 	}
-	root.PersistentFlags().StringVar(&a.config, "config", "", "farmtrust's configuration `file`, for event and check")
-	root.PersistentFlags().StringVarP(&a.output, "output", "o", outputTable, "`format`: table, or json: one object on the last line")
+	root.PersistentFlags().StringVar(&a.config, "config", "", "farmtrust's configuration `file`, for check and event")
+	root.PersistentFlags().StringVarP(&a.output, "output", "o", outputTable, "`format`: table, json (last line) or, for report, html")
 	must(root.RegisterFlagCompletionFunc("output", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return outputsOf(c), cobra.ShellCompDirectiveNoFileComp
 	}))

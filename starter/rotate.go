@@ -20,10 +20,10 @@ func (a *app) rotateCommand() *cobra.Command {
 	var compromised, detach bool
 	c := &cobra.Command{
 		Use:   "rotate FARM",
-		Short: "Bring a farm's trust to its newest certificate, and watch",
-		Long: `Asks the controller of a farm to bring its trust to the newest certificate: the trust
-is set up, renewed, or finished where an earlier rotation left it. If everything is as
-desired, nothing is changed.
+		Short: "Rotate a farm to its newest certificate, and watch",
+		Long: `Asks the controller of a farm to rotate to the newest certificate of its source. This
+sets up the trust between the servers, renews it, or finishes what an earlier rotation
+left undone. If everything is as desired, nothing is changed.
 
 It then shows each step until the rotation ends, and its report. If the rotation waits
 for an approval, a maintenance window or a decision, it says so and shows the commands
@@ -31,9 +31,10 @@ that decide. Ctrl-C stops watching; the rotation continues.
 
 A farm has one rotation at a time: if one is running, this attaches to it.
 
---compromised means that the old certificate must not be trusted any longer. Then the
-rotation waits neither for approval nor for the window, the old certificate is retired
-at once, and it can never be restored.`,
+--compromised means that the certificate in use must not be trusted any longer. The
+rotation to another one then waits neither for approval nor for the window, and can
+never be rolled back. The old certificate is retired at once; only its deletion waits
+for approval.`,
 		Example: `  farmtrust rotate contoso
   farmtrust rotate contoso --reason "change 4711"
   farmtrust rotate contoso --compromised --reason "key was copied, incident 12"
@@ -50,8 +51,8 @@ at once, and it can never be restored.`,
 			return a.rotate(cmd.Context(), args[0], by, compromised, detach)
 		},
 	}
-	addAuthorFlags(c, &by, "`why`, as the report shows it; required with --compromised")
-	c.Flags().BoolVar(&compromised, "compromised", false, "the old certificate must not be trusted any longer")
+	addAuthorFlags(c, &by, "the `reason` that the report shows; required with --compromised")
+	c.Flags().BoolVar(&compromised, "compromised", false, "the certificate in use must not be trusted any longer")
 	addDetachFlag(c, &detach)
 	return c
 }

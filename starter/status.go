@@ -21,14 +21,15 @@ func (a *app) statusCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status [FARM]",
 		Short: "Show a farm and what runs there, or all farms",
-		Long: `Shows until when a farm is trusted, when it was last inspected and is next, whether it
-is suspended, what an operator should do, and the commands for that. Below it shows
-what is running, or else the last rotation: each step on each server, what it waits
-for, and the commands that decide.
+		Long: `Shows how long a farm is trusted, its last and its next inspection, whether it is
+suspended, what an operator should do, and the commands for that. Below, it shows what
+is running, or else the last rotation: each step on each server, what it waits for, and
+the commands that decide.
 
-Without a farm it lists all farms, and marks those that need an operator. With --watch
-it shows live what is running, until it ends: exit code 0 if verified, unchanged or
-rolled back, else as rotate.`,
+Without a farm it lists all farms, and marks those that need an operator.
+
+With --watch it shows each step of what is running until that ends. The exit code is
+then 0 if it ended verified, unchanged or rolled back, 3 if refused, 1 otherwise.`,
 		Example: `  farmtrust status
   farmtrust status contoso
   farmtrust status contoso --watch`,
@@ -56,7 +57,7 @@ rolled back, else as rotate.`,
 			}
 		},
 	}
-	c.Flags().BoolVarP(&watch, "watch", "w", false, "show it live until it ends")
+	c.Flags().BoolVarP(&watch, "watch", "w", false, "show each step until what is running ends")
 	return c
 }
 

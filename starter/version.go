@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"path"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,5 +40,7 @@ func renameProgram(root *cobra.Command, called string) {
 		c.Long = replace.Replace(c.Long)
 		c.Example = strings.TrimPrefix(replace.Replace("\n"+c.Example), "\n")
 	}
-	root.Use = called
+	// A command's name has no blanks; what it is shown as may have some.
+	root.Use = path.Base(called)
+	root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: called}
 }

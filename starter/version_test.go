@@ -25,12 +25,14 @@ func TestVersion(t *testing.T) {
 }
 
 func TestHelpNamesTheProgramAsItWasCalled(t *testing.T) {
-	root := (&app{}).newRoot()
-	name := root.Name()
-	renameProgram(root, "ft")
-	for _, c := range append(root.Commands(), root) {
-		if help := c.Long + "\n" + c.UsageString(); strings.Contains(help, "  "+name+" ") || !strings.Contains(help, "\n  ft ") {
-			t.Errorf("%s: the help names another program:\n%s", c.CommandPath(), help)
+	for _, called := range []string{"ft", callOf("starter")} {
+		root := (&app{}).newRoot()
+		name := root.Name()
+		renameProgram(root, called)
+		for _, c := range append(root.Commands(), root) {
+			if help := c.Long + "\n" + c.UsageString(); strings.Contains(help, "  "+name+" ") || !strings.Contains(help, "\n  "+called+" ") {
+				t.Errorf("%s: the help names another program:\n%s", c.CommandPath(), help)
+			}
 		}
 	}
 }

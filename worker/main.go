@@ -39,13 +39,15 @@ const help = `Runs farmtrust's workflows and activities, and a controller for ea
 farm, until Ctrl-C or SIGTERM. Running steps get 20 seconds to finish; any that are
 cut off continue at the next start.
 
-Each controller inspects its farm at once, and starts a rotation where one is due:
-"farmtrust status" shows which. What the rotation waits for before its cutover is set
-by "approval" and "window" in the configuration.
+Each controller inspects its farm at once, and starts a rotation if one is due:
+"farmtrust status" shows which. Before the cutover, the first step that takes effect,
+the rotation waits for an approval or a maintenance window if the configuration asks
+for one ("approval", "window").
 
 It connects to Temporal by the standard TEMPORAL_* variables and profiles
 (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, ...), and refuses to start
-if the namespace lacks a search attribute. It logs to standard error.
+if the namespace lacks a search attribute: the error names the command that adds it.
+It logs to standard error.
 
 Several workers may run side by side; all must have the same configuration.
 
@@ -59,7 +61,7 @@ Flags:
 const exitHelp = `
 Exit codes:
   0  stopped as asked
-  1  Temporal is not reachable, or lacks search attributes
+  1  Temporal cannot be reached, or lacks search attributes
   2  a flag or the configuration is wrong
 `
 
@@ -107,13 +109,17 @@ func parse(name string, args []string, w io.Writer) (options, error) {
 	o := options{level: zapcore.InfoLevel}
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.StringVar(&o.config, "config", "farmtrust.yaml", "the `file` of the farms and how to reach them")
+	flags.StringVar(&o.config, "config", "farmtrust.yaml", "the configuration `file`: the farms and how to reach them")
 	flags.Var(&o.level, "log-level", "log entries of this `level` and above: debug, info, warn or error (default info)")
 	flags.BoolVar(&o.version, "version", false, "show the version, commit and Go version of this build")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		flags.SetOutput(w)
-		fmt.Fprint(w, strings.ReplaceAll(help, program, name))
+		call := name
+		if name == "worker" { // go run names it after its folder
+			call = "go run ./worker"
+		}
+		fmt.Fprint(w, strings.ReplaceAll(help, program, call))
 		flags.PrintDefaults()
 		fmt.Fprint(w, exitHelp)
 		return o, err

@@ -25,7 +25,7 @@ $ErrorActionPreference = 'Stop'
 # The hash that identifies a version of a script file.
 
 # Returns the SHA-256 of a script's text. Line ends, encoding and the signature at
-# its end do not count, so that the hash is the same whoever signed the script.
+# its end do not count, so that the hash is the same no matter who signed the script.
 # Source: Microsoft, about_Signing, on the block that a signature adds.
 function Get-ScriptHash {
     [CmdletBinding()]

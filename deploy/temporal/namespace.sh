@@ -1,5 +1,5 @@
 #!/bin/sh
-# Creates the namespace and the search attributes that rotations set. What
+# Creates the namespace and the search attributes that workflows set. What
 # exists is left as it is. Finished rotations are kept for 30 days.
 set -eu
 

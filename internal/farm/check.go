@@ -197,7 +197,7 @@ func checkOtherOwners(_ Desired, o Observed) []Finding {
 	var out []Finding
 	for _, m := range o.allMachines() {
 		if m.PendingReboot {
-			out = append(out, stopFinding("pending-reboot", m.Host, "restart it before the rotation", "a Windows restart is pending"))
+			out = append(out, stopFinding("pending-reboot", m.Host, "reboot it before the rotation", "a reboot of Windows is pending"))
 		}
 		if strings.EqualFold(m.ConfigurationMode, "ApplyAndAutoCorrect") {
 			out = append(out, stopFinding("dsc-auto-correct", m.Host, "set the Local Configuration Manager to ApplyAndMonitor for the rotation",

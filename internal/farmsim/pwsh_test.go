@@ -262,9 +262,9 @@ func TestTheModelsSayAndDoWhatTheScriptsDo(t *testing.T) {
 		tell func(o, next *operator)
 	}{
 		"2016, what goes wrong":               {farmsim.Options{SharePoint: "2016", Trusting: true}, story},
-		"2019, a renewal and its way back":    {farmsim.Options{SharePoint: "2019", Trusting: true, SelfSigned: true}, wayBack},
+		"2019, a renewal and its rollback":    {farmsim.Options{SharePoint: "2019", Trusting: true, SelfSigned: true}, wayBack},
 		"SE, what goes wrong":                 {farmsim.Options{SharePoint: "SE", SelfSigned: true}, story},
-		"SE, a first set-up and its way back": {farmsim.Options{SharePoint: "SE"}, firstBack},
+		"SE, a first set-up and its rollback": {farmsim.Options{SharePoint: "SE"}, firstBack},
 	} {
 		options, tell := scenario.Options, scenario.tell
 		options.OfficeServers, options.SharePointServers, options.WithoutWire, options.SharedPowerShell = 2, 1, true, true
@@ -297,7 +297,7 @@ func TestTheModelOfTheSharePointTaskSaysAndDoesWhatTheTaskDoes(t *testing.T) {
 		})
 		taken := powershell.RootAuthorityCertificate{Name: "LOCAL", Certificate: next.bundle.Certificate.DER}
 		attempt(o, front, powershell.AddRootAuthority{Authorities: []powershell.RootAuthorityCertificate{taken}})
-		was := next.journal()
+		was := next.snapshot()
 		next.rotate()
 		next.changedSince(was)
 		next.back(was)

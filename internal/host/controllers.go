@@ -16,19 +16,19 @@ import (
 // farms.
 const signalsInParallel = 16
 
-// configureControllers starts a controller for each configured farm that has
-// none, and tells every running controller whether its farm is configured. All
-// workers of a task queue are meant to have the same configuration; the last one
-// to start decides.
+// configureControllers starts a controller for each configured farm that has none,
+// and signals to every running controller whether its farm is configured. All
+// workers of a task queue should have the same configuration; if they do not, the
+// last one to start decides.
 func configureControllers(ctx context.Context, c client.Client, cfg *config.Config) error {
 	running, err := c.RunningControllers(ctx)
 	if err != nil {
 		return fmt.Errorf("find controllers of farms that are no longer configured "+
-			"(Temporal's visibility store must answer before a worker starts): %w", err)
+			"(Temporal's visibility store must be reachable before a worker starts): %w", err)
 	}
 	worker, err := os.Hostname()
 	if err != nil {
-		return fmt.Errorf("find out this worker's name: %w", err)
+		return fmt.Errorf("get this worker's host name: %w", err)
 	}
 	signals, ctx := errgroup.WithContext(ctx)
 	signals.SetLimit(signalsInParallel)
@@ -43,7 +43,7 @@ func configureControllers(ctx context.Context, c client.Client, cfg *config.Conf
 		}
 		f := c.Farm(name)
 		signals.Go(func() error {
-			return f.MarkUnmanaged(ctx, fmt.Sprintf("no longer configured on worker %s (%s): put the farm back into its configuration and restart it, or terminate %s", worker, cfg.Path, f.ControllerID()))
+			return f.MarkUnmanaged(ctx, fmt.Sprintf("no longer configured on worker %s (%s): add the farm to its configuration again and restart the worker, or terminate %s", worker, cfg.Path, f.ControllerID()))
 		})
 	}
 	return signals.Wait()

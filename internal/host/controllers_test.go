@@ -24,24 +24,25 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-// frontend is as much of a Temporal server as the host needs to signal
+// fakeFrontend implements as much of a Temporal server as the host needs to signal
 // controllers.
-type frontend struct {
+type fakeFrontend struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 
-	// invisible fails every question to the visibility store.
-	invisible bool
+	// visibilityFails makes every query of the visibility store fail.
+	visibilityFails bool
 
 	mu sync.Mutex
 	// running are workflow IDs.
 	running []string
-	// started are the states that controllers were started with, and unmanaged
-	// the reasons that they were last sent, by workflow ID.
+	// started has the states that controllers were started with, and unmanaged the
+	// reasons that they were last sent, both by workflow ID.
 	started   map[string]controller.State
 	unmanaged map[string]string
 }
 
-func (f *frontend) dial(t *testing.T) client.Client {
+// dial starts the server and returns a client of it.
+func (f *fakeFrontend) dial(t *testing.T) client.Client {
 	t.Helper()
 	f.started, f.unmanaged = map[string]controller.State{}, map[string]string{}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -51,11 +52,11 @@ func (f *frontend) dial(t *testing.T) client.Client {
 	s := grpc.NewServer(grpc.UnaryInterceptor(func(ctx context.Context, r any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		answer, err := next(ctx, r)
+		response, err := next(ctx, r)
 		if err != nil {
 			return nil, serviceerror.ToStatus(err).Err()
 		}
-		return answer, nil
+		return response, nil
 	}))
 	workflowservice.RegisterWorkflowServiceServer(s, f)
 	done := make(chan error, 1)
@@ -74,30 +75,30 @@ func (f *frontend) dial(t *testing.T) client.Client {
 	return client.New(c)
 }
 
-func (f *frontend) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
+func (f *fakeFrontend) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
 	return &workflowservice.GetSystemInfoResponse{Capabilities: &workflowservice.GetSystemInfoResponse_Capabilities{}}, nil
 }
 
-// ListWorkflowExecutions has one execution on each page.
-func (f *frontend) ListWorkflowExecutions(_ context.Context, r *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
+// ListWorkflowExecutions returns one execution on each page.
+func (f *fakeFrontend) ListWorkflowExecutions(_ context.Context, r *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
 	switch {
-	case f.invisible:
-		return nil, serviceerror.NewInvalidArgument("the store is away")
+	case f.visibilityFails:
+		return nil, serviceerror.NewInvalidArgument("the store is unavailable")
 	case r.Query != "WorkflowType = 'ManageFarm' AND ExecutionStatus = 'Running'":
 		return nil, serviceerror.NewInvalidArgument("unknown query " + r.Query)
 	}
-	answer := &workflowservice.ListWorkflowExecutionsResponse{}
+	response := &workflowservice.ListWorkflowExecutionsResponse{}
 	at := len(r.NextPageToken)
 	if at < len(f.running) {
-		answer.Executions = []*workflowpb.WorkflowExecutionInfo{{Execution: &commonpb.WorkflowExecution{WorkflowId: f.running[at]}}}
+		response.Executions = []*workflowpb.WorkflowExecutionInfo{{Execution: &commonpb.WorkflowExecution{WorkflowId: f.running[at]}}}
 	}
 	if at+1 < len(f.running) {
-		answer.NextPageToken = make([]byte, at+1)
+		response.NextPageToken = make([]byte, at+1)
 	}
-	return answer, nil
+	return response, nil
 }
 
-func (f *frontend) SignalWithStartWorkflowExecution(_ context.Context, r *workflowservice.SignalWithStartWorkflowExecutionRequest) (*workflowservice.SignalWithStartWorkflowExecutionResponse, error) {
+func (f *fakeFrontend) SignalWithStartWorkflowExecution(_ context.Context, r *workflowservice.SignalWithStartWorkflowExecutionRequest) (*workflowservice.SignalWithStartWorkflowExecutionResponse, error) {
 	var state controller.State
 	if err := converter.GetDefaultDataConverter().FromPayloads(r.Input, &state); err != nil {
 		return nil, err
@@ -109,7 +110,7 @@ func (f *frontend) SignalWithStartWorkflowExecution(_ context.Context, r *workfl
 	return &workflowservice.SignalWithStartWorkflowExecutionResponse{}, f.receiveConfiguration(r.WorkflowId, r.SignalName, r.SignalInput)
 }
 
-func (f *frontend) SignalWorkflowExecution(_ context.Context, r *workflowservice.SignalWorkflowExecutionRequest) (*workflowservice.SignalWorkflowExecutionResponse, error) {
+func (f *fakeFrontend) SignalWorkflowExecution(_ context.Context, r *workflowservice.SignalWorkflowExecutionRequest) (*workflowservice.SignalWorkflowExecutionResponse, error) {
 	id := r.WorkflowExecution.WorkflowId
 	if strings.HasSuffix(id, "/gone") {
 		return nil, serviceerror.NewNotFound("no such workflow")
@@ -117,7 +118,7 @@ func (f *frontend) SignalWorkflowExecution(_ context.Context, r *workflowservice
 	return &workflowservice.SignalWorkflowExecutionResponse{}, f.receiveConfiguration(id, r.SignalName, r.Input)
 }
 
-func (f *frontend) receiveConfiguration(id, signal string, input *commonpb.Payloads) error {
+func (f *fakeFrontend) receiveConfiguration(id, signal string, input *commonpb.Payloads) error {
 	var configuration controller.Configuration
 	if signal != workflows.ConfigurationSignal {
 		return serviceerror.NewInvalidArgument("unknown signal " + signal)
@@ -138,7 +139,7 @@ func configWith(farmNames ...string) *config.Config {
 }
 
 func TestConfigureControllers(t *testing.T) {
-	f := &frontend{running: []string{"farm/contoso", "farm/gone", "farm/northwind"}}
+	f := &fakeFrontend{running: []string{"farm/contoso", "farm/gone", "farm/northwind"}}
 	if err := configureControllers(t.Context(), f.dial(t), configWith("contoso", "fabrikam")); err != nil {
 		t.Fatal(err)
 	}
@@ -160,18 +161,18 @@ func TestConfigureControllers(t *testing.T) {
 		}
 	})
 	t.Run("a farm that is no longer configured is unmanaged, with the reason and the remedy", func(t *testing.T) {
-		for _, part := range []string{"no longer configured on worker ", "(farmtrust.yaml)", "put the farm back", "or terminate farm/northwind"} {
+		for _, part := range []string{"no longer configured on worker ", "(farmtrust.yaml)", "add the farm to its configuration again", "or terminate farm/northwind"} {
 			if !strings.Contains(f.unmanaged["farm/northwind"], part) {
-				t.Errorf("farm/northwind is unmanaged because %q, which does not say %q", f.unmanaged["farm/northwind"], part)
+				t.Errorf("farm/northwind is unmanaged because %q, which does not contain %q", f.unmanaged["farm/northwind"], part)
 			}
 		}
 	})
 }
 
 func TestConfigureControllers_WithoutVisibilityNothingIsSignalled(t *testing.T) {
-	f := &frontend{invisible: true}
+	f := &fakeFrontend{visibilityFails: true}
 	err := configureControllers(t.Context(), f.dial(t), configWith("contoso"))
-	if err == nil || !strings.Contains(err.Error(), "visibility store must answer") || !strings.Contains(err.Error(), "the store is away") {
+	if err == nil || !strings.Contains(err.Error(), "visibility store must be reachable") || !strings.Contains(err.Error(), "the store is unavailable") {
 		t.Errorf("got %v", err)
 	}
 	if len(f.started) != 0 {

@@ -1,8 +1,7 @@
-// Package host wires everything into a running worker; it is the one place
-// where workflows, activities, the transport, certificate sources and the
-// configuration meet.
+// Package host runs a worker. It is the only package that wires workflows,
+// activities, the transport, certificate sources and the configuration together.
 //
-// It reads no flag and no environment; its callers do.
+// It reads neither flags nor the environment; that is up to its callers.
 package host
 
 import (
@@ -22,20 +21,20 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-// Options are what a worker needs.
+// Options configure a worker.
 type Options struct {
 	Config *config.Config
-	// Client is connected to Namespace; the caller closes it.
+	// Client must be connected to Namespace; the caller closes it.
 	Client    temporal.Client
 	Namespace string
 	Log       *zap.Logger
 }
 
-// stopTimeout is how long running steps may take to end when the worker stops.
-// A script that is cut off is safe: the next attempt looks before it acts.
+// stopTimeout is how long running activities get to finish when the worker stops.
+// Interrupting a script is safe: the next attempt inspects the server before it acts.
 const stopTimeout = 20 * time.Second
 
-// pollInterval is the pause between two checks of a server that is waited for.
+// pollInterval is the time between two checks while an activity waits for a server.
 const pollInterval = 2 * time.Second
 
 // Run starts a controller for each configured farm, marks farms that are no
@@ -54,7 +53,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	remote := winrm.New(connections.find, o.Log)
+	remote := winrm.New(connections.findConnection, o.Log)
 	defer remote.Close()
 
 	w := worker.New(o.Client, workflows.TaskQueue, worker.Options{WorkerStopTimeout: stopTimeout})
@@ -72,7 +71,7 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("start worker: %w", err)
 	}
 	defer w.Stop()
-	o.Log.Info("worker runs", zap.String("namespace", o.Namespace), zap.String("queue", workflows.TaskQueue), zap.Int("farms", len(o.Config.Farms)))
+	o.Log.Info("worker started", zap.String("namespace", o.Namespace), zap.String("queue", workflows.TaskQueue), zap.Int("farms", len(o.Config.Farms)))
 	<-ctx.Done()
 	return nil
 }

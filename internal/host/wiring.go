@@ -12,7 +12,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/winrm"
 )
 
-// farms answers from the configuration.
+// farms looks up farms in the configuration.
 type farms struct{ config *config.Config }
 
 // Farm implements [activities.Farms].
@@ -21,7 +21,7 @@ func (f farms) Farm(name string) (farm.Farm, bool) {
 	return found.Farm, err == nil
 }
 
-// certificates are the sources of all farms, by name.
+// certificates has the certificate source of each farm, by farm name.
 type certificates map[string]source.Source
 
 func newCertificates(c *config.Config) (certificates, error) {
@@ -52,11 +52,11 @@ func (c certificates) Find(ctx context.Context, farmName string, t farm.Thumbpri
 	return c[farmName].Find(ctx, t)
 }
 
-// connections are how servers are signed in to, by name.
+// connections has the settings for reaching servers, by connection name.
 type connections map[string]winrm.Connection
 
-// newConnections reads the CA of each connection; its password is read only when
-// a session is opened.
+// newConnections reads the CA certificates of each connection. Passwords are read
+// only when a session is opened.
 func newConnections(c *config.Config) (connections, error) {
 	all := connections{}
 	for name, s := range c.Connections {
@@ -73,7 +73,7 @@ func newConnections(c *config.Config) (connections, error) {
 	return all, nil
 }
 
-func (c connections) find(name string) (winrm.Connection, error) {
+func (c connections) findConnection(name string) (winrm.Connection, error) {
 	connection, ok := c[name]
 	if !ok {
 		return winrm.Connection{}, fmt.Errorf("connection %q is not configured", name)

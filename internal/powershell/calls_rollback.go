@@ -3,7 +3,7 @@ package powershell
 // RestoreTrustedIssuer restores an issuer to its state before a rotation: its
 // certificate, or its absence, and its app permissions. It changes only an
 // issuer that holds the rotation's certificate, and ends with [ChangedSince]
-// where somebody changed it since.
+// where another administrator changed it since.
 type RestoreTrustedIssuer struct {
 	// RegisteredName is the registered issuer name, lower case.
 	RegisteredName string

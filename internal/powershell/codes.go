@@ -48,8 +48,9 @@ const (
 
 	// NotSharePoint: SharePoint, or its cmdlets, are not installed.
 	NotSharePoint = "farmtrust.NotSharePoint"
-	// SecondHop: the remote session cannot reach the farm's configuration
-	// database, because of missing delegation or missing rights.
+	// SecondHop: the session cannot reach the farm's configuration database,
+	// because its logon carries no credentials for SQL Server or the account lacks
+	// rights there.
 	SecondHop = "farmtrust.SecondHop"
 	// IssuerAmbiguous: several issuers have the registered name.
 	IssuerAmbiguous = "farmtrust.IssuerAmbiguous"
@@ -97,14 +98,14 @@ var remedies = map[string]string{
 	KeyFileNotFound:       "keep the key in a software provider of the machine; keys in hardware or in a profile cannot be granted",
 	KeyDenied:             "remove the entry that denies the account from the key's permissions",
 	KeyDoesNotSign:        "check the key's permissions and provider; if the key is damaged, import the certificate again",
-	ProofUnavailable:      "check why scheduled tasks do not run on the server, or set the proof of the key to administrator",
+	ProofUnavailable:      "check why scheduled tasks do not run on the server, or set proveKeyAs: administrator",
 	NotOffice:             "check that the server is an office server and that Office Online Server is installed",
 	NotJoined:             "join the machine to the Office Online Server farm, or remove it from the configuration",
 	NotMaster:             "run the rotation again: it determines the master again",
 	SettingNotKept:        "check whether another tool, such as Desired State Configuration, reverts the setting",
 	IisResetFailed:        "run iisreset on the server and read its output",
 	NotSharePoint:         "check that the server is a SharePoint server of a supported version",
-	SecondHop:             "let the front end delegate to SQL Server, or install the SharePoint task and set runAs: task (see docs/second-hop.md); and check that the account is a SharePoint shell administrator",
+	SecondHop:             "if SQL Server runs on another machine, install the SharePoint task and set runAs: task (see docs/second-hop.md); and check that the account is a SharePoint shell administrator",
 	IssuerAmbiguous:       "remove the unwanted issuers, so that one has the registered name",
 	NameTaken:             "configure another issuer name, or rename the issuer or root authority that has it",
 	ChangedSince:          "decide which value is right, set it manually, then retry",

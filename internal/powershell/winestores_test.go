@@ -43,13 +43,13 @@ return , $found`, map[string]any{"Known": thumbprints}, &found)
 	return sorted(found)
 }
 
-// held is a certificate that somebody else put into a store.
+// held is a certificate that another administrator put into a store.
 type held struct {
 	Store, Name string
 	Der         []byte
 }
 
-// addCertificates puts certificates into stores as somebody else would have.
+// addCertificates puts certificates into stores as another administrator would have.
 func (w *wine) addCertificates(t *testing.T, all ...held) {
 	t.Helper()
 	w.runScript(t, `[CmdletBinding()] param([object[]] $All)

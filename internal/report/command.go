@@ -66,7 +66,7 @@ func ApproveCommand(effect, farmName, digest string) Command {
 
 // ResumeCommand is the command that ends a suspension.
 func ResumeCommand(farmName string) Command {
-	return newCommand("let it rotate by itself again", string(controller.RequestResume), farmName).withReason()
+	return newCommand("let it be rotated automatically again", string(controller.RequestResume), farmName).withReason()
 }
 
 // RollBackCommand is the command that rolls back a rotation, while it waits or

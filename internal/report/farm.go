@@ -88,9 +88,12 @@ func addCurrent(b *Block, s controller.State, now time.Time) {
 }
 
 // isTrusted reports whether the last inspection found the farm as desired and
-// nothing is changing it. Otherwise the certificate in use may be one that
+// nothing has changed it since. Otherwise the certificate in use may be one that
 // SharePoint does not trust.
 func isTrusted(s controller.State) bool {
+	if s.Last.At.After(s.Inspected.At) {
+		return false // the inspection that follows a run has not ended yet
+	}
 	settled := s.Next.Action == farm.ActionNone && !s.Next.NeedsOperator || s.Next.Action == farm.ActionAwaitCertificate
 	return settled && (s.Active == nil || s.RunsRetirement())
 }

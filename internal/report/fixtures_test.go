@@ -267,10 +267,10 @@ func waitingRuns() map[string]farm.Status {
 func overviewPages() map[string]report.Page {
 	return map[string]report.Page{
 		"overview": report.Overview([]report.FarmRow{
-			{Farm: "contoso", Phase: "idle", Rotation: "verified", Thumbprint: newThumbprint, StartedAt: now.Add(-time.Hour), EndedAt: now.Add(-time.Hour + 8412*time.Millisecond)},
+			{Farm: "contoso", Phase: "idle", Rotation: "completed", Thumbprint: newThumbprint, StartedAt: now.Add(-time.Hour), EndedAt: now.Add(-time.Hour + 8412*time.Millisecond)},
 			{Farm: "fabrikam", Phase: "rotating", NeedsOperator: true, Rotation: "waiting", StartedAt: now.Add(-12 * time.Second)},
 			{Farm: "northwind", Phase: "suspended", NeedsOperator: true},
-			{Farm: "tailspin", Rotation: "verified", Thumbprint: oldThumbprint, StartedAt: now.AddDate(0, 0, -9), EndedAt: now.AddDate(0, 0, -9).Add(time.Minute)},
+			{Farm: "tailspin", Rotation: "completed", Thumbprint: oldThumbprint, StartedAt: now.AddDate(0, 0, -9), EndedAt: now.AddDate(0, 0, -9).Add(time.Minute)},
 		}),
 		"overview-empty": report.Overview(nil),
 	}

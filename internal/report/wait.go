@@ -100,11 +100,11 @@ func DecisionCommands(s farm.Status) []Command {
 		all = append(all, skipCommands(s)...)
 	}
 	if s.Phase != farm.PhaseRollingBack && s.Report.Intent == farm.Renew && !retires {
-		all = append(all, RollBackCommand("undo the changes, and suspend the farm", name))
+		all = append(all, RollBackCommand("roll back the changes, and suspend the farm", name))
 	}
 	effect := "stop, leave everything as it is now, and suspend the farm"
 	if retires {
-		effect = "keep the old certificate for another while"
+		effect = "keep the old certificate for now"
 	}
 	return append(all, AbortCommand(effect, name))
 }

@@ -17,10 +17,10 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// The database's file name carries the version of the server that made it,
-// since the schema is made once and never brought up to date: a file that
-// another version wrote is opened without a word, and then workflows stand
-// still (seen with a file of 1.29.1 under 1.32.1).
+// The database's file name contains the version of the server that created it,
+// since the schema is created once and never upgraded: a server opens the file of
+// another version without an error, and then workflows make no progress (seen with
+// a file of 1.29.1 under 1.32.1).
 const (
 	databasePrefix = "temporal-"
 	databaseSuffix = ".db"
@@ -31,7 +31,7 @@ const (
 // Version is the version of the Temporal server in this program.
 const Version = headers.ServerVersion
 
-// DataError says why a data directory cannot be used.
+// DataError is the error for a data directory that cannot be used.
 type DataError struct {
 	Dir string
 	Err error
@@ -43,20 +43,20 @@ func (e *DataError) Error() string { return fmt.Sprintf("use data directory %s: 
 // Unwrap returns the reason.
 func (e *DataError) Unwrap() error { return e.Err }
 
-// Why a data directory that is in order cannot be used.
+// Reasons why an intact data directory cannot be used.
 var (
-	ErrInUse        = errors.New("another process works on it; stop that one, or choose another directory")
+	ErrInUse        = errors.New("another process uses it; stop that process, or choose another directory")
 	ErrOtherVersion = errors.New("another version of the Temporal server wrote it")
 )
 
-// store is where the server keeps its state.
+// store is the server's database, and the lock on its directory.
 type store struct {
 	sql  *config.SQL
 	lock *os.File
 }
 
-// openStore opens the database in dir, creating it on first use, or one in
-// memory if dir is empty. A namespace that it creates has the given retention.
+// openStore opens the database in dir, which it creates on first use, or one in
+// memory if dir is empty. Retention applies to a namespace that it creates.
 func openStore(dir string, retention time.Duration) (*store, error) {
 	if dir == "" {
 		memory := &config.SQL{
@@ -93,7 +93,7 @@ func (s *store) openDir(dir string, retention time.Duration) (err error) {
 	return nil
 }
 
-// close lets go of the directory. The server closes the database.
+// close unlocks the directory. The server closes the database itself.
 func (s *store) close() error {
 	if s.lock == nil {
 		return nil
@@ -101,8 +101,8 @@ func (s *store) close() error {
 	return s.lock.Close()
 }
 
-// lockDirectory takes the directory for this process. The system lets go of it with
-// the process, however that ends, so that no lock is ever left behind.
+// lockDirectory locks the directory for this process. The operating system releases the
+// lock when the process ends, however it ends, so none is left behind.
 func lockDirectory(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -117,23 +117,25 @@ func lockDirectory(dir string) (*os.File, error) {
 	return f, nil
 }
 
+// checkVersion returns [ErrOtherVersion] if another version of the server has
+// written to dir.
 func checkVersion(dir string) error {
 	found, err := filepath.Glob(filepath.Join(dir, databasePrefix+"*"+databaseSuffix))
 	if err != nil {
 		return err
 	}
 	for _, path := range found {
-		wrote := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), databasePrefix), databaseSuffix)
-		if wrote != Version {
-			return fmt.Errorf("%w: %s, and this program holds %s; finish with the program that wrote it, or choose another directory",
-				ErrOtherVersion, wrote, Version)
+		version := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), databasePrefix), databaseSuffix)
+		if version != Version {
+			return fmt.Errorf("%w: %s, and this program contains %s; use the program that wrote it, or choose another directory",
+				ErrOtherVersion, version, Version)
 		}
 	}
 	return nil
 }
 
-// createDatabase creates the database unless it exists. It gets its name last: one
-// that an interrupted creation left is unfinished, and created again.
+// createDatabase creates the database if it does not exist. The file gets its final
+// name last, so the rest of an interrupted creation is recognised and replaced.
 func createDatabase(path string, retention time.Duration) error {
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -142,7 +144,7 @@ func createDatabase(path string, retention time.Duration) error {
 	if err := os.RemoveAll(draft); err != nil {
 		return err
 	}
-	// SQLite would make a file that everybody can read.
+	// SQLite itself would create a file that is readable by all users.
 	if err := os.WriteFile(draft, nil, 0o600); err != nil {
 		return err
 	}
@@ -155,7 +157,8 @@ func createDatabase(path string, retention time.Duration) error {
 	return os.Rename(draft, path)
 }
 
-// databaseFile is a database in a file. Its name becomes part of a URI.
+// databaseFile returns the settings for the database in a file. The driver makes the
+// name part of a URI, hence the escaping.
 func databaseFile(path string) *config.SQL {
 	return &config.SQL{
 		PluginName: sqlite.PluginName, DatabaseName: (&url.URL{Path: path}).EscapedPath(),

@@ -1,8 +1,8 @@
-// Package embedded is a Temporal server with its UI inside this process, on
-// SQLite, in memory or in a data directory.
+// Package embedded runs a Temporal server with its UI inside this process, on an
+// SQLite database in memory or in a data directory.
 //
-// It listens on the loopback interface only and knows neither users nor TLS:
-// it is for one person on one machine, not for a plant.
+// It listens on the loopback interface only and has neither authentication nor TLS:
+// it is for a single user on one machine, not for production.
 package embedded
 
 import (
@@ -18,23 +18,23 @@ import (
 	"github.com/farmtrust/farmtrust/internal/connect"
 )
 
-// Namespace is the only namespace of the server that is not its own.
+// Namespace is the server's only namespace besides its internal ones.
 const Namespace = client.DefaultNamespace
 
-// Options say where the server listens and what it keeps.
+// Options configure a server.
 type Options struct {
-	// Port is where Temporal's frontend listens, UIPort where its UI does;
-	// 0 chooses any free port.
+	// Port is the port of Temporal's frontend, UIPort that of its UI; 0 chooses
+	// any free port.
 	Port, UIPort int
-	// DataDir keeps the database over restarts; it is made if need be. Empty
-	// keeps everything in memory, and forgets it with the process.
+	// DataDir is the directory of the database, which is created if it does not
+	// exist. If it is empty, the database is in memory and lost with the process.
 	DataDir string
-	// Retention is how long finished workflows can be looked at. It holds for
-	// a data directory from its first use on.
+	// Retention is how long closed workflows stay visible. A data directory keeps
+	// the retention of its first use.
 	Retention time.Duration
 	// SearchAttributes are registered before Start returns.
 	SearchAttributes []temporal.SearchAttributeKey
-	// Logger receives what the server and the SDK have to say.
+	// Logger receives the log of the server and of the SDK.
 	Logger *zap.Logger
 }
 
@@ -44,14 +44,15 @@ type Server struct {
 	ui       *ui
 	data     *store
 	ports    ports
-	// level falls silent with Stop: what the server does not finish then, it
-	// reports as errors, though it will do it after the next start.
+	// level is raised in Stop to silence the server: it logs unfinished work as
+	// errors, although it continues it after the next start.
 	level zap.AtomicLevel
 }
 
-// Start starts the server and returns when its frontend and its UI answer. A
-// port that is not free is a [*PortError], a data directory that cannot be used
-// a [*DataError]; with [ErrInUse] and [ErrOtherVersion] nothing was changed.
+// Start starts the server and returns when its frontend and its UI respond. It
+// returns a [*PortError] if a port is not free, and a [*DataError] if the data
+// directory cannot be used; with [ErrInUse] and [ErrOtherVersion] the directory is
+// unchanged.
 func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	s := &Server{level: zap.NewAtomicLevelAt(o.Logger.Level())}
 	o.Logger = o.Logger.WithOptions(zap.IncreaseLevel(s.level))
@@ -69,9 +70,9 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.data, err = openStore(o.DataDir, o.Retention); err != nil {
 		return nil, err
 	}
-	// From here on the ports are the server's: between the release and its
-	// own listening another program could take one, and the server would end
-	// the process; nothing in its interface takes a listener instead.
+	// The server opens its ports itself; its API does not accept listeners. If
+	// another program takes one of them after this release, the server ends the
+	// process.
 	reserved.release()
 	if s.temporal, err = startTemporal(s.ports, s.data.sql, o.Logger); err != nil {
 		return nil, err
@@ -85,9 +86,9 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	return s, nil
 }
 
-// addSearchAttributes adds the search attributes, which also waits for the
-// frontend. They are added at each start, since a namespace that exists is not
-// given those that a newer program wants.
+// addSearchAttributes waits for the frontend and adds the search attributes. It
+// does so at every start, because a newer program may need more of them than the
+// namespace has.
 func addSearchAttributes(ctx context.Context, address string, o Options) error {
 	c, err := connect.Dial(ctx, client.Options{HostPort: address, Namespace: Namespace, Logger: connect.NewLogger(o.Logger)})
 	if err != nil {
@@ -100,14 +101,14 @@ func addSearchAttributes(ctx context.Context, address string, o Options) error {
 	return connect.EnsureSearchAttributes(ctx, c, Namespace, o.SearchAttributes)
 }
 
-// Address is the frontend's host:port.
+// Address returns the frontend's host:port.
 func (s *Server) Address() string { return localAddress(s.ports.frontend) }
 
-// UI is the address of the UI for a browser.
+// UI returns the URL of the UI.
 func (s *Server) UI() string { return "http://" + localAddress(s.ports.ui) }
 
-// Stop ends the UI and the server, and lets go of the data directory. Workers
-// must be stopped and clients closed before.
+// Stop stops the UI and the server, and unlocks the data directory. Workers must be
+// stopped and clients closed first.
 func (s *Server) Stop() error {
 	s.level.SetLevel(zap.DPanicLevel)
 	var errs []error

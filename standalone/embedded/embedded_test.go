@@ -29,12 +29,12 @@ const queue = "embedded-test"
 
 var farmKey = temporal.NewSearchAttributeKeyKeyword("Farm")
 
-// nap is a workflow that outlives a server, and can be found by its farm.
+// nap is a workflow that sleeps, and that its search attribute finds.
 func nap(ctx workflow.Context, d time.Duration) (string, error) {
 	if err := workflow.UpsertTypedSearchAttributes(ctx, farmKey.ValueSet("contoso")); err != nil {
 		return "", err
 	}
-	return "rested", workflow.Sleep(ctx, d)
+	return "awake", workflow.Sleep(ctx, d)
 }
 
 func options(t testing.TB) embedded.Options {
@@ -81,7 +81,7 @@ func runWorker(t *testing.T, c client.Client) worker.Worker {
 	return w
 }
 
-func TestAWorkflowRunsAndIsFoundByItsSearchAttribute(t *testing.T) {
+func TestStart_WorkflowIsFoundByItsSearchAttribute(t *testing.T) {
 	t.Parallel()
 	s := start(t, options(t))
 	c := dial(t, s.Address())
@@ -91,16 +91,16 @@ func TestAWorkflowRunsAndIsFoundByItsSearchAttribute(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got string
-	if err := run.Get(t.Context(), &got); err != nil || got != "rested" {
+	if err := run.Get(t.Context(), &got); err != nil || got != "awake" {
 		t.Fatalf("got %q, %v", got, err)
 	}
-	eventually(t, func() (bool, error) {
+	waitUntil(t, func() (bool, error) {
 		found, err := c.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Query: "Farm = 'contoso'"})
 		return found.GetCount() == 1, err
 	})
 }
 
-func TestFinishedWorkflowsAreKeptAsLongAsAsked(t *testing.T) {
+func TestStart_NamespaceHasTheRetention(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	o.Retention = 50 * 24 * time.Hour
@@ -114,7 +114,7 @@ func TestFinishedWorkflowsAreKeptAsLongAsAsked(t *testing.T) {
 	}
 }
 
-func TestTheUIShowsTheNamespace(t *testing.T) {
+func TestStart_UIShowsTheNamespace(t *testing.T) {
 	t.Parallel()
 	s := start(t, options(t))
 	for path, want := range map[string]string{
@@ -135,7 +135,7 @@ func TestTheUIShowsTheNamespace(t *testing.T) {
 	}
 }
 
-func TestAPortThatIsTakenIsNamed(t *testing.T) {
+func TestStart_PortInUseIsNamed(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -156,11 +156,11 @@ func TestAPortThatIsTakenIsNamed(t *testing.T) {
 		}
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the data directory was touched: %v", err)
+		t.Errorf("the data directory was created: %v", err)
 	}
 }
 
-func TestADataDirectoryServesOneProcessAtATime(t *testing.T) {
+func TestStart_DataDirectoryInUseIsRefused(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	o.DataDir = t.TempDir()
@@ -178,7 +178,7 @@ func TestADataDirectoryServesOneProcessAtATime(t *testing.T) {
 	start(t, o)
 }
 
-func TestADataDirectoryOfAnotherServerVersionIsRefusedUnchanged(t *testing.T) {
+func TestStart_DataDirectoryOfAnotherVersionIsRefusedUnchanged(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	o.DataDir = t.TempDir()
@@ -191,7 +191,7 @@ func TestADataDirectoryOfAnotherServerVersionIsRefusedUnchanged(t *testing.T) {
 	}
 	for _, part := range []string{o.DataDir, "1.29.1", embedded.Version, "choose another directory"} {
 		if !strings.Contains(err.Error(), part) {
-			t.Errorf("%q does not say %q", err, part)
+			t.Errorf("%q does not contain %q", err, part)
 		}
 	}
 	if got, err := os.ReadFile(filepath.Join(o.DataDir, "temporal-1.29.1.db")); err != nil || string(got) != "as it was" {
@@ -199,21 +199,21 @@ func TestADataDirectoryOfAnotherServerVersionIsRefusedUnchanged(t *testing.T) {
 	}
 }
 
-func TestADatabaseWhoseCreationWasInterruptedIsMadeAnew(t *testing.T) {
+func TestStart_InterruptedCreationOfTheDatabaseIsRepeated(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	o.DataDir = t.TempDir()
-	left := filepath.Join(o.DataDir, "temporal-"+embedded.Version+".db.unfinished")
-	if err := os.WriteFile(left, []byte("half a database"), 0o600); err != nil {
+	unfinished := filepath.Join(o.DataDir, "temporal-"+embedded.Version+".db.unfinished")
+	if err := os.WriteFile(unfinished, []byte("half a database"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	start(t, o)
-	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("%s is still there: %v", left, err)
+	if _, err := os.Stat(unfinished); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is still there: %v", unfinished, err)
 	}
 }
 
-func TestADataDirectoryMayHaveAnyNameAndIsItsOwnersOnly(t *testing.T) {
+func TestStart_DataDirectoryOfAnyNameIsPrivate(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	o.DataDir = filepath.Join(t.TempDir(), "50% of a #1 name? yes", "däta")
@@ -232,41 +232,41 @@ func TestADataDirectoryMayHaveAnyNameAndIsItsOwnersOnly(t *testing.T) {
 	}
 }
 
-func TestTwoServersInMemoryKnowNothingOfEachOther(t *testing.T) {
+func TestStart_ServersInMemoryAreIndependent(t *testing.T) {
 	t.Parallel()
 	one, two := dial(t, start(t, options(t)).Address()), dial(t, start(t, options(t)).Address())
 	if _, err := one.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "mine", TaskQueue: queue}, nap, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := two.DescribeWorkflowExecution(t.Context(), "mine", ""); err == nil {
-		t.Errorf("the other server has it too: %v", got.WorkflowExecutionInfo.Status)
+		t.Errorf("the other server has the workflow too: %v", got.WorkflowExecutionInfo.Status)
 	}
 }
 
-// eventually asks until the answer is yes or the test's patience ends.
-func eventually(t *testing.T, ask func() (bool, error)) {
+// waitUntil waits until a condition holds, and fails the test after 30 seconds.
+func waitUntil(t *testing.T, condition func() (bool, error)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		yes, err := ask()
+		done, err := condition()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if yes {
+		if done {
 			return
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatal("still no after 30 s")
+			t.Fatal("the condition does not hold after 30 s")
 		case <-tick.C:
 		}
 	}
 }
 
-// statusOf reads a workflow's status.
+// statusOf returns a workflow's status.
 func statusOf(t *testing.T, c client.Client, id string) enumspb.WorkflowExecutionStatus {
 	t.Helper()
 	got, err := c.DescribeWorkflowExecution(t.Context(), id, "")

@@ -10,10 +10,10 @@ import (
 // loopback is the only interface that anything here listens on.
 const loopback = "127.0.0.1"
 
-// PortError says that a port that was asked for cannot be listened on, mostly
-// because another program does.
+// PortError is the error for a requested port that cannot be listened on, usually
+// because another program uses it.
 type PortError struct {
-	// Use is what the port was wanted for.
+	// Use is the server that the port was requested for.
 	Use  string
 	Port int
 	Err  error
@@ -21,13 +21,13 @@ type PortError struct {
 
 // Error names the port and what to do.
 func (e *PortError) Error() string {
-	return fmt.Sprintf("use port %d for the %s: %v; choose another, or 0 for any that is free", e.Port, e.Use, e.Err)
+	return fmt.Sprintf("use port %d for the %s: %v; choose another, or 0 for any free port", e.Port, e.Use, e.Err)
 }
 
 // Unwrap returns the cause.
 func (e *PortError) Unwrap() error { return e.Err }
 
-// ports are those that the server listens on.
+// ports are the ports that the server listens on.
 type ports struct {
 	frontend, frontendHTTP, history, matching, worker, ui int
 }
@@ -38,8 +38,8 @@ type reservation struct {
 	listeners []net.Listener
 }
 
-// reservePorts takes the ports that were asked for, and free ones for the rest.
-// All are held at once, so that no free one is chosen twice.
+// reservePorts reserves the requested ports, and free ones for the other services.
+// It keeps all of them open until the end, so that none is chosen twice.
 func reservePorts(frontend, ui int) (_ *reservation, err error) {
 	r := new(reservation)
 	defer func() {
@@ -69,19 +69,19 @@ func reservePorts(frontend, ui int) (_ *reservation, err error) {
 	return r, nil
 }
 
-// Free ports are chosen from these, which no system gives to outgoing
-// connections: one of those could otherwise take a port between its release and
-// the server's own listening.
+// firstPort and lastPort are the range that free ports are chosen from. No system
+// uses it for outgoing connections, which could otherwise take a port between its
+// release and the moment when the server listens on it.
 //
-// Source: Linux, ip_local_port_range, 32768 to 60999; Windows and macOS begin at
+// Source: Linux, ip_local_port_range, 32768 to 60999; Windows and macOS start at
 // 49152 (RFC 6335).
 const firstPort, lastPort = 10_000, 32_767
 
-// listenOn listens on a port or, if it is 0, on one that is free.
+// listenOn listens on a port or, if it is 0, on any free port.
 func listenOn(port int) (net.Listener, error) {
 	if port == 0 {
 		for range 20 {
-			//nolint:gosec // a port is no secret
+			//nolint:gosec // a port is not a secret
 			candidate := firstPort + rand.IntN(lastPort-firstPort+1)
 			if l, err := net.Listen("tcp", localAddress(candidate)); err == nil {
 				return l, nil
@@ -91,12 +91,13 @@ func listenOn(port int) (net.Listener, error) {
 	return net.Listen("tcp", localAddress(port))
 }
 
-// release lets go of all ports; it may be called again.
+// release closes all ports; further calls do nothing.
 func (r *reservation) release() {
 	for _, l := range r.listeners {
-		_ = l.Close() // a listener that nobody connected to has nothing to lose
+		_ = l.Close() // nothing was accepted, so nothing can be lost
 	}
 	r.listeners = nil
 }
 
+// localAddress returns the host:port of a port on the loopback interface.
 func localAddress(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }

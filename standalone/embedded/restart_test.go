@@ -18,7 +18,8 @@ import (
 	"github.com/farmtrust/farmtrust/standalone/embedded"
 )
 
-// serveEnv makes the test binary a program that serves the directory it names.
+// serveEnv turns the test binary into a Temporal server on the data directory that
+// it names.
 const serveEnv = "EMBEDDED_TEST_SERVE"
 
 func TestMain(m *testing.M) {
@@ -45,7 +46,7 @@ func serve(dir string) error {
 	select {}
 }
 
-func TestAWorkflowOutlivesAServerThatIsKilled(t *testing.T) {
+func TestStart_WorkflowSurvivesAKilledServer(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	o.DataDir = t.TempDir()
@@ -68,7 +69,7 @@ func TestAWorkflowOutlivesAServerThatIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := server.Wait(); err == nil {
-		t.Fatal("the server ended by itself")
+		t.Fatal("the server exited without being killed")
 	}
 
 	c := dial(t, start(t, o).Address())
@@ -77,12 +78,12 @@ func TestAWorkflowOutlivesAServerThatIsKilled(t *testing.T) {
 	}
 	defer runWorker(t, c).Stop()
 	var result string
-	if err := c.GetWorkflow(t.Context(), "nap", "").Get(t.Context(), &result); err != nil || result != "rested" {
+	if err := c.GetWorkflow(t.Context(), "nap", "").Get(t.Context(), &result); err != nil || result != "awake" {
 		t.Errorf("got %q, %v", result, err)
 	}
 }
 
-// startNap starts a workflow and returns once it sleeps.
+// startNap starts a nap and returns when its timer runs.
 func startNap(t *testing.T, address string) {
 	t.Helper()
 	c := dial(t, address)
@@ -91,7 +92,7 @@ func startNap(t *testing.T, address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func() (bool, error) {
+	waitUntil(t, func() (bool, error) {
 		events := c.GetWorkflowHistory(t.Context(), run.GetID(), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 		for events.HasNext() {
 			event, err := events.Next()

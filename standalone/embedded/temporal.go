@@ -22,8 +22,8 @@ const (
 	off         = "disabled"
 )
 
-// startTemporal starts the four services of a Temporal server. They find each
-// other by fixed addresses; the usual gossip would only take time.
+// startTemporal starts the four services of a Temporal server. They find each other
+// by static addresses, because the usual membership protocol would only take time.
 func startTemporal(p ports, sql *config.SQL, logger *zap.Logger) (temporal.Server, error) {
 	services, hosts := map[string]config.Service{}, map[primitives.ServiceName]static.Hosts{}
 	for name, rpc := range map[primitives.ServiceName]config.RPC{
@@ -80,17 +80,16 @@ func newServerConfig(p ports, sql *config.SQL, services map[string]config.Servic
 	}
 }
 
-// changedDefaults are those settings of Temporal's dynamic configuration that
+// changedDefaults returns the settings of Temporal's dynamic configuration that
 // differ from their defaults.
 func changedDefaults() dynamicconfig.StaticClient {
 	return dynamicconfig.StaticClient{
-		// A search attribute that was just added could otherwise not be used
-		// for up to a minute.
+		// Without it a new search attribute cannot be used for up to a minute.
 		dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key(): true,
-		// The default, 10 a second, is soon used up by one UI that polls
-		// lists and counts.
+		// One UI that polls lists and counts can exceed the default of 10 requests
+		// a second.
 		dynamicconfig.FrontendMaxNamespaceVisibilityRPSPerInstance.Key(): 100,
-		// Nothing here calls out.
+		// This server makes no outbound requests.
 		dynamicconfig.EnableServerVersionCheck.Key(): false,
 	}
 }

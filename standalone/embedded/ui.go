@@ -12,32 +12,32 @@ import (
 	"github.com/temporalio/ui-server/v2/server/server_options"
 )
 
-// uiPatience bounds the wait for the UI's first answer, which takes
-// milliseconds: it only unpacks files that are part of the program.
-const uiPatience = 10 * time.Second
+// uiTimeout limits the wait for the UI's first response, which takes milliseconds:
+// the UI's files are part of the program.
+const uiTimeout = 10 * time.Second
 
-// ui is Temporal's UI while it serves.
+// ui is a running Temporal UI.
 type ui struct {
 	server *server.Server
 	done   chan error
 }
 
-// startUI starts the UI and returns when it answers.
+// startUI starts the UI and returns when it responds.
 func startUI(ctx context.Context, port int, frontend string) (*ui, error) {
 	u := &ui{
 		server: server.NewServer(server_options.WithConfigProvider(&uiconfig.Config{
 			Host: loopback, Port: port, TemporalGRPCAddress: frontend,
 			EnableUI: true, HideLogs: true, DefaultNamespace: Namespace,
-			// Nothing here calls out.
+			// This server makes no outbound requests.
 			DisableNewsFetch: true,
-			// Over plain HTTP a browser would keep a secure cookie back, and
-			// the UI's buttons would be refused.
+			// Over plain HTTP a browser does not send a secure cookie, and without
+			// the CSRF cookie the UI's write requests are rejected.
 			CORS: uiconfig.CORS{CookieInsecure: true},
 		})),
 		done: make(chan error, 1),
 	}
 	go func() { u.done <- u.server.Start() }()
-	ctx, cancel := context.WithTimeout(ctx, uiPatience)
+	ctx, cancel := context.WithTimeout(ctx, uiTimeout)
 	defer cancel()
 	for {
 		if err := checkHealth(ctx, "http://"+localAddress(port)+"/healthz"); err == nil {
@@ -49,6 +49,7 @@ func startUI(ctx context.Context, port int, frontend string) (*ui, error) {
 	}
 }
 
+// checkHealth returns an error unless a GET of url succeeds.
 func checkHealth(ctx context.Context, url string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

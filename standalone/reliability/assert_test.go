@@ -11,9 +11,9 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// holds demands that an outcome is the true one, by the state of the farm
-// before and now, and that nothing that was done was done again.
-func (s *testFarm) assertOutcomeIsTrue(t *testing.T, w operation, ended farm.RotationResult, before model.State, acts []callRecord) {
+// assertOutcomeIsTrue compares a reported outcome with the farm's state before
+// and after the run, and asserts that no completed change was repeated.
+func (s *testFarm) assertOutcomeIsTrue(t *testing.T, op operation, ended farm.RotationResult, before model.State, calls []callRecord) {
 	t.Helper()
 	now := s.sim.State()
 	s.assertRefreshes(t)
@@ -21,7 +21,7 @@ func (s *testFarm) assertOutcomeIsTrue(t *testing.T, w operation, ended farm.Rot
 	case farm.Verified:
 		s.assertInUse(t, now, s.target)
 		target := s.target
-		if w == opRetire {
+		if op == opRetire {
 			target = s.snapshot.Previous.Thumbprint
 			assertRetired(t, farmsim.TrustOf(before), farmsim.TrustOf(now), target)
 		}
@@ -32,31 +32,32 @@ func (s *testFarm) assertOutcomeIsTrue(t *testing.T, w operation, ended farm.Rot
 		assertSameTrust(t, farmsim.TrustOf(s.before), farmsim.TrustOf(now))
 	case farm.Refused:
 		assertSameTrust(t, farmsim.TrustOf(before), farmsim.TrustOf(now))
-		for _, a := range acts {
+		for _, a := range calls {
 			if a.changed {
-				t.Errorf("refused, and yet %.400s changed something", a.key())
+				t.Errorf("refused, but %.400s changed something", a.key())
 			}
 		}
 	default:
 		t.Errorf("ended %q: %s", ended.Outcome, ended.Statement)
 	}
-	assertNothingRepeated(t, acts)
+	assertNothingRepeated(t, calls)
 }
 
-// assertRetired asserts that a certificate and its key are on no server any
-// more, and that everything else is as it was. The authority that was added by
-// hand stays.
+// assertRetired asserts that a certificate and its key were removed from every
+// server and that nothing else changed. The root authority that an administrator
+// added stays.
 func assertRetired(t *testing.T, before, now farmsim.Trust, old farm.Thumbprint) {
 	t.Helper()
 	want := maps.Clone(before)
 	maps.DeleteFunc(want, func(fact, value string) bool {
-		return strings.Contains(fact+" "+value, string(old)) && !strings.HasSuffix(fact, byHand)
+		return strings.Contains(fact+" "+value, string(old)) && !strings.HasSuffix(fact, oldRootAuthority)
 	})
 	assertSameTrust(t, want, now)
 }
 
 // assertRefreshes asserts that a data refresh works between every office server
-// and every SharePoint server: so it is with the old certificate and with the new.
+// and every SharePoint server. It must work with the old certificate as with the
+// new one.
 func (s *testFarm) assertRefreshes(t *testing.T) {
 	t.Helper()
 	obstacles, err := s.sim.RefreshObstacles()
@@ -68,7 +69,7 @@ func (s *testFarm) assertRefreshes(t *testing.T) {
 	}
 }
 
-// uses demands that a certificate is in use everywhere.
+// assertInUse asserts that every server uses a certificate.
 func (s *testFarm) assertInUse(t *testing.T, now model.State, want farm.Thumbprint) {
 	t.Helper()
 	for _, member := range now.Office.Members {
@@ -90,31 +91,32 @@ func (s *testFarm) assertInUse(t *testing.T, now model.State, want farm.Thumbpri
 	}
 }
 
-// assertSameTrust asserts that everything a rotation touches is as it was.
+// assertSameTrust asserts that nothing a rotation can change has changed.
 func assertSameTrust(t *testing.T, before, now farmsim.Trust) {
 	t.Helper()
 	if diff := before.Diff(now); diff != "" {
-		t.Errorf("the farm is not as it was (-before +now):\n%s", diff)
+		t.Errorf("the farm has changed (-before +now):\n%s", diff)
 	}
 }
 
-// doneOnce demands that no completed change was made a second time. Restarts
-// are no changes of the trust; they are counted by themselves.
-func assertNothingRepeated(t *testing.T, acts []callRecord) {
+// assertNothingRepeated asserts that no completed change was made twice. Restarts
+// do not change the trust; they are counted separately.
+func assertNothingRepeated(t *testing.T, calls []callRecord) {
 	t.Helper()
 	done := map[string]bool{}
-	for _, a := range acts {
+	for _, a := range calls {
 		if !a.changed || a.script == powershell.ScriptOf(powershell.RestartOfficeServer{}) || a.script == powershell.ScriptOf(powershell.RestartSharePointServer{}) {
 			continue
 		}
 		if done[a.key()] {
-			t.Errorf("%.400s changed something a second time", a.key())
+			t.Errorf("%.400s made its change twice", a.key())
 		}
 		done[a.key()] = true
 	}
 }
 
-// restarts counts the restarts of services and of IIS on all machines so far.
+// countRestarts returns how often services and IIS were restarted so far, on all
+// machines.
 func countRestarts(s model.State) int {
 	n := 0
 	for _, m := range s.Machines {
@@ -125,11 +127,11 @@ func countRestarts(s model.State) int {
 	return n
 }
 
-// tell writes what reached the servers and what the worker logged, for whoever
-// looks for a failure.
-func (s *testFarm) logCalls(t *testing.T, acts []callRecord) {
+// logCalls logs the calls that reached the servers and the worker's own log, to
+// diagnose a failure.
+func (s *testFarm) logCalls(t *testing.T, calls []callRecord) {
 	t.Helper()
-	for _, a := range acts {
+	for _, a := range calls {
 		t.Logf("%s %s on %s: changed %t", a.at.Format("15:04:05.000"), a.script, a.host, a.changed)
 	}
 	t.Logf("the worker's log:\n%s", readFile(t, s.worker.log.Name()))

@@ -10,16 +10,16 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// ledger writes down what reaches the servers.
+// callLog records every call that reaches the servers.
 type callLog struct {
 	mu    sync.Mutex
 	lines []string
-	acts  []callRecord
-	// secrets are what calls carried that is meant to be secret.
+	calls []callRecord
+	// secrets are the secret parts of the calls.
 	secrets [][]byte
 }
 
-// act is one script that ran to its end on a server.
+// callRecord is one script that ran to completion on a server.
 type callRecord struct {
 	host, script, text, params, result string
 
@@ -27,12 +27,14 @@ type callRecord struct {
 	at      time.Time
 }
 
-func (l *callLog) line(host, text string) {
+// addCommandLine records a command line, which must not contain a secret.
+func (l *callLog) addCommandLine(host, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lines = append(l.lines, host+": "+text)
 }
 
+// addCall records a script that ran to completion.
 func (l *callLog) addCall(host string, call powershell.Envelope, result any) {
 	a := callRecord{host: host, script: call.Name, text: call.Prelude + call.Script, params: callParams(call), at: time.Now()}
 	if raw, err := json.Marshal(result); err == nil {
@@ -40,12 +42,12 @@ func (l *callLog) addCall(host string, call powershell.Envelope, result any) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.acts = append(l.acts, a)
+	l.calls = append(l.calls, a)
 	l.secrets = append(l.secrets, call.Secrets...)
 }
 
-// asked is what a script was asked for. How long a task may take differs from
-// attempt to attempt, and is no part of it.
+// callParams returns the parameters that identify a call. A task's timeout is left
+// out, because it differs between attempts.
 func callParams(call powershell.Envelope) string {
 	var task powershell.InvokeSharePointTask
 	if call.Name != powershell.ScriptOf(task) || json.Unmarshal(call.Params, &task) != nil {
@@ -54,8 +56,8 @@ func callParams(call powershell.Envelope) string {
 	return task.Verb + " " + string(task.Parameters)
 }
 
-// changed says whether a script's result tells of a change. That of a task is
-// inside of what it answered.
+// changedSomething reports whether a script's result says that it changed
+// something. The result of a scheduled task is nested in the task's own output.
 func changedSomething(raw []byte) bool {
 	var r struct {
 		Changed bool
@@ -71,15 +73,15 @@ func changedSomething(raw []byte) bool {
 func (l *callLog) len() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.acts)
+	return len(l.calls)
 }
 
-// since returns what ran from an index on.
+// since returns the calls from index i on.
 func (l *callLog) since(i int) []callRecord {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Clone(l.acts[i:])
+	return slices.Clone(l.calls[i:])
 }
 
-// key says what a script was to do where.
+// key identifies the work of a call: script, server and parameters.
 func (a callRecord) key() string { return fmt.Sprintf("%s on %s with %s", a.script, a.host, a.params) }

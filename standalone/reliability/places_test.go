@@ -20,18 +20,19 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
-	_ "modernc.org/sqlite" // the driver of the database that Temporal keeps
+	_ "modernc.org/sqlite" // the driver of Temporal's database
 )
 
-// files are all files below a folder but those that are meant to hold a secret.
-func collectFiles(t *testing.T, dir string, meant ...string) []place {
+// collectFiles returns all files below dir except those that are meant to hold a
+// secret.
+func collectFiles(t *testing.T, dir string, excluded ...string) []place {
 	t.Helper()
 	var all []place
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // gone meanwhile, as temporary files go
+			return nil // a temporary file that was deleted during the walk
 		}
-		if err != nil || d.IsDir() || slices.ContainsFunc(meant, func(m string) bool { return strings.HasPrefix(path, m) }) {
+		if err != nil || d.IsDir() || slices.ContainsFunc(excluded, func(m string) bool { return strings.HasPrefix(path, m) }) {
 			return err
 		}
 		content, err := os.ReadFile(path)
@@ -46,8 +47,8 @@ func collectFiles(t *testing.T, dir string, meant ...string) []place {
 	return all
 }
 
-// rows are all rows of all tables of Temporal's databases below a folder. In a
-// file a long row is divided by the pages; here it is not.
+// collectRows returns all rows of all tables of the Temporal databases in dir. In
+// the file itself a long row is split across pages, which hides what it contains.
 func collectRows(t *testing.T, dir string) []place {
 	t.Helper()
 	databases, err := filepath.Glob(filepath.Join(dir, "*.db"))
@@ -61,11 +62,11 @@ func collectRows(t *testing.T, dir string) []place {
 			t.Fatal(err)
 		}
 		var tables []string
-		for _, row := range queryColumn(t, db, "SELECT name FROM sqlite_master WHERE type = 'table'") {
+		for _, row := range queryRows(t, db, "SELECT name FROM sqlite_master WHERE type = 'table'") {
 			tables = append(tables, string(row))
 		}
 		for _, table := range tables {
-			for _, row := range queryColumn(t, db, fmt.Sprintf("SELECT * FROM %q", table)) {
+			for _, row := range queryRows(t, db, fmt.Sprintf("SELECT * FROM %q", table)) {
 				all = append(all, place{"row of " + table, row})
 			}
 		}
@@ -76,8 +77,8 @@ func collectRows(t *testing.T, dir string) []place {
 	return all
 }
 
-// query returns each row as its values, one after the other.
-func queryColumn(t *testing.T, db *sql.DB, text string) [][]byte {
+// queryRows returns each row of a query, its values joined by newlines.
+func queryRows(t *testing.T, db *sql.DB, text string) [][]byte {
 	t.Helper()
 	result, err := db.QueryContext(t.Context(), text)
 	if err != nil {
@@ -113,7 +114,7 @@ func queryColumn(t *testing.T, db *sql.DB, text string) [][]byte {
 	return all
 }
 
-// history is everything that Temporal tells about a workflow.
+// collectHistory returns every event that Temporal has recorded about a run.
 func collectHistory(t *testing.T, c client.Client, run client.WorkflowRun) place {
 	t.Helper()
 	p := place{name: "history of " + run.GetID()}
@@ -132,8 +133,8 @@ func collectHistory(t *testing.T, c client.Client, run client.WorkflowRun) place
 	return p
 }
 
-// wire is what reached the servers outside of what is meant to be secret:
-// command lines, scripts, parameters and results.
+// collectCalls returns what reached the servers apart from the secrets
+// themselves: command lines, scripts, parameters and results.
 func (l *callLog) collectCalls() []place {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -141,13 +142,13 @@ func (l *callLog) collectCalls() []place {
 	for _, line := range l.lines {
 		all = append(all, place{"command line", []byte(line)})
 	}
-	for _, a := range l.acts {
+	for _, a := range l.calls {
 		all = append(all, place{a.script + " on " + a.host, []byte(a.text + "\n" + a.params + "\n" + a.result)})
 	}
 	return all
 }
 
-// said is a value as people and programs get it.
+// newPlace returns a value in its JSON form, which operators and programs see.
 func newPlace(t *testing.T, name string, value any) place {
 	t.Helper()
 	raw, err := json.Marshal(value)
@@ -157,9 +158,9 @@ func newPlace(t *testing.T, name string, value any) place {
 	return place{name, raw}
 }
 
-// watch looks, as long as ctx is not done, at what comes and goes: temporary
-// files, and the environment and command lines of all processes that this one
-// started, which only Linux shows.
+// watchFiles collects short-lived places until ctx is done: temporary files, and
+// the environments and command lines of this process's descendants, which only
+// Linux exposes. The function that it returns waits for the end and returns them.
 func watchFiles(ctx context.Context, t *testing.T, temporary string) func() []place {
 	t.Helper()
 	var watching sync.WaitGroup
@@ -178,7 +179,8 @@ func watchFiles(ctx context.Context, t *testing.T, temporary string) func() []pl
 	}
 }
 
-// processes are the environments and command lines of a process's descendants.
+// listProcesses returns the environments and command lines of a process's
+// descendants.
 func listProcesses(parent int) []place {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
@@ -188,9 +190,10 @@ func listProcesses(parent int) []place {
 	for _, path := range stats {
 		content, err := os.ReadFile(path)
 		if err != nil {
-			continue // ended meanwhile
+			continue // the process has ended
 		}
-		// After the name, which may hold anything, come the state and the parent.
+		// The state and the parent's ID follow the name, which can contain any
+		// character.
 		_, rest, _ := strings.Cut(string(content[strings.LastIndexByte(string(content), ')')+1:]), " ")
 		words := strings.Fields(rest)
 		of, err := strconv.Atoi(words[1])

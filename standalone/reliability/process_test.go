@@ -21,15 +21,15 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-// serveEnv makes the test binary a Temporal server on the directory it names;
-// portEnv says on which port.
+// serveEnv turns the test binary into a Temporal server on the data directory that
+// it names; portEnv is its port.
 const (
 	serveEnv = "RELIABILITY_SERVE"
 	portEnv  = "RELIABILITY_PORT"
 )
 
-// serve prints the frontend's address and serves until standard input ends,
-// which it does at the latest with the process that started it.
+// serveTemporal prints the frontend's address and serves until standard input is
+// closed, which happens at the latest when the parent process ends.
 func serveTemporal(dir string) error {
 	port, err := strconv.Atoi(os.Getenv(portEnv))
 	if err != nil {
@@ -52,7 +52,7 @@ func serveTemporal(dir string) error {
 	return errors.Join(err, s.Stop())
 }
 
-// program is a running program that can be killed and started anew.
+// program is a process that can be killed and restarted.
 type program struct {
 	path    string
 	args    []string
@@ -60,13 +60,15 @@ type program struct {
 	log     *os.File
 	command *exec.Cmd
 	stdin   io.Closer
-	// speaks says that it tells its address, heard what it told.
-	speaks bool
-	heard  string
+	// printsAddress makes start wait until the program has printed its address,
+	// which is then in address.
+	printsAddress bool
+	address       string
 }
 
-// start starts it; one that says something has said it then. A port that was
-// free can be taken when a Temporal server comes to listen on it, which ends it.
+// start starts the program and waits for its address if it prints one. It tries
+// several times: a Temporal server exits when another process has taken one of its
+// ports between the choice of the port and listening on it.
 func (p *program) start(t *testing.T) {
 	t.Helper()
 	const attempts = 5
@@ -77,7 +79,7 @@ func (p *program) start(t *testing.T) {
 		}
 		_ = p.command.Wait()
 		if attempt == attempts-1 {
-			t.Fatalf("start %s: %v; it said:\n%s", p.path, err, readFile(t, p.log.Name()))
+			t.Fatalf("start %s: %v; its log:\n%s", p.path, err, readFile(t, p.log.Name()))
 		}
 	}
 }
@@ -89,7 +91,7 @@ func (p *program) tryStart() error {
 	if p.stdin, err = p.command.StdinPipe(); err != nil {
 		return err
 	}
-	if !p.speaks {
+	if !p.printsAddress {
 		return p.command.Start()
 	}
 	out, err := p.command.StdoutPipe()
@@ -99,20 +101,20 @@ func (p *program) tryStart() error {
 	if err := p.command.Start(); err != nil {
 		return err
 	}
-	said := bufio.NewScanner(out)
-	for said.Scan() {
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
 		// The UI's own server writes to standard output too.
-		if _, _, err := net.SplitHostPort(said.Text()); err == nil {
-			p.heard = said.Text()
-			go func() { _, _ = io.Copy(io.Discard, out) }() // until it ends
+		if _, _, err := net.SplitHostPort(lines.Text()); err == nil {
+			p.address = lines.Text()
+			go func() { _, _ = io.Copy(io.Discard, out) }() // so that it never blocks on a full pipe
 			return nil
 		}
 	}
-	return errors.Join(io.ErrUnexpectedEOF, said.Err())
+	return errors.Join(io.ErrUnexpectedEOF, lines.Err())
 }
 
-// kill ends it as a power cut would: it has no say in it. One that has ended
-// is left alone.
+// kill ends the program like a power failure, without a chance to clean up. It
+// does nothing if the program has already ended.
 func (p *program) kill(t *testing.T) {
 	t.Helper()
 	if p.command.ProcessState != nil {
@@ -121,8 +123,7 @@ func (p *program) kill(t *testing.T) {
 	if err := p.command.Process.Kill(); err != nil {
 		t.Errorf("kill %s: %v", p.path, err)
 	}
-	// That it was killed is no news.
-	_ = p.command.Wait()
+	_ = p.command.Wait() // reports that it was killed
 }
 
 func (p *program) restart(t *testing.T) {
@@ -131,7 +132,7 @@ func (p *program) restart(t *testing.T) {
 	p.start(t)
 }
 
-// workerProgram is the worker's own program, built once.
+// workerProgram returns the path of the worker's executable in dir.
 func workerProgram(dir string) string {
 	name := "worker"
 	if runtime.GOOS == "windows" {
@@ -140,12 +141,12 @@ func workerProgram(dir string) string {
 	return filepath.Join(dir, name)
 }
 
-// worker is where build has put the worker's program.
-var worker string
+// workerPath is the executable that buildWorker built, shared by all tests.
+var workerPath string
 
 func buildWorker(dir string) error {
-	worker = workerProgram(dir)
-	command := exec.Command("go", "build", "-o", worker, "./worker")
+	workerPath = workerProgram(dir)
+	command := exec.Command("go", "build", "-o", workerPath, "./worker")
 	command.Dir = filepath.Join("..", "..")
 	if out, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the worker: %w\n%s", err, out)
@@ -153,13 +154,13 @@ func buildWorker(dir string) error {
 	return nil
 }
 
-// startTemporal starts a Temporal server on a file in dir. After a restart it
-// is where it was.
+// startTemporal starts a Temporal server on a database in dir. It keeps its port
+// and its data over restarts.
 func startTemporal(t *testing.T, dir string) *program {
 	t.Helper()
-	p := &program{path: os.Args[0], env: append(plainEnv(dir), serveEnv+"="+dir, portEnv+"=0"), log: logFile(t, dir, "temporal.err"), speaks: true}
+	p := &program{path: os.Args[0], env: append(isolatedEnv(dir), serveEnv+"="+dir, portEnv+"=0"), log: logFile(t, dir, "temporal.err"), printsAddress: true}
 	p.start(t)
-	_, port, err := net.SplitHostPort(p.heard)
+	_, port, err := net.SplitHostPort(p.address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,11 +169,11 @@ func startTemporal(t *testing.T, dir string) *program {
 	return p
 }
 
-// startWorker starts the worker's program.
+// startWorker starts the worker's executable.
 func startWorker(t *testing.T, dir, config, address string) *program {
 	t.Helper()
 	p := &program{
-		path: worker, args: []string{"-config", config}, env: append(plainEnv(dir), "TEMPORAL_ADDRESS="+address),
+		path: workerPath, args: []string{"-config", config}, env: append(isolatedEnv(dir), "TEMPORAL_ADDRESS="+address),
 		log: logFile(t, dir, "worker.log"),
 	}
 	p.start(t)
@@ -180,9 +181,9 @@ func startWorker(t *testing.T, dir, config, address string) *program {
 	return p
 }
 
-// plainEnv is an environment in which nothing of ours is set, with folders of
-// its own.
-func plainEnv(dir string) []string {
+// isolatedEnv returns an environment without any of farmtrust's variables, whose
+// home and temporary folders are in dir.
+func isolatedEnv(dir string) []string {
 	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + filepath.Join(dir, "tmp")}
 }
 

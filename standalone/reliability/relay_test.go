@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// relay is the network between the worker and one server, which can be cut.
+// relay is the network between the worker and one server. The network can be cut.
 type relay struct {
 	to       string
 	listener net.Listener
 
-	mu    sync.Mutex
-	cut   bool
-	open  map[net.Conn]bool
-	lanes sync.WaitGroup
+	mu          sync.Mutex
+	cut         bool
+	open        map[net.Conn]bool
+	connections sync.WaitGroup
 }
 
 func newRelay(t *testing.T, to string) *relay {
@@ -26,19 +26,19 @@ func newRelay(t *testing.T, to string) *relay {
 		t.Fatal(err)
 	}
 	r := &relay{to: to, listener: l, open: map[net.Conn]bool{}}
-	r.lanes.Go(r.acceptConnections)
+	r.connections.Go(r.acceptConnections)
 	t.Cleanup(func() {
 		_ = l.Close()
-		r.set(true)
-		r.lanes.Wait()
+		r.setCut(true)
+		r.connections.Wait()
 	})
 	return r
 }
 
 func (r *relay) address() string { return r.listener.Addr().String() }
 
-// set cuts the network or mends it. Cutting ends every connection at once.
-func (r *relay) set(cut bool) {
+// setCut cuts the network or restores it. Cutting closes every open connection.
+func (r *relay) setCut(cut bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.cut = cut
@@ -50,7 +50,8 @@ func (r *relay) set(cut bool) {
 	}
 }
 
-// enter takes a connection in, unless the network is cut.
+// track registers a connection, or closes it and returns false if the network is
+// cut.
 func (r *relay) track(c net.Conn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -75,7 +76,7 @@ func (r *relay) acceptConnections() {
 		if err != nil {
 			return
 		}
-		r.lanes.Go(func() { r.forward(c) })
+		r.connections.Go(func() { r.forward(c) })
 	}
 }
 
@@ -91,7 +92,7 @@ func (r *relay) forward(near net.Conn) {
 	defer r.untrack(far)
 	var both sync.WaitGroup
 	pipe := func(to, from net.Conn) {
-		// Whichever side ends first ends the other.
+		// When one side ends, the other must end too.
 		_, _ = io.Copy(to, from)
 		_ = to.Close()
 		_ = from.Close()
@@ -101,13 +102,13 @@ func (r *relay) forward(near net.Conn) {
 	both.Wait()
 }
 
-// cut takes every server off the network for a time.
+// cutNetwork disconnects every server for a duration.
 func (s *testFarm) cutNetwork(d time.Duration) {
 	for _, r := range s.relays {
-		r.set(true)
+		r.setCut(true)
 	}
 	time.Sleep(d)
 	for _, r := range s.relays {
-		r.set(false)
+		r.setCut(false)
 	}
 }

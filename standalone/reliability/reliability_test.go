@@ -1,11 +1,10 @@
-// Package reliability proves, from outside, that nothing leaves a farm in
-// between unnoticed: each thing that can go wrong happens during each step of a
-// rotation, of an undo and of a retirement, and what is then reported must be
-// what is there.
+// Package reliability tests from outside that no fault leaves a farm half changed
+// without a report that says so: it injects every fault into every step of a
+// rotation, a rollback and a retirement, and compares the reported outcome with the
+// farm's true state.
 //
-// Everything is real but the servers: the worker's own program, a Temporal
-// server on its file, HTTPS between the worker and a simulated farm. It has no
-// code that anything else uses.
+// Everything but the servers is real: the worker's own executable, a Temporal
+// server on its database file, and HTTPS between the worker and a simulated farm.
 package reliability
 
 import (
@@ -21,15 +20,15 @@ import (
 	"time"
 )
 
-// The flags of a run; go test passes them on when they follow the package. It
-// keeps -n for itself.
+// The flags must follow the package in go test's arguments. The number of
+// scenarios is -cells because go test has a flag -n of its own.
 var (
 	full   = flag.Bool("full", false, "run every scenario of the table")
 	out    = flag.String("out", "", "after a run of every scenario, write the table to this `file`")
 	sample = flag.Int("cells", 30, "run this `many` scenarios, chosen by the seed")
-	seed   = flag.Uint64("seed", 0, "choose and order scenarios by this `number`; 0 makes one up")
+	seed   = flag.Uint64("seed", 0, "choose and order scenarios by this `number`; 0 for a random one")
 	only   = flag.String("only", "", "run the scenarios whose names contain this `text`")
-	atOnce = flag.Int("at-once", 8, "run this `many` scenarios at the same time; they mostly wait")
+	atOnce = flag.Int("at-once", 8, "run this `many` scenarios in parallel; they spend most of the time waiting")
 )
 
 func TestMain(m *testing.M) {
@@ -41,11 +40,12 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
-	os.Exit(run(m))
+	os.Exit(runTests(m))
 }
 
-// run builds the worker's program, which all tests share, and runs them.
-func run(m *testing.M) int {
+// runTests builds the worker, which all tests share, runs the tests and returns
+// the exit code.
+func runTests(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "reliability")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -63,17 +63,17 @@ func run(m *testing.M) int {
 	return code
 }
 
-func TestWhateverGoesWrongTheReportedOutcomeIsTheTrueOne(t *testing.T) {
+func TestReliability_ReportedOutcomeIsTheTrueOne(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
 	first := newTestFarm(t)
 	q := newQueue(chooseScenarios(t, listScenarios(t, first)))
-	var lanes sync.WaitGroup
-	lanes.Go(func() { q.runScenarios(t, first) })
+	var runners sync.WaitGroup
+	runners.Go(func() { q.runScenarios(t, first) })
 	for range min(*atOnce, len(q.results)) - 1 {
-		lanes.Go(func() { q.runScenarios(t, newTestFarm(t)) })
+		runners.Go(func() { q.runScenarios(t, newTestFarm(t)) })
 	}
-	lanes.Wait()
+	runners.Wait()
 	took := time.Since(began).Round(time.Second)
 	t.Logf("%d scenarios in %s", len(q.results), took)
 	if *full && *only == "" && *out != "" {
@@ -81,8 +81,8 @@ func TestWhateverGoesWrongTheReportedOutcomeIsTheTrueOne(t *testing.T) {
 	}
 }
 
-// choose leaves the cells that the flags ask for, in an order that the seed
-// decides.
+// chooseScenarios returns the scenarios that the flags select, in an order that
+// depends on the seed alone.
 func chooseScenarios(t *testing.T, all []scenario) []scenario {
 	t.Helper()
 	if *seed == 0 {
@@ -92,11 +92,11 @@ func chooseScenarios(t *testing.T, all []scenario) []scenario {
 	chance := rand.New(rand.NewPCG(*seed, 0))
 	chance.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	if *full || *only != "" {
-		t.Logf("%d scenarios; the same order again with -seed %d", len(all), *seed)
+		t.Logf("%d scenarios; repeat this order with -seed %d", len(all), *seed)
 		return all
 	}
 	t.Logf("%d of %d scenarios; repeat them with -cells %d -seed %d", *sample, len(all), *sample, *seed)
-	// Every trouble meets every way before it meets one a second time.
+	// Each pair of operation and fault comes once before any comes a second time.
 	turns, turn := map[string]int{}, map[scenario]int{}
 	for _, c := range all {
 		turns[string(c.operation)+c.faultName]++
@@ -106,7 +106,7 @@ func chooseScenarios(t *testing.T, all []scenario) []scenario {
 	return all[:min(*sample, len(all))]
 }
 
-// queue hands out cells, and keeps how they ended.
+// queue hands out scenarios and keeps their results.
 type queue struct {
 	mu      sync.Mutex
 	results []result
@@ -122,8 +122,9 @@ func newQueue(scenarios []scenario) *queue {
 	return q
 }
 
-// next prefers a cell that begins where a site's farm is.
-func (q *queue) next(s *testFarm) *result {
+// takeNext takes a scenario out of the queue, preferably one that the farm is ready
+// for. It returns nil when the queue is empty.
+func (q *queue) takeNext(s *testFarm) *result {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.left) == 0 {
@@ -135,10 +136,11 @@ func (q *queue) next(s *testFarm) *result {
 	return r
 }
 
-// work runs cells one after the other at a site, as a farm meets one trouble
-// after the other in its life, and goes on at a new one after a failure.
+// runScenarios runs scenarios on one farm until the queue is empty: a real farm too
+// lives through one fault after another. A failure may leave the farm in any state,
+// so the next scenario gets a new one.
 func (q *queue) runScenarios(t *testing.T, s *testFarm) {
-	for r := q.next(s); r != nil; r = q.next(s) {
+	for r := q.takeNext(s); r != nil; r = q.takeNext(s) {
 		if r.failed = !t.Run(r.String(), func(t *testing.T) { r.run(t, s) }); r.failed {
 			s.stop(t)
 			s = newTestFarm(t)
@@ -147,7 +149,8 @@ func (q *queue) runScenarios(t *testing.T, s *testFarm) {
 	s.stop(t)
 }
 
-// deadline ends before the test does, so that no process is left behind.
+// withDeadline returns a context that ends shortly before the test's own deadline,
+// which leaves time to stop all processes.
 func withDeadline(t *testing.T) context.Context {
 	t.Helper()
 	end, ok := t.Deadline()

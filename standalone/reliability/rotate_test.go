@@ -14,14 +14,14 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-// begin starts a rotation, the undo of the last one, or the retirement of the
-// certificate that it replaced.
-func (s *testFarm) begin(ctx context.Context, t *testing.T, w operation) client.WorkflowRun {
+// startRun starts a rotation, the rollback of the last one, or the retirement of
+// the certificate that it replaced.
+func (s *testFarm) startRun(ctx context.Context, t *testing.T, op operation) client.WorkflowRun {
 	t.Helper()
 	const reason = "a test"
 	id, workflow := workflows.RotateID(farmsim.FarmName), any(workflows.RotateTrust)
 	var in any = workflows.RotateInput{Farm: farmsim.FarmName, Reason: reason}
-	switch w {
+	switch op {
 	case opRotate:
 		s.before = s.sim.State()
 	case opRollback:
@@ -39,79 +39,80 @@ func (s *testFarm) begin(ctx context.Context, t *testing.T, w operation) client.
 	return run
 }
 
-// ready says whether the farm is where a way begins.
-func (s *testFarm) isReadyFor(w operation) bool { return (w == opRotate) == (s.snapshot == nil) }
+// isReadyFor reports whether the farm is in a state in which an operation can
+// start.
+func (s *testFarm) isReadyFor(op operation) bool { return (op == opRotate) == (s.snapshot == nil) }
 
-// prepare brings the farm to where a way begins. What is retired is a
-// certificate that a rotation brought: one that was there before has less to
-// take away.
-func (s *testFarm) prepareFor(ctx context.Context, t *testing.T, w operation) {
+// prepareFor brings the farm into a state in which an operation can start. Before a
+// retirement it makes sure that the old certificate was installed by a rotation,
+// because less is removed of one that was not.
+func (s *testFarm) prepareFor(ctx context.Context, t *testing.T, op operation) {
 	t.Helper()
 	switch {
-	case s.isReadyFor(w):
-	case w == opRotate:
+	case s.isReadyFor(op):
+	case op == opRotate:
 		s.runCleanly(ctx, t, opRollback)
 	default:
 		s.runCleanly(ctx, t, opRotate)
 	}
-	if w == opRetire && !slices.Contains(s.brought, s.snapshot.Previous.Thumbprint) {
+	if op == opRetire && !slices.Contains(s.installed, s.snapshot.Previous.Thumbprint) {
 		s.runCleanly(ctx, t, opRetire)
 		s.runCleanly(ctx, t, opRotate)
 	}
 }
 
-// pass goes a way with nothing going wrong, and returns what reached the
+// rehearse runs an operation without faults and returns the calls that reached the
 // servers.
-func (s *testFarm) rehearse(t *testing.T, w operation) []callRecord {
+func (s *testFarm) rehearse(t *testing.T, op operation) []callRecord {
 	t.Helper()
 	ctx := withDeadline(t)
-	s.prepareFor(ctx, t, w)
+	s.prepareFor(ctx, t, op)
 	mark := s.callLog.len()
-	s.runCleanly(ctx, t, w)
+	s.runCleanly(ctx, t, op)
 	return s.callLog.since(mark)
 }
 
-func (s *testFarm) runCleanly(ctx context.Context, t *testing.T, w operation) {
+func (s *testFarm) runCleanly(ctx context.Context, t *testing.T, op operation) {
 	t.Helper()
-	ended := s.awaitEnd(ctx, t, s.begin(ctx, t, w), neverAsked(t))
-	if want := map[operation]farm.Outcome{opRotate: farm.Verified, opRollback: farm.RolledBack, opRetire: farm.Verified}[w]; ended.Outcome != want {
-		t.Fatalf("nothing went wrong, and the %s ended %s: %s", w, ended.Outcome, ended.Statement)
+	ended := s.awaitEnd(ctx, t, s.startRun(ctx, t, op), failWhenBlocked(t))
+	if want := map[operation]farm.Outcome{opRotate: farm.Verified, opRollback: farm.RolledBack, opRetire: farm.Verified}[op]; ended.Outcome != want {
+		t.Fatalf("without a fault the %s ended %s: %s", op, ended.Outcome, ended.Statement)
 	}
-	s.recordEnd(t, w, ended)
+	s.recordEnd(t, op, ended)
 }
 
-// concluded notes what a way has come to. What was retired is followed by the
-// certificate of the year after.
-func (s *testFarm) recordEnd(t *testing.T, w operation, ended farm.RotationResult) {
+// recordEnd updates the fixture with the end of an operation. After a retirement it
+// issues the next certificate.
+func (s *testFarm) recordEnd(t *testing.T, op operation, ended farm.RotationResult) {
 	t.Helper()
 	switch {
-	case w == opRotate && ended.Outcome == farm.Verified:
+	case op == opRotate && ended.Outcome == farm.Verified:
 		s.snapshot = ended.Snapshot
-		s.brought = append(s.brought, ended.Snapshot.Target.Thumbprint)
-	case w == opRollback:
+		s.installed = append(s.installed, ended.Snapshot.Target.Thumbprint)
+	case op == opRollback:
 		s.snapshot = nil
-	case w == opRetire && ended.Outcome == farm.Verified:
+	case op == opRetire && ended.Outcome == farm.Verified:
 		s.snapshot = nil
 		s.issueNext(t)
 	}
 }
 
-// look is the pause between two looks at a run.
+// pollInterval is the time between two queries of a run.
 const pollInterval = 300 * time.Millisecond
 
-// await waits for the end of a run. Whenever a person is needed, decide is
-// asked what to do.
+// awaitEnd waits for the end of a run and returns its result. Whenever the run
+// needs an operator, decide makes the decision.
 func (s *testFarm) awaitEnd(ctx context.Context, t *testing.T, run client.WorkflowRun, decide func(farm.Blocked) farm.Choice) farm.RotationResult {
 	t.Helper()
 	for {
 		if ctx.Err() != nil {
-			t.Fatalf("%s did not end: %v; still to come: %+v", run.GetID(), context.Cause(ctx), s.sim.Pending())
+			t.Fatalf("%s did not end: %v; pending faults: %+v", run.GetID(), context.Cause(ctx), s.sim.Pending())
 		}
 		time.Sleep(pollInterval)
-		if s.meanwhile != nil {
-			s.meanwhile()
+		if s.onPoll != nil {
+			s.onPoll()
 		}
-		// A Temporal that was killed does not answer for a while.
+		// A Temporal server that was killed does not respond for a while.
 		brief, cancel := context.WithTimeout(ctx, 5*time.Second)
 		d, err := s.client.DescribeWorkflowExecution(brief, run.GetID(), run.GetRunID())
 		cancel()
@@ -128,30 +129,30 @@ func (s *testFarm) awaitEnd(ctx context.Context, t *testing.T, run client.Workfl
 	}
 }
 
-// help is the person who decides about the first thing that is parked, and who
-// approves: a retirement asks for that, and nothing else does here.
+// actAsOperator decides about the first blocked step, or gives the approval, which
+// only retirements ask for here.
 func (s *testFarm) actAsOperator(ctx context.Context, t *testing.T, run client.WorkflowRun, decide func(farm.Blocked) farm.Choice) {
 	t.Helper()
 	brief, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	answer, err := s.client.QueryWorkflow(brief, run.GetID(), run.GetRunID(), workflows.StatusQuery)
+	response, err := s.client.QueryWorkflow(brief, run.GetID(), run.GetRunID(), workflows.StatusQuery)
 	if err != nil {
-		return // asked again soon
+		return // the caller polls again
 	}
 	var status farm.Status
-	if err := answer.Get(&status); err != nil {
+	if err := response.Get(&status); err != nil {
 		t.Fatal(err)
 	}
 	d := farm.Decision{By: "a test", Reason: "a test"}
 	switch {
 	case status.Wait == nil:
-		return // decided already
+		return // already decided
 	case status.Wait.For == farm.ForApproval:
 		d.Choice, d.Digest = farm.Approve, status.Wait.Digest
 	case len(status.Wait.Blocked) > 0:
-		parked := status.Wait.Blocked[0]
-		if d.Choice = decide(parked); d.Choice == farm.Retry {
-			d.Server = parked.Server
+		blocked := status.Wait.Blocked[0]
+		if d.Choice = decide(blocked); d.Choice == farm.Retry {
+			d.Server = blocked.Server
 		}
 	}
 	update, err := s.client.UpdateWorkflow(brief, client.UpdateWorkflowOptions{
@@ -166,7 +167,8 @@ func (s *testFarm) actAsOperator(ctx context.Context, t *testing.T, run client.W
 	}
 }
 
-// readEnd reads how a run ended, from its result or from its failure.
+// readEnd returns the result of a run that has ended. A failed run carries it in
+// the details of its error.
 func (s *testFarm) readEnd(ctx context.Context, t *testing.T, run client.WorkflowRun) farm.RotationResult {
 	t.Helper()
 	var result farm.RotationResult
@@ -178,10 +180,11 @@ func (s *testFarm) readEnd(ctx context.Context, t *testing.T, run client.Workflo
 	return result
 }
 
-// neverAsked fails a test in which nobody should be needed.
-func neverAsked(t *testing.T) func(farm.Blocked) farm.Choice {
-	return func(p farm.Blocked) farm.Choice {
-		t.Errorf("parked: %s on %s: %s", p.Step, p.Server, p.Text)
+// failWhenBlocked returns a decision function for runs that must not need an
+// operator: it fails the test.
+func failWhenBlocked(t *testing.T) func(farm.Blocked) farm.Choice {
+	return func(b farm.Blocked) farm.Choice {
+		t.Errorf("blocked: %s on %s: %s", b.Step, b.Server, b.Text)
 		return farm.Abort
 	}
 }

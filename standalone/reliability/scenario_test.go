@@ -11,7 +11,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// result is how a cell ended.
+// result is how a scenario ended.
 type result struct {
 	scenario
 
@@ -22,46 +22,46 @@ type result struct {
 	failed   bool
 }
 
-// run makes the trouble and holds what is reported against what is there.
+// run runs the scenario and compares the reported outcome with the farm's state.
 func (r *result) run(t *testing.T, s *testFarm) {
-	ctx, x := withDeadline(t), r.faultCase()
-	s.setPolicy(t, x.policy())
+	ctx, fc := withDeadline(t), r.faultCase()
+	s.setPolicy(t, fc.policy())
 	s.prepareFor(ctx, t, r.operation)
 	before, mark, began := s.sim.State(), s.callLog.len(), time.Now()
-	r.begin(t, s)
-	run, struck := s.begin(ctx, t, r.operation), x.inject == nil
-	s.meanwhile = func() {
-		if !struck && x.wasInjected(s) {
-			struck = true
-			x.inject(t, s)
+	r.addFault(t, s)
+	run, injected := s.startRun(ctx, t, r.operation), fc.inject == nil
+	s.onPoll = func() {
+		if !injected && fc.wasInjected(s) {
+			injected = true
+			fc.inject(t, s)
 		}
 	}
 	ended := s.awaitEnd(ctx, t, run, r.decideBlocked(t, s))
-	s.meanwhile = nil
+	s.onPoll = nil
 	now := s.sim.State()
 	r.took, r.restarts, r.outcome = time.Since(began), countRestarts(now)-countRestarts(before), ended.Outcome
-	if !x.wasInjected(s) {
-		t.Errorf("%s did not happen: %+v is still to come", x.name, s.sim.Pending())
+	if !fc.wasInjected(s) {
+		t.Errorf("%s did not occur: %+v is pending", fc.name, s.sim.Pending())
 	}
 	s.sim.ClearFaults()
-	acts := s.callLog.since(mark)
+	calls := s.callLog.since(mark)
 	r.assertOutcome(t, ended)
-	s.assertOutcomeIsTrue(t, r.operation, ended, before, acts)
+	s.assertOutcomeIsTrue(t, r.operation, ended, before, calls)
 	if t.Failed() {
-		s.logCalls(t, acts)
+		s.logCalls(t, calls)
 		return
 	}
 	s.recordEnd(t, r.operation, ended)
 }
 
-// met is the trouble.
+// faultCase returns the scenario's fault case.
 func (c scenario) faultCase() faultCase {
 	all := faultCases()
-	return all[slices.IndexFunc(all, func(x faultCase) bool { return x.name == c.faultName })]
+	return all[slices.IndexFunc(all, func(fc faultCase) bool { return fc.name == c.faultName })]
 }
 
-// begin plans the trouble.
-func (r *result) begin(t *testing.T, s *testFarm) {
+// addFault schedules the scenario's fault.
+func (r *result) addFault(t *testing.T, s *testFarm) {
 	t.Helper()
 	f := r.faultCase().fault
 	f.Server, f.Step, f.Skip, f.When = r.call.server, r.step, r.call.before, r.when
@@ -70,53 +70,54 @@ func (r *result) begin(t *testing.T, s *testFarm) {
 	}
 }
 
-// goesBack says whether the farm's policy undoes what fails, unasked: only a
-// rotation can go back.
+// rollsBack reports whether the farm's policy rolls back after the fault without
+// asking an operator. Only a rotation can be rolled back.
 func (r *result) rollsBack() bool { return r.faultCase().rollsBack && r.operation == opRotate }
 
-// canary says whether the trouble ends the restart that proves the new settings
-// on one server, which goes back unasked.
+// isCanary reports whether the fault makes the canary fail, the restart that
+// proves the new settings on one server. That rolls back without asking an
+// operator.
 func (r *result) isCanary() bool {
 	return r.operation == opRotate && r.step == powershell.ScriptOf(powershell.RestartOfficeServer{}) && r.when == fault.Before && r.faultCase().wantText != ""
 }
 
-// decide is a person who clears what is in the way and then rolls the rotation
-// back, if it is for good and not on its way back already, as after a canary,
-// or has the step tried again.
+// decideBlocked returns an operator who removes the fault and then decides: roll
+// back if the fault was permanent and no rollback is running yet, as one is after a
+// canary; otherwise retry.
 func (r *result) decideBlocked(t *testing.T, s *testFarm) func(farm.Blocked) farm.Choice {
-	return func(p farm.Blocked) farm.Choice {
+	return func(b farm.Blocked) farm.Choice {
 		r.asked++
 		s.sim.ClearFaults()
-		x := r.faultCase()
+		fc := r.faultCase()
 		switch {
-		case x.wantText == "" || r.asked > 1:
-			t.Errorf("parked though it passes: %s on %s: %s", p.Step, p.Server, p.Text)
-		case p.Server != r.call.server || p.Step == "" || p.Then == "" || !strings.Contains(p.Text, x.wantText):
-			t.Errorf("parked as %+v, want a step on %s and %q", p, r.call.server, x.wantText)
+		case fc.wantText == "" || r.asked > 1:
+			t.Errorf("blocked by a transient fault: %s on %s: %s", b.Step, b.Server, b.Text)
+		case b.Server != r.call.server || b.Step == "" || b.Then == "" || !strings.Contains(b.Text, fc.wantText):
+			t.Errorf("blocked as %+v, want a step on %s and %q", b, r.call.server, fc.wantText)
 		}
-		if x.permanent && r.operation == opRotate && !r.rollsBack() && !slices.Contains(farm.RollbackSteps(), p.Step) {
+		if fc.permanent && r.operation == opRotate && !r.rollsBack() && !slices.Contains(farm.RollbackSteps(), b.Step) {
 			return farm.RollBack
 		}
 		return farm.Retry
 	}
 }
 
-// judge demands the best outcome that the trouble allows. A rotation or a
-// retirement that could not even look refuses to start.
+// assertOutcome asserts the best outcome that the fault allows. A rotation or a
+// retirement that cannot inspect the farm refuses to start.
 func (r *result) assertOutcome(t *testing.T, ended farm.RotationResult) {
 	t.Helper()
-	x, want := r.faultCase(), farm.Verified
-	if r.operation == opRollback || r.operation == opRotate && x.permanent || r.isCanary() {
+	fc, want := r.faultCase(), farm.Verified
+	if r.operation == opRollback || r.operation == opRotate && fc.permanent || r.isCanary() {
 		want = farm.RolledBack
 	}
-	unseen := r.operation != opRollback && x.wantText != "" && strings.HasPrefix(r.step, "Get-") && r.asked == 0
-	if unseen && ended.Outcome == farm.Refused {
+	unreachable := r.operation != opRollback && fc.wantText != "" && strings.HasPrefix(r.step, "Get-") && r.asked == 0
+	if unreachable && ended.Outcome == farm.Refused {
 		return
 	}
 	if ended.Outcome != want {
 		t.Errorf("ended %s: %s; want %s", ended.Outcome, ended.Statement, want)
 	}
-	if x.wantText != "" && !r.rollsBack() && !r.isCanary() && r.asked == 0 {
-		t.Errorf("nobody was asked about %s", x.name)
+	if fc.wantText != "" && !r.rollsBack() && !r.isCanary() && r.asked == 0 {
+		t.Errorf("no operator was asked about %s", fc.name)
 	}
 }

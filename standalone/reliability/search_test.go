@@ -10,40 +10,40 @@ import (
 	"strings"
 )
 
-// hidden is a secret that must not be found anywhere.
-type hidden struct {
+// namedSecret is a secret that must not be found anywhere.
+type namedSecret struct {
 	name  string
 	bytes []byte
 }
 
-// needle is one form of a part of a secret.
+// needle is a part of a secret in one encoding.
 type needle struct {
 	secret, form string
 	bytes        []byte
 }
 
-// place is where a secret could have been left.
+// place is something that could contain a secret.
 type place struct {
 	name    string
 	content []byte
 }
 
-// window is how many bytes of a long secret are looked for at a time, so that
-// a part is found too, and one that a page or a line divides.
+// window is the length in bytes of the parts that a long secret is split into, so
+// that the search also finds a part of it, or one split across pages or lines.
 const window = 24
 
 // search finds secrets in places.
 type search struct {
-	// byStart are the needles by their first eight bytes; all have as many.
+	// byStart has the needles by their first eight bytes; none is shorter.
 	byStart map[uint64][]needle
 }
 
-func newSearch(secrets ...hidden) search {
+func newSearch(secrets ...namedSecret) search {
 	s := search{byStart: map[uint64][]needle{}}
 	for _, secret := range secrets {
 		for part := range slices.Chunk(secret.bytes, window) {
 			if len(part) < window && len(secret.bytes) > window {
-				continue // The rest was in a window that was whole.
+				continue // too short to be told apart from chance; the other parts remain
 			}
 			for _, n := range secretForms(secret.name, part) {
 				start := binary.LittleEndian.Uint64(n.bytes)
@@ -54,7 +54,7 @@ func newSearch(secrets ...hidden) search {
 	return s
 }
 
-// forms are the ways in which a secret can be written.
+// secretForms returns a secret in every supported encoding.
 func secretForms(name string, secret []byte) []needle {
 	texts := map[string][]byte{}
 	for form, raw := range map[string][]byte{"UTF-8": secret, "UTF-16": toUTF16(secret)} {
@@ -77,7 +77,7 @@ func secretForms(name string, secret []byte) []needle {
 	return all
 }
 
-// wide is UTF-16, little endian, of ASCII.
+// toUTF16 returns each byte as a little-endian UTF-16 code unit.
 func toUTF16(text []byte) []byte {
 	out := make([]byte, 0, 2*len(text))
 	for _, b := range text {
@@ -86,20 +86,20 @@ func toUTF16(text []byte) []byte {
 	return out
 }
 
-// inBase64 is what of a secret's base64 is the same whatever stands around it,
-// when so many bytes more than a multiple of three stand before it.
+// inBase64 returns the part of a secret's base64 encoding that does not depend on
+// the surrounding bytes. The number of bytes before the secret is given modulo 3.
 func inBase64(secret []byte, before int) []byte {
 	text := base64.StdEncoding.EncodeToString(append(make([]byte, before), secret...))
 	first, last := (before*8+5)/6, (before+len(secret))*8/6
 	return []byte(text[first:last])
 }
 
-// found is a secret that was left somewhere.
-type found struct{ place, secret, form string }
+// leak is a secret that was found somewhere.
+type leak struct{ place, secret, form string }
 
-// in looks through a place as it is and without its ends of lines, which divide
-// what is long.
-func (s search) in(p place) []found {
+// searchPlace searches a place as it is, and once more without its line breaks,
+// which can split a long secret.
+func (s search) searchPlace(p place) []leak {
 	all := s.findIn(p.name, p.content)
 	joined := p.content
 	for _, end := range []string{"\r", "\n", `\r`, `\n`} {
@@ -111,12 +111,12 @@ func (s search) in(p place) []found {
 	return all
 }
 
-func (s search) findIn(name string, content []byte) []found {
-	var all []found
+func (s search) findIn(name string, content []byte) []leak {
+	var all []leak
 	for i := 0; i+8 <= len(content); i++ {
 		for _, n := range s.byStart[binary.LittleEndian.Uint64(content[i:])] {
 			if bytes.HasPrefix(content[i:], n.bytes) {
-				all = append(all, found{name, n.secret, n.form})
+				all = append(all, leak{name, n.secret, n.form})
 			}
 		}
 	}

@@ -26,10 +26,10 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-func TestNoSecretIsLeftAnywhere(t *testing.T) {
+func TestSecrets_NoneIsLeftBehind(t *testing.T) {
 	t.Parallel()
 	ctx, s := withDeadline(t), newTestFarm(t)
-	// The most talkative worker, and errors on the way of the secrets.
+	// Log everything, and let the calls that carry secrets fail.
 	s.worker.args = append(s.worker.args, "-log-level", "debug")
 	s.worker.restart(t)
 	if err := s.sim.AddFaults(
@@ -38,53 +38,55 @@ func TestNoSecretIsLeftAnywhere(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	watched, stop := context.WithCancel(ctx)
-	passing := watchFiles(watched, t, filepath.Join(s.dir, "tmp"))
-	rotation := s.begin(ctx, t, opRotate)
-	rotated := s.awaitEnd(ctx, t, rotation, neverAsked(t))
+	watchCtx, stop := context.WithCancel(ctx)
+	watched := watchFiles(watchCtx, t, filepath.Join(s.dir, "tmp"))
+	rotation := s.startRun(ctx, t, opRotate)
+	rotated := s.awaitEnd(ctx, t, rotation, failWhenBlocked(t))
 	s.recordEnd(t, opRotate, rotated)
-	undo := s.begin(ctx, t, opRollback)
-	undone := s.awaitEnd(ctx, t, undo, neverAsked(t))
+	rollback := s.startRun(ctx, t, opRollback)
+	rolledBack := s.awaitEnd(ctx, t, rollback, failWhenBlocked(t))
 	stop()
-	if rotated.Outcome != farm.Verified || undone.Outcome != farm.RolledBack || len(s.sim.Pending()) > 0 {
-		t.Fatalf("ended %s, then %s, with %d faults to come", rotated.Outcome, undone.Outcome, len(s.sim.Pending()))
+	if rotated.Outcome != farm.Verified || rolledBack.Outcome != farm.RolledBack || len(s.sim.Pending()) > 0 {
+		t.Fatalf("ended %s, then %s, with %d pending faults", rotated.Outcome, rolledBack.Outcome, len(s.sim.Pending()))
 	}
 
 	search := newSearch(s.secrets(t)...)
-	look := func() []found {
+	searchAll := func() []leak {
 		places := slices.Concat(
 			collectFiles(t, s.dir, s.sim.Password(), s.sim.PFXPassword(), filepath.Join(s.dir, "farm", "certificates")),
-			collectRows(t, s.dir), s.callLog.collectCalls(), passing(),
-			[]place{collectHistory(t, s.client, rotation), collectHistory(t, s.client, undo), newPlace(t, "report", rotated), newPlace(t, "report of the undo", undone)})
-		var all []found
+			collectRows(t, s.dir), s.callLog.collectCalls(), watched(),
+			[]place{collectHistory(t, s.client, rotation), collectHistory(t, s.client, rollback), newPlace(t, "report", rotated), newPlace(t, "report of the rollback", rolledBack)})
+		var all []leak
 		size := 0
 		for _, p := range places {
-			all, size = append(all, search.in(p)...), size+len(p.content)
+			all, size = append(all, search.searchPlace(p)...), size+len(p.content)
 		}
-		t.Logf("looked through %d places, %d KiB", len(places), size>>10)
+		t.Logf("searched %d places, %d KiB", len(places), size>>10)
 		return all
 	}
-	for _, f := range look() {
-		t.Errorf("%s holds the %s as %s", f.place, f.secret, f.form)
+	for _, f := range searchAll() {
+		t.Errorf("%s contains the %s as %s", f.place, f.secret, f.form)
 	}
 
-	// The same search finds what somebody does leave in Temporal and in a log.
+	// Make sure that the search works: it must find secrets planted in Temporal and
+	// in a log.
 	password := string(readFile(t, s.sim.Password()))
 	if _, err := s.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "planted", TaskQueue: workflows.TaskQueue},
 		workflows.InspectTrust, workflows.InspectInput{Farm: base64.StdEncoding.EncodeToString([]byte("x" + password))}); err != nil {
 		t.Fatal(err)
 	}
 	fmt.Fprintln(s.worker.log, hex.EncodeToString([]byte(password)))
-	planted := look()
+	planted := searchAll()
 	for _, where := range []string{s.worker.log.Name(), "row of ", filepath.Join(s.dir, "temporal-")} {
-		if !slices.ContainsFunc(planted, func(f found) bool { return strings.HasPrefix(f.place, where) }) {
+		if !slices.ContainsFunc(planted, func(f leak) bool { return strings.HasPrefix(f.place, where) }) {
 			t.Errorf("the search does not find what was planted in %s", where)
 		}
 	}
 }
 
-// secrets are all that the worker was entrusted with, and what it made itself.
-func (s *testFarm) secrets(t *testing.T) []hidden {
+// secrets returns the secrets that the worker was given, and those that it sent to
+// the servers.
+func (s *testFarm) secrets(t *testing.T) []namedSecret {
 	t.Helper()
 	path, password := s.certificateFile(t)
 	content := readFile(t, path)
@@ -93,15 +95,15 @@ func (s *testFarm) secrets(t *testing.T) []hidden {
 		t.Fatal(err)
 	}
 	private := key.(*rsa.PrivateKey)
-	secrets := []hidden{
+	secrets := []namedSecret{
 		{"password of the account", readFile(t, s.sim.Password())},
 		{"password of the PFX", []byte(password)},
 		{"PFX", content[len(content)/2:]},
 	}
 	for name, number := range map[string][]byte{"exponent": private.D.Bytes(), "first prime": private.Primes[0].Bytes(), "second prime": private.Primes[1].Bytes()} {
 		backwards := slices.Clone(number)
-		slices.Reverse(backwards) // as Windows writes it
-		secrets = append(secrets, hidden{"key's " + name, number}, hidden{"key's " + name + ", backwards", backwards})
+		slices.Reverse(backwards) // Windows stores numbers little-endian
+		secrets = append(secrets, namedSecret{"key's " + name, number}, namedSecret{"key's " + name + ", backwards", backwards})
 	}
 	s.callLog.mu.Lock()
 	defer s.callLog.mu.Unlock()
@@ -110,20 +112,20 @@ func (s *testFarm) secrets(t *testing.T) []hidden {
 	}
 	for _, secret := range s.callLog.secrets {
 		if len(secret) > 2*window {
-			secret = secret[len(secret)/2:] // A PFX begins like every other.
+			secret = secret[len(secret)/2:] // all PFX files start alike
 		}
-		secrets = append(secrets, hidden{"secret of a call", secret})
+		secrets = append(secrets, namedSecret{"secret of a call", secret})
 	}
 	return secrets
 }
 
-func TestTheSearchFindsASecretInEveryEncodingAndPlace(t *testing.T) {
+func TestSearch_FindsASecretInEveryEncodingAndPlace(t *testing.T) {
 	t.Parallel()
 	const password = "correct horse battery"
 	key := bytes.Repeat([]byte{0xd3, 0x00, 0x7f, 0xee, 0x10, 0x9a, 0x42}, 20)
-	search := newSearch(hidden{"password", []byte(password)}, hidden{"key", key})
-	if got := search.in(place{"nothing", []byte("correct horse batter, 0xd3007fee, Y29ycmVjdA==")}); len(got) > 0 {
-		t.Errorf("found %v where nothing is", got)
+	search := newSearch(namedSecret{"password", []byte(password)}, namedSecret{"key", key})
+	if got := search.searchPlace(place{"nothing", []byte("correct horse batter, 0xd3007fee, Y29ycmVjdA==")}); len(got) > 0 {
+		t.Errorf("found %v where there is no secret", got)
 	}
 	for secret, raw := range map[string][]byte{"password": []byte(password), "key": key} {
 		for encoding, planted := range encodeAll(raw) {
@@ -131,7 +133,7 @@ func TestTheSearchFindsASecretInEveryEncodingAndPlace(t *testing.T) {
 				t.Parallel()
 				for where, places := range plantSecret(t, planted) {
 					if !slices.ContainsFunc(places, func(p place) bool {
-						return slices.ContainsFunc(search.in(p), func(f found) bool { return f.secret == secret })
+						return slices.ContainsFunc(search.searchPlace(p), func(f leak) bool { return f.secret == secret })
 					}) {
 						t.Errorf("not found in %s", where)
 					}
@@ -141,8 +143,8 @@ func TestTheSearchFindsASecretInEveryEncodingAndPlace(t *testing.T) {
 	}
 }
 
-// encodings writes a secret, with something around it, in every way by other
-// means than the search does.
+// encodeAll returns a secret in every encoding, surrounded by other text. It shares
+// no code with the search, so that an error in one cannot hide in the other.
 func encodeAll(secret []byte) map[string][]byte {
 	runes := make([]rune, len(secret))
 	for i, b := range secret {
@@ -170,8 +172,8 @@ func encodeAll(secret []byte) map[string][]byte {
 	return all
 }
 
-// plant leaves something in every kind of place, and returns what looking there
-// gives.
+// plantSecret leaves a secret in every kind of place, and returns what the test's
+// collectors find there.
 func plantSecret(t *testing.T, secret []byte) map[string][]place {
 	t.Helper()
 	dir := t.TempDir()
@@ -186,12 +188,12 @@ func plantSecret(t *testing.T, secret []byte) map[string][]place {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	// Behind three kilobytes, so that the end of a page comes near.
+	// Preceded by three kilobytes, so that it is close to the end of a page.
 	if _, err := db.ExecContext(t.Context(), "CREATE TABLE t (b BLOB); INSERT INTO t VALUES (?)", append(make([]byte, 3000), secret...)); err != nil {
 		t.Fatal(err)
 	}
 	found["a row"] = collectRows(t, folder)
-	found["a log of writes ahead"] = slices.DeleteFunc(collectFiles(t, folder), func(p place) bool { return !strings.HasSuffix(p.name, "-wal") })
+	found["a write-ahead log"] = slices.DeleteFunc(collectFiles(t, folder), func(p place) bool { return !strings.HasSuffix(p.name, "-wal") })
 
 	if runtime.GOOS == "linux" && !bytes.Contains(secret, []byte{0}) {
 		child := exec.Command("sleep", "60")
@@ -203,7 +205,7 @@ func plantSecret(t *testing.T, secret []byte) map[string][]place {
 		if err := child.Process.Kill(); err != nil {
 			t.Error(err)
 		}
-		_ = child.Wait() // It was killed.
+		_ = child.Wait() // reports that it was killed
 	}
 	return found
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// way is what meets the trouble.
+// operation is what a fault is injected into.
 type operation string
 
 const (
@@ -21,24 +21,26 @@ const (
 
 func operations() []operation { return []operation{opRotate, opRollback, opRetire} }
 
-// cell is one cell of the table: one trouble, by its name, during one step.
+// scenario is one cell of the table: one fault case, by its name, during one step
+// of an operation.
 type scenario struct {
 	operation operation
 	faultName string
-	// step is a script, call the one of its calls that meets the trouble.
+	// step is the name of a script, and call is the call of it that the fault is
+	// injected into.
 	step string
 	call call
 	when fault.When
 }
 
-// call is one call of a script: its server, and how many calls of the script
-// that server had before.
+// call is one call of a script, told apart by the server and by the number of calls
+// of the same script that the server had before.
 type call struct {
 	server string
 	before int
 }
 
-// String is the cell's name, as go test -run writes it.
+// String returns the scenario's name in the form that go test -run expects.
 func (c scenario) String() string {
 	return strings.ReplaceAll(fmt.Sprintf("%s, %s %s %s", c.operation, c.faultName, c.when, c.step), " ", "_")
 }
@@ -47,35 +49,35 @@ func (c scenario) isNamed(part string) bool {
 	return strings.Contains(c.String(), strings.ReplaceAll(part, " ", "_"))
 }
 
-// table is every cell. Its steps are the scripts that reach the servers in a
-// rotation, an undo and a retirement that nothing happens to, so that it grows
-// with them; a script that none of them runs fails the test.
+// listScenarios returns every scenario of the table. Its steps are the scripts that
+// reach the servers when the operations run without faults, so a new step is in the
+// table without further work. A script that no operation runs fails the test.
 func listScenarios(t *testing.T, s *testFarm) []scenario {
 	t.Helper()
 	found := map[operation]map[string][]call{}
-	// The second rotation is from a certificate that a rotation brought, and
-	// so is what its retirement takes away.
-	for _, w := range []operation{opRotate, opRetire, opRotate, opRollback, opRotate, opRetire} {
-		found[w] = groupCalls(s.rehearse(t, w))
+	// Later results replace earlier ones: the second retirement removes a
+	// certificate that a rotation installed, which takes more steps.
+	for _, op := range []operation{opRotate, opRetire, opRotate, opRollback, opRotate, opRetire} {
+		found[op] = groupCalls(s.rehearse(t, op))
 	}
 	var scenarios []scenario
 	for _, script := range powershell.Scripts() {
 		before := len(scenarios)
-		for _, w := range operations() {
-			scenarios = append(scenarios, scenariosOf(w, script, found[w][script])...)
+		for _, op := range operations() {
+			scenarios = append(scenarios, scenariosOf(op, script, found[op][script])...)
 		}
 		if len(scenarios) == before {
-			t.Errorf("%s is in no scenario: no rotation, undo or retirement of this test runs it", script)
+			t.Errorf("%s is in no scenario: no operation of this test runs it", script)
 		}
 	}
 	return scenarios
 }
 
-// calls are the calls of each script: those that changed something, if there
-// are any, because a trouble matters most then.
-func groupCalls(acts []callRecord) map[string][]call {
+// groupCalls returns the calls of each script. If any of them changed something, it
+// leaves out the others, because a fault matters most during a change.
+func groupCalls(calls []callRecord) map[string][]call {
 	before, all, changing := map[string]int{}, map[string][]call{}, map[string][]call{}
-	for _, a := range acts {
+	for _, a := range calls {
 		one := call{a.host, before[a.script+a.host]}
 		before[a.script+a.host]++
 		all[a.script] = append(all[a.script], one)
@@ -87,17 +89,17 @@ func groupCalls(acts []callRecord) map[string][]call {
 	return all
 }
 
-// cellsOf is every trouble during a script, at the first of its calls before it
-// acts and at the last after.
-func scenariosOf(w operation, script string, calls []call) []scenario {
+// scenariosOf returns the scenarios of one script: every fault case, before the
+// first of its calls calls and after the last one has acted.
+func scenariosOf(op operation, script string, calls []call) []scenario {
 	if len(calls) == 0 {
 		return nil
 	}
 	var scenarios []scenario
-	for _, x := range faultCases() {
+	for _, fc := range faultCases() {
 		scenarios = append(scenarios,
-			scenario{w, x.name, script, calls[0], fault.Before},
-			scenario{w, x.name, script, calls[len(calls)-1], fault.After})
+			scenario{op, fc.name, script, calls[0], fault.Before},
+			scenario{op, fc.name, script, calls[len(calls)-1], fault.After})
 	}
 	return scenarios
 }

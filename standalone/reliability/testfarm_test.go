@@ -19,12 +19,12 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-// site is a simulated farm with a Temporal server and a worker of its own.
+// testFarm is a simulated farm with its own Temporal server and worker.
 //
-// The farm trusts a certificate that ends soon. The certificate to come was
-// imported on one server by hand already, without access to its key, so that
-// every step has something to do, forth and back. Of its two SharePoint farms
-// one is reached by a scheduled task.
+// The farm trusts a certificate that expires soon. An administrator has already
+// imported the next certificate on one server, without access to its key, so that
+// every step of a rotation and of a rollback has something to do. Of its two
+// SharePoint farms one is managed through a scheduled task.
 type testFarm struct {
 	dir      string
 	config   string
@@ -35,25 +35,26 @@ type testFarm struct {
 	worker   *program
 	client   client.Client
 	policy   farm.OnFailure
-	// target is the certificate to come, in a rotation or after it.
+	// target is the certificate that a rotation installs.
 	target farm.Thumbprint
-	// journal is that of the rotation that brought the target; nil before it.
+	// snapshot is that of the rotation that installed the target; nil before it.
 	snapshot *farm.Snapshot
-	// brought are the certificates that rotations brought.
-	brought []farm.Thumbprint
-	// before is the farm as it was before its last rotation.
+	// installed has the certificates that rotations installed.
+	installed []farm.Thumbprint
+	// before is the farm's state before its last rotation.
 	before model.State
-	// meanwhile is done at each look at a run that is awaited; nil for nothing.
-	meanwhile func()
+	// onPoll is called each time that awaitEnd polls a run; it may be nil.
+	onPoll func()
 }
 
 const (
-	// half is the server on which somebody has begun already.
-	half = "oos-02.contoso.com"
-	// byTask is the front end whose cmdlets a scheduled task runs.
-	byTask = "sp-02.contoso.com"
-	// byHand is the root authority that somebody added who set the farm up.
-	byHand = "Old OOS"
+	// importedServer already has the next certificate.
+	importedServer = "oos-02.contoso.com"
+	// taskFrontEnd is the front end whose cmdlets run in a scheduled task.
+	taskFrontEnd = "sp-02.contoso.com"
+	// oldRootAuthority is the root authority that was added when the farm was set
+	// up.
+	oldRootAuthority = "Old OOS"
 )
 
 func newTestFarm(t *testing.T) *testFarm {
@@ -67,7 +68,7 @@ func newTestFarm(t *testing.T) *testFarm {
 	var err error
 	s.sim, err = farmsim.Start(t.Context(), farmsim.Options{
 		Dir: filepath.Join(s.dir, "farm"), OfficeServers: 2, SharePointFarms: 2, SharePointServers: 1, SelfSigned: true, Trusting: true,
-		Hooks: farmsim.Hooks{CommandLine: s.callLog.line, ScriptEnded: s.callLog.addCall},
+		Hooks: farmsim.Hooks{CommandLine: s.callLog.addCommandLine, ScriptEnded: s.callLog.addCall},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -77,42 +78,44 @@ func newTestFarm(t *testing.T) *testFarm {
 			t.Error(err)
 		}
 	})
-	s.importByHand(t)
-	if err := s.sim.InstallSharePointTask(byTask, powershell.TaskScript()); err != nil {
+	s.importManually(t)
+	if err := s.sim.InstallSharePointTask(taskFrontEnd, powershell.TaskScript()); err != nil {
 		t.Fatal(err)
 	}
-	s.connect(t)
-	s.configure(t)
+	s.connectRelays(t)
+	s.writeConfig(t)
 	s.temporal = startTemporal(t, s.dir)
-	s.client, err = client.Dial(client.Options{HostPort: s.temporal.heard, Logger: quietLogger{}})
+	s.client, err = client.Dial(client.Options{HostPort: s.temporal.address, Logger: quietLogger{}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.client.Close)
 	s.suspendController(t)
-	s.worker = startWorker(t, s.dir, s.config, s.temporal.heard)
+	s.worker = startWorker(t, s.dir, s.config, s.temporal.address)
 	return s
 }
 
-// stop ends the programs, which would be there until the test ends.
+// stop ends the programs, which would otherwise run until the whole test ends.
 func (s *testFarm) stop(t *testing.T) {
 	t.Helper()
 	s.worker.kill(t)
 	s.temporal.kill(t)
 }
 
-// follow gives the farm a policy, which a worker reads when it starts.
+// setPolicy changes the farm's onFailure policy, and restarts the worker, which
+// reads it only when it starts.
 func (s *testFarm) setPolicy(t *testing.T, policy farm.OnFailure) {
 	t.Helper()
 	if s.policy == policy {
 		return
 	}
 	s.policy = policy
-	s.configure(t)
+	s.writeConfig(t)
 	s.worker.restart(t)
 }
 
-// renew issues the certificate of the year after.
+// issueNext issues the next certificate, which replaces the current one in the
+// source.
 func (s *testFarm) issueNext(t *testing.T) {
 	t.Helper()
 	old, _ := s.certificateFile(t)
@@ -123,11 +126,11 @@ func (s *testFarm) issueNext(t *testing.T) {
 	if err := os.Remove(old); err != nil {
 		t.Fatal(err)
 	}
-	s.importByHand(t)
+	s.importManually(t)
 }
 
-// hold keeps the farm's keeper from looking: its looks would meet the trouble
-// that is meant for the rotation.
+// suspendController starts the farm's controller suspended and without an
+// inspection due: an inspection would consume the faults that are meant for a run.
 func (s *testFarm) suspendController(t *testing.T) {
 	t.Helper()
 	const long = 24 * time.Hour
@@ -142,7 +145,7 @@ func (s *testFarm) suspendController(t *testing.T) {
 	}
 }
 
-// silent keeps the SDK's words about a server that was killed on purpose.
+// quietLogger discards what the SDK logs about a server that was killed on purpose.
 type quietLogger struct{}
 
 func (quietLogger) Debug(string, ...any) {}
@@ -152,7 +155,7 @@ func (quietLogger) Error(string, ...any) {}
 
 var _ log.Logger = quietLogger{}
 
-// pfx is the only file of a certificate, and its password.
+// certificateFile returns the path of the source's only PFX file, and its password.
 func (s *testFarm) certificateFile(t *testing.T) (path, password string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(s.dir, "farm", "certificates", "*.pfx"))
@@ -162,8 +165,9 @@ func (s *testFarm) certificateFile(t *testing.T) (path, password string) {
 	return files[0], string(readFile(t, s.sim.PFXPassword()))
 }
 
-// importByHand is somebody who has begun the procedure on one server.
-func (s *testFarm) importByHand(t *testing.T) {
+// importManually imports the next certificate on one server, as an administrator
+// who has started the manual procedure.
+func (s *testFarm) importManually(t *testing.T) {
 	t.Helper()
 	path, password := s.certificateFile(t)
 	bundle, err := cert.Load(readFile(t, path), []byte(password))
@@ -176,7 +180,7 @@ func (s *testFarm) importByHand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	session, err := s.sim.World.LogOn(half, model.Logon{User: "somebody", Auth: model.NTLM})
+	session, err := s.sim.World.LogOn(importedServer, model.Logon{User: "administrator", Auth: model.NTLM})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,8 +192,8 @@ func (s *testFarm) importByHand(t *testing.T) {
 	}
 }
 
-// connect lays a network to every server.
-func (s *testFarm) connect(t *testing.T) {
+// connectRelays puts a relay in front of every server.
+func (s *testFarm) connectRelays(t *testing.T) {
 	t.Helper()
 	s.relays = map[string]*relay{}
 	for _, c := range s.sim.Connections() {
@@ -197,9 +201,9 @@ func (s *testFarm) connect(t *testing.T) {
 	}
 }
 
-// configure writes the farm's own configuration anew: through the relays, with
-// an HTTP switch to set, and with the policy.
-func (s *testFarm) configure(t *testing.T) {
+// writeConfig writes the worker's configuration: that of the simulated farm, but
+// through the relays, with an HTTP setting to change, and with the policy.
+func (s *testFarm) writeConfig(t *testing.T) {
 	t.Helper()
 	var c map[string]any
 	if err := yaml.Unmarshal(readFile(t, s.sim.Config()), &c); err != nil {
@@ -220,7 +224,7 @@ func (s *testFarm) configure(t *testing.T) {
 	}
 }
 
-// redirect replaces the address of every server in a configuration.
+// routeThroughRelays replaces the address of every server in a configuration.
 func (s *testFarm) routeThroughRelays(value any) {
 	switch v := value.(type) {
 	case []any:

@@ -16,14 +16,14 @@ import (
 
 const tableHead = `# Every scenario of the reliability table
 
-Written by make reliability. docs/reliability.md says what is tested and what is
-checked in every scenario. A scenario says how it ended, how many seconds it took, and how
-many restarts of services and of IIS there were; "asked" means that an operator
-had to decide.
+Written by make reliability. docs/reliability.md explains what is tested and what is
+checked in every scenario. A cell shows the outcome, the duration in seconds, and
+the number of restarts of services and of IIS; "asked" means that an operator had
+to decide.
 
 `
 
-// writeTable writes every cell to the file at path, and makes its folder.
+// writeTable writes every result to the file at path, and makes its folder.
 func writeTable(t *testing.T, path string, results []result, took time.Duration) {
 	t.Helper()
 	slices.SortStableFunc(results, func(a, b result) int { return strings.Compare(a.step, b.step) })
@@ -42,10 +42,10 @@ func writeTable(t *testing.T, path string, results []result, took time.Duration)
 	}
 	fmt.Fprintf(&w, " %d failed.\n", failed)
 	for _, side := range operations() {
-		for _, x := range faultCases() {
-			fmt.Fprintf(&w, "\n## %s: %s\n\n| step | before it acts | after it acted |\n| --- | --- | --- |\n", side, x.name)
+		for _, fc := range faultCases() {
+			fmt.Fprintf(&w, "\n## %s: %s\n\n| step | before it acts | after it acted |\n| --- | --- | --- |\n", side, fc.name)
 			for _, r := range results {
-				if r.operation == side && r.faultName == x.name && r.when == fault.Before {
+				if r.operation == side && r.faultName == fc.name && r.when == fault.Before {
 					fmt.Fprintf(&w, "| %s | %s | %s |\n", r.step, r.cellText(), afterActing(results, r).cellText())
 				}
 			}
@@ -59,7 +59,8 @@ func writeTable(t *testing.T, path string, results []result, took time.Duration)
 	}
 }
 
-// twin is the same cell after the step acted.
+// afterActing returns the result of the same scenario with the fault after the step
+// has acted.
 func afterActing(results []result, r result) result {
 	i := slices.IndexFunc(results, func(other result) bool {
 		return other.operation == r.operation && other.faultName == r.faultName && other.step == r.step && other.when == fault.After

@@ -11,7 +11,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// rotation is the procedure towards one certificate, and its way back, by the
+// rotation is the procedure towards one certificate, and its rollback, by the
 // calls that the product makes.
 type rotation struct {
 	*testfarm.Farm

@@ -78,7 +78,7 @@ func (e *Endpoint) authenticateRequest(w http.ResponseWriter, r *http.Request, b
 		}
 	case scheme == "" && s.who != nil && len(body) > 0:
 		return s.who
-		// An empty request without a header asks to authenticate anew
+		// An empty request without a header asks to authenticate again
 		// (assumed: masterzen's sealing client depends on it).
 	}
 	e.sendChallenge(w, body)

@@ -3,7 +3,7 @@
 Revokes the read access to a certificate's key that was granted to an account.
 .DESCRIPTION
 It removes only the access entry that Grant-S2SKey adds. If the account can read the
-key by another entry, somebody else granted that, and the script ends with an
+key by another entry, another administrator granted that, and the script ends with an
 error. Without the certificate, or without its key, there is nothing to revoke.
 Source: Microsoft, FileSystemSecurity.RemoveAccessRuleSpecific.
 .PARAMETER Thumbprint

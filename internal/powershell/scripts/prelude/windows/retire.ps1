@@ -34,7 +34,7 @@ function Set-StoreArchived {
 }
 
 # Removes exactly the access entry that Add-KeyReader adds. An entry that grants
-# more, or that is inherited, was made by somebody else.
+# more, or that is inherited, was made by another administrator.
 function Remove-KeyReader {
     [CmdletBinding()]
     param(

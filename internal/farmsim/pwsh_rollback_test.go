@@ -17,7 +17,7 @@ type before struct {
 	held []string
 }
 
-func (o *operator) journal() before {
+func (o *operator) snapshot() before {
 	o.t.Helper()
 	seen := before{trust: o.lookAtTrust(), name: o.look(master).S2SCertificateName}
 	for _, a := range seen.trust.RootAuthorities {
@@ -95,7 +95,7 @@ func (o *operator) named(thumbprint farm.Thumbprint) {
 	}
 }
 
-// changedSince are calls that meet what somebody else set meanwhile.
+// changedSince are calls that meet what another administrator set meanwhile.
 func (o *operator) changedSince(was before) {
 	o.t.Helper()
 	name := o.nameBackCall(was)
@@ -144,7 +144,7 @@ func (o *operator) back(was before) {
 // wayBack performs the procedure, undoes it, performs it for the next
 // certificate, and retires the first.
 func wayBack(o, next *operator) {
-	was := o.journal()
+	was := o.snapshot()
 	o.rotate()
 	o.changedSince(was)
 	o.inUse()
@@ -169,7 +169,7 @@ func wayBack(o, next *operator) {
 
 // firstBack undoes the very first set-up: what it created goes.
 func firstBack(o, next *operator) {
-	was := o.journal()
+	was := o.snapshot()
 	o.rotate()
 	o.back(was)
 	o.everything()
