@@ -16,7 +16,6 @@ func (a *app) rollbackCommand() *cobra.Command {
 	var detach bool
 	c := &cobra.Command{
 		Use:     "rollback FARM",
-		Aliases: []string{"undo"},
 		Short:   "Roll back the running rotation, or else the last one, and watch",
 		Long: `Restores what a rotation changed, newest first, and touches nothing that belongs to
 others.

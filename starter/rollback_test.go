@@ -54,7 +54,6 @@ func TestRollback_Detach(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{})
 	f.acceptRequests(nil)
 	runProgram(t, "rollback", "contoso", "--reason", "r", "--detach").assertExit(t, exitOK, "out:contoso: accepted by workflow rotate/contoso")
-	runProgram(t, "undo", "contoso", "--reason", "r", "--detach").assertExit(t, exitOK, "out:contoso: accepted by workflow rotate/contoso")
 }
 
 func TestRollback_NeedsAReason(t *testing.T) {

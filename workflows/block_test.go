@@ -111,7 +111,7 @@ func TestRotate_Skip(t *testing.T) {
 			f.sim.ClearFaults()
 			r.decide(farm.Decision{Choice: farm.RollBack})
 		})
-		r.rotate().requireOutcome(farm.RolledBack).assertStatement("op decided so")
+		r.rotate().requireOutcome(farm.RolledBack).assertStatement("op asked for it")
 		f.assertTrustUnchanged(t, before)
 	})
 	t.Run("a server that a rollback leaves out is not reported as rolled back", func(t *testing.T) {

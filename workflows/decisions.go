@@ -160,7 +160,7 @@ func (o *operation) handleDecision(ctx workflow.Context, decision farm.Decision)
 	case farm.Approve:
 		d.approval.approved = decision.Digest
 	case farm.RollBack:
-		d.requestRollback("%s decided so: %s", decision.By, decision.Reason)
+		d.requestRollback("%s asked for it: %s", decision.By, decision.Reason)
 	case farm.Abort:
 		d.resolution = resolution{choice: farm.Abort}
 	case farm.Retry, farm.Skip:

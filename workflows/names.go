@@ -80,7 +80,7 @@ func SearchAttributes() []temporal.SearchAttributeKey {
 const (
 	// RefusedError: a precondition failed; nothing was changed.
 	RefusedError = "Refused"
-	// IncompleteError: retries ran out; rotating again resumes.
+	// IncompleteError: retries ran out; rotating again continues.
 	IncompleteError = "Incomplete"
 	// UnknownFarmError: the worker's configuration has no such farm. It has
 	// no details.

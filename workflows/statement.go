@@ -27,7 +27,7 @@ func rotationStatement(end ending, why string, remaining bool) string {
 	case cancelled:
 		return "cancelled, and nothing could be rolled back: what is listed as changed stays changed"
 	}
-	return "not finished, rotate again to resume: " + explain(end.cause)
+	return "not finished, rotate again to continue: " + explain(end.cause)
 }
 
 func rollbackStatement(cancelled bool, why string, remaining bool) string {

@@ -81,7 +81,7 @@ func verifiedReport() farm.Report {
 // incompleteReport is of a rotation whose retries on one server ran out.
 func incompleteReport() farm.Report {
 	r := verifiedReport()
-	r.Outcome, r.Statement = farm.Incomplete, "not finished, rotate again to resume: grant key on oos-01.contoso.com: access denied"
+	r.Outcome, r.Statement = farm.Incomplete, "not finished, rotate again to continue: grant key on oos-01.contoso.com: access denied"
 	r.Servers[0].Steps[2].State = farm.StateFailed
 	r.Servers[0].Steps[2].Detail = "access denied: the account must be a local administrator of the server"
 	r.Differences = renewalInspection().Plan[3:]
