@@ -15,8 +15,8 @@ func (a *app) rollbackCommand() *cobra.Command {
 	var by client.Author
 	var detach bool
 	c := &cobra.Command{
-		Use:     "rollback FARM",
-		Short:   "Roll back the running rotation, or else the last one, and watch",
+		Use:   "rollback FARM",
+		Short: "Roll back the running rotation, or else the last one, and watch",
 		Long: `Restores what a rotation changed, newest first, and touches nothing that belongs to
 others.
 
