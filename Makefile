@@ -50,7 +50,7 @@ tidy-check: ## check that tidy would change nothing
 	for module in $(modules); do go mod -C $$module tidy -diff || exit; done
 
 generate: ## write deploy/sharepoint-task from internal/powershell
-	go test ./internal/powershell -run '^TestTheShippedScriptsAreThoseOfThisVersion$$' -count=1 -update
+	go test ./internal/powershell -run '^TestShippedScripts_AreCurrent$$' -count=1 -update
 
 reliability: ## run every cell of the reliability table (40 minutes); write out/reliability.md
 	go test -C standalone ./reliability -v -timeout 120m -full -at-once 10 -out $(CURDIR)/out/reliability.md

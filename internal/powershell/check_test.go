@@ -49,41 +49,43 @@ func checkScripts(t *testing.T, files map[string]string) []string {
 	return lines[:len(lines)-1]
 }
 
-func TestCheck_ShippedScripts(t *testing.T) {
+func TestCheck(t *testing.T) {
 	t.Parallel()
-	files := map[string]string{}
-	read := func(path, name string) {
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
+	t.Run("the shipped scripts have no findings", func(t *testing.T) {
+		t.Parallel()
+		files := map[string]string{}
+		read := func(path, name string) {
+			raw, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files[name] = string(raw)
 		}
-		files[name] = string(raw)
-	}
-	for _, pattern := range []string{"scripts/*.ps1", "scripts/prelude/*.ps1", "scripts/prelude/windows/*.ps1"} {
-		paths, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
+		for _, pattern := range []string{"scripts/*.ps1", "scripts/prelude/*.ps1", "scripts/prelude/windows/*.ps1"} {
+			paths, err := filepath.Glob(pattern)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, path := range paths {
+				read(path, strings.TrimPrefix(filepath.ToSlash(path), "scripts/"))
+			}
 		}
-		for _, path := range paths {
-			read(path, strings.TrimPrefix(filepath.ToSlash(path), "scripts/"))
+		read("bootstrap.ps1", "bootstrap/bootstrap.ps1")
+		for _, name := range []string{"farmtrust-sharepoint.ps1", "Install-FarmtrustTask.ps1"} {
+			read(filepath.Join(shipped, name), name)
 		}
-	}
-	read("bootstrap.ps1", "bootstrap/bootstrap.ps1")
-	for _, name := range []string{"farmtrust-sharepoint.ps1", "Install-FarmtrustTask.ps1"} {
-		read(filepath.Join(shipped, name), name)
-	}
-	if got := checkScripts(t, files); len(got) != 0 {
-		t.Errorf("findings:\n%s", strings.Join(got, "\n"))
-	}
-}
-
-func TestCheck_TaskScriptsNeedNoOtherFile(t *testing.T) {
-	t.Parallel()
-	for name, script := range map[string]string{"task": powershell.TaskScript(), "installer": powershell.TaskInstaller()} {
-		if got := checkScripts(t, map[string]string{name + ".ps1": script}); len(got) != 0 {
+		if got := checkScripts(t, files); len(got) != 0 {
 			t.Errorf("findings:\n%s", strings.Join(got, "\n"))
 		}
-	}
+	})
+	t.Run("the scripts of the task need no other file", func(t *testing.T) {
+		t.Parallel()
+		for name, script := range map[string]string{"task": powershell.TaskScript(), "installer": powershell.TaskInstaller()} {
+			if got := checkScripts(t, map[string]string{name + ".ps1": script}); len(got) != 0 {
+				t.Errorf("findings:\n%s", strings.Join(got, "\n"))
+			}
+		}
+	})
 }
 
 const goodScript = `<#
@@ -102,7 +104,7 @@ $ErrorActionPreference = 'Stop'
 [pscustomobject] @{ name = $Name }
 `
 
-func TestCheck_FindsEachKindOfMistake(t *testing.T) {
+func TestCheck_FindsEachMistake(t *testing.T) {
 	t.Parallel()
 	cases := []struct{ name, script, finding string }{
 		{"ternary", "$x = $true ? 1 : 2", "needs PowerShell 7: ternary operator"},
@@ -157,7 +159,7 @@ func TestCheck_FindsEachKindOfMistake(t *testing.T) {
 	}
 }
 
-func TestCheck_FindsAMissingPart(t *testing.T) {
+func TestCheck_FindsMissingParts(t *testing.T) {
 	t.Parallel()
 	cases := []struct{ name, from, to, finding string }{
 		{"binding", "[CmdletBinding()]\n", "", "script without [CmdletBinding()]"},

@@ -54,53 +54,55 @@ func allParams() []namedParams {
 	}
 }
 
-func TestParams_EveryScriptHasThem(t *testing.T) {
+func TestParams(t *testing.T) {
 	t.Parallel()
-	var named []string
-	for _, call := range allParams() {
-		named = append(named, call.script)
-	}
-	slices.Sort(named)
-	if diff := cmp.Diff(named, powershell.Scripts()); diff != "" {
-		t.Errorf("calls -, scripts +:\n%s", diff)
-	}
+	t.Run("every script has parameters", func(t *testing.T) {
+		t.Parallel()
+		var named []string
+		for _, call := range allParams() {
+			named = append(named, call.script)
+		}
+		slices.Sort(named)
+		if diff := cmp.Diff(named, powershell.Scripts()); diff != "" {
+			t.Errorf("calls -, scripts +:\n%s", diff)
+		}
+	})
+	t.Run("parameters are those of the script", func(t *testing.T) {
+		t.Parallel()
+		for _, call := range allParams() {
+			raw, err := json.Marshal(call.params)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var keys map[string]json.RawMessage
+			if err := json.Unmarshal(raw, &keys); err != nil {
+				t.Fatal(err)
+			}
+			var want []string
+			for key := range keys {
+				want = append(want, key)
+			}
+			var got []string
+			source, err := powershell.Source(call.script)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, block, _ := strings.Cut(source, "\nparam(")
+			block, _, _ = strings.Cut(block, "\nSet-StrictMode")
+			for _, match := range declared.FindAllStringSubmatch(block, -1) {
+				got = append(got, match[1])
+			}
+			slices.Sort(want)
+			slices.Sort(got)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s: struct -, script +:\n%s", call.script, diff)
+			}
+		}
+	})
 }
 
 // declared matches the name of a parameter in a script's param block.
 var declared = regexp.MustCompile(`\[[\w\[\]]+\] \$(\w+)`)
-
-func TestParams_AreThoseOfTheScript(t *testing.T) {
-	t.Parallel()
-	for _, call := range allParams() {
-		raw, err := json.Marshal(call.params)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var keys map[string]json.RawMessage
-		if err := json.Unmarshal(raw, &keys); err != nil {
-			t.Fatal(err)
-		}
-		var want []string
-		for key := range keys {
-			want = append(want, key)
-		}
-		var got []string
-		source, err := powershell.Source(call.script)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, block, _ := strings.Cut(source, "\nparam(")
-		block, _, _ = strings.Cut(block, "\nSet-StrictMode")
-		for _, match := range declared.FindAllStringSubmatch(block, -1) {
-			got = append(got, match[1])
-		}
-		slices.Sort(want)
-		slices.Sort(got)
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s: struct -, script +:\n%s", call.script, diff)
-		}
-	}
-}
 
 func TestRemedy_EveryErrorHasOne(t *testing.T) {
 	t.Parallel()
@@ -132,7 +134,7 @@ func TestRemedy_EveryErrorHasOne(t *testing.T) {
 	}
 }
 
-func TestStubs_CoverWhatOnlyWindowsCanRun(t *testing.T) {
+func TestStubs_CoverWindowsOnlyCode(t *testing.T) {
 	t.Parallel()
 	defined := regexp.MustCompile(`(?m)^function ([\w-]+)`)
 	stubs := pwsh.InstallerStubs()

@@ -15,7 +15,7 @@ import (
 
 const nonce = "nonce1234"
 
-func TestCommandLineFitsEveryShellOnTheWay(t *testing.T) {
+func TestCommandLine_FitsEveryShell(t *testing.T) {
 	t.Parallel()
 	line := powershell.CommandLine()
 	if len(line) > 4000 || strings.ContainsAny(line, "\"'%^&|<>\r\n") { // cmd.exe takes 8191 characters.
@@ -23,7 +23,7 @@ func TestCommandLineFitsEveryShellOnTheWay(t *testing.T) {
 	}
 }
 
-func TestSealedCallOpensAsItWas(t *testing.T) {
+func TestSeal_OpensAsItWas(t *testing.T) {
 	t.Parallel()
 	secrets := [][]byte{bytes.Repeat([]byte{0, 255, '\n'}, 5000), []byte("p\u00e4ss"), {}}
 	sealed, err := powershell.Seal(powershell.Call{
@@ -52,7 +52,7 @@ func TestSealedCallOpensAsItWas(t *testing.T) {
 	}
 }
 
-func TestSecretsTravelOnlyInTheirOwnFrames(t *testing.T) {
+func TestSeal_SecretsInTheirOwnFrames(t *testing.T) {
 	t.Parallel()
 	params := powershell.ImportS2SCertificate{PFX: []byte("the key itself"), Password: []byte("the password")}
 	var sealed []byte
@@ -79,7 +79,7 @@ func TestSecretsTravelOnlyInTheirOwnFrames(t *testing.T) {
 	}
 }
 
-func TestSealRefusesWhatCouldNotBeAnswered(t *testing.T) {
+func TestSeal_RefusesUnanswerable(t *testing.T) {
 	t.Parallel()
 	for claim, try := range map[string]struct {
 		call  powershell.Call
@@ -93,13 +93,15 @@ func TestSealRefusesWhatCouldNotBeAnswered(t *testing.T) {
 		"short nonce":      {powershell.Call{Script: "Get-SharePointServer", Params: struct{}{}}, "1"},
 		"nonce with space": {powershell.Call{Script: "Get-SharePointServer", Params: struct{}{}}, "nonce 1234"},
 	} {
-		if _, err := powershell.Seal(try.call, try.nonce); err == nil {
-			t.Errorf("%s: sealed", claim)
-		}
+		t.Run(claim, func(t *testing.T) {
+			if _, err := powershell.Seal(try.call, try.nonce); err == nil {
+				t.Error("sealed")
+			}
+		})
 	}
 }
 
-func TestOpenRefusesDamage(t *testing.T) {
+func TestOpen_RefusesDamage(t *testing.T) {
 	t.Parallel()
 	sealed, err := powershell.Seal(powershell.Call{Script: "Get-SharePointServer", Params: struct{}{}}, nonce)
 	if err != nil {
@@ -113,9 +115,11 @@ func TestOpenRefusesDamage(t *testing.T) {
 		"not base64":     "*" + string(sealed[1:]),
 		"another hash":   strings.Replace(string(sealed), "#END ", "#END 0", 1),
 	} {
-		if _, err := powershell.Open([]byte(damaged)); err == nil {
-			t.Errorf("%s: opened", claim)
-		}
+		t.Run(claim, func(t *testing.T) {
+			if _, err := powershell.Open([]byte(damaged)); err == nil {
+				t.Error("opened")
+			}
+		})
 	}
 }
 

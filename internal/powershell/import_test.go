@@ -50,49 +50,50 @@ func assertKeyFiles(t *testing.T, s *testServer, want int) {
 	}
 }
 
-func TestImport_EachPartGoesWhereItBelongsOnce(t *testing.T) {
+func TestImport(t *testing.T) {
 	t.Parallel()
-	s2s, issuing := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "Contoso Issuing CA")
-	s := newServer(t, newOfficeServer())
-	params := importOf(s2s)
-	params.SelfSigned = true
-	params.Intermediates = []string{b64(issuing.der)}
-	want := powershell.ImportResult{Changed: true, Added: []string{"My", "CA", "Root"}, Certificate: recordOf(s2s, friendly, true, true)}
-	if diff := cmp.Diff(want, mustRun(t, s, params)); diff != "" {
-		t.Errorf("first import, want -, got +:\n%s", diff)
-	}
-	want.Changed, want.Added = false, []string{}
-	if diff := cmp.Diff(want, mustRun(t, s, params)); diff != "" {
-		t.Errorf("second import, want -, got +:\n%s", diff)
-	}
-	assertStores(t, s, map[model.Store][]model.CertificateState{
-		model.My: {stored(s2s, friendly, true)}, model.CA: {stored(issuing, "", false)}, model.Root: {stored(s2s, "", false)},
+	t.Run("each part goes where it belongs, once", func(t *testing.T) {
+		t.Parallel()
+		s2s, issuing := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "Contoso Issuing CA")
+		s := newServer(t, newOfficeServer())
+		params := importOf(s2s)
+		params.SelfSigned = true
+		params.Intermediates = []string{b64(issuing.der)}
+		want := powershell.ImportResult{Changed: true, Added: []string{"My", "CA", "Root"}, Certificate: recordOf(s2s, friendly, true, true)}
+		if diff := cmp.Diff(want, mustRun(t, s, params)); diff != "" {
+			t.Errorf("first import, want -, got +:\n%s", diff)
+		}
+		want.Changed, want.Added = false, []string{}
+		if diff := cmp.Diff(want, mustRun(t, s, params)); diff != "" {
+			t.Errorf("second import, want -, got +:\n%s", diff)
+		}
+		assertStores(t, s, map[model.Store][]model.CertificateState{
+			model.My: {stored(s2s, friendly, true)}, model.CA: {stored(issuing, "", false)}, model.Root: {stored(s2s, "", false)},
+		})
+		assertKeyFiles(t, s, 1)
 	})
-	assertKeyFiles(t, s, 1)
+	t.Run("a certificate without a name is named", func(t *testing.T) {
+		t.Parallel()
+		s2s := newCertificate(t, "s2s.contoso.com")
+		s := newServer(t, newOfficeServer().in(model.My, s2s.withKey("")))
+		want := powershell.ImportResult{Changed: true, Added: []string{}, Certificate: recordOf(s2s, friendly, true, true)}
+		if diff := cmp.Diff(want, mustRun(t, s, importOf(s2s))); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
+		}
+		assertStores(t, s, map[model.Store][]model.CertificateState{model.My: {stored(s2s, friendly, true)}})
+	})
+	t.Run("a copy without its key is replaced", func(t *testing.T) {
+		t.Parallel()
+		s2s := newCertificate(t, "s2s.contoso.com")
+		s := newServer(t, newOfficeServer().in(model.My, s2s.withoutKey(friendly)))
+		if got := mustRun(t, s, importOf(s2s)); !got.Certificate.HasKey {
+			t.Errorf("the certificate has no key: %+v", got.Certificate)
+		}
+		assertStores(t, s, map[model.Store][]model.CertificateState{model.My: {stored(s2s, friendly, true)}})
+	})
 }
 
-func TestImport_NamesACertificateWithoutAName(t *testing.T) {
-	t.Parallel()
-	s2s := newCertificate(t, "s2s.contoso.com")
-	s := newServer(t, newOfficeServer().in(model.My, s2s.withKey("")))
-	want := powershell.ImportResult{Changed: true, Added: []string{}, Certificate: recordOf(s2s, friendly, true, true)}
-	if diff := cmp.Diff(want, mustRun(t, s, importOf(s2s))); diff != "" {
-		t.Errorf("want -, got +:\n%s", diff)
-	}
-	assertStores(t, s, map[model.Store][]model.CertificateState{model.My: {stored(s2s, friendly, true)}})
-}
-
-func TestImport_ReplacesACopyWithoutItsKey(t *testing.T) {
-	t.Parallel()
-	s2s := newCertificate(t, "s2s.contoso.com")
-	s := newServer(t, newOfficeServer().in(model.My, s2s.withoutKey(friendly)))
-	if got := mustRun(t, s, importOf(s2s)); !got.Certificate.HasKey {
-		t.Errorf("the certificate has no key: %+v", got.Certificate)
-	}
-	assertStores(t, s, map[model.Store][]model.CertificateState{model.My: {stored(s2s, friendly, true)}})
-}
-
-func TestImport_ThatIsRefusedLeavesNothingBehind(t *testing.T) {
+func TestImport_RefusedLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s2s, another := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "other.contoso.com")
 	plain := newCertificateIn(t, "plain.contoso.com", pkcs12.Modern, pfxPassword)
@@ -137,7 +138,8 @@ func TestImport_ThatIsRefusedLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-func TestImport_NeverRenamesAndNeverMakesANameAmbiguous(t *testing.T) {
+// An import never renames a certificate, and never makes a name ambiguous.
+func TestImport_RefusedOverAName(t *testing.T) {
 	t.Parallel()
 	s2s, another := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "other.contoso.com")
 	cases := []struct {

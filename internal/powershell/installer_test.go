@@ -20,7 +20,7 @@ const shipped = "../../deploy/sharepoint-task"
 
 var update = flag.Bool("update", false, "write the scripts in deploy")
 
-func TestTheShippedScriptsAreThoseOfThisVersion(t *testing.T) {
+func TestShippedScripts_AreCurrent(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
 		"farmtrust-sharepoint.ps1": powershell.TaskScript(), "Install-FarmtrustTask.ps1": powershell.TaskInstaller(),
@@ -36,7 +36,7 @@ func TestTheShippedScriptsAreThoseOfThisVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(script, string(got)); diff != "" {
-			t.Errorf("%s is not of this version; write it with go test ./internal/powershell -run TheShipped -update\n%s", path, diff)
+			t.Errorf("%s is not of this version; write it with go test ./internal/powershell -run ShippedScripts -update\n%s", path, diff)
 		}
 	}
 }
@@ -97,44 +97,46 @@ func runInstaller(t *testing.T, signed bool) (programs string, done installation
 	return s.ProgramFiles, done, out
 }
 
-func TestInstaller_ClosesTheFoldersAndRegistersTheTask(t *testing.T) {
+func TestInstaller(t *testing.T) {
 	t.Parallel()
-	programs, done, out := runInstaller(t, true)
-	if out.Exit != 0 {
-		t.Fatalf("exit code %d: %s%s", out.Exit, out.Stdout, out.Stderr)
-	}
-	const system, administrators, account = "S-1-5-18", "S-1-5-32-544", "S-1-5-21-1-2-3-1105"
-	access := map[string]map[string]string{
-		"farmtrust": {system: "FullControl", administrators: "FullControl", account: "ReadAndExecute"},
-		"requests":  {system: "FullControl", administrators: "Modify", account: "ReadAndExecute"},
-		"results":   {system: "FullControl", administrators: "ReadAndExecute", account: "Modify"},
-	}
-	if diff := cmp.Diff(access, done.access); diff != "" {
-		t.Errorf("access, want -, got +:\n%s", diff)
-	}
-	if diff := cmp.Diff([]string{"CN=Contoso Code Signing"}, done.publishers); diff != "" {
-		t.Errorf("publishers, want -, got +:\n%s", diff)
-	}
-	script := filepath.Join(programs, "farmtrust", "farmtrust-sharepoint.ps1")
-	if content, err := os.ReadFile(script); err != nil || string(content) != powershell.TaskScript() {
-		t.Errorf("the script is not installed: %v", err)
-	}
-	task := registeredTask{
-		Name: "farmtrust-sharepoint", User: taskUser, LogonType: "Password", MultipleInstances: "Queue",
-		Argument: fmt.Sprintf(`-NoLogo -NoProfile -NonInteractive -ExecutionPolicy AllSigned -File "%s"`, script),
-	}
-	if diff := cmp.Diff(task, done.task); diff != "" {
-		t.Errorf("task, want -, got +:\n%s", diff)
-	}
-}
-
-func TestInstaller_RefusesAScriptWithoutAValidSignature(t *testing.T) {
-	t.Parallel()
-	programs, done, out := runInstaller(t, false)
-	if output := string(out.Stdout) + string(out.Stderr); out.Exit == 0 || !strings.Contains(output, "no valid signature") {
-		t.Errorf("exit code %d: %s", out.Exit, output)
-	}
-	if _, err := os.Stat(filepath.Join(programs, "farmtrust")); err == nil || len(done.access) != 0 {
-		t.Error("something was installed")
-	}
+	t.Run("closes the folders and registers the task", func(t *testing.T) {
+		t.Parallel()
+		programs, done, out := runInstaller(t, true)
+		if out.Exit != 0 {
+			t.Fatalf("exit code %d: %s%s", out.Exit, out.Stdout, out.Stderr)
+		}
+		const system, administrators, account = "S-1-5-18", "S-1-5-32-544", "S-1-5-21-1-2-3-1105"
+		access := map[string]map[string]string{
+			"farmtrust": {system: "FullControl", administrators: "FullControl", account: "ReadAndExecute"},
+			"requests":  {system: "FullControl", administrators: "Modify", account: "ReadAndExecute"},
+			"results":   {system: "FullControl", administrators: "ReadAndExecute", account: "Modify"},
+		}
+		if diff := cmp.Diff(access, done.access); diff != "" {
+			t.Errorf("access, want -, got +:\n%s", diff)
+		}
+		if diff := cmp.Diff([]string{"CN=Contoso Code Signing"}, done.publishers); diff != "" {
+			t.Errorf("publishers, want -, got +:\n%s", diff)
+		}
+		script := filepath.Join(programs, "farmtrust", "farmtrust-sharepoint.ps1")
+		if content, err := os.ReadFile(script); err != nil || string(content) != powershell.TaskScript() {
+			t.Errorf("the script is not installed: %v", err)
+		}
+		task := registeredTask{
+			Name: "farmtrust-sharepoint", User: taskUser, LogonType: "Password", MultipleInstances: "Queue",
+			Argument: fmt.Sprintf(`-NoLogo -NoProfile -NonInteractive -ExecutionPolicy AllSigned -File "%s"`, script),
+		}
+		if diff := cmp.Diff(task, done.task); diff != "" {
+			t.Errorf("task, want -, got +:\n%s", diff)
+		}
+	})
+	t.Run("refuses a script without a valid signature", func(t *testing.T) {
+		t.Parallel()
+		programs, done, out := runInstaller(t, false)
+		if output := string(out.Stdout) + string(out.Stderr); out.Exit == 0 || !strings.Contains(output, "no valid signature") {
+			t.Errorf("exit code %d: %s", out.Exit, output)
+		}
+		if _, err := os.Stat(filepath.Join(programs, "farmtrust")); err == nil || len(done.access) != 0 {
+			t.Error("something was installed")
+		}
+	})
 }

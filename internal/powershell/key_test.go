@@ -19,28 +19,47 @@ func grantOf(c testCertificate, proveAs string) powershell.GrantS2SKey {
 	return powershell.GrantS2SKey{Thumbprint: c.thumbprint, Sid: farm.NetworkService, ProveAs: proveAs}
 }
 
-func TestGrant_GivesReadOnceAndProvesTheKey(t *testing.T) {
+func TestGrant(t *testing.T) {
 	t.Parallel()
-	s2s := newCertificate(t, "s2s.contoso.com")
-	for proveAs, account := range map[string]string{"networkService": farm.NetworkService, "administrator": administrator.User} {
-		t.Run(proveAs, func(t *testing.T) {
-			t.Parallel()
-			s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly)))
-			want := powershell.GrantResult{Changed: true, Provider: farm.KeyProvider, KeyFile: s.keyFile(s2s), SignedAs: account}
-			if diff := cmp.Diff(want, mustRun(t, s, grantOf(s2s, proveAs))); diff != "" {
-				t.Errorf("first, want -, got +:\n%s", diff)
-			}
-			want.Changed = false
-			if diff := cmp.Diff(want, mustRun(t, s, grantOf(s2s, proveAs))); diff != "" {
-				t.Errorf("second, want -, got +:\n%s", diff)
-			}
-			readers := []string{model.System, farm.NetworkService, model.Administrators}
-			if diff := cmp.Diff(readers, s.state().Stores[model.My][0].KeyReaders, cmpopts.SortSlices(func(a, b string) bool { return a < b })); diff != "" {
-				t.Errorf("readers, want -, got +:\n%s", diff)
-			}
-			assertNoTasks(t, s)
-		})
-	}
+	t.Run("gives read access once and proves the key", func(t *testing.T) {
+		t.Parallel()
+		s2s := newCertificate(t, "s2s.contoso.com")
+		for proveAs, account := range map[string]string{"networkService": farm.NetworkService, "administrator": administrator.User} {
+			t.Run(proveAs, func(t *testing.T) {
+				t.Parallel()
+				s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly)))
+				want := powershell.GrantResult{Changed: true, Provider: farm.KeyProvider, KeyFile: s.keyFile(s2s), SignedAs: account}
+				if diff := cmp.Diff(want, mustRun(t, s, grantOf(s2s, proveAs))); diff != "" {
+					t.Errorf("first, want -, got +:\n%s", diff)
+				}
+				want.Changed = false
+				if diff := cmp.Diff(want, mustRun(t, s, grantOf(s2s, proveAs))); diff != "" {
+					t.Errorf("second, want -, got +:\n%s", diff)
+				}
+				readers := []string{model.System, farm.NetworkService, model.Administrators}
+				if diff := cmp.Diff(readers, s.state().Stores[model.My][0].KeyReaders, cmpopts.SortSlices(func(a, b string) bool { return a < b })); diff != "" {
+					t.Errorf("readers, want -, got +:\n%s", diff)
+				}
+				assertNoTasks(t, s)
+			})
+		}
+	})
+	t.Run("reports a proof that fails and removes its task", func(t *testing.T) {
+		t.Parallel()
+		s2s := newCertificate(t, "s2s.contoso.com")
+		for result, id := range map[int]string{
+			91: powershell.KeyDoesNotSign, 92: powershell.KeyDoesNotSign,
+			0: powershell.ProofUnavailable, 93: powershell.ProofUnavailable, 2147942402: powershell.ProofUnavailable,
+		} {
+			t.Run(strconv.Itoa(result), func(t *testing.T) {
+				t.Parallel()
+				spec := newOfficeServer().in(model.My, s2s.withKey(friendly)).override("Get-ScheduledTaskInfo", pwsh.Edit("LastTaskResult", result))
+				s := newServer(t, spec)
+				assertRefused(t, s, grantOf(s2s, "networkService"), id)
+				assertNoTasks(t, s)
+			})
+		}
+	})
 }
 
 func assertNoTasks(t *testing.T, s *testServer) {
@@ -58,7 +77,7 @@ func denyNetworkService(_ json.RawMessage, do func() (any, error)) (any, error) 
 	return slices.DeleteFunc(allowed, func(sid string) bool { return sid == farm.NetworkService }), err
 }
 
-func TestGrant_RefusesAKeyThatCannotServe(t *testing.T) {
+func TestGrant_RefusesUnsuitableKey(t *testing.T) {
 	t.Parallel()
 	s2s := newCertificate(t, "s2s.contoso.com")
 	cases := []struct {
@@ -92,24 +111,7 @@ func TestGrant_RefusesAKeyThatCannotServe(t *testing.T) {
 	})
 }
 
-func TestGrant_ReportsAProofThatFailsAndRemovesItsTask(t *testing.T) {
-	t.Parallel()
-	s2s := newCertificate(t, "s2s.contoso.com")
-	for result, id := range map[int]string{
-		91: powershell.KeyDoesNotSign, 92: powershell.KeyDoesNotSign,
-		0: powershell.ProofUnavailable, 93: powershell.ProofUnavailable, 2147942402: powershell.ProofUnavailable,
-	} {
-		t.Run(strconv.Itoa(result), func(t *testing.T) {
-			t.Parallel()
-			spec := newOfficeServer().in(model.My, s2s.withKey(friendly)).override("Get-ScheduledTaskInfo", pwsh.Edit("LastTaskResult", result))
-			s := newServer(t, spec)
-			assertRefused(t, s, grantOf(s2s, "networkService"), id)
-			assertNoTasks(t, s)
-		})
-	}
-}
-
-func TestExport_GivesThePublicPartAndWritesItOnce(t *testing.T) {
+func TestExport_WritesPublicPartOnce(t *testing.T) {
 	t.Parallel()
 	s2s := newCertificate(t, "s2s.contoso.com")
 	s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly)))

@@ -13,7 +13,7 @@ import (
 
 // This function of the prelude needs SharePoint's object model, for which there
 // is a stub in C#.
-func TestGetAppPermission_ReadsTheObjectModel(t *testing.T) {
+func TestGetAppPermission(t *testing.T) {
 	t.Parallel()
 	spec := newFrontEnd(editions["Subscription Edition"])
 	spec.sharePoint.Permissions = map[string]model.AppPermission{

@@ -13,45 +13,61 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-func TestGetOfficeServer_ReturnsWhatIsThere(t *testing.T) {
+func TestGetOfficeServer(t *testing.T) {
 	t.Parallel()
-	s2s, same, unrelated := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com"), newCertificate(t, "unrelated")
-	web, root := newCertificate(t, "office.contoso.com"), newCertificate(t, "Contoso Root")
-	spec := newOfficeServer().
-		in(model.My, s2s.withKey(friendly), same.withoutKey("old"), unrelated.withKey("unrelated"), web.withKey("office.contoso.com")).
-		in(model.Root, root.withoutKey(""), unrelated.withoutKey("")).
-		in(model.CA, root.withoutKey(""), unrelated.withoutKey("")).
-		override("Get-OfficeWebAppsFarm", pwsh.Edit("CertificateName", "office.contoso.com")).
-		override("Get-OfficeWebAppsMachine", pwsh.Edit("HealthStatus", "Unhealthy"))
-	s := newServer(t, spec)
-	machine := s.World.State().Machines[0]
-	since := machine.WorkersSince.UTC().Truncate(time.Millisecond)
+	t.Run("returns what is there", func(t *testing.T) {
+		t.Parallel()
+		s2s, same, unrelated := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com"), newCertificate(t, "unrelated")
+		web, root := newCertificate(t, "office.contoso.com"), newCertificate(t, "Contoso Root")
+		spec := newOfficeServer().
+			in(model.My, s2s.withKey(friendly), same.withoutKey("old"), unrelated.withKey("unrelated"), web.withKey("office.contoso.com")).
+			in(model.Root, root.withoutKey(""), unrelated.withoutKey("")).
+			in(model.CA, root.withoutKey(""), unrelated.withoutKey("")).
+			override("Get-OfficeWebAppsFarm", pwsh.Edit("CertificateName", "office.contoso.com")).
+			override("Get-OfficeWebAppsMachine", pwsh.Edit("HealthStatus", "Unhealthy"))
+		s := newServer(t, spec)
+		machine := s.World.State().Machines[0]
+		since := machine.WorkersSince.UTC().Truncate(time.Millisecond)
 
-	got := mustRun(t, s, powershell.GetOfficeServer{
-		Thumbprint: s2s.thumbprint, FriendlyName: friendly, Subject: s2s.subject, Chain: []string{root.thumbprint},
+		got := mustRun(t, s, powershell.GetOfficeServer{
+			Thumbprint: s2s.thumbprint, FriendlyName: friendly, Subject: s2s.subject, Chain: []string{root.thumbprint},
+		})
+
+		want := powershell.OfficeServer{
+			Machine: powershell.Machine{
+				Name: "OOS-01", Domain: "contoso.com", Forest: "contoso.com", WindowsBuild: build2019, Elevated: true, ConfigurationMode: "ApplyAndMonitor",
+			},
+			Certificates: []powershell.Certificate{
+				recordOf(s2s, friendly, true, true), recordOf(same, "old", false, false), recordOf(web, "office.contoso.com", true, false),
+			},
+			Roots:         []powershell.Certificate{recordOf(root, "", false, false)},
+			Intermediates: []string{root.thumbprint},
+			Joined:        true, Master: "OOS-01", Machines: []string{"OOS-01", "OOS-02"}, Health: "Unhealthy",
+			CertificateName: "office.contoso.com",
+			Discovery:       powershell.Discovery{URL: "https://oos-01.contoso.com/hosting/discovery", Status: 200},
+			Service:         powershell.Service{Name: "WACSM", Running: true, Since: &since},
+			WorkersSince:    &since, SettingsSince: &since,
+		}
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(powershell.Machine{}, "Clock", "PowerShell")); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
+		}
+		if age := time.Since(got.Machine.Clock); age < 0 || age > time.Minute {
+			t.Errorf("the clock is %v old", age)
+		}
 	})
-
-	want := powershell.OfficeServer{
-		Machine: powershell.Machine{
-			Name: "OOS-01", Domain: "contoso.com", Forest: "contoso.com", WindowsBuild: build2019, Elevated: true, ConfigurationMode: "ApplyAndMonitor",
-		},
-		Certificates: []powershell.Certificate{
-			recordOf(s2s, friendly, true, true), recordOf(same, "old", false, false), recordOf(web, "office.contoso.com", true, false),
-		},
-		Roots:         []powershell.Certificate{recordOf(root, "", false, false)},
-		Intermediates: []string{root.thumbprint},
-		Joined:        true, Master: "OOS-01", Machines: []string{"OOS-01", "OOS-02"}, Health: "Unhealthy",
-		CertificateName: "office.contoso.com",
-		Discovery:       powershell.Discovery{URL: "https://oos-01.contoso.com/hosting/discovery", Status: 200},
-		Service:         powershell.Service{Name: "WACSM", Running: true, Since: &since},
-		WorkersSince:    &since, SettingsSince: &since,
-	}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(powershell.Machine{}, "Clock", "PowerShell")); diff != "" {
-		t.Errorf("want -, got +:\n%s", diff)
-	}
-	if age := time.Since(got.Machine.Clock); age < 0 || age > time.Minute {
-		t.Errorf("the clock is %v old", age)
-	}
+	t.Run("in no farm is a result", func(t *testing.T) {
+		t.Parallel()
+		spec := newMachine()
+		spec.machine.Office = true
+		spec.override("Get-Service", pwsh.Return([]any{pwsh.Object("Service", map[string]any{"Name": "WACSM", "Status": "Running", "StartType": "Automatic"})})).
+			override("Get-ServiceStart", pwsh.Return(dateTime(time.Now())))
+		got := mustRun(t, newServer(t, spec), powershell.GetOfficeServer{})
+		want := powershell.OfficeServer{Discovery: powershell.Discovery{Problem: "NotJoined"}}
+		only := cmpopts.IgnoreFields(powershell.OfficeServer{}, "Machine", "Service", "WorkersSince")
+		if diff := cmp.Diff(want, got, only, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
+		}
+	})
 }
 
 func recordOf(c testCertificate, friendlyName string, key, signs bool) powershell.Certificate {
@@ -65,7 +81,8 @@ func recordOf(c testCertificate, friendlyName string, key, signs bool) powershel
 	return r
 }
 
-func TestGetOfficeServer_AsksItsOwnDiscoveryByTheFarmsScheme(t *testing.T) {
+// A server asks for its own discovery, by the scheme of the farm.
+func TestGetOfficeServer_Discovery(t *testing.T) {
 	t.Parallel()
 	respond := func(status int, problem string) pwsh.Override {
 		return pwsh.Return(pwsh.Object("Response", map[string]any{"StatusCode": status, "Problem": problem}))
@@ -96,21 +113,7 @@ func TestGetOfficeServer_AsksItsOwnDiscoveryByTheFarmsScheme(t *testing.T) {
 	}
 }
 
-func TestGetOfficeServer_InNoFarmIsAResult(t *testing.T) {
-	t.Parallel()
-	spec := newMachine()
-	spec.machine.Office = true
-	spec.override("Get-Service", pwsh.Return([]any{pwsh.Object("Service", map[string]any{"Name": "WACSM", "Status": "Running", "StartType": "Automatic"})})).
-		override("Get-ServiceStart", pwsh.Return(dateTime(time.Now())))
-	got := mustRun(t, newServer(t, spec), powershell.GetOfficeServer{})
-	want := powershell.OfficeServer{Discovery: powershell.Discovery{Problem: "NotJoined"}}
-	only := cmpopts.IgnoreFields(powershell.OfficeServer{}, "Machine", "Service", "WorkersSince")
-	if diff := cmp.Diff(want, got, only, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("want -, got +:\n%s", diff)
-	}
-}
-
-func TestServersWithoutTheProduct(t *testing.T) {
+func TestObserve_WithoutTheProduct(t *testing.T) {
 	t.Parallel()
 	t.Run("Office Online Server", func(t *testing.T) {
 		t.Parallel()
@@ -128,18 +131,31 @@ func TestServersWithoutTheProduct(t *testing.T) {
 	})
 }
 
-func TestGetSharePointServer_NeedsNoFarm(t *testing.T) {
+func TestGetSharePointServer(t *testing.T) {
 	t.Parallel()
-	spec := newMachine().override("Get-WorkerStart", pwsh.Return(nil))
-	got := mustRun(t, newServer(t, spec), powershell.GetSharePointServer{})
-	got.Machine = powershell.Machine{Forest: got.Machine.Forest}
-	want := powershell.SharePointServer{Machine: powershell.Machine{Forest: "contoso.com"}, Timer: powershell.Service{Name: "SPTimerV4"}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("want -, got +:\n%s", diff)
-	}
+	t.Run("needs no farm", func(t *testing.T) {
+		t.Parallel()
+		spec := newMachine().override("Get-WorkerStart", pwsh.Return(nil))
+		got := mustRun(t, newServer(t, spec), powershell.GetSharePointServer{})
+		got.Machine = powershell.Machine{Forest: got.Machine.Forest}
+		want := powershell.SharePointServer{Machine: powershell.Machine{Forest: "contoso.com"}, Timer: powershell.Service{Name: "SPTimerV4"}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
+		}
+	})
+	t.Run("reports the FIPS policy", func(t *testing.T) {
+		t.Parallel()
+		for _, on := range []bool{false, true} {
+			spec := newMachine()
+			spec.machine.FIPS = on
+			if got := mustRun(t, newServer(t, spec), powershell.GetSharePointServer{}).Machine.FIPS; got != on {
+				t.Errorf("FIPS policy %v is observed as %v", on, got)
+			}
+		}
+	})
 }
 
-func TestAccountWithoutRightsSeesOnlyTheMachine(t *testing.T) {
+func TestObserve_OnlyMachineIfNoRights(t *testing.T) {
 	t.Parallel()
 	machine := powershell.Machine{
 		Name: "OOS-01", Domain: "contoso.com", Forest: "contoso.com", WindowsBuild: build2019, ConfigurationMode: "ApplyAndMonitor",
@@ -163,24 +179,4 @@ func TestAccountWithoutRightsSeesOnlyTheMachine(t *testing.T) {
 			t.Errorf("want -, got +:\n%s", diff)
 		}
 	})
-}
-
-func TestGetSharePointFarm_TellsMissingRightsFromAMissingSecondHop(t *testing.T) {
-	t.Parallel()
-	spec := newFrontEnd(editions["2016"])
-	spec.sharePoint.RemoteSQL = true
-	assertRefused(t, newServer(t, spec), powershell.GetSharePointFarm{}, powershell.SecondHop)
-	spec.filtered = true
-	assertRefused(t, newServer(t, spec), powershell.GetSharePointFarm{}, powershell.NotElevated)
-}
-
-func TestMachine_FIPSPolicy(t *testing.T) {
-	t.Parallel()
-	for _, on := range []bool{false, true} {
-		spec := newMachine()
-		spec.machine.FIPS = on
-		if got := mustRun(t, newServer(t, spec), powershell.GetSharePointServer{}).Machine.FIPS; got != on {
-			t.Errorf("FIPS policy %v is observed as %v", on, got)
-		}
-	}
 }

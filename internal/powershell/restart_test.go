@@ -30,7 +30,7 @@ func (s *serverSpec) stop(startType string) *serverSpec {
 	})
 }
 
-func TestRestartOfficeServer_OnlyWhatRunsWithOlderSettings(t *testing.T) {
+func TestRestart_OnlyOlderSettings(t *testing.T) {
 	t.Parallel()
 	const uptime = 3 * 24 * time.Hour // of a machine of the model
 	started := time.Now().Add(-uptime)
@@ -80,38 +80,40 @@ func TestRestartOfficeServer_OnlyWhatRunsWithOlderSettings(t *testing.T) {
 	}
 }
 
-func TestRestart_ThatFailsIsAnError(t *testing.T) {
+func TestRestart(t *testing.T) {
 	t.Parallel()
-	t.Run("iisreset", func(t *testing.T) {
+	t.Run("that fails is an error", func(t *testing.T) {
 		t.Parallel()
-		spec := newOfficeServer().override("Get-FileTime", pwsh.Return(nil)).override("Invoke-IisReset", pwsh.Return(5))
-		assertRefused(t, newServer(t, spec), powershell.RestartOfficeServer{}, powershell.IisResetFailed)
+		t.Run("iisreset", func(t *testing.T) {
+			t.Parallel()
+			spec := newOfficeServer().override("Get-FileTime", pwsh.Return(nil)).override("Invoke-IisReset", pwsh.Return(5))
+			assertRefused(t, newServer(t, spec), powershell.RestartOfficeServer{}, powershell.IisResetFailed)
+		})
+		t.Run("a service that does not start in time", func(t *testing.T) {
+			t.Parallel()
+			spec := newOfficeServer().override("Get-FileTime", pwsh.Return(nil)).override("Get-Service", pwsh.Edit("Status", "StartPending"))
+			_, err := powershell.Run(t.Context(), newServer(t, spec), target, powershell.RestartOfficeServer{})
+			var failed *powershell.ScriptError
+			if !errors.As(err, &failed) || failed.Exception != "System.TimeoutException" || failed.Line == 0 {
+				t.Errorf("got %+v, want the exception and its line", err)
+			}
+		})
 	})
-	t.Run("a service that does not start in time", func(t *testing.T) {
+	t.Run("of a SharePoint server takes only what started too early", func(t *testing.T) {
 		t.Parallel()
-		spec := newOfficeServer().override("Get-FileTime", pwsh.Return(nil)).override("Get-Service", pwsh.Edit("Status", "StartPending"))
-		_, err := powershell.Run(t.Context(), newServer(t, spec), target, powershell.RestartOfficeServer{})
-		var failed *powershell.ScriptError
-		if !errors.As(err, &failed) || failed.Exception != "System.TimeoutException" || failed.Line == 0 {
-			t.Errorf("got %+v, want the exception and its line", err)
+		s := newServer(t, newFrontEnd(editions["2016"]))
+		started := s.World.State().Machines[0].Services[model.SPTimerV4].Since
+		started = started.Truncate(100 * time.Nanosecond) // as precise as Windows is
+		if got := mustRun(t, s, powershell.RestartSharePointServer{NotBefore: started}); got.Changed {
+			t.Errorf("restarted %v although all started at that moment", got.Restarted)
+		}
+		params := powershell.RestartSharePointServer{NotBefore: started.Add(123456789 * time.Nanosecond)}
+		want := powershell.RestartResult{Changed: true, Restarted: []string{"IIS", "SPTimerV4"}}
+		if diff := cmp.Diff(want, mustRun(t, s, params)); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
+		}
+		if got := mustRun(t, s, params); got.Changed {
+			t.Errorf("again: restarted %v", got.Restarted)
 		}
 	})
-}
-
-func TestRestartSharePointServer_OnlyWhatStartedTooEarly(t *testing.T) {
-	t.Parallel()
-	s := newServer(t, newFrontEnd(editions["2016"]))
-	started := s.World.State().Machines[0].Services[model.SPTimerV4].Since
-	started = started.Truncate(100 * time.Nanosecond) // as precise as Windows is
-	if got := mustRun(t, s, powershell.RestartSharePointServer{NotBefore: started}); got.Changed {
-		t.Errorf("restarted %v although all started at that moment", got.Restarted)
-	}
-	params := powershell.RestartSharePointServer{NotBefore: started.Add(123456789 * time.Nanosecond)}
-	want := powershell.RestartResult{Changed: true, Restarted: []string{"IIS", "SPTimerV4"}}
-	if diff := cmp.Diff(want, mustRun(t, s, params)); diff != "" {
-		t.Errorf("want -, got +:\n%s", diff)
-	}
-	if got := mustRun(t, s, params); got.Changed {
-		t.Errorf("again: restarted %v", got.Restarted)
-	}
 }

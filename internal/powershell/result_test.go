@@ -19,42 +19,52 @@ func (f runnerFunc) Run(_ context.Context, _ powershell.Target, call powershell.
 	return f(call)
 }
 
-func TestReadResult_AmongOtherOutput(t *testing.T) {
+func TestReadResult(t *testing.T) {
 	t.Parallel()
-	want := powershell.SetNameResult{Changed: true, Previous: "gr\u00fcn"}
-	line, err := powershell.FormatResult(nonce, want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout := "WARNING: The following settings have been changed\r\n@@RESULT othernonce e30=\r\n\ufeff" + string(line) + "more\r\n"
-	var got powershell.SetNameResult
-	if err := powershell.ReadResult("oos-01", "x", nonce, []byte(stdout), []byte("noise"), 1, &got); err != nil {
-		t.Fatal(err)
-	}
-	if got != want {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
-}
-
-func TestReadResult_ScriptError(t *testing.T) {
-	t.Parallel()
-	said := powershell.ScriptError{
-		ID: powershell.NotMaster, Message: "the master is OOS-02", Category: "InvalidOperation",
-		Exception: "System.InvalidOperationException", HResult: -2146233079, Line: 12,
-	}
-	line, err := powershell.FormatError(nonce, said)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = powershell.ReadResult("oos-01", "Set-S2SCertificateName", nonce, line, nil, 0, new(any))
-	var got *powershell.ScriptError
-	if !errors.As(err, &got) {
-		t.Fatalf("got %v", err)
-	}
-	said.Server, said.Script = "oos-01", "Set-S2SCertificateName"
-	if diff := cmp.Diff(said, *got); diff != "" {
-		t.Errorf("want -, got +:\n%s", diff)
-	}
+	t.Run("is found among other output", func(t *testing.T) {
+		t.Parallel()
+		want := powershell.SetNameResult{Changed: true, Previous: "gr\u00fcn"}
+		line, err := powershell.FormatResult(nonce, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stdout := "WARNING: The following settings have been changed\r\n@@RESULT othernonce e30=\r\n\ufeff" + string(line) + "more\r\n"
+		var got powershell.SetNameResult
+		if err := powershell.ReadResult("oos-01", "x", nonce, []byte(stdout), []byte("noise"), 1, &got); err != nil {
+			t.Fatal(err)
+		}
+		if got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	})
+	t.Run("of a failed script is its error", func(t *testing.T) {
+		t.Parallel()
+		said := powershell.ScriptError{
+			ID: powershell.NotMaster, Message: "the master is OOS-02", Category: "InvalidOperation",
+			Exception: "System.InvalidOperationException", HResult: -2146233079, Line: 12,
+		}
+		line, err := powershell.FormatError(nonce, said)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = powershell.ReadResult("oos-01", "Set-S2SCertificateName", nonce, line, nil, 0, new(any))
+		var got *powershell.ScriptError
+		if !errors.As(err, &got) {
+			t.Fatalf("got %v", err)
+		}
+		said.Server, said.Script = "oos-01", "Set-S2SCertificateName"
+		if diff := cmp.Diff(said, *got); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
+		}
+	})
+	t.Run("in constrained language is an error of that kind", func(t *testing.T) {
+		t.Parallel()
+		err := powershell.ReadResult("oos-01", "x", nonce, []byte("@@LANGUAGE ConstrainedLanguage\r\n"), nil, 98, new(any))
+		var said *powershell.TransportError
+		if !errors.As(err, &said) || said.Kind != powershell.Constrained || !strings.Contains(err.Error(), "ConstrainedLanguage") {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 func TestReadResult_Garbled(t *testing.T) {
@@ -79,21 +89,14 @@ func TestReadResult_Garbled(t *testing.T) {
 		{"the server's words", "", "The command line is too long.\r\n", "The command line is too long."},
 	}
 	for _, c := range cases {
-		var got powershell.SetNameResult
-		err := powershell.ReadResult("oos-01", "x", nonce, []byte(c.stdout), []byte(c.stderr), 0, &got)
-		var said *powershell.TransportError
-		if !errors.As(err, &said) || said.Kind != powershell.Garbled || !strings.Contains(err.Error(), c.says) {
-			t.Errorf("%s: got %v, want a garbled answer that says %q", c.claim, err, c.says)
-		}
-	}
-}
-
-func TestReadResult_ConstrainedLanguage(t *testing.T) {
-	t.Parallel()
-	err := powershell.ReadResult("oos-01", "x", nonce, []byte("@@LANGUAGE ConstrainedLanguage\r\n"), nil, 98, new(any))
-	var said *powershell.TransportError
-	if !errors.As(err, &said) || said.Kind != powershell.Constrained || !strings.Contains(err.Error(), "ConstrainedLanguage") {
-		t.Errorf("got %v", err)
+		t.Run(c.claim, func(t *testing.T) {
+			var got powershell.SetNameResult
+			err := powershell.ReadResult("oos-01", "x", nonce, []byte(c.stdout), []byte(c.stderr), 0, &got)
+			var said *powershell.TransportError
+			if !errors.As(err, &said) || said.Kind != powershell.Garbled || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %v, want a garbled answer that says %q", err, c.says)
+			}
+		})
 	}
 }
 
@@ -102,7 +105,7 @@ const cliXML = "#< CLIXML\r\n" + `<Objs Version="1.1.0.1" xmlns="http://schemas.
 	`<Obj S="progress" RefId="0"><TN RefId="0"><T>System.Management.Automation.PSCustomObject</T></TN><MS><I64 N="SourceId">1</I64></MS></Obj>` +
 	`<S S="verbose">noise</S><S S="Error">Get-Nothing : Der Begriff_x000D__x000A_</S><S S="Error">wurde nicht erkannt &lt;_xD83D__xDD12_&gt;._x000D__x000A_</S></Objs>`
 
-func TestReadResult_QuotesOnlyErrorsOfCLIXML(t *testing.T) {
+func TestReadResult_QuotesOnlyErrors(t *testing.T) {
 	t.Parallel()
 	read := func(stderr string) string {
 		return powershell.ReadResult("oos-01", "x", nonce, nil, []byte(stderr), 1, new(any)).Error()

@@ -83,200 +83,208 @@ func TestGetCertificateUse(t *testing.T) {
 	}
 }
 
-func TestArchive_OnceAndBack(t *testing.T) {
+func TestArchive(t *testing.T) {
 	t.Parallel()
-	old, next := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
-	spec := newOfficeServer().in(model.My, old.withKey("old"), next.withKey(friendly))
-	spec.office.S2SCertificateName = friendly
-	s := newServer(t, spec)
-	for _, archived := range []bool{true, false} {
-		params := powershell.SetS2SCertificateArchived{Thumbprint: old.thumbprint, Archived: archived}
-		if first, second := mustRun(t, s, params), mustRun(t, s, params); !first.Changed || second.Changed {
-			t.Errorf("archived %v: first %+v, second %+v", archived, first, second)
+	t.Run("once and back", func(t *testing.T) {
+		t.Parallel()
+		old, next := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
+		spec := newOfficeServer().in(model.My, old.withKey("old"), next.withKey(friendly))
+		spec.office.S2SCertificateName = friendly
+		s := newServer(t, spec)
+		for _, archived := range []bool{true, false} {
+			params := powershell.SetS2SCertificateArchived{Thumbprint: old.thumbprint, Archived: archived}
+			if first, second := mustRun(t, s, params), mustRun(t, s, params); !first.Changed || second.Changed {
+				t.Errorf("archived %v: first %+v, second %+v", archived, first, second)
+			}
+			marked := stored(old, "old", true)
+			marked.Archived = archived
+			assertStores(t, s, map[model.Store][]model.CertificateState{model.My: {marked, stored(next, friendly, true)}})
+			found := len(mustRun(t, s, powershell.GetOfficeServer{Thumbprint: old.thumbprint}).Certificates)
+			if want := map[bool]int{true: 1, false: 2}[archived]; found != want {
+				t.Errorf("archived %v: %d certificates are found, want %d", archived, found, want)
+			}
 		}
-		marked := stored(old, "old", true)
-		marked.Archived = archived
-		assertStores(t, s, map[model.Store][]model.CertificateState{model.My: {marked, stored(next, friendly, true)}})
-		found := len(mustRun(t, s, powershell.GetOfficeServer{Thumbprint: old.thumbprint}).Certificates)
-		if want := map[bool]int{true: 1, false: 2}[archived]; found != want {
-			t.Errorf("archived %v: %d certificates are found, want %d", archived, found, want)
-		}
-	}
-}
-
-func TestArchive_WithoutTheCertificate(t *testing.T) {
-	t.Parallel()
-	params := powershell.SetS2SCertificateArchived{Thumbprint: newCertificate(t, "absent").thumbprint, Archived: true}
-	if got := mustRun(t, newServer(t, newOfficeServer()), params); got.Changed {
-		t.Errorf("got %+v", got)
-	}
-}
-
-func TestRemove_TheCertificateItsKeyAndWhatCameWithIt(t *testing.T) {
-	t.Parallel()
-	ours, theirs, issuing := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "theirs"), newCertificate(t, "Contoso Issuing")
-	for name, archived := range map[string]bool{"archived": true, "not archived": false} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			held := ours.withKey(friendly)
-			held.archived = archived
-			s := newServer(t, newOfficeServer().
-				in(model.My, held, theirs.withKey("theirs"), issuing.withoutKey("")).
-				in(model.Root, ours.withoutKey(""), theirs.withoutKey("")).
-				in(model.CA, issuing.withoutKey(""), theirs.withoutKey("")))
-			kept := s.keyFile(theirs)
-			params := powershell.RemoveS2SCertificate{
-				Thumbprint: ours.thumbprint, Personal: true, Root: true, Intermediates: []string{issuing.thumbprint},
-			}
-			want := powershell.RemoveResult{Changed: true, Removed: []string{"Root", "CA", "My"}}
-			if diff := cmp.Diff(want, mustRun(t, s, params)); diff != "" {
-				t.Errorf("first, want -, got +:\n%s", diff)
-			}
-			if diff := cmp.Diff(powershell.RemoveResult{Removed: []string{}}, mustRun(t, s, params)); diff != "" {
-				t.Errorf("second, want -, got +:\n%s", diff)
-			}
-			assertStores(t, s, map[model.Store][]model.CertificateState{
-				model.My:   {stored(theirs, "theirs", true), stored(issuing, "", false)},
-				model.Root: {stored(theirs, "", false)}, model.CA: {stored(theirs, "", false)},
-			})
-			if diff := cmp.Diff([]string{kept}, s.state().KeyFiles); diff != "" {
-				t.Errorf("key files, want -, got +:\n%s", diff)
-			}
-		})
-	}
-}
-
-func TestRemove_OnlyWhatIsAskedFor(t *testing.T) {
-	t.Parallel()
-	s2s := newCertificate(t, "s2s.contoso.com")
-	s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly)).in(model.Root, s2s.withoutKey("")).in(model.CA, s2s.withoutKey("")))
-	got := mustRun(t, s, powershell.RemoveS2SCertificate{Thumbprint: s2s.thumbprint, Root: true})
-	if diff := cmp.Diff(powershell.RemoveResult{Changed: true, Removed: []string{"Root"}}, got); diff != "" {
-		t.Errorf("want -, got +:\n%s", diff)
-	}
-	assertStores(t, s, map[model.Store][]model.CertificateState{
-		model.My: {stored(s2s, friendly, true)}, model.CA: {stored(s2s, "", false)}, model.Root: {},
 	})
-	assertKeyFiles(t, s, 1)
-}
-
-func TestRemove_ThatWasInterruptedIsFinished(t *testing.T) {
-	t.Parallel()
-	s2s, public := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "public.contoso.com")
-	interrupted := s2s.withKey(friendly)
-	interrupted.keyGone = true
-	s := newServer(t, newOfficeServer().in(model.My, interrupted, public.withoutKey("")))
-	for _, thumbprint := range []string{s2s.thumbprint, public.thumbprint} {
-		if got := mustRun(t, s, powershell.RemoveS2SCertificate{Thumbprint: thumbprint, Personal: true}); !got.Changed {
+	t.Run("without the certificate changes nothing", func(t *testing.T) {
+		t.Parallel()
+		params := powershell.SetS2SCertificateArchived{Thumbprint: newCertificate(t, "absent").thumbprint, Archived: true}
+		if got := mustRun(t, newServer(t, newOfficeServer()), params); got.Changed {
 			t.Errorf("got %+v", got)
 		}
-	}
-	assertStores(t, s, map[model.Store][]model.CertificateState{model.My: {}})
+	})
 }
 
-func TestRemove_KeepsAKeyThatAnotherCertificateShares(t *testing.T) {
+func TestRemove(t *testing.T) {
 	t.Parallel()
-	old, next, broken := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com"), newCertificate(t, "broken")
-	renewed, gone := next.withoutKey(friendly), broken.withKey("broken")
-	renewed.keyOf, gone.keyGone = &old, true
-	s := newServer(t, newOfficeServer().in(model.My, gone, old.withKey("old"), renewed))
-	shared := s.keyFile(old)
-	mustRun(t, s, powershell.RemoveS2SCertificate{Thumbprint: old.thumbprint, Personal: true})
-	state := s.state()
-	if diff := cmp.Diff([]string{shared}, state.KeyFiles); diff != "" {
-		t.Errorf("key files, want -, got +:\n%s", diff)
-	}
-	if left := len(state.Stores[model.My]); left != 2 {
-		t.Errorf("%d certificates left, want 2", left)
-	}
-}
-
-func TestCertificateInUse_IsNeitherArchivedNorRemoved(t *testing.T) {
-	t.Parallel()
-	s2s := newCertificate(t, "s2s.contoso.com")
-	for name, use := range usesOf(s2s) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			spec := newOfficeServer().in(model.My, s2s.withKey(friendly)).in(model.Root, s2s.withoutKey(""))
-			use(spec)
-			s := newServer(t, spec)
-			before := s.state()
-			assertRefused(t, s, powershell.SetS2SCertificateArchived{Thumbprint: s2s.thumbprint, Archived: true}, powershell.InUse)
-			assertRefused(t, s, powershell.RemoveS2SCertificate{Thumbprint: s2s.thumbprint, Personal: true, Root: true}, powershell.InUse)
-			assertUnchanged(t, before, s)
-		})
-	}
-}
-
-func TestCertificateThatStays_IsAnError(t *testing.T) {
-	t.Parallel()
-	s2s := newCertificate(t, "s2s.contoso.com")
-	spec := newOfficeServer().in(model.My, s2s.withKey(friendly)).in(model.Root, s2s.withoutKey("")).
-		override("Remove-StoreCertificate", pwsh.Ignore()).override("Set-StoreArchived", pwsh.Ignore())
-	s := newServer(t, spec)
-	assertRefused(t, s, powershell.RemoveS2SCertificate{Thumbprint: s2s.thumbprint, Personal: true}, powershell.SettingNotKept)
-	assertRefused(t, s, powershell.RemoveS2SCertificate{Thumbprint: s2s.thumbprint, Root: true}, powershell.SettingNotKept)
-	assertRefused(t, s, powershell.SetS2SCertificateArchived{Thumbprint: s2s.thumbprint, Archived: true}, powershell.SettingNotKept)
-}
-
-func TestRemove_AKeyThatCannotBeFoundIsLeftToAnOperator(t *testing.T) {
-	t.Parallel()
-	s2s := newCertificate(t, "s2s.contoso.com")
-	noKey := model.Error{ID: powershell.KeyMissing, Message: "no RSA key", Category: "InvalidOperation", Exception: "System.InvalidOperationException"}
-	for name, c := range map[string]struct {
-		location pwsh.Override
-		id       string
-	}{
-		"in no known folder":     {pwsh.Edit("File", ""), powershell.KeyFileNotFound},
-		"of an unknown provider": {pwsh.Throw(noKey), powershell.KeyMissing},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly)).override("Get-KeyLocation", c.location))
-			before := s.state()
-			assertRefused(t, s, powershell.RemoveS2SCertificate{Thumbprint: s2s.thumbprint, Personal: true}, c.id)
-			assertUnchanged(t, before, s)
-		})
-	}
-}
-
-func TestRevoke_TakesReadAccessBackOnce(t *testing.T) {
-	t.Parallel()
-	s2s, public := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "public.contoso.com")
-	s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly), public.withoutKey("")))
-	before := s.state()
-	mustRun(t, s, grantOf(s2s, "administrator"))
-	params := powershell.RevokeS2SKey{Thumbprint: s2s.thumbprint, Sid: farm.NetworkService}
-	if first, second := mustRun(t, s, params), mustRun(t, s, params); !first.Changed || second.Changed {
-		t.Errorf("first %+v, second %+v", first, second)
-	}
-	for _, without := range []string{public.thumbprint, newCertificate(t, "absent").thumbprint} {
-		if got := mustRun(t, s, powershell.RevokeS2SKey{Thumbprint: without, Sid: farm.NetworkService}); got.Changed {
-			t.Errorf("without a key: %+v", got)
+	t.Run("the certificate, its key and what came with it", func(t *testing.T) {
+		t.Parallel()
+		ours, theirs, issuing := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "theirs"), newCertificate(t, "Contoso Issuing")
+		for name, archived := range map[string]bool{"archived": true, "not archived": false} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				held := ours.withKey(friendly)
+				held.archived = archived
+				s := newServer(t, newOfficeServer().
+					in(model.My, held, theirs.withKey("theirs"), issuing.withoutKey("")).
+					in(model.Root, ours.withoutKey(""), theirs.withoutKey("")).
+					in(model.CA, issuing.withoutKey(""), theirs.withoutKey("")))
+				kept := s.keyFile(theirs)
+				params := powershell.RemoveS2SCertificate{
+					Thumbprint: ours.thumbprint, Personal: true, Root: true, Intermediates: []string{issuing.thumbprint},
+				}
+				want := powershell.RemoveResult{Changed: true, Removed: []string{"Root", "CA", "My"}}
+				if diff := cmp.Diff(want, mustRun(t, s, params)); diff != "" {
+					t.Errorf("first, want -, got +:\n%s", diff)
+				}
+				if diff := cmp.Diff(powershell.RemoveResult{Removed: []string{}}, mustRun(t, s, params)); diff != "" {
+					t.Errorf("second, want -, got +:\n%s", diff)
+				}
+				assertStores(t, s, map[model.Store][]model.CertificateState{
+					model.My:   {stored(theirs, "theirs", true), stored(issuing, "", false)},
+					model.Root: {stored(theirs, "", false)}, model.CA: {stored(theirs, "", false)},
+				})
+				if diff := cmp.Diff([]string{kept}, s.state().KeyFiles); diff != "" {
+					t.Errorf("key files, want -, got +:\n%s", diff)
+				}
+			})
 		}
-	}
-	assertUnchanged(t, before, s)
+	})
+	t.Run("only what is asked for", func(t *testing.T) {
+		t.Parallel()
+		s2s := newCertificate(t, "s2s.contoso.com")
+		s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly)).in(model.Root, s2s.withoutKey("")).in(model.CA, s2s.withoutKey("")))
+		got := mustRun(t, s, powershell.RemoveS2SCertificate{Thumbprint: s2s.thumbprint, Root: true})
+		if diff := cmp.Diff(powershell.RemoveResult{Changed: true, Removed: []string{"Root"}}, got); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
+		}
+		assertStores(t, s, map[model.Store][]model.CertificateState{
+			model.My: {stored(s2s, friendly, true)}, model.CA: {stored(s2s, "", false)}, model.Root: {},
+		})
+		assertKeyFiles(t, s, 1)
+	})
 }
 
-func TestRevoke_AnotherAccessEntryIsLeftToAnOperator(t *testing.T) {
+func TestRemove_Key(t *testing.T) {
 	t.Parallel()
-	s2s := newCertificate(t, "s2s.contoso.com")
-	// The account reads by an inherited entry, which the script does not remove.
-	s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly)).override("Remove-KeyReader", pwsh.Ignore()))
-	_, err := s.session().GrantKey(farm.Thumbprint(s2s.thumbprint), farm.NetworkService)
-	requireNoError(t, err)
-	assertRefused(t, s, powershell.RevokeS2SKey{Thumbprint: s2s.thumbprint, Sid: farm.NetworkService}, powershell.ChangedSince)
+	t.Run("a removal that was interrupted is finished", func(t *testing.T) {
+		t.Parallel()
+		s2s, public := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "public.contoso.com")
+		interrupted := s2s.withKey(friendly)
+		interrupted.keyGone = true
+		s := newServer(t, newOfficeServer().in(model.My, interrupted, public.withoutKey("")))
+		for _, thumbprint := range []string{s2s.thumbprint, public.thumbprint} {
+			if got := mustRun(t, s, powershell.RemoveS2SCertificate{Thumbprint: thumbprint, Personal: true}); !got.Changed {
+				t.Errorf("got %+v", got)
+			}
+		}
+		assertStores(t, s, map[model.Store][]model.CertificateState{model.My: {}})
+	})
+	t.Run("a key that another certificate shares is kept", func(t *testing.T) {
+		t.Parallel()
+		old, next, broken := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com"), newCertificate(t, "broken")
+		renewed, gone := next.withoutKey(friendly), broken.withKey("broken")
+		renewed.keyOf, gone.keyGone = &old, true
+		s := newServer(t, newOfficeServer().in(model.My, gone, old.withKey("old"), renewed))
+		shared := s.keyFile(old)
+		mustRun(t, s, powershell.RemoveS2SCertificate{Thumbprint: old.thumbprint, Personal: true})
+		state := s.state()
+		if diff := cmp.Diff([]string{shared}, state.KeyFiles); diff != "" {
+			t.Errorf("key files, want -, got +:\n%s", diff)
+		}
+		if left := len(state.Stores[model.My]); left != 2 {
+			t.Errorf("%d certificates left, want 2", left)
+		}
+	})
+	t.Run("a key that cannot be found is left to an operator", func(t *testing.T) {
+		t.Parallel()
+		s2s := newCertificate(t, "s2s.contoso.com")
+		noKey := model.Error{ID: powershell.KeyMissing, Message: "no RSA key", Category: "InvalidOperation", Exception: "System.InvalidOperationException"}
+		for name, c := range map[string]struct {
+			location pwsh.Override
+			id       string
+		}{
+			"in no known folder":     {pwsh.Edit("File", ""), powershell.KeyFileNotFound},
+			"of an unknown provider": {pwsh.Throw(noKey), powershell.KeyMissing},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly)).override("Get-KeyLocation", c.location))
+				before := s.state()
+				assertRefused(t, s, powershell.RemoveS2SCertificate{Thumbprint: s2s.thumbprint, Personal: true}, c.id)
+				assertUnchanged(t, before, s)
+			})
+		}
+	})
 }
 
-func TestRetiringNeedsAdministratorRights(t *testing.T) {
+func TestRetire(t *testing.T) {
 	t.Parallel()
-	s2s := newCertificate(t, "s2s.contoso.com")
-	spec := newOfficeServer()
-	spec.filtered = true
-	s := newServer(t, spec)
-	assertRefused(t, s, powershell.GetCertificateUse{Thumbprint: s2s.thumbprint}, powershell.NotElevated)
-	assertRefused(t, s, powershell.SetS2SCertificateArchived{Thumbprint: s2s.thumbprint, Archived: true}, powershell.NotElevated)
-	assertRefused(t, s, powershell.RemoveS2SCertificate{Thumbprint: s2s.thumbprint}, powershell.NotElevated)
-	assertRefused(t, s, powershell.RevokeS2SKey{Thumbprint: s2s.thumbprint, Sid: farm.NetworkService}, powershell.NotElevated)
-	assertRefused(t, s, powershell.RestoreS2SCertificateName{Ours: friendly}, powershell.NotElevated)
+	t.Run("a certificate in use is neither archived nor removed", func(t *testing.T) {
+		t.Parallel()
+		s2s := newCertificate(t, "s2s.contoso.com")
+		for name, use := range usesOf(s2s) {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				spec := newOfficeServer().in(model.My, s2s.withKey(friendly)).in(model.Root, s2s.withoutKey(""))
+				use(spec)
+				s := newServer(t, spec)
+				before := s.state()
+				assertRefused(t, s, powershell.SetS2SCertificateArchived{Thumbprint: s2s.thumbprint, Archived: true}, powershell.InUse)
+				assertRefused(t, s, powershell.RemoveS2SCertificate{Thumbprint: s2s.thumbprint, Personal: true, Root: true}, powershell.InUse)
+				assertUnchanged(t, before, s)
+			})
+		}
+	})
+	t.Run("a certificate that stays is an error", func(t *testing.T) {
+		t.Parallel()
+		s2s := newCertificate(t, "s2s.contoso.com")
+		spec := newOfficeServer().in(model.My, s2s.withKey(friendly)).in(model.Root, s2s.withoutKey("")).
+			override("Remove-StoreCertificate", pwsh.Ignore()).override("Set-StoreArchived", pwsh.Ignore())
+		s := newServer(t, spec)
+		assertRefused(t, s, powershell.RemoveS2SCertificate{Thumbprint: s2s.thumbprint, Personal: true}, powershell.SettingNotKept)
+		assertRefused(t, s, powershell.RemoveS2SCertificate{Thumbprint: s2s.thumbprint, Root: true}, powershell.SettingNotKept)
+		assertRefused(t, s, powershell.SetS2SCertificateArchived{Thumbprint: s2s.thumbprint, Archived: true}, powershell.SettingNotKept)
+	})
+	t.Run("needs administrator rights", func(t *testing.T) {
+		t.Parallel()
+		s2s := newCertificate(t, "s2s.contoso.com")
+		spec := newOfficeServer()
+		spec.filtered = true
+		s := newServer(t, spec)
+		assertRefused(t, s, powershell.GetCertificateUse{Thumbprint: s2s.thumbprint}, powershell.NotElevated)
+		assertRefused(t, s, powershell.SetS2SCertificateArchived{Thumbprint: s2s.thumbprint, Archived: true}, powershell.NotElevated)
+		assertRefused(t, s, powershell.RemoveS2SCertificate{Thumbprint: s2s.thumbprint}, powershell.NotElevated)
+		assertRefused(t, s, powershell.RevokeS2SKey{Thumbprint: s2s.thumbprint, Sid: farm.NetworkService}, powershell.NotElevated)
+		assertRefused(t, s, powershell.RestoreS2SCertificateName{Ours: friendly}, powershell.NotElevated)
+	})
+}
+
+func TestRevoke(t *testing.T) {
+	t.Parallel()
+	t.Run("takes read access back once", func(t *testing.T) {
+		t.Parallel()
+		s2s, public := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "public.contoso.com")
+		s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly), public.withoutKey("")))
+		before := s.state()
+		mustRun(t, s, grantOf(s2s, "administrator"))
+		params := powershell.RevokeS2SKey{Thumbprint: s2s.thumbprint, Sid: farm.NetworkService}
+		if first, second := mustRun(t, s, params), mustRun(t, s, params); !first.Changed || second.Changed {
+			t.Errorf("first %+v, second %+v", first, second)
+		}
+		for _, without := range []string{public.thumbprint, newCertificate(t, "absent").thumbprint} {
+			if got := mustRun(t, s, powershell.RevokeS2SKey{Thumbprint: without, Sid: farm.NetworkService}); got.Changed {
+				t.Errorf("without a key: %+v", got)
+			}
+		}
+		assertUnchanged(t, before, s)
+	})
+	t.Run("leaves another access entry to an operator", func(t *testing.T) {
+		t.Parallel()
+		s2s := newCertificate(t, "s2s.contoso.com")
+		// The account reads by an inherited entry, which the script does not remove.
+		s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly)).override("Remove-KeyReader", pwsh.Ignore()))
+		_, err := s.session().GrantKey(farm.Thumbprint(s2s.thumbprint), farm.NetworkService)
+		requireNoError(t, err)
+		assertRefused(t, s, powershell.RevokeS2SKey{Thumbprint: s2s.thumbprint, Sid: farm.NetworkService}, powershell.ChangedSince)
+	})
 }

@@ -25,58 +25,60 @@ func restoreOf(ours testCertificate, before []byte, was ...powershell.SitePermis
 // noPermission is that of an app principal without a right.
 var noPermission = powershell.SitePermission{Site: site}
 
-func TestRestoreTrustedIssuer_RemovesTheRotationsOwn(t *testing.T) {
+func TestRestoreIssuer(t *testing.T) {
 	t.Parallel()
-	ours, theirs := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "theirs")
-	for edition, version := range editions {
-		t.Run(edition, func(t *testing.T) {
-			t.Parallel()
-			spec := newFrontEnd(version)
-			spec.sharePoint.Issuers = []model.TokenIssuer{{Name: "theirs", RegisteredIssuerName: sqlIssuer, Certificate: theirs.der}}
-			s := newServer(t, spec)
-			before := s.state()
-			mustRun(t, s, trustOf(ours, sharePointIssuer, "OOS SharePoint Server"))
-
-			want := powershell.RestoreIssuerResult{Changed: true, Removed: true, Permissions: []string{site}}
-			if diff := cmp.Diff(want, mustRun(t, s, restoreOf(ours, nil, noPermission))); diff != "" {
-				t.Errorf("first, want -, got +:\n%s", diff)
-			}
-			if second := mustRun(t, s, restoreOf(ours, nil, noPermission)); second.Changed {
-				t.Errorf("second: %+v", second)
-			}
-			assertPermissions(t, s, nil)
-			if diff := cmp.Diff(before, s.state(), cmpopts.IgnoreFields(serverState{}, "Permissions")); diff != "" {
-				t.Errorf("before -, after +:\n%s", diff)
-			}
-		})
-	}
-}
-
-func TestRestoreTrustedIssuer_GivesTheCertificateBackAndMarksARestart(t *testing.T) {
-	t.Parallel()
-	old, ours := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
-	for edition, version := range editions {
-		for kind, broker := range map[string]bool{"trust broker": true, "self issuer": false} {
-			t.Run(edition+" "+kind, func(t *testing.T) {
+	t.Run("removes the rotation's own", func(t *testing.T) {
+		t.Parallel()
+		ours, theirs := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "theirs")
+		for edition, version := range editions {
+			t.Run(edition, func(t *testing.T) {
 				t.Parallel()
 				spec := newFrontEnd(version)
-				theirs := issuerOf(old, "theirs")
-				theirs.TrustBroker, theirs.Description = broker, "for OOS [farmtrust 2025-01-02T03:04:05.678Z]"
-				spec.sharePoint.Issuers = []model.TokenIssuer{theirs}
+				spec.sharePoint.Issuers = []model.TokenIssuer{{Name: "theirs", RegisteredIssuerName: sqlIssuer, Certificate: theirs.der}}
 				s := newServer(t, spec)
-				mustRun(t, s, trustOf(ours, sharePointIssuer, "ours"))
-				params := restoreOf(ours, old.der, noPermission)
-				want := powershell.RestoreIssuerResult{Changed: true, Updated: true, Permissions: []string{site}}
-				if diff := cmp.Diff(want, mustRun(t, s, params)); diff != "" {
+				before := s.state()
+				mustRun(t, s, trustOf(ours, sharePointIssuer, "OOS SharePoint Server"))
+
+				want := powershell.RestoreIssuerResult{Changed: true, Removed: true, Permissions: []string{site}}
+				if diff := cmp.Diff(want, mustRun(t, s, restoreOf(ours, nil, noPermission))); diff != "" {
 					t.Errorf("first, want -, got +:\n%s", diff)
 				}
-				if again := mustRun(t, s, params); again.Changed {
-					t.Errorf("again: %+v", again)
+				if second := mustRun(t, s, restoreOf(ours, nil, noPermission)); second.Changed {
+					t.Errorf("second: %+v", second)
 				}
-				assertRestored(t, s, old, broker)
+				assertPermissions(t, s, nil)
+				if diff := cmp.Diff(before, s.state(), cmpopts.IgnoreFields(serverState{}, "Permissions")); diff != "" {
+					t.Errorf("before -, after +:\n%s", diff)
+				}
 			})
 		}
-	}
+	})
+	t.Run("gives the certificate back and marks a restart", func(t *testing.T) {
+		t.Parallel()
+		old, ours := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
+		for edition, version := range editions {
+			for kind, broker := range map[string]bool{"trust broker": true, "self issuer": false} {
+				t.Run(edition+" "+kind, func(t *testing.T) {
+					t.Parallel()
+					spec := newFrontEnd(version)
+					theirs := issuerOf(old, "theirs")
+					theirs.TrustBroker, theirs.Description = broker, "for OOS [farmtrust 2025-01-02T03:04:05.678Z]"
+					spec.sharePoint.Issuers = []model.TokenIssuer{theirs}
+					s := newServer(t, spec)
+					mustRun(t, s, trustOf(ours, sharePointIssuer, "ours"))
+					params := restoreOf(ours, old.der, noPermission)
+					want := powershell.RestoreIssuerResult{Changed: true, Updated: true, Permissions: []string{site}}
+					if diff := cmp.Diff(want, mustRun(t, s, params)); diff != "" {
+						t.Errorf("first, want -, got +:\n%s", diff)
+					}
+					if again := mustRun(t, s, params); again.Changed {
+						t.Errorf("again: %+v", again)
+					}
+					assertRestored(t, s, old, broker)
+				})
+			}
+		}
+	})
 }
 
 // assertRestored asserts that an issuer has the certificate before the rotation,
@@ -103,66 +105,68 @@ func assertRestored(t *testing.T, s *testServer, c testCertificate, broker bool)
 	}
 }
 
-func TestRestoreTrustedIssuer_PermissionIsAsItWas(t *testing.T) {
+func TestRestoreIssuer_Permission(t *testing.T) {
 	t.Parallel()
-	ours := newCertificate(t, "s2s.contoso.com")
-	cases := []struct {
-		name    string
-		was     powershell.SitePermission
-		now     map[string]model.AppPermission
-		changed bool
-	}{
-		{"none", noPermission, permissionOf("FullControl", true), true},
-		{"a lesser right", powershell.SitePermission{Site: site, Right: "Read"}, permissionOf("FullControl", true), true},
-		{"a lesser right without a user", powershell.SitePermission{Site: site, Right: "Manage", AppOnly: true}, permissionOf("FullControl", true), true},
-		{"full control with a user", powershell.SitePermission{Site: site, Right: "FullControl"}, permissionOf("FullControl", true), true},
-		{"a lesser right, interrupted", powershell.SitePermission{Site: site, Right: "Write"}, nil, true},
-		{"full control as now", powershell.SitePermission{Site: site, Right: "FullControl", AppOnly: true}, permissionOf("FullControl", true), false},
-		{"a lesser right as now", powershell.SitePermission{Site: site, Right: "Read"}, permissionOf("Read", false), false},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			// The rotation found its certificate here already: it changed the permission only.
-			spec := newFrontEnd(editions["2016"])
-			spec.sharePoint.Issuers, spec.sharePoint.Permissions = []model.TokenIssuer{issuerOf(ours, "one")}, maps.Clone(c.now)
-			s := newServer(t, spec)
-			want := powershell.RestoreIssuerResult{Changed: c.changed, Permissions: []string{}}
-			if c.changed {
-				want.Permissions = []string{site}
-			}
-			if diff := cmp.Diff(want, mustRun(t, s, restoreOf(ours, ours.der, c.was))); diff != "" {
-				t.Errorf("want -, got +:\n%s", diff)
-			}
-			permission := permissionOf(c.was.Right, c.was.AppOnly)
-			if c.was.Right == "" {
-				permission = nil
-			}
-			assertPermissions(t, s, permission)
-			if again := mustRun(t, s, restoreOf(ours, ours.der, c.was)); again.Changed {
-				t.Errorf("again: %+v", again)
-			}
-		})
-	}
+	t.Run("is as it was", func(t *testing.T) {
+		t.Parallel()
+		ours := newCertificate(t, "s2s.contoso.com")
+		cases := []struct {
+			name    string
+			was     powershell.SitePermission
+			now     map[string]model.AppPermission
+			changed bool
+		}{
+			{"none", noPermission, permissionOf("FullControl", true), true},
+			{"a lesser right", powershell.SitePermission{Site: site, Right: "Read"}, permissionOf("FullControl", true), true},
+			{"a lesser right without a user", powershell.SitePermission{Site: site, Right: "Manage", AppOnly: true}, permissionOf("FullControl", true), true},
+			{"full control with a user", powershell.SitePermission{Site: site, Right: "FullControl"}, permissionOf("FullControl", true), true},
+			{"a lesser right, interrupted", powershell.SitePermission{Site: site, Right: "Write"}, nil, true},
+			{"full control as now", powershell.SitePermission{Site: site, Right: "FullControl", AppOnly: true}, permissionOf("FullControl", true), false},
+			{"a lesser right as now", powershell.SitePermission{Site: site, Right: "Read"}, permissionOf("Read", false), false},
+		}
+		for _, c := range cases {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				// The rotation found its certificate here already: it changed the permission only.
+				spec := newFrontEnd(editions["2016"])
+				spec.sharePoint.Issuers, spec.sharePoint.Permissions = []model.TokenIssuer{issuerOf(ours, "one")}, maps.Clone(c.now)
+				s := newServer(t, spec)
+				want := powershell.RestoreIssuerResult{Changed: c.changed, Permissions: []string{}}
+				if c.changed {
+					want.Permissions = []string{site}
+				}
+				if diff := cmp.Diff(want, mustRun(t, s, restoreOf(ours, ours.der, c.was))); diff != "" {
+					t.Errorf("want -, got +:\n%s", diff)
+				}
+				permission := permissionOf(c.was.Right, c.was.AppOnly)
+				if c.was.Right == "" {
+					permission = nil
+				}
+				assertPermissions(t, s, permission)
+				if again := mustRun(t, s, restoreOf(ours, ours.der, c.was)); again.Changed {
+					t.Errorf("again: %+v", again)
+				}
+			})
+		}
+	})
+	t.Run("of a principal that went with its issuer is ignored", func(t *testing.T) {
+		t.Parallel()
+		ours := newCertificate(t, "s2s.contoso.com")
+		missing := model.Error{ID: "Microsoft.SharePoint.PowerShell.SPCmdletGetAppPrincipal", Message: "not found", Category: "InvalidData", Exception: "System.ArgumentException"}
+		for name, principal := range map[string]pwsh.Override{"as an error": pwsh.Throw(missing), "as nothing": pwsh.Return(nil)} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				spec := newFrontEnd(editions["2016"]).override("Get-SPAppPrincipal", principal).override("Get-AppPermission", pwsh.Return(
+					pwsh.Object("AppPermission", map[string]any{"Right": "FullControl", "AppOnly": true})))
+				if got := mustRun(t, newServer(t, spec), restoreOf(ours, nil, noPermission)); got.Changed {
+					t.Errorf("got %+v", got)
+				}
+			})
+		}
+	})
 }
 
-func TestRestoreTrustedIssuer_PrincipalThatWentWithItsIssuer(t *testing.T) {
-	t.Parallel()
-	ours := newCertificate(t, "s2s.contoso.com")
-	missing := model.Error{ID: "Microsoft.SharePoint.PowerShell.SPCmdletGetAppPrincipal", Message: "not found", Category: "InvalidData", Exception: "System.ArgumentException"}
-	for name, principal := range map[string]pwsh.Override{"as an error": pwsh.Throw(missing), "as nothing": pwsh.Return(nil)} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			spec := newFrontEnd(editions["2016"]).override("Get-SPAppPrincipal", principal).override("Get-AppPermission", pwsh.Return(
-				pwsh.Object("AppPermission", map[string]any{"Right": "FullControl", "AppOnly": true})))
-			if got := mustRun(t, newServer(t, spec), restoreOf(ours, nil, noPermission)); got.Changed {
-				t.Errorf("got %+v", got)
-			}
-		})
-	}
-}
-
-func TestRestoreTrustedIssuer_RefusedWhereItIsNotOurs(t *testing.T) {
+func TestRestoreIssuer_RefusedIfNotOurs(t *testing.T) {
 	t.Parallel()
 	old, ours, theirs := newCertificate(t, "old"), newCertificate(t, "ours"), newCertificate(t, "theirs")
 	one := func(c testCertificate) []model.TokenIssuer { return []model.TokenIssuer{issuerOf(c, "one")} }
@@ -221,37 +225,39 @@ func TestRestoreTrustedIssuer_RefusedWhereItIsNotOurs(t *testing.T) {
 	})
 }
 
-func TestRemoveRootAuthority_ByItsCertificateButNeverLocal(t *testing.T) {
+func TestRemoveRootAuthority(t *testing.T) {
 	t.Parallel()
-	ours, theirs := newCertificate(t, "Contoso Root"), newCertificate(t, "theirs")
-	for edition, version := range editions {
-		t.Run(edition, func(t *testing.T) {
-			t.Parallel()
-			kept := []model.RootAuthority{{Name: "without"}, {Name: "theirs", Certificate: theirs.der}}
-			spec := newFrontEnd(version)
-			spec.local, spec.sharePoint.Authorities = ours.der, append([]model.RootAuthority{{Name: "renamed", Certificate: ours.der}}, kept...)
-			s := newServer(t, spec)
-			params := powershell.RemoveRootAuthority{Thumbprints: []string{ours.thumbprint}}
-			if diff := cmp.Diff(powershell.RemoveRootResult{Changed: true, Removed: []string{"renamed"}}, mustRun(t, s, params)); diff != "" {
-				t.Errorf("first, want -, got +:\n%s", diff)
-			}
-			if diff := cmp.Diff(powershell.RemoveRootResult{Removed: []string{}}, mustRun(t, s, params)); diff != "" {
-				t.Errorf("second, want -, got +:\n%s", diff)
-			}
-			// Without the farm's own, which state leaves out because it is there.
-			if diff := cmp.Diff(kept, s.state().Authorities); diff != "" {
-				t.Errorf("authorities, want -, got +:\n%s", diff)
-			}
-		})
-	}
-}
-
-func TestRemoveRootAuthority_ThatStaysIsAnError(t *testing.T) {
-	t.Parallel()
-	ours := newCertificate(t, "Contoso Root")
-	spec := newFrontEnd(editions["2016"]).override("Remove-SPTrustedRootAuthority", pwsh.Ignore())
-	spec.sharePoint.Authorities = []model.RootAuthority{{Name: "r", Certificate: ours.der}}
-	assertRefused(t, newServer(t, spec), powershell.RemoveRootAuthority{Thumbprints: []string{ours.thumbprint}}, powershell.SettingNotKept)
+	t.Run("goes by the certificate and never takes local", func(t *testing.T) {
+		t.Parallel()
+		ours, theirs := newCertificate(t, "Contoso Root"), newCertificate(t, "theirs")
+		for edition, version := range editions {
+			t.Run(edition, func(t *testing.T) {
+				t.Parallel()
+				kept := []model.RootAuthority{{Name: "without"}, {Name: "theirs", Certificate: theirs.der}}
+				spec := newFrontEnd(version)
+				spec.local, spec.sharePoint.Authorities = ours.der, append([]model.RootAuthority{{Name: "renamed", Certificate: ours.der}}, kept...)
+				s := newServer(t, spec)
+				params := powershell.RemoveRootAuthority{Thumbprints: []string{ours.thumbprint}}
+				if diff := cmp.Diff(powershell.RemoveRootResult{Changed: true, Removed: []string{"renamed"}}, mustRun(t, s, params)); diff != "" {
+					t.Errorf("first, want -, got +:\n%s", diff)
+				}
+				if diff := cmp.Diff(powershell.RemoveRootResult{Removed: []string{}}, mustRun(t, s, params)); diff != "" {
+					t.Errorf("second, want -, got +:\n%s", diff)
+				}
+				// Without the farm's own, which state leaves out because it is there.
+				if diff := cmp.Diff(kept, s.state().Authorities); diff != "" {
+					t.Errorf("authorities, want -, got +:\n%s", diff)
+				}
+			})
+		}
+	})
+	t.Run("one that stays is an error", func(t *testing.T) {
+		t.Parallel()
+		ours := newCertificate(t, "Contoso Root")
+		spec := newFrontEnd(editions["2016"]).override("Remove-SPTrustedRootAuthority", pwsh.Ignore())
+		spec.sharePoint.Authorities = []model.RootAuthority{{Name: "r", Certificate: ours.der}}
+		assertRefused(t, newServer(t, spec), powershell.RemoveRootAuthority{Thumbprints: []string{ours.thumbprint}}, powershell.SettingNotKept)
+	})
 }
 
 // refusesNoName is a product that does not accept an empty name.
@@ -264,7 +270,7 @@ func refusesNoName(s *serverSpec) {
 // forgetsSettings is a product that does not keep a setting, without an error.
 func forgetsSettings(s *serverSpec) { s.override("Set-OfficeWebAppsFarm", pwsh.Ignore()) }
 
-func TestRestoreS2SCertificateName_OnlyFromOurs(t *testing.T) {
+func TestRestoreS2SName_OnlyFromOurs(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
 		name, now, previous string
@@ -303,7 +309,8 @@ func TestRestoreS2SCertificateName_OnlyFromOurs(t *testing.T) {
 	}
 }
 
-func TestRestoreS2SCertificateName_RefusedWhereItIsNotOursOrDoesNotStay(t *testing.T) {
+// A restore is refused where the name is not ours, or where it does not stay.
+func TestRestoreS2SName_Refused(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
 		name, now string

@@ -17,84 +17,88 @@ func assertS2SName(t *testing.T, s *testServer, want string) {
 	}
 }
 
-func TestSetS2SCertificateName_OnceOnTheMaster(t *testing.T) {
+func TestSetS2SName(t *testing.T) {
 	t.Parallel()
-	s2s := newCertificate(t, "s2s.contoso.com")
-	// The product names machines in either way.
-	spec := newOfficeServer().in(model.My, s2s.withKey(friendly)).
-		override("Get-OfficeWebAppsMachine", pwsh.Edit("MasterMachineName", host))
-	s := newServer(t, spec)
-	params := powershell.SetS2SCertificateName{FriendlyName: friendly, Thumbprint: s2s.thumbprint}
-	if diff := cmp.Diff(powershell.SetNameResult{Changed: true}, mustRun(t, s, params)); diff != "" {
-		t.Errorf("first, want -, got +:\n%s", diff)
-	}
-	if diff := cmp.Diff(powershell.SetNameResult{Previous: friendly}, mustRun(t, s, params)); diff != "" {
-		t.Errorf("second, want -, got +:\n%s", diff)
-	}
-	assertS2SName(t, s, friendly)
-}
-
-func TestSetS2SCertificateName_RefusedUnlessItSelectsTheCertificateAndStays(t *testing.T) {
-	t.Parallel()
-	s2s, another := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "other.contoso.com")
-	cases := []struct {
-		name string
-		spec func(s *serverSpec)
-		id   string
-	}{
-		{"another machine is the master", func(s *serverSpec) { s.isMember = true }, powershell.NotMaster},
-		{"the machine is in no farm", func(s *serverSpec) { s.office, s.machine.Office = nil, true }, powershell.NotJoined},
-		{"the certificate has another name", func(s *serverSpec) { s.in(model.My, s2s.withKey("theirs")) }, powershell.WrongCertificate},
-		{"the certificate is missing", func(s *serverSpec) { s.in(model.My) }, powershell.CertificateNotFound},
-		{
-			"two certificates have the name",
-			func(s *serverSpec) { s.in(model.My, s2s.withKey(friendly), another.withKey(friendly)) }, powershell.AmbiguousFriendlyName,
-		},
-		{"the farm forgets the setting", func(s *serverSpec) { s.override("Set-OfficeWebAppsFarm", pwsh.Ignore()) }, powershell.SettingNotKept},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			spec := newOfficeServer().in(model.My, s2s.withKey(friendly))
-			c.spec(spec)
-			s := newServer(t, spec)
-			assertRefused(t, s, powershell.SetS2SCertificateName{FriendlyName: friendly, Thumbprint: s2s.thumbprint}, c.id)
-			assertS2SName(t, s, "")
-		})
-	}
-}
-
-func TestSetOfficeHTTPSetting_ChangesOnlyWhatIsGiven(t *testing.T) {
-	t.Parallel()
-	s := newServer(t, newOfficeServer())
-	on, off := true, false
-	for _, c := range []struct {
-		name   string
-		params powershell.SetOfficeHTTPSetting
-		want   []string
-	}{
-		{"nothing is given", powershell.SetOfficeHTTPSetting{}, []string{}},
-		{
-			"one of two differs",
-			powershell.SetOfficeHTTPSetting{AllowOutboundHTTP: &on, AllowHTTPSecureStoreConnections: &off},
-			[]string{"AllowOutboundHttp"},
-		},
-		{"the other", powershell.SetOfficeHTTPSetting{AllowHTTPSecureStoreConnections: &on}, []string{"AllowHttpSecureStoreConnections"}},
-	} {
-		want := powershell.SetSettingResult{Changed: len(c.want) > 0, Settings: c.want}
-		if diff := cmp.Diff(want, mustRun(t, s, c.params)); diff != "" {
-			t.Errorf("%s, want -, got +:\n%s", c.name, diff)
+	t.Run("once, on the master", func(t *testing.T) {
+		t.Parallel()
+		s2s := newCertificate(t, "s2s.contoso.com")
+		// The product names machines in either way.
+		spec := newOfficeServer().in(model.My, s2s.withKey(friendly)).
+			override("Get-OfficeWebAppsMachine", pwsh.Edit("MasterMachineName", host))
+		s := newServer(t, spec)
+		params := powershell.SetS2SCertificateName{FriendlyName: friendly, Thumbprint: s2s.thumbprint}
+		if diff := cmp.Diff(powershell.SetNameResult{Changed: true}, mustRun(t, s, params)); diff != "" {
+			t.Errorf("first, want -, got +:\n%s", diff)
 		}
-	}
-	want := model.OfficeSettings{AllowOutboundHTTP: true, AllowHTTPSecureStoreConnections: true}
-	if diff := cmp.Diff(want, s.state().Office); diff != "" {
-		t.Errorf("settings, want -, got +:\n%s", diff)
-	}
+		if diff := cmp.Diff(powershell.SetNameResult{Previous: friendly}, mustRun(t, s, params)); diff != "" {
+			t.Errorf("second, want -, got +:\n%s", diff)
+		}
+		assertS2SName(t, s, friendly)
+	})
+	t.Run("refused unless it selects the certificate and stays", func(t *testing.T) {
+		t.Parallel()
+		s2s, another := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "other.contoso.com")
+		cases := []struct {
+			name string
+			spec func(s *serverSpec)
+			id   string
+		}{
+			{"another machine is the master", func(s *serverSpec) { s.isMember = true }, powershell.NotMaster},
+			{"the machine is in no farm", func(s *serverSpec) { s.office, s.machine.Office = nil, true }, powershell.NotJoined},
+			{"the certificate has another name", func(s *serverSpec) { s.in(model.My, s2s.withKey("theirs")) }, powershell.WrongCertificate},
+			{"the certificate is missing", func(s *serverSpec) { s.in(model.My) }, powershell.CertificateNotFound},
+			{
+				"two certificates have the name",
+				func(s *serverSpec) { s.in(model.My, s2s.withKey(friendly), another.withKey(friendly)) }, powershell.AmbiguousFriendlyName,
+			},
+			{"the farm forgets the setting", func(s *serverSpec) { s.override("Set-OfficeWebAppsFarm", pwsh.Ignore()) }, powershell.SettingNotKept},
+		}
+		for _, c := range cases {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				spec := newOfficeServer().in(model.My, s2s.withKey(friendly))
+				c.spec(spec)
+				s := newServer(t, spec)
+				assertRefused(t, s, powershell.SetS2SCertificateName{FriendlyName: friendly, Thumbprint: s2s.thumbprint}, c.id)
+				assertS2SName(t, s, "")
+			})
+		}
+	})
 }
 
-func TestSetOfficeHTTPSetting_ThatDoesNotStayIsAnError(t *testing.T) {
+func TestSetOfficeHTTPSetting(t *testing.T) {
 	t.Parallel()
-	on := true
-	s := newServer(t, newOfficeServer().override("Set-OfficeWebAppsFarm", pwsh.Ignore()))
-	assertRefused(t, s, powershell.SetOfficeHTTPSetting{AllowOutboundHTTP: &on}, powershell.SettingNotKept)
+	t.Run("changes only what is given", func(t *testing.T) {
+		t.Parallel()
+		s := newServer(t, newOfficeServer())
+		on, off := true, false
+		for _, c := range []struct {
+			name   string
+			params powershell.SetOfficeHTTPSetting
+			want   []string
+		}{
+			{"nothing is given", powershell.SetOfficeHTTPSetting{}, []string{}},
+			{
+				"one of two differs",
+				powershell.SetOfficeHTTPSetting{AllowOutboundHTTP: &on, AllowHTTPSecureStoreConnections: &off},
+				[]string{"AllowOutboundHttp"},
+			},
+			{"the other", powershell.SetOfficeHTTPSetting{AllowHTTPSecureStoreConnections: &on}, []string{"AllowHttpSecureStoreConnections"}},
+		} {
+			want := powershell.SetSettingResult{Changed: len(c.want) > 0, Settings: c.want}
+			if diff := cmp.Diff(want, mustRun(t, s, c.params)); diff != "" {
+				t.Errorf("%s, want -, got +:\n%s", c.name, diff)
+			}
+		}
+		want := model.OfficeSettings{AllowOutboundHTTP: true, AllowHTTPSecureStoreConnections: true}
+		if diff := cmp.Diff(want, s.state().Office); diff != "" {
+			t.Errorf("settings, want -, got +:\n%s", diff)
+		}
+	})
+	t.Run("one that does not stay is an error", func(t *testing.T) {
+		t.Parallel()
+		on := true
+		s := newServer(t, newOfficeServer().override("Set-OfficeWebAppsFarm", pwsh.Ignore()))
+		assertRefused(t, s, powershell.SetOfficeHTTPSetting{AllowOutboundHTTP: &on}, powershell.SettingNotKept)
+	})
 }

@@ -40,61 +40,63 @@ func assertPermissions(t *testing.T, s *testServer, want map[string]model.AppPer
 	}
 }
 
-func TestSetTrustedIssuer_CreatedThenUpdatedInPlaceAndGrantedOnce(t *testing.T) {
+func TestSetTrustedIssuer(t *testing.T) {
 	t.Parallel()
-	old, renewed := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
-	for edition, version := range editions {
-		t.Run(edition, func(t *testing.T) {
-			t.Parallel()
-			const name = "OOS SharePoint Server"
-			s := newServer(t, newFrontEnd(version))
-			for _, step := range []struct {
-				name   string
-				params powershell.SetTrustedIssuer
-				want   powershell.SetIssuerResult
-			}{
-				{"created", trustOf(old, sharePointIssuer, name), powershell.SetIssuerResult{Changed: true, Created: true, Granted: []string{site}, Name: name}},
-				{"again", trustOf(old, sharePointIssuer, "another name"), powershell.SetIssuerResult{Granted: []string{}, Name: name}},
-				{"renewed", trustOf(renewed, sharePointIssuer, "another name"), powershell.SetIssuerResult{Changed: true, Updated: true, Granted: []string{}, Name: name}},
-			} {
-				if diff := cmp.Diff(step.want, mustRun(t, s, step.params)); diff != "" {
-					t.Errorf("%s, want -, got +:\n%s", step.name, diff)
+	t.Run("created, then updated in place, and granted once", func(t *testing.T) {
+		t.Parallel()
+		old, renewed := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
+		for edition, version := range editions {
+			t.Run(edition, func(t *testing.T) {
+				t.Parallel()
+				const name = "OOS SharePoint Server"
+				s := newServer(t, newFrontEnd(version))
+				for _, step := range []struct {
+					name   string
+					params powershell.SetTrustedIssuer
+					want   powershell.SetIssuerResult
+				}{
+					{"created", trustOf(old, sharePointIssuer, name), powershell.SetIssuerResult{Changed: true, Created: true, Granted: []string{site}, Name: name}},
+					{"again", trustOf(old, sharePointIssuer, "another name"), powershell.SetIssuerResult{Granted: []string{}, Name: name}},
+					{"renewed", trustOf(renewed, sharePointIssuer, "another name"), powershell.SetIssuerResult{Changed: true, Updated: true, Granted: []string{}, Name: name}},
+				} {
+					if diff := cmp.Diff(step.want, mustRun(t, s, step.params)); diff != "" {
+						t.Errorf("%s, want -, got +:\n%s", step.name, diff)
+					}
 				}
-			}
-			want := []model.TokenIssuer{issuerOf(renewed, name)}
-			if diff := cmp.Diff(want, s.state().Issuers, cmpopts.IgnoreFields(model.TokenIssuer{}, "Description")); diff != "" {
-				t.Errorf("issuers, want -, got +:\n%s", diff)
-			}
-			assertPermissions(t, s, permissionOf("FullControl", true))
-		})
-	}
-}
+				want := []model.TokenIssuer{issuerOf(renewed, name)}
+				if diff := cmp.Diff(want, s.state().Issuers, cmpopts.IgnoreFields(model.TokenIssuer{}, "Description")); diff != "" {
+					t.Errorf("issuers, want -, got +:\n%s", diff)
+				}
+				assertPermissions(t, s, permissionOf("FullControl", true))
+			})
+		}
+	})
+	t.Run("keeps what is not ours", func(t *testing.T) {
+		t.Parallel()
+		old, renewed := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
+		spec := newFrontEnd(editions["2016"])
+		theirs := issuerOf(old, "theirs")
+		theirs.TrustBroker, theirs.Description = true, "for OOS [farmtrust 2025-01-02T03:04:05.678Z]"
+		spec.sharePoint.Issuers = []model.TokenIssuer{theirs}
+		s := newServer(t, spec)
+		mustRun(t, s, trustOf(renewed, sharePointIssuer, "ours"))
 
-func TestSetTrustedIssuer_KeepsWhatIsNotOurs(t *testing.T) {
-	t.Parallel()
-	old, renewed := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
-	spec := newFrontEnd(editions["2016"])
-	theirs := issuerOf(old, "theirs")
-	theirs.TrustBroker, theirs.Description = true, "for OOS [farmtrust 2025-01-02T03:04:05.678Z]"
-	spec.sharePoint.Issuers = []model.TokenIssuer{theirs}
-	s := newServer(t, spec)
-	mustRun(t, s, trustOf(renewed, sharePointIssuer, "ours"))
-
-	got := mustRun(t, s, powershell.GetSharePointFarm{RegisteredNames: []string{sharePointIssuer}, Sites: []string{site}})
-	if len(got.Issuers) != 1 {
-		t.Fatalf("%d issuers", len(got.Issuers))
-	}
-	issuer := got.Issuers[0]
-	if issuer.Since == nil || time.Since(*issuer.Since) > time.Minute {
-		t.Fatalf("since %v, want just now", issuer.Since)
-	}
-	want := powershell.TokenIssuer{
-		Name: "theirs", RegisteredName: sharePointIssuer, TrustBroker: true, Thumbprint: renewed.thumbprint, Certificate: renewed.der,
-		Description: "for OOS [farmtrust " + issuer.Since.Format("2006-01-02T15:04:05.000Z") + "]", Since: issuer.Since,
-	}
-	if diff := cmp.Diff(want, issuer); diff != "" {
-		t.Errorf("want -, got +:\n%s", diff)
-	}
+		got := mustRun(t, s, powershell.GetSharePointFarm{RegisteredNames: []string{sharePointIssuer}, Sites: []string{site}})
+		if len(got.Issuers) != 1 {
+			t.Fatalf("%d issuers", len(got.Issuers))
+		}
+		issuer := got.Issuers[0]
+		if issuer.Since == nil || time.Since(*issuer.Since) > time.Minute {
+			t.Fatalf("since %v, want just now", issuer.Since)
+		}
+		want := powershell.TokenIssuer{
+			Name: "theirs", RegisteredName: sharePointIssuer, TrustBroker: true, Thumbprint: renewed.thumbprint, Certificate: renewed.der,
+			Description: "for OOS [farmtrust " + issuer.Since.Format("2006-01-02T15:04:05.000Z") + "]", Since: issuer.Since,
+		}
+		if diff := cmp.Diff(want, issuer); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
+		}
+	})
 }
 
 // updateConflict is how a cmdlet fails that conflicts with another change.
@@ -105,7 +107,7 @@ func updateConflict(cmdlet string) pwsh.Override {
 	})
 }
 
-func TestSetTrustedIssuer_RefusedWhereItIsNotClear(t *testing.T) {
+func TestSetTrustedIssuer_OnlyIfClear(t *testing.T) {
 	t.Parallel()
 	s2s, old := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "old")
 	taken := model.TokenIssuer{Name: "OOS", RegisteredIssuerName: sqlIssuer, Certificate: s2s.der}
@@ -150,99 +152,124 @@ func TestSetTrustedIssuer_RefusedWhereItIsNotClear(t *testing.T) {
 	}
 }
 
-func TestSetTrustedIssuer_UpdateConflictIsTold(t *testing.T) {
+func TestSetTrustedIssuer_Errors(t *testing.T) {
 	t.Parallel()
-	spec := newFrontEnd(editions["2016"]).override("New-SPTrustedSecurityTokenIssuer", updateConflict("NewTrustedSecurityTokenIssuer"))
-	refused := requireRefusal(t, newServer(t, spec), trustOf(newCertificate(t, "s2s.contoso.com"), sharePointIssuer, "OOS"),
-		"Microsoft.SharePoint.PowerShell.SPCmdletNewTrustedSecurityTokenIssuer")
-	if refused.Exception != powershell.UpdateConflict {
-		t.Errorf("exception %s", refused.Exception)
-	}
-}
-
-func TestSetTrustedIssuer_UnknownSiteIsTheProductsError(t *testing.T) {
-	t.Parallel()
-	params := trustOf(newCertificate(t, "s2s.contoso.com"), sharePointIssuer, "OOS")
-	params.Sites = []string{"https://nowhere.contoso.com"}
-	refused := requireRefusal(t, newServer(t, newFrontEnd(editions["2016"])), params, "Microsoft.SharePoint.PowerShell.SPCmdletGetSite")
-	if refused.Category != "InvalidData" || refused.Line == 0 {
-		t.Errorf("got %+v", refused)
-	}
-}
-
-func TestAddRootAuthority_OnlyWhereNoAuthorityHoldsTheCertificate(t *testing.T) {
-	t.Parallel()
-	root, issuing := newCertificate(t, "Contoso Root"), newCertificate(t, "Contoso Issuing")
-	for edition, version := range editions {
-		t.Run(edition, func(t *testing.T) {
-			t.Parallel()
-			held := model.RootAuthority{Name: "corporate root", Certificate: root.der}
-			spec := newFrontEnd(version)
-			spec.sharePoint.Authorities = []model.RootAuthority{held}
-			s := newServer(t, spec)
-			params := powershell.AddRootAuthority{Authorities: []powershell.RootAuthorityCertificate{
-				{Name: "OOS root", Certificate: root.der},
-				{Name: "OOS issuing", Certificate: issuing.der},
-				{Name: "OOS issuing again", Certificate: issuing.der},
-			}}
-			if diff := cmp.Diff(powershell.AddRootResult{Changed: true, Added: []string{"OOS issuing"}}, mustRun(t, s, params)); diff != "" {
-				t.Errorf("first, want -, got +:\n%s", diff)
-			}
-			if diff := cmp.Diff(powershell.AddRootResult{Added: []string{}}, mustRun(t, s, params)); diff != "" {
-				t.Errorf("second, want -, got +:\n%s", diff)
-			}
-			want := []model.RootAuthority{held, {Name: "OOS issuing", Certificate: issuing.der}}
-			if diff := cmp.Diff(want, s.state().Authorities); diff != "" {
-				t.Errorf("authorities, want -, got +:\n%s", diff)
-			}
-		})
-	}
-}
-
-func TestAddRootAuthority_NameOfAnotherCertificateIsRefused(t *testing.T) {
-	t.Parallel()
-	root, another := newCertificate(t, "Contoso Root"), newCertificate(t, "other")
-	spec := newFrontEnd(editions["2016"])
-	spec.sharePoint.Authorities = []model.RootAuthority{{Name: "OOS", Certificate: another.der}}
-	params := powershell.AddRootAuthority{Authorities: []powershell.RootAuthorityCertificate{{Name: "OOS", Certificate: root.der}}}
-	assertRefused(t, newServer(t, spec), params, powershell.NameTaken)
-}
-
-func TestGetSharePointFarm_ReturnsWhatIsThere(t *testing.T) {
-	t.Parallel()
-	c := newCertificate(t, "s2s.contoso.com")
-	spec := newFrontEnd(editions["2016"])
-	spec.sharePoint.Issuers = []model.TokenIssuer{
-		{Name: "one", RegisteredIssuerName: "67E3DF25-268A-4324-A550-0DE1C7F97287@BD2372E4-0A11-495C-9541-8377C6DEF195", Certificate: c.der},
-		{Name: "OOS SQL Server", RegisteredIssuerName: "somebody@else", Certificate: c.der},
-		{Name: "unrelated", RegisteredIssuerName: "un@related", Certificate: c.der},
-	}
-	spec.sharePoint.Permissions = permissionOf("Read", false)
-	spec.sharePoint.Authorities = []model.RootAuthority{{Name: "r", Certificate: c.der}}
-	server := func(name, role string) any {
-		return pwsh.Object("Microsoft.SharePoint.Administration.SPServer", map[string]any{"Name": name, "Role": role})
-	}
-	service := func(typeName string) any { return pwsh.Object(typeName, map[string]any{"Name": "lokalisiert"}) }
-	spec.override("Get-SPServer", pwsh.Return([]any{server("SP-01", "WebFrontEnd"), server("SQL-01", "Invalid")})).
-		override("Get-SPServiceApplication", pwsh.Return([]any{
-			service("Microsoft.Office.Server.Administration.UserProfileApplication"), service("Microsoft.SharePoint.Other"),
-		}))
-	got := mustRun(t, newServer(t, spec), powershell.GetSharePointFarm{
-		Sites: []string{site}, RegisteredNames: []string{sharePointIssuer, sqlIssuer}, Names: []string{"OOS SharePoint Server", "OOS SQL Server"},
+	t.Run("an update conflict is reported", func(t *testing.T) {
+		t.Parallel()
+		spec := newFrontEnd(editions["2016"]).override("New-SPTrustedSecurityTokenIssuer", updateConflict("NewTrustedSecurityTokenIssuer"))
+		refused := requireRefusal(t, newServer(t, spec), trustOf(newCertificate(t, "s2s.contoso.com"), sharePointIssuer, "OOS"),
+			"Microsoft.SharePoint.PowerShell.SPCmdletNewTrustedSecurityTokenIssuer")
+		if refused.Exception != powershell.UpdateConflict {
+			t.Errorf("exception %s", refused.Exception)
+		}
 	})
-	want := powershell.SharePointFarm{
-		Version: "16.0.4456.1000",
-		Issuers: []powershell.TokenIssuer{
-			{Name: "one", RegisteredName: sharePointIssuer, Thumbprint: c.thumbprint, Certificate: c.der},
-			{Name: "OOS SQL Server", RegisteredName: "somebody@else", Thumbprint: c.thumbprint, Certificate: c.der},
-		},
-		RootAuthorities: []powershell.RootAuthority{{Name: "local"}, {Name: "r", Thumbprint: c.thumbprint}},
-		Permissions: []powershell.AppPermission{
-			{Site: site, RegisteredName: sharePointIssuer, Right: "Read"}, {Site: site, RegisteredName: sqlIssuer},
-		},
-		UserProfileServices: 1, Members: []string{"SP-01"},
-	}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(powershell.SharePointFarm{}, "Machine")); diff != "" {
-		t.Errorf("want -, got +:\n%s", diff)
-	}
+	t.Run("an unknown site is the product's error", func(t *testing.T) {
+		t.Parallel()
+		params := trustOf(newCertificate(t, "s2s.contoso.com"), sharePointIssuer, "OOS")
+		params.Sites = []string{"https://nowhere.contoso.com"}
+		refused := requireRefusal(t, newServer(t, newFrontEnd(editions["2016"])), params, "Microsoft.SharePoint.PowerShell.SPCmdletGetSite")
+		if refused.Category != "InvalidData" || refused.Line == 0 {
+			t.Errorf("got %+v", refused)
+		}
+	})
+	t.Run("what is not a public certificate is refused", func(t *testing.T) {
+		t.Parallel()
+		c := newCertificate(t, "s2s.contoso.com")
+		params := trustOf(c, sharePointIssuer, "OOS")
+		params.Certificate = c.pfx
+		s := newServer(t, newFrontEnd(editions["2016"]))
+		before := s.state()
+		assertRefused(t, s, params, powershell.NotPublic)
+		assertUnchanged(t, before, s)
+	})
+}
+
+func TestAddRootAuthority(t *testing.T) {
+	t.Parallel()
+	t.Run("only where no authority holds the certificate", func(t *testing.T) {
+		t.Parallel()
+		root, issuing := newCertificate(t, "Contoso Root"), newCertificate(t, "Contoso Issuing")
+		for edition, version := range editions {
+			t.Run(edition, func(t *testing.T) {
+				t.Parallel()
+				held := model.RootAuthority{Name: "corporate root", Certificate: root.der}
+				spec := newFrontEnd(version)
+				spec.sharePoint.Authorities = []model.RootAuthority{held}
+				s := newServer(t, spec)
+				params := powershell.AddRootAuthority{Authorities: []powershell.RootAuthorityCertificate{
+					{Name: "OOS root", Certificate: root.der},
+					{Name: "OOS issuing", Certificate: issuing.der},
+					{Name: "OOS issuing again", Certificate: issuing.der},
+				}}
+				if diff := cmp.Diff(powershell.AddRootResult{Changed: true, Added: []string{"OOS issuing"}}, mustRun(t, s, params)); diff != "" {
+					t.Errorf("first, want -, got +:\n%s", diff)
+				}
+				if diff := cmp.Diff(powershell.AddRootResult{Added: []string{}}, mustRun(t, s, params)); diff != "" {
+					t.Errorf("second, want -, got +:\n%s", diff)
+				}
+				want := []model.RootAuthority{held, {Name: "OOS issuing", Certificate: issuing.der}}
+				if diff := cmp.Diff(want, s.state().Authorities); diff != "" {
+					t.Errorf("authorities, want -, got +:\n%s", diff)
+				}
+			})
+		}
+	})
+	t.Run("the name of another certificate is refused", func(t *testing.T) {
+		t.Parallel()
+		root, another := newCertificate(t, "Contoso Root"), newCertificate(t, "other")
+		spec := newFrontEnd(editions["2016"])
+		spec.sharePoint.Authorities = []model.RootAuthority{{Name: "OOS", Certificate: another.der}}
+		params := powershell.AddRootAuthority{Authorities: []powershell.RootAuthorityCertificate{{Name: "OOS", Certificate: root.der}}}
+		assertRefused(t, newServer(t, spec), params, powershell.NameTaken)
+	})
+}
+
+func TestGetSharePointFarm(t *testing.T) {
+	t.Parallel()
+	t.Run("returns what is there", func(t *testing.T) {
+		t.Parallel()
+		c := newCertificate(t, "s2s.contoso.com")
+		spec := newFrontEnd(editions["2016"])
+		spec.sharePoint.Issuers = []model.TokenIssuer{
+			{Name: "one", RegisteredIssuerName: "67E3DF25-268A-4324-A550-0DE1C7F97287@BD2372E4-0A11-495C-9541-8377C6DEF195", Certificate: c.der},
+			{Name: "OOS SQL Server", RegisteredIssuerName: "somebody@else", Certificate: c.der},
+			{Name: "unrelated", RegisteredIssuerName: "un@related", Certificate: c.der},
+		}
+		spec.sharePoint.Permissions = permissionOf("Read", false)
+		spec.sharePoint.Authorities = []model.RootAuthority{{Name: "r", Certificate: c.der}}
+		server := func(name, role string) any {
+			return pwsh.Object("Microsoft.SharePoint.Administration.SPServer", map[string]any{"Name": name, "Role": role})
+		}
+		service := func(typeName string) any { return pwsh.Object(typeName, map[string]any{"Name": "lokalisiert"}) }
+		spec.override("Get-SPServer", pwsh.Return([]any{server("SP-01", "WebFrontEnd"), server("SQL-01", "Invalid")})).
+			override("Get-SPServiceApplication", pwsh.Return([]any{
+				service("Microsoft.Office.Server.Administration.UserProfileApplication"), service("Microsoft.SharePoint.Other"),
+			}))
+		got := mustRun(t, newServer(t, spec), powershell.GetSharePointFarm{
+			Sites: []string{site}, RegisteredNames: []string{sharePointIssuer, sqlIssuer}, Names: []string{"OOS SharePoint Server", "OOS SQL Server"},
+		})
+		want := powershell.SharePointFarm{
+			Version: "16.0.4456.1000",
+			Issuers: []powershell.TokenIssuer{
+				{Name: "one", RegisteredName: sharePointIssuer, Thumbprint: c.thumbprint, Certificate: c.der},
+				{Name: "OOS SQL Server", RegisteredName: "somebody@else", Thumbprint: c.thumbprint, Certificate: c.der},
+			},
+			RootAuthorities: []powershell.RootAuthority{{Name: "local"}, {Name: "r", Thumbprint: c.thumbprint}},
+			Permissions: []powershell.AppPermission{
+				{Site: site, RegisteredName: sharePointIssuer, Right: "Read"}, {Site: site, RegisteredName: sqlIssuer},
+			},
+			UserProfileServices: 1, Members: []string{"SP-01"},
+		}
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(powershell.SharePointFarm{}, "Machine")); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
+		}
+	})
+	t.Run("tells missing rights from a missing second hop", func(t *testing.T) {
+		t.Parallel()
+		spec := newFrontEnd(editions["2016"])
+		spec.sharePoint.RemoteSQL = true
+		assertRefused(t, newServer(t, spec), powershell.GetSharePointFarm{}, powershell.SecondHop)
+		spec.filtered = true
+		assertRefused(t, newServer(t, spec), powershell.GetSharePointFarm{}, powershell.NotElevated)
+	})
 }

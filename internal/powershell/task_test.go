@@ -14,62 +14,64 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-func TestTask_DoesWhatADirectCallCannot(t *testing.T) {
+func TestTask(t *testing.T) {
 	t.Parallel()
-	old, renewed := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
-	for edition, version := range editions {
-		t.Run(edition, func(t *testing.T) {
-			t.Parallel()
-			s := newTaskServer(t, newFrontEnd(version))
-			assertRefused(t, s, observation(), powershell.SecondHop)
+	t.Run("does what a direct call cannot", func(t *testing.T) {
+		t.Parallel()
+		old, renewed := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
+		for edition, version := range editions {
+			t.Run(edition, func(t *testing.T) {
+				t.Parallel()
+				s := newTaskServer(t, newFrontEnd(version))
+				assertRefused(t, s, observation(), powershell.SecondHop)
 
-			root := powershell.AddRootAuthority{Authorities: []powershell.RootAuthorityCertificate{{Name: "OOS root", Certificate: old.der}}}
-			if first, second := mustRun(t, s.runner(), root), mustRun(t, s.runner(), root); !first.Changed || second.Changed {
-				t.Errorf("root authority: first %+v, then %+v", first, second)
-			}
-			const name = "OOS SharePoint Server"
-			for _, step := range []struct {
-				name   string
-				params powershell.SetTrustedIssuer
-				want   powershell.SetIssuerResult
-			}{
-				{"created", trustOf(old, sharePointIssuer, name), powershell.SetIssuerResult{Changed: true, Created: true, Granted: []string{site}, Name: name}},
-				{"again", trustOf(old, sharePointIssuer, name), powershell.SetIssuerResult{Granted: []string{}, Name: name}},
-				{"renewed", trustOf(renewed, sharePointIssuer, name), powershell.SetIssuerResult{Changed: true, Updated: true, Granted: []string{}, Name: name}},
-			} {
-				if diff := cmp.Diff(step.want, mustRun(t, s.runner(), step.params)); diff != "" {
-					t.Errorf("%s, want -, got +:\n%s", step.name, diff)
+				root := powershell.AddRootAuthority{Authorities: []powershell.RootAuthorityCertificate{{Name: "OOS root", Certificate: old.der}}}
+				if first, second := mustRun(t, s.runner(), root), mustRun(t, s.runner(), root); !first.Changed || second.Changed {
+					t.Errorf("root authority: first %+v, then %+v", first, second)
 				}
-			}
-			got := mustRun(t, s.runner(), observation())
-			if len(got.Issuers) != 1 || got.Issuers[0].Thumbprint != renewed.thumbprint || len(got.RootAuthorities) != 2 {
-				t.Errorf("observed %+v", got)
-			}
-			s.assertNoRequests()
-		})
-	}
+				const name = "OOS SharePoint Server"
+				for _, step := range []struct {
+					name   string
+					params powershell.SetTrustedIssuer
+					want   powershell.SetIssuerResult
+				}{
+					{"created", trustOf(old, sharePointIssuer, name), powershell.SetIssuerResult{Changed: true, Created: true, Granted: []string{site}, Name: name}},
+					{"again", trustOf(old, sharePointIssuer, name), powershell.SetIssuerResult{Granted: []string{}, Name: name}},
+					{"renewed", trustOf(renewed, sharePointIssuer, name), powershell.SetIssuerResult{Changed: true, Updated: true, Granted: []string{}, Name: name}},
+				} {
+					if diff := cmp.Diff(step.want, mustRun(t, s.runner(), step.params)); diff != "" {
+						t.Errorf("%s, want -, got +:\n%s", step.name, diff)
+					}
+				}
+				got := mustRun(t, s.runner(), observation())
+				if len(got.Issuers) != 1 || got.Issuers[0].Thumbprint != renewed.thumbprint || len(got.RootAuthorities) != 2 {
+					t.Errorf("observed %+v", got)
+				}
+				s.assertNoRequests()
+			})
+		}
+	})
+	t.Run("sees what a direct call sees", func(t *testing.T) {
+		t.Parallel()
+		c := newCertificate(t, "s2s.contoso.com")
+		spec := func() *serverSpec {
+			s := newFrontEnd(editions["2016"])
+			s.sharePoint.Issuers = []model.TokenIssuer{{
+				Name: "gr\u00fcn \u2019\"\\ [farmtrust 2026-11-01T00:00:00.000Z]", RegisteredIssuerName: sqlIssuer, Certificate: c.der,
+				Description: "x [farmtrust 2026-11-01T00:00:00.000Z]",
+			}}
+			s.sharePoint.Authorities = []model.RootAuthority{{Name: "r", Certificate: c.der}}
+			return s
+		}
+		direct := mustRun(t, newServer(t, spec()), observation())
+		task := mustRun(t, newTaskServer(t, spec()).runner(), observation())
+		if diff := cmp.Diff(direct, task, cmpopts.IgnoreFields(powershell.Machine{}, "Clock")); diff != "" {
+			t.Errorf("direct -, by task +:\n%s", diff)
+		}
+	})
 }
 
-func TestTask_SeesWhatADirectCallSees(t *testing.T) {
-	t.Parallel()
-	c := newCertificate(t, "s2s.contoso.com")
-	spec := func() *serverSpec {
-		s := newFrontEnd(editions["2016"])
-		s.sharePoint.Issuers = []model.TokenIssuer{{
-			Name: "gr\u00fcn \u2019\"\\ [farmtrust 2026-11-01T00:00:00.000Z]", RegisteredIssuerName: sqlIssuer, Certificate: c.der,
-			Description: "x [farmtrust 2026-11-01T00:00:00.000Z]",
-		}}
-		s.sharePoint.Authorities = []model.RootAuthority{{Name: "r", Certificate: c.der}}
-		return s
-	}
-	direct := mustRun(t, newServer(t, spec()), observation())
-	task := mustRun(t, newTaskServer(t, spec()).runner(), observation())
-	if diff := cmp.Diff(direct, task, cmpopts.IgnoreFields(powershell.Machine{}, "Clock")); diff != "" {
-		t.Errorf("direct -, by task +:\n%s", diff)
-	}
-}
-
-func TestTask_RollsBackWhatItDid(t *testing.T) {
+func TestTask_RollsBack(t *testing.T) {
 	t.Parallel()
 	old, ours := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
 	s := newTaskServer(t, newFrontEnd(editions["2016"]))
@@ -94,25 +96,65 @@ func TestTask_RollsBackWhatItDid(t *testing.T) {
 	}
 }
 
-func TestTask_ErrorsKeepTheirID(t *testing.T) {
+func TestTask_Run(t *testing.T) {
 	t.Parallel()
-	c := newCertificate(t, "s2s.contoso.com")
-	spec := newFrontEnd(editions["2016"])
-	spec.sharePoint.Issuers = []model.TokenIssuer{issuerOf(c, "one"), issuerOf(c, "two")}
-	s := newTaskServer(t, spec)
-	refused := requireRefusal(t, s.runner(), trustOf(c, sharePointIssuer, "OOS"), powershell.IssuerAmbiguous)
-	if refused.Script != "Set-TrustedIssuer" || refused.Server != target.Host || refused.Line == 0 {
-		t.Errorf("got %+v", refused)
-	}
-	elsewhere := trustOf(c, sqlIssuer, "OOS")
-	elsewhere.Sites = []string{"https://nowhere.contoso.com"}
-	refused = requireRefusal(t, s.runner(), elsewhere, "Microsoft.SharePoint.PowerShell.SPCmdletGetSite")
-	if refused.Category != "InvalidData" {
-		t.Errorf("got %+v", refused)
-	}
+	t.Run("errors keep their ID", func(t *testing.T) {
+		t.Parallel()
+		c := newCertificate(t, "s2s.contoso.com")
+		spec := newFrontEnd(editions["2016"])
+		spec.sharePoint.Issuers = []model.TokenIssuer{issuerOf(c, "one"), issuerOf(c, "two")}
+		s := newTaskServer(t, spec)
+		refused := requireRefusal(t, s.runner(), trustOf(c, sharePointIssuer, "OOS"), powershell.IssuerAmbiguous)
+		if refused.Script != "Set-TrustedIssuer" || refused.Server != target.Host || refused.Line == 0 {
+			t.Errorf("got %+v", refused)
+		}
+		elsewhere := trustOf(c, sqlIssuer, "OOS")
+		elsewhere.Sites = []string{"https://nowhere.contoso.com"}
+		refused = requireRefusal(t, s.runner(), elsewhere, "Microsoft.SharePoint.PowerShell.SPCmdletGetSite")
+		if refused.Category != "InvalidData" {
+			t.Errorf("got %+v", refused)
+		}
+	})
+	t.Run("a task that hangs is given up and its request withdrawn", func(t *testing.T) {
+		t.Parallel()
+		spec := newFrontEnd(editions["2016"])
+		s := newTaskServer(t, spec)
+		// Running, and not at its end.
+		spec.override("Get-ScheduledTaskInfo", pwsh.Return(
+			pwsh.Object("MSFT_TaskDynamicInfo", map[string]any{"LastTaskResult": 267009, "LastRunTime": nil})))
+		const script = "exit 0"
+		s.install(script)
+		params := powershell.InvokeSharePointTask{
+			Verb: "Get-SharePointFarm", Parameters: json.RawMessage("{}"), Hash: powershell.HashTask(script), Seconds: 1,
+		}
+		assertRefused(t, s, params, powershell.TaskTimeout)
+		s.assertNoRequests()
+	})
+	t.Run("runs only its verbs", func(t *testing.T) {
+		t.Parallel()
+		s := newTaskServer(t, newFrontEnd(editions["2016"]))
+		_, err := powershell.Run(t.Context(), s.runner(), target, powershell.GetSharePointServer{})
+		if err == nil || !strings.Contains(err.Error(), "does not run this script") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("signature and line ends are not part of the version", func(t *testing.T) {
+		t.Parallel()
+		s := newTaskServer(t, newFrontEnd(editions["2016"]))
+		signed := strings.ReplaceAll(s.script, "\n", "\r\n") +
+			"\r\n# SIG # Begin signature block\r\n# MIIFuQYJKoZIhvcNAQcCoIIFqjCCBaYCAQExCzAJBgUrDgMCGgUAMGkGCisGAQQB\r\n# SIG # End signature block\r\n"
+		s.install("\uFEFF" + signed)
+		if got := mustRun(t, s.runner(), observation()); got.Version == "" {
+			t.Errorf("observed %+v", got)
+		}
+		if powershell.HashTask(signed) != powershell.HashTask(s.script) {
+			t.Error("the worker's hash of the signed script differs")
+		}
+	})
 }
 
-func TestTask_ThatIsNotThereOrNotOursIsRefusedBeforeAnythingRuns(t *testing.T) {
+// A task that is not there, or not ours, is refused before anything runs.
+func TestTask_RefusedBeforeItRuns(t *testing.T) {
 	t.Parallel()
 	c := newCertificate(t, "s2s.contoso.com")
 	cases := []struct {
@@ -159,54 +201,4 @@ func TestTask_ThatIsNotThereOrNotOursIsRefusedBeforeAnythingRuns(t *testing.T) {
 func (s *taskServer) remove(parts ...string) {
 	s.t.Helper()
 	requireNoError(s.t, os.RemoveAll(s.path(parts...)))
-}
-
-func TestTask_ThatHangsIsGivenUpAndItsRequestWithdrawn(t *testing.T) {
-	t.Parallel()
-	spec := newFrontEnd(editions["2016"])
-	s := newTaskServer(t, spec)
-	// Running, and not at its end.
-	spec.override("Get-ScheduledTaskInfo", pwsh.Return(
-		pwsh.Object("MSFT_TaskDynamicInfo", map[string]any{"LastTaskResult": 267009, "LastRunTime": nil})))
-	const script = "exit 0"
-	s.install(script)
-	params := powershell.InvokeSharePointTask{
-		Verb: "Get-SharePointFarm", Parameters: json.RawMessage("{}"), Hash: powershell.HashTask(script), Seconds: 1,
-	}
-	assertRefused(t, s, params, powershell.TaskTimeout)
-	s.assertNoRequests()
-}
-
-func TestTask_RunsOnlyItsVerbs(t *testing.T) {
-	t.Parallel()
-	s := newTaskServer(t, newFrontEnd(editions["2016"]))
-	_, err := powershell.Run(t.Context(), s.runner(), target, powershell.GetSharePointServer{})
-	if err == nil || !strings.Contains(err.Error(), "does not run this script") {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestTask_SignatureAndLineEndsAreNotPartOfTheVersion(t *testing.T) {
-	t.Parallel()
-	s := newTaskServer(t, newFrontEnd(editions["2016"]))
-	signed := strings.ReplaceAll(s.script, "\n", "\r\n") +
-		"\r\n# SIG # Begin signature block\r\n# MIIFuQYJKoZIhvcNAQcCoIIFqjCCBaYCAQExCzAJBgUrDgMCGgUAMGkGCisGAQQB\r\n# SIG # End signature block\r\n"
-	s.install("\uFEFF" + signed)
-	if got := mustRun(t, s.runner(), observation()); got.Version == "" {
-		t.Errorf("observed %+v", got)
-	}
-	if powershell.HashTask(signed) != powershell.HashTask(s.script) {
-		t.Error("the worker's hash of the signed script differs")
-	}
-}
-
-func TestSetTrustedIssuer_WhatIsNotAPublicCertificateIsRefused(t *testing.T) {
-	t.Parallel()
-	c := newCertificate(t, "s2s.contoso.com")
-	params := trustOf(c, sharePointIssuer, "OOS")
-	params.Certificate = c.pfx
-	s := newServer(t, newFrontEnd(editions["2016"]))
-	before := s.state()
-	assertRefused(t, s, params, powershell.NotPublic)
-	assertUnchanged(t, before, s)
 }

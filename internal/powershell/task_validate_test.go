@@ -101,8 +101,9 @@ func (s *taskServer) assertRejected(t *testing.T, request, id string) {
 	}
 }
 
-// One run of the script, which a process of its own takes, has all requests.
-func TestTaskRequest_HostileIsRejectedBeforeAnythingRuns(t *testing.T) {
+// Nothing of a hostile request runs. One run of the script, which a process of
+// its own takes, has all requests.
+func TestTaskRequest_HostileIsRejected(t *testing.T) {
 	t.Parallel()
 	s := newTaskServer(t, newFrontEnd(editions["2016"]))
 	m := newCertificate(t, "s2s.contoso.com")
@@ -218,7 +219,7 @@ func TestTaskRequest_HostileIsRejectedBeforeAnythingRuns(t *testing.T) {
 	assertUnchanged(t, before, s.testServer)
 }
 
-func TestTaskRequest_OtherFilesAreLeftAlone(t *testing.T) {
+func TestTaskRequest_IgnoresOtherFiles(t *testing.T) {
 	t.Parallel()
 	s := newTaskServer(t, newFrontEnd(editions["2016"]))
 	for _, name := range []string{

@@ -80,7 +80,7 @@ func importOnWine(m testCertificate) powershell.ImportS2SCertificate {
 	return params
 }
 
-func TestStoresOfWindowsOwnInterfaces(t *testing.T) {
+func TestWindowsStores(t *testing.T) {
 	t.Parallel()
 	w := newWine(t)
 	wineRan.Store(true)
