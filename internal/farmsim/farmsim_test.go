@@ -22,7 +22,8 @@ import (
 	"github.com/farmtrust/farmtrust/internal/source"
 )
 
-func TestTheProcedureMakesEveryDataRefreshWork(t *testing.T) {
+// TestProcedure checks that the procedure makes every data refresh work.
+func TestProcedure(t *testing.T) {
 	t.Parallel()
 	for _, sharePoint := range []string{"2016", "2019", "SE"} {
 		for _, selfSigned := range []bool{false, true} {
@@ -45,7 +46,9 @@ func TestTheProcedureMakesEveryDataRefreshWork(t *testing.T) {
 	}
 }
 
-func TestALargeFarmWritesAConfigurationThatNamesEveryServer(t *testing.T) {
+// TestConfig_NamesEveryServer checks that a large farm writes a configuration
+// that names every server.
+func TestConfig_NamesEveryServer(t *testing.T) {
 	t.Parallel()
 	testFarm := start(t, farmsim.Options{OfficeServers: 7, SharePointFarms: 3, SharePointServers: 2, SharePoint: "SE"})
 	c, err := config.Load(testFarm.Config())
@@ -67,7 +70,9 @@ func TestALargeFarmWritesAConfigurationThatNamesEveryServer(t *testing.T) {
 	}
 }
 
-func TestEachIssuedCertificateIsNewerThanTheLastAndValidNow(t *testing.T) {
+// TestIssueCertificate checks that each issued certificate is newer than the
+// last and valid now.
+func TestIssueCertificate(t *testing.T) {
 	t.Parallel()
 	testFarm := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1, WithoutWire: true})
 	folder := source.Directory{Path: filepath.Join(filepath.Dir(testFarm.Config()), "certificates"), Password: secret.Ref("file:" + testFarm.PFXPassword())}
@@ -89,7 +94,9 @@ func TestEachIssuedCertificateIsNewerThanTheLastAndValidNow(t *testing.T) {
 	}
 }
 
-func TestOptionsThatMakeNoFarmAreAllSaidAtOnce(t *testing.T) {
+// TestStart_BadOptions checks that options that make no farm are all reported
+// at once.
+func TestStart_BadOptions(t *testing.T) {
 	t.Parallel()
 	_, err := farmsim.Start(t.Context(), farmsim.Options{OfficeServers: 101, SharePointFarms: 11, SharePointServers: -1, SharePoint: "2013", Auth: "kerberos"})
 	for _, says := range []string{
@@ -102,7 +109,9 @@ func TestOptionsThatMakeNoFarmAreAllSaidAtOnce(t *testing.T) {
 	}
 }
 
-func TestManyAtOnceOnEveryServerWhileOneReboots(t *testing.T) {
+// TestConcurrentCalls checks that many calls at once on every server, while one
+// reboots, leave one certificate on each.
+func TestConcurrentCalls(t *testing.T) {
 	t.Parallel()
 	testFarm := start(t, farmsim.Options{Policy: model.Policy{ReplicationDelay: 10 * time.Millisecond}})
 	o := newest(t, testFarm)

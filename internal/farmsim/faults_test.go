@@ -39,7 +39,9 @@ func plan(t *testing.T, testFarm *farmsim.Farm, faults ...fault.Fault) {
 	}
 }
 
-func TestAFaultBeforeActingChangesNothingAndOneAfterActingLosesOnlyTheAnswer(t *testing.T) {
+// TestFaults_BeforeAndAfter checks that a fault before acting changes nothing,
+// and one after acting loses only the answer.
+func TestFaults_BeforeAndAfter(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []fault.Kind{fault.Refused, fault.Dropped, fault.Unauthorized, fault.SOAPFault, fault.Hang, fault.ScriptError, fault.Reboot} {
 		for _, when := range []fault.When{fault.Before, fault.After} {
@@ -76,64 +78,66 @@ func TestAFaultBeforeActingChangesNothingAndOneAfterActingLosesOnlyTheAnswer(t *
 	}
 }
 
-func TestFaultsShowAsTheKindsThatACallerTellsApart(t *testing.T) {
+func TestFaults(t *testing.T) {
 	t.Parallel()
-	testFarm, o := small(t)
-	for _, c := range []struct {
-		f    fault.Fault
-		want powershell.Kind
-	}{
-		{fault.Fault{Kind: fault.Refused}, powershell.Unreachable},
-		{fault.Fault{Kind: fault.Dropped}, powershell.Interrupted},
-		{fault.Fault{Kind: fault.Unauthorized}, powershell.Denied},
-		{fault.Fault{Kind: fault.SOAPFault, Code: 5}, powershell.Forbidden},
-		{fault.Fault{Kind: fault.SOAPFault, Code: 170}, powershell.Busy},
-		{fault.Fault{Kind: fault.SOAPFault, Code: 2150859173}, powershell.Quota},
-		{fault.Fault{Kind: fault.SOAPFault, Code: 2150858843}, powershell.Interrupted},
-	} {
-		plan(t, testFarm, c.f)
-		_, err := run(o, sp1, powershell.GetSharePointServer{})
-		var transport *powershell.TransportError
-		if !errors.As(err, &transport) || transport.Kind != c.want {
-			t.Errorf("%+v: got %v, want %s", c.f, err, c.want)
+	t.Run("faults show as the kinds that a caller tells apart", func(t *testing.T) {
+		t.Parallel()
+		testFarm, o := small(t)
+		for _, c := range []struct {
+			f    fault.Fault
+			want powershell.Kind
+		}{
+			{fault.Fault{Kind: fault.Refused}, powershell.Unreachable},
+			{fault.Fault{Kind: fault.Dropped}, powershell.Interrupted},
+			{fault.Fault{Kind: fault.Unauthorized}, powershell.Denied},
+			{fault.Fault{Kind: fault.SOAPFault, Code: 5}, powershell.Forbidden},
+			{fault.Fault{Kind: fault.SOAPFault, Code: 170}, powershell.Busy},
+			{fault.Fault{Kind: fault.SOAPFault, Code: 2150859173}, powershell.Quota},
+			{fault.Fault{Kind: fault.SOAPFault, Code: 2150858843}, powershell.Interrupted},
+		} {
+			plan(t, testFarm, c.f)
+			_, err := run(o, sp1, powershell.GetSharePointServer{})
+			var transport *powershell.TransportError
+			if !errors.As(err, &transport) || transport.Kind != c.want {
+				t.Errorf("%+v: got %v, want %s", c.f, err, c.want)
+			}
+			if _, err := run(o, sp1, powershell.GetSharePointServer{}); err != nil {
+				t.Errorf("%+v happened twice: %v", c.f, err)
+			}
 		}
-		if _, err := run(o, sp1, powershell.GetSharePointServer{}); err != nil {
-			t.Errorf("%+v happened twice: %v", c.f, err)
+	})
+	t.Run("a script error arrives with everything that identifies it", func(t *testing.T) {
+		t.Parallel()
+		testFarm, o := small(t)
+		want := powershell.ScriptError{
+			Server: sp1, Script: "Add-RootAuthority", ID: "Microsoft.SharePoint.PowerShell.SPCmdletNewTrustedRootAuthority",
+			Message: "An update conflict has occurred, and you must re-try this action", Category: "InvalidData",
+			Exception: "Microsoft.SharePoint.Administration.SPUpdatedConcurrencyException", HResult: -2146233088,
 		}
-	}
+		plan(t, testFarm, fault.Fault{Kind: fault.ScriptError, Step: want.Script, Error: &fault.Error{
+			ID: want.ID, Message: want.Message, Category: want.Category, Exception: want.Exception, HResult: want.HResult,
+		}})
+		_, err := run(o, sp1, o.rootsCall())
+		var got *powershell.ScriptError
+		if !errors.As(err, &got) || *got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	})
+	t.Run("one impossible fault keeps all from being planned", func(t *testing.T) {
+		t.Parallel()
+		testFarm, _ := small(t)
+		err := testFarm.AddFaults(fault.Fault{Kind: fault.Hang}, fault.Fault{Kind: fault.Hang, Server: "oos-77.contoso.com"})
+		if err == nil || !strings.Contains(err.Error(), "fault 2: server") {
+			t.Errorf("got %v", err)
+		}
+		if pending := testFarm.Pending(); len(pending) != 0 {
+			t.Errorf("pending: %+v", pending)
+		}
+	})
 }
 
-func TestAScriptErrorArrivesWithEverythingThatIdentifiesIt(t *testing.T) {
-	t.Parallel()
-	testFarm, o := small(t)
-	want := powershell.ScriptError{
-		Server: sp1, Script: "Add-RootAuthority", ID: "Microsoft.SharePoint.PowerShell.SPCmdletNewTrustedRootAuthority",
-		Message: "An update conflict has occurred, and you must re-try this action", Category: "InvalidData",
-		Exception: "Microsoft.SharePoint.Administration.SPUpdatedConcurrencyException", HResult: -2146233088,
-	}
-	plan(t, testFarm, fault.Fault{Kind: fault.ScriptError, Step: want.Script, Error: &fault.Error{
-		ID: want.ID, Message: want.Message, Category: want.Category, Exception: want.Exception, HResult: want.HResult,
-	}})
-	_, err := run(o, sp1, o.rootsCall())
-	var got *powershell.ScriptError
-	if !errors.As(err, &got) || *got != want {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
-}
-
-func TestOneImpossibleFaultKeepsAllFromBeingPlanned(t *testing.T) {
-	t.Parallel()
-	testFarm, _ := small(t)
-	err := testFarm.AddFaults(fault.Fault{Kind: fault.Hang}, fault.Fault{Kind: fault.Hang, Server: "oos-77.contoso.com"})
-	if err == nil || !strings.Contains(err.Error(), "fault 2: server") {
-		t.Errorf("got %v", err)
-	}
-	if pending := testFarm.Pending(); len(pending) != 0 {
-		t.Errorf("pending: %+v", pending)
-	}
-}
-
-func TestStepsTakeAsLongAsTheyAreTold(t *testing.T) {
+// TestLatency checks that steps take as long as they are told.
+func TestLatency(t *testing.T) {
 	t.Parallel()
 	const slow = 50 * time.Millisecond
 	testFarm := start(t, farmsim.Options{
@@ -155,7 +159,9 @@ func TestStepsTakeAsLongAsTheyAreTold(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatOthersWouldGiveIsNotGiven(t *testing.T) {
+// TestUnknownHost checks that a host that is not part of the farm does not
+// answer.
+func TestUnknownHost(t *testing.T) {
 	t.Parallel()
 	testFarm, o := small(t)
 	_, err := run(o, "file-01.contoso.com", powershell.GetSharePointServer{})
@@ -168,7 +174,7 @@ func TestAnAnswerThatOthersWouldGiveIsNotGiven(t *testing.T) {
 	}
 }
 
-func TestTheStateHoldsNoKeyMaterial(t *testing.T) {
+func TestState_NoKeyMaterial(t *testing.T) {
 	t.Parallel()
 	testFarm, o := small(t)
 	o.rotate()

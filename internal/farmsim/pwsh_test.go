@@ -252,7 +252,9 @@ func plainly(t *testing.T, testFarm *farmsim.Farm, bundles ...*cert.Bundle) func
 	}
 }
 
-func TestTheModelsSayAndDoWhatTheScriptsDo(t *testing.T) {
+// TestModels_MatchScripts checks that the models say and do what the scripts
+// do.
+func TestModels_MatchScripts(t *testing.T) {
 	t.Parallel()
 	path := powerShell(t)
 	// The cmdlets of 2019 are those of 2016.
@@ -284,7 +286,9 @@ func TestTheModelsSayAndDoWhatTheScriptsDo(t *testing.T) {
 	}
 }
 
-func TestTheModelOfTheSharePointTaskSaysAndDoesWhatTheTaskDoes(t *testing.T) {
+// TestModels_MatchTask checks that the model of the SharePoint task says and
+// does what the task does.
+func TestModels_MatchTask(t *testing.T) {
 	t.Parallel()
 	options := farmsim.Options{
 		PowerShell: powerShell(t), RemoteSQL: true, RunAs: farm.Task, Trusting: true,
@@ -314,7 +318,9 @@ func TestTheModelOfTheSharePointTaskSaysAndDoesWhatTheTaskDoes(t *testing.T) {
 	}
 }
 
-func TestTheProcedureWorksOverTheWireByRealPowerShell(t *testing.T) {
+// TestWire_RealPowerShell checks that the procedure works over the wire by real
+// PowerShell.
+func TestWire_RealPowerShell(t *testing.T) {
 	t.Parallel()
 	testFarm := start(t, farmsim.Options{PowerShell: powerShell(t), OfficeServers: 1, SharePointServers: 1})
 	o := newest(t, testFarm)
@@ -325,7 +331,9 @@ func TestTheProcedureWorksOverTheWireByRealPowerShell(t *testing.T) {
 	}
 }
 
-func TestAPowerShellThatIsNotThereIsSaidBeforeTheFarmStarts(t *testing.T) {
+// TestCheck_NoPowerShell checks that a PowerShell that is not there is reported
+// before the farm starts.
+func TestCheck_NoPowerShell(t *testing.T) {
 	t.Parallel()
 	err := farmsim.Options{Dir: t.TempDir(), PowerShell: "/nowhere/pwsh"}.Check()
 	if err == nil || !strings.Contains(err.Error(), "PowerShell: ") {

@@ -43,7 +43,8 @@ func masterzen(t *testing.T, testFarm *farmsim.Farm, command string, stdin []byt
 	return exit, out.String(), problems.String()
 }
 
-func TestOnlyTheScriptsThatShipAreRun(t *testing.T) {
+// TestWire_OnlyShippedScripts checks that only the scripts that ship are run.
+func TestWire_OnlyShippedScripts(t *testing.T) {
 	t.Parallel()
 	testFarm := start(t, farmsim.Options{Auth: model.Basic, OfficeServers: 1, SharePointServers: 1})
 	const name, nonce = "Get-SharePointServer", "0123456789"
@@ -82,7 +83,9 @@ func TestOnlyTheScriptsThatShipAreRun(t *testing.T) {
 	}
 }
 
-func TestSharePointCmdletsCannotReachARemoteDatabase(t *testing.T) {
+// TestSecondHop_Refused checks that SharePoint cmdlets cannot reach a remote
+// database.
+func TestSecondHop_Refused(t *testing.T) {
 	t.Parallel()
 	testFarm := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1, RemoteSQL: true, WithoutWire: true})
 	o := operate(t, testFarm, first(t, testFarm))
@@ -94,7 +97,9 @@ func TestSharePointCmdletsCannotReachARemoteDatabase(t *testing.T) {
 	must(o, sp1, powershell.GetSharePointServer{}) // which uses no SharePoint cmdlet
 }
 
-func TestAServerThatHangsOnTheWireMakesTheCallerGiveUp(t *testing.T) {
+// TestWire_Hang checks that a server that hangs on the wire makes the caller
+// give up.
+func TestWire_Hang(t *testing.T) {
 	t.Parallel()
 	testFarm := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1})
 	w := overWire(t, testFarm)
@@ -110,7 +115,7 @@ func TestAServerThatHangsOnTheWireMakesTheCallerGiveUp(t *testing.T) {
 	}
 }
 
-func TestClosingAFarmLeavesItsFiles(t *testing.T) {
+func TestClose_LeavesFiles(t *testing.T) {
 	t.Parallel()
 	testFarm, err := farmsim.Start(t.Context(), farmsim.Options{Dir: t.TempDir(), OfficeServers: 1, SharePointServers: 1})
 	if err != nil {

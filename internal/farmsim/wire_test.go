@@ -63,7 +63,9 @@ func (w wired) Run(ctx context.Context, target powershell.Target, call powershel
 	return w.runner.Run(ctx, powershell.Target{Host: s.Host, Address: s.Address, Connection: s.Connection}, call, result)
 }
 
-func TestTheProcedureWorksOverTheWireWithTheFarmsOwnConfiguration(t *testing.T) {
+// TestWire_Procedure checks that the procedure works over the wire with the
+// farm's own configuration.
+func TestWire_Procedure(t *testing.T) {
 	t.Parallel()
 	for _, auth := range []model.Auth{model.NTLM, model.Basic} {
 		t.Run(string(auth), func(t *testing.T) {
@@ -79,7 +81,9 @@ func TestTheProcedureWorksOverTheWireWithTheFarmsOwnConfiguration(t *testing.T) 
 	}
 }
 
-func TestScriptsAndCommandsThatAreNotOursAreRefusedAsWindowsWould(t *testing.T) {
+// TestWire_ForeignCommands checks that scripts and commands that are not ours
+// are refused as Windows would.
+func TestWire_ForeignCommands(t *testing.T) {
 	t.Parallel()
 	requirePython(t)
 	testFarm := start(t, farmsim.Options{Auth: model.Basic, OfficeServers: 1, SharePointServers: 1})
@@ -124,7 +128,9 @@ func python(t *testing.T, testFarm *farmsim.Farm) string {
 	return string(out)
 }
 
-func TestFaultsOnTheWireReachTheClientAsWhatTheyAre(t *testing.T) {
+// TestWire_Faults checks that faults on the wire reach the client as what they
+// are.
+func TestWire_Faults(t *testing.T) {
 	t.Parallel()
 	const host, step = "oos-01.contoso.com", "Get-OfficeServer"
 	for _, c := range []struct {
@@ -161,7 +167,9 @@ func TestFaultsOnTheWireReachTheClientAsWhatTheyAre(t *testing.T) {
 	}
 }
 
-func TestAMachineThatRebootsIsUnreachableAndComesBack(t *testing.T) {
+// TestWire_Reboot checks that a machine that reboots is unreachable and comes
+// back.
+func TestWire_Reboot(t *testing.T) {
 	t.Parallel()
 	const host = "oos-01.contoso.com"
 	testFarm := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1})
@@ -190,7 +198,7 @@ func TestAMachineThatRebootsIsUnreachableAndComesBack(t *testing.T) {
 	}
 }
 
-func TestSecretsOfTheFarmAreForItsOwnerAlone(t *testing.T) {
+func TestSecrets_OwnerOnly(t *testing.T) {
 	t.Parallel()
 	testFarm := start(t, farmsim.Options{OfficeServers: 1, SharePointServers: 1})
 	for _, path := range []string{testFarm.Password(), testFarm.PFXPassword(), testFarm.Config()} {

@@ -34,7 +34,9 @@ func ask(t testing.TB, h http.Handler, method, path, body string) (int, string) 
 	return w.Code, w.Body.String()
 }
 
-func TestStateAndRulesAreServedAsJSON(t *testing.T) {
+// TestServe_StateAndRules checks that the state and the rules are served as
+// JSON.
+func TestServe_StateAndRules(t *testing.T) {
 	t.Parallel()
 	testFarm, h := open(t)
 	status, body := ask(t, h, http.MethodGet, "/state", "")
@@ -52,7 +54,7 @@ func TestStateAndRulesAreServedAsJSON(t *testing.T) {
 	}
 }
 
-func TestFaultsAreAddedListedAndCleared(t *testing.T) {
+func TestFaults_AddListClear(t *testing.T) {
 	t.Parallel()
 	testFarm, h := open(t)
 	if status, body := ask(t, h, http.MethodGet, "/faults", ""); status != http.StatusOK || strings.TrimSpace(body) != "[]" {
@@ -80,7 +82,9 @@ func TestFaultsAreAddedListedAndCleared(t *testing.T) {
 	}
 }
 
-func TestBadFaultsAreRefusedWithAReasonAndChangeNothing(t *testing.T) {
+// TestFaults_Refused checks that bad faults are refused with a reason and
+// change nothing.
+func TestFaults_Refused(t *testing.T) {
 	t.Parallel()
 	testFarm, h := open(t)
 	for _, c := range []struct {
@@ -104,7 +108,8 @@ func TestBadFaultsAreRefusedWithAReasonAndChangeNothing(t *testing.T) {
 	}
 }
 
-func TestOnlyWhatIsDescribedIsServed(t *testing.T) {
+// TestServe_NothingElse checks that only what is described is served.
+func TestServe_NothingElse(t *testing.T) {
 	t.Parallel()
 	_, h := open(t)
 	for path, want := range map[string]int{"/": http.StatusNotFound, "/keys": http.StatusNotFound, "/state": http.StatusMethodNotAllowed} {

@@ -12,7 +12,8 @@ import (
 
 var places = fault.Places{Servers: []string{"oos-01"}, Steps: []string{"Grant-S2SKey"}}
 
-func TestAFaultThatCouldNeverHappenIsRefused(t *testing.T) {
+// TestCheck_Impossible checks that a fault that could never happen is refused.
+func TestCheck_Impossible(t *testing.T) {
 	t.Parallel()
 	for claim, f := range map[string]fault.Fault{
 		`kind "" is not one of`:                     {},
@@ -36,7 +37,9 @@ func TestAFaultThatCouldNeverHappenIsRefused(t *testing.T) {
 	}
 }
 
-func TestFaultsHappenInOrderAndAsOftenAsTheySay(t *testing.T) {
+// TestPlan_OrderAndTimes checks that faults happen in order and as often as
+// they say.
+func TestPlan_OrderAndTimes(t *testing.T) {
 	t.Parallel()
 	var p fault.Plan
 	p.Add(
@@ -75,7 +78,9 @@ func TestFaultsHappenInOrderAndAsOftenAsTheySay(t *testing.T) {
 	}
 }
 
-func TestAFaultLetsPassWhatItIsTold(t *testing.T) {
+// TestPlan_Skip checks that a fault first lets pass as many calls as it is
+// told.
+func TestPlan_Skip(t *testing.T) {
 	t.Parallel()
 	var p fault.Plan
 	p.Add(fault.Fault{Kind: fault.Dropped, Step: "Grant-S2SKey", Server: "oos-01", Skip: 2})
@@ -89,7 +94,7 @@ func TestAFaultLetsPassWhatItIsTold(t *testing.T) {
 	}
 }
 
-func TestFaultsAreReadStrictly(t *testing.T) {
+func TestDecode_Strict(t *testing.T) {
 	t.Parallel()
 	got, err := fault.Decode([]byte(`[{"server":"oos-01","step":"Grant-S2SKey","kind":"slow","delay":"1.5s","times":3,"when":"after"}]`))
 	want := []fault.Fault{{

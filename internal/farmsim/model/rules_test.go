@@ -15,7 +15,8 @@ import (
 // story shows one rule at work and returns the world that it happened in.
 type story func(t *testing.T) *testfarm.Farm
 
-func TestEveryRuleIsEnforcedAndSaysWhatItRestsOn(t *testing.T) {
+// TestRules checks that every rule is enforced and says what it rests on.
+func TestRules(t *testing.T) {
 	t.Parallel()
 	stories := map[model.RuleID]story{}
 	for _, group := range []map[model.RuleID]story{windowsStories, officeStories, sharePointStories, tokenStories, retireStories} {

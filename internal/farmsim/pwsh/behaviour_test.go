@@ -30,7 +30,9 @@ func (r refusals) check(t *testing.T, s *testFarm, host string) {
 	}
 }
 
-func TestACallThatWouldNotBindOrWouldAskOnARealServerFails(t *testing.T) {
+// TestStubs_BindAndAsk checks that a call that would not bind or would ask on a
+// real server fails.
+func TestStubs_BindAndAsk(t *testing.T) {
 	t.Parallel()
 	const name = ` -RegisteredIssuerName 'a@b'`
 	everywhere := refusals{
@@ -72,7 +74,9 @@ func TestACallThatWouldNotBindOrWouldAskOnARealServerFails(t *testing.T) {
 	}
 }
 
-func TestOfficeAsksBeforeItChangesTheNameUnlessForced(t *testing.T) {
+// TestStubs_OfficeAsks checks that Office asks before it changes the name,
+// unless forced.
+func TestStubs_OfficeAsks(t *testing.T) {
 	t.Parallel()
 	s := newTestFarm(t, "2016")
 	refusals{
@@ -88,7 +92,8 @@ func TestOfficeAsksBeforeItChangesTheNameUnlessForced(t *testing.T) {
 	}
 }
 
-func TestStubsDoWhatTheRealCmdletsDo(t *testing.T) {
+// TestStubs_ActAsCmdlets checks that stubs do what the real cmdlets do.
+func TestStubs_ActAsCmdlets(t *testing.T) {
 	t.Parallel()
 	s := newTestFarm(t, "SE")
 	steps := []struct{ statement, out string }{

@@ -86,7 +86,9 @@ $found = @(foreach ($command in Get-Command -Module $Module) {
 [pscustomobject] @{ cmdlets = $found }
 `
 
-func TestStubsHaveTheInterfacesOfEachProductVersion(t *testing.T) {
+// TestStubs_Interfaces checks that stubs have the interfaces of each product
+// version.
+func TestStubs_Interfaces(t *testing.T) {
 	t.Parallel()
 	table := recorded(t)
 	for product, where := range map[string]struct{ host, version, module string }{

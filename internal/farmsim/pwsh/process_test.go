@@ -32,7 +32,9 @@ func (s *testFarm) whenBegun(ctx context.Context, act func()) {
 
 const begin = "Invoke-Model -Name Register-ScheduledTask -With @{ Name = 'began'; User = ''; Argument = '' }\n"
 
-func TestAScriptEndsWithTheMachineItRunsOn(t *testing.T) {
+// TestRun_EndsWithMachine checks that a script ends with the machine that it
+// runs on.
+func TestRun_EndsWithMachine(t *testing.T) {
 	t.Parallel()
 	for how := range engines {
 		t.Run(how, func(t *testing.T) {
@@ -48,7 +50,7 @@ func TestAScriptEndsWithTheMachineItRunsOn(t *testing.T) {
 	}
 }
 
-func TestAScriptEndsWithItsCaller(t *testing.T) {
+func TestRun_EndsWithCaller(t *testing.T) {
 	t.Parallel()
 	for how := range engines {
 		t.Run(how, func(t *testing.T) {
@@ -66,7 +68,8 @@ func TestAScriptEndsWithItsCaller(t *testing.T) {
 	}
 }
 
-func TestNothingThatAScriptSaysIsLost(t *testing.T) {
+// TestRun_LosesNoError checks that no error of a script is lost.
+func TestRun_LosesNoError(t *testing.T) {
 	t.Parallel()
 	s := newTestFarm(t, "2016")
 	for script, says := range map[string]string{
@@ -82,7 +85,8 @@ func TestNothingThatAScriptSaysIsLost(t *testing.T) {
 	}
 }
 
-func TestAProcessWithoutATokenIsNotLetIn(t *testing.T) {
+// TestRun_NeedsToken checks that a process without the token is not let in.
+func TestRun_NeedsToken(t *testing.T) {
 	t.Parallel()
 	s := newTestFarm(t, "2016")
 	var result struct {

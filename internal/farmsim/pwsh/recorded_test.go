@@ -68,9 +68,9 @@ func (r recording) table(name string) cmdlet {
 	return c
 }
 
-// TestTheTableSaysWhatWasRecorded compares the table that the stubs are made of
+// TestTable_AsRecorded compares the table that the stubs are made of
 // with the complete recording, which internal/powershell keeps.
-func TestTheTableSaysWhatWasRecorded(t *testing.T) {
+func TestTable_AsRecorded(t *testing.T) {
 	t.Parallel()
 	file, err := os.Open("../../powershell/testdata/recordings/cmdlets.json.gz")
 	if err != nil {

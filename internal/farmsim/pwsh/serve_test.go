@@ -13,7 +13,9 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
 )
 
-func TestServe_APowerShellOfItsOwnUsesBothProducts(t *testing.T) {
+// TestServe_BothProducts checks that a PowerShell of its own uses both
+// products.
+func TestServe_BothProducts(t *testing.T) {
 	t.Parallel()
 	path, err := pwsh.Find()
 	if err != nil {

@@ -28,7 +28,9 @@ func functions(text string) map[string]string {
 	return found
 }
 
-func TestWhatNeedsWindowsHasAStubThatTakesTheSame(t *testing.T) {
+// TestStubs_ForWindows checks that each function that needs Windows has a stub
+// that takes the same parameters.
+func TestStubs_ForWindows(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../powershell/scripts/prelude/windows/*.ps1")
 	if err != nil || len(files) == 0 {
@@ -67,27 +69,29 @@ func TestWhatNeedsWindowsHasAStubThatTakesTheSame(t *testing.T) {
 	}
 }
 
-func TestEveryOperationHasAStub(t *testing.T) {
+func TestOperations(t *testing.T) {
 	t.Parallel()
-	text := pwsh.Stubs()
-	hash, err := os.ReadFile("stubs/hash.ps1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text += string(hash)
-	for _, name := range pwsh.OperationNames() {
-		if !strings.Contains(text, "function "+name+" {") && !strings.Contains(text, "-Name "+name+" ") {
-			t.Errorf("nothing asks for %s", name)
+	t.Run("every operation has a stub", func(t *testing.T) {
+		t.Parallel()
+		text := pwsh.Stubs()
+		hash, err := os.ReadFile("stubs/hash.ps1")
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-}
-
-func TestEveryProductCmdletHasAnOperation(t *testing.T) {
-	t.Parallel()
-	session := testfarm.New(t, model.Policy{}).On(testfarm.Front)
-	for _, name := range pwsh.ProductCmdlets() {
-		if !pwsh.HasOperation(session, name) {
-			t.Errorf("the model has no operation for %s", name)
+		text += string(hash)
+		for _, name := range pwsh.OperationNames() {
+			if !strings.Contains(text, "function "+name+" {") && !strings.Contains(text, "-Name "+name+" ") {
+				t.Errorf("nothing asks for %s", name)
+			}
 		}
-	}
+	})
+	t.Run("every product cmdlet has an operation", func(t *testing.T) {
+		t.Parallel()
+		session := testfarm.New(t, model.Policy{}).On(testfarm.Front)
+		for _, name := range pwsh.ProductCmdlets() {
+			if !pwsh.HasOperation(session, name) {
+				t.Errorf("the model has no operation for %s", name)
+			}
+		}
+	})
 }

@@ -15,7 +15,9 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-func TestObservingAnOfficeServerShowsWhatConcernsTheTarget(t *testing.T) {
+// TestObserve_Office checks that observing an office server shows only what
+// concerns the target.
+func TestObserve_Office(t *testing.T) {
 	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		root := testfarm.NewECPair(t, "Root CA", nil)
 		issuing := testfarm.NewECPair(t, "Issuing CA", &root)
@@ -45,42 +47,43 @@ func TestObservingAnOfficeServerShowsWhatConcernsTheTarget(t *testing.T) {
 	})
 }
 
-func TestAMachineOutsideAnyFarmIsObservedAsSuch(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
-		seen := must(f, testfarm.Alone, powershell.GetOfficeServer{})
-		if seen.Joined || seen.Service.Running || seen.SettingsSince != nil || seen.Discovery.Problem != "NotJoined" {
-			t.Errorf("observed: %+v", seen)
-		}
-	})
-}
-
-func TestDiscoveryIsNotAnsweredWhileTheServerWarmsUp(t *testing.T) {
-	tell(t, model.Policy{WarmUp: time.Minute}, func(t *testing.T, f *testfarm.Farm) {
-		status := func() int { return must(f, testfarm.Master, powershell.GetOfficeServer{}).Discovery.Status }
-		before := status()
-		f.RestartOffice(testfarm.Master)
-		during := status()
-		time.Sleep(time.Minute)
-		if after := status(); before != 200 || during != 503 || after != 200 {
-			t.Errorf("status before, during and after: %d, %d, %d", before, during, after)
-		}
-	})
-}
-
-func TestTimesAreByTheServersOwnClock(t *testing.T) {
+func TestObserve(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		f := &testfarm.Farm{T: t, World: model.New(model.Policy{})}
-		const ahead = 7 * time.Minute
-		f.OK(f.World.AddMachine(model.MachineSpec{Host: testfarm.Master, Build: 14393, Skew: ahead}))
-		f.OK(f.World.NewOfficeFarm(model.OfficeSettings{}, testfarm.Master))
-		f.UseS2S("S2S")
-		f.OK(f.On(testfarm.Master).IISReset())
-		seen := must(f, testfarm.Master, powershell.GetOfficeServer{})
-		want := time.Now().Add(ahead)
-		if !seen.Machine.Clock.Equal(want) || !seen.WorkersSince.Equal(want) || !seen.SettingsSince.Equal(want) {
-			t.Errorf("clock %s, workers %s, settings %s; want all %s", seen.Machine.Clock, seen.WorkersSince, seen.SettingsSince, want)
-		}
+	t.Run("a machine outside any farm is observed as such", func(t *testing.T) {
+		tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
+			seen := must(f, testfarm.Alone, powershell.GetOfficeServer{})
+			if seen.Joined || seen.Service.Running || seen.SettingsSince != nil || seen.Discovery.Problem != "NotJoined" {
+				t.Errorf("observed: %+v", seen)
+			}
+		})
+	})
+	t.Run("discovery is not answered while the server warms up", func(t *testing.T) {
+		tell(t, model.Policy{WarmUp: time.Minute}, func(t *testing.T, f *testfarm.Farm) {
+			status := func() int { return must(f, testfarm.Master, powershell.GetOfficeServer{}).Discovery.Status }
+			before := status()
+			f.RestartOffice(testfarm.Master)
+			during := status()
+			time.Sleep(time.Minute)
+			if after := status(); before != 200 || during != 503 || after != 200 {
+				t.Errorf("status before, during and after: %d, %d, %d", before, during, after)
+			}
+		})
+	})
+	t.Run("times are by the server's own clock", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			f := &testfarm.Farm{T: t, World: model.New(model.Policy{})}
+			const ahead = 7 * time.Minute
+			f.OK(f.World.AddMachine(model.MachineSpec{Host: testfarm.Master, Build: 14393, Skew: ahead}))
+			f.OK(f.World.NewOfficeFarm(model.OfficeSettings{}, testfarm.Master))
+			f.UseS2S("S2S")
+			f.OK(f.On(testfarm.Master).IISReset())
+			seen := must(f, testfarm.Master, powershell.GetOfficeServer{})
+			want := time.Now().Add(ahead)
+			if !seen.Machine.Clock.Equal(want) || !seen.WorkersSince.Equal(want) || !seen.SettingsSince.Equal(want) {
+				t.Errorf("clock %s, workers %s, settings %s; want all %s", seen.Machine.Clock, seen.WorkersSince, seen.SettingsSince, want)
+			}
+		})
 	})
 }
 
@@ -96,7 +99,9 @@ func lookOf() powershell.GetSharePointFarm {
 	return call
 }
 
-func TestAnIssuerIsCreatedOnceAndUpdatedInPlaceWhateverItsName(t *testing.T) {
+// TestIssuer_UpdatedInPlace checks that an issuer is created once and updated
+// in place, whatever its name.
+func TestIssuer_UpdatedInPlace(t *testing.T) {
 	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		i := farm.Issuers()[1]
 		old, next := testfarm.NewPair(t, "old", nil), testfarm.NewPair(t, "new", nil)
@@ -132,7 +137,9 @@ func TestAnIssuerIsCreatedOnceAndUpdatedInPlaceWhateverItsName(t *testing.T) {
 	})
 }
 
-func TestIssuersThatCannotBeToldApartAreRefused(t *testing.T) {
+// TestIssuer_Ambiguous checks that issuers that cannot be told apart are
+// refused.
+func TestIssuer_Ambiguous(t *testing.T) {
 	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		i, p := farm.Issuers()[0], testfarm.NewPair(t, "s2s", nil)
 		taken := testfarm.IssuerParameters(farm.Issuers()[1], p)
@@ -148,7 +155,8 @@ func TestIssuersThatCannotBeToldApartAreRefused(t *testing.T) {
 	})
 }
 
-func TestRootAuthoritiesAreAddedByThumbprint(t *testing.T) {
+// TestAddRootAuthority checks that root authorities are added by thumbprint.
+func TestAddRootAuthority(t *testing.T) {
 	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		known, missing := testfarm.NewPair(t, "known", nil), testfarm.NewPair(t, "missing", nil)
 		f.OK(f.On(testfarm.Front).SharePoint().NewTrustedRootAuthority(model.AuthorityParameters{Name: "somebody's", Certificate: known.Cert.Raw, Confirmed: true}))
@@ -164,7 +172,8 @@ func TestRootAuthoritiesAreAddedByThumbprint(t *testing.T) {
 	})
 }
 
-func TestScriptsSayThatTheirProductIsNotThere(t *testing.T) {
+// TestProductMissing checks that scripts say that their product is not there.
+func TestProductMissing(t *testing.T) {
 	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		p := testfarm.NewPair(t, "s2s", nil)
 		says(f, testfarm.Alone, lookOf(), "NotSharePoint")
@@ -174,7 +183,9 @@ func TestScriptsSayThatTheirProductIsNotThere(t *testing.T) {
 	})
 }
 
-func TestAServiceThatDidNotStartIsStartedByTheNextRestart(t *testing.T) {
+// TestRestart_FailedService checks that a service that did not start is started
+// by the next restart.
+func TestRestart_FailedService(t *testing.T) {
 	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		p := testfarm.NewPair(t, "s2s", nil)
 		f.SetUp(p)

@@ -13,7 +13,9 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-func TestUndoAfterAnyStepPutsTheFarmBack(t *testing.T) {
+// TestRollback_AfterAnyStep checks that rollback after any step restores the
+// farm.
+func TestRollback_AfterAnyStep(t *testing.T) {
 	for kind, certificate := range kinds {
 		for _, first := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, first set-up %v", kind, first), func(t *testing.T) {
@@ -51,7 +53,9 @@ func TestUndoAfterAnyStepPutsTheFarmBack(t *testing.T) {
 	}
 }
 
-func TestAnIssuerThatIsPutBackSaysThatServersMustLoadIt(t *testing.T) {
+// TestRollback_Issuer checks that an issuer that is rolled back says that
+// servers must load it.
+func TestRollback_Issuer(t *testing.T) {
 	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		old, next := testfarm.NewPair(t, "old", nil), testfarm.NewPair(t, "new", nil)
 		f.SetUp(old)
@@ -76,7 +80,9 @@ func TestAnIssuerThatIsPutBackSaysThatServersMustLoadIt(t *testing.T) {
 	})
 }
 
-func TestPermissionGoesBackToWhatItWas(t *testing.T) {
+// TestRollback_Permission checks that a permission is rolled back to what it
+// was.
+func TestRollback_Permission(t *testing.T) {
 	for _, was := range []powershell.SitePermission{
 		{Site: testfarm.Site}, {Site: testfarm.Site, Right: "Read"}, {Site: testfarm.Site, Right: "Manage", AppOnly: true}, {Site: testfarm.Site, Right: model.FullControl},
 	} {
@@ -103,19 +109,50 @@ func TestPermissionGoesBackToWhatItWas(t *testing.T) {
 	}
 }
 
-func TestThePrincipalOfARemovedIssuerNeedsNothing(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
-		p := testfarm.NewPair(t, "s2s", nil)
-		f.SetUp(p)
-		i := farm.Issuers()[0]
-		f.OK(f.On(testfarm.Front).SharePoint().RemoveTrustedSecurityTokenIssuer(model.Removal{Identity: "OOS " + i.Product, Confirmed: true}))
-		if r := must(f, testfarm.Front, (rotation{Farm: f, to: p}).issuerBack(i)); r.Changed {
-			t.Errorf("got %+v", r)
-		}
+func TestRollback(t *testing.T) {
+	t.Parallel()
+	t.Run("the principal of a removed issuer needs nothing", func(t *testing.T) {
+		tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
+			p := testfarm.NewPair(t, "s2s", nil)
+			f.SetUp(p)
+			i := farm.Issuers()[0]
+			f.OK(f.On(testfarm.Front).SharePoint().RemoveTrustedSecurityTokenIssuer(model.Removal{Identity: "OOS " + i.Product, Confirmed: true}))
+			if r := must(f, testfarm.Front, (rotation{Farm: f, to: p}).issuerBack(i)); r.Changed {
+				t.Errorf("got %+v", r)
+			}
+		})
+	})
+	t.Run("a certificate is kept while the product keeps its name", func(t *testing.T) {
+		tell(t, model.Policy{KeepS2SName: true}, func(t *testing.T, f *testfarm.Farm) {
+			p := testfarm.NewPair(t, "s2s", nil)
+			r := rotation{Farm: f, to: p, name: "S2S"}
+			for _, step := range r.forward() {
+				step()
+			}
+			for range 2 {
+				got := must(f, testfarm.Master, powershell.RestoreS2SCertificateName{Ours: "S2S"})
+				if !got.ClearRefused || got.Changed || got.Reason == "" {
+					t.Errorf("got %+v", got)
+				}
+			}
+			before := f.Trust()
+			says(f, testfarm.Master, r.removal(), "InUse")
+			f.AssertUnchangedSince(before)
+		})
+	})
+	t.Run("the local authority is never removed", func(t *testing.T) {
+		tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
+			found, err := f.On(testfarm.Front).SharePoint().GetTrustedRootAuthority()
+			f.OK(err)
+			if r := must(f, testfarm.Front, powershell.RemoveRootAuthority{Thumbprints: []string{string(found[0].Thumbprint())}}); r.Changed {
+				t.Errorf("removed %q", r.Removed)
+			}
+		})
 	})
 }
 
-func TestTheWayBackStopsAtWhatIsNotOurs(t *testing.T) {
+// TestRollback_ForeignState checks that rollback stops at what is not ours.
+func TestRollback_ForeignState(t *testing.T) {
 	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		old, ours, theirs := testfarm.NewPair(t, "old", nil), testfarm.NewPair(t, "ours", nil), testfarm.NewPair(t, "theirs", nil)
 		i := farm.Issuers()[0]
@@ -138,34 +175,5 @@ func TestTheWayBackStopsAtWhatIsNotOurs(t *testing.T) {
 		says(f, testfarm.Front, lesser, "ChangedSince")
 		f.Permit(i)
 		f.AssertUnchangedSince(before)
-	})
-}
-
-func TestANameThatTheProductKeepsKeepsItsCertificate(t *testing.T) {
-	tell(t, model.Policy{KeepS2SName: true}, func(t *testing.T, f *testfarm.Farm) {
-		p := testfarm.NewPair(t, "s2s", nil)
-		r := rotation{Farm: f, to: p, name: "S2S"}
-		for _, step := range r.forward() {
-			step()
-		}
-		for range 2 {
-			got := must(f, testfarm.Master, powershell.RestoreS2SCertificateName{Ours: "S2S"})
-			if !got.ClearRefused || got.Changed || got.Reason == "" {
-				t.Errorf("got %+v", got)
-			}
-		}
-		before := f.Trust()
-		says(f, testfarm.Master, r.removal(), "InUse")
-		f.AssertUnchangedSince(before)
-	})
-}
-
-func TestTheLocalAuthorityIsNeverRemoved(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
-		found, err := f.On(testfarm.Front).SharePoint().GetTrustedRootAuthority()
-		f.OK(err)
-		if r := must(f, testfarm.Front, powershell.RemoveRootAuthority{Thumbprints: []string{string(found[0].Thumbprint())}}); r.Changed {
-			t.Errorf("removed %q", r.Removed)
-		}
 	})
 }

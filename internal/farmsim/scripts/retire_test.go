@@ -12,7 +12,8 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-func TestARetiredCertificateGoesWithoutATrace(t *testing.T) {
+// TestRetire checks that a retired certificate goes without a trace.
+func TestRetire(t *testing.T) {
 	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		old, next := testfarm.NewPair(t, "s2s", nil), testfarm.NewPair(t, "s2s", nil)
 		for _, r := range []rotation{{Farm: f, to: old, name: "S2S old"}, {Farm: f, to: next, name: "S2S new", from: &old, fromName: "S2S old"}} {
@@ -59,54 +60,56 @@ func TestARetiredCertificateGoesWithoutATrace(t *testing.T) {
 	})
 }
 
-func TestACertificateInUseIsNeitherArchivedNorRemoved(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
-		p := testfarm.NewPair(t, "s2s", nil)
-		f.SetUp(p)
-		f.OK(f.On(testfarm.Master).BindTLS("0.0.0.0:443", p.Thumbprint()))
-		f.OK(f.On(testfarm.Master).BindTLS("0.0.0.0:5986", testfarm.NewPair(t, "winrm", nil).Thumbprint()))
-		f.OK(f.On(testfarm.Master).Listen(p.Thumbprint()))
-		got := must(f, testfarm.Master, powershell.GetCertificateUse{Thumbprint: string(p.Thumbprint())})
-		if diff := cmp.Diff([]string{"S2SCertificateName", "http.sys 0.0.0.0:443", "WinRM listener"}, got.Uses); diff != "" {
-			t.Errorf("uses, want -, got +:\n%s", diff)
-		}
-		before := f.Trust()
-		says(f, testfarm.Master, powershell.SetS2SCertificateArchived{Thumbprint: string(p.Thumbprint()), Archived: true}, "InUse")
-		says(f, testfarm.Master, powershell.RemoveS2SCertificate{Thumbprint: string(p.Thumbprint()), Personal: true}, "InUse")
-		f.AssertUnchangedSince(before)
+func TestRemove(t *testing.T) {
+	t.Parallel()
+	t.Run("a certificate in use is neither archived nor removed", func(t *testing.T) {
+		tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
+			p := testfarm.NewPair(t, "s2s", nil)
+			f.SetUp(p)
+			f.OK(f.On(testfarm.Master).BindTLS("0.0.0.0:443", p.Thumbprint()))
+			f.OK(f.On(testfarm.Master).BindTLS("0.0.0.0:5986", testfarm.NewPair(t, "winrm", nil).Thumbprint()))
+			f.OK(f.On(testfarm.Master).Listen(p.Thumbprint()))
+			got := must(f, testfarm.Master, powershell.GetCertificateUse{Thumbprint: string(p.Thumbprint())})
+			if diff := cmp.Diff([]string{"S2SCertificateName", "http.sys 0.0.0.0:443", "WinRM listener"}, got.Uses); diff != "" {
+				t.Errorf("uses, want -, got +:\n%s", diff)
+			}
+			before := f.Trust()
+			says(f, testfarm.Master, powershell.SetS2SCertificateArchived{Thumbprint: string(p.Thumbprint()), Archived: true}, "InUse")
+			says(f, testfarm.Master, powershell.RemoveS2SCertificate{Thumbprint: string(p.Thumbprint()), Personal: true}, "InUse")
+			f.AssertUnchangedSince(before)
+		})
+	})
+	t.Run("a removal that was cut short is finished", func(t *testing.T) {
+		tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
+			before := f.Trust()
+			p := testfarm.NewPair(t, "s2s", nil)
+			must(f, testfarm.Alone, importOf(t, p, "S2S"))
+			location, err := f.On(testfarm.Alone).KeyLocation(p.Thumbprint())
+			f.OK(err)
+			f.OK(f.On(testfarm.Alone).RemoveKey(location.File))
+			call := powershell.RemoveS2SCertificate{Thumbprint: string(p.Thumbprint()), Personal: true, Root: true}
+			if got := must(f, testfarm.Alone, call); !got.Changed {
+				t.Errorf("got %+v", got)
+			}
+			f.AssertUnchangedSince(before)
+		})
+	})
+	t.Run("a key that another certificate shares is kept", func(t *testing.T) {
+		tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
+			old, renewed := testfarm.NewPair(t, "s2s", nil), testfarm.NewPair(t, "s2s", nil)
+			f.Install(testfarm.Alone, old, "S2S old")
+			location, err := f.On(testfarm.Alone).KeyLocation(old.Thumbprint())
+			f.OK(err)
+			_, err = f.On(testfarm.Alone).AddCertificate(model.My, model.Certificate{DER: renewed.Cert.Raw, FriendlyName: "S2S", Key: &location})
+			f.OK(err)
+			must(f, testfarm.Alone, powershell.RemoveS2SCertificate{Thumbprint: string(old.Thumbprint()), Personal: true})
+			f.OK(f.On(testfarm.Alone).Sign(renewed.Thumbprint(), model.Administrators))
+		})
 	})
 }
 
-func TestARemovalThatWasCutShortIsFinished(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
-		before := f.Trust()
-		p := testfarm.NewPair(t, "s2s", nil)
-		must(f, testfarm.Alone, importOf(t, p, "S2S"))
-		location, err := f.On(testfarm.Alone).KeyLocation(p.Thumbprint())
-		f.OK(err)
-		f.OK(f.On(testfarm.Alone).RemoveKey(location.File))
-		call := powershell.RemoveS2SCertificate{Thumbprint: string(p.Thumbprint()), Personal: true, Root: true}
-		if got := must(f, testfarm.Alone, call); !got.Changed {
-			t.Errorf("got %+v", got)
-		}
-		f.AssertUnchangedSince(before)
-	})
-}
-
-func TestAKeyThatAnotherCertificateSharesIsKept(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
-		old, renewed := testfarm.NewPair(t, "s2s", nil), testfarm.NewPair(t, "s2s", nil)
-		f.Install(testfarm.Alone, old, "S2S old")
-		location, err := f.On(testfarm.Alone).KeyLocation(old.Thumbprint())
-		f.OK(err)
-		_, err = f.On(testfarm.Alone).AddCertificate(model.My, model.Certificate{DER: renewed.Cert.Raw, FriendlyName: "S2S", Key: &location})
-		f.OK(err)
-		must(f, testfarm.Alone, powershell.RemoveS2SCertificate{Thumbprint: string(old.Thumbprint()), Personal: true})
-		f.OK(f.On(testfarm.Alone).Sign(renewed.Thumbprint(), model.Administrators))
-	})
-}
-
-func TestAnAccountLosesTheKeyItWasGiven(t *testing.T) {
+// TestRevoke checks that an account loses the key that it was given.
+func TestRevoke(t *testing.T) {
 	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		p := testfarm.NewPair(t, "s2s", nil)
 		revoke := powershell.RevokeS2SKey{Thumbprint: string(p.Thumbprint()), Sid: farm.NetworkService}
@@ -123,7 +126,8 @@ func TestAnAccountLosesTheKeyItWasGiven(t *testing.T) {
 	})
 }
 
-func TestARefusedImportLeavesNoKeyBehind(t *testing.T) {
+// TestImport_LeavesNoKey checks that a refused import leaves no key behind.
+func TestImport_LeavesNoKey(t *testing.T) {
 	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		before := f.Trust()
 		unnamed := importOf(t, testfarm.NewPair(t, "s2s", nil), "S2S")

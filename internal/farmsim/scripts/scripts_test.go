@@ -74,74 +74,78 @@ func nameOf(p testfarm.KeyPair, name string) powershell.SetS2SCertificateName {
 	return powershell.SetS2SCertificateName{FriendlyName: name, Thumbprint: string(p.Thumbprint())}
 }
 
-func TestEveryScriptHasAModel(t *testing.T) {
+func TestModels(t *testing.T) {
 	t.Parallel()
-	if diff := cmp.Diff(powershell.Scripts(), scripts.Names()); diff != "" {
-		t.Errorf("scripts and models differ (-scripts +models):\n%s", diff)
-	}
-}
-
-func TestAModelRefusesParametersThatItsScriptDoesNotHave(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
-		_, err := scripts.Run(f.On(testfarm.Front), "Get-SharePointServer", []byte(`{"NotBefore":"now"}`), nil)
-		var refused *powershell.ScriptError
-		if !errors.As(err, &refused) || refused.ID != "NamedParameterNotFound" {
-			t.Errorf("got %v", err)
+	t.Run("every script has a model", func(t *testing.T) {
+		t.Parallel()
+		if diff := cmp.Diff(powershell.Scripts(), scripts.Names()); diff != "" {
+			t.Errorf("scripts and models differ (-scripts +models):\n%s", diff)
 		}
+	})
+	t.Run("a model refuses parameters that its script does not have", func(t *testing.T) {
+		tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
+			_, err := scripts.Run(f.On(testfarm.Front), "Get-SharePointServer", []byte(`{"NotBefore":"now"}`), nil)
+			var refused *powershell.ScriptError
+			if !errors.As(err, &refused) || refused.ID != "NamedParameterNotFound" {
+				t.Errorf("got %v", err)
+			}
+		})
 	})
 }
 
-func TestImportPutsEachCertificateWhereItBelongsAndSaysAlreadyTheSecondTime(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
-		p := testfarm.NewPair(t, "s2s", nil)
-		first := must(f, testfarm.Master, importOf(t, p, "S2S 1"))
-		if !first.Changed || !slices.Equal(first.Added, []string{"My", "Root"}) || !first.Certificate.KeySigns ||
-			first.Certificate.Provider != farm.KeyProvider || first.Certificate.FriendlyName != "S2S 1" {
-			t.Errorf("first import: %+v", first)
-		}
-		second := must(f, testfarm.Master, importOf(t, p, "S2S 1"))
-		if second.Changed || len(second.Added) > 0 {
-			t.Errorf("second import: %+v", second)
-		}
-		roots, err := f.On(testfarm.Master).Certificates(model.Root)
-		f.OK(err)
-		if len(roots) != 1 || roots[0].Key != nil || roots[0].FriendlyName != "" {
-			t.Errorf("Trusted Root holds %+v, want the public part without a name", roots)
-		}
+func TestImport(t *testing.T) {
+	t.Parallel()
+	t.Run("puts each certificate where it belongs and changes nothing the second time", func(t *testing.T) {
+		tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
+			p := testfarm.NewPair(t, "s2s", nil)
+			first := must(f, testfarm.Master, importOf(t, p, "S2S 1"))
+			if !first.Changed || !slices.Equal(first.Added, []string{"My", "Root"}) || !first.Certificate.KeySigns ||
+				first.Certificate.Provider != farm.KeyProvider || first.Certificate.FriendlyName != "S2S 1" {
+				t.Errorf("first import: %+v", first)
+			}
+			second := must(f, testfarm.Master, importOf(t, p, "S2S 1"))
+			if second.Changed || len(second.Added) > 0 {
+				t.Errorf("second import: %+v", second)
+			}
+			roots, err := f.On(testfarm.Master).Certificates(model.Root)
+			f.OK(err)
+			if len(roots) != 1 || roots[0].Key != nil || roots[0].FriendlyName != "" {
+				t.Errorf("Trusted Root holds %+v, want the public part without a name", roots)
+			}
+		})
+	})
+	t.Run("refuses without leaving anything behind", func(t *testing.T) {
+		tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
+			p := testfarm.NewPair(t, "s2s", nil)
+			wrongPassword := importOf(t, p, "S2S")
+			wrongPassword.Password = []byte("wrong")
+			says(f, testfarm.Master, wrongPassword, "PfxRefused")
+			other := importOf(t, p, "S2S")
+			other.Thumbprint = string(testfarm.NewPair(t, "other", nil).Thumbprint())
+			says(f, testfarm.Master, other, "WrongCertificate")
+			unnamed := importOf(t, p, "S2S")
+			unnamed.PFX = p.PFX(t)
+			says(f, testfarm.Master, unnamed, "ProviderNotApplied")
+			modern := importOf(t, p, "S2S")
+			modern.PFX = p.ModernPFX(t)
+			says(f, testfarm.Master, modern, "PfxRefused")
+			if found, err := f.On(testfarm.Master).Certificates(model.My); err != nil || len(found) > 0 {
+				t.Errorf("Personal holds %+v, %v", found, err)
+			}
+		})
+	})
+	t.Run("keeps names unique and never renames", func(t *testing.T) {
+		tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
+			p := testfarm.NewPair(t, "s2s", nil)
+			must(f, testfarm.Master, importOf(t, p, "S2S"))
+			says(f, testfarm.Master, importOf(t, p, "another name"), "NameDiffers")
+			says(f, testfarm.Master, importOf(t, testfarm.NewPair(t, "next", nil), "S2S"), "AmbiguousFriendlyName")
+		})
 	})
 }
 
-func TestImportRefusesWithoutLeavingAnythingBehind(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
-		p := testfarm.NewPair(t, "s2s", nil)
-		wrongPassword := importOf(t, p, "S2S")
-		wrongPassword.Password = []byte("wrong")
-		says(f, testfarm.Master, wrongPassword, "PfxRefused")
-		other := importOf(t, p, "S2S")
-		other.Thumbprint = string(testfarm.NewPair(t, "other", nil).Thumbprint())
-		says(f, testfarm.Master, other, "WrongCertificate")
-		unnamed := importOf(t, p, "S2S")
-		unnamed.PFX = p.PFX(t)
-		says(f, testfarm.Master, unnamed, "ProviderNotApplied")
-		modern := importOf(t, p, "S2S")
-		modern.PFX = p.ModernPFX(t)
-		says(f, testfarm.Master, modern, "PfxRefused")
-		if found, err := f.On(testfarm.Master).Certificates(model.My); err != nil || len(found) > 0 {
-			t.Errorf("Personal holds %+v, %v", found, err)
-		}
-	})
-}
-
-func TestImportKeepsNamesUniqueAndNeverRenames(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
-		p := testfarm.NewPair(t, "s2s", nil)
-		must(f, testfarm.Master, importOf(t, p, "S2S"))
-		says(f, testfarm.Master, importOf(t, p, "another name"), "NameDiffers")
-		says(f, testfarm.Master, importOf(t, testfarm.NewPair(t, "next", nil), "S2S"), "AmbiguousFriendlyName")
-	})
-}
-
-func TestGrantProvesThatNetworkServiceSigns(t *testing.T) {
+// TestGrant checks that a grant proves that Network Service can sign.
+func TestGrant(t *testing.T) {
 	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		p := testfarm.NewPair(t, "s2s", nil)
 		says(f, testfarm.Master, grantOf(p), "CertificateNotFound")
@@ -161,7 +165,8 @@ func TestGrantProvesThatNetworkServiceSigns(t *testing.T) {
 	})
 }
 
-func TestExportReturnsThePublicPartAndWritesItOnce(t *testing.T) {
+// TestExport checks that the export returns the public part and writes it once.
+func TestExport(t *testing.T) {
 	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		p := testfarm.NewPair(t, "s2s", nil)
 		call := powershell.ExportS2SCertificate{Thumbprint: string(p.Thumbprint()), Path: `C:\s2s.cer`}
@@ -174,7 +179,9 @@ func TestExportReturnsThePublicPartAndWritesItOnce(t *testing.T) {
 	})
 }
 
-func TestTheNameIsSetOnTheMasterAndOnlyForTheTarget(t *testing.T) {
+// TestSetName checks that the name is set on the master and only for the
+// target.
+func TestSetName(t *testing.T) {
 	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		p := testfarm.NewPair(t, "s2s", nil)
 		says(f, testfarm.Alone, nameOf(p, "S2S"), "NotJoined")
@@ -192,7 +199,8 @@ func TestTheNameIsSetOnTheMasterAndOnlyForTheTarget(t *testing.T) {
 	})
 }
 
-func TestHTTPSwitchesAreSetOnlyWhereAsked(t *testing.T) {
+// TestHTTPSettings checks that the HTTP settings are changed only where asked.
+func TestHTTPSettings(t *testing.T) {
 	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 		on := true
 		call := powershell.SetOfficeHTTPSetting{AllowOutboundHTTP: &on}
@@ -209,43 +217,45 @@ func TestHTTPSwitchesAreSetOnlyWhereAsked(t *testing.T) {
 	})
 }
 
-func TestAnOfficeServerRestartsOnlyWhatStartedBeforeItsSettings(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
-		p := testfarm.NewPair(t, "s2s", nil)
-		if r := must(f, testfarm.Master, powershell.RestartOfficeServer{}); r.Changed {
-			t.Errorf("nothing was changed, but it restarted %v", r.Restarted)
-		}
-		for _, host := range []string{testfarm.Master, testfarm.Member} {
-			must(f, host, importOf(t, p, "S2S"))
-		}
-		must(f, testfarm.Master, nameOf(p, "S2S"))
-		time.Sleep(time.Second)
-		if r := must(f, testfarm.Master, powershell.RestartOfficeServer{}); !slices.Equal(r.Restarted, []string{model.WACSM, model.IIS}) {
-			t.Errorf("restarted %v", r.Restarted)
-		}
-		if r := must(f, testfarm.Master, powershell.RestartOfficeServer{}); r.Changed {
-			t.Errorf("restarted again: %v", r.Restarted)
-		}
-		time.Sleep(time.Second)
-		now := time.Now()
-		if r := must(f, testfarm.Master, powershell.RestartOfficeServer{NotBefore: &now}); !r.Changed {
-			t.Error("not restarted although it was asked for")
-		}
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	t.Run("an office server restarts only what started before its settings", func(t *testing.T) {
+		tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
+			p := testfarm.NewPair(t, "s2s", nil)
+			if r := must(f, testfarm.Master, powershell.RestartOfficeServer{}); r.Changed {
+				t.Errorf("nothing was changed, but it restarted %v", r.Restarted)
+			}
+			for _, host := range []string{testfarm.Master, testfarm.Member} {
+				must(f, host, importOf(t, p, "S2S"))
+			}
+			must(f, testfarm.Master, nameOf(p, "S2S"))
+			time.Sleep(time.Second)
+			if r := must(f, testfarm.Master, powershell.RestartOfficeServer{}); !slices.Equal(r.Restarted, []string{model.WACSM, model.IIS}) {
+				t.Errorf("restarted %v", r.Restarted)
+			}
+			if r := must(f, testfarm.Master, powershell.RestartOfficeServer{}); r.Changed {
+				t.Errorf("restarted again: %v", r.Restarted)
+			}
+			time.Sleep(time.Second)
+			now := time.Now()
+			if r := must(f, testfarm.Master, powershell.RestartOfficeServer{NotBefore: &now}); !r.Changed {
+				t.Error("not restarted although it was asked for")
+			}
+		})
 	})
-}
-
-func TestASharePointServerRestartsOnlyWhatStartedBefore(t *testing.T) {
-	tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
-		since := time.Now()
-		time.Sleep(time.Second)
-		first := must(f, testfarm.Front, powershell.RestartSharePointServer{NotBefore: since})
-		second := must(f, testfarm.Front, powershell.RestartSharePointServer{NotBefore: since})
-		if !slices.Equal(first.Restarted, []string{model.IIS, model.SPTimerV4}) || second.Changed {
-			t.Errorf("first %+v, second %+v", first, second)
-		}
-		seen := must(f, testfarm.Front, powershell.GetSharePointServer{})
-		if seen.Timer.Since == nil || seen.Timer.Since.Before(since) || seen.WorkersSince.Before(since) {
-			t.Errorf("afterwards: %+v", seen)
-		}
+	t.Run("a SharePoint server restarts only what started before", func(t *testing.T) {
+		tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
+			since := time.Now()
+			time.Sleep(time.Second)
+			first := must(f, testfarm.Front, powershell.RestartSharePointServer{NotBefore: since})
+			second := must(f, testfarm.Front, powershell.RestartSharePointServer{NotBefore: since})
+			if !slices.Equal(first.Restarted, []string{model.IIS, model.SPTimerV4}) || second.Changed {
+				t.Errorf("first %+v, second %+v", first, second)
+			}
+			seen := must(f, testfarm.Front, powershell.GetSharePointServer{})
+			if seen.Timer.Since == nil || seen.Timer.Since.Before(since) || seen.WorkersSince.Before(since) {
+				t.Errorf("afterwards: %+v", seen)
+			}
+		})
 	})
 }

@@ -32,7 +32,9 @@ func byTask(f *testfarm.Farm, logon model.Logon) powershell.Runner {
 	return powershell.ByTask(sessionRunner{f, logon})
 }
 
-func TestTheSharePointTaskReachesADatabaseThatASessionDoesNot(t *testing.T) {
+// TestTask_ReachesDatabase checks that the SharePoint task reaches a database
+// that a session does not.
+func TestTask_ReachesDatabase(t *testing.T) {
 	t.Parallel()
 	f, p := remote(t), testfarm.NewPair(t, "s2s", nil)
 	params := powershell.SetTrustedIssuer{
@@ -50,7 +52,9 @@ func TestTheSharePointTaskReachesADatabaseThatASessionDoesNot(t *testing.T) {
 	}
 }
 
-func TestTheSharePointTaskIsRefusedWhereItIsNotWhatIsMeant(t *testing.T) {
+// TestTask_Refused checks that the SharePoint task is refused where it is
+// missing, outdated or the account is no administrator.
+func TestTask_Refused(t *testing.T) {
 	t.Parallel()
 	installed := func(script string) func(f *testfarm.Farm) {
 		return func(f *testfarm.Farm) { f.OK(scripts.InstallTask(f.On(testfarm.Front), taskAccount, script)) }
@@ -79,7 +83,7 @@ func TestTheSharePointTaskIsRefusedWhereItIsNotWhatIsMeant(t *testing.T) {
 	}
 }
 
-func TestTheSharePointTaskKnowsNoOtherVerb(t *testing.T) {
+func TestTask_NoOtherVerb(t *testing.T) {
 	t.Parallel()
 	f := remote(t)
 	f.OK(scripts.InstallTask(f.On(testfarm.Front), taskAccount, powershell.TaskScript()))

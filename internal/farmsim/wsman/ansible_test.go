@@ -11,7 +11,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farmsim/wsman"
 )
 
-func TestAnsibleRunsARawCommand(t *testing.T) {
+func TestAnsible_RawCommand(t *testing.T) {
 	t.Parallel()
 	if out, err := exec.Command("ansible", "--version").CombinedOutput(); err != nil {
 		t.Skipf("ansible is not installed: %v: %s", err, out)

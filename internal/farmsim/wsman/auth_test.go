@@ -83,36 +83,40 @@ func bindingsOf(der []byte) *ntlmssp.ChannelBindings {
 	return &ntlmssp.ChannelBindings{ApplicationData: append([]byte(ntlmssp.TLSServerEndPoint+":"), sum[:]...)}
 }
 
-func TestChallengeListsTheOffersInOrder(t *testing.T) {
+func TestOffers(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		offers []wsman.Auth
-		want   []string
-	}{
-		{nil, []string{"Negotiate"}},
-		{[]wsman.Auth{wsman.Basic}, []string{`Basic realm="WSMAN"`}},
-		{[]wsman.Auth{wsman.NTLM, wsman.Basic}, []string{"Negotiate", `Basic realm="WSMAN"`}},
-	} {
-		k := talk(t, start(t, func(o *wsman.Options) { o.Offers = c.offers }))
-		status, got, body := k.header("", soap, "")
-		if status != 401 || len(body) != 0 || !slices.Equal(got, c.want) {
-			t.Errorf("%v: status %d, challenges %q, body %q", c.offers, status, got, body)
+	t.Run("the challenge lists them in order", func(t *testing.T) {
+		t.Parallel()
+		for _, c := range []struct {
+			offers []wsman.Auth
+			want   []string
+		}{
+			{nil, []string{"Negotiate"}},
+			{[]wsman.Auth{wsman.Basic}, []string{`Basic realm="WSMAN"`}},
+			{[]wsman.Auth{wsman.NTLM, wsman.Basic}, []string{"Negotiate", `Basic realm="WSMAN"`}},
+		} {
+			k := talk(t, start(t, func(o *wsman.Options) { o.Offers = c.offers }))
+			status, got, body := k.header("", soap, "")
+			if status != 401 || len(body) != 0 || !slices.Equal(got, c.want) {
+				t.Errorf("%v: status %d, challenges %q, body %q", c.offers, status, got, body)
+			}
 		}
-	}
+	})
+	t.Run("nothing else is accepted", func(t *testing.T) {
+		t.Parallel()
+		w := start(t, func(o *wsman.Options) { o.Offers = []wsman.Auth{wsman.NTLM} })
+		if r := talk(t, w).ask(transferURI+"/Create", shellBody("")); r.Status != 401 {
+			t.Errorf("Basic: status %d", r.Status)
+		}
+		if got, want := w.Stats().BodiesBeforeAuthentication, 1; got != want {
+			t.Errorf("%d bodies before authentication, want %d", got, want)
+		}
+	})
 }
 
-func TestOnlyWhatIsOfferedIsAccepted(t *testing.T) {
-	t.Parallel()
-	w := start(t, func(o *wsman.Options) { o.Offers = []wsman.Auth{wsman.NTLM} })
-	if r := talk(t, w).ask(transferURI+"/Create", shellBody("")); r.Status != 401 {
-		t.Errorf("Basic: status %d", r.Status)
-	}
-	if got, want := w.Stats().BodiesBeforeAuthentication, 1; got != want {
-		t.Errorf("%d bodies before authentication, want %d", got, want)
-	}
-}
-
-func TestNTLMHoldsForTheConnection(t *testing.T) {
+// TestNTLM_PerConnection checks that a handshake is valid for its connection
+// alone.
+func TestNTLM_PerConnection(t *testing.T) {
 	t.Parallel()
 	k := talk(t, start(t))
 	if _, status := k.handshake(user, password, nil, nil); status != 200 {
@@ -143,7 +147,7 @@ func TestNTLMHoldsForTheConnection(t *testing.T) {
 	}
 }
 
-func TestNTLMRefuses(t *testing.T) {
+func TestNTLM_Refuses(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	none := func([]byte) {}
@@ -172,7 +176,8 @@ func TestNTLMRefuses(t *testing.T) {
 	}
 }
 
-func TestAnswerToAChallengeServesOnce(t *testing.T) {
+// TestNTLM_ServesOnce checks that the answer to a challenge is accepted once.
+func TestNTLM_ServesOnce(t *testing.T) {
 	t.Parallel()
 	k := talk(t, start(t))
 	var message []byte
@@ -211,7 +216,8 @@ func TestChannelBinding(t *testing.T) {
 	}
 }
 
-func TestManyClientsAtOnceLeaveNothingBehind(t *testing.T) {
+// TestManyClients checks that many clients at once leave nothing behind.
+func TestManyClients(t *testing.T) {
 	t.Parallel()
 	w := start(t, func(o *wsman.Options) { o.MaxShellsPerUser = 1000 })
 	var all sync.WaitGroup
@@ -241,7 +247,9 @@ func TestManyClientsAtOnceLeaveNothingBehind(t *testing.T) {
 	}
 }
 
-func TestMasterzenNTLMWithoutTokenIsRefusedByAStrictServer(t *testing.T) {
+// TestMasterzen_StrictServer checks that NTLM without a channel binding token
+// is refused by a strict server.
+func TestMasterzen_StrictServer(t *testing.T) {
 	t.Parallel()
 	w := start(t, func(o *wsman.Options) { o.Binding = wsman.Strict })
 	c := masterzen(t, w, password, func() winrm.Transporter { return &winrm.ClientNTLM{} })
@@ -253,7 +261,8 @@ func TestMasterzenNTLMWithoutTokenIsRefusedByAStrictServer(t *testing.T) {
 	}
 }
 
-func TestStartRefusesWhatCannotServe(t *testing.T) {
+// TestStart_Refuses checks that options that cannot serve are refused.
+func TestStart_Refuses(t *testing.T) {
 	t.Parallel()
 	_, err := wsman.Start(wsman.Options{Offers: []wsman.Auth{"kerberos"}}, &machine{})
 	if err == nil {

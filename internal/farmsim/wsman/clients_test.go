@@ -18,7 +18,7 @@ import (
 )
 
 // masterzen is the client of masterzen/winrm, as it comes.
-func masterzen(t *testing.T, w world, secret string, transport func() winrm.Transporter) *winrm.Client {
+func masterzen(t *testing.T, w testEndpoint, secret string, transport func() winrm.Transporter) *winrm.Client {
 	t.Helper()
 	host, port, err := net.SplitHostPort(w.Addr().String())
 	if err != nil {
@@ -39,7 +39,7 @@ func masterzen(t *testing.T, w world, secret string, transport func() winrm.Tran
 	return c
 }
 
-func TestMasterzenClientRunsCommands(t *testing.T) {
+func TestMasterzen_RunsCommands(t *testing.T) {
 	t.Parallel()
 	for name, transport := range map[string]func() winrm.Transporter{
 		"basic": nil,
@@ -88,7 +88,7 @@ func runWithInput(t *testing.T, c *winrm.Client, input string) {
 	}
 }
 
-func TestMasterzenClientWithWrongPasswordIsRefused(t *testing.T) {
+func TestMasterzen_WrongPassword(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	c := masterzen(t, w, "guess", nil)
@@ -117,7 +117,7 @@ func requirePywinrm(t *testing.T) {
 }
 
 // python runs commands with Debian's python3-winrm.
-func python(t *testing.T, w world, transport, encryption, secret string, commands ...string) []pythonAnswer {
+func python(t *testing.T, w testEndpoint, transport, encryption, secret string, commands ...string) []pythonAnswer {
 	t.Helper()
 	requirePywinrm(t)
 	dir := t.TempDir()
@@ -138,7 +138,7 @@ func python(t *testing.T, w world, transport, encryption, secret string, command
 	return answers
 }
 
-func TestPywinrmRunsCommands(t *testing.T) {
+func TestPywinrm_RunsCommands(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ transport, encryption string }{
 		{"basic", "auto"}, {"ntlm", "auto"}, {"ntlm", "always"},
@@ -179,7 +179,7 @@ func TestPywinrmRunsCommands(t *testing.T) {
 	}
 }
 
-func TestPywinrmWithWrongPasswordIsRefused(t *testing.T) {
+func TestPywinrm_WrongPassword(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []string{"basic", "ntlm"} {
 		t.Run(transport, func(t *testing.T) {

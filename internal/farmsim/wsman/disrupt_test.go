@@ -36,63 +36,64 @@ func action(name string) func(wsman.Point) bool {
 
 func connecting(p wsman.Point) bool { return p.Stage == wsman.Connecting }
 
-func TestDisruptedConnectionFailsAndTheNextWorks(t *testing.T) {
+func TestDisrupt(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []wsman.Kind{wsman.Refused, wsman.Dropped} {
-		w := start(t, once(wsman.Disruption{Kind: kind}, connecting))
+	t.Run("a disrupted connection fails and the next works", func(t *testing.T) {
+		t.Parallel()
+		for _, kind := range []wsman.Kind{wsman.Refused, wsman.Dropped} {
+			w := start(t, once(wsman.Disruption{Kind: kind}, connecting))
+			k := talk(t, w)
+			if r, err := k.try(transferURI+"/Create", shellBody("")); err == nil {
+				t.Errorf("%s: answered %d", kind, r.Status)
+			}
+			if r := k.open(""); r.Status != 200 {
+				t.Errorf("%s: afterwards: status %d", kind, r.Status)
+			}
+		}
+	})
+	t.Run("a hanging connection is never answered", func(t *testing.T) {
+		t.Parallel()
+		w := start(t, once(wsman.Disruption{Kind: wsman.Hang}, connecting))
 		k := talk(t, w)
+		k.client.Transport.(*http.Transport).TLSHandshakeTimeout = 200 * time.Millisecond
 		if r, err := k.try(transferURI+"/Create", shellBody("")); err == nil {
-			t.Errorf("%s: answered %d", kind, r.Status)
+			t.Errorf("answered %d", r.Status)
 		}
+		k.client.Transport.(*http.Transport).TLSHandshakeTimeout = 0
 		if r := k.open(""); r.Status != 200 {
-			t.Errorf("%s: afterwards: status %d", kind, r.Status)
+			t.Errorf("afterwards: status %d", r.Status)
 		}
-	}
-}
-
-func TestHangingConnectionIsNeverAnswered(t *testing.T) {
-	t.Parallel()
-	w := start(t, once(wsman.Disruption{Kind: wsman.Hang}, connecting))
-	k := talk(t, w)
-	k.client.Transport.(*http.Transport).TLSHandshakeTimeout = 200 * time.Millisecond
-	if r, err := k.try(transferURI+"/Create", shellBody("")); err == nil {
-		t.Errorf("answered %d", r.Status)
-	}
-	k.client.Transport.(*http.Transport).TLSHandshakeTimeout = 0
-	if r := k.open(""); r.Status != 200 {
-		t.Errorf("afterwards: status %d", r.Status)
-	}
-	eventually(t, func() bool { return w.Stats().Open == 1 })
-}
-
-func TestSlowPointsAreLateButRight(t *testing.T) {
-	t.Parallel()
-	const delay = 100 * time.Millisecond
-	for name, at := range map[string]func(wsman.Point) bool{"connection": connecting, "request": action("Create")} {
-		k := talk(t, start(t, once(wsman.Disruption{Kind: wsman.Slow, Delay: delay}, at)))
-		began := time.Now()
-		if r := k.open(""); r.Status != 200 {
-			t.Errorf("%s: status %d", name, r.Status)
+		eventually(t, func() bool { return w.Stats().Open == 1 })
+	})
+	t.Run("slow points are late but right", func(t *testing.T) {
+		t.Parallel()
+		const delay = 100 * time.Millisecond
+		for name, at := range map[string]func(wsman.Point) bool{"connection": connecting, "request": action("Create")} {
+			k := talk(t, start(t, once(wsman.Disruption{Kind: wsman.Slow, Delay: delay}, at)))
+			began := time.Now()
+			if r := k.open(""); r.Status != 200 {
+				t.Errorf("%s: status %d", name, r.Status)
+			}
+			if took := time.Since(began); took < delay {
+				t.Errorf("%s: took only %v", name, took)
+			}
 		}
-		if took := time.Since(began); took < delay {
-			t.Errorf("%s: took only %v", name, took)
+	})
+	t.Run("a dropped answer is lost but its request is carried out", func(t *testing.T) {
+		t.Parallel()
+		w := start(t, once(wsman.Disruption{Kind: wsman.Dropped}, action("Create")))
+		k := talk(t, w)
+		if _, err := k.try(transferURI+"/Create", shellBody("")); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("error %v", err)
 		}
-	}
+		if s := w.Stats(); s.Shells != 1 {
+			t.Errorf("%d shells, want the one whose reply was lost", s.Shells)
+		}
+	})
 }
 
-func TestDroppedAnswerIsLostButItsRequestIsCarriedOut(t *testing.T) {
-	t.Parallel()
-	w := start(t, once(wsman.Disruption{Kind: wsman.Dropped}, action("Create")))
-	k := talk(t, w)
-	if _, err := k.try(transferURI+"/Create", shellBody("")); !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("error %v", err)
-	}
-	if s := w.Stats(); s.Shells != 1 {
-		t.Errorf("%d shells, want the one whose reply was lost", s.Shells)
-	}
-}
-
-func TestDisruptedRequestIsNotCarriedOut(t *testing.T) {
+// TestDisrupt_Request checks that a disrupted request is not carried out.
+func TestDisrupt_Request(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		d     wsman.Disruption
@@ -124,7 +125,9 @@ func TestDisruptedRequestIsNotCarriedOut(t *testing.T) {
 	}
 }
 
-func TestPointsNameTheCommandThatTheyAreAbout(t *testing.T) {
+// TestPoints_NameCommand checks that points name the command that they are
+// about.
+func TestPoints_NameCommand(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var got []wsman.Point
@@ -153,7 +156,9 @@ func TestPointsNameTheCommandThatTheyAreAbout(t *testing.T) {
 	}
 }
 
-func TestHostCanDisturbTheReceiveOfItsCommand(t *testing.T) {
+// TestDisrupt_ByHost checks that the host can disturb the Receive of its
+// command.
+func TestDisrupt_ByHost(t *testing.T) {
 	t.Parallel()
 	k := talk(t, start(t))
 	k.open("")
@@ -180,7 +185,9 @@ func TestHostCanDisturbTheReceiveOfItsCommand(t *testing.T) {
 	}
 }
 
-func TestResetForgetsShellsAndCutsConnectionsAndServesOn(t *testing.T) {
+// TestReset checks that a reset forgets shells and cuts connections, and that
+// the endpoint goes on serving.
+func TestReset(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	k := talk(t, w)
@@ -198,7 +205,8 @@ func TestResetForgetsShellsAndCutsConnectionsAndServesOn(t *testing.T) {
 	}
 }
 
-func TestCloseEndsWhatRunsAndWaits(t *testing.T) {
+// TestClose checks that Close ends what runs and what waits.
+func TestClose(t *testing.T) {
 	t.Parallel()
 	w := start(t, func(o *wsman.Options) {
 		o.Disrupt = func(p wsman.Point) wsman.Disruption {

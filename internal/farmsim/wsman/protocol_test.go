@@ -20,7 +20,9 @@ const (
 	stateOfRunning = shellURI + "/CommandState/Running"
 )
 
-func TestShellIsNamedTwiceAndRepliesRelateToTheirRequests(t *testing.T) {
+// TestShell checks that a shell is named twice, and replies relate to their
+// requests.
+func TestShell(t *testing.T) {
 	t.Parallel()
 	k := talk(t, start(t))
 	r := k.open("")
@@ -35,74 +37,78 @@ func TestShellIsNamedTwiceAndRepliesRelateToTheirRequests(t *testing.T) {
 	}
 }
 
-func TestArgumentsMayBeRepeatedOrJoined(t *testing.T) {
+func TestCommand(t *testing.T) {
 	t.Parallel()
-	k := talk(t, start(t))
-	k.open("")
-	for _, arguments := range [][]string{{"a", "b"}, {"a b"}} {
-		c := k.start("echo", arguments...).Body.CommandID
-		if got := k.receive(c).stdout(t); got != "a b\r\n" {
-			t.Errorf("arguments %q: %q", arguments, got)
+	t.Run("arguments may be repeated or joined", func(t *testing.T) {
+		t.Parallel()
+		k := talk(t, start(t))
+		k.open("")
+		for _, arguments := range [][]string{{"a", "b"}, {"a b"}} {
+			c := k.start("echo", arguments...).Body.CommandID
+			if got := k.receive(c).stdout(t); got != "a b\r\n" {
+				t.Errorf("arguments %q: %q", arguments, got)
+			}
 		}
-	}
+	})
+	t.Run("the client may name its command", func(t *testing.T) {
+		t.Parallel()
+		k := talk(t, start(t))
+		k.open("")
+		const id = "2D6534D0-6B12-40E3-B773-CBA26459CFA8"
+		body := `<r:CommandLine xmlns:r="` + shellURI + `" CommandId="` + id + `"><r:Command>hostname</r:Command></r:CommandLine>`
+		if got := k.ask(shellURI+"/Command", body).Body.CommandID; got != id {
+			t.Errorf("command %q", got)
+		}
+		if got := k.ask(shellURI+"/Command", body).fault(); got != parameter {
+			t.Errorf("the same name again: %s", got)
+		}
+	})
+	t.Run("input ends in either spelling and in pieces", func(t *testing.T) {
+		t.Parallel()
+		k := talk(t, start(t))
+		k.open("")
+		for _, end := range []string{"true", "True"} {
+			c := k.start("cat").Body.CommandID
+			k.send(c, "one ", "false")
+			k.send(c, "two", end)
+			r := k.receive(c)
+			if got := r.stdout(t); got != "one two" || r.Body.State.State != stateOfDone {
+				t.Errorf("End=%q: stdout %q, state %q", end, got, r.Body.State.State)
+			}
+		}
+	})
 }
 
-func TestClientMayNameItsCommand(t *testing.T) {
+func TestTimeout(t *testing.T) {
 	t.Parallel()
-	k := talk(t, start(t))
-	k.open("")
-	const id = "2D6534D0-6B12-40E3-B773-CBA26459CFA8"
-	body := `<r:CommandLine xmlns:r="` + shellURI + `" CommandId="` + id + `"><r:Command>hostname</r:Command></r:CommandLine>`
-	if got := k.ask(shellURI+"/Command", body).Body.CommandID; got != id {
-		t.Errorf("command %q", got)
-	}
-	if got := k.ask(shellURI+"/Command", body).fault(); got != parameter {
-		t.Errorf("the same name again: %s", got)
-	}
-}
-
-func TestInputEndsInEitherSpellingAndInPieces(t *testing.T) {
-	t.Parallel()
-	k := talk(t, start(t))
-	k.open("")
-	for _, end := range []string{"true", "True"} {
+	t.Run("Receive times out until the command has ended", func(t *testing.T) {
+		t.Parallel()
+		k := talk(t, start(t))
+		k.open("")
 		c := k.start("cat").Body.CommandID
-		k.send(c, "one ", "false")
-		k.send(c, "two", end)
-		r := k.receive(c)
-		if got := r.stdout(t); got != "one two" || r.Body.State.State != stateOfDone {
-			t.Errorf("End=%q: stdout %q, state %q", end, got, r.Body.State.State)
+		k.timeout = "PT0.05S"
+		if got := k.receive(c).fault(); got != timedOut {
+			t.Errorf("without input: %s", got)
 		}
-	}
+		k.timeout = "PT5S"
+		k.send(c, "x", "true")
+		if got := k.receive(c).stdout(t); got != "x" {
+			t.Errorf("with input: %q", got)
+		}
+	})
+	t.Run("the server caps the timeout of an operation", func(t *testing.T) {
+		t.Parallel()
+		k := talk(t, start(t, func(o *wsman.Options) { o.OperationTimeout = 20 * time.Millisecond }))
+		k.open("")
+		k.timeout = "PT1H"
+		if got := k.receive(k.start("cat").Body.CommandID).fault(); got != timedOut {
+			t.Errorf("fault %q", got)
+		}
+	})
 }
 
-func TestReceiveTimesOutUntilTheCommandHasEnded(t *testing.T) {
-	t.Parallel()
-	k := talk(t, start(t))
-	k.open("")
-	c := k.start("cat").Body.CommandID
-	k.timeout = "PT0.05S"
-	if got := k.receive(c).fault(); got != timedOut {
-		t.Errorf("without input: %s", got)
-	}
-	k.timeout = "PT5S"
-	k.send(c, "x", "true")
-	if got := k.receive(c).stdout(t); got != "x" {
-		t.Errorf("with input: %q", got)
-	}
-}
-
-func TestServerCapsTheOperationTimeout(t *testing.T) {
-	t.Parallel()
-	k := talk(t, start(t, func(o *wsman.Options) { o.OperationTimeout = 20 * time.Millisecond }))
-	k.open("")
-	k.timeout = "PT1H"
-	if got := k.receive(k.start("cat").Body.CommandID).fault(); got != timedOut {
-		t.Errorf("fault %q", got)
-	}
-}
-
-func TestOutputComesInPiecesThatCutCharacters(t *testing.T) {
+// TestOutput_Pieces checks that output comes in pieces that cut characters.
+func TestOutput_Pieces(t *testing.T) {
 	t.Parallel()
 	k := talk(t, start(t, func(o *wsman.Options) { o.StreamBytes = 2; o.MaxEnvelopeKB = 5 }))
 	k.options = `<wm:OptionSet><wm:Option Name="WINRS_CODEPAGE">65001</wm:Option></wm:OptionSet>`
@@ -137,7 +143,8 @@ func TestOutputComesInPiecesThatCutCharacters(t *testing.T) {
 	}
 }
 
-func TestOutputIsInTheCodePageOfTheShell(t *testing.T) {
+// TestOutput_CodePage checks that output is in the code page of the shell.
+func TestOutput_CodePage(t *testing.T) {
 	t.Parallel()
 	k := talk(t, start(t))
 	for page, want := range map[string]string{
@@ -151,7 +158,8 @@ func TestOutputIsInTheCodePageOfTheShell(t *testing.T) {
 	}
 }
 
-func TestSignalEndsTheCommandAndForgetsIt(t *testing.T) {
+// TestSignal checks that a signal ends the command and forgets it.
+func TestSignal(t *testing.T) {
 	t.Parallel()
 	for _, code := range []string{"terminate", "ctrl_c"} {
 		w := start(t)
@@ -168,7 +176,8 @@ func TestSignalEndsTheCommandAndForgetsIt(t *testing.T) {
 	}
 }
 
-func TestDeleteEndsCommandsAndTheirReceives(t *testing.T) {
+// TestDelete checks that Delete ends commands and their Receives.
+func TestDelete(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	k := talk(t, w)
@@ -241,28 +250,30 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func TestConfigTellsTheEnvelopeSize(t *testing.T) {
+func TestEnvelope(t *testing.T) {
 	t.Parallel()
-	k := talk(t, start(t, func(o *wsman.Options) { o.MaxEnvelopeKB = 150 }))
-	k.resource = "http://schemas.microsoft.com/wbem/wsman/1/config"
-	if got := k.ask(transferURI+"/Get", "").Body.Envelope; got != 150 {
-		t.Errorf("%d KiB", got)
-	}
-}
-
-func TestWhatIsNoEnvelopeIsRefused(t *testing.T) {
-	t.Parallel()
-	k := talk(t, start(t))
-	for _, body := range []string{"x", "<a/>", "<Envelope/>", k.envelope(transferURI+"/Create", "") + "<more/>"} {
-		res, err := k.post(body)
-		if err != nil {
-			t.Fatal(err)
+	t.Run("the configuration tells the maximum size", func(t *testing.T) {
+		t.Parallel()
+		k := talk(t, start(t, func(o *wsman.Options) { o.MaxEnvelopeKB = 150 }))
+		k.resource = "http://schemas.microsoft.com/wbem/wsman/1/config"
+		if got := k.ask(transferURI+"/Get", "").Body.Envelope; got != 150 {
+			t.Errorf("%d KiB", got)
 		}
-		res.Body.Close()
-		if res.StatusCode != http.StatusInternalServerError {
-			t.Errorf("%.20q: status %d", body, res.StatusCode)
+	})
+	t.Run("a body that is no envelope is refused", func(t *testing.T) {
+		t.Parallel()
+		k := talk(t, start(t))
+		for _, body := range []string{"x", "<a/>", "<Envelope/>", k.envelope(transferURI+"/Create", "") + "<more/>"} {
+			res, err := k.post(body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if res.StatusCode != http.StatusInternalServerError {
+				t.Errorf("%.20q: status %d", body, res.StatusCode)
+			}
 		}
-	}
+	})
 }
 
 // eventually waits until a state is reached that no event announces.

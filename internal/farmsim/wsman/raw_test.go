@@ -21,7 +21,7 @@ const (
 // talker sends envelopes of the test's own making, with Basic.
 type talker struct {
 	t      *testing.T
-	w      world
+	w      testEndpoint
 	client *http.Client
 	user   string
 	// timeout is the OperationTimeout header.
@@ -32,7 +32,7 @@ type talker struct {
 	options  string
 }
 
-func talk(t *testing.T, w world) *talker {
+func talk(t *testing.T, w testEndpoint) *talker {
 	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(w.ca)

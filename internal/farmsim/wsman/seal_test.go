@@ -32,55 +32,57 @@ func sealedBody(t *testing.T, c *ntlmssp.Client, envelope string) string {
 
 const sealed = `multipart/encrypted;protocol="application/HTTP-SPNEGO-session-encrypted";boundary="Encrypted Boundary"`
 
-func TestSealedRequestsGetSealedAnswers(t *testing.T) {
+func TestSealed(t *testing.T) {
 	t.Parallel()
-	k := talk(t, start(t))
-	c, status := k.handshake(user, password, nil, nil)
-	if status != 200 {
-		t.Fatalf("handshake: status %d", status)
-	}
-	for range 3 { // the ciphers go on from message to message
-		status, _, body := k.header("", sealed, sealedBody(t, c, k.envelope(transferURI+"/Create", shellBody(""))))
-		_, payload, _ := bytes.Cut(body, []byte("application/octet-stream\r\n"))
-		payload = bytes.TrimSuffix(payload, []byte("--Encrypted Boundary--\r\n"))
-		if status != 200 || len(payload) < 20 {
-			t.Fatalf("status %d, body %q", status, body)
+	t.Run("requests get sealed answers", func(t *testing.T) {
+		t.Parallel()
+		k := talk(t, start(t))
+		c, status := k.handshake(user, password, nil, nil)
+		if status != 200 {
+			t.Fatalf("handshake: status %d", status)
 		}
-		open, err := c.SecuritySession().Unwrap(payload[20:], payload[4:20])
-		if err != nil || !bytes.Contains(open, []byte("CreateResponse")) {
-			t.Errorf("error %v, answer %q", err, open)
+		for range 3 { // the ciphers go on from message to message
+			status, _, body := k.header("", sealed, sealedBody(t, c, k.envelope(transferURI+"/Create", shellBody(""))))
+			_, payload, _ := bytes.Cut(body, []byte("application/octet-stream\r\n"))
+			payload = bytes.TrimSuffix(payload, []byte("--Encrypted Boundary--\r\n"))
+			if status != 200 || len(payload) < 20 {
+				t.Fatalf("status %d, body %q", status, body)
+			}
+			open, err := c.SecuritySession().Unwrap(payload[20:], payload[4:20])
+			if err != nil || !bytes.Contains(open, []byte("CreateResponse")) {
+				t.Errorf("error %v, answer %q", err, open)
+			}
 		}
-	}
+	})
+	t.Run("for another connection is a bad request", func(t *testing.T) {
+		t.Parallel()
+		w := start(t)
+		k, other := talk(t, w), talk(t, w)
+		c, _ := k.handshake(user, password, nil, nil)
+		other.handshake(user, password, nil, nil)
+		body := sealedBody(t, c, k.envelope(transferURI+"/Create", shellBody("")))
+		if status, _, _ := other.header("", sealed, body); status != 400 {
+			t.Errorf("status %d", status)
+		}
+		if s := w.Stats(); s.Shells != 0 {
+			t.Errorf("%d shells", s.Shells)
+		}
+	})
+	t.Run("with another length is a bad request", func(t *testing.T) {
+		t.Parallel()
+		k := talk(t, start(t))
+		c, _ := k.handshake(user, password, nil, nil)
+		create := k.envelope(transferURI+"/Create", shellBody(""))
+		body := sealedBody(t, c, create)
+		length := fmt.Sprintf("Length=%d", len(create))
+		if status, _, _ := k.header("", sealed, strings.Replace(body, length, length+"0", 1)); status != 400 {
+			t.Errorf("status %d", status)
+		}
+	})
 }
 
-func TestSealedForAnotherConnectionIsABadRequest(t *testing.T) {
-	t.Parallel()
-	w := start(t)
-	k, other := talk(t, w), talk(t, w)
-	c, _ := k.handshake(user, password, nil, nil)
-	other.handshake(user, password, nil, nil)
-	body := sealedBody(t, c, k.envelope(transferURI+"/Create", shellBody("")))
-	if status, _, _ := other.header("", sealed, body); status != 400 {
-		t.Errorf("status %d", status)
-	}
-	if s := w.Stats(); s.Shells != 0 {
-		t.Errorf("%d shells", s.Shells)
-	}
-}
-
-func TestSealedWithAnotherLengthIsABadRequest(t *testing.T) {
-	t.Parallel()
-	k := talk(t, start(t))
-	c, _ := k.handshake(user, password, nil, nil)
-	create := k.envelope(transferURI+"/Create", shellBody(""))
-	body := sealedBody(t, c, create)
-	length := fmt.Sprintf("Length=%d", len(create))
-	if status, _, _ := k.header("", sealed, strings.Replace(body, length, length+"0", 1)); status != 400 {
-		t.Errorf("status %d", status)
-	}
-}
-
-func TestPlainHTTPRefusesWhatIsNotSealed(t *testing.T) {
+// TestPlainHTTP_NeedsSeal checks that plain HTTP refuses what is not sealed.
+func TestPlainHTTP_NeedsSeal(t *testing.T) {
 	t.Parallel()
 	k := talk(t, start(t, func(o *wsman.Options) { o.PlainHTTP = true }))
 	c, status := k.handshake(user, password, nil, nil)

@@ -16,7 +16,9 @@ import (
 	"github.com/farmtrust/farmtrust/internal/config"
 )
 
-func TestOneLineSaysWhereEverythingIsAndTheAdminAddressServesIt(t *testing.T) {
+// TestRun_ReadyLine checks that one line says where everything is and that the
+// admin address serves it.
+func TestRun_ReadyLine(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -75,7 +77,8 @@ func get(t *testing.T, url string) string {
 	return string(body)
 }
 
-func TestBadFlagsAreOneClearLineAndExitCodeTwo(t *testing.T) {
+// TestRun_BadFlags checks that bad flags are one clear line and exit code 2.
+func TestRun_BadFlags(t *testing.T) {
 	t.Parallel()
 	for flags, says := range map[string]string{
 		"-bogus":            "flag provided but not defined: -bogus",
@@ -96,7 +99,7 @@ func TestBadFlagsAreOneClearLineAndExitCodeTwo(t *testing.T) {
 	}
 }
 
-func TestHelpListsTheFlags(t *testing.T) {
+func TestRun_HelpListsFlags(t *testing.T) {
 	t.Parallel()
 	var stderr bytes.Buffer
 	if code := run(t.Context(), []string{"-h"}, io.Discard, &stderr); code != 0 || !strings.Contains(stderr.String(), "-selfsigned") {
@@ -104,7 +107,8 @@ func TestHelpListsTheFlags(t *testing.T) {
 	}
 }
 
-func TestAFolderThatCannotBeMadeIsOneClearLine(t *testing.T) {
+// TestRun_BadFolder checks that a folder that cannot be made is one clear line.
+func TestRun_BadFolder(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

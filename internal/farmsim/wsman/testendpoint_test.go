@@ -90,15 +90,15 @@ func (m *machine) commands() []wsman.Command {
 	return append([]wsman.Command(nil), m.seen...)
 }
 
-// world is an endpoint with its machine and the authority that certifies it.
-type world struct {
+// testEndpoint is an endpoint with its machine and the CA that certifies it.
+type testEndpoint struct {
 	*wsman.Endpoint
 	machine *machine
 	ca      []byte // PEM
 }
 
 // start starts an endpoint that knows one user and offers Basic and NTLM.
-func start(t *testing.T, change ...func(*wsman.Options)) world {
+func start(t *testing.T, change ...func(*wsman.Options)) testEndpoint {
 	t.Helper()
 	certificate, ca := certify(t, serverName)
 	o := wsman.Options{
@@ -122,7 +122,7 @@ func start(t *testing.T, change ...func(*wsman.Options)) world {
 			t.Error(err)
 		}
 	})
-	return world{Endpoint: e, machine: m, ca: ca}
+	return testEndpoint{Endpoint: e, machine: m, ca: ca}
 }
 
 var keys = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
