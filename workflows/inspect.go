@@ -30,24 +30,28 @@ func InspectTrust(ctx workflow.Context, in InspectInput) (farm.Inspection, error
 	if !complete {
 		return n, nil
 	}
-	n.Observed = observed
 	n.Current, _ = observed.Current()
 	if chooseErr != nil {
 		return n, nil
 	}
-	return n, compareForInspection(ctx, &n)
+	err := compareForInspection(ctx, &n, observed)
+	return n, err
 }
 
-// compareForInspection adds what a rotation would do to an inspection.
-func compareForInspection(ctx workflow.Context, n *farm.Inspection) error {
+// compareForInspection adds what a rotation would do to an inspection, and what was
+// observed if there is something to do: a controller's history would otherwise
+// grow by the state of every server with each inspection.
+func compareForInspection(ctx workflow.Context, n *farm.Inspection, observed farm.Observed) error {
 	var comparison activities.Comparison
 	err := workflow.ExecuteActivity(localOptions(ctx, "compare with what is desired"), a.Compare,
-		activities.CompareInput{Farm: n.Config, Target: n.Target, Observed: n.Observed}).Get(ctx, &comparison)
+		activities.CompareInput{Farm: n.Config, Target: n.Target, Observed: observed}).Get(ctx, &comparison)
 	if err != nil {
 		return err
 	}
 	n.Target.FriendlyName = comparison.FriendlyName
-	n.Plan = comparison.Differences
+	if n.Plan = comparison.Differences; len(n.Plan) > 0 {
+		n.Observed = observed
+	}
 	n.Findings = append(n.Findings, comparison.Findings...)
 	return nil
 }

@@ -31,6 +31,16 @@ func TestInspect(t *testing.T) {
 	f.assertTrustUnchanged(t, before)
 }
 
+func TestInspect_FarmInOrder(t *testing.T) {
+	t.Parallel()
+	f := newTestFarm(t, farmsim.Options{Trusting: true})
+	f.rotate(t).requireOutcome(farm.Verified)
+	n := f.inspect(t)
+	if len(n.Plan) > 0 || !cmp.Equal(n.Observed, farm.Observed{}) {
+		t.Errorf("a farm in order has the plan %+v and carries what %d office servers showed, want neither", n.Plan, len(n.Observed.Office))
+	}
+}
+
 // problemsOf is all that an inspection finds wrong, one a line.
 func problemsOf(n farm.Inspection) string {
 	var lines []string

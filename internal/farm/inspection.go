@@ -14,7 +14,8 @@ type Inspection struct {
 	Target Certificate `json:"target"`
 	// Current is the S2S certificate in use, empty before the first set-up.
 	Current StoreCertificate `json:"current"`
-	// Observed is what the servers showed; empty unless all of them answered.
+	// Observed is what the servers showed, for a rotation to begin from; empty
+	// unless all of them answered and Plan is not empty.
 	Observed Observed          `json:"observed,omitzero"`
 	Servers  []InspectedServer `json:"servers"`
 	// Plan lists what a rotation would do, Findings what it would not.
