@@ -174,6 +174,7 @@ func TestCommandLine(t *testing.T) {
 			assertAsBefore(t, w.sim, w.before)
 		}},
 		{"status as JSON contains the farm and its last run", func(t *testing.T) {
+			waitUntil(t, func() bool { return w.isInspectedSinceLastRun(t) })
 			got := c.run("", "status", "contoso", "-o", "json")
 			c.assertExit(t, got, 0)
 			var shown struct {
