@@ -221,16 +221,16 @@ func (a *Activities) sharePointRunner(sp farm.SharePoint) powershell.Runner {
 	return a.Remote
 }
 
-func (a *Activities) resolveSharePointServer(name, host string) (powershell.Target, error) {
+func (a *Activities) resolveSharePointServer(name, host string) (powershell.Target, farm.SharePoint, error) {
 	f, _ := a.Farms.Farm(name)
 	for _, sp := range f.SharePoint {
 		for _, s := range sp.Servers {
 			if s.Host == host {
-				return scriptTarget(s), nil
+				return scriptTarget(s), sp, nil
 			}
 		}
 	}
-	return powershell.Target{}, terminalError(UnknownServer, "SharePoint server %s of farm %s is not in the worker's configuration", host, name)
+	return powershell.Target{}, farm.SharePoint{}, terminalError(UnknownServer, "SharePoint server %s of farm %s is not in the worker's configuration", host, name)
 }
 
 func scriptTarget(s farm.Server) powershell.Target {

@@ -120,7 +120,12 @@ var transientScriptErrors = map[string]bool{
 	powershell.IisResetFailed:   true,
 	powershell.ProofUnavailable: true,
 	powershell.TaskTimeout:      true,
+	powershell.FarmUnreachable:  true,
 }
+
+// retryableScriptErrors may take minutes to pass, as a failover of SQL Server
+// does.
+var retryableScriptErrors = map[string]bool{powershell.SqlUnavailable: true}
 
 // scriptRule returns the rule for an error inside a script. Errors that our
 // scripts raise need an operator, except for transientScriptErrors. Errors of
@@ -130,7 +135,8 @@ func scriptRule(e *powershell.ScriptError) retryRule {
 	remedy := powershell.Remedy(e.ID)
 	switch {
 	case remedy != "":
-		return retryRule{terminal: !transientScriptErrors[e.ID], remedy: remedy}
+		retryable := retryableScriptErrors[e.ID]
+		return retryRule{terminal: !retryable && !transientScriptErrors[e.ID], retryable: retryable, remedy: remedy}
 	case e.Exception == powershell.UpdateConflict:
 		return retryRule{delay: 5 * time.Second, remedy: "another administrator changed SharePoint at the same time"}
 	}

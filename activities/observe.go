@@ -8,19 +8,28 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
+// ObserveInput names a server, and the certificates in question.
+type ObserveInput struct {
+	ServerInput
+	// Previous is the certificate that a rollback would restore; empty before the
+	// first observation.
+	Previous farm.Thumbprint `json:"previous,omitempty"`
+}
+
 // ObserveOffice observes an office server, and which of the certificates in
 // question it has.
-func (a *Activities) ObserveOffice(ctx context.Context, in ServerInput) (farm.OfficeServer, error) {
+func (a *Activities) ObserveOffice(ctx context.Context, in ObserveInput) (farm.OfficeServer, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
 		return farm.OfficeServer{}, err
 	}
-	return a.observeOffice(ctx, t, in.Target)
+	return a.observeOffice(ctx, t, in.Target, in.Previous)
 }
 
-func (a *Activities) observeOffice(ctx context.Context, t powershell.Target, target farm.Certificate) (farm.OfficeServer, error) {
+func (a *Activities) observeOffice(ctx context.Context, t powershell.Target, target farm.Certificate, previous farm.Thumbprint) (farm.OfficeServer, error) {
 	params := powershell.GetOfficeServer{
 		Thumbprint: string(target.Thumbprint), FriendlyName: target.FriendlyName, Subject: target.Subject, Chain: []string{},
+		Previous: string(previous),
 	}
 	for _, c := range target.Chain {
 		params.Chain = append(params.Chain, string(c.Thumbprint))
@@ -32,8 +41,8 @@ func (a *Activities) observeOffice(ctx context.Context, t powershell.Target, tar
 	m, toWorker := convertMachine(t.Host, seen.Machine, skew)
 	s := farm.OfficeServer{
 		Machine:      m,
-		Certificates: convertCertificates(seen.Certificates),
-		Roots:        convertCertificates(seen.Roots),
+		Certificates: convertCertificates(seen.Certificates, toWorker),
+		Roots:        convertCertificates(seen.Roots, toWorker),
 		Joined:       seen.Joined,
 		Settings: farm.OfficeFarm{
 			Master: seen.Master, Machines: seen.Machines,
@@ -43,6 +52,10 @@ func (a *Activities) observeOffice(ctx context.Context, t powershell.Target, tar
 		Health:            seen.Health,
 		Discovery:         farm.Discovery(seen.Discovery),
 		Service:           convertService(seen.Service, toWorker),
+		WebServer:         convertService(seen.WebServer, toWorker),
+		Activation:        convertService(seen.Activation, toWorker),
+		LastErrors:        seen.LastErrors,
+		Loaded:            convertLoaded(seen.Loaded, toWorker),
 		WorkersStartedAt:  toWorker(seen.WorkersSince),
 		SettingsChangedAt: toWorker(seen.SettingsSince),
 	}
@@ -70,7 +83,9 @@ func (a *Activities) ObserveSharePoint(ctx context.Context, in ServerInput) (far
 	}
 	_, toWorker := convertMachine(t.Host, seen.Machine, skew)
 	f := farm.SharePointFarm{
-		FrontEnd: t.Host, Version: seen.Version, UserProfileServices: seen.UserProfileServices, Members: seen.Members,
+		FrontEnd: t.Host, Version: seen.Version, Members: seen.Members,
+		UserProfileServices: seen.UserProfileServices, ProxiedSites: seen.ProxiedSites,
+		AppManagement: seen.AppManagement, SubscriptionSettings: seen.SubscriptionSettings, AllowOAuthOverHTTP: seen.AllowOAuthOverHTTP,
 	}
 	for _, i := range seen.Issuers {
 		f.Issuers = append(f.Issuers, farm.TokenIssuer{
@@ -90,33 +105,53 @@ func (a *Activities) ObserveSharePoint(ctx context.Context, in ServerInput) (far
 // ObserveSharePointServer observes one SharePoint server. It uses no SharePoint
 // cmdlets, so it needs no access to SQL Server.
 func (a *Activities) ObserveSharePointServer(ctx context.Context, in ServerInput) (farm.SharePointServer, error) {
-	t, err := a.resolveSharePointServer(in.Farm, in.Host)
+	t, sp, err := a.resolveSharePointServer(in.Farm, in.Host)
 	if err != nil {
 		return farm.SharePointServer{}, err
 	}
-	return a.observeSharePointServer(ctx, t)
+	return a.observeSharePointServer(ctx, t, sp.Sites)
 }
 
-func (a *Activities) observeSharePointServer(ctx context.Context, t powershell.Target) (farm.SharePointServer, error) {
-	seen, skew, err := observeServer(ctx, a, a.Remote, t, powershell.GetSharePointServer{}, func(s powershell.SharePointServer) time.Time { return s.Machine.Clock })
+func (a *Activities) observeSharePointServer(ctx context.Context, t powershell.Target, sites []string) (farm.SharePointServer, error) {
+	seen, skew, err := observeServer(ctx, a, a.Remote, t, powershell.GetSharePointServer{Sites: sites}, func(s powershell.SharePointServer) time.Time { return s.Machine.Clock })
 	if err != nil {
 		return farm.SharePointServer{}, err
 	}
 	m, toWorker := convertMachine(t.Host, seen.Machine, skew)
-	return farm.SharePointServer{Machine: m, Timer: convertService(seen.Timer, toWorker), WorkersStartedAt: toWorker(seen.WorkersSince)}, nil
+	s := farm.SharePointServer{
+		Machine: m, Timer: convertService(seen.Timer, toWorker),
+		WebServer: convertService(seen.WebServer, toWorker), Activation: convertService(seen.Activation, toWorker),
+		WorkersStartedAt: toWorker(seen.WorkersSince), LastErrors: seen.LastErrors,
+	}
+	for _, site := range seen.Sites {
+		s.Sites = append(s.Sites, farm.Discovery(site))
+	}
+	return s, nil
+}
+
+func convertLoaded(l *powershell.LoadedSettings, toWorker func(*time.Time) time.Time) *farm.LoadedSettings {
+	if l == nil {
+		return nil
+	}
+	return &farm.LoadedSettings{
+		Since: toWorker(&l.Since), Service: toWorker(&l.Service),
+		S2SCertificateName: l.S2SCertificateName, Thumbprint: farm.Thumbprint(l.Thumbprint),
+		AllowOutboundHTTP: l.AllowOutboundHTTP, AllowHTTPSecureStoreConnections: l.AllowHTTPSecureStoreConnections,
+	}
 }
 
 func convertService(s powershell.Service, toWorker func(*time.Time) time.Time) farm.Service {
 	return farm.Service{Name: s.Name, Running: s.Running, StartedAt: toWorker(s.Since)}
 }
 
-func convertCertificates(list []powershell.Certificate) []farm.StoreCertificate {
+func convertCertificates(list []powershell.Certificate, toWorker func(*time.Time) time.Time) []farm.StoreCertificate {
 	var out []farm.StoreCertificate
 	for _, c := range list {
 		out = append(out, farm.StoreCertificate{
 			Thumbprint: farm.Thumbprint(c.Thumbprint), FriendlyName: c.FriendlyName, Subject: c.Subject,
 			NotBefore: c.NotBefore, NotAfter: c.NotAfter, HasKey: c.HasKey,
-			Provider: c.Provider, KeyReaders: c.KeyReaders, KeySigns: c.KeySigns,
+			Provider: c.Provider, KeyReaders: c.KeyReaders, KeySigns: c.KeySigns, ModernKeySigns: c.ModernKeySigns,
+			KeyCreatedAt: toWorker(c.KeySince), Archived: c.Archived, Wildcard: c.Wildcard,
 		})
 	}
 	return out

@@ -126,7 +126,7 @@ func (a *Activities) SetHTTPSettings(ctx context.Context, in ServerInput) (StepR
 // findMaster returns the computer name of the farm's master; empty when the
 // server is the master itself.
 func (a *Activities) findMaster(ctx context.Context, t powershell.Target) (string, error) {
-	seen, err := a.observeOffice(ctx, t, farm.Certificate{})
+	seen, err := a.observeOffice(ctx, t, farm.Certificate{}, "")
 	if err != nil || farm.SameMachine(seen.Settings.Master, seen.Machine.Name) {
 		return "", err
 	}
@@ -149,7 +149,7 @@ func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) 
 	}
 	started := a.Now()
 	err = a.awaitCondition(ctx, func() (bool, string, error) {
-		seen, err := a.observeOffice(ctx, t, in.Target)
+		seen, err := a.observeOffice(ctx, t, in.Target, "")
 		now := seen.Settings.S2SCertificateName
 		return now == in.Name, fmt.Sprintf("%s still has S2SCertificateName %s", in.Host, quoteName(now)), err
 	})
@@ -194,7 +194,7 @@ func (a *Activities) RestartOffice(ctx context.Context, in RestartOfficeInput) (
 
 func (a *Activities) awaitHealth(ctx context.Context, t powershell.Target, in RestartOfficeInput) (health string, err error) {
 	err = a.awaitCondition(ctx, func() (bool, string, error) {
-		seen, err := a.observeOffice(ctx, t, in.Target)
+		seen, err := a.observeOffice(ctx, t, in.Target, "")
 		health = fmt.Sprintf("/hosting/discovery answers %d", seen.Discovery.Status)
 		return isHealthyAsBefore(seen, in.Baseline), fmt.Sprintf("%s does not answer as before: WACSM running %t, /hosting/discovery %d %s",
 			t.Host, seen.Service.Running, seen.Discovery.Status, seen.Discovery.Problem), err

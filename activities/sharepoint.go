@@ -79,11 +79,11 @@ type RestartSharePointInput struct {
 // 24 hours to recognize an issuer (source: Microsoft, "High-trust configuration
 // scripts for SharePoint"). It fails with [WaitTimedOut].
 func (a *Activities) RestartSharePoint(ctx context.Context, in RestartSharePointInput) (StepResult, error) {
-	t, err := a.resolveSharePointServer(in.Farm, in.Host)
+	t, sp, err := a.resolveSharePointServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
-	before, err := a.observeSharePointServer(ctx, t)
+	before, err := a.observeSharePointServer(ctx, t, sp.Sites)
 	if err != nil {
 		return StepResult{}, err
 	}
@@ -92,7 +92,7 @@ func (a *Activities) RestartSharePoint(ctx context.Context, in RestartSharePoint
 		return StepResult{}, err
 	}
 	err = a.awaitCondition(ctx, func() (bool, string, error) {
-		seen, err := a.observeSharePointServer(ctx, t)
+		seen, err := a.observeSharePointServer(ctx, t, sp.Sites)
 		return seen.Timer.Running, t.Host + ": SPTimerV4 is not running after the restart", err
 	})
 	if err != nil {

@@ -24,6 +24,8 @@ func (r *rotation) observe(ctx workflow.Context, step farm.Step) error {
 type observation struct {
 	farm   farm.Farm
 	target farm.Certificate
+	// previous is the certificate that a rollback would restore, if that is known.
+	previous farm.Thumbprint
 	// options are the class of its activities.
 	options func(workflow.Context, string) workflow.Context
 	// isSkipped reports whether an office server is not to be observed.
@@ -64,7 +66,7 @@ func (o *observation) observeServer(ctx workflow.Context, host string, seen *obs
 	in := activities.ServerInput{Farm: o.farm.Name, Host: host, Target: o.target}
 	if _, office := o.farm.OfficeServer(host); office {
 		var s farm.OfficeServer
-		err := workflow.ExecuteActivity(o.options(ctx, "observe "+host), a.ObserveOffice, in).Get(ctx, &s)
+		err := workflow.ExecuteActivity(o.options(ctx, "observe "+host), a.ObserveOffice, activities.ObserveInput{ServerInput: in, Previous: o.previous}).Get(ctx, &s)
 		seen.office[host] = s
 		return err
 	}

@@ -20,6 +20,7 @@ const (
 	defaultDecisionTimeout    = day
 	defaultKeepOldFor         = 14 * day
 	defaultInspectionInterval = 6 * time.Hour
+	defaultHealthyFor         = time.Minute
 
 	// minDuration gives an operator time to decide, and an inspection time to
 	// finish.
@@ -31,7 +32,9 @@ const (
 	// maxInspectionInterval leaves time for several inspections within the default
 	// lead time.
 	maxInspectionInterval = 7 * day
-	unbounded             = time.Duration(math.MaxInt64)
+	// maxHealthyFor fits into the time that a restart may take.
+	maxHealthyFor = 5 * time.Minute
+	unbounded     = time.Duration(math.MaxInt64)
 )
 
 // approval is whether an operator must approve the cutover.
@@ -47,7 +50,7 @@ func defaultPolicy() farm.RotationPolicy {
 	return farm.RotationPolicy{
 		AtOnce: defaultAtOnce, RestartAtOnce: defaultRestartAtOnce,
 		Approval: true, OnFailure: farm.OnFailurePause,
-		DecisionTimeout: defaultDecisionTimeout, KeepOldFor: defaultKeepOldFor, InspectionInterval: defaultInspectionInterval,
+		DecisionTimeout: defaultDecisionTimeout, KeepOldFor: defaultKeepOldFor, InspectionInterval: defaultInspectionInterval, HealthyFor: defaultHealthyFor,
 	}
 }
 
@@ -63,6 +66,7 @@ func (r *reader) readRotation(n node, policy farm.RotationPolicy) (_ farm.Rotati
 		"onFailure": {read: func(n node) {
 			policy.OnFailure = readChoice(r, n, []farm.OnFailure{farm.OnFailurePause, farm.OnFailureRollBack}, nil)
 		}},
+		"healthyFor":         {read: func(n node) { policy.HealthyFor = r.readDurationWithin(n, time.Second, maxHealthyFor) }},
 		"decisionTimeout":    {read: func(n node) { policy.DecisionTimeout = r.readDurationWithin(n, minDuration, unbounded) }},
 		"keepOldFor":         {read: func(n node) { policy.KeepOldFor = r.readRetention(n) }},
 		"inspectionInterval": {read: func(n node) { policy.InspectionInterval = r.readDurationWithin(n, minDuration, maxInspectionInterval) }},

@@ -50,8 +50,18 @@ type StoreCertificate struct {
 	// security identifiers of the accounts that can read the key file.
 	Provider   string   `json:"provider,omitempty"`
 	KeyReaders []string `json:"keyReaders,omitempty"`
-	// KeySigns reports whether a test signature with the key was verified.
-	KeySigns bool `json:"keySigns,omitempty"`
+	// KeySigns reports whether a test signature was verified that was made in
+	// the way that Office Online Server signs, by the key's legacy provider;
+	// ModernKeySigns the same by CNG, which does not help it.
+	KeySigns       bool `json:"keySigns,omitempty"`
+	ModernKeySigns bool `json:"modernKeySigns,omitempty"`
+	// KeyCreatedAt is when the key came to the server; zero when unknown.
+	KeyCreatedAt time.Time `json:"keyCreatedAt,omitzero"`
+	// Archived certificates are found only by programs that ask for them: for
+	// Office Online Server they are not there.
+	Archived bool `json:"archived,omitempty"`
+	// Wildcard reports whether it names more than one host by a "*".
+	Wildcard bool `json:"wildcard,omitempty"`
 }
 
 // OfficeServer is one machine of the Office Online Server farm.
@@ -66,20 +76,46 @@ type OfficeServer struct {
 	// are in the CA store.
 	Roots         []StoreCertificate `json:"roots,omitempty"`
 	Intermediates []Thumbprint       `json:"intermediates,omitempty"`
-	// Joined reports whether the machine is in an Office Online Server farm.
+	// Joined reports whether the machine is in an Office Online Server farm. While
+	// its service is stopped that cannot be read, nor can Settings and Health.
 	Joined   bool       `json:"joined"`
 	Settings OfficeFarm `json:"settings"`
 	// Health is what Get-OfficeWebAppsMachine reports. It is shown, but decides
 	// nothing, because many farms are permanently "Unhealthy".
 	Health    string    `json:"health"`
 	Discovery Discovery `json:"discovery"`
-	Service   Service   `json:"service"`
+	// Service is WACSM; WebServer and Activation are W3SVC and WAS, without which
+	// IIS serves nothing.
+	Service    Service `json:"service"`
+	WebServer  Service `json:"webServer"`
+	Activation Service `json:"activation"`
+	// LastErrors are the last errors of the server's event logs, newest first;
+	// empty while the three services run.
+	LastErrors []string `json:"lastErrors,omitempty"`
 	// WorkersStartedAt is when the oldest IIS worker process started; zero when
 	// none runs.
 	WorkersStartedAt time.Time `json:"workersStartedAt,omitzero"`
 	// SettingsChangedAt is when this machine's copy of the farm settings was last
 	// written; zero when unknown.
 	SettingsChangedAt time.Time `json:"settingsChangedAt,omitzero"`
+	// Loaded is what the processes loaded when farmtrust last restarted them,
+	// which it notes on the server; nil without a note.
+	Loaded *LoadedSettings `json:"loaded,omitempty"`
+}
+
+// LoadedSettings is what the processes of an office server loaded when they were
+// last restarted by farmtrust.
+type LoadedSettings struct {
+	// Since is the moment before that restart, and Service when WACSM's process
+	// started after it.
+	Since   time.Time `json:"since"`
+	Service time.Time `json:"service"`
+	// S2SCertificateName is the farm's setting then, Thumbprint the certificate
+	// that it selected.
+	S2SCertificateName              string     `json:"s2sCertificateName"`
+	Thumbprint                      Thumbprint `json:"thumbprint"`
+	AllowOutboundHTTP               bool       `json:"allowOutboundHttp"`
+	AllowHTTPSecureStoreConnections bool       `json:"allowHttpSecureStoreConnections"`
 }
 
 // OfficeFarm is the Office Online Server farm as one of its machines sees it.
@@ -94,8 +130,9 @@ type OfficeFarm struct {
 	AllowHTTPSecureStoreConnections bool     `json:"allowHttpSecureStoreConnections"`
 }
 
-// Discovery is the answer that an office server gives at its own
-// /hosting/discovery.
+// Discovery is the answer that a server itself gives to a request for URL, under
+// the name that users' requests have: an office server at /hosting/discovery, a
+// SharePoint server at a site.
 type Discovery struct {
 	URL string `json:"url"`
 	// Status is the HTTP status. It is 0 when there was no answer; Problem then
@@ -122,8 +159,17 @@ type SharePointFarm struct {
 	Issuers         []TokenIssuer   `json:"issuers"`
 	RootAuthorities []RootAuthority `json:"rootAuthorities"`
 	Permissions     []AppPermission `json:"permissions"`
-	// UserProfileServices counts User Profile service applications.
-	UserProfileServices int `json:"userProfileServices"`
+	// UserProfileServices counts User Profile service applications of this farm.
+	// ProxiedSites are the sites whose web application can use one, which may be
+	// another farm's.
+	UserProfileServices int      `json:"userProfileServices"`
+	ProxiedSites        []string `json:"proxiedSites,omitempty"`
+	// AppManagement and SubscriptionSettings count the services that hold app
+	// permissions, or the proxies to another farm's.
+	AppManagement        int `json:"appManagement"`
+	SubscriptionSettings int `json:"subscriptionSettings"`
+	// AllowOAuthOverHTTP reports whether tokens are accepted without TLS.
+	AllowOAuthOverHTTP bool `json:"allowOAuthOverHttp"`
 	// Members are the computer names of the farm's SharePoint servers.
 	Members []string           `json:"members"`
 	Servers []SharePointServer `json:"servers"`
@@ -163,8 +209,16 @@ type AppPermission struct {
 // SharePointServer is one server of a SharePoint farm.
 type SharePointServer struct {
 	Machine Machine `json:"machine"`
-	// Timer is SPTimerV4, the SharePoint Timer Service.
-	Timer Service `json:"timer"`
+	// Timer is SPTimerV4, the SharePoint Timer Service; WebServer and Activation
+	// are W3SVC and WAS.
+	Timer      Service `json:"timer"`
+	WebServer  Service `json:"webServer"`
+	Activation Service `json:"activation"`
+	// Sites are the answers of this very server for each configured site.
+	Sites []Discovery `json:"sites,omitempty"`
+	// LastErrors are the last errors of the server's event logs, newest first;
+	// empty while the three services run.
+	LastErrors []string `json:"lastErrors,omitempty"`
 	// WorkersStartedAt is when the oldest IIS worker process started; zero when
 	// none runs.
 	WorkersStartedAt time.Time `json:"workersStartedAt,omitzero"`

@@ -23,6 +23,7 @@ const (
 // The steps of a rollback, which restores the newest change first.
 const (
 	StepPlanRollback        Step = "plan rollback"
+	StepStart               Step = "start services"
 	StepRestoreIssuers      Step = "restore issuers"
 	StepRestoreHTTPSettings Step = "restore HTTP settings"
 	StepRestoreS2SName      Step = "restore S2S certificate"
@@ -51,7 +52,7 @@ func Steps() []Step {
 // RollbackSteps lists the steps of a rollback in order.
 func RollbackSteps() []Step {
 	return []Step{
-		StepPlanRollback, StepRestoreIssuers, StepRestoreHTTPSettings, StepRestoreS2SName, StepRestartAgain,
+		StepPlanRollback, StepRestoreIssuers, StepStart, StepRestoreHTTPSettings, StepRestoreS2SName, StepRestartAgain,
 		StepRemoveRootAuthority, StepRevokeKey, StepRemoveCertificate,
 	}
 }

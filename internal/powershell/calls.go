@@ -62,6 +62,8 @@ func (RemoveS2SCertificate) scriptName() script[RemoveResult] { return "Remove-S
 
 func (RestartOfficeServer) scriptName() script[RestartResult] { return "Restart-OfficeServer" }
 
+func (StartOfficeServer) scriptName() script[StartResult] { return "Start-OfficeServer" }
+
 func (RestartSharePointServer) scriptName() script[RestartResult] { return "Restart-SharePointServer" }
 
 func (RestoreTrustedIssuer) scriptName() script[RestoreIssuerResult] { return "Restore-TrustedIssuer" }

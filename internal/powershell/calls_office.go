@@ -24,9 +24,19 @@ type Certificate struct {
 	NotBefore    time.Time `json:"notBefore"`
 	NotAfter     time.Time `json:"notAfter"`
 	HasKey       bool      `json:"hasKey"`
-	Provider     string    `json:"provider"`
-	KeyReaders   []string  `json:"keyReaders"`
-	KeySigns     bool      `json:"keySigns"`
+	// Archived certificates are found only by programs that ask for them.
+	Archived bool `json:"archived"`
+	// Wildcard reports whether the subject or an alternative name has a "*".
+	Wildcard   bool     `json:"wildcard"`
+	Provider   string   `json:"provider"`
+	KeyReaders []string `json:"keyReaders"`
+	// KeySince is when the key file was created, nil when that is unknown.
+	KeySince *time.Time `json:"keySince"`
+	// KeySigns reports whether a test signature verified that was made in the
+	// way that Office Online Server signs, by the key's legacy provider;
+	// ModernKeySigns the same by CNG.
+	KeySigns       bool `json:"keySigns"`
+	ModernKeySigns bool `json:"modernKeySigns"`
 }
 
 // Service is a Windows service. Since is when its process started, nil when
@@ -48,6 +58,9 @@ type GetOfficeServer struct {
 	Subject      string
 	// Chain holds the thumbprints of the target's issuers.
 	Chain []string
+	// Previous is the thumbprint of the certificate that a rollback would
+	// restore, empty for none. It is returned, archived or not, and must sign.
+	Previous string
 }
 
 // OfficeServer is the result of [GetOfficeServer].
@@ -60,21 +73,47 @@ type OfficeServer struct {
 	Master        string        `json:"master"`
 	// Machines are the farm's members; only the master reports them, since
 	// every member has the same list.
-	Machines                        []string   `json:"machines"`
-	Health                          string     `json:"health"`
-	S2SCertificateName              string     `json:"s2sCertificateName"`
-	CertificateName                 string     `json:"certificateName"`
-	AllowOutboundHTTP               bool       `json:"allowOutboundHttp"`
-	AllowHTTPSecureStoreConnections bool       `json:"allowHttpSecureStoreConnections"`
-	Discovery                       Discovery  `json:"discovery"`
-	Service                         Service    `json:"service"`
-	WorkersSince                    *time.Time `json:"workersSince"`
+	Machines                        []string  `json:"machines"`
+	Health                          string    `json:"health"`
+	S2SCertificateName              string    `json:"s2sCertificateName"`
+	CertificateName                 string    `json:"certificateName"`
+	AllowOutboundHTTP               bool      `json:"allowOutboundHttp"`
+	AllowHTTPSecureStoreConnections bool      `json:"allowHttpSecureStoreConnections"`
+	Discovery                       Discovery `json:"discovery"`
+	// Service is WACSM; WebServer and Activation are W3SVC and WAS, without
+	// which IIS serves nothing.
+	Service      Service    `json:"service"`
+	WebServer    Service    `json:"webServer"`
+	Activation   Service    `json:"activation"`
+	WorkersSince *time.Time `json:"workersSince"`
 	// SettingsSince is when settings.xml of the farm state was last written.
 	SettingsSince *time.Time `json:"settingsSince"`
+	// Loaded is the note of farmtrust's last restart, nil without one.
+	Loaded *LoadedSettings `json:"loaded"`
+	// LastErrors are the last errors of the event logs, newest first, each in
+	// one line; empty while all three services run.
+	LastErrors []string `json:"lastErrors"`
 }
 
-// Discovery is the response of the server's own /hosting/discovery. Without
-// one, Status is 0 and Problem the name of a WebExceptionStatus.
+// LoadedSettings is what the processes of an office server loaded when
+// farmtrust last restarted them.
+type LoadedSettings struct {
+	// Since is the moment before the restart, and Service when WACSM's process
+	// started; both on the server's clock.
+	Since   time.Time `json:"since"`
+	Service time.Time `json:"service"`
+	// S2SCertificateName is the farm's setting, Thumbprint the certificate that
+	// it selected; both empty when there was none.
+	S2SCertificateName              string `json:"s2sCertificateName"`
+	Thumbprint                      string `json:"thumbprint"`
+	AllowOutboundHTTP               bool   `json:"allowOutboundHttp"`
+	AllowHTTPSecureStoreConnections bool   `json:"allowHttpSecureStoreConnections"`
+}
+
+// Discovery is the response of the server itself to a request for URL, which
+// has the name that users' requests have: the farm's, or the site's. The
+// connection goes to this server, whatever that name resolves to. Without a
+// response Status is 0 and Problem the name of a WebExceptionStatus.
 type Discovery struct {
 	URL     string `json:"url"`
 	Status  int    `json:"status"`
@@ -91,6 +130,8 @@ type ImportS2SCertificate struct {
 	Exportable bool
 	// SelfSigned also adds the public part to Trusted Root.
 	SelfSigned bool
+	// Archived imports it archived, so that nothing finds it until the cutover.
+	Archived bool
 	// Intermediates are DER certificates, base64, for the CA store.
 	Intermediates []string
 	// PFX and Password travel outside the parameters.
@@ -129,6 +170,9 @@ type GrantResult struct {
 	// SignedAs is the account that made the verified signature: a SID, or
 	// DOMAIN\name.
 	SignedAs string `json:"signedAs"`
+	// SignedBy is the path that signed: "legacy", the one that Office Online
+	// Server takes, is the only one that counts as proof.
+	SignedBy string `json:"signedBy"`
 }
 
 // ExportS2SCertificate reads the public part of a certificate as DER and,
@@ -149,8 +193,12 @@ type ExportResult struct {
 // must run on the master.
 type SetS2SCertificateName struct {
 	FriendlyName string
-	// Thumbprint is the one certificate that the friendly name must select.
+	// Thumbprint is the one certificate that the friendly name must select. It
+	// is unarchived first.
 	Thumbprint string
+	// Archive are certificates to archive afterwards: those that share its
+	// subject.
+	Archive []string
 }
 
 // SetNameResult is the result of [SetS2SCertificateName].
@@ -173,12 +221,40 @@ type SetSettingResult struct {
 	Settings []string `json:"settings"`
 }
 
-// RestartOfficeServer restarts WACSM and IIS on an office server, unless both
-// started after the settings they must load were written.
+// RestartOfficeServer restarts WACSM and IIS on an office server, unless they
+// have loaded what the farm's settings now say. It notes on the server what they
+// loaded; see [LoadedSettings].
 type RestartOfficeServer struct {
-	// NotBefore also restarts what started before it. When it is nil, the time
-	// of this machine's own settings file alone decides.
+	// NotBefore restarts what started before it. Nil sets no bound.
 	NotBefore *time.Time `json:"NotBefore,omitempty"`
+	// UnlessNoted restarts what started before it too, unless the note of the
+	// last restart proves that it loaded what is set now. Nil sets no bound
+	// beside the times of the settings file and of the certificate's key.
+	UnlessNoted *time.Time `json:"UnlessNoted,omitempty"`
+}
+
+// StartOfficeServer starts WACSM and IIS on an office server where one of them
+// is stopped, and does nothing where all run. Of the certificates it unarchives
+// the one that the server's copy of the farm settings names, and archives the
+// others, so that the service finds one alone.
+type StartOfficeServer struct {
+	Certificates []NamedCertificate
+}
+
+// NamedCertificate is a certificate that the farm settings may name.
+type NamedCertificate struct {
+	Thumbprint   string
+	FriendlyName string
+}
+
+// StartResult is the result of [StartOfficeServer].
+type StartResult struct {
+	Changed bool `json:"changed"`
+	// Started lists the services that were started: "WACSM", "WAS", "W3SVC".
+	Started []string `json:"started"`
+	// Named is the friendly name that the server's settings file has, of those
+	// given; empty when it has none of them.
+	Named string `json:"named"`
 }
 
 // RestartResult is the result of the two restarting scripts.

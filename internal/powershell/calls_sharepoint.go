@@ -11,6 +11,8 @@ type GetSharePointFarm struct {
 	// one is returned too.
 	RegisteredNames []string
 	Names           []string
+	// Thumbprints are certificates: every issuer that holds one is returned.
+	Thumbprints []string
 }
 
 // SharePointFarm is the result of [GetSharePointFarm].
@@ -21,7 +23,15 @@ type SharePointFarm struct {
 	RootAuthorities     []RootAuthority `json:"rootAuthorities"`
 	Permissions         []AppPermission `json:"permissions"`
 	UserProfileServices int             `json:"userProfileServices"`
-	Members             []string        `json:"members"`
+	// ProxiedSites are the sites whose web application has a User Profile
+	// service proxy in its proxy group.
+	ProxiedSites []string `json:"proxiedSites"`
+	// AppManagement and SubscriptionSettings count the service applications, or
+	// their proxies, of the two kinds that hold app permissions.
+	AppManagement        int      `json:"appManagement"`
+	SubscriptionSettings int      `json:"subscriptionSettings"`
+	AllowOAuthOverHTTP   bool     `json:"allowOAuthOverHttp"`
+	Members              []string `json:"members"`
 }
 
 // TokenIssuer is a trusted security token issuer.
@@ -100,13 +110,24 @@ type AddRootResult struct {
 
 // GetSharePointServer observes one SharePoint server. It uses no SharePoint
 // cmdlet and so needs no second hop.
-type GetSharePointServer struct{}
+type GetSharePointServer struct {
+	// Sites are the site collections that are asked for on this very server.
+	Sites []string
+}
 
 // SharePointServer is the result of [GetSharePointServer].
 type SharePointServer struct {
-	Machine      Machine    `json:"machine"`
+	Machine Machine `json:"machine"`
+	// Timer is SPTimerV4; WebServer and Activation are W3SVC and WAS.
 	Timer        Service    `json:"timer"`
+	WebServer    Service    `json:"webServer"`
+	Activation   Service    `json:"activation"`
 	WorkersSince *time.Time `json:"workersSince"`
+	// Sites are the responses, in the order of the parameter.
+	Sites []Discovery `json:"sites"`
+	// LastErrors are the last errors of the event logs, newest first; empty
+	// while all three services run.
+	LastErrors []string `json:"lastErrors"`
 }
 
 // RestartSharePointServer runs iisreset and restarts SPTimerV4, each only if

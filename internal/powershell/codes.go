@@ -30,6 +30,9 @@ const (
 	KeyFileNotFound = "farmtrust.KeyFileNotFound"
 	// KeyDenied: an access entry on the key file denies the account.
 	KeyDenied = "farmtrust.KeyDenied"
+	// KeyModernOnly: the key signs by CNG alone, which Office Online Server is not
+	// known to use.
+	KeyModernOnly = "farmtrust.KeyModernOnly"
 	// KeyDoesNotSign: the account cannot sign with the key.
 	KeyDoesNotSign = "farmtrust.KeyDoesNotSign"
 	// ProofUnavailable: the task that tests the key did not run to its end.
@@ -43,15 +46,24 @@ const (
 	NotMaster = "farmtrust.NotMaster"
 	// SettingNotKept: a setting did not have the new value after it was set.
 	SettingNotKept = "farmtrust.SettingNotKept"
-	// IisResetFailed: iisreset ended with an error.
+	// IisResetFailed: iisreset ended with an error, or W3SVC or WAS do not run
+	// after it.
 	IisResetFailed = "farmtrust.IisResetFailed"
+	// ServiceNotRunning: a service does not start, or stopped again; the message
+	// names it and has the last errors of the event logs.
+	ServiceNotRunning = "farmtrust.ServiceNotRunning"
 
 	// NotSharePoint: SharePoint, or its cmdlets, are not installed.
 	NotSharePoint = "farmtrust.NotSharePoint"
 	// SecondHop: the session cannot reach the farm's configuration database,
-	// because its logon carries no credentials for SQL Server or the account lacks
-	// rights there.
+	// because its logon carries no credentials for SQL Server.
 	SecondHop = "farmtrust.SecondHop"
+	// NoFarmAccess: SQL Server knows the account and refuses it.
+	NoFarmAccess = "farmtrust.NoFarmAccess"
+	// SqlUnavailable: SQL Server, or the configuration database, is away.
+	SqlUnavailable = "farmtrust.SqlUnavailable"
+	// FarmUnreachable: the farm cannot be reached, and nothing shows why.
+	FarmUnreachable = "farmtrust.FarmUnreachable"
 	// IssuerAmbiguous: several issuers have the registered name.
 	IssuerAmbiguous = "farmtrust.IssuerAmbiguous"
 	// NameTaken: another issuer or root authority has the configured name.
@@ -85,6 +97,11 @@ const (
 const UpdateConflict = "Microsoft.SharePoint.Administration.SPUpdatedConcurrencyException"
 
 var remedies = map[string]string{
+	ServiceNotRunning:     "remove the cause that the errors name, start the service, then retry",
+	SqlUnavailable:        "nothing, if a failover is under way: it is tried again; else start SQL Server, then retry",
+	NoFarmAccess:          "add the account with Add-SPShellAdmin to the configuration database and to the content databases of the configured sites",
+	FarmUnreachable:       "look at SQL Server, at the account's rights (Add-SPShellAdmin) and at the second hop (docs/second-hop.md)",
+	KeyModernOnly:         "remove the certificate with its key and let farmtrust import it, or import it into a cryptographic service provider",
 	NotElevated:           "use a domain account in the server's Administrators group, or set LocalAccountTokenFilterPolicy to 1 for a local one",
 	Not64Bit:              "remove the 32-bit configuration of the remote shell; it must start the 64-bit PowerShell",
 	NoResult:              "report this error with the product versions of the server",
