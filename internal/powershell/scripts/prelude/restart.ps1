@@ -33,7 +33,7 @@ function Restart-WaitedService {
     }
     catch {
         if ((Get-ServiceRecord -Name $Name).running) { throw }
-        Stop-NotRunning -Name $Name -Reason ($_.Exception.Message + $Note) -Since $began
+        Stop-NotRunning -Name $Name -Reason ($_.Exception.GetBaseException().Message + $Note) -Since $began
     }
 }
 
