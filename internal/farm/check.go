@@ -17,7 +17,8 @@ func Check(d Desired, o Observed) []Finding {
 	}
 	for _, check := range []func(Desired, Observed) []Finding{
 		checkJoined, checkMasters, checkMachinesConfigured, checkSharePointServersConfigured, checkOneForest,
-		checkUserProfiles, checkValidByClock, checkFriendlyName, checkFriendlyNamesAgree, checkS2SNames, checkOfficesAgree, checkSubject, checkKeyProvider,
+		checkUserProfiles, checkValidByClock, checkFriendlyName, checkFriendlyNamesAgree, checkSubject, checkKeyProvider, checkCurrentKey,
+		checkS2SNames, checkOfficesAgree,
 		checkIssuersUnique, checkIssuerName, checkOtherOwners, checkFIPSPolicy, checkClearText,
 	} {
 		all = append(all, check(d, o)...)
