@@ -210,8 +210,8 @@ func (f Farm) CutoverEstimate() time.Duration {
 	for _, sp := range f.SharePoint {
 		longest = max(longest, len(sp.Servers))
 	}
-	batches := 1
-	if rest := len(f.Office.Servers) - 1; rest > 0 {
+	batches := min(len(f.Office.Servers), 2) // the canary and, last, the master
+	if rest := len(f.Office.Servers) - batches; rest > 0 {
 		size := max(f.Rotation.RestartAtOnce, 1)
 		batches += (rest + size - 1) / size
 	}
