@@ -63,7 +63,7 @@ func checkJoined(_ Desired, o Observed) []Finding {
 		case !s.Service.Running:
 			out = append(out, stopFinding("wacsm-stopped", s.Machine.Host,
 				"remove the cause, and start the service; where its settings name a certificate that is not there, "+SettingsFileRemedy("the friendly name of one that is"),
-				"%s, so its farm cannot be read", notRunning([]string{"WACSM"}, s.LastErrors)))
+				"%s, so its farm cannot be read", s.WhyUnread()))
 		default:
 			out = append(out, stopFinding("not-joined", s.Machine.Host, "join it to the farm, or remove it from the configuration", "is not in an Office Online Server farm"))
 		}

@@ -201,7 +201,17 @@ func (s OfficeServer) readable(setting string) string {
 	case !s.Service.Running:
 		return "unknown: WACSM is not running"
 	}
-	return "unknown: it is not in an Office Online Server farm"
+	return "unknown: " + s.WhyUnread()
+}
+
+// WhyUnread says why the farm's settings could not be read from this server, with
+// the last errors of its event logs; it is for servers that are not
+// [OfficeServer.Joined].
+func (s OfficeServer) WhyUnread() string {
+	if s.Service.Running {
+		return "it is not in an Office Online Server farm"
+	}
+	return notRunning([]string{"WACSM"}, s.LastErrors)
 }
 
 func textOrNone(s string) string {

@@ -191,6 +191,15 @@ func (f Farm) SharePointServers(frontEnd string) []Server {
 	return sp.Servers
 }
 
+// FrontEndOf returns the front end of the SharePoint farm that a server belongs to;
+// empty when it belongs to none.
+func (f Farm) FrontEndOf(host string) string {
+	sp, _ := findFirst(f.SharePoint, func(sp SharePoint) bool {
+		return slices.ContainsFunc(sp.Servers, func(s Server) bool { return s.Host == host })
+	})
+	return sp.FrontEnd.Host
+}
+
 // OfficeServer returns the configured office server named host.
 func (f Farm) OfficeServer(host string) (Server, bool) {
 	return findFirst(f.Office.Servers, func(s Server) bool { return s.Host == host })
