@@ -141,7 +141,7 @@ func (o Observed) Current() (StoreCertificate, bool) {
 	for _, master := range o.Masters() {
 		named := master.Named(master.Settings.S2SCertificateName)
 		switch {
-		case len(named) == 0:
+		case !master.Joined || len(named) == 0:
 		case len(named) > 1, current.Thumbprint != "" && current.Thumbprint != named[0].Thumbprint:
 			return StoreCertificate{}, false
 		default:
