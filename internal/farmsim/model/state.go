@@ -11,9 +11,11 @@ import (
 // State is everything in a world, as JSON, with private keys left out. Times
 // are real time, not the machines' clocks.
 type State struct {
-	Machines   []MachineState    `json:"machines"`
-	Office     *OfficeState      `json:"office,omitempty"`
-	SharePoint []SharePointState `json:"sharePoint"`
+	Machines []MachineState `json:"machines"`
+	Office   *OfficeState   `json:"office,omitempty"`
+	// OtherOffices are the office farms after the first.
+	OtherOffices []OfficeState     `json:"otherOffices,omitempty"`
+	SharePoint   []SharePointState `json:"sharePoint"`
 	// Applied tells how often each rule decided something.
 	Applied map[RuleID]int `json:"applied"`
 }
@@ -29,14 +31,22 @@ type MachineState struct {
 	Stores        map[Store][]CertificateState `json:"stores"`
 	Services      map[string]ServiceInfo       `json:"services"`
 	WorkersSince  time.Time                    `json:"workersSince,omitzero"`
+	// PoolDown reports whether the application pool of the sites is stopped.
+	PoolDown bool `json:"poolDown,omitempty"`
+	// Conditions are what is wrong with it until that is lifted; Events the errors
+	// in its event logs, oldest first.
+	Conditions []Condition `json:"conditions,omitempty"`
+	Events     []Event     `json:"events,omitempty"`
 	// Restarts counts restarts by what was restarted; booting is not one.
 	Restarts map[string]int `json:"restarts"`
 	// Bindings are the certificates that http.sys serves, by address, and
 	// Listener that of the WinRM listener.
 	Bindings map[string]farm.Thumbprint `json:"bindings,omitempty"`
 	Listener farm.Thumbprint            `json:"listener,omitempty"`
-	// Files lists the files that were written, and their sizes in bytes.
-	Files map[string]int `json:"files"`
+	// Files lists the files that were written, and their sizes in bytes; Registry
+	// the text values of the registry, by path.
+	Files    map[string]int    `json:"files"`
+	Registry map[string]string `json:"registry,omitempty"`
 	// KeyFiles are the files of private keys, also of those that no
 	// certificate in a store has; Tasks are scheduled tasks by name.
 	KeyFiles []string `json:"keyFiles"`
@@ -63,7 +73,19 @@ type CertificateState struct {
 	Archived     bool            `json:"archived,omitempty"`
 }
 
-// OfficeState is the Office Online Server farm.
+// OfficeMembers lists the machines of all office farms.
+func (s State) OfficeMembers() []OfficeMemberState {
+	var all []OfficeMemberState
+	if s.Office != nil {
+		all = append(all, s.Office.Members...)
+	}
+	for _, other := range s.OtherOffices {
+		all = append(all, other.Members...)
+	}
+	return all
+}
+
+// OfficeState is an Office Online Server farm.
 type OfficeState struct {
 	Master  string              `json:"master"`
 	Members []OfficeMemberState `json:"members"`
@@ -87,6 +109,8 @@ type SharePointState struct {
 	Issuers     []IssuerState            `json:"issuers"`
 	Authorities []AuthorityState         `json:"authorities"`
 	Permissions map[string]AppPermission `json:"permissions"`
+	// SQLAway reports whether the farm's SQL Server does not answer.
+	SQLAway bool `json:"sqlAway,omitempty"`
 }
 
 // IssuerState is a trusted security token issuer.
@@ -113,11 +137,15 @@ func (w *World) State() State {
 	for _, m := range w.machines {
 		state.Machines = append(state.Machines, m.machineState(now))
 	}
-	if w.office != nil {
-		state.Office = w.office.farmState()
+	for i, f := range w.offices {
+		if i == 0 {
+			state.Office = f.farmState()
+			continue
+		}
+		state.OtherOffices = append(state.OtherOffices, *f.farmState())
 	}
 	for _, f := range w.sharePoint {
-		state.SharePoint = append(state.SharePoint, f.farmState())
+		state.SharePoint = append(state.SharePoint, f.farmState(now))
 	}
 	return state
 }
@@ -127,7 +155,8 @@ func (m *machine) machineState(now time.Time) MachineState {
 		Host: m.Host, Name: m.name, Build: m.Build, Down: m.isDown(now), Boots: m.boots, PendingReboot: m.pendingReboot,
 		Stores: map[Store][]CertificateState{}, Services: map[string]ServiceInfo{}, WorkersSince: m.workersSince,
 		Restarts: maps.Clone(m.restarts), Files: map[string]int{},
-		Bindings: maps.Clone(m.bindings), Listener: m.listener,
+		Bindings: maps.Clone(m.bindings), Listener: m.listener, PoolDown: m.poolDown,
+		Conditions: slices.Clone(m.conditions), Events: slices.Clone(m.events), Registry: maps.Clone(m.registry),
 	}
 	for store, entries := range m.stores {
 		for _, e := range entries {
@@ -177,10 +206,10 @@ func (f *officeFarm) farmState() *OfficeState {
 	return s
 }
 
-func (f *sharePointFarm) farmState() SharePointState {
+func (f *sharePointFarm) farmState(now time.Time) SharePointState {
 	s := SharePointState{
 		Name: f.Name, Version: f.Version, Servers: slices.Clone(f.Servers), Sites: slices.Clone(f.Sites),
-		Issuers: []IssuerState{}, Authorities: []AuthorityState{}, Permissions: maps.Clone(f.permissions),
+		Issuers: []IssuerState{}, Authorities: []AuthorityState{}, Permissions: maps.Clone(f.permissions), SQLAway: f.isSQLAway(now),
 	}
 	for _, i := range f.configured().issuers {
 		s.Issuers = append(s.Issuers, IssuerState{
