@@ -49,6 +49,7 @@ var neverAccepted = []CodeReason{
 	{"subject-shared-in-use", "the other certificate would have to be archived while something uses it"},
 	{"friendly-name-taken", "Office Online Server selects by friendly name and could take the other certificate"},
 	{"friendly-names-differ", "one setting names the certificate on every office server"},
+	{"key-storage-provider", "the classes of .NET that sign tokens do not open such a key, so no server could claim to use it; importing it again settles it"},
 	{"issuers-ambiguous", "which issuer SharePoint uses is not documented, so the wrong one could be updated"},
 	{"issuer-name-taken", "the issuer could not be created, after the farm has been cut over"},
 	{"issuer-realm-changed", "tokens carry another realm than the issuer's name, so SharePoint would refuse every one"},
