@@ -46,7 +46,9 @@ type serverSpec struct {
 	// certificate of the farm's own root authority.
 	sharePoint *model.SharePointSpec
 	local      []byte
-	overrides  pwsh.Overrides
+	// sql is the condition of the SQL Server of that farm.
+	sql       model.SQLCondition
+	overrides pwsh.Overrides
 }
 
 // storeEntry is a certificate in a store.
@@ -193,6 +195,7 @@ func (s *testServer) build(spec *serverSpec) {
 		farm := *spec.sharePoint
 		farm.Servers = []string{host}
 		requireNoError(s.t, s.World.NewSharePointFarm(farm, spec.local))
+		requireNoError(s.t, s.World.SetSQL(farm.Name, spec.sql))
 	}
 }
 

@@ -21,6 +21,35 @@ var sharePointStories = map[model.RuleID]story{
 		f.OK(err)
 		return f
 	},
+	model.RuleSQLNumbers: func(t *testing.T) *testfarm.Farm {
+		f := testfarm.New(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.RemoteSQL = true })
+		account := model.Logon{User: `CONTOSO\farmtrust-sp$`, Auth: model.Batch}
+		for _, c := range []struct {
+			condition model.SQLCondition
+			logon     model.Logon
+			number    int
+			says      string
+		}{
+			{model.SQLRuns, testfarm.Admin, 18456, `NT AUTHORITY\ANONYMOUS LOGON`},
+			{model.SQLAway, testfarm.Admin, 53, "not accessible"},
+			{model.SQLRuns, account, 0, ""},
+			{model.SQLFailsOver, account, 983, "replica"},
+			{model.SQLRecovers, account, 4060, account.User},
+			{model.SQLWithoutLogin, account, 18456, account.User},
+		} {
+			f.OK(f.World.SetSQL("portal", c.condition))
+			session := f.OnAs(testfarm.Front, c.logon)
+			answer, err := session.OpenConfigurationDatabase()
+			f.OK(err)
+			if answer.Number != c.number || !strings.Contains(answer.Message, c.says) {
+				t.Errorf("%s: got %+v, want number %d", c.condition, answer, c.number)
+			}
+			if _, err := session.SharePoint().GetFarm(); c.number != 0 {
+				f.Refused(err, noLocalFarm)
+			}
+		}
+		return f
+	},
 	model.RuleBatchLogon: func(t *testing.T) *testfarm.Farm {
 		f := testfarm.New(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.RemoteSQL = true })
 		_, err := f.On(testfarm.Front).SharePoint().GetFarm()

@@ -260,6 +260,12 @@ function Get-SharePointFileVersion {
     Invoke-Model -Name Get-SharePointFileVersion
 }
 
+function Open-ConfigurationDatabase {
+    [CmdletBinding()]
+    param()
+    Invoke-Model -Name Open-ConfigurationDatabase
+}
+
 function Get-AppPermission {
     [CmdletBinding()]
     param(
