@@ -305,8 +305,8 @@ func TestGetFarm_Cause(t *testing.T) {
 			s.override("Open-ConfigurationDatabase", pwsh.Return(pwsh.Object("Database", map[string]any{"Number": number, "Message": message, "State": ""})))
 		}
 	}
-	sql := func(condition model.SQLCondition) func(*serverSpec) {
-		return func(s *serverSpec) { s.sql = condition }
+	sql := func(refusal model.SQLRefusal) func(*serverSpec) {
+		return func(s *serverSpec) { s.sql = refusal }
 	}
 	for _, c := range []struct {
 		name string
@@ -316,15 +316,15 @@ func TestGetFarm_Cause(t *testing.T) {
 		{"no second hop", func(s *serverSpec) { s.sharePoint.RemoteSQL = true }, powershell.SecondHop},
 		{"a login without credentials", database(18452, "Login failed."), powershell.SecondHop},
 		{"no administrator", func(s *serverSpec) { s.sharePoint.RemoteSQL, s.filtered = true, true }, powershell.NotElevated},
-		{"SQL Server is away", sql(model.SQLAway), powershell.SqlUnavailable},
-		{"SQL Server is away, and there is no second hop", func(s *serverSpec) { s.sharePoint.RemoteSQL, s.sql = true, model.SQLAway }, powershell.SqlUnavailable},
+		{"SQL Server is away", func(s *serverSpec) { s.sqlAway = true }, powershell.SqlUnavailable},
+		{"SQL Server is away, and there is no second hop", func(s *serverSpec) { s.sharePoint.RemoteSQL, s.sqlAway = true, true }, powershell.SqlUnavailable},
 		{"no answer in time", database(-2, "Timeout expired."), powershell.SqlUnavailable},
 		{"the availability group fails over", sql(model.SQLFailsOver), powershell.SqlUnavailable},
 		{"the database is recovered", sql(model.SQLRecovers), powershell.SqlUnavailable},
 		{"no login", sql(model.SQLWithoutLogin), powershell.NoFarmAccess},
 		{"no access to the database", sql(model.SQLWithoutUser), powershell.NoFarmAccess},
 		{"no list of databases", sql(model.SQLHidesDatabase), powershell.FarmUnreachable},
-		{"the database opens", sql(model.SQLRefusesFarm), powershell.FarmUnreachable},
+		{"the database opens", sql(model.SQLAdmitsClient), powershell.FarmUnreachable},
 		{"an unknown error", database(823, "The operating system returned error 21."), powershell.FarmUnreachable},
 		{
 			"no connection string",

@@ -5,37 +5,35 @@ import (
 	"time"
 )
 
-// SQLCondition is how the SQL Server of a SharePoint farm answers.
-type SQLCondition string
+// SQLRefusal is how the SQL Server of a SharePoint farm, which runs, keeps an
+// account from the farm. For one that does not run see [SQLAway].
+type SQLRefusal string
 
-// The conditions; the zero value is a server that runs.
+// The refusals; the zero value is none.
 const (
-	SQLRuns SQLCondition = ""
-	// SQLAway answers nothing: it is stopped, or its cluster moves it.
-	SQLAway SQLCondition = "away"
-	// SQLFailsOver answers, and its replica of the database is not the primary
-	// one yet.
-	SQLFailsOver SQLCondition = "fails over"
-	// SQLRecovers answers, and the database is not online yet.
-	SQLRecovers SQLCondition = "recovers"
-	// SQLHidesDatabase does too, and hides which databases it has.
-	SQLHidesDatabase SQLCondition = "hides the database"
-	// SQLWithoutLogin has no login of the account, SQLWithoutUser one that may
-	// not open the database.
-	SQLWithoutLogin SQLCondition = "without login"
-	SQLWithoutUser  SQLCondition = "without user"
-	// SQLRefusesFarm opens the database, but the product does not reach its farm.
-	SQLRefusesFarm SQLCondition = "opens, for SQL alone"
+	SQLAdmits SQLRefusal = ""
+	// SQLFailsOver: its replica of the database is not the primary one yet.
+	SQLFailsOver SQLRefusal = "fails over"
+	// SQLRecovers: the database is not online yet.
+	SQLRecovers SQLRefusal = "recovers"
+	// SQLHidesDatabase: the account cannot open the database, and the server does
+	// not list it.
+	SQLHidesDatabase SQLRefusal = "hides the database"
+	// SQLWithoutLogin: it has no login of the account; SQLWithoutUser: it has one
+	// that may not open the database.
+	SQLWithoutLogin SQLRefusal = "without login"
+	SQLWithoutUser  SQLRefusal = "without user"
+	// SQLAdmitsClient: the database opens, but the product does not reach its farm.
+	SQLAdmitsClient SQLRefusal = "opens the database alone"
 )
 
-// SetSQL sets the condition of the SQL Server of a SharePoint farm, by the farm's
-// name.
-func (w *World) SetSQL(sharePoint string, condition SQLCondition) error {
+// RefuseSQL sets how the SQL Server of a SharePoint farm refuses, by the farm's name.
+func (w *World) RefuseSQL(sharePoint string, refusal SQLRefusal) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, f := range w.sharePoint {
 		if f.Name == sharePoint {
-			f.sql = condition
+			f.sql = refusal
 			return nil
 		}
 	}
@@ -72,23 +70,23 @@ const (
 // OpenConfigurationDatabase opens the database of the machine's farm, as a client
 // of SQL Server with the account of the session does.
 func (s *Session) OpenConfigurationDatabase() (answer DatabaseAnswer, err error) {
-	err = s.perform(func(time.Time) error {
+	err = s.perform(func(now time.Time) error {
 		f := s.world.sharePointFarm(s.m)
 		if f == nil {
 			return &Error{ID: "Database", Message: "no farm", Exception: "System.InvalidOperationException", HResult: InvalidOperation}
 		}
 		s.world.countRule(RuleSQLNumbers)
-		answer = s.askSQL(f)
+		answer = s.askSQL(f, now)
 		return nil
 	})
 	return answer, err
 }
 
 // askSQL answers in the order of a logon: the network, the login, the database.
-func (s *Session) askSQL(f *sharePointFarm) DatabaseAnswer {
+func (s *Session) askSQL(f *sharePointFarm, now time.Time) DatabaseAnswer {
 	refusal := fmt.Sprintf(textLoginFailedName, s.Account())
 	switch {
-	case f.sql == SQLAway:
+	case f.isSQLAway(now):
 		return DatabaseAnswer{Number: numberNotFound, Message: textNotFound, State: stateNotListed}
 	case !s.SharePoint().reachesSQL(f):
 		return DatabaseAnswer{Number: numberLoginFailed, Message: fmt.Sprintf(textLoginFailedName, anonymousLogon), State: stateNotListed}

@@ -48,7 +48,9 @@ type sharePointFarm struct {
 	// not restarted since still uses an earlier one.
 	history     []trust
 	permissions map[string]AppPermission
-	sql         SQLCondition
+	sql         SQLRefusal
+	// sqlAwayUntil is when the farm's SQL Server answers again; see [SQLAway].
+	sqlAwayUntil time.Time
 }
 
 // trust is what a farm trusts at a time.
@@ -94,6 +96,7 @@ func (w *World) NewSharePointFarm(spec SharePointSpec, local []byte) error {
 		if err != nil {
 			return fmt.Errorf("new SharePoint farm %s: %w", spec.Name, err)
 		}
+		m.addIIS()
 		m.addService(SPTimerV4)
 		f.machines = append(f.machines, m)
 	}
@@ -206,7 +209,7 @@ const cmdletClass = "Microsoft.SharePoint.PowerShell.SPCmdlet"
 func (p SharePoint) onFarm(cmdlet string, operation func(f *sharePointFarm, now time.Time) error) error {
 	return p.s.perform(func(now time.Time) error {
 		f := p.s.world.sharePointFarm(p.s.m)
-		if f == nil || p.s.logon.Filtered || !p.reachesSQL(f) || f.sql != SQLRuns {
+		if f == nil || p.s.logon.Filtered || !p.reachesSQL(f) || f.sql != SQLAdmits || f.isSQLAway(now) {
 			p.s.world.countRule(RuleSecondHop)
 			return invalidOperationError(cmdletClass+cmdlet, "Cannot access the local farm. Verify that the local farm is "+
 				"properly configured, currently available, and that you have the appropriate permissions to access the "+
