@@ -322,14 +322,14 @@ function Stop-UnreachableFarm {
     if ($database.Number -eq 0) {
         Stop-Script -Id 'FarmUnreachable' -Message "SQL Server opens the configuration database, yet the SharePoint farm cannot be reached: $Because"
     }
-    $text = "SQL Server's error $($database.Number): $($database.Message)"
+    $text = "$Because SQL Server's error $($database.Number): $($database.Message)"
     if ($database.Number -in $FarmTrustSqlAway) { Stop-Script -Id 'SqlUnavailable' -Message $text }
     if ($database.Number -eq 4060) { Stop-ClosedDatabase -State $database.State -Message $text }
     $account = Get-AccountName
     $named = $database.Message.IndexOf($account, [System.StringComparison]::OrdinalIgnoreCase) -ge 0
     if ($named) { Stop-Script -Id 'NoFarmAccess' -Message $text }
     # 18452 is a login without credentials that SQL Server accepts.
-    if ($database.Number -in 18456, 18452) { Stop-Script -Id 'SecondHop' -Message "$account is not who reaches SQL Server: $text" }
+    if ($database.Number -in 18456, 18452) { Stop-Script -Id 'SecondHop' -Message "$account is not who reaches SQL Server. $text" }
     Stop-Script -Id 'FarmUnreachable' -Message $text
 }
 

@@ -43,7 +43,7 @@ func unreachableFarm(s *model.Session, because string) error {
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf("SQL Server's error %d: %s", database.Number, database.Message)
+	text := fmt.Sprintf("%s SQL Server's error %d: %s", because, database.Number, database.Message)
 	switch {
 	case database.Number == 0:
 		return stopScript("FarmUnreachable", "SQL Server opens the configuration database, yet the SharePoint farm cannot be reached: %s", because)
@@ -54,7 +54,7 @@ func unreachableFarm(s *model.Session, because string) error {
 	case strings.Contains(strings.ToLower(database.Message), strings.ToLower(s.Account())):
 		return stopScript("NoFarmAccess", "%s", text)
 	case database.Number == loginFailed || database.Number == loginUntrusted:
-		return stopScript("SecondHop", "%s is not who reaches SQL Server: %s", s.Account(), text)
+		return stopScript("SecondHop", "%s is not who reaches SQL Server. %s", s.Account(), text)
 	}
 	return stopScript("FarmUnreachable", "%s", text)
 }
