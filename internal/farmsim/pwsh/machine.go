@@ -1,6 +1,7 @@
 package pwsh
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -57,7 +58,8 @@ func machineOperations() map[string]operation {
 			version, err := s.SharePointVersion()
 			return versionOf(version), err
 		}),
-		"Get-AppPermission": operationOn(getAppPermission),
+		"Get-AppPermission":          operationOn(getAppPermission),
+		"Open-ConfigurationDatabase": operationWithout(openConfigurationDatabase),
 
 		"Register-ScheduledTask": operationOn(func(s *model.Session, p registration) (any, error) { return nil, s.RegisterTask(p.Task) }),
 		"Start-ScheduledTask": operationOn(func(s *model.Session, p struct{ TaskName string }) (any, error) {
@@ -166,4 +168,15 @@ func getAppPermission(s *model.Session, p struct {
 	}
 	has, err := s.SharePoint().AppPermission(url, p.RegisteredName)
 	return object{"$type": "AppPermission", "Right": has.Right, "AppOnly": has.AppOnly}, err
+}
+
+// openConfigurationDatabase shows SQL Server's answer as the prelude does: a state
+// that is not listed is empty.
+func openConfigurationDatabase(s *model.Session) (any, error) {
+	answer, err := s.OpenConfigurationDatabase()
+	state := ""
+	if answer.State >= 0 {
+		state = strconv.Itoa(answer.State)
+	}
+	return object{"$type": "Database", "Number": answer.Number, "Message": answer.Message, "State": state}, err
 }

@@ -153,7 +153,7 @@ func describeStores(s *model.Session, p powershell.GetOfficeServer, r *powershel
 func certificateRecord(s *model.Session, c model.Certificate, sign bool) powershell.Certificate {
 	shown := powershell.Certificate{
 		Thumbprint: string(c.Thumbprint), FriendlyName: c.FriendlyName, Subject: c.Subject,
-		NotBefore: c.NotBefore, NotAfter: c.NotAfter, Archived: c.Archived, KeyReaders: []string{},
+		NotBefore: c.NotBefore, NotAfter: c.NotAfter, Archived: c.Archived, Wildcard: isWildcard(c.DER), KeyReaders: []string{},
 	}
 	shown.HasKey = c.Key != nil
 	// A key that cannot be opened is shown without provider and readers.

@@ -64,6 +64,24 @@ function Get-ListenerThumbprint {
     Invoke-Model -Name Get-ListenerThumbprint
 }
 
+function Get-WinRmThumbprint {
+    [CmdletBinding()]
+    param()
+    Invoke-Model -Name Get-WinRmThumbprint
+}
+
+function Get-RemoteDesktopThumbprint {
+    [CmdletBinding()]
+    param()
+    Invoke-Model -Name Get-RemoteDesktopThumbprint
+}
+
+function Get-CentralStore {
+    [CmdletBinding()]
+    param()
+    Invoke-Model -Name Get-CentralStore
+}
+
 # Keys.
 
 function Open-Pfx {
@@ -291,6 +309,12 @@ function Get-SharePointFileVersion {
     [CmdletBinding()]
     param()
     Invoke-Model -Name Get-SharePointFileVersion
+}
+
+function Open-ConfigurationDatabase {
+    [CmdletBinding()]
+    param()
+    Invoke-Model -Name Open-ConfigurationDatabase
 }
 
 function Get-AppPermission {
