@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -11,6 +12,10 @@ import (
 // OfficeSettings are those settings of an Office Online Server farm that
 // concern the procedure.
 type OfficeSettings struct {
+	// InternalURL and ExternalURL are what users' requests begin with.
+	InternalURL string `json:"internalUrl"`
+	ExternalURL string `json:"externalUrl"`
+
 	AllowHTTP                       bool   `json:"allowHttp"`
 	CertificateName                 string `json:"certificateName"`
 	S2SCertificateName              string `json:"s2sCertificateName"`
@@ -21,6 +26,8 @@ type OfficeSettings struct {
 type officeFarm struct {
 	members []*officeMember
 	master  *officeMember
+	// certificateNames are the names in the certificate of the sites.
+	certificateNames []string
 }
 
 // officeMember is one machine's part of the farm: its copy of the settings,
@@ -48,14 +55,19 @@ type loadedS2S struct {
 
 // NewOfficeFarm joins machines to an Office Online Server farm that has run
 // with these settings since the machines started; the first is the master. A
-// world has one such farm.
+// world has one such farm. Without a URL it is called "office" in the domain of
+// the first. The certificate of its sites has the names of its URLs alone.
 func (w *World) NewOfficeFarm(settings OfficeSettings, hosts ...string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.office != nil {
 		return fmt.Errorf("new office farm: there is one already")
 	}
-	created := &officeFarm{}
+	if settings.InternalURL == "" && settings.ExternalURL == "" && len(hosts) > 0 {
+		_, domain, _ := strings.Cut(hosts[0], ".")
+		settings.InternalURL = "https://office." + domain + "/"
+	}
+	created := &officeFarm{certificateNames: settings.farmHosts()}
 	for _, host := range hosts {
 		m, err := w.findMachine(host)
 		if err != nil {

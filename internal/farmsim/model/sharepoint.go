@@ -17,7 +17,9 @@ type SharePointSpec struct {
 	// Servers are the hosts of its machines.
 	Servers []string
 	// Sites are its top-level site collections.
-	Sites               []string
+	Sites []string
+	// WithoutSites are the hosts that do not have the sites' web applications.
+	WithoutSites        []string
 	UserProfileServices int
 	// RemoteSQL puts the configuration database on another machine, which a
 	// session reaches only with Delegation and Kerberos, and a scheduled task

@@ -252,6 +252,24 @@ function Invoke-IisReset {
     [int] (Invoke-Model -Name Invoke-IisReset)
 }
 
+# Sites.
+
+function Get-OwnHostEntry {
+    [CmdletBinding()]
+    param()
+    Invoke-Model -Name Get-OwnHostEntry
+}
+
+function Send-SiteRequest {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $Address,
+        [Parameter(Mandatory = $true)] [uri] $Url,
+        [Parameter(Mandatory = $true)] [int] $Milliseconds
+    )
+    Invoke-Model -Name Send-SiteRequest -With $PSBoundParameters
+}
+
 # SharePoint's files and object model.
 
 function Get-SharePointFileVersion {
