@@ -33,6 +33,7 @@ const (
 	RuleKeySetFlags            RuleID = "windows.key-set-flags"
 	RuleKeyAccess              RuleID = "windows.key-access"
 	RuleSHA256Provider         RuleID = "windows.sha256-provider"
+	RuleLegacyPath             RuleID = "windows.legacy-path"
 	RuleArchivedHidden         RuleID = "windows.archived-hidden"
 	RuleKeyOutlivesCertificate RuleID = "windows.key-outlives-certificate"
 	RuleServiceFails           RuleID = "windows.service-does-not-start"
@@ -116,7 +117,8 @@ func windowsRules() []Rule {
 		{RuleProviderByImport, "the PFX may name the key's provider; else X509Store.Add chooses Enhanced v1.0 and Import-PfxCertificate the software key storage provider", Sourced, "Microsoft, PFXImportCertStore; puppetlabs-sslcertificate#62"},
 		{RuleKeySetFlags, "without MachineKeySet and PersistKeySet the key does not outlive the import: Keyset does not exist", Sourced, "Microsoft, .NET Framework January 2021 private key lifetime"},
 		{RuleKeyAccess, "only accounts with read access to the key file can use the key: Keyset does not exist", Sourced, "Microsoft, NTE_BAD_KEYSET; " + procedure},
-		{RuleSHA256Provider, "Enhanced Cryptographic Provider v1.0 cannot sign SHA-256 in plain .NET: Invalid algorithm specified", Sourced, "Microsoft, Cryptographic Provider Types"},
+		{RuleSHA256Provider, "Enhanced Cryptographic Provider v1.0 cannot sign SHA-256 in plain .NET: Invalid algorithm specified; opened again in a provider of type 24, the key can", Sourced, "Microsoft, Cryptographic Provider Types; .NET Framework, System.IdentityModel, GetSignatureFormatterForSha256"},
+		{RuleLegacyPath, "X509Certificate2.PrivateKey does not open a key of a key storage provider: Invalid provider type specified", Sourced, "blogs.technet sujesh 2018, X509Certificate2.get_PrivateKey"},
 		{RuleArchivedHidden, "a store shows archived certificates only to those who open it for them", Sourced, "Microsoft, X509Certificate2.Archived and OpenFlags.IncludeArchived"},
 		{RuleKeyOutlivesCertificate, "a certificate that is removed from a store leaves its key behind", Sourced, "Microsoft, about_Certificate_Provider, on -DeleteKey"},
 		{RuleServiceFails, "a service that does not start leaves Start-Service and Restart-Service with: Failed to start service", Sourced, "PowerShell, ServiceResources.StartServiceFailed; Microsoft, Service Control Manager events 7000 and 7009"},

@@ -95,15 +95,19 @@ func describeFarm(s *model.Session, machine model.OfficeMachine, r *powershell.O
 func describeStores(s *model.Session, p powershell.GetOfficeServer, r *powershell.OfficeServer) error {
 	r.Certificates, r.Roots, r.Intermediates = []powershell.Certificate{}, []powershell.Certificate{}, []string{}
 	names := []string{p.FriendlyName, r.S2SCertificateName, r.CertificateName}
-	personal, err := s.Certificates(model.My)
+	personal, err := s.AllCertificates(model.My)
 	if err != nil {
 		return err
 	}
 	for _, c := range personal {
-		target := string(c.Thumbprint) == p.Thumbprint
+		isPrevious := string(c.Thumbprint) == p.Previous
+		if c.Archived && !isPrevious {
+			continue
+		}
 		named := c.FriendlyName != "" && containsFold(names, c.FriendlyName)
-		if target || named || p.Subject != "" && strings.EqualFold(c.Subject, p.Subject) {
-			r.Certificates = append(r.Certificates, certificateRecord(s, c, target))
+		signs := isPrevious || string(c.Thumbprint) == p.Thumbprint || named && strings.EqualFold(c.FriendlyName, r.S2SCertificateName)
+		if signs || named || p.Subject != "" && strings.EqualFold(c.Subject, p.Subject) {
+			r.Certificates = append(r.Certificates, certificateRecord(s, c, signs))
 		}
 	}
 	roots, err := s.Certificates(model.Root)
@@ -129,13 +133,14 @@ func describeStores(s *model.Session, p powershell.GetOfficeServer, r *powershel
 func certificateRecord(s *model.Session, c model.Certificate, sign bool) powershell.Certificate {
 	shown := powershell.Certificate{
 		Thumbprint: string(c.Thumbprint), FriendlyName: c.FriendlyName, Subject: c.Subject,
-		NotBefore: c.NotBefore, NotAfter: c.NotAfter, KeyReaders: []string{},
+		NotBefore: c.NotBefore, NotAfter: c.NotAfter, Archived: c.Archived, KeyReaders: []string{},
 	}
 	shown.HasKey = c.Key != nil
 	// A key that cannot be opened is shown without provider and readers.
 	if location, err := keyLocation(s, c.Thumbprint); shown.HasKey && err == nil {
-		shown.Provider, shown.KeyReaders = location.Provider, location.Readers
-		shown.KeySigns = sign && s.Sign(c.Thumbprint, model.Administrators) == nil
+		shown.Provider, shown.KeyReaders, shown.KeySince = location.Provider, location.Readers, moment(location.CreatedAt)
+		shown.KeySigns = sign && s.Sign(c.Thumbprint, model.Administrators, model.Legacy) == nil
+		shown.ModernKeySigns = sign && s.Sign(c.Thumbprint, model.Administrators, model.Modern) == nil
 	}
 	return shown
 }
@@ -206,16 +211,29 @@ func grantS2SKey(s *model.Session, p powershell.GrantS2SKey, _ [][]byte) (r powe
 			return r, err
 		}
 	}
+	r.SignedAs, r.SignedBy = p.Sid, string(model.Legacy)
 	if p.ProveAs == string(farm.AsAdministrator) {
 		r.SignedAs = s.Account()
-		return r, s.Sign(c.Thumbprint, model.Administrators)
+		return r, assertSigns(s, c, model.Administrators,
+			stopScript("KeyModernOnly", "the key of certificate %s signs by CNG alone", p.Thumbprint),
+			stopScript("KeyDoesNotSign", "this account cannot sign with the key of certificate %s", p.Thumbprint))
 	}
-	r.SignedAs = p.Sid
-	err = s.Sign(c.Thumbprint, p.Sid)
-	if _, ok := errors.AsType[*model.Error](err); ok {
-		return r, stopScript("KeyDoesNotSign", "%s cannot sign with the key of certificate %s (task result 92)", p.Sid, p.Thumbprint)
+	return r, assertSigns(s, c, p.Sid,
+		stopScript("KeyModernOnly", "%s signs with the key of certificate %s by CNG alone (task result 94)", p.Sid, p.Thumbprint),
+		stopScript("KeyDoesNotSign", "%s cannot sign with the key of certificate %s (task result 92)", p.Sid, p.Thumbprint))
+}
+
+// assertSigns returns an error unless an account signs by the legacy path: modernOnly
+// when it signs by the other one, else cannot.
+func assertSigns(s *model.Session, c model.Certificate, sid string, modernOnly, cannot error) error {
+	err := s.Sign(c.Thumbprint, sid, model.Legacy)
+	if _, refused := errors.AsType[*model.Error](err); !refused {
+		return err
 	}
-	return r, err
+	if s.Sign(c.Thumbprint, sid, model.Modern) == nil {
+		return modernOnly
+	}
+	return cannot
 }
 
 func exportS2SCertificate(s *model.Session, p powershell.ExportS2SCertificate, _ [][]byte) (r powershell.ExportResult, err error) {

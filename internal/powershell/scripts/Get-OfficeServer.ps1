@@ -17,13 +17,16 @@ The target's friendly name.
 The target's subject.
 .PARAMETER Chain
 The thumbprints of the target's issuers.
+.PARAMETER Previous
+The thumbprint of the certificate that a rollback would restore, empty for none.
 #>
 [CmdletBinding()]
 param(
     [ValidatePattern('^([0-9A-F]{40})?$')] [string] $Thumbprint = '',
     [string] $FriendlyName = '',
     [string] $Subject = '',
-    [ValidatePattern('^[0-9A-F]{40}$')] [string[]] $Chain = @()
+    [ValidatePattern('^[0-9A-F]{40}$')] [string[]] $Chain = @(),
+    [ValidatePattern('^([0-9A-F]{40})?$')] [string] $Previous = ''
 )
 
 Set-StrictMode -Version 3.0
@@ -64,11 +67,13 @@ if ($null -ne $machine) {
     $discovery = Get-OwnResponse -Url (Get-DiscoveryUrl -Farm $farm)
 }
 
-$certificates = @(foreach ($certificate in Get-StoreCertificate -Store My) {
+$certificates = @(foreach ($certificate in Get-PersonalCertificate) {
+    $isPrevious = $certificate.Thumbprint -eq $Previous
+    if ($certificate.Archived -and -not $isPrevious) { continue }
     $named = $certificate.FriendlyName -ne '' -and $certificate.FriendlyName -in $names
-    $target = $certificate.Thumbprint -eq $Thumbprint
-    if ($target -or $named -or ($Subject -ne '' -and $certificate.Subject -eq $Subject)) {
-        ConvertTo-CertificateRecord -Certificate $certificate -Sign:$target
+    $signs = $isPrevious -or $certificate.Thumbprint -eq $Thumbprint -or ($named -and $certificate.FriendlyName -eq $settings.S2S)
+    if ($signs -or $named -or ($Subject -ne '' -and $certificate.Subject -eq $Subject)) {
+        ConvertTo-CertificateRecord -Certificate $certificate -Sign:$signs
     }
 })
 $roots = @(foreach ($certificate in Get-StoreCertificate -Store Root) {

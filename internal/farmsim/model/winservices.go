@@ -72,6 +72,17 @@ func (m *machine) serviceNames() []string {
 	return slices.DeleteFunc(order, func(name string) bool { return m.services[name] == nil })
 }
 
+// Services lists the services of each machine, by its host.
+func (w *World) Services() map[string][]string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := map[string][]string{}
+	for _, m := range w.machines {
+		all[m.Host] = m.serviceNames()
+	}
+	return all
+}
+
 // startAll starts every service, as Windows does when it starts. One that cannot
 // start leaves its reason in the event log only.
 func (w *World) startAll(m *machine, at time.Time) {
