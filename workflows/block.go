@@ -117,15 +117,14 @@ func (o *operation) retryOrBlock(ctx workflow.Context, step farm.Step, observe f
 // isSkippable reports whether a run can go on without a server: an office server
 // other than the master can be left out, a SharePoint server cannot.
 func (o *operation) isSkippable(host string) bool {
-	master, known := o.observed.Master()
 	_, office := o.farm.OfficeServer(host)
-	return known && host != master.Machine.Host && office
+	master := o.knownMaster.Machine.Host
+	return master != "" && host != master && office
 }
 
 // isServing reports whether the master lists a server as a machine of the farm.
 func (o *operation) isServing(host string) bool {
-	master, _ := o.observed.Master()
-	return master.Settings.HasMachine(o.observed.OfficeServer(host).Machine.Name)
+	return o.master().Settings.HasMachine(o.observed.OfficeServer(host).Machine.Name)
 }
 
 // endsRun reports whether an error is not to be blocked on: the run was

@@ -17,10 +17,11 @@ func (r *rotation) rollBack(ctx workflow.Context) ending {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
 	r.decisions.beginRollback()
-	r.target, r.restartStep = r.snapshot.Target, farm.StepRestartAgain
+	r.target, r.restartStep, r.replicationStep = r.snapshot.Target, farm.StepRestartAgain, farm.StepReplicationAgain
 	if len(r.observed.Office) == 0 {
 		// Until the first observation: who is the master, for one.
 		r.observed = r.snapshot.Before
+		r.noteMaster(r.observed)
 	}
 	if err := r.progress.setPhase(ctx, farm.PhaseRollingBack); err != nil {
 		return failedEnding(err)
@@ -29,12 +30,15 @@ func (r *rotation) rollBack(ctx workflow.Context) ending {
 		return failedEnding(err)
 	}
 	r.trustChangedAt, r.settingsChangedAt = map[string]time.Time{}, time.Time{}
+	r.postponeStopped()
 	if err := r.runPhase(ctx, farm.PhaseRollingBack,
+		r.startStoppedMaster,    // without it nothing can be set, and users are better off with what is
 		r.restoreIssuers,        // SharePoint farms: previous certificate or none, permissions
 		r.restoreHTTPSettings,   // master: only those configured
 		r.restoreS2SCertificate, // master: previous name or none
 		r.restartSharePoint,     // servers that would still use what was rolled back
 		r.restartOffice,
+		r.recoverPostponed,      // servers whose services do not run: after all others work again
 		r.removeRootAuthorities, // SharePoint farms: those that were added
 		r.revokeKeys,            // office servers: access that was granted
 		r.removeCertificates,    // office servers: last, and only when nothing names them
@@ -51,7 +55,7 @@ func (r *rotation) verifyRollback(ctx workflow.Context) ending {
 		if err != nil {
 			return failedEnding(err)
 		}
-		r.progress.Report.Differences, r.progress.Report.Findings = r.withoutRefused(plan)
+		r.progress.Report.Differences, r.progress.Report.Findings = plan.Reversals, plan.Remaining
 		left := r.withoutSkipped(r.progress.Report.Differences)
 		switch {
 		case len(left) > 0:
@@ -61,7 +65,7 @@ func (r *rotation) verifyRollback(ctx workflow.Context) ending {
 			return ending{outcome: farm.RolledBack}
 		}
 		cause := fmt.Errorf("%d changes are still to be rolled back, the first: %s", len(left), left[0].Text)
-		if err := r.blockUnlessResolved(ctx, failedStep{host: left[0].Server, step: farm.StepVerify, cause: cause}); err != nil {
+		if err := r.blockAndRestart(ctx, cause, left); err != nil {
 			return failedEnding(err)
 		}
 	}
@@ -80,7 +84,7 @@ func (r *rotation) planRollback(ctx workflow.Context) (farm.RollbackPlan, error)
 			return &serverError{first.Server, fmt.Errorf("%s: %s", first.Text, first.Remedy)}
 		}
 		if stops := farm.Stops(plan.Remaining); len(stops) > 0 {
-			return &serverError{r.farm.Office.Servers[0].Host, fmt.Errorf("%s: %s", stops[0].Text, stops[0].Remedy)}
+			return &serverError{r.master().Machine.Host, fmt.Errorf("%s: %s", stops[0].Text, stops[0].Remedy)}
 		}
 		return nil
 	})
@@ -93,8 +97,7 @@ func (r *rotation) compareWithSnapshot(ctx workflow.Context) (farm.RollbackPlan,
 		return plan, err
 	}
 	if len(r.baseline.Office) == 0 {
-		// The rollback of a finished rotation has no observation before it.
-		r.baseline = r.observed
+		r.baseline = r.baselineOfRollback()
 	}
 	err := workflow.ExecuteActivity(localOptions(ctx, "plan rollback"), a.PlanRollback,
 		activities.PlanRollbackInput{Farm: r.farm, Snapshot: *r.snapshot, Observed: r.observed}).Get(ctx, &plan)
@@ -141,7 +144,7 @@ func (r *rotation) restoreS2SCertificate(ctx workflow.Context) error {
 	result, err := r.runOnMaster(ctx, farm.StepRestoreS2SName, func(host string) workflow.Future {
 		return workflow.ExecuteActivity(changeOptions(ctx, "restore S2S certificate on master "+host), a.RestoreS2SCertificate, r.settingsBefore(host))
 	})
-	r.clearRefused = result.ClearRefused
+	r.snapshot.ClearRefused = result.ClearRefused
 	if err != nil || result.ClearRefused {
 		return err
 	}
@@ -171,7 +174,7 @@ func (r *rotation) revokeKeys(ctx workflow.Context) error {
 // removeCertificates leaves the certificate where Office Online Server refused
 // to have no S2S certificate: it still names this one.
 func (r *rotation) removeCertificates(ctx workflow.Context) error {
-	if r.clearRefused {
+	if r.snapshot.ClearRefused {
 		return nil
 	}
 	return r.runOnOffice(ctx, farm.StepRemoveCertificate, func(ctx workflow.Context, host string) workflow.Future {
@@ -181,22 +184,4 @@ func (r *rotation) removeCertificates(ctx workflow.Context) error {
 
 func (r *rotation) officeBefore(host string) activities.RestoreOfficeInput {
 	return activities.RestoreOfficeInput{ServerInput: r.onServer(host), Before: r.snapshot.Before.OfficeServer(host)}
-}
-
-// withoutRefused separates what is still to be rolled back from what remains:
-// where Office Online Server refused to have no S2S certificate, that setting
-// and the certificates that it names remain.
-func (r *rotation) withoutRefused(plan farm.RollbackPlan) ([]farm.Difference, []farm.Finding) {
-	if !r.clearRefused {
-		return plan.Reversals, plan.Remaining
-	}
-	reversals := slices.DeleteFunc(plan.Reversals, func(d farm.Difference) bool {
-		return d.Step == farm.StepRestoreS2SName || d.Step == farm.StepRemoveCertificate
-	})
-	master, _ := r.observed.Master()
-	return reversals, append(plan.Remaining, farm.Finding{
-		Code: "s2s-name-stays", Severity: farm.Warn, Server: master.Machine.Host,
-		Text:   fmt.Sprintf("S2SCertificateName stays %q, and with it that certificate on every office server: Office Online Server refuses to have none", r.target.FriendlyName),
-		Remedy: "set another certificate's name and roll back again, if it must go",
-	})
 }

@@ -24,8 +24,7 @@ func (r *rotation) grantKey(ctx workflow.Context) error {
 }
 
 func (r *rotation) exportCertificate(ctx workflow.Context) error {
-	master, _ := r.observed.Master()
-	host := master.Machine.Host
+	host := r.master().Machine.Host
 	_, err := r.runStep(ctx, stepOn{host: host, step: farm.StepExport}, func() workflow.Future {
 		return workflow.ExecuteActivity(changeOptions(ctx, "export public certificate from "+host), a.ExportCertificate, r.onServer(host))
 	})
@@ -58,12 +57,22 @@ func (r *rotation) awaitReplication(ctx workflow.Context) error {
 	return r.awaitReplicationOf(ctx, r.target.FriendlyName)
 }
 
-// awaitReplicationOf waits until every office server has the farm's S2S setting.
+// awaitReplicationOf waits until every office server that takes part, and is not
+// postponed, has the farm's S2S setting.
 func (r *rotation) awaitReplicationOf(ctx workflow.Context, name string) error {
-	return r.runOnOffice(ctx, farm.StepReplication, func(ctx workflow.Context, host string) workflow.Future {
+	return forEach(ctx, r.withoutPostponed(r.officeHosts()), r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
+		return r.awaitReplicationOn(ctx, host, name, r.postponeOnRollback())
+	})
+}
+
+func (r *rotation) awaitReplicationOn(ctx workflow.Context, host, name string, postpone func(host string)) error {
+	s := stepOn{host: host, step: r.replicationStep, postpone: postpone}
+	s.beforeRetry = func(ctx workflow.Context) error { return r.startServices(ctx, host) }
+	_, err := r.runStep(ctx, s, func() workflow.Future {
 		return workflow.ExecuteActivity(changeOptions(ctx, "wait for the S2S certificate on "+host), a.AwaitReplication,
 			activities.ReplicationInput{ServerInput: r.onServer(host), Name: name})
 	})
+	return err
 }
 
 func (r *rotation) setHTTPSettings(ctx workflow.Context) error {
@@ -94,60 +103,6 @@ func (r *rotation) trustIssuers(ctx workflow.Context) error {
 	})
 }
 
-// restartSharePoint restarts the servers of each farm one after the other, so
-// that its sites stay up behind their load balancer; farms in parallel.
-func (r *rotation) restartSharePoint(ctx workflow.Context) error {
-	return r.runOnFrontEnds(ctx, func(ctx workflow.Context, frontEnd string) error {
-		observed, _ := r.observed.Farm(frontEnd)
-		since := observed.TrustChangedAt()
-		if changed := r.trustChangedAt[frontEnd]; changed.After(since) {
-			since = changed
-		}
-		for _, s := range r.farm.SharePointServers(frontEnd) {
-			_, err := r.runStep(ctx, stepOn{host: s.Host, step: r.restartStep}, func() workflow.Future {
-				return workflow.ExecuteActivity(restartOptions(ctx, "restart IIS and SPTimerV4 on "+s.Host), a.RestartSharePoint,
-					activities.RestartSharePointInput{ServerInput: r.onServer(s.Host), Since: since})
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// restartOffice restarts one office server alone, the canary, and the others in
-// batches; a batch starts only when every server before it answers again. A
-// server that was restarted before, as where a rotation is resumed, proves
-// nothing: the canary is the first that really restarts.
-func (r *rotation) restartOffice(ctx workflow.Context) error {
-	canaryPassed := false
-	for hosts := r.officeHosts(); len(hosts) > 0; {
-		size := 1
-		if canaryPassed {
-			size = max(r.farm.Rotation.RestartAtOnce, 1)
-		}
-		batch := hosts[:min(size, len(hosts))]
-		hosts = hosts[len(batch):]
-		isCanary := !canaryPassed
-		if err := forEach(ctx, batch, len(batch), func(ctx workflow.Context, host string) error {
-			result, err := r.restartOfficeServer(ctx, host, isCanary)
-			canaryPassed = canaryPassed || result.Changed
-			return err
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *rotation) restartOfficeServer(ctx workflow.Context, host string, canary bool) (activities.StepResult, error) {
-	return r.runStep(ctx, stepOn{host: host, step: r.restartStep, canary: canary}, func() workflow.Future {
-		return workflow.ExecuteActivity(restartOptions(ctx, "restart WACSM and IIS on "+host), a.RestartOffice,
-			activities.RestartOfficeInput{ServerInput: r.onServer(host), Baseline: r.baseline.OfficeServer(host), Since: r.settingsChangedAt})
-	})
-}
-
 // onServer names a server and the target for an activity.
 func (r *rotation) onServer(host string) activities.ServerInput {
 	return activities.ServerInput{Farm: r.farm.Name, Host: host, Target: r.target}
@@ -156,22 +111,33 @@ func (r *rotation) onServer(host string) activities.ServerInput {
 // runOnMaster runs a step on the master. The master is rediscovered just before
 // use: a server that is not, or no longer, the master says which machine is.
 func (r *rotation) runOnMaster(ctx workflow.Context, step farm.Step, run func(host string) workflow.Future) (activities.StepResult, error) {
-	master, _ := r.observed.Master()
-	host := master.Machine.Host
-	for range r.farm.Office.Servers {
-		result, err := r.runStep(ctx, stepOn{host: host, step: step}, func() workflow.Future { return run(host) })
+	s := stepOn{host: r.master().Machine.Host, step: step}
+	if step != farm.StepStart {
+		s.beforeRetry = r.startMaster
+	}
+	for moves := 1; ; moves++ {
+		result, err := r.runStep(ctx, s, func() workflow.Future { return run(s.host) })
 		if err != nil || result.MovedTo == "" {
-			if result.Changed {
+			if result.Changed && step != farm.StepStart {
 				r.settingsChangedAt = result.At
 			}
 			return result, err
 		}
-		r.progress.removeStep(host, step)
-		if host = r.observed.HostOf(result.MovedTo); host == "" {
-			return result, fmt.Errorf("the master is now %s, which is not configured: add it to office.servers", result.MovedTo)
+		r.progress.removeStep(s.host, step)
+		next, cause := r.observed.HostOf(result.MovedTo), error(nil)
+		switch {
+		case next == "":
+			cause = fmt.Errorf("the master is now %s, which is not configured: make a configured server the master, then retry", result.MovedTo)
+		case moves%(len(r.farm.Office.Servers)+1) == 0:
+			cause = errors.New("no office server keeps the master role long enough to be configured: leave it where it is, then retry")
+		default:
+			s.host, r.knownMaster = next, r.observed.OfficeServer(next)
+			continue
+		}
+		if err := r.blockUnlessResolved(ctx, failedStep{host: s.host, step: step, cause: cause}); err != nil {
+			return result, err
 		}
 	}
-	return activities.StepResult{}, errors.New("no office server keeps the master role long enough to be configured: the last was " + host)
 }
 
 func (r *rotation) noteTrustChange(frontEnd string, result activities.StepResult) {

@@ -191,6 +191,15 @@ func (f Farm) SharePointServers(frontEnd string) []Server {
 	return sp.Servers
 }
 
+// FrontEndOf returns the front end of the SharePoint farm that a server belongs to;
+// empty when it belongs to none.
+func (f Farm) FrontEndOf(host string) string {
+	sp, _ := findFirst(f.SharePoint, func(sp SharePoint) bool {
+		return slices.ContainsFunc(sp.Servers, func(s Server) bool { return s.Host == host })
+	})
+	return sp.FrontEnd.Host
+}
+
 // OfficeServer returns the configured office server named host.
 func (f Farm) OfficeServer(host string) (Server, bool) {
 	return findFirst(f.Office.Servers, func(s Server) bool { return s.Host == host })
@@ -210,8 +219,8 @@ func (f Farm) CutoverEstimate() time.Duration {
 	for _, sp := range f.SharePoint {
 		longest = max(longest, len(sp.Servers))
 	}
-	batches := 1
-	if rest := len(f.Office.Servers) - 1; rest > 0 {
+	batches := min(len(f.Office.Servers), 2) // the canary and, last, the master
+	if rest := len(f.Office.Servers) - batches; rest > 0 {
 		size := max(f.Rotation.RestartAtOnce, 1)
 		batches += (rest + size - 1) / size
 	}

@@ -24,12 +24,16 @@ func (s OfficeServer) HasIntermediate(t Thumbprint) bool { return slices.Contain
 // the key file.
 func (c StoreCertificate) ReadableBy(sid string) bool { return slices.Contains(c.KeyReaders, sid) }
 
-// Master returns the office server that the farm calls its master; false when it
-// was not observed.
+// Master returns the office server that the farm calls its master. Its own settings
+// may be unknown, because its service is stopped: then the other servers say which
+// one it is. It is false when no server says so, or the master was not observed.
 func (o Observed) Master() (OfficeServer, bool) {
-	return findFirst(o.Office, func(s OfficeServer) bool {
-		return s.Joined && SameMachine(s.Machine.Name, s.Settings.Master)
-	})
+	isMaster := func(s OfficeServer) bool { return s.Joined && SameMachine(s.Machine.Name, s.Settings.Master) }
+	if master, ok := findFirst(o.Office, isMaster); ok {
+		return master, true
+	}
+	member, _ := findFirst(o.Office, func(s OfficeServer) bool { return s.Joined })
+	return findFirst(o.Office, func(s OfficeServer) bool { return SameMachine(s.Machine.Name, member.Settings.Master) })
 }
 
 // OfficeServer returns what was observed of an office server; the zero value when
@@ -69,12 +73,55 @@ func (o Observed) Covers(f Farm) bool {
 // false when the setting is empty, or the master has no certificate of that name.
 func (o Observed) Current() (StoreCertificate, bool) {
 	master, ok := o.Master()
-	if !ok || master.Settings.S2SCertificateName == "" {
+	if !ok || !master.Joined || master.Settings.S2SCertificateName == "" {
 		return StoreCertificate{}, false
 	}
 	return findFirst(master.Certificates, func(c StoreCertificate) bool {
 		return c.FriendlyName == master.Settings.S2SCertificateName
 	})
+}
+
+// Selected returns the one certificate that the farm's S2S setting names on this
+// server; false when the setting is empty or unknown, or not exactly one
+// certificate has that name.
+func (s OfficeServer) Selected() (StoreCertificate, bool) {
+	isNamed := func(c StoreCertificate) bool {
+		return c.FriendlyName == s.Settings.S2SCertificateName && !c.Archived
+	}
+	first, ok := findFirst(s.Certificates, isNamed)
+	if !ok || !s.Joined || s.Settings.S2SCertificateName == "" {
+		return StoreCertificate{}, false
+	}
+	for _, c := range s.Certificates {
+		if isNamed(c) && c.Thumbprint != first.Thumbprint {
+			return StoreCertificate{}, false
+		}
+	}
+	return first, true
+}
+
+// StoppedServices names the services that do not run and without which the server
+// serves nobody.
+func (s OfficeServer) StoppedServices() []string {
+	return stopped(s.Service, s.Activation, s.WebServer)
+}
+
+// StoppedServices names the services that do not run and without which the server
+// serves nobody, or works with outdated trust.
+func (s SharePointServer) StoppedServices() []string {
+	return stopped(s.Timer, s.Activation, s.WebServer)
+}
+
+// stopped names those services of a list that do not run. One without a name was
+// not observed.
+func stopped(services ...Service) []string {
+	var names []string
+	for _, s := range services {
+		if s.Name != "" && !s.Running {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // Farm returns what was observed of the SharePoint farm that has this front end.

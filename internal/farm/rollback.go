@@ -22,13 +22,13 @@ type RollbackPlan struct {
 // snapshot's needs nothing, and any other value is a conflict.
 //
 // If the rollback is blocked, nothing is rolled back, and Remaining says why.
-// Otherwise there are four things that a rollback cannot restore; the first two
+// Otherwise there are four things that a rollback cannot restore; the first three
 // are listed in Remaining, by these codes:
 //   - friendly-name-stays: a certificate that had no friendly name keeps its new
 //     one;
 //   - key-stays: a certificate that had no key keeps the imported one;
-//   - an empty S2S name, if Office Online Server refuses to clear it, which only
-//     the attempt shows;
+//   - s2s-name-stays: an empty S2S name, if Office Online Server refuses to clear
+//     it, which only the attempt shows;
 //   - restarts that were pending before the rotation, which have happened by then.
 func PlanRollback(s Snapshot, f Farm, now Observed) RollbackPlan {
 	if why := s.RollbackBlocked(now); why != "" {
@@ -38,6 +38,7 @@ func PlanRollback(s Snapshot, f Farm, now Observed) RollbackPlan {
 	p.planIssuers()
 	p.planHTTPSettings()
 	p.planS2SName()
+	p.planReplication()
 	p.planRestarts()
 	p.planRootAuthorities()
 	p.planKeys()
@@ -105,9 +106,20 @@ func (p *rollbackPlanner) planPermissions(sp SharePoint, before, now SharePointF
 	}
 }
 
+// master returns the master as it is observed now. Where no server can say which one
+// it is, because their services are stopped, that is the one of the snapshot. It is
+// false when that server was not observed.
+func (p *rollbackPlanner) master() (now, before OfficeServer, ok bool) {
+	before, _ = p.snapshot.Before.Master()
+	if now, ok = p.now.Master(); ok {
+		return now, before, true
+	}
+	now = p.now.OfficeServer(before.Machine.Host)
+	return now, before, now.Machine.Host != ""
+}
+
 func (p *rollbackPlanner) planHTTPSettings() {
-	before, _ := p.snapshot.Before.Master()
-	now, ok := p.now.Master()
+	now, before, ok := p.master()
 	if !ok {
 		return
 	}
@@ -119,19 +131,26 @@ func (p *rollbackPlanner) planHTTPSettings() {
 		{"AllowOutboundHttp", p.farm.Office.AllowOutboundHTTP, before.Settings.AllowOutboundHTTP, now.Settings.AllowOutboundHTTP},
 		{"AllowHttpSecureStoreConnections", p.farm.Office.AllowHTTPSecureStoreConnections, before.Settings.AllowHTTPSecureStoreConnections, now.Settings.AllowHTTPSecureStoreConnections},
 	} {
-		if setting.want != nil && setting.now != setting.was {
-			p.addReversal(StepRestoreHTTPSettings, now.Machine.Host, setting.name, fmt.Sprint(setting.now), fmt.Sprint(setting.was),
+		if setting.want != nil && (!now.Joined || setting.now != setting.was) {
+			p.addReversal(StepRestoreHTTPSettings, now.Machine.Host, setting.name, now.readable(fmt.Sprint(setting.now)), fmt.Sprint(setting.was),
 				"set %s back to %t", setting.name, setting.was)
 		}
 	}
 }
 
 func (p *rollbackPlanner) planS2SName() {
-	before, _ := p.snapshot.Before.Master()
-	master, ok := p.now.Master()
+	master, before, ok := p.master()
+	if p.snapshot.ClearRefused && ok {
+		p.plan.Remaining = append(p.plan.Remaining, warnFinding("s2s-name-stays", master.Machine.Host, "set another certificate's name and roll back again, if it must go",
+			"S2SCertificateName stays %q, and with it that certificate on every office server: Office Online Server refuses to have none", p.snapshot.Target.FriendlyName))
+		return
+	}
 	was, is := before.Settings.S2SCertificateName, master.Settings.S2SCertificateName
 	switch {
-	case !ok || is == was:
+	case !ok || master.namesS2S(was):
+	case !master.Joined:
+		p.addReversal(StepRestoreS2SName, master.Machine.Host, "S2SCertificateName", master.s2sName(), textOrNone(was),
+			"set S2SCertificateName back to %s: what it is now is %s", textOrNone(was), master.s2sName())
 	case is != p.snapshot.Target.FriendlyName:
 		p.addConflict(master.Machine.Host, "S2SCertificateName is %q: neither the new %q nor the one before, %q", is, p.snapshot.Target.FriendlyName, was)
 	case was == "":
@@ -142,6 +161,23 @@ func (p *rollbackPlanner) planS2SName() {
 	}
 }
 
+// planReplication adds the office servers that do not yet have the setting that the
+// master had before.
+func (p *rollbackPlanner) planReplication() {
+	if p.snapshot.ClearRefused {
+		return
+	}
+	master, before, _ := p.master()
+	was := before.Settings.S2SCertificateName
+	for _, s := range p.now.Office {
+		if s.Machine.Host == master.Machine.Host || s.namesS2S(was) || (s.Joined && s.Settings.S2SCertificateName != p.snapshot.Target.FriendlyName) {
+			continue
+		}
+		p.addReversal(StepReplicationAgain, s.Machine.Host, "S2SCertificateName", s.s2sName(), textOrNone(was),
+			"wait until its S2SCertificateName is %s again, which the master replicates: it is %s", textOrNone(was), s.s2sName())
+	}
+}
+
 // planRestarts adds the restarts that the reversals cause, and those still pending.
 func (p *rollbackPlanner) planRestarts() {
 	reversals := p.plan.Reversals
@@ -149,14 +185,15 @@ func (p *rollbackPlanner) planRestarts() {
 		now, _ := p.now.Farm(sp.FrontEnd.Host)
 		changes := hasPendingOn(reversals, sp.FrontEnd.Host, StepRestoreIssuers) || len(p.addedAuthorities(sp, now)) > 0
 		for _, s := range now.Servers {
-			if why := pendingRestart(changes, now.TrustChangedAt(), s.Timer, s.WorkersStartedAt); why != "" {
+			if why := pendingSharePointRestart(s, changes, now.TrustChangedAt()); why != "" {
 				p.addReversal(StepRestartAgain, s.Machine.Host, "iisreset and SPTimerV4", "pending", "done", "restart IIS and SPTimerV4: %s", why)
 			}
 		}
 	}
 	changes := len(selectSteps(reversals, StepRestoreS2SName, StepRestoreHTTPSettings)) > 0
+	trust := p.now.trustChange(reversals, StepRestoreIssuers)
 	for _, s := range p.now.Office {
-		if why := pendingRestart(changes, s.SettingsChangedAt, s.Service, s.WorkersStartedAt); why != "" {
+		if why := pendingOfficeRestart(s, changes || hasPendingOn(reversals, s.Machine.Host, StepReplicationAgain), trust); why != "" {
 			p.addReversal(StepRestartAgain, s.Machine.Host, "WACSM and iisreset", "pending", "done", "restart WACSM and IIS: %s", why)
 		}
 	}
@@ -196,6 +233,9 @@ func (p *rollbackPlanner) planKeys() {
 // something may still use them.
 func (p *rollbackPlanner) planCertificates() {
 	t := p.snapshot.Target
+	if p.snapshot.ClearRefused {
+		return
+	}
 	for _, s := range p.now.Office {
 		before := p.snapshot.Before.OfficeServer(s.Machine.Host)
 		was, existed := before.Certificate(t.Thumbprint)

@@ -19,6 +19,9 @@ type Snapshot struct {
 	Before   Observed         `json:"before"`
 	// Compromised reports whether Previous must never be trusted again.
 	Compromised bool `json:"compromised,omitempty"`
+	// ClearRefused reports whether, in the rollback, Office Online Server refused to
+	// have no S2S certificate: its setting and what it names stay.
+	ClearRefused bool `json:"clearRefused,omitempty"`
 	// Deleting reports whether the deletion of Previous from office servers has
 	// begun.
 	Deleting bool `json:"deleting,omitempty"`
