@@ -55,6 +55,23 @@ func TestGetOfficeServer(t *testing.T) {
 			t.Errorf("the clock is %v old", age)
 		}
 	})
+	t.Run("archived certificates, the one before and what else names one", func(t *testing.T) {
+		t.Parallel()
+		s2s, same, before := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com"), newCertificate(t, "before")
+		spec := newOfficeServer().in(model.My, archived(s2s.withKey(friendly)), same.withKey("old"), archived(before.withKey("before")))
+		usesOf(same)["http.sys"](spec)
+		got := mustRun(t, newServer(t, spec), powershell.GetOfficeServer{
+			Thumbprint: s2s.thumbprint, FriendlyName: friendly, Subject: s2s.subject, Previous: before.thumbprint,
+		})
+		want := []powershell.Certificate{
+			recordOf(s2s, friendly, true, true), recordOf(same, "old", true, false), recordOf(before, "before", true, true),
+		}
+		want[0].Archived, want[2].Archived = true, true
+		want[1].Uses = []string{"http.sys [::]:444", "http.sys office.contoso.com:443"}
+		if diff := cmp.Diff(want, got.Certificates); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
+		}
+	})
 	t.Run("in no farm is a result", func(t *testing.T) {
 		t.Parallel()
 		spec := newMachine()
@@ -72,7 +89,7 @@ func TestGetOfficeServer(t *testing.T) {
 
 func recordOf(c testCertificate, friendlyName string, key, signs bool) powershell.Certificate {
 	r := powershell.Certificate{
-		Thumbprint: c.thumbprint, FriendlyName: friendlyName, Subject: c.subject, KeyReaders: []string{},
+		Thumbprint: c.thumbprint, FriendlyName: friendlyName, Subject: c.subject, KeyReaders: []string{}, Uses: []string{},
 		NotBefore: notBefore, NotAfter: notAfter, HasKey: key, KeySigns: signs,
 	}
 	if key {

@@ -3,9 +3,10 @@
 Observes an office server: its certificates, its farm and what runs on it.
 .DESCRIPTION
 Changes nothing. For an account without administrator rights it returns only the
-machine. Of the Personal store it returns the target, the certificates that share
-its friendly name or subject, and those that the farm names. A machine that is in
-no farm is a result, not an error.
+machine. Of the Personal store it returns, archived or not, the target, the
+certificates that share its friendly name or subject, those that the farm names and
+the one before; of those that share the subject also what else names them. A machine
+that is in no farm is a result, not an error.
 Source: Microsoft, "Configure server-to-server authentication between Office
 Online Server and SharePoint Server 2016"; the output of Get-OfficeWebAppsFarm
 and Get-OfficeWebAppsMachine.
@@ -17,13 +18,16 @@ The target's friendly name.
 The target's subject.
 .PARAMETER Chain
 The thumbprints of the target's issuers.
+.PARAMETER Previous
+The thumbprint of the certificate that a rollback would restore, empty for none.
 #>
 [CmdletBinding()]
 param(
     [ValidatePattern('^([0-9A-F]{40})?$')] [string] $Thumbprint = '',
     [string] $FriendlyName = '',
     [string] $Subject = '',
-    [ValidatePattern('^[0-9A-F]{40}$')] [string[]] $Chain = @()
+    [ValidatePattern('^[0-9A-F]{40}$')] [string[]] $Chain = @(),
+    [ValidatePattern('^([0-9A-F]{40})?$')] [string] $Previous = ''
 )
 
 Set-StrictMode -Version 3.0
@@ -69,12 +73,15 @@ if ($null -ne $machine) {
     $discovery = Get-Discovery -Url ($scheme + '://' + $fullName + '/hosting/discovery')
 }
 
-$certificates = @(foreach ($certificate in Get-StoreCertificate -Store My) {
-    $named = $certificate.FriendlyName -ne '' -and $certificate.FriendlyName -in $names
+$certificates = @(foreach ($certificate in Get-PersonalCertificate) {
     $target = $certificate.Thumbprint -eq $Thumbprint
-    if ($target -or $named -or ($Subject -ne '' -and $certificate.Subject -eq $Subject)) {
-        ConvertTo-CertificateRecord -Certificate $certificate -Sign:$target
-    }
+    $shares = -not $target -and $Subject -ne '' -and $certificate.Subject -eq $Subject
+    $named = $certificate.FriendlyName -ne '' -and $certificate.FriendlyName -in $names
+    $signs = $target -or $certificate.Thumbprint -eq $Previous -or ($named -and $certificate.FriendlyName -eq $settings.S2S)
+    if (-not ($signs -or $shares -or $named)) { continue }
+    $uses = @()
+    if ($shares) { $uses = @(Find-CertificateUse -Thumbprint $certificate.Thumbprint -FriendlyName '') }
+    ConvertTo-CertificateRecord -Certificate $certificate -Sign:$signs -Uses $uses
 })
 $roots = @(foreach ($certificate in Get-StoreCertificate -Store Root) {
     $named = $FriendlyName -ne '' -and $certificate.FriendlyName -eq $FriendlyName

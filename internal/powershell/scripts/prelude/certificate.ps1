@@ -1,22 +1,12 @@
 # Certificates and keys, read through the functions of windows/store.ps1 and
 # windows/key.ps1.
 
-# Returns the certificate in the Personal store, or null when it is not there.
-function Find-OwnCertificate {
-    [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [string] $Thumbprint)
-
-    foreach ($certificate in Get-StoreCertificate -Store My) {
-        if ($certificate.Thumbprint -eq $Thumbprint) { return $certificate }
-    }
-    return $null
-}
-
+# Returns the certificate in the Personal store, archived or not.
 function Get-OwnCertificate {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Thumbprint)
 
-    $certificate = Find-OwnCertificate -Thumbprint $Thumbprint
+    $certificate = Find-PersonalCertificate -Thumbprint $Thumbprint
     if ($null -eq $certificate) {
         Stop-Script -Id 'CertificateNotFound' -Message "certificate $Thumbprint is not in the Personal store of the machine"
     }
@@ -64,7 +54,8 @@ function ConvertTo-CertificateRecord {
     [CmdletBinding()]
     param(
         [Parameter(Mandatory = $true)] [object] $Certificate,
-        [switch] $Sign
+        [switch] $Sign,
+        [string[]] $Uses = @()
     )
 
     $provider = ''
@@ -85,10 +76,12 @@ function ConvertTo-CertificateRecord {
         subject = [string] $Certificate.Subject
         notBefore = $Certificate.NotBefore
         notAfter = $Certificate.NotAfter
+        archived = [bool] $Certificate.Archived
         hasKey = [bool] $Certificate.HasPrivateKey
         provider = $provider
         keyReaders = $readers
         keySigns = $signs
+        uses = $Uses
     }
 }
 
