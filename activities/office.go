@@ -64,7 +64,7 @@ func (a *Activities) GrantKey(ctx context.Context, in ServerInput) (StepResult, 
 	done, err := runScript(ctx, a.Remote, t, powershell.GrantS2SKey{
 		Thumbprint: string(in.Target.Thumbprint), Sid: farm.NetworkService, ProveAs: string(f.Office.ProveKeyAs),
 	})
-	readable := "NETWORK SERVICE may read the key; it signs as " + done.SignedAs
+	readable := fmt.Sprintf("NETWORK SERVICE may read the key; it signs as %s by the %s path", done.SignedAs, done.SignedBy)
 	return a.stepResult(err, done.Changed, readable, readable)
 }
 

@@ -17,7 +17,7 @@ func Check(d Desired, o Observed) []Finding {
 	}
 	for _, check := range []func(Desired, Observed) []Finding{
 		checkJoined, checkOneMaster, checkMachinesConfigured, checkSharePointServersConfigured, checkOneForest,
-		checkUserProfiles, checkValidByClock, checkFriendlyName, checkFriendlyNamesAgree, checkSubject, checkKeyProvider,
+		checkUserProfiles, checkValidByClock, checkFriendlyName, checkFriendlyNamesAgree, checkSubject, checkKeyProvider, checkCurrentKey,
 		checkIssuersUnique, checkIssuerName, checkOtherOwners, checkFIPSPolicy, checkClearText,
 	} {
 		all = append(all, check(d, o)...)

@@ -82,9 +82,19 @@ func TestCheck(t *testing.T) {
 		{"shared subject only warns", func(d *farm.Desired, o *farm.Observed) {
 			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), Subject: d.Target.Subject}}
 		}, []finding{{farm.Warn, "subject-shared", "oos-02"}}},
-		{"key in a key storage provider only warns", func(d *farm.Desired, o *farm.Observed) {
+		{"key in a key storage provider", func(d *farm.Desired, o *farm.Observed) {
 			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: d.Target.Thumbprint, Provider: "Microsoft Software Key Storage Provider"}}
-		}, []finding{{farm.Warn, "key-storage-provider", "oos-02"}}},
+		}, []finding{{farm.Stop, "key-storage-provider", "oos-02"}}},
+		{"key that signs by CNG alone", func(d *farm.Desired, o *farm.Observed) {
+			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: d.Target.Thumbprint, ModernKeySigns: true}}
+		}, []finding{{farm.Stop, "key-storage-provider", "oos-02"}}},
+		{"key that signs by both paths", func(d *farm.Desired, o *farm.Observed) {
+			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: d.Target.Thumbprint, KeySigns: true, ModernKeySigns: true}}
+		}, nil},
+		{"key in use that signs by CNG alone", func(_ *farm.Desired, o *farm.Observed) {
+			o.Office[0].Settings.S2SCertificateName = "old"
+			o.Office[0].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), FriendlyName: "old", ModernKeySigns: true}}
+		}, []finding{{farm.Warn, "current-key-storage-provider", "oos-01"}}},
 		{"two issuers with one registered name", func(_ *farm.Desired, o *farm.Observed) {
 			i := farm.TokenIssuer{RegisteredName: farm.Issuers()[1].RegisteredName}
 			o.SharePoint[0].Issuers = []farm.TokenIssuer{i, i}

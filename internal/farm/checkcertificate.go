@@ -65,15 +65,39 @@ func checkSubject(d Desired, o Observed) []Finding {
 	return out
 }
 
-// checkKeyProvider warns: whether Office Online Server accepts a key in a key
-// storage provider (CNG) is unknown; SharePoint does not for its own certificates.
+// checkKeyProvider stops where the target's key is in a key storage provider (CNG).
+// .NET's classes for tokens do not open such a key, and SharePoint fails with one,
+// also for its own certificates. Whether Office Online Server does is not published.
 func checkKeyProvider(d Desired, o Observed) []Finding {
 	var out []Finding
 	for _, s := range o.Office {
-		if c, ok := s.Certificate(d.Target.Thumbprint); ok && strings.Contains(c.Provider, "Key Storage Provider") {
-			out = append(out, warnFinding("key-storage-provider", s.Machine.Host, "if refreshes fail with \"Invalid provider type specified\", remove it and let farmtrust import it",
-				"the key is in %q; a cryptographic service provider is the safe choice", c.Provider))
+		if c, ok := s.Certificate(d.Target.Thumbprint); ok && c.isModernOnly() {
+			out = append(out, stopFinding("key-storage-provider", s.Machine.Host, "remove it from the Personal store with its key, and let farmtrust import it",
+				"the key of certificate %s is in %q and signs by CNG alone; Office Online Server is not known to use such a key", c.Thumbprint.Short(), c.Provider))
 		}
 	}
 	return out
+}
+
+// checkCurrentKey warns of the certificate in use: data refreshes may be failing
+// already.
+func checkCurrentKey(d Desired, o Observed) []Finding {
+	current, ok := o.Current()
+	if !ok || current.Thumbprint == d.Target.Thumbprint {
+		return nil
+	}
+	var out []Finding
+	for _, s := range o.Office {
+		if c, ok := s.Certificate(current.Thumbprint); ok && c.isModernOnly() {
+			out = append(out, warnFinding("current-key-storage-provider", s.Machine.Host, "test a data refresh; the rotation ends this, a rollback would restore it",
+				"the key of certificate %s, in use now, is in %q and signs by CNG alone; Office Online Server is not known to use such a key", c.Thumbprint.Short(), c.Provider))
+		}
+	}
+	return out
+}
+
+// isModernOnly reports whether a key is one that the legacy path does not open. Keys
+// that were not tested are told by the names of Microsoft's own providers.
+func (c StoreCertificate) isModernOnly() bool {
+	return !c.KeySigns && (c.ModernKeySigns || strings.Contains(c.Provider, "Key Storage Provider"))
 }

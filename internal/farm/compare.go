@@ -59,7 +59,10 @@ func compareKeys(d Desired, o Observed) []Difference {
 			continue
 		}
 		have, text := "no access", "grant NETWORK SERVICE read access to the key: Office Online Server runs under that account"
-		if c.HasKey && !c.KeySigns {
+		switch {
+		case c.HasKey && c.isModernOnly():
+			have, text = "signs by CNG alone", "prove that the key signs as Office Online Server does: it signs by CNG alone"
+		case c.HasKey && !c.KeySigns:
 			have, text = "does not sign", "prove that the key signs: the last test signature failed"
 		}
 		out = append(out, Difference{Step: StepGrant, Server: s.Machine.Host, Subject: "key", Have: have, Want: "NETWORK SERVICE reads it, and it signs", Text: text})

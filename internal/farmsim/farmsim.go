@@ -159,7 +159,7 @@ func (f *Farm) oldGeneration(endsIn time.Duration) (generation, error) {
 // AddFaults plans faults, in order. None is planned if one of them could never
 // happen.
 func (f *Farm) AddFaults(faults ...fault.Fault) error {
-	places := fault.Places{Servers: f.Hosts(), Steps: scripts.Names()}
+	places := fault.Places{Servers: f.Hosts(), Steps: scripts.Names(), Services: f.World.Services()}
 	for i, one := range faults {
 		if err := one.Check(places); err != nil {
 			return fmt.Errorf("fault %d: %w", i+1, err)
@@ -169,8 +169,12 @@ func (f *Farm) AddFaults(faults ...fault.Fault) error {
 	return nil
 }
 
-// ClearFaults forgets all planned faults.
-func (f *Farm) ClearFaults() { f.Faults.Clear() }
+// ClearFaults forgets all planned faults and lifts every condition that one made
+// true. Services that stopped stay stopped until they are started.
+func (f *Farm) ClearFaults() {
+	f.Faults.Clear()
+	f.World.LiftConditions()
+}
 
 // Pending lists the faults that are still to happen.
 func (f *Farm) Pending() []fault.Fault { return f.Faults.Pending() }

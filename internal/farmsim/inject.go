@@ -35,6 +35,11 @@ func (s *server) injectFault(ctx context.Context, e powershell.Envelope, when fa
 			return nil, err
 		}
 	}
+	if c, due := s.farm.Faults.Step(s.host, e.Name, when, fault.Conditions()...); due {
+		if err := s.farm.World.Impose(s.host, c.Condition(), when == fault.After); err != nil {
+			return nil, err
+		}
+	}
 	f, due := s.farm.Faults.Step(s.host, e.Name, when,
 		fault.Refused, fault.Dropped, fault.Unauthorized, fault.SOAPFault, fault.Hang, fault.ScriptError, fault.Reboot)
 	switch {

@@ -33,12 +33,18 @@ type testCertificate struct {
 
 func newCertificate(t *testing.T, name string) testCertificate {
 	t.Helper()
+	return newCertificateFor(t, name, farm.KeyProvider)
+}
+
+// newCertificateFor makes one whose PFX names a provider.
+func newCertificateFor(t *testing.T, name, provider string) testCertificate {
+	t.Helper()
 	c := newCertificateIn(t, name, pkcs12.Modern, pfxPassword)
 	bundle, err := cert.Load(c.pfx, []byte(pfxPassword))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.pfx, err = bundle.Encode(build2019, farm.KeyProvider, []byte(pfxPassword)); err != nil {
+	if c.pfx, err = bundle.Encode(build2019, provider, []byte(pfxPassword)); err != nil {
 		t.Fatal(err)
 	}
 	return c

@@ -60,11 +60,11 @@ func TestImport(t *testing.T) {
 		params.SelfSigned = true
 		params.Intermediates = []string{b64(issuing.der)}
 		want := powershell.ImportResult{Changed: true, Added: []string{"My", "CA", "Root"}, Certificate: recordOf(s2s, friendly, true, true)}
-		if diff := cmp.Diff(want, mustRun(t, s, params)); diff != "" {
+		if diff := cmp.Diff(want, mustRun(t, s, params), keyTimes); diff != "" {
 			t.Errorf("first import, want -, got +:\n%s", diff)
 		}
 		want.Changed, want.Added = false, []string{}
-		if diff := cmp.Diff(want, mustRun(t, s, params)); diff != "" {
+		if diff := cmp.Diff(want, mustRun(t, s, params), keyTimes); diff != "" {
 			t.Errorf("second import, want -, got +:\n%s", diff)
 		}
 		assertStores(t, s, map[model.Store][]model.CertificateState{
@@ -83,7 +83,7 @@ func TestImport(t *testing.T) {
 				params.Archived = true
 				want := recordOf(s2s, friendly, true, true)
 				want.Archived = true
-				if diff := cmp.Diff(want, mustRun(t, s, params).Certificate); diff != "" {
+				if diff := cmp.Diff(want, mustRun(t, s, params).Certificate, keyTimes); diff != "" {
 					t.Errorf("want -, got +:\n%s", diff)
 				}
 				assertArchived(t, s, s2s)
@@ -102,7 +102,7 @@ func TestImport(t *testing.T) {
 		s2s := newCertificate(t, "s2s.contoso.com")
 		s := newServer(t, newOfficeServer().in(model.My, s2s.withKey("")))
 		want := powershell.ImportResult{Changed: true, Added: []string{}, Certificate: recordOf(s2s, friendly, true, true)}
-		if diff := cmp.Diff(want, mustRun(t, s, importOf(s2s))); diff != "" {
+		if diff := cmp.Diff(want, mustRun(t, s, importOf(s2s)), keyTimes); diff != "" {
 			t.Errorf("want -, got +:\n%s", diff)
 		}
 		assertStores(t, s, map[model.Store][]model.CertificateState{model.My: {stored(s2s, friendly, true)}})

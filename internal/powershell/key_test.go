@@ -28,7 +28,7 @@ func TestGrant(t *testing.T) {
 			t.Run(proveAs, func(t *testing.T) {
 				t.Parallel()
 				s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly)))
-				want := powershell.GrantResult{Changed: true, Provider: farm.KeyProvider, KeyFile: s.keyFile(s2s), SignedAs: account}
+				want := powershell.GrantResult{Changed: true, Provider: farm.KeyProvider, KeyFile: s.keyFile(s2s), SignedAs: account, SignedBy: "legacy"}
 				if diff := cmp.Diff(want, mustRun(t, s, grantOf(s2s, proveAs))); diff != "" {
 					t.Errorf("first, want -, got +:\n%s", diff)
 				}
@@ -44,11 +44,37 @@ func TestGrant(t *testing.T) {
 			})
 		}
 	})
+	t.Run("proves what Office Online Server does", func(t *testing.T) {
+		t.Parallel()
+		for _, proveAs := range []string{"networkService", "administrator"} {
+			t.Run(proveAs, func(t *testing.T) {
+				t.Parallel()
+				old := newCertificateFor(t, "old.contoso.com", model.EnhancedProvider)
+				modern := newCertificateFor(t, "modern.contoso.com", model.SoftwareKSP)
+				s := newServer(t, newOfficeServer().in(model.My, old.withKey(friendly), modern.withKey("modern")))
+				// A provider of type 1 signs once its key is opened again in one of type 24.
+				if got := mustRun(t, s, grantOf(old, proveAs)); got.Provider != model.EnhancedProvider || got.SignedBy != "legacy" {
+					t.Errorf("the key of %q signs by %q", got.Provider, got.SignedBy)
+				}
+				assertRefused(t, s, grantOf(modern, proveAs), powershell.KeyModernOnly)
+				seen := mustRun(t, s, powershell.GetOfficeServer{Thumbprint: old.thumbprint, Previous: modern.thumbprint})
+				paths := map[string][2]bool{}
+				for _, c := range seen.Certificates {
+					paths[c.Thumbprint] = [2]bool{c.KeySigns, c.ModernKeySigns}
+				}
+				want := map[string][2]bool{old.thumbprint: {true, false}, modern.thumbprint: {false, true}}
+				if diff := cmp.Diff(want, paths); diff != "" {
+					t.Errorf("signs by the legacy and the modern path, want -, got +:\n%s", diff)
+				}
+				assertNoTasks(t, s)
+			})
+		}
+	})
 	t.Run("reports a proof that fails and removes its task", func(t *testing.T) {
 		t.Parallel()
 		s2s := newCertificate(t, "s2s.contoso.com")
 		for result, id := range map[int]string{
-			91: powershell.KeyDoesNotSign, 92: powershell.KeyDoesNotSign,
+			91: powershell.KeyDoesNotSign, 92: powershell.KeyDoesNotSign, 94: powershell.KeyModernOnly,
 			0: powershell.ProofUnavailable, 93: powershell.ProofUnavailable, 2147942402: powershell.ProofUnavailable,
 		} {
 			t.Run(strconv.Itoa(result), func(t *testing.T) {

@@ -48,7 +48,7 @@ func TestGetOfficeServer(t *testing.T) {
 			Service:         powershell.Service{Name: "WACSM", Running: true, Since: &since},
 			WorkersSince:    &since, SettingsSince: &since,
 		}
-		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(powershell.Machine{}, "Clock", "PowerShell")); diff != "" {
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(powershell.Machine{}, "Clock", "PowerShell"), keyTimes); diff != "" {
 			t.Errorf("want -, got +:\n%s", diff)
 		}
 		if age := time.Since(got.Machine.Clock); age < 0 || age > time.Minute {
@@ -68,8 +68,29 @@ func TestGetOfficeServer(t *testing.T) {
 		}
 		want[0].Archived, want[2].Archived = true, true
 		want[1].Uses = []string{"http.sys [::]:444", "http.sys office.contoso.com:443"}
-		if diff := cmp.Diff(want, got.Certificates); diff != "" {
+		if diff := cmp.Diff(want, got.Certificates, keyTimes); diff != "" {
 			t.Errorf("want -, got +:\n%s", diff)
+		}
+	})
+	t.Run("returns the previous certificate, archived or not", func(t *testing.T) {
+		t.Parallel()
+		previous, current, unrelated := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
+		spec := newOfficeServer().in(model.My, archived(previous.withKey("old")), current.withKey(friendly), unrelated.withKey("unrelated"))
+		spec.office.S2SCertificateName = friendly
+		s := newServer(t, spec)
+		before := recordOf(previous, "old", true, true)
+		before.Archived = true
+		// The certificate in use is tested too.
+		now := recordOf(current, friendly, true, true)
+
+		got := mustRun(t, s, powershell.GetOfficeServer{Previous: previous.thumbprint})
+		if diff := cmp.Diff([]powershell.Certificate{before, now}, got.Certificates, keyTimes); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
+		}
+		for _, c := range got.Certificates {
+			if c.KeySince == nil || time.Since(*c.KeySince) < 0 || time.Since(*c.KeySince) > time.Minute {
+				t.Errorf("the key of %q is of %v, want a time in the last minute", c.FriendlyName, c.KeySince)
+			}
 		}
 	})
 	t.Run("in no farm is a result", func(t *testing.T) {
@@ -87,10 +108,13 @@ func TestGetOfficeServer(t *testing.T) {
 	})
 }
 
+// keyTimes leaves out when keys were created.
+var keyTimes = cmpopts.IgnoreFields(powershell.Certificate{}, "KeySince")
+
 func recordOf(c testCertificate, friendlyName string, key, signs bool) powershell.Certificate {
 	r := powershell.Certificate{
 		Thumbprint: c.thumbprint, FriendlyName: friendlyName, Subject: c.subject, KeyReaders: []string{}, Uses: []string{},
-		NotBefore: notBefore, NotAfter: notAfter, HasKey: key, KeySigns: signs,
+		NotBefore: notBefore, NotAfter: notAfter, HasKey: key, KeySigns: signs, ModernKeySigns: signs,
 	}
 	if key {
 		r.Provider, r.KeyReaders = farm.KeyProvider, []string{model.System, model.Administrators}

@@ -22,7 +22,7 @@ type Farm interface {
 	State() model.State
 	// AddFaults plans faults, or none of them if one could never happen.
 	AddFaults(faults ...fault.Fault) error
-	// ClearFaults forgets all planned faults.
+	// ClearFaults forgets all planned faults, and lifts what they made true.
 	ClearFaults()
 	// Pending lists the faults that are still to happen.
 	Pending() []fault.Fault

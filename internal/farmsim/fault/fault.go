@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 	"github.com/farmtrust/farmtrust/internal/farmsim/wsman"
 )
 
@@ -41,9 +42,29 @@ const (
 	Reboot Kind = "reboot"
 )
 
+// The kinds that are conditions of the machine: true from when the step meets
+// them, for as many starts as [Fault.Times] says. Before the step they show at the
+// next start; after it they stop at once what they are about.
+const (
+	// ServiceFails keeps [Fault.Service] from starting.
+	ServiceFails = Kind(model.ServiceFails)
+	// ServiceStops stops [Fault.Service] again after [Fault.Delay].
+	ServiceStops = Kind(model.ServiceStops)
+	// IISResetFails makes iisreset fail and leave IIS stopped.
+	IISResetFails = Kind(model.IISResetFails)
+	// PoolDown keeps the application pool of the sites stopped.
+	PoolDown = Kind(model.PoolDown)
+	// SQLAway keeps the SQL Server of the server's SharePoint farm away for
+	// [Fault.Delay], or until it is cleared with Times -1.
+	SQLAway = Kind(model.SQLAway)
+)
+
+// Conditions lists the kinds that are conditions of the machine.
+func Conditions() []Kind { return []Kind{ServiceFails, ServiceStops, IISResetFails, PoolDown, SQLAway} }
+
 // Kinds lists the kinds, so that a test of every kind grows with them.
 func Kinds() []Kind {
-	return []Kind{Refused, Dropped, Unauthorized, SOAPFault, Hang, Slow, ScriptError, Reboot}
+	return append([]Kind{Refused, Dropped, Unauthorized, SOAPFault, Hang, Slow, ScriptError, Reboot}, Conditions()...)
 }
 
 // When is whether a step meets a fault before or after it has acted.
@@ -64,14 +85,17 @@ type Fault struct {
 	// Unauthorized and SOAPFault meet requests, whatever they are about.
 	Step string `json:"step,omitempty"`
 	Kind Kind   `json:"kind"`
-	// Times is how often it happens: 0 means once, -1 without end.
+	// Times is how often it happens: 0 means once, -1 without end. Of a condition it
+	// is how many starts it spoils.
 	Times int `json:"times,omitempty"`
 	// Skip is how often it lets what it would meet pass first.
 	Skip int `json:"skip,omitempty"`
 	// When is before or after acting.
 	When When `json:"when,omitempty"`
-	// Delay is how long, for Slow and Reboot.
+	// Delay is how long, for Slow, Reboot, ServiceStops and SQLAway.
 	Delay Duration `json:"delay,omitempty"`
+	// Service is a Windows service, for ServiceFails and ServiceStops.
+	Service string `json:"service,omitempty"`
 	// Code is the WSMan fault code, for SOAPFault.
 	Code uint32 `json:"code,omitempty"`
 	// Error is what the script says, for ScriptError.
@@ -100,6 +124,15 @@ func (f Fault) Disruption() wsman.Disruption {
 	return d
 }
 
+// Condition is what becomes true of the machine, for one of [Conditions].
+func (f Fault) Condition() model.Condition {
+	return model.Condition{
+		Kind: model.ConditionKind(f.Kind), Service: f.Service, Starts: f.Times, Delay: time.Duration(f.Delay),
+	}
+}
+
+func (f Fault) isCondition() bool { return slices.Contains(Conditions(), f.Kind) }
+
 // Duration is a time span, written as "1.5s" in JSON.
 type Duration time.Duration
 
@@ -119,6 +152,8 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // Places is what faults may name; see [Fault.Check].
 type Places struct {
 	Servers, Steps []string
+	// Services are the Windows services of each server.
+	Services map[string][]string
 }
 
 // Check returns what is wrong with a fault: one that can never happen would
@@ -139,12 +174,36 @@ func (f Fault) Check(places Places) error {
 		return fmt.Errorf("when %q is neither before nor after", f.When)
 	case f.When == After && f.Step == "" && meetsConnections(f.Kind):
 		return fmt.Errorf("after acting needs a step for the kind %q", f.Kind)
-	case f.Delay < 0 || (f.Kind == Slow || f.Kind == Reboot) != (f.Delay > 0):
-		return fmt.Errorf("a delay above zero belongs to slow and reboot, and to no other kind")
+	case f.Kind != SQLAway && (f.Delay < 0 || slices.Contains(delayed, f.Kind) != (f.Delay > 0)):
+		return fmt.Errorf("a delay above zero belongs to slow, reboot and a service that stops again, and to no other kind")
 	case (f.Kind == SOAPFault) != (f.Code != 0):
 		return fmt.Errorf("a code belongs to a soap fault, and to no other kind")
 	case (f.Kind == ScriptError) != (f.Error != nil):
 		return fmt.Errorf("an error belongs to a script error, and to no other kind")
+	}
+	return f.checkCondition(places)
+}
+
+// delayed are the kinds that need a delay.
+var delayed = []Kind{Slow, Reboot, ServiceStops}
+
+// checkCondition returns what is wrong with a fault in as far as it is a condition.
+func (f Fault) checkCondition(places Places) error {
+	services := places.Services[f.Server]
+	ofService := f.Kind == ServiceFails || f.Kind == ServiceStops
+	switch {
+	case !ofService && f.Service != "":
+		return fmt.Errorf("a service belongs to one that does not start or stops again, and to no other kind")
+	case !f.isCondition():
+		return nil
+	case f.Server == "" || f.Step == "":
+		return fmt.Errorf("the kind %q needs a server and a step", f.Kind)
+	case ofService && !slices.Contains(services, f.Service):
+		return fmt.Errorf("service %q is not one of %s", f.Service, quoteAll(services))
+	case f.Kind == SQLAway && !slices.Contains(services, model.SPTimerV4):
+		return fmt.Errorf("%s is in no SharePoint farm", f.Server)
+	case f.Kind == SQLAway && (f.Delay < 0 || (f.Delay > 0) == (f.Times == -1)):
+		return fmt.Errorf("SQL Server is away either for a delay or with times -1")
 	}
 	return nil
 }

@@ -8,9 +8,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 )
 
-var places = fault.Places{Servers: []string{"oos-01"}, Steps: []string{"Grant-S2SKey"}}
+var places = fault.Places{
+	Servers: []string{"oos-01", "sp-01"}, Steps: []string{"Grant-S2SKey"},
+	Services: map[string][]string{"oos-01": {"WAS", "WACSM"}, "sp-01": {"WAS", "SPTimerV4"}},
+}
+
+// condition is a fault of a kind that is a condition, at a server.
+func condition(kind fault.Kind, server string, change ...func(*fault.Fault)) fault.Fault {
+	f := fault.Fault{Kind: kind, Server: server, Step: "Grant-S2SKey"}
+	for _, c := range change {
+		c(&f)
+	}
+	return f
+}
 
 // TestCheck_Impossible checks that a fault that could never happen is refused.
 func TestCheck_Impossible(t *testing.T) {
@@ -18,18 +31,26 @@ func TestCheck_Impossible(t *testing.T) {
 	for claim, f := range map[string]fault.Fault{
 		`kind "" is not one of`:                     {},
 		`kind "flood" is not one of`:                {Kind: "flood"},
-		`server "oos-9" is not one of "oos-01"`:     {Kind: fault.Hang, Server: "oos-9"},
+		`server "oos-9" is not one of "oos-01", "`:  {Kind: fault.Hang, Server: "oos-9"},
 		`step "Grant" is not one of "Grant-S2SKey"`: {Kind: fault.Hang, Step: "Grant"},
 		`times -2 is negative`:                      {Kind: fault.Hang, Times: -2},
 		`skip -1 is negative`:                       {Kind: fault.Hang, Skip: -1},
 		`when "later" is neither`:                   {Kind: fault.Hang, When: "later"},
 		`a delay above zero belongs to slow`:        {Kind: fault.Slow},
-		`a delay above zero belongs to slow and`:    {Kind: fault.Hang, Delay: 1},
+		`belongs to slow, reboot and a service`:     {Kind: fault.Hang, Delay: 1},
 		`a code belongs to a soap fault`:            {Kind: fault.SOAPFault},
 		`a code belongs to a soap fault, and`:       {Kind: fault.Hang, Code: 5},
 		`an error belongs to a script error`:        {Kind: fault.ScriptError},
 		`an error belongs to a script error, and`:   {Kind: fault.Hang, Error: &fault.Error{}},
 		`after acting needs a step for the kind "`:  {Kind: fault.Refused, When: fault.After},
+		`a service belongs to one that does not`:    {Kind: fault.Hang, Service: "WAS"},
+		`needs a server and a step`:                 {Kind: fault.PoolDown, Server: "oos-01"},
+		`"iisreset fails" needs a server and`:       {Kind: fault.IISResetFails, Step: "Grant-S2SKey"},
+		`service "" is not one of "WAS", "WACSM"`:   condition(fault.ServiceFails, "oos-01"),
+		`service "SPTimerV4" is not one of`:         condition(fault.ServiceFails, "oos-01", func(f *fault.Fault) { f.Service = "SPTimerV4" }),
+		`a delay above zero belongs to slow, reb`:   condition(fault.ServiceStops, "oos-01", func(f *fault.Fault) { f.Service = "WAS" }),
+		`oos-01 is in no SharePoint farm`:           condition(fault.SQLAway, "oos-01", func(f *fault.Fault) { f.Times = -1 }),
+		`either for a delay or with times -1`:       condition(fault.SQLAway, "sp-01"),
 	} {
 		if err := f.Check(places); err == nil || !strings.Contains(err.Error(), claim) {
 			t.Errorf("%+v: got %v, want %q", f, err, claim)
@@ -91,6 +112,28 @@ func TestPlan_Skip(t *testing.T) {
 	}
 	if diff := cmp.Diff([]bool{false, false, false, true, false}, got); diff != "" {
 		t.Errorf("faults met (-want +got):\n%s", diff)
+	}
+}
+
+// TestPlan_Conditions checks that a condition happens once, when it becomes true,
+// and keeps what the machine has to count.
+func TestPlan_Conditions(t *testing.T) {
+	t.Parallel()
+	f := fault.Fault{
+		Kind: fault.ServiceStops, Server: "oos-01", Step: "Grant-S2SKey", Service: "WACSM", Times: -1, Delay: fault.Duration(time.Second),
+	}
+	if err := f.Check(places); err != nil {
+		t.Fatal(err)
+	}
+	var p fault.Plan
+	p.Add(f)
+	taken, due := p.Step("oos-01", "Grant-S2SKey", fault.Before, fault.Conditions()...)
+	want := model.Condition{Kind: model.ServiceStops, Service: "WACSM", Starts: -1, Delay: time.Second}
+	if diff := cmp.Diff(want, taken.Condition()); !due || diff != "" {
+		t.Errorf("due %t; condition (-want +got):\n%s", due, diff)
+	}
+	if pending := p.Pending(); len(pending) != 0 {
+		t.Errorf("pending: %+v", pending)
 	}
 }
 

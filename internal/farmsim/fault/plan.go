@@ -90,7 +90,8 @@ func (p *Plan) takeDue(due func(Fault) bool) (Fault, bool) {
 	if taken.Times > 0 {
 		p.faults[at].Times--
 	}
-	if p.faults[at].Times == 0 {
+	// A condition has happened once it is true; the machine counts its starts.
+	if p.faults[at].Times == 0 || taken.isCondition() {
 		p.faults = slices.Delete(p.faults, at, at+1)
 	}
 	return taken, true

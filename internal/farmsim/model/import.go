@@ -43,7 +43,7 @@ func (s *Session) ImportPFX(by Importer, pfx, password []byte, flags ImportFlags
 // OpenPFX is X509Certificate2 from the bytes of a PFX. The key then is in the
 // findMachine's key store, whatever becomes of the certificate.
 func (s *Session) OpenPFX(by Importer, pfx, password []byte, flags ImportFlags) (c Certificate, err error) {
-	err = s.performElevated(func(time.Time) error {
+	err = s.performElevated(func(now time.Time) error {
 		shape, err := readShape(pfx)
 		if err != nil {
 			return cryptographicError("Cannot find the requested object.", notFoundResult)
@@ -65,7 +65,7 @@ func (s *Session) OpenPFX(by Importer, pfx, password []byte, flags ImportFlags) 
 		}
 		opened := &entry{cert: cert, thumbprint: farm.ThumbprintOf(cert.Raw), friendlyName: shape.friendlyName}
 		opened.key = s.m.keepKey(&privateKey{
-			signer: signer, provider: s.world.chooseProvider(by, shape, signer), exportable: flags.Exportable,
+			signer: signer, createdAt: now, provider: s.world.chooseProvider(by, shape, signer), exportable: flags.Exportable,
 			readers: map[string]bool{System: true, Administrators: true},
 			lost:    s.world.losesKey(flags),
 		})

@@ -28,8 +28,19 @@ const (
 	System         = "S-1-5-18"
 )
 
+// SigningPath is one of the two ways in which .NET Framework opens a key.
+type SigningPath string
+
+const (
+	// Legacy is X509Certificate2.PrivateKey, opened again in a provider of type 24.
+	Legacy SigningPath = "legacy"
+	// Modern is RSACertificateExtensions.GetRSAPrivateKey.
+	Modern SigningPath = "modern"
+)
+
 type privateKey struct {
 	signer     crypto.Signer
+	createdAt  time.Time
 	provider   string
 	container  string
 	readers    map[string]bool
@@ -40,7 +51,7 @@ type privateKey struct {
 
 func (k *privateKey) showKey() *Key {
 	return &Key{
-		Provider: k.provider, File: k.file(),
+		Provider: k.provider, File: k.file(), CreatedAt: k.createdAt,
 		Readers: slices.Sorted(maps.Keys(k.readers)), Exportable: k.exportable,
 	}
 }
@@ -78,6 +89,21 @@ func (s *Session) KeyLocation(thumbprint farm.Thumbprint) (location Key, err err
 		return nil
 	})
 	return location, err
+}
+
+// HasLegacyKey reports whether the key of a certificate in Personal is one that
+// the legacy path opens.
+func (s *Session) HasLegacyKey(thumbprint farm.Thumbprint) (legacy bool, err error) {
+	err = s.perform(func(time.Time) error {
+		key, err := s.m.ownKey(thumbprint)
+		if err != nil {
+			return nil // What cannot be opened is none.
+		}
+		_, isRSA := key.signer.Public().(*rsa.PublicKey)
+		legacy = isRSA && key.provider != SoftwareKSP
+		return nil
+	})
+	return legacy, err
 }
 
 // HasRSAKey reports whether the key of a certificate in Personal is an RSA key.
@@ -178,11 +204,11 @@ func (k *privateKey) setReader(sid string, reads bool) {
 	delete(k.readers, sid)
 }
 
-// Sign signs something with SHA-256 as the account sid would, and verifies the
-// signature with the certificate.
-func (s *Session) Sign(thumbprint farm.Thumbprint, sid string) error {
+// Sign signs something with SHA-256 by a path as the account sid would, and
+// verifies the signature with the certificate.
+func (s *Session) Sign(thumbprint farm.Thumbprint, sid string, path SigningPath) error {
 	message := []byte(thumbprint)
-	signature, err := s.SignData(thumbprint, sid, message)
+	signature, err := s.SignData(thumbprint, sid, path, message)
 	if err != nil {
 		return err
 	}
@@ -198,9 +224,9 @@ func (s *Session) Sign(thumbprint farm.Thumbprint, sid string) error {
 	})
 }
 
-// SignData signs data with SHA-256 and PKCS #1 padding as the account sid
+// SignData signs data with SHA-256 and PKCS #1 padding by a path as the account sid
 // would, with the key of a certificate in Personal.
-func (s *Session) SignData(thumbprint farm.Thumbprint, sid string, data []byte) (signature []byte, err error) {
+func (s *Session) SignData(thumbprint farm.Thumbprint, sid string, path SigningPath, data []byte) (signature []byte, err error) {
 	err = s.performElevated(func(time.Time) error {
 		key, err := s.m.ownKey(thumbprint)
 		if err != nil {
@@ -214,7 +240,11 @@ func (s *Session) SignData(thumbprint farm.Thumbprint, sid string, data []byte) 
 			s.world.countRule(RuleRSAOnly)
 			return cryptographicError("Invalid algorithm specified.", badAlgorithmResult)
 		}
-		if key.provider == EnhancedProvider {
+		if key.provider == SoftwareKSP && path == Legacy {
+			s.world.countRule(RuleLegacyPath)
+			return cryptographicError("Invalid provider type specified.", badProviderTypeResult)
+		}
+		if key.provider == EnhancedProvider && path == Modern {
 			s.world.countRule(RuleSHA256Provider)
 			return cryptographicError("Invalid algorithm specified.", badAlgorithmResult)
 		}

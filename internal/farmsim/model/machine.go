@@ -8,16 +8,6 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// The services and processes that the procedure restarts.
-const (
-	// WACSM is the service of Office Online Server.
-	WACSM = "WACSM"
-	// SPTimerV4 is SharePoint's timer service, which caches trusts.
-	SPTimerV4 = "SPTimerV4"
-	// IIS stands for iisreset and the worker processes.
-	IIS = "IIS"
-)
-
 // MachineSpec describes a Windows machine.
 type MachineSpec struct {
 	// Host is the DNS name; its first label in upper case is the computer
@@ -47,10 +37,17 @@ type machine struct {
 	name, domain string
 	stores       map[Store][]*entry
 	services     map[string]*service
-	workersSince time.Time
-	files        map[string]file
-	keys         map[string]*privateKey
-	tasks        map[string]*task
+	// upSince is when the machine was there first, workersSince when the oldest
+	// IIS worker process started, zero when none runs.
+	upSince, workersSince time.Time
+	// poolDown reports whether the application pool of the sites is stopped.
+	poolDown   bool
+	conditions []Condition
+	events     []Event
+	files      map[string]file
+	registry   map[string]string
+	keys       map[string]*privateKey
+	tasks      map[string]*task
 	// bindings are the certificates of http.sys by address.
 	bindings      map[string]farm.Thumbprint
 	listener      farm.Thumbprint
@@ -62,11 +59,6 @@ type machine struct {
 	// loads are called when a service or IIS starts: products load their
 	// settings then.
 	loads map[string]func() error
-}
-
-type service struct {
-	running bool
-	since   time.Time
 }
 
 // AddMachine adds a machine that has been up for some days.
@@ -84,13 +76,17 @@ func (w *World) AddMachine(spec MachineSpec) error {
 		spec.Forest = domain
 	}
 	const uptime = 3 * 24 * time.Hour
-	w.machines = append(w.machines, &machine{
+	m := &machine{
 		MachineSpec: spec, name: strings.ToUpper(label), domain: domain,
 		stores: map[Store][]*entry{}, services: map[string]*service{},
-		workersSince: time.Now().Add(-uptime), files: map[string]file{},
+		upSince: time.Now().Add(-uptime), files: map[string]file{}, registry: map[string]string{},
 		bindings: map[string]farm.Thumbprint{},
 		keys:     map[string]*privateKey{}, tasks: map[string]*task{}, restarts: map[string]int{}, loads: map[string]func() error{},
-	})
+	}
+	if spec.Office {
+		m.addIIS() // Office Online Server requires it.
+	}
+	w.machines = append(w.machines, m)
 	return nil
 }
 
@@ -104,18 +100,6 @@ func (m *machine) clock(t time.Time) time.Time {
 	return t.Add(m.Skew).UTC().Round(0)
 }
 
-func (m *machine) addService(name string) {
-	m.services[name] = &service{running: true, since: m.workersSince}
-}
-
-// startTime is when a service or the IIS workers started; zero when they do not run.
-func (m *machine) startTime(process string) time.Time {
-	if process == IIS {
-		return m.workersSince
-	}
-	return m.services[process].since
-}
-
 // settleMachine lets what was due on one machine happen.
 func (w *World) settleMachine(m *machine, now time.Time) {
 	if m.isDown(now) {
@@ -124,35 +108,11 @@ func (w *World) settleMachine(m *machine, now time.Time) {
 	if !m.downUntil.IsZero() {
 		up := m.downUntil
 		m.downUntil = time.Time{}
-		for name := range m.services {
-			// A service that cannot start leaves its reason in the event log
-			// only; the machine is up nevertheless.
-			_ = m.startService(name, up)
-		}
-		m.startIIS(up)
+		w.startAll(m, up)
 	}
+	w.stopWhatFails(m, now)
 	if member := w.office.findMember(m); member != nil {
 		member.applyReplicas(now)
-	}
-}
-
-// startService starts a stopped service at a time.
-func (m *machine) startService(name string, at time.Time) error {
-	if load := m.loads[name]; load != nil {
-		if err := load(); err != nil {
-			return err
-		}
-	}
-	*m.services[name] = service{running: true, since: at}
-	return nil
-}
-
-// startIIS starts the worker processes. What they cannot load shows when they
-// are used: iisreset itself succeeds.
-func (m *machine) startIIS(at time.Time) {
-	m.workersSince = at
-	if load := m.loads[IIS]; load != nil {
-		_ = load()
 	}
 }
 
@@ -198,76 +158,6 @@ func (s *Session) Describe() (d Description, err error) {
 		return nil
 	})
 	return d, err
-}
-
-// ServiceState is a Windows service; Since is on the machine's clock and zero
-// when the service does not run.
-type ServiceState struct {
-	Name    string
-	Running bool
-	Since   time.Time
-}
-
-// Service is Get-Service with the start time of its process.
-func (s *Session) Service(name string) (state ServiceState, err error) {
-	err = s.perform(func(time.Time) error {
-		found, ok := s.m.services[name]
-		if !ok {
-			return noService(name)
-		}
-		state = ServiceState{Name: name, Running: found.running, Since: s.m.clock(found.since)}
-		return nil
-	})
-	return state, err
-}
-
-// WorkersSince is the start time of the oldest IIS worker process.
-func (s *Session) WorkersSince() (since time.Time, err error) {
-	err = s.perform(func(time.Time) error {
-		since = s.m.clock(s.m.workersSince)
-		return nil
-	})
-	return since, err
-}
-
-// RestartService is Restart-Service. A service that was stopped is started.
-func (s *Session) RestartService(name string) error {
-	return s.performElevated(func(now time.Time) error {
-		found, ok := s.m.services[name]
-		if !ok {
-			return noService(name)
-		}
-		s.m.restarts[name]++
-		*found = service{}
-		if err := s.m.startService(name, now); err != nil {
-			return &Error{
-				ID:       "StartServiceFailed,Microsoft.PowerShell.Commands.RestartServiceCommand",
-				Message:  fmt.Sprintf("Failed to start service '%s (%s)'. %v", name, name, err),
-				Category: "OpenError", Exception: "Microsoft.PowerShell.Commands.ServiceCommandException",
-				HResult: InvalidOperation,
-			}
-		}
-		return nil
-	})
-}
-
-func noService(name string) *Error {
-	return &Error{
-		ID:       "NoServiceFoundForGivenName,Microsoft.PowerShell.Commands.GetServiceCommand",
-		Message:  fmt.Sprintf("Cannot find any service with service name '%s'.", name),
-		Category: "ObjectNotFound", Exception: "Microsoft.PowerShell.Commands.ServiceCommandException",
-		HResult: InvalidOperation,
-	}
-}
-
-// IISReset is iisreset: the worker processes restart, services do not.
-func (s *Session) IISReset() error {
-	return s.performElevated(func(now time.Time) error {
-		s.world.countRule(RuleIISResetLeavesServices)
-		s.m.restarts[IIS]++
-		s.m.startIIS(now)
-		return nil
-	})
 }
 
 // Account is the account of the session as DOMAIN\name; local accounts have

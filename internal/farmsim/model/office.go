@@ -62,8 +62,9 @@ func (w *World) NewOfficeFarm(settings OfficeSettings, hosts ...string) error {
 			return fmt.Errorf("new office farm: %w", err)
 		}
 		member := &officeMember{
-			m: m, settings: settings, written: m.workersSince, health: "Healthy", loaded: map[string]loadedS2S{},
+			m: m, settings: settings, written: m.upSince, health: "Healthy", loaded: map[string]loadedS2S{},
 		}
+		m.addIIS()
 		m.addService(WACSM)
 		for _, process := range []string{WACSM, IIS} {
 			m.loads[process] = func() error { return w.loadSettings(member, process) }
@@ -127,8 +128,7 @@ func (w *World) loadSettings(o *officeMember, process string) error {
 
 // resolveName finds the one certificate that a friendly name stands for.
 func (w *World) resolveName(m *machine, friendlyName string) (*entry, error) {
-	unspecified := invalidOperationError("InvalidOperationException",
-		"Service cannot be started. System.InvalidOperationException: The certificate has not been specified.")
+	unspecified := invalidOperationError("InvalidOperationException", "The certificate has not been specified.")
 	named := m.entriesNamed(My, friendlyName)
 	found := w.visibleEntries(named)
 	if len(found) < len(named) {

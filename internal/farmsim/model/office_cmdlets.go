@@ -140,14 +140,10 @@ func (w *World) checkSetFarm(set SetFarm) error {
 // status, or 0 and the name of a WebExceptionStatus.
 func (o Office) Discovery() (status int, problem string, err error) {
 	err = o.onMember(func(member *officeMember, now time.Time) error {
-		agent, workers, warmUp := member.m.services[WACSM], member.m.workersSince, o.s.world.policy.WarmUp
-		switch {
-		case workers.IsZero():
-			problem = "ConnectFailure"
-		case !agent.running || now.Sub(agent.since) < warmUp || now.Sub(workers) < warmUp:
-			status = 503
-		default:
-			status = 200
+		status, problem = o.s.world.answerHTTP(member.m, now)
+		agent := member.m.services[WACSM]
+		if status == succeeded && (!agent.running || now.Sub(agent.since) < o.s.world.policy.WarmUp) {
+			status = serviceUnavailable
 		}
 		return nil
 	})

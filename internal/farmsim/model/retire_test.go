@@ -38,7 +38,7 @@ var retireStories = map[model.RuleID]story{
 		f.OK(err)
 		f.OK(f.On(testfarm.Master).RemoveKey(location.File))
 		f.Refused(f.On(testfarm.Master).RemoveKey(location.File), "Keyset does not exist")
-		f.Refused(f.On(testfarm.Master).Sign(q.Thumbprint(), model.Administrators), "Keyset does not exist")
+		f.Refused(f.On(testfarm.Master).Sign(q.Thumbprint(), model.Administrators, model.Modern), "Keyset does not exist")
 		if left := f.World.State().Machines[0].KeyFiles; len(left) != 1 {
 			t.Errorf("key files %q after one of two was deleted", left)
 		}

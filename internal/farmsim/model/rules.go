@@ -33,8 +33,15 @@ const (
 	RuleKeySetFlags            RuleID = "windows.key-set-flags"
 	RuleKeyAccess              RuleID = "windows.key-access"
 	RuleSHA256Provider         RuleID = "windows.sha256-provider"
+	RuleLegacyPath             RuleID = "windows.legacy-path"
 	RuleArchivedHidden         RuleID = "windows.archived-hidden"
 	RuleKeyOutlivesCertificate RuleID = "windows.key-outlives-certificate"
+	RuleServiceFails           RuleID = "windows.service-does-not-start"
+	RuleServiceStops           RuleID = "windows.service-stops-again"
+	RuleCauseInEventLog        RuleID = "windows.cause-in-event-log"
+	RuleIISServices            RuleID = "windows.iis-services"
+	RuleIISResetFails          RuleID = "windows.iisreset-fails"
+	RulePoolDown               RuleID = "windows.application-pool-down"
 )
 
 // The rules of Office Online Server.
@@ -46,6 +53,7 @@ const (
 	RuleEmptyS2SName     RuleID = "office.s2s-name-empty"
 	RuleReplication      RuleID = "office.replication"
 	RuleLoadAtStart      RuleID = "office.load-at-start"
+	RuleSettingsFile     RuleID = "office.settings-file"
 	RuleNameMissing      RuleID = "office.friendly-name-missing"
 	RuleArchivedNotNamed RuleID = "office.archived-not-named"
 	RuleNameAmbiguous    RuleID = "office.friendly-name-ambiguous"
@@ -72,6 +80,7 @@ const (
 	RuleAppOnlyStays             RuleID = "sharepoint.app-only-stays"
 	RulePropagation              RuleID = "sharepoint.propagation"
 	RuleTimerCachesTrust         RuleID = "sharepoint.timer-caches-trust"
+	RuleSQLAway                  RuleID = "sharepoint.sql-away"
 )
 
 // The rules of a token's way from office server to SharePoint server.
@@ -104,9 +113,16 @@ func windowsRules() []Rule {
 		{RuleProviderByImport, "the PFX may name the key's provider; else X509Store.Add chooses Enhanced v1.0 and Import-PfxCertificate the software key storage provider", Sourced, "Microsoft, PFXImportCertStore; puppetlabs-sslcertificate#62"},
 		{RuleKeySetFlags, "without MachineKeySet and PersistKeySet the key does not outlive the import: Keyset does not exist", Sourced, "Microsoft, .NET Framework January 2021 private key lifetime"},
 		{RuleKeyAccess, "only accounts with read access to the key file can use the key: Keyset does not exist", Sourced, "Microsoft, NTE_BAD_KEYSET; " + procedure},
-		{RuleSHA256Provider, "Enhanced Cryptographic Provider v1.0 cannot sign SHA-256 in plain .NET: Invalid algorithm specified", Sourced, "Microsoft, Cryptographic Provider Types"},
+		{RuleSHA256Provider, "Enhanced Cryptographic Provider v1.0 cannot sign SHA-256 in plain .NET: Invalid algorithm specified; opened again in a provider of type 24, the key can", Sourced, "Microsoft, Cryptographic Provider Types; .NET Framework, System.IdentityModel, GetSignatureFormatterForSha256"},
+		{RuleLegacyPath, "X509Certificate2.PrivateKey does not open a key of a key storage provider: Invalid provider type specified", Sourced, "blogs.technet sujesh 2018, X509Certificate2.get_PrivateKey"},
 		{RuleArchivedHidden, "a store shows archived certificates only to those who open it for them", Sourced, "Microsoft, X509Certificate2.Archived and OpenFlags.IncludeArchived"},
 		{RuleKeyOutlivesCertificate, "a certificate that is removed from a store leaves its key behind", Sourced, "Microsoft, about_Certificate_Provider, on -DeleteKey"},
+		{RuleServiceFails, "a service that does not start leaves Start-Service and Restart-Service with: Failed to start service", Sourced, "PowerShell, ServiceResources.StartServiceFailed; Microsoft, Service Control Manager events 7000 and 7009"},
+		{RuleServiceStops, "a service may start and stop again, which the System log notes", Sourced, "sharepointpain.com 2025/04; Microsoft, Service Control Manager event 7034"},
+		{RuleCauseInEventLog, "what a service throws at its start is in the Application log, under the service's name, and in no cmdlet's error", Sourced, "sharepointpain.com 2025/04; .NET Framework, ServiceBase.AutoLog"},
+		{RuleIISServices, "IIS serves only while WAS and W3SVC run; W3SVC depends on WAS", Sourced, "Microsoft, Introduction to IIS Architectures"},
+		{RuleIISResetFails, "iisreset may fail and leave IIS stopped; its exit code is then not 0", Assumed, "Microsoft, IIS event 3206, advises /noforce because of it; the codes are published nowhere"},
+		{RulePoolDown, "a site whose application pool is stopped answers 503", Sourced, "Microsoft, HTTP Error 503 Service Unavailable, rapid-fail protection"},
 	}
 }
 
@@ -119,6 +135,7 @@ func officeRules() []Rule {
 		{RuleEmptyS2SName, "by policy, Set-OfficeWebAppsFarm refuses an empty S2S name", Assumed, "nothing public either way"},
 		{RuleReplication, "the settings are kept by the master; members see a change after a delay", Sourced, "jon.netdork.net 2015"},
 		{RuleLoadAtStart, "processes use the settings and the certificate of when they started", Assumed, "documented for CertificateName: every machine must be restarted"},
+		{RuleSettingsFile, "each machine starts with its own settings.xml, which holds the friendly names as text", Assumed, "sharepointpain.com 2025/04 and public runbooks, which edit it; its format is documented nowhere"},
 		{RuleNameMissing, "WACSM does not start when a configured friendly name is not in Personal", Assumed, "sharepointpain.com 2025/04, for CertificateName"},
 		{RuleArchivedNotNamed, "a friendly name does not stand for an archived certificate", Assumed, "nothing public on how Office Online Server opens the store; the usual way leaves archived ones out"},
 		{RuleNameAmbiguous, "a friendly name must be unique over Personal and Trusted Root; WACSM does not start when it is not", Assumed, "Microsoft, Plan Office Online Server, for CertificateName"},
@@ -146,6 +163,7 @@ func sharePointRules() []Rule {
 		{RuleAppOnlyStays, "Set-SPAppPrincipalPermission without -EnableAppOnlyPolicy leaves app-only access as it is; Remove- with -DisableAppOnlyPolicy ends it", Assumed, "the two switches belong to two cmdlets; nothing public on the rest"},
 		{RulePropagation, "a server recognises a changed trust after iisreset, else within 24 hours", Sourced, highTrust},
 		{RuleTimerCachesTrust, "SPTimerV4 uses the trust of when it started", Assumed, "Microsoft, Replace the STS certificate for SharePoint Server, restarts it too"},
+		{RuleSQLAway, "SharePoint serves nothing while its SQL Server is away", Sourced, "Microsoft, SharePoint and SQL Server availability: the content is in the databases"},
 	}
 }
 

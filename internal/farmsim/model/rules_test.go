@@ -19,7 +19,7 @@ type story func(t *testing.T) *testfarm.Farm
 func TestRules(t *testing.T) {
 	t.Parallel()
 	stories := map[model.RuleID]story{}
-	for _, group := range []map[model.RuleID]story{windowsStories, officeStories, sharePointStories, tokenStories, retireStories} {
+	for _, group := range []map[model.RuleID]story{windowsStories, officeStories, sharePointStories, tokenStories, retireStories, serviceStories} {
 		maps.Copy(stories, group)
 	}
 	listed := map[model.RuleID]bool{}
@@ -130,10 +130,10 @@ var windowsStories = map[model.RuleID]story{
 		f := testfarm.New(t, model.Policy{})
 		p := testfarm.NewPair(t, "s2s", nil)
 		f.Install(testfarm.Master, p, "S2S")
-		f.OK(f.On(testfarm.Master).Sign(p.Thumbprint(), model.Administrators))
-		f.Refused(f.On(testfarm.Master).Sign(p.Thumbprint(), farm.NetworkService), "Keyset does not exist")
+		f.OK(f.On(testfarm.Master).Sign(p.Thumbprint(), model.Administrators, model.Legacy))
+		f.Refused(f.On(testfarm.Master).Sign(p.Thumbprint(), farm.NetworkService, model.Legacy), "Keyset does not exist")
 		f.Grant(testfarm.Master, p)
-		f.OK(f.On(testfarm.Master).Sign(p.Thumbprint(), farm.NetworkService))
+		f.OK(f.On(testfarm.Master).Sign(p.Thumbprint(), farm.NetworkService, model.Legacy))
 		return f
 	},
 	model.RuleSHA256Provider: func(t *testing.T) *testfarm.Farm {
@@ -141,7 +141,17 @@ var windowsStories = map[model.RuleID]story{
 		p := testfarm.NewPair(t, "s2s", nil)
 		_, err := f.On(testfarm.Master).ImportPFX(model.StoreAdd, p.PFX(t), []byte(testfarm.Password), testfarm.MachineKey)
 		f.OK(err)
-		f.Refused(f.On(testfarm.Master).Sign(p.Thumbprint(), model.Administrators), "Invalid algorithm specified.")
+		f.Refused(f.On(testfarm.Master).Sign(p.Thumbprint(), model.Administrators, model.Modern), "Invalid algorithm specified.")
+		f.OK(f.On(testfarm.Master).Sign(p.Thumbprint(), model.Administrators, model.Legacy))
+		return f
+	},
+	model.RuleLegacyPath: func(t *testing.T) *testfarm.Farm {
+		f := testfarm.New(t, model.Policy{})
+		p := testfarm.NewPair(t, "s2s", nil)
+		_, err := f.On(testfarm.Master).ImportPFX(model.PfxCmdlet, p.PFX(t), []byte(testfarm.Password), testfarm.MachineKey)
+		f.OK(err)
+		f.Refused(f.On(testfarm.Master).Sign(p.Thumbprint(), model.Administrators, model.Legacy), "Invalid provider type specified.")
+		f.OK(f.On(testfarm.Master).Sign(p.Thumbprint(), model.Administrators, model.Modern))
 		return f
 	},
 }

@@ -38,6 +38,8 @@ type sharePointFarm struct {
 	// not restarted since still uses an earlier one.
 	history     []trust
 	permissions map[string]AppPermission
+	// sqlAwayUntil is when the farm's SQL Server answers again; see [SQLAway].
+	sqlAwayUntil time.Time
 }
 
 // trust is what a farm trusts at a time.
@@ -83,6 +85,7 @@ func (w *World) NewSharePointFarm(spec SharePointSpec, local []byte) error {
 		if err != nil {
 			return fmt.Errorf("new SharePoint farm %s: %w", spec.Name, err)
 		}
+		m.addIIS()
 		m.addService(SPTimerV4)
 		f.machines = append(f.machines, m)
 	}

@@ -29,14 +29,22 @@ type MachineState struct {
 	Stores        map[Store][]CertificateState `json:"stores"`
 	Services      map[string]ServiceInfo       `json:"services"`
 	WorkersSince  time.Time                    `json:"workersSince,omitzero"`
+	// PoolDown reports whether the application pool of the sites is stopped.
+	PoolDown bool `json:"poolDown,omitempty"`
+	// Conditions are what is wrong with it until that is lifted; Events the errors
+	// in its event logs, oldest first.
+	Conditions []Condition `json:"conditions,omitempty"`
+	Events     []Event     `json:"events,omitempty"`
 	// Restarts counts restarts by what was restarted; booting is not one.
 	Restarts map[string]int `json:"restarts"`
 	// Bindings are the certificates that http.sys serves, by address, and
 	// Listener that of the WinRM listener.
 	Bindings map[string]farm.Thumbprint `json:"bindings,omitempty"`
 	Listener farm.Thumbprint            `json:"listener,omitempty"`
-	// Files lists the files that were written, and their sizes in bytes.
-	Files map[string]int `json:"files"`
+	// Files lists the files that were written, and their sizes in bytes; Registry
+	// the text values of the registry, by path.
+	Files    map[string]int    `json:"files"`
+	Registry map[string]string `json:"registry,omitempty"`
 	// KeyFiles are the files of private keys, also of those that no
 	// certificate in a store has; Tasks are scheduled tasks by name.
 	KeyFiles []string `json:"keyFiles"`
@@ -87,6 +95,8 @@ type SharePointState struct {
 	Issuers     []IssuerState            `json:"issuers"`
 	Authorities []AuthorityState         `json:"authorities"`
 	Permissions map[string]AppPermission `json:"permissions"`
+	// SQLAway reports whether the farm's SQL Server does not answer.
+	SQLAway bool `json:"sqlAway,omitempty"`
 }
 
 // IssuerState is a trusted security token issuer.
@@ -117,7 +127,7 @@ func (w *World) State() State {
 		state.Office = w.office.farmState()
 	}
 	for _, f := range w.sharePoint {
-		state.SharePoint = append(state.SharePoint, f.farmState())
+		state.SharePoint = append(state.SharePoint, f.farmState(now))
 	}
 	return state
 }
@@ -127,7 +137,8 @@ func (m *machine) machineState(now time.Time) MachineState {
 		Host: m.Host, Name: m.name, Build: m.Build, Down: m.isDown(now), Boots: m.boots, PendingReboot: m.pendingReboot,
 		Stores: map[Store][]CertificateState{}, Services: map[string]ServiceInfo{}, WorkersSince: m.workersSince,
 		Restarts: maps.Clone(m.restarts), Files: map[string]int{},
-		Bindings: maps.Clone(m.bindings), Listener: m.listener,
+		Bindings: maps.Clone(m.bindings), Listener: m.listener, PoolDown: m.poolDown,
+		Conditions: slices.Clone(m.conditions), Events: slices.Clone(m.events), Registry: maps.Clone(m.registry),
 	}
 	for store, entries := range m.stores {
 		for _, e := range entries {
@@ -177,10 +188,10 @@ func (f *officeFarm) farmState() *OfficeState {
 	return s
 }
 
-func (f *sharePointFarm) farmState() SharePointState {
+func (f *sharePointFarm) farmState(now time.Time) SharePointState {
 	s := SharePointState{
 		Name: f.Name, Version: f.Version, Servers: slices.Clone(f.Servers), Sites: slices.Clone(f.Sites),
-		Issuers: []IssuerState{}, Authorities: []AuthorityState{}, Permissions: maps.Clone(f.permissions),
+		Issuers: []IssuerState{}, Authorities: []AuthorityState{}, Permissions: maps.Clone(f.permissions), SQLAway: f.isSQLAway(now),
 	}
 	for _, i := range f.configured().issuers {
 		s.Issuers = append(s.Issuers, IssuerState{

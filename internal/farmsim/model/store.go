@@ -39,6 +39,7 @@ type Certificate struct {
 type Key struct {
 	Provider   string
 	File       string
+	CreatedAt  time.Time
 	Readers    []string
 	Exportable bool
 }

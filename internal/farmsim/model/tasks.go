@@ -35,6 +35,7 @@ const (
 	proofSigned    = 90
 	proofFailed    = 91
 	proofCannot    = 92
+	proofModern    = 94
 	programUnknown = 1
 )
 
@@ -92,7 +93,8 @@ func (s *Session) StartTask(name string) error {
 var proven = regexp.MustCompile(`'([0-9A-F]{40})'`)
 
 // runProof does what the program of a task does: it looks for a certificate by
-// its thumbprint in Personal and signs with its key.
+// its thumbprint in Personal and signs with its key, by the legacy path and only then
+// by the modern one.
 func (s *Session) runProof(t Task) uint32 {
 	arguments := strings.Fields(t.Argument)
 	if len(arguments) == 0 {
@@ -110,11 +112,13 @@ func (s *Session) runProof(t Task) uint32 {
 	if found == nil {
 		return programUnknown
 	}
-	err = s.Sign(farm.Thumbprint(found[1]), t.User)
+	err = s.Sign(farm.Thumbprint(found[1]), t.User, Legacy)
 	var refused *Error
 	switch {
 	case err == nil:
 		return proofSigned
+	case s.Sign(farm.Thumbprint(found[1]), t.User, Modern) == nil:
+		return proofModern
 	case errors.As(err, &refused) && refused.Exception == ItemNotFoundException:
 		return proofFailed
 	}

@@ -46,6 +46,14 @@ func (w *World) DataRefresh(officeHost, sharePointHost string) ([]Obstacle, erro
 	if !strings.EqualFold(office.Forest, server.Forest) {
 		r.addObstacle(RuleSameForest, "%s is in forest %s, %s in %s", office.name, office.Forest, server.name, server.Forest)
 	}
+	r.checkServing(office)
+	r.checkServing(server)
+	if !server.runs(SPTimerV4) {
+		r.addObstacle(RuleTimerCachesTrust, "%s: SPTimerV4 does not run: scheduled refreshes do not", server.name)
+	}
+	if f.isSQLAway(now) {
+		r.addObstacle(RuleSQLAway, "farm %s: SQL Server is away", f.Name)
+	}
 	signer := r.findSigner(member)
 	if signer != nil {
 		for _, issuer := range farm.Issuers() {
@@ -69,6 +77,16 @@ func (r *refresh) addObstacle(rule RuleID, format string, args ...any) {
 	r.obstacles = append(r.obstacles, Obstacle{Rule: rule, Text: fmt.Sprintf(format, args...)})
 }
 
+// checkServing finds what keeps a machine's web server from serving at all.
+func (r *refresh) checkServing(m *machine) {
+	switch {
+	case !m.iisRuns():
+		r.addObstacle(RuleIISServices, "%s: W3SVC or WAS does not run", m.name)
+	case m.poolDown:
+		r.addObstacle(RulePoolDown, "%s: the application pool is stopped", m.name)
+	}
+}
+
 // findSigner returns what the office server would sign its tokens with.
 func (r *refresh) findSigner(member *officeMember) *entry {
 	m := member.m
@@ -77,7 +95,7 @@ func (r *refresh) findSigner(member *officeMember) *entry {
 		return nil
 	}
 	loaded := member.loaded[WACSM]
-	if member.loaded[IIS] != loaded {
+	if m.iisRuns() && member.loaded[IIS] != loaded {
 		r.addObstacle(RuleLoadAtStart, "%s: WACSM and the IIS workers loaded different S2S certificates", m.name)
 	}
 	if loaded.name != member.settings.S2SCertificateName {
@@ -107,6 +125,9 @@ func (r *refresh) checkAcceptance(f *sharePointFarm, server *machine, issuer far
 		r.addObstacle(RuleValidity, "certificate %s is not valid now", farm.ThumbprintOf(cert.Raw).Short())
 	}
 	for _, process := range []string{IIS, SPTimerV4} {
+		if server.startTime(process).IsZero() {
+			continue // It has loaded nothing; whether that is in the way was said.
+		}
 		loaded := f.loadedBy(server.startTime(process), r.now, r.w.policy.Propagation)
 		if !r.trusts(loaded, issuer, cert) {
 			rule := RuleTrustedIssuer

@@ -70,16 +70,20 @@ func keyOperations() map[string]operation {
 	return map[string]operation{
 		"Open-Pfx":       operationOn(openPFX),
 		"Get-PrivateKey": operationOn(getPrivateKey),
+		"Get-LegacySigner": operationOn(func(s *model.Session, p keyOf) (any, error) {
+			return s.HasLegacyKey(p.certificateThumbprint())
+		}),
 		"SignData": operationOn(func(s *model.Session, p struct {
 			Certificate certificate
+			Path        model.SigningPath
 			Data        []byte
 		},
 		) (any, error) {
-			return s.SignData(farm.ThumbprintOf(p.Certificate.Der), model.Administrators, p.Data)
+			return s.SignData(farm.ThumbprintOf(p.Certificate.Der), model.Administrators, p.Path, p.Data)
 		}),
 		"Get-KeyLocation": operationOn(func(s *model.Session, p keyOf) (any, error) {
 			location, err := s.KeyLocation(p.certificateThumbprint())
-			return object{"$type": "KeyLocation", "Provider": location.Provider, "File": location.File}, err
+			return object{"$type": "KeyLocation", "Provider": location.Provider, "File": location.File, "Since": dateTime(location.CreatedAt)}, err
 		}),
 		"Get-KeyReader": operationOn(func(s *model.Session, p struct{ File string }) (any, error) { return s.KeyReaders(p.File) }),
 		"Add-KeyReader": operationOn(func(s *model.Session, p keyReader) (any, error) { return nil, s.AddKeyReader(p.File, p.Sid) }),

@@ -144,8 +144,9 @@ func certificateRecord(s *model.Session, c model.Certificate, sign bool) powersh
 	shown.HasKey = c.Key != nil
 	// A key that cannot be opened is shown without provider and readers.
 	if location, err := keyLocation(s, c.Thumbprint); shown.HasKey && err == nil {
-		shown.Provider, shown.KeyReaders = location.Provider, location.Readers
-		shown.KeySigns = sign && s.Sign(c.Thumbprint, model.Administrators) == nil
+		shown.Provider, shown.KeyReaders, shown.KeySince = location.Provider, location.Readers, moment(location.CreatedAt)
+		shown.KeySigns = sign && s.Sign(c.Thumbprint, model.Administrators, model.Legacy) == nil
+		shown.ModernKeySigns = sign && s.Sign(c.Thumbprint, model.Administrators, model.Modern) == nil
 	}
 	return shown
 }
@@ -206,16 +207,29 @@ func grantS2SKey(s *model.Session, p powershell.GrantS2SKey, _ [][]byte) (r powe
 			return r, err
 		}
 	}
+	r.SignedAs, r.SignedBy = p.Sid, string(model.Legacy)
 	if p.ProveAs == string(farm.AsAdministrator) {
 		r.SignedAs = s.Account()
-		return r, s.Sign(c.Thumbprint, model.Administrators)
+		return r, assertSigns(s, c, model.Administrators,
+			stopScript("KeyModernOnly", "the key of certificate %s signs by CNG alone", p.Thumbprint),
+			stopScript("KeyDoesNotSign", "this account cannot sign with the key of certificate %s", p.Thumbprint))
 	}
-	r.SignedAs = p.Sid
-	err = s.Sign(c.Thumbprint, p.Sid)
-	if _, ok := errors.AsType[*model.Error](err); ok {
-		return r, stopScript("KeyDoesNotSign", "%s cannot sign with the key of certificate %s (task result 92)", p.Sid, p.Thumbprint)
+	return r, assertSigns(s, c, p.Sid,
+		stopScript("KeyModernOnly", "%s signs with the key of certificate %s by CNG alone (task result 94)", p.Sid, p.Thumbprint),
+		stopScript("KeyDoesNotSign", "%s cannot sign with the key of certificate %s (task result 92)", p.Sid, p.Thumbprint))
+}
+
+// assertSigns returns an error unless an account signs by the legacy path: modernOnly
+// when it signs by the other one, else cannot.
+func assertSigns(s *model.Session, c model.Certificate, sid string, modernOnly, cannot error) error {
+	err := s.Sign(c.Thumbprint, sid, model.Legacy)
+	if _, refused := errors.AsType[*model.Error](err); !refused {
+		return err
 	}
-	return r, err
+	if s.Sign(c.Thumbprint, sid, model.Modern) == nil {
+		return modernOnly
+	}
+	return cannot
 }
 
 func exportS2SCertificate(s *model.Session, p powershell.ExportS2SCertificate, _ [][]byte) (r powershell.ExportResult, err error) {

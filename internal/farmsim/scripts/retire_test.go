@@ -103,7 +103,7 @@ func TestRemove(t *testing.T) {
 			_, err = f.On(testfarm.Alone).AddCertificate(model.My, model.Certificate{DER: renewed.Cert.Raw, FriendlyName: "S2S", Key: &location})
 			f.OK(err)
 			must(f, testfarm.Alone, powershell.RemoveS2SCertificate{Thumbprint: string(old.Thumbprint()), Personal: true})
-			f.OK(f.On(testfarm.Alone).Sign(renewed.Thumbprint(), model.Administrators))
+			f.OK(f.On(testfarm.Alone).Sign(renewed.Thumbprint(), model.Administrators, model.Legacy))
 		})
 	})
 }

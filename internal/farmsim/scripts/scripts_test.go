@@ -157,7 +157,13 @@ func TestGrant(t *testing.T) {
 		weak := testfarm.NewPair(t, "weak", nil)
 		_, err := f.On(testfarm.Master).ImportPFX(model.StoreAdd, weak.PFX(t), []byte(testfarm.Password), testfarm.MachineKey)
 		f.OK(err)
-		says(f, testfarm.Master, grantOf(weak), "KeyDoesNotSign")
+		if done := must(f, testfarm.Master, grantOf(weak)); done.Provider != model.EnhancedProvider || done.SignedBy != "legacy" {
+			t.Errorf("a key of %s signs by %q", done.Provider, done.SignedBy)
+		}
+		modern := testfarm.NewPair(t, "modern", nil)
+		_, err = f.On(testfarm.Master).ImportPFX(model.PfxCmdlet, modern.PFX(t), []byte(testfarm.Password), testfarm.MachineKey)
+		f.OK(err)
+		says(f, testfarm.Master, grantOf(modern), "KeyModernOnly")
 		public := testfarm.NewPair(t, "public", nil)
 		_, err = f.On(testfarm.Master).AddToStore(model.My, public.Cert.Raw)
 		f.OK(err)

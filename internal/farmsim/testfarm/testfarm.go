@@ -27,9 +27,9 @@ const (
 	Site   = "https://portal.contoso.com"
 )
 
-// NotStarted is the error of a restart of WACSM that finds no certificate.
-const NotStarted = "Failed to start service 'WACSM (WACSM)'. Service cannot be started. " +
-	"System.InvalidOperationException: The certificate has not been specified."
+// NotStarted is the error of a start of WACSM that finds no certificate; the
+// cause is in the event log.
+const NotStarted = "Failed to start service 'Office Online (WACSM)'."
 
 // Admin is an administrator of the domain, whose sessions reach SharePoint's
 // database if it is local.

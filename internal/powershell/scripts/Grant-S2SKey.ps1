@@ -1,7 +1,7 @@
 <#
 .SYNOPSIS
 Grants an account read access to a certificate's private key, and proves that the
-key signs.
+key signs in the way that Office Online Server does.
 .DESCRIPTION
 The account is given by its security identifier, because the name of NETWORK
 SERVICE is localized. It gets read access alone, although the console in
@@ -51,8 +51,12 @@ if ($ProveAs -eq 'networkService') {
     $signedAs = $Sid
 }
 else {
-    if (-not (Test-KeySignature -Certificate $certificate)) {
-        Stop-Script -Id 'KeyDoesNotSign' -Message "a signature made with the key of certificate $Thumbprint does not verify"
+    $paths = @(Get-SigningPath -Certificate $certificate)
+    if ('legacy' -notin $paths -and 'modern' -in $paths) {
+        Stop-Script -Id 'KeyModernOnly' -Message "the key of certificate $Thumbprint signs by CNG alone"
+    }
+    if ('legacy' -notin $paths) {
+        Stop-Script -Id 'KeyDoesNotSign' -Message "this account cannot sign with the key of certificate $Thumbprint"
     }
     $signedAs = Get-AccountName
 }
@@ -62,4 +66,6 @@ else {
     provider = $location.Provider
     keyFile = $location.File
     signedAs = $signedAs
+    # Any other path has ended the script.
+    signedBy = 'legacy'
 }

@@ -79,22 +79,26 @@ function Open-Pfx {
 # not. A class, for what a script method throws loses its identity; made only
 # here, for making one takes a tenth of a second.
 function New-ModelKey {
-    param([object] $Certificate)
+    param([object] $Certificate, [string] $Path)
 
     $class = [ScriptBlock]::Create('
         class ModelKey {
             [object] $Certificate
+            [string] $Path
             [byte[]] SignData(
                 [byte[]] $Data, [System.Security.Cryptography.HashAlgorithmName] $Hash,
                 [System.Security.Cryptography.RSASignaturePadding] $Padding
             ) {
                 if ($Hash.Name -ne "SHA256" -or [string] $Padding -ne "Pkcs1") { throw "not simulated: $Hash $Padding" }
-                return [Convert]::FromBase64String((Invoke-Model -Name SignData -With @{ Certificate = $this.Certificate; Data = $Data }))
+                return [Convert]::FromBase64String((Invoke-Model -Name SignData -With @{
+                    Certificate = $this.Certificate; Path = $this.Path; Data = $Data
+                }))
             }
         }
         New-Object ModelKey')
     $key = . $class
     $key.Certificate = $Certificate
+    $key.Path = $Path
     return $key
 }
 
@@ -102,7 +106,15 @@ function Get-PrivateKey {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [System.Security.Cryptography.X509Certificates.X509Certificate2] $Certificate)
 
-    if (Invoke-Model -Name Get-PrivateKey -With $PSBoundParameters) { return New-ModelKey -Certificate $Certificate }
+    if (Invoke-Model -Name Get-PrivateKey -With $PSBoundParameters) { return New-ModelKey -Certificate $Certificate -Path modern }
+    return $null
+}
+
+function Get-LegacySigner {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [System.Security.Cryptography.X509Certificates.X509Certificate2] $Certificate)
+
+    if (Invoke-Model -Name Get-LegacySigner -With $PSBoundParameters) { return New-ModelKey -Certificate $Certificate -Path legacy }
     return $null
 }
 

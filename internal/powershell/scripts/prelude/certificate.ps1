@@ -34,18 +34,34 @@ function Assert-FriendlyNameFree {
     }
 }
 
-# Signs with the private key and verifies with the public one.
+# Signs with the private key and verifies with the public one. Office Online Server
+# signs by the legacy path; a key in a key storage provider has only the modern one.
 function Test-KeySignature {
     [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [object] $Certificate)
+    param(
+        [Parameter(Mandatory = $true)] [object] $Certificate,
+        [Parameter(Mandatory = $true)] [ValidateSet('legacy', 'modern')] [string] $Path
+    )
 
-    $private = Get-PrivateKey -Certificate $Certificate
+    if ($Path -eq 'legacy') { $private = Get-LegacySigner -Certificate $Certificate }
+    else { $private = Get-PrivateKey -Certificate $Certificate }
     if ($null -eq $private) { return $false }
     $public = [System.Security.Cryptography.X509Certificates.RSACertificateExtensions]::GetRSAPublicKey($Certificate)
     $data = [Guid]::NewGuid().ToByteArray()
     $sha256 = [System.Security.Cryptography.HashAlgorithmName]::SHA256
     $padding = [System.Security.Cryptography.RSASignaturePadding]::Pkcs1
     return $public.VerifyData($data, $private.SignData($data, $sha256, $padding), $sha256, $padding)
+}
+
+# Reports by which paths a key signs. A path that cannot be opened does not.
+function Get-SigningPath {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [object] $Certificate)
+
+    foreach ($path in 'legacy', 'modern') {
+        try { if (Test-KeySignature -Certificate $Certificate -Path $path) { $path } }
+        catch [System.Security.Cryptography.CryptographicException] { continue }
+    }
 }
 
 # Returns a certificate as it appears in results. A key that cannot be opened
@@ -60,15 +76,17 @@ function ConvertTo-CertificateRecord {
 
     $provider = ''
     $readers = @()
-    $signs = $false
+    $since = $null
+    $paths = @()
     if ($Certificate.HasPrivateKey) {
         try {
             $location = Get-KeyLocation -Certificate $Certificate
             $provider = $location.Provider
+            $since = $location.Since
             if ($location.File -ne '') { $readers = @(Get-KeyReader -File $location.File) }
-            if ($Sign) { $signs = Test-KeySignature -Certificate $Certificate }
+            if ($Sign) { $paths = @(Get-SigningPath -Certificate $Certificate) }
         }
-        catch { $signs = $false }
+        catch { $paths = @() }
     }
     return [pscustomobject] @{
         thumbprint = [string] $Certificate.Thumbprint
@@ -80,7 +98,9 @@ function ConvertTo-CertificateRecord {
         hasKey = [bool] $Certificate.HasPrivateKey
         provider = $provider
         keyReaders = $readers
-        keySigns = $signs
+        keySince = $since
+        keySigns = 'legacy' -in $paths
+        modernKeySigns = 'modern' -in $paths
         uses = $Uses
     }
 }

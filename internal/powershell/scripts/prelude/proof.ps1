@@ -3,26 +3,41 @@
 
 # The program of the task. It finds the certificate by its thumbprint, which
 # replaces the forty zeroes: any other input for the program of a task would have
-# to be a file. Exit code 90 is success, because a program that did nothing ends
-# with 0. 91 means that the signature did not verify, 92 that the account could
-# not sign, and 93 that a policy denies full language to the account, although
-# the caller has it.
+# to be a file. It signs as Get-LegacySigner does, and only then by CNG. Exit code
+# 90 is success, because a program that did nothing ends with 0. 91 means that the
+# certificate is not there or the signature did not verify, 92 that the account
+# could not sign, 93 that a policy denies full language to the account, although
+# the caller has it, and 94 that the account signs by CNG alone.
 $FarmTrustProof = {
     if ("$($ExecutionContext.SessionState.LanguageMode)" -ne 'FullLanguage') { exit 93 }
     $ErrorActionPreference = 'Stop'
+    $code = 91
     try {
+        $sha256 = [System.Security.Cryptography.HashAlgorithmName]::SHA256
+        $padding = [System.Security.Cryptography.RSASignaturePadding]::Pkcs1
+        $data = [Guid]::NewGuid().ToByteArray()
         $store = New-Object System.Security.Cryptography.X509Certificates.X509Store 'My', 'LocalMachine'
-        $store.Open([System.Security.Cryptography.X509Certificates.OpenFlags]::ReadOnly)
+        $store.Open([System.Security.Cryptography.X509Certificates.OpenFlags]::IncludeArchived)
         foreach ($certificate in $store.Certificates) {
             if ($certificate.Thumbprint -ne '0000000000000000000000000000000000000000') { continue }
-            $private = [System.Security.Cryptography.X509Certificates.RSACertificateExtensions]::GetRSAPrivateKey($certificate)
             $public = [System.Security.Cryptography.X509Certificates.RSACertificateExtensions]::GetRSAPublicKey($certificate)
-            $data = [Guid]::NewGuid().ToByteArray()
-            $sha256 = [System.Security.Cryptography.HashAlgorithmName]::SHA256
-            $padding = [System.Security.Cryptography.RSASignaturePadding]::Pkcs1
-            if ($public.VerifyData($data, $private.SignData($data, $sha256, $padding), $sha256, $padding)) { exit 90 }
+            try {
+                $key = $certificate.PrivateKey
+                $info = $key.CspKeyContainerInfo
+                if ($info.ProviderType -ne 24) {
+                    $csp = New-Object System.Security.Cryptography.CspParameters 24
+                    $csp.KeyContainerName = $info.KeyContainerName
+                    $csp.KeyNumber = [int] $info.KeyNumber
+                    $csp.Flags = [System.Security.Cryptography.CspProviderFlags] 'UseExistingKey, UseMachineKeyStore'
+                    $key = New-Object System.Security.Cryptography.RSACryptoServiceProvider $csp
+                }
+                if ($public.VerifyData($data, $key.SignData($data, $sha256, $padding), $sha256, $padding)) { exit 90 }
+            }
+            catch { $code = 92 }
+            $key = [System.Security.Cryptography.X509Certificates.RSACertificateExtensions]::GetRSAPrivateKey($certificate)
+            if ($public.VerifyData($data, $key.SignData($data, $sha256, $padding), $sha256, $padding)) { exit 94 }
         }
-        exit 91
+        exit $code
     }
     catch { exit 92 }
 }
@@ -72,6 +87,9 @@ function Assert-KeySignsAs {
         $code = Wait-Proof -TaskName $name -Deadline ([datetime]::UtcNow.AddMinutes(2))
     }
     finally { Unregister-ScheduledTask -TaskName $name -Confirm:$false }
+    if ($code -eq 94) {
+        Stop-Script -Id 'KeyModernOnly' -Message "$Sid signs with the key of certificate $Thumbprint by CNG alone (task result 94)"
+    }
     if ($code -eq 91 -or $code -eq 92) {
         Stop-Script -Id 'KeyDoesNotSign' -Message "$Sid cannot sign with the key of certificate $Thumbprint (task result $code)"
     }

@@ -4,10 +4,16 @@
 function Get-KeyLocation {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [object] $Certificate)
-    return [pscustomobject] @{ Provider = 'Microsoft Enhanced RSA and AES Cryptographic Provider'; File = '' }
+    return [pscustomobject] @{ Provider = 'Microsoft Enhanced RSA and AES Cryptographic Provider'; File = ''; Since = $null }
 }
 
 function Get-PrivateKey {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [object] $Certificate)
+    return $null
+}
+
+function Get-LegacySigner {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [object] $Certificate)
     return $null

@@ -14,6 +14,28 @@ function Get-LegacyKey {
     return $null
 }
 
+# Returns the object with which Office Online Server would sign, or null when the
+# key has none. The .NET classes for tokens open a legacy key again in a provider
+# of type 24 (PROV_RSA_AES), because that of type 1 cannot sign SHA-256.
+# Source: .NET Framework, System.IdentityModel, GetSignatureFormatterForSha256. That
+# Office Online Server signs by these classes is inferred.
+function Get-LegacySigner {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [System.Security.Cryptography.X509Certificates.X509Certificate2] $Certificate)
+
+    $key = Get-LegacyKey -Certificate $Certificate
+    if ($null -eq $key -or $key.CspKeyContainerInfo.ProviderType -eq 24) { return $key }
+    $parameters = New-Object System.Security.Cryptography.CspParameters 24
+    $parameters.KeyContainerName = $key.CspKeyContainerInfo.KeyContainerName
+    $parameters.KeyNumber = [int] $key.CspKeyContainerInfo.KeyNumber
+    # Without UseExistingKey, a container that is missing would be created.
+    $parameters.Flags = [System.Security.Cryptography.CspProviderFlags]::UseExistingKey
+    if ($key.CspKeyContainerInfo.MachineKeyStore) {
+        $parameters.Flags = [System.Security.Cryptography.CspProviderFlags] 'UseExistingKey, UseMachineKeyStore'
+    }
+    return New-Object System.Security.Cryptography.RSACryptoServiceProvider $parameters
+}
+
 # Opens the PFX among the secrets. This writes its key to disk, in the key store
 # that the flags select.
 function Open-Pfx {
@@ -27,8 +49,8 @@ function Open-Pfx {
     finally { $password.Dispose() }
 }
 
-# Returns the object that signs with a certificate's key, or null when the key is
-# not an RSA key.
+# Returns the object that signs with a certificate's key by whichever interface
+# opens it, CNG before the legacy one, or null when the key is not an RSA key.
 function Get-PrivateKey {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [System.Security.Cryptography.X509Certificates.X509Certificate2] $Certificate)
@@ -36,8 +58,8 @@ function Get-PrivateKey {
     return [System.Security.Cryptography.X509Certificates.RSACertificateExtensions]::GetRSAPrivateKey($Certificate)
 }
 
-# Returns the provider and the file of a certificate's key. The file is empty when
-# none of the folders of machine keys has it.
+# Returns the provider and the file of a certificate's key, and when the file was
+# created. The file is empty when none of the folders of machine keys has it.
 # Source: Microsoft, "Key Storage and Retrieval" (CNG).
 function Get-KeyLocation {
     [CmdletBinding()]
@@ -57,11 +79,16 @@ function Get-KeyLocation {
         $name = $modern.Key.UniqueName
     }
     $file = ''
+    $since = $null
     foreach ($folder in 'RSA\MachineKeys', 'Keys', 'SystemKeys') {
         $path = "$env:ProgramData\Microsoft\Crypto\$folder\$name"
-        if ([System.IO.File]::Exists($path)) { $file = $path; break }
+        if ([System.IO.File]::Exists($path)) {
+            $file = $path
+            $since = (New-Object System.IO.FileInfo $path).CreationTimeUtc
+            break
+        }
     }
-    return [pscustomobject] @{ Provider = [string] $provider; File = $file }
+    return [pscustomobject] @{ Provider = [string] $provider; File = $file; Since = $since }
 }
 
 # Reports whether an access entry includes reading: the right to read data, or a
