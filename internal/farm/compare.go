@@ -21,7 +21,7 @@ func Compare(d Desired, o Observed) []Difference {
 	} {
 		all = append(all, part(d, o)...)
 	}
-	return append(all, compareRestarts(d, o, all)...)
+	return append(all, compareRestarts(d, o, withoutVisible(all))...)
 }
 
 func compareImports(d Desired, o Observed) []Difference {
@@ -90,28 +90,35 @@ func compareRootAuthorities(d Desired, o Observed) []Difference {
 
 func compareS2SName(d Desired, o Observed) []Difference {
 	master, ok := o.Master()
-	if !ok || master.Settings.S2SCertificateName == d.Target.FriendlyName {
+	if !ok {
 		return nil
 	}
-	return []Difference{{
-		Step: StepS2SName, Server: master.Machine.Host, Subject: "S2SCertificateName",
-		Have: textOrNone(master.Settings.S2SCertificateName), Want: d.Target.FriendlyName,
-		Text: fmt.Sprintf("set S2SCertificateName to %q on the master: it is %s", d.Target.FriendlyName, textOrNone(master.Settings.S2SCertificateName)),
-	}}
+	var out []Difference
+	if master.Settings.S2SCertificateName != d.Target.FriendlyName {
+		out = append(out, Difference{
+			Step: StepS2SName, Server: master.Machine.Host, Subject: "S2SCertificateName",
+			Have: textOrNone(master.Settings.S2SCertificateName), Want: d.Target.FriendlyName,
+			Text: fmt.Sprintf("set S2SCertificateName to %q on the master: it is %s", d.Target.FriendlyName, textOrNone(master.Settings.S2SCertificateName)),
+		})
+	}
+	return append(out, compareVisible(StepS2SName, master, d.Target)...)
 }
 
 func compareReplication(d Desired, o Observed) []Difference {
 	var out []Difference
 	master, _ := o.Master()
 	for _, s := range o.Office {
-		if s.Machine.Host == master.Machine.Host || s.Settings.S2SCertificateName == d.Target.FriendlyName {
+		if s.Machine.Host == master.Machine.Host {
 			continue
 		}
-		out = append(out, Difference{
-			Step: StepReplication, Server: s.Machine.Host, Subject: "S2SCertificateName",
-			Have: textOrNone(s.Settings.S2SCertificateName), Want: d.Target.FriendlyName,
-			Text: fmt.Sprintf("wait until it has %q: the master replicates the setting, which takes some time", d.Target.FriendlyName),
-		})
+		if s.Settings.S2SCertificateName != d.Target.FriendlyName {
+			out = append(out, Difference{
+				Step: StepReplication, Server: s.Machine.Host, Subject: "S2SCertificateName",
+				Have: textOrNone(s.Settings.S2SCertificateName), Want: d.Target.FriendlyName,
+				Text: fmt.Sprintf("wait until it has %q: the master replicates the setting, which takes some time", d.Target.FriendlyName),
+			})
+		}
+		out = append(out, compareVisible(StepReplication, s, d.Target)...)
 	}
 	return out
 }

@@ -66,14 +66,15 @@ func (o Observed) Covers(f Farm) bool {
 }
 
 // Current returns the certificate that the farm's S2S setting names on the master;
-// false when the setting is empty, or the master has no certificate of that name.
+// false when the setting is empty, or the master has no visible certificate of that
+// name.
 func (o Observed) Current() (StoreCertificate, bool) {
 	master, ok := o.Master()
 	if !ok || master.Settings.S2SCertificateName == "" {
 		return StoreCertificate{}, false
 	}
 	return findFirst(master.Certificates, func(c StoreCertificate) bool {
-		return c.FriendlyName == master.Settings.S2SCertificateName
+		return !c.Archived && c.FriendlyName == master.Settings.S2SCertificateName
 	})
 }
 

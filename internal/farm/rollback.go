@@ -38,6 +38,7 @@ func PlanRollback(s Snapshot, f Farm, now Observed) RollbackPlan {
 	p.planIssuers()
 	p.planHTTPSettings()
 	p.planS2SName()
+	p.planVisible()
 	p.planRestarts()
 	p.planRootAuthorities()
 	p.planKeys()
@@ -144,7 +145,7 @@ func (p *rollbackPlanner) planS2SName() {
 
 // planRestarts adds the restarts that the reversals cause, and those still pending.
 func (p *rollbackPlanner) planRestarts() {
-	reversals := p.plan.Reversals
+	reversals := withoutVisible(p.plan.Reversals)
 	for _, sp := range p.farm.SharePoint {
 		now, _ := p.now.Farm(sp.FrontEnd.Host)
 		changes := hasPendingOn(reversals, sp.FrontEnd.Host, StepRestoreIssuers) || len(p.addedAuthorities(sp, now)) > 0
