@@ -127,6 +127,12 @@ func (r *rotation) settingsBefore(host string) activities.RestoreSettingsInput {
 	return activities.RestoreSettingsInput{ServerInput: r.onServer(host), Before: before.Settings}
 }
 
+func (r *rotation) s2sBefore(host string) activities.RestoreSettingsInput {
+	in := r.settingsBefore(host)
+	in.Unarchive, in.Archive = r.snapshot.VisibleBefore(host)
+	return in
+}
+
 func (r *rotation) restoreHTTPSettings(ctx workflow.Context) error {
 	if !r.farm.Office.HasHTTPSettings() {
 		return nil
@@ -139,14 +145,14 @@ func (r *rotation) restoreHTTPSettings(ctx workflow.Context) error {
 
 func (r *rotation) restoreS2SCertificate(ctx workflow.Context) error {
 	result, err := r.runOnMaster(ctx, farm.StepRestoreS2SName, func(host string) workflow.Future {
-		return workflow.ExecuteActivity(changeOptions(ctx, "restore S2S certificate on master "+host), a.RestoreS2SCertificate, r.settingsBefore(host))
+		return workflow.ExecuteActivity(changeOptions(ctx, "restore S2S certificate on master "+host), a.RestoreS2SCertificate, r.s2sBefore(host))
 	})
 	r.clearRefused = result.ClearRefused
 	if err != nil || result.ClearRefused {
 		return err
 	}
 	before, _ := r.snapshot.Before.Master()
-	return r.awaitReplicationOf(ctx, before.Settings.S2SCertificateName)
+	return r.awaitReplicationOf(ctx, before.Settings.S2SCertificateName, r.snapshot.VisibleBefore)
 }
 
 func (r *rotation) removeRootAuthorities(ctx workflow.Context) error {
@@ -196,7 +202,7 @@ func (r *rotation) withoutRefused(plan farm.RollbackPlan) ([]farm.Difference, []
 	master, _ := r.observed.Master()
 	return reversals, append(plan.Remaining, farm.Finding{
 		Code: "s2s-name-stays", Severity: farm.Warn, Server: master.Machine.Host,
-		Text:   fmt.Sprintf("S2SCertificateName stays %q, and with it that certificate on every office server: Office Online Server refuses to have none", r.target.FriendlyName),
+		Text:   fmt.Sprintf("S2SCertificateName stays %q, and with it that certificate on every office server, where others of its subject stay archived: Office Online Server refuses to have none", r.target.FriendlyName),
 		Remedy: "set another certificate's name and roll back again, if it must go",
 	})
 }

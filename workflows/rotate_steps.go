@@ -12,8 +12,9 @@ import (
 
 func (r *rotation) importCertificate(ctx workflow.Context) error {
 	return r.runOnOffice(ctx, farm.StepImport, func(ctx workflow.Context, host string) workflow.Future {
+		before := r.baseline.OfficeServer(host)
 		return workflow.ExecuteActivity(changeOptions(ctx, "import certificate on "+host), a.ImportCertificate,
-			activities.ImportInput{ServerInput: r.onServer(host), WindowsBuild: r.baseline.OfficeServer(host).Machine.WindowsBuild})
+			activities.ImportInput{ServerInput: r.onServer(host), WindowsBuild: before.Machine.WindowsBuild, Archived: before.ImportsArchived(r.target)})
 	})
 }
 
@@ -49,20 +50,25 @@ func (r *rotation) trustRootAuthorities(ctx workflow.Context) error {
 
 func (r *rotation) setS2SCertificate(ctx workflow.Context) error {
 	_, err := r.runOnMaster(ctx, farm.StepS2SName, func(host string) workflow.Future {
-		return workflow.ExecuteActivity(changeOptions(ctx, "set S2S certificate on master "+host), a.SetS2SCertificate, r.onServer(host))
+		return workflow.ExecuteActivity(changeOptions(ctx, "set S2S certificate on master "+host), a.SetS2SCertificate,
+			activities.SetS2SInput{ServerInput: r.onServer(host), Archive: r.observed.OfficeServer(host).VisibleSharers(r.target)})
 	})
 	return err
 }
 
 func (r *rotation) awaitReplication(ctx workflow.Context) error {
-	return r.awaitReplicationOf(ctx, r.target.FriendlyName)
+	return r.awaitReplicationOf(ctx, r.target.FriendlyName, func(host string) (unarchive, archive []farm.Thumbprint) {
+		return []farm.Thumbprint{r.target.Thumbprint}, r.observed.OfficeServer(host).VisibleSharers(r.target)
+	})
 }
 
-// awaitReplicationOf waits until every office server has the farm's S2S setting.
-func (r *rotation) awaitReplicationOf(ctx workflow.Context, name string) error {
+// awaitReplicationOf waits until every office server has the farm's S2S setting, and
+// has each make the certificates visible that go with it.
+func (r *rotation) awaitReplicationOf(ctx workflow.Context, name string, visibility func(host string) (unarchive, archive []farm.Thumbprint)) error {
 	return r.runOnOffice(ctx, farm.StepReplication, func(ctx workflow.Context, host string) workflow.Future {
+		unarchive, archive := visibility(host)
 		return workflow.ExecuteActivity(changeOptions(ctx, "wait for the S2S certificate on "+host), a.AwaitReplication,
-			activities.ReplicationInput{ServerInput: r.onServer(host), Name: name})
+			activities.ReplicationInput{ServerInput: r.onServer(host), Name: name, Unarchive: unarchive, Archive: archive})
 	})
 }
 
@@ -161,7 +167,7 @@ func (r *rotation) runOnMaster(ctx workflow.Context, step farm.Step, run func(ho
 	for range r.farm.Office.Servers {
 		result, err := r.runStep(ctx, stepOn{host: host, step: step}, func() workflow.Future { return run(host) })
 		if err != nil || result.MovedTo == "" {
-			if result.Changed {
+			if result.Changed && !result.SettingsKept {
 				r.settingsChangedAt = result.At
 			}
 			return result, err
