@@ -92,10 +92,10 @@ func checkSubject(d Desired, o Observed) []Finding {
 // that is restored is in any case; the target is hidden from the others of its
 // subject until it is removed.
 func (s Snapshot) VisibleBefore(host string) (unarchive, archive []Thumbprint) {
-	targetShown := false
+	previous, targetShown := s.previousOn(host), false
 	for _, c := range s.Before.OfficeServer(host).Certificates {
 		isTarget := c.Thumbprint == s.Target.Thumbprint
-		restored := c.Thumbprint == s.Previous.Thumbprint
+		restored := c.Thumbprint == previous.Thumbprint
 		switch {
 		case !isTarget && !restored && !c.sharesSubject(s.Target):
 		case restored || !c.Archived:
@@ -105,24 +105,31 @@ func (s Snapshot) VisibleBefore(host string) (unarchive, archive []Thumbprint) {
 			archive = append(archive, c.Thumbprint)
 		}
 	}
-	if p := s.Previous.Thumbprint; p != "" && !slices.Contains(unarchive, p) {
-		unarchive = append(unarchive, p)
+	if t := previous.Thumbprint; t != "" && !slices.Contains(unarchive, t) {
+		unarchive = append(unarchive, t)
 	}
-	hidden := slices.ContainsFunc(unarchive, func(t Thumbprint) bool { return s.isSharer(host, t) })
+	hidden := previous.sharesSubject(s.Target) || slices.ContainsFunc(unarchive, func(t Thumbprint) bool {
+		c, _ := s.Before.OfficeServer(host).Certificate(t)
+		return c.sharesSubject(s.Target)
+	})
 	if !targetShown && hidden && !slices.Contains(archive, s.Target.Thumbprint) {
 		archive = append(archive, s.Target.Thumbprint)
 	}
 	return unarchive, archive
 }
 
-// isSharer reports whether a certificate that a server had before has the target's
-// subject.
-func (s Snapshot) isSharer(host string, t Thumbprint) bool {
-	if t == s.Previous.Thumbprint {
-		return s.Previous.sharesSubject(s.Target)
+// previousOn returns the certificate that an office server used before the
+// rotation; the zero value where its office farm had none.
+func (s Snapshot) previousOn(host string) StoreCertificate {
+	before := s.Before.OfficeServer(host)
+	settings, _ := s.Before.SettingsOf(before.OfficeFarm)
+	switch named := before.Named(settings.S2SCertificateName); {
+	case len(named) > 0:
+		return named[0]
+	case settings.S2SCertificateName == s.Previous.FriendlyName:
+		return s.Previous
 	}
-	c, _ := s.Before.OfficeServer(host).Certificate(t)
-	return c.sharesSubject(s.Target)
+	return StoreCertificate{}
 }
 
 // planVisible adds what of [Snapshot.VisibleBefore] is not so now.
