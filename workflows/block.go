@@ -117,14 +117,16 @@ func (o *operation) retryOrBlock(ctx workflow.Context, step farm.Step, observe f
 // isSkippable reports whether a run can go on without a server: an office server
 // other than the master can be left out, a SharePoint server cannot.
 func (o *operation) isSkippable(host string) bool {
-	_, office := o.farm.OfficeServer(host)
-	master := o.knownMaster.Machine.Host
-	return master != "" && host != master && office
+	office, isOffice := o.farm.OfficeOf(host)
+	master, known := o.knownMasters[office.Name]
+	return known && host != master.Machine.Host && isOffice
 }
 
-// isServing reports whether the master lists a server as a machine of the farm.
+// isServing reports whether the master of a server's office farm lists it as a
+// machine of that farm.
 func (o *operation) isServing(host string) bool {
-	return o.master().Settings.HasMachine(o.observed.OfficeServer(host).Machine.Name)
+	server := o.observed.OfficeServer(host)
+	return o.knownMasters[server.OfficeFarm].Settings.HasMachine(server.Machine.Name)
 }
 
 // endsRun reports whether an error is not to be blocked on: the run was

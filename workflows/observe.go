@@ -17,29 +17,32 @@ func (r *rotation) observe(ctx workflow.Context, step farm.Step) error {
 	o.started = func(ctx workflow.Context, host string) { r.progress.startStep(ctx, host, step) }
 	o.finished = func(ctx workflow.Context, host string, err error) { r.progress.finishObservation(ctx, host, step, err) }
 	observed, err := o.run(ctx, r.observed)
-	r.noteMaster(observed)
+	r.noteMasters(observed)
 	if err == nil {
 		r.observed = observed
 	}
 	return err
 }
 
-// noteMaster keeps what is known of the master: while its service is stopped, it is
-// who it was, with the settings that it had, unless the other servers say that it is
-// another one now.
-func (o *operation) noteMaster(observed farm.Observed) {
-	if master, ok := observed.Master(); ok && (master.Joined || master.Machine.Host != o.knownMaster.Machine.Host) {
-		o.knownMaster = master
+// noteMasters keeps what is known of the masters: while a master's service is
+// stopped, it is who it was, with the settings that it had, unless the other servers
+// say that it is another one now.
+func (o *operation) noteMasters(observed farm.Observed) {
+	for _, office := range o.farm.Offices() {
+		known := o.knownMasters[office.Name].Machine.Host
+		if master, ok := observed.Master(office.Name); ok && (master.Joined || master.Machine.Host != known) {
+			o.knownMasters[office.Name] = master
+		}
 	}
 }
 
-// master returns the master as far as it is known. Before anything is, that is the
-// first office server, which knows who is.
-func (o *operation) master() farm.OfficeServer {
-	if o.knownMaster.Machine.Host == "" {
-		return farm.OfficeServer{Machine: farm.Machine{Host: o.farm.Office.Servers[0].Host}}
+// masterHost returns the host of an office farm's master as far as it is known.
+// Before anything is, that is its first server, which knows who is.
+func (o *operation) masterHost(office farm.Office) string {
+	if master, known := o.knownMasters[office.Name]; known {
+		return master.Machine.Host
 	}
-	return o.knownMaster
+	return office.Servers[0].Host
 }
 
 // observation observes a whole farm.
@@ -74,14 +77,17 @@ func (o *observation) run(ctx workflow.Context, before farm.Observed) (farm.Obse
 		}
 		return nil
 	})
-	master, known := seen.inOrder(o.farm).Master()
-	for _, host := range o.farm.OfficeHosts() {
-		if o.isSkipped(host) {
-			s := before.OfficeServer(host)
-			if known {
-				s.Settings.Master = master.Machine.Name // it may have been this one
+	fresh := seen.inOrder(o.farm)
+	for _, office := range o.farm.Offices() {
+		master, known := fresh.Master(office.Name)
+		for _, host := range office.Hosts() {
+			if o.isSkipped(host) {
+				s := before.OfficeServer(host)
+				if known {
+					s.Settings.Master = master.Machine.Name // it may have been this one
+				}
+				seen.office[host] = s
 			}
-			seen.office[host] = s
 		}
 	}
 	return seen.inOrder(o.farm), err
@@ -119,8 +125,12 @@ type observedServers struct {
 // be observed has a place, and nothing in it.
 func (s *observedServers) inOrder(f farm.Farm) farm.Observed {
 	var observed farm.Observed
-	for _, host := range f.OfficeHosts() {
-		observed.Office = append(observed.Office, s.office[host])
+	for _, office := range f.Offices() {
+		for _, host := range office.Hosts() {
+			server := s.office[host]
+			server.OfficeFarm = office.Name
+			observed.Office = append(observed.Office, server)
+		}
 	}
 	for _, sp := range f.SharePoint {
 		sharePoint := s.farms[sp.FrontEnd.Host]

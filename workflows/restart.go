@@ -53,36 +53,47 @@ func (r *rotation) trustChangeOf(frontEnd string) time.Time {
 }
 
 // restartOffice restarts one office server alone, the canary, and the others in
-// batches; a batch starts only when every server before it answers again. The
-// master is the last, alone: while its service is down nothing can be set. A
+// batches; a batch starts only when every server before it answers again. A
 // server that was restarted before, as where a rotation is resumed, proves
-// nothing: the canary is the first that really restarts.
+// nothing: the canary is the first that really restarts. Office farms follow one
+// another, so that never two of them are restarted at once; the master of each is
+// its last, alone: while its service is down nothing can be set.
 func (r *rotation) restartOffice(ctx workflow.Context) error {
-	master := r.master().Machine.Host
-	isMaster := func(host string) bool { return host == master }
-	all := r.withoutPostponed(r.officeHosts())
-	members, masters := slices.DeleteFunc(slices.Clone(all), isMaster), slices.DeleteFunc(all, func(host string) bool { return !isMaster(host) })
 	canaryPassed := false
-	for hosts := members; len(hosts) > 0 || len(masters) > 0; {
-		if len(hosts) == 0 {
-			hosts, masters = masters, nil
-		}
-		size := 1
-		if canaryPassed {
-			size = max(r.farm.Rotation.RestartAtOnce, 1)
-		}
-		batch := hosts[:min(size, len(hosts))]
-		hosts = hosts[len(batch):]
-		isCanary := !canaryPassed
-		if err := forEach(ctx, batch, len(batch), func(ctx workflow.Context, host string) error {
-			result, err := r.restartOfficeServer(ctx, host, isCanary)
-			canaryPassed = canaryPassed || result.Changed
-			return err
-		}); err != nil {
-			return err
+	for _, office := range r.farm.Offices() {
+		master := r.masterHost(office)
+		for hosts := r.withoutPostponed(r.mastersLast(office)); len(hosts) > 0; {
+			size := 1
+			if canaryPassed {
+				size = max(r.farm.Rotation.RestartAtOnce, 1)
+			}
+			if i := slices.Index(hosts, master); i > 0 {
+				size = min(size, i)
+			}
+			batch := hosts[:min(size, len(hosts))]
+			hosts = hosts[len(batch):]
+			isCanary := !canaryPassed
+			if err := forEach(ctx, batch, len(batch), func(ctx workflow.Context, host string) error {
+				result, err := r.restartOfficeServer(ctx, host, isCanary)
+				canaryPassed = canaryPassed || result.Changed
+				return err
+			}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// mastersLast lists the servers of an office farm that take part, the master last:
+// while a member is the canary, the settings can still be set back.
+func (r *rotation) mastersLast(office farm.Office) []string {
+	hosts := slices.DeleteFunc(office.Hosts(), r.decisions.isSkipped)
+	master := r.masterHost(office)
+	if i := slices.Index(hosts, master); i >= 0 {
+		hosts = append(slices.Delete(hosts, i, i+1), master)
+	}
+	return hosts
 }
 
 func (r *rotation) restartOfficeServer(ctx workflow.Context, host string, canary bool) (activities.StepResult, error) {
@@ -98,7 +109,7 @@ func (r *rotation) restartOfficeServer(ctx workflow.Context, host string, canary
 	}
 	return r.runStep(ctx, s, func() workflow.Future {
 		return workflow.ExecuteActivity(restartOptions(ctx, "restart WACSM and IIS on "+host), a.RestartOffice, activities.RestartOfficeInput{
-			ServerInput: r.onServer(host), Baseline: r.baseline.OfficeServer(host), NotBefore: r.settingsChangedAt, UnlessNoted: trusted,
+			ServerInput: r.onServer(host), Baseline: r.baseline.OfficeServer(host), NotBefore: r.settingsChangedAt[r.officeOf(host).Name], UnlessNoted: trusted,
 		})
 	})
 }

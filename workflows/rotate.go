@@ -60,10 +60,10 @@ type rotation struct {
 	// does not run.
 	postponed []string
 	// trustChangedAt is when this run last changed the trust of each SharePoint
-	// farm, by front end; settingsChangedAt the same for the office farm. Zero
-	// while it has changed nothing.
+	// farm, by front end; settingsChangedAt the same for the office farms, by name.
+	// Zero while it has changed nothing.
 	trustChangedAt    map[string]time.Time
-	settingsChangedAt time.Time
+	settingsChangedAt map[string]time.Time
 	// restartStep and replicationStep are the names of the steps that a rollback
 	// repeats.
 	restartStep, replicationStep farm.Step
@@ -74,7 +74,8 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rotation{operation: o, input: in, trustChangedAt: map[string]time.Time{}, restartStep: farm.StepRestart, replicationStep: farm.StepReplication}
+	r := &rotation{operation: o, input: in, restartStep: farm.StepRestart, replicationStep: farm.StepReplication}
+	r.forgetChanges()
 	switch in.Intent {
 	case farm.Rollback:
 		if r.snapshot = in.Snapshot; r.snapshot == nil {
@@ -97,7 +98,7 @@ func (r *rotation) goForward(ctx workflow.Context) ending {
 	if err := r.runPhase(ctx, farm.PhaseStaging, // nothing that users notice
 		r.importCertificate,    // office servers: certificate, key, intermediates
 		r.grantKey,             // office servers: NETWORK SERVICE reads the key, and it signs
-		r.exportCertificate,    // one office server: the public part, equal to the target
+		r.exportCertificate,    // masters: the public part, equal to the target
 		r.trustRootAuthorities, // SharePoint farms: what is missing of the chain
 	); err != nil {
 		return failedEnding(err)
@@ -110,9 +111,9 @@ func (r *rotation) goForward(ctx workflow.Context) ending {
 		return failedEnding(err)
 	}
 	if err := r.runPhase(ctx, farm.PhaseCutover, // from here data refresh may fail until the restarts
-		r.setS2SCertificate, // master: Set-OfficeWebAppsFarm -S2SCertificateName
+		r.setS2SCertificate, // masters: Set-OfficeWebAppsFarm -S2SCertificateName
 		r.awaitReplication,  // office servers: each has the new setting
-		r.setHTTPSettings,   // master: only those configured
+		r.setHTTPSettings,   // masters: only those configured
 		r.trustIssuers,      // SharePoint farms: twice, once for each registered issuer
 	); err != nil {
 		return failedEnding(err)
@@ -179,7 +180,7 @@ func (r *rotation) observeFirst(ctx workflow.Context) error {
 		return r.observe(ctx, farm.StepObserve)
 	}
 	r.observed = n.Observed
-	r.noteMaster(r.observed)
+	r.noteMasters(r.observed)
 	for _, host := range append(r.farm.OfficeHosts(), r.farm.SharePointHosts()...) {
 		r.progress.startStep(ctx, host, farm.StepObserve)
 		r.progress.finishObservation(ctx, host, farm.StepObserve, nil)

@@ -115,7 +115,7 @@ func (r *rotation) awaitNoDrift(ctx workflow.Context) error {
 		if cause == nil {
 			return nil
 		}
-		if err := r.blockUnlessResolved(ctx, failedStep{host: r.master().Machine.Host, step: farm.StepRecheck, cause: cause}); err != nil {
+		if err := r.blockUnlessResolved(ctx, failedStep{host: r.masterHost(r.farm.Office), step: farm.StepRecheck, cause: cause}); err != nil {
 			return err
 		}
 	}
