@@ -24,25 +24,24 @@ func (r *rotation) observe(ctx workflow.Context, step farm.Step) error {
 	return err
 }
 
-// noteMasters keeps what is known of the masters: while a master's service is
-// stopped, it is who it was, with the settings that it had, unless the other servers
-// say that it is another one now.
+// noteMasters keeps what is known of the masters: while its service is stopped, one
+// is who it was, with the settings that it had, unless the other servers say that it
+// is another one now.
 func (o *operation) noteMasters(observed farm.Observed) {
-	for _, office := range o.farm.Offices() {
-		known := o.knownMasters[office.Name].Machine.Host
-		if master, ok := observed.Master(office.Name); ok && (master.Joined || master.Machine.Host != known) {
-			o.knownMasters[office.Name] = master
+	for _, master := range observed.Masters() {
+		if master.Joined || master.Machine.Host != o.knownMasters[master.OfficeFarm].Machine.Host {
+			o.knownMasters[master.OfficeFarm] = master
 		}
 	}
 }
 
-// masterHost returns the host of an office farm's master as far as it is known.
-// Before anything is, that is its first server, which knows who is.
-func (o *operation) masterHost(office farm.Office) string {
-	if master, known := o.knownMasters[office.Name]; known {
-		return master.Machine.Host
+// master returns the master of an office farm as far as it is known. Before anything
+// is, that is its first server, which knows who is.
+func (o *operation) master(office farm.Office) farm.OfficeServer {
+	if known, ok := o.knownMasters[office.Name]; ok {
+		return known
 	}
-	return office.Servers[0].Host
+	return farm.OfficeServer{Machine: farm.Machine{Host: office.Servers[0].Host}}
 }
 
 // observation observes a whole farm.
@@ -77,17 +76,14 @@ func (o *observation) run(ctx workflow.Context, before farm.Observed) (farm.Obse
 		}
 		return nil
 	})
-	fresh := seen.inOrder(o.farm)
-	for _, office := range o.farm.Offices() {
-		master, known := fresh.Master(office.Name)
-		for _, host := range office.Hosts() {
-			if o.isSkipped(host) {
-				s := before.OfficeServer(host)
-				if known {
-					s.Settings.Master = master.Machine.Name // it may have been this one
-				}
-				seen.office[host] = s
+	now := seen.inOrder(o.farm)
+	for _, host := range o.farm.OfficeHosts() {
+		if o.isSkipped(host) {
+			s := before.OfficeServer(host)
+			if master, known := now.Master(s.OfficeFarm); known {
+				s.Settings.Master = master.Machine.Name // it may have been this one
 			}
+			seen.office[host] = s
 		}
 	}
 	return seen.inOrder(o.farm), err

@@ -23,8 +23,8 @@ type operation struct {
 	target farm.Certificate
 	// observed is the last observation of the farm, empty before the first.
 	observed farm.Observed
-	// knownMasters are the masters of the office farms, by the name of the office farm,
-	// as they were last observed with their settings.
+	// knownMasters are the masters as they were last observed with their settings,
+	// by office farm.
 	knownMasters map[string]farm.OfficeServer
 	progress     *progress
 	decisions    *decisions
@@ -37,7 +37,7 @@ type ending struct {
 }
 
 func newOperation(ctx workflow.Context, farmName, reason string, intent farm.Intent) (*operation, error) {
-	o := &operation{decisions: &decisions{}, knownMasters: map[string]farm.OfficeServer{}}
+	o := &operation{knownMasters: map[string]farm.OfficeServer{}, decisions: &decisions{}}
 	if err := workflow.ExecuteActivity(localOptions(ctx, "load configuration of "+farmName), a.LoadFarm, farmName).Get(ctx, &o.farm); err != nil {
 		return nil, err
 	}

@@ -94,7 +94,8 @@ func (r *rotation) startOffice(ctx workflow.Context, host string, master bool) w
 	return workflow.ExecuteActivity(restartOptions(ctx, "start WACSM and IIS on "+host), a.StartOffice, in)
 }
 
-// wantedName is the S2S setting that this run works towards on an office server.
+// wantedName is the S2S setting of a server's office farm that this run works
+// towards.
 func (r *rotation) wantedName(host string) string {
 	if r.progress.Phase == farm.PhaseRollingBack {
 		return r.settingsBefore(r.officeOf(host)).S2SCertificateName
@@ -131,8 +132,8 @@ func (r *rotation) recoverOffice(ctx workflow.Context, host string) error {
 	if err := r.startServices(ctx, host); err != nil || r.decisions.isSkipped(host) {
 		return err
 	}
-	if slices.Contains(r.clearedHosts(), host) {
-		if err := r.awaitReplicationOn(ctx, host, r.wantedName(host), nil); err != nil || r.decisions.isSkipped(host) {
+	if !r.snapshot.WasClearRefused(r.officeOf(host).Name) {
+		if err := r.awaitReplicationTo(ctx, host, nil); err != nil || r.decisions.isSkipped(host) {
 			return err
 		}
 	}

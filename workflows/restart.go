@@ -53,25 +53,21 @@ func (r *rotation) trustChangeOf(frontEnd string) time.Time {
 }
 
 // restartOffice restarts one office server alone, the canary, and the others in
-// batches; a batch starts only when every server before it answers again. A
+// batches; a batch starts only when every server before it answers again. The
+// master is the last, alone: while its service is down nothing can be set. A
 // server that was restarted before, as where a rotation is resumed, proves
 // nothing: the canary is the first that really restarts. Office farms follow one
-// another, so that never two of them are restarted at once; the master of each is
-// its last, alone: while its service is down nothing can be set.
+// another, so that never two of them are restarted at once.
 func (r *rotation) restartOffice(ctx workflow.Context) error {
 	canaryPassed := false
 	for _, office := range r.farm.Offices() {
-		master := r.masterHost(office)
-		for hosts := r.withoutPostponed(r.mastersLast(office)); len(hosts) > 0; {
+		for hosts := r.masterLast(office); len(hosts) > 0; {
 			size := 1
 			if canaryPassed {
-				size = max(r.farm.Rotation.RestartAtOnce, 1)
+				size = max(min(r.farm.Rotation.RestartAtOnce, len(hosts)-1), 1)
 			}
-			if i := slices.Index(hosts, master); i > 0 {
-				size = min(size, i)
-			}
-			batch := hosts[:min(size, len(hosts))]
-			hosts = hosts[len(batch):]
+			batch := hosts[:size]
+			hosts = hosts[size:]
 			isCanary := !canaryPassed
 			if err := forEach(ctx, batch, len(batch), func(ctx workflow.Context, host string) error {
 				result, err := r.restartOfficeServer(ctx, host, isCanary)
@@ -85,10 +81,10 @@ func (r *rotation) restartOffice(ctx workflow.Context) error {
 	return nil
 }
 
-// mastersLast lists the servers of an office farm that take part, the master last:
-// while a member is the canary, the settings can still be set back.
-func (r *rotation) mastersLast(office farm.Office) []string {
-	hosts := slices.DeleteFunc(office.Hosts(), r.decisions.isSkipped)
+// masterLast lists the servers of an office farm that take part and are not
+// postponed, the master last.
+func (r *rotation) masterLast(office farm.Office) []string {
+	hosts := r.withoutPostponed(slices.DeleteFunc(office.Hosts(), r.decisions.isSkipped))
 	master := r.masterHost(office)
 	if i := slices.Index(hosts, master); i >= 0 {
 		hosts = append(slices.Delete(hosts, i, i+1), master)

@@ -20,8 +20,8 @@ func (r *rotation) rollBack(ctx workflow.Context) ending {
 	if len(r.observed.Office) == 0 {
 		// Until the first observation: who is the master, for one.
 		r.observed = r.snapshot.Before
+		r.noteMasters(r.observed)
 	}
-	r.noteMasters(r.observed)
 	if err := r.progress.setPhase(ctx, farm.PhaseRollingBack); err != nil {
 		return failedEnding(err)
 	}
@@ -29,10 +29,9 @@ func (r *rotation) rollBack(ctx workflow.Context) ending {
 		return failedEnding(err)
 	}
 	r.forgetChanges()
-	r.snapshot.ClearRefused = nil
 	r.postponeStopped()
 	if err := r.runPhase(ctx, farm.PhaseRollingBack,
-		r.startStoppedMasters,   // without them nothing can be set, and users are better off with what is
+		r.startStoppedMasters,   // without it nothing can be set, and users are better off with what is
 		r.restoreIssuers,        // SharePoint farms: previous certificate or none, permissions
 		r.restoreHTTPSettings,   // masters: only those configured
 		r.restoreS2SCertificate, // masters: previous name or none
@@ -55,7 +54,7 @@ func (r *rotation) verifyRollback(ctx workflow.Context) ending {
 		if err != nil {
 			return failedEnding(err)
 		}
-		r.progress.Report.Differences, r.progress.Report.Findings = plan.Reversals, plan.Remaining
+		r.progress.setFound(plan.Reversals, plan.Remaining)
 		left := r.withoutSkipped(r.progress.Report.Differences)
 		switch {
 		case len(left) > 0:
@@ -97,7 +96,6 @@ func (r *rotation) compareWithSnapshot(ctx workflow.Context) (farm.RollbackPlan,
 		return plan, err
 	}
 	if len(r.baseline.Office) == 0 {
-		// The rollback of a finished rotation has no observation before it.
 		r.baseline = r.baselineOfRollback()
 	}
 	err := workflow.ExecuteActivity(localOptions(ctx, "plan rollback"), a.PlanRollback,
@@ -140,21 +138,20 @@ func (r *rotation) restoreHTTPSettings(ctx workflow.Context) error {
 }
 
 func (r *rotation) restoreS2SCertificate(ctx workflow.Context) error {
+	r.snapshot.ClearRefused = nil
 	if err := r.runOnMasters(ctx, farm.StepRestoreS2SName, everyOffice, func(office farm.Office, host string) workflow.Future {
 		return workflow.ExecuteActivity(changeOptions(ctx, "restore S2S certificate on master "+host), a.RestoreS2SCertificate,
 			activities.RestoreSettingsInput{ServerInput: r.onServer(host), Before: r.settingsBefore(office)})
 	}); err != nil {
 		return err
 	}
-	return r.awaitReplicationTo(ctx, r.withoutPostponed(r.clearedHosts()), func(host string) string {
-		return r.settingsBefore(r.officeOf(host)).S2SCertificateName
-	})
+	return r.awaitReplicationOn(ctx, r.clearedHosts())
 }
 
 // clearedHosts lists the office servers that take part, without those whose office
 // farm refused to have no S2S certificate.
 func (r *rotation) clearedHosts() []string {
-	return slices.DeleteFunc(r.officeHosts(), func(host string) bool { return slices.Contains(r.snapshot.ClearRefused, r.officeOf(host).Name) })
+	return slices.DeleteFunc(r.officeHosts(), func(host string) bool { return r.snapshot.WasClearRefused(r.officeOf(host).Name) })
 }
 
 func (r *rotation) removeRootAuthorities(ctx workflow.Context) error {

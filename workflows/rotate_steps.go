@@ -58,23 +58,25 @@ func (r *rotation) setS2SCertificate(ctx workflow.Context) error {
 }
 
 func (r *rotation) awaitReplication(ctx workflow.Context) error {
-	return r.awaitReplicationTo(ctx, r.officeHosts(), func(string) string { return r.target.FriendlyName })
+	return r.awaitReplicationOn(ctx, r.officeHosts())
 }
 
-// awaitReplicationTo waits until office servers have the S2S setting of their
-// office farm.
-func (r *rotation) awaitReplicationTo(ctx workflow.Context, hosts []string, nameFor func(host string) string) error {
-	return forEach(ctx, hosts, r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
-		return r.awaitReplicationOn(ctx, host, nameFor(host), r.postponeOnRollback())
+// awaitReplicationOn waits until office servers that are not postponed have the S2S
+// setting of their office farm.
+func (r *rotation) awaitReplicationOn(ctx workflow.Context, hosts []string) error {
+	return forEach(ctx, r.withoutPostponed(hosts), r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
+		return r.awaitReplicationTo(ctx, host, r.postponeOnRollback())
 	})
 }
 
-func (r *rotation) awaitReplicationOn(ctx workflow.Context, host, name string, postpone func(host string)) error {
+// awaitReplicationTo waits until an office server has the S2S setting that this run
+// works towards.
+func (r *rotation) awaitReplicationTo(ctx workflow.Context, host string, postpone func(host string)) error {
 	s := stepOn{host: host, step: r.replicationStep, postpone: postpone}
 	s.beforeRetry = func(ctx workflow.Context) error { return r.startServices(ctx, host) }
 	_, err := r.runStep(ctx, s, func() workflow.Future {
 		return workflow.ExecuteActivity(changeOptions(ctx, "wait for the S2S certificate on "+host), a.AwaitReplication,
-			activities.ReplicationInput{ServerInput: r.onServer(host), Name: name})
+			activities.ReplicationInput{ServerInput: r.onServer(host), Name: r.wantedName(host)})
 	})
 	return err
 }
@@ -107,6 +109,9 @@ func (r *rotation) trustIssuers(ctx workflow.Context) error {
 func (r *rotation) onServer(host string) activities.ServerInput {
 	return activities.ServerInput{Farm: r.farm.Name, Host: host, Target: r.target}
 }
+
+// masterHost returns the host of an office farm's master, as far as it is known.
+func (r *rotation) masterHost(office farm.Office) string { return r.master(office).Machine.Host }
 
 // officeOf returns the office farm of an office server.
 func (r *rotation) officeOf(host string) farm.Office {

@@ -245,11 +245,10 @@ func (f Farm) CutoverEstimate() time.Duration {
 	}
 	batches, size := 0, max(f.Rotation.RestartAtOnce, 1)
 	for i, office := range f.Offices() {
-		alone := 1 // the master, last
+		alone := min(len(office.Servers), 1) // the master, last
 		if i == 0 {
-			alone++ // the canary
+			alone = min(len(office.Servers), 2) // and the canary
 		}
-		alone = min(alone, len(office.Servers))
 		batches += alone + (len(office.Servers)-alone+size-1)/size
 	}
 	return settingsTime + time.Duration(longest+batches)*restartTime

@@ -40,10 +40,10 @@ func (o Observed) OfficeServers(officeFarm string) []OfficeServer {
 	return slices.DeleteFunc(slices.Clone(o.Office), func(s OfficeServer) bool { return s.OfficeFarm != officeFarm })
 }
 
-// Master returns the server that an office farm, given by name, calls its master. Its
-// own settings may be unknown, because its service is stopped: then the other
-// servers say which one it is. It is false when no server says so, or the master was
-// not observed.
+// Master returns the server that an office farm, given by name, calls its master.
+// Its own settings may be unknown, because its service is stopped: then the other
+// servers say which one it is. It is false when no server says so, or the master
+// was not observed.
 func (o Observed) Master(officeFarm string) (OfficeServer, bool) {
 	servers := o.OfficeServers(officeFarm)
 	isMaster := func(s OfficeServer) bool { return s.Joined && SameMachine(s.Machine.Name, s.Settings.Master) }
@@ -67,7 +67,7 @@ func (o Observed) Masters() []OfficeServer {
 }
 
 // SettingsOf returns the settings of an office farm, given by name, as its master has
-// them, or any of its servers where the master was not observed.
+// them, or any of its servers where the master's cannot be read.
 func (o Observed) SettingsOf(officeFarm string) (OfficeFarm, bool) {
 	if master, ok := o.Master(officeFarm); ok && master.Joined {
 		return master.Settings, true
@@ -141,7 +141,7 @@ func (o Observed) Current() (StoreCertificate, bool) {
 	for _, master := range o.Masters() {
 		named := master.Named(master.Settings.S2SCertificateName)
 		switch {
-		case !master.Joined, len(named) == 0:
+		case !master.Joined || len(named) == 0:
 		case len(named) > 1, current.Thumbprint != "" && current.Thumbprint != named[0].Thumbprint:
 			return StoreCertificate{}, false
 		default:
@@ -155,10 +155,11 @@ func (o Observed) Current() (StoreCertificate, bool) {
 // server; false when the setting is empty or unknown, or not exactly one
 // certificate has that name.
 func (s OfficeServer) Selected() (StoreCertificate, bool) {
-	if named := s.Named(s.Settings.S2SCertificateName); s.Joined && len(named) == 1 {
-		return named[0], true
+	named := s.Named(s.Settings.S2SCertificateName)
+	if !s.Joined || len(named) != 1 {
+		return StoreCertificate{}, false
 	}
-	return StoreCertificate{}, false
+	return named[0], true
 }
 
 // StoppedServices names the services that do not run and without which the server

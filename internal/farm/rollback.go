@@ -107,26 +107,24 @@ func (p *rollbackPlanner) planPermissions(sp SharePoint, before, now SharePointF
 	}
 }
 
-// master returns the master of an office farm as it is observed now. Where no server
-// can say which one it is, because their services are stopped, that is the one of
-// the snapshot. It is false when that server was not observed.
-func (p *rollbackPlanner) master(officeFarm string) (OfficeServer, bool) {
-	if master, ok := p.now.Master(officeFarm); ok {
-		return master, true
+// master returns the master of an office farm as it is observed now, and the
+// settings of that farm before. Where no server can say which one it is, because
+// their services are stopped, that is the master of the snapshot. It is false when
+// that server was not observed.
+func (p *rollbackPlanner) master(officeFarm string) (now OfficeServer, before OfficeFarm, ok bool) {
+	was := p.snapshot.Before.GroupedAs(p.now)
+	before, _ = was.SettingsOf(officeFarm)
+	if now, ok = p.now.Master(officeFarm); ok {
+		return now, before, true
 	}
-	before, _ := p.snapshot.Before.Master(officeFarm)
-	master := p.now.OfficeServer(before.Machine.Host)
-	return master, master.Machine.Host != ""
-}
-
-func (p *rollbackPlanner) clearRefused(officeFarm string) bool {
-	return slices.Contains(p.snapshot.ClearRefused, officeFarm)
+	master, _ := was.Master(officeFarm)
+	now = p.now.OfficeServer(master.Machine.Host)
+	return now, before, now.Machine.Host != ""
 }
 
 func (p *rollbackPlanner) planHTTPSettings() {
 	for _, office := range p.farm.Offices() {
-		before, _ := p.snapshot.Before.SettingsOf(office.Name)
-		if now, ok := p.master(office.Name); ok {
+		if now, before, ok := p.master(office.Name); ok {
 			p.planHTTPSettingsOf(office, before, now)
 		}
 	}
@@ -150,20 +148,21 @@ func (p *rollbackPlanner) planHTTPSettingsOf(office Office, before OfficeFarm, n
 
 func (p *rollbackPlanner) planS2SNames() {
 	for _, office := range p.farm.Offices() {
-		if master, ok := p.master(office.Name); ok {
-			before, _ := p.snapshot.Before.SettingsOf(office.Name)
-			p.planS2SName(master, before.S2SCertificateName)
+		if now, before, ok := p.master(office.Name); ok {
+			p.planS2SName(now, before.S2SCertificateName)
 		}
 	}
 }
 
 func (p *rollbackPlanner) planS2SName(master OfficeServer, was string) {
+	if p.snapshot.WasClearRefused(master.OfficeFarm) {
+		p.plan.Remaining = append(p.plan.Remaining, warnFinding("s2s-name-stays", master.Machine.Host, "set another certificate's name and roll back again, if it must go",
+			"S2SCertificateName stays %q, and with it that certificate on every office server: Office Online Server refuses to have none", p.snapshot.Target.FriendlyName))
+		return
+	}
 	is := master.Settings.S2SCertificateName
 	switch {
 	case master.namesS2S(was):
-	case p.clearRefused(master.OfficeFarm):
-		p.plan.Remaining = append(p.plan.Remaining, warnFinding("s2s-name-stays", master.Machine.Host, "set another certificate's name and roll back again, if it must go",
-			"S2SCertificateName stays %q, and with it that certificate on every office server: Office Online Server refuses to have none", p.snapshot.Target.FriendlyName))
 	case !master.Joined:
 		p.addReversal(StepRestoreS2SName, master.Machine.Host, "S2SCertificateName", master.s2sName(), textOrNone(was),
 			"set S2SCertificateName back to %s: what it is now is %s", textOrNone(was), master.s2sName())
@@ -181,11 +180,10 @@ func (p *rollbackPlanner) planS2SName(master OfficeServer, was string) {
 // their master had before.
 func (p *rollbackPlanner) planReplication() {
 	for _, s := range p.now.Office {
-		master, _ := p.master(s.OfficeFarm)
-		before, _ := p.snapshot.Before.SettingsOf(s.OfficeFarm)
-		was, is := before.S2SCertificateName, s.Settings.S2SCertificateName
-		isAnothers := s.Joined && is != p.snapshot.Target.FriendlyName
-		if s.Machine.Host == master.Machine.Host || s.namesS2S(was) || isAnothers || p.clearRefused(s.OfficeFarm) {
+		master, before, _ := p.master(s.OfficeFarm)
+		was := before.S2SCertificateName
+		if p.snapshot.WasClearRefused(s.OfficeFarm) || s.Machine.Host == master.Machine.Host || s.namesS2S(was) ||
+			(s.Joined && s.Settings.S2SCertificateName != p.snapshot.Target.FriendlyName) {
 			continue
 		}
 		p.addReversal(StepReplicationAgain, s.Machine.Host, "S2SCertificateName", s.s2sName(), textOrNone(was),
@@ -207,9 +205,8 @@ func (p *rollbackPlanner) planRestarts() {
 	}
 	trust := p.now.trustChange(reversals, StepRestoreIssuers)
 	for _, s := range p.now.Office {
-		master, _ := p.master(s.OfficeFarm)
-		changes := hasPendingOn(reversals, master.Machine.Host, StepRestoreS2SName, StepRestoreHTTPSettings) ||
-			hasPendingOn(reversals, s.Machine.Host, StepReplicationAgain)
+		master, _, _ := p.master(s.OfficeFarm)
+		changes := hasPendingOn(reversals, master.Machine.Host, StepRestoreS2SName, StepRestoreHTTPSettings) || hasPendingOn(reversals, s.Machine.Host, StepReplicationAgain)
 		if why := pendingOfficeRestart(s, changes, trust); why != "" {
 			p.addReversal(StepRestartAgain, s.Machine.Host, "WACSM and iisreset", "pending", "done", "restart WACSM and IIS: %s", why)
 		}
@@ -251,7 +248,7 @@ func (p *rollbackPlanner) planKeys() {
 func (p *rollbackPlanner) planCertificates() {
 	t := p.snapshot.Target
 	for _, s := range p.now.Office {
-		if p.clearRefused(s.OfficeFarm) {
+		if p.snapshot.WasClearRefused(s.OfficeFarm) {
 			continue
 		}
 		before := p.snapshot.Before.OfficeServer(s.Machine.Host)
