@@ -97,7 +97,7 @@ func (a *Activities) RestoreHTTPSettings(ctx context.Context, in RestoreSettings
 	if !office.HasHTTPSettings() {
 		return reportUnchanged("not configured"), nil
 	}
-	if master, err := a.findMaster(ctx, t); err != nil || master != "" {
+	if master, err := a.findMaster(ctx, f, t); err != nil || master != "" {
 		return StepResult{MovedTo: master}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, params)
@@ -107,11 +107,11 @@ func (a *Activities) RestoreHTTPSettings(ctx context.Context, in RestoreSettings
 // RestoreS2SCertificate restores the farm's S2S setting. Like
 // [Activities.SetS2SCertificate], it does nothing if Host is not the master.
 func (a *Activities) RestoreS2SCertificate(ctx context.Context, in RestoreSettingsInput) (StepResult, error) {
-	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
+	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
-	if master, err := a.findMaster(ctx, t); err != nil || master != "" {
+	if master, err := a.findMaster(ctx, f, t); err != nil || master != "" {
 		return StepResult{MovedTo: master}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.RestoreS2SCertificateName{Ours: in.Target.FriendlyName, Previous: in.Before.S2SCertificateName})
@@ -142,12 +142,26 @@ func (a *Activities) RemoveRootAuthorities(ctx context.Context, in RemoveRootAut
 	if len(in.Added) == 0 {
 		return reportUnchanged("none was added"), nil
 	}
+	return a.removeAuthorities(ctx, t, sp, in.Added)
+}
+
+// removeAuthorities removes root authorities by certificate, except those that
+// issuers other than the procedure's need.
+func (a *Activities) removeAuthorities(ctx context.Context, t powershell.Target, sp farm.SharePoint, thumbprints []farm.Thumbprint) (StepResult, error) {
 	var params powershell.RemoveRootAuthority
-	for _, added := range in.Added {
-		params.Thumbprints = append(params.Thumbprints, string(added))
+	for _, thumbprint := range thumbprints {
+		params.Thumbprints = append(params.Thumbprints, string(thumbprint))
+	}
+	for _, i := range farm.Issuers() {
+		params.RegisteredNames = append(params.RegisteredNames, i.RegisteredName)
 	}
 	done, err := runScript(ctx, a.sharePointRunner(sp), t, params)
-	return a.stepResult(err, done.Changed, "removed "+strings.Join(done.Removed, ", "), "none is left")
+	removed, none := "removed "+strings.Join(done.Removed, ", "), "none is left"
+	if len(done.Kept) > 0 {
+		kept := "kept " + strings.Join(done.Kept, ", ")
+		removed, none = removed+"; "+kept, kept
+	}
+	return a.stepResult(err, done.Changed, removed, none)
 }
 
 // RestoreOfficeInput holds an office server as it was before the rotation.

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -56,16 +57,17 @@ type rotation struct {
 	// found is the farm as it was observed last, if that was all of it and
 	// nothing was changed since.
 	found *farm.Inspection
-	// clearRefused holds the names of the office farms that refused to have no S2S
-	// certificate.
-	clearRefused map[string]bool
+	// postponed are the servers that the rollback leaves for later: a service of theirs
+	// does not run.
+	postponed []string
 	// trustChangedAt is when this run last changed the trust of each SharePoint
 	// farm, by front end; settingsChangedAt the same for the office farms, by name.
 	// Zero while it has changed nothing.
 	trustChangedAt    map[string]time.Time
 	settingsChangedAt map[string]time.Time
-	// restartStep is the name of the restart, which a rollback repeats.
-	restartStep farm.Step
+	// restartStep and replicationStep are the names of the steps that a rollback
+	// repeats.
+	restartStep, replicationStep farm.Step
 }
 
 func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
@@ -73,7 +75,8 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rotation{operation: o, input: in, clearRefused: map[string]bool{}, restartStep: farm.StepRestart}
+	r := &rotation{operation: o, input: in, restartStep: farm.StepRestart, replicationStep: farm.StepReplication}
+	r.decisions.accepted = in.Accepted
 	r.forgetChanges()
 	switch in.Intent {
 	case farm.Rollback:
@@ -119,7 +122,7 @@ func (r *rotation) goForward(ctx workflow.Context) ending {
 	}
 	if err := r.runPhase(ctx, farm.PhaseRestarting, // once for all settings
 		r.restartSharePoint, // SharePoint servers: IIS, SPTimerV4
-		r.restartOffice,     // office servers: WACSM, IIS; a canary first
+		r.restartOffice,     // office servers: WACSM, IIS; a canary first, the master last
 	); err != nil {
 		return failedEnding(err)
 	}
@@ -153,6 +156,9 @@ func (r *rotation) prepare(ctx workflow.Context) error {
 	r.planned = comparison.Differences
 	comparison.Findings = append(choice.Findings, comparison.Findings...)
 	r.progress.setPlan(r.target, comparison)
+	if comparison.NotAccepted != "" {
+		return errors.New(comparison.NotAccepted)
+	}
 	if stops := farm.Stops(comparison.Findings); len(stops) > 0 {
 		return stoppedBy(stops)
 	}
@@ -179,6 +185,7 @@ func (r *rotation) observeFirst(ctx workflow.Context) error {
 		return r.observe(ctx, farm.StepObserve)
 	}
 	r.observed = n.Observed
+	r.noteMasters(r.observed)
 	for _, host := range append(r.farm.OfficeHosts(), r.farm.SharePointHosts()...) {
 		r.progress.startStep(ctx, host, farm.StepObserve)
 		r.progress.finishObservation(ctx, host, farm.StepObserve, nil)
@@ -228,13 +235,13 @@ func (r *rotation) verify(ctx workflow.Context) ending {
 		if err != nil {
 			return failedEnding(err)
 		}
-		r.progress.Report.Differences, r.progress.Report.Findings = comparison.Differences, comparison.Findings
+		r.progress.setFound(comparison.Differences, comparison.Findings)
 		left := r.withoutSkipped(comparison.Differences)
 		if len(left) == 0 {
 			break
 		}
 		cause := fmt.Errorf("%d differences remain, the first: %s", len(left), left[0].Text)
-		if err := r.blockUnlessResolved(ctx, failedStep{host: left[0].Server, step: farm.StepVerify, cause: cause}); err != nil {
+		if err := r.blockAndRestart(ctx, cause, left); err != nil {
 			return failedEnding(err)
 		}
 	}
@@ -248,13 +255,14 @@ func (r *rotation) verify(ctx workflow.Context) ending {
 // that of an earlier rotation, if whether it can be rolled back is of interest.
 func (r *rotation) compare(ctx workflow.Context, snapshot *farm.Snapshot) (activities.Comparison, error) {
 	var c activities.Comparison
-	in := activities.CompareInput{Farm: r.farm, Target: r.target, Observed: r.observed, Snapshot: snapshot}
+	in := activities.CompareInput{Farm: r.farm, Target: r.target, Observed: r.observed, Snapshot: snapshot, Accepted: r.decisions.accepted}
 	if err := workflow.ExecuteActivity(localOptions(ctx, "compare with what is desired"), a.Compare, in).Get(ctx, &c); err != nil {
 		return c, err
 	}
 	r.found = &farm.Inspection{
 		Farm: r.farm.Name, At: workflow.Now(ctx), Config: r.farm, Target: r.target,
-		Current: c.Previous, Plan: c.Differences, Findings: c.Findings,
+		// What was accepted was accepted for this rotation.
+		Current: c.Previous, Plan: c.Differences, Findings: farm.WithoutAcceptances(c.Findings),
 	}
 	return c, nil
 }
@@ -280,7 +288,7 @@ func (r *rotation) finish(ctx workflow.Context, end ending) (farm.RotationResult
 	if end.outcome == farm.Verified || end.outcome == farm.NoChange {
 		result.Inspection = r.found
 	}
-	statement := rotationStatement(end, r.decisions.resolution.why, len(r.progress.Report.Findings) > 0)
+	statement := rotationStatement(end, r.decisions.resolution.why, r.progress.Report.Findings)
 	return r.close(ctx, end, statement, result)
 }
 
