@@ -2,7 +2,6 @@ package pwsh
 
 import (
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
@@ -50,9 +49,13 @@ func machineOperations() map[string]operation {
 		"Set-LoadedText": operationOn(func(s *model.Session, p struct{ Text string }) (any, error) {
 			return nil, s.SetRegistryText(model.LoadedNote, p.Text)
 		}),
-		"Get-Service":       operationOn(getService),
-		"Restart-Service":   operationOn(restartService),
-		"Invoke-WebRequest": operationOn(invokeWebRequest),
+		"Get-Service":     operationOn(getService),
+		"Restart-Service": operationOn(restartService),
+		"Get-OwnHostEntry": operationWithout(func(s *model.Session) (any, error) {
+			own, err := s.HostEntry()
+			return newObject("HostEntry", object{"Name": own.Name, "Addresses": own.Addresses}), err
+		}),
+		"Send-SiteRequest": operationOn(sendSiteRequest),
 
 		"Get-SharePointFileVersion": operationWithout(func(s *model.Session) (any, error) {
 			version, err := s.SharePointVersion()
@@ -146,13 +149,15 @@ func restartService(s *model.Session, p struct {
 	return nil, nil
 }
 
-// invokeWebRequest answers the one page that scripts ask for, at this machine.
-func invokeWebRequest(s *model.Session, p struct{ Uri string }) (any, error) { //nolint:revive // PowerShell's name.
-	if !strings.HasSuffix(p.Uri, "/hosting/discovery") {
-		return object{"$type": "Response", "StatusCode": 404, "Problem": ""}, nil
-	}
-	status, problem, err := s.Office().Discovery()
-	return object{"$type": "Response", "StatusCode": status, "Problem": problem}, err
+// sendSiteRequest sends a request to the machine's own sites. All its addresses
+// lead there.
+func sendSiteRequest(s *model.Session, p struct {
+	Address, Url string //nolint:revive // PowerShell's name.
+	Milliseconds int
+},
+) (any, error) {
+	r, err := s.RequestSite(p.Url)
+	return newObject("SiteResponse", object{"Status": r.Status, "Problem": r.Problem}), err
 }
 
 // getAppPermission reads SharePoint's object model as the prelude does, which

@@ -53,12 +53,13 @@ type certificate struct {
 	Der           []byte
 	FriendlyName  string
 	HasPrivateKey bool
+	Archived      bool
 	KeyFile       string
 }
 
 // toStore is the certificate for a store.
 func (c certificate) toStore() model.Certificate {
-	to := model.Certificate{DER: c.Der, FriendlyName: c.FriendlyName}
+	to := model.Certificate{DER: c.Der, FriendlyName: c.FriendlyName, Archived: c.Archived}
 	if c.KeyFile != "" {
 		to.Key = &model.Key{File: c.KeyFile}
 	}
@@ -222,6 +223,7 @@ func showOfficeFarm(f model.OfficeFarm) object {
 		machines = append(machines, newObject(officeMachineType, object{"MachineName": name}))
 	}
 	return newObject(officeFarmType, object{
+		"InternalURL": f.InternalURL, "ExternalURL": f.ExternalURL,
 		"AllowHTTP": f.AllowHTTP, "AllowOutboundHttp": f.AllowOutboundHTTP, "SSLOffloaded": false,
 		"CertificateName": f.CertificateName, "S2SCertificateName": f.S2SCertificateName,
 		"AllowHttpSecureStoreConnections": f.AllowHTTPSecureStoreConnections, "Machines": machines,

@@ -334,7 +334,7 @@ func addRootAuthority(s *model.Session, p powershell.AddRootAuthority, _ [][]byt
 	return r, nil
 }
 
-func getSharePointServer(s *model.Session, _ powershell.GetSharePointServer, _ [][]byte) (r powershell.SharePointServer, err error) {
+func getSharePointServer(s *model.Session, p powershell.GetSharePointServer, _ [][]byte) (r powershell.SharePointServer, err error) {
 	if d, err := s.Describe(); err != nil || !d.Elevated {
 		r.Machine, err = describe(s)
 		return r, err
@@ -353,6 +353,14 @@ func getSharePointServer(s *model.Session, _ powershell.GetSharePointServer, _ [
 	}
 	if r.WorkersSince, err = workersSince(s); err != nil {
 		return r, err
+	}
+	r.Sites = []powershell.Discovery{}
+	for _, site := range p.Sites {
+		response, err := ownResponse(s, site)
+		if err != nil {
+			return r, err
+		}
+		r.Sites = append(r.Sites, response)
 	}
 	r.Machine, err = describe(s)
 	return r, err

@@ -303,6 +303,24 @@ function Set-LoadedText {
     Invoke-Model -Name Set-LoadedText -With $PSBoundParameters
 }
 
+# Sites.
+
+function Get-OwnHostEntry {
+    [CmdletBinding()]
+    param()
+    Invoke-Model -Name Get-OwnHostEntry
+}
+
+function Send-SiteRequest {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $Address,
+        [Parameter(Mandatory = $true)] [uri] $Url,
+        [Parameter(Mandatory = $true)] [int] $Milliseconds
+    )
+    Invoke-Model -Name Send-SiteRequest -With $PSBoundParameters
+}
+
 # SharePoint's files and object model.
 
 function Get-SharePointFileVersion {
