@@ -212,6 +212,13 @@ func (a *Activities) resolveOfficeServer(name, host string) (powershell.Target, 
 	return powershell.Target{}, f, terminalError(UnknownServer, "office server %s of farm %s is not in the worker's configuration", host, name)
 }
 
+// officeOf returns the office farm of a server that [Activities.resolveOfficeServer]
+// has found.
+func officeOf(f farm.Farm, host string) farm.Office {
+	office, _ := f.OfficeOf(host)
+	return office
+}
+
 func (a *Activities) resolveFrontEnd(name, host string) (powershell.Target, farm.SharePoint, error) {
 	f, _ := a.Farms.Farm(name)
 	for _, sp := range f.SharePoint {

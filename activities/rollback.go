@@ -87,13 +87,14 @@ func (a *Activities) RestoreHTTPSettings(ctx context.Context, in RestoreSettings
 		return StepResult{}, err
 	}
 	var params powershell.SetOfficeHTTPSetting
-	if f.Office.AllowOutboundHTTP != nil {
+	office := officeOf(f, in.Host)
+	if office.AllowOutboundHTTP != nil {
 		params.AllowOutboundHTTP = &in.Before.AllowOutboundHTTP
 	}
-	if f.Office.AllowHTTPSecureStoreConnections != nil {
+	if office.AllowHTTPSecureStoreConnections != nil {
 		params.AllowHTTPSecureStoreConnections = &in.Before.AllowHTTPSecureStoreConnections
 	}
-	if !f.Office.HasHTTPSettings() {
+	if !office.HasHTTPSettings() {
 		return reportUnchanged("not configured"), nil
 	}
 	if master, err := a.findMaster(ctx, t); err != nil || master != "" {

@@ -94,8 +94,12 @@ type observedServers struct {
 // be observed has a place, and nothing in it.
 func (s *observedServers) inOrder(f farm.Farm) farm.Observed {
 	var observed farm.Observed
-	for _, host := range f.OfficeHosts() {
-		observed.Office = append(observed.Office, s.office[host])
+	for _, office := range f.Offices() {
+		for _, host := range office.Hosts() {
+			server := s.office[host]
+			server.OfficeFarm = office.Name
+			observed.Office = append(observed.Office, server)
+		}
 	}
 	for _, sp := range f.SharePoint {
 		sharePoint := s.farms[sp.FrontEnd.Host]

@@ -97,7 +97,12 @@ func (o *operation) runStep(ctx workflow.Context, s stepOn, run func() workflow.
 
 // runOnOffice runs a step on every office server that takes part.
 func (o *operation) runOnOffice(ctx workflow.Context, step farm.Step, run func(ctx workflow.Context, host string) workflow.Future) error {
-	return forEach(ctx, o.officeHosts(), o.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
+	return o.runOnHosts(ctx, o.officeHosts(), step, run)
+}
+
+// runOnHosts runs a step on some office servers.
+func (o *operation) runOnHosts(ctx workflow.Context, hosts []string, step farm.Step, run func(ctx workflow.Context, host string) workflow.Future) error {
+	return forEach(ctx, hosts, o.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
 		_, err := o.runStep(ctx, stepOn{host: host, step: step}, func() workflow.Future { return run(ctx, host) })
 		return err
 	})

@@ -3,7 +3,6 @@ package workflows
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -28,11 +27,11 @@ func (r *rotation) rollBack(ctx workflow.Context) ending {
 	if _, err := r.planRollback(ctx); err != nil {
 		return failedEnding(err)
 	}
-	r.trustChangedAt, r.settingsChangedAt = map[string]time.Time{}, time.Time{}
+	r.forgetChanges()
 	if err := r.runPhase(ctx, farm.PhaseRollingBack,
 		r.restoreIssuers,        // SharePoint farms: previous certificate or none, permissions
-		r.restoreHTTPSettings,   // master: only those configured
-		r.restoreS2SCertificate, // master: previous name or none
+		r.restoreHTTPSettings,   // masters: only those configured
+		r.restoreS2SCertificate, // masters: previous name or none
 		r.restartSharePoint,     // servers that would still use what was rolled back
 		r.restartOffice,
 		r.removeRootAuthorities, // SharePoint farms: those that were added
@@ -122,31 +121,36 @@ func (r *rotation) restoreIssuers(ctx workflow.Context) error {
 	})
 }
 
-func (r *rotation) settingsBefore(host string) activities.RestoreSettingsInput {
-	before, _ := r.snapshot.Before.Master()
-	return activities.RestoreSettingsInput{ServerInput: r.onServer(host), Before: before.Settings}
+// settingsBefore returns the settings of an office farm before the rotation.
+func (r *rotation) settingsBefore(office farm.Office) farm.OfficeFarm {
+	before, _ := r.snapshot.Before.GroupedAs(r.observed).SettingsOf(office.Name)
+	return before
 }
 
 func (r *rotation) restoreHTTPSettings(ctx workflow.Context) error {
-	if !r.farm.Office.HasHTTPSettings() {
-		return nil
-	}
-	_, err := r.runOnMaster(ctx, farm.StepRestoreHTTPSettings, func(host string) workflow.Future {
-		return workflow.ExecuteActivity(changeOptions(ctx, "restore HTTP settings on master "+host), a.RestoreHTTPSettings, r.settingsBefore(host))
+	return r.runOnMasters(ctx, farm.StepRestoreHTTPSettings, farm.Office.HasHTTPSettings, func(office farm.Office, host string) workflow.Future {
+		return workflow.ExecuteActivity(changeOptions(ctx, "restore HTTP settings on master "+host), a.RestoreHTTPSettings,
+			activities.RestoreSettingsInput{ServerInput: r.onServer(host), Before: r.settingsBefore(office)})
 	})
-	return err
 }
 
 func (r *rotation) restoreS2SCertificate(ctx workflow.Context) error {
-	result, err := r.runOnMaster(ctx, farm.StepRestoreS2SName, func(host string) workflow.Future {
-		return workflow.ExecuteActivity(changeOptions(ctx, "restore S2S certificate on master "+host), a.RestoreS2SCertificate, r.settingsBefore(host))
-	})
-	r.clearRefused = result.ClearRefused
-	if err != nil || result.ClearRefused {
+	r.clearRefused = map[string]bool{}
+	if err := r.runOnMasters(ctx, farm.StepRestoreS2SName, everyOffice, func(office farm.Office, host string) workflow.Future {
+		return workflow.ExecuteActivity(changeOptions(ctx, "restore S2S certificate on master "+host), a.RestoreS2SCertificate,
+			activities.RestoreSettingsInput{ServerInput: r.onServer(host), Before: r.settingsBefore(office)})
+	}); err != nil {
 		return err
 	}
-	before, _ := r.snapshot.Before.Master()
-	return r.awaitReplicationOf(ctx, before.Settings.S2SCertificateName)
+	return r.awaitReplicationTo(ctx, r.clearedHosts(), func(host string) string {
+		return r.settingsBefore(r.officeOf(host)).S2SCertificateName
+	})
+}
+
+// clearedHosts lists the office servers that take part, without those whose office
+// farm refused to have no S2S certificate.
+func (r *rotation) clearedHosts() []string {
+	return slices.DeleteFunc(r.officeHosts(), func(host string) bool { return r.clearRefused[r.officeOf(host).Name] })
 }
 
 func (r *rotation) removeRootAuthorities(ctx workflow.Context) error {
@@ -171,10 +175,7 @@ func (r *rotation) revokeKeys(ctx workflow.Context) error {
 // removeCertificates leaves the certificate where Office Online Server refused
 // to have no S2S certificate: it still names this one.
 func (r *rotation) removeCertificates(ctx workflow.Context) error {
-	if r.clearRefused {
-		return nil
-	}
-	return r.runOnOffice(ctx, farm.StepRemoveCertificate, func(ctx workflow.Context, host string) workflow.Future {
+	return r.runOnHosts(ctx, r.clearedHosts(), farm.StepRemoveCertificate, func(ctx workflow.Context, host string) workflow.Future {
 		return workflow.ExecuteActivity(changeOptions(ctx, "remove certificate on "+host), a.RemoveCertificate, r.officeBefore(host))
 	})
 }
@@ -187,16 +188,18 @@ func (r *rotation) officeBefore(host string) activities.RestoreOfficeInput {
 // where Office Online Server refused to have no S2S certificate, that setting
 // and the certificates that it names remain.
 func (r *rotation) withoutRefused(plan farm.RollbackPlan) ([]farm.Difference, []farm.Finding) {
-	if !r.clearRefused {
-		return plan.Reversals, plan.Remaining
-	}
 	reversals := slices.DeleteFunc(plan.Reversals, func(d farm.Difference) bool {
-		return d.Step == farm.StepRestoreS2SName || d.Step == farm.StepRemoveCertificate
+		return r.clearRefused[r.officeOf(d.Server).Name] && (d.Step == farm.StepRestoreS2SName || d.Step == farm.StepRemoveCertificate)
 	})
-	master, _ := r.observed.Master()
-	return reversals, append(plan.Remaining, farm.Finding{
-		Code: "s2s-name-stays", Severity: farm.Warn, Server: master.Machine.Host,
-		Text:   fmt.Sprintf("S2SCertificateName stays %q, and with it that certificate on every office server: Office Online Server refuses to have none", r.target.FriendlyName),
-		Remedy: "set another certificate's name and roll back again, if it must go",
-	})
+	remaining := plan.Remaining
+	for _, office := range r.farm.Offices() {
+		if r.clearRefused[office.Name] {
+			remaining = append(remaining, farm.Finding{
+				Code: "s2s-name-stays", Severity: farm.Warn, Server: r.masterHost(office),
+				Text:   fmt.Sprintf("S2SCertificateName stays %q, and with it that certificate on every office server: Office Online Server refuses to have none", r.target.FriendlyName),
+				Remedy: "set another certificate's name and roll back again, if it must go",
+			})
+		}
+	}
+	return reversals, remaining
 }

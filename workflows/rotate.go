@@ -57,14 +57,14 @@ type rotation struct {
 	// found is the farm as it was observed last, if that was all of it and
 	// nothing was changed since.
 	found *farm.Inspection
-	// clearRefused reports whether Office Online Server refused to have no S2S
+	// clearRefused holds the names of the office farms that refused to have no S2S
 	// certificate.
-	clearRefused bool
+	clearRefused map[string]bool
 	// trustChangedAt is when this run last changed the trust of each SharePoint
-	// farm, by front end; settingsChangedAt the same for the office farm. Zero
-	// while it has changed nothing.
+	// farm, by front end; settingsChangedAt the same for the office farms, by name.
+	// Zero while it has changed nothing.
 	trustChangedAt    map[string]time.Time
-	settingsChangedAt time.Time
+	settingsChangedAt map[string]time.Time
 	// restartStep is the name of the restart, which a rollback repeats.
 	restartStep farm.Step
 }
@@ -74,7 +74,8 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rotation{operation: o, input: in, trustChangedAt: map[string]time.Time{}, restartStep: farm.StepRestart}
+	r := &rotation{operation: o, input: in, clearRefused: map[string]bool{}, restartStep: farm.StepRestart}
+	r.forgetChanges()
 	r.decisions.accepted = in.Accepted
 	switch in.Intent {
 	case farm.Rollback:
@@ -98,7 +99,7 @@ func (r *rotation) goForward(ctx workflow.Context) ending {
 	if err := r.runPhase(ctx, farm.PhaseStaging, // nothing that users notice
 		r.importCertificate,    // office servers: certificate, key, intermediates
 		r.grantKey,             // office servers: NETWORK SERVICE reads the key, and it signs
-		r.exportCertificate,    // one office server: the public part, equal to the target
+		r.exportCertificate,    // masters: the public part, equal to the target
 		r.trustRootAuthorities, // SharePoint farms: what is missing of the chain
 	); err != nil {
 		return failedEnding(err)
@@ -111,9 +112,9 @@ func (r *rotation) goForward(ctx workflow.Context) ending {
 		return failedEnding(err)
 	}
 	if err := r.runPhase(ctx, farm.PhaseCutover, // from here data refresh may fail until the restarts
-		r.setS2SCertificate, // master: Set-OfficeWebAppsFarm -S2SCertificateName
+		r.setS2SCertificate, // masters: Set-OfficeWebAppsFarm -S2SCertificateName
 		r.awaitReplication,  // office servers: each has the new setting
-		r.setHTTPSettings,   // master: only those configured
+		r.setHTTPSettings,   // masters: only those configured
 		r.trustIssuers,      // SharePoint farms: twice, once for each registered issuer
 	); err != nil {
 		return failedEnding(err)

@@ -3,6 +3,8 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -24,12 +26,15 @@ func (r *rotation) grantKey(ctx workflow.Context) error {
 }
 
 func (r *rotation) exportCertificate(ctx workflow.Context) error {
-	master, _ := r.observed.Master()
-	host := master.Machine.Host
-	_, err := r.runStep(ctx, stepOn{host: host, step: farm.StepExport}, func() workflow.Future {
-		return workflow.ExecuteActivity(changeOptions(ctx, "export public certificate from "+host), a.ExportCertificate, r.onServer(host))
-	})
-	return err
+	for _, office := range r.farm.Offices() {
+		host := r.masterHost(office)
+		if _, err := r.runStep(ctx, stepOn{host: host, step: farm.StepExport}, func() workflow.Future {
+			return workflow.ExecuteActivity(changeOptions(ctx, "export public certificate from "+host), a.ExportCertificate, r.onServer(host))
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // runOnFrontEnds runs a step on the front end of every SharePoint farm.
@@ -48,32 +53,28 @@ func (r *rotation) trustRootAuthorities(ctx workflow.Context) error {
 }
 
 func (r *rotation) setS2SCertificate(ctx workflow.Context) error {
-	_, err := r.runOnMaster(ctx, farm.StepS2SName, func(host string) workflow.Future {
+	return r.runOnMasters(ctx, farm.StepS2SName, everyOffice, func(_ farm.Office, host string) workflow.Future {
 		return workflow.ExecuteActivity(changeOptions(ctx, "set S2S certificate on master "+host), a.SetS2SCertificate, r.onServer(host))
 	})
-	return err
 }
 
 func (r *rotation) awaitReplication(ctx workflow.Context) error {
-	return r.awaitReplicationOf(ctx, r.target.FriendlyName)
+	return r.awaitReplicationTo(ctx, r.officeHosts(), func(string) string { return r.target.FriendlyName })
 }
 
-// awaitReplicationOf waits until every office server has the farm's S2S setting.
-func (r *rotation) awaitReplicationOf(ctx workflow.Context, name string) error {
-	return r.runOnOffice(ctx, farm.StepReplication, func(ctx workflow.Context, host string) workflow.Future {
+// awaitReplicationTo waits until office servers have the S2S setting of their
+// office farm.
+func (r *rotation) awaitReplicationTo(ctx workflow.Context, hosts []string, nameFor func(host string) string) error {
+	return r.runOnHosts(ctx, hosts, farm.StepReplication, func(ctx workflow.Context, host string) workflow.Future {
 		return workflow.ExecuteActivity(changeOptions(ctx, "wait for the S2S certificate on "+host), a.AwaitReplication,
-			activities.ReplicationInput{ServerInput: r.onServer(host), Name: name})
+			activities.ReplicationInput{ServerInput: r.onServer(host), Name: nameFor(host)})
 	})
 }
 
 func (r *rotation) setHTTPSettings(ctx workflow.Context) error {
-	if !r.farm.Office.HasHTTPSettings() {
-		return nil
-	}
-	_, err := r.runOnMaster(ctx, farm.StepHTTPSettings, func(host string) workflow.Future {
+	return r.runOnMasters(ctx, farm.StepHTTPSettings, farm.Office.HasHTTPSettings, func(_ farm.Office, host string) workflow.Future {
 		return workflow.ExecuteActivity(changeOptions(ctx, "set HTTP settings on master "+host), a.SetHTTPSettings, r.onServer(host))
 	})
-	return err
 }
 
 // trustIssuers registers the two issuers one after the other: SharePoint
@@ -119,32 +120,46 @@ func (r *rotation) restartSharePoint(ctx workflow.Context) error {
 // restartOffice restarts one office server alone, the canary, and the others in
 // batches; a batch starts only when every server before it answers again. A
 // server that was restarted before, as where a rotation is resumed, proves
-// nothing: the canary is the first that really restarts.
+// nothing: the canary is the first that really restarts. Office farms follow one
+// another, so that never two of them are restarted at once.
 func (r *rotation) restartOffice(ctx workflow.Context) error {
 	canaryPassed := false
-	for hosts := r.officeHosts(); len(hosts) > 0; {
-		size := 1
-		if canaryPassed {
-			size = max(r.farm.Rotation.RestartAtOnce, 1)
-		}
-		batch := hosts[:min(size, len(hosts))]
-		hosts = hosts[len(batch):]
-		isCanary := !canaryPassed
-		if err := forEach(ctx, batch, len(batch), func(ctx workflow.Context, host string) error {
-			result, err := r.restartOfficeServer(ctx, host, isCanary)
-			canaryPassed = canaryPassed || result.Changed
-			return err
-		}); err != nil {
-			return err
+	for _, office := range r.farm.Offices() {
+		for hosts := r.mastersLast(office); len(hosts) > 0; {
+			size := 1
+			if canaryPassed {
+				size = max(r.farm.Rotation.RestartAtOnce, 1)
+			}
+			batch := hosts[:min(size, len(hosts))]
+			hosts = hosts[len(batch):]
+			isCanary := !canaryPassed
+			if err := forEach(ctx, batch, len(batch), func(ctx workflow.Context, host string) error {
+				result, err := r.restartOfficeServer(ctx, host, isCanary)
+				canaryPassed = canaryPassed || result.Changed
+				return err
+			}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
+// mastersLast lists the servers of an office farm that take part, the master last:
+// while a member is the canary, the settings can still be set back.
+func (r *rotation) mastersLast(office farm.Office) []string {
+	hosts := slices.DeleteFunc(office.Hosts(), r.decisions.isSkipped)
+	master := r.masterHost(office)
+	if i := slices.Index(hosts, master); i >= 0 {
+		hosts = append(slices.Delete(hosts, i, i+1), master)
+	}
+	return hosts
+}
+
 func (r *rotation) restartOfficeServer(ctx workflow.Context, host string, canary bool) (activities.StepResult, error) {
 	return r.runStep(ctx, stepOn{host: host, step: r.restartStep, canary: canary}, func() workflow.Future {
 		return workflow.ExecuteActivity(restartOptions(ctx, "restart WACSM and IIS on "+host), a.RestartOffice,
-			activities.RestartOfficeInput{ServerInput: r.onServer(host), Baseline: r.baseline.OfficeServer(host), Since: r.settingsChangedAt})
+			activities.RestartOfficeInput{ServerInput: r.onServer(host), Baseline: r.baseline.OfficeServer(host), Since: r.settingsChangedAt[r.officeOf(host).Name]})
 	})
 }
 
@@ -153,25 +168,65 @@ func (r *rotation) onServer(host string) activities.ServerInput {
 	return activities.ServerInput{Farm: r.farm.Name, Host: host, Target: r.target}
 }
 
-// runOnMaster runs a step on the master. The master is rediscovered just before
-// use: a server that is not, or no longer, the master says which machine is.
-func (r *rotation) runOnMaster(ctx workflow.Context, step farm.Step, run func(host string) workflow.Future) (activities.StepResult, error) {
-	master, _ := r.observed.Master()
-	host := master.Machine.Host
-	for range r.farm.Office.Servers {
-		result, err := r.runStep(ctx, stepOn{host: host, step: step}, func() workflow.Future { return run(host) })
-		if err != nil || result.MovedTo == "" {
-			if result.Changed {
-				r.settingsChangedAt = result.At
-			}
-			return result, err
+// masterHost returns the host of an office farm's master.
+func (r *rotation) masterHost(office farm.Office) string {
+	master, _ := r.observed.Master(office.Name)
+	return master.Machine.Host
+}
+
+// officeOf returns the office farm of an office server.
+func (r *rotation) officeOf(host string) farm.Office {
+	office, _ := r.farm.OfficeOf(host)
+	return office
+}
+
+func everyOffice(farm.Office) bool { return true }
+
+// runOnMasters runs a step on the master of each office farm that is wanted, one
+// after the other.
+func (r *rotation) runOnMasters(ctx workflow.Context, step farm.Step, wanted func(farm.Office) bool, run func(office farm.Office, host string) workflow.Future) error {
+	for _, office := range r.farm.Offices() {
+		if !wanted(office) {
+			continue
 		}
-		r.progress.removeStep(host, step)
-		if host = r.observed.HostOf(result.MovedTo); host == "" {
-			return result, fmt.Errorf("the master is now %s, which is not configured: add it to office.servers", result.MovedTo)
+		if err := r.runOnMaster(ctx, office, step, func(host string) workflow.Future { return run(office, host) }); err != nil {
+			return err
 		}
 	}
-	return activities.StepResult{}, errors.New("no office server keeps the master role long enough to be configured: the last was " + host)
+	return nil
+}
+
+// runOnMaster runs a step on the master of an office farm. The master is
+// rediscovered just before use: a server that is not, or no longer, the master says
+// which machine is.
+func (r *rotation) runOnMaster(ctx workflow.Context, office farm.Office, step farm.Step, run func(host string) workflow.Future) error {
+	host := r.masterHost(office)
+	for range office.Servers {
+		result, err := r.runStep(ctx, stepOn{host: host, step: step}, func() workflow.Future { return run(host) })
+		if err != nil || result.MovedTo == "" {
+			r.noteSettingsChange(office, result)
+			return err
+		}
+		r.progress.removeStep(host, step)
+		if host = r.observed.HostOf(office.Name, result.MovedTo); host == "" {
+			return fmt.Errorf("the master is now %s, which is not configured: add it to the servers of its office farm", result.MovedTo)
+		}
+	}
+	return errors.New("no office server keeps the master role long enough to be configured: the last was " + host)
+}
+
+func (r *rotation) noteSettingsChange(office farm.Office, result activities.StepResult) {
+	if result.Changed {
+		r.settingsChangedAt[office.Name] = result.At
+	}
+	if result.ClearRefused {
+		r.clearRefused[office.Name] = true
+	}
+}
+
+// forgetChanges begins to note what this run changes.
+func (r *rotation) forgetChanges() {
+	r.trustChangedAt, r.settingsChangedAt = map[string]time.Time{}, map[string]time.Time{}
 }
 
 func (r *rotation) noteTrustChange(frontEnd string, result activities.StepResult) {

@@ -89,21 +89,24 @@ func compareRootAuthorities(d Desired, o Observed) []Difference {
 }
 
 func compareS2SName(d Desired, o Observed) []Difference {
-	master, ok := o.Master()
-	if !ok || master.Settings.S2SCertificateName == d.Target.FriendlyName {
-		return nil
+	var out []Difference
+	for _, master := range o.Masters() {
+		if master.Settings.S2SCertificateName == d.Target.FriendlyName {
+			continue
+		}
+		out = append(out, Difference{
+			Step: StepS2SName, Server: master.Machine.Host, Subject: "S2SCertificateName",
+			Have: textOrNone(master.Settings.S2SCertificateName), Want: d.Target.FriendlyName,
+			Text: fmt.Sprintf("set S2SCertificateName to %q on the master: it is %s", d.Target.FriendlyName, textOrNone(master.Settings.S2SCertificateName)),
+		})
 	}
-	return []Difference{{
-		Step: StepS2SName, Server: master.Machine.Host, Subject: "S2SCertificateName",
-		Have: textOrNone(master.Settings.S2SCertificateName), Want: d.Target.FriendlyName,
-		Text: fmt.Sprintf("set S2SCertificateName to %q on the master: it is %s", d.Target.FriendlyName, textOrNone(master.Settings.S2SCertificateName)),
-	}}
+	return out
 }
 
 func compareReplication(d Desired, o Observed) []Difference {
 	var out []Difference
-	master, _ := o.Master()
 	for _, s := range o.Office {
+		master, _ := o.Master(s.OfficeFarm)
 		if s.Machine.Host == master.Machine.Host || s.Settings.S2SCertificateName == d.Target.FriendlyName {
 			continue
 		}
@@ -118,17 +121,23 @@ func compareReplication(d Desired, o Observed) []Difference {
 
 func compareHTTPSettings(d Desired, o Observed) []Difference {
 	var out []Difference
-	master, ok := o.Master()
-	if !ok {
-		return nil
+	for _, office := range d.Farm.Offices() {
+		if master, ok := o.Master(office.Name); ok {
+			out = append(out, compareHTTPSettingsOf(office, master)...)
+		}
 	}
+	return out
+}
+
+func compareHTTPSettingsOf(office Office, master OfficeServer) []Difference {
+	var out []Difference
 	for _, setting := range []struct {
 		name string
 		want *bool
 		have bool
 	}{
-		{"AllowOutboundHttp", d.Farm.Office.AllowOutboundHTTP, master.Settings.AllowOutboundHTTP},
-		{"AllowHttpSecureStoreConnections", d.Farm.Office.AllowHTTPSecureStoreConnections, master.Settings.AllowHTTPSecureStoreConnections},
+		{"AllowOutboundHttp", office.AllowOutboundHTTP, master.Settings.AllowOutboundHTTP},
+		{"AllowHttpSecureStoreConnections", office.AllowHTTPSecureStoreConnections, master.Settings.AllowHTTPSecureStoreConnections},
 	} {
 		if setting.want == nil || *setting.want == setting.have {
 			continue
@@ -188,8 +197,9 @@ func compareRestarts(d Desired, o Observed, pending []Difference) []Difference {
 			}
 		}
 	}
-	changes := len(selectSteps(pending, StepS2SName, StepHTTPSettings)) > 0
 	for _, s := range o.Office {
+		master, _ := o.Master(s.OfficeFarm)
+		changes := hasPendingOn(pending, master.Machine.Host, StepS2SName, StepHTTPSettings)
 		if why := pendingRestart(changes || hasPendingOn(pending, s.Machine.Host, StepReplication), s.SettingsChangedAt, s.Service, s.WorkersStartedAt); why != "" {
 			out = append(out, restartDifference(s.Machine.Host, "WACSM and iisreset", "restart WACSM and IIS: "+why))
 		}

@@ -34,10 +34,11 @@ func PlanRollback(s Snapshot, f Farm, now Observed) RollbackPlan {
 	if why := s.RollbackBlocked(now); why != "" {
 		return RollbackPlan{Remaining: []Finding{stopFinding("rollback-blocked", "", "rotate to a newer certificate instead", "%s", why)}}
 	}
+	s.Before = s.Before.GroupedAs(now)
 	p := &rollbackPlanner{snapshot: s, farm: f, now: now}
 	p.planIssuers()
 	p.planHTTPSettings()
-	p.planS2SName()
+	p.planS2SNames()
 	p.planRestarts()
 	p.planRootAuthorities()
 	p.planKeys()
@@ -106,18 +107,22 @@ func (p *rollbackPlanner) planPermissions(sp SharePoint, before, now SharePointF
 }
 
 func (p *rollbackPlanner) planHTTPSettings() {
-	before, _ := p.snapshot.Before.Master()
-	now, ok := p.now.Master()
-	if !ok {
-		return
+	for _, office := range p.farm.Offices() {
+		before, _ := p.snapshot.Before.SettingsOf(office.Name)
+		if now, ok := p.now.Master(office.Name); ok {
+			p.planHTTPSettingsOf(office, before, now)
+		}
 	}
+}
+
+func (p *rollbackPlanner) planHTTPSettingsOf(office Office, before OfficeFarm, now OfficeServer) {
 	for _, setting := range []struct {
 		name     string
 		want     *bool
 		was, now bool
 	}{
-		{"AllowOutboundHttp", p.farm.Office.AllowOutboundHTTP, before.Settings.AllowOutboundHTTP, now.Settings.AllowOutboundHTTP},
-		{"AllowHttpSecureStoreConnections", p.farm.Office.AllowHTTPSecureStoreConnections, before.Settings.AllowHTTPSecureStoreConnections, now.Settings.AllowHTTPSecureStoreConnections},
+		{"AllowOutboundHttp", office.AllowOutboundHTTP, before.AllowOutboundHTTP, now.Settings.AllowOutboundHTTP},
+		{"AllowHttpSecureStoreConnections", office.AllowHTTPSecureStoreConnections, before.AllowHTTPSecureStoreConnections, now.Settings.AllowHTTPSecureStoreConnections},
 	} {
 		if setting.want != nil && setting.now != setting.was {
 			p.addReversal(StepRestoreHTTPSettings, now.Machine.Host, setting.name, fmt.Sprint(setting.now), fmt.Sprint(setting.was),
@@ -126,12 +131,17 @@ func (p *rollbackPlanner) planHTTPSettings() {
 	}
 }
 
-func (p *rollbackPlanner) planS2SName() {
-	before, _ := p.snapshot.Before.Master()
-	master, ok := p.now.Master()
-	was, is := before.Settings.S2SCertificateName, master.Settings.S2SCertificateName
+func (p *rollbackPlanner) planS2SNames() {
+	for _, master := range p.now.Masters() {
+		before, _ := p.snapshot.Before.SettingsOf(master.OfficeFarm)
+		p.planS2SName(master, before.S2SCertificateName)
+	}
+}
+
+func (p *rollbackPlanner) planS2SName(master OfficeServer, was string) {
+	is := master.Settings.S2SCertificateName
 	switch {
-	case !ok || is == was:
+	case is == was:
 	case is != p.snapshot.Target.FriendlyName:
 		p.addConflict(master.Machine.Host, "S2SCertificateName is %q: neither the new %q nor the one before, %q", is, p.snapshot.Target.FriendlyName, was)
 	case was == "":
@@ -154,8 +164,9 @@ func (p *rollbackPlanner) planRestarts() {
 			}
 		}
 	}
-	changes := len(selectSteps(reversals, StepRestoreS2SName, StepRestoreHTTPSettings)) > 0
 	for _, s := range p.now.Office {
+		master, _ := p.now.Master(s.OfficeFarm)
+		changes := hasPendingOn(reversals, master.Machine.Host, StepRestoreS2SName, StepRestoreHTTPSettings)
 		if why := pendingRestart(changes, s.SettingsChangedAt, s.Service, s.WorkersStartedAt); why != "" {
 			p.addReversal(StepRestartAgain, s.Machine.Host, "WACSM and iisreset", "pending", "done", "restart WACSM and IIS: %s", why)
 		}

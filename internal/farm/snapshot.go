@@ -32,12 +32,29 @@ func (s Snapshot) Replaces() bool {
 
 // RollbackBlocked says why the rotation must not be rolled back now; empty when it
 // may be. A certificate that is compromised, or that has expired by the clock of
-// any server, is never restored.
+// any server, is never restored; nor is one while an office farm was not part of the
+// rotation.
 func (s Snapshot) RollbackBlocked(now Observed) string {
 	if s.Compromised {
 		return fmt.Sprintf("the previous certificate %s is compromised: it is never restored", s.Previous.Thumbprint.Short())
 	}
+	if why := s.unknownOfficeReason(now); why != "" {
+		return why
+	}
 	return s.expiredReason(now)
+}
+
+// unknownOfficeReason names an office farm that was not observed before the
+// rotation; empty when all were. What it used then is unknown, and restoring the
+// issuers alone would break it.
+func (s Snapshot) unknownOfficeReason(now Observed) string {
+	before := s.Before.GroupedAs(now)
+	for _, master := range now.Masters() {
+		if _, ok := before.SettingsOf(master.OfficeFarm); !ok {
+			return fmt.Sprintf("the office farm of %s was not part of the rotation: there is no state before it to restore", master.Machine.Host)
+		}
+	}
+	return ""
 }
 
 // AddedAuthorities returns the root authorities that the rotation added to the

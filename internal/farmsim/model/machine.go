@@ -111,7 +111,7 @@ func (w *World) settleMachine(m *machine, now time.Time) {
 		w.startAll(m, up)
 	}
 	w.stopWhatFails(m, now)
-	if member := w.office.findMember(m); member != nil {
+	if member := w.findMember(m); member != nil {
 		member.applyReplicas(now)
 	}
 }

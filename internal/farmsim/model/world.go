@@ -58,7 +58,7 @@ type World struct {
 	mu         sync.Mutex
 	policy     Policy
 	machines   []*machine
-	office     *officeFarm
+	offices    []*officeFarm
 	sharePoint []*sharePointFarm
 	applied    map[RuleID]int
 }
