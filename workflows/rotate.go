@@ -76,8 +76,8 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 		return nil, err
 	}
 	r := &rotation{operation: o, input: in, restartStep: farm.StepRestart, replicationStep: farm.StepReplication}
-	r.forgetChanges()
 	r.decisions.accepted = in.Accepted
+	r.forgetChanges()
 	switch in.Intent {
 	case farm.Rollback:
 		if r.snapshot = in.Snapshot; r.snapshot == nil {
