@@ -27,10 +27,10 @@ func RetireCertificate(ctx workflow.Context, in RetireInput) (farm.RotationResul
 		return farm.RotationResult{}, err
 	}
 	o.decisions.rollbackBlocked = blockedForRetirement
+	r := &retirement{operation: o, wildcard: in.Old.Wildcard, notes: map[string][]string{}}
 	o.target = farm.Certificate{
 		Thumbprint: in.Old.Thumbprint, Subject: in.Old.Subject, FriendlyName: in.Old.FriendlyName, NotAfter: in.Old.NotAfter,
 	}
-	r := &retirement{operation: o}
 	end := r.run(ctx)
 	if end.outcome == farm.Incomplete {
 		r.unarchive(ctx)
@@ -40,7 +40,14 @@ func RetireCertificate(ctx workflow.Context, in RetireInput) (farm.RotationResul
 }
 
 // retirement deletes the operation's target, which is the old certificate.
-type retirement struct{ *operation }
+type retirement struct {
+	*operation
+
+	// wildcard reports whether the certificate names more than one host by a "*".
+	wildcard bool
+	// notes are what an operator should know before the deletion, by server.
+	notes map[string][]string
+}
 
 // run is the runbook.
 func (r *retirement) run(ctx workflow.Context) ending {
@@ -48,13 +55,14 @@ func (r *retirement) run(ctx workflow.Context) ending {
 		return failedEnding(err)
 	}
 	if err := r.runPhase(ctx, farm.PhaseObserving,
-		r.checkUnused, // S2S name, CertificateName, http.sys, WinRM, issuers
+		r.checkUnused, // S2S name, CertificateName, http.sys, WinRM, Remote Desktop, issuers
 	); err != nil {
 		return ending{farm.Refused, err}
 	}
 	if err := r.runPhase(ctx, farm.PhaseRetiring,
 		r.archive,         // office servers: archived, nothing finds it any more
 		r.approveDeletion, // always by an operator
+		r.approveWildcard, // by an operator again: others may use it
 		r.awaitUnused,     // days may have passed
 		r.delete,          // office servers: certificate and key
 		r.removeOwnRoot,   // SharePoint farms: the self-signed one that we added
@@ -118,14 +126,18 @@ func (r *retirement) checkUnused(ctx workflow.Context) error {
 // findUse lists what names the certificate on an office server, or on the
 // SharePoint farm of a front end.
 func (r *retirement) findUse(ctx workflow.Context, host string) (uses []string, err error) {
+	var use activities.CertificateUse
 	find, summary := a.FindIssuers, "find issuers with the certificate on "
 	if _, office := r.farm.OfficeServer(host); office {
 		find, summary = a.FindUse, "find use of the certificate on "
 	}
 	r.progress.startStep(ctx, host, farm.StepFindUse)
-	err = workflow.ExecuteActivity(observeOptions(ctx, summary+host), find, r.oldOn(host)).Get(ctx, &uses)
+	err = workflow.ExecuteActivity(observeOptionsFor(farm.StepFindUse)(ctx, summary+host), find, r.oldOn(host)).Get(ctx, &use)
 	r.progress.finishObservation(ctx, host, farm.StepFindUse, err)
-	return uses, err
+	if err == nil {
+		r.notes[host], r.wildcard = use.Notes, r.wildcard || use.Wildcard
+	}
+	return use.Uses, err
 }
 
 // awaitUnused checks again. Once the certificate is archived, a retirement does
@@ -143,8 +155,28 @@ func (r *retirement) archive(ctx workflow.Context) error {
 func (r *retirement) approveDeletion(ctx workflow.Context) error {
 	sum := sha256.Sum256([]byte("delete " + string(r.target.Thumbprint) + " " + strings.Join(r.officeHosts(), " ")))
 	digest := hex.EncodeToString(sum[:6])
-	return r.waitForApproval(ctx, digest,
-		fmt.Sprintf("approve %s to delete certificate %s and its key on every office server", digest, r.target.Thumbprint.Short()))
+	text := fmt.Sprintf("approve %s to delete certificate %s and its key on every office server", digest, r.target.Thumbprint.Short())
+	var notes []string
+	for _, host := range slices.Concat(r.farm.OfficeHosts(), r.farm.FrontEnds()) {
+		notes = append(notes, r.notes[host]...)
+	}
+	if len(notes) > 0 {
+		text += "; before you do: " + strings.Join(notes, "; ")
+	}
+	return r.waitForApproval(ctx, digest, text)
+}
+
+// approveWildcard asks a second time before a wildcard certificate is deleted: what
+// else it serves, on these servers and on others, farmtrust cannot see. The key is
+// gone with it.
+func (r *retirement) approveWildcard(ctx workflow.Context) error {
+	if !r.wildcard {
+		return nil
+	}
+	sum := sha256.Sum256([]byte("delete wildcard " + string(r.target.Thumbprint)))
+	digest := hex.EncodeToString(sum[:6])
+	return r.waitForApproval(ctx, digest, fmt.Sprintf("approve %s to delete the wildcard certificate %s (%s): "+
+		"it names many hosts, and whatever else uses its copy on the office servers loses it", digest, r.target.Thumbprint.Short(), r.target.Subject))
 }
 
 func (r *retirement) delete(ctx workflow.Context) error {
