@@ -39,6 +39,10 @@ func TestErrors_ByIdentity(t *testing.T) {
 		"what our scripts refuse is final":     {script(powershell.NameTaken, ""), failure{Type: powershell.NameTaken, Final: true}, "another issuer name"},
 		"a failed iisreset may pass":           {script(powershell.IisResetFailed, ""), failure{Type: powershell.IisResetFailed}, "iisreset"},
 		"a service may start the next time":    {script(powershell.ServiceNotRunning, ""), failure{Type: powershell.ServiceNotRunning}, "remove the cause"},
+		"SQL Server away may pass":             {script(powershell.SqlUnavailable, ""), failure{Type: powershell.SqlUnavailable}, "failover"},
+		"a farm out of reach may pass":         {script(powershell.FarmUnreachable, ""), failure{Type: powershell.FarmUnreachable}, "Add-SPShellAdmin"},
+		"a missing second hop is final":        {script(powershell.SecondHop, ""), failure{Type: powershell.SecondHop, Final: true}, "runAs: task"},
+		"a farm that refuses us is final":      {script(powershell.NoFarmAccess, ""), failure{Type: powershell.NoFarmAccess, Final: true}, "Add-SPShellAdmin"},
 		"an update conflict may pass, soon":    {script("X,Y", powershell.UpdateConflict), failure{Type: "X,Y", Delay: 5 * time.Second}, "at the same time"},
 		"an unknown error of Windows may pass": {script("X,Y", "System.IO.IOException"), failure{Type: "X,Y"}, ""},
 	} {

@@ -301,3 +301,39 @@ func TestObserve_OnlyMachineIfNoRights(t *testing.T) {
 		}
 	})
 }
+
+// TestForestName has what Windows knows of the domains that the machine's domain
+// trusts.
+func TestForestName(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		forest  string
+		trusted []string
+		want    string
+	}{
+		{"one domain", "", nil, "contoso.com"},
+		{"a tree of another name", "fabrikam.com", []string{"fabrikam.com"}, "fabrikam.com"},
+		{"another forest is trusted", "", []string{"fabrikam.com"}, "contoso.com"},
+		{"the other forest does not answer", "", []string{""}, "contoso.com"},
+		{"a tree of another name, and another forest is trusted", "fabrikam.com", []string{"adatum.com"}, ""},
+		{"a forest whose name ends alike is trusted", "", []string{"oso.com"}, "contoso.com"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			spec := newOfficeServer()
+			spec.machine.Forest, spec.machine.TrustedForests = c.forest, c.trusted
+			s := newServer(t, spec)
+			if got := mustRun(t, s, powershell.GetOfficeServer{}).Machine.Forest; got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+	t.Run("Windows does not tell", func(t *testing.T) {
+		t.Parallel()
+		s := newServer(t, newOfficeServer().override("Get-KnownForest", pwsh.Return(nil)))
+		if got := mustRun(t, s, powershell.GetOfficeServer{}).Machine.Forest; got != "" {
+			t.Errorf("got %q", got)
+		}
+	})
+}
