@@ -16,9 +16,9 @@ func Check(d Desired, o Observed) []Finding {
 		return all
 	}
 	for _, check := range []func(Desired, Observed) []Finding{
-		checkJoined, checkOneMaster, checkMachinesConfigured, checkSharePointServersConfigured, checkOneForest,
+		checkJoined, checkOneMaster, checkMachinesConfigured, checkSharePointServersConfigured, checkPowerShell, checkDiscovery, checkSites, checkOneForest,
 		checkUserProfiles, checkValidByClock, checkFriendlyName, checkFriendlyNamesAgree, checkSubject, checkKeyProvider, checkCurrentKey,
-		checkIssuersUnique, checkIssuerName, checkOtherOwners, checkFIPSPolicy, checkClearText,
+		checkIssuersUnique, checkIssuerName, checkOtherOwners, checkCertificateName, checkFIPSPolicy, checkClearText,
 	} {
 		all = append(all, check(d, o)...)
 	}

@@ -213,7 +213,8 @@ const (
 )
 
 // CutoverEstimate estimates how long a cutover takes: the change of settings, plus
-// all restarts that run one after another.
+// all restarts that run one after another, with the time that each server must stay
+// healthy.
 func (f Farm) CutoverEstimate() time.Duration {
 	longest := 0
 	for _, sp := range f.SharePoint {
@@ -224,5 +225,5 @@ func (f Farm) CutoverEstimate() time.Duration {
 		size := max(f.Rotation.RestartAtOnce, 1)
 		batches += (rest + size - 1) / size
 	}
-	return settingsTime + time.Duration(longest+batches)*restartTime
+	return settingsTime + time.Duration(longest+batches)*(restartTime+f.Rotation.HealthyFor)
 }
