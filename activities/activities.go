@@ -62,6 +62,9 @@ type StepResult struct {
 	// At is when the change was complete, on the worker's clock; zero when there
 	// was none.
 	At time.Time `json:"at,omitzero"`
+	// Warnings are what cmdlets warned of, in the product's own words; see
+	// [Interceptors].
+	Warnings []string `json:"warnings,omitempty"`
 	// MovedTo is the computer name of the farm's master when it is no longer the
 	// server of the input; the step has then done nothing.
 	MovedTo string `json:"movedTo,omitempty"`
@@ -135,6 +138,8 @@ type CompareInput struct {
 	// Snapshot is that of an earlier, incomplete rotation, which this one finishes if
 	// it has the same target.
 	Snapshot *farm.Snapshot `json:"snapshot,omitempty"`
+	// Accepted is what operators accepted for this rotation.
+	Accepted []farm.Acceptance `json:"accepted,omitempty"`
 }
 
 // Comparison is what a comparison found.
@@ -143,6 +148,9 @@ type Comparison struct {
 	FriendlyName string            `json:"friendlyName"`
 	Differences  []farm.Difference `json:"differences"`
 	Findings     []farm.Finding    `json:"findings"`
+	// NotAccepted says which acceptances are of nothing that was found; empty when
+	// each is of something.
+	NotAccepted string `json:"notAccepted,omitempty"`
 	// Previous is the certificate in use, empty at first set-up.
 	Previous farm.StoreCertificate `json:"previous"`
 	// RollbackBlocked says why a rollback must not restore what is in use now; empty
@@ -159,13 +167,17 @@ func (a *Activities) Compare(_ context.Context, in CompareInput) (Comparison, er
 	if in.Snapshot != nil && in.Snapshot.Target.Thumbprint == in.Target.Thumbprint {
 		snapshot = *in.Snapshot
 	}
-	return Comparison{
+	c := Comparison{
 		FriendlyName:    desired.Target.FriendlyName,
 		Differences:     farm.Compare(desired, in.Observed),
-		Findings:        farm.Check(desired, in.Observed),
 		Previous:        previous,
 		RollbackBlocked: snapshot.RollbackBlocked(in.Observed),
-	}, nil
+	}
+	findings, err := farm.ApplyAcceptances(farm.Check(desired, in.Observed), in.Accepted)
+	if c.Findings = findings; err != nil {
+		c.NotAccepted = err.Error()
+	}
+	return c, nil
 }
 
 // OpeningInput asks for an opening of a window that lasts at least for Need.
@@ -201,6 +213,13 @@ func (a *Activities) resolveOfficeServer(name, host string) (powershell.Target, 
 		}
 	}
 	return powershell.Target{}, f, terminalError(UnknownServer, "office server %s of farm %s is not in the worker's configuration", host, name)
+}
+
+// officeOf returns the office farm of a server that [Activities.resolveOfficeServer]
+// has found.
+func officeOf(f farm.Farm, host string) farm.Office {
+	office, _ := f.OfficeOf(host)
+	return office
 }
 
 func (a *Activities) resolveFrontEnd(name, host string) (powershell.Target, farm.SharePoint, error) {

@@ -38,7 +38,7 @@ func TestErrors_ByIdentity(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Remote: testServer{"Get-OfficeServer": func(any) error { return c.err }}}
-			assertFails(t, a, a.ObserveOffice, onOffice, c.want, "oos-01", c.remedy)
+			assertFails(t, a, a.ObserveOffice, activities.ObserveInput{ServerInput: onOffice}, c.want, "oos-01", c.remedy)
 		})
 	}
 }
@@ -66,14 +66,18 @@ func TestRestartOffice_NotBack(t *testing.T) {
 // names.
 func TestServers_NotConfigured(t *testing.T) {
 	a := &activities.Activities{Farms: testFarm{}, Now: time.Now}
-	for name, activity := range map[string]any{
-		"observe office server": a.ObserveOffice, "observe SharePoint farm": a.ObserveSharePoint,
-		"observe SharePoint server": a.ObserveSharePointServer, "grant key": a.GrantKey, "trust root authorities": a.TrustRootAuthorities,
+	elsewhere := activities.ServerInput{Farm: "contoso", Host: "attacker.example"}
+	for name, c := range map[string]struct{ activity, in any }{
+		"observe office server":     {a.ObserveOffice, activities.ObserveInput{ServerInput: elsewhere}},
+		"observe SharePoint farm":   {a.ObserveSharePoint, elsewhere},
+		"observe SharePoint server": {a.ObserveSharePointServer, elsewhere},
+		"grant key":                 {a.GrantKey, elsewhere},
+		"trust root authorities":    {a.TrustRootAuthorities, elsewhere},
 	} {
 		t.Run(name, func(t *testing.T) {
 			connect := func(any) error { t.Error("the server is connected to"); return nil }
 			a.Remote = testServer{"Get-OfficeServer": connect, "Get-SharePointServer": connect, "Get-SharePointFarm": connect}
-			assertFails(t, a, activity, activities.ServerInput{Farm: "contoso", Host: "attacker.example"}, failure{Type: activities.UnknownServer, Final: true})
+			assertFails(t, a, c.activity, c.in, failure{Type: activities.UnknownServer, Final: true})
 		})
 	}
 }

@@ -63,7 +63,7 @@ func (a *Activities) GrantKey(ctx context.Context, in ServerInput) (StepResult, 
 		return StepResult{}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.GrantS2SKey{
-		Thumbprint: string(in.Target.Thumbprint), Sid: farm.NetworkService, ProveAs: string(f.Office.ProveKeyAs),
+		Thumbprint: string(in.Target.Thumbprint), Sid: farm.NetworkService, ProveAs: string(officeOf(f, in.Host).ProveKeyAs),
 	})
 	readable := fmt.Sprintf("NETWORK SERVICE may read the key; it signs as %s by the %s path", done.SignedAs, done.SignedBy)
 	return a.stepResult(err, done.Changed, readable, readable)
@@ -77,14 +77,14 @@ func (a *Activities) ExportCertificate(ctx context.Context, in ServerInput) (Ste
 	if err != nil {
 		return StepResult{}, err
 	}
-	done, err := runScript(ctx, a.Remote, t, powershell.ExportS2SCertificate{Thumbprint: string(in.Target.Thumbprint), Path: f.Office.ExportTo})
+	done, err := runScript(ctx, a.Remote, t, powershell.ExportS2SCertificate{Thumbprint: string(in.Target.Thumbprint), Path: officeOf(f, in.Host).ExportTo})
 	switch {
 	case err != nil:
 		return StepResult{}, err
 	case !bytes.Equal(done.DER, in.Target.DER):
 		return StepResult{}, terminalError(WrongCertificate, "%s: the exported certificate (%s) is not the target (%s): another rotation or administrator is changing it", in.Host, farm.ThumbprintOf(done.DER).Short(), in.Target.Thumbprint.Short())
 	case done.Changed:
-		return a.reportChanged("public certificate is the target; written to %s", f.Office.ExportTo), nil
+		return a.reportChanged("public certificate is the target; written to %s", officeOf(f, in.Host).ExportTo), nil
 	}
 	return reportUnchanged("public certificate is the target"), nil
 }
@@ -112,14 +112,15 @@ func (a *Activities) SetHTTPSettings(ctx context.Context, in ServerInput) (StepR
 	if err != nil {
 		return StepResult{}, err
 	}
-	if !f.Office.HasHTTPSettings() {
+	office := officeOf(f, in.Host)
+	if !office.HasHTTPSettings() {
 		return reportUnchanged("not configured"), nil
 	}
 	if master, err := a.findMaster(ctx, f, t); err != nil || master != "" {
 		return StepResult{MovedTo: master}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.SetOfficeHTTPSetting{
-		AllowOutboundHTTP: f.Office.AllowOutboundHTTP, AllowHTTPSecureStoreConnections: f.Office.AllowHTTPSecureStoreConnections,
+		AllowOutboundHTTP: office.AllowOutboundHTTP, AllowHTTPSecureStoreConnections: office.AllowHTTPSecureStoreConnections,
 	})
 	return a.stepResult(err, done.Changed, "set "+strings.Join(done.Settings, ", "), "as configured")
 }

@@ -17,6 +17,8 @@ type failedStep struct {
 	host  string
 	step  farm.Step
 	cause error
+	// accept names what an operator can accept for a retry.
+	accept []string
 	// canary marks the restart that proves the new settings on one server.
 	canary bool
 }
@@ -84,7 +86,7 @@ func (o *operation) newBlockedStep(ctx workflow.Context, failed failedStep) *blo
 		Blocked: farm.Blocked{
 			Server: failed.host, Step: failed.step, Text: explain(failed.cause),
 			Until: workflow.Now(ctx).Add(o.farm.Rotation.DecisionTimeout), Then: then,
-			Skippable: o.isSkippable(failed.host), Serving: o.isServing(failed.host),
+			Skippable: o.isSkippable(failed.host), Serving: o.isServing(failed.host), Accept: failed.accept,
 		},
 	}
 }
@@ -117,14 +119,17 @@ func (o *operation) retryOrBlock(ctx workflow.Context, step farm.Step, observe f
 // isSkippable reports whether a run can go on without a server: an office server
 // other than the master can be left out, a SharePoint server cannot.
 func (o *operation) isSkippable(host string) bool {
-	_, office := o.farm.OfficeServer(host)
-	master := o.knownMaster.Machine.Host
-	return master != "" && host != master && office
+	office, isOffice := o.farm.OfficeOf(host)
+	known := o.knownMasters[office.Name].Machine.Host
+	return known != "" && host != known && isOffice
 }
 
-// isServing reports whether the master lists a server as a machine of the farm.
+// isServing reports whether the master of a server's office farm lists it as a
+// machine of that farm.
 func (o *operation) isServing(host string) bool {
-	return o.master().Settings.HasMachine(o.observed.OfficeServer(host).Machine.Name)
+	server := o.observed.OfficeServer(host)
+	office, _ := o.farm.OfficeOf(host)
+	return o.master(office).Settings.HasMachine(server.Machine.Name)
 }
 
 // endsRun reports whether an error is not to be blocked on: the run was

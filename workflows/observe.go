@@ -17,29 +17,31 @@ func (r *rotation) observe(ctx workflow.Context, step farm.Step) error {
 	o.started = func(ctx workflow.Context, host string) { r.progress.startStep(ctx, host, step) }
 	o.finished = func(ctx workflow.Context, host string, err error) { r.progress.finishObservation(ctx, host, step, err) }
 	observed, err := o.run(ctx, r.observed)
-	r.noteMaster(observed)
+	r.noteMasters(observed)
 	if err == nil {
 		r.observed = observed
 	}
 	return err
 }
 
-// noteMaster keeps what is known of the master: while its service is stopped, it is
-// who it was, with the settings that it had, unless the other servers say that it is
-// another one now.
-func (o *operation) noteMaster(observed farm.Observed) {
-	if master, ok := observed.Master(); ok && (master.Joined || master.Machine.Host != o.knownMaster.Machine.Host) {
-		o.knownMaster = master
+// noteMasters keeps what is known of the masters: while its service is stopped, one
+// is who it was, with the settings that it had, unless the other servers say that it
+// is another one now.
+func (o *operation) noteMasters(observed farm.Observed) {
+	for _, master := range observed.Masters() {
+		if master.Joined || master.Machine.Host != o.knownMasters[master.OfficeFarm].Machine.Host {
+			o.knownMasters[master.OfficeFarm] = master
+		}
 	}
 }
 
-// master returns the master as far as it is known. Before anything is, that is the
-// first office server, which knows who is.
-func (o *operation) master() farm.OfficeServer {
-	if o.knownMaster.Machine.Host == "" {
-		return farm.OfficeServer{Machine: farm.Machine{Host: o.farm.Office.Servers[0].Host}}
+// master returns the master of an office farm as far as it is known. Before anything
+// is, that is its first server, which knows who is.
+func (o *operation) master(office farm.Office) farm.OfficeServer {
+	if known, ok := o.knownMasters[office.Name]; ok {
+		return known
 	}
-	return o.knownMaster
+	return farm.OfficeServer{Machine: farm.Machine{Host: office.Servers[0].Host}}
 }
 
 // observation observes a whole farm.
@@ -74,11 +76,11 @@ func (o *observation) run(ctx workflow.Context, before farm.Observed) (farm.Obse
 		}
 		return nil
 	})
-	master, known := seen.inOrder(o.farm).Master()
+	now := seen.inOrder(o.farm)
 	for _, host := range o.farm.OfficeHosts() {
 		if o.isSkipped(host) {
 			s := before.OfficeServer(host)
-			if known {
+			if master, known := now.Master(s.OfficeFarm); known {
 				s.Settings.Master = master.Machine.Name // it may have been this one
 			}
 			seen.office[host] = s
@@ -119,8 +121,12 @@ type observedServers struct {
 // be observed has a place, and nothing in it.
 func (s *observedServers) inOrder(f farm.Farm) farm.Observed {
 	var observed farm.Observed
-	for _, host := range f.OfficeHosts() {
-		observed.Office = append(observed.Office, s.office[host])
+	for _, office := range f.Offices() {
+		for _, host := range office.Hosts() {
+			server := s.office[host]
+			server.OfficeFarm = office.Name
+			observed.Office = append(observed.Office, server)
+		}
 	}
 	for _, sp := range f.SharePoint {
 		sharePoint := s.farms[sp.FrontEnd.Host]

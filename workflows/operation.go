@@ -23,10 +23,11 @@ type operation struct {
 	target farm.Certificate
 	// observed is the last observation of the farm, empty before the first.
 	observed farm.Observed
-	// knownMaster is the master as it was last observed with its settings.
-	knownMaster farm.OfficeServer
-	progress    *progress
-	decisions   *decisions
+	// knownMasters are the masters as they were last observed with their settings,
+	// by office farm.
+	knownMasters map[string]farm.OfficeServer
+	progress     *progress
+	decisions    *decisions
 }
 
 // ending is how the steps of an operation ended. The cause is nil for a good end.
@@ -36,7 +37,7 @@ type ending struct {
 }
 
 func newOperation(ctx workflow.Context, farmName, reason string, intent farm.Intent) (*operation, error) {
-	o := &operation{decisions: &decisions{}}
+	o := &operation{knownMasters: map[string]farm.OfficeServer{}, decisions: &decisions{}}
 	if err := workflow.ExecuteActivity(localOptions(ctx, "load configuration of "+farmName), a.LoadFarm, farmName).Get(ctx, &o.farm); err != nil {
 		return nil, err
 	}
@@ -112,7 +113,12 @@ func (o *operation) runStep(ctx workflow.Context, s stepOn, run func() workflow.
 
 // runOnOffice runs a step on every office server that takes part.
 func (o *operation) runOnOffice(ctx workflow.Context, step farm.Step, run func(ctx workflow.Context, host string) workflow.Future) error {
-	return forEach(ctx, o.officeHosts(), o.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
+	return o.runOnHosts(ctx, o.officeHosts(), step, run)
+}
+
+// runOnHosts runs a step on some office servers.
+func (o *operation) runOnHosts(ctx workflow.Context, hosts []string, step farm.Step, run func(ctx workflow.Context, host string) workflow.Future) error {
+	return forEach(ctx, hosts, o.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
 		_, err := o.runStep(ctx, stepOn{host: host, step: step}, func() workflow.Future { return run(ctx, host) })
 		return err
 	})

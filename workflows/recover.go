@@ -74,23 +74,24 @@ func (r *rotation) baselineOfRollback() farm.Observed {
 	return baseline
 }
 
-// startStoppedMaster starts the master where nothing can be set on it now.
-func (r *rotation) startStoppedMaster(ctx workflow.Context) error {
-	if r.observed.OfficeServer(r.master().Machine.Host).Joined {
-		return nil
+// startStoppedMasters starts the masters on which nothing can be set now.
+func (r *rotation) startStoppedMasters(ctx workflow.Context) error {
+	for _, office := range r.farm.Offices() {
+		if r.observed.OfficeServer(r.masterHost(office)).Joined {
+			continue
+		}
+		if err := r.startMaster(ctx, office); err != nil {
+			return err
+		}
+		// It may be another one by now.
+		master := r.masterHost(office)
+		r.postponed = slices.DeleteFunc(r.postponed, func(host string) bool { return host == master })
 	}
-	if err := r.startMaster(ctx); err != nil {
-		return err
-	}
-	// It may be another one by now.
-	master := r.master().Machine.Host
-	r.postponed = slices.DeleteFunc(r.postponed, func(host string) bool { return host == master })
 	return nil
 }
 
-func (r *rotation) startMaster(ctx workflow.Context) error {
-	_, err := r.runOnMaster(ctx, farm.StepStart, func(host string) workflow.Future { return r.startOffice(ctx, host, true) })
-	return err
+func (r *rotation) startMaster(ctx workflow.Context, office farm.Office) error {
+	return r.runOnMaster(ctx, office, farm.StepStart, func(host string) workflow.Future { return r.startOffice(ctx, host, true) })
 }
 
 // startServices starts what is stopped on an office server.
@@ -100,15 +101,15 @@ func (r *rotation) startServices(ctx workflow.Context, host string) error {
 }
 
 func (r *rotation) startOffice(ctx workflow.Context, host string, master bool) workflow.Future {
-	in := activities.StartOfficeInput{ServerInput: r.onServer(host), Previous: r.snapshot.Previous, Name: r.wantedName(), Master: master}
+	in := activities.StartOfficeInput{ServerInput: r.onServer(host), Previous: r.snapshot.Previous, Name: r.wantedName(host), Master: master}
 	return workflow.ExecuteActivity(restartOptions(ctx, "start WACSM and IIS on "+host), a.StartOffice, in)
 }
 
-// wantedName is the farm's S2S setting that this run works towards.
-func (r *rotation) wantedName() string {
+// wantedName is the S2S setting of a server's office farm that this run works
+// towards.
+func (r *rotation) wantedName(host string) string {
 	if r.progress.Phase == farm.PhaseRollingBack {
-		before, _ := r.snapshot.Before.Master()
-		return before.Settings.S2SCertificateName
+		return r.settingsBefore(r.officeOf(host)).S2SCertificateName
 	}
 	return r.target.FriendlyName
 }
@@ -142,8 +143,8 @@ func (r *rotation) recoverOffice(ctx workflow.Context, host string) error {
 	if err := r.startServices(ctx, host); err != nil || r.decisions.isSkipped(host) {
 		return err
 	}
-	if !r.snapshot.ClearRefused {
-		if err := r.awaitReplicationOn(ctx, host, r.wantedName(), nil); err != nil || r.decisions.isSkipped(host) {
+	if !r.snapshot.WasClearRefused(r.officeOf(host).Name) {
+		if err := r.awaitReplicationTo(ctx, host, nil); err != nil || r.decisions.isSkipped(host) {
 			return err
 		}
 	}

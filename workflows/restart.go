@@ -57,33 +57,40 @@ func (r *rotation) trustChangeOf(frontEnd string) time.Time {
 // batches; a batch starts only when every server before it answers again. The
 // master is the last, alone: while its service is down nothing can be set. A
 // server that was restarted before, as where a rotation is resumed, proves
-// nothing: the canary is the first that really restarts.
+// nothing: the canary is the first that really restarts. Office farms follow one
+// another, so that never two of them are restarted at once.
 func (r *rotation) restartOffice(ctx workflow.Context) error {
-	master := r.master().Machine.Host
-	isMaster := func(host string) bool { return host == master }
-	all := r.withoutPostponed(r.officeHosts())
-	members, masters := slices.DeleteFunc(slices.Clone(all), isMaster), slices.DeleteFunc(all, func(host string) bool { return !isMaster(host) })
 	canaryPassed := false
-	for hosts := members; len(hosts) > 0 || len(masters) > 0; {
-		if len(hosts) == 0 {
-			hosts, masters = masters, nil
-		}
-		size := 1
-		if canaryPassed {
-			size = max(r.farm.Rotation.RestartAtOnce, 1)
-		}
-		batch := hosts[:min(size, len(hosts))]
-		hosts = hosts[len(batch):]
-		isCanary := !canaryPassed
-		if err := forEach(ctx, batch, len(batch), func(ctx workflow.Context, host string) error {
-			result, err := r.restartOfficeServer(ctx, host, isCanary)
-			canaryPassed = canaryPassed || result.Changed
-			return err
-		}); err != nil {
-			return err
+	for _, office := range r.farm.Offices() {
+		for hosts := r.masterLast(office); len(hosts) > 0; {
+			size := 1
+			if canaryPassed {
+				size = max(min(r.farm.Rotation.RestartAtOnce, len(hosts)-1), 1)
+			}
+			batch := hosts[:size]
+			hosts = hosts[size:]
+			isCanary := !canaryPassed
+			if err := forEach(ctx, batch, len(batch), func(ctx workflow.Context, host string) error {
+				result, err := r.restartOfficeServer(ctx, host, isCanary)
+				canaryPassed = canaryPassed || result.Changed
+				return err
+			}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// masterLast lists the servers of an office farm that take part and are not
+// postponed, the master last.
+func (r *rotation) masterLast(office farm.Office) []string {
+	hosts := r.withoutPostponed(slices.DeleteFunc(office.Hosts(), r.decisions.isSkipped))
+	master := r.masterHost(office)
+	if i := slices.Index(hosts, master); i >= 0 {
+		hosts = append(slices.Delete(hosts, i, i+1), master)
+	}
+	return hosts
 }
 
 func (r *rotation) restartOfficeServer(ctx workflow.Context, host string, canary bool) (activities.StepResult, error) {
@@ -99,7 +106,7 @@ func (r *rotation) restartOfficeServer(ctx workflow.Context, host string, canary
 	}
 	return r.runStep(ctx, s, func() workflow.Future {
 		return workflow.ExecuteActivity(restartOptions(ctx, "restart WACSM and IIS on "+host), a.RestartOffice, activities.RestartOfficeInput{
-			ServerInput: r.onServer(host), Baseline: r.baseline.OfficeServer(host), NotBefore: r.settingsChangedAt, UnlessNoted: trusted,
+			ServerInput: r.onServer(host), Baseline: r.baseline.OfficeServer(host), NotBefore: r.settingsChangedAt[r.officeOf(host).Name], UnlessNoted: trusted,
 		})
 	})
 }

@@ -3,7 +3,6 @@ package workflows
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -21,7 +20,7 @@ func (r *rotation) rollBack(ctx workflow.Context) ending {
 	if len(r.observed.Office) == 0 {
 		// Until the first observation: who is the master, for one.
 		r.observed = r.snapshot.Before
-		r.noteMaster(r.observed)
+		r.noteMasters(r.observed)
 	}
 	if err := r.progress.setPhase(ctx, farm.PhaseRollingBack); err != nil {
 		return failedEnding(err)
@@ -29,13 +28,13 @@ func (r *rotation) rollBack(ctx workflow.Context) ending {
 	if _, err := r.planRollback(ctx); err != nil {
 		return failedEnding(err)
 	}
-	r.trustChangedAt, r.settingsChangedAt = map[string]time.Time{}, time.Time{}
+	r.forgetChanges()
 	r.postponeStopped()
 	if err := r.runPhase(ctx, farm.PhaseRollingBack,
-		r.startStoppedMaster,    // without it nothing can be set, and users are better off with what is
+		r.startStoppedMasters,   // without it nothing can be set, and users are better off with what is
 		r.restoreIssuers,        // SharePoint farms: previous certificate or none, permissions
-		r.restoreHTTPSettings,   // master: only those configured
-		r.restoreS2SCertificate, // master: previous name or none
+		r.restoreHTTPSettings,   // masters: only those configured
+		r.restoreS2SCertificate, // masters: previous name or none
 		r.restartSharePoint,     // servers that would still use what was rolled back
 		r.restartOffice,
 		r.recoverPostponed,      // servers whose services do not run: after all others work again
@@ -55,7 +54,7 @@ func (r *rotation) verifyRollback(ctx workflow.Context) ending {
 		if err != nil {
 			return failedEnding(err)
 		}
-		r.progress.Report.Differences, r.progress.Report.Findings = plan.Reversals, plan.Remaining
+		r.progress.setFound(plan.Reversals, plan.Remaining)
 		left := r.withoutSkipped(r.progress.Report.Differences)
 		switch {
 		case len(left) > 0:
@@ -84,7 +83,7 @@ func (r *rotation) planRollback(ctx workflow.Context) (farm.RollbackPlan, error)
 			return &serverError{first.Server, fmt.Errorf("%s: %s", first.Text, first.Remedy)}
 		}
 		if stops := farm.Stops(plan.Remaining); len(stops) > 0 {
-			return &serverError{r.master().Machine.Host, fmt.Errorf("%s: %s", stops[0].Text, stops[0].Remedy)}
+			return &serverError{r.masterHost(r.farm.Office), fmt.Errorf("%s: %s", stops[0].Text, stops[0].Remedy)}
 		}
 		return nil
 	})
@@ -125,31 +124,34 @@ func (r *rotation) restoreIssuers(ctx workflow.Context) error {
 	})
 }
 
-func (r *rotation) settingsBefore(host string) activities.RestoreSettingsInput {
-	before, _ := r.snapshot.Before.Master()
-	return activities.RestoreSettingsInput{ServerInput: r.onServer(host), Before: before.Settings}
+// settingsBefore returns the settings of an office farm before the rotation.
+func (r *rotation) settingsBefore(office farm.Office) farm.OfficeFarm {
+	before, _ := r.snapshot.Before.GroupedAs(r.observed).SettingsOf(office.Name)
+	return before
 }
 
 func (r *rotation) restoreHTTPSettings(ctx workflow.Context) error {
-	if !r.farm.Office.HasHTTPSettings() {
-		return nil
-	}
-	_, err := r.runOnMaster(ctx, farm.StepRestoreHTTPSettings, func(host string) workflow.Future {
-		return workflow.ExecuteActivity(changeOptions(ctx, "restore HTTP settings on master "+host), a.RestoreHTTPSettings, r.settingsBefore(host))
+	return r.runOnMasters(ctx, farm.StepRestoreHTTPSettings, farm.Office.HasHTTPSettings, func(office farm.Office, host string) workflow.Future {
+		return workflow.ExecuteActivity(changeOptions(ctx, "restore HTTP settings on master "+host), a.RestoreHTTPSettings,
+			activities.RestoreSettingsInput{ServerInput: r.onServer(host), Before: r.settingsBefore(office)})
 	})
-	return err
 }
 
 func (r *rotation) restoreS2SCertificate(ctx workflow.Context) error {
-	result, err := r.runOnMaster(ctx, farm.StepRestoreS2SName, func(host string) workflow.Future {
-		return workflow.ExecuteActivity(changeOptions(ctx, "restore S2S certificate on master "+host), a.RestoreS2SCertificate, r.settingsBefore(host))
-	})
-	r.snapshot.ClearRefused = result.ClearRefused
-	if err != nil || result.ClearRefused {
+	r.snapshot.ClearRefused = nil
+	if err := r.runOnMasters(ctx, farm.StepRestoreS2SName, everyOffice, func(office farm.Office, host string) workflow.Future {
+		return workflow.ExecuteActivity(changeOptions(ctx, "restore S2S certificate on master "+host), a.RestoreS2SCertificate,
+			activities.RestoreSettingsInput{ServerInput: r.onServer(host), Before: r.settingsBefore(office)})
+	}); err != nil {
 		return err
 	}
-	before, _ := r.snapshot.Before.Master()
-	return r.awaitReplicationOf(ctx, before.Settings.S2SCertificateName)
+	return r.awaitReplicationOn(ctx, r.clearedHosts())
+}
+
+// clearedHosts lists the office servers that take part, without those whose office
+// farm refused to have no S2S certificate.
+func (r *rotation) clearedHosts() []string {
+	return slices.DeleteFunc(r.officeHosts(), func(host string) bool { return r.snapshot.WasClearRefused(r.officeOf(host).Name) })
 }
 
 func (r *rotation) removeRootAuthorities(ctx workflow.Context) error {
@@ -174,10 +176,7 @@ func (r *rotation) revokeKeys(ctx workflow.Context) error {
 // removeCertificates leaves the certificate where Office Online Server refused
 // to have no S2S certificate: it still names this one.
 func (r *rotation) removeCertificates(ctx workflow.Context) error {
-	if r.snapshot.ClearRefused {
-		return nil
-	}
-	return r.runOnOffice(ctx, farm.StepRemoveCertificate, func(ctx workflow.Context, host string) workflow.Future {
+	return r.runOnHosts(ctx, r.clearedHosts(), farm.StepRemoveCertificate, func(ctx workflow.Context, host string) workflow.Future {
 		return workflow.ExecuteActivity(changeOptions(ctx, "remove certificate on "+host), a.RemoveCertificate, r.officeBefore(host))
 	})
 }

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -60,10 +61,10 @@ type rotation struct {
 	// does not run.
 	postponed []string
 	// trustChangedAt is when this run last changed the trust of each SharePoint
-	// farm, by front end; settingsChangedAt the same for the office farm. Zero
-	// while it has changed nothing.
+	// farm, by front end; settingsChangedAt the same for the office farms, by name.
+	// Zero while it has changed nothing.
 	trustChangedAt    map[string]time.Time
-	settingsChangedAt time.Time
+	settingsChangedAt map[string]time.Time
 	// restartStep and replicationStep are the names of the steps that a rollback
 	// repeats.
 	restartStep, replicationStep farm.Step
@@ -74,7 +75,9 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rotation{operation: o, input: in, trustChangedAt: map[string]time.Time{}, restartStep: farm.StepRestart, replicationStep: farm.StepReplication}
+	r := &rotation{operation: o, input: in, restartStep: farm.StepRestart, replicationStep: farm.StepReplication}
+	r.decisions.accepted = in.Accepted
+	r.forgetChanges()
 	switch in.Intent {
 	case farm.Rollback:
 		if r.snapshot = in.Snapshot; r.snapshot == nil {
@@ -97,7 +100,7 @@ func (r *rotation) goForward(ctx workflow.Context) ending {
 	if err := r.runPhase(ctx, farm.PhaseStaging, // nothing that users notice
 		r.importCertificate,    // office servers: certificate, key, intermediates
 		r.grantKey,             // office servers: NETWORK SERVICE reads the key, and it signs
-		r.exportCertificate,    // one office server: the public part, equal to the target
+		r.exportCertificate,    // masters: the public part, equal to the target
 		r.trustRootAuthorities, // SharePoint farms: what is missing of the chain
 	); err != nil {
 		return failedEnding(err)
@@ -110,9 +113,9 @@ func (r *rotation) goForward(ctx workflow.Context) ending {
 		return failedEnding(err)
 	}
 	if err := r.runPhase(ctx, farm.PhaseCutover, // from here data refresh may fail until the restarts
-		r.setS2SCertificate, // master: Set-OfficeWebAppsFarm -S2SCertificateName
+		r.setS2SCertificate, // masters: Set-OfficeWebAppsFarm -S2SCertificateName
 		r.awaitReplication,  // office servers: each has the new setting
-		r.setHTTPSettings,   // master: only those configured
+		r.setHTTPSettings,   // masters: only those configured
 		r.trustIssuers,      // SharePoint farms: twice, once for each registered issuer
 	); err != nil {
 		return failedEnding(err)
@@ -153,6 +156,9 @@ func (r *rotation) prepare(ctx workflow.Context) error {
 	r.planned = comparison.Differences
 	comparison.Findings = append(choice.Findings, comparison.Findings...)
 	r.progress.setPlan(r.target, comparison)
+	if comparison.NotAccepted != "" {
+		return errors.New(comparison.NotAccepted)
+	}
 	if stops := farm.Stops(comparison.Findings); len(stops) > 0 {
 		return stoppedBy(stops)
 	}
@@ -179,7 +185,7 @@ func (r *rotation) observeFirst(ctx workflow.Context) error {
 		return r.observe(ctx, farm.StepObserve)
 	}
 	r.observed = n.Observed
-	r.noteMaster(r.observed)
+	r.noteMasters(r.observed)
 	for _, host := range append(r.farm.OfficeHosts(), r.farm.SharePointHosts()...) {
 		r.progress.startStep(ctx, host, farm.StepObserve)
 		r.progress.finishObservation(ctx, host, farm.StepObserve, nil)
@@ -229,7 +235,7 @@ func (r *rotation) verify(ctx workflow.Context) ending {
 		if err != nil {
 			return failedEnding(err)
 		}
-		r.progress.Report.Differences, r.progress.Report.Findings = comparison.Differences, comparison.Findings
+		r.progress.setFound(comparison.Differences, comparison.Findings)
 		left := r.withoutSkipped(comparison.Differences)
 		if len(left) == 0 {
 			break
@@ -249,13 +255,14 @@ func (r *rotation) verify(ctx workflow.Context) ending {
 // that of an earlier rotation, if whether it can be rolled back is of interest.
 func (r *rotation) compare(ctx workflow.Context, snapshot *farm.Snapshot) (activities.Comparison, error) {
 	var c activities.Comparison
-	in := activities.CompareInput{Farm: r.farm, Target: r.target, Observed: r.observed, Snapshot: snapshot}
+	in := activities.CompareInput{Farm: r.farm, Target: r.target, Observed: r.observed, Snapshot: snapshot, Accepted: r.decisions.accepted}
 	if err := workflow.ExecuteActivity(localOptions(ctx, "compare with what is desired"), a.Compare, in).Get(ctx, &c); err != nil {
 		return c, err
 	}
 	r.found = &farm.Inspection{
 		Farm: r.farm.Name, At: workflow.Now(ctx), Config: r.farm, Target: r.target,
-		Current: c.Previous, Plan: c.Differences, Findings: c.Findings,
+		// What was accepted was accepted for this rotation.
+		Current: c.Previous, Plan: c.Differences, Findings: farm.WithoutAcceptances(c.Findings),
 	}
 	return c, nil
 }
@@ -281,7 +288,7 @@ func (r *rotation) finish(ctx workflow.Context, end ending) (farm.RotationResult
 	if end.outcome == farm.Verified || end.outcome == farm.NoChange {
 		result.Inspection = r.found
 	}
-	statement := rotationStatement(end, r.decisions.resolution.why, len(r.progress.Report.Findings) > 0)
+	statement := rotationStatement(end, r.decisions.resolution.why, r.progress.Report.Findings)
 	return r.close(ctx, end, statement, result)
 }
 

@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -24,11 +25,15 @@ func (r *rotation) grantKey(ctx workflow.Context) error {
 }
 
 func (r *rotation) exportCertificate(ctx workflow.Context) error {
-	host := r.master().Machine.Host
-	_, err := r.runStep(ctx, stepOn{host: host, step: farm.StepExport}, func() workflow.Future {
-		return workflow.ExecuteActivity(changeOptions(ctx, "export public certificate from "+host), a.ExportCertificate, r.onServer(host))
-	})
-	return err
+	for _, office := range r.farm.Offices() {
+		host := r.masterHost(office)
+		if _, err := r.runStep(ctx, stepOn{host: host, step: farm.StepExport}, func() workflow.Future {
+			return workflow.ExecuteActivity(changeOptions(ctx, "export public certificate from "+host), a.ExportCertificate, r.onServer(host))
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // runOnFrontEnds runs a step on the front end of every SharePoint farm.
@@ -47,42 +52,39 @@ func (r *rotation) trustRootAuthorities(ctx workflow.Context) error {
 }
 
 func (r *rotation) setS2SCertificate(ctx workflow.Context) error {
-	_, err := r.runOnMaster(ctx, farm.StepS2SName, func(host string) workflow.Future {
+	return r.runOnMasters(ctx, farm.StepS2SName, everyOffice, func(_ farm.Office, host string) workflow.Future {
 		return workflow.ExecuteActivity(changeOptions(ctx, "set S2S certificate on master "+host), a.SetS2SCertificate, r.onServer(host))
 	})
-	return err
 }
 
 func (r *rotation) awaitReplication(ctx workflow.Context) error {
-	return r.awaitReplicationOf(ctx, r.target.FriendlyName)
+	return r.awaitReplicationOn(ctx, r.officeHosts())
 }
 
-// awaitReplicationOf waits until every office server that takes part, and is not
-// postponed, has the farm's S2S setting.
-func (r *rotation) awaitReplicationOf(ctx workflow.Context, name string) error {
-	return forEach(ctx, r.withoutPostponed(r.officeHosts()), r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
-		return r.awaitReplicationOn(ctx, host, name, r.postponeOnRollback())
+// awaitReplicationOn waits until office servers that are not postponed have the S2S
+// setting of their office farm.
+func (r *rotation) awaitReplicationOn(ctx workflow.Context, hosts []string) error {
+	return forEach(ctx, r.withoutPostponed(hosts), r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
+		return r.awaitReplicationTo(ctx, host, r.postponeOnRollback())
 	})
 }
 
-func (r *rotation) awaitReplicationOn(ctx workflow.Context, host, name string, postpone func(host string)) error {
+// awaitReplicationTo waits until an office server has the S2S setting that this run
+// works towards.
+func (r *rotation) awaitReplicationTo(ctx workflow.Context, host string, postpone func(host string)) error {
 	s := stepOn{host: host, step: r.replicationStep, postpone: postpone}
 	s.beforeRetry = func(ctx workflow.Context) error { return r.startServices(ctx, host) }
 	_, err := r.runStep(ctx, s, func() workflow.Future {
 		return workflow.ExecuteActivity(changeOptions(ctx, "wait for the S2S certificate on "+host), a.AwaitReplication,
-			activities.ReplicationInput{ServerInput: r.onServer(host), Name: name})
+			activities.ReplicationInput{ServerInput: r.onServer(host), Name: r.wantedName(host)})
 	})
 	return err
 }
 
 func (r *rotation) setHTTPSettings(ctx workflow.Context) error {
-	if !r.farm.Office.HasHTTPSettings() {
-		return nil
-	}
-	_, err := r.runOnMaster(ctx, farm.StepHTTPSettings, func(host string) workflow.Future {
+	return r.runOnMasters(ctx, farm.StepHTTPSettings, farm.Office.HasHTTPSettings, func(_ farm.Office, host string) workflow.Future {
 		return workflow.ExecuteActivity(changeOptions(ctx, "set HTTP settings on master "+host), a.SetHTTPSettings, r.onServer(host))
 	})
-	return err
 }
 
 // trustIssuers registers the two issuers one after the other: SharePoint
@@ -108,36 +110,76 @@ func (r *rotation) onServer(host string) activities.ServerInput {
 	return activities.ServerInput{Farm: r.farm.Name, Host: host, Target: r.target}
 }
 
-// runOnMaster runs a step on the master. The master is rediscovered just before
-// use: a server that is not, or no longer, the master says which machine is.
-func (r *rotation) runOnMaster(ctx workflow.Context, step farm.Step, run func(host string) workflow.Future) (activities.StepResult, error) {
-	s := stepOn{host: r.master().Machine.Host, step: step}
+// masterHost returns the host of an office farm's master, as far as it is known.
+func (r *rotation) masterHost(office farm.Office) string { return r.master(office).Machine.Host }
+
+// officeOf returns the office farm of an office server.
+func (r *rotation) officeOf(host string) farm.Office {
+	office, _ := r.farm.OfficeOf(host)
+	return office
+}
+
+func everyOffice(farm.Office) bool { return true }
+
+// runOnMasters runs a step on the master of each office farm that is wanted, one
+// after the other.
+func (r *rotation) runOnMasters(ctx workflow.Context, step farm.Step, wanted func(farm.Office) bool, run func(office farm.Office, host string) workflow.Future) error {
+	for _, office := range r.farm.Offices() {
+		if !wanted(office) {
+			continue
+		}
+		if err := r.runOnMaster(ctx, office, step, func(host string) workflow.Future { return run(office, host) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runOnMaster runs a step on the master of an office farm. The master is
+// rediscovered just before use: a server that is not, or no longer, the master says
+// which machine is.
+func (r *rotation) runOnMaster(ctx workflow.Context, office farm.Office, step farm.Step, run func(host string) workflow.Future) error {
+	s := stepOn{host: r.masterHost(office), step: step}
 	if step != farm.StepStart {
-		s.beforeRetry = r.startMaster
+		s.beforeRetry = func(ctx workflow.Context) error { return r.startMaster(ctx, office) }
 	}
 	for moves := 1; ; moves++ {
 		result, err := r.runStep(ctx, s, func() workflow.Future { return run(s.host) })
 		if err != nil || result.MovedTo == "" {
-			if result.Changed && step != farm.StepStart {
-				r.settingsChangedAt = result.At
+			if step != farm.StepStart {
+				r.noteSettingsChange(office, result)
 			}
-			return result, err
+			return err
 		}
 		r.progress.removeStep(s.host, step)
-		next, cause := r.observed.HostOf(result.MovedTo), error(nil)
+		next, cause := r.observed.HostOf(office.Name, result.MovedTo), error(nil)
 		switch {
 		case next == "":
 			cause = fmt.Errorf("the master is now %s, which is not configured: make a configured server the master, then retry", result.MovedTo)
-		case moves%(len(r.farm.Office.Servers)+1) == 0:
+		case moves%(len(office.Servers)+1) == 0:
 			cause = errors.New("no office server keeps the master role long enough to be configured: leave it where it is, then retry")
 		default:
-			s.host, r.knownMaster = next, r.observed.OfficeServer(next)
+			s.host, r.knownMasters[office.Name] = next, r.observed.OfficeServer(next)
 			continue
 		}
 		if err := r.blockUnlessResolved(ctx, failedStep{host: s.host, step: step, cause: cause}); err != nil {
-			return result, err
+			return err
 		}
 	}
+}
+
+func (r *rotation) noteSettingsChange(office farm.Office, result activities.StepResult) {
+	if result.Changed {
+		r.settingsChangedAt[office.Name] = result.At
+	}
+	if result.ClearRefused {
+		r.snapshot.ClearRefused = append(r.snapshot.ClearRefused, office.Name)
+	}
+}
+
+// forgetChanges begins to note what this run changes.
+func (r *rotation) forgetChanges() {
+	r.trustChangedAt, r.settingsChangedAt = map[string]time.Time{}, map[string]time.Time{}
 }
 
 func (r *rotation) noteTrustChange(frontEnd string, result activities.StepResult) {

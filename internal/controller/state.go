@@ -93,6 +93,8 @@ type LastRun struct {
 	// Outcome is empty when the run left no report: it was terminated.
 	Outcome   farm.Outcome `json:"outcome"`
 	Statement string       `json:"statement"`
+	// Accepted are the findings that operators accepted for it.
+	Accepted []farm.Finding `json:"accepted,omitempty"`
 }
 
 // Retention is what is kept of the last rotation.
@@ -114,6 +116,9 @@ type Inspected struct {
 	// Current is the certificate in use, as of the last inspection that
 	// reached every server.
 	Current farm.StoreCertificate `json:"current,omitzero"`
+	// Lost is the certificate that was last in use, while none is: an office farm
+	// has lost the setting that names it.
+	Lost farm.Thumbprint `json:"lost,omitempty"`
 	// Unreachable reports whether the last one did not.
 	Unreachable bool `json:"unreachable,omitempty"`
 	// Due asks for an inspection without waiting for the timer. It is part of

@@ -3,7 +3,6 @@ package farm
 import (
 	"strconv"
 	"strings"
-	"time"
 )
 
 // checkPowerShell stops below PowerShell 5.0, whose scripts can make objects by
@@ -84,23 +83,23 @@ func describeAll(responses []Discovery) string {
 // checkCertificateName warns of the certificate for HTTPS, which farmtrust does not
 // renew: without it the whole of Office Online Server is down.
 func checkCertificateName(d Desired, o Observed) []Finding {
-	master, _ := o.Master()
-	name := master.Settings.CertificateName
-	https, ok := findFirst(master.Certificates, func(c StoreCertificate) bool {
-		return name != "" && c.FriendlyName == name && !c.Archived
-	})
-	if !ok {
-		return nil
-	}
 	const remedy = "renew it with Set-OfficeWebAppsFarm -CertificateName, and restart every machine of the farm: farmtrust does not"
+	var out []Finding
 	current, _ := o.Current()
-	switch left := https.NotAfter.Sub(master.Machine.Clock); {
-	case https.Thumbprint == current.Thumbprint:
-		return []Finding{warnFinding("certificate-name-shared", master.Machine.Host, remedy,
-			"the certificate in use, %s, is also the one for HTTPS (CertificateName %q), which stays and expires on %s", https.Thumbprint.Short(), name, FormatTime(https.NotAfter))}
-	case left < max(d.Farm.Certificate.LeadTime, time.Nanosecond):
-		return []Finding{warnFinding("certificate-name-shared", master.Machine.Host, remedy,
-			"the certificate for HTTPS (CertificateName %q), %s, expires on %s", name, https.Thumbprint.Short(), FormatTime(https.NotAfter))}
+	for _, master := range o.Masters() {
+		name := master.Settings.CertificateName
+		https, ok := findFirst(master.Certificates, func(c StoreCertificate) bool {
+			return name != "" && c.FriendlyName == name && !c.Archived
+		})
+		switch left := https.NotAfter.Sub(master.Machine.Clock); {
+		case !ok:
+		case https.Thumbprint == current.Thumbprint:
+			out = append(out, warnFinding("certificate-name-shared", master.Machine.Host, remedy,
+				"the certificate in use, %s, is also the one for HTTPS (CertificateName %q), which stays and expires on %s", https.Thumbprint.Short(), name, FormatTime(https.NotAfter)))
+		case left < d.Farm.Certificate.LeadTime:
+			out = append(out, warnFinding("certificate-name-shared", master.Machine.Host, remedy,
+				"the certificate for HTTPS (CertificateName %q), %s, expires on %s", name, https.Thumbprint.Short(), FormatTime(https.NotAfter)))
+		}
 	}
-	return nil
+	return out
 }

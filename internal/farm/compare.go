@@ -88,21 +88,24 @@ func compareRootAuthorities(d Desired, o Observed) []Difference {
 }
 
 func compareS2SName(d Desired, o Observed) []Difference {
-	master, ok := o.Master()
-	if !ok || master.namesS2S(d.Target.FriendlyName) {
-		return nil
+	var out []Difference
+	for _, master := range o.Masters() {
+		if master.namesS2S(d.Target.FriendlyName) {
+			continue
+		}
+		out = append(out, Difference{
+			Step: StepS2SName, Server: master.Machine.Host, Subject: "S2SCertificateName",
+			Have: master.s2sName(), Want: d.Target.FriendlyName,
+			Text: fmt.Sprintf("set S2SCertificateName to %q on the master: it is %s", d.Target.FriendlyName, master.s2sName()),
+		})
 	}
-	return []Difference{{
-		Step: StepS2SName, Server: master.Machine.Host, Subject: "S2SCertificateName",
-		Have: master.s2sName(), Want: d.Target.FriendlyName,
-		Text: fmt.Sprintf("set S2SCertificateName to %q on the master: it is %s", d.Target.FriendlyName, master.s2sName()),
-	}}
+	return out
 }
 
 func compareReplication(d Desired, o Observed) []Difference {
 	var out []Difference
-	master, _ := o.Master()
 	for _, s := range o.Office {
+		master, _ := o.Master(s.OfficeFarm)
 		if s.Machine.Host == master.Machine.Host || s.namesS2S(d.Target.FriendlyName) {
 			continue
 		}
@@ -117,17 +120,23 @@ func compareReplication(d Desired, o Observed) []Difference {
 
 func compareHTTPSettings(d Desired, o Observed) []Difference {
 	var out []Difference
-	master, ok := o.Master()
-	if !ok {
-		return nil
+	for _, office := range d.Farm.Offices() {
+		if master, ok := o.Master(office.Name); ok {
+			out = append(out, compareHTTPSettingsOf(office, master)...)
+		}
 	}
+	return out
+}
+
+func compareHTTPSettingsOf(office Office, master OfficeServer) []Difference {
+	var out []Difference
 	for _, setting := range []struct {
 		name string
 		want *bool
 		have bool
 	}{
-		{"AllowOutboundHttp", d.Farm.Office.AllowOutboundHTTP, master.Settings.AllowOutboundHTTP},
-		{"AllowHttpSecureStoreConnections", d.Farm.Office.AllowHTTPSecureStoreConnections, master.Settings.AllowHTTPSecureStoreConnections},
+		{"AllowOutboundHttp", office.AllowOutboundHTTP, master.Settings.AllowOutboundHTTP},
+		{"AllowHttpSecureStoreConnections", office.AllowHTTPSecureStoreConnections, master.Settings.AllowHTTPSecureStoreConnections},
 	} {
 		if setting.want == nil || (master.Joined && *setting.want == setting.have) {
 			continue

@@ -20,9 +20,9 @@ func compareRestarts(d Desired, o Observed, pending []Difference) []Difference {
 			}
 		}
 	}
-	master, _ := o.Master()
 	trust := o.trustChange(pending, StepIssuer)
 	for _, s := range o.Office {
+		master, _ := o.Master(s.OfficeFarm)
 		changes := hasPendingOn(pending, master.Machine.Host, StepS2SName, StepHTTPSettings) || hasPendingOn(pending, s.Machine.Host, StepReplication)
 		if why := pendingOfficeRestart(s, changes, trust); why != "" {
 			out = append(out, restartDifference(s.Machine.Host, "WACSM and iisreset", "restart WACSM and IIS: "+why))

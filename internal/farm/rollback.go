@@ -34,10 +34,11 @@ func PlanRollback(s Snapshot, f Farm, now Observed) RollbackPlan {
 	if why := s.RollbackBlocked(now); why != "" {
 		return RollbackPlan{Remaining: []Finding{stopFinding("rollback-blocked", "", "rotate to a newer certificate instead", "%s", why)}}
 	}
+	s.Before = s.Before.GroupedAs(now)
 	p := &rollbackPlanner{snapshot: s, farm: f, now: now}
 	p.planIssuers()
 	p.planHTTPSettings()
-	p.planS2SName()
+	p.planS2SNames()
 	p.planReplication()
 	p.planRestarts()
 	p.planRootAuthorities()
@@ -106,30 +107,37 @@ func (p *rollbackPlanner) planPermissions(sp SharePoint, before, now SharePointF
 	}
 }
 
-// master returns the master as it is observed now. Where no server can say which one
-// it is, because their services are stopped, that is the one of the snapshot. It is
-// false when that server was not observed.
-func (p *rollbackPlanner) master() (now, before OfficeServer, ok bool) {
-	before, _ = p.snapshot.Before.Master()
-	if now, ok = p.now.Master(); ok {
+// master returns the master of an office farm as it is observed now, and the
+// settings of that farm before. Where no server can say which one it is, because
+// their services are stopped, that is the master of the snapshot. It is false when
+// that server was not observed.
+func (p *rollbackPlanner) master(officeFarm string) (now OfficeServer, before OfficeFarm, ok bool) {
+	was := p.snapshot.Before.GroupedAs(p.now)
+	before, _ = was.SettingsOf(officeFarm)
+	if now, ok = p.now.Master(officeFarm); ok {
 		return now, before, true
 	}
-	now = p.now.OfficeServer(before.Machine.Host)
+	master, _ := was.Master(officeFarm)
+	now = p.now.OfficeServer(master.Machine.Host)
 	return now, before, now.Machine.Host != ""
 }
 
 func (p *rollbackPlanner) planHTTPSettings() {
-	now, before, ok := p.master()
-	if !ok {
-		return
+	for _, office := range p.farm.Offices() {
+		if now, before, ok := p.master(office.Name); ok {
+			p.planHTTPSettingsOf(office, before, now)
+		}
 	}
+}
+
+func (p *rollbackPlanner) planHTTPSettingsOf(office Office, before OfficeFarm, now OfficeServer) {
 	for _, setting := range []struct {
 		name     string
 		want     *bool
 		was, now bool
 	}{
-		{"AllowOutboundHttp", p.farm.Office.AllowOutboundHTTP, before.Settings.AllowOutboundHTTP, now.Settings.AllowOutboundHTTP},
-		{"AllowHttpSecureStoreConnections", p.farm.Office.AllowHTTPSecureStoreConnections, before.Settings.AllowHTTPSecureStoreConnections, now.Settings.AllowHTTPSecureStoreConnections},
+		{"AllowOutboundHttp", office.AllowOutboundHTTP, before.AllowOutboundHTTP, now.Settings.AllowOutboundHTTP},
+		{"AllowHttpSecureStoreConnections", office.AllowHTTPSecureStoreConnections, before.AllowHTTPSecureStoreConnections, now.Settings.AllowHTTPSecureStoreConnections},
 	} {
 		if setting.want != nil && (!now.Joined || setting.now != setting.was) {
 			p.addReversal(StepRestoreHTTPSettings, now.Machine.Host, setting.name, now.readable(fmt.Sprint(setting.now)), fmt.Sprint(setting.was),
@@ -138,16 +146,23 @@ func (p *rollbackPlanner) planHTTPSettings() {
 	}
 }
 
-func (p *rollbackPlanner) planS2SName() {
-	master, before, ok := p.master()
-	if p.snapshot.ClearRefused && ok {
+func (p *rollbackPlanner) planS2SNames() {
+	for _, office := range p.farm.Offices() {
+		if now, before, ok := p.master(office.Name); ok {
+			p.planS2SName(now, before.S2SCertificateName)
+		}
+	}
+}
+
+func (p *rollbackPlanner) planS2SName(master OfficeServer, was string) {
+	if p.snapshot.WasClearRefused(master.OfficeFarm) {
 		p.plan.Remaining = append(p.plan.Remaining, warnFinding("s2s-name-stays", master.Machine.Host, "set another certificate's name and roll back again, if it must go",
 			"S2SCertificateName stays %q, and with it that certificate on every office server: Office Online Server refuses to have none", p.snapshot.Target.FriendlyName))
 		return
 	}
-	was, is := before.Settings.S2SCertificateName, master.Settings.S2SCertificateName
+	is := master.Settings.S2SCertificateName
 	switch {
-	case !ok || master.namesS2S(was):
+	case master.namesS2S(was):
 	case !master.Joined:
 		p.addReversal(StepRestoreS2SName, master.Machine.Host, "S2SCertificateName", master.s2sName(), textOrNone(was),
 			"set S2SCertificateName back to %s: what it is now is %s", textOrNone(was), master.s2sName())
@@ -161,16 +176,14 @@ func (p *rollbackPlanner) planS2SName() {
 	}
 }
 
-// planReplication adds the office servers that do not yet have the setting that the
-// master had before.
+// planReplication adds the office servers that do not yet have the setting that
+// their master had before.
 func (p *rollbackPlanner) planReplication() {
-	if p.snapshot.ClearRefused {
-		return
-	}
-	master, before, _ := p.master()
-	was := before.Settings.S2SCertificateName
 	for _, s := range p.now.Office {
-		if s.Machine.Host == master.Machine.Host || s.namesS2S(was) || (s.Joined && s.Settings.S2SCertificateName != p.snapshot.Target.FriendlyName) {
+		master, before, _ := p.master(s.OfficeFarm)
+		was := before.S2SCertificateName
+		if p.snapshot.WasClearRefused(s.OfficeFarm) || s.Machine.Host == master.Machine.Host || s.namesS2S(was) ||
+			(s.Joined && s.Settings.S2SCertificateName != p.snapshot.Target.FriendlyName) {
 			continue
 		}
 		p.addReversal(StepReplicationAgain, s.Machine.Host, "S2SCertificateName", s.s2sName(), textOrNone(was),
@@ -190,10 +203,11 @@ func (p *rollbackPlanner) planRestarts() {
 			}
 		}
 	}
-	changes := len(selectSteps(reversals, StepRestoreS2SName, StepRestoreHTTPSettings)) > 0
 	trust := p.now.trustChange(reversals, StepRestoreIssuers)
 	for _, s := range p.now.Office {
-		if why := pendingOfficeRestart(s, changes || hasPendingOn(reversals, s.Machine.Host, StepReplicationAgain), trust); why != "" {
+		master, _, _ := p.master(s.OfficeFarm)
+		changes := hasPendingOn(reversals, master.Machine.Host, StepRestoreS2SName, StepRestoreHTTPSettings) || hasPendingOn(reversals, s.Machine.Host, StepReplicationAgain)
+		if why := pendingOfficeRestart(s, changes, trust); why != "" {
 			p.addReversal(StepRestartAgain, s.Machine.Host, "WACSM and iisreset", "pending", "done", "restart WACSM and IIS: %s", why)
 		}
 	}
@@ -233,10 +247,10 @@ func (p *rollbackPlanner) planKeys() {
 // something may still use them.
 func (p *rollbackPlanner) planCertificates() {
 	t := p.snapshot.Target
-	if p.snapshot.ClearRefused {
-		return
-	}
 	for _, s := range p.now.Office {
+		if p.snapshot.WasClearRefused(s.OfficeFarm) {
+			continue
+		}
 		before := p.snapshot.Before.OfficeServer(s.Machine.Host)
 		was, existed := before.Certificate(t.Thumbprint)
 		is, exists := s.Certificate(t.Thumbprint)

@@ -33,6 +33,11 @@ type MachineSpec struct {
 	Office bool
 	// FIPS is the policy that asks for validated cryptography only.
 	FIPS bool
+	// CentralStore is the folder of IIS's central certificate store; empty means
+	// that it is not in use.
+	CentralStore string
+	// TrustedForests are the forests of other domains that its domain trusts.
+	TrustedForests []string
 }
 
 type machine struct {
@@ -56,8 +61,10 @@ type machine struct {
 	keys       map[string]*privateKey
 	tasks      map[string]*task
 	// bindings are the certificates of http.sys by address.
-	bindings      map[string]farm.Thumbprint
-	listener      farm.Thumbprint
+	bindings map[string]farm.Thumbprint
+	listener farm.Thumbprint
+	// named are the certificates of what has one.
+	named         map[CertificateUse]farm.Thumbprint
 	pendingReboot bool
 	downUntil     time.Time
 	boots         int
@@ -86,8 +93,8 @@ func (w *World) AddMachine(spec MachineSpec) error {
 		MachineSpec: spec, name: w.computerName(label),
 		stores: map[Store][]*entry{}, services: map[string]*service{},
 		upSince: time.Now().Add(-uptime), files: map[string]file{}, registry: map[string]string{},
-		bindings: map[string]farm.Thumbprint{},
-		keys:     map[string]*privateKey{}, tasks: map[string]*task{}, restarts: map[string]int{}, loads: map[string]func() error{},
+		bindings: map[string]farm.Thumbprint{}, named: map[CertificateUse]farm.Thumbprint{},
+		keys: map[string]*privateKey{}, tasks: map[string]*task{}, restarts: map[string]int{}, loads: map[string]func() error{},
 	}
 	if spec.Office {
 		m.addIIS() // Office Online Server requires it.
@@ -129,7 +136,7 @@ func (w *World) settleMachine(m *machine, now time.Time) {
 		w.startAll(m, up)
 	}
 	w.stopWhatFails(m, now)
-	if member := w.office.findMember(m); member != nil {
+	if member := w.findMember(m); member != nil {
 		member.applyReplicas(now)
 	}
 }

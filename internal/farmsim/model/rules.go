@@ -50,6 +50,7 @@ const (
 	RuleNotJoined        RuleID = "office.not-joined"
 	RuleFarmNeedsService RuleID = "office.farm-needs-service"
 	RuleSetFarmPrompts   RuleID = "office.set-farm-prompts"
+	RuleSetFarmWarns     RuleID = "office.set-farm-warns"
 	RuleS2SNameChecked   RuleID = "office.s2s-name-checked"
 	RuleEmptyS2SName     RuleID = "office.s2s-name-empty"
 	RuleReplication      RuleID = "office.replication"
@@ -68,6 +69,7 @@ const (
 // The rules of SharePoint.
 const (
 	RuleSecondHop                RuleID = "sharepoint.second-hop"
+	RuleSQLNumbers               RuleID = "sharepoint.sql-numbers"
 	RuleBatchLogon               RuleID = "sharepoint.batch-logon"
 	RuleHighImpactPrompts        RuleID = "sharepoint.high-impact-prompts"
 	RulePipeBind                 RuleID = "sharepoint.pipe-bind"
@@ -91,6 +93,7 @@ const (
 const (
 	RuleSameForest    RuleID = "token.same-forest"
 	RuleUserProfile   RuleID = "token.user-profile"
+	RuleOAuthOverHTTP RuleID = "token.oauth-over-http"
 	RuleTrustedIssuer RuleID = "token.trusted-issuer"
 	RuleChain         RuleID = "token.chain"
 	RulePermission    RuleID = "token.permission"
@@ -136,6 +139,7 @@ func officeRules() []Rule {
 		{RuleNotJoined, "the cmdlets fail on a machine that is in no farm", Sourced, "OfficeOnlineServerDsc, error text"},
 		{RuleFarmNeedsService, "Get-OfficeWebAppsFarm fails while WACSM is stopped", Sourced, "sharepointpain.com 2025/04"},
 		{RuleSetFarmPrompts, "Set-OfficeWebAppsFarm asks before it changes a certificate name, unless -Force", Assumed, "seen for CertificateName (jon.netdork.net 2015); the procedure passes -Force for S2SCertificateName"},
+		{RuleSetFarmWarns, "Set-OfficeWebAppsFarm warns that every machine in the farm must be restarted", Assumed, "jon.netdork.net 2015, for CertificateName"},
 		{RuleS2SNameChecked, "by policy, Set-OfficeWebAppsFarm refuses an S2S name that is missing or ambiguous on the master", Assumed, "documented for CertificateName only"},
 		{RuleEmptyS2SName, "by policy, Set-OfficeWebAppsFarm refuses an empty S2S name", Assumed, "nothing public either way"},
 		{RuleReplication, "the settings are kept by the master; members see a change after a delay", Sourced, "jon.netdork.net 2015"},
@@ -154,7 +158,8 @@ func officeRules() []Rule {
 
 func sharePointRules() []Rule {
 	return []Rule{
-		{RuleSecondHop, "cmdlets need the configuration database; a session without delegation reaches only a local one: Cannot access the local farm", Sourced, "blogs.msdn besidethepoint 2010; Microsoft, Making the second hop in PowerShell Remoting"},
+		{RuleSecondHop, "cmdlets need the configuration database; a session without delegation reaches only a local one, and whatever keeps them from it has one text: Cannot access the local farm", Sourced, "blogs.msdn besidethepoint 2010; Microsoft, Making the second hop in PowerShell Remoting"},
+		{RuleSQLNumbers, "SQL Server tells by number what keeps an account from a database: 18456 and the account that it saw, 4060, 983; a client that finds no server has 53", Sourced, "Microsoft, Database Engine events and errors, MSSQLSERVER_18456, MSSQLSERVER_4060, MSSQLSERVER_983, MSSQLSERVER_53"},
 		{RuleBatchLogon, "a scheduled task logs its account on with credentials that SQL Server takes", Assumed, "how group managed service accounts are meant to be used; with SharePoint cmdlets nothing public"},
 		{RuleHighImpactPrompts, "New-, Set- and Remove- of issuers and root authorities prompt, unless -Confirm:$false", Sourced, interfaces},
 		{RulePipeBind, "an identity that does not exist cannot be read from the pipebind parameter", Sourced, "EntraCP#136"},
@@ -178,7 +183,8 @@ func sharePointRules() []Rule {
 func tokenRules() []Rule {
 	return []Rule{
 		{RuleSameForest, "both farms are in the same Active Directory forest", Sourced, procedure},
-		{RuleUserProfile, "the SharePoint farm has a User Profile service application", Sourced, procedure},
+		{RuleUserProfile, "the SharePoint farm has a User Profile service application, or uses another farm's: its proxy is in the group of the site's web application", Sourced, procedure + "; Microsoft, Configure server-to-server authentication in SharePoint Server, on farms that share the service"},
+		{RuleOAuthOverHTTP, "a site without TLS takes no tokens unless AllowOAuthOverHttp is set", Sourced, "Microsoft, Configure server-to-server authentication from SharePoint Server to SharePoint in Microsoft 365, and high-trust add-ins"},
 		{RuleTrustedIssuer, "the token's certificate is that of an issuer with the registered name: The issuer of the token is not a trusted issuer", Sourced, highTrust},
 		{RuleChain, "every certificate of the chain is a trusted root authority", Sourced, highTrust},
 		{RulePermission, "the app principal has app-only full control at the site subscription", Sourced, procedure},

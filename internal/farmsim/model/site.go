@@ -55,7 +55,7 @@ func (w *World) respondTo(m *machine, wanted *url.URL, now time.Time) SiteRespon
 	if m.broken != nil {
 		return *m.broken
 	}
-	member, sites := w.office.findMember(m), w.sharePointFarm(m)
+	member, sites := w.findMember(m), w.sharePointFarm(m)
 	switch {
 	case member != nil:
 		return w.respondAsOffice(member, wanted, now)
@@ -74,7 +74,7 @@ func (w *World) respondAsOffice(member *officeMember, wanted *url.URL, now time.
 		return SiteResponse{Problem: problem}
 	case secure == member.settings.AllowHTTP:
 		return SiteResponse{Problem: connectFailure} // There is no binding for it.
-	case secure && !w.office.isNamed(wanted.Hostname()):
+	case secure && !member.farm.isNamed(wanted.Hostname()):
 		w.countRule(RuleFarmNameOnly)
 		return SiteResponse{Problem: trustFailure}
 	case wanted.Path != "/hosting/discovery":
@@ -126,12 +126,14 @@ const (
 	notFound     = 404
 )
 
-// NameOfficeSites gives the sites of the office farm a certificate with these
+// NameOfficeSites gives the sites of every office farm a certificate with these
 // names alone; none is a certificate that nothing trusts.
 func (w *World) NameOfficeSites(names ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.office.certificateNames = names
+	for _, f := range w.offices {
+		f.certificateNames = names
+	}
 }
 
 // BreakSites makes a machine respond so to every request for a site, whatever

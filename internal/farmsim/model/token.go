@@ -34,7 +34,7 @@ func (w *World) DataRefresh(officeHost, sharePointHost string) ([]Obstacle, erro
 	if err != nil {
 		return nil, fmt.Errorf("data refresh: %w", err)
 	}
-	member, f := w.office.findMember(office), w.sharePointFarm(server)
+	member, f := w.findMember(office), w.sharePointFarm(server)
 	if member == nil || f == nil {
 		return nil, fmt.Errorf("data refresh: %s and %s are not an office server and a SharePoint server", officeHost, sharePointHost)
 	}
@@ -60,8 +60,13 @@ func (w *World) DataRefresh(officeHost, sharePointHost string) ([]Obstacle, erro
 			r.checkAcceptance(f, server, issuer, signer.cert)
 		}
 	}
-	if f.UserProfileServices == 0 {
-		r.addObstacle(RuleUserProfile, "farm %s has no User Profile service application", f.Name)
+	for _, site := range f.Sites {
+		if !f.knowsProfiles(site) {
+			r.addObstacle(RuleUserProfile, "farm %s: %s has no User Profile service", f.Name, site)
+		}
+		if f.refusesTokens(site) {
+			r.addObstacle(RuleOAuthOverHTTP, "farm %s: %s takes no tokens over HTTP", f.Name, site)
+		}
 	}
 	return r.obstacles, nil
 }

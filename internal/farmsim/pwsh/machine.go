@@ -1,6 +1,9 @@
 package pwsh
 
 import (
+	"strconv"
+	"time"
+
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 )
 
@@ -34,7 +37,18 @@ func machineOperations() map[string]operation {
 			since, err := s.WorkersSince()
 			return dateTime(since), err
 		}),
-		"Invoke-IisReset": operationWithout(func(s *model.Session) (int, error) { return 0, s.IISReset() }),
+		"Invoke-IisReset": operationOn(invokeIISReset),
+		"Get-WinEvent":    operationOn(getWinEvent),
+		"Get-LoadedText": operationWithout(func(s *model.Session) (any, error) {
+			text, found, err := s.RegistryText(model.LoadedNote)
+			if !found {
+				return nil, err
+			}
+			return text, err
+		}),
+		"Set-LoadedText": operationOn(func(s *model.Session, p struct{ Text string }) (any, error) {
+			return nil, s.SetRegistryText(model.LoadedNote, p.Text)
+		}),
 		"Get-Service":     operationOn(getService),
 		"Restart-Service": operationOn(restartService),
 		"Get-OwnHostEntry": operationWithout(func(s *model.Session) (any, error) {
@@ -47,7 +61,8 @@ func machineOperations() map[string]operation {
 			version, err := s.SharePointVersion()
 			return versionOf(version), err
 		}),
-		"Get-AppPermission": operationOn(getAppPermission),
+		"Get-AppPermission":          operationOn(getAppPermission),
+		"Open-ConfigurationDatabase": operationWithout(openConfigurationDatabase),
 
 		"Register-ScheduledTask": operationOn(func(s *model.Session, p registration) (any, error) { return nil, s.RegisterTask(p.Task) }),
 		"Start-ScheduledTask": operationOn(func(s *model.Session, p struct{ TaskName string }) (any, error) {
@@ -95,6 +110,32 @@ func getService(s *model.Session, p struct{ Name []string }) (any, error) {
 	return shown, nil
 }
 
+func invokeIISReset(s *model.Session, p struct{ Action string }) (any, error) {
+	if p.Action == "stop" {
+		return s.IISStop()
+	}
+	return s.IISStart()
+}
+
+// getWinEvent shows the errors of a log, newest first.
+func getWinEvent(s *model.Session, p struct {
+	LogName   string
+	StartTime time.Time
+	MaxEvents int
+},
+) (any, error) {
+	found, err := s.Events(p.StartTime)
+	shown := []object{}
+	for _, e := range found {
+		if e.Log == p.LogName && len(shown) < p.MaxEvents {
+			shown = append(shown, newObject("System.Diagnostics.Eventing.Reader.EventLogRecord", object{
+				"TimeCreated": dateTime(e.Time), "ProviderName": e.Source, "Message": e.Message, "Id": 0,
+			}))
+		}
+	}
+	return shown, err
+}
+
 func restartService(s *model.Session, p struct {
 	Name  []string
 	Force bool
@@ -132,4 +173,15 @@ func getAppPermission(s *model.Session, p struct {
 	}
 	has, err := s.SharePoint().AppPermission(url, p.RegisteredName)
 	return object{"$type": "AppPermission", "Right": has.Right, "AppOnly": has.AppOnly}, err
+}
+
+// openConfigurationDatabase shows SQL Server's answer as the prelude does: a state
+// that is not listed is empty.
+func openConfigurationDatabase(s *model.Session) (any, error) {
+	answer, err := s.OpenConfigurationDatabase()
+	state := ""
+	if answer.State >= 0 {
+		state = strconv.Itoa(answer.State)
+	}
+	return object{"$type": "Database", "Number": answer.Number, "Message": answer.Message, "State": state}, err
 }
