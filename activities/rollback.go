@@ -14,12 +14,14 @@ type PlanRollbackInput struct {
 	Farm     farm.Farm     `json:"farm"`
 	Snapshot farm.Snapshot `json:"snapshot"`
 	Observed farm.Observed `json:"observed"`
+	// Refused are the office farms, by name, that refused to have no S2S certificate.
+	Refused []string `json:"refused,omitempty"`
 }
 
 // PlanRollback returns what is still to be rolled back of a rotation. It is an
 // activity for the same reason as [Activities.Compare].
 func (a *Activities) PlanRollback(_ context.Context, in PlanRollbackInput) (farm.RollbackPlan, error) {
-	return farm.PlanRollback(in.Snapshot, in.Farm, in.Observed), nil
+	return farm.PlanRollback(in.Snapshot, in.Farm, in.Observed, in.Refused...), nil
 }
 
 // RestoreIssuerInput is an issuer as it was before the rotation.

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.temporal.io/sdk/workflow"
@@ -50,7 +51,7 @@ func (r *rotation) verifyRollback(ctx workflow.Context) ending {
 		if err != nil {
 			return failedEnding(err)
 		}
-		r.progress.Report.Differences, r.progress.Report.Findings = r.withoutRefused(plan)
+		r.progress.Report.Differences, r.progress.Report.Findings = plan.Reversals, plan.Remaining
 		left := r.withoutSkipped(r.progress.Report.Differences)
 		switch {
 		case len(left) > 0:
@@ -96,7 +97,9 @@ func (r *rotation) compareWithSnapshot(ctx workflow.Context) (farm.RollbackPlan,
 		r.baseline = r.observed
 	}
 	err := workflow.ExecuteActivity(localOptions(ctx, "plan rollback"), a.PlanRollback,
-		activities.PlanRollbackInput{Farm: r.farm, Snapshot: *r.snapshot, Observed: r.observed}).Get(ctx, &plan)
+		activities.PlanRollbackInput{
+			Farm: r.farm, Snapshot: *r.snapshot, Observed: r.observed, Refused: slices.Sorted(maps.Keys(r.clearRefused)),
+		}).Get(ctx, &plan)
 	return plan, err
 }
 
@@ -182,24 +185,4 @@ func (r *rotation) removeCertificates(ctx workflow.Context) error {
 
 func (r *rotation) officeBefore(host string) activities.RestoreOfficeInput {
 	return activities.RestoreOfficeInput{ServerInput: r.onServer(host), Before: r.snapshot.Before.OfficeServer(host)}
-}
-
-// withoutRefused separates what is still to be rolled back from what remains:
-// where Office Online Server refused to have no S2S certificate, that setting
-// and the certificates that it names remain.
-func (r *rotation) withoutRefused(plan farm.RollbackPlan) ([]farm.Difference, []farm.Finding) {
-	reversals := slices.DeleteFunc(plan.Reversals, func(d farm.Difference) bool {
-		return r.clearRefused[r.officeOf(d.Server).Name] && (d.Step == farm.StepRestoreS2SName || d.Step == farm.StepRemoveCertificate)
-	})
-	remaining := plan.Remaining
-	for _, office := range r.farm.Offices() {
-		if r.clearRefused[office.Name] {
-			remaining = append(remaining, farm.Finding{
-				Code: "s2s-name-stays", Severity: farm.Warn, Server: r.masterHost(office),
-				Text:   fmt.Sprintf("S2SCertificateName stays %q, and with it that certificate on every office server: Office Online Server refuses to have none", r.target.FriendlyName),
-				Remedy: "set another certificate's name and roll back again, if it must go",
-			})
-		}
-	}
-	return reversals, remaining
 }

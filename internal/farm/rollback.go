@@ -22,20 +22,21 @@ type RollbackPlan struct {
 // snapshot's needs nothing, and any other value is a conflict.
 //
 // If the rollback is blocked, nothing is rolled back, and Remaining says why.
-// Otherwise there are four things that a rollback cannot restore; the first two
+// Otherwise there are four things that a rollback cannot restore; the first three
 // are listed in Remaining, by these codes:
 //   - friendly-name-stays: a certificate that had no friendly name keeps its new
 //     one;
 //   - key-stays: a certificate that had no key keeps the imported one;
-//   - an empty S2S name, if Office Online Server refuses to clear it, which only
-//     the attempt shows;
+//   - s2s-name-stays: an empty S2S name, if Office Online Server refuses to clear
+//     it, which only the attempt shows: refused are the names of the office farms
+//     that did. The certificates that it selects stay with it;
 //   - restarts that were pending before the rotation, which have happened by then.
-func PlanRollback(s Snapshot, f Farm, now Observed) RollbackPlan {
+func PlanRollback(s Snapshot, f Farm, now Observed, refused ...string) RollbackPlan {
 	if why := s.RollbackBlocked(now); why != "" {
 		return RollbackPlan{Remaining: []Finding{stopFinding("rollback-blocked", "", "rotate to a newer certificate instead", "%s", why)}}
 	}
 	s.Before = s.Before.GroupedAs(now)
-	p := &rollbackPlanner{snapshot: s, farm: f, now: now}
+	p := &rollbackPlanner{snapshot: s, farm: f, now: now, refused: refused}
 	p.planIssuers()
 	p.planHTTPSettings()
 	p.planS2SNames()
@@ -50,6 +51,7 @@ type rollbackPlanner struct {
 	snapshot Snapshot
 	farm     Farm
 	now      Observed
+	refused  []string
 	plan     RollbackPlan
 }
 
@@ -144,6 +146,9 @@ func (p *rollbackPlanner) planS2SName(master OfficeServer, was string) {
 	case is == was:
 	case is != p.snapshot.Target.FriendlyName:
 		p.addConflict(master.Machine.Host, "S2SCertificateName is %q: neither the new %q nor the one before, %q", is, p.snapshot.Target.FriendlyName, was)
+	case was == "" && slices.Contains(p.refused, master.OfficeFarm):
+		p.plan.Remaining = append(p.plan.Remaining, warnFinding("s2s-name-stays", master.Machine.Host, "set another certificate's name and roll back again, if it must go",
+			"S2SCertificateName stays %q, and with it that certificate on every server of the office farm: Office Online Server refuses to have none", is))
 	case was == "":
 		p.addReversal(StepRestoreS2SName, master.Machine.Host, "S2SCertificateName", is, "none",
 			"clear S2SCertificateName; whether Office Online Server accepts that is unknown, and if it does not, the name stays")
@@ -208,6 +213,9 @@ func (p *rollbackPlanner) planKeys() {
 func (p *rollbackPlanner) planCertificates() {
 	t := p.snapshot.Target
 	for _, s := range p.now.Office {
+		if slices.Contains(p.refused, s.OfficeFarm) {
+			continue
+		}
 		before := p.snapshot.Before.OfficeServer(s.Machine.Host)
 		was, existed := before.Certificate(t.Thumbprint)
 		is, exists := s.Certificate(t.Thumbprint)

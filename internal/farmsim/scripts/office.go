@@ -100,14 +100,19 @@ func describeStores(s *model.Session, p powershell.GetOfficeServer, r *powershel
 	if err != nil {
 		return err
 	}
+	selectsNothing := r.Joined && !slices.ContainsFunc(personal, func(c model.Certificate) bool {
+		return !c.Archived && c.FriendlyName != "" && strings.EqualFold(c.FriendlyName, r.S2SCertificateName)
+	})
 	for _, c := range personal {
 		isPrevious := string(c.Thumbprint) == p.Previous
-		if c.Archived && !isPrevious {
+		choice := selectsNothing && c.FriendlyName != ""
+		isArchivedChoice := choice && strings.EqualFold(c.FriendlyName, r.S2SCertificateName)
+		if c.Archived && !isPrevious && !isArchivedChoice {
 			continue
 		}
 		named := c.FriendlyName != "" && containsFold(names, c.FriendlyName)
 		signs := isPrevious || string(c.Thumbprint) == p.Thumbprint || named && strings.EqualFold(c.FriendlyName, r.S2SCertificateName)
-		if signs || named || p.Subject != "" && strings.EqualFold(c.Subject, p.Subject) {
+		if signs || named || choice || p.Subject != "" && strings.EqualFold(c.Subject, p.Subject) {
 			r.Certificates = append(r.Certificates, certificateRecord(s, c, signs))
 		}
 	}

@@ -4,8 +4,9 @@ Observes an office server: its certificates, its farm and what runs on it.
 .DESCRIPTION
 Changes nothing. For an account without administrator rights it returns only the
 machine. Of the Personal store it returns the target, the certificates that share
-its friendly name or subject, and those that the farm names. A machine that is in
-no farm is a result, not an error.
+its friendly name or subject, and those that the farm names; where the farm's S2S
+name selects none, all that have a friendly name. A machine that is in no farm is a
+result, not an error.
 Source: Microsoft, "Configure server-to-server authentication between Office
 Online Server and SharePoint Server 2016"; the output of Get-OfficeWebAppsFarm
 and Get-OfficeWebAppsMachine.
@@ -72,12 +73,18 @@ if ($null -ne $machine) {
     $discovery = Get-Discovery -Url ($scheme + '://' + $fullName + '/hosting/discovery')
 }
 
-$certificates = @(foreach ($certificate in Get-PersonalCertificate) {
+$personal = @(Get-PersonalCertificate)
+# Where the S2S name selects nothing, what there is to select from tells why.
+$selected = @($personal | Where-Object { -not $_.Archived -and $_.FriendlyName -ne '' -and $_.FriendlyName -eq $settings.S2S })
+$selectsNothing = $null -ne $machine -and $selected.Count -eq 0
+$certificates = @(foreach ($certificate in $personal) {
     $isPrevious = $certificate.Thumbprint -eq $Previous
-    if ($certificate.Archived -and -not $isPrevious) { continue }
+    $choice = $selectsNothing -and $certificate.FriendlyName -ne ''
+    $isArchivedChoice = $choice -and $certificate.FriendlyName -eq $settings.S2S
+    if ($certificate.Archived -and -not ($isPrevious -or $isArchivedChoice)) { continue }
     $named = $certificate.FriendlyName -ne '' -and $certificate.FriendlyName -in $names
     $signs = $isPrevious -or $certificate.Thumbprint -eq $Thumbprint -or ($named -and $certificate.FriendlyName -eq $settings.S2S)
-    if ($signs -or $named -or ($Subject -ne '' -and $certificate.Subject -eq $Subject)) {
+    if ($signs -or $named -or $choice -or ($Subject -ne '' -and $certificate.Subject -eq $Subject)) {
         ConvertTo-CertificateRecord -Certificate $certificate -Sign:$signs
     }
 })
