@@ -14,14 +14,12 @@ type PlanRollbackInput struct {
 	Farm     farm.Farm     `json:"farm"`
 	Snapshot farm.Snapshot `json:"snapshot"`
 	Observed farm.Observed `json:"observed"`
-	// Refused are the office farms, by name, that refused to have no S2S certificate.
-	Refused []string `json:"refused,omitempty"`
 }
 
 // PlanRollback returns what is still to be rolled back of a rotation. It is an
 // activity for the same reason as [Activities.Compare].
 func (a *Activities) PlanRollback(_ context.Context, in PlanRollbackInput) (farm.RollbackPlan, error) {
-	return farm.PlanRollback(in.Snapshot, in.Farm, in.Observed, in.Refused...), nil
+	return farm.PlanRollback(in.Snapshot, in.Farm, in.Observed), nil
 }
 
 // RestoreIssuerInput is an issuer as it was before the rotation.
@@ -99,7 +97,7 @@ func (a *Activities) RestoreHTTPSettings(ctx context.Context, in RestoreSettings
 	if !office.HasHTTPSettings() {
 		return reportUnchanged("not configured"), nil
 	}
-	if master, err := a.findMaster(ctx, t); err != nil || master != "" {
+	if master, err := a.findMaster(ctx, f, t); err != nil || master != "" {
 		return StepResult{MovedTo: master}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, params)
@@ -109,11 +107,11 @@ func (a *Activities) RestoreHTTPSettings(ctx context.Context, in RestoreSettings
 // RestoreS2SCertificate restores the farm's S2S setting. Like
 // [Activities.SetS2SCertificate], it does nothing if Host is not the master.
 func (a *Activities) RestoreS2SCertificate(ctx context.Context, in RestoreSettingsInput) (StepResult, error) {
-	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
+	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
-	if master, err := a.findMaster(ctx, t); err != nil || master != "" {
+	if master, err := a.findMaster(ctx, f, t); err != nil || master != "" {
 		return StepResult{MovedTo: master}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.RestoreS2SCertificateName{Ours: in.Target.FriendlyName, Previous: in.Before.S2SCertificateName})
