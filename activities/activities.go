@@ -138,6 +138,8 @@ type CompareInput struct {
 	// Snapshot is that of an earlier, incomplete rotation, which this one finishes if
 	// it has the same target.
 	Snapshot *farm.Snapshot `json:"snapshot,omitempty"`
+	// Accepted is what operators accepted for this rotation.
+	Accepted []farm.Acceptance `json:"accepted,omitempty"`
 }
 
 // Comparison is what a comparison found.
@@ -146,6 +148,9 @@ type Comparison struct {
 	FriendlyName string            `json:"friendlyName"`
 	Differences  []farm.Difference `json:"differences"`
 	Findings     []farm.Finding    `json:"findings"`
+	// NotAccepted says which acceptances are of nothing that was found; empty when
+	// each is of something.
+	NotAccepted string `json:"notAccepted,omitempty"`
 	// Previous is the certificate in use, empty at first set-up.
 	Previous farm.StoreCertificate `json:"previous"`
 	// RollbackBlocked says why a rollback must not restore what is in use now; empty
@@ -162,13 +167,17 @@ func (a *Activities) Compare(_ context.Context, in CompareInput) (Comparison, er
 	if in.Snapshot != nil && in.Snapshot.Target.Thumbprint == in.Target.Thumbprint {
 		snapshot = *in.Snapshot
 	}
-	return Comparison{
+	c := Comparison{
 		FriendlyName:    desired.Target.FriendlyName,
 		Differences:     farm.Compare(desired, in.Observed),
-		Findings:        farm.Check(desired, in.Observed),
 		Previous:        previous,
 		RollbackBlocked: snapshot.RollbackBlocked(in.Observed),
-	}, nil
+	}
+	findings, err := farm.ApplyAcceptances(farm.Check(desired, in.Observed), in.Accepted)
+	if c.Findings = findings; err != nil {
+		c.NotAccepted = err.Error()
+	}
+	return c, nil
 }
 
 // OpeningInput asks for an opening of a window that lasts at least for Need.

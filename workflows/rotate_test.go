@@ -52,6 +52,69 @@ func TestRotate_Refused(t *testing.T) {
 	})
 }
 
+func TestRotate_AcceptedFinding(t *testing.T) {
+	accept := func(refs ...string) workflows.RotateInput {
+		return workflows.RotateInput{Accepted: farm.NewAcceptances(refs, "op", "patch day", noon)}
+	}
+	// withDeadMachine has three office servers, of which one is not configured.
+	withDeadMachine := func(t *testing.T) *testFarm {
+		t.Helper()
+		f := newTestFarm(t, farmsim.Options{OfficeServers: 3})
+		f.configure = func(c *farm.Farm) { c.Office.Servers = c.Office.Servers[:2] }
+		return f
+	}
+	t.Run("a machine that is not configured is left alone, and the report says so", func(t *testing.T) {
+		t.Parallel()
+		f := withDeadMachine(t)
+		ended := f.newRun(t).rotateWith(accept("machine-not-configured@OOS-03")).requireOutcome(farm.Verified)
+		ended.assertStatement("key usable on every configured server; not configured and left alone: OOS-03; accepted: machine-not-configured@OOS-03")
+		ended.assertAccepted("machine-not-configured@OOS-03 by op: patch day")
+		f.assertOnServers(t, ended.Target, 2)
+		if stops := farm.Stops(ended.RotationResult.Inspection.Findings); len(stops) != 1 {
+			t.Errorf("the controller is handed %+v, want the stop as it is for any other rotation", stops)
+		}
+	})
+	t.Run("a rollback leaves it alone too", func(t *testing.T) {
+		t.Parallel()
+		f := withDeadMachine(t)
+		before := f.sim.Trust()
+		f.addFaults(t, brokenScript(frontEnd, "Set-TrustedIssuer"))
+		configure := f.configure
+		f.configure = func(c *farm.Farm) {
+			configure(c)
+			rollBackOnFailure(&c.Rotation)
+		}
+		r := f.newRun(t)
+		r.onActivity("RestoreIssuer", f.sim.ClearFaults)
+		ended := r.rotateWith(accept("machine-not-configured")).requireOutcome(farm.RolledBack)
+		ended.assertStatement("everything is as it was before; it was rolled back because")
+		ended.assertAccepted("machine-not-configured@OOS-03 by op: patch day")
+		f.assertTrustUnchanged(t, before)
+	})
+	t.Run("a certificate that is compromised", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{})
+		f.requireRotated(t)
+		f.issueCertificate(t)
+		f.installUpdates(t, office2)
+		in := accept("pending-reboot@" + office2)
+		in.Intent = farm.ReplaceCompromised
+		f.newRun(t).rotateWith(in).requireOutcome(farm.Verified).assertAccepted("pending-reboot@" + office2 + " by op: patch day")
+	})
+	t.Run("another stop refuses the rotation", func(t *testing.T) {
+		t.Parallel()
+		f := withDeadMachine(t)
+		f.installUpdates(t, office2)
+		f.newRun(t).rotateWith(accept("machine-not-configured@OOS-03")).requireOutcome(farm.Refused).assertStatement(office2 + ": a reboot of Windows is pending")
+	})
+	t.Run("what is accepted and not there refuses the rotation", func(t *testing.T) {
+		t.Parallel()
+		f := withDeadMachine(t)
+		f.newRun(t).rotateWith(accept("machine-not-configured", "pending-reboot@"+office1)).requireOutcome(farm.Refused).
+			assertStatement("accept pending-reboot@"+office1+": nothing like that stops the rotation now", "what does: machine-not-configured@OOS-03")
+	})
+}
+
 func TestRotate_MasterMoves(t *testing.T) {
 	t.Parallel()
 	f := newTestFarm(t, farmsim.Options{})

@@ -1,0 +1,126 @@
+package farm_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/farmtrust/farmtrust/internal/cert"
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// TestEveryStopIsPlaced fails for a new code of a finding that stops a rotation
+// until somebody has thought about whether an operator may accept it.
+func TestEveryStopIsPlaced(t *testing.T) {
+	placed := map[string]int{}
+	for _, c := range append(farm.Acceptable(), farm.NeverAccepted()...) {
+		if placed[c.Code]++; placed[c.Code] > 1 {
+			t.Errorf("%s is placed twice", c.Code)
+		}
+		if c.Reason == "" {
+			t.Errorf("%s has no reason", c.Code)
+		}
+	}
+	stops := stopCodes(t)
+	if len(stops) < 20 {
+		t.Fatalf("only %d codes of stops are found: %v", len(stops), stops)
+	}
+	for _, code := range stops {
+		if placed[code] == 0 {
+			t.Errorf("%s is neither in Acceptable nor in NeverAccepted", code)
+		}
+	}
+}
+
+// stopCodes reads from the source the codes of findings that stop a rotation.
+func stopCodes(t *testing.T) []string {
+	t.Helper()
+	var codes []string
+	for _, dir := range []string{".", "../cert", "../../workflows", "../../activities"} {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("find the source in %s: %v, %d files", dir, err, len(files))
+		}
+		for _, path := range files {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				if code := stopCode(n); code != nil {
+					codes = append(codes, codeOf(t, path, code))
+				}
+				return true
+			})
+		}
+	}
+	slices.Sort(codes)
+	return slices.Compact(codes)
+}
+
+// stopCode returns the code in a call of stopFinding, or in a Finding whose
+// severity is Stop or is not written there.
+func stopCode(n ast.Node) ast.Expr {
+	switch n := n.(type) {
+	case *ast.CallExpr:
+		if f, ok := n.Fun.(*ast.Ident); ok && f.Name == "stopFinding" {
+			return n.Args[0]
+		}
+	case *ast.CompositeLit:
+		fields := map[string]ast.Expr{}
+		for _, e := range n.Elts {
+			if pair, ok := e.(*ast.KeyValueExpr); ok {
+				fields[lastName(pair.Key)] = pair.Value
+			}
+		}
+		// In a list of findings the type is left out.
+		isFinding := lastName(n.Type) == "Finding" || n.Type == nil && fields["Severity"] != nil
+		if isFinding && lastName(fields["Severity"]) != "Warn" && lastName(fields["Code"]) != "code" {
+			return fields["Code"]
+		}
+	}
+	return nil
+}
+
+// lastName is the name of an identifier, or of what a selector selects.
+func lastName(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name
+	case *ast.SelectorExpr:
+		return e.Sel.Name
+	}
+	return ""
+}
+
+// certCodes are the constants of package cert that findings which stop use.
+func certCodes() map[string]string {
+	return map[string]string{
+		"CodeNotYetValid": cert.CodeNotYetValid, "CodeExpired": cert.CodeExpired, "CodeNotRSA": cert.CodeNotRSA,
+		"CodeKeyTooShort": cert.CodeKeyTooShort, "CodeChainExpired": cert.CodeChainExpired,
+	}
+}
+
+func codeOf(t *testing.T, path string, e ast.Expr) string {
+	t.Helper()
+	if code, ok := certCodes()[lastName(e)]; ok {
+		return code
+	}
+	literal, ok := e.(*ast.BasicLit)
+	if !ok {
+		t.Fatalf("%s: a code of a finding that is not a literal: %v", path, e)
+	}
+	code, err := strconv.Unquote(literal.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code
+}
