@@ -231,6 +231,60 @@ func TestRotate_NameAmbiguous(t *testing.T) {
 	f.rotate(t).requireOutcome(farm.Refused).assertStatement(ended.FriendlyName, office2, "2 certificates")
 }
 
+// TestManageFarm_Recreated re-creates an office farm that its controller has seen in
+// order: that is no first set-up, and an event has the name set again.
+func TestManageFarm_Recreated(t *testing.T) {
+	t.Parallel()
+	f := newTestFarm(t, farmsim.Options{})
+	c := f.newController(t)
+	c.after(time.Hour, func() {
+		if code := c.state().Next.Code; code != farm.CodeNotSetUp {
+			t.Errorf("before the first set-up the controller says %q", code)
+		}
+		c.sendEvent("set up")
+	})
+	c.after(4*time.Hour, func() {
+		requireRun(t, c.state(), run{Outcome: farm.Verified, HasSnapshot: true})
+		if err := f.sim.World.RecreateOfficeFarm(office1, model.OfficeSettings{}); err != nil {
+			t.Error(err)
+		}
+	})
+	c.after(3*day, func() {
+		requireRun(t, c.state(), run{Outcome: farm.Verified, HasSnapshot: true, NeedsOperator: true})
+		assertMentions(t, c.state().Next.Reason, "has lost", "New-OfficeWebAppsFarm", "-S2SCertificateName")
+		if code := c.state().Next.Code; code != farm.CodeNameLost {
+			t.Errorf("after the update the controller says %q", code)
+		}
+		c.sendEvent("set it again")
+	})
+	state := c.runUntil(3*day + 4*time.Hour)
+	assertMentions(t, state.Next.Reason, "trusted until")
+	assertEventResult(t, state, "set it again", eventResult{rotateID, true, "has lost"})
+	f.assertRefreshes(t)
+}
+
+func TestManageFarm_OfficeFarms(t *testing.T) {
+	t.Parallel()
+	f := newOfficesFarm(t, farmsim.Options{Trusting: true, OtherOffices: []farmsim.OtherOffice{{Name: "dr", Servers: 2, NotSetUp: true}}})
+	state := f.newController(t).runUntil(3 * day)
+	requireRun(t, state, run{Outcome: farm.Verified, HasSnapshot: true, Active: retireID})
+	f.assertRefreshes(t)
+}
+
+func TestRetire_OfficeFarms(t *testing.T) {
+	t.Parallel()
+	f := newOfficesFarm(t, farmsim.Options{Trusting: true})
+	old := f.requireRenewed(t)
+	r := f.newRun(t)
+	r.after(time.Hour, func() {
+		f.assertOnServers(t, old.Thumbprint, 4)
+		r.approve()
+	})
+	r.retire(old).requireOutcome(farm.Verified)
+	f.assertOnServers(t, old.Thumbprint, 0)
+	f.assertRefreshes(t)
+}
+
 // assertFinding asserts that there is one finding of a code, on that server, with
 // these words.
 func assertFinding(t *testing.T, findings []farm.Finding, code, server string, words ...string) {

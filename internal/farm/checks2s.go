@@ -72,7 +72,7 @@ func listThumbprints(certificates []StoreCertificate) string {
 func checkOfficesAgree(_ Desired, o Observed) []Finding {
 	var out []Finding
 	for _, master := range o.Masters() {
-		if master.Settings.S2SCertificateName == "" {
+		if master.Joined && master.Settings.S2SCertificateName == "" {
 			out = append(out, checkUnnamed(o, master)...)
 		}
 	}
