@@ -114,6 +114,9 @@ func checkOneMaster(o Observed, officeFarm string) []Finding {
 func checkMachinesConfigured(_ Desired, o Observed) []Finding {
 	var out []Finding
 	for _, master := range o.Masters() {
+		if !master.Joined {
+			continue // its list of machines cannot be read
+		}
 		out = append(out, checkMachinesOf(master, o.OfficeServers(master.OfficeFarm))...)
 	}
 	return out

@@ -65,6 +65,12 @@ func TestCheck(t *testing.T) {
 			o.Office[0].Certificates = testCertificates("A")
 			trust(o, "A")
 		}, []finding{{farm.Warn, "s2s-name-lost", "oos-01"}}},
+		{"an office farm whose master is stopped has lost no name", func(_ *farm.Desired, o *farm.Observed) {
+			nameCertificates(&o.Office[1], testCertificates("A"))
+			o.Office[0].Certificates, o.Office[0].Settings = testCertificates("A"), farm.OfficeFarm{}
+			o.Office[0].Joined, o.Office[0].Service.Running = false, false
+			trust(o, "A")
+		}, []finding{{farm.Stop, "wacsm-stopped", "oos-01"}}},
 		{"one of two office farms was re-created without its name", func(_ *farm.Desired, o *farm.Observed) {
 			separateOffice(o)
 			nameCertificates(&o.Office[0], testCertificates("A"))
