@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+
 	"github.com/farmtrust/farmtrust/internal/cert"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/powershell"
@@ -101,11 +103,11 @@ type SetS2SInput struct {
 // visible one of its subject on the master. If Host is not the master, it does
 // nothing and returns the master in MovedTo.
 func (a *Activities) SetS2SCertificate(ctx context.Context, in SetS2SInput) (StepResult, error) {
-	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
+	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
-	if master, err := a.findMaster(ctx, t); err != nil || master != "" {
+	if master, err := a.findMaster(ctx, f, t); err != nil || master != "" {
 		return StepResult{MovedTo: master}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.SetS2SCertificateName{
@@ -150,7 +152,7 @@ func (a *Activities) SetHTTPSettings(ctx context.Context, in ServerInput) (StepR
 	if !office.HasHTTPSettings() {
 		return reportUnchanged("not configured"), nil
 	}
-	if master, err := a.findMaster(ctx, t); err != nil || master != "" {
+	if master, err := a.findMaster(ctx, f, t); err != nil || master != "" {
 		return StepResult{MovedTo: master}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.SetOfficeHTTPSetting{
@@ -160,13 +162,43 @@ func (a *Activities) SetHTTPSettings(ctx context.Context, in ServerInput) (StepR
 }
 
 // findMaster returns the computer name of the farm's master; empty when the
-// server is the master itself.
-func (a *Activities) findMaster(ctx context.Context, t powershell.Target) (string, error) {
+// server is the master itself. A server whose service is stopped, or that does not
+// answer, cannot say; where the other servers say that it is the master no longer,
+// theirs is the answer, or else it fails.
+func (a *Activities) findMaster(ctx context.Context, f farm.Farm, t powershell.Target) (string, error) {
 	seen, err := a.observeOffice(ctx, t, farm.Certificate{}, "")
-	if err != nil || farm.SameMachine(seen.Settings.Master, seen.Machine.Name) {
+	switch {
+	case err == nil && seen.Joined && farm.SameMachine(seen.Settings.Master, seen.Machine.Name):
+		return "", nil
+	case err == nil && seen.Joined:
+		return seen.Settings.Master, nil
+	case ctx.Err() != nil:
 		return "", err
 	}
-	return seen.Settings.Master, nil
+	if master := a.askForMaster(ctx, f, t.Host); master != "" && !farm.SameMachine(master, t.Host) {
+		return master, nil
+	}
+	if err == nil {
+		err = serviceStopped(activity.GetInfo(ctx).Attempt, "%s, the master: %s: remove the cause, start it, then retry; or %s", t.Host, seen.WhyUnread(), moveMaster)
+	}
+	return "", err
+}
+
+// moveMaster is what to do about a master that cannot be got running.
+const moveMaster = "make another server the master there with Set-OfficeWebAppsMachine -Master, then retry"
+
+// askForMaster returns the computer name of the master as another server of the farm
+// knows it; empty when none can say.
+func (a *Activities) askForMaster(ctx context.Context, f farm.Farm, host string) string {
+	for _, other := range f.Office.Servers {
+		if other.Host == host {
+			continue
+		}
+		if seen, err := a.observeOffice(ctx, scriptTarget(other), farm.Certificate{}, ""); err == nil && seen.Joined {
+			return seen.Settings.Master
+		}
+	}
+	return ""
 }
 
 // ReplicationInput names a server, and the S2S certificate name that it should see.
@@ -192,8 +224,11 @@ func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) 
 	started := a.Now()
 	err = a.awaitCondition(ctx, func() (bool, string, error) {
 		seen, err := a.observeOffice(ctx, t, in.Target, "")
+		if err == nil && !seen.Joined {
+			err = serviceStopped(activity.GetInfo(ctx).Attempt, "%s cannot get the setting: %s: remove the cause, start it, then retry", in.Host, seen.WhyUnread())
+		}
 		now := seen.Settings.S2SCertificateName
-		return now == in.Name, fmt.Sprintf("%s still has S2SCertificateName %s", in.Host, quoteName(now)), err
+		return now == in.Name && err == nil, fmt.Sprintf("%s still has S2SCertificateName %s", in.Host, quoteName(now)), err
 	})
 	if err != nil {
 		return StepResult{}, err
@@ -225,9 +260,13 @@ type RestartOfficeInput struct {
 	ServerInput
 	// Baseline is the server as it was observed before the rotation.
 	Baseline farm.OfficeServer `json:"baseline"`
-	// Since is when this rotation last changed a setting, on the worker's clock;
-	// zero when it changed none.
-	Since time.Time `json:"since,omitzero"`
+	// NotBefore is when this run last changed a setting, on the worker's clock; zero
+	// when it changed none. What started before is restarted.
+	NotBefore time.Time `json:"notBefore,omitzero"`
+	// UnlessNoted is when the certificate that SharePoint trusts was last changed, on
+	// the worker's clock; zero when that is unknown. What started before is restarted,
+	// unless it is known to have loaded what is set now.
+	UnlessNoted time.Time `json:"unlessNoted,omitzero"`
 }
 
 // RestartOffice restarts WACSM and IIS on an office server that has not yet
@@ -238,19 +277,68 @@ func (a *Activities) RestartOffice(ctx context.Context, in RestartOfficeInput) (
 	if err != nil {
 		return StepResult{}, err
 	}
-	params := powershell.RestartOfficeServer{}
-	if !in.Since.IsZero() {
-		since := in.Since.Add(in.Baseline.Machine.Skew)
-		params.NotBefore = &since
-	}
-	done, err := runScript(ctx, a.Remote, t, params)
+	done, err := runScript(ctx, a.Remote, t, powershell.RestartOfficeServer{
+		NotBefore: in.onServerClock(in.NotBefore), UnlessNoted: in.onServerClock(in.UnlessNoted),
+	})
 	if err != nil {
 		return StepResult{}, err
 	}
 	health, err := a.awaitHealth(ctx, t, in)
 	return a.stepResult(err, done.Changed,
 		fmt.Sprintf("restarted %s; %s", strings.Join(done.Restarted, ", "), health),
-		fmt.Sprintf("started after the settings changed; %s", health))
+		fmt.Sprintf("had loaded its settings; %s", health))
+}
+
+// onServerClock converts a moment to the clock of the server; nil for zero.
+func (in RestartOfficeInput) onServerClock(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.Add(in.Baseline.Machine.Skew)
+	return &t
+}
+
+// StartOfficeInput names the server to start.
+type StartOfficeInput struct {
+	ServerInput
+	// Previous is the certificate in use before the rotation; empty at first set-up.
+	Previous farm.StoreCertificate `json:"previous"`
+	// Name is the friendly name that the farm's S2S setting is to have, and Master
+	// reports whether the server is to be started because it is the master.
+	Name   string `json:"name"`
+	Master bool   `json:"master,omitempty"`
+}
+
+// StartOffice starts what is stopped of WACSM and IIS on an office server: until
+// WACSM runs, no setting reaches the server. It fails with [ServiceNotRunning]. If
+// the master is to be started, and the other servers say that Host is the master no
+// longer, it does nothing and returns the master in MovedTo.
+func (a *Activities) StartOffice(ctx context.Context, in StartOfficeInput) (StepResult, error) {
+	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
+	if err != nil {
+		return StepResult{}, err
+	}
+	remedy := ""
+	if in.Name != "" {
+		remedy = "if it does not start with the certificate that its settings name, " + farm.SettingsFileRemedy(in.Name) + ", then retry"
+	}
+	if in.Master {
+		if master := a.askForMaster(ctx, f, t.Host); master != "" && !farm.SameMachine(master, t.Host) {
+			return StepResult{MovedTo: master}, nil
+		}
+		remedy = strings.TrimPrefix(remedy+"; or "+moveMaster, "; or ")
+	}
+	params := powershell.StartOfficeServer{Certificates: []powershell.NamedCertificate{
+		{Thumbprint: string(in.Target.Thumbprint), FriendlyName: in.Target.FriendlyName},
+	}}
+	if p := in.Previous; p.Thumbprint != "" && p.Thumbprint != in.Target.Thumbprint {
+		params.Certificates = append(params.Certificates, powershell.NamedCertificate{Thumbprint: string(p.Thumbprint), FriendlyName: p.FriendlyName})
+	}
+	done, err := runScript(ctx, a.Remote, t, params)
+	if err != nil {
+		return StepResult{}, appendRemedy(err, remedy)
+	}
+	return a.stepResult(nil, done.Changed, "started "+strings.Join(done.Started, ", "), "runs")
 }
 
 func (a *Activities) awaitHealth(ctx context.Context, t powershell.Target, in RestartOfficeInput) (health string, err error) {

@@ -100,7 +100,7 @@ func (a *Activities) RestoreHTTPSettings(ctx context.Context, in RestoreSettings
 	if !office.HasHTTPSettings() {
 		return reportUnchanged("not configured"), nil
 	}
-	if master, err := a.findMaster(ctx, t); err != nil || master != "" {
+	if master, err := a.findMaster(ctx, f, t); err != nil || master != "" {
 		return StepResult{MovedTo: master}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, params)
@@ -111,11 +111,11 @@ func (a *Activities) RestoreHTTPSettings(ctx context.Context, in RestoreSettings
 // visible on the master. Like
 // [Activities.SetS2SCertificate], it does nothing if Host is not the master.
 func (a *Activities) RestoreS2SCertificate(ctx context.Context, in RestoreSettingsInput) (StepResult, error) {
-	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
+	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
-	if master, err := a.findMaster(ctx, t); err != nil || master != "" {
+	if master, err := a.findMaster(ctx, f, t); err != nil || master != "" {
 		return StepResult{MovedTo: master}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.RestoreS2SCertificateName{

@@ -118,16 +118,16 @@ func (o *operation) retryOrBlock(ctx workflow.Context, step farm.Step, observe f
 // other than the master can be left out, a SharePoint server cannot.
 func (o *operation) isSkippable(host string) bool {
 	office, isOffice := o.farm.OfficeOf(host)
-	master, known := o.observed.Master(office.Name)
-	return known && host != master.Machine.Host && isOffice
+	known := o.knownMasters[office.Name].Machine.Host
+	return known != "" && host != known && isOffice
 }
 
 // isServing reports whether the master of a server's office farm lists it as a
 // machine of that farm.
 func (o *operation) isServing(host string) bool {
 	server := o.observed.OfficeServer(host)
-	master, _ := o.observed.Master(server.OfficeFarm)
-	return master.Settings.HasMachine(server.Machine.Name)
+	office, _ := o.farm.OfficeOf(host)
+	return o.master(office).Settings.HasMachine(server.Machine.Name)
 }
 
 // endsRun reports whether an error is not to be blocked on: the run was

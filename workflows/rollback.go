@@ -16,10 +16,11 @@ func (r *rotation) rollBack(ctx workflow.Context) ending {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
 	r.decisions.beginRollback()
-	r.target, r.restartStep = r.snapshot.Target, farm.StepRestartAgain
+	r.target, r.restartStep, r.replicationStep = r.snapshot.Target, farm.StepRestartAgain, farm.StepReplicationAgain
 	if len(r.observed.Office) == 0 {
 		// Until the first observation: who is the master, for one.
 		r.observed = r.snapshot.Before
+		r.noteMasters(r.observed)
 	}
 	if err := r.progress.setPhase(ctx, farm.PhaseRollingBack); err != nil {
 		return failedEnding(err)
@@ -28,12 +29,15 @@ func (r *rotation) rollBack(ctx workflow.Context) ending {
 		return failedEnding(err)
 	}
 	r.forgetChanges()
+	r.postponeStopped()
 	if err := r.runPhase(ctx, farm.PhaseRollingBack,
+		r.startStoppedMasters,   // without it nothing can be set, and users are better off with what is
 		r.restoreIssuers,        // SharePoint farms: previous certificate or none, permissions
 		r.restoreHTTPSettings,   // masters: only those configured
 		r.restoreS2SCertificate, // masters: previous name or none
 		r.restartSharePoint,     // servers that would still use what was rolled back
 		r.restartOffice,
+		r.recoverPostponed,      // servers whose services do not run: after all others work again
 		r.removeRootAuthorities, // SharePoint farms: those that were added
 		r.revokeKeys,            // office servers: access that was granted
 		r.removeCertificates,    // office servers: last, and only when nothing names them
@@ -50,7 +54,7 @@ func (r *rotation) verifyRollback(ctx workflow.Context) ending {
 		if err != nil {
 			return failedEnding(err)
 		}
-		r.progress.Report.Differences, r.progress.Report.Findings = r.withoutRefused(plan)
+		r.progress.Report.Differences, r.progress.Report.Findings = plan.Reversals, plan.Remaining
 		left := r.withoutSkipped(r.progress.Report.Differences)
 		switch {
 		case len(left) > 0:
@@ -60,7 +64,7 @@ func (r *rotation) verifyRollback(ctx workflow.Context) ending {
 			return ending{outcome: farm.RolledBack}
 		}
 		cause := fmt.Errorf("%d changes are still to be rolled back, the first: %s", len(left), left[0].Text)
-		if err := r.blockUnlessResolved(ctx, failedStep{host: left[0].Server, step: farm.StepVerify, cause: cause}); err != nil {
+		if err := r.blockAndRestart(ctx, cause, left); err != nil {
 			return failedEnding(err)
 		}
 	}
@@ -79,7 +83,7 @@ func (r *rotation) planRollback(ctx workflow.Context) (farm.RollbackPlan, error)
 			return &serverError{first.Server, fmt.Errorf("%s: %s", first.Text, first.Remedy)}
 		}
 		if stops := farm.Stops(plan.Remaining); len(stops) > 0 {
-			return &serverError{r.farm.Office.Servers[0].Host, fmt.Errorf("%s: %s", stops[0].Text, stops[0].Remedy)}
+			return &serverError{r.masterHost(r.farm.Office), fmt.Errorf("%s: %s", stops[0].Text, stops[0].Remedy)}
 		}
 		return nil
 	})
@@ -92,8 +96,7 @@ func (r *rotation) compareWithSnapshot(ctx workflow.Context) (farm.RollbackPlan,
 		return plan, err
 	}
 	if len(r.baseline.Office) == 0 {
-		// The rollback of a finished rotation has no observation before it.
-		r.baseline = r.observed
+		r.baseline = r.baselineOfRollback()
 	}
 	err := workflow.ExecuteActivity(localOptions(ctx, "plan rollback"), a.PlanRollback,
 		activities.PlanRollbackInput{Farm: r.farm, Snapshot: *r.snapshot, Observed: r.observed}).Get(ctx, &plan)
@@ -135,7 +138,7 @@ func (r *rotation) restoreHTTPSettings(ctx workflow.Context) error {
 }
 
 func (r *rotation) restoreS2SCertificate(ctx workflow.Context) error {
-	r.clearRefused = map[string]bool{}
+	r.snapshot.ClearRefused = nil
 	if err := r.runOnMasters(ctx, farm.StepRestoreS2SName, everyOffice, func(office farm.Office, host string) workflow.Future {
 		in := activities.RestoreSettingsInput{ServerInput: r.onServer(host), Before: r.settingsBefore(office)}
 		in.Unarchive, in.Archive = r.snapshot.VisibleBefore(host)
@@ -143,17 +146,13 @@ func (r *rotation) restoreS2SCertificate(ctx workflow.Context) error {
 	}); err != nil {
 		return err
 	}
-	return r.awaitReplicationTo(ctx, r.clearedHosts(), func(host string) activities.ReplicationInput {
-		in := activities.ReplicationInput{ServerInput: r.onServer(host), Name: r.settingsBefore(r.officeOf(host)).S2SCertificateName}
-		in.Unarchive, in.Archive = r.snapshot.VisibleBefore(host)
-		return in
-	})
+	return r.awaitReplicationOn(ctx, r.clearedHosts())
 }
 
 // clearedHosts lists the office servers that take part, without those whose office
 // farm refused to have no S2S certificate.
 func (r *rotation) clearedHosts() []string {
-	return slices.DeleteFunc(r.officeHosts(), func(host string) bool { return r.clearRefused[r.officeOf(host).Name] })
+	return slices.DeleteFunc(r.officeHosts(), func(host string) bool { return r.snapshot.WasClearRefused(r.officeOf(host).Name) })
 }
 
 func (r *rotation) removeRootAuthorities(ctx workflow.Context) error {
@@ -185,24 +184,4 @@ func (r *rotation) removeCertificates(ctx workflow.Context) error {
 
 func (r *rotation) officeBefore(host string) activities.RestoreOfficeInput {
 	return activities.RestoreOfficeInput{ServerInput: r.onServer(host), Before: r.snapshot.Before.OfficeServer(host)}
-}
-
-// withoutRefused separates what is still to be rolled back from what remains:
-// where Office Online Server refused to have no S2S certificate, that setting
-// and the certificates that it names remain.
-func (r *rotation) withoutRefused(plan farm.RollbackPlan) ([]farm.Difference, []farm.Finding) {
-	reversals := slices.DeleteFunc(plan.Reversals, func(d farm.Difference) bool {
-		return r.clearRefused[r.officeOf(d.Server).Name] && (d.Step == farm.StepRestoreS2SName || d.Step == farm.StepRemoveCertificate)
-	})
-	remaining := plan.Remaining
-	for _, office := range r.farm.Offices() {
-		if r.clearRefused[office.Name] {
-			remaining = append(remaining, farm.Finding{
-				Code: "s2s-name-stays", Severity: farm.Warn, Server: r.masterHost(office),
-				Text:   fmt.Sprintf("S2SCertificateName stays %q, and with it that certificate on every office server, where others of its subject stay archived: Office Online Server refuses to have none", r.target.FriendlyName),
-				Remedy: "set another certificate's name and roll back again, if it must go",
-			})
-		}
-	}
-	return reversals, remaining
 }

@@ -56,16 +56,17 @@ type rotation struct {
 	// found is the farm as it was observed last, if that was all of it and
 	// nothing was changed since.
 	found *farm.Inspection
-	// clearRefused holds the names of the office farms that refused to have no S2S
-	// certificate.
-	clearRefused map[string]bool
+	// postponed are the servers that the rollback leaves for later: a service of theirs
+	// does not run.
+	postponed []string
 	// trustChangedAt is when this run last changed the trust of each SharePoint
 	// farm, by front end; settingsChangedAt the same for the office farms, by name.
 	// Zero while it has changed nothing.
 	trustChangedAt    map[string]time.Time
 	settingsChangedAt map[string]time.Time
-	// restartStep is the name of the restart, which a rollback repeats.
-	restartStep farm.Step
+	// restartStep and replicationStep are the names of the steps that a rollback
+	// repeats.
+	restartStep, replicationStep farm.Step
 }
 
 func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
@@ -73,7 +74,7 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rotation{operation: o, input: in, clearRefused: map[string]bool{}, restartStep: farm.StepRestart}
+	r := &rotation{operation: o, input: in, restartStep: farm.StepRestart, replicationStep: farm.StepReplication}
 	r.forgetChanges()
 	switch in.Intent {
 	case farm.Rollback:
@@ -119,7 +120,7 @@ func (r *rotation) goForward(ctx workflow.Context) ending {
 	}
 	if err := r.runPhase(ctx, farm.PhaseRestarting, // once for all settings
 		r.restartSharePoint, // SharePoint servers: IIS, SPTimerV4
-		r.restartOffice,     // office servers: WACSM, IIS; a canary first
+		r.restartOffice,     // office servers: WACSM, IIS; a canary first, the master last
 	); err != nil {
 		return failedEnding(err)
 	}
@@ -179,6 +180,7 @@ func (r *rotation) observeFirst(ctx workflow.Context) error {
 		return r.observe(ctx, farm.StepObserve)
 	}
 	r.observed = n.Observed
+	r.noteMasters(r.observed)
 	for _, host := range append(r.farm.OfficeHosts(), r.farm.SharePointHosts()...) {
 		r.progress.startStep(ctx, host, farm.StepObserve)
 		r.progress.finishObservation(ctx, host, farm.StepObserve, nil)
@@ -234,7 +236,7 @@ func (r *rotation) verify(ctx workflow.Context) ending {
 			break
 		}
 		cause := fmt.Errorf("%d differences remain, the first: %s", len(left), left[0].Text)
-		if err := r.blockUnlessResolved(ctx, failedStep{host: left[0].Server, step: farm.StepVerify, cause: cause}); err != nil {
+		if err := r.blockAndRestart(ctx, cause, left); err != nil {
 			return failedEnding(err)
 		}
 	}

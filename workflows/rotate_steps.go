@@ -3,7 +3,6 @@ package workflows
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -61,20 +60,28 @@ func (r *rotation) setS2SCertificate(ctx workflow.Context) error {
 }
 
 func (r *rotation) awaitReplication(ctx workflow.Context) error {
-	return r.awaitReplicationTo(ctx, r.officeHosts(), func(host string) activities.ReplicationInput {
-		return activities.ReplicationInput{
-			ServerInput: r.onServer(host), Name: r.target.FriendlyName,
-			Unarchive: []farm.Thumbprint{r.target.Thumbprint}, Archive: r.observed.OfficeServer(host).VisibleSharers(r.target),
-		}
+	return r.awaitReplicationOn(ctx, r.officeHosts())
+}
+
+// awaitReplicationOn waits until office servers that are not postponed have the S2S
+// setting of their office farm.
+func (r *rotation) awaitReplicationOn(ctx workflow.Context, hosts []string) error {
+	return forEach(ctx, r.withoutPostponed(hosts), r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
+		return r.awaitReplicationTo(ctx, host, r.postponeOnRollback())
 	})
 }
 
-// awaitReplicationTo waits until office servers have the S2S setting of their
-// office farm, and has each show the certificate that goes with it.
-func (r *rotation) awaitReplicationTo(ctx workflow.Context, hosts []string, inputFor func(host string) activities.ReplicationInput) error {
-	return r.runOnHosts(ctx, hosts, farm.StepReplication, func(ctx workflow.Context, host string) workflow.Future {
-		return workflow.ExecuteActivity(changeOptions(ctx, "wait for the S2S certificate on "+host), a.AwaitReplication, inputFor(host))
+// awaitReplicationTo waits until an office server has the S2S setting that this run
+// works towards, and has it show the certificate that goes with it.
+func (r *rotation) awaitReplicationTo(ctx workflow.Context, host string, postpone func(host string)) error {
+	s := stepOn{host: host, step: r.replicationStep, postpone: postpone}
+	s.beforeRetry = func(ctx workflow.Context) error { return r.startServices(ctx, host) }
+	_, err := r.runStep(ctx, s, func() workflow.Future {
+		in := activities.ReplicationInput{ServerInput: r.onServer(host), Name: r.wantedName(host)}
+		in.Unarchive, in.Archive = r.wantedVisible(host)
+		return workflow.ExecuteActivity(changeOptions(ctx, "wait for the S2S certificate on "+host), a.AwaitReplication, in)
 	})
+	return err
 }
 
 func (r *rotation) setHTTPSettings(ctx workflow.Context) error {
@@ -101,84 +108,13 @@ func (r *rotation) trustIssuers(ctx workflow.Context) error {
 	})
 }
 
-// restartSharePoint restarts the servers of each farm one after the other, so
-// that its sites stay up behind their load balancer; farms in parallel.
-func (r *rotation) restartSharePoint(ctx workflow.Context) error {
-	return r.runOnFrontEnds(ctx, func(ctx workflow.Context, frontEnd string) error {
-		observed, _ := r.observed.Farm(frontEnd)
-		since := observed.TrustChangedAt()
-		if changed := r.trustChangedAt[frontEnd]; changed.After(since) {
-			since = changed
-		}
-		for _, s := range r.farm.SharePointServers(frontEnd) {
-			_, err := r.runStep(ctx, stepOn{host: s.Host, step: r.restartStep}, func() workflow.Future {
-				return workflow.ExecuteActivity(restartOptions(ctx, "restart IIS and SPTimerV4 on "+s.Host), a.RestartSharePoint,
-					activities.RestartSharePointInput{ServerInput: r.onServer(s.Host), Since: since})
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// restartOffice restarts one office server alone, the canary, and the others in
-// batches; a batch starts only when every server before it answers again. A
-// server that was restarted before, as where a rotation is resumed, proves
-// nothing: the canary is the first that really restarts. Office farms follow one
-// another, so that never two of them are restarted at once.
-func (r *rotation) restartOffice(ctx workflow.Context) error {
-	canaryPassed := false
-	for _, office := range r.farm.Offices() {
-		for hosts := r.mastersLast(office); len(hosts) > 0; {
-			size := 1
-			if canaryPassed {
-				size = max(r.farm.Rotation.RestartAtOnce, 1)
-			}
-			batch := hosts[:min(size, len(hosts))]
-			hosts = hosts[len(batch):]
-			isCanary := !canaryPassed
-			if err := forEach(ctx, batch, len(batch), func(ctx workflow.Context, host string) error {
-				result, err := r.restartOfficeServer(ctx, host, isCanary)
-				canaryPassed = canaryPassed || result.Changed
-				return err
-			}); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// mastersLast lists the servers of an office farm that take part, the master last:
-// while a member is the canary, the settings can still be set back.
-func (r *rotation) mastersLast(office farm.Office) []string {
-	hosts := slices.DeleteFunc(office.Hosts(), r.decisions.isSkipped)
-	master := r.masterHost(office)
-	if i := slices.Index(hosts, master); i >= 0 {
-		hosts = append(slices.Delete(hosts, i, i+1), master)
-	}
-	return hosts
-}
-
-func (r *rotation) restartOfficeServer(ctx workflow.Context, host string, canary bool) (activities.StepResult, error) {
-	return r.runStep(ctx, stepOn{host: host, step: r.restartStep, canary: canary}, func() workflow.Future {
-		return workflow.ExecuteActivity(restartOptions(ctx, "restart WACSM and IIS on "+host), a.RestartOffice,
-			activities.RestartOfficeInput{ServerInput: r.onServer(host), Baseline: r.baseline.OfficeServer(host), Since: r.settingsChangedAt[r.officeOf(host).Name]})
-	})
-}
-
 // onServer names a server and the target for an activity.
 func (r *rotation) onServer(host string) activities.ServerInput {
 	return activities.ServerInput{Farm: r.farm.Name, Host: host, Target: r.target}
 }
 
-// masterHost returns the host of an office farm's master.
-func (r *rotation) masterHost(office farm.Office) string {
-	master, _ := r.observed.Master(office.Name)
-	return master.Machine.Host
-}
+// masterHost returns the host of an office farm's master, as far as it is known.
+func (r *rotation) masterHost(office farm.Office) string { return r.master(office).Machine.Host }
 
 // officeOf returns the office farm of an office server.
 func (r *rotation) officeOf(host string) farm.Office {
@@ -206,19 +142,33 @@ func (r *rotation) runOnMasters(ctx workflow.Context, step farm.Step, wanted fun
 // rediscovered just before use: a server that is not, or no longer, the master says
 // which machine is.
 func (r *rotation) runOnMaster(ctx workflow.Context, office farm.Office, step farm.Step, run func(host string) workflow.Future) error {
-	host := r.masterHost(office)
-	for range office.Servers {
-		result, err := r.runStep(ctx, stepOn{host: host, step: step}, func() workflow.Future { return run(host) })
+	s := stepOn{host: r.masterHost(office), step: step}
+	if step != farm.StepStart {
+		s.beforeRetry = func(ctx workflow.Context) error { return r.startMaster(ctx, office) }
+	}
+	for moves := 1; ; moves++ {
+		result, err := r.runStep(ctx, s, func() workflow.Future { return run(s.host) })
 		if err != nil || result.MovedTo == "" {
-			r.noteSettingsChange(office, result)
+			if step != farm.StepStart {
+				r.noteSettingsChange(office, result)
+			}
 			return err
 		}
-		r.progress.removeStep(host, step)
-		if host = r.observed.HostOf(office.Name, result.MovedTo); host == "" {
-			return fmt.Errorf("the master is now %s, which is not configured: add it to the servers of its office farm", result.MovedTo)
+		r.progress.removeStep(s.host, step)
+		next, cause := r.observed.HostOf(office.Name, result.MovedTo), error(nil)
+		switch {
+		case next == "":
+			cause = fmt.Errorf("the master is now %s, which is not configured: make a configured server the master, then retry", result.MovedTo)
+		case moves%(len(office.Servers)+1) == 0:
+			cause = errors.New("no office server keeps the master role long enough to be configured: leave it where it is, then retry")
+		default:
+			s.host, r.knownMasters[office.Name] = next, r.observed.OfficeServer(next)
+			continue
+		}
+		if err := r.blockUnlessResolved(ctx, failedStep{host: s.host, step: step, cause: cause}); err != nil {
+			return err
 		}
 	}
-	return errors.New("no office server keeps the master role long enough to be configured: the last was " + host)
 }
 
 func (r *rotation) noteSettingsChange(office farm.Office, result activities.StepResult) {
@@ -226,7 +176,7 @@ func (r *rotation) noteSettingsChange(office farm.Office, result activities.Step
 		r.settingsChangedAt[office.Name] = result.At
 	}
 	if result.ClearRefused {
-		r.clearRefused[office.Name] = true
+		r.snapshot.ClearRefused = append(r.snapshot.ClearRefused, office.Name)
 	}
 }
 

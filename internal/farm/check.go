@@ -62,13 +62,22 @@ func checkJoined(_ Desired, o Observed) []Finding {
 		switch {
 		case s.Joined:
 		case !s.Service.Running:
-			out = append(out, stopFinding("wacsm-stopped", s.Machine.Host, "start the service; the Application event log says why it stopped",
-				"the service WACSM is not running, so its farm cannot be read"))
+			out = append(out, stopFinding("wacsm-stopped", s.Machine.Host,
+				"remove the cause, and start the service; where its settings name a certificate that is not there, "+SettingsFileRemedy("the friendly name of one that is"),
+				"%s, so its farm cannot be read", s.WhyUnread()))
 		default:
 			out = append(out, stopFinding("not-joined", s.Machine.Host, "join it to the farm, or remove it from the configuration", "is not in an Office Online Server farm"))
 		}
 	}
 	return out
+}
+
+// SettingsFileRemedy says how to get WACSM running on a server whose copy of the
+// farm's settings names a certificate that it cannot use: while the service is
+// stopped, no cmdlet and no replication reaches that copy. The file's format is not
+// documented; this is what public runbooks do.
+func SettingsFileRemedy(name string) string {
+	return fmt.Sprintf(`put %s into the StringValue of S2SCertificateName in C:\ProgramData\Microsoft\OfficeWebApps\Data\FarmState\settings.xml, then Start-Service WACSM`, name)
 }
 
 // checkMasters checks that the servers listed as one office farm are one, and its

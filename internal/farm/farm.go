@@ -214,6 +214,15 @@ func (f Farm) SharePointServers(frontEnd string) []Server {
 	return sp.Servers
 }
 
+// FrontEndOf returns the front end of the SharePoint farm that a server belongs to;
+// empty when it belongs to none.
+func (f Farm) FrontEndOf(host string) string {
+	sp, _ := findFirst(f.SharePoint, func(sp SharePoint) bool {
+		return slices.ContainsFunc(sp.Servers, func(s Server) bool { return s.Host == host })
+	})
+	return sp.FrontEnd.Host
+}
+
 // OfficeServer returns the configured office server named host.
 func (f Farm) OfficeServer(host string) (Server, bool) {
 	office, _ := f.OfficeOf(host)
@@ -234,13 +243,13 @@ func (f Farm) CutoverEstimate() time.Duration {
 	for _, sp := range f.SharePoint {
 		longest = max(longest, len(sp.Servers))
 	}
-	batches, rest := 1, len(f.Office.Servers)-1 // the canary, and who follows it
-	size := max(f.Rotation.RestartAtOnce, 1)
+	batches, size := 0, max(f.Rotation.RestartAtOnce, 1)
 	for i, office := range f.Offices() {
-		if i > 0 {
-			rest = len(office.Servers)
+		alone := min(len(office.Servers), 1) // the master, last
+		if i == 0 {
+			alone = min(len(office.Servers), 2) // and the canary
 		}
-		batches += (max(rest, 0) + size - 1) / size
+		batches += alone + (len(office.Servers)-alone+size-1)/size
 	}
 	return settingsTime + time.Duration(longest+batches)*restartTime
 }

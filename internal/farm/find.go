@@ -40,12 +40,18 @@ func (o Observed) OfficeServers(officeFarm string) []OfficeServer {
 	return slices.DeleteFunc(slices.Clone(o.Office), func(s OfficeServer) bool { return s.OfficeFarm != officeFarm })
 }
 
-// Master returns the server that an office farm, given by name, calls its master;
-// false when it was not observed.
+// Master returns the server that an office farm, given by name, calls its master.
+// Its own settings may be unknown, because its service is stopped: then the other
+// servers say which one it is. It is false when no server says so, or the master
+// was not observed.
 func (o Observed) Master(officeFarm string) (OfficeServer, bool) {
-	return findFirst(o.Office, func(s OfficeServer) bool {
-		return s.OfficeFarm == officeFarm && s.Joined && SameMachine(s.Machine.Name, s.Settings.Master)
-	})
+	servers := o.OfficeServers(officeFarm)
+	isMaster := func(s OfficeServer) bool { return s.Joined && SameMachine(s.Machine.Name, s.Settings.Master) }
+	if master, ok := findFirst(servers, isMaster); ok {
+		return master, true
+	}
+	member, _ := findFirst(servers, func(s OfficeServer) bool { return s.Joined })
+	return findFirst(servers, func(s OfficeServer) bool { return SameMachine(s.Machine.Name, member.Settings.Master) })
 }
 
 // Masters returns the masters of the office farms in configured order, without
@@ -135,7 +141,7 @@ func (o Observed) Current() (StoreCertificate, bool) {
 	for _, master := range o.Masters() {
 		named := master.Named(master.Settings.S2SCertificateName)
 		switch {
-		case len(named) == 0:
+		case !master.Joined || len(named) == 0:
 		case len(named) > 1, current.Thumbprint != "" && current.Thumbprint != named[0].Thumbprint:
 			return StoreCertificate{}, false
 		default:
@@ -143,6 +149,41 @@ func (o Observed) Current() (StoreCertificate, bool) {
 		}
 	}
 	return current, current.Thumbprint != ""
+}
+
+// Selected returns the one certificate that the farm's S2S setting names on this
+// server; false when the setting is empty or unknown, or not exactly one
+// certificate has that name.
+func (s OfficeServer) Selected() (StoreCertificate, bool) {
+	named := s.Named(s.Settings.S2SCertificateName)
+	if !s.Joined || len(named) != 1 {
+		return StoreCertificate{}, false
+	}
+	return named[0], true
+}
+
+// StoppedServices names the services that do not run and without which the server
+// serves nobody.
+func (s OfficeServer) StoppedServices() []string {
+	return stopped(s.Service, s.Activation, s.WebServer)
+}
+
+// StoppedServices names the services that do not run and without which the server
+// serves nobody, or works with outdated trust.
+func (s SharePointServer) StoppedServices() []string {
+	return stopped(s.Timer, s.Activation, s.WebServer)
+}
+
+// stopped names those services of a list that do not run. One without a name was
+// not observed.
+func stopped(services ...Service) []string {
+	var names []string
+	for _, s := range services {
+		if s.Name != "" && !s.Running {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // Farm returns what was observed of the SharePoint farm that has this front end.

@@ -114,9 +114,10 @@ func TestCutoverEstimate(t *testing.T) {
 		want               time.Duration
 	}{
 		{"one server of each kind", 1, 1, 1, 16 * time.Minute},
-		{"the canary and four servers, one at a time", 5, 1, 1, 28 * time.Minute},
-		{"the canary and four servers, two at a time", 5, 1, 2, 22 * time.Minute},
-		{"the last batch is smaller", 6, 1, 2, 25 * time.Minute},
+		{"the canary and the master", 2, 1, 1, 19 * time.Minute},
+		{"the canary, three servers one at a time, the master", 5, 1, 1, 28 * time.Minute},
+		{"the canary, four servers two at a time, the master", 6, 1, 2, 25 * time.Minute},
+		{"the last batch is smaller", 7, 1, 2, 28 * time.Minute},
 		{"no batch size counts as one", 3, 1, 0, 22 * time.Minute},
 		{"the larger SharePoint farm counts", 1, 4, 1, 25 * time.Minute},
 	} {

@@ -19,6 +19,9 @@ type Snapshot struct {
 	Before   Observed         `json:"before"`
 	// Compromised reports whether Previous must never be trusted again.
 	Compromised bool `json:"compromised,omitempty"`
+	// ClearRefused names the office farms that, in the rollback, refused to have no
+	// S2S certificate: their setting and what it names stay.
+	ClearRefused []string `json:"clearRefused,omitempty"`
 	// Deleting reports whether the deletion of Previous from office servers has
 	// begun.
 	Deleting bool `json:"deleting,omitempty"`
@@ -28,6 +31,12 @@ type Snapshot struct {
 // was not the first set-up or a repair.
 func (s Snapshot) Replaces() bool {
 	return s.Previous.Thumbprint != "" && s.Previous.Thumbprint != s.Target.Thumbprint
+}
+
+// WasClearRefused reports whether an office farm, given by name, refused to have no
+// S2S certificate.
+func (s Snapshot) WasClearRefused(officeFarm string) bool {
+	return slices.Contains(s.ClearRefused, officeFarm)
 }
 
 // RollbackBlocked says why the rotation must not be rolled back now; empty when it

@@ -132,22 +132,23 @@ func (s Snapshot) previousOn(host string) StoreCertificate {
 	return StoreCertificate{}
 }
 
-// planVisible adds what of [Snapshot.VisibleBefore] is not so now.
-func (p *rollbackPlanner) planVisible() {
-	for _, s := range p.now.Office {
-		unarchive, archive := p.snapshot.VisibleBefore(s.Machine.Host)
-		hidden, shown := s.selectArchived(unarchive, true), s.selectArchived(archive, false)
-		var texts []string
-		if len(hidden) > 0 {
-			texts = append(texts, "unarchive "+listShort(hidden))
-		}
-		if len(shown) > 0 {
-			texts = append(texts, "archive "+listShort(shown))
-		}
-		if len(texts) > 0 {
-			p.addReversal(StepRestoreS2SName, s.Machine.Host, visibleSubject, textOrNone(listShort(shown)), textOrNone(listShort(hidden)),
-				"%s, as before: certificates of one subject are never visible together when WACSM starts", strings.Join(texts, " and "))
-		}
+// planVisible adds what of [Snapshot.VisibleBefore] is not so on a server now.
+func (p *rollbackPlanner) planVisible(step Step, s OfficeServer) {
+	if p.snapshot.WasClearRefused(s.OfficeFarm) {
+		return
+	}
+	unarchive, archive := p.snapshot.VisibleBefore(s.Machine.Host)
+	hidden, shown := s.selectArchived(unarchive, true), s.selectArchived(archive, false)
+	var texts []string
+	if len(hidden) > 0 {
+		texts = append(texts, "unarchive "+listShort(hidden))
+	}
+	if len(shown) > 0 {
+		texts = append(texts, "archive "+listShort(shown))
+	}
+	if len(texts) > 0 {
+		p.addReversal(step, s.Machine.Host, visibleSubject, textOrNone(listShort(shown)), textOrNone(listShort(hidden)),
+			"%s: WACSM may not start while certificates of one subject are visible together", strings.Join(texts, " and "))
 	}
 }
 

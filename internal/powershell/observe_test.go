@@ -46,6 +46,9 @@ func TestGetOfficeServer(t *testing.T) {
 			CertificateName: "office.contoso.com",
 			Discovery:       powershell.Discovery{URL: "https://oos-01.contoso.com/hosting/discovery", Status: 200},
 			Service:         powershell.Service{Name: "WACSM", Running: true, Since: &since},
+			WebServer:       powershell.Service{Name: "W3SVC", Running: true, Since: &since},
+			Activation:      powershell.Service{Name: "WAS", Running: true, Since: &since},
+			LastErrors:      []string{},
 			WorkersSince:    &since, SettingsSince: &since,
 		}
 		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(powershell.Machine{}, "Clock", "PowerShell"), keyTimes); diff != "" {
@@ -101,7 +104,7 @@ func TestGetOfficeServer(t *testing.T) {
 			override("Get-ServiceStart", pwsh.Return(dateTime(time.Now())))
 		got := mustRun(t, newServer(t, spec), powershell.GetOfficeServer{})
 		want := powershell.OfficeServer{Discovery: powershell.Discovery{Problem: "NotJoined"}}
-		only := cmpopts.IgnoreFields(powershell.OfficeServer{}, "Machine", "Service", "WorkersSince")
+		only := cmpopts.IgnoreFields(powershell.OfficeServer{}, "Machine", "Service", "WebServer", "Activation", "WorkersSince")
 		if diff := cmp.Diff(want, got, only, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("want -, got +:\n%s", diff)
 		}
@@ -179,7 +182,10 @@ func TestGetSharePointServer(t *testing.T) {
 		spec := newMachine().override("Get-WorkerStart", pwsh.Return(nil))
 		got := mustRun(t, newServer(t, spec), powershell.GetSharePointServer{})
 		got.Machine = powershell.Machine{Forest: got.Machine.Forest}
-		want := powershell.SharePointServer{Machine: powershell.Machine{Forest: "contoso.com"}, Timer: powershell.Service{Name: "SPTimerV4"}}
+		want := powershell.SharePointServer{
+			Machine: powershell.Machine{Forest: "contoso.com"}, Timer: powershell.Service{Name: "SPTimerV4"},
+			WebServer: powershell.Service{Name: "W3SVC"}, Activation: powershell.Service{Name: "WAS"}, LastErrors: []string{},
+		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("want -, got +:\n%s", diff)
 		}

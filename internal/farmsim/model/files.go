@@ -95,6 +95,9 @@ func (s *Session) FileTime(path string) (at time.Time, err error) {
 	return at, err
 }
 
+// LoadedNote is where Restart-OfficeServer notes what was loaded.
+const LoadedNote = `HKEY_LOCAL_MACHINE\SOFTWARE\farmtrust\Loaded`
+
 // RegistryText reads a text value of the registry; ok is false when there is none.
 func (s *Session) RegistryText(path string) (text string, ok bool, err error) {
 	err = s.perform(func(time.Time) error {

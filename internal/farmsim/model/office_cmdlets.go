@@ -1,6 +1,9 @@
 package model
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Office is the OfficeWebApps module, loaded in a session.
 type Office struct{ s *Session }
@@ -94,6 +97,9 @@ func (o Office) SetOfficeWebAppsFarm(set SetFarm) error {
 		setIfGiven(&changed.S2SCertificateName, set.S2SCertificateName)
 		setIfGiven(&changed.AllowOutboundHTTP, set.AllowOutboundHTTP)
 		setIfGiven(&changed.AllowHTTPSecureStoreConnections, set.AllowHTTPSecureStoreConnections)
+		w.countRule(RuleSetFarmWarns)
+		o.s.warnings = append(o.s.warnings, "The following settings have been changed: "+strings.Join(set.names(), ", ")+
+			". For this to take effect, every machine in the farm must be restarted.")
 		w.countRule(RuleReplication)
 		for _, member := range f.members {
 			if member == f.master {
@@ -105,6 +111,24 @@ func (o Office) SetOfficeWebAppsFarm(set SetFarm) error {
 		}
 		return nil
 	})
+}
+
+// names are the parameters that are given.
+func (set SetFarm) names() []string {
+	var names []string
+	for _, p := range []struct {
+		name  string
+		given bool
+	}{
+		{"S2SCertificateName", set.S2SCertificateName != nil},
+		{"AllowOutboundHttp", set.AllowOutboundHTTP != nil},
+		{"AllowHttpSecureStoreConnections", set.AllowHTTPSecureStoreConnections != nil},
+	} {
+		if p.given {
+			names = append(names, p.name)
+		}
+	}
+	return names
 }
 
 func setIfGiven[T any](to *T, from *T) {

@@ -49,6 +49,7 @@ const (
 	RuleNotJoined        RuleID = "office.not-joined"
 	RuleFarmNeedsService RuleID = "office.farm-needs-service"
 	RuleSetFarmPrompts   RuleID = "office.set-farm-prompts"
+	RuleSetFarmWarns     RuleID = "office.set-farm-warns"
 	RuleS2SNameChecked   RuleID = "office.s2s-name-checked"
 	RuleEmptyS2SName     RuleID = "office.s2s-name-empty"
 	RuleReplication      RuleID = "office.replication"
@@ -131,6 +132,7 @@ func officeRules() []Rule {
 		{RuleNotJoined, "the cmdlets fail on a machine that is in no farm", Sourced, "OfficeOnlineServerDsc, error text"},
 		{RuleFarmNeedsService, "Get-OfficeWebAppsFarm fails while WACSM is stopped", Sourced, "sharepointpain.com 2025/04"},
 		{RuleSetFarmPrompts, "Set-OfficeWebAppsFarm asks before it changes a certificate name, unless -Force", Assumed, "seen for CertificateName (jon.netdork.net 2015); the procedure passes -Force for S2SCertificateName"},
+		{RuleSetFarmWarns, "Set-OfficeWebAppsFarm warns that every machine in the farm must be restarted", Assumed, "jon.netdork.net 2015, for CertificateName"},
 		{RuleS2SNameChecked, "by policy, Set-OfficeWebAppsFarm refuses an S2S name that is missing or ambiguous on the master", Assumed, "documented for CertificateName only"},
 		{RuleEmptyS2SName, "by policy, Set-OfficeWebAppsFarm refuses an empty S2S name", Assumed, "nothing public either way"},
 		{RuleReplication, "the settings are kept by the master; members see a change after a delay", Sourced, "jon.netdork.net 2015"},

@@ -136,6 +136,17 @@ type Session struct {
 	m     *machine
 	logon Logon
 	boots int
+	// warnings are what cmdlets warned of, since they were last taken.
+	warnings []string
+}
+
+// TakeWarnings returns what cmdlets of this session warned of since the last call.
+func (s *Session) TakeWarnings() []string {
+	s.world.mu.Lock()
+	defer s.world.mu.Unlock()
+	taken := s.warnings
+	s.warnings = nil
+	return taken
 }
 
 // LogOn opens a session on a machine.

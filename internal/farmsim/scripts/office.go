@@ -37,7 +37,7 @@ func getOfficeServer(s *model.Session, p powershell.GetOfficeServer, _ [][]byte)
 	if err := describeStores(s, p, &r); err != nil {
 		return r, err
 	}
-	if r.WorkersSince, err = workersSince(s); err != nil {
+	if err := describeServices(s, &r); err != nil {
 		return r, err
 	}
 	settings, err := s.FileTime(model.SettingsFile)
@@ -47,6 +47,25 @@ func getOfficeServer(s *model.Session, p powershell.GetOfficeServer, _ [][]byte)
 	r.SettingsSince = moment(settings)
 	r.Machine, err = describe(s)
 	return r, err
+}
+
+// describeServices describes IIS, why a service does not run, and the note of what
+// was loaded.
+func describeServices(s *model.Session, r *powershell.OfficeServer) (err error) {
+	if r.WebServer, err = serviceRecord(s, model.W3SVC); err != nil {
+		return err
+	}
+	if r.Activation, err = serviceRecord(s, model.WAS); err != nil {
+		return err
+	}
+	if r.LastErrors, err = serviceErrors(s, r.Service, r.WebServer, r.Activation); err != nil {
+		return err
+	}
+	if r.Loaded, err = loadedNote(s); err != nil {
+		return err
+	}
+	r.WorkersSince, err = workersSince(s)
+	return err
 }
 
 // importOffice is the prelude's Import-OfficeModule.
@@ -316,25 +335,4 @@ func setOfficeHTTPSetting(s *model.Session, p powershell.SetOfficeHTTPSetting, _
 	}
 	r.Changed = len(r.Settings) > 0
 	return r, nil
-}
-
-func restartOfficeServer(s *model.Session, p powershell.RestartOfficeServer, _ [][]byte) (r powershell.RestartResult, err error) {
-	if err := assertElevated(s); err != nil {
-		return r, err
-	}
-	before, err := s.FileTime(model.SettingsFile)
-	if err != nil {
-		return r, err
-	}
-	if before.IsZero() {
-		d, err := s.Describe()
-		if err != nil {
-			return r, err
-		}
-		before = d.Clock
-	}
-	if p.NotBefore != nil && p.NotBefore.After(before) {
-		before = *p.NotBefore
-	}
-	return restartOlder(before, restartOlderService(s, model.WACSM), restartOlderWorker(s))
 }

@@ -251,16 +251,18 @@ func getSharePointServer(s *model.Session, _ powershell.GetSharePointServer, _ [
 	if r.Timer, err = serviceRecord(s, model.SPTimerV4); err != nil {
 		return r, err
 	}
+	if r.WebServer, err = serviceRecord(s, model.W3SVC); err != nil {
+		return r, err
+	}
+	if r.Activation, err = serviceRecord(s, model.WAS); err != nil {
+		return r, err
+	}
+	if r.LastErrors, err = serviceErrors(s, r.Timer, r.WebServer, r.Activation); err != nil {
+		return r, err
+	}
 	if r.WorkersSince, err = workersSince(s); err != nil {
 		return r, err
 	}
 	r.Machine, err = describe(s)
 	return r, err
-}
-
-func restartSharePointServer(s *model.Session, p powershell.RestartSharePointServer, _ [][]byte) (r powershell.RestartResult, err error) {
-	if err := assertElevated(s); err != nil {
-		return r, err
-	}
-	return restartOlder(p.NotBefore, restartOlderWorker(s), restartOlderService(s, model.SPTimerV4))
 }

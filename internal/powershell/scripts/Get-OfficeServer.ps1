@@ -41,6 +41,8 @@ Import-OfficeModule
 # be observable.
 # Source: sharepointpain.com, 2025: Get-OfficeWebAppsFarm fails without WACSM.
 $service = Get-ServiceRecord -Name WACSM
+$webServer = Get-ServiceRecord -Name W3SVC
+$activation = Get-ServiceRecord -Name WAS
 $machine = $null
 if ($service.running) { $machine = Get-OfficeMachine }
 $master = ''
@@ -107,6 +109,10 @@ $intermediates = @(foreach ($certificate in Get-StoreCertificate -Store CA) {
     allowHttpSecureStoreConnections = $settings.SecureStoreHttp
     discovery = $discovery
     service = $service
+    webServer = $webServer
+    activation = $activation
+    lastErrors = @(Get-ServiceError -Service $service, $webServer, $activation)
+    loaded = Get-LoadedNote
     workersSince = Get-WorkerStart
     settingsSince = Get-SettingsTime
     machine = Get-Machine

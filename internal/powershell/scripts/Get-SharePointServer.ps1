@@ -17,8 +17,15 @@ $ErrorActionPreference = 'Stop'
 # Without administrator rights neither services nor processes can be read.
 if (-not (Test-Elevated)) { return [pscustomobject] @{ machine = Get-Machine } }
 
+$timer = Get-ServiceRecord -Name SPTimerV4
+$webServer = Get-ServiceRecord -Name W3SVC
+$activation = Get-ServiceRecord -Name WAS
+
 [pscustomobject] @{
-    timer = Get-ServiceRecord -Name SPTimerV4
+    timer = $timer
+    webServer = $webServer
+    activation = $activation
+    lastErrors = @(Get-ServiceError -Service $timer, $webServer, $activation)
     workersSince = Get-WorkerStart
     machine = Get-Machine
 }

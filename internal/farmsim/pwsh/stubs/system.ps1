@@ -22,6 +22,18 @@ function Restart-Service {
     Invoke-Cmdlet -Cmdlet $PSCmdlet -Bound $PSBoundParameters
 }
 
+# As on Windows, a log that has no such event is an error.
+function Get-WinEvent {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [hashtable] $FilterHashtable, [long] $MaxEvents)
+
+    $since = $FilterHashtable.StartTime.ToUniversalTime().ToString('o')
+    $found = @(Invoke-Model -Name Get-WinEvent -With @{ LogName = $FilterHashtable.LogName; StartTime = $since; MaxEvents = [int] $MaxEvents })
+    if ($found.Count -gt 0) { return $found }
+    $exception = New-Object System.Exception 'No events were found that match the specified selection criteria.'
+    throw (New-Object System.Management.Automation.ErrorRecord $exception, 'NoMatchingEventsFound', 'ObjectNotFound', $null)
+}
+
 # As in Windows PowerShell, what is not a success is a WebException with the
 # response, and what got no response one without.
 function Invoke-WebRequest {

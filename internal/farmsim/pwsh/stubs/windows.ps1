@@ -169,6 +169,15 @@ function Read-FileBytes {
     return , [Convert]::FromBase64String($content)
 }
 
+function Read-FileText {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $Path)
+
+    $content = Read-FileBytes -Path $Path
+    if ($null -eq $content) { return $null }
+    return [System.Text.Encoding]::UTF8.GetString($content)
+}
+
 function Write-FileBytes {
     [CmdletBinding()]
     param(
@@ -248,7 +257,7 @@ function Get-DomainName {
 
 function Get-ServiceStart {
     [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [ValidateSet('WACSM', 'SPTimerV4')] [string] $Name)
+    param([Parameter(Mandatory = $true)] [ValidateSet('WACSM', 'SPTimerV4', 'W3SVC', 'WAS')] [string] $Name)
     Invoke-Model -Name Get-ServiceStart -With $PSBoundParameters
 }
 
@@ -260,8 +269,20 @@ function Get-WorkerStart {
 
 function Invoke-IisReset {
     [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [ValidateSet('stop', 'start')] [string] $Action)
+    [int] (Invoke-Model -Name Invoke-IisReset -With $PSBoundParameters)
+}
+
+function Get-LoadedText {
+    [CmdletBinding()]
     param()
-    [int] (Invoke-Model -Name Invoke-IisReset)
+    Invoke-Model -Name Get-LoadedText
+}
+
+function Set-LoadedText {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $Text)
+    Invoke-Model -Name Set-LoadedText -With $PSBoundParameters
 }
 
 # SharePoint's files and object model.

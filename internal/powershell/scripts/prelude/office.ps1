@@ -49,15 +49,22 @@ function Assert-Master {
     }
 }
 
+# Returns the path of this machine's copy of the farm settings.
+function Get-SettingsPath {
+    [CmdletBinding()]
+    param()
+
+    $parts = $env:ProgramData, 'Microsoft', 'OfficeWebApps', 'Data', 'FarmState', 'settings.xml'
+    return [System.IO.Path]::Combine([string[]] $parts)
+}
+
 # Returns when this machine's copy of the farm settings was last written, or null
 # when there is none.
 function Get-SettingsTime {
     [CmdletBinding()]
     param()
 
-    $parts = $env:ProgramData, 'Microsoft', 'OfficeWebApps', 'Data', 'FarmState', 'settings.xml'
-    $file = [System.IO.Path]::Combine([string[]] $parts)
-    return Get-FileTime -Path $file
+    return Get-FileTime -Path (Get-SettingsPath)
 }
 
 # Returns how the server itself responds to /hosting/discovery. The status is
