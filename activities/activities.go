@@ -154,6 +154,10 @@ type Comparison struct {
 	// RollbackBlocked says why a rollback must not restore what is in use now; empty
 	// when it may.
 	RollbackBlocked string `json:"rollbackBlocked,omitempty"`
+	// PreviousExpired reports whether it has expired by the clock of any server.
+	PreviousExpired bool `json:"previousExpired,omitempty"`
+	// NoWayBack says why a rollback could not restore it; empty when it could.
+	NoWayBack string `json:"noWayBack,omitempty"`
 }
 
 // Compare compares what is desired with what was observed. It is an activity, and
@@ -165,13 +169,19 @@ func (a *Activities) Compare(_ context.Context, in CompareInput) (Comparison, er
 	if in.Snapshot != nil && in.Snapshot.Target.Thumbprint == in.Target.Thumbprint {
 		snapshot = *in.Snapshot
 	}
-	return Comparison{
+	c := Comparison{
 		FriendlyName:    desired.Target.FriendlyName,
 		Differences:     farm.Compare(desired, in.Observed),
 		Findings:        farm.Check(desired, in.Observed),
 		Previous:        previous,
 		RollbackBlocked: snapshot.RollbackBlocked(in.Observed),
-	}, nil
+		PreviousExpired: snapshot.HasExpired(in.Observed),
+		NoWayBack:       snapshot.NoWayBack(in.Observed),
+	}
+	if len(c.Differences) > 0 {
+		c.Findings = append(c.Findings, farm.CheckRollback(snapshot, in.Observed)...)
+	}
+	return c, nil
 }
 
 // OpeningInput asks for an opening of a window that lasts at least for Need.

@@ -24,6 +24,8 @@ func (r *rotation) awaitApproval(ctx workflow.Context) error {
 	text := fmt.Sprintf("approve %s, or roll back what is staged", digest)
 	if blocked := r.decisions.rollbackBlocked; blocked != "" {
 		text = fmt.Sprintf("approve %s, or abort; it cannot be rolled back: %s", digest, blocked)
+	} else if r.noWayBack != "" {
+		text = fmt.Sprintf("approve %s, or roll back what is staged; from then on there is no way back: %s", digest, r.noWayBack)
 	}
 	return r.waitForApproval(ctx, digest, text)
 }
@@ -111,7 +113,7 @@ func (r *rotation) awaitNoDrift(ctx workflow.Context) error {
 		if err != nil {
 			return err
 		}
-		cause := r.checkDrift(comparison)
+		cause := errors.Join(r.checkDrift(comparison), r.checkWayBack(comparison))
 		if cause == nil {
 			return nil
 		}
@@ -130,6 +132,19 @@ func (r *rotation) checkDrift(c activities.Comparison) error {
 	stops := slices.DeleteFunc(farm.Stops(c.Findings), func(f farm.Finding) bool { return r.decisions.isSkipped(f.Server) })
 	if len(stops) > 0 {
 		return fmt.Errorf("since the rotation was planned: %s", explain(stoppedBy(stops)))
+	}
+	return nil
+}
+
+// checkWayBack returns what keeps the cutover from starting: the way back that the
+// plan and its approval relied on is lost. One that was repaired counts from now on.
+func (r *rotation) checkWayBack(c activities.Comparison) error {
+	if r.noWayBack == "" && c.NoWayBack != "" && c.RollbackBlocked == "" {
+		return fmt.Errorf("since the rotation was planned its way back is lost: %s: repair that and retry, or roll back what is staged and start again", c.NoWayBack)
+	}
+	r.noWayBack = c.NoWayBack
+	if r.decisions.rollbackBlocked == "" {
+		r.decisions.rollbackBlocked = c.RollbackBlocked
 	}
 	return nil
 }

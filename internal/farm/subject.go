@@ -92,7 +92,7 @@ func checkSubject(d Desired, o Observed) []Finding {
 // that is restored is in any case; the target is hidden from the others of its
 // subject until it is removed.
 func (s Snapshot) VisibleBefore(host string) (unarchive, archive []Thumbprint) {
-	previous, targetShown := s.previousOn(host), false
+	previous, targetShown := s.PreviousOn(host), false
 	for _, c := range s.Before.OfficeServer(host).Certificates {
 		isTarget := c.Thumbprint == s.Target.Thumbprint
 		restored := c.Thumbprint == previous.Thumbprint
@@ -116,20 +116,6 @@ func (s Snapshot) VisibleBefore(host string) (unarchive, archive []Thumbprint) {
 		archive = append(archive, s.Target.Thumbprint)
 	}
 	return unarchive, archive
-}
-
-// previousOn returns the certificate that an office server used before the
-// rotation; the zero value where its office farm had none.
-func (s Snapshot) previousOn(host string) StoreCertificate {
-	before := s.Before.OfficeServer(host)
-	settings, _ := s.Before.SettingsOf(before.OfficeFarm)
-	switch named := before.Named(settings.S2SCertificateName); {
-	case len(named) > 0:
-		return named[0]
-	case settings.S2SCertificateName == s.Previous.FriendlyName:
-		return s.Previous
-	}
-	return StoreCertificate{}
 }
 
 // planVisible adds what of [Snapshot.VisibleBefore] is not so on a server now.
