@@ -141,6 +141,8 @@ type CompareInput struct {
 	// Snapshot is that of an earlier, incomplete rotation, which this one finishes if
 	// it has the same target.
 	Snapshot *farm.Snapshot `json:"snapshot,omitempty"`
+	// Accepted is what operators accepted for this rotation.
+	Accepted []farm.Acceptance `json:"accepted,omitempty"`
 }
 
 // Comparison is what a comparison found.
@@ -149,6 +151,9 @@ type Comparison struct {
 	FriendlyName string            `json:"friendlyName"`
 	Differences  []farm.Difference `json:"differences"`
 	Findings     []farm.Finding    `json:"findings"`
+	// NotAccepted says which acceptances are of nothing that was found; empty when
+	// each is of something.
+	NotAccepted string `json:"notAccepted,omitempty"`
 	// Previous is the certificate in use, empty at first set-up.
 	Previous farm.StoreCertificate `json:"previous"`
 	// RollbackBlocked says why a rollback must not restore what is in use now; empty
@@ -172,14 +177,18 @@ func (a *Activities) Compare(_ context.Context, in CompareInput) (Comparison, er
 	c := Comparison{
 		FriendlyName:    desired.Target.FriendlyName,
 		Differences:     farm.Compare(desired, in.Observed),
-		Findings:        farm.Check(desired, in.Observed),
 		Previous:        previous,
 		RollbackBlocked: snapshot.RollbackBlocked(in.Observed),
 		PreviousExpired: snapshot.HasExpired(in.Observed),
 		NoWayBack:       snapshot.NoWayBack(in.Observed),
 	}
+	found := farm.Check(desired, in.Observed)
 	if len(c.Differences) > 0 {
-		c.Findings = append(c.Findings, farm.CheckRollback(snapshot, in.Observed)...)
+		found = append(found, farm.CheckRollback(snapshot, in.Observed)...)
+	}
+	findings, err := farm.ApplyAcceptances(found, in.Accepted)
+	if c.Findings = findings; err != nil {
+		c.NotAccepted = err.Error()
 	}
 	return c, nil
 }

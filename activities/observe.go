@@ -84,7 +84,7 @@ func (a *Activities) ObserveSharePoint(ctx context.Context, in ServerInput) (far
 	_, toWorker := convertMachine(t.Host, seen.Machine, skew)
 	f := farm.SharePointFarm{
 		FrontEnd: t.Host, Version: seen.Version, Members: seen.Members,
-		UserProfileServices: seen.UserProfileServices, ProxiedSites: seen.ProxiedSites,
+		UserProfileServices: seen.UserProfileServices, UserProfileProxies: seen.UserProfileProxies, ProxiedSites: seen.ProxiedSites,
 		AppManagement: seen.AppManagement, SubscriptionSettings: seen.SubscriptionSettings, AllowOAuthOverHTTP: seen.AllowOAuthOverHTTP,
 	}
 	for _, i := range seen.Issuers {

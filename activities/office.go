@@ -175,7 +175,7 @@ func (a *Activities) findMaster(ctx context.Context, f farm.Farm, t powershell.T
 	case ctx.Err() != nil:
 		return "", err
 	}
-	if master := a.askForMaster(ctx, f, t.Host); master != "" && !farm.SameMachine(master, t.Host) {
+	if master := a.askForMaster(ctx, officeOf(f, t.Host), t.Host); master != "" && !farm.SameMachine(master, t.Host) {
 		return master, nil
 	}
 	if err == nil {
@@ -187,10 +187,10 @@ func (a *Activities) findMaster(ctx context.Context, f farm.Farm, t powershell.T
 // moveMaster is what to do about a master that cannot be got running.
 const moveMaster = "make another server the master there with Set-OfficeWebAppsMachine -Master, then retry"
 
-// askForMaster returns the computer name of the master as another server of the farm
-// knows it; empty when none can say.
-func (a *Activities) askForMaster(ctx context.Context, f farm.Farm, host string) string {
-	for _, other := range f.Office.Servers {
+// askForMaster returns the computer name of the master as another server of the
+// office farm knows it; empty when none can say.
+func (a *Activities) askForMaster(ctx context.Context, office farm.Office, host string) string {
+	for _, other := range office.Servers {
 		if other.Host == host {
 			continue
 		}
@@ -323,7 +323,7 @@ func (a *Activities) StartOffice(ctx context.Context, in StartOfficeInput) (Step
 		remedy = "if it does not start with the certificate that its settings name, " + farm.SettingsFileRemedy(in.Name) + ", then retry"
 	}
 	if in.Master {
-		if master := a.askForMaster(ctx, f, t.Host); master != "" && !farm.SameMachine(master, t.Host) {
+		if master := a.askForMaster(ctx, officeOf(f, t.Host), t.Host); master != "" && !farm.SameMachine(master, t.Host) {
 			return StepResult{MovedTo: master}, nil
 		}
 		remedy = strings.TrimPrefix(remedy+"; or "+moveMaster, "; or ")

@@ -96,7 +96,8 @@ func (a *Activities) explainStopped(ctx context.Context, t powershell.Target, er
 
 // RemoveOwnRootAuthority removes the root authority of a retired self-signed
 // certificate if it has the name that farmtrust gives; one that an administrator
-// created stays. Only a self-signed certificate is a root authority itself.
+// created stays, and so does one that another issuer's certificate needs. Only a
+// self-signed certificate is a root authority itself.
 func (a *Activities) RemoveOwnRootAuthority(ctx context.Context, in OldCertificateInput) (StepResult, error) {
 	t, sp, err := a.resolveFrontEnd(in.Farm, in.Host)
 	if err != nil {
@@ -114,11 +115,7 @@ func (a *Activities) RemoveOwnRootAuthority(ctx context.Context, in OldCertifica
 	default:
 		return reportUnchanged("it is not a root authority"), nil
 	}
-	done, err := runScript(ctx, a.sharePointRunner(sp), t, powershell.RemoveRootAuthority{Thumbprints: []string{string(in.Old.Thumbprint)}})
-	if err != nil {
-		return StepResult{}, err
-	}
-	return a.reportChanged("removed %s", strings.Join(done.Removed, ", ")), nil
+	return a.removeAuthorities(ctx, t, sp, []farm.Thumbprint{in.Old.Thumbprint})
 }
 
 // DeleteCertificate deletes a retired certificate and its key from an office

@@ -155,12 +155,26 @@ func (a *Activities) RemoveRootAuthorities(ctx context.Context, in RemoveRootAut
 	if len(in.Added) == 0 {
 		return reportUnchanged("none was added"), nil
 	}
+	return a.removeAuthorities(ctx, t, sp, in.Added)
+}
+
+// removeAuthorities removes root authorities by certificate, except those that
+// issuers other than the procedure's need.
+func (a *Activities) removeAuthorities(ctx context.Context, t powershell.Target, sp farm.SharePoint, thumbprints []farm.Thumbprint) (StepResult, error) {
 	var params powershell.RemoveRootAuthority
-	for _, added := range in.Added {
-		params.Thumbprints = append(params.Thumbprints, string(added))
+	for _, thumbprint := range thumbprints {
+		params.Thumbprints = append(params.Thumbprints, string(thumbprint))
+	}
+	for _, i := range farm.Issuers() {
+		params.RegisteredNames = append(params.RegisteredNames, i.RegisteredName)
 	}
 	done, err := runScript(ctx, a.sharePointRunner(sp), t, params)
-	return a.stepResult(err, done.Changed, "removed "+strings.Join(done.Removed, ", "), "none is left")
+	removed, none := "removed "+strings.Join(done.Removed, ", "), "none is left"
+	if len(done.Kept) > 0 {
+		kept := "kept " + strings.Join(done.Kept, ", ")
+		removed, none = removed+"; "+kept, kept
+	}
+	return a.stepResult(err, done.Changed, removed, none)
 }
 
 // RestoreOfficeInput holds an office server as it was before the rotation.

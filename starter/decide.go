@@ -40,11 +40,17 @@ func (a *app) retryCommand() *cobra.Command {
 		Short: "Try blocked steps again, on one server or all",
 		Long: `Tries blocked steps again, those of one server or all, once you have removed what made
 them fail: "farmtrust status" shows that. The rotation then continues; if a step fails
-again, it blocks again.`,
+again, it blocks again.
+
+Before the cutover a finding may block the rotation that was not there when it began.
+--accept goes on in spite of it; where the rotation was approved, it then waits for
+another approval, which covers what is accepted.`,
 		Example: `  farmtrust retry contoso --reason "WinRM is back"
+  farmtrust retry contoso --accept pending-reboot@oos-02.contoso.com --reason "patched today"
   farmtrust retry contoso --server oos-02.contoso.com --reason "rebooted"`,
 	}, func(c *cobra.Command, d *farm.Decision) {
 		c.Flags().StringVar(&d.Server, "server", "", "only the steps of this `server` (default: all that are blocked)")
+		addAcceptFlag(c, &d.Accept)
 	})
 }
 

@@ -12,12 +12,13 @@ import (
 
 func TestDecide_ReachesTheRunWithAuthorAndReason(t *testing.T) {
 	for command, want := range map[string]string{
-		"approve contoso 1a2b3c4d5e6f":         "rotate/contoso {Choice:approve Server: Digest:1a2b3c4d5e6f Force:false By:ada Reason:why}",
-		"retry contoso":                        "rotate/contoso {Choice:retry Server: Digest: Force:false By:ada Reason:why}",
-		"retry contoso --server oos-02":        "rotate/contoso {Choice:retry Server:oos-02 Digest: Force:false By:ada Reason:why}",
-		"skip contoso --server oos-02":         "rotate/contoso {Choice:skip Server:oos-02 Digest: Force:false By:ada Reason:why}",
-		"skip contoso --server oos-02 --force": "rotate/contoso {Choice:skip Server:oos-02 Digest: Force:true By:ada Reason:why}",
-		"abort contoso":                        "rotate/contoso {Choice:abort Server: Digest: Force:false By:ada Reason:why}",
+		"approve contoso 1a2b3c4d5e6f":                 "rotate/contoso {Choice:approve Server: Digest:1a2b3c4d5e6f Accept:[] Force:false By:ada Reason:why}",
+		"retry contoso":                                "rotate/contoso {Choice:retry Server: Digest: Accept:[] Force:false By:ada Reason:why}",
+		"retry contoso --server oos-02":                "rotate/contoso {Choice:retry Server:oos-02 Digest: Accept:[] Force:false By:ada Reason:why}",
+		"retry contoso --accept pending-reboot@oos-02": "rotate/contoso {Choice:retry Server: Digest: Accept:[pending-reboot@oos-02] Force:false By:ada Reason:why}",
+		"skip contoso --server oos-02":                 "rotate/contoso {Choice:skip Server:oos-02 Digest: Accept:[] Force:false By:ada Reason:why}",
+		"skip contoso --server oos-02 --force":         "rotate/contoso {Choice:skip Server:oos-02 Digest: Accept:[] Force:true By:ada Reason:why}",
+		"abort contoso":                                "rotate/contoso {Choice:abort Server: Digest: Accept:[] Force:false By:ada Reason:why}",
 	} {
 		t.Run(command, func(t *testing.T) {
 			f := startTemporal(t, &fakeTemporal{})

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,25 +14,53 @@ import (
 )
 
 func (a *app) planCommand() *cobra.Command {
-	return &cobra.Command{
+	var by client.Author
+	var accept []string
+	c := &cobra.Command{
 		Use:   "plan FARM",
 		Short: "Show what a rotation would do on which server, and why; change nothing",
 		Long: `Has a worker inspect every server of a farm, and shows what a rotation would do there,
 and why. Nothing is changed. Exit code 0 means that there is nothing to do, 4 that there
 is, 3 that a precondition does not hold, 1 that a server could not be observed.
 
-"farmtrust rotate" then does what is shown.`,
+"farmtrust rotate" then does what is shown. With --accept the plan shows what a rotation
+would do that accepts the same; nothing is accepted yet.`,
 		Example: `  farmtrust plan contoso
+  farmtrust plan contoso --accept pending-reboot@oos-02.contoso.com --reason "patched today"
   farmtrust plan contoso -o json`,
 		Args:              oneFarm,
 		ValidArgsFunction: a.completeFarm,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.plan(cmd.Context(), args[0])
+			if err := checkAccept(accept); err != nil {
+				return err
+			}
+			if len(accept) > 0 {
+				if err := a.completeAuthor(&by); err != nil {
+					return err
+				}
+			}
+			return a.plan(cmd.Context(), args[0], farm.NewAcceptances(accept, by.By, by.Reason, time.Now()))
 		},
 	}
+	addAuthorFlags(c, &by, "the `reason` that a report would show; required with --accept")
+	addAcceptFlag(c, &accept)
+	return c
 }
 
-func (a *app) plan(ctx context.Context, farmName string) error {
+// addAcceptFlag adds --accept.
+func addAcceptFlag(c *cobra.Command, accept *[]string) {
+	c.Flags().StringArrayVar(accept, "accept", nil, "accept a `finding` that stops the rotation: CODE or CODE@SERVER")
+}
+
+// checkAccept refuses what nobody can accept.
+func checkAccept(accept []string) error {
+	if err := farm.CheckAcceptances(accept); err != nil {
+		return usageErrorf("%w", err)
+	}
+	return nil
+}
+
+func (a *app) plan(ctx context.Context, farmName string, accepted []farm.Acceptance) error {
 	c, err := a.connectToWorker(ctx)
 	if err != nil {
 		return err
@@ -39,8 +69,15 @@ func (a *app) plan(ctx context.Context, farmName string) error {
 	if err != nil {
 		return err
 	}
+	var notAccepted error
+	if report.AssessInspection(inspection) != report.Unobserved {
+		inspection.Findings, notAccepted = farm.ApplyAcceptances(inspection.Findings, accepted)
+	}
 	if err := a.show(inspection, func(w io.Writer) error { return a.writePage(w, report.Plan(inspection)) }); err != nil {
 		return err
+	}
+	if notAccepted != nil {
+		return &exitError{code: exitRefused, err: fmt.Errorf("%s: %w", farmName, notAccepted)}
 	}
 	switch report.AssessInspection(inspection) {
 	case report.Unobserved:

@@ -67,6 +67,27 @@ func TestPlan_ExitCode(t *testing.T) {
 	}
 }
 
+func TestPlan_Accept(t *testing.T) {
+	rebootPends := func(n *farm.Inspection) {
+		differs(n)
+		n.Findings = []farm.Finding{{Code: "pending-reboot", Severity: farm.Stop, Server: "oos-01", Text: "a reboot of Windows is pending", Remedy: "reboot it"}}
+	}
+	startTemporal(t, &fakeTemporal{onStart: inspectionOf(rebootPends)})
+	plan := func(args ...string) outcome {
+		return runProgram(t, append([]string{"plan", "contoso"}, args...)...)
+	}
+	t.Run("a stop is shown with the flag and the command that accept it", func(t *testing.T) {
+		plan().assertExit(t, exitRefused, "out:--accept pending-reboot@oos-01", "out:    farmtrust rotate contoso --accept pending-reboot@oos-01 --reason WHY\n")
+	})
+	t.Run("what is accepted does not stop the plan", func(t *testing.T) {
+		plan("--accept", "pending-reboot@oos-01", "--reason", "patched", "--by", "ada").assertExit(t, exitDiffers, "out:a reboot of Windows is pending; accepted by ada on ", "out:patched;")
+	})
+	t.Run("what does not stop it cannot be accepted", func(t *testing.T) {
+		plan("--accept", "pending-reboot@oos-02", "--reason", "patch day").assertExit(t, exitRefused,
+			"contoso: accept pending-reboot@oos-02: nothing like that stops the rotation now; what does: pending-reboot@oos-01")
+	})
+}
+
 func TestPlan_UnknownFarmIsNamedByTheWorker(t *testing.T) {
 	startTemporal(t, &fakeTemporal{onStart: failsWith(temporal.NewNonRetryableApplicationError(`farm "west" is not in the worker's configuration`, workflows.UnknownFarmError, nil))})
 	runProgram(t, "plan", "west").assertExit(t, exitUsage, `farm "west" is not in the worker's configuration`)

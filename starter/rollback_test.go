@@ -21,7 +21,7 @@ func TestRollback_OfTheLastRotation(t *testing.T) {
 			}
 			runProgram(t, "rollback", "contoso", "--reason", "refresh fails", "--by", "ada").assertExit(t, exitOK,
 				"contoso: no rotation was running; rotate/contoso rolls back the last one\n", "out:contoso: rolled back")
-			assertEqual(t, f.requests, []string{"contoso {Kind:rollback Compromised:false By:ada Reason:refresh fails}"})
+			assertEqual(t, f.requests, []string{"contoso {Kind:rollback Compromised:false Accept:[] By:ada Reason:refresh fails}"})
 			assertEqual(t, f.decisions, nil)
 		})
 	}
@@ -39,7 +39,7 @@ func TestRollback_OfTheRunningRotation(t *testing.T) {
 	}
 	runProgram(t, "rollback", "contoso", "--reason", "not tonight", "--by", "ada").assertExit(t, exitOK,
 		"contoso: the running rotation rotate/contoso rolls back what it has changed\n", "rolling back\n", "out:contoso: rolled back")
-	assertEqual(t, f.decisions, []string{"rotate/contoso {Choice:rollback Server: Digest: Force:false By:ada Reason:not tonight}"})
+	assertEqual(t, f.decisions, []string{"rotate/contoso {Choice:rollback Server: Digest: Accept:[] Force:false By:ada Reason:not tonight}"})
 	assertEqual(t, f.requests, nil)
 }
 
@@ -67,5 +67,5 @@ func TestResume(t *testing.T) {
 	runProgram(t, "resume", "contoso").assertExit(t, exitUsage, "--reason WHY")
 	runProgram(t, "resume", "contoso", "--reason", "repaired", "--by", "ada").assertExit(t, exitOK,
 		"out:contoso: resumed; it is inspected now, and rotated if that is due: farmtrust status contoso\n")
-	assertEqual(t, f.requests, []string{"contoso {Kind:resume Compromised:false By:ada Reason:repaired}"})
+	assertEqual(t, f.requests, []string{"contoso {Kind:resume Compromised:false Accept:[] By:ada Reason:repaired}"})
 }

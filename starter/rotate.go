@@ -17,6 +17,7 @@ import (
 
 func (a *app) rotateCommand() *cobra.Command {
 	var by client.Author
+	var accept []string
 	var compromised, detach bool
 	c := &cobra.Command{
 		Use:   "rotate FARM",
@@ -34,24 +35,33 @@ A farm has one rotation at a time: if one is running, this attaches to it.
 --compromised means that the certificate in use must not be trusted any longer. The
 rotation to another one then waits neither for approval nor for the window, and can
 never be rolled back. The old certificate is retired at once; only its deletion waits
-for approval.`,
+for approval.
+
+--accept names a finding that would stop the rotation, as CODE or CODE@SERVER, and may
+be repeated; "farmtrust plan" shows what can be accepted. The report shows it with your
+name and reason. A rotation that is running already is not attached to then.`,
 		Example: `  farmtrust rotate contoso
   farmtrust rotate contoso --reason "change 4711"
+  farmtrust rotate contoso --accept pending-reboot@oos-02.contoso.com --reason "patched today"
   farmtrust rotate contoso --compromised --reason "key was copied, incident 12"
   farmtrust rotate contoso --detach -o json`,
 		Args:              oneFarm,
 		ValidArgsFunction: a.completeFarm,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if compromised {
+			if err := checkAccept(accept); err != nil {
+				return err
+			}
+			if compromised || len(accept) > 0 {
 				if err := a.completeAuthor(&by); err != nil {
 					return err
 				}
 			}
 			by.By = cmp.Or(by.By, currentUser())
-			return a.rotate(cmd.Context(), args[0], by, compromised, detach)
+			return a.rotate(cmd.Context(), args[0], rotation{by, accept, compromised, detach})
 		},
 	}
-	addAuthorFlags(c, &by, "the `reason` that the report shows; required with --compromised")
+	addAuthorFlags(c, &by, "the `reason` that the report shows; required with --compromised and --accept")
+	addAcceptFlag(c, &accept)
 	c.Flags().BoolVar(&compromised, "compromised", false, "the certificate in use must not be trusted any longer")
 	addDetachFlag(c, &detach)
 	return c
@@ -61,28 +71,35 @@ func addDetachFlag(c *cobra.Command, detach *bool) {
 	c.Flags().BoolVar(detach, "detach", false, "return as soon as it is accepted, instead of watching")
 }
 
+// rotation is what is asked of a rotation.
+type rotation struct {
+	by                  client.Author
+	accept              []string
+	compromised, detach bool
+}
+
 // rotate requests a rotation, and watches it.
-func (a *app) rotate(ctx context.Context, farmName string, by client.Author, compromised, detach bool) error {
+func (a *app) rotate(ctx context.Context, farmName string, asked rotation) error {
 	c, err := a.connectToWorker(ctx)
 	if err != nil {
 		return err
 	}
 	f := c.Farm(farmName)
-	if by.Reason == "" {
-		by.Reason = defaultReason(ctx, f)
+	if asked.by.Reason == "" {
+		asked.by.Reason = defaultReason(ctx, f)
 	}
 	request := f.Rotate
-	if compromised {
+	if asked.compromised {
 		request = f.ReplaceCompromised
 	}
-	run, err := request(ctx, by)
+	run, err := request(ctx, asked.by, asked.accept...)
 	if err != nil {
 		return a.explainRequest(ctx, farmName, err)
 	}
 	if run.Attached {
-		fmt.Fprintf(a.err, "%s is already being rotated: attached to that rotation; no second one was started for: %s\n", farmName, by.Reason)
+		fmt.Fprintf(a.err, "%s is already being rotated: attached to that rotation; no second one was started for: %s\n", farmName, asked.by.Reason)
 	}
-	return a.watchUnlessDetached(ctx, farmName, run, detach, farm.Verified, farm.NoChange)
+	return a.watchUnlessDetached(ctx, farmName, run, asked.detach, farm.Verified, farm.NoChange)
 }
 
 // watchUnlessDetached watches a run that was requested, or says that the request

@@ -21,6 +21,13 @@ func TestUsage_WrongArguments(t *testing.T) {
 		{"plan", []string{"name the farm"}},
 		{"plan a --nope", []string{"unknown flag: --nope", `run "farmtrust plan --help"`}},
 		{"plan a -o xml", []string{`unknown output "xml": use -o table or -o json`}},
+		{"plan a --accept pending-reboot", []string{"give the reason, which the report shows: --reason WHY"}},
+		{"rotate a --accept pending-reboot", []string{"give the reason, which the report shows: --reason WHY"}},
+		{"rotate a --accept masters-differ@oos-01 --reason why", []string{"accept masters-differ@oos-01: it can never be accepted: the servers belong to different farms"}},
+		{"plan a --accept masters-differ --reason why", []string{"accept masters-differ: it can never be accepted"}},
+		{"retry a --accept masters-differ --reason why", []string{"accept masters-differ: it can never be accepted"}},
+		{"rotate a --accept fips --reason why", []string{"no such finding stops a rotation; these can be accepted: pending-reboot, "}},
+		{"rotate a --accept @oos-01 --reason why", []string{"give the code of a finding, or CODE@SERVER"}},
 		{"status a b", []string{"name one farm, not 2"}},
 		{"status --watch", []string{"--watch needs a farm"}},
 		{"event", []string{"name one file, or - for standard input"}},
@@ -96,8 +103,10 @@ func assertUnderstood(t *testing.T, args []string) {
 		t.Errorf("%q: %v", args, err)
 		return
 	}
-	asksNothing := command.Name() == "approve" && command.Flags().NArg() == 1 || command.Name() == "rotate" && !command.Flags().Changed("compromised")
-	if reason := command.Flags().Lookup("reason"); reason != nil && reason.Value.String() == "" && !asksNothing {
+	flags := command.Flags()
+	asksNothing := command.Name() == "approve" && flags.NArg() == 1 || command.Name() == "plan" && !flags.Changed("accept") ||
+		command.Name() == "rotate" && !flags.Changed("compromised") && !flags.Changed("accept")
+	if reason := flags.Lookup("reason"); reason != nil && reason.Value.String() == "" && !asksNothing {
 		t.Errorf("%q lacks --reason, without which it fails where there is no terminal", args)
 	}
 }

@@ -17,6 +17,8 @@ type failedStep struct {
 	host  string
 	step  farm.Step
 	cause error
+	// accept names what an operator can accept for a retry.
+	accept []string
 	// canary marks the restart that proves the new settings on one server.
 	canary bool
 }
@@ -84,7 +86,7 @@ func (o *operation) newBlockedStep(ctx workflow.Context, failed failedStep) *blo
 		Blocked: farm.Blocked{
 			Server: failed.host, Step: failed.step, Text: explain(failed.cause),
 			Until: workflow.Now(ctx).Add(o.farm.Rotation.DecisionTimeout), Then: then,
-			Skippable: o.isSkippable(failed.host), Serving: o.isServing(failed.host),
+			Skippable: o.isSkippable(failed.host), Serving: o.isServing(failed.host), Accept: failed.accept,
 		},
 	}
 }

@@ -55,7 +55,10 @@ func (c *farmController) startRequested(ctx workflow.Context) error {
 		c.Next = farm.Next{Code: farm.CodeRefused, Reason: blocked}
 		return nil
 	}
-	in := RotateInput{Farm: c.Farm, Reason: fmt.Sprintf("%s (%s)", request.Reason, request.By)}
+	in := RotateInput{
+		Farm: c.Farm, Reason: fmt.Sprintf("%s (%s)", request.Reason, request.By),
+		Accepted: farm.NewAcceptances(request.Accept, request.By, request.Reason, workflow.Now(ctx)),
+	}
 	switch {
 	case request.Kind == controller.RequestRollback:
 		in.Intent = farm.Rollback

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -30,6 +31,8 @@ type decisions struct {
 	noWayBack string
 	// skipped are the office servers left out by decision.
 	skipped []string
+	// accepted is what was accepted of what would stop the run.
+	accepted []farm.Acceptance
 }
 
 // Why a run cannot be rolled back, other than an expired certificate.
@@ -145,11 +148,31 @@ func (d *decisions) validateRetryOrSkip(decision farm.Decision) error {
 	case i < 0:
 		return fmt.Errorf("%s: nothing is blocked on %s", decision.Choice, decision.Server)
 	case decision.Choice == farm.Retry:
-		return nil
+		return d.validateAccepted(decision)
 	case !d.blocked[i].Skippable:
 		return fmt.Errorf("skip: %s cannot be left out: only an office server that is not the master can", decision.Server)
 	case !decision.Force && d.blocked[i].Serving:
 		return fmt.Errorf("skip: %s is still a machine of the farm: without the certificate its data refreshes will fail; take it out of the farm first, or use --force", decision.Server)
+	}
+	return nil
+}
+
+// validateAccepted refuses a retry that accepts what does not block it.
+func (d *decisions) validateAccepted(decision farm.Decision) error {
+	var offered []string
+	for _, b := range d.blocked {
+		if b.concerns(decision) {
+			offered = append(offered, b.Accept...)
+		}
+	}
+	for _, ref := range decision.Accept {
+		isOffered := func(offer string) bool { return offer == ref || strings.HasPrefix(offer, ref+"@") }
+		switch {
+		case len(offered) == 0:
+			return fmt.Errorf("retry: accept %s: nothing that is blocked can be accepted", ref)
+		case !slices.ContainsFunc(offered, isOffered):
+			return fmt.Errorf("retry: accept %s: that is not what blocks it; it is %s", ref, strings.Join(offered, ", "))
+		}
 	}
 	return nil
 }
@@ -171,6 +194,7 @@ func (o *operation) handleDecision(ctx workflow.Context, decision farm.Decision)
 	case farm.Abort:
 		d.resolution = resolution{choice: farm.Abort}
 	case farm.Retry, farm.Skip:
+		d.accepted = append(d.accepted, farm.NewAcceptances(decision.Accept, decision.By, decision.Reason, workflow.Now(ctx))...)
 		for _, b := range d.blocked {
 			if b.concerns(decision) {
 				b.choice = decision.Choice

@@ -60,6 +60,18 @@ func (e endedRun) assertStatement(parts ...string) {
 	assertMentions(e.t, e.Statement, parts...)
 }
 
+// assertAccepted asserts what the report says was accepted, by whom and why.
+func (e endedRun) assertAccepted(want ...string) {
+	e.t.Helper()
+	var got []string
+	for _, f := range farm.AcceptedFindings(e.Findings) {
+		got = append(got, f.Ref()+" by "+f.Accepted.By+": "+f.Accepted.Reason)
+	}
+	if !slices.Equal(got, want) {
+		e.t.Errorf("the report says that %q was accepted, want %q", got, want)
+	}
+}
+
 // assertDiffersOnlyOn asserts that the report lists differences, all on one
 // server.
 func (e endedRun) assertDiffersOnlyOn(server string) {

@@ -11,6 +11,8 @@ type RotateInput struct {
 	// Intent is what to do; the zero value rotates. RotateTrust detects an
 	// expired certificate itself.
 	Intent farm.Intent `json:"intent,omitempty"`
+	// Accepted is what operators accepted of what would stop the rotation.
+	Accepted []farm.Acceptance `json:"accepted,omitempty"`
 	// Snapshot is that of an earlier rotation that is still kept: a rotation
 	// towards the same target continues it, a rollback restores it.
 	Snapshot *farm.Snapshot `json:"snapshot,omitempty"`

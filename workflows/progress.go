@@ -59,7 +59,12 @@ func (p *progress) setTarget(ctx workflow.Context, target farm.Certificate) erro
 // setPlan shows what the first comparison found.
 func (p *progress) setPlan(target farm.Certificate, c activities.Comparison) {
 	p.Report.FriendlyName, p.Report.Previous = target.FriendlyName, c.Previous.Thumbprint
-	p.Report.Differences, p.Report.Findings = c.Differences, c.Findings
+	p.setFound(c.Differences, c.Findings)
+}
+
+// setFound shows what was found last, and what was accepted before.
+func (p *progress) setFound(differences []farm.Difference, findings []farm.Finding) {
+	p.Report.Differences, p.Report.Findings = differences, farm.KeepAccepted(findings, p.Report.Findings)
 }
 
 func (p *progress) setPhase(ctx workflow.Context, phase farm.Phase) error {

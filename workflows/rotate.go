@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -78,6 +79,7 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 		return nil, err
 	}
 	r := &rotation{operation: o, input: in, restartStep: farm.StepRestart, replicationStep: farm.StepReplication}
+	r.decisions.accepted = in.Accepted
 	r.forgetChanges()
 	switch in.Intent {
 	case farm.Rollback:
@@ -158,6 +160,9 @@ func (r *rotation) prepare(ctx workflow.Context) error {
 	r.planned = comparison.Differences
 	comparison.Findings = append(choice.Findings, comparison.Findings...)
 	r.progress.setPlan(r.target, comparison)
+	if comparison.NotAccepted != "" {
+		return errors.New(comparison.NotAccepted)
+	}
 	if stops := farm.Stops(comparison.Findings); len(stops) > 0 {
 		return stoppedBy(stops)
 	}
@@ -239,7 +244,7 @@ func (r *rotation) verify(ctx workflow.Context) ending {
 		if err != nil {
 			return failedEnding(err)
 		}
-		r.progress.Report.Differences, r.progress.Report.Findings = comparison.Differences, comparison.Findings
+		r.progress.setFound(comparison.Differences, comparison.Findings)
 		left := r.withoutSkipped(comparison.Differences)
 		if len(left) == 0 {
 			break
@@ -259,13 +264,14 @@ func (r *rotation) verify(ctx workflow.Context) ending {
 // that of an earlier rotation, if whether it can be rolled back is of interest.
 func (r *rotation) compare(ctx workflow.Context, snapshot *farm.Snapshot) (activities.Comparison, error) {
 	var c activities.Comparison
-	in := activities.CompareInput{Farm: r.farm, Target: r.target, Observed: r.observed, Snapshot: snapshot}
+	in := activities.CompareInput{Farm: r.farm, Target: r.target, Observed: r.observed, Snapshot: snapshot, Accepted: r.decisions.accepted}
 	if err := workflow.ExecuteActivity(localOptions(ctx, "compare with what is desired"), a.Compare, in).Get(ctx, &c); err != nil {
 		return c, err
 	}
 	r.found = &farm.Inspection{
 		Farm: r.farm.Name, At: workflow.Now(ctx), Config: r.farm, Target: r.target,
-		Current: c.Previous, Plan: c.Differences, Findings: c.Findings,
+		// What was accepted was accepted for this rotation.
+		Current: c.Previous, Plan: c.Differences, Findings: farm.WithoutAcceptances(c.Findings),
 	}
 	return c, nil
 }
@@ -291,7 +297,7 @@ func (r *rotation) finish(ctx workflow.Context, end ending) (farm.RotationResult
 	if end.outcome == farm.Verified || end.outcome == farm.NoChange {
 		result.Inspection = r.found
 	}
-	statement := rotationStatement(end, r.decisions.resolution.why, len(r.progress.Report.Findings) > 0)
+	statement := rotationStatement(end, r.decisions.resolution.why, r.progress.Report.Findings)
 	return r.close(ctx, end, statement, result)
 }
 

@@ -20,7 +20,10 @@ func (r *rotation) awaitApproval(ctx workflow.Context) error {
 	if !r.farm.Rotation.Approval || r.input.Intent == farm.ReplaceCompromised {
 		return nil
 	}
-	digest := farm.Digest(r.target.Thumbprint, r.planned)
+	digest := farm.Digest(r.target.Thumbprint, r.planned, r.decisions.accepted)
+	if digest == r.decisions.approval.approved {
+		return nil // nothing was accepted since
+	}
 	text := fmt.Sprintf("approve %s, or roll back what is staged", digest)
 	if blocked := r.decisions.rollbackBlocked; blocked != "" {
 		text = fmt.Sprintf("approve %s, or abort; it cannot be rolled back: %s", digest, blocked)
@@ -91,7 +94,8 @@ func (r *rotation) windowMissed(ctx workflow.Context) bool {
 
 // recheck keeps the cutover from starting unless the farm is what was found at
 // first plus what was staged: the plan and its approval are about that state.
-// Where the window is over by then, the next one is waited for.
+// Where the window is over by then, the next one is waited for, and where an
+// operator accepted what was found, another approval.
 func (r *rotation) recheck(ctx workflow.Context) error {
 	for {
 		startedAt := workflow.Now(ctx)
@@ -100,6 +104,9 @@ func (r *rotation) recheck(ctx workflow.Context) error {
 		}
 		if !r.decisions.wasBlockedSince(startedAt) && !r.windowMissed(ctx) {
 			return nil
+		}
+		if err := r.awaitApproval(ctx); err != nil {
+			return err
 		}
 		if err := r.awaitWindow(ctx); err != nil {
 			return err
@@ -113,11 +120,15 @@ func (r *rotation) awaitNoDrift(ctx workflow.Context) error {
 		if err != nil {
 			return err
 		}
-		cause := errors.Join(r.checkDrift(comparison), r.checkWayBack(comparison))
-		if cause == nil {
+		failed := r.checkDrift(comparison)
+		if failed == nil {
+			failed = r.checkWayBack(comparison)
+		}
+		if failed == nil {
+			r.progress.setFound(r.progress.Report.Differences, comparison.Findings)
 			return nil
 		}
-		if err := r.blockUnlessResolved(ctx, failedStep{host: r.masterHost(r.farm.Office), step: farm.StepRecheck, cause: cause}); err != nil {
+		if err := r.blockUnlessResolved(ctx, *failed); err != nil {
 			return err
 		}
 	}
@@ -125,22 +136,26 @@ func (r *rotation) awaitNoDrift(ctx workflow.Context) error {
 
 // checkDrift returns what keeps the cutover from starting: the farm is no longer
 // as it was when the rotation was planned, or the rotation would be refused now.
-func (r *rotation) checkDrift(c activities.Comparison) error {
+func (r *rotation) checkDrift(c activities.Comparison) *failedStep {
+	failed := &failedStep{host: r.masterHost(r.farm.Office), step: farm.StepRecheck}
 	if drift := farm.Drift(r.withoutSkipped(r.planned), r.withoutSkipped(c.Differences)); len(drift) > 0 {
-		return fmt.Errorf("the farm has changed since the rotation was planned: %s: set it back and retry, or roll back and start again", strings.Join(drift, "; "))
+		failed.cause = fmt.Errorf("the farm has changed since the rotation was planned: %s: set it back and retry, or roll back and start again", strings.Join(drift, "; "))
+		return failed
 	}
 	stops := slices.DeleteFunc(farm.Stops(c.Findings), func(f farm.Finding) bool { return r.decisions.isSkipped(f.Server) })
 	if len(stops) > 0 {
-		return fmt.Errorf("since the rotation was planned: %s", explain(stoppedBy(stops)))
+		failed.cause, failed.accept = fmt.Errorf("since the rotation was planned: %s", explain(stoppedBy(stops))), farm.AcceptableRefs(stops)
+		return failed
 	}
 	return nil
 }
 
 // checkWayBack returns what keeps the cutover from starting: the way back that the
 // plan and its approval relied on is lost. One that was repaired counts from now on.
-func (r *rotation) checkWayBack(c activities.Comparison) error {
+func (r *rotation) checkWayBack(c activities.Comparison) *failedStep {
 	if r.noWayBack == "" && c.NoWayBack != "" && c.RollbackBlocked == "" {
-		return fmt.Errorf("since the rotation was planned its way back is lost: %s: repair that and retry, or roll back what is staged and start again", c.NoWayBack)
+		cause := fmt.Errorf("since the rotation was planned its way back is lost: %s: repair that and retry, or roll back what is staged and start again", c.NoWayBack)
+		return &failedStep{host: r.masterHost(r.farm.Office), step: farm.StepRecheck, cause: cause}
 	}
 	r.noWayBack = c.NoWayBack
 	if r.decisions.rollbackBlocked == "" {

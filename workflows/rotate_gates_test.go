@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
+	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // noon is ten hours before the window that tests configure, which is in UTC.
@@ -92,5 +94,63 @@ func TestRotate_Recheck(t *testing.T) {
 		if !restarted {
 			t.Error("the cutover was not blocked")
 		}
+	})
+	t.Run("a stop that is found then can be accepted", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{})
+		f.setPolicy(requireApproval)
+		r := f.newRun(t)
+		before := ""
+		r.after(time.Hour, func() {
+			before = r.requireWait(farm.ForApproval).Digest
+			f.installUpdates(t, office2)
+			r.approve()
+		})
+		retry := func(accept ...string) farm.Decision { return farm.Decision{Choice: farm.Retry, Accept: accept} }
+		pending := "pending-reboot@" + office2
+		r.after(2*time.Hour, func() {
+			blocked := r.requireBlocked(office1, "since the rotation was planned: "+office2+": a reboot of Windows is pending")
+			if !slices.Equal(blocked.Accept, []string{pending}) {
+				t.Errorf("a retry can accept %q, want %q", blocked.Accept, pending)
+			}
+			r.assertDecisionRefused(retry("masters-differ"), "can never be accepted")
+			r.assertDecisionRefused(retry("pending-reboot@"+office1), "that is not what blocks it; it is "+pending)
+			r.decide(retry(pending))
+		})
+		r.after(3*time.Hour, func() {
+			if again := r.requireWait(farm.ForApproval).Digest; again == before {
+				t.Error("the approval from before covers what was accepted since")
+			}
+			r.approve()
+		})
+		r.rotate().requireOutcome(farm.Verified).assertAccepted(pending + " by op: a test")
+	})
+	t.Run("what was accepted at first does not block it, also once it has gone", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{})
+		f.setPolicy(requireApproval)
+		f.installUpdates(t, office1)
+		f.installUpdates(t, office2)
+		r := f.newRun(t)
+		r.after(time.Hour, func() {
+			if err := f.sim.World.Reboot(office2, time.Nanosecond); err != nil {
+				t.Error(err)
+			}
+			r.approve()
+		})
+		in := workflows.RotateInput{Accepted: farm.NewAcceptances([]string{"pending-reboot"}, "op", "patch day", noon)}
+		r.rotateWith(in).requireOutcome(farm.Verified).
+			assertAccepted("pending-reboot@"+office1+" by op: patch day", "pending-reboot@"+office2+" by op: patch day")
+	})
+	t.Run("a retry accepts nothing where a step has failed", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{})
+		f.addFaults(t, brokenScript(office2, "Import-S2SCertificate"))
+		r := f.newRun(t)
+		r.after(time.Hour, func() {
+			r.assertDecisionRefused(farm.Decision{Choice: farm.Retry, Accept: []string{"pending-reboot"}}, "nothing that is blocked can be accepted")
+			r.decide(farm.Decision{Choice: farm.Abort})
+		})
+		r.rotate().requireOutcome(farm.Partial)
 	})
 }

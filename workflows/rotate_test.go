@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +24,17 @@ func TestRotate_SetUpAndRenew(t *testing.T) {
 				t.Errorf("renewal went from %s to %s, want from %s to a new one", renewal.Previous, renewal.Target, first.Target)
 			}
 		})
+	}
+}
+
+func TestRotate_Warnings(t *testing.T) {
+	t.Parallel()
+	ended := newTestFarm(t, farmsim.Options{}).rotate(t)
+	ended.requireOutcome(farm.Verified)
+	row := ended.requireStep(office1, farm.StepS2SName)
+	assertMentions(t, strings.Join(row.Warnings, "; "), "S2SCertificateName", "every machine in the farm must be restarted")
+	if row := ended.requireStep(office2, farm.StepImport); len(row.Warnings) > 0 {
+		t.Errorf("the import warned of %q", row.Warnings)
 	}
 }
 
@@ -49,6 +61,69 @@ func TestRotate_Refused(t *testing.T) {
 		f.addFaults(t, fault.Fault{Server: office2, Kind: fault.Refused, Times: -1})
 		f.rotate(t).requireOutcome(farm.Refused).assertStatement(office2 + ": unreachable")
 		f.assertTrustUnchanged(t, before)
+	})
+}
+
+func TestRotate_AcceptedFinding(t *testing.T) {
+	accept := func(refs ...string) workflows.RotateInput {
+		return workflows.RotateInput{Accepted: farm.NewAcceptances(refs, "op", "patch day", noon)}
+	}
+	// withDeadMachine has three office servers, of which one is not configured.
+	withDeadMachine := func(t *testing.T) *testFarm {
+		t.Helper()
+		f := newTestFarm(t, farmsim.Options{OfficeServers: 3})
+		f.configure = func(c *farm.Farm) { c.Office.Servers = c.Office.Servers[:2] }
+		return f
+	}
+	t.Run("a machine that is not configured is left alone, and the report says so", func(t *testing.T) {
+		t.Parallel()
+		f := withDeadMachine(t)
+		ended := f.newRun(t).rotateWith(accept("machine-not-configured@OOS-03")).requireOutcome(farm.Verified)
+		ended.assertStatement("key usable on every configured server; not configured and left alone: OOS-03; accepted: machine-not-configured@OOS-03")
+		ended.assertAccepted("machine-not-configured@OOS-03 by op: patch day")
+		f.assertOnServers(t, ended.Target, 2)
+		if stops := farm.Stops(ended.RotationResult.Inspection.Findings); len(stops) != 1 {
+			t.Errorf("the controller is handed %+v, want the stop as it is for any other rotation", stops)
+		}
+	})
+	t.Run("a rollback leaves it alone too", func(t *testing.T) {
+		t.Parallel()
+		f := withDeadMachine(t)
+		before := f.sim.Trust()
+		f.addFaults(t, brokenScript(frontEnd, "Set-TrustedIssuer"))
+		configure := f.configure
+		f.configure = func(c *farm.Farm) {
+			configure(c)
+			rollBackOnFailure(&c.Rotation)
+		}
+		r := f.newRun(t)
+		r.onActivity("RestoreIssuer", f.sim.ClearFaults)
+		ended := r.rotateWith(accept("machine-not-configured")).requireOutcome(farm.RolledBack)
+		ended.assertStatement("everything is as it was before; it was rolled back because")
+		ended.assertAccepted("machine-not-configured@OOS-03 by op: patch day")
+		f.assertTrustUnchanged(t, before)
+	})
+	t.Run("a certificate that is compromised", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{})
+		f.requireRotated(t)
+		f.issueCertificate(t)
+		f.installUpdates(t, office2)
+		in := accept("pending-reboot@" + office2)
+		in.Intent = farm.ReplaceCompromised
+		f.newRun(t).rotateWith(in).requireOutcome(farm.Verified).assertAccepted("pending-reboot@" + office2 + " by op: patch day")
+	})
+	t.Run("another stop refuses the rotation", func(t *testing.T) {
+		t.Parallel()
+		f := withDeadMachine(t)
+		f.installUpdates(t, office2)
+		f.newRun(t).rotateWith(accept("machine-not-configured@OOS-03")).requireOutcome(farm.Refused).assertStatement(office2 + ": a reboot of Windows is pending")
+	})
+	t.Run("what is accepted and not there refuses the rotation", func(t *testing.T) {
+		t.Parallel()
+		f := withDeadMachine(t)
+		f.newRun(t).rotateWith(accept("machine-not-configured", "pending-reboot@"+office1)).requireOutcome(farm.Refused).
+			assertStatement("accept pending-reboot@"+office1+": nothing like that stops the rotation now", "what does: machine-not-configured@OOS-03")
 	})
 }
 

@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"strings"
+
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -8,16 +10,18 @@ import (
 
 // rotationStatement claims no more than was observed. Why is what led to a
 // rollback; empty when there was none, or when a cancellation or a request did.
-// Remaining reports whether the report lists what was not restored.
-func rotationStatement(end ending, why string, remaining bool) string {
+// The findings are those of the report: what was accepted, and after a rollback
+// what was not restored.
+func rotationStatement(end ending, why string, findings []farm.Finding) string {
 	cancelled := temporal.IsCanceledError(end.cause)
+	accepted := farm.AcceptedFindings(findings)
 	switch {
 	case end.outcome == farm.RolledBack:
-		return rollbackStatement(cancelled, why, remaining)
+		return rollbackStatement(cancelled, why, len(findings) > len(accepted))
 	case end.outcome == farm.Verified:
-		return "configured as desired, key usable on every server"
+		return asDesired(accepted)
 	case end.outcome == farm.NoChange:
-		return "nothing to do: configured as desired, key usable on every server"
+		return "nothing to do: " + asDesired(accepted)
 	case end.outcome == farm.Partial:
 		return "ended by an operator's decision; what differs is listed"
 	case end.outcome == farm.Refused && cancelled:
@@ -28,6 +32,26 @@ func rotationStatement(end ending, why string, remaining bool) string {
 		return "cancelled, and nothing could be rolled back: what is listed as changed stays changed"
 	}
 	return "not finished, rotate again to continue: " + explain(end.cause)
+}
+
+// asDesired is what a comparison without differences shows, and for which machines
+// and in spite of what it does.
+func asDesired(accepted []farm.Finding) string {
+	var outside, refs []string
+	for _, f := range accepted {
+		refs = append(refs, f.Ref())
+		if farm.IsOutside(f) {
+			outside = append(outside, f.Server)
+		}
+	}
+	text := "configured as desired, key usable on every server"
+	if len(outside) > 0 {
+		text = "configured as desired, key usable on every configured server; not configured and left alone: " + strings.Join(outside, ", ")
+	}
+	if len(refs) > 0 {
+		text += "; accepted: " + strings.Join(refs, ", ")
+	}
+	return text
 }
 
 func rollbackStatement(cancelled bool, why string, remaining bool) string {
@@ -50,7 +74,7 @@ func retirementStatement(end ending) string {
 	case farm.Verified:
 		return "nothing used the old certificate; it is deleted on every office server, with its key"
 	case farm.Partial, farm.Refused:
-		return rotationStatement(end, "", false)
+		return rotationStatement(end, "", nil)
 	}
 	if temporal.IsCanceledError(end.cause) {
 		return "cancelled; the steps say on which servers the old certificate was archived, unarchived or deleted"

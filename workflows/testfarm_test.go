@@ -169,6 +169,14 @@ func (f *testFarm) removeIssuer(t *testing.T) {
 	}
 }
 
+// installUpdates leaves a reboot pending on a server.
+func (f *testFarm) installUpdates(t *testing.T, host string) {
+	t.Helper()
+	if err := f.sim.World.InstallUpdates(host); err != nil {
+		t.Error(err)
+	}
+}
+
 // bindTLS binds http.sys to a certificate as another administrator does.
 func (f *testFarm) bindTLS(t *testing.T, host string, to farm.Thumbprint) {
 	t.Helper()

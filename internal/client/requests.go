@@ -18,14 +18,16 @@ import (
 type Author struct{ By, Reason string }
 
 // Rotate asks the controller to rotate, and returns the rotation once it has
-// started. A controller that is inspecting its farm finishes that first.
+// started. A controller that is inspecting its farm finishes that first. Accept
+// names findings that must not stop the rotation; see [farm.ParseAcceptance].
 //
 // A farm has one rotation at a time: a second request gets the running one,
-// which then is [Run.Attached]. A request that makes no sense now ends with a
+// which then is [Run.Attached], unless it accepts something, which the running
+// one does not know of. A request that makes no sense now ends with a
 // [*RefusedError]. The controller is started if it does not run.
-func (f Farm) Rotate(ctx context.Context, by Author) (*Run, error) {
-	run, err := f.startRun(ctx, controller.Request{Kind: controller.RequestRotate, By: by.By, Reason: by.Reason})
-	if refused, ok := errors.AsType[*RefusedError](err); ok {
+func (f Farm) Rotate(ctx context.Context, by Author, accept ...string) (*Run, error) {
+	run, err := f.startRun(ctx, controller.Request{Kind: controller.RequestRotate, Accept: accept, By: by.By, Reason: by.Reason})
+	if refused, ok := errors.AsType[*RefusedError](err); ok && len(accept) == 0 {
 		return f.attachToRotation(ctx, refused)
 	}
 	return run, err
@@ -34,8 +36,8 @@ func (f Farm) Rotate(ctx context.Context, by Author) (*Run, error) {
 // ReplaceCompromised is [Farm.Rotate] for a certificate that must not be trusted
 // any longer; see [farm.ReplaceCompromised]. It never attaches to a rotation
 // that runs already, but is refused.
-func (f Farm) ReplaceCompromised(ctx context.Context, by Author) (*Run, error) {
-	return f.startRun(ctx, controller.Request{Kind: controller.RequestRotate, Compromised: true, By: by.By, Reason: by.Reason})
+func (f Farm) ReplaceCompromised(ctx context.Context, by Author, accept ...string) (*Run, error) {
+	return f.startRun(ctx, controller.Request{Kind: controller.RequestRotate, Compromised: true, Accept: accept, By: by.By, Reason: by.Reason})
 }
 
 // Rollback asks the controller to roll back the last rotation, which must have

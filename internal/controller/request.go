@@ -27,6 +27,9 @@ type Request struct {
 	// Compromised says that the certificate in use must not be trusted any
 	// longer: see [farm.ReplaceCompromised].
 	Compromised bool `json:"compromised,omitempty"`
+	// Accept names findings that must not stop the rotation, in the form of
+	// [farm.Finding.Ref].
+	Accept []string `json:"accept,omitempty"`
 	// By is who claims to ask, and Reason why. Temporal does not prove the name.
 	By     string `json:"by"`
 	Reason string `json:"reason"`
@@ -68,7 +71,10 @@ func (r Request) checkComplete() error {
 	if r.By == "" || r.Reason == "" {
 		return fmt.Errorf("%s: say who asks, and why", r.Kind)
 	}
-	return nil
+	if r.Kind != RequestRotate && len(r.Accept) > 0 {
+		return fmt.Errorf("%s: only a rotation accepts findings", r.Kind)
+	}
+	return farm.CheckAcceptances(r.Accept)
 }
 
 // AcceptRequest makes a request pending that CheckRequest found nothing

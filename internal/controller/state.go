@@ -93,6 +93,8 @@ type LastRun struct {
 	// Outcome is empty when the run left no report: it was terminated.
 	Outcome   farm.Outcome `json:"outcome"`
 	Statement string       `json:"statement"`
+	// Accepted are the findings that operators accepted for it.
+	Accepted []farm.Finding `json:"accepted,omitempty"`
 }
 
 // Retention is what is kept of the last rotation.

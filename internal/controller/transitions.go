@@ -111,7 +111,7 @@ func (s *State) EndRotation(now time.Time, r farm.RotationResult, problem string
 
 func (s *State) endRun(now time.Time, r farm.Report, problem string) {
 	s.Active = nil
-	s.Last = LastRun{At: now, Outcome: r.Outcome, Statement: r.Statement}
+	s.Last = LastRun{At: now, Outcome: r.Outcome, Statement: r.Statement, Accepted: farm.AcceptedFindings(r.Findings)}
 	if problem != "" {
 		s.Last.Statement = problem
 	}

@@ -35,6 +35,8 @@ type Decision struct {
 	Server string `json:"server,omitempty"`
 	// Digest identifies what is approved; see the function [Digest].
 	Digest string `json:"digest,omitempty"`
+	// Accept names findings that a retry accepts, in the form of [Finding.Ref].
+	Accept []string `json:"accept,omitempty"`
 	// Force skips a server although it still serves users.
 	Force bool `json:"force,omitempty"`
 	// By names the operator, who is not authenticated: Temporal does not verify
@@ -58,8 +60,10 @@ func (d Decision) Validate() error {
 		return fmt.Errorf("approve: give the digest that you approve")
 	case d.Choice == Skip && d.Server == "":
 		return fmt.Errorf("skip: name the server")
+	case d.Choice != Retry && len(d.Accept) > 0:
+		return fmt.Errorf("%s: only a retry accepts findings", d.Choice)
 	}
-	return nil
+	return CheckAcceptances(d.Accept)
 }
 
 // RecordedDecision is a decision that a run accepted, and when.
@@ -82,4 +86,6 @@ type Blocked struct {
 	// forced.
 	Skippable bool `json:"skippable,omitempty"`
 	Serving   bool `json:"serving,omitempty"`
+	// Accept names the findings that a retry can accept; see [Decision].
+	Accept []string `json:"accept,omitempty"`
 }

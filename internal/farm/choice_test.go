@@ -28,6 +28,8 @@ func TestDecision_Validate(t *testing.T) {
 		{"no operator", func(d *farm.Decision) { d.By = "" }, "say who"},
 		{"no reason", func(d *farm.Decision) { d.Reason = "" }, "give a reason"},
 		{"approval without a digest", func(d *farm.Decision) { d.Choice, d.Digest = farm.Approve, "" }, "give the digest"},
+		{"approval that accepts", func(d *farm.Decision) { d.Choice, d.Accept = farm.Approve, []string{"pending-reboot"} }, "only a retry accepts"},
+		{"retry that accepts what nobody can", func(d *farm.Decision) { d.Choice, d.Accept = farm.Retry, []string{"masters-differ"} }, "can never be accepted"},
 		{"skip without a server", func(d *farm.Decision) { d.Server = "" }, "name the server"},
 	} {
 		t.Run(c.name+" is refused", func(t *testing.T) {

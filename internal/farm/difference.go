@@ -22,13 +22,16 @@ type Difference struct {
 	Text string `json:"text"`
 }
 
-// Digest identifies a target and the differences that a cutover removes, in 12
-// hexadecimal digits. An approval names the digest, so that it covers exactly
-// what the operator saw.
-func Digest(target Thumbprint, differences []Difference) string {
+// Digest identifies a target, the differences that a cutover removes and what was
+// accepted, in 12 hexadecimal digits. An approval names the digest, so that it
+// covers exactly what the operator saw.
+func Digest(target Thumbprint, differences []Difference, accepted []Acceptance) string {
 	lines := []string{string(target)}
 	for _, d := range CutoverDifferences(differences) {
 		lines = append(lines, fmt.Sprintf("%q %q %q %q %q", d.Step, d.Server, d.Subject, d.Have, d.Want))
+	}
+	for _, a := range accepted {
+		lines = append(lines, fmt.Sprintf("accepted %q %q %q", a.Ref(), a.By, a.Reason))
 	}
 	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
 	return hex.EncodeToString(sum[:6])
@@ -85,4 +88,7 @@ type Finding struct {
 	// Text says what was found, Remedy what to do about it.
 	Text   string `json:"text"`
 	Remedy string `json:"remedy,omitempty"`
+	// Accepted is who accepted the finding, which then only warns; nil when nobody
+	// did.
+	Accepted *Acceptance `json:"accepted,omitempty"`
 }

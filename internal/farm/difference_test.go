@@ -21,7 +21,7 @@ func plannedDifferences() []farm.Difference {
 
 func TestDigest(t *testing.T) {
 	target := testThumbprint("new")
-	planned := farm.Digest(target, plannedDifferences())
+	planned := farm.Digest(target, plannedDifferences(), nil)
 	for _, c := range []struct {
 		name   string
 		change func([]farm.Difference) []farm.Difference
@@ -33,14 +33,24 @@ func TestDigest(t *testing.T) {
 		{"changes when a difference of the cutover is gone", func(d []farm.Difference) []farm.Difference { return d[:2] }, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := farm.Digest(target, c.change(plannedDifferences())); (got == planned) != c.same {
+			if got := farm.Digest(target, c.change(plannedDifferences()), nil); (got == planned) != c.same {
 				t.Errorf("digest %s, planned %s", got, planned)
 			}
 		})
 	}
 	t.Run("changes with the target", func(t *testing.T) {
-		if got := farm.Digest(testThumbprint("newer"), plannedDifferences()); got == planned {
+		if got := farm.Digest(testThumbprint("newer"), plannedDifferences(), nil); got == planned {
 			t.Errorf("digest %s for another target", got)
+		}
+	})
+	t.Run("changes with what is accepted, by whom and why", func(t *testing.T) {
+		accepted := acceptanceOf("pending-reboot@oos-01")
+		digests := map[string]bool{planned: true}
+		for _, a := range []farm.Acceptance{accepted, {Code: accepted.Code}, {Code: accepted.Code, By: "bob"}, {Code: accepted.Code, By: "bob", Reason: "x"}} {
+			digests[farm.Digest(target, plannedDifferences(), []farm.Acceptance{a})] = true
+		}
+		if len(digests) != 5 {
+			t.Errorf("%d digests, want one for each acceptance and one without: %v", len(digests), digests)
 		}
 	})
 }

@@ -114,7 +114,10 @@ func (tf *testFarm) drawOfficeServer(t *rapid.T, host, master string) farm.Offic
 }
 
 func (tf *testFarm) drawSharePoint(t *rapid.T, sp farm.SharePoint) farm.SharePointFarm {
-	f := farm.SharePointFarm{FrontEnd: sp.FrontEnd.Host, UserProfileServices: 1}
+	f := farm.SharePointFarm{
+		FrontEnd: sp.FrontEnd.Host, UserProfileServices: 1, UserProfileProxies: 1, ProxiedSites: sp.Sites,
+		AppManagement: 1, SubscriptionSettings: 1,
+	}
 	for _, i := range farm.Issuers() {
 		if rapid.Bool().Draw(t, "has issuer") {
 			f.Issuers = append(f.Issuers, farm.TokenIssuer{
@@ -172,13 +175,16 @@ func (tf *testFarm) hasVisible(s farm.OfficeServer) bool {
 
 func testThumbprint(seed string) farm.Thumbprint { return farm.ThumbprintOf([]byte(seed)) }
 
+// testSite is the one site of [newTestFarm].
+const testSite = "https://portal.contoso.com"
+
 // newTestFarm returns a farm that meets every precondition of a rotation.
 func newTestFarm() *testFarm {
 	front := farm.Server{Host: "sp-01"}
 	tf := &testFarm{desired: farm.Desired{
 		Farm: farm.Farm{
 			Office:     farm.Office{Servers: []farm.Server{{Host: "oos-01"}, {Host: "oos-02"}}},
-			SharePoint: []farm.SharePoint{{FrontEnd: front, Servers: []farm.Server{front}, IssuerName: "OOS"}},
+			SharePoint: []farm.SharePoint{{FrontEnd: front, Servers: []farm.Server{front}, IssuerName: "OOS", Sites: []string{testSite}}},
 		},
 		Target: farm.Certificate{
 			Thumbprint: testThumbprint("new"), Subject: "CN=new", FriendlyName: "OOS S2S new",
@@ -192,7 +198,7 @@ func newTestFarm() *testFarm {
 		})
 	}
 	tf.observed.SharePoint = []farm.SharePointFarm{{
-		FrontEnd: "sp-01", UserProfileServices: 1, Members: []string{"SP-01"},
+		FrontEnd: "sp-01", UserProfileServices: 1, UserProfileProxies: 1, ProxiedSites: []string{testSite}, AppManagement: 1, SubscriptionSettings: 1, Members: []string{"SP-01"},
 		Servers: []farm.SharePointServer{{Machine: testMachine("sp-01")}},
 	}}
 	return tf

@@ -66,15 +66,19 @@ type RestoreNameResult struct {
 
 // RemoveRootAuthority removes those of SharePoint's trusted root authorities
 // that hold one of the certificates, whatever their names. It never touches
-// "local".
+// "local", nor one that the certificate of an issuer needs.
 type RemoveRootAuthority struct {
 	Thumbprints []string
+	// RegisteredNames are the issuers, in lower case, whose needs do not count.
+	RegisteredNames []string
 }
 
-// RemoveRootResult is the result of [RemoveRootAuthority]. Removed are names.
+// RemoveRootResult is the result of [RemoveRootAuthority]. Removed are names, Kept
+// those that are needed, in words.
 type RemoveRootResult struct {
 	Changed bool     `json:"changed"`
 	Removed []string `json:"removed"`
+	Kept    []string `json:"kept"`
 }
 
 // RevokeS2SKey revokes an account's read access to a certificate's key file.

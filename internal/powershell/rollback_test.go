@@ -11,6 +11,7 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
+	"github.com/farmtrust/farmtrust/internal/farmsim/testfarm"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
@@ -238,10 +239,10 @@ func TestRemoveRootAuthority(t *testing.T) {
 				spec.local, spec.sharePoint.Authorities = ours.der, append([]model.RootAuthority{{Name: "renamed", Certificate: ours.der}}, kept...)
 				s := newServer(t, spec)
 				params := powershell.RemoveRootAuthority{Thumbprints: []string{ours.thumbprint}}
-				if diff := cmp.Diff(powershell.RemoveRootResult{Changed: true, Removed: []string{"renamed"}}, mustRun(t, s, params)); diff != "" {
+				if diff := cmp.Diff(powershell.RemoveRootResult{Changed: true, Removed: []string{"renamed"}, Kept: []string{}}, mustRun(t, s, params)); diff != "" {
 					t.Errorf("first, want -, got +:\n%s", diff)
 				}
-				if diff := cmp.Diff(powershell.RemoveRootResult{Removed: []string{}}, mustRun(t, s, params)); diff != "" {
+				if diff := cmp.Diff(powershell.RemoveRootResult{Removed: []string{}, Kept: []string{}}, mustRun(t, s, params)); diff != "" {
 					t.Errorf("second, want -, got +:\n%s", diff)
 				}
 				// Without the farm's own, which state leaves out because it is there.
@@ -249,6 +250,31 @@ func TestRemoveRootAuthority(t *testing.T) {
 					t.Errorf("authorities, want -, got +:\n%s", diff)
 				}
 			})
+		}
+	})
+	t.Run("keeps what another issuer's certificate needs", func(t *testing.T) {
+		t.Parallel()
+		root := testfarm.NewPair(t, "Contoso Root", nil)
+		issuing := testfarm.NewPair(t, "Contoso Issuing", &root)
+		addIn, ours := testfarm.NewPair(t, "add-in", &issuing), testfarm.NewPair(t, "s2s", &issuing)
+		spec := newFrontEnd(editions["2016"])
+		spec.sharePoint.Issuers = []model.TokenIssuer{
+			{Name: "ours", RegisteredIssuerName: strings.ToUpper(sharePointIssuer), Certificate: ours.Cert.Raw},
+			{Name: "without a certificate", RegisteredIssuerName: "c@d"},
+			{Name: "add-in", RegisteredIssuerName: "a@b", Certificate: addIn.Cert.Raw},
+		}
+		for _, pair := range []testfarm.KeyPair{root, issuing, ours} {
+			spec.sharePoint.Authorities = append(spec.sharePoint.Authorities, model.RootAuthority{Name: pair.Cert.Subject.CommonName, Certificate: pair.Cert.Raw})
+		}
+		got := mustRun(t, newServer(t, spec), powershell.RemoveRootAuthority{
+			Thumbprints:     []string{string(root.Thumbprint()), string(issuing.Thumbprint()), string(ours.Thumbprint())},
+			RegisteredNames: []string{sharePointIssuer, sqlIssuer},
+		})
+		want := powershell.RemoveRootResult{Changed: true, Removed: []string{"s2s"}, Kept: []string{
+			"'Contoso Root', which issuer 'add-in' needs", "'Contoso Issuing', which issuer 'add-in' needs",
+		}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
 		}
 	})
 	t.Run("one that stays is an error", func(t *testing.T) {

@@ -41,7 +41,7 @@ func (c Command) Line(program string) string {
 
 // plainArgument matches what no shell takes apart: neither POSIX shells nor
 // PowerShell nor cmd.
-var plainArgument = regexp.MustCompile(`^[A-Za-z0-9._/:=+-]+$`)
+var plainArgument = regexp.MustCompile(`^[A-Za-z0-9._/:=+-][A-Za-z0-9._/:=+@-]*$`)
 
 // quoteArgument quotes an argument that a shell would take apart. Double quotes
 // are understood by all shells, but leave some characters their meaning in
@@ -85,6 +85,29 @@ func RetryCommand(farmName string) Command {
 	return newCommand("try again", string(farm.Retry), farmName).withReason()
 }
 
+// RotateAcceptingCommand is the command that rotates in spite of findings.
+func RotateAcceptingCommand(farmName string, compromised bool, refs ...string) Command {
+	c := RotateCommand("rotate all the same", farmName)
+	if compromised {
+		c.Args = append(c.Args, "--compromised")
+	}
+	return c.accepting(refs)
+}
+
+// RetryAcceptingCommand is the command that accepts what blocks a run, and tries
+// again.
+func RetryAcceptingCommand(farmName string, refs ...string) Command {
+	return newCommand("accept what was found, and go on", string(farm.Retry), farmName).accepting(refs)
+}
+
+// accepting adds what a command accepts, and the reason that this takes.
+func (c Command) accepting(refs []string) Command {
+	for _, ref := range refs {
+		c.Args = append(c.Args, "--accept", ref)
+	}
+	return c.withReason()
+}
+
 // SkipCommand is the command that leaves an office server out, by force if it
 // still serves users.
 func SkipCommand(farmName, server string, force bool) Command {
@@ -123,6 +146,7 @@ func EveryCommand(farmName, digest, server string) []Command {
 		ApproveCommand("begin the cutover", farmName, digest), RetryCommand(farmName),
 		SkipCommand(farmName, server, false), SkipCommand(farmName, server, true),
 		RollBackCommand("roll back", farmName), AbortCommand("stop", farmName), ResumeCommand(farmName),
-		RotateCommand("rotate", farmName), StatusCommand(farmName), WatchCommand(farmName), PlanCommand(farmName),
+		RotateCommand("rotate", farmName), RotateAcceptingCommand(farmName, false, "pending-reboot@"+server),
+		RotateAcceptingCommand(farmName, true, "pending-reboot"), RetryAcceptingCommand(farmName, "pending-reboot@"+server), StatusCommand(farmName), WatchCommand(farmName), PlanCommand(farmName),
 	}
 }

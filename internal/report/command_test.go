@@ -23,6 +23,9 @@ func TestEveryCommand(t *testing.T) {
 		"farmtrust abort contoso --reason WHY",
 		"farmtrust resume contoso --reason WHY",
 		"farmtrust rotate contoso",
+		"farmtrust rotate contoso --accept pending-reboot@oos-02.contoso.com --reason WHY",
+		"farmtrust rotate contoso --compromised --accept pending-reboot --reason WHY",
+		"farmtrust retry contoso --accept pending-reboot@oos-02.contoso.com --reason WHY",
 		"farmtrust status contoso",
 		"farmtrust status contoso --watch",
 		"farmtrust plan contoso",
@@ -68,7 +71,7 @@ func requestsOn(page report.Page) []controller.RequestKind {
 	var kinds []controller.RequestKind
 	for _, block := range page.Blocks {
 		for _, c := range block.Commands {
-			if c.Args[0] != "status" {
+			if c.Args[0] != "status" && c.Args[0] != "plan" {
 				kinds = append(kinds, controller.RequestKind(c.Args[0]))
 			}
 		}

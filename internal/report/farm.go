@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/controller"
@@ -116,9 +117,14 @@ func addRuns(b *Block, s controller.State) {
 	}
 	if last := s.Last; last.Outcome != "" || last.Statement != "" {
 		b.addFact("last run", farm.FormatTime(last.At)+": "+joinNonEmpty(": ", string(last.Outcome), last.Statement))
+		addAccepted(b, last.Accepted)
 	}
 	if r := s.Mailbox.Request; r != nil {
-		b.addFact("requested", fmt.Sprintf("%s, by %s: %s", r.Kind, r.By, r.Reason))
+		kind := string(r.Kind)
+		if len(r.Accept) > 0 {
+			kind += ", accepting " + strings.Join(r.Accept, ", ")
+		}
+		b.addFact("requested", fmt.Sprintf("%s, by %s: %s", kind, r.By, r.Reason))
 	}
 	addPendingEvents(b, s.Mailbox.Pending)
 }
@@ -154,6 +160,9 @@ func farmCommands(s controller.State, now time.Time) []Command {
 	}
 	if s.Suspended != "" && isAccepted(s, controller.RequestResume) {
 		all = append(all, ResumeCommand(s.Farm))
+	}
+	if s.Next.Code == farm.CodeStopped || s.Next.Code == farm.CodeRefused {
+		all = append(all, PlanCommand(s.Farm))
 	}
 	if effect := rotateEffect(s, now); effect != "" && isAccepted(s, controller.RequestRotate) {
 		all = append(all, RotateCommand(effect, s.Farm))

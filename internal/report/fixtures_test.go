@@ -56,6 +56,21 @@ func renewalInspection() farm.Inspection {
 	}
 }
 
+// pendingReboot is a finding that can be accepted.
+func pendingReboot() farm.Finding {
+	return farm.Finding{
+		Code: "pending-reboot", Severity: farm.Stop, Server: "oos-02.contoso.com",
+		Text: "a reboot of Windows is pending", Remedy: "reboot it before the rotation",
+	}
+}
+
+// acceptedReboot is that finding once it was accepted.
+func acceptedReboot() farm.Finding {
+	f := pendingReboot()
+	f.Severity, f.Accepted = farm.Warn, &farm.Acceptance{Code: f.Code, Server: f.Server, By: "ada@desk-1", Reason: "the update is installed on Sunday", At: now}
+	return f
+}
+
 // verifiedReport is of a rotation that ended well.
 func verifiedReport() farm.Report {
 	step := func(s farm.Step, state farm.State, ms int64, detail string) farm.StepReport {
@@ -174,8 +189,14 @@ func farmStates() map[string]controller.State {
 	notSetUp.Next = farm.Next{Code: farm.CodeNotSetUp, NeedsOperator: true, Reason: "the trust is not set up: rotate once by hand, or send an event"}
 	requested.Mailbox.Request = &controller.Request{Kind: controller.RequestRollback, By: "ada@desk-1", Reason: "data refresh fails"}
 	terminated.Last = controller.LastRun{At: now.Add(-time.Hour), Statement: "it ended without a result (terminated?); see its history"}
+	stopped, accepting := idleState(), idleState()
+	stopped.Next = farm.Next{Code: farm.CodeStopped, NeedsOperator: true, Reason: "a reboot of Windows is pending: reboot it before the rotation"}
+	outside := acceptedReboot()
+	outside.Code, outside.Server, outside.Accepted.Reason = "machine-not-configured", "OOS-09", "it is dead and will be replaced"
+	stopped.Last.Accepted = []farm.Finding{outside, acceptedReboot(), acceptedReboot(), acceptedReboot()}
+	accepting.Mailbox.Request = &controller.Request{Kind: controller.RequestRotate, Accept: []string{"pending-reboot"}, By: "ada@desk-1", Reason: "change 4711"}
 	return map[string]controller.State{
-		"farm-idle": idleState(), "farm-suspended": suspended, "farm-rotating": rotating, "farm-retiring": retiring, "farm-expired": expired,
+		"farm-stopped": stopped, "farm-accepting": accepting, "farm-idle": idleState(), "farm-suspended": suspended, "farm-rotating": rotating, "farm-retiring": retiring, "farm-expired": expired,
 		"farm-unmanaged": unmanaged, "farm-not-set-up": notSetUp, "farm-requested": requested, "farm-terminated": terminated,
 		"farm-new": {Farm: "contoso", Policy: idleState().Policy},
 	}
@@ -193,10 +214,13 @@ func farmPages() map[string]report.Page {
 // inspectionPages are plans and checks, by name.
 func inspectionPages() map[string]report.Page {
 	firstSetUp, inOrder, stopped, unobserved, check := renewalInspection(), renewalInspection(), renewalInspection(), renewalInspection(), renewalInspection()
+	acceptable, accepted := renewalInspection(), renewalInspection()
+	acceptable.Findings = append(acceptable.Findings, pendingReboot())
+	accepted.Findings = append(accepted.Findings, acceptedReboot())
 	firstSetUp.Current = farm.StoreCertificate{}
 	inOrder.Current.Thumbprint, inOrder.Plan, inOrder.Findings = newThumbprint, nil, nil
-	stopped.Findings = append(stopped.Findings, farm.Finding{
-		Severity: farm.Stop, Server: "oos-02.contoso.com",
+	stopped.Findings = append(stopped.Findings, pendingReboot(), farm.Finding{
+		Code: "not-joined", Severity: farm.Stop, Server: "oos-02.contoso.com",
 		Text: "is in no Office Online Server farm", Remedy: "join it, or take it out of the configuration",
 	})
 	unobserved.Servers[1].Problem = "connect to oos-02.contoso.com:5986: connection refused: start WinRM there"
@@ -205,7 +229,7 @@ func inspectionPages() map[string]report.Page {
 	check.Servers[2] = farm.InspectedServer{Host: "sp-01.contoso.com", Problem: "sign in to sp-01.contoso.com: access denied: check the connection's user, password and auth"}
 	return map[string]report.Page{
 		"plan-renewal": report.Plan(renewalInspection()), "plan-first-set-up": report.Plan(firstSetUp), "plan-in-order": report.Plan(inOrder),
-		"plan-stopped": report.Plan(stopped), "plan-unobserved": report.Plan(unobserved), "check": report.Check(check), "check-stopped": report.Check(stopped),
+		"plan-acceptable": report.Plan(acceptable), "plan-accepted": report.Plan(accepted), "plan-stopped": report.Plan(stopped), "plan-unobserved": report.Plan(unobserved), "check": report.Check(check), "check-stopped": report.Check(stopped),
 	}
 }
 
@@ -221,7 +245,15 @@ func runPages() map[string]report.Page {
 	for name, s := range waitingRuns() {
 		pages[name] = report.Run(s)
 	}
+	refused, accepting := verifiedReport(), decidedReport()
+	refused.Outcome, refused.Statement = farm.Refused, "not started, nothing was changed: oos-02.contoso.com: a reboot of Windows is pending: reboot it before the rotation"
+	refused.Intent, refused.Findings, refused.Servers = farm.ReplaceCompromised, []farm.Finding{pendingReboot()}, nil
+	accepting.Findings = append(accepting.Findings, acceptedReboot())
+	accepting.Decisions = append(accepting.Decisions, farm.RecordedDecision{At: now.Add(2 * time.Hour), Decision: farm.Decision{
+		Choice: farm.Retry, Accept: []string{"pending-reboot@oos-02.contoso.com"}, By: "ada@desk-1", Reason: "the update is installed on Sunday",
+	}})
 	for name, r := range map[string]farm.Report{
+		"run-refused": refused, "run-accepted": accepting,
 		"run-verified": verifiedReport(), "run-unchanged": unchanged, "run-incomplete": incompleteReport(), "run-many": largeReport(),
 		"run-decided": decidedReport(), "run-rolled-back": rolledBack, "run-retired": retired,
 	} {
@@ -262,7 +294,11 @@ func waitingRuns() map[string]farm.Status {
 		"run-waits-window": waitingStatus(farm.PhaseWaiting, farm.Wait{
 			For: farm.ForWindow, Until: now.Add(72 * time.Hour), Text: "the window Sat 22:00-04:00 Europe/Zurich opens; the cutover takes about 25m0s",
 		}),
-		"run-blocked":          blockedRun,
+		"run-blocked": blockedRun,
+		"run-blocked-recheck": waitingStatus(farm.PhaseWaiting, farm.Wait{For: farm.ForDecision, Text: "decide about each blocked step", Blocked: []farm.Blocked{{
+			Server: "oos-01.contoso.com", Step: farm.StepRecheck, Text: "since the rotation was planned: oos-02.contoso.com: a reboot of Windows is pending: reboot it before the rotation",
+			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back", Accept: []string{"pending-reboot@oos-02.contoso.com"},
+		}}}),
 		"run-blocked-rollback": waitingStatus(farm.PhaseRollingBack, farm.Wait{For: farm.ForDecision, Text: "decide about each: retry or abort", Blocked: conflict}),
 		"run-waits-deletion":   deletion,
 	}

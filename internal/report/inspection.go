@@ -42,6 +42,7 @@ func Plan(n farm.Inspection) Page {
 	page := Page{Title: n.Farm, State: planState(n)}
 	page.add(certificateFacts(n))
 	page.add(findingsBlock(n.Findings))
+	page.add(acceptBlock(n.Farm, n.Findings, false))
 	page.add(problemsBlock(n.Servers))
 	page.add(Block{Title: "what a rotation would do", Table: differenceTable(n.Plan)})
 	page.add(issuerBlock(n.Plan))
@@ -195,8 +196,10 @@ func findingsBlock(findings []farm.Finding) Block {
 	for _, severity := range []farm.Severity{farm.Stop, farm.Warn} {
 		for _, f := range findings {
 			if f.Severity == severity {
-				row := makeRow(string(severity), f.Server, joinNonEmpty(": ", f.Text, f.Remedy))
-				row[0].Alert = severity == farm.Stop
+				row := makeRow(string(severity), f.Server, findingText(f))
+				if row[0].Alert = severity == farm.Stop; f.Accepted != nil {
+					row[0].Text = "accepted"
+				}
 				g.Rows = append(g.Rows, row)
 			}
 		}

@@ -26,6 +26,9 @@ func Run(s farm.Status) Page {
 	page.add(runFacts(s))
 	page.add(decisionsBlock(r.Decisions))
 	page.add(findingsBlock(r.Findings))
+	if r.Outcome == farm.Refused {
+		page.add(acceptBlock(r.Farm, r.Findings, r.Intent == farm.ReplaceCompromised))
+	}
 	if leavesDifferences(r.Outcome) {
 		page.add(Block{Title: countThings(len(r.Differences), "difference") + " when last compared", Table: differenceTable(r.Differences)})
 	}
@@ -100,6 +103,9 @@ func decisionName(d farm.Decision) string {
 	text := strings.TrimRight(fmt.Sprintf("%s %s%s", d.Choice, d.Digest, d.Server), " ")
 	if d.Force {
 		text += ", forced"
+	}
+	if len(d.Accept) > 0 {
+		text += ", accepting " + strings.Join(d.Accept, ", ")
 	}
 	return text
 }

@@ -97,6 +97,9 @@ func DecisionCommands(s farm.Status) []Command {
 		all = append(all, ApproveCommand(effect, name, s.Wait.Digest))
 	case farm.ForDecision:
 		all = append(all, RetryCommand(name))
+		if refs := blockedRefs(s.Wait.Blocked); len(refs) > 0 {
+			all = append(all, RetryAcceptingCommand(name, refs...))
+		}
 		all = append(all, skipCommands(s)...)
 	}
 	if s.Phase != farm.PhaseRollingBack && s.Report.Intent == farm.Renew && !retires {
@@ -107,6 +110,15 @@ func DecisionCommands(s farm.Status) []Command {
 		effect = "keep the old certificate for now"
 	}
 	return append(all, AbortCommand(effect, name))
+}
+
+// blockedRefs names what a retry can accept.
+func blockedRefs(blocked []farm.Blocked) []string {
+	var refs []string
+	for _, b := range blocked {
+		refs = append(refs, b.Accept...)
+	}
+	return shortenRefs(refs)
 }
 
 // skipCommands leave out the blocked servers that the run can go on without.

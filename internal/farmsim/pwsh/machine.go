@@ -1,8 +1,7 @@
 package pwsh
 
 import (
-	"strings"
-	"time"
+	"strconv"
 
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 )
@@ -37,27 +36,20 @@ func machineOperations() map[string]operation {
 			since, err := s.WorkersSince()
 			return dateTime(since), err
 		}),
-		"Invoke-IisReset": operationOn(invokeIISReset),
-		"Get-WinEvent":    operationOn(getWinEvent),
-		"Get-LoadedText": operationWithout(func(s *model.Session) (any, error) {
-			text, found, err := s.RegistryText(model.LoadedNote)
-			if !found {
-				return nil, err
-			}
-			return text, err
+		"Get-Service":     operationOn(getService),
+		"Restart-Service": operationOn(restartService),
+		"Get-OwnHostEntry": operationWithout(func(s *model.Session) (any, error) {
+			own, err := s.HostEntry()
+			return newObject("HostEntry", object{"Name": own.Name, "Addresses": own.Addresses}), err
 		}),
-		"Set-LoadedText": operationOn(func(s *model.Session, p struct{ Text string }) (any, error) {
-			return nil, s.SetRegistryText(model.LoadedNote, p.Text)
-		}),
-		"Get-Service":       operationOn(getService),
-		"Restart-Service":   operationOn(restartService),
-		"Invoke-WebRequest": operationOn(invokeWebRequest),
+		"Send-SiteRequest": operationOn(sendSiteRequest),
 
 		"Get-SharePointFileVersion": operationWithout(func(s *model.Session) (any, error) {
 			version, err := s.SharePointVersion()
 			return versionOf(version), err
 		}),
-		"Get-AppPermission": operationOn(getAppPermission),
+		"Get-AppPermission":          operationOn(getAppPermission),
+		"Open-ConfigurationDatabase": operationWithout(openConfigurationDatabase),
 
 		"Register-ScheduledTask": operationOn(func(s *model.Session, p registration) (any, error) { return nil, s.RegisterTask(p.Task) }),
 		"Start-ScheduledTask": operationOn(func(s *model.Session, p struct{ TaskName string }) (any, error) {
@@ -105,32 +97,6 @@ func getService(s *model.Session, p struct{ Name []string }) (any, error) {
 	return shown, nil
 }
 
-func invokeIISReset(s *model.Session, p struct{ Action string }) (any, error) {
-	if p.Action == "stop" {
-		return s.IISStop()
-	}
-	return s.IISStart()
-}
-
-// getWinEvent shows the errors of a log, newest first.
-func getWinEvent(s *model.Session, p struct {
-	LogName   string
-	StartTime time.Time
-	MaxEvents int
-},
-) (any, error) {
-	found, err := s.Events(p.StartTime)
-	shown := []object{}
-	for _, e := range found {
-		if e.Log == p.LogName && len(shown) < p.MaxEvents {
-			shown = append(shown, newObject("System.Diagnostics.Eventing.Reader.EventLogRecord", object{
-				"TimeCreated": dateTime(e.Time), "ProviderName": e.Source, "Message": e.Message, "Id": 0,
-			}))
-		}
-	}
-	return shown, err
-}
-
 func restartService(s *model.Session, p struct {
 	Name  []string
 	Force bool
@@ -144,13 +110,15 @@ func restartService(s *model.Session, p struct {
 	return nil, nil
 }
 
-// invokeWebRequest answers the one page that scripts ask for, at this machine.
-func invokeWebRequest(s *model.Session, p struct{ Uri string }) (any, error) { //nolint:revive // PowerShell's name.
-	if !strings.HasSuffix(p.Uri, "/hosting/discovery") {
-		return object{"$type": "Response", "StatusCode": 404, "Problem": ""}, nil
-	}
-	status, problem, err := s.Office().Discovery()
-	return object{"$type": "Response", "StatusCode": status, "Problem": problem}, err
+// sendSiteRequest sends a request to the machine's own sites. All its addresses
+// lead there.
+func sendSiteRequest(s *model.Session, p struct {
+	Address, Url string //nolint:revive // PowerShell's name.
+	Milliseconds int
+},
+) (any, error) {
+	r, err := s.RequestSite(p.Url)
+	return newObject("SiteResponse", object{"Status": r.Status, "Problem": r.Problem}), err
 }
 
 // getAppPermission reads SharePoint's object model as the prelude does, which
@@ -166,4 +134,15 @@ func getAppPermission(s *model.Session, p struct {
 	}
 	has, err := s.SharePoint().AppPermission(url, p.RegisteredName)
 	return object{"$type": "AppPermission", "Right": has.Right, "AppOnly": has.AppOnly}, err
+}
+
+// openConfigurationDatabase shows SQL Server's answer as the prelude does: a state
+// that is not listed is empty.
+func openConfigurationDatabase(s *model.Session) (any, error) {
+	answer, err := s.OpenConfigurationDatabase()
+	state := ""
+	if answer.State >= 0 {
+		state = strconv.Itoa(answer.State)
+	}
+	return object{"$type": "Database", "Number": answer.Number, "Message": answer.Message, "State": state}, err
 }

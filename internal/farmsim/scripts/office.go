@@ -96,19 +96,18 @@ func describeFarm(s *model.Session, machine model.OfficeMachine, r *powershell.O
 	r.S2SCertificateName, r.CertificateName = settings.S2SCertificateName, settings.CertificateName
 	r.AllowOutboundHTTP = settings.AllowOutboundHTTP
 	r.AllowHTTPSecureStoreConnections = settings.AllowHTTPSecureStoreConnections
-	if strings.EqualFold(machine.MachineName, machine.MasterMachineName) {
-		r.Machines = settings.Machines
-	}
-	scheme := "https"
-	if settings.AllowHTTP {
-		scheme = "http"
-	}
 	d, err := s.Describe()
 	if err != nil {
 		return err
 	}
-	r.Discovery.URL = scheme + "://" + strings.ToLower(d.Name) + "." + d.Domain + "/hosting/discovery"
-	r.Discovery.Status, r.Discovery.Problem, err = s.Office().Discovery()
+	if farm.SameMachine(machine.MasterMachineName, d.Name) {
+		r.Machines = settings.Machines
+	}
+	address, err := discoveryURL(s, settings)
+	if err != nil {
+		return err
+	}
+	r.Discovery, err = ownResponse(s, address)
 	return err
 }
 
@@ -158,7 +157,7 @@ func describeStores(s *model.Session, p powershell.GetOfficeServer, r *powershel
 func certificateRecord(s *model.Session, c model.Certificate, sign bool) powershell.Certificate {
 	shown := powershell.Certificate{
 		Thumbprint: string(c.Thumbprint), FriendlyName: c.FriendlyName, Subject: c.Subject,
-		NotBefore: c.NotBefore, NotAfter: c.NotAfter, Archived: c.Archived, KeyReaders: []string{}, Uses: []string{},
+		NotBefore: c.NotBefore, NotAfter: c.NotAfter, Archived: c.Archived, Wildcard: isWildcard(c.DER), KeyReaders: []string{}, Uses: []string{},
 	}
 	shown.HasKey = c.Key != nil
 	// A key that cannot be opened is shown without provider and readers.
@@ -266,12 +265,16 @@ func exportS2SCertificate(s *model.Session, p powershell.ExportS2SCertificate, _
 // assertMaster is the prelude's Assert-Master.
 func assertMaster(s *model.Session) error {
 	machine, joined, err := officeMachine(s)
-	switch {
+	if err != nil {
+		return err
+	}
+	d, err := s.Describe()
+	switch isMaster := farm.SameMachine(machine.MasterMachineName, d.Name); {
 	case err != nil:
 		return err
 	case !joined:
 		return stopScript("NotJoined", "this machine is in no Office Online Server farm")
-	case !strings.EqualFold(machine.MachineName, machine.MasterMachineName):
+	case !isMaster:
 		return stopScript("NotMaster", "the master of the farm is %s", machine.MasterMachineName)
 	}
 	return nil

@@ -1,7 +1,10 @@
 package scripts
 
 import (
+	"bytes"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -96,8 +99,12 @@ func restorePermission(s *model.Session, registeredName string, found *model.Tok
 }
 
 func removeRootAuthority(s *model.Session, p powershell.RemoveRootAuthority, _ [][]byte) (r powershell.RemoveRootResult, err error) {
-	r.Removed = []string{}
+	r.Removed, r.Kept = []string{}, []string{}
 	if _, err := reachFarm(s); err != nil {
+		return r, err
+	}
+	issuers, err := s.SharePoint().GetTrustedSecurityTokenIssuer()
+	if err != nil {
 		return r, err
 	}
 	existing, err := s.SharePoint().GetTrustedRootAuthority()
@@ -108,6 +115,13 @@ func removeRootAuthority(s *model.Session, p powershell.RemoveRootAuthority, _ [
 		if strings.EqualFold(a.Name, "local") || !slices.Contains(p.Thumbprints, string(a.Thumbprint())) {
 			continue
 		}
+		needy := slices.IndexFunc(issuers, func(i model.TokenIssuer) bool {
+			return !containsFold(p.RegisteredNames, i.RegisteredIssuerName) && isInChain(a.Certificate, i.Certificate, existing)
+		})
+		if needy >= 0 {
+			r.Kept = append(r.Kept, fmt.Sprintf("'%s', which issuer '%s' needs", a.Name, issuers[needy].Name))
+			continue
+		}
 		if err := s.SharePoint().RemoveTrustedRootAuthority(model.Removal{Identity: a.Name, Confirmed: true}); err != nil {
 			return r, err
 		}
@@ -115,6 +129,28 @@ func removeRootAuthority(s *model.Session, p powershell.RemoveRootAuthority, _ [
 	}
 	r.Changed = len(r.Removed) > 0
 	return r, nil
+}
+
+// isInChain is the prelude's Test-Chain: chains are found by name.
+func isInChain(authority, certificate []byte, among []model.RootAuthority) bool {
+	link, err := x509.ParseCertificate(certificate)
+	for range len(among) + 1 {
+		if err != nil {
+			return false
+		}
+		if bytes.Equal(link.Raw, authority) {
+			return true
+		}
+		next := slices.IndexFunc(among, func(a model.RootAuthority) bool {
+			c, err := x509.ParseCertificate(a.Certificate)
+			return err == nil && bytes.Equal(c.RawSubject, link.RawIssuer)
+		})
+		if next < 0 {
+			return false
+		}
+		link, err = x509.ParseCertificate(among[next].Certificate)
+	}
+	return false
 }
 
 func restoreS2SCertificateName(s *model.Session, p powershell.RestoreS2SCertificateName, _ [][]byte) (r powershell.RestoreNameResult, err error) {

@@ -1,7 +1,9 @@
 package scripts
 
 import (
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -53,10 +55,22 @@ func findUse(s *model.Session, thumbprint, friendlyName string) ([]string, error
 		}
 	}
 	listener, err := s.Listener()
+	if err != nil {
+		return nil, err
+	}
 	if string(listener) == thumbprint {
 		uses = append(uses, "WinRM listener")
 	}
-	return uses, err
+	for _, use := range []model.CertificateUse{model.WinRMService, model.RemoteDesktop} {
+		named, err := s.NamedCertificate(use)
+		if err != nil {
+			return nil, err
+		}
+		if string(named) == thumbprint {
+			uses = append(uses, string(use))
+		}
+	}
+	return uses, nil
 }
 
 // assertUnused is the prelude's Assert-CertificateUnused.
@@ -96,9 +110,23 @@ func getCertificateUse(s *model.Session, p powershell.GetCertificateUse, _ [][]b
 	if err != nil {
 		return r, err
 	}
-	r.Present, r.Archived = ok, c.Archived
-	r.Uses, err = findUse(s, p.Thumbprint, c.FriendlyName)
+	r.Present, r.Archived, r.Wildcard = ok, c.Archived, isWildcard(c.DER)
+	if r.Uses, err = findUse(s, p.Thumbprint, c.FriendlyName); err != nil {
+		return r, err
+	}
+	folder, err := s.CentralStore()
+	r.Notes = []string{}
+	if folder != "" {
+		r.Notes = append(r.Notes, fmt.Sprintf("IIS's central certificate store is in use (%s), and its files are protected by passwords", folder))
+	}
 	return r, err
+}
+
+// isWildcard is the prelude's Test-Wildcard.
+func isWildcard(der []byte) bool {
+	c, err := x509.ParseCertificate(der)
+	isWild := func(name string) bool { return strings.Contains(name, "*.") }
+	return err == nil && (isWild(c.Subject.String()) || slices.ContainsFunc(c.DNSNames, isWild))
 }
 
 func setS2SCertificateArchived(s *model.Session, p powershell.SetS2SCertificateArchived, _ [][]byte) (r powershell.SetArchivedResult, err error) {

@@ -67,12 +67,7 @@ if ($null -ne $machine) {
     if (Test-SameMachine -One $master -Other (Get-ComputerName)) {
         $machines = @(foreach ($member in $farm.Machines) { [string] $member.MachineName })
     }
-    $scheme = 'https'
-    if ($farm.AllowHTTP -or $farm.SSLOffloaded) { $scheme = 'http' }
-    $domain = Get-DomainName
-    $fullName = (Get-ComputerName).ToLowerInvariant()
-    if ($domain -ne '') { $fullName = $fullName + '.' + $domain }
-    $discovery = Get-Discovery -Url ($scheme + '://' + $fullName + '/hosting/discovery')
+    $discovery = Get-OwnResponse -Url (Get-DiscoveryUrl -Farm $farm)
 }
 
 $certificates = @(foreach ($certificate in Get-PersonalCertificate) {

@@ -64,6 +64,20 @@ function Get-SigningPath {
     }
 }
 
+# Reports whether a certificate names more than one host by a "*": in its subject or
+# among its alternative names, which are ASCII in the extension's bytes.
+# Source: RFC 5280, section 4.2.1.6; RFC 6125, section 6.4.3.
+function Test-Wildcard {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [object] $Certificate)
+
+    if (([string] $Certificate.Subject).Contains('*.')) { return $true }
+    foreach ($extension in $Certificate.Extensions) {
+        if ($extension.Oid.Value -eq '2.5.29.17' -and [System.Text.Encoding]::ASCII.GetString($extension.RawData).Contains('*.')) { return $true }
+    }
+    return $false
+}
+
 # Returns a certificate as it appears in results. A key that cannot be opened
 # has no provider and no readers there, so that observing does not fail on it.
 function ConvertTo-CertificateRecord {
@@ -95,6 +109,7 @@ function ConvertTo-CertificateRecord {
         notBefore = $Certificate.NotBefore
         notAfter = $Certificate.NotAfter
         archived = [bool] $Certificate.Archived
+        wildcard = Test-Wildcard -Certificate $Certificate
         hasKey = [bool] $Certificate.HasPrivateKey
         provider = $provider
         keyReaders = $readers

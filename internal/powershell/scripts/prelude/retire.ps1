@@ -42,10 +42,38 @@ function Find-CertificateUse {
         if ($farm.CertificateName -eq $FriendlyName) { 'CertificateName' }
     }
     foreach ($address in Find-TlsBinding -Thumbprint $Thumbprint) { "http.sys $address" }
-    foreach ($typed in Get-ListenerThumbprint) {
-        # Pasted thumbprints often contain spaces and invisible characters.
-        if (($typed -replace '[^0-9A-Fa-f]', '') -eq $Thumbprint) { return 'WinRM listener' }
+    if (Test-TypedThumbprint -Typed @(Get-ListenerThumbprint) -Thumbprint $Thumbprint) { 'WinRM listener' }
+    if (Test-TypedThumbprint -Typed @(Get-WinRmThumbprint) -Thumbprint $Thumbprint) { 'WinRM service' }
+    # What cannot be read here, Find-UnreadableUse returns.
+    try { $desktop = @(Get-RemoteDesktopThumbprint) }
+    catch { $desktop = @() }
+    if (Test-TypedThumbprint -Typed $desktop -Thumbprint $Thumbprint) { 'Remote Desktop' }
+}
+
+# Reports whether one of the thumbprints, as they were entered, is that of the
+# certificate. Pasted ones often contain spaces and invisible characters.
+function Test-TypedThumbprint {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [AllowEmptyCollection()] [AllowEmptyString()] [string[]] $Typed,
+        [Parameter(Mandatory = $true)] [string] $Thumbprint
+    )
+
+    foreach ($one in $Typed) {
+        if (($one -replace '[^0-9A-Fa-f]', '') -eq $Thumbprint) { return $true }
     }
+    return $false
+}
+
+# Returns, in words, what may name a certificate on this server and cannot be read.
+function Find-UnreadableUse {
+    [CmdletBinding()]
+    param()
+
+    try { $null = @(Get-RemoteDesktopThumbprint) }
+    catch { "the certificate of Remote Desktop could not be read: $($_.Exception.Message)" }
+    $store = Get-CentralStore
+    if ($store -ne '') { "IIS's central certificate store is in use ($store), and its files are protected by passwords" }
 }
 
 # Stops when anything on this server names the certificate. Except is a use that
