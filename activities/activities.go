@@ -62,6 +62,9 @@ type StepResult struct {
 	// At is when the change was complete, on the worker's clock; zero when there
 	// was none.
 	At time.Time `json:"at,omitzero"`
+	// Warnings are what cmdlets warned of, in the product's own words; see
+	// [Interceptors].
+	Warnings []string `json:"warnings,omitempty"`
 	// MovedTo is the computer name of the farm's master when it is no longer the
 	// server of the input; the step has then done nothing.
 	MovedTo string `json:"movedTo,omitempty"`
@@ -210,6 +213,13 @@ func (a *Activities) resolveOfficeServer(name, host string) (powershell.Target, 
 		}
 	}
 	return powershell.Target{}, f, terminalError(UnknownServer, "office server %s of farm %s is not in the worker's configuration", host, name)
+}
+
+// officeOf returns the office farm of a server that [Activities.resolveOfficeServer]
+// has found.
+func officeOf(f farm.Farm, host string) farm.Office {
+	office, _ := f.OfficeOf(host)
+	return office
 }
 
 func (a *Activities) resolveFrontEnd(name, host string) (powershell.Target, farm.SharePoint, error) {

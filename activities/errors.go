@@ -33,6 +33,15 @@ const (
 	NothingToRestore = "NothingToRestore"
 )
 
+// The types of the errors of a server whose services do not run. The message of
+// both has the last errors of its event logs.
+const (
+	// ServiceNotRunning: a service does not start, or has stopped.
+	ServiceNotRunning = powershell.ServiceNotRunning
+	// IISNotRunning: IIS does not run after it was restarted.
+	IISNotRunning = powershell.IisResetFailed
+)
+
 // WaitTimedOut is the type of the error when a step waited in vain for a service to
 // come back or for a setting to arrive.
 const WaitTimedOut = "WaitTimedOut"
@@ -97,6 +106,24 @@ func (v retryRule) toApplicationError(err error, kind string, attempt int32) err
 // which waits as long again.
 func waitTimedOut(attempt int32, format string, args ...any) error {
 	return temporal.NewApplicationErrorWithOptions(fmt.Sprintf(format, args...), WaitTimedOut, temporal.ApplicationErrorOptions{NonRetryable: attempt > 1})
+}
+
+// serviceStopped returns the error of a step that needs a service which does not
+// run. It is retried for as long as Windows may need to start the service after a
+// restart of the server.
+func serviceStopped(attempt int32, format string, args ...any) error {
+	return retryRule{}.toApplicationError(fmt.Errorf(format, args...), ServiceNotRunning, attempt)
+}
+
+// appendRemedy adds to an error's text what to do about it.
+func appendRemedy(err error, remedy string) error {
+	application, ok := errors.AsType[*temporal.ApplicationError](err)
+	if !ok || remedy == "" {
+		return err
+	}
+	return temporal.NewApplicationErrorWithOptions(application.Message()+"; "+remedy, application.Type(), temporal.ApplicationErrorOptions{
+		NonRetryable: application.NonRetryable(), NextRetryDelay: application.NextRetryDelay(),
+	})
 }
 
 // transportRules are for calls that did not get through. Any other kind of error is

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+
 	"github.com/farmtrust/farmtrust/internal/cert"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/powershell"
@@ -62,7 +64,7 @@ func (a *Activities) GrantKey(ctx context.Context, in ServerInput) (StepResult, 
 		return StepResult{}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.GrantS2SKey{
-		Thumbprint: string(in.Target.Thumbprint), Sid: farm.NetworkService, ProveAs: string(f.Office.ProveKeyAs),
+		Thumbprint: string(in.Target.Thumbprint), Sid: farm.NetworkService, ProveAs: string(officeOf(f, in.Host).ProveKeyAs),
 	})
 	readable := fmt.Sprintf("NETWORK SERVICE may read the key; it signs as %s by the %s path", done.SignedAs, done.SignedBy)
 	return a.stepResult(err, done.Changed, readable, readable)
@@ -76,14 +78,14 @@ func (a *Activities) ExportCertificate(ctx context.Context, in ServerInput) (Ste
 	if err != nil {
 		return StepResult{}, err
 	}
-	done, err := runScript(ctx, a.Remote, t, powershell.ExportS2SCertificate{Thumbprint: string(in.Target.Thumbprint), Path: f.Office.ExportTo})
+	done, err := runScript(ctx, a.Remote, t, powershell.ExportS2SCertificate{Thumbprint: string(in.Target.Thumbprint), Path: officeOf(f, in.Host).ExportTo})
 	switch {
 	case err != nil:
 		return StepResult{}, err
 	case !bytes.Equal(done.DER, in.Target.DER):
 		return StepResult{}, terminalError(WrongCertificate, "%s: the exported certificate (%s) is not the target (%s): another rotation or administrator is changing it", in.Host, farm.ThumbprintOf(done.DER).Short(), in.Target.Thumbprint.Short())
 	case done.Changed:
-		return a.reportChanged("public certificate is the target; written to %s", f.Office.ExportTo), nil
+		return a.reportChanged("public certificate is the target; written to %s", officeOf(f, in.Host).ExportTo), nil
 	}
 	return reportUnchanged("public certificate is the target"), nil
 }
@@ -91,11 +93,11 @@ func (a *Activities) ExportCertificate(ctx context.Context, in ServerInput) (Ste
 // SetS2SCertificate makes the target the farm's S2S certificate. If Host is not the
 // master, it does nothing and returns the master in MovedTo.
 func (a *Activities) SetS2SCertificate(ctx context.Context, in ServerInput) (StepResult, error) {
-	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
+	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
-	if master, err := a.findMaster(ctx, t); err != nil || master != "" {
+	if master, err := a.findMaster(ctx, f, t); err != nil || master != "" {
 		return StepResult{MovedTo: master}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.SetS2SCertificateName{FriendlyName: in.Target.FriendlyName, Thumbprint: string(in.Target.Thumbprint)})
@@ -111,26 +113,57 @@ func (a *Activities) SetHTTPSettings(ctx context.Context, in ServerInput) (StepR
 	if err != nil {
 		return StepResult{}, err
 	}
-	if !f.Office.HasHTTPSettings() {
+	office := officeOf(f, in.Host)
+	if !office.HasHTTPSettings() {
 		return reportUnchanged("not configured"), nil
 	}
-	if master, err := a.findMaster(ctx, t); err != nil || master != "" {
+	if master, err := a.findMaster(ctx, f, t); err != nil || master != "" {
 		return StepResult{MovedTo: master}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.SetOfficeHTTPSetting{
-		AllowOutboundHTTP: f.Office.AllowOutboundHTTP, AllowHTTPSecureStoreConnections: f.Office.AllowHTTPSecureStoreConnections,
+		AllowOutboundHTTP: office.AllowOutboundHTTP, AllowHTTPSecureStoreConnections: office.AllowHTTPSecureStoreConnections,
 	})
 	return a.stepResult(err, done.Changed, "set "+strings.Join(done.Settings, ", "), "as configured")
 }
 
 // findMaster returns the computer name of the farm's master; empty when the
-// server is the master itself.
-func (a *Activities) findMaster(ctx context.Context, t powershell.Target) (string, error) {
+// server is the master itself. A server whose service is stopped, or that does not
+// answer, cannot say; where the other servers say that it is the master no longer,
+// theirs is the answer, or else it fails.
+func (a *Activities) findMaster(ctx context.Context, f farm.Farm, t powershell.Target) (string, error) {
 	seen, err := a.observeOffice(ctx, t, farm.Certificate{}, "")
-	if err != nil || farm.SameMachine(seen.Settings.Master, seen.Machine.Name) {
+	switch {
+	case err == nil && seen.Joined && farm.SameMachine(seen.Settings.Master, seen.Machine.Name):
+		return "", nil
+	case err == nil && seen.Joined:
+		return seen.Settings.Master, nil
+	case ctx.Err() != nil:
 		return "", err
 	}
-	return seen.Settings.Master, nil
+	if master := a.askForMaster(ctx, f, t.Host); master != "" && !farm.SameMachine(master, t.Host) {
+		return master, nil
+	}
+	if err == nil {
+		err = serviceStopped(activity.GetInfo(ctx).Attempt, "%s, the master: %s: remove the cause, start it, then retry; or %s", t.Host, seen.WhyUnread(), moveMaster)
+	}
+	return "", err
+}
+
+// moveMaster is what to do about a master that cannot be got running.
+const moveMaster = "make another server the master there with Set-OfficeWebAppsMachine -Master, then retry"
+
+// askForMaster returns the computer name of the master as another server of the farm
+// knows it; empty when none can say.
+func (a *Activities) askForMaster(ctx context.Context, f farm.Farm, host string) string {
+	for _, other := range f.Office.Servers {
+		if other.Host == host {
+			continue
+		}
+		if seen, err := a.observeOffice(ctx, scriptTarget(other), farm.Certificate{}, ""); err == nil && seen.Joined {
+			return seen.Settings.Master
+		}
+	}
+	return ""
 }
 
 // ReplicationInput names a server, and the S2S certificate name that it should see.
@@ -150,8 +183,11 @@ func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) 
 	started := a.Now()
 	err = a.awaitCondition(ctx, func() (bool, string, error) {
 		seen, err := a.observeOffice(ctx, t, in.Target, "")
+		if err == nil && !seen.Joined {
+			err = serviceStopped(activity.GetInfo(ctx).Attempt, "%s cannot get the setting: %s: remove the cause, start it, then retry", in.Host, seen.WhyUnread())
+		}
 		now := seen.Settings.S2SCertificateName
-		return now == in.Name, fmt.Sprintf("%s still has S2SCertificateName %s", in.Host, quoteName(now)), err
+		return now == in.Name && err == nil, fmt.Sprintf("%s still has S2SCertificateName %s", in.Host, quoteName(now)), err
 	})
 	if err != nil {
 		return StepResult{}, err
@@ -164,9 +200,13 @@ type RestartOfficeInput struct {
 	ServerInput
 	// Baseline is the server as it was observed before the rotation.
 	Baseline farm.OfficeServer `json:"baseline"`
-	// Since is when this rotation last changed a setting, on the worker's clock;
-	// zero when it changed none.
-	Since time.Time `json:"since,omitzero"`
+	// NotBefore is when this run last changed a setting, on the worker's clock; zero
+	// when it changed none. What started before is restarted.
+	NotBefore time.Time `json:"notBefore,omitzero"`
+	// UnlessNoted is when the certificate that SharePoint trusts was last changed, on
+	// the worker's clock; zero when that is unknown. What started before is restarted,
+	// unless it is known to have loaded what is set now.
+	UnlessNoted time.Time `json:"unlessNoted,omitzero"`
 }
 
 // RestartOffice restarts WACSM and IIS on an office server that has not yet
@@ -177,19 +217,68 @@ func (a *Activities) RestartOffice(ctx context.Context, in RestartOfficeInput) (
 	if err != nil {
 		return StepResult{}, err
 	}
-	params := powershell.RestartOfficeServer{}
-	if !in.Since.IsZero() {
-		since := in.Since.Add(in.Baseline.Machine.Skew)
-		params.NotBefore = &since
-	}
-	done, err := runScript(ctx, a.Remote, t, params)
+	done, err := runScript(ctx, a.Remote, t, powershell.RestartOfficeServer{
+		NotBefore: in.onServerClock(in.NotBefore), UnlessNoted: in.onServerClock(in.UnlessNoted),
+	})
 	if err != nil {
 		return StepResult{}, err
 	}
 	health, err := a.awaitHealth(ctx, t, in)
 	return a.stepResult(err, done.Changed,
 		fmt.Sprintf("restarted %s; %s", strings.Join(done.Restarted, ", "), health),
-		fmt.Sprintf("started after the settings changed; %s", health))
+		fmt.Sprintf("had loaded its settings; %s", health))
+}
+
+// onServerClock converts a moment to the clock of the server; nil for zero.
+func (in RestartOfficeInput) onServerClock(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.Add(in.Baseline.Machine.Skew)
+	return &t
+}
+
+// StartOfficeInput names the server to start.
+type StartOfficeInput struct {
+	ServerInput
+	// Previous is the certificate in use before the rotation; empty at first set-up.
+	Previous farm.StoreCertificate `json:"previous"`
+	// Name is the friendly name that the farm's S2S setting is to have, and Master
+	// reports whether the server is to be started because it is the master.
+	Name   string `json:"name"`
+	Master bool   `json:"master,omitempty"`
+}
+
+// StartOffice starts what is stopped of WACSM and IIS on an office server: until
+// WACSM runs, no setting reaches the server. It fails with [ServiceNotRunning]. If
+// the master is to be started, and the other servers say that Host is the master no
+// longer, it does nothing and returns the master in MovedTo.
+func (a *Activities) StartOffice(ctx context.Context, in StartOfficeInput) (StepResult, error) {
+	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
+	if err != nil {
+		return StepResult{}, err
+	}
+	remedy := ""
+	if in.Name != "" {
+		remedy = "if it does not start with the certificate that its settings name, " + farm.SettingsFileRemedy(in.Name) + ", then retry"
+	}
+	if in.Master {
+		if master := a.askForMaster(ctx, f, t.Host); master != "" && !farm.SameMachine(master, t.Host) {
+			return StepResult{MovedTo: master}, nil
+		}
+		remedy = strings.TrimPrefix(remedy+"; or "+moveMaster, "; or ")
+	}
+	params := powershell.StartOfficeServer{Certificates: []powershell.NamedCertificate{
+		{Thumbprint: string(in.Target.Thumbprint), FriendlyName: in.Target.FriendlyName},
+	}}
+	if p := in.Previous; p.Thumbprint != "" && p.Thumbprint != in.Target.Thumbprint {
+		params.Certificates = append(params.Certificates, powershell.NamedCertificate{Thumbprint: string(p.Thumbprint), FriendlyName: p.FriendlyName})
+	}
+	done, err := runScript(ctx, a.Remote, t, params)
+	if err != nil {
+		return StepResult{}, appendRemedy(err, remedy)
+	}
+	return a.stepResult(nil, done.Changed, "started "+strings.Join(done.Started, ", "), "runs")
 }
 
 func (a *Activities) awaitHealth(ctx context.Context, t powershell.Target, in RestartOfficeInput) (health string, err error) {

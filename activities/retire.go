@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"go.temporal.io/sdk/activity"
+
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
@@ -48,6 +50,9 @@ func (a *Activities) FindUse(ctx context.Context, in OldCertificateInput) (Certi
 		return CertificateUse{}, err
 	}
 	found, err := runScript(ctx, a.Remote, t, powershell.GetCertificateUse{Thumbprint: string(in.Old.Thumbprint)})
+	if err != nil {
+		return CertificateUse{}, a.explainStopped(ctx, t, err)
+	}
 	use := CertificateUse{Wildcard: found.Wildcard}
 	for _, name := range found.Uses {
 		use.Uses = append(use.Uses, t.Host+": "+name)
@@ -55,7 +60,7 @@ func (a *Activities) FindUse(ctx context.Context, in OldCertificateInput) (Certi
 	for _, note := range found.Notes {
 		use.Notes = append(use.Notes, t.Host+": "+note)
 	}
-	return use, err
+	return use, nil
 }
 
 // FindIssuers finds the trusted token issuers of a SharePoint farm that still hold a
@@ -104,7 +109,21 @@ func (a *Activities) setArchived(ctx context.Context, in OldCertificateInput, ar
 		return StepResult{}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.SetS2SCertificateArchived{Thumbprint: string(in.Old.Thumbprint), Archived: archived})
-	return a.stepResult(err, done.Changed, state, state+", or not there")
+	return a.stepResult(a.explainStopped(ctx, t, err), done.Changed, state, state+", or not there")
+}
+
+// explainStopped returns the error of a script, or its true cause where WACSM is
+// stopped: what the farm's settings name cannot be read then, and the product's own
+// error does not say why.
+func (a *Activities) explainStopped(ctx context.Context, t powershell.Target, err error) error {
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	seen, failed := a.observeOffice(ctx, t, farm.Certificate{}, "")
+	if failed != nil || seen.Service.Running || seen.Service.Name == "" {
+		return err
+	}
+	return serviceStopped(activity.GetInfo(ctx).Attempt, "%s: what its farm still names cannot be read: %s: remove the cause, start it, then try again", t.Host, seen.WhyUnread())
 }
 
 // RemoveOwnRootAuthority removes the root authority of a retired self-signed
@@ -140,5 +159,5 @@ func (a *Activities) DeleteCertificate(ctx context.Context, in OldCertificateInp
 	done, err := runScript(ctx, a.Remote, t, powershell.RemoveS2SCertificate{
 		Thumbprint: string(in.Old.Thumbprint), Personal: true, Root: true, Intermediates: []string{},
 	})
-	return a.stepResult(err, done.Changed, "removed from "+strings.Join(done.Removed, ", "), "not there")
+	return a.stepResult(a.explainStopped(ctx, t, err), done.Changed, "removed from "+strings.Join(done.Removed, ", "), "not there")
 }

@@ -87,16 +87,17 @@ func (a *Activities) RestoreHTTPSettings(ctx context.Context, in RestoreSettings
 		return StepResult{}, err
 	}
 	var params powershell.SetOfficeHTTPSetting
-	if f.Office.AllowOutboundHTTP != nil {
+	office := officeOf(f, in.Host)
+	if office.AllowOutboundHTTP != nil {
 		params.AllowOutboundHTTP = &in.Before.AllowOutboundHTTP
 	}
-	if f.Office.AllowHTTPSecureStoreConnections != nil {
+	if office.AllowHTTPSecureStoreConnections != nil {
 		params.AllowHTTPSecureStoreConnections = &in.Before.AllowHTTPSecureStoreConnections
 	}
-	if !f.Office.HasHTTPSettings() {
+	if !office.HasHTTPSettings() {
 		return reportUnchanged("not configured"), nil
 	}
-	if master, err := a.findMaster(ctx, t); err != nil || master != "" {
+	if master, err := a.findMaster(ctx, f, t); err != nil || master != "" {
 		return StepResult{MovedTo: master}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, params)
@@ -106,11 +107,11 @@ func (a *Activities) RestoreHTTPSettings(ctx context.Context, in RestoreSettings
 // RestoreS2SCertificate restores the farm's S2S setting. Like
 // [Activities.SetS2SCertificate], it does nothing if Host is not the master.
 func (a *Activities) RestoreS2SCertificate(ctx context.Context, in RestoreSettingsInput) (StepResult, error) {
-	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
+	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
-	if master, err := a.findMaster(ctx, t); err != nil || master != "" {
+	if master, err := a.findMaster(ctx, f, t); err != nil || master != "" {
 		return StepResult{MovedTo: master}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.RestoreS2SCertificateName{Ours: in.Target.FriendlyName, Previous: in.Before.S2SCertificateName})

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/cert"
@@ -79,6 +80,7 @@ func execute(a *activities.Activities, activity, in any, result any) error {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler))) // what is expected to fail is no news
 	env := suite.NewTestActivityEnvironment()
+	env.SetWorkerOptions(worker.Options{Interceptors: activities.Interceptors()})
 	env.RegisterActivity(a)
 	value, err := env.ExecuteActivity(activity, in)
 	if err != nil {

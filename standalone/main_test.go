@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -248,7 +249,7 @@ func TestRun_ConfiguredFarmWaitsForApproval(t *testing.T) {
 		t.Fatalf("got exit code %d", got)
 	}
 	report := result{out: out.String()}.readReport(t)
-	if report.Outcome != farm.Verified || len(report.Decisions) != 1 || report.Decisions[0].Decision != approval {
+	if report.Outcome != farm.Verified || len(report.Decisions) != 1 || !reflect.DeepEqual(report.Decisions[0].Decision, approval) {
 		t.Errorf("got outcome %q, decisions %+v", report.Outcome, report.Decisions)
 	}
 }

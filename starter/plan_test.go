@@ -80,7 +80,7 @@ func TestPlan_Accept(t *testing.T) {
 		plan().assertExit(t, exitRefused, "out:--accept pending-reboot@oos-01", "out:    farmtrust rotate contoso --accept pending-reboot@oos-01 --reason WHY\n")
 	})
 	t.Run("what is accepted does not stop the plan", func(t *testing.T) {
-		plan("--accept", "pending-reboot@oos-01", "--reason", "patched", "--by", "ada").assertExit(t, exitDiffers, "out:a reboot of Windows is pending; accepted by ada on ", "out: UTC: patch")
+		plan("--accept", "pending-reboot@oos-01", "--reason", "patched", "--by", "ada").assertExit(t, exitDiffers, "out:a reboot of Windows is pending; accepted by ada on ", "out:patched;")
 	})
 	t.Run("what does not stop it cannot be accepted", func(t *testing.T) {
 		plan("--accept", "pending-reboot@oos-02", "--reason", "patch day").assertExit(t, exitRefused,

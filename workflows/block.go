@@ -119,15 +119,17 @@ func (o *operation) retryOrBlock(ctx workflow.Context, step farm.Step, observe f
 // isSkippable reports whether a run can go on without a server: an office server
 // other than the master can be left out, a SharePoint server cannot.
 func (o *operation) isSkippable(host string) bool {
-	master, known := o.observed.Master()
-	_, office := o.farm.OfficeServer(host)
-	return known && host != master.Machine.Host && office
+	office, isOffice := o.farm.OfficeOf(host)
+	known := o.knownMasters[office.Name].Machine.Host
+	return known != "" && host != known && isOffice
 }
 
-// isServing reports whether the master lists a server as a machine of the farm.
+// isServing reports whether the master of a server's office farm lists it as a
+// machine of that farm.
 func (o *operation) isServing(host string) bool {
-	master, _ := o.observed.Master()
-	return master.Settings.HasMachine(o.observed.OfficeServer(host).Machine.Name)
+	server := o.observed.OfficeServer(host)
+	office, _ := o.farm.OfficeOf(host)
+	return o.master(office).Settings.HasMachine(server.Machine.Name)
 }
 
 // endsRun reports whether an error is not to be blocked on: the run was

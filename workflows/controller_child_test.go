@@ -50,6 +50,34 @@ func TestManageFarm_Compromised(t *testing.T) {
 	requireRun(t, c.runUntil(2*time.Hour), run{Outcome: farm.Verified, HasSnapshot: true, Active: retireID})
 }
 
+func TestManageFarm_AcceptedFinding(t *testing.T) {
+	t.Parallel()
+	f := newTestFarm(t, farmsim.Options{Trusting: true})
+	f.installUpdates(t, office2)
+	c := f.newController(t)
+	request := controller.Request{Kind: controller.RequestRotate, Accept: []string{"pending-reboot@" + office2}, By: "op", Reason: "patch day"}
+	c.after(time.Hour, func() {
+		requireRun(t, c.state(), run{NeedsOperator: true})
+		c.sendUpdate(workflows.RequestUpdate, request, func(_ any, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	})
+	state := c.runUntil(3 * time.Hour)
+	requireRun(t, state, run{Outcome: farm.Verified, HasSnapshot: true, NeedsOperator: true})
+	var got []string
+	for _, accepted := range state.Last.Accepted {
+		got = append(got, accepted.Ref()+" by "+accepted.Accepted.By+": "+accepted.Accepted.Reason)
+	}
+	if diff := cmp.Diff([]string{"pending-reboot@" + office2 + " by op: patch day"}, got); diff != "" {
+		t.Errorf("accepted for the last run (-want +got):\n%s", diff)
+	}
+	if state.Next.Code != farm.CodeStopped {
+		t.Errorf("what was accepted once is accepted for what comes next: %+v", state.Next)
+	}
+}
+
 // TestManageFarm_UnfinishedRotation is about a rotation from B to C during the
 // retention of the certificate before B.
 func TestManageFarm_UnfinishedRotation(t *testing.T) {

@@ -3,10 +3,12 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
@@ -56,6 +58,19 @@ func explain(err error) string {
 		return fmt.Sprintf("no answer in time (%s)", timeout.TimeoutType())
 	}
 	return err.Error()
+}
+
+// joinNonEmpty joins those texts that are not empty: a finding about the whole farm
+// has no server.
+func joinNonEmpty(separator string, texts ...string) string {
+	return strings.Join(slices.DeleteFunc(texts, func(s string) bool { return s == "" }), separator)
+}
+
+// isServiceStopped reports whether a step failed because a service of its server
+// does not run.
+func isServiceStopped(err error) bool {
+	application, ok := errors.AsType[*temporal.ApplicationError](err)
+	return ok && (application.Type() == activities.ServiceNotRunning || application.Type() == activities.IISNotRunning)
 }
 
 func joinTexts(a, b string) string {

@@ -89,8 +89,11 @@ func observeForInspection(ctx workflow.Context, n *farm.Inspection) (farm.Observ
 }
 
 func describeOffice(s farm.OfficeServer) string {
-	if !s.Joined {
+	switch {
+	case s.Machine.Host == "" || !s.Machine.Elevated:
 		return ""
+	case !s.Joined:
+		return "Office Online Server: " + s.WhyUnread()
 	}
 	parts := []string{fmt.Sprintf("Office Online Server, %s", s.Health)}
 	if farm.SameMachine(s.Settings.Master, s.Machine.Name) {

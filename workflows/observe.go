@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"slices"
+
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/farmtrust/farmtrust/activities"
@@ -8,16 +10,38 @@ import (
 )
 
 // observe observes every server and keeps the result in r.observed. An
-// observation that is not complete replaces nothing.
+// observation that is not complete replaces nothing, but may tell who is the master
+// now.
 func (r *rotation) observe(ctx workflow.Context, step farm.Step) error {
 	o := &observation{farm: r.farm, target: r.target, options: observeOptionsFor(step), isSkipped: r.decisions.isSkipped}
 	o.started = func(ctx workflow.Context, host string) { r.progress.startStep(ctx, host, step) }
 	o.finished = func(ctx workflow.Context, host string, err error) { r.progress.finishObservation(ctx, host, step, err) }
 	observed, err := o.run(ctx, r.observed)
+	r.noteMasters(observed)
 	if err == nil {
 		r.observed = observed
 	}
 	return err
+}
+
+// noteMasters keeps what is known of the masters: while its service is stopped, one
+// is who it was, with the settings that it had, unless the other servers say that it
+// is another one now.
+func (o *operation) noteMasters(observed farm.Observed) {
+	for _, master := range observed.Masters() {
+		if master.Joined || master.Machine.Host != o.knownMasters[master.OfficeFarm].Machine.Host {
+			o.knownMasters[master.OfficeFarm] = master
+		}
+	}
+}
+
+// master returns the master of an office farm as far as it is known. Before anything
+// is, that is its first server, which knows who is.
+func (o *operation) master(office farm.Office) farm.OfficeServer {
+	if known, ok := o.knownMasters[office.Name]; ok {
+		return known
+	}
+	return farm.OfficeServer{Machine: farm.Machine{Host: office.Servers[0].Host}}
 }
 
 // observation observes a whole farm.
@@ -41,14 +65,7 @@ func (o *observation) run(ctx workflow.Context, before farm.Observed) (farm.Obse
 	seen := &observedServers{
 		office: map[string]farm.OfficeServer{}, farms: map[string]farm.SharePointFarm{}, sharePoint: map[string]farm.SharePointServer{},
 	}
-	var hosts []string
-	for _, host := range o.farm.OfficeHosts() {
-		if o.isSkipped(host) {
-			seen.office[host] = before.OfficeServer(host)
-		} else {
-			hosts = append(hosts, host)
-		}
-	}
+	hosts := slices.DeleteFunc(o.farm.OfficeHosts(), o.isSkipped)
 	hosts = append(hosts, o.farm.SharePointHosts()...)
 	err := forEach(ctx, hosts, o.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
 		o.started(ctx, host)
@@ -59,6 +76,16 @@ func (o *observation) run(ctx workflow.Context, before farm.Observed) (farm.Obse
 		}
 		return nil
 	})
+	now := seen.inOrder(o.farm)
+	for _, host := range o.farm.OfficeHosts() {
+		if o.isSkipped(host) {
+			s := before.OfficeServer(host)
+			if master, known := now.Master(s.OfficeFarm); known {
+				s.Settings.Master = master.Machine.Name // it may have been this one
+			}
+			seen.office[host] = s
+		}
+	}
 	return seen.inOrder(o.farm), err
 }
 
@@ -94,8 +121,12 @@ type observedServers struct {
 // be observed has a place, and nothing in it.
 func (s *observedServers) inOrder(f farm.Farm) farm.Observed {
 	var observed farm.Observed
-	for _, host := range f.OfficeHosts() {
-		observed.Office = append(observed.Office, s.office[host])
+	for _, office := range f.Offices() {
+		for _, host := range office.Hosts() {
+			server := s.office[host]
+			server.OfficeFarm = office.Name
+			observed.Office = append(observed.Office, server)
+		}
 	}
 	for _, sp := range f.SharePoint {
 		sharePoint := s.farms[sp.FrontEnd.Host]

@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"go.temporal.io/sdk/temporal"
@@ -23,9 +22,12 @@ type operation struct {
 	farm   farm.Farm
 	target farm.Certificate
 	// observed is the last observation of the farm, empty before the first.
-	observed  farm.Observed
-	progress  *progress
-	decisions *decisions
+	observed farm.Observed
+	// knownMasters are the masters as they were last observed with their settings,
+	// by office farm.
+	knownMasters map[string]farm.OfficeServer
+	progress     *progress
+	decisions    *decisions
 }
 
 // ending is how the steps of an operation ended. The cause is nil for a good end.
@@ -35,7 +37,7 @@ type ending struct {
 }
 
 func newOperation(ctx workflow.Context, farmName, reason string, intent farm.Intent) (*operation, error) {
-	o := &operation{decisions: &decisions{}}
+	o := &operation{knownMasters: map[string]farm.OfficeServer{}, decisions: &decisions{}}
 	if err := workflow.ExecuteActivity(localOptions(ctx, "load configuration of "+farmName), a.LoadFarm, farmName).Get(ctx, &o.farm); err != nil {
 		return nil, err
 	}
@@ -65,6 +67,12 @@ type stepOn struct {
 	step farm.Step
 	// canary rolls back at once when the step fails; see [failedStep].
 	canary bool
+	// postpone is told of a step that failed because a service of its server does not
+	// run, and is to be done later; nil blocks at once.
+	postpone func(host string)
+	// beforeRetry gets the server ready when an operator asks for another attempt; nil
+	// does nothing.
+	beforeRetry func(workflow.Context) error
 }
 
 // runStep runs one activity as a step on a server, and shows its progress. When
@@ -79,8 +87,12 @@ func (o *operation) runStep(ctx workflow.Context, s stepOn, run func() workflow.
 		o.progress.startStep(ctx, s.host, s.step)
 		cause := run().Get(ctx, &result)
 		o.progress.finishStep(ctx, s.host, s.step, result, cause)
-		if cause == nil || endsRun(cause) {
+		switch {
+		case cause == nil || endsRun(cause):
 			return result, cause
+		case s.postpone != nil && isServiceStopped(cause):
+			s.postpone(s.host)
+			return result, nil
 		}
 		choice, err := o.block(ctx, failedStep{host: s.host, step: s.step, cause: cause, canary: s.canary})
 		switch {
@@ -91,13 +103,22 @@ func (o *operation) runStep(ctx workflow.Context, s stepOn, run func() workflow.
 			return result, nil
 		case choice != farm.Retry:
 			return result, errResolved
+		case s.beforeRetry != nil:
+			if err := s.beforeRetry(ctx); err != nil || o.decisions.isSkipped(s.host) {
+				return result, err
+			}
 		}
 	}
 }
 
 // runOnOffice runs a step on every office server that takes part.
 func (o *operation) runOnOffice(ctx workflow.Context, step farm.Step, run func(ctx workflow.Context, host string) workflow.Future) error {
-	return forEach(ctx, o.officeHosts(), o.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
+	return o.runOnHosts(ctx, o.officeHosts(), step, run)
+}
+
+// runOnHosts runs a step on some office servers.
+func (o *operation) runOnHosts(ctx workflow.Context, hosts []string, step farm.Step, run func(ctx workflow.Context, host string) workflow.Future) error {
+	return forEach(ctx, hosts, o.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
 		_, err := o.runStep(ctx, stepOn{host: host, step: step}, func() workflow.Future { return run(ctx, host) })
 		return err
 	})
@@ -164,7 +185,7 @@ func (e *serverError) Unwrap() error { return e.cause }
 func stoppedBy(stops []farm.Finding) error {
 	var texts []error
 	for _, s := range stops {
-		texts = append(texts, fmt.Errorf("%s: %s: %s", s.Server, s.Text, s.Remedy))
+		texts = append(texts, errors.New(joinNonEmpty(": ", s.Server, s.Text, s.Remedy)))
 	}
 	return errors.Join(texts...)
 }

@@ -123,6 +123,7 @@ func (p *progress) finishStep(ctx workflow.Context, host string, step farm.Step,
 	}
 	if err == nil {
 		row.Detail = joinTexts(row.Detail, result.Detail)
+		row.AddWarnings(result.Warnings)
 	}
 	p.show()
 }

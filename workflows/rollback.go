@@ -3,7 +3,6 @@ package workflows
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -17,10 +16,11 @@ func (r *rotation) rollBack(ctx workflow.Context) ending {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
 	r.decisions.beginRollback()
-	r.target, r.restartStep = r.snapshot.Target, farm.StepRestartAgain
+	r.target, r.restartStep, r.replicationStep = r.snapshot.Target, farm.StepRestartAgain, farm.StepReplicationAgain
 	if len(r.observed.Office) == 0 {
 		// Until the first observation: who is the master, for one.
 		r.observed = r.snapshot.Before
+		r.noteMasters(r.observed)
 	}
 	if err := r.progress.setPhase(ctx, farm.PhaseRollingBack); err != nil {
 		return failedEnding(err)
@@ -28,13 +28,16 @@ func (r *rotation) rollBack(ctx workflow.Context) ending {
 	if _, err := r.planRollback(ctx); err != nil {
 		return failedEnding(err)
 	}
-	r.trustChangedAt, r.settingsChangedAt = map[string]time.Time{}, time.Time{}
+	r.forgetChanges()
+	r.postponeStopped()
 	if err := r.runPhase(ctx, farm.PhaseRollingBack,
+		r.startStoppedMasters,   // without it nothing can be set, and users are better off with what is
 		r.restoreIssuers,        // SharePoint farms: previous certificate or none, permissions
-		r.restoreHTTPSettings,   // master: only those configured
-		r.restoreS2SCertificate, // master: previous name or none
+		r.restoreHTTPSettings,   // masters: only those configured
+		r.restoreS2SCertificate, // masters: previous name or none
 		r.restartSharePoint,     // servers that would still use what was rolled back
 		r.restartOffice,
+		r.recoverPostponed,      // servers whose services do not run: after all others work again
 		r.removeRootAuthorities, // SharePoint farms: those that were added
 		r.revokeKeys,            // office servers: access that was granted
 		r.removeCertificates,    // office servers: last, and only when nothing names them
@@ -51,7 +54,7 @@ func (r *rotation) verifyRollback(ctx workflow.Context) ending {
 		if err != nil {
 			return failedEnding(err)
 		}
-		r.progress.setFound(r.withoutRefused(plan))
+		r.progress.setFound(plan.Reversals, plan.Remaining)
 		left := r.withoutSkipped(r.progress.Report.Differences)
 		switch {
 		case len(left) > 0:
@@ -61,7 +64,7 @@ func (r *rotation) verifyRollback(ctx workflow.Context) ending {
 			return ending{outcome: farm.RolledBack}
 		}
 		cause := fmt.Errorf("%d changes are still to be rolled back, the first: %s", len(left), left[0].Text)
-		if err := r.blockUnlessResolved(ctx, failedStep{host: left[0].Server, step: farm.StepVerify, cause: cause}); err != nil {
+		if err := r.blockAndRestart(ctx, cause, left); err != nil {
 			return failedEnding(err)
 		}
 	}
@@ -80,7 +83,7 @@ func (r *rotation) planRollback(ctx workflow.Context) (farm.RollbackPlan, error)
 			return &serverError{first.Server, fmt.Errorf("%s: %s", first.Text, first.Remedy)}
 		}
 		if stops := farm.Stops(plan.Remaining); len(stops) > 0 {
-			return &serverError{r.farm.Office.Servers[0].Host, fmt.Errorf("%s: %s", stops[0].Text, stops[0].Remedy)}
+			return &serverError{r.masterHost(r.farm.Office), fmt.Errorf("%s: %s", stops[0].Text, stops[0].Remedy)}
 		}
 		return nil
 	})
@@ -93,8 +96,7 @@ func (r *rotation) compareWithSnapshot(ctx workflow.Context) (farm.RollbackPlan,
 		return plan, err
 	}
 	if len(r.baseline.Office) == 0 {
-		// The rollback of a finished rotation has no observation before it.
-		r.baseline = r.observed
+		r.baseline = r.baselineOfRollback()
 	}
 	err := workflow.ExecuteActivity(localOptions(ctx, "plan rollback"), a.PlanRollback,
 		activities.PlanRollbackInput{Farm: r.farm, Snapshot: *r.snapshot, Observed: r.observed}).Get(ctx, &plan)
@@ -122,31 +124,34 @@ func (r *rotation) restoreIssuers(ctx workflow.Context) error {
 	})
 }
 
-func (r *rotation) settingsBefore(host string) activities.RestoreSettingsInput {
-	before, _ := r.snapshot.Before.Master()
-	return activities.RestoreSettingsInput{ServerInput: r.onServer(host), Before: before.Settings}
+// settingsBefore returns the settings of an office farm before the rotation.
+func (r *rotation) settingsBefore(office farm.Office) farm.OfficeFarm {
+	before, _ := r.snapshot.Before.GroupedAs(r.observed).SettingsOf(office.Name)
+	return before
 }
 
 func (r *rotation) restoreHTTPSettings(ctx workflow.Context) error {
-	if !r.farm.Office.HasHTTPSettings() {
-		return nil
-	}
-	_, err := r.runOnMaster(ctx, farm.StepRestoreHTTPSettings, func(host string) workflow.Future {
-		return workflow.ExecuteActivity(changeOptions(ctx, "restore HTTP settings on master "+host), a.RestoreHTTPSettings, r.settingsBefore(host))
+	return r.runOnMasters(ctx, farm.StepRestoreHTTPSettings, farm.Office.HasHTTPSettings, func(office farm.Office, host string) workflow.Future {
+		return workflow.ExecuteActivity(changeOptions(ctx, "restore HTTP settings on master "+host), a.RestoreHTTPSettings,
+			activities.RestoreSettingsInput{ServerInput: r.onServer(host), Before: r.settingsBefore(office)})
 	})
-	return err
 }
 
 func (r *rotation) restoreS2SCertificate(ctx workflow.Context) error {
-	result, err := r.runOnMaster(ctx, farm.StepRestoreS2SName, func(host string) workflow.Future {
-		return workflow.ExecuteActivity(changeOptions(ctx, "restore S2S certificate on master "+host), a.RestoreS2SCertificate, r.settingsBefore(host))
-	})
-	r.clearRefused = result.ClearRefused
-	if err != nil || result.ClearRefused {
+	r.snapshot.ClearRefused = nil
+	if err := r.runOnMasters(ctx, farm.StepRestoreS2SName, everyOffice, func(office farm.Office, host string) workflow.Future {
+		return workflow.ExecuteActivity(changeOptions(ctx, "restore S2S certificate on master "+host), a.RestoreS2SCertificate,
+			activities.RestoreSettingsInput{ServerInput: r.onServer(host), Before: r.settingsBefore(office)})
+	}); err != nil {
 		return err
 	}
-	before, _ := r.snapshot.Before.Master()
-	return r.awaitReplicationOf(ctx, before.Settings.S2SCertificateName)
+	return r.awaitReplicationOn(ctx, r.clearedHosts())
+}
+
+// clearedHosts lists the office servers that take part, without those whose office
+// farm refused to have no S2S certificate.
+func (r *rotation) clearedHosts() []string {
+	return slices.DeleteFunc(r.officeHosts(), func(host string) bool { return r.snapshot.WasClearRefused(r.officeOf(host).Name) })
 }
 
 func (r *rotation) removeRootAuthorities(ctx workflow.Context) error {
@@ -171,32 +176,11 @@ func (r *rotation) revokeKeys(ctx workflow.Context) error {
 // removeCertificates leaves the certificate where Office Online Server refused
 // to have no S2S certificate: it still names this one.
 func (r *rotation) removeCertificates(ctx workflow.Context) error {
-	if r.clearRefused {
-		return nil
-	}
-	return r.runOnOffice(ctx, farm.StepRemoveCertificate, func(ctx workflow.Context, host string) workflow.Future {
+	return r.runOnHosts(ctx, r.clearedHosts(), farm.StepRemoveCertificate, func(ctx workflow.Context, host string) workflow.Future {
 		return workflow.ExecuteActivity(changeOptions(ctx, "remove certificate on "+host), a.RemoveCertificate, r.officeBefore(host))
 	})
 }
 
 func (r *rotation) officeBefore(host string) activities.RestoreOfficeInput {
 	return activities.RestoreOfficeInput{ServerInput: r.onServer(host), Before: r.snapshot.Before.OfficeServer(host)}
-}
-
-// withoutRefused separates what is still to be rolled back from what remains:
-// where Office Online Server refused to have no S2S certificate, that setting
-// and the certificates that it names remain.
-func (r *rotation) withoutRefused(plan farm.RollbackPlan) ([]farm.Difference, []farm.Finding) {
-	if !r.clearRefused {
-		return plan.Reversals, plan.Remaining
-	}
-	reversals := slices.DeleteFunc(plan.Reversals, func(d farm.Difference) bool {
-		return d.Step == farm.StepRestoreS2SName || d.Step == farm.StepRemoveCertificate
-	})
-	master, _ := r.observed.Master()
-	return reversals, append(plan.Remaining, farm.Finding{
-		Code: "s2s-name-stays", Severity: farm.Warn, Server: master.Machine.Host,
-		Text:   fmt.Sprintf("S2SCertificateName stays %q, and with it that certificate on every office server: Office Online Server refuses to have none", r.target.FriendlyName),
-		Remedy: "set another certificate's name and roll back again, if it must go",
-	})
 }

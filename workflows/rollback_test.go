@@ -55,8 +55,8 @@ func TestRotate_RollsBack(t *testing.T) {
 
 func TestRotate_Canary(t *testing.T) {
 	for name, restarted := range map[string]string{
-		"the first server":                  "",
-		"the first server that is not done": office1,
+		"the first member":                  "",
+		"the first member that is not done": office2,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -64,9 +64,9 @@ func TestRotate_Canary(t *testing.T) {
 			f.setPolicy(func(p *farm.RotationPolicy) { p.RestartAtOnce = 2 })
 			before := f.sim.Trust()
 			var snapshot *farm.Snapshot
-			canary := office1
+			canary := office2
 			if restarted != "" {
-				canary, snapshot = office2, f.abortAfterRestartOf(t, restarted)
+				canary, snapshot = office3, f.abortAfterRestartOf(t, restarted)
 			}
 			f.addFaults(t, untilBlocked(brokenScript(canary, "Restart-OfficeServer")))
 			r := f.newRun(t)

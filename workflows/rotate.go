@@ -57,16 +57,17 @@ type rotation struct {
 	// found is the farm as it was observed last, if that was all of it and
 	// nothing was changed since.
 	found *farm.Inspection
-	// clearRefused reports whether Office Online Server refused to have no S2S
-	// certificate.
-	clearRefused bool
+	// postponed are the servers that the rollback leaves for later: a service of theirs
+	// does not run.
+	postponed []string
 	// trustChangedAt is when this run last changed the trust of each SharePoint
-	// farm, by front end; settingsChangedAt the same for the office farm. Zero
-	// while it has changed nothing.
+	// farm, by front end; settingsChangedAt the same for the office farms, by name.
+	// Zero while it has changed nothing.
 	trustChangedAt    map[string]time.Time
-	settingsChangedAt time.Time
-	// restartStep is the name of the restart, which a rollback repeats.
-	restartStep farm.Step
+	settingsChangedAt map[string]time.Time
+	// restartStep and replicationStep are the names of the steps that a rollback
+	// repeats.
+	restartStep, replicationStep farm.Step
 }
 
 func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
@@ -74,8 +75,9 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rotation{operation: o, input: in, trustChangedAt: map[string]time.Time{}, restartStep: farm.StepRestart}
+	r := &rotation{operation: o, input: in, restartStep: farm.StepRestart, replicationStep: farm.StepReplication}
 	r.decisions.accepted = in.Accepted
+	r.forgetChanges()
 	switch in.Intent {
 	case farm.Rollback:
 		if r.snapshot = in.Snapshot; r.snapshot == nil {
@@ -98,7 +100,7 @@ func (r *rotation) goForward(ctx workflow.Context) ending {
 	if err := r.runPhase(ctx, farm.PhaseStaging, // nothing that users notice
 		r.importCertificate,    // office servers: certificate, key, intermediates
 		r.grantKey,             // office servers: NETWORK SERVICE reads the key, and it signs
-		r.exportCertificate,    // one office server: the public part, equal to the target
+		r.exportCertificate,    // masters: the public part, equal to the target
 		r.trustRootAuthorities, // SharePoint farms: what is missing of the chain
 	); err != nil {
 		return failedEnding(err)
@@ -111,16 +113,16 @@ func (r *rotation) goForward(ctx workflow.Context) ending {
 		return failedEnding(err)
 	}
 	if err := r.runPhase(ctx, farm.PhaseCutover, // from here data refresh may fail until the restarts
-		r.setS2SCertificate, // master: Set-OfficeWebAppsFarm -S2SCertificateName
+		r.setS2SCertificate, // masters: Set-OfficeWebAppsFarm -S2SCertificateName
 		r.awaitReplication,  // office servers: each has the new setting
-		r.setHTTPSettings,   // master: only those configured
+		r.setHTTPSettings,   // masters: only those configured
 		r.trustIssuers,      // SharePoint farms: twice, once for each registered issuer
 	); err != nil {
 		return failedEnding(err)
 	}
 	if err := r.runPhase(ctx, farm.PhaseRestarting, // once for all settings
 		r.restartSharePoint, // SharePoint servers: IIS, SPTimerV4
-		r.restartOffice,     // office servers: WACSM, IIS; a canary first
+		r.restartOffice,     // office servers: WACSM, IIS; a canary first, the master last
 	); err != nil {
 		return failedEnding(err)
 	}
@@ -183,6 +185,7 @@ func (r *rotation) observeFirst(ctx workflow.Context) error {
 		return r.observe(ctx, farm.StepObserve)
 	}
 	r.observed = n.Observed
+	r.noteMasters(r.observed)
 	for _, host := range append(r.farm.OfficeHosts(), r.farm.SharePointHosts()...) {
 		r.progress.startStep(ctx, host, farm.StepObserve)
 		r.progress.finishObservation(ctx, host, farm.StepObserve, nil)
@@ -238,7 +241,7 @@ func (r *rotation) verify(ctx workflow.Context) ending {
 			break
 		}
 		cause := fmt.Errorf("%d differences remain, the first: %s", len(left), left[0].Text)
-		if err := r.blockUnlessResolved(ctx, failedStep{host: left[0].Server, step: farm.StepVerify, cause: cause}); err != nil {
+		if err := r.blockAndRestart(ctx, cause, left); err != nil {
 			return failedEnding(err)
 		}
 	}

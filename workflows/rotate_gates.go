@@ -132,8 +132,7 @@ func (r *rotation) awaitNoDrift(ctx workflow.Context) error {
 // checkDrift returns what keeps the cutover from starting: the farm is no longer
 // as it was when the rotation was planned, or the rotation would be refused now.
 func (r *rotation) checkDrift(c activities.Comparison) *failedStep {
-	master, _ := r.observed.Master()
-	failed := &failedStep{host: master.Machine.Host, step: farm.StepRecheck}
+	failed := &failedStep{host: r.masterHost(r.farm.Office), step: farm.StepRecheck}
 	if drift := farm.Drift(r.withoutSkipped(r.planned), r.withoutSkipped(c.Differences)); len(drift) > 0 {
 		failed.cause = fmt.Errorf("the farm has changed since the rotation was planned: %s: set it back and retry, or roll back and start again", strings.Join(drift, "; "))
 		return failed

@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -24,12 +25,15 @@ func (r *rotation) grantKey(ctx workflow.Context) error {
 }
 
 func (r *rotation) exportCertificate(ctx workflow.Context) error {
-	master, _ := r.observed.Master()
-	host := master.Machine.Host
-	_, err := r.runStep(ctx, stepOn{host: host, step: farm.StepExport}, func() workflow.Future {
-		return workflow.ExecuteActivity(changeOptions(ctx, "export public certificate from "+host), a.ExportCertificate, r.onServer(host))
-	})
-	return err
+	for _, office := range r.farm.Offices() {
+		host := r.masterHost(office)
+		if _, err := r.runStep(ctx, stepOn{host: host, step: farm.StepExport}, func() workflow.Future {
+			return workflow.ExecuteActivity(changeOptions(ctx, "export public certificate from "+host), a.ExportCertificate, r.onServer(host))
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // runOnFrontEnds runs a step on the front end of every SharePoint farm.
@@ -48,32 +52,39 @@ func (r *rotation) trustRootAuthorities(ctx workflow.Context) error {
 }
 
 func (r *rotation) setS2SCertificate(ctx workflow.Context) error {
-	_, err := r.runOnMaster(ctx, farm.StepS2SName, func(host string) workflow.Future {
+	return r.runOnMasters(ctx, farm.StepS2SName, everyOffice, func(_ farm.Office, host string) workflow.Future {
 		return workflow.ExecuteActivity(changeOptions(ctx, "set S2S certificate on master "+host), a.SetS2SCertificate, r.onServer(host))
 	})
-	return err
 }
 
 func (r *rotation) awaitReplication(ctx workflow.Context) error {
-	return r.awaitReplicationOf(ctx, r.target.FriendlyName)
+	return r.awaitReplicationOn(ctx, r.officeHosts())
 }
 
-// awaitReplicationOf waits until every office server has the farm's S2S setting.
-func (r *rotation) awaitReplicationOf(ctx workflow.Context, name string) error {
-	return r.runOnOffice(ctx, farm.StepReplication, func(ctx workflow.Context, host string) workflow.Future {
-		return workflow.ExecuteActivity(changeOptions(ctx, "wait for the S2S certificate on "+host), a.AwaitReplication,
-			activities.ReplicationInput{ServerInput: r.onServer(host), Name: name})
+// awaitReplicationOn waits until office servers that are not postponed have the S2S
+// setting of their office farm.
+func (r *rotation) awaitReplicationOn(ctx workflow.Context, hosts []string) error {
+	return forEach(ctx, r.withoutPostponed(hosts), r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
+		return r.awaitReplicationTo(ctx, host, r.postponeOnRollback())
 	})
+}
+
+// awaitReplicationTo waits until an office server has the S2S setting that this run
+// works towards.
+func (r *rotation) awaitReplicationTo(ctx workflow.Context, host string, postpone func(host string)) error {
+	s := stepOn{host: host, step: r.replicationStep, postpone: postpone}
+	s.beforeRetry = func(ctx workflow.Context) error { return r.startServices(ctx, host) }
+	_, err := r.runStep(ctx, s, func() workflow.Future {
+		return workflow.ExecuteActivity(changeOptions(ctx, "wait for the S2S certificate on "+host), a.AwaitReplication,
+			activities.ReplicationInput{ServerInput: r.onServer(host), Name: r.wantedName(host)})
+	})
+	return err
 }
 
 func (r *rotation) setHTTPSettings(ctx workflow.Context) error {
-	if !r.farm.Office.HasHTTPSettings() {
-		return nil
-	}
-	_, err := r.runOnMaster(ctx, farm.StepHTTPSettings, func(host string) workflow.Future {
+	return r.runOnMasters(ctx, farm.StepHTTPSettings, farm.Office.HasHTTPSettings, func(_ farm.Office, host string) workflow.Future {
 		return workflow.ExecuteActivity(changeOptions(ctx, "set HTTP settings on master "+host), a.SetHTTPSettings, r.onServer(host))
 	})
-	return err
 }
 
 // trustIssuers registers the two issuers one after the other: SharePoint
@@ -94,84 +105,81 @@ func (r *rotation) trustIssuers(ctx workflow.Context) error {
 	})
 }
 
-// restartSharePoint restarts the servers of each farm one after the other, so
-// that its sites stay up behind their load balancer; farms in parallel.
-func (r *rotation) restartSharePoint(ctx workflow.Context) error {
-	return r.runOnFrontEnds(ctx, func(ctx workflow.Context, frontEnd string) error {
-		observed, _ := r.observed.Farm(frontEnd)
-		since := observed.TrustChangedAt()
-		if changed := r.trustChangedAt[frontEnd]; changed.After(since) {
-			since = changed
-		}
-		for _, s := range r.farm.SharePointServers(frontEnd) {
-			_, err := r.runStep(ctx, stepOn{host: s.Host, step: r.restartStep}, func() workflow.Future {
-				return workflow.ExecuteActivity(restartOptions(ctx, "restart IIS and SPTimerV4 on "+s.Host), a.RestartSharePoint,
-					activities.RestartSharePointInput{ServerInput: r.onServer(s.Host), Since: since})
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+// onServer names a server and the target for an activity.
+func (r *rotation) onServer(host string) activities.ServerInput {
+	return activities.ServerInput{Farm: r.farm.Name, Host: host, Target: r.target}
 }
 
-// restartOffice restarts one office server alone, the canary, and the others in
-// batches; a batch starts only when every server before it answers again. A
-// server that was restarted before, as where a rotation is resumed, proves
-// nothing: the canary is the first that really restarts.
-func (r *rotation) restartOffice(ctx workflow.Context) error {
-	canaryPassed := false
-	for hosts := r.officeHosts(); len(hosts) > 0; {
-		size := 1
-		if canaryPassed {
-			size = max(r.farm.Rotation.RestartAtOnce, 1)
+// masterHost returns the host of an office farm's master, as far as it is known.
+func (r *rotation) masterHost(office farm.Office) string { return r.master(office).Machine.Host }
+
+// officeOf returns the office farm of an office server.
+func (r *rotation) officeOf(host string) farm.Office {
+	office, _ := r.farm.OfficeOf(host)
+	return office
+}
+
+func everyOffice(farm.Office) bool { return true }
+
+// runOnMasters runs a step on the master of each office farm that is wanted, one
+// after the other.
+func (r *rotation) runOnMasters(ctx workflow.Context, step farm.Step, wanted func(farm.Office) bool, run func(office farm.Office, host string) workflow.Future) error {
+	for _, office := range r.farm.Offices() {
+		if !wanted(office) {
+			continue
 		}
-		batch := hosts[:min(size, len(hosts))]
-		hosts = hosts[len(batch):]
-		isCanary := !canaryPassed
-		if err := forEach(ctx, batch, len(batch), func(ctx workflow.Context, host string) error {
-			result, err := r.restartOfficeServer(ctx, host, isCanary)
-			canaryPassed = canaryPassed || result.Changed
-			return err
-		}); err != nil {
+		if err := r.runOnMaster(ctx, office, step, func(host string) workflow.Future { return run(office, host) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *rotation) restartOfficeServer(ctx workflow.Context, host string, canary bool) (activities.StepResult, error) {
-	return r.runStep(ctx, stepOn{host: host, step: r.restartStep, canary: canary}, func() workflow.Future {
-		return workflow.ExecuteActivity(restartOptions(ctx, "restart WACSM and IIS on "+host), a.RestartOffice,
-			activities.RestartOfficeInput{ServerInput: r.onServer(host), Baseline: r.baseline.OfficeServer(host), Since: r.settingsChangedAt})
-	})
-}
-
-// onServer names a server and the target for an activity.
-func (r *rotation) onServer(host string) activities.ServerInput {
-	return activities.ServerInput{Farm: r.farm.Name, Host: host, Target: r.target}
-}
-
-// runOnMaster runs a step on the master. The master is rediscovered just before
-// use: a server that is not, or no longer, the master says which machine is.
-func (r *rotation) runOnMaster(ctx workflow.Context, step farm.Step, run func(host string) workflow.Future) (activities.StepResult, error) {
-	master, _ := r.observed.Master()
-	host := master.Machine.Host
-	for range r.farm.Office.Servers {
-		result, err := r.runStep(ctx, stepOn{host: host, step: step}, func() workflow.Future { return run(host) })
+// runOnMaster runs a step on the master of an office farm. The master is
+// rediscovered just before use: a server that is not, or no longer, the master says
+// which machine is.
+func (r *rotation) runOnMaster(ctx workflow.Context, office farm.Office, step farm.Step, run func(host string) workflow.Future) error {
+	s := stepOn{host: r.masterHost(office), step: step}
+	if step != farm.StepStart {
+		s.beforeRetry = func(ctx workflow.Context) error { return r.startMaster(ctx, office) }
+	}
+	for moves := 1; ; moves++ {
+		result, err := r.runStep(ctx, s, func() workflow.Future { return run(s.host) })
 		if err != nil || result.MovedTo == "" {
-			if result.Changed {
-				r.settingsChangedAt = result.At
+			if step != farm.StepStart {
+				r.noteSettingsChange(office, result)
 			}
-			return result, err
+			return err
 		}
-		r.progress.removeStep(host, step)
-		if host = r.observed.HostOf(result.MovedTo); host == "" {
-			return result, fmt.Errorf("the master is now %s, which is not configured: add it to office.servers", result.MovedTo)
+		r.progress.removeStep(s.host, step)
+		next, cause := r.observed.HostOf(office.Name, result.MovedTo), error(nil)
+		switch {
+		case next == "":
+			cause = fmt.Errorf("the master is now %s, which is not configured: make a configured server the master, then retry", result.MovedTo)
+		case moves%(len(office.Servers)+1) == 0:
+			cause = errors.New("no office server keeps the master role long enough to be configured: leave it where it is, then retry")
+		default:
+			s.host, r.knownMasters[office.Name] = next, r.observed.OfficeServer(next)
+			continue
+		}
+		if err := r.blockUnlessResolved(ctx, failedStep{host: s.host, step: step, cause: cause}); err != nil {
+			return err
 		}
 	}
-	return activities.StepResult{}, errors.New("no office server keeps the master role long enough to be configured: the last was " + host)
+}
+
+func (r *rotation) noteSettingsChange(office farm.Office, result activities.StepResult) {
+	if result.Changed {
+		r.settingsChangedAt[office.Name] = result.At
+	}
+	if result.ClearRefused {
+		r.snapshot.ClearRefused = append(r.snapshot.ClearRefused, office.Name)
+	}
+}
+
+// forgetChanges begins to note what this run changes.
+func (r *rotation) forgetChanges() {
+	r.trustChangedAt, r.settingsChangedAt = map[string]time.Time{}, map[string]time.Time{}
 }
 
 func (r *rotation) noteTrustChange(frontEnd string, result activities.StepResult) {

@@ -44,7 +44,7 @@ func (f *testFarm) newRun(t *testing.T) *testRun {
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError + 1}))))
 	r := &testRun{testFarm: f, t: t, env: suite.NewTestWorkflowEnvironment()}
 	// A busy machine is no deadlock.
-	r.env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute})
+	r.env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute, Interceptors: activities.Interceptors()})
 	r.env.RegisterWorkflow(workflows.RotateTrust)
 	r.env.RegisterWorkflow(workflows.InspectTrust)
 	r.env.RegisterWorkflow(workflows.ManageFarm)

@@ -154,9 +154,27 @@ function ConvertTo-Failure {
     }
 }
 
+# Returns what cmdlets warned of as a field of JSON, or an empty text. A product
+# that warns of the same thing for each object must not fill the report.
+function ConvertTo-WarningField {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [AllowEmptyCollection()] [System.Collections.Generic.List[string]] $Warnings)
+
+    $kept = New-Object System.Collections.Generic.List[string]
+    foreach ($warning in $Warnings) {
+        $text = $warning.Trim()
+        if ($text.Length -gt 1000) { $text = $text.Substring(0, 997) + '...' }
+        if ($text -ne '' -and $kept.Count -lt 20 -and -not $kept.Contains($text)) { $kept.Add($text) }
+    }
+    if ($kept.Count -eq 0) { return '' }
+    return ',"warnings":' + (ConvertTo-AsciiJson -Value $kept)
+}
+
 # Runs a script with parameters and returns its one result, or its error, as a
-# field of JSON. Errors are caught here and not further out, because each
-# function that an error passes through adds its name to the error's ID.
+# field of JSON, and as another one what cmdlets warned of: Windows PowerShell
+# would print that among the output. Errors are caught here and not further out,
+# because each function that an error passes through adds its name to the error's
+# ID.
 function Invoke-Script {
     [CmdletBinding()]
     param(
@@ -164,15 +182,21 @@ function Invoke-Script {
         [psobject] $Params
     )
 
+    $warnings = New-Object System.Collections.Generic.List[string]
     try {
         $splat = ConvertTo-Splat -Params $Params
-        $results = @(& $Script @splat)
+        # One by one, so that the warnings before an error are not lost.
+        $results = @(& $Script @splat 3>&1 | ForEach-Object -Process {
+            # The comma keeps a result that is a list together.
+            if ($_ -is [System.Management.Automation.WarningRecord]) { $warnings.Add($_.Message) } else { , $_ }
+        })
         if ($results.Count -ne 1) {
             Stop-Script -Id 'NoResult' -Message "the script returned $($results.Count) results instead of one"
         }
-        return '"result":' + (ConvertTo-AsciiJson -Value $results[0])
+        $outcome = '"result":' + (ConvertTo-AsciiJson -Value $results[0])
     }
-    catch { return '"error":' + (ConvertTo-AsciiJson -Value (ConvertTo-Failure -Record $_)) }
+    catch { $outcome = '"error":' + (ConvertTo-AsciiJson -Value (ConvertTo-Failure -Record $_)) }
+    return $outcome + (ConvertTo-WarningField -Warnings $warnings)
 }
 
 # The hash that identifies a version of a script file.
@@ -535,7 +559,7 @@ function Get-DomainName {
 # Returns when the process of a service started, or null when none runs.
 function Get-ServiceStart {
     [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [ValidateSet('WACSM', 'SPTimerV4')] [string] $Name)
+    param([Parameter(Mandatory = $true)] [ValidateSet('WACSM', 'SPTimerV4', 'W3SVC', 'WAS')] [string] $Name)
 
     foreach ($service in Get-CimInstance -ClassName Win32_Service -Filter "Name = '$Name'") {
         if ($service.ProcessId -eq 0) { continue }

@@ -52,7 +52,8 @@ func (r *reader) checkWholeFile(connections map[string]Connection) {
 
 // checkServersAreNamedOnce checks that no server or address is named twice. A
 // machine belongs to one Office Online Server farm or to one SharePoint farm, and
-// a SharePoint farm uses one Office Online Server farm.
+// a SharePoint farm is under one farm of the file: SharePoint knows all office farms
+// that it uses by the same two registered names, each with one certificate.
 func (r *reader) checkServersAreNamedOnce() {
 	hosts, addresses := map[string]placement{}, map[string]placement{}
 	for _, p := range r.placements {
@@ -69,7 +70,7 @@ func (r *reader) checkServersAreNamedOnce() {
 func (r *reader) reportNamedTwice(first, second placement) {
 	switch {
 	case first.farm != second.farm && first.role != officeMachine && second.role != officeMachine:
-		r.addProblem(second.at, "keep it under one farm: a SharePoint farm uses one Office Online Server farm",
+		r.addProblem(second.at, "keep it under one farm, and list a second Office Online Server farm for it under office.others of that farm: the two must share one S2S certificate",
 			"the SharePoint farm of %s is already under another farm, on line %d", second.Host, first.at.Line)
 	case (first.role == officeMachine) != (second.role == officeMachine):
 		r.addProblem(second.at, "name the server in one place", "%s cannot be both an office server and a SharePoint server; it is also on line %d", second.Host, first.at.Line)

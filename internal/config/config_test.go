@@ -95,6 +95,18 @@ func TestLoad_Defaults(t *testing.T) {
 	}
 }
 
+func TestLoad_OtherOffices(t *testing.T) {
+	others := `[oos-01], others: [{name: dr, servers: [dr-01], allowOutboundHttp: false}, {name: new, servers: [{host: new-01, connection: main}], proveKeyAs: administrator}]`
+	got := requireLoad(t, writeConfig(t, strings.Replace(minimalConfig, "[oos-01]", others, 1))).Farms[0].Office.Others
+	want := []farm.Office{
+		{Name: "dr", Servers: []farm.Server{{Host: "dr-01", Connection: "main"}}, AllowOutboundHTTP: new(false), ProveKeyAs: farm.AsNetworkService},
+		{Name: "new", Servers: []farm.Server{{Host: "new-01", Connection: "main"}}, ProveKeyAs: farm.AsAdministrator},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("other office farms (-want +got):\n%s", diff)
+	}
+}
+
 func TestLoad_AllKeys(t *testing.T) {
 	path := writeConfig(t, fullConfig)
 	frontEnd := farm.Server{Host: "sp-01.contoso.com", Address: "10.0.1.1:5986", Connection: "sharepoint"}

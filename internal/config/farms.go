@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"net"
 	"net/url"
 	"regexp"
@@ -82,11 +83,44 @@ func (r *reader) readFarmName(n node) string {
 	return name
 }
 
+// readOffice reads the first office farm, and the others in it.
 func (r *reader) readOffice(n node) farm.Office {
+	var others node
+	office, connection := r.readOfficeFarm(n, "", fields{"others": {read: func(n node) { others = n }}})
+	if others.Node == nil {
+		return office
+	}
+	taken := map[string]bool{}
+	r.readList(others, func(n node) {
+		var name string
+		other, _ := r.readOfficeFarm(n, connection, fields{
+			"name": {required: "name the office farm, such as dr", read: func(n node) { name = r.readOfficeName(n, taken) }},
+		})
+		other.Name = name
+		office.Others = append(office.Others, other)
+	})
+	return office
+}
+
+func (r *reader) readOfficeName(n node, taken map[string]bool) string {
+	name, ok := r.readName(n, maxName)
+	if ok && !farmNamePattern.MatchString(name) {
+		r.addProblem(n, "write a name such as dr", "may contain only letters, digits, dots, dashes and underscores")
+	}
+	if taken[strings.ToLower(name)] && ok {
+		r.addProblem(n, "give each office farm its own name", "there is another office farm %s", name)
+	}
+	taken[strings.ToLower(name)] = true
+	return name
+}
+
+// readOfficeFarm reads an office farm with more fields than those that every one
+// has. It returns it with the connection of its servers: the given one where they
+// name none.
+func (r *reader) readOfficeFarm(n node, connection string, more fields) (farm.Office, string) {
 	office := farm.Office{ProveKeyAs: farm.AsNetworkService}
-	var connection string
 	var places []node
-	r.readMapping(n, fields{
+	all := fields{
 		"servers": {required: "name every machine of the Office Online Server farm", read: func(n node) {
 			r.readList(n, func(n node) { office.Servers, places = append(office.Servers, r.readServer(n)), append(places, n) })
 		}},
@@ -101,11 +135,13 @@ func (r *reader) readOffice(n node) farm.Office {
 		"proveKeyAs": {read: func(n node) {
 			office.ProveKeyAs = readChoice(r, n, []farm.KeyProof{farm.AsNetworkService, farm.AsAdministrator}, nil)
 		}},
-	})
+	}
+	maps.Copy(all, more)
+	r.readMapping(n, all)
 	for i := range office.Servers {
 		office.Servers[i] = r.addPlacement(places[i], withConnection(office.Servers[i], connection), officeMachine)
 	}
-	return office
+	return office, connection
 }
 
 // readHTTPSetting reads one of the two HTTP settings of the procedure.
@@ -120,7 +156,7 @@ func (r *reader) readHTTPSetting(n node, consequence string) *bool {
 func (r *reader) readExportPath(n node) string {
 	path, ok := r.readText(n)
 	if ok && !windowsPathPattern.MatchString(path) {
-		r.addProblem(n, `write a local path such as C:\farmtrust\s2s.cer`, "must be the path of a file on a drive of the first office server")
+		r.addProblem(n, `write a local path such as C:\farmtrust\s2s.cer`, "must be the path of a file on a drive of the office farm's master")
 	}
 	return path
 }

@@ -99,11 +99,11 @@ func TestLoad_Problems(t *testing.T) {
 		},
 		"one SharePoint farm under two OOS farms": {
 			"connections:", strings.Replace(secondFarm, "sp-11", "sp-01", 1) + "connections:",
-			"11: farms[1].sharePoint[0].frontEnd: the SharePoint farm of sp-01 is already under another farm, on line 5: keep it under one farm: a SharePoint farm uses one Office Online Server farm",
+			"11: farms[1].sharePoint[0].frontEnd: the SharePoint farm of sp-01 is already under another farm, on line 5: keep it under one farm, and list a second Office Online Server farm for it under office.others of that farm: the two must share one S2S certificate",
 		},
 		"one SharePoint farm under two OOS farms, by another server": {
 			"connections:", strings.Replace(secondFarm, "sp-11,", "sp-11, servers: [SP-01],", 1) + "connections:",
-			"11: farms[1].sharePoint[0].servers[0]: the SharePoint farm of SP-01 is already under another farm, on line 5: keep it under one farm: a SharePoint farm uses one Office Online Server farm",
+			"11: farms[1].sharePoint[0].servers[0]: the SharePoint farm of SP-01 is already under another farm, on line 5: keep it under one farm, and list a second Office Online Server farm for it under office.others of that farm: the two must share one S2S certificate",
 		},
 		"a SharePoint server listed twice": {
 			"frontEnd: sp-01", "frontEnd: sp-01, servers: [sp-01, sp-02, sp-01]",
@@ -143,11 +143,27 @@ func TestLoad_Problems(t *testing.T) {
 		},
 		"export to a network path": {
 			"[oos-01]", `[oos-01], exportTo: '\\server\share\s2s.cer'`,
-			`3: farms[0].office.exportTo: must be the path of a file on a drive of the first office server: write a local path such as C:\farmtrust\s2s.cer`,
+			`3: farms[0].office.exportTo: must be the path of a file on a drive of the office farm's master: write a local path such as C:\farmtrust\s2s.cer`,
 		},
 		"export to a folder": {
 			"[oos-01]", `[oos-01], exportTo: 'C:\farmtrust\'`,
-			`3: farms[0].office.exportTo: must be the path of a file on a drive of the first office server: write a local path such as C:\farmtrust\s2s.cer`,
+			`3: farms[0].office.exportTo: must be the path of a file on a drive of the office farm's master: write a local path such as C:\farmtrust\s2s.cer`,
+		},
+		"another office farm without a name": {
+			"[oos-01]", "[oos-01], others: [{servers: [dr-01]}]",
+			"3: farms[0].office.others[0].name: missing: name the office farm, such as dr",
+		},
+		"two other office farms of one name": {
+			"[oos-01]", "[oos-01], others: [{name: dr, servers: [dr-01]}, {name: DR, servers: [dr-02]}]",
+			"3: farms[0].office.others[1].name: there is another office farm DR: give each office farm its own name",
+		},
+		"an office server in two office farms": {
+			"[oos-01]", "[oos-01], others: [{name: dr, servers: [OOS-01]}]",
+			"3: farms[0].office.others[0].servers[0]: the server OOS-01 is already on line 3: name the server in one place",
+		},
+		"other office farms of another office farm": {
+			"[oos-01]", "[oos-01], others: [{name: dr, servers: [dr-01], others: []}]",
+			"3: farms[0].office.others[0].others: unknown field: the fields here are allowHttpSecureStoreConnections, allowOutboundHttp, connection, exportTo, name, proveKeyAs, servers",
 		},
 		"unknown way to prove the key": {
 			"[oos-01]", "[oos-01], proveKeyAs: admin",

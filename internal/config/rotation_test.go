@@ -121,7 +121,7 @@ func TestLoad_RotationBounds(t *testing.T) {
 
 func TestLoad_WindowFitsCutover(t *testing.T) {
 	withBatches := func(size int) string {
-		rotation := fmt.Sprintf("    rotation: {restartAtOnce: %d, window: daily 01:00-01:24 UTC}\nconnections:", size)
+		rotation := fmt.Sprintf("    rotation: {restartAtOnce: %d, window: daily 01:00-01:25 UTC}\nconnections:", size)
 		return strings.NewReplacer("[oos-01]", "[oos-01, oos-02, oos-03, oos-04, oos-05]", "connections:", rotation).Replace(minimalConfig)
 	}
 	t.Run("five servers, restarted two at a time, fit", func(t *testing.T) {
@@ -130,7 +130,7 @@ func TestLoad_WindowFitsCutover(t *testing.T) {
 		}
 	})
 	t.Run("five servers, restarted one at a time, do not", func(t *testing.T) {
-		want := "8: farms[0].rotation.window: is open for 24m, but the cutover of this farm takes about 28m: make it at least that long"
+		want := "8: farms[0].rotation.window: is open for 25m, but the cutover of this farm takes about 28m: make it at least that long"
 		if diff := cmp.Diff(want, requireProblems(t, withBatches(1))); diff != "" {
 			t.Errorf("problems (-want +got):\n%s", diff)
 		}

@@ -8,6 +8,17 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
+// acceptedReboot is a finding that an operator accepted.
+func acceptedReboot() farm.Finding {
+	return farm.Finding{Code: "pending-reboot", Severity: farm.Warn, Accepted: &farm.Acceptance{Code: "pending-reboot", By: "ada", Reason: "patch day"}}
+}
+
+// withFindings adds to a result a finding that was accepted, and one that warns.
+func withFindings(r farm.RotationResult) farm.RotationResult {
+	r.Findings = []farm.Finding{{Code: "fips", Severity: farm.Warn}, acceptedReboot()}
+	return r
+}
+
 func TestEndRotation(t *testing.T) {
 	ended := epoch.Add(time.Hour)
 	compromised := snapshot("B", "C")
@@ -22,6 +33,13 @@ func TestEndRotation(t *testing.T) {
 		{
 			"verified: the snapshot is kept and the retention begins", idle(rotating), result(farm.Verified, snapshot("B", "C")), "",
 			func(s *controller.State) {
+				s.Retention = controller.Retention{Snapshot: snapshot("B", "C"), Until: ended.Add(policy.KeepOldFor)}
+			},
+		},
+		{
+			"verified: what was accepted is kept", idle(rotating), withFindings(result(farm.Verified, snapshot("B", "C"))), "",
+			func(s *controller.State) {
+				s.Last.Accepted = []farm.Finding{acceptedReboot()}
 				s.Retention = controller.Retention{Snapshot: snapshot("B", "C"), Until: ended.Add(policy.KeepOldFor)}
 			},
 		},

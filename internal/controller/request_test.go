@@ -8,6 +8,12 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
+// accepting is a request that accepts findings.
+func accepting(r controller.Request, refs ...string) controller.Request {
+	r.Accept = refs
+	return r
+}
+
 func TestCheckRequest(t *testing.T) {
 	request := func(kind controller.RequestKind) controller.Request {
 		return controller.Request{Kind: kind, By: "op", Reason: "x"}
@@ -33,6 +39,10 @@ func TestCheckRequest(t *testing.T) {
 		{"roll back", idle(retaining), rollback, "", ""},
 		{"resume", idle(suspended), resume, "", ""},
 		{"resume an unmanaged farm", idle(suspended, func(s *controller.State) { s.Unmanaged = "gone" }), resume, "", ""},
+		{"rotate and accept", idle(), accepting(rotate, "pending-reboot@oos-01", "dsc-auto-correct"), "", ""},
+		{"rotate and accept what nobody can", idle(), accepting(rotate, "masters-differ"), "", "accept masters-differ: it can never be accepted"},
+		{"rotate and accept no finding", idle(), accepting(rotate, "nonsense"), "", "accept nonsense: no such finding stops a rotation"},
+		{"roll back and accept", idle(retaining), accepting(rollback, "pending-reboot"), "", "rollback: only a rotation accepts findings"},
 		{"an unknown request", idle(), request("repair"), "", `unknown request "repair"`},
 		{"nobody asks", idle(), controller.Request{Kind: controller.RequestRotate, Reason: "x"}, "", "say who asks, and why"},
 		{"for no reason", idle(), controller.Request{Kind: controller.RequestRotate, By: "op"}, "", "say who asks, and why"},

@@ -116,6 +116,9 @@ type Inspected struct {
 	// Current is the certificate in use, as of the last inspection that
 	// reached every server.
 	Current farm.StoreCertificate `json:"current,omitzero"`
+	// Lost is the certificate that was last in use, while none is: an office farm
+	// has lost the setting that names it.
+	Lost farm.Thumbprint `json:"lost,omitempty"`
 	// Unreachable reports whether the last one did not.
 	Unreachable bool `json:"unreachable,omitempty"`
 	// Due asks for an inspection without waiting for the timer. It is part of

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 // Unobserved says why the farm could not be inspected; empty when it was.
 func (s *State) DecisionInput(now time.Time, n farm.Inspection, unobserved string) farm.DecisionInput {
 	return farm.DecisionInput{
-		Now: now, Farm: n.Config, Current: n.Current, Target: n.Target,
+		Now: now, Farm: n.Config, Current: n.Current, KnownBefore: s.lastKnown(), Target: n.Target,
 		Differences: n.Plan, Findings: n.Findings, Unobserved: unobserved,
 		EventPending: len(s.Mailbox.Pending) > 0, Suspended: s.Suspended,
 	}
@@ -30,10 +31,18 @@ func (s *State) ApplyInspection(now time.Time, n farm.Inspection, unobserved str
 		s.Policy = PolicyOf(n.Config.Rotation)
 	}
 	if !s.Inspected.Unreachable {
+		if s.Inspected.Lost = s.lastKnown(); n.Current.Thumbprint != "" {
+			s.Inspected.Lost = ""
+		}
 		s.Inspected.Current = n.Current
 	}
 	s.Next = next
 	s.beginRetentionOnceSettled(now)
+}
+
+// lastKnown returns the certificate that was last seen in use.
+func (s *State) lastKnown() farm.Thumbprint {
+	return cmp.Or(s.Inspected.Current.Thumbprint, s.Inspected.Lost)
 }
 
 // beginRetentionOnceSettled begins the retention of a rotation that did not
@@ -85,6 +94,9 @@ func (s *State) EndRotation(now time.Time, r farm.RotationResult, problem string
 		}
 	case farm.RolledBack:
 		s.Suspended = "the rotation was rolled back"
+		if r.Snapshot != nil && r.Snapshot.Previous.Thumbprint == "" {
+			s.Inspected.Current, s.Inspected.Lost = farm.StoreCertificate{}, "" // nothing is lost: it was the first set-up
+		}
 		if !s.isOtherRotation(r.Snapshot) {
 			s.Retention.Snapshot, s.Retention.Until = nil, time.Time{}
 		}

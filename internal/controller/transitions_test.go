@@ -132,6 +132,21 @@ func TestTransitions(t *testing.T) {
 			},
 		},
 		{
+			"ApplyInspection: a certificate that is no longer in use is remembered as lost", idle(),
+			func(s *controller.State) {
+				s.ApplyInspection(epoch.Add(time.Hour), inspection, "", farm.Next{})
+				for hours := range 2 {
+					found := inspection
+					found.Current = farm.StoreCertificate{}
+					s.ApplyInspection(epoch.Add(time.Duration(hours+2)*time.Hour), found, "", farm.Next{NeedsOperator: true})
+				}
+			},
+			func(s *controller.State) {
+				s.Inspected = controller.Inspected{At: epoch.Add(3 * time.Hour), Lost: inspection.Current.Thumbprint}
+				s.Next, s.Policy = farm.Next{NeedsOperator: true}, controller.Policy{InspectionInterval: time.Hour, KeepOldFor: day}
+			},
+		},
+		{
 			"ApplyInspection: the certificate from before counts where a server is unreachable", idle(),
 			func(s *controller.State) {
 				s.ApplyInspection(epoch.Add(time.Hour), farm.Inspection{}, "oos-01: no route", farm.Next{NeedsOperator: true})

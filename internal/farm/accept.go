@@ -29,7 +29,7 @@ func ParseAcceptance(ref string) (Acceptance, error) {
 	if code == "" || named && server == "" {
 		return a, fmt.Errorf("accept %q: give the code of a finding, or CODE@SERVER", ref)
 	}
-	if why := findReason(neverAccepted, code); why != "" {
+	if why := NeverAcceptedBecause(code); why != "" {
 		return a, fmt.Errorf("accept %s: it can never be accepted: %s", ref, why)
 	}
 	if !IsAcceptable(code) {
@@ -81,12 +81,12 @@ func (a Acceptance) covers(f Finding) bool {
 }
 
 // IsAcceptable reports whether findings with this code can be accepted.
-func IsAcceptable(code string) bool { return findReason(acceptable, code) != "" }
+func IsAcceptable(code string) bool { return AcceptanceEffect(code) != "" }
 
-// ApplyAcceptances returns the findings with what was accepted: such a finding
-// only warns, and says who accepted it. The error names what was accepted and is
-// not there; it stands for a typing error where the findings are those that the
-// operator saw, and for nothing later, when one may have gone.
+// ApplyAcceptances returns the findings, of which those that were accepted only
+// warn and say who accepted them. The error names acceptances that match nothing.
+// When a rotation starts that is a mistake, such as a mistyped server; later the
+// finding may simply have gone. The findings are valid with an error, too.
 func ApplyAcceptances(findings []Finding, accepted []Acceptance) ([]Finding, error) {
 	out := slices.Clone(findings)
 	used := make([]bool, len(accepted))

@@ -58,15 +58,19 @@ func (tf *testFarm) carryOutOffice(s *farm.OfficeServer, d farm.Difference) {
 	case farm.StepS2SName, farm.StepReplication:
 		s.Settings.S2SCertificateName, s.SettingsChangedAt = target.FriendlyName, tf.now
 	case farm.StepHTTPSettings:
+		office, _ := tf.desired.Farm.OfficeOf(s.Machine.Host)
 		for i := range tf.observed.Office {
-			settings := &tf.observed.Office[i].Settings
-			if v := tf.desired.Farm.Office.AllowOutboundHTTP; v != nil {
-				settings.AllowOutboundHTTP = *v
+			member := &tf.observed.Office[i]
+			if member.OfficeFarm != s.OfficeFarm {
+				continue
 			}
-			if v := tf.desired.Farm.Office.AllowHTTPSecureStoreConnections; v != nil {
-				settings.AllowHTTPSecureStoreConnections = *v
+			if v := office.AllowOutboundHTTP; v != nil {
+				member.Settings.AllowOutboundHTTP = *v
 			}
-			tf.observed.Office[i].SettingsChangedAt = tf.now
+			if v := office.AllowHTTPSecureStoreConnections; v != nil {
+				member.Settings.AllowHTTPSecureStoreConnections = *v
+			}
+			member.SettingsChangedAt = tf.now
 		}
 	case farm.StepRestart:
 		s.Service.Running, s.Service.StartedAt, s.WorkersStartedAt = true, tf.now, tf.now
@@ -109,21 +113,28 @@ func (tf *testFarm) assertTrustWorks(t rapid.TB) {
 	for _, s := range tf.observed.Office {
 		tf.assertOfficeServerReady(t, s)
 	}
-	master, _ := tf.observed.Master()
+	for _, office := range tf.desired.Farm.Offices() {
+		tf.assertHTTPSettings(t, office)
+	}
+	for _, f := range tf.observed.SharePoint {
+		tf.assertSharePointTrusts(t, f)
+	}
+}
+
+func (tf *testFarm) assertHTTPSettings(t rapid.TB, office farm.Office) {
+	t.Helper()
+	master, _ := tf.observed.Master(office.Name)
 	for _, setting := range []struct {
 		name string
 		want *bool
 		got  bool
 	}{
-		{"AllowOutboundHttp", tf.desired.Farm.Office.AllowOutboundHTTP, master.Settings.AllowOutboundHTTP},
-		{"AllowHttpSecureStoreConnections", tf.desired.Farm.Office.AllowHTTPSecureStoreConnections, master.Settings.AllowHTTPSecureStoreConnections},
+		{"AllowOutboundHttp", office.AllowOutboundHTTP, master.Settings.AllowOutboundHTTP},
+		{"AllowHttpSecureStoreConnections", office.AllowHTTPSecureStoreConnections, master.Settings.AllowHTTPSecureStoreConnections},
 	} {
 		if setting.want != nil && *setting.want != setting.got {
-			t.Errorf("%s is %t", setting.name, setting.got)
+			t.Errorf("%s: %s is %t", master.Machine.Host, setting.name, setting.got)
 		}
-	}
-	for _, f := range tf.observed.SharePoint {
-		tf.assertSharePointTrusts(t, f)
 	}
 }
 

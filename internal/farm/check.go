@@ -16,9 +16,10 @@ func Check(d Desired, o Observed) []Finding {
 		return all
 	}
 	for _, check := range []func(Desired, Observed) []Finding{
-		checkJoined, checkOneMaster, checkMachinesConfigured, checkSharePointServersConfigured, checkOneForest,
+		checkJoined, checkMasters, checkMachinesConfigured, checkSharePointServersConfigured, checkOneForest,
 		checkUserProfiles, checkPermissionServices, checkOAuthOverHTTP, checkIssuerRealms,
 		checkValidByClock, checkFriendlyName, checkFriendlyNamesAgree, checkSubject, checkKeyProvider, checkCurrentKey,
+		checkS2SNames, checkOfficesAgree,
 		checkIssuersUnique, checkIssuerName, checkOtherOwners, checkFIPSPolicy, checkClearText,
 	} {
 		all = append(all, check(d, o)...)
@@ -62,8 +63,9 @@ func checkJoined(_ Desired, o Observed) []Finding {
 		switch {
 		case s.Joined:
 		case !s.Service.Running:
-			out = append(out, stopFinding("wacsm-stopped", s.Machine.Host, "start the service; the Application event log says why it stopped",
-				"the service WACSM is not running, so its farm cannot be read"))
+			out = append(out, stopFinding("wacsm-stopped", s.Machine.Host,
+				"remove the cause, and start the service; where its settings name a certificate that is not there, "+SettingsFileRemedy("the friendly name of one that is"),
+				"%s, so its farm cannot be read", s.WhyUnread()))
 		default:
 			out = append(out, stopFinding("not-joined", s.Machine.Host, "join it to the farm, or remove it from the configuration", "is not in an Office Online Server farm"))
 		}
@@ -71,38 +73,60 @@ func checkJoined(_ Desired, o Observed) []Finding {
 	return out
 }
 
-func checkOneMaster(_ Desired, o Observed) []Finding {
+// SettingsFileRemedy says how to get WACSM running on a server whose copy of the
+// farm's settings names a certificate that it cannot use: while the service is
+// stopped, no cmdlet and no replication reaches that copy. The file's format is not
+// documented; this is what public runbooks do.
+func SettingsFileRemedy(name string) string {
+	return fmt.Sprintf(`put %s into the StringValue of S2SCertificateName in C:\ProgramData\Microsoft\OfficeWebApps\Data\FarmState\settings.xml, then Start-Service WACSM`, name)
+}
+
+// checkMasters checks that the servers listed as one office farm are one, and its
+// master among them.
+func checkMasters(_ Desired, o Observed) []Finding {
+	var out []Finding
+	for _, name := range o.OfficeFarms() {
+		out = append(out, checkOneMaster(o, name)...)
+	}
+	return out
+}
+
+func checkOneMaster(o Observed, officeFarm string) []Finding {
 	var first OfficeServer
-	for _, s := range o.Office {
+	for _, s := range o.OfficeServers(officeFarm) {
 		switch {
 		case !s.Joined:
 		case first.Machine.Host == "":
 			first = s
 		case !SameMachine(s.Settings.Master, first.Settings.Master):
-			return []Finding{stopFinding("masters-differ", s.Machine.Host, "list the servers of only one Office Online Server farm",
+			return []Finding{stopFinding("masters-differ", s.Machine.Host, "list the servers of each Office Online Server farm apart: further farms go under office.others",
 				"its master is %s, but that of %s is %s", s.Settings.Master, first.Machine.Host, first.Settings.Master)}
 		}
 	}
-	if _, ok := o.Master(); !ok && first.Machine.Host != "" {
-		return []Finding{stopFinding("master-not-configured", first.Machine.Host, "add the master to office.servers",
-			"its master %s is not configured", first.Settings.Master)}
+	if _, ok := o.Master(officeFarm); !ok && first.Machine.Host != "" {
+		return []Finding{stopFinding("master-not-configured", first.Machine.Host, "add the master to the servers of that office farm",
+			"its master %s is not configured in the same office farm", first.Settings.Master)}
 	}
 	return nil
 }
 
 func checkMachinesConfigured(_ Desired, o Observed) []Finding {
-	master, ok := o.Master()
-	if !ok {
-		return nil
+	var out []Finding
+	for _, master := range o.Masters() {
+		out = append(out, checkMachinesOf(master, o.OfficeServers(master.OfficeFarm))...)
 	}
+	return out
+}
+
+func checkMachinesOf(master OfficeServer, configured []OfficeServer) []Finding {
 	var out []Finding
 	for _, name := range master.Settings.Machines {
-		if !slices.ContainsFunc(o.Office, func(s OfficeServer) bool { return SameMachine(s.Machine.Name, name) }) {
+		if !slices.ContainsFunc(configured, func(s OfficeServer) bool { return SameMachine(s.Machine.Name, name) }) {
 			out = append(out, stopFinding("machine-not-configured", name, "add it to office.servers, or it will not get the certificate",
 				"is a machine of the Office Online Server farm, but is not configured"))
 		}
 	}
-	for _, s := range o.Office {
+	for _, s := range configured {
 		if s.Joined && !master.Settings.HasMachine(s.Machine.Name) {
 			out = append(out, stopFinding("machine-not-in-farm", s.Machine.Host, "remove it from office.servers, or join it to the farm",
 				"is configured, but %s does not list it as a machine of the farm", master.Machine.Host))
@@ -221,12 +245,15 @@ func checkFIPSPolicy(_ Desired, o Observed) []Finding {
 }
 
 func checkClearText(d Desired, _ Observed) []Finding {
+	allowed := func(setting func(Office) *bool) bool {
+		return slices.ContainsFunc(d.Farm.Offices(), func(o Office) bool { v := setting(o); return v != nil && *v })
+	}
 	var out []Finding
-	if v := d.Farm.Office.AllowOutboundHTTP; v != nil && *v {
+	if allowed(func(o Office) *bool { return o.AllowOutboundHTTP }) {
 		out = append(out, warnFinding("clear-text", "", "use HTTPS between Office Online Server and SharePoint",
 			"allowOutboundHttp: OAuth tokens travel in clear text and can be intercepted and replayed"))
 	}
-	if v := d.Farm.Office.AllowHTTPSecureStoreConnections; v != nil && *v {
+	if allowed(func(o Office) *bool { return o.AllowHTTPSecureStoreConnections }) {
 		out = append(out, warnFinding("clear-text", "", "store ODC files at HTTPS paths",
 			"allowHttpSecureStoreConnections: ODC files, which may hold database passwords, travel in clear text"))
 	}

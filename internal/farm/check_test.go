@@ -41,6 +41,46 @@ func TestCheck(t *testing.T) {
 		{"another master", func(_ *farm.Desired, o *farm.Observed) {
 			o.Office[1].Settings.Master = "OOS-02"
 		}, []finding{{farm.Stop, "masters-differ", "oos-02"}}},
+		{"another office farm has its own master", func(_ *farm.Desired, o *farm.Observed) {
+			separateOffice(o)
+		}, nil},
+		{"two office farms are one", func(_ *farm.Desired, o *farm.Observed) {
+			o.Office[1].OfficeFarm = "dr"
+		}, []finding{{farm.Stop, "master-not-configured", "oos-02"}, {farm.Stop, "machine-not-configured", "OOS-02"}}},
+		{"a friendly name that two certificates have", func(_ *farm.Desired, o *farm.Observed) {
+			nameCertificates(&o.Office[0], testCertificates("A"))
+			nameCertificates(&o.Office[1], testCertificates("A", "B"))
+		}, []finding{{farm.Stop, "s2s-name-ambiguous", "oos-02"}}},
+		{"an archived certificate of the name is no other", func(_ *farm.Desired, o *farm.Observed) {
+			archived := testCertificates("A", "B")
+			archived[1].Archived = true
+			nameCertificates(&o.Office[0], archived)
+			nameCertificates(&o.Office[1], testCertificates("A"))
+		}, nil},
+		{"a friendly name that no certificate has", func(_ *farm.Desired, o *farm.Observed) {
+			nameCertificates(&o.Office[0], testCertificates("A"))
+			nameCertificates(&o.Office[1], nil)
+		}, []finding{{farm.Warn, "s2s-name-dangling", "oos-02"}}},
+		{"an office farm was re-created without its name", func(_ *farm.Desired, o *farm.Observed) {
+			o.Office[0].Certificates = testCertificates("A")
+			trust(o, "A")
+		}, []finding{{farm.Warn, "s2s-name-lost", "oos-01"}}},
+		{"one of two office farms was re-created without its name", func(_ *farm.Desired, o *farm.Observed) {
+			separateOffice(o)
+			nameCertificates(&o.Office[0], testCertificates("A"))
+			o.Office[1].Certificates = testCertificates("A")
+			trust(o, "A")
+		}, []finding{{farm.Warn, "s2s-name-lost", "oos-02"}}},
+		{"one of two office farms never had a name", func(_ *farm.Desired, o *farm.Observed) {
+			separateOffice(o)
+			nameCertificates(&o.Office[0], testCertificates("A"))
+			trust(o, "A")
+		}, []finding{{farm.Warn, "s2s-never-set", "oos-02"}}},
+		{"two office farms with different certificates", func(_ *farm.Desired, o *farm.Observed) {
+			separateOffice(o)
+			nameCertificates(&o.Office[0], testCertificates("A"))
+			nameCertificates(&o.Office[1], testCertificates("B"))
+		}, []finding{{farm.Warn, "s2s-certificates-differ", ""}}},
 		{"master not configured", func(_ *farm.Desired, o *farm.Observed) {
 			o.Office[0].Settings.Master = "X"
 			o.Office[1].Settings.Master = "X"
@@ -151,6 +191,35 @@ func TestCheck(t *testing.T) {
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
+		})
+	}
+}
+
+// separateOffice makes the second office server an office farm of its own.
+func separateOffice(o *farm.Observed) {
+	o.Office[1].OfficeFarm = "dr"
+	o.Office[0].Settings.Machines = []string{"OOS-01"}
+	o.Office[1].Settings = farm.OfficeFarm{Master: "OOS-02", Machines: []string{"OOS-02"}}
+}
+
+// nameCertificates has an office server's S2S setting name certificates.
+func nameCertificates(s *farm.OfficeServer, certificates []farm.StoreCertificate) {
+	s.Settings.S2SCertificateName, s.Certificates = "OOS S2S", certificates
+}
+
+// testCertificates are certificates of one friendly name.
+func testCertificates(seeds ...string) (all []farm.StoreCertificate) {
+	for _, seed := range seeds {
+		all = append(all, farm.StoreCertificate{Thumbprint: testThumbprint(seed), FriendlyName: "OOS S2S", HasKey: true})
+	}
+	return all
+}
+
+// trust has SharePoint's issuers hold a certificate.
+func trust(o *farm.Observed, seed string) {
+	for _, i := range farm.Issuers() {
+		o.SharePoint[0].Issuers = append(o.SharePoint[0].Issuers, farm.TokenIssuer{
+			Name: i.Product, RegisteredName: i.RegisteredName, Thumbprint: testThumbprint(seed),
 		})
 	}
 }

@@ -31,7 +31,8 @@ func checkFriendlyName(d Desired, o Observed) []Finding {
 		}{{"Personal", s.Certificates}, {"Trusted Root", s.Roots}} {
 			for _, c := range store.list {
 				if c.FriendlyName == d.Target.FriendlyName && (c.Thumbprint != d.Target.Thumbprint || store.name == "Trusted Root") {
-					out = append(out, stopFinding("friendly-name-taken", s.Machine.Host, "give one of them another friendly name, or set certificate.name",
+					out = append(out, stopFinding("friendly-name-taken", s.Machine.Host,
+						"give this one another friendly name; the rotation then restarts the office servers, which may have loaded it under this name",
 						"certificate %s in the %s store already has the friendly name %q", c.Thumbprint.Short(), store.name, c.FriendlyName))
 				}
 			}

@@ -3,7 +3,6 @@ package farm
 import (
 	"fmt"
 	"slices"
-	"time"
 )
 
 // Compare lists the differences between the observed farm and the desired one,
@@ -89,28 +88,31 @@ func compareRootAuthorities(d Desired, o Observed) []Difference {
 }
 
 func compareS2SName(d Desired, o Observed) []Difference {
-	master, ok := o.Master()
-	if !ok || master.Settings.S2SCertificateName == d.Target.FriendlyName {
-		return nil
+	var out []Difference
+	for _, master := range o.Masters() {
+		if master.namesS2S(d.Target.FriendlyName) {
+			continue
+		}
+		out = append(out, Difference{
+			Step: StepS2SName, Server: master.Machine.Host, Subject: "S2SCertificateName",
+			Have: master.s2sName(), Want: d.Target.FriendlyName,
+			Text: fmt.Sprintf("set S2SCertificateName to %q on the master: it is %s", d.Target.FriendlyName, master.s2sName()),
+		})
 	}
-	return []Difference{{
-		Step: StepS2SName, Server: master.Machine.Host, Subject: "S2SCertificateName",
-		Have: textOrNone(master.Settings.S2SCertificateName), Want: d.Target.FriendlyName,
-		Text: fmt.Sprintf("set S2SCertificateName to %q on the master: it is %s", d.Target.FriendlyName, textOrNone(master.Settings.S2SCertificateName)),
-	}}
+	return out
 }
 
 func compareReplication(d Desired, o Observed) []Difference {
 	var out []Difference
-	master, _ := o.Master()
 	for _, s := range o.Office {
-		if s.Machine.Host == master.Machine.Host || s.Settings.S2SCertificateName == d.Target.FriendlyName {
+		master, _ := o.Master(s.OfficeFarm)
+		if s.Machine.Host == master.Machine.Host || s.namesS2S(d.Target.FriendlyName) {
 			continue
 		}
 		out = append(out, Difference{
 			Step: StepReplication, Server: s.Machine.Host, Subject: "S2SCertificateName",
-			Have: textOrNone(s.Settings.S2SCertificateName), Want: d.Target.FriendlyName,
-			Text: fmt.Sprintf("wait until it has %q: the master replicates the setting, which takes some time", d.Target.FriendlyName),
+			Have: s.s2sName(), Want: d.Target.FriendlyName,
+			Text: fmt.Sprintf("wait until it has %q, which the master replicates in some time: it is %s", d.Target.FriendlyName, s.s2sName()),
 		})
 	}
 	return out
@@ -118,24 +120,30 @@ func compareReplication(d Desired, o Observed) []Difference {
 
 func compareHTTPSettings(d Desired, o Observed) []Difference {
 	var out []Difference
-	master, ok := o.Master()
-	if !ok {
-		return nil
+	for _, office := range d.Farm.Offices() {
+		if master, ok := o.Master(office.Name); ok {
+			out = append(out, compareHTTPSettingsOf(office, master)...)
+		}
 	}
+	return out
+}
+
+func compareHTTPSettingsOf(office Office, master OfficeServer) []Difference {
+	var out []Difference
 	for _, setting := range []struct {
 		name string
 		want *bool
 		have bool
 	}{
-		{"AllowOutboundHttp", d.Farm.Office.AllowOutboundHTTP, master.Settings.AllowOutboundHTTP},
-		{"AllowHttpSecureStoreConnections", d.Farm.Office.AllowHTTPSecureStoreConnections, master.Settings.AllowHTTPSecureStoreConnections},
+		{"AllowOutboundHttp", office.AllowOutboundHTTP, master.Settings.AllowOutboundHTTP},
+		{"AllowHttpSecureStoreConnections", office.AllowHTTPSecureStoreConnections, master.Settings.AllowHTTPSecureStoreConnections},
 	} {
-		if setting.want == nil || *setting.want == setting.have {
+		if setting.want == nil || (master.Joined && *setting.want == setting.have) {
 			continue
 		}
 		out = append(out, Difference{
 			Step: StepHTTPSettings, Server: master.Machine.Host, Subject: setting.name,
-			Have: fmt.Sprint(setting.have), Want: fmt.Sprint(*setting.want),
+			Have: master.readable(fmt.Sprint(setting.have)), Want: fmt.Sprint(*setting.want),
 			Text: fmt.Sprintf("set %s to %t, as configured", setting.name, *setting.want),
 		})
 	}
@@ -174,48 +182,6 @@ func compareIssuer(d Desired, sp SharePoint, seen SharePointFarm, i Issuer) []Di
 	return out
 }
 
-// compareRestarts lists the servers that must load settings which have changed, or
-// are about to. A server whose times are unknown needs no restart: see
-// [OfficeServer.SettingsChangedAt].
-func compareRestarts(d Desired, o Observed, pending []Difference) []Difference {
-	var out []Difference
-	for _, sp := range d.Farm.SharePoint {
-		seen, _ := o.Farm(sp.FrontEnd.Host)
-		changes := hasPendingOn(pending, sp.FrontEnd.Host, StepRootAuthority, StepIssuer)
-		for _, s := range seen.Servers {
-			if why := pendingRestart(changes, seen.TrustChangedAt(), s.Timer, s.WorkersStartedAt); why != "" {
-				out = append(out, restartDifference(s.Machine.Host, "iisreset and SPTimerV4", "restart IIS and SPTimerV4: "+why))
-			}
-		}
-	}
-	changes := len(selectSteps(pending, StepS2SName, StepHTTPSettings)) > 0
-	for _, s := range o.Office {
-		if why := pendingRestart(changes || hasPendingOn(pending, s.Machine.Host, StepReplication), s.SettingsChangedAt, s.Service, s.WorkersStartedAt); why != "" {
-			out = append(out, restartDifference(s.Machine.Host, "WACSM and iisreset", "restart WACSM and IIS: "+why))
-		}
-	}
-	return out
-}
-
-// pendingRestart says why a server must restart; empty when it need not.
-func pendingRestart(changes bool, since time.Time, service Service, workers time.Time) string {
-	switch {
-	case changes:
-		return "its settings change"
-	case !service.Running:
-		return service.Name + " is not running"
-	case service.StartedAt.Before(since):
-		return fmt.Sprintf("%s started before the settings changed", service.Name)
-	case !workers.IsZero() && workers.Before(since):
-		return "IIS workers started before the settings changed"
-	}
-	return ""
-}
-
-func restartDifference(host, subject, text string) Difference {
-	return Difference{Step: StepRestart, Server: host, Subject: subject, Have: "pending", Want: "done", Text: text}
-}
-
 func hasPendingOn(pending []Difference, host string, steps ...Step) bool {
 	return slices.ContainsFunc(selectSteps(pending, steps...), func(p Difference) bool { return p.Server == host })
 }
@@ -228,6 +194,36 @@ func selectSteps(pending []Difference, steps ...Step) []Difference {
 		}
 	}
 	return out
+}
+
+// namesS2S reports whether the farm's S2S setting, as this server has it, is known
+// to be a friendly name.
+func (s OfficeServer) namesS2S(friendlyName string) bool {
+	return s.Joined && s.Settings.S2SCertificateName == friendlyName
+}
+
+// s2sName is the farm's S2S setting as this server has it, as operators read it.
+func (s OfficeServer) s2sName() string { return s.readable(textOrNone(s.Settings.S2SCertificateName)) }
+
+// readable is a setting as operators read it: what it is, or why that is unknown.
+func (s OfficeServer) readable(setting string) string {
+	switch {
+	case s.Joined:
+		return setting
+	case !s.Service.Running:
+		return "unknown: WACSM is not running"
+	}
+	return "unknown: " + s.WhyUnread()
+}
+
+// WhyUnread says why the farm's settings could not be read from this server, with
+// the last errors of its event logs; it is for servers that are not
+// [OfficeServer.Joined].
+func (s OfficeServer) WhyUnread() string {
+	if s.Service.Running {
+		return "it is not in an Office Online Server farm"
+	}
+	return notRunning([]string{"WACSM"}, s.LastErrors)
 }
 
 func textOrNone(s string) string {

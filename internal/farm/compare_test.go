@@ -66,6 +66,10 @@ func TestCompare_NotConfigured(t *testing.T) {
 	t.Run("settings and farms that are not configured are not compared", rapid.MakeCheck(func(t *rapid.T) {
 		tf := drawTestFarm(t)
 		tf.desired.Farm.Office.AllowOutboundHTTP, tf.desired.Farm.Office.AllowHTTPSecureStoreConnections = nil, nil
+		for i := range tf.desired.Farm.Office.Others {
+			other := &tf.desired.Farm.Office.Others[i]
+			other.AllowOutboundHTTP, other.AllowHTTPSecureStoreConnections = nil, nil
+		}
 		tf.desired.Farm.SharePoint = nil
 		for _, d := range farm.Compare(tf.desired, tf.observed) {
 			if slices.Contains([]farm.Step{farm.StepHTTPSettings, farm.StepIssuer}, d.Step) || strings.HasPrefix(d.Server, "sp-") {

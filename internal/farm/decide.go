@@ -3,6 +3,7 @@ package farm
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -11,9 +12,11 @@ type DecisionInput struct {
 	// Now is the worker's clock.
 	Now  time.Time `json:"now"`
 	Farm Farm      `json:"farm"`
-	// Current is the certificate in use, empty before the first set-up. Target is
-	// the newest certificate that the source offers.
+	// Current is the certificate in use, empty before the first set-up and where the
+	// office farms do not tell. KnownBefore is the last that was seen in use. Target
+	// is the newest certificate that the source offers.
 	Current     StoreCertificate `json:"current"`
+	KnownBefore Thumbprint       `json:"knownBefore,omitempty"`
 	Target      Certificate      `json:"target"`
 	Differences []Difference     `json:"differences"`
 	Findings    []Finding        `json:"findings"`
@@ -48,6 +51,12 @@ const (
 	CodeTrusted ReasonCode = "trusted"
 	// CodeNotSetUp: the first set-up takes an event or an operator.
 	CodeNotSetUp ReasonCode = "not-set-up"
+	// The next four are not a first set-up, but take an event or an operator too:
+	// the finding of the same name says what happened to an office farm.
+	CodeNameLost           ReasonCode = FindingNameLost
+	CodeNameDangling       ReasonCode = FindingNameDangling
+	CodeNeverSet           ReasonCode = FindingNeverSet
+	CodeCertificatesDiffer ReasonCode = FindingCertificatesDiffer
 	// CodeSetUp: an event asked for the first set-up.
 	CodeSetUp ReasonCode = "set-up"
 	// CodeRenewal: a newer certificate is there, and its time has come.
@@ -120,14 +129,52 @@ func (in DecisionInput) nextAction() Next {
 		return needsOperator(CodeStopped, "%s: %s", stops[0].Text, stops[0].Remedy)
 	case len(in.Differences) == 0:
 		return in.nextAsDesired()
-	case in.Current.Thumbprint == "" && !in.EventPending:
-		return needsOperator(CodeNotSetUp, "the trust is not set up: rotate once by hand, or send an event")
 	case in.Current.Thumbprint == "":
-		return Next{Action: ActionRotate, Code: CodeSetUp, Reason: "first set-up"}
+		return in.nextWithoutCurrent()
+	case in.unnamed() != nil && !in.EventPending && !in.renewalIsDue():
+		f := in.unnamed()
+		return needsOperator(ReasonCode(f.Code), "%s", f.explain())
 	case in.Target.Thumbprint == in.Current.Thumbprint:
 		return nextOnDrift(in.Differences)
 	}
 	return in.nextRenewal()
+}
+
+// nextWithoutCurrent decides for a farm of which no certificate is known to be in
+// use: it was never set up, or something happened to it that a rotation repairs.
+func (in DecisionInput) nextWithoutCurrent() Next {
+	next := needsOperator(CodeNotSetUp, "the trust was never set up: no office farm has an S2SCertificateName: rotate once by hand, or send an event")
+	if f := in.finding(FindingNameLost, FindingNameDangling, FindingCertificatesDiffer, FindingNeverSet); f != nil {
+		next.Code, next.Reason = ReasonCode(f.Code), f.explain()
+	} else if in.KnownBefore != "" {
+		next.Code = CodeNameLost
+		next.Reason = fmt.Sprintf("the office farm has lost its S2SCertificateName, which selected %s, as happens when Microsoft's update procedure re-creates the farm: rotate, which sets the name again; next time give New-OfficeWebAppsFarm -S2SCertificateName", in.KnownBefore.Short())
+	}
+	switch {
+	case !in.EventPending:
+		return next
+	case next.Code == CodeNotSetUp:
+		return Next{Action: ActionRotate, Code: CodeSetUp, Reason: "first set-up"}
+	}
+	return Next{Action: ActionRotate, Code: next.Code, Reason: next.Reason}
+}
+
+// unnamed returns the finding about an office farm without an S2S name; nil when
+// each has one.
+func (in DecisionInput) unnamed() *Finding { return in.finding(FindingNameLost, FindingNeverSet) }
+
+// finding returns the first finding with one of the codes; nil when there is none.
+func (in DecisionInput) finding(codes ...string) *Finding {
+	f, ok := findFirst(in.Findings, func(f Finding) bool { return slices.Contains(codes, f.Code) })
+	if !ok {
+		return nil
+	}
+	return &f
+}
+
+// explain says in one line where and what was found, and what to do.
+func (f Finding) explain() string {
+	return strings.TrimPrefix(fmt.Sprintf("%s: %s: %s", f.Server, f.Text, f.Remedy), ": ")
 }
 
 // nextAsDesired decides for a farm without differences.

@@ -26,6 +26,10 @@ func TestDecide(t *testing.T) {
 	}
 	stop := []farm.Finding{{Severity: farm.Stop, Text: "a restart is pending", Remedy: "restart it first"}}
 	warning := []farm.Finding{{Severity: farm.Warn, Text: "clear text"}}
+	lost := []farm.Finding{{Code: farm.FindingNameLost, Severity: farm.Warn, Server: "oos-01", Text: "re-created", Remedy: "pass the name"}}
+	dangling := []farm.Finding{{Code: farm.FindingNameDangling, Severity: farm.Warn, Server: "oos-01", Text: "no certificate", Remedy: "rotate"}}
+	differ := []farm.Finding{{Code: farm.FindingCertificatesDiffer, Severity: farm.Warn, Text: "two certificates", Remedy: "rotate"}}
+	neverSet := []farm.Finding{{Code: farm.FindingNeverSet, Severity: farm.Warn, Server: "dr-01", Text: "no name", Remedy: "rotate"}}
 	for _, c := range []struct {
 		name   string
 		input  farm.DecisionInput
@@ -109,6 +113,54 @@ func TestDecide(t *testing.T) {
 			farm.DecisionInput{Target: newer, Differences: differences, EventPending: true},
 			farm.Next{Action: farm.ActionRotate, Code: farm.CodeSetUp},
 			"",
+		},
+		{
+			"tells a farm that has lost its S2S name from one that was never set up",
+			farm.DecisionInput{Target: newer, Differences: differences, Findings: lost},
+			farm.Next{Code: farm.CodeNameLost, NeedsOperator: true},
+			"oos-01: re-created: pass the name",
+		},
+		{
+			"remembers that a farm was set up, where no certificate on its servers tells",
+			farm.DecisionInput{Target: newer, Differences: differences, KnownBefore: current.Thumbprint},
+			farm.Next{Code: farm.CodeNameLost, NeedsOperator: true},
+			"which selected " + current.Thumbprint.Short(),
+		},
+		{
+			"says that a name dangles",
+			farm.DecisionInput{Target: newer, Differences: differences, KnownBefore: current.Thumbprint, Findings: dangling},
+			farm.Next{Code: farm.CodeNameDangling, NeedsOperator: true},
+			"oos-01: no certificate: rotate",
+		},
+		{
+			"says that the office farms differ",
+			farm.DecisionInput{Target: newer, Differences: differences, Findings: differ},
+			farm.Next{Code: farm.CodeCertificatesDiffer, NeedsOperator: true},
+			"two certificates: rotate",
+		},
+		{
+			"sets a lost name again after an event",
+			farm.DecisionInput{Target: newer, Differences: differences, Findings: lost, EventPending: true},
+			farm.Next{Action: farm.ActionRotate, Code: farm.CodeNameLost},
+			"re-created",
+		},
+		{
+			"leaves an office farm that was never set up to an operator",
+			farm.DecisionInput{Current: current, Target: same, Differences: differences, Findings: neverSet},
+			farm.Next{Code: farm.CodeNeverSet, NeedsOperator: true},
+			"dr-01: no name: rotate",
+		},
+		{
+			"renews although an office farm was never set up",
+			farm.DecisionInput{Current: due, Target: newer, Differences: differences, Findings: neverSet},
+			farm.Next{Action: farm.ActionRotate, Code: farm.CodeRenewal},
+			"to " + newer.Thumbprint.Short(),
+		},
+		{
+			"repairs a member that lost the certificate",
+			farm.DecisionInput{Current: current, Target: same, Differences: differences, Findings: dangling},
+			farm.Next{Action: farm.ActionRotate, Code: farm.CodeDrift},
+			"sp-01: update the issuer",
 		},
 		{
 			"repairs drift",

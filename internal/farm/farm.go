@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Farm is one Office Online Server farm and the SharePoint farms that trust
-// it, as configured. It names connections, never credentials, so it may travel
+// Farm is what shares one S2S certificate, as configured: SharePoint farms and the
+// Office Online Server farm that they trust, or several such office farms. It names connections, never credentials, so it may travel
 // through workflow history.
 type Farm struct {
 	Name        string            `json:"name"`
@@ -34,19 +34,25 @@ type Server struct {
 	Connection string `json:"connection"`
 }
 
-// Office is the Office Online Server side of a farm.
+// Office is an office farm: a farm of Office Online Server.
 type Office struct {
+	// Name tells an office farm from the first one, whose name is empty.
+	Name    string   `json:"name,omitempty"`
 	Servers []Server `json:"servers"`
 	// AllowOutboundHTTP and AllowHTTPSecureStoreConnections are the two HTTP
 	// settings of the procedure. Nil means not configured: the setting is neither
 	// changed nor compared.
 	AllowOutboundHTTP               *bool `json:"allowOutboundHttp,omitempty"`
 	AllowHTTPSecureStoreConnections *bool `json:"allowHttpSecureStoreConnections,omitempty"`
-	// ExportTo is a path on the first office server to which the public
+	// ExportTo is a path on the office farm's master to which the public
 	// certificate is also written; empty means nowhere.
 	ExportTo string `json:"exportTo,omitempty"`
 	// ProveKeyAs is the account whose signature proves that the key works.
 	ProveKeyAs KeyProof `json:"proveKeyAs"`
+	// Others are further office farms that the same SharePoint farms trust, such as
+	// one at a disaster recovery site. SharePoint knows all of them by the same two
+	// registered names, so that they must sign with one certificate.
+	Others []Office `json:"others,omitempty"`
 }
 
 // KeyProof is the account that signs to prove that a key works.
@@ -152,11 +158,28 @@ func (o Office) HasHTTPSettings() bool {
 	return o.AllowOutboundHTTP != nil || o.AllowHTTPSecureStoreConnections != nil
 }
 
-// OfficeHosts lists the office servers in configured order.
+// Offices lists the office farms in configured order, the first included.
+func (f Farm) Offices() []Office { return append([]Office{f.Office}, f.Office.Others...) }
+
+// OfficeOf returns the office farm that an office server belongs to.
+func (f Farm) OfficeOf(host string) (Office, bool) {
+	return findFirst(f.Offices(), func(o Office) bool { return slices.Contains(o.Hosts(), host) })
+}
+
+// Hosts lists the servers of one office farm in configured order.
+func (o Office) Hosts() []string {
+	var hosts []string
+	for _, s := range o.Servers {
+		hosts = append(hosts, s.Host)
+	}
+	return hosts
+}
+
+// OfficeHosts lists the servers of all office farms in configured order.
 func (f Farm) OfficeHosts() []string {
 	var hosts []string
-	for _, s := range f.Office.Servers {
-		hosts = append(hosts, s.Host)
+	for _, o := range f.Offices() {
+		hosts = append(hosts, o.Hosts()...)
 	}
 	return hosts
 }
@@ -191,9 +214,19 @@ func (f Farm) SharePointServers(frontEnd string) []Server {
 	return sp.Servers
 }
 
+// FrontEndOf returns the front end of the SharePoint farm that a server belongs to;
+// empty when it belongs to none.
+func (f Farm) FrontEndOf(host string) string {
+	sp, _ := findFirst(f.SharePoint, func(sp SharePoint) bool {
+		return slices.ContainsFunc(sp.Servers, func(s Server) bool { return s.Host == host })
+	})
+	return sp.FrontEnd.Host
+}
+
 // OfficeServer returns the configured office server named host.
 func (f Farm) OfficeServer(host string) (Server, bool) {
-	return findFirst(f.Office.Servers, func(s Server) bool { return s.Host == host })
+	office, _ := f.OfficeOf(host)
+	return findFirst(office.Servers, func(s Server) bool { return s.Host == host })
 }
 
 // What [Farm.CutoverEstimate] adds up. Both are guesses on the safe side: nothing
@@ -210,10 +243,13 @@ func (f Farm) CutoverEstimate() time.Duration {
 	for _, sp := range f.SharePoint {
 		longest = max(longest, len(sp.Servers))
 	}
-	batches := 1
-	if rest := len(f.Office.Servers) - 1; rest > 0 {
-		size := max(f.Rotation.RestartAtOnce, 1)
-		batches += (rest + size - 1) / size
+	batches, size := 0, max(f.Rotation.RestartAtOnce, 1)
+	for i, office := range f.Offices() {
+		alone := min(len(office.Servers), 1) // the master, last
+		if i == 0 {
+			alone = min(len(office.Servers), 2) // and the canary
+		}
+		batches += alone + (len(office.Servers)-alone+size-1)/size
 	}
 	return settingsTime + time.Duration(longest+batches)*restartTime
 }

@@ -24,12 +24,71 @@ func (s OfficeServer) HasIntermediate(t Thumbprint) bool { return slices.Contain
 // the key file.
 func (c StoreCertificate) ReadableBy(sid string) bool { return slices.Contains(c.KeyReaders, sid) }
 
-// Master returns the office server that the farm calls its master; false when it
+// OfficeFarms lists the names of the observed office farms in configured order.
+func (o Observed) OfficeFarms() []string {
+	var names []string
+	for _, s := range o.Office {
+		if !slices.Contains(names, s.OfficeFarm) {
+			names = append(names, s.OfficeFarm)
+		}
+	}
+	return names
+}
+
+// OfficeServers lists the observed servers of an office farm, given by name.
+func (o Observed) OfficeServers(officeFarm string) []OfficeServer {
+	return slices.DeleteFunc(slices.Clone(o.Office), func(s OfficeServer) bool { return s.OfficeFarm != officeFarm })
+}
+
+// Master returns the server that an office farm, given by name, calls its master.
+// Its own settings may be unknown, because its service is stopped: then the other
+// servers say which one it is. It is false when no server says so, or the master
 // was not observed.
-func (o Observed) Master() (OfficeServer, bool) {
-	return findFirst(o.Office, func(s OfficeServer) bool {
-		return s.Joined && SameMachine(s.Machine.Name, s.Settings.Master)
-	})
+func (o Observed) Master(officeFarm string) (OfficeServer, bool) {
+	servers := o.OfficeServers(officeFarm)
+	isMaster := func(s OfficeServer) bool { return s.Joined && SameMachine(s.Machine.Name, s.Settings.Master) }
+	if master, ok := findFirst(servers, isMaster); ok {
+		return master, true
+	}
+	member, _ := findFirst(servers, func(s OfficeServer) bool { return s.Joined })
+	return findFirst(servers, func(s OfficeServer) bool { return SameMachine(s.Machine.Name, member.Settings.Master) })
+}
+
+// Masters returns the masters of the office farms in configured order, without
+// those that were not observed.
+func (o Observed) Masters() []OfficeServer {
+	var masters []OfficeServer
+	for _, name := range o.OfficeFarms() {
+		if master, ok := o.Master(name); ok {
+			masters = append(masters, master)
+		}
+	}
+	return masters
+}
+
+// SettingsOf returns the settings of an office farm, given by name, as its master has
+// them, or any of its servers where the master was not observed.
+func (o Observed) SettingsOf(officeFarm string) (OfficeFarm, bool) {
+	if master, ok := o.Master(officeFarm); ok {
+		return master.Settings, true
+	}
+	s, ok := findFirst(o.OfficeServers(officeFarm), func(s OfficeServer) bool { return s.Joined })
+	return s.Settings, ok
+}
+
+// GroupedAs returns the observation with each office server in the office farm
+// that it has in another one, and without those that the other one lacks: what was
+// observed before the configuration changed, as the configuration is now.
+func (o Observed) GroupedAs(other Observed) Observed {
+	var office []OfficeServer
+	for _, s := range o.Office {
+		if now := other.OfficeServer(s.Machine.Host); now.Machine.Host != "" {
+			s.OfficeFarm = now.OfficeFarm
+			office = append(office, s)
+		}
+	}
+	o.Office = office
+	return o
 }
 
 // OfficeServer returns what was observed of an office server; the zero value when
@@ -39,10 +98,10 @@ func (o Observed) OfficeServer(host string) OfficeServer {
 	return s
 }
 
-// HostOf returns the host of the office server with this computer name; empty when
-// none was observed.
-func (o Observed) HostOf(machine string) string {
-	s, _ := findFirst(o.Office, func(s OfficeServer) bool { return SameMachine(s.Machine.Name, machine) })
+// HostOf returns the host of the server with this computer name in an office farm,
+// given by name; empty when none was observed.
+func (o Observed) HostOf(officeFarm, machine string) string {
+	s, _ := findFirst(o.OfficeServers(officeFarm), func(s OfficeServer) bool { return SameMachine(s.Machine.Name, machine) })
 	return s.Machine.Host
 }
 
@@ -65,16 +124,66 @@ func (o Observed) Covers(f Farm) bool {
 	return true
 }
 
-// Current returns the certificate that the farm's S2S setting names on the master;
-// false when the setting is empty, or the master has no certificate of that name.
+// Named returns the certificates that a friendly name can select on the server:
+// archived ones are not found, and there should be one.
+func (s OfficeServer) Named(name string) []StoreCertificate {
+	return slices.DeleteFunc(slices.Clone(s.Certificates), func(c StoreCertificate) bool {
+		return name == "" || c.Archived || c.FriendlyName != name
+	})
+}
+
+// Current returns the certificate that the S2S settings of the office farms name on
+// their masters. It returns false, and guesses nothing, when no setting names one,
+// when a name selects several certificates, and when the office farms differ. An
+// office farm whose setting names none does not count; see [Check].
 func (o Observed) Current() (StoreCertificate, bool) {
-	master, ok := o.Master()
-	if !ok || master.Settings.S2SCertificateName == "" {
+	var current StoreCertificate
+	for _, master := range o.Masters() {
+		named := master.Named(master.Settings.S2SCertificateName)
+		switch {
+		case !master.Joined || len(named) == 0:
+		case len(named) > 1, current.Thumbprint != "" && current.Thumbprint != named[0].Thumbprint:
+			return StoreCertificate{}, false
+		default:
+			current = named[0]
+		}
+	}
+	return current, current.Thumbprint != ""
+}
+
+// Selected returns the one certificate that the farm's S2S setting names on this
+// server; false when the setting is empty or unknown, or not exactly one
+// certificate has that name.
+func (s OfficeServer) Selected() (StoreCertificate, bool) {
+	named := s.Named(s.Settings.S2SCertificateName)
+	if !s.Joined || len(named) != 1 {
 		return StoreCertificate{}, false
 	}
-	return findFirst(master.Certificates, func(c StoreCertificate) bool {
-		return c.FriendlyName == master.Settings.S2SCertificateName
-	})
+	return named[0], true
+}
+
+// StoppedServices names the services that do not run and without which the server
+// serves nobody.
+func (s OfficeServer) StoppedServices() []string {
+	return stopped(s.Service, s.Activation, s.WebServer)
+}
+
+// StoppedServices names the services that do not run and without which the server
+// serves nobody, or works with outdated trust.
+func (s SharePointServer) StoppedServices() []string {
+	return stopped(s.Timer, s.Activation, s.WebServer)
+}
+
+// stopped names those services of a list that do not run. One without a name was
+// not observed.
+func stopped(services ...Service) []string {
+	var names []string
+	for _, s := range services {
+		if s.Name != "" && !s.Running {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // Farm returns what was observed of the SharePoint farm that has this front end.

@@ -18,6 +18,8 @@ func TestObserved_Current(t *testing.T) {
 		{"nothing before the first set-up", func(s *farm.OfficeServer) { s.Settings.S2SCertificateName = "" }, ""},
 		{"nothing when the master lacks the certificate", func(s *farm.OfficeServer) { s.Certificates = nil }, ""},
 		{"nothing when the master is not in the farm", func(s *farm.OfficeServer) { s.Joined = false }, ""},
+		{"nothing when the certificate is archived", func(s *farm.OfficeServer) { s.Certificates[1].Archived = true }, ""},
+		{"nothing when two certificates have the name", func(s *farm.OfficeServer) { s.Certificates[0].FriendlyName = "OOS S2S" }, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tf := newTestFarm()
@@ -25,6 +27,31 @@ func TestObserved_Current(t *testing.T) {
 			master.Settings.S2SCertificateName = "OOS S2S"
 			master.Certificates = []farm.StoreCertificate{{}, {Thumbprint: testThumbprint("current"), FriendlyName: "OOS S2S"}}
 			c.change(master)
+			got, ok := tf.observed.Current()
+			if got.Thumbprint != c.want || ok != (c.want != "") {
+				t.Errorf("Current() = %q, %t; want %q", got.Thumbprint, ok, c.want)
+			}
+		})
+	}
+}
+
+func TestObserved_Current_OfficeFarms(t *testing.T) {
+	for name, c := range map[string]struct {
+		other []farm.StoreCertificate
+		want  farm.Thumbprint
+	}{
+		"the certificate that both use":                      {testCertificates("current"), testThumbprint("current")},
+		"nothing when they use different ones":               {testCertificates("other"), ""},
+		"nothing when the name is ambiguous in one":          {testCertificates("current", "other"), ""},
+		"the certificate of one while the other has no name": {nil, testThumbprint("current")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tf := newTestFarm()
+			separateOffice(&tf.observed)
+			nameCertificates(&tf.observed.Office[0], testCertificates("current"))
+			if nameCertificates(&tf.observed.Office[1], c.other); c.other == nil {
+				tf.observed.Office[1].Settings.S2SCertificateName = ""
+			}
 			got, ok := tf.observed.Current()
 			if got.Thumbprint != c.want || ok != (c.want != "") {
 				t.Errorf("Current() = %q, %t; want %q", got.Thumbprint, ok, c.want)
@@ -87,9 +114,10 @@ func TestCutoverEstimate(t *testing.T) {
 		want               time.Duration
 	}{
 		{"one server of each kind", 1, 1, 1, 16 * time.Minute},
-		{"the canary and four servers, one at a time", 5, 1, 1, 28 * time.Minute},
-		{"the canary and four servers, two at a time", 5, 1, 2, 22 * time.Minute},
-		{"the last batch is smaller", 6, 1, 2, 25 * time.Minute},
+		{"the canary and the master", 2, 1, 1, 19 * time.Minute},
+		{"the canary, three servers one at a time, the master", 5, 1, 1, 28 * time.Minute},
+		{"the canary, four servers two at a time, the master", 6, 1, 2, 25 * time.Minute},
+		{"the last batch is smaller", 7, 1, 2, 28 * time.Minute},
 		{"no batch size counts as one", 3, 1, 0, 22 * time.Minute},
 		{"the larger SharePoint farm counts", 1, 4, 1, 25 * time.Minute},
 	} {

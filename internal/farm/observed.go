@@ -64,9 +64,11 @@ type StoreCertificate struct {
 	Wildcard bool `json:"wildcard,omitempty"`
 }
 
-// OfficeServer is one machine of the Office Online Server farm.
+// OfficeServer is one machine of an Office Online Server farm.
 type OfficeServer struct {
 	Machine Machine `json:"machine"`
+	// OfficeFarm is the name of its office farm in the configuration: [Office.Name].
+	OfficeFarm string `json:"officeFarm,omitempty"`
 	// Certificates are those of the Personal store that matter: the target, any
 	// that share its friendly name or subject, and those that the farm's settings
 	// name.

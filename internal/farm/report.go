@@ -68,8 +68,23 @@ type StepReport struct {
 	Changed bool `json:"changed"`
 	// Detail says what was found or done, or what failed and what to do.
 	Detail string `json:"detail,omitempty"`
+	// Warnings are what the products' cmdlets warned of, in their own words.
+	Warnings []string `json:"warnings,omitempty"`
 	// DurationMS is how long the step took, in milliseconds.
 	DurationMS int64 `json:"durationMs"`
+}
+
+// maxStepWarnings is how many warnings the report of a step keeps.
+const maxStepWarnings = 5
+
+// AddWarnings adds what cmdlets warned of, each text once, up to a limit: a step may
+// run many times.
+func (r *StepReport) AddWarnings(warnings []string) {
+	for _, text := range warnings {
+		if len(r.Warnings) < maxStepWarnings && !slices.Contains(r.Warnings, text) {
+			r.Warnings = append(r.Warnings, text)
+		}
+	}
 }
 
 // ServerReport is everything that was done on one server.

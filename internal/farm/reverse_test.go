@@ -14,9 +14,9 @@ import (
 // settings have reached every office server.
 func drawReplicatedTestFarm(t *rapid.T) *testFarm {
 	tf := drawTestFarm(t)
-	master, _ := tf.observed.Master()
 	for i := range tf.observed.Office {
-		tf.observed.Office[i].Settings = master.Settings
+		s := &tf.observed.Office[i]
+		s.Settings, _ = tf.observed.SettingsOf(s.OfficeFarm)
 	}
 	return tf
 }
@@ -75,20 +75,24 @@ func (tf *testFarm) reverseOffice(s *farm.OfficeServer, r farm.Difference) {
 	}
 }
 
-// reverseSettings restores a setting of the Office Online Server farm, which the
-// master replicates to every server.
+// reverseSettings restores a setting of an office farm, which its master replicates
+// to every server.
 func (tf *testFarm) reverseSettings(r farm.Difference, snapshot farm.Snapshot) {
-	before, _ := snapshot.Before.Master()
+	officeFarm := tf.observed.OfficeServer(r.Server).OfficeFarm
+	before, _ := snapshot.Before.SettingsOf(officeFarm)
 	for i := range tf.observed.Office {
 		s := &tf.observed.Office[i]
+		if s.OfficeFarm != officeFarm {
+			continue
+		}
 		s.SettingsChangedAt = tf.now
 		switch {
 		case r.Step == farm.StepRestoreS2SName:
-			s.Settings.S2SCertificateName = before.Settings.S2SCertificateName
+			s.Settings.S2SCertificateName = before.S2SCertificateName
 		case r.Subject == "AllowOutboundHttp":
-			s.Settings.AllowOutboundHTTP = before.Settings.AllowOutboundHTTP
+			s.Settings.AllowOutboundHTTP = before.AllowOutboundHTTP
 		default:
-			s.Settings.AllowHTTPSecureStoreConnections = before.Settings.AllowHTTPSecureStoreConnections
+			s.Settings.AllowHTTPSecureStoreConnections = before.AllowHTTPSecureStoreConnections
 		}
 	}
 }

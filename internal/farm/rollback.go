@@ -22,22 +22,24 @@ type RollbackPlan struct {
 // snapshot's needs nothing, and any other value is a conflict.
 //
 // If the rollback is blocked, nothing is rolled back, and Remaining says why.
-// Otherwise there are four things that a rollback cannot restore; the first two
+// Otherwise there are four things that a rollback cannot restore; the first three
 // are listed in Remaining, by these codes:
 //   - friendly-name-stays: a certificate that had no friendly name keeps its new
 //     one;
 //   - key-stays: a certificate that had no key keeps the imported one;
-//   - an empty S2S name, if Office Online Server refuses to clear it, which only
-//     the attempt shows;
+//   - s2s-name-stays: an empty S2S name, if Office Online Server refuses to clear
+//     it, which only the attempt shows;
 //   - restarts that were pending before the rotation, which have happened by then.
 func PlanRollback(s Snapshot, f Farm, now Observed) RollbackPlan {
 	if why := s.RollbackBlocked(now); why != "" {
 		return RollbackPlan{Remaining: []Finding{stopFinding("rollback-blocked", "", "rotate to a newer certificate instead", "%s", why)}}
 	}
+	s.Before = s.Before.GroupedAs(now)
 	p := &rollbackPlanner{snapshot: s, farm: f, now: now}
 	p.planIssuers()
 	p.planHTTPSettings()
-	p.planS2SName()
+	p.planS2SNames()
+	p.planReplication()
 	p.planRestarts()
 	p.planRootAuthorities()
 	p.planKeys()
@@ -105,33 +107,65 @@ func (p *rollbackPlanner) planPermissions(sp SharePoint, before, now SharePointF
 	}
 }
 
-func (p *rollbackPlanner) planHTTPSettings() {
-	before, _ := p.snapshot.Before.Master()
-	now, ok := p.now.Master()
-	if !ok {
-		return
+// master returns the master of an office farm as it is observed now, and the
+// settings of that farm before. Where no server can say which one it is, because
+// their services are stopped, that is the master of the snapshot. It is false when
+// that server was not observed.
+func (p *rollbackPlanner) master(officeFarm string) (now OfficeServer, before OfficeFarm, ok bool) {
+	was := p.snapshot.Before.GroupedAs(p.now)
+	before, _ = was.SettingsOf(officeFarm)
+	if now, ok = p.now.Master(officeFarm); ok {
+		return now, before, true
 	}
+	master, _ := was.Master(officeFarm)
+	now = p.now.OfficeServer(master.Machine.Host)
+	return now, before, now.Machine.Host != ""
+}
+
+func (p *rollbackPlanner) planHTTPSettings() {
+	for _, office := range p.farm.Offices() {
+		if now, before, ok := p.master(office.Name); ok {
+			p.planHTTPSettingsOf(office, before, now)
+		}
+	}
+}
+
+func (p *rollbackPlanner) planHTTPSettingsOf(office Office, before OfficeFarm, now OfficeServer) {
 	for _, setting := range []struct {
 		name     string
 		want     *bool
 		was, now bool
 	}{
-		{"AllowOutboundHttp", p.farm.Office.AllowOutboundHTTP, before.Settings.AllowOutboundHTTP, now.Settings.AllowOutboundHTTP},
-		{"AllowHttpSecureStoreConnections", p.farm.Office.AllowHTTPSecureStoreConnections, before.Settings.AllowHTTPSecureStoreConnections, now.Settings.AllowHTTPSecureStoreConnections},
+		{"AllowOutboundHttp", office.AllowOutboundHTTP, before.AllowOutboundHTTP, now.Settings.AllowOutboundHTTP},
+		{"AllowHttpSecureStoreConnections", office.AllowHTTPSecureStoreConnections, before.AllowHTTPSecureStoreConnections, now.Settings.AllowHTTPSecureStoreConnections},
 	} {
-		if setting.want != nil && setting.now != setting.was {
-			p.addReversal(StepRestoreHTTPSettings, now.Machine.Host, setting.name, fmt.Sprint(setting.now), fmt.Sprint(setting.was),
+		if setting.want != nil && (!now.Joined || setting.now != setting.was) {
+			p.addReversal(StepRestoreHTTPSettings, now.Machine.Host, setting.name, now.readable(fmt.Sprint(setting.now)), fmt.Sprint(setting.was),
 				"set %s back to %t", setting.name, setting.was)
 		}
 	}
 }
 
-func (p *rollbackPlanner) planS2SName() {
-	before, _ := p.snapshot.Before.Master()
-	master, ok := p.now.Master()
-	was, is := before.Settings.S2SCertificateName, master.Settings.S2SCertificateName
+func (p *rollbackPlanner) planS2SNames() {
+	for _, office := range p.farm.Offices() {
+		if now, before, ok := p.master(office.Name); ok {
+			p.planS2SName(now, before.S2SCertificateName)
+		}
+	}
+}
+
+func (p *rollbackPlanner) planS2SName(master OfficeServer, was string) {
+	if p.snapshot.WasClearRefused(master.OfficeFarm) {
+		p.plan.Remaining = append(p.plan.Remaining, warnFinding("s2s-name-stays", master.Machine.Host, "set another certificate's name and roll back again, if it must go",
+			"S2SCertificateName stays %q, and with it that certificate on every office server: Office Online Server refuses to have none", p.snapshot.Target.FriendlyName))
+		return
+	}
+	is := master.Settings.S2SCertificateName
 	switch {
-	case !ok || is == was:
+	case master.namesS2S(was):
+	case !master.Joined:
+		p.addReversal(StepRestoreS2SName, master.Machine.Host, "S2SCertificateName", master.s2sName(), textOrNone(was),
+			"set S2SCertificateName back to %s: what it is now is %s", textOrNone(was), master.s2sName())
 	case is != p.snapshot.Target.FriendlyName:
 		p.addConflict(master.Machine.Host, "S2SCertificateName is %q: neither the new %q nor the one before, %q", is, p.snapshot.Target.FriendlyName, was)
 	case was == "":
@@ -142,6 +176,21 @@ func (p *rollbackPlanner) planS2SName() {
 	}
 }
 
+// planReplication adds the office servers that do not yet have the setting that
+// their master had before.
+func (p *rollbackPlanner) planReplication() {
+	for _, s := range p.now.Office {
+		master, before, _ := p.master(s.OfficeFarm)
+		was := before.S2SCertificateName
+		if p.snapshot.WasClearRefused(s.OfficeFarm) || s.Machine.Host == master.Machine.Host || s.namesS2S(was) ||
+			(s.Joined && s.Settings.S2SCertificateName != p.snapshot.Target.FriendlyName) {
+			continue
+		}
+		p.addReversal(StepReplicationAgain, s.Machine.Host, "S2SCertificateName", s.s2sName(), textOrNone(was),
+			"wait until its S2SCertificateName is %s again, which the master replicates: it is %s", textOrNone(was), s.s2sName())
+	}
+}
+
 // planRestarts adds the restarts that the reversals cause, and those still pending.
 func (p *rollbackPlanner) planRestarts() {
 	reversals := p.plan.Reversals
@@ -149,14 +198,16 @@ func (p *rollbackPlanner) planRestarts() {
 		now, _ := p.now.Farm(sp.FrontEnd.Host)
 		changes := hasPendingOn(reversals, sp.FrontEnd.Host, StepRestoreIssuers) || len(p.addedAuthorities(sp, now)) > 0
 		for _, s := range now.Servers {
-			if why := pendingRestart(changes, now.TrustChangedAt(), s.Timer, s.WorkersStartedAt); why != "" {
+			if why := pendingSharePointRestart(s, changes, now.TrustChangedAt()); why != "" {
 				p.addReversal(StepRestartAgain, s.Machine.Host, "iisreset and SPTimerV4", "pending", "done", "restart IIS and SPTimerV4: %s", why)
 			}
 		}
 	}
-	changes := len(selectSteps(reversals, StepRestoreS2SName, StepRestoreHTTPSettings)) > 0
+	trust := p.now.trustChange(reversals, StepRestoreIssuers)
 	for _, s := range p.now.Office {
-		if why := pendingRestart(changes, s.SettingsChangedAt, s.Service, s.WorkersStartedAt); why != "" {
+		master, _, _ := p.master(s.OfficeFarm)
+		changes := hasPendingOn(reversals, master.Machine.Host, StepRestoreS2SName, StepRestoreHTTPSettings) || hasPendingOn(reversals, s.Machine.Host, StepReplicationAgain)
+		if why := pendingOfficeRestart(s, changes, trust); why != "" {
 			p.addReversal(StepRestartAgain, s.Machine.Host, "WACSM and iisreset", "pending", "done", "restart WACSM and IIS: %s", why)
 		}
 	}
@@ -197,6 +248,9 @@ func (p *rollbackPlanner) planKeys() {
 func (p *rollbackPlanner) planCertificates() {
 	t := p.snapshot.Target
 	for _, s := range p.now.Office {
+		if p.snapshot.WasClearRefused(s.OfficeFarm) {
+			continue
+		}
 		before := p.snapshot.Before.OfficeServer(s.Machine.Host)
 		was, existed := before.Certificate(t.Thumbprint)
 		is, exists := s.Certificate(t.Thumbprint)

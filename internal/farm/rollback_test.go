@@ -72,10 +72,10 @@ func TestPlanRollback_Conflicts(t *testing.T) {
 			return sp.FrontEnd, "permission " + issuer.Product + " " + p.Site
 		}},
 		{"another administrator set the S2S certificate", func(tf *testFarm) (server, subject string) {
-			for i := range tf.observed.Office {
+			for i := range tf.observed.OfficeServers("") {
 				tf.observed.Office[i].Settings.S2SCertificateName = "another administrator's"
 			}
-			master, _ := tf.observed.Master()
+			master := tf.observed.Masters()[0]
 			return master.Machine.Host, "S2SCertificateName"
 		}},
 	} {
@@ -105,6 +105,9 @@ func TestPlanRollback_Blocked(t *testing.T) {
 		{"an expired certificate is never restored", func(s *farm.Snapshot) { s.Previous.NotAfter = epoch.Add(-time.Minute) }},
 		{"an issuer's expired certificate is never restored", func(s *farm.Snapshot) {
 			s.Before.SharePoint[0].Issuers = []farm.TokenIssuer{{Certificate: newCertificate(t, epoch.Add(-time.Minute))}}
+		}},
+		{"an office farm that was not there before is never left without its trust", func(s *farm.Snapshot) {
+			s.Before.Office = nil
 		}},
 		{"a compromised certificate is never restored", func(s *farm.Snapshot) { s.Compromised = true }},
 	} {

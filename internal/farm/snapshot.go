@@ -19,6 +19,9 @@ type Snapshot struct {
 	Before   Observed         `json:"before"`
 	// Compromised reports whether Previous must never be trusted again.
 	Compromised bool `json:"compromised,omitempty"`
+	// ClearRefused names the office farms that, in the rollback, refused to have no
+	// S2S certificate: their setting and what it names stay.
+	ClearRefused []string `json:"clearRefused,omitempty"`
 	// Deleting reports whether the deletion of Previous from office servers has
 	// begun.
 	Deleting bool `json:"deleting,omitempty"`
@@ -30,14 +33,37 @@ func (s Snapshot) Replaces() bool {
 	return s.Previous.Thumbprint != "" && s.Previous.Thumbprint != s.Target.Thumbprint
 }
 
+// WasClearRefused reports whether an office farm, given by name, refused to have no
+// S2S certificate.
+func (s Snapshot) WasClearRefused(officeFarm string) bool {
+	return slices.Contains(s.ClearRefused, officeFarm)
+}
+
 // RollbackBlocked says why the rotation must not be rolled back now; empty when it
 // may be. A certificate that is compromised, or that has expired by the clock of
-// any server, is never restored.
+// any server, is never restored; nor is one while an office farm was not part of the
+// rotation.
 func (s Snapshot) RollbackBlocked(now Observed) string {
 	if s.Compromised {
 		return fmt.Sprintf("the previous certificate %s is compromised: it is never restored", s.Previous.Thumbprint.Short())
 	}
+	if why := s.unknownOfficeReason(now); why != "" {
+		return why
+	}
 	return s.expiredReason(now)
+}
+
+// unknownOfficeReason names an office farm that was not observed before the
+// rotation; empty when all were. What it used then is unknown, and restoring the
+// issuers alone would break it.
+func (s Snapshot) unknownOfficeReason(now Observed) string {
+	before := s.Before.GroupedAs(now)
+	for _, master := range now.Masters() {
+		if _, ok := before.SettingsOf(master.OfficeFarm); !ok {
+			return fmt.Sprintf("the office farm of %s was not part of the rotation: there is no state before it to restore", master.Machine.Host)
+		}
+	}
+	return ""
 }
 
 // AddedAuthorities returns the root authorities that the rotation added to the

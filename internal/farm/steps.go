@@ -27,6 +27,7 @@ const (
 	StepRestoreIssuers      Step = "restore issuers"
 	StepRestoreHTTPSettings Step = "restore HTTP settings"
 	StepRestoreS2SName      Step = "restore S2S certificate"
+	StepReplicationAgain    Step = "wait for replication again"
 	StepRestartAgain        Step = "restart again"
 	StepRemoveRootAuthority Step = "remove root authority"
 	StepRevokeKey           Step = "revoke key"
@@ -52,8 +53,8 @@ func Steps() []Step {
 // RollbackSteps lists the steps of a rollback in order.
 func RollbackSteps() []Step {
 	return []Step{
-		StepPlanRollback, StepRestoreIssuers, StepStart, StepRestoreHTTPSettings, StepRestoreS2SName, StepRestartAgain,
-		StepRemoveRootAuthority, StepRevokeKey, StepRemoveCertificate,
+		StepPlanRollback, StepStart, StepRestoreIssuers, StepRestoreHTTPSettings, StepRestoreS2SName, StepReplicationAgain,
+		StepRestartAgain, StepRemoveRootAuthority, StepRevokeKey, StepRemoveCertificate,
 	}
 }
 

@@ -25,9 +25,13 @@ type testFarm struct {
 // drawTestFarm draws a farm anywhere between never set up and as desired.
 func drawTestFarm(t *rapid.T) *testFarm {
 	tf := &testFarm{desired: drawDesired(t), now: epoch.Add(24 * time.Hour)}
-	master := rapid.IntRange(0, len(tf.desired.Farm.Office.Servers)-1).Draw(t, "master")
-	for i := range tf.desired.Farm.Office.Servers {
-		tf.observed.Office = append(tf.observed.Office, tf.drawOfficeServer(t, i, master))
+	for _, office := range tf.desired.Farm.Offices() {
+		master := rapid.SampledFrom(office.Hosts()).Draw(t, "master")
+		for _, host := range office.Hosts() {
+			s := tf.drawOfficeServer(t, host, master)
+			s.OfficeFarm = office.Name
+			tf.observed.Office = append(tf.observed.Office, s)
+		}
 	}
 	for _, sp := range tf.desired.Farm.SharePoint {
 		tf.observed.SharePoint = append(tf.observed.SharePoint, tf.drawSharePoint(t, sp))
@@ -37,8 +41,11 @@ func drawTestFarm(t *rapid.T) *testFarm {
 
 func drawDesired(t *rapid.T) farm.Desired {
 	f := farm.Farm{Name: "contoso", Certificate: farm.CertificatePolicy{Name: "OOS S2S"}}
-	for i := range rapid.IntRange(1, 4).Draw(t, "office servers") {
-		f.Office.Servers = append(f.Office.Servers, farm.Server{Host: fmt.Sprintf("oos-%02d", i)})
+	f.Office = drawOffice(t, "oos")
+	for range rapid.IntRange(0, 1).Draw(t, "other office farms") {
+		other := drawOffice(t, "dr")
+		other.Name = "dr"
+		f.Office.Others = append(f.Office.Others, other)
 	}
 	for i := range rapid.IntRange(1, 3).Draw(t, "sharepoint farms") {
 		front := farm.Server{Host: fmt.Sprintf("sp-%02d", i)}
@@ -47,8 +54,6 @@ func drawDesired(t *rapid.T) farm.Desired {
 			Sites: []string{"https://portal-" + front.Host}[:1],
 		})
 	}
-	f.Office.AllowOutboundHTTP = rapid.SampledFrom([]*bool{nil, new(true), new(false)}).Draw(t, "allowOutboundHttp")
-	f.Office.AllowHTTPSecureStoreConnections = rapid.SampledFrom([]*bool{nil, new(true), new(false)}).Draw(t, "allowHttpSecureStore")
 	target := farm.Certificate{
 		Thumbprint: testThumbprint("T"), Subject: "CN=oos-s2s", FriendlyName: "OOS S2S new", DER: []byte("new"),
 		NotBefore: epoch.Add(-time.Hour), NotAfter: epoch.Add(365 * 24 * time.Hour), SelfSigned: rapid.Bool().Draw(t, "self-signed"),
@@ -61,12 +66,21 @@ func drawDesired(t *rapid.T) farm.Desired {
 	return farm.Desired{Farm: f, Target: target}
 }
 
-func (tf *testFarm) drawOfficeServer(t *rapid.T, i, master int) farm.OfficeServer {
+func drawOffice(t *rapid.T, prefix string) (o farm.Office) {
+	for i := range rapid.IntRange(1, 4).Draw(t, "office servers") {
+		o.Servers = append(o.Servers, farm.Server{Host: fmt.Sprintf("%s-%02d", prefix, i)})
+	}
+	o.AllowOutboundHTTP = rapid.SampledFrom([]*bool{nil, new(true), new(false)}).Draw(t, "allowOutboundHttp")
+	o.AllowHTTPSecureStoreConnections = rapid.SampledFrom([]*bool{nil, new(true), new(false)}).Draw(t, "allowHttpSecureStore")
+	return o
+}
+
+func (tf *testFarm) drawOfficeServer(t *rapid.T, host, master string) farm.OfficeServer {
 	target := tf.desired.Target
 	s := farm.OfficeServer{
-		Machine: testMachine(tf.desired.Farm.Office.Servers[i].Host), Joined: true,
+		Machine: testMachine(host), Joined: true,
 		Settings: farm.OfficeFarm{
-			Master:                          strings.ToUpper(tf.desired.Farm.Office.Servers[master].Host),
+			Master:                          strings.ToUpper(master),
 			S2SCertificateName:              rapid.SampledFrom([]string{"", "old", target.FriendlyName}).Draw(t, "s2s name"),
 			AllowOutboundHTTP:               rapid.Bool().Draw(t, "outbound"),
 			AllowHTTPSecureStoreConnections: rapid.Bool().Draw(t, "secure store"),

@@ -48,13 +48,13 @@ func (f *Farm) passwordOf(user string) (string, bool) {
 }
 
 func (f *Farm) buildWorld() error {
-	var office []string
-	for i := range f.options.OfficeServers {
-		host := fmt.Sprintf("oos-%02d.%s", i+1, domain)
-		office = append(office, host)
-		build := f.options.OfficeBuilds[i%len(f.options.OfficeBuilds)]
-		if err := f.addServer(host, build, f.options.Auth); err != nil {
-			return err
+	offices := append([]OtherOffice{{Name: "oos", Servers: f.options.OfficeServers}}, f.options.OtherOffices...)
+	for _, office := range offices {
+		for i, host := range office.hosts() {
+			build := f.options.OfficeBuilds[i%len(f.options.OfficeBuilds)]
+			if err := f.addServer(host, build, f.options.Auth); err != nil {
+				return err
+			}
 		}
 	}
 	for _, sp := range f.sharePoints() {
@@ -64,12 +64,14 @@ func (f *Farm) buildWorld() error {
 			}
 		}
 	}
-	settings, trusted, err := f.trustedSoFar(office)
+	settings, trusted, err := f.trustedSoFar(offices)
 	if err != nil {
 		return err
 	}
-	if err := f.World.NewOfficeFarm(settings, office...); err != nil {
-		return err
+	for _, office := range offices {
+		if err := f.World.NewOfficeFarm(office.settings(settings), office.hosts()...); err != nil {
+			return err
+		}
 	}
 	for _, sp := range f.sharePoints() {
 		sp.Issuers, sp.Authorities, sp.Permissions = trusted.Issuers, trusted.Authorities, trusted.Permissions
@@ -83,6 +85,23 @@ func (f *Farm) buildWorld() error {
 		}
 	}
 	return nil
+}
+
+// hosts lists the servers of an office farm.
+func (o OtherOffice) hosts() []string {
+	var hosts []string
+	for i := range max(o.Servers, 1) {
+		hosts = append(hosts, fmt.Sprintf("%s-%02d.%s", o.Name, i+1, domain))
+	}
+	return hosts
+}
+
+// settings are the given ones, or none where it is not set up.
+func (o OtherOffice) settings(trusted model.OfficeSettings) model.OfficeSettings {
+	if o.NotSetUp {
+		return model.OfficeSettings{}
+	}
+	return trusted
 }
 
 // InstallSharePointTask installs the task that runs SharePoint cmdlets on a
@@ -123,7 +142,7 @@ func (f *Farm) sharePoints() []model.SharePointSpec {
 
 // trustedSoFar sets up what a farm holds that already trusts a certificate,
 // as an administrator would have done it by hand.
-func (f *Farm) trustedSoFar(office []string) (settings model.OfficeSettings, trusted model.SharePointSpec, err error) {
+func (f *Farm) trustedSoFar(offices []OtherOffice) (settings model.OfficeSettings, trusted model.SharePointSpec, err error) {
 	if !f.options.Trusting {
 		return settings, trusted, nil
 	}
@@ -132,9 +151,14 @@ func (f *Farm) trustedSoFar(office []string) (settings model.OfficeSettings, tru
 	if err != nil {
 		return settings, trusted, err
 	}
-	for _, host := range office {
-		if err := f.installByHand(host, old, friendlyName); err != nil {
-			return settings, trusted, fmt.Errorf("install the old certificate on %s: %w", host, err)
+	for _, office := range offices {
+		if office.NotSetUp {
+			continue
+		}
+		for _, host := range office.hosts() {
+			if err := f.installByHand(host, old, friendlyName); err != nil {
+				return settings, trusted, fmt.Errorf("install the old certificate on %s: %w", host, err)
+			}
 		}
 	}
 	settings.S2SCertificateName = friendlyName

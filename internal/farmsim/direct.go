@@ -38,7 +38,7 @@ func (r directRunner) Run(ctx context.Context, target powershell.Target, call po
 	if err != nil {
 		return clientError(ctx, target.Host, err)
 	}
-	return powershell.ReadResult(target.Host, call.Script, nonce, out.Stdout, out.Stderr, out.Exit, result)
+	return powershell.ReadResult(target.Host, call, nonce, out.Stdout, out.Stderr, out.Exit, result)
 }
 
 // clientError is how a WinRM client reports a command that ended with an error

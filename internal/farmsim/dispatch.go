@@ -74,10 +74,12 @@ func (s *server) runPort(session *model.Session, e powershell.Envelope) ([]byte,
 	if hook := s.farm.options.Hooks.ScriptEnded; hook != nil {
 		hook(s.host, e, result)
 	}
+	warnings := session.TakeWarnings()
 	if refused != nil {
+		refused.Warnings = warnings
 		return powershell.FormatError(e.Nonce, *refused)
 	}
-	return powershell.FormatResult(e.Nonce, result)
+	return powershell.FormatResult(e.Nonce, result, warnings...)
 }
 
 // latencyOf is the time that a script takes.

@@ -15,6 +15,8 @@ import (
 
 	"software.sslmate.com/src/go-pkcs12"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
@@ -119,7 +121,7 @@ func TestFaults(t *testing.T) {
 		}})
 		_, err := run(o, sp1, o.rootsCall())
 		var got *powershell.ScriptError
-		if !errors.As(err, &got) || *got != want {
+		if !errors.As(err, &got) || !cmp.Equal(*got, want) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 	})

@@ -76,9 +76,17 @@ type object = map[string]any
 
 // makeConfiguration writes the farm's configuration as an administrator would.
 func (f *Farm) makeConfiguration() ([]byte, error) {
-	var office, sharePoint []object
-	for _, server := range f.servers[:f.options.OfficeServers] {
-		office = append(office, server.configEntry())
+	var sharePoint []object
+	office := f.officeEntry(OtherOffice{Name: "oos", Servers: f.options.OfficeServers})
+	office["connection"] = "office"
+	var others []object
+	for _, other := range f.options.OtherOffices {
+		entry := f.officeEntry(other)
+		entry["name"] = other.Name
+		others = append(others, entry)
+	}
+	if len(others) > 0 {
+		office["others"] = others
 	}
 	for _, sp := range f.sharePoints() {
 		front, _ := f.findServer(sp.Servers[0])
@@ -96,7 +104,7 @@ func (f *Farm) makeConfiguration() ([]byte, error) {
 	}
 	configuration := object{
 		"farms": []object{{
-			"name": FarmName, "office": object{"servers": office, "connection": "office"}, "sharePoint": sharePoint,
+			"name": FarmName, "office": office, "sharePoint": sharePoint,
 			"certificate": object{
 				"source": object{"directory": object{
 					"path": f.files.certificates(), "password": "file:" + f.files.path("pfx-password"),
@@ -127,6 +135,15 @@ func (f *Farm) connectionEntry(auth model.Auth) object {
 		"auth": string(auth), "user": f.userName(auth),
 		"password": "file:" + f.files.path("password"), "ca": f.files.path("ca.pem"),
 	}
+}
+
+func (f *Farm) officeEntry(o OtherOffice) object {
+	var servers []object
+	for _, host := range o.hosts() {
+		server, _ := f.findServer(host)
+		servers = append(servers, server.configEntry())
+	}
+	return object{"servers": servers}
 }
 
 // configEntry is a server as the configuration names it.

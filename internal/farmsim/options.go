@@ -20,6 +20,9 @@ type Options struct {
 	// OfficeServers, SharePointFarms and SharePointServers (in each farm) are
 	// counts; 0 means 3, 1 and 2.
 	OfficeServers, SharePointFarms, SharePointServers int
+	// OtherOffices are further office farms, which the configuration lists as
+	// others of the first: "dr" with the servers dr-01, dr-02 and so on.
+	OtherOffices []OtherOffice
 	// SharePoint is "2016", the default, "2019" or "SE".
 	SharePoint string
 	// OfficeBuilds are the Windows builds of the office servers in turn;
@@ -60,6 +63,16 @@ type Options struct {
 	SharedPowerShell bool
 	// WithoutWire starts no endpoints: calls go through [Farm.Runner] only.
 	WithoutWire bool
+}
+
+// OtherOffice is an office farm beside the first.
+type OtherOffice struct {
+	Name string
+	// Servers is how many it has; 0 means 1.
+	Servers int
+	// NotSetUp starts it without an S2S certificate in a farm that is
+	// [Options.Trusting].
+	NotSetUp bool
 }
 
 // Hooks are called with what reaches the servers, as a log on them could hold
@@ -117,6 +130,9 @@ func (o Options) Check() error {
 		}
 	}
 	between("office servers", o.OfficeServers, maxOffice)
+	for _, other := range o.OtherOffices {
+		between("office servers of "+other.Name, max(other.Servers, 1), maxOffice)
+	}
 	between("SharePoint farms", o.SharePointFarms, maxSharePoint)
 	between("servers of a SharePoint farm", o.SharePointServers, maxSharePoint)
 	if _, ok := versions[o.SharePoint]; !ok {

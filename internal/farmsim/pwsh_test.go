@@ -41,8 +41,10 @@ type recorder struct {
 
 // Run implements [powershell.Runner].
 func (r *recorder) Run(ctx context.Context, target powershell.Target, call powershell.Call, result any) error {
+	note := ""
+	call.Warn = func(text string) { note += "warned: " + text + "; " }
 	err := r.Runner.Run(ctx, target, call, result)
-	note := target.Host + " " + call.Script + ": "
+	note += target.Host + " " + call.Script + ": "
 	var said *powershell.ScriptError
 	switch {
 	case errors.As(err, &said):

@@ -44,12 +44,10 @@ func TrustOf(state model.State) Trust {
 	for _, m := range state.Machines {
 		t.addMachine(m)
 	}
-	if state.Office != nil {
-		for _, m := range state.Office.Members {
-			t[m.Host+": office settings"] = fmt.Sprintf("%+v", m.Settings)
-			for process, loaded := range m.Loaded {
-				t[m.Host+": loaded by "+process] = string(loaded)
-			}
+	for _, m := range state.OfficeMembers() {
+		t[m.Host+": office settings"] = fmt.Sprintf("%+v", m.Settings)
+		for process, loaded := range m.Loaded {
+			t[m.Host+": loaded by "+process] = string(loaded)
 		}
 	}
 	for _, sp := range state.SharePoint {
@@ -135,7 +133,7 @@ func (t Trust) Diff(now Trust) string {
 func (f *Farm) RefreshObstacles() ([]string, error) {
 	state := f.State()
 	var found []string
-	for _, office := range state.Office.Members {
+	for _, office := range state.OfficeMembers() {
 		for _, sp := range state.SharePoint {
 			for _, server := range sp.Servers {
 				obstacles, err := f.World.DataRefresh(office.Host, server)

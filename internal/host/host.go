@@ -56,7 +56,9 @@ func Run(ctx context.Context, o Options) error {
 	remote := winrm.New(connections.findConnection, o.Log)
 	defer remote.Close()
 
-	w := worker.New(o.Client, workflows.TaskQueue, worker.Options{WorkerStopTimeout: stopTimeout})
+	w := worker.New(o.Client, workflows.TaskQueue, worker.Options{
+		WorkerStopTimeout: stopTimeout, Interceptors: activities.Interceptors(),
+	})
 	w.RegisterWorkflow(workflows.ManageFarm)
 	w.RegisterWorkflow(workflows.RotateTrust)
 	w.RegisterWorkflow(workflows.RetireCertificate)

@@ -20,6 +20,8 @@ type Call struct {
 	// Secrets are handed to the script as bytes outside any parameter, so
 	// that no cmdlet binds and no log records them.
 	Secrets [][]byte
+	// Warn is called with each text that cmdlets warned of; nil for none.
+	Warn func(text string)
 }
 
 // Runner runs calls on servers.
@@ -91,11 +93,16 @@ type SecretCarrier interface {
 }
 
 // Run runs the script that takes params on target and returns its typed result.
+// What cmdlets warn of goes to the function of [WithWarnings], and into a
+// [ScriptError].
 func Run[R any](ctx context.Context, r Runner, target Target, params Params[R]) (R, error) {
 	var result R
 	call := Call{Script: ScriptOf(params), Params: params}
 	if p, ok := params.(SecretCarrier); ok {
 		call.Secrets = p.Secrets()
+	}
+	if warn, ok := ctx.Value(warningsKey{}).(func(server, text string)); ok {
+		call.Warn = func(text string) { warn(target.Host, text) }
 	}
 	err := r.Run(ctx, target, call, &result)
 	return result, err

@@ -84,6 +84,19 @@ time = [datetime] '2026-11-23T08:00:00.1239999Z'; yes = $true }`, powershell.Cal
 			t.Errorf("got %d, %v", got, err)
 		}
 	})
+	t.Run("brings the warnings of cmdlets with it", func(t *testing.T) {
+		t.Parallel()
+		var out string
+		if err := runText(t, `Write-Warning 'one'; & { Write-Warning 'two'; Write-Warning 'one' } | Out-Null; Write-Output -InputObject 'result' -WarningAction SilentlyContinue`,
+			powershell.Call{Params: struct{}{}}, &out); err != nil || out != "result" {
+			t.Errorf("got %q, %v", out, err)
+		}
+		var said *powershell.ScriptError
+		err := runText(t, "Write-Warning 'before'; Stop-Script -Id NotMaster -Message 'x'", powershell.Call{Params: struct{}{}}, &out)
+		if !errors.As(err, &said) || !cmp.Equal(said.Warnings, []string{"before"}) || said.Line != 1 {
+			t.Errorf("got %+v", err)
+		}
+	})
 	t.Run("of a script that ends the shell is an error, whatever the exit code", func(t *testing.T) {
 		t.Parallel()
 		call := powershell.Call{Script: "Probe", Params: struct{}{}}
@@ -144,7 +157,7 @@ func TestBootstrap(t *testing.T) {
 				t.Parallel()
 				out, err := s.RunCommand(t.Context(), damaged, strings.Fields(powershell.CommandLine())[1:]...)
 				requireNoError(t, err)
-				err = powershell.ReadResult(target.Host, "Get-SharePointServer", "nonce1234", out.Stdout, out.Stderr, out.Exit, new(any))
+				err = powershell.ReadResult(target.Host, powershell.Call{Script: "Get-SharePointServer"}, "nonce1234", out.Stdout, out.Stderr, out.Exit, new(any))
 				assertTransportError(t, err, powershell.Garbled, "nothing ran")
 				if out.Exit != powershell.ExitBadStdin {
 					t.Errorf("exit code %d, want %d", out.Exit, powershell.ExitBadStdin)
@@ -161,7 +174,7 @@ func TestBootstrap(t *testing.T) {
 		arguments[len(arguments)-1] = powershell.EncodeCommand(mode + powershell.Bootstrap())
 		out, err := newServerOn(t, processEngine, newMachine()).RunCommand(t.Context(), nil, arguments...)
 		requireNoError(t, err)
-		err = powershell.ReadResult(target.Host, "Get-SharePointServer", "nonce1234", out.Stdout, out.Stderr, out.Exit, new(any))
+		err = powershell.ReadResult(target.Host, powershell.Call{Script: "Get-SharePointServer"}, "nonce1234", out.Stdout, out.Stderr, out.Exit, new(any))
 		assertTransportError(t, err, powershell.Constrained, "ConstrainedLanguage")
 		if out.Exit != powershell.ExitConstrained {
 			t.Errorf("exit code %d, want %d", out.Exit, powershell.ExitConstrained)

@@ -1,6 +1,9 @@
 package powershell
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // ScriptError is the error of a script that ran and failed.
 type ScriptError struct {
@@ -17,10 +20,16 @@ type ScriptError struct {
 	HResult             int32
 	// Line is the line of the script that failed; 0 when unknown.
 	Line int
+	// Warnings are what cmdlets warned of before.
+	Warnings []string
 }
 
 func (e *ScriptError) Error() string {
-	return fmt.Sprintf("%s: %s: %s (%s)", e.Server, e.Script, e.Message, e.ID)
+	text := fmt.Sprintf("%s: %s: %s (%s)", e.Server, e.Script, e.Message, e.ID)
+	if len(e.Warnings) > 0 {
+		text += "; warned before: " + strings.Join(e.Warnings, "; ")
+	}
+	return text
 }
 
 // Kind classifies a call that did not get through.

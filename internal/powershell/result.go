@@ -17,10 +17,12 @@ const (
 	badMark      = "@@BAD "
 )
 
-// outcome is the JSON behind the result mark: a result or an error.
+// outcome is the JSON behind the result mark: a result or an error, and what
+// cmdlets warned of.
 type outcome struct {
-	Result json.RawMessage `json:"result,omitempty"`
-	Error  *outcomeError   `json:"error,omitempty"`
+	Result   json.RawMessage `json:"result,omitempty"`
+	Error    *outcomeError   `json:"error,omitempty"`
+	Warnings []string        `json:"warnings,omitempty"`
 }
 
 // outcomeError is a [ScriptError] as the dispatcher writes it.
@@ -33,20 +35,20 @@ type outcomeError struct {
 	Line      int    `json:"line"`
 }
 
-// FormatResult returns what a script prints that ends with result, for
-// simulated servers.
-func FormatResult(nonce string, result any) ([]byte, error) {
+// FormatResult returns what a script prints that ends with result, and whose
+// cmdlets warned, for simulated servers.
+func FormatResult(nonce string, result any, warnings ...string) ([]byte, error) {
 	raw, err := json.Marshal(result)
 	if err != nil {
 		return nil, fmt.Errorf("format result: %w", err)
 	}
-	return formatOutcome(nonce, outcome{Result: raw})
+	return formatOutcome(nonce, outcome{Result: raw, Warnings: warnings})
 }
 
 // FormatError returns what a script prints that fails with e, for simulated
 // servers. Server and Script of e are left out.
 func FormatError(nonce string, e ScriptError) ([]byte, error) {
-	return formatOutcome(nonce, outcome{Error: e.outcomeError()})
+	return formatOutcome(nonce, outcome{Error: e.outcomeError(), Warnings: e.Warnings})
 }
 
 func (e *ScriptError) outcomeError() *outcomeError {
@@ -67,21 +69,21 @@ func formatOutcome(nonce string, o outcome) ([]byte, error) {
 	return fmt.Appendf(nil, "%s%s %s\r\n", resultMark, nonce, base64.StdEncoding.EncodeToString(raw)), nil
 }
 
-// ReadResult finds the result line of the call that was sealed with nonce in
-// what the command printed, and decodes the result into result.
+// ReadResult finds the result line of a call that was sealed with nonce in what the
+// command printed, and decodes the result into result. Warnings go to call.Warn.
 //
 // Without that line the call has failed, whatever its exit code, which appears
 // only in the message. The error is a *[ScriptError], or a *[TransportError] of
 // kind [Garbled] or [Constrained].
-func ReadResult(server, script, nonce string, stdout, stderr []byte, exit int, result any) error {
+func ReadResult(server string, call Call, nonce string, stdout, stderr []byte, exit int, result any) error {
 	found, err := findOutcome(nonce, stdout)
 	if err != nil {
-		return garbledError(server, fmt.Errorf("%s: %w", script, err))
+		return garbledError(server, fmt.Errorf("%s: %w", call.Script, err))
 	}
 	if found == nil {
-		return explainNoResult(server, script, stdout, stderr, exit)
+		return explainNoResult(server, call.Script, stdout, stderr, exit)
 	}
-	return found.decodeInto(server, script, result)
+	return found.decodeInto(server, call, result)
 }
 
 // garbledError returns the error of a call whose result cannot be read.
@@ -89,15 +91,23 @@ func garbledError(server string, err error) error {
 	return &TransportError{Server: server, Kind: Garbled, Err: err}
 }
 
-// decodeInto decodes the result into result, or returns the error.
-func (o outcome) decodeInto(server, script string, result any) error {
+// decodeInto decodes the result into result, or returns the error, and hands over the
+// warnings.
+func (o outcome) decodeInto(server string, call Call, result any) error {
+	script := call.Script
 	if (o.Result == nil) == (o.Error == nil) {
 		return garbledError(server, fmt.Errorf("%s: the outcome is not one of result and error", script))
+	}
+	warnings := boundWarnings(o.Warnings)
+	if call.Warn != nil {
+		for _, text := range warnings {
+			call.Warn(text)
+		}
 	}
 	if e := o.Error; e != nil {
 		return &ScriptError{
 			Server: server, Script: script, ID: e.ID, Message: e.Message, Category: e.Category,
-			Exception: e.Exception, HResult: e.HResult, Line: e.Line,
+			Exception: e.Exception, HResult: e.HResult, Line: e.Line, Warnings: warnings,
 		}
 	}
 	if err := decodeStrict(o.Result, result); err != nil {

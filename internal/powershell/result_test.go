@@ -19,6 +19,13 @@ func (f runnerFunc) Run(_ context.Context, _ powershell.Target, call powershell.
 	return f(call)
 }
 
+// printed is a runner that returns what a command printed.
+type printed []byte
+
+func (p printed) Run(_ context.Context, target powershell.Target, call powershell.Call, result any) error {
+	return powershell.ReadResult(target.Host, call, nonce, p, nil, 0, result)
+}
+
 func TestReadResult(t *testing.T) {
 	t.Parallel()
 	t.Run("is found among other output", func(t *testing.T) {
@@ -30,7 +37,7 @@ func TestReadResult(t *testing.T) {
 		}
 		stdout := "WARNING: The following settings have been changed\r\n@@RESULT othernonce e30=\r\n\ufeff" + string(line) + "more\r\n"
 		var got powershell.SetNameResult
-		if err := powershell.ReadResult("oos-01", "x", nonce, []byte(stdout), []byte("noise"), 1, &got); err != nil {
+		if err := powershell.ReadResult("oos-01", powershell.Call{Script: "x"}, nonce, []byte(stdout), []byte("noise"), 1, &got); err != nil {
 			t.Fatal(err)
 		}
 		if got != want {
@@ -47,7 +54,7 @@ func TestReadResult(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = powershell.ReadResult("oos-01", "Set-S2SCertificateName", nonce, line, nil, 0, new(any))
+		err = powershell.ReadResult("oos-01", powershell.Call{Script: "Set-S2SCertificateName"}, nonce, line, nil, 0, new(any))
 		var got *powershell.ScriptError
 		if !errors.As(err, &got) {
 			t.Fatalf("got %v", err)
@@ -57,9 +64,35 @@ func TestReadResult(t *testing.T) {
 			t.Errorf("want -, got +:\n%s", diff)
 		}
 	})
+	t.Run("has few warnings of few words, each once", func(t *testing.T) {
+		t.Parallel()
+		warnings := []string{"every  machine\r\nmust be restarted", "every machine must be restarted", " ", strings.Repeat("\u00e4", 600), "3", "4", "5", "6"}
+		line, err := powershell.FormatResult(nonce, powershell.SetNameResult{Changed: true}, warnings...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		ctx := powershell.WithWarnings(t.Context(), func(server, text string) { got = append(got, server+": "+text) })
+		result, err := powershell.Run(ctx, printed(line), target, powershell.SetS2SCertificateName{})
+		if err != nil || !result.Changed {
+			t.Fatalf("got %+v, %v", result, err)
+		}
+		want := []string{"oos-01: every machine must be restarted", "oos-01: " + strings.Repeat("\u00e4", 497) + "...", "oos-01: 3", "oos-01: 4", "oos-01: 5"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
+		}
+		line, err = powershell.FormatError(nonce, powershell.ScriptError{ID: "x", Message: "broken", Warnings: warnings[:1]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = powershell.Run(ctx, printed(line), target, powershell.SetS2SCertificateName{})
+		if err == nil || !strings.HasSuffix(err.Error(), "broken (x); warned before: every machine must be restarted") {
+			t.Errorf("got %v", err)
+		}
+	})
 	t.Run("in constrained language is an error of that kind", func(t *testing.T) {
 		t.Parallel()
-		err := powershell.ReadResult("oos-01", "x", nonce, []byte("@@LANGUAGE ConstrainedLanguage\r\n"), nil, 98, new(any))
+		err := powershell.ReadResult("oos-01", powershell.Call{Script: "x"}, nonce, []byte("@@LANGUAGE ConstrainedLanguage\r\n"), nil, 98, new(any))
 		var said *powershell.TransportError
 		if !errors.As(err, &said) || said.Kind != powershell.Constrained || !strings.Contains(err.Error(), "ConstrainedLanguage") {
 			t.Errorf("got %v", err)
@@ -91,7 +124,7 @@ func TestReadResult_Garbled(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.claim, func(t *testing.T) {
 			var got powershell.SetNameResult
-			err := powershell.ReadResult("oos-01", "x", nonce, []byte(c.stdout), []byte(c.stderr), 0, &got)
+			err := powershell.ReadResult("oos-01", powershell.Call{Script: "x"}, nonce, []byte(c.stdout), []byte(c.stderr), 0, &got)
 			var said *powershell.TransportError
 			if !errors.As(err, &said) || said.Kind != powershell.Garbled || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v, want a garbled answer that says %q", err, c.says)
@@ -108,7 +141,7 @@ const cliXML = "#< CLIXML\r\n" + `<Objs Version="1.1.0.1" xmlns="http://schemas.
 func TestReadResult_QuotesOnlyErrors(t *testing.T) {
 	t.Parallel()
 	read := func(stderr string) string {
-		return powershell.ReadResult("oos-01", "x", nonce, nil, []byte(stderr), 1, new(any)).Error()
+		return powershell.ReadResult("oos-01", powershell.Call{Script: "x"}, nonce, nil, []byte(stderr), 1, new(any)).Error()
 	}
 	if got, want := read(cliXML), "the server said: Get-Nothing : Der Begriff wurde nicht erkannt <\U0001F512>."; !strings.HasSuffix(got, want) {
 		t.Errorf("got %q, want it to end in %q", got, want)
@@ -131,7 +164,7 @@ func FuzzReadResult(f *testing.F) {
 	f.Add([]byte("@@RESULT "+nonce+" bnVsbA==\n"), []byte("#< CLIXML<S S=\"Error\">_x000_</S>"))
 	f.Fuzz(func(t *testing.T, stdout, stderr []byte) {
 		var result powershell.SetNameResult
-		err := powershell.ReadResult("oos-01", "x", nonce, stdout, stderr, 0, &result)
+		err := powershell.ReadResult("oos-01", powershell.Call{Script: "x"}, nonce, stdout, stderr, 0, &result)
 		var script *powershell.ScriptError
 		var transport *powershell.TransportError
 		if err != nil && !errors.As(err, &script) && !errors.As(err, &transport) {

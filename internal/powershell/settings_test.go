@@ -90,7 +90,8 @@ func TestSetOfficeHTTPSetting(t *testing.T) {
 				t.Errorf("%s, want -, got +:\n%s", c.name, diff)
 			}
 		}
-		want := model.OfficeSettings{AllowOutboundHTTP: true, AllowHTTPSecureStoreConnections: true}
+		want := model.OfficeSettings{
+			InternalURL: "https://office.contoso.com/", AllowOutboundHTTP: true, AllowHTTPSecureStoreConnections: true}
 		if diff := cmp.Diff(want, s.state().Office); diff != "" {
 			t.Errorf("settings, want -, got +:\n%s", diff)
 		}

@@ -37,9 +37,10 @@ type taskOutcome struct {
 
 // FormatTaskOutcome returns what the task's script with this hash writes about
 // a request that ended with result, or with the error failed unless that is
-// nil, for simulated servers.
-func FormatTaskOutcome(id, hash string, result any, failed *ScriptError) ([]byte, error) {
+// nil, and whose cmdlets warned, for simulated servers.
+func FormatTaskOutcome(id, hash string, result any, failed *ScriptError, warnings ...string) ([]byte, error) {
 	o := taskOutcome{ID: id, Script: hash}
+	o.Warnings = warnings
 	if failed != nil {
 		o.Error = failed.outcomeError()
 		return json.Marshal(o)
@@ -93,19 +94,19 @@ func (t taskRunner) Run(ctx context.Context, target Target, call Call, result an
 	if err != nil {
 		return err
 	}
-	return t.readOutcome(target.Host, call.Script, done.Outcome, result)
+	return t.readOutcome(target.Host, call, done.Outcome, result)
 }
 
 // readOutcome decodes what the task wrote into result, or returns the error.
-func (t taskRunner) readOutcome(server, script string, raw []byte, result any) error {
+func (t taskRunner) readOutcome(server string, call Call, raw []byte, result any) error {
 	var found taskOutcome
 	if err := decodeStrict(raw, &found); err != nil {
-		return garbledError(server, fmt.Errorf("%s: decode the task's outcome: %w", script, err))
+		return garbledError(server, fmt.Errorf("%s: decode the task's outcome: %w", call.Script, err))
 	}
 	if found.Script != t.hash {
-		return garbledError(server, fmt.Errorf("%s: %w", script, errOtherScript))
+		return garbledError(server, fmt.Errorf("%s: %w", call.Script, errOtherScript))
 	}
-	return found.decodeInto(server, script, result)
+	return found.decodeInto(server, call, result)
 }
 
 var errOtherScript = errors.New("the task's outcome comes from another script")

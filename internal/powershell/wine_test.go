@@ -148,7 +148,7 @@ func (w *wine) send(ctx context.Context, prelude, script string, target powershe
 	if err != nil {
 		return err
 	}
-	return powershell.ReadResult(target.Host, call.Script, envelope.Nonce, stdout, stderr, exit, result)
+	return powershell.ReadResult(target.Host, call, envelope.Nonce, stdout, stderr, exit, result)
 }
 
 func (w *wine) start(ctx context.Context, stdin []byte) (stdout, stderr []byte, exit int, err error) {

@@ -103,11 +103,15 @@ func incompleteReport() farm.Report {
 	return r
 }
 
+// restartWarning is what a cmdlet of the product warned of.
+const restartWarning = "The following settings have been changed: S2SCertificateName. For this to take effect, every machine in the farm must be restarted."
+
 // decidedReport is of a rotation that two operators decided about.
 func decidedReport() farm.Report {
 	r := incompleteReport()
 	r.Outcome, r.Statement = farm.Partial, "oos-01.contoso.com was skipped; what differs is listed"
 	r.Servers[0].Steps[2].State = farm.StateSkipped
+	r.Servers[1].Steps[0].Warnings = []string{restartWarning}
 	r.Findings = renewalInspection().Findings
 	r.Decisions = []farm.RecordedDecision{
 		{At: now.Add(time.Minute), Decision: farm.Decision{Choice: farm.Approve, Digest: "1a2b3c4d5e6f", By: "ada@desk-1", Reason: "change 4711"}},
@@ -125,6 +129,7 @@ func largeReport() farm.Report {
 	for range 40 {
 		r.Servers = append(r.Servers, verifiedReport().Servers...)
 	}
+	r.Servers[4].Steps[0].Warnings = []string{restartWarning}
 	r.Servers = append(r.Servers, failed)
 	return r
 }

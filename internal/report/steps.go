@@ -2,12 +2,13 @@ package report
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
 // fewServers is up to how many servers each step of each server is shown; above
-// it, counts and the servers that are not finished.
+// it, counts, the servers that are not finished, and what warned.
 const fewServers = 12
 
 // stepBlocks show what was done on each server.
@@ -18,8 +19,17 @@ func stepBlocks(r farm.Report) []Block {
 		return page.Blocks
 	}
 	page.add(Block{Title: countThings(len(r.Servers), "server"), Table: countTable(r.Servers)})
-	page.add(Block{Title: "unfinished servers", Table: stepTable(unfinishedServers(r.Servers))})
+	unfinished := unfinishedServers(r.Servers)
+	title := "unfinished servers"
+	if slices.ContainsFunc(unfinished, hasWarnings) {
+		title += ", and warnings"
+	}
+	page.add(Block{Title: title, Table: stepTable(unfinished)})
 	return page.Blocks
+}
+
+func hasWarnings(s farm.ServerReport) bool {
+	return slices.ContainsFunc(s.Steps, func(step farm.StepReport) bool { return len(step.Warnings) > 0 })
 }
 
 // stepTable has a group for each server that has begun, and in it a row for
@@ -38,6 +48,9 @@ func stepTable(servers []farm.ServerReport) Table {
 				row[2].Text = "-"
 			}
 			g.Rows = append(g.Rows, row)
+			for _, text := range step.Warnings {
+				g.Rows = append(g.Rows, makeRow("", "warned", "", text))
+			}
 		}
 		t.Groups = append(t.Groups, g)
 	}
@@ -83,14 +96,14 @@ func countStates(servers []farm.ServerReport, step farm.Step) map[farm.State]int
 	return counts
 }
 
-// unfinishedServers are the servers where a step failed or still runs, with
+// unfinishedServers are the servers where a step failed, still runs or warned, with
 // only those steps.
 func unfinishedServers(servers []farm.ServerReport) []farm.ServerReport {
 	var unfinished []farm.ServerReport
 	for _, server := range servers {
 		rest := farm.ServerReport{Host: server.Host, Role: server.Role}
 		for _, step := range server.Steps {
-			if step.State == farm.StateFailed || step.State == farm.StateRunning {
+			if step.State == farm.StateFailed || step.State == farm.StateRunning || len(step.Warnings) > 0 {
 				rest.Steps = append(rest.Steps, step)
 			}
 		}

@@ -128,7 +128,7 @@ func (r *Runner) Run(ctx context.Context, target powershell.Target, call powersh
 	if err != nil {
 		return transportError(ctx, target.Host, call.Script, err)
 	}
-	err = powershell.ReadResult(target.Host, call.Script, nonce, out.stdout, out.stderr, out.exit, result)
+	err = powershell.ReadResult(target.Host, call, nonce, out.stdout, out.stderr, out.exit, result)
 	if isGarbled(err) && out.inputLost != nil {
 		return transportError(ctx, target.Host, call.Script, out.inputLost)
 	}

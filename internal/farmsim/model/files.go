@@ -34,7 +34,7 @@ func (s *Session) WriteFile(path string, content []byte) (changed bool, err erro
 // ReadFile reads a file; ok is false when there is none.
 func (s *Session) ReadFile(path string) (content []byte, ok bool, err error) {
 	err = s.perform(func(time.Time) error {
-		if member := s.world.office.findMember(s.m); member != nil && strings.EqualFold(path, SettingsFile) {
+		if member := s.world.findMember(s.m); member != nil && strings.EqualFold(path, SettingsFile) {
 			s.world.countRule(RuleSettingsFile)
 			content, ok = member.settingsText(), true
 			return nil
@@ -72,7 +72,7 @@ func (w *World) EditSettingsFile(host, s2sCertificateName string) error {
 	if err != nil {
 		return fmt.Errorf("edit settings: %w", err)
 	}
-	member := w.office.findMember(m)
+	member := w.findMember(m)
 	if member == nil {
 		return fmt.Errorf("edit settings: %s is not of the farm", host)
 	}
@@ -85,7 +85,7 @@ func (w *World) EditSettingsFile(host, s2sCertificateName string) error {
 // there is none.
 func (s *Session) FileTime(path string) (at time.Time, err error) {
 	err = s.perform(func(time.Time) error {
-		if member := s.world.office.findMember(s.m); member != nil && strings.EqualFold(path, SettingsFile) {
+		if member := s.world.findMember(s.m); member != nil && strings.EqualFold(path, SettingsFile) {
 			at = s.m.clock(member.written)
 			return nil
 		}
@@ -94,6 +94,9 @@ func (s *Session) FileTime(path string) (at time.Time, err error) {
 	})
 	return at, err
 }
+
+// LoadedNote is where Restart-OfficeServer notes what was loaded.
+const LoadedNote = `HKEY_LOCAL_MACHINE\SOFTWARE\farmtrust\Loaded`
 
 // RegistryText reads a text value of the registry; ok is false when there is none.
 func (s *Session) RegistryText(path string) (text string, ok bool, err error) {

@@ -2,7 +2,7 @@ package model
 
 import (
 	"fmt"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -11,6 +11,10 @@ import (
 // OfficeSettings are those settings of an Office Online Server farm that
 // concern the procedure.
 type OfficeSettings struct {
+	// InternalURL and ExternalURL are what users' requests begin with.
+	InternalURL string `json:"internalUrl"`
+	ExternalURL string `json:"externalUrl"`
+
 	AllowHTTP                       bool   `json:"allowHttp"`
 	CertificateName                 string `json:"certificateName"`
 	S2SCertificateName              string `json:"s2sCertificateName"`
@@ -21,12 +25,15 @@ type OfficeSettings struct {
 type officeFarm struct {
 	members []*officeMember
 	master  *officeMember
+	// certificateNames are the names in the certificate of the sites.
+	certificateNames []string
 }
 
 // officeMember is one machine's part of the farm: its copy of the settings,
 // and what its processes loaded of them.
 type officeMember struct {
 	m        *machine
+	farm     *officeFarm
 	settings OfficeSettings
 	written  time.Time
 	coming   []replica
@@ -48,21 +55,31 @@ type loadedS2S struct {
 
 // NewOfficeFarm joins machines to an Office Online Server farm that has run
 // with these settings since the machines started; the first is the master. A
-// world has one such farm.
+// machine is in one such farm at most. Without a URL it is called "office" in the
+// domain of the first, or "office-2" and so on. The certificate of its sites has
+// the names of its URLs alone.
 func (w *World) NewOfficeFarm(settings OfficeSettings, hosts ...string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.office != nil {
-		return fmt.Errorf("new office farm: there is one already")
+	if settings.InternalURL == "" && settings.ExternalURL == "" && len(hosts) > 0 {
+		_, domain, _ := strings.Cut(hosts[0], ".")
+		name := "office"
+		if n := len(w.offices); n > 0 {
+			name = fmt.Sprintf("office-%d", n+1)
+		}
+		settings.InternalURL = "https://" + name + "." + domain + "/"
 	}
-	created := &officeFarm{}
+	created := &officeFarm{certificateNames: settings.farmHosts()}
 	for _, host := range hosts {
 		m, err := w.findMachine(host)
 		if err != nil {
 			return fmt.Errorf("new office farm: %w", err)
 		}
+		if w.findMember(m) != nil {
+			return fmt.Errorf("new office farm: %s is in one already", host)
+		}
 		member := &officeMember{
-			m: m, settings: settings, written: m.upSince, health: "Healthy", loaded: map[string]loadedS2S{},
+			m: m, farm: created, settings: settings, written: m.upSince, health: "Healthy", loaded: map[string]loadedS2S{},
 		}
 		m.addIIS()
 		m.addService(WACSM)
@@ -78,19 +95,45 @@ func (w *World) NewOfficeFarm(settings OfficeSettings, hosts ...string) error {
 		return fmt.Errorf("new office farm: no machines")
 	}
 	created.master = created.members[0]
-	w.office = created
+	w.offices = append(w.offices, created)
 	return nil
 }
 
-func (f *officeFarm) findMember(m *machine) *officeMember {
-	if f == nil {
-		return nil
+// findMember returns a machine's part of its office farm; nil when it is in none.
+func (w *World) findMember(m *machine) *officeMember {
+	for _, f := range w.offices {
+		for _, member := range f.members {
+			if member.m == m {
+				return member
+			}
+		}
 	}
-	i := slices.IndexFunc(f.members, func(o *officeMember) bool { return o.m == m })
-	if i < 0 {
-		return nil
+	return nil
+}
+
+// RecreateOfficeFarm makes the office farm of a machine new, with other settings, as
+// Microsoft's update procedure does: Remove-OfficeWebAppsMachine on each machine,
+// then New-OfficeWebAppsFarm and New-OfficeWebAppsMachine, which start the services.
+func (w *World) RecreateOfficeFarm(host string, settings OfficeSettings) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.settleAll()
+	m, err := w.findMachine(host)
+	if err != nil {
+		return fmt.Errorf("recreate office farm: %w", err)
 	}
-	return f.members[i]
+	one := w.findMember(m)
+	if one == nil {
+		return fmt.Errorf("recreate office farm: %s is in none", host)
+	}
+	for _, member := range one.farm.members {
+		for _, name := range []string{WACSM, W3SVC, WAS} {
+			member.m.stopService(name)
+		}
+		member.settings, member.written, member.coming = settings, now, nil
+		w.startAll(member.m, now)
+	}
+	return nil
 }
 
 // applyReplicas takes over the changes that have reached the member.
@@ -153,7 +196,7 @@ func (w *World) resolveName(m *machine, friendlyName string) (*entry, error) {
 	return found[0], nil
 }
 
-// MoveMaster makes another machine of the office farm its master, as
+// MoveMaster makes another machine of an office farm its master, as
 // Set-OfficeWebAppsMachine -Master does.
 func (w *World) MoveMaster(host string) error {
 	w.mu.Lock()
@@ -162,10 +205,10 @@ func (w *World) MoveMaster(host string) error {
 	if err != nil {
 		return fmt.Errorf("move master: %w", err)
 	}
-	member := w.office.findMember(m)
+	member := w.findMember(m)
 	if member == nil {
 		return fmt.Errorf("move master: %s is not of the farm", host)
 	}
-	w.office.master = member
+	member.farm.master = member
 	return nil
 }

@@ -1,6 +1,9 @@
 package model
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Office is the OfficeWebApps module, loaded in a session.
 type Office struct{ s *Session }
@@ -11,7 +14,7 @@ func (s *Session) Office() Office { return Office{s} }
 // OfficeInstalled reports whether the module OfficeWebApps is on the machine.
 func (s *Session) OfficeInstalled() (installed bool, err error) {
 	err = s.perform(func(time.Time) error {
-		installed = s.m.Office || s.world.office.findMember(s.m) != nil
+		installed = s.m.Office || s.world.findMember(s.m) != nil
 		return nil
 	})
 	return installed, err
@@ -19,7 +22,7 @@ func (s *Session) OfficeInstalled() (installed bool, err error) {
 
 func (o Office) onMember(operation func(member *officeMember, now time.Time) error) error {
 	return o.s.performElevated(func(now time.Time) error {
-		member := o.s.world.office.findMember(o.s.m)
+		member := o.s.world.findMember(o.s.m)
 		if member == nil {
 			o.s.world.countRule(RuleNotJoined)
 			return &Error{
@@ -36,7 +39,7 @@ func (o Office) onMember(operation func(member *officeMember, now time.Time) err
 type OfficeFarm struct {
 	OfficeSettings
 
-	// Machines are the computer names.
+	// Machines are the names of its machines.
 	Machines []string
 }
 
@@ -49,12 +52,21 @@ func (o Office) GetOfficeWebAppsFarm() (f OfficeFarm, err error) {
 				"The Office Online service is not running.")
 		}
 		f.OfficeSettings = member.settings
-		for _, other := range o.s.world.office.members {
-			f.Machines = append(f.Machines, other.m.name)
+		for _, other := range member.farm.members {
+			f.Machines = append(f.Machines, o.s.world.nameInFarm(other.m))
 		}
 		return nil
 	})
 	return f, err
+}
+
+// nameInFarm is how the farm names a machine.
+func (w *World) nameInFarm(m *machine) string {
+	if w.policy.DNSMachineNames {
+		w.countRule(RuleDNSMachineNames)
+		return m.Host
+	}
+	return m.name
 }
 
 // OfficeMachine is the output of Get-OfficeWebAppsMachine.
@@ -66,7 +78,8 @@ type OfficeMachine struct {
 func (o Office) GetOfficeWebAppsMachine() (m OfficeMachine, err error) {
 	err = o.onMember(func(member *officeMember, _ time.Time) error {
 		m = OfficeMachine{
-			MachineName: member.m.name, MasterMachineName: o.s.world.office.master.m.name, HealthStatus: member.health,
+			MachineName: o.s.world.nameInFarm(member.m), MasterMachineName: o.s.world.nameInFarm(member.farm.master.m),
+			HealthStatus: member.health,
 		}
 		return nil
 	})
@@ -85,18 +98,21 @@ type SetFarm struct {
 // SetOfficeWebAppsFarm changes settings of the whole farm: on the master at
 // once, on the members when the change has reached them.
 func (o Office) SetOfficeWebAppsFarm(set SetFarm) error {
-	return o.onMember(func(_ *officeMember, now time.Time) error {
-		w := o.s.world
-		if err := w.checkSetFarm(set); err != nil {
+	return o.onMember(func(own *officeMember, now time.Time) error {
+		w, f := o.s.world, own.farm
+		if err := w.checkSetFarm(f, set); err != nil {
 			return err
 		}
-		changed := w.office.master.settings
+		changed := f.master.settings
 		setIfGiven(&changed.S2SCertificateName, set.S2SCertificateName)
 		setIfGiven(&changed.AllowOutboundHTTP, set.AllowOutboundHTTP)
 		setIfGiven(&changed.AllowHTTPSecureStoreConnections, set.AllowHTTPSecureStoreConnections)
+		w.countRule(RuleSetFarmWarns)
+		o.s.warnings = append(o.s.warnings, "The following settings have been changed: "+strings.Join(set.names(), ", ")+
+			". For this to take effect, every machine in the farm must be restarted.")
 		w.countRule(RuleReplication)
-		for _, member := range w.office.members {
-			if member == w.office.master {
+		for _, member := range f.members {
+			if member == f.master {
 				member.settings, member.written = changed, now
 				continue
 			}
@@ -107,13 +123,31 @@ func (o Office) SetOfficeWebAppsFarm(set SetFarm) error {
 	})
 }
 
+// names are the parameters that are given.
+func (set SetFarm) names() []string {
+	var names []string
+	for _, p := range []struct {
+		name  string
+		given bool
+	}{
+		{"S2SCertificateName", set.S2SCertificateName != nil},
+		{"AllowOutboundHttp", set.AllowOutboundHTTP != nil},
+		{"AllowHttpSecureStoreConnections", set.AllowHTTPSecureStoreConnections != nil},
+	} {
+		if p.given {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}
+
 func setIfGiven[T any](to *T, from *T) {
 	if from != nil {
 		*to = *from
 	}
 }
 
-func (w *World) checkSetFarm(set SetFarm) error {
+func (w *World) checkSetFarm(f *officeFarm, set SetFarm) error {
 	if set.S2SCertificateName == nil {
 		return nil
 	}
@@ -128,24 +162,10 @@ func (w *World) checkSetFarm(set SetFarm) error {
 		return bindingError(command, "Cannot validate argument on parameter 'S2SCertificateName'. The argument is null or empty.")
 	}
 	if name != "" && w.policy.CheckS2SName {
-		if _, err := w.resolveName(w.office.master.m, name); err != nil {
+		if _, err := w.resolveName(f.master.m, name); err != nil {
 			w.countRule(RuleS2SNameChecked)
 			return invalidOperationError("InvalidOperationException,"+command, "The specified certificate was not found: "+name)
 		}
 	}
 	return nil
-}
-
-// Discovery asks this machine for /hosting/discovery, and returns the HTTP
-// status, or 0 and the name of a WebExceptionStatus.
-func (o Office) Discovery() (status int, problem string, err error) {
-	err = o.onMember(func(member *officeMember, now time.Time) error {
-		status, problem = o.s.world.answerHTTP(member.m, now)
-		agent := member.m.services[WACSM]
-		if status == succeeded && (!agent.running || now.Sub(agent.since) < o.s.world.policy.WarmUp) {
-			status = serviceUnavailable
-		}
-		return nil
-	})
-	return status, problem, err
 }

@@ -38,6 +38,19 @@ var officeStories = map[model.RuleID]story{
 		f.Refused(f.On(testfarm.Master).Office().SetOfficeWebAppsFarm(model.SetFarm{S2SCertificateName: &name}), nonInteractive)
 		return f
 	},
+	model.RuleSetFarmWarns: func(t *testing.T) *testfarm.Farm {
+		f := testfarm.New(t, model.Policy{})
+		on, session := true, f.On(testfarm.Master)
+		f.OK(session.Office().SetOfficeWebAppsFarm(model.SetFarm{AllowOutboundHTTP: &on}))
+		want := []string{"The following settings have been changed: AllowOutboundHttp. For this to take effect, every machine in the farm must be restarted."}
+		if got := session.TakeWarnings(); !slices.Equal(got, want) {
+			t.Errorf("it warned %q, want %q", got, want)
+		}
+		if left := session.TakeWarnings(); len(left) > 0 {
+			t.Errorf("%q is there again", left)
+		}
+		return f
+	},
 	model.RuleS2SNameChecked: func(t *testing.T) *testfarm.Farm {
 		f := testfarm.New(t, model.Policy{CheckS2SName: true})
 		name := "S2S"

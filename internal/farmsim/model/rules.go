@@ -42,6 +42,7 @@ const (
 	RuleIISServices            RuleID = "windows.iis-services"
 	RuleIISResetFails          RuleID = "windows.iisreset-fails"
 	RulePoolDown               RuleID = "windows.application-pool-down"
+	RuleComputerName           RuleID = "windows.computer-name"
 )
 
 // The rules of Office Online Server.
@@ -49,6 +50,7 @@ const (
 	RuleNotJoined        RuleID = "office.not-joined"
 	RuleFarmNeedsService RuleID = "office.farm-needs-service"
 	RuleSetFarmPrompts   RuleID = "office.set-farm-prompts"
+	RuleSetFarmWarns     RuleID = "office.set-farm-warns"
 	RuleS2SNameChecked   RuleID = "office.s2s-name-checked"
 	RuleEmptyS2SName     RuleID = "office.s2s-name-empty"
 	RuleReplication      RuleID = "office.replication"
@@ -60,6 +62,8 @@ const (
 	RuleSameSubject      RuleID = "office.same-subject"
 	RuleNoCNG            RuleID = "office.no-cng-key"
 	RuleRSAOnly          RuleID = "office.rsa-only"
+	RuleFarmNameOnly     RuleID = "office.farm-name-only"
+	RuleDNSMachineNames  RuleID = "office.dns-machine-names"
 )
 
 // The rules of SharePoint.
@@ -82,6 +86,7 @@ const (
 	RulePropagation              RuleID = "sharepoint.propagation"
 	RuleTimerCachesTrust         RuleID = "sharepoint.timer-caches-trust"
 	RuleSQLAway                  RuleID = "sharepoint.sql-away"
+	RuleSiteCold                 RuleID = "sharepoint.site-cold"
 )
 
 // The rules of a token's way from office server to SharePoint server.
@@ -124,6 +129,7 @@ func windowsRules() []Rule {
 		{RuleCauseInEventLog, "what a service throws at its start is in the Application log, under the service's name, and in no cmdlet's error", Sourced, "sharepointpain.com 2025/04; .NET Framework, ServiceBase.AutoLog"},
 		{RuleIISServices, "IIS serves only while WAS and W3SVC run; W3SVC depends on WAS", Sourced, "Microsoft, Introduction to IIS Architectures"},
 		{RuleIISResetFails, "iisreset may fail and leave IIS stopped; its exit code is then not 0", Assumed, "Microsoft, IIS event 3206, advises /noforce because of it; the codes are published nowhere"},
+		{RuleComputerName, "the computer name has no more than the first 15 letters of the DNS host name", Sourced, "Microsoft, Naming conventions in Active Directory for computers, domains, sites, and OUs"},
 		{RulePoolDown, "a site whose application pool is stopped answers 503", Sourced, "Microsoft, HTTP Error 503 Service Unavailable, rapid-fail protection"},
 	}
 }
@@ -133,6 +139,7 @@ func officeRules() []Rule {
 		{RuleNotJoined, "the cmdlets fail on a machine that is in no farm", Sourced, "OfficeOnlineServerDsc, error text"},
 		{RuleFarmNeedsService, "Get-OfficeWebAppsFarm fails while WACSM is stopped", Sourced, "sharepointpain.com 2025/04"},
 		{RuleSetFarmPrompts, "Set-OfficeWebAppsFarm asks before it changes a certificate name, unless -Force", Assumed, "seen for CertificateName (jon.netdork.net 2015); the procedure passes -Force for S2SCertificateName"},
+		{RuleSetFarmWarns, "Set-OfficeWebAppsFarm warns that every machine in the farm must be restarted", Assumed, "jon.netdork.net 2015, for CertificateName"},
 		{RuleS2SNameChecked, "by policy, Set-OfficeWebAppsFarm refuses an S2S name that is missing or ambiguous on the master", Assumed, "documented for CertificateName only"},
 		{RuleEmptyS2SName, "by policy, Set-OfficeWebAppsFarm refuses an empty S2S name", Assumed, "nothing public either way"},
 		{RuleReplication, "the settings are kept by the master; members see a change after a delay", Sourced, "jon.netdork.net 2015"},
@@ -143,6 +150,8 @@ func officeRules() []Rule {
 		{RuleNameAmbiguous, "a friendly name must be unique over Personal and Trusted Root; WACSM does not start when it is not", Assumed, "Microsoft, Plan Office Online Server, for CertificateName"},
 		{RuleSameSubject, "by policy, two certificates of one subject in Personal stop WACSM", Assumed, "sharepointpain.com 2025/04, for CertificateName"},
 		{RuleNoCNG, "tokens cannot be signed with a key of a key storage provider: Invalid provider type specified", Assumed, "blogs.msdn boodablog, for SharePoint high-trust certificates"},
+		{RuleFarmNameOnly, "the certificate of the sites has the farm's name, and a client that asks for another name gets TrustFailure", Sourced, "Microsoft, Plan Office Online Server; WebExceptionStatus"},
+		{RuleDNSMachineNames, "by policy, MachineName and MasterMachineName are DNS names", Assumed, "nothing public either way"},
 		{RuleRSAOnly, "tokens are RS256, so the key must be RSA", Sourced, highTrust},
 	}
 }
@@ -166,6 +175,7 @@ func sharePointRules() []Rule {
 		{RuleAppOnlyStays, "Set-SPAppPrincipalPermission without -EnableAppOnlyPolicy leaves app-only access as it is; Remove- with -DisableAppOnlyPolicy ends it", Assumed, "the two switches belong to two cmdlets; nothing public on the rest"},
 		{RulePropagation, "a server recognises a changed trust after iisreset, else within 24 hours", Sourced, highTrust},
 		{RuleTimerCachesTrust, "SPTimerV4 uses the trust of when it started", Assumed, "Microsoft, Replace the STS certificate for SharePoint Server, restarts it too"},
+		{RuleSiteCold, "a site that was not used since IIS was restarted answers its first request after a minute or more", Sourced, "spjeff.com 2011; bugrapostaci.com 2012"},
 		{RuleSQLAway, "SharePoint serves nothing while its SQL Server is away", Sourced, "Microsoft, SharePoint and SQL Server availability: the content is in the databases"},
 	}
 }

@@ -19,7 +19,7 @@ type story func(t *testing.T) *testfarm.Farm
 func TestRules(t *testing.T) {
 	t.Parallel()
 	stories := map[model.RuleID]story{}
-	for _, group := range []map[model.RuleID]story{windowsStories, officeStories, sharePointStories, tokenStories, retireStories, serviceStories} {
+	for _, group := range []map[model.RuleID]story{windowsStories, officeStories, sharePointStories, siteStories, tokenStories, retireStories, serviceStories} {
 		maps.Copy(stories, group)
 	}
 	listed := map[model.RuleID]bool{}

@@ -18,6 +18,8 @@ type SharePointSpec struct {
 	Servers []string
 	// Sites are its top-level site collections.
 	Sites []string
+	// WithoutSites are the hosts that do not have the sites' web applications.
+	WithoutSites []string
 	// UserProfileServices counts the User Profile service applications, and
 	// UserProfileProxies the proxies to those of other farms. NotProxied are the
 	// sites whose web application has none of their proxies in its group.

@@ -11,9 +11,11 @@ import (
 // State is everything in a world, as JSON, with private keys left out. Times
 // are real time, not the machines' clocks.
 type State struct {
-	Machines   []MachineState    `json:"machines"`
-	Office     *OfficeState      `json:"office,omitempty"`
-	SharePoint []SharePointState `json:"sharePoint"`
+	Machines []MachineState `json:"machines"`
+	Office   *OfficeState   `json:"office,omitempty"`
+	// OtherOffices are the office farms after the first.
+	OtherOffices []OfficeState     `json:"otherOffices,omitempty"`
+	SharePoint   []SharePointState `json:"sharePoint"`
 	// Applied tells how often each rule decided something.
 	Applied map[RuleID]int `json:"applied"`
 }
@@ -71,7 +73,19 @@ type CertificateState struct {
 	Archived     bool            `json:"archived,omitempty"`
 }
 
-// OfficeState is the Office Online Server farm.
+// OfficeMembers lists the machines of all office farms.
+func (s State) OfficeMembers() []OfficeMemberState {
+	var all []OfficeMemberState
+	if s.Office != nil {
+		all = append(all, s.Office.Members...)
+	}
+	for _, other := range s.OtherOffices {
+		all = append(all, other.Members...)
+	}
+	return all
+}
+
+// OfficeState is an Office Online Server farm.
 type OfficeState struct {
 	Master  string              `json:"master"`
 	Members []OfficeMemberState `json:"members"`
@@ -123,8 +137,12 @@ func (w *World) State() State {
 	for _, m := range w.machines {
 		state.Machines = append(state.Machines, m.machineState(now))
 	}
-	if w.office != nil {
-		state.Office = w.office.farmState()
+	for i, f := range w.offices {
+		if i == 0 {
+			state.Office = f.farmState()
+			continue
+		}
+		state.OtherOffices = append(state.OtherOffices, *f.farmState())
 	}
 	for _, f := range w.sharePoint {
 		state.SharePoint = append(state.SharePoint, f.farmState(now))

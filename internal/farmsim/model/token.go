@@ -34,7 +34,7 @@ func (w *World) DataRefresh(officeHost, sharePointHost string) ([]Obstacle, erro
 	if err != nil {
 		return nil, fmt.Errorf("data refresh: %w", err)
 	}
-	member, f := w.office.findMember(office), w.sharePointFarm(server)
+	member, f := w.findMember(office), w.sharePointFarm(server)
 	if member == nil || f == nil {
 		return nil, fmt.Errorf("data refresh: %s and %s are not an office server and a SharePoint server", officeHost, sharePointHost)
 	}

@@ -28,7 +28,7 @@ type Policy struct {
 	// Propagation is how long a SharePoint server that is not restarted keeps
 	// the trust of before a change; zero means 24 hours.
 	Propagation time.Duration
-	// WarmUp is how long /hosting/discovery is not answered after a start.
+	// WarmUp is how long no site is answered after a start.
 	WarmUp time.Duration
 	// DuplicateNames is what a second issuer with the same registered name does.
 	DuplicateNames DuplicateNames
@@ -38,6 +38,9 @@ type Policy struct {
 	// CheckS2SName makes Set-OfficeWebAppsFarm check the S2S name as it
 	// checks CertificateName.
 	CheckS2SName bool
+	// DNSMachineNames makes the office farm call its machines by their DNS names
+	// instead of their computer names.
+	DNSMachineNames bool
 	// KeepS2SName makes Set-OfficeWebAppsFarm refuse an empty S2S name.
 	KeepS2SName bool
 }
@@ -58,7 +61,7 @@ type World struct {
 	mu         sync.Mutex
 	policy     Policy
 	machines   []*machine
-	office     *officeFarm
+	offices    []*officeFarm
 	sharePoint []*sharePointFarm
 	applied    map[RuleID]int
 }
@@ -136,6 +139,17 @@ type Session struct {
 	m     *machine
 	logon Logon
 	boots int
+	// warnings are what cmdlets warned of, since they were last taken.
+	warnings []string
+}
+
+// TakeWarnings returns what cmdlets of this session warned of since the last call.
+func (s *Session) TakeWarnings() []string {
+	s.world.mu.Lock()
+	defer s.world.mu.Unlock()
+	taken := s.warnings
+	s.warnings = nil
+	return taken
 }
 
 // LogOn opens a session on a machine.

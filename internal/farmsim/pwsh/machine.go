@@ -2,7 +2,7 @@ package pwsh
 
 import (
 	"strconv"
-	"strings"
+	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 )
@@ -37,10 +37,25 @@ func machineOperations() map[string]operation {
 			since, err := s.WorkersSince()
 			return dateTime(since), err
 		}),
-		"Invoke-IisReset":   operationWithout(func(s *model.Session) (int, error) { return 0, s.IISReset() }),
-		"Get-Service":       operationOn(getService),
-		"Restart-Service":   operationOn(restartService),
-		"Invoke-WebRequest": operationOn(invokeWebRequest),
+		"Invoke-IisReset": operationOn(invokeIISReset),
+		"Get-WinEvent":    operationOn(getWinEvent),
+		"Get-LoadedText": operationWithout(func(s *model.Session) (any, error) {
+			text, found, err := s.RegistryText(model.LoadedNote)
+			if !found {
+				return nil, err
+			}
+			return text, err
+		}),
+		"Set-LoadedText": operationOn(func(s *model.Session, p struct{ Text string }) (any, error) {
+			return nil, s.SetRegistryText(model.LoadedNote, p.Text)
+		}),
+		"Get-Service":     operationOn(getService),
+		"Restart-Service": operationOn(restartService),
+		"Get-OwnHostEntry": operationWithout(func(s *model.Session) (any, error) {
+			own, err := s.HostEntry()
+			return newObject("HostEntry", object{"Name": own.Name, "Addresses": own.Addresses}), err
+		}),
+		"Send-SiteRequest": operationOn(sendSiteRequest),
 
 		"Get-SharePointFileVersion": operationWithout(func(s *model.Session) (any, error) {
 			version, err := s.SharePointVersion()
@@ -95,6 +110,32 @@ func getService(s *model.Session, p struct{ Name []string }) (any, error) {
 	return shown, nil
 }
 
+func invokeIISReset(s *model.Session, p struct{ Action string }) (any, error) {
+	if p.Action == "stop" {
+		return s.IISStop()
+	}
+	return s.IISStart()
+}
+
+// getWinEvent shows the errors of a log, newest first.
+func getWinEvent(s *model.Session, p struct {
+	LogName   string
+	StartTime time.Time
+	MaxEvents int
+},
+) (any, error) {
+	found, err := s.Events(p.StartTime)
+	shown := []object{}
+	for _, e := range found {
+		if e.Log == p.LogName && len(shown) < p.MaxEvents {
+			shown = append(shown, newObject("System.Diagnostics.Eventing.Reader.EventLogRecord", object{
+				"TimeCreated": dateTime(e.Time), "ProviderName": e.Source, "Message": e.Message, "Id": 0,
+			}))
+		}
+	}
+	return shown, err
+}
+
 func restartService(s *model.Session, p struct {
 	Name  []string
 	Force bool
@@ -108,13 +149,15 @@ func restartService(s *model.Session, p struct {
 	return nil, nil
 }
 
-// invokeWebRequest answers the one page that scripts ask for, at this machine.
-func invokeWebRequest(s *model.Session, p struct{ Uri string }) (any, error) { //nolint:revive // PowerShell's name.
-	if !strings.HasSuffix(p.Uri, "/hosting/discovery") {
-		return object{"$type": "Response", "StatusCode": 404, "Problem": ""}, nil
-	}
-	status, problem, err := s.Office().Discovery()
-	return object{"$type": "Response", "StatusCode": status, "Problem": problem}, err
+// sendSiteRequest sends a request to the machine's own sites. All its addresses
+// lead there.
+func sendSiteRequest(s *model.Session, p struct {
+	Address, Url string //nolint:revive // PowerShell's name.
+	Milliseconds int
+},
+) (any, error) {
+	r, err := s.RequestSite(p.Url)
+	return newObject("SiteResponse", object{"Status": r.Status, "Problem": r.Problem}), err
 }
 
 // getAppPermission reads SharePoint's object model as the prelude does, which

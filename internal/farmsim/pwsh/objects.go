@@ -222,6 +222,7 @@ func showOfficeFarm(f model.OfficeFarm) object {
 		machines = append(machines, newObject(officeMachineType, object{"MachineName": name}))
 	}
 	return newObject(officeFarmType, object{
+		"InternalURL": f.InternalURL, "ExternalURL": f.ExternalURL,
 		"AllowHTTP": f.AllowHTTP, "AllowOutboundHttp": f.AllowOutboundHTTP, "SSLOffloaded": false,
 		"CertificateName": f.CertificateName, "S2SCertificateName": f.S2SCertificateName,
 		"AllowHttpSecureStoreConnections": f.AllowHTTPSecureStoreConnections, "Machines": machines,

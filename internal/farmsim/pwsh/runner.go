@@ -51,7 +51,7 @@ func (s *Server) RunText(ctx context.Context, target powershell.Target, call pow
 	if err != nil {
 		return err
 	}
-	return powershell.ReadResult(target.Host, call.Script, envelope.Nonce, out.Stdout, out.Stderr, out.Exit, result)
+	return powershell.ReadResult(target.Host, call, envelope.Nonce, out.Stdout, out.Stderr, out.Exit, result)
 }
 
 // RunEnvelope runs what a server received, and returns what it printed.

@@ -181,14 +181,15 @@ func (p *process) respondTo(body []byte) ([]byte, error) {
 		return nil, fmt.Errorf("read a request: %w", err)
 	}
 	result, err := p.runOperation(asked)
+	warnings := append([]string{}, p.call.Session.TakeWarnings()...)
 	var refused *model.Error
 	switch {
 	case errors.As(err, &refused):
-		return json.Marshal(map[string]failure{"error": failure(*refused)})
+		return json.Marshal(map[string]any{"error": failure(*refused), "warnings": warnings})
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", asked.Cmdlet, err)
 	}
-	return json.Marshal(map[string]any{"result": result})
+	return json.Marshal(map[string]any{"result": result, "warnings": warnings})
 }
 
 // runOperation runs the operation that stands behind a stub, or what overrides it.

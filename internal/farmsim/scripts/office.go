@@ -37,7 +37,7 @@ func getOfficeServer(s *model.Session, p powershell.GetOfficeServer, _ [][]byte)
 	if err := describeStores(s, p, &r); err != nil {
 		return r, err
 	}
-	if r.WorkersSince, err = workersSince(s); err != nil {
+	if err := describeServices(s, &r); err != nil {
 		return r, err
 	}
 	settings, err := s.FileTime(model.SettingsFile)
@@ -47,6 +47,25 @@ func getOfficeServer(s *model.Session, p powershell.GetOfficeServer, _ [][]byte)
 	r.SettingsSince = moment(settings)
 	r.Machine, err = describe(s)
 	return r, err
+}
+
+// describeServices describes IIS, why a service does not run, and the note of what
+// was loaded.
+func describeServices(s *model.Session, r *powershell.OfficeServer) (err error) {
+	if r.WebServer, err = serviceRecord(s, model.W3SVC); err != nil {
+		return err
+	}
+	if r.Activation, err = serviceRecord(s, model.WAS); err != nil {
+		return err
+	}
+	if r.LastErrors, err = serviceErrors(s, r.Service, r.WebServer, r.Activation); err != nil {
+		return err
+	}
+	if r.Loaded, err = loadedNote(s); err != nil {
+		return err
+	}
+	r.WorkersSince, err = workersSince(s)
+	return err
 }
 
 // importOffice is the prelude's Import-OfficeModule.
@@ -77,19 +96,18 @@ func describeFarm(s *model.Session, machine model.OfficeMachine, r *powershell.O
 	r.S2SCertificateName, r.CertificateName = settings.S2SCertificateName, settings.CertificateName
 	r.AllowOutboundHTTP = settings.AllowOutboundHTTP
 	r.AllowHTTPSecureStoreConnections = settings.AllowHTTPSecureStoreConnections
-	if strings.EqualFold(machine.MachineName, machine.MasterMachineName) {
-		r.Machines = settings.Machines
-	}
-	scheme := "https"
-	if settings.AllowHTTP {
-		scheme = "http"
-	}
 	d, err := s.Describe()
 	if err != nil {
 		return err
 	}
-	r.Discovery.URL = scheme + "://" + strings.ToLower(d.Name) + "." + d.Domain + "/hosting/discovery"
-	r.Discovery.Status, r.Discovery.Problem, err = s.Office().Discovery()
+	if farm.SameMachine(machine.MasterMachineName, d.Name) {
+		r.Machines = settings.Machines
+	}
+	address, err := discoveryURL(s, settings)
+	if err != nil {
+		return err
+	}
+	r.Discovery, err = ownResponse(s, address)
 	return err
 }
 
@@ -252,12 +270,16 @@ func exportS2SCertificate(s *model.Session, p powershell.ExportS2SCertificate, _
 // assertMaster is the prelude's Assert-Master.
 func assertMaster(s *model.Session) error {
 	machine, joined, err := officeMachine(s)
-	switch {
+	if err != nil {
+		return err
+	}
+	d, err := s.Describe()
+	switch isMaster := farm.SameMachine(machine.MasterMachineName, d.Name); {
 	case err != nil:
 		return err
 	case !joined:
 		return stopScript("NotJoined", "this machine is in no Office Online Server farm")
-	case !strings.EqualFold(machine.MachineName, machine.MasterMachineName):
+	case !isMaster:
 		return stopScript("NotMaster", "the master of the farm is %s", machine.MasterMachineName)
 	}
 	return nil
@@ -309,25 +331,4 @@ func setOfficeHTTPSetting(s *model.Session, p powershell.SetOfficeHTTPSetting, _
 	}
 	r.Changed = len(r.Settings) > 0
 	return r, nil
-}
-
-func restartOfficeServer(s *model.Session, p powershell.RestartOfficeServer, _ [][]byte) (r powershell.RestartResult, err error) {
-	if err := assertElevated(s); err != nil {
-		return r, err
-	}
-	before, err := s.FileTime(model.SettingsFile)
-	if err != nil {
-		return r, err
-	}
-	if before.IsZero() {
-		d, err := s.Describe()
-		if err != nil {
-			return r, err
-		}
-		before = d.Clock
-	}
-	if p.NotBefore != nil && p.NotBefore.After(before) {
-		before = *p.NotBefore
-	}
-	return restartOlder(before, restartOlderService(s, model.WACSM), restartOlderWorker(s))
 }

@@ -31,6 +31,7 @@ func ports() map[string]script {
 		powershell.ScriptOf(powershell.SetS2SCertificateName{}):   ported(setS2SCertificateName),
 		powershell.ScriptOf(powershell.SetOfficeHTTPSetting{}):    ported(setOfficeHTTPSetting),
 		powershell.ScriptOf(powershell.RestartOfficeServer{}):     ported(restartOfficeServer),
+		powershell.ScriptOf(powershell.StartOfficeServer{}):       ported(startOfficeServer),
 		powershell.ScriptOf(powershell.GetSharePointFarm{}):       ported(getSharePointFarm),
 		powershell.ScriptOf(powershell.SetTrustedIssuer{}):        ported(setTrustedIssuer),
 		powershell.ScriptOf(powershell.AddRootAuthority{}):        ported(addRootAuthority),

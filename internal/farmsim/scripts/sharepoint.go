@@ -334,7 +334,7 @@ func addRootAuthority(s *model.Session, p powershell.AddRootAuthority, _ [][]byt
 	return r, nil
 }
 
-func getSharePointServer(s *model.Session, _ powershell.GetSharePointServer, _ [][]byte) (r powershell.SharePointServer, err error) {
+func getSharePointServer(s *model.Session, p powershell.GetSharePointServer, _ [][]byte) (r powershell.SharePointServer, err error) {
 	if d, err := s.Describe(); err != nil || !d.Elevated {
 		r.Machine, err = describe(s)
 		return r, err
@@ -342,16 +342,26 @@ func getSharePointServer(s *model.Session, _ powershell.GetSharePointServer, _ [
 	if r.Timer, err = serviceRecord(s, model.SPTimerV4); err != nil {
 		return r, err
 	}
+	if r.WebServer, err = serviceRecord(s, model.W3SVC); err != nil {
+		return r, err
+	}
+	if r.Activation, err = serviceRecord(s, model.WAS); err != nil {
+		return r, err
+	}
+	if r.LastErrors, err = serviceErrors(s, r.Timer, r.WebServer, r.Activation); err != nil {
+		return r, err
+	}
 	if r.WorkersSince, err = workersSince(s); err != nil {
 		return r, err
 	}
+	r.Sites = []powershell.Discovery{}
+	for _, site := range p.Sites {
+		response, err := ownResponse(s, site)
+		if err != nil {
+			return r, err
+		}
+		r.Sites = append(r.Sites, response)
+	}
 	r.Machine, err = describe(s)
 	return r, err
-}
-
-func restartSharePointServer(s *model.Session, p powershell.RestartSharePointServer, _ [][]byte) (r powershell.RestartResult, err error) {
-	if err := assertElevated(s); err != nil {
-		return r, err
-	}
-	return restartOlder(p.NotBefore, restartOlderWorker(s), restartOlderService(s, model.SPTimerV4))
 }

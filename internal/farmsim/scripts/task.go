@@ -58,7 +58,7 @@ func invokeSharePointTask(s *model.Session, p powershell.InvokeSharePointTask, _
 	if err != nil && !errors.As(err, &refused) {
 		return r, err
 	}
-	r.Outcome, err = powershell.FormatTaskOutcome(rand.Text(), p.Hash, result, refused)
+	r.Outcome, err = powershell.FormatTaskOutcome(rand.Text(), p.Hash, result, refused, account.TakeWarnings()...)
 	return r, err
 }
 

@@ -40,6 +40,8 @@ Import-OfficeModule
 # be observable.
 # Source: sharepointpain.com, 2025: Get-OfficeWebAppsFarm fails without WACSM.
 $service = Get-ServiceRecord -Name WACSM
+$webServer = Get-ServiceRecord -Name W3SVC
+$activation = Get-ServiceRecord -Name WAS
 $machine = $null
 if ($service.running) { $machine = Get-OfficeMachine }
 $master = ''
@@ -64,12 +66,7 @@ if ($null -ne $machine) {
     if (Test-SameMachine -One $master -Other (Get-ComputerName)) {
         $machines = @(foreach ($member in $farm.Machines) { [string] $member.MachineName })
     }
-    $scheme = 'https'
-    if ($farm.AllowHTTP -or $farm.SSLOffloaded) { $scheme = 'http' }
-    $domain = Get-DomainName
-    $fullName = (Get-ComputerName).ToLowerInvariant()
-    if ($domain -ne '') { $fullName = $fullName + '.' + $domain }
-    $discovery = Get-Discovery -Url ($scheme + '://' + $fullName + '/hosting/discovery')
+    $discovery = Get-OwnResponse -Url (Get-DiscoveryUrl -Farm $farm)
 }
 
 $certificates = @(foreach ($certificate in Get-PersonalCertificate) {
@@ -105,6 +102,10 @@ $intermediates = @(foreach ($certificate in Get-StoreCertificate -Store CA) {
     allowHttpSecureStoreConnections = $settings.SecureStoreHttp
     discovery = $discovery
     service = $service
+    webServer = $webServer
+    activation = $activation
+    lastErrors = @(Get-ServiceError -Service $service, $webServer, $activation)
+    loaded = Get-LoadedNote
     workersSince = Get-WorkerStart
     settingsSince = Get-SettingsTime
     machine = Get-Machine

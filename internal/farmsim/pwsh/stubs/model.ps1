@@ -118,6 +118,7 @@ function Invoke-Model {
     foreach ($key in $With.Keys) { $wire[$key] = ConvertTo-Wire -Value $With[$key] }
     $json = ConvertTo-Json -InputObject @{ cmdlet = $Name; confirmed = $Confirmed; parameters = $wire } -Depth 8 -Compress
     $response = ConvertFrom-Json -InputObject (Send-ModelRequest -Json $json)
+    foreach ($warning in $response.warnings) { Write-Warning -Message $warning }
     if ($null -ne $response.PSObject.Properties['error']) { throw (New-ModelError -Said $response.error) }
     if ($null -ne $response.result) { return ConvertFrom-Wire -Value $response.result }
 }

@@ -22,18 +22,16 @@ function Restart-Service {
     Invoke-Cmdlet -Cmdlet $PSCmdlet -Bound $PSBoundParameters
 }
 
-# As in Windows PowerShell, what is not a success is a WebException with the
-# response, and what got no response one without.
-function Invoke-WebRequest {
+# As on Windows, a log that has no such event is an error.
+function Get-WinEvent {
     [CmdletBinding()]
-    param([Parameter(Mandatory = $true, Position = 0)] [uri] $Uri, [switch] $UseBasicParsing, [int] $TimeoutSec)
+    param([Parameter(Mandatory = $true)] [hashtable] $FilterHashtable, [long] $MaxEvents)
 
-    $answer = Invoke-Model -Name Invoke-WebRequest -With @{ Uri = [string] $Uri }
-    if ($answer.StatusCode -eq 200) { return $answer }
-    if ($answer.StatusCode -eq 0) { throw (New-Object System.Net.WebException 'no answer', ([System.Net.WebExceptionStatus] $answer.Problem)) }
-    $exception = New-Object System.Net.WebException 'refused', ([System.Net.WebExceptionStatus]::ProtocolError)
-    Add-Member -InputObject $exception -MemberType NoteProperty -Name Response -Value $answer -Force
-    throw $exception
+    $since = $FilterHashtable.StartTime.ToUniversalTime().ToString('o')
+    $found = @(Invoke-Model -Name Get-WinEvent -With @{ LogName = $FilterHashtable.LogName; StartTime = $since; MaxEvents = [int] $MaxEvents })
+    if ($found.Count -gt 0) { return $found }
+    $exception = New-Object System.Exception 'No events were found that match the specified selection criteria.'
+    throw (New-Object System.Management.Automation.ErrorRecord $exception, 'NoMatchingEventsFound', 'ObjectNotFound', $null)
 }
 
 function New-ScheduledTaskAction {

@@ -187,6 +187,15 @@ function Read-FileBytes {
     return , [Convert]::FromBase64String($content)
 }
 
+function Read-FileText {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $Path)
+
+    $content = Read-FileBytes -Path $Path
+    if ($null -eq $content) { return $null }
+    return [System.Text.Encoding]::UTF8.GetString($content)
+}
+
 function Write-FileBytes {
     [CmdletBinding()]
     param(
@@ -266,7 +275,7 @@ function Get-DomainName {
 
 function Get-ServiceStart {
     [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [ValidateSet('WACSM', 'SPTimerV4')] [string] $Name)
+    param([Parameter(Mandatory = $true)] [ValidateSet('WACSM', 'SPTimerV4', 'W3SVC', 'WAS')] [string] $Name)
     Invoke-Model -Name Get-ServiceStart -With $PSBoundParameters
 }
 
@@ -278,8 +287,38 @@ function Get-WorkerStart {
 
 function Invoke-IisReset {
     [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [ValidateSet('stop', 'start')] [string] $Action)
+    [int] (Invoke-Model -Name Invoke-IisReset -With $PSBoundParameters)
+}
+
+function Get-LoadedText {
+    [CmdletBinding()]
     param()
-    [int] (Invoke-Model -Name Invoke-IisReset)
+    Invoke-Model -Name Get-LoadedText
+}
+
+function Set-LoadedText {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $Text)
+    Invoke-Model -Name Set-LoadedText -With $PSBoundParameters
+}
+
+# Sites.
+
+function Get-OwnHostEntry {
+    [CmdletBinding()]
+    param()
+    Invoke-Model -Name Get-OwnHostEntry
+}
+
+function Send-SiteRequest {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $Address,
+        [Parameter(Mandatory = $true)] [uri] $Url,
+        [Parameter(Mandatory = $true)] [int] $Milliseconds
+    )
+    Invoke-Model -Name Send-SiteRequest -With $PSBoundParameters
 }
 
 # SharePoint's files and object model.

@@ -29,3 +29,13 @@ function Get-FileTime {
     if (-not [System.IO.File]::Exists($Path)) { return $null }
     return [System.IO.File]::GetLastWriteTimeUtc($Path)
 }
+
+# Returns a file's text in the encoding that its first bytes tell, else UTF-8, or null
+# when there is no such file.
+function Read-FileText {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $Path)
+
+    if (-not [System.IO.File]::Exists($Path)) { return $null }
+    return [System.IO.File]::ReadAllText($Path)
+}

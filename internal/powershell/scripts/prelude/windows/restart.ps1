@@ -1,10 +1,29 @@
-# The restart of IIS.
+# The restart of IIS, and the note of what a restart loaded.
 
-# Restarts IIS and returns the exit code of iisreset, whose text is localized.
+# Stops or starts IIS and returns the exit code of iisreset, whose text is localized.
+# With /noforce a stop ends no process by force, which Microsoft advises for servers
+# in use.
+# Source: Microsoft, IIS event 3206.
 function Invoke-IisReset {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [ValidateSet('stop', 'start')] [string] $Action)
+
+    if ($Action -eq 'stop') { & "$env:SystemRoot\System32\iisreset.exe" /stop /noforce | Out-Null }
+    else { & "$env:SystemRoot\System32\iisreset.exe" /start | Out-Null }
+    return $LASTEXITCODE
+}
+
+# Returns the note, or null when there is none.
+function Get-LoadedText {
     [CmdletBinding()]
     param()
 
-    & "$env:SystemRoot\System32\iisreset.exe" /restart | Out-Null
-    return $LASTEXITCODE
+    return [Microsoft.Win32.Registry]::GetValue('HKEY_LOCAL_MACHINE\SOFTWARE\farmtrust', 'Loaded', $null)
+}
+
+function Set-LoadedText {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $Text)
+
+    [Microsoft.Win32.Registry]::SetValue('HKEY_LOCAL_MACHINE\SOFTWARE\farmtrust', 'Loaded', $Text)
 }

@@ -1,0 +1,189 @@
+package scripts
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+// loadedNote is the prelude's Get-LoadedNote.
+func loadedNote(s *model.Session) (*powershell.LoadedSettings, error) {
+	text, ok, err := s.RegistryText(model.LoadedNote)
+	if err != nil || !ok {
+		return nil, err
+	}
+	var note powershell.LoadedSettings
+	if json.Unmarshal([]byte(text), &note) != nil {
+		return nil, nil //nolint:nilnil // What cannot be read is none.
+	}
+	return &note, nil
+}
+
+// loadable is what the prelude's Get-SettingsToLoad returns.
+type loadable struct {
+	powershell.LoadedSettings
+
+	keySince time.Time
+}
+
+// settingsToLoad is the prelude's Get-SettingsToLoad; nil when the settings cannot
+// be read.
+func settingsToLoad(s *model.Session) (*loadable, error) {
+	service, err := serviceRecord(s, model.WACSM)
+	if err != nil || !service.Running {
+		return nil, err
+	}
+	if _, joined, err := officeMachine(s); err != nil || !joined {
+		return nil, err
+	}
+	settings, err := s.Office().GetOfficeWebAppsFarm()
+	if err != nil {
+		return nil, err
+	}
+	found := &loadable{LoadedSettings: powershell.LoadedSettings{
+		S2SCertificateName: settings.S2SCertificateName, AllowOutboundHTTP: settings.AllowOutboundHTTP,
+		AllowHTTPSecureStoreConnections: settings.AllowHTTPSecureStoreConnections,
+	}}
+	personal, err := s.Certificates(model.My)
+	if err != nil {
+		return nil, err
+	}
+	var selected []model.Certificate
+	for _, c := range personal {
+		if settings.S2SCertificateName != "" && strings.EqualFold(c.FriendlyName, settings.S2SCertificateName) {
+			selected = append(selected, c)
+		}
+	}
+	if len(selected) == 1 {
+		found.Thumbprint = string(selected[0].Thumbprint)
+		if since := certificateRecord(s, selected[0], false).KeySince; since != nil {
+			found.keySince = *since
+		}
+	}
+	return found, nil
+}
+
+// isNoteCurrent is the prelude's Test-NoteCurrent.
+func isNoteCurrent(note *powershell.LoadedSettings, now *loadable) bool {
+	if note == nil || now == nil {
+		return false
+	}
+	was := *note
+	was.Since, was.Service = time.Time{}, time.Time{}
+	return was == now.LoadedSettings
+}
+
+// restartBound is the prelude's Get-RestartBound.
+func restartBound(s *model.Session, p powershell.RestartOfficeServer, note *powershell.LoadedSettings, now *loadable, began time.Time) (bound time.Time, err error) {
+	raise := func(moment *time.Time) {
+		if moment != nil && moment.After(bound) {
+			bound = *moment
+		}
+	}
+	raise(p.NotBefore)
+	service, err := s.Service(model.WACSM)
+	if err != nil {
+		return bound, err
+	}
+	current := isNoteCurrent(note, now)
+	if current && service.Running && !service.Since.Before(note.Since) {
+		if older, err := hasOlderWorker(s, note.Since); err != nil || !older {
+			return bound, err
+		}
+	}
+	written, err := s.FileTime(model.SettingsFile)
+	if err != nil {
+		return bound, err
+	}
+	isOfNote := note != nil && !current && service.Running && service.Since.Sub(note.Service).Abs() < time.Second
+	if written.IsZero() || isOfNote {
+		raise(&began)
+	}
+	raise(&written)
+	raise(p.UnlessNoted)
+	if now != nil {
+		raise(&now.keySince)
+	}
+	return bound, nil
+}
+
+// saveNote is the prelude's Save-LoadedNote.
+func saveNote(s *model.Session, now *loadable, since time.Time) error {
+	service, err := serviceRecord(s, model.WACSM)
+	if err != nil {
+		return err
+	}
+	note := now.LoadedSettings
+	note.Since, note.Service = *moment(since), *service.Since
+	text, err := json.Marshal(note)
+	if err != nil {
+		return err
+	}
+	return s.SetRegistryText(model.LoadedNote, string(text))
+}
+
+func restartOfficeServer(s *model.Session, p powershell.RestartOfficeServer, _ [][]byte) (powershell.RestartResult, error) {
+	var done restarts
+	if err := errorsFirst(assertElevated, importOffice)(s); err != nil {
+		return done.result(), err
+	}
+	began, err := clock(s)
+	if err != nil {
+		return done.result(), err
+	}
+	service, err := serviceRecord(s, model.WACSM)
+	if err == nil && !service.Running {
+		var restarted bool
+		restarted, err = restartOlderService(s, model.WACSM, began)
+		done.add(model.WACSM, restarted)
+	}
+	if err != nil {
+		return done.result(), err
+	}
+	err = restartLoaded(s, p, began, &done)
+	return done.result(), err
+}
+
+// restartLoaded is what Restart-OfficeServer does once the service runs.
+func restartLoaded(s *model.Session, p powershell.RestartOfficeServer, began time.Time, done *restarts) error {
+	note, err := loadedNote(s)
+	if err != nil {
+		return err
+	}
+	now, err := settingsToLoad(s)
+	if err != nil {
+		return err
+	}
+	written, err := s.FileTime(model.SettingsFile)
+	if err != nil {
+		return err
+	}
+	known := len(done.names) == 0 || !written.IsZero() && written.Before(began)
+	before, err := restartBound(s, p, note, now, began)
+	if err != nil {
+		return err
+	}
+	if !done.has(model.WACSM) {
+		restarted, err := restartOlderService(s, model.WACSM, before)
+		if err != nil {
+			return err
+		}
+		done.add(model.WACSM, restarted)
+	}
+	restarted, err := restartOlderIIS(s, before)
+	if err != nil {
+		return err
+	}
+	done.add(model.IIS, restarted)
+	if err := assertStarted(s, began, *done); err != nil {
+		return err
+	}
+	noted := !done.has(model.WACSM) && isNoteCurrent(note, now)
+	if len(done.names) == 0 || now == nil || !known || noted {
+		return nil
+	}
+	return saveNote(s, now, began)
+}

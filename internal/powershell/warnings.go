@@ -1,0 +1,37 @@
+package powershell
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// Limits of what a server can say in warnings.
+const (
+	maxWarnings      = 5
+	maxWarningLength = 500 // in characters
+)
+
+type warningsKey struct{}
+
+// WithWarnings returns a context in which [Run] hands over what cmdlets warn of, each
+// text once for each script. They are the product's own words, and may be in the
+// server's language.
+func WithWarnings(ctx context.Context, warn func(server, text string)) context.Context {
+	return context.WithValue(ctx, warningsKey{}, warn)
+}
+
+// boundWarnings returns few warnings of few words, each once.
+func boundWarnings(warnings []string) []string {
+	var kept []string
+	for _, text := range warnings {
+		text = strings.Join(strings.Fields(text), " ")
+		if runes := []rune(text); len(runes) > maxWarningLength {
+			text = string(runes[:maxWarningLength-3]) + "..."
+		}
+		if text != "" && !slices.Contains(kept, text) && len(kept) < maxWarnings {
+			kept = append(kept, text)
+		}
+	}
+	return kept
+}
