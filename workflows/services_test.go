@@ -39,11 +39,11 @@ func serviceFails(server, script, service string) fault.Fault {
 }
 
 // decideOnce has an operator look at what is blocked, every hour, until do returns
-// true: it has decided. It must come to that.
-func (r *testRun) decideOnce(do func(blocked []farm.Blocked) bool) {
+// true: it has decided. It must come to that, unless it is said to be optional.
+func (r *testRun) decideOnce(do func(blocked []farm.Blocked) bool, optional ...bool) {
 	done := false
 	r.t.Cleanup(func() {
-		if !done {
+		if !done && !slices.Contains(optional, true) {
 			r.t.Error("nothing was blocked that an operator was expected to decide about")
 		}
 	})
@@ -123,6 +123,13 @@ func causeOf(service string) string {
 	return service
 }
 
+// startsByItself reports whether a rollback gets a service running without an
+// operator: on office servers it starts the services of IIS one by one, which does not
+// fail where iisreset does.
+func startsByItself(script, service string) bool {
+	return script == "Restart-OfficeServer" && service == "IIS"
+}
+
 func TestRotate_ServiceDoesNotStart(t *testing.T) {
 	forEachService(t, func(t *testing.T, host, script, service string) {
 		f := newServicesFarm(t)
@@ -136,7 +143,7 @@ func TestRotate_ServiceDoesNotStart(t *testing.T) {
 			}
 			r.liftAndRetry()
 			return true
-		})
+		}, host == canary && startsByItself(script, service))
 		ended := r.rotate()
 		if host == canary {
 			ended.requireOutcome(farm.RolledBack).assertStatement("because the canary failed", canary)
@@ -171,7 +178,7 @@ func TestRotate_RollsBackWithoutService(t *testing.T) {
 			f.assertRefreshesWithout(t, host)
 			r.liftAndRetry()
 			return true
-		})
+		}, startsByItself(script, service))
 		r.rotate().requireOutcome(farm.RolledBack)
 		f.assertTrustUnchanged(t, before)
 		f.assertRefreshes(t)
