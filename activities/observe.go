@@ -84,7 +84,7 @@ func (a *Activities) ObserveSharePoint(ctx context.Context, in ServerInput) (far
 	_, toWorker := convertMachine(t.Host, seen.Machine, skew)
 	f := farm.SharePointFarm{
 		FrontEnd: t.Host, Version: seen.Version, Members: seen.Members,
-		UserProfileServices: seen.UserProfileServices, ProxiedSites: seen.ProxiedSites,
+		UserProfileServices: seen.UserProfileServices, UserProfileProxies: seen.UserProfileProxies, ProxiedSites: seen.ProxiedSites,
 		AppManagement: seen.AppManagement, SubscriptionSettings: seen.SubscriptionSettings, AllowOAuthOverHTTP: seen.AllowOAuthOverHTTP,
 	}
 	for _, i := range seen.Issuers {
@@ -151,7 +151,7 @@ func convertCertificates(list []powershell.Certificate, toWorker func(*time.Time
 			Thumbprint: farm.Thumbprint(c.Thumbprint), FriendlyName: c.FriendlyName, Subject: c.Subject,
 			NotBefore: c.NotBefore, NotAfter: c.NotAfter, HasKey: c.HasKey,
 			Provider: c.Provider, KeyReaders: c.KeyReaders, KeySigns: c.KeySigns, ModernKeySigns: c.ModernKeySigns,
-			KeyCreatedAt: toWorker(c.KeySince), Archived: c.Archived, Wildcard: c.Wildcard,
+			KeyCreatedAt: toWorker(c.KeySince), Archived: c.Archived, Wildcard: c.Wildcard, Uses: c.Uses,
 		})
 	}
 	return out

@@ -20,38 +20,44 @@ type OldCertificateInput struct {
 	Old  farm.Certificate `json:"old"`
 }
 
-// FindUse lists, in words for operators, what on an office server still uses a
-// certificate.
-func (a *Activities) FindUse(ctx context.Context, in OldCertificateInput) ([]string, error) {
+// CertificateUse is what still uses a certificate, in words for operators.
+type CertificateUse struct {
+	Uses []string `json:"uses"`
+	// Archived reports whether an office server has it archived.
+	Archived bool `json:"archived,omitempty"`
+}
+
+// FindUse lists what on an office server still uses a certificate.
+func (a *Activities) FindUse(ctx context.Context, in OldCertificateInput) (CertificateUse, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
-		return nil, err
+		return CertificateUse{}, err
 	}
 	found, err := runScript(ctx, a.Remote, t, powershell.GetCertificateUse{Thumbprint: string(in.Old.Thumbprint)})
 	if err != nil {
-		return nil, a.explainStopped(ctx, t, err)
+		return CertificateUse{}, a.explainStopped(ctx, t, err)
 	}
-	var uses []string
-	for _, use := range found.Uses {
-		uses = append(uses, t.Host+": "+use)
+	use := CertificateUse{Archived: found.Archived}
+	for _, by := range found.Uses {
+		use.Uses = append(use.Uses, t.Host+": "+by)
 	}
-	return uses, nil
+	return use, nil
 }
 
-// FindIssuers lists, in words for operators, the trusted token issuers of a
-// SharePoint farm that still hold a certificate.
-func (a *Activities) FindIssuers(ctx context.Context, in OldCertificateInput) ([]string, error) {
+// FindIssuers lists the trusted token issuers of a SharePoint farm that still hold a
+// certificate.
+func (a *Activities) FindIssuers(ctx context.Context, in OldCertificateInput) (CertificateUse, error) {
 	seen, err := a.ObserveSharePoint(ctx, ServerInput{Farm: in.Farm, Host: in.Host})
 	if err != nil {
-		return nil, err
+		return CertificateUse{}, err
 	}
-	var uses []string
+	var use CertificateUse
 	for _, i := range seen.Issuers {
 		if i.Thumbprint == in.Old.Thumbprint {
-			uses = append(uses, fmt.Sprintf("%s: trusted token issuer %q", in.Host, i.Name))
+			use.Uses = append(use.Uses, fmt.Sprintf("%s: trusted token issuer %q", in.Host, i.Name))
 		}
 	}
-	return uses, nil
+	return use, nil
 }
 
 // ArchiveCertificate marks a certificate on an office server as archived.
@@ -90,7 +96,8 @@ func (a *Activities) explainStopped(ctx context.Context, t powershell.Target, er
 
 // RemoveOwnRootAuthority removes the root authority of a retired self-signed
 // certificate if it has the name that farmtrust gives; one that an administrator
-// created stays. Only a self-signed certificate is a root authority itself.
+// created stays, and so does one that another issuer's certificate needs. Only a
+// self-signed certificate is a root authority itself.
 func (a *Activities) RemoveOwnRootAuthority(ctx context.Context, in OldCertificateInput) (StepResult, error) {
 	t, sp, err := a.resolveFrontEnd(in.Farm, in.Host)
 	if err != nil {
@@ -108,11 +115,7 @@ func (a *Activities) RemoveOwnRootAuthority(ctx context.Context, in OldCertifica
 	default:
 		return reportUnchanged("it is not a root authority"), nil
 	}
-	done, err := runScript(ctx, a.sharePointRunner(sp), t, powershell.RemoveRootAuthority{Thumbprints: []string{string(in.Old.Thumbprint)}})
-	if err != nil {
-		return StepResult{}, err
-	}
-	return a.reportChanged("removed %s", strings.Join(done.Removed, ", ")), nil
+	return a.removeAuthorities(ctx, t, sp, []farm.Thumbprint{in.Old.Thumbprint})
 }
 
 // DeleteCertificate deletes a retired certificate and its key from an office

@@ -154,9 +154,27 @@ function ConvertTo-Failure {
     }
 }
 
+# Returns what cmdlets warned of as a field of JSON, or an empty text. A product
+# that warns of the same thing for each object must not fill the report.
+function ConvertTo-WarningField {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [AllowEmptyCollection()] [System.Collections.Generic.List[string]] $Warnings)
+
+    $kept = New-Object System.Collections.Generic.List[string]
+    foreach ($warning in $Warnings) {
+        $text = $warning.Trim()
+        if ($text.Length -gt 1000) { $text = $text.Substring(0, 997) + '...' }
+        if ($text -ne '' -and $kept.Count -lt 20 -and -not $kept.Contains($text)) { $kept.Add($text) }
+    }
+    if ($kept.Count -eq 0) { return '' }
+    return ',"warnings":' + (ConvertTo-AsciiJson -Value $kept)
+}
+
 # Runs a script with parameters and returns its one result, or its error, as a
-# field of JSON. Errors are caught here and not further out, because each
-# function that an error passes through adds its name to the error's ID.
+# field of JSON, and as another one what cmdlets warned of: Windows PowerShell
+# would print that among the output. Errors are caught here and not further out,
+# because each function that an error passes through adds its name to the error's
+# ID.
 function Invoke-Script {
     [CmdletBinding()]
     param(
@@ -164,15 +182,21 @@ function Invoke-Script {
         [psobject] $Params
     )
 
+    $warnings = New-Object System.Collections.Generic.List[string]
     try {
         $splat = ConvertTo-Splat -Params $Params
-        $results = @(& $Script @splat)
+        # One by one, so that the warnings before an error are not lost.
+        $results = @(& $Script @splat 3>&1 | ForEach-Object -Process {
+            # The comma keeps a result that is a list together.
+            if ($_ -is [System.Management.Automation.WarningRecord]) { $warnings.Add($_.Message) } else { , $_ }
+        })
         if ($results.Count -ne 1) {
             Stop-Script -Id 'NoResult' -Message "the script returned $($results.Count) results instead of one"
         }
-        return '"result":' + (ConvertTo-AsciiJson -Value $results[0])
+        $outcome = '"result":' + (ConvertTo-AsciiJson -Value $results[0])
     }
-    catch { return '"error":' + (ConvertTo-AsciiJson -Value (ConvertTo-Failure -Record $_)) }
+    catch { $outcome = '"error":' + (ConvertTo-AsciiJson -Value (ConvertTo-Failure -Record $_)) }
+    return $outcome + (ConvertTo-WarningField -Warnings $warnings)
 }
 
 # The hash that identifies a version of a script file.
@@ -285,10 +309,14 @@ function Import-SharePoint {
     else { Import-Module -Name SharePointServer -DisableNameChecking -ErrorAction SilentlyContinue }
 }
 
-# Returns the farm, which the cmdlet reads from the configuration database. A
-# remote shell has no credentials for SQL Server unless delegation is configured.
-# The product's message does not distinguish that from missing rights, so a token
-# without administrator rights is reported as such.
+# The numbers of SQL Server and of its client that a failover, a restart or the
+# network explains: no server or no answer, a connection that broke, a database or
+# replica that is not ready yet.
+# Source: Microsoft, "Database Engine events and errors" and
+# SqlConfigurableRetryFactory.BaselineTransientErrors.
+$FarmTrustSqlAway = -2, -1, 2, 53, 64, 121, 233, 258, 10053, 10054, 10060, 10061, 11001, 922, 927, 952, 976, 978, 983, 6005, 17142, 17187, 40613
+
+# Returns the farm, which the cmdlet reads from the configuration database.
 function Get-Farm {
     [CmdletBinding()]
     param()
@@ -299,10 +327,50 @@ function Get-Farm {
     }
     catch {
         Assert-FarmRights
-        Stop-Script -Id 'SecondHop' -Message "the SharePoint farm cannot be reached from this session: $($_.Exception.Message)"
+        Stop-UnreachableFarm -Because $_.Exception.Message
     }
-    if ($null -eq $farm) { Stop-Script -Id 'SecondHop' -Message 'the SharePoint farm cannot be reached from this session' }
+    if ($null -eq $farm) { Stop-UnreachableFarm -Because 'Get-SPFarm returned nothing' }
     return $farm
+}
+
+# Ends with the cause of a farm that cannot be reached. The product has one message
+# for all of them, so SQL Server is asked: it tells by number, and by the account
+# that it saw. An account without credentials for another machine is seen there as
+# anonymous.
+function Stop-UnreachableFarm {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $Because)
+
+    $database = Open-ConfigurationDatabase
+    if ($null -eq $database) { Stop-Script -Id 'FarmUnreachable' -Message "the SharePoint farm cannot be reached: $Because" }
+    if ($database.Number -eq 0) {
+        Stop-Script -Id 'FarmUnreachable' -Message "SQL Server opens the configuration database, yet the SharePoint farm cannot be reached: $Because"
+    }
+    $text = "$Because SQL Server's error $($database.Number): $($database.Message)"
+    if ($database.Number -in $FarmTrustSqlAway) { Stop-Script -Id 'SqlUnavailable' -Message $text }
+    if ($database.Number -eq 4060) { Stop-ClosedDatabase -State $database.State -Message $text }
+    $account = Get-AccountName
+    $named = $database.Message.IndexOf($account, [System.StringComparison]::OrdinalIgnoreCase) -ge 0
+    if ($named) { Stop-Script -Id 'NoFarmAccess' -Message $text }
+    # 18452 is a login without credentials that SQL Server accepts.
+    if ($database.Number -in 18456, 18452) { Stop-Script -Id 'SecondHop' -Message "$account is not who reaches SQL Server. $text" }
+    Stop-Script -Id 'FarmUnreachable' -Message $text
+}
+
+# Error 4060 means that the login was accepted and the database was not opened: the
+# account may not, or the database is not online, as during a failover. The server's
+# list of databases, which any login may read by default, tells the two apart. Where
+# it does not, nothing is known.
+function Stop-ClosedDatabase {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [AllowEmptyString()] [string] $State,
+        [Parameter(Mandatory = $true)] [string] $Message
+    )
+
+    if ($State -eq '') { Stop-Script -Id 'FarmUnreachable' -Message $Message }
+    if ($State -eq '0') { Stop-Script -Id 'NoFarmAccess' -Message $Message }
+    Stop-Script -Id 'SqlUnavailable' -Message "$Message (the database is in state $State)"
 }
 
 # Returns the issuers with a registered name, whatever their display names.
@@ -313,6 +381,32 @@ function Find-Issuer {
     foreach ($issuer in Get-SPTrustedSecurityTokenIssuer) {
         if ([string] $issuer.RegisteredIssuerName -eq $RegisteredName) { $issuer }
     }
+}
+
+# Reports whether a root authority's certificate is a certificate itself, or in its
+# chain of root authorities, which are found by name. A chain is never longer than
+# their list.
+function Test-Chain {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [object] $Certificate,
+        [Parameter(Mandatory = $true)] [object] $Authority,
+        [Parameter(Mandatory = $true)] [AllowEmptyCollection()] [object[]] $Among
+    )
+
+    $chain = @($Certificate)
+    foreach ($next in $Among) {
+        foreach ($candidate in $Among) {
+            if ($null -ne $candidate.Certificate -and $candidate.Certificate.Subject -eq $chain[-1].Issuer) {
+                $chain += $candidate.Certificate
+                break
+            }
+        }
+    }
+    foreach ($link in $chain) {
+        if ($link.Thumbprint -eq $Authority.Thumbprint) { return $true }
+    }
+    return $false
 }
 
 # The mark in an issuer's description that records when its certificate was set.
@@ -479,7 +573,8 @@ function Get-SharePointFileVersion {
     return $null
 }
 
-# What SharePoint's cmdlets cannot return, read from its object model.
+# What SharePoint's cmdlets cannot return, read from its object model and from SQL
+# Server.
 
 # Returns the right of an app principal at the scope of the site subscription, and
 # whether it may act without a user, in the same way as Microsoft's own checker.
@@ -500,6 +595,74 @@ function Get-AppPermission {
     $right = [string] $permissions.GetAppPrincipalSiteSubscriptionContentPermission($principal)
     if ($right -notin 'FullControl', 'Manage', 'Write', 'Read') { $right = '' }
     return [pscustomobject] @{ Right = $right; AppOnly = [bool] $permissions.IsAppOnlyPolicyAllowed($principal) }
+}
+
+# Returns the connection string of the configuration database, or null when it
+# cannot be read, or when it logs on to SQL Server as another account than this one.
+# Source: SharePointDsc (SPFarm), which reads the same value; Microsoft does not
+# document it.
+function Get-ConfigurationString {
+    [CmdletBinding()]
+    param()
+
+    foreach ($hive in '16', '15') {
+        $key = "HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\Shared Tools\Web Server Extensions\$hive.0\Secure\ConfigDB"
+        try {
+            $found = New-Object System.Data.SqlClient.SqlConnectionStringBuilder ([string] [Microsoft.Win32.Registry]::GetValue($key, 'dsn', ''))
+            if ($found['Initial Catalog'] -ne '' -and $found['Integrated Security']) { return $found }
+        }
+        catch { continue }
+    }
+    return $null
+}
+
+# Opens the configuration database as this account. Returns the number and the
+# message of SQL Server's error, 0 for none, and after error 4060 the state of the
+# database, 0 for online and empty when the server does not show it. Returns null
+# when it is not known where the database is.
+# Source: Microsoft, SqlException.Number; MSSQLSERVER_18456 and 4060.
+function Open-ConfigurationDatabase {
+    [CmdletBinding()]
+    param()
+
+    $string = Get-ConfigurationString
+    if ($null -eq $string) { return $null }
+    $connection = New-Object System.Data.SqlClient.SqlConnection $string.ToString()
+    try {
+        $connection.Open()
+        return [pscustomobject] @{ Number = 0; Message = ''; State = '0' }
+    }
+    catch {
+        $failure = $_.Exception
+        while ($failure -isnot [System.Data.SqlClient.SqlException] -and $null -ne $failure.InnerException) { $failure = $failure.InnerException }
+        if ($failure -isnot [System.Data.SqlClient.SqlException]) { return $null }
+        $state = ''
+        if ($failure.Number -eq 4060) { $state = Get-DatabaseState -String $string }
+        return [pscustomobject] @{ Number = [int] $failure.Number; Message = [string] $failure.Message; State = $state }
+    }
+    finally { $connection.Dispose() }
+}
+
+# Returns the state of the database of a connection string as the server lists it, or
+# an empty text when it does not.
+# Source: Microsoft, sys.databases: state 0 is ONLINE; any login sees the list by
+# VIEW ANY DATABASE, unless that was taken from the role public.
+function Get-DatabaseState {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [object] $String)
+
+    $master = New-Object System.Data.SqlClient.SqlConnectionStringBuilder $String.ToString()
+    $master['Initial Catalog'] = 'master'
+    $connection = New-Object System.Data.SqlClient.SqlConnection $master.ToString()
+    try {
+        $connection.Open()
+        $command = $connection.CreateCommand()
+        $command.CommandText = 'SELECT CONVERT(int, state) FROM sys.databases WHERE name = @name'
+        $null = $command.Parameters.AddWithValue('@name', [string] $String['Initial Catalog'])
+        return [string] $command.ExecuteScalar()
+    }
+    catch { return '' }
+    finally { $connection.Dispose() }
 }
 
 # The rights that the account of the task needs, in place of prelude/rights.ps1.
@@ -525,10 +688,10 @@ $FarmTrustIssuers = '67e3df25-268a-4324-a550-0de1c7f97287@bd2372e4-0a11-495c-954
 # The parameters of each verb, and the fields of the objects in them, each with
 # the kind of its value. A kind with a star is a list of such values.
 $FarmTrustShapes = @{
-    'Get-SharePointFarm' = @{ Sites = 'Site*'; RegisteredNames = 'Issuer*'; Names = 'Name*' }
+    'Get-SharePointFarm' = @{ Sites = 'Site*'; RegisteredNames = 'Issuer*'; Names = 'Name*'; Thumbprints = 'Thumbprint*' }
     'Set-TrustedIssuer' = @{ Name = 'Name'; RegisteredName = 'Issuer'; Certificate = 'Certificate'; Sites = 'Site*' }
     'Add-RootAuthority' = @{ Authorities = 'Authority*' }
-    'Remove-RootAuthority' = @{ Thumbprints = 'Thumbprint*' }
+    'Remove-RootAuthority' = @{ Thumbprints = 'Thumbprint*'; RegisteredNames = 'Issuer*' }
     'Restore-TrustedIssuer' = @{
         RegisteredName = 'Issuer'; Ours = 'Thumbprint'; Previous = 'Previous'; Description = 'Description'; Permissions = 'Permission*'
     }
@@ -785,25 +948,32 @@ $FarmTrustVerbs['Get-SharePointFarm'] = {
 <#
 .SYNOPSIS
 Observes a SharePoint farm: its trusted issuers and root authorities, its app
-permissions and its servers.
+permissions, the services that these need, and its servers.
 .DESCRIPTION
 Changes nothing. It runs on a front end and needs access to the configuration
 database.
 Source: Microsoft, "Configure server-to-server authentication between Office
-Online Server and SharePoint Server 2016".
+Online Server and SharePoint Server 2016"; SPWebApplication and
+SPServiceApplicationProxyGroup; "Configure site mailboxes in SharePoint Server" on
+App Management and Subscription Settings. Types of services as SharePointDsc finds
+them; those of their proxies are inferred from the cmdlets that make them.
 .PARAMETER Sites
-The site collections whose app permissions are read.
+The site collections whose app permissions and service proxies are read.
 .PARAMETER RegisteredNames
-The registered names of the issuers to return, in lower case.
+The registered names of the issuers to return, in lower case. Issuers of the same
+application, the part before the @, are returned too.
 .PARAMETER Names
 The display names that new issuers would get. An issuer that already has one is
 returned too.
+.PARAMETER Thumbprints
+Certificates: every issuer that holds one is returned.
 #>
 [CmdletBinding()]
 param(
     [string[]] $Sites = @(),
     [string[]] $RegisteredNames = @(),
-    [string[]] $Names = @()
+    [string[]] $Names = @(),
+    [ValidatePattern('^[0-9A-F]{40}$')] [string[]] $Thumbprints = @()
 )
 
 Set-StrictMode -Version 3.0
@@ -812,15 +982,16 @@ $ErrorActionPreference = 'Stop'
 Import-SharePoint
 $farm = Get-Farm
 
+$applications = @(foreach ($registered in $RegisteredNames) { $registered.Split('@')[0] })
 $issuers = @(foreach ($issuer in Get-SPTrustedSecurityTokenIssuer) {
     $registered = ([string] $issuer.RegisteredIssuerName).ToLowerInvariant()
-    if ($registered -notin $RegisteredNames -and $issuer.Name -notin $Names) { continue }
     $thumbprint = ''
     $der = New-Object byte[] 0
     if ($null -ne $issuer.SigningCertificate) {
         $thumbprint = [string] $issuer.SigningCertificate.Thumbprint
         $der = $issuer.SigningCertificate.RawData
     }
+    if ($registered.Split('@')[0] -notin $applications -and $issuer.Name -notin $Names -and $thumbprint -notin $Thumbprints) { continue }
     [pscustomobject] @{
         name = [string] $issuer.Name
         registeredName = $registered
@@ -839,9 +1010,14 @@ $authorities = @(foreach ($authority in Get-SPTrustedRootAuthority) {
     [pscustomobject] @{ name = [string] $authority.Name; thumbprint = $thumbprint }
 })
 
+$profileService = 'Microsoft.Office.Server.Administration.UserProfileApplication'
+$proxied = New-Object System.Collections.Generic.List[string]
 $permissions = @(foreach ($url in $Sites) {
     $site = Get-SPSite -Identity $url
     try {
+        foreach ($proxy in $site.WebApplication.ServiceApplicationProxyGroup.Proxies) {
+            if ($proxy.GetType().FullName -eq "${profileService}Proxy" -and -not $proxied.Contains($url)) { $proxied.Add($url) }
+        }
         foreach ($registered in $RegisteredNames) {
             $permission = Get-AppPermission -Web $site.RootWeb -RegisteredName $registered
             [pscustomobject] @{
@@ -855,10 +1031,10 @@ $permissions = @(foreach ($url in $Sites) {
     finally { $site.Dispose() }
 })
 
-# Found by type, because the display name of a service application is localized.
-$profileServices = @(foreach ($service in Get-SPServiceApplication) {
-    if ($service.GetType().FullName -eq 'Microsoft.Office.Server.Administration.UserProfileApplication') { $service }
-})
+# Found by type, because the display names of services are localized. Of another
+# farm's service there is only a proxy here.
+$services = @(foreach ($service in Get-SPServiceApplication) { $service.GetType().FullName })
+$proxies = @(foreach ($proxy in Get-SPServiceApplicationProxy) { $proxy.GetType().FullName })
 
 # Database and mail servers have the role Invalid.
 $members = @(foreach ($server in Get-SPServer) {
@@ -870,7 +1046,12 @@ $members = @(foreach ($server in Get-SPServer) {
     issuers = $issuers
     rootAuthorities = $authorities
     permissions = $permissions
-    userProfileServices = $profileServices.Count
+    userProfileServices = @($services -eq $profileService).Count
+    userProfileProxies = @($proxies -eq "${profileService}Proxy").Count
+    proxiedSites = @($proxied)
+    appManagement = @($services + $proxies -match '\.AppManagementServiceApplication(Proxy)?$').Count
+    subscriptionSettings = @($services + $proxies -match '\.SPSubscriptionSettingsServiceApplication(Proxy)?$').Count
+    allowOAuthOverHttp = [bool] (Get-SPSecurityTokenServiceConfig).AllowOAuthOverHttp
     members = $members
     machine = Get-Machine
 }
@@ -882,23 +1063,38 @@ $FarmTrustVerbs['Remove-RootAuthority'] = {
 Removes SharePoint's trusted root authorities that hold one of the certificates.
 .DESCRIPTION
 They are found by certificate, whatever their names. The farm's own authority,
-local, is never removed.
+local, is never removed, nor is one that the certificate of another issuer needs.
 Source: Microsoft, Remove-SPTrustedRootAuthority; KB2545744 on the authority
 local.
 .PARAMETER Thumbprints
 The certificates.
+.PARAMETER RegisteredNames
+The registered names, in lower case, of the issuers whose needs do not count.
 #>
 [CmdletBinding()]
-param([ValidatePattern('^[0-9A-F]{40}$')] [string[]] $Thumbprints = @())
+param(
+    [ValidatePattern('^[0-9A-F]{40}$')] [string[]] $Thumbprints = @(),
+    [string[]] $RegisteredNames = @()
+)
 
 Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'
 
 Import-SharePoint
 $null = Get-Farm
-$names = @(foreach ($authority in Get-SPTrustedRootAuthority) {
-    if ($authority.Name -eq 'local' -or $null -eq $authority.Certificate) { continue }
-    if ($authority.Certificate.Thumbprint -in $Thumbprints) { [string] $authority.Name }
+$others = @(foreach ($issuer in Get-SPTrustedSecurityTokenIssuer) {
+    $registered = ([string] $issuer.RegisteredIssuerName).ToLowerInvariant()
+    if ($null -ne $issuer.SigningCertificate -and $registered -notin $RegisteredNames) { $issuer }
+})
+$authorities = @(Get-SPTrustedRootAuthority)
+$kept = New-Object System.Collections.Generic.List[string]
+$names = @(foreach ($authority in $authorities) {
+    if ($authority.Name -eq 'local' -or $null -eq $authority.Certificate -or $authority.Certificate.Thumbprint -notin $Thumbprints) { continue }
+    $needy = @(foreach ($issuer in $others) {
+        if (Test-Chain -Certificate $issuer.SigningCertificate -Authority $authority.Certificate -Among $authorities) { [string] $issuer.Name }
+    })
+    if ($needy.Count -eq 0) { [string] $authority.Name }
+    else { $kept.Add("'$($authority.Name)', which issuer '$($needy[0])' needs") }
 })
 
 foreach ($name in $names) { Remove-SPTrustedRootAuthority -Identity $name -Confirm:$false | Out-Null }
@@ -909,7 +1105,7 @@ foreach ($authority in Get-SPTrustedRootAuthority) {
     }
 }
 
-[pscustomobject] @{ changed = $names.Count -gt 0; removed = $names }
+[pscustomobject] @{ changed = $names.Count -gt 0; removed = $names; kept = @($kept) }
 }
 
 $FarmTrustVerbs['Restore-TrustedIssuer'] = {

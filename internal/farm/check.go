@@ -17,7 +17,8 @@ func Check(d Desired, o Observed) []Finding {
 	}
 	for _, check := range []func(Desired, Observed) []Finding{
 		checkJoined, checkMasters, checkMachinesConfigured, checkSharePointServersConfigured, checkOneForest,
-		checkUserProfiles, checkValidByClock, checkFriendlyName, checkFriendlyNamesAgree, checkSubject, checkKeyProvider, checkCurrentKey,
+		checkUserProfiles, checkPermissionServices, checkOAuthOverHTTP, checkIssuerRealms,
+		checkValidByClock, checkFriendlyName, checkFriendlyNamesAgree, checkSubject, checkKeyProvider, checkCurrentKey,
 		checkS2SNames, checkOfficesAgree,
 		checkIssuersUnique, checkIssuerName, checkOtherOwners, checkFIPSPolicy, checkClearText,
 	} {
@@ -166,18 +167,6 @@ func checkOneForest(_ Desired, o Observed) []Finding {
 	return out
 }
 
-// checkUserProfiles checks the procedure's second prerequisite: SharePoint has a
-// User Profile service application.
-func checkUserProfiles(_ Desired, o Observed) []Finding {
-	var out []Finding
-	for _, f := range o.SharePoint {
-		if f.UserProfileServices == 0 {
-			out = append(out, stopFinding("no-user-profiles", f.FrontEnd, "configure a User Profile service application first", "the SharePoint farm has no User Profile service application"))
-		}
-	}
-	return out
-}
-
 func checkIssuersUnique(_ Desired, o Observed) []Finding {
 	var out []Finding
 	for _, f := range o.SharePoint {
@@ -206,7 +195,7 @@ func checkIssuerName(d Desired, o Observed) []Finding {
 				continue
 			}
 			for _, t := range f.Issuers {
-				if strings.EqualFold(t.Name, sp.IssuerDisplayName(i)) {
+				if strings.EqualFold(t.Name, sp.IssuerDisplayName(i)) && !hasOtherRealm(t) {
 					out = append(out, stopFinding("issuer-name-taken", f.FrontEnd, "set another sharePoint.issuerName",
 						"the name %q belongs to an issuer registered as %s", t.Name, t.RegisteredName))
 				}

@@ -101,8 +101,31 @@ func TestCheck(t *testing.T) {
 			o.Office[1].Machine.Forest = ""
 		}, []finding{{farm.Warn, "forest-unknown", "oos-02"}}},
 		{"no User Profile service", func(_ *farm.Desired, o *farm.Observed) {
-			o.SharePoint[0].UserProfileServices = 0
+			f := &o.SharePoint[0]
+			f.UserProfileServices, f.UserProfileProxies, f.ProxiedSites = 0, 0, nil
 		}, []finding{{farm.Stop, "no-user-profiles", "sp-01"}}},
+		{"another farm's User Profile service", func(_ *farm.Desired, o *farm.Observed) {
+			o.SharePoint[0].UserProfileServices = 0
+		}, nil},
+		{"a User Profile service in no proxy group", func(_ *farm.Desired, o *farm.Observed) {
+			o.SharePoint[0].ProxiedSites = nil
+		}, []finding{{farm.Stop, "user-profile-not-in-proxy-group", "sp-01"}}},
+		{"no services for app permissions", func(_ *farm.Desired, o *farm.Observed) {
+			o.SharePoint[0].AppManagement, o.SharePoint[0].SubscriptionSettings = 0, 0
+		}, []finding{{farm.Stop, "no-app-management", "sp-01"}, {farm.Stop, "no-subscription-settings", "sp-01"}}},
+		{"a site without TLS", func(d *farm.Desired, o *farm.Observed) {
+			d.Farm.SharePoint[0].Sites = append(d.Farm.SharePoint[0].Sites, "HTTP://portal.contoso.com")
+			o.SharePoint[0].ProxiedSites = d.Farm.SharePoint[0].Sites
+		}, []finding{{farm.Stop, "oauth-over-http-off", "sp-01"}}},
+		{"a site without TLS, and tokens are accepted there", func(d *farm.Desired, o *farm.Observed) {
+			d.Farm.SharePoint[0].Sites = []string{"http://portal.contoso.com"}
+			o.SharePoint[0].ProxiedSites, o.SharePoint[0].AllowOAuthOverHTTP = d.Farm.SharePoint[0].Sites, true
+		}, nil},
+		{"an issuer of another realm, with the configured name", func(_ *farm.Desired, o *farm.Observed) {
+			o.SharePoint[0].Issuers = []farm.TokenIssuer{{
+				Name: "OOS SharePoint Server", RegisteredName: "67E3DF25-268a-4324-a550-0de1c7f97287@d09b8d2b-0000-0000-0000-000000000000",
+			}}
+		}, []finding{{farm.Stop, "issuer-realm-changed", "sp-01"}}},
 		{"clock before the certificate is valid", func(_ *farm.Desired, o *farm.Observed) {
 			o.Office[1].Machine.Clock = epoch.Add(-2 * time.Hour)
 		}, []finding{{farm.Stop, "not-yet-valid", "oos-02"}}},
@@ -122,6 +145,16 @@ func TestCheck(t *testing.T) {
 		{"shared subject only warns", func(d *farm.Desired, o *farm.Observed) {
 			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), Subject: d.Target.Subject}}
 		}, []finding{{farm.Warn, "subject-shared", "oos-02"}}},
+		{"archived certificate of the subject", func(d *farm.Desired, o *farm.Observed) {
+			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), Subject: d.Target.Subject, Archived: true, Uses: []string{"http.sys"}}}
+		}, nil},
+		{"shared subject with the TLS certificate", func(d *farm.Desired, o *farm.Observed) {
+			o.Office[1].Settings.CertificateName = "TLS"
+			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), Subject: d.Target.Subject, FriendlyName: "tls"}}
+		}, []finding{{farm.Stop, "subject-shared-in-use", "oos-02"}}},
+		{"shared subject with a certificate of WinRM", func(d *farm.Desired, o *farm.Observed) {
+			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), Subject: d.Target.Subject, Uses: []string{"WinRM listener"}}}
+		}, []finding{{farm.Stop, "subject-shared-in-use", "oos-02"}}},
 		{"key in a key storage provider", func(d *farm.Desired, o *farm.Observed) {
 			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: d.Target.Thumbprint, Provider: "Microsoft Software Key Storage Provider"}}
 		}, []finding{{farm.Stop, "key-storage-provider", "oos-02"}}},

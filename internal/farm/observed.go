@@ -62,6 +62,9 @@ type StoreCertificate struct {
 	Archived bool `json:"archived,omitempty"`
 	// Wildcard reports whether it names more than one host by a "*".
 	Wildcard bool `json:"wildcard,omitempty"`
+	// Uses are, of a certificate with the target's subject, what else on its office
+	// server names it by its thumbprint, in words: http.sys, WinRM.
+	Uses []string `json:"uses,omitempty"`
 }
 
 // OfficeServer is one machine of an Office Online Server farm.
@@ -157,14 +160,17 @@ type SharePointFarm struct {
 	// Version is the build of the farm, such as "16.0.4456.1000".
 	Version string `json:"version"`
 	// Issuers are all trusted security token issuers with one of the two
-	// registered names, and any others that have a configured display name.
+	// registered names, or with the same application in it, and any others that
+	// have a configured display name.
 	Issuers         []TokenIssuer   `json:"issuers"`
 	RootAuthorities []RootAuthority `json:"rootAuthorities"`
 	Permissions     []AppPermission `json:"permissions"`
-	// UserProfileServices counts User Profile service applications of this farm.
-	// ProxiedSites are the sites whose web application can use one, which may be
-	// another farm's.
+	// UserProfileServices counts the User Profile service applications of this
+	// farm, UserProfileProxies the proxies to them and to those of other farms.
+	// ProxiedSites are the sites whose web application has such a proxy in its
+	// proxy group, without which it cannot use the service.
 	UserProfileServices int      `json:"userProfileServices"`
+	UserProfileProxies  int      `json:"userProfileProxies"`
 	ProxiedSites        []string `json:"proxiedSites,omitempty"`
 	// AppManagement and SubscriptionSettings count the services that hold app
 	// permissions, or the proxies to another farm's.

@@ -2,6 +2,7 @@ package farm_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,8 +92,14 @@ func (tf *testFarm) drawOfficeServer(t *rapid.T, host, master string) farm.Offic
 	if rapid.Bool().Draw(t, "has target") {
 		s.Certificates = append(s.Certificates, farm.StoreCertificate{
 			Thumbprint: target.Thumbprint, Subject: target.Subject, FriendlyName: rapid.SampledFrom([]string{"", target.FriendlyName}).Draw(t, "friendly name"),
-			HasKey: rapid.Bool().Draw(t, "has key"), KeySigns: rapid.Bool().Draw(t, "signs"),
+			HasKey: rapid.Bool().Draw(t, "has key"), KeySigns: rapid.Bool().Draw(t, "signs"), Archived: rapid.Bool().Draw(t, "archived"),
 			KeyReaders: rapid.SampledFrom([][]string{nil, {farm.NetworkService}}).Draw(t, "readers"),
+		})
+	}
+	for i := range rapid.IntRange(0, 2).Draw(t, "others of the subject") {
+		s.Certificates = append(s.Certificates, farm.StoreCertificate{
+			Thumbprint: testThumbprint(fmt.Sprint("OLD", i)), Subject: strings.ToUpper(target.Subject), FriendlyName: fmt.Sprint("old", i),
+			HasKey: true, Archived: rapid.Bool().Draw(t, "archived"),
 		})
 	}
 	if rapid.Bool().Draw(t, "has chain") {
@@ -107,7 +114,10 @@ func (tf *testFarm) drawOfficeServer(t *rapid.T, host, master string) farm.Offic
 }
 
 func (tf *testFarm) drawSharePoint(t *rapid.T, sp farm.SharePoint) farm.SharePointFarm {
-	f := farm.SharePointFarm{FrontEnd: sp.FrontEnd.Host, UserProfileServices: 1}
+	f := farm.SharePointFarm{
+		FrontEnd: sp.FrontEnd.Host, UserProfileServices: 1, UserProfileProxies: 1, ProxiedSites: sp.Sites,
+		AppManagement: 1, SubscriptionSettings: 1,
+	}
 	for _, i := range farm.Issuers() {
 		if rapid.Bool().Draw(t, "has issuer") {
 			f.Issuers = append(f.Issuers, farm.TokenIssuer{
@@ -144,7 +154,29 @@ func drawTime(t *rapid.T) time.Time {
 	return epoch.Add(time.Duration(rapid.IntRange(0, 5).Draw(t, "hour")) * time.Hour)
 }
 
+// targetOn returns the target in the store of an office server; nil when it is not
+// there.
+func (tf *testFarm) targetOn(s *farm.OfficeServer) *farm.StoreCertificate {
+	for i := range s.Certificates {
+		if c := &s.Certificates[i]; c.Thumbprint == tf.desired.Target.Thumbprint {
+			return c
+		}
+	}
+	return nil
+}
+
+// hasVisible reports whether a server has a certificate other than the target that
+// is not archived.
+func (tf *testFarm) hasVisible(s farm.OfficeServer) bool {
+	return slices.ContainsFunc(s.Certificates, func(c farm.StoreCertificate) bool {
+		return c.Thumbprint != tf.desired.Target.Thumbprint && !c.Archived
+	})
+}
+
 func testThumbprint(seed string) farm.Thumbprint { return farm.ThumbprintOf([]byte(seed)) }
+
+// testSite is the one site of [newTestFarm].
+const testSite = "https://portal.contoso.com"
 
 // newTestFarm returns a farm that meets every precondition of a rotation.
 func newTestFarm() *testFarm {
@@ -152,7 +184,7 @@ func newTestFarm() *testFarm {
 	tf := &testFarm{desired: farm.Desired{
 		Farm: farm.Farm{
 			Office:     farm.Office{Servers: []farm.Server{{Host: "oos-01"}, {Host: "oos-02"}}},
-			SharePoint: []farm.SharePoint{{FrontEnd: front, Servers: []farm.Server{front}, IssuerName: "OOS"}},
+			SharePoint: []farm.SharePoint{{FrontEnd: front, Servers: []farm.Server{front}, IssuerName: "OOS", Sites: []string{testSite}}},
 		},
 		Target: farm.Certificate{
 			Thumbprint: testThumbprint("new"), Subject: "CN=new", FriendlyName: "OOS S2S new",
@@ -166,7 +198,7 @@ func newTestFarm() *testFarm {
 		})
 	}
 	tf.observed.SharePoint = []farm.SharePointFarm{{
-		FrontEnd: "sp-01", UserProfileServices: 1, Members: []string{"SP-01"},
+		FrontEnd: "sp-01", UserProfileServices: 1, UserProfileProxies: 1, ProxiedSites: []string{testSite}, AppManagement: 1, SubscriptionSettings: 1, Members: []string{"SP-01"},
 		Servers: []farm.SharePointServer{{Machine: testMachine("sp-01")}},
 	}}
 	return tf

@@ -11,9 +11,13 @@ type CertificateUse struct {
 	// Archived whether it is archived there.
 	Present  bool `json:"present"`
 	Archived bool `json:"archived"`
+	// Wildcard reports whether it names more than one host by a "*".
+	Wildcard bool `json:"wildcard"`
 	// Uses are, in words: "S2SCertificateName", "CertificateName",
-	// "http.sys 0.0.0.0:443", "WinRM listener".
+	// "http.sys 0.0.0.0:443", "WinRM listener", "WinRM service", "Remote Desktop".
 	Uses []string `json:"uses"`
+	// Notes are, in words, what may name it and cannot be read.
+	Notes []string `json:"notes"`
 }
 
 // SetS2SCertificateArchived archives a certificate of the Personal store, so
@@ -32,7 +36,7 @@ type SetArchivedResult struct {
 // RemoveS2SCertificate removes a certificate from an office server's stores,
 // with its key. It is refused with [InUse] while anything on the server names
 // the certificate: the farm's S2SCertificateName or CertificateName, a TLS
-// binding of http.sys, a WinRM listener.
+// binding of http.sys, WinRM, Remote Desktop.
 type RemoveS2SCertificate struct {
 	Thumbprint string
 	// Personal removes it from Personal with its key container, Root its

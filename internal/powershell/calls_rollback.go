@@ -46,6 +46,10 @@ type RestoreS2SCertificateName struct {
 	// Ours and Previous are friendly names; Previous is empty when none was set.
 	Ours     string
 	Previous string
+	// Unarchive are the certificates that were visible before, unarchived first;
+	// Archive those to archive afterwards. Both are left where Ours stays.
+	Unarchive []string
+	Archive   []string
 }
 
 // RestoreNameResult is the result of [RestoreS2SCertificateName].
@@ -56,19 +60,25 @@ type RestoreNameResult struct {
 	// message, empty when it kept the name without one.
 	ClearRefused bool   `json:"clearRefused"`
 	Reason       string `json:"reason"`
+	// Marked are the certificates that were archived or unarchived.
+	Marked []string `json:"marked"`
 }
 
 // RemoveRootAuthority removes those of SharePoint's trusted root authorities
 // that hold one of the certificates, whatever their names. It never touches
-// "local".
+// "local", nor one that the certificate of an issuer needs.
 type RemoveRootAuthority struct {
 	Thumbprints []string
+	// RegisteredNames are the issuers, in lower case, whose needs do not count.
+	RegisteredNames []string
 }
 
-// RemoveRootResult is the result of [RemoveRootAuthority]. Removed are names.
+// RemoveRootResult is the result of [RemoveRootAuthority]. Removed are names, Kept
+// those that are needed, in words.
 type RemoveRootResult struct {
 	Changed bool     `json:"changed"`
 	Removed []string `json:"removed"`
+	Kept    []string `json:"kept"`
 }
 
 // RevokeS2SKey revokes an account's read access to a certificate's key file.

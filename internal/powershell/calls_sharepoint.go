@@ -6,9 +6,9 @@ import "time"
 type GetSharePointFarm struct {
 	// Sites are the site collections whose app permissions are read.
 	Sites []string
-	// RegisteredNames are the issuers to return, in lower case. Names are the
-	// display names that a new issuer would get; an issuer that already has
-	// one is returned too.
+	// RegisteredNames are the issuers to return, in lower case, with all others of
+	// the same application, the part before the @. Names are the display names
+	// that a new issuer would get; an issuer that already has one is returned too.
 	RegisteredNames []string
 	Names           []string
 	// Thumbprints are certificates: every issuer that holds one is returned.
@@ -17,12 +17,15 @@ type GetSharePointFarm struct {
 
 // SharePointFarm is the result of [GetSharePointFarm].
 type SharePointFarm struct {
-	Machine             Machine         `json:"machine"`
-	Version             string          `json:"version"`
-	Issuers             []TokenIssuer   `json:"issuers"`
-	RootAuthorities     []RootAuthority `json:"rootAuthorities"`
-	Permissions         []AppPermission `json:"permissions"`
-	UserProfileServices int             `json:"userProfileServices"`
+	Machine         Machine         `json:"machine"`
+	Version         string          `json:"version"`
+	Issuers         []TokenIssuer   `json:"issuers"`
+	RootAuthorities []RootAuthority `json:"rootAuthorities"`
+	Permissions     []AppPermission `json:"permissions"`
+	// UserProfileServices counts the User Profile service applications of this
+	// farm, UserProfileProxies the proxies to them and to those of other farms.
+	UserProfileServices int `json:"userProfileServices"`
+	UserProfileProxies  int `json:"userProfileProxies"`
 	// ProxiedSites are the sites whose web application has a User Profile
 	// service proxy in its proxy group.
 	ProxiedSites []string `json:"proxiedSites"`

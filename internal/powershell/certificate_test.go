@@ -37,9 +37,9 @@ func newCertificate(t *testing.T, name string) testCertificate {
 }
 
 // newCertificateFor makes one whose PFX names a provider.
-func newCertificateFor(t *testing.T, name, provider string) testCertificate {
+func newCertificateFor(t *testing.T, name, provider string, hosts ...string) testCertificate {
 	t.Helper()
-	c := newCertificateIn(t, name, pkcs12.Modern, pfxPassword)
+	c := newCertificateIn(t, name, pkcs12.Modern, pfxPassword, hosts...)
 	bundle, err := cert.Load(c.pfx, []byte(pfxPassword))
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +51,7 @@ func newCertificateFor(t *testing.T, name, provider string) testCertificate {
 }
 
 // newCertificateIn makes one whose PFX names no provider.
-func newCertificateIn(t *testing.T, name string, encoder *pkcs12.Encoder, password string) testCertificate {
+func newCertificateIn(t *testing.T, name string, encoder *pkcs12.Encoder, password string, hosts ...string) testCertificate {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -59,6 +59,7 @@ func newCertificateIn(t *testing.T, name string, encoder *pkcs12.Encoder, passwo
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, NotBefore: notBefore, NotAfter: notAfter,
+		DNSNames: hosts,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {

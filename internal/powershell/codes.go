@@ -62,7 +62,8 @@ const (
 	NoFarmAccess = "farmtrust.NoFarmAccess"
 	// SqlUnavailable: SQL Server, or the configuration database, is away.
 	SqlUnavailable = "farmtrust.SqlUnavailable"
-	// FarmUnreachable: the farm cannot be reached, and nothing shows why.
+	// FarmUnreachable: the farm cannot be reached, and nothing that can be seen
+	// shows why.
 	FarmUnreachable = "farmtrust.FarmUnreachable"
 	// IssuerAmbiguous: several issuers have the registered name.
 	IssuerAmbiguous = "farmtrust.IssuerAmbiguous"
@@ -100,7 +101,7 @@ var remedies = map[string]string{
 	ServiceNotRunning:     "remove the cause that the errors name, start the service, then retry",
 	SqlUnavailable:        "nothing, if a failover is under way: it is tried again; else start SQL Server, then retry",
 	NoFarmAccess:          "add the account with Add-SPShellAdmin to the configuration database and to the content databases of the configured sites",
-	FarmUnreachable:       "look at SQL Server, at the account's rights (Add-SPShellAdmin) and at the second hop (docs/second-hop.md)",
+	FarmUnreachable:       "look at SQL Server and its error log, at the account's rights (Add-SPShellAdmin) and at the second hop (docs/second-hop.md)",
 	KeyModernOnly:         "remove the certificate with its key and let farmtrust import it, or import it into a cryptographic service provider",
 	NotElevated:           "use a domain account in the server's Administrators group, or set LocalAccountTokenFilterPolicy to 1 for a local one",
 	Not64Bit:              "remove the 32-bit configuration of the remote shell; it must start the 64-bit PowerShell",
@@ -122,7 +123,7 @@ var remedies = map[string]string{
 	SettingNotKept:        "check whether another tool, such as Desired State Configuration, reverts the setting",
 	IisResetFailed:        "run iisreset on the server and read its output",
 	NotSharePoint:         "check that the server is a SharePoint server of a supported version",
-	SecondHop:             "if SQL Server runs on another machine, install the SharePoint task and set runAs: task (see docs/second-hop.md); and check that the account is a SharePoint shell administrator",
+	SecondHop:             "SQL Server runs on another machine: install the SharePoint task and set runAs: task (see docs/second-hop.md)",
 	IssuerAmbiguous:       "remove the unwanted issuers, so that one has the registered name",
 	NameTaken:             "configure another issuer name, or rename the issuer or root authority that has it",
 	ChangedSince:          "decide which value is right, set it manually, then retry",

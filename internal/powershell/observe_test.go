@@ -1,6 +1,9 @@
 package powershell_test
 
 import (
+	"encoding/json"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,7 +47,7 @@ func TestGetOfficeServer(t *testing.T) {
 			Intermediates: []string{root.thumbprint},
 			Joined:        true, Master: "OOS-01", Machines: []string{"OOS-01", "OOS-02"}, Health: "Unhealthy",
 			CertificateName: "office.contoso.com",
-			Discovery:       powershell.Discovery{URL: "https://oos-01.contoso.com/hosting/discovery", Status: 200},
+			Discovery:       powershell.Discovery{URL: "https://office.contoso.com/hosting/discovery", Status: 200},
 			Service:         powershell.Service{Name: "WACSM", Running: true, Since: &since},
 			WebServer:       powershell.Service{Name: "W3SVC", Running: true, Since: &since},
 			Activation:      powershell.Service{Name: "WAS", Running: true, Since: &since},
@@ -58,12 +61,27 @@ func TestGetOfficeServer(t *testing.T) {
 			t.Errorf("the clock is %v old", age)
 		}
 	})
+	t.Run("archived certificates, the one before and what else names one", func(t *testing.T) {
+		t.Parallel()
+		s2s, same, before := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com"), newCertificate(t, "before")
+		spec := newOfficeServer().in(model.My, archived(s2s.withKey(friendly)), same.withKey("old"), archived(before.withKey("before")))
+		usesOf(same)["http.sys"](spec)
+		got := mustRun(t, newServer(t, spec), powershell.GetOfficeServer{
+			Thumbprint: s2s.thumbprint, FriendlyName: friendly, Subject: s2s.subject, Previous: before.thumbprint,
+		})
+		want := []powershell.Certificate{
+			recordOf(s2s, friendly, true, true), recordOf(same, "old", true, false), recordOf(before, "before", true, true),
+		}
+		want[0].Archived, want[2].Archived = true, true
+		want[1].Uses = []string{"http.sys [::]:444", "http.sys office.contoso.com:443"}
+		if diff := cmp.Diff(want, got.Certificates, keyTimes); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
+		}
+	})
 	t.Run("returns the previous certificate, archived or not", func(t *testing.T) {
 		t.Parallel()
 		previous, current, unrelated := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
-		archived := previous.withKey("old")
-		archived.archived = true
-		spec := newOfficeServer().in(model.My, archived, current.withKey(friendly), unrelated.withKey("unrelated"))
+		spec := newOfficeServer().in(model.My, archived(previous.withKey("old")), current.withKey(friendly), unrelated.withKey("unrelated"))
 		spec.office.S2SCertificateName = friendly
 		s := newServer(t, spec)
 		before := recordOf(previous, "old", true, true)
@@ -79,9 +97,6 @@ func TestGetOfficeServer(t *testing.T) {
 			if c.KeySince == nil || time.Since(*c.KeySince) < 0 || time.Since(*c.KeySince) > time.Minute {
 				t.Errorf("the key of %q is of %v, want a time in the last minute", c.FriendlyName, c.KeySince)
 			}
-		}
-		if got := mustRun(t, s, powershell.GetOfficeServer{Subject: previous.subject}).Certificates; len(got) != 2 {
-			t.Errorf("%d certificates have the subject, want the two that are not archived", len(got))
 		}
 	})
 	t.Run("in no farm is a result", func(t *testing.T) {
@@ -104,7 +119,7 @@ var keyTimes = cmpopts.IgnoreFields(powershell.Certificate{}, "KeySince")
 
 func recordOf(c testCertificate, friendlyName string, key, signs bool) powershell.Certificate {
 	r := powershell.Certificate{
-		Thumbprint: c.thumbprint, FriendlyName: friendlyName, Subject: c.subject, KeyReaders: []string{},
+		Thumbprint: c.thumbprint, FriendlyName: friendlyName, Subject: c.subject, KeyReaders: []string{}, Uses: []string{},
 		NotBefore: notBefore, NotAfter: notAfter, HasKey: key, KeySigns: signs, ModernKeySigns: signs,
 	}
 	if key {
@@ -113,36 +128,78 @@ func recordOf(c testCertificate, friendlyName string, key, signs bool) powershel
 	return r
 }
 
-// A server asks for its own discovery, by the scheme of the farm.
+// TestGetOfficeServer_Discovery checks that a server is asked under the farm's
+// name, by the scheme of the farm.
 func TestGetOfficeServer_Discovery(t *testing.T) {
 	t.Parallel()
 	respond := func(status int, problem string) pwsh.Override {
-		return pwsh.Return(pwsh.Object("Response", map[string]any{"StatusCode": status, "Problem": problem}))
+		return pwsh.Return(pwsh.Object("SiteResponse", map[string]any{"Status": status, "Problem": problem}))
 	}
+	ok := respond(200, "")
 	cases := []struct {
-		name, setting string
-		response      pwsh.Override
-		want          powershell.Discovery
+		name     string
+		settings map[string]any
+		response pwsh.Override
+		want     powershell.Discovery
 	}{
-		{name: "https", response: respond(200, ""), want: powershell.Discovery{URL: "https://", Status: 200}},
-		{name: "http", setting: "AllowHTTP", response: respond(200, ""), want: powershell.Discovery{URL: "http://", Status: 200}},
-		{name: "TLS ends elsewhere", setting: "SSLOffloaded", response: respond(200, ""), want: powershell.Discovery{URL: "http://", Status: 200}},
-		{name: "refused", response: respond(503, ""), want: powershell.Discovery{URL: "https://", Status: 503}},
-		{name: "no trust", response: respond(0, "TrustFailure"), want: powershell.Discovery{URL: "https://", Problem: "TrustFailure"}},
+		{"https", nil, ok, powershell.Discovery{URL: "https://office.contoso.com", Status: 200}},
+		{"http", map[string]any{"AllowHTTP": true}, ok, powershell.Discovery{URL: "http://office.contoso.com", Status: 200}},
+		{"TLS ends elsewhere", map[string]any{"SSLOffloaded": true, "InternalURL": "https://office.contoso.com:8443/"}, ok, powershell.Discovery{URL: "http://office.contoso.com", Status: 200}},
+		{"http on a port of its own", map[string]any{"AllowHTTP": true, "InternalURL": "http://office.contoso.com:8080"}, ok, powershell.Discovery{URL: "http://office.contoso.com:8080", Status: 200}},
+		{"external URL alone", map[string]any{"InternalURL": "", "ExternalURL": "https://docs.contoso.com/"}, ok, powershell.Discovery{URL: "https://docs.contoso.com", Status: 200}},
+		{"both URLs", map[string]any{"ExternalURL": "https://docs.contoso.com/"}, ok, powershell.Discovery{URL: "https://office.contoso.com", Status: 200}},
+		{"no URL", map[string]any{"InternalURL": "", "ExternalURL": nil}, ok, powershell.Discovery{URL: "https://" + host, Status: 200}},
+		{"refused", nil, respond(503, ""), powershell.Discovery{URL: "https://office.contoso.com", Status: 503}},
+		{"no trust", nil, respond(0, "TrustFailure"), powershell.Discovery{URL: "https://office.contoso.com", Problem: "TrustFailure"}},
+		{"nothing listens", nil, respond(0, "ConnectFailure"), powershell.Discovery{URL: "https://office.contoso.com", Problem: "ConnectFailure"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			spec := newOfficeServer().override("Invoke-WebRequest", c.response)
-			if c.setting != "" {
-				spec.override("Get-OfficeWebAppsFarm", pwsh.Edit(c.setting, true))
-			}
-			c.want.URL += host + "/hosting/discovery"
+			spec := newOfficeServer().override("Send-SiteRequest", c.response)
+			spec.override("Get-OfficeWebAppsFarm", editAll(c.settings))
+			c.want.URL += "/hosting/discovery"
 			if diff := cmp.Diff(c.want, mustRun(t, newServer(t, spec), powershell.GetOfficeServer{}).Discovery); diff != "" {
 				t.Errorf("want -, got +:\n%s", diff)
 			}
 		})
 	}
+}
+
+// editAll makes a cmdlet return its object with properties changed.
+func editAll(properties map[string]any) pwsh.Override {
+	return func(parameters json.RawMessage, do func() (any, error)) (any, error) {
+		for property, value := range properties {
+			edited := do
+			do = func() (any, error) { return pwsh.Edit(property, value)(parameters, edited) }
+		}
+		return do()
+	}
+}
+
+// TestGetOfficeServer_Names checks that a machine with a long name, or whose DNS
+// suffix is not its domain, is known as its farm's master.
+func TestGetOfficeServer_Names(t *testing.T) {
+	t.Parallel()
+	const long = "OOS-PRODUCTION-"
+	for name, master := range map[string]string{"computer name": long, "DNS name": "oos-production-01.contoso.com", "another suffix": "oos-production-01.corp.contoso.com"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spec := newOfficeServer().override("Get-ComputerName", pwsh.Return(long)).
+				override("Get-OfficeWebAppsMachine", pwsh.Edit("MasterMachineName", master))
+			if got := mustRun(t, newServer(t, spec), powershell.GetOfficeServer{}); len(got.Machines) == 0 {
+				t.Errorf("%s is not taken for the master %s", long, master)
+			}
+		})
+	}
+	t.Run("another long name", func(t *testing.T) {
+		t.Parallel()
+		spec := newOfficeServer().override("Get-ComputerName", pwsh.Return(long)).
+			override("Get-OfficeWebAppsMachine", pwsh.Edit("MasterMachineName", "oos-productio-01"))
+		if got := mustRun(t, newServer(t, spec), powershell.GetOfficeServer{}); len(got.Machines) != 0 {
+			t.Error("another machine is taken for the master")
+		}
+	})
 }
 
 func TestObserve_WithoutTheProduct(t *testing.T) {
@@ -172,10 +229,39 @@ func TestGetSharePointServer(t *testing.T) {
 		got.Machine = powershell.Machine{Forest: got.Machine.Forest}
 		want := powershell.SharePointServer{
 			Machine: powershell.Machine{Forest: "contoso.com"}, Timer: powershell.Service{Name: "SPTimerV4"},
-			WebServer: powershell.Service{Name: "W3SVC"}, Activation: powershell.Service{Name: "WAS"}, LastErrors: []string{},
+			WebServer: powershell.Service{Name: "W3SVC"}, Activation: powershell.Service{Name: "WAS"},
+			Sites: []powershell.Discovery{}, LastErrors: []string{},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("want -, got +:\n%s", diff)
+		}
+	})
+	t.Run("is asked for every site", func(t *testing.T) {
+		t.Parallel()
+		const unknown = "https://unknown.contoso.com"
+		got := mustRun(t, newServer(t, newFrontEnd(editions["2016"])), powershell.GetSharePointServer{Sites: []string{site, unknown}})
+		want := []powershell.Discovery{{URL: site, Status: 401}, {URL: unknown, Problem: "ConnectFailure"}}
+		if diff := cmp.Diff(want, got.Sites); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
+		}
+	})
+	t.Run("all sites together are waited for less than a minute", func(t *testing.T) {
+		t.Parallel()
+		for count, want := range map[int]int{1: 30_000, 2: 22_500, 45: 1000} {
+			var got atomic.Int64
+			spec := newFrontEnd(editions["2016"]).override("Send-SiteRequest", func(parameters json.RawMessage, do func() (any, error)) (any, error) {
+				var given struct{ Milliseconds int64 }
+				err := json.Unmarshal(parameters, &given)
+				got.Store(given.Milliseconds)
+				if err != nil {
+					return nil, err
+				}
+				return do()
+			})
+			mustRun(t, newServer(t, spec), powershell.GetSharePointServer{Sites: slices.Repeat([]string{site}, count)})
+			if int(got.Load()) != want {
+				t.Errorf("%d sites have %d ms each, want %d", count, got.Load(), want)
+			}
 		}
 	})
 	t.Run("reports the FIPS policy", func(t *testing.T) {

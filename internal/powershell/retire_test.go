@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
@@ -27,6 +28,11 @@ func germanBindings(c testCertificate) []string {
 	}
 }
 
+// asPasted is a thumbprint as it was pasted from the dialog of a certificate.
+func asPasted(c testCertificate) string {
+	return "\u200e" + strings.ToLower(c.thumbprint[:2]) + " " + c.thumbprint[2:]
+}
+
 // usesOf are the ways in which something may name a certificate called friendly.
 func usesOf(c testCertificate) map[string]func(s *serverSpec) {
 	return map[string]func(s *serverSpec){
@@ -34,9 +40,10 @@ func usesOf(c testCertificate) map[string]func(s *serverSpec) {
 		"TLS name": func(s *serverSpec) { s.override("Get-OfficeWebAppsFarm", pwsh.Edit("CertificateName", friendly)) },
 		"http.sys": func(s *serverSpec) { s.override("Get-TlsBindingText", pwsh.Return(germanBindings(c))) },
 		"WinRM listener": func(s *serverSpec) {
-			typed := "\u200e" + strings.ToLower(c.thumbprint[:2]) + " " + c.thumbprint[2:]
-			s.override("Get-ListenerThumbprint", pwsh.Return([]string{"", typed}))
+			s.override("Get-ListenerThumbprint", pwsh.Return([]string{"", asPasted(c)}))
 		},
+		"WinRM service":  func(s *serverSpec) { s.override("Get-WinRmThumbprint", pwsh.Return(asPasted(c))) },
+		"Remote Desktop": func(s *serverSpec) { s.override("Get-RemoteDesktopThumbprint", pwsh.Return([]string{c.thumbprint})) },
 	}
 }
 
@@ -66,7 +73,19 @@ func TestGetCertificateUse(t *testing.T) {
 				}
 			},
 			powershell.CertificateUse{Present: true, Uses: []string{
-				"S2SCertificateName", "CertificateName", "http.sys [::]:444", "http.sys office.contoso.com:443", "WinRM listener",
+				"S2SCertificateName", "CertificateName", "http.sys [::]:444", "http.sys office.contoso.com:443",
+				"WinRM listener", "WinRM service", "Remote Desktop",
+			}},
+		},
+		{
+			"unused as far as can be read",
+			func(s *serverSpec) {
+				s.in(model.My, held).machine.CentralStore = `\\files\certificates`
+				s.override("Get-RemoteDesktopThumbprint", pwsh.Throw(model.Error{ID: "cim", Message: "Invalid namespace", Category: "MetadataError", Exception: "System.InvalidOperationException"}))
+			},
+			powershell.CertificateUse{Present: true, Uses: []string{}, Notes: []string{
+				"the certificate of Remote Desktop could not be read: Invalid namespace",
+				`IIS's central certificate store is in use (\\files\certificates), and its files are protected by passwords`,
 			}},
 		},
 	}
@@ -76,8 +95,24 @@ func TestGetCertificateUse(t *testing.T) {
 			spec := newOfficeServer()
 			c.spec(spec)
 			got := mustRun(t, newServer(t, spec), powershell.GetCertificateUse{Thumbprint: s2s.thumbprint})
-			if diff := cmp.Diff(c.want, got); diff != "" {
+			if diff := cmp.Diff(c.want, got, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("want -, got +:\n%s", diff)
+			}
+		})
+	}
+	for name, wildcard := range map[string]testCertificate{
+		"a wildcard":                       newCertificate(t, "*.contoso.com"),
+		"a wildcard among the other names": newCertificateFor(t, "contoso.com", farm.KeyProvider, "contoso.com", "*.office.contoso.com"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t, newOfficeServer().in(model.My, wildcard.withKey(friendly)))
+			if got := mustRun(t, s, powershell.GetCertificateUse{Thumbprint: wildcard.thumbprint}); !got.Wildcard {
+				t.Errorf("got %+v", got)
+			}
+			seen := mustRun(t, s, powershell.GetOfficeServer{Thumbprint: wildcard.thumbprint})
+			if len(seen.Certificates) != 1 || !seen.Certificates[0].Wildcard {
+				t.Errorf("observed: %+v", seen.Certificates)
 			}
 		})
 	}
@@ -99,9 +134,8 @@ func TestArchive(t *testing.T) {
 			marked := stored(old, "old", true)
 			marked.Archived = archived
 			assertStores(t, s, map[model.Store][]model.CertificateState{model.My: {marked, stored(next, friendly, true)}})
-			found := len(mustRun(t, s, powershell.GetOfficeServer{Thumbprint: old.thumbprint}).Certificates)
-			if want := map[bool]int{true: 1, false: 2}[archived]; found != want {
-				t.Errorf("archived %v: %d certificates are found, want %d", archived, found, want)
+			if found := mustRun(t, s, powershell.GetOfficeServer{Thumbprint: old.thumbprint}).Certificates[0]; found.Archived != archived {
+				t.Errorf("archived %v: it is observed as archived %v", archived, found.Archived)
 			}
 		}
 	})

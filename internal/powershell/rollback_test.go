@@ -11,6 +11,7 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
+	"github.com/farmtrust/farmtrust/internal/farmsim/testfarm"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
@@ -238,10 +239,10 @@ func TestRemoveRootAuthority(t *testing.T) {
 				spec.local, spec.sharePoint.Authorities = ours.der, append([]model.RootAuthority{{Name: "renamed", Certificate: ours.der}}, kept...)
 				s := newServer(t, spec)
 				params := powershell.RemoveRootAuthority{Thumbprints: []string{ours.thumbprint}}
-				if diff := cmp.Diff(powershell.RemoveRootResult{Changed: true, Removed: []string{"renamed"}}, mustRun(t, s, params)); diff != "" {
+				if diff := cmp.Diff(powershell.RemoveRootResult{Changed: true, Removed: []string{"renamed"}, Kept: []string{}}, mustRun(t, s, params)); diff != "" {
 					t.Errorf("first, want -, got +:\n%s", diff)
 				}
-				if diff := cmp.Diff(powershell.RemoveRootResult{Removed: []string{}}, mustRun(t, s, params)); diff != "" {
+				if diff := cmp.Diff(powershell.RemoveRootResult{Removed: []string{}, Kept: []string{}}, mustRun(t, s, params)); diff != "" {
 					t.Errorf("second, want -, got +:\n%s", diff)
 				}
 				// Without the farm's own, which state leaves out because it is there.
@@ -249,6 +250,31 @@ func TestRemoveRootAuthority(t *testing.T) {
 					t.Errorf("authorities, want -, got +:\n%s", diff)
 				}
 			})
+		}
+	})
+	t.Run("keeps what another issuer's certificate needs", func(t *testing.T) {
+		t.Parallel()
+		root := testfarm.NewPair(t, "Contoso Root", nil)
+		issuing := testfarm.NewPair(t, "Contoso Issuing", &root)
+		addIn, ours := testfarm.NewPair(t, "add-in", &issuing), testfarm.NewPair(t, "s2s", &issuing)
+		spec := newFrontEnd(editions["2016"])
+		spec.sharePoint.Issuers = []model.TokenIssuer{
+			{Name: "ours", RegisteredIssuerName: strings.ToUpper(sharePointIssuer), Certificate: ours.Cert.Raw},
+			{Name: "without a certificate", RegisteredIssuerName: "c@d"},
+			{Name: "add-in", RegisteredIssuerName: "a@b", Certificate: addIn.Cert.Raw},
+		}
+		for _, pair := range []testfarm.KeyPair{root, issuing, ours} {
+			spec.sharePoint.Authorities = append(spec.sharePoint.Authorities, model.RootAuthority{Name: pair.Cert.Subject.CommonName, Certificate: pair.Cert.Raw})
+		}
+		got := mustRun(t, newServer(t, spec), powershell.RemoveRootAuthority{
+			Thumbprints:     []string{string(root.Thumbprint()), string(issuing.Thumbprint()), string(ours.Thumbprint())},
+			RegisteredNames: []string{sharePointIssuer, sqlIssuer},
+		})
+		want := powershell.RemoveRootResult{Changed: true, Removed: []string{"s2s"}, Kept: []string{
+			"'Contoso Root', which issuer 'add-in' needs", "'Contoso Issuing', which issuer 'add-in' needs",
+		}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
 		}
 	})
 	t.Run("one that stays is an error", func(t *testing.T) {
@@ -298,13 +324,51 @@ func TestRestoreS2SName_OnlyFromOurs(t *testing.T) {
 			}
 			s := newServer(t, spec)
 			params := powershell.RestoreS2SCertificateName{Ours: friendly, Previous: c.previous}
-			if diff := cmp.Diff(c.want, mustRun(t, s, params)); diff != "" {
+			if diff := cmp.Diff(c.want, mustRun(t, s, params), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("want -, got +:\n%s", diff)
 			}
 			if again := mustRun(t, s, params); again.Changed {
 				t.Errorf("again: %+v", again)
 			}
 			assertS2SName(t, s, c.after)
+		})
+	}
+}
+
+// What was visible before is visible again, unless the product keeps the name.
+func TestRestoreS2SName_Unarchives(t *testing.T) {
+	t.Parallel()
+	old, s2s := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
+	both := func(one, other testCertificate) []string { return []string{one.thumbprint, other.thumbprint} }
+	for name, c := range map[string]struct {
+		previous string
+		spec     func(*serverSpec)
+		want     powershell.RestoreNameResult
+		archived testCertificate
+	}{
+		"to a name": {previous: "old", spec: func(*serverSpec) {}, want: powershell.RestoreNameResult{Changed: true, Marked: both(old, s2s)}, archived: s2s},
+		"to none":   {spec: func(*serverSpec) {}, want: powershell.RestoreNameResult{Changed: true, Marked: both(old, s2s)}, archived: s2s},
+		"to none, refused": {
+			spec: refusesNoName, want: powershell.RestoreNameResult{ClearRefused: true, Reason: "Der Name fehlt.", Marked: []string{}}, archived: old,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spec := newOfficeServer().in(model.My, archived(old.withKey("old")), s2s.withKey(friendly))
+			spec.office.S2SCertificateName = friendly
+			c.spec(spec)
+			s := newServer(t, spec)
+			params := powershell.RestoreS2SCertificateName{
+				Ours: friendly, Previous: c.previous, Unarchive: []string{old.thumbprint}, Archive: []string{s2s.thumbprint},
+			}
+			if diff := cmp.Diff(c.want, mustRun(t, s, params)); diff != "" {
+				t.Errorf("want -, got +:\n%s", diff)
+			}
+			assertArchived(t, s, c.archived)
+			if again := mustRun(t, s, params); again.Changed || len(again.Marked) > 0 {
+				t.Errorf("again: %+v", again)
+			}
+			assertArchived(t, s, c.archived)
 		})
 	}
 }

@@ -237,14 +237,12 @@ func TestGetSharePointFarm(t *testing.T) {
 		}
 		spec.sharePoint.Permissions = permissionOf("Read", false)
 		spec.sharePoint.Authorities = []model.RootAuthority{{Name: "r", Certificate: c.der}}
+		spec.sharePoint.UserProfileServices, spec.sharePoint.UserProfileProxies = 0, 1
+		spec.sharePoint.AllowOAuthOverHTTP = true
 		server := func(name, role string) any {
 			return pwsh.Object("Microsoft.SharePoint.Administration.SPServer", map[string]any{"Name": name, "Role": role})
 		}
-		service := func(typeName string) any { return pwsh.Object(typeName, map[string]any{"Name": "lokalisiert"}) }
-		spec.override("Get-SPServer", pwsh.Return([]any{server("SP-01", "WebFrontEnd"), server("SQL-01", "Invalid")})).
-			override("Get-SPServiceApplication", pwsh.Return([]any{
-				service("Microsoft.Office.Server.Administration.UserProfileApplication"), service("Microsoft.SharePoint.Other"),
-			}))
+		spec.override("Get-SPServer", pwsh.Return([]any{server("SP-01", "WebFrontEnd"), server("SQL-01", "Invalid")}))
 		got := mustRun(t, newServer(t, spec), powershell.GetSharePointFarm{
 			Sites: []string{site}, RegisteredNames: []string{sharePointIssuer, sqlIssuer}, Names: []string{"OOS SharePoint Server", "OOS SQL Server"},
 		})
@@ -258,18 +256,92 @@ func TestGetSharePointFarm(t *testing.T) {
 			Permissions: []powershell.AppPermission{
 				{Site: site, RegisteredName: sharePointIssuer, Right: "Read"}, {Site: site, RegisteredName: sqlIssuer},
 			},
-			UserProfileServices: 1, Members: []string{"SP-01"},
+			UserProfileProxies: 1, ProxiedSites: []string{site}, AppManagement: 2, SubscriptionSettings: 2, AllowOAuthOverHTTP: true,
+			Members: []string{"SP-01"},
 		}
 		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(powershell.SharePointFarm{}, "Machine")); diff != "" {
 			t.Errorf("want -, got +:\n%s", diff)
 		}
 	})
-	t.Run("tells missing rights from a missing second hop", func(t *testing.T) {
+	t.Run("returns issuers by application and by certificate", func(t *testing.T) {
+		t.Parallel()
+		old, current := newCertificate(t, "old"), newCertificate(t, "s2s.contoso.com")
+		spec := newFrontEnd(editions["Subscription Edition"])
+		spec.sharePoint.Issuers = []model.TokenIssuer{
+			{Name: "repaired", RegisteredIssuerName: "67e3df25-268a-4324-a550-0de1c7f97287@a-farm", Certificate: current.der},
+			{Name: "add-in", RegisteredIssuerName: "a@b", Certificate: old.der},
+			{Name: "other add-in", RegisteredIssuerName: "c@d", Certificate: current.der},
+		}
+		got := mustRun(t, newServer(t, spec), powershell.GetSharePointFarm{
+			RegisteredNames: []string{sharePointIssuer}, Thumbprints: []string{old.thumbprint},
+		})
+		var names []string
+		for _, issuer := range got.Issuers {
+			names = append(names, issuer.Name)
+		}
+		if diff := cmp.Diff([]string{"repaired", "add-in"}, names); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
+		}
+	})
+	t.Run("finds what is missing", func(t *testing.T) {
 		t.Parallel()
 		spec := newFrontEnd(editions["2016"])
-		spec.sharePoint.RemoteSQL = true
-		assertRefused(t, newServer(t, spec), powershell.GetSharePointFarm{}, powershell.SecondHop)
-		spec.filtered = true
-		assertRefused(t, newServer(t, spec), powershell.GetSharePointFarm{}, powershell.NotElevated)
+		spec.sharePoint.NotProxied, spec.sharePoint.NoAppManagement, spec.sharePoint.NoSubscriptionSettings = []string{site}, true, true
+		got := mustRun(t, newServer(t, spec), powershell.GetSharePointFarm{Sites: []string{site}})
+		want := powershell.SharePointFarm{UserProfileServices: 1, UserProfileProxies: 1, ProxiedSites: []string{}}
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(powershell.SharePointFarm{}, "Machine", "Version", "Issuers", "RootAuthorities", "Permissions", "Members")); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
+		}
 	})
+}
+
+// TestGetFarm_Cause has the one message that SharePoint has for every farm that it
+// cannot reach.
+func TestGetFarm_Cause(t *testing.T) {
+	t.Parallel()
+	database := func(number int, message string) func(*serverSpec) {
+		return func(s *serverSpec) {
+			s.sharePoint.RemoteSQL = true
+			s.override("Open-ConfigurationDatabase", pwsh.Return(pwsh.Object("Database", map[string]any{"Number": number, "Message": message, "State": ""})))
+		}
+	}
+	sql := func(refusal model.SQLRefusal) func(*serverSpec) {
+		return func(s *serverSpec) { s.sql = refusal }
+	}
+	for _, c := range []struct {
+		name string
+		spec func(*serverSpec)
+		id   string
+	}{
+		{"no second hop", func(s *serverSpec) { s.sharePoint.RemoteSQL = true }, powershell.SecondHop},
+		{"a login without credentials", database(18452, "Login failed."), powershell.SecondHop},
+		{"no administrator", func(s *serverSpec) { s.sharePoint.RemoteSQL, s.filtered = true, true }, powershell.NotElevated},
+		{"SQL Server is away", func(s *serverSpec) { s.sqlAway = true }, powershell.SqlUnavailable},
+		{"SQL Server is away, and there is no second hop", func(s *serverSpec) { s.sharePoint.RemoteSQL, s.sqlAway = true, true }, powershell.SqlUnavailable},
+		{"no answer in time", database(-2, "Timeout expired."), powershell.SqlUnavailable},
+		{"the availability group fails over", sql(model.SQLFailsOver), powershell.SqlUnavailable},
+		{"the database is recovered", sql(model.SQLRecovers), powershell.SqlUnavailable},
+		{"no login", sql(model.SQLWithoutLogin), powershell.NoFarmAccess},
+		{"no access to the database", sql(model.SQLWithoutUser), powershell.NoFarmAccess},
+		{"no list of databases", sql(model.SQLHidesDatabase), powershell.FarmUnreachable},
+		{"the database opens", sql(model.SQLAdmitsClient), powershell.FarmUnreachable},
+		{"an unknown error", database(823, "The operating system returned error 21."), powershell.FarmUnreachable},
+		{
+			"no connection string",
+			func(s *serverSpec) {
+				s.sharePoint.RemoteSQL = true
+				s.override("Open-ConfigurationDatabase", pwsh.Return(nil))
+			}, powershell.FarmUnreachable,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			spec := newFrontEnd(editions["2016"])
+			c.spec(spec)
+			refused := requireRefusal(t, newServer(t, spec), powershell.GetSharePointFarm{}, c.id)
+			if refused.Message == "" {
+				t.Error("no message")
+			}
+		})
+	}
 }

@@ -105,6 +105,36 @@ func TestTables_CmdletsOfEveryVersion(t *testing.T) {
 	}
 }
 
+// TestTables_DocumentedTypes checks that what rests on documentation alone was not
+// recorded, and that it says where it is documented.
+func TestTables_DocumentedTypes(t *testing.T) {
+	t.Parallel()
+	var recorded struct {
+		Types map[string][]string `json:"types"`
+	}
+	readRecording(t, "dotnet-framework-4.6.2", &recorded)
+	var tables struct {
+		Framework  map[string][]string `json:"framework"`
+		Documented map[string][]string `json:"documented"`
+		Source     string              `json:"documented source"`
+	}
+	readTable(t, "types.json", &tables)
+	if tables.Source == "" {
+		t.Error("no source")
+	}
+	for name := range tables.Documented {
+		if _, ok := recorded.Types[name]; ok {
+			t.Errorf("%s was recorded", name)
+		}
+		if _, ok := tables.Framework[name]; ok {
+			t.Errorf("%s is in two tables", name)
+		}
+		if !strings.HasPrefix(name, "System.Data.") {
+			t.Errorf("%s: the source is that of System.Data", name)
+		}
+	}
+}
+
 func TestTables_TypesOfTheFramework(t *testing.T) {
 	t.Parallel()
 	var recorded struct {

@@ -46,7 +46,10 @@ type serverSpec struct {
 	// certificate of the farm's own root authority.
 	sharePoint *model.SharePointSpec
 	local      []byte
-	overrides  pwsh.Overrides
+	// sql is how the SQL Server of that farm refuses, unless it is away.
+	sql       model.SQLRefusal
+	sqlAway   bool
+	overrides pwsh.Overrides
 }
 
 // storeEntry is a certificate in a store.
@@ -193,6 +196,10 @@ func (s *testServer) build(spec *serverSpec) {
 		farm := *spec.sharePoint
 		farm.Servers = []string{host}
 		requireNoError(s.t, s.World.NewSharePointFarm(farm, spec.local))
+		requireNoError(s.t, s.World.RefuseSQL(farm.Name, spec.sql))
+		if spec.sqlAway {
+			requireNoError(s.t, s.World.Impose(host, model.Condition{Kind: model.SQLAway}, false))
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -10,9 +11,12 @@ import (
 
 // MachineSpec describes a Windows machine.
 type MachineSpec struct {
-	// Host is the DNS name; its first label in upper case is the computer
-	// name, the rest the domain.
+	// Host is the DNS name. The computer name is its first label, in upper case
+	// and no longer than 15 letters.
 	Host string
+	// Domain is the DNS name of the Active Directory domain; empty means the
+	// rest of Host.
+	Domain string
 	// Build is the Windows build: 14393 for Server 2016, 17763 for 2019,
 	// 20348 for 2022.
 	Build int
@@ -29,19 +33,27 @@ type MachineSpec struct {
 	Office bool
 	// FIPS is the policy that asks for validated cryptography only.
 	FIPS bool
+	// CentralStore is the folder of IIS's central certificate store; empty means
+	// that it is not in use.
+	CentralStore string
+	// TrustedForests are the forests of other domains that its domain trusts.
+	TrustedForests []string
 }
 
 type machine struct {
 	MachineSpec
 
-	name, domain string
-	stores       map[Store][]*entry
-	services     map[string]*service
+	// name is the computer name.
+	name     string
+	stores   map[Store][]*entry
+	services map[string]*service
 	// upSince is when the machine was there first, workersSince when the oldest
 	// IIS worker process started, zero when none runs.
 	upSince, workersSince time.Time
 	// poolDown reports whether the application pool of the sites is stopped.
-	poolDown   bool
+	poolDown bool
+	// broken is what its sites respond; nil for what runs on it.
+	broken     *SiteResponse
 	conditions []Condition
 	events     []Event
 	files      map[string]file
@@ -49,8 +61,10 @@ type machine struct {
 	keys       map[string]*privateKey
 	tasks      map[string]*task
 	// bindings are the certificates of http.sys by address.
-	bindings      map[string]farm.Thumbprint
-	listener      farm.Thumbprint
+	bindings map[string]farm.Thumbprint
+	listener farm.Thumbprint
+	// named are the certificates of what has one.
+	named         map[CertificateUse]farm.Thumbprint
 	pendingReboot bool
 	downUntil     time.Time
 	boots         int
@@ -72,22 +86,33 @@ func (w *World) AddMachine(spec MachineSpec) error {
 	if !found {
 		return fmt.Errorf("machine %q has no domain in its name", spec.Host)
 	}
-	if spec.Forest == "" {
-		spec.Forest = domain
-	}
+	spec.Domain = cmp.Or(spec.Domain, domain)
+	spec.Forest = cmp.Or(spec.Forest, spec.Domain)
 	const uptime = 3 * 24 * time.Hour
 	m := &machine{
-		MachineSpec: spec, name: strings.ToUpper(label), domain: domain,
+		MachineSpec: spec, name: w.computerName(label),
 		stores: map[Store][]*entry{}, services: map[string]*service{},
 		upSince: time.Now().Add(-uptime), files: map[string]file{}, registry: map[string]string{},
-		bindings: map[string]farm.Thumbprint{},
-		keys:     map[string]*privateKey{}, tasks: map[string]*task{}, restarts: map[string]int{}, loads: map[string]func() error{},
+		bindings: map[string]farm.Thumbprint{}, named: map[CertificateUse]farm.Thumbprint{},
+		keys: map[string]*privateKey{}, tasks: map[string]*task{}, restarts: map[string]int{}, loads: map[string]func() error{},
 	}
 	if spec.Office {
 		m.addIIS() // Office Online Server requires it.
 	}
 	w.machines = append(w.machines, m)
 	return nil
+}
+
+// maxComputerName is the length of a computer name.
+const maxComputerName = 15
+
+// computerName is the name that Windows makes of the first label of a DNS name.
+func (w *World) computerName(label string) string {
+	if len(label) > maxComputerName {
+		w.countRule(RuleComputerName)
+		label = label[:maxComputerName]
+	}
+	return strings.ToUpper(label)
 }
 
 func (m *machine) isDown(now time.Time) bool { return now.Before(m.downUntil) }
@@ -151,7 +176,7 @@ type Description struct {
 func (s *Session) Describe() (d Description, err error) {
 	err = s.perform(func(now time.Time) error {
 		d = Description{
-			Name: s.m.name, Domain: s.m.domain, Forest: s.m.Forest, Build: s.m.Build,
+			Name: s.m.name, Domain: s.m.Domain, Forest: s.m.Forest, Build: s.m.Build,
 			PowerShell: fmt.Sprintf("5.1.%d.0", s.m.Build), Elevated: !s.logon.Filtered, FIPS: s.m.FIPS,
 			Clock: s.m.clock(now), PendingReboot: s.m.pendingReboot, ConfigurationMode: s.m.ConfigurationMode,
 		}

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -10,6 +11,10 @@ import (
 // OfficeSettings are those settings of an Office Online Server farm that
 // concern the procedure.
 type OfficeSettings struct {
+	// InternalURL and ExternalURL are what users' requests begin with.
+	InternalURL string `json:"internalUrl"`
+	ExternalURL string `json:"externalUrl"`
+
 	AllowHTTP                       bool   `json:"allowHttp"`
 	CertificateName                 string `json:"certificateName"`
 	S2SCertificateName              string `json:"s2sCertificateName"`
@@ -20,6 +25,8 @@ type OfficeSettings struct {
 type officeFarm struct {
 	members []*officeMember
 	master  *officeMember
+	// certificateNames are the names in the certificate of the sites.
+	certificateNames []string
 }
 
 // officeMember is one machine's part of the farm: its copy of the settings,
@@ -48,11 +55,21 @@ type loadedS2S struct {
 
 // NewOfficeFarm joins machines to an Office Online Server farm that has run
 // with these settings since the machines started; the first is the master. A
-// machine is in one such farm at most.
+// machine is in one such farm at most. Without a URL it is called "office" in the
+// domain of the first, or "office-2" and so on. The certificate of its sites has
+// the names of its URLs alone.
 func (w *World) NewOfficeFarm(settings OfficeSettings, hosts ...string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	created := &officeFarm{}
+	if settings.InternalURL == "" && settings.ExternalURL == "" && len(hosts) > 0 {
+		_, domain, _ := strings.Cut(hosts[0], ".")
+		name := "office"
+		if n := len(w.offices); n > 0 {
+			name = fmt.Sprintf("office-%d", n+1)
+		}
+		settings.InternalURL = "https://" + name + "." + domain + "/"
+	}
+	created := &officeFarm{certificateNames: settings.farmHosts()}
 	for _, host := range hosts {
 		m, err := w.findMachine(host)
 		if err != nil {

@@ -39,7 +39,7 @@ func (o Office) onMember(operation func(member *officeMember, now time.Time) err
 type OfficeFarm struct {
 	OfficeSettings
 
-	// Machines are the computer names.
+	// Machines are the names of its machines.
 	Machines []string
 }
 
@@ -53,11 +53,20 @@ func (o Office) GetOfficeWebAppsFarm() (f OfficeFarm, err error) {
 		}
 		f.OfficeSettings = member.settings
 		for _, other := range member.farm.members {
-			f.Machines = append(f.Machines, other.m.name)
+			f.Machines = append(f.Machines, o.s.world.nameInFarm(other.m))
 		}
 		return nil
 	})
 	return f, err
+}
+
+// nameInFarm is how the farm names a machine.
+func (w *World) nameInFarm(m *machine) string {
+	if w.policy.DNSMachineNames {
+		w.countRule(RuleDNSMachineNames)
+		return m.Host
+	}
+	return m.name
 }
 
 // OfficeMachine is the output of Get-OfficeWebAppsMachine.
@@ -69,7 +78,8 @@ type OfficeMachine struct {
 func (o Office) GetOfficeWebAppsMachine() (m OfficeMachine, err error) {
 	err = o.onMember(func(member *officeMember, _ time.Time) error {
 		m = OfficeMachine{
-			MachineName: member.m.name, MasterMachineName: member.farm.master.m.name, HealthStatus: member.health,
+			MachineName: o.s.world.nameInFarm(member.m), MasterMachineName: o.s.world.nameInFarm(member.farm.master.m),
+			HealthStatus: member.health,
 		}
 		return nil
 	})
@@ -158,18 +168,4 @@ func (w *World) checkSetFarm(f *officeFarm, set SetFarm) error {
 		}
 	}
 	return nil
-}
-
-// Discovery asks this machine for /hosting/discovery, and returns the HTTP
-// status, or 0 and the name of a WebExceptionStatus.
-func (o Office) Discovery() (status int, problem string, err error) {
-	err = o.onMember(func(member *officeMember, now time.Time) error {
-		status, problem = o.s.world.answerHTTP(member.m, now)
-		agent := member.m.services[WACSM]
-		if status == succeeded && (!agent.running || now.Sub(agent.since) < o.s.world.policy.WarmUp) {
-			status = serviceUnavailable
-		}
-		return nil
-	})
-	return status, problem, err
 }

@@ -36,10 +36,7 @@ func (p SharePoint) GetAppPrincipal(with PrincipalParameters) (found AppPrincipa
 }
 
 func (p SharePoint) checkSite(cmdlet string, f *sharePointFarm, site string) error {
-	same := func(known string) bool {
-		return strings.EqualFold(strings.TrimSuffix(known, "/"), strings.TrimSuffix(site, "/"))
-	}
-	if !slices.ContainsFunc(f.Sites, same) {
+	if !containsSite(f.Sites, site) {
 		return p.noObject(cmdlet)
 	}
 	return nil

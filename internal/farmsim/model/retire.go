@@ -67,6 +67,45 @@ func (s *Session) Listener() (thumbprint farm.Thumbprint, err error) {
 	return thumbprint, err
 }
 
+// NameCertificate gives a certificate to WinRM's service or to Remote Desktop, each
+// by its use; an empty thumbprint takes it away.
+func (s *Session) NameCertificate(use CertificateUse, thumbprint farm.Thumbprint) error {
+	return s.performElevated(func(time.Time) error {
+		s.m.named[use] = thumbprint
+		return nil
+	})
+}
+
+// CertificateUse is something of Windows that has one certificate.
+type CertificateUse string
+
+// What has a certificate, beside http.sys and WinRM's listener.
+const (
+	// WinRMService is the thumbprint of WinRM's service.
+	WinRMService CertificateUse = "WinRM service"
+	// RemoteDesktop is that of Remote Desktop's listener.
+	RemoteDesktop CertificateUse = "Remote Desktop"
+)
+
+// NamedCertificate is what something of Windows has; empty for none.
+func (s *Session) NamedCertificate(use CertificateUse) (thumbprint farm.Thumbprint, err error) {
+	err = s.performElevated(func(time.Time) error {
+		thumbprint = s.m.named[use]
+		return nil
+	})
+	return thumbprint, err
+}
+
+// CentralStore is the folder of IIS's central certificate store; empty when it is
+// not in use.
+func (s *Session) CentralStore() (folder string, err error) {
+	err = s.perform(func(time.Time) error {
+		folder = s.m.CentralStore
+		return nil
+	})
+	return folder, err
+}
+
 // visibleEntries are the certificates of a store that are shown to those who do not
 // ask for archived ones.
 func (w *World) visibleEntries(entries []*entry) []*entry {

@@ -42,6 +42,7 @@ const (
 	RuleIISServices            RuleID = "windows.iis-services"
 	RuleIISResetFails          RuleID = "windows.iisreset-fails"
 	RulePoolDown               RuleID = "windows.application-pool-down"
+	RuleComputerName           RuleID = "windows.computer-name"
 )
 
 // The rules of Office Online Server.
@@ -61,11 +62,14 @@ const (
 	RuleSameSubject      RuleID = "office.same-subject"
 	RuleNoCNG            RuleID = "office.no-cng-key"
 	RuleRSAOnly          RuleID = "office.rsa-only"
+	RuleFarmNameOnly     RuleID = "office.farm-name-only"
+	RuleDNSMachineNames  RuleID = "office.dns-machine-names"
 )
 
 // The rules of SharePoint.
 const (
 	RuleSecondHop                RuleID = "sharepoint.second-hop"
+	RuleSQLNumbers               RuleID = "sharepoint.sql-numbers"
 	RuleBatchLogon               RuleID = "sharepoint.batch-logon"
 	RuleHighImpactPrompts        RuleID = "sharepoint.high-impact-prompts"
 	RulePipeBind                 RuleID = "sharepoint.pipe-bind"
@@ -82,12 +86,14 @@ const (
 	RulePropagation              RuleID = "sharepoint.propagation"
 	RuleTimerCachesTrust         RuleID = "sharepoint.timer-caches-trust"
 	RuleSQLAway                  RuleID = "sharepoint.sql-away"
+	RuleSiteCold                 RuleID = "sharepoint.site-cold"
 )
 
 // The rules of a token's way from office server to SharePoint server.
 const (
 	RuleSameForest    RuleID = "token.same-forest"
 	RuleUserProfile   RuleID = "token.user-profile"
+	RuleOAuthOverHTTP RuleID = "token.oauth-over-http"
 	RuleTrustedIssuer RuleID = "token.trusted-issuer"
 	RuleChain         RuleID = "token.chain"
 	RulePermission    RuleID = "token.permission"
@@ -123,6 +129,7 @@ func windowsRules() []Rule {
 		{RuleCauseInEventLog, "what a service throws at its start is in the Application log, under the service's name, and in no cmdlet's error", Sourced, "sharepointpain.com 2025/04; .NET Framework, ServiceBase.AutoLog"},
 		{RuleIISServices, "IIS serves only while WAS and W3SVC run; W3SVC depends on WAS", Sourced, "Microsoft, Introduction to IIS Architectures"},
 		{RuleIISResetFails, "iisreset may fail and leave IIS stopped; its exit code is then not 0", Assumed, "Microsoft, IIS event 3206, advises /noforce because of it; the codes are published nowhere"},
+		{RuleComputerName, "the computer name has no more than the first 15 letters of the DNS host name", Sourced, "Microsoft, Naming conventions in Active Directory for computers, domains, sites, and OUs"},
 		{RulePoolDown, "a site whose application pool is stopped answers 503", Sourced, "Microsoft, HTTP Error 503 Service Unavailable, rapid-fail protection"},
 	}
 }
@@ -141,15 +148,18 @@ func officeRules() []Rule {
 		{RuleNameMissing, "WACSM does not start when a configured friendly name is not in Personal", Assumed, "sharepointpain.com 2025/04, for CertificateName"},
 		{RuleArchivedNotNamed, "a friendly name does not stand for an archived certificate", Assumed, "nothing public on how Office Online Server opens the store; the usual way leaves archived ones out"},
 		{RuleNameAmbiguous, "a friendly name must be unique over Personal and Trusted Root; WACSM does not start when it is not", Assumed, "Microsoft, Plan Office Online Server, for CertificateName"},
-		{RuleSameSubject, "by policy, two certificates of one subject in Personal stop WACSM", Assumed, "sharepointpain.com 2025/04, for CertificateName"},
+		{RuleSameSubject, "by policy, two certificates of one subject in Personal stop WACSM, unless one is archived", Assumed, "sharepointpain.com 2025/04, for CertificateName; of archived ones nothing is public"},
 		{RuleNoCNG, "tokens cannot be signed with a key of a key storage provider: Invalid provider type specified", Assumed, "blogs.msdn boodablog, for SharePoint high-trust certificates"},
+		{RuleFarmNameOnly, "the certificate of the sites has the farm's name, and a client that asks for another name gets TrustFailure", Sourced, "Microsoft, Plan Office Online Server; WebExceptionStatus"},
+		{RuleDNSMachineNames, "by policy, MachineName and MasterMachineName are DNS names", Assumed, "nothing public either way"},
 		{RuleRSAOnly, "tokens are RS256, so the key must be RSA", Sourced, highTrust},
 	}
 }
 
 func sharePointRules() []Rule {
 	return []Rule{
-		{RuleSecondHop, "cmdlets need the configuration database; a session without delegation reaches only a local one: Cannot access the local farm", Sourced, "blogs.msdn besidethepoint 2010; Microsoft, Making the second hop in PowerShell Remoting"},
+		{RuleSecondHop, "cmdlets need the configuration database; a session without delegation reaches only a local one, and whatever keeps them from it has one text: Cannot access the local farm", Sourced, "blogs.msdn besidethepoint 2010; Microsoft, Making the second hop in PowerShell Remoting"},
+		{RuleSQLNumbers, "SQL Server tells by number what keeps an account from a database: 18456 and the account that it saw, 4060, 983; a client that finds no server has 53", Sourced, "Microsoft, Database Engine events and errors, MSSQLSERVER_18456, MSSQLSERVER_4060, MSSQLSERVER_983, MSSQLSERVER_53"},
 		{RuleBatchLogon, "a scheduled task logs its account on with credentials that SQL Server takes", Assumed, "how group managed service accounts are meant to be used; with SharePoint cmdlets nothing public"},
 		{RuleHighImpactPrompts, "New-, Set- and Remove- of issuers and root authorities prompt, unless -Confirm:$false", Sourced, interfaces},
 		{RulePipeBind, "an identity that does not exist cannot be read from the pipebind parameter", Sourced, "EntraCP#136"},
@@ -165,6 +175,7 @@ func sharePointRules() []Rule {
 		{RuleAppOnlyStays, "Set-SPAppPrincipalPermission without -EnableAppOnlyPolicy leaves app-only access as it is; Remove- with -DisableAppOnlyPolicy ends it", Assumed, "the two switches belong to two cmdlets; nothing public on the rest"},
 		{RulePropagation, "a server recognises a changed trust after iisreset, else within 24 hours", Sourced, highTrust},
 		{RuleTimerCachesTrust, "SPTimerV4 uses the trust of when it started", Assumed, "Microsoft, Replace the STS certificate for SharePoint Server, restarts it too"},
+		{RuleSiteCold, "a site that was not used since IIS was restarted answers its first request after a minute or more", Sourced, "spjeff.com 2011; bugrapostaci.com 2012"},
 		{RuleSQLAway, "SharePoint serves nothing while its SQL Server is away", Sourced, "Microsoft, SharePoint and SQL Server availability: the content is in the databases"},
 	}
 }
@@ -172,7 +183,8 @@ func sharePointRules() []Rule {
 func tokenRules() []Rule {
 	return []Rule{
 		{RuleSameForest, "both farms are in the same Active Directory forest", Sourced, procedure},
-		{RuleUserProfile, "the SharePoint farm has a User Profile service application", Sourced, procedure},
+		{RuleUserProfile, "the SharePoint farm has a User Profile service application, or uses another farm's: its proxy is in the group of the site's web application", Sourced, procedure + "; Microsoft, Configure server-to-server authentication in SharePoint Server, on farms that share the service"},
+		{RuleOAuthOverHTTP, "a site without TLS takes no tokens unless AllowOAuthOverHttp is set", Sourced, "Microsoft, Configure server-to-server authentication from SharePoint Server to SharePoint in Microsoft 365, and high-trust add-ins"},
 		{RuleTrustedIssuer, "the token's certificate is that of an issuer with the registered name: The issuer of the token is not a trusted issuer", Sourced, highTrust},
 		{RuleChain, "every certificate of the chain is a trusted root authority", Sourced, highTrust},
 		{RulePermission, "the app principal has app-only full control at the site subscription", Sourced, procedure},

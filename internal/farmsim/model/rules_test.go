@@ -19,7 +19,7 @@ type story func(t *testing.T) *testfarm.Farm
 func TestRules(t *testing.T) {
 	t.Parallel()
 	stories := map[model.RuleID]story{}
-	for _, group := range []map[model.RuleID]story{windowsStories, officeStories, sharePointStories, tokenStories, retireStories, serviceStories} {
+	for _, group := range []map[model.RuleID]story{windowsStories, officeStories, sharePointStories, siteStories, tokenStories, retireStories, serviceStories} {
 		maps.Copy(stories, group)
 	}
 	listed := map[model.RuleID]bool{}
@@ -170,6 +170,19 @@ var tokenStories = map[model.RuleID]story{
 		f := testfarm.New(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.UserProfileServices = 0 })
 		f.SetUp(testfarm.NewPair(t, "s2s", nil))
 		f.Broken(model.RuleUserProfile)
+		consumer := testfarm.New(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.UserProfileServices, spec.UserProfileProxies = 0, 1 })
+		consumer.SetUp(testfarm.NewPair(t, "s2s", nil))
+		consumer.Works()
+		apart := testfarm.New(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.NotProxied = []string{testfarm.Site + "/"} })
+		apart.SetUp(testfarm.NewPair(t, "s2s", nil))
+		apart.Broken(model.RuleUserProfile)
+		return f
+	},
+	model.RuleOAuthOverHTTP: func(t *testing.T) *testfarm.Farm {
+		const site = "http://portal.contoso.com"
+		f := testfarm.New(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.Sites = append(spec.Sites, site) })
+		f.SetUp(testfarm.NewPair(t, "s2s", nil))
+		f.Broken(model.RuleOAuthOverHTTP)
 		return f
 	},
 	model.RuleTrustedIssuer: func(t *testing.T) *testfarm.Farm {

@@ -17,8 +17,20 @@ type SharePointSpec struct {
 	// Servers are the hosts of its machines.
 	Servers []string
 	// Sites are its top-level site collections.
-	Sites               []string
-	UserProfileServices int
+	Sites []string
+	// WithoutSites are the hosts that do not have the sites' web applications.
+	WithoutSites []string
+	// UserProfileServices counts the User Profile service applications, and
+	// UserProfileProxies the proxies to those of other farms. NotProxied are the
+	// sites whose web application has none of their proxies in its group.
+	UserProfileServices, UserProfileProxies int
+	NotProxied                              []string
+	// NoAppManagement and NoSubscriptionSettings are farms without the services
+	// that hold app permissions.
+	NoAppManagement, NoSubscriptionSettings bool
+	// AllowOAuthOverHTTP is the setting of the security token service; off is the
+	// product's default.
+	AllowOAuthOverHTTP bool
 	// RemoteSQL puts the configuration database on another machine, which a
 	// session reaches only with Delegation and Kerberos, and a scheduled task
 	// with the credentials of its account.
@@ -38,6 +50,7 @@ type sharePointFarm struct {
 	// not restarted since still uses an earlier one.
 	history     []trust
 	permissions map[string]AppPermission
+	sql         SQLRefusal
 	// sqlAwayUntil is when the farm's SQL Server answers again; see [SQLAway].
 	sqlAwayUntil time.Time
 }
@@ -198,7 +211,7 @@ const cmdletClass = "Microsoft.SharePoint.PowerShell.SPCmdlet"
 func (p SharePoint) onFarm(cmdlet string, operation func(f *sharePointFarm, now time.Time) error) error {
 	return p.s.perform(func(now time.Time) error {
 		f := p.s.world.sharePointFarm(p.s.m)
-		if f == nil || p.s.logon.Filtered || !p.reachesSQL(f) {
+		if f == nil || p.s.logon.Filtered || !p.reachesSQL(f) || f.sql != SQLAdmits || f.isSQLAway(now) {
 			p.s.world.countRule(RuleSecondHop)
 			return invalidOperationError(cmdletClass+cmdlet, "Cannot access the local farm. Verify that the local farm is "+
 				"properly configured, currently available, and that you have the appropriate permissions to access the "+
@@ -219,19 +232,17 @@ func (p SharePoint) reachesSQL(f *sharePointFarm) bool {
 	return f.Delegation && p.s.logon.Auth == Kerberos
 }
 
-// SharePointFarm is what Get-SPFarm, Get-SPServer and Get-SPServiceApplication
-// tell of a farm.
+// SharePointFarm is what Get-SPFarm and Get-SPServer tell of a farm.
 type SharePointFarm struct {
 	Version string
 	// Servers are the computer names.
-	Servers             []string
-	UserProfileServices int
+	Servers []string
 }
 
 // GetFarm is Get-SPFarm.
 func (p SharePoint) GetFarm() (found SharePointFarm, err error) {
 	err = p.onFarm("GetFarm", func(f *sharePointFarm, _ time.Time) error {
-		found = SharePointFarm{Version: f.Version, UserProfileServices: f.UserProfileServices}
+		found = SharePointFarm{Version: f.Version}
 		for _, m := range f.machines {
 			found.Servers = append(found.Servers, m.name)
 		}
@@ -249,35 +260,6 @@ func (p SharePoint) GetServer() (found []SharePointServer, err error) {
 	for _, name := range f.Servers {
 		found = append(found, SharePointServer{Name: name, Role: "Custom"})
 	}
-	return found, err
-}
-
-// UserProfileService is a UserProfileApplication.
-type UserProfileService struct{ Name string }
-
-// GetServiceApplication is Get-SPServiceApplication. Of service applications
-// only those matter here.
-func (p SharePoint) GetServiceApplication() (found []UserProfileService, err error) {
-	f, err := p.GetFarm()
-	for range f.UserProfileServices {
-		found = append(found, UserProfileService{Name: "User Profile Service Application"})
-	}
-	return found, err
-}
-
-// Site is an SPSite.
-type Site struct{ URL string }
-
-// SiteParameters are those of Get-SPSite for one site collection.
-type SiteParameters struct{ Identity string }
-
-// GetSite is Get-SPSite for one site collection.
-func (p SharePoint) GetSite(with SiteParameters) (found Site, err error) {
-	const cmdlet = "GetSite"
-	err = p.onFarm(cmdlet, func(f *sharePointFarm, _ time.Time) error {
-		found.URL = with.Identity
-		return p.checkSite(cmdlet, f, with.Identity)
-	})
 	return found, err
 }
 

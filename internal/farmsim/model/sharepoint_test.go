@@ -21,6 +21,40 @@ var sharePointStories = map[model.RuleID]story{
 		f.OK(err)
 		return f
 	},
+	model.RuleSQLNumbers: func(t *testing.T) *testfarm.Farm {
+		f := testfarm.New(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.RemoteSQL = true })
+		account := model.Logon{User: `CONTOSO\farmtrust-sp$`, Auth: model.Batch}
+		for _, c := range []struct {
+			refusal model.SQLRefusal
+			logon   model.Logon
+			number  int
+			says    string
+		}{
+			{model.SQLAdmits, testfarm.Admin, 18456, `NT AUTHORITY\ANONYMOUS LOGON`},
+			{model.SQLAdmits, account, 0, ""},
+			{model.SQLFailsOver, account, 983, "replica"},
+			{model.SQLRecovers, account, 4060, account.User},
+			{model.SQLWithoutLogin, account, 18456, account.User},
+		} {
+			f.OK(f.World.RefuseSQL("portal", c.refusal))
+			session := f.OnAs(testfarm.Front, c.logon)
+			answer, err := session.OpenConfigurationDatabase()
+			f.OK(err)
+			if answer.Number != c.number || !strings.Contains(answer.Message, c.says) {
+				t.Errorf("%s: got %+v, want number %d", c.refusal, answer, c.number)
+			}
+			if _, err := session.SharePoint().GetFarm(); c.number != 0 {
+				f.Refused(err, noLocalFarm)
+			}
+		}
+		f.OK(f.World.Impose(testfarm.Front, model.Condition{Kind: model.SQLAway}, false))
+		answer, err := f.On(testfarm.Front).OpenConfigurationDatabase()
+		f.OK(err)
+		if answer.Number != 53 {
+			t.Errorf("SQL Server is away: got %+v", answer)
+		}
+		return f
+	},
 	model.RuleBatchLogon: func(t *testing.T) *testfarm.Farm {
 		f := testfarm.New(t, model.Policy{}, func(spec *model.SharePointSpec) { spec.RemoteSQL = true })
 		_, err := f.On(testfarm.Front).SharePoint().GetFarm()

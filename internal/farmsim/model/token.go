@@ -60,8 +60,13 @@ func (w *World) DataRefresh(officeHost, sharePointHost string) ([]Obstacle, erro
 			r.checkAcceptance(f, server, issuer, signer.cert)
 		}
 	}
-	if f.UserProfileServices == 0 {
-		r.addObstacle(RuleUserProfile, "farm %s has no User Profile service application", f.Name)
+	for _, site := range f.Sites {
+		if !f.knowsProfiles(site) {
+			r.addObstacle(RuleUserProfile, "farm %s: %s has no User Profile service", f.Name, site)
+		}
+		if f.refusesTokens(site) {
+			r.addObstacle(RuleOAuthOverHTTP, "farm %s: %s takes no tokens over HTTP", f.Name, site)
+		}
 	}
 	return r.obstacles, nil
 }

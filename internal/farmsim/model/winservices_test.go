@@ -119,9 +119,7 @@ var serviceStories = map[model.RuleID]story{
 		f.Broken(model.RulePoolDown)
 		f.RestartOffice(testfarm.Master)
 		f.Broken(model.RulePoolDown)
-		if status, _, err := f.On(testfarm.Master).Office().Discovery(); err != nil || status != 503 {
-			t.Errorf("discovery answers %d, %v", status, err)
-		}
+		assertResponds(f, testfarm.Master, discovery, model.SiteResponse{Status: 503})
 		f.World.LiftConditions()
 		f.Works()
 		return f

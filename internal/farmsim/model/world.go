@@ -28,7 +28,7 @@ type Policy struct {
 	// Propagation is how long a SharePoint server that is not restarted keeps
 	// the trust of before a change; zero means 24 hours.
 	Propagation time.Duration
-	// WarmUp is how long /hosting/discovery is not answered after a start.
+	// WarmUp is how long no site is answered after a start.
 	WarmUp time.Duration
 	// DuplicateNames is what a second issuer with the same registered name does.
 	DuplicateNames DuplicateNames
@@ -38,6 +38,9 @@ type Policy struct {
 	// CheckS2SName makes Set-OfficeWebAppsFarm check the S2S name as it
 	// checks CertificateName.
 	CheckS2SName bool
+	// DNSMachineNames makes the office farm call its machines by their DNS names
+	// instead of their computer names.
+	DNSMachineNames bool
 	// KeepS2SName makes Set-OfficeWebAppsFarm refuse an empty S2S name.
 	KeepS2SName bool
 }

@@ -1,7 +1,7 @@
 package pwsh
 
 import (
-	"strings"
+	"strconv"
 
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 )
@@ -36,15 +36,20 @@ func machineOperations() map[string]operation {
 			since, err := s.WorkersSince()
 			return dateTime(since), err
 		}),
-		"Get-Service":       operationOn(getService),
-		"Restart-Service":   operationOn(restartService),
-		"Invoke-WebRequest": operationOn(invokeWebRequest),
+		"Get-Service":     operationOn(getService),
+		"Restart-Service": operationOn(restartService),
+		"Get-OwnHostEntry": operationWithout(func(s *model.Session) (any, error) {
+			own, err := s.HostEntry()
+			return newObject("HostEntry", object{"Name": own.Name, "Addresses": own.Addresses}), err
+		}),
+		"Send-SiteRequest": operationOn(sendSiteRequest),
 
 		"Get-SharePointFileVersion": operationWithout(func(s *model.Session) (any, error) {
 			version, err := s.SharePointVersion()
 			return versionOf(version), err
 		}),
-		"Get-AppPermission": operationOn(getAppPermission),
+		"Get-AppPermission":          operationOn(getAppPermission),
+		"Open-ConfigurationDatabase": operationWithout(openConfigurationDatabase),
 
 		"Register-ScheduledTask": operationOn(func(s *model.Session, p registration) (any, error) { return nil, s.RegisterTask(p.Task) }),
 		"Start-ScheduledTask": operationOn(func(s *model.Session, p struct{ TaskName string }) (any, error) {
@@ -105,13 +110,15 @@ func restartService(s *model.Session, p struct {
 	return nil, nil
 }
 
-// invokeWebRequest answers the one page that scripts ask for, at this machine.
-func invokeWebRequest(s *model.Session, p struct{ Uri string }) (any, error) { //nolint:revive // PowerShell's name.
-	if !strings.HasSuffix(p.Uri, "/hosting/discovery") {
-		return object{"$type": "Response", "StatusCode": 404, "Problem": ""}, nil
-	}
-	status, problem, err := s.Office().Discovery()
-	return object{"$type": "Response", "StatusCode": status, "Problem": problem}, err
+// sendSiteRequest sends a request to the machine's own sites. All its addresses
+// lead there.
+func sendSiteRequest(s *model.Session, p struct {
+	Address, Url string //nolint:revive // PowerShell's name.
+	Milliseconds int
+},
+) (any, error) {
+	r, err := s.RequestSite(p.Url)
+	return newObject("SiteResponse", object{"Status": r.Status, "Problem": r.Problem}), err
 }
 
 // getAppPermission reads SharePoint's object model as the prelude does, which
@@ -127,4 +134,15 @@ func getAppPermission(s *model.Session, p struct {
 	}
 	has, err := s.SharePoint().AppPermission(url, p.RegisteredName)
 	return object{"$type": "AppPermission", "Right": has.Right, "AppOnly": has.AppOnly}, err
+}
+
+// openConfigurationDatabase shows SQL Server's answer as the prelude does: a state
+// that is not listed is empty.
+func openConfigurationDatabase(s *model.Session) (any, error) {
+	answer, err := s.OpenConfigurationDatabase()
+	state := ""
+	if answer.State >= 0 {
+		state = strconv.Itoa(answer.State)
+	}
+	return object{"$type": "Database", "Number": answer.Number, "Message": answer.Message, "State": state}, err
 }

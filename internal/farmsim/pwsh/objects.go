@@ -53,12 +53,13 @@ type certificate struct {
 	Der           []byte
 	FriendlyName  string
 	HasPrivateKey bool
+	Archived      bool
 	KeyFile       string
 }
 
 // toStore is the certificate for a store.
 func (c certificate) toStore() model.Certificate {
-	to := model.Certificate{DER: c.Der, FriendlyName: c.FriendlyName}
+	to := model.Certificate{DER: c.Der, FriendlyName: c.FriendlyName, Archived: c.Archived}
 	if c.KeyFile != "" {
 		to.Key = &model.Key{File: c.KeyFile}
 	}
@@ -109,7 +110,9 @@ const (
 	webType       = "Microsoft.SharePoint.SPWeb"
 	principalType = "Microsoft.SharePoint.SPAppPrincipal"
 	serverType    = "Microsoft.SharePoint.Administration.SPServer"
-	profilesType  = "Microsoft.Office.Server.Administration.UserProfileApplication"
+	tokenType     = "Microsoft.SharePoint.Administration.Claims.SPSecurityTokenServiceManager"
+	webAppType    = "Microsoft.SharePoint.Administration.SPWebApplication"
+	groupType     = "Microsoft.SharePoint.Administration.SPServiceApplicationProxyGroup"
 
 	officeFarmType    = "Microsoft.Office.Web.Apps.Administration.OfficeWebAppsFarm"
 	officeMachineType = "Microsoft.Office.Web.Apps.Administration.OfficeWebAppsMachine"
@@ -125,7 +128,6 @@ func pipeBindOf(operation, parameter string) (pipeBind, bool) {
 			"TrustedRootAuthority":       {kind: authorityType, property: "Name", text: true},
 			"Site":                       {kind: siteType, property: "Url", text: true},
 			"Server":                     {kind: serverType, property: "Name", text: true},
-			"ServiceApplication":         {kind: profilesType, property: "Name", text: true},
 		} {
 			if strings.HasSuffix(operation, noun) {
 				return bind, true
@@ -174,15 +176,23 @@ func showObject(value any) any {
 	case model.RootAuthority:
 		return newObject(authorityType, object{"Name": v.Name, "Certificate": publicCertificate(v.Certificate)})
 	case model.Site:
-		return newObject(siteType, object{"Url": v.URL, "RootWeb": newObject(webType, object{"Url": v.URL})})
+		group := newObject(groupType, object{"Proxies": showObject(v.Proxies)})
+		return newObject(siteType, object{
+			"Url": v.URL, "RootWeb": newObject(webType, object{"Url": v.URL}),
+			"WebApplication": newObject(webAppType, object{"ServiceApplicationProxyGroup": group}),
+		})
 	case model.AppPrincipal:
 		return newObject(principalType, object{"NameIdentifier": v.NameIdentifier})
 	case model.SharePointFarm:
 		return newObject("Microsoft.SharePoint.Administration.SPFarm", object{"BuildVersion": versionOf(v.Version)})
 	case model.SharePointServer:
 		return newObject(serverType, object{"Name": v.Name, "Role": v.Role})
-	case model.UserProfileService:
-		return newObject(profilesType, object{"Name": v.Name})
+	case model.ServiceApplication:
+		return newObject(serviceType(v.Kind), object{"Name": v.Name})
+	case model.ServiceProxy:
+		return newObject(serviceType(v.Kind)+"Proxy", object{"Name": v.Name})
+	case model.TokenServiceConfig:
+		return newObject(tokenType, object{"AllowOAuthOverHttp": v.AllowOAuthOverHTTP})
 	case model.OfficeFarm:
 		return showOfficeFarm(v)
 	case model.OfficeMachine:
@@ -198,12 +208,22 @@ func showObject(value any) any {
 	return shown
 }
 
+// serviceType is the type of a kind of service application.
+func serviceType(kind model.ServiceKind) string {
+	return map[model.ServiceKind]string{
+		model.UserProfile:          "Microsoft.Office.Server.Administration.UserProfileApplication",
+		model.AppManagement:        "Microsoft.SharePoint.AppManagement.AppManagementServiceApplication",
+		model.SubscriptionSettings: "Microsoft.SharePoint.SPSubscriptionSettingsServiceApplication",
+	}[kind]
+}
+
 func showOfficeFarm(f model.OfficeFarm) object {
 	machines := []object{}
 	for _, name := range f.Machines {
 		machines = append(machines, newObject(officeMachineType, object{"MachineName": name}))
 	}
 	return newObject(officeFarmType, object{
+		"InternalURL": f.InternalURL, "ExternalURL": f.ExternalURL,
 		"AllowHTTP": f.AllowHTTP, "AllowOutboundHttp": f.AllowOutboundHTTP, "SSLOffloaded": false,
 		"CertificateName": f.CertificateName, "S2SCertificateName": f.S2SCertificateName,
 		"AllowHttpSecureStoreConnections": f.AllowHTTPSecureStoreConnections, "Machines": machines,

@@ -41,8 +41,11 @@ func storeOperations() map[string]operation {
 		"Set-StoreArchived": operationOn(func(s *model.Session, p archivedMark) (any, error) {
 			return nil, s.Archive(p.Thumbprint, p.Archived)
 		}),
-		"Get-TlsBindingText":     operationWithout(tlsBindingText),
-		"Get-ListenerThumbprint": operationWithout((*model.Session).Listener),
+		"Get-TlsBindingText":          operationWithout(tlsBindingText),
+		"Get-ListenerThumbprint":      operationWithout((*model.Session).Listener),
+		"Get-WinRmThumbprint":         operationWithout(func(s *model.Session) (any, error) { return s.NamedCertificate(model.WinRMService) }),
+		"Get-RemoteDesktopThumbprint": operationWithout(func(s *model.Session) (any, error) { return s.NamedCertificate(model.RemoteDesktop) }),
+		"Get-CentralStore":            operationWithout((*model.Session).CentralStore),
 		"Add-StoreCertificate": operationOn(func(s *model.Session, p struct {
 			Store       model.Store
 			Certificate certificate

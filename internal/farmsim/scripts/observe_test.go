@@ -37,7 +37,7 @@ func TestObserve_Office(t *testing.T) {
 		if diff := cmp.Diff([]string{string(issuing.Thumbprint())}, seen.Intermediates); diff != "" {
 			t.Errorf("intermediates (-want +got):\n%s", diff)
 		}
-		wantDiscovery := powershell.Discovery{URL: "https://oos-01.contoso.com/hosting/discovery", Status: 200}
+		wantDiscovery := powershell.Discovery{URL: "https://office.contoso.com/hosting/discovery", Status: 200}
 		if seen.Discovery != wantDiscovery || seen.Master != "OOS-01" || !slices.Equal(seen.Machines, []string{"OOS-01", "OOS-02"}) {
 			t.Errorf("farm: %+v", seen)
 		}

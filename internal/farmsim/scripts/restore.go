@@ -1,7 +1,10 @@
 package scripts
 
 import (
+	"bytes"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -96,8 +99,12 @@ func restorePermission(s *model.Session, registeredName string, found *model.Tok
 }
 
 func removeRootAuthority(s *model.Session, p powershell.RemoveRootAuthority, _ [][]byte) (r powershell.RemoveRootResult, err error) {
-	r.Removed = []string{}
+	r.Removed, r.Kept = []string{}, []string{}
 	if _, err := reachFarm(s); err != nil {
+		return r, err
+	}
+	issuers, err := s.SharePoint().GetTrustedSecurityTokenIssuer()
+	if err != nil {
 		return r, err
 	}
 	existing, err := s.SharePoint().GetTrustedRootAuthority()
@@ -106,6 +113,13 @@ func removeRootAuthority(s *model.Session, p powershell.RemoveRootAuthority, _ [
 	}
 	for _, a := range existing {
 		if strings.EqualFold(a.Name, "local") || !slices.Contains(p.Thumbprints, string(a.Thumbprint())) {
+			continue
+		}
+		needy := slices.IndexFunc(issuers, func(i model.TokenIssuer) bool {
+			return !containsFold(p.RegisteredNames, i.RegisteredIssuerName) && isInChain(a.Certificate, i.Certificate, existing)
+		})
+		if needy >= 0 {
+			r.Kept = append(r.Kept, fmt.Sprintf("'%s', which issuer '%s' needs", a.Name, issuers[needy].Name))
 			continue
 		}
 		if err := s.SharePoint().RemoveTrustedRootAuthority(model.Removal{Identity: a.Name, Confirmed: true}); err != nil {
@@ -117,24 +131,68 @@ func removeRootAuthority(s *model.Session, p powershell.RemoveRootAuthority, _ [
 	return r, nil
 }
 
+// isInChain is the prelude's Test-Chain: chains are found by name.
+func isInChain(authority, certificate []byte, among []model.RootAuthority) bool {
+	link, err := x509.ParseCertificate(certificate)
+	for range len(among) + 1 {
+		if err != nil {
+			return false
+		}
+		if bytes.Equal(link.Raw, authority) {
+			return true
+		}
+		next := slices.IndexFunc(among, func(a model.RootAuthority) bool {
+			c, err := x509.ParseCertificate(a.Certificate)
+			return err == nil && bytes.Equal(c.RawSubject, link.RawIssuer)
+		})
+		if next < 0 {
+			return false
+		}
+		link, err = x509.ParseCertificate(among[next].Certificate)
+	}
+	return false
+}
+
 func restoreS2SCertificateName(s *model.Session, p powershell.RestoreS2SCertificateName, _ [][]byte) (r powershell.RestoreNameResult, err error) {
+	r.Marked = []string{}
 	if err := errorsFirst(assertElevated, importOffice, assertMaster)(s); err != nil {
 		return r, err
 	}
 	settings, err := s.Office().GetOfficeWebAppsFarm()
 	now := settings.S2SCertificateName
-	if err != nil || now == p.Previous {
+	if err != nil {
 		return r, err
 	}
-	if now != p.Ours {
+	if now != p.Previous && now != p.Ours {
 		return r, stopScript("ChangedSince", "the farm's S2S certificate name is '%s', neither '%s' nor '%s'", now, p.Ours, p.Previous)
 	}
-	err = s.Office().SetOfficeWebAppsFarm(model.SetFarm{S2SCertificateName: &p.Previous, Force: true})
+	if err := assertReplaceable(s, p.Archive); err != nil {
+		return r, err
+	}
+	if err := markArchived(s, p.Unarchive, false, &r.Marked); err != nil {
+		return r, err
+	}
+	if r.Changed = now != p.Previous; r.Changed {
+		if err := restoreName(s, p, &r); err != nil || r.ClearRefused {
+			return r, err
+		}
+	}
+	return r, markArchived(s, p.Archive, true, &r.Marked)
+}
+
+// restoreName sets the name of before, and archives what was unarchived for it
+// where the product refuses.
+func restoreName(s *model.Session, p powershell.RestoreS2SCertificateName, r *powershell.RestoreNameResult) error {
+	err := s.Office().SetOfficeWebAppsFarm(model.SetFarm{S2SCertificateName: &p.Previous, Force: true})
+	if err == nil {
+		return nil
+	}
+	r.Changed = false
+	undone := markArchived(s, r.Marked, true, nil)
 	var refused *model.Error
 	if p.Previous == "" && errors.As(err, &refused) {
-		r.ClearRefused, r.Reason = true, refused.Message
-		return r, nil
+		r.ClearRefused, r.Reason, r.Marked = true, refused.Message, []string{}
+		return undone
 	}
-	r.Changed = err == nil
-	return r, err
+	return errors.Join(err, undone)
 }

@@ -1,7 +1,9 @@
 package scripts
 
 import (
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -24,11 +26,14 @@ func findPersonal(s *model.Session, thumbprint string) (model.Certificate, bool,
 // findUse is the prelude's Find-CertificateUse.
 func findUse(s *model.Session, thumbprint, friendlyName string) ([]string, error) {
 	uses := []string{}
-	_, joined, err := officeMachine(s)
-	if err != nil {
-		return nil, err
+	joined := false
+	if friendlyName != "" {
+		var err error
+		if _, joined, err = officeMachine(s); err != nil {
+			return nil, err
+		}
 	}
-	if friendlyName != "" && joined {
+	if joined {
 		settings, err := s.Office().GetOfficeWebAppsFarm()
 		if err != nil {
 			return nil, err
@@ -50,19 +55,47 @@ func findUse(s *model.Session, thumbprint, friendlyName string) ([]string, error
 		}
 	}
 	listener, err := s.Listener()
+	if err != nil {
+		return nil, err
+	}
 	if string(listener) == thumbprint {
 		uses = append(uses, "WinRM listener")
 	}
-	return uses, err
+	for _, use := range []model.CertificateUse{model.WinRMService, model.RemoteDesktop} {
+		named, err := s.NamedCertificate(use)
+		if err != nil {
+			return nil, err
+		}
+		if string(named) == thumbprint {
+			uses = append(uses, string(use))
+		}
+	}
+	return uses, nil
 }
 
 // assertUnused is the prelude's Assert-CertificateUnused.
 func assertUnused(s *model.Session, thumbprint string) error {
+	return assertUnusedExcept(s, thumbprint, "")
+}
+
+// assertReplaceable asserts that of a server only its S2S setting names these
+// certificates.
+func assertReplaceable(s *model.Session, thumbprints []string) error {
+	for _, thumbprint := range thumbprints {
+		if err := assertUnusedExcept(s, thumbprint, "S2SCertificateName"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func assertUnusedExcept(s *model.Session, thumbprint, except string) error {
 	c, _, err := findPersonal(s, thumbprint)
 	if err != nil {
 		return err
 	}
 	uses, err := findUse(s, thumbprint, c.FriendlyName)
+	uses = slices.DeleteFunc(uses, func(use string) bool { return use == except })
 	if err == nil && len(uses) > 0 {
 		err = stopScript("InUse", "certificate %s is still named by: %s", thumbprint, strings.Join(uses, ", "))
 	}
@@ -77,9 +110,23 @@ func getCertificateUse(s *model.Session, p powershell.GetCertificateUse, _ [][]b
 	if err != nil {
 		return r, err
 	}
-	r.Present, r.Archived = ok, c.Archived
-	r.Uses, err = findUse(s, p.Thumbprint, c.FriendlyName)
+	r.Present, r.Archived, r.Wildcard = ok, c.Archived, isWildcard(c.DER)
+	if r.Uses, err = findUse(s, p.Thumbprint, c.FriendlyName); err != nil {
+		return r, err
+	}
+	folder, err := s.CentralStore()
+	r.Notes = []string{}
+	if folder != "" {
+		r.Notes = append(r.Notes, fmt.Sprintf("IIS's central certificate store is in use (%s), and its files are protected by passwords", folder))
+	}
 	return r, err
+}
+
+// isWildcard is the prelude's Test-Wildcard.
+func isWildcard(der []byte) bool {
+	c, err := x509.ParseCertificate(der)
+	isWild := func(name string) bool { return strings.Contains(name, "*.") }
+	return err == nil && (isWild(c.Subject.String()) || slices.ContainsFunc(c.DNSNames, isWild))
 }
 
 func setS2SCertificateArchived(s *model.Session, p powershell.SetS2SCertificateArchived, _ [][]byte) (r powershell.SetArchivedResult, err error) {
@@ -87,16 +134,39 @@ func setS2SCertificateArchived(s *model.Session, p powershell.SetS2SCertificateA
 		return r, err
 	}
 	c, ok, err := findPersonal(s, p.Thumbprint)
-	if err != nil || !ok || c.Archived == p.Archived {
+	if err != nil {
 		return r, err
 	}
-	if p.Archived {
+	if ok && p.Archived && !c.Archived {
 		if err := assertUnused(s, p.Thumbprint); err != nil {
 			return r, err
 		}
 	}
-	r.Changed = true
-	return r, s.Archive(c.Thumbprint, p.Archived)
+	var marked []string
+	err = markArchived(s, []string{p.Thumbprint}, p.Archived, &marked)
+	r.Changed = len(marked) > 0
+	return r, err
+}
+
+// markArchived is the prelude's Update-StoreArchived for several certificates. It
+// adds those that it changed to marked, unless that is nil.
+func markArchived(s *model.Session, thumbprints []string, archived bool, marked *[]string) error {
+	for _, thumbprint := range slices.Clone(thumbprints) {
+		c, ok, err := findPersonal(s, thumbprint)
+		if err != nil {
+			return err
+		}
+		if !ok || c.Archived == archived {
+			continue
+		}
+		if err := s.Archive(c.Thumbprint, archived); err != nil {
+			return err
+		}
+		if marked != nil {
+			*marked = append(*marked, thumbprint)
+		}
+	}
+	return nil
 }
 
 func removeS2SCertificate(s *model.Session, p powershell.RemoveS2SCertificate, _ [][]byte) (r powershell.RemoveResult, err error) {

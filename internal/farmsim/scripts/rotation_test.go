@@ -114,7 +114,8 @@ func (r rotation) back() (changed []string) {
 	for _, c := range r.authorities() {
 		roots = append(roots, string(farm.ThumbprintOf(c)))
 	}
-	note(must(r.Farm, testfarm.Front, powershell.RemoveRootAuthority{Thumbprints: roots}).Changed, "root authorities")
+	ours := []string{farm.Issuers()[0].RegisteredName, farm.Issuers()[1].RegisteredName}
+	note(must(r.Farm, testfarm.Front, powershell.RemoveRootAuthority{Thumbprints: roots, RegisteredNames: ours}).Changed, "root authorities")
 	for _, host := range []string{testfarm.Master, testfarm.Member} {
 		note(must(r.Farm, host, r.removal()).Changed, "certificate on "+host)
 	}

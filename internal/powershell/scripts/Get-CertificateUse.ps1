@@ -3,9 +3,10 @@
 Lists what on an office server still names a certificate.
 .DESCRIPTION
 Changes nothing. It checks the farm's two certificate names, the TLS bindings of
-http.sys and the listeners of WinRM. An archived certificate counts as present.
+http.sys, WinRM and Remote Desktop, and says what it cannot check. An archived
+certificate counts as present.
 Source: Microsoft, Set-OfficeWebAppsFarm; "Netsh Commands for Hypertext Transfer
-Protocol (HTTP)", show sslcert; about_WSMan_Provider.
+Protocol (HTTP)", show sslcert; about_WSMan_Provider; Win32_TSGeneralSetting.
 .PARAMETER Thumbprint
 The certificate.
 #>
@@ -20,13 +21,17 @@ Import-OfficeModule
 $certificate = Find-PersonalCertificate -Thumbprint $Thumbprint
 $friendlyName = ''
 $archived = $false
+$wildcard = $false
 if ($null -ne $certificate) {
     $friendlyName = [string] $certificate.FriendlyName
     $archived = [bool] $certificate.Archived
+    $wildcard = Test-Wildcard -Certificate $certificate
 }
 
 [pscustomobject] @{
     present = $null -ne $certificate
     archived = $archived
+    wildcard = $wildcard
     uses = @(Find-CertificateUse -Thumbprint $Thumbprint -FriendlyName $friendlyName)
+    notes = @(Find-UnreadableUse)
 }

@@ -3,9 +3,10 @@
 Observes an office server: its certificates, its farm and what runs on it.
 .DESCRIPTION
 Changes nothing. For an account without administrator rights it returns only the
-machine. Of the Personal store it returns the target, the certificates that share
-its friendly name or subject, and those that the farm names. A machine that is in
-no farm is a result, not an error.
+machine. Of the Personal store it returns, archived or not, the target, the
+certificates that share its friendly name or subject, those that the farm names and
+the one before; of those that share the subject also what else names them. A machine
+that is in no farm is a result, not an error.
 Source: Microsoft, "Configure server-to-server authentication between Office
 Online Server and SharePoint Server 2016"; the output of Get-OfficeWebAppsFarm
 and Get-OfficeWebAppsMachine.
@@ -66,22 +67,18 @@ if ($null -ne $machine) {
     if (Test-SameMachine -One $master -Other (Get-ComputerName)) {
         $machines = @(foreach ($member in $farm.Machines) { [string] $member.MachineName })
     }
-    $scheme = 'https'
-    if ($farm.AllowHTTP -or $farm.SSLOffloaded) { $scheme = 'http' }
-    $domain = Get-DomainName
-    $fullName = (Get-ComputerName).ToLowerInvariant()
-    if ($domain -ne '') { $fullName = $fullName + '.' + $domain }
-    $discovery = Get-Discovery -Url ($scheme + '://' + $fullName + '/hosting/discovery')
+    $discovery = Get-OwnResponse -Url (Get-DiscoveryUrl -Farm $farm)
 }
 
 $certificates = @(foreach ($certificate in Get-PersonalCertificate) {
-    $isPrevious = $certificate.Thumbprint -eq $Previous
-    if ($certificate.Archived -and -not $isPrevious) { continue }
+    $target = $certificate.Thumbprint -eq $Thumbprint
+    $shares = -not $target -and $Subject -ne '' -and $certificate.Subject -eq $Subject
     $named = $certificate.FriendlyName -ne '' -and $certificate.FriendlyName -in $names
-    $signs = $isPrevious -or $certificate.Thumbprint -eq $Thumbprint -or ($named -and $certificate.FriendlyName -eq $settings.S2S)
-    if ($signs -or $named -or ($Subject -ne '' -and $certificate.Subject -eq $Subject)) {
-        ConvertTo-CertificateRecord -Certificate $certificate -Sign:$signs
-    }
+    $signs = $target -or $certificate.Thumbprint -eq $Previous -or ($named -and $certificate.FriendlyName -eq $settings.S2S)
+    if (-not ($signs -or $shares -or $named)) { continue }
+    $uses = @()
+    if ($shares) { $uses = @(Find-CertificateUse -Thumbprint $certificate.Thumbprint -FriendlyName '') }
+    ConvertTo-CertificateRecord -Certificate $certificate -Sign:$signs -Uses $uses
 })
 $roots = @(foreach ($certificate in Get-StoreCertificate -Store Root) {
     $named = $FriendlyName -ne '' -and $certificate.FriendlyName -eq $FriendlyName

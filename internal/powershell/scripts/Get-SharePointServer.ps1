@@ -1,15 +1,18 @@
 <#
 .SYNOPSIS
-Observes one SharePoint server: the machine, and when its services started.
+Observes one SharePoint server: the machine, when its services started, and how it
+responds for the farm's sites.
 .DESCRIPTION
 Changes nothing. It uses none of SharePoint's cmdlets and so needs no access to
 SQL Server. For an account without administrator rights it returns only the
 machine.
 Source: Microsoft, "Replace the STS certificate": iisreset and a restart of
 SPTimerV4 on every server.
+.PARAMETER Sites
+The URLs of the site collections that are requested from this very server.
 #>
 [CmdletBinding()]
-param()
+param([string[]] $Sites = @())
 
 Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'
@@ -27,5 +30,6 @@ $activation = Get-ServiceRecord -Name WAS
     activation = $activation
     lastErrors = @(Get-ServiceError -Service $timer, $webServer, $activation)
     workersSince = Get-WorkerStart
+    sites = @(Get-OwnSite -Sites $Sites)
     machine = Get-Machine
 }

@@ -22,20 +22,6 @@ function Restart-Service {
     Invoke-Cmdlet -Cmdlet $PSCmdlet -Bound $PSBoundParameters
 }
 
-# As in Windows PowerShell, what is not a success is a WebException with the
-# response, and what got no response one without.
-function Invoke-WebRequest {
-    [CmdletBinding()]
-    param([Parameter(Mandatory = $true, Position = 0)] [uri] $Uri, [switch] $UseBasicParsing, [int] $TimeoutSec)
-
-    $answer = Invoke-Model -Name Invoke-WebRequest -With @{ Uri = [string] $Uri }
-    if ($answer.StatusCode -eq 200) { return $answer }
-    if ($answer.StatusCode -eq 0) { throw (New-Object System.Net.WebException 'no answer', ([System.Net.WebExceptionStatus] $answer.Problem)) }
-    $exception = New-Object System.Net.WebException 'refused', ([System.Net.WebExceptionStatus]::ProtocolError)
-    Add-Member -InputObject $exception -MemberType NoteProperty -Name Response -Value $answer -Force
-    throw $exception
-}
-
 function New-ScheduledTaskAction {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true, Position = 0)] [string] $Execute, [Parameter(Position = 1)] [string] $Argument)

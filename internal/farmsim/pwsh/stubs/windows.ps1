@@ -64,6 +64,24 @@ function Get-ListenerThumbprint {
     Invoke-Model -Name Get-ListenerThumbprint
 }
 
+function Get-WinRmThumbprint {
+    [CmdletBinding()]
+    param()
+    Invoke-Model -Name Get-WinRmThumbprint
+}
+
+function Get-RemoteDesktopThumbprint {
+    [CmdletBinding()]
+    param()
+    Invoke-Model -Name Get-RemoteDesktopThumbprint
+}
+
+function Get-CentralStore {
+    [CmdletBinding()]
+    param()
+    Invoke-Model -Name Get-CentralStore
+}
+
 # Keys.
 
 function Open-Pfx {
@@ -285,12 +303,36 @@ function Set-LoadedText {
     Invoke-Model -Name Set-LoadedText -With $PSBoundParameters
 }
 
+# Sites.
+
+function Get-OwnHostEntry {
+    [CmdletBinding()]
+    param()
+    Invoke-Model -Name Get-OwnHostEntry
+}
+
+function Send-SiteRequest {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $Address,
+        [Parameter(Mandatory = $true)] [uri] $Url,
+        [Parameter(Mandatory = $true)] [int] $Milliseconds
+    )
+    Invoke-Model -Name Send-SiteRequest -With $PSBoundParameters
+}
+
 # SharePoint's files and object model.
 
 function Get-SharePointFileVersion {
     [CmdletBinding()]
     param()
     Invoke-Model -Name Get-SharePointFileVersion
+}
+
+function Open-ConfigurationDatabase {
+    [CmdletBinding()]
+    param()
+    Invoke-Model -Name Open-ConfigurationDatabase
 }
 
 function Get-AppPermission {

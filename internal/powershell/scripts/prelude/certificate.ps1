@@ -1,22 +1,12 @@
 # Certificates and keys, read through the functions of windows/store.ps1 and
 # windows/key.ps1.
 
-# Returns the certificate in the Personal store, or null when it is not there.
-function Find-OwnCertificate {
-    [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [string] $Thumbprint)
-
-    foreach ($certificate in Get-StoreCertificate -Store My) {
-        if ($certificate.Thumbprint -eq $Thumbprint) { return $certificate }
-    }
-    return $null
-}
-
+# Returns the certificate in the Personal store, archived or not.
 function Get-OwnCertificate {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Thumbprint)
 
-    $certificate = Find-OwnCertificate -Thumbprint $Thumbprint
+    $certificate = Find-PersonalCertificate -Thumbprint $Thumbprint
     if ($null -eq $certificate) {
         Stop-Script -Id 'CertificateNotFound' -Message "certificate $Thumbprint is not in the Personal store of the machine"
     }
@@ -74,13 +64,28 @@ function Get-SigningPath {
     }
 }
 
+# Reports whether a certificate names more than one host by a "*": in its subject or
+# among its alternative names, which are ASCII in the extension's bytes.
+# Source: RFC 5280, section 4.2.1.6; RFC 6125, section 6.4.3.
+function Test-Wildcard {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [object] $Certificate)
+
+    if (([string] $Certificate.Subject).Contains('*.')) { return $true }
+    foreach ($extension in $Certificate.Extensions) {
+        if ($extension.Oid.Value -eq '2.5.29.17' -and [System.Text.Encoding]::ASCII.GetString($extension.RawData).Contains('*.')) { return $true }
+    }
+    return $false
+}
+
 # Returns a certificate as it appears in results. A key that cannot be opened
 # has no provider and no readers there, so that observing does not fail on it.
 function ConvertTo-CertificateRecord {
     [CmdletBinding()]
     param(
         [Parameter(Mandatory = $true)] [object] $Certificate,
-        [switch] $Sign
+        [switch] $Sign,
+        [string[]] $Uses = @()
     )
 
     $provider = ''
@@ -104,12 +109,14 @@ function ConvertTo-CertificateRecord {
         notBefore = $Certificate.NotBefore
         notAfter = $Certificate.NotAfter
         archived = [bool] $Certificate.Archived
+        wildcard = Test-Wildcard -Certificate $Certificate
         hasKey = [bool] $Certificate.HasPrivateKey
         provider = $provider
         keyReaders = $readers
         keySince = $since
         keySigns = 'legacy' -in $paths
         modernKeySigns = 'modern' -in $paths
+        uses = $Uses
     }
 }
 

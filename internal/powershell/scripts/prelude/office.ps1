@@ -26,12 +26,19 @@ function Get-OfficeMachine {
 }
 
 # The product names a machine by its computer name in one place and by its DNS
-# name in another.
+# name in another. The computer name has no more than the first 15 characters of
+# the DNS host name.
+# Source: Microsoft, "Naming conventions in Active Directory for computers, domains,
+# sites, and OUs".
 function Test-SameMachine {
     [CmdletBinding()]
     param([string] $One, [string] $Other)
 
-    return $One.Split('.')[0] -eq $Other.Split('.')[0]
+    $first = $One.Split('.')[0]
+    $second = $Other.Split('.')[0]
+    if ($first.Length -eq 15 -and $second.Length -gt 15) { $second = $second.Substring(0, 15) }
+    if ($second.Length -eq 15 -and $first.Length -gt 15) { $first = $first.Substring(0, 15) }
+    return $first -eq $second
 }
 
 # Farm-wide settings are changed on the master only: on a member the cmdlet may
@@ -67,27 +74,22 @@ function Get-SettingsTime {
     return Get-FileTime -Path (Get-SettingsPath)
 }
 
-# Returns how the server itself responds to /hosting/discovery. The status is
-# part of what is compared before and after a rotation, so an HTTP error is a
-# result and not an error of the script.
-function Get-Discovery {
+# Returns the URL of the farm's /hosting/discovery: under the name of InternalURL, or
+# of ExternalURL, or of this machine where the farm has neither. Where TLS ends
+# elsewhere, or is not used, the site listens for HTTP on its usual port.
+function Get-DiscoveryUrl {
     [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [string] $Url)
+    param([Parameter(Mandatory = $true)] [object] $Farm)
 
-    # .NET Framework may offer nothing newer than TLS 1.0. With 0, Windows decides.
-    if ([int] [System.Net.ServicePointManager]::SecurityProtocol -ne 0) {
-        [System.Net.ServicePointManager]::SecurityProtocol =
-            [System.Net.ServicePointManager]::SecurityProtocol -bor [System.Net.SecurityProtocolType]::Tls12
+    $root = 'https://' + (Get-OwnHostEntry).Name
+    foreach ($configured in $Farm.ExternalURL, $Farm.InternalURL) {
+        if ([string] $configured -ne '') { $root = [string] $configured }
     }
-    $status = 0
-    $problem = ''
-    try { $status = [int] (Invoke-WebRequest -Uri $Url -UseBasicParsing -TimeoutSec 30).StatusCode }
-    catch [System.Net.WebException] {
-        $problem = [string] $_.Exception.Status
-        if ($null -ne $_.Exception.Response) {
-            $status = [int] $_.Exception.Response.StatusCode
-            $problem = ''
-        }
+    $url = New-Object System.UriBuilder $root
+    if (($Farm.AllowHTTP -or $Farm.SSLOffloaded) -and $url.Scheme -ne 'http') {
+        $url.Scheme = 'http'
+        $url.Port = -1
     }
-    return [pscustomobject] @{ url = $Url; status = $status; problem = $problem }
+    $url.Path = '/hosting/discovery'
+    return $url.Uri.AbsoluteUri
 }

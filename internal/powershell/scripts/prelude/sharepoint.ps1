@@ -16,10 +16,14 @@ function Import-SharePoint {
     else { Import-Module -Name SharePointServer -DisableNameChecking -ErrorAction SilentlyContinue }
 }
 
-# Returns the farm, which the cmdlet reads from the configuration database. A
-# remote shell has no credentials for SQL Server unless delegation is configured.
-# The product's message does not distinguish that from missing rights, so a token
-# without administrator rights is reported as such.
+# The numbers of SQL Server and of its client that a failover, a restart or the
+# network explains: no server or no answer, a connection that broke, a database or
+# replica that is not ready yet.
+# Source: Microsoft, "Database Engine events and errors" and
+# SqlConfigurableRetryFactory.BaselineTransientErrors.
+$FarmTrustSqlAway = -2, -1, 2, 53, 64, 121, 233, 258, 10053, 10054, 10060, 10061, 11001, 922, 927, 952, 976, 978, 983, 6005, 17142, 17187, 40613
+
+# Returns the farm, which the cmdlet reads from the configuration database.
 function Get-Farm {
     [CmdletBinding()]
     param()
@@ -30,10 +34,50 @@ function Get-Farm {
     }
     catch {
         Assert-FarmRights
-        Stop-Script -Id 'SecondHop' -Message "the SharePoint farm cannot be reached from this session: $($_.Exception.Message)"
+        Stop-UnreachableFarm -Because $_.Exception.Message
     }
-    if ($null -eq $farm) { Stop-Script -Id 'SecondHop' -Message 'the SharePoint farm cannot be reached from this session' }
+    if ($null -eq $farm) { Stop-UnreachableFarm -Because 'Get-SPFarm returned nothing' }
     return $farm
+}
+
+# Ends with the cause of a farm that cannot be reached. The product has one message
+# for all of them, so SQL Server is asked: it tells by number, and by the account
+# that it saw. An account without credentials for another machine is seen there as
+# anonymous.
+function Stop-UnreachableFarm {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $Because)
+
+    $database = Open-ConfigurationDatabase
+    if ($null -eq $database) { Stop-Script -Id 'FarmUnreachable' -Message "the SharePoint farm cannot be reached: $Because" }
+    if ($database.Number -eq 0) {
+        Stop-Script -Id 'FarmUnreachable' -Message "SQL Server opens the configuration database, yet the SharePoint farm cannot be reached: $Because"
+    }
+    $text = "$Because SQL Server's error $($database.Number): $($database.Message)"
+    if ($database.Number -in $FarmTrustSqlAway) { Stop-Script -Id 'SqlUnavailable' -Message $text }
+    if ($database.Number -eq 4060) { Stop-ClosedDatabase -State $database.State -Message $text }
+    $account = Get-AccountName
+    $named = $database.Message.IndexOf($account, [System.StringComparison]::OrdinalIgnoreCase) -ge 0
+    if ($named) { Stop-Script -Id 'NoFarmAccess' -Message $text }
+    # 18452 is a login without credentials that SQL Server accepts.
+    if ($database.Number -in 18456, 18452) { Stop-Script -Id 'SecondHop' -Message "$account is not who reaches SQL Server. $text" }
+    Stop-Script -Id 'FarmUnreachable' -Message $text
+}
+
+# Error 4060 means that the login was accepted and the database was not opened: the
+# account may not, or the database is not online, as during a failover. The server's
+# list of databases, which any login may read by default, tells the two apart. Where
+# it does not, nothing is known.
+function Stop-ClosedDatabase {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [AllowEmptyString()] [string] $State,
+        [Parameter(Mandatory = $true)] [string] $Message
+    )
+
+    if ($State -eq '') { Stop-Script -Id 'FarmUnreachable' -Message $Message }
+    if ($State -eq '0') { Stop-Script -Id 'NoFarmAccess' -Message $Message }
+    Stop-Script -Id 'SqlUnavailable' -Message "$Message (the database is in state $State)"
 }
 
 # Returns the issuers with a registered name, whatever their display names.
@@ -44,6 +88,32 @@ function Find-Issuer {
     foreach ($issuer in Get-SPTrustedSecurityTokenIssuer) {
         if ([string] $issuer.RegisteredIssuerName -eq $RegisteredName) { $issuer }
     }
+}
+
+# Reports whether a root authority's certificate is a certificate itself, or in its
+# chain of root authorities, which are found by name. A chain is never longer than
+# their list.
+function Test-Chain {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [object] $Certificate,
+        [Parameter(Mandatory = $true)] [object] $Authority,
+        [Parameter(Mandatory = $true)] [AllowEmptyCollection()] [object[]] $Among
+    )
+
+    $chain = @($Certificate)
+    foreach ($next in $Among) {
+        foreach ($candidate in $Among) {
+            if ($null -ne $candidate.Certificate -and $candidate.Certificate.Subject -eq $chain[-1].Issuer) {
+                $chain += $candidate.Certificate
+                break
+            }
+        }
+    }
+    foreach ($link in $chain) {
+        if ($link.Thumbprint -eq $Authority.Thumbprint) { return $true }
+    }
+    return $false
 }
 
 # The mark in an issuer's description that records when its certificate was set.

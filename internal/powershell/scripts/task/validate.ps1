@@ -11,10 +11,10 @@ $FarmTrustIssuers = '67e3df25-268a-4324-a550-0de1c7f97287@bd2372e4-0a11-495c-954
 # The parameters of each verb, and the fields of the objects in them, each with
 # the kind of its value. A kind with a star is a list of such values.
 $FarmTrustShapes = @{
-    'Get-SharePointFarm' = @{ Sites = 'Site*'; RegisteredNames = 'Issuer*'; Names = 'Name*' }
+    'Get-SharePointFarm' = @{ Sites = 'Site*'; RegisteredNames = 'Issuer*'; Names = 'Name*'; Thumbprints = 'Thumbprint*' }
     'Set-TrustedIssuer' = @{ Name = 'Name'; RegisteredName = 'Issuer'; Certificate = 'Certificate'; Sites = 'Site*' }
     'Add-RootAuthority' = @{ Authorities = 'Authority*' }
-    'Remove-RootAuthority' = @{ Thumbprints = 'Thumbprint*' }
+    'Remove-RootAuthority' = @{ Thumbprints = 'Thumbprint*'; RegisteredNames = 'Issuer*' }
     'Restore-TrustedIssuer' = @{
         RegisteredName = 'Issuer'; Ours = 'Thumbprint'; Previous = 'Previous'; Description = 'Description'; Permissions = 'Permission*'
     }

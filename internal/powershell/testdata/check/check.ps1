@@ -38,7 +38,7 @@ function Find-TypeName {
     $name = ($Written -replace '\[.*$', '')
     if ($accelerators.ContainsKey($name)) { $name = $accelerators[$name] }
     foreach ($candidate in $name, "System.$name") {
-        foreach ($table in $types.framework, $types.others) {
+        foreach ($table in $types.framework, $types.documented, $types.others) {
             foreach ($known in $table.PSObject.Properties.Name) { if ($known -eq $candidate) { return $known } }
         }
     }
@@ -50,7 +50,7 @@ function Test-TypeMember {
 
     while ($Type) {
         $known = @()
-        foreach ($table in $types.framework, $types.others) {
+        foreach ($table in $types.framework, $types.documented, $types.others) {
             if ($null -ne $table.PSObject.Properties[$Type]) { $known = @($table.$Type) }
         }
         if ($Member -in $known -or $Member -eq 'PSObject') { return $true }

@@ -60,6 +60,41 @@ function Get-TlsBindingText {
     & "$env:SystemRoot\System32\netsh.exe" http show sslcert
 }
 
+# Returns the thumbprint that listeners of WinRM without one of their own use.
+# Source: Microsoft, about_WSMan_Provider; "Installation and configuration for
+# Windows Remote Management", CertificateThumbprint of the service.
+function Get-WinRmThumbprint {
+    [CmdletBinding()]
+    param()
+
+    return [string] (Get-Item -Path WSMan:\localhost\Service\CertificateThumbprint).Value
+}
+
+# Returns the thumbprints of the certificates of Remote Desktop's listeners, one that
+# Windows made itself included.
+# Source: Microsoft, Win32_TSGeneralSetting, SSLCertificateSHA1Hash.
+function Get-RemoteDesktopThumbprint {
+    [CmdletBinding()]
+    param()
+
+    foreach ($listener in Get-CimInstance -Namespace root/cimv2/TerminalServices -ClassName Win32_TSGeneralSetting) {
+        [string] $listener.SSLCertificateSHA1Hash
+    }
+}
+
+# Returns the folder of IIS's central certificate store, or an empty text when the
+# store is not in use.
+# Source: Microsoft's IIS Administration API (microsoft/IIS.Administration,
+# CentralCertificateStore), which reads the same values.
+function Get-CentralStore {
+    [CmdletBinding()]
+    param()
+
+    $key = 'HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\IIS\CentralCertProvider'
+    if ([int] [Microsoft.Win32.Registry]::GetValue($key, 'Enabled', 0) -eq 0) { return '' }
+    return [string] [Microsoft.Win32.Registry]::GetValue($key, 'CertStoreLocation', '')
+}
+
 # Returns the certificate thumbprints of WinRM's listeners as they were entered. An
 # HTTP listener has an empty one.
 # Source: Microsoft, about_WSMan_Provider.

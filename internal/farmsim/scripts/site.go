@@ -1,0 +1,32 @@
+package scripts
+
+import (
+	"cmp"
+	"net/url"
+
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+// ownResponse is the prelude's Get-OwnResponse.
+func ownResponse(s *model.Session, address string) (powershell.Discovery, error) {
+	r, err := s.RequestSite(address)
+	return powershell.Discovery{URL: address, Status: r.Status, Problem: r.Problem}, err
+}
+
+// discoveryURL is the prelude's Get-DiscoveryUrl.
+func discoveryURL(s *model.Session, f model.OfficeFarm) (string, error) {
+	own, err := s.HostEntry()
+	if err != nil {
+		return "", err
+	}
+	address, err := url.Parse(cmp.Or(f.InternalURL, f.ExternalURL, "https://"+own.Name))
+	if err != nil {
+		return "", err
+	}
+	if f.AllowHTTP && address.Scheme != "http" {
+		address.Scheme, address.Host = "http", address.Hostname()
+	}
+	address.Path = "/hosting/discovery"
+	return address.String(), nil
+}
