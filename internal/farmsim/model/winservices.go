@@ -135,16 +135,18 @@ func (w *World) startService(m *machine, name string, at time.Time) error {
 // are used.
 func (w *World) startWorkers(m *machine, at time.Time) {
 	m.workersSince = at
-	_, m.poolDown = m.takeCondition(PoolDown, "")
-	if m.poolDown {
-		m.logPoolDown(at)
+	m.poolDownUntil = time.Time{}
+	if c, due := m.takeCondition(PoolDown, ""); due {
+		m.stopPool(c, at)
 	}
 	if load := m.loads[IIS]; load != nil {
 		_ = load()
 	}
 }
 
-func (m *machine) logPoolDown(at time.Time) {
+// stopPool stops the application pool of the sites.
+func (m *machine) stopPool(c Condition, at time.Time) {
+	m.poolDownUntil = at.Add(cmp.Or(c.Delay, forEver))
 	m.logEvent(at, SystemLog, "Microsoft-Windows-WAS",
 		"Application pool is being automatically disabled due to a series of failures in the process(es) serving that application pool.")
 }
@@ -315,7 +317,7 @@ func (w *World) answerHTTP(m *machine, now time.Time) (status int, problem strin
 	case !m.iisRuns():
 		w.countRule(RuleIISServices)
 		return 0, "ConnectFailure"
-	case m.poolDown:
+	case m.isPoolDown(now):
 		w.countRule(RulePoolDown)
 		return serviceUnavailable, ""
 	case now.Sub(m.workersSince) < w.policy.WarmUp:
@@ -323,6 +325,9 @@ func (w *World) answerHTTP(m *machine, now time.Time) (status int, problem strin
 	}
 	return succeeded, ""
 }
+
+// isPoolDown reports whether the application pool of the sites is stopped.
+func (m *machine) isPoolDown(now time.Time) bool { return now.Before(m.poolDownUntil) }
 
 // The HTTP statuses that the model's sites answer with.
 const (
