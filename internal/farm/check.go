@@ -79,7 +79,7 @@ func checkJoined(_ Desired, o Observed) []Finding {
 // stopped, no cmdlet and no replication reaches that copy. The file's format is not
 // documented; this is what public runbooks do.
 func SettingsFileRemedy(name string) string {
-	return fmt.Sprintf(`put %s into the StringValue of S2SCertificateName in C:\ProgramData\Microsoft\OfficeWebApps\Data\FarmState\settings.xml, then Start-Service WACSM`, name)
+	return fmt.Sprintf("put %s into the StringValue of S2SCertificateName in %s, then Start-Service WACSM", name, settingsFile)
 }
 
 // checkMasters checks that the servers listed as one office farm are one, and its
@@ -114,6 +114,9 @@ func checkOneMaster(o Observed, officeFarm string) []Finding {
 func checkMachinesConfigured(_ Desired, o Observed) []Finding {
 	var out []Finding
 	for _, master := range o.Masters() {
+		if !master.Joined {
+			continue // its list of machines cannot be read
+		}
 		out = append(out, checkMachinesOf(master, o.OfficeServers(master.OfficeFarm))...)
 	}
 	return out

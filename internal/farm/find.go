@@ -67,9 +67,9 @@ func (o Observed) Masters() []OfficeServer {
 }
 
 // SettingsOf returns the settings of an office farm, given by name, as its master has
-// them, or any of its servers where the master was not observed.
+// them, or any of its servers where the master's cannot be read.
 func (o Observed) SettingsOf(officeFarm string) (OfficeFarm, bool) {
-	if master, ok := o.Master(officeFarm); ok {
+	if master, ok := o.Master(officeFarm); ok && master.Joined {
 		return master.Settings, true
 	}
 	s, ok := findFirst(o.OfficeServers(officeFarm), func(s OfficeServer) bool { return s.Joined })

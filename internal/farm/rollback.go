@@ -21,7 +21,9 @@ type RollbackPlan struct {
 // that the rotation set is restored from the snapshot, a value that equals the
 // snapshot's needs nothing, and any other value is a conflict.
 //
-// If the rollback is blocked, nothing is rolled back, and Remaining says why.
+// If the rollback is blocked, nothing is rolled back, and Remaining says why. Where
+// nothing but staging is to be rolled back, it does not matter whether the previous
+// certificate can be used. LeftOut are office servers that do not count for that.
 // Otherwise there are four things that a rollback cannot restore; the first three
 // are listed in Remaining, by these codes:
 //   - friendly-name-stays: a certificate that had no friendly name keeps its new
@@ -30,7 +32,7 @@ type RollbackPlan struct {
 //   - s2s-name-stays: an empty S2S name, if Office Online Server refuses to clear
 //     it, which only the attempt shows;
 //   - restarts that were pending before the rotation, which have happened by then.
-func PlanRollback(s Snapshot, f Farm, now Observed) RollbackPlan {
+func PlanRollback(s Snapshot, f Farm, now Observed, leftOut ...string) RollbackPlan {
 	if why := s.RollbackBlocked(now); why != "" {
 		return RollbackPlan{Remaining: []Finding{stopFinding("rollback-blocked", "", "rotate to a newer certificate instead", "%s", why)}}
 	}
@@ -44,6 +46,10 @@ func PlanRollback(s Snapshot, f Farm, now Observed) RollbackPlan {
 	p.planRootAuthorities()
 	p.planKeys()
 	p.planCertificates()
+	unusable := slices.DeleteFunc(s.findUnusable(now), func(f Finding) bool { return slices.Contains(leftOut, f.Server) })
+	if len(unusable) > 0 && p.plan.restoresCertificate() {
+		return RollbackPlan{Remaining: []Finding{blockedAt(unusable[0])}}
+	}
 	return p.plan
 }
 
@@ -150,6 +156,7 @@ func (p *rollbackPlanner) planS2SNames() {
 	for _, office := range p.farm.Offices() {
 		if now, before, ok := p.master(office.Name); ok {
 			p.planS2SName(now, before.S2SCertificateName)
+			p.planVisible(StepRestoreS2SName, now)
 		}
 	}
 }
@@ -157,7 +164,7 @@ func (p *rollbackPlanner) planS2SNames() {
 func (p *rollbackPlanner) planS2SName(master OfficeServer, was string) {
 	if p.snapshot.WasClearRefused(master.OfficeFarm) {
 		p.plan.Remaining = append(p.plan.Remaining, warnFinding("s2s-name-stays", master.Machine.Host, "set another certificate's name and roll back again, if it must go",
-			"S2SCertificateName stays %q, and with it that certificate on every office server: Office Online Server refuses to have none", p.snapshot.Target.FriendlyName))
+			"S2SCertificateName stays %q, and with it that certificate on every office server, where others of its subject stay archived: Office Online Server refuses to have none", p.snapshot.Target.FriendlyName))
 		return
 	}
 	is := master.Settings.S2SCertificateName
@@ -182,6 +189,9 @@ func (p *rollbackPlanner) planReplication() {
 	for _, s := range p.now.Office {
 		master, before, _ := p.master(s.OfficeFarm)
 		was := before.S2SCertificateName
+		if s.Machine.Host != master.Machine.Host {
+			p.planVisible(StepReplicationAgain, s)
+		}
 		if p.snapshot.WasClearRefused(s.OfficeFarm) || s.Machine.Host == master.Machine.Host || s.namesS2S(was) ||
 			(s.Joined && s.Settings.S2SCertificateName != p.snapshot.Target.FriendlyName) {
 			continue
@@ -193,7 +203,7 @@ func (p *rollbackPlanner) planReplication() {
 
 // planRestarts adds the restarts that the reversals cause, and those still pending.
 func (p *rollbackPlanner) planRestarts() {
-	reversals := p.plan.Reversals
+	reversals := withoutVisible(p.plan.Reversals)
 	for _, sp := range p.farm.SharePoint {
 		now, _ := p.now.Farm(sp.FrontEnd.Host)
 		changes := hasPendingOn(reversals, sp.FrontEnd.Host, StepRestoreIssuers) || len(p.addedAuthorities(sp, now)) > 0

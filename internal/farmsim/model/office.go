@@ -56,13 +56,18 @@ type loadedS2S struct {
 // NewOfficeFarm joins machines to an Office Online Server farm that has run
 // with these settings since the machines started; the first is the master. A
 // machine is in one such farm at most. Without a URL it is called "office" in the
-// domain of the first. The certificate of its sites has the names of its URLs alone.
+// domain of the first, or "office-2" and so on. The certificate of its sites has
+// the names of its URLs alone.
 func (w *World) NewOfficeFarm(settings OfficeSettings, hosts ...string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if settings.InternalURL == "" && settings.ExternalURL == "" && len(hosts) > 0 {
 		_, domain, _ := strings.Cut(hosts[0], ".")
-		settings.InternalURL = "https://office." + domain + "/"
+		name := "office"
+		if n := len(w.offices); n > 0 {
+			name = fmt.Sprintf("office-%d", n+1)
+		}
+		settings.InternalURL = "https://" + name + "." + domain + "/"
 	}
 	created := &officeFarm{certificateNames: settings.farmHosts()}
 	for _, host := range hosts {
@@ -181,7 +186,7 @@ func (w *World) resolveName(m *machine, friendlyName string) (*entry, error) {
 		return nil, unspecified
 	}
 	if w.policy.SameSubjectStopsService {
-		for _, e := range m.stores[My] {
+		for _, e := range w.visibleEntries(m.stores[My]) {
 			if e != found[0] && e.cert.Subject.String() == found[0].cert.Subject.String() {
 				w.countRule(RuleSameSubject)
 				return nil, unspecified
