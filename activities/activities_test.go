@@ -2,8 +2,13 @@ package activities_test
 
 import (
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
+
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/cert"
@@ -33,12 +38,42 @@ func TestErrors_ByIdentity(t *testing.T) {
 		"constrained language is final":        {transport(powershell.Constrained), failure{Type: "constrained", Final: true}, "full language"},
 		"what our scripts refuse is final":     {script(powershell.NameTaken, ""), failure{Type: powershell.NameTaken, Final: true}, "another issuer name"},
 		"a failed iisreset may pass":           {script(powershell.IisResetFailed, ""), failure{Type: powershell.IisResetFailed}, "iisreset"},
+		"a service may start the next time":    {script(powershell.ServiceNotRunning, ""), failure{Type: powershell.ServiceNotRunning}, "remove the cause"},
+		"SQL Server away may pass":             {script(powershell.SqlUnavailable, ""), failure{Type: powershell.SqlUnavailable}, "failover"},
+		"a farm out of reach may pass":         {script(powershell.FarmUnreachable, ""), failure{Type: powershell.FarmUnreachable}, "Add-SPShellAdmin"},
+		"a missing second hop is final":        {script(powershell.SecondHop, ""), failure{Type: powershell.SecondHop, Final: true}, "runAs: task"},
+		"a farm that refuses us is final":      {script(powershell.NoFarmAccess, ""), failure{Type: powershell.NoFarmAccess, Final: true}, "Add-SPShellAdmin"},
 		"an update conflict may pass, soon":    {script("X,Y", powershell.UpdateConflict), failure{Type: "X,Y", Delay: 5 * time.Second}, "at the same time"},
 		"an unknown error of Windows may pass": {script("X,Y", "System.IO.IOException"), failure{Type: "X,Y"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Remote: testServer{"Get-OfficeServer": func(any) error { return c.err }}}
 			assertFails(t, a, a.ObserveOffice, activities.ObserveInput{ServerInput: onOffice}, c.want, "oos-01", c.remedy)
+		})
+	}
+}
+
+// TestErrors_TwoRestarts checks that what does not come back is restarted twice, and
+// not a third time.
+func TestErrors_TwoRestarts(t *testing.T) {
+	for _, id := range []string{powershell.ServiceNotRunning, powershell.IisResetFailed} {
+		t.Run(id, func(t *testing.T) {
+			attempts := 0
+			a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Remote: testServer{"Restart-OfficeServer": func(any) error {
+				attempts++
+				return &powershell.ScriptError{Server: "oos-01", Script: "Restart-OfficeServer", ID: id}
+			}}}
+			var suite testsuite.WorkflowTestSuite
+			suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+			env := suite.NewTestWorkflowEnvironment()
+			env.RegisterActivity(a)
+			env.ExecuteWorkflow(func(ctx workflow.Context) error {
+				ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
+				return workflow.ExecuteActivity(ctx, a.RestartOffice, activities.RestartOfficeInput{ServerInput: onOffice}).Get(ctx, nil)
+			})
+			if err := env.GetWorkflowError(); err == nil || attempts != 2 {
+				t.Errorf("%d attempts, then %v; want 2 and an error", attempts, err)
+			}
 		})
 	}
 }

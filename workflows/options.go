@@ -5,6 +5,8 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
 // Every activity runs under one of these classes. Each bounds its attempts: no
@@ -43,6 +45,18 @@ func observeOptions(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: 5 * time.Minute, HeartbeatTimeout: heartbeatTimeout, RetryPolicy: retryPolicy(interactiveAttempts), Summary: summary,
 	})
+}
+
+// observeOptionsFor returns the class of a rotation's observation. An operator waits
+// for the first one. Those after it stand between changes, or prove them, and
+// outlast what a change does: a server that reboots, SQL Server that fails over.
+func observeOptionsFor(step farm.Step) func(workflow.Context, string) workflow.Context {
+	if step == farm.StepObserve {
+		return observeOptions
+	}
+	return func(ctx workflow.Context, summary string) workflow.Context {
+		return workflow.WithRetryPolicy(observeOptions(ctx, summary), *retryPolicy(rebootAttempts))
+	}
 }
 
 // quickObserveOptions suit an observation that should end soon or not at all: an

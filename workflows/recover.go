@@ -103,6 +103,15 @@ func (r *rotation) wantedName(host string) string {
 	return r.target.FriendlyName
 }
 
+// wantedVisible returns which certificates an office server is to unarchive, and
+// which to archive, when it has the wanted S2S setting.
+func (r *rotation) wantedVisible(host string) (unarchive, archive []farm.Thumbprint) {
+	if r.progress.Phase == farm.PhaseRollingBack {
+		return r.snapshot.VisibleBefore(host)
+	}
+	return []farm.Thumbprint{r.target.Thumbprint}, r.observed.OfficeServer(host).VisibleSharers(r.target)
+}
+
 // recoverPostponed gets the servers that were left for later running, one by one,
 // and does on each what the others have had. Office servers that are still down keep
 // nobody else waiting: SharePoint comes first.

@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +24,17 @@ func TestRotate_SetUpAndRenew(t *testing.T) {
 				t.Errorf("renewal went from %s to %s, want from %s to a new one", renewal.Previous, renewal.Target, first.Target)
 			}
 		})
+	}
+}
+
+func TestRotate_Warnings(t *testing.T) {
+	t.Parallel()
+	ended := newTestFarm(t, farmsim.Options{}).rotate(t)
+	ended.requireOutcome(farm.Verified)
+	row := ended.requireStep(office1, farm.StepS2SName)
+	assertMentions(t, strings.Join(row.Warnings, "; "), "S2SCertificateName", "every machine in the farm must be restarted")
+	if row := ended.requireStep(office2, farm.StepImport); len(row.Warnings) > 0 {
+		t.Errorf("the import warned of %q", row.Warnings)
 	}
 }
 
@@ -50,6 +62,30 @@ func TestRotate_Refused(t *testing.T) {
 		f.rotate(t).requireOutcome(farm.Refused).assertStatement(office2 + ": unreachable")
 		f.assertTrustUnchanged(t, before)
 	})
+}
+
+// TestRotate_SQLAway has SQL Server fail over for minutes: no operator is needed,
+// whatever the rotation was about to do.
+func TestRotate_SQLAway(t *testing.T) {
+	for name, c := range map[string]struct {
+		step string
+		when fault.When
+	}{
+		"before the issuer is set":   {"Set-TrustedIssuer", fault.Before},
+		"after the issuer was set":   {"Set-TrustedIssuer", fault.After},
+		"before the chain is added":  {"Add-RootAuthority", fault.Before},
+		"before the servers restart": {"Restart-SharePointServer", fault.Before},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newTestFarm(t, farmsim.Options{Trusting: true})
+			f.addFaults(t, fault.Fault{Server: frontEnd, Step: c.step, When: c.when, Kind: fault.SQLAway, Times: -1})
+			r := f.newRun(t)
+			r.after(6*time.Minute, f.sim.ClearFaults)
+			r.rotate().requireOutcome(farm.Verified)
+			f.assertRefreshes(t)
+		})
+	}
 }
 
 func TestRotate_AcceptedFinding(t *testing.T) {

@@ -154,9 +154,27 @@ function ConvertTo-Failure {
     }
 }
 
+# Returns what cmdlets warned of as a field of JSON, or an empty text. A product
+# that warns of the same thing for each object must not fill the report.
+function ConvertTo-WarningField {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [AllowEmptyCollection()] [System.Collections.Generic.List[string]] $Warnings)
+
+    $kept = New-Object System.Collections.Generic.List[string]
+    foreach ($warning in $Warnings) {
+        $text = $warning.Trim()
+        if ($text.Length -gt 1000) { $text = $text.Substring(0, 997) + '...' }
+        if ($text -ne '' -and $kept.Count -lt 20 -and -not $kept.Contains($text)) { $kept.Add($text) }
+    }
+    if ($kept.Count -eq 0) { return '' }
+    return ',"warnings":' + (ConvertTo-AsciiJson -Value $kept)
+}
+
 # Runs a script with parameters and returns its one result, or its error, as a
-# field of JSON. Errors are caught here and not further out, because each
-# function that an error passes through adds its name to the error's ID.
+# field of JSON, and as another one what cmdlets warned of: Windows PowerShell
+# would print that among the output. Errors are caught here and not further out,
+# because each function that an error passes through adds its name to the error's
+# ID.
 function Invoke-Script {
     [CmdletBinding()]
     param(
@@ -164,15 +182,21 @@ function Invoke-Script {
         [psobject] $Params
     )
 
+    $warnings = New-Object System.Collections.Generic.List[string]
     try {
         $splat = ConvertTo-Splat -Params $Params
-        $results = @(& $Script @splat)
+        # One by one, so that the warnings before an error are not lost.
+        $results = @(& $Script @splat 3>&1 | ForEach-Object -Process {
+            # The comma keeps a result that is a list together.
+            if ($_ -is [System.Management.Automation.WarningRecord]) { $warnings.Add($_.Message) } else { , $_ }
+        })
         if ($results.Count -ne 1) {
             Stop-Script -Id 'NoResult' -Message "the script returned $($results.Count) results instead of one"
         }
-        return '"result":' + (ConvertTo-AsciiJson -Value $results[0])
+        $outcome = '"result":' + (ConvertTo-AsciiJson -Value $results[0])
     }
-    catch { return '"error":' + (ConvertTo-AsciiJson -Value (ConvertTo-Failure -Record $_)) }
+    catch { $outcome = '"error":' + (ConvertTo-AsciiJson -Value (ConvertTo-Failure -Record $_)) }
+    return $outcome + (ConvertTo-WarningField -Warnings $warnings)
 }
 
 # The hash that identifies a version of a script file.
@@ -237,15 +261,32 @@ function New-PublicCertificate {
 
 # The server itself, as every observing script returns it.
 
+# Returns the name of the machine's own forest, or an empty text when it is not
+# known. Where the known domains are of several forests, or one could not be found,
+# it is the forest that the machine's domain is named in.
+function Get-ForestName {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [AllowEmptyString()] [string] $Domain)
+
+    $known = @(Get-KnownForest | Sort-Object -Unique)
+    if ($known.Count -eq 1) { return $known[0] }
+    $own = @(foreach ($forest in $known) {
+        if ($forest -ne '' -and ".$Domain".EndsWith(".$forest", [System.StringComparison]::OrdinalIgnoreCase)) { $forest }
+    })
+    if ($own.Count -eq 1) { return $own[0] }
+    return ''
+}
+
 # Scripts call this last, so that the clock is that of the moment of the result.
 function Get-Machine {
     [CmdletBinding()]
     param()
 
+    $domain = Get-DomainName
     return [pscustomobject] @{
         name = Get-ComputerName
-        domain = Get-DomainName
-        forest = Get-ForestName
+        domain = $domain
+        forest = Get-ForestName -Domain $domain
         windowsBuild = Get-WindowsBuild
         powerShell = [string] $PSVersionTable.PSVersion
         elevated = Test-Elevated
@@ -439,14 +480,21 @@ function Test-Elevated {
     return $principal.IsInRole([System.Security.Principal.WindowsBuiltInRole]::Administrator)
 }
 
-# Returns the name of the forest, or an empty text when no domain controller
-# answers this account.
-function Get-ForestName {
+# Returns the names of the forests of the domains that this machine knows: its own
+# domain and those that it trusts. A name is empty when no domain controller of the
+# domain was found. Netlogon knows these names, so the session needs no credentials
+# that a domain controller would take.
+# Source: Microsoft, Win32_NTDomain; that it needs no second hop is inferred.
+function Get-KnownForest {
     [CmdletBinding()]
     param()
 
-    try { return [string] [System.DirectoryServices.ActiveDirectory.Domain]::GetComputerDomain().Forest.Name }
-    catch { return '' }
+    try { $domains = @(Get-CimInstance -ClassName Win32_NTDomain) }
+    catch { return }
+    foreach ($domain in $domains) {
+        # The machine itself is listed too, without the name of a domain.
+        if ([string] $domain.DomainName -ne '') { [string] $domain.DnsForestName }
+    }
 }
 
 # Reports whether Windows waits for a restart, for which it has two markers.

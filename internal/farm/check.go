@@ -78,7 +78,7 @@ func checkJoined(_ Desired, o Observed) []Finding {
 // stopped, no cmdlet and no replication reaches that copy. The file's format is not
 // documented; this is what public runbooks do.
 func SettingsFileRemedy(name string) string {
-	return fmt.Sprintf(`put %s into the StringValue of S2SCertificateName in C:\ProgramData\Microsoft\OfficeWebApps\Data\FarmState\settings.xml, then Start-Service WACSM`, name)
+	return fmt.Sprintf("put %s into the StringValue of S2SCertificateName in %s, then Start-Service WACSM", name, settingsFile)
 }
 
 // checkMasters checks that the servers listed as one office farm are one, and its

@@ -151,6 +151,16 @@ func TestCheck(t *testing.T) {
 		{"shared subject only warns", func(d *farm.Desired, o *farm.Observed) {
 			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), Subject: d.Target.Subject}}
 		}, []finding{{farm.Warn, "subject-shared", "oos-02"}}},
+		{"archived certificate of the subject", func(d *farm.Desired, o *farm.Observed) {
+			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), Subject: d.Target.Subject, Archived: true, Uses: []string{"http.sys"}}}
+		}, nil},
+		{"shared subject with the TLS certificate", func(d *farm.Desired, o *farm.Observed) {
+			o.Office[1].Settings.CertificateName = "TLS"
+			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), Subject: d.Target.Subject, FriendlyName: "tls"}}
+		}, []finding{{farm.Stop, "subject-shared-in-use", "oos-02"}}},
+		{"shared subject with a certificate of WinRM", func(d *farm.Desired, o *farm.Observed) {
+			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), Subject: d.Target.Subject, Uses: []string{"WinRM listener"}}}
+		}, []finding{{farm.Stop, "subject-shared-in-use", "oos-02"}}},
 		{"key in a key storage provider", func(d *farm.Desired, o *farm.Observed) {
 			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: d.Target.Thumbprint, Provider: "Microsoft Software Key Storage Provider"}}
 		}, []finding{{farm.Stop, "key-storage-provider", "oos-02"}}},

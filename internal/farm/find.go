@@ -67,7 +67,7 @@ func (o Observed) Masters() []OfficeServer {
 }
 
 // SettingsOf returns the settings of an office farm, given by name, as its master has
-// them, or any of its servers where the master could not be read.
+// them, or any of its servers where the master's cannot be read.
 func (o Observed) SettingsOf(officeFarm string) (OfficeFarm, bool) {
 	if master, ok := o.Master(officeFarm); ok && master.Joined {
 		return master.Settings, true

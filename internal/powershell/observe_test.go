@@ -62,12 +62,27 @@ func TestGetOfficeServer(t *testing.T) {
 			t.Errorf("the clock is %v old", age)
 		}
 	})
+	t.Run("archived certificates, the one before and what else names one", func(t *testing.T) {
+		t.Parallel()
+		s2s, same, before := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com"), newCertificate(t, "before")
+		spec := newOfficeServer().in(model.My, archived(s2s.withKey(friendly)), same.withKey("old"), archived(before.withKey("before")))
+		usesOf(same)["http.sys"](spec)
+		got := mustRun(t, newServer(t, spec), powershell.GetOfficeServer{
+			Thumbprint: s2s.thumbprint, FriendlyName: friendly, Subject: s2s.subject, Previous: before.thumbprint,
+		})
+		want := []powershell.Certificate{
+			recordOf(s2s, friendly, true, true), recordOf(same, "old", true, false), recordOf(before, "before", true, true),
+		}
+		want[0].Archived, want[2].Archived = true, true
+		want[1].Uses = []string{"http.sys [::]:444", "http.sys office.contoso.com:443"}
+		if diff := cmp.Diff(want, got.Certificates, keyTimes); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
+		}
+	})
 	t.Run("returns the previous certificate, archived or not", func(t *testing.T) {
 		t.Parallel()
 		previous, current, unrelated := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
-		archived := previous.withKey("old")
-		archived.archived = true
-		spec := newOfficeServer().in(model.My, archived, current.withKey(friendly), unrelated.withKey("unrelated"))
+		spec := newOfficeServer().in(model.My, archived(previous.withKey("old")), current.withKey(friendly), unrelated.withKey("unrelated"))
 		spec.office.S2SCertificateName = friendly
 		s := newServer(t, spec)
 		before := recordOf(previous, "old", true, true)
@@ -83,9 +98,6 @@ func TestGetOfficeServer(t *testing.T) {
 			if c.KeySince == nil || time.Since(*c.KeySince) < 0 || time.Since(*c.KeySince) > time.Minute {
 				t.Errorf("the key of %q is of %v, want a time in the last minute", c.FriendlyName, c.KeySince)
 			}
-		}
-		if got := mustRun(t, s, powershell.GetOfficeServer{Subject: previous.subject}).Certificates; len(got) != 2 {
-			t.Errorf("%d certificates have the subject, want the two that are not archived", len(got))
 		}
 	})
 	for name, s2sName := range map[string]string{
@@ -132,7 +144,7 @@ var keyTimes = cmpopts.IgnoreFields(powershell.Certificate{}, "KeySince")
 
 func recordOf(c testCertificate, friendlyName string, key, signs bool) powershell.Certificate {
 	r := powershell.Certificate{
-		Thumbprint: c.thumbprint, FriendlyName: friendlyName, Subject: c.subject, KeyReaders: []string{},
+		Thumbprint: c.thumbprint, FriendlyName: friendlyName, Subject: c.subject, KeyReaders: []string{}, Uses: []string{},
 		NotBefore: notBefore, NotAfter: notAfter, HasKey: key, KeySigns: signs, ModernKeySigns: signs,
 	}
 	if key {
@@ -311,6 +323,42 @@ func TestObserve_OnlyMachineIfNoRights(t *testing.T) {
 		got := mustRun(t, newServer(t, spec), powershell.GetSharePointServer{})
 		if diff := cmp.Diff(powershell.SharePointServer{Machine: machine}, got, ignore); diff != "" {
 			t.Errorf("want -, got +:\n%s", diff)
+		}
+	})
+}
+
+// TestForestName has what Windows knows of the domains that the machine's domain
+// trusts.
+func TestForestName(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		forest  string
+		trusted []string
+		want    string
+	}{
+		{"one domain", "", nil, "contoso.com"},
+		{"a tree of another name", "fabrikam.com", []string{"fabrikam.com"}, "fabrikam.com"},
+		{"another forest is trusted", "", []string{"fabrikam.com"}, "contoso.com"},
+		{"the other forest does not answer", "", []string{""}, "contoso.com"},
+		{"a tree of another name, and another forest is trusted", "fabrikam.com", []string{"adatum.com"}, ""},
+		{"a forest whose name ends alike is trusted", "", []string{"oso.com"}, "contoso.com"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			spec := newOfficeServer()
+			spec.machine.Forest, spec.machine.TrustedForests = c.forest, c.trusted
+			s := newServer(t, spec)
+			if got := mustRun(t, s, powershell.GetOfficeServer{}).Machine.Forest; got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+	t.Run("Windows does not tell", func(t *testing.T) {
+		t.Parallel()
+		s := newServer(t, newOfficeServer().override("Get-KnownForest", pwsh.Return(nil)))
+		if got := mustRun(t, s, powershell.GetOfficeServer{}).Machine.Forest; got != "" {
+			t.Errorf("got %q", got)
 		}
 	})
 }

@@ -3,10 +3,11 @@
 Observes an office server: its certificates, its farm and what runs on it.
 .DESCRIPTION
 Changes nothing. For an account without administrator rights it returns only the
-machine. Of the Personal store it returns the target, the certificates that share
-its friendly name or subject, and those that the farm names; where the farm's S2S
-name selects none, all that have a friendly name. A machine that is in no farm is a
-result, not an error.
+machine. Of the Personal store it returns, archived or not, the target, the
+certificates that share its friendly name or subject, those that the farm names and
+the one before; of those that share the subject also what else names them. Where the
+farm's S2S name selects none, it returns all visible ones that have a friendly name. A
+machine that is in no farm is a result, not an error.
 Source: Microsoft, "Configure server-to-server authentication between Office
 Online Server and SharePoint Server 2016"; the output of Get-OfficeWebAppsFarm
 and Get-OfficeWebAppsMachine.
@@ -75,15 +76,15 @@ $personal = @(Get-PersonalCertificate)
 $selected = @($personal | Where-Object { -not $_.Archived -and $_.FriendlyName -ne '' -and $_.FriendlyName -eq $settings.S2S })
 $selectsNothing = $null -ne $machine -and $selected.Count -eq 0
 $certificates = @(foreach ($certificate in $personal) {
-    $isPrevious = $certificate.Thumbprint -eq $Previous
-    $choice = $selectsNothing -and $certificate.FriendlyName -ne ''
-    $isArchivedChoice = $choice -and $certificate.FriendlyName -eq $settings.S2S
-    if ($certificate.Archived -and -not ($isPrevious -or $isArchivedChoice)) { continue }
+    $choice = $selectsNothing -and -not $certificate.Archived -and $certificate.FriendlyName -ne ''
+    $target = $certificate.Thumbprint -eq $Thumbprint
+    $shares = -not $target -and $Subject -ne '' -and $certificate.Subject -eq $Subject
     $named = $certificate.FriendlyName -ne '' -and $certificate.FriendlyName -in $names
-    $signs = $isPrevious -or $certificate.Thumbprint -eq $Thumbprint -or ($named -and $certificate.FriendlyName -eq $settings.S2S)
-    if ($signs -or $named -or $choice -or ($Subject -ne '' -and $certificate.Subject -eq $Subject)) {
-        ConvertTo-CertificateRecord -Certificate $certificate -Sign:$signs
-    }
+    $signs = $target -or $certificate.Thumbprint -eq $Previous -or ($named -and $certificate.FriendlyName -eq $settings.S2S)
+    if (-not ($signs -or $shares -or $named -or $choice)) { continue }
+    $uses = @()
+    if ($shares) { $uses = @(Find-CertificateUse -Thumbprint $certificate.Thumbprint -FriendlyName '') }
+    ConvertTo-CertificateRecord -Certificate $certificate -Sign:$signs -Uses $uses
 })
 $roots = @(foreach ($certificate in Get-StoreCertificate -Store Root) {
     $named = $FriendlyName -ne '' -and $certificate.FriendlyName -eq $FriendlyName
