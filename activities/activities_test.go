@@ -87,13 +87,14 @@ func TestRestartOffice_NotBack(t *testing.T) {
 			"Restart-OfficeServer": func(any) error { return nil },
 			"Get-OfficeServer": func(result any) error {
 				seen := result.(*powershell.OfficeServer) //nolint:forcetypeassert // the script's own result
-				seen.Discovery.Status = 503
+				seen.Service = powershell.Service{Name: "WACSM", Running: true}
+				seen.Discovery = powershell.Discovery{URL: "https://office.contoso.com/hosting/discovery", Status: 503}
 				return nil
 			},
 		},
 	}
 	assertFails(t, a, a.RestartOffice, activities.RestartOfficeInput{ServerInput: onOffice}, failure{Type: activities.WaitTimedOut},
-		"oos-01 does not answer as before: WACSM running false, /hosting/discovery 503")
+		"oos-01 is not healthy after its restart: https://office.contoso.com/hosting/discovery responds 503")
 }
 
 // TestServers_NotConfigured protects credentials from servers that a caller
@@ -128,7 +129,7 @@ func TestChooseTarget_Unsuitable(t *testing.T) {
 		"not yet valid": {makeSelfSigned(t, now.Add(time.Hour), time.Hour), activities.UnsuitableCertificate, "not valid before"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := &activities.Activities{Farms: testFarm{}, Certificates: testFarm{c.bundle}, Now: time.Now}
+			a := &activities.Activities{Farms: testFarm{}, Certificates: testFarm{bundle: c.bundle}, Now: time.Now}
 			assertFails(t, a, a.ChooseTarget, "contoso", failure{Type: c.kind, Final: true}, c.text)
 		})
 	}

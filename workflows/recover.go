@@ -60,6 +60,17 @@ func (r *rotation) baselineOfRollback() farm.Observed {
 			baseline.Office[i] = before
 		}
 	}
+	baseline.SharePoint = slices.Clone(baseline.SharePoint)
+	for i, f := range baseline.SharePoint {
+		before, _ := r.snapshot.Before.Farm(f.FrontEnd)
+		baseline.SharePoint[i].Servers = slices.Clone(f.Servers)
+		for j, s := range f.Servers {
+			if was := before.Server(s.Machine.Host); len(s.StoppedServices()) > 0 && was.Machine.Host != "" {
+				was.Machine = s.Machine
+				baseline.SharePoint[i].Servers[j] = was
+			}
+		}
+	}
 	return baseline
 }
 
@@ -103,8 +114,8 @@ func (r *rotation) wantedName(host string) string {
 	return r.target.FriendlyName
 }
 
-// wantedVisible returns which certificates an office server is to unarchive, and
-// which to archive, when it has the wanted S2S setting.
+// wantedVisible returns which of an office server's certificates are to be unarchived
+// and archived when it has that name.
 func (r *rotation) wantedVisible(host string) (unarchive, archive []farm.Thumbprint) {
 	if r.progress.Phase == farm.PhaseRollingBack {
 		return r.snapshot.VisibleBefore(host)

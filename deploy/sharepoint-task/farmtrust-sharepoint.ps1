@@ -559,7 +559,7 @@ function Get-DomainName {
 # Returns when the process of a service started, or null when none runs.
 function Get-ServiceStart {
     [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [ValidateSet('WACSM', 'SPTimerV4')] [string] $Name)
+    param([Parameter(Mandatory = $true)] [ValidateSet('WACSM', 'SPTimerV4', 'W3SVC', 'WAS')] [string] $Name)
 
     foreach ($service in Get-CimInstance -ClassName Win32_Service -Filter "Name = '$Name'") {
         if ($service.ProcessId -eq 0) { continue }

@@ -16,11 +16,12 @@ func Check(d Desired, o Observed) []Finding {
 		return all
 	}
 	for _, check := range []func(Desired, Observed) []Finding{
-		checkJoined, checkMasters, checkMachinesConfigured, checkSharePointServersConfigured, checkOneForest,
+		checkJoined, checkMasters, checkMachinesConfigured, checkSharePointServersConfigured,
+		checkPowerShell, checkDiscovery, checkSites, checkOneForest,
 		checkUserProfiles, checkPermissionServices, checkOAuthOverHTTP, checkIssuerRealms,
 		checkValidByClock, checkFriendlyName, checkFriendlyNamesAgree, checkSubject, checkKeyProvider, checkCurrentKey,
 		checkS2SNames, checkOfficesAgree,
-		checkIssuersUnique, checkIssuerName, checkOtherOwners, checkFIPSPolicy, checkClearText,
+		checkIssuersUnique, checkIssuerName, checkOtherOwners, checkCertificateName, checkFIPSPolicy, checkClearText,
 	} {
 		all = append(all, check(d, o)...)
 	}

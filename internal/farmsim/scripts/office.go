@@ -122,11 +122,11 @@ func describeStores(s *model.Session, p powershell.GetOfficeServer, r *powershel
 		return !c.Archived && c.FriendlyName != "" && strings.EqualFold(c.FriendlyName, r.S2SCertificateName)
 	})
 	for _, c := range personal {
-		choice := selectsNothing && !c.Archived && c.FriendlyName != ""
 		target := string(c.Thumbprint) == p.Thumbprint
 		shares := !target && p.Subject != "" && strings.EqualFold(c.Subject, p.Subject)
 		named := c.FriendlyName != "" && containsFold(names, c.FriendlyName)
 		signs := target || string(c.Thumbprint) == p.Previous || named && strings.EqualFold(c.FriendlyName, r.S2SCertificateName)
+		choice := selectsNothing && c.FriendlyName != "" && !c.Archived
 		if !signs && !shares && !named && !choice {
 			continue
 		}

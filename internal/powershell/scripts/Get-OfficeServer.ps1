@@ -6,8 +6,8 @@ Changes nothing. For an account without administrator rights it returns only the
 machine. Of the Personal store it returns, archived or not, the target, the
 certificates that share its friendly name or subject, those that the farm names and
 the one before; of those that share the subject also what else names them. Where the
-farm's S2S name selects none, it returns all visible ones that have a friendly name. A
-machine that is in no farm is a result, not an error.
+farm's S2S name selects none, it returns all that have a friendly name. A machine
+that is in no farm is a result, not an error.
 Source: Microsoft, "Configure server-to-server authentication between Office
 Online Server and SharePoint Server 2016"; the output of Get-OfficeWebAppsFarm
 and Get-OfficeWebAppsMachine.
@@ -76,11 +76,11 @@ $personal = @(Get-PersonalCertificate)
 $selected = @($personal | Where-Object { -not $_.Archived -and $_.FriendlyName -ne '' -and $_.FriendlyName -eq $settings.S2S })
 $selectsNothing = $null -ne $machine -and $selected.Count -eq 0
 $certificates = @(foreach ($certificate in $personal) {
-    $choice = $selectsNothing -and -not $certificate.Archived -and $certificate.FriendlyName -ne ''
     $target = $certificate.Thumbprint -eq $Thumbprint
     $shares = -not $target -and $Subject -ne '' -and $certificate.Subject -eq $Subject
     $named = $certificate.FriendlyName -ne '' -and $certificate.FriendlyName -in $names
     $signs = $target -or $certificate.Thumbprint -eq $Previous -or ($named -and $certificate.FriendlyName -eq $settings.S2S)
+    $choice = $selectsNothing -and $certificate.FriendlyName -ne '' -and -not $certificate.Archived
     if (-not ($signs -or $shares -or $named -or $choice)) { continue }
     $uses = @()
     if ($shares) { $uses = @(Find-CertificateUse -Thumbprint $certificate.Thumbprint -FriendlyName '') }
