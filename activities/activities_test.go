@@ -39,6 +39,10 @@ func TestErrors_ByIdentity(t *testing.T) {
 		"what our scripts refuse is final":     {script(powershell.NameTaken, ""), failure{Type: powershell.NameTaken, Final: true}, "another issuer name"},
 		"a failed iisreset may pass":           {script(powershell.IisResetFailed, ""), failure{Type: powershell.IisResetFailed}, "iisreset"},
 		"a service may start the next time":    {script(powershell.ServiceNotRunning, ""), failure{Type: powershell.ServiceNotRunning}, "remove the cause"},
+		"SQL Server away may pass":             {script(powershell.SqlUnavailable, ""), failure{Type: powershell.SqlUnavailable}, "failover"},
+		"a farm out of reach may pass":         {script(powershell.FarmUnreachable, ""), failure{Type: powershell.FarmUnreachable}, "Add-SPShellAdmin"},
+		"a missing second hop is final":        {script(powershell.SecondHop, ""), failure{Type: powershell.SecondHop, Final: true}, "runAs: task"},
+		"a farm that refuses us is final":      {script(powershell.NoFarmAccess, ""), failure{Type: powershell.NoFarmAccess, Final: true}, "Add-SPShellAdmin"},
 		"an update conflict may pass, soon":    {script("X,Y", powershell.UpdateConflict), failure{Type: "X,Y", Delay: 5 * time.Second}, "at the same time"},
 		"an unknown error of Windows may pass": {script("X,Y", "System.IO.IOException"), failure{Type: "X,Y"}, ""},
 	} {
@@ -83,13 +87,14 @@ func TestRestartOffice_NotBack(t *testing.T) {
 			"Restart-OfficeServer": func(any) error { return nil },
 			"Get-OfficeServer": func(result any) error {
 				seen := result.(*powershell.OfficeServer) //nolint:forcetypeassert // the script's own result
-				seen.Discovery.Status = 503
+				seen.Service = powershell.Service{Name: "WACSM", Running: true}
+				seen.Discovery = powershell.Discovery{URL: "https://office.contoso.com/hosting/discovery", Status: 503}
 				return nil
 			},
 		},
 	}
 	assertFails(t, a, a.RestartOffice, activities.RestartOfficeInput{ServerInput: onOffice}, failure{Type: activities.WaitTimedOut},
-		"oos-01 does not answer as before: WACSM running false, /hosting/discovery 503")
+		"oos-01 is not healthy after its restart: https://office.contoso.com/hosting/discovery responds 503")
 }
 
 // TestServers_NotConfigured protects credentials from servers that a caller
@@ -124,7 +129,7 @@ func TestChooseTarget_Unsuitable(t *testing.T) {
 		"not yet valid": {makeSelfSigned(t, now.Add(time.Hour), time.Hour), activities.UnsuitableCertificate, "not valid before"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := &activities.Activities{Farms: testFarm{}, Certificates: testFarm{c.bundle}, Now: time.Now}
+			a := &activities.Activities{Farms: testFarm{}, Certificates: testFarm{bundle: c.bundle}, Now: time.Now}
 			assertFails(t, a, a.ChooseTarget, "contoso", failure{Type: c.kind, Final: true}, c.text)
 		})
 	}

@@ -68,11 +68,19 @@ func (a *Activities) observeOffice(ctx context.Context, t powershell.Target, tar
 // ObserveSharePoint observes a SharePoint farm from its front end. Its servers are
 // left out: [Activities.ObserveSharePointServer] observes them one by one.
 func (a *Activities) ObserveSharePoint(ctx context.Context, in ServerInput) (farm.SharePointFarm, error) {
+	return a.observeSharePoint(ctx, in)
+}
+
+// observeSharePoint also returns the issuers that hold one of some certificates.
+func (a *Activities) observeSharePoint(ctx context.Context, in ServerInput, held ...farm.Thumbprint) (farm.SharePointFarm, error) {
 	t, sp, err := a.resolveFrontEnd(in.Farm, in.Host)
 	if err != nil {
 		return farm.SharePointFarm{}, err
 	}
 	params := powershell.GetSharePointFarm{Sites: sp.Sites}
+	for _, thumbprint := range held {
+		params.Thumbprints = append(params.Thumbprints, string(thumbprint))
+	}
 	for _, i := range farm.Issuers() {
 		params.RegisteredNames = append(params.RegisteredNames, i.RegisteredName)
 		params.Names = append(params.Names, sp.IssuerDisplayName(i))

@@ -270,10 +270,10 @@ type RestartOfficeInput struct {
 }
 
 // RestartOffice restarts WACSM and IIS on an office server that has not yet
-// loaded its settings, and waits until it answers as before. It fails with
-// [WaitTimedOut].
+// loaded its settings, and waits until it has been healthy for a while. It fails with
+// [ServiceNotRunning] or [WaitTimedOut].
 func (a *Activities) RestartOffice(ctx context.Context, in RestartOfficeInput) (StepResult, error) {
-	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
+	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
@@ -283,7 +283,10 @@ func (a *Activities) RestartOffice(ctx context.Context, in RestartOfficeInput) (
 	if err != nil {
 		return StepResult{}, err
 	}
-	health, err := a.awaitHealth(ctx, t, in)
+	health, err := a.awaitHealth(ctx, t.Host, f.Rotation.HealthyFor, func() (healthLook, error) {
+		seen, err := a.observeOffice(ctx, t, in.Target, "")
+		return healthLook{trouble: seen.WhyUnhealthy(in.Baseline), stopped: len(seen.StoppedServices()) > 0, answer: seen.Discovery.String(), starts: seen.Starts()}, err
+	})
 	return a.stepResult(err, done.Changed,
 		fmt.Sprintf("restarted %s; %s", strings.Join(done.Restarted, ", "), health),
 		fmt.Sprintf("had loaded its settings; %s", health))
@@ -339,22 +342,4 @@ func (a *Activities) StartOffice(ctx context.Context, in StartOfficeInput) (Step
 		return StepResult{}, appendRemedy(err, remedy)
 	}
 	return a.stepResult(nil, done.Changed, "started "+strings.Join(done.Started, ", "), "runs")
-}
-
-func (a *Activities) awaitHealth(ctx context.Context, t powershell.Target, in RestartOfficeInput) (health string, err error) {
-	err = a.awaitCondition(ctx, func() (bool, string, error) {
-		seen, err := a.observeOffice(ctx, t, in.Target, "")
-		health = fmt.Sprintf("/hosting/discovery answers %d", seen.Discovery.Status)
-		return isHealthyAsBefore(seen, in.Baseline), fmt.Sprintf("%s does not answer as before: WACSM running %t, /hosting/discovery %d %s",
-			t.Host, seen.Service.Running, seen.Discovery.Status, seen.Discovery.Problem), err
-	})
-	return health, err
-}
-
-// isHealthyAsBefore reports whether a server answers at least as well as before.
-// HealthStatus is left out on purpose: it covers the last ten minutes, and is often
-// "Unhealthy" for no reason.
-func isHealthyAsBefore(now, baseline farm.OfficeServer) bool {
-	ok := 200
-	return now.Service.Running && slices.Contains([]int{ok, baseline.Discovery.Status}, now.Discovery.Status)
 }

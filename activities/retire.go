@@ -20,14 +20,21 @@ type OldCertificateInput struct {
 	Old  farm.Certificate `json:"old"`
 }
 
-// CertificateUse is what still uses a certificate, in words for operators.
+// CertificateUse is what was found about the use of a certificate, in words for
+// operators.
 type CertificateUse struct {
+	// Uses name the certificate.
 	Uses []string `json:"uses"`
+	// Notes do not keep it from being deleted, and an operator should know them
+	// before that.
+	Notes []string `json:"notes,omitempty"`
 	// Archived reports whether an office server has it archived.
 	Archived bool `json:"archived,omitempty"`
+	// Wildcard reports whether it names more than one host by a "*".
+	Wildcard bool `json:"wildcard,omitempty"`
 }
 
-// FindUse lists what on an office server still uses a certificate.
+// FindUse finds what on an office server still uses a certificate.
 func (a *Activities) FindUse(ctx context.Context, in OldCertificateInput) (CertificateUse, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -37,17 +44,25 @@ func (a *Activities) FindUse(ctx context.Context, in OldCertificateInput) (Certi
 	if err != nil {
 		return CertificateUse{}, a.explainStopped(ctx, t, err)
 	}
-	use := CertificateUse{Archived: found.Archived}
-	for _, by := range found.Uses {
-		use.Uses = append(use.Uses, t.Host+": "+by)
+	use := CertificateUse{Archived: found.Archived, Wildcard: found.Wildcard}
+	for _, name := range found.Uses {
+		use.Uses = append(use.Uses, t.Host+": "+name)
+	}
+	for _, note := range found.Notes {
+		use.Notes = append(use.Notes, t.Host+": "+note)
 	}
 	return use, nil
 }
 
-// FindIssuers lists the trusted token issuers of a SharePoint farm that still hold a
-// certificate.
+// FindIssuers finds the trusted token issuers of a SharePoint farm that still hold a
+// certificate, whatever their registered names, and notes the root authorities that
+// hold it and that the retirement leaves alone.
 func (a *Activities) FindIssuers(ctx context.Context, in OldCertificateInput) (CertificateUse, error) {
-	seen, err := a.ObserveSharePoint(ctx, ServerInput{Farm: in.Farm, Host: in.Host})
+	_, sp, err := a.resolveFrontEnd(in.Farm, in.Host)
+	if err != nil {
+		return CertificateUse{}, err
+	}
+	seen, err := a.observeSharePoint(ctx, ServerInput{Farm: in.Farm, Host: in.Host}, in.Old.Thumbprint)
 	if err != nil {
 		return CertificateUse{}, err
 	}
@@ -57,7 +72,18 @@ func (a *Activities) FindIssuers(ctx context.Context, in OldCertificateInput) (C
 			use.Uses = append(use.Uses, fmt.Sprintf("%s: trusted token issuer %q", in.Host, i.Name))
 		}
 	}
+	for _, r := range seen.RootAuthorities {
+		if r.Thumbprint == in.Old.Thumbprint && r != ownAuthority(sp, in.Old) {
+			use.Notes = append(use.Notes, fmt.Sprintf("%s: root authority %q, which farmtrust did not add, keeps trusting it", in.Host, r.Name))
+		}
+	}
 	return use, nil
+}
+
+// ownAuthority is the root authority of a self-signed certificate as farmtrust adds
+// it.
+func ownAuthority(sp farm.SharePoint, c farm.Certificate) farm.RootAuthority {
+	return farm.RootAuthority{Name: sp.RootAuthorityName(farm.ChainCertificate{Thumbprint: c.Thumbprint}), Thumbprint: c.Thumbprint}
 }
 
 // ArchiveCertificate marks a certificate on an office server as archived.
@@ -107,9 +133,8 @@ func (a *Activities) RemoveOwnRootAuthority(ctx context.Context, in OldCertifica
 	if err != nil {
 		return StepResult{}, err
 	}
-	ours := farm.RootAuthority{Name: sp.RootAuthorityName(farm.ChainCertificate{Thumbprint: in.Old.Thumbprint}), Thumbprint: in.Old.Thumbprint}
 	switch {
-	case slices.Contains(seen.RootAuthorities, ours):
+	case slices.Contains(seen.RootAuthorities, ownAuthority(sp, in.Old)):
 	case seen.Trusts(in.Old.Thumbprint):
 		return reportUnchanged("it is trusted under a name that farmtrust did not give, and stays"), nil
 	default:

@@ -13,7 +13,7 @@ import (
 // observation that is not complete replaces nothing, but may tell who is the master
 // now.
 func (r *rotation) observe(ctx workflow.Context, step farm.Step) error {
-	o := &observation{farm: r.farm, target: r.target, previous: r.knownPrevious(), options: observeOptions, isSkipped: r.decisions.isSkipped}
+	o := &observation{farm: r.farm, target: r.target, previous: r.knownPrevious(), options: observeOptionsFor(step), isSkipped: r.decisions.isSkipped}
 	o.started = func(ctx workflow.Context, host string) { r.progress.startStep(ctx, host, step) }
 	o.finished = func(ctx workflow.Context, host string, err error) { r.progress.finishObservation(ctx, host, step, err) }
 	observed, err := o.run(ctx, r.observed)

@@ -5,6 +5,8 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
 // Every activity runs under one of these classes. Each bounds its attempts: no
@@ -45,6 +47,18 @@ func observeOptions(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
+// observeOptionsFor returns the class of a rotation's observation. An operator waits
+// for the first one. Those after it stand between changes, or prove them, and
+// outlast what a change does: a server that reboots, SQL Server that fails over.
+func observeOptionsFor(step farm.Step) func(workflow.Context, string) workflow.Context {
+	if step == farm.StepObserve {
+		return observeOptions
+	}
+	return func(ctx workflow.Context, summary string) workflow.Context {
+		return workflow.WithRetryPolicy(observeOptions(ctx, summary), *retryPolicy(rebootAttempts))
+	}
+}
+
 // quickObserveOptions suit an observation that should end soon or not at all: an
 // inspection says what is wrong now rather than waiting for it to pass.
 func quickObserveOptions(ctx workflow.Context, summary string) workflow.Context {
@@ -63,12 +77,13 @@ func changeOptions(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
-// restartOptions suit a restart and the wait until the server answers as before.
-// IIS and WACSM have been seen to need minutes. A server that does not come back
-// is waited for twice.
+// restartOptions suit a restart, the wait until the server is healthy, which is
+// eight minutes, and the time that it must stay healthy, which is five at most. IIS
+// and WACSM have been seen to need minutes. A server that does not come back is
+// waited for twice.
 func restartOptions(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 15 * time.Minute, HeartbeatTimeout: heartbeatTimeout, RetryPolicy: retryPolicy(rebootAttempts),
+		StartToCloseTimeout: 20 * time.Minute, HeartbeatTimeout: heartbeatTimeout, RetryPolicy: retryPolicy(rebootAttempts),
 		WaitForCancellation: true, Summary: summary,
 	})
 }

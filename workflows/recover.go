@@ -60,6 +60,17 @@ func (r *rotation) baselineOfRollback() farm.Observed {
 			baseline.Office[i] = before
 		}
 	}
+	baseline.SharePoint = slices.Clone(baseline.SharePoint)
+	for i, f := range baseline.SharePoint {
+		before, _ := r.snapshot.Before.Farm(f.FrontEnd)
+		baseline.SharePoint[i].Servers = slices.Clone(f.Servers)
+		for j, s := range f.Servers {
+			if was := before.Server(s.Machine.Host); len(s.StoppedServices()) > 0 && was.Machine.Host != "" {
+				was.Machine = s.Machine
+				baseline.SharePoint[i].Servers[j] = was
+			}
+		}
+	}
 	return baseline
 }
 

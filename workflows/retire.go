@@ -30,7 +30,7 @@ func RetireCertificate(ctx workflow.Context, in RetireInput) (farm.RotationResul
 	o.target = farm.Certificate{
 		Thumbprint: in.Old.Thumbprint, Subject: in.Old.Subject, FriendlyName: in.Old.FriendlyName, NotAfter: in.Old.NotAfter,
 	}
-	r := &retirement{operation: o, archived: map[string]bool{}}
+	r := &retirement{operation: o, archived: map[string]bool{}, wildcard: in.Old.Wildcard, notes: map[string][]string{}}
 	end := r.run(ctx)
 	if end.outcome == farm.Incomplete {
 		r.unarchive(ctx)
@@ -46,6 +46,10 @@ type retirement struct {
 	// archived reports which office servers had it archived before, as those have
 	// where its successor has its subject.
 	archived map[string]bool
+	// wildcard reports whether the certificate names more than one host by a "*".
+	wildcard bool
+	// notes are what an operator should know before the deletion, by server.
+	notes map[string][]string
 }
 
 // run is the runbook.
@@ -54,13 +58,14 @@ func (r *retirement) run(ctx workflow.Context) ending {
 		return failedEnding(err)
 	}
 	if err := r.runPhase(ctx, farm.PhaseObserving,
-		r.checkFirst, // S2S name, CertificateName, http.sys, WinRM, issuers
+		r.checkFirst, // S2S name, CertificateName, http.sys, WinRM, Remote Desktop, issuers
 	); err != nil {
 		return ending{farm.Refused, err}
 	}
 	if err := r.runPhase(ctx, farm.PhaseRetiring,
 		r.archive,         // office servers: archived, nothing finds it any more
 		r.approveDeletion, // always by an operator
+		r.approveWildcard, // by an operator again: others may use it
 		r.awaitUnused,     // days may have passed
 		r.delete,          // office servers: certificate and key
 		r.removeOwnRoot,   // SharePoint farms: the self-signed one that we added
@@ -74,8 +79,7 @@ func (r *retirement) run(ctx workflow.Context) ending {
 }
 
 // unarchive leaves the certificate as it was where the retirement was cancelled. It
-// goes on although the
-// retirement was cancelled; where it fails, the report says so.
+// goes on although the retirement was cancelled; where it fails, the report says so.
 func (r *retirement) unarchive(ctx workflow.Context) {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
@@ -99,8 +103,8 @@ func (r *retirement) oldOn(host string) activities.OldCertificateInput {
 // archived already.
 func (r *retirement) checkFirst(ctx workflow.Context) error {
 	uses, err := r.checkUnused(ctx)
-	for host, use := range uses {
-		r.archived[host] = use.Archived
+	for _, host := range r.farm.OfficeHosts() {
+		r.archived[host] = uses[host].Archived
 	}
 	return err
 }
@@ -140,8 +144,11 @@ func (r *retirement) findUse(ctx workflow.Context, host string) (use activities.
 		find, summary = a.FindUse, "find use of the certificate on "
 	}
 	r.progress.startStep(ctx, host, farm.StepFindUse)
-	err = workflow.ExecuteActivity(observeOptions(ctx, summary+host), find, r.oldOn(host)).Get(ctx, &use)
+	err = workflow.ExecuteActivity(observeOptionsFor(farm.StepFindUse)(ctx, summary+host), find, r.oldOn(host)).Get(ctx, &use)
 	r.progress.finishObservation(ctx, host, farm.StepFindUse, err)
+	if err == nil {
+		r.notes[host], r.wildcard = use.Notes, r.wildcard || use.Wildcard
+	}
 	return use, err
 }
 
@@ -163,8 +170,28 @@ func (r *retirement) archive(ctx workflow.Context) error {
 func (r *retirement) approveDeletion(ctx workflow.Context) error {
 	sum := sha256.Sum256([]byte("delete " + string(r.target.Thumbprint) + " " + strings.Join(r.officeHosts(), " ")))
 	digest := hex.EncodeToString(sum[:6])
-	return r.waitForApproval(ctx, digest,
-		fmt.Sprintf("approve %s to delete certificate %s and its key on every office server", digest, r.target.Thumbprint.Short()))
+	text := fmt.Sprintf("approve %s to delete certificate %s and its key on every office server", digest, r.target.Thumbprint.Short())
+	var notes []string
+	for _, host := range slices.Concat(r.farm.OfficeHosts(), r.farm.FrontEnds()) {
+		notes = append(notes, r.notes[host]...)
+	}
+	if len(notes) > 0 {
+		text += "; before you do: " + strings.Join(notes, "; ")
+	}
+	return r.waitForApproval(ctx, digest, text)
+}
+
+// approveWildcard asks a second time before a wildcard certificate is deleted: what
+// else it serves, on these servers and on others, farmtrust cannot see. The key is
+// gone with it.
+func (r *retirement) approveWildcard(ctx workflow.Context) error {
+	if !r.wildcard {
+		return nil
+	}
+	sum := sha256.Sum256([]byte("delete wildcard " + string(r.target.Thumbprint)))
+	digest := hex.EncodeToString(sum[:6])
+	return r.waitForApproval(ctx, digest, fmt.Sprintf("approve %s to delete the wildcard certificate %s (%s): "+
+		"it names many hosts, and whatever else uses its copy on the office servers loses it", digest, r.target.Thumbprint.Short(), r.target.Subject))
 }
 
 func (r *retirement) delete(ctx workflow.Context) error {

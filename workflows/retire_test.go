@@ -6,6 +6,7 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 )
 
 // requireRenewed rotates a farm to its next certificate and returns the old.
@@ -54,6 +55,69 @@ func TestRetire_InUse(t *testing.T) {
 	before := f.sim.Trust()
 	f.newRun(t).retire(current).requireOutcome(farm.Refused).assertStatement("still in use", "S2SCertificateName")
 	f.assertTrustUnchanged(t, before)
+}
+
+func TestRetire_InUseByAnotherIssuer(t *testing.T) {
+	t.Parallel()
+	f := newTestFarm(t, farmsim.Options{Trusting: true})
+	held := f.oldIssuer(t)
+	old := f.requireRenewed(t)
+	name := "a@b"
+	held.Name, held.RegisteredIssuerName, held.Confirmed = "high-trust add-ins", &name, true
+	if err := f.logOn(t, frontEnd).SharePoint().NewTrustedSecurityTokenIssuer(held); err != nil {
+		t.Fatal(err)
+	}
+	before := f.sim.Trust()
+	f.newRun(t).retire(old).requireOutcome(farm.Refused).assertStatement("still in use", "sp-01", `trusted token issuer "high-trust add-ins"`)
+	f.assertTrustUnchanged(t, before)
+}
+
+// oldIssuer is what makes an issuer with the certificate that the farm trusts.
+func (f *testFarm) oldIssuer(t *testing.T) model.IssuerParameters {
+	t.Helper()
+	issuers, err := f.logOn(t, frontEnd).SharePoint().GetTrustedSecurityTokenIssuer()
+	if err != nil || len(issuers) == 0 {
+		t.Fatalf("%d issuers, %v", len(issuers), err)
+	}
+	return model.IssuerParameters{Certificate: issuers[0].Certificate}
+}
+
+// TestRetire_Approvals has what an operator is told before a deletion.
+func TestRetire_Approvals(t *testing.T) {
+	t.Run("a root authority of another administrator stays", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{Trusting: true, SelfSigned: true})
+		old := f.requireRenewed(t)
+		r := f.newRun(t)
+		r.after(time.Hour, func() {
+			assertMentions(t, r.requireWait(farm.ForApproval).Text, "before you do", `sp-01.contoso.com: root authority "Old OOS", which farmtrust did not add`)
+			r.approve()
+		})
+		r.retire(old).requireOutcome(farm.Verified)
+	})
+	t.Run("a wildcard has an approval of its own", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		old := f.requireRenewed(t)
+		old.Wildcard, old.Subject = true, "CN=*.contoso.com"
+		r := f.newRun(t)
+		var first string
+		r.after(time.Hour, func() {
+			first = r.requireWait(farm.ForApproval).Digest
+			r.approve()
+		})
+		r.after(2*time.Hour, func() {
+			f.assertOnServers(t, old.Thumbprint, 2)
+			wait := r.requireWait(farm.ForApproval)
+			assertMentions(t, wait.Text, "wildcard", "CN=*.contoso.com", old.Thumbprint.Short())
+			if wait.Digest == first {
+				t.Error("both approvals have the same digest")
+			}
+			r.approve()
+		})
+		r.retire(old).requireOutcome(farm.Verified)
+		f.assertOnServers(t, old.Thumbprint, 0)
+	})
 }
 
 func TestRetire_Cancelled(t *testing.T) {

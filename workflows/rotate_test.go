@@ -64,6 +64,30 @@ func TestRotate_Refused(t *testing.T) {
 	})
 }
 
+// TestRotate_SQLAway has SQL Server fail over for minutes: no operator is needed,
+// whatever the rotation was about to do.
+func TestRotate_SQLAway(t *testing.T) {
+	for name, c := range map[string]struct {
+		step string
+		when fault.When
+	}{
+		"before the issuer is set":   {"Set-TrustedIssuer", fault.Before},
+		"after the issuer was set":   {"Set-TrustedIssuer", fault.After},
+		"before the chain is added":  {"Add-RootAuthority", fault.Before},
+		"before the servers restart": {"Restart-SharePointServer", fault.Before},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newTestFarm(t, farmsim.Options{Trusting: true})
+			f.addFaults(t, fault.Fault{Server: frontEnd, Step: c.step, When: c.when, Kind: fault.SQLAway, Times: -1})
+			r := f.newRun(t)
+			r.after(6*time.Minute, f.sim.ClearFaults)
+			r.rotate().requireOutcome(farm.Verified)
+			f.assertRefreshes(t)
+		})
+	}
+}
+
 func TestRotate_AcceptedFinding(t *testing.T) {
 	accept := func(refs ...string) workflows.RotateInput {
 		return workflows.RotateInput{Accepted: farm.NewAcceptances(refs, "op", "patch day", noon)}

@@ -261,15 +261,32 @@ function New-PublicCertificate {
 
 # The server itself, as every observing script returns it.
 
+# Returns the name of the machine's own forest, or an empty text when it is not
+# known. Where the known domains are of several forests, or one could not be found,
+# it is the forest that the machine's domain is named in.
+function Get-ForestName {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [AllowEmptyString()] [string] $Domain)
+
+    $known = @(Get-KnownForest | Sort-Object -Unique)
+    if ($known.Count -eq 1) { return $known[0] }
+    $own = @(foreach ($forest in $known) {
+        if ($forest -ne '' -and ".$Domain".EndsWith(".$forest", [System.StringComparison]::OrdinalIgnoreCase)) { $forest }
+    })
+    if ($own.Count -eq 1) { return $own[0] }
+    return ''
+}
+
 # Scripts call this last, so that the clock is that of the moment of the result.
 function Get-Machine {
     [CmdletBinding()]
     param()
 
+    $domain = Get-DomainName
     return [pscustomobject] @{
         name = Get-ComputerName
-        domain = Get-DomainName
-        forest = Get-ForestName
+        domain = $domain
+        forest = Get-ForestName -Domain $domain
         windowsBuild = Get-WindowsBuild
         powerShell = [string] $PSVersionTable.PSVersion
         elevated = Test-Elevated
@@ -463,14 +480,21 @@ function Test-Elevated {
     return $principal.IsInRole([System.Security.Principal.WindowsBuiltInRole]::Administrator)
 }
 
-# Returns the name of the forest, or an empty text when no domain controller
-# answers this account.
-function Get-ForestName {
+# Returns the names of the forests of the domains that this machine knows: its own
+# domain and those that it trusts. A name is empty when no domain controller of the
+# domain was found. Netlogon knows these names, so the session needs no credentials
+# that a domain controller would take.
+# Source: Microsoft, Win32_NTDomain; that it needs no second hop is inferred.
+function Get-KnownForest {
     [CmdletBinding()]
     param()
 
-    try { return [string] [System.DirectoryServices.ActiveDirectory.Domain]::GetComputerDomain().Forest.Name }
-    catch { return '' }
+    try { $domains = @(Get-CimInstance -ClassName Win32_NTDomain) }
+    catch { return }
+    foreach ($domain in $domains) {
+        # The machine itself is listed too, without the name of a domain.
+        if ([string] $domain.DomainName -ne '') { [string] $domain.DnsForestName }
+    }
 }
 
 # Reports whether Windows waits for a restart, for which it has two markers.
@@ -535,7 +559,7 @@ function Get-DomainName {
 # Returns when the process of a service started, or null when none runs.
 function Get-ServiceStart {
     [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [ValidateSet('WACSM', 'SPTimerV4')] [string] $Name)
+    param([Parameter(Mandatory = $true)] [ValidateSet('WACSM', 'SPTimerV4', 'W3SVC', 'WAS')] [string] $Name)
 
     foreach ($service in Get-CimInstance -ClassName Win32_Service -Filter "Name = '$Name'") {
         if ($service.ProcessId -eq 0) { continue }

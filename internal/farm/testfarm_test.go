@@ -194,7 +194,8 @@ func newTestFarm() *testFarm {
 	for _, s := range tf.desired.Farm.Office.Servers {
 		tf.observed.Office = append(tf.observed.Office, farm.OfficeServer{
 			Machine: testMachine(s.Host), Joined: true, Service: farm.Service{Name: "WACSM", Running: true},
-			Settings: farm.OfficeFarm{Master: "OOS-01", Machines: []string{"OOS-01", "OOS-02"}},
+			Discovery: farm.Discovery{URL: "https://office.contoso.com/hosting/discovery", Status: 200},
+			Settings:  farm.OfficeFarm{Master: "OOS-01", Machines: []string{"OOS-01", "OOS-02"}},
 		})
 	}
 	tf.observed.SharePoint = []farm.SharePointFarm{{

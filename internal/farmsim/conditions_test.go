@@ -38,7 +38,9 @@ const restartSharePoint = "Restart-SharePointServer"
 
 func TestConditions_BeforeTheStep(t *testing.T) {
 	t.Parallel()
-	call := func() powershell.RestartSharePointServer { return powershell.RestartSharePointServer{NotBefore: time.Now()} }
+	call := func() powershell.RestartSharePointServer {
+		return powershell.RestartSharePointServer{NotBefore: time.Now()}
+	}
 	for name, c := range map[string]struct {
 		f        fault.Fault
 		id, text string

@@ -1,6 +1,7 @@
 package farmsim_test
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -80,7 +81,7 @@ func (o *operator) hideCall(show bool) powershell.SetS2SCertificateArchived {
 	return powershell.SetS2SCertificateArchived{Thumbprint: string(o.bundle.Certificate.Thumbprint), Archived: !show}
 }
 
-// named has http.sys and WinRM of the master use a certificate.
+// named has http.sys, WinRM and Remote Desktop of the master use a certificate.
 func (o *operator) named(thumbprint farm.Thumbprint) {
 	o.t.Helper()
 	session, err := o.testFarm.World.LogOn(master, model.Logon{Auth: model.NTLM})
@@ -89,6 +90,9 @@ func (o *operator) named(thumbprint farm.Thumbprint) {
 	}
 	if err == nil {
 		err = session.Listen(thumbprint)
+	}
+	for _, use := range []model.CertificateUse{model.WinRMService, model.RemoteDesktop} {
+		err = errors.Join(err, session.NameCertificate(use, thumbprint))
 	}
 	if err != nil {
 		o.t.Fatal(err)
@@ -110,6 +114,49 @@ func (o *operator) changedSince(was before) {
 	attempt(o, front, o.hideCall(false))
 	attempt(o, front, o.removeCall())
 	attempt(o, master, o.rootsBackCall(was))
+}
+
+// withoutSQL are calls while SQL Server keeps the farm from them, in each way.
+func (o *operator) withoutSQL() {
+	o.t.Helper()
+	for _, refusal := range []model.SQLRefusal{
+		model.SQLFailsOver, model.SQLRecovers, model.SQLHidesDatabase, model.SQLWithoutLogin, model.SQLWithoutUser, model.SQLAdmitsClient, model.SQLAdmits,
+	} {
+		if err := o.testFarm.World.RefuseSQL(o.testFarm.State().SharePoint[0].Name, refusal); err != nil {
+			o.t.Fatal(err)
+		}
+		attempt(o, front, powershell.GetSharePointFarm{})
+	}
+	if err := o.testFarm.World.Impose(front, model.Condition{Kind: model.SQLAway}, false); err != nil {
+		o.t.Fatal(err)
+	}
+	attempt(o, front, o.rootsCall())
+	o.testFarm.ClearFaults()
+}
+
+// addIn is an issuer of another application with a certificate of ours, whose root
+// authorities then stay.
+func (o *operator) addIn() {
+	o.t.Helper()
+	session, err := o.testFarm.World.LogOn(front, model.Logon{Auth: model.NTLM})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	name := "a@b"
+	with := model.IssuerParameters{Name: "add-in", RegisteredIssuerName: &name, Certificate: o.bundle.Certificate.DER, Confirmed: true}
+	shell := session.SharePoint()
+	if err := shell.NewTrustedSecurityTokenIssuer(with); err != nil {
+		o.t.Fatal(err)
+	}
+	must(o, front, powershell.GetSharePointFarm{Thumbprints: []string{string(o.bundle.Certificate.Thumbprint)}})
+	roots := powershell.RemoveRootAuthority{RegisteredNames: []string{farm.Issuers()[0].RegisteredName, farm.Issuers()[1].RegisteredName}}
+	for _, c := range o.bundle.Certificate.RootAuthorities() {
+		roots.Thumbprints = append(roots.Thumbprints, string(c.Thumbprint))
+	}
+	must(o, front, roots)
+	if err := shell.RemoveTrustedSecurityTokenIssuer(model.Removal{Identity: "add-in", Confirmed: true}); err != nil {
+		o.t.Fatal(err)
+	}
 }
 
 // inUse are calls about a certificate that is still named.
@@ -151,6 +198,8 @@ func wayBack(o, next *operator) {
 	o.named(o.bundle.Certificate.Thumbprint)
 	o.inUse()
 	o.named("")
+	o.withoutSQL()
+	o.addIn()
 	o.back(was)
 	o.everything()
 	o.rotate()
@@ -171,6 +220,7 @@ func wayBack(o, next *operator) {
 func firstBack(o, next *operator) {
 	was := o.snapshot()
 	o.rotate()
+	o.addIn()
 	o.back(was)
 	o.everything()
 	next.rotate()

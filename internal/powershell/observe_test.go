@@ -28,6 +28,7 @@ func TestGetOfficeServer(t *testing.T) {
 			in(model.CA, root.withoutKey(""), unrelated.withoutKey("")).
 			override("Get-OfficeWebAppsFarm", pwsh.Edit("CertificateName", "office.contoso.com")).
 			override("Get-OfficeWebAppsMachine", pwsh.Edit("HealthStatus", "Unhealthy"))
+		spec.office.S2SCertificateName = friendly
 		s := newServer(t, spec)
 		machine := s.World.State().Machines[0]
 		since := machine.WorkersSince.UTC().Truncate(time.Millisecond)
@@ -46,13 +47,13 @@ func TestGetOfficeServer(t *testing.T) {
 			Roots:         []powershell.Certificate{recordOf(root, "", false, false)},
 			Intermediates: []string{root.thumbprint},
 			Joined:        true, Master: "OOS-01", Machines: []string{"OOS-01", "OOS-02"}, Health: "Unhealthy",
-			CertificateName: "office.contoso.com",
-			Discovery:       powershell.Discovery{URL: "https://office.contoso.com/hosting/discovery", Status: 200},
-			Service:         powershell.Service{Name: "WACSM", Running: true, Since: &since},
-			WebServer:       powershell.Service{Name: "W3SVC", Running: true, Since: &since},
-			Activation:      powershell.Service{Name: "WAS", Running: true, Since: &since},
-			LastErrors:      []string{},
-			WorkersSince:    &since, SettingsSince: &since,
+			S2SCertificateName: friendly, CertificateName: "office.contoso.com",
+			Discovery:    powershell.Discovery{URL: "https://office.contoso.com/hosting/discovery", Status: 200},
+			Service:      powershell.Service{Name: "WACSM", Running: true, Since: &since},
+			WebServer:    powershell.Service{Name: "W3SVC", Running: true, Since: &since},
+			Activation:   powershell.Service{Name: "WAS", Running: true, Since: &since},
+			LastErrors:   []string{},
+			WorkersSince: &since, SettingsSince: &since,
 		}
 		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(powershell.Machine{}, "Clock", "PowerShell"), keyTimes); diff != "" {
 			t.Errorf("want -, got +:\n%s", diff)
@@ -99,6 +100,30 @@ func TestGetOfficeServer(t *testing.T) {
 			}
 		}
 	})
+	for name, s2sName := range map[string]string{
+		"returns what there is to select from where the S2S name is lost":   "",
+		"returns what there is to select from where the S2S name dangles":   "dangling",
+		"returns what there is to select from where it selects an archived": "archived",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			named, unnamed, hidden := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "unnamed"), newCertificate(t, "archived")
+			archived := hidden.withKey("archived")
+			archived.archived = true
+			spec := newOfficeServer().in(model.My, named.withKey("by hand"), unnamed.withKey(""), archived).
+				override("Get-OfficeWebAppsFarm", pwsh.Edit("S2SCertificateName", s2sName))
+			want := []powershell.Certificate{recordOf(named, "by hand", true, false)}
+			if s2sName == "archived" {
+				want = append(want, recordOf(hidden, "archived", true, true))
+				want[1].Archived = true
+			}
+
+			got := mustRun(t, newServer(t, spec), powershell.GetOfficeServer{})
+			if diff := cmp.Diff(want, got.Certificates, keyTimes); diff != "" {
+				t.Errorf("want -, got +:\n%s", diff)
+			}
+		})
+	}
 	t.Run("in no farm is a result", func(t *testing.T) {
 		t.Parallel()
 		spec := newMachine()
@@ -298,6 +323,42 @@ func TestObserve_OnlyMachineIfNoRights(t *testing.T) {
 		got := mustRun(t, newServer(t, spec), powershell.GetSharePointServer{})
 		if diff := cmp.Diff(powershell.SharePointServer{Machine: machine}, got, ignore); diff != "" {
 			t.Errorf("want -, got +:\n%s", diff)
+		}
+	})
+}
+
+// TestForestName has what Windows knows of the domains that the machine's domain
+// trusts.
+func TestForestName(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		forest  string
+		trusted []string
+		want    string
+	}{
+		{"one domain", "", nil, "contoso.com"},
+		{"a tree of another name", "fabrikam.com", []string{"fabrikam.com"}, "fabrikam.com"},
+		{"another forest is trusted", "", []string{"fabrikam.com"}, "contoso.com"},
+		{"the other forest does not answer", "", []string{""}, "contoso.com"},
+		{"a tree of another name, and another forest is trusted", "fabrikam.com", []string{"adatum.com"}, ""},
+		{"a forest whose name ends alike is trusted", "", []string{"oso.com"}, "contoso.com"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			spec := newOfficeServer()
+			spec.machine.Forest, spec.machine.TrustedForests = c.forest, c.trusted
+			s := newServer(t, spec)
+			if got := mustRun(t, s, powershell.GetOfficeServer{}).Machine.Forest; got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+	t.Run("Windows does not tell", func(t *testing.T) {
+		t.Parallel()
+		s := newServer(t, newOfficeServer().override("Get-KnownForest", pwsh.Return(nil)))
+		if got := mustRun(t, s, powershell.GetOfficeServer{}).Machine.Forest; got != "" {
+			t.Errorf("got %q", got)
 		}
 	})
 }

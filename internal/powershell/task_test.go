@@ -51,6 +51,19 @@ func TestTask(t *testing.T) {
 			})
 		}
 	})
+	t.Run("says why its account does not reach the farm", func(t *testing.T) {
+		t.Parallel()
+		for refusal, id := range map[model.SQLRefusal]string{
+			model.SQLWithoutLogin: powershell.NoFarmAccess, model.SQLFailsOver: powershell.SqlUnavailable,
+		} {
+			t.Run(string(refusal), func(t *testing.T) {
+				t.Parallel()
+				spec := newFrontEnd(editions["2016"])
+				spec.sql = refusal
+				assertRefused(t, newTaskServer(t, spec).runner(), observation(), id)
+			})
+		}
+	})
 	t.Run("sees what a direct call sees", func(t *testing.T) {
 		t.Parallel()
 		c := newCertificate(t, "s2s.contoso.com")

@@ -36,7 +36,8 @@ type MachineSpec struct {
 	// CentralStore is the folder of IIS's central certificate store; empty means
 	// that it is not in use.
 	CentralStore string
-	// TrustedForests are the forests of other domains that its domain trusts.
+	// TrustedForests are the forests of other domains that its domain trusts, empty
+	// for one whose domain controllers do not answer.
 	TrustedForests []string
 }
 
@@ -138,6 +139,7 @@ func (w *World) settleMachine(m *machine, now time.Time) {
 	w.stopWhatFails(m, now)
 	if member := w.findMember(m); member != nil {
 		member.applyReplicas(now)
+		w.rewriteSettings(member, now)
 	}
 }
 
@@ -163,20 +165,23 @@ func (w *World) Reboot(host string, downtime time.Duration) error {
 
 // Description is what a machine tells of itself; times are on its own clock.
 type Description struct {
-	Name, Domain, Forest string
-	Build                int
-	PowerShell           string
-	Elevated, FIPS       bool
-	Clock                time.Time
-	PendingReboot        bool
-	ConfigurationMode    string
+	Name, Domain string
+	// Forests are those of the domains that it knows, its own first; empty for one
+	// whose domain controllers do not answer.
+	Forests           []string
+	Build             int
+	PowerShell        string
+	Elevated, FIPS    bool
+	Clock             time.Time
+	PendingReboot     bool
+	ConfigurationMode string
 }
 
 // Describe reads the machine's name, version, clock and so on.
 func (s *Session) Describe() (d Description, err error) {
 	err = s.perform(func(now time.Time) error {
 		d = Description{
-			Name: s.m.name, Domain: s.m.Domain, Forest: s.m.Forest, Build: s.m.Build,
+			Name: s.m.name, Domain: s.m.Domain, Forests: append([]string{s.m.Forest}, s.m.TrustedForests...), Build: s.m.Build,
 			PowerShell: fmt.Sprintf("5.1.%d.0", s.m.Build), Elevated: !s.logon.Filtered, FIPS: s.m.FIPS,
 			Clock: s.m.clock(now), PendingReboot: s.m.pendingReboot, ConfigurationMode: s.m.ConfigurationMode,
 		}

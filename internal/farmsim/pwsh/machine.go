@@ -22,7 +22,7 @@ func machineOperations() map[string]operation {
 		"Get-AccountName":       operationWithout(func(s *model.Session) (string, error) { return s.Account(), nil }),
 		"Get-MachineTime":       describeMachine(func(d model.Description) any { return dateTime(d.Clock) }),
 		"Test-Elevated":         describeMachine(func(d model.Description) any { return d.Elevated }),
-		"Get-ForestName":        describeMachine(func(d model.Description) any { return d.Forest }),
+		"Get-KnownForest":       describeMachine(func(d model.Description) any { return d.Forests }),
 		"Test-PendingReboot":    describeMachine(func(d model.Description) any { return d.PendingReboot }),
 		"Test-FipsPolicy":       describeMachine(func(d model.Description) any { return d.FIPS }),
 		"Get-ConfigurationMode": describeMachine(func(d model.Description) any { return d.ConfigurationMode }),

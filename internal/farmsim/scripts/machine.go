@@ -2,6 +2,8 @@ package scripts
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
@@ -33,9 +35,24 @@ func errorsFirst(checks ...func(*model.Session) error) func(*model.Session) erro
 func describe(s *model.Session) (powershell.Machine, error) {
 	d, err := s.Describe()
 	return powershell.Machine{
-		Name: d.Name, Domain: d.Domain, Forest: d.Forest, WindowsBuild: d.Build, PowerShell: d.PowerShell, Elevated: d.Elevated, FIPS: d.FIPS,
+		Name: d.Name, Domain: d.Domain, Forest: forestName(d), WindowsBuild: d.Build, PowerShell: d.PowerShell, Elevated: d.Elevated, FIPS: d.FIPS,
 		Clock: d.Clock.Truncate(time.Millisecond), PendingReboot: d.PendingReboot, ConfigurationMode: d.ConfigurationMode,
 	}, err
+}
+
+// forestName is the prelude's Get-ForestName.
+func forestName(d model.Description) string {
+	known := slices.Compact(slices.Sorted(slices.Values(d.Forests)))
+	if len(known) == 1 {
+		return known[0]
+	}
+	own := slices.DeleteFunc(known, func(forest string) bool {
+		return forest == "" || !strings.HasSuffix(strings.ToLower("."+d.Domain), strings.ToLower("."+forest))
+	})
+	if len(own) == 1 {
+		return own[0]
+	}
+	return ""
 }
 
 // moment is a time as scripts write it: to the millisecond, null for none.

@@ -118,12 +118,16 @@ func describeStores(s *model.Session, p powershell.GetOfficeServer, r *powershel
 	if err != nil {
 		return err
 	}
+	selectsNothing := r.Joined && !slices.ContainsFunc(personal, func(c model.Certificate) bool {
+		return !c.Archived && c.FriendlyName != "" && strings.EqualFold(c.FriendlyName, r.S2SCertificateName)
+	})
 	for _, c := range personal {
 		target := string(c.Thumbprint) == p.Thumbprint
 		shares := !target && p.Subject != "" && strings.EqualFold(c.Subject, p.Subject)
 		named := c.FriendlyName != "" && containsFold(names, c.FriendlyName)
 		signs := target || string(c.Thumbprint) == p.Previous || named && strings.EqualFold(c.FriendlyName, r.S2SCertificateName)
-		if !signs && !shares && !named {
+		choice := selectsNothing && c.FriendlyName != "" && !c.Archived
+		if !signs && !shares && !named && !choice {
 			continue
 		}
 		record := certificateRecord(s, c, signs)

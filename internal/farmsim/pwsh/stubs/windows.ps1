@@ -237,10 +237,10 @@ function Test-Elevated {
     Invoke-Model -Name Test-Elevated
 }
 
-function Get-ForestName {
+function Get-KnownForest {
     [CmdletBinding()]
     param()
-    Invoke-Model -Name Get-ForestName
+    Invoke-Model -Name Get-KnownForest
 }
 
 function Test-PendingReboot {

@@ -32,14 +32,21 @@ function Test-Elevated {
     return $principal.IsInRole([System.Security.Principal.WindowsBuiltInRole]::Administrator)
 }
 
-# Returns the name of the forest, or an empty text when no domain controller
-# answers this account.
-function Get-ForestName {
+# Returns the names of the forests of the domains that this machine knows: its own
+# domain and those that it trusts. A name is empty when no domain controller of the
+# domain was found. Netlogon knows these names, so the session needs no credentials
+# that a domain controller would take.
+# Source: Microsoft, Win32_NTDomain; that it needs no second hop is inferred.
+function Get-KnownForest {
     [CmdletBinding()]
     param()
 
-    try { return [string] [System.DirectoryServices.ActiveDirectory.Domain]::GetComputerDomain().Forest.Name }
-    catch { return '' }
+    try { $domains = @(Get-CimInstance -ClassName Win32_NTDomain) }
+    catch { return }
+    foreach ($domain in $domains) {
+        # The machine itself is listed too, without the name of a domain.
+        if ([string] $domain.DomainName -ne '') { [string] $domain.DnsForestName }
+    }
 }
 
 # Reports whether Windows waits for a restart, for which it has two markers.
