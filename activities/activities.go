@@ -71,6 +71,9 @@ type StepResult struct {
 	// ClearRefused reports whether Office Online Server refused to clear its S2S
 	// setting.
 	ClearRefused bool `json:"clearRefused,omitempty"`
+	// SettingsKept reports whether no setting was changed, whatever else was: then
+	// nothing needs a restart.
+	SettingsKept bool `json:"settingsKept,omitempty"`
 }
 
 // stepResult returns what a script did, with a detail for either case, or the

@@ -2,8 +2,13 @@ package activities_test
 
 import (
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
+
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/cert"
@@ -33,6 +38,7 @@ func TestErrors_ByIdentity(t *testing.T) {
 		"constrained language is final":        {transport(powershell.Constrained), failure{Type: "constrained", Final: true}, "full language"},
 		"what our scripts refuse is final":     {script(powershell.NameTaken, ""), failure{Type: powershell.NameTaken, Final: true}, "another issuer name"},
 		"a failed iisreset may pass":           {script(powershell.IisResetFailed, ""), failure{Type: powershell.IisResetFailed}, "iisreset"},
+		"a service may start the next time":    {script(powershell.ServiceNotRunning, ""), failure{Type: powershell.ServiceNotRunning}, "remove the cause"},
 		"SQL Server away may pass":             {script(powershell.SqlUnavailable, ""), failure{Type: powershell.SqlUnavailable}, "failover"},
 		"a farm out of reach may pass":         {script(powershell.FarmUnreachable, ""), failure{Type: powershell.FarmUnreachable}, "Add-SPShellAdmin"},
 		"a missing second hop is final":        {script(powershell.SecondHop, ""), failure{Type: powershell.SecondHop, Final: true}, "runAs: task"},
@@ -47,6 +53,31 @@ func TestErrors_ByIdentity(t *testing.T) {
 	}
 }
 
+// TestErrors_TwoRestarts checks that what does not come back is restarted twice, and
+// not a third time.
+func TestErrors_TwoRestarts(t *testing.T) {
+	for _, id := range []string{powershell.ServiceNotRunning, powershell.IisResetFailed} {
+		t.Run(id, func(t *testing.T) {
+			attempts := 0
+			a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Remote: testServer{"Restart-OfficeServer": func(any) error {
+				attempts++
+				return &powershell.ScriptError{Server: "oos-01", Script: "Restart-OfficeServer", ID: id}
+			}}}
+			var suite testsuite.WorkflowTestSuite
+			suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+			env := suite.NewTestWorkflowEnvironment()
+			env.RegisterActivity(a)
+			env.ExecuteWorkflow(func(ctx workflow.Context) error {
+				ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
+				return workflow.ExecuteActivity(ctx, a.RestartOffice, activities.RestartOfficeInput{ServerInput: onOffice}).Get(ctx, nil)
+			})
+			if err := env.GetWorkflowError(); err == nil || attempts != 2 {
+				t.Errorf("%d attempts, then %v; want 2 and an error", attempts, err)
+			}
+		})
+	}
+}
+
 func TestRestartOffice_NotBack(t *testing.T) {
 	now := time.Now()
 	a := &activities.Activities{
@@ -56,13 +87,14 @@ func TestRestartOffice_NotBack(t *testing.T) {
 			"Restart-OfficeServer": func(any) error { return nil },
 			"Get-OfficeServer": func(result any) error {
 				seen := result.(*powershell.OfficeServer) //nolint:forcetypeassert // the script's own result
-				seen.Discovery.Status = 503
+				seen.Service = powershell.Service{Name: "WACSM", Running: true}
+				seen.Discovery = powershell.Discovery{URL: "https://office.contoso.com/hosting/discovery", Status: 503}
 				return nil
 			},
 		},
 	}
 	assertFails(t, a, a.RestartOffice, activities.RestartOfficeInput{ServerInput: onOffice}, failure{Type: activities.WaitTimedOut},
-		"oos-01 does not answer as before: WACSM running false, /hosting/discovery 503")
+		"oos-01 is not healthy after its restart: https://office.contoso.com/hosting/discovery responds 503")
 }
 
 // TestServers_NotConfigured protects credentials from servers that a caller
@@ -97,7 +129,7 @@ func TestChooseTarget_Unsuitable(t *testing.T) {
 		"not yet valid": {makeSelfSigned(t, now.Add(time.Hour), time.Hour), activities.UnsuitableCertificate, "not valid before"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := &activities.Activities{Farms: testFarm{}, Certificates: testFarm{c.bundle}, Now: time.Now}
+			a := &activities.Activities{Farms: testFarm{}, Certificates: testFarm{bundle: c.bundle}, Now: time.Now}
 			assertFails(t, a, a.ChooseTarget, "contoso", failure{Type: c.kind, Final: true}, c.text)
 		})
 	}

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -77,8 +78,10 @@ type retryRule struct {
 	// terminal errors need an operator.
 	terminal bool
 	// retryable errors may take minutes to pass, and are retried for as long as the
-	// workflow allows. All others are final after maxAttempts.
+	// workflow allows. All others are final after attempts, or maxAttempts if that
+	// is zero.
 	retryable bool
+	attempts  int32
 	// delay is how long to wait before the retry; zero leaves it to the retry
 	// policy.
 	delay time.Duration
@@ -98,7 +101,7 @@ func (v retryRule) toApplicationError(err error, kind string, attempt int32) err
 	if len(text) > maxErrorText {
 		text = strings.ToValidUTF8(text[:maxErrorText], "") + "..."
 	}
-	final := v.terminal || (!v.retryable && attempt >= maxAttempts)
+	final := v.terminal || (!v.retryable && attempt >= cmp.Or(v.attempts, maxAttempts))
 	return temporal.NewApplicationErrorWithOptions(text, kind, temporal.ApplicationErrorOptions{NonRetryable: final, NextRetryDelay: v.delay})
 }
 
@@ -144,10 +147,21 @@ var transportRules = map[powershell.Kind]retryRule{
 
 // transientScriptErrors are the errors of our own scripts that a retry may fix.
 var transientScriptErrors = map[string]bool{
-	powershell.IisResetFailed:   true,
-	powershell.ProofUnavailable: true,
-	powershell.TaskTimeout:      true,
-	powershell.FarmUnreachable:  true,
+	powershell.ServiceNotRunning: true,
+	powershell.IisResetFailed:    true,
+	powershell.ProofUnavailable:  true,
+	powershell.TaskTimeout:       true,
+	powershell.FarmUnreachable:   true,
+}
+
+// restartAttempts bounds the restarts of what does not come back: each is an outage,
+// and a third helps nobody.
+const restartAttempts = 2
+
+// scriptAttempts are the attempts at what maxAttempts are too many for.
+var scriptAttempts = map[string]int32{
+	powershell.ServiceNotRunning: restartAttempts,
+	powershell.IisResetFailed:    restartAttempts,
 }
 
 // retryableScriptErrors may take minutes to pass, as a failover of SQL Server
@@ -163,7 +177,9 @@ func scriptRule(e *powershell.ScriptError) retryRule {
 	switch {
 	case remedy != "":
 		retryable := retryableScriptErrors[e.ID]
-		return retryRule{terminal: !retryable && !transientScriptErrors[e.ID], retryable: retryable, remedy: remedy}
+		return retryRule{
+			terminal: !retryable && !transientScriptErrors[e.ID], retryable: retryable, attempts: scriptAttempts[e.ID], remedy: remedy,
+		}
 	case e.Exception == powershell.UpdateConflict:
 		return retryRule{delay: 5 * time.Second, remedy: "another administrator changed SharePoint at the same time"}
 	}

@@ -159,7 +159,7 @@ func convertCertificates(list []powershell.Certificate, toWorker func(*time.Time
 			Thumbprint: farm.Thumbprint(c.Thumbprint), FriendlyName: c.FriendlyName, Subject: c.Subject,
 			NotBefore: c.NotBefore, NotAfter: c.NotAfter, HasKey: c.HasKey,
 			Provider: c.Provider, KeyReaders: c.KeyReaders, KeySigns: c.KeySigns, ModernKeySigns: c.ModernKeySigns,
-			KeyCreatedAt: toWorker(c.KeySince), Archived: c.Archived, Wildcard: c.Wildcard,
+			KeyCreatedAt: toWorker(c.KeySince), Archived: c.Archived, Wildcard: c.Wildcard, Uses: c.Uses,
 		})
 	}
 	return out

@@ -21,6 +21,8 @@ type ImportInput struct {
 	// WindowsBuild determines the algorithms that the PFX is encrypted with: old
 	// builds cannot read the newer ones.
 	WindowsBuild int `json:"windowsBuild"`
+	// Archived imports it archived: see [farm.OfficeServer.ImportsArchived].
+	Archived bool `json:"archived,omitempty"`
 }
 
 // ImportCertificate imports the target with its key, under its friendly name, and
@@ -44,7 +46,7 @@ func (a *Activities) ImportCertificate(ctx context.Context, in ImportInput) (Ste
 	}
 	params := powershell.ImportS2SCertificate{
 		Thumbprint: string(in.Target.Thumbprint), FriendlyName: in.Target.FriendlyName, Provider: farm.KeyProvider,
-		Exportable: f.Certificate.Exportable, SelfSigned: in.Target.SelfSigned, Intermediates: []string{},
+		Exportable: f.Certificate.Exportable, SelfSigned: in.Target.SelfSigned, Archived: in.Archived, Intermediates: []string{},
 		PFX: pfx, Password: password,
 	}
 	for _, i := range in.Target.Intermediates() {
@@ -90,9 +92,17 @@ func (a *Activities) ExportCertificate(ctx context.Context, in ServerInput) (Ste
 	return reportUnchanged("public certificate is the target"), nil
 }
 
-// SetS2SCertificate makes the target the farm's S2S certificate. If Host is not the
-// master, it does nothing and returns the master in MovedTo.
-func (a *Activities) SetS2SCertificate(ctx context.Context, in ServerInput) (StepResult, error) {
+// SetS2SInput names a server, and its certificates to archive once the target is in
+// use: those that share its subject.
+type SetS2SInput struct {
+	ServerInput
+	Archive []farm.Thumbprint `json:"archive,omitempty"`
+}
+
+// SetS2SCertificate makes the target the farm's S2S certificate, and the only
+// visible one of its subject on the master. If Host is not the master, it does
+// nothing and returns the master in MovedTo.
+func (a *Activities) SetS2SCertificate(ctx context.Context, in SetS2SInput) (StepResult, error) {
 	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
@@ -100,10 +110,35 @@ func (a *Activities) SetS2SCertificate(ctx context.Context, in ServerInput) (Ste
 	if master, err := a.findMaster(ctx, f, t); err != nil || master != "" {
 		return StepResult{MovedTo: master}, err
 	}
-	done, err := runScript(ctx, a.Remote, t, powershell.SetS2SCertificateName{FriendlyName: in.Target.FriendlyName, Thumbprint: string(in.Target.Thumbprint)})
-	return a.stepResult(err, done.Changed,
-		fmt.Sprintf("S2SCertificateName is %q, was %s", in.Target.FriendlyName, quoteName(done.Previous)),
-		fmt.Sprintf("S2SCertificateName is %q", in.Target.FriendlyName))
+	done, err := runScript(ctx, a.Remote, t, powershell.SetS2SCertificateName{
+		FriendlyName: in.Target.FriendlyName, Thumbprint: string(in.Target.Thumbprint), Archive: listStrings(in.Archive),
+	})
+	now, marked := fmt.Sprintf("S2SCertificateName is %q", in.Target.FriendlyName), describeMarked(done.Marked)
+	result, err := a.stepResult(err, done.Changed || len(done.Marked) > 0,
+		fmt.Sprintf("%s, was %s%s", now, quoteName(done.Previous), marked), now)
+	result.SettingsKept = !done.Changed
+	return result, err
+}
+
+func listStrings(thumbprints []farm.Thumbprint) []string {
+	list := []string{}
+	for _, t := range thumbprints {
+		list = append(list, string(t))
+	}
+	return list
+}
+
+// describeMarked continues a step's detail with the certificates that it archived or
+// unarchived.
+func describeMarked(marked []string) string {
+	var short []string
+	for _, t := range marked {
+		short = append(short, farm.Thumbprint(t).Short())
+	}
+	if len(short) == 0 {
+		return ""
+	}
+	return "; archived or unarchived " + strings.Join(short, ", ")
 }
 
 // SetHTTPSettings sets the HTTP settings that are configured. If Host is not the
@@ -140,7 +175,7 @@ func (a *Activities) findMaster(ctx context.Context, f farm.Farm, t powershell.T
 	case ctx.Err() != nil:
 		return "", err
 	}
-	if master := a.askForMaster(ctx, f, t.Host); master != "" && !farm.SameMachine(master, t.Host) {
+	if master := a.askForMaster(ctx, officeOf(f, t.Host), t.Host); master != "" && !farm.SameMachine(master, t.Host) {
 		return master, nil
 	}
 	if err == nil {
@@ -152,10 +187,10 @@ func (a *Activities) findMaster(ctx context.Context, f farm.Farm, t powershell.T
 // moveMaster is what to do about a master that cannot be got running.
 const moveMaster = "make another server the master there with Set-OfficeWebAppsMachine -Master, then retry"
 
-// askForMaster returns the computer name of the master as another server of the farm
-// knows it; empty when none can say.
-func (a *Activities) askForMaster(ctx context.Context, f farm.Farm, host string) string {
-	for _, other := range f.Office.Servers {
+// askForMaster returns the computer name of the master as another server of the
+// office farm knows it; empty when none can say.
+func (a *Activities) askForMaster(ctx context.Context, office farm.Office, host string) string {
+	for _, other := range office.Servers {
 		if other.Host == host {
 			continue
 		}
@@ -170,11 +205,17 @@ func (a *Activities) askForMaster(ctx context.Context, f farm.Farm, host string)
 type ReplicationInput struct {
 	ServerInput
 	Name string `json:"name"`
+	// Unarchive and Archive are certificates of the server to mark once it has the
+	// setting.
+	Unarchive []farm.Thumbprint `json:"unarchive,omitempty"`
+	Archive   []farm.Thumbprint `json:"archive,omitempty"`
 }
 
 // AwaitReplication waits until an office server has the farm's new S2S setting,
-// which the master replicates to the other machines with some delay. It fails
-// with [WaitTimedOut].
+// which the master replicates to the other machines with some delay. Then, at once,
+// it makes the certificate that the setting names the only visible one of its
+// subject: until that is done the service might not start there. It fails with
+// [WaitTimedOut].
 func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) (StepResult, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -192,7 +233,26 @@ func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) 
 	if err != nil {
 		return StepResult{}, err
 	}
-	return reportUnchanged("has %s after %s", quoteName(in.Name), a.Now().Sub(started).Round(time.Second)), nil
+	arrived := fmt.Sprintf("has %s after %s", quoteName(in.Name), a.Now().Sub(started).Round(time.Second))
+	marked, err := a.markCertificates(ctx, t, in.Unarchive, in.Archive)
+	return a.stepResult(err, len(marked) > 0, arrived+describeMarked(marked), arrived)
+}
+
+// markCertificates unarchives certificates, then archives others, and returns those
+// that were not so already.
+func (a *Activities) markCertificates(ctx context.Context, t powershell.Target, unarchive, archive []farm.Thumbprint) ([]string, error) {
+	var marked []string
+	for _, c := range slices.Concat(unarchive, archive) {
+		params := powershell.SetS2SCertificateArchived{Thumbprint: string(c), Archived: slices.Contains(archive, c)}
+		done, err := runScript(ctx, a.Remote, t, params)
+		if err != nil {
+			return marked, err
+		}
+		if done.Changed {
+			marked = append(marked, string(c))
+		}
+	}
+	return marked, nil
 }
 
 // RestartOfficeInput names the server to restart.
@@ -210,10 +270,10 @@ type RestartOfficeInput struct {
 }
 
 // RestartOffice restarts WACSM and IIS on an office server that has not yet
-// loaded its settings, and waits until it answers as before. It fails with
-// [WaitTimedOut].
+// loaded its settings, and waits until it has been healthy for a while. It fails with
+// [ServiceNotRunning] or [WaitTimedOut].
 func (a *Activities) RestartOffice(ctx context.Context, in RestartOfficeInput) (StepResult, error) {
-	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
+	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
@@ -223,7 +283,10 @@ func (a *Activities) RestartOffice(ctx context.Context, in RestartOfficeInput) (
 	if err != nil {
 		return StepResult{}, err
 	}
-	health, err := a.awaitHealth(ctx, t, in)
+	health, err := a.awaitHealth(ctx, t.Host, f.Rotation.HealthyFor, func() (healthLook, error) {
+		seen, err := a.observeOffice(ctx, t, in.Target, "")
+		return healthLook{trouble: seen.WhyUnhealthy(in.Baseline), stopped: len(seen.StoppedServices()) > 0, answer: seen.Discovery.String(), starts: seen.Starts()}, err
+	})
 	return a.stepResult(err, done.Changed,
 		fmt.Sprintf("restarted %s; %s", strings.Join(done.Restarted, ", "), health),
 		fmt.Sprintf("had loaded its settings; %s", health))
@@ -263,7 +326,7 @@ func (a *Activities) StartOffice(ctx context.Context, in StartOfficeInput) (Step
 		remedy = "if it does not start with the certificate that its settings name, " + farm.SettingsFileRemedy(in.Name) + ", then retry"
 	}
 	if in.Master {
-		if master := a.askForMaster(ctx, f, t.Host); master != "" && !farm.SameMachine(master, t.Host) {
+		if master := a.askForMaster(ctx, officeOf(f, t.Host), t.Host); master != "" && !farm.SameMachine(master, t.Host) {
 			return StepResult{MovedTo: master}, nil
 		}
 		remedy = strings.TrimPrefix(remedy+"; or "+moveMaster, "; or ")
@@ -279,22 +342,4 @@ func (a *Activities) StartOffice(ctx context.Context, in StartOfficeInput) (Step
 		return StepResult{}, appendRemedy(err, remedy)
 	}
 	return a.stepResult(nil, done.Changed, "started "+strings.Join(done.Started, ", "), "runs")
-}
-
-func (a *Activities) awaitHealth(ctx context.Context, t powershell.Target, in RestartOfficeInput) (health string, err error) {
-	err = a.awaitCondition(ctx, func() (bool, string, error) {
-		seen, err := a.observeOffice(ctx, t, in.Target, "")
-		health = fmt.Sprintf("/hosting/discovery answers %d", seen.Discovery.Status)
-		return isHealthyAsBefore(seen, in.Baseline), fmt.Sprintf("%s does not answer as before: WACSM running %t, /hosting/discovery %d %s",
-			t.Host, seen.Service.Running, seen.Discovery.Status, seen.Discovery.Problem), err
-	})
-	return health, err
-}
-
-// isHealthyAsBefore reports whether a server answers at least as well as before.
-// HealthStatus is left out on purpose: it covers the last ten minutes, and is often
-// "Unhealthy" for no reason.
-func isHealthyAsBefore(now, baseline farm.OfficeServer) bool {
-	ok := 200
-	return now.Service.Running && slices.Contains([]int{ok, baseline.Discovery.Status}, now.Discovery.Status)
 }

@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,18 +28,10 @@ type CertificateUse struct {
 	// Notes do not keep it from being deleted, and an operator should know them
 	// before that.
 	Notes []string `json:"notes,omitempty"`
+	// Archived reports whether an office server has it archived.
+	Archived bool `json:"archived,omitempty"`
 	// Wildcard reports whether it names more than one host by a "*".
 	Wildcard bool `json:"wildcard,omitempty"`
-}
-
-// UnmarshalJSON also reads the list of uses that earlier versions returned, for
-// retirements that they began.
-func (u *CertificateUse) UnmarshalJSON(raw []byte) error {
-	if err := json.Unmarshal(raw, &u.Uses); err == nil {
-		return nil
-	}
-	type plain CertificateUse
-	return json.Unmarshal(raw, (*plain)(u))
 }
 
 // FindUse finds what on an office server still uses a certificate.
@@ -53,7 +44,7 @@ func (a *Activities) FindUse(ctx context.Context, in OldCertificateInput) (Certi
 	if err != nil {
 		return CertificateUse{}, a.explainStopped(ctx, t, err)
 	}
-	use := CertificateUse{Wildcard: found.Wildcard}
+	use := CertificateUse{Archived: found.Archived, Wildcard: found.Wildcard}
 	for _, name := range found.Uses {
 		use.Uses = append(use.Uses, t.Host+": "+name)
 	}
@@ -72,6 +63,9 @@ func (a *Activities) FindIssuers(ctx context.Context, in OldCertificateInput) (C
 		return CertificateUse{}, err
 	}
 	seen, err := a.observeSharePoint(ctx, ServerInput{Farm: in.Farm, Host: in.Host}, in.Old.Thumbprint)
+	if err != nil {
+		return CertificateUse{}, err
+	}
 	var use CertificateUse
 	for _, i := range seen.Issuers {
 		if i.Thumbprint == in.Old.Thumbprint {
@@ -83,7 +77,7 @@ func (a *Activities) FindIssuers(ctx context.Context, in OldCertificateInput) (C
 			use.Notes = append(use.Notes, fmt.Sprintf("%s: root authority %q, which farmtrust did not add, keeps trusting it", in.Host, r.Name))
 		}
 	}
-	return use, err
+	return use, nil
 }
 
 // ownAuthority is the root authority of a self-signed certificate as farmtrust adds

@@ -76,6 +76,9 @@ func (a *Activities) RestoreIssuer(ctx context.Context, in RestoreIssuerInput) (
 type RestoreSettingsInput struct {
 	ServerInput
 	Before farm.OfficeFarm `json:"before"`
+	// Unarchive and Archive are those of [farm.Snapshot.VisibleBefore].
+	Unarchive []farm.Thumbprint `json:"unarchive,omitempty"`
+	Archive   []farm.Thumbprint `json:"archive,omitempty"`
 }
 
 // RestoreHTTPSettings restores the HTTP settings that are configured, which are
@@ -104,7 +107,8 @@ func (a *Activities) RestoreHTTPSettings(ctx context.Context, in RestoreSettings
 	return a.stepResult(err, done.Changed, "restored "+strings.Join(done.Settings, ", "), "as before")
 }
 
-// RestoreS2SCertificate restores the farm's S2S setting. Like
+// RestoreS2SCertificate restores the farm's S2S setting, and which certificates are
+// visible on the master. Like
 // [Activities.SetS2SCertificate], it does nothing if Host is not the master.
 func (a *Activities) RestoreS2SCertificate(ctx context.Context, in RestoreSettingsInput) (StepResult, error) {
 	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
@@ -114,16 +118,23 @@ func (a *Activities) RestoreS2SCertificate(ctx context.Context, in RestoreSettin
 	if master, err := a.findMaster(ctx, f, t); err != nil || master != "" {
 		return StepResult{MovedTo: master}, err
 	}
-	done, err := runScript(ctx, a.Remote, t, powershell.RestoreS2SCertificateName{Ours: in.Target.FriendlyName, Previous: in.Before.S2SCertificateName})
+	done, err := runScript(ctx, a.Remote, t, powershell.RestoreS2SCertificateName{
+		Ours: in.Target.FriendlyName, Previous: in.Before.S2SCertificateName,
+		Unarchive: listStrings(in.Unarchive), Archive: listStrings(in.Archive),
+	})
 	switch {
 	case err != nil:
 		return StepResult{}, err
 	case done.ClearRefused:
 		return StepResult{Detail: fmt.Sprintf("stays %s: Office Online Server refuses to clear it: %s", quoteName(in.Target.FriendlyName), done.Reason), ClearRefused: true}, nil
-	case !done.Changed:
-		return reportUnchanged("S2SCertificateName is %s, as before", quoteName(in.Before.S2SCertificateName)), nil
 	}
-	return a.reportChanged("S2SCertificateName is %s again", quoteName(in.Before.S2SCertificateName)), nil
+	name, marked := quoteName(in.Before.S2SCertificateName), describeMarked(done.Marked)
+	if done.Changed {
+		return a.reportChanged("S2SCertificateName is %s again%s", name, marked), nil
+	}
+	result, err := a.stepResult(nil, marked != "", fmt.Sprintf("S2SCertificateName is %s, as before%s", name, marked), fmt.Sprintf("S2SCertificateName is %s, as before", name))
+	result.SettingsKept = true
+	return result, err
 }
 
 // RemoveRootAuthoritiesInput names the root authorities to remove.

@@ -61,23 +61,30 @@ var errWorkerStops = errors.New("the worker is stopping; another one takes over"
 // returns an error. While the condition does not hold, check describes what it
 // found instead.
 func (a *Activities) awaitCondition(ctx context.Context, check func() (done bool, instead string, err error)) error {
+	return a.awaitWithin(ctx, conditionTimeout, a.Poll, check)
+}
+
+// awaitWithin calls check until it reports that the condition holds, or returns an
+// error, with a pause after each call. While the condition does not hold, check
+// describes what it found instead.
+func (a *Activities) awaitWithin(ctx context.Context, timeout, pause time.Duration, check func() (done bool, instead string, err error)) error {
 	for began := a.Now(); ; {
 		done, instead, err := check()
 		switch {
 		case err != nil || done:
 			return err
-		case a.Now().Sub(began) > conditionTimeout:
-			return waitTimedOut(activity.GetInfo(ctx).Attempt, "%s, after %s", instead, conditionTimeout)
+		case a.Now().Sub(began) > timeout:
+			return waitTimedOut(activity.GetInfo(ctx).Attempt, "%s, after %s", instead, timeout)
 		}
-		if err := a.sleepBetweenPolls(ctx); err != nil {
+		if err := sleepBetweenPolls(ctx, pause); err != nil {
 			return fmt.Errorf("%s: %w", instead, err)
 		}
 	}
 }
 
-func (a *Activities) sleepBetweenPolls(ctx context.Context) error {
+func sleepBetweenPolls(ctx context.Context, pause time.Duration) error {
 	activity.RecordHeartbeat(ctx)
-	timer := time.NewTimer(a.Poll)
+	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,6 +70,9 @@ func describeIssuerChanges(done powershell.SetIssuerResult) string {
 // RestartSharePointInput names the server to restart.
 type RestartSharePointInput struct {
 	ServerInput
+	// Baseline is the server as it was observed before this run restarted it; without
+	// one, it is observed now.
+	Baseline farm.SharePointServer `json:"baseline"`
 	// Since is when the trust was last changed, on the worker's clock; zero when it
 	// is not known to have changed.
 	Since time.Time `json:"since,omitzero"`
@@ -77,7 +81,9 @@ type RestartSharePointInput struct {
 // RestartSharePoint restarts IIS and SPTimerV4 on a SharePoint server where
 // they started before the trust changed. Without a restart, a server may take
 // 24 hours to recognize an issuer (source: Microsoft, "High-trust configuration
-// scripts for SharePoint"). It fails with [WaitTimedOut].
+// scripts for SharePoint"). It then waits until the server has served the sites that
+// it served before for a while. It fails with [ServiceNotRunning] or
+// [WaitTimedOut].
 func (a *Activities) RestartSharePoint(ctx context.Context, in RestartSharePointInput) (StepResult, error) {
 	t, sp, err := a.resolveSharePointServer(in.Farm, in.Host)
 	if err != nil {
@@ -87,21 +93,35 @@ func (a *Activities) RestartSharePoint(ctx context.Context, in RestartSharePoint
 	if err != nil {
 		return StepResult{}, err
 	}
+	if in.Baseline.Machine.Host == "" {
+		in.Baseline = before
+	}
 	done, err := runScript(ctx, a.Remote, t, powershell.RestartSharePointServer{NotBefore: in.Since.Add(before.Machine.Skew)})
 	if err != nil {
 		return StepResult{}, err
 	}
-	err = a.awaitCondition(ctx, func() (bool, string, error) {
+	f, _ := a.Farms.Farm(in.Farm)
+	health, err := a.awaitHealth(ctx, t.Host, f.Rotation.HealthyFor, func() (healthLook, error) {
 		seen, err := a.observeSharePointServer(ctx, t, sp.Sites)
-		return seen.Timer.Running, t.Host + ": SPTimerV4 is not running after the restart", err
+		return healthLook{trouble: seen.WhyUnhealthy(in.Baseline), stopped: len(seen.StoppedServices()) > 0, answer: describeServed(in.Baseline, seen), starts: seen.Starts()}, err
 	})
-	if err != nil {
-		return StepResult{}, err
+	return a.stepResult(err, done.Changed,
+		fmt.Sprintf("restarted %s; %s", strings.Join(done.Restarted, ", "), health),
+		fmt.Sprintf("started after the trust changed; %s", health))
+}
+
+// describeServed says how a server responds for the sites that it served before.
+func describeServed(before, now farm.SharePointServer) string {
+	var served []string
+	for _, d := range now.Sites {
+		if slices.ContainsFunc(before.Sites, func(b farm.Discovery) bool { return b.URL == d.URL && b.IsServed() }) {
+			served = append(served, d.String())
+		}
 	}
-	if !done.Changed {
-		return reportUnchanged("started after the trust changed"), nil
+	if len(served) == 0 {
+		return "its services run; it served no site before"
 	}
-	return a.reportChanged("restarted %s", strings.Join(done.Restarted, ", ")), nil
+	return strings.Join(served, ", ")
 }
 
 func encodeDER(c farm.ChainCertificate) string { return base64.StdEncoding.EncodeToString(c.DER) }

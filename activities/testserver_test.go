@@ -34,16 +34,22 @@ func (s testServer) Run(_ context.Context, target powershell.Target, call powers
 
 // testFarm is a configuration and a source with one farm and one certificate; no
 // bundle means that the source cannot be read.
-type testFarm struct{ bundle *cert.Bundle }
+type testFarm struct {
+	bundle *cert.Bundle
+	// healthyFor and sites are the farm's settings.
+	healthyFor time.Duration
+	sites      []string
+}
 
 // Farm implements activities.Farms.
-func (testFarm) Farm(name string) (farm.Farm, bool) {
+func (f testFarm) Farm(name string) (farm.Farm, bool) {
 	front := farm.Server{Host: "sp-01", Connection: "c"}
 	return farm.Farm{
 		Name:        "contoso",
 		Office:      farm.Office{Servers: []farm.Server{{Host: "oos-01", Connection: "c"}}},
-		SharePoint:  []farm.SharePoint{{FrontEnd: front, Servers: []farm.Server{front}, IssuerName: "OOS"}},
+		SharePoint:  []farm.SharePoint{{FrontEnd: front, Servers: []farm.Server{front}, Sites: f.sites, IssuerName: "OOS"}},
 		Certificate: farm.CertificatePolicy{Name: "OOS S2S", LeadTime: time.Hour},
+		Rotation:    farm.RotationPolicy{HealthyFor: f.healthyFor},
 	}, name == "contoso"
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/host"
+	"github.com/farmtrust/farmtrust/internal/powershell"
 	"github.com/farmtrust/farmtrust/internal/version"
 )
 
@@ -54,6 +55,7 @@ Several workers may run side by side; all must have the same configuration.
 Examples:
   farmtrust-worker
   farmtrust-worker -config /etc/farmtrust/farmtrust.yaml -log-level warn
+  farmtrust-worker -fingerprints
 
 Flags:
 `
@@ -82,6 +84,12 @@ func run(ctx context.Context, name string, args []string, stdout, stderr io.Writ
 		fmt.Fprintln(stdout, name, version.Read())
 		return exitOK
 	}
+	if err == nil && o.fingerprints {
+		for _, f := range powershell.Fingerprints() {
+			fmt.Fprintln(stdout, f.SHA256+"  "+f.Of)
+		}
+		return exitOK
+	}
 	var farms *config.Config
 	if err == nil {
 		farms, err = config.Load(o.config)
@@ -99,9 +107,10 @@ func run(ctx context.Context, name string, args []string, stdout, stderr io.Writ
 
 // options are the flags.
 type options struct {
-	config  string
-	level   zapcore.Level
-	version bool
+	config       string
+	level        zapcore.Level
+	version      bool
+	fingerprints bool
 }
 
 // parse reads the flags. Help goes to w.
@@ -112,6 +121,7 @@ func parse(name string, args []string, w io.Writer) (options, error) {
 	flags.StringVar(&o.config, "config", "farmtrust.yaml", "the configuration `file`: the farms and how to reach them")
 	flags.Var(&o.level, "log-level", "log entries of this `level` and above: debug, info, warn or error (default info)")
 	flags.BoolVar(&o.version, "version", false, "show the version, commit and Go version of this build")
+	flags.BoolVar(&o.fingerprints, "fingerprints", false, "show the SHA-256 of what this version runs on servers, to find it in their logs")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		flags.SetOutput(w)

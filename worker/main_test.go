@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/farmtrust/farmtrust/internal/powershell"
 	"github.com/farmtrust/farmtrust/internal/version"
 )
 
@@ -30,6 +31,18 @@ func TestVersion(t *testing.T) {
 	}
 	if want := program + " " + version.Read().String() + "\n"; out.String() != want {
 		t.Errorf("got %q, want %q", &out, want)
+	}
+}
+
+func TestFingerprints(t *testing.T) {
+	var out, said bytes.Buffer
+	if code := run(t.Context(), program, []string{"-fingerprints"}, &out, &said); code != exitOK || said.Len() > 0 {
+		t.Errorf("exit code %d: %s", code, &said)
+	}
+	for _, f := range powershell.Fingerprints() {
+		if !strings.Contains(out.String(), f.SHA256+"  "+f.Of+"\n") {
+			t.Errorf("%s is not shown", f.Of)
+		}
 	}
 }
 

@@ -96,6 +96,9 @@ func describeOffice(s farm.OfficeServer) string {
 		return "Office Online Server: " + s.WhyUnread()
 	}
 	parts := []string{fmt.Sprintf("Office Online Server, %s", s.Health)}
+	if s.OfficeFarm != "" {
+		parts = append(parts, "office farm "+s.OfficeFarm)
+	}
 	if farm.SameMachine(s.Settings.Master, s.Machine.Name) {
 		parts = append(parts, "master")
 	}

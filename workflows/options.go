@@ -77,12 +77,13 @@ func changeOptions(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
-// restartOptions suit a restart and the wait until the server answers as before.
-// IIS and WACSM have been seen to need minutes. A server that does not come back
-// is waited for twice.
+// restartOptions suit a restart, the wait until the server is healthy, which is
+// eight minutes, and the time that it must stay healthy, which is five at most. IIS
+// and WACSM have been seen to need minutes. A server that does not come back is
+// waited for twice.
 func restartOptions(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 15 * time.Minute, HeartbeatTimeout: heartbeatTimeout, RetryPolicy: retryPolicy(rebootAttempts),
+		StartToCloseTimeout: 20 * time.Minute, HeartbeatTimeout: heartbeatTimeout, RetryPolicy: retryPolicy(rebootAttempts),
 		WaitForCancellation: true, Summary: summary,
 	})
 }

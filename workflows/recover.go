@@ -60,6 +60,17 @@ func (r *rotation) baselineOfRollback() farm.Observed {
 			baseline.Office[i] = before
 		}
 	}
+	baseline.SharePoint = slices.Clone(baseline.SharePoint)
+	for i, f := range baseline.SharePoint {
+		before, _ := r.snapshot.Before.Farm(f.FrontEnd)
+		baseline.SharePoint[i].Servers = slices.Clone(f.Servers)
+		for j, s := range f.Servers {
+			if was := before.Server(s.Machine.Host); len(s.StoppedServices()) > 0 && was.Machine.Host != "" {
+				was.Machine = s.Machine
+				baseline.SharePoint[i].Servers[j] = was
+			}
+		}
+	}
 	return baseline
 }
 
@@ -101,6 +112,15 @@ func (r *rotation) wantedName(host string) string {
 		return r.settingsBefore(r.officeOf(host)).S2SCertificateName
 	}
 	return r.target.FriendlyName
+}
+
+// wantedVisible returns which certificates an office server is to unarchive, and
+// which to archive, when it has the wanted S2S setting.
+func (r *rotation) wantedVisible(host string) (unarchive, archive []farm.Thumbprint) {
+	if r.progress.Phase == farm.PhaseRollingBack {
+		return r.snapshot.VisibleBefore(host)
+	}
+	return []farm.Thumbprint{r.target.Thumbprint}, r.observed.OfficeServer(host).VisibleSharers(r.target)
 }
 
 // recoverPostponed gets the servers that were left for later running, one by one,

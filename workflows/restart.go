@@ -34,10 +34,11 @@ func (r *rotation) restartSharePoint(ctx workflow.Context) error {
 }
 
 func (r *rotation) restartSharePointServer(ctx workflow.Context, frontEnd, host string, postpone func(host string)) (activities.StepResult, error) {
-	since := r.trustChangeOf(frontEnd)
+	in := activities.RestartSharePointInput{ServerInput: r.onServer(host), Since: r.trustChangeOf(frontEnd)}
+	sharePoint, _ := r.baseline.Farm(frontEnd)
+	in.Baseline = sharePoint.Server(host)
 	return r.runStep(ctx, stepOn{host: host, step: r.restartStep, postpone: postpone}, func() workflow.Future {
-		return workflow.ExecuteActivity(restartOptions(ctx, "restart IIS and SPTimerV4 on "+host), a.RestartSharePoint,
-			activities.RestartSharePointInput{ServerInput: r.onServer(host), Since: since})
+		return workflow.ExecuteActivity(restartOptions(ctx, "restart IIS and SPTimerV4 on "+host), a.RestartSharePoint, in)
 	})
 }
 

@@ -27,10 +27,10 @@ func RetireCertificate(ctx workflow.Context, in RetireInput) (farm.RotationResul
 		return farm.RotationResult{}, err
 	}
 	o.decisions.rollbackBlocked = blockedForRetirement
-	r := &retirement{operation: o, wildcard: in.Old.Wildcard, notes: map[string][]string{}}
 	o.target = farm.Certificate{
 		Thumbprint: in.Old.Thumbprint, Subject: in.Old.Subject, FriendlyName: in.Old.FriendlyName, NotAfter: in.Old.NotAfter,
 	}
+	r := &retirement{operation: o, archived: map[string]bool{}, wildcard: in.Old.Wildcard, notes: map[string][]string{}}
 	end := r.run(ctx)
 	if end.outcome == farm.Incomplete {
 		r.unarchive(ctx)
@@ -43,6 +43,9 @@ func RetireCertificate(ctx workflow.Context, in RetireInput) (farm.RotationResul
 type retirement struct {
 	*operation
 
+	// archived reports which office servers had it archived before, as those have
+	// where its successor has its subject.
+	archived map[string]bool
 	// wildcard reports whether the certificate names more than one host by a "*".
 	wildcard bool
 	// notes are what an operator should know before the deletion, by server.
@@ -55,7 +58,7 @@ func (r *retirement) run(ctx workflow.Context) ending {
 		return failedEnding(err)
 	}
 	if err := r.runPhase(ctx, farm.PhaseObserving,
-		r.checkUnused, // S2S name, CertificateName, http.sys, WinRM, Remote Desktop, issuers
+		r.checkFirst, // S2S name, CertificateName, http.sys, WinRM, Remote Desktop, issuers
 	); err != nil {
 		return ending{farm.Refused, err}
 	}
@@ -75,13 +78,13 @@ func (r *retirement) run(ctx workflow.Context) ending {
 	return ending{outcome: farm.Verified}
 }
 
-// unarchive leaves the certificate as it was where the retirement was cancelled:
-// a rollback of the rotation needs to find it. It goes on although the
-// retirement was cancelled; where it fails, the report says so.
+// unarchive leaves the certificate as it was where the retirement was cancelled. It
+// goes on although the retirement was cancelled; where it fails, the report says so.
 func (r *retirement) unarchive(ctx workflow.Context) {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	if err := forEach(ctx, r.officeHosts(), r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
+	hosts := slices.DeleteFunc(r.officeHosts(), func(host string) bool { return r.archived[host] })
+	if err := forEach(ctx, hosts, r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
 		var result activities.StepResult
 		r.progress.startStep(ctx, host, farm.StepUnarchive)
 		err := workflow.ExecuteActivity(changeOptions(ctx, "unarchive old certificate on "+host), a.UnarchiveCertificate, r.oldOn(host)).Get(ctx, &result)
@@ -96,10 +99,20 @@ func (r *retirement) oldOn(host string) activities.OldCertificateInput {
 	return activities.OldCertificateInput{Farm: r.farm.Name, Host: host, Old: r.target}
 }
 
+// checkFirst checks that nothing uses the certificate, and notes where it is
+// archived already.
+func (r *retirement) checkFirst(ctx workflow.Context) error {
+	uses, err := r.checkUnused(ctx)
+	for _, host := range r.farm.OfficeHosts() {
+		r.archived[host] = uses[host].Archived
+	}
+	return err
+}
+
 // checkUnused looks for whatever still names the certificate. Its error names a
 // server: the first that could not be observed, or that uses the certificate.
-func (r *retirement) checkUnused(ctx workflow.Context) error {
-	uses := map[string][]string{}
+func (r *retirement) checkUnused(ctx workflow.Context) (map[string]activities.CertificateUse, error) {
+	uses := map[string]activities.CertificateUse{}
 	hosts := slices.Concat(r.farm.OfficeHosts(), r.farm.FrontEnds())
 	if err := forEach(ctx, hosts, r.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
 		found, err := r.findUse(ctx, host)
@@ -109,24 +122,23 @@ func (r *retirement) checkUnused(ctx workflow.Context) error {
 		uses[host] = found
 		return nil
 	}); err != nil {
-		return err
+		return nil, err
 	}
 	var all []string
 	for _, host := range hosts {
-		all = append(all, uses[host]...)
+		all = append(all, uses[host].Uses...)
 	}
 	for _, host := range hosts {
-		if len(uses[host]) > 0 {
-			return &serverError{host, fmt.Errorf("certificate %s is still in use: %s", r.target.Thumbprint.Short(), strings.Join(all, "; "))}
+		if len(uses[host].Uses) > 0 {
+			return nil, &serverError{host, fmt.Errorf("certificate %s is still in use: %s", r.target.Thumbprint.Short(), strings.Join(all, "; "))}
 		}
 	}
-	return nil
+	return uses, nil
 }
 
-// findUse lists what names the certificate on an office server, or on the
+// findUse finds what names the certificate on an office server, or on the
 // SharePoint farm of a front end.
-func (r *retirement) findUse(ctx workflow.Context, host string) (uses []string, err error) {
-	var use activities.CertificateUse
+func (r *retirement) findUse(ctx workflow.Context, host string) (use activities.CertificateUse, err error) {
 	find, summary := a.FindIssuers, "find issuers with the certificate on "
 	if _, office := r.farm.OfficeServer(host); office {
 		find, summary = a.FindUse, "find use of the certificate on "
@@ -137,13 +149,16 @@ func (r *retirement) findUse(ctx workflow.Context, host string) (uses []string, 
 	if err == nil {
 		r.notes[host], r.wildcard = use.Notes, r.wildcard || use.Wildcard
 	}
-	return use.Uses, err
+	return use, err
 }
 
 // awaitUnused checks again. Once the certificate is archived, a retirement does
 // not end by itself: that would leave it archived.
 func (r *retirement) awaitUnused(ctx workflow.Context) error {
-	return r.retryOrBlock(ctx, farm.StepFindUse, func() error { return r.checkUnused(ctx) })
+	return r.retryOrBlock(ctx, farm.StepFindUse, func() error {
+		_, err := r.checkUnused(ctx)
+		return err
+	})
 }
 
 func (r *retirement) archive(ctx workflow.Context) error {

@@ -121,18 +121,23 @@ func TestRetire_Approvals(t *testing.T) {
 }
 
 func TestRetire_Cancelled(t *testing.T) {
-	t.Parallel()
-	f := newTestFarm(t, farmsim.Options{Trusting: true})
-	old := f.requireRenewed(t)
-	before := f.sim.Trust()
-	r := f.newRun(t)
-	r.after(time.Hour, func() {
-		r.requireWait(farm.ForApproval)
-		f.assertArchived(t, true)
-		r.env.CancelWorkflow()
-	})
-	r.retire(old).requireCancelled(farm.Incomplete)
-	f.assertTrustUnchanged(t, before)
+	for name, distinct := range map[string]bool{"an archived certificate stays archived": false, "a visible one is visible again": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newTestFarm(t, farmsim.Options{Trusting: true, DistinctSubjects: distinct})
+			old := f.requireRenewed(t)
+			f.assertArchived(t, !distinct)
+			before := f.sim.Trust()
+			r := f.newRun(t)
+			r.after(time.Hour, func() {
+				r.requireWait(farm.ForApproval)
+				f.assertArchived(t, true)
+				r.env.CancelWorkflow()
+			})
+			r.retire(old).requireCancelled(farm.Incomplete)
+			f.assertTrustUnchanged(t, before)
+		})
+	}
 }
 
 func TestRetire_RefusedDecisions(t *testing.T) {

@@ -140,8 +140,9 @@ func (r *rotation) restoreHTTPSettings(ctx workflow.Context) error {
 func (r *rotation) restoreS2SCertificate(ctx workflow.Context) error {
 	r.snapshot.ClearRefused = nil
 	if err := r.runOnMasters(ctx, farm.StepRestoreS2SName, everyOffice, func(office farm.Office, host string) workflow.Future {
-		return workflow.ExecuteActivity(changeOptions(ctx, "restore S2S certificate on master "+host), a.RestoreS2SCertificate,
-			activities.RestoreSettingsInput{ServerInput: r.onServer(host), Before: r.settingsBefore(office)})
+		in := activities.RestoreSettingsInput{ServerInput: r.onServer(host), Before: r.settingsBefore(office)}
+		in.Unarchive, in.Archive = r.snapshot.VisibleBefore(host)
+		return workflow.ExecuteActivity(changeOptions(ctx, "restore S2S certificate on master "+host), a.RestoreS2SCertificate, in)
 	}); err != nil {
 		return err
 	}

@@ -13,8 +13,9 @@ import (
 
 func (r *rotation) importCertificate(ctx workflow.Context) error {
 	return r.runOnOffice(ctx, farm.StepImport, func(ctx workflow.Context, host string) workflow.Future {
+		before := r.baseline.OfficeServer(host)
 		return workflow.ExecuteActivity(changeOptions(ctx, "import certificate on "+host), a.ImportCertificate,
-			activities.ImportInput{ServerInput: r.onServer(host), WindowsBuild: r.baseline.OfficeServer(host).Machine.WindowsBuild})
+			activities.ImportInput{ServerInput: r.onServer(host), WindowsBuild: before.Machine.WindowsBuild, Archived: before.ImportsArchived(r.target)})
 	})
 }
 
@@ -53,7 +54,8 @@ func (r *rotation) trustRootAuthorities(ctx workflow.Context) error {
 
 func (r *rotation) setS2SCertificate(ctx workflow.Context) error {
 	return r.runOnMasters(ctx, farm.StepS2SName, everyOffice, func(_ farm.Office, host string) workflow.Future {
-		return workflow.ExecuteActivity(changeOptions(ctx, "set S2S certificate on master "+host), a.SetS2SCertificate, r.onServer(host))
+		return workflow.ExecuteActivity(changeOptions(ctx, "set S2S certificate on master "+host), a.SetS2SCertificate,
+			activities.SetS2SInput{ServerInput: r.onServer(host), Archive: r.observed.OfficeServer(host).VisibleSharers(r.target)})
 	})
 }
 
@@ -70,13 +72,14 @@ func (r *rotation) awaitReplicationOn(ctx workflow.Context, hosts []string) erro
 }
 
 // awaitReplicationTo waits until an office server has the S2S setting that this run
-// works towards.
+// works towards, and has it show the certificate that goes with it.
 func (r *rotation) awaitReplicationTo(ctx workflow.Context, host string, postpone func(host string)) error {
 	s := stepOn{host: host, step: r.replicationStep, postpone: postpone}
 	s.beforeRetry = func(ctx workflow.Context) error { return r.startServices(ctx, host) }
 	_, err := r.runStep(ctx, s, func() workflow.Future {
-		return workflow.ExecuteActivity(changeOptions(ctx, "wait for the S2S certificate on "+host), a.AwaitReplication,
-			activities.ReplicationInput{ServerInput: r.onServer(host), Name: r.wantedName(host)})
+		in := activities.ReplicationInput{ServerInput: r.onServer(host), Name: r.wantedName(host)}
+		in.Unarchive, in.Archive = r.wantedVisible(host)
+		return workflow.ExecuteActivity(changeOptions(ctx, "wait for the S2S certificate on "+host), a.AwaitReplication, in)
 	})
 	return err
 }
@@ -169,7 +172,7 @@ func (r *rotation) runOnMaster(ctx workflow.Context, office farm.Office, step fa
 }
 
 func (r *rotation) noteSettingsChange(office farm.Office, result activities.StepResult) {
-	if result.Changed {
+	if result.Changed && !result.SettingsKept {
 		r.settingsChangedAt[office.Name] = result.At
 	}
 	if result.ClearRefused {

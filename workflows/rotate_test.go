@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +24,17 @@ func TestRotate_SetUpAndRenew(t *testing.T) {
 				t.Errorf("renewal went from %s to %s, want from %s to a new one", renewal.Previous, renewal.Target, first.Target)
 			}
 		})
+	}
+}
+
+func TestRotate_Warnings(t *testing.T) {
+	t.Parallel()
+	ended := newTestFarm(t, farmsim.Options{}).rotate(t)
+	ended.requireOutcome(farm.Verified)
+	row := ended.requireStep(office1, farm.StepS2SName)
+	assertMentions(t, strings.Join(row.Warnings, "; "), "S2SCertificateName", "every machine in the farm must be restarted")
+	if row := ended.requireStep(office2, farm.StepImport); len(row.Warnings) > 0 {
+		t.Errorf("the import warned of %q", row.Warnings)
 	}
 }
 

@@ -32,7 +32,9 @@ const (
 	// maxInspectionInterval leaves time for several inspections within the default
 	// lead time.
 	maxInspectionInterval = 7 * day
-	// maxHealthyFor fits into the time that a restart may take.
+	// minHealthyFor suits a simulated farm, maxHealthyFor the time that a restart may
+	// take.
+	minHealthyFor = 100 * time.Millisecond
 	maxHealthyFor = 5 * time.Minute
 	unbounded     = time.Duration(math.MaxInt64)
 )
@@ -66,7 +68,7 @@ func (r *reader) readRotation(n node, policy farm.RotationPolicy) (_ farm.Rotati
 		"onFailure": {read: func(n node) {
 			policy.OnFailure = readChoice(r, n, []farm.OnFailure{farm.OnFailurePause, farm.OnFailureRollBack}, nil)
 		}},
-		"healthyFor":         {read: func(n node) { policy.HealthyFor = r.readDurationWithin(n, time.Second, maxHealthyFor) }},
+		"healthyFor":         {read: func(n node) { policy.HealthyFor = r.readDurationWithin(n, minHealthyFor, maxHealthyFor) }},
 		"decisionTimeout":    {read: func(n node) { policy.DecisionTimeout = r.readDurationWithin(n, minDuration, unbounded) }},
 		"keepOldFor":         {read: func(n node) { policy.KeepOldFor = r.readRetention(n) }},
 		"inspectionInterval": {read: func(n node) { policy.InspectionInterval = r.readDurationWithin(n, minDuration, maxInspectionInterval) }},

@@ -39,6 +39,12 @@ func withDetail(s farm.Status, server, step int, detail string) farm.Status {
 	return s
 }
 
+// withWarning is a status whose step on a server has a warning.
+func withWarning(s farm.Status, server, step int, text string) farm.Status {
+	s.Report.Servers[server].Steps[step].Warnings = []string{text}
+	return s
+}
+
 // waitsForApproval is a wait for an approval of a digest.
 func waitsForApproval(digest string) *farm.Wait {
 	return &farm.Wait{For: farm.ForApproval, Digest: digest, Text: "approve " + digest + ", or roll back what is staged"}
@@ -83,6 +89,13 @@ func TestProgress_ElsewhereThanOnATerminal(t *testing.T) {
    6.0s  cutover
    6.0s  sp-01  trust issuers  CHANGED  SharePoint Server: created
    9.0s  sp-01  trust issuers  CHANGED  SharePoint Server: created; SQL Server: created
+`,
+		},
+		"what the product warned of is told": {
+			"farmtrust",
+			[]farm.Status{withWarning(makeStatus(farm.PhaseCutover, "oos-01: set S2S certificate=changed"), 0, 0, "restart every machine")},
+			`   0.0s  cutover
+   0.0s  oos-01  set S2S certificate  CHANGED; warned: restart every machine
 `,
 		},
 		"a wait is told once, with the commands that decide": {

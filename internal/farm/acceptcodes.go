@@ -43,6 +43,7 @@ var acceptable = []CodeReason{
 // guessing, and what one line of the configuration settles.
 var neverAccepted = []CodeReason{
 	{"not-elevated", "such an account sees almost nothing, so every comparison would be wrong"},
+	{"powershell-old", "the scripts need a newer PowerShell and would fail half-way"},
 	{"wacsm-stopped", "the server's farm cannot be read, and a setting does not reach a stopped service"},
 	{"not-joined", "the server has no farm to read or set; take it out of office.servers"},
 	{"masters-differ", "the servers belong to different farms; setting one would break the other"},

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/farmtrust/farmtrust/internal/cert"
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
@@ -46,6 +45,8 @@ func stopCodes(t *testing.T) []string {
 		if err != nil || len(files) == 0 {
 			t.Fatalf("find the source in %s: %v, %d files", dir, err, len(files))
 		}
+		var found []ast.Expr
+		constants := map[string]string{}
 		for _, path := range files {
 			if strings.HasSuffix(path, "_test.go") {
 				continue
@@ -54,12 +55,20 @@ func stopCodes(t *testing.T) []string {
 			if err != nil {
 				t.Fatal(err)
 			}
+			readConstants(file, constants)
 			ast.Inspect(file, func(n ast.Node) bool {
 				if code := stopCode(n); code != nil {
-					codes = append(codes, codeOf(t, path, code))
+					found = append(found, code)
 				}
 				return true
 			})
+		}
+		for _, e := range found {
+			code := literalOf(e) + constants[lastName(e)]
+			if code == "" {
+				t.Errorf("%s: the code of a finding is neither a literal nor a constant: %v", dir, e)
+			}
+			codes = append(codes, code)
 		}
 	}
 	slices.Sort(codes)
@@ -101,26 +110,28 @@ func lastName(e ast.Expr) string {
 	return ""
 }
 
-// certCodes are the constants of package cert that findings which stop use.
-func certCodes() map[string]string {
-	return map[string]string{
-		"CodeNotYetValid": cert.CodeNotYetValid, "CodeExpired": cert.CodeExpired, "CodeNotRSA": cert.CodeNotRSA,
-		"CodeKeyTooShort": cert.CodeKeyTooShort, "CodeChainExpired": cert.CodeChainExpired,
+// readConstants adds the constants of a file that are literal strings.
+func readConstants(file *ast.File, constants map[string]string) {
+	for _, d := range file.Decls {
+		list, ok := d.(*ast.GenDecl)
+		if !ok || list.Tok != token.CONST {
+			continue
+		}
+		for _, spec := range list.Specs {
+			c := spec.(*ast.ValueSpec)
+			if len(c.Values) == 1 {
+				constants[c.Names[0].Name] = literalOf(c.Values[0])
+			}
+		}
 	}
 }
 
-func codeOf(t *testing.T, path string, e ast.Expr) string {
-	t.Helper()
-	if code, ok := certCodes()[lastName(e)]; ok {
-		return code
+// literalOf is the value of a literal string; empty for anything else.
+func literalOf(e ast.Expr) string {
+	if l, ok := e.(*ast.BasicLit); ok {
+		if text, err := strconv.Unquote(l.Value); err == nil {
+			return text
+		}
 	}
-	literal, ok := e.(*ast.BasicLit)
-	if !ok {
-		t.Fatalf("%s: a code of a finding that is not a literal: %v", path, e)
-	}
-	code, err := strconv.Unquote(literal.Value)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return code
+	return ""
 }

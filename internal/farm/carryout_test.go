@@ -47,15 +47,23 @@ func (tf *testFarm) carryOutOffice(s *farm.OfficeServer, d farm.Difference) {
 				}
 			}
 		case d.Have == "absent":
-			s.Certificates = append(s.Certificates, farm.StoreCertificate{Thumbprint: target.Thumbprint, Subject: target.Subject, FriendlyName: target.FriendlyName, HasKey: true})
+			s.Certificates = append(s.Certificates, farm.StoreCertificate{
+				Thumbprint: target.Thumbprint, Subject: target.Subject, FriendlyName: target.FriendlyName, HasKey: true, Archived: tf.hasVisible(*s),
+			})
 		default:
-			s.Certificates[0].FriendlyName, s.Certificates[0].HasKey = target.FriendlyName, true
+			c := tf.targetOn(s)
+			c.FriendlyName, c.HasKey = target.FriendlyName, true
 		}
 	case farm.StepGrant:
-		for i := range s.Certificates {
-			s.Certificates[i].KeyReaders, s.Certificates[i].KeySigns = []string{farm.NetworkService}, true
-		}
+		c := tf.targetOn(s)
+		c.KeyReaders, c.KeySigns = []string{farm.NetworkService}, true
 	case farm.StepS2SName, farm.StepReplication:
+		if d.Subject != "S2SCertificateName" {
+			for i := range s.Certificates {
+				s.Certificates[i].Archived = s.Certificates[i].Thumbprint != target.Thumbprint
+			}
+			return
+		}
 		s.Settings.S2SCertificateName, s.SettingsChangedAt = target.FriendlyName, tf.now
 	case farm.StepHTTPSettings:
 		office, _ := tf.desired.Farm.OfficeOf(s.Machine.Host)
@@ -142,8 +150,10 @@ func (tf *testFarm) assertOfficeServerReady(t rapid.TB, s farm.OfficeServer) {
 	t.Helper()
 	expect := expecter(t, s.Machine.Host)
 	target := tf.desired.Target
-	expect(len(s.Certificates) == 1, "%d certificates", len(s.Certificates))
-	for _, c := range s.Certificates {
+	expect(!tf.hasVisible(s), "another certificate of the subject is visible")
+	expect(tf.targetOn(&s) != nil, "no certificate")
+	if c := tf.targetOn(&s); c != nil {
+		expect(!c.Archived, "archived")
 		expect(c.HasKey, "no key")
 		expect(c.KeySigns, "the key does not sign")
 		expect(slices.Contains(c.KeyReaders, farm.NetworkService), "NETWORK SERVICE cannot read the key")

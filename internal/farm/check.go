@@ -16,11 +16,12 @@ func Check(d Desired, o Observed) []Finding {
 		return all
 	}
 	for _, check := range []func(Desired, Observed) []Finding{
-		checkJoined, checkMasters, checkMachinesConfigured, checkSharePointServersConfigured, checkOneForest,
+		checkJoined, checkMasters, checkMachinesConfigured, checkSharePointServersConfigured,
+		checkPowerShell, checkDiscovery, checkSites, checkOneForest,
 		checkUserProfiles, checkPermissionServices, checkOAuthOverHTTP, checkIssuerRealms,
 		checkValidByClock, checkFriendlyName, checkFriendlyNamesAgree, checkSubject, checkKeyProvider, checkCurrentKey,
 		checkS2SNames, checkOfficesAgree,
-		checkIssuersUnique, checkIssuerName, checkOtherOwners, checkFIPSPolicy, checkClearText,
+		checkIssuersUnique, checkIssuerName, checkOtherOwners, checkCertificateName, checkFIPSPolicy, checkClearText,
 	} {
 		all = append(all, check(d, o)...)
 	}
@@ -78,7 +79,7 @@ func checkJoined(_ Desired, o Observed) []Finding {
 // stopped, no cmdlet and no replication reaches that copy. The file's format is not
 // documented; this is what public runbooks do.
 func SettingsFileRemedy(name string) string {
-	return fmt.Sprintf(`put %s into the StringValue of S2SCertificateName in C:\ProgramData\Microsoft\OfficeWebApps\Data\FarmState\settings.xml, then Start-Service WACSM`, name)
+	return fmt.Sprintf("put %s into the StringValue of S2SCertificateName in %s, then Start-Service WACSM", name, settingsFile)
 }
 
 // checkMasters checks that the servers listed as one office farm are one, and its
@@ -113,6 +114,9 @@ func checkOneMaster(o Observed, officeFarm string) []Finding {
 func checkMachinesConfigured(_ Desired, o Observed) []Finding {
 	var out []Finding
 	for _, master := range o.Masters() {
+		if !master.Joined {
+			continue // its list of machines cannot be read
+		}
 		out = append(out, checkMachinesOf(master, o.OfficeServers(master.OfficeFarm))...)
 	}
 	return out

@@ -65,6 +65,12 @@ func TestCheck(t *testing.T) {
 			o.Office[0].Certificates = testCertificates("A")
 			trust(o, "A")
 		}, []finding{{farm.Warn, "s2s-name-lost", "oos-01"}}},
+		{"an office farm whose master is stopped has lost no name", func(_ *farm.Desired, o *farm.Observed) {
+			nameCertificates(&o.Office[1], testCertificates("A"))
+			o.Office[0].Certificates, o.Office[0].Settings = testCertificates("A"), farm.OfficeFarm{}
+			o.Office[0].Joined, o.Office[0].Service.Running = false, false
+			trust(o, "A")
+		}, []finding{{farm.Stop, "wacsm-stopped", "oos-01"}}},
 		{"one of two office farms was re-created without its name", func(_ *farm.Desired, o *farm.Observed) {
 			separateOffice(o)
 			nameCertificates(&o.Office[0], testCertificates("A"))
@@ -145,6 +151,16 @@ func TestCheck(t *testing.T) {
 		{"shared subject only warns", func(d *farm.Desired, o *farm.Observed) {
 			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), Subject: d.Target.Subject}}
 		}, []finding{{farm.Warn, "subject-shared", "oos-02"}}},
+		{"archived certificate of the subject", func(d *farm.Desired, o *farm.Observed) {
+			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), Subject: d.Target.Subject, Archived: true, Uses: []string{"http.sys"}}}
+		}, nil},
+		{"shared subject with the TLS certificate", func(d *farm.Desired, o *farm.Observed) {
+			o.Office[1].Settings.CertificateName = "TLS"
+			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), Subject: d.Target.Subject, FriendlyName: "tls"}}
+		}, []finding{{farm.Stop, "subject-shared-in-use", "oos-02"}}},
+		{"shared subject with a certificate of WinRM", func(d *farm.Desired, o *farm.Observed) {
+			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), Subject: d.Target.Subject, Uses: []string{"WinRM listener"}}}
+		}, []finding{{farm.Stop, "subject-shared-in-use", "oos-02"}}},
 		{"key in a key storage provider", func(d *farm.Desired, o *farm.Observed) {
 			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: d.Target.Thumbprint, Provider: "Microsoft Software Key Storage Provider"}}
 		}, []finding{{farm.Stop, "key-storage-provider", "oos-02"}}},
@@ -171,6 +187,48 @@ func TestCheck(t *testing.T) {
 		{"DSC auto-corrects", func(_ *farm.Desired, o *farm.Observed) {
 			o.Office[0].Machine.ConfigurationMode = "ApplyAndAutoCorrect"
 		}, []finding{{farm.Stop, "dsc-auto-correct", "oos-01"}}},
+		{"a server that warms up", func(_ *farm.Desired, o *farm.Observed) {
+			o.Office[1].Discovery.Status = 503
+		}, []finding{{farm.Stop, "discovery-unhealthy", "oos-02"}}},
+		{"a certificate without the farm's name", func(_ *farm.Desired, o *farm.Observed) {
+			o.Office[0].Discovery = farm.Discovery{Problem: "TrustFailure"}
+		}, []finding{{farm.Stop, "discovery-unhealthy", "oos-01"}}},
+		{"a server where nothing listens", func(_ *farm.Desired, o *farm.Observed) {
+			o.Office[0].Discovery = farm.Discovery{Problem: "ConnectFailure"}
+		}, []finding{{farm.Stop, "office-server-unreachable", "oos-01"}}},
+		{"a server without IIS", func(_ *farm.Desired, o *farm.Observed) {
+			o.Office[0].WebServer = farm.Service{Name: "W3SVC"}
+			o.Office[0].Discovery = farm.Discovery{Problem: "ConnectFailure"}
+		}, []finding{{farm.Stop, "office-server-unreachable", "oos-01"}}},
+		{"no server serves a site", func(_ *farm.Desired, o *farm.Observed) {
+			o.SharePoint[0].Servers[0].Sites = []farm.Discovery{{URL: "https://portal", Problem: "ConnectFailure"}}
+		}, []finding{{farm.Stop, "no-site-answers", "sp-01"}}},
+		{"a server that is not a front end only warns", func(_ *farm.Desired, o *farm.Observed) {
+			o.SharePoint[0].Servers = append(o.SharePoint[0].Servers, farm.SharePointServer{Machine: testMachine("sp-02")})
+			o.SharePoint[0].Servers[0].Sites = []farm.Discovery{{URL: "https://portal", Status: 401}}
+			o.SharePoint[0].Servers[1].Sites = []farm.Discovery{{URL: "https://portal", Status: 503}}
+		}, []finding{{farm.Warn, "site-not-served", "sp-02"}}},
+		{"one site is enough", func(_ *farm.Desired, o *farm.Observed) {
+			o.SharePoint[0].Servers[0].Sites = []farm.Discovery{{URL: "https://portal", Status: 302}, {URL: "https://teams", Problem: "TrustFailure"}}
+		}, nil},
+		{"the certificate for HTTPS is the one in use", func(_ *farm.Desired, o *farm.Observed) {
+			s := &o.Office[0]
+			s.Settings.S2SCertificateName, s.Settings.CertificateName = "old", "old"
+			s.Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), FriendlyName: "old", NotAfter: epoch.Add(8760 * time.Hour)}}
+		}, []finding{{farm.Warn, "certificate-name-shared", "oos-01"}}},
+		{"the certificate for HTTPS expires within the lead time", func(d *farm.Desired, o *farm.Observed) {
+			d.Farm.Certificate.LeadTime = 48 * time.Hour
+			o.Office[0].Settings.CertificateName = "office.contoso.com"
+			o.Office[0].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("https"), FriendlyName: "office.contoso.com", NotAfter: epoch.Add(24 * time.Hour)}}
+		}, []finding{{farm.Warn, "certificate-name-shared", "oos-01"}}},
+		{"the certificate for HTTPS is valid for long", func(d *farm.Desired, o *farm.Observed) {
+			d.Farm.Certificate.LeadTime = 48 * time.Hour
+			o.Office[0].Settings.CertificateName = "office.contoso.com"
+			o.Office[0].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("https"), FriendlyName: "office.contoso.com", NotAfter: epoch.Add(72 * time.Hour)}}
+		}, nil},
+		{"PowerShell 4", func(_ *farm.Desired, o *farm.Observed) {
+			o.Office[0].Machine.PowerShell, o.Office[1].Machine.PowerShell = "4.0", "5.0.10586.117"
+		}, []finding{{farm.Stop, "powershell-old", "oos-01"}}},
 		{"tokens in clear text only warn", func(d *farm.Desired, _ *farm.Observed) {
 			d.Farm.Office.AllowOutboundHTTP = new(true)
 		}, []finding{{farm.Warn, "clear-text", ""}}},

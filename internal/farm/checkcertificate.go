@@ -21,7 +21,7 @@ func checkValidByClock(d Desired, o Observed) []Finding {
 // checkFriendlyName checks that no other certificate has the target's friendly
 // name: Office Online Server could not choose between them. Microsoft's planning
 // page says so of the Trusted Root store; in practice it is also true of the
-// Personal store.
+// Personal store. Archived certificates do not count: it does not find them.
 func checkFriendlyName(d Desired, o Observed) []Finding {
 	var out []Finding
 	for _, s := range o.Office {
@@ -30,7 +30,7 @@ func checkFriendlyName(d Desired, o Observed) []Finding {
 			list []StoreCertificate
 		}{{"Personal", s.Certificates}, {"Trusted Root", s.Roots}} {
 			for _, c := range store.list {
-				if c.FriendlyName == d.Target.FriendlyName && (c.Thumbprint != d.Target.Thumbprint || store.name == "Trusted Root") {
+				if !c.Archived && c.FriendlyName == d.Target.FriendlyName && (c.Thumbprint != d.Target.Thumbprint || store.name == "Trusted Root") {
 					out = append(out, stopFinding("friendly-name-taken", s.Machine.Host,
 						"give this one another friendly name; the rotation then restarts the office servers, which may have loaded it under this name",
 						"certificate %s in the %s store already has the friendly name %q", c.Thumbprint.Short(), store.name, c.FriendlyName))
@@ -48,22 +48,6 @@ func checkFriendlyNamesAgree(d Desired, o Observed) []Finding {
 	}
 	return []Finding{stopFinding("friendly-names-differ", "", "give it the same friendly name on every office server",
 		"certificate %s has different friendly names: %s", d.Target.Thumbprint.Short(), strings.Join(names, ", "))}
-}
-
-// checkSubject warns: in one published case, two certificates with the same
-// subject in the Personal store kept WACSM from starting. That was the HTTPS
-// certificate; whether S2S is affected is unknown.
-func checkSubject(d Desired, o Observed) []Finding {
-	var out []Finding
-	for _, s := range o.Office {
-		for _, c := range s.Certificates {
-			if c.Subject == d.Target.Subject && c.Thumbprint != d.Target.Thumbprint {
-				out = append(out, warnFinding("subject-shared", s.Machine.Host, "give each new certificate a subject of its own, to be on the safe side",
-					"certificate %s in the Personal store has the same subject as the new one: %s", c.Thumbprint.Short(), c.Subject))
-			}
-		}
-	}
-	return out
 }
 
 // checkKeyProvider stops where the target's key is in a key storage provider (CNG).

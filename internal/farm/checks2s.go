@@ -6,11 +6,9 @@ import (
 	"strings"
 )
 
-// The findings about what an office farm is called by.
+// The findings about what an office farm is called by that [Decide] tells apart.
 const (
-	// FindingNameAmbiguous: several visible certificates bear the S2S name.
-	FindingNameAmbiguous = "s2s-name-ambiguous"
-	// FindingNameDangling: no visible certificate bears it.
+	// FindingNameDangling: no visible certificate bears the S2S name.
 	FindingNameDangling = "s2s-name-dangling"
 	// FindingNameLost: there is none, although SharePoint trusts a certificate that
 	// the office farm has.
@@ -39,7 +37,7 @@ func checkS2SNames(_ Desired, o Observed) []Finding {
 			out = append(out, warnFinding(FindingNameDangling, s.Machine.Host, "rotate, which sets a name that a certificate bears; until then do not restart WACSM, which would not start",
 				"S2SCertificateName in its %s is %q, but no visible certificate in its Personal store has that friendly name; there are: %s", settingsFile, name, s.friendlyNames()))
 		case len(named) > 1:
-			out = append(out, stopFinding(FindingNameAmbiguous, s.Machine.Host, "find out which one SharePoint's issuers hold, and give each of the others another friendly name",
+			out = append(out, stopFinding("s2s-name-ambiguous", s.Machine.Host, "find out which one SharePoint's issuers hold, and give each of the others another friendly name",
 				"the friendly name %q, which S2SCertificateName selects, belongs to %d certificates in its Personal store: %s", name, len(named), listThumbprints(named)))
 		}
 	}
@@ -74,7 +72,7 @@ func listThumbprints(certificates []StoreCertificate) string {
 func checkOfficesAgree(_ Desired, o Observed) []Finding {
 	var out []Finding
 	for _, master := range o.Masters() {
-		if master.Settings.S2SCertificateName == "" {
+		if master.Joined && master.Settings.S2SCertificateName == "" {
 			out = append(out, checkUnnamed(o, master)...)
 		}
 	}

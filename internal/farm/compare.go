@@ -20,7 +20,7 @@ func Compare(d Desired, o Observed) []Difference {
 	} {
 		all = append(all, part(d, o)...)
 	}
-	return append(all, compareRestarts(d, o, all)...)
+	return append(all, compareRestarts(d, o, withoutVisible(all))...)
 }
 
 func compareImports(d Desired, o Observed) []Difference {
@@ -90,14 +90,14 @@ func compareRootAuthorities(d Desired, o Observed) []Difference {
 func compareS2SName(d Desired, o Observed) []Difference {
 	var out []Difference
 	for _, master := range o.Masters() {
-		if master.namesS2S(d.Target.FriendlyName) {
-			continue
+		if !master.namesS2S(d.Target.FriendlyName) {
+			out = append(out, Difference{
+				Step: StepS2SName, Server: master.Machine.Host, Subject: "S2SCertificateName",
+				Have: master.s2sName(), Want: d.Target.FriendlyName,
+				Text: fmt.Sprintf("set S2SCertificateName to %q on the master: it is %s", d.Target.FriendlyName, master.s2sName()),
+			})
 		}
-		out = append(out, Difference{
-			Step: StepS2SName, Server: master.Machine.Host, Subject: "S2SCertificateName",
-			Have: master.s2sName(), Want: d.Target.FriendlyName,
-			Text: fmt.Sprintf("set S2SCertificateName to %q on the master: it is %s", d.Target.FriendlyName, master.s2sName()),
-		})
+		out = append(out, compareVisible(StepS2SName, master, d.Target)...)
 	}
 	return out
 }
@@ -106,14 +106,17 @@ func compareReplication(d Desired, o Observed) []Difference {
 	var out []Difference
 	for _, s := range o.Office {
 		master, _ := o.Master(s.OfficeFarm)
-		if s.Machine.Host == master.Machine.Host || s.namesS2S(d.Target.FriendlyName) {
+		if s.Machine.Host == master.Machine.Host {
 			continue
 		}
-		out = append(out, Difference{
-			Step: StepReplication, Server: s.Machine.Host, Subject: "S2SCertificateName",
-			Have: s.s2sName(), Want: d.Target.FriendlyName,
-			Text: fmt.Sprintf("wait until it has %q, which the master replicates in some time: it is %s", d.Target.FriendlyName, s.s2sName()),
-		})
+		if !s.namesS2S(d.Target.FriendlyName) {
+			out = append(out, Difference{
+				Step: StepReplication, Server: s.Machine.Host, Subject: "S2SCertificateName",
+				Have: s.s2sName(), Want: d.Target.FriendlyName,
+				Text: fmt.Sprintf("wait until it has %q, which the master replicates in some time: it is %s", d.Target.FriendlyName, s.s2sName()),
+			})
+		}
+		out = append(out, compareVisible(StepReplication, s, d.Target)...)
 	}
 	return out
 }

@@ -237,7 +237,8 @@ const (
 )
 
 // CutoverEstimate estimates how long a cutover takes: the change of settings, plus
-// all restarts that run one after another.
+// all restarts that run one after another, with the time that each server must stay
+// healthy.
 func (f Farm) CutoverEstimate() time.Duration {
 	longest := 0
 	for _, sp := range f.SharePoint {
@@ -251,5 +252,5 @@ func (f Farm) CutoverEstimate() time.Duration {
 		}
 		batches += alone + (len(office.Servers)-alone+size-1)/size
 	}
-	return settingsTime + time.Duration(longest+batches)*restartTime
+	return settingsTime + time.Duration(longest+batches)*(restartTime+f.Rotation.HealthyFor)
 }

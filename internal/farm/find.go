@@ -67,9 +67,9 @@ func (o Observed) Masters() []OfficeServer {
 }
 
 // SettingsOf returns the settings of an office farm, given by name, as its master has
-// them, or any of its servers where the master was not observed.
+// them, or any of its servers where the master's cannot be read.
 func (o Observed) SettingsOf(officeFarm string) (OfficeFarm, bool) {
-	if master, ok := o.Master(officeFarm); ok {
+	if master, ok := o.Master(officeFarm); ok && master.Joined {
 		return master.Settings, true
 	}
 	s, ok := findFirst(o.OfficeServers(officeFarm), func(s OfficeServer) bool { return s.Joined })
@@ -191,6 +191,13 @@ func (o Observed) Farm(frontEnd string) (SharePointFarm, bool) {
 	return findFirst(o.SharePoint, func(f SharePointFarm) bool { return f.FrontEnd == frontEnd })
 }
 
+// Server returns what was observed of a server of the farm; the zero value when it
+// was not observed.
+func (f SharePointFarm) Server(host string) SharePointServer {
+	s, _ := findFirst(f.Servers, func(s SharePointServer) bool { return s.Machine.Host == host })
+	return s
+}
+
 // Issuer returns the token issuer with this registered name, whatever its display
 // name. SharePoint ignores case in registered names.
 func (f SharePointFarm) Issuer(registeredName string) (TokenIssuer, bool) {
@@ -245,11 +252,24 @@ func (o Observed) allMachines() []Machine {
 	return out
 }
 
+// maxComputerName is the length of a computer name, which is the first part of the
+// DNS host name, cut off.
+// Source: Microsoft, "Naming conventions in Active Directory for computers, domains,
+// sites, and OUs".
+const maxComputerName = 15
+
 // SameMachine reports whether two names belong to one machine. The products use
 // computer names in some places and DNS names in others.
 func SameMachine(one, other string) bool {
-	label := func(name string) string { l, _, _ := strings.Cut(name, "."); return l }
-	return one != "" && strings.EqualFold(label(one), label(other))
+	one, _, _ = strings.Cut(one, ".")
+	other, _, _ = strings.Cut(other, ".")
+	if len(one) > len(other) {
+		one, other = other, one
+	}
+	if len(one) == maxComputerName {
+		other = other[:maxComputerName]
+	}
+	return one != "" && strings.EqualFold(one, other)
 }
 
 // HasMachine reports whether a computer is one of the farm's machines.

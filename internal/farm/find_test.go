@@ -90,6 +90,11 @@ func TestSameMachine(t *testing.T) {
 		{"two machines", "oos-01", "oos-02", false},
 		{"a name and its beginning", "oos-1", "oos-10", false},
 		{"two empty names", "", "", false},
+		{"one empty name", "", "oos-01", false},
+		{"a computer name that is cut off", "OOS-PRODUCTION-", "oos-production-01.contoso.com", true},
+		{"the other way round", "oos-production-01.contoso.com", "OOS-PRODUCTION-", true},
+		{"two long DNS names", "oos-production-01.contoso.com", "oos-production-02.contoso.com", false},
+		{"a shorter name is not cut off", "OOS-PRODUCTIO", "oos-production-01", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := farm.SameMachine(c.one, c.other); got != c.want {
@@ -112,20 +117,22 @@ func TestCutoverEstimate(t *testing.T) {
 		office, sharePoint int
 		batch              int
 		want               time.Duration
+		healthyFor         time.Duration
 	}{
-		{"one server of each kind", 1, 1, 1, 16 * time.Minute},
-		{"the canary and the master", 2, 1, 1, 19 * time.Minute},
-		{"the canary, three servers one at a time, the master", 5, 1, 1, 28 * time.Minute},
-		{"the canary, four servers two at a time, the master", 6, 1, 2, 25 * time.Minute},
-		{"the last batch is smaller", 7, 1, 2, 28 * time.Minute},
-		{"no batch size counts as one", 3, 1, 0, 22 * time.Minute},
-		{"the larger SharePoint farm counts", 1, 4, 1, 25 * time.Minute},
+		{"one server of each kind", 1, 1, 1, 16 * time.Minute, 0},
+		{"the canary and the master", 2, 1, 1, 19 * time.Minute, 0},
+		{"the canary, three servers one at a time, the master", 5, 1, 1, 28 * time.Minute, 0},
+		{"the canary, four servers two at a time, the master", 6, 1, 2, 25 * time.Minute, 0},
+		{"the last batch is smaller", 7, 1, 2, 28 * time.Minute, 0},
+		{"no batch size counts as one", 3, 1, 0, 22 * time.Minute, 0},
+		{"each restart is watched", 2, 1, 1, 22 * time.Minute, time.Minute},
+		{"the larger SharePoint farm counts", 1, 4, 1, 25 * time.Minute, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := farm.Farm{
 				Office:     farm.Office{Servers: servers(c.office)},
 				SharePoint: []farm.SharePoint{{Servers: servers(c.sharePoint)}, {Servers: servers(1)}},
-				Rotation:   farm.RotationPolicy{RestartAtOnce: c.batch},
+				Rotation:   farm.RotationPolicy{RestartAtOnce: c.batch, HealthyFor: c.healthyFor},
 			}
 			if got := f.CutoverEstimate(); got != c.want {
 				t.Errorf("CutoverEstimate() = %v, want %v", got, c.want)

@@ -62,6 +62,9 @@ type StoreCertificate struct {
 	Archived bool `json:"archived,omitempty"`
 	// Wildcard reports whether it names more than one host by a "*".
 	Wildcard bool `json:"wildcard,omitempty"`
+	// Uses are, of a certificate with the target's subject, what else on its office
+	// server names it by its thumbprint, in words: http.sys, WinRM.
+	Uses []string `json:"uses,omitempty"`
 }
 
 // OfficeServer is one machine of an Office Online Server farm.

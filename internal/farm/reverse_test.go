@@ -40,7 +40,9 @@ func (tf *testFarm) reverse(r farm.Difference, snapshot farm.Snapshot) {
 			tf.reverseOffice(s, r)
 		}
 	}
-	if r.Step == farm.StepRestoreS2SName || r.Step == farm.StepRestoreHTTPSettings {
+	if r.Step == farm.StepRestoreS2SName && r.Subject != "S2SCertificateName" {
+		tf.reverseVisible(r, snapshot)
+	} else if r.Step == farm.StepRestoreS2SName || r.Step == farm.StepRestoreHTTPSettings {
 		tf.reverseSettings(r, snapshot)
 	}
 	for i := range tf.observed.SharePoint {
@@ -62,15 +64,35 @@ func (tf *testFarm) reverseOffice(s *farm.OfficeServer, r farm.Difference) {
 	case farm.StepRestartAgain:
 		s.Service.Running, s.Service.StartedAt, s.WorkersStartedAt = true, tf.now, tf.now
 	case farm.StepRevokeKey:
-		s.Certificates[0].KeyReaders = nil
+		tf.targetOn(s).KeyReaders = nil
 	case farm.StepRemoveCertificate:
 		switch r.Subject {
 		case "certificate":
-			s.Certificates = nil
+			s.Certificates = slices.DeleteFunc(s.Certificates, func(c farm.StoreCertificate) bool { return c.Thumbprint == tf.desired.Target.Thumbprint })
 		case "trusted root":
 			s.Roots = nil
 		default:
 			s.Intermediates = slices.DeleteFunc(s.Intermediates, func(t farm.Thumbprint) bool { return r.Subject == "intermediate "+t.Short() })
+		}
+	}
+}
+
+// reverseVisible makes visible on a server what was visible before, and hides the
+// target where it was not there and another certificate is visible.
+func (tf *testFarm) reverseVisible(r farm.Difference, snapshot farm.Snapshot) {
+	before := snapshot.Before.OfficeServer(r.Server)
+	for i := range tf.observed.Office {
+		s := &tf.observed.Office[i]
+		for k := range s.Certificates {
+			c := &s.Certificates[k]
+			was, existed := before.Certificate(c.Thumbprint)
+			switch {
+			case s.Machine.Host != r.Server:
+			case existed:
+				c.Archived = was.Archived
+			default:
+				c.Archived = tf.hasVisible(before)
+			}
 		}
 	}
 }

@@ -40,6 +40,7 @@ func PlanRollback(s Snapshot, f Farm, now Observed) RollbackPlan {
 	p.planHTTPSettings()
 	p.planS2SNames()
 	p.planReplication()
+	p.planVisible()
 	p.planRestarts()
 	p.planRootAuthorities()
 	p.planKeys()
@@ -157,7 +158,7 @@ func (p *rollbackPlanner) planS2SNames() {
 func (p *rollbackPlanner) planS2SName(master OfficeServer, was string) {
 	if p.snapshot.WasClearRefused(master.OfficeFarm) {
 		p.plan.Remaining = append(p.plan.Remaining, warnFinding("s2s-name-stays", master.Machine.Host, "set another certificate's name and roll back again, if it must go",
-			"S2SCertificateName stays %q, and with it that certificate on every office server: Office Online Server refuses to have none", p.snapshot.Target.FriendlyName))
+			"S2SCertificateName stays %q, and with it that certificate on every office server, where others of its subject stay archived: Office Online Server refuses to have none", p.snapshot.Target.FriendlyName))
 		return
 	}
 	is := master.Settings.S2SCertificateName
@@ -193,7 +194,7 @@ func (p *rollbackPlanner) planReplication() {
 
 // planRestarts adds the restarts that the reversals cause, and those still pending.
 func (p *rollbackPlanner) planRestarts() {
-	reversals := p.plan.Reversals
+	reversals := withoutVisible(p.plan.Reversals)
 	for _, sp := range p.farm.SharePoint {
 		now, _ := p.now.Farm(sp.FrontEnd.Host)
 		changes := hasPendingOn(reversals, sp.FrontEnd.Host, StepRestoreIssuers) || len(p.addedAuthorities(sp, now)) > 0

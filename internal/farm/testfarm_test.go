@@ -2,6 +2,7 @@ package farm_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,8 +92,14 @@ func (tf *testFarm) drawOfficeServer(t *rapid.T, host, master string) farm.Offic
 	if rapid.Bool().Draw(t, "has target") {
 		s.Certificates = append(s.Certificates, farm.StoreCertificate{
 			Thumbprint: target.Thumbprint, Subject: target.Subject, FriendlyName: rapid.SampledFrom([]string{"", target.FriendlyName}).Draw(t, "friendly name"),
-			HasKey: rapid.Bool().Draw(t, "has key"), KeySigns: rapid.Bool().Draw(t, "signs"),
+			HasKey: rapid.Bool().Draw(t, "has key"), KeySigns: rapid.Bool().Draw(t, "signs"), Archived: rapid.Bool().Draw(t, "archived"),
 			KeyReaders: rapid.SampledFrom([][]string{nil, {farm.NetworkService}}).Draw(t, "readers"),
+		})
+	}
+	for i := range rapid.IntRange(0, 2).Draw(t, "others of the subject") {
+		s.Certificates = append(s.Certificates, farm.StoreCertificate{
+			Thumbprint: testThumbprint(fmt.Sprint("OLD", i)), Subject: strings.ToUpper(target.Subject), FriendlyName: fmt.Sprint("old", i),
+			HasKey: true, Archived: rapid.Bool().Draw(t, "archived"),
 		})
 	}
 	if rapid.Bool().Draw(t, "has chain") {
@@ -147,6 +154,25 @@ func drawTime(t *rapid.T) time.Time {
 	return epoch.Add(time.Duration(rapid.IntRange(0, 5).Draw(t, "hour")) * time.Hour)
 }
 
+// targetOn returns the target in the store of an office server; nil when it is not
+// there.
+func (tf *testFarm) targetOn(s *farm.OfficeServer) *farm.StoreCertificate {
+	for i := range s.Certificates {
+		if c := &s.Certificates[i]; c.Thumbprint == tf.desired.Target.Thumbprint {
+			return c
+		}
+	}
+	return nil
+}
+
+// hasVisible reports whether a server has a certificate other than the target that
+// is not archived.
+func (tf *testFarm) hasVisible(s farm.OfficeServer) bool {
+	return slices.ContainsFunc(s.Certificates, func(c farm.StoreCertificate) bool {
+		return c.Thumbprint != tf.desired.Target.Thumbprint && !c.Archived
+	})
+}
+
 func testThumbprint(seed string) farm.Thumbprint { return farm.ThumbprintOf([]byte(seed)) }
 
 // testSite is the one site of [newTestFarm].
@@ -168,7 +194,8 @@ func newTestFarm() *testFarm {
 	for _, s := range tf.desired.Farm.Office.Servers {
 		tf.observed.Office = append(tf.observed.Office, farm.OfficeServer{
 			Machine: testMachine(s.Host), Joined: true, Service: farm.Service{Name: "WACSM", Running: true},
-			Settings: farm.OfficeFarm{Master: "OOS-01", Machines: []string{"OOS-01", "OOS-02"}},
+			Discovery: farm.Discovery{URL: "https://office.contoso.com/hosting/discovery", Status: 200},
+			Settings:  farm.OfficeFarm{Master: "OOS-01", Machines: []string{"OOS-01", "OOS-02"}},
 		})
 	}
 	tf.observed.SharePoint = []farm.SharePointFarm{{

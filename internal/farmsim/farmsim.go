@@ -145,7 +145,7 @@ func (f *Farm) IssueCertificate(validFor time.Duration) (Issued, error) {
 func (f *Farm) nextGeneration(validFor time.Duration) (generation, error) {
 	f.generations++
 	f.lastStart = f.lastStart.Add(time.Second)
-	return f.authority.issueS2S(f.generations, f.lastStart, time.Now().Add(validFor), f.options.SelfSigned)
+	return f.authority.issueS2S(f.generations, f.lastStart, time.Now().Add(validFor), f.options)
 }
 
 // oldGeneration makes a generation that was issued long ago and ends soon.
@@ -153,7 +153,7 @@ func (f *Farm) oldGeneration(endsIn time.Duration) (generation, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.generations++
-	return f.authority.issueS2S(f.generations, f.authority.root.NotBefore, time.Now().Add(endsIn), f.options.SelfSigned)
+	return f.authority.issueS2S(f.generations, f.authority.root.NotBefore, time.Now().Add(endsIn), f.options)
 }
 
 // AddFaults plans faults, in order. None is planned if one of them could never

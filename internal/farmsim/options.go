@@ -35,6 +35,9 @@ type Options struct {
 	// SelfSigned makes S2S certificates self-signed; else a throw-away
 	// authority of two tiers issues them.
 	SelfSigned bool
+	// DistinctSubjects gives each S2S certificate a subject of its own; else all
+	// have the same, as those that an authority renews.
+	DistinctSubjects bool
 	// Trusting starts with a farm that already trusts a certificate, which
 	// ends in ten days; else nothing is set up yet.
 	Trusting bool

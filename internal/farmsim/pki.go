@@ -104,17 +104,24 @@ func keyOfGeneration(number int) (*rsa.PrivateKey, error) {
 	return key.(func() (*rsa.PrivateKey, error))()
 }
 
-// issueS2S issues an S2S certificate. Each generation has a subject of its own.
-func (a *certificateAuthority) issueS2S(number int, notBefore, notAfter time.Time, selfSigned bool) (generation, error) {
+// s2sSubject is the subject of every generation: a renewal keeps it.
+const s2sSubject = "oos-s2s.contoso.com"
+
+// issueS2S issues an S2S certificate.
+func (a *certificateAuthority) issueS2S(number int, notBefore, notAfter time.Time, o Options) (generation, error) {
 	key, err := keyOfGeneration(number)
 	if err != nil {
 		return generation{}, fmt.Errorf("make an S2S key: %w", err)
 	}
+	name := s2sSubject
+	if o.DistinctSubjects {
+		name = fmt.Sprintf("oos-s2s-%d.contoso.com", number)
+	}
 	template := &x509.Certificate{
-		Subject:  pkix.Name{CommonName: fmt.Sprintf("oos-s2s-%d.contoso.com", number), Organization: []string{"Contoso"}},
+		Subject:  pkix.Name{CommonName: name, Organization: []string{"Contoso"}},
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment, NotBefore: notBefore, NotAfter: notAfter,
 	}
-	if selfSigned {
+	if o.SelfSigned {
 		cert, err := a.signCertificate(template, template, key.Public(), key)
 		return generation{cert: cert, key: key}, err
 	}

@@ -31,7 +31,8 @@ import (
 //	FARM: permission of REGISTERED NAME     the right, and whether it is app-only
 //
 // The note of when an issuer's certificate was set is no part of its
-// description, for a rollback renews it. A permission that grants nothing is
+// description, and the note in the registry of what a restart loaded is no fact, for
+// a rollback renews both. A permission that grants nothing is
 // none.
 type Trust map[string]string
 

@@ -37,6 +37,9 @@ type Certificate struct {
 	// ModernKeySigns the same by CNG.
 	KeySigns       bool `json:"keySigns"`
 	ModernKeySigns bool `json:"modernKeySigns"`
+	// Uses are, of an office server's certificate that shares the target's subject,
+	// what names it apart from the farm; see [CertificateUse].
+	Uses []string `json:"uses"`
 }
 
 // Service is a Windows service. Since is when its process started, nil when
@@ -205,6 +208,8 @@ type SetS2SCertificateName struct {
 type SetNameResult struct {
 	Changed  bool   `json:"changed"`
 	Previous string `json:"previous"`
+	// Marked are the certificates that were archived or unarchived.
+	Marked []string `json:"marked"`
 }
 
 // SetOfficeHTTPSetting changes the HTTP settings of the farm; one that is nil

@@ -46,6 +46,10 @@ type RestoreS2SCertificateName struct {
 	// Ours and Previous are friendly names; Previous is empty when none was set.
 	Ours     string
 	Previous string
+	// Unarchive are the certificates that were visible before, unarchived first;
+	// Archive those to archive afterwards. Both are left where Ours stays.
+	Unarchive []string
+	Archive   []string
 }
 
 // RestoreNameResult is the result of [RestoreS2SCertificateName].
@@ -56,6 +60,8 @@ type RestoreNameResult struct {
 	// message, empty when it kept the name without one.
 	ClearRefused bool   `json:"clearRefused"`
 	Reason       string `json:"reason"`
+	// Marked are the certificates that were archived or unarchived.
+	Marked []string `json:"marked"`
 }
 
 // RemoveRootAuthority removes those of SharePoint's trusted root authorities

@@ -72,6 +72,31 @@ func TestImport(t *testing.T) {
 		})
 		assertKeyFiles(t, s, 1)
 	})
+	t.Run("archived, and as it is where it is there", func(t *testing.T) {
+		t.Parallel()
+		s2s := newCertificate(t, "s2s.contoso.com")
+		for name, before := range map[string][]storeEntry{"new": nil, "without its key": {s2s.withoutKey(friendly)}, "archived": {archived(s2s.withKey(""))}} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				s := newServer(t, newOfficeServer().in(model.My, before...))
+				params := importOf(s2s)
+				params.Archived = true
+				want := recordOf(s2s, friendly, true, true)
+				want.Archived = true
+				if diff := cmp.Diff(want, mustRun(t, s, params).Certificate, keyTimes); diff != "" {
+					t.Errorf("want -, got +:\n%s", diff)
+				}
+				assertArchived(t, s, s2s)
+			})
+		}
+		s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly)))
+		params := importOf(s2s)
+		params.Archived = true
+		if got := mustRun(t, s, params); got.Changed {
+			t.Errorf("changed: %+v", got)
+		}
+		assertArchived(t, s)
+	})
 	t.Run("a certificate without a name is named", func(t *testing.T) {
 		t.Parallel()
 		s2s := newCertificate(t, "s2s.contoso.com")
@@ -114,7 +139,7 @@ func TestImport_RefusedLeavesNothing(t *testing.T) {
 		},
 		{
 			name: "the store lost the key", id: powershell.KeyMissing,
-			spec: func(s *serverSpec) { s.override("Get-StoreCertificate", pwsh.Edit("HasPrivateKey", false)) },
+			spec: func(s *serverSpec) { s.override("Get-PersonalCertificate", pwsh.Edit("HasPrivateKey", false)) },
 		},
 		{name: "no administrator rights", id: powershell.NotElevated, spec: func(s *serverSpec) { s.filtered = true }},
 	}

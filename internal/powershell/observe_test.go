@@ -28,6 +28,7 @@ func TestGetOfficeServer(t *testing.T) {
 			in(model.CA, root.withoutKey(""), unrelated.withoutKey("")).
 			override("Get-OfficeWebAppsFarm", pwsh.Edit("CertificateName", "office.contoso.com")).
 			override("Get-OfficeWebAppsMachine", pwsh.Edit("HealthStatus", "Unhealthy"))
+		spec.office.S2SCertificateName = friendly
 		s := newServer(t, spec)
 		machine := s.World.State().Machines[0]
 		since := machine.WorkersSince.UTC().Truncate(time.Millisecond)
@@ -46,13 +47,13 @@ func TestGetOfficeServer(t *testing.T) {
 			Roots:         []powershell.Certificate{recordOf(root, "", false, false)},
 			Intermediates: []string{root.thumbprint},
 			Joined:        true, Master: "OOS-01", Machines: []string{"OOS-01", "OOS-02"}, Health: "Unhealthy",
-			CertificateName: "office.contoso.com",
-			Discovery:       powershell.Discovery{URL: "https://office.contoso.com/hosting/discovery", Status: 200},
-			Service:         powershell.Service{Name: "WACSM", Running: true, Since: &since},
-			WebServer:       powershell.Service{Name: "W3SVC", Running: true, Since: &since},
-			Activation:      powershell.Service{Name: "WAS", Running: true, Since: &since},
-			LastErrors:      []string{},
-			WorkersSince:    &since, SettingsSince: &since,
+			S2SCertificateName: friendly, CertificateName: "office.contoso.com",
+			Discovery:    powershell.Discovery{URL: "https://office.contoso.com/hosting/discovery", Status: 200},
+			Service:      powershell.Service{Name: "WACSM", Running: true, Since: &since},
+			WebServer:    powershell.Service{Name: "W3SVC", Running: true, Since: &since},
+			Activation:   powershell.Service{Name: "WAS", Running: true, Since: &since},
+			LastErrors:   []string{},
+			WorkersSince: &since, SettingsSince: &since,
 		}
 		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(powershell.Machine{}, "Clock", "PowerShell"), keyTimes); diff != "" {
 			t.Errorf("want -, got +:\n%s", diff)
@@ -61,12 +62,27 @@ func TestGetOfficeServer(t *testing.T) {
 			t.Errorf("the clock is %v old", age)
 		}
 	})
+	t.Run("archived certificates, the one before and what else names one", func(t *testing.T) {
+		t.Parallel()
+		s2s, same, before := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com"), newCertificate(t, "before")
+		spec := newOfficeServer().in(model.My, archived(s2s.withKey(friendly)), same.withKey("old"), archived(before.withKey("before")))
+		usesOf(same)["http.sys"](spec)
+		got := mustRun(t, newServer(t, spec), powershell.GetOfficeServer{
+			Thumbprint: s2s.thumbprint, FriendlyName: friendly, Subject: s2s.subject, Previous: before.thumbprint,
+		})
+		want := []powershell.Certificate{
+			recordOf(s2s, friendly, true, true), recordOf(same, "old", true, false), recordOf(before, "before", true, true),
+		}
+		want[0].Archived, want[2].Archived = true, true
+		want[1].Uses = []string{"http.sys [::]:444", "http.sys office.contoso.com:443"}
+		if diff := cmp.Diff(want, got.Certificates, keyTimes); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
+		}
+	})
 	t.Run("returns the previous certificate, archived or not", func(t *testing.T) {
 		t.Parallel()
 		previous, current, unrelated := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
-		archived := previous.withKey("old")
-		archived.archived = true
-		spec := newOfficeServer().in(model.My, archived, current.withKey(friendly), unrelated.withKey("unrelated"))
+		spec := newOfficeServer().in(model.My, archived(previous.withKey("old")), current.withKey(friendly), unrelated.withKey("unrelated"))
 		spec.office.S2SCertificateName = friendly
 		s := newServer(t, spec)
 		before := recordOf(previous, "old", true, true)
@@ -83,10 +99,31 @@ func TestGetOfficeServer(t *testing.T) {
 				t.Errorf("the key of %q is of %v, want a time in the last minute", c.FriendlyName, c.KeySince)
 			}
 		}
-		if got := mustRun(t, s, powershell.GetOfficeServer{Subject: previous.subject}).Certificates; len(got) != 2 {
-			t.Errorf("%d certificates have the subject, want the two that are not archived", len(got))
-		}
 	})
+	for name, s2sName := range map[string]string{
+		"returns what there is to select from where the S2S name is lost":   "",
+		"returns what there is to select from where the S2S name dangles":   "dangling",
+		"returns what there is to select from where it selects an archived": "archived",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			named, unnamed, hidden := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "unnamed"), newCertificate(t, "archived")
+			archived := hidden.withKey("archived")
+			archived.archived = true
+			spec := newOfficeServer().in(model.My, named.withKey("by hand"), unnamed.withKey(""), archived).
+				override("Get-OfficeWebAppsFarm", pwsh.Edit("S2SCertificateName", s2sName))
+			want := []powershell.Certificate{recordOf(named, "by hand", true, false)}
+			if s2sName == "archived" {
+				want = append(want, recordOf(hidden, "archived", true, true))
+				want[1].Archived = true
+			}
+
+			got := mustRun(t, newServer(t, spec), powershell.GetOfficeServer{})
+			if diff := cmp.Diff(want, got.Certificates, keyTimes); diff != "" {
+				t.Errorf("want -, got +:\n%s", diff)
+			}
+		})
+	}
 	t.Run("in no farm is a result", func(t *testing.T) {
 		t.Parallel()
 		spec := newMachine()
@@ -107,7 +144,7 @@ var keyTimes = cmpopts.IgnoreFields(powershell.Certificate{}, "KeySince")
 
 func recordOf(c testCertificate, friendlyName string, key, signs bool) powershell.Certificate {
 	r := powershell.Certificate{
-		Thumbprint: c.thumbprint, FriendlyName: friendlyName, Subject: c.subject, KeyReaders: []string{},
+		Thumbprint: c.thumbprint, FriendlyName: friendlyName, Subject: c.subject, KeyReaders: []string{}, Uses: []string{},
 		NotBefore: notBefore, NotAfter: notAfter, HasKey: key, KeySigns: signs, ModernKeySigns: signs,
 	}
 	if key {

@@ -30,18 +30,18 @@ func TestReadResult(t *testing.T) {
 	t.Parallel()
 	t.Run("is found among other output", func(t *testing.T) {
 		t.Parallel()
-		want := powershell.SetNameResult{Changed: true, Previous: "gr\u00fcn"}
+		want := powershell.SetSettingResult{Changed: true, Settings: []string{"gr\u00fcn"}}
 		line, err := powershell.FormatResult(nonce, want)
 		if err != nil {
 			t.Fatal(err)
 		}
 		stdout := "WARNING: The following settings have been changed\r\n@@RESULT othernonce e30=\r\n\ufeff" + string(line) + "more\r\n"
-		var got powershell.SetNameResult
+		var got powershell.SetSettingResult
 		if err := powershell.ReadResult("oos-01", powershell.Call{Script: "x"}, nonce, []byte(stdout), []byte("noise"), 1, &got); err != nil {
 			t.Fatal(err)
 		}
-		if got != want {
-			t.Errorf("got %+v, want %+v", got, want)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
 		}
 	})
 	t.Run("of a failed script is its error", func(t *testing.T) {

@@ -324,13 +324,51 @@ func TestRestoreS2SName_OnlyFromOurs(t *testing.T) {
 			}
 			s := newServer(t, spec)
 			params := powershell.RestoreS2SCertificateName{Ours: friendly, Previous: c.previous}
-			if diff := cmp.Diff(c.want, mustRun(t, s, params)); diff != "" {
+			if diff := cmp.Diff(c.want, mustRun(t, s, params), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("want -, got +:\n%s", diff)
 			}
 			if again := mustRun(t, s, params); again.Changed {
 				t.Errorf("again: %+v", again)
 			}
 			assertS2SName(t, s, c.after)
+		})
+	}
+}
+
+// What was visible before is visible again, unless the product keeps the name.
+func TestRestoreS2SName_Unarchives(t *testing.T) {
+	t.Parallel()
+	old, s2s := newCertificate(t, "s2s.contoso.com"), newCertificate(t, "s2s.contoso.com")
+	both := func(one, other testCertificate) []string { return []string{one.thumbprint, other.thumbprint} }
+	for name, c := range map[string]struct {
+		previous string
+		spec     func(*serverSpec)
+		want     powershell.RestoreNameResult
+		archived testCertificate
+	}{
+		"to a name": {previous: "old", spec: func(*serverSpec) {}, want: powershell.RestoreNameResult{Changed: true, Marked: both(old, s2s)}, archived: s2s},
+		"to none":   {spec: func(*serverSpec) {}, want: powershell.RestoreNameResult{Changed: true, Marked: both(old, s2s)}, archived: s2s},
+		"to none, refused": {
+			spec: refusesNoName, want: powershell.RestoreNameResult{ClearRefused: true, Reason: "Der Name fehlt.", Marked: []string{}}, archived: old,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spec := newOfficeServer().in(model.My, archived(old.withKey("old")), s2s.withKey(friendly))
+			spec.office.S2SCertificateName = friendly
+			c.spec(spec)
+			s := newServer(t, spec)
+			params := powershell.RestoreS2SCertificateName{
+				Ours: friendly, Previous: c.previous, Unarchive: []string{old.thumbprint}, Archive: []string{s2s.thumbprint},
+			}
+			if diff := cmp.Diff(c.want, mustRun(t, s, params)); diff != "" {
+				t.Errorf("want -, got +:\n%s", diff)
+			}
+			assertArchived(t, s, c.archived)
+			if again := mustRun(t, s, params); again.Changed || len(again.Marked) > 0 {
+				t.Errorf("again: %+v", again)
+			}
+			assertArchived(t, s, c.archived)
 		})
 	}
 }

@@ -182,6 +182,12 @@ func rotateEffect(s controller.State, now time.Time) string {
 		return "rotate, once the source holds a newer certificate"
 	case s.Next.Code == farm.CodeNotSetUp:
 		return "set the trust up"
+	case s.Next.Code == farm.CodeNameLost, s.Next.Code == farm.CodeNameDangling:
+		return "set the S2S certificate's name again"
+	case s.Next.Code == farm.CodeNeverSet:
+		return "set up the office farm that was not set up yet"
+	case s.Next.Code == farm.CodeCertificatesDiffer:
+		return "give all office farms one certificate"
 	case s.Next.Code == farm.CodeRestartPending:
 		return "make the pending restart"
 	case s.Next.Code == farm.CodeRefused:

@@ -186,7 +186,7 @@ func (w *World) resolveName(m *machine, friendlyName string) (*entry, error) {
 		return nil, unspecified
 	}
 	if w.policy.SameSubjectStopsService {
-		for _, e := range m.stores[My] {
+		for _, e := range w.visibleEntries(m.stores[My]) {
 			if e != found[0] && e.cert.Subject.String() == found[0].cert.Subject.String() {
 				w.countRule(RuleSameSubject)
 				return nil, unspecified

@@ -148,7 +148,7 @@ func officeRules() []Rule {
 		{RuleNameMissing, "WACSM does not start when a configured friendly name is not in Personal", Assumed, "sharepointpain.com 2025/04, for CertificateName"},
 		{RuleArchivedNotNamed, "a friendly name does not stand for an archived certificate", Assumed, "nothing public on how Office Online Server opens the store; the usual way leaves archived ones out"},
 		{RuleNameAmbiguous, "a friendly name must be unique over Personal and Trusted Root; WACSM does not start when it is not", Assumed, "Microsoft, Plan Office Online Server, for CertificateName"},
-		{RuleSameSubject, "by policy, two certificates of one subject in Personal stop WACSM", Assumed, "sharepointpain.com 2025/04, for CertificateName"},
+		{RuleSameSubject, "by policy, two certificates of one subject in Personal stop WACSM, unless one is archived", Assumed, "sharepointpain.com 2025/04, for CertificateName; of archived ones nothing is public"},
 		{RuleNoCNG, "tokens cannot be signed with a key of a key storage provider: Invalid provider type specified", Assumed, "blogs.msdn boodablog, for SharePoint high-trust certificates"},
 		{RuleFarmNameOnly, "the certificate of the sites has the farm's name, and a client that asks for another name gets TrustFailure", Sourced, "Microsoft, Plan Office Online Server; WebExceptionStatus"},
 		{RuleDNSMachineNames, "by policy, MachineName and MasterMachineName are DNS names", Assumed, "nothing public either way"},

@@ -115,7 +115,7 @@ func (s *Session) AddToStore(store Store, der []byte) (changed bool, err error) 
 }
 
 // AddCertificate is X509Store.Add. Of c it takes the certificate, the friendly
-// name and the file of the key. The store keeps one copy of a certificate,
+// name, whether it is archived, and the file of the key. The store keeps one copy of a certificate,
 // which gets the new key; adding what is there without a key changes nothing.
 func (s *Session) AddCertificate(store Store, c Certificate) (changed bool, err error) {
 	err = s.performElevated(func(time.Time) error {
@@ -128,7 +128,7 @@ func (s *Session) AddCertificate(store Store, c Certificate) (changed bool, err 
 			return nil
 		}
 		if e == nil {
-			e = &entry{cert: cert, thumbprint: farm.ThumbprintOf(c.DER)}
+			e = &entry{cert: cert, thumbprint: farm.ThumbprintOf(c.DER), archived: c.Archived}
 			s.m.stores[store] = append(s.m.stores[store], e)
 		}
 		if c.Key != nil {

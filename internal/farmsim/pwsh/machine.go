@@ -2,7 +2,6 @@ package pwsh
 
 import (
 	"strconv"
-	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 )
@@ -36,18 +35,6 @@ func machineOperations() map[string]operation {
 		"Get-WorkerStart": operationWithout(func(s *model.Session) (any, error) {
 			since, err := s.WorkersSince()
 			return dateTime(since), err
-		}),
-		"Invoke-IisReset": operationOn(invokeIISReset),
-		"Get-WinEvent":    operationOn(getWinEvent),
-		"Get-LoadedText": operationWithout(func(s *model.Session) (any, error) {
-			text, found, err := s.RegistryText(model.LoadedNote)
-			if !found {
-				return nil, err
-			}
-			return text, err
-		}),
-		"Set-LoadedText": operationOn(func(s *model.Session, p struct{ Text string }) (any, error) {
-			return nil, s.SetRegistryText(model.LoadedNote, p.Text)
 		}),
 		"Get-Service":     operationOn(getService),
 		"Restart-Service": operationOn(restartService),
@@ -108,32 +95,6 @@ func getService(s *model.Session, p struct{ Name []string }) (any, error) {
 		}))
 	}
 	return shown, nil
-}
-
-func invokeIISReset(s *model.Session, p struct{ Action string }) (any, error) {
-	if p.Action == "stop" {
-		return s.IISStop()
-	}
-	return s.IISStart()
-}
-
-// getWinEvent shows the errors of a log, newest first.
-func getWinEvent(s *model.Session, p struct {
-	LogName   string
-	StartTime time.Time
-	MaxEvents int
-},
-) (any, error) {
-	found, err := s.Events(p.StartTime)
-	shown := []object{}
-	for _, e := range found {
-		if e.Log == p.LogName && len(shown) < p.MaxEvents {
-			shown = append(shown, newObject("System.Diagnostics.Eventing.Reader.EventLogRecord", object{
-				"TimeCreated": dateTime(e.Time), "ProviderName": e.Source, "Message": e.Message, "Id": 0,
-			}))
-		}
-	}
-	return shown, err
 }
 
 func restartService(s *model.Session, p struct {

@@ -53,12 +53,13 @@ type certificate struct {
 	Der           []byte
 	FriendlyName  string
 	HasPrivateKey bool
+	Archived      bool
 	KeyFile       string
 }
 
 // toStore is the certificate for a store.
 func (c certificate) toStore() model.Certificate {
-	to := model.Certificate{DER: c.Der, FriendlyName: c.FriendlyName}
+	to := model.Certificate{DER: c.Der, FriendlyName: c.FriendlyName, Archived: c.Archived}
 	if c.KeyFile != "" {
 		to.Key = &model.Key{File: c.KeyFile}
 	}

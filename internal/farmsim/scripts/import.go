@@ -15,7 +15,7 @@ func importS2SCertificate(s *model.Session, p powershell.ImportS2SCertificate, s
 	if err := assertElevated(s); err != nil {
 		return r, err
 	}
-	present, ok, err := findOwn(s, p.Thumbprint)
+	present, ok, err := findPersonal(s, p.Thumbprint)
 	if err != nil {
 		return r, err
 	}
@@ -72,6 +72,7 @@ func importKey(s *model.Session, p powershell.ImportS2SCertificate, secrets [][]
 }
 
 func keepKey(s *model.Session, p powershell.ImportS2SCertificate, imported model.Certificate) error {
+	imported.Archived = p.Archived
 	if _, err := s.AddCertificate(model.My, imported); err != nil {
 		return err
 	}

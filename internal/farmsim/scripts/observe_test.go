@@ -27,6 +27,7 @@ func TestObserve_Office(t *testing.T) {
 		must(f, testfarm.Master, call)
 		must(f, testfarm.Master, grantOf(p))
 		f.Install(testfarm.Master, testfarm.NewPair(t, "something else", nil), "HTTPS")
+		must(f, testfarm.Master, powershell.SetS2SCertificateName{FriendlyName: "S2S", Thumbprint: string(p.Thumbprint())})
 		seen := must(f, testfarm.Master, powershell.GetOfficeServer{
 			Thumbprint: string(p.Thumbprint()), FriendlyName: "S2S", Subject: "CN=s2s, O=Contoso",
 			Chain: []string{string(issuing.Thumbprint()), string(root.Thumbprint())},

@@ -118,16 +118,25 @@ func describeStores(s *model.Session, p powershell.GetOfficeServer, r *powershel
 	if err != nil {
 		return err
 	}
+	selectsNothing := r.Joined && !slices.ContainsFunc(personal, func(c model.Certificate) bool {
+		return !c.Archived && c.FriendlyName != "" && strings.EqualFold(c.FriendlyName, r.S2SCertificateName)
+	})
 	for _, c := range personal {
-		isPrevious := string(c.Thumbprint) == p.Previous
-		if c.Archived && !isPrevious {
+		target := string(c.Thumbprint) == p.Thumbprint
+		shares := !target && p.Subject != "" && strings.EqualFold(c.Subject, p.Subject)
+		named := c.FriendlyName != "" && containsFold(names, c.FriendlyName)
+		signs := target || string(c.Thumbprint) == p.Previous || named && strings.EqualFold(c.FriendlyName, r.S2SCertificateName)
+		choice := selectsNothing && c.FriendlyName != "" && !c.Archived
+		if !signs && !shares && !named && !choice {
 			continue
 		}
-		named := c.FriendlyName != "" && containsFold(names, c.FriendlyName)
-		signs := isPrevious || string(c.Thumbprint) == p.Thumbprint || named && strings.EqualFold(c.FriendlyName, r.S2SCertificateName)
-		if signs || named || p.Subject != "" && strings.EqualFold(c.Subject, p.Subject) {
-			r.Certificates = append(r.Certificates, certificateRecord(s, c, signs))
+		record := certificateRecord(s, c, signs)
+		if shares {
+			if record.Uses, err = findUse(s, string(c.Thumbprint), ""); err != nil {
+				return err
+			}
 		}
+		r.Certificates = append(r.Certificates, record)
 	}
 	roots, err := s.Certificates(model.Root)
 	if err != nil {
@@ -152,7 +161,7 @@ func describeStores(s *model.Session, p powershell.GetOfficeServer, r *powershel
 func certificateRecord(s *model.Session, c model.Certificate, sign bool) powershell.Certificate {
 	shown := powershell.Certificate{
 		Thumbprint: string(c.Thumbprint), FriendlyName: c.FriendlyName, Subject: c.Subject,
-		NotBefore: c.NotBefore, NotAfter: c.NotAfter, Archived: c.Archived, Wildcard: isWildcard(c.DER), KeyReaders: []string{},
+		NotBefore: c.NotBefore, NotAfter: c.NotAfter, Archived: c.Archived, Wildcard: isWildcard(c.DER), KeyReaders: []string{}, Uses: []string{},
 	}
 	shown.HasKey = c.Key != nil
 	// A key that cannot be opened is shown without provider and readers.
@@ -175,21 +184,11 @@ func keyLocation(s *model.Session, thumbprint farm.Thumbprint) (model.Key, error
 
 // ownCertificate is the prelude's Get-OwnCertificate.
 func ownCertificate(s *model.Session, thumbprint string) (model.Certificate, error) {
-	c, ok, err := findOwn(s, thumbprint)
+	c, ok, err := findPersonal(s, thumbprint)
 	if err == nil && !ok {
 		err = stopScript("CertificateNotFound", "certificate %s is not in the Personal store of the machine", thumbprint)
 	}
 	return c, err
-}
-
-// findOwn is the prelude's Find-OwnCertificate.
-func findOwn(s *model.Session, thumbprint string) (model.Certificate, bool, error) {
-	found, err := s.Certificates(model.My)
-	i := slices.IndexFunc(found, func(c model.Certificate) bool { return string(c.Thumbprint) == thumbprint })
-	if err != nil || i < 0 {
-		return model.Certificate{}, false, err
-	}
-	return found[i], true, nil
 }
 
 // assertNameFree is the prelude's Assert-FriendlyNameFree.
@@ -286,6 +285,7 @@ func assertMaster(s *model.Session) error {
 }
 
 func setS2SCertificateName(s *model.Session, p powershell.SetS2SCertificateName, _ [][]byte) (r powershell.SetNameResult, err error) {
+	r.Marked = []string{}
 	if err := errorsFirst(assertElevated, importOffice, assertMaster)(s); err != nil {
 		return r, err
 	}
@@ -299,13 +299,24 @@ func setS2SCertificateName(s *model.Session, p powershell.SetS2SCertificateName,
 	if err := assertNameFree(s, p.FriendlyName, p.Thumbprint); err != nil {
 		return r, err
 	}
-	settings, err := s.Office().GetOfficeWebAppsFarm()
-	r.Previous = settings.S2SCertificateName
-	if err != nil || r.Previous == p.FriendlyName {
+	if err := assertReplaceable(s, p.Archive); err != nil {
 		return r, err
 	}
-	r.Changed = true
-	return r, s.Office().SetOfficeWebAppsFarm(model.SetFarm{S2SCertificateName: &p.FriendlyName, Force: true})
+	settings, err := s.Office().GetOfficeWebAppsFarm()
+	r.Previous = settings.S2SCertificateName
+	if err != nil {
+		return r, err
+	}
+	if err := markArchived(s, []string{p.Thumbprint}, false, &r.Marked); err != nil {
+		return r, err
+	}
+	if r.Previous != p.FriendlyName {
+		if err := s.Office().SetOfficeWebAppsFarm(model.SetFarm{S2SCertificateName: &p.FriendlyName, Force: true}); err != nil {
+			return r, errors.Join(err, markArchived(s, r.Marked, true, nil))
+		}
+		r.Changed = true
+	}
+	return r, markArchived(s, p.Archive, true, &r.Marked)
 }
 
 func setOfficeHTTPSetting(s *model.Session, p powershell.SetOfficeHTTPSetting, _ [][]byte) (r powershell.SetSettingResult, err error) {

@@ -154,23 +154,45 @@ func isInChain(authority, certificate []byte, among []model.RootAuthority) bool 
 }
 
 func restoreS2SCertificateName(s *model.Session, p powershell.RestoreS2SCertificateName, _ [][]byte) (r powershell.RestoreNameResult, err error) {
+	r.Marked = []string{}
 	if err := errorsFirst(assertElevated, importOffice, assertMaster)(s); err != nil {
 		return r, err
 	}
 	settings, err := s.Office().GetOfficeWebAppsFarm()
 	now := settings.S2SCertificateName
-	if err != nil || now == p.Previous {
+	if err != nil {
 		return r, err
 	}
-	if now != p.Ours {
+	if now != p.Previous && now != p.Ours {
 		return r, stopScript("ChangedSince", "the farm's S2S certificate name is '%s', neither '%s' nor '%s'", now, p.Ours, p.Previous)
 	}
-	err = s.Office().SetOfficeWebAppsFarm(model.SetFarm{S2SCertificateName: &p.Previous, Force: true})
+	if err := assertReplaceable(s, p.Archive); err != nil {
+		return r, err
+	}
+	if err := markArchived(s, p.Unarchive, false, &r.Marked); err != nil {
+		return r, err
+	}
+	if r.Changed = now != p.Previous; r.Changed {
+		if err := restoreName(s, p, &r); err != nil || r.ClearRefused {
+			return r, err
+		}
+	}
+	return r, markArchived(s, p.Archive, true, &r.Marked)
+}
+
+// restoreName sets the name of before, and archives what was unarchived for it
+// where the product refuses.
+func restoreName(s *model.Session, p powershell.RestoreS2SCertificateName, r *powershell.RestoreNameResult) error {
+	err := s.Office().SetOfficeWebAppsFarm(model.SetFarm{S2SCertificateName: &p.Previous, Force: true})
+	if err == nil {
+		return nil
+	}
+	r.Changed = false
+	undone := markArchived(s, r.Marked, true, nil)
 	var refused *model.Error
 	if p.Previous == "" && errors.As(err, &refused) {
-		r.ClearRefused, r.Reason = true, refused.Message
-		return r, nil
+		r.ClearRefused, r.Reason, r.Marked = true, refused.Message, []string{}
+		return undone
 	}
-	r.Changed = err == nil
-	return r, err
+	return errors.Join(err, undone)
 }

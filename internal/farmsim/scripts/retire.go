@@ -26,11 +26,14 @@ func findPersonal(s *model.Session, thumbprint string) (model.Certificate, bool,
 // findUse is the prelude's Find-CertificateUse.
 func findUse(s *model.Session, thumbprint, friendlyName string) ([]string, error) {
 	uses := []string{}
-	_, joined, err := officeMachine(s)
-	if err != nil {
-		return nil, err
+	joined := false
+	if friendlyName != "" {
+		var err error
+		if _, joined, err = officeMachine(s); err != nil {
+			return nil, err
+		}
 	}
-	if friendlyName != "" && joined {
+	if joined {
 		settings, err := s.Office().GetOfficeWebAppsFarm()
 		if err != nil {
 			return nil, err
@@ -72,11 +75,27 @@ func findUse(s *model.Session, thumbprint, friendlyName string) ([]string, error
 
 // assertUnused is the prelude's Assert-CertificateUnused.
 func assertUnused(s *model.Session, thumbprint string) error {
+	return assertUnusedExcept(s, thumbprint, "")
+}
+
+// assertReplaceable asserts that of a server only its S2S setting names these
+// certificates.
+func assertReplaceable(s *model.Session, thumbprints []string) error {
+	for _, thumbprint := range thumbprints {
+		if err := assertUnusedExcept(s, thumbprint, "S2SCertificateName"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func assertUnusedExcept(s *model.Session, thumbprint, except string) error {
 	c, _, err := findPersonal(s, thumbprint)
 	if err != nil {
 		return err
 	}
 	uses, err := findUse(s, thumbprint, c.FriendlyName)
+	uses = slices.DeleteFunc(uses, func(use string) bool { return use == except })
 	if err == nil && len(uses) > 0 {
 		err = stopScript("InUse", "certificate %s is still named by: %s", thumbprint, strings.Join(uses, ", "))
 	}
@@ -115,16 +134,39 @@ func setS2SCertificateArchived(s *model.Session, p powershell.SetS2SCertificateA
 		return r, err
 	}
 	c, ok, err := findPersonal(s, p.Thumbprint)
-	if err != nil || !ok || c.Archived == p.Archived {
+	if err != nil {
 		return r, err
 	}
-	if p.Archived {
+	if ok && p.Archived && !c.Archived {
 		if err := assertUnused(s, p.Thumbprint); err != nil {
 			return r, err
 		}
 	}
-	r.Changed = true
-	return r, s.Archive(c.Thumbprint, p.Archived)
+	var marked []string
+	err = markArchived(s, []string{p.Thumbprint}, p.Archived, &marked)
+	r.Changed = len(marked) > 0
+	return r, err
+}
+
+// markArchived is the prelude's Update-StoreArchived for several certificates. It
+// adds those that it changed to marked, unless that is nil.
+func markArchived(s *model.Session, thumbprints []string, archived bool, marked *[]string) error {
+	for _, thumbprint := range slices.Clone(thumbprints) {
+		c, ok, err := findPersonal(s, thumbprint)
+		if err != nil {
+			return err
+		}
+		if !ok || c.Archived == archived {
+			continue
+		}
+		if err := s.Archive(c.Thumbprint, archived); err != nil {
+			return err
+		}
+		if marked != nil {
+			*marked = append(*marked, thumbprint)
+		}
+	}
+	return nil
 }
 
 func removeS2SCertificate(s *model.Session, p powershell.RemoveS2SCertificate, _ [][]byte) (r powershell.RemoveResult, err error) {

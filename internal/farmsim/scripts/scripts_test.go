@@ -196,9 +196,9 @@ func TestSetName(t *testing.T) {
 		must(f, testfarm.Master, importOf(t, p, "S2S"))
 		says(f, testfarm.Master, nameOf(p, "misspelt"), "WrongCertificate")
 		first, second := must(f, testfarm.Master, nameOf(p, "S2S")), must(f, testfarm.Master, nameOf(p, "S2S"))
-		want := powershell.SetNameResult{Changed: true}
-		if first != want || second != (powershell.SetNameResult{Previous: "S2S"}) {
-			t.Errorf("first %+v, second %+v", first, second)
+		want := []powershell.SetNameResult{{Changed: true, Marked: []string{}}, {Previous: "S2S", Marked: []string{}}}
+		if diff := cmp.Diff(want, []powershell.SetNameResult{first, second}); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
 		}
 		f.Install(testfarm.Master, testfarm.NewPair(t, "other", nil), "S2S")
 		says(f, testfarm.Master, nameOf(p, "S2S"), "AmbiguousFriendlyName")

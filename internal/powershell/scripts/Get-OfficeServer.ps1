@@ -3,9 +3,11 @@
 Observes an office server: its certificates, its farm and what runs on it.
 .DESCRIPTION
 Changes nothing. For an account without administrator rights it returns only the
-machine. Of the Personal store it returns the target, the certificates that share
-its friendly name or subject, and those that the farm names. A machine that is in
-no farm is a result, not an error.
+machine. Of the Personal store it returns, archived or not, the target, the
+certificates that share its friendly name or subject, those that the farm names and
+the one before; of those that share the subject also what else names them. Where the
+farm's S2S name selects none, it returns all that have a friendly name. A machine
+that is in no farm is a result, not an error.
 Source: Microsoft, "Configure server-to-server authentication between Office
 Online Server and SharePoint Server 2016"; the output of Get-OfficeWebAppsFarm
 and Get-OfficeWebAppsMachine.
@@ -69,14 +71,20 @@ if ($null -ne $machine) {
     $discovery = Get-OwnResponse -Url (Get-DiscoveryUrl -Farm $farm)
 }
 
-$certificates = @(foreach ($certificate in Get-PersonalCertificate) {
-    $isPrevious = $certificate.Thumbprint -eq $Previous
-    if ($certificate.Archived -and -not $isPrevious) { continue }
+$personal = @(Get-PersonalCertificate)
+# Where the S2S name selects nothing, what there is to select from tells why.
+$selected = @($personal | Where-Object { -not $_.Archived -and $_.FriendlyName -ne '' -and $_.FriendlyName -eq $settings.S2S })
+$selectsNothing = $null -ne $machine -and $selected.Count -eq 0
+$certificates = @(foreach ($certificate in $personal) {
+    $target = $certificate.Thumbprint -eq $Thumbprint
+    $shares = -not $target -and $Subject -ne '' -and $certificate.Subject -eq $Subject
     $named = $certificate.FriendlyName -ne '' -and $certificate.FriendlyName -in $names
-    $signs = $isPrevious -or $certificate.Thumbprint -eq $Thumbprint -or ($named -and $certificate.FriendlyName -eq $settings.S2S)
-    if ($signs -or $named -or ($Subject -ne '' -and $certificate.Subject -eq $Subject)) {
-        ConvertTo-CertificateRecord -Certificate $certificate -Sign:$signs
-    }
+    $signs = $target -or $certificate.Thumbprint -eq $Previous -or ($named -and $certificate.FriendlyName -eq $settings.S2S)
+    $choice = $selectsNothing -and $certificate.FriendlyName -ne '' -and -not $certificate.Archived
+    if (-not ($signs -or $shares -or $named -or $choice)) { continue }
+    $uses = @()
+    if ($shares) { $uses = @(Find-CertificateUse -Thumbprint $certificate.Thumbprint -FriendlyName '') }
+    ConvertTo-CertificateRecord -Certificate $certificate -Sign:$signs -Uses $uses
 })
 $roots = @(foreach ($certificate in Get-StoreCertificate -Store Root) {
     $named = $FriendlyName -ne '' -and $certificate.FriendlyName -eq $FriendlyName

@@ -21,6 +21,9 @@ The cryptographic provider that must have the key afterwards.
 Whether the key may be exported again.
 .PARAMETER SelfSigned
 Whether the public part is also added to Trusted Root.
+.PARAMETER Archived
+Whether the certificate is imported archived, so that nothing finds it yet. One
+that is already there with its key stays as it is.
 .PARAMETER Intermediates
 Certificates of the issuing CAs, DER in base64, for the CA store.
 #>
@@ -31,6 +34,7 @@ param(
     [Parameter(Mandatory = $true)] [ValidateNotNullOrEmpty()] [string] $Provider,
     [bool] $Exportable = $false,
     [bool] $SelfSigned = $false,
+    [bool] $Archived = $false,
     [string[]] $Intermediates = @()
 )
 
@@ -41,7 +45,7 @@ Assert-Elevated
 $added = New-Object System.Collections.Generic.List[string]
 $named = $false
 
-$present = Find-OwnCertificate -Thumbprint $Thumbprint
+$present = Find-PersonalCertificate -Thumbprint $Thumbprint
 if ($null -ne $present -and $present.FriendlyName -ne '' -and $present.FriendlyName -cne $FriendlyName) {
     Stop-Script -Id 'NameDiffers' -Message "certificate $Thumbprint is already there as '$($present.FriendlyName)', not '$FriendlyName'"
 }
@@ -54,7 +58,11 @@ if ($null -eq $present -or -not $present.HasPrivateKey) {
     try {
         # Adding would otherwise keep the copy that has no key.
         if ($null -ne $present) { Remove-StoreCertificate -Store My -Thumbprint $Thumbprint }
+        # Set before it is added, and again if the store did not keep that: a
+        # service that starts in between must not find it.
+        if ($Archived) { $imported.Archived = $true }
         Add-StoreCertificate -Store My -Certificate $imported
+        if ($Archived) { Update-StoreArchived -Thumbprint $Thumbprint -Archived $true | Out-Null }
         $stored = Get-OwnCertificate -Thumbprint $Thumbprint
         if (-not $stored.HasPrivateKey) {
             Stop-Script -Id 'KeyMissing' -Message "the store kept certificate $Thumbprint without its key"

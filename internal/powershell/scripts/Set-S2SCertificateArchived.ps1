@@ -23,14 +23,6 @@ $ErrorActionPreference = 'Stop'
 Assert-Elevated
 Import-OfficeModule
 $certificate = Find-PersonalCertificate -Thumbprint $Thumbprint
-$changed = $false
-if ($null -ne $certificate -and $certificate.Archived -ne $Archived) {
-    if ($Archived) { Assert-CertificateUnused -Thumbprint $Thumbprint }
-    Set-StoreArchived -Thumbprint $Thumbprint -Archived $Archived
-    if ((Find-PersonalCertificate -Thumbprint $Thumbprint).Archived -ne $Archived) {
-        Stop-Script -Id 'SettingNotKept' -Message "certificate $Thumbprint is still in its old state after Archived was set to $Archived"
-    }
-    $changed = $true
-}
+if ($Archived -and $null -ne $certificate -and -not $certificate.Archived) { Assert-CertificateUnused -Thumbprint $Thumbprint }
 
-[pscustomobject] @{ changed = $changed }
+[pscustomobject] @{ changed = Update-StoreArchived -Thumbprint $Thumbprint -Archived $Archived }

@@ -22,18 +22,6 @@ function Restart-Service {
     Invoke-Cmdlet -Cmdlet $PSCmdlet -Bound $PSBoundParameters
 }
 
-# As on Windows, a log that has no such event is an error.
-function Get-WinEvent {
-    [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [hashtable] $FilterHashtable, [long] $MaxEvents)
-
-    $since = $FilterHashtable.StartTime.ToUniversalTime().ToString('o')
-    $found = @(Invoke-Model -Name Get-WinEvent -With @{ LogName = $FilterHashtable.LogName; StartTime = $since; MaxEvents = [int] $MaxEvents })
-    if ($found.Count -gt 0) { return $found }
-    $exception = New-Object System.Exception 'No events were found that match the specified selection criteria.'
-    throw (New-Object System.Management.Automation.ErrorRecord $exception, 'NoMatchingEventsFound', 'ObjectNotFound', $null)
-}
-
 function New-ScheduledTaskAction {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true, Position = 0)] [string] $Execute, [Parameter(Position = 1)] [string] $Argument)
@@ -111,4 +99,16 @@ function Add-PSSnapin {
         throw (New-Object System.Management.Automation.ErrorRecord $exception, 'AddPSSnapInRead', 'InvalidArgument', $null)
     }
     Import-Module -Name (Join-Path -Path $env:FARMTRUST_SNAPINS -ChildPath $Name[0]) -Global -DisableNameChecking
+}
+
+# As on Windows, a log that has no such event is an error.
+function Get-WinEvent {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [hashtable] $FilterHashtable, [long] $MaxEvents)
+
+    $since = $FilterHashtable.StartTime.ToUniversalTime().ToString('o')
+    $found = @(Invoke-Model -Name Get-WinEvent -With @{ LogName = $FilterHashtable.LogName; StartTime = $since; MaxEvents = [int] $MaxEvents })
+    if ($found.Count -gt 0) { return $found }
+    $exception = New-Object System.Exception 'No events were found that match the specified selection criteria.'
+    throw (New-Object System.Management.Automation.ErrorRecord $exception, 'NoMatchingEventsFound', 'ObjectNotFound', $null)
 }

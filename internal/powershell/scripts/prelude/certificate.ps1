@@ -1,22 +1,12 @@
 # Certificates and keys, read through the functions of windows/store.ps1 and
 # windows/key.ps1.
 
-# Returns the certificate in the Personal store, or null when it is not there.
-function Find-OwnCertificate {
-    [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [string] $Thumbprint)
-
-    foreach ($certificate in Get-StoreCertificate -Store My) {
-        if ($certificate.Thumbprint -eq $Thumbprint) { return $certificate }
-    }
-    return $null
-}
-
+# Returns the certificate in the Personal store, archived or not.
 function Get-OwnCertificate {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Thumbprint)
 
-    $certificate = Find-OwnCertificate -Thumbprint $Thumbprint
+    $certificate = Find-PersonalCertificate -Thumbprint $Thumbprint
     if ($null -eq $certificate) {
         Stop-Script -Id 'CertificateNotFound' -Message "certificate $Thumbprint is not in the Personal store of the machine"
     }
@@ -94,7 +84,8 @@ function ConvertTo-CertificateRecord {
     [CmdletBinding()]
     param(
         [Parameter(Mandatory = $true)] [object] $Certificate,
-        [switch] $Sign
+        [switch] $Sign,
+        [string[]] $Uses = @()
     )
 
     $provider = ''
@@ -125,6 +116,7 @@ function ConvertTo-CertificateRecord {
         keySince = $since
         keySigns = 'legacy' -in $paths
         modernKeySigns = 'modern' -in $paths
+        uses = $Uses
     }
 }
 

@@ -1,4 +1,5 @@
-# Retirement of a certificate: what still names it, and its removal with its key.
+# A certificate that is not wanted now: what still names it, whether it is
+# archived, and its removal with its key.
 
 # Returns the certificate in the Personal store, archived or not, or null when it
 # is not there.
@@ -75,17 +76,40 @@ function Find-UnreadableUse {
     if ($store -ne '') { "IIS's central certificate store is in use ($store), and its files are protected by passwords" }
 }
 
+# Stops when anything on this server names the certificate. Except is a use that
+# the script is about to end.
 function Assert-CertificateUnused {
     [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [string] $Thumbprint)
+    param(
+        [Parameter(Mandatory = $true)] [string] $Thumbprint,
+        [string] $Except = ''
+    )
 
     $friendlyName = ''
     $certificate = Find-PersonalCertificate -Thumbprint $Thumbprint
     if ($null -ne $certificate) { $friendlyName = [string] $certificate.FriendlyName }
-    $uses = @(Find-CertificateUse -Thumbprint $Thumbprint -FriendlyName $friendlyName)
+    $uses = @(Find-CertificateUse -Thumbprint $Thumbprint -FriendlyName $friendlyName) -ne $Except
     if ($uses.Count -gt 0) {
         Stop-Script -Id 'InUse' -Message "certificate $Thumbprint is still named by: $($uses -join ', ')"
     }
+}
+
+# Archives a certificate of the Personal store or unarchives it, and reports
+# whether that changed anything. One that is not there needs no change.
+function Update-StoreArchived {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $Thumbprint,
+        [Parameter(Mandatory = $true)] [bool] $Archived
+    )
+
+    $certificate = Find-PersonalCertificate -Thumbprint $Thumbprint
+    if ($null -eq $certificate -or $certificate.Archived -eq $Archived) { return $false }
+    Set-StoreArchived -Thumbprint $Thumbprint -Archived $Archived
+    if ((Find-PersonalCertificate -Thumbprint $Thumbprint).Archived -ne $Archived) {
+        Stop-Script -Id 'SettingNotKept' -Message "certificate $Thumbprint is still in its old state after Archived was set to $Archived"
+    }
+    return $true
 }
 
 # Returns the file of a certificate's key, or null when the key no longer exists

@@ -51,7 +51,7 @@ function Set-StoreFriendlyName {
     )
 
     $opened = New-Object System.Security.Cryptography.X509Certificates.X509Store 'My', 'LocalMachine'
-    $opened.Open([System.Security.Cryptography.X509Certificates.OpenFlags]::ReadWrite)
+    $opened.Open([System.Security.Cryptography.X509Certificates.OpenFlags] 'ReadWrite, IncludeArchived')
     try {
         foreach ($certificate in $opened.Certificates) {
             if ($certificate.Thumbprint -eq $Thumbprint) { $certificate.FriendlyName = $FriendlyName }
