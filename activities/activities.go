@@ -159,6 +159,10 @@ type Comparison struct {
 	// RollbackBlocked says why a rollback must not restore what is in use now; empty
 	// when it may.
 	RollbackBlocked string `json:"rollbackBlocked,omitempty"`
+	// PreviousExpired reports whether it has expired by the clock of any server.
+	PreviousExpired bool `json:"previousExpired,omitempty"`
+	// NoWayBack says why a rollback could not restore it; empty when it could.
+	NoWayBack string `json:"noWayBack,omitempty"`
 }
 
 // Compare compares what is desired with what was observed. It is an activity, and
@@ -175,8 +179,14 @@ func (a *Activities) Compare(_ context.Context, in CompareInput) (Comparison, er
 		Differences:     farm.Compare(desired, in.Observed),
 		Previous:        previous,
 		RollbackBlocked: snapshot.RollbackBlocked(in.Observed),
+		PreviousExpired: snapshot.HasExpired(in.Observed),
+		NoWayBack:       snapshot.NoWayBack(in.Observed),
 	}
-	findings, err := farm.ApplyAcceptances(farm.Check(desired, in.Observed), in.Accepted)
+	found := farm.Check(desired, in.Observed)
+	if len(c.Differences) > 0 {
+		found = append(found, farm.CheckRollback(snapshot, in.Observed)...)
+	}
+	findings, err := farm.ApplyAcceptances(found, in.Accepted)
 	if c.Findings = findings; err != nil {
 		c.NotAccepted = err.Error()
 	}

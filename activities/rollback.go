@@ -14,12 +14,14 @@ type PlanRollbackInput struct {
 	Farm     farm.Farm     `json:"farm"`
 	Snapshot farm.Snapshot `json:"snapshot"`
 	Observed farm.Observed `json:"observed"`
+	// Skipped are the office servers that an operator has left out.
+	Skipped []string `json:"skipped,omitempty"`
 }
 
 // PlanRollback returns what is still to be rolled back of a rotation. It is an
 // activity for the same reason as [Activities.Compare].
 func (a *Activities) PlanRollback(_ context.Context, in PlanRollbackInput) (farm.RollbackPlan, error) {
-	return farm.PlanRollback(in.Snapshot, in.Farm, in.Observed), nil
+	return farm.PlanRollback(in.Snapshot, in.Farm, in.Observed, in.Skipped...), nil
 }
 
 // RestoreIssuerInput is an issuer as it was before the rotation.

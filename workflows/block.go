@@ -32,7 +32,7 @@ type failedStep struct {
 // other server is restarted.
 func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice, error) {
 	d := o.decisions
-	if d.rollbackBlocked == "" && (failed.canary || o.farm.Rotation.OnFailure == farm.OnFailureRollBack) {
+	if d.rollsBackByItself() && (failed.canary || o.farm.Rotation.OnFailure == farm.OnFailureRollBack) {
 		d.requestRollback("%s", failed.explainRollback())
 		return farm.RollBack, nil
 	}
@@ -62,7 +62,7 @@ func (o *operation) choiceAfter(b *blockedStep, failed failedStep) farm.Choice {
 		return b.choice
 	case d.resolution.choice != "":
 		return d.resolution.choice
-	case d.rollbackBlocked != "":
+	case !d.rollsBackByItself():
 		return farm.Retry
 	}
 	d.requestRollback("nobody decided in time about %s on %s: %s", failed.step, failed.host, explain(failed.cause))
@@ -79,7 +79,7 @@ func (f failedStep) explainRollback() string {
 // newBlockedStep says what is blocked, until when, and what then follows.
 func (o *operation) newBlockedStep(ctx workflow.Context, failed failedStep) *blockedStep {
 	then := "then the rotation is rolled back"
-	if o.decisions.rollbackBlocked != "" {
+	if !o.decisions.rollsBackByItself() {
 		then = "then it is tried again"
 	}
 	return &blockedStep{

@@ -26,6 +26,9 @@ type decisions struct {
 	unblockedAt time.Time
 	// rollbackBlocked says why the run cannot be rolled back; empty when it can.
 	rollbackBlocked string
+	// noWayBack says why a rollback could not restore what was in use: then it takes
+	// an operator, who may have repaired that, to ask for one.
+	noWayBack string
 	// skipped are the office servers left out by decision.
 	skipped []string
 	// accepted is what was accepted of what would stop the run.
@@ -80,8 +83,12 @@ func (d *decisions) requestRollback(format string, args ...any) {
 // not leave it out.
 func (d *decisions) beginRollback() {
 	d.resolution.choice, d.approval, d.skipped = "", approval{}, nil
-	d.rollbackBlocked = blockedByRollback
+	d.rollbackBlocked, d.noWayBack = blockedByRollback, ""
 }
+
+// rollsBackByItself reports whether the run is rolled back when a step fails and
+// nobody decides.
+func (d *decisions) rollsBackByItself() bool { return d.rollbackBlocked == "" && d.noWayBack == "" }
 
 func (d *decisions) isSkipped(host string) bool { return slices.Contains(d.skipped, host) }
 

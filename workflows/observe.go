@@ -13,7 +13,7 @@ import (
 // observation that is not complete replaces nothing, but may tell who is the master
 // now.
 func (r *rotation) observe(ctx workflow.Context, step farm.Step) error {
-	o := &observation{farm: r.farm, target: r.target, options: observeOptionsFor(step), isSkipped: r.decisions.isSkipped}
+	o := &observation{farm: r.farm, target: r.target, previous: r.knownPrevious(), options: observeOptionsFor(step), isSkipped: r.decisions.isSkipped}
 	o.started = func(ctx workflow.Context, host string) { r.progress.startStep(ctx, host, step) }
 	o.finished = func(ctx workflow.Context, host string, err error) { r.progress.finishObservation(ctx, host, step, err) }
 	observed, err := o.run(ctx, r.observed)
@@ -44,12 +44,26 @@ func (o *operation) master(office farm.Office) farm.OfficeServer {
 	return farm.OfficeServer{Machine: farm.Machine{Host: office.Servers[0].Host}}
 }
 
+// knownPrevious returns what is known of the certificates that a rollback would
+// restore, by host; nil before the first observation.
+func (r *rotation) knownPrevious() func(host string) farm.Thumbprint {
+	s := r.snapshot
+	if given := r.input.Snapshot; s == nil && given != nil && given.Target.Thumbprint == r.target.Thumbprint {
+		s = given
+	}
+	if s == nil {
+		return nil
+	}
+	return func(host string) farm.Thumbprint { return s.PreviousOn(host).Thumbprint }
+}
+
 // observation observes a whole farm.
 type observation struct {
 	farm   farm.Farm
 	target farm.Certificate
-	// previous is the certificate that a rollback would restore, if that is known.
-	previous farm.Thumbprint
+	// previous is the certificate that a rollback would restore on an office server;
+	// nil when that is not known.
+	previous func(host string) farm.Thumbprint
 	// options are the class of its activities.
 	options func(workflow.Context, string) workflow.Context
 	// isSkipped reports whether an office server is not to be observed.
@@ -58,10 +72,26 @@ type observation struct {
 	finished  func(ctx workflow.Context, host string, err error)
 }
 
-// run observes office servers and SharePoint servers, bounded together, and
-// returns them in configured order. What was observed before stands for office
-// servers that are skipped: they may be gone.
+// run observes the farm. Where a server does not show by itself that it could sign
+// with the certificate in use, as when it has it under another name, it is observed
+// again with that certificate.
 func (o *observation) run(ctx workflow.Context, before farm.Observed) (farm.Observed, error) {
+	observed, err := o.observeServers(ctx, before)
+	if err != nil || o.previous != nil {
+		return observed, err
+	}
+	current, ok := observed.Current()
+	if !ok || current.Thumbprint == o.target.Thumbprint || observed.Proves(current.Thumbprint) {
+		return observed, nil
+	}
+	o.previous = func(string) farm.Thumbprint { return current.Thumbprint }
+	return o.observeServers(ctx, before)
+}
+
+// observeServers observes office servers and SharePoint servers, bounded together,
+// and returns them in configured order. What was observed before stands for office
+// servers that are skipped: they may be gone.
+func (o *observation) observeServers(ctx workflow.Context, before farm.Observed) (farm.Observed, error) {
 	seen := &observedServers{
 		office: map[string]farm.OfficeServer{}, farms: map[string]farm.SharePointFarm{}, sharePoint: map[string]farm.SharePointServer{},
 	}
@@ -89,11 +119,18 @@ func (o *observation) run(ctx workflow.Context, before farm.Observed) (farm.Obse
 	return seen.inOrder(o.farm), err
 }
 
+func (o *observation) previousOn(host string) farm.Thumbprint {
+	if o.previous == nil {
+		return ""
+	}
+	return o.previous(host)
+}
+
 func (o *observation) observeServer(ctx workflow.Context, host string, seen *observedServers) error {
 	in := activities.ServerInput{Farm: o.farm.Name, Host: host, Target: o.target}
 	if _, office := o.farm.OfficeServer(host); office {
 		var s farm.OfficeServer
-		err := workflow.ExecuteActivity(o.options(ctx, "observe "+host), a.ObserveOffice, activities.ObserveInput{ServerInput: in, Previous: o.previous}).Get(ctx, &s)
+		err := workflow.ExecuteActivity(o.options(ctx, "observe "+host), a.ObserveOffice, activities.ObserveInput{ServerInput: in, Previous: o.previousOn(host)}).Get(ctx, &s)
 		seen.office[host] = s
 		return err
 	}

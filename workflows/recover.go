@@ -114,8 +114,8 @@ func (r *rotation) wantedName(host string) string {
 	return r.target.FriendlyName
 }
 
-// wantedVisible returns which certificates an office server is to unarchive, and
-// which to archive, when it has the wanted S2S setting.
+// wantedVisible returns which of an office server's certificates are to be unarchived
+// and archived when it has that name.
 func (r *rotation) wantedVisible(host string) (unarchive, archive []farm.Thumbprint) {
 	if r.progress.Phase == farm.PhaseRollingBack {
 		return r.snapshot.VisibleBefore(host)

@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -25,7 +27,10 @@ func (r *rotation) rollBack(ctx workflow.Context) ending {
 	if err := r.progress.setPhase(ctx, farm.PhaseRollingBack); err != nil {
 		return failedEnding(err)
 	}
-	if _, err := r.planRollback(ctx); err != nil {
+	if _, err := r.planRollback(ctx, r.input.Intent == farm.Rollback); err != nil {
+		if _, refused := errors.AsType[*refusal](err); refused {
+			return ending{farm.Refused, err}
+		}
 		return failedEnding(err)
 	}
 	r.forgetChanges()
@@ -50,7 +55,7 @@ func (r *rotation) rollBack(ctx workflow.Context) ending {
 // verifyRollback observes what is still to be rolled back.
 func (r *rotation) verifyRollback(ctx workflow.Context) ending {
 	for {
-		plan, err := r.planRollback(ctx)
+		plan, err := r.planRollback(ctx, false)
 		if err != nil {
 			return failedEnding(err)
 		}
@@ -70,9 +75,13 @@ func (r *rotation) verifyRollback(ctx workflow.Context) ending {
 	}
 }
 
+// refusal is why a rollback that was asked for does not begin.
+type refusal struct{ error }
+
 // planRollback observes the farm and finds what is to be rolled back. It blocks
-// while another administrator's change is in the way.
-func (r *rotation) planRollback(ctx workflow.Context) (farm.RollbackPlan, error) {
+// while another administrator's change is in the way, or while the certificate that
+// would be restored cannot be used; for the latter it may also refuse.
+func (r *rotation) planRollback(ctx workflow.Context, mayRefuse bool) (farm.RollbackPlan, error) {
 	var plan farm.RollbackPlan
 	err := r.retryOrBlock(ctx, farm.StepPlanRollback, func() (err error) {
 		if plan, err = r.compareWithSnapshot(ctx); err != nil {
@@ -83,7 +92,11 @@ func (r *rotation) planRollback(ctx workflow.Context) (farm.RollbackPlan, error)
 			return &serverError{first.Server, fmt.Errorf("%s: %s", first.Text, first.Remedy)}
 		}
 		if stops := farm.Stops(plan.Remaining); len(stops) > 0 {
-			return &serverError{r.masterHost(r.farm.Office), fmt.Errorf("%s: %s", stops[0].Text, stops[0].Remedy)}
+			blocked := &serverError{cmp.Or(stops[0].Server, r.masterHost(r.farm.Office)), fmt.Errorf("%s: %s", stops[0].Text, stops[0].Remedy)}
+			if mayRefuse {
+				return &refusal{fmt.Errorf("%s: %w", blocked.host, blocked.cause)}
+			}
+			return blocked
 		}
 		return nil
 	})
@@ -99,7 +112,7 @@ func (r *rotation) compareWithSnapshot(ctx workflow.Context) (farm.RollbackPlan,
 		r.baseline = r.baselineOfRollback()
 	}
 	err := workflow.ExecuteActivity(localOptions(ctx, "plan rollback"), a.PlanRollback,
-		activities.PlanRollbackInput{Farm: r.farm, Snapshot: *r.snapshot, Observed: r.observed}).Get(ctx, &plan)
+		activities.PlanRollbackInput{Farm: r.farm, Snapshot: *r.snapshot, Observed: r.observed, Skipped: r.decisions.skipped}).Get(ctx, &plan)
 	return plan, err
 }
 

@@ -54,6 +54,9 @@ type rotation struct {
 	// opening is the maintenance window in which the cutover must start; zero
 	// without one.
 	opening farm.Opening
+	// noWayBack says why a rollback could not restore what was in use when the farm
+	// was observed before the cutover; empty when it could.
+	noWayBack string
 	// found is the farm as it was observed last, if that was all of it and
 	// nothing was changed since.
 	found *farm.Inspection
@@ -112,6 +115,7 @@ func (r *rotation) goForward(ctx workflow.Context) ending {
 	); err != nil {
 		return failedEnding(err)
 	}
+	r.decisions.noWayBack = r.noWayBack          // until here there was only staging to roll back
 	if err := r.runPhase(ctx, farm.PhaseCutover, // from here data refresh may fail until the restarts
 		r.setS2SCertificate, // masters: Set-OfficeWebAppsFarm -S2SCertificateName
 		r.awaitReplication,  // office servers: each has the new setting
@@ -166,7 +170,7 @@ func (r *rotation) prepare(ctx workflow.Context) error {
 	if r.input.Intent == farm.ReplaceCompromised && r.targetIsCompromised(comparison.Previous) {
 		return fmt.Errorf("the newest certificate of the source, %s, is the one in use, which is compromised: provide another", r.target.Thumbprint.Short())
 	}
-	r.limitRollback(comparison.RollbackBlocked)
+	r.limitRollback(comparison)
 	return nil
 }
 
@@ -204,15 +208,20 @@ func (r *rotation) takeSnapshot(ctx workflow.Context, previous farm.StoreCertifi
 }
 
 // limitRollback notes at the start, and not when it is too late, that what is in
-// use must not be restored: it is compromised, or blocked says why, as when it has
-// expired.
-func (r *rotation) limitRollback(blocked string) {
+// use must not be restored, as when it is compromised or has expired, or that an
+// office server could not use it.
+func (r *rotation) limitRollback(c activities.Comparison) {
 	switch {
 	case r.input.Intent == farm.ReplaceCompromised:
 		r.snapshot.Compromised = true
-	case blocked != "" && len(r.planned) > 0:
-		r.decisions.rollbackBlocked = blocked
-		r.progress.Report.Intent = farm.ReplaceExpired
+	case len(r.planned) == 0:
+	case c.RollbackBlocked != "":
+		r.decisions.rollbackBlocked = c.RollbackBlocked
+		if c.PreviousExpired {
+			r.progress.Report.Intent = farm.ReplaceExpired
+		}
+	default:
+		r.noWayBack = c.NoWayBack
 	}
 }
 
@@ -273,7 +282,7 @@ func (r *rotation) observeAndCompare(ctx workflow.Context, step farm.Step) (acti
 	var comparison activities.Comparison
 	err := r.retryOrBlock(ctx, step, func() (err error) {
 		if err = r.observe(ctx, step); err == nil {
-			comparison, err = r.compare(ctx, nil)
+			comparison, err = r.compare(ctx, r.snapshot)
 		}
 		return err
 	})
@@ -308,6 +317,6 @@ func (e ending) causedBy(first ending) ending {
 // One that was cancelled before it took its snapshot has changed nothing: the
 // snapshot that it was given may be that of another rotation, which is complete.
 func (r *rotation) shouldRollBack(end ending) bool {
-	asked := r.decisions.resolution.choice == farm.RollBack || temporal.IsCanceledError(end.cause)
+	asked := r.decisions.resolution.choice == farm.RollBack || (temporal.IsCanceledError(end.cause) && r.decisions.noWayBack == "")
 	return asked && r.snapshot != nil && r.decisions.rollbackBlocked == ""
 }

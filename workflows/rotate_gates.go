@@ -27,6 +27,8 @@ func (r *rotation) awaitApproval(ctx workflow.Context) error {
 	text := fmt.Sprintf("approve %s, or roll back what is staged", digest)
 	if blocked := r.decisions.rollbackBlocked; blocked != "" {
 		text = fmt.Sprintf("approve %s, or abort; it cannot be rolled back: %s", digest, blocked)
+	} else if r.noWayBack != "" {
+		text = fmt.Sprintf("approve %s, or roll back what is staged; from then on there is no way back: %s", digest, r.noWayBack)
 	}
 	return r.waitForApproval(ctx, digest, text)
 }
@@ -120,6 +122,9 @@ func (r *rotation) awaitNoDrift(ctx workflow.Context) error {
 		}
 		failed := r.checkDrift(comparison)
 		if failed == nil {
+			failed = r.checkWayBack(comparison)
+		}
+		if failed == nil {
 			r.progress.setFound(r.progress.Report.Differences, comparison.Findings)
 			return nil
 		}
@@ -141,6 +146,20 @@ func (r *rotation) checkDrift(c activities.Comparison) *failedStep {
 	if len(stops) > 0 {
 		failed.cause, failed.accept = fmt.Errorf("since the rotation was planned: %s", explain(stoppedBy(stops))), farm.AcceptableRefs(stops)
 		return failed
+	}
+	return nil
+}
+
+// checkWayBack returns what keeps the cutover from starting: the way back that the
+// plan and its approval relied on is lost. One that was repaired counts from now on.
+func (r *rotation) checkWayBack(c activities.Comparison) *failedStep {
+	if r.noWayBack == "" && c.NoWayBack != "" && c.RollbackBlocked == "" {
+		cause := fmt.Errorf("since the rotation was planned its way back is lost: %s: repair that and retry, or roll back what is staged and start again", c.NoWayBack)
+		return &failedStep{host: r.masterHost(r.farm.Office), step: farm.StepRecheck, cause: cause}
+	}
+	r.noWayBack = c.NoWayBack
+	if r.decisions.rollbackBlocked == "" {
+		r.decisions.rollbackBlocked = c.RollbackBlocked
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func (tf *testFarm) reverse(r farm.Difference, snapshot farm.Snapshot) {
 			tf.reverseOffice(s, r)
 		}
 	}
-	if r.Step == farm.StepRestoreS2SName && r.Subject != "S2SCertificateName" {
+	if r.Subject == "visible certificate" {
 		tf.reverseVisible(r, snapshot)
 	} else if r.Step == farm.StepRestoreS2SName || r.Step == farm.StepRestoreHTTPSettings {
 		tf.reverseSettings(r, snapshot)

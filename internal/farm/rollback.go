@@ -21,7 +21,9 @@ type RollbackPlan struct {
 // that the rotation set is restored from the snapshot, a value that equals the
 // snapshot's needs nothing, and any other value is a conflict.
 //
-// If the rollback is blocked, nothing is rolled back, and Remaining says why.
+// If the rollback is blocked, nothing is rolled back, and Remaining says why. Where
+// nothing but staging is to be rolled back, it does not matter whether the previous
+// certificate can be used. LeftOut are office servers that do not count for that.
 // Otherwise there are four things that a rollback cannot restore; the first three
 // are listed in Remaining, by these codes:
 //   - friendly-name-stays: a certificate that had no friendly name keeps its new
@@ -30,7 +32,7 @@ type RollbackPlan struct {
 //   - s2s-name-stays: an empty S2S name, if Office Online Server refuses to clear
 //     it, which only the attempt shows;
 //   - restarts that were pending before the rotation, which have happened by then.
-func PlanRollback(s Snapshot, f Farm, now Observed) RollbackPlan {
+func PlanRollback(s Snapshot, f Farm, now Observed, leftOut ...string) RollbackPlan {
 	if why := s.RollbackBlocked(now); why != "" {
 		return RollbackPlan{Remaining: []Finding{stopFinding("rollback-blocked", "", "rotate to a newer certificate instead", "%s", why)}}
 	}
@@ -40,11 +42,14 @@ func PlanRollback(s Snapshot, f Farm, now Observed) RollbackPlan {
 	p.planHTTPSettings()
 	p.planS2SNames()
 	p.planReplication()
-	p.planVisible()
 	p.planRestarts()
 	p.planRootAuthorities()
 	p.planKeys()
 	p.planCertificates()
+	unusable := slices.DeleteFunc(s.findUnusable(now), func(f Finding) bool { return slices.Contains(leftOut, f.Server) })
+	if len(unusable) > 0 && p.plan.restoresCertificate() {
+		return RollbackPlan{Remaining: []Finding{blockedAt(unusable[0])}}
+	}
 	return p.plan
 }
 
@@ -151,6 +156,7 @@ func (p *rollbackPlanner) planS2SNames() {
 	for _, office := range p.farm.Offices() {
 		if now, before, ok := p.master(office.Name); ok {
 			p.planS2SName(now, before.S2SCertificateName)
+			p.planVisible(StepRestoreS2SName, now)
 		}
 	}
 }
@@ -183,6 +189,9 @@ func (p *rollbackPlanner) planReplication() {
 	for _, s := range p.now.Office {
 		master, before, _ := p.master(s.OfficeFarm)
 		was := before.S2SCertificateName
+		if s.Machine.Host != master.Machine.Host {
+			p.planVisible(StepReplicationAgain, s)
+		}
 		if p.snapshot.WasClearRefused(s.OfficeFarm) || s.Machine.Host == master.Machine.Host || s.namesS2S(was) ||
 			(s.Joined && s.Settings.S2SCertificateName != p.snapshot.Target.FriendlyName) {
 			continue

@@ -42,7 +42,7 @@ func (s Snapshot) WasClearRefused(officeFarm string) bool {
 // RollbackBlocked says why the rotation must not be rolled back now; empty when it
 // may be. A certificate that is compromised, or that has expired by the clock of
 // any server, is never restored; nor is one while an office farm was not part of the
-// rotation.
+// rotation. Whether it could be used is another matter: see [Snapshot.NoWayBack].
 func (s Snapshot) RollbackBlocked(now Observed) string {
 	if s.Compromised {
 		return fmt.Sprintf("the previous certificate %s is compromised: it is never restored", s.Previous.Thumbprint.Short())
@@ -52,6 +52,10 @@ func (s Snapshot) RollbackBlocked(now Observed) string {
 	}
 	return s.expiredReason(now)
 }
+
+// HasExpired reports whether a certificate of the snapshot has expired by the clock
+// of any server.
+func (s Snapshot) HasExpired(now Observed) bool { return s.expiredReason(now) != "" }
 
 // unknownOfficeReason names an office farm that was not observed before the
 // rotation; empty when all were. What it used then is unknown, and restoring the

@@ -92,7 +92,7 @@ func checkSubject(d Desired, o Observed) []Finding {
 // that is restored is in any case; the target is hidden from the others of its
 // subject until it is removed.
 func (s Snapshot) VisibleBefore(host string) (unarchive, archive []Thumbprint) {
-	previous, targetShown := s.previousOn(host), false
+	previous, targetShown := s.PreviousOn(host), false
 	for _, c := range s.Before.OfficeServer(host).Certificates {
 		isTarget := c.Thumbprint == s.Target.Thumbprint
 		restored := c.Thumbprint == previous.Thumbprint
@@ -118,36 +118,23 @@ func (s Snapshot) VisibleBefore(host string) (unarchive, archive []Thumbprint) {
 	return unarchive, archive
 }
 
-// previousOn returns the certificate that an office server used before the
-// rotation; the zero value where its office farm had none.
-func (s Snapshot) previousOn(host string) StoreCertificate {
-	before := s.Before.OfficeServer(host)
-	settings, _ := s.Before.SettingsOf(before.OfficeFarm)
-	switch named := before.Named(settings.S2SCertificateName); {
-	case len(named) > 0:
-		return named[0]
-	case settings.S2SCertificateName == s.Previous.FriendlyName:
-		return s.Previous
+// planVisible adds what of [Snapshot.VisibleBefore] is not so on a server now.
+func (p *rollbackPlanner) planVisible(step Step, s OfficeServer) {
+	if p.snapshot.WasClearRefused(s.OfficeFarm) {
+		return
 	}
-	return StoreCertificate{}
-}
-
-// planVisible adds what of [Snapshot.VisibleBefore] is not so now.
-func (p *rollbackPlanner) planVisible() {
-	for _, s := range p.now.Office {
-		unarchive, archive := p.snapshot.VisibleBefore(s.Machine.Host)
-		hidden, shown := s.selectArchived(unarchive, true), s.selectArchived(archive, false)
-		var texts []string
-		if len(hidden) > 0 {
-			texts = append(texts, "unarchive "+listShort(hidden))
-		}
-		if len(shown) > 0 {
-			texts = append(texts, "archive "+listShort(shown))
-		}
-		if len(texts) > 0 {
-			p.addReversal(StepRestoreS2SName, s.Machine.Host, visibleSubject, textOrNone(listShort(shown)), textOrNone(listShort(hidden)),
-				"%s, as before: certificates of one subject are never visible together when WACSM starts", strings.Join(texts, " and "))
-		}
+	unarchive, archive := p.snapshot.VisibleBefore(s.Machine.Host)
+	hidden, shown := s.selectArchived(unarchive, true), s.selectArchived(archive, false)
+	var texts []string
+	if len(hidden) > 0 {
+		texts = append(texts, "unarchive "+listShort(hidden))
+	}
+	if len(shown) > 0 {
+		texts = append(texts, "archive "+listShort(shown))
+	}
+	if len(texts) > 0 {
+		p.addReversal(step, s.Machine.Host, visibleSubject, textOrNone(listShort(shown)), textOrNone(listShort(hidden)),
+			"%s: WACSM may not start while certificates of one subject are visible together", strings.Join(texts, " and "))
 	}
 }
 

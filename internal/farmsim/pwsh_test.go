@@ -269,6 +269,7 @@ func TestModels_MatchScripts(t *testing.T) {
 		"2019, a renewal and its rollback":    {farmsim.Options{SharePoint: "2019", Trusting: true, SelfSigned: true}, wayBack},
 		"SE, what goes wrong":                 {farmsim.Options{SharePoint: "SE", SelfSigned: true}, story},
 		"SE, a first set-up and its rollback": {farmsim.Options{SharePoint: "SE"}, firstBack},
+		"SE, what does not come back":         {farmsim.Options{SharePoint: "SE", SelfSigned: true}, notBack},
 	} {
 		options, tell := scenario.Options, scenario.tell
 		options.OfficeServers, options.SharePointServers, options.WithoutWire, options.SharedPowerShell = 2, 1, true, true

@@ -32,8 +32,7 @@ import (
 //
 // The note of when an issuer's certificate was set is no part of its
 // description, and the note in the registry of what a restart loaded is no fact, for
-// a rollback renews both. A permission that grants nothing is
-// none.
+// a rollback renews both. A permission that grants nothing is none.
 type Trust map[string]string
 
 // Trust reads the facts as they are now.

@@ -139,6 +139,7 @@ func (w *World) settleMachine(m *machine, now time.Time) {
 	w.stopWhatFails(m, now)
 	if member := w.findMember(m); member != nil {
 		member.applyReplicas(now)
+		w.rewriteSettings(member, now)
 	}
 }
 

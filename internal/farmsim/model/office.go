@@ -144,6 +144,20 @@ func (o *officeMember) applyReplicas(now time.Time) {
 	}
 }
 
+// rewriteSettings writes a member's settings file where it was due to be written
+// without a change.
+func (w *World) rewriteSettings(o *officeMember, now time.Time) {
+	every := w.policy.RewritesEvery
+	if every <= 0 || !o.m.runs(WACSM) {
+		return
+	}
+	started := o.m.services[WACSM].since
+	if last := started.Add(now.Sub(started).Truncate(every)); last.After(o.written) {
+		w.countRule(RuleSettingsRewrite)
+		o.written = last
+	}
+}
+
 // loadSettings is what a process of Office Online Server does when it starts.
 // A name that does not stand for exactly one certificate stops WACSM.
 func (w *World) loadSettings(o *officeMember, process string) error {

@@ -56,6 +56,7 @@ const (
 	RuleReplication      RuleID = "office.replication"
 	RuleLoadAtStart      RuleID = "office.load-at-start"
 	RuleSettingsFile     RuleID = "office.settings-file"
+	RuleSettingsRewrite  RuleID = "office.settings-rewrite"
 	RuleNameMissing      RuleID = "office.friendly-name-missing"
 	RuleArchivedNotNamed RuleID = "office.archived-not-named"
 	RuleNameAmbiguous    RuleID = "office.friendly-name-ambiguous"
@@ -144,6 +145,7 @@ func officeRules() []Rule {
 		{RuleEmptyS2SName, "by policy, Set-OfficeWebAppsFarm refuses an empty S2S name", Assumed, "nothing public either way"},
 		{RuleReplication, "the settings are kept by the master; members see a change after a delay", Sourced, "jon.netdork.net 2015"},
 		{RuleLoadAtStart, "processes use the settings and the certificate of when they started", Assumed, "documented for CertificateName: every machine must be restarted"},
+		{RuleSettingsRewrite, "by policy, a machine writes its settings.xml without a change, at a start or again and again", Assumed, "of topology.xml programming4.us tells it; of settings.xml nothing is public"},
 		{RuleSettingsFile, "each machine starts with its own settings.xml, which holds the friendly names as text", Assumed, "sharepointpain.com 2025/04 and public runbooks, which edit it; its format is documented nowhere"},
 		{RuleNameMissing, "WACSM does not start when a configured friendly name is not in Personal", Assumed, "sharepointpain.com 2025/04, for CertificateName"},
 		{RuleArchivedNotNamed, "a friendly name does not stand for an archived certificate", Assumed, "nothing public on how Office Online Server opens the store; the usual way leaves archived ones out"},

@@ -118,6 +118,10 @@ func (w *World) startService(m *machine, name string, at time.Time) error {
 		}
 	}
 	*m.services[name] = service{running: true, since: at}
+	if member := w.findMember(m); name == WACSM && member != nil && w.policy.RewritesAtStart {
+		w.countRule(RuleSettingsRewrite)
+		member.written = at.Add(time.Millisecond)
+	}
 	if stops, due := m.takeCondition(ServiceStops, name); due {
 		m.services[name].stopsAt = at.Add(stops.Delay)
 	}

@@ -138,6 +138,25 @@ var serviceStories = map[model.RuleID]story{
 		f.Works()
 		return f
 	},
+	model.RuleSettingsRewrite: func(t *testing.T) *testfarm.Farm {
+		f := testfarm.New(t, model.Policy{RewritesAtStart: true, RewritesEvery: 4 * time.Minute})
+		f.OK(f.On(testfarm.Master).RestartService(model.WACSM))
+		written := func() time.Time {
+			at, err := f.On(testfarm.Master).FileTime(model.SettingsFile)
+			f.OK(err)
+			return at
+		}
+		started, err := f.On(testfarm.Master).Service(model.WACSM)
+		f.OK(err)
+		if at := written(); !at.After(started.Since) {
+			t.Errorf("the settings are of %s, want after the start at %s", at, started.Since)
+		}
+		time.Sleep(9 * time.Minute)
+		if at := written(); !at.Equal(started.Since.Add(8 * time.Minute)) {
+			t.Errorf("the settings are of %s, want 8 minutes after %s", at, started.Since)
+		}
+		return f
+	},
 	model.RuleSettingsFile: func(t *testing.T) *testfarm.Farm {
 		f := testfarm.New(t, model.Policy{})
 		f.SetUp(testfarm.NewPair(t, "s2s", nil))

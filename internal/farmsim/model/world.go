@@ -41,6 +41,11 @@ type Policy struct {
 	// DNSMachineNames makes the office farm call its machines by their DNS names
 	// instead of their computer names.
 	DNSMachineNames bool
+	// RewritesAtStart makes WACSM write the machine's settings file, without a change,
+	// just after it started, and RewritesEvery again and again while it runs; zero is
+	// never.
+	RewritesAtStart bool
+	RewritesEvery   time.Duration
 	// KeepS2SName makes Set-OfficeWebAppsFarm refuse an empty S2S name.
 	KeepS2SName bool
 }

@@ -70,10 +70,10 @@ func startOfficeServer(s *model.Session, p powershell.StartOfficeServer, _ [][]b
 	if err != nil {
 		return r, err
 	}
-	note := "; " + model.SettingsFile + " has none of the names that were looked for, or several"
+	note := "; its settings.xml has none of the names that were looked for, or several"
 	if len(named) == 1 {
 		r.Named = named[0].FriendlyName
-		note = "; " + model.SettingsFile + " has the name '" + r.Named + "'"
+		note = "; its settings.xml has the name '" + r.Named + "'"
 		if len(stopped) > 0 {
 			if err := selectCertificate(s, named[0].Thumbprint, p.Certificates); err != nil {
 				return r, err

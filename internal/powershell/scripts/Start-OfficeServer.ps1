@@ -26,10 +26,10 @@ $began = Get-MachineTime
 $stopped = @(foreach ($name in 'WAS', 'W3SVC', 'WACSM') { if (-not (Get-ServiceRecord -Name $name).running) { $name } })
 $named = @(Find-SettingsCertificate -Certificates $Certificates)
 $friendlyName = ''
-$note = "; $(Get-SettingsPath) has none of the names that were looked for, or several"
+$note = '; its settings.xml has none of the names that were looked for, or several'
 if ($named.Count -eq 1) {
     $friendlyName = [string] $named[0].FriendlyName
-    $note = "; $(Get-SettingsPath) has the name '$friendlyName'"
+    $note = "; its settings.xml has the name '$friendlyName'"
 }
 
 if ($stopped.Count -gt 0 -and $named.Count -eq 1) { Select-Certificate -Thumbprint $named[0].Thumbprint -Certificates $Certificates }
