@@ -43,8 +43,10 @@ func withLastErrors(s *model.Session, message string, since time.Time) (string, 
 }
 
 // serviceErrors is the prelude's Get-ServiceError.
-func serviceErrors(s *model.Session, services ...powershell.Service) ([]string, error) {
-	if !slices.ContainsFunc(services, func(one powershell.Service) bool { return !one.Running }) {
+func serviceErrors(s *model.Session, responses []powershell.Discovery, services ...powershell.Service) ([]string, error) {
+	const serverError = 500
+	if !slices.ContainsFunc(services, func(one powershell.Service) bool { return !one.Running }) &&
+		!slices.ContainsFunc(responses, func(one powershell.Discovery) bool { return one.Status >= serverError }) {
 		return []string{}, nil
 	}
 	now, err := clock(s)
