@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/temporal"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
 // healthLook is one look at a server after its restart.
@@ -31,10 +33,10 @@ const healthyLooks = 3
 // in the end, and with [WaitTimedOut] if another thing is wrong.
 //
 // Source: sharepointpain.com 2025/04, of WACSM.
-func (a *Activities) awaitHealth(ctx context.Context, host string, healthyFor time.Duration, look func() (healthLook, error)) (answer string, err error) {
-	w := &healthWatch{host: host, healthyFor: healthyFor, trouble: "no service was seen to run"}
-	pause := min(a.Poll, healthyFor/healthyLooks)
-	err = a.awaitWithin(ctx, conditionTimeout+healthyFor, pause, func() (bool, string, error) {
+func (a *Activities) awaitHealth(ctx context.Context, host string, policy farm.RotationPolicy, look func() (healthLook, error)) (answer string, err error) {
+	w := &healthWatch{host: host, healthyFor: policy.HealthyFor, trouble: "no service was seen to run"}
+	pause := min(a.Poll, policy.HealthyFor/healthyLooks)
+	err = a.awaitWithin(ctx, policy.HealthyWithin+policy.HealthyFor, pause, func() (bool, string, error) {
 		seen, err := look()
 		if err != nil {
 			return false, "", err

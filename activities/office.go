@@ -283,7 +283,7 @@ func (a *Activities) RestartOffice(ctx context.Context, in RestartOfficeInput) (
 	if err != nil {
 		return StepResult{}, err
 	}
-	health, err := a.awaitHealth(ctx, t.Host, f.Rotation.HealthyFor, func() (healthLook, error) {
+	health, err := a.awaitHealth(ctx, t.Host, f.Rotation, func() (healthLook, error) {
 		seen, err := a.observeOffice(ctx, t, in.Target, "")
 		return healthLook{trouble: seen.WhyUnhealthy(in.Baseline), stopped: len(seen.StoppedServices()) > 0, answer: seen.Discovery.String(), starts: seen.Starts()}, err
 	})

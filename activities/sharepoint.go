@@ -101,7 +101,7 @@ func (a *Activities) RestartSharePoint(ctx context.Context, in RestartSharePoint
 		return StepResult{}, err
 	}
 	f, _ := a.Farms.Farm(in.Farm)
-	health, err := a.awaitHealth(ctx, t.Host, f.Rotation.HealthyFor, func() (healthLook, error) {
+	health, err := a.awaitHealth(ctx, t.Host, f.Rotation, func() (healthLook, error) {
 		seen, err := a.observeSharePointServer(ctx, t, sp.Sites)
 		return healthLook{trouble: seen.WhyUnhealthy(in.Baseline), stopped: len(seen.StoppedServices()) > 0, answer: describeServed(in.Baseline, seen), starts: seen.Starts()}, err
 	})

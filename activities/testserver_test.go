@@ -49,7 +49,7 @@ func (f testFarm) Farm(name string) (farm.Farm, bool) {
 		Office:      farm.Office{Servers: []farm.Server{{Host: "oos-01", Connection: "c"}}},
 		SharePoint:  []farm.SharePoint{{FrontEnd: front, Servers: []farm.Server{front}, Sites: f.sites, IssuerName: "OOS"}},
 		Certificate: farm.CertificatePolicy{Name: "OOS S2S", LeadTime: time.Hour},
-		Rotation:    farm.RotationPolicy{HealthyFor: f.healthyFor},
+		Rotation:    farm.RotationPolicy{HealthyWithin: 8 * time.Minute, HealthyFor: f.healthyFor},
 	}, name == "contoso"
 }
 

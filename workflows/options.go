@@ -77,9 +77,9 @@ func changeOptions(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
-// restartOptions suit a restart, the wait until the server is healthy, which is
-// eight minutes, and the time that it must stay healthy, which is five at most. IIS
-// and WACSM have been seen to need minutes. A server that does not come back is
+// restartOptions suit a restart, the wait until the server is healthy, which is ten
+// minutes at most, and the time that it must stay healthy, which is five at most.
+// IIS and WACSM have been seen to need minutes. A server that does not come back is
 // waited for twice.
 func restartOptions(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{

@@ -31,6 +31,9 @@ const day = 24 * time.Hour
 const (
 	inspectionInterval = 2 * day
 	retention          = day
+	// These are real time, as servers are to an activity.
+	healthyWithin = time.Second
+	healthyFor    = 30 * time.Millisecond
 )
 
 // testFarm is a simulated farm and the activities that work on it.
@@ -75,6 +78,7 @@ func newTestFarm(t *testing.T, o farmsim.Options) *testFarm {
 func (f *testFarm) Farm(name string) (farm.Farm, bool) {
 	found, err := f.config.Farm(name)
 	found.Rotation.InspectionInterval, found.Rotation.KeepOldFor = inspectionInterval, retention
+	found.Rotation.HealthyWithin, found.Rotation.HealthyFor = healthyWithin, healthyFor
 	if f.configure != nil {
 		f.configure(&found.Farm)
 	}

@@ -20,6 +20,7 @@ const (
 	defaultDecisionTimeout    = day
 	defaultKeepOldFor         = 14 * day
 	defaultInspectionInterval = 6 * time.Hour
+	defaultHealthyWithin      = 8 * time.Minute
 	defaultHealthyFor         = time.Minute
 
 	// minDuration gives an operator time to decide, and an inspection time to
@@ -32,11 +33,13 @@ const (
 	// maxInspectionInterval leaves time for several inspections within the default
 	// lead time.
 	maxInspectionInterval = 7 * day
-	// minHealthyFor suits a simulated farm, maxHealthyFor the time that a restart may
-	// take.
-	minHealthyFor = 100 * time.Millisecond
-	maxHealthyFor = 5 * time.Minute
-	unbounded     = time.Duration(math.MaxInt64)
+	// The shortest times suit a simulated farm, the longest the time that a restart
+	// may take.
+	minHealthyWithin = time.Second
+	maxHealthyWithin = 10 * time.Minute
+	minHealthyFor    = 100 * time.Millisecond
+	maxHealthyFor    = 5 * time.Minute
+	unbounded        = time.Duration(math.MaxInt64)
 )
 
 // approval is whether an operator must approve the cutover.
@@ -52,7 +55,8 @@ func defaultPolicy() farm.RotationPolicy {
 	return farm.RotationPolicy{
 		AtOnce: defaultAtOnce, RestartAtOnce: defaultRestartAtOnce,
 		Approval: true, OnFailure: farm.OnFailurePause,
-		DecisionTimeout: defaultDecisionTimeout, KeepOldFor: defaultKeepOldFor, InspectionInterval: defaultInspectionInterval, HealthyFor: defaultHealthyFor,
+		DecisionTimeout: defaultDecisionTimeout, KeepOldFor: defaultKeepOldFor, InspectionInterval: defaultInspectionInterval,
+		HealthyWithin: defaultHealthyWithin, HealthyFor: defaultHealthyFor,
 	}
 }
 
@@ -68,6 +72,7 @@ func (r *reader) readRotation(n node, policy farm.RotationPolicy) (_ farm.Rotati
 		"onFailure": {read: func(n node) {
 			policy.OnFailure = readChoice(r, n, []farm.OnFailure{farm.OnFailurePause, farm.OnFailureRollBack}, nil)
 		}},
+		"healthyWithin":      {read: func(n node) { policy.HealthyWithin = r.readDurationWithin(n, minHealthyWithin, maxHealthyWithin) }},
 		"healthyFor":         {read: func(n node) { policy.HealthyFor = r.readDurationWithin(n, minHealthyFor, maxHealthyFor) }},
 		"decisionTimeout":    {read: func(n node) { policy.DecisionTimeout = r.readDurationWithin(n, minDuration, unbounded) }},
 		"keepOldFor":         {read: func(n node) { policy.KeepOldFor = r.readRetention(n) }},

@@ -48,7 +48,7 @@ func TestLoad_RotationProblems(t *testing.T) {
 		},
 		"window shorter than the cutover": {
 			"connections:", `    rotation: {window: "Sat 23:50-00:05 UTC"}` + "\nconnections:",
-			`8: farms[0].rotation.window: is open for 15m, but the cutover of this farm takes about 16m: make it at least that long`,
+			`8: farms[0].rotation.window: is open for 15m, but the cutover of this farm takes about 18m: make it at least that long`,
 		},
 		"unknown policy for failures": {
 			"connections:", `    rotation: {onFailure: rolback}` + "\nconnections:",
@@ -77,6 +77,14 @@ func TestLoad_RotationProblems(t *testing.T) {
 		"inspections too frequent": {
 			"connections:", `    rotation: {inspectionInterval: 59s}` + "\nconnections:",
 			`8: farms[0].rotation.inspectionInterval: 59s is out of bounds: write a duration from 1m to 7d`,
+		},
+		"waited for too long": {
+			"connections:", `    rotation: {healthyWithin: 11m}` + "\nconnections:",
+			`8: farms[0].rotation.healthyWithin: 11m is out of bounds: write a duration from 1s to 10m`,
+		},
+		"watched for too long": {
+			"connections:", `    rotation: {healthyFor: 5m1s}` + "\nconnections:",
+			`8: farms[0].rotation.healthyFor: 5m1s is out of bounds: write a duration from 100ms to 5m`,
 		},
 		"inspections too far apart": {
 			"connections:", `    rotation: {inspectionInterval: 7d1s}` + "\nconnections:",
@@ -107,11 +115,11 @@ func TestLoad_Approval(t *testing.T) {
 
 func TestLoad_RotationBounds(t *testing.T) {
 	t.Run("the bounds themselves are allowed", func(t *testing.T) {
-		got := requireRotation(t, `{window: Sat 23:50-00:06 UTC, decisionTimeout: 1m, keepOldFor: 24h, inspectionInterval: 7d}`).Farms[0].Rotation
+		got := requireRotation(t, `{window: Sat 23:50-00:16 UTC, decisionTimeout: 1m, keepOldFor: 24h, inspectionInterval: 7d, healthyWithin: 10m, healthyFor: 5m}`).Farms[0].Rotation
 		want := farm.RotationPolicy{
 			AtOnce: 10, RestartAtOnce: 1, OnFailure: farm.OnFailurePause,
-			Window:          farm.Window{Days: []time.Weekday{time.Saturday}, From: 23*time.Hour + 50*time.Minute, To: 6 * time.Minute, Zone: "UTC"},
-			DecisionTimeout: time.Minute, KeepOldFor: 24 * time.Hour, InspectionInterval: 168 * time.Hour,
+			Window:          farm.Window{Days: []time.Weekday{time.Saturday}, From: 23*time.Hour + 50*time.Minute, To: 16 * time.Minute, Zone: "UTC"},
+			DecisionTimeout: time.Minute, KeepOldFor: 24 * time.Hour, InspectionInterval: 168 * time.Hour, HealthyWithin: 10 * time.Minute, HealthyFor: 5 * time.Minute,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("policy (-want +got):\n%s", diff)
@@ -121,7 +129,7 @@ func TestLoad_RotationBounds(t *testing.T) {
 
 func TestLoad_WindowFitsCutover(t *testing.T) {
 	withBatches := func(size int) string {
-		rotation := fmt.Sprintf("    rotation: {restartAtOnce: %d, window: daily 01:00-01:25 UTC}\nconnections:", size)
+		rotation := fmt.Sprintf("    rotation: {restartAtOnce: %d, window: daily 01:00-01:30 UTC}\nconnections:", size)
 		return strings.NewReplacer("[oos-01]", "[oos-01, oos-02, oos-03, oos-04, oos-05]", "connections:", rotation).Replace(minimalConfig)
 	}
 	t.Run("five servers, restarted two at a time, fit", func(t *testing.T) {
@@ -130,7 +138,7 @@ func TestLoad_WindowFitsCutover(t *testing.T) {
 		}
 	})
 	t.Run("five servers, restarted one at a time, do not", func(t *testing.T) {
-		want := "8: farms[0].rotation.window: is open for 25m, but the cutover of this farm takes about 28m: make it at least that long"
+		want := "8: farms[0].rotation.window: is open for 30m, but the cutover of this farm takes about 34m: make it at least that long"
 		if diff := cmp.Diff(want, requireProblems(t, withBatches(1))); diff != "" {
 			t.Errorf("problems (-want +got):\n%s", diff)
 		}

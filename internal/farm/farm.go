@@ -127,9 +127,10 @@ type RotationPolicy struct {
 	RestartAtOnce int `json:"restartAtOnce"`
 	// Approval reports whether an operator must approve the cutover.
 	Approval bool `json:"approval"`
-	// HealthyFor is how long a restarted server must stay healthy before the next
-	// one is restarted.
-	HealthyFor time.Duration `json:"healthyFor"`
+	// HealthyWithin is how long a restarted server may take to become healthy, and
+	// HealthyFor how long it must stay so before the next one is restarted.
+	HealthyWithin time.Duration `json:"healthyWithin"`
+	HealthyFor    time.Duration `json:"healthyFor"`
 	// Window is when the cutover may begin; zero means any time.
 	Window Window `json:"window,omitzero"`
 	// OnFailure is what follows when the retries of a step run out.

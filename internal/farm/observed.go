@@ -95,7 +95,7 @@ type OfficeServer struct {
 	WebServer  Service `json:"webServer"`
 	Activation Service `json:"activation"`
 	// LastErrors are the last errors of the server's event logs, newest first;
-	// empty while the three services run.
+	// empty while the three services run and no response is an error of the server.
 	LastErrors []string `json:"lastErrors,omitempty"`
 	// WorkersStartedAt is when the oldest IIS worker process started; zero when
 	// none runs.
@@ -225,7 +225,7 @@ type SharePointServer struct {
 	// Sites are the answers of this very server for each configured site.
 	Sites []Discovery `json:"sites,omitempty"`
 	// LastErrors are the last errors of the server's event logs, newest first;
-	// empty while the three services run.
+	// empty while the three services run and no response is an error of the server.
 	LastErrors []string `json:"lastErrors,omitempty"`
 	// WorkersStartedAt is when the oldest IIS worker process started; zero when
 	// none runs.

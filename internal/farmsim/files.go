@@ -112,9 +112,9 @@ func (f *Farm) makeConfiguration() ([]byte, error) {
 				"leadTime": "30d",
 				"events":   []object{{"vault": EventVault, "certificate": EventCertificate}},
 			},
-			// Nobody is asked, and no server is watched for long, so that a demonstration
-			// runs by itself and soon ends.
-			"rotation": object{"approval": "none", "healthyFor": "200ms"},
+			// Nobody is asked, and no server is waited for or watched for long, so that a
+			// demonstration runs by itself and soon ends.
+			"rotation": object{"approval": "none", "healthyWithin": "3s", "healthyFor": "200ms"},
 		}},
 		"connections": object{"office": f.connectionEntry(f.options.Auth), "sharepoint": f.connectionEntry(model.NTLM)},
 	}

@@ -94,7 +94,8 @@ type OfficeServer struct {
 	// Loaded is the note of farmtrust's last restart, nil without one.
 	Loaded *LoadedSettings `json:"loaded"`
 	// LastErrors are the last errors of the event logs, newest first, each in
-	// one line; empty while all three services run.
+	// one line; empty while all three services run and the response is no error of
+	// the server.
 	LastErrors []string `json:"lastErrors"`
 }
 

@@ -129,7 +129,7 @@ type SharePointServer struct {
 	// Sites are the responses, in the order of the parameter.
 	Sites []Discovery `json:"sites"`
 	// LastErrors are the last errors of the event logs, newest first; empty
-	// while all three services run.
+	// while all three services run and no response is an error of the server.
 	LastErrors []string `json:"lastErrors"`
 }
 

@@ -58,7 +58,7 @@ func describeServices(s *model.Session, r *powershell.OfficeServer) (err error) 
 	if r.Activation, err = serviceRecord(s, model.WAS); err != nil {
 		return err
 	}
-	if r.LastErrors, err = serviceErrors(s, r.Service, r.WebServer, r.Activation); err != nil {
+	if r.LastErrors, err = serviceErrors(s, []powershell.Discovery{r.Discovery}, r.Service, r.WebServer, r.Activation); err != nil {
 		return err
 	}
 	if r.Loaded, err = loadedNote(s); err != nil {

@@ -43,8 +43,10 @@ func withLastErrors(s *model.Session, message string, since time.Time) (string, 
 }
 
 // serviceErrors is the prelude's Get-ServiceError.
-func serviceErrors(s *model.Session, services ...powershell.Service) ([]string, error) {
-	if !slices.ContainsFunc(services, func(one powershell.Service) bool { return !one.Running }) {
+func serviceErrors(s *model.Session, responses []powershell.Discovery, services ...powershell.Service) ([]string, error) {
+	const serverError = 500
+	if !slices.ContainsFunc(services, func(one powershell.Service) bool { return !one.Running }) &&
+		!slices.ContainsFunc(responses, func(one powershell.Discovery) bool { return one.Status >= serverError }) {
 		return []string{}, nil
 	}
 	now, err := clock(s)
@@ -161,16 +163,16 @@ func restartOlderIIS(s *model.Session, before time.Time) (restarted bool, err er
 	if err != nil {
 		return false, err
 	}
-	return true, assertIISRestarted(s, before, began, stopped, started)
+	return true, assertIISRestarted(s, began, stopped, started)
 }
 
 // assertIISRestarted is the end of the prelude's Restart-OlderIis.
-func assertIISRestarted(s *model.Session, before, began time.Time, stopped, started int) error {
+func assertIISRestarted(s *model.Session, began time.Time, stopped, started int) error {
 	running, err := isIISRunning(s)
 	if err != nil {
 		return err
 	}
-	older, err := hasOlderWorker(s, before)
+	older, err := hasOlderWorker(s, began)
 	if err != nil || running && !older {
 		return err
 	}

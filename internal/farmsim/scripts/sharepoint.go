@@ -348,19 +348,14 @@ func getSharePointServer(s *model.Session, p powershell.GetSharePointServer, _ [
 	if r.Activation, err = serviceRecord(s, model.WAS); err != nil {
 		return r, err
 	}
-	if r.LastErrors, err = serviceErrors(s, r.Timer, r.WebServer, r.Activation); err != nil {
+	if r.Sites, err = ownSites(s, p.Sites); err != nil {
+		return r, err
+	}
+	if r.LastErrors, err = serviceErrors(s, r.Sites, r.Timer, r.WebServer, r.Activation); err != nil {
 		return r, err
 	}
 	if r.WorkersSince, err = workersSince(s); err != nil {
 		return r, err
-	}
-	r.Sites = []powershell.Discovery{}
-	for _, site := range p.Sites {
-		response, err := ownResponse(s, site)
-		if err != nil {
-			return r, err
-		}
-		r.Sites = append(r.Sites, response)
 	}
 	r.Machine, err = describe(s)
 	return r, err

@@ -14,6 +14,19 @@ func ownResponse(s *model.Session, address string) (powershell.Discovery, error)
 	return powershell.Discovery{URL: address, Status: r.Status, Problem: r.Problem}, err
 }
 
+// ownSites is the prelude's Get-OwnSite.
+func ownSites(s *model.Session, sites []string) ([]powershell.Discovery, error) {
+	responses := []powershell.Discovery{}
+	for _, site := range sites {
+		response, err := ownResponse(s, site)
+		if err != nil {
+			return nil, err
+		}
+		responses = append(responses, response)
+	}
+	return responses, nil
+}
+
 // discoveryURL is the prelude's Get-DiscoveryUrl.
 func discoveryURL(s *model.Session, f model.OfficeFarm) (string, error) {
 	own, err := s.HostEntry()

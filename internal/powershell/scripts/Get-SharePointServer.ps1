@@ -23,13 +23,14 @@ if (-not (Test-Elevated)) { return [pscustomobject] @{ machine = Get-Machine } }
 $timer = Get-ServiceRecord -Name SPTimerV4
 $webServer = Get-ServiceRecord -Name W3SVC
 $activation = Get-ServiceRecord -Name WAS
+$responses = @(Get-OwnSite -Sites $Sites)
 
 [pscustomobject] @{
     timer = $timer
     webServer = $webServer
     activation = $activation
-    lastErrors = @(Get-ServiceError -Service $timer, $webServer, $activation)
+    lastErrors = @(Get-ServiceError -Service $timer, $webServer, $activation -Response $responses)
     workersSince = Get-WorkerStart
-    sites = @(Get-OwnSite -Sites $Sites)
+    sites = $responses
     machine = Get-Machine
 }

@@ -30,12 +30,18 @@ function ConvertTo-EventLine {
     return $line
 }
 
-# Returns the last errors of a day if one of these services does not run, else none.
+# Returns the last errors of a day if one of these services does not run, or one of
+# these responses is an error of the server, as that of a stopped application pool;
+# else none.
 function Get-ServiceError {
     [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [object[]] $Service)
+    param(
+        [Parameter(Mandatory = $true)] [object[]] $Service,
+        [object[]] $Response = @()
+    )
 
-    foreach ($record in $Service) {
-        if (-not $record.running) { return Get-LastError -Since (Get-MachineTime).AddDays(-1) }
-    }
+    $failed = $false
+    foreach ($record in $Service) { if (-not $record.running) { $failed = $true } }
+    foreach ($one in $Response) { if ($one.status -ge 500) { $failed = $true } }
+    if ($failed) { Get-LastError -Since (Get-MachineTime).AddDays(-1) }
 }
