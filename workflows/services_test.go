@@ -272,6 +272,45 @@ func TestRollback_MasterIsReplaced(t *testing.T) {
 	f.assertRefreshesWithout(t, master)
 }
 
+// TestRollback_SettingsFile is about a canary that cannot start with the new
+// certificate, so that the old name cannot reach it either: the operator does what the
+// blocked step says, as public runbooks do.
+func TestRollback_SettingsFile(t *testing.T) {
+	t.Parallel()
+	f := newServicesFarm(t)
+	before := f.sim.Trust()
+	friendlyName, _ := f.current(t)
+	r := f.newRun(t)
+	r.onActivity("RestartOffice", func() { f.rename(t, canary, f.newest(t), "another name") })
+	r.decideOnce(func(blocked []farm.Blocked) bool {
+		requireOneBlocked(t, blocked, canary, "The certificate has not been specified", friendlyName, "settings.xml", "Start-Service WACSM")
+		f.assertRefreshesWithout(t, canary)
+		if err := f.sim.World.EditSettingsFile(canary, friendlyName); err != nil {
+			t.Error(err)
+		}
+		r.decide(farm.Decision{Choice: farm.Retry})
+		return true
+	})
+	r.rotate().requireOutcome(farm.RolledBack)
+	f.assertTrustUnchanged(t, before)
+	f.assertRefreshes(t)
+}
+
+// TestRetire_ServiceStopped is about a retirement while a service is stopped: what the
+// farm still names cannot be read, and that is what an operator reads.
+func TestRetire_ServiceStopped(t *testing.T) {
+	t.Parallel()
+	f := newServicesFarm(t)
+	_, old := f.current(t)
+	previous := f.requireRotated(t).Snapshot.Previous
+	if previous.Thumbprint != old {
+		t.Fatalf("the rotation replaced %s, want %s", previous.Thumbprint, old)
+	}
+	f.stopService(t, later, "WACSM")
+	f.newRun(t).retire(previous).requireOutcome(farm.Refused).assertStatement(later, "WACSM is not running", "terminated unexpectedly")
+	f.assertOnServers(t, old, 3)
+}
+
 // TestInspect_ServiceStopped is about what is said of a farm with a stopped service.
 func TestInspect_ServiceStopped(t *testing.T) {
 	for name, host := range map[string]string{"of the master": master, "of a member": later} {
