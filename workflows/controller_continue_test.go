@@ -135,7 +135,7 @@ func TestManageFarm_ContinuesAsNew(t *testing.T) {
 	})
 	t.Run("a retirement that waits for an operator is cancelled for it", func(t *testing.T) {
 		t.Parallel()
-		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		f := newTestFarm(t, farmsim.Options{Trusting: true, DistinctSubjects: true})
 		c := f.newController(t)
 		c.after(retirement, func() {
 			c.assertPhase(controller.Retiring)

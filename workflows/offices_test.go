@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -219,12 +220,15 @@ func TestInspect_Dangling(t *testing.T) {
 	assertFinding(t, f.inspect(t).Findings, "s2s-name-dangling", office2, "renamed by hand", "settings.xml")
 }
 
-// TestRotate_NameAmbiguous gives the old certificate the name of the one that is in
-// use.
+// TestRotate_NameAmbiguous shows the old certificate again, under the name of the one
+// that is in use.
 func TestRotate_NameAmbiguous(t *testing.T) {
 	f := newTestFarm(t, farmsim.Options{Trusting: true})
 	ended := f.rotate(t).requireOutcome(farm.Verified)
-	if err := f.logOn(t, office2).SetFriendlyName(model.My, ended.Previous, ended.FriendlyName); err != nil {
+	administrator := f.logOn(t, office2)
+	if err := errors.Join(
+		administrator.Archive(ended.Previous, false), administrator.SetFriendlyName(model.My, ended.Previous, ended.FriendlyName),
+	); err != nil {
 		t.Fatal(err)
 	}
 	f.issueCertificate(t)

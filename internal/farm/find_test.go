@@ -118,21 +118,26 @@ func TestCutoverEstimate(t *testing.T) {
 		batch              int
 		want               time.Duration
 		healthyFor         time.Duration
+		others             []int // servers of further office farms
 	}{
-		{"one server of each kind", 1, 1, 1, 16 * time.Minute, 0},
-		{"the canary and the master", 2, 1, 1, 19 * time.Minute, 0},
-		{"the canary, three servers one at a time, the master", 5, 1, 1, 28 * time.Minute, 0},
-		{"the canary, four servers two at a time, the master", 6, 1, 2, 25 * time.Minute, 0},
-		{"the last batch is smaller", 7, 1, 2, 28 * time.Minute, 0},
-		{"no batch size counts as one", 3, 1, 0, 22 * time.Minute, 0},
-		{"each restart is watched", 2, 1, 1, 22 * time.Minute, time.Minute},
-		{"the larger SharePoint farm counts", 1, 4, 1, 25 * time.Minute, 0},
+		{"one server of each kind", 1, 1, 1, 16 * time.Minute, 0, nil},
+		{"the canary and the master", 2, 1, 1, 19 * time.Minute, 0, nil},
+		{"the canary, three servers one at a time, the master", 5, 1, 1, 28 * time.Minute, 0, nil},
+		{"the canary, four servers two at a time, the master", 6, 1, 2, 25 * time.Minute, 0, nil},
+		{"the last batch is smaller", 7, 1, 2, 28 * time.Minute, 0, nil},
+		{"no batch size counts as one", 3, 1, 0, 22 * time.Minute, 0, nil},
+		{"each restart is watched", 2, 1, 1, 22 * time.Minute, time.Minute, nil},
+		{"the larger SharePoint farm counts", 1, 4, 1, 25 * time.Minute, 0, nil},
+		{"a batch is of one office farm", 2, 1, 2, 28 * time.Minute, 0, []int{1, 3}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := farm.Farm{
 				Office:     farm.Office{Servers: servers(c.office)},
 				SharePoint: []farm.SharePoint{{Servers: servers(c.sharePoint)}, {Servers: servers(1)}},
 				Rotation:   farm.RotationPolicy{RestartAtOnce: c.batch, HealthyFor: c.healthyFor},
+			}
+			for _, count := range c.others {
+				f.Office.Others = append(f.Office.Others, farm.Office{Servers: servers(count)})
 			}
 			if got := f.CutoverEstimate(); got != c.want {
 				t.Errorf("CutoverEstimate() = %v, want %v", got, c.want)

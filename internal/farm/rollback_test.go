@@ -97,6 +97,25 @@ func TestPlanRollback_Conflicts(t *testing.T) {
 	}
 }
 
+// TestPlanRollback_Promoted lists the servers of another office farm as the first
+// one, as after an update in which the new office farm replaces the old.
+func TestPlanRollback_Promoted(t *testing.T) {
+	tf := newTestFarm()
+	separateOffice(&tf.observed)
+	tf.observed.Office[0].Settings.S2SCertificateName = "of the office farm that is gone"
+	tf.observed.Office[1].Settings.S2SCertificateName = "OOS S2S old"
+	snapshot := tf.takeSnapshot()
+	tf.desired.Farm.Office = farm.Office{Servers: []farm.Server{{Host: "oos-02"}}}
+	tf.observed.Office = tf.observed.Office[1:]
+	tf.observed.Office[0].OfficeFarm = ""
+	tf.observed.Office[0].Settings.S2SCertificateName = tf.desired.Target.FriendlyName
+	plan := farm.PlanRollback(snapshot, tf.desired.Farm, tf.observed)
+	i := slices.IndexFunc(plan.Reversals, func(d farm.Difference) bool { return d.Step == farm.StepRestoreS2SName })
+	if i < 0 || plan.Reversals[i].Want != "OOS S2S old" || plan.Reversals[i].Server != "oos-02" {
+		t.Errorf("reversals %+v, want the name that this office farm had", plan.Reversals)
+	}
+}
+
 func TestPlanRollback_Blocked(t *testing.T) {
 	for _, c := range []struct {
 		name   string

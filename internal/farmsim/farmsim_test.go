@@ -98,9 +98,12 @@ func TestIssueCertificate(t *testing.T) {
 // at once.
 func TestStart_BadOptions(t *testing.T) {
 	t.Parallel()
-	_, err := farmsim.Start(t.Context(), farmsim.Options{OfficeServers: 101, SharePointFarms: 11, SharePointServers: -1, SharePoint: "2013", Auth: "kerberos"})
+	_, err := farmsim.Start(t.Context(), farmsim.Options{OfficeServers: 101, SharePointFarms: 11, SharePointServers: -1, SharePoint: "2013", Auth: "kerberos",
+		OtherOffices: []farmsim.OtherOffice{{Name: "dr", Servers: 101}, {Name: "dr"}, {}},
+	})
 	for _, says := range []string{
 		"office servers: 101 is not between 1 and 100", "SharePoint farms: 11", "servers of a SharePoint farm: -1",
+		"office servers of dr: 101", `office farm "dr" is named twice`, `office farm "" has no name`,
 		`SharePoint "2013"`, `authentication "kerberos"`, "no folder is given",
 	} {
 		if err == nil || !strings.Contains(err.Error(), says) {

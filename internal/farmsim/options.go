@@ -133,7 +133,14 @@ func (o Options) Check() error {
 		}
 	}
 	between("office servers", o.OfficeServers, maxOffice)
+	names := map[string]bool{"oos": true} // so are the servers of the first one called
 	for _, other := range o.OtherOffices {
+		if other.Name == "" {
+			wrong = append(wrong, errors.New(`office farm "" has no name`))
+		} else if names[other.Name] {
+			wrong = append(wrong, fmt.Errorf("office farm %q is named twice", other.Name))
+		}
+		names[other.Name] = true
 		between("office servers of "+other.Name, max(other.Servers, 1), maxOffice)
 	}
 	between("SharePoint farms", o.SharePointFarms, maxSharePoint)

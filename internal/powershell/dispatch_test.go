@@ -92,8 +92,8 @@ time = [datetime] '2026-11-23T08:00:00.1239999Z'; yes = $true }`, powershell.Cal
 			t.Errorf("got %q, %v", out, err)
 		}
 		var said *powershell.ScriptError
-		err := runText(t, "Write-Warning 'before'; Stop-Script -Id NotMaster -Message 'x'", powershell.Call{Params: struct{}{}}, &out)
-		if !errors.As(err, &said) || !cmp.Equal(said.Warnings, []string{"before"}) || said.Line != 1 {
+		err := runText(t, "Write-Warning 'before'; Write-Warning ('x' * 1100); Stop-Script -Id NotMaster -Message 'x'", powershell.Call{Params: struct{}{}}, &out)
+		if !errors.As(err, &said) || !cmp.Equal(said.Warnings, []string{"before", strings.Repeat("x", 497) + "..."}) || said.Line != 1 {
 			t.Errorf("got %+v", err)
 		}
 	})

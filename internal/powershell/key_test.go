@@ -128,6 +128,14 @@ func TestGrant_RefusesUnsuitableKey(t *testing.T) {
 			assertRefused(t, newServer(t, c.spec), grantOf(s2s, "networkService"), c.id)
 		})
 	}
+	t.Run("does not sign for the administrator", func(t *testing.T) {
+		t.Parallel()
+		broken := func(json.RawMessage, func() (any, error)) (any, error) {
+			return nil, &model.Error{ID: "CryptographicException", Message: "Bad Key.", Category: "NotSpecified", Exception: model.CryptographicException}
+		}
+		spec := newOfficeServer().in(model.My, s2s.withKey(friendly)).override("SignData", broken)
+		assertRefused(t, newServer(t, spec), grantOf(s2s, "administrator"), powershell.KeyDoesNotSign)
+	})
 	t.Run("granted and denied", func(t *testing.T) {
 		t.Parallel()
 		s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly)).override("Get-KeyReader", denyNetworkService))

@@ -32,6 +32,7 @@ func TestGetOfficeServer(t *testing.T) {
 		s := newServer(t, spec)
 		machine := s.World.State().Machines[0]
 		since := machine.WorkersSince.UTC().Truncate(time.Millisecond)
+		written := s.World.State().Office.Members[0].SettingsWritten.UTC().Truncate(time.Millisecond)
 
 		got := mustRun(t, s, powershell.GetOfficeServer{
 			Thumbprint: s2s.thumbprint, FriendlyName: friendly, Subject: s2s.subject, Chain: []string{root.thumbprint},
@@ -53,7 +54,7 @@ func TestGetOfficeServer(t *testing.T) {
 			WebServer:    powershell.Service{Name: "W3SVC", Running: true, Since: &since},
 			Activation:   powershell.Service{Name: "WAS", Running: true, Since: &since},
 			LastErrors:   []string{},
-			WorkersSince: &since, SettingsSince: &since,
+			WorkersSince: &since, SettingsSince: &written,
 		}
 		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(powershell.Machine{}, "Clock", "PowerShell"), keyTimes); diff != "" {
 			t.Errorf("want -, got +:\n%s", diff)

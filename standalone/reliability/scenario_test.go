@@ -63,7 +63,7 @@ func (c scenario) faultCase() faultCase {
 // addFault schedules the scenario's fault.
 func (r *result) addFault(t *testing.T, s *testFarm) {
 	t.Helper()
-	f := r.faultCase().fault
+	f := r.faultCase().faultDuring(r.step)
 	f.Server, f.Step, f.Skip, f.When = r.call.server, r.step, r.call.before, r.when
 	if err := s.sim.AddFaults(f); err != nil {
 		t.Fatal(err)

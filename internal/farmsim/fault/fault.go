@@ -52,7 +52,8 @@ const (
 	ServiceStops = Kind(model.ServiceStops)
 	// IISResetFails makes iisreset fail and leave IIS stopped.
 	IISResetFails = Kind(model.IISResetFails)
-	// PoolDown keeps the application pool of the sites stopped.
+	// PoolDown keeps the application pool of the sites stopped, for [Fault.Delay]
+	// after each start unless that is zero.
 	PoolDown = Kind(model.PoolDown)
 	// SQLAway keeps the SQL Server of the server's SharePoint farm away for
 	// [Fault.Delay], or until it is cleared with Times -1.
@@ -92,7 +93,7 @@ type Fault struct {
 	Skip int `json:"skip,omitempty"`
 	// When is before or after acting.
 	When When `json:"when,omitempty"`
-	// Delay is how long, for Slow, Reboot, ServiceStops and SQLAway.
+	// Delay is how long, for Slow, Reboot, ServiceStops, PoolDown and SQLAway.
 	Delay Duration `json:"delay,omitempty"`
 	// Service is a Windows service, for ServiceFails and ServiceStops.
 	Service string `json:"service,omitempty"`
@@ -174,7 +175,7 @@ func (f Fault) Check(places Places) error {
 		return fmt.Errorf("when %q is neither before nor after", f.When)
 	case f.When == After && f.Step == "" && meetsConnections(f.Kind):
 		return fmt.Errorf("after acting needs a step for the kind %q", f.Kind)
-	case f.Kind != SQLAway && (f.Delay < 0 || slices.Contains(delayed, f.Kind) != (f.Delay > 0)):
+	case f.Kind != SQLAway && f.Kind != PoolDown && (f.Delay < 0 || slices.Contains(delayed, f.Kind) != (f.Delay > 0)):
 		return fmt.Errorf("a delay above zero belongs to slow, reboot and a service that stops again, and to no other kind")
 	case (f.Kind == SOAPFault) != (f.Code != 0):
 		return fmt.Errorf("a code belongs to a soap fault, and to no other kind")
@@ -202,7 +203,9 @@ func (f Fault) checkCondition(places Places) error {
 		return fmt.Errorf("service %q is not one of %s", f.Service, quoteAll(services))
 	case f.Kind == SQLAway && !slices.Contains(services, model.SPTimerV4):
 		return fmt.Errorf("%s is in no SharePoint farm", f.Server)
-	case f.Kind == SQLAway && (f.Delay < 0 || (f.Delay > 0) == (f.Times == -1)):
+	case f.Delay < 0:
+		return fmt.Errorf("the delay %s is negative", time.Duration(f.Delay))
+	case f.Kind == SQLAway && ((f.Delay > 0) == (f.Times == -1)):
 		return fmt.Errorf("SQL Server is away either for a delay or with times -1")
 	}
 	return nil

@@ -50,6 +50,7 @@ func TestCheck_Impossible(t *testing.T) {
 		`service "SPTimerV4" is not one of`:         condition(fault.ServiceFails, "oos-01", func(f *fault.Fault) { f.Service = "SPTimerV4" }),
 		`a delay above zero belongs to slow, reb`:   condition(fault.ServiceStops, "oos-01", func(f *fault.Fault) { f.Service = "WAS" }),
 		`oos-01 is in no SharePoint farm`:           condition(fault.SQLAway, "oos-01", func(f *fault.Fault) { f.Times = -1 }),
+		`the delay -1ns is negative`:                condition(fault.PoolDown, "oos-01", func(f *fault.Fault) { f.Delay = -1 }),
 		`either for a delay or with times -1`:       condition(fault.SQLAway, "sp-01"),
 	} {
 		if err := f.Check(places); err == nil || !strings.Contains(err.Error(), claim) {

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -31,8 +32,9 @@ type Condition struct {
 	Service string `json:"service,omitempty"`
 	// Starts is how many starts it spoils; -1 without end.
 	Starts int `json:"starts,omitempty"`
-	// Delay is how long a service runs that stops again, or how long SQL Server
-	// is away; zero for SQL Server means until the condition is lifted.
+	// Delay is how long a service runs that stops again, or how long SQL Server is
+	// away or an application pool down; zero for these means until the condition
+	// is lifted.
 	Delay time.Duration `json:"delay,omitempty"`
 }
 
@@ -69,8 +71,7 @@ func (w *World) Impose(host string, c Condition, stop bool) error {
 func (m *machine) suffer(c Condition, now time.Time) {
 	switch c.Kind {
 	case PoolDown:
-		m.poolDown = true
-		m.logPoolDown(now)
+		m.stopPool(c, now)
 	case IISResetFails:
 		m.stopService(WAS)
 	default:
@@ -82,18 +83,15 @@ func (m *machine) suffer(c Condition, now time.Time) {
 	}
 }
 
-// sqlForEver is longer than any test.
-const sqlForEver = 100 * 365 * 24 * time.Hour
+// forEver is longer than any test.
+const forEver = 100 * 365 * 24 * time.Hour
 
 func (w *World) imposeSQL(m *machine, c Condition, now time.Time) error {
 	f := w.sharePointFarm(m)
 	if f == nil {
 		return errors.New(m.Host + " is in no SharePoint farm")
 	}
-	if c.Delay == 0 {
-		c.Delay = sqlForEver
-	}
-	f.sqlAwayUntil = now.Add(c.Delay)
+	f.sqlAwayUntil = now.Add(cmp.Or(c.Delay, forEver))
 	return nil
 }
 
@@ -107,7 +105,7 @@ func (w *World) LiftConditions() {
 	defer w.mu.Unlock()
 	w.settleAll()
 	for _, m := range w.machines {
-		m.conditions, m.poolDown = nil, false
+		m.conditions, m.poolDownUntil = nil, time.Time{}
 		for _, s := range m.services {
 			s.stopsAt = time.Time{}
 		}

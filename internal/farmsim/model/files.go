@@ -2,7 +2,6 @@ package model
 
 import (
 	"bytes"
-	"encoding/xml"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,7 +54,7 @@ func (o *officeMember) settingsText() []byte {
 		{"CertificateName", o.settings.CertificateName}, {"S2SCertificateName", o.settings.S2SCertificateName},
 	} {
 		text.WriteString("<" + setting[0] + "><StringValue>")
-		_ = xml.EscapeText(&text, []byte(setting[1])) // A buffer takes everything.
+		text.WriteString(strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(setting[1]))
 		text.WriteString("</StringValue></" + setting[0] + ">")
 	}
 	text.WriteString("</Settings>")

@@ -51,8 +51,8 @@ type machine struct {
 	// upSince is when the machine was there first, workersSince when the oldest
 	// IIS worker process started, zero when none runs.
 	upSince, workersSince time.Time
-	// poolDown reports whether the application pool of the sites is stopped.
-	poolDown bool
+	// poolDownUntil is when the application pool of the sites runs again; see [PoolDown].
+	poolDownUntil time.Time
 	// broken is what its sites respond; nil for what runs on it.
 	broken     *SiteResponse
 	conditions []Condition

@@ -162,3 +162,31 @@ var officeStories = map[model.RuleID]story{
 		return f
 	},
 }
+
+// TestOfficeFarms has a second office farm beside the first, which keeps settings and
+// a master of its own.
+func TestOfficeFarms(t *testing.T) {
+	f := testfarm.New(t, model.Policy{})
+	f.OK(f.World.NewOfficeFarm(model.OfficeSettings{}, testfarm.Alone))
+	f.Install(testfarm.Alone, testfarm.NewPair(t, "s2s", nil), "S2S")
+	settings := func(host string) model.OfficeFarm {
+		found, err := f.On(host).Office().GetOfficeWebAppsFarm()
+		f.OK(err)
+		return found
+	}
+	name := "S2S"
+	f.OK(f.On(testfarm.Alone).Office().SetOfficeWebAppsFarm(model.SetFarm{S2SCertificateName: &name, Force: true}))
+	if own, other := settings(testfarm.Alone).S2SCertificateName, settings(testfarm.Master).S2SCertificateName; own != name || other != "" {
+		t.Errorf("the name is %q, and in the other office farm %q", own, other)
+	}
+	if n := len(settings(testfarm.Alone).Machines); n != 1 {
+		t.Errorf("the office farm of one machine lists %d", n)
+	}
+	if err := f.World.NewOfficeFarm(model.OfficeSettings{}, testfarm.Member); err == nil {
+		t.Errorf("%s is in two office farms", testfarm.Member)
+	}
+	f.OK(f.World.RecreateOfficeFarm(testfarm.Alone, model.OfficeSettings{}))
+	if own := settings(testfarm.Alone).S2SCertificateName; own != "" {
+		t.Errorf("after the office farm was re-created its name is %q", own)
+	}
+}

@@ -108,7 +108,7 @@ func (w *World) respondAsSharePoint(f *sharePointFarm, m *machine, now time.Time
 	switch {
 	case problem != "":
 		return SiteResponse{Problem: problem}
-	case !m.poolDown && status == serviceUnavailable:
+	case !m.isPoolDown(now) && status == serviceUnavailable:
 		w.countRule(RuleSiteCold)
 		return SiteResponse{Problem: requestTimeout}
 	case status != succeeded:

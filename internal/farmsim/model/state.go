@@ -155,7 +155,7 @@ func (m *machine) machineState(now time.Time) MachineState {
 		Host: m.Host, Name: m.name, Build: m.Build, Down: m.isDown(now), Boots: m.boots, PendingReboot: m.pendingReboot,
 		Stores: map[Store][]CertificateState{}, Services: map[string]ServiceInfo{}, WorkersSince: m.workersSince,
 		Restarts: maps.Clone(m.restarts), Files: map[string]int{},
-		Bindings: maps.Clone(m.bindings), Listener: m.listener, PoolDown: m.poolDown,
+		Bindings: maps.Clone(m.bindings), Listener: m.listener, PoolDown: m.isPoolDown(now),
 		Conditions: slices.Clone(m.conditions), Events: slices.Clone(m.events), Registry: maps.Clone(m.registry),
 	}
 	for store, entries := range m.stores {

@@ -87,7 +87,7 @@ func (r *refresh) checkServing(m *machine) {
 	switch {
 	case !m.iisRuns():
 		r.addObstacle(RuleIISServices, "%s: W3SVC or WAS does not run", m.name)
-	case m.poolDown:
+	case m.isPoolDown(r.now):
 		r.addObstacle(RulePoolDown, "%s: the application pool is stopped", m.name)
 	}
 }

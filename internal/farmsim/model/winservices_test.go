@@ -122,6 +122,11 @@ var serviceStories = map[model.RuleID]story{
 		assertResponds(f, testfarm.Master, discovery, model.SiteResponse{Status: 503})
 		f.World.LiftConditions()
 		f.Works()
+		f.OK(f.World.Impose(testfarm.Master, model.Condition{Kind: model.PoolDown, Starts: 1, Delay: time.Minute}, false))
+		f.RestartOffice(testfarm.Master)
+		f.Broken(model.RulePoolDown)
+		time.Sleep(time.Minute)
+		f.Works()
 		return f
 	},
 	model.RuleSQLAway: func(t *testing.T) *testfarm.Farm {

@@ -58,6 +58,24 @@ func TestObserve(t *testing.T) {
 			}
 		})
 	})
+	t.Run("where the S2S name selects nothing, what there is to select from is shown", func(t *testing.T) {
+		tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
+			f.Install(testfarm.Master, testfarm.NewPair(t, "one", nil), "one")
+			f.Install(testfarm.Master, testfarm.NewPair(t, "two", nil), "two")
+			shown := func() int { return len(must(f, testfarm.Master, powershell.GetOfficeServer{}).Certificates) }
+			if n := shown(); n != 2 {
+				t.Errorf("%d certificates are shown while no name is set, want both", n)
+			}
+			f.UseS2S("two")
+			if n := shown(); n != 1 {
+				t.Errorf("%d certificates are shown while the name selects one, want that", n)
+			}
+			f.UseS2S("three")
+			if n := shown(); n != 2 {
+				t.Errorf("%d certificates are shown while the name dangles, want both", n)
+			}
+		})
+	})
 	t.Run("discovery is not answered while the server warms up", func(t *testing.T) {
 		tell(t, model.Policy{WarmUp: time.Minute}, func(t *testing.T, f *testfarm.Farm) {
 			status := func() int { return must(f, testfarm.Master, powershell.GetOfficeServer{}).Discovery.Status }

@@ -163,16 +163,16 @@ func restartOlderIIS(s *model.Session, before time.Time) (restarted bool, err er
 	if err != nil {
 		return false, err
 	}
-	return true, assertIISRestarted(s, before, began, stopped, started)
+	return true, assertIISRestarted(s, began, stopped, started)
 }
 
 // assertIISRestarted is the end of the prelude's Restart-OlderIis.
-func assertIISRestarted(s *model.Session, before, began time.Time, stopped, started int) error {
+func assertIISRestarted(s *model.Session, began time.Time, stopped, started int) error {
 	running, err := isIISRunning(s)
 	if err != nil {
 		return err
 	}
-	older, err := hasOlderWorker(s, before)
+	older, err := hasOlderWorker(s, began)
 	if err != nil || running && !older {
 		return err
 	}

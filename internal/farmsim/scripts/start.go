@@ -3,7 +3,6 @@ package scripts
 import (
 	"strings"
 
-	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
@@ -14,7 +13,7 @@ func settingsCertificates(s *model.Session, certificates []powershell.NamedCerti
 	text := strings.ToLower(string(raw))
 	for _, c := range certificates {
 		name := strings.ToLower(strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(c.FriendlyName))
-		if name != "" && (strings.Contains(text, ">"+name+"<") || strings.Contains(text, `"`+name+`"`)) {
+		if name != "" && (strings.Contains(text, ">"+name+"<") || strings.Contains(text, `"`+strings.ReplaceAll(name, `"`, "&quot;")+`"`)) {
 			found = append(found, c)
 		}
 	}
@@ -27,18 +26,16 @@ func selectCertificate(s *model.Session, thumbprint string, certificates []power
 	if err != nil || !ok {
 		return err
 	}
-	if selected.Archived {
-		if err := s.Archive(selected.Thumbprint, false); err != nil {
-			return err
-		}
+	if err := markArchived(s, []string{thumbprint}, false, nil); err != nil {
+		return err
 	}
 	for _, given := range certificates {
 		if given.Thumbprint == thumbprint {
 			continue
 		}
 		other, ok, err := findPersonal(s, given.Thumbprint)
-		if err == nil && ok && !other.Archived && strings.EqualFold(other.Subject, selected.Subject) {
-			err = s.Archive(farm.Thumbprint(given.Thumbprint), true)
+		if err == nil && ok && strings.EqualFold(other.Subject, selected.Subject) {
+			err = markArchived(s, []string{given.Thumbprint}, true, nil)
 		}
 		if err != nil {
 			return err

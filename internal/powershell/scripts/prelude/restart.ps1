@@ -111,7 +111,7 @@ function Restart-OlderIis {
         $states = @(foreach ($name in 'W3SVC', 'WAS') { "$name running: $((Get-ServiceRecord -Name $name).running)" })
         $problem = $states -join ', '
     }
-    elseif (Test-OlderWorker -Before $Before) { $problem = 'an old worker process still runs' }
+    elseif (Test-OlderWorker -Before $began) { $problem = 'an old worker process still runs' }
     if ($problem -ne '') {
         $message = "iisreset /stop ended with exit code $stopped, iisreset /start with $($started): $problem"
         $errors = @(Get-LastError -Since $began)

@@ -9,7 +9,7 @@ function Find-SettingsCertificate {
     $text = [string] (Read-FileText -Path (Get-SettingsPath))
     foreach ($certificate in $Certificates) {
         $name = ([string] $certificate.FriendlyName).Replace('&', '&amp;').Replace('<', '&lt;').Replace('>', '&gt;')
-        foreach ($spelling in ">$name<", ('"' + $name + '"')) {
+        foreach ($spelling in ">$name<", ('"' + $name.Replace('"', '&quot;') + '"')) {
             if ($name -ne '' -and $text.IndexOf($spelling, [System.StringComparison]::OrdinalIgnoreCase) -ge 0) {
                 $certificate
                 break
@@ -29,12 +29,12 @@ function Select-Certificate {
 
     $selected = Find-PersonalCertificate -Thumbprint $Thumbprint
     if ($null -eq $selected) { return }
-    if ($selected.Archived) { Set-StoreArchived -Thumbprint $Thumbprint -Archived $false }
+    $null = Update-StoreArchived -Thumbprint $Thumbprint -Archived $false
     foreach ($given in $Certificates) {
         if ($given.Thumbprint -eq $Thumbprint) { continue }
         $other = Find-PersonalCertificate -Thumbprint $given.Thumbprint
-        if ($null -ne $other -and -not $other.Archived -and $other.Subject -eq $selected.Subject) {
-            Set-StoreArchived -Thumbprint $given.Thumbprint -Archived $true
+        if ($null -ne $other -and $other.Subject -eq $selected.Subject) {
+            $null = Update-StoreArchived -Thumbprint $given.Thumbprint -Archived $true
         }
     }
 }
