@@ -138,10 +138,18 @@ func (w *World) RecreateOfficeFarm(host, s2sCertificateName string) error {
 	return nil
 }
 
-// applyReplicas takes over the changes that have reached the member.
+// applyReplicas takes over the changes that have reached the member. While its
+// service is stopped none does; they come just after it started.
 func (o *officeMember) applyReplicas(now time.Time) {
+	if !o.m.runs(WACSM) {
+		return
+	}
+	started := o.m.services[WACSM].since
 	for len(o.coming) > 0 && !o.coming[0].due.After(now) {
 		o.settings, o.written = o.coming[0].settings, o.coming[0].due
+		if !o.written.After(started) {
+			o.written = started.Add(time.Millisecond)
+		}
 		o.coming = o.coming[1:]
 	}
 }
