@@ -92,9 +92,12 @@ func (o *operator) everything() {
 	}
 	o.lookAtTrust()
 	for _, host := range o.hosts("sp-") {
-		must(o, host, powershell.GetSharePointServer{})
+		must(o, host, sitesCall)
 	}
 }
+
+// sitesCall asks a SharePoint server for its site, and for one that it does not have.
+var sitesCall = powershell.GetSharePointServer{Sites: []string{"https://portal.contoso.com", "https://unknown.contoso.com"}}
 
 func (o *operator) lookAtTrust() powershell.SharePointFarm {
 	o.t.Helper()
