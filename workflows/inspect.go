@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"go.temporal.io/sdk/workflow"
@@ -102,7 +103,11 @@ func describeOffice(s farm.OfficeServer) string {
 	if farm.SameMachine(s.Settings.Master, s.Machine.Name) {
 		parts = append(parts, "master")
 	}
-	return strings.Join(append(parts, fmt.Sprintf("/hosting/discovery %d", s.Discovery.Status)), ", ")
+	answer := s.Discovery.Problem
+	if s.Discovery.Status != 0 {
+		answer = strconv.Itoa(s.Discovery.Status)
+	}
+	return strings.Join(append(parts, "/hosting/discovery "+answer), ", ")
 }
 
 func describeSharePoint(f farm.SharePointFarm, s farm.SharePointServer) string {

@@ -43,10 +43,11 @@ func (o *operator) frontNotBack() {
 		{Kind: model.ServiceFails, Service: model.W3SVC, Starts: 1},
 		{Kind: model.ServiceFails, Service: model.WAS, Starts: 1},
 		{Kind: model.IISResetFails, Starts: 1},
+		{Kind: model.PoolDown, Starts: 1},
 	} {
 		o.impose(front, c, false)
 		attempt(o, front, powershell.RestartSharePointServer{NotBefore: time.Now()})
-		must(o, front, powershell.GetSharePointServer{})
+		must(o, front, sitesCall)
 	}
 	must(o, front, powershell.RestartSharePointServer{NotBefore: time.Now()})
 	must(o, front, powershell.RestartSharePointServer{NotBefore: time.Now().Add(-time.Hour)})
@@ -55,6 +56,9 @@ func (o *operator) frontNotBack() {
 // officeNotBack is about the master.
 func (o *operator) officeNotBack() {
 	o.t.Helper()
+	o.testFarm.World.NameOfficeSites("oos-01.contoso.com")
+	o.look(master)
+	o.testFarm.World.NameOfficeSites("office.contoso.com")
 	for _, c := range []model.Condition{
 		{Kind: model.ServiceFails, Service: model.WACSM, Starts: 1},
 		{Kind: model.ServiceStops, Service: model.WACSM, Starts: 1, Delay: time.Nanosecond},

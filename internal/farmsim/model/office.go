@@ -111,10 +111,11 @@ func (w *World) findMember(m *machine) *officeMember {
 	return nil
 }
 
-// RecreateOfficeFarm makes the office farm of a machine new, with other settings, as
-// Microsoft's update procedure does: Remove-OfficeWebAppsMachine on each machine,
-// then New-OfficeWebAppsFarm and New-OfficeWebAppsMachine, which start the services.
-func (w *World) RecreateOfficeFarm(host string, settings OfficeSettings) error {
+// RecreateOfficeFarm makes the office farm of a machine new, as Microsoft's update
+// procedure does: Remove-OfficeWebAppsMachine on each machine, then
+// New-OfficeWebAppsFarm and New-OfficeWebAppsMachine, which start the services. Of
+// its settings only the S2S name is another one, empty when none is passed.
+func (w *World) RecreateOfficeFarm(host, s2sCertificateName string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.settleAll()
@@ -130,7 +131,8 @@ func (w *World) RecreateOfficeFarm(host string, settings OfficeSettings) error {
 		for _, name := range []string{WACSM, W3SVC, WAS} {
 			member.m.stopService(name)
 		}
-		member.settings, member.written, member.coming = settings, now, nil
+		member.settings, member.written, member.coming = one.farm.master.settings, now, nil
+		member.settings.S2SCertificateName = s2sCertificateName
 		w.startAll(member.m, now)
 	}
 	return nil
