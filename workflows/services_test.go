@@ -202,7 +202,7 @@ func TestRotate_RollsBackWithoutService(t *testing.T) {
 		r.rotate().requireOutcome(farm.RolledBack)
 		f.assertTrustUnchanged(t, before)
 		f.assertRefreshes(t)
-	}, "WAS", pool)
+	}, "W3SVC", "WAS", pool, "WACSM"+again, "SPTimerV4"+again)
 }
 
 func TestRollback_ServiceDoesNotStart(t *testing.T) {
@@ -220,7 +220,7 @@ func TestRollback_ServiceDoesNotStart(t *testing.T) {
 		r.rollBack(rotated.Snapshot).requireOutcome(farm.RolledBack)
 		f.assertTrustUnchanged(t, before)
 		f.assertRefreshes(t)
-	})
+	}, "W3SVC", pool)
 }
 
 // TestRollback_Skip is about a member that does not come back: it is left out, and
