@@ -84,9 +84,6 @@ func (o *observation) run(ctx workflow.Context, before farm.Observed) (farm.Obse
 	if !ok || current.Thumbprint == o.target.Thumbprint || observed.Proves(current.Thumbprint) {
 		return observed, nil
 	}
-	if workflow.GetVersion(ctx, "observe-previous", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
-		return observed, nil // a run that an older version began
-	}
 	o.previous = func(string) farm.Thumbprint { return current.Thumbprint }
 	return o.observeServers(ctx, before)
 }

@@ -109,7 +109,7 @@ func TestRun_Fault(t *testing.T) {
 			return d
 		}})
 		// The first piece of two does not arrive here, which the hash tells.
-		err := newRunner(t, s.connection(t), zap.NewNop()).Run(t.Context(), s.target(), newCall(100<<10), &echo{})
+		err := newRunner(t, s.connection(t), zap.NewNop()).Run(t.Context(), s.target(), newCall(80<<10), &echo{})
 		requireKind(t, err, powershell.Garbled)
 		if n := s.Stats().Actions["Send"]; n != 2 {
 			t.Errorf("sent %d pieces, want 2", n)
