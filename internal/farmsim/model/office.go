@@ -114,6 +114,7 @@ func (w *World) findMember(m *machine) *officeMember {
 // RecreateOfficeFarm makes the office farm of a machine new, with other settings, as
 // Microsoft's update procedure does: Remove-OfficeWebAppsMachine on each machine,
 // then New-OfficeWebAppsFarm and New-OfficeWebAppsMachine, which start the services.
+// Without a URL it has those that it had.
 func (w *World) RecreateOfficeFarm(host string, settings OfficeSettings) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -125,6 +126,9 @@ func (w *World) RecreateOfficeFarm(host string, settings OfficeSettings) error {
 	one := w.findMember(m)
 	if one == nil {
 		return fmt.Errorf("recreate office farm: %s is in none", host)
+	}
+	if settings.InternalURL == "" && settings.ExternalURL == "" {
+		settings.InternalURL, settings.ExternalURL = one.settings.InternalURL, one.settings.ExternalURL
 	}
 	for _, member := range one.farm.members {
 		for _, name := range []string{WACSM, W3SVC, WAS} {
