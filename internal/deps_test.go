@@ -46,7 +46,7 @@ var mayImport = map[string][]string{
 	"internal/farmsim/scripts":     {"internal/farm", "internal/powershell", "internal/farmsim/model"},
 	"internal/farmsim/pwsh":        {"internal/farm", "internal/powershell", "internal/farmsim/model"},
 	"internal/farmsim/wsman":       {},
-	"internal/farmsim/fault":       {"internal/farmsim/wsman"},
+	"internal/farmsim/fault":       {"internal/farmsim/wsman", "internal/farmsim/model"},
 	"internal/farmsim/admin":       {"internal/farmsim/model", "internal/farmsim/fault"},
 	"internal/farmsim/testfarm":    {"internal/farmsim", "internal/farm", "internal/cert", "internal/farmsim/model"},
 	"internal/farmsim/cmd/stubs":   {"internal/farmsim/model", "internal/farmsim/pwsh"},

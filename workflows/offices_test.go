@@ -194,7 +194,7 @@ func TestRotate_Recreated(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newTestFarm(t, farmsim.Options{Trusting: true, OtherOffices: c.offices})
-			if err := f.sim.World.RecreateOfficeFarm(c.host, model.OfficeSettings{}); err != nil {
+			if err := f.sim.World.RecreateOfficeFarm(c.host, ""); err != nil {
 				t.Fatal(err)
 			}
 			assertFinding(t, f.inspect(t).Findings, "s2s-name-lost", c.host)
@@ -249,7 +249,7 @@ func TestManageFarm_Recreated(t *testing.T) {
 	})
 	c.after(4*time.Hour, func() {
 		requireRun(t, c.state(), run{Outcome: farm.Verified, HasSnapshot: true})
-		if err := f.sim.World.RecreateOfficeFarm(office1, model.OfficeSettings{}); err != nil {
+		if err := f.sim.World.RecreateOfficeFarm(office1, ""); err != nil {
 			t.Error(err)
 		}
 	})

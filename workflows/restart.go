@@ -113,8 +113,14 @@ func (r *rotation) restartOfficeServer(ctx workflow.Context, host string, canary
 
 // blockAndRestart blocks on what a verification found left to do. When an operator
 // asks for another attempt, the restarts among it are made: a service may have
-// stopped after its server's turn.
+// stopped after its server's turn. Where restarts alone are left, they are made once
+// without asking: a server may have loaded its settings while they were written.
 func (r *rotation) blockAndRestart(ctx workflow.Context, cause error, left []farm.Difference) error {
+	restartsAlone := !slices.ContainsFunc(left, func(d farm.Difference) bool { return d.Step != r.restartStep })
+	if restartsAlone && !r.restartedAgain {
+		r.restartedAgain = true
+		return r.makeRestarts(ctx, left)
+	}
 	choice, err := r.block(ctx, failedStep{host: left[0].Server, step: farm.StepVerify, cause: cause})
 	switch {
 	case err != nil:
@@ -124,10 +130,16 @@ func (r *rotation) blockAndRestart(ctx workflow.Context, cause error, left []far
 	case choice != farm.Retry:
 		return errResolved
 	}
+	return r.makeRestarts(ctx, left)
+}
+
+// makeRestarts makes the restarts among what is left to do.
+func (r *rotation) makeRestarts(ctx workflow.Context, left []farm.Difference) error {
 	for _, d := range left {
 		if d.Step != r.restartStep || r.decisions.isSkipped(d.Server) {
 			continue
 		}
+		var err error
 		if _, office := r.farm.OfficeServer(d.Server); office {
 			_, err = r.restartOfficeServer(ctx, d.Server, false)
 		} else {

@@ -34,6 +34,7 @@ func (r *rotation) rollBack(ctx workflow.Context) ending {
 		return failedEnding(err)
 	}
 	r.forgetChanges()
+	r.restartedAgain = false
 	r.postponeStopped()
 	if err := r.runPhase(ctx, farm.PhaseRollingBack,
 		r.startStoppedMasters,   // without it nothing can be set, and users are better off with what is

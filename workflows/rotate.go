@@ -60,6 +60,8 @@ type rotation struct {
 	// found is the farm as it was observed last, if that was all of it and
 	// nothing was changed since.
 	found *farm.Inspection
+	// restartedAgain reports whether the verification has had restarts made.
+	restartedAgain bool
 	// postponed are the servers that the rollback leaves for later: a service of theirs
 	// does not run.
 	postponed []string

@@ -8,6 +8,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
@@ -71,10 +72,9 @@ func TestRotate_SQLAway(t *testing.T) {
 		step string
 		when fault.When
 	}{
-		"before the issuer is set":   {"Set-TrustedIssuer", fault.Before},
-		"after the issuer was set":   {"Set-TrustedIssuer", fault.After},
-		"before the chain is added":  {"Add-RootAuthority", fault.Before},
-		"before the servers restart": {"Restart-SharePointServer", fault.Before},
+		"before the issuer is set":  {"Set-TrustedIssuer", fault.Before},
+		"after the issuer was set":  {"Set-TrustedIssuer", fault.After},
+		"before the chain is added": {"Add-RootAuthority", fault.Before},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -86,6 +86,19 @@ func TestRotate_SQLAway(t *testing.T) {
 			f.assertRefreshes(t)
 		})
 	}
+	t.Run("before the farm is verified", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		r := f.newRun(t)
+		r.onActivity("RestartOffice", func() {
+			if err := f.sim.World.Impose(frontEnd, model.Condition{Kind: model.SQLAway}, false); err != nil {
+				t.Error(err)
+			}
+			r.env.RegisterDelayedCallback(f.sim.ClearFaults, 6*time.Minute)
+		})
+		r.rotate().requireOutcome(farm.Verified)
+		f.assertRefreshes(t)
+	})
 }
 
 func TestRotate_AcceptedFinding(t *testing.T) {

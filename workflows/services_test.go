@@ -1,7 +1,6 @@
 package workflows_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -25,15 +24,31 @@ const (
 // kind that can have one.
 func newServicesFarm(t *testing.T) *testFarm {
 	t.Helper()
-	return newTestFarm(t, farmsim.Options{OfficeServers: 3, SharePointServers: 2, Trusting: true})
+	f := newTestFarm(t, farmsim.Options{OfficeServers: 3, SharePointServers: 2, Trusting: true})
+	f.setPolicy(func(p *farm.RotationPolicy) { p.HealthyWithin = 300 * time.Millisecond })
+	return f
 }
 
+// iisreset stands for one that fails and leaves IIS stopped, pool for an application
+// pool that stays stopped, and again after a service for one that starts and soon
+// stops again.
+const (
+	iisreset = "iisreset"
+	pool     = "application pool"
+	again    = " again"
+)
+
 // serviceFails is a fault of a service that a script finds running, and that does
-// not start again until the fault is cleared.
+// not run after it until the fault is cleared.
 func serviceFails(server, script, service string) fault.Fault {
 	f := fault.Fault{Server: server, Step: script, Kind: fault.ServiceFails, Service: service, Times: -1, When: fault.Before}
-	if service == "IIS" {
+	switch {
+	case service == iisreset:
 		f.Kind, f.Service = fault.IISResetFails, ""
+	case service == pool:
+		f.Kind, f.Service = fault.PoolDown, ""
+	case strings.HasSuffix(service, again):
+		f.Kind, f.Service, f.Delay = fault.ServiceStops, strings.TrimSuffix(service, again), fault.Duration(30*time.Millisecond)
 	}
 	return f
 }
@@ -91,22 +106,27 @@ func (f *testFarm) assertRefreshesWithout(t *testing.T, broken string) {
 }
 
 // servicesOf are the services whose loss on a server is tested, and the script that
-// restarts them. IIS stands for an iisreset that fails.
+// restarts them.
 var servicesOf = []struct {
 	script   string
 	hosts    map[string]string
 	services []string
 }{
-	{"Restart-OfficeServer", map[string]string{"the canary": canary, "the master": master, "a later office server": later}, []string{"WACSM", "W3SVC", "WAS", "IIS"}},
-	{"Restart-SharePointServer", map[string]string{"the front end": frontEnd, "a later SharePoint server": appServer}, []string{"SPTimerV4", "W3SVC", "WAS", "IIS"}},
+	{"Restart-OfficeServer", map[string]string{"the canary": canary, "the master": master, "a later office server": later}, []string{"WACSM", "W3SVC", "WAS", iisreset, pool, "WACSM" + again}},
+	{"Restart-SharePointServer", map[string]string{"the front end": frontEnd, "a later SharePoint server": appServer}, []string{"SPTimerV4", "W3SVC", "WAS", iisreset, pool, "SPTimerV4" + again}},
 }
 
-// forEachService runs a test for every service on every server where it can be lost.
-func forEachService(t *testing.T, test func(t *testing.T, host, script, service string)) {
+// forEachService runs a test for every service, but some, on every server where it can
+// be lost.
+func forEachService(t *testing.T, test func(t *testing.T, host, script, service string), but ...string) {
+	t.Helper()
 	for _, kind := range servicesOf {
 		for place, host := range kind.hosts {
 			for _, service := range kind.services {
-				t.Run(fmt.Sprintf("%s does not start on %s", service, place), func(t *testing.T) {
+				if slices.Contains(but, service) {
+					continue
+				}
+				t.Run(service+" on "+place, func(t *testing.T) {
 					t.Parallel()
 					test(t, host, kind.script, service)
 				})
@@ -117,17 +137,17 @@ func forEachService(t *testing.T, test func(t *testing.T, host, script, service 
 
 // causeOf are words of what an operator reads about a service that does not start.
 func causeOf(service string) string {
-	if service == "IIS" {
-		return "iisreset"
+	if service == pool {
+		return "503"
 	}
-	return service
+	return strings.TrimSuffix(service, again)
 }
 
 // startsByItself reports whether a rollback gets a service running without an
 // operator: on office servers it starts the services of IIS one by one, which does not
 // fail where iisreset does.
 func startsByItself(script, service string) bool {
-	return script == "Restart-OfficeServer" && service == "IIS"
+	return script == "Restart-OfficeServer" && (service == iisreset || service == pool)
 }
 
 func TestRotate_ServiceDoesNotStart(t *testing.T) {
@@ -182,7 +202,7 @@ func TestRotate_RollsBackWithoutService(t *testing.T) {
 		r.rotate().requireOutcome(farm.RolledBack)
 		f.assertTrustUnchanged(t, before)
 		f.assertRefreshes(t)
-	})
+	}, "W3SVC", "WAS", pool, "WACSM"+again, "SPTimerV4"+again)
 }
 
 func TestRollback_ServiceDoesNotStart(t *testing.T) {
@@ -196,11 +216,11 @@ func TestRollback_ServiceDoesNotStart(t *testing.T) {
 			requireOneBlocked(t, blocked, host, causeOf(service))
 			r.liftAndRetry()
 			return true
-		})
+		}, host != canary && service == iisreset && startsByItself(script, service))
 		r.rollBack(rotated.Snapshot).requireOutcome(farm.RolledBack)
 		f.assertTrustUnchanged(t, before)
 		f.assertRefreshes(t)
-	})
+	}, "W3SVC", pool)
 }
 
 // TestRollback_Skip is about a member that does not come back: it is left out, and
@@ -250,6 +270,45 @@ func TestRollback_MasterIsReplaced(t *testing.T) {
 	})
 	r.rotate().requireOutcome(farm.Partial).assertDiffersOnlyOn(master)
 	f.assertRefreshesWithout(t, master)
+}
+
+// TestRollback_SettingsFile is about a canary that cannot start with the new
+// certificate, so that the old name cannot reach it either: the operator does what the
+// blocked step says, as public runbooks do.
+func TestRollback_SettingsFile(t *testing.T) {
+	t.Parallel()
+	f := newServicesFarm(t)
+	before := f.sim.Trust()
+	friendlyName, _ := f.current(t)
+	r := f.newRun(t)
+	r.onActivity("RestartOffice", func() { f.rename(t, canary, f.newest(t), "another name") })
+	r.decideOnce(func(blocked []farm.Blocked) bool {
+		requireOneBlocked(t, blocked, canary, "The certificate has not been specified", friendlyName, "settings.xml", "Start-Service WACSM")
+		f.assertRefreshesWithout(t, canary)
+		if err := f.sim.World.EditSettingsFile(canary, friendlyName); err != nil {
+			t.Error(err)
+		}
+		r.decide(farm.Decision{Choice: farm.Retry})
+		return true
+	})
+	r.rotate().requireOutcome(farm.RolledBack)
+	f.assertTrustUnchanged(t, before)
+	f.assertRefreshes(t)
+}
+
+// TestRetire_ServiceStopped is about a retirement while a service is stopped: what the
+// farm still names cannot be read, and that is what an operator reads.
+func TestRetire_ServiceStopped(t *testing.T) {
+	t.Parallel()
+	f := newServicesFarm(t)
+	_, old := f.current(t)
+	previous := f.requireRotated(t).Snapshot.Previous
+	if previous.Thumbprint != old {
+		t.Fatalf("the rotation replaced %s, want %s", previous.Thumbprint, old)
+	}
+	f.stopService(t, later, "WACSM")
+	f.newRun(t).retire(previous).requireOutcome(farm.Refused).assertStatement(later, "WACSM is not running", "terminated unexpectedly")
+	f.assertOnServers(t, old, 3)
 }
 
 // TestInspect_ServiceStopped is about what is said of a farm with a stopped service.

@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
@@ -70,5 +71,29 @@ func (f *testFarm) rebootOffice(t *testing.T) func() {
 				t.Errorf("%s: WACSM runs after a reboot: %t, %v", host, state.Running, err)
 			}
 		}
+	}
+}
+
+// TestRotate_SameSubjectRebootsInBetween reboots an office server in the seconds
+// after the setting has arrived and before its certificates are swapped: the service
+// does not start, and a retry makes the swap.
+func TestRotate_SameSubjectRebootsInBetween(t *testing.T) {
+	for name, policy := range subjectReadings {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newTestFarm(t, farmsim.Options{Trusting: true, Policy: policy})
+			r := f.newRun(t)
+			r.onActivity("AwaitReplication", func() {
+				if err := f.sim.Reboot(office2, 0); err != nil {
+					t.Error(err)
+				}
+			})
+			r.after(2*time.Hour, func() {
+				r.requireBlocked(office2, "WACSM")
+				r.decide(farm.Decision{Choice: farm.Retry, Server: office2})
+			})
+			r.rotate().requireOutcome(farm.Verified)
+			f.assertRefreshes(t)
+		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
@@ -53,6 +54,27 @@ func TestDigest(t *testing.T) {
 			t.Errorf("%d digests, want one for each acceptance and one without: %v", len(digests), digests)
 		}
 	})
+}
+
+// What is staged is in the plan already: it changes no digest, and is no drift.
+func TestDrift_Staging(t *testing.T) {
+	t.Run("is neither drift nor another digest", rapid.MakeCheck(func(t *rapid.T) {
+		tf := drawTestFarm(t)
+		planned := farm.Compare(tf.desired, tf.observed)
+		for _, d := range planned {
+			if d.Step == farm.StepImport || d.Step == farm.StepGrant || d.Step == farm.StepRootAuthority {
+				tf.carryOut(d)
+			}
+		}
+		found := farm.Compare(tf.desired, tf.observed)
+		if drift := farm.Drift(planned, found); len(drift) > 0 {
+			t.Errorf("drift: %v", drift)
+		}
+		before, after := farm.Digest(tf.desired.Target.Thumbprint, planned, nil), farm.Digest(tf.desired.Target.Thumbprint, found, nil)
+		if before != after {
+			t.Errorf("the digest was %s and is %s", before, after)
+		}
+	}))
 }
 
 func TestDrift(t *testing.T) {

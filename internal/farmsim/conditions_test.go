@@ -46,11 +46,13 @@ func TestConditions_BeforeTheStep(t *testing.T) {
 		id, text string
 	}{
 		"a service does not start": {
-			fault.Fault{Kind: fault.ServiceFails, Service: model.SPTimerV4}, powershell.ServiceNotRunning,
+			fault.Fault{Kind: fault.ServiceFails, Service: model.SPTimerV4},
+			powershell.ServiceNotRunning,
 			"SPTimerV4 is not running: Failed to start service 'SharePoint Timer Service (SPTimerV4)'.",
 		},
 		"a service starts and stops again": {
-			fault.Fault{Kind: fault.ServiceStops, Service: model.SPTimerV4, Delay: 1}, powershell.ServiceNotRunning,
+			fault.Fault{Kind: fault.ServiceStops, Service: model.SPTimerV4, Delay: 1},
+			powershell.ServiceNotRunning,
 			"Service Control Manager: The SharePoint Timer Service service terminated unexpectedly.",
 		},
 		"W3SVC does not start": {fault.Fault{Kind: fault.ServiceFails, Service: model.W3SVC}, powershell.IisResetFailed, "W3SVC running: False, WAS running: True"},

@@ -225,3 +225,39 @@ func firstBack(o, next *operator) {
 	o.everything()
 	next.rotate()
 }
+
+// oneSubject cuts over to a certificate that shares its subject with the one in use,
+// and back, and goes wrong where something else uses that.
+func oneSubject(o, next *operator) {
+	o.rotate()
+	was := o.snapshot()
+	old, renewed := string(o.bundle.Certificate.Thumbprint), string(next.bundle.Certificate.Thumbprint)
+	for _, host := range []string{master, member} {
+		build := map[string]int{master: 14393, member: 17763}[host]
+		staged := next.importCall(build)
+		staged.Archived = true
+		must(o, host, staged)
+		must(o, host, next.grantCall())
+	}
+	next.look(master)
+	cutover := next.nameCall()
+	cutover.Archive = []string{old}
+	o.named(o.bundle.Certificate.Thumbprint)
+	next.look(master)
+	attempt(o, master, cutover)
+	o.named("")
+	must(o, master, cutover)
+	must(o, master, cutover)
+	next.look(master)
+	must(o, member, next.hideCall(true))
+	must(o, member, o.hideCall(false))
+	next.look(member)
+	back := next.nameBackCall(was)
+	back.Unarchive, back.Archive = []string{old}, []string{renewed}
+	must(o, master, back)
+	must(o, master, back)
+	must(o, member, o.hideCall(true))
+	must(o, member, next.hideCall(false))
+	must(o, master, next.removeCall())
+	o.everything()
+}

@@ -224,6 +224,8 @@ func plainly(t *testing.T, testFarm *farmsim.Farm, bundles ...*cert.Bundle) func
 	t.Helper()
 	var pairs []string
 	know := func(subject string, thumbprint farm.Thumbprint, der []byte) {
+		// A renewal keeps its subject.
+		subject = fmt.Sprintf("%s, no. %d", subject, len(pairs))
 		pairs = append(pairs, base64.StdEncoding.EncodeToString(der), "DER<"+subject+">",
 			string(thumbprint), "THUMBPRINT<"+subject+">", thumbprint.Short(), "SHORT<"+subject+">")
 	}
@@ -272,6 +274,7 @@ func TestModels_MatchScripts(t *testing.T) {
 		"2019, a renewal and its rollback":    {farmsim.Options{SharePoint: "2019", Trusting: true, SelfSigned: true}, wayBack},
 		"SE, what goes wrong":                 {farmsim.Options{SharePoint: "SE", SelfSigned: true}, story},
 		"SE, a first set-up and its rollback": {farmsim.Options{SharePoint: "SE"}, firstBack},
+		"SE, certificates of one subject":     {farmsim.Options{SharePoint: "SE"}, oneSubject},
 		"SE, what does not come back":         {farmsim.Options{SharePoint: "SE", SelfSigned: true}, notBack},
 	} {
 		options, tell := scenario.Options, scenario.tell

@@ -40,11 +40,25 @@ func Source(name string) (string, error) {
 
 // Prelude returns the text that runs before every script: the functions that
 // scripts share, and the dispatcher, which binds the parameters, runs the script
-// and prints its result.
+// and prints its result. It goes with every call, and without the comments of its
+// files a call fits into one message less.
 func Prelude() string { return prelude() }
 
-// prelude is part of every call, so it is put together once.
-var prelude = sync.OnceValue(func() string { return PreludeOn(concatFiles(listScripts(windowsPrelude))) })
+var prelude = sync.OnceValue(func() string {
+	return withoutComments(PreludeOn(concatFiles(listScripts(windowsPrelude))))
+})
+
+// withoutComments leaves out empty lines and those with nothing but a comment. The
+// prelude has no text of several lines, in which such a line would mean something.
+func withoutComments(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if trimmed := strings.TrimSpace(line); trimmed != "" && !strings.HasPrefix(trimmed, "#") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
 
 // PreludeOn returns the prelude with machine in place of the functions that only
 // Windows can run: stores, keys, access control, services, processes. Tests and

@@ -91,7 +91,7 @@ func TestTask_RollsBack(t *testing.T) {
 	before := s.state()
 	mustRun(t, s.runner(), powershell.AddRootAuthority{Authorities: []powershell.RootAuthorityCertificate{{Name: "OOS root", Certificate: ours.der}}})
 	mustRun(t, s.runner(), trustOf(ours, sharePointIssuer, "OOS"))
-	if done := mustRun(t, s.runner(), powershell.RemoveRootAuthority{Thumbprints: []string{ours.thumbprint}}); !cmp.Equal(done.Removed, []string{"OOS root"}) {
+	if done := mustRun(t, s.runner(), powershell.RemoveRootAuthority{Thumbprints: []string{ours.thumbprint}, RegisteredNames: []string{sharePointIssuer}}); !cmp.Equal(done.Removed, []string{"OOS root"}) {
 		t.Errorf("root authority: %+v", done)
 	}
 	if done := mustRun(t, s.runner(), restoreOf(ours, nil, noPermission)); !done.Removed {

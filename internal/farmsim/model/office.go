@@ -111,11 +111,11 @@ func (w *World) findMember(m *machine) *officeMember {
 	return nil
 }
 
-// RecreateOfficeFarm makes the office farm of a machine new, with other settings, as
-// Microsoft's update procedure does: Remove-OfficeWebAppsMachine on each machine,
-// then New-OfficeWebAppsFarm and New-OfficeWebAppsMachine, which start the services.
-// Without a URL it has those that it had.
-func (w *World) RecreateOfficeFarm(host string, settings OfficeSettings) error {
+// RecreateOfficeFarm makes the office farm of a machine new, as Microsoft's update
+// procedure does: Remove-OfficeWebAppsMachine on each machine, then
+// New-OfficeWebAppsFarm and New-OfficeWebAppsMachine, which start the services. Of
+// its settings only the S2S name is another one, empty when none is passed.
+func (w *World) RecreateOfficeFarm(host, s2sCertificateName string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.settleAll()
@@ -127,23 +127,29 @@ func (w *World) RecreateOfficeFarm(host string, settings OfficeSettings) error {
 	if one == nil {
 		return fmt.Errorf("recreate office farm: %s is in none", host)
 	}
-	if settings.InternalURL == "" && settings.ExternalURL == "" {
-		settings.InternalURL, settings.ExternalURL = one.settings.InternalURL, one.settings.ExternalURL
-	}
 	for _, member := range one.farm.members {
 		for _, name := range []string{WACSM, W3SVC, WAS} {
 			member.m.stopService(name)
 		}
-		member.settings, member.written, member.coming = settings, now, nil
+		member.settings, member.written, member.coming = one.farm.master.settings, now, nil
+		member.settings.S2SCertificateName = s2sCertificateName
 		w.startAll(member.m, now)
 	}
 	return nil
 }
 
-// applyReplicas takes over the changes that have reached the member.
+// applyReplicas takes over the changes that have reached the member. While its
+// service is stopped none does; they come just after it started.
 func (o *officeMember) applyReplicas(now time.Time) {
+	if !o.m.runs(WACSM) {
+		return
+	}
+	started := o.m.services[WACSM].since
 	for len(o.coming) > 0 && !o.coming[0].due.After(now) {
 		o.settings, o.written = o.coming[0].settings, o.coming[0].due
+		if !o.written.After(started) {
+			o.written = started.Add(time.Millisecond)
+		}
 		o.coming = o.coming[1:]
 	}
 }

@@ -185,7 +185,7 @@ func TestOfficeFarms(t *testing.T) {
 	if err := f.World.NewOfficeFarm(model.OfficeSettings{}, testfarm.Member); err == nil {
 		t.Errorf("%s is in two office farms", testfarm.Member)
 	}
-	f.OK(f.World.RecreateOfficeFarm(testfarm.Alone, model.OfficeSettings{}))
+	f.OK(f.World.RecreateOfficeFarm(testfarm.Alone, ""))
 	if own := settings(testfarm.Alone).S2SCertificateName; own != "" {
 		t.Errorf("after the office farm was re-created its name is %q", own)
 	}

@@ -143,7 +143,7 @@ func officeRules() []Rule {
 		{RuleSetFarmWarns, "Set-OfficeWebAppsFarm warns that every machine in the farm must be restarted", Assumed, "jon.netdork.net 2015, for CertificateName"},
 		{RuleS2SNameChecked, "by policy, Set-OfficeWebAppsFarm refuses an S2S name that is missing or ambiguous on the master", Assumed, "documented for CertificateName only"},
 		{RuleEmptyS2SName, "by policy, Set-OfficeWebAppsFarm refuses an empty S2S name", Assumed, "nothing public either way"},
-		{RuleReplication, "the settings are kept by the master; members see a change after a delay", Sourced, "jon.netdork.net 2015"},
+		{RuleReplication, "the settings are kept by the master; members see a change after a delay, and while their service runs", Sourced, "jon.netdork.net 2015"},
 		{RuleLoadAtStart, "processes use the settings and the certificate of when they started", Assumed, "documented for CertificateName: every machine must be restarted"},
 		{RuleSettingsRewrite, "by policy, a machine writes its settings.xml without a change, at a start or again and again", Assumed, "of topology.xml programming4.us tells it; of settings.xml nothing is public"},
 		{RuleSettingsFile, "each machine starts with its own settings.xml, which holds the friendly names as text", Assumed, "sharepointpain.com 2025/04 and public runbooks, which edit it; its format is documented nowhere"},

@@ -76,6 +76,16 @@ func isNoteCurrent(note *powershell.LoadedSettings, now *loadable) bool {
 	return was == now.LoadedSettings
 }
 
+// isProven reports whether a note proves that the processes have loaded what is set
+// now.
+func isProven(s *model.Session, note *powershell.LoadedSettings, now *loadable, service model.ServiceState) (proven bool, err error) {
+	if !isNoteCurrent(note, now) || !service.Running || service.Since.Before(note.Since) {
+		return false, nil
+	}
+	older, err := hasOlderWorker(s, note.Since)
+	return !older, err
+}
+
 // restartBound is the prelude's Get-RestartBound.
 func restartBound(s *model.Session, p powershell.RestartOfficeServer, note *powershell.LoadedSettings, now *loadable, began time.Time) (bound time.Time, err error) {
 	raise := func(moment *time.Time) {
@@ -88,17 +98,14 @@ func restartBound(s *model.Session, p powershell.RestartOfficeServer, note *powe
 	if err != nil {
 		return bound, err
 	}
-	current := isNoteCurrent(note, now)
-	if current && service.Running && !service.Since.Before(note.Since) {
-		if older, err := hasOlderWorker(s, note.Since); err != nil || !older {
-			return bound, err
-		}
+	if proven, err := isProven(s, note, now, service); err != nil || proven {
+		return bound, err
 	}
 	written, err := s.FileTime(model.SettingsFile)
 	if err != nil {
 		return bound, err
 	}
-	isOfNote := note != nil && !current && service.Running && service.Since.Sub(note.Service).Abs() < time.Second
+	isOfNote := note != nil && !isNoteCurrent(note, now) && service.Running && service.Since.Sub(note.Service).Abs() < time.Second
 	if written.IsZero() || isOfNote {
 		raise(&began)
 	}
@@ -147,6 +154,16 @@ func restartOfficeServer(s *model.Session, p powershell.RestartOfficeServer, _ [
 	return done.result(), err
 }
 
+// areSettingsKnown reports whether none arrived while the service started, which it
+// may or may not have loaded.
+func areSettingsKnown(s *model.Session, began time.Time, done *restarts) (known bool, err error) {
+	if !done.has(model.WACSM) {
+		return true, nil
+	}
+	written, err := s.FileTime(model.SettingsFile)
+	return !written.IsZero() && written.Before(began), err
+}
+
 // restartLoaded is what Restart-OfficeServer does once the service runs.
 func restartLoaded(s *model.Session, p powershell.RestartOfficeServer, began time.Time, done *restarts) error {
 	note, err := loadedNote(s)
@@ -157,11 +174,10 @@ func restartLoaded(s *model.Session, p powershell.RestartOfficeServer, began tim
 	if err != nil {
 		return err
 	}
-	written, err := s.FileTime(model.SettingsFile)
+	known, err := areSettingsKnown(s, began, done)
 	if err != nil {
 		return err
 	}
-	known := len(done.names) == 0 || !written.IsZero() && written.Before(began)
 	before, err := restartBound(s, p, note, now, began)
 	if err != nil {
 		return err
