@@ -32,7 +32,7 @@ const (
 	inspectionInterval = 2 * day
 	retention          = day
 	// These are real time, as servers are to an activity.
-	healthyWithin = time.Second
+	healthyWithin = 5 * time.Second
 	healthyFor    = 30 * time.Millisecond
 )
 
