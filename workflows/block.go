@@ -127,8 +127,11 @@ func (o *operation) isSkippable(host string) bool {
 // isServing reports whether the master of a server's office farm lists it as a
 // machine of that farm.
 func (o *operation) isServing(host string) bool {
+	office, isOffice := o.farm.OfficeOf(host)
+	if !isOffice {
+		return false
+	}
 	server := o.observed.OfficeServer(host)
-	office, _ := o.farm.OfficeOf(host)
 	return o.master(office).Settings.HasMachine(server.Machine.Name)
 }
 
