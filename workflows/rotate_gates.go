@@ -39,7 +39,7 @@ func (r *rotation) awaitApproval(ctx workflow.Context) error {
 func (o *operation) waitForApproval(ctx workflow.Context, digest, text string) error {
 	d := o.decisions
 	d.approval = approval{wanted: digest}
-	o.progress.Wait = &farm.Wait{For: farm.ForApproval, Digest: digest, Text: text}
+	o.progress.Wait = &farm.Wait{For: farm.ForApproval, Digest: digest, Text: text, RollbackBlocked: d.rollbackBlocked}
 	if err := o.progress.setNeedsOperator(ctx, true); err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (r *rotation) awaitWindow(ctx workflow.Context) error {
 		return nil
 	}
 	r.progress.Wait = &farm.Wait{
-		For: farm.ForWindow, Until: next.Opening.From,
+		For: farm.ForWindow, Until: next.Opening.From, RollbackBlocked: r.decisions.rollbackBlocked,
 		Text: fmt.Sprintf("the window %s opens; the cutover takes about %s", window, estimate),
 	}
 	r.progress.show()

@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,7 +116,7 @@ func TestRotate_Recheck(t *testing.T) {
 			}
 			r.assertDecisionRefused(retry("masters-differ"), "can never be accepted")
 			r.assertDecisionRefused(retry("pending-reboot@"+office1), "that is not what blocks it; it is "+pending)
-			r.decide(retry(pending))
+			r.decide(retry("pending-reboot@" + strings.ToUpper(office2)))
 		})
 		r.after(3*time.Hour, func() {
 			if again := r.requireWait(farm.ForApproval).Digest; again == before {
