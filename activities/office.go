@@ -179,7 +179,7 @@ func (a *Activities) findMaster(ctx context.Context, f farm.Farm, t powershell.T
 		return master, nil
 	}
 	if err == nil {
-		err = serviceStopped(activity.GetInfo(ctx).Attempt, "%s, the master: %s: remove the cause, start it, then retry; or %s", t.Host, seen.WhyUnread(), moveMaster)
+		err = serviceStopped(activity.GetInfo(ctx).Attempt, "%s, the master: %s: remove the cause, then retry, which starts it; or %s", t.Host, seen.WhyUnread(), moveMaster)
 	}
 	return "", err
 }
@@ -225,7 +225,7 @@ func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) 
 	err = a.awaitCondition(ctx, func() (bool, string, error) {
 		seen, err := a.observeOffice(ctx, t, in.Target, "")
 		if err == nil && !seen.Joined {
-			err = serviceStopped(activity.GetInfo(ctx).Attempt, "%s cannot get the setting: %s: remove the cause, start it, then retry", in.Host, seen.WhyUnread())
+			err = serviceStopped(activity.GetInfo(ctx).Attempt, "%s cannot get the setting: %s: remove the cause, then retry, which starts it", in.Host, seen.WhyUnread())
 		}
 		now := seen.Settings.S2SCertificateName
 		return now == in.Name && err == nil, fmt.Sprintf("%s still has S2SCertificateName %s", in.Host, quoteName(now)), err

@@ -48,8 +48,8 @@ func (r *result) run(t *testing.T, s *testFarm) {
 		t.Errorf("%s did not occur: %+v is pending", fc.name, s.sim.Pending())
 	}
 	s.sim.ClearFaults()
-	if fc.stopsService && r.operation == opRetire {
-		s.startService(t, r.call.server) // a retirement does not
+	if fc.stopsService && (r.operation == opRetire || ended.Outcome == farm.Refused) {
+		s.startService(t, r.call.server) // the run itself does not
 	}
 	calls := s.callLog.since(mark)
 	r.assertOutcome(t, ended)
@@ -105,7 +105,7 @@ func (r *result) decideBlocked(t *testing.T, s *testFarm) func(farm.Blocked) far
 		case b.Server != r.call.server || b.Step == "" || b.Then == "" || !strings.Contains(b.Text, wantText):
 			t.Errorf("blocked as %+v, want a step on %s and %q", b, r.call.server, wantText)
 		}
-		if fc.stopsService {
+		if fc.stopsService && (strings.Contains(b.Text, "start it, then") || strings.Contains(b.Text, "start the service")) {
 			s.startService(t, r.call.server)
 		}
 		if fc.permanent && r.operation == opRotate && !r.rollsBack() && !slices.Contains(farm.RollbackSteps(), b.Step) {
@@ -125,7 +125,13 @@ func (r *result) assertOutcome(t *testing.T, ended farm.RotationResult) {
 	}
 	unreachable := r.operation != opRollback && fc.wantText != "" && strings.HasPrefix(r.step, "Get-") && r.asked == 0
 	if unreachable && ended.Outcome == farm.Refused {
+		if !strings.Contains(ended.Statement, r.call.server) || !strings.Contains(ended.Statement, fc.wantText) {
+			t.Errorf("refused with %q, want %s and %q", ended.Statement, r.call.server, fc.wantText)
+		}
 		return
+	}
+	if fc.stopsService && strings.Contains(ended.Statement, "because the canary failed") {
+		want = farm.RolledBack // nothing needed the service before its restart
 	}
 	if ended.Outcome != want {
 		t.Errorf("ended %s: %s; want %s", ended.Outcome, ended.Statement, want)
