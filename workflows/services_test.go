@@ -296,6 +296,25 @@ func TestRollback_SettingsFile(t *testing.T) {
 	f.assertRefreshes(t)
 }
 
+// TestRotate_ServiceStopsBeforeCutover is about a service that stops after the farm was
+// first observed: the cutover is blocked on its server, not on what cannot be read then.
+func TestRotate_ServiceStopsBeforeCutover(t *testing.T) {
+	t.Parallel()
+	f := newServicesFarm(t)
+	r := f.newRun(t)
+	r.onActivity("ExportCertificate", func() { f.stopService(t, later, "WACSM") })
+	r.decideOnce(func(blocked []farm.Blocked) bool {
+		requireOneBlocked(t, blocked, later, "WACSM is not running", "terminated unexpectedly", "start the service")
+		if err := f.sim.World.Reboot(later, time.Nanosecond); err != nil {
+			t.Error(err)
+		}
+		r.decide(farm.Decision{Choice: farm.Retry})
+		return true
+	})
+	r.rotate().requireOutcome(farm.Verified)
+	f.assertRefreshes(t)
+}
+
 // TestRetire_ServiceStopped is about a retirement while a service is stopped: what the
 // farm still names cannot be read, and that is what an operator reads.
 func TestRetire_ServiceStopped(t *testing.T) {
