@@ -214,8 +214,8 @@ type ReplicationInput struct {
 // AwaitReplication waits until an office server has the farm's new S2S setting,
 // which the master replicates to the other machines with some delay. Then, at once,
 // it makes the certificate that the setting names the only visible one of its
-// subject: until that is done the service might not start there. It fails with
-// [WaitTimedOut].
+// subject: until that is done the service might not start there. The result's At is
+// when it had the setting. It fails with [WaitTimedOut].
 func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) (StepResult, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -233,9 +233,12 @@ func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) 
 	if err != nil {
 		return StepResult{}, err
 	}
-	arrived := fmt.Sprintf("has %s after %s", quoteName(in.Name), a.Now().Sub(started).Round(time.Second))
+	seenAt := a.Now()
+	arrived := fmt.Sprintf("has %s after %s", quoteName(in.Name), seenAt.Sub(started).Round(time.Second))
 	marked, err := a.markCertificates(ctx, t, in.Unarchive, in.Archive)
-	return a.stepResult(err, len(marked) > 0, arrived+describeMarked(marked), arrived)
+	result, err := a.stepResult(err, len(marked) > 0, arrived+describeMarked(marked), arrived)
+	result.At = seenAt
+	return result, err
 }
 
 // markCertificates unarchives certificates, then archives others, and returns those
