@@ -8,7 +8,7 @@ function Get-LoadedNote {
     param()
 
     $text = Get-LoadedText
-    if ([string] $text -eq '') { return $null }
+    if (-not $text) { return $null }
     try {
         $note = ConvertFrom-Json -InputObject $text
         return [pscustomobject] @{
