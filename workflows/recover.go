@@ -101,7 +101,7 @@ func (r *rotation) startServices(ctx workflow.Context, host string) error {
 }
 
 func (r *rotation) startOffice(ctx workflow.Context, host string, master bool) workflow.Future {
-	in := activities.StartOfficeInput{ServerInput: r.onServer(host), Previous: r.snapshot.Previous, Name: r.wantedName(host), Master: master}
+	in := activities.StartOfficeInput{ServerInput: r.onServer(host), Previous: r.snapshot.PreviousOn(host), Name: r.wantedName(host), Master: master}
 	return workflow.ExecuteActivity(restartOptions(ctx, "start WACSM and IIS on "+host), a.StartOffice, in)
 }
 

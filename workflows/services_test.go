@@ -296,6 +296,29 @@ func TestRollback_SettingsFile(t *testing.T) {
 	f.assertRefreshes(t)
 }
 
+// TestRollback_SettingsFileOfSetUp is the same for the first set-up of a single
+// server, which had no name before, and no other server that could be the master.
+func TestRollback_SettingsFileOfSetUp(t *testing.T) {
+	t.Parallel()
+	f := newTestFarm(t, farmsim.Options{OfficeServers: 1})
+	before := f.sim.Trust()
+	r := f.newRun(t)
+	r.onActivity("RestartOffice", func() { f.rename(t, master, f.newest(t), "another name") })
+	r.decideOnce(func(blocked []farm.Blocked) bool {
+		requireOneBlocked(t, blocked, master, "The certificate has not been specified", "empty the StringValue", "settings.xml", "Start-Service WACSM")
+		if strings.Contains(blocked[0].Text, "-Master") {
+			t.Errorf("there is no other server, but %q", blocked[0].Text)
+		}
+		if err := f.sim.World.EditSettingsFile(master, ""); err != nil {
+			t.Error(err)
+		}
+		r.decide(farm.Decision{Choice: farm.Retry})
+		return true
+	})
+	r.rotate().requireOutcome(farm.RolledBack)
+	f.assertTrustUnchanged(t, before)
+}
+
 // TestRetire_ServiceStopped is about a retirement while a service is stopped: what the
 // farm still names cannot be read, and that is what an operator reads.
 func TestRetire_ServiceStopped(t *testing.T) {
