@@ -129,7 +129,7 @@ func (r *rotation) wantedVisible(host string) (unarchive, archive []farm.Thumbpr
 func (r *rotation) recoverPostponed(ctx workflow.Context) error {
 	for _, frontEnd := range r.farm.FrontEnds() {
 		for _, s := range r.farm.SharePointServers(frontEnd) {
-			if !slices.Contains(r.postponed, s.Host) {
+			if !slices.Contains(r.postponed, s.Host) || r.decisions.isSkipped(s.Host) {
 				continue
 			}
 			if _, err := r.restartSharePointServer(ctx, frontEnd, s.Host, nil); err != nil {
