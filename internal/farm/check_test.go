@@ -1,6 +1,7 @@
 package farm_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -251,6 +252,21 @@ func TestCheck(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCheck_RemedyCanBePasted has an issuer whose name would end a quoted text.
+func TestCheck_RemedyCanBePasted(t *testing.T) {
+	tf := newTestFarm()
+	tf.observed.SharePoint[0].Issuers = []farm.TokenIssuer{{
+		Name: "Ada's issuer", RegisteredName: "67e3df25-268a-4324-a550-0de1c7f97287@d09b8d2b-0000-0000-0000-000000000000",
+	}}
+	const want = "Remove-SPTrustedSecurityTokenIssuer -Identity 'Ada''s issuer'"
+	for _, f := range farm.Check(tf.desired, tf.observed) {
+		if f.Code == "issuer-realm-changed" && strings.Contains(f.Remedy, want) {
+			return
+		}
+	}
+	t.Errorf("no remedy has %s", want)
 }
 
 // separateOffice makes the second office server an office farm of its own.
