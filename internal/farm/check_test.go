@@ -142,6 +142,9 @@ func TestCheck(t *testing.T) {
 		{"friendly name in use", func(_ *farm.Desired, o *farm.Observed) {
 			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), FriendlyName: "OOS S2S new"}}
 		}, []finding{{farm.Stop, "friendly-name-taken", "oos-02"}}},
+		{"friendly name in use in other letters", func(_ *farm.Desired, o *farm.Observed) {
+			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), FriendlyName: "oos s2s NEW"}}
+		}, []finding{{farm.Stop, "friendly-name-taken", "oos-02"}}},
 		{"friendly name on the copy in Trusted Root", func(d *farm.Desired, o *farm.Observed) {
 			o.Office[1].Roots = []farm.StoreCertificate{{Thumbprint: d.Target.Thumbprint, FriendlyName: "OOS S2S new"}}
 		}, []finding{{farm.Stop, "friendly-name-taken", "oos-02"}}},
