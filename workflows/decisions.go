@@ -180,7 +180,7 @@ func (d *decisions) validateAccepted(decision farm.Decision) error {
 // concerns reports whether a decision is about this step. One that was decided
 // about is no longer blocked, though it may not have gone on yet.
 func (b *blockedStep) concerns(d farm.Decision) bool {
-	return b.choice == "" && (d.Server == "" || b.Server == d.Server)
+	return b.choice == "" && (d.Server == "" || strings.EqualFold(b.Server, d.Server))
 }
 
 // handleDecision takes a decision that was validated.
@@ -196,12 +196,12 @@ func (o *operation) handleDecision(ctx workflow.Context, decision farm.Decision)
 	case farm.Retry, farm.Skip:
 		d.accepted = append(d.accepted, farm.NewAcceptances(decision.Accept, decision.By, decision.Reason, workflow.Now(ctx))...)
 		for _, b := range d.blocked {
-			if b.concerns(decision) {
-				b.choice = decision.Choice
+			if !b.concerns(decision) {
+				continue
 			}
-		}
-		if decision.Choice == farm.Skip {
-			d.skipped = append(d.skipped, decision.Server)
+			if b.choice = decision.Choice; b.choice == farm.Skip && !d.isSkipped(b.Server) {
+				d.skipped = append(d.skipped, b.Server)
+			}
 		}
 	}
 	o.progress.Report.Decisions = append(o.progress.Report.Decisions, farm.RecordedDecision{Decision: decision, At: workflow.Now(ctx)})

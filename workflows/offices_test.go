@@ -205,6 +205,50 @@ func TestRotate_Recreated(t *testing.T) {
 	}
 }
 
+// TestRotate_RecreatedMeanwhile re-creates the office farm after the cutover: the
+// rotation says what is left, and both ways on lead to an end.
+func TestRotate_RecreatedMeanwhile(t *testing.T) {
+	recreated := func(t *testing.T) (*testFarm, *testRun) {
+		t.Helper()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		r := f.newRun(t)
+		r.onActivity("RestartSharePoint", func() {
+			if err := f.sim.World.RecreateOfficeFarm(office1, ""); err != nil {
+				t.Error(err)
+			}
+		})
+		return f, r
+	}
+	setByHand := func(f *testFarm, name string) {
+		if err := f.sim.World.RecreateOfficeFarm(office1, name); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Run("abort and rotate again", func(t *testing.T) {
+		t.Parallel()
+		f, r := recreated(t)
+		r.after(time.Hour, func() {
+			r.requireBlocked(office1, "abort and rotate again")
+			r.decide(farm.Decision{Choice: farm.Abort})
+		})
+		r.rotate().requireOutcome(farm.Partial)
+		f.rotate(t).requireOutcome(farm.Verified)
+		f.assertRefreshes(t)
+	})
+	t.Run("roll back", func(t *testing.T) {
+		t.Parallel()
+		f, r := recreated(t)
+		r.after(time.Hour, func() { r.decide(farm.Decision{Choice: farm.RollBack}) })
+		r.after(2*time.Hour, func() {
+			r.requireBlocked(office1, "Set-OfficeWebAppsFarm -S2SCertificateName 'OOS S2S old' -Force")
+			setByHand(f, "OOS S2S old")
+			r.decide(farm.Decision{Choice: farm.Retry})
+		})
+		r.rotate().requireOutcome(farm.RolledBack)
+		f.assertRefreshes(t)
+	})
+}
+
 // TestInspect_Dangling removes the certificate that the S2S name selects.
 func TestInspect_Dangling(t *testing.T) {
 	f := newTestFarm(t, farmsim.Options{Trusting: true})

@@ -182,6 +182,10 @@ func (p *rollbackPlanner) planS2SName(master OfficeServer, was string) {
 	case !master.Joined:
 		p.addReversal(StepRestoreS2SName, master.Machine.Host, "S2SCertificateName", master.s2sName(), textOrNone(was),
 			"set S2SCertificateName back to %s: what it is now is %s", textOrNone(was), master.s2sName())
+	case is == "":
+		p.plan.Conflicts = append(p.plan.Conflicts, stopFinding("changed-since", master.Machine.Host,
+			fmt.Sprintf("set it there with Set-OfficeWebAppsFarm -S2SCertificateName %s -Force, then retry", quotePowerShell(was)),
+			"S2SCertificateName is not set, as after an update that made the office farm new: before the rotation it was %q", was))
 	case is != p.snapshot.Target.FriendlyName:
 		p.addConflict(master.Machine.Host, "S2SCertificateName is %q: neither the new %q nor the one before, %q", is, p.snapshot.Target.FriendlyName, was)
 	case was == "":
