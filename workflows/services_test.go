@@ -247,6 +247,28 @@ func TestRollback_StartsWithOtherSettings(t *testing.T) {
 	f.assertRefreshes(t)
 }
 
+// TestRollback_ServiceStopsBeforeRemoval is about a service that stops after its restart:
+// what an operator reads is why the certificate cannot be removed.
+func TestRollback_ServiceStopsBeforeRemoval(t *testing.T) {
+	t.Parallel()
+	f := newServicesFarm(t)
+	before := f.sim.Trust()
+	rotated := f.requireRotated(t)
+	r := f.newRun(t)
+	r.onActivity("RevokeKey", func() { f.stopService(t, later, "WACSM") })
+	r.decideOnce(func(blocked []farm.Blocked) bool {
+		requireOneBlocked(t, blocked, later, "WACSM is not running", "terminated unexpectedly", "start it, then try again")
+		if err := f.sim.World.Reboot(later, time.Nanosecond); err != nil {
+			t.Error(err)
+		}
+		r.decide(farm.Decision{Choice: farm.Retry})
+		return true
+	})
+	r.rollBack(rotated.Snapshot).requireOutcome(farm.RolledBack)
+	f.assertTrustUnchanged(t, before)
+	f.assertRefreshes(t)
+}
+
 // TestRollback_Skip is about a member that does not come back: it is left out, and
 // the report says what differs there.
 func TestRollback_Skip(t *testing.T) {
