@@ -3,6 +3,7 @@ package activities_test
 import (
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,6 +52,17 @@ func TestErrors_ByIdentity(t *testing.T) {
 			assertFails(t, a, a.ObserveOffice, activities.ObserveInput{ServerInput: onOffice}, c.want, "oos-01", c.remedy)
 		})
 	}
+}
+
+// TestErrors_ALongTextKeepsItsRemedy checks that what cmdlets warned of does not push
+// out what an operator can do.
+func TestErrors_ALongTextKeepsItsRemedy(t *testing.T) {
+	refused := &powershell.ScriptError{Server: "oos-01", Script: "Get-OfficeServer", ID: powershell.NoFarmAccess, Message: "no"}
+	for range 5 {
+		refused.Warnings = append(refused.Warnings, strings.Repeat("ö", 500))
+	}
+	a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Remote: testServer{"Get-OfficeServer": func(any) error { return refused }}}
+	assertFails(t, a, a.ObserveOffice, activities.ObserveInput{ServerInput: onOffice}, failure{Type: powershell.NoFarmAccess, Final: true}, "oos-01", powershell.Remedy(powershell.NoFarmAccess))
 }
 
 // TestErrors_TwoRestarts checks that what does not come back is restarted twice, and

@@ -94,13 +94,15 @@ type retryRule struct {
 const maxAttempts = 9
 
 func (v retryRule) toApplicationError(err error, kind string, attempt int32) error {
-	text := err.Error()
+	remedy := ""
 	if v.remedy != "" {
-		text += ": " + v.remedy
+		remedy = ": " + v.remedy
 	}
-	if len(text) > maxErrorText {
-		text = strings.ToValidUTF8(text[:maxErrorText], "") + "..."
+	text := err.Error()
+	if room := maxErrorText - len(remedy); len(text) > room {
+		text = strings.ToValidUTF8(text[:room], "") + "..."
 	}
+	text += remedy
 	final := v.terminal || (!v.retryable && attempt >= cmp.Or(v.attempts, maxAttempts))
 	return temporal.NewApplicationErrorWithOptions(text, kind, temporal.ApplicationErrorOptions{NonRetryable: final, NextRetryDelay: v.delay})
 }

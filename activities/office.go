@@ -179,7 +179,7 @@ func (a *Activities) findMaster(ctx context.Context, f farm.Farm, t powershell.T
 		return master, nil
 	}
 	if err == nil {
-		err = serviceStopped(activity.GetInfo(ctx).Attempt, "%s, the master: %s: remove the cause, start it, then retry; or %s", t.Host, seen.WhyUnread(), moveMaster)
+		err = serviceStopped(activity.GetInfo(ctx).Attempt, "%s, the master: %s: remove the cause, then retry, which starts it; or %s", t.Host, seen.WhyUnread(), moveMaster)
 	}
 	return "", err
 }
@@ -214,8 +214,8 @@ type ReplicationInput struct {
 // AwaitReplication waits until an office server has the farm's new S2S setting,
 // which the master replicates to the other machines with some delay. Then, at once,
 // it makes the certificate that the setting names the only visible one of its
-// subject: until that is done the service might not start there. It fails with
-// [WaitTimedOut].
+// subject: until that is done the service might not start there. The result's At is
+// when it had the setting. It fails with [WaitTimedOut].
 func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) (StepResult, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -225,7 +225,7 @@ func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) 
 	err = a.awaitCondition(ctx, func() (bool, string, error) {
 		seen, err := a.observeOffice(ctx, t, in.Target, "")
 		if err == nil && !seen.Joined {
-			err = serviceStopped(activity.GetInfo(ctx).Attempt, "%s cannot get the setting: %s: remove the cause, start it, then retry", in.Host, seen.WhyUnread())
+			err = serviceStopped(activity.GetInfo(ctx).Attempt, "%s cannot get the setting: %s: remove the cause, then retry, which starts it", in.Host, seen.WhyUnread())
 		}
 		now := seen.Settings.S2SCertificateName
 		return now == in.Name && err == nil, fmt.Sprintf("%s still has S2SCertificateName %s", in.Host, quoteName(now)), err
@@ -233,9 +233,12 @@ func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) 
 	if err != nil {
 		return StepResult{}, err
 	}
-	arrived := fmt.Sprintf("has %s after %s", quoteName(in.Name), a.Now().Sub(started).Round(time.Second))
+	seenAt := a.Now()
+	arrived := fmt.Sprintf("has %s after %s", quoteName(in.Name), seenAt.Sub(started).Round(time.Second))
 	marked, err := a.markCertificates(ctx, t, in.Unarchive, in.Archive)
-	return a.stepResult(err, len(marked) > 0, arrived+describeMarked(marked), arrived)
+	result, err := a.stepResult(err, len(marked) > 0, arrived+describeMarked(marked), arrived)
+	result.At = seenAt
+	return result, err
 }
 
 // markCertificates unarchives certificates, then archives others, and returns those

@@ -38,7 +38,7 @@ func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice,
 	}
 	b := o.newBlockedStep(ctx, failed)
 	d.blocked = append(d.blocked, b)
-	o.progress.setBlocked(d.blocked)
+	o.progress.setBlocked(d)
 	if err := o.progress.setNeedsOperator(ctx, true); err != nil {
 		return "", err
 	}
@@ -46,7 +46,7 @@ func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice,
 		func() bool { return b.choice != "" || d.resolution.choice != "" })
 	d.blocked = slices.DeleteFunc(d.blocked, func(other *blockedStep) bool { return other == b })
 	d.unblockedAt = workflow.Now(ctx)
-	o.progress.setBlocked(d.blocked)
+	o.progress.setBlocked(d)
 	if err != nil {
 		return "", err
 	}
@@ -127,8 +127,11 @@ func (o *operation) isSkippable(host string) bool {
 // isServing reports whether the master of a server's office farm lists it as a
 // machine of that farm.
 func (o *operation) isServing(host string) bool {
+	office, isOffice := o.farm.OfficeOf(host)
+	if !isOffice {
+		return false
+	}
 	server := o.observed.OfficeServer(host)
-	office, _ := o.farm.OfficeOf(host)
 	return o.master(office).Settings.HasMachine(server.Machine.Name)
 }
 

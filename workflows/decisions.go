@@ -166,11 +166,11 @@ func (d *decisions) validateAccepted(decision farm.Decision) error {
 		}
 	}
 	for _, ref := range decision.Accept {
-		isOffered := func(offer string) bool { return offer == ref || strings.HasPrefix(offer, ref+"@") }
+		accepted, _ := farm.ParseAcceptance(ref) // validated with the decision
 		switch {
 		case len(offered) == 0:
 			return fmt.Errorf("retry: accept %s: nothing that is blocked can be accepted", ref)
-		case !slices.ContainsFunc(offered, isOffered):
+		case !slices.ContainsFunc(offered, accepted.CoversRef):
 			return fmt.Errorf("retry: accept %s: that is not what blocks it; it is %s", ref, strings.Join(offered, ", "))
 		}
 	}

@@ -74,13 +74,13 @@ func (p *progress) setPhase(ctx workflow.Context, phase farm.Phase) error {
 }
 
 // setBlocked shows the steps that wait for a decision.
-func (p *progress) setBlocked(blocked []*blockedStep) {
+func (p *progress) setBlocked(d *decisions) {
 	p.Wait = nil
-	if len(blocked) == 0 {
+	if len(d.blocked) == 0 {
 		return
 	}
-	p.Wait = &farm.Wait{For: farm.ForDecision, Text: "decide about each blocked step"}
-	for _, b := range blocked {
+	p.Wait = &farm.Wait{For: farm.ForDecision, Text: "decide about each blocked step", RollbackBlocked: d.rollbackBlocked}
+	for _, b := range d.blocked {
 		p.Wait.Blocked = append(p.Wait.Blocked, b.Blocked)
 		if p.Wait.Until.IsZero() || b.Until.Before(p.Wait.Until) {
 			p.Wait.Until = b.Until

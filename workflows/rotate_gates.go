@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -38,7 +39,7 @@ func (r *rotation) awaitApproval(ctx workflow.Context) error {
 func (o *operation) waitForApproval(ctx workflow.Context, digest, text string) error {
 	d := o.decisions
 	d.approval = approval{wanted: digest}
-	o.progress.Wait = &farm.Wait{For: farm.ForApproval, Digest: digest, Text: text}
+	o.progress.Wait = &farm.Wait{For: farm.ForApproval, Digest: digest, Text: text, RollbackBlocked: d.rollbackBlocked}
 	if err := o.progress.setNeedsOperator(ctx, true); err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ func (r *rotation) awaitWindow(ctx workflow.Context) error {
 		return nil
 	}
 	r.progress.Wait = &farm.Wait{
-		For: farm.ForWindow, Until: next.Opening.From,
+		For: farm.ForWindow, Until: next.Opening.From, RollbackBlocked: r.decisions.rollbackBlocked,
 		Text: fmt.Sprintf("the window %s opens; the cutover takes about %s", window, estimate),
 	}
 	r.progress.show()
@@ -134,17 +135,19 @@ func (r *rotation) awaitNoDrift(ctx workflow.Context) error {
 	}
 }
 
-// checkDrift returns what keeps the cutover from starting: the farm is no longer
-// as it was when the rotation was planned, or the rotation would be refused now.
+// checkDrift returns what keeps the cutover from starting: the rotation would be
+// refused now, or the farm is no longer as it was when the rotation was planned. The
+// former comes first: of a server whose service has stopped nothing is as planned.
 func (r *rotation) checkDrift(c activities.Comparison) *failedStep {
 	failed := &failedStep{host: r.masterHost(r.farm.Office), step: farm.StepRecheck}
-	if drift := farm.Drift(r.withoutSkipped(r.planned), r.withoutSkipped(c.Differences)); len(drift) > 0 {
-		failed.cause = fmt.Errorf("the farm has changed since the rotation was planned: %s: set it back and retry, or roll back and start again", strings.Join(drift, "; "))
-		return failed
-	}
 	stops := slices.DeleteFunc(farm.Stops(c.Findings), func(f farm.Finding) bool { return r.decisions.isSkipped(f.Server) })
 	if len(stops) > 0 {
+		failed.host = cmp.Or(stops[0].Server, failed.host)
 		failed.cause, failed.accept = fmt.Errorf("since the rotation was planned: %s", explain(stoppedBy(stops))), farm.AcceptableRefs(stops)
+		return failed
+	}
+	if drift := farm.Drift(r.withoutSkipped(r.planned), r.withoutSkipped(c.Differences)); len(drift) > 0 {
+		failed.cause = fmt.Errorf("the farm has changed since the rotation was planned: %s: set it back and retry, or roll back and start again", strings.Join(drift, "; "))
 		return failed
 	}
 	return nil

@@ -223,6 +223,30 @@ func TestRollback_ServiceDoesNotStart(t *testing.T) {
 	}, "W3SVC", pool)
 }
 
+// TestRollback_StartsWithOtherSettings is about a canary whose service an operator gets
+// running by hand, with the new settings, before the old ones have reached it: it is
+// restarted, although the note of an earlier run says that the old ones were loaded.
+func TestRollback_StartsWithOtherSettings(t *testing.T) {
+	t.Parallel()
+	f := newServicesFarm(t)
+	before := f.sim.Trust()
+	f.newRun(t).rollBack(f.requireRotated(t).Snapshot).requireOutcome(farm.RolledBack)
+	f.addFaults(t, serviceFails(canary, "Restart-OfficeServer", "WACSM"))
+	r := f.newRun(t)
+	r.decideOnce(func(blocked []farm.Blocked) bool {
+		requireOneBlocked(t, blocked, canary, "WACSM")
+		f.sim.ClearFaults()
+		if err := f.sim.World.Reboot(canary, time.Nanosecond); err != nil {
+			t.Error(err)
+		}
+		r.decide(farm.Decision{Choice: farm.Retry})
+		return true
+	})
+	r.rotate().requireOutcome(farm.RolledBack)
+	f.assertTrustUnchanged(t, before)
+	f.assertRefreshes(t)
+}
+
 // TestRollback_Skip is about a member that does not come back: it is left out, and
 // the report says what differs there.
 func TestRollback_Skip(t *testing.T) {
@@ -293,6 +317,25 @@ func TestRollback_SettingsFile(t *testing.T) {
 	})
 	r.rotate().requireOutcome(farm.RolledBack)
 	f.assertTrustUnchanged(t, before)
+	f.assertRefreshes(t)
+}
+
+// TestRotate_ServiceStopsBeforeCutover is about a service that stops after the farm was
+// first observed: the cutover is blocked on its server, not on what cannot be read then.
+func TestRotate_ServiceStopsBeforeCutover(t *testing.T) {
+	t.Parallel()
+	f := newServicesFarm(t)
+	r := f.newRun(t)
+	r.onActivity("ExportCertificate", func() { f.stopService(t, later, "WACSM") })
+	r.decideOnce(func(blocked []farm.Blocked) bool {
+		requireOneBlocked(t, blocked, later, "WACSM is not running", "terminated unexpectedly", "start the service")
+		if err := f.sim.World.Reboot(later, time.Nanosecond); err != nil {
+			t.Error(err)
+		}
+		r.decide(farm.Decision{Choice: farm.Retry})
+		return true
+	})
+	r.rotate().requireOutcome(farm.Verified)
 	f.assertRefreshes(t)
 }
 

@@ -80,6 +80,13 @@ func (a Acceptance) covers(f Finding) bool {
 	return a.Code == f.Code && (a.Server == "" || strings.EqualFold(a.Server, f.Server))
 }
 
+// CoversRef reports whether a finding that is given as [Finding.Ref] writes it is
+// what was accepted.
+func (a Acceptance) CoversRef(ref string) bool {
+	code, server, _ := strings.Cut(ref, "@")
+	return a.covers(Finding{Code: code, Server: server})
+}
+
 // IsAcceptable reports whether findings with this code can be accepted.
 func IsAcceptable(code string) bool { return AcceptanceEffect(code) != "" }
 

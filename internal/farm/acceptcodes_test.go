@@ -14,7 +14,7 @@ import (
 )
 
 // TestEveryStopIsPlaced fails for a new code of a finding that stops a rotation
-// until somebody has thought about whether an operator may accept it.
+// until it is decided whether an operator may accept it.
 func TestEveryStopIsPlaced(t *testing.T) {
 	placed := map[string]int{}
 	for _, c := range append(farm.Acceptable(), farm.NeverAccepted()...) {

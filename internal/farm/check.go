@@ -126,13 +126,13 @@ func checkMachinesOf(master OfficeServer, configured []OfficeServer) []Finding {
 	var out []Finding
 	for _, name := range master.Settings.Machines {
 		if !slices.ContainsFunc(configured, func(s OfficeServer) bool { return SameMachine(s.Machine.Name, name) }) {
-			out = append(out, stopFinding("machine-not-configured", name, "add it to office.servers, or it will not get the certificate",
+			out = append(out, stopFinding("machine-not-configured", name, "add it to office.servers, or to those of its office farm under office.others; otherwise it will not get the certificate",
 				"is a machine of the Office Online Server farm, but is not configured"))
 		}
 	}
 	for _, s := range configured {
 		if s.Joined && !master.Settings.HasMachine(s.Machine.Name) {
-			out = append(out, stopFinding("machine-not-in-farm", s.Machine.Host, "remove it from office.servers, or join it to the farm",
+			out = append(out, stopFinding("machine-not-in-farm", s.Machine.Host, "remove it from the servers of that office farm in the configuration, or join it to the farm",
 				"is configured, but %s does not list it as a machine of the farm", master.Machine.Host))
 		}
 	}

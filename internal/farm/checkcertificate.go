@@ -30,7 +30,7 @@ func checkFriendlyName(d Desired, o Observed) []Finding {
 			list []StoreCertificate
 		}{{"Personal", s.Certificates}, {"Trusted Root", s.Roots}} {
 			for _, c := range store.list {
-				if !c.Archived && c.FriendlyName == d.Target.FriendlyName && (c.Thumbprint != d.Target.Thumbprint || store.name == "Trusted Root") {
+				if !c.Archived && strings.EqualFold(c.FriendlyName, d.Target.FriendlyName) && (c.Thumbprint != d.Target.Thumbprint || store.name == "Trusted Root") {
 					out = append(out, stopFinding("friendly-name-taken", s.Machine.Host,
 						"give this one another friendly name; the rotation then restarts the office servers, which may have loaded it under this name",
 						"certificate %s in the %s store already has the friendly name %q", c.Thumbprint.Short(), store.name, c.FriendlyName))

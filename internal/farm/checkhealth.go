@@ -89,7 +89,7 @@ func checkCertificateName(d Desired, o Observed) []Finding {
 	for _, master := range o.Masters() {
 		name := master.Settings.CertificateName
 		https, ok := findFirst(master.Certificates, func(c StoreCertificate) bool {
-			return name != "" && c.FriendlyName == name && !c.Archived
+			return name != "" && strings.EqualFold(c.FriendlyName, name) && !c.Archived
 		})
 		switch left := https.NotAfter.Sub(master.Machine.Clock); {
 		case !ok:

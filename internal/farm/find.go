@@ -125,10 +125,12 @@ func (o Observed) Covers(f Farm) bool {
 }
 
 // Named returns the certificates that a friendly name can select on the server:
-// archived ones are not found, and there should be one.
+// archived ones are not found, and there should be one. Whether Office Online
+// Server minds the case of a name is unknown, so names that differ in nothing else
+// are one name, as they are for the scripts.
 func (s OfficeServer) Named(name string) []StoreCertificate {
 	return slices.DeleteFunc(slices.Clone(s.Certificates), func(c StoreCertificate) bool {
-		return name == "" || c.Archived || c.FriendlyName != name
+		return name == "" || c.Archived || !strings.EqualFold(c.FriendlyName, name)
 	})
 }
 

@@ -20,6 +20,8 @@ func TestObserved_Current(t *testing.T) {
 		{"nothing when the master is not in the farm", func(s *farm.OfficeServer) { s.Joined = false }, ""},
 		{"nothing when the certificate is archived", func(s *farm.OfficeServer) { s.Certificates[1].Archived = true }, ""},
 		{"nothing when two certificates have the name", func(s *farm.OfficeServer) { s.Certificates[0].FriendlyName = "OOS S2S" }, ""},
+		{"the certificate whose name differs in case", func(s *farm.OfficeServer) { s.Settings.S2SCertificateName = "oos s2s" }, testThumbprint("current")},
+		{"nothing when two names differ in case", func(s *farm.OfficeServer) { s.Certificates[0].FriendlyName = "oos s2s" }, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tf := newTestFarm()

@@ -37,6 +37,8 @@ type Wait struct {
 	Digest string `json:"digest,omitempty"`
 	// Blocked are the steps that wait for a decision.
 	Blocked []Blocked `json:"blocked,omitempty"`
+	// RollbackBlocked says why the run cannot be rolled back; empty when it can.
+	RollbackBlocked string `json:"rollbackBlocked,omitempty"`
 }
 
 // WaitFor is the kind of a wait.

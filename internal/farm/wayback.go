@@ -3,6 +3,7 @@ package farm
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // serviceReaders are the accounts by which NETWORK SERVICE may read a key: itself,
@@ -18,7 +19,7 @@ func (s Snapshot) PreviousOn(host string) StoreCertificate {
 	switch named := before.Named(settings.S2SCertificateName); {
 	case len(named) > 0:
 		return named[0]
-	case settings.S2SCertificateName == s.Previous.FriendlyName:
+	case strings.EqualFold(settings.S2SCertificateName, s.Previous.FriendlyName):
 		return s.Previous
 	}
 	return StoreCertificate{}

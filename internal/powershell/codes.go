@@ -121,7 +121,7 @@ var remedies = map[string]string{
 	NotJoined:             "join the machine to the Office Online Server farm, or remove it from the configuration",
 	NotMaster:             "run the rotation again: it determines the master again",
 	SettingNotKept:        "check whether another tool, such as Desired State Configuration, reverts the setting",
-	IisResetFailed:        "run iisreset on the server and read its output",
+	IisResetFailed:        "find out why W3SVC or WAS does not run, start IIS with iisreset /start, then retry",
 	NotSharePoint:         "check that the server is a SharePoint server of a supported version",
 	SecondHop:             "SQL Server runs on another machine: install the SharePoint task and set runAs: task (see docs/second-hop.md)",
 	IssuerAmbiguous:       "remove the unwanted issuers, so that one has the registered name",

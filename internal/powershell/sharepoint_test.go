@@ -1,6 +1,7 @@
 package powershell_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -297,6 +298,19 @@ func TestGetSharePointFarm(t *testing.T) {
 
 // TestGetFarm_Cause has the one message that SharePoint has for every farm that it
 // cannot reach.
+// An error of SQL Server's client has the number 0, as has none.
+func TestGetFarm_ErrorOfTheClient(t *testing.T) {
+	t.Parallel()
+	const text = "The target principal name is incorrect. Cannot generate SSPI context."
+	spec := newFrontEnd(editions["2016"])
+	spec.sharePoint.RemoteSQL = true
+	spec.override("Open-ConfigurationDatabase", pwsh.Return(pwsh.Object("Database", map[string]any{"Number": 0, "Message": text, "State": ""})))
+	refused := requireRefusal(t, newServer(t, spec), powershell.GetSharePointFarm{}, powershell.FarmUnreachable)
+	if !strings.Contains(refused.Message, text) {
+		t.Errorf("message %q, want the client's own text", refused.Message)
+	}
+}
+
 func TestGetFarm_Cause(t *testing.T) {
 	t.Parallel()
 	database := func(number int, message string) func(*serverSpec) {
@@ -321,6 +335,8 @@ func TestGetFarm_Cause(t *testing.T) {
 		{"no answer in time", database(-2, "Timeout expired."), powershell.SqlUnavailable},
 		{"the availability group fails over", sql(model.SQLFailsOver), powershell.SqlUnavailable},
 		{"the database is recovered", sql(model.SQLRecovers), powershell.SqlUnavailable},
+		{"the server is updated", database(18401, `Login failed for user 'CONTOSO\svc-sp'. Reason: Server is in script upgrade mode.`), powershell.SqlUnavailable},
+		{"the replicas have no quorum", database(988, "Unable to access database, because it lacks a quorum."), powershell.SqlUnavailable},
 		{"no login", sql(model.SQLWithoutLogin), powershell.NoFarmAccess},
 		{"no access to the database", sql(model.SQLWithoutUser), powershell.NoFarmAccess},
 		{"no list of databases", sql(model.SQLHidesDatabase), powershell.FarmUnreachable},

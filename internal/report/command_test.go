@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/farmtrust/farmtrust/internal/controller"
+	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/report"
 )
 
@@ -48,6 +49,19 @@ func flagsOf(c report.Command) string {
 		}
 	}
 	return strings.Join(flags, " ")
+}
+
+func TestDecisionCommands_OfferNoRollbackThatIsRefused(t *testing.T) {
+	offers := func(blocked string) bool {
+		s := waitingStatus(farm.PhaseWaiting, farm.Wait{For: farm.ForApproval, Digest: "1a2b3c4d5e6f", RollbackBlocked: blocked})
+		return slices.ContainsFunc(report.DecisionCommands(s), func(c report.Command) bool { return c.Args[0] == string(farm.RollBack) })
+	}
+	if !offers("") {
+		t.Error("it offers no rollback")
+	}
+	if offers("the office farm of dr-01 was not part of the rotation") {
+		t.Error("it offers a rollback that is blocked")
+	}
 }
 
 func TestPages_ShowNoCommandThatIsNotListed(t *testing.T) {

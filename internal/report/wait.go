@@ -102,7 +102,7 @@ func DecisionCommands(s farm.Status) []Command {
 		}
 		all = append(all, skipCommands(s)...)
 	}
-	if s.Phase != farm.PhaseRollingBack && s.Report.Intent == farm.Renew && !retires {
+	if s.Wait.RollbackBlocked == "" && s.Phase != farm.PhaseRollingBack && s.Report.Intent == farm.Renew && !retires {
 		all = append(all, RollBackCommand("roll back the changes, and suspend the farm", name))
 	}
 	effect := "stop, leave everything as it is now, and suspend the farm"

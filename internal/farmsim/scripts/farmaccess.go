@@ -31,7 +31,7 @@ func reachFarm(s *model.Session) (model.SharePointFarm, error) {
 
 // sqlAway is the prelude's list of what a failover, a restart or the network
 // explains.
-var sqlAway = []int{-2, -1, 2, 53, 64, 121, 233, 258, 10053, 10054, 10060, 10061, 11001, 922, 927, 952, 976, 978, 983, 6005, 17142, 17187, 40613}
+var sqlAway = []int{-2, -1, 2, 53, 64, 121, 233, 258, 10053, 10054, 10060, 10061, 11001, 921, 922, 927, 952, 976, 978, 983, 988, 6005, 17142, 17187, 18401, 18461, 40613}
 
 // unreachableFarm is the prelude's Stop-UnreachableFarm.
 func unreachableFarm(s *model.Session, because string) error {
@@ -42,7 +42,7 @@ func unreachableFarm(s *model.Session, because string) error {
 	}
 	text := fmt.Sprintf("%s SQL Server's error %d: %s", because, database.Number, database.Message)
 	switch {
-	case database.Number == 0:
+	case database.Number == 0 && database.Message == "":
 		return stopScript("FarmUnreachable", "SQL Server opens the configuration database, yet the SharePoint farm cannot be reached: %s", because)
 	case slices.Contains(sqlAway, database.Number):
 		return stopScript("SqlUnavailable", "%s", text)

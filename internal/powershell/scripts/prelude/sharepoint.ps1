@@ -18,10 +18,11 @@ function Import-SharePoint {
 
 # The numbers of SQL Server and of its client that a failover, a restart or the
 # network explains: no server or no answer, a connection that broke, a database or
-# replica that is not ready yet.
+# replica that is not ready yet, a server that admits administrators only while it
+# is updated, which names the account as a refusal for good does.
 # Source: Microsoft, "Database Engine events and errors" and
 # SqlConfigurableRetryFactory.BaselineTransientErrors.
-$FarmTrustSqlAway = -2, -1, 2, 53, 64, 121, 233, 258, 10053, 10054, 10060, 10061, 11001, 922, 927, 952, 976, 978, 983, 6005, 17142, 17187, 40613
+$FarmTrustSqlAway = -2, -1, 2, 53, 64, 121, 233, 258, 10053, 10054, 10060, 10061, 11001, 921, 922, 927, 952, 976, 978, 983, 988, 6005, 17142, 17187, 18401, 18461, 40613
 
 # Returns the farm, which the cmdlet reads from the configuration database.
 function Get-Farm {
@@ -50,7 +51,8 @@ function Stop-UnreachableFarm {
 
     $database = Open-ConfigurationDatabase
     if ($null -eq $database) { Stop-Script -Id 'FarmUnreachable' -Message "the SharePoint farm cannot be reached: $Because" }
-    if ($database.Number -eq 0) {
+    # A failure of the client's own, as of Kerberos, has the number 0 too.
+    if ($database.Number -eq 0 -and $database.Message -eq '') {
         Stop-Script -Id 'FarmUnreachable' -Message "SQL Server opens the configuration database, yet the SharePoint farm cannot be reached: $Because"
     }
     $text = "$Because SQL Server's error $($database.Number): $($database.Message)"

@@ -45,9 +45,9 @@ function Get-ConfigurationString {
 }
 
 # Opens the configuration database as this account. Returns the number and the
-# message of SQL Server's error, 0 for none, and after error 4060 the state of the
-# database, 0 for online and empty when the server does not show it. Returns null
-# when it is not known where the database is.
+# message of the error, 0 and an empty text for none, and after error 4060 the state
+# of the database, 0 for online and empty when the server does not show it. Returns
+# null when it is not known where the database is.
 # Source: Microsoft, SqlException.Number; MSSQLSERVER_18456 and 4060.
 function Open-ConfigurationDatabase {
     [CmdletBinding()]
