@@ -181,6 +181,40 @@ func TestRotate_OfficeFarms_Differ(t *testing.T) {
 	}
 }
 
+// TestRollback_OfficeFarms_SettingsFile has two office farms with different
+// certificates, and a member of the other one that cannot start with the new
+// certificate: what its own farm had before is unarchived for it.
+func TestRollback_OfficeFarms_SettingsFile(t *testing.T) {
+	t.Parallel()
+	f := newOfficesFarm(t, farmsim.Options{Trusting: true, Policy: model.Policy{SameSubjectStopsService: true}})
+	friendlyName, _ := f.current(t)
+	f.abortBetweenOffices(t)
+	f.issueCertificate(t)
+	r := f.newRun(t)
+	r.hooks = append(r.hooks, func(a startedActivity) {
+		if a.name == "RestartOffice" && a.host == other2 {
+			f.rename(t, other2, f.newest(t), "another name")
+		}
+	})
+	rolledBack := false
+	r.decideOnce(func(blocked []farm.Blocked) bool {
+		requireOneBlocked(t, blocked, other2)
+		if !rolledBack {
+			rolledBack = true
+			r.decide(farm.Decision{Choice: farm.RollBack})
+			return false
+		}
+		assertMentions(t, blocked[0].Text, friendlyName, "settings.xml")
+		if err := f.sim.World.EditSettingsFile(other2, friendlyName); err != nil {
+			t.Error(err)
+		}
+		r.decide(farm.Decision{Choice: farm.Retry})
+		return true
+	})
+	r.rotate().requireOutcome(farm.RolledBack)
+	f.rebootOffice(t)()
+}
+
 // TestRotate_Recreated re-creates an office farm as Microsoft's update procedure
 // does, without -S2SCertificateName.
 func TestRotate_Recreated(t *testing.T) {

@@ -27,7 +27,7 @@ type RollbackPlan struct {
 // Otherwise there are five things that a rollback cannot restore; the first four
 // are listed in Remaining, by these codes:
 //   - certificate-stays: what makes usable a certificate that the settings named
-//     before, as one that had been deleted;
+//     before, although it was deleted or archived;
 //   - friendly-name-stays: a certificate that had no friendly name keeps its new
 //     one;
 //   - key-stays: a certificate that had no key keeps the imported one;
@@ -70,11 +70,10 @@ func (p *rollbackPlanner) addConflict(server, format string, args ...any) {
 	p.plan.Conflicts = append(p.plan.Conflicts, stopFinding("changed-since", server, "decide which value is right, set it, then retry", format, args...))
 }
 
-// addStays adds what was added, or is visible, and stays because of
-// [Snapshot.NamedTarget].
+// addStays adds what stays because WACSM would not start with what was there before.
 func (p *rollbackPlanner) addStays(host, subject string) {
 	p.plan.Remaining = append(p.plan.Remaining, warnFinding("certificate-stays", host, "nothing needs to be done",
-		"%s stays as the rotation left it: S2SCertificateName had the name of certificate %s before", subject, p.snapshot.Target.Thumbprint.Short()))
+		"the %s is not as it was before: the certificate that S2SCertificateName named was absent or archived, and WACSM would not have started", subject))
 }
 
 func (p *rollbackPlanner) planIssuers() {
