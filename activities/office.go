@@ -179,13 +179,19 @@ func (a *Activities) findMaster(ctx context.Context, f farm.Farm, t powershell.T
 		return master, nil
 	}
 	if err == nil {
-		err = serviceStopped(activity.GetInfo(ctx).Attempt, "%s, the master: %s: remove the cause, start it, then retry; or %s", t.Host, seen.WhyUnread(), moveMaster)
+		err = serviceStopped(activity.GetInfo(ctx).Attempt, "%s, the master: %s: remove the cause, then retry, which starts it%s", t.Host, seen.WhyUnread(), moveMaster(officeOf(f, t.Host)))
 	}
 	return "", err
 }
 
-// moveMaster is what to do about a master that cannot be got running.
-const moveMaster = "make another server the master there with Set-OfficeWebAppsMachine -Master, then retry"
+// moveMaster continues a remedy with what else to do about a master that cannot be
+// got running; empty where no other server can be it.
+func moveMaster(office farm.Office) string {
+	if len(office.Servers) < 2 {
+		return ""
+	}
+	return "; or make another server the master there with Set-OfficeWebAppsMachine -Master, then retry"
+}
 
 // askForMaster returns the computer name of the master as another server of the
 // office farm knows it; empty when none can say.
@@ -214,8 +220,8 @@ type ReplicationInput struct {
 // AwaitReplication waits until an office server has the farm's new S2S setting,
 // which the master replicates to the other machines with some delay. Then, at once,
 // it makes the certificate that the setting names the only visible one of its
-// subject: until that is done the service might not start there. It fails with
-// [WaitTimedOut].
+// subject: until that is done the service might not start there. The result's At is
+// when it had the setting. It fails with [WaitTimedOut].
 func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) (StepResult, error) {
 	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
@@ -225,7 +231,7 @@ func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) 
 	err = a.awaitCondition(ctx, func() (bool, string, error) {
 		seen, err := a.observeOffice(ctx, t, in.Target, "")
 		if err == nil && !seen.Joined {
-			err = serviceStopped(activity.GetInfo(ctx).Attempt, "%s cannot get the setting: %s: remove the cause, start it, then retry", in.Host, seen.WhyUnread())
+			err = serviceStopped(activity.GetInfo(ctx).Attempt, "%s cannot get the setting: %s: remove the cause, then retry, which starts it", in.Host, seen.WhyUnread())
 		}
 		now := seen.Settings.S2SCertificateName
 		return now == in.Name && err == nil, fmt.Sprintf("%s still has S2SCertificateName %s", in.Host, quoteName(now)), err
@@ -233,9 +239,12 @@ func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) 
 	if err != nil {
 		return StepResult{}, err
 	}
-	arrived := fmt.Sprintf("has %s after %s", quoteName(in.Name), a.Now().Sub(started).Round(time.Second))
+	seenAt := a.Now()
+	arrived := fmt.Sprintf("has %s after %s", quoteName(in.Name), seenAt.Sub(started).Round(time.Second))
 	marked, err := a.markCertificates(ctx, t, in.Unarchive, in.Archive)
-	return a.stepResult(err, len(marked) > 0, arrived+describeMarked(marked), arrived)
+	result, err := a.stepResult(err, len(marked) > 0, arrived+describeMarked(marked), arrived)
+	result.At = seenAt
+	return result, err
 }
 
 // markCertificates unarchives certificates, then archives others, and returns those
@@ -321,15 +330,12 @@ func (a *Activities) StartOffice(ctx context.Context, in StartOfficeInput) (Step
 	if err != nil {
 		return StepResult{}, err
 	}
-	remedy := ""
-	if in.Name != "" {
-		remedy = "if it does not start with the certificate that its settings name, " + farm.SettingsFileRemedy(in.Name) + ", then retry"
-	}
+	remedy := "if it does not start with the certificate that its settings name, " + farm.SettingsFileRemedy(in.Name) + ", then retry"
 	if in.Master {
 		if master := a.askForMaster(ctx, officeOf(f, t.Host), t.Host); master != "" && !farm.SameMachine(master, t.Host) {
 			return StepResult{MovedTo: master}, nil
 		}
-		remedy = strings.TrimPrefix(remedy+"; or "+moveMaster, "; or ")
+		remedy += moveMaster(officeOf(f, t.Host))
 	}
 	params := powershell.StartOfficeServer{Certificates: []powershell.NamedCertificate{
 		{Thumbprint: string(in.Target.Thumbprint), FriendlyName: in.Target.FriendlyName},

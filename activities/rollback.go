@@ -219,5 +219,5 @@ func (a *Activities) RemoveCertificate(ctx context.Context, in RestoreOfficeInpu
 		return reportUnchanged("nothing was added"), nil
 	}
 	done, err := runScript(ctx, a.Remote, t, params)
-	return a.stepResult(err, done.Changed, "removed from "+strings.Join(done.Removed, ", "), "nothing is left")
+	return a.stepResult(a.explainStopped(ctx, t, err), done.Changed, "removed from "+strings.Join(done.Removed, ", "), "nothing is left")
 }

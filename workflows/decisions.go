@@ -29,7 +29,7 @@ type decisions struct {
 	// noWayBack says why a rollback could not restore what was in use: then it takes
 	// an operator, who may have repaired that, to ask for one.
 	noWayBack string
-	// skipped are the office servers left out by decision.
+	// skipped are the servers left out by decision.
 	skipped []string
 	// accepted is what was accepted of what would stop the run.
 	accepted []farm.Acceptance
@@ -150,9 +150,9 @@ func (d *decisions) validateRetryOrSkip(decision farm.Decision) error {
 	case decision.Choice == farm.Retry:
 		return d.validateAccepted(decision)
 	case !d.blocked[i].Skippable:
-		return fmt.Errorf("skip: %s cannot be left out: only an office server that is not the master can", decision.Server)
+		return fmt.Errorf("skip: %s cannot be left out: only an office server that is not the master can, and a SharePoint server that is not the front end", decision.Server)
 	case !decision.Force && d.blocked[i].Serving:
-		return fmt.Errorf("skip: %s is still a machine of the farm: without the certificate its data refreshes will fail; take it out of the farm first, or use --force", decision.Server)
+		return fmt.Errorf("skip: %s still belongs to its farm: without the certificate, or a restart, its data refreshes will fail; take it out of the farm first, or use --force", decision.Server)
 	}
 	return nil
 }

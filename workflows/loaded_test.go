@@ -34,6 +34,27 @@ func TestRotate_RewrittenSettings(t *testing.T) {
 	}
 }
 
+// TestRotate_NoteOfEarlierRotation is about the canary of a second rotation, which
+// does not start with the new certificate. When it is got running, it has loaded that,
+// while the note of the first rotation says what the rollback sets again.
+func TestRotate_NoteOfEarlierRotation(t *testing.T) {
+	t.Parallel()
+	f := newServicesFarm(t)
+	f.requireRotated(t)
+	f.issueCertificate(t)
+	before := f.sim.Trust()
+	f.addFaults(t, serviceFails(canary, "Restart-OfficeServer", "WACSM"))
+	r := f.newRun(t)
+	r.decideOnce(func(blocked []farm.Blocked) bool {
+		requireOneBlocked(t, blocked, canary, "WACSM")
+		r.liftAndRetry()
+		return true
+	})
+	r.rotate().requireOutcome(farm.RolledBack)
+	f.assertTrustUnchanged(t, before)
+	f.assertRefreshes(t)
+}
+
 // TestRotate_SameFriendlyName is about an administrator who imports a certificate by
 // hand and gives it the friendly name that is set: no setting changes, so that
 // nothing but the certificate itself tells that the office servers must restart.

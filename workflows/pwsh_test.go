@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
@@ -23,6 +24,8 @@ func TestRotate_RealPowerShell(t *testing.T) {
 					// One of the six starts a process for each call, as servers do.
 					SharedPowerShell: version != "2019" || selfSigned,
 				})
+				// A look takes seconds where each call starts a process.
+				f.setPolicy(func(p *farm.RotationPolicy) { p.HealthyWithin = 5 * time.Minute })
 				f.requireRotated(t)
 				f.issueCertificate(t)
 				before := f.sim.Trust()

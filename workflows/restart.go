@@ -18,7 +18,7 @@ func (r *rotation) restartSharePoint(ctx workflow.Context) error {
 		// but not before one of them has shown that servers do start.
 		var postpone func(host string)
 		for _, s := range r.farm.SharePointServers(frontEnd) {
-			if slices.Contains(r.postponed, s.Host) {
+			if slices.Contains(r.postponed, s.Host) || r.decisions.isSkipped(s.Host) {
 				continue
 			}
 			result, err := r.restartSharePointServer(ctx, frontEnd, s.Host, postpone)
@@ -104,9 +104,13 @@ func (r *rotation) restartOfficeServer(ctx workflow.Context, host string, canary
 			trusted = at
 		}
 	}
+	changed := r.settingsChangedAt[r.officeOf(host).Name]
+	if arrived := r.settingsArrivedAt[host]; arrived.After(changed) {
+		changed = arrived
+	}
 	return r.runStep(ctx, s, func() workflow.Future {
 		return workflow.ExecuteActivity(restartOptions(ctx, "restart WACSM and IIS on "+host), a.RestartOffice, activities.RestartOfficeInput{
-			ServerInput: r.onServer(host), Baseline: r.baseline.OfficeServer(host), NotBefore: r.settingsChangedAt[r.officeOf(host).Name], UnlessNoted: trusted,
+			ServerInput: r.onServer(host), Baseline: r.baseline.OfficeServer(host), NotBefore: changed, UnlessNoted: trusted,
 		})
 	})
 }

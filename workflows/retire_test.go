@@ -158,18 +158,30 @@ func TestRetire_RefusedDecisions(t *testing.T) {
 // retirement then waits for an operator.
 func TestRetire_Blocked(t *testing.T) {
 	for name, c := range map[string]struct {
+		server            string
 		happens, remedied func(*testing.T, *testFarm, farm.Thumbprint)
 		text              string
 	}{
 		"the certificate is used again": {
+			office2,
 			func(t *testing.T, f *testFarm, old farm.Thumbprint) { t.Helper(); f.bindTLS(t, office2, old) },
 			func(t *testing.T, f *testFarm, _ farm.Thumbprint) { t.Helper(); f.bindTLS(t, office2, "") },
 			"still in use",
 		},
 		"a server cannot be observed": {
+			office2,
 			func(t *testing.T, f *testFarm, _ farm.Thumbprint) {
 				t.Helper()
 				f.addFaults(t, brokenScript(office2, "Get-CertificateUse"))
+			},
+			func(_ *testing.T, f *testFarm, _ farm.Thumbprint) { f.sim.ClearFaults() },
+			"the disk is full",
+		},
+		"a SharePoint farm cannot be observed": {
+			frontEnd,
+			func(t *testing.T, f *testFarm, _ farm.Thumbprint) {
+				t.Helper()
+				f.addFaults(t, brokenScript(frontEnd, "Get-SharePointFarm"))
 			},
 			func(_ *testing.T, f *testFarm, _ farm.Thumbprint) { f.sim.ClearFaults() },
 			"the disk is full",
@@ -185,10 +197,10 @@ func TestRetire_Blocked(t *testing.T) {
 				r.approve()
 			})
 			r.after(3*time.Hour, func() {
-				r.requireBlocked(office2, c.text)
+				r.requireBlocked(c.server, c.text)
 				f.assertOnServers(t, old.Thumbprint, 2)
 				c.remedied(t, f, old.Thumbprint)
-				r.decide(farm.Decision{Choice: farm.Retry, Server: office2})
+				r.decide(farm.Decision{Choice: farm.Retry, Server: c.server})
 			})
 			r.retire(old).requireOutcome(farm.Verified)
 			f.assertOnServers(t, old.Thumbprint, 0)

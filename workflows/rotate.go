@@ -68,9 +68,11 @@ type rotation struct {
 	postponed []string
 	// trustChangedAt is when this run last changed the trust of each SharePoint
 	// farm, by front end; settingsChangedAt the same for the office farms, by name.
-	// Zero while it has changed nothing.
+	// Zero while it has changed nothing. settingsArrivedAt is when an office server
+	// was seen to have what this run changed, by host.
 	trustChangedAt    map[string]time.Time
 	settingsChangedAt map[string]time.Time
+	settingsArrivedAt map[string]time.Time
 	// restartStep and replicationStep are the names of the steps that a rollback
 	// repeats.
 	restartStep, replicationStep farm.Step

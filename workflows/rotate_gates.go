@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -134,17 +135,19 @@ func (r *rotation) awaitNoDrift(ctx workflow.Context) error {
 	}
 }
 
-// checkDrift returns what keeps the cutover from starting: the farm is no longer
-// as it was when the rotation was planned, or the rotation would be refused now.
+// checkDrift returns what keeps the cutover from starting: the rotation would be
+// refused now, or the farm is no longer as it was when the rotation was planned. The
+// former comes first: of a server whose service has stopped nothing is as planned.
 func (r *rotation) checkDrift(c activities.Comparison) *failedStep {
 	failed := &failedStep{host: r.masterHost(r.farm.Office), step: farm.StepRecheck}
-	if drift := farm.Drift(r.withoutSkipped(r.planned), r.withoutSkipped(c.Differences)); len(drift) > 0 {
-		failed.cause = fmt.Errorf("the farm has changed since the rotation was planned: %s: set it back and retry, or roll back and start again", strings.Join(drift, "; "))
-		return failed
-	}
 	stops := slices.DeleteFunc(farm.Stops(c.Findings), func(f farm.Finding) bool { return r.decisions.isSkipped(f.Server) })
 	if len(stops) > 0 {
+		failed.host = cmp.Or(stops[0].Server, failed.host)
 		failed.cause, failed.accept = fmt.Errorf("since the rotation was planned: %s", explain(stoppedBy(stops))), farm.AcceptableRefs(stops)
+		return failed
+	}
+	if drift := farm.Drift(r.withoutSkipped(r.planned), r.withoutSkipped(c.Differences)); len(drift) > 0 {
+		failed.cause = fmt.Errorf("the farm has changed since the rotation was planned: %s: set it back and retry, or roll back and start again", strings.Join(drift, "; "))
 		return failed
 	}
 	return nil

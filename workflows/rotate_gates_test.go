@@ -84,7 +84,7 @@ func TestRotate_Recheck(t *testing.T) {
 			return nil
 		})
 		r.after(time.Hour, func() {
-			r.requireBlocked(office1, "since the rotation was planned: "+office2+": Windows waits for a restart: restart it first")
+			r.requireBlocked(office2, "since the rotation was planned: "+office2+": Windows waits for a restart: restart it first")
 			if phase := r.status().Phase; phase != farm.PhaseWaiting {
 				t.Errorf("it is blocked in phase %q, want %q", phase, farm.PhaseWaiting)
 			}
@@ -110,7 +110,7 @@ func TestRotate_Recheck(t *testing.T) {
 		retry := func(accept ...string) farm.Decision { return farm.Decision{Choice: farm.Retry, Accept: accept} }
 		pending := "pending-reboot@" + office2
 		r.after(2*time.Hour, func() {
-			blocked := r.requireBlocked(office1, "since the rotation was planned: "+office2+": a reboot of Windows is pending")
+			blocked := r.requireBlocked(office2, "since the rotation was planned: "+office2+": a reboot of Windows is pending")
 			if !slices.Equal(blocked.Accept, []string{pending}) {
 				t.Errorf("a retry can accept %q, want %q", blocked.Accept, pending)
 			}

@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -76,11 +77,15 @@ func (r *rotation) awaitReplicationOn(ctx workflow.Context, hosts []string) erro
 func (r *rotation) awaitReplicationTo(ctx workflow.Context, host string, postpone func(host string)) error {
 	s := stepOn{host: host, step: r.replicationStep, postpone: postpone}
 	s.beforeRetry = func(ctx workflow.Context) error { return r.startServices(ctx, host) }
-	_, err := r.runStep(ctx, s, func() workflow.Future {
+	result, err := r.runStep(ctx, s, func() workflow.Future {
 		in := activities.ReplicationInput{ServerInput: r.onServer(host), Name: r.wantedName(host)}
 		in.Unarchive, in.Archive = r.wantedVisible(host)
 		return workflow.ExecuteActivity(changeOptions(ctx, "wait for the S2S certificate on "+host), a.AwaitReplication, in)
 	})
+	// A service that was started while the setting was on its way has not loaded it.
+	if !r.settingsChangedAt[r.officeOf(host).Name].IsZero() || slices.Contains(r.postponed, host) {
+		r.settingsArrivedAt[host] = result.At
+	}
 	return err
 }
 
@@ -182,7 +187,7 @@ func (r *rotation) noteSettingsChange(office farm.Office, result activities.Step
 
 // forgetChanges begins to note what this run changes.
 func (r *rotation) forgetChanges() {
-	r.trustChangedAt, r.settingsChangedAt = map[string]time.Time{}, map[string]time.Time{}
+	r.trustChangedAt, r.settingsChangedAt, r.settingsArrivedAt = map[string]time.Time{}, map[string]time.Time{}, map[string]time.Time{}
 }
 
 func (r *rotation) noteTrustChange(frontEnd string, result activities.StepResult) {

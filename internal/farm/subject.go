@@ -90,8 +90,15 @@ func checkSubject(d Desired, o Observed) []Finding {
 // VisibleBefore returns which of a server's certificates a rollback unarchives, and
 // which it archives. What was visible before is visible again, and the certificate
 // that is restored is in any case; the target is hidden from the others of its
-// subject until it is removed.
+// subject until it is removed. Where the target stays, so does what is visible.
 func (s Snapshot) VisibleBefore(host string) (unarchive, archive []Thumbprint) {
+	if s.NamedTarget(host) {
+		return nil, nil
+	}
+	return s.visibleBefore(host)
+}
+
+func (s Snapshot) visibleBefore(host string) (unarchive, archive []Thumbprint) {
 	previous, targetShown := s.PreviousOn(host), false
 	for _, c := range s.Before.OfficeServer(host).Certificates {
 		isTarget := c.Thumbprint == s.Target.Thumbprint
@@ -123,7 +130,7 @@ func (p *rollbackPlanner) planVisible(step Step, s OfficeServer) {
 	if p.snapshot.WasClearRefused(s.OfficeFarm) {
 		return
 	}
-	unarchive, archive := p.snapshot.VisibleBefore(s.Machine.Host)
+	unarchive, archive := p.snapshot.visibleBefore(s.Machine.Host)
 	hidden, shown := s.selectArchived(unarchive, true), s.selectArchived(archive, false)
 	var texts []string
 	if len(hidden) > 0 {
@@ -132,7 +139,11 @@ func (p *rollbackPlanner) planVisible(step Step, s OfficeServer) {
 	if len(shown) > 0 {
 		texts = append(texts, "archive "+listShort(shown))
 	}
-	if len(texts) > 0 {
+	switch {
+	case len(texts) == 0:
+	case p.snapshot.NamedTarget(s.Machine.Host):
+		p.addStays(s.Machine.Host, visibleSubject+" "+p.snapshot.Target.Thumbprint.Short())
+	default:
 		p.addReversal(step, s.Machine.Host, visibleSubject, textOrNone(listShort(shown)), textOrNone(listShort(hidden)),
 			"%s: WACSM may not start while certificates of one subject are visible together", strings.Join(texts, " and "))
 	}

@@ -114,7 +114,7 @@ func (f *Farm) makeConfiguration() ([]byte, error) {
 			},
 			// Nobody is asked, and no server is waited for or watched for long, so that a
 			// demonstration runs by itself and soon ends.
-			"rotation": object{"approval": "none", "healthyWithin": "5s", "healthyFor": "200ms"},
+			"rotation": object{"approval": "none", "healthyWithin": "1m", "healthyFor": "200ms"},
 		}},
 		"connections": object{"office": f.connectionEntry(f.options.Auth), "sharepoint": f.connectionEntry(model.NTLM)},
 	}

@@ -371,6 +371,17 @@ func TestRestoreS2SName_Unarchives(t *testing.T) {
 			assertArchived(t, s, c.archived)
 		})
 	}
+	t.Run("to a name, refused", func(t *testing.T) {
+		t.Parallel()
+		spec := newOfficeServer().in(model.My, archived(old.withKey("old")), s2s.withKey(friendly))
+		spec.office.S2SCertificateName = friendly
+		refusesNoName(spec)
+		s := newServer(t, spec)
+		assertRefused(t, s, powershell.RestoreS2SCertificateName{
+			Ours: friendly, Previous: "old", Unarchive: []string{old.thumbprint}, Archive: []string{s2s.thumbprint},
+		}, "lokalisiert")
+		assertArchived(t, s, old)
+	})
 }
 
 // A restore is refused where the name is not ours, or where it does not stay.

@@ -129,13 +129,14 @@ func TestWindowsStores(t *testing.T) {
 		w.addCertificates(t, held{"My", "gone", s2s.der}, held{"CA", "gone", s2s.der}, held{"My", "stays", another.der}, held{"CA", "stays", another.der})
 		w.runScript(t, `[CmdletBinding()] param([string] $Thumbprint)
 Remove-StoreCertificate -Store My -Thumbprint $Thumbprint
-$null -eq (Find-OwnCertificate -Thumbprint $Thumbprint)`, map[string]any{"Thumbprint": s2s.thumbprint}, new(bool))
+$null -eq (Find-PersonalCertificate -Thumbprint $Thumbprint)`, map[string]any{"Thumbprint": s2s.thumbprint}, new(bool))
 		want := []string{"CA 0 False gone", "CA 1 False stays", "My 1 False stays"}
 		if diff := cmp.Diff(want, w.listStores(t, s2s, another)); diff != "" {
 			t.Errorf("stores, want -, got +:\n%s", diff)
 		}
 	})
 	t.Run("the machine's policies are read from its registry", func(t *testing.T) { readPoliciesOnWine(t, w) })
+	t.Run("the note and the configuration database are read from its registry", func(t *testing.T) { readRegistryOnWine(t, w) })
 	t.Run("cmd.exe carries the command line and a mebibyte", func(t *testing.T) { sendThroughCmd(t, w) })
 }
 
@@ -181,6 +182,39 @@ $windows = 'HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\Windows\CurrentVersion\Windows
 `+script, struct{}{}, &after)
 	if before.FIPS || before.Reboot || !after.FIPS || !after.Reboot || !before.Elevated || before.Build == 0 {
 		t.Errorf("before %+v, after %+v", before, after)
+	}
+}
+
+// readRegistryOnWine has a farm that would wait for SQL Server without end.
+func readRegistryOnWine(t *testing.T, w *wine) {
+	t.Helper()
+	type registry struct {
+		NoNote, NoDatabase, NoStore bool
+		Note, Database, Store       string
+		Timeout                     int
+	}
+	const note = `{"since":"2026-11-28T18:00:00.000Z"}`
+	var got registry
+	w.runScript(t, `[CmdletBinding()] param([string] $Note)
+$noNote, $noDatabase, $noStore = ($null -eq (Get-LoadedText)), ($null -eq (Get-ConfigurationString)), ((Get-CentralStore) -eq '')
+Set-LoadedText -Text $Note
+$products = 'HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\Shared Tools\Web Server Extensions'
+[Microsoft.Win32.Registry]::SetValue("$products\16.0\Secure\ConfigDB", 'dsn', 'Data Source=sql;Initial Catalog=other;User ID=sa;Password=p')
+[Microsoft.Win32.Registry]::SetValue("$products\15.0\Secure\ConfigDB", 'dsn',
+    'Data Source=sql;Initial Catalog=SharePoint_Config;Integrated Security=True;Enlist=False;Pooling=True;Connect Timeout=0')
+$central = 'HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\IIS\CentralCertProvider'
+[Microsoft.Win32.Registry]::SetValue($central, 'Enabled', 1)
+[Microsoft.Win32.Registry]::SetValue($central, 'CertStoreLocation', '\\files\certificates')
+$string = Get-ConfigurationString
+[pscustomobject] @{
+    NoNote = $noNote; NoDatabase = $noDatabase; NoStore = $noStore; Note = Get-LoadedText; Store = Get-CentralStore
+    Database = [string] $string['Initial Catalog']; Timeout = [int] $string['Connect Timeout']
+}`, map[string]any{"Note": note}, &got)
+	want := registry{
+		NoNote: true, NoDatabase: true, NoStore: true, Note: note, Database: "SharePoint_Config", Store: `\\files\certificates`, Timeout: 15,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("want -, got +:\n%s", diff)
 	}
 }
 

@@ -2,13 +2,13 @@ package reliability
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
-	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
 // assertOutcomeIsTrue compares a reported outcome with the farm's state before
@@ -99,13 +99,13 @@ func assertSameTrust(t *testing.T, before, now farmsim.Trust) {
 	}
 }
 
-// assertNothingRepeated asserts that no completed change was made twice. Restarts
-// do not change the trust; they are counted separately.
+// assertNothingRepeated asserts that no completed change was made twice. Starts and
+// restarts do not change the trust; restarts are counted separately.
 func assertNothingRepeated(t *testing.T, calls []callRecord) {
 	t.Helper()
 	done := map[string]bool{}
 	for _, a := range calls {
-		if !a.changed || a.script == powershell.ScriptOf(powershell.RestartOfficeServer{}) || a.script == powershell.ScriptOf(powershell.RestartSharePointServer{}) {
+		if !a.changed || a.script == startScript || slices.Contains(restarts(), a.script) {
 			continue
 		}
 		if done[a.key()] {

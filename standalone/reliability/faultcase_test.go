@@ -2,6 +2,7 @@ package reliability
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,19 +17,24 @@ type faultCase struct {
 	name string
 	// fault is what the simulated server does with the step.
 	fault fault.Fault
-	// inject disturbs the farm from outside while the fault delays the step; nil
-	// when the fault itself is the disturbance.
-	inject func(*testing.T, *testFarm)
+	// inject disturbs the farm from outside while the fault delays the step on a
+	// server; nil when the fault itself is the disturbance.
+	inject func(t *testing.T, s *testFarm, host string)
 	// wantText is part of what the blocked step says; empty when the step must
 	// not block.
 	wantText string
+	// afterText is the same for a fault after a restart, if it makes the next one fail
+	// too: two attempts are all. A rollback tries in another way before it blocks.
+	afterText string
 	// permanent faults last until an operator removes them.
 	permanent bool
-	// steps are the scripts that the fault matters to; empty for all. beforeOnly
-	// leaves out what stops after a restart was reported: nothing starts it again
-	// before the step's own time is up.
-	steps      []string
-	beforeOnly bool
+	// stopsService stops a service until an operator removes the cause, starts it and
+	// retries.
+	stopsService bool
+	// steps are the scripts that the fault matters to; empty for all. servers is how
+	// the names of the servers begin that it matters to.
+	steps   []string
+	servers string
 	// rollsBack sets onFailure: rollback, so that a failing step rolls back
 	// instead of blocking.
 	rollsBack bool
@@ -59,40 +65,61 @@ func faultCases() []faultCase {
 		{name: "server rebooted", fault: fault.Fault{Kind: fault.Reboot, Delay: shortDelay}},
 		{name: "permanent script error", fault: fault.Fault{Kind: fault.ScriptError, Error: ownError, Times: -1}, wantText: "denies the account", permanent: true},
 		{name: "permissions revoked", fault: fault.Fault{Kind: fault.SOAPFault, Code: codeDenied, Times: -1}, wantText: "local administrator", permanent: true, rollsBack: true},
-		{name: "service does not start", fault: fault.Fault{Kind: fault.ServiceFails}, steps: restarts(), beforeOnly: true},
-		{name: "service never starts", fault: fault.Fault{Kind: fault.ServiceFails, Times: -1}, wantText: "is not running", permanent: true, steps: restarts(), beforeOnly: true},
-		{name: "service stops again", fault: fault.Fault{Kind: fault.ServiceStops, Delay: 1}, steps: restarts(), beforeOnly: true},
-		{name: "iisreset fails", fault: fault.Fault{Kind: fault.IISResetFails}, steps: restarts(), beforeOnly: true},
-		{name: "application pool down", fault: fault.Fault{Kind: fault.PoolDown, Delay: shortDelay}, steps: restarts(), beforeOnly: true},
-		{name: "SQL Server away", fault: fault.Fault{Kind: fault.SQLAway, Delay: shortDelay}, steps: trustChanges()},
-		{name: "worker killed", fault: slow, inject: func(t *testing.T, s *testFarm) { s.worker.restart(t) }},
-		{name: "Temporal killed", fault: slow, inject: func(t *testing.T, s *testFarm) { s.temporal.restart(t) }},
-		{name: "network cut", fault: slow, inject: func(_ *testing.T, s *testFarm) { s.cutNetwork(cutDuration) }},
+		{name: "service does not start", fault: fault.Fault{Kind: fault.ServiceFails}, afterText: notRunning, steps: restarts()},
+		{name: "service never starts", fault: fault.Fault{Kind: fault.ServiceFails, Times: -1}, wantText: notRunning, permanent: true, steps: restarts()},
+		{name: "service stops again", fault: fault.Fault{Kind: fault.ServiceStops, Delay: 1}, afterText: notRunning, steps: restarts()},
+		{name: "service keeps stopping", fault: fault.Fault{Kind: fault.ServiceStops, Times: -1, Delay: 1}, wantText: notRunning, permanent: true, steps: restarts()},
+		{name: "service stopped", fault: slow, inject: stopForGood, wantText: notRunning, stopsService: true},
+		{name: "iisreset fails", fault: fault.Fault{Kind: fault.IISResetFails}, afterText: "W3SVC", steps: restarts()},
+		{name: "iisreset always fails", fault: fault.Fault{Kind: fault.IISResetFails, Times: -1}, wantText: "W3SVC", permanent: true, steps: restarts()},
+		{name: "application pool down", fault: fault.Fault{Kind: fault.PoolDown, Delay: shortDelay}, steps: restarts()},
+		{name: "application pool stays down", fault: fault.Fault{Kind: fault.PoolDown, Times: -1}, wantText: "503", permanent: true, steps: restarts()},
+		{name: "SQL Server away", fault: fault.Fault{Kind: fault.SQLAway, Delay: shortDelay}, servers: "sp-"},
+		{name: "worker killed", fault: slow, inject: func(t *testing.T, s *testFarm, _ string) { s.worker.restart(t) }},
+		{name: "Temporal killed", fault: slow, inject: func(t *testing.T, s *testFarm, _ string) { s.temporal.restart(t) }},
+		{name: "network cut", fault: slow, inject: func(_ *testing.T, s *testFarm, _ string) { s.cutNetwork(cutDuration) }},
 	}
 }
+
+// notRunning is what is said of a service that does not run.
+const notRunning = "is not running"
 
 // restarts lists the scripts that restart services.
 func restarts() []string {
 	return []string{powershell.ScriptOf(powershell.RestartOfficeServer{}), powershell.ScriptOf(powershell.RestartSharePointServer{})}
 }
 
-// trustChanges lists the scripts that change what a SharePoint farm trusts.
-func trustChanges() []string {
-	return []string{
-		powershell.ScriptOf(powershell.AddRootAuthority{}), powershell.ScriptOf(powershell.SetTrustedIssuer{}),
-		powershell.ScriptOf(powershell.RestoreTrustedIssuer{}), powershell.ScriptOf(powershell.RemoveRootAuthority{}),
+// serviceOf is the service of its product on a server.
+func serviceOf(host string) string {
+	if strings.HasPrefix(host, "sp-") {
+		return model.SPTimerV4
+	}
+	return model.WACSM
+}
+
+// stopForGood stops the service of a server, which does not start until its cause is
+// removed.
+func stopForGood(t *testing.T, s *testFarm, host string) {
+	if err := s.sim.World.Impose(host, model.Condition{Kind: model.ServiceFails, Service: serviceOf(host), Starts: -1}, true); err != nil {
+		t.Error(err)
 	}
 }
 
-// faultDuring returns the fault as it is during a step: of the kinds that name a
-// service, it names the one that the step restarts.
-func (fc faultCase) faultDuring(step string) fault.Fault {
+// matters reports whether the fault matters to a step on a server. A retirement
+// restarts nothing, and asks nothing of the service of SharePoint.
+func (fc faultCase) matters(op operation, step, host string) bool {
+	if fc.stopsService && op == opRetire && serviceOf(host) == model.SPTimerV4 {
+		return false
+	}
+	return (len(fc.steps) == 0 || slices.Contains(fc.steps, step)) && strings.HasPrefix(host, fc.servers)
+}
+
+// faultDuring returns the fault as it is on a server: of the kinds that name a
+// service, it names that of the product.
+func (fc faultCase) faultDuring(host string) fault.Fault {
 	f := fc.fault
 	if f.Kind == fault.ServiceFails || f.Kind == fault.ServiceStops {
-		f.Service = model.SPTimerV4
-		if step == powershell.ScriptOf(powershell.RestartOfficeServer{}) {
-			f.Service = model.WACSM
-		}
+		f.Service = serviceOf(host)
 	}
 	return f
 }

@@ -22,8 +22,9 @@ import (
 // testFarm is a simulated farm with its own Temporal server and worker.
 //
 // The farm trusts a certificate that expires soon. An administrator has already
-// imported the next certificate on one server, without access to its key, so that
-// every step of a rotation and of a rollback has something to do. Of its two
+// imported the next certificate on one server, archived and without access to its key,
+// so that every step of a rotation and of a rollback has something to do. Office Online
+// Server does not start while two visible certificates share the subject of its own. Of its two
 // SharePoint farms one is managed through a scheduled task.
 type testFarm struct {
 	dir      string
@@ -68,7 +69,8 @@ func newTestFarm(t *testing.T) *testFarm {
 	var err error
 	s.sim, err = farmsim.Start(t.Context(), farmsim.Options{
 		Dir: filepath.Join(s.dir, "farm"), OfficeServers: 2, SharePointFarms: 2, SharePointServers: 1, SelfSigned: true, Trusting: true,
-		Hooks: farmsim.Hooks{CommandLine: s.callLog.addCommandLine, ScriptEnded: s.callLog.addCall},
+		Policy: model.Policy{SameSubjectStopsService: true},
+		Hooks:  farmsim.Hooks{CommandLine: s.callLog.addCommandLine, ScriptEnded: s.callLog.addCall},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -190,6 +192,29 @@ func (s *testFarm) importManually(t *testing.T) {
 	if err := session.SetFriendlyName(model.My, s.target, "OOS S2S "+s.target.Short()); err != nil {
 		t.Fatal(err)
 	}
+	// It has the subject of the one in use.
+	if err := session.Archive(s.target, true); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// stopService stops the service of a server, as a crash does.
+func (s *testFarm) stopService(t *testing.T, host string) {
+	t.Helper()
+	stopForGood(t, s, host)
+	s.sim.World.LiftConditions()
+}
+
+// startService starts the service of a server, as an operator does.
+func (s *testFarm) startService(t *testing.T, host string) {
+	t.Helper()
+	session, err := s.sim.World.LogOn(host, model.Logon{User: "administrator", Auth: model.NTLM})
+	if err == nil {
+		err = session.StartService(serviceOf(host))
+	}
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // connectRelays puts a relay in front of every server.
@@ -213,7 +238,8 @@ func (s *testFarm) writeConfig(t *testing.T) {
 	f := c["farms"].([]any)[0].(map[string]any)
 	f["office"].(map[string]any)["allowOutboundHttp"] = true
 	f["sharePoint"].([]any)[1].(map[string]any)["runAs"] = string(farm.Task)
-	f["rotation"].(map[string]any)["onFailure"] = string(s.policy)
+	rotation := f["rotation"].(map[string]any)
+	rotation["onFailure"], rotation["healthyWithin"], rotation["healthyFor"] = string(s.policy), "5s", "100ms"
 	content, err := yaml.Marshal(c)
 	if err != nil {
 		t.Fatal(err)

@@ -65,7 +65,7 @@ if ($null -ne $machine) {
         SecureStoreHttp = [bool] $farm.AllowHttpSecureStoreConnections
     }
     $names = @($FriendlyName, $settings.S2S, $settings.Certificate)
-    if (Test-SameMachine -One $master -Other (Get-ComputerName)) {
+    if (Test-SameMachine -Name $master -ComputerName (Get-ComputerName)) {
         $machines = @(foreach ($member in $farm.Machines) { [string] $member.MachineName })
     }
     $discovery = Get-OwnResponse -Url (Get-DiscoveryUrl -Farm $farm)

@@ -25,20 +25,18 @@ function Get-OfficeMachine {
     catch [System.IO.FileNotFoundException] { return $null }
 }
 
-# The product names a machine by its computer name in one place and by its DNS
-# name in another. The computer name has no more than the first 15 characters of
-# the DNS host name.
+# Reports whether a name is that of the machine with a computer name. The product
+# names a machine by its computer name in one place and by its DNS name in another,
+# of which the computer name has no more than the first 15 characters.
 # Source: Microsoft, "Naming conventions in Active Directory for computers, domains,
 # sites, and OUs".
 function Test-SameMachine {
     [CmdletBinding()]
-    param([string] $One, [string] $Other)
+    param([string] $Name, [string] $ComputerName)
 
-    $first = $One.Split('.')[0]
-    $second = $Other.Split('.')[0]
-    if ($first.Length -eq 15 -and $second.Length -gt 15) { $second = $second.Substring(0, 15) }
-    if ($second.Length -eq 15 -and $first.Length -gt 15) { $first = $first.Substring(0, 15) }
-    return $first -eq $second
+    $first = $Name.Split('.')[0]
+    if ($ComputerName.Length -eq 15 -and $first.Length -gt 15) { $first = $first.Substring(0, 15) }
+    return $first -eq $ComputerName
 }
 
 # Farm-wide settings are changed on the master only: on a member the cmdlet may
@@ -51,7 +49,7 @@ function Assert-Master {
     if ($null -eq $machine) {
         Stop-Script -Id 'NotJoined' -Message 'this machine is in no Office Online Server farm'
     }
-    if (-not (Test-SameMachine -One $machine.MasterMachineName -Other (Get-ComputerName))) {
+    if (-not (Test-SameMachine -Name $machine.MasterMachineName -ComputerName (Get-ComputerName))) {
         Stop-Script -Id 'NotMaster' -Message "the master of the farm is $($machine.MasterMachineName)"
     }
 }

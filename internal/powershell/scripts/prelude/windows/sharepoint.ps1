@@ -24,6 +24,7 @@ function Get-AppPermission {
 
 # Returns the connection string of the configuration database, or null when it
 # cannot be read, or when it logs on to SQL Server as another account than this one.
+# The farm may wait for a connection as long as it likes; a script may not.
 # Source: SharePointDsc (SPFarm), which reads the same value; Microsoft does not
 # document it.
 function Get-ConfigurationString {
@@ -34,7 +35,9 @@ function Get-ConfigurationString {
         $key = "HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\Shared Tools\Web Server Extensions\$hive.0\Secure\ConfigDB"
         try {
             $found = New-Object System.Data.SqlClient.SqlConnectionStringBuilder ([string] [Microsoft.Win32.Registry]::GetValue($key, 'dsn', ''))
-            if ($found['Initial Catalog'] -ne '' -and $found['Integrated Security']) { return $found }
+            if ($found['Initial Catalog'] -eq '' -or -not $found['Integrated Security']) { continue }
+            $found['Connect Timeout'] = 15
+            return $found
         }
         catch { continue }
     }
