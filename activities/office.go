@@ -179,13 +179,19 @@ func (a *Activities) findMaster(ctx context.Context, f farm.Farm, t powershell.T
 		return master, nil
 	}
 	if err == nil {
-		err = serviceStopped(activity.GetInfo(ctx).Attempt, "%s, the master: %s: remove the cause, then retry, which starts it; or %s", t.Host, seen.WhyUnread(), moveMaster)
+		err = serviceStopped(activity.GetInfo(ctx).Attempt, "%s, the master: %s: remove the cause, then retry, which starts it%s", t.Host, seen.WhyUnread(), moveMaster(officeOf(f, t.Host)))
 	}
 	return "", err
 }
 
-// moveMaster is what to do about a master that cannot be got running.
-const moveMaster = "make another server the master there with Set-OfficeWebAppsMachine -Master, then retry"
+// moveMaster continues a remedy with what else to do about a master that cannot be
+// got running; empty where no other server can be it.
+func moveMaster(office farm.Office) string {
+	if len(office.Servers) < 2 {
+		return ""
+	}
+	return "; or make another server the master there with Set-OfficeWebAppsMachine -Master, then retry"
+}
 
 // askForMaster returns the computer name of the master as another server of the
 // office farm knows it; empty when none can say.
@@ -324,15 +330,12 @@ func (a *Activities) StartOffice(ctx context.Context, in StartOfficeInput) (Step
 	if err != nil {
 		return StepResult{}, err
 	}
-	remedy := ""
-	if in.Name != "" {
-		remedy = "if it does not start with the certificate that its settings name, " + farm.SettingsFileRemedy(in.Name) + ", then retry"
-	}
+	remedy := "if it does not start with the certificate that its settings name, " + farm.SettingsFileRemedy(in.Name) + ", then retry"
 	if in.Master {
 		if master := a.askForMaster(ctx, officeOf(f, t.Host), t.Host); master != "" && !farm.SameMachine(master, t.Host) {
 			return StepResult{MovedTo: master}, nil
 		}
-		remedy = strings.TrimPrefix(remedy+"; or "+moveMaster, "; or ")
+		remedy += moveMaster(officeOf(f, t.Host))
 	}
 	params := powershell.StartOfficeServer{Certificates: []powershell.NamedCertificate{
 		{Thumbprint: string(in.Target.Thumbprint), FriendlyName: in.Target.FriendlyName},

@@ -57,17 +57,17 @@ another approval, which covers what is accepted.`,
 func (a *app) skipCommand() *cobra.Command {
 	return a.decisionCommand(farm.Skip, &cobra.Command{
 		Use:   "skip FARM --server HOST",
-		Short: "Continue without an office server on which a step is blocked",
-		Long: `Leaves an office server out of the rotation, which then ends as "partial": the server
-keeps what it has, and its data refreshes fail while it serves users. Afterwards the
-farm is suspended until "farmtrust resume".
+		Short: "Continue without a server on which a step is blocked",
+		Long: `Leaves a server out of the rotation, which then ends as "partial": the server keeps what
+it has, and data refreshes fail on it while it serves users. Afterwards the farm is
+suspended until "farmtrust resume".
 
-It is refused for the master and for SharePoint servers. It is also refused for a server
-that is still a machine of the Office Online Server farm, unless --force is given.`,
+It is refused for the master of an office farm and for the front end of a SharePoint farm.
+It is also refused for a server that still belongs to its farm, unless --force is given.`,
 		Example: `  farmtrust skip contoso --server oos-03.contoso.com --reason "taken out of the farm"
   farmtrust skip contoso --server oos-03.contoso.com --force --reason "scrapped tomorrow"`,
 	}, func(c *cobra.Command, d *farm.Decision) {
-		c.Flags().StringVar(&d.Server, "server", "", "the office `server` to leave out")
+		c.Flags().StringVar(&d.Server, "server", "", "the `server` to leave out")
 		c.Flags().BoolVar(&d.Force, "force", false, "skip it even if it still serves users")
 	})
 }

@@ -39,7 +39,8 @@ for approval.
 
 --accept names a finding that would stop the rotation, as CODE or CODE@SERVER, and may
 be repeated; "farmtrust plan" shows what can be accepted. The report shows it with your
-name and reason. A rotation that is running already is not attached to then.`,
+name and reason. With it the request is refused while a rotation is running; what blocks
+that one is accepted by "farmtrust retry --accept".`,
 		Example: `  farmtrust rotate contoso
   farmtrust rotate contoso --reason "change 4711"
   farmtrust rotate contoso --accept pending-reboot@oos-02.contoso.com --reason "patched today"

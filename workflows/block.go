@@ -117,16 +117,25 @@ func (o *operation) retryOrBlock(ctx workflow.Context, step farm.Step, observe f
 }
 
 // isSkippable reports whether a run can go on without a server: an office server
-// other than the master can be left out, a SharePoint server cannot.
+// other than the master can be left out, and a SharePoint server other than the front
+// end, once they were observed.
 func (o *operation) isSkippable(host string) bool {
+	if frontEnd := o.farm.FrontEndOf(host); frontEnd != "" {
+		sharePoint, _ := o.observed.Farm(frontEnd)
+		return host != frontEnd && sharePoint.Server(host).Machine.Host != ""
+	}
 	office, isOffice := o.farm.OfficeOf(host)
 	known := o.knownMasters[office.Name].Machine.Host
 	return known != "" && host != known && isOffice
 }
 
-// isServing reports whether the master of a server's office farm lists it as a
-// machine of that farm.
+// isServing reports whether a server still belongs to its farm: the master of its
+// office farm lists it as a machine, or the SharePoint farm as a server.
 func (o *operation) isServing(host string) bool {
+	if frontEnd := o.farm.FrontEndOf(host); frontEnd != "" {
+		sharePoint, _ := o.observed.Farm(frontEnd)
+		return sharePoint.HasMember(sharePoint.Server(host).Machine.Name)
+	}
 	office, isOffice := o.farm.OfficeOf(host)
 	if !isOffice {
 		return false

@@ -29,7 +29,7 @@ type decisions struct {
 	// noWayBack says why a rollback could not restore what was in use: then it takes
 	// an operator, who may have repaired that, to ask for one.
 	noWayBack string
-	// skipped are the office servers left out by decision.
+	// skipped are the servers left out by decision.
 	skipped []string
 	// accepted is what was accepted of what would stop the run.
 	accepted []farm.Acceptance
@@ -150,9 +150,9 @@ func (d *decisions) validateRetryOrSkip(decision farm.Decision) error {
 	case decision.Choice == farm.Retry:
 		return d.validateAccepted(decision)
 	case !d.blocked[i].Skippable:
-		return fmt.Errorf("skip: %s cannot be left out: only an office server that is not the master can", decision.Server)
+		return fmt.Errorf("skip: %s cannot be left out: only an office server that is not the master can, and a SharePoint server that is not the front end", decision.Server)
 	case !decision.Force && d.blocked[i].Serving:
-		return fmt.Errorf("skip: %s is still a machine of the farm: without the certificate its data refreshes will fail; take it out of the farm first, or use --force", decision.Server)
+		return fmt.Errorf("skip: %s still belongs to its farm: without the certificate, or a restart, its data refreshes will fail; take it out of the farm first, or use --force", decision.Server)
 	}
 	return nil
 }
@@ -180,7 +180,7 @@ func (d *decisions) validateAccepted(decision farm.Decision) error {
 // concerns reports whether a decision is about this step. One that was decided
 // about is no longer blocked, though it may not have gone on yet.
 func (b *blockedStep) concerns(d farm.Decision) bool {
-	return b.choice == "" && (d.Server == "" || b.Server == d.Server)
+	return b.choice == "" && (d.Server == "" || strings.EqualFold(b.Server, d.Server))
 }
 
 // handleDecision takes a decision that was validated.
@@ -196,12 +196,12 @@ func (o *operation) handleDecision(ctx workflow.Context, decision farm.Decision)
 	case farm.Retry, farm.Skip:
 		d.accepted = append(d.accepted, farm.NewAcceptances(decision.Accept, decision.By, decision.Reason, workflow.Now(ctx))...)
 		for _, b := range d.blocked {
-			if b.concerns(decision) {
-				b.choice = decision.Choice
+			if !b.concerns(decision) {
+				continue
 			}
-		}
-		if decision.Choice == farm.Skip {
-			d.skipped = append(d.skipped, decision.Server)
+			if b.choice = decision.Choice; b.choice == farm.Skip && !d.isSkipped(b.Server) {
+				d.skipped = append(d.skipped, b.Server)
+			}
 		}
 	}
 	o.progress.Report.Decisions = append(o.progress.Report.Decisions, farm.RecordedDecision{Decision: decision, At: workflow.Now(ctx)})

@@ -152,6 +152,22 @@ func TestRotate_NotWellBefore(t *testing.T) {
 	}
 }
 
+// TestRotate_SharePointServiceStopped is about a service that does not run before a
+// rotation: its server would be waited for in vain after the cutover.
+func TestRotate_SharePointServiceStopped(t *testing.T) {
+	for _, service := range []string{"SPTimerV4", "W3SVC"} {
+		t.Run(service, func(t *testing.T) {
+			t.Parallel()
+			f := newTestFarm(t, farmsim.Options{SharePointServers: 2, Trusting: true})
+			f.stopService(t, appServer, service)
+			before := f.sim.Trust()
+			end := f.rotate(t).requireEnd(farm.Refused, workflows.RefusedError)
+			assertFinding(t, end.Report.Findings, "sharepoint-service-stopped", appServer, service)
+			f.assertTrustUnchanged(t, before)
+		})
+	}
+}
+
 // TestRotate_NamesOfMachines rotates a farm that calls its machines by their DNS
 // names.
 func TestRotate_NamesOfMachines(t *testing.T) {

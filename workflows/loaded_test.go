@@ -34,6 +34,50 @@ func TestRotate_RewrittenSettings(t *testing.T) {
 	}
 }
 
+// TestRotate_NoteOfEarlierRotation is about the canary of a second rotation, which
+// does not start with the new certificate. When it is got running, it has loaded that,
+// while the note of the first rotation says what the rollback sets again.
+func TestRotate_NoteOfEarlierRotation(t *testing.T) {
+	t.Parallel()
+	f := newServicesFarm(t)
+	f.requireRotated(t)
+	f.issueCertificate(t)
+	before := f.sim.Trust()
+	f.addFaults(t, serviceFails(canary, "Restart-OfficeServer", "WACSM"))
+	r := f.newRun(t)
+	r.decideOnce(func(blocked []farm.Blocked) bool {
+		requireOneBlocked(t, blocked, canary, "WACSM")
+		r.liftAndRetry()
+		return true
+	})
+	r.rotate().requireOutcome(farm.RolledBack)
+	f.assertTrustUnchanged(t, before)
+	f.assertRefreshes(t)
+}
+
+// TestRollback_StartedByHand is about the same canary where the rollback is aborted and
+// an operator starts it: another rollback must not take the note for what it loaded.
+func TestRollback_StartedByHand(t *testing.T) {
+	t.Parallel()
+	f := newServicesFarm(t)
+	f.requireRotated(t)
+	f.issueCertificate(t)
+	before := f.sim.Trust()
+	f.addFaults(t, serviceFails(canary, "Restart-OfficeServer", "WACSM"))
+	r := f.newRun(t)
+	r.decideOnce(func(blocked []farm.Blocked) bool {
+		requireOneBlocked(t, blocked, canary, "WACSM")
+		r.decide(farm.Decision{Choice: farm.Abort})
+		return true
+	})
+	aborted := r.rotate().requireOutcome(farm.Partial)
+	f.sim.ClearFaults()
+	f.restartByHand(t, canary)
+	f.newRun(t).rollBack(aborted.Snapshot).requireOutcome(farm.RolledBack)
+	f.assertTrustUnchanged(t, before)
+	f.assertRefreshes(t)
+}
+
 // TestRotate_SameFriendlyName is about an administrator who imports a certificate by
 // hand and gives it the friendly name that is set: no setting changes, so that
 // nothing but the certificate itself tells that the office servers must restart.

@@ -66,7 +66,7 @@ type observation struct {
 	previous func(host string) farm.Thumbprint
 	// options are the class of its activities.
 	options func(workflow.Context, string) workflow.Context
-	// isSkipped reports whether an office server is not to be observed.
+	// isSkipped reports whether a server is not to be observed.
 	isSkipped func(host string) bool
 	started   func(ctx workflow.Context, host string)
 	finished  func(ctx workflow.Context, host string, err error)
@@ -89,14 +89,13 @@ func (o *observation) run(ctx workflow.Context, before farm.Observed) (farm.Obse
 }
 
 // observeServers observes office servers and SharePoint servers, bounded together,
-// and returns them in configured order. What was observed before stands for office
-// servers that are skipped: they may be gone.
+// and returns them in configured order. What was observed before stands for servers
+// that are skipped: they may be gone.
 func (o *observation) observeServers(ctx workflow.Context, before farm.Observed) (farm.Observed, error) {
 	seen := &observedServers{
 		office: map[string]farm.OfficeServer{}, farms: map[string]farm.SharePointFarm{}, sharePoint: map[string]farm.SharePointServer{},
 	}
-	hosts := slices.DeleteFunc(o.farm.OfficeHosts(), o.isSkipped)
-	hosts = append(hosts, o.farm.SharePointHosts()...)
+	hosts := slices.DeleteFunc(slices.Concat(o.farm.OfficeHosts(), o.farm.SharePointHosts()), o.isSkipped)
 	err := forEach(ctx, hosts, o.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
 		o.started(ctx, host)
 		err := o.observeServer(ctx, host, seen)
@@ -114,6 +113,12 @@ func (o *observation) observeServers(ctx workflow.Context, before farm.Observed)
 				s.Settings.Master = master.Machine.Name // it may have been this one
 			}
 			seen.office[host] = s
+		}
+	}
+	for _, host := range o.farm.SharePointHosts() {
+		if o.isSkipped(host) {
+			f, _ := before.Farm(o.farm.FrontEndOf(host))
+			seen.sharePoint[host] = f.Server(host)
 		}
 	}
 	return seen.inOrder(o.farm), err

@@ -181,6 +181,40 @@ func TestRotate_OfficeFarms_Differ(t *testing.T) {
 	}
 }
 
+// TestRollback_OfficeFarms_SettingsFile has two office farms with different
+// certificates, and a member of the other one that cannot start with the new
+// certificate: what its own farm had before is unarchived for it.
+func TestRollback_OfficeFarms_SettingsFile(t *testing.T) {
+	t.Parallel()
+	f := newOfficesFarm(t, farmsim.Options{Trusting: true, Policy: model.Policy{SameSubjectStopsService: true}})
+	friendlyName, _ := f.current(t)
+	f.abortBetweenOffices(t)
+	f.issueCertificate(t)
+	r := f.newRun(t)
+	r.hooks = append(r.hooks, func(a startedActivity) {
+		if a.name == "RestartOffice" && a.host == other2 {
+			f.rename(t, other2, f.newest(t), "another name")
+		}
+	})
+	rolledBack := false
+	r.decideOnce(func(blocked []farm.Blocked) bool {
+		requireOneBlocked(t, blocked, other2)
+		if !rolledBack {
+			rolledBack = true
+			r.decide(farm.Decision{Choice: farm.RollBack})
+			return false
+		}
+		assertMentions(t, blocked[0].Text, friendlyName, "settings.xml")
+		if err := f.sim.World.EditSettingsFile(other2, friendlyName); err != nil {
+			t.Error(err)
+		}
+		r.decide(farm.Decision{Choice: farm.Retry})
+		return true
+	})
+	r.rotate().requireOutcome(farm.RolledBack)
+	f.rebootOffice(t)()
+}
+
 // TestRotate_Recreated re-creates an office farm as Microsoft's update procedure
 // does, without -S2SCertificateName.
 func TestRotate_Recreated(t *testing.T) {
@@ -203,6 +237,50 @@ func TestRotate_Recreated(t *testing.T) {
 			assertNoFinding(t, f.inspect(t).Findings, "s2s-name-lost")
 		})
 	}
+}
+
+// TestRotate_RecreatedMeanwhile re-creates the office farm after the cutover: the
+// rotation says what is left, and both ways on lead to an end.
+func TestRotate_RecreatedMeanwhile(t *testing.T) {
+	recreated := func(t *testing.T) (*testFarm, *testRun) {
+		t.Helper()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		r := f.newRun(t)
+		r.onActivity("RestartSharePoint", func() {
+			if err := f.sim.World.RecreateOfficeFarm(office1, ""); err != nil {
+				t.Error(err)
+			}
+		})
+		return f, r
+	}
+	setByHand := func(f *testFarm, name string) {
+		if err := f.sim.World.RecreateOfficeFarm(office1, name); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Run("abort and rotate again", func(t *testing.T) {
+		t.Parallel()
+		f, r := recreated(t)
+		r.after(time.Hour, func() {
+			r.requireBlocked(office1, "abort and rotate again")
+			r.decide(farm.Decision{Choice: farm.Abort})
+		})
+		r.rotate().requireOutcome(farm.Partial)
+		f.rotate(t).requireOutcome(farm.Verified)
+		f.assertRefreshes(t)
+	})
+	t.Run("roll back", func(t *testing.T) {
+		t.Parallel()
+		f, r := recreated(t)
+		r.after(time.Hour, func() { r.decide(farm.Decision{Choice: farm.RollBack}) })
+		r.after(2*time.Hour, func() {
+			r.requireBlocked(office1, "Set-OfficeWebAppsFarm -S2SCertificateName 'OOS S2S old' -Force")
+			setByHand(f, "OOS S2S old")
+			r.decide(farm.Decision{Choice: farm.Retry})
+		})
+		r.rotate().requireOutcome(farm.RolledBack)
+		f.assertRefreshes(t)
+	})
 }
 
 // TestInspect_Dangling removes the certificate that the S2S name selects.

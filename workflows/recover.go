@@ -101,7 +101,7 @@ func (r *rotation) startServices(ctx workflow.Context, host string) error {
 }
 
 func (r *rotation) startOffice(ctx workflow.Context, host string, master bool) workflow.Future {
-	in := activities.StartOfficeInput{ServerInput: r.onServer(host), Previous: r.snapshot.Previous, Name: r.wantedName(host), Master: master}
+	in := activities.StartOfficeInput{ServerInput: r.onServer(host), Previous: r.snapshot.PreviousOn(host), Name: r.wantedName(host), Master: master}
 	return workflow.ExecuteActivity(restartOptions(ctx, "start WACSM and IIS on "+host), a.StartOffice, in)
 }
 
@@ -129,7 +129,7 @@ func (r *rotation) wantedVisible(host string) (unarchive, archive []farm.Thumbpr
 func (r *rotation) recoverPostponed(ctx workflow.Context) error {
 	for _, frontEnd := range r.farm.FrontEnds() {
 		for _, s := range r.farm.SharePointServers(frontEnd) {
-			if !slices.Contains(r.postponed, s.Host) {
+			if !slices.Contains(r.postponed, s.Host) || r.decisions.isSkipped(s.Host) {
 				continue
 			}
 			if _, err := r.restartSharePointServer(ctx, frontEnd, s.Host, nil); err != nil {

@@ -18,7 +18,7 @@ func (r *rotation) restartSharePoint(ctx workflow.Context) error {
 		// but not before one of them has shown that servers do start.
 		var postpone func(host string)
 		for _, s := range r.farm.SharePointServers(frontEnd) {
-			if slices.Contains(r.postponed, s.Host) {
+			if slices.Contains(r.postponed, s.Host) || r.decisions.isSkipped(s.Host) {
 				continue
 			}
 			result, err := r.restartSharePointServer(ctx, frontEnd, s.Host, postpone)

@@ -189,9 +189,10 @@ func (r *rotation) revokeKeys(ctx workflow.Context) error {
 }
 
 // removeCertificates leaves the certificate where Office Online Server refused
-// to have no S2S certificate: it still names this one.
+// to have no S2S certificate, and where its settings named this one before.
 func (r *rotation) removeCertificates(ctx workflow.Context) error {
-	return r.runOnHosts(ctx, r.clearedHosts(), farm.StepRemoveCertificate, func(ctx workflow.Context, host string) workflow.Future {
+	hosts := slices.DeleteFunc(r.clearedHosts(), r.snapshot.NamedTarget)
+	return r.runOnHosts(ctx, hosts, farm.StepRemoveCertificate, func(ctx workflow.Context, host string) workflow.Future {
 		return workflow.ExecuteActivity(changeOptions(ctx, "remove certificate on "+host), a.RemoveCertificate, r.officeBefore(host))
 	})
 }

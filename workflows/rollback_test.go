@@ -7,6 +7,7 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
+	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
@@ -166,6 +167,38 @@ func TestRotate_Cancelled(t *testing.T) {
 		ended.assertStatement("cancelled before anything was changed")
 		f.assertTrustUnchanged(t, before)
 	})
+}
+
+// TestRotate_RollsBackRepair deletes the certificate that is set from a server. The
+// rollback of a rotation that puts it there again must not take it away: the settings
+// name it.
+func TestRotate_RollsBackRepair(t *testing.T) {
+	for name, remove := range map[string]func(*model.Session, farm.Thumbprint) error{
+		"of a deleted certificate": func(s *model.Session, c farm.Thumbprint) error {
+			_, err := s.RemoveFromStore(model.My, c)
+			return err
+		},
+		"of an archived certificate": func(s *model.Session, c farm.Thumbprint) error { return s.Archive(c, true) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newTestFarm(t, farmsim.Options{Trusting: true})
+			f.requireRotated(t)
+			for _, host := range []string{office1, office2} {
+				if err := remove(f.logOn(t, host), f.newest(t)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			f.addFaults(t, untilBlocked(brokenScript(frontEnd, "Set-TrustedIssuer")))
+			r := f.newRun(t)
+			r.after(time.Hour, func() { r.decide(farm.Decision{Choice: farm.RollBack}) })
+			ended := r.rotate().requireOutcome(farm.RolledBack)
+			if !slices.ContainsFunc(ended.Findings, func(found farm.Finding) bool { return found.Code == "certificate-stays" }) {
+				t.Errorf("nothing is said of what stays: %+v", ended.Findings)
+			}
+			f.assertRefreshes(t)
+		})
+	}
 }
 
 func TestRollback(t *testing.T) {

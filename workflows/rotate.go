@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -253,8 +254,7 @@ func (r *rotation) verify(ctx workflow.Context) ending {
 		if len(left) == 0 {
 			break
 		}
-		cause := fmt.Errorf("%d differences remain, the first: %s", len(left), left[0].Text)
-		if err := r.blockAndRestart(ctx, cause, left); err != nil {
+		if err := r.blockAndRestart(ctx, r.explainLeft(left), left); err != nil {
 			return failedEnding(err)
 		}
 	}
@@ -262,6 +262,17 @@ func (r *rotation) verify(ctx workflow.Context) ending {
 		return ending{outcome: farm.Partial}
 	}
 	return ending{outcome: farm.Verified}
+}
+
+// explainLeft says what a verification found left to do, and who does it: what
+// changed after the cutover, as when an office farm is made new meanwhile, is not set
+// again by this rotation.
+func (r *rotation) explainLeft(left []farm.Difference) error {
+	text := fmt.Sprintf("%d differences remain, the first: %s", len(left), left[0].Text)
+	if slices.ContainsFunc(left, func(d farm.Difference) bool { return d.Step != r.restartStep }) {
+		text += ": a retry makes restarts alone: set the rest by hand and retry, or abort and rotate again"
+	}
+	return errors.New(text)
 }
 
 // compare compares what was observed last with what is desired. The snapshot is

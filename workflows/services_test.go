@@ -361,6 +361,80 @@ func TestRotate_ServiceStopsBeforeCutover(t *testing.T) {
 	f.assertRefreshes(t)
 }
 
+// TestRollback_SettingsFileOfSetUp is the same for the first set-up of a single
+// server, which had no name before, and no other server that could be the master.
+func TestRollback_SettingsFileOfSetUp(t *testing.T) {
+	t.Parallel()
+	f := newTestFarm(t, farmsim.Options{OfficeServers: 1})
+	before := f.sim.Trust()
+	r := f.newRun(t)
+	r.onActivity("RestartOffice", func() { f.rename(t, master, f.newest(t), "another name") })
+	r.decideOnce(func(blocked []farm.Blocked) bool {
+		requireOneBlocked(t, blocked, master, "The certificate has not been specified", "empty the StringValue", "settings.xml", "Start-Service WACSM")
+		if strings.Contains(blocked[0].Text, "-Master") {
+			t.Errorf("there is no other server, but %q", blocked[0].Text)
+		}
+		if err := f.sim.World.EditSettingsFile(master, ""); err != nil {
+			t.Error(err)
+		}
+		r.decide(farm.Decision{Choice: farm.Retry})
+		return true
+	})
+	r.rotate().requireOutcome(farm.RolledBack)
+	f.assertTrustUnchanged(t, before)
+}
+
+// TestSkip_SharePointServer is about a SharePoint server that is gone, in a rotation
+// and when the canary fails: the others are not kept waiting.
+func TestSkip_SharePointServer(t *testing.T) {
+	gone := []fault.Fault{
+		{Server: appServer, Step: "Get-SharePointServer", Kind: fault.Refused, Times: -1},
+		{Server: appServer, Step: "Restart-SharePointServer", Kind: fault.Refused, Times: -1},
+	}
+	skip := farm.Decision{Choice: farm.Skip, Server: appServer, Force: true}
+	t.Run("in a rotation", func(t *testing.T) {
+		t.Parallel()
+		f := newServicesFarm(t)
+		r := f.newRun(t)
+		r.onActivity("RestartSharePoint", func() { f.addFaults(t, gone...) })
+		r.decideOnce(func(blocked []farm.Blocked) bool {
+			requireOneBlocked(t, blocked, appServer)
+			r.assertDecisionRefused(farm.Decision{Choice: farm.Skip, Server: appServer}, "still belongs to its farm")
+			r.decide(skip)
+			return true
+		})
+		r.rotate().requireOutcome(farm.Partial).assertDiffersOnlyOn(appServer)
+		f.assertRefreshesWithout(t, appServer)
+	})
+	t.Run("in a rollback", func(t *testing.T) {
+		t.Parallel()
+		f := newServicesFarm(t)
+		f.addFaults(t, untilBlocked(brokenScript(canary, "Restart-OfficeServer")))
+		r := f.newRun(t)
+		r.onActivity("RestartOffice", func() { f.addFaults(t, gone...) })
+		r.decideOnce(func(blocked []farm.Blocked) bool {
+			requireOneBlocked(t, blocked, appServer)
+			r.decide(skip)
+			return true
+		})
+		r.rotate().requireOutcome(farm.Partial)
+		f.assertRefreshesWithout(t, appServer)
+	})
+	t.Run("the front end cannot be left out", func(t *testing.T) {
+		t.Parallel()
+		f := newServicesFarm(t)
+		f.addFaults(t, serviceFails(frontEnd, "Restart-SharePointServer", "SPTimerV4"))
+		r := f.newRun(t)
+		r.decideOnce(func(blocked []farm.Blocked) bool {
+			requireOneBlocked(t, blocked, frontEnd, "SPTimerV4")
+			r.assertDecisionRefused(farm.Decision{Choice: farm.Skip, Server: frontEnd, Force: true}, "cannot be left out")
+			r.liftAndRetry()
+			return true
+		})
+		r.rotate().requireOutcome(farm.Verified)
+	})
+}
+
 // TestRetire_ServiceStopped is about a retirement while a service is stopped: what the
 // farm still names cannot be read, and that is what an operator reads.
 func TestRetire_ServiceStopped(t *testing.T) {

@@ -74,6 +74,27 @@ func (f *testFarm) rebootOffice(t *testing.T) func() {
 	}
 }
 
+// TestRollback_SameSubjectAbortedBefore is about a rotation that was aborted between the
+// setting of the name and the swap on a member, and the rollback of the next one: it
+// leaves the certificate that the member's settings name alone of its subject.
+func TestRollback_SameSubjectAbortedBefore(t *testing.T) {
+	t.Parallel()
+	f := newTestFarm(t, farmsim.Options{Trusting: true, Policy: model.Policy{SameSubjectStopsService: true}})
+	f.addFaults(t, brokenScript(office2, "Set-S2SCertificateArchived"))
+	r := f.newRun(t)
+	r.after(time.Hour, func() {
+		r.requireBlocked(office2, "the disk is full")
+		r.decide(farm.Decision{Choice: farm.Abort})
+	})
+	r.rotate().requireOutcome(farm.Partial)
+	f.sim.ClearFaults()
+	f.issueCertificate(t)
+	rotated := f.requireRotated(t)
+	ended := f.newRun(t).rollBack(rotated.Snapshot).requireOutcome(farm.RolledBack)
+	assertFinding(t, ended.Findings, "certificate-stays", office2, "visible certificate")
+	f.rebootOffice(t)()
+}
+
 // TestRotate_SameSubjectRebootsInBetween reboots an office server in the seconds
 // after the setting has arrived and before its certificates are swapped: the service
 // does not start, and a retry makes the swap.

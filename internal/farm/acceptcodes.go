@@ -50,6 +50,7 @@ var neverAccepted = []CodeReason{
 	{"master-not-configured", "only the master can set the certificate"},
 	{"machine-not-in-farm", "it no longer follows the master's settings, so the cutover would wait for it in vain; take it out of office.servers"},
 	{"office-server-unreachable", "nothing would show whether the server works after its restart"},
+	{"sharepoint-service-stopped", "after its restart the server would be waited for in vain, with the farm cut over"},
 	{"s2s-name-ambiguous", "which certificate is in use would be a guess, and with it what a rollback restores and a retirement deletes"},
 	{"subject-shared-in-use", "the other certificate would have to be archived while something uses it"},
 	{"key-storage-provider", "Office Online Server is not known to sign with such a key, so every data refresh could fail"},

@@ -17,7 +17,7 @@ func Check(d Desired, o Observed) []Finding {
 	}
 	for _, check := range []func(Desired, Observed) []Finding{
 		checkJoined, checkMasters, checkMachinesConfigured, checkSharePointServersConfigured,
-		checkPowerShell, checkDiscovery, checkSites, checkOneForest,
+		checkPowerShell, checkDiscovery, checkSharePointServices, checkSites, checkOneForest,
 		checkUserProfiles, checkPermissionServices, checkOAuthOverHTTP, checkIssuerRealms,
 		checkValidByClock, checkFriendlyName, checkFriendlyNamesAgree, checkSubject, checkKeyProvider, checkCurrentKey,
 		checkS2SNames, checkOfficesAgree,
@@ -77,9 +77,13 @@ func checkJoined(_ Desired, o Observed) []Finding {
 // SettingsFileRemedy says how to get WACSM running on a server whose copy of the
 // farm's settings names a certificate that it cannot use: while the service is
 // stopped, no cmdlet and no replication reaches that copy. The file's format is not
-// documented; this is what public runbooks do.
+// documented; this is what public runbooks do. No name empties the setting.
 func SettingsFileRemedy(name string) string {
-	return fmt.Sprintf("put %s into the StringValue of S2SCertificateName in %s, then Start-Service WACSM", name, settingsFile)
+	edit := "put " + name + " into"
+	if name == "" {
+		edit = "empty"
+	}
+	return fmt.Sprintf("%s the StringValue of S2SCertificateName in %s, then Start-Service WACSM", edit, settingsFile)
 }
 
 // checkMasters checks that the servers listed as one office farm are one, and its

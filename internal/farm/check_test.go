@@ -1,6 +1,7 @@
 package farm_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -141,6 +142,9 @@ func TestCheck(t *testing.T) {
 		{"friendly name in use", func(_ *farm.Desired, o *farm.Observed) {
 			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), FriendlyName: "OOS S2S new"}}
 		}, []finding{{farm.Stop, "friendly-name-taken", "oos-02"}}},
+		{"friendly name in use in other letters", func(_ *farm.Desired, o *farm.Observed) {
+			o.Office[1].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), FriendlyName: "oos s2s NEW"}}
+		}, []finding{{farm.Stop, "friendly-name-taken", "oos-02"}}},
 		{"friendly name on the copy in Trusted Root", func(d *farm.Desired, o *farm.Observed) {
 			o.Office[1].Roots = []farm.StoreCertificate{{Thumbprint: d.Target.Thumbprint, FriendlyName: "OOS S2S new"}}
 		}, []finding{{farm.Stop, "friendly-name-taken", "oos-02"}}},
@@ -251,6 +255,21 @@ func TestCheck(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCheck_RemedyCanBePasted has an issuer whose name would end a quoted text.
+func TestCheck_RemedyCanBePasted(t *testing.T) {
+	tf := newTestFarm()
+	tf.observed.SharePoint[0].Issuers = []farm.TokenIssuer{{
+		Name: "Ada's issuer", RegisteredName: "67e3df25-268a-4324-a550-0de1c7f97287@d09b8d2b-0000-0000-0000-000000000000",
+	}}
+	const want = "Remove-SPTrustedSecurityTokenIssuer -Identity 'Ada''s issuer'"
+	for _, f := range farm.Check(tf.desired, tf.observed) {
+		if f.Code == "issuer-realm-changed" && strings.Contains(f.Remedy, want) {
+			return
+		}
+	}
+	t.Errorf("no remedy has %s", want)
 }
 
 // separateOffice makes the second office server an office farm of its own.

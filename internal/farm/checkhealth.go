@@ -45,6 +45,21 @@ func (d Discovery) remedy() string {
 	return "see the event logs Application, System and Microsoft Office Web Apps, or accept that it responds no better after its restart"
 }
 
+// checkSharePointServices stops where a service that every SharePoint server needs
+// does not run: after its restart, the server would be waited for in vain.
+func checkSharePointServices(_ Desired, o Observed) []Finding {
+	var out []Finding
+	for _, f := range o.SharePoint {
+		for _, s := range f.Servers {
+			if stopped := s.StoppedServices(); len(stopped) > 0 {
+				out = append(out, stopFinding("sharepoint-service-stopped", s.Machine.Host, "remove the cause, see that the service is not disabled, and start it",
+					"%s", notRunning(stopped, s.LastErrors)))
+			}
+		}
+	}
+	return out
+}
+
 // checkSites stops where no server of a SharePoint farm serves any site, as then
 // nothing shows when the next one may be restarted. One server that serves none may
 // have another role.

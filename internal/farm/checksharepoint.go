@@ -82,15 +82,16 @@ func checkOAuthOverHTTP(d Desired, o Observed) []Finding {
 func checkIssuerRealms(_ Desired, o Observed) []Finding {
 	var out []Finding
 	for _, f := range o.SharePoint {
-		var changed []string
+		var changed, removals []string
 		for _, i := range f.Issuers {
 			if hasOtherRealm(i) {
 				changed = append(changed, fmt.Sprintf("%q, registered as %s", i.Name, i.RegisteredName))
+				removals = append(removals, "Remove-SPTrustedSecurityTokenIssuer -Identity "+quotePowerShell(i.Name))
 			}
 		}
 		if len(changed) > 0 {
 			out = append(out, stopFinding("issuer-realm-changed", f.FrontEnd,
-				"remove it with Remove-SPTrustedSecurityTokenIssuer; the rotation then registers the procedure's two issuers and grants their permissions again",
+				"remove it ("+strings.Join(removals, "; ")+"); the rotation then registers the procedure's two issuers and grants their permissions again",
 				"a trusted token issuer has Office Online Server's application and another realm than its tokens, as Microsoft's repair script of KB4010011 leaves it: %s", strings.Join(changed, "; ")))
 		}
 	}
@@ -105,6 +106,9 @@ func hasOtherRealm(i TokenIssuer) bool {
 	_, ours := IssuerByRegisteredName(strings.ToLower(i.RegisteredName))
 	return own == application && !ours
 }
+
+// quotePowerShell quotes a text for a command line of PowerShell.
+func quotePowerShell(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
 // sitesOf returns the configured sites of the SharePoint farm that has this front
 // end.

@@ -200,6 +200,11 @@ func (f SharePointFarm) Server(host string) SharePointServer {
 	return s
 }
 
+// HasMember reports whether a computer is one of the farm's servers.
+func (f SharePointFarm) HasMember(name string) bool {
+	return slices.ContainsFunc(f.Members, func(m string) bool { return SameMachine(m, name) })
+}
+
 // Issuer returns the token issuer with this registered name, whatever its display
 // name. SharePoint ignores case in registered names.
 func (f SharePointFarm) Issuer(registeredName string) (TokenIssuer, bool) {

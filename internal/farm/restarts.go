@@ -77,19 +77,22 @@ func (o Observed) trustChange(pending []Difference, step Step) trustChange {
 // settings file, than the key of the certificate that the settings select, or than
 // the last change of what SharePoint trusts; and where it is the very process of a
 // note that says something else. Time alone proves nothing: whether a product
-// writes its settings file without a change is unknown.
+// writes its settings file without a change is unknown. Where the trust changes, a
+// note proves nothing about a process other than its own, which may have started
+// while something else was set.
 func pendingOfficeRestart(s OfficeServer, changes bool, trust trustChange) string {
-	stopped := s.StoppedServices()
+	stopped, proven := s.StoppedServices(), s.hasLoadedSettings()
+	isNoted := s.Loaded != nil && sameMoment(s.Loaded.Service, s.Service.StartedAt)
 	switch {
 	case changes:
 		return "its settings change"
 	case len(stopped) > 0:
 		return notRunning(stopped, s.LastErrors)
-	case s.hasLoadedSettings():
+	case proven && isNoted:
 		return ""
 	case trust.pending:
 		return "the issuers change, and nothing proves that it has loaded the certificate that they will hold"
-	case s.Loaded != nil && sameMoment(s.Loaded.Service, s.Service.StartedAt) && !s.Loaded.equals(s):
+	case isNoted && !s.Loaded.equals(s):
 		return fmt.Sprintf("it was last restarted with %s (%s), which is not what is set now",
 			textOrNone(s.Loaded.S2SCertificateName), textOrNone(s.Loaded.Thumbprint.Short()))
 	}
@@ -97,11 +100,16 @@ func pendingOfficeRestart(s OfficeServer, changes bool, trust trustChange) strin
 	for _, change := range []struct {
 		at   time.Time
 		what string
+		// unlessProven reports whether a proof about another process makes up for it.
+		unlessProven bool
 	}{
-		{s.SettingsChangedAt, "the settings changed"},
-		{selected.KeyCreatedAt, "the certificate that they name came to the server"},
-		{trust.at, "the issuers changed"},
+		{s.SettingsChangedAt, "the settings changed", true},
+		{selected.KeyCreatedAt, "the certificate that they name came to the server", true},
+		{trust.at, "the issuers changed", false},
 	} {
+		if proven && change.unlessProven {
+			continue
+		}
 		if why := startedBefore(change.at, change.what, s.Service, s.WorkersStartedAt); why != "" {
 			return why
 		}

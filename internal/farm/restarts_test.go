@@ -44,6 +44,14 @@ func TestCompare_Restarts(t *testing.T) {
 			s.Loaded = noteOf(*s)
 			s.Service.StartedAt, s.WorkersStartedAt, s.SettingsChangedAt = at(12), at(12), at(13)
 		}, ""},
+		{"a note of what is set now, another start since, and the issuers are about to change", func(s *farm.OfficeServer, f *farm.SharePointFarm) {
+			s.Loaded, f.Issuers[0].Thumbprint = noteOf(*s), testThumbprint("old")
+			s.Service.StartedAt, s.WorkersStartedAt = at(12), at(12)
+		}, "the issuers change"},
+		{"a note of what is set now, another start since, and newer issuers", func(s *farm.OfficeServer, f *farm.SharePointFarm) {
+			s.Loaded, f.Issuers[1].ChangedAt = noteOf(*s), at(13)
+			s.Service.StartedAt, s.WorkersStartedAt = at(12), at(12)
+		}, "before the issuers changed"},
 		{"a note of what is set now, but a process is older than it", func(s *farm.OfficeServer, _ *farm.SharePointFarm) {
 			s.Loaded, s.SettingsChangedAt, s.WorkersStartedAt = noteOf(*s), at(10), at(8)
 		}, "IIS workers started before the settings changed"},

@@ -24,8 +24,10 @@ type RollbackPlan struct {
 // If the rollback is blocked, nothing is rolled back, and Remaining says why. Where
 // nothing but staging is to be rolled back, it does not matter whether the previous
 // certificate can be used. LeftOut are office servers that do not count for that.
-// Otherwise there are four things that a rollback cannot restore; the first three
+// Otherwise there are five things that a rollback cannot restore; the first four
 // are listed in Remaining, by these codes:
+//   - certificate-stays: what makes usable a certificate that the settings named
+//     before, although it was deleted or archived;
 //   - friendly-name-stays: a certificate that had no friendly name keeps its new
 //     one;
 //   - key-stays: a certificate that had no key keeps the imported one;
@@ -66,6 +68,12 @@ func (p *rollbackPlanner) addReversal(step Step, server, subject, have, want, fo
 
 func (p *rollbackPlanner) addConflict(server, format string, args ...any) {
 	p.plan.Conflicts = append(p.plan.Conflicts, stopFinding("changed-since", server, "decide which value is right, set it, then retry", format, args...))
+}
+
+// addStays adds what stays because WACSM would not start with what was there before.
+func (p *rollbackPlanner) addStays(host, subject string) {
+	p.plan.Remaining = append(p.plan.Remaining, warnFinding("certificate-stays", host, "nothing needs to be done",
+		"the %s is not as it was before: the certificate that S2SCertificateName named was absent or archived, and WACSM would not have started", subject))
 }
 
 func (p *rollbackPlanner) planIssuers() {
@@ -173,6 +181,10 @@ func (p *rollbackPlanner) planS2SName(master OfficeServer, was string) {
 	case !master.Joined:
 		p.addReversal(StepRestoreS2SName, master.Machine.Host, "S2SCertificateName", master.s2sName(), textOrNone(was),
 			"set S2SCertificateName back to %s: what it is now is %s", textOrNone(was), master.s2sName())
+	case is == "":
+		p.plan.Conflicts = append(p.plan.Conflicts, stopFinding("changed-since", master.Machine.Host,
+			fmt.Sprintf("set it there with Set-OfficeWebAppsFarm -S2SCertificateName %s -Force, then retry", quotePowerShell(was)),
+			"S2SCertificateName is not set, as after an update that made the office farm new: before the rotation it was %q", was))
 	case is != p.snapshot.Target.FriendlyName:
 		p.addConflict(master.Machine.Host, "S2SCertificateName is %q: neither the new %q nor the one before, %q", is, p.snapshot.Target.FriendlyName, was)
 	case was == "":
@@ -264,8 +276,15 @@ func (p *rollbackPlanner) planCertificates() {
 		before := p.snapshot.Before.OfficeServer(s.Machine.Host)
 		was, existed := before.Certificate(t.Thumbprint)
 		is, exists := s.Certificate(t.Thumbprint)
+		remove := func(subject, have, format string, args ...any) {
+			if p.snapshot.NamedTarget(s.Machine.Host) {
+				p.addStays(s.Machine.Host, subject)
+				return
+			}
+			p.addReversal(StepRemoveCertificate, s.Machine.Host, subject, have, "absent", format, args...)
+		}
 		if exists && !existed {
-			p.addReversal(StepRemoveCertificate, s.Machine.Host, "certificate", t.FriendlyName, "absent", "remove certificate %s and its key: this rotation imported it", t.Thumbprint.Short())
+			remove("certificate", t.FriendlyName, "remove certificate %s and its key: this rotation imported it", t.Thumbprint.Short())
 		}
 		if exists && existed && is.HasKey && !was.HasKey {
 			p.plan.Remaining = append(p.plan.Remaining, warnFinding("key-stays", s.Machine.Host, "remove the certificate by hand if its key is unwanted",
@@ -273,11 +292,11 @@ func (p *rollbackPlanner) planCertificates() {
 		}
 		for _, c := range t.Intermediates() {
 			if s.HasIntermediate(c.Thumbprint) && !before.HasIntermediate(c.Thumbprint) {
-				p.addReversal(StepRemoveCertificate, s.Machine.Host, "intermediate "+c.Thumbprint.Short(), c.Subject, "absent", "remove intermediate %q from the CA store: this rotation added it", c.Subject)
+				remove("intermediate "+c.Thumbprint.Short(), c.Subject, "remove intermediate %q from the CA store: this rotation added it", c.Subject)
 			}
 		}
 		if t.SelfSigned && s.HasRoot(t.Thumbprint) && !before.HasRoot(t.Thumbprint) {
-			p.addReversal(StepRemoveCertificate, s.Machine.Host, "trusted root", t.Subject, "absent", "remove the public certificate from Trusted Root: this rotation added it")
+			remove("trusted root", t.Subject, "remove the public certificate from Trusted Root: this rotation added it")
 		}
 	}
 }

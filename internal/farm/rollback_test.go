@@ -165,6 +165,9 @@ func restorable(o farm.Observed, remaining []farm.Finding) farm.Observed {
 	}
 	for i := range o.Office {
 		s := &o.Office[i]
+		if remains("certificate-stays", s.Machine.Host) {
+			s.Certificates, s.Roots, s.Intermediates = nil, nil, nil
+		}
 		s.Service, s.SettingsChangedAt, s.WorkersStartedAt = farm.Service{}, time.Time{}, time.Time{}
 		slices.Sort(s.Intermediates)
 		s.Intermediates = slices.Compact(s.Intermediates)

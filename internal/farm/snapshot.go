@@ -39,6 +39,14 @@ func (s Snapshot) WasClearRefused(officeFarm string) bool {
 	return slices.Contains(s.ClearRefused, officeFarm)
 }
 
+// NamedTarget reports whether the settings of an office server had the target's name
+// before the rotation, as when it repaired what was deleted there. Then a rollback
+// leaves the certificate: without it WACSM would not start.
+func (s Snapshot) NamedTarget(host string) bool {
+	settings, _ := s.Before.SettingsOf(s.Before.OfficeServer(host).OfficeFarm)
+	return settings.S2SCertificateName == s.Target.FriendlyName
+}
+
 // RollbackBlocked says why the rotation must not be rolled back now; empty when it
 // may be. A certificate that is compromised, or that has expired by the clock of
 // any server, is never restored; nor is one while an office farm was not part of the

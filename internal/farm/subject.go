@@ -89,16 +89,26 @@ func checkSubject(d Desired, o Observed) []Finding {
 
 // VisibleBefore returns which of a server's certificates a rollback unarchives, and
 // which it archives. What was visible before is visible again, and the certificate
-// that is restored is in any case; the target is hidden from the others of its
-// subject until it is removed.
+// that is restored is in any case, alone of its subject if it was archived; the target
+// is hidden from the others of its subject until it is removed. Where the target stays, so does what is visible.
 func (s Snapshot) VisibleBefore(host string) (unarchive, archive []Thumbprint) {
+	if s.NamedTarget(host) {
+		return nil, nil
+	}
+	return s.visibleBefore(host)
+}
+
+func (s Snapshot) visibleBefore(host string) (unarchive, archive []Thumbprint) {
 	previous, targetShown := s.PreviousOn(host), false
-	for _, c := range s.Before.OfficeServer(host).Certificates {
+	before := s.Before.OfficeServer(host)
+	was, _ := before.Certificate(previous.Thumbprint)
+	for _, c := range before.Certificates {
 		isTarget := c.Thumbprint == s.Target.Thumbprint
 		restored := c.Thumbprint == previous.Thumbprint
+		inTheWay := was.Archived && c.sharesSubject(Certificate{Thumbprint: previous.Thumbprint, Subject: was.Subject})
 		switch {
 		case !isTarget && !restored && !c.sharesSubject(s.Target):
-		case restored || !c.Archived:
+		case restored || (!c.Archived && !inTheWay):
 			unarchive = append(unarchive, c.Thumbprint)
 			targetShown = targetShown || isTarget
 		default:
@@ -109,7 +119,7 @@ func (s Snapshot) VisibleBefore(host string) (unarchive, archive []Thumbprint) {
 		unarchive = append(unarchive, t)
 	}
 	hidden := previous.sharesSubject(s.Target) || slices.ContainsFunc(unarchive, func(t Thumbprint) bool {
-		c, _ := s.Before.OfficeServer(host).Certificate(t)
+		c, _ := before.Certificate(t)
 		return c.sharesSubject(s.Target)
 	})
 	if !targetShown && hidden && !slices.Contains(archive, s.Target.Thumbprint) {
@@ -123,7 +133,7 @@ func (p *rollbackPlanner) planVisible(step Step, s OfficeServer) {
 	if p.snapshot.WasClearRefused(s.OfficeFarm) {
 		return
 	}
-	unarchive, archive := p.snapshot.VisibleBefore(s.Machine.Host)
+	unarchive, archive := p.snapshot.visibleBefore(s.Machine.Host)
 	hidden, shown := s.selectArchived(unarchive, true), s.selectArchived(archive, false)
 	var texts []string
 	if len(hidden) > 0 {
@@ -132,7 +142,13 @@ func (p *rollbackPlanner) planVisible(step Step, s OfficeServer) {
 	if len(shown) > 0 {
 		texts = append(texts, "archive "+listShort(shown))
 	}
-	if len(texts) > 0 {
+	before := p.snapshot.Before.OfficeServer(s.Machine.Host)
+	stays := len(before.selectArchived(unarchive, true)) > 0 || len(before.selectArchived(archive, false)) > 0
+	named := p.snapshot.NamedTarget(s.Machine.Host)
+	if stays || (named && len(texts) > 0) {
+		p.addStays(s.Machine.Host, visibleSubject)
+	}
+	if !named && len(texts) > 0 {
 		p.addReversal(step, s.Machine.Host, visibleSubject, textOrNone(listShort(shown)), textOrNone(listShort(hidden)),
 			"%s: WACSM may not start while certificates of one subject are visible together", strings.Join(texts, " and "))
 	}

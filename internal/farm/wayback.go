@@ -11,18 +11,21 @@ import (
 // Source: Microsoft, Well-known SIDs.
 var serviceReaders = []string{NetworkService, "S-1-1-0", "S-1-5-11", "S-1-5-32-545"}
 
-// PreviousOn returns the certificate that an office server used before the
-// rotation; the zero value where its office farm had none.
+// PreviousOn returns the certificate that the settings of an office server named
+// before the rotation, be it archived, as where the rotation before it was aborted
+// between the two; the zero value where its office farm had none.
 func (s Snapshot) PreviousOn(host string) StoreCertificate {
 	before := s.Before.OfficeServer(host)
 	settings, _ := s.Before.SettingsOf(before.OfficeFarm)
-	switch named := before.Named(settings.S2SCertificateName); {
+	name := settings.S2SCertificateName
+	switch named := before.Named(name); {
 	case len(named) > 0:
 		return named[0]
-	case strings.EqualFold(settings.S2SCertificateName, s.Previous.FriendlyName):
+	case strings.EqualFold(name, s.Previous.FriendlyName):
 		return s.Previous
 	}
-	return StoreCertificate{}
+	archived, _ := findFirst(before.Certificates, func(c StoreCertificate) bool { return name != "" && strings.EqualFold(c.FriendlyName, name) })
+	return archived
 }
 
 // findUnusable finds the office servers that could not use the certificate that a

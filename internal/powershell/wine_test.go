@@ -55,7 +55,9 @@ func newWine(t *testing.T) *wine {
 	prefix := t.TempDir()
 	w := &wine{launcher: launcher, prelude: winePrelude(t), env: append(os.Environ(),
 		"FARMTRUST_WINE_PREFIX="+prefix, "WINEPREFIX="+prefix, "WINEDEBUG=-all", "DISPLAY=",
-		"DOTNET_GCgen0size=0x20000000")} // As the launcher sets it: under Wine the collector fails.
+		// Under Wine the collector fails, so it must not run: there is room for all, as
+		// the launcher makes it, and large objects do not call for a collection.
+		"DOTNET_GCgen0size=0x20000000", "DOTNET_GCLOHThreshold=0x8000000")}
 	// Wine's server writes the registry when it ends, some seconds after its
 	// last program. From then on it stays, for the whole test.
 	if _, stderr, exit, err := w.start(t.Context(), nil); err != nil || exit != powershell.ExitBadStdin {

@@ -136,7 +136,7 @@ $null -eq (Find-PersonalCertificate -Thumbprint $Thumbprint)`, map[string]any{"T
 		}
 	})
 	t.Run("the machine's policies are read from its registry", func(t *testing.T) { readPoliciesOnWine(t, w) })
-	t.Run("the note and the configuration database are read from its registry", func(t *testing.T) { readRegistryOnWine(t, w) })
+	t.Run("the note and the central certificate store are in its registry", func(t *testing.T) { readRegistryOnWine(t, w) })
 	t.Run("cmd.exe carries the command line and a mebibyte", func(t *testing.T) { sendThroughCmd(t, w) })
 }
 
@@ -185,34 +185,22 @@ $windows = 'HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\Windows\CurrentVersion\Windows
 	}
 }
 
-// readRegistryOnWine has a farm that would wait for SQL Server without end.
 func readRegistryOnWine(t *testing.T, w *wine) {
 	t.Helper()
 	type registry struct {
-		NoNote, NoDatabase, NoStore bool
-		Note, Database, Store       string
-		Timeout                     int
+		NoNote, NoStore bool
+		Note, Store     string
 	}
-	const note = `{"since":"2026-11-28T18:00:00.000Z"}`
+	want := registry{NoNote: true, NoStore: true, Note: `{"since":"2026-11-28T18:00:00.000Z"}`, Store: `\\files\certificates`}
 	var got registry
-	w.runScript(t, `[CmdletBinding()] param([string] $Note)
-$noNote, $noDatabase, $noStore = ($null -eq (Get-LoadedText)), ($null -eq (Get-ConfigurationString)), ((Get-CentralStore) -eq '')
+	w.runScript(t, `[CmdletBinding()] param([string] $Note, [string] $Store)
+$noNote, $noStore = ($null -eq (Get-LoadedText)), ((Get-CentralStore) -eq '')
 Set-LoadedText -Text $Note
-$products = 'HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\Shared Tools\Web Server Extensions'
-[Microsoft.Win32.Registry]::SetValue("$products\16.0\Secure\ConfigDB", 'dsn', 'Data Source=sql;Initial Catalog=other;User ID=sa;Password=p')
-[Microsoft.Win32.Registry]::SetValue("$products\15.0\Secure\ConfigDB", 'dsn',
-    'Data Source=sql;Initial Catalog=SharePoint_Config;Integrated Security=True;Enlist=False;Pooling=True;Connect Timeout=0')
 $central = 'HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\IIS\CentralCertProvider'
 [Microsoft.Win32.Registry]::SetValue($central, 'Enabled', 1)
-[Microsoft.Win32.Registry]::SetValue($central, 'CertStoreLocation', '\\files\certificates')
-$string = Get-ConfigurationString
-[pscustomobject] @{
-    NoNote = $noNote; NoDatabase = $noDatabase; NoStore = $noStore; Note = Get-LoadedText; Store = Get-CentralStore
-    Database = [string] $string['Initial Catalog']; Timeout = [int] $string['Connect Timeout']
-}`, map[string]any{"Note": note}, &got)
-	want := registry{
-		NoNote: true, NoDatabase: true, NoStore: true, Note: note, Database: "SharePoint_Config", Store: `\\files\certificates`, Timeout: 15,
-	}
+[Microsoft.Win32.Registry]::SetValue($central, 'CertStoreLocation', $Store)
+[pscustomobject] @{ NoNote = $noNote; NoStore = $noStore; Note = Get-LoadedText; Store = Get-CentralStore }`,
+		map[string]any{"Note": want.Note, "Store": want.Store}, &got)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)
 	}
@@ -231,7 +219,7 @@ func sendThroughCmd(t *testing.T, w *wine) {
 		Hash   string
 	}
 	call := powershell.Call{Script: "Probe", Params: struct{}{}, Secrets: [][]byte{secret}}
-	err := through.send(t.Context(), through.prelude, `$sha256 = New-Object System.Security.Cryptography.SHA256CryptoServiceProvider
+	err := through.send(t.Context(), powershell.Prelude(), `$sha256 = New-Object System.Security.Cryptography.SHA256CryptoServiceProvider
 $hash = [BitConverter]::ToString($sha256.ComputeHash($FarmTrustSecrets[0])).Replace('-', '').ToLowerInvariant()
 [pscustomobject] @{ Length = $FarmTrustSecrets[0].Length; Hash = $hash }`, target, call, &got)
 	if err != nil {

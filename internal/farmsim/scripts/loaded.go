@@ -98,19 +98,26 @@ func restartBound(s *model.Session, p powershell.RestartOfficeServer, note *powe
 	if err != nil {
 		return bound, err
 	}
-	if proven, err := isProven(s, note, now, service); err != nil || proven {
+	isNoted := note != nil && service.Running && service.Since.Sub(note.Service).Abs() < time.Second
+	proven, err := isProven(s, note, now, service)
+	if err != nil {
 		return bound, err
+	}
+	proven = proven && (p.NotBefore == nil || !note.Since.Before(*p.NotBefore))
+	if !proven || !isNoted {
+		raise(p.UnlessNoted)
+	}
+	if proven {
+		return bound, nil
 	}
 	written, err := s.FileTime(model.SettingsFile)
 	if err != nil {
 		return bound, err
 	}
-	isOfNote := note != nil && !isNoteCurrent(note, now) && service.Running && service.Since.Sub(note.Service).Abs() < time.Second
-	if written.IsZero() || isOfNote {
+	if written.IsZero() || isNoted && !isNoteCurrent(note, now) {
 		raise(&began)
 	}
 	raise(&written)
-	raise(p.UnlessNoted)
 	if now != nil {
 		raise(&now.keySince)
 	}
@@ -130,6 +137,14 @@ func saveNote(s *model.Session, now *loadable, since time.Time) error {
 		return err
 	}
 	return s.SetRegistryText(model.LoadedNote, string(text))
+}
+
+// clearNote is the prelude's Clear-LoadedNote.
+func clearNote(s *model.Session) error {
+	if note, err := loadedNote(s); err != nil || note == nil {
+		return err
+	}
+	return s.SetRegistryText(model.LoadedNote, "")
 }
 
 func restartOfficeServer(s *model.Session, p powershell.RestartOfficeServer, _ [][]byte) (powershell.RestartResult, error) {
@@ -198,8 +213,11 @@ func restartLoaded(s *model.Session, p powershell.RestartOfficeServer, began tim
 		return err
 	}
 	noted := !done.has(model.WACSM) && isNoteCurrent(note, now)
-	if len(done.names) == 0 || now == nil || !known || noted {
+	switch {
+	case len(done.names) == 0 || noted:
 		return nil
+	case now == nil || !known:
+		return clearNote(s)
 	}
 	return saveNote(s, now, began)
 }

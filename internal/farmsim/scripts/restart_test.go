@@ -137,6 +137,30 @@ func TestRestart_WhatWasLoaded(t *testing.T) {
 			assertRestarts(f, powershell.RestartOfficeServer{NotBefore: &now}, both...)
 		})
 	})
+	t.Run("a note from before the settings were changed and set back proves nothing", func(t *testing.T) {
+		tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
+			loaded(f, t)
+			now := time.Now()
+			time.Sleep(time.Minute)
+			f.OK(f.On(testfarm.Master).RestartService(model.WACSM))
+			f.OK(f.On(testfarm.Master).IISReset())
+			time.Sleep(time.Minute)
+			f.UseS2S("S2S")
+			assertRestarts(f, powershell.RestartOfficeServer{}, nothing...)
+			assertRestarts(f, powershell.RestartOfficeServer{NotBefore: &now}, both...)
+			assertRestarts(f, powershell.RestartOfficeServer{NotBefore: &now}, nothing...)
+		})
+	})
+	t.Run("where the trust changes, a note proves nothing about another process", func(t *testing.T) {
+		tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
+			loaded(f, t)
+			f.OK(f.On(testfarm.Master).RestartService(model.WACSM))
+			f.OK(f.On(testfarm.Master).IISReset())
+			time.Sleep(time.Minute)
+			now := time.Now()
+			assertRestarts(f, powershell.RestartOfficeServer{UnlessNoted: &now}, both...)
+		})
+	})
 	t.Run("without a note the times decide", func(t *testing.T) {
 		tell(t, model.Policy{}, func(t *testing.T, f *testfarm.Farm) {
 			f.SetUp(testfarm.NewPair(t, "s2s", nil))

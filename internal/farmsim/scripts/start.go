@@ -1,6 +1,7 @@
 package scripts
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
@@ -75,6 +76,11 @@ func startOfficeServer(s *model.Session, p powershell.StartOfficeServer, _ [][]b
 			if err := selectCertificate(s, named[0].Thumbprint, p.Certificates); err != nil {
 				return r, err
 			}
+		}
+	}
+	if slices.Contains(stopped, model.WACSM) {
+		if err := clearNote(s); err != nil {
+			return r, err
 		}
 	}
 	for _, name := range stopped {

@@ -46,6 +46,9 @@ if (Restart-OlderIis -Before $before) { $restarted.Add('IIS') }
 if ('WACSM' -in $restarted) { Assert-ServiceRunning -Name WACSM -Since $began }
 if ('IIS' -in $restarted) { Assert-ServiceRunning -Name W3SVC, WAS -Since $began }
 $noted = 'WACSM' -notin $restarted -and (Test-NoteCurrent -Note $note -Settings $settings)
-if ($restarted.Count -gt 0 -and $null -ne $settings -and $known -and -not $noted) { Save-LoadedNote -Settings $settings -Since $began }
+if ($restarted.Count -gt 0 -and -not $noted) {
+    if ($null -ne $settings -and $known) { Save-LoadedNote -Settings $settings -Since $began }
+    else { Clear-LoadedNote }
+}
 
 [pscustomobject] @{ changed = $restarted.Count -gt 0; restarted = $restarted }

@@ -8,7 +8,8 @@ the name in there selects one certificate. Of the certificates that are given, t
 with that name is unarchived, and those that share its subject are archived. The
 format of the copy is undocumented, so that the names alone are looked for, as the
 text of an element or an attribute. Where it has several of them, or none, no
-certificate is touched.
+certificate is touched. The note of an earlier restart goes: what is set may change
+before the next one.
 Source: sharepointpain.com, 2025, on the settings file and on certificates with one
 subject.
 .PARAMETER Certificates
@@ -33,6 +34,7 @@ if ($named.Count -eq 1) {
 }
 
 if ($stopped.Count -gt 0 -and $named.Count -eq 1) { Select-Certificate -Thumbprint $named[0].Thumbprint -Certificates $Certificates }
+if ('WACSM' -in $stopped) { Clear-LoadedNote }
 foreach ($name in $stopped) {
     if ($name -eq 'WACSM') { Restart-WaitedService -Name $name -Note $note }
     else { Restart-WaitedService -Name $name }

@@ -8,7 +8,7 @@ function Get-LoadedNote {
     param()
 
     $text = Get-LoadedText
-    if ([string] $text -eq '') { return $null }
+    if (-not $text) { return $null }
     try {
         $note = ConvertFrom-Json -InputObject $text
         return [pscustomobject] @{
@@ -64,9 +64,12 @@ function Test-NoteCurrent {
 
 # Returns the moment before which nothing may have started that is to have loaded
 # what is set now. A note that says what is set now, and is not younger than a
-# process, proves that all have loaded it: then only NotBefore counts. Without that
-# proof the times of the settings file and of the key count too, and UnlessNoted; and
-# the very process of a note that says something else has certainly loaded that.
+# process, proves that all have loaded it: then only NotBefore counts. A note from
+# before NotBefore proves nothing: something else was set in between, and a process
+# may have started with that. Without the proof the times of the settings file and of
+# the key count too; and the very process of a note that says something else has
+# certainly loaded that. UnlessNoted counts unless the proof is about the very process
+# of the note: no trust is changed on the strength of what another may have loaded.
 function Get-RestartBound {
     [CmdletBinding()]
     param(
@@ -81,16 +84,18 @@ function Get-RestartBound {
     if ($null -ne $NotBefore) { $moments.Add($NotBefore.ToUniversalTime()) }
     $service = (Get-ServiceRecord -Name WACSM).since
     $current = Test-NoteCurrent -Note $Note -Settings $Settings
+    $isNoted = $null -ne $Note -and $null -ne $service -and ($service.ToUniversalTime() - $Note.service).Duration().TotalSeconds -lt 1
     $proven = $current -and $null -ne $service -and $service.ToUniversalTime() -ge $Note.since -and -not (Test-OlderWorker -Before $Note.since)
+    if ($proven -and $null -ne $NotBefore) { $proven = $Note.since -ge $NotBefore.ToUniversalTime() }
+    if ($null -ne $UnlessNoted -and -not ($proven -and $isNoted)) { $moments.Add($UnlessNoted.ToUniversalTime()) }
     if (-not $proven) {
         $written = Get-SettingsTime
         # Without a settings file nothing is known.
         if ($null -eq $written) { $moments.Add($Now) }
-        if ($null -ne $Note -and -not $current -and $null -ne $service -and
-            ($service.ToUniversalTime() - $Note.service).Duration().TotalSeconds -lt 1) { $moments.Add($Now) }
+        if ($isNoted -and -not $current) { $moments.Add($Now) }
         $since = $null
         if ($null -ne $Settings) { $since = $Settings.keySince }
-        foreach ($moment in $written, $since, $UnlessNoted) {
+        foreach ($moment in $written, $since) {
             if ($null -ne $moment) { $moments.Add($moment.ToUniversalTime()) }
         }
     }
@@ -115,4 +120,12 @@ function Save-LoadedNote {
         allowOutboundHttp = $Settings.allowOutboundHttp
         allowHttpSecureStoreConnections = $Settings.allowHttpSecureStoreConnections
     }))
+}
+
+# Removes the note: what a process has loaded that was started is not known.
+function Clear-LoadedNote {
+    [CmdletBinding()]
+    param()
+
+    if ($null -ne (Get-LoadedNote)) { Set-LoadedText -Text '' }
 }
