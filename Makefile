@@ -52,5 +52,5 @@ tidy-check: ## check that tidy would change nothing
 generate: ## write deploy/sharepoint-task from internal/powershell
 	go test ./internal/powershell -run '^TestShippedScripts_AreCurrent$$' -count=1 -update
 
-reliability: ## run every cell of the reliability table (20 minutes); write out/reliability.md
+reliability: ## run every cell of the reliability table (half an hour); write out/reliability.md
 	go test -C standalone ./reliability -v -timeout 120m -full -at-once 10 -out $(CURDIR)/out/reliability.md

@@ -78,14 +78,12 @@ func listScenarios(t *testing.T, s *testFarm) []scenario {
 // with one that is.
 var startScript = powershell.ScriptOf(powershell.StartOfficeServer{})
 
-// surelyInARow returns how often a server is at least asked the same in a row after
-// its restart: three times, until it is healthy for long enough. An office server is
-// then asked at once what it has, to verify the outcome.
-func surelyInARow(script string) int {
-	if script == powershell.ScriptOf(powershell.GetOfficeServer{}) {
-		return 4
-	}
-	return 3
+// surelyInARow is how often a server is at least asked the same in a row after its
+// restart: three times, until it is healthy for long enough. An office server is then
+// asked at once what it has, to verify the outcome.
+var surelyInARow = map[string]int{
+	powershell.ScriptOf(powershell.GetOfficeServer{}):     4,
+	powershell.ScriptOf(powershell.GetSharePointServer{}): 3,
 }
 
 // groupCalls returns the calls of each script. If any of them changed something, it
@@ -98,7 +96,8 @@ func groupCalls(calls []callRecord) map[string][]call {
 		if last[a.host] != a.script {
 			last[a.host], inARow[a.host] = a.script, 0
 		}
-		if inARow[a.host]++; inARow[a.host] > surelyInARow(a.script) {
+		inARow[a.host]++
+		if most, repeats := surelyInARow[a.script]; repeats && inARow[a.host] > most {
 			continue
 		}
 		one := call{a.host, before[a.script+a.host]}
