@@ -25,7 +25,7 @@ const (
 func newServicesFarm(t *testing.T) *testFarm {
 	t.Helper()
 	f := newTestFarm(t, farmsim.Options{OfficeServers: 3, SharePointServers: 2, Trusting: true})
-	f.setPolicy(func(p *farm.RotationPolicy) { p.HealthyWithin = 300 * time.Millisecond })
+	f.setPolicy(func(p *farm.RotationPolicy) { p.HealthyWithin = 2 * time.Second })
 	return f
 }
 
