@@ -50,14 +50,14 @@ func TestRecordHistories(t *testing.T) {
 	r.approve(ctx, rotate)
 	waitUntil(t, func() bool { return r.status(ctx, retire).Wait != nil })
 
-	r.addFault("Restore-S2SCertificateName", powershell.ChangedSince)
+	r.addFault("oos-01.contoso.com", "Restore-S2SCertificateName", powershell.ChangedSince) // the master
 	r.rollBack(ctx)
 	waitUntil(t, func() bool { w := r.status(ctx, rotate).Wait; return w != nil && w.For == farm.ForDecision })
 	r.decide(ctx, rotate, farm.Decision{Choice: farm.Retry})
 	waitUntil(t, func() bool { return r.isRolledBack(ctx) })
 
 	r.resume(ctx)
-	r.addFault("Restart-OfficeServer", powershell.NotOffice)
+	r.addFault("oos-02.contoso.com", "Restart-OfficeServer", powershell.NotOffice) // the canary
 	r.approve(ctx, rotate)
 	waitUntil(t, func() bool { return r.isRolledBack(ctx) })
 
@@ -79,9 +79,9 @@ func (r *recorder) isRolledBack(ctx context.Context) bool {
 }
 
 // addFault makes a script fail once with an error that is not retried.
-func (r *recorder) addFault(script, id string) {
+func (r *recorder) addFault(server, script, id string) {
 	r.t.Helper()
-	if err := r.sim.AddFaults(fault.Fault{Server: "oos-01.contoso.com", Step: script, Kind: fault.ScriptError, Error: &fault.Error{ID: id, Message: "an administrator is at work"}}); err != nil {
+	if err := r.sim.AddFaults(fault.Fault{Server: server, Step: script, Kind: fault.ScriptError, Error: &fault.Error{ID: id, Message: "an administrator is at work"}}); err != nil {
 		r.t.Fatal(err)
 	}
 }
