@@ -37,11 +37,12 @@ func (a *Activities) awaitHealth(ctx context.Context, host string, policy farm.R
 	w := &healthWatch{host: host, healthyFor: policy.HealthyFor, trouble: "no service was seen to run"}
 	pause := min(a.Poll, policy.HealthyFor/healthyLooks)
 	err = a.awaitWithin(ctx, policy.HealthyWithin+policy.HealthyFor, pause, func() (bool, string, error) {
+		began := a.Now()
 		seen, err := look()
 		if err != nil {
 			return false, "", err
 		}
-		return w.passes(seen, a.Now()), w.complaint(), nil
+		return w.passes(seen, began, a.Now()), w.complaint(), nil
 	})
 	if timedOut, ok := errors.AsType[*temporal.ApplicationError](err); ok && w.last.stopped && timedOut.Type() == WaitTimedOut {
 		err = temporal.NewApplicationErrorWithOptions(timedOut.Message(), ServiceNotRunning, temporal.ApplicationErrorOptions{NonRetryable: timedOut.NonRetryable()})
@@ -65,8 +66,9 @@ type healthWatch struct {
 }
 
 // passes takes a look into account, and reports whether the server has been healthy
-// for long enough.
-func (w *healthWatch) passes(seen healthLook, now time.Time) bool {
+// for long enough: from the end of the first look to the beginning of this one, as when
+// in between a look saw something is unknown.
+func (w *healthWatch) passes(seen healthLook, began, ended time.Time) bool {
 	if w.looks > 0 && seen.trouble == "" && !slices.EqualFunc(seen.starts, w.last.starts, time.Time.Equal) {
 		w.interrupt("a service has started once more meanwhile")
 	}
@@ -76,10 +78,10 @@ func (w *healthWatch) passes(seen healthLook, now time.Time) bool {
 		return false
 	}
 	if w.looks == 0 {
-		w.since = now
+		w.since = ended
 	}
 	w.looks++
-	return w.looks >= healthyLooks && now.Sub(w.since) >= w.healthyFor
+	return w.looks >= healthyLooks && began.Sub(w.since) >= w.healthyFor
 }
 
 func (w *healthWatch) interrupt(trouble string) {

@@ -100,18 +100,18 @@ func TestRestartOffice_StaysHealthy(t *testing.T) {
 		kind string
 		says string
 	}{
-		{name: "well from the start", want: 60},
-		{name: "warms up", want: 150, office: func(since time.Duration, seen *powershell.OfficeServer) {
+		{name: "well from the start", want: 70},
+		{name: "warms up", want: 160, office: func(since time.Duration, seen *powershell.OfficeServer) {
 			if since < 90*time.Second {
 				seen.Discovery.Status = 503
 			}
 		}},
-		{name: "one bad answer begins the minute again", want: 110, office: func(since time.Duration, seen *powershell.OfficeServer) {
+		{name: "one bad answer begins the minute again", want: 120, office: func(since time.Duration, seen *powershell.OfficeServer) {
 			if within(since, 40, 50) {
 				seen.Discovery.Status = 503
 			}
 		}},
-		{name: "a service that started once more begins it again", want: 90, office: func(since time.Duration, seen *powershell.OfficeServer) {
+		{name: "a service that started once more begins it again", want: 100, office: func(since time.Duration, seen *powershell.OfficeServer) {
 			if since >= 30*time.Second {
 				seen.Service.Since = &again
 			}
@@ -147,7 +147,7 @@ func TestRestartOffice_StaysHealthy(t *testing.T) {
 			},
 		},
 		{
-			name: "not trusted, as was accepted", want: 60, before: powershell.Discovery{URL: discovery, Problem: "TrustFailure"},
+			name: "not trusted, as was accepted", want: 70, before: powershell.Discovery{URL: discovery, Problem: "TrustFailure"},
 			office: func(_ time.Duration, seen *powershell.OfficeServer) {
 				seen.Discovery = powershell.Discovery{URL: discovery, Problem: "TrustFailure"}
 			},
@@ -212,8 +212,8 @@ func TestRestartSharePoint_Serves(t *testing.T) {
 		kind   string
 		says   string
 	}{
-		{name: "serves all", served: []string{portal, teams}, want: 60},
-		{name: "its first request takes long", served: []string{portal, teams}, want: 150, sharePoint: func(since time.Duration, seen *powershell.SharePointServer) {
+		{name: "serves all", served: []string{portal, teams}, want: 70},
+		{name: "its first request takes long", served: []string{portal, teams}, want: 160, sharePoint: func(since time.Duration, seen *powershell.SharePointServer) {
 			if since < 90*time.Second {
 				seen.Sites[1] = powershell.Discovery{URL: teams, Problem: "Timeout"}
 			}
@@ -224,7 +224,7 @@ func TestRestartSharePoint_Serves(t *testing.T) {
 				seen.Sites[1] = powershell.Discovery{URL: teams, Status: 503}
 			},
 		},
-		{name: "a site that it did not serve before", served: []string{portal}, want: 60, sharePoint: func(_ time.Duration, seen *powershell.SharePointServer) {
+		{name: "a site that it did not serve before", served: []string{portal}, want: 70, sharePoint: func(_ time.Duration, seen *powershell.SharePointServer) {
 			seen.Sites[1] = powershell.Discovery{URL: teams, Problem: "ConnectFailure"}
 		}},
 		{

@@ -135,8 +135,8 @@ func TestRotate_NotWellBefore(t *testing.T) {
 			f := start(t)
 			before := f.sim.Trust()
 			end := f.rotate(t).requireEnd(farm.Refused, workflows.RefusedError)
-			if !slices.ContainsFunc(end.Report.Findings, func(found farm.Finding) bool { return found.Code == c.code && found.Severity == farm.Stop }) {
-				t.Errorf("findings %+v, want %s", end.Report.Findings, c.code)
+			if !slices.ContainsFunc(end.Findings, func(found farm.Finding) bool { return found.Code == c.code && found.Severity == farm.Stop }) {
+				t.Errorf("findings %+v, want %s", end.Findings, c.code)
 			}
 			f.assertTrustUnchanged(t, before)
 		})
@@ -162,7 +162,7 @@ func TestRotate_SharePointServiceStopped(t *testing.T) {
 			f.stopService(t, appServer, service)
 			before := f.sim.Trust()
 			end := f.rotate(t).requireEnd(farm.Refused, workflows.RefusedError)
-			assertFinding(t, end.Report.Findings, "sharepoint-service-stopped", appServer, service)
+			assertFinding(t, end.Findings, "sharepoint-service-stopped", appServer, service)
 			f.assertTrustUnchanged(t, before)
 		})
 	}

@@ -119,7 +119,7 @@ func TestRotate_AcceptedFinding(t *testing.T) {
 		ended.assertStatement("key usable on every configured server; not configured and left alone: OOS-03; accepted: machine-not-configured@OOS-03")
 		ended.assertAccepted("machine-not-configured@OOS-03 by op: patch day")
 		f.assertOnServers(t, ended.Target, 2)
-		if stops := farm.Stops(ended.RotationResult.Inspection.Findings); len(stops) != 1 {
+		if stops := farm.Stops(ended.Inspection.Findings); len(stops) != 1 {
 			t.Errorf("the controller is handed %+v, want the stop as it is for any other rotation", stops)
 		}
 	})

@@ -99,9 +99,7 @@ func (p *Progress) newSteps(s farm.Status) []string {
 				continue
 			}
 			text := strings.TrimRight(fmt.Sprintf("%s  %s  %s  %s", server.Host, step.Step, step.State, step.Detail), " ")
-			for _, warning := range step.Warnings {
-				text += "; warned: " + warning
-			}
+			text = strings.Join(append([]string{text}, step.Warnings...), "; warned: ")
 			if at := (serverStep{server.Host, step.Step}); p.shown.steps[at] != text {
 				p.shown.steps[at] = text
 				lines = append(lines, text)

@@ -38,17 +38,22 @@ func TestApplyAcceptances(t *testing.T) {
 		{"one server in other letters", []string{"pending-reboot@OOS-01"}, []string{"pending-reboot@sp-01", "masters-differ@oos-02"}, ""},
 		{"all servers", []string{"pending-reboot"}, []string{"masters-differ@oos-02"}, ""},
 		{
-			"what is never acceptable", []string{"masters-differ"},
+			"what is never acceptable",
+			[]string{"masters-differ"},
 			[]string{"pending-reboot@oos-01", "pending-reboot@sp-01", "masters-differ@oos-02"},
 			"accept masters-differ: nothing like that stops the rotation now; what does: pending-reboot@oos-01, pending-reboot@sp-01, masters-differ@oos-02 (never acceptable)",
 		},
 		{
-			"another server", []string{"pending-reboot@oos-09", "pending-reboot@sp-01"},
-			[]string{"pending-reboot@oos-01", "masters-differ@oos-02"}, "accept pending-reboot@oos-09: nothing like that stops the rotation now; what does: ",
+			"another server",
+			[]string{"pending-reboot@oos-09", "pending-reboot@sp-01"},
+			[]string{"pending-reboot@oos-01", "masters-differ@oos-02"},
+			"accept pending-reboot@oos-09: nothing like that stops the rotation now; what does: ",
 		},
 		{
-			"a warning", []string{"fips@oos-01"},
-			[]string{"pending-reboot@oos-01", "pending-reboot@sp-01", "masters-differ@oos-02"}, "accept fips@oos-01: nothing like that",
+			"a warning",
+			[]string{"fips@oos-01"},
+			[]string{"pending-reboot@oos-01", "pending-reboot@sp-01", "masters-differ@oos-02"},
+			"accept fips@oos-01: nothing like that",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

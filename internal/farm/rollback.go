@@ -268,35 +268,37 @@ func (p *rollbackPlanner) planKeys() {
 // planCertificates adds the removal of certificates. It comes last: until then
 // something may still use them.
 func (p *rollbackPlanner) planCertificates() {
-	t := p.snapshot.Target
 	for _, s := range p.now.Office {
-		if p.snapshot.WasClearRefused(s.OfficeFarm) {
-			continue
+		if !p.snapshot.WasClearRefused(s.OfficeFarm) {
+			p.planCertificatesOf(s, p.snapshot.Before.OfficeServer(s.Machine.Host))
 		}
-		before := p.snapshot.Before.OfficeServer(s.Machine.Host)
-		was, existed := before.Certificate(t.Thumbprint)
-		is, exists := s.Certificate(t.Thumbprint)
-		remove := func(subject, have, format string, args ...any) {
-			if p.snapshot.NamedTarget(s.Machine.Host) {
-				p.addStays(s.Machine.Host, subject)
-				return
-			}
-			p.addReversal(StepRemoveCertificate, s.Machine.Host, subject, have, "absent", format, args...)
+	}
+}
+
+func (p *rollbackPlanner) planCertificatesOf(s, before OfficeServer) {
+	t := p.snapshot.Target
+	was, existed := before.Certificate(t.Thumbprint)
+	is, exists := s.Certificate(t.Thumbprint)
+	remove := func(subject, have, format string, args ...any) {
+		if p.snapshot.NamedTarget(s.Machine.Host) {
+			p.addStays(s.Machine.Host, subject)
+			return
 		}
-		if exists && !existed {
-			remove("certificate", t.FriendlyName, "remove certificate %s and its key: this rotation imported it", t.Thumbprint.Short())
+		p.addReversal(StepRemoveCertificate, s.Machine.Host, subject, have, "absent", format, args...)
+	}
+	switch {
+	case exists && !existed:
+		remove("certificate", t.FriendlyName, "remove certificate %s and its key: this rotation imported it", t.Thumbprint.Short())
+	case exists && is.HasKey && !was.HasKey:
+		p.plan.Remaining = append(p.plan.Remaining, warnFinding("key-stays", s.Machine.Host, "remove the certificate by hand if its key is unwanted",
+			"certificate %s was there without its key, which it now keeps", t.Thumbprint.Short()))
+	}
+	for _, c := range t.Intermediates() {
+		if s.HasIntermediate(c.Thumbprint) && !before.HasIntermediate(c.Thumbprint) {
+			remove("intermediate "+c.Thumbprint.Short(), c.Subject, "remove intermediate %q from the CA store: this rotation added it", c.Subject)
 		}
-		if exists && existed && is.HasKey && !was.HasKey {
-			p.plan.Remaining = append(p.plan.Remaining, warnFinding("key-stays", s.Machine.Host, "remove the certificate by hand if its key is unwanted",
-				"certificate %s was there without its key, which it now keeps", t.Thumbprint.Short()))
-		}
-		for _, c := range t.Intermediates() {
-			if s.HasIntermediate(c.Thumbprint) && !before.HasIntermediate(c.Thumbprint) {
-				remove("intermediate "+c.Thumbprint.Short(), c.Subject, "remove intermediate %q from the CA store: this rotation added it", c.Subject)
-			}
-		}
-		if t.SelfSigned && s.HasRoot(t.Thumbprint) && !before.HasRoot(t.Thumbprint) {
-			remove("trusted root", t.Subject, "remove the public certificate from Trusted Root: this rotation added it")
-		}
+	}
+	if t.SelfSigned && s.HasRoot(t.Thumbprint) && !before.HasRoot(t.Thumbprint) {
+		remove("trusted root", t.Subject, "remove the public certificate from Trusted Root: this rotation added it")
 	}
 }

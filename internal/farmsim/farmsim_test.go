@@ -98,7 +98,8 @@ func TestIssueCertificate(t *testing.T) {
 // at once.
 func TestStart_BadOptions(t *testing.T) {
 	t.Parallel()
-	_, err := farmsim.Start(t.Context(), farmsim.Options{OfficeServers: 101, SharePointFarms: 11, SharePointServers: -1, SharePoint: "2013", Auth: "kerberos",
+	_, err := farmsim.Start(t.Context(), farmsim.Options{
+		OfficeServers: 101, SharePointFarms: 11, SharePointServers: -1, SharePoint: "2013", Auth: "kerberos",
 		OtherOffices: []farmsim.OtherOffice{{Name: "dr", Servers: 101}, {Name: "dr"}, {}},
 	})
 	for _, says := range []string{

@@ -155,7 +155,8 @@ func TestSetOfficeHTTPSetting(t *testing.T) {
 			}
 		}
 		want := model.OfficeSettings{
-			InternalURL: "https://office.contoso.com/", AllowOutboundHTTP: true, AllowHTTPSecureStoreConnections: true}
+			InternalURL: "https://office.contoso.com/", AllowOutboundHTTP: true, AllowHTTPSecureStoreConnections: true,
+		}
 		if diff := cmp.Diff(want, s.state().Office); diff != "" {
 			t.Errorf("settings, want -, got +:\n%s", diff)
 		}

@@ -205,6 +205,8 @@ func TestOwnResponse(t *testing.T) {
 	slow := startSite(t, "127.0.0.1:0", trusted.sign(t, farmName), func(http.ResponseWriter, *http.Request) { <-release })
 	t.Cleanup(func() { close(release) })
 	elsewhere := startSite(t, "127.0.0.2:0", trusted.sign(t, farmName), respond(http.StatusOK))
+	_, sharedPort, _ := net.SplitHostPort(elsewhere.address)
+	neighbour := startSite(t, net.JoinHostPort("127.0.0.4", sharedPort), trusted.sign(t, "intranet.contoso.com"), respond(http.StatusOK))
 	everywhere := startSite(t, ":0", trusted.sign(t, farmName), respond(http.StatusOK))
 	closed := &testSite{address: closedAddress(t)}
 
@@ -224,7 +226,9 @@ func TestOwnResponse(t *testing.T) {
 		{"the certificate is not trusted", ownRequest{URL: untrusted.url(farmName)}, 0, []string{"TrustFailure", "SecureChannelFailure", "UnknownError"}},
 		{"nothing listens", ownRequest{URL: closed.url(farmName)}, 0, []string{"ConnectFailure", "UnknownError"}},
 		{"no response in time", ownRequest{URL: slow.url(farmName), Milliseconds: 500}, 0, []string{"Timeout"}},
-		{"the first address that listens decides", ownRequest{URL: elsewhere.url(farmName), Addresses: []string{"127.0.0.3", "127.0.0.2"}}, 200, nil},
+		{"another site listens on another address", ownRequest{URL: elsewhere.url(farmName), Addresses: []string{"127.0.0.4", "127.0.0.2"}}, 200, nil},
+		{"only another site listens", ownRequest{URL: elsewhere.url(farmName), Addresses: []string{"127.0.0.4"}}, 0, []string{"TrustFailure", "SecureChannelFailure", "UnknownError"}},
+		{"the first address that responds decides", ownRequest{URL: elsewhere.url(farmName), Addresses: []string{"127.0.0.3", "127.0.0.2"}}, 200, nil},
 		{"loopback where no address listens", ownRequest{URL: ok.url(farmName), Addresses: []string{"127.0.0.3"}}, 200, nil},
 		{"the machine's own addresses", ownRequest{URL: everywhere.url(farmName)}, 200, nil},
 	}
@@ -265,7 +269,7 @@ func TestOwnResponse(t *testing.T) {
 		}
 	})
 	t.Run("what is not trusted is sent no request", func(t *testing.T) {
-		for _, s := range []*testSite{wrongName, untrusted} {
+		for _, s := range []*testSite{wrongName, untrusted, neighbour} {
 			if _, hosts := s.seen(); len(hosts) != 0 {
 				t.Errorf("requests were sent: %q", hosts)
 			}

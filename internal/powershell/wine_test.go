@@ -158,7 +158,7 @@ func (w *wine) start(ctx context.Context, stdin []byte) (stdout, stderr []byte, 
 	if err != nil {
 		return nil, nil, 0, err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // files of a test
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	command := append([]string{w.launcher}, w.cmd...)
 	command = append(command, strings.Fields(powershell.CommandLine())[1:]...)
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // the engine that tests are run with

@@ -16,18 +16,18 @@ const (
 	SubscriptionSettings ServiceKind = "Subscription Settings"
 )
 
-// ServiceApplication is an SPServiceApplication, and ServiceProxy an
-// SPServiceApplicationProxy, of this farm's service or of another farm's.
-type (
-	ServiceApplication struct {
-		Name string
-		Kind ServiceKind
-	}
-	ServiceProxy struct {
-		Name string
-		Kind ServiceKind
-	}
-)
+// ServiceApplication is an SPServiceApplication.
+type ServiceApplication struct {
+	Name string
+	Kind ServiceKind
+}
+
+// ServiceProxy is an SPServiceApplicationProxy, of this farm's service or of another
+// farm's.
+type ServiceProxy struct {
+	Name string
+	Kind ServiceKind
+}
 
 // GetServiceApplication is Get-SPServiceApplication.
 func (p SharePoint) GetServiceApplication() (found []ServiceApplication, err error) {

@@ -86,6 +86,18 @@ func isProven(s *model.Session, note *powershell.LoadedSettings, now *loadable, 
 	return !older, err
 }
 
+// readProof reports whether WACSM is the very process of a note, and whether the note
+// proves that the processes have loaded what is set now.
+func readProof(s *model.Session, p powershell.RestartOfficeServer, note *powershell.LoadedSettings, now *loadable) (isNoted, proven bool, err error) {
+	service, err := s.Service(model.WACSM)
+	if err != nil || note == nil {
+		return false, false, err
+	}
+	isNoted = service.Running && service.Since.Sub(note.Service).Abs() < time.Second
+	proven, err = isProven(s, note, now, service)
+	return isNoted, proven && (p.NotBefore == nil || !note.Since.Before(*p.NotBefore)), err
+}
+
 // restartBound is the prelude's Get-RestartBound.
 func restartBound(s *model.Session, p powershell.RestartOfficeServer, note *powershell.LoadedSettings, now *loadable, began time.Time) (bound time.Time, err error) {
 	raise := func(moment *time.Time) {
@@ -94,16 +106,10 @@ func restartBound(s *model.Session, p powershell.RestartOfficeServer, note *powe
 		}
 	}
 	raise(p.NotBefore)
-	service, err := s.Service(model.WACSM)
+	isNoted, proven, err := readProof(s, p, note, now)
 	if err != nil {
 		return bound, err
 	}
-	isNoted := note != nil && service.Running && service.Since.Sub(note.Service).Abs() < time.Second
-	proven, err := isProven(s, note, now, service)
-	if err != nil {
-		return bound, err
-	}
-	proven = proven && (p.NotBefore == nil || !note.Since.Before(*p.NotBefore))
 	if !proven || !isNoted {
 		raise(p.UnlessNoted)
 	}

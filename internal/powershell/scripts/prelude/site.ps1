@@ -5,9 +5,11 @@
 # qualified domain name of the farm.
 
 # Returns how this server itself responds to a request for a URL. The first of its
-# own addresses that is listening decides. What is compared before and after a
-# restart includes HTTP errors, so they are results, not errors of the script.
-# The first request after a restart may take long.
+# own addresses that responds decides: a site may listen on one of them alone, where
+# another refuses the connection or shows the certificate of another site. Where none
+# responds, the problem is that of an address that is listening, if there is one.
+# What is compared before and after a restart includes HTTP errors, so they are
+# results, not errors of the script. The first request after a restart may take long.
 function Get-OwnResponse {
     [CmdletBinding()]
     param(
@@ -15,12 +17,15 @@ function Get-OwnResponse {
         [int] $Milliseconds = 30000
     )
 
+    # UnknownError is what .NET calls a refused connection; .NET Framework has a
+    # name of its own for it.
+    $refused = 'ConnectFailure', 'UnknownError'
     $response = $null
     foreach ($address in @((Get-OwnHostEntry).Addresses) + '127.0.0.1') {
-        $response = Send-SiteRequest -Address $address -Url $Url -Milliseconds $Milliseconds
-        # UnknownError is what .NET calls a refused connection; .NET Framework has a
-        # name of its own for it.
-        if ($response.Problem -notin 'ConnectFailure', 'UnknownError') { break }
+        $next = Send-SiteRequest -Address $address -Url $Url -Milliseconds $Milliseconds
+        if ($null -eq $response -or $next.Status -ne 0 -or $response.Problem -in $refused) { $response = $next }
+        # Not every address may take so long.
+        if ($next.Status -ne 0 -or $next.Problem -eq 'Timeout') { break }
     }
     return [pscustomobject] @{ url = $Url; status = $response.Status; problem = $response.Problem }
 }
