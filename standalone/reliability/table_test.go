@@ -3,6 +3,7 @@ package reliability
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,25 +80,27 @@ func listScenarios(t *testing.T, s *testFarm) []scenario {
 var startScript = powershell.ScriptOf(powershell.StartOfficeServer{})
 
 // surelyInARow is how often a server is at least asked the same in a row after its
-// restart: three times, until it is healthy for long enough. An office server is then
-// asked at once what it has, to verify the outcome.
-var surelyInARow = map[string]int{
-	powershell.ScriptOf(powershell.GetOfficeServer{}):     4,
-	powershell.ScriptOf(powershell.GetSharePointServer{}): 3,
-}
+// restart, until it is healthy for long enough.
+const surelyInARow = 3
+
+// looks are the scripts that it is asked by.
+var looks = []string{powershell.ScriptOf(powershell.GetOfficeServer{}), powershell.ScriptOf(powershell.GetSharePointServer{})}
 
 // groupCalls returns the calls of each script. If any of them changed something, it
 // leaves out the others, because a fault matters most during a change. It also leaves
 // out what a server is asked in a row only because it takes long.
 func groupCalls(calls []callRecord) map[string][]call {
 	before, all, changing := map[string]int{}, map[string][]call{}, map[string][]call{}
-	last, inARow := map[string]string{}, map[string]int{}
-	for _, a := range calls {
+	last, inARow, final := map[string]string{}, map[string]int{}, map[string]int{}
+	for i, a := range calls {
+		final[a.script+a.host] = i // it verifies the outcome
+	}
+	for i, a := range calls {
 		if last[a.host] != a.script {
 			last[a.host], inARow[a.host] = a.script, 0
 		}
 		inARow[a.host]++
-		if most, repeats := surelyInARow[a.script]; repeats && inARow[a.host] > most {
+		if slices.Contains(looks, a.script) && inARow[a.host] > surelyInARow && final[a.script+a.host] != i {
 			continue
 		}
 		one := call{a.host, before[a.script+a.host]}
