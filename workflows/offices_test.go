@@ -55,7 +55,11 @@ func TestRotate_OfficeFarms(t *testing.T) {
 
 func TestRotate_OfficeFarms_HTTPSettings(t *testing.T) {
 	f := newOfficesFarm(t, farmsim.Options{Trusting: true})
-	f.configure = func(c *farm.Farm) { c.Office.Others[0].AllowOutboundHTTP = new(true) }
+	f.configure = func(c *farm.Farm) {
+		// Of its own: runs read the configuration at the same time.
+		c.Office.Others = slices.Clone(c.Office.Others)
+		c.Office.Others[0].AllowOutboundHTTP = new(true)
+	}
 	before := f.sim.Trust()
 	ended := f.rotate(t).requireOutcome(farm.Verified)
 	got := map[string]bool{}

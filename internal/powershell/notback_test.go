@@ -162,6 +162,15 @@ func TestRestart_WhatWasLoaded(t *testing.T) {
 	if seen := mustRun(t, s, powershell.GetOfficeServer{}); seen.Loaded.Thumbprint != next.thumbprint || !seen.Loaded.Service.Equal(*seen.Service.Since) {
 		t.Errorf("noted %+v, the service started at %s", seen.Loaded, seen.Service.Since)
 	}
+
+	s.impose(stopped(model.WACSM, -1), true)
+	s.World.LiftConditions()
+	mustRun(t, s, powershell.StartOfficeServer{})
+	if seen := mustRun(t, s, powershell.GetOfficeServer{}); seen.Loaded != nil {
+		t.Errorf("noted %+v about a process that was only started", seen.Loaded)
+	}
+	now = time.Now()
+	assertRestarts("without a note", powershell.RestartOfficeServer{UnlessNoted: &now}, "WACSM", "IIS")
 }
 
 func TestRestart_InNoFarm(t *testing.T) {

@@ -299,7 +299,7 @@ function Get-LoadedText {
 
 function Set-LoadedText {
     [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [string] $Text)
+    param([Parameter(Mandatory = $true)] [AllowEmptyString()] [string] $Text)
     Invoke-Model -Name Set-LoadedText -With $PSBoundParameters
 }
 

@@ -24,7 +24,7 @@ function Get-LoadedText {
 
 function Set-LoadedText {
     [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [string] $Text)
+    param([Parameter(Mandatory = $true)] [AllowEmptyString()] [string] $Text)
 
     [Microsoft.Win32.Registry]::SetValue('HKEY_LOCAL_MACHINE\SOFTWARE\farmtrust', 'Loaded', $Text)
 }
