@@ -111,7 +111,7 @@ func (r *result) decideBlocked(t *testing.T, s *testFarm) func(farm.Blocked) far
 		if r.asked > 2 {
 			return farm.Abort
 		}
-		if fc.stopsService && (strings.Contains(b.Text, "start it, then") || strings.Contains(b.Text, "start the service")) {
+		if fc.stopsService && (strings.Contains(b.Text, "start it") || strings.Contains(b.Text, "start the service")) {
 			s.startService(t, r.call.server)
 		}
 		if fc.permanent && r.operation == opRotate && !r.rollsBack() && !slices.Contains(farm.RollbackSteps(), b.Step) {
