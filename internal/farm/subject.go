@@ -90,7 +90,8 @@ func checkSubject(d Desired, o Observed) []Finding {
 // VisibleBefore returns which of a server's certificates a rollback unarchives, and
 // which it archives. What was visible before is visible again, and the certificate
 // that is restored is in any case, alone of its subject if it was archived; the target
-// is hidden from the others of its subject until it is removed. Where the target stays, so does what is visible.
+// is hidden from the others of its subject until it is removed. Where the target
+// stays, so does what is visible.
 func (s Snapshot) VisibleBefore(host string) (unarchive, archive []Thumbprint) {
 	if s.NamedTarget(host) {
 		return nil, nil
@@ -99,8 +100,7 @@ func (s Snapshot) VisibleBefore(host string) (unarchive, archive []Thumbprint) {
 }
 
 func (s Snapshot) visibleBefore(host string) (unarchive, archive []Thumbprint) {
-	previous, targetShown := s.PreviousOn(host), false
-	before := s.Before.OfficeServer(host)
+	previous, before := s.PreviousOn(host), s.Before.OfficeServer(host)
 	was, _ := before.Certificate(previous.Thumbprint)
 	for _, c := range before.Certificates {
 		isTarget := c.Thumbprint == s.Target.Thumbprint
@@ -110,7 +110,6 @@ func (s Snapshot) visibleBefore(host string) (unarchive, archive []Thumbprint) {
 		case !isTarget && !restored && !c.sharesSubject(s.Target):
 		case restored || (!c.Archived && !inTheWay):
 			unarchive = append(unarchive, c.Thumbprint)
-			targetShown = targetShown || isTarget
 		default:
 			archive = append(archive, c.Thumbprint)
 		}
@@ -118,14 +117,22 @@ func (s Snapshot) visibleBefore(host string) (unarchive, archive []Thumbprint) {
 	if t := previous.Thumbprint; t != "" && !slices.Contains(unarchive, t) {
 		unarchive = append(unarchive, t)
 	}
-	hidden := previous.sharesSubject(s.Target) || slices.ContainsFunc(unarchive, func(t Thumbprint) bool {
-		c, _ := before.Certificate(t)
-		return c.sharesSubject(s.Target)
-	})
-	if !targetShown && hidden && !slices.Contains(archive, s.Target.Thumbprint) {
+	if s.hidesTarget(before, previous, unarchive) && !slices.Contains(archive, s.Target.Thumbprint) {
 		archive = append(archive, s.Target.Thumbprint)
 	}
 	return unarchive, archive
+}
+
+// hidesTarget reports whether the target is to be hidden on a server, because others
+// of its subject are visible there.
+func (s Snapshot) hidesTarget(before OfficeServer, previous StoreCertificate, visible []Thumbprint) bool {
+	if slices.Contains(visible, s.Target.Thumbprint) {
+		return false
+	}
+	return previous.sharesSubject(s.Target) || slices.ContainsFunc(visible, func(t Thumbprint) bool {
+		c, _ := before.Certificate(t)
+		return c.sharesSubject(s.Target)
+	})
 }
 
 // planVisible adds what of [Snapshot.VisibleBefore] is not so on a server now.
