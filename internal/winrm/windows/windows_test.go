@@ -180,7 +180,7 @@ func assertGrant(t *testing.T, s *testFarm, imported powershell.ImportS2SCertifi
 		t.Error("the key has no file")
 	}
 	assertEqual(t, "key granted", powershell.GrantResult{
-		Changed: true, KeyFile: got.KeyFile, SignedAs: farm.NetworkService, Provider: farm.KeyProvider,
+		Changed: true, KeyFile: got.KeyFile, SignedAs: farm.NetworkService, SignedBy: "legacy", Provider: farm.KeyProvider,
 	}, got)
 	if again.Changed {
 		t.Error("the key was granted again")
