@@ -116,7 +116,7 @@ var servicesOf = []struct {
 	{"Restart-SharePointServer", map[string]string{"the front end": frontEnd, "a later SharePoint server": appServer}, []string{"SPTimerV4", "W3SVC", "WAS", iisreset, pool, "SPTimerV4" + again}},
 }
 
-// forEachService runs a test for every service, but some, on every server where it can
+// forEachService runs a test for every service, except some, on every server where it can
 // be lost.
 func forEachService(t *testing.T, test func(t *testing.T, host, script, service string), but ...string) {
 	t.Helper()

@@ -43,8 +43,8 @@ func pendingSharePointRestart(s SharePointServer, changes bool, since time.Time)
 	return startedBefore(since, "the settings changed", s.Timer, s.WorkersStartedAt)
 }
 
-// trustChange is when what SharePoint trusts was last changed: whoever signs must
-// have loaded the certificate that it trusts now.
+// trustChange is when what SharePoint trusts was last changed: every office server
+// must have loaded the certificate that it trusts now.
 type trustChange struct {
 	// at is zero when farmtrust never changed it.
 	at time.Time
