@@ -65,6 +65,11 @@ var (
 	// NeedsOperatorAttribute reports whether the controller or the run waits for an
 	// operator, or ended so that one has to act.
 	NeedsOperatorAttribute = temporal.NewSearchAttributeKeyBool("NeedsOperator")
+	// CertificateNotAfterAttribute is when the certificate in use expires, on a
+	// controller.
+	CertificateNotAfterAttribute = temporal.NewSearchAttributeKeyTime("CertificateNotAfter")
+	// LastInspectionAttribute is when the controller last observed its farm.
+	LastInspectionAttribute = temporal.NewSearchAttributeKeyTime("LastInspection")
 )
 
 // SearchAttributes lists the search attributes that a namespace must have
@@ -72,6 +77,7 @@ var (
 func SearchAttributes() []temporal.SearchAttributeKey {
 	return []temporal.SearchAttributeKey{
 		FarmAttribute, PhaseAttribute, ThumbprintAttribute, NeedsOperatorAttribute,
+		CertificateNotAfterAttribute, LastInspectionAttribute,
 	}
 }
 
