@@ -102,7 +102,7 @@ func TestFarm_OffersOnlyWhatIsAccepted(t *testing.T) {
 					t.Errorf("offers what is refused: %v", err)
 				}
 			}
-			if got := slices.Contains(offered, controller.RequestRollback); got != report.NewFarmState(s).CanRollBack {
+			if got := slices.Contains(offered, controller.RequestRollback); got != report.NewFarmState(s, now).CanRollBack {
 				t.Errorf("offers a rollback: %t, but to programs it says %t", got, !got)
 			}
 		})
