@@ -85,6 +85,8 @@ const (
 	// UnknownFarmError: the worker's configuration has no such farm. It has
 	// no details.
 	UnknownFarmError = activities.UnknownFarm
+	// InspectionTimedOutError: an inspection did not end in time. It has no details.
+	InspectionTimedOutError = "InspectionTimedOut"
 )
 
 // ControllerOptions start the controller of a farm, if it does not run.
