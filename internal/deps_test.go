@@ -16,7 +16,7 @@ const module = "github.com/farmtrust/farmtrust/"
 // through powershell.Runner, which internal/host fills in.
 var mayImport = map[string][]string{
 	"workflows":               {"activities", "internal/farm", "internal/controller", "internal/report"},
-	"activities":              {"internal/farm", "internal/cert", "internal/powershell"},
+	"activities":              {"internal/controller", "internal/farm", "internal/cert", "internal/powershell"},
 	"worker":                  {"internal/config", "internal/connect", "internal/host", "internal/powershell", "internal/version"},
 	"starter":                 {"workflows", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/event", "internal/farm", "internal/report", "internal/version"},
 	"internal/farm":           {},

@@ -210,9 +210,9 @@ func (c *farmController) decide(ctx workflow.Context, in farm.DecisionInput) (fa
 // it, which the worker checks for at its start, must not stop the controller.
 func (c *farmController) showPage(ctx workflow.Context) {
 	workflow.SetCurrentDetails(ctx, report.Farm(c.State, workflow.Now(ctx)).Markdown())
-	phase, needsOperator := c.Phase()
+	now := workflow.Now(ctx)
 	if err := workflow.UpsertTypedSearchAttributes(ctx,
-		PhaseAttribute.ValueSet(string(phase)), NeedsOperatorAttribute.ValueSet(needsOperator),
+		PhaseAttribute.ValueSet(string(c.Phase())), NeedsOperatorAttribute.ValueSet(c.NeedsOperator(now)),
 		ThumbprintAttribute.ValueSet(string(c.Inspected.Current.Thumbprint))); err != nil {
 		workflow.GetLogger(ctx).Warn("search attributes are not set", "error", err)
 	}

@@ -33,12 +33,17 @@ func InspectionID(farmName string) string { return "inspect/" + farmName + "/con
 const (
 	// EventSignal carries a [controller.Event].
 	EventSignal = "event"
+	// RunSignal carries a [controller.RunHint], from a run of the farm.
+	RunSignal = "run"
 	// ConfigurationSignal carries a [controller.Configuration], from a worker
 	// that starts.
 	ConfigurationSignal = "configuration"
 	// RequestUpdate carries a [controller.Request]. It answers with the
 	// [StartedRun] that does what was asked for, or refuses with the reason.
 	RequestUpdate = "request"
+	// AdmitUpdate carries a [controller.Admission], from a run that is about to change
+	// servers, and answers with [controller.Admitted], or refuses with the reason.
+	AdmitUpdate = "admit"
 	// StateQuery answers with the [controller.State].
 	StateQuery = "state"
 )
@@ -51,6 +56,9 @@ const (
 	DecideUpdate = "decide"
 	// StatusQuery answers with a [farm.Status].
 	StatusQuery = "status"
+	// SnapshotQuery answers with the [farm.Snapshot] that the run has taken or was
+	// given; null before that.
+	SnapshotQuery = "snapshot"
 )
 
 // The search attributes that workflows set. They are never encrypted.
@@ -65,13 +73,17 @@ var (
 	// NeedsOperatorAttribute reports whether the controller or the run waits for an
 	// operator, or ended so that one has to act.
 	NeedsOperatorAttribute = temporal.NewSearchAttributeKeyBool("NeedsOperator")
+	// NotAfterAttribute is when the certificate in use ends; a controller sets it.
+	NotAfterAttribute = temporal.NewSearchAttributeKeyTime("CertificateNotAfter")
+	// InspectedAttribute is when a controller last observed its farm.
+	InspectedAttribute = temporal.NewSearchAttributeKeyTime("LastInspection")
 )
 
 // SearchAttributes lists the search attributes that a namespace must have
 // before a worker starts.
 func SearchAttributes() []temporal.SearchAttributeKey {
 	return []temporal.SearchAttributeKey{
-		FarmAttribute, PhaseAttribute, ThumbprintAttribute, NeedsOperatorAttribute,
+		FarmAttribute, PhaseAttribute, ThumbprintAttribute, NeedsOperatorAttribute, NotAfterAttribute, InspectedAttribute,
 	}
 }
 

@@ -12,7 +12,9 @@ until temporal operator search-attribute create --namespace "$TEMPORAL_NAMESPACE
 	--name Farm --type Keyword \
 	--name Phase --type Keyword \
 	--name Thumbprint --type Keyword \
-	--name NeedsOperator --type Bool; do
+	--name NeedsOperator --type Bool \
+	--name CertificateNotAfter --type Datetime \
+	--name LastInspection --type Datetime; do
 	tries=$((tries - 1))
 	[ "$tries" -gt 0 ] || exit 1
 	sleep 2

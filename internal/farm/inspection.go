@@ -107,6 +107,9 @@ type RotationResult struct {
 	// Snapshot is the state before the first change; nil when nothing was
 	// changed.
 	Snapshot *Snapshot `json:"snapshot,omitempty"`
+	// NotApproved reports whether the run ended because nobody approved it in time.
+	// What it had staged is rolled back, unless an earlier rotation had changed more.
+	NotApproved bool `json:"notApproved,omitempty"`
 	// Inspection is the farm as the run last observed it; nil when the run did
 	// not end with an observation of every server.
 	Inspection *Inspection `json:"inspection,omitempty"`
