@@ -22,7 +22,7 @@ const inspectionTimeout = 2 * time.Hour
 func (f Farm) Inspect(ctx context.Context) (farm.Inspection, error) {
 	var inspection farm.Inspection
 	run, err := f.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: workflows.InspectID(f.name), TaskQueue: workflows.TaskQueue, WorkflowRunTimeout: inspectionTimeout,
+		ID: workflows.InspectID(f.name), TaskQueue: f.TaskQueue(), WorkflowRunTimeout: inspectionTimeout,
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		TypedSearchAttributes:    temporal.NewSearchAttributes(workflows.FarmAttribute.ValueSet(f.name)),
