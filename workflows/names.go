@@ -118,6 +118,8 @@ const (
 	// UnknownFarmError: the worker's configuration has no such farm. It has
 	// no details.
 	UnknownFarmError = activities.UnknownFarm
+	// InspectionTimedOutError: an inspection did not end in time. It has no details.
+	InspectionTimedOutError = "InspectionTimedOut"
 )
 
 // ControllerOptions start the controller of a farm on a task queue, if it does not

@@ -13,9 +13,9 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-// inspectionTimeout is how long an inspection may take. It changes nothing, so
-// it may be cut off.
-const inspectionTimeout = 10 * time.Minute
+// inspectionTimeout is for an inspection that not even ends itself, because no worker
+// answers: it takes an hour at most, and says then why.
+const inspectionTimeout = 2 * time.Hour
 
 // Inspect has a worker inspect the farm, or waits for the inspection that an
 // operator asked for before. It waits as long as no worker answers.
