@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"internal/connect":        {},
 	"internal/controller":     {"internal/farm"},
 	"internal/report":         {"internal/controller", "internal/farm"},
-	"internal/client":         {"workflows", "internal/controller", "internal/farm"},
+	"internal/client":         {"workflows", "activities", "internal/controller", "internal/farm"},
 	"internal/scriptcoverage": {},
 	"internal/host": {
 		"workflows", "activities", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
