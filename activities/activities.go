@@ -167,6 +167,17 @@ type Comparison struct {
 	NoWayBack string `json:"noWayBack,omitempty"`
 }
 
+// AddTo adds what a rotation would do to an inspection, and what was observed if
+// there is something to do: a controller's history would otherwise grow by the state
+// of every server with each inspection.
+func (c Comparison) AddTo(n *farm.Inspection, observed farm.Observed) {
+	n.Target.FriendlyName = c.FriendlyName
+	if n.Plan = c.Differences; len(n.Plan) > 0 {
+		n.Observed = observed
+	}
+	n.Findings = append(n.Findings, c.Findings...)
+}
+
 // Compare compares what is desired with what was observed. It is an activity, and
 // not part of a workflow, so that improving it never breaks a replay.
 func (a *Activities) Compare(_ context.Context, in CompareInput) (Comparison, error) {

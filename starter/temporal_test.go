@@ -131,7 +131,7 @@ func (f *fakeTemporal) ListSearchAttributes(context.Context, *operatorservice.Li
 }
 
 func (f *fakeTemporal) DescribeTaskQueue(_ context.Context, r *workflowservice.DescribeTaskQueueRequest) (*workflowservice.DescribeTaskQueueResponse, error) {
-	if f.noWorker || r.TaskQueue.Name != workflows.TaskQueue {
+	if f.noWorker || r.TaskQueue.Name != workflows.TaskQueue("") {
 		return &workflowservice.DescribeTaskQueueResponse{}, nil
 	}
 	return &workflowservice.DescribeTaskQueueResponse{Pollers: []*taskqueuepb.PollerInfo{{Identity: "worker"}}}, nil

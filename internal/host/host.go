@@ -56,7 +56,7 @@ func Run(ctx context.Context, o Options) error {
 	remote := winrm.New(connections.findConnection, o.Log)
 	defer remote.Close()
 
-	w := worker.New(o.Client, workflows.TaskQueue, worker.Options{
+	w := worker.New(o.Client, workflows.TaskQueue(""), worker.Options{
 		WorkerStopTimeout: stopTimeout, Interceptors: activities.Interceptors(),
 	})
 	w.RegisterWorkflow(workflows.ManageFarm)
@@ -73,7 +73,7 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("start worker: %w", err)
 	}
 	defer w.Stop()
-	o.Log.Info("worker started", zap.String("namespace", o.Namespace), zap.String("queue", workflows.TaskQueue), zap.Int("farms", len(o.Config.Farms)))
+	o.Log.Info("worker started", zap.String("namespace", o.Namespace), zap.String("queue", workflows.TaskQueue("")), zap.Int("farms", len(o.Config.Farms)))
 	<-ctx.Done()
 	return nil
 }
