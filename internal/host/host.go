@@ -57,7 +57,7 @@ func Run(ctx context.Context, o Options) error {
 	})
 	workflows.Register(w)
 	w.RegisterActivity(&activities.Activities{
-		Farms: farms{o.Config}, Certificates: certificates, Remote: remote, Now: time.Now, Poll: pollInterval,
+		Farms: farms{o.Config}, Certificates: certificates, Remote: remote, Runs: client.New(o.Client).Records(), Now: time.Now, Poll: pollInterval,
 	})
 	if err := configureControllers(ctx, client.New(o.Client), o.Config); err != nil {
 		return err
