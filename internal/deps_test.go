@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"internal/namespace":      {"internal/connect"},
 	"internal/controller":     {"internal/farm"},
 	"internal/report":         {"internal/controller", "internal/farm"},
-	"internal/client":         {"workflows", "internal/controller", "internal/farm"},
+	"internal/client":         {"workflows", "activities", "internal/controller", "internal/farm"},
 	"internal/scriptcoverage": {},
 	"internal/host": {
 		"workflows", "activities", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",

@@ -172,19 +172,21 @@ func (a *app) connectToWorker(ctx context.Context) (client.Client, error) {
 	case err != nil:
 		return c, a.explain(ctx, err)
 	case !running:
-		return c, errors.New(noWorker)
+		return c, errors.New(noWorker(c))
 	}
 	return c, nil
 }
 
-const noWorker = "no worker polls task queue " + workflows.TaskQueue + "; start one: farmtrust-worker -config FILE"
+func noWorker(c client.Client) string {
+	return "no worker polls task queue " + c.TaskQueue() + "; start one: farmtrust-worker -config FILE"
+}
 
 // warnWithoutWorker says what an accepted event or a running rotation waits for
 // when no worker runs.
 func (a *app) warnWithoutWorker(ctx context.Context, c client.Client) error {
 	running, err := c.HasWorker(ctx)
 	if err == nil && !running {
-		_, err = fmt.Fprintln(a.err, noWorker+"; what was accepted waits for it")
+		_, err = fmt.Fprintln(a.err, noWorker(c)+"; what was accepted waits for it")
 	}
 	return err
 }

@@ -127,7 +127,7 @@ func (f *fakeTemporal) CountWorkflowExecutions(_ context.Context, r *workflowser
 }
 
 func (f *fakeTemporal) DescribeTaskQueue(_ context.Context, r *workflowservice.DescribeTaskQueueRequest) (*workflowservice.DescribeTaskQueueResponse, error) {
-	if f.noWorker || r.TaskQueue.Name != workflows.TaskQueue {
+	if f.noWorker || r.TaskQueue.Name != workflows.TaskQueue("") {
 		return &workflowservice.DescribeTaskQueueResponse{}, nil
 	}
 	return &workflowservice.DescribeTaskQueueResponse{Pollers: []*taskqueuepb.PollerInfo{{Identity: "worker"}}}, nil

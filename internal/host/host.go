@@ -52,12 +52,12 @@ func Run(ctx context.Context, o Options) error {
 	remote := winrm.New(connections.findConnection, o.Log)
 	defer remote.Close()
 
-	w := worker.New(o.Client, workflows.TaskQueue, worker.Options{
+	w := worker.New(o.Client, workflows.TaskQueue(""), worker.Options{
 		WorkerStopTimeout: stopTimeout, Interceptors: activities.Interceptors(),
 	})
 	workflows.Register(w)
 	w.RegisterActivity(&activities.Activities{
-		Farms: farms{o.Config}, Certificates: certificates, Remote: remote, Now: time.Now, Poll: pollInterval,
+		Farms: farms{o.Config}, Certificates: certificates, Remote: remote, Runs: client.New(o.Client).Records(), Now: time.Now, Poll: pollInterval,
 	})
 	if err := configureControllers(ctx, client.New(o.Client), o.Config); err != nil {
 		return err
@@ -66,7 +66,7 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("start worker: %w", err)
 	}
 	defer w.Stop()
-	o.Log.Info("worker started", zap.String("namespace", o.Namespace), zap.String("queue", workflows.TaskQueue), zap.Int("farms", len(o.Config.Farms)))
+	o.Log.Info("worker started", zap.String("namespace", o.Namespace), zap.String("queue", workflows.TaskQueue("")), zap.Int("farms", len(o.Config.Farms)))
 	<-ctx.Done()
 	return nil
 }
