@@ -17,7 +17,7 @@ const module = "github.com/farmtrust/farmtrust/"
 var mayImport = map[string][]string{
 	"workflows":               {"activities", "internal/farm", "internal/controller", "internal/report"},
 	"activities":              {"internal/controller", "internal/farm", "internal/cert", "internal/powershell"},
-	"worker":                  {"workflows", "internal/config", "internal/connect", "internal/host", "internal/namespace", "internal/powershell", "internal/version"},
+	"worker":                  {"workflows", "internal/config", "internal/connect", "internal/host", "internal/namespace", "internal/powershell", "internal/replay", "internal/version"},
 	"starter":                 {"workflows", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/event", "internal/farm", "internal/report", "internal/version"},
 	"internal/farm":           {},
 	"internal/secret":         {},
@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"internal/winrm":          {"internal/powershell", "internal/secret"},
 	"internal/connect":        {"internal/secret"},
 	"internal/namespace":      {"internal/connect"},
+	"internal/replay":         {"internal/connect"},
 	"internal/controller":     {"internal/farm"},
 	"internal/report":         {"internal/controller", "internal/farm"},
 	"internal/client":         {"workflows", "activities", "internal/controller", "internal/farm"},
