@@ -17,7 +17,7 @@ const module = "github.com/farmtrust/farmtrust/"
 var mayImport = map[string][]string{
 	"workflows":               {"activities", "internal/farm", "internal/controller", "internal/report"},
 	"activities":              {"internal/controller", "internal/farm", "internal/cert", "internal/powershell"},
-	"worker":                  {"workflows", "internal/config", "internal/connect", "internal/host", "internal/namespace", "internal/powershell", "internal/replay", "internal/version"},
+	"worker":                  {"workflows", "internal/config", "internal/connect", "internal/deployment", "internal/host", "internal/namespace", "internal/powershell", "internal/replay", "internal/version"},
 	"starter":                 {"workflows", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/event", "internal/farm", "internal/report", "internal/version"},
 	"internal/farm":           {},
 	"internal/secret":         {},
@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"internal/console":        {"internal/farm", "internal/report"},
 	"internal/winrm":          {"internal/powershell", "internal/secret"},
 	"internal/connect":        {"internal/secret"},
+	"internal/deployment":     {},
 	"internal/namespace":      {"internal/connect"},
 	"internal/replay":         {"internal/connect"},
 	"internal/controller":     {"internal/farm"},
@@ -38,7 +39,7 @@ var mayImport = map[string][]string{
 	"internal/scriptcoverage": {},
 	"internal/host": {
 		"workflows", "activities", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
-		"internal/winrm", "internal/client",
+		"internal/winrm", "internal/client", "internal/deployment",
 	},
 	"internal/farmsim": {
 		"internal/farm", "internal/powershell", "internal/farmsim/model", "internal/farmsim/scripts", "internal/farmsim/pwsh",

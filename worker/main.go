@@ -109,7 +109,7 @@ func work(ctx context.Context, farms *config.Config, o options) error {
 		return err
 	}
 	defer client.Close()
-	return host.Run(ctx, host.Options{Config: farms, Client: client, Namespace: options.Namespace, Log: log})
+	return host.Run(ctx, host.Options{Config: farms, Client: client, Namespace: options.Namespace, Deployment: o.deployment, Log: log})
 }
 
 // openLog returns a log on standard error.
