@@ -1,6 +1,7 @@
 package internal_test
 
 import (
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -111,4 +112,22 @@ func list(t *testing.T, format string, pattern string) []string {
 		t.Fatalf("go list %s: %v", pattern, err)
 	}
 	return strings.Split(strings.TrimSpace(string(out)), "\n")
+}
+
+// Temporal Cloud does not offer the OperatorService, and managed clusters do not
+// permit it to workers.
+func TestOnlyNamespaceUsesTheOperatorService(t *testing.T) {
+	for _, line := range list(t, "{{range .GoFiles}}{{$.ImportPath}}|{{$.Dir}}/{{.}}\n{{end}}", "./...") {
+		name, file, ok := strings.Cut(line, "|")
+		if !ok || name == module+"internal/namespace" {
+			continue
+		}
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(source), "OperatorService()") {
+			t.Errorf("%s uses the OperatorService", file)
+		}
+	}
 }
