@@ -38,6 +38,8 @@ type Certificates interface {
 type Activities struct {
 	Farms        Farms
 	Certificates Certificates
+	// Runs is asked before anything is changed.
+	Runs Runs
 	// Remote runs scripts on servers.
 	Remote powershell.Runner
 	// Now is the worker's clock.
