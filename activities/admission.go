@@ -13,15 +13,6 @@ import (
 	"github.com/farmtrust/farmtrust/internal/controller"
 )
 
-// KeepSnapshot hands the snapshot of a run over to the farm's controller, which reads
-// it from the run itself, before the run's first change. It answers with the snapshot
-// that counts instead of the run's own, if there is one. It fails with [NotAdmitted]
-// where the run must not change anything.
-func (a *Activities) KeepSnapshot(ctx context.Context, in KeepSnapshotInput) (controller.Admitted, error) {
-	activity.GetLogger(ctx).Info("the controller is asked for admission", "farm", in.Farm, "target", in.Target)
-	return a.askController(ctx, in.Farm)
-}
-
 // askController asks a farm's controller whether the workflow run of an activity may
 // change servers.
 func (a *Activities) askController(ctx context.Context, farmName string) (controller.Admitted, error) {

@@ -56,7 +56,6 @@ func (f *testFarm) newRun(t *testing.T) *testRun {
 	r.env.RegisterWorkflow(workflows.ManageFarm)
 	r.env.RegisterWorkflow(workflows.RetireCertificate)
 	r.env.RegisterActivity(f.activities)
-	r.env.OnSignalExternalWorkflow(anything, workflows.ControllerID(farmsim.FarmName), "", workflows.RunSignal, anything).Return(r.receiveHint)
 	// Steps of real PowerShell start processes, which takes long on a busy machine.
 	r.env.SetTestTimeout(5 * time.Minute)
 	r.env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, args converter.EncodedValues) {
@@ -99,7 +98,8 @@ func (r *testRun) hostsOf(name string) []string {
 	return hosts
 }
 
-// assertObservations asserts how often every server was observed.
+// assertObservations asserts how often every server was observed, by an activity of
+// its own or by an inspection of the farm.
 func (r *testRun) assertObservations(times int) {
 	r.t.Helper()
 	configured, _ := r.Farm(farmsim.FarmName)
@@ -112,6 +112,9 @@ func (r *testRun) assertObservations(times int) {
 		}
 		for _, host := range r.hostsOf(activity) {
 			got[startedActivity{activity, host}]++
+		}
+		for _, host := range hosts {
+			got[startedActivity{activity, host}] += len(r.hostsOf("InspectFarm"))
 		}
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(startedActivity{})); diff != "" {
@@ -237,9 +240,10 @@ func (r *testRun) retire(old farm.StoreCertificate) endedRun {
 	return r.execute(workflows.RetireID(farmsim.FarmName), workflows.RetireCertificate, workflows.RetireInput{Farm: farmsim.FarmName, Reason: "test", Old: old})
 }
 
-// startAs gives the workflow an ID.
+// startAs gives the workflow an ID. It comes after all registrations.
 func (r *testRun) startAs(id string) {
 	r.id = id
+	r.env.OnSignalExternalWorkflow(anything, workflows.ControllerID(farmsim.FarmName), "", workflows.RunSignal, anything).Return(r.receiveHint)
 	r.env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: id})
 }
 

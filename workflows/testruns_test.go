@@ -59,7 +59,11 @@ type hints struct {
 	lost error
 }
 
-func (r *testRun) receiveHint(_, _, _, _ string, arg any) error {
+// receiveHint hands a hint over to the controller, if that is what runs.
+func (r *testRun) receiveHint(_, workflowID, _, signal string, arg any) error {
+	if workflowID == r.id {
+		r.env.SignalWorkflow(signal, arg)
+	}
 	r.hints.mu.Lock()
 	defer r.hints.mu.Unlock()
 	if hint, ok := arg.(controller.RunHint); ok {

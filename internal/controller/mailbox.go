@@ -67,11 +67,18 @@ type Configured struct {
 }
 
 // Configuration tells a controller whether the worker that sends it has the
-// farm in its configuration.
+// farm in its configuration, and which one that is.
 type Configuration struct {
 	Configured
 	// Unmanaged says why not; empty when it has.
 	Unmanaged string `json:"unmanaged,omitempty"`
+	// Site is the worker's; empty when it has none.
+	Site string `json:"site,omitempty"`
+	// Worker names the process that sends this: its host name and process ID.
+	Worker string `json:"worker,omitempty"`
+	// Hash is that of the farm's part of the configuration, connections included.
+	// Another one means that what is configured for the farm has changed.
+	Hash string `json:"hash,omitempty"`
 }
 
 // remembered bounds pending events and results. Sources repeat an event for

@@ -85,7 +85,8 @@ func requestsOn(page report.Page) []controller.RequestKind {
 	var kinds []controller.RequestKind
 	for _, block := range page.Blocks {
 		for _, c := range block.Commands {
-			if c.Args[0] != "status" && c.Args[0] != "plan" {
+			// An approval is a decision about a run, and not a request of the farm.
+			if verb := c.Args[0]; verb != "status" && verb != "plan" && verb != string(farm.Approve) {
 				kinds = append(kinds, controller.RequestKind(c.Args[0]))
 			}
 		}

@@ -183,6 +183,9 @@ func farmCommands(s controller.State, now time.Time) []Command {
 	var all []Command
 	if s.Active != nil {
 		all = append(all, WatchCommand(s.Farm))
+		if w := s.Active.Wait; w != nil && w.Digest != "" {
+			all = append(all, ApproveCommand(approvalEffect(s.RunsRetirement()), s.Farm, w.Digest))
+		}
 	}
 	if s.Suspended != "" && isAccepted(s, controller.RequestResume) {
 		all = append(all, ResumeCommand(s.Farm))
