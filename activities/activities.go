@@ -40,6 +40,8 @@ type Activities struct {
 	Certificates Certificates
 	// Remote runs scripts on servers.
 	Remote powershell.Runner
+	// Runs is what Temporal knows of the farm's runs.
+	Runs Runs
 	// Now is the worker's clock.
 	Now func() time.Time
 	// Poll is the time between two observations while a step waits for a server.

@@ -61,6 +61,11 @@ func (c *farmController) registerHandlers(ctx workflow.Context) error {
 	}); err != nil {
 		return err
 	}
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, AdmitUpdate, c.handleAdmission, workflow.UpdateHandlerOptions{
+		Description: "A run of the farm asks whether it may change servers",
+	}); err != nil {
+		return err
+	}
 	return workflow.UpsertTypedSearchAttributes(ctx, FarmAttribute.ValueSet(c.Farm))
 }
 

@@ -1,7 +1,9 @@
 package controller
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -80,35 +82,32 @@ type ActiveRun struct {
 	Snapshot *farm.Snapshot `json:"snapshot,omitempty"`
 }
 
-// original returns the run ID that the active run was started with.
-func (a *ActiveRun) original() string {
-	if a.OriginalRunID != "" {
-		return a.OriginalRunID
-	}
-	return a.RunID
-}
+// OriginalID returns the run ID that the active run was started with.
+func (a *ActiveRun) OriginalID() string { return cmp.Or(a.OriginalRunID, a.RunID) }
 
 // isSame reports whether a record is of the active run, or of what a reset has made
 // of it.
 func (a *ActiveRun) isSame(r RunRecord) bool {
-	return a != nil && a.WorkflowID == r.WorkflowID && (a.RunID == r.RunID || a.original() == r.OriginalRunID)
+	return a != nil && a.WorkflowID == r.WorkflowID && (a.RunID == r.RunID || a.OriginalID() == r.OriginalRunID)
 }
 
 // CheckAdmission returns the reason why a run must not change servers; nil when it
 // may: it is the one that the controller has started, or what a reset has made of
-// that.
-func (s *State) CheckAdmission(r RunRecord) error {
+// that. The record is what was read of it; nil where Temporal knows no such run.
+func (s *State) CheckAdmission(a Admission, r *RunRecord) error {
 	switch {
-	case s.Active.isSame(r) && r.Running():
+	case r == nil || !r.Running() || r.RunID != a.RunID:
+		return fmt.Errorf("%s (run %s) has ended, or was reset", a.WorkflowID, a.RunID)
+	case s.Active.isSame(*r):
 		return nil
 	case s.Active != nil:
 		return fmt.Errorf("%s (run %s) is not the run that the controller has started, which is %s (run %s): cancel this one",
-			r.WorkflowID, r.RunID, s.Active.WorkflowID, s.Active.RunID)
+			a.WorkflowID, a.RunID, s.Active.WorkflowID, s.Active.RunID)
 	case s.Suspended != "":
 		return fmt.Errorf("%s (run %s) was not started by the farm's controller, and the farm is suspended: %s: resume it, or ask the controller to rotate",
-			r.WorkflowID, r.RunID, s.Suspended)
+			a.WorkflowID, a.RunID, s.Suspended)
 	}
-	return fmt.Errorf("%s (run %s) was not started by the farm's controller: ask that to rotate, with farmtrust rotate %s", r.WorkflowID, r.RunID, s.Farm)
+	return fmt.Errorf("%s (run %s) was not started by the farm's controller: ask that to rotate, with farmtrust rotate %s", a.WorkflowID, a.RunID, s.Farm)
 }
 
 // KeptFor returns the snapshot that counts for the active run: that of an earlier
@@ -124,41 +123,50 @@ func (s *State) KeptFor(own *farm.Snapshot) *farm.Snapshot {
 
 // NoteRun takes what was read of a run. One that goes on is adopted if the
 // controller started it and knows of no other; one that has ended is ended here,
-// once.
+// once. A run that an operator started, or made by a reset of one that had ended, is
+// none of the controller's: it is not let change anything.
 func (s *State) NoteRun(now time.Time, r RunRecord) {
 	switch isActive := s.Active.isSame(r); {
 	case isActive && r.Running():
 		s.noteProgress(now, r)
 	case isActive:
 		s.endRecorded(r)
-	case s.Active != nil:
-	case r.Running() && r.ByController:
+	case s.Active != nil || !r.ByController:
+	case r.Running() && r.OriginalRunID != cmp.Or(s.Last.OriginalRunID, s.Last.RunID):
 		s.BeginRun(ActiveRun{
 			WorkflowID: r.WorkflowID, RunID: r.RunID, OriginalRunID: r.OriginalRunID, Retirement: r.Retirement, Reason: r.Reason, Since: r.StartedAt,
 		})
 		s.noteProgress(now, r)
 	case !r.Running() && r.EndedAt.After(s.Last.At) && r.RunID != s.Last.RunID:
-		s.Active = &ActiveRun{WorkflowID: r.WorkflowID, RunID: r.RunID, Retirement: r.Retirement, Since: r.StartedAt}
+		s.Active = &ActiveRun{WorkflowID: r.WorkflowID, RunID: r.RunID, OriginalRunID: r.OriginalRunID, Retirement: r.Retirement, Since: r.StartedAt}
 		s.endRecorded(r)
 	}
 }
 
+// noteProgress takes what a run says that goes on.
 func (s *State) noteProgress(now time.Time, r RunRecord) {
 	a := s.Active
-	a.OriginalRunID, a.RunID = a.original(), r.RunID
+	a.OriginalRunID, a.RunID = a.OriginalID(), r.RunID
 	a.ReadAt, a.Wait, a.Paused = now, r.Wait, r.Paused
-	if r.Snapshot != nil {
-		a.Snapshot = r.Snapshot
+	a.noteSnapshot(r.Snapshot, s.KeptFor(r.Snapshot))
+}
+
+// noteSnapshot keeps the snapshot that a run has taken; an earlier one that counts
+// instead goes before it.
+func (a *ActiveRun) noteSnapshot(own, kept *farm.Snapshot) {
+	switch {
+	case kept != nil:
+		a.Snapshot = kept
+	case own != nil:
+		a.Snapshot = own
 	}
 }
 
 // endRecorded ends the active run as its record says. What it found before its first
 // change is kept although it left no report.
 func (s *State) endRecorded(r RunRecord) {
-	if r.Snapshot != nil {
-		s.Active.Snapshot = r.Snapshot
-	}
-	s.Active.RunID = r.RunID
+	s.Active.noteSnapshot(r.Snapshot, s.KeptFor(r.Snapshot))
+	s.Active.OriginalRunID, s.Active.RunID = s.Active.OriginalID(), r.RunID
 	if s.Active.Retirement {
 		if r.Result.Target == "" && s.WillRetire() {
 			r.Result.Target = s.NextToRetire().Thumbprint
@@ -169,18 +177,57 @@ func (s *State) endRecorded(r RunRecord) {
 	s.EndRotation(r.EndedAt, r.Result, r.Problem)
 }
 
-// Adopt takes over what the controller before this one knew: another controller of
-// the farm that was terminated, or this one before it was reset. Events that have
-// arrived here stay pending. It comes before anything else that a controller does.
-func (s *State) Adopt(now time.Time, before State) {
-	mailbox := s.Mailbox
-	*s = before
-	s.Mailbox.Request = nil // the operator has been told that the controller ended
-	for _, e := range mailbox.Pending {
+// LoseRun ends the active run, of which Temporal knows nothing any more, as of when
+// it was last read.
+func (s *State) LoseRun() {
+	a := s.Active
+	s.endRecorded(RunRecord{
+		WorkflowID: a.WorkflowID, RunID: a.RunID, EndedAt: s.lastReadAt(),
+		Problem: a.WorkflowID + " left no report: Temporal does not know it any more",
+	})
+}
+
+// Recall takes what Temporal says of the farm's runs, in any order, after a time in
+// which no controller heard of them. It makes the state of the controller before that
+// of the farm now.
+func (s *State) Recall(now time.Time, records []RunRecord) {
+	s.Recalling, s.RecallProblem, s.Mailbox.Request = false, "", nil // the operator has been told that the controller ended
+	s.Inspected.Due = true
+	if s.Active != nil && !slices.ContainsFunc(records, s.Active.isSame) {
+		s.LoseRun()
+	}
+	slices.SortStableFunc(records, func(a, b RunRecord) int {
+		switch {
+		case a.Running() && b.Running():
+			return 0
+		case a.Running():
+			return 1
+		case b.Running():
+			return -1
+		}
+		return a.EndedAt.Compare(b.EndedAt)
+	})
+	for _, r := range records {
+		s.NoteRun(now, r)
+	}
+}
+
+// Adopt takes over what was recalled. Events that have arrived here meanwhile stay
+// pending.
+func (s *State) Adopt(now time.Time, recalled State) {
+	pending := s.Mailbox.Pending
+	*s = recalled
+	for _, e := range pending {
 		s.ReceiveEvent(now, e)
 	}
-	s.Inspected.Due = true
 }
+
+// BeginRecall notes that what the controller knows may not be the truth: nothing is
+// started until it was recalled.
+func (s *State) BeginRecall() { s.Recalling, s.RecallProblem = true, "" }
+
+// FailRecall notes why it could not be recalled yet.
+func (s *State) FailRecall(problem string) { s.RecallProblem = problem }
 
 // Suspend has nothing start by itself until an operator resumes.
 func (s *State) Suspend(reason string) {

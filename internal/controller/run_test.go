@@ -148,7 +148,7 @@ func TestCheckAdmission(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := c.from
-			err := s.CheckAdmission(c.run)
+			err := s.CheckAdmission(controller.Admission{WorkflowID: c.run.WorkflowID, RunID: c.run.RunID}, &c.run)
 			if (err == nil) != (c.refused == "") || err != nil && !strings.Contains(err.Error(), c.refused) {
 				t.Errorf("got %v, want it refused: %q", err, c.refused)
 			}
@@ -177,15 +177,13 @@ func TestKeptFor(t *testing.T) {
 }
 
 func TestAdopt(t *testing.T) {
-	before := idle(suspended, retaining, func(s *controller.State) {
+	recalled := idle(suspended, retaining, func(s *controller.State) {
 		s.Mailbox.Results = []controller.EventResult{{EventID: "1", Reason: "trusted"}}
-		s.Mailbox.Request = &controller.Request{Kind: controller.RequestRotate, By: "op", Reason: "now"}
 	})
-	s := controller.State{Farm: "contoso"}
+	s := controller.State{Farm: "contoso", Recalling: true}
 	pending(&s)
-	s.Adopt(epoch, clone(t, before))
-	want := clone(t, before)
-	want.Mailbox.Request, want.Inspected.Due = nil, true
+	s.Adopt(epoch, clone(t, recalled))
+	want := clone(t, recalled)
 	want.Mailbox.Pending = []controller.Event{{ID: "2", Summary: "expired"}}
 	if diff := cmp.Diff(want, s); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

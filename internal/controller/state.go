@@ -64,6 +64,11 @@ type State struct {
 	// Unmanaged says why the controller does nothing: no worker's
 	// configuration names the farm. It is empty when one does.
 	Unmanaged string `json:"unmanaged,omitempty"`
+	// Recalling reports whether the controller does not know yet what ran before it.
+	// Nothing is started meanwhile.
+	Recalling bool `json:"recalling,omitempty"`
+	// RecallProblem says why it could not find out so far; empty while nothing failed.
+	RecallProblem string `json:"recallProblem,omitempty"`
 	// Configured is what the worker that started last has in its configuration.
 	Configured Configured `json:"configured,omitzero"`
 	// Suspended says why nothing starts by itself until an operator resumes;
@@ -92,6 +97,9 @@ type LastRun struct {
 	At time.Time `json:"at"`
 	// RunID is empty for a run of an earlier version.
 	RunID string `json:"runId,omitempty"`
+	// OriginalRunID is the run ID that it was started with, where that is another; see
+	// [ActiveRun].
+	OriginalRunID string `json:"originalRunId,omitempty"`
 	// Outcome is empty when the run left no report: it was terminated.
 	Outcome   farm.Outcome `json:"outcome"`
 	Statement string       `json:"statement"`
@@ -225,11 +233,16 @@ func (s *State) ReadDue(now time.Time) bool {
 	return s.Active != nil && !now.Before(s.nextReadAt())
 }
 
-func (s *State) nextReadAt() time.Time {
-	since := s.Active.Since
-	if s.Active.ReadAt.After(since) {
-		since = s.Active.ReadAt
+// lastReadAt is when the active run was last read, or when it started.
+func (s *State) lastReadAt() time.Time {
+	if s.Active.ReadAt.After(s.Active.Since) {
+		return s.Active.ReadAt
 	}
+	return s.Active.Since
+}
+
+func (s *State) nextReadAt() time.Time {
+	since := s.lastReadAt()
 	if s.Active.Wait != nil {
 		return since.Add(max(watchInterval, s.NextInspectionAt().Sub(s.Inspected.At)))
 	}

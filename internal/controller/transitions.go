@@ -124,12 +124,12 @@ func (s *State) EndRotation(now time.Time, r farm.RotationResult, problem string
 }
 
 func (s *State) endRun(now time.Time, r farm.Report, problem string) {
-	runID := ""
+	var run ActiveRun
 	if s.Active != nil {
-		runID = s.Active.RunID
+		run = *s.Active
 	}
 	s.Active = nil
-	s.Last = LastRun{At: now, RunID: runID, Outcome: r.Outcome, Statement: r.Statement, Accepted: farm.AcceptedFindings(r.Findings)}
+	s.Last = LastRun{At: now, RunID: run.RunID, OriginalRunID: run.OriginalRunID, Outcome: r.Outcome, Statement: r.Statement, Accepted: farm.AcceptedFindings(r.Findings)}
 	if problem != "" {
 		s.Last.Statement = problem
 	}
