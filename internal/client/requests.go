@@ -55,6 +55,21 @@ func (f Farm) Resume(ctx context.Context, by Author) error {
 	return err
 }
 
+// Forget ends the controller of a farm that is gone. It ends with a [*RefusedError]
+// while a worker has the farm in its configuration, and with [ErrNoController] where
+// there is nothing to forget.
+func (f Farm) Forget(ctx context.Context, by Author) error {
+	running, err := f.describeWorkflow(ctx, f.ControllerID())
+	switch {
+	case err != nil:
+		return err
+	case !isRunning(running):
+		return ErrNoController
+	}
+	_, err = f.sendRequest(ctx, controller.Request{Kind: controller.RequestForget, By: by.By, Reason: by.Reason})
+	return err
+}
+
 // startRun asks for a run, and returns it.
 func (f Farm) startRun(ctx context.Context, r controller.Request) (*Run, error) {
 	started, err := f.sendRequest(ctx, r)
