@@ -30,6 +30,8 @@ const (
 	WrongCertificate = "WrongCertificate"
 	// WindowTooShort: the window is never open for as long as a cutover takes.
 	WindowTooShort = "WindowTooShort"
+	// NotAdmitted: the farm's controller does not let the run change servers.
+	NotAdmitted = "NotAdmitted"
 	// NothingToRestore: the issuer had no certificate of its own before.
 	NothingToRestore = "NothingToRestore"
 )

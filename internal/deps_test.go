@@ -16,8 +16,8 @@ const module = "github.com/farmtrust/farmtrust/"
 // through powershell.Runner, which internal/host fills in.
 var mayImport = map[string][]string{
 	"workflows":               {"activities", "internal/farm", "internal/controller", "internal/report"},
-	"activities":              {"internal/farm", "internal/cert", "internal/powershell"},
-	"worker":                  {"internal/config", "internal/connect", "internal/host", "internal/powershell", "internal/version"},
+	"activities":              {"internal/controller", "internal/farm", "internal/cert", "internal/powershell"},
+	"worker":                  {"workflows", "internal/config", "internal/connect", "internal/host", "internal/namespace", "internal/powershell", "internal/version"},
 	"starter":                 {"workflows", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/event", "internal/farm", "internal/report", "internal/version"},
 	"internal/farm":           {},
 	"internal/secret":         {},
@@ -29,14 +29,15 @@ var mayImport = map[string][]string{
 	"internal/event":          {"internal/farm"},
 	"internal/console":        {"internal/farm", "internal/report"},
 	"internal/winrm":          {"internal/powershell", "internal/secret"},
-	"internal/connect":        {},
+	"internal/connect":        {"internal/secret"},
+	"internal/namespace":      {"internal/connect"},
 	"internal/controller":     {"internal/farm"},
 	"internal/report":         {"internal/controller", "internal/farm"},
-	"internal/client":         {"workflows", "internal/controller", "internal/farm"},
+	"internal/client":         {"workflows", "activities", "internal/controller", "internal/farm"},
 	"internal/scriptcoverage": {},
 	"internal/host": {
 		"workflows", "activities", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
-		"internal/winrm", "internal/client", "internal/connect",
+		"internal/winrm", "internal/client",
 	},
 	"internal/farmsim": {
 		"internal/farm", "internal/powershell", "internal/farmsim/model", "internal/farmsim/scripts", "internal/farmsim/pwsh",

@@ -35,8 +35,9 @@ type app struct {
 	// interactive reports whether an operator is there to answer questions.
 	interactive bool
 	// temporal is nil until something connects.
-	temporal  temporal.Client
-	namespace string
+	temporal temporal.Client
+	// options are those that temporal was connected with.
+	options temporal.Options
 }
 
 // The values of --output.
@@ -146,7 +147,7 @@ func (a *app) connect(ctx context.Context) (client.Client, error) {
 	if err != nil {
 		return client.Client{}, &exitError{code: exitUsage, err: err}
 	}
-	a.namespace = options.Namespace
+	a.options = options
 	if a.temporal, err = connect.Dial(ctx, options); err != nil {
 		return client.Client{}, err
 	}
@@ -171,19 +172,21 @@ func (a *app) connectToWorker(ctx context.Context) (client.Client, error) {
 	case err != nil:
 		return c, a.explain(ctx, err)
 	case !running:
-		return c, errors.New(noWorker)
+		return c, errors.New(noWorker(c))
 	}
 	return c, nil
 }
 
-const noWorker = "no worker polls task queue " + workflows.TaskQueue + "; start one: farmtrust-worker -config FILE"
+func noWorker(c client.Client) string {
+	return "no worker polls task queue " + c.TaskQueue() + "; start one: farmtrust-worker -config FILE"
+}
 
 // warnWithoutWorker says what an accepted event or a running rotation waits for
 // when no worker runs.
 func (a *app) warnWithoutWorker(ctx context.Context, c client.Client) error {
 	running, err := c.HasWorker(ctx)
 	if err == nil && !running {
-		_, err = fmt.Fprintln(a.err, noWorker+"; what was accepted waits for it")
+		_, err = fmt.Fprintln(a.err, noWorker(c)+"; what was accepted waits for it")
 	}
 	return err
 }
@@ -194,11 +197,11 @@ func (a *app) explain(ctx context.Context, err error) error {
 	var invalid *serviceerror.InvalidArgument
 	switch {
 	case errors.As(err, &noNamespace):
-		return usageErrorf("temporal has no namespace %q: run: temporal operator namespace create --namespace %s, or set TEMPORAL_NAMESPACE", a.namespace, a.namespace)
+		return &exitError{code: exitUsage, err: &connect.NamespaceError{Address: a.options.HostPort, Namespace: a.options.Namespace, Err: err}}
 	case errors.As(err, &invalid):
 		// The usual cause is a search attribute that was never registered.
 		var missing *connect.SearchAttributesError
-		if check := connect.CheckSearchAttributes(ctx, a.temporal, a.namespace, workflows.SearchAttributes()); errors.As(check, &missing) {
+		if check := connect.CheckSearchAttributes(ctx, a.temporal, a.options, workflows.SearchAttributes()); errors.As(check, &missing) {
 			return missing
 		}
 	}

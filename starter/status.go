@@ -101,7 +101,7 @@ func (a *app) showFarm(ctx context.Context, f client.Farm) error {
 	status := farmStatus{Status: run}
 	var pages []report.Page
 	if state != nil {
-		shown := report.NewFarmState(*state)
+		shown := report.NewFarmState(*state, time.Now())
 		status.Controller = &shown
 		pages = append(pages, report.Farm(*state, time.Now()))
 	}

@@ -15,7 +15,6 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
-	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
@@ -38,7 +37,6 @@ import (
 // on an embedded server.
 type fakeTemporal struct {
 	workflowservice.UnimplementedWorkflowServiceServer
-	operatorservice.UnimplementedOperatorServiceServer
 
 	// onStart ends a workflow that this program starts, an inspection; nil
 	// leaves it running.
@@ -101,7 +99,6 @@ func startTemporal(t *testing.T, f *fakeTemporal) *fakeTemporal {
 		return answer, nil
 	}))
 	workflowservice.RegisterWorkflowServiceServer(s, f)
-	operatorservice.RegisterOperatorServiceServer(s, f)
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	t.Cleanup(func() {
@@ -120,18 +117,17 @@ func (f *fakeTemporal) GetSystemInfo(context.Context, *workflowservice.GetSystem
 	return &workflowservice.GetSystemInfoResponse{Capabilities: &workflowservice.GetSystemInfoResponse_Capabilities{}}, nil
 }
 
-func (f *fakeTemporal) ListSearchAttributes(context.Context, *operatorservice.ListSearchAttributesRequest) (*operatorservice.ListSearchAttributesResponse, error) {
-	all := map[string]enumspb.IndexedValueType{}
-	for _, k := range workflows.SearchAttributes() {
-		if !f.noFarmAttribute || k.GetName() != workflows.FarmAttribute.GetName() {
-			all[k.GetName()] = k.GetValueType()
-		}
+// CountWorkflowExecutions counts nothing; it accepts queries by the search attributes
+// that exist.
+func (f *fakeTemporal) CountWorkflowExecutions(_ context.Context, r *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error) {
+	if f.noFarmAttribute && strings.Contains(r.Query, workflows.FarmAttribute.GetName()+" ") {
+		return nil, errNoFarmAttribute
 	}
-	return &operatorservice.ListSearchAttributesResponse{CustomAttributes: all}, nil
+	return &workflowservice.CountWorkflowExecutionsResponse{}, nil
 }
 
 func (f *fakeTemporal) DescribeTaskQueue(_ context.Context, r *workflowservice.DescribeTaskQueueRequest) (*workflowservice.DescribeTaskQueueResponse, error) {
-	if f.noWorker || r.TaskQueue.Name != workflows.TaskQueue {
+	if f.noWorker || r.TaskQueue.Name != workflows.TaskQueue("") {
 		return &workflowservice.DescribeTaskQueueResponse{}, nil
 	}
 	return &workflowservice.DescribeTaskQueueResponse{Pollers: []*taskqueuepb.PollerInfo{{Identity: "worker"}}}, nil

@@ -92,7 +92,8 @@ func (r *testRun) hostsOf(name string) []string {
 	return hosts
 }
 
-// assertObservations asserts how often every server was observed.
+// assertObservations asserts how often every server was observed, by an activity of
+// its own or by an inspection of the farm.
 func (r *testRun) assertObservations(times int) {
 	r.t.Helper()
 	configured, _ := r.Farm(farmsim.FarmName)
@@ -105,6 +106,9 @@ func (r *testRun) assertObservations(times int) {
 		}
 		for _, host := range r.hostsOf(activity) {
 			got[startedActivity{activity, host}]++
+		}
+		for _, host := range hosts {
+			got[startedActivity{activity, host}] += len(r.hostsOf("InspectFarm"))
 		}
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(startedActivity{})); diff != "" {

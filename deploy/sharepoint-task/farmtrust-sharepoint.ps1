@@ -174,16 +174,20 @@ function ConvertTo-WarningField {
 # field of JSON, and as another one what cmdlets warned of: Windows PowerShell
 # would print that among the output. Errors are caught here and not further out,
 # because each function that an error passes through adds its name to the error's
-# ID.
+# ID. A script that changes something holds the server's mutex from before its first
+# look to its end.
 function Invoke-Script {
     [CmdletBinding()]
     param(
+        [Parameter(Mandatory = $true)] [string] $Name,
         [Parameter(Mandatory = $true)] [scriptblock] $Script,
         [psobject] $Params
     )
 
     $warnings = New-Object System.Collections.Generic.List[string]
+    $mutex = $null
     try {
+        if (Test-ChangingScript -Name $Name) { $mutex = Lock-Server }
         $splat = ConvertTo-Splat -Params $Params
         # One by one, so that the warnings before an error are not lost.
         $results = @(& $Script @splat 3>&1 | ForEach-Object -Process {
@@ -196,6 +200,7 @@ function Invoke-Script {
         $outcome = '"result":' + (ConvertTo-AsciiJson -Value $results[0])
     }
     catch { $outcome = '"error":' + (ConvertTo-AsciiJson -Value (ConvertTo-Failure -Record $_)) }
+    finally { if ($null -ne $mutex) { Unlock-Server -Mutex $mutex } }
     return $outcome + (ConvertTo-WarningField -Warnings $warnings)
 }
 
@@ -306,6 +311,47 @@ function Get-ServiceRecord {
     $since = $null
     if ($running) { $since = Get-ServiceStart -Name $Name }
     return [pscustomobject] @{ name = $Name; running = $running; since = $since }
+}
+
+# One changing script at a time on a server, whatever its callers believe: a script
+# whose caller was lost, or was taken for lost, may still run when the next attempt
+# begins.
+
+# Reports whether a script changes something. Those that only observe are named Get.
+# Invoke-SharePointTask leaves the change to the process of the task, which may outlive
+# it, and which would wait for it in vain.
+function Test-ChangingScript {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $Name)
+
+    return -not $Name.StartsWith('Get-', [System.StringComparison]::Ordinal) -and $Name -cne 'Invoke-SharePointTask'
+}
+
+# Returns the server's mutex, which this thread then holds. When a process ends, Windows
+# releases what it held, and tells the next one that it was abandoned: each script
+# observes before it changes anything, so what the process left half done is no reason
+# to stop.
+function Lock-Server {
+    [CmdletBinding()]
+    param()
+
+    # Five seconds, and as many before them where another account has the mutex open,
+    # which this one may not.
+    foreach ($try in 1..20) {
+        try { $mutex = Open-ServerMutex }
+        catch [System.UnauthorizedAccessException] {
+            Start-Sleep -Milliseconds 250
+            continue
+        }
+        try { $held = Wait-ServerMutex -Mutex $mutex -Milliseconds 5000 }
+        catch [System.Threading.AbandonedMutexException] { $held = $true }
+        if ($held) { return $mutex }
+        break
+    }
+    $message = 'another step of farmtrust runs on this server'
+    $others = @(Get-OtherRun | Sort-Object -Property Since)
+    if ($others.Count -gt 0) { $message += " since $(ConvertTo-UtcText -Time $others[0].Since) (process $($others[0].Id))" }
+    Stop-Script -Id 'ServerBusy' -Message $message
 }
 
 # SharePoint's cmdlets, and its issuers.
@@ -599,6 +645,64 @@ function Get-SharePointFileVersion {
     return $null
 }
 
+# The mutex that scripts hold while they change something. It exists while a process
+# has it open, and leaves nothing behind.
+
+# Opens the mutex, or creates it. Administrators and the system may use it, so that the
+# account of one connection is not refused that of another. The account of the SharePoint
+# task is no administrator: it creates the mutex, or is refused while another has it open.
+# Source: Microsoft, Mutex(Boolean, String, Boolean, MutexSecurity).
+function Open-ServerMutex {
+    [CmdletBinding()]
+    param()
+
+    $security = New-Object System.Security.AccessControl.MutexSecurity
+    foreach ($sid in 'S-1-5-18', 'S-1-5-32-544') {
+        $account = New-Object System.Security.Principal.SecurityIdentifier $sid
+        $security.AddAccessRule((New-Object System.Security.AccessControl.MutexAccessRule $account, 'FullControl', 'Allow'))
+    }
+    $created = $false
+    return New-Object System.Threading.Mutex $false, 'Global\farmtrust', ([ref] $created), $security
+}
+
+# Reports whether this thread holds the mutex before the time has passed. A mutex that
+# its last holder abandoned is held too, and is an exception.
+# Source: Microsoft, AbandonedMutexException.
+function Wait-ServerMutex {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [System.Threading.Mutex] $Mutex,
+        [Parameter(Mandatory = $true)] [int] $Milliseconds
+    )
+
+    return $Mutex.WaitOne($Milliseconds)
+}
+
+# Releases the mutex, on the thread that holds it.
+function Unlock-Server {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [System.Threading.Mutex] $Mutex)
+
+    $Mutex.ReleaseMutex()
+    $Mutex.Dispose()
+}
+
+# Returns the other processes of farmtrust: number and start. One of them holds the
+# mutex, or waits for it, or only observes. An account that is no administrator sees
+# the command lines of its own processes only.
+function Get-OtherRun {
+    [CmdletBinding()]
+    param()
+
+    try { $processes = @(Get-CimInstance -ClassName Win32_Process -Filter "Name = 'powershell.exe'") }
+    catch { return }
+    foreach ($process in $processes) {
+        $line = [string] $process.CommandLine
+        $ours = $line.Contains(' -InputFormat Text -OutputFormat Text -EncodedCommand ') -or $line.Contains('farmtrust-sharepoint.ps1')
+        if ($ours -and $process.ProcessId -ne $PID) { [pscustomobject] @{ Id = [int] $process.ProcessId; Since = $process.CreationDate } }
+    }
+}
+
 # What SharePoint's cmdlets cannot return, read from its object model and from SQL
 # Server.
 
@@ -693,6 +797,7 @@ function Get-DatabaseState {
     catch { return '' }
     finally { $connection.Dispose() }
 }
+
 
 # The rights that the account of the task needs, in place of prelude/rights.ps1.
 
@@ -917,7 +1022,7 @@ function Complete-Request {
         try {
             $request = ConvertTo-Request -Text $text -Id $id -Hash $Hash
             $verb = $FarmTrustVerbs[$request.verb]
-            $outcome = Invoke-Script -Script $verb -Params $request.params
+            $outcome = Invoke-Script -Name $request.verb -Script $verb -Params $request.params
         }
         catch { $outcome = '"error":' + (ConvertTo-AsciiJson -Value (ConvertTo-Failure -Record $_)) }
         $bytes = [System.Text.Encoding]::ASCII.GetBytes('{"id":"' + $id + '","script":"' + $Hash + '",' + $outcome + '}')

@@ -26,16 +26,32 @@ import (
 // live for an operator, and no load.
 const pollInterval = 250 * time.Millisecond
 
-// Client reaches the farms of a Temporal namespace.
-type Client struct{ temporal client.Client }
+// Client reaches the farms of a Temporal namespace. What it starts runs on the
+// task queue of its site.
+type Client struct {
+	temporal client.Client
+	site     string
+}
 
-// New returns a client over a connection, which the caller closes.
+// New returns a client over a connection, which the caller closes. It has no site.
 func New(c client.Client) Client { return Client{temporal: c} }
 
-// HasWorker reports whether a worker has polled farmtrust's task queue in the
-// last minutes.
+// At returns the client of a site; empty for none.
+func (c Client) At(site string) Client {
+	c.site = site
+	return c
+}
+
+// Site is the site that the client starts controllers at; empty for none.
+func (c Client) Site() string { return c.site }
+
+// TaskQueue is the queue of the client's site.
+func (c Client) TaskQueue() string { return workflows.TaskQueue(c.site) }
+
+// HasWorker reports whether a worker has polled the task queue of the client's site
+// in the last minutes.
 func (c Client) HasWorker(ctx context.Context) (bool, error) {
-	queue, err := c.temporal.DescribeTaskQueue(ctx, workflows.TaskQueue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+	queue, err := c.temporal.DescribeTaskQueue(ctx, c.TaskQueue(), enumspb.TASK_QUEUE_TYPE_WORKFLOW)
 	if err != nil {
 		return false, fmt.Errorf("look for a worker: %w", err)
 	}
@@ -119,7 +135,7 @@ func (f Farm) MarkUnmanaged(ctx context.Context, reason string) error {
 
 func (f Farm) signalWithStart(ctx context.Context, signal string, value any) error {
 	_, err := f.temporal.SignalWithStartWorkflow(ctx, f.ControllerID(), signal, value,
-		workflows.ControllerOptions(f.name), workflows.ManageFarm, f.initialState())
+		workflows.ControllerOptions(f.name, f.TaskQueue()), workflows.ManageFarm, f.initialState())
 	if err != nil {
 		return fmt.Errorf("signal %s with %s: %w", f.ControllerID(), signal, err)
 	}

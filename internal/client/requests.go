@@ -68,7 +68,7 @@ func (f Farm) startRun(ctx context.Context, r controller.Request) (*Run, error) 
 // once what was asked for has started.
 func (f Farm) sendRequest(ctx context.Context, r controller.Request) (started workflows.StartedRun, err error) {
 	handle, err := f.temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
-		StartWorkflowOperation: f.temporal.NewWithStartWorkflowOperation(workflows.ControllerOptions(f.name), workflows.ManageFarm, f.initialState()),
+		StartWorkflowOperation: f.temporal.NewWithStartWorkflowOperation(workflows.ControllerOptions(f.name, f.TaskQueue()), workflows.ManageFarm, f.initialState()),
 		UpdateOptions: client.UpdateWorkflowOptions{
 			UpdateID: rand.Text(), WorkflowID: f.ControllerID(),
 			UpdateName: workflows.RequestUpdate, Args: []any{r}, WaitForStage: client.WorkflowUpdateStageCompleted,

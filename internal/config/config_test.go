@@ -64,6 +64,8 @@ connections:
   office: {auth: basic, user: svc-oos, password: file:oos.txt, ca: ca.pem}
   sharepoint: {auth: ntlm, user: CONTOSO\svc-sp, password: env:SP}
   other: {auth: ntlm, user: svc@contoso.com, password: env:OTHER, allowUnverified: true}
+site: berlin
+worker: {concurrentCalls: 100}
 `
 
 func TestLoad_Defaults(t *testing.T) {
@@ -71,7 +73,8 @@ func TestLoad_Defaults(t *testing.T) {
 	folder := filepath.Dir(path)
 	sp := farm.Server{Host: "sp-01", Connection: "main"}
 	want := &config.Config{
-		Path: path,
+		Path:   path,
+		Worker: config.Worker{ConcurrentCalls: 64},
 		Farms: []config.Farm{{
 			Farm: farm.Farm{
 				Name:   "contoso",
@@ -164,12 +167,16 @@ func TestLoad_AllKeys(t *testing.T) {
 	if diff := cmp.Diff(connections, got.Connections); diff != "" {
 		t.Errorf("connections (-want +got):\n%s", diff)
 	}
+	worker := config.Config{Site: "berlin", Worker: config.Worker{ConcurrentCalls: 100}}
+	if diff := cmp.Diff(worker, config.Config{Site: got.Site, Worker: got.Worker}); diff != "" {
+		t.Errorf("site and worker (-want +got):\n%s", diff)
+	}
 }
 
 func TestLoad_Warnings(t *testing.T) {
 	content := strings.Replace(fullConfig, "allowOutboundHttp: false", "allowOutboundHttp: true", 1)
 	content = strings.Replace(content, "user: svc-oos", "user: svc-oos@contoso.com", 1)
-	content += "  spare: {auth: ntlm, user: svc, password: env:X}\n"
+	content = strings.Replace(content, "site: berlin", "  spare: {auth: ntlm, user: svc, password: env:X}\nsite: berlin", 1)
 	got := requireLoad(t, writeConfig(t, content))
 	want := []string{
 		"8: farms[0].office.allowOutboundHttp: office servers may send S2S tokens over HTTP, where they can be intercepted and replayed: use HTTPS and remove the setting",

@@ -87,11 +87,14 @@ func TestReference_Defaults(t *testing.T) {
 		"frontEnd: sp-01", "frontEnd: sp-01, issuerName: %sharePoint[].issuerName, runAs: %sharePoint[].runAs",
 		"[oos-01]", "[oos-01], proveKeyAs: %office.proveKeyAs",
 		"env:PASSWORD", "env:PASSWORD, allowUnverified: %allowUnverified",
-		"connections:", written+"connections:",
+		"connections:", written+"worker: {concurrentCalls: %worker.concurrentCalls}\nconnections:",
 	).Replace(minimalConfig)
 	content = regexp.MustCompile(`%[\w.\[\]]+`).ReplaceAllStringFunc(content, func(key string) string {
-		if key == "%allowUnverified" {
+		switch key {
+		case "%allowUnverified":
 			return documented["connections.NAME.allowUnverified"]
+		case "%worker.concurrentCalls":
+			return documented["worker.concurrentCalls"]
 		}
 		return documented["farms[]."+key[1:]]
 	})

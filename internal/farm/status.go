@@ -41,6 +41,9 @@ type Wait struct {
 	RollbackBlocked string `json:"rollbackBlocked,omitempty"`
 }
 
+// NeedsOperator reports whether the wait ends by an operator only; false for nil.
+func (w *Wait) NeedsOperator() bool { return w != nil && w.For != ForWindow }
+
 // WaitFor is the kind of a wait.
 type WaitFor string
 

@@ -28,8 +28,11 @@ func (s *server) runEnvelope(ctx context.Context, e powershell.Envelope) (wsman.
 	if mode := s.shell().LanguageMode; mode != "" {
 		return wsman.Result{Stdout: fmt.Appendf(nil, "@@LANGUAGE %s\r\n", mode), Exit: powershell.ExitConstrained}, nil
 	}
-	if err := waitFor(ctx, s.farm.latencyOf(e.Name)); err != nil {
+	if err := s.spendLatency(ctx, session, e.Name); err != nil {
 		return wsman.Result{}, err
+	}
+	if lost, due := s.farm.Faults.Step(s.host, e.Name, fault.Before, fault.Detached); due {
+		return wsman.Result{}, s.detach(session, e, lost)
 	}
 	if printed, err := s.injectFault(ctx, e, fault.Before); printed != nil || err != nil {
 		return wsman.Result{Stdout: printed}, err
@@ -44,8 +47,17 @@ func (s *server) runEnvelope(ctx context.Context, e powershell.Envelope) (wsman.
 	return result, nil
 }
 
-// runScript runs the script in a PowerShell, or its port.
+// detach runs a script without its caller.
+func (s *server) detach(session *model.Session, e powershell.Envelope, lost fault.Fault) error {
+	session.Linger(time.Duration(lost.Delay))
+	s.farm.detached.Go(func() { _, _ = s.runScript(s.farm.ctx, session, e) }) // Nobody is told.
+	return lost.Disruption()
+}
+
+// runScript runs the script in a PowerShell, or its port. It ends when ctx is done,
+// wherever it is.
 func (s *server) runScript(ctx context.Context, session *model.Session, e powershell.Envelope) (wsman.Result, error) {
+	defer context.AfterFunc(ctx, session.KillProcess)()
 	if s.farm.engine != nil && !s.shell().Bits32 {
 		out, err := s.farm.engine.Run(ctx, pwsh.Call{Session: session, Envelope: e})
 		return wsman.Result(out), err
@@ -88,6 +100,17 @@ func (f *Farm) latencyOf(script string) time.Duration {
 		return latency
 	}
 	return f.options.Latency[""]
+}
+
+// spendLatency lets the time pass that a script takes. One that changes something takes
+// it while it holds the mutex of its machine.
+func (s *server) spendLatency(ctx context.Context, session *model.Session, script string) error {
+	latency := s.farm.latencyOf(script)
+	if powershell.IsChanging(script) {
+		session.Linger(latency)
+		return nil
+	}
+	return waitFor(ctx, latency)
 }
 
 // waitFor waits, or fails when the context ends first.

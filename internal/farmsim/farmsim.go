@@ -44,6 +44,10 @@ type Farm struct {
 	authority *certificateAuthority
 	servers   []*server
 	engine    *pwsh.Engine
+	// detached are the scripts whose caller is gone; close ends them.
+	detached sync.WaitGroup
+	ctx      context.Context
+	close    context.CancelFunc
 
 	mu          sync.Mutex
 	generations int
@@ -69,6 +73,7 @@ func Start(ctx context.Context, o Options) (*Farm, error) {
 		World: model.New(o.Policy), Faults: &fault.Plan{}, options: o,
 		files: files{dir: o.Dir, pfxPassword: rand.Text()}, password: rand.Text(), authority: a,
 	}
+	f.ctx, f.close = context.WithCancel(context.WithoutCancel(ctx))
 	// Generations begin an hour ago, each a second after the one before, so
 	// that a new one is both newer and valid at once.
 	f.lastStart = time.Now().Add(-time.Hour).Truncate(time.Second)
@@ -110,9 +115,15 @@ func (f *Farm) buildFarm() (err error) {
 
 const oneYear = 365 * 24 * time.Hour
 
-// Close ends all endpoints. Files stay.
+// Close ends all endpoints. Files stay. The error says which scripts changed something
+// on a server while another one could have changed it too; see [model.World.Unguarded].
 func (f *Farm) Close() error {
+	f.close()
+	f.detached.Wait()
 	var all []error
+	for _, text := range f.World.Unguarded() {
+		all = append(all, errors.New(text))
+	}
 	for _, server := range f.servers {
 		if server.endpoint != nil {
 			all = append(all, server.endpoint.Close())

@@ -7,6 +7,9 @@ const (
 	NotElevated = "farmtrust.NotElevated"
 	// Not64Bit: the remote shell started a 32-bit PowerShell.
 	Not64Bit = "farmtrust.Not64Bit"
+	// ServerBusy: another script of ours changes something on the server, or began to
+	// and does not end. Nothing was done.
+	ServerBusy = "farmtrust.ServerBusy"
 	// NoResult: a script did not return one result with a JSON form, a defect of
 	// farmtrust.
 	NoResult = "farmtrust.NoResult"
@@ -105,6 +108,7 @@ var remedies = map[string]string{
 	KeyModernOnly:         "remove the certificate with its key and let farmtrust import it, or import it into a cryptographic service provider",
 	NotElevated:           "use a domain account in the server's Administrators group, or set LocalAccountTokenFilterPolicy to 1 for a local one",
 	Not64Bit:              "remove the 32-bit configuration of the remote shell; it must start the 64-bit PowerShell",
+	ServerBusy:            "nothing: it is tried again until that step has ended; if it never ends, end its process on the server",
 	NoResult:              "report this error with the product versions of the server",
 	CertificateNotFound:   "run the rotation again: it imports what is missing",
 	WrongCertificate:      "check which certificate is intended: thumbprint, PFX and friendly name do not match",

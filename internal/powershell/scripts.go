@@ -30,6 +30,12 @@ func Scripts() []string {
 	return names
 }
 
+// IsChanging reports whether a script changes something on its server, for which it
+// holds the server's mutex. [InvokeSharePointTask] does not: the task does.
+func IsChanging(script string) bool {
+	return !strings.HasPrefix(script, "Get-") && script != ScriptOf(InvokeSharePointTask{})
+}
+
 // Source returns the text of a script.
 func Source(name string) (string, error) {
 	if slices.Contains(Scripts(), name) {

@@ -22,7 +22,12 @@ func TaskVerbs() []string { return slices.Clone(taskVerbs) }
 // because an administrator reads what is signed.
 var taskFunctions = []string{
 	"scripts/prelude/common.ps1", "scripts/prelude/result.ps1", "scripts/prelude/hash.ps1",
-	"scripts/prelude/public.ps1", "scripts/prelude/machine.ps1", "scripts/prelude/sharepoint.ps1",
+	"scripts/prelude/public.ps1", "scripts/prelude/machine.ps1", "scripts/prelude/mutex.ps1", "scripts/prelude/sharepoint.ps1",
+}
+
+// taskMachine are the parts of the prelude for Windows that the verbs need.
+var taskMachine = []string{
+	"scripts/prelude/windows/machine.ps1", "scripts/prelude/windows/mutex.ps1", "scripts/prelude/windows/sharepoint.ps1",
 }
 
 // taskParts are the parts that only the task's script has, before its verbs.
@@ -31,7 +36,7 @@ var taskParts = []string{"scripts/task/rights.ps1", "scripts/task/validate.ps1",
 // TaskScript returns the script of the SharePoint task, as it is signed and
 // installed.
 func TaskScript() string {
-	return TaskScriptOn(readScript("scripts/prelude/windows/machine.ps1") + "\n" + readScript("scripts/prelude/windows/sharepoint.ps1"))
+	return TaskScriptOn(concatFiles(taskMachine))
 }
 
 // TaskScriptOn returns the task's script with machine in place of the functions

@@ -157,6 +157,11 @@ func newServerOn(t *testing.T, engine func() (*pwsh.Engine, error), spec *server
 		Instrument: instrument, InstrumentFile: instrumentFile,
 	}}
 	s.build(spec)
+	t.Cleanup(func() {
+		for _, text := range s.World.Unguarded() {
+			t.Error(text)
+		}
+	})
 	return s
 }
 

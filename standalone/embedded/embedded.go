@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/farmtrust/farmtrust/internal/connect"
+	"github.com/farmtrust/farmtrust/internal/namespace"
 )
 
 // Namespace is the server's only namespace besides its internal ones.
@@ -90,7 +91,8 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 // does so at every start, because a newer program may need more of them than the
 // namespace has.
 func addSearchAttributes(ctx context.Context, address string, o Options) error {
-	c, err := connect.Dial(ctx, client.Options{HostPort: address, Namespace: Namespace, Logger: connect.NewLogger(o.Logger)})
+	options := client.Options{HostPort: address, Namespace: Namespace, Logger: connect.NewLogger(o.Logger)}
+	c, err := connect.Dial(ctx, options)
 	if err != nil {
 		return err
 	}
@@ -98,7 +100,7 @@ func addSearchAttributes(ctx context.Context, address string, o Options) error {
 	if len(o.SearchAttributes) == 0 {
 		return nil
 	}
-	return connect.EnsureSearchAttributes(ctx, c, Namespace, o.SearchAttributes)
+	return namespace.AddSearchAttributes(ctx, c, options, o.SearchAttributes)
 }
 
 // Address returns the frontend's host:port.

@@ -40,6 +40,9 @@ const (
 	ScriptError Kind = "script error"
 	// Reboot takes the machine down for [Fault.Delay].
 	Reboot Kind = "reboot"
+	// Detached cuts the connection as the script begins. The script runs on at the
+	// server, and takes [Fault.Delay].
+	Detached Kind = "detached"
 )
 
 // The kinds that are conditions of the machine: true from when the step meets
@@ -65,7 +68,7 @@ func Conditions() []Kind { return []Kind{ServiceFails, ServiceStops, IISResetFai
 
 // Kinds lists the kinds, so that a test of every kind grows with them.
 func Kinds() []Kind {
-	return append([]Kind{Refused, Dropped, Unauthorized, SOAPFault, Hang, Slow, ScriptError, Reboot}, Conditions()...)
+	return append([]Kind{Refused, Dropped, Unauthorized, SOAPFault, Hang, Slow, ScriptError, Reboot, Detached}, Conditions()...)
 }
 
 // When is whether a step meets a fault before or after it has acted.
@@ -93,7 +96,7 @@ type Fault struct {
 	Skip int `json:"skip,omitempty"`
 	// When is before or after acting.
 	When When `json:"when,omitempty"`
-	// Delay is how long, for Slow, Reboot, ServiceStops, PoolDown and SQLAway.
+	// Delay is how long, for Slow, Reboot, Detached, ServiceStops, PoolDown and SQLAway.
 	Delay Duration `json:"delay,omitempty"`
 	// Service is a Windows service, for ServiceFails and ServiceStops.
 	Service string `json:"service,omitempty"`
@@ -113,7 +116,7 @@ type Error struct {
 }
 
 // Disruption is what a client sees of the fault on the wire. A machine that
-// reboots takes the connection with it.
+// reboots takes the connection with it, and so does a script that goes on alone.
 func (f Fault) Disruption() wsman.Disruption {
 	d := wsman.Disruption{Kind: f.Kind, Delay: time.Duration(f.Delay)}
 	switch f.Kind {
@@ -121,6 +124,8 @@ func (f Fault) Disruption() wsman.Disruption {
 		d.Fault = wsman.FaultOf(f.Code)
 	case Reboot:
 		d.Kind = Refused
+	case Detached:
+		d.Kind = Dropped
 	}
 	return d
 }
@@ -175,8 +180,10 @@ func (f Fault) Check(places Places) error {
 		return fmt.Errorf("when %q is neither before nor after", f.When)
 	case f.When == After && f.Step == "" && meetsConnections(f.Kind):
 		return fmt.Errorf("after acting needs a step for the kind %q", f.Kind)
+	case f.Kind == Detached && (f.Step == "" || f.When == After):
+		return fmt.Errorf("a script goes on alone from its beginning: the kind %q needs a step, and happens before it", f.Kind)
 	case f.Kind != SQLAway && f.Kind != PoolDown && (f.Delay < 0 || slices.Contains(delayed, f.Kind) != (f.Delay > 0)):
-		return fmt.Errorf("a delay above zero belongs to slow, reboot and a service that stops again, and to no other kind")
+		return fmt.Errorf("a delay above zero belongs to slow, reboot, detached and a service that stops again, and to no other kind")
 	case (f.Kind == SOAPFault) != (f.Code != 0):
 		return fmt.Errorf("a code belongs to a soap fault, and to no other kind")
 	case (f.Kind == ScriptError) != (f.Error != nil):
@@ -186,7 +193,7 @@ func (f Fault) Check(places Places) error {
 }
 
 // delayed are the kinds that need a delay.
-var delayed = []Kind{Slow, Reboot, ServiceStops}
+var delayed = []Kind{Slow, Reboot, Detached, ServiceStops}
 
 // checkCondition returns what is wrong with a fault in as far as it is a condition.
 func (f Fault) checkCondition(places Places) error {

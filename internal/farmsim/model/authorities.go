@@ -28,6 +28,7 @@ type AuthorityParameters struct {
 func (p SharePoint) NewTrustedRootAuthority(with AuthorityParameters) error {
 	const cmdlet = "NewTrustedRootAuthority"
 	return p.onFarm(cmdlet, func(f *sharePointFarm, now time.Time) error {
+		p.s.noteChange()
 		if !with.Confirmed {
 			p.s.world.countRule(RuleHighImpactPrompts)
 			return promptError()
@@ -51,6 +52,7 @@ func (p SharePoint) NewTrustedRootAuthority(with AuthorityParameters) error {
 func (p SharePoint) RemoveTrustedRootAuthority(with Removal) error {
 	const cmdlet = "RemoveTrustedRootAuthority"
 	return p.onFarm(cmdlet, func(f *sharePointFarm, now time.Time) error {
+		p.s.noteChange()
 		if !with.Confirmed {
 			p.s.world.countRule(RuleHighImpactPrompts)
 			return promptError()

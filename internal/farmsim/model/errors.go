@@ -29,6 +29,8 @@ const (
 	accessDeniedResult    = -0x7FF8FFFB // 0x80070005, E_ACCESSDENIED
 	badPasswordResult     = -0x7FF8FFAA // 0x80070056, ERROR_INVALID_PASSWORD
 	notFoundResult        = -0x7FF8FFFE // 0x80070002, ERROR_FILE_NOT_FOUND
+	abandonedMutexResult  = -0x7FECEAD3 // 0x8013152D, COR_E_ABANDONEDMUTEX
+	notOwnerResult        = -0x7FECEA00 // 0x80131600, COR_E_APPLICATION
 	badAlgorithmResult    = -0x7FF6FFF8 // 0x80090008, NTE_BAD_ALGID
 	badProviderTypeResult = -0x7FF6FFEC // 0x80090014, NTE_BAD_PROV_TYPE
 )

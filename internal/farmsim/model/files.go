@@ -20,7 +20,7 @@ const SettingsFile = `C:\ProgramData\Microsoft\OfficeWebApps\Data\FarmState\sett
 // WriteFile writes a file that the procedure asks for, and reports whether
 // that changed anything.
 func (s *Session) WriteFile(path string, content []byte) (changed bool, err error) {
-	err = s.performElevated(func(now time.Time) error {
+	err = s.change(func(now time.Time) error {
 		held, ok := s.m.files[path]
 		if changed = !ok || !slices.Equal(held.content, content); changed {
 			s.m.files[path] = file{content: slices.Clone(content), written: now}
@@ -108,7 +108,7 @@ func (s *Session) RegistryText(path string) (text string, ok bool, err error) {
 
 // SetRegistryText writes a text value of the registry, and its key if need be.
 func (s *Session) SetRegistryText(path, text string) error {
-	return s.performElevated(func(time.Time) error {
+	return s.change(func(time.Time) error {
 		s.m.registry[path] = text
 		return nil
 	})

@@ -57,7 +57,7 @@ const IISFailed = 1053
 // IISStop is iisreset /stop: it stops W3SVC, WAS and the worker processes, and
 // no other service. It returns the exit code.
 func (s *Session) IISStop() (code int, err error) {
-	err = s.performElevated(func(time.Time) error {
+	err = s.change(func(time.Time) error {
 		if !s.m.hasIIS() {
 			return noService(W3SVC)
 		}
@@ -70,7 +70,7 @@ func (s *Session) IISStop() (code int, err error) {
 
 // IISStart is iisreset /start. It returns the exit code.
 func (s *Session) IISStart() (code int, err error) {
-	err = s.performElevated(func(now time.Time) error {
+	err = s.change(func(now time.Time) error {
 		if !s.m.hasIIS() {
 			return noService(W3SVC)
 		}

@@ -43,7 +43,7 @@ func (s *Session) ImportPFX(by Importer, pfx, password []byte, flags ImportFlags
 // OpenPFX is X509Certificate2 from the bytes of a PFX. The key then is in the
 // findMachine's key store, whatever becomes of the certificate.
 func (s *Session) OpenPFX(by Importer, pfx, password []byte, flags ImportFlags) (c Certificate, err error) {
-	err = s.performElevated(func(now time.Time) error {
+	err = s.change(func(now time.Time) error {
 		shape, err := readShape(pfx)
 		if err != nil {
 			return cryptographicError("Cannot find the requested object.", notFoundResult)

@@ -35,6 +35,7 @@ func (p SharePoint) GetTrustedSecurityTokenIssuer() (found []TokenIssuer, err er
 func (p SharePoint) NewTrustedSecurityTokenIssuer(with IssuerParameters) error {
 	const cmdlet = "NewTrustedSecurityTokenIssuer"
 	return p.onFarm(cmdlet, func(f *sharePointFarm, now time.Time) error {
+		p.s.noteChange()
 		if err := p.checkIssuer(cmdlet, f, with); err != nil {
 			return err
 		}
@@ -95,6 +96,7 @@ func (p SharePoint) checkIssuer(cmdlet string, f *sharePointFarm, with IssuerPar
 func (p SharePoint) SetTrustedSecurityTokenIssuer(with IssuerParameters) error {
 	const cmdlet = "SetTrustedSecurityTokenIssuer"
 	return p.onFarm(cmdlet, func(f *sharePointFarm, now time.Time) error {
+		p.s.noteChange()
 		if err := p.checkIssuer(cmdlet, f, with); err != nil {
 			return err
 		}
@@ -121,6 +123,7 @@ type Removal struct {
 func (p SharePoint) RemoveTrustedSecurityTokenIssuer(with Removal) error {
 	const cmdlet = "RemoveTrustedSecurityTokenIssuer"
 	return p.onFarm(cmdlet, func(f *sharePointFarm, now time.Time) error {
+		p.s.noteChange()
 		if !with.Confirmed {
 			p.s.world.countRule(RuleHighImpactPrompts)
 			return promptError()

@@ -147,7 +147,7 @@ func (s *Session) AddKeyReader(file, sid string) error { return s.setKeyReader(f
 func (s *Session) RemoveKeyReader(file, sid string) error { return s.setKeyReader(file, sid, false) }
 
 func (s *Session) setKeyReader(file, sid string, reads bool) error {
-	return s.performElevated(func(time.Time) error {
+	return s.change(func(time.Time) error {
 		key, ok := s.m.keys[file]
 		if !ok {
 			return noFile(file)
@@ -160,7 +160,7 @@ func (s *Session) setKeyReader(file, sid string, reads bool) error {
 // RemoveKey deletes a key from the machine's key store. A certificate that had
 // it keeps the name of a key that is gone.
 func (s *Session) RemoveKey(file string) error {
-	return s.performElevated(func(time.Time) error {
+	return s.change(func(time.Time) error {
 		key, ok := s.m.keys[file]
 		if !ok {
 			return badKeyset()
@@ -184,7 +184,7 @@ func (s *Session) RevokeKey(thumbprint farm.Thumbprint, sid string) (changed boo
 }
 
 func (s *Session) changeReader(thumbprint farm.Thumbprint, sid string, reads bool) (changed bool, err error) {
-	err = s.performElevated(func(time.Time) error {
+	err = s.change(func(time.Time) error {
 		key, err := s.m.ownKey(thumbprint)
 		if err != nil {
 			return err

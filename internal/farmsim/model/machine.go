@@ -69,6 +69,7 @@ type machine struct {
 	pendingReboot bool
 	downUntil     time.Time
 	boots         int
+	mutex         mutex
 	containers    int
 	restarts      map[string]int
 	// loads are called when a service or IIS starts: products load their
@@ -154,6 +155,7 @@ func (w *World) Reboot(host string, downtime time.Duration) error {
 		return err
 	}
 	m.boots++
+	m.mutex.reset()
 	m.pendingReboot = false
 	m.downUntil = now.Add(downtime)
 	for _, s := range m.services {
@@ -177,9 +179,9 @@ type Description struct {
 	ConfigurationMode string
 }
 
-// Describe reads the machine's name, version, clock and so on.
+// Describe reads the machine's name, version, clock and so on, which no script changes.
 func (s *Session) Describe() (d Description, err error) {
-	err = s.perform(func(now time.Time) error {
+	err = s.asProcess(func(now time.Time) error {
 		d = Description{
 			Name: s.m.name, Domain: s.m.Domain, Forests: append([]string{s.m.Forest}, s.m.TrustedForests...), Build: s.m.Build,
 			PowerShell: fmt.Sprintf("5.1.%d.0", s.m.Build), Elevated: !s.logon.Filtered, FIPS: s.m.FIPS,

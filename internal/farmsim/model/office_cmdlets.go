@@ -99,6 +99,7 @@ type SetFarm struct {
 // once, on the members when the change has reached them.
 func (o Office) SetOfficeWebAppsFarm(set SetFarm) error {
 	return o.onMember(func(own *officeMember, now time.Time) error {
+		o.s.noteChange()
 		w, f := o.s.world, own.farm
 		if err := w.checkSetFarm(f, set); err != nil {
 			return err

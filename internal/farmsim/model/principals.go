@@ -64,6 +64,7 @@ type PermissionParameters struct {
 func (p SharePoint) SetAppPrincipalPermission(with PermissionParameters) error {
 	const cmdlet = "SetAppPrincipalPermission"
 	return p.onFarm(cmdlet, func(f *sharePointFarm, _ time.Time) error {
+		p.s.noteChange()
 		if err := p.checkSite(cmdlet, f, with.Site); err != nil {
 			return err
 		}
@@ -89,6 +90,7 @@ func (p SharePoint) SetAppPrincipalPermission(with PermissionParameters) error {
 func (p SharePoint) RemoveAppPrincipalPermission(with PermissionParameters) error {
 	const cmdlet = "RemoveAppPrincipalPermission"
 	return p.onFarm(cmdlet, func(f *sharePointFarm, _ time.Time) error {
+		p.s.noteChange()
 		if !strings.EqualFold(with.Scope, SiteSubscription) || !with.DisableAppOnlyPolicy {
 			return CannotBind(cmdlet, "Scope")
 		}

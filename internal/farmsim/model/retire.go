@@ -21,7 +21,7 @@ func (s *Session) AllCertificates(store Store) (found []Certificate, err error) 
 
 // Archive marks a certificate of Personal archived, or takes the mark off.
 func (s *Session) Archive(thumbprint farm.Thumbprint, archived bool) error {
-	return s.performElevated(func(time.Time) error {
+	return s.change(func(time.Time) error {
 		e := s.m.findEntry(My, thumbprint)
 		if e == nil {
 			return noCertificate(My, thumbprint)
@@ -34,7 +34,7 @@ func (s *Session) Archive(thumbprint farm.Thumbprint, archived bool) error {
 // BindTLS is netsh http add sslcert: http.sys serves an address with a
 // certificate.
 func (s *Session) BindTLS(address string, thumbprint farm.Thumbprint) error {
-	return s.performElevated(func(time.Time) error {
+	return s.change(func(time.Time) error {
 		s.m.bindings[address] = thumbprint
 		return nil
 	})
@@ -51,7 +51,7 @@ func (s *Session) TLSBindings() (found map[string]farm.Thumbprint, err error) {
 
 // Listen gives the WinRM listener for HTTPS a certificate.
 func (s *Session) Listen(thumbprint farm.Thumbprint) error {
-	return s.performElevated(func(time.Time) error {
+	return s.change(func(time.Time) error {
 		s.m.listener = thumbprint
 		return nil
 	})
@@ -70,7 +70,7 @@ func (s *Session) Listener() (thumbprint farm.Thumbprint, err error) {
 // NameCertificate gives a certificate to WinRM's service or to Remote Desktop, each
 // by its use; an empty thumbprint takes it away.
 func (s *Session) NameCertificate(use CertificateUse, thumbprint farm.Thumbprint) error {
-	return s.performElevated(func(time.Time) error {
+	return s.change(func(time.Time) error {
 		s.m.named[use] = thumbprint
 		return nil
 	})

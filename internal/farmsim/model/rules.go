@@ -27,6 +27,8 @@ type Rule struct {
 const (
 	RuleElevation              RuleID = "windows.elevation"
 	RuleMachineDown            RuleID = "windows.down"
+	RuleMutexAbandoned         RuleID = "windows.mutex-abandoned"
+	RuleMutexAccess            RuleID = "windows.mutex-access"
 	RuleIISResetLeavesServices RuleID = "windows.iisreset-leaves-services"
 	RulePFXAlgorithm           RuleID = "windows.pfx-algorithm"
 	RuleProviderByImport       RuleID = "windows.provider-by-import"
@@ -116,6 +118,8 @@ func windowsRules() []Rule {
 	return []Rule{
 		{RuleElevation, "a remote logon of a local account other than the built-in administrator has no administrator rights unless LocalAccountTokenFilterPolicy is 1", Sourced, "Microsoft, User Account Control remote restrictions"},
 		{RuleMachineDown, "a machine that reboots answers nothing, ends its sessions, and starts its services again", Assumed, "common knowledge"},
+		{RuleMutexAbandoned, "a mutex whose holder ended without releasing it goes to the next one, who is told", Sourced, "Microsoft, AbandonedMutexException"},
+		{RuleMutexAccess, "a mutex that exists is opened by those only whom its access list names", Sourced, "Microsoft, Mutex(Boolean, String, Boolean, MutexSecurity)"},
 		{RuleIISResetLeavesServices, "iisreset does not restart other services such as SPTimerV4 or WACSM", Sourced, "Microsoft, Replace the STS certificate for SharePoint Server"},
 		{RulePFXAlgorithm, "a PFX with AES or SHA-256 cannot be read before Windows 10 1709 and Server 2019, and fails as a wrong password", Sourced, "dsccommunity/CertificateDsc#153"},
 		{RuleProviderByImport, "the PFX may name the key's provider; else X509Store.Add chooses Enhanced v1.0 and Import-PfxCertificate the software key storage provider", Sourced, "Microsoft, PFXImportCertStore; puppetlabs-sslcertificate#62"},

@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"testing"
@@ -48,6 +49,21 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// requireMutex takes the mutex, which says that it was abandoned, or nothing.
+func requireMutex(t *testing.T, s *model.Session, exception string) {
+	t.Helper()
+	held, err := s.WaitMutex(time.Second)
+	said := ""
+	if refused, ok := errors.AsType[*model.Error](err); ok {
+		said = refused.Exception
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	if !held || said != exception {
+		t.Fatalf("taken %t, said %q, want %q", held, said, exception)
+	}
+}
+
 var windowsStories = map[model.RuleID]story{
 	model.RuleElevation: func(t *testing.T) *testfarm.Farm {
 		f := testfarm.New(t, model.Policy{})
@@ -72,6 +88,34 @@ var windowsStories = map[model.RuleID]story{
 		if up := time.Now(); !state.Running || !state.Since.Equal(up) {
 			t.Errorf("after the reboot WACSM is %+v, want running since %s", state, up)
 		}
+		return f
+	},
+	model.RuleMutexAbandoned: func(t *testing.T) *testfarm.Farm {
+		f := testfarm.New(t, model.Policy{})
+		first, second := f.On(testfarm.Master), f.On(testfarm.Master)
+		first.BeginScript("Probe")
+		requireMutex(t, first, "")
+		if held, err := second.WaitMutex(time.Second); held || err != nil {
+			t.Errorf("a mutex that is held: taken %t, %v", held, err)
+		}
+		first.EndProcess()
+		requireMutex(t, second, model.AbandonedMutexException)
+		f.OK(second.ReleaseMutex())
+		requireMutex(t, f.On(testfarm.Master), "")
+		f.OK(f.World.Reboot(testfarm.Master, time.Minute))
+		time.Sleep(time.Minute)
+		requireMutex(t, f.On(testfarm.Master), "")
+		return f
+	},
+	model.RuleMutexAccess: func(t *testing.T) *testfarm.Farm {
+		f := testfarm.New(t, model.Policy{})
+		first, task := f.On(testfarm.Front), f.OnAs(testfarm.Front, model.Logon{User: `CONTOSO\task$`, Auth: model.Batch})
+		f.OK(task.OpenMutex())
+		requireMutex(t, first, "")
+		f.Refused(task.OpenMutex(), "Access is denied.")
+		f.OK(first.ReleaseMutex())
+		requireMutex(t, task, "")
+		f.OK(first.OpenMutex())
 		return f
 	},
 	model.RuleIISResetLeavesServices: func(t *testing.T) *testfarm.Farm {

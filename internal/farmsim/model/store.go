@@ -118,7 +118,7 @@ func (s *Session) AddToStore(store Store, der []byte) (changed bool, err error) 
 // name, whether it is archived, and the file of the key. The store keeps one copy of a certificate,
 // which gets the new key; adding what is there without a key changes nothing.
 func (s *Session) AddCertificate(store Store, c Certificate) (changed bool, err error) {
-	err = s.performElevated(func(time.Time) error {
+	err = s.change(func(time.Time) error {
 		cert, err := x509.ParseCertificate(c.DER)
 		if err != nil {
 			return cryptographicError("Cannot find the requested object.", notFoundResult)
@@ -147,7 +147,7 @@ func (s *Session) AddCertificate(store Store, c Certificate) (changed bool, err 
 // RemoveFromStore removes a certificate, and reports whether it was there. Its
 // key file stays, as with X509Store.Remove.
 func (s *Session) RemoveFromStore(store Store, thumbprint farm.Thumbprint) (changed bool, err error) {
-	err = s.performElevated(func(time.Time) error {
+	err = s.change(func(time.Time) error {
 		before := len(s.m.stores[store])
 		if e := s.m.findEntry(store, thumbprint); e != nil && e.key != nil && !e.key.lost {
 			s.world.countRule(RuleKeyOutlivesCertificate)
@@ -162,7 +162,7 @@ func (s *Session) RemoveFromStore(store Store, thumbprint farm.Thumbprint) (chan
 // SetFriendlyName sets the friendly name of the copy in a store. Windows lets
 // any number of certificates have the same.
 func (s *Session) SetFriendlyName(store Store, thumbprint farm.Thumbprint, friendlyName string) error {
-	return s.performElevated(func(time.Time) error {
+	return s.change(func(time.Time) error {
 		e := s.m.findEntry(store, thumbprint)
 		if e == nil {
 			return noCertificate(store, thumbprint)

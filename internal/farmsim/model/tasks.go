@@ -51,7 +51,9 @@ func (s *Session) TaskSession(name string) (*Session, error) {
 		user = t.User
 		return nil
 	})
-	return &Session{world: s.world, m: s.m, boots: s.boots, logon: Logon{User: user, Auth: Batch}}, err
+	task := &Session{world: s.world, m: s.m, boots: s.boots, logon: Logon{User: user, Auth: Batch}}
+	task.Linger(s.process.lingers)
+	return task, err
 }
 
 func noTask(name string) *Error {
@@ -60,7 +62,7 @@ func noTask(name string) *Error {
 
 // RegisterTask is Register-ScheduledTask.
 func (s *Session) RegisterTask(t Task) error {
-	return s.performElevated(func(time.Time) error {
+	return s.change(func(time.Time) error {
 		s.m.tasks[t.Name] = &task{Task: t, result: taskHasNotRun}
 		return nil
 	})
@@ -69,7 +71,7 @@ func (s *Session) RegisterTask(t Task) error {
 // StartTask is Start-ScheduledTask. What the task runs ends at once.
 func (s *Session) StartTask(name string) error {
 	var found Task
-	err := s.performElevated(func(time.Time) error {
+	err := s.change(func(time.Time) error {
 		t, ok := s.m.tasks[name]
 		if !ok {
 			return noTask(name)
@@ -140,7 +142,7 @@ func (s *Session) TaskResult(name string) (result uint32, err error) {
 
 // UnregisterTask is Unregister-ScheduledTask.
 func (s *Session) UnregisterTask(name string) error {
-	return s.performElevated(func(time.Time) error {
+	return s.change(func(time.Time) error {
 		if _, ok := s.m.tasks[name]; !ok {
 			return noTask(name)
 		}

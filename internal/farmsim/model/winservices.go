@@ -179,7 +179,7 @@ func (s *Session) StartService(name string) error {
 }
 
 func (s *Session) bringUp(cmdlet, name string, first func()) error {
-	return s.performElevated(func(now time.Time) error {
+	return s.change(func(now time.Time) error {
 		if s.m.services[name] == nil {
 			return noService(name)
 		}

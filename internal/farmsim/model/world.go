@@ -46,6 +46,9 @@ type Policy struct {
 	// never.
 	RewritesAtStart bool
 	RewritesEvery   time.Duration
+	// MutexWait is how long a script waits for the mutex of its machine; zero means as
+	// long as it says.
+	MutexWait time.Duration
 	// KeepS2SName makes Set-OfficeWebAppsFarm refuse an empty S2S name.
 	KeepS2SName bool
 }
@@ -69,6 +72,8 @@ type World struct {
 	offices    []*officeFarm
 	sharePoint []*sharePointFarm
 	applied    map[RuleID]int
+	// unguarded is what [World.Unguarded] lists.
+	unguarded []string
 }
 
 // New returns a world without machines.
@@ -146,6 +151,9 @@ type Session struct {
 	boots int
 	// warnings are what cmdlets warned of, since they were last taken.
 	warnings []string
+	process  process
+	// killed says that the process was ended in the middle.
+	killed bool
 }
 
 // TakeWarnings returns what cmdlets of this session warned of since the last call.
@@ -175,24 +183,43 @@ func (w *World) LogOn(host string, logon Logon) (*Session, error) {
 // Host is the DNS name of the session's machine.
 func (s *Session) Host() string { return s.m.Host }
 
-// onFarm runs one operation under the world's lock, as of now.
+// perform runs one operation on the machine, as of now.
 func (s *Session) perform(operation func(now time.Time) error) error {
+	return s.asProcess(func(now time.Time) error {
+		s.noteObservation()
+		return operation(now)
+	})
+}
+
+// asProcess runs one operation under the world's lock, as of now.
+func (s *Session) asProcess(operation func(now time.Time) error) error {
 	s.world.mu.Lock()
 	defer s.world.mu.Unlock()
 	now := s.world.settleAll()
 	if s.m.isDown(now) || s.m.boots != s.boots {
 		return fmt.Errorf("%s: %w", s.m.Host, ErrDown)
 	}
+	if s.killed {
+		return fmt.Errorf("%s: %w", s.m.Host, errEnded)
+	}
 	return operation(now)
 }
 
-// performElevated is do for operations that need administrator rights.
+// performElevated is perform for operations that need administrator rights.
 func (s *Session) performElevated(operation func(now time.Time) error) error {
 	return s.perform(func(now time.Time) error {
 		if s.logon.Filtered {
 			s.world.countRule(RuleElevation)
 			return accessDenied()
 		}
+		return operation(now)
+	})
+}
+
+// change is performElevated for operations that change something.
+func (s *Session) change(operation func(now time.Time) error) error {
+	return s.performElevated(func(now time.Time) error {
+		s.noteChange()
 		return operation(now)
 	})
 }

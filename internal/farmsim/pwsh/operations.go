@@ -16,7 +16,7 @@ type operation func(s *model.Session, parameters json.RawMessage) (any, error)
 // products need no list: see [forwardCmdlet].
 func operations() map[string]operation {
 	all := map[string]operation{}
-	for _, some := range []map[string]operation{storeOperations(), keyOperations(), machineOperations(), serviceOperations(), taskOperations()} {
+	for _, some := range []map[string]operation{storeOperations(), keyOperations(), machineOperations(), mutexOperations(), serviceOperations(), taskOperations()} {
 		maps.Copy(all, some)
 	}
 	return all

@@ -163,6 +163,7 @@ func (e *Engine) RunCommand(ctx context.Context, c Call, stdin []byte, arguments
 func (e *Engine) execute(ctx context.Context, c Call, products []product, run func(context.Context, []string) (Output, error)) (Output, error) {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
+	c.Session.BeginScript(c.Envelope.Name)
 	p := e.server.authorize(c, stop)
 	out, err := run(running, append(environmentOf(e.dir, products),
 		"ProgramFiles="+c.ProgramFiles, "FARMTRUST_MODEL="+e.server.address(), "FARMTRUST_TOKEN="+p.token))

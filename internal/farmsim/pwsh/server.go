@@ -75,6 +75,9 @@ func (s *server) authorize(c Call, broken func()) *process {
 // taskScript is a scheduled task and the path of its script.
 type taskScript struct{ TaskName, Path string }
 
+// taskProcess is what the process of the SharePoint task is called.
+const taskProcess = "farmtrust-sharepoint"
+
 // startTask authorizes another process, which acts as the account of a
 // scheduled task for as long as this one lasts. It returns its token and the
 // script to run.
@@ -89,6 +92,7 @@ func (p *process) startTask(task taskScript) (any, error) {
 			return nil, fmt.Errorf("start the task %s: %w", task.TaskName, err)
 		}
 	}
+	c.Session.BeginQueue(taskProcess)
 	child := p.server.authorize(c, p.broken)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -101,6 +105,7 @@ func (p *process) endProcess() error {
 	p.server.mu.Lock()
 	delete(p.server.processes, p.token)
 	p.server.mu.Unlock()
+	p.call.Session.EndProcess()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, child := range p.children {

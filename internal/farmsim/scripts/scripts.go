@@ -8,6 +8,7 @@ package scripts
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -70,14 +71,16 @@ func ported[P powershell.Params[R], R any](run func(*model.Session, P, [][]byte)
 func Names() []string { return slices.Sorted(maps.Keys(ports())) }
 
 // Run does what a script does, through the same operations that its cmdlets
-// are. The error is a *[powershell.ScriptError] when the script would refuse,
-// [model.ErrDown] when the machine went down meanwhile.
+// are, as a process in the session. The error is a *[powershell.ScriptError] when the
+// script would refuse, [model.ErrDown] when the machine went down meanwhile.
 func Run(s *model.Session, name string, params json.RawMessage, secrets [][]byte) (any, error) {
 	run, ok := ports()[name]
 	if !ok {
 		return nil, fmt.Errorf("script %q is not ported", name)
 	}
-	result, err := run(s, params, secrets)
+	s.BeginScript(name)
+	defer s.EndProcess()
+	result, err := runLocked(s, name, func() (any, error) { return run(s, params, secrets) })
 	if refused, ok := errors.AsType[*model.Error](err); ok {
 		return nil, &powershell.ScriptError{
 			Server: s.Host(), Script: name, ID: refused.ID, Message: refused.Message,
@@ -85,6 +88,17 @@ func Run(s *model.Session, name string, params json.RawMessage, secrets [][]byte
 		}
 	}
 	return result, err
+}
+
+// runLocked runs a script with the mutex of its machine, if it changes something.
+func runLocked(s *model.Session, name string, run func() (any, error)) (result any, err error) {
+	if powershell.IsChanging(name) {
+		if err := lockServer(s); err != nil {
+			return nil, err
+		}
+		defer func() { err = cmp.Or(err, s.ReleaseMutex()) }()
+	}
+	return run()
 }
 
 // stopScript is the prelude's Stop-Script: an error of ours.

@@ -46,6 +46,11 @@ type Farm struct {
 func New(t testing.TB, policy model.Policy, changes ...func(*model.SharePointSpec)) *Farm {
 	t.Helper()
 	f := &Farm{t, model.New(policy)}
+	t.Cleanup(func() {
+		for _, text := range f.World.Unguarded() {
+			t.Error(text)
+		}
+	})
 	builds := map[string]int{Master: 14393, Member: 17763, Front: 14393, Second: 14393, Alone: 20348}
 	for _, host := range []string{Master, Member, Front, Second, Alone} {
 		f.OK(f.World.AddMachine(model.MachineSpec{Host: host, Build: builds[host], Office: host == Alone}))

@@ -303,6 +303,36 @@ function Set-LoadedText {
     Invoke-Model -Name Set-LoadedText -With $PSBoundParameters
 }
 
+# The mutex of the machine.
+
+function Open-ServerMutex {
+    [CmdletBinding()]
+    param()
+    Invoke-Model -Name Open-ServerMutex
+    'the mutex'
+}
+
+function Wait-ServerMutex {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $Mutex,
+        [Parameter(Mandatory = $true)] [int] $Milliseconds
+    )
+    Invoke-Model -Name Wait-ServerMutex -With @{ Milliseconds = $Milliseconds }
+}
+
+function Unlock-Server {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $Mutex)
+    Invoke-Model -Name Unlock-Server
+}
+
+function Get-OtherRun {
+    [CmdletBinding()]
+    param()
+    Invoke-Model -Name Get-OtherRun
+}
+
 # Sites.
 
 function Get-OwnHostEntry {

@@ -30,7 +30,7 @@ function Invoke-Envelope {
     try {
         Assert-Host
         $script = [ScriptBlock]::Create($utf8.GetString($frames[0]))
-        $json = '{' + (Invoke-Script -Script $script -Params $header.params) + '}'
+        $json = '{' + (Invoke-Script -Name $header.name -Script $script -Params $header.params) + '}'
     }
     catch {
         $json = ConvertTo-AsciiJson -Value @{ error = ConvertTo-Failure -Record $_ }

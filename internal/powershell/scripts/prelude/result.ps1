@@ -73,16 +73,20 @@ function ConvertTo-WarningField {
 # field of JSON, and as another one what cmdlets warned of: Windows PowerShell
 # would print that among the output. Errors are caught here and not further out,
 # because each function that an error passes through adds its name to the error's
-# ID.
+# ID. A script that changes something holds the server's mutex from before its first
+# look to its end.
 function Invoke-Script {
     [CmdletBinding()]
     param(
+        [Parameter(Mandatory = $true)] [string] $Name,
         [Parameter(Mandatory = $true)] [scriptblock] $Script,
         [psobject] $Params
     )
 
     $warnings = New-Object System.Collections.Generic.List[string]
+    $mutex = $null
     try {
+        if (Test-ChangingScript -Name $Name) { $mutex = Lock-Server }
         $splat = ConvertTo-Splat -Params $Params
         # One by one, so that the warnings before an error are not lost.
         $results = @(& $Script @splat 3>&1 | ForEach-Object -Process {
@@ -95,5 +99,6 @@ function Invoke-Script {
         $outcome = '"result":' + (ConvertTo-AsciiJson -Value $results[0])
     }
     catch { $outcome = '"error":' + (ConvertTo-AsciiJson -Value (ConvertTo-Failure -Record $_)) }
+    finally { if ($null -ne $mutex) { Unlock-Server -Mutex $mutex } }
     return $outcome + (ConvertTo-WarningField -Warnings $warnings)
 }

@@ -115,7 +115,7 @@ function Complete-Request {
         try {
             $request = ConvertTo-Request -Text $text -Id $id -Hash $Hash
             $verb = $FarmTrustVerbs[$request.verb]
-            $outcome = Invoke-Script -Script $verb -Params $request.params
+            $outcome = Invoke-Script -Name $request.verb -Script $verb -Params $request.params
         }
         catch { $outcome = '"error":' + (ConvertTo-AsciiJson -Value (ConvertTo-Failure -Record $_)) }
         $bytes = [System.Text.Encoding]::ASCII.GetBytes('{"id":"' + $id + '","script":"' + $Hash + '",' + $outcome + '}')
