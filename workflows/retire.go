@@ -22,7 +22,7 @@ import (
 // After archiving it waits for an operator and never finishes on its own. It
 // ends as [RotateTrust] does.
 func RetireCertificate(ctx workflow.Context, in RetireInput) (farm.RotationResult, error) {
-	o, err := newOperation(ctx, in.Farm, in.Reason, farm.Renew)
+	o, err := newOperation(ctx, in.Farm, in.Reason, farm.Renew, rebootAttempts)
 	if err != nil {
 		return farm.RotationResult{}, err
 	}

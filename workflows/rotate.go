@@ -79,7 +79,11 @@ type rotation struct {
 }
 
 func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
-	o, err := newOperation(ctx, in.Farm, in.Reason, in.Intent)
+	attempts := int32(localAttempts)
+	if in.Configured {
+		attempts = rebootAttempts
+	}
+	o, err := newOperation(ctx, in.Farm, in.Reason, in.Intent, attempts)
 	if err != nil {
 		return nil, err
 	}
