@@ -67,16 +67,17 @@ func Run(ctx context.Context, o Options) error {
 	defer remote.Close()
 
 	site := client.New(o.Client).At(o.Config.Site)
+	a := &activities.Activities{
+		Farms: farms{o.Config}, Worker: self.String(), Certificates: certificates, Remote: remote, Runs: site.Records(), Now: time.Now, Poll: pollInterval,
+	}
 	fatal := make(chan error, 1)
 	w := worker.New(o.Client, site.TaskQueue(), worker.Options{
-		Identity: self.Identity(), Interceptors: activities.Interceptors(),
+		Identity: self.Identity(), Interceptors: activities.Interceptors(a),
 		MaxHeartbeatThrottleInterval: heartbeatInterval, WorkerStopTimeout: stopTimeout,
 		OnFatalError: func(err error) { fatal <- err },
 	})
 	workflows.Register(w)
-	w.RegisterActivity(&activities.Activities{
-		Farms: farms{o.Config}, Worker: self.String(), Certificates: certificates, Remote: remote, Runs: site.Records(), Now: time.Now, Poll: pollInterval,
-	})
+	w.RegisterActivity(a)
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}
