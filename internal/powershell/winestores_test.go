@@ -213,8 +213,8 @@ func lockOnWine(t *testing.T, w *wine) {
 	var got []string
 	call := powershell.Call{Script: "Get-Probe", Params: struct{}{}} // It does not hold the mutex itself.
 	err := w.runText(t.Context(), target, call, `function Enter-OtherThread {
-    $other = [powershell]::Create()
-    try { [string] $other.AddScript('(New-Object System.Threading.Mutex $false, "Global\farmtrust").WaitOne(100)').Invoke()[0] }
+    $other = [powershell]::Create([initialsessionstate]::CreateDefault2())
+    try { [string] $other.AddScript('[System.Threading.Mutex]::new($false, "Global\farmtrust").WaitOne(100)').Invoke()[0] }
     finally { $other.Dispose() }
 }
 $mutex = Lock-Server
