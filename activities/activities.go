@@ -40,6 +40,9 @@ type Activities struct {
 	Certificates Certificates
 	// Remote runs scripts on servers.
 	Remote powershell.Runner
+	// Runs is what Temporal knows of the farm's runs; it is asked before any of them
+	// changes anything.
+	Runs Runs
 	// Now is the worker's clock.
 	Now func() time.Time
 	// Poll is the time between two observations while a step waits for a server.
@@ -163,6 +166,17 @@ type Comparison struct {
 	PreviousExpired bool `json:"previousExpired,omitempty"`
 	// NoWayBack says why a rollback could not restore it; empty when it could.
 	NoWayBack string `json:"noWayBack,omitempty"`
+}
+
+// AddTo adds what a rotation would do to an inspection, and what was observed if
+// there is something to do: a controller's history would otherwise grow by the state
+// of every server with each inspection.
+func (c Comparison) AddTo(n *farm.Inspection, observed farm.Observed) {
+	n.Target.FriendlyName = c.FriendlyName
+	if n.Plan = c.Differences; len(n.Plan) > 0 {
+		n.Observed = observed
+	}
+	n.Findings = append(n.Findings, c.Findings...)
 }
 
 // Compare compares what is desired with what was observed. It is an activity, and

@@ -30,6 +30,8 @@ const (
 	WrongCertificate = "WrongCertificate"
 	// WindowTooShort: the window is never open for as long as a cutover takes.
 	WindowTooShort = "WindowTooShort"
+	// NotAdmitted: the farm's controller does not let the run change servers.
+	NotAdmitted = "NotAdmitted"
 	// NothingToRestore: the issuer had no certificate of its own before.
 	NothingToRestore = "NothingToRestore"
 )
@@ -42,6 +44,10 @@ const (
 	// IISNotRunning: IIS does not run after it was restarted.
 	IISNotRunning = powershell.IisResetFailed
 )
+
+// NotAnswered is the type of the error when the farm's controller does not say whether
+// a run may change servers. It is retried for as long as the workflow allows.
+const NotAnswered = "NotAnswered"
 
 // WaitTimedOut is the type of the error when a step waited in vain for a service to
 // come back or for a setting to arrive.

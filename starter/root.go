@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -27,17 +28,21 @@ type app struct {
 	program  string
 	in       io.Reader
 	out, err io.Writer
-	// config and output are the flags that all commands share.
-	config, output string
+	// config, site and output are the flags that all commands share.
+	config, site, output string
 	// parsed reports whether the arguments were understood, printed whether out
 	// holds a JSON object.
 	parsed, printed bool
 	// interactive reports whether an operator is there to answer questions.
 	interactive bool
 	// temporal is nil until something connects.
-	temporal  temporal.Client
-	namespace string
+	temporal temporal.Client
+	// options are those that temporal was connected with.
+	options temporal.Options
 }
+
+// siteVariable is the environment variable that --site defaults to.
+const siteVariable = "FARMTRUST_SITE"
 
 // The values of --output.
 const (
@@ -78,18 +83,22 @@ rollback, resume lets the farm be rotated automatically again.
 			if all := outputsOf(c); !slices.Contains(all, a.output) {
 				return usageErrorf("unknown output %q: use -o %s", a.output, strings.Join(all, " or -o "))
 			}
+			if !config.IsSite(a.site) {
+				return usageErrorf("unknown site %q: a site is called like berlin", a.site)
+			}
 			a.parsed = true
 			return nil
 		},
 	}
 	root.PersistentFlags().StringVar(&a.config, "config", "", "farmtrust's configuration `file`, for check and event")
+	root.PersistentFlags().StringVar(&a.site, "site", os.Getenv(siteVariable), "the `site` of the farm's workers, for a farm that has no controller yet")
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", outputTable, "`format`: table, json (last line) or, for report, html")
 	must(root.RegisterFlagCompletionFunc("output", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return outputsOf(c), cobra.ShellCompDirectiveNoFileComp
 	}))
 	must(root.MarkPersistentFlagFilename("config", "yaml", "yml"))
 	root.AddCommand(a.checkCommand(), a.planCommand(), a.rotateCommand(), a.statusCommand(), a.reportCommand(), a.eventCommand(),
-		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.abortCommand(), a.resumeCommand(), a.versionCommand())
+		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.abortCommand(), a.resumeCommand(), a.forgetCommand(), a.versionCommand())
 	return root
 }
 
@@ -146,11 +155,11 @@ func (a *app) connect(ctx context.Context) (client.Client, error) {
 	if err != nil {
 		return client.Client{}, &exitError{code: exitUsage, err: err}
 	}
-	a.namespace = options.Namespace
+	a.options = options
 	if a.temporal, err = connect.Dial(ctx, options); err != nil {
 		return client.Client{}, err
 	}
-	return client.New(a.temporal), nil
+	return client.New(a.temporal).At(a.site), nil
 }
 
 func (a *app) disconnect() {
@@ -159,31 +168,46 @@ func (a *app) disconnect() {
 	}
 }
 
-// connectToWorker connects to Temporal and makes sure that a worker runs:
-// without one, what is asked would only wait.
-func (a *app) connectToWorker(ctx context.Context) (client.Client, error) {
+// connectToFarm connects to Temporal and makes sure that a worker runs at the farm's
+// site: without one, what is asked would only wait.
+func (a *app) connectToFarm(ctx context.Context, farmName string) (client.Farm, error) {
 	c, err := a.connect(ctx)
 	if err != nil {
-		return c, err
+		return client.Farm{}, err
 	}
-	running, err := c.HasWorker(ctx)
-	switch {
-	case err != nil:
-		return c, a.explain(ctx, err)
-	case !running:
-		return c, errors.New(noWorker)
-	}
-	return c, nil
+	return a.findWorker(ctx, c.Farm(farmName))
 }
 
-const noWorker = "no worker polls task queue " + workflows.TaskQueue + "; start one: farmtrust-worker -config FILE"
+// findWorker returns the farm at its site, where a worker must run.
+func (a *app) findWorker(ctx context.Context, f client.Farm) (client.Farm, error) {
+	f, err := f.Locate(ctx)
+	if err != nil {
+		return f, a.explain(ctx, err)
+	}
+	running, err := f.HasWorker(ctx)
+	switch {
+	case err != nil:
+		return f, a.explain(ctx, err)
+	case !running:
+		return f, errors.New(noWorker(f.Client))
+	}
+	return f, nil
+}
+
+func noWorker(c client.Client) string {
+	where := ""
+	if c.Site() != "" {
+		where = " with site: " + c.Site()
+	}
+	return "no worker polls task queue " + c.TaskQueue() + "; start one" + where + ": farmtrust-worker -config FILE"
+}
 
 // warnWithoutWorker says what an accepted event or a running rotation waits for
 // when no worker runs.
 func (a *app) warnWithoutWorker(ctx context.Context, c client.Client) error {
 	running, err := c.HasWorker(ctx)
 	if err == nil && !running {
-		_, err = fmt.Fprintln(a.err, noWorker+"; what was accepted waits for it")
+		_, err = fmt.Fprintln(a.err, noWorker(c)+"; what was accepted waits for it")
 	}
 	return err
 }
@@ -194,11 +218,11 @@ func (a *app) explain(ctx context.Context, err error) error {
 	var invalid *serviceerror.InvalidArgument
 	switch {
 	case errors.As(err, &noNamespace):
-		return usageErrorf("temporal has no namespace %q: run: temporal operator namespace create --namespace %s, or set TEMPORAL_NAMESPACE", a.namespace, a.namespace)
+		return &exitError{code: exitUsage, err: &connect.NamespaceError{Address: a.options.HostPort, Namespace: a.options.Namespace, Err: err}}
 	case errors.As(err, &invalid):
 		// The usual cause is a search attribute that was never registered.
 		var missing *connect.SearchAttributesError
-		if check := connect.CheckSearchAttributes(ctx, a.temporal, a.namespace, workflows.SearchAttributes()); errors.As(check, &missing) {
+		if check := connect.CheckSearchAttributes(ctx, a.temporal, a.options, workflows.SearchAttributes()); errors.As(check, &missing) {
 			return missing
 		}
 	}

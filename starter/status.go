@@ -101,7 +101,7 @@ func (a *app) showFarm(ctx context.Context, f client.Farm) error {
 	status := farmStatus{Status: run}
 	var pages []report.Page
 	if state != nil {
-		shown := report.NewFarmState(*state)
+		shown := report.NewFarmState(*state, time.Now())
 		status.Controller = &shown
 		pages = append(pages, report.Farm(*state, time.Now()))
 	}
@@ -179,6 +179,10 @@ func (a *app) readLast(ctx context.Context, f client.Farm) (*farm.Report, error)
 
 // watchFarm shows what runs until it ends, or how the last rotation ended.
 func (a *app) watchFarm(ctx context.Context, f client.Farm) error {
+	f, err := f.Locate(ctx)
+	if err != nil {
+		return a.explain(ctx, err)
+	}
 	run, err := f.Active(ctx)
 	if err != nil {
 		return a.explain(ctx, err)

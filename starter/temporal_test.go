@@ -15,7 +15,6 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
-	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
@@ -38,7 +37,6 @@ import (
 // on an embedded server.
 type fakeTemporal struct {
 	workflowservice.UnimplementedWorkflowServiceServer
-	operatorservice.UnimplementedOperatorServiceServer
 
 	// onStart ends a workflow that this program starts, an inspection; nil
 	// leaves it running.
@@ -54,6 +52,8 @@ type fakeTemporal struct {
 	onStatus func(id string) (farm.Status, error)
 	// refuseDecision is what the validator of a run says; nil accepts decisions.
 	refuseDecision error
+	// site is where the worker and its controllers are.
+	site string
 	// noWorker leaves the task queue without pollers, noFarmAttribute the
 	// namespace without a search attribute.
 	noWorker, noFarmAttribute bool
@@ -101,7 +101,6 @@ func startTemporal(t *testing.T, f *fakeTemporal) *fakeTemporal {
 		return answer, nil
 	}))
 	workflowservice.RegisterWorkflowServiceServer(s, f)
-	operatorservice.RegisterOperatorServiceServer(s, f)
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	t.Cleanup(func() {
@@ -120,18 +119,17 @@ func (f *fakeTemporal) GetSystemInfo(context.Context, *workflowservice.GetSystem
 	return &workflowservice.GetSystemInfoResponse{Capabilities: &workflowservice.GetSystemInfoResponse_Capabilities{}}, nil
 }
 
-func (f *fakeTemporal) ListSearchAttributes(context.Context, *operatorservice.ListSearchAttributesRequest) (*operatorservice.ListSearchAttributesResponse, error) {
-	all := map[string]enumspb.IndexedValueType{}
-	for _, k := range workflows.SearchAttributes() {
-		if !f.noFarmAttribute || k.GetName() != workflows.FarmAttribute.GetName() {
-			all[k.GetName()] = k.GetValueType()
-		}
+// CountWorkflowExecutions counts nothing; it accepts queries by the search attributes
+// that exist.
+func (f *fakeTemporal) CountWorkflowExecutions(_ context.Context, r *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error) {
+	if f.noFarmAttribute && strings.Contains(r.Query, workflows.FarmAttribute.GetName()+" ") {
+		return nil, errNoFarmAttribute
 	}
-	return &operatorservice.ListSearchAttributesResponse{CustomAttributes: all}, nil
+	return &workflowservice.CountWorkflowExecutionsResponse{}, nil
 }
 
 func (f *fakeTemporal) DescribeTaskQueue(_ context.Context, r *workflowservice.DescribeTaskQueueRequest) (*workflowservice.DescribeTaskQueueResponse, error) {
-	if f.noWorker || r.TaskQueue.Name != workflows.TaskQueue {
+	if f.noWorker || r.TaskQueue.Name != workflows.TaskQueue(f.site) {
 		return &workflowservice.DescribeTaskQueueResponse{}, nil
 	}
 	return &workflowservice.DescribeTaskQueueResponse{Pollers: []*taskqueuepb.PollerInfo{{Identity: "worker"}}}, nil
@@ -160,6 +158,7 @@ func (f *fakeTemporal) addRun(r *workflowservice.StartWorkflowExecutionRequest) 
 		Execution: &commonpb.WorkflowExecution{WorkflowId: r.WorkflowId, RunId: e.runID}, Type: r.WorkflowType,
 		StartTime: timestamppb.New(time.Date(2026, 1, 5, 6, 0, len(f.runs), 0, time.UTC)),
 		Status:    enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, SearchAttributes: r.SearchAttributes,
+		TaskQueue: r.TaskQueue.GetName(),
 	}
 	f.runs = append(f.runs, e)
 	return e

@@ -13,7 +13,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"go.uber.org/zap"
@@ -24,6 +23,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/host"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 	"github.com/farmtrust/farmtrust/internal/version"
+	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // Exit codes, which the help lists.
@@ -33,133 +33,92 @@ const (
 	exitUsage  = 2
 )
 
-// program stands in the help for the name that the program was called by.
-const program = "farmtrust-worker"
-
-const help = `Runs farmtrust's workflows and activities, and a controller for each configured
-farm, until Ctrl-C or SIGTERM. Running steps get 20 seconds to finish; any that are
-cut off continue at the next start.
-
-Each controller inspects its farm at once, and starts a rotation if one is due:
-"farmtrust status" shows which. Before the cutover, the first step that takes effect,
-the rotation waits for an approval or a maintenance window if the configuration asks
-for one ("approval", "window").
-
-It connects to Temporal by the standard TEMPORAL_* variables and profiles
-(TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, ...), and refuses to start
-if the namespace lacks a search attribute: the error names the command that adds it.
-It logs to standard error.
-
-Several workers may run side by side; all must have the same configuration.
-
-Examples:
-  farmtrust-worker
-  farmtrust-worker -config /etc/farmtrust/farmtrust.yaml -log-level warn
-  farmtrust-worker -fingerprints
-
-Flags:
-`
-
-const exitHelp = `
-Exit codes:
-  0  stopped as asked
-  1  Temporal cannot be reached, or lacks search attributes
-  2  a flag or the configuration is wrong
-`
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, version.ProgramName(os.Args[0]), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run runs the worker and returns the exit code. Help and errors call the
-// program by name.
+// run runs a command, the worker if none is named, and returns the exit code. Help
+// and errors call the program by name.
 func run(ctx context.Context, name string, args []string, stdout, stderr io.Writer) int {
-	o, err := parse(name, args, stderr)
-	if errors.Is(err, flag.ErrHelp) {
-		return exitOK
-	}
-	if err == nil && o.version {
-		fmt.Fprintln(stdout, name, version.Read())
-		return exitOK
-	}
-	if err == nil && o.fingerprints {
-		for _, f := range powershell.Fingerprints() {
-			fmt.Fprintln(stdout, f.SHA256+"  "+f.Of)
+	command := runWorker
+	if len(args) > 0 {
+		switch args[0] {
+		case "namespace":
+			command, args = runNamespace, args[1:]
+		case "replay":
+			command, args = runReplay, args[1:]
 		}
+	}
+	err := command(ctx, name, args, stdout, stderr)
+	var usage *usageError
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
 		return exitOK
-	}
-	var farms *config.Config
-	if err == nil {
-		farms, err = config.Load(o.config)
-	}
-	if err != nil {
+	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return exitUsage
-	}
-	if err := work(ctx, farms, o.level); err != nil {
+	default:
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return exitFailed
 	}
-	return exitOK
 }
 
-// options are the flags.
-type options struct {
-	config       string
-	level        zapcore.Level
-	version      bool
-	fingerprints bool
-}
-
-// parse reads the flags. Help goes to w.
-func parse(name string, args []string, w io.Writer) (options, error) {
-	o := options{level: zapcore.InfoLevel}
-	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.StringVar(&o.config, "config", "farmtrust.yaml", "the configuration `file`: the farms and how to reach them")
-	flags.Var(&o.level, "log-level", "log entries of this `level` and above: debug, info, warn or error (default info)")
-	flags.BoolVar(&o.version, "version", false, "show the version, commit and Go version of this build")
-	flags.BoolVar(&o.fingerprints, "fingerprints", false, "show the SHA-256 of what this version runs on servers, to find it in their logs")
-	switch err := flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		flags.SetOutput(w)
-		call := name
-		if name == "worker" { // go run names it after its folder
-			call = "go run ./worker"
-		}
-		fmt.Fprint(w, strings.ReplaceAll(help, program, call))
-		flags.PrintDefaults()
-		fmt.Fprint(w, exitHelp)
-		return o, err
+// runWorker runs the worker until ctx is done.
+func runWorker(ctx context.Context, name string, args []string, stdout, stderr io.Writer) error {
+	o, err := parse(name, args, stderr)
+	switch {
 	case err != nil:
-		return o, fmt.Errorf("%w; see %s -h", err, name)
-	case flags.NArg() > 0:
-		return o, fmt.Errorf("unexpected argument %q; see %s -h", flags.Arg(0), name)
+		return err
+	case o.version:
+		_, err := fmt.Fprintln(stdout, name, version.Read())
+		return err
+	case o.fingerprints:
+		for _, f := range powershell.Fingerprints() {
+			fmt.Fprintln(stdout, f.SHA256+"  "+f.Of)
+		}
+		return nil
 	}
-	return o, nil
+	farms, err := config.Load(o.config)
+	if err != nil {
+		return &usageError{err}
+	}
+	err = work(ctx, farms, o)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil // stopped while it waited for Temporal
+	}
+	return err
 }
 
-// work runs the worker until ctx is done.
-func work(ctx context.Context, farms *config.Config, level zapcore.Level) error {
-	settings := zap.NewProductionConfig()
-	settings.Level = zap.NewAtomicLevelAt(level)
-	log, err := settings.Build()
+// work connects to Temporal and runs the worker until ctx is done.
+func work(ctx context.Context, farms *config.Config, o options) error {
+	log, err := openLog(o.level)
 	if err != nil {
-		return fmt.Errorf("open log: %w", err)
+		return err
 	}
 	for _, w := range farms.Warnings {
 		log.Warn(w.String())
 	}
 	options, err := connect.Settings(log)
 	if err != nil {
-		return err
+		return &usageError{err}
 	}
-	client, err := connect.Dial(ctx, options)
+	client, err := connect.WorkerPatience().DialReady(ctx, options, workflows.SearchAttributes(), log)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	return host.Run(ctx, host.Options{Config: farms, Client: client, Namespace: options.Namespace, Log: log})
+	return host.Run(ctx, host.Options{Config: farms, Client: client, Namespace: options.Namespace, Deployment: o.deployment, Log: log})
+}
+
+// openLog returns a log on standard error.
+func openLog(level zapcore.Level) (*zap.Logger, error) {
+	settings := zap.NewProductionConfig()
+	settings.Level = zap.NewAtomicLevelAt(level)
+	log, err := settings.Build()
+	if err != nil {
+		return nil, fmt.Errorf("open log: %w", err)
+	}
+	return log, nil
 }

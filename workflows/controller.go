@@ -61,6 +61,11 @@ func (c *farmController) registerHandlers(ctx workflow.Context) error {
 	}); err != nil {
 		return err
 	}
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, AdmitUpdate, c.handleAdmission, workflow.UpdateHandlerOptions{
+		Description: "A run of the farm asks whether it may change servers",
+	}); err != nil {
+		return err
+	}
 	return workflow.UpsertTypedSearchAttributes(ctx, FarmAttribute.ValueSet(c.Farm))
 }
 
@@ -210,9 +215,9 @@ func (c *farmController) decide(ctx workflow.Context, in farm.DecisionInput) (fa
 // it, which the worker checks for at its start, must not stop the controller.
 func (c *farmController) showPage(ctx workflow.Context) {
 	workflow.SetCurrentDetails(ctx, report.Farm(c.State, workflow.Now(ctx)).Markdown())
-	phase, needsOperator := c.Phase()
+	now := workflow.Now(ctx)
 	if err := workflow.UpsertTypedSearchAttributes(ctx,
-		PhaseAttribute.ValueSet(string(phase)), NeedsOperatorAttribute.ValueSet(needsOperator),
+		PhaseAttribute.ValueSet(string(c.Phase())), NeedsOperatorAttribute.ValueSet(c.NeedsOperator(now)),
 		ThumbprintAttribute.ValueSet(string(c.Inspected.Current.Thumbprint))); err != nil {
 		workflow.GetLogger(ctx).Warn("search attributes are not set", "error", err)
 	}

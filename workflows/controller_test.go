@@ -163,7 +163,7 @@ func TestManageFarm_RequestedRotationEndsAtOnce(t *testing.T) {
 func TestManageFarm_InspectionIsCancelled(t *testing.T) {
 	t.Parallel()
 	c := newTestFarm(t, farmsim.Options{Trusting: true}).newController(t)
-	c.onActivity("Compare", func() { c.env.CancelWorkflowByID(workflows.InspectionID(farmsim.FarmName), "") })
+	c.onActivity("InspectFarm", func() { c.env.CancelWorkflowByID(workflows.InspectionID(farmsim.FarmName), "") })
 	c.after(10*time.Minute, func() {
 		assertMentions(t, c.state().Next.Reason, "cannot inspect the farm: it was cancelled")
 	})

@@ -60,6 +60,15 @@ func explain(err error) string {
 	return err.Error()
 }
 
+// ExplainEnd says in an operator's words what ended a run that left no report.
+func ExplainEnd(err error) string {
+	var terminated *temporal.TerminatedError
+	if errors.As(err, &terminated) {
+		return "it was terminated in Temporal"
+	}
+	return explain(err)
+}
+
 // joinNonEmpty joins those texts that are not empty: a finding about the whole farm
 // has no server.
 func joinNonEmpty(separator string, texts ...string) string {

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
@@ -10,8 +11,28 @@ import (
 	"github.com/farmtrust/farmtrust/activities"
 )
 
-// TaskQueue is the queue that farmtrust's workers poll.
-const TaskQueue = "farmtrust"
+// queue is the task queue of workers without a site, and the prefix of all others.
+const queue = "farmtrust"
+
+// TaskQueue is the queue that the workers of a site poll: "farmtrust" without a
+// site, "farmtrust/NAME" with one. All that runs for a farm inherits the queue of
+// its controller.
+func TaskQueue(site string) string {
+	if site == "" {
+		return queue
+	}
+	return queue + "/" + site
+}
+
+// SiteOf returns the site whose workers poll a task queue: false for a queue that
+// is not farmtrust's.
+func SiteOf(taskQueue string) (site string, ok bool) {
+	if taskQueue == queue {
+		return "", true
+	}
+	site, ok = strings.CutPrefix(taskQueue, queue+"/")
+	return site, ok && site != ""
+}
 
 // ControllerID is the workflow ID of a farm's controller.
 func ControllerID(farmName string) string { return "farm/" + farmName }
@@ -33,12 +54,17 @@ func InspectionID(farmName string) string { return "inspect/" + farmName + "/con
 const (
 	// EventSignal carries a [controller.Event].
 	EventSignal = "event"
+	// RunSignal carries a [controller.RunHint], from a run of the farm.
+	RunSignal = "run"
 	// ConfigurationSignal carries a [controller.Configuration], from a worker
 	// that starts.
 	ConfigurationSignal = "configuration"
 	// RequestUpdate carries a [controller.Request]. It answers with the
 	// [StartedRun] that does what was asked for, or refuses with the reason.
 	RequestUpdate = "request"
+	// AdmitUpdate carries a [controller.Admission], from a run that is about to change
+	// servers, and answers with [controller.Admitted], or refuses with the reason.
+	AdmitUpdate = "admit"
 	// StateQuery answers with the [controller.State].
 	StateQuery = "state"
 )
@@ -51,6 +77,9 @@ const (
 	DecideUpdate = "decide"
 	// StatusQuery answers with a [farm.Status].
 	StatusQuery = "status"
+	// SnapshotQuery answers with the [farm.Snapshot] that the run has taken or was
+	// given; null before that.
+	SnapshotQuery = "snapshot"
 )
 
 // The search attributes that workflows set. They are never encrypted.
@@ -65,13 +94,17 @@ var (
 	// NeedsOperatorAttribute reports whether the controller or the run waits for an
 	// operator, or ended so that one has to act.
 	NeedsOperatorAttribute = temporal.NewSearchAttributeKeyBool("NeedsOperator")
+	// NotAfterAttribute is when the certificate in use ends; a controller sets it.
+	NotAfterAttribute = temporal.NewSearchAttributeKeyTime("CertificateNotAfter")
+	// InspectedAttribute is when a controller last observed its farm.
+	InspectedAttribute = temporal.NewSearchAttributeKeyTime("LastInspection")
 )
 
 // SearchAttributes lists the search attributes that a namespace must have
 // before a worker starts.
 func SearchAttributes() []temporal.SearchAttributeKey {
 	return []temporal.SearchAttributeKey{
-		FarmAttribute, PhaseAttribute, ThumbprintAttribute, NeedsOperatorAttribute,
+		FarmAttribute, PhaseAttribute, ThumbprintAttribute, NeedsOperatorAttribute, NotAfterAttribute, InspectedAttribute,
 	}
 }
 
@@ -85,12 +118,15 @@ const (
 	// UnknownFarmError: the worker's configuration has no such farm. It has
 	// no details.
 	UnknownFarmError = activities.UnknownFarm
+	// InspectionTimedOutError: an inspection did not end in time. It has no details.
+	InspectionTimedOutError = "InspectionTimedOut"
 )
 
-// ControllerOptions start the controller of a farm, if it does not run.
-func ControllerOptions(farmName string) client.StartWorkflowOptions {
+// ControllerOptions start the controller of a farm on a task queue, if it does not
+// run.
+func ControllerOptions(farmName, taskQueue string) client.StartWorkflowOptions {
 	return client.StartWorkflowOptions{
-		ID: ControllerID(farmName), TaskQueue: TaskQueue,
+		ID: ControllerID(farmName), TaskQueue: taskQueue,
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		TypedSearchAttributes:    temporal.NewSearchAttributes(FarmAttribute.ValueSet(farmName)),

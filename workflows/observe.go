@@ -80,11 +80,11 @@ func (o *observation) run(ctx workflow.Context, before farm.Observed) (farm.Obse
 	if err != nil || o.previous != nil {
 		return observed, err
 	}
-	current, ok := observed.Current()
-	if !ok || current.Thumbprint == o.target.Thumbprint || observed.Proves(current.Thumbprint) {
+	current, unproven := observed.UnprovenCurrent(o.target.Thumbprint)
+	if !unproven {
 		return observed, nil
 	}
-	o.previous = func(string) farm.Thumbprint { return current.Thumbprint }
+	o.previous = func(string) farm.Thumbprint { return current }
 	return o.observeServers(ctx, before)
 }
 
@@ -92,36 +92,20 @@ func (o *observation) run(ctx workflow.Context, before farm.Observed) (farm.Obse
 // and returns them in configured order. What was observed before stands for servers
 // that are skipped: they may be gone.
 func (o *observation) observeServers(ctx workflow.Context, before farm.Observed) (farm.Observed, error) {
-	seen := &observedServers{
-		office: map[string]farm.OfficeServer{}, farms: map[string]farm.SharePointFarm{}, sharePoint: map[string]farm.SharePointServer{},
-	}
+	readings := farm.Readings{}
 	hosts := slices.DeleteFunc(slices.Concat(o.farm.OfficeHosts(), o.farm.SharePointHosts()), o.isSkipped)
 	err := forEach(ctx, hosts, o.farm.Rotation.AtOnce, func(ctx workflow.Context, host string) error {
 		o.started(ctx, host)
-		err := o.observeServer(ctx, host, seen)
+		reading, err := o.observeServer(ctx, host)
+		readings[host] = reading
 		o.finished(ctx, host, err)
 		if err != nil {
 			return &serverError{host: host, cause: err}
 		}
 		return nil
 	})
-	now := seen.inOrder(o.farm)
-	for _, host := range o.farm.OfficeHosts() {
-		if o.isSkipped(host) {
-			s := before.OfficeServer(host)
-			if master, known := now.Master(s.OfficeFarm); known {
-				s.Settings.Master = master.Machine.Name // it may have been this one
-			}
-			seen.office[host] = s
-		}
-	}
-	for _, host := range o.farm.SharePointHosts() {
-		if o.isSkipped(host) {
-			f, _ := before.Farm(o.farm.FrontEndOf(host))
-			seen.sharePoint[host] = f.Server(host)
-		}
-	}
-	return seen.inOrder(o.farm), err
+	readings.Keep(o.farm, before, o.isSkipped)
+	return readings.Observed(o.farm), err
 }
 
 func (o *observation) previousOn(host string) farm.Thumbprint {
@@ -131,52 +115,18 @@ func (o *observation) previousOn(host string) farm.Thumbprint {
 	return o.previous(host)
 }
 
-func (o *observation) observeServer(ctx workflow.Context, host string, seen *observedServers) error {
+func (o *observation) observeServer(ctx workflow.Context, host string) (reading farm.Reading, err error) {
 	in := activities.ServerInput{Farm: o.farm.Name, Host: host, Target: o.target}
 	if _, office := o.farm.OfficeServer(host); office {
-		var s farm.OfficeServer
-		err := workflow.ExecuteActivity(o.options(ctx, "observe "+host), a.ObserveOffice, activities.ObserveInput{ServerInput: in, Previous: o.previousOn(host)}).Get(ctx, &s)
-		seen.office[host] = s
-		return err
+		in := activities.ObserveInput{ServerInput: in, Previous: o.previousOn(host)}
+		err = workflow.ExecuteActivity(o.options(ctx, "observe "+host), a.ObserveOffice, in).Get(ctx, &reading.Office)
+		return reading, err
 	}
 	if o.farm.IsFrontEnd(host) {
-		var f farm.SharePointFarm
-		if err := workflow.ExecuteActivity(o.options(ctx, "observe SharePoint farm on "+host), a.ObserveSharePoint, in).Get(ctx, &f); err != nil {
-			return err
-		}
-		seen.farms[host] = f
-	}
-	var s farm.SharePointServer
-	err := workflow.ExecuteActivity(o.options(ctx, "observe services of "+host), a.ObserveSharePointServer, in).Get(ctx, &s)
-	seen.sharePoint[host] = s
-	return err
-}
-
-// observedServers is what was observed so far, by host; farms by front end.
-type observedServers struct {
-	office     map[string]farm.OfficeServer
-	farms      map[string]farm.SharePointFarm
-	sharePoint map[string]farm.SharePointServer
-}
-
-// inOrder returns what was observed in configured order. A server that could not
-// be observed has a place, and nothing in it.
-func (s *observedServers) inOrder(f farm.Farm) farm.Observed {
-	var observed farm.Observed
-	for _, office := range f.Offices() {
-		for _, host := range office.Hosts() {
-			server := s.office[host]
-			server.OfficeFarm = office.Name
-			observed.Office = append(observed.Office, server)
+		if err := workflow.ExecuteActivity(o.options(ctx, "observe SharePoint farm on "+host), a.ObserveSharePoint, in).Get(ctx, &reading.Farm); err != nil {
+			return farm.Reading{}, err
 		}
 	}
-	for _, sp := range f.SharePoint {
-		sharePoint := s.farms[sp.FrontEnd.Host]
-		sharePoint.FrontEnd = sp.FrontEnd.Host
-		for _, server := range sp.Servers {
-			sharePoint.Servers = append(sharePoint.Servers, s.sharePoint[server.Host])
-		}
-		observed.SharePoint = append(observed.SharePoint, sharePoint)
-	}
-	return observed
+	err = workflow.ExecuteActivity(o.options(ctx, "observe services of "+host), a.ObserveSharePointServer, in).Get(ctx, &reading.SharePoint)
+	return reading, err
 }

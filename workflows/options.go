@@ -39,6 +39,12 @@ func localOptions(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
+// admissionOptions suit a question to the farm's controller, which reads this run to
+// answer it. It is asked for as long as a server that reboots is waited for.
+func admissionOptions(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithRetryPolicy(localOptions(ctx, summary), *retryPolicy(rebootAttempts))
+}
+
 // observeOptions suit an observation, which changes nothing. Loading the
 // SharePoint snap-in takes tens of seconds, so five minutes are ample.
 func observeOptions(ctx workflow.Context, summary string) workflow.Context {
@@ -59,11 +65,12 @@ func observeOptionsFor(step farm.Step) func(workflow.Context, string) workflow.C
 	}
 }
 
-// quickObserveOptions suit an observation that should end soon or not at all: an
-// inspection says what is wrong now rather than waiting for it to pass.
-func quickObserveOptions(ctx workflow.Context, summary string) workflow.Context {
+// inspectOptions suit the inspection of a whole farm: with a hundred servers that
+// answer slowly it takes a while, and one that was cut off begins again. What ends it
+// where no worker takes it is [inspectionEnd].
+func inspectOptions(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 2 * time.Minute, HeartbeatTimeout: heartbeatTimeout, RetryPolicy: retryPolicy(2), Summary: summary,
+		StartToCloseTimeout: 30 * time.Minute, HeartbeatTimeout: heartbeatTimeout, RetryPolicy: retryPolicy(5), Summary: summary,
 	})
 }
 

@@ -82,7 +82,7 @@ func (c *testController) state() controller.State {
 func (c *testController) assertPhase(want controller.Phase) {
 	c.t.Helper()
 	s := c.state()
-	if got, _ := s.Phase(); got != want {
+	if got := s.Phase(); got != want {
 		c.t.Errorf("the controller is %s (%s), want %s", got, s.Next.Reason, want)
 	}
 }
@@ -116,6 +116,7 @@ func (c *testController) runFrom(from controller.State) (state controller.State,
 
 func (c *testController) runAs(manage func(workflow.Context, controller.State) error, from controller.State) (state controller.State, continued bool) {
 	c.t.Helper()
+	c.startAs(workflows.ControllerID(farmsim.FarmName))
 	c.env.ExecuteWorkflow(manage, from)
 	c.requireAnswered()
 	err := c.env.GetWorkflowError()
@@ -166,7 +167,7 @@ func requireRun(t *testing.T, s controller.State, want run) {
 	if s.Active != nil {
 		got.Active = s.Active.WorkflowID
 	}
-	_, got.NeedsOperator = s.Phase()
+	got.NeedsOperator = s.NeedsOperator(time.Now())
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatalf("the controller's last run (-want +got):\n%s\nlast %+v, suspended %q, next %+v", diff, s.Last, s.Suspended, s.Next)
 	}

@@ -26,16 +26,32 @@ import (
 // live for an operator, and no load.
 const pollInterval = 250 * time.Millisecond
 
-// Client reaches the farms of a Temporal namespace.
-type Client struct{ temporal client.Client }
+// Client reaches the farms of a Temporal namespace. What it starts runs on the
+// task queue of its site.
+type Client struct {
+	temporal client.Client
+	site     string
+}
 
-// New returns a client over a connection, which the caller closes.
+// New returns a client over a connection, which the caller closes. It has no site.
 func New(c client.Client) Client { return Client{temporal: c} }
 
-// HasWorker reports whether a worker has polled farmtrust's task queue in the
-// last minutes.
+// At returns the client of a site; empty for none.
+func (c Client) At(site string) Client {
+	c.site = site
+	return c
+}
+
+// Site is the site that the client starts controllers at; empty for none.
+func (c Client) Site() string { return c.site }
+
+// TaskQueue is the queue of the client's site.
+func (c Client) TaskQueue() string { return workflows.TaskQueue(c.site) }
+
+// HasWorker reports whether a worker has polled the task queue of the client's site
+// in the last minutes.
 func (c Client) HasWorker(ctx context.Context) (bool, error) {
-	queue, err := c.temporal.DescribeTaskQueue(ctx, workflows.TaskQueue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+	queue, err := c.temporal.DescribeTaskQueue(ctx, c.TaskQueue(), enumspb.TASK_QUEUE_TYPE_WORKFLOW)
 	if err != nil {
 		return false, fmt.Errorf("look for a worker: %w", err)
 	}
@@ -85,19 +101,15 @@ var ErrNoController = errors.New("no controller runs for the farm: start a worke
 
 // State asks the controller for its state, which a worker must answer for.
 func (f Farm) State(ctx context.Context) (state controller.State, err error) {
-	reply, err := f.temporal.QueryWorkflowWithOptions(ctx, &client.QueryWorkflowWithOptionsRequest{
-		WorkflowID: f.ControllerID(), QueryType: workflows.StateQuery,
-		// Without this, a terminated workflow still answers queries.
-		QueryRejectCondition: enumspb.QUERY_REJECT_CONDITION_NOT_OPEN,
-	})
+	state, err = f.askState(ctx)
 	var notFound *serviceerror.NotFound
 	switch {
-	case errors.As(err, &notFound), err == nil && reply.QueryRejected != nil:
+	case errors.As(err, &notFound), errors.Is(err, ErrNoController):
 		return state, ErrNoController
 	case err != nil:
 		return state, fmt.Errorf("ask %s for its state: %w", f.ControllerID(), err)
 	}
-	return state, reply.QueryResult.Get(&state)
+	return state, nil
 }
 
 // Configure starts the controller if it does not run, and tells it that a
@@ -119,7 +131,7 @@ func (f Farm) MarkUnmanaged(ctx context.Context, reason string) error {
 
 func (f Farm) signalWithStart(ctx context.Context, signal string, value any) error {
 	_, err := f.temporal.SignalWithStartWorkflow(ctx, f.ControllerID(), signal, value,
-		workflows.ControllerOptions(f.name), workflows.ManageFarm, f.initialState())
+		workflows.ControllerOptions(f.name, f.TaskQueue()), workflows.ManageFarm, f.initialState())
 	if err != nil {
 		return fmt.Errorf("signal %s with %s: %w", f.ControllerID(), signal, err)
 	}
@@ -136,10 +148,24 @@ type RefusedError struct {
 // Error returns the reason.
 func (e *RefusedError) Error() string { return e.Reason }
 
+// The types of what Temporal itself answers for a workflow.
+//
+// Source: Temporal server 1.32, service/history/workflow/update/errors_failures.go.
+const (
+	runEndedFirst = "AcceptedUpdateCompletedWorkflow"
+	workerTooOld  = "UnprocessedUpdate"
+)
+
 // toRefusedError tells a workflow's own refusal from everything else that can
 // go wrong with an update.
 func toRefusedError(action string, err error) error {
 	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		switch application.Type() {
+		case runEndedFirst:
+			return fmt.Errorf("%s: the run ended before it answered; see its history", action)
+		case workerTooOld:
+			return fmt.Errorf("%s: the worker does not know this: upgrade it", action)
+		}
 		return &RefusedError{Reason: application.Message()}
 	}
 	if err != nil {

@@ -31,12 +31,22 @@ type Config struct {
 	// Path is the path that the file was loaded from. Paths inside the file are
 	// relative to its folder.
 	Path string
+	// Site is whose task queue the worker polls; empty for none.
+	Site string
+	// Worker is how the worker works, whatever its farms are.
+	Worker Worker
 	// Farms are in the order of the file.
 	Farms []Farm
 	// Connections are keyed by the names that servers refer to.
 	Connections map[string]Connection
 	// Warnings are settings that are allowed but risky or useless.
 	Warnings []Problem
+}
+
+// Worker is how a worker works.
+type Worker struct {
+	// ConcurrentCalls is how many scripts run on servers at once, over all farms.
+	ConcurrentCalls int
 }
 
 // Farm is one farm and the source of its certificates.
@@ -127,7 +137,7 @@ func readFile(path string) ([]byte, error) {
 // decodeConfig reads and checks the content of the file at path.
 func decodeConfig(path string, content []byte) (*Config, error) {
 	r := newReader(path)
-	config := &Config{Path: path}
+	config := &Config{Path: path, Worker: Worker{ConcurrentCalls: defaultConcurrentCalls}}
 	if root, ok := r.readDocument(bytes.NewReader(content)); ok {
 		r.readConfig(root, config)
 		r.checkWholeFile(config.Connections)

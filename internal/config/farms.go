@@ -31,10 +31,16 @@ const (
 	defaultValidFor        = 730 * day
 	defaultAtOnce          = 10
 	defaultRestartAtOnce   = 1
+
+	// A call is mostly a wait for PowerShell on a server, so 64 are no load for a
+	// worker. 1,000 is how many activities the Temporal SDK runs at once.
+	defaultConcurrentCalls = 64
+	maxConcurrentCalls     = 1000
 )
 
 var (
-	// A farm's name is part of workflow IDs and is typed on command lines.
+	// A farm's name is part of workflow IDs and is typed on command lines, a site's
+	// is part of the name of a task queue.
 	farmNamePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 	hostNamePattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$`)
 	// A path on a drive, without the characters that Windows forbids in file names.
@@ -45,6 +51,8 @@ var (
 func (r *reader) readConfig(root node, c *Config) {
 	c.Connections = map[string]Connection{}
 	r.readMapping(root, fields{
+		"site":   {read: func(n node) { c.Site = r.readSiteName(n) }},
+		"worker": {read: func(n node) { c.Worker = r.readWorker(n, c.Worker) }},
 		"farms": {required: "name at least one farm", read: func(n node) {
 			r.readList(n, func(n node) {
 				c.Farms = append(c.Farms, r.readFarm(n))
@@ -53,6 +61,26 @@ func (r *reader) readConfig(root node, c *Config) {
 		}},
 		"connections": {required: "define how to connect to the servers", read: func(n node) { r.readConnections(n, c.Connections) }},
 	})
+}
+
+// IsSite reports whether a site may have this name; empty means none.
+func IsSite(name string) bool {
+	return name == "" || len(name) <= maxName && farmNamePattern.MatchString(name)
+}
+
+func (r *reader) readSiteName(n node) string {
+	name, ok := r.readName(n, maxName)
+	if ok && !farmNamePattern.MatchString(name) {
+		r.addProblem(n, "write a name such as berlin", "may contain only letters, digits, dots, dashes and underscores")
+	}
+	return name
+}
+
+func (r *reader) readWorker(n node, w Worker) Worker {
+	r.readMapping(n, fields{
+		"concurrentCalls": {read: func(n node) { w.ConcurrentCalls = r.readNumber(n, 1, maxConcurrentCalls) }},
+	})
+	return w
 }
 
 func (r *reader) readFarm(n node) Farm {

@@ -67,7 +67,15 @@ func TestLoad_Problems(t *testing.T) {
 			"connections:", strings.Replace(secondFarm, "fabrikam", "Contoso", 1) + "connections:",
 			"8: farms[1].name: farm Contoso is already on line 2: give each farm its own name",
 		},
-		"no farms": {"farms:", "farms: []\nx:", "1: farms: is an empty list: name at least one\n2: x: unknown field: the fields here are connections, farms"},
+		"site with a slash": {
+			"farms:", "site: emea/berlin\nfarms:",
+			"1: site: may contain only letters, digits, dots, dashes and underscores: write a name such as berlin",
+		},
+		"no calls at once": {
+			"farms:", "worker: {concurrentCalls: 0}\nfarms:",
+			"1: worker.concurrentCalls: must be a whole number within bounds: write a number from 1 to 1000",
+		},
+		"no farms": {"farms:", "farms: []\nx:", "1: farms: is an empty list: name at least one\n2: x: unknown field: the fields here are connections, farms, site, worker"},
 		"office without servers": {
 			"servers: [oos-01], ", "",
 			"3: farms[0].office.servers: missing: name every machine of the Office Online Server farm",
@@ -268,8 +276,8 @@ func TestLoad_WholeFileProblems(t *testing.T) {
 		{"empty file", "", empty},
 		{"file with only a comment", "# nothing\n", empty},
 		{"file with only a byte order mark", "\xff\xfe", empty},
-		{"list", "- a\n", "1: must be a mapping, but is a list: write these fields below it: connections, farms"},
-		{"single word", "farms", "1: must be a mapping, but is a single value: write these fields below it: connections, farms"},
+		{"list", "- a\n", "1: must be a mapping, but is a list: write these fields below it: connections, farms, site, worker"},
+		{"single word", "farms", "1: must be a mapping, but is a single value: write these fields below it: connections, farms, site, worker"},
 		{"empty mapping", "{}", "1: connections: missing: define how to connect to the servers\n1: farms: missing: name at least one farm"},
 		{"control character", "a: \x01", "1: invalid YAML: control characters are not allowed: correct the syntax at or just above this line"},
 		{"file over 1 MiB", strings.Repeat(" ", config.MaxSize+1), "1: the file is larger than 1 MiB: split it into one file per worker"},

@@ -2,12 +2,14 @@ package connect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 )
@@ -15,37 +17,41 @@ import (
 // SearchAttributesError means that the namespace lacks search attributes. A workflow
 // that sets one of them would not make progress.
 type SearchAttributesError struct {
-	Namespace string
-	// Missing do not exist.
+	// Address is the server's host:port; what adds attributes depends on it.
+	Address, Namespace string
+	// Missing do not exist, as far as the server's frontend knows yet: it caches
+	// them for up to a minute.
 	Missing []temporal.SearchAttributeKey
-	// Mistyped exist with another type and cannot be set.
+	// Mistyped exist with another type: something else uses the name.
 	Mistyped []temporal.SearchAttributeKey
 }
 
-// Error names the commands that fix it.
+// Error names the command that adds what is missing. It never advises to remove
+// anything: a name that has another type belongs to other workflows.
 func (e *SearchAttributesError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "check search attributes of Temporal namespace %q:", e.Namespace)
 	if len(e.Mistyped) > 0 {
-		fmt.Fprintf(&b, " %s registered with another type; run: %s", joinNames(e.Mistyped), e.repairCommand("remove", e.Mistyped))
-		fmt.Fprintf(&b, " && %s", e.repairCommand("create", append(slices.Clip(e.Mistyped), e.Missing...)))
-		return b.String()
+		return fmt.Sprintf("check search attributes of Temporal namespace %q: %s registered with another type than farmtrust's (%s), "+
+			"so the namespace uses the name for something else; give farmtrust a namespace of its own",
+			e.Namespace, joinNames(e.Mistyped), joinTypes(e.Mistyped))
 	}
-	fmt.Fprintf(&b, " %s missing; run: %s", joinNames(e.Missing), e.repairCommand("create", e.Missing))
-	return b.String()
+	return fmt.Sprintf("check search attributes of Temporal namespace %q: %s missing; run: %s",
+		e.Namespace, joinNames(e.Missing), AddCommand(e.Address, e.Namespace, e.Missing))
 }
 
-func (e *SearchAttributesError) repairCommand(verb string, keys []temporal.SearchAttributeKey) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "temporal operator search-attribute %s --namespace %s", verb, e.Namespace)
-	if verb == "remove" {
-		b.WriteString(" --yes")
+// AddCommand returns the command with which an operator adds search attributes to
+// a namespace of the server at address: Temporal Cloud has a program of its own.
+//
+// Source: Temporal, "tcld namespace search-attributes add" and "temporal operator
+// search-attribute create".
+func AddCommand(address, namespace string, keys []temporal.SearchAttributeKey) string {
+	command, attribute := "temporal operator search-attribute create", " --name %s --type %s"
+	if IsCloud(address) {
+		command, attribute = "tcld namespace search-attributes add", " --search-attribute %s=%s"
 	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s --namespace %s", command, namespace)
 	for _, k := range keys {
-		fmt.Fprintf(&b, " --name %s", k.GetName())
-		if verb == "create" {
-			fmt.Fprintf(&b, " --type %s", k.GetValueType())
-		}
+		fmt.Fprintf(&b, attribute, k.GetName(), k.GetValueType())
 	}
 	return b.String()
 }
@@ -58,20 +64,49 @@ func joinNames(keys []temporal.SearchAttributeKey) string {
 	return strings.Join(all, ", ")
 }
 
-// CheckSearchAttributes returns a [*SearchAttributesError] if the namespace lacks any
-// of keys.
-func CheckSearchAttributes(ctx context.Context, c client.Client, namespace string, keys []temporal.SearchAttributeKey) error {
-	known, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
-	if err != nil {
-		return fmt.Errorf("list search attributes of Temporal namespace %q: %w", namespace, err)
+func joinTypes(keys []temporal.SearchAttributeKey) string {
+	all := make([]string, len(keys))
+	for i, k := range keys {
+		all[i] = k.GetValueType().String()
 	}
-	problem := SearchAttributesError{Namespace: namespace}
-	for _, k := range keys {
-		switch t, ok := known.CustomAttributes[k.GetName()]; {
-		case !ok:
-			problem.Missing = append(problem.Missing, k)
-		case t != k.GetValueType():
+	slices.Sort(all)
+	return strings.Join(slices.Compact(all), ", ")
+}
+
+// CheckSearchAttributes returns a [*SearchAttributesError] if the namespace that c
+// was connected to with options lacks any of keys.
+//
+// A namespace that does not exist is a [*NamespaceError].
+//
+// It asks by counting workflows, which every worker may. Listing search attributes
+// needs Temporal's OperatorService, which Temporal Cloud does not offer and managed
+// clusters offer to their administrators only.
+func CheckSearchAttributes(ctx context.Context, c client.Client, options client.Options, keys []temporal.SearchAttributeKey) error {
+	probes := make([]string, len(keys))
+	for i, k := range keys {
+		probes[i] = typeProbe(k)
+	}
+	fits, err := acceptsQuery(ctx, c, options, strings.Join(probes, " AND "))
+	if fits || err != nil {
+		return err
+	}
+	problem := SearchAttributesError{Address: options.HostPort, Namespace: options.Namespace}
+	for i, k := range keys {
+		fits, err := acceptsQuery(ctx, c, options, probes[i])
+		if err != nil {
+			return err
+		}
+		if fits {
+			continue
+		}
+		exists, err := acceptsQuery(ctx, c, options, k.GetName()+" IS NOT NULL")
+		switch {
+		case err != nil:
+			return err
+		case exists:
 			problem.Mistyped = append(problem.Mistyped, k)
+		default:
+			problem.Missing = append(problem.Missing, k)
 		}
 	}
 	if len(problem.Missing)+len(problem.Mistyped) > 0 {
@@ -80,19 +115,40 @@ func CheckSearchAttributes(ctx context.Context, c client.Client, namespace strin
 	return nil
 }
 
-// EnsureSearchAttributes adds the keys that the namespace lacks. It needs the rights
-// of an operator of the namespace. Those that exist with another type are a
-// [*SearchAttributesError].
-func EnsureSearchAttributes(ctx context.Context, c client.Client, namespace string, keys []temporal.SearchAttributeKey) error {
-	wanted := map[string]enumspb.IndexedValueType{}
-	for _, k := range keys {
-		wanted[k.GetName()] = k.GetValueType()
+// typeProbe returns a query that a server accepts only if the attribute exists with
+// the key's type.
+//
+// Only keywords have STARTS_WITH, only booleans equal true, and only times compare
+// with both a date, as keywords do, and a count of nanoseconds, as numbers do.
+// Server 1.32.1 refuses every other type ("not supported for", "invalid value
+// type"); a test asks it.
+func typeProbe(k temporal.SearchAttributeKey) string {
+	name := k.GetName()
+	switch k.GetValueType() {
+	case enumspb.INDEXED_VALUE_TYPE_KEYWORD:
+		return name + " STARTS_WITH 'x'"
+	case enumspb.INDEXED_VALUE_TYPE_BOOL:
+		return name + " = true"
+	case enumspb.INDEXED_VALUE_TYPE_DATETIME:
+		return name + " > '1970-01-01T00:00:00Z' AND " + name + " > 0"
+	default:
+		return name + " IS NOT NULL"
 	}
-	_, err := c.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
-		Namespace: namespace, SearchAttributes: wanted,
-	})
-	if err != nil {
-		return fmt.Errorf("add search attributes to Temporal namespace %q: %w", namespace, err)
+}
+
+// acceptsQuery reports whether the server can count by a query. One that it
+// refuses names an attribute that does not exist, or has another type.
+func acceptsQuery(ctx context.Context, c client.Client, options client.Options, query string) (bool, error) {
+	_, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: options.Namespace, Query: query})
+	var refused *serviceerror.InvalidArgument
+	var noNamespace *serviceerror.NamespaceNotFound
+	switch {
+	case errors.As(err, &refused):
+		return false, nil
+	case errors.As(err, &noNamespace):
+		return false, &NamespaceError{Address: options.HostPort, Namespace: options.Namespace, Err: err}
+	case err != nil:
+		return false, fmt.Errorf("count workflows by search attributes in Temporal namespace %q: %w", options.Namespace, err)
 	}
-	return CheckSearchAttributes(ctx, c, namespace, keys)
+	return true, nil
 }

@@ -10,12 +10,10 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 
@@ -23,38 +21,56 @@ import (
 )
 
 // testServer is as much of a Temporal server as connecting and search attributes
-// need. attributes are those of its one namespace, "default".
+// need. It has no OperatorService, as Temporal Cloud. attributes are those of its
+// one namespace, "default".
 type testServer struct {
 	workflowservice.UnimplementedWorkflowServiceServer
-	operatorservice.UnimplementedOperatorServiceServer
 
 	mu         sync.Mutex
 	attributes map[string]enumspb.IndexedValueType
+	// noNamespace is how often the server does not know its namespace.
+	noNamespace int
+	// refuse is what every count is refused with.
+	refuse error
 }
 
 func (f *testServer) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
 	return &workflowservice.GetSystemInfoResponse{ServerVersion: "1.32.1"}, nil
 }
 
-func (f *testServer) ListSearchAttributes(_ context.Context, r *operatorservice.ListSearchAttributesRequest) (*operatorservice.ListSearchAttributesResponse, error) {
+// CountWorkflowExecutions refuses what server 1.32.1 refuses, as a test of module
+// standalone shows.
+func (f *testServer) CountWorkflowExecutions(_ context.Context, r *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if r.Namespace != "default" {
-		return nil, errors.New("no such namespace")
+	if f.refuse != nil {
+		return nil, serviceerror.ToStatus(f.refuse).Err()
 	}
-	return &operatorservice.ListSearchAttributesResponse{CustomAttributes: f.attributes}, nil
-}
-
-// AddSearchAttributes leaves existing names alone, as the real server does.
-func (f *testServer) AddSearchAttributes(_ context.Context, r *operatorservice.AddSearchAttributesRequest) (*operatorservice.AddSearchAttributesResponse, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for name, t := range r.SearchAttributes {
-		if _, ok := f.attributes[name]; !ok {
-			f.attributes[name] = t
+	if f.noNamespace > 0 || r.Namespace != "default" {
+		f.noNamespace--
+		return nil, serviceerror.ToStatus(serviceerror.NewNamespaceNotFound(r.Namespace)).Err()
+	}
+	for condition := range strings.SplitSeq(r.Query, " AND ") {
+		name, condition, _ := strings.Cut(condition, " ")
+		if !f.accepts(f.attributes[name], condition) {
+			return nil, serviceerror.ToStatus(serviceerror.NewInvalidArgument("invalid query: " + r.Query)).Err()
 		}
 	}
-	return &operatorservice.AddSearchAttributesResponse{}, nil
+	return &workflowservice.CountWorkflowExecutionsResponse{}, nil
+}
+
+func (f *testServer) accepts(t enumspb.IndexedValueType, condition string) bool {
+	switch {
+	case strings.HasPrefix(condition, "STARTS_WITH '"):
+		return t == enumspb.INDEXED_VALUE_TYPE_KEYWORD
+	case condition == "= true":
+		return t == enumspb.INDEXED_VALUE_TYPE_BOOL
+	case condition == "> 0":
+		return t == enumspb.INDEXED_VALUE_TYPE_INT || t == enumspb.INDEXED_VALUE_TYPE_DOUBLE || t == enumspb.INDEXED_VALUE_TYPE_DATETIME
+	case strings.HasPrefix(condition, "> '"):
+		return t == enumspb.INDEXED_VALUE_TYPE_KEYWORD || t == enumspb.INDEXED_VALUE_TYPE_DATETIME
+	}
+	return condition == "IS NOT NULL" && t != enumspb.INDEXED_VALUE_TYPE_UNSPECIFIED
 }
 
 // startServer starts f and points the TEMPORAL_* variables at it.
@@ -64,9 +80,16 @@ func startServer(t *testing.T, f *testServer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := grpc.NewServer()
+	serve(t, l, f)
+	ignoreConfigFile(t)
+	t.Setenv("TEMPORAL_ADDRESS", l.Addr().String())
+}
+
+// serve lets f answer on l until the test ends.
+func serve(t *testing.T, l net.Listener, f *testServer, options ...grpc.ServerOption) {
+	t.Helper()
+	s := grpc.NewServer(options...)
 	workflowservice.RegisterWorkflowServiceServer(s, f)
-	operatorservice.RegisterOperatorServiceServer(s, f)
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	t.Cleanup(func() {
@@ -75,8 +98,6 @@ func startServer(t *testing.T, f *testServer) {
 			t.Error(err)
 		}
 	})
-	ignoreConfigFile(t)
-	t.Setenv("TEMPORAL_ADDRESS", l.Addr().String())
 }
 
 // ignoreConfigFile keeps the developer's own temporal.toml out of the test.
@@ -97,11 +118,6 @@ func dialServer(t *testing.T) (client.Client, client.Options) {
 	}
 	t.Cleanup(c.Close)
 	return c, options
-}
-
-var testAttributes = []temporal.SearchAttributeKey{
-	temporal.NewSearchAttributeKeyKeyword("Farm"),
-	temporal.NewSearchAttributeKeyBool("NeedsOperator"),
 }
 
 func TestSettings(t *testing.T) {
@@ -167,52 +183,6 @@ func TestDial_Unreachable(t *testing.T) {
 			if !strings.Contains(err.Error(), part) {
 				t.Errorf("%q does not say %q", err, part)
 			}
-		}
-	})
-}
-
-func TestSearchAttributes(t *testing.T) {
-	t.Run("missing ones name the command that adds them", func(t *testing.T) {
-		startServer(t, &testServer{attributes: map[string]enumspb.IndexedValueType{"Farm": enumspb.INDEXED_VALUE_TYPE_KEYWORD}})
-		c, options := dialServer(t)
-		err := connect.CheckSearchAttributes(t.Context(), c, options.Namespace, testAttributes)
-		want := `check search attributes of Temporal namespace "default": NeedsOperator missing; run: ` +
-			`temporal operator search-attribute create --namespace default --name NeedsOperator --type Bool`
-		if err == nil || err.Error() != want {
-			t.Errorf("got  %v\nwant %s", err, want)
-		}
-	})
-
-	t.Run("one of another type is to be replaced", func(t *testing.T) {
-		f := &testServer{attributes: map[string]enumspb.IndexedValueType{"Farm": enumspb.INDEXED_VALUE_TYPE_TEXT}}
-		startServer(t, f)
-		c, options := dialServer(t)
-		err := connect.EnsureSearchAttributes(t.Context(), c, options.Namespace, testAttributes)
-		want := `check search attributes of Temporal namespace "default": Farm registered with another type; run: ` +
-			`temporal operator search-attribute remove --namespace default --yes --name Farm && ` +
-			`temporal operator search-attribute create --namespace default --name Farm --type Keyword`
-		if err == nil || err.Error() != want {
-			t.Errorf("got  %v\nwant %s", err, want)
-		}
-		if got := f.attributes["Farm"]; got != enumspb.INDEXED_VALUE_TYPE_TEXT {
-			t.Errorf("the existing attribute became %s", got)
-		}
-	})
-
-	t.Run("what is missing is added, and may be added again", func(t *testing.T) {
-		f := &testServer{attributes: map[string]enumspb.IndexedValueType{"Mine": enumspb.INDEXED_VALUE_TYPE_INT}}
-		startServer(t, f)
-		c, options := dialServer(t)
-		for range 2 {
-			if err := connect.EnsureSearchAttributes(t.Context(), c, options.Namespace, testAttributes); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want := map[string]enumspb.IndexedValueType{
-			"Mine": enumspb.INDEXED_VALUE_TYPE_INT, "Farm": enumspb.INDEXED_VALUE_TYPE_KEYWORD, "NeedsOperator": enumspb.INDEXED_VALUE_TYPE_BOOL,
-		}
-		if diff := cmp.Diff(want, f.attributes); diff != "" {
-			t.Error(diff)
 		}
 	})
 }

@@ -148,7 +148,7 @@ func TestEndRotation(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			assertTransition(t, c.from, func(s *controller.State) { s.EndRotation(ended, c.result, c.problem) }, func(s *controller.State) {
 				s.Active = nil
-				s.Last = controller.LastRun{At: ended, Outcome: c.result.Outcome, Statement: c.result.Statement}
+				s.Last = controller.LastRun{At: ended, RunID: "r1", Outcome: c.result.Outcome, Statement: c.result.Statement}
 				s.Inspected.Due = c.result.Outcome != farm.Refused
 				c.want(s)
 			})
@@ -205,7 +205,7 @@ func TestEndRetirement(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			assertTransition(t, c.from, func(s *controller.State) { s.EndRetirement(ended, c.report, "") }, func(s *controller.State) {
 				s.Active, s.Inspected.Due = nil, true
-				s.Last = controller.LastRun{At: ended, Outcome: c.report.Outcome}
+				s.Last = controller.LastRun{At: ended, RunID: "t1", Outcome: c.report.Outcome}
 				c.want(s)
 			})
 		})

@@ -1,7 +1,10 @@
 package controller
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -25,6 +28,21 @@ type Event struct {
 	Summary string `json:"summary"`
 }
 
+// maxEventText bounds an event's ID and its summary, in bytes: whoever may signal a
+// controller must not be able to fill its state.
+const maxEventText = 1000
+
+// limit shortens texts that are too long. An ID stays one of its own.
+func (e *Event) limit() {
+	if len(e.ID) > maxEventText {
+		sum := sha256.Sum256([]byte(e.ID))
+		e.ID = hex.EncodeToString(sum[:])
+	}
+	if len(e.Summary) > maxEventText {
+		e.Summary = strings.ToValidUTF8(e.Summary[:maxEventText], "") + "..."
+	}
+}
+
 // EventResult is what came of an event: a run, or the reason why nothing is
 // done.
 type EventResult struct {
@@ -40,11 +58,27 @@ type EventResult struct {
 	NeedsOperator bool `json:"needsOperator,omitempty"`
 }
 
+// Configured is a worker's configuration of a farm, by its hash.
+type Configured struct {
+	// Worker is the worker's identity.
+	Worker string `json:"worker,omitempty"`
+	// Hash is the same for the same configuration of the farm.
+	Hash string `json:"hash,omitempty"`
+}
+
 // Configuration tells a controller whether the worker that sends it has the
-// farm in its configuration.
+// farm in its configuration, and which one that is.
 type Configuration struct {
+	Configured
 	// Unmanaged says why not; empty when it has.
 	Unmanaged string `json:"unmanaged,omitempty"`
+	// Site is the worker's; empty when it has none.
+	Site string `json:"site,omitempty"`
+	// Worker names the process that sends this: its host name and process ID.
+	Worker string `json:"worker,omitempty"`
+	// Hash is that of the farm's part of the configuration, connections included.
+	// Another one means that what is configured for the farm has changed.
+	Hash string `json:"hash,omitempty"`
 }
 
 // remembered bounds pending events and results. Sources repeat an event for
@@ -66,6 +100,7 @@ func (m *Mailbox) ResultOf(eventID string) (EventResult, bool) {
 // triggers an inspection.
 func (s *State) ReceiveEvent(now time.Time, e Event) {
 	m := &s.Mailbox
+	e.limit()
 	pending := slices.ContainsFunc(m.Pending, func(p Event) bool { return p.ID == e.ID })
 	if _, answered := m.ResultOf(e.ID); pending || answered {
 		return
@@ -93,7 +128,7 @@ func (m *Mailbox) addResult(r EventResult) {
 }
 
 // ApplyConfiguration makes the farm managed or unmanaged. One that is managed
-// again is inspected at once. A pending request of one that is unmanaged now is
+// again, or whose configuration has changed, is inspected at once. A pending request of one that is unmanaged now is
 // dropped; the operator who waits for it is told.
 func (s *State) ApplyConfiguration(c Configuration) {
 	if s.Unmanaged != "" && c.Unmanaged == "" {
@@ -101,5 +136,10 @@ func (s *State) ApplyConfiguration(c Configuration) {
 	}
 	if s.Unmanaged = c.Unmanaged; s.Unmanaged != "" {
 		s.Mailbox.Request = nil
+		return
 	}
+	if c.Hash != s.Configured.Hash {
+		s.Inspected.Due = true
+	}
+	s.Configured = c.Configured
 }

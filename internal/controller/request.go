@@ -19,6 +19,9 @@ const (
 	RequestRollback RequestKind = "rollback"
 	// RequestResume ends a suspension.
 	RequestResume RequestKind = "resume"
+	// RequestForget ends the controller of a farm that is gone: no worker's
+	// configuration names it any more.
+	RequestForget RequestKind = "forget"
 )
 
 // Request is what an operator asks for.
@@ -47,7 +50,9 @@ func (s *State) CheckRequest(r Request, starting string) error {
 		return fmt.Errorf("resume: %s is not suspended", s.Farm)
 	case r.Kind == RequestResume:
 		return nil
-	case s.Unmanaged != "":
+	case r.Kind == RequestForget && s.Unmanaged == "":
+		return fmt.Errorf("forget: a worker has %s in its configuration: remove it there and restart the worker first", s.Farm)
+	case s.Unmanaged != "" && r.Kind != RequestForget:
 		return fmt.Errorf("%s: the farm is unmanaged: %s", r.Kind, s.Unmanaged)
 	case s.Active != nil && !s.RunsRetirement():
 		return fmt.Errorf("%s: %s has been running since %s: %s", r.Kind, s.Active.WorkflowID, farm.FormatTime(s.Active.Since), s.Active.Reason)
@@ -61,15 +66,21 @@ func (s *State) CheckRequest(r Request, starting string) error {
 	return nil
 }
 
+// maxRequestText bounds who asks, and the reason, in bytes.
+const maxRequestText = 1000
+
 // checkComplete returns what is missing of a request, regardless of the moment.
 func (r Request) checkComplete() error {
 	switch r.Kind {
-	case RequestRotate, RequestRollback, RequestResume:
+	case RequestRotate, RequestRollback, RequestResume, RequestForget:
 	default:
-		return fmt.Errorf("unknown request %q: ask for %s, %s or %s", r.Kind, RequestRotate, RequestRollback, RequestResume)
+		return fmt.Errorf("unknown request %.20q: ask for %s, %s, %s or %s", r.Kind, RequestRotate, RequestRollback, RequestResume, RequestForget)
 	}
-	if r.By == "" || r.Reason == "" {
+	switch {
+	case r.By == "" || r.Reason == "":
 		return fmt.Errorf("%s: say who asks, and why", r.Kind)
+	case len(r.By) > maxRequestText || len(r.Reason) > maxRequestText:
+		return fmt.Errorf("%s: the name and the reason may have %d bytes each", r.Kind, maxRequestText)
 	}
 	if r.Kind != RequestRotate && len(r.Accept) > 0 {
 		return fmt.Errorf("%s: only a rotation accepts findings", r.Kind)

@@ -8,8 +8,8 @@
 //
 //	phase      meaning                                    left by
 //	unmanaged  no worker's configuration names the farm   ApplyConfiguration
-//	rotating   a rotation or a rollback runs              EndRotation
-//	retiring   the old certificate is being retired       EndRetirement
+//	rotating   a rotation or a rollback runs              EndRotation, NoteRun
+//	retiring   the old certificate is being retired       EndRetirement, NoteRun
 //	suspended  nothing starts by itself                   Resume, BeginRun
 //	waiting    for a newer certificate, or for its time   ApplyInspection, BeginRun
 //	idle       in order, or an operator must act first    ApplyInspection, BeginRun
@@ -21,11 +21,18 @@
 //	ReceiveEvent        a signal                               the event is pending, unless it was seen before
 //	AcceptRequest       an operator's update                   the request is pending
 //	Resume              an operator's update                   the suspension ends; an inspection is due
-//	ApplyConfiguration  a worker starts                        managed, and an inspection is due if it was not; or
+//	Adopt               a controller starts, or was reset      what the one before it knew is known
+//	ApplyConfiguration  a worker starts                        managed, and an inspection is due if it was not, or
+//	                                                           if the farm's configuration has changed; or
 //	                                                           unmanaged, and the request is dropped
+//	Suspend             the controller is cancelled            suspended
 //	BeginInspection     an inspection is due                   it no longer is
 //	ApplyInspection     an inspection ended                    current certificate and next action are known
+//	NoteObservation     an inspection while a run waits        current certificate is known; nothing is decided
 //	BeginRun            a child started                        pending events have their result: this run
+//	NoteRun             a run was read: it goes on             its snapshot, and what it waits for, are known; one
+//	                                                           that the controller did not know is its child again
+//	                    it has ended                           as EndRotation and EndRetirement, once for each run
 //	MeetForeignRun      one that was started by hand runs      pending events have their result: that run; a
 //	                                                           retirement is due again after another retention
 //	AnswerEvents        an inspection starts nothing           pending events have their result: the reason
@@ -34,6 +41,7 @@
 //	                    rolled back                            suspended; its snapshot is forgotten
 //	                    refused                                an operator is needed
 //	                    unchanged                              nothing
+//	                    nobody approved it                     it begins again
 //	                    anything else                          suspended; the snapshot is kept
 //	                    any but refused                        an inspection is due
 //	EndRetirement       the child ended: verified              the snapshot is forgotten
@@ -56,6 +64,13 @@ type State struct {
 	// Unmanaged says why the controller does nothing: no worker's
 	// configuration names the farm. It is empty when one does.
 	Unmanaged string `json:"unmanaged,omitempty"`
+	// Recalling reports whether the controller does not know yet what ran before it.
+	// Nothing is started meanwhile.
+	Recalling bool `json:"recalling,omitempty"`
+	// RecallProblem says why it could not find out so far; empty while nothing failed.
+	RecallProblem string `json:"recallProblem,omitempty"`
+	// Configured is what the worker that started last has in its configuration.
+	Configured Configured `json:"configured,omitzero"`
 	// Suspended says why nothing starts by itself until an operator resumes;
 	// empty when it may.
 	Suspended string `json:"suspended,omitempty"`
@@ -77,19 +92,14 @@ type State struct {
 	Policy Policy `json:"policy"`
 }
 
-// ActiveRun is a child of the controller that runs.
-type ActiveRun struct {
-	WorkflowID string `json:"workflowId"`
-	RunID      string `json:"runId"`
-	// Retirement is false for a rotation and for a rollback.
-	Retirement bool      `json:"retirement,omitempty"`
-	Reason     string    `json:"reason"`
-	Since      time.Time `json:"since"`
-}
-
 // LastRun is how the last child ended.
 type LastRun struct {
 	At time.Time `json:"at"`
+	// RunID is empty for a run of an earlier version.
+	RunID string `json:"runId,omitempty"`
+	// OriginalRunID is the run ID that it was started with, where that is another; see
+	// [ActiveRun].
+	OriginalRunID string `json:"originalRunId,omitempty"`
 	// Outcome is empty when the run left no report: it was terminated.
 	Outcome   farm.Outcome `json:"outcome"`
 	Statement string       `json:"statement"`
@@ -150,21 +160,43 @@ const (
 	Idle      Phase = "idle"
 )
 
-// Phase returns the phase, and reports whether an operator is needed.
-func (s *State) Phase() (phase Phase, needsOperator bool) {
+// Phase returns the phase.
+func (s *State) Phase() Phase {
 	switch {
 	case s.Unmanaged != "":
-		return Unmanaged, true
+		return Unmanaged
 	case s.RunsRetirement():
-		return Retiring, false
+		return Retiring
 	case s.Active != nil:
-		return Rotating, false
+		return Rotating
 	case s.Suspended != "":
-		return Suspended, true
+		return Suspended
 	case s.Next.Action == farm.ActionNone:
-		return Idle, s.Next.NeedsOperator
+		return Idle
 	}
-	return Waiting, s.Next.NeedsOperator
+	return Waiting
+}
+
+// NeedsOperator reports whether nothing will change until an operator acts, or
+// whether the certificate in use is about to end while nothing is done about it.
+func (s *State) NeedsOperator(now time.Time) bool {
+	urgent := s.Urgency(now) > farm.NotUrgent
+	switch run := s.Active; {
+	case s.Unmanaged != "":
+		return true
+	case run != nil && (len(run.Paused) > 0 || run.Wait.NeedsOperator()):
+		return true
+	case s.RunsRetirement():
+		return urgent || s.Suspended != "" || s.Next.NeedsOperator
+	case run != nil:
+		return urgent && run.Wait != nil
+	}
+	return urgent || s.Suspended != "" || s.Next.NeedsOperator
+}
+
+// Urgency is how close the end of the certificate in use is.
+func (s *State) Urgency(now time.Time) farm.Urgency {
+	return farm.UrgencyAt(now, s.Inspected.Current.NotAfter)
 }
 
 // RunsRetirement reports whether the child is a retirement, which waits for an
@@ -192,19 +224,56 @@ func (s *State) NextInspectionAt() time.Time {
 	return s.Inspected.At.Add(interval - early)
 }
 
+// watchInterval is how often a run is read that works, and does not wait: what
+// happens to it by hand is seen then.
+const watchInterval = 5 * time.Minute
+
+// ReadDue reports whether the active run is to be read now.
+func (s *State) ReadDue(now time.Time) bool {
+	return s.Active != nil && !now.Before(s.nextReadAt())
+}
+
+// lastReadAt is when the active run was last read, or when it started.
+func (s *State) lastReadAt() time.Time {
+	if s.Active.ReadAt.After(s.Active.Since) {
+		return s.Active.ReadAt
+	}
+	return s.Active.Since
+}
+
+func (s *State) nextReadAt() time.Time {
+	since := s.lastReadAt()
+	if s.Active.Wait != nil {
+		return since.Add(max(watchInterval, s.NextInspectionAt().Sub(s.Inspected.At)))
+	}
+	return since.Add(watchInterval)
+}
+
 // UntilNext is how long nothing is due: at least a second.
 func (s *State) UntilNext(now time.Time) time.Duration {
 	next := s.NextInspectionAt()
 	switch {
-	case s.Unmanaged != "", s.Active != nil && !s.RunsRetirement():
+	case s.Unmanaged != "", s.Active != nil && !s.MayInspect():
 		next = now.Add(cmp.Or(s.Policy.InspectionInterval, unreachableInterval))
 	case s.Active == nil && s.WillRetire() && s.Retention.Until.Before(next):
 		next = s.Retention.Until
 	}
+	if s.Active != nil && s.nextReadAt().Before(next) {
+		next = s.nextReadAt()
+	}
+	if urgent := farm.NextUrgencyAt(now, s.Inspected.Current.NotAfter); !urgent.IsZero() && urgent.Before(next) {
+		next = urgent
+	}
 	return max(next.Sub(now), time.Second)
+}
+
+// MayInspect reports whether an inspection may begin: none disturbs a run that
+// works, but one that waits must not keep the farm unseen.
+func (s *State) MayInspect() bool {
+	return s.Active == nil || s.RunsRetirement() || s.Active.Wait != nil
 }
 
 // InspectionDue reports whether the farm is to be inspected now.
 func (s *State) InspectionDue(now time.Time) bool {
-	return s.Inspected.Due || !now.Before(s.NextInspectionAt())
+	return s.MayInspect() && (s.Inspected.Due || !now.Before(s.NextInspectionAt()))
 }

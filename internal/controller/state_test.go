@@ -10,6 +10,15 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
+func waits(wait farm.WaitFor) func(*controller.State) {
+	return func(s *controller.State) { s.Active.Wait = &farm.Wait{For: wait} }
+}
+
+// endsIn has the certificate in use end some time after the epoch.
+func endsIn(d time.Duration) func(*controller.State) {
+	return func(s *controller.State) { s.Inspected.Current.NotAfter = epoch.Add(d) }
+}
+
 func TestPhase(t *testing.T) {
 	next := func(n farm.Next) func(*controller.State) { return func(s *controller.State) { s.Next = n } }
 	unmanaged := func(s *controller.State) { s.Unmanaged = "not configured" }
@@ -26,7 +35,15 @@ func TestPhase(t *testing.T) {
 		{"unmanaged while a rotation runs", idle(rotating, unmanaged), phase{controller.Unmanaged, true}},
 		{"rotating", idle(rotating), phase{controller.Rotating, false}},
 		{"rotating although suspended: an operator asked for it", idle(rotating, suspended), phase{controller.Rotating, false}},
+		{"rotating, and waiting for an approval", idle(rotating, waits(farm.ForApproval)), phase{controller.Rotating, true}},
+		{"rotating, and waiting for a window", idle(rotating, waits(farm.ForWindow)), phase{controller.Rotating, false}},
+		{"rotating, and waiting for a window that opens too late", idle(rotating, waits(farm.ForWindow), endsIn(6*day)), phase{controller.Rotating, true}},
+		{"rotating just before the end", idle(rotating, endsIn(time.Hour)), phase{controller.Rotating, false}},
+		{"rotating, with a step that is paused in Temporal", idle(rotating, func(s *controller.State) { s.Active.Paused = []string{"restart"} }), phase{controller.Rotating, true}},
 		{"retiring", idle(retiring), phase{controller.Retiring, false}},
+		{"retiring, and waiting for an approval", idle(retiring, waits(farm.ForApproval)), phase{controller.Retiring, true}},
+		{"idle a week before the end", idle(endsIn(7 * day)), phase{controller.Idle, true}},
+		{"idle before that", idle(endsIn(7*day + time.Second)), phase{controller.Idle, false}},
 		{"suspended", idle(suspended), phase{controller.Suspended, true}},
 		{"waiting for a newer certificate", idle(next(farm.Next{Action: farm.ActionAwaitCertificate, NeedsOperator: true})), phase{controller.Waiting, true}},
 		{"waiting for its time", idle(next(farm.Next{Action: farm.ActionWait})), phase{controller.Waiting, false}},
@@ -35,7 +52,7 @@ func TestPhase(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got phase
-			if got.Phase, got.NeedsOperator = c.from.Phase(); got != c.want {
+			if got.Phase, got.NeedsOperator = c.from.Phase(), c.from.NeedsOperator(epoch); got != c.want {
 				t.Errorf("Phase() = %+v, want %+v", got, c.want)
 			}
 		})
@@ -122,8 +139,32 @@ func TestInspectionTimes(t *testing.T) {
 		within(t, "the controller wakes", s.UntilNext(epoch), time.Hour, time.Hour)
 	})
 	t.Run("it does not wake for the retention while a retirement runs", func(t *testing.T) {
-		s := idle(retaining, retiring, func(s *controller.State) { s.Retention.Until = epoch })
+		s := idle(retaining, retiring, waits(farm.ForApproval), func(s *controller.State) { s.Retention.Until = epoch })
 		within(t, "the controller wakes", s.UntilNext(epoch), 5*time.Hour, 6*time.Hour)
+	})
+	t.Run("it wakes to read a run that works", func(t *testing.T) {
+		s := idle(rotating)
+		within(t, "the controller wakes", s.UntilNext(epoch), 5*time.Minute, 5*time.Minute)
+		if s.ReadDue(epoch) || !s.ReadDue(epoch.Add(5*time.Minute)) || s.InspectionDue(epoch.Add(day)) {
+			t.Error("a run that works is read every five minutes, and the farm is not inspected beside it")
+		}
+	})
+	t.Run("it goes on to inspect while a run waits", func(t *testing.T) {
+		s := idle(rotating, waits(farm.ForApproval))
+		within(t, "the controller wakes", s.UntilNext(epoch), 5*time.Hour, 6*time.Hour)
+		if !s.InspectionDue(epoch.Add(6 * time.Hour)) {
+			t.Error("no inspection is due")
+		}
+	})
+	t.Run("it wakes when the end of the certificate comes closer", func(t *testing.T) {
+		for _, c := range []struct{ ends, wakes time.Duration }{
+			{7*day + time.Hour, time.Hour}, {3*day + time.Hour, time.Hour}, {day + time.Hour, time.Hour}, {time.Hour, time.Hour},
+		} {
+			s := idle(endsIn(c.ends))
+			within(t, "the controller wakes", s.UntilNext(epoch), c.wakes, c.wakes)
+		}
+		s := idle(endsIn(-time.Hour))
+		within(t, "the controller wakes after the end", s.UntilNext(epoch), 5*time.Hour, 6*time.Hour)
 	})
 	t.Run("it never spins", func(t *testing.T) {
 		s := idle()

@@ -26,6 +26,14 @@ func (s *State) BeginInspection() { s.Inspected.Due = false }
 // Where a server could not be reached, the certificate that was in use before
 // still counts.
 func (s *State) ApplyInspection(now time.Time, n farm.Inspection, unobserved string, next farm.Next) {
+	s.NoteObservation(now, n, unobserved)
+	s.Next = next
+	s.beginRetentionOnceSettled(now)
+}
+
+// NoteObservation takes what an inspection found while a run waits, which decides
+// nothing.
+func (s *State) NoteObservation(now time.Time, n farm.Inspection, unobserved string) {
 	s.Inspected.At, s.Inspected.Unreachable = now, unobserved != ""
 	if n.Config.Rotation.InspectionInterval > 0 {
 		s.Policy = PolicyOf(n.Config.Rotation)
@@ -36,8 +44,6 @@ func (s *State) ApplyInspection(now time.Time, n farm.Inspection, unobserved str
 		}
 		s.Inspected.Current = n.Current
 	}
-	s.Next = next
-	s.beginRetentionOnceSettled(now)
 }
 
 // lastKnown returns the certificate that was last seen in use.
@@ -78,22 +84,28 @@ func (s *State) MeetForeignRun(now time.Time, run ActiveRun) {
 
 // EndRotation takes how a rotation or a rollback ended. Problem is set when it
 // left no report. The farm is then inspected at once, but not after a refusal,
-// whose cause an inspection may not show.
+// whose cause an inspection may not show. One that was ended from outside left its
+// snapshot with the controller before its first change.
 func (s *State) EndRotation(now time.Time, r farm.RotationResult, problem string) {
+	if r.Snapshot == nil && s.Active != nil && problem != "" {
+		r.Snapshot = s.Active.Snapshot
+	}
 	s.endRun(now, r.Report, problem)
 	s.Inspected.Due = s.Inspected.Due || r.Outcome != farm.Refused
-	switch r.Outcome {
-	case farm.NoChange:
-	case farm.Refused:
+	switch {
+	case r.Outcome == farm.NoChange:
+	case r.Outcome == farm.Refused:
 		s.Next = farm.Next{NeedsOperator: true, Code: farm.CodeRefused, Reason: s.Last.Statement}
-	case farm.Verified:
+	case r.Outcome == farm.Verified:
 		s.keepSnapshot(r.Snapshot)
 		s.Suspended, s.Retention.Until = "", now.Add(s.Policy.KeepOldFor)
 		if r.Snapshot != nil && r.Snapshot.Compromised {
 			s.Retention.Until = now
 		}
-	case farm.RolledBack:
-		s.Suspended = "the rotation was rolled back"
+	case r.Outcome == farm.RolledBack:
+		if !r.NotApproved {
+			s.Suspended = "the rotation was rolled back"
+		}
 		if r.Snapshot != nil && r.Snapshot.Previous.Thumbprint == "" {
 			s.Inspected.Current, s.Inspected.Lost = farm.StoreCertificate{}, "" // nothing is lost: it was the first set-up
 		}
@@ -105,13 +117,19 @@ func (s *State) EndRotation(now time.Time, r farm.RotationResult, problem string
 		if s.keepSnapshot(r.Snapshot); other {
 			s.Retention.Until = time.Time{} // it begins once the rotation is settled
 		}
-		s.Suspended = "the rotation did not end as planned: " + s.Last.Statement
+		if !r.NotApproved {
+			s.Suspended = "the rotation did not end as planned: " + s.Last.Statement
+		}
 	}
 }
 
 func (s *State) endRun(now time.Time, r farm.Report, problem string) {
+	var run ActiveRun
+	if s.Active != nil {
+		run = *s.Active
+	}
 	s.Active = nil
-	s.Last = LastRun{At: now, Outcome: r.Outcome, Statement: r.Statement, Accepted: farm.AcceptedFindings(r.Findings)}
+	s.Last = LastRun{At: now, RunID: run.RunID, OriginalRunID: run.OriginalRunID, Outcome: r.Outcome, Statement: r.Statement, Accepted: farm.AcceptedFindings(r.Findings)}
 	if problem != "" {
 		s.Last.Statement = problem
 	}

@@ -138,6 +138,9 @@ type RotationPolicy struct {
 	// DecisionTimeout is how long a blocked step waits for an operator before
 	// the rotation is rolled back.
 	DecisionTimeout time.Duration `json:"decisionTimeout"`
+	// ApprovalTimeout is how long a rotation waits for an approval before it ends,
+	// and begins again with a fresh plan.
+	ApprovalTimeout time.Duration `json:"approvalTimeout"`
 	// KeepOldFor is how long the previous certificate is kept after a rotation.
 	KeepOldFor time.Duration `json:"keepOldFor"`
 	// InspectionInterval is how often the controller inspects the farm.

@@ -1,6 +1,11 @@
 package farm
 
-import "time"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
 
 // Inspection is what was found on a farm, without changing anything, and what a
 // rotation would do about it.
@@ -34,6 +39,56 @@ type InspectedServer struct {
 	Problem string `json:"problem,omitempty"`
 }
 
+// AddServers adds how each configured server answered: what it showed, and its
+// problem, by host, where it has one.
+func (n *Inspection) AddServers(observed Observed, problems map[string]string) {
+	for _, host := range n.Config.OfficeHosts() {
+		s := observed.OfficeServer(host)
+		n.Servers = append(n.Servers, InspectedServer{
+			Host: host, Role: OfficeRole, Machine: s.Machine, Detail: s.describe(), Problem: problems[host],
+		})
+	}
+	for i, sp := range n.Config.SharePoint {
+		for j, server := range sp.Servers {
+			s := observed.SharePoint[i].Servers[j]
+			n.Servers = append(n.Servers, InspectedServer{
+				Host: server.Host, Role: SharePointRole, Machine: s.Machine,
+				Detail: observed.SharePoint[i].describeServer(s), Problem: problems[server.Host],
+			})
+		}
+	}
+}
+
+// describe describes the product on an office server: its health and answer.
+func (s OfficeServer) describe() string {
+	switch {
+	case s.Machine.Host == "" || !s.Machine.Elevated:
+		return ""
+	case !s.Joined:
+		return "Office Online Server: " + s.WhyUnread()
+	}
+	parts := []string{fmt.Sprintf("Office Online Server, %s", s.Health)}
+	if s.OfficeFarm != "" {
+		parts = append(parts, "office farm "+s.OfficeFarm)
+	}
+	if SameMachine(s.Settings.Master, s.Machine.Name) {
+		parts = append(parts, "master")
+	}
+	answer := s.Discovery.Problem
+	if s.Discovery.Status != 0 {
+		answer = strconv.Itoa(s.Discovery.Status)
+	}
+	return strings.Join(append(parts, "/hosting/discovery "+answer), ", ")
+}
+
+// describeServer describes the product on a server of the farm.
+func (f SharePointFarm) describeServer(s SharePointServer) string {
+	if s.Machine.Host == f.FrontEnd && f.Version != "" {
+		return "SharePoint " + f.Version + ", front end"
+	}
+	return "SharePoint"
+}
+
 // Unobserved returns why the farm could not be compared: the problem of the first
 // server that did not answer; empty when all of them did.
 func (n Inspection) Unobserved() string {
@@ -52,6 +107,9 @@ type RotationResult struct {
 	// Snapshot is the state before the first change; nil when nothing was
 	// changed.
 	Snapshot *Snapshot `json:"snapshot,omitempty"`
+	// NotApproved reports whether the run ended because nobody approved it in time.
+	// What it had staged is rolled back, unless an earlier rotation had changed more.
+	NotApproved bool `json:"notApproved,omitempty"`
 	// Inspection is the farm as the run last observed it; nil when the run did
 	// not end with an observation of every server.
 	Inspection *Inspection `json:"inspection,omitempty"`

@@ -16,7 +16,7 @@ import (
 	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
-	"github.com/farmtrust/farmtrust/internal/connect"
+	"github.com/farmtrust/farmtrust/internal/deployment"
 	"github.com/farmtrust/farmtrust/internal/winrm"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -27,7 +27,10 @@ type Options struct {
 	// Client must be connected to Namespace; the caller closes it.
 	Client    temporal.Client
 	Namespace string
-	Log       *zap.Logger
+	// Deployment makes the worker one version of a worker deployment; the zero
+	// value does not.
+	Deployment deployment.Version
+	Log        *zap.Logger
 }
 
 // stopTimeout is how long running activities get to finish when the worker stops.
@@ -38,13 +41,10 @@ const stopTimeout = 20 * time.Second
 const pollInterval = 2 * time.Second
 
 // Run starts a controller for each configured farm, marks farms that are no
-// longer configured as unmanaged, and runs a worker until ctx is done. It refuses
-// to start when the namespace lacks search attributes, because every workflow
-// task would fail on them; the error names the command that adds them.
+// longer configured as unmanaged, and runs a worker until ctx is done. The
+// namespace must have the search attributes of package workflows: without them
+// every workflow task would fail.
 func Run(ctx context.Context, o Options) error {
-	if err := connect.CheckSearchAttributes(ctx, o.Client, o.Namespace, workflows.SearchAttributes()); err != nil {
-		return err
-	}
 	certificates, err := newCertificates(o.Config)
 	if err != nil {
 		return err
@@ -56,16 +56,15 @@ func Run(ctx context.Context, o Options) error {
 	remote := winrm.New(connections.findConnection, o.Log)
 	defer remote.Close()
 
-	w := worker.New(o.Client, workflows.TaskQueue, worker.Options{
-		WorkerStopTimeout: stopTimeout, Interceptors: activities.Interceptors(),
+	a := &activities.Activities{
+		Farms: farms{o.Config}, Certificates: certificates, Remote: remote, Runs: client.New(o.Client).Records(), Now: time.Now, Poll: pollInterval,
+	}
+	w := worker.New(o.Client, workflows.TaskQueue(""), worker.Options{
+		WorkerStopTimeout: stopTimeout, Interceptors: activities.Interceptors(a),
+		DeploymentOptions: o.Deployment.Options(),
 	})
-	w.RegisterWorkflow(workflows.ManageFarm)
-	w.RegisterWorkflow(workflows.RotateTrust)
-	w.RegisterWorkflow(workflows.RetireCertificate)
-	w.RegisterWorkflow(workflows.InspectTrust)
-	w.RegisterActivity(&activities.Activities{
-		Farms: farms{o.Config}, Certificates: certificates, Remote: remote, Now: time.Now, Poll: pollInterval,
-	})
+	workflows.Register(w)
+	w.RegisterActivity(a)
 	if err := configureControllers(ctx, client.New(o.Client), o.Config); err != nil {
 		return err
 	}
@@ -73,7 +72,8 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("start worker: %w", err)
 	}
 	defer w.Stop()
-	o.Log.Info("worker started", zap.String("namespace", o.Namespace), zap.String("queue", workflows.TaskQueue), zap.Int("farms", len(o.Config.Farms)))
+	o.Log.Info("worker started", zap.String("namespace", o.Namespace), zap.String("queue", workflows.TaskQueue("")), zap.Int("farms", len(o.Config.Farms)))
+	o.Deployment.Watch(ctx, o.Client, o.Log)
 	<-ctx.Done()
 	return nil
 }

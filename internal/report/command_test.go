@@ -23,6 +23,7 @@ func TestEveryCommand(t *testing.T) {
 		"farmtrust rollback contoso --reason WHY",
 		"farmtrust abort contoso --reason WHY",
 		"farmtrust resume contoso --reason WHY",
+		"farmtrust forget contoso --reason WHY",
 		"farmtrust rotate contoso",
 		"farmtrust rotate contoso --accept pending-reboot@oos-02.contoso.com --reason WHY",
 		"farmtrust rotate contoso --compromised --accept pending-reboot --reason WHY",
@@ -85,7 +86,8 @@ func requestsOn(page report.Page) []controller.RequestKind {
 	var kinds []controller.RequestKind
 	for _, block := range page.Blocks {
 		for _, c := range block.Commands {
-			if c.Args[0] != "status" && c.Args[0] != "plan" {
+			// An approval is a decision about a run, and not a request of the farm.
+			if verb := c.Args[0]; verb != "status" && verb != "plan" && verb != string(farm.Approve) {
 				kinds = append(kinds, controller.RequestKind(c.Args[0]))
 			}
 		}
@@ -102,7 +104,7 @@ func TestFarm_OffersOnlyWhatIsAccepted(t *testing.T) {
 					t.Errorf("offers what is refused: %v", err)
 				}
 			}
-			if got := slices.Contains(offered, controller.RequestRollback); got != report.NewFarmState(s).CanRollBack {
+			if got := slices.Contains(offered, controller.RequestRollback); got != report.NewFarmState(s, now).CanRollBack {
 				t.Errorf("offers a rollback: %t, but to programs it says %t", got, !got)
 			}
 		})

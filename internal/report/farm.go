@@ -24,16 +24,16 @@ type FarmState struct {
 
 // NewFarmState returns the state of a farm for programs. It leaves out the
 // snapshot, which is large, and the results of past events.
-func NewFarmState(s controller.State) FarmState {
+func NewFarmState(s controller.State, now time.Time) FarmState {
 	f := FarmState{State: s, NextInspectionAt: nextInspection(s), CanRollBack: isAccepted(s, controller.RequestRollback)}
-	f.Phase, f.NeedsOperator = s.Phase()
+	f.Phase, f.NeedsOperator = s.Phase(), s.NeedsOperator(now)
 	f.Retention.Snapshot, f.Mailbox.Results = nil, nil
 	return f
 }
 
 // nextInspection is when the next inspection is due; zero while none is.
 func nextInspection(s controller.State) time.Time {
-	if s.Unmanaged != "" || s.Inspected.At.IsZero() || s.Active != nil && !s.RunsRetirement() {
+	if s.Unmanaged != "" || s.Inspected.At.IsZero() || !s.MayInspect() {
 		return time.Time{}
 	}
 	return s.NextInspectionAt()
@@ -48,8 +48,7 @@ func isAccepted(s controller.State, kind controller.RequestKind) bool {
 // Farm is the page of a farm: until when it is trusted, what its controller
 // does, and what an operator can do. Days are counted from now.
 func Farm(s controller.State, now time.Time) Page {
-	phase, operator := s.Phase()
-	page := Page{Title: s.Farm, State: string(phase), NeedsOperator: operator}
+	page := Page{Title: s.Farm, State: string(s.Phase()), NeedsOperator: s.NeedsOperator(now)}
 	page.add(farmFacts(s, now))
 	page.add(Block{Title: "what you can do", Commands: farmCommands(s, now)})
 	return page
@@ -79,13 +78,28 @@ func addCurrent(b *Block, s controller.State, now time.Time) {
 	expiry := farm.FormatTime(c.NotAfter) + ", " + formatDaysLeft(c.NotAfter, now)
 	switch {
 	case !c.NotAfter.After(now):
-		b.addAlert("not trusted", formatDaysLeft(c.NotAfter, now)+": put a newer certificate into the source, then rotate")
+		b.addAlert("not trusted", formatDaysLeft(c.NotAfter, now)+": "+urgentRemedy(s))
+	case s.Urgency(now) > farm.NotUrgent:
+		b.addAlert("expires", expiry+": "+urgentRemedy(s))
 	case isTrusted(s):
 		b.addFact("trusted until", expiry)
 	default:
 		b.addFact("expires", expiry)
 	}
 	b.addFact("certificate", formatCertificate(c.Thumbprint, c.FriendlyName))
+}
+
+// urgentRemedy is what is to be done about a certificate that is about to end.
+func urgentRemedy(s controller.State) string {
+	switch run := s.Active; {
+	case run != nil && !run.Retirement && run.Wait != nil:
+		return run.WorkflowID + " waits, and replaces it once it goes on"
+	case run != nil && !run.Retirement:
+		return run.WorkflowID + " is replacing it"
+	case s.Suspended != "":
+		return "resume the farm, or rotate"
+	}
+	return "put a newer certificate into the source, then rotate"
 }
 
 // isTrusted reports whether the last inspection found the farm as desired and
@@ -114,6 +128,7 @@ func addInspections(b *Block, s controller.State) {
 func addRuns(b *Block, s controller.State) {
 	if run := s.Active; run != nil {
 		b.addFact("running", fmt.Sprintf("%s since %s: %s", run.WorkflowID, farm.FormatTime(run.Since), run.Reason))
+		addWait(b, run)
 	}
 	if last := s.Last; last.Outcome != "" || last.Statement != "" {
 		b.addFact("last run", farm.FormatTime(last.At)+": "+joinNonEmpty(": ", string(last.Outcome), last.Statement))
@@ -127,6 +142,17 @@ func addRuns(b *Block, s controller.State) {
 		b.addFact("requested", fmt.Sprintf("%s, by %s: %s", kind, r.By, r.Reason))
 	}
 	addPendingEvents(b, s.Mailbox.Pending)
+}
+
+// addWait says what keeps a run from going on.
+func addWait(b *Block, run *controller.ActiveRun) {
+	if w := run.Wait; w != nil {
+		cell := Cell{Text: waitName(w.For) + formatUntil(w.Until) + ": " + w.Text, Alert: w.NeedsOperator()}
+		b.Facts = append(b.Facts, Fact{"waits for", cell})
+	}
+	for _, paused := range run.Paused {
+		b.addAlert("paused in Temporal", paused+": unpause it there")
+	}
 }
 
 // fewEvents is up to how many pending events are shown; sources repeat them.
@@ -157,6 +183,9 @@ func farmCommands(s controller.State, now time.Time) []Command {
 	var all []Command
 	if s.Active != nil {
 		all = append(all, WatchCommand(s.Farm))
+		if w := s.Active.Wait; w != nil && w.Digest != "" {
+			all = append(all, ApproveCommand(approvalEffect(s.RunsRetirement()), s.Farm, w.Digest))
+		}
 	}
 	if s.Suspended != "" && isAccepted(s, controller.RequestResume) {
 		all = append(all, ResumeCommand(s.Farm))
@@ -169,6 +198,9 @@ func farmCommands(s controller.State, now time.Time) []Command {
 	}
 	if isAccepted(s, controller.RequestRollback) {
 		all = append(all, RollBackCommand("roll back to "+previousName(*s.Retention.Snapshot), s.Farm))
+	}
+	if isAccepted(s, controller.RequestForget) {
+		all = append(all, ForgetCommand(s.Farm))
 	}
 	return all
 }

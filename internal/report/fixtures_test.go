@@ -195,7 +195,18 @@ func farmStates() map[string]controller.State {
 	outside.Code, outside.Server, outside.Accepted.Reason = "machine-not-configured", "OOS-09", "it is dead and will be replaced"
 	stopped.Last.Accepted = []farm.Finding{outside, acceptedReboot(), acceptedReboot(), acceptedReboot()}
 	accepting.Mailbox.Request = &controller.Request{Kind: controller.RequestRotate, Accept: []string{"pending-reboot"}, By: "ada@desk-1", Reason: "change 4711"}
+	waiting, paused := idleState(), idleState()
+	waiting.Inspected.Current.NotAfter = now.AddDate(0, 0, 2)
+	waiting.Active = &controller.ActiveRun{
+		WorkflowID: "rotate/contoso", Reason: "near expiry of s2s", Since: now.AddDate(0, 0, -5),
+		Wait: &farm.Wait{For: farm.ForApproval, Digest: "1a2b3c4d5e6f", Text: "approve 1a2b3c4d5e6f, or roll back what is staged", Until: now.AddDate(0, 0, 2)},
+	}
+	paused.Active = &controller.ActiveRun{
+		WorkflowID: "rotate/contoso", Reason: "near expiry of s2s", Since: now.Add(-time.Hour),
+		Paused: []string{"RestartOffice, attempt 1, since 2026-01-05 05:10 UTC"},
+	}
 	return map[string]controller.State{
+		"farm-waiting": waiting, "farm-paused": paused,
 		"farm-stopped": stopped, "farm-accepting": accepting, "farm-idle": idleState(), "farm-suspended": suspended, "farm-rotating": rotating, "farm-retiring": retiring, "farm-expired": expired,
 		"farm-unmanaged": unmanaged, "farm-not-set-up": notSetUp, "farm-requested": requested, "farm-terminated": terminated,
 		"farm-new": {Farm: "contoso", Policy: idleState().Policy},
@@ -312,6 +323,10 @@ func overviewPages() map[string]report.Page {
 			{Farm: "fabrikam", Phase: "rotating", NeedsOperator: true, Rotation: "waiting", StartedAt: now.Add(-12 * time.Second)},
 			{Farm: "northwind", Phase: "suspended", NeedsOperator: true},
 			{Farm: "tailspin", Rotation: "completed", Thumbprint: oldThumbprint, StartedAt: now.AddDate(0, 0, -9), EndedAt: now.AddDate(0, 0, -9).Add(time.Minute)},
+		}),
+		"overview-sites": report.Overview([]report.FarmRow{
+			{Farm: "contoso", Phase: "idle"},
+			{Farm: "fabrikam", Site: "berlin", Phase: "idle"},
 		}),
 		"overview-empty": report.Overview(nil),
 	}

@@ -49,6 +49,8 @@ func waitName(f farm.WaitFor) string {
 		return "an approval"
 	case farm.ForWindow:
 		return "the window"
+	case farm.ForController:
+		return "the farm's controller"
 	default:
 		return "a decision"
 	}
@@ -90,11 +92,7 @@ func DecisionCommands(s farm.Status) []Command {
 	var all []Command
 	switch s.Wait.For {
 	case farm.ForApproval:
-		effect := "begin the cutover"
-		if retires {
-			effect = "delete the old certificate"
-		}
-		all = append(all, ApproveCommand(effect, name, s.Wait.Digest))
+		all = append(all, ApproveCommand(approvalEffect(retires), name, s.Wait.Digest))
 	case farm.ForDecision:
 		all = append(all, RetryCommand(name))
 		if refs := blockedRefs(s.Wait.Blocked); len(refs) > 0 {
@@ -131,4 +129,12 @@ func skipCommands(s farm.Status) []Command {
 		}
 	}
 	return all
+}
+
+// approvalEffect is what follows an approval.
+func approvalEffect(retires bool) string {
+	if retires {
+		return "delete the old certificate"
+	}
+	return "begin the cutover"
 }

@@ -205,11 +205,11 @@ func TestJSON_FieldNames(t *testing.T) {
 		value any
 		want  []string
 	}{
-		"farm": {report.NewFarmState(state), []string{
+		"farm": {report.NewFarmState(state, now), []string{
 			"canRollBack", "farm", "inspected", "last", "mailbox", "needsOperator", "next", "nextInspectionAt", "phase", "policy", "retention",
 		}},
-		"row": {report.FarmRow{Farm: "contoso", Phase: "idle", NeedsOperator: true, Rotation: "verified", Thumbprint: newThumbprint, StartedAt: now, EndedAt: now}, []string{
-			"endedAt", "farm", "needsOperator", "phase", "rotation", "startedAt", "thumbprint",
+		"row": {report.FarmRow{Farm: "contoso", Site: "berlin", Phase: "idle", NeedsOperator: true, Rotation: "verified", Thumbprint: newThumbprint, StartedAt: now, EndedAt: now}, []string{
+			"endedAt", "farm", "needsOperator", "phase", "rotation", "site", "startedAt", "thumbprint",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -221,7 +221,7 @@ func TestJSON_FieldNames(t *testing.T) {
 }
 
 func TestNewFarmState(t *testing.T) {
-	got := report.NewFarmState(idleState())
+	got := report.NewFarmState(idleState(), now)
 	want := report.FarmState{State: idleState(), Phase: controller.Idle, CanRollBack: true, NextInspectionAt: time.Date(2026, 1, 5, 10, 37, 0, 0, time.UTC)}
 	want.Retention.Snapshot, want.Mailbox.Results = nil, nil
 	got.NextInspectionAt = got.NextInspectionAt.Truncate(time.Minute)

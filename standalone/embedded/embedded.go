@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/farmtrust/farmtrust/internal/connect"
+	"github.com/farmtrust/farmtrust/internal/namespace"
 )
 
 // Namespace is the server's only namespace besides its internal ones.
@@ -34,6 +35,9 @@ type Options struct {
 	Retention time.Duration
 	// SearchAttributes are registered before Start returns.
 	SearchAttributes []temporal.SearchAttributeKey
+	// ContinueAsNewAfter is the number of events after which workflows are told to
+	// continue as new; 0 means the server's default of 4,096.
+	ContinueAsNewAfter int
 	// Logger receives the log of the server and of the SDK.
 	Logger *zap.Logger
 }
@@ -74,7 +78,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	// another program takes one of them after this release, the server ends the
 	// process.
 	reserved.release()
-	if s.temporal, err = startTemporal(s.ports, s.data.sql, o.Logger); err != nil {
+	if s.temporal, err = startTemporal(s.ports, s.data.sql, o); err != nil {
 		return nil, err
 	}
 	if err := addSearchAttributes(ctx, s.Address(), o); err != nil {
@@ -90,7 +94,8 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 // does so at every start, because a newer program may need more of them than the
 // namespace has.
 func addSearchAttributes(ctx context.Context, address string, o Options) error {
-	c, err := connect.Dial(ctx, client.Options{HostPort: address, Namespace: Namespace, Logger: connect.NewLogger(o.Logger)})
+	options := client.Options{HostPort: address, Namespace: Namespace, Logger: connect.NewLogger(o.Logger)}
+	c, err := connect.Dial(ctx, options)
 	if err != nil {
 		return err
 	}
@@ -98,7 +103,7 @@ func addSearchAttributes(ctx context.Context, address string, o Options) error {
 	if len(o.SearchAttributes) == 0 {
 		return nil
 	}
-	return connect.EnsureSearchAttributes(ctx, c, Namespace, o.SearchAttributes)
+	return namespace.AddSearchAttributes(ctx, c, options, o.SearchAttributes)
 }
 
 // Address returns the frontend's host:port.

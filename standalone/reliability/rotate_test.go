@@ -31,7 +31,7 @@ func (s *testFarm) startRun(ctx context.Context, t *testing.T, op operation) cli
 		in = workflows.RetireInput{Farm: farmsim.FarmName, Reason: reason, Old: s.snapshot.Previous}
 	}
 	run, err := s.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: id, TaskQueue: workflows.TaskQueue, WorkflowExecutionErrorWhenAlreadyStarted: true,
+		ID: id, TaskQueue: workflows.TaskQueue(""), WorkflowExecutionErrorWhenAlreadyStarted: true,
 	}, workflow, in)
 	if err != nil {
 		t.Fatal(err)

@@ -71,7 +71,7 @@ func TestSecrets_NoneIsLeftBehind(t *testing.T) {
 	// Make sure that the search works: it must find secrets planted in Temporal and
 	// in a log.
 	password := string(readFile(t, s.sim.Password()))
-	if _, err := s.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "planted", TaskQueue: workflows.TaskQueue},
+	if _, err := s.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "planted", TaskQueue: workflows.TaskQueue("")},
 		workflows.InspectTrust, workflows.InspectInput{Farm: base64.StdEncoding.EncodeToString([]byte("x" + password))}); err != nil {
 		t.Fatal(err)
 	}

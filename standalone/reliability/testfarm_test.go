@@ -137,7 +137,7 @@ func (s *testFarm) suspendController(t *testing.T) {
 	t.Helper()
 	const long = 24 * time.Hour
 	_, err := s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
-		ID: workflows.ControllerID(farmsim.FarmName), TaskQueue: workflows.TaskQueue,
+		ID: workflows.ControllerID(farmsim.FarmName), TaskQueue: workflows.TaskQueue(""),
 	}, workflows.ManageFarm, controller.State{
 		Farm: farmsim.FarmName, Suspended: "a test", Inspected: controller.Inspected{At: time.Now()},
 		Policy: controller.Policy{InspectionInterval: long, KeepOldFor: long},

@@ -1,0 +1,177 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// InspectFarm observes every server of a farm, at most as many at the same time as
+// the farm's policy allows, and compares what they show with what is desired. It
+// changes nothing. A server that cannot be observed is reported with its problem, and
+// then nothing is compared. It fails with [UnknownFarm].
+func (a *Activities) InspectFarm(ctx context.Context, name string) (farm.Inspection, error) {
+	stop := startHeartbeat(ctx)
+	defer stop()
+	f, err := a.LoadFarm(ctx, name)
+	if err != nil {
+		return farm.Inspection{}, err
+	}
+	n := farm.Inspection{Farm: f.Name, Config: f}
+	choice, chooseErr := a.chooseForInspection(ctx, f.Name)
+	if chooseErr != nil {
+		n.Findings = append(n.Findings, farm.Finding{Code: "no-certificate", Severity: farm.Stop, Text: problemText(chooseErr)})
+	}
+	n.Target, n.Findings = choice.Certificate, append(n.Findings, choice.Findings...)
+	observed, problems := a.observeFarm(ctx, f, n.Target)
+	if err := interruption(ctx, len(problems) > 0); err != nil {
+		return farm.Inspection{}, err
+	}
+	n.AddServers(observed, problems)
+	if n.At = a.Now(); len(problems) > 0 {
+		return n, nil
+	}
+	if n.Current, _ = observed.Current(); chooseErr != nil {
+		return n, nil
+	}
+	comparison, err := a.Compare(ctx, CompareInput{Farm: f, Target: n.Target, Observed: observed})
+	if err != nil {
+		return farm.Inspection{}, err
+	}
+	comparison.AddTo(&n, observed)
+	return n, nil
+}
+
+// interruption returns why an inspection must not be believed: it was cut off, and
+// what failed is only a consequence.
+func interruption(ctx context.Context, failed bool) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	select {
+	case <-activity.GetWorkerStopChannel(ctx):
+		if failed {
+			return errWorkerStops
+		}
+	default:
+	}
+	return nil
+}
+
+// choiceTimeout covers a slow certificate store.
+const choiceTimeout = time.Minute
+
+func (a *Activities) chooseForInspection(ctx context.Context, name string) (TargetChoice, error) {
+	ctx, cancel := context.WithTimeout(ctx, choiceTimeout)
+	defer cancel()
+	return a.ChooseTarget(ctx, name)
+}
+
+// observeFarm observes every server, and returns by host what keeps one from being
+// observed.
+func (a *Activities) observeFarm(ctx context.Context, f farm.Farm, target farm.Certificate) (farm.Observed, map[string]string) {
+	readings, problems := a.readServers(ctx, f, target, "")
+	observed := readings.Observed(f)
+	if len(problems) > 0 {
+		return observed, problems
+	}
+	current, unproven := observed.UnprovenCurrent(target.Thumbprint)
+	if !unproven {
+		return observed, nil
+	}
+	readings, problems = a.readServers(ctx, f, target, current)
+	return readings.Observed(f), problems
+}
+
+// readServers reads office servers and SharePoint servers, bounded together, and waits
+// for all of them.
+func (a *Activities) readServers(ctx context.Context, f farm.Farm, target farm.Certificate, previous farm.Thumbprint) (farm.Readings, map[string]string) {
+	hosts := slices.Concat(f.OfficeHosts(), f.SharePointHosts())
+	results := make([]farm.Reading, len(hosts))
+	failures := make([]error, len(hosts))
+	slots := make(chan struct{}, max(f.Rotation.AtOnce, 1))
+	var group sync.WaitGroup
+	for i, host := range hosts {
+		group.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			in := ObserveInput{ServerInput: ServerInput{Farm: f.Name, Host: host, Target: target}, Previous: previous}
+			results[i], failures[i] = a.readServer(ctx, f, in)
+		})
+	}
+	group.Wait()
+	readings, problems := farm.Readings{}, map[string]string{}
+	for i, host := range hosts {
+		if readings[host] = results[i]; failures[i] != nil {
+			problems[host] = problemText(failures[i])
+		}
+	}
+	return readings, problems
+}
+
+// readServer reads one server. A panic is that server's failure, as Temporal makes it
+// the activity's where it can catch it.
+func (a *Activities) readServer(ctx context.Context, f farm.Farm, in ObserveInput) (reading farm.Reading, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	if _, office := f.OfficeServer(in.Host); office {
+		reading.Office, err = readTwice(ctx, a.Poll, in, a.ObserveOffice)
+		return reading, err
+	}
+	if f.IsFrontEnd(in.Host) {
+		if reading.Farm, err = readTwice(ctx, a.Poll, in.ServerInput, a.ObserveSharePoint); err != nil {
+			return farm.Reading{}, err
+		}
+	}
+	reading.SharePoint, err = readTwice(ctx, a.Poll, in.ServerInput, a.ObserveSharePointServer)
+	return reading, err
+}
+
+// readTimeout is how long a server may take to show its state. Loading the SharePoint
+// snap-in takes tens of seconds.
+const readTimeout = 2 * time.Minute
+
+// readTwice reads a server, and once more when the error may pass. An inspection says
+// what is wrong now rather than waiting for it to pass.
+func readTwice[I, R any](ctx context.Context, pause time.Duration, in I, read func(context.Context, I) (R, error)) (R, error) {
+	result, err := readWithin(ctx, in, read)
+	if err == nil || ctx.Err() != nil {
+		return result, err
+	}
+	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		if application.NonRetryable() {
+			return result, err
+		}
+		pause = max(pause, application.NextRetryDelay())
+	}
+	if err := sleepBetweenPolls(ctx, pause); err != nil {
+		return result, err
+	}
+	return readWithin(ctx, in, read)
+}
+
+func readWithin[I, R any](ctx context.Context, in I, read func(context.Context, I) (R, error)) (R, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, readTimeout, fmt.Errorf("no answer within %s", readTimeout))
+	defer cancel()
+	return read(ctx, in)
+}
+
+// problemText is what an operator should read of an error: its own words, without its
+// type.
+func problemText(err error) string {
+	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		return application.Message()
+	}
+	return err.Error()
+}

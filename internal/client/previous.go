@@ -1,0 +1,118 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+
+	"github.com/farmtrust/farmtrust/internal/controller"
+	"github.com/farmtrust/farmtrust/workflows"
+)
+
+// mostRuns is how many past runs are read at most. Each takes some questions, and the
+// last few tell everything that counts.
+const mostRuns = 10
+
+// PreviousState implements [activities.Runs]. A controller that ended before it knew
+// anything itself is passed over, but for the events that it received; so is one that
+// cannot be replayed any more.
+func (r Records) PreviousState(ctx context.Context, farmName, runID string) (*controller.State, error) {
+	runs, err := r.listLast(ctx, fmt.Sprintf("WorkflowId = %q AND WorkflowType = %q", workflows.ControllerID(farmName), typeName(workflows.ManageFarm)))
+	if err != nil {
+		return nil, err
+	}
+	var events []controller.Event
+	for _, run := range runs {
+		if run.Execution.RunId == runID {
+			continue
+		}
+		state, err := r.stateOf(ctx, run)
+		switch {
+		case err != nil:
+			return nil, err
+		case state == nil:
+		case state.Recalling:
+			events = append(events, state.Mailbox.Pending...)
+		default:
+			for _, e := range events {
+				state.ReceiveEvent(time.Now(), e)
+			}
+			return state, nil
+		}
+	}
+	return nil, nil
+}
+
+// stateOf asks a controller that has ended for its state; nil where it does not
+// answer.
+func (r Records) stateOf(ctx context.Context, run *workflowpb.WorkflowExecutionInfo) (*controller.State, error) {
+	answer, err := r.client.temporal.QueryWorkflowWithOptions(ctx, &client.QueryWorkflowWithOptionsRequest{
+		WorkflowID: run.Execution.WorkflowId, RunID: run.Execution.RunId, QueryType: workflows.StateQuery,
+		QueryRejectCondition: enumspb.QUERY_REJECT_CONDITION_NONE,
+	})
+	switch {
+	case isUnanswerable(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("ask %s (run %s) for its state: %w", run.Execution.WorkflowId, run.Execution.RunId, err)
+	}
+	state := &controller.State{}
+	if err := answer.QueryResult.Get(state); err != nil || state.Farm == "" {
+		return nil, nil // written by something else
+	}
+	return state, nil
+}
+
+// EndedRuns implements [activities.Runs].
+func (r Records) EndedRuns(ctx context.Context, farmName string, since time.Time) ([]controller.RunRecord, error) {
+	var records []controller.RunRecord
+	for _, id := range []string{workflows.RotateID(farmName), workflows.RetireID(farmName)} {
+		query := fmt.Sprintf("WorkflowId = %q AND %s", id, isEndedQuery)
+		if !since.IsZero() {
+			query += fmt.Sprintf(" AND CloseTime > %q", since.UTC().Format(time.RFC3339Nano))
+		}
+		ended, err := r.listLast(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		for _, run := range ended {
+			described, err := r.describeRun(ctx, id, run.Execution.RunId)
+			if err != nil {
+				return nil, err
+			}
+			if described == nil || wasReset(described) {
+				continue
+			}
+			record, err := r.readRecord(ctx, described)
+			if err != nil {
+				return nil, err
+			}
+			records = append(records, *record)
+		}
+	}
+	return records, nil
+}
+
+// wasReset reports whether a run was ended by a reset, and goes on as another.
+func wasReset(d *workflowservice.DescribeWorkflowExecutionResponse) bool {
+	return d.WorkflowExtendedInfo.GetResetRunId() != "" && isTerminated(d)
+}
+
+// listLast lists the runs that match a query, those that began last in front.
+func (r Records) listLast(ctx context.Context, query string) ([]*workflowpb.WorkflowExecutionInfo, error) {
+	var runs []*workflowpb.WorkflowExecutionInfo
+	err := r.client.listWorkflows(ctx, query, func(e *workflowpb.WorkflowExecutionInfo) error {
+		runs = append(runs, e)
+		return nil
+	})
+	slices.SortFunc(runs, func(a, b *workflowpb.WorkflowExecutionInfo) int {
+		return b.StartTime.AsTime().Compare(a.StartTime.AsTime())
+	})
+	return runs[:min(len(runs), mostRuns)], err
+}

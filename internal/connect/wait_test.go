@@ -1,0 +1,165 @@
+package connect_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/farmtrust/farmtrust/internal/connect"
+)
+
+// hasty waits as a worker does, and never long.
+var hasty = connect.Patience{Retry: time.Millisecond, Remind: time.Minute, Attributes: time.Minute}
+
+// dialReady connects to the server of the TEMPORAL_* variables with p. Entries of
+// the log also go to logged, if that is not nil.
+func dialReady(ctx context.Context, t *testing.T, p connect.Patience, logged func(zapcore.Entry)) ([]observer.LoggedEntry, error) {
+	t.Helper()
+	options, err := connect.Settings(zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	core, logs := observer.New(zap.InfoLevel)
+	log := zap.New(core, zap.Hooks(func(e zapcore.Entry) error {
+		if logged != nil {
+			logged(e)
+		}
+		return nil
+	}))
+	c, err := p.DialReady(ctx, options, testAttributes, log)
+	if err == nil {
+		c.Close()
+	}
+	return logs.All(), err
+}
+
+// assertEntries checks the levels of log entries, and that the first one contains
+// what is waited for.
+func assertEntries(t *testing.T, entries []observer.LoggedEntry, levels, waitsFor string) {
+	t.Helper()
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Level.String())
+	}
+	if strings.Join(got, " ") != levels {
+		t.Errorf("got levels %v, want %s", got, levels)
+	}
+	if len(entries) > 0 && !strings.Contains(entries[0].ContextMap()["error"].(string), waitsFor) {
+		t.Errorf("the first entry says %v, want %q", entries[0].ContextMap(), waitsFor)
+	}
+}
+
+func TestDialReady_WaitsForAServerThatIsNotUpYet(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ignoreConfigFile(t)
+	t.Setenv("TEMPORAL_ADDRESS", address)
+	started := false
+	entries, err := dialReady(t.Context(), t, hasty, func(zapcore.Entry) {
+		if started {
+			return
+		}
+		started = true
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		serve(t, l, &testServer{attributes: completeAttributes(nil)})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	assertEntries(t, entries, "warn info", "reach Temporal at "+address)
+}
+
+func TestDialReady_WaitsForANamespaceThatDoesNotExistYet(t *testing.T) {
+	startServer(t, &testServer{attributes: completeAttributes(nil), noNamespace: 5})
+	entries, err := dialReady(t.Context(), t, hasty, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	assertEntries(t, entries, "warn info", `temporal has no namespace "default"`)
+}
+
+func TestDialReady_WaitsForSearchAttributesForALimitedTime(t *testing.T) {
+	lacking := completeAttributes(map[string]enumspb.IndexedValueType{"Farm": 0})
+	t.Run("they come", func(t *testing.T) {
+		f := &testServer{attributes: lacking}
+		startServer(t, f)
+		entries, err := dialReady(t.Context(), t, hasty, func(zapcore.Entry) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.attributes = completeAttributes(nil)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		assertEntries(t, entries, "warn info", "Farm missing")
+	})
+	t.Run("they do not come", func(t *testing.T) {
+		startServer(t, &testServer{attributes: lacking})
+		p := hasty
+		p.Attributes = 20 * time.Millisecond
+		_, err := dialReady(t.Context(), t, p, nil)
+		if !strings.Contains(textOf(err), "search-attribute create --namespace default --name Farm --type Keyword") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("one has another type", func(t *testing.T) {
+		startServer(t, &testServer{attributes: completeAttributes(map[string]enumspb.IndexedValueType{"Farm": enumspb.INDEXED_VALUE_TYPE_TEXT})})
+		entries, err := dialReady(t.Context(), t, hasty, nil)
+		if !strings.Contains(textOf(err), "a namespace of its own") {
+			t.Errorf("got %v", err)
+		}
+		assertEntries(t, entries, "", "")
+	})
+}
+
+func TestDialReady_DoesNotWaitForCredentials(t *testing.T) {
+	startServer(t, &testServer{refuse: serviceerror.NewPermissionDenied("Request unauthorized.", "")})
+	entries, err := dialReady(t.Context(), t, hasty, nil)
+	if !strings.Contains(textOf(err), "Request unauthorized.") {
+		t.Errorf("got %v", err)
+	}
+	assertEntries(t, entries, "", "")
+}
+
+func TestDialReady_EndsWithItsContext(t *testing.T) {
+	startServer(t, &testServer{noNamespace: 1 << 30})
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := dialReady(ctx, t, hasty, func(zapcore.Entry) { cancel() })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDialReady_RemindsOfWhatItWaitsFor(t *testing.T) {
+	startServer(t, &testServer{noNamespace: 1 << 30})
+	p, reminders := hasty, 0
+	p.Remind = 10 * time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := dialReady(ctx, t, p, func(zapcore.Entry) {
+		if reminders++; reminders == 3 {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) || reminders < 3 {
+		t.Errorf("got %v after %d reminders", err, reminders)
+	}
+}

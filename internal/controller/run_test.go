@@ -1,0 +1,214 @@
+package controller_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/farmtrust/farmtrust/internal/controller"
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// rotationRecord is what Temporal says of a rotation that the controller started and
+// that goes on.
+func rotationRecord(changes ...func(*controller.RunRecord)) controller.RunRecord {
+	r := controller.RunRecord{
+		WorkflowID: "rotate/contoso", RunID: "r1", OriginalRunID: "r1", ByController: true, Reason: "renewal", StartedAt: epoch,
+	}
+	for _, change := range changes {
+		change(&r)
+	}
+	return r
+}
+
+func hasTaken(s *farm.Snapshot) func(*controller.RunRecord) {
+	return func(r *controller.RunRecord) { r.Snapshot = s }
+}
+
+// wasReset is what a reset makes of a run.
+func wasReset(r *controller.RunRecord) { r.RunID = "r2" }
+
+func byHand(r *controller.RunRecord) { r.ByController = false }
+
+func another(r *controller.RunRecord) { r.RunID, r.OriginalRunID = "x1", "x1" }
+
+// ended has a run end an hour later; one that was terminated left no report.
+func ended(outcome farm.Outcome) func(*controller.RunRecord) {
+	return func(r *controller.RunRecord) {
+		r.EndedAt = epoch.Add(time.Hour)
+		if r.Result.Outcome = outcome; outcome == "" {
+			r.Problem = "it was terminated"
+			return
+		}
+		r.Result.Snapshot = r.Snapshot
+	}
+}
+
+// known is what a controller knows of its runs.
+type known struct {
+	Active, Kept, ActiveSnapshot string
+	Suspended                    bool
+	Outcome                      farm.Outcome
+}
+
+func knownOf(s controller.State) known {
+	k := known{Suspended: s.Suspended != "", Outcome: s.Last.Outcome}
+	if s.Active != nil {
+		k.Active = s.Active.RunID
+		if taken := s.Active.Snapshot; taken != nil {
+			k.ActiveSnapshot = string(taken.Previous.Thumbprint)
+		}
+	}
+	if kept := s.Retention.Snapshot; kept != nil {
+		k.Kept = string(kept.Previous.Thumbprint)
+	}
+	return k
+}
+
+func TestNoteRun(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		from controller.State
+		run  controller.RunRecord
+		want known
+	}{
+		{"the active run: its snapshot is known", idle(rotating), rotationRecord(hasTaken(snapshot("B", "C"))), known{Active: "r1", ActiveSnapshot: "B"}},
+		{"the active run after a reset", idle(rotating), rotationRecord(wasReset), known{Active: "r2"}},
+		{
+			"the active run was terminated: its snapshot is kept, and the farm is suspended", idle(rotating),
+			rotationRecord(hasTaken(snapshot("B", "C")), ended("")), known{Kept: "B", Suspended: true},
+		},
+		{
+			"the active run has ended", idle(rotating),
+			rotationRecord(hasTaken(snapshot("B", "C")), ended(farm.Verified)), known{Kept: "B", Outcome: farm.Verified},
+		},
+		{"a run that the controller has forgotten is its child again", idle(), rotationRecord(), known{Active: "r1"}},
+		{"a run that was started by hand is not", idle(), rotationRecord(byHand), known{}},
+		{"another run beside the active one", idle(rotating), rotationRecord(another), known{Active: "r1"}},
+		{
+			"a run that ended while no controller ran: a rollback suspends", idle(),
+			rotationRecord(hasTaken(snapshot("B", "C")), ended(farm.RolledBack)), known{Suspended: true, Outcome: farm.RolledBack},
+		},
+		{
+			"one that nobody approved begins again", idle(rotating),
+			rotationRecord(ended(farm.RolledBack), func(r *controller.RunRecord) { r.Result.NotApproved = true }), known{Outcome: farm.RolledBack},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := clone(t, c.from)
+			s.NoteRun(epoch.Add(2*time.Hour), c.run)
+			if diff := cmp.Diff(c.want, knownOf(s)); diff != "" {
+				t.Fatalf("-want +got:\n%s", diff)
+			}
+			t.Run("read again, nothing changes", func(t *testing.T) {
+				before := clone(t, s)
+				s.NoteRun(epoch.Add(2*time.Hour), c.run)
+				if diff := cmp.Diff(before, s); diff != "" {
+					t.Errorf("-before +after:\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+func TestNoteRun_Retirement(t *testing.T) {
+	terminated := controller.RunRecord{
+		WorkflowID: "retire/contoso", RunID: "t1", OriginalRunID: "t1", Retirement: true, ByController: true,
+		StartedAt: epoch, EndedAt: epoch.Add(time.Hour), Problem: "it was terminated",
+	}
+	s := idle(retaining, retiring)
+	s.NoteRun(epoch.Add(2*time.Hour), terminated)
+	if s.Active != nil || !s.WillRetire() || s.RetirementDue(epoch.Add(2*time.Hour)) || s.RollbackBlocked() != "" {
+		t.Errorf("the old certificate is not retired later, or cannot be rolled back to: %+v", s.Retention)
+	}
+	t.Run("whose deletion had begun", func(t *testing.T) {
+		s := idle(retaining, retiring)
+		terminated.Result.Report = farm.Report{Target: "A", Servers: []farm.ServerReport{{Host: "oos-01", Steps: []farm.StepReport{{Step: farm.StepDelete, State: farm.StateRunning}}}}}
+		s.NoteRun(epoch.Add(2*time.Hour), terminated)
+		if s.RollbackBlocked() == "" {
+			t.Error("it can be rolled back")
+		}
+	})
+}
+
+func TestCheckAdmission(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		from    controller.State
+		run     controller.RunRecord
+		refused string
+	}{
+		{"the active run", idle(rotating), rotationRecord(), ""},
+		{"what a reset made of it", idle(rotating), rotationRecord(wasReset), ""},
+		{"a run of another workflow", idle(rotating), rotationRecord(another, func(r *controller.RunRecord) { r.WorkflowID = "by-hand" }), "cancel this one"},
+		{"a run by hand", idle(), rotationRecord(another, byHand), "farmtrust rotate contoso"},
+		{"the reset of a run that was rolled back", idle(suspended), rotationRecord(wasReset), "the farm is suspended"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := c.from
+			err := s.CheckAdmission(controller.Admission{WorkflowID: c.run.WorkflowID, RunID: c.run.RunID}, &c.run)
+			if (err == nil) != (c.refused == "") || err != nil && !strings.Contains(err.Error(), c.refused) {
+				t.Errorf("got %v, want it refused: %q", err, c.refused)
+			}
+		})
+	}
+}
+
+func TestKeptFor(t *testing.T) {
+	unfinished := idle(rotating, func(s *controller.State) { s.Retention.Snapshot = snapshot("A", "C") })
+	if got := unfinished.KeptFor(snapshot("B", "C")); got == nil || got.Previous.Thumbprint != "A" {
+		t.Errorf("the snapshot of the unfinished rotation does not count: %+v", got)
+	}
+	for name, s := range map[string]controller.State{
+		"nothing is kept":            idle(rotating),
+		"one towards another target": idle(rotating, func(s *controller.State) { s.Retention.Snapshot = snapshot("A", "B") }),
+		"one whose rotation is ended": idle(rotating, func(s *controller.State) {
+			s.Retention = controller.Retention{Snapshot: snapshot("A", "C"), Until: epoch}
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := s.KeptFor(snapshot("B", "C")); got != nil {
+				t.Errorf("got %+v, want the run's own", got)
+			}
+		})
+	}
+}
+
+func TestAdopt(t *testing.T) {
+	recalled := idle(suspended, retaining, func(s *controller.State) {
+		s.Mailbox.Results = []controller.EventResult{{EventID: "1", Reason: "trusted"}}
+	})
+	s := controller.State{Farm: "contoso", Recalling: true}
+	pending(&s)
+	s.Adopt(epoch, clone(t, recalled))
+	want := clone(t, recalled)
+	want.Mailbox.Pending = []controller.Event{{ID: "2", Summary: "expired"}}
+	if diff := cmp.Diff(want, s); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestForget(t *testing.T) {
+	forget := controller.Request{Kind: controller.RequestForget, By: "op", Reason: "decommissioned"}
+	unmanaged := func(s *controller.State) { s.Unmanaged = "not configured" }
+	for _, c := range []struct {
+		name    string
+		from    controller.State
+		refused string
+	}{
+		{"a farm that is gone", idle(unmanaged, suspended, retaining), ""},
+		{"one whose certificate is being retired", idle(unmanaged, retiring), ""},
+		{"one that is configured", idle(), "remove it there"},
+		{"one that is being rotated", idle(unmanaged, rotating), "rotate/contoso has been running"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := c.from
+			err := s.CheckRequest(forget, "")
+			if (err == nil) != (c.refused == "") || err != nil && !strings.Contains(err.Error(), c.refused) {
+				t.Errorf("got %v, want it refused: %q", err, c.refused)
+			}
+		})
+	}
+}

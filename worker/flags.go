@@ -1,0 +1,115 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+
+	"go.uber.org/zap/zapcore"
+
+	"github.com/farmtrust/farmtrust/internal/deployment"
+)
+
+// program stands in the help for the name that the program was called by.
+const program = "farmtrust-worker"
+
+const help = `Runs farmtrust's workflows and activities, and a controller for each configured
+farm, until Ctrl-C or SIGTERM. Running steps get 20 seconds to finish; any that are
+cut off continue at the next start.
+
+Each controller inspects its farm at once, and starts a rotation if one is due:
+"farmtrust status" shows which. Before the cutover, the first step that takes effect,
+the rotation waits for an approval or a maintenance window if the configuration asks
+for one ("approval", "window").
+
+It connects to Temporal by the standard TEMPORAL_* variables and profiles
+(TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, ...). It waits for a server
+that is not up yet and for a namespace that does not exist yet, and ends if the
+namespace lacks a search attribute for a minute: the error names the command that
+adds it. It logs to standard error.
+
+With -deployment and -build, Temporal keeps each rotation on the version that it
+began on, and nothing runs until a version is made current: the log names the
+command. Without them, this version continues what an older one began.
+
+Several workers may run side by side; all must have the same configuration.
+
+Other commands, each with -h:
+  namespace  make the namespace of a self-hosted Temporal server ready
+  replay     show the open workflows that this version could not continue
+
+Examples:
+  farmtrust-worker
+  farmtrust-worker -config /etc/farmtrust/farmtrust.yaml -log-level warn
+  farmtrust-worker -deployment farmtrust -build v1.4.0
+  farmtrust-worker -fingerprints
+
+Flags:
+`
+
+const exitHelp = `
+Exit codes:
+  0  stopped as asked
+  1  Temporal refuses the credentials, or lacks search attributes
+  2  a flag or the configuration is wrong
+`
+
+// usageError is an error that the user can correct: a flag, the configuration, or
+// Temporal's settings.
+type usageError struct{ error }
+
+func (e *usageError) Unwrap() error { return e.error }
+
+// options are the flags.
+type options struct {
+	config       string
+	level        zapcore.Level
+	version      bool
+	fingerprints bool
+	deployment   deployment.Version
+}
+
+// parse reads the flags of the worker itself. Help goes to w.
+func parse(name string, args []string, w io.Writer) (options, error) {
+	o := options{level: zapcore.InfoLevel}
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.StringVar(&o.config, "config", "farmtrust.yaml", "the configuration `file`: the farms and how to reach them")
+	flags.Var(&o.level, "log-level", "log entries of this `level` and above: debug, info, warn or error (default info)")
+	flags.BoolVar(&o.version, "version", false, "show the version, commit and Go version of this build")
+	flags.BoolVar(&o.fingerprints, "fingerprints", false, "show the SHA-256 of what this version runs on servers, to find it in their logs")
+	flags.StringVar(&o.deployment.Name, "deployment", "", "be one version of the Temporal worker deployment of this `name`; needs -build")
+	flags.StringVar(&o.deployment.Build, "build", "", "the build `ID` that names this version in its deployment")
+	if err := parseFlags(flags, args, help, exitHelp, w); err != nil {
+		return o, err
+	}
+	if err := o.deployment.Validate(); err != nil {
+		return o, &usageError{fmt.Errorf("-deployment and -build: %w; see %s -h", err, name)}
+	}
+	return o, nil
+}
+
+// parseFlags reads the flags of a command, named by flags, that takes no arguments.
+// Help, with the flags between before and after, goes to w, and the error is then
+// [flag.ErrHelp]; any other is a [*usageError].
+func parseFlags(flags *flag.FlagSet, args []string, before, after string, w io.Writer) error {
+	flags.SetOutput(io.Discard)
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		flags.SetOutput(w)
+		call, _, _ := strings.Cut(flags.Name(), " ")
+		if call == "worker" { // go run names it after its folder
+			call = "go run ./worker"
+		}
+		fmt.Fprint(w, strings.ReplaceAll(before, program, call))
+		flags.PrintDefaults()
+		fmt.Fprint(w, after)
+		return err
+	case err != nil:
+		return &usageError{fmt.Errorf("%w; see %s -h", err, flags.Name())}
+	case flags.NArg() > 0:
+		return &usageError{fmt.Errorf("unexpected argument %q; see %s -h", flags.Arg(0), flags.Name())}
+	}
+	return nil
+}
