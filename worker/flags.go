@@ -32,6 +32,7 @@ Several workers may run side by side; all must have the same configuration.
 
 Other commands, each with -h:
   namespace  make the namespace of a self-hosted Temporal server ready
+  health     report whether a worker on this machine asks Temporal for work
 
 Examples:
   farmtrust-worker

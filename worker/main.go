@@ -47,6 +47,8 @@ func run(ctx context.Context, name string, args []string, stdout, stderr io.Writ
 		switch args[0] {
 		case "namespace":
 			command, args = runNamespace, args[1:]
+		case "health":
+			command, args = runHealth, args[1:]
 		}
 	}
 	err := command(ctx, name, args, stdout, stderr)

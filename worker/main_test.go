@@ -55,11 +55,12 @@ func TestUsage_WrongFlagsAndConfiguration(t *testing.T) {
 		args []string
 		want string
 	}{
-		"unknown flag":  {[]string{"-confg", "x"}, "farmtrust-worker: flag provided but not defined: -confg; see farmtrust-worker -h\n"},
-		"argument":      {[]string{"x"}, "farmtrust-worker: unexpected argument \"x\"; see farmtrust-worker -h\n"},
-		"level":         {[]string{"-log-level", "loud"}, "farmtrust-worker: invalid value \"loud\" for flag -log-level: "},
-		"no such file":  {[]string{"-config", broken + ".no"}, "farmtrust-worker: read configuration: open " + broken + ".no: "},
-		"unknown field": {[]string{"-config", broken}, broken + ":3: farm: unknown field: did you mean farms?"},
+		"unknown flag":         {[]string{"-confg", "x"}, "farmtrust-worker: flag provided but not defined: -confg; see farmtrust-worker -h\n"},
+		"argument":             {[]string{"x"}, "farmtrust-worker: unexpected argument \"x\"; see farmtrust-worker -h\n"},
+		"level":                {[]string{"-log-level", "loud"}, "farmtrust-worker: invalid value \"loud\" for flag -log-level: "},
+		"no such file":         {[]string{"-config", broken + ".no"}, "farmtrust-worker: read configuration: open " + broken + ".no: "},
+		"health, no such file": {[]string{"health", "-config", broken + ".no"}, "farmtrust-worker: read configuration: open " + broken + ".no: "},
+		"unknown field":        {[]string{"-config", broken}, broken + ":3: farm: unknown field: did you mean farms?"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var said bytes.Buffer
