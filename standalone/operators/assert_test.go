@@ -34,6 +34,14 @@ type want struct {
 	// rolledBack reports whether the farm is as it was before the rotation, whose
 	// snapshot is then no longer needed.
 	rolledBack bool
+	// says is the same in the words of docs/buttons.md.
+	says string
+}
+
+// saying returns what is found, in these words.
+func (w want) saying(says string) want {
+	w.says = says
+	return w
 }
 
 // snapshotOf returns the snapshot that a controller would restore.

@@ -28,7 +28,9 @@ var (
 	withApproval  = policy{rotation: []string{"approval: required", "keepOldFor: 0s"}, leadTime: "30d"}
 	withoutAnyone = policy{rotation: []string{"approval: none", "keepOldFor: 0s"}, leadTime: "30d"}
 	withRetention = policy{rotation: []string{"approval: none", "keepOldFor: 2d"}, leadTime: "30d"}
-	notDue        = policy{rotation: []string{"approval: required", "keepOldFor: 0s"}, leadTime: "1d"}
+	// withRetentionAndApproval asks before the cutover, and keeps the old certificate.
+	withRetentionAndApproval = policy{rotation: []string{"approval: required", "keepOldFor: 2d"}, leadTime: "30d"}
+	notDue                   = policy{rotation: []string{"approval: required", "keepOldFor: 0s"}, leadTime: "1d"}
 )
 
 // The scripts that moments hold.
