@@ -16,6 +16,7 @@ import (
 	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/deployment"
 	"github.com/farmtrust/farmtrust/internal/winrm"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -26,7 +27,10 @@ type Options struct {
 	// Client must be connected to Namespace; the caller closes it.
 	Client    temporal.Client
 	Namespace string
-	Log       *zap.Logger
+	// Deployment makes the worker one version of a worker deployment; the zero
+	// value does not.
+	Deployment deployment.Version
+	Log        *zap.Logger
 }
 
 // stopTimeout is how long running activities get to finish when the worker stops.
@@ -57,6 +61,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	w := worker.New(o.Client, workflows.TaskQueue(""), worker.Options{
 		WorkerStopTimeout: stopTimeout, Interceptors: activities.Interceptors(a),
+		DeploymentOptions: o.Deployment.Options(),
 	})
 	workflows.Register(w)
 	w.RegisterActivity(a)
@@ -68,6 +73,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer w.Stop()
 	o.Log.Info("worker started", zap.String("namespace", o.Namespace), zap.String("queue", workflows.TaskQueue("")), zap.Int("farms", len(o.Config.Farms)))
+	o.Deployment.Watch(ctx, o.Client, o.Log)
 	<-ctx.Done()
 	return nil
 }
