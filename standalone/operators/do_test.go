@@ -22,7 +22,7 @@ import (
 
 // patience is how long something may take that takes a second or two: the machine may
 // be busy.
-const patience = 90 * time.Second
+const patience = 40 * time.Second
 
 // await waits until a check finds nothing wrong, and fails the test with what it found
 // last.
