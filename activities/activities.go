@@ -40,7 +40,8 @@ type Activities struct {
 	Certificates Certificates
 	// Remote runs scripts on servers.
 	Remote powershell.Runner
-	// Runs is what Temporal knows of the farm's runs.
+	// Runs is what Temporal knows of the farm's runs; it is asked before any of them
+	// changes anything.
 	Runs Runs
 	// Now is the worker's clock.
 	Now func() time.Time

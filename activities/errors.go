@@ -45,6 +45,10 @@ const (
 	IISNotRunning = powershell.IisResetFailed
 )
 
+// NotAnswered is the type of the error when the farm's controller does not say whether
+// a run may change servers. It is retried for as long as the workflow allows.
+const NotAnswered = "NotAnswered"
+
 // WaitTimedOut is the type of the error when a step waited in vain for a service to
 // come back or for a setting to arrive.
 const WaitTimedOut = "WaitTimedOut"

@@ -89,7 +89,7 @@ func (o *operation) runStep(ctx workflow.Context, s stepOn, run func() workflow.
 		o.progress.finishStep(ctx, s.host, s.step, result, cause)
 		switch {
 		case cause == nil || endsRun(cause):
-			return result, cause
+			return result, o.decisions.noteEnd(cause)
 		case s.postpone != nil && isServiceStopped(cause):
 			s.postpone(s.host)
 			return result, nil
@@ -141,9 +141,10 @@ func (o *operation) close(ctx workflow.Context, end ending, statement string, re
 	// The outcome must be recorded even when the run was cancelled.
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	if err := o.progress.close(ctx, end.outcome, statement, end.cause != nil); err != nil {
+	if err := o.progress.close(ctx, end.outcome, statement); err != nil {
 		return farm.RotationResult{}, err
 	}
+	o.sendHint(ctx, true)
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		return farm.RotationResult{}, err
 	}

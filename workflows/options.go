@@ -39,6 +39,12 @@ func localOptions(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
+// admissionOptions suit a question to the farm's controller, which reads this run to
+// answer it. It is asked for as long as a server that reboots is waited for.
+func admissionOptions(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithRetryPolicy(localOptions(ctx, summary), *retryPolicy(rebootAttempts))
+}
+
 // observeOptions suit an observation, which changes nothing. Loading the
 // SharePoint snap-in takes tens of seconds, so five minutes are ample.
 func observeOptions(ctx workflow.Context, summary string) workflow.Context {

@@ -52,13 +52,14 @@ func Run(ctx context.Context, o Options) error {
 	remote := winrm.New(connections.findConnection, o.Log)
 	defer remote.Close()
 
+	a := &activities.Activities{
+		Farms: farms{o.Config}, Certificates: certificates, Remote: remote, Runs: client.New(o.Client).Records(), Now: time.Now, Poll: pollInterval,
+	}
 	w := worker.New(o.Client, workflows.TaskQueue(""), worker.Options{
-		WorkerStopTimeout: stopTimeout, Interceptors: activities.Interceptors(),
+		WorkerStopTimeout: stopTimeout, Interceptors: activities.Interceptors(a),
 	})
 	workflows.Register(w)
-	w.RegisterActivity(&activities.Activities{
-		Farms: farms{o.Config}, Certificates: certificates, Remote: remote, Runs: client.New(o.Client).Records(), Now: time.Now, Poll: pollInterval,
-	})
+	w.RegisterActivity(a)
 	if err := configureControllers(ctx, client.New(o.Client), o.Config); err != nil {
 		return err
 	}
