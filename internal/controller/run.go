@@ -155,6 +155,9 @@ func (s *State) noteProgress(now time.Time, r RunRecord) {
 	a := s.Active
 	a.OriginalRunID, a.RunID = a.OriginalID(), r.RunID
 	a.ReadAt, a.Wait, a.Paused, a.Unread = now, r.Wait, r.Paused, r.Problem
+	if r.Wait != nil && r.Wait.For == farm.ForController {
+		a.Wait = nil // it asks this controller, and goes on at once
+	}
 	a.noteSnapshot(r.Snapshot, s.KeptFor(r.Snapshot))
 }
 
