@@ -80,7 +80,7 @@ func TestReference_Defaults(t *testing.T) {
 	want := requireLoad(t, writeConfig(t, strings.Replace(minimalConfig, "directory", "selfSigned", 1)))
 	// With each documented default written out, the file must load to the same farm.
 	const written = "    rotation: {atOnce: %rotation.atOnce, restartAtOnce: %rotation.restartAtOnce, approval: %rotation.approval, " +
-		"onFailure: %rotation.onFailure, decisionTimeout: %rotation.decisionTimeout, keepOldFor: %rotation.keepOldFor, inspectionInterval: %rotation.inspectionInterval, healthyWithin: %rotation.healthyWithin, healthyFor: %rotation.healthyFor}\n"
+		"onFailure: %rotation.onFailure, decisionTimeout: %rotation.decisionTimeout, approvalTimeout: %rotation.approvalTimeout, keepOldFor: %rotation.keepOldFor, inspectionInterval: %rotation.inspectionInterval, healthyWithin: %rotation.healthyWithin, healthyFor: %rotation.healthyFor}\n"
 	content := strings.NewReplacer(
 		"directory: {", "selfSigned: {subject: %certificate.source.selfSigned.subject, validFor: %certificate.source.selfSigned.validFor, ",
 		"      source:", "      name: %certificate.name\n      leadTime: %certificate.leadTime\n      exportable: %certificate.exportable\n      source:",
@@ -112,6 +112,8 @@ func TestReference_Example(t *testing.T) {
 	if !found {
 		t.Fatal("no example")
 	}
+	// The CA is where docker-compose.yml mounts it; writeConfig has it beside the file.
+	example = strings.ReplaceAll(example, "certificates/ca.pem", "ca.pem")
 	if warnings := requireLoad(t, writeConfig(t, example)).Warnings; len(warnings) > 0 {
 		t.Errorf("the example warns: %v", warnings)
 	}
