@@ -26,13 +26,16 @@ func RetireCertificate(ctx workflow.Context, in RetireInput) (farm.RotationResul
 	if err := requireID(ctx, RetireID(in.Farm), in.Farm); err != nil {
 		return farm.RotationResult{}, err
 	}
-	o, err := newOperation(ctx, in.Farm, in.Reason, farm.Renew)
+	o, err := newOperation(ctx, in.Farm, in.Reason, farm.Renew, rebootAttempts)
 	if err != nil {
 		return farm.RotationResult{}, err
 	}
 	o.decisions.rollbackBlocked = blockedForRetirement
 	o.target = farm.Certificate{
 		Thumbprint: in.Old.Thumbprint, Subject: in.Old.Subject, FriendlyName: in.Old.FriendlyName, NotAfter: in.Old.NotAfter,
+	}
+	if err := workflow.SetQueryHandler(ctx, SnapshotQuery, func() (*farm.Snapshot, error) { return nil, nil }); err != nil {
+		return farm.RotationResult{}, err
 	}
 	r := &retirement{operation: o, archived: map[string]bool{}, wildcard: in.Old.Wildcard, notes: map[string][]string{}}
 	end := r.run(ctx)

@@ -88,7 +88,11 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 	if err := requireID(ctx, RotateID(in.Farm), in.Farm); err != nil {
 		return nil, err
 	}
-	o, err := newOperation(ctx, in.Farm, in.Reason, in.Intent)
+	attempts := int32(localAttempts)
+	if in.Configured {
+		attempts = rebootAttempts
+	}
+	o, err := newOperation(ctx, in.Farm, in.Reason, in.Intent, attempts)
 	if err != nil {
 		return nil, err
 	}
@@ -267,7 +271,8 @@ func (r *rotation) observeFirst(ctx workflow.Context) error {
 // rotation towards the same target may have taken it already.
 func (r *rotation) takeSnapshot(ctx workflow.Context, previous farm.StoreCertificate) {
 	if s := r.input.Snapshot; s != nil && s.Target.Thumbprint == r.target.Thumbprint {
-		r.snapshot, r.inherited = s, true
+		r.snapshot = s
+		r.inherited = true
 		return
 	}
 	r.snapshot = &farm.Snapshot{TakenAt: workflow.Now(ctx), Target: r.target, Previous: previous, Before: r.observed}
