@@ -122,22 +122,34 @@ func (r *rotation) goForward(ctx workflow.Context) ending {
 	if err := r.handOver(ctx); err != nil {
 		return ending{farm.Refused, err}
 	}
+	return r.proceed(ctx)
+}
+
+// proceed does what is left of the runbook once there is a snapshot.
+func (r *rotation) proceed(ctx workflow.Context) ending {
+	if !r.cuttingOver {
+		if err := r.stage(ctx); err != nil {
+			return failedEnding(err)
+		}
+	}
+	return r.cutOver(ctx)
+}
+
+// stage is the runbook up to the cutover.
+func (r *rotation) stage(ctx workflow.Context) error {
 	if err := r.runPhase(ctx, farm.PhaseStaging, // nothing that users notice
 		r.importCertificate,    // office servers: certificate, key, intermediates
 		r.grantKey,             // office servers: NETWORK SERVICE reads the key, and it signs
 		r.exportCertificate,    // masters: the public part, equal to the target
 		r.trustRootAuthorities, // SharePoint farms: what is missing of the chain
 	); err != nil {
-		return failedEnding(err)
+		return err
 	}
-	if err := r.runPhase(ctx, farm.PhaseWaiting,
+	return r.runPhase(ctx, farm.PhaseWaiting,
 		r.awaitApproval, // of exactly these differences, where configured
 		r.awaitWindow,   // where configured
 		r.recheck,       // the farm is the snapshot and what was staged, or nothing is cut over
-	); err != nil {
-		return failedEnding(err)
-	}
-	return r.cutOver(ctx)
+	)
 }
 
 // cutOver is the runbook from the cutover on. Where it was done in part before, it
@@ -379,13 +391,9 @@ func (r *rotation) finish(ctx workflow.Context, end ending) (farm.RotationResult
 		result.Inspection = r.found
 	}
 	statement := rotationStatement(end, r.decisions.resolution.why, r.progress.Report.Findings)
-	switch leftAlone := end.outcome == farm.Incomplete && errors.Is(end.cause, errResolved); {
-	case r.decisions.notApproved && leftAlone:
-		result.NotApproved = true
-		statement = r.decisions.resolution.why + ": nothing is rolled back, as an earlier rotation may have changed what is there; the next inspection plans it again"
-	case r.decisions.notApproved && end.outcome == farm.RolledBack:
-		result.NotApproved = true
-		statement += "; the next inspection plans it again"
+	switch {
+	case r.decisions.notApproved:
+		statement, result.NotApproved = r.explainNotApproved(end, statement)
 	case temporal.IsCanceledError(end.cause) && end.outcome == farm.Incomplete:
 		statement = joinNonEmpty("; ", statement, r.decisions.noWayBack)
 	}

@@ -29,7 +29,7 @@ func (r *rotation) settle(ctx workflow.Context, end ending) ending {
 // empty when it can. A server that cannot be observed is no reason: the rollback may
 // leave it out.
 func (r *rotation) lookForWayBack(ctx workflow.Context) string {
-	if !r.cuttingOver || !changeRollbackLook.has(ctx) {
+	if !changeRollbackLook.has(ctx) {
 		return ""
 	}
 	// It goes on although the rotation was cancelled.
@@ -50,13 +50,14 @@ func (r *rotation) lookForWayBack(ctx workflow.Context) string {
 
 // stayForward blocks a rotation that cannot be rolled back where it was, with the
 // reason: an operator retries, skips or aborts, or asks for the rollback again once it
-// is possible. One that was cancelled ends, and leaves what it has changed.
+// is possible. One that was cancelled, or that nobody approved, ends, and leaves what it
+// has changed.
 func (r *rotation) stayForward(ctx workflow.Context, end ending, why string) ending {
 	d := r.decisions
 	asked := d.resolution.why
-	d.resolution = resolution{}
+	d.resolution = resolution{why: asked}
 	d.rollbackBlocked = r.snapshot.RollbackBlocked(r.observed)
-	if r.noWayBack, d.noWayBack = why, why; temporal.IsCanceledError(end.cause) {
+	if r.noWayBack, d.noWayBack = why, why; temporal.IsCanceledError(end.cause) || d.notApproved {
 		return end
 	}
 	failed := d.lastBlocked
@@ -66,7 +67,7 @@ func (r *rotation) stayForward(ctx workflow.Context, end ending, why string) end
 	if err := r.blockUnlessResolved(ctx, failed); err != nil {
 		return failedEnding(err)
 	}
-	return r.cutOver(ctx)
+	return r.proceed(ctx)
 }
 
 // findInUse returns the certificate that the farm uses, as far as this run knows.
