@@ -66,6 +66,7 @@ func TestUsage_WrongFlagsAndConfiguration(t *testing.T) {
 		"level":         {[]string{"-log-level", "loud"}, "farmtrust-worker: invalid value \"loud\" for flag -log-level: "},
 		"no such file":  {[]string{"-config", broken + ".no"}, "farmtrust-worker: read configuration: open " + broken + ".no: "},
 		"unknown field": {[]string{"-config", broken}, broken + ":3: farm: unknown field: did you mean farms?"},
+		"of health":     {[]string{"health", "-config", broken + ".no"}, "farmtrust-worker: read configuration: open " + broken + ".no: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var said bytes.Buffer

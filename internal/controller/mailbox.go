@@ -141,8 +141,9 @@ func (m *Mailbox) addResult(r EventResult) {
 }
 
 // ApplyConfiguration makes the farm managed or unmanaged. One that is managed
-// again, or whose configuration has changed, is inspected at once. A pending request
-// of one that is unmanaged now is dropped; the operator who waits for it is told.
+// again, or whose configuration has changed, is inspected at once. A pending
+// request of one that is unmanaged now is dropped; the operator who waits for it
+// is told.
 func (s *State) ApplyConfiguration(c Configuration) {
 	if s.Unmanaged != "" && c.Unmanaged == "" {
 		s.Inspected.Due = true
