@@ -49,13 +49,28 @@ func (r Records) PreviousState(ctx context.Context, farmName, runID string) (*co
 	return nil, nil
 }
 
-// stateOf asks a controller that has ended for its state; nil where it does not
-// answer.
+// replayAttempts is how often a controller that has ended is asked for its state before
+// it counts as one that cannot be replayed. A worker that starts or stops has been seen
+// to fail a replay once.
+const replayAttempts = 3
+
+// stateOf asks a controller that has ended for its state; nil where it cannot be
+// replayed.
 func (r Records) stateOf(ctx context.Context, run *workflowpb.WorkflowExecutionInfo) (*controller.State, error) {
-	answer, err := r.client.temporal.QueryWorkflowWithOptions(ctx, &client.QueryWorkflowWithOptionsRequest{
-		WorkflowID: run.Execution.WorkflowId, RunID: run.Execution.RunId, QueryType: workflows.StateQuery,
-		QueryRejectCondition: enumspb.QUERY_REJECT_CONDITION_NONE,
-	})
+	var answer *client.QueryWorkflowWithOptionsResponse
+	var err error
+	for range replayAttempts {
+		answer, err = r.client.temporal.QueryWorkflowWithOptions(ctx, &client.QueryWorkflowWithOptionsRequest{
+			WorkflowID: run.Execution.WorkflowId, RunID: run.Execution.RunId, QueryType: workflows.StateQuery,
+			QueryRejectCondition: enumspb.QUERY_REJECT_CONDITION_NONE,
+		})
+		if !isUnanswerable(err) {
+			break
+		}
+		if err := waitInterval(ctx); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case isUnanswerable(err):
 		return nil, nil
