@@ -262,6 +262,29 @@ func TestRecall(t *testing.T) {
 	}
 }
 
+// TestSuspend suspends a farm while a rotation is at work: that it ends well is no
+// reason to go on.
+func TestSuspend(t *testing.T) {
+	for name, c := range map[string]struct {
+		meanwhile func(*controller.State)
+		want      bool
+	}{
+		"it stays suspended":           {func(s *controller.State) { s.Suspend("cancelled") }, true},
+		"unless an operator resumes":   {func(s *controller.State) { s.Suspend("cancelled"); s.Resume() }, false},
+		"or it was suspended before":   {func(s *controller.State) { s.Suspended = "rolled back" }, false},
+		"the first reason is the one ": {func(s *controller.State) { s.Suspended = "rolled back"; s.Suspend("cancelled") }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := idle(rotating)
+			c.meanwhile(&s)
+			s.EndRotation(epoch, result(farm.Verified, snapshot("B", "C")), "")
+			if got := s.Suspended != ""; got != c.want {
+				t.Errorf("it is suspended: %t (%s), want %t", got, s.Suspended, c.want)
+			}
+		})
+	}
+}
+
 func TestTakeRequest(t *testing.T) {
 	var m controller.Mailbox
 	if !m.TakeRequest("1") || !m.TakeRequest("2") || m.TakeRequest("1") {

@@ -1,7 +1,6 @@
 package controller_test
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -9,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
@@ -97,78 +96,6 @@ func (h *history) drawStep(t *rapid.T) {
 	case "recall":
 		h.recall(t)
 	}
-}
-
-// recordOf is what Temporal says of the active run.
-func (h *history) recordOf() controller.RunRecord {
-	return controller.RunRecord{
-		WorkflowID: h.Active.WorkflowID, RunID: h.Active.RunID, OriginalRunID: h.Active.OriginalID(), ByController: true,
-		Retirement: h.Active.Retirement, Reason: h.Active.Reason, StartedAt: h.Active.Since,
-	}
-}
-
-// read reads the active run.
-func (h *history) read(change func(*controller.RunRecord)) {
-	if h.Active == nil {
-		return
-	}
-	r := h.recordOf()
-	change(&r)
-	h.NoteRun(h.now, r)
-}
-
-// terminate ends the active run from outside, after its first change: it leaves no
-// report, but what it had taken before.
-func (h *history) terminate() {
-	if h.Active == nil {
-		return
-	}
-	r := h.recordOf()
-	r.EndedAt, r.Problem = h.now, "it was terminated"
-	if !h.rollsBack && !h.RunsRetirement() {
-		h.issued++
-		r.Snapshot = snapshot(h.Inspected.Current.Thumbprint, farm.Thumbprint(fmt.Sprintf("C%d", h.issued)))
-		h.kept, h.deleting = h.Inspected.Current.Thumbprint, false
-	}
-	h.rollsBack = false
-	h.NoteRun(h.now, r)
-}
-
-// forge has runs read that are none of the controller's: they change nothing, and are
-// not admitted.
-func (h *history) forge(t *rapid.T) {
-	forged := controller.RunRecord{
-		WorkflowID: rapid.SampledFrom([]string{"rotate/contoso", "retire/contoso", "x"}).Draw(t, "ID"), RunID: "forged",
-		OriginalRunID: "forged", StartedAt: h.now, Snapshot: snapshot("X", "Y"), Result: result(farm.Verified, snapshot("X", "Y")),
-	}
-	if rapid.Bool().Draw(t, "has ended") {
-		forged.EndedAt = h.now
-	}
-	if last := h.Last; h.Active == nil && last.RunID != "" && rapid.Bool().Draw(t, "is a reset of the last run") {
-		forged.WorkflowID, forged.OriginalRunID, forged.ByController, forged.EndedAt = "rotate/contoso", cmp.Or(last.OriginalRunID, last.RunID), true, time.Time{}
-	}
-	before := clone(t, h.State)
-	h.NoteRun(h.now, forged)
-	if diff := gocmp.Diff(before, clone(t, h.State)); diff != "" {
-		t.Fatalf("a run that is none of the controller's has changed something:\n%s", diff)
-	}
-	if err := h.CheckAdmission(controller.Admission{WorkflowID: forged.WorkflowID, RunID: forged.RunID}, &forged); err == nil {
-		t.Fatalf("%+v is admitted", forged)
-	}
-}
-
-// recall ends the controller; the next one recalls what this one knew.
-func (h *history) recall(t *rapid.T) {
-	recalled := clone(t, h.State)
-	var records []controller.RunRecord
-	if h.Active != nil {
-		records = append(records, h.recordOf())
-	}
-	recalled.Recall(h.now, records)
-	next := controller.State{Farm: h.Farm}
-	next.BeginRecall()
-	next.Adopt(h.now, recalled)
-	h.State = next
 }
 
 func (h *history) runID() string { h.issued++; return fmt.Sprintf("run-%d", h.issued) }
@@ -305,7 +232,7 @@ func (h *history) check(t *rapid.T) {
 		first, known := h.results[r.EventID]
 		if !known {
 			h.results[r.EventID] = r
-		} else if diff := gocmp.Diff(first, r); diff != "" {
+		} else if diff := cmp.Diff(first, r); diff != "" {
 			t.Fatalf("the result of event %s has changed:\n%s", r.EventID, diff)
 		}
 		if r.Reason == "" {
@@ -332,7 +259,7 @@ func (h *history) check(t *rapid.T) {
 	if until := h.UntilNext(h.now); until < time.Second {
 		t.Fatalf("the controller waits for %s", until)
 	}
-	if diff := gocmp.Diff(h.State, clone(t, h.State), cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(h.State, clone(t, h.State), cmpopts.EquateEmpty()); diff != "" {
 		t.Fatalf("lost by continuing as new (-before +after):\n%s", diff)
 	}
 }
