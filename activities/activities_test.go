@@ -41,6 +41,7 @@ func TestErrors_ByIdentity(t *testing.T) {
 		"a failed iisreset may pass":           {script(powershell.IisResetFailed, ""), failure{Type: powershell.IisResetFailed}, "iisreset"},
 		"a service may start the next time":    {script(powershell.ServiceNotRunning, ""), failure{Type: powershell.ServiceNotRunning}, "remove the cause"},
 		"SQL Server away may pass":             {script(powershell.SqlUnavailable, ""), failure{Type: powershell.SqlUnavailable}, "failover"},
+		"another step on the server, soon":     {script(powershell.ServerBusy, ""), failure{Type: powershell.ServerBusy, Delay: 5 * time.Second}, "until that step has ended"},
 		"a farm out of reach may pass":         {script(powershell.FarmUnreachable, ""), failure{Type: powershell.FarmUnreachable}, "Add-SPShellAdmin"},
 		"a missing second hop is final":        {script(powershell.SecondHop, ""), failure{Type: powershell.SecondHop, Final: true}, "runAs: task"},
 		"a farm that refuses us is final":      {script(powershell.NoFarmAccess, ""), failure{Type: powershell.NoFarmAccess, Final: true}, "Add-SPShellAdmin"},

@@ -197,8 +197,12 @@ var scriptAttempts = map[string]int32{
 }
 
 // retryableScriptErrors may take minutes to pass, as a failover of SQL Server
-// does.
-var retryableScriptErrors = map[string]bool{powershell.SqlUnavailable: true}
+// does, or the step of another rotation.
+var retryableScriptErrors = map[string]bool{powershell.SqlUnavailable: true, powershell.ServerBusy: true}
+
+// scriptDelays are the waits before a retry where those of the retry policy grow too
+// long.
+var scriptDelays = map[string]time.Duration{powershell.ServerBusy: 5 * time.Second}
 
 // scriptRule returns the rule for an error inside a script. Errors that our
 // scripts raise need an operator, except for transientScriptErrors. Errors of
@@ -210,7 +214,8 @@ func scriptRule(e *powershell.ScriptError) retryRule {
 	case remedy != "":
 		retryable := retryableScriptErrors[e.ID]
 		return retryRule{
-			terminal: !retryable && !transientScriptErrors[e.ID], retryable: retryable, attempts: scriptAttempts[e.ID], remedy: remedy,
+			terminal: !retryable && !transientScriptErrors[e.ID], retryable: retryable,
+			attempts: scriptAttempts[e.ID], delay: scriptDelays[e.ID], remedy: remedy,
 		}
 	case e.Exception == powershell.UpdateConflict:
 		return retryRule{delay: 5 * time.Second, remedy: "another administrator changed SharePoint at the same time"}

@@ -37,7 +37,7 @@ const answerTimeout = 10 * time.Second
 // for: its result says so, and has no time.
 func (d *Delivery) Wait(ctx context.Context, pending func(controller.State)) (controller.EventResult, error) {
 	for {
-		state, err := d.askState(ctx)
+		state, err := d.readState(ctx)
 		switch result, answered := state.Mailbox.ResultOf(d.event.ID); {
 		case errors.Is(err, ErrNoController):
 			return result, fmt.Errorf("%s ended before it answered the event; see its history", d.farm.ControllerID())
@@ -59,7 +59,7 @@ func (d *Delivery) Wait(ctx context.Context, pending func(controller.State)) (co
 	}
 }
 
-func (d *Delivery) askState(ctx context.Context) (controller.State, error) {
+func (d *Delivery) readState(ctx context.Context) (controller.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	return d.farm.State(ctx)

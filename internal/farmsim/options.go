@@ -64,6 +64,9 @@ type Options struct {
 	// SharedPowerShell runs them in a few processes instead of one each; see
 	// [pwsh.StartShared] for what is then not simulated.
 	SharedPowerShell bool
+	// Listen is the address that each endpoint listens on, with port 0; empty means
+	// 127.0.0.1.
+	Listen string
 	// WithoutWire starts no endpoints: calls go through [Farm.Runner] only.
 	WithoutWire bool
 }

@@ -42,7 +42,7 @@ func (s *server) startEndpoint(a *certificateAuthority) error {
 		offers = []wsman.Auth{wsman.Basic}
 	}
 	s.endpoint, err = wsman.Start(wsman.Options{
-		Name: s.host, Certificate: certificate, Offers: offers,
+		Addr: s.farm.options.Listen, Name: s.host, Certificate: certificate, Offers: offers,
 		Password: s.farm.passwordOf, Disrupt: s.disrupt,
 	}, s)
 	return err

@@ -17,6 +17,7 @@ import (
 	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/deployment"
 	"github.com/farmtrust/farmtrust/internal/winrm"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -27,7 +28,10 @@ type Options struct {
 	// Client must be connected to Namespace; the caller closes it.
 	Client    temporal.Client
 	Namespace string
-	Log       *zap.Logger
+	// Deployment makes the worker one version of a worker deployment; the zero
+	// value does not.
+	Deployment deployment.Version
+	Log        *zap.Logger
 }
 
 // stopTimeout is how long running activities get to finish when the worker stops.
@@ -74,7 +78,8 @@ func Run(ctx context.Context, o Options) error {
 	w := worker.New(o.Client, site.TaskQueue(), worker.Options{
 		Identity: self.Identity(), Interceptors: activities.Interceptors(a),
 		MaxHeartbeatThrottleInterval: heartbeatInterval, WorkerStopTimeout: stopTimeout,
-		OnFatalError: func(err error) { fatal <- err },
+		OnFatalError:      func(err error) { fatal <- err },
+		DeploymentOptions: o.Deployment.Options(),
 	})
 	workflows.Register(w)
 	w.RegisterActivity(a)
@@ -84,20 +89,22 @@ func Run(ctx context.Context, o Options) error {
 	defer w.Stop()
 	o.Log.Info("worker started", zap.String("namespace", o.Namespace), zap.String("queue", site.TaskQueue()),
 		zap.Int("farms", len(o.Config.Farms)), zap.String("configuration", self.Config))
-
-	ctx, stop := context.WithCancel(ctx)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		newSupervisor(site, o.Config, self, o.Log).run(ctx)
-	}()
-	defer func() { stop(); <-watched }()
+	defer runBeside(ctx, func(ctx context.Context) { o.Deployment.Watch(ctx, o.Client, o.Log) })()
+	defer runBeside(ctx, newSupervisor(site, o.Config, self, o.Log).run)()
 	select {
 	case <-ctx.Done():
 		return nil
 	case err := <-fatal:
 		return &GivenUpError{Queue: site.TaskQueue(), Namespace: o.Namespace, Err: err}
 	}
+}
+
+// runBeside runs f until the returned function is called, which waits for its end.
+func runBeside(ctx context.Context, f func(context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() { defer close(ended); f(ctx) }()
+	return func() { cancel(); <-ended }
 }
 
 // GivenUpError means that Temporal has refused the worker's polls for so long that

@@ -324,6 +324,10 @@ func overviewPages() map[string]report.Page {
 			{Farm: "northwind", Phase: "suspended", NeedsOperator: true},
 			{Farm: "tailspin", Rotation: "completed", Thumbprint: oldThumbprint, StartedAt: now.AddDate(0, 0, -9), EndedAt: now.AddDate(0, 0, -9).Add(time.Minute)},
 		}),
+		"overview-sites": report.Overview([]report.FarmRow{
+			{Farm: "contoso", Phase: "idle"},
+			{Farm: "fabrikam", Site: "berlin", Phase: "idle"},
+		}),
 		"overview-empty": report.Overview(nil),
 	}
 }

@@ -52,7 +52,7 @@ func (s *Session) TaskSession(name string) (*Session, error) {
 		return nil
 	})
 	task := &Session{world: s.world, m: s.m, boots: s.boots, logon: Logon{User: user, Auth: Batch}}
-	task.Linger(s.process.lingers)
+	task.Linger(s.process.linger)
 	return task, err
 }
 

@@ -85,6 +85,7 @@ func parse(args []string, stderr io.Writer) (o farmsim.Options, keep bool, err e
 	runAs := flags.String("runas", string(farm.Direct), "how SharePoint cmdlets are run: direct or task")
 	flags.StringVar(&o.PowerShell, "pwsh", "", "PowerShell that runs the shipped scripts, with stubs for Windows and the products")
 	latency := flags.Duration("latency", 0, "how long each script takes")
+	flags.StringVar(&o.Listen, "listen", "127.0.0.1:0", "where each server listens: an `address` with port 0")
 	flags.StringVar(&o.Dir, "dir", "", "folder for the farm's files; a temporary one if empty")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
