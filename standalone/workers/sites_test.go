@@ -74,21 +74,20 @@ func requireVerified(t *testing.T, f client.Farm) {
 func TestReplicas_WithOtherConfigurations(t *testing.T) {
 	t.Parallel()
 	s := startTemporal(t)
-	sim := startFarm(t, map[string]time.Duration{"Import-S2SCertificate": 3 * time.Second})
+	sim := startFarm(t, map[string]time.Duration{slowScript: 3 * time.Second})
 	right := loadConfig(t, sim)
 	wrong := loadConfig(t, sim, "sp-02.contoso.com", "sp-09.contoso.com")
 	f := s.farmAt("", farmsim.FarmName)
 	first := startWorker(t, s, right)
 	waitUntil(t, "the rotation imports the certificate", func() bool {
-		attempt, _ := s.pendingAttempt(t, "rotate/contoso", "ImportCertificate")
-		return attempt > 0
+		return s.pending(t, rotation, slowStep).GetLastStartedTime() != nil
 	})
 	other := startWorker(t, s, wrong)
 	waitUntil(t, "the workers that differ are named", func() bool {
 		return other.hasLogged(zapcore.WarnLevel, "different configurations", right.Hash(), wrong.Hash())
 	})
 	first.end(t)
-	waitUntil(t, "a step lands where its server is not known", func() bool { return s.failsWith(t, "rotate/contoso", "UnknownServer") })
+	waitUntil(t, "a step lands where its server is not known", func() bool { return s.failsWith(t, rotation, "UnknownServer") })
 	startWorker(t, s, right)
 	requireVerified(t, f)
 }

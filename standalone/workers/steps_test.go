@@ -11,6 +11,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/standalone/embedded"
@@ -26,16 +27,14 @@ const (
 // noticeWithin is how soon a running step notices a cancellation or a pause.
 const noticeWithin = 5 * time.Second
 
-// startSlowStep starts a worker, and returns once the slow step of a rotation runs.
+// startSlowStep starts a worker, and returns once the script of a rotation's slow step
+// runs: once the step has sent a heartbeat.
 func startSlowStep(t *testing.T, lasts time.Duration, through ...grpc.UnaryClientInterceptor) (testTemporal, *testWorker) {
 	t.Helper()
 	s := startTemporal(t)
 	sim := startFarm(t, map[string]time.Duration{slowScript: lasts})
 	w := startWorker(t, s, loadConfig(t, sim), through...)
-	waitUntil(t, "the step runs", func() bool {
-		attempt, _ := s.pendingAttempt(t, rotation, slowStep)
-		return attempt > 0
-	})
+	waitUntil(t, "the step runs", func() bool { return s.pending(t, rotation, slowStep).GetLastHeartbeatTime() != nil })
 	return s, w
 }
 
@@ -57,7 +56,7 @@ func (h *heartbeats) intercept(ctx context.Context, method string, req, reply an
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return ctx.Err()
+			return status.FromContextError(ctx.Err()).Err()
 		}
 	}
 	return invoke(ctx, method, req, reply, c, options...)
@@ -86,7 +85,7 @@ func TestSteps_SurviveAHiccupOfTheirHeartbeats(t *testing.T) {
 	requireVerified(t, s.farmAt("", farmsim.FarmName))
 	for _, e := range s.events(t, rotation, enumspb.EVENT_TYPE_ACTIVITY_TASK_STARTED) {
 		if started := e.GetActivityTaskStartedEventAttributes(); started.Attempt != 1 {
-			t.Errorf("attempt %d of a step, after %v", started.Attempt, started.LastFailure)
+			t.Errorf("attempt %d of event %d, after %v", started.Attempt, started.ScheduledEventId, started.LastFailure)
 		}
 	}
 }
@@ -118,8 +117,7 @@ func TestSteps_NoticeAPause(t *testing.T) {
 	}
 	began := time.Now()
 	waitUntil(t, "the step is paused", func() bool {
-		_, state := s.pendingAttempt(t, rotation, slowStep)
-		return state == enumspb.PENDING_ACTIVITY_STATE_PAUSED
+		return s.pending(t, rotation, slowStep).GetState() == enumspb.PENDING_ACTIVITY_STATE_PAUSED
 	})
 	if took := time.Since(began); took > noticeWithin {
 		t.Errorf("it took %s", took)
@@ -134,9 +132,8 @@ func TestWorker_StopLetsARunningStepFinish(t *testing.T) {
 	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("the worker took %s to stop", took)
 	}
-	attempt, state := s.pendingAttempt(t, rotation, slowStep)
-	if attempt != 0 {
-		t.Errorf("attempt %d of the step is %s, want it finished", attempt, state)
+	if p := s.pending(t, rotation, slowStep); p != nil {
+		t.Errorf("attempt %d of the step is %s, want it finished", p.Attempt, p.State)
 	}
 	completed := map[int64]bool{}
 	for _, e := range s.events(t, rotation, enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED) {

@@ -10,6 +10,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	temporal "go.temporal.io/sdk/client"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -180,20 +181,19 @@ func (s testTemporal) events(t *testing.T, id string, kind enumspb.EventType) (f
 	return found
 }
 
-// pendingAttempt returns the attempt of the workflow's pending activity of a type that
-// runs now, and its state; 0 while none does.
-func (s testTemporal) pendingAttempt(t *testing.T, id, activity string) (attempt int32, state enumspb.PendingActivityState) {
+// pending returns the workflow's pending activity of a type; nil while there is none.
+func (s testTemporal) pending(t *testing.T, id, activity string) *workflowpb.PendingActivityInfo {
 	t.Helper()
 	described, err := s.DescribeWorkflowExecution(t.Context(), id, "")
 	if err != nil {
-		return 0, 0 // it has not started yet
+		return nil // it has not started yet
 	}
 	for _, p := range described.PendingActivities {
-		if p.ActivityType.Name == activity && p.LastStartedTime != nil {
-			return p.Attempt, p.State
+		if p.ActivityType.Name == activity {
+			return p
 		}
 	}
-	return 0, 0
+	return nil
 }
 
 // failsWith reports whether a pending activity's last attempt failed with this type
