@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	temporal "go.temporal.io/sdk/client"
@@ -78,8 +79,8 @@ func Run(ctx context.Context, o Options) error {
 	w := worker.New(o.Client, site.TaskQueue(), worker.Options{
 		Identity: self.Identity(), Interceptors: activities.Interceptors(a),
 		MaxHeartbeatThrottleInterval: heartbeatInterval, WorkerStopTimeout: stopTimeout,
-		OnFatalError:      func(err error) { fatal <- err },
 		DeploymentOptions: o.Deployment.Options(),
+		OnFatalError:      func(err error) { fatal <- err },
 	})
 	workflows.Register(w)
 	w.RegisterActivity(a)
@@ -89,22 +90,18 @@ func Run(ctx context.Context, o Options) error {
 	defer w.Stop()
 	o.Log.Info("worker started", zap.String("namespace", o.Namespace), zap.String("queue", site.TaskQueue()),
 		zap.Int("farms", len(o.Config.Farms)), zap.String("configuration", self.Config))
-	defer runBeside(ctx, func(ctx context.Context) { o.Deployment.Watch(ctx, o.Client, o.Log) })()
-	defer runBeside(ctx, newSupervisor(site, o.Config, self, o.Log).run)()
+
+	ctx, stop := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	beside.Go(func() { newSupervisor(site, o.Config, self, o.Log).run(ctx) })
+	beside.Go(func() { o.Deployment.Watch(ctx, o.Client, o.Log) })
+	defer func() { stop(); beside.Wait() }()
 	select {
 	case <-ctx.Done():
 		return nil
 	case err := <-fatal:
 		return &GivenUpError{Queue: site.TaskQueue(), Namespace: o.Namespace, Err: err}
 	}
-}
-
-// runBeside runs f until the returned function is called, which waits for its end.
-func runBeside(ctx context.Context, f func(context.Context)) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() { defer close(ended); f(ctx) }()
-	return func() { cancel(); <-ended }
 }
 
 // GivenUpError means that Temporal has refused the worker's polls for so long that
