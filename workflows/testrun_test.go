@@ -48,8 +48,20 @@ type startedActivity struct{ name, host string }
 
 func (f *testFarm) newRun(t *testing.T) *testRun {
 	t.Helper()
+	return f.newRunWith(t, log.NewStructuredLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError + 1}))))
+}
+
+// newLoggedRun is a run whose reminders are kept.
+func (f *testFarm) newLoggedRun(t *testing.T) (*testRun, *reminders) {
+	t.Helper()
+	logged := &reminders{}
+	return f.newRunWith(t, logged), logged
+}
+
+func (f *testFarm) newRunWith(t *testing.T, logger log.Logger) *testRun {
+	t.Helper()
 	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError + 1}))))
+	suite.SetLogger(logger)
 	r := &testRun{testFarm: f, t: t, env: suite.NewTestWorkflowEnvironment(), hints: &hints{}, marks: &marks{needsOperator: map[string]bool{}}}
 	// A busy machine is no deadlock.
 	r.env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute, Interceptors: append(activities.Interceptors(f.activities), r.marks)})

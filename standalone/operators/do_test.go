@@ -90,7 +90,7 @@ func (w *testFarm) decide(t *testing.T, id string, d farm.Decision) {
 // controller if none runs.
 func (w *testFarm) lookAfterController(t *testing.T) {
 	t.Helper()
-	if err := w.farm.Under(w.config.Farms[0].Rotation).Configure(t.Context()); err != nil {
+	if _, err := w.farm.Under(w.config.Farms[0].Rotation).Configure(t.Context(), client.Worker{Host: "worker"}, "", ""); err != nil {
 		t.Fatal(err)
 	}
 }
