@@ -53,7 +53,8 @@ Flags:
 const exitHelp = `
 Exit codes:
   0  stopped as asked
-  1  Temporal refuses the credentials, or lacks search attributes
+  1  Temporal refuses the credentials or, for two minutes, every poll; or it lacks
+     search attributes
   2  a flag or the configuration is wrong
 `
 

@@ -61,9 +61,13 @@ func dial(t *testing.T, address string, through ...grpc.UnaryClientInterceptor) 
 }
 
 // startFarm starts a small simulated farm whose certificate is due for renewal.
-func startFarm(t *testing.T, latency map[string]time.Duration) *farmsim.Farm {
+func startFarm(t *testing.T, latency map[string]time.Duration, hooks ...farmsim.Hooks) *farmsim.Farm {
 	t.Helper()
-	sim, err := farmsim.Start(t.Context(), farmsim.Options{Dir: t.TempDir(), OfficeServers: 1, Trusting: true, Latency: latency})
+	o := farmsim.Options{Dir: t.TempDir(), OfficeServers: 1, Trusting: true, Latency: latency}
+	if len(hooks) > 0 {
+		o.Hooks = hooks[0]
+	}
+	sim, err := farmsim.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
