@@ -88,6 +88,11 @@ func (c *testController) assertRequestRefused(r controller.Request, want string)
 	})
 }
 
+// requestAs asks for something by an update with this ID.
+func (c *testController) requestAs(id string, r controller.Request, answered func(error)) {
+	c.sendUpdateAs(id, workflows.RequestUpdate, r, func(_ any, err error) { answered(err) })
+}
+
 // rollbackRequest asks for a rollback.
 var rollbackRequest = controller.Request{Kind: controller.RequestRollback, By: "op", Reason: "refreshes fail"}
 

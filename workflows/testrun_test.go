@@ -154,8 +154,13 @@ func (r *testRun) onCompare(do func(nth int, c *activities.Comparison) error) {
 
 // sendUpdate sends an update; answered gets its result, or why it was refused.
 func (r *testRun) sendUpdate(name string, arg any, answered func(result any, err error)) {
+	r.sendUpdateAs("", name, arg, answered)
+}
+
+// sendUpdateAs sends an update under an ID.
+func (r *testRun) sendUpdateAs(id, name string, arg any, answered func(result any, err error)) {
 	r.unanswered++
-	r.env.UpdateWorkflow(name, "", &testsuite.TestUpdateCallback{
+	r.env.UpdateWorkflow(name, id, &testsuite.TestUpdateCallback{
 		OnAccept:   func() {},
 		OnReject:   func(err error) { r.unanswered--; answered(nil, err) },
 		OnComplete: func(result any, err error) { r.unanswered--; answered(result, err) },
