@@ -10,7 +10,7 @@ stamp := $(if $(VERSION),-X github.com/farmtrust/farmtrust/internal/version.rele
 tool := go tool -modfile=$(CURDIR)/tools/go.mod
 modules := . standalone tools
 
-.PHONY: help build test test-product test-standalone lint fmt tidy tidy-check generate reliability
+.PHONY: help build test test-product test-standalone topology lint fmt tidy tidy-check generate reliability
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 18
@@ -31,6 +31,12 @@ test-product: ## run the product's tests, with the race detector
 # own module.
 test-standalone: ## run the end-to-end tests, with a sample of the reliability table
 	go test -C standalone -timeout 40m ./...
+
+# Temporal's programs are built in the versions of docker-compose.yml, which takes
+# minutes the first time; out/topology keeps them.
+topology: ## run the services of docker-compose.yml as processes, on an installed PostgreSQL, and kill each
+	FARMTRUST_POSTGRES=$${FARMTRUST_POSTGRES:-$(lastword $(sort $(wildcard /usr/lib/postgresql/*/bin)))} \
+		go test -count=1 -timeout 30m -v -run '^TestTopology_' ./deploy
 
 # workflowcheck lists the calls that lead to a finding, indented, hundreds of
 # lines for some; its first line says what to fix.

@@ -113,7 +113,7 @@ func TestRestartOffice_NotBack(t *testing.T) {
 // TestServers_NotConfigured protects credentials from servers that a caller
 // names.
 func TestServers_NotConfigured(t *testing.T) {
-	a := &activities.Activities{Farms: testFarm{}, Now: time.Now}
+	a := &activities.Activities{Farms: testFarm{}, Worker: "worker-1, process 7 (configuration 0a1b2c3d4e5f)", Now: time.Now}
 	elsewhere := activities.ServerInput{Farm: "contoso", Host: "attacker.example"}
 	for name, c := range map[string]struct{ activity, in any }{
 		"observe office server":     {a.ObserveOffice, activities.ObserveInput{ServerInput: elsewhere}},
@@ -125,7 +125,8 @@ func TestServers_NotConfigured(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			connect := func(any) error { t.Error("the server is connected to"); return nil }
 			a.Remote = testServer{"Get-OfficeServer": connect, "Get-SharePointServer": connect, "Get-SharePointFarm": connect}
-			assertFails(t, a, c.activity, c.in, failure{Type: activities.UnknownServer, Final: true})
+			assertFails(t, a, c.activity, c.in, failure{Type: activities.UnknownServer},
+				"attacker.example of farm contoso is not in the configuration of worker worker-1, process 7 (configuration 0a1b2c3d4e5f)")
 		})
 	}
 }

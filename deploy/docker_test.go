@@ -92,7 +92,7 @@ func TestCompose_ARotationSurvivesThatEachPartIsKilled(t *testing.T) {
 		}
 	}
 	o := &operator{command: []string{"docker", "compose", "exec", "-T", "worker", "farmtrust"}}
-	rotateWhileKilling(t, o, container{"postgres", c}, container{"temporal", c}, container{"ui", c}, container{"worker", c})
+	rotateWhileKilling(t, o, o.rotateUntilApproval(t), container{"postgres", c}, container{"temporal", c}, container{"ui", c}, container{"worker", c})
 	docker(t, "compose", "up", "--detach")
 	for service := range c.Services {
 		poll(t, service+" to be ready again", func() bool { return container{service, c}.isReady(t) })

@@ -17,12 +17,18 @@ type part interface {
 	kill(t *testing.T)
 }
 
-// rotateWhileKilling rotates the farm, and kills each part while the rotation waits
-// for approval and again while it runs.
-func rotateWhileKilling(t *testing.T, o *operator, parts ...part) {
+// rotateUntilApproval starts a rotation, and returns the digest of what then waits
+// for approval.
+func (o *operator) rotateUntilApproval(t *testing.T) (digest string) {
 	t.Helper()
 	o.run(t, "rotate", "contoso", "--detach")
-	digest := o.awaitApproval(t)
+	return o.awaitApproval(t)
+}
+
+// rotateWhileKilling kills each part while a rotation waits for the approval of a
+// digest and again while it runs.
+func rotateWhileKilling(t *testing.T, o *operator, digest string, parts ...part) {
+	t.Helper()
 	for _, p := range parts {
 		p.kill(t)
 		if again := o.awaitApproval(t); again != digest {
@@ -106,8 +112,11 @@ func (o *operator) awaitVerified(t *testing.T) {
 	t.Helper()
 	poll(t, "the rotation to end", func() bool {
 		s, ok := o.status(t)
-		if ok && s.Report.Outcome != "" && s.Report.Outcome != farm.Verified {
-			t.Fatalf("the rotation ended %s", s.Report.Outcome)
+		switch {
+		case ok && s.Wait != nil && s.Wait.For == farm.ForDecision:
+			t.Fatalf("the rotation waits for a decision: %s", s.Wait.Text)
+		case ok && s.Report.Outcome != "" && s.Report.Outcome != farm.Verified:
+			t.Fatalf("the rotation ended %s: %s", s.Report.Outcome, s.Report.Statement)
 		}
 		return ok && s.Report.Outcome == farm.Verified
 	})

@@ -29,6 +29,8 @@ type process struct {
 
 	mu  sync.Mutex
 	pid int
+	// gate is locked while the process is stopped.
+	gate sync.Mutex
 }
 
 func (p *process) String() string { return p.name }
@@ -49,6 +51,8 @@ func (p *process) start(t *testing.T, logs string) {
 	go func() {
 		defer close(ended)
 		for ctx.Err() == nil {
+			p.gate.Lock()
+			p.gate.Unlock() //nolint:staticcheck // it only waits
 			p.runOnce(ctx)
 			select {
 			case <-ctx.Done():
@@ -106,6 +110,25 @@ func (p *process) kill(t *testing.T) {
 		t.Fatal(err)
 	}
 	poll(t, p.name+" to be restarted", func() bool { pid := p.runningPID(); return pid != 0 && pid != before })
+	p.awaitHealthy(t)
+}
+
+// stop ends the program, which is not started again until [process.resume].
+func (p *process) stop(t *testing.T) {
+	t.Helper()
+	p.gate.Lock()
+	if pid := p.runningPID(); pid != 0 {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	poll(t, p.name+" to end", func() bool { return p.runningPID() == 0 })
+}
+
+func (p *process) resume(t *testing.T) {
+	t.Helper()
+	p.gate.Unlock()
+	poll(t, p.name+" to start", func() bool { return p.runningPID() != 0 })
 	p.awaitHealthy(t)
 }
 

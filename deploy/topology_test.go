@@ -168,41 +168,6 @@ func (top *topology) lookUp(command []string) []string {
 	return command
 }
 
-// database prepares a cluster as the image does, and returns its service.
-func (top *topology) database(t *testing.T) *process {
-	t.Helper()
-	home := filepath.Join(top.dir, "database")
-	if err := os.Mkdir(home, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	user := findPostgresUser(t, home)
-	data, environment := filepath.Join(home, "data"), top.file.Services["postgres"].Environment
-	initialize := exec.CommandContext(t.Context(), filepath.Join(top.postgres, "initdb"), "--pgdata="+data, "--auth=scram-sha-256",
-		"--username="+environment["POSTGRES_USER"], "--pwfile="+top.adapt(environment["POSTGRES_PASSWORD_FILE"]), "--locale=C.UTF-8")
-	initialize.SysProcAttr = &syscall.SysProcAttr{Credential: user}
-	initialize.Dir = home
-	if out, err := initialize.CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v\n%s", err, out)
-	}
-	p := top.process("postgres", filepath.Join(top.postgres, "postgres"), "-D", data, "-k", home, "-h", "127.0.0.1")
-	p.user, p.dir = user, home
-	return p
-}
-
-// findPostgresUser returns whom PostgreSQL runs as, and gives them a folder: it
-// refuses to run as root.
-func findPostgresUser(t *testing.T, folder string) *syscall.Credential {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	const nobody = 65534
-	if err := os.Chown(folder, nobody, nobody); err != nil {
-		t.Fatal(err)
-	}
-	return &syscall.Credential{Uid: nobody, Gid: nobody}
-}
-
 // startFarm starts a simulated farm whose certificate is due for renewal and whose
 // cutover needs an approval, and returns the path of its configuration.
 func (top *topology) startFarm(t *testing.T) string {
@@ -278,11 +243,25 @@ func TestTopology_ARotationSurvivesThatEachPartIsKilled(t *testing.T) {
 	worker.start(t, top.dir)
 
 	o := &operator{command: []string{top.programs.path("farmtrust")}, env: append(top.env("worker"), "USER=operator")}
-	rotateWhileKilling(t, o, postgres, temporal, ui, worker)
+	digest := o.rotateUntilApproval(t)
+	backup := top.backUp(t, postgres)
+	rotateWhileKilling(t, o, digest, postgres, temporal, ui, worker)
 	if page := top.get(t, "/api/v1/namespaces/default/workflows?query="+url.QueryEscape(`WorkflowId = "rotate/contoso"`)); !strings.Contains(page, "WORKFLOW_EXECUTION_STATUS_COMPLETED") {
 		t.Errorf("the UI does not show that the rotation has ended:\n%s", page)
 	}
 	top.runJob(t, "schema")
+
+	// A database that is older than what was done on the servers since.
+	worker.stop(t)
+	temporal.stop(t)
+	top.restore(t, postgres, backup)
+	temporal.resume(t)
+	worker.resume(t)
+	again := o.awaitApproval(t)
+	t.Logf("restored: digest %s, was %s", again, digest)
+	o.run(t, "approve", "contoso", again, "--reason", "restored")
+	o.awaitVerified(t)
+	t.Log(o.run(t, "status", "contoso"))
 }
 
 // worker returns the worker's service with this configuration.

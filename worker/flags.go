@@ -39,6 +39,7 @@ Several workers may run side by side; all must have the same configuration.
 Other commands, each with -h:
   namespace  make the namespace of a self-hosted Temporal server ready
   replay     show the open workflows that this version could not continue
+  health     report whether a worker on this machine asks Temporal for work
 
 Examples:
   farmtrust-worker

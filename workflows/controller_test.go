@@ -131,7 +131,7 @@ func TestManageFarm_Events(t *testing.T) {
 		c.after(90*time.Minute, func() {
 			c.assertRequestRefused(controller.Request{Kind: controller.RequestRotate, By: "op", Reason: "x"}, rotateID+" is already running; it was started by hand")
 		})
-		c.after(100*time.Minute, c.env.CancelWorkflow)
+		c.after(100*time.Minute, c.stop)
 		state, _ := c.runAs(func(ctx workflow.Context, s controller.State) error {
 			byHand := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: rotateID})
 			if err := workflow.ExecuteChildWorkflow(byHand, "RotateTrust", workflows.RotateInput{}).GetChildWorkflowExecution().Get(ctx, nil); err != nil {

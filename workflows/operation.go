@@ -36,9 +36,11 @@ type ending struct {
 	cause   error
 }
 
-func newOperation(ctx workflow.Context, farmName, reason string, intent farm.Intent) (*operation, error) {
+// newOperation loads the farm's configuration, and says how long it waits for a
+// worker that has it.
+func newOperation(ctx workflow.Context, farmName, reason string, intent farm.Intent, attempts int32) (*operation, error) {
 	o := &operation{knownMasters: map[string]farm.OfficeServer{}, decisions: &decisions{}}
-	if err := workflow.ExecuteActivity(localOptions(ctx, "load configuration of "+farmName), a.LoadFarm, farmName).Get(ctx, &o.farm); err != nil {
+	if err := workflow.ExecuteActivity(workflow.WithRetryPolicy(localOptions(ctx, "load configuration of "+farmName), *retryPolicy(attempts)), a.LoadFarm, farmName).Get(ctx, &o.farm); err != nil {
 		return nil, err
 	}
 	o.progress = newProgress(ctx, o.farm, reason, intent)

@@ -25,7 +25,7 @@ func RetireCertificate(ctx workflow.Context, in RetireInput) (farm.RotationResul
 	if err := requireID(ctx, RetireID(in.Farm), in.Farm); err != nil {
 		return farm.RotationResult{}, err
 	}
-	o, err := newOperation(ctx, in.Farm, in.Reason, farm.Renew)
+	o, err := newOperation(ctx, in.Farm, in.Reason, farm.Renew, rebootAttempts)
 	if err != nil {
 		return farm.RotationResult{}, err
 	}

@@ -87,7 +87,11 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 	if err := requireID(ctx, RotateID(in.Farm), in.Farm); err != nil {
 		return nil, err
 	}
-	o, err := newOperation(ctx, in.Farm, in.Reason, in.Intent)
+	attempts := int32(localAttempts)
+	if in.Configured {
+		attempts = rebootAttempts
+	}
+	o, err := newOperation(ctx, in.Farm, in.Reason, in.Intent, attempts)
 	if err != nil {
 		return nil, err
 	}

@@ -18,11 +18,28 @@ import (
 )
 
 // testController is the controller of a [testFarm].
-type testController struct{ *testRun }
+type testController struct {
+	*testRun
+
+	// last is the state when the test stopped the controller; nil before.
+	last *controller.State
+}
 
 func (f *testFarm) newController(t *testing.T) *testController {
 	t.Helper()
-	return &testController{f.newRun(t)}
+	c := &testController{testRun: f.newRun(t)}
+	c.onStart = c.onRead
+	f.runs.follow(c.env)
+	return c
+}
+
+// stop ends the test of a controller, which never ends by itself, and keeps its state.
+// It is cancelled for that, which has it continue as new.
+func (c *testController) stop() {
+	state := c.state()
+	c.last = &state
+	c.env.SetDetachedChildWait(false)
+	c.env.CancelWorkflow()
 }
 
 func (c *testController) sendEvent(id string) {
@@ -106,10 +123,14 @@ func (c *testController) decideOn(workflowID string, choice farm.Choice) {
 	}
 }
 
-// runFrom runs the controller from a state until it is cancelled or continues as
-// new, and returns its state then.
+// runFrom runs the controller from a state until it is stopped or continues as
+// new, and returns its state then. It was continued as new with a state that is not
+// zero; otherwise it is the first.
 func (c *testController) runFrom(from controller.State) (state controller.State, continued bool) {
 	c.t.Helper()
+	if from.Policy != (controller.Policy{}) || !from.Inspected.At.IsZero() {
+		c.env.SetContinuedExecutionRunID("before")
+	}
 	from.Farm = farmsim.FarmName
 	return c.runAs(workflows.ManageFarm, from)
 }
@@ -120,22 +141,23 @@ func (c *testController) runAs(manage func(workflow.Context, controller.State) e
 	c.env.ExecuteWorkflow(manage, from)
 	c.requireAnswered()
 	err := c.env.GetWorkflowError()
-	if again, ok := errors.AsType[*workflow.ContinueAsNewError](err); ok {
-		if err := converter.GetDefaultDataConverter().FromPayloads(again.Input, &state); err != nil {
-			c.t.Fatal(err)
-		}
-		return state, true
-	}
-	if err == nil || !strings.Contains(err.Error(), "canceled") {
+	again, ok := errors.AsType[*workflow.ContinueAsNewError](err)
+	if !ok {
 		c.t.Fatalf("the controller ended: %v", err)
 	}
-	return c.state(), false
+	if c.last != nil {
+		return *c.last, false
+	}
+	if err := converter.GetDefaultDataConverter().FromPayloads(again.Input, &state); err != nil {
+		c.t.Fatal(err)
+	}
+	return state, true
 }
 
 // runUntil runs a new controller for some time and returns its state then.
 func (c *testController) runUntil(end time.Duration) controller.State {
 	c.t.Helper()
-	c.after(end, c.env.CancelWorkflow)
+	c.after(end, c.stop)
 	state, _ := c.runFrom(controller.State{})
 	return state
 }

@@ -34,6 +34,8 @@ type testRun struct {
 	// started are the activities that were started on servers, in order.
 	started []startedActivity
 	hooks   []func(startedActivity)
+	// onStart is told of each activity first; nil tells nobody.
+	onStart func(*activity.Info)
 	// hints are what the run sent to the controller.
 	hints *hints
 	marks *marks
@@ -65,6 +67,9 @@ func (f *testFarm) newRun(t *testing.T) *testRun {
 			a.host = in.Host
 		}
 		r.started = append(r.started, a)
+		if r.onStart != nil {
+			r.onStart(info)
+		}
 		for _, hook := range r.hooks {
 			hook(a)
 		}

@@ -112,30 +112,13 @@ func (f Farm) State(ctx context.Context) (state controller.State, err error) {
 	return state, nil
 }
 
-// Configure starts the controller if it does not run, and tells it that a
-// worker has the farm in its configuration.
-func (f Farm) Configure(ctx context.Context) error {
-	return f.signalWithStart(ctx, workflows.ConfigurationSignal, controller.Configuration{})
-}
-
-// MarkUnmanaged tells the controller why no worker has the farm in its
-// configuration. A controller that does not run needs no telling.
-func (f Farm) MarkUnmanaged(ctx context.Context, reason string) error {
-	err := f.temporal.SignalWorkflow(ctx, f.ControllerID(), "", workflows.ConfigurationSignal, controller.Configuration{Unmanaged: reason})
-	var notFound *serviceerror.NotFound
-	if err != nil && !errors.As(err, &notFound) {
-		return fmt.Errorf("signal %s that the farm is unmanaged: %w", f.ControllerID(), err)
-	}
-	return nil
-}
-
-func (f Farm) signalWithStart(ctx context.Context, signal string, value any) error {
-	_, err := f.temporal.SignalWithStartWorkflow(ctx, f.ControllerID(), signal, value,
+func (f Farm) signalWithStart(ctx context.Context, signal string, value any) (runID string, err error) {
+	run, err := f.temporal.SignalWithStartWorkflow(ctx, f.ControllerID(), signal, value,
 		workflows.ControllerOptions(f.name, f.TaskQueue()), workflows.ManageFarm, f.initialState())
 	if err != nil {
-		return fmt.Errorf("signal %s with %s: %w", f.ControllerID(), signal, err)
+		return "", fmt.Errorf("signal %s with %s: %w", f.ControllerID(), signal, err)
 	}
-	return nil
+	return run.GetRunID(), nil
 }
 
 // RefusedError is returned for a request or a decision that makes no sense now.

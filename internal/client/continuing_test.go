@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	temporal "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	sdktemporal "go.temporal.io/sdk/temporal"
 	"google.golang.org/grpc"
 
 	"github.com/farmtrust/farmtrust/internal/client"
@@ -34,6 +35,10 @@ type continuingFrontend struct {
 	// anything fails first.
 	rejected []enumspb.WorkflowExecutionStatus
 	failures []error
+	// refusals is how many updates are refused first.
+	refusals int
+	// state is what the controller answers.
+	state controller.State
 	// updateIDs are those of the updates that arrived.
 	updateIDs []string
 }
@@ -93,7 +98,7 @@ func (f *continuingFrontend) QueryWorkflow(_ context.Context, r *workflowservice
 		f.rejected = f.rejected[1:]
 		return &workflowservice.QueryWorkflowResponse{QueryRejected: &querypb.QueryRejected{Status: status}}, nil
 	}
-	result, err := converter.GetDefaultDataConverter().ToPayloads(controller.State{Farm: "contoso"})
+	result, err := converter.GetDefaultDataConverter().ToPayloads(f.state)
 	return &workflowservice.QueryWorkflowResponse{QueryResult: result}, err
 }
 
@@ -118,10 +123,16 @@ func (f *continuingFrontend) answerUpdate(r *workflowservice.UpdateWorkflowExecu
 		return nil, err
 	}
 	result, err := converter.GetDefaultDataConverter().ToPayloads(workflows.StartedRun{WorkflowID: "rotate/contoso", RunID: "1"})
+	outcome := &updatepb.Outcome{Value: &updatepb.Outcome_Success{Success: result}}
+	if f.refusals > 0 {
+		f.refusals--
+		refused := sdktemporal.NewApplicationError("rotate/contoso has been running since 06:00", "")
+		outcome.Value = &updatepb.Outcome_Failure{Failure: sdktemporal.GetDefaultFailureConverter().ErrorToFailure(refused)}
+	}
 	return &workflowservice.UpdateWorkflowExecutionResponse{
 		UpdateRef: &updatepb.UpdateRef{WorkflowExecution: r.WorkflowExecution, UpdateId: r.Request.Meta.UpdateId},
 		Stage:     enumspb.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED,
-		Outcome:   &updatepb.Outcome{Value: &updatepb.Outcome_Success{Success: result}},
+		Outcome:   outcome,
 	}, err
 }
 
@@ -147,6 +158,7 @@ func TestState_WhileContinuingAsNew(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			c.frontend.state.Farm = "contoso"
 			state, err := c.frontend.dial(t).Farm("contoso").State(t.Context())
 			switch {
 			case c.want == "" && (err != nil || state.Farm != "contoso"):
@@ -167,6 +179,28 @@ func TestRequest_WhileContinuingAsNew(t *testing.T) {
 	if len(f.updateIDs) != 4 || len(slices.Compact(f.updateIDs)) != 1 {
 		t.Errorf("the request arrived as %v, want it four times under one ID", f.updateIDs)
 	}
+}
+
+// TestRequest_RefusedForWhatHasEnded is about a controller that has not heard yet that
+// its rotation has ended.
+func TestRequest_RefusedForWhatHasEnded(t *testing.T) {
+	ask := func(f *continuingFrontend) error {
+		_, err := f.dial(t).Farm("contoso").ReplaceCompromised(t.Context(), client.Author{By: "ada", Reason: "change 4711"})
+		return err
+	}
+	t.Run("it is asked again", func(t *testing.T) {
+		f := &continuingFrontend{refusals: 2}
+		if err := ask(f); err != nil || len(f.updateIDs) != 3 {
+			t.Errorf("got %v after %d requests, want the rotation after three", err, len(f.updateIDs))
+		}
+	})
+	t.Run("a refusal that stands is believed at once", func(t *testing.T) {
+		f := &continuingFrontend{refusals: 2, state: controller.State{Active: &controller.ActiveRun{WorkflowID: "rotate/contoso"}}}
+		err := ask(f)
+		if _, refused := errors.AsType[*client.RefusedError](err); !refused || len(f.updateIDs) != 1 {
+			t.Errorf("got %v after %d requests, want the first refusal", err, len(f.updateIDs))
+		}
+	})
 }
 
 func TestDecide_WhileATaskFails(t *testing.T) {

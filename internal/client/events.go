@@ -20,7 +20,7 @@ type Delivery struct {
 // if it does not run. It returns as soon as Temporal has stored the event: no
 // worker needs to run.
 func (f Farm) SendEvent(ctx context.Context, e controller.Event) (*Delivery, error) {
-	if err := f.signalWithStart(ctx, workflows.EventSignal, e); err != nil {
+	if _, err := f.signalWithStart(ctx, workflows.EventSignal, e); err != nil {
 		return nil, fmt.Errorf("send %s: %w", e.Summary, err)
 	}
 	return &Delivery{farm: f, event: e}, nil

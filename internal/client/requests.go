@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/client"
 
@@ -79,9 +80,30 @@ func (f Farm) startRun(ctx context.Context, r controller.Request) (*Run, error) 
 	return f.Run(ctx, started.WorkflowID, started.RunID), nil
 }
 
-// sendRequest updates the controller with a request, which it refuses or answers
-// once what was asked for has started.
-func (f Farm) sendRequest(ctx context.Context, r controller.Request) (started workflows.StartedRun, err error) {
+// refusalTimeout is how much later than its operator a controller may learn that a
+// rotation has ended.
+const refusalTimeout = 2 * time.Second
+
+// sendRequest sends a request, which the controller refuses or answers once what was
+// asked for has started. A refusal that has become untrue is not believed: the
+// controller learns a moment later than its operator that a rotation has ended.
+func (f Farm) sendRequest(ctx context.Context, r controller.Request) (workflows.StartedRun, error) {
+	for end := time.Now().Add(refusalTimeout); ; {
+		started, err := f.updateController(ctx, r)
+		if _, refused := errors.AsType[*RefusedError](err); !refused || time.Now().After(end) || !f.accepts(ctx, r) || waitInterval(ctx) != nil {
+			return started, err
+		}
+	}
+}
+
+// accepts reports whether nothing is in the way of a request by now.
+func (f Farm) accepts(ctx context.Context, r controller.Request) bool {
+	state, err := f.State(ctx)
+	return err == nil && !isStarting(state) && state.CheckRequest(r, "") == nil
+}
+
+// updateController updates the controller with a request.
+func (f Farm) updateController(ctx context.Context, r controller.Request) (started workflows.StartedRun, err error) {
 	updateID := rand.Text()
 	err = retryContinuing(ctx, isUnprocessed, func() error {
 		handle, err := f.temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{

@@ -18,6 +18,9 @@ type Mailbox struct {
 	Results []EventResult `json:"results,omitempty"`
 	// Request is what an operator asked for and was not started yet.
 	Request *Request `json:"request,omitempty"`
+	// Answered are the IDs of recent requests, oldest first. A reset of the controller
+	// delivers again what was asked for since the moment that it goes back to.
+	Answered []string `json:"answered,omitempty"`
 }
 
 // Event is an expiry event: a hint to inspect the farm.
@@ -28,8 +31,8 @@ type Event struct {
 	Summary string `json:"summary"`
 }
 
-// maxEventText bounds an event's ID and its summary, in bytes: whoever may signal a
-// controller must not be able to fill its state.
+// maxEventText bounds an event's ID and its summary, in bytes: signals must not be able
+// to fill a controller's state.
 const maxEventText = 1000
 
 // limit shortens texts that are too long. An ID stays one of its own.
@@ -58,6 +61,23 @@ type EventResult struct {
 	NeedsOperator bool `json:"needsOperator,omitempty"`
 }
 
+// rememberedRequests bounds the requests that are recognised when a reset delivers
+// them again.
+const rememberedRequests = 100
+
+// TakeRequest notes that a request with this ID is answered, and reports whether it
+// is the first time.
+func (m *Mailbox) TakeRequest(id string) bool {
+	sum := sha256.Sum256([]byte(id))
+	id = hex.EncodeToString(sum[:8])
+	if slices.Contains(m.Answered, id) {
+		return false
+	}
+	m.Answered = append(m.Answered, id)
+	m.Answered = m.Answered[max(0, len(m.Answered)-rememberedRequests):]
+	return true
+}
+
 // Configured is a worker's configuration of a farm, by its hash.
 type Configured struct {
 	// Worker is the worker's identity.
@@ -72,13 +92,6 @@ type Configuration struct {
 	Configured
 	// Unmanaged says why not; empty when it has.
 	Unmanaged string `json:"unmanaged,omitempty"`
-	// Site is the worker's; empty when it has none.
-	Site string `json:"site,omitempty"`
-	// Worker names the process that sends this: its host name and process ID.
-	Worker string `json:"worker,omitempty"`
-	// Hash is that of the farm's part of the configuration, connections included.
-	// Another one means that what is configured for the farm has changed.
-	Hash string `json:"hash,omitempty"`
 }
 
 // remembered bounds pending events and results. Sources repeat an event for
@@ -128,14 +141,17 @@ func (m *Mailbox) addResult(r EventResult) {
 }
 
 // ApplyConfiguration makes the farm managed or unmanaged. One that is managed
-// again, or whose configuration has changed, is inspected at once. A pending request of one that is unmanaged now is
-// dropped; the operator who waits for it is told.
+// again, or whose configuration has changed, is inspected at once. A pending
+// request of one that is unmanaged now is dropped; the operator who waits for it
+// is told.
 func (s *State) ApplyConfiguration(c Configuration) {
 	if s.Unmanaged != "" && c.Unmanaged == "" {
 		s.Inspected.Due = true
 	}
 	if s.Unmanaged = c.Unmanaged; s.Unmanaged != "" {
-		s.Mailbox.Request = nil
+		if r := s.Mailbox.Request; r != nil && r.Kind != RequestForget {
+			s.Mailbox.Request = nil
+		}
 		return
 	}
 	if c.Hash != s.Configured.Hash {

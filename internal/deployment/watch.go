@@ -73,8 +73,7 @@ func (v Version) logState(log *zap.Logger, s state) {
 // comes with the first poll of a worker.
 func (v Version) readState(ctx context.Context, c client.Client) (state, error) {
 	described, err := c.WorkerDeploymentClient().GetHandle(v.Name).Describe(ctx, client.WorkerDeploymentDescribeOptions{})
-	var missing *serviceerror.NotFound
-	if errors.As(err, &missing) {
+	if _, missing := errors.AsType[*serviceerror.NotFound](err); missing {
 		return noCurrent, nil
 	}
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
@@ -66,43 +67,51 @@ func Run(ctx context.Context, o Options) (Result, error) {
 		return Result{}, fmt.Errorf("set up the replay: %w", err)
 	}
 	o.Register(replayer)
-	var result Result
-	found, fetching := make(chan *Break), new(errgroup.Group)
-	collected := make(chan struct{})
-	go func() {
-		defer close(collected)
-		for b := range found {
-			result.Replayed++
-			if b == nil {
-				continue
-			}
-			result.Breaks = append(result.Breaks, *b)
-			if o.Report != nil {
-				o.Report(*b)
-			}
-		}
-	}()
-	// A history is fetched and replayed by one goroutine, and may be some megabytes.
-	fetching.SetLimit(runtime.GOMAXPROCS(0) + 1)
-	err = listOpen(ctx, o, func(e *workflowpb.WorkflowExecutionInfo) {
-		fetching.Go(func() error { return replayOne(ctx, o, replayer, e, found) })
+	r := &run{Options: o, replayer: replayer}
+	var replays errgroup.Group
+	// Each holds a history, which may have some megabytes.
+	replays.SetLimit(runtime.GOMAXPROCS(0) + 1)
+	err = r.listOpen(ctx, func(e *workflowpb.WorkflowExecutionInfo) {
+		replays.Go(func() error { return r.replayOne(ctx, e.Execution.WorkflowId, e.Execution.RunId) })
 	})
-	err = errors.Join(err, fetching.Wait())
-	close(found)
-	<-collected
-	slices.SortFunc(result.Breaks, func(a, b Break) int { return strings.Compare(a.WorkflowID+a.RunID, b.WorkflowID+b.RunID) })
-	return result, err
+	err = errors.Join(err, replays.Wait())
+	slices.SortFunc(r.result.Breaks, func(a, b Break) int { return strings.Compare(a.WorkflowID+a.RunID, b.WorkflowID+b.RunID) })
+	return r.result, err
+}
+
+// run is a replay that runs.
+type run struct {
+	Options
+
+	replayer worker.WorkflowReplayer
+	mu       sync.Mutex
+	result   Result
+}
+
+// note counts a workflow that was replayed, and keeps and reports why it broke, if
+// it did.
+func (r *run) note(broken *Break) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.result.Replayed++
+	if broken == nil {
+		return
+	}
+	r.result.Breaks = append(r.result.Breaks, *broken)
+	if r.Report != nil {
+		r.Report(*broken)
+	}
 }
 
 // listOpen calls do for each open workflow.
-func listOpen(ctx context.Context, o Options, do func(*workflowpb.WorkflowExecutionInfo)) error {
-	query := fmt.Sprintf("ExecutionStatus = 'Running' AND WorkflowType IN ('%s')", strings.Join(o.Types, "', '"))
-	if o.TaskQueue != "" {
-		query += fmt.Sprintf(" AND TaskQueue = '%s'", o.TaskQueue)
+func (r *run) listOpen(ctx context.Context, do func(*workflowpb.WorkflowExecutionInfo)) error {
+	query := fmt.Sprintf("ExecutionStatus = 'Running' AND WorkflowType IN ('%s')", strings.Join(r.Types, "', '"))
+	if r.TaskQueue != "" {
+		query += fmt.Sprintf(" AND TaskQueue = '%s'", r.TaskQueue)
 	}
-	request := &workflowservice.ListWorkflowExecutionsRequest{Namespace: o.Namespace, Query: query}
+	request := &workflowservice.ListWorkflowExecutionsRequest{Namespace: r.Namespace, Query: query}
 	for {
-		page, err := o.Client.ListWorkflow(ctx, request)
+		page, err := r.Client.ListWorkflow(ctx, request)
 		if err != nil {
 			return fmt.Errorf("list open workflows: %w", err)
 		}
@@ -115,11 +124,10 @@ func listOpen(ctx context.Context, o Options, do func(*workflowpb.WorkflowExecut
 	}
 }
 
-// replayOne sends what the replay of a workflow finds: nil if this build can
-// continue it, nothing if Temporal has deleted it meanwhile.
-func replayOne(ctx context.Context, o Options, replayer worker.WorkflowReplayer, e *workflowpb.WorkflowExecutionInfo, found chan<- *Break) error {
-	id, runID := e.Execution.WorkflowId, e.Execution.RunId
-	history, err := fetchHistory(ctx, o.Client, id, runID)
+// replayOne notes what the replay of a workflow finds: nothing if Temporal has
+// deleted it meanwhile.
+func (r *run) replayOne(ctx context.Context, id, runID string) error {
+	history, err := fetchHistory(ctx, r.Client, id, runID)
 	var gone *serviceerror.NotFound
 	switch {
 	case errors.As(err, &gone):
@@ -127,16 +135,15 @@ func replayOne(ctx context.Context, o Options, replayer worker.WorkflowReplayer,
 	case err != nil:
 		return fmt.Errorf("read the history of %s (run %s): %w", id, runID, err)
 	case !hasDecided(history):
-		found <- nil
+		r.note(nil)
 		return nil
 	}
-	err = replayer.ReplayWorkflowHistoryWithOptions(connect.NewLogger(zap.NewNop()), history,
-		worker.ReplayWorkflowHistoryOptions{OriginalExecution: workflow.Execution{ID: id, RunID: runID}})
-	if err != nil {
-		found <- &Break{WorkflowID: id, RunID: runID, Reason: oneLine(err)}
+	if err := r.replayer.ReplayWorkflowHistoryWithOptions(connect.NewLogger(zap.NewNop()), history,
+		worker.ReplayWorkflowHistoryOptions{OriginalExecution: workflow.Execution{ID: id, RunID: runID}}); err != nil {
+		r.note(&Break{WorkflowID: id, RunID: runID, Reason: oneLine(err)})
 		return nil
 	}
-	found <- nil
+	r.note(nil)
 	return nil
 }
 
