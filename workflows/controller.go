@@ -114,12 +114,17 @@ func (c *farmController) shouldContinueAsNew(ctx workflow.Context) bool {
 	return c.mayContinueAsNew(ctx) || c.movesOn(ctx)
 }
 
+// longHistory is from how many events on a run ends although a rotation is at work, as
+// one does whose activity is paused for weeks. Temporal ends runs at 51,200.
+const longHistory = 10_000
+
 // mayContinueAsNew reports whether there is a reason to continue as new, and nothing is
 // lost by it: an operator may be waiting for what was asked for to start, and a run for
-// its admission. The next run watches what is active by reading it.
+// its admission. The next run watches what is active by reading it, so the end of a
+// rotation that is at work is awaited first.
 func (c *farmController) mayContinueAsNew(ctx workflow.Context) bool {
 	info := workflow.GetInfo(ctx)
-	suggested := info.GetContinueAsNewSuggested()
+	suggested := info.GetContinueAsNewSuggested() && (c.MayInspect() || info.GetCurrentHistoryLength() >= longHistory)
 	switch {
 	case !workflow.AllHandlersFinished(ctx):
 		return false

@@ -47,7 +47,7 @@ func TestManageFarm_Compromised(t *testing.T) {
 		c.assertPhase(controller.Retiring) // there is no retention
 		c.assertRequestRefused(rollbackRequest, "is compromised and is never restored")
 	})
-	requireRun(t, c.runUntil(2*time.Hour), run{Outcome: farm.Verified, HasSnapshot: true, Active: retireID})
+	requireRun(t, c.runUntil(2*time.Hour), run{Outcome: farm.Verified, HasSnapshot: true, Active: retireID, NeedsOperator: true})
 }
 
 func TestManageFarm_AcceptedFinding(t *testing.T) {
@@ -204,6 +204,7 @@ func TestManageFarm_Retires(t *testing.T) {
 			if err := workflow.ExecuteChildWorkflow(byHand, "RetireCertificate", workflows.RetireInput{}).GetChildWorkflowExecution().Get(ctx, nil); err != nil {
 				return err
 			}
+			c.runs.change(func(r *controller.RunRecord) { r.ByController = false })
 			return workflows.ManageFarm(ctx, s)
 		}, controller.State{
 			Farm: farmsim.FarmName, Inspected: controller.Inspected{At: due}, Policy: controller.Policy{InspectionInterval: day, KeepOldFor: retention},

@@ -68,7 +68,7 @@ func (c *farmController) findState(ctx workflow.Context) (farm.Inspection, strin
 	switch {
 	case ctx.Err() != nil:
 		return found, "", ctx.Err() // the controller is cancelled, and not only its inspection
-	case c.Inspected.At.IsZero() && isUnknownFarm(err):
+	case c.Inspected.At.IsZero() && c.Configured.Hash == "" && isUnknownFarm(err):
 		// No worker was ever configured for it: the name was mistyped.
 		return found, "", temporal.NewNonRetryableApplicationError(explain(err), UnknownFarmError, nil)
 	case err != nil:

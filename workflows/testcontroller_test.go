@@ -46,6 +46,16 @@ func (c *testController) sendEvent(id string) {
 	c.env.SignalWorkflow(workflows.EventSignal, controller.Event{ID: id, Summary: "event " + id})
 }
 
+// sendHint is a run that says that it has something to tell, or whoever forges that.
+func (c *testController) sendHint(hint any) { c.env.SignalWorkflow(workflows.RunSignal, hint) }
+
+// endContinued has the controller continue as new; what it has started is left alone.
+func (c *testController) endContinued() {
+	c.env.SetDetachedChildWait(false)
+	c.env.SetContinueAsNewSuggested(true)
+	c.configureAs("")
+}
+
 // configureAs is a worker that starts, and says why the farm is unmanaged.
 func (c *testController) configureAs(unmanaged string) {
 	c.env.SignalWorkflow(workflows.ConfigurationSignal, controller.Configuration{Unmanaged: unmanaged})
@@ -76,6 +86,11 @@ func (c *testController) assertRequestRefused(r controller.Request, want string)
 			c.t.Errorf("request %+v is answered with %v, want it refused: %q", r, err, want)
 		}
 	})
+}
+
+// requestAs asks for something by an update with this ID.
+func (c *testController) requestAs(id string, r controller.Request, answered func(error)) {
+	c.sendUpdateAs(id, workflows.RequestUpdate, r, func(_ any, err error) { answered(err) })
 }
 
 // rollbackRequest asks for a rollback.

@@ -14,7 +14,7 @@ func (s *State) DecisionInput(now time.Time, n farm.Inspection, unobserved strin
 	return farm.DecisionInput{
 		Now: now, Farm: n.Config, Current: n.Current, KnownBefore: s.lastKnown(), Target: n.Target,
 		Differences: n.Plan, Findings: n.Findings, Unobserved: unobserved,
-		EventPending: len(s.Mailbox.Pending) > 0, Suspended: s.Suspended,
+		EventPending: len(s.Mailbox.Pending) > 0 || s.Foreign.ForEvents, Suspended: s.Suspended,
 	}
 }
 
@@ -79,6 +79,9 @@ type ForeignRun struct {
 	RunID string `json:"runId,omitempty"`
 	// MetAt is when it was first met.
 	MetAt time.Time `json:"metAt"`
+	// ForEvents reports whether events asked for the rotation. They have their result,
+	// but what they asked for is not done.
+	ForEvents bool `json:"forEvents,omitempty"`
 }
 
 // foreignPatience is how long a run that was started by hand may take before an
@@ -96,8 +99,9 @@ func (s *State) MeetForeignRun(now time.Time, run ActiveRun, runID string) {
 		return
 	}
 	if met := s.Foreign; met.RunID != runID || met.WorkflowID != run.WorkflowID {
-		s.Foreign = ForeignRun{WorkflowID: run.WorkflowID, RunID: runID, MetAt: now}
+		s.Foreign = ForeignRun{WorkflowID: run.WorkflowID, RunID: runID, MetAt: now, ForEvents: met.ForEvents}
 	}
+	s.Foreign.ForEvents = s.Foreign.ForEvents || len(s.Mailbox.Pending) > 0
 	s.Next = farm.Next{
 		Code: farm.CodeStartedElsewhere, Reason: run.WorkflowID + " is already running; it was started by hand",
 		NeedsOperator: now.Sub(s.Foreign.MetAt) >= foreignPatience,

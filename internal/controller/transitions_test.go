@@ -204,7 +204,7 @@ func TestTransitions(t *testing.T) {
 			func(s *controller.State) {
 				const reason = "rotate/contoso is already running; it was started by hand"
 				s.Next = farm.Next{Code: farm.CodeStartedElsewhere, Reason: reason}
-				s.Foreign = controller.ForeignRun{WorkflowID: "rotate/contoso", RunID: "x1", MetAt: epoch}
+				s.Foreign = controller.ForeignRun{WorkflowID: "rotate/contoso", RunID: "x1", MetAt: epoch, ForEvents: true}
 				s.Mailbox = controller.Mailbox{Results: []controller.EventResult{{EventID: "1", At: epoch, WorkflowID: "rotate/contoso", Reason: reason}}}
 			},
 		},

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	temporal "go.temporal.io/sdk/client"
 
+	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/standalone/embedded"
@@ -22,7 +23,7 @@ import (
 
 // patience is how long something may take that takes a second or two: the machine may
 // be busy.
-const patience = 40 * time.Second
+const patience = 150 * time.Second
 
 // await waits until a check finds nothing wrong, and fails the test with what it found
 // last.
@@ -90,7 +91,8 @@ func (w *testFarm) decide(t *testing.T, id string, d farm.Decision) {
 // controller if none runs.
 func (w *testFarm) lookAfterController(t *testing.T) {
 	t.Helper()
-	if _, err := w.farm.Under(w.config.Farms[0].Rotation).Configure(t.Context(), client.Worker{Host: "worker"}, "", ""); err != nil {
+	f := w.config.Farms[0]
+	if _, err := w.farm.Under(f.Rotation).Configure(t.Context(), client.Worker{Host: "test"}, w.config.HashFarm(f), ""); err != nil {
 		t.Fatal(err)
 	}
 }
