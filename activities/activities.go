@@ -36,11 +36,15 @@ type Certificates interface {
 // come from the worker's own configuration, so that access to Temporal alone is
 // not enough to have the credentials sent to another machine.
 type Activities struct {
-	Farms        Farms
+	Farms Farms
+	// Worker names this worker and its configuration: for the errors of steps that
+	// a worker with another configuration can do.
+	Worker       string
 	Certificates Certificates
 	// Remote runs scripts on servers.
 	Remote powershell.Runner
-	// Runs is what Temporal knows of the farm's runs.
+	// Runs is what Temporal knows of the farm's runs; it is asked before any of them
+	// changes anything.
 	Runs Runs
 	// Now is the worker's clock.
 	Now func() time.Time
@@ -103,7 +107,7 @@ func reportUnchanged(format string, args ...any) StepResult {
 func (a *Activities) LoadFarm(_ context.Context, name string) (farm.Farm, error) {
 	f, ok := a.Farms.Farm(name)
 	if !ok {
-		return farm.Farm{}, terminalError(UnknownFarm, "farm %q is not in the worker's configuration: check its name, or add it and restart the worker", name)
+		return farm.Farm{}, a.unknownError(UnknownFarm, "farm %q", name)
 	}
 	return f, nil
 }
@@ -238,7 +242,7 @@ func (a *Activities) resolveOfficeServer(name, host string) (powershell.Target, 
 			return scriptTarget(s), f, nil
 		}
 	}
-	return powershell.Target{}, f, terminalError(UnknownServer, "office server %s of farm %s is not in the worker's configuration", host, name)
+	return powershell.Target{}, f, a.unknownError(UnknownServer, "office server %s of farm %s", host, name)
 }
 
 // officeOf returns the office farm of a server that [Activities.resolveOfficeServer]
@@ -255,7 +259,7 @@ func (a *Activities) resolveFrontEnd(name, host string) (powershell.Target, farm
 			return scriptTarget(sp.FrontEnd), sp, nil
 		}
 	}
-	return powershell.Target{}, farm.SharePoint{}, terminalError(UnknownServer, "SharePoint front end %s of farm %s is not in the worker's configuration", host, name)
+	return powershell.Target{}, farm.SharePoint{}, a.unknownError(UnknownServer, "SharePoint front end %s of farm %s", host, name)
 }
 
 // sharePointRunner returns what runs SharePoint cmdlets on a farm's front end.
@@ -275,7 +279,7 @@ func (a *Activities) resolveSharePointServer(name, host string) (powershell.Targ
 			}
 		}
 	}
-	return powershell.Target{}, farm.SharePoint{}, terminalError(UnknownServer, "SharePoint server %s of farm %s is not in the worker's configuration", host, name)
+	return powershell.Target{}, farm.SharePoint{}, a.unknownError(UnknownServer, "SharePoint server %s of farm %s", host, name)
 }
 
 func scriptTarget(s farm.Server) powershell.Target {

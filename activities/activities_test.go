@@ -41,6 +41,7 @@ func TestErrors_ByIdentity(t *testing.T) {
 		"a failed iisreset may pass":           {script(powershell.IisResetFailed, ""), failure{Type: powershell.IisResetFailed}, "iisreset"},
 		"a service may start the next time":    {script(powershell.ServiceNotRunning, ""), failure{Type: powershell.ServiceNotRunning}, "remove the cause"},
 		"SQL Server away may pass":             {script(powershell.SqlUnavailable, ""), failure{Type: powershell.SqlUnavailable}, "failover"},
+		"another step on the server, soon":     {script(powershell.ServerBusy, ""), failure{Type: powershell.ServerBusy, Delay: 5 * time.Second}, "until that step has ended"},
 		"a farm out of reach may pass":         {script(powershell.FarmUnreachable, ""), failure{Type: powershell.FarmUnreachable}, "Add-SPShellAdmin"},
 		"a missing second hop is final":        {script(powershell.SecondHop, ""), failure{Type: powershell.SecondHop, Final: true}, "runAs: task"},
 		"a farm that refuses us is final":      {script(powershell.NoFarmAccess, ""), failure{Type: powershell.NoFarmAccess, Final: true}, "Add-SPShellAdmin"},
@@ -112,7 +113,7 @@ func TestRestartOffice_NotBack(t *testing.T) {
 // TestServers_NotConfigured protects credentials from servers that a caller
 // names.
 func TestServers_NotConfigured(t *testing.T) {
-	a := &activities.Activities{Farms: testFarm{}, Now: time.Now}
+	a := &activities.Activities{Farms: testFarm{}, Worker: "worker-1, process 7 (configuration 0a1b2c3d4e5f)", Now: time.Now}
 	elsewhere := activities.ServerInput{Farm: "contoso", Host: "attacker.example"}
 	for name, c := range map[string]struct{ activity, in any }{
 		"observe office server":     {a.ObserveOffice, activities.ObserveInput{ServerInput: elsewhere}},
@@ -124,7 +125,8 @@ func TestServers_NotConfigured(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			connect := func(any) error { t.Error("the server is connected to"); return nil }
 			a.Remote = testServer{"Get-OfficeServer": connect, "Get-SharePointServer": connect, "Get-SharePointFarm": connect}
-			assertFails(t, a, c.activity, c.in, failure{Type: activities.UnknownServer, Final: true})
+			assertFails(t, a, c.activity, c.in, failure{Type: activities.UnknownServer},
+				"attacker.example of farm contoso is not in the configuration of worker worker-1, process 7 (configuration 0a1b2c3d4e5f)")
 		})
 	}
 }

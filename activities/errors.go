@@ -12,9 +12,10 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// The types of the application errors that no retry can fix. The type of an
-// error of a script or a transport is its own identity: a "farmtrust." ID or a
-// [powershell.Kind].
+// The types of the application errors of a worker that does not know what the step
+// is about. They are retried for as long as the workflow allows: another worker of
+// the site may know it, as during a restart of several workers, one after another,
+// with a changed configuration or another version.
 const (
 	// UnknownFarm: the farm is not in the worker's configuration.
 	UnknownFarm = "UnknownFarm"
@@ -22,6 +23,12 @@ const (
 	UnknownServer = "UnknownServer"
 	// UnknownIssuer: the registered name is not one of the procedure's two.
 	UnknownIssuer = "UnknownIssuer"
+)
+
+// The types of the application errors that no retry can fix. The type of an
+// error of a script or a transport is its own identity: a "farmtrust." ID or a
+// [powershell.Kind].
+const (
 	// NoCertificate: the farm's source has no certificate, or cannot be read.
 	NoCertificate = "NoCertificate"
 	// UnsuitableCertificate: the newest certificate of the source cannot be used.
@@ -45,12 +52,33 @@ const (
 	IISNotRunning = powershell.IisResetFailed
 )
 
+// NotAnswered is the type of the error when the farm's controller does not say whether
+// a run may change servers. It is retried for as long as the workflow allows.
+const NotAnswered = "NotAnswered"
+
 // WaitTimedOut is the type of the error when a step waited in vain for a service to
 // come back or for a setting to arrive.
 const WaitTimedOut = "WaitTimedOut"
 
 func terminalError(kind, format string, args ...any) error {
 	return temporal.NewNonRetryableApplicationError(fmt.Sprintf(format, args...), kind, nil)
+}
+
+// unknownError returns the error for what is not in this worker's configuration, and
+// names the worker: the one that has it may run beside it.
+func (a *Activities) unknownError(kind, format string, args ...any) error {
+	return temporal.NewApplicationError(fmt.Sprintf(format, args...)+" is not in the configuration of worker "+a.Worker, kind)
+}
+
+// retrySoon makes the next attempt come within a second.
+func retrySoon(err error) error {
+	application, ok := errors.AsType[*temporal.ApplicationError](err)
+	if !ok {
+		return err
+	}
+	return temporal.NewApplicationErrorWithOptions(application.Message(), application.Type(), temporal.ApplicationErrorOptions{
+		NonRetryable: application.NonRetryable(), NextRetryDelay: time.Second,
+	})
 }
 
 // maxErrorText bounds an error's text, in bytes: Temporal keeps 4 KB of the failure
@@ -169,8 +197,12 @@ var scriptAttempts = map[string]int32{
 }
 
 // retryableScriptErrors may take minutes to pass, as a failover of SQL Server
-// does.
-var retryableScriptErrors = map[string]bool{powershell.SqlUnavailable: true}
+// does, or the step of another rotation.
+var retryableScriptErrors = map[string]bool{powershell.SqlUnavailable: true, powershell.ServerBusy: true}
+
+// scriptDelays are the waits before a retry where those of the retry policy grow too
+// long.
+var scriptDelays = map[string]time.Duration{powershell.ServerBusy: 5 * time.Second}
 
 // scriptRule returns the rule for an error inside a script. Errors that our
 // scripts raise need an operator, except for transientScriptErrors. Errors of
@@ -182,7 +214,8 @@ func scriptRule(e *powershell.ScriptError) retryRule {
 	case remedy != "":
 		retryable := retryableScriptErrors[e.ID]
 		return retryRule{
-			terminal: !retryable && !transientScriptErrors[e.ID], retryable: retryable, attempts: scriptAttempts[e.ID], remedy: remedy,
+			terminal: !retryable && !transientScriptErrors[e.ID], retryable: retryable,
+			attempts: scriptAttempts[e.ID], delay: scriptDelays[e.ID], remedy: remedy,
 		}
 	case e.Exception == powershell.UpdateConflict:
 		return retryRule{delay: 5 * time.Second, remedy: "another administrator changed SharePoint at the same time"}

@@ -17,13 +17,14 @@ import (
 // InspectFarm observes every server of a farm, at most as many at the same time as
 // the farm's policy allows, and compares what they show with what is desired. It
 // changes nothing. A server that cannot be observed is reported with its problem, and
-// then nothing is compared. It fails with [UnknownFarm].
+// then nothing is compared. It fails with [UnknownFarm], which is retried soon: an
+// operator may wait for the answer that a farm's name is mistyped.
 func (a *Activities) InspectFarm(ctx context.Context, name string) (farm.Inspection, error) {
 	stop := startHeartbeat(ctx)
 	defer stop()
 	f, err := a.LoadFarm(ctx, name)
 	if err != nil {
-		return farm.Inspection{}, err
+		return farm.Inspection{}, retrySoon(err)
 	}
 	n := farm.Inspection{Farm: f.Name, Config: f}
 	choice, chooseErr := a.chooseForInspection(ctx, f.Name)

@@ -42,7 +42,7 @@ func (a *Activities) RestoreIssuer(ctx context.Context, in RestoreIssuerInput) (
 	}
 	issuer, ok := farm.IssuerByRegisteredName(in.Issuer)
 	if !ok {
-		return StepResult{}, terminalError(UnknownIssuer, "%q is not one of the two registered issuer names of the procedure", in.Issuer)
+		return StepResult{}, a.unknownError(UnknownIssuer, "registered issuer name %q", in.Issuer)
 	}
 	if in.Before.RegisteredName != "" && len(in.Before.Certificate) == 0 {
 		return StepResult{}, terminalError(NothingToRestore, "%s: issuer %q had no certificate of its own before (a metadata address, perhaps), so there is none to restore: set it by hand", t.Host, in.Before.Name)

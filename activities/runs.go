@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"go.temporal.io/sdk/activity"
-
 	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
@@ -133,6 +131,5 @@ type KeepSnapshotInput struct {
 // KeepSnapshot has the farm's controller read and keep the snapshot that the calling
 // run has taken, and let it change servers. It fails with [NotAdmitted].
 func (a *Activities) KeepSnapshot(ctx context.Context, in KeepSnapshotInput) (controller.Admitted, error) {
-	run := activity.GetInfo(ctx).WorkflowExecution
-	return a.Runs.Admit(ctx, in.Farm, controller.Admission{WorkflowID: run.ID, RunID: run.RunID})
+	return a.askController(ctx, in.Farm)
 }

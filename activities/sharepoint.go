@@ -43,7 +43,7 @@ func (a *Activities) TrustIssuer(ctx context.Context, in TrustIssuerInput) (Step
 	}
 	issuer, ok := farm.IssuerByRegisteredName(in.Issuer)
 	if !ok {
-		return StepResult{}, terminalError(UnknownIssuer, "%q is not one of the two registered issuer names of the procedure", in.Issuer)
+		return StepResult{}, a.unknownError(UnknownIssuer, "registered issuer name %q", in.Issuer)
 	}
 	done, err := runScript(ctx, a.sharePointRunner(sp), t, powershell.SetTrustedIssuer{
 		Name: sp.IssuerDisplayName(issuer), RegisteredName: issuer.RegisteredName, Certificate: in.Target.DER, Sites: sp.Sites,

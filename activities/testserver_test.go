@@ -81,14 +81,23 @@ func makeSelfSigned(t *testing.T, from time.Time, validFor time.Duration) *cert.
 	return b
 }
 
-// execute runs an activity as Temporal does.
-func execute(a *activities.Activities, activity, in any, result any) error {
+// newActivities runs activities as a worker does. Without another controller theirs
+// admits every run.
+func newActivities(a *activities.Activities) *testsuite.TestActivityEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler))) // what is expected to fail is no news
 	env := suite.NewTestActivityEnvironment()
-	env.SetWorkerOptions(worker.Options{Interceptors: activities.Interceptors()})
+	if a.Runs == nil {
+		a.Runs = &testRuns{}
+	}
+	env.SetWorkerOptions(worker.Options{Interceptors: activities.Interceptors(a)})
 	env.RegisterActivity(a)
-	value, err := env.ExecuteActivity(activity, in)
+	return env
+}
+
+// execute runs an activity as Temporal does.
+func execute(a *activities.Activities, activity, in any, result any) error {
+	value, err := newActivities(a).ExecuteActivity(activity, in)
 	if err != nil {
 		return err
 	}

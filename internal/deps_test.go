@@ -1,6 +1,7 @@
 package internal_test
 
 import (
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -17,7 +18,7 @@ const module = "github.com/farmtrust/farmtrust/"
 var mayImport = map[string][]string{
 	"workflows":               {"activities", "internal/farm", "internal/controller", "internal/report"},
 	"activities":              {"internal/controller", "internal/farm", "internal/cert", "internal/powershell"},
-	"worker":                  {"workflows", "internal/config", "internal/connect", "internal/host", "internal/namespace", "internal/powershell", "internal/version"},
+	"worker":                  {"workflows", "internal/config", "internal/connect", "internal/deployment", "internal/host", "internal/namespace", "internal/powershell", "internal/replay", "internal/version"},
 	"starter":                 {"workflows", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/event", "internal/farm", "internal/report", "internal/version"},
 	"internal/farm":           {},
 	"internal/secret":         {},
@@ -30,14 +31,16 @@ var mayImport = map[string][]string{
 	"internal/console":        {"internal/farm", "internal/report"},
 	"internal/winrm":          {"internal/powershell", "internal/secret"},
 	"internal/connect":        {"internal/secret"},
+	"internal/deployment":     {},
 	"internal/namespace":      {"internal/connect"},
+	"internal/replay":         {"internal/connect"},
 	"internal/controller":     {"internal/farm"},
 	"internal/report":         {"internal/controller", "internal/farm"},
 	"internal/client":         {"workflows", "activities", "internal/controller", "internal/farm"},
 	"internal/scriptcoverage": {},
 	"internal/host": {
 		"workflows", "activities", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
-		"internal/winrm", "internal/client",
+		"internal/winrm", "internal/client", "internal/deployment",
 	},
 	"internal/farmsim": {
 		"internal/farm", "internal/powershell", "internal/farmsim/model", "internal/farmsim/scripts", "internal/farmsim/pwsh",
@@ -109,4 +112,22 @@ func list(t *testing.T, format string, pattern string) []string {
 		t.Fatalf("go list %s: %v", pattern, err)
 	}
 	return strings.Split(strings.TrimSpace(string(out)), "\n")
+}
+
+// Temporal Cloud does not offer the OperatorService, and managed clusters do not
+// permit it to workers.
+func TestOnlyNamespaceUsesTheOperatorService(t *testing.T) {
+	for _, line := range list(t, "{{range .GoFiles}}{{$.ImportPath}}|{{$.Dir}}/{{.}}\n{{end}}", "./...") {
+		name, file, ok := strings.Cut(line, "|")
+		if !ok || name == module+"internal/namespace" {
+			continue
+		}
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(source), "OperatorService()") {
+			t.Errorf("%s uses the OperatorService", file)
+		}
+	}
 }

@@ -38,10 +38,19 @@ var simulatedPolicy = regexp.MustCompile(`(?m)^( *)approval: none$`)
 // certificate that is due for renewal, and has this policy, one key in each string.
 func startTestWorker(t *testing.T, policy ...string) *testWorker {
 	t.Helper()
+	return startTestWorkerOn(t, farmsim.Options{}, embedded.Options{}, policy...)
+}
+
+// startTestWorkerOn is startTestWorker with a farm and a Temporal server of another
+// kind.
+func startTestWorkerOn(t *testing.T, simulated farmsim.Options, o embedded.Options, policy ...string) *testWorker {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	sim := startFarm(t, farmsim.Options{Trusting: true})
+	simulated.Trusting = true
+	sim := startFarm(t, simulated)
 	before, configured := sim.Trust(), setPolicy(t, sim, policy)
-	server, err := embedded.Start(ctx, embedded.Options{Retention: time.Hour, SearchAttributes: workflows.SearchAttributes(), Logger: zap.NewNop()})
+	o.Retention, o.SearchAttributes, o.Logger = time.Hour, workflows.SearchAttributes(), zap.NewNop()
+	server, err := embedded.Start(ctx, o)
 	if err != nil {
 		t.Fatal(err)
 	}

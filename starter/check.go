@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/report"
@@ -110,17 +111,17 @@ func selectFarms(c *config.Config, names []string) ([]string, error) {
 // inspectAll inspects several farms in parallel. One that cannot be inspected
 // does not prevent the others.
 func (a *app) inspectAll(ctx context.Context, names []string) ([]farmCheck, error) {
-	c, err := a.connectToWorker(ctx)
+	farms, err := a.connectToFarms(ctx, names)
 	if err != nil {
 		return nil, err
 	}
 	checks := make([]farmCheck, len(names))
 	var group errgroup.Group
 	group.SetLimit(inspectionsInParallel)
-	for i, name := range names {
+	for i, f := range farms {
 		group.Go(func() error {
-			checks[i].Farm = name
-			inspection, err := a.inspect(ctx, c, name)
+			checks[i].Farm = f.Name()
+			inspection, err := a.inspect(ctx, f)
 			if err != nil {
 				checks[i].err, checks[i].Error = err, err.Error()
 			} else {
@@ -130,6 +131,22 @@ func (a *app) inspectAll(ctx context.Context, names []string) ([]farmCheck, erro
 		})
 	}
 	return checks, group.Wait()
+}
+
+// connectToFarms connects to Temporal, and returns the farms at their sites, at each
+// of which a worker must run.
+func (a *app) connectToFarms(ctx context.Context, names []string) ([]client.Farm, error) {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	farms := make([]client.Farm, len(names))
+	for i, name := range names {
+		if farms[i], err = a.findWorker(ctx, c.Farm(name)); err != nil {
+			return nil, err
+		}
+	}
+	return farms, nil
 }
 
 func (a *app) writeCheck(w io.Writer, result checkResult) error {

@@ -9,6 +9,7 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	updatepb "go.temporal.io/api/update/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
@@ -50,6 +51,7 @@ func (f *fakeTemporal) addController(state controller.State) *fakeRun {
 	f.controllers[state.Farm] = &state
 	return f.addRun(&workflowservice.StartWorkflowExecutionRequest{
 		WorkflowId: workflows.ControllerID(state.Farm), WorkflowType: &commonpb.WorkflowType{Name: "ManageFarm"},
+		TaskQueue: &taskqueuepb.TaskQueue{Name: workflows.TaskQueue(f.site)},
 	})
 }
 

@@ -141,11 +141,11 @@ func (a *app) decide(ctx context.Context, farmName string, d farm.Decision) erro
 
 // findRun finds the run that a decision is about.
 func (a *app) findRun(ctx context.Context, farmName string) (*client.Run, error) {
-	c, err := a.connectToWorker(ctx)
+	f, err := a.connectToFarm(ctx, farmName)
 	if err != nil {
 		return nil, err
 	}
-	run, err := c.Farm(farmName).Active(ctx)
+	run, err := f.Active(ctx)
 	switch {
 	case err != nil:
 		return nil, a.explain(ctx, err)

@@ -106,7 +106,7 @@ func (a *app) deliver(ctx context.Context, all []farmEvents, detach bool) error 
 			}
 		}
 	}
-	if err := a.warnWithoutWorker(ctx, c); err != nil || detach {
+	if err := a.warnWithoutWorkers(ctx, c, all); err != nil || detach {
 		return err
 	}
 	var first error
@@ -116,6 +116,25 @@ func (a *app) deliver(ctx context.Context, all []farmEvents, detach bool) error 
 		}
 	}
 	return first
+}
+
+// warnWithoutWorkers says, once for each site, which events wait for a worker.
+func (a *app) warnWithoutWorkers(ctx context.Context, c client.Client, all []farmEvents) error {
+	seen := map[string]bool{}
+	for _, one := range all {
+		f, err := c.Farm(one.farm).Locate(ctx)
+		if err != nil {
+			return a.explain(ctx, err)
+		}
+		if seen[f.Site()] {
+			continue
+		}
+		seen[f.Site()] = true
+		if err := a.warnWithoutWorker(ctx, f.Client); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sendEvents sends all events, and returns the deliveries to each farm.

@@ -61,11 +61,11 @@ func checkAccept(accept []string) error {
 }
 
 func (a *app) plan(ctx context.Context, farmName string, accepted []farm.Acceptance) error {
-	c, err := a.connectToWorker(ctx)
+	f, err := a.connectToFarm(ctx, farmName)
 	if err != nil {
 		return err
 	}
-	inspection, err := a.inspect(ctx, c, farmName)
+	inspection, err := a.inspect(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -92,10 +92,10 @@ func (a *app) plan(ctx context.Context, farmName string, accepted []farm.Accepta
 }
 
 // inspect has a worker inspect a farm.
-func (a *app) inspect(ctx context.Context, c client.Client, farmName string) (farm.Inspection, error) {
-	inspection, err := c.Farm(farmName).Inspect(ctx)
+func (a *app) inspect(ctx context.Context, f client.Farm) (farm.Inspection, error) {
+	inspection, err := f.Inspect(ctx)
 	if err != nil {
-		return inspection, a.explainEnd(ctx, farmName, err)
+		return inspection, a.explainEnd(ctx, f.Name(), err)
 	}
 	return inspection, nil
 }

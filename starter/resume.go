@@ -34,11 +34,10 @@ as planned. The controller inspects the farm at once, and rotates if that is due
 }
 
 func (a *app) resume(ctx context.Context, farmName string, by client.Author) error {
-	c, err := a.connectToWorker(ctx)
+	f, err := a.connectToFarm(ctx, farmName)
 	if err != nil {
 		return err
 	}
-	f := c.Farm(farmName)
 	if err := f.Resume(ctx, by); err != nil {
 		return a.explainRequest(ctx, farmName, err)
 	}

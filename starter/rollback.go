@@ -49,11 +49,11 @@ Afterwards the farm is suspended: nothing is rotated automatically until
 // rollback has the running rotation roll back, or asks the controller to roll
 // back the last one, and watches that.
 func (a *app) rollback(ctx context.Context, farmName string, by client.Author, detach bool) error {
-	c, err := a.connectToWorker(ctx)
+	f, err := a.connectToFarm(ctx, farmName)
 	if err != nil {
 		return err
 	}
-	run, err := a.startRollback(ctx, c.Farm(farmName), by)
+	run, err := a.startRollback(ctx, f, by)
 	if err != nil {
 		return a.explainRequest(ctx, farmName, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -27,8 +28,8 @@ type app struct {
 	program  string
 	in       io.Reader
 	out, err io.Writer
-	// config and output are the flags that all commands share.
-	config, output string
+	// config, site and output are the flags that all commands share.
+	config, site, output string
 	// parsed reports whether the arguments were understood, printed whether out
 	// holds a JSON object.
 	parsed, printed bool
@@ -39,6 +40,9 @@ type app struct {
 	// options are those that temporal was connected with.
 	options temporal.Options
 }
+
+// siteVariable is the environment variable that --site defaults to.
+const siteVariable = "FARMTRUST_SITE"
 
 // The values of --output.
 const (
@@ -79,18 +83,22 @@ rollback, resume lets the farm be rotated automatically again.
 			if all := outputsOf(c); !slices.Contains(all, a.output) {
 				return usageErrorf("unknown output %q: use -o %s", a.output, strings.Join(all, " or -o "))
 			}
+			if !config.IsSite(a.site) {
+				return usageErrorf("unknown site %q: a site is called like berlin", a.site)
+			}
 			a.parsed = true
 			return nil
 		},
 	}
 	root.PersistentFlags().StringVar(&a.config, "config", "", "farmtrust's configuration `file`, for check and event")
+	root.PersistentFlags().StringVar(&a.site, "site", os.Getenv(siteVariable), "the `site` of the farm's workers, for a farm that has no controller yet")
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", outputTable, "`format`: table, json (last line) or, for report, html")
 	must(root.RegisterFlagCompletionFunc("output", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return outputsOf(c), cobra.ShellCompDirectiveNoFileComp
 	}))
 	must(root.MarkPersistentFlagFilename("config", "yaml", "yml"))
 	root.AddCommand(a.checkCommand(), a.planCommand(), a.rotateCommand(), a.statusCommand(), a.reportCommand(), a.eventCommand(),
-		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.abortCommand(), a.resumeCommand(), a.versionCommand())
+		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.abortCommand(), a.resumeCommand(), a.forgetCommand(), a.versionCommand())
 	return root
 }
 
@@ -151,7 +159,7 @@ func (a *app) connect(ctx context.Context) (client.Client, error) {
 	if a.temporal, err = connect.Dial(ctx, options); err != nil {
 		return client.Client{}, err
 	}
-	return client.New(a.temporal), nil
+	return client.New(a.temporal).At(a.site), nil
 }
 
 func (a *app) disconnect() {
@@ -160,25 +168,38 @@ func (a *app) disconnect() {
 	}
 }
 
-// connectToWorker connects to Temporal and makes sure that a worker runs:
-// without one, what is asked would only wait.
-func (a *app) connectToWorker(ctx context.Context) (client.Client, error) {
+// connectToFarm connects to Temporal and makes sure that a worker runs at the farm's
+// site: without one, what is asked would only wait.
+func (a *app) connectToFarm(ctx context.Context, farmName string) (client.Farm, error) {
 	c, err := a.connect(ctx)
 	if err != nil {
-		return c, err
+		return client.Farm{}, err
 	}
-	running, err := c.HasWorker(ctx)
+	return a.findWorker(ctx, c.Farm(farmName))
+}
+
+// findWorker returns the farm at its site, where a worker must run.
+func (a *app) findWorker(ctx context.Context, f client.Farm) (client.Farm, error) {
+	f, err := f.Locate(ctx)
+	if err != nil {
+		return f, a.explain(ctx, err)
+	}
+	running, err := f.HasWorker(ctx)
 	switch {
 	case err != nil:
-		return c, a.explain(ctx, err)
+		return f, a.explain(ctx, err)
 	case !running:
-		return c, errors.New(noWorker(c))
+		return f, errors.New(noWorker(f.Client))
 	}
-	return c, nil
+	return f, nil
 }
 
 func noWorker(c client.Client) string {
-	return "no worker polls task queue " + c.TaskQueue() + "; start one: farmtrust-worker -config FILE"
+	where := ""
+	if c.Site() != "" {
+		where = " with site: " + c.Site()
+	}
+	return "no worker polls task queue " + c.TaskQueue() + "; start one" + where + ": farmtrust-worker -config FILE"
 }
 
 // warnWithoutWorker says what an accepted event or a running rotation waits for

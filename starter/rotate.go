@@ -81,11 +81,10 @@ type rotation struct {
 
 // rotate requests a rotation, and watches it.
 func (a *app) rotate(ctx context.Context, farmName string, asked rotation) error {
-	c, err := a.connectToWorker(ctx)
+	f, err := a.connectToFarm(ctx, farmName)
 	if err != nil {
 		return err
 	}
-	f := c.Farm(farmName)
 	if asked.by.Reason == "" {
 		asked.by.Reason = defaultReason(ctx, f)
 	}

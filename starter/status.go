@@ -179,6 +179,10 @@ func (a *app) readLast(ctx context.Context, f client.Farm) (*farm.Report, error)
 
 // watchFarm shows what runs until it ends, or how the last rotation ended.
 func (a *app) watchFarm(ctx context.Context, f client.Farm) error {
+	f, err := f.Locate(ctx)
+	if err != nil {
+		return a.explain(ctx, err)
+	}
 	run, err := f.Active(ctx)
 	if err != nil {
 		return a.explain(ctx, err)

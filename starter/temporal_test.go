@@ -52,6 +52,8 @@ type fakeTemporal struct {
 	onStatus func(id string) (farm.Status, error)
 	// refuseDecision is what the validator of a run says; nil accepts decisions.
 	refuseDecision error
+	// site is where the worker and its controllers are.
+	site string
 	// noWorker leaves the task queue without pollers, noFarmAttribute the
 	// namespace without a search attribute.
 	noWorker, noFarmAttribute bool
@@ -127,7 +129,7 @@ func (f *fakeTemporal) CountWorkflowExecutions(_ context.Context, r *workflowser
 }
 
 func (f *fakeTemporal) DescribeTaskQueue(_ context.Context, r *workflowservice.DescribeTaskQueueRequest) (*workflowservice.DescribeTaskQueueResponse, error) {
-	if f.noWorker || r.TaskQueue.Name != workflows.TaskQueue("") {
+	if f.noWorker || r.TaskQueue.Name != workflows.TaskQueue(f.site) {
 		return &workflowservice.DescribeTaskQueueResponse{}, nil
 	}
 	return &workflowservice.DescribeTaskQueueResponse{Pollers: []*taskqueuepb.PollerInfo{{Identity: "worker"}}}, nil
@@ -156,6 +158,7 @@ func (f *fakeTemporal) addRun(r *workflowservice.StartWorkflowExecutionRequest) 
 		Execution: &commonpb.WorkflowExecution{WorkflowId: r.WorkflowId, RunId: e.runID}, Type: r.WorkflowType,
 		StartTime: timestamppb.New(time.Date(2026, 1, 5, 6, 0, len(f.runs), 0, time.UTC)),
 		Status:    enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, SearchAttributes: r.SearchAttributes,
+		TaskQueue: r.TaskQueue.GetName(),
 	}
 	f.runs = append(f.runs, e)
 	return e

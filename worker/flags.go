@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.uber.org/zap/zapcore"
+
+	"github.com/farmtrust/farmtrust/internal/deployment"
 )
 
 // program stands in the help for the name that the program was called by.
@@ -28,15 +30,21 @@ that is not up yet and for a namespace that does not exist yet, and ends if the
 namespace lacks a search attribute for a minute: the error names the command that
 adds it. It logs to standard error.
 
+With -deployment and -build, Temporal keeps each rotation on the version that it
+began on, and nothing runs until a version is made current: the log names the
+command. Without them, this version continues what an older one began.
+
 Several workers may run side by side; all must have the same configuration.
 
 Other commands, each with -h:
   namespace  make the namespace of a self-hosted Temporal server ready
+  replay     show the open workflows that this version could not continue
   health     report whether a worker on this machine asks Temporal for work
 
 Examples:
   farmtrust-worker
   farmtrust-worker -config /etc/farmtrust/farmtrust.yaml -log-level warn
+  farmtrust-worker -deployment farmtrust -build v1.4.0
   farmtrust-worker -fingerprints
 
 Flags:
@@ -61,6 +69,7 @@ type options struct {
 	level        zapcore.Level
 	version      bool
 	fingerprints bool
+	deployment   deployment.Version
 }
 
 // parse reads the flags of the worker itself. Help goes to w.
@@ -71,7 +80,15 @@ func parse(name string, args []string, w io.Writer) (options, error) {
 	flags.Var(&o.level, "log-level", "log entries of this `level` and above: debug, info, warn or error (default info)")
 	flags.BoolVar(&o.version, "version", false, "show the version, commit and Go version of this build")
 	flags.BoolVar(&o.fingerprints, "fingerprints", false, "show the SHA-256 of what this version runs on servers, to find it in their logs")
-	return o, parseFlags(flags, args, help, exitHelp, w)
+	flags.StringVar(&o.deployment.Name, "deployment", "", "be one version of the Temporal worker deployment of this `name`; needs -build")
+	flags.StringVar(&o.deployment.Build, "build", "", "the build `ID` that names this version in its deployment")
+	if err := parseFlags(flags, args, help, exitHelp, w); err != nil {
+		return o, err
+	}
+	if err := o.deployment.Validate(); err != nil {
+		return o, &usageError{fmt.Errorf("-deployment and -build: %w; see %s -h", err, name)}
+	}
+	return o, nil
 }
 
 // parseFlags reads the flags of a command, named by flags, that takes no arguments.

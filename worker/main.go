@@ -47,6 +47,8 @@ func run(ctx context.Context, name string, args []string, stdout, stderr io.Writ
 		switch args[0] {
 		case "namespace":
 			command, args = runNamespace, args[1:]
+		case "replay":
+			command, args = runReplay, args[1:]
 		case "health":
 			command, args = runHealth, args[1:]
 		}
@@ -109,7 +111,7 @@ func work(ctx context.Context, farms *config.Config, o options) error {
 		return err
 	}
 	defer client.Close()
-	return host.Run(ctx, host.Options{Config: farms, Client: client, Namespace: options.Namespace, Log: log})
+	return host.Run(ctx, host.Options{Config: farms, Client: client, Namespace: options.Namespace, Deployment: o.deployment, Log: log})
 }
 
 // openLog returns a log on standard error.

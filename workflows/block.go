@@ -42,15 +42,33 @@ func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice,
 	if err := o.progress.setNeedsOperator(ctx, true); err != nil {
 		return "", err
 	}
+	if len(d.blocked) == 1 {
+		o.sendHint(ctx, false)
+	}
 	err := awaitAtMost(ctx, o.farm.Rotation.DecisionTimeout, fmt.Sprintf("%s on %s is blocked", failed.step, failed.host),
-		func() bool { return b.choice != "" || d.resolution.choice != "" })
+		func() bool { return b.choice != "" || d.err() != nil })
 	d.blocked = slices.DeleteFunc(d.blocked, func(other *blockedStep) bool { return other == b })
 	d.unblockedAt = workflow.Now(ctx)
 	o.progress.setBlocked(d)
-	if err != nil {
+	if err := errors.Join(err, o.endWait(ctx, err)); err != nil {
 		return "", err
 	}
-	return o.choiceAfter(b, failed), o.progress.setNeedsOperator(ctx, len(d.blocked) > 0)
+	if d.notAdmitted != nil {
+		return "", d.notAdmitted
+	}
+	return o.choiceAfter(b, failed), nil
+}
+
+// endWait notes that an operator has decided, or that the run was cancelled.
+func (o *operation) endWait(ctx workflow.Context, cancelled error) error {
+	if cancelled != nil && !changeCancelledWait.has(ctx) {
+		return nil
+	}
+	stillWaits := len(o.decisions.blocked) > 0
+	if !stillWaits {
+		o.sendHint(ctx, false)
+	}
+	return o.progress.setNeedsOperator(ctx, stillWaits)
 }
 
 // choiceAfter is what follows a wait for a decision: what was decided about the
@@ -144,10 +162,10 @@ func (o *operation) isServing(host string) bool {
 	return o.master(office).Settings.HasMachine(server.Machine.Name)
 }
 
-// endsRun reports whether an error is not to be blocked on: the run was
-// cancelled, or has been decided to end.
+// endsRun reports whether an error is not to be blocked on: the run was cancelled,
+// has been decided to end, or must not go on.
 func endsRun(err error) bool {
-	return temporal.IsCanceledError(err) || errors.Is(err, errResolved)
+	return temporal.IsCanceledError(err) || errors.Is(err, errResolved) || isNotAdmitted(err)
 }
 
 // awaitAtMost waits until a condition holds, for a limited time.

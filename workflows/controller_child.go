@@ -34,6 +34,7 @@ func (c *farmController) startRotation(ctx workflow.Context, in RotateInput) err
 		return err
 	}
 	in.Snapshot = c.Retention.Snapshot
+	in.Configured = c.Configured.Hash != "" || !c.Inspected.At.IsZero()
 	return c.startChild(ctx, controller.ActiveRun{WorkflowID: RotateID(c.Farm), Reason: in.Reason}, RotateTrust, in)
 }
 

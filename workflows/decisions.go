@@ -29,6 +29,8 @@ type decisions struct {
 	// noWayBack says why a rollback could not restore what was in use: then it takes
 	// an operator, who may have repaired that, to ask for one.
 	noWayBack string
+	// notAdmitted is why the run must not change anything any more; nil while it may.
+	notAdmitted error
 	// skipped are the servers left out by decision.
 	skipped []string
 	// accepted is what was accepted of what would stop the run.
@@ -65,8 +67,19 @@ type blockedStep struct {
 	choice farm.Choice
 }
 
-// err is errResolved once the run is to end.
+// noteEnd notes an error that ends the run on all servers, and returns it.
+func (d *decisions) noteEnd(err error) error {
+	if isNotAdmitted(err) {
+		d.notAdmitted = err
+	}
+	return err
+}
+
+// err is the error that ends all steps once the run is to end.
 func (d *decisions) err() error {
+	if d.notAdmitted != nil {
+		return d.notAdmitted
+	}
 	if d.resolution.choice != "" {
 		return errResolved
 	}
@@ -134,7 +147,7 @@ func (o *operation) validateResolution(d farm.Decision) error {
 	switch {
 	case d.Choice == farm.RollBack && o.decisions.rollbackBlocked != "":
 		return fmt.Errorf("rollback: %s", o.decisions.rollbackBlocked)
-	case o.progress.Wait == nil:
+	case o.progress.Wait == nil || o.progress.Wait.For == farm.ForController:
 		return fmt.Errorf("%s: the run waits for nothing now; cancel it to stop it and roll it back", d.Choice)
 	}
 	return nil

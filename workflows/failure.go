@@ -2,10 +2,10 @@ package workflows
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/farmtrust/farmtrust/activities"
@@ -48,26 +48,69 @@ func explain(err error) string {
 		}
 		return text
 	}
-	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+	application, isApplication := errors.AsType[*temporal.ApplicationError](err)
+	timeout, isTimeout := errors.AsType[*temporal.TimeoutError](err)
+	var terminated *temporal.TerminatedError
+	var panicked *temporal.PanicError
+	var running *temporal.ChildWorkflowExecutionAlreadyStartedError
+	var unknown *temporal.UnknownExternalWorkflowExecutionError
+	switch {
+	case isApplication && application.Type() == unknownActivity:
+		return "the worker does not know this step: upgrade all workers to one version"
+	case isApplication:
 		return application.Message()
-	}
-	if temporal.IsCanceledError(err) {
+	case temporal.IsCanceledError(err):
 		return "it was cancelled"
+	case errors.As(err, &terminated):
+		return "it was terminated in Temporal"
+	case isTimeout:
+		return explainTimeout(timeout.TimeoutType())
+	case errors.As(err, &running):
+		return "it is running already"
+	case errors.As(err, &unknown):
+		return "it does not run any more"
+	case errors.As(err, &panicked):
+		return "an error in farmtrust itself, see the worker's log: " + panicked.Error()
 	}
-	if timeout, ok := errors.AsType[*temporal.TimeoutError](err); ok {
-		return fmt.Sprintf("no answer in time (%s)", timeout.TimeoutType())
+	return stripRuns(err).Error()
+}
+
+// unknownActivity is the type of the error of a worker that has no such activity, as
+// one of an older version.
+const unknownActivity = "ActivityNotRegisteredError"
+
+func explainTimeout(kind enumspb.TimeoutType) string {
+	switch kind {
+	case enumspb.TIMEOUT_TYPE_HEARTBEAT:
+		return "its worker stopped, or lost Temporal"
+	case enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START:
+		return "no worker took it in time"
+	case enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE:
+		return "no success in time"
+	default:
+		return "no answer in time"
 	}
-	return err.Error()
+}
+
+// stripRuns returns the cause of an error without the IDs of the activities and
+// workflows that it went through.
+func stripRuns(err error) error {
+	for {
+		switch err.(type) {
+		case *temporal.ActivityError, *temporal.ChildWorkflowExecutionError, *temporal.WorkflowExecutionError:
+			cause := errors.Unwrap(err)
+			if cause == nil {
+				return errors.New("it failed; see its history")
+			}
+			err = cause
+		default:
+			return err
+		}
+	}
 }
 
 // ExplainEnd says in an operator's words what ended a run that left no report.
-func ExplainEnd(err error) string {
-	var terminated *temporal.TerminatedError
-	if errors.As(err, &terminated) {
-		return "it was terminated in Temporal"
-	}
-	return explain(err)
-}
+func ExplainEnd(err error) string { return explain(err) }
 
 // joinNonEmpty joins those texts that are not empty: a finding about the whole farm
 // has no server.

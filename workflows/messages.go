@@ -19,6 +19,10 @@ type RotateInput struct {
 	// Inspection is what caused the rotation, which begins from it; without
 	// one the rotation observes the farm first.
 	Inspection *farm.Inspection `json:"inspection,omitempty"`
+	// Configured reports whether a worker is known to have had the farm in its
+	// configuration. The rotation then waits minutes for one that has it, and
+	// otherwise seconds: an operator may have mistyped the name.
+	Configured bool `json:"configured,omitempty"`
 }
 
 // RetireInput asks for the retirement of an old certificate.

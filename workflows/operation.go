@@ -36,9 +36,11 @@ type ending struct {
 	cause   error
 }
 
-func newOperation(ctx workflow.Context, farmName, reason string, intent farm.Intent) (*operation, error) {
+// newOperation loads the farm's configuration, and says how long it waits for a
+// worker that has it.
+func newOperation(ctx workflow.Context, farmName, reason string, intent farm.Intent, attempts int32) (*operation, error) {
 	o := &operation{knownMasters: map[string]farm.OfficeServer{}, decisions: &decisions{}}
-	if err := workflow.ExecuteActivity(localOptions(ctx, "load configuration of "+farmName), a.LoadFarm, farmName).Get(ctx, &o.farm); err != nil {
+	if err := workflow.ExecuteActivity(workflow.WithRetryPolicy(localOptions(ctx, "load configuration of "+farmName), *retryPolicy(attempts)), a.LoadFarm, farmName).Get(ctx, &o.farm); err != nil {
 		return nil, err
 	}
 	o.progress = newProgress(ctx, o.farm, reason, intent)
@@ -89,7 +91,7 @@ func (o *operation) runStep(ctx workflow.Context, s stepOn, run func() workflow.
 		o.progress.finishStep(ctx, s.host, s.step, result, cause)
 		switch {
 		case cause == nil || endsRun(cause):
-			return result, cause
+			return result, o.decisions.noteEnd(cause)
 		case s.postpone != nil && isServiceStopped(cause):
 			s.postpone(s.host)
 			return result, nil
@@ -141,9 +143,10 @@ func (o *operation) close(ctx workflow.Context, end ending, statement string, re
 	// The outcome must be recorded even when the run was cancelled.
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	if err := o.progress.close(ctx, end.outcome, statement, end.cause != nil); err != nil {
+	if err := o.progress.close(ctx, end.outcome, statement); err != nil {
 		return farm.RotationResult{}, err
 	}
+	o.sendHint(ctx, true)
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		return farm.RotationResult{}, err
 	}

@@ -15,6 +15,8 @@ import (
 // [activities.Activities].
 
 const (
+	// localAttempts take a quarter of a minute.
+	localAttempts = 5
 	// interactiveAttempts take about two minutes: an operator waits for the
 	// first observation.
 	interactiveAttempts = 9
@@ -24,8 +26,10 @@ const (
 )
 
 // heartbeatTimeout is how long an activity may go without a heartbeat before its
-// worker counts as dead. Heartbeats are sent every two seconds.
-const heartbeatTimeout = 30 * time.Second
+// worker counts as dead. Heartbeats are sent every two seconds; a frontend that
+// restarts and a database that fails over keep them away for tens of seconds, and a
+// second attempt would then begin beside the first.
+const heartbeatTimeout = time.Minute
 
 func retryPolicy(attempts int32) *temporal.RetryPolicy {
 	return &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second, MaximumAttempts: attempts}
@@ -35,8 +39,14 @@ func retryPolicy(attempts int32) *temporal.RetryPolicy {
 // comparison. A minute covers a slow certificate store.
 func localOptions(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: time.Minute, RetryPolicy: retryPolicy(5), Summary: summary,
+		StartToCloseTimeout: time.Minute, RetryPolicy: retryPolicy(localAttempts), Summary: summary,
 	})
+}
+
+// admissionOptions suit a question to the farm's controller, which reads this run to
+// answer it. It is asked for as long as a server that reboots is waited for.
+func admissionOptions(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithRetryPolicy(localOptions(ctx, summary), *retryPolicy(rebootAttempts))
 }
 
 // observeOptions suit an observation, which changes nothing. Loading the
@@ -64,7 +74,7 @@ func observeOptionsFor(step farm.Step) func(workflow.Context, string) workflow.C
 // where no worker takes it is [inspectionEnd].
 func inspectOptions(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 30 * time.Minute, HeartbeatTimeout: heartbeatTimeout, RetryPolicy: retryPolicy(5), Summary: summary,
+		StartToCloseTimeout: 30 * time.Minute, HeartbeatTimeout: heartbeatTimeout, RetryPolicy: retryPolicy(localAttempts), Summary: summary,
 	})
 }
 

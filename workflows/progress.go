@@ -176,14 +176,15 @@ func (p *progress) row(host string, step farm.Step) *farm.StepReport {
 	return &s.Steps[len(s.Steps)-1]
 }
 
-// close records the outcome and the final statement.
-func (p *progress) close(ctx workflow.Context, outcome farm.Outcome, statement string, needsOperator bool) error {
+// close records the outcome and the final statement. A run that has ended needs no
+// operator: what has to be done about it is the farm's controller's to say.
+func (p *progress) close(ctx workflow.Context, outcome farm.Outcome, statement string) error {
 	p.Phase, p.Report.Outcome, p.Wait = farm.PhaseDone, outcome, nil
 	p.Report.DurationMS = workflow.Now(ctx).Sub(p.Report.StartedAt).Milliseconds()
 	p.Report.Statement = statement
 	p.writePage(ctx)
 	return workflow.UpsertTypedSearchAttributes(ctx,
-		PhaseAttribute.ValueSet(string(farm.PhaseDone)), NeedsOperatorAttribute.ValueSet(needsOperator))
+		PhaseAttribute.ValueSet(string(farm.PhaseDone)), NeedsOperatorAttribute.ValueSet(false))
 }
 
 // show has the run's page in the Temporal UI written again, soon.

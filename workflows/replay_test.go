@@ -1,10 +1,13 @@
 package workflows_test
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -19,12 +22,21 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
+			f, err := os.Open(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			history, err := client.HistoryFromJSON(f, client.HistoryJSONOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
 			replayer := worker.NewWorkflowReplayer()
-			replayer.RegisterWorkflow(workflows.RotateTrust)
-			replayer.RegisterWorkflow(workflows.InspectTrust)
-			replayer.RegisterWorkflow(workflows.ManageFarm)
-			replayer.RegisterWorkflow(workflows.RetireCertificate)
-			if err := replayer.ReplayWorkflowHistoryFromJSONFile(nil, file); err != nil {
+			workflows.Register(replayer)
+			// A rotation runs under its own workflow ID only.
+			started := history.Events[0].GetWorkflowExecutionStartedEventAttributes()
+			run := workflow.Execution{ID: started.GetWorkflowId(), RunID: started.GetOriginalExecutionRunId()}
+			if err := replayer.ReplayWorkflowHistoryWithOptions(nil, history, worker.ReplayWorkflowHistoryOptions{OriginalExecution: run}); err != nil {
 				t.Error(err)
 			}
 		})

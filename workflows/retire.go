@@ -22,7 +22,10 @@ import (
 // After archiving it waits for an operator and never finishes on its own. It
 // ends as [RotateTrust] does.
 func RetireCertificate(ctx workflow.Context, in RetireInput) (farm.RotationResult, error) {
-	o, err := newOperation(ctx, in.Farm, in.Reason, farm.Renew)
+	if err := requireID(ctx, RetireID(in.Farm), in.Farm); err != nil {
+		return farm.RotationResult{}, err
+	}
+	o, err := newOperation(ctx, in.Farm, in.Reason, farm.Renew, rebootAttempts)
 	if err != nil {
 		return farm.RotationResult{}, err
 	}
@@ -32,7 +35,7 @@ func RetireCertificate(ctx workflow.Context, in RetireInput) (farm.RotationResul
 	}
 	r := &retirement{operation: o, archived: map[string]bool{}, wildcard: in.Old.Wildcard, notes: map[string][]string{}}
 	end := r.run(ctx)
-	if end.outcome == farm.Incomplete {
+	if end.outcome == farm.Incomplete && !isNotAdmitted(end.cause) {
 		r.unarchive(ctx)
 	}
 	end = r.resolvedEnding(end)
@@ -59,6 +62,7 @@ func (r *retirement) run(ctx workflow.Context) ending {
 	}
 	if err := r.runPhase(ctx, farm.PhaseObserving,
 		r.checkFirst, // S2S name, CertificateName, http.sys, WinRM, Remote Desktop, issuers
+		r.awaitAdmission,
 	); err != nil {
 		return ending{farm.Refused, err}
 	}
@@ -76,6 +80,11 @@ func (r *retirement) run(ctx workflow.Context) ending {
 		return ending{outcome: farm.Partial}
 	}
 	return ending{outcome: farm.Verified}
+}
+
+func (r *retirement) awaitAdmission(ctx workflow.Context) error {
+	_, err := r.requestAdmission(ctx)
+	return err
 }
 
 // unarchive leaves the certificate as it was where the retirement was cancelled. It

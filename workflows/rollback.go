@@ -24,7 +24,7 @@ func (r *rotation) rollBack(ctx workflow.Context) ending {
 		r.observed = r.snapshot.Before
 		r.noteMasters(r.observed)
 	}
-	if err := r.progress.setPhase(ctx, farm.PhaseRollingBack); err != nil {
+	if err := r.showRollback(ctx); err != nil {
 		return failedEnding(err)
 	}
 	if _, err := r.planRollback(ctx, r.input.Intent == farm.Rollback); err != nil {
@@ -32,6 +32,11 @@ func (r *rotation) rollBack(ctx workflow.Context) ending {
 			return ending{farm.Refused, err}
 		}
 		return failedEnding(err)
+	}
+	if r.input.Intent == farm.Rollback {
+		if _, err := r.requestAdmission(ctx); err != nil {
+			return ending{farm.Refused, err}
+		}
 	}
 	r.forgetChanges()
 	r.restartedAgain = false
@@ -51,6 +56,17 @@ func (r *rotation) rollBack(ctx workflow.Context) ending {
 		return failedEnding(err)
 	}
 	return r.verifyRollback(ctx)
+}
+
+// showRollback shows that the run rolls back. One that was cancelled while it waited
+// for an operator needs none for that.
+func (r *rotation) showRollback(ctx workflow.Context) error {
+	if changeCancelledWait.has(ctx) {
+		if err := r.progress.setNeedsOperator(ctx, false); err != nil {
+			return err
+		}
+	}
+	return r.progress.setPhase(ctx, farm.PhaseRollingBack)
 }
 
 // verifyRollback observes what is still to be rolled back.

@@ -216,6 +216,7 @@ func TestRollback(t *testing.T) {
 	t.Run("without a snapshot it is refused", func(t *testing.T) {
 		t.Parallel()
 		r := newTestFarm(t, farmsim.Options{}).newRun(t)
+		r.startAs(workflows.RotateID(farmsim.FarmName))
 		r.env.ExecuteWorkflow(workflows.RotateTrust, workflows.RotateInput{Farm: farmsim.FarmName, Intent: farm.Rollback})
 		if err := r.env.GetWorkflowError(); err == nil {
 			t.Error("it is not refused")

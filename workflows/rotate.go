@@ -52,6 +52,11 @@ type rotation struct {
 	// nil until it is taken. A rollback is given it.
 	planned  []farm.Difference
 	snapshot *farm.Snapshot
+	// inherited reports whether the snapshot is that of an earlier rotation, which may
+	// have changed what this one did not.
+	inherited bool
+	// admitted reports whether this run may have changed anything.
+	admitted bool
 	// opening is the maintenance window in which the cutover must start; zero
 	// without one.
 	opening farm.Opening
@@ -79,7 +84,14 @@ type rotation struct {
 }
 
 func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
-	o, err := newOperation(ctx, in.Farm, in.Reason, in.Intent)
+	if err := requireID(ctx, RotateID(in.Farm), in.Farm); err != nil {
+		return nil, err
+	}
+	attempts := int32(localAttempts)
+	if in.Configured {
+		attempts = rebootAttempts
+	}
+	o, err := newOperation(ctx, in.Farm, in.Reason, in.Intent, attempts)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +106,7 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 	case farm.ReplaceCompromised:
 		r.decisions.rollbackBlocked = blockedByCompromise
 	}
-	return r, nil
+	return r, workflow.SetQueryHandler(ctx, SnapshotQuery, func() (*farm.Snapshot, error) { return r.snapshot, nil })
 }
 
 // goForward is the runbook.
@@ -104,6 +116,9 @@ func (r *rotation) goForward(ctx workflow.Context) ending {
 	}
 	if len(r.planned) == 0 {
 		return ending{outcome: farm.NoChange}
+	}
+	if err := r.handOver(ctx); err != nil {
+		return ending{farm.Refused, err}
 	}
 	if err := r.runPhase(ctx, farm.PhaseStaging, // nothing that users notice
 		r.importCertificate,    // office servers: certificate, key, intermediates
@@ -172,10 +187,39 @@ func (r *rotation) prepare(ctx workflow.Context) error {
 		return stoppedBy(stops)
 	}
 	r.takeSnapshot(ctx, comparison.Previous)
-	if r.input.Intent == farm.ReplaceCompromised && r.targetIsCompromised(comparison.Previous) {
+	return r.judgeSnapshot(comparison)
+}
+
+// judgeSnapshot refuses to replace a certificate that is compromised by itself, and
+// notes what the rollback to the snapshot is worth.
+func (r *rotation) judgeSnapshot(c activities.Comparison) error {
+	if r.input.Intent == farm.ReplaceCompromised && r.targetIsCompromised(c.Previous) {
 		return fmt.Errorf("the newest certificate of the source, %s, is the one in use, which is compromised: provide another", r.target.Thumbprint.Short())
 	}
-	r.limitRollback(comparison)
+	r.limitRollback(c)
+	return nil
+}
+
+// handOver leaves the snapshot with the farm's controller before the first change. The
+// controller may know of an earlier rotation towards the same target that was not
+// finished: then the state before that one counts.
+func (r *rotation) handOver(ctx workflow.Context) error {
+	kept, err := r.requestAdmission(ctx)
+	if err != nil {
+		return err
+	}
+	if kept != nil {
+		r.snapshot, r.inherited = kept, true
+		r.progress.Report.Previous = kept.Previous.Thumbprint
+		comparison, err := r.compare(ctx, kept)
+		if err != nil {
+			return err
+		}
+		if err := r.judgeSnapshot(comparison); err != nil {
+			return err
+		}
+	}
+	r.admitted = true
 	return nil
 }
 
@@ -206,7 +250,7 @@ func (r *rotation) observeFirst(ctx workflow.Context) error {
 // rotation towards the same target may have taken it already.
 func (r *rotation) takeSnapshot(ctx workflow.Context, previous farm.StoreCertificate) {
 	if s := r.input.Snapshot; s != nil && s.Target.Thumbprint == r.target.Thumbprint {
-		r.snapshot = s
+		r.snapshot, r.inherited = s, true
 		return
 	}
 	r.snapshot = &farm.Snapshot{TakenAt: workflow.Now(ctx), Target: r.target, Previous: previous, Before: r.observed}
@@ -226,7 +270,7 @@ func (r *rotation) limitRollback(c activities.Comparison) {
 			r.progress.Report.Intent = farm.ReplaceExpired
 		}
 	default:
-		r.noWayBack = c.NoWayBack
+		r.decisions.rollbackBlocked, r.noWayBack = "", c.NoWayBack
 	}
 }
 
@@ -329,9 +373,13 @@ func (e ending) causedBy(first ending) ending {
 // an operator, the farm's policy or a cancellation asked for it, there is
 // something to restore, and nothing forbids it.
 //
-// One that was cancelled before it took its snapshot has changed nothing: the
-// snapshot that it was given may be that of another rotation, which is complete.
+// One that was cancelled before it was admitted has changed nothing: the snapshot that
+// it was given may be that of another rotation, which is complete. One that is not
+// admitted any more, as after a reset once it had ended, must not touch the farm.
 func (r *rotation) shouldRollBack(end ending) bool {
+	if !r.admitted || isNotAdmitted(end.cause) {
+		return false
+	}
 	asked := r.decisions.resolution.choice == farm.RollBack || (temporal.IsCanceledError(end.cause) && r.decisions.noWayBack == "")
-	return asked && r.snapshot != nil && r.decisions.rollbackBlocked == ""
+	return asked && r.decisions.rollbackBlocked == ""
 }

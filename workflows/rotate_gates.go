@@ -43,12 +43,10 @@ func (o *operation) waitForApproval(ctx workflow.Context, digest, text string) e
 	if err := o.progress.setNeedsOperator(ctx, true); err != nil {
 		return err
 	}
+	o.sendHint(ctx, false)
 	err := workflow.Await(ctx, func() bool { return d.approval.approved == digest || d.err() != nil })
 	d.approval.wanted, o.progress.Wait = "", nil
-	if err != nil {
-		return err
-	}
-	if err := o.progress.setNeedsOperator(ctx, false); err != nil {
+	if err := errors.Join(err, o.endWait(ctx, err)); err != nil {
 		return err
 	}
 	return d.err()
@@ -78,8 +76,10 @@ func (r *rotation) awaitWindow(ctx workflow.Context) error {
 		Text: fmt.Sprintf("the window %s opens; the cutover takes about %s", window, estimate),
 	}
 	r.progress.show()
+	r.sendHint(ctx, false)
 	err = awaitAtMost(ctx, untilOpen, "maintenance window", func() bool { return r.decisions.err() != nil })
 	r.progress.Wait = nil
+	r.sendHint(ctx, false)
 	return errors.Join(err, r.decisions.err())
 }
 

@@ -28,6 +28,8 @@ func rotationStatement(end ending, why string, findings []farm.Finding) string {
 		return "cancelled before anything was changed"
 	case end.outcome == farm.Refused:
 		return "not started, nothing was changed: " + explain(end.cause)
+	case isNotAdmitted(end.cause):
+		return "stopped, and nothing is rolled back: what is listed as changed stays changed: " + explain(end.cause)
 	case cancelled:
 		return "cancelled, and nothing could be rolled back: what is listed as changed stays changed"
 	}
@@ -74,6 +76,9 @@ func retirementStatement(end ending) string {
 	case farm.Verified:
 		return "nothing used the old certificate; it is deleted on every office server, with its key"
 	case farm.Partial, farm.Refused:
+		return rotationStatement(end, "", nil)
+	}
+	if isNotAdmitted(end.cause) {
 		return rotationStatement(end, "", nil)
 	}
 	if temporal.IsCanceledError(end.cause) {

@@ -116,6 +116,7 @@ func (c *testController) runFrom(from controller.State) (state controller.State,
 
 func (c *testController) runAs(manage func(workflow.Context, controller.State) error, from controller.State) (state controller.State, continued bool) {
 	c.t.Helper()
+	c.startAs(workflows.ControllerID(farmsim.FarmName))
 	c.env.ExecuteWorkflow(manage, from)
 	c.requireAnswered()
 	err := c.env.GetWorkflowError()

@@ -41,6 +41,8 @@ type testFarm struct {
 	sim        *farmsim.Farm
 	config     *config.Config
 	activities *activities.Activities
+	// runs is what Temporal knows of the farm's runs.
+	runs *testRuns
 	// configure changes the farm's configuration; nil leaves it.
 	configure func(*farm.Farm)
 }
@@ -69,8 +71,8 @@ func newTestFarm(t *testing.T, o farmsim.Options) *testFarm {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &testFarm{sim: sim, config: c}
-	f.activities = &activities.Activities{Farms: f, Certificates: f, Remote: sim.Runner(), Now: time.Now, Poll: 10 * time.Millisecond}
+	f := &testFarm{sim: sim, config: c, runs: &testRuns{}}
+	f.activities = &activities.Activities{Farms: f, Certificates: f, Runs: f.runs, Remote: sim.Runner(), Now: time.Now, Poll: 10 * time.Millisecond}
 	return f
 }
 

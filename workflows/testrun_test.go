@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
@@ -28,9 +29,14 @@ type testRun struct {
 
 	t   *testing.T
 	env *testsuite.TestWorkflowEnvironment
+	// id is the workflow ID of a rotation or a retirement.
+	id string
 	// started are the activities that were started on servers, in order.
 	started []startedActivity
 	hooks   []func(startedActivity)
+	// hints are what the run sent to the controller.
+	hints *hints
+	marks *marks
 	// unanswered counts updates that were neither done nor refused.
 	unanswered int
 }
@@ -42,9 +48,9 @@ func (f *testFarm) newRun(t *testing.T) *testRun {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError + 1}))))
-	r := &testRun{testFarm: f, t: t, env: suite.NewTestWorkflowEnvironment()}
+	r := &testRun{testFarm: f, t: t, env: suite.NewTestWorkflowEnvironment(), hints: &hints{}, marks: &marks{needsOperator: map[string]bool{}}}
 	// A busy machine is no deadlock.
-	r.env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute, Interceptors: activities.Interceptors()})
+	r.env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute, Interceptors: append(activities.Interceptors(f.activities), r.marks)})
 	r.env.RegisterWorkflow(workflows.RotateTrust)
 	r.env.RegisterWorkflow(workflows.InspectTrust)
 	r.env.RegisterWorkflow(workflows.ManageFarm)
@@ -221,7 +227,7 @@ func (r *testRun) rotateWith(in workflows.RotateInput) endedRun {
 	if in.Farm = farmsim.FarmName; in.Reason == "" {
 		in.Reason = "test"
 	}
-	return r.execute(workflows.RotateTrust, in)
+	return r.execute(workflows.RotateID(farmsim.FarmName), workflows.RotateTrust, in)
 }
 
 func (r *testRun) rollBack(s *farm.Snapshot) endedRun {
@@ -231,12 +237,28 @@ func (r *testRun) rollBack(s *farm.Snapshot) endedRun {
 
 func (r *testRun) retire(old farm.StoreCertificate) endedRun {
 	r.t.Helper()
-	return r.execute(workflows.RetireCertificate, workflows.RetireInput{Farm: farmsim.FarmName, Reason: "test", Old: old})
+	return r.execute(workflows.RetireID(farmsim.FarmName), workflows.RetireCertificate, workflows.RetireInput{Farm: farmsim.FarmName, Reason: "test", Old: old})
+}
+
+// startAs gives the workflow an ID. It comes after all registrations.
+func (r *testRun) startAs(id string) {
+	r.id = id
+	r.env.OnSignalExternalWorkflow(anything, workflows.ControllerID(farmsim.FarmName), "", workflows.RunSignal, anything).Return(r.receiveHint)
+	r.env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: id})
+}
+
+// assertNeedsOperator asserts by which mark the run is found.
+func (r *testRun) assertNeedsOperator(want bool) {
+	r.t.Helper()
+	if got := r.marks.needOperator()[r.id]; got != want {
+		r.t.Errorf("%s is marked as in need of an operator: %t, want %t", r.id, got, want)
+	}
 }
 
 // execute runs a rotation or a retirement to its end, which must leave a report.
-func (r *testRun) execute(workflow, in any) endedRun {
+func (r *testRun) execute(id string, workflow, in any) endedRun {
 	r.t.Helper()
+	r.startAs(id)
 	r.env.ExecuteWorkflow(workflow, in)
 	r.requireAnswered()
 	var result farm.RotationResult
@@ -244,6 +266,7 @@ func (r *testRun) execute(workflow, in any) endedRun {
 	if err == nil {
 		err = r.env.GetWorkflowResult(&result)
 	}
+	r.assertNeedsOperator(false)
 	result, reported := workflows.RotationResultOf(result, err)
 	if !reported {
 		r.t.Fatalf("the run left no report: %v", err)

@@ -101,45 +101,24 @@ var ErrNoController = errors.New("no controller runs for the farm: start a worke
 
 // State asks the controller for its state, which a worker must answer for.
 func (f Farm) State(ctx context.Context) (state controller.State, err error) {
-	reply, err := f.temporal.QueryWorkflowWithOptions(ctx, &client.QueryWorkflowWithOptionsRequest{
-		WorkflowID: f.ControllerID(), QueryType: workflows.StateQuery,
-		// Without this, a terminated workflow still answers queries.
-		QueryRejectCondition: enumspb.QUERY_REJECT_CONDITION_NOT_OPEN,
-	})
+	state, err = f.askState(ctx)
 	var notFound *serviceerror.NotFound
 	switch {
-	case errors.As(err, &notFound), err == nil && reply.QueryRejected != nil:
+	case errors.As(err, &notFound), errors.Is(err, ErrNoController):
 		return state, ErrNoController
 	case err != nil:
 		return state, fmt.Errorf("ask %s for its state: %w", f.ControllerID(), err)
 	}
-	return state, reply.QueryResult.Get(&state)
+	return state, nil
 }
 
-// Configure starts the controller if it does not run, and tells it that a
-// worker has the farm in its configuration.
-func (f Farm) Configure(ctx context.Context) error {
-	return f.signalWithStart(ctx, workflows.ConfigurationSignal, controller.Configuration{})
-}
-
-// MarkUnmanaged tells the controller why no worker has the farm in its
-// configuration. A controller that does not run needs no telling.
-func (f Farm) MarkUnmanaged(ctx context.Context, reason string) error {
-	err := f.temporal.SignalWorkflow(ctx, f.ControllerID(), "", workflows.ConfigurationSignal, controller.Configuration{Unmanaged: reason})
-	var notFound *serviceerror.NotFound
-	if err != nil && !errors.As(err, &notFound) {
-		return fmt.Errorf("signal %s that the farm is unmanaged: %w", f.ControllerID(), err)
-	}
-	return nil
-}
-
-func (f Farm) signalWithStart(ctx context.Context, signal string, value any) error {
-	_, err := f.temporal.SignalWithStartWorkflow(ctx, f.ControllerID(), signal, value,
+func (f Farm) signalWithStart(ctx context.Context, signal string, value any) (runID string, err error) {
+	run, err := f.temporal.SignalWithStartWorkflow(ctx, f.ControllerID(), signal, value,
 		workflows.ControllerOptions(f.name, f.TaskQueue()), workflows.ManageFarm, f.initialState())
 	if err != nil {
-		return fmt.Errorf("signal %s with %s: %w", f.ControllerID(), signal, err)
+		return "", fmt.Errorf("signal %s with %s: %w", f.ControllerID(), signal, err)
 	}
-	return nil
+	return run.GetRunID(), nil
 }
 
 // RefusedError is returned for a request or a decision that makes no sense now.
@@ -152,10 +131,24 @@ type RefusedError struct {
 // Error returns the reason.
 func (e *RefusedError) Error() string { return e.Reason }
 
+// The types of what Temporal itself answers for a workflow.
+//
+// Source: Temporal server 1.32, service/history/workflow/update/errors_failures.go.
+const (
+	runEndedFirst = "AcceptedUpdateCompletedWorkflow"
+	workerTooOld  = "UnprocessedUpdate"
+)
+
 // toRefusedError tells a workflow's own refusal from everything else that can
 // go wrong with an update.
 func toRefusedError(action string, err error) error {
 	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		switch application.Type() {
+		case runEndedFirst:
+			return fmt.Errorf("%s: the run ended before it answered; see its history", action)
+		case workerTooOld:
+			return fmt.Errorf("%s: the worker does not know this: upgrade it", action)
+		}
 		return &RefusedError{Reason: application.Message()}
 	}
 	if err != nil {

@@ -20,7 +20,7 @@ type Delivery struct {
 // if it does not run. It returns as soon as Temporal has stored the event: no
 // worker needs to run.
 func (f Farm) SendEvent(ctx context.Context, e controller.Event) (*Delivery, error) {
-	if err := f.signalWithStart(ctx, workflows.EventSignal, e); err != nil {
+	if _, err := f.signalWithStart(ctx, workflows.EventSignal, e); err != nil {
 		return nil, fmt.Errorf("send %s: %w", e.Summary, err)
 	}
 	return &Delivery{farm: f, event: e}, nil
@@ -37,7 +37,7 @@ const answerTimeout = 10 * time.Second
 // for: its result says so, and has no time.
 func (d *Delivery) Wait(ctx context.Context, pending func(controller.State)) (controller.EventResult, error) {
 	for {
-		state, err := d.askState(ctx)
+		state, err := d.readState(ctx)
 		switch result, answered := state.Mailbox.ResultOf(d.event.ID); {
 		case errors.Is(err, ErrNoController):
 			return result, fmt.Errorf("%s ended before it answered the event; see its history", d.farm.ControllerID())
@@ -59,7 +59,7 @@ func (d *Delivery) Wait(ctx context.Context, pending func(controller.State)) (co
 	}
 }
 
-func (d *Delivery) askState(ctx context.Context) (controller.State, error) {
+func (d *Delivery) readState(ctx context.Context) (controller.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	return d.farm.State(ctx)

@@ -64,16 +64,6 @@ func (f Farm) lastEnded(ctx context.Context, id string) (*Run, error) {
 	return f.Run(ctx, id, last.Execution.RunId), nil
 }
 
-// RunningControllers lists the names of the farms whose controllers run.
-func (c Client) RunningControllers(ctx context.Context) ([]string, error) {
-	var names []string
-	err := c.listWorkflows(ctx, queryRunning(workflows.ManageFarm), func(e *workflowpb.WorkflowExecutionInfo) error {
-		names = append(names, farmNameIn(e, workflows.ControllerID))
-		return nil
-	})
-	return names, err
-}
-
 // farmNameIn returns the farm's name in a workflow's ID.
 func farmNameIn(e *workflowpb.WorkflowExecutionInfo, id func(string) string) string {
 	return strings.TrimPrefix(e.Execution.WorkflowId, id(""))

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/client"
 
@@ -55,6 +56,21 @@ func (f Farm) Resume(ctx context.Context, by Author) error {
 	return err
 }
 
+// Forget ends the controller of a farm that is gone. It ends with a [*RefusedError]
+// while a worker has the farm in its configuration, and with [ErrNoController] where
+// there is nothing to forget.
+func (f Farm) Forget(ctx context.Context, by Author) error {
+	running, err := f.describeWorkflow(ctx, f.ControllerID())
+	switch {
+	case err != nil:
+		return err
+	case !isRunning(running):
+		return ErrNoController
+	}
+	_, err = f.sendRequest(ctx, controller.Request{Kind: controller.RequestForget, By: by.By, Reason: by.Reason})
+	return err
+}
+
 // startRun asks for a run, and returns it.
 func (f Farm) startRun(ctx context.Context, r controller.Request) (*Run, error) {
 	started, err := f.sendRequest(ctx, r)
@@ -64,19 +80,44 @@ func (f Farm) startRun(ctx context.Context, r controller.Request) (*Run, error) 
 	return f.Run(ctx, started.WorkflowID, started.RunID), nil
 }
 
-// sendRequest updates the controller with a request, which it refuses or answers
-// once what was asked for has started.
-func (f Farm) sendRequest(ctx context.Context, r controller.Request) (started workflows.StartedRun, err error) {
-	handle, err := f.temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
-		StartWorkflowOperation: f.temporal.NewWithStartWorkflowOperation(workflows.ControllerOptions(f.name, f.TaskQueue()), workflows.ManageFarm, f.initialState()),
-		UpdateOptions: client.UpdateWorkflowOptions{
-			UpdateID: rand.Text(), WorkflowID: f.ControllerID(),
-			UpdateName: workflows.RequestUpdate, Args: []any{r}, WaitForStage: client.WorkflowUpdateStageCompleted,
-		},
-	})
-	if err == nil {
-		err = handle.Get(ctx, &started)
+// refusalTimeout is how much later than its operator a controller may learn that a
+// rotation has ended.
+const refusalTimeout = 2 * time.Second
+
+// sendRequest sends a request, which the controller refuses or answers once what was
+// asked for has started. A refusal that has become untrue is not believed: the
+// controller learns a moment later than its operator that a rotation has ended.
+func (f Farm) sendRequest(ctx context.Context, r controller.Request) (workflows.StartedRun, error) {
+	for end := time.Now().Add(refusalTimeout); ; {
+		started, err := f.updateController(ctx, r)
+		if _, refused := errors.AsType[*RefusedError](err); !refused || time.Now().After(end) || !f.accepts(ctx, r) || waitInterval(ctx) != nil {
+			return started, err
+		}
 	}
+}
+
+// accepts reports whether nothing is in the way of a request by now.
+func (f Farm) accepts(ctx context.Context, r controller.Request) bool {
+	state, err := f.State(ctx)
+	return err == nil && !isStarting(state) && state.CheckRequest(r, "") == nil
+}
+
+// updateController updates the controller with a request.
+func (f Farm) updateController(ctx context.Context, r controller.Request) (started workflows.StartedRun, err error) {
+	updateID := rand.Text()
+	err = retryContinuing(ctx, isUnprocessed, func() error {
+		handle, err := f.temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
+			StartWorkflowOperation: f.temporal.NewWithStartWorkflowOperation(workflows.ControllerOptions(f.name, f.TaskQueue()), workflows.ManageFarm, f.initialState()),
+			UpdateOptions: client.UpdateWorkflowOptions{
+				UpdateID: updateID, WorkflowID: f.ControllerID(),
+				UpdateName: workflows.RequestUpdate, Args: []any{r}, WaitForStage: client.WorkflowUpdateStageCompleted,
+			},
+		})
+		if err == nil {
+			err = handle.Get(ctx, &started)
+		}
+		return err
+	})
 	return started, toRefusedError(fmt.Sprintf("request %s of %s", r.Kind, f.ControllerID()), err)
 }
 
@@ -121,12 +162,16 @@ func (f Farm) attachedRotation(ctx context.Context, runID string) *Run {
 // Decide takes an operator's decision to the run, and returns once the run has
 // accepted it. One that comes at the wrong moment ends with a [*RefusedError].
 func (r *Run) Decide(ctx context.Context, d farm.Decision) error {
-	handle, err := r.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		UpdateID: rand.Text(), WorkflowID: r.ID(), RunID: r.RunID(),
-		UpdateName: workflows.DecideUpdate, Args: []any{d}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	updateID := rand.Text()
+	err := retryContinuing(ctx, isTaskFailure, func() error {
+		handle, err := r.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+			UpdateID: updateID, WorkflowID: r.ID(), RunID: r.RunID(),
+			UpdateName: workflows.DecideUpdate, Args: []any{d}, WaitForStage: client.WorkflowUpdateStageCompleted,
+		})
+		if err == nil {
+			err = handle.Get(ctx, nil)
+		}
+		return err
 	})
-	if err == nil {
-		err = handle.Get(ctx, nil)
-	}
 	return toRefusedError(fmt.Sprintf("%s %s", d.Choice, r.ID()), err)
 }

@@ -18,6 +18,8 @@ import (
 // Summary is what Temporal's visibility store knows of a farm.
 type Summary struct {
 	Farm string
+	// Site is where its workers are; empty for none.
+	Site string
 	// Phase is what the controller does; empty where none runs.
 	Phase string
 	// NeedsOperator reports whether the controller or a run waits for an operator.
@@ -63,7 +65,11 @@ func (all summaries) addRotation(e *workflowpb.WorkflowExecutionInfo) error {
 }
 
 func (all summaries) addController(e *workflowpb.WorkflowExecutionInfo) error {
-	return all.addPhase(e, farmNameIn(e, workflows.ControllerID))
+	name := farmNameIn(e, workflows.ControllerID)
+	s := all[name]
+	s.Site, _ = workflows.SiteOf(e.TaskQueue)
+	all[name] = s
+	return all.addPhase(e, name)
 }
 
 // addRetirement replaces what the controller says of its retirement: only the
@@ -82,8 +88,10 @@ func (all summaries) addPhase(e *workflowpb.WorkflowExecutionInfo, farmName stri
 
 func summarizeRotation(e *workflowpb.WorkflowExecutionInfo) (Summary, error) {
 	thumbprint, err := readAttribute[string](e, workflows.ThumbprintAttribute.GetName())
+	site, _ := workflows.SiteOf(e.TaskQueue)
 	s := Summary{
 		Farm:       farmNameIn(e, workflows.RotateID),
+		Site:       site,
 		Rotation:   strings.ToLower(e.Status.String()),
 		Thumbprint: farm.Thumbprint(thumbprint),
 		StartedAt:  e.StartTime.AsTime(),

@@ -63,6 +63,11 @@ func (r *reader) readConfig(root node, c *Config) {
 	})
 }
 
+// IsSite reports whether a site may have this name; empty means none.
+func IsSite(name string) bool {
+	return name == "" || len(name) <= maxName && farmNamePattern.MatchString(name)
+}
+
 func (r *reader) readSiteName(n node) string {
 	name, ok := r.readName(n, maxName)
 	if ok && !farmNamePattern.MatchString(name) {

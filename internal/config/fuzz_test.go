@@ -16,7 +16,7 @@ func FuzzDecodeConfig(f *testing.F) {
 		"", "{}", "- a", "farms: [{}]", "a: &a [*a]", "<<: {a: b}", "farms: [{name: a, name: b}]", "? [a]\n: b", "---\n---\n",
 		"farms: [{name: contoso, office: {servers: [a, {host: b, address: 'c:1'}], connection: x}, sharePoint: [{frontEnd: d, sites: ['https://e']}], " +
 			"certificate: {source: {selfSigned: {path: p, password: 'env:P', validFor: 90d}}, leadTime: 1d2h}, " +
-			"rotation: {approval: none, window: 'Mon-Fri,Sun 22:00-04:00 Europe/Zurich', onFailure: rollback, decisionTimeout: 1m, keepOldFor: 0d, inspectionInterval: 7d, healthyWithin: 10m, healthyFor: 5m}}]\n" +
+			"rotation: {approval: none, window: 'Mon-Fri,Sun 22:00-04:00 Europe/Zurich', onFailure: rollback, decisionTimeout: 1m, approvalTimeout: 90d, keepOldFor: 0d, inspectionInterval: 7d, healthyWithin: 10m, healthyFor: 5m}}]\n" +
 			"connections: {x: {auth: ntlm, user: u, password: 'file:p'}}",
 		"farms: [{rotation: {window: daily 23:59-00:00 UTC, keepOldFor: 0, decisionTimeout: 106751d, inspectionInterval: 59s}}]",
 	} {
@@ -69,6 +69,9 @@ func assertPolicyWithinBounds(t *testing.T, f farm.Farm) {
 	}
 	if p.DecisionTimeout < time.Minute {
 		t.Errorf("accepted a decision timeout of %v", p.DecisionTimeout)
+	}
+	if p.ApprovalTimeout < time.Hour || p.ApprovalTimeout > 90*24*time.Hour {
+		t.Errorf("accepted an approval timeout of %v", p.ApprovalTimeout)
 	}
 	if p.HealthyWithin < time.Second || p.HealthyWithin > 10*time.Minute {
 		t.Errorf("accepted %v for a restart", p.HealthyWithin)

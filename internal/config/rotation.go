@@ -18,6 +18,7 @@ const (
 	day = 24 * time.Hour
 
 	defaultDecisionTimeout    = day
+	defaultApprovalTimeout    = 7 * day
 	defaultKeepOldFor         = 14 * day
 	defaultInspectionInterval = 6 * time.Hour
 	defaultHealthyWithin      = 8 * time.Minute
@@ -26,6 +27,9 @@ const (
 	// minDuration gives an operator time to decide, and an inspection time to
 	// finish.
 	minDuration = time.Minute
+	// What is staged for an approval must not be older than a plan can be trusted.
+	minApprovalTimeout = time.Hour
+	maxApprovalTimeout = 90 * day
 	// minRetention is how long SharePoint servers may take to recognize a new
 	// token issuer (source: Microsoft, "High-trust configuration scripts for
 	// SharePoint").
@@ -55,7 +59,7 @@ func defaultPolicy() farm.RotationPolicy {
 	return farm.RotationPolicy{
 		AtOnce: defaultAtOnce, RestartAtOnce: defaultRestartAtOnce,
 		Approval: true, OnFailure: farm.OnFailurePause,
-		DecisionTimeout: defaultDecisionTimeout, KeepOldFor: defaultKeepOldFor, InspectionInterval: defaultInspectionInterval,
+		DecisionTimeout: defaultDecisionTimeout, ApprovalTimeout: defaultApprovalTimeout, KeepOldFor: defaultKeepOldFor, InspectionInterval: defaultInspectionInterval,
 		HealthyWithin: defaultHealthyWithin, HealthyFor: defaultHealthyFor,
 	}
 }
@@ -75,6 +79,7 @@ func (r *reader) readRotation(n node, policy farm.RotationPolicy) (_ farm.Rotati
 		"healthyWithin":      {read: func(n node) { policy.HealthyWithin = r.readDurationWithin(n, minHealthyWithin, maxHealthyWithin) }},
 		"healthyFor":         {read: func(n node) { policy.HealthyFor = r.readDurationWithin(n, minHealthyFor, maxHealthyFor) }},
 		"decisionTimeout":    {read: func(n node) { policy.DecisionTimeout = r.readDurationWithin(n, minDuration, unbounded) }},
+		"approvalTimeout":    {read: func(n node) { policy.ApprovalTimeout = r.readDurationWithin(n, minApprovalTimeout, maxApprovalTimeout) }},
 		"keepOldFor":         {read: func(n node) { policy.KeepOldFor = r.readRetention(n) }},
 		"inspectionInterval": {read: func(n node) { policy.InspectionInterval = r.readDurationWithin(n, minDuration, maxInspectionInterval) }},
 	})

@@ -58,6 +58,10 @@ func TestLoad_RotationProblems(t *testing.T) {
 			"connections:", `    rotation: {decisionTimeout: 59s}` + "\nconnections:",
 			`8: farms[0].rotation.decisionTimeout: 59s is out of bounds: write 1m or longer`,
 		},
+		"approval timeout too long": {
+			"connections:", `    rotation: {approvalTimeout: 91d}` + "\nconnections:",
+			`8: farms[0].rotation.approvalTimeout: 91d is out of bounds: write a duration from 1h to 90d`,
+		},
 		"no decision timeout": {
 			"connections:", `    rotation: {decisionTimeout: 0s}` + "\nconnections:",
 			`8: farms[0].rotation.decisionTimeout: "0s" is not a positive duration: write a duration such as 30d, 12h or 90m`,
@@ -115,11 +119,11 @@ func TestLoad_Approval(t *testing.T) {
 
 func TestLoad_RotationBounds(t *testing.T) {
 	t.Run("the bounds themselves are allowed", func(t *testing.T) {
-		got := requireRotation(t, `{window: Sat 23:50-00:16 UTC, decisionTimeout: 1m, keepOldFor: 24h, inspectionInterval: 7d, healthyWithin: 10m, healthyFor: 5m}`).Farms[0].Rotation
+		got := requireRotation(t, `{window: Sat 23:50-00:16 UTC, decisionTimeout: 1m, approvalTimeout: 1h, keepOldFor: 24h, inspectionInterval: 7d, healthyWithin: 10m, healthyFor: 5m}`).Farms[0].Rotation
 		want := farm.RotationPolicy{
 			AtOnce: 10, RestartAtOnce: 1, OnFailure: farm.OnFailurePause,
 			Window:          farm.Window{Days: []time.Weekday{time.Saturday}, From: 23*time.Hour + 50*time.Minute, To: 16 * time.Minute, Zone: "UTC"},
-			DecisionTimeout: time.Minute, KeepOldFor: 24 * time.Hour, InspectionInterval: 168 * time.Hour, HealthyWithin: 10 * time.Minute, HealthyFor: 5 * time.Minute,
+			DecisionTimeout: time.Minute, ApprovalTimeout: time.Hour, KeepOldFor: 24 * time.Hour, InspectionInterval: 168 * time.Hour, HealthyWithin: 10 * time.Minute, HealthyFor: 5 * time.Minute,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("policy (-want +got):\n%s", diff)

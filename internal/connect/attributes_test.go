@@ -2,6 +2,7 @@ package connect_test
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -25,9 +26,7 @@ func completeAttributes(edits map[string]enumspb.IndexedValueType) map[string]en
 	for _, k := range testAttributes {
 		all[k.GetName()] = k.GetValueType()
 	}
-	for name, t := range edits {
-		all[name] = t
-	}
+	maps.Copy(all, edits)
 	return all
 }
 
@@ -97,8 +96,7 @@ func TestCheckSearchAttributes_OtherErrorsAreNotAboutAttributes(t *testing.T) {
 		startServer(t, &testServer{refuse: serviceerror.NewPermissionDenied("Request unauthorized.", "")})
 		c, options := dialServer(t)
 		err := connect.CheckSearchAttributes(t.Context(), c, options, testAttributes)
-		var denied *serviceerror.PermissionDenied
-		if !errors.As(err, &denied) {
+		if _, denied := errors.AsType[*serviceerror.PermissionDenied](err); !denied {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -6,6 +6,7 @@ package connect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,11 +23,23 @@ const dialTimeout = 10 * time.Second
 // profile of temporal.toml that they name. Address and namespace are always set in
 // the result. The SDK logs to log.
 //
+// An API key that is written as file:PATH is read from that file. It follows the
+// file, as a client certificate follows its files: what replaces them is used
+// without a restart, and what cannot be read is logged and leaves the one before in
+// use. A payload codec is [ErrCodec].
+//
 // Source: Temporal, "Environment configuration".
 func Settings(log *zap.Logger) (client.Options, error) {
-	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{})
+	profile, err := envconfig.LoadClientConfigProfile(envconfig.LoadClientConfigProfileOptions{})
 	if err != nil {
-		return client.Options{}, fmt.Errorf("read Temporal's settings (TEMPORAL_* variables and temporal.toml): %w", err)
+		return client.Options{}, settingsError(err)
+	}
+	if c := profile.Codec; c != nil && (c.Endpoint != "" || c.Auth != "") {
+		return client.Options{}, settingsError(ErrCodec)
+	}
+	options, err := clientOptions(profile, log)
+	if err != nil {
+		return client.Options{}, settingsError(err)
 	}
 	if options.HostPort == "" {
 		options.HostPort = client.DefaultHostPort
@@ -36,6 +49,15 @@ func Settings(log *zap.Logger) (client.Options, error) {
 	}
 	options.Logger = NewLogger(log)
 	return options, nil
+}
+
+// ErrCodec means that a payload codec is configured. Clients would ignore it, and
+// store in clear what its owner believes to be encrypted.
+var ErrCodec = errors.New("a payload codec is configured (TEMPORAL_CODEC_ENDPOINT, or codec in the profile), " +
+	"and farmtrust does not use one: payloads would be stored unencrypted; use a profile without it")
+
+func settingsError(err error) error {
+	return fmt.Errorf("read Temporal's settings (TEMPORAL_* variables and temporal.toml): %w", err)
 }
 
 // UnreachableError means that Temporal did not answer. Retrying may succeed.

@@ -3,6 +3,7 @@ package connect
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.temporal.io/api/serviceerror"
@@ -55,9 +56,11 @@ func (p Patience) DialReady(ctx context.Context, options client.Options, keys []
 	return c, nil
 }
 
-// Await calls check until it succeeds or fails so that waiting does not help.
+// Await calls check until it succeeds or fails so that waiting does not help. It
+// logs what it waits for at once, when that changes, and as a reminder.
 func (p Patience) Await(ctx context.Context, log *zap.Logger, check func() error) error {
 	var reminded, incomplete time.Time
+	kind := ""
 	for {
 		err := check()
 		if ctx.Err() != nil {
@@ -78,9 +81,9 @@ func (p Patience) Await(ctx context.Context, log *zap.Logger, check func() error
 		case err == nil, !mayPass(err):
 			return err
 		}
-		if time.Since(reminded) >= p.Remind {
+		if now := fmt.Sprintf("%T", err); now != kind || time.Since(reminded) >= p.Remind {
 			log.Warn("Temporal is not ready; waiting for it", zap.Error(err))
-			reminded = time.Now()
+			kind, reminded = now, time.Now()
 		}
 		select {
 		case <-ctx.Done():

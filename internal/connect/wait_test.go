@@ -97,6 +97,23 @@ func TestDialReady_WaitsForANamespaceThatDoesNotExistYet(t *testing.T) {
 	assertEntries(t, entries, "warn info", `temporal has no namespace "default"`)
 }
 
+func TestDialReady_SaysAtOnceWhenItWaitsForSomethingElse(t *testing.T) {
+	f := &testServer{attributes: completeAttributes(map[string]enumspb.IndexedValueType{"Farm": 0}), noNamespace: 5}
+	startServer(t, f)
+	warnings := 0
+	entries, err := dialReady(t.Context(), t, hasty, func(zapcore.Entry) {
+		if warnings++; warnings == 2 {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.attributes = completeAttributes(nil)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	assertEntries(t, entries, "warn warn info", `temporal has no namespace "default"`)
+}
+
 func TestDialReady_WaitsForSearchAttributesForALimitedTime(t *testing.T) {
 	lacking := completeAttributes(map[string]enumspb.IndexedValueType{"Farm": 0})
 	t.Run("they come", func(t *testing.T) {

@@ -72,13 +72,6 @@ type Configuration struct {
 	Configured
 	// Unmanaged says why not; empty when it has.
 	Unmanaged string `json:"unmanaged,omitempty"`
-	// Site is the worker's; empty when it has none.
-	Site string `json:"site,omitempty"`
-	// Worker names the process that sends this: its host name and process ID.
-	Worker string `json:"worker,omitempty"`
-	// Hash is that of the farm's part of the configuration, connections included.
-	// Another one means that what is configured for the farm has changed.
-	Hash string `json:"hash,omitempty"`
 }
 
 // remembered bounds pending events and results. Sources repeat an event for
@@ -128,8 +121,9 @@ func (m *Mailbox) addResult(r EventResult) {
 }
 
 // ApplyConfiguration makes the farm managed or unmanaged. One that is managed
-// again, or whose configuration has changed, is inspected at once. A pending request of one that is unmanaged now is
-// dropped; the operator who waits for it is told.
+// again, or whose configuration has changed, is inspected at once. A pending
+// request of one that is unmanaged now is dropped; the operator who waits for it
+// is told.
 func (s *State) ApplyConfiguration(c Configuration) {
 	if s.Unmanaged != "" && c.Unmanaged == "" {
 		s.Inspected.Due = true

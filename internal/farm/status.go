@@ -42,15 +42,17 @@ type Wait struct {
 }
 
 // NeedsOperator reports whether the wait ends by an operator only; false for nil.
-func (w *Wait) NeedsOperator() bool { return w != nil && w.For != ForWindow }
+func (w *Wait) NeedsOperator() bool { return w != nil && w.For != ForWindow && w.For != ForController }
 
 // WaitFor is the kind of a wait.
 type WaitFor string
 
-// What a run can wait for: an operator's approval, a maintenance window, or an
-// operator's decision about blocked steps.
+// What a run can wait for: an operator's approval, a maintenance window, an operator's
+// decision about blocked steps, or the answer of the farm's controller before the first
+// change.
 const (
-	ForApproval WaitFor = "approval"
-	ForWindow   WaitFor = "window"
-	ForDecision WaitFor = "decision"
+	ForApproval   WaitFor = "approval"
+	ForWindow     WaitFor = "window"
+	ForDecision   WaitFor = "decision"
+	ForController WaitFor = "controller"
 )

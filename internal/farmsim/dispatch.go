@@ -31,8 +31,10 @@ func (s *server) runEnvelope(ctx context.Context, e powershell.Envelope) (wsman.
 	if err := s.spendLatency(ctx, session, e.Name); err != nil {
 		return wsman.Result{}, err
 	}
-	if lost, due := s.farm.Faults.Step(s.host, e.Name, fault.Before, fault.Detached); due {
-		return wsman.Result{}, s.detach(session, e, lost)
+	for _, when := range []fault.When{fault.Before, fault.After} {
+		if lost, due := s.farm.Faults.Step(s.host, e.Name, when, fault.Detached); due {
+			return wsman.Result{}, s.detach(session, e, lost)
+		}
 	}
 	if printed, err := s.injectFault(ctx, e, fault.Before); printed != nil || err != nil {
 		return wsman.Result{Stdout: printed}, err
@@ -49,7 +51,11 @@ func (s *server) runEnvelope(ctx context.Context, e powershell.Envelope) (wsman.
 
 // detach runs a script without its caller.
 func (s *server) detach(session *model.Session, e powershell.Envelope, lost fault.Fault) error {
-	session.Linger(time.Duration(lost.Delay))
+	linger := model.Linger{Before: time.Duration(lost.Delay)}
+	if lost.When == fault.After {
+		linger = model.Linger{After: time.Duration(lost.Delay)}
+	}
+	session.Linger(linger)
 	s.farm.detached.Go(func() { _, _ = s.runScript(s.farm.ctx, session, e) }) // Nobody is told.
 	return lost.Disruption()
 }
@@ -107,7 +113,7 @@ func (f *Farm) latencyOf(script string) time.Duration {
 func (s *server) spendLatency(ctx context.Context, session *model.Session, script string) error {
 	latency := s.farm.latencyOf(script)
 	if powershell.IsChanging(script) {
-		session.Linger(latency)
+		session.Linger(model.Linger{Before: latency})
 		return nil
 	}
 	return waitFor(ctx, latency)

@@ -7,6 +7,8 @@ package host
 import (
 	"context"
 	"fmt"
+	"os"
+	"sync"
 	"time"
 
 	temporal "go.temporal.io/sdk/client"
@@ -16,6 +18,7 @@ import (
 	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/deployment"
 	"github.com/farmtrust/farmtrust/internal/winrm"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -26,20 +29,32 @@ type Options struct {
 	// Client must be connected to Namespace; the caller closes it.
 	Client    temporal.Client
 	Namespace string
-	Log       *zap.Logger
+	// Deployment makes the worker one version of a worker deployment; the zero
+	// value does not.
+	Deployment deployment.Version
+	Log        *zap.Logger
 }
 
 // stopTimeout is how long running activities get to finish when the worker stops.
 // Interrupting a script is safe: the next attempt inspects the server before it acts.
 const stopTimeout = 20 * time.Second
 
+// heartbeatInterval is how often the heartbeat of an activity goes to Temporal at
+// most, whose answer tells a step that it is cancelled or paused. The SDK would
+// batch heartbeats for most of the heartbeat timeout, and a hiccup of the network
+// would then outlast what remains of it.
+const heartbeatInterval = 2 * time.Second
+
 // pollInterval is the time between two checks while an activity waits for a server.
 const pollInterval = 2 * time.Second
 
-// Run starts a controller for each configured farm, marks farms that are no
-// longer configured as unmanaged, and runs a worker until ctx is done. The
-// namespace must have the search attributes of package workflows: without them
-// every workflow task would fail.
+// Run runs a worker of the configured site until ctx is done. Beside it, it keeps a
+// controller running for each configured farm, and marks farms that are no longer
+// configured as unmanaged. The namespace must have the search attributes of package
+// workflows: without them every workflow task would fail.
+//
+// It also ends when Temporal has refused the worker's polls for minutes, with the
+// reason: the SDK polls no more then, and only a new process does.
 func Run(ctx context.Context, o Options) error {
 	certificates, err := newCertificates(o.Config)
 	if err != nil {
@@ -49,24 +64,66 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	remote := winrm.New(connections.findConnection, o.Log)
-	defer remote.Close()
-
-	w := worker.New(o.Client, workflows.TaskQueue(""), worker.Options{
-		WorkerStopTimeout: stopTimeout, Interceptors: activities.Interceptors(),
-	})
-	workflows.Register(w)
-	w.RegisterActivity(&activities.Activities{
-		Farms: farms{o.Config}, Certificates: certificates, Remote: remote, Runs: client.New(o.Client).Records(), Now: time.Now, Poll: pollInterval,
-	})
-	if err := configureControllers(ctx, client.New(o.Client), o.Config); err != nil {
+	self, err := identifyWorker(o.Config)
+	if err != nil {
 		return err
 	}
+	remote := winrm.New(connections.findConnection, o.Log, winrm.WithConcurrentCalls(o.Config.Worker.ConcurrentCalls))
+	defer remote.Close()
+
+	site := client.New(o.Client).At(o.Config.Site)
+	a := &activities.Activities{
+		Farms: farms{o.Config}, Worker: self.String(), Certificates: certificates, Remote: remote, Runs: site.Records(), Now: time.Now, Poll: pollInterval,
+	}
+	fatal := make(chan error, 1)
+	w := worker.New(o.Client, site.TaskQueue(), worker.Options{
+		Identity: self.Identity(), Interceptors: activities.Interceptors(a),
+		MaxHeartbeatThrottleInterval: heartbeatInterval, WorkerStopTimeout: stopTimeout,
+		DeploymentOptions: o.Deployment.Options(),
+		OnFatalError:      func(err error) { fatal <- err },
+	})
+	workflows.Register(w)
+	w.RegisterActivity(a)
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}
 	defer w.Stop()
-	o.Log.Info("worker started", zap.String("namespace", o.Namespace), zap.String("queue", workflows.TaskQueue("")), zap.Int("farms", len(o.Config.Farms)))
-	<-ctx.Done()
-	return nil
+	o.Log.Info("worker started", zap.String("namespace", o.Namespace), zap.String("queue", site.TaskQueue()),
+		zap.Int("farms", len(o.Config.Farms)), zap.String("configuration", self.Config))
+
+	ctx, stop := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	beside.Go(func() { newSupervisor(site, o.Config, self, o.Log).run(ctx) })
+	beside.Go(func() { o.Deployment.Watch(ctx, o.Client, o.Log) })
+	defer func() { stop(); beside.Wait() }()
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-fatal:
+		return &GivenUpError{Queue: site.TaskQueue(), Namespace: o.Namespace, Err: err}
+	}
+}
+
+// GivenUpError means that Temporal has refused the worker's polls for so long that
+// the SDK polls no more.
+type GivenUpError struct {
+	Queue, Namespace string
+	Err              error
+}
+
+// Error says what to look at.
+func (e *GivenUpError) Error() string {
+	return fmt.Sprintf("poll task queue %s: %v; check that Temporal namespace %q exists and permits this client, then start the worker again", e.Queue, e.Err, e.Namespace)
+}
+
+// Unwrap returns Err.
+func (e *GivenUpError) Unwrap() error { return e.Err }
+
+// identifyWorker returns this process as it identifies itself.
+func identifyWorker(c *config.Config) (client.Worker, error) {
+	name, err := os.Hostname()
+	if err != nil {
+		return client.Worker{}, fmt.Errorf("get this worker's host name: %w", err)
+	}
+	return client.Worker{Host: name, PID: os.Getpid(), Config: c.Hash()}, nil
 }

@@ -57,48 +57,49 @@ func Ensure(ctx context.Context, o Options) error {
 				return err
 			}
 		}
-		return create(ctx, c, o.Client.Namespace, o.Retention)
+		return createNamespace(ctx, c, o.Client.Namespace, o.Retention)
 	}); err != nil {
 		return err
 	}
 	defer c.Close()
-	for _, step := range []func(context.Context, client.Client, client.Options, []temporal.SearchAttributeKey) error{
-		AddSearchAttributes, connect.CheckSearchAttributes,
-	} {
-		if err := o.Patience.Await(ctx, o.Log, func() error {
-			err := step(ctx, c, o.Client, o.SearchAttributes)
-			var unnoticed *connect.NamespaceError
-			if errors.As(err, &unnoticed) {
-				// The server notices a new namespace after some seconds; the advice
-				// to create it would confuse.
-				return unnoticed.Err
-			}
-			return err
-		}); err != nil {
+	for _, step := range []attributesStep{AddSearchAttributes, connect.CheckSearchAttributes} {
+		if err := o.Patience.Await(ctx, o.Log, func() error { return step.runUnnoticed(ctx, c, o) }); err != nil {
 			return err
 		}
 	}
 	return proveUsable(ctx, c, o.Client.Namespace, o.SearchAttributes)
 }
 
-// create creates the namespace if it does not exist.
-func create(ctx context.Context, c client.Client, name string, retention time.Duration) error {
+// attributesStep is a step that is repeated until the server is ready for it.
+type attributesStep func(context.Context, client.Client, client.Options, []temporal.SearchAttributeKey) error
+
+// runUnnoticed runs the step in a namespace that the server may not have noticed
+// yet, which takes it some seconds. The advice to create it would confuse.
+func (s attributesStep) runUnnoticed(ctx context.Context, c client.Client, o Options) error {
+	err := s(ctx, c, o.Client, o.SearchAttributes)
+	if unnoticed, ok := errors.AsType[*connect.NamespaceError](err); ok {
+		return unnoticed.Err
+	}
+	return err
+}
+
+// createNamespace creates the namespace if it does not exist.
+func createNamespace(ctx context.Context, c client.Client, name string, retention time.Duration) error {
 	_, err := c.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: name})
 	var missing *serviceerror.NamespaceNotFound
 	if err == nil || !errors.As(err, &missing) {
-		return wrap("find", name, err)
+		return wrapError("find", name, err)
 	}
 	_, err = c.WorkflowService().RegisterNamespace(ctx, &workflowservice.RegisterNamespaceRequest{
 		Namespace: name, WorkflowExecutionRetentionPeriod: durationpb.New(retention),
 	})
-	var exists *serviceerror.NamespaceAlreadyExists
-	if errors.As(err, &exists) {
+	if _, ok := errors.AsType[*serviceerror.NamespaceAlreadyExists](err); ok {
 		return nil // another run of this was faster
 	}
-	return wrap("create", name, err)
+	return wrapError("create", name, err)
 }
 
-func wrap(verb, name string, err error) error {
+func wrapError(verb, name string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -122,5 +123,5 @@ func AddSearchAttributes(ctx context.Context, c client.Client, options client.Op
 	_, err = c.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
 		Namespace: options.Namespace, SearchAttributes: wanted,
 	})
-	return wrap("add search attributes to", options.Namespace, err)
+	return wrapError("add search attributes to", options.Namespace, err)
 }

@@ -51,7 +51,7 @@ func proveUsable(ctx context.Context, c client.Client, namespace string, keys []
 	_, err = c.WorkflowService().DeleteWorkflowExecution(ctx, &workflowservice.DeleteWorkflowExecutionRequest{
 		Namespace: namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: run.GetID(), RunId: run.GetRunID()},
 	})
-	return wrap("delete the trial of search attributes in", namespace, err)
+	return wrapError("delete the trial of search attributes in", namespace, err)
 }
 
 // sampleValues returns a value for each key.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -86,6 +87,22 @@ func TestGrant(t *testing.T) {
 			})
 		}
 	})
+}
+
+// TestGrant_RemovesOldProofs checks that the task of a proof whose script was killed does
+// not stay.
+func TestGrant_RemovesOldProofs(t *testing.T) {
+	t.Parallel()
+	s2s := newCertificate(t, "s2s.contoso.com")
+	s := newServer(t, newOfficeServer().in(model.My, s2s.withKey(friendly)))
+	kept := []string{"farmtrust-another", "farmtrust-sharepoint", "theirs-" + strings.Repeat("0", 32)}
+	for _, name := range append(kept, "farmtrust-"+strings.Repeat("0", 32), "farmtrust-"+strings.Repeat("f", 32)) {
+		requireNoError(t, s.session().RegisterTask(model.Task{Name: name, User: farm.NetworkService}))
+	}
+	mustRun(t, s, grantOf(s2s, "networkService"))
+	if diff := cmp.Diff(kept, s.state().Tasks); diff != "" {
+		t.Errorf("tasks, want -, got +:\n%s", diff)
+	}
 }
 
 func assertNoTasks(t *testing.T, s *testServer) {

@@ -137,6 +137,7 @@ $null -eq (Find-PersonalCertificate -Thumbprint $Thumbprint)`, map[string]any{"T
 	})
 	t.Run("the machine's policies are read from its registry", func(t *testing.T) { readPoliciesOnWine(t, w) })
 	t.Run("the note and the central certificate store are in its registry", func(t *testing.T) { readRegistryOnWine(t, w) })
+	t.Run("one thread at a time holds the mutex, and the next is told that it was abandoned", func(t *testing.T) { lockOnWine(t, w) })
 	t.Run("cmd.exe carries the command line and a mebibyte", func(t *testing.T) { sendThroughCmd(t, w) })
 }
 
@@ -206,6 +207,32 @@ $central = 'HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\IIS\CentralCertProvider'
 	}
 }
 
+// lockOnWine takes the mutex that is named as on a server.
+func lockOnWine(t *testing.T, w *wine) {
+	t.Helper()
+	var got []string
+	call := powershell.Call{Script: "Get-Probe", Params: struct{}{}} // It does not hold the mutex itself.
+	err := w.runText(t.Context(), target, call, `function Enter-OtherThread {
+    $other = [powershell]::Create([initialsessionstate]::CreateDefault2())
+    try { [string] $other.AddScript('[System.Threading.Mutex]::new($false, "Global\farmtrust").WaitOne(100)').Invoke()[0] }
+    finally { $other.Dispose() }
+}
+$mutex = Lock-Server
+$while = Enter-OtherThread
+Unlock-Server -Mutex $mutex
+$after = Enter-OtherThread
+$mutex = Open-ServerMutex
+$said = 'nothing'
+try { $null = Wait-ServerMutex -Mutex $mutex -Milliseconds 100 }
+catch [System.Threading.AbandonedMutexException] { $said = 'abandoned' }
+Unlock-Server -Mutex $mutex
+Unlock-Server -Mutex (Lock-Server)
+return , @($while, $after, $said)`, &got)
+	if want := []string{"False", "True", "abandoned"}; err != nil || !cmp.Equal(got, want) {
+		t.Errorf("got %v, %v; want %v", got, err, want)
+	}
+}
+
 // sendThroughCmd runs the command line as WinRM does.
 func sendThroughCmd(t *testing.T, w *wine) {
 	t.Helper()
@@ -218,7 +245,8 @@ func sendThroughCmd(t *testing.T, w *wine) {
 		Length int
 		Hash   string
 	}
-	call := powershell.Call{Script: "Probe", Params: struct{}{}, Secrets: [][]byte{secret}}
+	// What ships makes a mutex that this .NET does not make, for what is not named Get.
+	call := powershell.Call{Script: "Get-Probe", Params: struct{}{}, Secrets: [][]byte{secret}}
 	err := through.send(t.Context(), powershell.Prelude(), `$sha256 = New-Object System.Security.Cryptography.SHA256CryptoServiceProvider
 $hash = [BitConverter]::ToString($sha256.ComputeHash($FarmTrustSecrets[0])).Replace('-', '').ToLowerInvariant()
 [pscustomobject] @{ Length = $FarmTrustSecrets[0].Length; Hash = $hash }`, target, call, &got)

@@ -69,6 +69,11 @@ func ResumeCommand(farmName string) Command {
 	return newCommand("let it be rotated automatically again", string(controller.RequestResume), farmName).withReason()
 }
 
+// ForgetCommand is the command that ends the controller of a farm that is gone.
+func ForgetCommand(farmName string) Command {
+	return newCommand("forget a farm that is gone", string(controller.RequestForget), farmName).withReason()
+}
+
 // RollBackCommand is the command that rolls back a rotation, while it waits or
 // afterwards.
 func RollBackCommand(effect, farmName string) Command {
@@ -145,7 +150,7 @@ func EveryCommand(farmName, digest, server string) []Command {
 	return []Command{
 		ApproveCommand("begin the cutover", farmName, digest), RetryCommand(farmName),
 		SkipCommand(farmName, server, false), SkipCommand(farmName, server, true),
-		RollBackCommand("roll back", farmName), AbortCommand("stop", farmName), ResumeCommand(farmName),
+		RollBackCommand("roll back", farmName), AbortCommand("stop", farmName), ResumeCommand(farmName), ForgetCommand(farmName),
 		RotateCommand("rotate", farmName), RotateAcceptingCommand(farmName, false, "pending-reboot@"+server),
 		RotateAcceptingCommand(farmName, true, "pending-reboot"), RetryAcceptingCommand(farmName, "pending-reboot@"+server), StatusCommand(farmName), WatchCommand(farmName), PlanCommand(farmName),
 	}

@@ -23,6 +23,7 @@ func TestEveryCommand(t *testing.T) {
 		"farmtrust rollback contoso --reason WHY",
 		"farmtrust abort contoso --reason WHY",
 		"farmtrust resume contoso --reason WHY",
+		"farmtrust forget contoso --reason WHY",
 		"farmtrust rotate contoso",
 		"farmtrust rotate contoso --accept pending-reboot@oos-02.contoso.com --reason WHY",
 		"farmtrust rotate contoso --compromised --accept pending-reboot --reason WHY",

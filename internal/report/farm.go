@@ -199,6 +199,9 @@ func farmCommands(s controller.State, now time.Time) []Command {
 	if isAccepted(s, controller.RequestRollback) {
 		all = append(all, RollBackCommand("roll back to "+previousName(*s.Retention.Snapshot), s.Farm))
 	}
+	if isAccepted(s, controller.RequestForget) {
+		all = append(all, ForgetCommand(s.Farm))
+	}
 	return all
 }
 

@@ -289,7 +289,7 @@ func waitingRuns() map[string]farm.Status {
 			Server: "oos-03.contoso.com", Step: farm.StepReplication, Text: "connection refused",
 			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back", Skippable: true,
 		},
-		{Server: "sp-01.contoso.com", Step: farm.StepIssuer, Text: "no answer in time (StartToClose)", Until: now.Add(25 * time.Hour), Then: "then the rotation is rolled back"},
+		{Server: "sp-01.contoso.com", Step: farm.StepIssuer, Text: "no answer in time", Until: now.Add(25 * time.Hour), Then: "then the rotation is rolled back"},
 	}
 	conflict := []farm.Blocked{{Server: "sp-01.contoso.com", Step: farm.StepRestoreIssuers, Text: "the issuer holds 11223344: set it, then retry", Then: "it waits until an operator decides"}}
 	deletion := waitingStatus(farm.PhaseRetiring, farm.Wait{
@@ -323,6 +323,10 @@ func overviewPages() map[string]report.Page {
 			{Farm: "fabrikam", Phase: "rotating", NeedsOperator: true, Rotation: "waiting", StartedAt: now.Add(-12 * time.Second)},
 			{Farm: "northwind", Phase: "suspended", NeedsOperator: true},
 			{Farm: "tailspin", Rotation: "completed", Thumbprint: oldThumbprint, StartedAt: now.AddDate(0, 0, -9), EndedAt: now.AddDate(0, 0, -9).Add(time.Minute)},
+		}),
+		"overview-sites": report.Overview([]report.FarmRow{
+			{Farm: "contoso", Phase: "idle"},
+			{Farm: "fabrikam", Site: "berlin", Phase: "idle"},
 		}),
 		"overview-empty": report.Overview(nil),
 	}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -10,6 +11,8 @@ import (
 // FarmRow is a farm and its last rotation, as the list of farms shows them.
 type FarmRow struct {
 	Farm string `json:"farm"`
+	// Site is where its workers are; empty for none.
+	Site string `json:"site,omitempty"`
 	// Phase is what the farm's controller does; empty where none runs.
 	Phase string `json:"phase,omitempty"`
 	// NeedsOperator reports whether the controller or a run waits for an
@@ -30,11 +33,19 @@ func Overview(farms []FarmRow) Page {
 	page := Page{Title: countThings(len(farms), "farm")}
 	needing := 0
 	table := Table{Header: []string{"farm", "controller", "rotation", "certificate", "started", "took"}, Groups: []Group{{}}}
+	sites := haveSites(farms)
+	if sites {
+		table.Header = slices.Insert(table.Header, 1, "site")
+	}
 	for _, f := range farms {
 		if f.NeedsOperator {
 			needing++
 		}
-		table.Groups[0].Rows = append(table.Groups[0].Rows, overviewRow(f))
+		row := overviewRow(f)
+		if sites {
+			row = slices.Insert(row, 1, Cell{Text: orDash(f.Site)})
+		}
+		table.Groups[0].Rows = append(table.Groups[0].Rows, row)
 	}
 	switch page.NeedsOperator = needing > 0; {
 	case len(farms) == 0:
@@ -46,6 +57,11 @@ func Overview(farms []FarmRow) Page {
 	}
 	page.add(Block{Table: table})
 	return page
+}
+
+// haveSites reports whether the farms are at more than one site.
+func haveSites(farms []FarmRow) bool {
+	return slices.ContainsFunc(farms, func(f FarmRow) bool { return f.Site != farms[0].Site })
 }
 
 func overviewRow(f FarmRow) []Cell {

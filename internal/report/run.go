@@ -19,7 +19,7 @@ func Run(s farm.Status) Page {
 		page.State = string(r.Outcome)
 	}
 	page.add(Block{Text: r.Statement})
-	page.NeedsOperator = r.Outcome == "" && s.Wait != nil && s.Wait.For != farm.ForWindow
+	page.NeedsOperator = r.Outcome == "" && s.Wait.NeedsOperator()
 	page.Blocks = append(page.Blocks, waitBlocks(s)...)
 	page.add(Block{Title: "to decide", Commands: DecisionCommands(s)})
 	page.add(approvalBlock(s))

@@ -49,6 +49,8 @@ func waitName(f farm.WaitFor) string {
 		return "an approval"
 	case farm.ForWindow:
 		return "the window"
+	case farm.ForController:
+		return "the farm's controller"
 	default:
 		return "a decision"
 	}

@@ -208,8 +208,8 @@ func TestJSON_FieldNames(t *testing.T) {
 		"farm": {report.NewFarmState(state, now), []string{
 			"canRollBack", "farm", "inspected", "last", "mailbox", "needsOperator", "next", "nextInspectionAt", "phase", "policy", "retention",
 		}},
-		"row": {report.FarmRow{Farm: "contoso", Phase: "idle", NeedsOperator: true, Rotation: "verified", Thumbprint: newThumbprint, StartedAt: now, EndedAt: now}, []string{
-			"endedAt", "farm", "needsOperator", "phase", "rotation", "startedAt", "thumbprint",
+		"row": {report.FarmRow{Farm: "contoso", Site: "berlin", Phase: "idle", NeedsOperator: true, Rotation: "verified", Thumbprint: newThumbprint, StartedAt: now, EndedAt: now}, []string{
+			"endedAt", "farm", "needsOperator", "phase", "rotation", "site", "startedAt", "thumbprint",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

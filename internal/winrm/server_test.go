@@ -137,14 +137,14 @@ var testTimeouts = winrm.Timeouts{Connect: 5 * time.Second, Operation: time.Seco
 
 // newRunner returns a runner with one connection, "office". The test ends when it
 // has deleted its shells.
-func newRunner(t testing.TB, c winrm.Connection, log *zap.Logger) *winrm.Runner {
+func newRunner(t testing.TB, c winrm.Connection, log *zap.Logger, options ...winrm.Option) *winrm.Runner {
 	t.Helper()
 	r := winrm.New(func(name string) (winrm.Connection, error) {
 		if name != "office" {
 			return winrm.Connection{}, errors.New("no such connection")
 		}
 		return c, nil
-	}, log, winrm.WithTimeouts(testTimeouts))
+	}, log, append(options, winrm.WithTimeouts(testTimeouts))...)
 	t.Cleanup(r.Close)
 	return r
 }

@@ -2,6 +2,7 @@ package winrm
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 )
@@ -11,8 +12,11 @@ import (
 // each runs a PowerShell process.
 const maxShells = 5
 
-// slots counts the shells on each server.
+// slots counts the shells on each server, and on all.
 type slots struct {
+	// all has an element for each shell; nil where their number is not bounded.
+	all chan struct{}
+
 	mu     sync.Mutex
 	byHost map[string]*slot
 }
@@ -24,19 +28,30 @@ type slot struct {
 }
 
 // acquireSlot waits for the right to open a shell on host, until ctx is done.
-// Call release once when the shell is gone.
+// Call release once when the shell is gone. It waits for the server first: calls
+// that one busy server keeps waiting must not keep others from theirs.
 func (s *slots) acquireSlot(ctx context.Context, host string) (release func(), err error) {
 	host = strings.ToLower(host)
 	mine := s.addUser(host)
 	select {
 	case mine.shells <- struct{}{}:
-		return func() {
-			<-mine.shells
-			s.removeUser(host, mine)
-		}, nil
 	case <-ctx.Done():
 		s.removeUser(host, mine)
-		return nil, ctx.Err()
+		return nil, fmt.Errorf("wait for one of %d shells: %w", maxShells, ctx.Err())
+	}
+	leaveHost := func() {
+		<-mine.shells
+		s.removeUser(host, mine)
+	}
+	if s.all == nil {
+		return leaveHost, nil
+	}
+	select {
+	case s.all <- struct{}{}:
+		return func() { <-s.all; leaveHost() }, nil
+	case <-ctx.Done():
+		leaveHost()
+		return nil, fmt.Errorf("wait for one of %d calls at once: %w", cap(s.all), ctx.Err())
 	}
 }
 

@@ -80,6 +80,12 @@ func WithTimeouts(t Timeouts) Option {
 	return func(r *Runner) { r.timeouts = t }
 }
 
+// WithConcurrentCalls bounds how many calls run at once, over all servers; further
+// ones wait. Without it nothing does but the shells on each server.
+func WithConcurrentCalls(n int) Option {
+	return func(r *Runner) { r.slots.all = make(chan struct{}, n) }
+}
+
 // Runner implements [powershell.Runner]. Each call has a connection, a session
 // and a shell of its own: they cost far less than starting PowerShell. A Runner
 // is safe for concurrent use; use one in a process, because it limits the shells
@@ -154,7 +160,7 @@ func (r *Runner) runInShell(ctx context.Context, target powershell.Target, stdin
 	}
 	release, err := r.slots.acquireSlot(ctx, target.Host)
 	if err != nil {
-		return output{}, fmt.Errorf("wait for one of %d shells: %w", maxShells, err)
+		return output{}, err
 	}
 	session, err := d.openSession(ctx)
 	if err != nil {

@@ -35,6 +35,9 @@ type Options struct {
 	Retention time.Duration
 	// SearchAttributes are registered before Start returns.
 	SearchAttributes []temporal.SearchAttributeKey
+	// ContinueAsNewAfter is the number of events after which workflows are told to
+	// continue as new; 0 means the server's default of 4,096.
+	ContinueAsNewAfter int
 	// Logger receives the log of the server and of the SDK.
 	Logger *zap.Logger
 }
@@ -75,7 +78,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	// another program takes one of them after this release, the server ends the
 	// process.
 	reserved.release()
-	if s.temporal, err = startTemporal(s.ports, s.data.sql, o.Logger); err != nil {
+	if s.temporal, err = startTemporal(s.ports, s.data.sql, o); err != nil {
 		return nil, err
 	}
 	if err := addSearchAttributes(ctx, s.Address(), o); err != nil {

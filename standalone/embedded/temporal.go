@@ -13,7 +13,6 @@ import (
 	"go.temporal.io/server/common/membership/static"
 	"go.temporal.io/server/common/primitives"
 	"go.temporal.io/server/temporal"
-	"go.uber.org/zap"
 )
 
 const (
@@ -24,7 +23,7 @@ const (
 
 // startTemporal starts the four services of a Temporal server. They find each other
 // by static addresses, because the usual membership protocol would only take time.
-func startTemporal(p ports, sql *config.SQL, logger *zap.Logger) (temporal.Server, error) {
+func startTemporal(p ports, sql *config.SQL, o Options) (temporal.Server, error) {
 	services, hosts := map[string]config.Service{}, map[primitives.ServiceName]static.Hosts{}
 	for name, rpc := range map[primitives.ServiceName]config.RPC{
 		primitives.FrontendService: {GRPCPort: p.frontend, HTTPPort: p.frontendHTTP},
@@ -40,10 +39,10 @@ func startTemporal(p ports, sql *config.SQL, logger *zap.Logger) (temporal.Serve
 		temporal.WithConfig(newServerConfig(p, sql, services)),
 		temporal.ForServices(temporal.DefaultServices),
 		temporal.WithStaticHosts(hosts),
-		temporal.WithLogger(log.NewZapLogger(logger)),
+		temporal.WithLogger(log.NewZapLogger(o.Logger)),
 		temporal.WithAuthorizer(authorization.NewNoopAuthorizer()),
 		temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper { return authorization.NewNoopClaimMapper() }),
-		temporal.WithDynamicConfigClient(changedDefaults()),
+		temporal.WithDynamicConfigClient(changedDefaults(o)),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("configure the Temporal server: %w", err)
@@ -82,8 +81,8 @@ func newServerConfig(p ports, sql *config.SQL, services map[string]config.Servic
 
 // changedDefaults returns the settings of Temporal's dynamic configuration that
 // differ from their defaults.
-func changedDefaults() dynamicconfig.StaticClient {
-	return dynamicconfig.StaticClient{
+func changedDefaults(o Options) dynamicconfig.StaticClient {
+	settings := dynamicconfig.StaticClient{
 		// Without it a new search attribute cannot be used for up to a minute.
 		dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key(): true,
 		// One UI that polls lists and counts can exceed the default of 10 requests
@@ -92,4 +91,8 @@ func changedDefaults() dynamicconfig.StaticClient {
 		// This server makes no outbound requests.
 		dynamicconfig.EnableServerVersionCheck.Key(): false,
 	}
+	if o.ContinueAsNewAfter > 0 {
+		settings[dynamicconfig.HistoryCountSuggestContinueAsNew.Key()] = o.ContinueAsNewAfter
+	}
+	return settings
 }

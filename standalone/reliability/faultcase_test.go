@@ -62,6 +62,7 @@ func faultCases() []faultCase {
 		{name: "no response", fault: fault.Fault{Kind: fault.Hang}},
 		{name: "slow response", fault: fault.Fault{Kind: fault.Slow, Delay: shortDelay}},
 		{name: "script error", fault: fault.Fault{Kind: fault.ScriptError, Error: productError}},
+		{name: "script goes on alone", fault: fault.Fault{Kind: fault.Detached, Delay: shortDelay}},
 		{name: "server rebooted", fault: fault.Fault{Kind: fault.Reboot, Delay: shortDelay}},
 		{name: "permanent script error", fault: fault.Fault{Kind: fault.ScriptError, Error: ownError, Times: -1}, wantText: "denies the account", permanent: true},
 		{name: "permissions revoked", fault: fault.Fault{Kind: fault.SOAPFault, Code: codeDenied, Times: -1}, wantText: "local administrator", permanent: true, rollsBack: true},

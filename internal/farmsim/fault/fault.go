@@ -40,8 +40,8 @@ const (
 	ScriptError Kind = "script error"
 	// Reboot takes the machine down for [Fault.Delay].
 	Reboot Kind = "reboot"
-	// Detached cuts the connection as the script begins. The script runs on at the
-	// server, and takes [Fault.Delay].
+	// Detached cuts the connection as the script begins. The script goes on at the
+	// server, and takes [Fault.Delay] before or after it acts.
 	Detached Kind = "detached"
 )
 
@@ -180,8 +180,8 @@ func (f Fault) Check(places Places) error {
 		return fmt.Errorf("when %q is neither before nor after", f.When)
 	case f.When == After && f.Step == "" && meetsConnections(f.Kind):
 		return fmt.Errorf("after acting needs a step for the kind %q", f.Kind)
-	case f.Kind == Detached && (f.Step == "" || f.When == After):
-		return fmt.Errorf("a script goes on alone from its beginning: the kind %q needs a step, and happens before it", f.Kind)
+	case f.Kind == Detached && f.Step == "":
+		return fmt.Errorf("the kind %q needs a step", f.Kind)
 	case f.Kind != SQLAway && f.Kind != PoolDown && (f.Delay < 0 || slices.Contains(delayed, f.Kind) != (f.Delay > 0)):
 		return fmt.Errorf("a delay above zero belongs to slow, reboot, detached and a service that stops again, and to no other kind")
 	case (f.Kind == SOAPFault) != (f.Code != 0):

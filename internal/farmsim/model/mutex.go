@@ -30,11 +30,15 @@ type process struct {
 	queue bool
 	// observed says that the script observed something while it did not hold the mutex.
 	observed bool
-	// lingers is how long the script takes once it holds the mutex.
-	lingers time.Duration
+	// linger is how long the script takes while it holds the mutex.
+	linger Linger
 	// ended is closed when it ends; nil where nothing was begun.
 	ended chan struct{}
 }
+
+// Linger is how long a script takes before its first look, and after its last change,
+// while it holds the mutex.
+type Linger struct{ Before, After time.Duration }
 
 // AbandonedMutexException is what the next one to take a mutex is told, and takes it
 // nevertheless, when its holder ended without releasing it.
@@ -54,16 +58,16 @@ func (s *Session) BeginQueue(name string) { s.begin(process{script: name, queue:
 func (s *Session) begin(p process) {
 	s.world.mu.Lock()
 	defer s.world.mu.Unlock()
-	p.lingers, p.ended = s.process.lingers, make(chan struct{})
+	p.linger, p.ended = s.process.linger, make(chan struct{})
 	s.process = p
 }
 
-// Linger makes the script of the session take so long once it holds the mutex; that of
-// a scheduled task that it starts too.
-func (s *Session) Linger(d time.Duration) {
+// Linger makes the script of the session take so long while it holds the mutex, and
+// that of a scheduled task that it starts.
+func (s *Session) Linger(l Linger) {
 	s.world.mu.Lock()
 	defer s.world.mu.Unlock()
-	s.process.lingers = d
+	s.process.linger = l
 }
 
 // EndProcess ends the process of the session's script. A mutex that it holds is
@@ -125,7 +129,7 @@ func (s *Session) WaitMutex(wait time.Duration) (held bool, err error) {
 			return false, err
 		}
 		if turn.released == nil {
-			return s.holdMutex(turn)
+			return s.holdMutex(turn.abandoned)
 		}
 		select {
 		case <-turn.released:
@@ -149,14 +153,13 @@ func (w *World) mutexWait(wait time.Duration) time.Duration {
 type turn struct {
 	released, ended <-chan struct{}
 	abandoned       bool
-	lingers         time.Duration
 }
 
 // tryMutex takes the mutex unless another session holds it.
 func (s *Session) tryMutex() (t turn, err error) {
 	err = s.asProcess(func(now time.Time) error {
 		m := &s.m.mutex
-		t = turn{ended: s.process.ended, lingers: s.process.lingers}
+		t = turn{ended: s.process.ended}
 		if m.holder != nil && m.holder != s {
 			t.released = m.released
 			return nil
@@ -171,18 +174,12 @@ func (s *Session) tryMutex() (t turn, err error) {
 	return t, err
 }
 
-// holdMutex lets the time pass that the script takes.
-func (s *Session) holdMutex(t turn) (held bool, err error) {
-	if t.lingers > 0 {
-		timer := time.NewTimer(t.lingers)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-t.ended:
-			return false, errEnded
-		}
+// holdMutex lets the time pass that the script takes before its first look.
+func (s *Session) holdMutex(abandoned bool) (held bool, err error) {
+	if err := s.spend(func(l Linger) time.Duration { return l.Before }); err != nil {
+		return false, err
 	}
-	if t.abandoned {
+	if abandoned {
 		return true, &Error{
 			ID: "AbandonedMutexException", Message: "The wait completed due to an abandoned mutex.", Category: "NotSpecified",
 			Exception: AbandonedMutexException, HResult: abandonedMutexResult,
@@ -191,8 +188,30 @@ func (s *Session) holdMutex(t turn) (held bool, err error) {
 	return true, nil
 }
 
-// ReleaseMutex releases the mutex.
+// spend lets a time pass that the script takes, unless its process is ended.
+func (s *Session) spend(which func(Linger) time.Duration) error {
+	s.world.mu.Lock()
+	p := s.process
+	s.world.mu.Unlock()
+	if which(p.linger) <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(which(p.linger))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-p.ended:
+		return errEnded
+	}
+}
+
+// ReleaseMutex releases the mutex, after the time that the script takes after its last
+// change.
 func (s *Session) ReleaseMutex() error {
+	if err := s.spend(func(l Linger) time.Duration { return l.After }); err != nil {
+		return err
+	}
 	return s.asProcess(func(time.Time) error {
 		if s.m.mutex.holder != s {
 			return &Error{

@@ -5,7 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf16"
@@ -52,7 +55,7 @@ func (s *Session) TaskSession(name string) (*Session, error) {
 		return nil
 	})
 	task := &Session{world: s.world, m: s.m, boots: s.boots, logon: Logon{User: user, Auth: Batch}}
-	task.Linger(s.process.lingers)
+	task.Linger(s.process.linger)
 	return task, err
 }
 
@@ -125,6 +128,25 @@ func (s *Session) runProof(t Task) uint32 {
 		return proofFailed
 	}
 	return proofCannot
+}
+
+// Tasks is Get-ScheduledTask: the names of the tasks that match a name, which may hold
+// asterisks. Without one, a task that is not there is an error.
+func (s *Session) Tasks(name string) (found []string, err error) {
+	err = s.performElevated(func(time.Time) error {
+		for _, one := range slices.Sorted(maps.Keys(s.m.tasks)) {
+			if matches, err := path.Match(name, one); err != nil {
+				return err
+			} else if matches {
+				found = append(found, one)
+			}
+		}
+		if len(found) == 0 && !strings.Contains(name, "*") {
+			return noTask(name)
+		}
+		return nil
+	})
+	return found, err
 }
 
 // TaskResult is the last result of Get-ScheduledTaskInfo.

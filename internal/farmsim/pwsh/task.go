@@ -14,11 +14,14 @@ func taskOperations() map[string]operation {
 	return map[string]operation{
 		"Get-ScheduledTask": operationOn(func(s *model.Session, p struct{ TaskName, TaskPath []string }) (any, error) {
 			shown := []object{}
-			for _, name := range p.TaskName {
-				if _, err := s.TaskResult(name); err != nil {
+			for _, pattern := range p.TaskName {
+				found, err := s.Tasks(pattern)
+				if err != nil {
 					return nil, err
 				}
-				shown = append(shown, newObject("MSFT_ScheduledTask", object{"TaskName": name, "State": "Ready"}))
+				for _, name := range found {
+					shown = append(shown, newObject("MSFT_ScheduledTask", object{"TaskName": name, "State": "Ready"}))
+				}
 			}
 			return shown, nil
 		}),

@@ -2,6 +2,7 @@ package scripts
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -236,9 +237,26 @@ func grantS2SKey(s *model.Session, p powershell.GrantS2SKey, _ [][]byte) (r powe
 			stopScript("KeyModernOnly", "the key of certificate %s signs by CNG alone", p.Thumbprint),
 			stopScript("KeyDoesNotSign", "this account cannot sign with the key of certificate %s", p.Thumbprint))
 	}
+	if err := removeOldProofs(s); err != nil {
+		return r, err
+	}
 	return r, assertSigns(s, c, p.Sid,
 		stopScript("KeyModernOnly", "%s signs with the key of certificate %s by CNG alone (task result 94)", p.Sid, p.Thumbprint),
 		stopScript("KeyDoesNotSign", "%s cannot sign with the key of certificate %s (task result 92)", p.Sid, p.Thumbprint))
+}
+
+// oldProof matches the name of the task of a proof.
+var oldProof = regexp.MustCompile(`^farmtrust-[0-9a-f]{32}$`)
+
+// removeOldProofs is the prelude's Remove-OldProof.
+func removeOldProofs(s *model.Session) error {
+	found, err := s.Tasks("farmtrust-*")
+	for _, name := range found {
+		if oldProof.MatchString(name) {
+			err = errors.Join(err, s.UnregisterTask(name))
+		}
+	}
+	return err
 }
 
 // assertSigns returns an error unless an account signs by the legacy path: modernOnly

@@ -309,13 +309,14 @@ function Open-ServerMutex {
     [CmdletBinding()]
     param()
     Invoke-Model -Name Open-ServerMutex
-    'the mutex'
+    # It stands for that of the simulated server, which only the model has.
+    New-Object System.Threading.Mutex
 }
 
 function Wait-ServerMutex {
     [CmdletBinding()]
     param(
-        [Parameter(Mandatory = $true)] [string] $Mutex,
+        [Parameter(Mandatory = $true)] [System.Threading.Mutex] $Mutex,
         [Parameter(Mandatory = $true)] [int] $Milliseconds
     )
     Invoke-Model -Name Wait-ServerMutex -With @{ Milliseconds = $Milliseconds }
@@ -323,7 +324,7 @@ function Wait-ServerMutex {
 
 function Unlock-Server {
     [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [string] $Mutex)
+    param([Parameter(Mandatory = $true)] [System.Threading.Mutex] $Mutex)
     Invoke-Model -Name Unlock-Server
 }
 

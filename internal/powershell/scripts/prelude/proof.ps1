@@ -69,6 +69,17 @@ function Wait-Proof {
     Stop-Script -Id 'ProofUnavailable' -Message 'the task that tests the key did not end within two minutes'
 }
 
+# Removes the tasks of proofs whose process was killed. The script of this one holds the
+# server's mutex, so no other proof is under way.
+function Remove-OldProof {
+    [CmdletBinding()]
+    param()
+
+    foreach ($task in Get-ScheduledTask -TaskName 'farmtrust-*' -TaskPath '\' -ErrorAction SilentlyContinue) {
+        if ($task.TaskName -cmatch '\Afarmtrust-[0-9a-f]{32}\z') { Unregister-ScheduledTask -TaskName $task.TaskName -Confirm:$false }
+    }
+}
+
 function Assert-KeySignsAs {
     [CmdletBinding()]
     param(
@@ -76,6 +87,7 @@ function Assert-KeySignsAs {
         [Parameter(Mandatory = $true)] [string] $Sid
     )
 
+    Remove-OldProof
     $name = 'farmtrust-' + [Guid]::NewGuid().ToString('N')
     $program = "$env:SystemRoot\System32\WindowsPowerShell\v1.0\powershell.exe"
     $action = New-ScheduledTaskAction -Execute $program -Argument (New-ProofArgument -Thumbprint $Thumbprint)

@@ -24,6 +24,14 @@ function Remove-Key {
     param([Parameter(Mandatory = $true)] [object] $Certificate)
 }
 
+# The PowerShell that runs under Wine is not Windows PowerShell: its .NET makes no mutex
+# with an access list.
+function Open-ServerMutex {
+    [CmdletBinding()]
+    param()
+    return New-Object System.Threading.Mutex $false, 'Global\farmtrust'
+}
+
 # Closes a store. Windows saves changes of a store at once. Wine saves them when the
 # store is closed, but not when only a property changed or when X509Store.Remove
 # left a reference, so this function commits them.

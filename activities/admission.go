@@ -1,0 +1,125 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"sync"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/farmtrust/farmtrust/internal/controller"
+)
+
+// askController asks a farm's controller whether the workflow run of an activity may
+// change servers.
+func (a *Activities) askController(ctx context.Context, farmName string) (controller.Admitted, error) {
+	run := activity.GetInfo(ctx).WorkflowExecution
+	admitted, err := a.Runs.Admit(ctx, farmName, controller.Admission{WorkflowID: run.ID, RunID: run.RunID})
+	if application, ok := errors.AsType[*temporal.ApplicationError](err); err == nil || ok && application.Type() == NotAdmitted {
+		return admitted, err
+	}
+	return admitted, temporal.NewApplicationErrorWithCause("the controller of "+farmName+" does not say whether this run may change servers: "+err.Error(), NotAnswered, err)
+}
+
+// inFarm is what the input of every step is.
+type inFarm interface{ farmName() string }
+
+func (in ServerInput) farmName() string { return in.Farm }
+
+func (in OldCertificateInput) farmName() string { return in.Farm }
+
+// admissionInterceptor has each step ask the farm's controller before it begins: a
+// run that somebody started by hand, or reset after it had ended, changes nothing.
+type admissionInterceptor struct {
+	interceptor.WorkerInterceptorBase
+
+	activities *Activities
+	steps      map[string]bool
+	admitted   *admittedRuns
+}
+
+func newAdmissionInterceptor(a *Activities) *admissionInterceptor {
+	return &admissionInterceptor{activities: a, steps: findSteps(), admitted: &admittedRuns{known: map[string]bool{}}}
+}
+
+// findSteps names the activities that change servers: those that return a
+// [StepResult].
+func findSteps() map[string]bool {
+	steps := map[string]bool{}
+	for method := range reflect.TypeFor[*Activities]().Methods() {
+		if method.Type.NumOut() > 0 && method.Type.Out(0) == reflect.TypeFor[StepResult]() {
+			steps[method.Name] = true
+		}
+	}
+	return steps
+}
+
+// InterceptActivity implements interceptor.WorkerInterceptor.
+func (i *admissionInterceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	check := &admissionCheck{admissionInterceptor: i}
+	check.Next = next
+	return check
+}
+
+type admissionCheck struct {
+	interceptor.ActivityInboundInterceptorBase
+	*admissionInterceptor
+}
+
+// ExecuteActivity implements interceptor.ActivityInboundInterceptor.
+func (i *admissionCheck) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	if info := activity.GetInfo(ctx); i.steps[info.ActivityType.Name] {
+		if err := i.admit(ctx, in.Args, info.WorkflowExecution.RunID); err != nil {
+			return nil, err
+		}
+	}
+	return i.Next.ExecuteActivity(ctx, in)
+}
+
+func (i *admissionInterceptor) admit(ctx context.Context, args []any, runID string) error {
+	if len(args) == 0 {
+		return terminalError(NotAdmitted, "a step without a farm")
+	}
+	in, ok := args[0].(inFarm)
+	if !ok {
+		return terminalError(NotAdmitted, "a step without a farm")
+	}
+	key := in.farmName() + "\n" + runID
+	if i.admitted.has(key) {
+		return nil
+	}
+	if _, err := i.activities.askController(ctx, in.farmName()); err != nil {
+		return err
+	}
+	i.admitted.add(key)
+	return nil
+}
+
+// maxAdmitted is how many runs a worker remembers as admitted: more than run at once.
+const maxAdmitted = 4096
+
+// admittedRuns are the runs that a controller has admitted. A run stays admitted
+// until it ends; what a reset makes of it has an ID of its own.
+type admittedRuns struct {
+	mu    sync.Mutex
+	known map[string]bool
+}
+
+func (r *admittedRuns) has(key string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.known[key]
+}
+
+// add forgets all others when they are too many: they are asked for once more.
+func (r *admittedRuns) add(key string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.known) >= maxAdmitted {
+		clear(r.known)
+	}
+	r.known[key] = true
+}

@@ -1,0 +1,99 @@
+package activities_test
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/controller"
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// testRuns is a controller that admits, or answers with an error.
+type testRuns struct {
+	activities.Runs
+
+	err   error
+	asked []string
+}
+
+// Admit implements activities.Runs.
+func (r *testRuns) Admit(_ context.Context, farmName string, _ controller.Admission) (controller.Admitted, error) {
+	r.asked = append(r.asked, farmName)
+	return controller.Admitted{}, r.err
+}
+
+// readingActivities change nothing on any server. An activity that is not one of
+// them returns a step's result, by which it is known to need admission.
+var readingActivities = []string{
+	"ChooseTarget", "Compare", "Decide", "FindIssuers", "FindOpening", "FindUse", "InspectFarm", "KeepSnapshot", "LoadFarm",
+	"ObserveOffice", "ObserveSharePoint", "ObserveSharePointServer", "PlanRollback", "ReadRun", "RecallFarm",
+}
+
+// TestInterceptors_AskForEveryStep runs every activity in a run that is not admitted.
+// The farm is of no use to any of them: a step that does not ask first fails otherwise.
+func TestInterceptors_AskForEveryStep(t *testing.T) {
+	for method := range reflect.TypeFor[*activities.Activities]().Methods() {
+		if slices.Contains(readingActivities, method.Name) {
+			continue
+		}
+		t.Run(method.Name, func(t *testing.T) {
+			runs := &testRuns{err: temporal.NewNonRetryableApplicationError("cancel this one", activities.NotAdmitted, nil)}
+			a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Remote: testServer{}, Runs: runs}
+			in := reflect.New(method.Type.In(2)).Elem()
+			in.FieldByName("Farm").SetString("contoso")
+			assertFails(t, a, method.Name, in.Interface(), failure{Type: activities.NotAdmitted, Final: true}, "cancel this one")
+			if diff := cmp.Diff([]string{"contoso"}, runs.asked); diff != "" {
+				t.Errorf("controllers that were asked (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestInterceptors_Admission(t *testing.T) {
+	in := onOffice
+	in.Target.FriendlyName = "OOS S2S"
+	t.Run("a controller that does not answer is asked again", func(t *testing.T) {
+		a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Remote: warningServer{}, Runs: &testRuns{err: errors.New("no route to host")}}
+		assertFails(t, a, a.GrantKey, in, failure{Type: activities.NotAnswered}, "the controller of contoso", "no route to host")
+	})
+	t.Run("what changes nothing asks nobody", func(t *testing.T) {
+		runs := &testRuns{err: errors.New("no route to host")}
+		a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Remote: warningServer{}, Runs: runs}
+		if got := observeSharePointServer(t, a); got.Machine.Host != "sp-01" || len(runs.asked) > 0 {
+			t.Errorf("observed %+v, and asked the controllers of %q", got, runs.asked)
+		}
+	})
+	t.Run("a run that was admitted is not asked for again", func(t *testing.T) {
+		runs := &testRuns{}
+		a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Remote: warningServer{}, Runs: runs}
+		env := newActivities(a)
+		for range 3 {
+			if _, err := env.ExecuteActivity(a.GrantKey, in); err != nil {
+				t.Fatal(err)
+			}
+		}
+		other := in
+		other.Farm = "fabrikam"
+		if _, err := env.ExecuteActivity(a.GrantKey, other); err == nil {
+			t.Error("a farm that is not configured was changed")
+		}
+		if diff := cmp.Diff([]string{"contoso", "fabrikam"}, runs.asked); diff != "" {
+			t.Errorf("controllers that were asked (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("a snapshot is handed over by asking", func(t *testing.T) {
+		a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Runs: &testRuns{}}
+		var admitted controller.Admitted
+		if err := execute(a, a.KeepSnapshot, activities.KeepSnapshotInput{Farm: "contoso", Target: farm.Thumbprint("AA")}, &admitted); err != nil || admitted.Snapshot != nil {
+			t.Errorf("answered with %+v, %v", admitted, err)
+		}
+	})
+}

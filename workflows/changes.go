@@ -1,0 +1,26 @@
+package workflows
+
+import "go.temporal.io/sdk/workflow"
+
+// change is something that a run does since a version of the worker. A run that was
+// begun by an older one goes on as it began: another order of commands would not
+// replay. A change may go once no run that was begun before it is open, and none that
+// has ended is kept for queries: after the namespace's retention.
+type change string
+
+const (
+	// changeAdmission: a run has one workflow ID only, and asks the farm's controller
+	// for admission before its first change. Since December 2026.
+	changeAdmission change = "a run is admitted"
+	// changeHints: a run tells the controller when it begins to wait, goes on and ends.
+	// Since December 2026.
+	changeHints change = "a run sends hints"
+	// changeCancelledWait: a run that was cancelled while it waited for an operator
+	// needs none any more. Since December 2026.
+	changeCancelledWait change = "a cancelled wait needs no operator"
+)
+
+// has reports whether a run makes a change.
+func (c change) has(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, string(c), workflow.DefaultVersion, 1) != workflow.DefaultVersion
+}

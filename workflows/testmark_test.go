@@ -1,0 +1,65 @@
+package workflows_test
+
+import (
+	"maps"
+	"sync"
+
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/workflows"
+)
+
+// marks keeps by which search attributes each workflow is found.
+type marks struct {
+	interceptor.WorkerInterceptorBase
+
+	mu sync.Mutex
+	// needsOperator is by workflow ID.
+	needsOperator map[string]bool
+}
+
+// needOperator lists which workflows are marked as in need of an operator, and which
+// not.
+func (m *marks) needOperator() map[string]bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.needsOperator)
+}
+
+// InterceptWorkflow implements interceptor.WorkerInterceptor.
+func (m *marks) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	i := &markedWorkflow{marks: m}
+	i.Next = next
+	return i
+}
+
+type markedWorkflow struct {
+	interceptor.WorkflowInboundInterceptorBase
+
+	marks *marks
+}
+
+// Init implements interceptor.WorkflowInboundInterceptor.
+func (i *markedWorkflow) Init(outbound interceptor.WorkflowOutboundInterceptor) error {
+	o := &attributeRecorder{marks: i.marks}
+	o.Next = outbound
+	return i.Next.Init(o)
+}
+
+type attributeRecorder struct {
+	interceptor.WorkflowOutboundInterceptorBase
+
+	marks *marks
+}
+
+// UpsertTypedSearchAttributes implements interceptor.WorkflowOutboundInterceptor.
+func (o *attributeRecorder) UpsertTypedSearchAttributes(ctx workflow.Context, updates ...temporal.SearchAttributeUpdate) error {
+	if needed, ok := temporal.NewSearchAttributes(updates...).GetBool(workflows.NeedsOperatorAttribute); ok {
+		o.marks.mu.Lock()
+		o.marks.needsOperator[workflow.GetInfo(ctx).WorkflowExecution.ID] = needed
+		o.marks.mu.Unlock()
+	}
+	return o.Next.UpsertTypedSearchAttributes(ctx, updates...)
+}

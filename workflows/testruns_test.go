@@ -1,0 +1,84 @@
+package workflows_test
+
+import (
+	"context"
+	"sync"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/controller"
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// testRuns is a controller that admits every run, until it is told otherwise.
+type testRuns struct {
+	activities.Runs
+
+	mu sync.Mutex
+	// refused is why no run is admitted, and unanswered what comes instead of an answer.
+	refused    string
+	unanswered error
+	kept       *farm.Snapshot
+	// asked are the runs that asked.
+	asked []controller.Admission
+}
+
+// Admit implements activities.Runs.
+func (r *testRuns) Admit(_ context.Context, _ string, a controller.Admission) (controller.Admitted, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked = append(r.asked, a)
+	if r.refused != "" {
+		return controller.Admitted{}, temporal.NewNonRetryableApplicationError(r.refused, activities.NotAdmitted, nil)
+	}
+	return controller.Admitted{Snapshot: r.kept}, r.unanswered
+}
+
+func (r *testRuns) refuse(why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refused = why
+}
+
+func (r *testRuns) fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unanswered = err
+}
+
+// anything matches every argument of a mocked call: mock.Anything of testify, which
+// Temporal's test environment uses.
+const anything = "mock.Anything"
+
+// hints are what a run tells the controller, which hears them elsewhere.
+type hints struct {
+	mu   sync.Mutex
+	sent []controller.RunHint
+	// lost is why they do not arrive.
+	lost error
+}
+
+// receiveHint hands a hint over to the controller, if that is what runs.
+func (r *testRun) receiveHint(_, workflowID, _, signal string, arg any) error {
+	if workflowID == r.id {
+		r.env.SignalWorkflow(signal, arg)
+	}
+	r.hints.mu.Lock()
+	defer r.hints.mu.Unlock()
+	if hint, ok := arg.(controller.RunHint); ok {
+		r.hints.sent = append(r.hints.sent, hint)
+	}
+	return r.hints.lost
+}
+
+// endings lists for each hint whether the run said that it is about to end.
+func (r *testRun) endings() []bool {
+	r.hints.mu.Lock()
+	defer r.hints.mu.Unlock()
+	var endings []bool
+	for _, h := range r.hints.sent {
+		endings = append(endings, h.Ending)
+	}
+	return endings
+}
