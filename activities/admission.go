@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"sync"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
@@ -15,14 +16,36 @@ import (
 
 // askController asks a farm's controller whether the workflow run of an activity may
 // change servers.
+//
+// A worker that stops may be the one that runs the controller, which then does not
+// answer: another worker asks again.
 func (a *Activities) askController(ctx context.Context, farmName string) (controller.Admitted, error) {
+	defer startHeartbeat(ctx)()
+	asking, cancel := context.WithTimeout(ctx, admissionTimeout)
+	defer cancel()
+	stopped := make(chan struct{})
+	defer close(stopped)
+	go func() {
+		select {
+		case <-activity.GetWorkerStopChannel(ctx):
+			cancel()
+		case <-stopped:
+		}
+	}()
 	run := activity.GetInfo(ctx).WorkflowExecution
-	admitted, err := a.Runs.Admit(ctx, farmName, controller.Admission{WorkflowID: run.ID, RunID: run.RunID})
+	admitted, err := a.Runs.Admit(asking, farmName, controller.Admission{WorkflowID: run.ID, RunID: run.RunID})
+	if err != nil && ctx.Err() != nil {
+		return admitted, context.Cause(ctx) // the activity timed out or was cancelled
+	}
 	if application, ok := errors.AsType[*temporal.ApplicationError](err); err == nil || ok && application.Type() == NotAdmitted {
 		return admitted, err
 	}
 	return admitted, temporal.NewApplicationErrorWithCause("the controller of "+farmName+" does not say whether this run may change servers: "+err.Error(), NotAnswered, err)
 }
+
+// admissionTimeout is how long a controller may take to answer: it reads the run, which
+// takes a second.
+const admissionTimeout = 30 * time.Second
 
 // inFarm is what the input of every step is.
 type inFarm interface{ farmName() string }

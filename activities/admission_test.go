@@ -30,6 +30,15 @@ func (r *testRuns) Admit(_ context.Context, farmName string, _ controller.Admiss
 	return controller.Admitted{}, r.err
 }
 
+// silentRuns is a controller that never answers.
+type silentRuns struct{ activities.Runs }
+
+// Admit implements activities.Runs.
+func (*silentRuns) Admit(ctx context.Context, _ string, _ controller.Admission) (controller.Admitted, error) {
+	<-ctx.Done()
+	return controller.Admitted{}, ctx.Err()
+}
+
 // readingActivities change nothing on any server. An activity that is not one of
 // them returns a step's result, by which it is known to need admission.
 var readingActivities = []string{
@@ -63,6 +72,17 @@ func TestInterceptors_Admission(t *testing.T) {
 	t.Run("a controller that does not answer is asked again", func(t *testing.T) {
 		a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Remote: warningServer{}, Runs: &testRuns{err: errors.New("no route to host")}}
 		assertFails(t, a, a.GrantKey, in, failure{Type: activities.NotAnswered}, "the controller of contoso", "no route to host")
+	})
+	t.Run("a worker that stops does not wait for the answer", func(t *testing.T) {
+		a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Remote: warningServer{}, Runs: &silentRuns{}}
+		env := newActivities(a)
+		stop := make(chan struct{})
+		env.SetWorkerStopChannel(stop)
+		close(stop)
+		_, err := env.ExecuteActivity(a.GrantKey, in)
+		if application, ok := errors.AsType[*temporal.ApplicationError](err); !ok || application.Type() != activities.NotAnswered || application.NonRetryable() {
+			t.Errorf("ended with %v, want it retried by another worker", err)
+		}
 	})
 	t.Run("what changes nothing asks nobody", func(t *testing.T) {
 		runs := &testRuns{err: errors.New("no route to host")}

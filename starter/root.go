@@ -18,6 +18,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/connect"
+	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/report"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -83,7 +84,7 @@ rollback, resume lets the farm be rotated automatically again.
 			if all := outputsOf(c); !slices.Contains(all, a.output) {
 				return usageErrorf("unknown output %q: use -o %s", a.output, strings.Join(all, " or -o "))
 			}
-			if !config.IsSite(a.site) {
+			if a.site != "" && !farm.IsName(a.site) {
 				return usageErrorf("unknown site %q: a site is called like berlin", a.site)
 			}
 			a.parsed = true

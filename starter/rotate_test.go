@@ -102,6 +102,7 @@ func TestRotate_Compromised(t *testing.T) {
 		assertEqual(t, f.requests, []string{"contoso {Kind:rotate Compromised:true Accept:[] By:ada Reason:incident 12}"})
 	})
 	t.Run("never attaches to a running rotation", func(t *testing.T) {
+		f.addRotation("contoso")
 		f.editController("contoso", func(s *controller.State) { s.Active = &controller.ActiveRun{WorkflowID: "rotate/contoso"} })
 		f.refuseRequests("rotate/contoso has been running")
 		runProgram(t, "rotate", "contoso", "--compromised", "--reason", "incident 12").assertExit(t, exitFailed, "contoso: refused: rotate: rotate/contoso has been running")
@@ -119,6 +120,7 @@ func TestRotate_Accept(t *testing.T) {
 		"contoso {Kind:rotate Compromised:true Accept:[pending-reboot@oos-02 dsc-auto-correct] By:ada Reason:patch day}",
 	})
 	t.Run("never attaches to a running rotation, which does not know of it", func(t *testing.T) {
+		f.addRotation("contoso")
 		f.editController("contoso", func(s *controller.State) { s.Active = &controller.ActiveRun{WorkflowID: "rotate/contoso"} })
 		f.refuseRequests("rotate/contoso has been running")
 		runProgram(t, args...).assertExit(t, exitFailed, "contoso: refused: rotate: rotate/contoso has been running")

@@ -208,7 +208,10 @@ func (f *fakeTemporal) acceptRequests(end *ending) {
 
 // refuseRequests has controllers refuse each request.
 func (f *fakeTemporal) refuseRequests(reason string) {
-	f.onRequest = func(_ string, r controller.Request) (workflows.StartedRun, error) {
+	f.onRequest = func(farmName string, r controller.Request) (workflows.StartedRun, error) {
+		if state := f.controllers[farmName]; state != nil && state.Mailbox.Request == nil {
+			state.Mailbox.Request = &controller.Request{Kind: controller.RequestResume, By: "another operator"} // so that it stands
+		}
 		return workflows.StartedRun{}, fmt.Errorf("%s: %s", r.Kind, reason)
 	}
 }

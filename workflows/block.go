@@ -19,56 +19,73 @@ type failedStep struct {
 	cause error
 	// accept names what an operator can accept for a retry.
 	accept []string
+	// everywhere marks a step that was about all servers: which of them it failed on may
+	// change from one attempt to the next.
+	everywhere bool
 	// canary marks the restart that proves the new settings on one server.
 	canary bool
 }
 
+// key is by what the retries of a step are counted.
+func (f failedStep) key() hostStep {
+	if f.everywhere {
+		return hostStep{step: f.step}
+	}
+	return hostStep{f.host, f.step}
+}
+
 // block waits for an operator to decide about a failed step, and returns the
 // choice. When nobody decides in time the run is rolled back; where that is not
-// possible the step is tried again and, if need be, blocked again.
+// possible the step is tried again and, if need be, blocked again, some times.
 //
 // Two failures roll back immediately: any step when the policy says so, and the
 // canary, whose users have no service until someone answers, and before which no
 // other server is restarted.
 func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice, error) {
 	d := o.decisions
+	d.lastBlocked = failed
 	if d.rollsBackByItself() && (failed.canary || o.farm.Rotation.OnFailure == farm.OnFailureRollBack) {
 		d.requestRollback("%s", failed.explainRollback())
 		return farm.RollBack, nil
 	}
 	b := o.newBlockedStep(ctx, failed)
 	d.blocked = append(d.blocked, b)
-	o.progress.setBlocked(d)
-	if err := o.progress.setNeedsOperator(ctx, true); err != nil {
+	if err := o.showBlocked(ctx); err != nil {
 		return "", err
 	}
-	if len(d.blocked) == 1 {
-		o.sendHint(ctx, false)
-	}
-	err := awaitAtMost(ctx, o.farm.Rotation.DecisionTimeout, fmt.Sprintf("%s on %s is blocked", failed.step, failed.host),
+	err := awaitUntil(ctx, b.Until, fmt.Sprintf("%s on %s is blocked", failed.step, failed.host),
 		func() bool { return b.choice != "" || d.err() != nil })
 	d.blocked = slices.DeleteFunc(d.blocked, func(other *blockedStep) bool { return other == b })
 	d.unblockedAt = workflow.Now(ctx)
-	o.progress.setBlocked(d)
-	if err := errors.Join(err, o.endWait(ctx, err)); err != nil {
+	if err := errors.Join(err, o.showUnblocked(ctx, err)); err != nil {
 		return "", err
 	}
 	if d.notAdmitted != nil {
 		return "", d.notAdmitted
 	}
+	o.judgeWayBack(ctx)
 	return o.choiceAfter(b, failed), nil
 }
 
-// endWait notes that an operator has decided, or that the run was cancelled.
-func (o *operation) endWait(ctx workflow.Context, cancelled error) error {
+// showBlocked shows one more step that waits for a decision.
+func (o *operation) showBlocked(ctx workflow.Context) error {
+	if len(o.decisions.blocked) == 1 {
+		return o.beginWait(ctx, o.decisions.describeBlocked)
+	}
+	o.showWait(ctx)
+	return o.progress.setNeedsOperator(ctx, true)
+}
+
+// showUnblocked shows one step less that waits for a decision.
+func (o *operation) showUnblocked(ctx workflow.Context, cancelled error) error {
+	if len(o.decisions.blocked) == 0 {
+		return o.endWait(ctx, cancelled)
+	}
+	o.showWait(ctx)
 	if cancelled != nil && !changeCancelledWait.has(ctx) {
 		return nil
 	}
-	stillWaits := len(o.decisions.blocked) > 0
-	if !stillWaits {
-		o.sendHint(ctx, false)
-	}
-	return o.progress.setNeedsOperator(ctx, stillWaits)
+	return o.progress.setNeedsOperator(ctx, true)
 }
 
 // choiceAfter is what follows a wait for a decision: what was decided about the
@@ -77,10 +94,12 @@ func (o *operation) choiceAfter(b *blockedStep, failed failedStep) farm.Choice {
 	d := o.decisions
 	switch {
 	case b.choice != "":
+		delete(d.retries, failed.key())
 		return b.choice
 	case d.resolution.choice != "":
 		return d.resolution.choice
 	case !d.rollsBackByItself():
+		d.retries[failed.key()]++
 		return farm.Retry
 	}
 	d.requestRollback("nobody decided in time about %s on %s: %s", failed.step, failed.host, explain(failed.cause))
@@ -94,19 +113,57 @@ func (f failedStep) explainRollback() string {
 	return fmt.Sprintf("%s on %s failed: %s", f.step, f.host, explain(f.cause))
 }
 
-// newBlockedStep says what is blocked, until when, and what then follows.
+// newBlockedStep says what is blocked, and until when.
 func (o *operation) newBlockedStep(ctx workflow.Context, failed failedStep) *blockedStep {
-	then := "then the rotation is rolled back"
-	if !o.decisions.rollsBackByItself() {
-		then = "then it is tried again"
+	b := &blockedStep{Blocked: farm.Blocked{
+		Server: failed.host, Step: failed.step, Text: explain(failed.cause),
+		Skippable: o.isSkippable(failed.host), Serving: o.isServing(failed.host), Accept: failed.accept,
+	}}
+	if timeout := o.decisionTimeout(ctx, failed); timeout > 0 {
+		b.Until = workflow.Now(ctx).Add(timeout)
 	}
-	return &blockedStep{
-		Blocked: farm.Blocked{
-			Server: failed.host, Step: failed.step, Text: explain(failed.cause),
-			Until: workflow.Now(ctx).Add(o.farm.Rotation.DecisionTimeout), Then: then,
-			Skippable: o.isSkippable(failed.host), Serving: o.isServing(failed.host), Accept: failed.accept,
-		},
+	return b
+}
+
+// maxRetries is how often a blocked step is tried again by itself. Each time adds up
+// to a megabyte to the history of a large farm, of which Temporal allows 50.
+const maxRetries = 12
+
+// decisionTimeout is how long a blocked step waits; zero is until an operator decides.
+// Where it is tried again after that, it waits longer each time, up to a day.
+func (o *operation) decisionTimeout(ctx workflow.Context, failed failedStep) time.Duration {
+	timeout, retries := o.farm.Rotation.DecisionTimeout, o.decisions.retries[failed.key()]
+	switch {
+	case o.decisions.rollsBackByItself() || retries == 0 || !changeBackOff.has(ctx):
+		return timeout
+	case retries >= maxRetries:
+		return 0
 	}
+	return max(timeout, min(timeout<<retries, day))
+}
+
+// describeBlocked is what is shown of the blocked steps.
+func (d *decisions) describeBlocked() farm.Wait {
+	w := farm.Wait{For: farm.ForDecision, Text: "decide about each blocked step"}
+	for _, b := range d.blocked {
+		b.Then = d.thenOf(b.Blocked)
+		w.Blocked = append(w.Blocked, b.Blocked)
+		if !b.Until.IsZero() && (w.Until.IsZero() || b.Until.Before(w.Until)) {
+			w.Until = b.Until
+		}
+	}
+	return w
+}
+
+// thenOf says what follows when nobody decides about a blocked step.
+func (d *decisions) thenOf(b farm.Blocked) string {
+	switch {
+	case b.Until.IsZero():
+		return "it is not tried again by itself"
+	case d.rollsBackByItself():
+		return "then the rotation is rolled back"
+	}
+	return "then it is tried again"
 }
 
 // blockUnlessResolved blocks a failed step and returns nil when the run goes on
@@ -128,7 +185,7 @@ func (o *operation) retryOrBlock(ctx workflow.Context, step farm.Step, observe f
 		if !ok || endsRun(err) {
 			return err
 		}
-		if err := o.blockUnlessResolved(ctx, failedStep{host: failed.host, step: step, cause: failed.cause}); err != nil {
+		if err := o.blockUnlessResolved(ctx, failedStep{host: failed.host, step: step, cause: failed.cause, everywhere: true}); err != nil {
 			return err
 		}
 	}

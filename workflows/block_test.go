@@ -71,6 +71,7 @@ func TestRotate_RefusedDecisions(t *testing.T) {
 	r.after(time.Hour, func() {
 		for want, d := range map[string]farm.Decision{
 			`"" is not one of the choices`:     {By: "op", Reason: "x"},
+			"the reason may have 1000 bytes":   {Choice: farm.Abort, By: "op", Reason: strings.Repeat("x", 1<<20)},
 			"abort: give a reason":             {Choice: farm.Abort, By: "op"},
 			"give the digest":                  {Choice: farm.Approve},
 			"the digest is now":                {Choice: farm.Approve, Digest: "0123"},
@@ -81,7 +82,9 @@ func TestRotate_RefusedDecisions(t *testing.T) {
 		}
 		r.approve()
 	})
-	r.rotate().requireOutcome(farm.Verified)
+	if decisions := r.rotate().requireOutcome(farm.Verified).Decisions; len(decisions) != 1 {
+		t.Errorf("the report has %d decisions, want the approval alone", len(decisions))
+	}
 }
 
 func TestRotate_Skip(t *testing.T) {

@@ -15,6 +15,18 @@ const (
 	// changeHints: a run tells the controller when it begins to wait, goes on and ends.
 	// Since December 2026.
 	changeHints change = "a run sends hints"
+	// changeReminders: a run that waits reminds operators, and notices that the
+	// certificate before has ended. Since December 2026.
+	changeReminders change = "a wait is reminded of"
+	// changeApprovalTimeout: an approval is waited for until a deadline. Since December
+	// 2026.
+	changeApprovalTimeout change = "an approval has a deadline"
+	// changeRollbackLook: a rotation looks whether its rollback is possible before it
+	// leaves the blocked step. Since December 2026.
+	changeRollbackLook change = "a rollback is looked at first"
+	// changeBackOff: a blocked step that tries itself again waits longer each time.
+	// Since December 2026.
+	changeBackOff change = "a blocked step backs off"
 	// changeCancelledWait: a run that was cancelled while it waited for an operator
 	// needs none any more. Since December 2026.
 	changeCancelledWait change = "a cancelled wait needs no operator"

@@ -2,11 +2,13 @@ package workflows
 
 import (
 	"fmt"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
@@ -49,8 +51,13 @@ func (c *farmController) startRetirement(ctx workflow.Context) error {
 
 // startChild starts a child workflow and notes it, or that another run has its
 // workflow ID. The child goes on when the controller is terminated: it would
-// otherwise stop between two steps.
+// otherwise stop between two steps. A controller that was reset starts nothing.
 func (c *farmController) startChild(ctx workflow.Context, run controller.ActiveRun, child, in any) error {
+	if c.noticeReset(ctx); c.Recalling {
+		return nil
+	}
+	c.launching = run.WorkflowID
+	defer func() { c.launching = "" }()
 	future := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID: run.WorkflowID, StaticSummary: shorten(run.Reason, maxSummary),
 		ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON, WaitForCancellation: true,
@@ -59,8 +66,7 @@ func (c *farmController) startChild(ctx workflow.Context, run controller.ActiveR
 	if err := future.GetChildWorkflowExecution().Get(ctx, &execution); temporal.IsCanceledError(err) {
 		return err
 	} else if err != nil {
-		c.MeetForeignRun(workflow.Now(ctx), run)
-		return nil
+		return c.meetRun(ctx, run)
 	}
 	run.RunID, run.Since = execution.RunID, workflow.Now(ctx)
 	c.child, c.reconfigured = future, false
@@ -68,13 +74,33 @@ func (c *farmController) startChild(ctx workflow.Context, run controller.ActiveR
 	return nil
 }
 
+// meetRun takes the run that has the workflow ID of a child which could not be started:
+// one of the controller's own that it did not know of, or one that was started by hand.
+func (c *farmController) meetRun(ctx workflow.Context, run controller.ActiveRun) error {
+	runID := ""
+	if !c.legacy {
+		record, err := c.readRun(ctx, activities.ReadRunInput{WorkflowID: run.WorkflowID})
+		if err != nil {
+			workflow.GetLogger(ctx).Warn("a run that was met is not read", "workflow", run.WorkflowID, "error", err)
+		}
+		if record != nil {
+			runID = record.RunID
+			c.noteRun(workflow.Now(ctx), *record)
+		}
+	}
+	if c.Active == nil {
+		c.MeetForeignRun(workflow.Now(ctx), run, runID)
+	}
+	return nil
+}
+
 func (c *farmController) childEnded() bool { return c.child != nil && c.child.IsReady() }
 
-// endChild takes the result of a child that has ended. It is the only way in
-// which the controller learns of that.
-func (c *farmController) endChild(ctx workflow.Context) {
+// endChild takes the result of a child that has ended. One that left no report is
+// read: it tells how far it was although it was terminated.
+func (c *farmController) endChild(ctx workflow.Context) error {
 	if !c.childEnded() {
-		return
+		return nil
 	}
 	var result farm.RotationResult
 	err := c.child.Get(ctx, &result)
@@ -82,16 +108,20 @@ func (c *farmController) endChild(ctx workflow.Context) {
 	result, reported := RotationResultOf(result, err)
 	problem := ""
 	if !reported {
-		problem = fmt.Sprintf("%s left no report (%s); see its history", c.Active.WorkflowID, explain(err))
+		if !c.legacy {
+			return c.watchRun(ctx)
+		}
+		problem = fmt.Sprintf("%s left no report (%s); see its history", c.Active.WorkflowID, ExplainEnd(err))
 	}
 	if c.RunsRetirement() {
 		c.EndRetirement(workflow.Now(ctx), result.Report, problem)
-		return
+		return nil
 	}
 	c.EndRotation(workflow.Now(ctx), result, problem)
 	if !c.reconfigured {
 		c.found = result.Inspection
 	}
+	return nil
 }
 
 // cancelRetirement cancels a retirement that waits; it is due again later.
@@ -103,9 +133,39 @@ func (c *farmController) cancelRetirement(ctx workflow.Context) error {
 		// It has just ended by itself, and its result is on the way.
 		workflow.GetLogger(ctx).Info("retirement is not cancelled", "error", err)
 	}
-	if err := workflow.Await(ctx, c.childEnded); err != nil {
-		return err
+	if c.legacy {
+		if err := workflow.Await(ctx, c.childEnded); err != nil {
+			return err
+		}
+		return c.endChild(ctx)
 	}
-	c.endChild(ctx)
+	return c.awaitRetirement(ctx)
+}
+
+// retirementPatience is how long a retirement that was cancelled takes at most to be
+// noticed, where it can only be read.
+const retirementPatience = time.Minute
+
+// awaitRetirement waits until a retirement that was cancelled has ended.
+func (c *farmController) awaitRetirement(ctx workflow.Context) error {
+	for c.RunsRetirement() && !c.Recalling {
+		if err := c.endChild(ctx); err != nil || !c.RunsRetirement() {
+			return err
+		}
+		c.showPage(ctx)
+		_, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
+			Timeout: retirementPatience, TimerOptions: workflow.TimerOptions{Summary: "the retirement is read again"},
+		}, func() bool { return c.childEnded() || c.hints.Len() > 0 || c.Recalling || !c.RunsRetirement() })
+		if err != nil {
+			return err
+		}
+		if c.receiveHints(); c.childEnded() || !c.RunsRetirement() || c.Recalling {
+			continue
+		}
+		c.ending = true
+		if err := c.watchRun(ctx); err != nil {
+			return err
+		}
+	}
 	return nil
 }

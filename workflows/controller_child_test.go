@@ -28,7 +28,7 @@ func TestManageFarm_Rollback(t *testing.T) {
 
 	c = f.newController(t)
 	c.after(time.Hour, func() { c.request(controller.RequestResume) })
-	c.after(10*time.Hour, c.env.CancelWorkflow)
+	c.after(10*time.Hour, c.stop)
 	state, _ = c.runFrom(state)
 	requireRun(t, state, run{Outcome: farm.Verified, HasSnapshot: true})
 }
@@ -47,7 +47,7 @@ func TestManageFarm_Compromised(t *testing.T) {
 		c.assertPhase(controller.Retiring) // there is no retention
 		c.assertRequestRefused(rollbackRequest, "is compromised and is never restored")
 	})
-	requireRun(t, c.runUntil(2*time.Hour), run{Outcome: farm.Verified, HasSnapshot: true, Active: retireID})
+	requireRun(t, c.runUntil(2*time.Hour), run{Outcome: farm.Verified, HasSnapshot: true, Active: retireID, NeedsOperator: true})
 }
 
 func TestManageFarm_AcceptedFinding(t *testing.T) {
@@ -121,7 +121,7 @@ func TestManageFarm_UnfinishedRotation(t *testing.T) {
 				return r, nil
 			})
 			tc.after(time.Hour, func() { tc.request(controller.RequestRotate) })
-			tc.after(2*time.Hour, tc.env.CancelWorkflow)
+			tc.after(2*time.Hour, tc.stop)
 			state, _ := tc.runFrom(controller.State{
 				Policy:    controller.Policy{InspectionInterval: inspectionInterval, KeepOldFor: retention},
 				Inspected: controller.Inspected{At: time.Now()},
@@ -198,12 +198,13 @@ func TestManageFarm_Retires(t *testing.T) {
 		c := newTestFarm(t, farmsim.Options{Trusting: true}).newController(t)
 		c.replaceRetirement(farm.Report{Outcome: farm.Incomplete})
 		due := c.env.Now()
-		c.after(3*time.Hour, c.env.CancelWorkflow)
+		c.after(3*time.Hour, c.stop)
 		state, _ := c.runAs(func(ctx workflow.Context, s controller.State) error {
 			byHand := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: retireID})
 			if err := workflow.ExecuteChildWorkflow(byHand, "RetireCertificate", workflows.RetireInput{}).GetChildWorkflowExecution().Get(ctx, nil); err != nil {
 				return err
 			}
+			c.runs.change(func(r *controller.RunRecord) { r.ByController = false })
 			return workflows.ManageFarm(ctx, s)
 		}, controller.State{
 			Farm: farmsim.FarmName, Inspected: controller.Inspected{At: due}, Policy: controller.Policy{InspectionInterval: day, KeepOldFor: retention},

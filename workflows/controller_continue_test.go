@@ -117,38 +117,51 @@ func TestManageFarm_ContinuesAsNew(t *testing.T) {
 			}
 		})
 	}
-	t.Run("not before a rotation has ended", func(t *testing.T) {
+	t.Run("not before a rotation has ended that is at work", func(t *testing.T) {
 		t.Parallel()
 		f := newTestFarm(t, farmsim.Options{Trusting: true})
-		f.setPolicy(requireApproval)
 		c := f.newController(t)
-		c.after(time.Hour, func() {
+		c.onActivity("ImportCertificate", func() {
 			c.env.SetContinueAsNewSuggested(true)
 			c.sendEvent("1")
-		})
-		c.after(2*time.Hour, func() {
-			c.assertPhase(controller.Rotating)
-			c.decideOn(rotateID, farm.Approve)
 		})
 		state := c.requireContinued(controller.State{})
 		requireRun(t, state, run{Outcome: farm.Verified, HasSnapshot: true})
 	})
-	t.Run("a retirement that waits for an operator is cancelled for it", func(t *testing.T) {
+	t.Run("while a rotation waits, which is then watched by reading it", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		f.setPolicy(requireApproval)
+		c := f.newController(t)
+		c.after(time.Hour, func() { c.endContinued() })
+		state := c.requireContinued(controller.State{})
+		requireRun(t, state, run{Active: rotateID, NeedsOperator: true})
+
+		next := f.newController(t)
+		next.after(time.Hour, func() {
+			next.assertPhase(controller.Rotating)
+			f.runs.change(func(r *controller.RunRecord) {
+				r.EndedAt, r.Wait, r.Result.Outcome, r.Result.Snapshot = next.env.Now(), nil, farm.Verified, r.Snapshot
+			})
+			next.sendHint(controller.RunHint{Ending: true})
+		})
+		next.after(2*time.Hour, next.stop)
+		state, _ = next.runFrom(state)
+		// The farm is as it was, whatever is said: the next rotation waits.
+		requireRun(t, state, run{Outcome: farm.Verified, HasSnapshot: true, Active: rotateID, NeedsOperator: true})
+	})
+	t.Run("while a retirement waits, which then goes on", func(t *testing.T) {
 		t.Parallel()
 		f := newTestFarm(t, farmsim.Options{Trusting: true, DistinctSubjects: true})
 		c := f.newController(t)
 		c.after(retirement, func() {
 			c.assertPhase(controller.Retiring)
 			f.assertArchived(t, true)
-			c.env.SetContinueAsNewSuggested(true)
-			c.configureAs("")
+			c.endContinued()
 		})
 		state := c.requireContinued(controller.State{})
-		requireRun(t, state, run{Outcome: farm.Incomplete, HasSnapshot: true})
-		f.assertArchived(t, false)
-		if !state.WillRetire() || !state.Inspected.Due {
-			t.Errorf("it will not retire again, or nothing is inspected: %+v", state.Retention)
-		}
+		requireRun(t, state, run{Outcome: farm.Verified, HasSnapshot: true, Active: retireID, NeedsOperator: true})
+		f.assertArchived(t, true)
 	})
 	t.Run("not before a request is started", func(t *testing.T) {
 		t.Parallel()

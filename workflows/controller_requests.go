@@ -10,16 +10,29 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// validateRequest refuses a request that makes no sense now.
+// validateRequest refuses a request that makes no sense now. What a controller that is
+// still recalling cannot judge yet waits until it can.
 func (c *farmController) validateRequest(_ workflow.Context, r controller.Request) error {
+	if c.Recalling {
+		return r.CheckComplete()
+	}
 	return c.CheckRequest(r, c.starting)
 }
 
 // handleRequest accepts a request and returns what was started for it.
 func (c *farmController) handleRequest(ctx workflow.Context, r controller.Request) (StartedRun, error) {
+	if err := c.awaitRecall(ctx); err != nil {
+		return StartedRun{}, err
+	}
+	if err := c.CheckRequest(r, c.starting); err != nil {
+		return StartedRun{}, refuseRequest(err.Error())
+	}
+	if !c.Mailbox.TakeRequest(workflow.GetCurrentUpdateInfo(ctx).ID) {
+		return StartedRun{}, refuseRequest(fmt.Sprintf("%s: this was answered before the controller was reset: ask again if it is still wanted", r.Kind))
+	}
 	if r.Kind == controller.RequestResume {
 		c.Resume()
-		c.found = nil
+		c.found, c.updated = nil, true
 		return StartedRun{}, nil
 	}
 	c.AcceptRequest(&r)
@@ -30,14 +43,20 @@ func (c *farmController) handleRequest(ctx workflow.Context, r controller.Reques
 	switch {
 	case c.started != StartedRun{}:
 		return c.started, nil
+	case c.forgotten:
+		return StartedRun{}, nil
+	case c.Recalling:
+		return StartedRun{}, refuseRequest(fmt.Sprintf("%s: the controller was reset: ask again", r.Kind))
+	case r.Kind == controller.RequestForget:
+		return StartedRun{}, refuseRequest("forget: a worker that has the farm in its configuration has just started")
 	case c.Unmanaged != "":
-		return StartedRun{}, refuseRequest(r, "the farm is unmanaged: "+c.Unmanaged)
+		return StartedRun{}, refuseRequest(fmt.Sprintf("%s: the farm is unmanaged: %s", r.Kind, c.Unmanaged))
 	}
-	return StartedRun{}, refuseRequest(r, c.Next.Reason)
+	return StartedRun{}, refuseRequest(fmt.Sprintf("%s: %s", r.Kind, c.Next.Reason))
 }
 
-func refuseRequest(r controller.Request, reason string) error {
-	return temporal.NewNonRetryableApplicationError(fmt.Sprintf("%s: %s", r.Kind, reason), RefusedError, nil)
+func refuseRequest(reason string) error {
+	return temporal.NewNonRetryableApplicationError(reason, RefusedError, nil)
 }
 
 // startRequested starts what an operator asked for, if that still makes sense
@@ -50,6 +69,10 @@ func (c *farmController) startRequested(ctx workflow.Context) error {
 	}
 	if c.receiveSignals(ctx); c.Mailbox.Request == nil {
 		return nil // the farm has become unmanaged
+	}
+	if request.Kind == controller.RequestForget {
+		c.forgotten = c.Unmanaged != ""
+		return nil
 	}
 	if blocked := c.RollbackBlocked(); request.Kind == controller.RequestRollback && blocked != "" {
 		c.Next = farm.Next{Code: farm.CodeRefused, Reason: blocked}

@@ -1,10 +1,12 @@
 package workflows_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -47,7 +49,7 @@ func TestManageFarm_Renews(t *testing.T) {
 	t.Parallel()
 	f := newTestFarm(t, farmsim.Options{Trusting: true})
 	state := f.newController(t).runUntil(3 * day)
-	requireRun(t, state, run{Outcome: farm.Verified, HasSnapshot: true, Active: retireID})
+	requireRun(t, state, run{Outcome: farm.Verified, HasSnapshot: true, Active: retireID, NeedsOperator: true})
 	if state.Retention.Snapshot.Previous.Thumbprint == "" || state.Retention.Until.IsZero() {
 		t.Errorf("after a renewal the retention is %+v, want one of the certificate before", state.Retention)
 	}
@@ -57,6 +59,7 @@ func TestManageFarm_Renews(t *testing.T) {
 func TestManageFarm_UnknownFarm(t *testing.T) {
 	t.Parallel()
 	r := newTestFarm(t, farmsim.Options{}).newRun(t)
+	r.startAs(workflows.ControllerID("cotnoso"))
 	r.env.ExecuteWorkflow(workflows.ManageFarm, controller.State{Farm: "cotnoso"})
 	err := r.env.GetWorkflowError()
 	if application, ok := errors.AsType[*temporal.ApplicationError](err); !ok || application.Type() != workflows.UnknownFarmError {
@@ -120,7 +123,7 @@ func TestManageFarm_Events(t *testing.T) {
 			c.decideOn(rotateID, farm.Approve)
 		})
 		state := c.runUntil(3 * time.Hour)
-		requireRun(t, state, run{Outcome: farm.Verified, HasSnapshot: true, Active: rotateID})
+		requireRun(t, state, run{Outcome: farm.Verified, HasSnapshot: true, Active: rotateID, NeedsOperator: true})
 		assertEventResult(t, state, "1", eventResult{rotateID, true, "event 1: from"})
 	})
 	t.Run("one that meets a rotation that was started by hand is answered with that", func(t *testing.T) {
@@ -131,12 +134,13 @@ func TestManageFarm_Events(t *testing.T) {
 		c.after(90*time.Minute, func() {
 			c.assertRequestRefused(controller.Request{Kind: controller.RequestRotate, By: "op", Reason: "x"}, rotateID+" is already running; it was started by hand")
 		})
-		c.after(100*time.Minute, c.env.CancelWorkflow)
+		c.after(100*time.Minute, c.stop)
 		state, _ := c.runAs(func(ctx workflow.Context, s controller.State) error {
 			byHand := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: rotateID})
 			if err := workflow.ExecuteChildWorkflow(byHand, "RotateTrust", workflows.RotateInput{}).GetChildWorkflowExecution().Get(ctx, nil); err != nil {
 				return err
 			}
+			c.runs.change(func(r *controller.RunRecord) { r.ByController = false })
 			return workflows.ManageFarm(ctx, s)
 		}, controller.State{Farm: farmsim.FarmName})
 		assertEventResult(t, state, "1", eventResult{WorkflowID: rotateID, Reason: "it was started by hand"})
@@ -160,12 +164,20 @@ func TestManageFarm_RequestedRotationEndsAtOnce(t *testing.T) {
 	}
 }
 
-func TestManageFarm_InspectionIsCancelled(t *testing.T) {
+func TestManageFarm_InspectionFails(t *testing.T) {
 	t.Parallel()
-	c := newTestFarm(t, farmsim.Options{Trusting: true}).newController(t)
-	c.onActivity("InspectFarm", func() { c.env.CancelWorkflowByID(workflows.InspectionID(farmsim.FarmName), "") })
+	f := newTestFarm(t, farmsim.Options{Trusting: true})
+	c := f.newController(t)
+	failed := false
+	c.env.RegisterActivityWithOptions(func(ctx context.Context, name string) (farm.Inspection, error) {
+		if !failed {
+			failed = true
+			return farm.Inspection{}, temporal.NewNonRetryableApplicationError("the worker was stopped", "", nil)
+		}
+		return f.activities.InspectFarm(ctx, name)
+	}, activity.RegisterOptions{Name: "InspectFarm", DisableAlreadyRegisteredCheck: true})
 	c.after(10*time.Minute, func() {
-		assertMentions(t, c.state().Next.Reason, "cannot inspect the farm: it was cancelled")
+		assertMentions(t, c.state().Next.Reason, "cannot inspect the farm: the worker was stopped")
 	})
 	requireRun(t, c.runUntil(time.Hour), run{Outcome: farm.Verified, HasSnapshot: true})
 }

@@ -22,6 +22,11 @@ type decisions struct {
 	resolution resolution
 	// blocked are the steps that wait, in the order in which they failed.
 	blocked []*blockedStep
+	// retries counts how often a blocked step was tried again by itself since an operator
+	// last decided about it.
+	retries map[hostStep]int
+	// lastBlocked is the step that an operator, or the farm's policy, last decided about.
+	lastBlocked failedStep
 	// unblockedAt is when a blocked step last continued.
 	unblockedAt time.Time
 	// rollbackBlocked says why the run cannot be rolled back; empty when it can.
@@ -31,6 +36,8 @@ type decisions struct {
 	noWayBack string
 	// notAdmitted is why the run must not change anything any more; nil while it may.
 	notAdmitted error
+	// notApproved reports whether nobody has approved in time.
+	notApproved bool
 	// skipped are the servers left out by decision.
 	skipped []string
 	// accepted is what was accepted of what would stop the run.

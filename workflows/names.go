@@ -78,7 +78,7 @@ const (
 	// StatusQuery answers with a [farm.Status].
 	StatusQuery = "status"
 	// SnapshotQuery answers with the [farm.Snapshot] that the run has taken or was
-	// given; null before that.
+	// given; null before that, and for a retirement.
 	SnapshotQuery = "snapshot"
 )
 

@@ -353,7 +353,7 @@ func TestManageFarm_OfficeFarms(t *testing.T) {
 	t.Parallel()
 	f := newOfficesFarm(t, farmsim.Options{Trusting: true, OtherOffices: []farmsim.OtherOffice{{Name: "dr", Servers: 2, NotSetUp: true}}})
 	state := f.newController(t).runUntil(3 * day)
-	requireRun(t, state, run{Outcome: farm.Verified, HasSnapshot: true, Active: retireID})
+	requireRun(t, state, run{Outcome: farm.Verified, HasSnapshot: true, Active: retireID, NeedsOperator: true})
 	f.assertRefreshes(t)
 }
 

@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -28,6 +29,18 @@ type operation struct {
 	knownMasters map[string]farm.OfficeServer
 	progress     *progress
 	decisions    *decisions
+
+	// waiting is what the run waits for; nil while it goes on. reminds reports whether
+	// operators are reminded of it.
+	waiting *waiting
+	reminds bool
+	// inUse returns the certificate that the farm uses, and its end; it is nil, as are
+	// the next two, where the run knows of none.
+	inUse func() (farm.Thumbprint, time.Time)
+	// previousEnds returns when the certificate ends that a rollback would restore, and
+	// expired says so once that is over.
+	previousEnds func() time.Time
+	expired      func(now time.Time) string
 }
 
 // ending is how the steps of an operation ended. The cause is nil for a good end.
@@ -39,7 +52,7 @@ type ending struct {
 // newOperation loads the farm's configuration, and says how long it waits for a
 // worker that has it.
 func newOperation(ctx workflow.Context, farmName, reason string, intent farm.Intent, attempts int32) (*operation, error) {
-	o := &operation{knownMasters: map[string]farm.OfficeServer{}, decisions: &decisions{}}
+	o := &operation{knownMasters: map[string]farm.OfficeServer{}, decisions: &decisions{retries: map[hostStep]int{}}}
 	if err := workflow.ExecuteActivity(workflow.WithRetryPolicy(localOptions(ctx, "load configuration of "+farmName), *retryPolicy(attempts)), a.LoadFarm, farmName).Get(ctx, &o.farm); err != nil {
 		return nil, err
 	}

@@ -73,21 +73,6 @@ func (p *progress) setPhase(ctx workflow.Context, phase farm.Phase) error {
 	return workflow.UpsertTypedSearchAttributes(ctx, PhaseAttribute.ValueSet(string(phase)))
 }
 
-// setBlocked shows the steps that wait for a decision.
-func (p *progress) setBlocked(d *decisions) {
-	p.Wait = nil
-	if len(d.blocked) == 0 {
-		return
-	}
-	p.Wait = &farm.Wait{For: farm.ForDecision, Text: "decide about each blocked step", RollbackBlocked: d.rollbackBlocked}
-	for _, b := range d.blocked {
-		p.Wait.Blocked = append(p.Wait.Blocked, b.Blocked)
-		if p.Wait.Until.IsZero() || b.Until.Before(p.Wait.Until) {
-			p.Wait.Until = b.Until
-		}
-	}
-}
-
 // setNeedsOperator marks for searches whether an operator is needed.
 func (p *progress) setNeedsOperator(ctx workflow.Context, needed bool) error {
 	p.show()

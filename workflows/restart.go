@@ -125,7 +125,7 @@ func (r *rotation) blockAndRestart(ctx workflow.Context, cause error, left []far
 		r.restartedAgain = true
 		return r.makeRestarts(ctx, left)
 	}
-	choice, err := r.block(ctx, failedStep{host: left[0].Server, step: farm.StepVerify, cause: cause})
+	choice, err := r.block(ctx, failedStep{host: left[0].Server, step: farm.StepVerify, cause: cause, everywhere: true})
 	switch {
 	case err != nil:
 		return err

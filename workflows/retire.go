@@ -3,6 +3,7 @@ package workflows
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,8 +20,8 @@ import (
 // authority that farmtrust added is removed with it; authorities of others stay.
 // Cancelled before that, it unarchives the certificate.
 //
-// After archiving it waits for an operator and never finishes on its own. It
-// ends as [RotateTrust] does.
+// After archiving it waits for an operator. Where none approves in time, it unarchives
+// the certificate and ends as [farm.Partial]; else it ends as [RotateTrust] does.
 func RetireCertificate(ctx workflow.Context, in RetireInput) (farm.RotationResult, error) {
 	if err := requireID(ctx, RetireID(in.Farm), in.Farm); err != nil {
 		return farm.RotationResult{}, err
@@ -33,13 +34,22 @@ func RetireCertificate(ctx workflow.Context, in RetireInput) (farm.RotationResul
 	o.target = farm.Certificate{
 		Thumbprint: in.Old.Thumbprint, Subject: in.Old.Subject, FriendlyName: in.Old.FriendlyName, NotAfter: in.Old.NotAfter,
 	}
+	if err := workflow.SetQueryHandler(ctx, SnapshotQuery, func() (*farm.Snapshot, error) { return nil, nil }); err != nil {
+		return farm.RotationResult{}, err
+	}
 	r := &retirement{operation: o, archived: map[string]bool{}, wildcard: in.Old.Wildcard, notes: map[string][]string{}}
 	end := r.run(ctx)
 	if end.outcome == farm.Incomplete && !isNotAdmitted(end.cause) {
 		r.unarchive(ctx)
 	}
 	end = r.resolvedEnding(end)
-	return r.close(ctx, end, retirementStatement(end), farm.RotationResult{})
+	statement, result := retirementStatement(end), farm.RotationResult{}
+	if r.decisions.notApproved && errors.Is(end.cause, errResolved) {
+		end = ending{outcome: farm.Partial}
+		statement = r.decisions.resolution.why + ": the old certificate is unarchived, and kept for another retention"
+		result.NotApproved = true
+	}
+	return r.close(ctx, end, statement, result)
 }
 
 // retirement deletes the operation's target, which is the old certificate.
@@ -187,7 +197,7 @@ func (r *retirement) approveDeletion(ctx workflow.Context) error {
 	if len(notes) > 0 {
 		text += "; before you do: " + strings.Join(notes, "; ")
 	}
-	return r.waitForApproval(ctx, digest, text)
+	return r.waitForApproval(ctx, digest, func() string { return text })
 }
 
 // approveWildcard asks a second time before a wildcard certificate is deleted: what
@@ -199,8 +209,9 @@ func (r *retirement) approveWildcard(ctx workflow.Context) error {
 	}
 	sum := sha256.Sum256([]byte("delete wildcard " + string(r.target.Thumbprint)))
 	digest := hex.EncodeToString(sum[:6])
-	return r.waitForApproval(ctx, digest, fmt.Sprintf("approve %s to delete the wildcard certificate %s (%s): "+
-		"it names many hosts, and whatever else uses its copy on the office servers loses it", digest, r.target.Thumbprint.Short(), r.target.Subject))
+	text := fmt.Sprintf("approve %s to delete the wildcard certificate %s (%s): "+
+		"it names many hosts, and whatever else uses its copy on the office servers loses it", digest, r.target.Thumbprint.Short(), r.target.Subject)
+	return r.waitForApproval(ctx, digest, func() string { return text })
 }
 
 func (r *retirement) delete(ctx workflow.Context) error {

@@ -101,7 +101,9 @@ type refusal struct{ error }
 func (r *rotation) planRollback(ctx workflow.Context, mayRefuse bool) (farm.RollbackPlan, error) {
 	var plan farm.RollbackPlan
 	err := r.retryOrBlock(ctx, farm.StepPlanRollback, func() (err error) {
-		if plan, err = r.compareWithSnapshot(ctx); err != nil {
+		if looked := r.looked; looked != nil {
+			plan, r.looked = *looked, nil
+		} else if plan, err = r.compareWithSnapshot(ctx); err != nil {
 			return err
 		}
 		if len(plan.Conflicts) > 0 {

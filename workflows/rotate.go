@@ -33,10 +33,7 @@ func RotateTrust(ctx workflow.Context, in RotateInput) (farm.RotationResult, err
 	if in.Intent == farm.Rollback {
 		end = r.rollBack(ctx)
 	} else {
-		end = r.goForward(ctx)
-		if r.shouldRollBack(end) {
-			end = r.rollBack(ctx).causedBy(end)
-		}
+		end = r.settle(ctx, r.goForward(ctx))
 	}
 	return r.finish(ctx, end)
 }
@@ -78,6 +75,10 @@ type rotation struct {
 	trustChangedAt    map[string]time.Time
 	settingsChangedAt map[string]time.Time
 	settingsArrivedAt map[string]time.Time
+	// cuttingOver reports whether the cutover has begun, and looked is how a rollback was
+	// found to be possible, until that begins; nil without a look.
+	cuttingOver bool
+	looked      *farm.RollbackPlan
 	// restartStep and replicationStep are the names of the steps that a rollback
 	// repeats.
 	restartStep, replicationStep farm.Step
@@ -97,6 +98,7 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 	}
 	r := &rotation{operation: o, input: in, restartStep: farm.StepRestart, replicationStep: farm.StepReplication}
 	r.decisions.accepted = in.Accepted
+	r.inUse, r.previousEnds, r.expired = r.findInUse, r.previousEnd, r.previousExpired
 	r.forgetChanges()
 	switch in.Intent {
 	case farm.Rollback:
@@ -120,23 +122,41 @@ func (r *rotation) goForward(ctx workflow.Context) ending {
 	if err := r.handOver(ctx); err != nil {
 		return ending{farm.Refused, err}
 	}
+	return r.proceed(ctx)
+}
+
+// proceed does what is left of the runbook once there is a snapshot.
+func (r *rotation) proceed(ctx workflow.Context) ending {
+	if !r.cuttingOver {
+		if err := r.stage(ctx); err != nil {
+			return failedEnding(err)
+		}
+	}
+	return r.cutOver(ctx)
+}
+
+// stage is the runbook up to the cutover.
+func (r *rotation) stage(ctx workflow.Context) error {
 	if err := r.runPhase(ctx, farm.PhaseStaging, // nothing that users notice
 		r.importCertificate,    // office servers: certificate, key, intermediates
 		r.grantKey,             // office servers: NETWORK SERVICE reads the key, and it signs
 		r.exportCertificate,    // masters: the public part, equal to the target
 		r.trustRootAuthorities, // SharePoint farms: what is missing of the chain
 	); err != nil {
-		return failedEnding(err)
+		return err
 	}
-	if err := r.runPhase(ctx, farm.PhaseWaiting,
+	return r.runPhase(ctx, farm.PhaseWaiting,
 		r.awaitApproval, // of exactly these differences, where configured
 		r.awaitWindow,   // where configured
 		r.recheck,       // the farm is the snapshot and what was staged, or nothing is cut over
-	); err != nil {
-		return failedEnding(err)
-	}
-	r.decisions.noWayBack = r.noWayBack          // until here there was only staging to roll back
-	if err := r.runPhase(ctx, farm.PhaseCutover, // from here data refresh may fail until the restarts
+	)
+}
+
+// cutOver is the runbook from the cutover on. Where it was done in part before, it
+// does the rest.
+func (r *rotation) cutOver(ctx workflow.Context) ending {
+	r.cuttingOver, r.decisions.noWayBack = true, r.noWayBack // until here there was only staging to roll back
+	if err := r.runPhase(ctx, farm.PhaseCutover,             // from here data refresh may fail until the restarts
 		r.setS2SCertificate, // masters: Set-OfficeWebAppsFarm -S2SCertificateName
 		r.awaitReplication,  // office servers: each has the new setting
 		r.setHTTPSettings,   // masters: only those configured
@@ -209,18 +229,31 @@ func (r *rotation) handOver(ctx workflow.Context) error {
 		return err
 	}
 	if kept != nil {
-		r.snapshot, r.inherited = kept, true
-		r.progress.Report.Previous = kept.Previous.Thumbprint
-		comparison, err := r.compare(ctx, kept)
-		if err != nil {
-			return err
-		}
-		if err := r.judgeSnapshot(comparison); err != nil {
+		if err := r.inherit(ctx, kept); err != nil {
 			return err
 		}
 	}
 	r.admitted = true
 	return nil
+}
+
+// inherit takes the snapshot of an earlier rotation. Unless the rotation was given it,
+// the farm is observed again: what was in use before that one was not asked for yet.
+func (r *rotation) inherit(ctx workflow.Context, kept *farm.Snapshot) error {
+	known := r.inherited && kept.TakenAt.Equal(r.snapshot.TakenAt)
+	r.snapshot, r.inherited = kept, true
+	r.progress.Report.Previous = kept.Previous.Thumbprint
+	if known {
+		return nil
+	}
+	if err := r.observe(ctx, farm.StepObserve); err != nil {
+		return err
+	}
+	comparison, err := r.compare(ctx, kept)
+	if err != nil {
+		return err
+	}
+	return r.judgeSnapshot(comparison)
 }
 
 // maxInspectionAge is how old the inspection that caused a rotation may be when
@@ -250,7 +283,8 @@ func (r *rotation) observeFirst(ctx workflow.Context) error {
 // rotation towards the same target may have taken it already.
 func (r *rotation) takeSnapshot(ctx workflow.Context, previous farm.StoreCertificate) {
 	if s := r.input.Snapshot; s != nil && s.Target.Thumbprint == r.target.Thumbprint {
-		r.snapshot, r.inherited = s, true
+		r.snapshot = s
+		r.inherited = true
 		return
 	}
 	r.snapshot = &farm.Snapshot{TakenAt: workflow.Now(ctx), Target: r.target, Previous: previous, Before: r.observed}
@@ -357,29 +391,11 @@ func (r *rotation) finish(ctx workflow.Context, end ending) (farm.RotationResult
 		result.Inspection = r.found
 	}
 	statement := rotationStatement(end, r.decisions.resolution.why, r.progress.Report.Findings)
+	switch {
+	case r.decisions.notApproved:
+		statement, result.NotApproved = r.explainNotApproved(end, statement)
+	case temporal.IsCanceledError(end.cause) && end.outcome == farm.Incomplete:
+		statement = joinNonEmpty("; ", statement, r.decisions.noWayBack)
+	}
 	return r.close(ctx, end, statement, result)
-}
-
-// causedBy is the ending of a rollback that another ending led to: a rotation
-// that was cancelled ends as cancelled.
-func (e ending) causedBy(first ending) ending {
-	if temporal.IsCanceledError(first.cause) {
-		e.cause = first.cause
-	}
-	return e
-}
-
-// shouldRollBack reports whether a rotation that ended so is to be rolled back:
-// an operator, the farm's policy or a cancellation asked for it, there is
-// something to restore, and nothing forbids it.
-//
-// One that was cancelled before it was admitted has changed nothing: the snapshot that
-// it was given may be that of another rotation, which is complete. One that is not
-// admitted any more, as after a reset once it had ended, must not touch the farm.
-func (r *rotation) shouldRollBack(end ending) bool {
-	if !r.admitted || isNotAdmitted(end.cause) {
-		return false
-	}
-	asked := r.decisions.resolution.choice == farm.RollBack || (temporal.IsCanceledError(end.cause) && r.decisions.noWayBack == "")
-	return asked && r.decisions.rollbackBlocked == ""
 }

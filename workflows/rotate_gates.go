@@ -25,31 +25,47 @@ func (r *rotation) awaitApproval(ctx workflow.Context) error {
 	if digest == r.decisions.approval.approved {
 		return nil // nothing was accepted since
 	}
-	text := fmt.Sprintf("approve %s, or roll back what is staged", digest)
-	if blocked := r.decisions.rollbackBlocked; blocked != "" {
-		text = fmt.Sprintf("approve %s, or abort; it cannot be rolled back: %s", digest, blocked)
-	} else if r.noWayBack != "" {
-		text = fmt.Sprintf("approve %s, or roll back what is staged; from then on there is no way back: %s", digest, r.noWayBack)
-	}
-	return r.waitForApproval(ctx, digest, text)
+	return r.waitForApproval(ctx, digest, func() string {
+		if blocked := r.decisions.rollbackBlocked; blocked != "" {
+			return fmt.Sprintf("approve %s, or abort; it cannot be rolled back: %s", digest, blocked)
+		} else if r.noWayBack != "" {
+			return fmt.Sprintf("approve %s, or roll back what is staged; from then on there is no way back: %s", digest, r.noWayBack)
+		}
+		return fmt.Sprintf("approve %s, or roll back what is staged", digest)
+	})
 }
 
-// waitForApproval waits until an operator approves a digest, or decides to end
-// the run.
-func (o *operation) waitForApproval(ctx workflow.Context, digest, text string) error {
+// waitForApproval waits until an operator approves a digest, or decides to end the
+// run. A run that nobody approves ends: what it was planned for may be over.
+func (o *operation) waitForApproval(ctx workflow.Context, digest string, describe func() string) error {
 	d := o.decisions
 	d.approval = approval{wanted: digest}
-	o.progress.Wait = &farm.Wait{For: farm.ForApproval, Digest: digest, Text: text, RollbackBlocked: d.rollbackBlocked}
-	if err := o.progress.setNeedsOperator(ctx, true); err != nil {
+	until := o.approvalDeadline(ctx)
+	if err := o.beginWait(ctx, func() farm.Wait {
+		return farm.Wait{For: farm.ForApproval, Digest: digest, Until: until, Text: describe()}
+	}); err != nil {
 		return err
 	}
-	o.sendHint(ctx, false)
-	err := workflow.Await(ctx, func() bool { return d.approval.approved == digest || d.err() != nil })
-	d.approval.wanted, o.progress.Wait = "", nil
+	isOver := func() bool { return d.approval.approved == digest || d.err() != nil }
+	err := awaitUntil(ctx, until, "approval", isOver)
+	d.approval.wanted = ""
 	if err := errors.Join(err, o.endWait(ctx, err)); err != nil {
 		return err
 	}
+	if !isOver() {
+		d.notApproved = true
+		d.requestRollback("nobody approved by %s", farm.FormatTime(until))
+	}
 	return d.err()
+}
+
+// approvalDeadline is until when an approval is waited for; zero is for good.
+func (o *operation) approvalDeadline(ctx workflow.Context) time.Time {
+	timeout := o.farm.Rotation.ApprovalTimeout
+	if timeout == 0 || !changeApprovalTimeout.has(ctx) {
+		return time.Time{}
+	}
+	return workflow.Now(ctx).Add(timeout)
 }
 
 // awaitWindow waits for the next opening that the cutover fits into. It gates
@@ -71,16 +87,16 @@ func (r *rotation) awaitWindow(ctx workflow.Context) error {
 	if untilOpen <= 0 {
 		return nil
 	}
-	r.progress.Wait = &farm.Wait{
-		For: farm.ForWindow, Until: next.Opening.From, RollbackBlocked: r.decisions.rollbackBlocked,
-		Text: fmt.Sprintf("the window %s opens; the cutover takes about %s", window, estimate),
+	if err := r.beginWait(ctx, func() farm.Wait {
+		return farm.Wait{
+			For: farm.ForWindow, Until: next.Opening.From,
+			Text: fmt.Sprintf("the window %s opens; the cutover takes about %s", window, estimate),
+		}
+	}); err != nil {
+		return err
 	}
-	r.progress.show()
-	r.sendHint(ctx, false)
 	err = awaitAtMost(ctx, untilOpen, "maintenance window", func() bool { return r.decisions.err() != nil })
-	r.progress.Wait = nil
-	r.sendHint(ctx, false)
-	return errors.Join(err, r.decisions.err())
+	return errors.Join(err, r.endWait(ctx, err), r.decisions.err())
 }
 
 // windowGrace extends the window by the time that the recheck takes.

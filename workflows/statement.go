@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"cmp"
+	"errors"
 	"strings"
 
 	"go.temporal.io/sdk/temporal"
@@ -34,6 +36,20 @@ func rotationStatement(end ending, why string, findings []farm.Finding) string {
 		return "cancelled, and nothing could be rolled back: what is listed as changed stays changed"
 	}
 	return "not finished, rotate again to continue: " + explain(end.cause)
+}
+
+// explainNotApproved is the statement of a rotation that nobody approved in time, and
+// whether that is how it ended: its rollback may have gone wrong.
+func (r *rotation) explainNotApproved(end ending, statement string) (string, bool) {
+	const next = "; the next inspection plans it again"
+	switch {
+	case end.outcome == farm.RolledBack:
+		return statement + next, true
+	case end.outcome != farm.Incomplete || !errors.Is(end.cause, errResolved):
+		return statement, false
+	}
+	why := cmp.Or(r.decisions.rollbackBlocked, r.decisions.noWayBack, "what an earlier rotation changed is in use")
+	return r.decisions.resolution.why + ": nothing is rolled back: " + why + next, true
 }
 
 // asDesired is what a comparison without differences shows, and for which machines

@@ -18,15 +18,42 @@ import (
 )
 
 // testController is the controller of a [testFarm].
-type testController struct{ *testRun }
+type testController struct {
+	*testRun
+
+	// last is the state when the test stopped the controller; nil before.
+	last *controller.State
+}
 
 func (f *testFarm) newController(t *testing.T) *testController {
 	t.Helper()
-	return &testController{f.newRun(t)}
+	c := &testController{testRun: f.newRun(t)}
+	c.onStart = c.onRead
+	f.runs.follow(c.env)
+	return c
+}
+
+// stop ends the test of a controller, which never ends by itself, and keeps its state.
+// It is cancelled for that, which has it continue as new.
+func (c *testController) stop() {
+	state := c.state()
+	c.last = &state
+	c.env.SetDetachedChildWait(false)
+	c.env.CancelWorkflow()
 }
 
 func (c *testController) sendEvent(id string) {
 	c.env.SignalWorkflow(workflows.EventSignal, controller.Event{ID: id, Summary: "event " + id})
+}
+
+// sendHint is a run that says that it has something to tell, or whoever forges that.
+func (c *testController) sendHint(hint any) { c.env.SignalWorkflow(workflows.RunSignal, hint) }
+
+// endContinued has the controller continue as new; what it has started is left alone.
+func (c *testController) endContinued() {
+	c.env.SetDetachedChildWait(false)
+	c.env.SetContinueAsNewSuggested(true)
+	c.configureAs("")
 }
 
 // configureAs is a worker that starts, and says why the farm is unmanaged.
@@ -59,6 +86,11 @@ func (c *testController) assertRequestRefused(r controller.Request, want string)
 			c.t.Errorf("request %+v is answered with %v, want it refused: %q", r, err, want)
 		}
 	})
+}
+
+// requestAs asks for something by an update with this ID.
+func (c *testController) requestAs(id string, r controller.Request, answered func(error)) {
+	c.sendUpdateAs(id, workflows.RequestUpdate, r, func(_ any, err error) { answered(err) })
 }
 
 // rollbackRequest asks for a rollback.
@@ -106,10 +138,14 @@ func (c *testController) decideOn(workflowID string, choice farm.Choice) {
 	}
 }
 
-// runFrom runs the controller from a state until it is cancelled or continues as
-// new, and returns its state then.
+// runFrom runs the controller from a state until it is stopped or continues as
+// new, and returns its state then. It was continued as new with a state that is not
+// zero; otherwise it is the first.
 func (c *testController) runFrom(from controller.State) (state controller.State, continued bool) {
 	c.t.Helper()
+	if from.Policy != (controller.Policy{}) || !from.Inspected.At.IsZero() {
+		c.env.SetContinuedExecutionRunID("before")
+	}
 	from.Farm = farmsim.FarmName
 	return c.runAs(workflows.ManageFarm, from)
 }
@@ -120,22 +156,23 @@ func (c *testController) runAs(manage func(workflow.Context, controller.State) e
 	c.env.ExecuteWorkflow(manage, from)
 	c.requireAnswered()
 	err := c.env.GetWorkflowError()
-	if again, ok := errors.AsType[*workflow.ContinueAsNewError](err); ok {
-		if err := converter.GetDefaultDataConverter().FromPayloads(again.Input, &state); err != nil {
-			c.t.Fatal(err)
-		}
-		return state, true
-	}
-	if err == nil || !strings.Contains(err.Error(), "canceled") {
+	again, ok := errors.AsType[*workflow.ContinueAsNewError](err)
+	if !ok {
 		c.t.Fatalf("the controller ended: %v", err)
 	}
-	return c.state(), false
+	if c.last != nil {
+		return *c.last, false
+	}
+	if err := converter.GetDefaultDataConverter().FromPayloads(again.Input, &state); err != nil {
+		c.t.Fatal(err)
+	}
+	return state, true
 }
 
 // runUntil runs a new controller for some time and returns its state then.
 func (c *testController) runUntil(end time.Duration) controller.State {
 	c.t.Helper()
-	c.after(end, c.env.CancelWorkflow)
+	c.after(end, c.stop)
 	state, _ := c.runFrom(controller.State{})
 	return state
 }

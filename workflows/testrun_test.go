@@ -34,6 +34,8 @@ type testRun struct {
 	// started are the activities that were started on servers, in order.
 	started []startedActivity
 	hooks   []func(startedActivity)
+	// onStart is told of each activity first; nil tells nobody.
+	onStart func(*activity.Info)
 	// hints are what the run sent to the controller.
 	hints *hints
 	marks *marks
@@ -46,8 +48,20 @@ type startedActivity struct{ name, host string }
 
 func (f *testFarm) newRun(t *testing.T) *testRun {
 	t.Helper()
+	return f.newRunWith(t, log.NewStructuredLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError + 1}))))
+}
+
+// newLoggedRun is a run whose reminders are kept.
+func (f *testFarm) newLoggedRun(t *testing.T) (*testRun, *reminders) {
+	t.Helper()
+	logged := &reminders{}
+	return f.newRunWith(t, logged), logged
+}
+
+func (f *testFarm) newRunWith(t *testing.T, logger log.Logger) *testRun {
+	t.Helper()
 	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError + 1}))))
+	suite.SetLogger(logger)
 	r := &testRun{testFarm: f, t: t, env: suite.NewTestWorkflowEnvironment(), hints: &hints{}, marks: &marks{needsOperator: map[string]bool{}}}
 	// A busy machine is no deadlock.
 	r.env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute, Interceptors: append(activities.Interceptors(f.activities), r.marks)})
@@ -65,6 +79,9 @@ func (f *testFarm) newRun(t *testing.T) *testRun {
 			a.host = in.Host
 		}
 		r.started = append(r.started, a)
+		if r.onStart != nil {
+			r.onStart(info)
+		}
 		for _, hook := range r.hooks {
 			hook(a)
 		}
@@ -137,8 +154,13 @@ func (r *testRun) onCompare(do func(nth int, c *activities.Comparison) error) {
 
 // sendUpdate sends an update; answered gets its result, or why it was refused.
 func (r *testRun) sendUpdate(name string, arg any, answered func(result any, err error)) {
+	r.sendUpdateAs("", name, arg, answered)
+}
+
+// sendUpdateAs sends an update under an ID.
+func (r *testRun) sendUpdateAs(id, name string, arg any, answered func(result any, err error)) {
 	r.unanswered++
-	r.env.UpdateWorkflow(name, "", &testsuite.TestUpdateCallback{
+	r.env.UpdateWorkflow(name, id, &testsuite.TestUpdateCallback{
 		OnAccept:   func() {},
 		OnReject:   func(err error) { r.unanswered--; answered(nil, err) },
 		OnComplete: func(result any, err error) { r.unanswered--; answered(result, err) },

@@ -11,11 +11,13 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// testRuns is a controller that admits every run, until it is told otherwise.
+// testRuns is Temporal, as far as runs are known. Where no controller runs it admits
+// every run, until it is told otherwise.
 type testRuns struct {
-	activities.Runs
-
 	mu sync.Mutex
+	records
+	// answers are where a controller that runs answers to a run that asks.
+	answers map[string]chan answer
 	// refused is why no run is admitted, and unanswered what comes instead of an answer.
 	refused    string
 	unanswered error
@@ -25,7 +27,15 @@ type testRuns struct {
 }
 
 // Admit implements activities.Runs.
-func (r *testRuns) Admit(_ context.Context, _ string, a controller.Admission) (controller.Admitted, error) {
+func (r *testRuns) Admit(ctx context.Context, _ string, a controller.Admission) (controller.Admitted, error) {
+	if answers := r.takeAnswers(a.RunID); answers != nil {
+		select {
+		case got := <-answers:
+			return got.admitted, got.err
+		case <-ctx.Done():
+			return controller.Admitted{}, ctx.Err()
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.asked = append(r.asked, a)

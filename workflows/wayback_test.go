@@ -121,28 +121,128 @@ func TestRollback_PreviousUnusable(t *testing.T) {
 		f.assertTrustUnchanged(t, before)
 		f.assertRefreshes(t)
 	})
-	t.Run("that of a running rotation blocks before anything is touched", func(t *testing.T) {
-		t.Parallel()
-		f := newTestFarm(t, farmsim.Options{Trusting: true})
+	// lose has a rotation lose its way back in the cutover, where it then is blocked.
+	lose := func(t *testing.T, f *testFarm) (*testRun, farm.Thumbprint) {
+		t.Helper()
 		old := f.inUse(t)
-		before := f.sim.Trust()
 		f.addFaults(t, brokenScript(frontEnd, "Set-TrustedIssuer"))
 		r := f.newRun(t)
 		r.onActivity("SetS2SCertificate", func() { f.lockKey(t, office2, old) })
+		return r, old
+	}
+	// assertStays asserts that the rotation is blocked where it was, with the reason why
+	// it is not rolled back, and that nothing was touched.
+	assertStays := func(r *testRun) {
+		r.t.Helper()
+		r.requireBlocked(frontEnd, "it cannot be rolled back")
+		r.requireBlocked(frontEnd, office2+": the previous certificate")
+		r.requireBlocked(frontEnd, "NETWORK SERVICE cannot read")
+		if phase := r.status().Phase; phase != farm.PhaseCutover {
+			r.t.Errorf("it is blocked in phase %q, want %q", phase, farm.PhaseCutover)
+		}
+		if touched := r.hostsOf("RestoreIssuer"); len(touched) > 0 {
+			r.t.Errorf("issuers were restored on %v", touched)
+		}
+	}
+	t.Run("a running rotation stays where it is blocked, and is rolled back once that is repaired", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		before := f.sim.Trust()
+		r, old := lose(t, f)
 		r.after(time.Hour, func() {
 			f.sim.ClearFaults()
 			r.decide(farm.Decision{Choice: farm.RollBack})
 		})
 		r.after(3*time.Hour, func() {
-			r.requireBlocked(office2, "NETWORK SERVICE cannot read")
-			if touched := r.hostsOf("RestoreIssuer"); len(touched) > 0 {
-				t.Errorf("before that issuers were restored on %v", touched)
-			}
+			assertStays(r)
 			f.unlockKey(t, office2, old)
-			r.decide(farm.Decision{Choice: farm.Retry, Server: office2})
+			r.decide(farm.Decision{Choice: farm.RollBack})
 		})
 		r.rotate().requireOutcome(farm.RolledBack)
 		f.assertTrustUnchanged(t, before)
+		f.assertRefreshes(t)
+	})
+	t.Run("a running rotation stays where it is blocked, and goes on", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		r, _ := lose(t, f)
+		r.after(time.Hour, func() { r.decide(farm.Decision{Choice: farm.RollBack}) })
+		r.after(3*time.Hour, func() {
+			assertStays(r)
+			f.sim.ClearFaults()
+			r.decide(farm.Decision{Choice: farm.Retry})
+		})
+		r.rotate().requireOutcome(farm.Verified)
+		f.assertRefreshes(t)
+	})
+	t.Run("a step that nobody decides about is tried again instead", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		r, _ := lose(t, f)
+		r.after(25*time.Hour, func() {
+			assertStays(r)
+			f.sim.ClearFaults()
+		})
+		r.rotate().requireOutcome(farm.Verified)
+		f.assertRefreshes(t)
+	})
+	t.Run("one that is cancelled ends, and says what stays", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		r, _ := lose(t, f)
+		r.after(time.Hour, r.env.CancelWorkflow)
+		r.rotate().requireCancelled(farm.Incomplete).assertStatement("nothing could be rolled back", office2, "NETWORK SERVICE cannot read")
+		if touched := r.hostsOf("RestoreIssuer"); len(touched) > 0 {
+			t.Errorf("issuers were restored on %v", touched)
+		}
+	})
+}
+
+// TestRotate_PreviousEnds has the certificate in use end while the rotation waits for
+// an operator.
+func TestRotate_PreviousEnds(t *testing.T) {
+	t.Run("what is staged is rolled back no more, and the approval says so", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		f.setPolicy(requireApproval)
+		end := f.inspect(t).Current.NotAfter
+		r := f.newRun(t)
+		r.env.SetStartTime(end.Add(-2 * day))
+		r.after(day+6*time.Hour, func() {
+			w := r.requireWait(farm.ForApproval)
+			assertMentions(t, w.Text, "or roll back what is staged", "ends in 2", " hours")
+			if w.RollbackBlocked != "" {
+				t.Errorf("less than a day before the end it cannot be rolled back: %s", w.RollbackBlocked)
+			}
+		})
+		r.after(3*day, func() {
+			w := r.requireWait(farm.ForApproval)
+			assertMentions(t, w.Text, "or abort; it cannot be rolled back", "has ended on")
+			assertMentions(t, w.RollbackBlocked, "an expired certificate is never restored")
+			r.assertDecisionRefused(farm.Decision{Choice: farm.RollBack}, "an expired certificate is never restored")
+			r.approve()
+		})
+		r.rotate().requireOutcome(farm.Verified)
+	})
+	t.Run("a blocked step is tried again, and not rolled back", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		end := f.inspect(t).Current.NotAfter
+		f.addFaults(t, brokenScript(frontEnd, "Set-TrustedIssuer"))
+		r := f.newRun(t)
+		r.env.SetStartTime(end.Add(-12 * time.Hour))
+		r.after(time.Hour, func() {
+			if b := r.requireBlocked(frontEnd, "the disk is full"); b.Then != "then the rotation is rolled back" {
+				t.Errorf("before the end %s", b.Then)
+			}
+		})
+		r.after(20*time.Hour, func() {
+			if b := r.requireBlocked(frontEnd, "the disk is full"); b.Then != "then it is tried again" {
+				t.Errorf("after the end %s", b.Then)
+			}
+			f.sim.ClearFaults()
+		})
+		r.rotate().requireOutcome(farm.Verified)
 		f.assertRefreshes(t)
 	})
 }

@@ -83,7 +83,11 @@ func (r Records) readRecord(ctx context.Context, d *workflowservice.DescribeWork
 		return nil, err
 	}
 	if isRunning(info) {
-		return record, r.askRun(ctx, record)
+		if err = r.askRun(ctx, record); isUnanswerable(err) {
+			// It has just begun, or no worker can go on with it.
+			record.Problem, err = fmt.Sprintf("it does not answer (%v)", err), nil
+		}
+		return record, err
 	}
 	record.EndedAt = info.CloseTime.AsTime()
 	return record, r.readEnd(ctx, record)
@@ -131,6 +135,9 @@ func (r Records) askRun(ctx context.Context, record *controller.RunRecord) error
 		return err
 	}
 	record.Reason, record.Wait, record.Result.Report = status.Report.Reason, status.Wait, trimReport(status.Report)
+	if record.Retirement {
+		return nil
+	}
 	return r.ask(ctx, record, workflows.SnapshotQuery, &record.Snapshot)
 }
 

@@ -82,24 +82,32 @@ func (f Farm) startRun(ctx context.Context, r controller.Request) (*Run, error) 
 
 // refusalTimeout is how much later than its operator a controller may learn that a
 // rotation has ended.
-const refusalTimeout = 2 * time.Second
+const refusalTimeout = 10 * time.Second
 
 // sendRequest sends a request, which the controller refuses or answers once what was
-// asked for has started. A refusal that has become untrue is not believed: the
-// controller learns a moment later than its operator that a rotation has ended.
+// asked for has started. A refusal that is outdated is not believed: the controller
+// learns a moment later than its operator that a rotation has ended.
 func (f Farm) sendRequest(ctx context.Context, r controller.Request) (workflows.StartedRun, error) {
 	for end := time.Now().Add(refusalTimeout); ; {
 		started, err := f.updateController(ctx, r)
-		if _, refused := errors.AsType[*RefusedError](err); !refused || time.Now().After(end) || !f.accepts(ctx, r) || waitInterval(ctx) != nil {
+		if _, refused := errors.AsType[*RefusedError](err); !refused || time.Now().After(end) || !f.isOutdated(ctx, r) || waitInterval(ctx) != nil {
 			return started, err
 		}
 	}
 }
 
-// accepts reports whether nothing is in the way of a request by now.
-func (f Farm) accepts(ctx context.Context, r controller.Request) bool {
+// isOutdated reports whether what was in the way of a request is not any more: nothing
+// is, or a run that has ended.
+func (f Farm) isOutdated(ctx context.Context, r controller.Request) bool {
 	state, err := f.State(ctx)
-	return err == nil && !isStarting(state) && state.CheckRequest(r, "") == nil
+	switch {
+	case err != nil || isStarting(state):
+		return false
+	case state.Active == nil:
+		return state.CheckRequest(r, "") == nil
+	}
+	active, err := f.Records().describeRun(ctx, state.Active.WorkflowID, state.Active.RunID)
+	return err == nil && active != nil && !isRunning(active.WorkflowExecutionInfo)
 }
 
 // updateController updates the controller with a request.

@@ -16,7 +16,7 @@ const (
 	// maxName bounds names that become names in SharePoint or in a certificate
 	// store, in characters. Microsoft's script for token issuers refuses more than
 	// 50; the product's own limit is not published.
-	maxName = 50
+	maxName = farm.MaxName
 	// maxSubject, in characters, leaves room for the time of creation: a common
 	// name has at most 64 (RFC 5280, ub-common-name).
 	maxSubject = 48
@@ -41,7 +41,6 @@ const (
 var (
 	// A farm's name is part of workflow IDs and is typed on command lines, a site's
 	// is part of the name of a task queue.
-	farmNamePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 	hostNamePattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$`)
 	// A path on a drive, without the characters that Windows forbids in file names.
 	windowsPathPattern = regexp.MustCompile(`^[A-Za-z]:\\[^/:*?"<>|]*[^/:*?"<>|\\]$`)
@@ -63,14 +62,9 @@ func (r *reader) readConfig(root node, c *Config) {
 	})
 }
 
-// IsSite reports whether a site may have this name; empty means none.
-func IsSite(name string) bool {
-	return name == "" || len(name) <= maxName && farmNamePattern.MatchString(name)
-}
-
 func (r *reader) readSiteName(n node) string {
 	name, ok := r.readName(n, maxName)
-	if ok && !farmNamePattern.MatchString(name) {
+	if ok && !farm.IsName(name) {
 		r.addProblem(n, "write a name such as berlin", "may contain only letters, digits, dots, dashes and underscores")
 	}
 	return name
@@ -99,7 +93,7 @@ func (r *reader) readFarm(n node) Farm {
 
 func (r *reader) readFarmName(n node) string {
 	name, ok := r.readName(n, maxName)
-	if ok && !farmNamePattern.MatchString(name) {
+	if ok && !farm.IsName(name) {
 		r.addProblem(n, "write a name such as contoso-berlin", "may contain only letters, digits, dots, dashes and underscores")
 	}
 	// Temporal would tell names that differ only in case apart; operators would
@@ -132,7 +126,7 @@ func (r *reader) readOffice(n node) farm.Office {
 
 func (r *reader) readOfficeName(n node, taken map[string]bool) string {
 	name, ok := r.readName(n, maxName)
-	if ok && !farmNamePattern.MatchString(name) {
+	if ok && !farm.IsName(name) {
 		r.addProblem(n, "write a name such as dr", "may contain only letters, digits, dots, dashes and underscores")
 	}
 	if taken[strings.ToLower(name)] && ok {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,34 +59,40 @@ func assertEntries(t *testing.T, entries []observer.LoggedEntry, levels, waitsFo
 	}
 }
 
+// laterListener closes each connection until up is set, as a port does behind which
+// a server has not started yet.
+type laterListener struct {
+	net.Listener
+
+	up atomic.Bool
+}
+
+func (l *laterListener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil || l.up.Load() {
+			return c, err
+		}
+		if err := c.Close(); err != nil {
+			return nil, err
+		}
+	}
+}
+
 func TestDialReady_WaitsForAServerThatIsNotUpYet(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	later := &laterListener{Listener: l}
+	serve(t, later, &testServer{attributes: completeAttributes(nil)})
 	ignoreConfigFile(t)
-	t.Setenv("TEMPORAL_ADDRESS", address)
-	started := false
-	entries, err := dialReady(t.Context(), t, hasty, func(zapcore.Entry) {
-		if started {
-			return
-		}
-		started = true
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		serve(t, l, &testServer{attributes: completeAttributes(nil)})
-	})
+	t.Setenv("TEMPORAL_ADDRESS", l.Addr().String())
+	entries, err := dialReady(t.Context(), t, hasty, func(zapcore.Entry) { later.up.Store(true) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	assertEntries(t, entries, "warn info", "reach Temporal at "+address)
+	assertEntries(t, entries, "warn info", "reach Temporal at "+l.Addr().String())
 }
 
 func TestDialReady_WaitsForANamespaceThatDoesNotExistYet(t *testing.T) {

@@ -18,6 +18,9 @@ type Mailbox struct {
 	Results []EventResult `json:"results,omitempty"`
 	// Request is what an operator asked for and was not started yet.
 	Request *Request `json:"request,omitempty"`
+	// Answered are the IDs of recent requests, oldest first. A reset of the controller
+	// delivers again what was asked for since the moment that it goes back to.
+	Answered []string `json:"answered,omitempty"`
 }
 
 // Event is an expiry event: a hint to inspect the farm.
@@ -28,8 +31,8 @@ type Event struct {
 	Summary string `json:"summary"`
 }
 
-// maxEventText bounds an event's ID and its summary, in bytes: whoever may signal a
-// controller must not be able to fill its state.
+// maxEventText bounds an event's ID and its summary, in bytes: signals must not be able
+// to fill a controller's state.
 const maxEventText = 1000
 
 // limit shortens texts that are too long. An ID stays one of its own.
@@ -56,6 +59,23 @@ type EventResult struct {
 	Reason string `json:"reason"`
 	// NeedsOperator reports whether nothing is done until an operator acts.
 	NeedsOperator bool `json:"needsOperator,omitempty"`
+}
+
+// rememberedRequests bounds the requests that are recognised when a reset delivers
+// them again.
+const rememberedRequests = 100
+
+// TakeRequest notes that a request with this ID is answered, and reports whether it
+// is the first time.
+func (m *Mailbox) TakeRequest(id string) bool {
+	sum := sha256.Sum256([]byte(id))
+	id = hex.EncodeToString(sum[:8])
+	if slices.Contains(m.Answered, id) {
+		return false
+	}
+	m.Answered = append(m.Answered, id)
+	m.Answered = m.Answered[max(0, len(m.Answered)-rememberedRequests):]
+	return true
 }
 
 // Configured is a worker's configuration of a farm, by its hash.
@@ -129,7 +149,9 @@ func (s *State) ApplyConfiguration(c Configuration) {
 		s.Inspected.Due = true
 	}
 	if s.Unmanaged = c.Unmanaged; s.Unmanaged != "" {
-		s.Mailbox.Request = nil
+		if r := s.Mailbox.Request; r != nil && r.Kind != RequestForget {
+			s.Mailbox.Request = nil
+		}
 		return
 	}
 	if c.Hash != s.Configured.Hash {

@@ -42,7 +42,7 @@ type Request struct {
 // does. Starting is the reason of a rotation that is just being started by the
 // controller; empty when none is.
 func (s *State) CheckRequest(r Request, starting string) error {
-	if err := r.checkComplete(); err != nil {
+	if err := r.CheckComplete(); err != nil {
 		return err
 	}
 	switch {
@@ -69,8 +69,8 @@ func (s *State) CheckRequest(r Request, starting string) error {
 // maxRequestText bounds who asks, and the reason, in bytes.
 const maxRequestText = 1000
 
-// checkComplete returns what is missing of a request, regardless of the moment.
-func (r Request) checkComplete() error {
+// CheckComplete returns what is missing of a request, regardless of the moment.
+func (r Request) CheckComplete() error {
 	switch r.Kind {
 	case RequestRotate, RequestRollback, RequestResume, RequestForget:
 	default:

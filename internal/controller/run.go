@@ -32,8 +32,8 @@ type RunRecord struct {
 	Paused []string `json:"paused,omitempty"`
 	// Snapshot is the state before its first change; nil until it is taken.
 	Snapshot *farm.Snapshot `json:"snapshot,omitempty"`
-	// Result is how the run ended; it is zero where the run left no report, which
-	// Problem then explains.
+	// Result is how the run ended. Where the run left no report it has no outcome, which
+	// Problem then explains; so it does where a run that goes on does not answer.
 	Result  farm.RotationResult `json:"result,omitzero"`
 	Problem string              `json:"problem,omitempty"`
 }
@@ -78,12 +78,19 @@ type ActiveRun struct {
 	ReadAt time.Time  `json:"readAt,omitzero"`
 	Wait   *farm.Wait `json:"wait,omitempty"`
 	Paused []string   `json:"paused,omitempty"`
+	// Unread says why it could not be read then; empty when it could.
+	Unread string `json:"unread,omitempty"`
 	// Snapshot is the one that the run has taken, from the moment when it has.
 	Snapshot *farm.Snapshot `json:"snapshot,omitempty"`
 }
 
 // OriginalID returns the run ID that the active run was started with.
 func (a *ActiveRun) OriginalID() string { return cmp.Or(a.OriginalRunID, a.RunID) }
+
+// IsSameRun reports whether two active runs are one, resets aside; nil is none.
+func (a *ActiveRun) IsSameRun(b *ActiveRun) bool {
+	return a != nil && b != nil && a.WorkflowID == b.WorkflowID && a.OriginalID() == b.OriginalID()
+}
 
 // isSame reports whether a record is of the active run, or of what a reset has made
 // of it.
@@ -147,7 +154,10 @@ func (s *State) NoteRun(now time.Time, r RunRecord) {
 func (s *State) noteProgress(now time.Time, r RunRecord) {
 	a := s.Active
 	a.OriginalRunID, a.RunID = a.OriginalID(), r.RunID
-	a.ReadAt, a.Wait, a.Paused = now, r.Wait, r.Paused
+	a.ReadAt, a.Wait, a.Paused, a.Unread = now, r.Wait, r.Paused, r.Problem
+	if r.Wait != nil && r.Wait.For == farm.ForController {
+		a.Wait = nil // it asks this controller, and goes on at once
+	}
 	a.noteSnapshot(r.Snapshot, s.KeptFor(r.Snapshot))
 }
 
@@ -175,6 +185,11 @@ func (s *State) endRecorded(r RunRecord) {
 		return
 	}
 	s.EndRotation(r.EndedAt, r.Result, r.Problem)
+}
+
+// NoteUnread notes why the active run could not be read. It is read again later.
+func (s *State) NoteUnread(now time.Time, problem string) {
+	s.Active.ReadAt, s.Active.Unread = now, problem
 }
 
 // LoseRun ends the active run, of which Temporal knows nothing any more, as of when

@@ -9,6 +9,7 @@
 //	phase      meaning                                    left by
 //	unmanaged  no worker's configuration names the farm   ApplyConfiguration
 //	rotating   a rotation or a rollback runs              EndRotation, NoteRun
+//	recalling  it is not known yet what ran before         Adopt
 //	retiring   the old certificate is being retired       EndRetirement, NoteRun
 //	suspended  nothing starts by itself                   Resume, BeginRun
 //	waiting    for a newer certificate, or for its time   ApplyInspection, BeginRun
@@ -21,7 +22,10 @@
 //	ReceiveEvent        a signal                               the event is pending, unless it was seen before
 //	AcceptRequest       an operator's update                   the request is pending
 //	Resume              an operator's update                   the suspension ends; an inspection is due
-//	Adopt               a controller starts, or was reset      what the one before it knew is known
+//	BeginRecall         a controller starts, or was reset      nothing is started until Adopt
+//	FailRecall          that cannot be found out for now       an operator may be needed
+//	Adopt               what ran before was recalled           what the controller before knew is known, and
+//	                                                           what its runs say since
 //	ApplyConfiguration  a worker starts                        managed, and an inspection is due if it was not, or
 //	                                                           if the farm's configuration has changed; or
 //	                                                           unmanaged, and the request is dropped
@@ -33,8 +37,12 @@
 //	NoteRun             a run was read: it goes on             its snapshot, and what it waits for, are known; one
 //	                                                           that the controller did not know is its child again
 //	                    it has ended                           as EndRotation and EndRetirement, once for each run
+//	                    it is none of the controller's         nothing
+//	NoteUnread          a run could not be read                the page says so
+//	LoseRun             Temporal does not know it any more     as NoteRun of one that left no report
 //	MeetForeignRun      one that was started by hand runs      pending events have their result: that run; a
-//	                                                           retirement is due again after another retention
+//	                                                           retirement is due again after another retention;
+//	                                                           an operator is needed if it stays
 //	AnswerEvents        an inspection starts nothing           pending events have their result: the reason
 //	EndRotation         the child ended: verified              the snapshot is kept, the retention begins, a
 //	                                                           suspension ends
@@ -88,6 +96,10 @@ type State struct {
 	Inspected Inspected `json:"inspected,omitzero"`
 	// Next is what was decided then.
 	Next farm.Next `json:"next"`
+	// Foreign is the run that kept a rotation from starting; zero when none did.
+	Foreign ForeignRun `json:"foreign,omitzero"`
+	// Warned is how urgent the log was told that the end of the certificate is.
+	Warned farm.Urgency `json:"warned,omitempty"`
 	// Policy is the farm's, as of the last inspection.
 	Policy Policy `json:"policy"`
 }
@@ -154,6 +166,7 @@ type Phase string
 const (
 	Unmanaged Phase = "unmanaged"
 	Rotating  Phase = "rotating"
+	Recalling Phase = "recalling"
 	Retiring  Phase = "retiring"
 	Suspended Phase = "suspended"
 	Waiting   Phase = "waiting"
@@ -165,6 +178,8 @@ func (s *State) Phase() Phase {
 	switch {
 	case s.Unmanaged != "":
 		return Unmanaged
+	case s.Recalling:
+		return Recalling
 	case s.RunsRetirement():
 		return Retiring
 	case s.Active != nil:
@@ -184,7 +199,9 @@ func (s *State) NeedsOperator(now time.Time) bool {
 	switch run := s.Active; {
 	case s.Unmanaged != "":
 		return true
-	case run != nil && (len(run.Paused) > 0 || run.Wait.NeedsOperator()):
+	case s.RecallProblem != "":
+		return true
+	case run != nil && (len(run.Paused) > 0 || run.Wait.NeedsOperator() || run.Unread != ""):
 		return true
 	case s.RunsRetirement():
 		return urgent || s.Suspended != "" || s.Next.NeedsOperator
@@ -217,11 +234,22 @@ func (s *State) NextInspectionAt() time.Time {
 	if s.Inspected.Unreachable {
 		interval = min(interval, unreachableInterval)
 	}
+	if s.Next.Code == farm.CodeStartedElsewhere {
+		interval = min(interval, watchInterval)
+	}
 	sum := fnv.New32a()
 	sum.Write([]byte(s.Farm)) //nolint:errcheck // a hash takes everything
 	const parts = 1000
 	early := interval / 10 * time.Duration(sum.Sum32()%parts) / parts
 	return s.Inspected.At.Add(interval - early)
+}
+
+// NoteUrgency reports whether the end of the certificate in use has become more
+// urgent than it was when this was last asked.
+func (s *State) NoteUrgency(now time.Time) (raised bool) {
+	before := s.Warned
+	s.Warned = s.Urgency(now)
+	return s.Warned > before
 }
 
 // watchInterval is how often a run is read that works, and does not wait: what

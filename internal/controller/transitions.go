@@ -14,7 +14,7 @@ func (s *State) DecisionInput(now time.Time, n farm.Inspection, unobserved strin
 	return farm.DecisionInput{
 		Now: now, Farm: n.Config, Current: n.Current, KnownBefore: s.lastKnown(), Target: n.Target,
 		Differences: n.Plan, Findings: n.Findings, Unobserved: unobserved,
-		EventPending: len(s.Mailbox.Pending) > 0, Suspended: s.Suspended,
+		EventPending: len(s.Mailbox.Pending) > 0 || s.Foreign.ForEvents, Suspended: s.Suspended,
 	}
 }
 
@@ -27,7 +27,9 @@ func (s *State) BeginInspection() { s.Inspected.Due = false }
 // still counts.
 func (s *State) ApplyInspection(now time.Time, n farm.Inspection, unobserved string, next farm.Next) {
 	s.NoteObservation(now, n, unobserved)
-	s.Next = next
+	if s.Next = next; next.Action != farm.ActionRotate {
+		s.Foreign = ForeignRun{}
+	}
 	s.beginRetentionOnceSettled(now)
 }
 
@@ -64,22 +66,47 @@ func (s *State) beginRetentionOnceSettled(now time.Time) {
 
 // BeginRun notes a child that has started, and answers pending events with it.
 func (s *State) BeginRun(run ActiveRun) {
-	s.Active = &run
+	s.Active, s.Foreign = &run, ForeignRun{}
 	if !run.Retirement {
 		s.AnswerEvents(EventResult{At: run.Since, WorkflowID: run.WorkflowID, RunID: run.RunID, Reason: run.Reason})
 	}
 }
 
+// ForeignRun is a run that was started by hand under the workflow ID of a rotation.
+type ForeignRun struct {
+	WorkflowID string `json:"workflowId"`
+	// RunID is empty where it is not known.
+	RunID string `json:"runId,omitempty"`
+	// MetAt is when it was first met.
+	MetAt time.Time `json:"metAt"`
+	// ForEvents reports whether events asked for the rotation. They have their result,
+	// but what they asked for is not done.
+	ForEvents bool `json:"forEvents,omitempty"`
+}
+
+// foreignPatience is how long a run that was started by hand may take before an
+// operator must see to it: it cannot change anything, and ends by itself once it
+// tries to, unless it waits.
+const foreignPatience = 10 * time.Minute
+
 // MeetForeignRun notes that a child could not be started, because an operator
-// started one by hand that still runs. It answers pending events; the next
-// inspection finds what it did. A retirement is due again after another retention.
-func (s *State) MeetForeignRun(now time.Time, run ActiveRun) {
+// started one by hand that still runs, if only until this moment. It answers pending
+// events, and the farm is soon inspected again. A retirement is due again after
+// another retention.
+func (s *State) MeetForeignRun(now time.Time, run ActiveRun, runID string) {
 	if run.Retirement {
 		s.postponeRetirement(now)
 		return
 	}
-	s.Next = farm.Next{Code: farm.CodeStartedElsewhere, Reason: run.WorkflowID + " is already running; it was started by hand"}
-	s.AnswerEvents(EventResult{At: now, WorkflowID: run.WorkflowID, Reason: s.Next.Reason})
+	if met := s.Foreign; met.RunID != runID || met.WorkflowID != run.WorkflowID {
+		s.Foreign = ForeignRun{WorkflowID: run.WorkflowID, RunID: runID, MetAt: now, ForEvents: met.ForEvents}
+	}
+	s.Foreign.ForEvents = s.Foreign.ForEvents || len(s.Mailbox.Pending) > 0
+	s.Next = farm.Next{
+		Code: farm.CodeStartedElsewhere, Reason: run.WorkflowID + " is already running; it was started by hand",
+		NeedsOperator: now.Sub(s.Foreign.MetAt) >= foreignPatience,
+	}
+	s.AnswerEvents(EventResult{At: now, WorkflowID: run.WorkflowID, Reason: s.Next.Reason, NeedsOperator: s.Next.NeedsOperator})
 }
 
 // EndRotation takes how a rotation or a rollback ended. Problem is set when it

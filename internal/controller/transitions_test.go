@@ -199,18 +199,19 @@ func TestTransitions(t *testing.T) {
 			"MeetForeignRun: pending events have a rotation that was started by hand as their result",
 			idle(func(s *controller.State) { s.Mailbox.Pending = []controller.Event{{ID: "1"}} }),
 			func(s *controller.State) {
-				s.MeetForeignRun(epoch, controller.ActiveRun{WorkflowID: "rotate/contoso", Reason: "renewal"})
+				s.MeetForeignRun(epoch, controller.ActiveRun{WorkflowID: "rotate/contoso", Reason: "renewal"}, "x1")
 			},
 			func(s *controller.State) {
 				const reason = "rotate/contoso is already running; it was started by hand"
 				s.Next = farm.Next{Code: farm.CodeStartedElsewhere, Reason: reason}
+				s.Foreign = controller.ForeignRun{WorkflowID: "rotate/contoso", RunID: "x1", MetAt: epoch, ForEvents: true}
 				s.Mailbox = controller.Mailbox{Results: []controller.EventResult{{EventID: "1", At: epoch, WorkflowID: "rotate/contoso", Reason: reason}}}
 			},
 		},
 		{
 			"MeetForeignRun: a retirement is due again after another retention", idle(retaining),
 			func(s *controller.State) {
-				s.MeetForeignRun(epoch.Add(day), controller.ActiveRun{WorkflowID: "retire/contoso", Retirement: true})
+				s.MeetForeignRun(epoch.Add(day), controller.ActiveRun{WorkflowID: "retire/contoso", Retirement: true}, "x1")
 			},
 			func(s *controller.State) { s.Retention.Until = epoch.Add(day + policy.KeepOldFor) },
 		},

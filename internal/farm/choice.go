@@ -45,13 +45,21 @@ type Decision struct {
 	Reason string `json:"reason"`
 }
 
-// Validate returns an error for the first field that is missing or invalid. It
-// does not look at the run: whether the run takes the decision now is for the
+// Bounds of a decision, in bytes: whoever may decide must not fill the history of a
+// run, and what shows it.
+const (
+	maxDecisionName   = 300
+	maxDecisionReason = 1000
+	maxDecisionAccept = 100
+)
+
+// Validate returns an error for the first field that is missing, invalid or too long.
+// It does not look at the run: whether the run takes the decision now is for the
 // workflow to say.
 func (d Decision) Validate() error {
 	switch {
 	case !slices.Contains(Choices(), d.Choice):
-		return fmt.Errorf("%q is not one of the choices %v", d.Choice, Choices())
+		return fmt.Errorf("%.20q is not one of the choices %v", d.Choice, Choices())
 	case d.By == "":
 		return fmt.Errorf("%s: say who decides", d.Choice)
 	case d.Reason == "":
@@ -63,7 +71,22 @@ func (d Decision) Validate() error {
 	case d.Choice != Retry && len(d.Accept) > 0:
 		return fmt.Errorf("%s: only a retry accepts findings", d.Choice)
 	}
+	if err := d.checkLengths(); err != nil {
+		return err
+	}
 	return CheckAcceptances(d.Accept)
+}
+
+func (d Decision) checkLengths() error {
+	switch isLong := func(text string) bool { return len(text) > maxDecisionName }; {
+	case isLong(d.By) || isLong(d.Server) || isLong(d.Digest):
+		return fmt.Errorf("%s: a name may have %d bytes", d.Choice, maxDecisionName)
+	case len(d.Reason) > maxDecisionReason:
+		return fmt.Errorf("%s: the reason may have %d bytes", d.Choice, maxDecisionReason)
+	case len(d.Accept) > maxDecisionAccept || slices.ContainsFunc(d.Accept, isLong):
+		return fmt.Errorf("%s: at most %d findings are accepted at once, with %d bytes each", d.Choice, maxDecisionAccept, maxDecisionName)
+	}
+	return nil
 }
 
 // RecordedDecision is a decision that a run accepted, and when.

@@ -85,12 +85,21 @@ func (s Snapshot) AddedAuthorities(frontEnd string) []ChainCertificate {
 	return slices.DeleteFunc(slices.Clone(s.Target.RootAuthorities()), func(c ChainCertificate) bool { return before.Trusts(c.Thumbprint) })
 }
 
+// ExpiredAt says that the previous certificate has expired by a clock; empty while it
+// has not, and where there is none.
+func (s Snapshot) ExpiredAt(clock time.Time) string {
+	if p := s.Previous; p.Thumbprint != "" && clock.After(p.NotAfter) {
+		return fmt.Sprintf("the previous certificate %s expired on %s: an expired certificate is never restored", p.Thumbprint.Short(), FormatTime(p.NotAfter))
+	}
+	return ""
+}
+
 // expiredReason says which certificate of the snapshot has expired by the clock of
 // any server; empty when all are still valid.
 func (s Snapshot) expiredReason(now Observed) string {
 	for _, m := range now.allMachines() {
-		if p := s.Previous; p.Thumbprint != "" && m.Clock.After(p.NotAfter) {
-			return fmt.Sprintf("the previous certificate %s expired on %s: an expired certificate is never restored", p.Thumbprint.Short(), FormatTime(p.NotAfter))
+		if why := s.ExpiredAt(m.Clock); why != "" {
+			return why
 		}
 		for _, f := range s.Before.SharePoint {
 			for _, i := range f.Issuers {

@@ -63,7 +63,7 @@ func Ensure(ctx context.Context, o Options) error {
 	}
 	defer c.Close()
 	for _, step := range []attributesStep{AddSearchAttributes, connect.CheckSearchAttributes} {
-		if err := o.Patience.Await(ctx, o.Log, func() error { return step.runUnnoticed(ctx, c, o) }); err != nil {
+		if err := o.Patience.Await(ctx, o.Log, func() error { return step.run(ctx, c, o) }); err != nil {
 			return err
 		}
 	}
@@ -73,12 +73,26 @@ func Ensure(ctx context.Context, o Options) error {
 // attributesStep is a step that is repeated until the server is ready for it.
 type attributesStep func(context.Context, client.Client, client.Options, []temporal.SearchAttributeKey) error
 
-// runUnnoticed runs the step in a namespace that the server may not have noticed
-// yet, which takes it some seconds. The advice to create it would confuse.
-func (s attributesStep) runUnnoticed(ctx context.Context, c client.Client, o Options) error {
+// unnoticedError means that the server has not noticed yet what was created. Its
+// cause would advise to create it.
+type unnoticedError struct {
+	text string
+	err  error
+}
+
+func (e *unnoticedError) Error() string { return e.text }
+
+func (e *unnoticedError) Unwrap() error { return e.err }
+
+// run runs the step on a server that takes some seconds to notice a new namespace,
+// and some more for search attributes.
+func (s attributesStep) run(ctx context.Context, c client.Client, o Options) error {
 	err := s(ctx, c, o.Client, o.SearchAttributes)
-	if unnoticed, ok := errors.AsType[*connect.NamespaceError](err); ok {
-		return unnoticed.Err
+	if namespace, ok := errors.AsType[*connect.NamespaceError](err); ok {
+		return &unnoticedError{fmt.Sprintf("the server does not know the new namespace %q yet", namespace.Namespace), err}
+	}
+	if attributes, ok := errors.AsType[*connect.SearchAttributesError](err); ok && len(attributes.Mistyped) == 0 {
+		return &unnoticedError{fmt.Sprintf("the server does not know all new search attributes of namespace %q yet", attributes.Namespace), err}
 	}
 	return err
 }

@@ -1,0 +1,64 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/internal/controller"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/report"
+)
+
+// shown is what a controller has last marked itself with for searches.
+type shown struct {
+	phase         controller.Phase
+	needsOperator bool
+	thumbprint    farm.Thumbprint
+	// notAfter and inspected are in seconds since 1970.
+	notAfter, inspected int64
+	any                 bool
+}
+
+// showPage writes the farm's page in the Temporal UI, marks the controller for
+// searches, and warns in the worker's log when the end of the certificate comes closer.
+func (c *farmController) showPage(ctx workflow.Context) {
+	now := workflow.Now(ctx)
+	if c.NoteUrgency(now) {
+		current := c.Inspected.Current
+		workflow.GetLogger(ctx).Warn("the certificate in use "+c.Warned.String(),
+			"farm", c.Farm, "thumbprint", current.Thumbprint, "notAfter", current.NotAfter, "phase", c.Phase())
+	}
+	workflow.SetCurrentDetails(ctx, report.Farm(c.State, now).Markdown())
+	s := shown{
+		phase: c.Phase(), needsOperator: c.NeedsOperator(now), thumbprint: c.Inspected.Current.Thumbprint,
+		notAfter: c.Inspected.Current.NotAfter.Unix(), inspected: c.Inspected.At.Unix(), any: true,
+	}
+	// Each change of a mark is an action that Temporal Cloud bills.
+	if s == c.shown && !c.legacy {
+		return
+	}
+	c.shown = s
+	// The marks are for show only: a failure to set them, which the worker checks for
+	// at its start, must not stop the controller.
+	if err := workflow.UpsertTypedSearchAttributes(ctx, c.marks(s)...); err != nil {
+		workflow.GetLogger(ctx).Warn("search attributes are not set", "error", err)
+	}
+}
+
+func (c *farmController) marks(s shown) []temporal.SearchAttributeUpdate {
+	marks := []temporal.SearchAttributeUpdate{
+		PhaseAttribute.ValueSet(string(s.phase)), NeedsOperatorAttribute.ValueSet(s.needsOperator), ThumbprintAttribute.ValueSet(string(s.thumbprint)),
+	}
+	if c.legacy {
+		return marks
+	}
+	end := NotAfterAttribute.ValueUnset() // no certificate is in use
+	if at := c.Inspected.Current.NotAfter; !at.IsZero() {
+		end = NotAfterAttribute.ValueSet(at)
+	}
+	inspected := InspectedAttribute.ValueUnset() // not yet
+	if at := c.Inspected.At; !at.IsZero() {
+		inspected = InspectedAttribute.ValueSet(at)
+	}
+	return append(marks, end, inspected)
+}

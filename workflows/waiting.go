@@ -1,0 +1,162 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// waiting is what a run waits for.
+type waiting struct {
+	// describe says what is shown of it, as of now: what an operator can do changes
+	// while time passes.
+	describe func() farm.Wait
+	// remindedAt is when an operator last had the chance to see it.
+	remindedAt time.Time
+}
+
+// beginWait shows what the run waits for, tells the farm's controller, and reminds
+// operators of it from now on.
+func (o *operation) beginWait(ctx workflow.Context, describe func() farm.Wait) error {
+	o.waiting = &waiting{describe: describe, remindedAt: workflow.Now(ctx)}
+	o.showWait(ctx)
+	if o.progress.Wait.NeedsOperator() {
+		if err := o.progress.setNeedsOperator(ctx, true); err != nil {
+			return err
+		}
+	}
+	o.sendHint(ctx, false)
+	if !o.reminds && changeReminders.has(ctx) {
+		o.reminds = true
+		o.remindOfWaits(ctx)
+	}
+	return nil
+}
+
+// endWait notes that what was waited for has come, or that the run was cancelled. In
+// that case an operator is needed no more either.
+func (o *operation) endWait(ctx workflow.Context, cancelled error) error {
+	needed := o.progress.Wait.NeedsOperator()
+	o.waiting, o.progress.Wait = nil, nil
+	o.progress.show()
+	if cancelled != nil && !changeCancelledWait.has(ctx) {
+		return nil
+	}
+	o.sendHint(ctx, false)
+	if !needed {
+		return nil
+	}
+	return o.progress.setNeedsOperator(ctx, false)
+}
+
+// showWait shows what is waited for as of now.
+func (o *operation) showWait(ctx workflow.Context) {
+	w := o.waiting.describe()
+	w.RollbackBlocked = o.decisions.rollbackBlocked
+	w.Text = joinTexts(w.Text, o.describeInUse(workflow.Now(ctx)))
+	o.progress.Wait = &w
+	o.progress.show()
+}
+
+// describeInUse says how long the certificate in use still lives; empty while none is
+// in use, or none is known to be.
+func (o *operation) describeInUse(now time.Time) string {
+	if o.inUse == nil {
+		return ""
+	}
+	thumbprint, end := o.inUse()
+	left := end.Sub(now)
+	switch {
+	case thumbprint == "" || end.IsZero():
+		return ""
+	case left <= 0:
+		return fmt.Sprintf("the certificate in use, %s, has ended on %s: data refreshes fail", thumbprint.Short(), farm.FormatTime(end))
+	case left < 2*day:
+		return fmt.Sprintf("the certificate in use, %s, ends in %d hours, on %s", thumbprint.Short(), int(left.Hours()), farm.FormatTime(end))
+	}
+	return fmt.Sprintf("the certificate in use, %s, ends in %d days, on %s", thumbprint.Short(), int(left/day), farm.FormatTime(end))
+}
+
+const day = 24 * time.Hour
+
+// remindOfWaits reminds operators of what the run waits for: once a day, when the end
+// of the certificate in use is near, and when the certificate before ends, after which
+// there is no way back. It is one coroutine for all waits, which may overlap.
+func (o *operation) remindOfWaits(ctx workflow.Context) {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	workflow.GoNamed(ctx, "reminders", func(ctx workflow.Context) {
+		for workflow.Await(ctx, func() bool { return o.waiting != nil }) == nil {
+			current := o.waiting
+			at := o.nextReminder(workflow.Now(ctx))
+			isOver := func() bool { return o.waiting != current }
+			if at.IsZero() {
+				if workflow.Await(ctx, isOver) != nil {
+					return
+				}
+				continue
+			}
+			if awaitAtMost(ctx, at.Sub(workflow.Now(ctx)), "reminder", isOver) != nil {
+				return
+			}
+			if !isOver() {
+				o.remind(ctx)
+			}
+		}
+	})
+}
+
+// nextReminder is when operators are reminded next of what is waited for; zero if
+// never.
+func (o *operation) nextReminder(now time.Time) time.Time {
+	var next time.Time
+	add := func(at time.Time) {
+		if at.After(now) && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	if o.progress.Wait.NeedsOperator() {
+		add(o.waiting.remindedAt.Add(day))
+	}
+	if o.inUse != nil {
+		_, end := o.inUse()
+		add(farm.NextUrgencyAt(now, end))
+	}
+	if o.previousEnds != nil {
+		add(o.previousEnds())
+	}
+	return next
+}
+
+// remind writes the page again, and a line into the log.
+func (o *operation) remind(ctx workflow.Context) {
+	o.judgeWayBack(ctx)
+	o.waiting.remindedAt = workflow.Now(ctx)
+	o.showWait(ctx)
+	w := o.progress.Wait
+	until := "an operator decides"
+	if !w.Until.IsZero() {
+		until = farm.FormatTime(w.Until)
+	}
+	workflow.GetLogger(ctx).Warn("a run waits", "farm", o.farm.Name, "for", string(w.For), "until", until, "what", w.Text)
+}
+
+// judgeWayBack notes that the certificate before has ended meanwhile: it is not
+// restored any more.
+func (o *operation) judgeWayBack(ctx workflow.Context) {
+	if o.expired == nil || o.decisions.rollbackBlocked != "" || !changeReminders.has(ctx) {
+		return
+	}
+	o.decisions.rollbackBlocked = o.expired(workflow.Now(ctx))
+}
+
+// awaitUntil waits until a condition holds, or a moment comes; a zero moment never
+// does.
+func awaitUntil(ctx workflow.Context, moment time.Time, summary string, condition func() bool) error {
+	if moment.IsZero() {
+		return workflow.Await(ctx, condition)
+	}
+	return awaitAtMost(ctx, moment.Sub(workflow.Now(ctx)), summary, condition)
+}

@@ -1,0 +1,124 @@
+package workflows
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// settle rolls a rotation back whose ending asks for it. Where that is not possible it
+// leads back to where that was asked for, and never into a rollback from which nothing
+// leads forward.
+func (r *rotation) settle(ctx workflow.Context, end ending) ending {
+	for r.shouldRollBack(end) {
+		if why := r.lookForWayBack(ctx); why != "" {
+			end = r.stayForward(ctx, end, why)
+			continue
+		}
+		return r.rollBack(ctx).causedBy(end)
+	}
+	return end
+}
+
+// lookForWayBack observes the farm and says why what was in use cannot be restored;
+// empty when it can. A server that cannot be observed is no reason: the rollback may
+// leave it out.
+func (r *rotation) lookForWayBack(ctx workflow.Context) string {
+	if !changeRollbackLook.has(ctx) {
+		return ""
+	}
+	// It goes on although the rotation was cancelled.
+	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	plan, err := r.compareWithSnapshot(ctx)
+	if err != nil {
+		return ""
+	}
+	if stops := farm.Stops(plan.Remaining); len(stops) > 0 {
+		return joinNonEmpty(": ", stops[0].Server, stops[0].Text)
+	}
+	if len(r.decisions.skipped) == 0 {
+		r.looked = &plan
+	}
+	return ""
+}
+
+// stayForward blocks a rotation that cannot be rolled back where it was, with the
+// reason: an operator retries, skips or aborts, or asks for the rollback again once it
+// is possible. One that was cancelled, or that nobody approved, ends, and leaves what it
+// has changed.
+func (r *rotation) stayForward(ctx workflow.Context, end ending, why string) ending {
+	d := r.decisions
+	asked := d.resolution.why
+	d.resolution = resolution{why: asked}
+	d.rollbackBlocked = r.snapshot.RollbackBlocked(r.observed)
+	if r.noWayBack, d.noWayBack = why, why; temporal.IsCanceledError(end.cause) || d.notApproved {
+		return end
+	}
+	failed := d.lastBlocked
+	failed.host = cmp.Or(failed.host, r.masterHost(r.farm.Office))
+	failed.cause = fmt.Errorf("it cannot be rolled back, which was to be done because %s: %s: repair that and roll back, or retry and go on", asked, why)
+	failed.canary, failed.accept = false, nil
+	if err := r.blockUnlessResolved(ctx, failed); err != nil {
+		return failedEnding(err)
+	}
+	return r.proceed(ctx)
+}
+
+// findInUse returns the certificate that the farm uses, as far as this run knows.
+func (r *rotation) findInUse() (farm.Thumbprint, time.Time) {
+	switch {
+	case r.cuttingOver && r.progress.Phase != farm.PhaseRollingBack:
+		return r.target.Thumbprint, r.target.NotAfter
+	case r.snapshot == nil:
+		return "", time.Time{}
+	}
+	return r.snapshot.Previous.Thumbprint, r.snapshot.Previous.NotAfter
+}
+
+// previousEnd is when the certificate ends that a rollback would restore.
+func (r *rotation) previousEnd() time.Time {
+	if r.snapshot == nil || r.snapshot.Previous.Thumbprint == "" {
+		return time.Time{}
+	}
+	return r.snapshot.Previous.NotAfter.Add(time.Second) // it is valid at its end
+}
+
+func (r *rotation) previousExpired(now time.Time) string {
+	if r.snapshot == nil {
+		return ""
+	}
+	return r.snapshot.ExpiredAt(now)
+}
+
+// causedBy is the ending of a rollback that another ending led to: a rotation
+// that was cancelled ends as cancelled.
+func (e ending) causedBy(first ending) ending {
+	if temporal.IsCanceledError(first.cause) {
+		e.cause = first.cause
+	}
+	return e
+}
+
+// shouldRollBack reports whether a rotation that ended so is to be rolled back:
+// an operator, the farm's policy or a cancellation asked for it, there is
+// something to restore, and nothing forbids it.
+//
+// One that was cancelled before it was admitted has changed nothing: the snapshot that
+// it was given may be that of another rotation, which is complete. One that is not
+// admitted any more, as after a reset once it had ended, must not touch the farm.
+func (r *rotation) shouldRollBack(end ending) bool {
+	if !r.admitted || isNotAdmitted(end.cause) {
+		return false
+	}
+	asked := r.decisions.resolution.choice == farm.RollBack || (temporal.IsCanceledError(end.cause) && r.decisions.noWayBack == "")
+	if r.decisions.notApproved && r.inherited {
+		return false // what an earlier rotation changed has been lived with
+	}
+	return asked && r.decisions.rollbackBlocked == ""
+}
