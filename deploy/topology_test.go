@@ -99,7 +99,7 @@ func choosePorts(t *testing.T) map[string]string {
 		"WORKER_GRPC_PORT", "WORKER_MEMBERSHIP_PORT",
 	} {
 		for ports[name] == "" {
-			l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(lowest+rand.IntN(highest-lowest)))) //nolint:noctx // local
+			l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(lowest+rand.IntN(highest-lowest))))
 			if err != nil {
 				continue // taken
 			}
