@@ -303,7 +303,7 @@ func (r *rotation) observeAndCompare(ctx workflow.Context, step farm.Step) (acti
 // it observed last: after any other the controller inspects the farm itself.
 func (r *rotation) finish(ctx workflow.Context, end ending) (farm.RotationResult, error) {
 	end = r.resolvedEnding(end)
-	result := farm.RotationResult{Snapshot: r.snapshot}
+	result := farm.RotationResult{Snapshot: r.snapshot, Cancelled: temporal.IsCanceledError(end.cause)}
 	if end.outcome == farm.Verified || end.outcome == farm.NoChange {
 		result.Inspection = r.found
 	}
