@@ -140,16 +140,15 @@ func TestRun_Reminders(t *testing.T) {
 	t.Run("of a window only when the end is near", func(t *testing.T) {
 		t.Parallel()
 		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		end := f.inspect(t).Current.NotAfter
 		f.setPolicy(func(p *farm.RotationPolicy) {
-			p.Window = farm.Window{Days: []time.Weekday{time.Sunday}, From: 2 * time.Hour, To: 5 * time.Hour, Zone: "UTC"}
+			p.Window = farm.Window{Days: []time.Weekday{end.Add(2 * day).UTC().Weekday()}, From: 2 * time.Hour, To: 5 * time.Hour, Zone: "UTC"}
 		})
 		r, logged := f.newLoggedRun(t)
-		r.env.SetStartTime(noon)
-		end := f.inspect(t).Current.NotAfter
+		r.env.SetStartTime(end.Add(-3*day - 12*time.Hour))
 		r.rotate().requireOutcome(farm.Verified)
-		if end.Sub(noon) > 14*day {
-			logged.assertCount(t, 0, "a run waits")
-		}
+		logged.assertCount(t, 3, "a run waits", "window") // three days before, one day, and at the end
+		logged.assertCount(t, 1, "has ended")
 	})
 }
 

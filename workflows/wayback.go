@@ -88,14 +88,14 @@ func (r *rotation) previousEnd() time.Time {
 	if r.snapshot == nil || r.snapshot.Previous.Thumbprint == "" {
 		return time.Time{}
 	}
-	return r.snapshot.Previous.NotAfter.Add(time.Second) // it is valid at its end
+	return r.snapshot.Previous.NotAfter
 }
 
 func (r *rotation) previousExpired(now time.Time) string {
 	if r.snapshot == nil {
 		return ""
 	}
-	return r.snapshot.ExpiredAt(now)
+	return r.snapshot.ExpiredAt(now.Add(time.Second)) // by a clock it has expired after its end
 }
 
 // causedBy is the ending of a rollback that another ending led to: a rotation
