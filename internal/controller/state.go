@@ -49,6 +49,7 @@
 //	                                                           suspension ends
 //	                    rolled back                            suspended; its snapshot is forgotten
 //	                    refused                                an operator is needed
+//	                    cancelled before its first change      suspended
 //	                    unchanged                              nothing
 //	                    nobody approved it                     it begins again
 //	                    anything else                          suspended; the snapshot is kept

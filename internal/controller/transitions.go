@@ -122,6 +122,8 @@ func (s *State) EndRotation(now time.Time, r farm.RotationResult, problem string
 	s.Inspected.Due = s.Inspected.Due || r.Outcome != farm.Refused
 	switch {
 	case r.Outcome == farm.NoChange:
+	case r.Outcome == farm.Refused && r.Cancelled:
+		s.Suspend("the rotation was cancelled")
 	case r.Outcome == farm.Refused:
 		s.Next = farm.Next{NeedsOperator: true, Code: farm.CodeRefused, Reason: s.Last.Statement}
 	case r.Outcome == farm.Verified:
