@@ -110,7 +110,8 @@ func (m *Mailbox) ResultOf(eventID string) (EventResult, bool) {
 
 // ReceiveEvent makes an event pending, unless it was received before. When too
 // many are pending the oldest is dropped, which loses nothing: any one of them
-// triggers an inspection.
+// triggers an inspection. While a rotation waits that decides nothing, but it shows
+// what the event is about.
 func (s *State) ReceiveEvent(now time.Time, e Event) {
 	m := &s.Mailbox
 	e.limit()
@@ -119,6 +120,7 @@ func (s *State) ReceiveEvent(now time.Time, e Event) {
 		return
 	}
 	m.Pending = append(m.Pending, e)
+	s.Inspected.Due = s.Inspected.Due || s.Active != nil && !s.RunsRetirement()
 	if len(m.Pending) > remembered {
 		m.addResult(EventResult{EventID: m.Pending[0].ID, At: now, Reason: "superseded by later events"})
 		m.Pending = m.Pending[1:]
