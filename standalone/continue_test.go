@@ -93,10 +93,10 @@ func (w *testWorker) rotateAgain(ctx context.Context, reason string) error {
 		return fmt.Errorf("%s: %w", reason, err)
 	}
 	ended, err := run.Report(ctx)
-	if err != nil || ended.Outcome != farm.NoChange || run.Attached {
-		return fmt.Errorf("%s ended with %q, %w; attached: %t", reason, ended.Outcome, err, run.Attached)
+	if err == nil && (ended.Outcome != farm.NoChange || run.Attached) {
+		err = fmt.Errorf("%s ended as %q, attached: %t; want a rotation of its own that finds nothing to do", reason, ended.Outcome, run.Attached)
 	}
-	return nil
+	return err
 }
 
 // countRuns counts the runs of a workflow type, those that continued as new too.

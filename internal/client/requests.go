@@ -81,8 +81,8 @@ func (f Farm) startRun(ctx context.Context, r controller.Request) (*Run, error) 
 }
 
 // refusalTimeout is how much later than its operator a controller may learn that a
-// rotation has ended.
-const refusalTimeout = 10 * time.Second
+// rotation has ended: it may be inspecting its farm.
+const refusalTimeout = time.Minute
 
 // sendRequest sends a request, which the controller refuses or answers once what was
 // asked for has started. A refusal that is outdated is not believed: the controller
