@@ -60,11 +60,11 @@ func newSupervisor(site client.Client, c *config.Config, self client.Worker, log
 	}
 }
 
-// run does rounds until ctx is done.
-func (s *supervisor) run(ctx context.Context) {
+// runRounds does rounds until ctx is done.
+func (s *supervisor) runRounds(ctx context.Context) {
 	for pause := firstRetry; ; {
 		next := roundInterval
-		if err := s.round(ctx); err != nil && ctx.Err() == nil {
+		if err := s.doRound(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("not all controllers are told about their farms; this is tried again", zap.Duration("in", pause), zap.Error(err))
 			next, pause = pause, min(2*pause, roundInterval)
 		} else {
@@ -78,9 +78,9 @@ func (s *supervisor) run(ctx context.Context) {
 	}
 }
 
-// round does what is due now, as far as Temporal lets it. Farms that are configured
+// doRound does what is due now, as far as Temporal lets it. Farms that are configured
 // need no visibility store.
-func (s *supervisor) round(ctx context.Context) error {
+func (s *supervisor) doRound(ctx context.Context) error {
 	running, listProblem := s.site.RunningControllers(ctx, s.site.Site())
 	if listProblem != nil {
 		running = nil
@@ -106,12 +106,12 @@ func (s *supervisor) configureAll(ctx context.Context, running map[string]string
 		calls.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, signalTimeout)
 			defer cancel()
-			all.add(s.configure(ctx, f))
+			all.addFailure(s.configureFarm(ctx, f))
 			return nil
 		})
 	}
 	_ = calls.Wait() // no call returns an error: the first one would hide the others
-	return all.join("farms")
+	return all.joinFailures("farms")
 }
 
 func (s *supervisor) toldRun(farmName string) (string, bool) {
@@ -121,8 +121,8 @@ func (s *supervisor) toldRun(farmName string) (string, bool) {
 	return runID, ok
 }
 
-// configure starts and tells the controller of one farm.
-func (s *supervisor) configure(ctx context.Context, f config.Farm) error {
+// configureFarm starts and tells the controller of one farm.
+func (s *supervisor) configureFarm(ctx context.Context, f config.Farm) error {
 	told, _ := s.toldRun(f.Name)
 	runID, err := s.site.Farm(f.Name).Under(f.Rotation).Configure(ctx, s.self, s.config.HashFarm(f), told)
 	other, isElsewhere := errors.AsType[*client.ElsewhereError](err)
@@ -183,11 +183,11 @@ func (s *supervisor) markUnmanaged(ctx context.Context, running map[string]strin
 			continue
 		}
 		err := s.markFarm(ctx, name)
-		if all.add(err); err == nil {
+		if all.addFailure(err); err == nil {
 			s.unmanaged[name] = running[name]
 		}
 	}
-	return all.join("controllers of farms that are no longer configured")
+	return all.joinFailures("controllers of farms that are no longer configured")
 }
 
 func (s *supervisor) markFarm(ctx context.Context, name string) error {
@@ -204,7 +204,7 @@ type failures struct {
 	count int
 }
 
-func (f *failures) add(err error) {
+func (f *failures) addFailure(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err == nil {
@@ -215,8 +215,8 @@ func (f *failures) add(err error) {
 	}
 }
 
-// join returns the first error and how many there were.
-func (f *failures) join(of string) error {
+// joinFailures returns the first error and how many there were.
+func (f *failures) joinFailures(of string) error {
 	if f.count < 2 {
 		return f.first
 	}

@@ -51,7 +51,7 @@ func supervise(t *testing.T, f *fakeFrontend, c *config.Config, during func(*tes
 		s := newSupervisor(client.New(f.dial(t)).At(c.Site), c, self, zap.New(core))
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
-		go func() { defer close(done); s.run(ctx) }()
+		go func() { defer close(done); s.runRounds(ctx) }()
 		synctest.Wait()
 		during(t, testSupervisor{f, self, logs})
 		stop()

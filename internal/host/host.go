@@ -93,7 +93,7 @@ func Run(ctx context.Context, o Options) error {
 
 	ctx, stop := context.WithCancel(ctx)
 	var beside sync.WaitGroup
-	beside.Go(func() { newSupervisor(site, o.Config, self, o.Log).run(ctx) })
+	beside.Go(func() { newSupervisor(site, o.Config, self, o.Log).runRounds(ctx) })
 	beside.Go(func() { o.Deployment.Watch(ctx, o.Client, o.Log) })
 	defer func() { stop(); beside.Wait() }()
 	select {
