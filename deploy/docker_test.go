@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -92,9 +93,27 @@ func TestCompose_ARotationSurvivesThatEachPartIsKilled(t *testing.T) {
 		}
 	}
 	o := &operator{command: []string{"docker", "compose", "exec", "-T", "worker", "farmtrust"}}
-	rotateWhileKilling(t, o, o.rotateUntilApproval(t), container{"postgres", c}, container{"temporal", c}, container{"ui", c}, container{"worker", c})
+	digest := o.rotateUntilApproval(t)
+	run(t, nil, "sh", "-ec", pageCommands(t, "pg_basebackup"))
+	rotateWhileKilling(t, o, digest, container{"postgres", c}, container{"temporal", c}, container{"ui", c}, container{"worker", c})
+
+	run(t, nil, "sh", "-ec", pageCommands(t, "tar -x"))
 	docker(t, "compose", "up", "--detach")
 	for service := range c.Services {
 		poll(t, service+" to be ready again", func() bool { return container{service, c}.isReady(t) })
 	}
+	assertOldDatabaseIsNoDanger(t, o, digest)
+}
+
+// pageCommands returns the commands of docs/temporal-production.md that contain
+// this.
+func pageCommands(t *testing.T, containing string) string {
+	t.Helper()
+	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(readFile(t, "docs/temporal-production.md"), -1) {
+		if strings.Contains(block[1], containing) {
+			return block[1]
+		}
+	}
+	t.Fatalf("docs/temporal-production.md has no commands with %q", containing)
+	return ""
 }

@@ -133,3 +133,31 @@ func countSteps(r farm.Report) (done int) {
 	}
 	return done
 }
+
+// assertOldDatabaseIsNoDanger fails the test unless a rotation that waited for the
+// approval of a digest when the database was backed up, and has ended since, changes
+// nothing once that database is restored, and docs/temporal-production.md says what
+// to do.
+func assertOldDatabaseIsNoDanger(t *testing.T, o *operator, digest string) {
+	t.Helper()
+	if again := o.awaitApproval(t); again != digest {
+		t.Errorf("restored: the digest is %s, and was %s", again, digest)
+	}
+	o.run(t, "approve", "contoso", digest, "--reason", "restored")
+	var text string
+	poll(t, "the rotation to ask for a decision", func() bool {
+		s, ok := o.status(t)
+		if !ok || s.Wait == nil || s.Wait.For != farm.ForDecision {
+			return false
+		}
+		text = s.Wait.Text
+		return true
+	})
+	t.Logf("restored: %s", text)
+	o.run(t, "abort", "contoso", "--reason", "restored")
+	poll(t, "the rotation to end", func() bool { s, ok := o.status(t); return ok && s.Phase == farm.PhaseDone })
+	o.run(t, "resume", "contoso", "--reason", "restored")
+	// Its exit code is 0 only if nothing differs.
+	o.run(t, "plan", "contoso")
+	t.Log(o.run(t, "status", "contoso"))
+}

@@ -159,7 +159,7 @@ func (p *process) logTail(t *testing.T) []byte {
 const pollInterval = 200 * time.Millisecond
 
 // patience is far longer than anything takes here that works.
-const patience = 90 * time.Second
+const patience = 3 * time.Minute
 
 // poll waits until done reports true.
 func poll(t *testing.T, what string, done func() bool) {

@@ -88,7 +88,7 @@ func (p *program) runJob(ctx context.Context, j *job, c temporal.Client, at addr
 		worker <- host.Run(working, host.Options{Config: j.config, Client: c, Namespace: embedded.Namespace, Log: log.Named("worker")})
 		stop()
 	}()
-	verified, err := p.runRounds(working, j, client.New(c), at)
+	verified, err := p.runRounds(working, j, client.New(c).At(j.config.Site), at)
 	if err == nil && !p.exit {
 		fmt.Fprintf(p.err, "\nTemporal UI: %s\nPress Ctrl-C to quit.\n", at.ui)
 		<-working.Done()

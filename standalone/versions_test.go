@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	farmclient "github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/deployment"
@@ -18,8 +19,6 @@ import (
 	"github.com/farmtrust/farmtrust/internal/host"
 	"github.com/farmtrust/farmtrust/standalone/embedded"
 	"github.com/farmtrust/farmtrust/workflows"
-
-	farmclient "github.com/farmtrust/farmtrust/internal/client"
 )
 
 // testVersions are versioned workers of one simulated farm, on an embedded Temporal

@@ -74,8 +74,13 @@ func (a *app) showFarms(ctx context.Context, c client.Client) error {
 		return a.explain(ctx, err)
 	}
 	list := farmList{Farms: []report.FarmRow{}}
+	warned := map[string]bool{}
 	for _, s := range summaries {
 		list.Farms = append(list.Farms, report.FarmRow(s))
+		if !warned[s.Site] {
+			warned[s.Site] = true
+			a.warnOfDifference(ctx, c.At(s.Site))
+		}
 	}
 	return a.show(list, func(w io.Writer) error { return a.writePage(w, report.Overview(list.Farms)) })
 }
@@ -90,6 +95,11 @@ type farmStatus struct {
 // showFarm shows a farm's page, then what runs or ran last. It shows what it can
 // where one of the two cannot be read.
 func (a *app) showFarm(ctx context.Context, f client.Farm) error {
+	f, err := f.Locate(ctx)
+	if err != nil {
+		return a.explain(ctx, err)
+	}
+	a.warnOfDifference(ctx, f.Client)
 	state, stateProblem := a.askState(ctx, f)
 	run, runProblem := a.readRun(ctx, f)
 	if state == nil && run == nil {

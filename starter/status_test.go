@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/report"
@@ -110,6 +111,18 @@ func TestStatus_WithoutTheControllerShowsWhatItCan(t *testing.T) {
 	f.endRun(f.addRotation("contoso"), verified)
 	runProgram(t, "status", "contoso").assertExit(t, exitOK, "out:contoso: verified",
 		"contoso: no worker answers for the controller: ", "start one: farmtrust-worker -config FILE")
+}
+
+func TestStatus_NamesWorkersWithDifferentConfigurations(t *testing.T) {
+	one := client.Worker{Host: "worker-1", PID: 7, Config: "0a1b2c3d4e5f"}
+	two := client.Worker{Host: "worker-2", PID: 8, Config: "5f4e3d2c1b0a"}
+	f := startTemporal(t, &fakeTemporal{site: "berlin", pollers: []string{one.Identity(), two.Identity()}})
+	f.addController(controller.State{Farm: "contoso"})
+	const want = "workers of task queue farmtrust/berlin have different configurations: " +
+		"worker-1, process 7 (configuration 0a1b2c3d4e5f); worker-2, process 8 (configuration 5f4e3d2c1b0a)"
+	for name, args := range map[string][]string{"of a farm": {"status", "contoso"}, "of all farms": {"status"}} {
+		t.Run(name, func(t *testing.T) { runProgram(t, args...).assertExit(t, exitOK, want) })
+	}
 }
 
 func TestStatus_Watch(t *testing.T) {

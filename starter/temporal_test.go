@@ -54,6 +54,8 @@ type fakeTemporal struct {
 	refuseDecision error
 	// site is where the worker and its controllers are.
 	site string
+	// pollers are the identities of the workers, if they matter.
+	pollers []string
 	// noWorker leaves the task queue without pollers, noFarmAttribute the
 	// namespace without a search attribute.
 	noWorker, noFarmAttribute bool
@@ -131,6 +133,13 @@ func (f *fakeTemporal) CountWorkflowExecutions(_ context.Context, r *workflowser
 func (f *fakeTemporal) DescribeTaskQueue(_ context.Context, r *workflowservice.DescribeTaskQueueRequest) (*workflowservice.DescribeTaskQueueResponse, error) {
 	if f.noWorker || r.TaskQueue.Name != workflows.TaskQueue(f.site) {
 		return &workflowservice.DescribeTaskQueueResponse{}, nil
+	}
+	if len(f.pollers) > 0 {
+		response := &workflowservice.DescribeTaskQueueResponse{}
+		for _, identity := range f.pollers {
+			response.Pollers = append(response.Pollers, &taskqueuepb.PollerInfo{Identity: identity})
+		}
+		return response, nil
 	}
 	return &workflowservice.DescribeTaskQueueResponse{Pollers: []*taskqueuepb.PollerInfo{{Identity: "worker"}}}, nil
 }

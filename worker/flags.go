@@ -34,7 +34,7 @@ With -deployment and -build, Temporal keeps each rotation on the version that it
 began on, and nothing runs until a version is made current: the log names the
 command. Without them, this version continues what an older one began.
 
-Several workers may run side by side; all must have the same configuration.
+Several workers may run side by side. Those of a site must have the same configuration.
 
 Other commands, each with -h:
   namespace  make the namespace of a self-hosted Temporal server ready
@@ -53,7 +53,8 @@ Flags:
 const exitHelp = `
 Exit codes:
   0  stopped as asked
-  1  Temporal refuses the credentials, or lacks search attributes
+  1  Temporal refuses the credentials or, for two minutes, every poll; or it lacks
+     search attributes
   2  a flag or the configuration is wrong
 `
 

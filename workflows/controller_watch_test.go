@@ -91,7 +91,7 @@ func TestManageFarm_Watches(t *testing.T) {
 func TestManageFarm_WaitingIsNotBlindness(t *testing.T) {
 	t.Parallel()
 	f := newTestFarm(t, farmsim.Options{Trusting: true})
-	f.setPolicy(func(p *farm.RotationPolicy) { p.Approval, p.ApprovalTimeout = true, 90 * day })
+	f.setPolicy(func(p *farm.RotationPolicy) { p.Approval, p.ApprovalTimeout = true, 90*day })
 	c := f.newController(t)
 	for after, want := range map[time.Duration]farm.Urgency{
 		2*day + time.Hour: farm.NotUrgent, 4 * day: farm.EndsWithinWeek, 8 * day: farm.EndsWithinThreeDays, 9*day + 12*time.Hour: farm.EndsWithinDay, 11 * day: farm.Ended,

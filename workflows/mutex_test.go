@@ -26,12 +26,14 @@ func TestRotate_ScriptOfALostAttempt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			calls := scriptCalls{host: c.server, script: c.script}
+			calls := &scriptCalls{host: c.server, script: c.script}
 			f := newTestFarm(t, farmsim.Options{
-				Hooks: farmsim.Hooks{ScriptEnded: calls.note}, Policy: model.Policy{MutexWait: 5 * time.Millisecond},
+				Hooks: farmsim.Hooks{ScriptEnded: calls.note}, Policy: model.Policy{MutexWait: 500 * time.Millisecond},
 			})
+			// It ends once an attempt was refused.
+			calls.onRefused = func() { f.sim.World.Hurry(c.server) }
 			f.addFaults(t, fault.Fault{
-				Server: c.server, Step: c.script, Kind: fault.Detached, Delay: fault.Duration(50 * time.Millisecond),
+				Server: c.server, Step: c.script, Kind: fault.Detached, Delay: fault.Duration(time.Hour),
 			})
 			f.requireRotated(t)
 			if calls.refused == 0 || calls.changed != c.changes {
@@ -44,6 +46,8 @@ func TestRotate_ScriptOfALostAttempt(t *testing.T) {
 // scriptCalls counts how the runs of a script on a server ended.
 type scriptCalls struct {
 	host, script string
+	// onRefused is called when one was refused.
+	onRefused func()
 
 	mu               sync.Mutex
 	refused, changed int
@@ -59,6 +63,7 @@ func (c *scriptCalls) note(host string, call powershell.Envelope, result any) {
 	switch done := result.(type) {
 	case nil:
 		c.refused++
+		c.onRefused()
 	case powershell.ImportResult:
 		c.count(done.Changed)
 	case powershell.RestartResult:

@@ -16,8 +16,8 @@ import (
 // leads forward.
 func (r *rotation) settle(ctx workflow.Context, end ending) ending {
 	for r.shouldRollBack(end) {
-		if why := r.lookForWayBack(ctx); why != "" {
-			end = r.stayForward(ctx, end, why)
+		if stop := r.lookForWayBack(ctx); stop != nil {
+			end = r.stayForward(ctx, end, *stop)
 			continue
 		}
 		return r.rollBack(ctx).causedBy(end)
@@ -25,38 +25,40 @@ func (r *rotation) settle(ctx workflow.Context, end ending) ending {
 	return end
 }
 
-// lookForWayBack observes the farm and says why what was in use cannot be restored;
-// empty when it can. A server that cannot be observed is no reason: the rollback may
+// lookForWayBack observes the farm and returns why what was in use cannot be restored;
+// nil when it can. A server that cannot be observed is no reason: the rollback may
 // leave it out.
-func (r *rotation) lookForWayBack(ctx workflow.Context) string {
+func (r *rotation) lookForWayBack(ctx workflow.Context) *farm.Finding {
 	if !changeRollbackLook.has(ctx) {
-		return ""
+		return nil
 	}
 	// It goes on although the rotation was cancelled.
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
 	plan, err := r.compareWithSnapshot(ctx)
 	if err != nil {
-		return ""
+		return nil
 	}
 	if stops := farm.Stops(plan.Remaining); len(stops) > 0 {
-		return joinNonEmpty(": ", stops[0].Server, stops[0].Text)
+		return &stops[0]
 	}
 	if len(r.decisions.skipped) == 0 {
 		r.looked = &plan
 	}
-	return ""
+	return nil
 }
 
 // stayForward blocks a rotation that cannot be rolled back where it was, with the
 // reason: an operator retries, skips or aborts, or asks for the rollback again once it
 // is possible. One that was cancelled, or that nobody approved, ends, and leaves what it
 // has changed.
-func (r *rotation) stayForward(ctx workflow.Context, end ending, why string) ending {
+func (r *rotation) stayForward(ctx workflow.Context, end ending, stop farm.Finding) ending {
 	d := r.decisions
-	asked := d.resolution.why
+	asked, why := d.resolution.why, joinNonEmpty(": ", stop.Server, stop.Text)
 	d.resolution = resolution{why: asked}
-	d.rollbackBlocked = r.snapshot.RollbackBlocked(r.observed)
+	if stop.Server == "" {
+		d.rollbackBlocked = why // no server can be repaired to make it possible
+	}
 	if r.noWayBack, d.noWayBack = why, why; temporal.IsCanceledError(end.cause) || d.notApproved {
 		return end
 	}

@@ -21,7 +21,8 @@ const mostRuns = 10
 
 // PreviousState implements [activities.Runs]. A controller that ended before it knew
 // anything itself is passed over, but for the events that it received; so is one that
-// cannot be replayed any more.
+// cannot be replayed any more. One that an operator had forget the farm ends the search:
+// what it knew was given up, and no worker may be left at the site where it ran.
 func (r Records) PreviousState(ctx context.Context, farmName, runID string) (*controller.State, error) {
 	runs, err := r.listLast(ctx, fmt.Sprintf("WorkflowId = %q AND WorkflowType = %q", workflows.ControllerID(farmName), typeName(workflows.ManageFarm)))
 	if err != nil {
@@ -29,8 +30,11 @@ func (r Records) PreviousState(ctx context.Context, farmName, runID string) (*co
 	}
 	var events []controller.Event
 	for _, run := range runs {
-		if run.Execution.RunId == runID {
+		switch {
+		case run.Execution.RunId == runID:
 			continue
+		case run.Status == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+			return nil, nil
 		}
 		state, err := r.stateOf(ctx, run)
 		switch {
@@ -49,13 +53,28 @@ func (r Records) PreviousState(ctx context.Context, farmName, runID string) (*co
 	return nil, nil
 }
 
-// stateOf asks a controller that has ended for its state; nil where it does not
-// answer.
+// replayAttempts is how often a controller that has ended is asked for its state before
+// it counts as one that cannot be replayed. A worker that starts or stops has been seen
+// to fail a replay once.
+const replayAttempts = 3
+
+// stateOf asks a controller that has ended for its state; nil where it cannot be
+// replayed.
 func (r Records) stateOf(ctx context.Context, run *workflowpb.WorkflowExecutionInfo) (*controller.State, error) {
-	answer, err := r.client.temporal.QueryWorkflowWithOptions(ctx, &client.QueryWorkflowWithOptionsRequest{
-		WorkflowID: run.Execution.WorkflowId, RunID: run.Execution.RunId, QueryType: workflows.StateQuery,
-		QueryRejectCondition: enumspb.QUERY_REJECT_CONDITION_NONE,
-	})
+	var answer *client.QueryWorkflowWithOptionsResponse
+	var err error
+	for range replayAttempts {
+		answer, err = r.client.temporal.QueryWorkflowWithOptions(ctx, &client.QueryWorkflowWithOptionsRequest{
+			WorkflowID: run.Execution.WorkflowId, RunID: run.Execution.RunId, QueryType: workflows.StateQuery,
+			QueryRejectCondition: enumspb.QUERY_REJECT_CONDITION_NONE,
+		})
+		if !isUnanswerable(err) {
+			break
+		}
+		if err := waitInterval(ctx); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case isUnanswerable(err):
 		return nil, nil
@@ -71,30 +90,28 @@ func (r Records) stateOf(ctx context.Context, run *workflowpb.WorkflowExecutionI
 
 // EndedRuns implements [activities.Runs].
 func (r Records) EndedRuns(ctx context.Context, farmName string, since time.Time) ([]controller.RunRecord, error) {
+	query := fmt.Sprintf("(WorkflowId = %q OR WorkflowId = %q) AND %s", workflows.RotateID(farmName), workflows.RetireID(farmName), isEndedQuery)
+	if !since.IsZero() {
+		query += fmt.Sprintf(" AND CloseTime > %q", since.UTC().Format(time.RFC3339Nano))
+	}
+	ended, err := r.listLast(ctx, query)
+	if err != nil {
+		return nil, err
+	}
 	var records []controller.RunRecord
-	for _, id := range []string{workflows.RotateID(farmName), workflows.RetireID(farmName)} {
-		query := fmt.Sprintf("WorkflowId = %q AND %s", id, isEndedQuery)
-		if !since.IsZero() {
-			query += fmt.Sprintf(" AND CloseTime > %q", since.UTC().Format(time.RFC3339Nano))
-		}
-		ended, err := r.listLast(ctx, query)
+	for _, run := range ended {
+		described, err := r.describeRun(ctx, run.Execution.WorkflowId, run.Execution.RunId)
 		if err != nil {
 			return nil, err
 		}
-		for _, run := range ended {
-			described, err := r.describeRun(ctx, id, run.Execution.RunId)
-			if err != nil {
-				return nil, err
-			}
-			if described == nil || wasReset(described) {
-				continue
-			}
-			record, err := r.readRecord(ctx, described)
-			if err != nil {
-				return nil, err
-			}
-			records = append(records, *record)
+		if described == nil || wasReset(described) {
+			continue
 		}
+		record, err := r.readRecord(ctx, described)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, *record)
 	}
 	return records, nil
 }

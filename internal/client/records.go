@@ -82,7 +82,7 @@ func (r Records) readRecord(ctx context.Context, d *workflowservice.DescribeWork
 	if record.ByController, err = r.isByController(ctx, info); err != nil {
 		return nil, err
 	}
-	if isRunning(info) {
+	if info.CloseTime == nil { // also of a run that is paused as a whole
 		if err = r.askRun(ctx, record); isUnanswerable(err) {
 			// It has just begun, or no worker can go on with it.
 			record.Problem, err = fmt.Sprintf("it does not answer (%v)", err), nil

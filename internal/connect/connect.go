@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
 )
 
 // dialTimeout bounds how long Dial waits for an answer: long enough for a slow
@@ -78,9 +79,12 @@ func (e *UnreachableError) Unwrap() error { return e.Err }
 
 // Dial connects and waits for the server's first answer, at most ten seconds; a
 // refused connection fails at once. The caller closes the client. A server that does
-// not answer is an [*UnreachableError].
+// not answer is an [*UnreachableError]. Heartbeats of activities may fail for 50
+// seconds before the activity is cancelled.
 func Dial(ctx context.Context, options client.Options) (client.Client, error) {
 	options.ConnectionOptions.GetSystemInfoTimeout = dialTimeout
+	patient := grpc.WithChainUnaryInterceptor(newPatientHeartbeats().intercept)
+	options.ConnectionOptions.DialOptions = append([]grpc.DialOption{patient}, options.ConnectionOptions.DialOptions...)
 	c, err := client.DialContext(ctx, options)
 	if err != nil {
 		return nil, &UnreachableError{Address: options.HostPort, Err: err}

@@ -93,7 +93,12 @@ func (r Request) CheckComplete() error {
 func (s *State) AcceptRequest(r *Request) { s.Mailbox.Request = r }
 
 // Resume ends a suspension.
-func (s *State) Resume() { s.Suspended, s.Inspected.Due = "", true }
+func (s *State) Resume() {
+	s.Suspended, s.Inspected.Due = "", true
+	if s.Active != nil {
+		s.Active.StaysSuspended = false
+	}
+}
 
 // RollbackBlocked says why the last rotation cannot be rolled back; empty when
 // it can.

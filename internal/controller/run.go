@@ -80,6 +80,8 @@ type ActiveRun struct {
 	Paused []string   `json:"paused,omitempty"`
 	// Unread says why it could not be read then; empty when it could.
 	Unread string `json:"unread,omitempty"`
+	// StaysSuspended reports whether the farm was suspended while the run was at work.
+	StaysSuspended bool `json:"staysSuspended,omitempty"`
 	// Snapshot is the one that the run has taken, from the moment when it has.
 	Snapshot *farm.Snapshot `json:"snapshot,omitempty"`
 }
@@ -244,8 +246,12 @@ func (s *State) BeginRecall() { s.Recalling, s.RecallProblem = true, "" }
 // FailRecall notes why it could not be recalled yet.
 func (s *State) FailRecall(problem string) { s.RecallProblem = problem }
 
-// Suspend has nothing start by itself until an operator resumes.
+// Suspend has nothing start by itself until an operator resumes. A rotation that is at
+// work goes on, but does not end this.
 func (s *State) Suspend(reason string) {
+	if s.Active != nil {
+		s.Active.StaysSuspended = true
+	}
 	if s.Suspended == "" {
 		s.Suspended = reason
 	}

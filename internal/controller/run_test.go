@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +91,23 @@ func TestNoteRun(t *testing.T) {
 		{
 			"a run that ended while no controller ran: a rollback suspends", idle(),
 			rotationRecord(hasTaken(snapshot("B", "C")), ended(farm.RolledBack)), known{Suspended: true, Outcome: farm.RolledBack},
+		},
+		{
+			"a run by hand that ended while no controller ran", idle(),
+			rotationRecord(byHand, hasTaken(snapshot("B", "C")), ended(farm.Verified)), known{},
+		},
+		{
+			"the reset of a run that had ended", idle(suspended, func(s *controller.State) { s.Last = controller.LastRun{At: epoch, RunID: "r1"} }),
+			rotationRecord(wasReset), known{Suspended: true},
+		},
+		{
+			"the active run does not answer: what is known of it stays", idle(rotating, func(s *controller.State) { s.Active.Snapshot = snapshot("B", "C") }),
+			rotationRecord(func(r *controller.RunRecord) { r.Problem = "it does not answer" }), known{Active: "r1", ActiveSnapshot: "B"},
+		},
+		{
+			"the active run continues an unfinished rotation, whose snapshot counts",
+			idle(rotating, func(s *controller.State) { s.Retention.Snapshot = snapshot("A", "C") }),
+			rotationRecord(hasTaken(snapshot("B", "C"))), known{Active: "r1", ActiveSnapshot: "A", Kept: "A"},
 		},
 		{
 			"one that nobody approved begins again", idle(rotating),
@@ -187,6 +205,122 @@ func TestAdopt(t *testing.T) {
 	want.Mailbox.Pending = []controller.Event{{ID: "2", Summary: "expired"}}
 	if diff := cmp.Diff(want, s); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestRecall is about what ran while no controller heard of it.
+func TestRecall(t *testing.T) {
+	at := func(hours int, changes ...func(*controller.RunRecord)) controller.RunRecord {
+		r := rotationRecord(changes...)
+		r.RunID = "at " + strconv.Itoa(hours)
+		r.OriginalRunID = r.RunID
+		if !r.Running() {
+			r.EndedAt = epoch.Add(time.Duration(hours) * time.Hour)
+		}
+		return r
+	}
+	for _, c := range []struct {
+		name    string
+		from    controller.State
+		records []controller.RunRecord
+		want    known
+	}{
+		{"nothing", idle(suspended), nil, known{Suspended: true}},
+		{
+			"runs in the order of their ends: a refusal does not hide the rotation before it", idle(),
+			[]controller.RunRecord{at(3, ended(farm.Refused)), at(2, hasTaken(snapshot("B", "C")), ended(farm.Verified))}, known{Kept: "B", Outcome: farm.Refused},
+		},
+		{
+			"what goes on comes last", idle(),
+			[]controller.RunRecord{at(9), at(2, hasTaken(snapshot("B", "C")), ended(farm.RolledBack))}, known{Active: "at 9", Suspended: true, Outcome: farm.RolledBack},
+		},
+		{
+			"what the controller before had heard of does not count twice", idle(suspended, func(s *controller.State) { s.Last.At = epoch.Add(5 * time.Hour) }),
+			[]controller.RunRecord{at(2, hasTaken(snapshot("B", "C")), ended(farm.Verified))}, known{Suspended: true},
+		},
+		{
+			"the run of the controller before goes on", idle(rotating), []controller.RunRecord{rotationRecord(hasTaken(snapshot("B", "C")))},
+			known{Active: "r1", ActiveSnapshot: "B"},
+		},
+		{
+			"the run of the controller before is not known any more: its snapshot is",
+			idle(rotating, func(s *controller.State) { s.Active.Snapshot = snapshot("B", "C") }), nil, known{Kept: "B", Suspended: true},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := clone(t, c.from)
+			s.BeginRecall()
+			s.FailRecall("nobody answers")
+			s.Recall(epoch.Add(10*time.Hour), c.records)
+			if diff := cmp.Diff(c.want, knownOf(s)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if s.Recalling || s.RecallProblem != "" || !s.Inspected.Due {
+				t.Errorf("it is still recalling, or does not inspect the farm: %+v", s)
+			}
+		})
+	}
+}
+
+// TestSuspend suspends a farm while a rotation is at work: that it ends well is no
+// reason to go on.
+func TestSuspend(t *testing.T) {
+	for name, c := range map[string]struct {
+		meanwhile func(*controller.State)
+		want      bool
+	}{
+		"it stays suspended":           {func(s *controller.State) { s.Suspend("cancelled") }, true},
+		"unless an operator resumes":   {func(s *controller.State) { s.Suspend("cancelled"); s.Resume() }, false},
+		"or it was suspended before":   {func(s *controller.State) { s.Suspended = "rolled back" }, false},
+		"the first reason is the one ": {func(s *controller.State) { s.Suspended = "rolled back"; s.Suspend("cancelled") }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := idle(rotating)
+			c.meanwhile(&s)
+			s.EndRotation(epoch, result(farm.Verified, snapshot("B", "C")), "")
+			if got := s.Suspended != ""; got != c.want {
+				t.Errorf("it is suspended: %t (%s), want %t", got, s.Suspended, c.want)
+			}
+		})
+	}
+}
+
+func TestTakeRequest(t *testing.T) {
+	var m controller.Mailbox
+	if !m.TakeRequest("1") || !m.TakeRequest("2") || m.TakeRequest("1") {
+		t.Error("a request is not taken once")
+	}
+	for i := range 200 {
+		m.TakeRequest(strings.Repeat("x", 10_000) + strconv.Itoa(i))
+	}
+	if n := len(strings.Join(m.Answered, "")); n > 5000 {
+		t.Errorf("requests with long IDs take %d bytes", n)
+	}
+}
+
+func TestMeetForeignRun_ThatStays(t *testing.T) {
+	s := idle(pending)
+	meet := func(at time.Time, runID string) {
+		s.MeetForeignRun(at, controller.ActiveRun{WorkflowID: "rotate/contoso"}, runID)
+	}
+	meet(epoch, "x1")
+	if s.Inspected.At = epoch; s.Next.NeedsOperator || s.NextInspectionAt().After(epoch.Add(5*time.Minute)) {
+		t.Errorf("when it is met, next is %+v at %s", s.Next, s.NextInspectionAt())
+	}
+	if !s.DecisionInput(epoch, farm.Inspection{}, "").EventPending {
+		t.Error("what its events asked for is forgotten")
+	}
+	meet(epoch.Add(20*time.Minute), "x1")
+	if !s.Next.NeedsOperator {
+		t.Error("it stays, and needs no operator")
+	}
+	meet(epoch.Add(21*time.Minute), "x2")
+	if s.Next.NeedsOperator {
+		t.Error("another one needs an operator at once")
+	}
+	s.ApplyInspection(epoch.Add(time.Hour), farm.Inspection{}, "", farm.Next{})
+	if s.DecisionInput(epoch, farm.Inspection{}, "").EventPending {
+		t.Error("what its events asked for is asked for again although nothing is to be done")
 	}
 }
 

@@ -60,7 +60,9 @@ type history struct {
 // loop does things.
 func (h *history) drawStep(t *rapid.T) {
 	h.now = h.now.Add(time.Duration(rapid.IntRange(1, 400).Draw(t, "hours")) * time.Hour)
-	switch what := rapid.SampledFrom([]string{"event", "again", "resume", "configure", "inspect", "inspect", "end", "end", "request", "retire"}).Draw(t, "what"); what {
+	switch what := rapid.SampledFrom([]string{
+		"event", "again", "resume", "configure", "inspect", "inspect", "end", "end", "request", "retire", "read", "reset", "terminate", "forge", "recall",
+	}).Draw(t, "what"); what {
 	case "event":
 		h.events++
 		h.ReceiveEvent(h.now, controller.Event{ID: strconv.Itoa(h.events), Summary: "s"})
@@ -83,6 +85,16 @@ func (h *history) drawStep(t *rapid.T) {
 		}
 	case "end":
 		h.drawEnd(t)
+	case "read":
+		h.read(func(*controller.RunRecord) {})
+	case "reset":
+		h.read(func(r *controller.RunRecord) { r.RunID = h.runID() })
+	case "terminate":
+		h.terminate()
+	case "forge":
+		h.forge(t)
+	case "recall":
+		h.recall(t)
 	}
 }
 
@@ -255,8 +267,9 @@ func (h *history) check(t *rapid.T) {
 // TestState_AnySequence asserts, whatever happens in whatever order: a suspended
 // farm rotates only when an operator asks; an event has one result, which stays;
 // the certificate before a rotation can be rolled back to until its deletion
-// begins; one that was replaced is retired in the end; and nothing is lost by
-// continuing as new.
+// begins; one that was replaced is retired in the end; nothing is lost by continuing
+// as new, nor by ending the controller; and a run that it has not started, or that is
+// a reset of one that has ended, changes nothing.
 func TestState_AnySequence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := &history{State: idle(), now: epoch, results: map[string]controller.EventResult{}, replaced: map[farm.Thumbprint]bool{}}

@@ -117,15 +117,20 @@ func (s *State) EndRotation(now time.Time, r farm.RotationResult, problem string
 	if r.Snapshot == nil && s.Active != nil && problem != "" {
 		r.Snapshot = s.Active.Snapshot
 	}
+	staysSuspended := s.Active != nil && s.Active.StaysSuspended
 	s.endRun(now, r.Report, problem)
 	s.Inspected.Due = s.Inspected.Due || r.Outcome != farm.Refused
 	switch {
 	case r.Outcome == farm.NoChange:
+	case r.Outcome == farm.Refused && r.Cancelled:
+		s.Suspend("the rotation was cancelled")
 	case r.Outcome == farm.Refused:
 		s.Next = farm.Next{NeedsOperator: true, Code: farm.CodeRefused, Reason: s.Last.Statement}
 	case r.Outcome == farm.Verified:
 		s.keepSnapshot(r.Snapshot)
-		s.Suspended, s.Retention.Until = "", now.Add(s.Policy.KeepOldFor)
+		if s.Retention.Until = now.Add(s.Policy.KeepOldFor); !staysSuspended {
+			s.Suspended = ""
+		}
 		if r.Snapshot != nil && r.Snapshot.Compromised {
 			s.Retention.Until = now
 		}

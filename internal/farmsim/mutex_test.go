@@ -91,11 +91,11 @@ func TestDetached(t *testing.T) {
 		t.Run(string(when)+" it acts", func(t *testing.T) {
 			t.Parallel()
 			testFarm := start(t, farmsim.Options{
-				OfficeServers: 1, SharePointServers: 1, WithoutWire: true, Policy: model.Policy{MutexWait: 10 * time.Millisecond},
+				OfficeServers: 1, SharePointServers: 1, WithoutWire: true, Policy: model.Policy{MutexWait: 100 * time.Millisecond},
 			})
 			o := operate(t, testFarm, first(t, testFarm))
 			plan(t, testFarm, fault.Fault{
-				Kind: fault.Detached, Server: oos1, Step: "Import-S2SCertificate", When: when, Delay: fault.Duration(200 * time.Millisecond),
+				Kind: fault.Detached, Server: oos1, Step: "Import-S2SCertificate", When: when, Delay: fault.Duration(time.Hour),
 			})
 			_, err := run(o, oos1, o.importCall(14393))
 			var transport *powershell.TransportError
@@ -105,6 +105,7 @@ func TestDetached(t *testing.T) {
 			awaitMutex(t, testFarm, oos1)
 			_, err = run(o, oos1, o.importCall(14393))
 			assertBusy(t, err)
+			testFarm.World.Hurry(oos1)
 			for errors.As(err, new(*powershell.ScriptError)) {
 				var done powershell.ImportResult
 				if done, err = run(o, oos1, o.importCall(14393)); err == nil && done.Changed {

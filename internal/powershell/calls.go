@@ -26,12 +26,12 @@ type Call struct {
 
 // Runner runs calls on servers.
 type Runner interface {
-	// Run runs call on target and decodes its result into result. It blocks
-	// until the script ended or ctx is done, in which case the script may
-	// still be running on the server: every script checks the state before it
-	// changes anything, so running it again is safe. Errors are *[ScriptError]
-	// when the script failed and *[TransportError] when the call did not get
-	// through.
+	// Run runs call on target and decodes its result into result. It blocks until
+	// the script ended or ctx is done, in which case the script may still be running
+	// on the server. Running it again is safe: a script that changes something waits
+	// for that one, see [ServerBusy], and checks the state first. Errors are
+	// *[ScriptError] when the script failed and *[TransportError] when the call did
+	// not get through.
 	Run(ctx context.Context, target Target, call Call, result any) error
 }
 

@@ -59,6 +59,12 @@ func farmFacts(s controller.State, now time.Time) Block {
 	if s.Unmanaged != "" {
 		b.addAlert("unmanaged", s.Unmanaged)
 	}
+	if s.Recalling {
+		b.addFact("recalling", "what ran before this controller is being read; nothing is started meanwhile")
+	}
+	if s.RecallProblem != "" {
+		b.addAlert("recalling", s.RecallProblem+"; it is tried again")
+	}
 	if s.Suspended != "" {
 		b.addAlert("suspended", s.Suspended+"; nothing starts by itself until it is resumed")
 	}
@@ -149,6 +155,9 @@ func addWait(b *Block, run *controller.ActiveRun) {
 	if w := run.Wait; w != nil {
 		cell := Cell{Text: waitName(w.For) + formatUntil(w.Until) + ": " + w.Text, Alert: w.NeedsOperator()}
 		b.Facts = append(b.Facts, Fact{"waits for", cell})
+	}
+	if run.Unread != "" {
+		b.addAlert("not read", run.Unread+"; it is read again")
 	}
 	for _, paused := range run.Paused {
 		b.addAlert("paused in Temporal", paused+": unpause it there")

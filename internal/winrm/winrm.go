@@ -80,10 +80,10 @@ func WithTimeouts(t Timeouts) Option {
 	return func(r *Runner) { r.timeouts = t }
 }
 
-// WithConcurrentCalls bounds how many calls run at once, over all servers; further
-// ones wait. Without it nothing does but the shells on each server.
+// WithConcurrentCalls bounds how many calls run at once, at least one, over all
+// servers; further ones wait. Without it only the shells on each server are bounded.
 func WithConcurrentCalls(n int) Option {
-	return func(r *Runner) { r.slots.all = make(chan struct{}, n) }
+	return func(r *Runner) { r.slots.all = make(chan struct{}, max(n, 1)) }
 }
 
 // Runner implements [powershell.Runner]. Each call has a connection, a session

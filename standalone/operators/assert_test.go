@@ -238,6 +238,12 @@ func (w *testFarm) operate(t *testing.T) error {
 			return fmt.Errorf("%s was paused", id)
 		}
 	}
+	if foreign := s.Foreign; foreign.WorkflowID != "" && s.Active == nil {
+		// It has the workflow ID, and is not let change anything.
+		_ = w.temporal.TerminateWorkflow(t.Context(), foreign.WorkflowID, foreign.RunID, "a test")
+		_, err := w.farm.Rotate(t.Context(), operator)
+		return errors.Join(fmt.Errorf("%s was started by hand", foreign.WorkflowID), err)
+	}
 	kept := s.Active == nil && s.WillRetire() && time.Until(s.Retention.Until) > time.Hour
 	switch {
 	case s.Active != nil:

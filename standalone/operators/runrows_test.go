@@ -28,7 +28,9 @@ func rotationRows() []row {
 	const refused = "it fails before it changes anything: the controller did not start it"
 	rolledBack := stillUndone.saying("it rolls back what it has changed, and the farm is suspended")
 	return []row{
-		{rotateTrust, buttonCancel, "", beforeSnapshot, cancel, rolledBack, nil},
+		{rotateTrust, buttonCancel, "", beforeSnapshot, cancel, want{
+			phase: controller.Suspended, needsOperator: true, suspended: "cancelled", rolledBack: true, says: "nothing was changed; the farm is suspended",
+		}, nil},
 		{rotateTrust, buttonCancel, "", waitsForApproval, cancel, rolledBack, nil},
 		{rotateTrust, buttonCancel, "", inCutover, cancel, rolledBack, nil},
 

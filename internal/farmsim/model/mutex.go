@@ -32,8 +32,9 @@ type process struct {
 	observed bool
 	// linger is how long the script takes while it holds the mutex.
 	linger Linger
-	// ended is closed when it ends; nil where nothing was begun.
-	ended chan struct{}
+	// hurried is closed when it is to linger no more, ended when it ends; both are nil
+	// where nothing was begun.
+	hurried, ended chan struct{}
 }
 
 // Linger is how long a script takes before its first look, and after its last change,
@@ -58,7 +59,7 @@ func (s *Session) BeginQueue(name string) { s.begin(process{script: name, queue:
 func (s *Session) begin(p process) {
 	s.world.mu.Lock()
 	defer s.world.mu.Unlock()
-	p.linger, p.ended = s.process.linger, make(chan struct{})
+	p.linger, p.hurried, p.ended = s.process.linger, make(chan struct{}), make(chan struct{})
 	s.process = p
 }
 
@@ -103,6 +104,21 @@ func (m *mutex) reset() {
 		m.free(false)
 	}
 	m.abandoned = false
+}
+
+// Hurry ends the lingering of the script that holds the mutex of a machine, and reports
+// whether there is one.
+func (w *World) Hurry(host string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m, err := w.findMachine(host)
+	if err != nil || m.mutex.holder == nil || m.mutex.holder.process.hurried == nil {
+		return false
+	}
+	p := &m.mutex.holder.process
+	close(p.hurried)
+	p.hurried, p.linger = make(chan struct{}), Linger{}
+	return true
 }
 
 // OpenMutex opens the mutex, or creates it. The account of a scheduled task is no
@@ -200,6 +216,8 @@ func (s *Session) spend(which func(Linger) time.Duration) error {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return nil
+	case <-p.hurried:
 		return nil
 	case <-p.ended:
 		return errEnded

@@ -1,0 +1,93 @@
+package workflows
+
+import (
+	"fmt"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// takeSnapshot keeps the state found before the first change. An earlier
+// rotation towards the same target may have taken it already.
+func (r *rotation) takeSnapshot(ctx workflow.Context, previous farm.StoreCertificate) {
+	if s := r.input.Snapshot; s != nil && s.Target.Thumbprint == r.target.Thumbprint {
+		r.snapshot = s
+		r.inherited = true
+		return
+	}
+	r.snapshot = &farm.Snapshot{TakenAt: workflow.Now(ctx), Target: r.target, Previous: previous, Before: r.observed}
+}
+
+// judgeSnapshot refuses to replace a certificate that is compromised by itself, and
+// notes what the rollback to the snapshot is worth.
+func (r *rotation) judgeSnapshot(c activities.Comparison) error {
+	if r.input.Intent == farm.ReplaceCompromised && r.targetIsCompromised(c.Previous) {
+		return fmt.Errorf("the newest certificate of the source, %s, is the one in use, which is compromised: provide another", r.target.Thumbprint.Short())
+	}
+	r.limitRollback(c)
+	return nil
+}
+
+// limitRollback notes at the start, and not when it is too late, that what is in
+// use must not be restored, as when it is compromised or has expired, or that an
+// office server could not use it.
+func (r *rotation) limitRollback(c activities.Comparison) {
+	switch {
+	case r.input.Intent == farm.ReplaceCompromised:
+		r.snapshot.Compromised = true
+	case len(r.planned) == 0:
+	case c.RollbackBlocked != "":
+		r.decisions.rollbackBlocked = c.RollbackBlocked
+		if c.PreviousExpired {
+			r.progress.Report.Intent = farm.ReplaceExpired
+		}
+	default:
+		r.decisions.rollbackBlocked, r.noWayBack = "", c.NoWayBack
+	}
+}
+
+// targetIsCompromised reports whether the compromised certificate, which is the
+// one in use, is the target itself. Where an earlier run has cut over to the
+// target already to replace a compromised one, the one in use is not that.
+func (r *rotation) targetIsCompromised(current farm.StoreCertificate) bool {
+	newest := r.target.Thumbprint
+	return r.snapshot.Previous.Thumbprint == newest || (current.Thumbprint == newest && !r.snapshot.Compromised)
+}
+
+// handOver leaves the snapshot with the farm's controller before the first change. The
+// controller may know of an earlier rotation towards the same target that was not
+// finished: then the state before that one counts.
+func (r *rotation) handOver(ctx workflow.Context) error {
+	kept, err := r.requestAdmission(ctx)
+	if err != nil {
+		return err
+	}
+	if kept != nil {
+		if err := r.inherit(ctx, kept); err != nil {
+			return err
+		}
+	}
+	r.admitted = true
+	return nil
+}
+
+// inherit takes the snapshot of an earlier rotation. Unless the rotation was given it,
+// the farm is observed again: what was in use before that one was not asked for yet.
+func (r *rotation) inherit(ctx workflow.Context, kept *farm.Snapshot) error {
+	known := r.inherited && kept.TakenAt.Equal(r.snapshot.TakenAt)
+	r.snapshot, r.inherited = kept, true
+	r.progress.Report.Previous = kept.Previous.Thumbprint
+	if known {
+		return nil
+	}
+	if err := r.observe(ctx, farm.StepObserve); err != nil {
+		return err
+	}
+	comparison, err := r.compare(ctx, kept)
+	if err != nil {
+		return err
+	}
+	return r.judgeSnapshot(comparison)
+}
