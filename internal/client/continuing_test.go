@@ -35,6 +35,8 @@ type continuingFrontend struct {
 	// anything fails first.
 	rejected []enumspb.WorkflowExecutionStatus
 	failures []error
+	// queryFailures are how queries alone fail first.
+	queryFailures []error
 	// refusals is how many updates are refused first.
 	refusals int
 	// state is what the controller answers.
@@ -91,6 +93,11 @@ func (f *continuingFrontend) GetSystemInfo(context.Context, *workflowservice.Get
 
 func (f *continuingFrontend) QueryWorkflow(_ context.Context, r *workflowservice.QueryWorkflowRequest) (*workflowservice.QueryWorkflowResponse, error) {
 	if err := f.nextFailure(); err != nil {
+		return nil, err
+	}
+	if len(f.queryFailures) > 0 {
+		err := f.queryFailures[0]
+		f.queryFailures = f.queryFailures[1:]
 		return nil, err
 	}
 	if len(f.rejected) > 0 {
@@ -192,6 +199,12 @@ func TestRequest_RefusedForWhatHasEnded(t *testing.T) {
 		f := &continuingFrontend{refusals: 2}
 		if err := ask(f); err != nil || len(f.updateIDs) != 3 {
 			t.Errorf("got %v after %d requests, want the rotation after three", err, len(f.updateIDs))
+		}
+	})
+	t.Run("a state that cannot be read now tells nothing", func(t *testing.T) {
+		f := &continuingFrontend{refusals: 1, queryFailures: []error{serviceerror.NewQueryFailed("consistent query buffer is full")}}
+		if err := ask(f); err != nil || len(f.updateIDs) != 2 {
+			t.Errorf("got %v after %d requests, want the rotation after two", err, len(f.updateIDs))
 		}
 	})
 	t.Run("a refusal that stands is believed at once", func(t *testing.T) {

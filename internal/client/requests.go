@@ -97,11 +97,14 @@ func (f Farm) sendRequest(ctx context.Context, r controller.Request) (workflows.
 }
 
 // isOutdated reports whether what was in the way of a request is not any more: nothing
-// is, or a run that has ended.
+// is, or a run that has ended. A controller that refuses has a worker, so one whose
+// state cannot be read has too many questions at once, and is asked again.
 func (f Farm) isOutdated(ctx context.Context, r controller.Request) bool {
 	state, err := f.State(ctx)
 	switch {
-	case err != nil || isStarting(state):
+	case err != nil:
+		return !errors.Is(err, ErrNoController)
+	case isStarting(state):
 		return false
 	case state.Active == nil:
 		return state.CheckRequest(r, "") == nil
