@@ -24,7 +24,7 @@ type known struct {
 
 // want is what an operator finds after a button was pressed.
 type want struct {
-	// phase is the controller's.
+	// phase is the controller's; empty where the run goes on and may have ended by now.
 	phase controller.Phase
 	// suspended is a part of the reason; empty where the farm is not suspended.
 	suspended     string
@@ -137,7 +137,7 @@ func checkSuspension(before known, want want, s controller.State) error {
 		return fmt.Errorf("suspended: %s", s.Suspended)
 	case !strings.Contains(s.Suspended, want.suspended):
 		return fmt.Errorf("suspended because %q, want %q", s.Suspended, want.suspended)
-	case s.Phase() != want.phase:
+	case want.phase != "" && s.Phase() != want.phase:
 		return fmt.Errorf("the phase is %s, want %s", s.Phase(), want.phase)
 	}
 	return nil
@@ -152,6 +152,9 @@ func (w *testFarm) checkPage(t *testing.T, want want, s controller.State) error 
 	}
 	if !strings.Contains(page, want.page) || !strings.Contains(page, s.Suspended) {
 		return fmt.Errorf("the page does not contain %q and %q:\n%s", want.page, s.Suspended, page)
+	}
+	if want.phase == "" {
+		return nil
 	}
 	found, err := w.count(t, fmt.Sprintf("WorkflowId = '%s' AND ExecutionStatus = 'Running' AND NeedsOperator = %t", workflows.ControllerID(w.name), want.needsOperator))
 	if err == nil && found != 1 {

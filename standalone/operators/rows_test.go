@@ -28,10 +28,10 @@ const (
 // What is found at a moment at which nothing happens, or after something usual.
 var (
 	stillWaits   = want{phase: controller.Rotating, needsOperator: true, page: "approv", says: "nothing: the rotation goes on waiting"}
-	stillRotates = want{phase: controller.Rotating, says: "nothing: the rotation goes on"}
+	stillRotates = want{says: "nothing: the rotation goes on"}
 	stillKept    = want{phase: controller.Idle, page: "retire", says: "nothing: the old certificate is kept for as long as before, and a rollback is possible"}
 	stillUndone  = want{phase: controller.Suspended, suspended: "rolled back", needsOperator: true, rolledBack: true, says: "nothing: the farm stays suspended"}
-	stillRetires = want{phase: controller.Retiring, page: "retire", says: "nothing: the retirement goes on waiting"}
+	stillRetires = want{phase: controller.Retiring, needsOperator: true, page: "retire", says: "nothing: the retirement goes on waiting"}
 	isTerminated = want{phase: controller.Suspended, suspended: "terminated", needsOperator: true,
 		says: "the farm stays as it is, half changed; it is suspended, and can be rotated or rolled back"}
 )
