@@ -18,8 +18,8 @@ func TestInspection_Size(t *testing.T) {
 		farm               farmsim.Options
 		plan, ofController historySize
 	}{
-		"3 office servers and 2 SharePoint servers":  {farmsim.Options{OfficeServers: 3, SharePointServers: 2}, historySize{15, 20_000}, historySize{40, 40_000}},
-		"30 office servers and 4 SharePoint servers": {farmsim.Options{OfficeServers: 30, SharePointFarms: 2, SharePointServers: 2}, historySize{15, 80_000}, historySize{40, 80_000}},
+		"3 office servers and 2 SharePoint servers":  {farmsim.Options{OfficeServers: 3, SharePointServers: 2}, historySize{15, 20_000}, historySize{25, 20_000}},
+		"30 office servers and 4 SharePoint servers": {farmsim.Options{OfficeServers: 30, SharePointFarms: 2, SharePointServers: 2}, historySize{15, 50_000}, historySize{25, 40_000}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := startTestWorkerOn(t, c.farm, embedded.Options{}, "approval: none")

@@ -134,7 +134,7 @@ func (s *supervisor) configureFarm(ctx context.Context, f config.Farm) error {
 		if s.elsewhere[f.Name] != other.Queue {
 			s.log.Error("farm is left to another site: farm names are unique in a namespace", zap.String("farm", f.Name), zap.Error(other),
 				zap.String("remedy", "give one of the two farms another name; or, to move the farm to this site, "+
-					"take it out of the other site's configuration, restart the workers there and run: farmtrust forget "+f.Name))
+					"take it out of the other site's configuration, restart the workers there and run: farmtrust forget "+f.Name+" --reason WHY"))
 		}
 		s.elsewhere[f.Name] = other.Queue
 		delete(s.told, f.Name)
@@ -194,7 +194,7 @@ func (s *supervisor) markFarm(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, signalTimeout)
 	defer cancel()
 	return s.site.Farm(name).MarkUnmanaged(ctx, s.self, fmt.Sprintf(
-		"no longer configured on worker %s (%s): add the farm to its configuration again and restart the worker, or run: farmtrust forget %s", s.self.Host, s.config.Path, name))
+		"no longer configured on worker %s (%s): add the farm to its configuration again and restart the worker, or run: farmtrust forget %s --reason WHY", s.self.Host, s.config.Path, name))
 }
 
 // failures are errors of which one is shown: Temporal is away for all alike.
