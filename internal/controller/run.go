@@ -120,14 +120,38 @@ func (s *State) CheckAdmission(a Admission, r *RunRecord) error {
 }
 
 // KeptFor returns the snapshot that counts for the active run: that of an earlier
-// rotation towards the same target that was not finished. It is nil when the run's
-// own counts.
+// rotation towards the same target that was not finished, or the one that the run took
+// before it was reset. It is nil when the run's own counts.
 func (s *State) KeptFor(own *farm.Snapshot) *farm.Snapshot {
-	kept := s.Retention.Snapshot
-	if own == nil || kept == nil || kept.Target.Thumbprint != own.Target.Thumbprint || !s.Retention.Until.IsZero() {
+	isTowardsSame := func(kept *farm.Snapshot) bool {
+		return kept != nil && own != nil && kept.Target.Thumbprint == own.Target.Thumbprint
+	}
+	if kept := s.Retention.Snapshot; isTowardsSame(kept) && s.Retention.Until.IsZero() {
+		return kept
+	}
+	if taken := s.takenBefore(own); isTowardsSame(taken) {
+		return taken
+	}
+	return nil
+}
+
+// takenBefore returns the snapshot that the active run has taken, if this is not it: the
+// run was reset since, and has taken what it had half changed itself for the state before.
+func (s *State) takenBefore(own *farm.Snapshot) *farm.Snapshot {
+	if s.Active == nil || s.Active.Snapshot == nil || own != nil && s.Active.Snapshot.TakenAt.Equal(own.TakenAt) {
 		return nil
 	}
-	return kept
+	return s.Active.Snapshot
+}
+
+// keepTakenBefore keeps the snapshot that the active run took before it was reset, where
+// the run's own goes towards another target, or does not count: its rotation is one that
+// was not finished.
+func (s *State) keepTakenBefore(own *farm.Snapshot) {
+	if taken := s.takenBefore(own); taken != nil && taken.Replaces() && s.KeptFor(taken) == nil {
+		s.keepSnapshot(taken)
+		s.Retention.Until = time.Time{}
+	}
 }
 
 // NoteRun takes what was read of a run. One that goes on is adopted if the
@@ -160,24 +184,26 @@ func (s *State) noteProgress(now time.Time, r RunRecord) {
 	if r.Wait != nil && r.Wait.For == farm.ForController {
 		a.Wait = nil // it asks this controller, and goes on at once
 	}
-	a.noteSnapshot(r.Snapshot, s.KeptFor(r.Snapshot))
+	s.noteSnapshot(r.Snapshot)
 }
 
-// noteSnapshot keeps the snapshot that a run has taken; an earlier one that counts
-// instead goes before it.
-func (a *ActiveRun) noteSnapshot(own, kept *farm.Snapshot) {
-	switch {
-	case kept != nil:
-		a.Snapshot = kept
-	case own != nil:
-		a.Snapshot = own
+// noteSnapshot keeps the snapshot that the active run has taken; an earlier one that
+// counts instead goes before it.
+func (s *State) noteSnapshot(own *farm.Snapshot) {
+	if own == nil {
+		return
 	}
+	kept := s.KeptFor(own)
+	if kept == nil {
+		s.keepTakenBefore(own)
+	}
+	s.Active.Snapshot = cmp.Or(kept, own)
 }
 
 // endRecorded ends the active run as its record says. What it found before its first
 // change is kept although it left no report.
 func (s *State) endRecorded(r RunRecord) {
-	s.Active.noteSnapshot(r.Snapshot, s.KeptFor(r.Snapshot))
+	s.noteSnapshot(r.Snapshot)
 	s.Active.OriginalRunID, s.Active.RunID = s.Active.OriginalID(), r.RunID
 	if s.Active.Retirement {
 		if r.Result.Target == "" && s.WillRetire() {

@@ -117,6 +117,9 @@ func (s *State) EndRotation(now time.Time, r farm.RotationResult, problem string
 	if r.Snapshot == nil && s.Active != nil && problem != "" {
 		r.Snapshot = s.Active.Snapshot
 	}
+	if r.Outcome == farm.NoChange || r.Outcome == farm.Refused {
+		s.keepTakenBefore(r.Snapshot)
+	}
 	staysSuspended := s.Active != nil && s.Active.StaysSuspended
 	s.endRun(now, r.Report, problem)
 	s.Inspected.Due = s.Inspected.Due || r.Outcome != farm.Refused
