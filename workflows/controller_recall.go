@@ -26,6 +26,8 @@ func newController(ctx workflow.Context, input controller.State) (*farmControlle
 			fmt.Sprintf("%s is not the controller of a farm %.60q, which runs as %.60q only", info.WorkflowExecution.ID, input.Farm, ControllerID(input.Farm)), RefusedError, nil)
 	}
 	c.runID = info.OriginalRunID
+	// What the run before had been told of an active run, and had not read yet.
+	c.hinted = c.Active != nil
 	// A cron schedule and a retry policy continue runs too, with the first one's input.
 	if info.ContinuedExecutionRunID == "" || info.CronSchedule != "" || info.Attempt > 1 {
 		c.State = controller.State{Farm: input.Farm, Policy: input.Policy}

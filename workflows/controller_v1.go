@@ -32,6 +32,14 @@ func (c *farmController) movesOn(ctx workflow.Context) bool {
 	return workflow.GetVersion(ctx, fmt.Sprintf("%s: rest %d", recallsRuns, c.rests), workflow.DefaultVersion, 1) == 1
 }
 
+// recallAfterReset has the next run recall where this one is legacy and was reset: a
+// legacy run does not notice that what it knows was true at another time.
+func (c *farmController) recallAfterReset(ctx workflow.Context) {
+	if info := workflow.GetInfo(ctx); c.legacy && info.OriginalRunID != "" && info.WorkflowExecution.RunID != info.OriginalRunID {
+		c.BeginRecall()
+	}
+}
+
 // inspectByChild inspects the farm by a child workflow.
 func (c *farmController) inspectByChild(ctx workflow.Context) (found farm.Inspection, err error) {
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
