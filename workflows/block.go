@@ -102,21 +102,21 @@ func (o *operation) choiceAfter(b *blockedStep, failed failedStep) farm.Choice {
 		d.retries[failed.key()]++
 		return farm.Retry
 	}
-	d.requestRollback("nobody decided in time about %s on %s: %s", failed.step, failed.host, explain(failed.cause))
+	d.requestRollback("nobody decided in time about %s on %s: %s", failed.step, failed.host, Explain(failed.cause))
 	return farm.RollBack
 }
 
 func (f failedStep) explainRollback() string {
 	if f.canary {
-		return fmt.Sprintf("the canary failed, before any other office server was restarted: %s on %s: %s", f.step, f.host, explain(f.cause))
+		return fmt.Sprintf("the canary failed, before any other office server was restarted: %s on %s: %s", f.step, f.host, Explain(f.cause))
 	}
-	return fmt.Sprintf("%s on %s failed: %s", f.step, f.host, explain(f.cause))
+	return fmt.Sprintf("%s on %s failed: %s", f.step, f.host, Explain(f.cause))
 }
 
 // newBlockedStep says what is blocked, and until when.
 func (o *operation) newBlockedStep(ctx workflow.Context, failed failedStep) *blockedStep {
 	b := &blockedStep{Blocked: farm.Blocked{
-		Server: failed.host, Step: failed.step, Text: explain(failed.cause),
+		Server: failed.host, Step: failed.step, Text: Explain(failed.cause),
 		Skippable: o.isSkippable(failed.host), Serving: o.isServing(failed.host), Accept: failed.accept,
 	}}
 	if timeout := o.decisionTimeout(ctx, failed); timeout > 0 {

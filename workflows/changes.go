@@ -10,25 +10,25 @@ type change string
 
 const (
 	// changeAdmission: a run has one workflow ID only, and asks the farm's controller
-	// for admission before its first change. Since December 2026.
+	// for admission before its first change. Since 2026-11-28.
 	changeAdmission change = "a run is admitted"
 	// changeHints: a run tells the controller when it begins to wait, goes on and ends.
-	// Since December 2026.
+	// Since 2026-11-28.
 	changeHints change = "a run sends hints"
 	// changeReminders: a run that waits reminds operators, and notices that the
-	// certificate before has ended. Since December 2026.
+	// certificate before has ended. Since 2026-11-28.
 	changeReminders change = "a wait is reminded of"
-	// changeApprovalTimeout: an approval is waited for until a deadline. Since December
-	// 2026.
+	// changeApprovalTimeout: an approval is waited for until a deadline. Since
+	// 2026-11-28.
 	changeApprovalTimeout change = "an approval has a deadline"
 	// changeRollbackLook: a rotation looks whether its rollback is possible before it
-	// leaves the blocked step. Since December 2026.
+	// leaves the blocked step. Since 2026-11-28.
 	changeRollbackLook change = "a rollback is looked at first"
 	// changeBackOff: a blocked step that tries itself again waits longer each time.
-	// Since December 2026.
+	// Since 2026-11-28.
 	changeBackOff change = "a blocked step backs off"
 	// changeCancelledWait: a run that was cancelled while it waited for an operator
-	// needs none any more. Since December 2026.
+	// needs none any more. Since 2026-11-28.
 	changeCancelledWait change = "a cancelled wait needs no operator"
 )
 

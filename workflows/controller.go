@@ -145,10 +145,16 @@ func (c *farmController) step(ctx workflow.Context) error {
 	if err := c.endChild(ctx); err != nil {
 		return err
 	}
+	if c.shouldWatch(workflow.Now(ctx)) {
+		return c.watchRun(ctx)
+	}
+	return c.act(ctx)
+}
+
+// act does the first thing that is due of what the controller knows, or waits.
+func (c *farmController) act(ctx workflow.Context) error {
 	now := workflow.Now(ctx)
 	switch {
-	case c.shouldWatch(now):
-		return c.watchRun(ctx)
 	case c.legacy && c.RunsRetirement() && workflow.GetInfo(ctx).GetContinueAsNewSuggested():
 		return c.cancelRetirement(ctx)
 	case c.Mailbox.Request != nil && (c.Active == nil || c.RunsRetirement()):

@@ -59,7 +59,7 @@ func (c *farmController) startChild(ctx workflow.Context, run controller.ActiveR
 	c.launching = run.WorkflowID
 	defer func() { c.launching = "" }()
 	future := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID: run.WorkflowID, StaticSummary: shorten(run.Reason, maxSummary),
+		WorkflowID: run.WorkflowID, StaticSummary: summarize(run.Reason),
 		ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON, WaitForCancellation: true,
 	}), child, in)
 	var execution workflow.Execution
@@ -111,7 +111,7 @@ func (c *farmController) endChild(ctx workflow.Context) error {
 		if !c.legacy {
 			return c.watchRun(ctx)
 		}
-		problem = fmt.Sprintf("%s left no report (%s); see its history", c.Active.WorkflowID, ExplainEnd(err))
+		problem = fmt.Sprintf("%s left no report (%s); see its history", c.Active.WorkflowID, Explain(err))
 	}
 	if c.RunsRetirement() {
 		c.EndRetirement(workflow.Now(ctx), result.Report, problem)

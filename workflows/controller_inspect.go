@@ -70,9 +70,9 @@ func (c *farmController) findState(ctx workflow.Context) (farm.Inspection, strin
 		return found, "", ctx.Err() // the controller is cancelled, and not only its inspection
 	case c.Inspected.At.IsZero() && c.Configured.Hash == "" && isUnknownFarm(err):
 		// No worker was ever configured for it: the name was mistyped.
-		return found, "", temporal.NewNonRetryableApplicationError(explain(err), UnknownFarmError, nil)
+		return found, "", temporal.NewNonRetryableApplicationError(Explain(err), UnknownFarmError, nil)
 	case err != nil:
-		return found, explain(err), nil
+		return found, Explain(err), nil
 	}
 	return found, found.Unobserved(), nil
 }
@@ -114,7 +114,7 @@ func (c *farmController) decide(ctx workflow.Context, in farm.DecisionInput) (fa
 		return next, ctx.Err()
 	}
 	if err != nil {
-		return farm.Next{NeedsOperator: true, Code: farm.CodeUndecided, Reason: "cannot decide: " + explain(err)}, nil
+		return farm.Next{NeedsOperator: true, Code: farm.CodeUndecided, Reason: "cannot decide: " + Explain(err)}, nil
 	}
 	return next, nil
 }

@@ -74,7 +74,7 @@ func (c *farmController) recall(ctx workflow.Context) error {
 		return workflow.ExecuteActivity(readOptions(ctx, "recall what ran before"), a.RecallFarm, in)
 	}, &recalled)
 	if err != nil {
-		c.FailRecall("what ran before cannot be read: " + explain(err))
+		c.FailRecall("what ran before cannot be read: " + Explain(err))
 		c.showPage(ctx)
 		return workflow.Sleep(ctx, recallPause)
 	}

@@ -43,7 +43,7 @@ func (c *farmController) recallAfterReset(ctx workflow.Context) {
 // inspectByChild inspects the farm by a child workflow.
 func (c *farmController) inspectByChild(ctx workflow.Context) (found farm.Inspection, err error) {
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID: InspectionID(c.Farm), StaticSummary: shorten("inspect "+c.Farm, maxSummary),
+		WorkflowID: InspectionID(c.Farm), StaticSummary: summarize("inspect " + c.Farm),
 	})
 	err = workflow.ExecuteChildWorkflow(child, InspectTrust, InspectInput{Farm: c.Farm}).Get(ctx, &found)
 	return found, err

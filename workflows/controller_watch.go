@@ -45,7 +45,7 @@ func (c *farmController) watchRun(ctx workflow.Context) error {
 	case c.Recalling || c.childEnded() || !c.Active.IsSameRun(&watched):
 		// It has ended meanwhile, or is not the active one any more.
 	case err != nil:
-		c.NoteUnread(now, explain(err))
+		c.NoteUnread(now, Explain(err))
 	case record == nil:
 		c.LoseRun()
 		c.child = nil

@@ -37,14 +37,14 @@ func RotationResultOf(result farm.RotationResult, err error) (farm.RotationResul
 	return r, true
 }
 
-// explain is what an operator should read of an error: its own words, without
+// Explain is what an operator should read of an error: its own words, without
 // the names of workflows and activities around them.
-func explain(err error) string {
+func Explain(err error) string {
 	var many interface{ Unwrap() []error }
 	if errors.As(err, &many) {
 		text := ""
 		for _, e := range many.Unwrap() {
-			text = joinTexts(text, explain(e))
+			text = joinTexts(text, Explain(e))
 		}
 		return text
 	}
@@ -96,7 +96,7 @@ func explainTimeout(kind enumspb.TimeoutType) string {
 // workflows that it went through.
 func stripRuns(err error) error {
 	for {
-		switch err.(type) {
+		switch err.(type) { //nolint:errorlint // one layer after the other is taken off
 		case *temporal.ActivityError, *temporal.ChildWorkflowExecutionError, *temporal.WorkflowExecutionError:
 			cause := errors.Unwrap(err)
 			if cause == nil {
@@ -108,9 +108,6 @@ func stripRuns(err error) error {
 		}
 	}
 }
-
-// ExplainEnd says in an operator's words what ended a run that left no report.
-func ExplainEnd(err error) string { return explain(err) }
 
 // joinNonEmpty joins those texts that are not empty: a finding about the whole farm
 // has no server.
@@ -140,10 +137,10 @@ func isUnknownFarm(err error) bool {
 // maxSummary is how many bytes Temporal Cloud allows a summary.
 const maxSummary = 400
 
-// shorten cuts a text to a number of bytes.
-func shorten(text string, most int) string {
-	if len(text) <= most {
+// summarize cuts a text to the length of a summary.
+func summarize(text string) string {
+	if len(text) <= maxSummary {
 		return text
 	}
-	return strings.ToValidUTF8(text[:most-3], "") + "..."
+	return strings.ToValidUTF8(text[:maxSummary-3], "") + "..."
 }

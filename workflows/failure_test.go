@@ -134,7 +134,7 @@ func TestExplain(t *testing.T) {
 
 func assertExplained(t *testing.T, name string, f *failurepb.Failure, want string) {
 	t.Helper()
-	if got := workflows.ExplainEnd(temporal.GetDefaultFailureConverter().FailureToError(f)); got != want {
+	if got := workflows.Explain(temporal.GetDefaultFailureConverter().FailureToError(f)); got != want {
 		t.Errorf("%s is explained as %q, want %q", name, got, want)
 	}
 }
@@ -152,7 +152,7 @@ func TestExplain_OfTheSDK(t *testing.T) {
 		"our own words around one of Temporal's": {fmt.Errorf("oos-01: %w", errors.New("the disk is full")), "oos-01: the disk is full"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := workflows.ExplainEnd(c.err); got != c.want {
+			if got := workflows.Explain(c.err); got != c.want {
 				t.Errorf("explained as %q, want %q", got, c.want)
 			}
 		})

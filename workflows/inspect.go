@@ -36,7 +36,7 @@ const inspectionEnd = time.Hour
 func executeInspection(ctx workflow.Context, farmName string) (farm.Inspection, error) {
 	ctx, cancel := workflow.WithCancel(ctx)
 	defer cancel()
-	inspection := workflow.ExecuteActivity(inspectOptions(ctx, shorten("inspect "+farmName, maxSummary)), a.InspectFarm, farmName)
+	inspection := workflow.ExecuteActivity(inspectOptions(ctx, summarize("inspect "+farmName)), a.InspectFarm, farmName)
 	done, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
 		Timeout: inspectionEnd, TimerOptions: workflow.TimerOptions{Summary: "the inspection ends, paused or not"},
 	}, inspection.IsReady)

@@ -23,7 +23,7 @@ func inspectByServer(ctx workflow.Context, farmName string) (farm.Inspection, er
 	var choice activities.TargetChoice
 	chooseErr := workflow.ExecuteActivity(localOptions(ctx, "choose certificate"), a.ChooseTarget, f.Name).Get(ctx, &choice)
 	if chooseErr != nil {
-		n.Findings = append(n.Findings, farm.Finding{Code: "no-certificate", Severity: farm.Stop, Text: explain(chooseErr)})
+		n.Findings = append(n.Findings, farm.Finding{Code: "no-certificate", Severity: farm.Stop, Text: Explain(chooseErr)})
 	}
 	n.Target, n.Findings = choice.Certificate, append(n.Findings, choice.Findings...)
 	observed, complete := observeByServer(ctx, &n)
@@ -53,7 +53,7 @@ func observeByServer(ctx workflow.Context, n *farm.Inspection) (farm.Observed, b
 	o.started = func(workflow.Context, string) {}
 	o.finished = func(_ workflow.Context, host string, err error) {
 		if err != nil {
-			problems[host] = explain(err)
+			problems[host] = Explain(err)
 		}
 	}
 	// Problems are reported server by server; the joined error says no more.

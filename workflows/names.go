@@ -130,6 +130,6 @@ func ControllerOptions(farmName, taskQueue string) client.StartWorkflowOptions {
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		TypedSearchAttributes:    temporal.NewSearchAttributes(FarmAttribute.ValueSet(farmName)),
-		StaticSummary:            shorten(fmt.Sprintf("manage the trust of %s", farmName), maxSummary),
+		StaticSummary:            summarize(fmt.Sprintf("manage the trust of %s", farmName)),
 	}
 }

@@ -100,7 +100,7 @@ func (p *progress) finishStep(ctx workflow.Context, host string, step farm.Step,
 	p.addDuration(ctx, host, row)
 	switch {
 	case err != nil:
-		row.State, row.Detail = farm.StateFailed, explain(err)
+		row.State, row.Detail = farm.StateFailed, Explain(err)
 	case result.Changed || row.Changed:
 		row.State, row.Changed = farm.StateChanged, true
 	default:
@@ -119,7 +119,7 @@ func (p *progress) finishObservation(ctx workflow.Context, host string, step far
 	p.addDuration(ctx, host, row)
 	row.State, row.Detail = farm.StateObserved, ""
 	if err != nil {
-		row.State, row.Detail = farm.StateFailed, explain(err)
+		row.State, row.Detail = farm.StateFailed, Explain(err)
 	}
 	p.show()
 }

@@ -159,7 +159,7 @@ func (r *rotation) checkDrift(c activities.Comparison) *failedStep {
 	stops := slices.DeleteFunc(farm.Stops(c.Findings), func(f farm.Finding) bool { return r.decisions.isSkipped(f.Server) })
 	if len(stops) > 0 {
 		failed.host = cmp.Or(stops[0].Server, failed.host)
-		failed.cause, failed.accept = fmt.Errorf("since the rotation was planned: %s", explain(stoppedBy(stops))), farm.AcceptableRefs(stops)
+		failed.cause, failed.accept = fmt.Errorf("since the rotation was planned: %s", Explain(stoppedBy(stops))), farm.AcceptableRefs(stops)
 		return failed
 	}
 	if drift := farm.Drift(r.withoutSkipped(r.planned), r.withoutSkipped(c.Differences)); len(drift) > 0 {

@@ -29,13 +29,13 @@ func rotationStatement(end ending, why string, findings []farm.Finding) string {
 	case end.outcome == farm.Refused && cancelled:
 		return "cancelled before anything was changed"
 	case end.outcome == farm.Refused:
-		return "not started, nothing was changed: " + explain(end.cause)
+		return "not started, nothing was changed: " + Explain(end.cause)
 	case isNotAdmitted(end.cause):
-		return "stopped, and nothing is rolled back: what is listed as changed stays changed: " + explain(end.cause)
+		return "stopped, and nothing is rolled back: what is listed as changed stays changed: " + Explain(end.cause)
 	case cancelled:
 		return "cancelled, and nothing could be rolled back: what is listed as changed stays changed"
 	}
-	return "not finished, rotate again to continue: " + explain(end.cause)
+	return "not finished, rotate again to continue: " + Explain(end.cause)
 }
 
 // explainNotApproved is the statement of a rotation that nobody approved in time, and
@@ -100,5 +100,5 @@ func retirementStatement(end ending) string {
 	if temporal.IsCanceledError(end.cause) {
 		return "cancelled; the steps say on which servers the old certificate was archived, unarchived or deleted"
 	}
-	return "not finished: " + explain(end.cause)
+	return "not finished: " + Explain(end.cause)
 }

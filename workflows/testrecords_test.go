@@ -62,7 +62,7 @@ func (r *testRuns) end(runID string, at time.Time, result farm.RotationResult, e
 	record.EndedAt, record.Wait = at, nil
 	var reported bool
 	if record.Result, reported = workflows.RotationResultOf(result, err); !reported {
-		record.Problem = fmt.Sprintf("%s left no report (%s); see its history", record.WorkflowID, workflows.ExplainEnd(errors.Unwrap(err)))
+		record.Problem = fmt.Sprintf("%s left no report (%s); see its history", record.WorkflowID, workflows.Explain(errors.Unwrap(err)))
 	}
 }
 

@@ -157,11 +157,11 @@ func (r Records) readEnd(ctx context.Context, record *controller.RunRecord) erro
 		return ctx.Err()
 	}
 	if result, reported := workflows.RotationResultOf(result, err); reported {
-		record.Reason, record.Result = result.Report.Reason, result
+		record.Reason, record.Result = result.Reason, result
 		record.Result.Report, record.Result.Inspection = trimReport(result.Report), nil
 		return nil
 	}
-	record.Problem = fmt.Sprintf("%s left no report (%s); see its history", record.WorkflowID, workflows.ExplainEnd(err))
+	record.Problem = fmt.Sprintf("%s left no report (%s); see its history", record.WorkflowID, workflows.Explain(err))
 	if err := r.askRun(ctx, record); err != nil && !isUnanswerable(err) {
 		return err
 	}

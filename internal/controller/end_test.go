@@ -118,7 +118,8 @@ func TestEndRotation(t *testing.T) {
 		},
 		{
 			"cancelled before its first change: suspended, so that it does not begin again", idle(rotating, retaining),
-			farm.RotationResult{Report: result(farm.Refused, nil).Report, Cancelled: true}, "",
+			farm.RotationResult{Report: result(farm.Refused, nil).Report, Cancelled: true},
+			"",
 			func(s *controller.State) {
 				s.Retention = idle(retaining).Retention
 				s.Suspended, s.Inspected.Due = "the rotation was cancelled", false

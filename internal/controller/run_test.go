@@ -79,39 +79,47 @@ func TestNoteRun(t *testing.T) {
 		{"the active run after a reset", idle(rotating), rotationRecord(wasReset), known{Active: "r2"}},
 		{
 			"the active run was terminated: its snapshot is kept, and the farm is suspended", idle(rotating),
-			rotationRecord(hasTaken(snapshot("B", "C")), ended("")), known{Kept: "B", Suspended: true},
+			rotationRecord(hasTaken(snapshot("B", "C")), ended("")),
+			known{Kept: "B", Suspended: true},
 		},
 		{
 			"the active run has ended", idle(rotating),
-			rotationRecord(hasTaken(snapshot("B", "C")), ended(farm.Verified)), known{Kept: "B", Outcome: farm.Verified},
+			rotationRecord(hasTaken(snapshot("B", "C")), ended(farm.Verified)),
+			known{Kept: "B", Outcome: farm.Verified},
 		},
 		{"a run that the controller has forgotten is its child again", idle(), rotationRecord(), known{Active: "r1"}},
 		{"a run that was started by hand is not", idle(), rotationRecord(byHand), known{}},
 		{"another run beside the active one", idle(rotating), rotationRecord(another), known{Active: "r1"}},
 		{
 			"a run that ended while no controller ran: a rollback suspends", idle(),
-			rotationRecord(hasTaken(snapshot("B", "C")), ended(farm.RolledBack)), known{Suspended: true, Outcome: farm.RolledBack},
+			rotationRecord(hasTaken(snapshot("B", "C")), ended(farm.RolledBack)),
+			known{Suspended: true, Outcome: farm.RolledBack},
 		},
 		{
 			"a run by hand that ended while no controller ran", idle(),
-			rotationRecord(byHand, hasTaken(snapshot("B", "C")), ended(farm.Verified)), known{},
+			rotationRecord(byHand, hasTaken(snapshot("B", "C")), ended(farm.Verified)),
+			known{},
 		},
 		{
 			"the reset of a run that had ended", idle(suspended, func(s *controller.State) { s.Last = controller.LastRun{At: epoch, RunID: "r1"} }),
-			rotationRecord(wasReset), known{Suspended: true},
+			rotationRecord(wasReset),
+			known{Suspended: true},
 		},
 		{
 			"the active run does not answer: what is known of it stays", idle(rotating, func(s *controller.State) { s.Active.Snapshot = snapshot("B", "C") }),
-			rotationRecord(func(r *controller.RunRecord) { r.Problem = "it does not answer" }), known{Active: "r1", ActiveSnapshot: "B"},
+			rotationRecord(func(r *controller.RunRecord) { r.Problem = "it does not answer" }),
+			known{Active: "r1", ActiveSnapshot: "B"},
 		},
 		{
 			"the active run continues an unfinished rotation, whose snapshot counts",
 			idle(rotating, func(s *controller.State) { s.Retention.Snapshot = snapshot("A", "C") }),
-			rotationRecord(hasTaken(snapshot("B", "C"))), known{Active: "r1", ActiveSnapshot: "A", Kept: "A"},
+			rotationRecord(hasTaken(snapshot("B", "C"))),
+			known{Active: "r1", ActiveSnapshot: "A", Kept: "A"},
 		},
 		{
 			"one that nobody approved begins again", idle(rotating),
-			rotationRecord(ended(farm.RolledBack), func(r *controller.RunRecord) { r.Result.NotApproved = true }), known{Outcome: farm.RolledBack},
+			rotationRecord(ended(farm.RolledBack), func(r *controller.RunRecord) { r.Result.NotApproved = true }),
+			known{Outcome: farm.RolledBack},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -228,23 +236,28 @@ func TestRecall(t *testing.T) {
 		{"nothing", idle(suspended), nil, known{Suspended: true}},
 		{
 			"runs in the order of their ends: a refusal does not hide the rotation before it", idle(),
-			[]controller.RunRecord{at(3, ended(farm.Refused)), at(2, hasTaken(snapshot("B", "C")), ended(farm.Verified))}, known{Kept: "B", Outcome: farm.Refused},
+			[]controller.RunRecord{at(3, ended(farm.Refused)), at(2, hasTaken(snapshot("B", "C")), ended(farm.Verified))},
+			known{Kept: "B", Outcome: farm.Refused},
 		},
 		{
 			"what goes on comes last", idle(),
-			[]controller.RunRecord{at(9), at(2, hasTaken(snapshot("B", "C")), ended(farm.RolledBack))}, known{Active: "at 9", Suspended: true, Outcome: farm.RolledBack},
+			[]controller.RunRecord{at(9), at(2, hasTaken(snapshot("B", "C")), ended(farm.RolledBack))},
+			known{Active: "at 9", Suspended: true, Outcome: farm.RolledBack},
 		},
 		{
 			"what the controller before had heard of does not count twice", idle(suspended, func(s *controller.State) { s.Last.At = epoch.Add(5 * time.Hour) }),
-			[]controller.RunRecord{at(2, hasTaken(snapshot("B", "C")), ended(farm.Verified))}, known{Suspended: true},
+			[]controller.RunRecord{at(2, hasTaken(snapshot("B", "C")), ended(farm.Verified))},
+			known{Suspended: true},
 		},
 		{
-			"the run of the controller before goes on", idle(rotating), []controller.RunRecord{rotationRecord(hasTaken(snapshot("B", "C")))},
+			"the run of the controller before goes on", idle(rotating),
+			[]controller.RunRecord{rotationRecord(hasTaken(snapshot("B", "C")))},
 			known{Active: "r1", ActiveSnapshot: "B"},
 		},
 		{
 			"the run of the controller before is not known any more: its snapshot is",
-			idle(rotating, func(s *controller.State) { s.Active.Snapshot = snapshot("B", "C") }), nil, known{Kept: "B", Suspended: true},
+			idle(rotating, func(s *controller.State) { s.Active.Snapshot = snapshot("B", "C") }), nil,
+			known{Kept: "B", Suspended: true},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

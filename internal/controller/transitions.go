@@ -130,31 +130,45 @@ func (s *State) EndRotation(now time.Time, r farm.RotationResult, problem string
 	case r.Outcome == farm.Refused:
 		s.Next = farm.Next{NeedsOperator: true, Code: farm.CodeRefused, Reason: s.Last.Statement}
 	case r.Outcome == farm.Verified:
-		s.keepSnapshot(r.Snapshot)
-		if s.Retention.Until = now.Add(s.Policy.KeepOldFor); !staysSuspended {
-			s.Suspended = ""
-		}
-		if r.Snapshot != nil && r.Snapshot.Compromised {
-			s.Retention.Until = now
-		}
+		s.endVerified(now, r, staysSuspended)
 	case r.Outcome == farm.RolledBack:
-		if !r.NotApproved {
-			s.Suspended = "the rotation was rolled back"
-		}
-		if r.Snapshot != nil && r.Snapshot.Previous.Thumbprint == "" {
-			s.Inspected.Current, s.Inspected.Lost = farm.StoreCertificate{}, "" // nothing is lost: it was the first set-up
-		}
-		if !s.isOtherRotation(r.Snapshot) {
-			s.Retention.Snapshot, s.Retention.Until = nil, time.Time{}
-		}
+		s.endRolledBack(r)
 	default:
-		other := s.isOtherRotation(r.Snapshot)
-		if s.keepSnapshot(r.Snapshot); other {
-			s.Retention.Until = time.Time{} // it begins once the rotation is settled
-		}
-		if !r.NotApproved {
-			s.Suspended = "the rotation did not end as planned: " + s.Last.Statement
-		}
+		s.endUnfinished(r)
+	}
+}
+
+func (s *State) endVerified(now time.Time, r farm.RotationResult, staysSuspended bool) {
+	s.keepSnapshot(r.Snapshot)
+	if s.Retention.Until = now.Add(s.Policy.KeepOldFor); !staysSuspended {
+		s.Suspended = ""
+	}
+	if r.Snapshot != nil && r.Snapshot.Compromised {
+		s.Retention.Until = now
+	}
+}
+
+func (s *State) endRolledBack(r farm.RotationResult) {
+	if !r.NotApproved {
+		s.Suspended = "the rotation was rolled back"
+	}
+	if r.Snapshot != nil && r.Snapshot.Previous.Thumbprint == "" {
+		s.Inspected.Current, s.Inspected.Lost = farm.StoreCertificate{}, "" // nothing is lost: it was the first set-up
+	}
+	if !s.isOtherRotation(r.Snapshot) {
+		s.Retention.Snapshot, s.Retention.Until = nil, time.Time{}
+	}
+}
+
+// endUnfinished suspends the farm, unless the rotation ended because nobody approved it:
+// that one begins again.
+func (s *State) endUnfinished(r farm.RotationResult) {
+	other := s.isOtherRotation(r.Snapshot)
+	if s.keepSnapshot(r.Snapshot); other {
+		s.Retention.Until = time.Time{} // it begins once the rotation is settled
+	}
+	if !r.NotApproved {
+		s.Suspended = "the rotation did not end as planned: " + s.Last.Statement
 	}
 }
 
