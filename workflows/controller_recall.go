@@ -26,10 +26,13 @@ func newController(ctx workflow.Context, input controller.State) (*farmControlle
 			fmt.Sprintf("%s is not the controller of a farm %.60q, which runs as %.60q only", info.WorkflowExecution.ID, input.Farm, ControllerID(input.Farm)), RefusedError, nil)
 	}
 	c.runID = info.OriginalRunID
+	// The run before may have been told something that it had no time to read.
+	c.hinted = c.Active != nil
 	// A cron schedule and a retry policy continue runs too, with the first one's input.
 	if info.ContinuedExecutionRunID == "" || info.CronSchedule != "" || info.Attempt > 1 {
 		c.State = controller.State{Farm: input.Farm, Policy: input.Policy}
 		c.BeginRecall()
+		c.hinted = false
 	}
 	return c, nil
 }
