@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/farmtrust/farmtrust/internal/controller"
 )
@@ -114,19 +115,36 @@ func (i *admissionInterceptor) admit(ctx context.Context, args []any, runID stri
 	if i.admitted.has(key) {
 		return nil
 	}
-	if _, err := i.activities.askController(ctx, in.farmName()); err != nil {
-		return err
+	defer startHeartbeat(ctx)()
+	// The first step of a run begins on many servers at once: one of them asks for all.
+	answer := i.admitted.asking.DoChan(key, func() (any, error) {
+		_, err := i.activities.askController(ctx, in.farmName())
+		if err == nil {
+			i.admitted.add(key)
+		}
+		return nil, err
+	})
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case answered := <-answer:
+		if _, ok := errors.AsType[*temporal.ApplicationError](answered.Err); answered.Err == nil || ok {
+			return answered.Err
+		}
+		// The step that asked was cut off, and this one was not.
+		return temporal.NewApplicationErrorWithCause("the controller of "+in.farmName()+" was not asked to the end", NotAnswered, answered.Err)
 	}
-	i.admitted.add(key)
-	return nil
 }
 
 // maxAdmitted is how many runs a worker remembers as admitted: more than run at once.
 const maxAdmitted = 4096
 
-// admittedRuns are the runs that a controller has admitted. A run stays admitted
-// until it ends; what a reset makes of it has an ID of its own.
+// admittedRuns are the runs that a controller has admitted, and those that it is being
+// asked about. A run stays admitted until it ends; what a reset makes of it has an ID of
+// its own.
 type admittedRuns struct {
+	asking singleflight.Group
+
 	mu    sync.Mutex
 	known map[string]bool
 }

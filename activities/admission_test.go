@@ -5,7 +5,10 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -37,6 +40,21 @@ type silentRuns struct{ activities.Runs }
 func (*silentRuns) Admit(ctx context.Context, _ string, _ controller.Admission) (controller.Admitted, error) {
 	<-ctx.Done()
 	return controller.Admitted{}, ctx.Err()
+}
+
+// slowRuns is a controller that takes its time to admit.
+type slowRuns struct {
+	activities.Runs
+
+	asked  atomic.Int32
+	answer chan struct{}
+}
+
+// Admit implements activities.Runs.
+func (r *slowRuns) Admit(context.Context, string, controller.Admission) (controller.Admitted, error) {
+	r.asked.Add(1)
+	<-r.answer
+	return controller.Admitted{}, nil
 }
 
 // readingActivities change nothing on any server. An activity that is not one of
@@ -108,6 +126,27 @@ func TestInterceptors_Admission(t *testing.T) {
 		if diff := cmp.Diff([]string{"contoso", "fabrikam"}, runs.asked); diff != "" {
 			t.Errorf("controllers that were asked (-want +got):\n%s", diff)
 		}
+	})
+	t.Run("steps on many servers ask once", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			runs := &slowRuns{answer: make(chan struct{})}
+			a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Remote: warningServer{}, Runs: runs}
+			env := newActivities(a)
+			var steps sync.WaitGroup
+			for range 20 {
+				steps.Go(func() {
+					if _, err := env.ExecuteActivity(a.GrantKey, in); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			synctest.Wait()
+			close(runs.answer)
+			steps.Wait()
+			if n := runs.asked.Load(); n != 1 {
+				t.Errorf("the controller was asked %d times", n)
+			}
+		})
 	})
 	t.Run("a snapshot is handed over by asking", func(t *testing.T) {
 		a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Runs: &testRuns{}}

@@ -150,6 +150,22 @@ func TestManageFarm_ContinuesAsNew(t *testing.T) {
 		// The farm is as it was, whatever is said: the next rotation waits.
 		requireRun(t, state, run{Outcome: farm.Verified, HasSnapshot: true, Active: rotateID, NeedsOperator: true})
 	})
+	t.Run("in the moment in which a rotation ends", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		f.setPolicy(requireApproval)
+		c := f.newController(t)
+		c.after(time.Hour, func() { c.endContinued() })
+		state := c.requireContinued(controller.State{})
+		requireRun(t, state, run{Active: rotateID, NeedsOperator: true})
+		f.runs.change(func(r *controller.RunRecord) {
+			r.EndedAt, r.Wait, r.Result.Outcome = c.env.Now(), nil, farm.RolledBack
+		})
+		next := f.newController(t)
+		next.after(time.Minute, next.stop)
+		state, _ = next.runFrom(state)
+		requireRun(t, state, run{Outcome: farm.RolledBack, Suspended: true, NeedsOperator: true})
+	})
 	t.Run("while a retirement waits, which then goes on", func(t *testing.T) {
 		t.Parallel()
 		f := newTestFarm(t, farmsim.Options{Trusting: true, DistinctSubjects: true})

@@ -32,6 +32,7 @@ func newController(ctx workflow.Context, input controller.State) (*farmControlle
 	if info.ContinuedExecutionRunID == "" || info.CronSchedule != "" || info.Attempt > 1 {
 		c.State = controller.State{Farm: input.Farm, Policy: input.Policy}
 		c.BeginRecall()
+		c.hinted = false
 	}
 	return c, nil
 }

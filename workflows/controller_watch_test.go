@@ -11,6 +11,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
+	"github.com/farmtrust/farmtrust/internal/report"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
@@ -187,4 +188,33 @@ func TestManageFarm_MovesToAnotherVersion(t *testing.T) {
 		c.sendEvent("1")
 	})
 	requireRun(t, c.requireContinued(controller.State{}), run{NeedsOperator: true})
+}
+
+// TestManageFarm_NoWayBack loses the old certificate while it is kept: no rollback is
+// offered from the next inspection on, until it is usable again.
+func TestManageFarm_NoWayBack(t *testing.T) {
+	t.Parallel()
+	f := newTestFarm(t, farmsim.Options{Trusting: true})
+	old := f.inUse(t)
+	c := f.newController(t)
+	assertOffered := func(want bool) {
+		t.Helper()
+		s := c.state()
+		if page := report.NewFarmState(s, c.env.Now()); page.CanRollBack != want {
+			t.Errorf("a rollback is offered: %t, want %t (%s)", page.CanRollBack, want, s.Retention.NoWayBack)
+		}
+	}
+	c.after(time.Hour, func() {
+		assertOffered(true)
+		f.lockKey(t, office2, old)
+		c.sendEvent("1")
+	})
+	c.after(2*time.Hour, func() {
+		assertOffered(false)
+		assertMentions(t, c.state().Retention.NoWayBack, office2+" could not use the previous certificate")
+		f.unlockKey(t, office2, old)
+		c.sendEvent("2")
+	})
+	c.after(3*time.Hour, func() { assertOffered(true) })
+	requireRun(t, c.runUntil(4*time.Hour), run{Outcome: farm.Verified, HasSnapshot: true})
 }

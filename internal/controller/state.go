@@ -123,6 +123,9 @@ type LastRun struct {
 type Retention struct {
 	// Snapshot is the state before it, which a rollback restores.
 	Snapshot *farm.Snapshot `json:"snapshot,omitempty"`
+	// NoWayBack says why it could not be restored when the farm was last observed; empty
+	// when it could. A rollback observes the farm itself before it changes anything.
+	NoWayBack string `json:"noWayBack,omitempty"`
 	// Until is when the old certificate is retired; zero while the rotation is
 	// not finished.
 	Until time.Time `json:"until,omitzero"`

@@ -45,7 +45,22 @@ func (s *State) NoteObservation(now time.Time, n farm.Inspection, unobserved str
 			s.Inspected.Lost = ""
 		}
 		s.Inspected.Current = n.Current
+		s.noteWayBack(now, n)
 	}
+}
+
+// noteWayBack notes whether the last rotation could be rolled back. Until its
+// certificate is in use there is nothing but staging to roll back, which is always
+// possible.
+func (s *State) noteWayBack(now time.Time, n farm.Inspection) {
+	snapshot := s.Retention.Snapshot
+	if s.Retention.NoWayBack = ""; snapshot == nil || n.Current.Thumbprint != snapshot.Target.Thumbprint {
+		return
+	}
+	if !snapshot.Previous.NotAfter.IsZero() {
+		s.Retention.NoWayBack = snapshot.ExpiredAt(now)
+	}
+	s.Retention.NoWayBack = cmp.Or(s.Retention.NoWayBack, snapshot.NoWayBackAsOf(n))
 }
 
 // lastKnown returns the certificate that was last seen in use.
@@ -156,7 +171,7 @@ func (s *State) endRolledBack(r farm.RotationResult) {
 		s.Inspected.Current, s.Inspected.Lost = farm.StoreCertificate{}, "" // nothing is lost: it was the first set-up
 	}
 	if !s.isOtherRotation(r.Snapshot) {
-		s.Retention.Snapshot, s.Retention.Until = nil, time.Time{}
+		s.forgetSnapshot()
 	}
 }
 
@@ -202,8 +217,11 @@ func (s *State) keepSnapshot(snapshot *farm.Snapshot) {
 	if s.isOtherRotation(snapshot) && kept.Replaces() && kept.Previous.Thumbprint != snapshot.Previous.Thumbprint {
 		s.Retention.Older = append(s.Retention.Older, kept.Previous)
 	}
-	s.Retention.Snapshot = snapshot
+	s.Retention.Snapshot, s.Retention.NoWayBack = snapshot, ""
 }
+
+// forgetSnapshot forgets the last rotation, but not what is older.
+func (s *State) forgetSnapshot() { s.Retention = Retention{Older: s.Retention.Older} }
 
 // WillRetire reports whether an old certificate is to be retired when its
 // retention ends.
@@ -250,7 +268,7 @@ func (s *State) EndRetirement(now time.Time, r farm.Report, problem string) {
 	case slices.ContainsFunc(s.Retention.Older, isRetired):
 		s.Retention.Older = slices.DeleteFunc(s.Retention.Older, isRetired)
 	default:
-		s.Retention.Snapshot, s.Retention.Until = nil, time.Time{}
+		s.forgetSnapshot()
 	}
 }
 

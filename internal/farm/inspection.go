@@ -35,6 +35,9 @@ type InspectedServer struct {
 	Machine Machine `json:"machine"`
 	// Detail describes the product on the server: its version and health.
 	Detail string `json:"detail,omitempty"`
+	// Readable are the certificates whose keys Office Online Server can read: no other
+	// can be restored.
+	Readable []Thumbprint `json:"readable,omitempty"`
 	// Problem says what happened and what to do; empty when the server answered.
 	Problem string `json:"problem,omitempty"`
 }
@@ -45,7 +48,7 @@ func (n *Inspection) AddServers(observed Observed, problems map[string]string) {
 	for _, host := range n.Config.OfficeHosts() {
 		s := observed.OfficeServer(host)
 		n.Servers = append(n.Servers, InspectedServer{
-			Host: host, Role: OfficeRole, Machine: s.Machine, Detail: s.describe(), Problem: problems[host],
+			Host: host, Role: OfficeRole, Machine: s.Machine, Detail: s.describe(), Readable: s.readableCertificates(), Problem: problems[host],
 		})
 	}
 	for i, sp := range n.Config.SharePoint {

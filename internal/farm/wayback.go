@@ -55,7 +55,7 @@ func (s OfficeServer) whyUnusable(t Thumbprint) string {
 		return "is not in the Personal store"
 	case !c.HasKey:
 		return "is there without its key"
-	case !slices.ContainsFunc(serviceReaders, c.ReadableBy):
+	case !c.isReadable():
 		return "has a key that NETWORK SERVICE cannot read"
 	case !c.KeySigns:
 		return "has a key that does not sign in the way that Office Online Server needs"
@@ -63,11 +63,42 @@ func (s OfficeServer) whyUnusable(t Thumbprint) string {
 	return ""
 }
 
+// isReadable reports whether Office Online Server can read the certificate's key.
+func (c StoreCertificate) isReadable() bool {
+	return c.HasKey && slices.ContainsFunc(serviceReaders, c.ReadableBy)
+}
+
 // NoWayBack names an office server that could not use the certificate that a
 // rollback restores, and says why; empty when all could.
 func (s Snapshot) NoWayBack(now Observed) string {
 	if unusable := s.findUnusable(now); len(unusable) > 0 {
 		return fmt.Sprintf("%s: %s", unusable[0].Server, unusable[0].Text)
+	}
+	return ""
+}
+
+// readableCertificates lists the certificates whose keys Office Online Server can read.
+func (s OfficeServer) readableCertificates() []Thumbprint {
+	var out []Thumbprint
+	for _, c := range s.Certificates {
+		if c.isReadable() {
+			out = append(out, c.Thumbprint)
+		}
+	}
+	return out
+}
+
+// NoWayBackAsOf says why a rollback could not restore the certificate before, as of an
+// inspection, which does not try whether its key signs; empty when it could.
+func (s Snapshot) NoWayBackAsOf(n Inspection) string {
+	for _, server := range n.Servers {
+		previous := s.PreviousOn(server.Host).Thumbprint
+		if server.Role != OfficeRole || !server.Machine.Elevated || previous == "" || previous == s.Target.Thumbprint {
+			continue
+		}
+		if !slices.Contains(server.Readable, previous) {
+			return fmt.Sprintf("%s could not use the previous certificate %s: import it there with its key, and let NETWORK SERVICE read it", server.Host, previous.Short())
+		}
 	}
 	return ""
 }

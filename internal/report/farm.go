@@ -16,7 +16,8 @@ type FarmState struct {
 
 	Phase         controller.Phase `json:"phase"`
 	NeedsOperator bool             `json:"needsOperator"`
-	// CanRollBack reports whether a request to roll back is accepted now.
+	// CanRollBack reports whether a request to roll back is accepted now, and was
+	// possible when the farm was last observed.
 	CanRollBack bool `json:"canRollBack"`
 	// NextInspectionAt is zero while none is planned.
 	NextInspectionAt time.Time `json:"nextInspectionAt,omitzero"`
@@ -25,7 +26,7 @@ type FarmState struct {
 // NewFarmState returns the state of a farm for programs. It leaves out the
 // snapshot, which is large, and the results of past events.
 func NewFarmState(s controller.State, now time.Time) FarmState {
-	f := FarmState{State: s, NextInspectionAt: nextInspection(s), CanRollBack: isAccepted(s, controller.RequestRollback)}
+	f := FarmState{State: s, NextInspectionAt: nextInspection(s), CanRollBack: canRollBack(s)}
 	f.Phase, f.NeedsOperator = s.Phase(), s.NeedsOperator(now)
 	f.Retention.Snapshot, f.Mailbox.Results = nil, nil
 	return f
@@ -43,6 +44,12 @@ func nextInspection(s controller.State) time.Time {
 // no page offers what is then refused.
 func isAccepted(s controller.State, kind controller.RequestKind) bool {
 	return s.CheckRequest(controller.Request{Kind: kind, By: "operator", Reason: "page"}, "") == nil
+}
+
+// canRollBack reports whether a rollback is offered: it would be accepted, and could
+// restore what was in use when the farm was last observed.
+func canRollBack(s controller.State) bool {
+	return isAccepted(s, controller.RequestRollback) && s.Retention.NoWayBack == ""
 }
 
 // Farm is the page of a farm: until when it is trusted, what its controller
@@ -178,6 +185,9 @@ func addPendingEvents(b *Block, pending []controller.Event) {
 
 // addRetention says what becomes of the old certificates.
 func addRetention(b *Block, s controller.State) {
+	if s.Retention.Snapshot != nil && s.Retention.NoWayBack != "" {
+		b.addFact("rollback", "not possible now: "+s.Retention.NoWayBack)
+	}
 	if !s.WillRetire() {
 		return
 	}
@@ -205,7 +215,7 @@ func farmCommands(s controller.State, now time.Time) []Command {
 	if effect := rotateEffect(s, now); effect != "" && isAccepted(s, controller.RequestRotate) {
 		all = append(all, RotateCommand(effect, s.Farm))
 	}
-	if isAccepted(s, controller.RequestRollback) {
+	if canRollBack(s) {
 		all = append(all, RollBackCommand("roll back to "+previousName(*s.Retention.Snapshot), s.Farm))
 	}
 	if isAccepted(s, controller.RequestForget) {
