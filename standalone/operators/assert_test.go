@@ -277,6 +277,8 @@ func (w *testFarm) steer(t *testing.T, active *controller.ActiveRun) error {
 		return fmt.Errorf("%s is %s: %+v", active.WorkflowID, status.Phase, active)
 	case wait.For == farm.ForApproval:
 		d.Choice, d.Digest = farm.Approve, wait.Digest
+	case len(wait.Blocked) > 0 && strings.Contains(wait.Blocked[0].Text, "changed since the rotation was planned"):
+		d.Choice = farm.RollBack // what the run that was reset had changed was not planned by this one
 	default:
 		d.Choice = farm.Retry
 	}
