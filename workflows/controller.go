@@ -103,7 +103,7 @@ func (c *farmController) registerHandlers(ctx workflow.Context) error {
 		return err
 	}
 	if err := workflow.SetUpdateHandlerWithOptions(ctx, AdmitUpdate, c.handleAdmission, workflow.UpdateHandlerOptions{
-		Description: "A run of the farm asks whether it may change servers",
+		Validator: c.validateAdmission, Description: "A run of the farm asks whether it may change servers",
 	}); err != nil {
 		return err
 	}

@@ -72,6 +72,14 @@ func (c *farmController) readRun(ctx workflow.Context, in activities.ReadRunInpu
 	return record, err
 }
 
+// validateAdmission refuses to look at what is no run of the farm, whoever asks.
+func (c *farmController) validateAdmission(admission controller.Admission) error {
+	if id := admission.WorkflowID; admission.RunID == "" || id != RotateID(c.Farm) && id != RetireID(c.Farm) {
+		return temporal.NewNonRetryableApplicationError(fmt.Sprintf("%.100q (run %.100q) is no run of %s", id, admission.RunID, c.Farm), RefusedError, nil)
+	}
+	return nil
+}
+
 // handleAdmission lets a run change servers, or refuses that. The run is read, and not
 // believed; what it found before its first change is kept from here on.
 func (c *farmController) handleAdmission(ctx workflow.Context, admission controller.Admission) (controller.Admitted, error) {

@@ -34,6 +34,9 @@ type want struct {
 	// rolledBack reports whether the farm is as it was before the rotation, whose
 	// snapshot is then no longer needed.
 	rolledBack bool
+	// deletes reports whether the old certificate is being deleted: from then on there is
+	// no rollback.
+	deletes bool
 	// says is the same in the words of docs/buttons.md.
 	says string
 }
@@ -114,7 +117,7 @@ func (w *testFarm) checkSnapshot(t *testing.T, before known, want want, s contro
 			return errors.New("the farm is not as before the rotation:\n" + diff)
 		}
 		return nil
-	case before.snapshot == nil:
+	case before.snapshot == nil, want.deletes:
 		return nil
 	case now == nil:
 		return errors.New("the snapshot is lost")
@@ -277,6 +280,8 @@ func (w *testFarm) steer(t *testing.T, active *controller.ActiveRun) error {
 		return fmt.Errorf("%s is %s: %+v", active.WorkflowID, status.Phase, active)
 	case wait.For == farm.ForApproval:
 		d.Choice, d.Digest = farm.Approve, wait.Digest
+	case len(wait.Blocked) > 0 && strings.Contains(wait.Blocked[0].Text, "changed since the rotation was planned"):
+		d.Choice = farm.RollBack // what the run that was reset had changed was not planned by this one
 	default:
 		d.Choice = farm.Retry
 	}

@@ -26,7 +26,6 @@ type moment struct {
 // which waits for one too.
 var (
 	withApproval  = policy{rotation: []string{"approval: required", "keepOldFor: 0s"}, leadTime: "30d"}
-	withoutAnyone = policy{rotation: []string{"approval: none", "keepOldFor: 0s"}, leadTime: "30d"}
 	withRetention = policy{rotation: []string{"approval: none", "keepOldFor: 2d"}, leadTime: "30d"}
 	// withRetentionAndApproval asks before the cutover, and keeps the old certificate.
 	withRetentionAndApproval = policy{rotation: []string{"approval: required", "keepOldFor: 2d"}, leadTime: "30d"}
@@ -80,7 +79,9 @@ var (
 		w.approve(t, workflows.RetireID(w.name))
 		await(t, "the deletion has begun", func() error { return isClosed(held) })
 	}}
-	isRetired = moment{"after the old certificate was retired", withoutAnyone, false, func(t *testing.T, w *testFarm) {
+	isRetired = moment{"after the old certificate was retired", withApproval, false, func(t *testing.T, w *testFarm) {
+		waitsToDelete.reach(t, w)
+		w.approve(t, workflows.RetireID(w.name))
 		w.awaitState(t, "a retired certificate", func(s controller.State) bool { return isSettled(s, w.old) })
 	}}
 	inspects = moment{"while the farm is inspected", withRetention, true, func(t *testing.T, w *testFarm) {

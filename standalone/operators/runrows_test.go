@@ -25,6 +25,7 @@ func rotationRows() []row {
 		w.assertInvariants(t, known{}, want{phase: controller.Suspended, suspended: "rolled back", needsOperator: true, rolledBack: true})
 	}
 	const again = "it begins again as a new run, which the controller takes for the same rotation, with the snapshot from before its first change"
+	const blocks = again + "; where it finds the farm changed since it was planned, it blocks before the cutover: roll it back"
 	const refused = "it fails before it changes anything: the controller did not start it"
 	rolledBack := stillUndone.saying("it rolls back what it has changed, and the farm is suspended")
 	return []row{
@@ -42,8 +43,8 @@ func rotationRows() []row {
 		{rotateTrust, buttonTerminate, "and `farmtrust rollback`", inCutover, terminate, isTerminated.saying("the farm is as it was before the rotation"), rollBack},
 
 		{rotateTrust, buttonReset, "to the first task", waitsForApproval, resetting(workflows.RotateID, firstTask), stillWaits.saying(again), nil},
-		{rotateTrust, buttonReset, "to the first task", inCutover, resetting(workflows.RotateID, firstTask), want{phase: controller.Rotating, needsOperator: true, says: again}, nil},
-		{rotateTrust, buttonReset, "to a task in the middle", inCutover, resetting(workflows.RotateID, middleTask), want{phase: controller.Rotating, needsOperator: true, says: again}, nil},
+		{rotateTrust, buttonReset, "to the first task", inCutover, resetting(workflows.RotateID, firstTask), want{phase: controller.Rotating, needsOperator: true, says: blocks}, nil},
+		{rotateTrust, buttonReset, "to a task in the middle", inCutover, resetting(workflows.RotateID, middleTask), want{phase: controller.Rotating, needsOperator: true, says: blocks}, nil},
 		{rotateTrust, buttonReset, "to the last task", inCutover, resetting(workflows.RotateID, lastTask), stillRotates.saying(again), nil},
 		{rotateTrust, buttonReset, "to the first task", inRetention, resetting(workflows.RotateID, firstTask), stillKept.saying(refused), nil},
 		{rotateTrust, buttonReset, "to a task in the middle", afterRollback, resetting(workflows.RotateID, middleTask), stillUndone.saying(refused), nil},
@@ -96,7 +97,7 @@ func retirementRows() []row {
 		{retireCertificate, buttonCancel, "", waitsToDelete, pressing((*testFarm).cancel, workflows.RetireID), kept, nil},
 		{retireCertificate, buttonTerminate, "", waitsToDelete, pressing((*testFarm).terminate, workflows.RetireID), kept, nil},
 		{retireCertificate, buttonReset, "to the first task", waitsToDelete, resetting(workflows.RetireID, firstTask), stillRetires.saying("it begins again as a new run, which the controller takes for the same retirement"), nil},
-		{retireCertificate, buttonReset, "to the last task", deletes, resetting(workflows.RetireID, lastTask), want{phase: controller.Idle, says: "it goes on from there as a new run; what is deleted already is found so"}, nil},
+		{retireCertificate, buttonReset, "to the last task", deletes, resetting(workflows.RetireID, lastTask), want{deletes: true, says: "it goes on from there as a new run; what is deleted already is found so"}, nil},
 		{retireCertificate, buttonReset, "to the first task", isRetired, resetting(workflows.RetireID, firstTask), want{phase: controller.Idle, says: refused}, nil},
 		{retireCertificate, buttonPause, "", deletes, func(t *testing.T, w *testFarm) {
 			w.pauseActivity(t, workflows.RetireID(w.name))
