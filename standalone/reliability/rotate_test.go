@@ -7,52 +7,23 @@ import (
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
-	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/workflows"
 )
-
-// startRun starts a rotation, the rollback of the last one, or the retirement of
-// the certificate that it replaced.
-func (s *testFarm) startRun(ctx context.Context, t *testing.T, op operation) client.WorkflowRun {
-	t.Helper()
-	const reason = "a test"
-	id, workflow := workflows.RotateID(farmsim.FarmName), any(workflows.RotateTrust)
-	var in any = workflows.RotateInput{Farm: farmsim.FarmName, Reason: reason}
-	switch op {
-	case opRotate:
-		s.before = s.sim.State()
-	case opRollback:
-		in = workflows.RotateInput{Farm: farmsim.FarmName, Reason: reason, Intent: farm.Rollback, Snapshot: s.snapshot}
-	case opRetire:
-		id, workflow = workflows.RetireID(farmsim.FarmName), workflows.RetireCertificate
-		in = workflows.RetireInput{Farm: farmsim.FarmName, Reason: reason, Old: s.snapshot.Previous}
-	}
-	run, err := s.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: id, TaskQueue: workflows.TaskQueue(""), WorkflowExecutionErrorWhenAlreadyStarted: true,
-	}, workflow, in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return run
-}
-
-// isReadyFor reports whether the farm is in a state in which an operation can
-// start.
-func (s *testFarm) isReadyFor(op operation) bool { return (op == opRotate) == (s.snapshot == nil) }
 
 // prepareFor brings the farm into a state in which an operation can start. Before a
 // retirement it makes sure that the old certificate was installed by a rotation,
 // because less is removed of one that was not.
 func (s *testFarm) prepareFor(ctx context.Context, t *testing.T, op operation) {
 	t.Helper()
-	switch {
-	case s.isReadyFor(op):
-	case op == opRotate:
+	s.awaitIdle(ctx, t)
+	if !s.isReadyFor(op) && s.snapshot != nil {
 		s.runCleanly(ctx, t, opRollback)
-	default:
+	}
+	if !s.isReadyFor(op) {
 		s.runCleanly(ctx, t, opRotate)
 	}
 	if op == opRetire && !slices.Contains(s.installed, s.snapshot.Previous.Thumbprint) {
@@ -61,40 +32,46 @@ func (s *testFarm) prepareFor(ctx context.Context, t *testing.T, op operation) {
 	}
 }
 
-// rehearse runs an operation without faults and returns the calls that reached the
-// servers.
-func (s *testFarm) rehearse(t *testing.T, op operation) []callRecord {
+// rehearse runs an operation without faults and returns the calls of the run that
+// reached the servers, and those before it: of the inspection that precedes a retirement.
+func (s *testFarm) rehearse(t *testing.T, op operation) (calls, before []callRecord) {
 	t.Helper()
 	ctx := withDeadline(t)
 	s.prepareFor(ctx, t, op)
 	mark := s.callLog.len()
-	s.runCleanly(ctx, t, op)
-	return s.callLog.since(mark)
+	run := s.runCleanly(ctx, t, op)
+	for _, one := range s.callLog.since(mark) {
+		switch {
+		case one.at.Before(run.GetStartTime().AsTime()):
+			before = append(before, one)
+		case one.at.Before(run.GetCloseTime().AsTime()):
+			calls = append(calls, one)
+		}
+	}
+	return calls, before
 }
 
-func (s *testFarm) runCleanly(ctx context.Context, t *testing.T, op operation) {
+// runCleanly runs an operation without faults, until the controller is idle again.
+func (s *testFarm) runCleanly(ctx context.Context, t *testing.T, op operation) *workflowpb.WorkflowExecutionInfo {
 	t.Helper()
-	ended := s.awaitEnd(ctx, t, s.startRun(ctx, t, op), failWhenBlocked(t))
+	run := s.startRun(ctx, t, op)
+	ended := s.awaitEnd(ctx, t, run, failWhenBlocked(t))
 	if want := map[operation]farm.Outcome{opRotate: farm.Verified, opRollback: farm.RolledBack, opRetire: farm.Verified}[op]; ended.Outcome != want {
 		t.Fatalf("without a fault the %s ended %s: %s", op, ended.Outcome, ended.Statement)
 	}
 	s.recordEnd(t, op, ended)
+	s.awaitIdle(ctx, t)
+	return s.describe(ctx, t, run)
 }
 
-// recordEnd updates the fixture with the end of an operation. After a retirement it
-// issues the next certificate.
-func (s *testFarm) recordEnd(t *testing.T, op operation, ended farm.RotationResult) {
+// describe returns what Temporal says of a run.
+func (s *testFarm) describe(ctx context.Context, t *testing.T, run client.WorkflowRun) *workflowpb.WorkflowExecutionInfo {
 	t.Helper()
-	switch {
-	case op == opRotate && ended.Outcome == farm.Verified:
-		s.snapshot = ended.Snapshot
-		s.installed = append(s.installed, ended.Snapshot.Target.Thumbprint)
-	case op == opRollback:
-		s.snapshot = nil
-	case op == opRetire && ended.Outcome == farm.Verified:
-		s.snapshot = nil
-		s.issueNext(t)
+	d, err := s.client.DescribeWorkflowExecution(ctx, run.GetID(), run.GetRunID())
+	if err != nil {
+		t.Fatal(err)
 	}
+	return d.GetWorkflowExecutionInfo()
 }
 
 // pollInterval is the time between two queries of a run.
@@ -145,7 +122,7 @@ func (s *testFarm) actAsOperator(ctx context.Context, t *testing.T, run client.W
 	}
 	d := farm.Decision{By: "a test", Reason: "a test"}
 	switch {
-	case status.Wait == nil:
+	case status.Wait == nil, status.Wait.For == farm.ForController:
 		return // already decided
 	case status.Wait.For == farm.ForApproval:
 		d.Choice, d.Digest = farm.Approve, status.Wait.Digest

@@ -47,6 +47,9 @@ func (r *result) run(t *testing.T, s *testFarm) {
 	if !fc.wasInjected(s) {
 		t.Errorf("%s did not occur: %+v is pending", fc.name, s.sim.Pending())
 	}
+	if at, end := s.sim.Faults.LastAt(), s.describe(ctx, t, run).GetCloseTime().AsTime(); !fc.permanent && at.After(end) {
+		t.Errorf("%s occurred at %s, after the run had ended at %s", fc.name, at, end)
+	}
 	s.sim.ClearFaults()
 	if fc.stopsService && (r.operation == opRetire || ended.Outcome == farm.Refused) {
 		s.startService(t, r.call.server) // the run itself does not

@@ -32,6 +32,7 @@ func TestSecrets_NoneIsLeftBehind(t *testing.T) {
 	// Log everything, and let the calls that carry secrets fail.
 	s.worker.args = append(s.worker.args, "-log-level", "debug")
 	s.worker.restart(t)
+	s.awaitIdle(ctx, t)
 	if err := s.sim.AddFaults(
 		fault.Fault{Step: "Import-S2SCertificate", Kind: fault.Dropped, When: fault.After},
 		fault.Fault{Step: "Import-S2SCertificate", Kind: fault.ScriptError, Error: &fault.Error{ID: "Product.Error", Message: "The disk is full."}},

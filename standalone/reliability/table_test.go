@@ -88,9 +88,13 @@ var looks = []string{powershell.ScriptOf(powershell.GetOfficeServer{}), powershe
 
 // groupCalls returns the calls of each script. If any of them changed something, it
 // leaves out the others, because a fault matters most during a change. It also leaves
-// out what a server is asked in a row only because it takes long.
-func groupCalls(calls []callRecord) map[string][]call {
+// out what a server is asked in a row only because it takes long. Earlier calls are
+// counted, and not in the result.
+func groupCalls(calls, earlier []callRecord) map[string][]call {
 	before, all, changing := map[string]int{}, map[string][]call{}, map[string][]call{}
+	for _, a := range earlier {
+		before[a.script+a.host]++
+	}
 	last, inARow, final := map[string]string{}, map[string]int{}, map[string]int{}
 	for i, a := range calls {
 		final[a.script+a.host] = i // it verifies the outcome

@@ -11,12 +11,10 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/farmtrust/farmtrust/internal/cert"
-	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 	"github.com/farmtrust/farmtrust/internal/powershell"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // testFarm is a simulated farm with its own Temporal server and worker.
@@ -40,6 +38,9 @@ type testFarm struct {
 	target farm.Thumbprint
 	// snapshot is that of the rotation that installed the target; nil before it.
 	snapshot *farm.Snapshot
+	// retirable reports whether the retention of the certificate before the target has
+	// ended. The retention begins again after a retirement that did not retire it.
+	retirable bool
 	// installed has the certificates that rotations installed.
 	installed []farm.Thumbprint
 	// before is the farm's state before its last rotation.
@@ -92,7 +93,7 @@ func newTestFarm(t *testing.T) *testFarm {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.client.Close)
-	s.suspendController(t)
+	s.startSuspended(t)
 	s.worker = startWorker(t, s.dir, s.config, s.temporal.address)
 	return s
 }
@@ -113,7 +114,7 @@ func (s *testFarm) setPolicy(t *testing.T, policy farm.OnFailure) {
 	}
 	s.policy = policy
 	s.writeConfig(t)
-	s.worker.restart(t)
+	s.worker.restart(t) // has the controller inspect the farm: its configuration has changed
 }
 
 // issueNext issues the next certificate, which replaces the current one in the
@@ -129,22 +130,6 @@ func (s *testFarm) issueNext(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.importManually(t)
-}
-
-// suspendController starts the farm's controller suspended and without an
-// inspection due: an inspection would consume the faults that are meant for a run.
-func (s *testFarm) suspendController(t *testing.T) {
-	t.Helper()
-	const long = 24 * time.Hour
-	_, err := s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
-		ID: workflows.ControllerID(farmsim.FarmName), TaskQueue: workflows.TaskQueue(""),
-	}, workflows.ManageFarm, controller.State{
-		Farm: farmsim.FarmName, Suspended: "a test", Inspected: controller.Inspected{At: time.Now()},
-		Policy: controller.Policy{InspectionInterval: long, KeepOldFor: long},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // quietLogger discards what the SDK logs about a server that was killed on purpose.
@@ -240,6 +225,7 @@ func (s *testFarm) writeConfig(t *testing.T) {
 	f["sharePoint"].([]any)[1].(map[string]any)["runAs"] = string(farm.Task)
 	rotation := f["rotation"].(map[string]any)
 	rotation["onFailure"], rotation["healthyWithin"], rotation["healthyFor"] = string(s.policy), "5s", "100ms"
+	rotation["inspectionInterval"], rotation["keepOldFor"] = "7d", "0"
 	content, err := yaml.Marshal(c)
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package fault
 import (
 	"slices"
 	"sync"
+	"time"
 )
 
 // Plan holds the faults that are still to happen. Its zero value has none. It
@@ -10,6 +11,7 @@ import (
 type Plan struct {
 	mu     sync.Mutex
 	faults []Fault
+	lastAt time.Time
 }
 
 // Add appends faults; earlier ones happen first.
@@ -40,6 +42,13 @@ func (p *Plan) Pending() []Fault {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return append([]Fault{}, p.faults...)
+}
+
+// LastAt is when a fault last happened; zero when none did.
+func (p *Plan) LastAt() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lastAt
 }
 
 // Step takes the fault of one of the kinds that a step on a server meets now;
@@ -87,6 +96,7 @@ func (p *Plan) takeDue(due func(Fault) bool) (Fault, bool) {
 		return Fault{}, false
 	}
 	taken := p.faults[at]
+	p.lastAt = time.Now()
 	if taken.Times > 0 {
 		p.faults[at].Times--
 	}
