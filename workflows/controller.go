@@ -37,6 +37,7 @@ func ManageFarm(ctx workflow.Context, input controller.State) error {
 		return c.close(ctx)
 	}
 	c.receiveSignals(ctx)
+	c.distrustLegacyReset(ctx)
 	return workflow.NewContinueAsNewErrorWithOptions(ctx, workflow.ContinueAsNewErrorOptions{
 		// Without deployment versions this says nothing.
 		InitialVersioningBehavior: workflow.ContinueAsNewVersioningBehaviorAutoUpgrade,

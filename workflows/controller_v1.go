@@ -32,6 +32,14 @@ func (c *farmController) movesOn(ctx workflow.Context) bool {
 	return workflow.GetVersion(ctx, fmt.Sprintf("%s: rest %d", recallsRuns, c.rests), workflow.DefaultVersion, 1) == 1
 }
 
+// distrustLegacyReset has the next run recall where a legacy one was reset, which does
+// not notice that: a run of long ago can be, and what it knew was true then.
+func (c *farmController) distrustLegacyReset(ctx workflow.Context) {
+	if info := workflow.GetInfo(ctx); c.legacy && info.OriginalRunID != "" && info.OriginalRunID != info.WorkflowExecution.RunID {
+		c.BeginRecall()
+	}
+}
+
 // inspectByChild inspects the farm by a child workflow.
 func (c *farmController) inspectByChild(ctx workflow.Context) (found farm.Inspection, err error) {
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
