@@ -186,8 +186,8 @@ func (c *farmController) isCancelled() bool {
 	return !c.legacy && c.root.Err() != nil && !c.suspendedByCancel
 }
 
-// noticeCancel takes a cancellation. Whoever cancels a controller wants that nothing
-// happens by itself, and gets that; the run itself continues as new, because what it
+// noticeCancel takes a cancellation. An operator who cancels a controller wants nothing to
+// happen by itself, and gets that; the run itself continues as new, because what it
 // starts after a cancellation would be cancelled too.
 func (c *farmController) noticeCancel() {
 	if c.isCancelled() {

@@ -64,7 +64,7 @@ func TestManageFarm_Recalls(t *testing.T) {
 		f.runs.add(terminated)
 		requireRun(t, f.newController(t).runUntil(3*day), run{Suspended: true, HasSnapshot: true, NeedsOperator: true})
 	})
-	t.Run("and not what whoever starts it says", func(t *testing.T) {
+	t.Run("and not what its input says", func(t *testing.T) {
 		t.Parallel()
 		c := newTestFarm(t, farmsim.Options{}).newController(t)
 		c.after(time.Hour, c.stop)
