@@ -56,7 +56,7 @@ func (in ServerInput) farmName() string { return in.Farm }
 func (in OldCertificateInput) farmName() string { return in.Farm }
 
 // admissionInterceptor has each step ask the farm's controller before it begins: a
-// run that somebody started by hand, or reset after it had ended, changes nothing.
+// run that an operator started by hand, or reset after it had ended, changes nothing.
 type admissionInterceptor struct {
 	interceptor.WorkerInterceptorBase
 

@@ -37,7 +37,7 @@ func ManageFarm(ctx workflow.Context, input controller.State) error {
 		return c.close(ctx)
 	}
 	c.receiveSignals(ctx)
-	c.recallAfterReset(ctx)
+	c.distrustLegacyReset(ctx)
 	return workflow.NewContinueAsNewErrorWithOptions(ctx, workflow.ContinueAsNewErrorOptions{
 		// Without deployment versions this says nothing.
 		InitialVersioningBehavior: workflow.ContinueAsNewVersioningBehaviorAutoUpgrade,
@@ -192,8 +192,8 @@ func (c *farmController) isCancelled() bool {
 	return !c.legacy && c.root.Err() != nil && !c.suspendedByCancel
 }
 
-// noticeCancel takes a cancellation. Whoever cancels a controller wants that nothing
-// happens by itself, and gets that; the run itself continues as new, because what it
+// noticeCancel takes a cancellation. An operator who cancels a controller wants nothing to
+// happen by itself, and gets that; the run itself continues as new, because what it
 // starts after a cancellation would be cancelled too.
 func (c *farmController) noticeCancel() {
 	if c.isCancelled() {

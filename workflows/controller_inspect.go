@@ -36,7 +36,7 @@ func (c *farmController) inspect(ctx workflow.Context) error {
 
 // attend inspects the farm while a rotation waits, and waits while it works. A
 // rotation that nobody approves must not hide that the certificate ends, or that
-// somebody has changed the farm. Nothing is decided: that is the rotation's.
+// an administrator has changed the farm. Nothing is decided: that is the rotation's.
 func (c *farmController) attend(ctx workflow.Context) error {
 	if c.legacy || !c.InspectionDue(workflow.Now(ctx)) {
 		return c.wait(ctx)

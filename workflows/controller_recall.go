@@ -12,8 +12,8 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// newController returns the controller of the farm that the input names. Whoever
-// starts a workflow chooses its input, so it counts only where a controller wrote it,
+// newController returns the controller of the farm that the input names. The
+// input of a workflow is chosen by who starts it, so it counts only where a controller wrote it,
 // when it continued as new. Any other begins by recalling.
 func newController(ctx workflow.Context, input controller.State) (*farmController, error) {
 	c := &farmController{root: ctx, legacy: isLegacy(ctx), State: input}

@@ -64,7 +64,7 @@ func TestManageFarm_Recalls(t *testing.T) {
 		f.runs.add(terminated)
 		requireRun(t, f.newController(t).runUntil(3*day), run{Suspended: true, HasSnapshot: true, NeedsOperator: true})
 	})
-	t.Run("and not what whoever starts it says", func(t *testing.T) {
+	t.Run("and not what its input says", func(t *testing.T) {
 		t.Parallel()
 		c := newTestFarm(t, farmsim.Options{}).newController(t)
 		c.after(time.Hour, c.stop)
@@ -222,13 +222,20 @@ func TestManageFarm_Forgets(t *testing.T) {
 	c.assertNeedsOperator(false)
 }
 
+// newLegacyController is a controller that began before controllers recalled.
+func newLegacyController(t *testing.T) *testController {
+	t.Helper()
+	c := newTestFarm(t, farmsim.Options{Trusting: true}).newController(t)
+	c.env.OnGetVersion("the controller recalls its runs", workflow.DefaultVersion, workflow.Version(1)).Return(workflow.DefaultVersion)
+	c.env.OnGetVersion(anything, workflow.DefaultVersion, workflow.Version(1)).Return(workflow.Version(1))
+	return c
+}
+
 // TestManageFarm_Legacy is a controller that began before controllers recalled. It
 // asks nothing, and continues as new as soon as it rests.
 func TestManageFarm_Legacy(t *testing.T) {
 	t.Parallel()
-	c := newTestFarm(t, farmsim.Options{Trusting: true}).newController(t)
-	c.env.OnGetVersion("the controller recalls its runs", workflow.DefaultVersion, workflow.Version(1)).Return(workflow.DefaultVersion)
-	c.env.OnGetVersion(anything, workflow.DefaultVersion, workflow.Version(1)).Return(workflow.Version(1))
+	c := newLegacyController(t)
 	before := *rolledBack()
 	state := c.requireContinued(before)
 	if diff := cmp.Diff(before, state); diff != "" {
@@ -236,5 +243,16 @@ func TestManageFarm_Legacy(t *testing.T) {
 	}
 	if len(c.started) > 0 {
 		t.Errorf("it has started %v", c.started)
+	}
+}
+
+// TestManageFarm_LegacyWasReset resets a run of long ago: the next one does not believe
+// what that one knew.
+func TestManageFarm_LegacyWasReset(t *testing.T) {
+	t.Parallel()
+	c := newLegacyController(t)
+	c.marks.originalRunID = "long ago"
+	if state := c.requireContinued(controller.State{}); !state.Recalling {
+		t.Errorf("the next controller believes %+v", state)
 	}
 }

@@ -32,10 +32,10 @@ func (c *farmController) movesOn(ctx workflow.Context) bool {
 	return workflow.GetVersion(ctx, fmt.Sprintf("%s: rest %d", recallsRuns, c.rests), workflow.DefaultVersion, 1) == 1
 }
 
-// recallAfterReset has the next run recall where this one is legacy and was reset: a
-// legacy run does not notice that what it knows was true at another time.
-func (c *farmController) recallAfterReset(ctx workflow.Context) {
-	if info := workflow.GetInfo(ctx); c.legacy && info.OriginalRunID != "" && info.WorkflowExecution.RunID != info.OriginalRunID {
+// distrustLegacyReset has the next run recall where a legacy one was reset, which does
+// not notice that: a run of long ago can be, and what it knew was true then.
+func (c *farmController) distrustLegacyReset(ctx workflow.Context) {
+	if info := workflow.GetInfo(ctx); c.legacy && info.OriginalRunID != "" && info.OriginalRunID != info.WorkflowExecution.RunID {
 		c.BeginRecall()
 	}
 }

@@ -30,8 +30,8 @@ func (c *farmController) shouldWatch(now time.Time) bool {
 	return !c.legacy && c.Active != nil && (c.hinted || c.ReadDue(now))
 }
 
-// watchRun reads the active run: it may wait for an operator, somebody may have paused
-// it, terminated or reset it, or it has ended without telling. What cannot be read now
+// watchRun reads the active run: it may wait for an operator, it may have been
+// paused, terminated or reset in Temporal, or it has ended without telling. What cannot be read now
 // is read again later.
 func (c *farmController) watchRun(ctx workflow.Context) error {
 	watched := *c.Active
@@ -107,7 +107,7 @@ func (c *farmController) handleAdmission(ctx workflow.Context, admission control
 }
 
 // askTimeout is how long a question to Temporal may take, with all attempts. None of
-// the timeouts of an activity ends one that somebody has paused, and no worker may take
+// the timeouts of an activity ends one that an operator has paused, and no worker may take
 // it: neither may stop the controller.
 //
 // Source: Temporal server 1.32, service/history/workflow/timer_sequence.go.

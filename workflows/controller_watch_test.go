@@ -32,7 +32,7 @@ func TestManageFarm_Watches(t *testing.T) {
 			t.Errorf("it cannot be rolled back: %s", blocked)
 		}
 	})
-	t.Run("what it waits for, and what somebody has paused", func(t *testing.T) {
+	t.Run("what it waits for, and what an operator has paused", func(t *testing.T) {
 		t.Parallel()
 		f := newTestFarm(t, farmsim.Options{Trusting: true})
 		f.setPolicy(requireApproval)

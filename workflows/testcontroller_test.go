@@ -46,7 +46,7 @@ func (c *testController) sendEvent(id string) {
 	c.env.SignalWorkflow(workflows.EventSignal, controller.Event{ID: id, Summary: "event " + id})
 }
 
-// sendHint is a run that says that it has something to tell, or whoever forges that.
+// sendHint is a run that says that it has something to tell, or an operator who forges that.
 func (c *testController) sendHint(hint any) { c.env.SignalWorkflow(workflows.RunSignal, hint) }
 
 // endContinued has the controller continue as new; what it has started is left alone.

@@ -18,6 +18,8 @@ type marks struct {
 	mu sync.Mutex
 	// needsOperator is by workflow ID.
 	needsOperator map[string]bool
+	// originalRunID is what a reset run was started as; empty for one that was not.
+	originalRunID string
 }
 
 // needOperator lists which workflows are marked as in need of an operator, and which
@@ -62,4 +64,13 @@ func (o *attributeRecorder) UpsertTypedSearchAttributes(ctx workflow.Context, up
 		o.marks.mu.Unlock()
 	}
 	return o.Next.UpsertTypedSearchAttributes(ctx, updates...)
+}
+
+// GetInfo implements interceptor.WorkflowOutboundInterceptor.
+func (o *attributeRecorder) GetInfo(ctx workflow.Context) *workflow.Info {
+	info := *o.Next.GetInfo(ctx)
+	if o.marks.originalRunID != "" {
+		info.OriginalRunID = o.marks.originalRunID
+	}
+	return &info
 }

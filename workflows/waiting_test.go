@@ -153,7 +153,7 @@ func TestRun_Reminders(t *testing.T) {
 }
 
 // TestRun_BacksOff has a step fail for a year where nothing can be rolled back: its
-// history must not grow for ever.
+// history must not grow without end.
 func TestRun_BacksOff(t *testing.T) {
 	t.Parallel()
 	f := newTestFarm(t, farmsim.Options{Trusting: true})

@@ -114,7 +114,7 @@ func (r Records) isByController(ctx context.Context, info *workflowpb.WorkflowEx
 	return first == nil || isTerminated(first), err
 }
 
-// pausedIn lists what somebody has paused in a run, in words.
+// pausedIn lists what an operator has paused in a run, in words.
 func pausedIn(d *workflowservice.DescribeWorkflowExecutionResponse) []string {
 	var paused []string
 	if d.WorkflowExtendedInfo.GetPauseInfo() != nil {

@@ -28,7 +28,7 @@ type RunRecord struct {
 	EndedAt time.Time `json:"endedAt,omitzero"`
 	// Wait is what the run waits for; nil while it waits for nothing.
 	Wait *farm.Wait `json:"wait,omitempty"`
-	// Paused are the activities that somebody has paused in Temporal, in words.
+	// Paused are the activities that an operator has paused in Temporal, in words.
 	Paused []string `json:"paused,omitempty"`
 	// Snapshot is the state before its first change; nil until it is taken.
 	Snapshot *farm.Snapshot `json:"snapshot,omitempty"`

@@ -45,7 +45,7 @@ type Decision struct {
 	Reason string `json:"reason"`
 }
 
-// Bounds of a decision, in bytes: whoever may decide must not fill the history of a
+// Bounds of a decision, in bytes: one who may decide must not fill the history of a
 // run, and what shows it.
 const (
 	maxDecisionName   = 300

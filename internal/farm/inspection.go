@@ -113,7 +113,7 @@ type RotationResult struct {
 	// NotApproved reports whether the run ended because nobody approved it in time.
 	// What it had staged is rolled back, unless an earlier rotation had changed more.
 	NotApproved bool `json:"notApproved,omitempty"`
-	// Cancelled reports whether the run was cancelled in Temporal: somebody wanted it
+	// Cancelled reports whether the run was cancelled in Temporal: an operator wanted it
 	// not to go on, so it must not begin again by itself.
 	Cancelled bool `json:"cancelled,omitempty"`
 	// Inspection is the farm as the run last observed it; nil when the run did
