@@ -16,10 +16,9 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-// The farm's own controller starts every run, and nothing by itself: the farm is
-// suspended whenever no run was asked for that could end otherwise, inspections are a
-// week apart, and what would follow a rotation at once, because nothing is kept, waits
-// until the farm is resumed.
+// The farm's own controller starts every run, and none by itself: inspections are a
+// week apart, and a rotation leaves the farm suspended. The old certificate is not kept,
+// so that its retirement starts as soon as the farm is resumed.
 
 // author is who asks for runs.
 var author = farmclient.Author{By: "a test", Reason: "a test"}

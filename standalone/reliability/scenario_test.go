@@ -26,7 +26,7 @@ type result struct {
 // run runs the scenario and compares the reported outcome with the farm's state.
 func (r *result) run(t *testing.T, s *testFarm) {
 	ctx, fc := withDeadline(t), r.faultCase()
-	s.setPolicy(t, fc.policy())
+	s.setPolicy(ctx, t, fc.policy())
 	s.prepareFor(ctx, t, r.operation)
 	before, mark, began := s.sim.State(), s.callLog.len(), time.Now()
 	if r.step == startScript {

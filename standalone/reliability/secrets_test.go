@@ -30,6 +30,7 @@ func TestSecrets_NoneIsLeftBehind(t *testing.T) {
 	t.Parallel()
 	ctx, s := withDeadline(t), newTestFarm(t)
 	// Log everything, and let the calls that carry secrets fail.
+	s.awaitIdle(ctx, t)
 	s.worker.args = append(s.worker.args, "-log-level", "debug")
 	s.worker.restart(t)
 	s.awaitIdle(ctx, t)

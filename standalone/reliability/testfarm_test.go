@@ -1,6 +1,7 @@
 package reliability
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -106,12 +107,14 @@ func (s *testFarm) stop(t *testing.T) {
 }
 
 // setPolicy changes the farm's onFailure policy, and restarts the worker, which
-// reads it only when it starts.
-func (s *testFarm) setPolicy(t *testing.T, policy farm.OnFailure) {
+// reads it only when it starts. A worker that is killed during an inspection is missed
+// only a minute later.
+func (s *testFarm) setPolicy(ctx context.Context, t *testing.T, policy farm.OnFailure) {
 	t.Helper()
 	if s.policy == policy {
 		return
 	}
+	s.awaitIdle(ctx, t)
 	s.policy = policy
 	s.writeConfig(t)
 	s.worker.restart(t) // has the controller inspect the farm: its configuration has changed
