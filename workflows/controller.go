@@ -175,6 +175,7 @@ func (c *farmController) act(ctx workflow.Context) error {
 // next inspection or retirement.
 func (c *farmController) wait(ctx workflow.Context) error {
 	c.showPage(ctx)
+	c.skipRead(ctx)
 	request, due := c.Mailbox.Request, c.Inspected.Due
 	c.updated = false
 	woken := func() bool {

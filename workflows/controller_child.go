@@ -51,9 +51,10 @@ func (c *farmController) startRetirement(ctx workflow.Context) error {
 
 // startChild starts a child workflow and notes it, or that another run has its
 // workflow ID. The child goes on when the controller is terminated: it would
-// otherwise stop between two steps. A controller that was reset starts nothing.
+// otherwise stop between two steps. A controller that was reset starts nothing, and one
+// that was cancelled only what an operator asked for.
 func (c *farmController) startChild(ctx workflow.Context, run controller.ActiveRun, child, in any) error {
-	if c.noticeReset(ctx); c.Recalling {
+	if c.noticeReset(ctx); c.Recalling || c.isCancelled() && c.Mailbox.Request == nil {
 		return nil
 	}
 	c.launching = run.WorkflowID

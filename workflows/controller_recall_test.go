@@ -195,6 +195,19 @@ func TestManageFarm_WasCancelled(t *testing.T) {
 	assertMentions(t, state.Suspended, "farm/contoso was cancelled in Temporal")
 }
 
+// TestManageFarm_WasCancelledBeforeARotation cancels a controller that is about to rotate.
+func TestManageFarm_WasCancelledBeforeARotation(t *testing.T) {
+	for _, activity := range []string{"InspectFarm", "Decide"} {
+		t.Run(activity, func(t *testing.T) {
+			t.Parallel()
+			c := newTestFarm(t, farmsim.Options{Trusting: true}).newController(t)
+			c.onActivity(activity, c.env.CancelWorkflow)
+			state := c.requireContinued(controller.State{})
+			requireRun(t, state, run{Suspended: true, NeedsOperator: true})
+		})
+	}
+}
+
 func TestManageFarm_Forgets(t *testing.T) {
 	t.Parallel()
 	f := newTestFarm(t, farmsim.Options{Trusting: true, DistinctSubjects: true})

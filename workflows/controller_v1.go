@@ -40,6 +40,14 @@ func (c *farmController) distrustLegacyReset(ctx workflow.Context) {
 	}
 }
 
+// skipRead counts the active run as read: a legacy run reads none, and must not wake for
+// that.
+func (c *farmController) skipRead(ctx workflow.Context) {
+	if c.legacy && c.Active != nil {
+		c.Active.ReadAt = workflow.Now(ctx)
+	}
+}
+
 // inspectByChild inspects the farm by a child workflow.
 func (c *farmController) inspectByChild(ctx workflow.Context) (found farm.Inspection, err error) {
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
