@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
@@ -29,6 +30,9 @@ var record = flag.String("record", "", "record histories for the replay test int
 // of its machine.
 var stickyQueue = regexp.MustCompile(`"[^"]+:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"`)
 
+// identity matches who did something, which contains it too.
+var identity = regexp.MustCompile(`"identity":\s*"[^"]*"`)
+
 // recorder is a worker on a simulated farm whose histories are recorded.
 type recorder struct {
 	*testWorker
@@ -37,22 +41,26 @@ type recorder struct {
 }
 
 // TestRecordHistories records the histories of an approved renewal; of the retirement
-// after it, which is cancelled for a rollback; of the rollback, which blocks and is
-// retried; of a renewal whose canary fails; of one that is verified and of its
+// after it, which is cancelled for a rollback; of the rollback, which blocks and tries
+// again by itself; of a renewal whose canary fails; of one that is verified and of its
 // retirement, which completes; of the inspections and of the controller.
 func TestRecordHistories(t *testing.T) {
 	if *record == "" {
 		t.Skip("records only with -record")
 	}
 	ctx := context.Background()
-	r := &recorder{startTestWorker(t, "approval: required", "keepOldFor: 0s"), t}
+	r := &recorder{startTestWorker(t, "approval: required", "keepOldFor: 0s", "decisionTimeout: 1m"), t}
 	rotate, retire := workflows.RotateID(farmsim.FarmName), workflows.RetireID(farmsim.FarmName)
 	r.approve(ctx, rotate)
 	waitUntil(t, func() bool { return r.status(ctx, retire).Wait != nil })
 
-	r.addFault("oos-01.contoso.com", "Restore-S2SCertificateName", powershell.ChangedSince) // the master
+	for range 2 {
+		r.addFault("oos-01.contoso.com", "Restore-S2SCertificateName", powershell.ChangedSince) // the master
+	}
 	r.rollBack(ctx)
 	waitUntil(t, func() bool { w := r.status(ctx, rotate).Wait; return w != nil && w.For == farm.ForDecision })
+	// Nobody decides: it tries again by itself, and then waits longer.
+	waitUntil(t, func() bool { w := r.status(ctx, rotate).Wait; return w != nil && time.Until(w.Until) > 90*time.Second })
 	r.decide(ctx, rotate, farm.Decision{Choice: farm.Retry})
 	waitUntil(t, func() bool { return r.isRolledBack(ctx) })
 
@@ -68,6 +76,9 @@ func TestRecordHistories(t *testing.T) {
 		s := r.state(ctx)
 		return s.Retention.Snapshot == nil && s.Active == nil && s.Next.Reason != ""
 	})
+	if _, err := r.farm.Inspect(ctx); err != nil {
+		t.Fatal(err)
+	}
 	r.save(ctx)
 }
 
@@ -159,6 +170,7 @@ func (r *recorder) save(ctx context.Context) {
 		if err != nil {
 			r.t.Fatal(err)
 		}
+		text = identity.ReplaceAll(text, []byte(`"identity":"farmtrust"`))
 		text = stickyQueue.ReplaceAll(text, []byte(`"worker:sticky"`))
 		name := fmt.Sprintf("%s-%02d-%s.json", filepath.Base(*record), i, e.Type.Name)
 		if err := os.WriteFile(filepath.Join(filepath.Dir(*record), name), text, 0o600); err != nil {

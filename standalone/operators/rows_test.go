@@ -32,8 +32,10 @@ var (
 	stillKept    = want{phase: controller.Idle, page: "retire", says: "nothing: the old certificate is kept for as long as before, and a rollback is possible"}
 	stillUndone  = want{phase: controller.Suspended, suspended: "rolled back", needsOperator: true, rolledBack: true, says: "nothing: the farm stays suspended"}
 	stillRetires = want{phase: controller.Retiring, needsOperator: true, page: "retire", says: "nothing: the retirement goes on waiting"}
-	isTerminated = want{phase: controller.Suspended, suspended: "terminated", needsOperator: true,
-		says: "the farm stays as it is, half changed; it is suspended, and can be rotated or rolled back"}
+	isTerminated = want{
+		phase: controller.Suspended, suspended: "terminated", needsOperator: true,
+		says: "the farm stays as it is, half changed; it is suspended, and can be rotated or rolled back",
+	}
 )
 
 // What is found after a controller was ended: the next one knows the same.
@@ -126,7 +128,10 @@ func controllerStartRows() []row {
 // anything is content that no message has, or that none should be believed for.
 func anything(farmName string) []any {
 	return []any{
-		"not what is expected", 17, map[string]any{}, nil, []string{"a", "b"},
+		"not what is expected", 17,
+		map[string]any{},
+		nil,
+		[]string{"a", "b"},
 		map[string]any{"runId": "00000000-0000-0000-0000-000000000000", "workflowId": workflows.RotateID(farmName), "ending": true},
 		map[string]any{"kind": "rotate", "id": "", "farm": "another"},
 	}
