@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -52,6 +53,7 @@ func (a *Activities) RecallFarm(ctx context.Context, in RecallInput) (controller
 	state := controller.State{Farm: in.Farm, Policy: in.Policy}
 	if previous != nil {
 		state = *previous
+		state.Policy = cmp.Or(state.Policy, in.Policy)
 	}
 	records, err := a.collectRuns(ctx, in, state)
 	if err != nil {

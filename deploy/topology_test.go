@@ -224,7 +224,8 @@ func (top *topology) get(t *testing.T, path string) string {
 }
 
 // TestTopology_ARotationSurvivesThatEachPartIsKilled starts what compose starts, in
-// its order, and kills each part while a rotation waits and again while it runs.
+// its order, and kills each part while a rotation waits and again while it runs. In the
+// end workers become versions of a deployment.
 func TestTopology_ARotationSurvivesThatEachPartIsKilled(t *testing.T) {
 	top := newTopology(t)
 	postgres := top.database(t)
@@ -257,6 +258,7 @@ func TestTopology_ARotationSurvivesThatEachPartIsKilled(t *testing.T) {
 	temporal.resume(t)
 	worker.resume(t)
 	assertOldDatabaseIsNoDanger(t, o, digest)
+	top.assertVersionsAreKept(t)
 }
 
 // worker returns the worker's service with this configuration.

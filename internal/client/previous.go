@@ -28,13 +28,13 @@ func (r Records) PreviousState(ctx context.Context, farmName, runID string) (*co
 	if err != nil {
 		return nil, err
 	}
+	if i := slices.IndexFunc(runs, wasForgotten); i >= 0 {
+		runs = runs[:i]
+	}
 	var events []controller.Event
 	for _, run := range runs {
-		switch {
-		case run.Execution.RunId == runID:
+		if run.Execution.RunId == runID {
 			continue
-		case run.Status == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
-			return nil, nil
 		}
 		state, err := r.stateOf(ctx, run)
 		switch {
@@ -44,19 +44,34 @@ func (r Records) PreviousState(ctx context.Context, farmName, runID string) (*co
 		case state.Recalling:
 			events = append(events, state.Mailbox.Pending...)
 		default:
-			for _, e := range events {
-				state.ReceiveEvent(time.Now(), e)
-			}
-			return state, nil
+			return receiveAll(state, events), nil
 		}
 	}
-	return nil, nil
+	if len(events) == 0 {
+		return nil, nil
+	}
+	return receiveAll(&controller.State{Farm: farmName}, events), nil
+}
+
+// wasForgotten reports whether a controller ended because an operator had it forget its
+// farm: it completes for nothing else.
+func wasForgotten(run *workflowpb.WorkflowExecutionInfo) bool {
+	return run.Status == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
+}
+
+// receiveAll has a state receive events that came later.
+func receiveAll(s *controller.State, events []controller.Event) *controller.State {
+	for _, e := range events {
+		s.ReceiveEvent(time.Now(), e)
+	}
+	return s
 }
 
 // replayAttempts is how often a controller that has ended is asked for its state before
-// it counts as one that cannot be replayed. A worker that starts or stops has been seen
-// to fail a replay once.
-const replayAttempts = 3
+// it counts as one that cannot be replayed: for some seconds. A worker that starts or
+// stops has been seen to fail a replay once, and beside a worker of an earlier version,
+// as during an upgrade, every other question may reach that.
+const replayAttempts = 20
 
 // stateOf asks a controller that has ended for its state; nil where it cannot be
 // replayed.
