@@ -97,7 +97,7 @@ func (f Farm) sendRequest(ctx context.Context, r controller.Request) (workflows.
 }
 
 // isOutdated reports whether what was in the way of a request is not any more: nothing
-// is, or a run that has ended. A controller that refuses has a worker, so one whose
+// is, or a run that has ended or is about to. A controller that refuses has a worker, so one whose
 // state cannot be read has too many questions at once, and is asked again.
 func (f Farm) isOutdated(ctx context.Context, r controller.Request) bool {
 	state, err := f.State(ctx)
@@ -109,8 +109,21 @@ func (f Farm) isOutdated(ctx context.Context, r controller.Request) bool {
 	case state.Active == nil:
 		return state.CheckRequest(r, "") == nil
 	}
-	active, err := f.Records().describeRun(ctx, state.Active.WorkflowID, state.Active.RunID)
-	return err == nil && active != nil && !isRunning(active.WorkflowExecutionInfo)
+	return f.hasEnded(ctx, *state.Active)
+}
+
+// hasEnded reports whether a run has ended, or says that it is done: it then closes
+// within seconds.
+func (f Farm) hasEnded(ctx context.Context, run controller.ActiveRun) bool {
+	described, err := f.Records().describeRun(ctx, run.WorkflowID, run.RunID)
+	if err != nil || described == nil {
+		return false
+	}
+	if !isRunning(described.WorkflowExecutionInfo) {
+		return true
+	}
+	status, err := f.Run(ctx, run.WorkflowID, run.RunID).Status(ctx)
+	return err == nil && status.Phase == farm.PhaseDone
 }
 
 // updateController updates the controller with a request.
