@@ -131,9 +131,10 @@ func TestInterceptors_Admission(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			runs := &slowRuns{answer: make(chan struct{})}
 			a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Remote: warningServer{}, Runs: runs}
-			env := newActivities(a)
+			shared := activities.Interceptors(a)
 			var steps sync.WaitGroup
 			for range 20 {
+				env := newEnvironment(a, shared)
 				steps.Go(func() {
 					if _, err := env.ExecuteActivity(a.GrantKey, in); err != nil {
 						t.Error(err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
@@ -84,13 +85,19 @@ func makeSelfSigned(t *testing.T, from time.Time, validFor time.Duration) *cert.
 // newActivities runs activities as a worker does. Without another controller theirs
 // admits every run.
 func newActivities(a *activities.Activities) *testsuite.TestActivityEnvironment {
-	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler))) // what is expected to fail is no news
-	env := suite.NewTestActivityEnvironment()
 	if a.Runs == nil {
 		a.Runs = &testRuns{}
 	}
-	env.SetWorkerOptions(worker.Options{Interceptors: activities.Interceptors(a)})
+	return newEnvironment(a, activities.Interceptors(a))
+}
+
+// newEnvironment has one activity at a time; those of several share their interceptors,
+// as those of a worker do.
+func newEnvironment(a *activities.Activities, shared []interceptor.WorkerInterceptor) *testsuite.TestActivityEnvironment {
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler))) // what is expected to fail is no news
+	env := suite.NewTestActivityEnvironment()
+	env.SetWorkerOptions(worker.Options{Interceptors: shared})
 	env.RegisterActivity(a)
 	return env
 }

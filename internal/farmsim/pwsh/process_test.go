@@ -93,8 +93,10 @@ func TestRun_NeedsToken(t *testing.T) {
 		Said string `json:"said"`
 	}
 	s.run(office, `param()
+		$token = $env:FARMTRUST_TOKEN
 		$env:FARMTRUST_TOKEN = 'guessed'
 		try { Get-ComputerName } catch { $said = $_.Exception.Message }
+		$env:FARMTRUST_TOKEN = $token # what ends the script needs it
 		[pscustomobject] @{ said = $said }`, map[string]string{}, &result)
 	if !strings.Contains(result.Said, "401") {
 		t.Errorf("it says %q", result.Said)
