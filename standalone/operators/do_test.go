@@ -261,6 +261,17 @@ func requireFails(t *testing.T, run temporal.WorkflowRun) {
 	}
 }
 
+// requireChangesNothing waits until a run ends, which must fail or find nothing to do.
+func requireChangesNothing(t *testing.T, run temporal.WorkflowRun) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var result farm.RotationResult
+	if err := run.Get(ctx, &result); ctx.Err() != nil || err == nil && result.Outcome != farm.NoChange {
+		t.Fatalf("%s ended %s with %v, want it unchanged or refused", run.GetID(), result.Outcome, err)
+	}
+}
+
 // update sends an update that must be refused.
 func (w *testFarm) requireRefused(t *testing.T, id, name string, args ...any) {
 	t.Helper()

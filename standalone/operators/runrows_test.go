@@ -15,6 +15,9 @@ func rotationRows() []row {
 	startOwn := func(t *testing.T, w *testFarm) {
 		requireFails(t, w.start(t, workflows.RotateID(w.name), workflows.RotateTrust, input(w)))
 	}
+	startIdle := func(t *testing.T, w *testFarm) {
+		requireChangesNothing(t, w.start(t, workflows.RotateID(w.name), workflows.RotateTrust, input(w)))
+	}
 	startForeign := func(t *testing.T, w *testFarm) {
 		requireFails(t, w.start(t, "my own rotation", workflows.RotateTrust, input(w)))
 	}
@@ -56,7 +59,7 @@ func rotationRows() []row {
 		}, want{phase: controller.Rotating, needsOperator: true, page: "paused", says: "the step stops; within five minutes the farm's page says what is paused, and that an operator is needed. After Unpause the step is tried again"}, nil},
 
 		{rotateTrust, buttonStart, "under its own ID", afterRollback, startOwn, stillUndone.saying(refused), nil},
-		{rotateTrust, buttonStart, "under its own ID", inRetention, startOwn, stillKept.saying(refused), nil},
+		{rotateTrust, buttonStart, "under its own ID", inRetention, startIdle, stillKept.saying("it ends: there is nothing to change, or it fails before it changes anything, because the controller did not start it"), nil},
 		{rotateTrust, buttonStart, "under its own ID, in place of the one that runs,", waitsForApproval, startOwn, isTerminated.saying(refused + "; the one that ran counts as terminated"), nil},
 		{rotateTrust, buttonStart, "under another ID", waitsForApproval, startForeign, stillWaits.saying("it fails at once"), nil},
 		{rotateTrust, buttonStart, "under another ID", afterRollback, startForeign, stillUndone.saying("it fails at once"), nil},
