@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"os/exec"
 	"testing"
 
 	"go.temporal.io/sdk/client"
@@ -27,7 +28,13 @@ func (top *topology) assertVersionsAreKept(t *testing.T) {
 	o := &operator{command: []string{top.programs.path("farmtrust")}, env: append(top.env("worker"), "USER=operator")}
 
 	top.startVersion(t, c, config, "v1")
-	digest := o.rotateUntilApproval(t)
+	// Temporal shows who polls a queue only once the right part of it was polled.
+	poll(t, "the worker to be seen", func() bool {
+		command := exec.CommandContext(t.Context(), o.command[0], "rotate", "contoso", "--detach")
+		command.Env = o.env
+		return command.Run() == nil
+	})
+	digest := o.awaitApproval(t)
 	top.startVersion(t, c, config, "v2")
 	o.run(t, "approve", "contoso", digest, "--reason", "tested")
 	o.awaitVerified(t)
