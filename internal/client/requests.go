@@ -104,12 +104,10 @@ func (f Farm) isOutdated(ctx context.Context, r controller.Request) bool {
 	switch {
 	case err != nil:
 		return !errors.Is(err, ErrNoController)
-	case isStarting(state):
-		return false
-	case state.Active == nil:
-		return state.CheckRequest(r, "") == nil
+	case state.Active != nil:
+		return f.hasEnded(ctx, *state.Active)
 	}
-	return f.hasEnded(ctx, *state.Active)
+	return !isStarting(state) && state.CheckRequest(r, "") == nil
 }
 
 // hasEnded reports whether a run has ended, or says that it is done: it then closes
