@@ -1,7 +1,6 @@
 package deploy_test
 
 import (
-	"os/exec"
 	"testing"
 
 	"go.temporal.io/sdk/client"
@@ -29,11 +28,7 @@ func (top *topology) assertVersionsAreKept(t *testing.T) {
 
 	top.startVersion(t, c, config, "v1")
 	// Temporal shows who polls a queue only once the right part of it was polled.
-	poll(t, "the worker to be seen", func() bool {
-		command := exec.CommandContext(t.Context(), o.command[0], "rotate", "contoso", "--detach")
-		command.Env = o.env
-		return command.Run() == nil
-	})
+	poll(t, "the worker to be seen", func() bool { return o.try(t, "rotate", "contoso", "--detach") })
 	digest := o.awaitApproval(t)
 	top.startVersion(t, c, config, "v2")
 	o.run(t, "approve", "contoso", digest, "--reason", "tested")
