@@ -72,7 +72,7 @@ func (c *farmController) readRun(ctx workflow.Context, in activities.ReadRunInpu
 	return record, err
 }
 
-// validateAdmission refuses to look at what is no run of the farm, whoever asks.
+// validateAdmission refuses to look at what is no run of the farm.
 func (c *farmController) validateAdmission(admission controller.Admission) error {
 	if id := admission.WorkflowID; admission.RunID == "" || id != RotateID(c.Farm) && id != RetireID(c.Farm) {
 		return temporal.NewNonRetryableApplicationError(fmt.Sprintf("%.100q (run %.100q) is no run of %s", id, admission.RunID, c.Farm), RefusedError, nil)
