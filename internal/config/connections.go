@@ -41,8 +41,11 @@ func (r *reader) readConnection(n node) (c Connection) {
 			}
 		}},
 	})
-	if c.Auth == Basic && strings.ContainsAny(c.User, `\@`) {
+	switch namesDomain := strings.ContainsAny(c.User, `\@`); {
+	case c.Auth == Basic && namesDomain:
 		r.addWarning(n, "use ntlm for domain accounts", "Windows accepts basic for local accounts only")
+	case c.Auth == NTLM && c.User != "" && !namesDomain:
+		r.addWarning(n, fmt.Sprintf(`write DOMAIN\%[1]s or %[1]s@domain, unless it is a local account of each server`, c.User), "the account %s has no domain", c.User)
 	}
 	if c.AllowUnverified && c.CA != "" {
 		r.addProblem(n, "keep one of them", "has both ca and allowUnverified")
@@ -93,10 +96,11 @@ func checkCertificates(path string) error {
 
 // resolveSecretPath resolves a secret's relative path against the folder of the
 // configuration file.
-func (r *reader) resolveSecretPath(ref secret.Ref) secret.Ref {
+func (r *reader) resolveSecretPath(n node, ref secret.Ref) secret.Ref {
 	path, isFile := strings.CutPrefix(string(ref), "file:")
 	if !isFile || filepath.IsAbs(path) {
 		return ref
 	}
+	r.warnOfForeignPath(n, path)
 	return secret.Ref("file:" + filepath.Join(r.folder, path))
 }

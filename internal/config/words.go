@@ -93,3 +93,16 @@ func formatDuration(d time.Duration) string {
 	}
 	return s
 }
+
+// listWords lists the words that are allowed: "a", "a or b", "a, b or c".
+func listWords[T ~string](words []T) string {
+	all := make([]string, len(words))
+	for i, word := range words {
+		all[i] = string(word)
+	}
+	last := len(all) - 1
+	if last < 1 {
+		return strings.Join(all, "")
+	}
+	return strings.Join(all[:last], ", ") + " or " + all[last]
+}
