@@ -25,10 +25,15 @@ func (a *app) checkCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check [FARM...]",
 		Short: "Check the configuration, then connection, rights and versions of each server",
-		Long: `Validates the configuration file, if one is given, and lists everything that is wrong
-with it, by line. Then a worker, with its own configuration, inspects every server of
-the named farms, or of all farms in the file, and shows for each server whether it can
-be reached and signed in to, the rights there, and the versions. Nothing is changed.
+		Long: `Validates the configuration file, if one is given, lists everything that is wrong with
+it, by line, and opens the secrets, the files of CAs and the certificates that it names
+on this machine. Then a worker inspects every server of the named farms, or of all farms
+in the file, and shows for each server whether it can be reached and signed in to, the
+rights there, and the versions. Nothing is changed.
+
+A worker looks with its own configuration. Where that is not the file's, the check says
+so and in what they differ: "farmtrust-worker check" checks a file before any worker has
+it.
 
 What a rotation would change is not reported as a fault: "farmtrust plan" shows it.`,
 		Example: `  farmtrust check --config farmtrust.yaml
@@ -48,12 +53,14 @@ What a rotation would change is not reported as a fault: "farmtrust plan" shows 
 			return a.check(cmd.Context(), args, fileOnly)
 		},
 	}
-	c.Flags().BoolVar(&fileOnly, "file-only", false, "validate the file, and inspect no server")
+	c.Flags().BoolVar(&fileOnly, "file-only", false, "validate the file, open nothing that it names, and inspect no server")
 	return c
 }
 
 // checkResult is the JSON object for a check.
 type checkResult struct {
+	// Problems are what the file names and cannot be opened on this machine.
+	Problems []string    `json:"problems,omitempty"`
 	Warnings []string    `json:"warnings,omitempty"`
 	Farms    []farmCheck `json:"farms"`
 }
@@ -63,31 +70,41 @@ type farmCheck struct {
 	Farm       string           `json:"farm"`
 	Inspection *farm.Inspection `json:"inspection,omitempty"`
 	Error      string           `json:"error,omitempty"`
-	err        error
+	// Differs are the settings in which the worker's configuration is not the file's.
+	Differs []string `json:"differs,omitempty"`
+	err     error
 }
 
 func (a *app) check(ctx context.Context, names []string, fileOnly bool) error {
 	result := checkResult{Farms: []farmCheck{}}
+	var file *config.Config
 	if a.config != "" {
-		c, err := a.loadConfig()
-		if err != nil {
+		var err error
+		if file, err = a.loadConfig(); err != nil {
 			return err
 		}
-		if names, err = selectFarms(c, names); err != nil {
+		if names, err = selectFarms(file, names); err != nil {
 			return err
 		}
-		for _, w := range c.Warnings {
+		for _, w := range file.Warnings {
 			result.Warnings = append(result.Warnings, w.String())
 		}
 	}
 	if !fileOnly {
+		if file != nil {
+			problems, warnings := openNamed(ctx, file)
+			result.Problems, result.Warnings = problems, append(result.Warnings, warnings...)
+		}
 		var err error
-		if result.Farms, err = a.inspectAll(ctx, names); err != nil {
+		if result.Farms, err = a.inspectAll(ctx, names, file); err != nil {
 			return err
 		}
 	}
 	if err := a.show(result, func(w io.Writer) error { return a.writeCheck(w, result) }); err != nil {
 		return err
+	}
+	if len(result.Problems) > 0 {
+		return &exitError{code: exitUsage}
 	}
 	return worstOf(result.Farms)
 }
@@ -108,9 +125,10 @@ func selectFarms(c *config.Config, names []string) ([]string, error) {
 	return names, nil
 }
 
-// inspectAll inspects several farms in parallel. One that cannot be inspected
-// does not prevent the others.
-func (a *app) inspectAll(ctx context.Context, names []string) ([]farmCheck, error) {
+// inspectAll inspects several farms in parallel, and compares their configurations with
+// those of a file, if there is one. A farm that cannot be inspected does not prevent the
+// others.
+func (a *app) inspectAll(ctx context.Context, names []string, file *config.Config) ([]farmCheck, error) {
 	farms, err := a.connectToFarms(ctx, names)
 	if err != nil {
 		return nil, err
@@ -126,6 +144,9 @@ func (a *app) inspectAll(ctx context.Context, names []string) ([]farmCheck, erro
 				checks[i].err, checks[i].Error = err, err.Error()
 			} else {
 				checks[i].Inspection = &inspection
+			}
+			if err == nil && file != nil {
+				checks[i].Differs = compareWithFile(ctx, file, f, inspection)
 			}
 			return nil
 		})
@@ -161,6 +182,12 @@ func (a *app) writeCheck(w io.Writer, result checkResult) error {
 	if a.config != "" {
 		printf("%s: the configuration is valid\n", a.config)
 	}
+	for _, problem := range result.Problems {
+		printf("%s\n", problem)
+	}
+	if len(result.Problems) > 0 {
+		printf("these are files and variables of this machine: what is on the worker's alone, farmtrust-worker check opens there\n")
+	}
 	for i, f := range result.Farms {
 		if i > 0 || a.config != "" {
 			printf("\n")
@@ -168,6 +195,9 @@ func (a *app) writeCheck(w io.Writer, result checkResult) error {
 		if f.err != nil {
 			printf("%s: %s\n", f.Farm, f.Error)
 			continue
+		}
+		if len(f.Differs) > 0 {
+			printf("%s: %s\n\n", f.Farm, describeDiffering(a.config, f.Differs))
 		}
 		written = append(written, a.writePage(w, report.Check(*f.Inspection)))
 	}
@@ -195,7 +225,7 @@ func (f farmCheck) exitCode() int {
 	if exit, ok := errors.AsType[*exitError](f.err); ok && exit.code == exitUsage {
 		return exitUsage
 	}
-	if f.err != nil {
+	if f.err != nil || len(f.Differs) > 0 {
 		return exitFailed
 	}
 	switch report.AssessInspection(*f.Inspection) {

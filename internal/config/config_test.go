@@ -1,11 +1,6 @@
 package config_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"io/fs"
 	"os"
@@ -245,33 +240,13 @@ func requireLoad(t testing.TB, path string) *config.Config {
 	return c
 }
 
-// writeConfig writes content as a configuration file, with the certificate of a CA
-// and files that are not certificates beside it, and returns its path.
+// writeConfig writes content as a configuration file, and returns its path. Nothing that
+// it names is there.
 func writeConfig(t testing.TB, content string) string {
 	t.Helper()
-	folder := t.TempDir()
-	writeFile(t, filepath.Join(folder, "ca.pem"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: newCACertificate(t)})))
-	writeFile(t, filepath.Join(folder, "key.pem"), "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
-	writeFile(t, filepath.Join(folder, "bad.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
-	writeFile(t, filepath.Join(folder, "text.pem"), "no certificate\n")
-	path := filepath.Join(folder, "farmtrust.yaml")
+	path := filepath.Join(t.TempDir(), "farmtrust.yaml")
 	writeFile(t, path, content)
 	return path
-}
-
-// newCACertificate returns the DER form of a new CA certificate.
-func newCACertificate(t testing.TB) []byte {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{NotAfter: time.Now().Add(time.Hour), IsCA: true}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return der
 }
 
 func writeFile(t testing.TB, path, content string) {
