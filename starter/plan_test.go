@@ -8,6 +8,7 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/report"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
@@ -89,15 +90,12 @@ func TestPlan_Accept(t *testing.T) {
 	})
 }
 
-func TestPlan_UnknownFarmIsNamedByTheWorker(t *testing.T) {
-	startTemporal(t, &fakeTemporal{onStart: failsWith(temporal.NewNonRetryableApplicationError(`farm "west" is not in the worker's configuration`, workflows.UnknownFarmError, nil))})
-	runProgram(t, "plan", "west").assertExit(t, exitUsage, `farm "west" is not in the worker's configuration`)
-}
-
 func TestPlan_AndCheckNeedAWorker(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{noWorker: true})
 	for _, command := range []string{"plan contoso", "check contoso"} {
-		runProgram(t, strings.Fields(command)...).assertExit(t, exitFailed, "no worker polls task queue farmtrust; start one: farmtrust-worker -config FILE")
+		got := runProgram(t, strings.Fields(command)...)
+		got.err += got.out
+		got.assertExit(t, exitCannotTell, "no worker polls task queue farmtrust; start one: farmtrust-worker -config FILE")
 	}
 	assertEqual(t, f.startedRuns(t), nil)
 }
@@ -129,12 +127,15 @@ func TestCheck_InspectsEveryFarmOfTheFileOrThoseNamed(t *testing.T) {
 	t.Setenv("PASSWORD", "secret")
 	file := writeFile(t, "farmtrust.yaml", ownCertificates(twoFarms))
 	f := startTemporal(t, &fakeTemporal{onStart: inspectionOfFile(t, file, differs)})
+	for _, name := range []string{"contoso", "fabrikam", "elsewhere"} {
+		f.addController(inOrderState(name))
+	}
 	runProgram(t, "check", "--config", file).assertExit(t, exitOK, "out:farmtrust.yaml: the configuration is valid\n",
 		"out:contoso: 1 of 1 server answered", "out:fabrikam: 1 of 1 server answered", "out:administrator  2019")
 	runProgram(t, "check", "--config", file, "fabrikam").assertExit(t, exitOK)
 	runProgram(t, "check", "elsewhere").assertExit(t, exitOK, "out:elsewhere: 1 of 1 server answered")
-	if got := f.startedRuns(t); len(got) != 4 {
-		t.Errorf("got %v, want 2, 1 and 1 inspections", got)
+	if got := f.startedRuns(t); len(got) != 3+4 {
+		t.Errorf("got %v, want 2, 1 and 1 inspections of 3 farms", got)
 	}
 }
 
@@ -194,7 +195,7 @@ func TestCheck_ExitCodeIsTheWorst(t *testing.T) {
 			runProgram(t, "check", "contoso", "fabrikam").assertExit(t, c.code, c.want...)
 			got := runProgram(t, "check", "contoso", "fabrikam", "-o", "json")
 			got.assertExit(t, c.code)
-			var shown checkResult
+			var shown report.CheckResult
 			got.readJSON(t, &shown)
 			var names []string
 			for _, f := range shown.Farms {
