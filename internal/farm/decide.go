@@ -64,8 +64,6 @@ const (
 	CodeNotYetDue ReasonCode = "not-yet-due"
 	// CodeNoNewer: a renewal is due, but the source has no newer certificate.
 	CodeNoNewer ReasonCode = "no-newer-certificate"
-	// CodeExpiresEarlier: the target would expire before the certificate in use.
-	CodeExpiresEarlier ReasonCode = "target-expires-earlier"
 	// CodeDrift: something other than the certificate is not as desired.
 	CodeDrift ReasonCode = "drift"
 	// CodeRestartPending: a server has yet to load its settings.
@@ -187,8 +185,6 @@ func (in DecisionInput) nextAsDesired() Next {
 func (in DecisionInput) nextRenewal() Next {
 	from, to := in.Current.Thumbprint.Short(), in.Target.Thumbprint.Short()
 	switch {
-	case in.Target.NotAfter.Before(in.Current.NotAfter):
-		return needsOperator(CodeExpiresEarlier, "the newest certificate of the source, %s, expires before %s, which is in use: provide a newer one, or rotate by hand", to, from)
 	case in.EventPending || in.renewalIsDue():
 		return Next{Action: ActionRotate, Code: CodeRenewal, Reason: fmt.Sprintf("from %s, which expires on %s, to %s", from, FormatTime(in.Current.NotAfter), to)}
 	}
