@@ -186,6 +186,8 @@ func (a *app) explain(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, &noNamespace):
 		return &exitError{code: exitUsage, err: &connect.NamespaceError{Address: a.options.HostPort, Namespace: a.options.Namespace, Err: err}}
+	case connect.IsRefusal(err):
+		return &exitError{code: exitCannotTell, err: &connect.RefusedError{Address: a.options.HostPort, Namespace: a.options.Namespace, Err: err}}
 	case errors.As(err, &invalid):
 		// The usual cause is a search attribute that was never registered.
 		var missing *connect.SearchAttributesError
