@@ -99,8 +99,8 @@ func noWorker(f client.Farm) error {
 
 // silentWorker says that a worker was there, and does not answer.
 func silentWorker(f client.Farm) error {
-	return &exitError{code: exitCannotTell, err: fmt.Errorf("%s: no worker of task queue %s has answered for %s: it was killed, or cannot reach Temporal; start one%s: farmtrust-worker -config FILE",
-		f.Name(), f.TaskQueue(), queryTimeout, withSite(f.Client))}
+	return &exitError{code: exitCannotTell, err: fmt.Errorf("%s: no worker of task queue %s has answered: it was killed, or cannot reach Temporal; start one%s: farmtrust-worker -config FILE",
+		f.Name(), f.TaskQueue(), withSite(f.Client))}
 }
 
 // withSite is how a worker of the client's site is to be started.

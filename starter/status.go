@@ -73,41 +73,41 @@ func (a *app) showFarm(ctx context.Context, f client.Farm, warn warning) error {
 	if err != nil {
 		return err
 	}
-	a.warnOfDifference(ctx, f.Client)
-	summary, err := f.Summary(ctx)
-	if err != nil {
+	known := make([]controller.Summary, 1)
+	if known[0], err = f.Summary(ctx); err != nil {
 		return a.explain(ctx, err)
 	}
-	state, stateProblem := a.askForStatus(ctx, f)
-	summary.Worker = controller.WorkerAnswers
-	switch {
-	case state != nil:
-		summary.Answer(*state, time.Now())
-	case isCannotTell(stateProblem):
-		summary.Worker = controller.WorkerNone
+	if err := a.askFarms(ctx, f.Client, known); err != nil {
+		return err
 	}
-	run, runProblem := a.readRun(ctx, f, summary.Worker)
-	for _, problem := range []error{runProblem, stateProblem} {
+	run, runProblem := a.readRun(ctx, f, known[0].Worker)
+	problems := []error{a.whyUnanswered(f, known[0]), runProblem}
+	for _, problem := range problems {
 		if problem != nil {
 			fmt.Fprintln(a.err, problem)
 		}
 	}
-	if err := a.showFarmStatus(summary, run, warn); err != nil {
+	if err := a.showFarmStatus(known[0], run, warn); err != nil {
 		return err
 	}
-	return assessStatus(summary, warn, stateProblem, runProblem)
+	return assessStatus(known[0], warn, problems...)
 }
 
-// askForStatus asks the controller for its state, where a worker polls.
-func (a *app) askForStatus(ctx context.Context, f client.Farm) (*controller.State, error) {
-	running, err := f.HasWorker(ctx)
+// whyUnanswered says why the controller of a farm has not answered; nil if it has.
+func (a *app) whyUnanswered(f client.Farm, s controller.Summary) error {
 	switch {
-	case err != nil:
-		return nil, a.explain(ctx, err)
-	case !running:
-		return nil, noWorker(f)
+	case s.State != nil:
+		return nil
+	case s.Worker == controller.WorkerNone:
+		return noWorker(f)
+	case s.Worker == controller.WorkerSilent:
+		return silentWorker(f)
+	case s.Problem != "":
+		return fmt.Errorf("%s: %s", f.Name(), s.Problem)
+	case !s.Managed:
+		return fmt.Errorf("%s: %w", f.Name(), client.ErrNoController)
 	}
-	return a.askState(ctx, f)
+	return fmt.Errorf("%s: the controller has only just started; ask again", f.Name())
 }
 
 func isCannotTell(err error) bool {

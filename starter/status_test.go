@@ -75,7 +75,7 @@ func TestStatus_SaysWhyItCannotTell(t *testing.T) {
 	}{
 		"no controller":    {[]string{"alone"}, exitOperator, []string{"alone: no controller runs for the farm: start a worker that has it in its configuration"}},
 		"only started":     {[]string{"young"}, exitFailed, []string{"young: rotate/young has only just started; ask again"}},
-		"silent":           {[]string{"orphan"}, exitCannotTell, []string{"orphan: no worker of task queue farmtrust has answered for 10s", "start one: farmtrust-worker -config FILE"}},
+		"silent":           {[]string{"orphan"}, exitCannotTell, []string{"orphan: no worker of task queue farmtrust has answered: it was killed", "start one: farmtrust-worker -config FILE"}},
 		"terminated":       {[]string{"gone"}, exitFailed, []string{"gone: terminated in Temporal"}},
 		"nothing to watch": {[]string{"new", "--watch"}, exitFailed, []string{"new: no rotation, or none within Temporal's retention; to start one: farmtrust rotate new"}},
 	} {
@@ -174,4 +174,3 @@ func setAttributes(t *testing.T, e *fakeRun, all map[string]any) {
 		e.info.SearchAttributes.IndexedFields[name] = payload
 	}
 }
-

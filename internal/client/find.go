@@ -27,17 +27,17 @@ const fewNames = 10
 
 // Error names the farm that was probably meant, and those that are known.
 func (e *UnknownFarmError) Error() string {
-	text := fmt.Sprintf("no worker is configured for farm %q", e.Farm)
+	text := fmt.Sprintf("no worker is configured for farm %q;", e.Farm)
 	if nearest := farm.NearestName(e.Farm, e.Known); nearest != "" {
-		text += "; did you mean " + nearest + "?"
+		text += " did you mean " + nearest + "?"
 	}
 	switch more := len(e.Known) - fewNames; {
 	case len(e.Known) == 0:
-		return text + "; no farm is known here: start a worker (farmtrust-worker -config FILE), or set TEMPORAL_NAMESPACE"
+		return text + " no farm is known here: start a worker (farmtrust-worker -config FILE), or set TEMPORAL_NAMESPACE"
 	case more > 0:
-		return fmt.Sprintf("%s; known: %s and %d more", text, strings.Join(e.Known[:fewNames], ", "), more)
+		return fmt.Sprintf("%s known: %s and %d more", text, strings.Join(e.Known[:fewNames], ", "), more)
 	}
-	return text + "; known: " + strings.Join(e.Known, ", ")
+	return text + " known: " + strings.Join(e.Known, ", ")
 }
 
 // startTimeout is how long a worker that has just started may take to start the first
