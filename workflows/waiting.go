@@ -64,7 +64,7 @@ func (o *operation) recordWait(ctx workflow.Context, cancelled error) {
 		w.By = "it was cancelled"
 	case len(decisions) > 0 && !decisions[len(decisions)-1].At.Before(w.From):
 		last := decisions[len(decisions)-1]
-		w.By = fmt.Sprintf("%s by %s", last.Choice, last.By)
+		w.By = fmt.Sprintf("%s: %s", last.By, last.Choice)
 	case o.progress.Wait.For == farm.ForWindow:
 		w.By = "the window opened"
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // FormatDuration is how operators read how long something takes: tenths of seconds
-// below ten seconds, and at most two units above, such as "3m42s", "31m" or "2d4h".
+// below ten seconds, and at most two units above, such as "3m05s", "31m" or "2d04h".
 func FormatDuration(d time.Duration) string {
 	switch {
 	case d < 10*time.Second-50*time.Millisecond:
@@ -24,7 +24,7 @@ func FormatDuration(d time.Duration) string {
 func formatUnits(d, large time.Duration, largeName string, small time.Duration, smallName string) string {
 	text := fmt.Sprintf("%d%s", d/large, largeName)
 	if rest := d % large / small; rest > 0 {
-		text += fmt.Sprintf("%d%s", rest, smallName)
+		text += fmt.Sprintf("%02d%s", rest, smallName)
 	}
 	return text
 }
