@@ -11,12 +11,12 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// Interceptors are what a worker needs that runs these activities: one that has each
-// step ask the farm's controller before it changes anything, and one that hands what
-// cmdlets warned of over in [StepResult.Warnings], and writes it to the log, whatever
-// the activity is and however it ends.
+// Interceptors are what a worker needs that runs these activities: one that counts
+// attempts, one that has each step ask the farm's controller before it changes anything,
+// and one that hands what cmdlets warned of over in [StepResult.Warnings], and writes it
+// to the log, whatever the activity is and however it ends.
 func Interceptors(a *Activities) []interceptor.WorkerInterceptor {
-	return []interceptor.WorkerInterceptor{newAdmissionInterceptor(a), &warningInterceptor{}}
+	return []interceptor.WorkerInterceptor{&attemptInterceptor{version: a.Version}, newAdmissionInterceptor(a), &warningInterceptor{}}
 }
 
 type warningInterceptor struct {

@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"internal/scriptcoverage": {},
 	"internal/host": {
 		"workflows", "activities", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
-		"internal/winrm", "internal/client", "internal/deployment", "internal/preflight",
+		"internal/winrm", "internal/client", "internal/deployment", "internal/preflight", "internal/version",
 	},
 	"internal/farmsim": {
 		"internal/farm", "internal/powershell", "internal/farmsim/model", "internal/farmsim/scripts", "internal/farmsim/pwsh",
