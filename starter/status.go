@@ -119,7 +119,7 @@ func isCannotTell(err error) bool {
 func (a *app) showFarmStatus(s controller.Summary, run *farm.Status, warn warning) error {
 	now := time.Now()
 	list := report.NewFarmList([]controller.Summary{s}, now, warn.duration())
-	status := report.FarmStatus{FarmRow: list.Farms[0], Status: run}
+	status := report.FarmStatus{FarmRow: list.Farms[0]}
 	var pages []report.Page
 	if s.State != nil {
 		shown := report.NewFarmState(*s.State, now)
@@ -129,6 +129,7 @@ func (a *app) showFarmStatus(s controller.Summary, run *farm.Status, warn warnin
 		pages = append(pages, report.Overview(list))
 	}
 	if run != nil {
+		status.Phase, status.Report, status.Wait = run.Phase, &run.Report, run.Wait
 		pages = append(pages, report.Run(*run))
 	}
 	return a.show(status, func(w io.Writer) error { return a.writePages(w, pages...) })

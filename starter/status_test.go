@@ -107,7 +107,7 @@ func TestStatus_FarmAndWhatRuns(t *testing.T) {
 		got.assertExit(t, exitOperator)
 		var shown report.FarmStatus
 		got.readJSON(t, &shown)
-		if shown.Controller == nil || shown.Status == nil {
+		if shown.Controller == nil || shown.Report == nil {
 			t.Fatalf("got %s", got.out)
 		}
 		type summary struct {
