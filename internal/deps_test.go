@@ -18,8 +18,8 @@ const module = "github.com/farmtrust/farmtrust/"
 var mayImport = map[string][]string{
 	"workflows":               {"activities", "internal/farm", "internal/controller", "internal/report"},
 	"activities":              {"internal/controller", "internal/farm", "internal/cert", "internal/powershell"},
-	"worker":                  {"workflows", "internal/config", "internal/connect", "internal/deployment", "internal/host", "internal/namespace", "internal/powershell", "internal/replay", "internal/version"},
-	"starter":                 {"workflows", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/event", "internal/farm", "internal/report", "internal/version"},
+	"worker":                  {"workflows", "internal/config", "internal/connect", "internal/deployment", "internal/host", "internal/logging", "internal/namespace", "internal/powershell", "internal/replay", "internal/version"},
+	"starter":                 {"workflows", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/event", "internal/farm", "internal/logging", "internal/report", "internal/version"},
 	"internal/farm":           {},
 	"internal/secret":         {},
 	"internal/version":        {},
@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"internal/console":        {"internal/farm", "internal/report"},
 	"internal/winrm":          {"internal/powershell", "internal/secret"},
 	"internal/connect":        {"internal/secret"},
+	"internal/logging":        {"internal/report"},
 	"internal/deployment":     {},
 	"internal/namespace":      {"internal/connect"},
 	"internal/replay":         {"internal/connect"},

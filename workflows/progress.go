@@ -37,6 +37,7 @@ func newProgress(ctx workflow.Context, f farm.Farm, reason string, intent farm.I
 	for _, host := range f.SharePointHosts() {
 		p.Report.Servers = append(p.Report.Servers, farm.ServerReport{Host: host, Role: farm.SharePointRole})
 	}
+	p.tellBegin(ctx)
 	return p
 }
 
@@ -68,7 +69,10 @@ func (p *progress) setFound(differences []farm.Difference, findings []farm.Findi
 }
 
 func (p *progress) setPhase(ctx workflow.Context, phase farm.Phase) error {
-	p.Phase = phase
+	if phase != p.Phase {
+		p.Phase = phase
+		p.tellPhase(ctx)
+	}
 	p.show()
 	return workflow.UpsertTypedSearchAttributes(ctx, PhaseAttribute.ValueSet(string(phase)))
 }
@@ -110,6 +114,7 @@ func (p *progress) finishStep(ctx workflow.Context, host string, step farm.Step,
 		row.Detail = joinTexts(row.Detail, result.Detail)
 		row.AddWarnings(result.Warnings)
 	}
+	p.tellStep(ctx, host, step, result, err)
 	p.show()
 }
 
@@ -121,6 +126,7 @@ func (p *progress) finishObservation(ctx workflow.Context, host string, step far
 	if err != nil {
 		row.State, row.Detail = farm.StateFailed, Explain(err)
 	}
+	p.tellStep(ctx, host, step, activities.StepResult{}, err)
 	p.show()
 }
 
@@ -167,6 +173,7 @@ func (p *progress) close(ctx workflow.Context, outcome farm.Outcome, statement s
 	p.Phase, p.Report.Outcome, p.Wait = farm.PhaseDone, outcome, nil
 	p.Report.DurationMS = workflow.Now(ctx).Sub(p.Report.StartedAt).Milliseconds()
 	p.Report.Statement = statement
+	p.tellEnd(ctx)
 	p.writePage(ctx)
 	return workflow.UpsertTypedSearchAttributes(ctx,
 		PhaseAttribute.ValueSet(string(farm.PhaseDone)), NeedsOperatorAttribute.ValueSet(false))

@@ -200,6 +200,7 @@ func (r *rotation) prepare(ctx workflow.Context) error {
 	r.planned = comparison.Differences
 	comparison.Findings = append(choice.Findings, comparison.Findings...)
 	r.progress.setPlan(r.target, comparison)
+	r.progress.tellPlan(ctx)
 	if comparison.NotAccepted != "" {
 		return errors.New(comparison.NotAccepted)
 	}

@@ -14,15 +14,18 @@ type waiting struct {
 	// describe says what is shown of it, as of now: what an operator can do changes
 	// while time passes.
 	describe func() farm.Wait
-	// remindedAt is when an operator last had the chance to see it.
-	remindedAt time.Time
+	// since is when it began to wait, and remindedAt when an operator last had the chance
+	// to see it.
+	since, remindedAt time.Time
 }
 
 // beginWait shows what the run waits for, tells the farm's controller, and reminds
 // operators of it from now on.
 func (o *operation) beginWait(ctx workflow.Context, describe func() farm.Wait) error {
-	o.waiting = &waiting{describe: describe, remindedAt: workflow.Now(ctx)}
+	now := workflow.Now(ctx)
+	o.waiting = &waiting{describe: describe, since: now, remindedAt: now}
 	o.showWait(ctx)
+	o.tellWait(ctx, eventWait)
 	if o.progress.Wait.NeedsOperator() {
 		if err := o.progress.setNeedsOperator(ctx, true); err != nil {
 			return err
@@ -40,6 +43,7 @@ func (o *operation) beginWait(ctx workflow.Context, describe func() farm.Wait) e
 // that case an operator is needed no more either.
 func (o *operation) endWait(ctx workflow.Context, cancelled error) error {
 	needed := o.progress.Wait.NeedsOperator()
+	o.tellWaited(ctx)
 	o.waiting, o.progress.Wait = nil, nil
 	o.progress.show()
 	if cancelled != nil && !changeCancelledWait.has(ctx) {
@@ -135,12 +139,7 @@ func (o *operation) remind(ctx workflow.Context) {
 	o.judgeWayBack(ctx)
 	o.waiting.remindedAt = workflow.Now(ctx)
 	o.showWait(ctx)
-	w := o.progress.Wait
-	until := "an operator decides"
-	if !w.Until.IsZero() {
-		until = farm.FormatTime(w.Until)
-	}
-	workflow.GetLogger(ctx).Warn("a run waits", "farm", o.farm.Name, "for", string(w.For), "until", until, "what", w.Text)
+	o.tellWait(ctx, eventReminder)
 }
 
 // judgeWayBack notes that the certificate before has ended meanwhile: it is not
