@@ -132,5 +132,10 @@ func (c *farmController) tellFinding(ctx workflow.Context, f farm.Finding) {
 	if f.Server != "" {
 		to = log.With(to, "server", f.Server)
 	}
-	to.Warn("found: " + joinNonEmpty(": ", f.Text, f.Remedy))
+	text := "found: " + joinNonEmpty(": ", f.Text, f.Remedy)
+	if f.Severity == farm.Stop {
+		to.Warn(text)
+		return
+	}
+	to.Info(text)
 }
