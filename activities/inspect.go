@@ -79,7 +79,8 @@ func (a *Activities) chooseForInspection(ctx context.Context, name string) (Targ
 // observeFarm observes every server, and returns by host what keeps one from being
 // observed.
 func (a *Activities) observeFarm(ctx context.Context, f farm.Farm, target farm.Certificate) (farm.Observed, map[string]string) {
-	readings, problems := a.readServers(ctx, f, target, "")
+	hosts := slices.Concat(f.OfficeHosts(), f.SharePointHosts())
+	readings, problems := a.readServers(ctx, f, hosts, target, "")
 	observed := readings.Observed(f)
 	if len(problems) > 0 {
 		return observed, problems
@@ -88,14 +89,13 @@ func (a *Activities) observeFarm(ctx context.Context, f farm.Farm, target farm.C
 	if !unproven {
 		return observed, nil
 	}
-	readings, problems = a.readServers(ctx, f, target, current)
+	readings, problems = a.readServers(ctx, f, hosts, target, current)
 	return readings.Observed(f), problems
 }
 
 // readServers reads office servers and SharePoint servers, bounded together, and waits
 // for all of them.
-func (a *Activities) readServers(ctx context.Context, f farm.Farm, target farm.Certificate, previous farm.Thumbprint) (farm.Readings, map[string]string) {
-	hosts := slices.Concat(f.OfficeHosts(), f.SharePointHosts())
+func (a *Activities) readServers(ctx context.Context, f farm.Farm, hosts []string, target farm.Certificate, previous farm.Thumbprint) (farm.Readings, map[string]string) {
 	results := make([]farm.Reading, len(hosts))
 	failures := make([]error, len(hosts))
 	slots := make(chan struct{}, max(f.Rotation.AtOnce, 1))

@@ -16,12 +16,6 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// FailedOn is in the details of the failure of an attempt: it tells clients that read
-// the pending activities of a run which server one of them is about.
-type FailedOn struct {
-	Server string `json:"server"`
-}
-
 // onHost is what the input of an activity on one server is.
 type onHost interface{ hostName() string }
 
@@ -29,25 +23,25 @@ func (in ServerInput) hostName() string { return in.Host }
 
 func (in OldCertificateInput) hostName() string { return in.Host }
 
-// attemptInterceptor tells the worker's log of each attempt that has failed and is
+// retryInterceptor tells the worker's log of each attempt that has failed and is
 // followed by another: workflows see only the last one, and tell of that.
-type attemptInterceptor struct {
+type retryInterceptor struct {
 	interceptor.WorkerInterceptorBase
 }
 
 // InterceptActivity implements interceptor.WorkerInterceptor.
-func (*attemptInterceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
-	i := &attemptTeller{}
+func (*retryInterceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	i := &retryTeller{}
 	i.Next = next
 	return i
 }
 
-type attemptTeller struct {
+type retryTeller struct {
 	interceptor.ActivityInboundInterceptorBase
 }
 
 // ExecuteActivity implements interceptor.ActivityInboundInterceptor.
-func (i *attemptTeller) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+func (i *retryTeller) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	result, err := i.Next.ExecuteActivity(ctx, in)
 	if err == nil || ctx.Err() != nil {
 		return result, err
@@ -58,7 +52,7 @@ func (i *attemptTeller) ExecuteActivity(ctx context.Context, in *interceptor.Exe
 		to := log.With(activity.GetLogger(ctx), "farm", farmName, "event", "retry", "server", server, "nextIn", pause)
 		to.Warn(fmt.Sprintf("%s: attempt %d failed, the next in %s: %s", inWords(info.ActivityType.Name), info.Attempt, pause, strings.TrimPrefix(textOf(err), server+": ")))
 	}
-	return result, withServer(err, server)
+	return result, err
 }
 
 // subjectOf returns the farm and the server of an activity's input, as far as it
@@ -102,18 +96,6 @@ func untilRetry(info activity.Info, err error) (time.Duration, bool) {
 		pause = policy.MaximumInterval
 	}
 	return pause, true
-}
-
-// withServer puts the server into the details of an error.
-func withServer(err error, server string) error {
-	application, ok := errors.AsType[*temporal.ApplicationError](err)
-	if !ok || server == "" || application.HasDetails() {
-		return err
-	}
-	return temporal.NewApplicationErrorWithOptions(application.Message(), application.Type(), temporal.ApplicationErrorOptions{
-		NonRetryable: application.NonRetryable(), NextRetryDelay: application.NextRetryDelay(), Cause: application.Unwrap(),
-		Category: application.Category(), Details: []any{FailedOn{server}},
-	})
 }
 
 // textOf is an error in its own words, without its type.

@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 	"internal/console":        {"internal/farm", "internal/report"},
 	"internal/winrm":          {"internal/powershell", "internal/secret"},
 	"internal/connect":        {"internal/secret"},
-	"internal/logging":        {"internal/report"},
+	"internal/logging":        {"internal/farm", "internal/report"},
 	"internal/deployment":     {},
 	"internal/namespace":      {"internal/connect"},
 	"internal/replay":         {"internal/connect"},

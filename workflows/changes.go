@@ -30,6 +30,9 @@ const (
 	// changeCancelledWait: a run that was cancelled while it waited for an operator
 	// needs none any more. Since 2026-11-28.
 	changeCancelledWait change = "a cancelled wait needs no operator"
+	// changeEndLook: a run that does not end as planned observes the farm at its end.
+	// Since 2026-11-29.
+	changeEndLook change = "a run looks at its end"
 )
 
 // has reports whether a run makes a change.

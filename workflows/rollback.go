@@ -77,13 +77,15 @@ func (r *rotation) verifyRollback(ctx workflow.Context) ending {
 		if err != nil {
 			return failedEnding(err)
 		}
-		r.progress.setFound(plan.Reversals, plan.Remaining)
+		r.progress.setFound(ctx, plan.Reversals, plan.Remaining)
 		left := r.withoutSkipped(r.progress.Report.Differences)
 		switch {
 		case len(left) > 0:
 		case len(r.decisions.skipped) > 0:
+			r.seenAtEnd = true
 			return ending{outcome: farm.Partial}
 		default:
+			r.progress.Report.Proofs = plan.Proofs
 			return ending{outcome: farm.RolledBack}
 		}
 		cause := fmt.Errorf("%d changes are still to be rolled back, the first: %s", len(left), left[0].Text)
@@ -128,6 +130,7 @@ func (r *rotation) compareWithSnapshot(ctx workflow.Context) (farm.RollbackPlan,
 	if err := r.observe(ctx, farm.StepPlanRollback); err != nil {
 		return plan, err
 	}
+	r.noteInUse(ctx)
 	if len(r.baseline.Office) == 0 {
 		r.baseline = r.baselineOfRollback()
 	}

@@ -63,6 +63,8 @@ type rotation struct {
 	// found is the farm as it was observed last, if that was all of it and
 	// nothing was changed since.
 	found *farm.Inspection
+	// seenAtEnd reports whether the farm was observed after the last change.
+	seenAtEnd bool
 	// restartedAgain reports whether the verification has had restarts made.
 	restartedAgain bool
 	// postponed are the servers that the rollback leaves for later: a service of theirs
@@ -119,6 +121,7 @@ func (r *rotation) goForward(ctx workflow.Context) ending {
 	if len(r.planned) == 0 {
 		return ending{outcome: farm.NoChange}
 	}
+	r.progress.Report.Proofs = nil
 	if err := r.handOver(ctx); err != nil {
 		return ending{farm.Refused, err}
 	}
@@ -198,9 +201,9 @@ func (r *rotation) prepare(ctx workflow.Context) error {
 	r.baseline = r.observed
 	r.target.FriendlyName = comparison.FriendlyName
 	r.planned = comparison.Differences
+	r.progress.Report.Proofs = comparison.Proofs
 	comparison.Findings = append(choice.Findings, comparison.Findings...)
-	r.progress.setPlan(r.target, comparison)
-	r.progress.tellPlan(ctx)
+	r.progress.setPlan(ctx, r.target, comparison)
 	if comparison.NotAccepted != "" {
 		return errors.New(comparison.NotAccepted)
 	}
@@ -245,9 +248,10 @@ func (r *rotation) verify(ctx workflow.Context) ending {
 		if err != nil {
 			return failedEnding(err)
 		}
-		r.progress.setFound(comparison.Differences, comparison.Findings)
+		r.progress.setFound(ctx, comparison.Differences, comparison.Findings)
 		left := r.withoutSkipped(comparison.Differences)
 		if len(left) == 0 {
+			r.noteVerified(comparison)
 			break
 		}
 		if err := r.blockAndRestart(ctx, r.explainLeft(left), left); err != nil {
@@ -279,6 +283,8 @@ func (r *rotation) compare(ctx workflow.Context, snapshot *farm.Snapshot) (activ
 	if err := workflow.ExecuteActivity(localOptions(ctx, "compare with what is desired"), a.Compare, in).Get(ctx, &c); err != nil {
 		return c, err
 	}
+	r.progress.setInUse(ctx, c.Previous)
+	r.progress.noteVersion(c.Version)
 	r.found = &farm.Inspection{
 		Farm: r.farm.Name, At: workflow.Now(ctx), Config: r.farm, Target: r.target,
 		// What was accepted was accepted for this rotation.
@@ -304,6 +310,7 @@ func (r *rotation) observeAndCompare(ctx workflow.Context, step farm.Step) (acti
 // it observed last: after any other the controller inspects the farm itself.
 func (r *rotation) finish(ctx workflow.Context, end ending) (farm.RotationResult, error) {
 	end = r.resolvedEnding(end)
+	r.lookAtEnd(ctx, end)
 	result := farm.RotationResult{Snapshot: r.snapshot, Cancelled: temporal.IsCanceledError(end.cause)}
 	if end.outcome == farm.Verified || end.outcome == farm.NoChange {
 		result.Inspection = r.found

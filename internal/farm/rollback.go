@@ -15,6 +15,8 @@ type RollbackPlan struct {
 	Conflicts []Finding `json:"conflicts"`
 	// Remaining are the rotation's changes that are not rolled back, and why.
 	Remaining []Finding `json:"remaining"`
+	// Proofs say what shows that nothing is left to roll back; nil while something is.
+	Proofs []string `json:"proofs,omitempty"`
 }
 
 // PlanRollback compares a rotation's snapshot with what is observed now. A value
@@ -52,6 +54,7 @@ func PlanRollback(s Snapshot, f Farm, now Observed, leftOut ...string) RollbackP
 	if len(unusable) > 0 && p.plan.restoresCertificate() {
 		return RollbackPlan{Remaining: []Finding{blockedAt(unusable[0])}}
 	}
+	p.plan.Proofs = p.prove()
 	return p.plan
 }
 

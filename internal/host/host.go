@@ -19,6 +19,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/deployment"
+	"github.com/farmtrust/farmtrust/internal/version"
 	"github.com/farmtrust/farmtrust/internal/winrm"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -73,7 +74,7 @@ func Run(ctx context.Context, o Options) error {
 
 	site := client.New(o.Client).At(o.Config.Site)
 	a := &activities.Activities{
-		Farms: farms{o.Config}, Worker: self.String(), Certificates: certificates, Remote: remote, Runs: site.Records(), Now: time.Now, Poll: pollInterval,
+		Farms: farms{o.Config}, Worker: self.String(), Version: version.Read().Build(), Certificates: certificates, Remote: remote, Runs: site.Records(), Now: time.Now, Poll: pollInterval,
 	}
 	fatal := make(chan error, 1)
 	w := worker.New(o.Client, site.TaskQueue(), worker.Options{

@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap/buffer"
 	"go.uber.org/zap/zapcore"
 
-	"github.com/farmtrust/farmtrust/internal/report"
+	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
 // layOutJSON lays an entry out as a JSON object.
@@ -74,7 +74,7 @@ func layOutText(line *buffer.Buffer, e entry) {
 	}
 	line.AppendString(" " + e.message)
 	if took, ok := e.fields["took"].(time.Duration); ok {
-		line.AppendString(" (" + report.FormatDuration(took) + ")")
+		line.AppendString(" (" + farm.FormatDuration(took) + ")")
 	}
 	for _, key := range slices.Sorted(maps.Keys(e.fields)) {
 		if !e.says(key) {
@@ -97,7 +97,7 @@ func formatValue(v any) string {
 	case nil:
 		return ""
 	case time.Duration:
-		return report.FormatDuration(v)
+		return farm.FormatDuration(v)
 	}
 	return fmt.Sprint(v)
 }

@@ -46,7 +46,7 @@ func TestNew(t *testing.T) {
 			func(l *zap.Logger) {
 				l.Sugar().Warnw("it is slow", "code", code("A B"), "n", 3, "in", time.Minute, "at", time.Unix(0, 0), "error", errors.New("no route"), "nothing", nil, "names", []string{"a", "b"})
 			},
-			`WARN it is slow at=1970-01-01T00:00:00Z code="A B" error="no route" in=1m0s n=3 names="[a b]" nothing=<nil>` + "\n",
+			`WARN it is slow at=1970-01-01T00:00:00Z code="A B" error="no route" in=1m n=3 names="[a b]" nothing=<nil>` + "\n",
 			`"level":"warn","msg":"it is slow","at":"1970-01-01T00:00:00Z","code":"A B","error":"no route","inMs":60000,"n":3,"names":"[a b]","nothing":"\u003cnil\u003e"}` + "\n",
 		},
 		"an error has no stack trace": {

@@ -78,7 +78,7 @@ func overviewRow(f FarmRow) []Cell {
 	case f.EndedAt.IsZero():
 		started, took = farm.FormatTime(f.StartedAt), "running"
 	default:
-		started, took = farm.FormatTime(f.StartedAt), FormatDuration(f.EndedAt.Sub(f.StartedAt))
+		started, took = farm.FormatTime(f.StartedAt), farm.FormatDuration(f.EndedAt.Sub(f.StartedAt))
 	}
 	row := makeRow(f.Farm, "", orDash(f.Rotation), orDash(f.Thumbprint.Short()), started, took)
 	row[1] = state

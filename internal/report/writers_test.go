@@ -125,7 +125,7 @@ func TestMarkdown_FitsWhatTemporalKeeps(t *testing.T) {
 			"**decisions**", "**findings**", "**120 servers**", "| import certificate | 0 | 0 | 0 | 0 | 0 | **120** |", "**unfinished servers**",
 		}},
 		"approval": {report.Run(approval), []string{"`farmtrust approve contoso 1a2b3c4d5e6f --reason WHY`", "**what is approved**", "**120 servers**"}},
-		"ended":    {report.Run(ended), []string{"**120 differences when last compared**", "**unfinished servers**"}},
+		"ended":    {report.Run(ended), []string{"**120 differences left**", "**unfinished servers**"}},
 		"farm":     {report.Farm(state, now), []string{"**contoso**: suspended", "`farmtrust resume contoso --reason WHY`", "- certificate: DB0FEA9B"}},
 	} {
 		t.Run(name, func(t *testing.T) {
