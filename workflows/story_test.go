@@ -54,7 +54,7 @@ var changing = []struct {
 	{regexp.MustCompile(`\b[0-9A-F]{8}\b`), "SHORT"},
 	{regexp.MustCompile(`\b[0-9a-f]{12,32}\b`), "DIGEST"},
 	{regexp.MustCompile(`"(runId|took|tookMs)":[^,}]+`), `"$1":0`},
-	{regexp.MustCompile(` \((\d+h)?(\d+m)?[0-9.]+s\)`), " (TOOK)"},
+	{regexp.MustCompile(` \((\d+(\.\d)?[dhms])+\)`), " (TOOK)"},
 	{regexp.MustCompile(`(?m)^TIME ExecuteChildWorkflow\n`), ""}, // of the SDK's test environment
 	{regexp.MustCompile(`"nextInMs":\d+`), `"nextInMs":0`},
 }
