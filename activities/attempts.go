@@ -10,9 +10,12 @@ import (
 )
 
 // Attempted is what the error of an activity says, in its details, of the attempts at
-// it, the failed one included.
+// it, the failed one included. While more follow, clients find it in the pending
+// activities of the run.
 type Attempted struct {
 	Count int `json:"count"`
+	// Server is the host that the activity is about; empty where it is about none.
+	Server string `json:"server,omitempty"`
 }
 
 // AttemptsOf returns how many attempts an error says that there were; at least the one
@@ -56,7 +59,7 @@ type attemptCounter struct {
 func (i *attemptCounter) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	result, err := i.Next.ExecuteActivity(ctx, in)
 	if err != nil {
-		return result, noteFailure(ctx, err)
+		return result, noteFailure(ctx, in.Args, err)
 	}
 	switch r := result.(type) {
 	case StepResult:
@@ -84,7 +87,7 @@ func lastFailure(ctx context.Context) string {
 
 // noteFailure leaves an error to the next attempt, and returns it with the number of
 // attempts.
-func noteFailure(ctx context.Context, err error) error {
+func noteFailure(ctx context.Context, args []any, err error) error {
 	application, ok := errors.AsType[*temporal.ApplicationError](err)
 	if !ok || application.HasDetails() {
 		return err
@@ -92,8 +95,9 @@ func noteFailure(ctx context.Context, err error) error {
 	if !application.NonRetryable() {
 		activity.RecordHeartbeat(ctx, failedAttempt{application.Message()})
 	}
+	_, server := subjectOf(args)
 	return temporal.NewApplicationErrorWithOptions(application.Message(), application.Type(), temporal.ApplicationErrorOptions{
 		NonRetryable: application.NonRetryable(), Cause: errors.Unwrap(application), NextRetryDelay: application.NextRetryDelay(),
-		Details: []any{Attempted{int(activity.GetInfo(ctx).Attempt)}},
+		Details: []any{Attempted{int(activity.GetInfo(ctx).Attempt), server}},
 	})
 }

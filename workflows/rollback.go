@@ -24,6 +24,7 @@ func (r *rotation) rollBack(ctx workflow.Context) ending {
 		r.observed = r.snapshot.Before
 		r.noteMasters(r.observed)
 	}
+	r.tellRollback(ctx)
 	if err := r.showRollback(ctx); err != nil {
 		return failedEnding(err)
 	}
