@@ -71,17 +71,16 @@ var links = regexp.MustCompile(`\[([A-Za-z.]+)\]`)
 func newSchema(t *testing.T, name string, document any) []byte {
 	t.Helper()
 	r := &generate.Reflector{Anonymous: true, Mapper: mapType, ExpandedStruct: true}
-	for _, folder := range []string{"internal/farm", "internal/controller", "internal/report", "internal/version", "starter"} {
+	for _, folder := range []string{"internal/farm", "internal/controller", "internal/report", "internal/version"} {
 		if err := r.AddGoComments(module, "./"+folder, generate.WithFullComment()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for key, comment := range r.CommentMap {
-		key = strings.Replace(key, module+"/starter.", "main.", 1)
 		r.CommentMap[key] = links.ReplaceAllString(strings.Join(strings.Fields(comment), " "), "$1")
 	}
 	s := r.Reflect(document)
-	s.ID = generate.ID("https://farmtrust.dev/schema/" + name + ".json")
+	s.ID = generate.ID("https://"+module+"/docs/schema/" + name + ".json")
 	s.Title = "farmtrust " + name
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
