@@ -116,7 +116,7 @@ func (a *app) showFarm(ctx context.Context, f client.Farm) error {
 		pages = append(pages, report.Farm(*state, time.Now()))
 	}
 	if run != nil {
-		pages = append(pages, report.Run(*run))
+		pages = append(pages, report.RunAt(*run, time.Now()))
 	}
 	return a.show(status, func(w io.Writer) error { return a.writePages(w, pages...) })
 }

@@ -161,9 +161,9 @@ func (d *decisions) thenOf(b farm.Blocked) string {
 	case b.Until.IsZero():
 		return "it is not tried again by itself"
 	case d.rollsBackByItself():
-		return "then the rotation is rolled back"
+		return "the rotation is rolled back"
 	}
-	return "then it is tried again"
+	return "it is tried again"
 }
 
 // blockUnlessResolved blocks a failed step and returns nil when the run goes on

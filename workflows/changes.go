@@ -30,6 +30,10 @@ const (
 	// changeCancelledWait: a run that was cancelled while it waited for an operator
 	// needs none any more. Since 2026-11-28.
 	changeCancelledWait change = "a cancelled wait needs no operator"
+	// changeApproval: an approval is for one opening of the window, is asked for only
+	// where users notice something, and again when anything has changed. Since
+	// 2026-11-29.
+	changeApproval change = "an approval covers what users notice"
 )
 
 // has reports whether a run makes a change.

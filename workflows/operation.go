@@ -41,6 +41,9 @@ type operation struct {
 	// expired says so once that is over.
 	previousEnds func() time.Time
 	expired      func(now time.Time) string
+	// optionsOf returns what an operator can decide while the run waits, and what follows
+	// if nobody does.
+	optionsOf func(w farm.Wait) ([]farm.Option, string)
 }
 
 // ending is how the steps of an operation ended. The cause is nil for a good end.

@@ -20,6 +20,14 @@ func FormatDuration(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
+// formatEstimate is about how long something takes, in minutes.
+func formatEstimate(d time.Duration) string {
+	if d < time.Minute {
+		return "a minute"
+	}
+	return countThings(int(d.Round(time.Minute).Minutes()), "minute")
+}
+
 func formatMilliseconds(n int64) string {
 	return FormatDuration(time.Duration(n) * time.Millisecond)
 }

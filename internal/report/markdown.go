@@ -14,9 +14,9 @@ const maxMarkdown = 20_000
 
 // Limits of a page that would not fit.
 const (
-	// blockLimit is what each block may take. The blocks that may be large are
-	// five: blocked steps, what is approved, decisions, findings, and servers or
-	// differences; the others take less than what is left.
+	// blockLimit is what each block may take. Those that may be large at the same time
+	// are five: blocked steps, or the steps and the restarts that are approved, decisions,
+	// findings, and servers or differences; the others take less than what is left.
 	blockLimit = 3_000
 	// cellLimit is what a cell may take, in characters.
 	cellLimit = 250
@@ -78,7 +78,7 @@ func (m *markdownWriter) writeBlock(b Block) {
 	m.writeFacts(b.Facts)
 	m.writeTable(b.Table)
 	for _, c := range b.Commands {
-		m.text.WriteString("- to " + m.escape(c.Effect) + ": " + formatCode(c.Line(m.page.program())) + "\n")
+		m.text.WriteString("- " + m.escape(c.Heading()) + ": " + formatCode(c.Line(m.page.program())) + "\n")
 	}
 }
 

@@ -12,7 +12,10 @@ import (
 // Run is the page of a rotation, a rollback or a retirement, while it runs and
 // after it has ended. Days are counted from its start while it runs, and from
 // its end afterwards, so that a report reads the same whenever it is shown.
-func Run(s farm.Status) Page {
+func Run(s farm.Status) Page { return RunAt(s, time.Time{}) }
+
+// RunAt is [Run] for somebody who looks at it now: deadlines say how far away they are.
+func RunAt(s farm.Status, now time.Time) Page {
 	r := s.Report
 	page := Page{Title: r.Farm, State: string(s.Phase)}
 	if r.Outcome != "" {
@@ -22,7 +25,8 @@ func Run(s farm.Status) Page {
 	page.NeedsOperator = r.Outcome == "" && s.Wait.NeedsOperator()
 	page.Blocks = append(page.Blocks, waitBlocks(s)...)
 	page.add(Block{Title: "to decide", Commands: DecisionCommands(s)})
-	page.add(approvalBlock(s))
+	page.add(thenBlock(s, now))
+	page.Blocks = append(page.Blocks, approvalBlocks(s)...)
 	page.add(runFacts(s))
 	page.add(decisionsBlock(r.Decisions))
 	page.add(findingsBlock(r.Findings))

@@ -56,7 +56,7 @@ func (t *textWriter) writeBlock(b Block, program string) {
 	t.writeFacts(b.Facts)
 	t.writeTable(b.Table)
 	for _, c := range b.Commands {
-		t.writeRow("  ", nil, Cell{Text: "to " + c.Effect + ":"}, nil)
+		t.writeRow("  ", nil, Cell{Text: c.Heading() + ":"}, nil)
 		t.text.WriteString("    " + c.Line(program) + "\n")
 	}
 }
