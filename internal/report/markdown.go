@@ -78,8 +78,16 @@ func (m *markdownWriter) writeBlock(b Block) {
 	m.writeFacts(b.Facts)
 	m.writeTable(b.Table)
 	for _, c := range b.Commands {
-		m.text.WriteString("- " + m.escape(c.Heading()) + ": " + formatCode(c.Line(m.page.program())) + "\n")
+		m.text.WriteString("- " + m.formatHeading(c) + ": " + formatCode(c.Line(m.page.program())) + "\n")
 	}
+}
+
+// formatHeading says what a command is for, with what it decides set off.
+func (m *markdownWriter) formatHeading(c Command) string {
+	if c.Name == "" {
+		return m.escape(c.Heading())
+	}
+	return "**" + m.escape(c.Name) + "**: " + m.escape(c.Effect)
 }
 
 // takeRoom takes room for a line from the block's, and reports whether there is

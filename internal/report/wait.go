@@ -151,10 +151,11 @@ func (b *Block) addImpact(steps []farm.Difference, restarts []farm.PlannedRestar
 		b.addFact("restarts", "none")
 		return
 	}
-	text := farm.DescribeRestarts(restarts) + "; while a server restarts, requests to it fail"
+	text := "requests to a server fail while it restarts"
 	if len(steps) > 0 {
 		text += "; data refreshes may fail from the first change to the last restart"
 	}
+	b.addFact("restarts", countThings(len(restarts), "server")+", listed below")
 	b.addFact("users notice", text)
 	b.addFact("takes about", formatEstimate(estimate)+", a guess on the safe side")
 }
