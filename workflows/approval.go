@@ -129,7 +129,7 @@ func (o *operation) askApproval(ctx workflow.Context, until time.Time, describe 
 		return false, err
 	}
 	isOver := func() bool { return d.approval.given == wanted || d.err() != nil }
-	err = awaitUntil(ctx, until, "approval", isOver)
+	err = awaitUntil(ctx, until, o.summarizeWait(), isOver)
 	d.approval.wanted = nil
 	if err := errors.Join(err, o.endWait(ctx, err)); err != nil {
 		return false, err

@@ -40,7 +40,7 @@ func (r *rotation) awaitWindow(ctx workflow.Context) error {
 	}); err != nil {
 		return err
 	}
-	err := awaitAtMost(ctx, untilOpen, "maintenance window", func() bool { return r.decisions.err() != nil })
+	err := awaitAtMost(ctx, untilOpen, r.summarizeWait(), func() bool { return r.decisions.err() != nil })
 	return errors.Join(err, r.endWait(ctx, err), r.decisions.err())
 }
 

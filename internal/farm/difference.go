@@ -3,6 +3,7 @@ package farm
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Difference is one way in which a farm is not as desired.
@@ -85,4 +86,10 @@ type Finding struct {
 	// Accepted is who accepted the finding, which then only warns; nil when nobody
 	// did.
 	Accepted *Acceptance `json:"accepted,omitempty"`
+}
+
+// Explain says in one line where and what was found, and what to do.
+func (f Finding) Explain() string {
+	parts := slices.DeleteFunc([]string{f.Server, f.Text, f.Remedy}, func(s string) bool { return s == "" })
+	return strings.Join(parts, ": ")
 }
