@@ -38,9 +38,10 @@ func Digest(target Thumbprint, differences []Difference, accepted []Acceptance) 
 }
 
 // CutoverDifferences selects the differences that the cutover removes, which users
-// can notice, but not the restarts that follow.
+// can notice, but not the restarts that follow; of a way back those too.
 func CutoverDifferences(differences []Difference) []Difference {
-	return selectSteps(differences, StepS2SName, StepReplication, StepHTTPSettings, StepIssuer)
+	return selectSteps(differences, StepS2SName, StepReplication, StepHTTPSettings, StepIssuer,
+		StepRestoreIssuers, StepRestoreHTTPSettings, StepRestoreS2SName, StepReplicationAgain, StepRestartAgain)
 }
 
 // Drift lists what changed between the differences that were planned and those

@@ -99,6 +99,9 @@ func DecisionCommands(s farm.Status) []Command {
 			all = append(all, RetryAcceptingCommand(name, refs...))
 		}
 		all = append(all, skipCommands(s)...)
+		if s.Phase == farm.PhaseRollingBack {
+			all = append(all, ForwardCommand(name))
+		}
 	}
 	if s.Wait.RollbackBlocked == "" && s.Phase != farm.PhaseRollingBack && s.Report.Intent == farm.Renew && !retires {
 		all = append(all, RollBackCommand("roll back the changes, and suspend the farm", name))
