@@ -78,8 +78,12 @@ func (r *rotation) awaitApprovalAsBefore(ctx workflow.Context, what string, diff
 func (r *rotation) newApproval(what string, differences []farm.Difference) farm.Approval {
 	d := r.decisions
 	a := farm.NewApproval(r.farm, differences, r.masterHost, slices.Clone(d.skipped))
-	a.What, a.Target, a.Previous = what, r.target.Thumbprint, r.progress.Report.Previous
-	a.Accepted, a.NoWayBack, a.Opening = slices.Clone(d.accepted), cmp.Or(d.rollbackBlocked, r.noWayBack), r.opening
+	a.What, a.Accepted, a.Opening = what, slices.Clone(d.accepted), r.opening
+	if r.isGoingBack() {
+		a.Target, a.Previous = r.snapshot.Previous.Thumbprint, r.target.Thumbprint
+		return a
+	}
+	a.Target, a.Previous, a.NoWayBack = r.target.Thumbprint, r.progress.Report.Previous, cmp.Or(d.rollbackBlocked, r.noWayBack)
 	return a
 }
 

@@ -32,7 +32,11 @@ func (r *rotation) forwardOptions(w farm.Wait) []farm.Option {
 	case farm.ForApproval:
 		return []farm.Option{{Choice: farm.Approve, Effect: describeApproval(*w.Approval)}}
 	case farm.ForDecision:
-		return append(retryOptions(w.Blocked), r.skipOptions(w.Blocked)...)
+		all := append(retryOptions(w.Blocked), r.skipOptions(w.Blocked)...)
+		if r.isGoingBack() {
+			all = append(all, farm.Option{Choice: farm.Forward, Effect: "leaves the way back, and brings every server to " + r.target.Thumbprint.Short() + " after all; servers restart that have not loaded it"})
+		}
+		return all
 	}
 	return nil
 }
@@ -47,7 +51,9 @@ func (r *rotation) canRollBack(w farm.Wait) bool {
 func (r *rotation) describeRollback() string {
 	reversals := r.progress.Report.Reversals(r.farm)
 	if r.inherited {
-		reversals = append(reversals, farm.PlanRollback(*r.snapshot, r.farm, r.observed).Reversals...)
+		s := *r.snapshot
+		s.Staged = r.onlyStaged()
+		reversals = append(reversals, farm.PlanRollback(s, r.farm, r.observed).Reversals...)
 	}
 	return farm.DescribeReversals(reversals, farm.PlanRestarts(r.farm, reversals, r.masterHost, nil))
 }
@@ -123,6 +129,8 @@ func (r *rotation) thenOf(w farm.Wait, reversed string) string {
 		return ""
 	case w.For == farm.ForApproval && w.Until.Equal(r.openingPasses()):
 		return "the approval is asked for again, for the next opening of the window"
+	case w.For == farm.ForApproval && r.isGoingBack():
+		return "nothing is undone"
 	case w.For == farm.ForApproval && (r.inherited || r.decisions.rollbackBlocked != ""):
 		return "the rotation ends and rolls nothing back; the next inspection plans it again"
 	case w.For == farm.ForApproval:

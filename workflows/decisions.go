@@ -35,6 +35,9 @@ type decisions struct {
 	// noWayBack says why a rollback could not restore what was in use: then it takes
 	// an operator, who may have repaired that, to ask for one.
 	noWayBack string
+	// refresh says whether data refreshes worked when the last step blocked; empty where
+	// that is not asked.
+	refresh string
 	// notAdmitted is why the run must not change anything any more; nil while it may.
 	notAdmitted error
 	// notApproved reports whether nobody has approved in time.
@@ -99,8 +102,10 @@ func (a *approval) void(why string) {
 // resolution is how a run is to end before its steps are done; zero while they
 // go on.
 type resolution struct {
-	// choice is [farm.RollBack] or [farm.Abort].
+	// choice is [farm.RollBack], [farm.Forward] or [farm.Abort], and asked whether an
+	// operator made it.
 	choice farm.Choice
+	asked  bool
 	// why says what led to a rollback, in the words of the report.
 	why string
 }
@@ -133,8 +138,11 @@ func (d *decisions) err() error {
 
 // requestRollback has the run rolled back, for a reason that the report tells.
 func (d *decisions) requestRollback(format string, args ...any) {
-	d.resolution = resolution{farm.RollBack, fmt.Sprintf(format, args...)}
+	d.resolution = resolution{choice: farm.RollBack, why: fmt.Sprintf(format, args...)}
 }
+
+// endRollback has the run go forward again, from where it can be rolled back again.
+func (d *decisions) endRollback() { d.resolution, d.rollbackBlocked = resolution{}, "" }
 
 // beginRollback leaves only retry, skip and abort. A server that was skipped
 // during the rotation may hold what was done before that, so the rollback does
@@ -157,7 +165,7 @@ func (d *decisions) wasBlockedSince(t time.Time) bool { return d.unblockedAt.Aft
 func (o *operation) registerDecisions(ctx workflow.Context) error {
 	return workflow.SetUpdateHandlerWithOptions(ctx, DecideUpdate, o.handleDecision, workflow.UpdateHandlerOptions{
 		Validator:   o.validateDecision,
-		Description: "An operator's decision: approve, retry, skip, rollback or abort",
+		Description: "An operator's decision: approve, retry, skip, rollback, forward or abort",
 	})
 }
 
@@ -172,7 +180,7 @@ func (o *operation) validateDecision(_ workflow.Context, d farm.Decision) error 
 	switch d.Choice {
 	case farm.Approve:
 		return o.decisions.validateApproval(d)
-	case farm.RollBack, farm.Abort:
+	case farm.RollBack, farm.Forward, farm.Abort:
 		return o.validateResolution(d)
 	}
 	return o.decisions.validateRetryOrSkip(d)
@@ -193,6 +201,8 @@ func (o *operation) validateResolution(d farm.Decision) error {
 	switch {
 	case d.Choice == farm.RollBack && o.decisions.rollbackBlocked != "":
 		return fmt.Errorf("rollback: %s", o.decisions.rollbackBlocked)
+	case d.Choice == farm.Forward && (o.goesBack == nil || !o.goesBack() || len(o.decisions.blocked) == 0):
+		return errors.New("forward: only a way back that is blocked can be left")
 	case o.progress.Wait == nil || o.progress.Wait.For == farm.ForController:
 		return fmt.Errorf("%s: the run waits for nothing now; cancel it to stop it and roll it back", d.Choice)
 	}
@@ -250,8 +260,9 @@ func (o *operation) handleDecision(ctx workflow.Context, decision farm.Decision)
 		d.approval.given = d.approval.wanted
 	case farm.RollBack:
 		d.requestRollback("%s asked for it: %s", decision.By, decision.Reason)
-	case farm.Abort:
-		d.resolution = resolution{choice: farm.Abort}
+		d.resolution.asked = true
+	case farm.Forward, farm.Abort:
+		d.resolution = resolution{choice: decision.Choice, asked: true}
 	case farm.Retry, farm.Skip:
 		if accepted := farm.NewAcceptances(decision.Accept, decision.By, decision.Reason, workflow.Now(ctx)); len(accepted) > 0 {
 			d.accepted = append(d.accepted, accepted...)

@@ -150,13 +150,22 @@ func (p *progress) server(host string) *farm.ServerReport {
 	return &p.Report.Servers[len(p.Report.Servers)-1]
 }
 
-func (p *progress) row(host string, step farm.Step) *farm.StepReport {
+// find returns a step on a server; nil where it has not begun.
+func (p *progress) find(host string, step farm.Step) *farm.StepReport {
 	s := p.server(host)
 	for i := range s.Steps {
 		if s.Steps[i].Step == step {
 			return &s.Steps[i]
 		}
 	}
+	return nil
+}
+
+func (p *progress) row(host string, step farm.Step) *farm.StepReport {
+	if row := p.find(host, step); row != nil {
+		return row
+	}
+	s := p.server(host)
 	s.Steps = append(s.Steps, farm.StepReport{Step: step})
 	return &s.Steps[len(s.Steps)-1]
 }

@@ -45,10 +45,10 @@ func (r *rotation) awaitWindow(ctx workflow.Context) error {
 }
 
 // findOpening finds the next opening of the window that the cutover fits into; there is
-// none without a window.
+// none without a window, and for an undo that does not wait for it.
 func (r *rotation) findOpening(ctx workflow.Context) error {
 	window := r.farm.Rotation.Window
-	if window.IsZero() {
+	if window.IsZero() || r.input.Now {
 		return nil
 	}
 	var next activities.NextOpening

@@ -20,12 +20,14 @@ const (
 	Skip Choice = "skip"
 	// RollBack restores everything that the rotation changed.
 	RollBack Choice = "rollback"
+	// Forward ends a way back and carries the rotation out after all.
+	Forward Choice = "forward"
 	// Abort stops and leaves everything as it is.
 	Abort Choice = "abort"
 )
 
 // Choices lists every choice.
-func Choices() []Choice { return []Choice{Approve, Retry, Skip, RollBack, Abort} }
+func Choices() []Choice { return []Choice{Approve, Retry, Skip, RollBack, Forward, Abort} }
 
 // Decision is an operator's decision.
 type Decision struct {

@@ -92,6 +92,16 @@ func RollBackCommand(effect, farmName string) Command {
 	return newCommand(effect, string(farm.RollBack), farmName).withReason()
 }
 
+// UndoCommand is the command that goes back behind a rotation that was verified.
+func UndoCommand(effect, farmName string) Command {
+	return newCommand(effect, string(controller.RequestUndo), farmName).withReason()
+}
+
+// ForwardCommand is the command that leaves a way back that is blocked.
+func ForwardCommand(farmName string) Command {
+	return newCommand("go forward to the new certificate after all", string(farm.Forward), farmName).withReason()
+}
+
 // RotateCommand is the command that rotates now.
 func RotateCommand(effect, farmName string) Command {
 	return newCommand(effect, string(controller.RequestRotate), farmName)
@@ -151,6 +161,8 @@ func decisionCommand(farmName, digest string, o farm.Option) (Command, bool) {
 		name, c = "skip "+o.Server, SkipCommand(farmName, o.Server, o.Force)
 	case farm.RollBack:
 		name, c = "roll back", RollBackCommand("", farmName)
+	case farm.Forward:
+		c = ForwardCommand(farmName)
 	case farm.Abort:
 		c = AbortCommand("", farmName)
 	default:
@@ -187,7 +199,7 @@ func EveryCommand(farmName, digest, server string) []Command {
 	return []Command{
 		ApproveCommand("begin the cutover", farmName, digest), RetryCommand(farmName),
 		SkipCommand(farmName, server, false), SkipCommand(farmName, server, true),
-		RollBackCommand("roll back", farmName), AbortCommand("stop", farmName), ResumeCommand(farmName), ForgetCommand(farmName),
+		RollBackCommand("roll back", farmName), UndoCommand("undo", farmName), ForwardCommand(farmName), AbortCommand("stop", farmName), ResumeCommand(farmName), ForgetCommand(farmName),
 		RotateCommand("rotate", farmName), RotateAcceptingCommand(farmName, false, "pending-reboot@"+server),
 		RotateAcceptingCommand(farmName, true, "pending-reboot"), RetryAcceptingCommand(farmName, "pending-reboot@"+server), StatusCommand(farmName), WatchCommand(farmName), PlanCommand(farmName),
 	}

@@ -22,6 +22,8 @@ func TestEveryCommand(t *testing.T) {
 		"farmtrust skip contoso --server oos-02.contoso.com --reason WHY",
 		"farmtrust skip contoso --server oos-02.contoso.com --force --reason WHY",
 		"farmtrust rollback contoso --reason WHY",
+		"farmtrust undo contoso --reason WHY",
+		"farmtrust forward contoso --reason WHY",
 		"farmtrust abort contoso --reason WHY",
 		"farmtrust resume contoso --reason WHY",
 		"farmtrust forget contoso --reason WHY",
@@ -125,8 +127,12 @@ func TestFarm_OffersOnlyWhatIsAccepted(t *testing.T) {
 					t.Errorf("offers what is refused: %v", err)
 				}
 			}
-			if got := slices.Contains(offered, controller.RequestRollback); got != report.NewFarmState(s, now).CanRollBack {
+			state := report.NewFarmState(s, now)
+			if got := slices.Contains(offered, controller.RequestRollback); got != state.CanRollBack {
 				t.Errorf("offers a rollback: %t, but to programs it says %t", got, !got)
+			}
+			if got := slices.Contains(offered, controller.RequestUndo); got != state.CanUndo {
+				t.Errorf("offers an undo: %t, but to programs it says %t", got, !got)
 			}
 		})
 	}
@@ -157,7 +163,7 @@ func TestPages_CallTheProgramAsTheyAreTold(t *testing.T) {
 	page := report.Farm(idleState(), now)
 	page.Program = "TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust"
 	w := writePage(t, page)
-	want := "TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust rollback contoso --reason WHY"
+	want := "TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust undo contoso --reason WHY"
 	for writer, text := range map[string]string{"text": w.text, "Markdown": w.markdown, "HTML": w.html} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s does not show %q:\n%s", writer, want, text)

@@ -64,7 +64,7 @@ func runFacts(s farm.Status) Block {
 	if r.Previous != "" && r.Previous != r.Target {
 		b.addFact("previous", string(r.Previous))
 	}
-	if r.Intent != farm.Renew && r.Intent != farm.Rollback {
+	if r.Intent != farm.Renew && !r.Intent.GoesBack() {
 		b.addFact("intent", string(r.Intent))
 	}
 	if r.Reason != "" {
@@ -82,8 +82,8 @@ func runName(s farm.Status) string {
 	switch {
 	case isRetirement(s):
 		return "retirement"
-	case s.Report.Intent == farm.Rollback:
-		return "rollback"
+	case s.Report.Intent.GoesBack():
+		return string(s.Report.Intent)
 	}
 	return "rotation"
 }
