@@ -40,6 +40,9 @@ func (a *Activities) InspectFarm(ctx context.Context, name string) (farm.Inspect
 	if n.At = a.Now(); len(problems) > 0 {
 		return n, nil
 	}
+	if observed.IsSetUp() {
+		n.RefreshDoubt = observed.RefreshDoubt()
+	}
 	if n.Current, _ = observed.Current(); chooseErr != nil {
 		return n, nil
 	}
@@ -48,9 +51,6 @@ func (a *Activities) InspectFarm(ctx context.Context, name string) (farm.Inspect
 		return farm.Inspection{}, err
 	}
 	comparison.AddTo(&n, observed)
-	if n.Current.Thumbprint != "" {
-		n.RefreshDoubt = observed.RefreshDoubt()
-	}
 	return n, nil
 }
 
