@@ -67,8 +67,9 @@ and profiles (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, ...).
 
 Begin with check, which validates the configuration and every server, and plan, which
 shows what a rotation would do. rotate does it. status shows what runs and what waits
-for an operator; approve, retry, skip, rollback and abort decide about it. After a
-rollback, resume lets the farm be rotated automatically again.
+for an operator; approve, retry, skip, rollback, forward and abort decide about it.
+undo goes back behind a rotation that was verified. After a rollback or an undo, resume
+lets the farm be rotated automatically again.
 
 ` + exitHelp,
 		Example: `  farmtrust check --config farmtrust.yaml
@@ -76,7 +77,7 @@ rollback, resume lets the farm be rotated automatically again.
   farmtrust rotate contoso                  do it, and watch
   farmtrust status contoso --watch
   farmtrust approve contoso                 what waits for approval, and its digest
-  farmtrust rollback contoso --reason "data refresh fails since the change"`,
+  farmtrust undo contoso --reason "data refresh fails since the change"`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
@@ -98,7 +99,7 @@ rollback, resume lets the farm be rotated automatically again.
 	}))
 	must(root.MarkPersistentFlagFilename("config", "yaml", "yml"))
 	root.AddCommand(a.checkCommand(), a.planCommand(), a.rotateCommand(), a.statusCommand(), a.farmsCommand(), a.reportCommand(), a.eventCommand(),
-		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.abortCommand(), a.resumeCommand(), a.forgetCommand(), a.versionCommand(), exitCodesTopic())
+		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.undoCommand(), a.forwardCommand(), a.abortCommand(), a.resumeCommand(), a.forgetCommand(), a.versionCommand(), exitCodesTopic())
 	return root
 }
 

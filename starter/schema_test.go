@@ -80,7 +80,7 @@ func newSchema(t *testing.T, name string, document any) []byte {
 		r.CommentMap[key] = links.ReplaceAllString(strings.Join(strings.Fields(comment), " "), "$1")
 	}
 	s := r.Reflect(document)
-	s.ID = generate.ID("https://"+module+"/docs/schema/" + name + ".json")
+	s.ID = generate.ID("https://" + module + "/docs/schema/" + name + ".json")
 	s.Title = "farmtrust " + name
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {

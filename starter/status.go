@@ -130,7 +130,7 @@ func (a *app) showFarmStatus(s controller.Summary, run *farm.Status, warn warnin
 	}
 	if run != nil {
 		status.Phase, status.Report, status.Wait = run.Phase, &run.Report, run.Wait
-		pages = append(pages, report.Run(*run))
+		pages = append(pages, report.RunAt(*run, now))
 	}
 	return a.show(status, func(w io.Writer) error { return a.writePages(w, pages...) })
 }

@@ -102,7 +102,7 @@ func (c *farmController) registerHandlers(ctx workflow.Context) error {
 		return err
 	}
 	if err := workflow.SetUpdateHandlerWithOptions(ctx, RequestUpdate, c.handleRequest, workflow.UpdateHandlerOptions{
-		Validator: c.validateRequest, Description: "A request of an operator: rotate, rollback, resume or forget",
+		Validator: c.validateRequest, Description: "A request of an operator: rotate, rollback, undo, resume or forget",
 	}); err != nil {
 		return err
 	}

@@ -78,6 +78,7 @@ func (o *operation) showWait(ctx workflow.Context) {
 	w := o.waiting.describe()
 	w.RollbackBlocked = o.decisions.rollbackBlocked
 	w.Text = joinTexts(w.Text, o.describeInUse(workflow.Now(ctx)))
+	w.Options, w.Then = o.optionsOf(w)
 	o.progress.Wait = &w
 	o.progress.show()
 }
