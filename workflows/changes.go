@@ -30,6 +30,9 @@ const (
 	// changeCancelledWait: a run that was cancelled while it waited for an operator
 	// needs none any more. Since 2026-11-28.
 	changeCancelledWait change = "a cancelled wait needs no operator"
+	// changeShowsEndLast: a run shows its outcome with the task that closes it, after it
+	// has told the controller. Since 2026-11-29.
+	changeShowsEndLast change = "a run shows its end last"
 )
 
 // has reports whether a run makes a change.
