@@ -130,7 +130,7 @@ func (a *app) warnWithoutWorkers(ctx context.Context, c client.Client, all []far
 			continue
 		}
 		seen[f.Site()] = true
-		if err := a.warnWithoutWorker(ctx, f.Client); err != nil {
+		if err := a.warnWithoutWorker(ctx, f); err != nil {
 			return err
 		}
 	}

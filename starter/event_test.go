@@ -118,7 +118,7 @@ func TestEvent_DuringARotationWaitsForItsEnd(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{})
 	f.addController(runsRotation("contoso"))
 	f.onState = func(n int) {
-		if state := f.controllers["contoso"]; n == 2 {
+		if state := f.controllers["contoso"]; n == 3 { // the first query asks for a worker
 			state.Active = nil
 			state.AnswerEvents(controller.EventResult{Reason: "trusted until 2027"})
 		}
@@ -133,7 +133,7 @@ func TestEvent_IsNotAnsweredWithWhatLedToTheRotationBefore(t *testing.T) {
 	f.editController("contoso", func(s *controller.State) { s.Next = farm.Next{Action: farm.ActionRotate, Reason: "from old to new"} })
 	asked := f.stateQueries
 	f.onEvent, f.onState = nil, func(n int) {
-		if n == asked+2 {
+		if n == asked+3 {
 			f.controllers["contoso"].AnswerEvents(controller.EventResult{Reason: "trusted until 2027"})
 		}
 	}
@@ -158,7 +158,7 @@ func TestEvent_WhoseControllerWasTerminatedIsNotWaitedFor(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{})
 	f.addController(runsRotation("contoso"))
 	f.onState = func(n int) {
-		if n == 2 {
+		if n == 3 {
 			delete(f.controllers, "contoso")
 		}
 	}
@@ -169,7 +169,7 @@ func TestEvent_WithoutAWorkerIsStored(t *testing.T) {
 	startTemporal(t, &fakeTemporal{noWorker: true})
 	t.Run("and says what it waits for", func(t *testing.T) {
 		runProgramWith(t, t.Context(), named, "event", "-", "--detach").assertExit(t, exitOK, "out:contoso: accepted",
-			"no worker polls task queue farmtrust; start one: farmtrust-worker -config FILE; what was accepted waits for it")
+			"no worker answers on task queue farmtrust; start one: farmtrust-worker -config FILE; what was accepted waits for it")
 	})
 	t.Run("interrupted", func(t *testing.T) {
 		ctx, interrupt := context.WithTimeout(t.Context(), time.Second)

@@ -6,6 +6,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -95,10 +96,12 @@ func TestPlan_UnknownFarmIsNamedByTheWorker(t *testing.T) {
 
 func TestPlan_AndCheckNeedAWorker(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{noWorker: true})
+	f.addController(controller.State{Farm: "contoso"})
+	before := f.startedRuns(t)
 	for _, command := range []string{"plan contoso", "check contoso"} {
-		runProgram(t, strings.Fields(command)...).assertExit(t, exitFailed, "no worker polls task queue farmtrust; start one: farmtrust-worker -config FILE")
+		runProgram(t, strings.Fields(command)...).assertExit(t, exitFailed, "no worker answers on task queue farmtrust; start one: farmtrust-worker -config FILE")
 	}
-	assertEqual(t, f.startedRuns(t), nil)
+	assertEqual(t, f.startedRuns(t), before)
 }
 
 func TestCheck_InspectsEveryFarmOfTheFileOrThoseNamed(t *testing.T) {

@@ -185,12 +185,14 @@ func (a *app) findWorker(ctx context.Context, f client.Farm) (client.Farm, error
 	if err != nil {
 		return f, a.explain(ctx, err)
 	}
-	running, err := f.HasWorker(ctx)
-	switch {
+	switch err := f.FindWorker(ctx); {
+	case errors.Is(err, client.ErrNoWorker):
+		return f, errors.New(noWorker(f.Client))
+	case errors.Is(err, client.ErrLate):
+		_, err := fmt.Fprintln(a.err, noWorker(f.Client)+"; one was seen minutes ago, and is waited for")
+		return f, err
 	case err != nil:
 		return f, a.explain(ctx, err)
-	case !running:
-		return f, errors.New(noWorker(f.Client))
 	}
 	return f, nil
 }
@@ -200,15 +202,15 @@ func noWorker(c client.Client) string {
 	if c.Site() != "" {
 		where = " with site: " + c.Site()
 	}
-	return "no worker polls task queue " + c.TaskQueue() + "; start one" + where + ": farmtrust-worker -config FILE"
+	return "no worker answers on task queue " + c.TaskQueue() + "; start one" + where + ": farmtrust-worker -config FILE"
 }
 
 // warnWithoutWorker says what an accepted event or a running rotation waits for
 // when no worker runs.
-func (a *app) warnWithoutWorker(ctx context.Context, c client.Client) error {
-	running, err := c.HasWorker(ctx)
-	if err == nil && !running {
-		_, err = fmt.Fprintln(a.err, noWorker(c)+"; what was accepted waits for it")
+func (a *app) warnWithoutWorker(ctx context.Context, f client.Farm) error {
+	err := f.FindWorker(ctx)
+	if errors.Is(err, client.ErrNoWorker) || errors.Is(err, client.ErrLate) {
+		_, err = fmt.Fprintln(a.err, noWorker(f.Client)+"; what was accepted waits for it")
 	}
 	return err
 }

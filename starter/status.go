@@ -203,7 +203,7 @@ func (a *app) watchFarm(ctx context.Context, f client.Farm) error {
 		if a.output == outputJSON {
 			w = a.err
 		}
-		if err := a.warnWithoutWorker(ctx, f.Client); err != nil {
+		if err := a.warnWithoutWorker(ctx, f); err != nil {
 			return err
 		}
 		return a.watchRun(ctx, f.Name(), run, w, good...)
