@@ -173,8 +173,7 @@ func (a *app) connectToFarm(ctx context.Context, farmName string) (client.Farm, 
 	if err != nil {
 		return client.Farm{}, err
 	}
-	f, _, err := a.findWorker(ctx, c.Farm(farmName))
-	return f, err
+	return a.findWorker(ctx, c.Farm(farmName))
 }
 
 // explain adds the remedy to an error of Temporal's, where it is known.

@@ -223,7 +223,7 @@ func (a *app) watchFarm(ctx context.Context, f client.Farm) error {
 		if a.output == outputJSON {
 			w = a.err
 		}
-		if _, _, err := a.findWorker(ctx, f); err != nil {
+		if _, err := a.findWorker(ctx, f); err != nil {
 			return err
 		}
 		return a.watchRun(ctx, f.Name(), run, w, good...)

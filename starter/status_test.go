@@ -128,7 +128,7 @@ func TestStatus_WithoutTheControllerShowsWhatItCan(t *testing.T) {
 	f.addController(controller.State{Farm: "contoso"})
 	f.endRun(f.addRotation("contoso"), verified)
 	runProgram(t, "status", "contoso").assertExit(t, exitCannotTell, "out:contoso: verified",
-		"contoso: no worker polls task queue farmtrust; start one: farmtrust-worker -config FILE")
+		"contoso: no worker answers on task queue farmtrust; start one: farmtrust-worker -config FILE")
 }
 
 func TestStatus_NamesWorkersWithDifferentConfigurations(t *testing.T) {

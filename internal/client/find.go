@@ -40,10 +40,6 @@ func (e *UnknownFarmError) Error() string {
 	return text + " known: " + strings.Join(e.Known, ", ")
 }
 
-// startTimeout is how long a worker that has just started may take to start the first
-// controller.
-const startTimeout = 5 * time.Second
-
 // Find returns the farm at the site of its controller. It is an [*UnknownFarmError]
 // where no worker has it in its configuration, so that a name that was mistyped starts
 // nothing. Where a worker runs that has not started any controller yet, it waits for
@@ -62,10 +58,10 @@ func (f Farm) Find(ctx context.Context) (Farm, error) {
 		if len(farms) > 0 || time.Now().After(end) {
 			return f, unknown
 		}
-		switch starting, err := f.HasWorker(ctx); {
+		switch starting, err := f.Workers(ctx); {
 		case err != nil:
 			return f, err
-		case !starting:
+		case len(starting) == 0:
 			return f, unknown
 		}
 		if err := waitInterval(ctx); err != nil {
