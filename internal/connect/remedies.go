@@ -16,6 +16,12 @@ type remedy struct {
 	means, remedy string
 }
 
+// A server that hangs up without a word, or whose word was overtaken by that.
+const (
+	closes       = "it closes the connection, as a server does that expects TLS, or a client certificate"
+	closesRemedy = "set TEMPORAL_TLS=true, TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH as it asks, or TEMPORAL_ADDRESS"
+)
+
 // remedies are looked through in order. The signs are those of Go's TLS and network
 // packages and of gRPC's transport, as a test meets them.
 var remedies = []remedy{
@@ -26,7 +32,9 @@ var remedies = []remedy{
 	{"remote error: tls: ", "it refuses the client certificate, or asks for one (%s)", "set TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH"},
 	{"looked like an HTTP/1.1 header", "what answers there is not Temporal", "set TEMPORAL_ADDRESS to its gRPC port, which is usually 7233; the UI has another one"},
 	{"unexpected HTTP status code", "what answers there is not Temporal", "set TEMPORAL_ADDRESS to its gRPC port, which is usually 7233; a proxy may be in between"},
-	{"error reading server preface", "it closes the connection, as a server does that expects TLS", "set TEMPORAL_TLS=true, or TEMPORAL_ADDRESS"},
+	{"error reading server preface", closes, closesRemedy},
+	{"broken pipe", closes, closesRemedy},
+	{"connection reset by peer", closes, closesRemedy},
 	{"no children to pick from", "the name is not found", "set TEMPORAL_ADDRESS to HOST:PORT, or correct the name service"},
 	{"no such host", "the name is not found", "set TEMPORAL_ADDRESS to HOST:PORT, or correct the name service"},
 	{"connection refused", "nothing listens there", "start it there, or set TEMPORAL_ADDRESS"},

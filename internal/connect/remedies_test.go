@@ -70,7 +70,7 @@ func TestDial_SaysOnOneLineWhatIsWrongAndWhatToDo(t *testing.T) {
 		"refused credentials": {serveRefusal(t, codes.PermissionDenied), nil, "it refuses the credentials; check TEMPORAL_API_KEY, or the client certificate"},
 		"no credentials":      {serveRefusal(t, codes.Unauthenticated), nil, "it refuses the credentials; check TEMPORAL_API_KEY, or the client certificate"},
 		"the server expects TLS": {
-			serveRefusal(t, codes.OK, grpc.Creds(credentials.NewTLS(serverTLS))), nil, "as a server does that expects TLS; set TEMPORAL_TLS=true",
+			serveRefusal(t, codes.OK, grpc.Creds(credentials.NewTLS(serverTLS))), nil, "as a server does that expects TLS, or a client certificate; set TEMPORAL_TLS=true",
 		},
 		"the server has no TLS": {serveRefusal(t, codes.OK), &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}, "it does not speak TLS; unset TEMPORAL_TLS"},
 		"another authority": {
@@ -83,7 +83,7 @@ func TestDial_SaysOnOneLineWhatIsWrongAndWhatToDo(t *testing.T) {
 		},
 		"a client certificate is asked for": {
 			serveRefusal(t, codes.OK, grpc.Creds(credentials.NewTLS(asking))), &tls.Config{RootCAs: trusted, ServerName: "example.com", MinVersion: tls.VersionTLS12},
-			"asks for one (certificate required); set TEMPORAL_TLS_CLIENT_CERT_PATH",
+			"TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH",
 		},
 		"a web server": {plainWeb.Listener.Addr().String(), nil, "what answers there is not Temporal; set TEMPORAL_ADDRESS"},
 		"nobody":       {"127.0.0.1:1", nil, "nothing listens there; start it there, or set TEMPORAL_ADDRESS"},
