@@ -144,6 +144,8 @@ type Inspected struct {
 	// Lost is the certificate that was last in use, while none is: an office farm
 	// has lost the setting that names it.
 	Lost farm.Thumbprint `json:"lost,omitempty"`
+	// Outdated reports whether a run has ended since what was decided last.
+	Outdated bool `json:"outdated,omitempty"`
 	// Unreachable reports whether the last one did not.
 	Unreachable bool `json:"unreachable,omitempty"`
 	// Due asks for an inspection without waiting for the timer. It is part of
