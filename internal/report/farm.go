@@ -9,32 +9,6 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// FarmState is a farm for programs: what its controller knows and what follows
-// from it, without what only the controller needs.
-type FarmState struct {
-	controller.State
-
-	Phase         controller.Phase `json:"phase"`
-	NeedsOperator bool             `json:"needsOperator"`
-	// CanRollBack reports whether a request to roll back is accepted now, and was
-	// possible when the farm was last observed.
-	CanRollBack bool `json:"canRollBack"`
-	// NextInspectionAt is zero while none is planned.
-	NextInspectionAt time.Time `json:"nextInspectionAt,omitzero"`
-}
-
-// NewFarmState returns the state of a farm for programs. It leaves out the
-// snapshot, which is large, and the results of past events.
-func NewFarmState(s controller.State, now time.Time) FarmState {
-	f := FarmState{State: s, NextInspectionAt: nextInspection(s), CanRollBack: canRollBack(s)}
-	f.Phase, f.NeedsOperator = s.Phase(), s.NeedsOperator(now)
-	if f.Next.Code == farm.CodeTrusted && !s.IsTrusted(now) {
-		f.Next = farm.Next{Code: farm.CodeOutdated, Reason: describeInspected(s, now)}
-	}
-	f.Retention.Snapshot, f.Mailbox.Results = nil, nil
-	return f
-}
-
 // nextInspection is when the next inspection is due; zero while none is.
 func nextInspection(s controller.State) time.Time {
 	if s.Unmanaged != "" || s.Inspected.At.IsZero() || !s.MayInspect() {
