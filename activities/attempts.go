@@ -13,6 +13,8 @@ import (
 // it, the failed one included.
 type Attempted struct {
 	Count int `json:"count"`
+	// Server is the one that the activity is about; empty where that is not said.
+	Server string `json:"server,omitempty"`
 }
 
 // AttemptsOf returns how many attempts an error says that there were; at least the one
@@ -31,16 +33,16 @@ type failedAttempt struct {
 	Error string `json:"error"`
 }
 
-// attemptInterceptor has each activity say how often it was tried, why the attempt before
+// countingInterceptor has each activity say how often it was tried, why the attempt before
 // failed, and which build of the worker did it.
-type attemptInterceptor struct {
+type countingInterceptor struct {
 	interceptor.WorkerInterceptorBase
 
 	version string
 }
 
 // InterceptActivity implements interceptor.WorkerInterceptor.
-func (i *attemptInterceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+func (i *countingInterceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
 	counter := &attemptCounter{version: i.version}
 	counter.Next = next
 	return counter
@@ -86,14 +88,19 @@ func lastFailure(ctx context.Context) string {
 // attempts.
 func noteFailure(ctx context.Context, err error) error {
 	application, ok := errors.AsType[*temporal.ApplicationError](err)
-	if !ok || application.HasDetails() {
+	if !ok {
 		return err
 	}
+	var a Attempted
+	if application.HasDetails() && application.Details(&a) != nil {
+		return err // they are something else
+	}
+	a.Count = int(activity.GetInfo(ctx).Attempt)
 	if !application.NonRetryable() {
 		activity.RecordHeartbeat(ctx, failedAttempt{application.Message()})
 	}
 	return temporal.NewApplicationErrorWithOptions(application.Message(), application.Type(), temporal.ApplicationErrorOptions{
 		NonRetryable: application.NonRetryable(), Cause: errors.Unwrap(application), NextRetryDelay: application.NextRetryDelay(),
-		Details: []any{Attempted{int(activity.GetInfo(ctx).Attempt)}},
+		Category: application.Category(), Details: []any{a},
 	})
 }

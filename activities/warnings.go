@@ -16,7 +16,7 @@ import (
 // and one that hands what cmdlets warned of over in [StepResult.Warnings], and writes it
 // to the log, whatever the activity is and however it ends.
 func Interceptors(a *Activities) []interceptor.WorkerInterceptor {
-	return []interceptor.WorkerInterceptor{&attemptInterceptor{version: a.Version}, newAdmissionInterceptor(a), &warningInterceptor{}}
+	return []interceptor.WorkerInterceptor{&countingInterceptor{version: a.Version}, newAdmissionInterceptor(a), &warningInterceptor{}}
 }
 
 type warningInterceptor struct {
