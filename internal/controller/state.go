@@ -89,6 +89,8 @@ type State struct {
 	Active *ActiveRun `json:"active,omitempty"`
 	// Last is how the last child ended; zero before the first.
 	Last LastRun `json:"last,omitzero"`
+	// Reports are those of the last runs that worked on the farm, which Temporal deletes.
+	Reports Reports `json:"reports,omitzero"`
 	// Retention is what is kept of the last rotation, until its old
 	// certificate is retired.
 	Retention Retention `json:"retention,omitzero"`

@@ -195,6 +195,7 @@ func (s *State) endRun(now time.Time, r farm.Report, problem string) {
 	}
 	s.Active = nil
 	s.Inspected.Outdated = s.Inspected.Outdated || r.Outcome != farm.Refused
+	s.keepReport(run.Retirement, r)
 	s.Last = LastRun{At: now, RunID: run.RunID, OriginalRunID: run.OriginalRunID, Outcome: r.Outcome, Statement: r.Statement, Accepted: farm.AcceptedFindings(r.Findings)}
 	if problem != "" {
 		s.Last.Statement = problem
