@@ -10,10 +10,11 @@ import (
 )
 
 // Attempted is what the error of an activity says, in its details, of the attempts at
-// it, the failed one included.
+// it, the failed one included. While more follow, clients find it in the pending
+// activities of the run.
 type Attempted struct {
 	Count int `json:"count"`
-	// Server is the one that the activity is about; empty where that is not said.
+	// Server is the host that the activity is about; empty where it is about none.
 	Server string `json:"server,omitempty"`
 }
 
@@ -33,16 +34,16 @@ type failedAttempt struct {
 	Error string `json:"error"`
 }
 
-// countingInterceptor has each activity say how often it was tried, why the attempt before
+// attemptInterceptor has each activity say how often it was tried, why the attempt before
 // failed, and which build of the worker did it.
-type countingInterceptor struct {
+type attemptInterceptor struct {
 	interceptor.WorkerInterceptorBase
 
 	version string
 }
 
 // InterceptActivity implements interceptor.WorkerInterceptor.
-func (i *countingInterceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+func (i *attemptInterceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
 	counter := &attemptCounter{version: i.version}
 	counter.Next = next
 	return counter
@@ -58,7 +59,7 @@ type attemptCounter struct {
 func (i *attemptCounter) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	result, err := i.Next.ExecuteActivity(ctx, in)
 	if err != nil {
-		return result, noteFailure(ctx, err)
+		return result, noteFailure(ctx, in.Args, err)
 	}
 	switch r := result.(type) {
 	case StepResult:
@@ -86,21 +87,17 @@ func lastFailure(ctx context.Context) string {
 
 // noteFailure leaves an error to the next attempt, and returns it with the number of
 // attempts.
-func noteFailure(ctx context.Context, err error) error {
+func noteFailure(ctx context.Context, args []any, err error) error {
 	application, ok := errors.AsType[*temporal.ApplicationError](err)
-	if !ok {
+	if !ok || application.HasDetails() {
 		return err
 	}
-	var a Attempted
-	if application.HasDetails() && application.Details(&a) != nil {
-		return err // they are something else
-	}
-	a.Count = int(activity.GetInfo(ctx).Attempt)
 	if !application.NonRetryable() {
 		activity.RecordHeartbeat(ctx, failedAttempt{application.Message()})
 	}
+	_, server := subjectOf(args)
 	return temporal.NewApplicationErrorWithOptions(application.Message(), application.Type(), temporal.ApplicationErrorOptions{
 		NonRetryable: application.NonRetryable(), Cause: errors.Unwrap(application), NextRetryDelay: application.NextRetryDelay(),
-		Category: application.Category(), Details: []any{a},
+		Details: []any{Attempted{int(activity.GetInfo(ctx).Attempt), server}},
 	})
 }

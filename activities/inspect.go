@@ -40,6 +40,9 @@ func (a *Activities) InspectFarm(ctx context.Context, name string) (farm.Inspect
 	if n.At = a.Now(); len(problems) > 0 {
 		return n, nil
 	}
+	if observed.IsSetUp() {
+		n.RefreshDoubt = observed.RefreshDoubt()
+	}
 	if n.Current, _ = observed.Current(); chooseErr != nil {
 		return n, nil
 	}
@@ -49,6 +52,35 @@ func (a *Activities) InspectFarm(ctx context.Context, name string) (farm.Inspect
 	}
 	comparison.AddTo(&n, observed)
 	return n, nil
+}
+
+// LookAtRefreshInput names a farm and the certificates that it may use now.
+type LookAtRefreshInput struct {
+	Farm     string           `json:"farm"`
+	Target   farm.Certificate `json:"target"`
+	Previous farm.Thumbprint  `json:"previous,omitempty"`
+}
+
+// LookAtRefresh observes a farm, and says why a data refresh fails now, or may fail; see
+// [farm.Observed.RefreshDoubt]. It changes nothing.
+func (a *Activities) LookAtRefresh(ctx context.Context, in LookAtRefreshInput) (string, error) {
+	stop := startHeartbeat(ctx)
+	defer stop()
+	f, err := a.LoadFarm(ctx, in.Farm)
+	if err != nil {
+		return "", err
+	}
+	hosts := slices.Concat(f.OfficeHosts(), f.SharePointHosts())
+	readings, problems := a.readServers(ctx, f, hosts, in.Target, in.Previous)
+	if err := interruption(ctx, len(problems) > 0); err != nil {
+		return "", err
+	}
+	for _, host := range hosts {
+		if problem := problems[host]; problem != "" {
+			return fmt.Sprintf("%s cannot be read: %s", host, problem), nil
+		}
+	}
+	return readings.Observed(f).RefreshDoubt(), nil
 }
 
 // interruption returns why an inspection must not be believed: it was cut off, and

@@ -13,12 +13,15 @@ type RotateInput struct {
 	Intent farm.Intent `json:"intent,omitempty"`
 	// Accepted is what operators accepted of what would stop the rotation.
 	Accepted []farm.Acceptance `json:"accepted,omitempty"`
-	// Snapshot is that of an earlier rotation that is still kept: a rotation
-	// towards the same target continues it, a rollback restores it.
+	// Snapshot is that of an earlier rotation that was not finished: a rotation towards
+	// the same target carries it on, a rollback restores it. An undo restores that of a
+	// renewal that was verified.
 	Snapshot *farm.Snapshot `json:"snapshot,omitempty"`
 	// Inspection is what caused the rotation, which begins from it; without
 	// one the rotation observes the farm first.
 	Inspection *farm.Inspection `json:"inspection,omitempty"`
+	// Now has an undo not wait for the maintenance window.
+	Now bool `json:"now,omitempty"`
 	// Configured reports whether a worker is known to have had the farm in its
 	// configuration. The rotation then waits minutes for one that has it, and
 	// otherwise seconds: an operator may have mistyped the name.

@@ -43,6 +43,7 @@ func newProgress(ctx workflow.Context, f farm.Farm, reason string, intent farm.I
 	for _, host := range f.SharePointHosts() {
 		p.Report.Servers = append(p.Report.Servers, farm.ServerReport{Host: host, Role: farm.SharePointRole})
 	}
+	p.tellBegin(ctx)
 	return p
 }
 
@@ -81,6 +82,7 @@ func (p *progress) setPlan(ctx workflow.Context, target farm.Certificate, c acti
 	p.Report.FriendlyName = target.FriendlyName
 	p.setPrevious(c.Previous)
 	p.setFound(ctx, c.Differences, c.Findings)
+	p.tellPlan(ctx)
 }
 
 // setPrevious shows the certificate that was in use before.
@@ -119,7 +121,10 @@ func (p *progress) forgetRemoved() {
 }
 
 func (p *progress) setPhase(ctx workflow.Context, phase farm.Phase) error {
-	p.Phase = phase
+	if phase != p.Phase {
+		p.Phase = phase
+		p.tellPhase(ctx)
+	}
 	p.show()
 	return workflow.UpsertTypedSearchAttributes(ctx, PhaseAttribute.ValueSet(string(phase)))
 }
@@ -168,6 +173,7 @@ func (p *progress) finishStep(ctx workflow.Context, host string, step farm.Step,
 		row.Changes = append(row.Changes, result.Changes...)
 		row.AddWarnings(result.Warnings)
 	}
+	p.tellStep(ctx, host, step, result, err)
 	p.show()
 }
 
@@ -196,6 +202,7 @@ func (p *progress) finishObservation(ctx workflow.Context, host string, step far
 	if err != nil {
 		row.State, row.Detail = farm.StateFailed, Explain(err)
 	}
+	p.tellStep(ctx, host, step, activities.StepResult{}, err)
 	p.show()
 }
 
@@ -242,6 +249,7 @@ func (p *progress) close(ctx workflow.Context, outcome farm.Outcome, statement s
 	p.Report.DurationMS = p.Report.EndedAt.Sub(p.Report.StartedAt).Milliseconds()
 	p.noteRun(ctx)
 	p.Report.Statement = statement
+	p.tellEnd(ctx)
 	p.writePage(ctx)
 	return workflow.UpsertTypedSearchAttributes(ctx,
 		PhaseAttribute.ValueSet(string(farm.PhaseDone)), NeedsOperatorAttribute.ValueSet(false))

@@ -25,6 +25,7 @@ type waiting struct {
 func (o *operation) beginWait(ctx workflow.Context, describe func() farm.Wait) error {
 	o.waiting = &waiting{describe: describe, since: workflow.Now(ctx), remindedAt: workflow.Now(ctx)}
 	o.showWait(ctx)
+	o.tellWait(ctx, eventWait)
 	if o.progress.Wait.NeedsOperator() {
 		if err := o.progress.setNeedsOperator(ctx, true); err != nil {
 			return err
@@ -42,6 +43,7 @@ func (o *operation) beginWait(ctx workflow.Context, describe func() farm.Wait) e
 // that case an operator is needed no more either.
 func (o *operation) endWait(ctx workflow.Context, cancelled error) error {
 	needed := o.progress.Wait.NeedsOperator()
+	o.tellWaited(ctx)
 	o.recordWait(ctx, cancelled)
 	o.waiting, o.progress.Wait = nil, nil
 	o.progress.show()
@@ -76,6 +78,7 @@ func (o *operation) showWait(ctx workflow.Context) {
 	w := o.waiting.describe()
 	w.RollbackBlocked = o.decisions.rollbackBlocked
 	w.Text = joinTexts(w.Text, o.describeInUse(workflow.Now(ctx)))
+	w.Options, w.Then = o.optionsOf(w)
 	o.progress.Wait = &w
 	o.progress.show()
 }
@@ -154,12 +157,7 @@ func (o *operation) remind(ctx workflow.Context) {
 	o.judgeWayBack(ctx)
 	o.waiting.remindedAt = workflow.Now(ctx)
 	o.showWait(ctx)
-	w := o.progress.Wait
-	until := "an operator decides"
-	if !w.Until.IsZero() {
-		until = farm.FormatTime(w.Until)
-	}
-	workflow.GetLogger(ctx).Warn("a run waits", "farm", o.farm.Name, "for", string(w.For), "until", until, "what", w.Text)
+	o.tellWait(ctx, eventReminder)
 }
 
 // judgeWayBack notes that the certificate before has ended meanwhile: it is not

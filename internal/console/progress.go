@@ -112,7 +112,7 @@ func (p *Progress) newSteps(s farm.Status) []string {
 // newWait is what is waited for and the commands that decide, when that has
 // changed.
 func (p *Progress) newWait(s farm.Status) []string {
-	wait := report.WaitLines(s)
+	wait := report.WaitLines(s, time.Time{})
 	for _, c := range report.DecisionCommands(s) {
 		wait = append(wait, c.Line(p.Program))
 	}

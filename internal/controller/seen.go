@@ -26,7 +26,7 @@ func (s *State) IsTrusted(now time.Time) bool {
 	switch {
 	case !settled, s.Inspected.Outdated, s.Inspected.Unreachable, s.Last.At.After(s.Inspected.At):
 		return false
-	case s.Active != nil && !s.RunsRetirement(), s.Recalling, s.Unmanaged != "":
+	case s.Active != nil && !s.RunsRetirement(), s.Recalling, s.Unmanaged != "", s.Inspected.RefreshDoubt != "":
 		return false
 	}
 	return !s.IsOverdue(now)
@@ -34,5 +34,5 @@ func (s *State) IsTrusted(now time.Time) bool {
 
 // GoesBack reports whether a run restores what was before.
 func (a *ActiveRun) GoesBack() bool {
-	return a != nil && (a.Intent == farm.Rollback || a.Phase == farm.PhaseRollingBack)
+	return a != nil && (a.Intent.GoesBack() || a.Phase == farm.PhaseRollingBack)
 }

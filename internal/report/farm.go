@@ -23,10 +23,10 @@ func isAccepted(s controller.State, kind controller.RequestKind) bool {
 	return s.CheckRequest(controller.Request{Kind: kind, By: "operator", Reason: "page"}, "") == nil
 }
 
-// canRollBack reports whether a rollback is offered: it would be accepted, and could
-// restore what was in use when the farm was last observed.
-func canRollBack(s controller.State) bool {
-	return isAccepted(s, controller.RequestRollback) && s.Retention.NoWayBack == ""
+// canUndo reports whether an undo is offered: it would be accepted, and could restore
+// what was in use when the farm was last observed.
+func canUndo(s controller.State) bool {
+	return isAccepted(s, controller.RequestUndo) && s.Retention.NoWayBack == ""
 }
 
 // Farm is the page of a farm: until when it is trusted, what its controller
@@ -53,6 +53,9 @@ func farmFacts(s controller.State, now time.Time) Block {
 		b.addAlert("suspended", s.Suspended+"; nothing starts by itself until it is resumed")
 	}
 	addCurrent(&b, s, now)
+	if doubt := s.Inspected.RefreshDoubt; doubt != "" && !s.AwaitsInspection() {
+		b.addAlert("data refresh", "fails, or may fail: "+doubt)
+	}
 	addInspections(&b, s, now)
 	addRuns(&b, s)
 	addRetention(&b, s)
@@ -62,6 +65,8 @@ func farmFacts(s controller.State, now time.Time) Block {
 // farmState is how a farm is doing, in a word or two.
 func farmState(s controller.State) string {
 	switch phase := s.Phase(); {
+	case s.Active.GoesBack() && s.Active.Intent == farm.Undo:
+		return "undoing"
 	case s.Active.GoesBack():
 		return string(farm.PhaseRollingBack)
 	case s.AwaitsInspection() && (phase == controller.Idle || phase == controller.Waiting):
@@ -189,10 +194,13 @@ func addPendingEvents(b *Block, pending []controller.Event) {
 	}
 }
 
-// addRetention says what becomes of the old certificates.
+// addRetention says what is unfinished, and what becomes of the old certificates.
 func addRetention(b *Block, s controller.State) {
+	if last := s.LastUnfinished(); last != nil {
+		b.addAlert("not finished", "the rotation to "+last.Target.Thumbprint.Short())
+	}
 	if s.Retention.Snapshot != nil && s.Retention.NoWayBack != "" {
-		b.addFact("rollback", "not possible now: "+s.Retention.NoWayBack)
+		b.addFact("undo", "not possible now: "+s.Retention.NoWayBack)
 	}
 	if !s.WillRetire() {
 		return
@@ -221,8 +229,11 @@ func farmCommands(s controller.State, now time.Time) []Command {
 	if effect := rotateEffect(s, now); effect != "" && isAccepted(s, controller.RequestRotate) {
 		all = append(all, RotateCommand(effect, s.Farm))
 	}
-	if canRollBack(s) {
-		all = append(all, RollBackCommand("roll back to "+previousName(*s.Retention.Snapshot), s.Farm))
+	if last := s.LastUnfinished(); last != nil && isAccepted(s, controller.RequestRollback) {
+		all = append(all, RollBackCommand(rollbackEffect(*last), s.Farm))
+	}
+	if canUndo(s) {
+		all = append(all, UndoCommand("go back to "+previousName(*s.Retention.Snapshot)+"; every server is restarted", s.Farm))
 	}
 	if isAccepted(s, controller.RequestForget) {
 		all = append(all, ForgetCommand(s.Farm))
@@ -253,7 +264,15 @@ func rotateEffect(s controller.State, now time.Time) string {
 	return ""
 }
 
-// previousName is what a rollback restores.
+// rollbackEffect is what a rollback of an unfinished rotation does.
+func rollbackEffect(snapshot farm.Snapshot) string {
+	if snapshot.Staged {
+		return "remove what the rotation staged; no server is restarted"
+	}
+	return "roll back to " + previousName(snapshot)
+}
+
+// previousName is what a way back restores.
 func previousName(snapshot farm.Snapshot) string {
 	if t := snapshot.Previous.Thumbprint; t != "" {
 		return t.Short()

@@ -319,47 +319,6 @@ func runPages() map[string]report.Page {
 	return pages
 }
 
-// waitingRuns are runs that wait, by name.
-func waitingRuns() map[string]farm.Status {
-	blocked := []farm.Blocked{
-		{
-			Server: "oos-01.contoso.com", Step: farm.StepS2SName, Text: "access denied: the account must be a local administrator of the server",
-			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back",
-		},
-		{
-			Server: "oos-02.contoso.com", Step: farm.StepReplication, Text: "still sees OOS S2S 2025",
-			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back", Skippable: true, Serving: true,
-		},
-		{
-			Server: "oos-03.contoso.com", Step: farm.StepReplication, Text: "connection refused",
-			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back", Skippable: true,
-		},
-		{Server: "sp-01.contoso.com", Step: farm.StepIssuer, Text: "no answer in time", Until: now.Add(25 * time.Hour), Then: "then the rotation is rolled back"},
-	}
-	conflict := []farm.Blocked{{Server: "sp-01.contoso.com", Step: farm.StepRestoreIssuers, Text: "the issuer holds 11223344: set it, then retry", Then: "it waits until an operator decides"}}
-	deletion := waitingStatus(farm.PhaseRetiring, farm.Wait{
-		For: farm.ForApproval, Digest: "0f0e0d0c0b0a", Text: "approve 0f0e0d0c0b0a to delete certificate 99887766 and its key on every office server",
-	})
-	deletion.Report.Differences = nil
-	blockedRun := waitingStatus(farm.PhaseCutover, farm.Wait{
-		For: farm.ForDecision, Until: now.Add(24 * time.Hour), Text: "decide about each: retry, skip, roll back or abort", Blocked: blocked,
-	})
-	blockedRun.Report.Servers = append(blockedRun.Report.Servers, farm.ServerReport{Host: "oos-02.contoso.com", Role: farm.OfficeRole}, farm.ServerReport{Host: "oos-03.contoso.com", Role: farm.OfficeRole})
-	return map[string]farm.Status{
-		"run-waits-approval": waitingStatus(farm.PhaseWaiting, farm.Wait{For: farm.ForApproval, Digest: "1a2b3c4d5e6f", Text: "approve 1a2b3c4d5e6f, or roll back what is staged"}),
-		"run-waits-window": waitingStatus(farm.PhaseWaiting, farm.Wait{
-			For: farm.ForWindow, Until: now.Add(72 * time.Hour), Text: "the window Sat 22:00-04:00 Europe/Zurich opens; the cutover takes about 25m0s",
-		}),
-		"run-blocked": blockedRun,
-		"run-blocked-recheck": waitingStatus(farm.PhaseWaiting, farm.Wait{For: farm.ForDecision, Text: "decide about each blocked step", Blocked: []farm.Blocked{{
-			Server: "oos-01.contoso.com", Step: farm.StepRecheck, Text: "since the rotation was planned: oos-02.contoso.com: a reboot of Windows is pending: reboot it before the rotation",
-			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back", Accept: []string{"pending-reboot@oos-02.contoso.com"},
-		}}}),
-		"run-blocked-rollback": waitingStatus(farm.PhaseRollingBack, farm.Wait{For: farm.ForDecision, Text: "decide about each: retry or abort", Blocked: conflict}),
-		"run-waits-deletion":   deletion,
-	}
-}
-
 // summaries are what is known of farms, in all kinds of trouble and in none.
 func summaries() []controller.Summary {
 	known := func(name string, days int) controller.Summary {

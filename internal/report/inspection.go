@@ -56,7 +56,8 @@ func planState(n farm.Inspection) string {
 	case Stopped:
 		return "a rotation would not start, " + countThings(len(farm.Stops(n.Findings)), "precondition") + " to meet first"
 	case Differs:
-		return fmt.Sprintf("a rotation would make %s on %s", countThings(len(n.Plan), "change"), countThings(countServers(n.Plan), "server"))
+		changes := farm.Changes(n.Plan)
+		return fmt.Sprintf("a rotation would make %s on %s", countThings(len(changes), "change"), countThings(countServers(changes), "server"))
 	default:
 		return "nothing to do, configured as desired, key usable on every server"
 	}

@@ -12,14 +12,18 @@ import (
 // Run is the page of a rotation, a rollback or a retirement, while it runs and
 // after it has ended. Days are counted from its start while it runs, and from
 // its end afterwards, so that a report reads the same whenever it is shown.
-func Run(s farm.Status) Page {
+func Run(s farm.Status) Page { return RunAt(s, time.Time{}) }
+
+// RunAt is [Run] for somebody who looks at it now: deadlines say how far away they are.
+func RunAt(s farm.Status, now time.Time) Page {
 	r := s.Report
 	page := Page{Title: r.Farm, State: runState(s)}
 	page.add(Block{Text: r.Statement})
 	page.NeedsOperator = r.Outcome == "" && s.Wait.NeedsOperator()
 	page.Blocks = append(page.Blocks, waitBlocks(s)...)
 	page.add(Block{Title: "to decide", Commands: DecisionCommands(s)})
-	page.add(approvalBlock(s))
+	page.add(thenBlock(s, now))
+	page.Blocks = append(page.Blocks, approvalBlocks(s)...)
 	page.add(runCertificates(s))
 	page.add(runFacts(s))
 	page.add(listBlock("what was verified", r.Proofs))
@@ -112,6 +116,8 @@ func targetName(s farm.Status) string {
 		return "deleted"
 	case isRetirement(s):
 		return "to delete"
+	case s.Report.Outcome == farm.RolledBack && s.Report.Intent == farm.Undo:
+		return "undone"
 	case s.Report.Outcome == farm.RolledBack:
 		return "rolled back"
 	}
@@ -121,7 +127,7 @@ func targetName(s farm.Status) string {
 func runFacts(s farm.Status) Block {
 	r := s.Report
 	b := Block{Title: runName(s)}
-	if r.Intent != farm.Renew && r.Intent != farm.Rollback {
+	if r.Intent != farm.Renew && !r.Intent.GoesBack() {
 		b.addFact("intent", string(r.Intent))
 	}
 	if r.Reason != "" {
@@ -188,8 +194,8 @@ func runName(s farm.Status) string {
 	switch {
 	case isRetirement(s):
 		return "retirement"
-	case s.Report.Intent == farm.Rollback:
-		return "rollback"
+	case s.Report.Intent.GoesBack():
+		return string(s.Report.Intent)
 	}
 	return "rotation"
 }

@@ -53,11 +53,13 @@ type FarmState struct {
 	// expiry events that nothing came of yet.
 	Request       *controller.Request `json:"request,omitempty"`
 	PendingEvents []controller.Event  `json:"pendingEvents,omitempty"`
-	// CanRollBack reports whether a request to roll back is accepted now, and was
-	// possible when the farm was last observed; NoWayBack says why it was not.
+	// CanRollBack reports whether a request to roll back is accepted now. CanUndo reports
+	// the same of an undo, which was possible when the farm was last observed; NoWayBack
+	// says why it was not.
 	CanRollBack bool   `json:"canRollBack"`
+	CanUndo     bool   `json:"canUndo"`
 	NoWayBack   string `json:"noWayBack,omitempty"`
-	// Previous is the certificate that a rollback restores. It is retired at RetireAt.
+	// Previous is the certificate that an undo restores. It is retired at RetireAt.
 	Previous *CertificateSummary `json:"previous,omitempty"`
 	RetireAt time.Time           `json:"retireAt,omitzero"`
 	// InspectionIntervalMS and KeepOldForMS are the farm's policy as of the last
@@ -96,7 +98,7 @@ func NewFarmState(s controller.State, now time.Time) FarmState {
 		Recalling: s.Recalling, RecallProblem: s.RecallProblem, Current: summarizeCertificate(s.Inspected.Current),
 		InspectedAt: s.Inspected.At.UTC(), NextInspectionAt: nextInspection(s).UTC(), Unreachable: s.Inspected.Unreachable,
 		Next: s.Next, Request: s.Mailbox.Request, PendingEvents: s.Mailbox.Pending,
-		CanRollBack: canRollBack(s), NoWayBack: s.Retention.NoWayBack,
+		CanRollBack: isAccepted(s, controller.RequestRollback), CanUndo: canUndo(s), NoWayBack: s.Retention.NoWayBack,
 		InspectionIntervalMS: s.Policy.InspectionInterval.Milliseconds(), KeepOldForMS: s.Policy.KeepOldFor.Milliseconds(),
 	}
 	if f.Next.Code == farm.CodeTrusted && !s.IsTrusted(now) {
