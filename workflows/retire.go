@@ -202,11 +202,11 @@ func (r *retirement) newApproval() farm.Approval {
 		NoWayBack: fmt.Sprintf("the key of %s is deleted with it, so that no rollback and no undo can restore it", old),
 	}
 	for _, host := range r.officeHosts() {
-		a.Steps = append(a.Steps, farm.Difference{Step: farm.StepDelete, Server: host, Text: fmt.Sprintf("delete certificate %s and its key", old)})
+		a.Steps = append(a.Steps, farm.DeletionOn(host, r.target.Thumbprint))
 	}
 	for _, host := range r.farm.FrontEnds() {
 		if r.ownRoots[host] {
-			a.Steps = append(a.Steps, farm.Difference{Step: farm.StepRemoveRootAuthority, Server: host, Text: fmt.Sprintf("remove the root authority that trusts %s, which farmtrust added", old)})
+			a.Steps = append(a.Steps, farm.OwnRootRemovalOn(host, r.target.Thumbprint))
 		}
 	}
 	for _, host := range slices.Concat(r.farm.OfficeHosts(), r.farm.FrontEnds()) {

@@ -45,6 +45,16 @@ func (r *Run) Status(ctx context.Context) (s farm.Status, err error) {
 	return s, r.addAttempts(ctx, &s)
 }
 
+// Snapshot asks a rotation for the state before its first change; nil where it has taken
+// none. It needs a worker to answer.
+func (r *Run) Snapshot(ctx context.Context) (s *farm.Snapshot, err error) {
+	reply, err := query(ctx, r.temporal, &client.QueryWorkflowWithOptionsRequest{WorkflowID: r.ID(), RunID: r.RunID(), QueryType: workflows.SnapshotQuery})
+	if err != nil {
+		return nil, fmt.Errorf("ask %s for its snapshot: %w", r.ID(), err)
+	}
+	return s, reply.QueryResult.Get(&s)
+}
+
 // Report waits until the run ends, and returns its report. A run that was
 // refused, is incomplete or was cancelled left a report too; an error means that
 // there is none.

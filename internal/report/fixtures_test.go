@@ -41,6 +41,12 @@ func inspectedServers() []farm.InspectedServer {
 func renewalInspection() farm.Inspection {
 	return farm.Inspection{
 		Farm: "contoso", At: now, Target: newCertificate(), Current: oldCertificate(), Servers: inspectedServers(),
+		Config: farm.Farm{
+			Name:       "contoso",
+			Office:     farm.Office{Servers: []farm.Server{{Host: "oos-01.contoso.com"}, {Host: "oos-02.contoso.com"}}},
+			SharePoint: []farm.SharePoint{{FrontEnd: farm.Server{Host: "sp-01.contoso.com"}, Servers: []farm.Server{{Host: "sp-01.contoso.com"}}}},
+			Rotation:   farm.RotationPolicy{HealthyFor: 2 * time.Minute},
+		},
 		Findings: []farm.Finding{{
 			Code: "clear-text", Severity: farm.Warn, Server: "oos-01.contoso.com",
 			Text: "AllowHttpSecureStoreConnections sends the contents of ODC files in clear text", Remedy: "use HTTPS where ODC files hold passwords",
@@ -277,8 +283,14 @@ func inspectionPages() map[string]report.Page {
 	unobserved.Plan, unobserved.Current, unobserved.Findings = nil, farm.StoreCertificate{}, nil
 	check.Servers[0].Machine.Elevated = false
 	check.Servers[2] = farm.InspectedServer{Host: "sp-01.contoso.com", Problem: "sign in to sp-01.contoso.com: access denied: check the connection's user, password and auth"}
+	undo, stuck, unseen := previewOfUndo(), previewOfUndo(), unobserved
+	stuck.Previewed.Findings = append(stuck.Previewed.Findings, farm.Finding{
+		Code: "changed-since", Severity: farm.Stop, Server: "sp-01.contoso.com", Text: "the issuer of SQL Server holds 11223344: neither the new certificate DB0FEA9B nor the one before, 99887766", Remedy: "decide which value is right, set it, then retry",
+	})
 	return map[string]report.Page{
-		"plan-renewal": report.Plan(renewalInspection()), "plan-first-set-up": report.Plan(firstSetUp), "plan-in-order": report.Plan(inOrder),
+		"preview-undo": report.Preview(undo, report.UndoCommand("undo", "contoso")), "preview-stopped": report.Preview(stuck, report.UndoCommand("undo", "contoso")),
+		"preview-unobserved": report.Preview(unseen, report.UndoCommand("undo", "contoso")),
+		"plan-renewal":       report.Plan(renewalInspection()), "plan-first-set-up": report.Plan(firstSetUp), "plan-in-order": report.Plan(inOrder),
 		"plan-acceptable": report.Plan(acceptable), "plan-accepted": report.Plan(accepted), "plan-stopped": report.Plan(stopped), "plan-unobserved": report.Plan(unobserved), "check": report.Check(check, nil), "check-stopped": report.Check(stopped, nil),
 		"check-troubles": report.Check(check, []string{"certificate 99887766, in use, expires on 2026-01-14 06:00 UTC: 9 days left", "suspended: the rotation was rolled back"}),
 	}

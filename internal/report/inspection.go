@@ -44,7 +44,9 @@ func Plan(n farm.Inspection) Page {
 	page.add(findingsBlock(n.Findings))
 	page.add(acceptBlock(n.Farm, n.Findings, false))
 	page.add(problemsBlock(n.Servers))
-	page.add(Block{Title: "what a rotation would do", Table: differenceTable(n.Plan)})
+	p := n.Preview("a rotation")
+	page.add(Block{Title: "what a rotation would do", Table: differenceTable(withoutRestarts(n.Plan))})
+	page.Blocks = append(page.Blocks, impactBlocks(p.Steps, p.Restarts, p.EstimateMS)...)
 	page.add(issuerBlock(n.Plan))
 	return page
 }
@@ -56,8 +58,7 @@ func planState(n farm.Inspection) string {
 	case Stopped:
 		return "a rotation would not start, " + countThings(len(farm.Stops(n.Findings)), "precondition") + " to meet first"
 	case Differs:
-		changes := farm.Changes(n.Plan)
-		return fmt.Sprintf("a rotation would make %s on %s", countThings(len(changes), "change"), countThings(countServers(changes), "server"))
+		return "a rotation " + SummarizePreview(n.Preview("a rotation"))
 	default:
 		return "nothing to do, configured as desired, key usable on every server"
 	}
@@ -96,14 +97,6 @@ func countProblems(n farm.Inspection) int {
 		}
 	}
 	return count
-}
-
-func countServers(plan []farm.Difference) int {
-	hosts := map[string]bool{}
-	for _, d := range plan {
-		hosts[d.Server] = true
-	}
-	return len(hosts)
 }
 
 // certificateFacts are the certificate in use and the one a rotation would

@@ -148,6 +148,14 @@ type Inspection struct {
 	// what it would not.
 	Differences []farm.Difference `json:"differences"`
 	Findings    []farm.Finding    `json:"findings"`
+	// Restarts are the restarts among the differences, in the order in which they are
+	// made, and EstimateMS is how long it takes from the first change that users notice to
+	// the last restart, in milliseconds: a guess on the safe side.
+	Restarts   []farm.PlannedRestart `json:"restarts,omitempty"`
+	EstimateMS int64                 `json:"estimateMs,omitempty"`
+	// Preview is what was asked for instead of what a rotation would do; left out where
+	// nothing else was.
+	Preview *farm.Preview `json:"preview,omitempty"`
 }
 
 // InspectedServer is what one server answered.
@@ -176,6 +184,8 @@ func NewInspection(n farm.Inspection) Inspection {
 		Farm: n.Farm, InspectedAt: n.At.UTC(), Assessment: AssessInspection(n), Current: summarizeCertificate(n.Current),
 		Servers: []InspectedServer{}, Differences: append([]farm.Difference{}, n.Plan...), Findings: append([]farm.Finding{}, n.Findings...),
 	}
+	p := n.Preview("a rotation")
+	view.Restarts, view.EstimateMS, view.Preview = p.Restarts, p.EstimateMS, n.Previewed
 	if t := n.Target; t.Thumbprint != "" {
 		view.Target = &CertificateSummary{
 			Thumbprint: t.Thumbprint, FriendlyName: t.FriendlyName, Subject: t.Subject, ValidFrom: t.NotBefore.UTC(), ExpiresAt: t.NotAfter.UTC(),

@@ -110,3 +110,20 @@ func waitingDeletion() farm.Status {
 	s.Report.Differences = nil
 	return s
 }
+
+// previewOfUndo is of an undo that restarts two servers.
+func previewOfUndo() farm.Inspection {
+	n := renewalInspection()
+	n.Plan, n.Findings = nil, nil
+	p := farm.NewPreview("an undo", n.Config, farm.Observed{}, []farm.Difference{
+		{Step: farm.StepRestoreIssuers, Server: "sp-01.contoso.com", Text: `restore trusted token issuer "OOS SQL Server" (SQL Server) to 99887766`},
+		{Step: farm.StepRestoreS2SName, Server: "oos-01.contoso.com", Text: `set S2SCertificateName back to "OOS S2S 2025"`},
+		{Step: farm.StepReplicationAgain, Server: "oos-02.contoso.com", Subject: "S2SCertificateName", Text: "wait until its S2SCertificateName is OOS S2S 2025 again, which the master replicates: it is OOS S2S 2026"},
+		{Step: farm.StepRestartAgain, Server: "sp-01.contoso.com", Text: "restart IIS and SPTimerV4: its settings change"},
+		{Step: farm.StepRestartAgain, Server: "oos-01.contoso.com", Text: "restart WACSM and IIS: its settings change"},
+		{Step: farm.StepRemoveCertificate, Server: "oos-01.contoso.com", Text: "remove certificate DB0FEA9B and its key: this rotation imported it"},
+	})
+	p.Findings = []farm.Finding{{Code: "friendly-name-stays", Severity: farm.Warn, Server: "oos-02.contoso.com", Text: `certificate DB0FEA9B keeps the friendly name "OOS S2S 2026"`, Remedy: "nothing needs to be done; it had no friendly name before"}}
+	n.Previewed = &p
+	return n
+}
