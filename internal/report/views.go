@@ -103,6 +103,9 @@ func NewFarmState(s controller.State, now time.Time) FarmState {
 		CanRollBack: isAccepted(s, controller.RequestRollback), CanUndo: canUndo(s), NoWayBack: s.Retention.NoWayBack,
 		InspectionIntervalMS: s.Policy.InspectionInterval.Milliseconds(), KeepOldForMS: s.Policy.KeepOldFor.Milliseconds(),
 	}
+	if f.Next.Code == farm.CodeTrusted && !s.IsTrusted(now) {
+		f.Next = farm.Next{Code: farm.CodeOutdated, Reason: describeInspected(s, now)}
+	}
 	if run := s.Active; run != nil {
 		f.Active = &ActiveState{
 			WorkflowID: run.WorkflowID, RunID: run.RunID, Retirement: run.Retirement, Reason: run.Reason,
