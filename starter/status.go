@@ -17,14 +17,14 @@ import (
 )
 
 func (a *app) statusCommand() *cobra.Command {
-	var watch bool
+	var watch, all bool
 	c := &cobra.Command{
 		Use:   "status [FARM]",
 		Short: "Show a farm and what runs there, or all farms",
 		Long: `Shows how long a farm is trusted, its last and its next inspection, whether it is
 suspended, what an operator should do, and the commands for that. Below, it shows what
-is running, or else the last rotation: each step on each server, what it waits for, and
-the commands that decide.
+is running, or else the last rotation: what it waits for, the commands that decide, and
+the steps that are not done. --all shows each step on each server.
 
 Without a farm it lists all farms, and marks those that need an operator.
 
@@ -53,10 +53,11 @@ then 0 if it ended verified, unchanged or rolled back, 3 if refused, 1 otherwise
 			case watch:
 				return a.watchFarm(cmd.Context(), c.Farm(args[0]))
 			default:
-				return a.showFarm(cmd.Context(), c.Farm(args[0]))
+				return a.showFarm(cmd.Context(), c.Farm(args[0]), all)
 			}
 		},
 	}
+	c.Flags().BoolVar(&all, "all", false, "show each step on each server, also those that are done")
 	c.Flags().BoolVarP(&watch, "watch", "w", false, "show each step until what is running ends")
 	return c
 }
@@ -94,7 +95,7 @@ type farmStatus struct {
 
 // showFarm shows a farm's page, then what runs or ran last. It shows what it can
 // where one of the two cannot be read.
-func (a *app) showFarm(ctx context.Context, f client.Farm) error {
+func (a *app) showFarm(ctx context.Context, f client.Farm, all bool) error {
 	f, err := f.Locate(ctx)
 	if err != nil {
 		return a.explain(ctx, err)
@@ -115,8 +116,11 @@ func (a *app) showFarm(ctx context.Context, f client.Farm) error {
 		status.Controller = &shown
 		pages = append(pages, report.Farm(*state, time.Now()))
 	}
-	if run != nil {
+	switch {
+	case run != nil && all:
 		pages = append(pages, report.Run(*run))
+	case run != nil:
+		pages = append(pages, report.BriefRun(*run))
 	}
 	return a.show(status, func(w io.Writer) error { return a.writePages(w, pages...) })
 }

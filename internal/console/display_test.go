@@ -33,6 +33,8 @@ func (d *display) Write(b []byte) (int, error) {
 			continue
 		}
 		switch c := text[0]; {
+		case c == '\r' && !strings.HasPrefix(text, "\r\n"):
+			column = 0
 		case strings.HasPrefix(text, "\r\n"):
 			d.row, column, text = d.row+1, 0, text[1:]
 		case c < ' ' || c > '~':
@@ -79,7 +81,7 @@ func (d *display) put(column int, c byte) {
 // newDisplay is a terminal, and progress that is shown on it.
 func newDisplay(t *testing.T, size screen) (*display, *Progress) {
 	d := &display{t: t, size: size}
-	return d, newProgress(d, func() (screen, bool) { return d.size, true })
+	return d, newProgress(d, terminal{size: func() screen { return d.size }, paints: true}, false)
 }
 
 // assertShows shows a status and compares what then stands on the display.

@@ -13,12 +13,32 @@ import (
 // after it has ended. Days are counted from its start while it runs, and from
 // its end afterwards, so that a report reads the same whenever it is shown.
 func Run(s farm.Status) Page {
+	page := runHead(s)
+	page.add(changesBlock(s.Report.Servers))
+	page.Blocks = append(page.Blocks, stepBlocks(s.Report)...)
+	return page
+}
+
+// BriefRun is [Run] for a terminal, where a page that is longer than the screen hides
+// what matters: it counts what is done, and shows only the steps that are not, or that
+// failed, warned or were retried.
+func BriefRun(s farm.Status) Page {
+	page := runHead(s)
+	if s.Report.Outcome != "" {
+		page.add(changesBlock(s.Report.Servers))
+	}
+	page.Blocks = append(page.Blocks, briefSteps(s.Report)...)
+	return page
+}
+
+// runHead is what both show above the steps.
+func runHead(s farm.Status) Page {
 	r := s.Report
-	page := Page{Title: r.Farm, State: runState(s)}
+	page := Page{Title: r.Farm, State: runState(s), Good: isGood(r.Outcome)}
 	page.add(Block{Text: r.Statement})
 	page.NeedsOperator = r.Outcome == "" && s.Wait.NeedsOperator()
-	page.Blocks = append(page.Blocks, waitBlocks(s)...)
-	page.add(Block{Title: "to decide", Commands: DecisionCommands(s)})
+	page.addPressing(waitBlocks(s)...)
+	page.addPressing(Block{Title: "to decide", Commands: DecisionCommands(s)})
 	page.add(approvalBlock(s))
 	page.add(runCertificates(s))
 	page.add(runFacts(s))
@@ -32,9 +52,12 @@ func Run(s farm.Status) Page {
 	if leavesDifferences(r.Outcome) {
 		page.add(differencesBlock(r))
 	}
-	page.add(changesBlock(r.Servers))
-	page.Blocks = append(page.Blocks, stepBlocks(r)...)
 	return page
+}
+
+// isGood reports whether a run that ended so ended as wanted.
+func isGood(o farm.Outcome) bool {
+	return o == farm.Verified || o == farm.NoChange || o == farm.RolledBack
 }
 
 // runState is how far a run is, or how it ended, in a word or two.

@@ -21,12 +21,41 @@ func stepBlocks(r farm.Report) []Block {
 		return page.Blocks
 	}
 	page.add(Block{Title: countThings(len(r.Servers), "server"), Table: countTable(r.Servers, r.StartedAt)})
+	page.add(unfinishedBlock(r))
+	return page.Blocks
+}
+
+// unfinishedBlock shows the steps that are not done, and those that warned or were
+// retried.
+func unfinishedBlock(r farm.Report) Block {
 	unfinished := unfinishedServers(r.Servers)
 	title := "unfinished servers"
 	if slices.ContainsFunc(unfinished, wasNotSmooth) {
 		title += ", and what warned or was retried"
 	}
-	page.add(Block{Title: title, Table: stepTable(unfinished, r.StartedAt)})
+	return Block{Title: title, Table: stepTable(unfinished, r.StartedAt)}
+}
+
+// briefSteps count the steps that are done, and show the others.
+func briefSteps(r farm.Report) []Block {
+	var page Page
+	var texts []string
+	for _, state := range stepStates() {
+		n := 0
+		for _, step := range farm.AllSteps() {
+			n += countStates(r.Servers, step)[state]
+		}
+		if n > 0 {
+			texts = append(texts, fmt.Sprintf("%d %s", n, state))
+		}
+	}
+	page.add(unfinishedBlock(r))
+	if len(texts) > 0 {
+		page.add(Block{
+			Title: "steps on " + countThings(len(r.Servers), "server"), Text: strings.Join(texts, ", "),
+			Commands: []Command{EveryStepCommand(r.Farm, r.Outcome != "")},
+		})
+	}
 	return page.Blocks
 }
 
