@@ -96,7 +96,7 @@ rollback, resume lets the farm be rotated automatically again.
 	root.PersistentFlags().StringVar(&a.config, "config", "", "farmtrust's configuration `file`, for check and event")
 	root.PersistentFlags().StringVar(&a.site, "site", os.Getenv(siteVariable), "the `site` of the farm's workers, for a farm that has no controller yet")
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", outputTable, "`format`: table, json (last line) or, for report, html")
-	root.PersistentFlags().Var(&a.color, "color", "`when` texts are set off by colour: auto, always or never; NO_COLOR=1 is never")
+	root.PersistentFlags().Var(&a.color, "color", "`when` to use colour: auto, always or never")
 	must(root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{string(console.ColorAuto), string(console.ColorAlways), string(console.ColorNever)}, cobra.ShellCompDirectiveNoFileComp)))
 	must(root.RegisterFlagCompletionFunc("output", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return outputsOf(c), cobra.ShellCompDirectiveNoFileComp
