@@ -50,7 +50,7 @@ func (a *Activities) ObserveEnd(ctx context.Context, in EndInput) (EndResult, er
 	hosts := slices.DeleteFunc(slices.Concat(f.OfficeHosts(), f.SharePointHosts()), isSkipped)
 	reading, cancel := context.WithTimeoutCause(ctx, endTimeout, fmt.Errorf("no answer within %s", farm.FormatDuration(endTimeout)))
 	defer cancel()
-	readings, problems := a.readServers(reading, f, hosts, in.Target, "")
+	readings, problems := a.readServers(reading, f, hosts, in.Target, everywhere(""))
 	if err := interruption(ctx, len(problems) > 0); err != nil {
 		return EndResult{}, err
 	}

@@ -30,6 +30,9 @@ type CertificateUse struct {
 	Notes []string `json:"notes,omitempty"`
 	// Archived reports whether an office server has it archived.
 	Archived bool `json:"archived,omitempty"`
+	// OwnRoot reports whether the SharePoint farm trusts it as a root authority that
+	// farmtrust added.
+	OwnRoot bool `json:"ownRoot,omitempty"`
 	// Wildcard reports whether it names more than one host by a "*".
 	Wildcard bool `json:"wildcard,omitempty"`
 }
@@ -73,7 +76,10 @@ func (a *Activities) FindIssuers(ctx context.Context, in OldCertificateInput) (C
 		}
 	}
 	for _, r := range seen.RootAuthorities {
-		if r.Thumbprint == in.Old.Thumbprint && r != ownAuthority(sp, in.Old) {
+		switch {
+		case r == ownAuthority(sp, in.Old):
+			use.OwnRoot = true
+		case r.Thumbprint == in.Old.Thumbprint:
 			use.Notes = append(use.Notes, fmt.Sprintf("%s: root authority %q, which farmtrust did not add, keeps trusting it", in.Host, r.Name))
 		}
 	}

@@ -167,9 +167,9 @@ func (p *program) showReport(r farm.Report, at addresses) error {
 	}
 	show := report.BriefRun
 	if p.exit {
-		show = report.Run
+		show = report.RunAt
 	}
-	page := show(farm.Status{Phase: farm.PhaseDone, Report: r})
+	page := show(farm.Status{Phase: farm.PhaseDone, Report: r}, time.Now())
 	page.Program = at.commandLine()
 	if err := console.WritePage(w, page, p.color); err != nil {
 		return err

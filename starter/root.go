@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -70,8 +69,9 @@ and profiles (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, ...).
 
 Begin with check, which validates the configuration and every server, and plan, which
 shows what a rotation would do. rotate does it. status shows what runs and what waits
-for an operator; approve, retry, skip, rollback and abort decide about it. After a
-rollback, resume lets the farm be rotated automatically again.
+for an operator; approve, retry, skip, rollback, forward and abort decide about it.
+undo goes back behind a rotation that was verified. After a rollback or an undo, resume
+lets the farm be rotated automatically again.
 
 ` + exitHelp,
 		Example: `  farmtrust check --config farmtrust.yaml
@@ -79,7 +79,7 @@ rollback, resume lets the farm be rotated automatically again.
   farmtrust rotate contoso                  do it, and watch
   farmtrust status contoso --watch
   farmtrust approve contoso                 what waits for approval, and its digest
-  farmtrust rollback contoso --reason "data refresh fails since the change"`,
+  farmtrust undo contoso --reason "data refresh fails since the change"`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
@@ -102,8 +102,8 @@ rollback, resume lets the farm be rotated automatically again.
 		return outputsOf(c), cobra.ShellCompDirectiveNoFileComp
 	}))
 	must(root.MarkPersistentFlagFilename("config", "yaml", "yml"))
-	root.AddCommand(a.checkCommand(), a.planCommand(), a.rotateCommand(), a.statusCommand(), a.reportCommand(), a.eventCommand(),
-		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.abortCommand(), a.resumeCommand(), a.forgetCommand(), a.versionCommand())
+	root.AddCommand(a.checkCommand(), a.planCommand(), a.rotateCommand(), a.statusCommand(), a.farmsCommand(), a.reportCommand(), a.eventCommand(),
+		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.undoCommand(), a.forwardCommand(), a.abortCommand(), a.resumeCommand(), a.forgetCommand(), a.versionCommand(), exitCodesTopic())
 	return root
 }
 
@@ -170,48 +170,15 @@ func (a *app) disconnect() {
 	}
 }
 
-// connectToFarm connects to Temporal and makes sure that a worker runs at the farm's
-// site: without one, what is asked would only wait.
+// connectToFarm connects to Temporal and makes sure that a worker answers for the farm:
+// without one, what is asked would only wait.
 func (a *app) connectToFarm(ctx context.Context, farmName string) (client.Farm, error) {
 	c, err := a.connect(ctx)
 	if err != nil {
 		return client.Farm{}, err
 	}
-	return a.findWorker(ctx, c.Farm(farmName))
-}
-
-// findWorker returns the farm at its site, where a worker must run.
-func (a *app) findWorker(ctx context.Context, f client.Farm) (client.Farm, error) {
-	f, err := f.Locate(ctx)
-	if err != nil {
-		return f, a.explain(ctx, err)
-	}
-	running, err := f.HasWorker(ctx)
-	switch {
-	case err != nil:
-		return f, a.explain(ctx, err)
-	case !running:
-		return f, errors.New(noWorker(f.Client))
-	}
-	return f, nil
-}
-
-func noWorker(c client.Client) string {
-	where := ""
-	if c.Site() != "" {
-		where = " with site: " + c.Site()
-	}
-	return "no worker polls task queue " + c.TaskQueue() + "; start one" + where + ": farmtrust-worker -config FILE"
-}
-
-// warnWithoutWorker says what an accepted event or a running rotation waits for
-// when no worker runs.
-func (a *app) warnWithoutWorker(ctx context.Context, c client.Client) error {
-	running, err := c.HasWorker(ctx)
-	if err == nil && !running {
-		_, err = fmt.Fprintln(a.err, noWorker(c)+"; what was accepted waits for it")
-	}
-	return err
+	f, _, err := a.findWorker(ctx, c.Farm(farmName))
+	return f, err
 }
 
 // explain adds the remedy to an error of Temporal's, where it is known.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -28,12 +29,12 @@ func (a *app) showReport(r farm.Report) error {
 // showEnd shows how a run has ended.
 func (a *app) showEnd(r farm.Report) error {
 	return a.show(r, func(w io.Writer) error {
-		return a.writePage(w, report.BriefRun(farm.Status{Phase: farm.PhaseDone, Report: r}))
+		return a.writePage(w, report.BriefRun(farm.Status{Phase: farm.PhaseDone, Report: r}, time.Now()))
 	})
 }
 
 func (a *app) showStatus(s farm.Status) error {
-	return a.show(s, func(w io.Writer) error { return a.writePage(w, report.Run(s)) })
+	return a.show(s, func(w io.Writer) error { return a.writePage(w, report.RunAt(s, time.Now())) })
 }
 
 // writePage writes a page as text, whose commands call the program as it was

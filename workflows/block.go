@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
@@ -44,17 +45,18 @@ func (f failedStep) key() hostStep {
 func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice, error) {
 	d := o.decisions
 	d.lastBlocked = failed
-	if d.rollsBackByItself() && (failed.canary || o.farm.Rotation.OnFailure == farm.OnFailureRollBack) {
+	b := o.newBlockedStep(ctx, failed)
+	if d.rollsBackByItself() && (failed.canary || o.rollsBackOnFailure() && !b.Until.IsZero() && !b.Until.After(workflow.Now(ctx))) {
 		d.requestRollback("%s", failed.explainRollback())
 		return farm.RollBack, nil
 	}
-	b := o.newBlockedStep(ctx, failed)
+	o.noteRefresh(ctx)
 	d.blocked = append(d.blocked, b)
 	o.tellBlocked(ctx, b.Blocked)
 	if err := o.showBlocked(ctx); err != nil {
 		return "", err
 	}
-	err := awaitUntil(ctx, b.Until, fmt.Sprintf("%s on %s is blocked", failed.step, failed.host),
+	err := awaitUntil(ctx, b.Until, o.summarizeWait(),
 		func() bool { return b.choice != "" || d.err() != nil })
 	d.blocked = slices.DeleteFunc(d.blocked, func(other *blockedStep) bool { return other == b })
 	d.unblockedAt = workflow.Now(ctx)
@@ -128,7 +130,51 @@ func (o *operation) newBlockedStep(ctx workflow.Context, failed failedStep) *blo
 	if timeout := o.decisionTimeout(ctx, failed); timeout > 0 {
 		b.Until = workflow.Now(ctx).Add(timeout)
 	}
+	if o.decisions.rollsBackByItself() {
+		if o.rollsBackOnFailure() {
+			b.Until = workflow.Now(ctx)
+		}
+		if !failed.canary {
+			b.Until = o.wayBackAt(ctx, b.Until)
+		}
+	}
 	return b
+}
+
+func (o *operation) rollsBackOnFailure() bool {
+	return o.farm.Rotation.OnFailure == farm.OnFailureRollBack
+}
+
+// wayBackAt is when a way back that no operator asks for may begin, at the earliest from
+// a moment on; zero where it takes one. What restarts servers keeps to the window, or
+// asks where a cutover would.
+func (o *operation) wayBackAt(ctx workflow.Context, earliest time.Time) time.Time {
+	policy := o.farm.Rotation
+	isGated := policy.Approval || !policy.Window.IsZero()
+	if earliest.IsZero() || !isGated || o.changesUse == nil || !o.changesUse() || !changeWayBack.has(ctx) {
+		return earliest
+	}
+	if policy.Window.IsZero() {
+		return time.Time{}
+	}
+	var next activities.NextOpening
+	err := workflow.ExecuteActivity(localOptions(ctx, "find the next maintenance window"), a.FindOpening,
+		activities.OpeningInput{Window: policy.Window, Now: earliest}).Get(ctx, &next)
+	switch {
+	case err != nil:
+		return time.Time{}
+	case next.Opening.From.After(earliest):
+		return next.Opening.From
+	}
+	return earliest
+}
+
+// noteRefresh looks whether data refreshes work, where a run that is about to block may
+// have changed that.
+func (o *operation) noteRefresh(ctx workflow.Context) {
+	if o.decisions.refresh = ""; o.changesUse != nil && o.changesUse() && changeWayBack.has(ctx) {
+		o.decisions.refresh = o.doubtRefresh(ctx)
+	}
 }
 
 // maxRetries is how often a blocked step is tried again by itself. Each time adds up
@@ -150,7 +196,7 @@ func (o *operation) decisionTimeout(ctx workflow.Context, failed failedStep) tim
 
 // describeBlocked is what is shown of the blocked steps.
 func (d *decisions) describeBlocked() farm.Wait {
-	w := farm.Wait{For: farm.ForDecision, Text: "decide about each blocked step"}
+	w := farm.Wait{For: farm.ForDecision, Text: joinTexts("decide about each blocked step", d.refresh)}
 	for _, b := range d.blocked {
 		b.Then = d.thenOf(b.Blocked)
 		w.Blocked = append(w.Blocked, b.Blocked)
@@ -164,12 +210,14 @@ func (d *decisions) describeBlocked() farm.Wait {
 // thenOf says what follows when nobody decides about a blocked step.
 func (d *decisions) thenOf(b farm.Blocked) string {
 	switch {
+	case b.Until.IsZero() && d.rollsBackByItself():
+		return "it stays as it is until an operator decides: the way back restarts servers"
 	case b.Until.IsZero():
 		return "it is not tried again by itself"
 	case d.rollsBackByItself():
-		return "then the rotation is rolled back"
+		return "the rotation is rolled back"
 	}
-	return "then it is tried again"
+	return "it is tried again"
 }
 
 // blockUnlessResolved blocks a failed step and returns nil when the run goes on
@@ -234,7 +282,7 @@ func endsRun(err error) bool {
 // awaitAtMost waits until a condition holds, for a limited time.
 func awaitAtMost(ctx workflow.Context, timeout time.Duration, summary string, condition func() bool) error {
 	_, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
-		Timeout: timeout, TimerOptions: workflow.TimerOptions{Summary: summary},
+		Timeout: timeout, TimerOptions: workflow.TimerOptions{Summary: summarize(summary)},
 	}, condition)
 	return err
 }

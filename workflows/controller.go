@@ -102,7 +102,7 @@ func (c *farmController) registerHandlers(ctx workflow.Context) error {
 		return err
 	}
 	if err := workflow.SetUpdateHandlerWithOptions(ctx, RequestUpdate, c.handleRequest, workflow.UpdateHandlerOptions{
-		Validator: c.validateRequest, Description: "A request of an operator: rotate, rollback, resume or forget",
+		Validator: c.validateRequest, Description: "A request of an operator: rotate, rollback, undo, resume or forget",
 	}); err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func (c *farmController) wait(ctx workflow.Context) error {
 			c.Mailbox.Request != request || c.Inspected.Due != due || c.Recalling || c.isCancelled() || c.mayContinueAsNew(ctx)
 	}
 	_, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
-		Timeout: c.UntilNext(workflow.Now(ctx)), TimerOptions: workflow.TimerOptions{Summary: "next inspection"},
+		Timeout: c.UntilNext(workflow.Now(ctx)), TimerOptions: workflow.TimerOptions{Summary: summarize(c.summarizeWait(workflow.Now(ctx)))},
 	}, woken)
 	return err
 }

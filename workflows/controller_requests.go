@@ -75,7 +75,7 @@ func (c *farmController) startRequested(ctx workflow.Context) error {
 		c.forgotten = c.Unmanaged != ""
 		return nil
 	}
-	if blocked := c.RollbackBlocked(); request.Kind == controller.RequestRollback && blocked != "" {
+	if blocked := c.WhyNotBack(request.Kind); blocked != "" {
 		c.Next = farm.Next{Code: farm.CodeRefused, Reason: blocked}
 		return nil
 	}
@@ -86,6 +86,8 @@ func (c *farmController) startRequested(ctx workflow.Context) error {
 	switch {
 	case request.Kind == controller.RequestRollback:
 		in.Intent = farm.Rollback
+	case request.Kind == controller.RequestUndo:
+		in.Intent, in.Now = farm.Undo, request.Now
 	case request.Compromised:
 		in.Intent = farm.ReplaceCompromised
 	}

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -29,13 +30,11 @@ func RotateTrust(ctx workflow.Context, in RotateInput) (farm.RotationResult, err
 	if err != nil {
 		return farm.RotationResult{}, err
 	}
-	var end ending
-	if in.Intent == farm.Rollback {
-		end = r.rollBack(ctx)
-	} else {
-		end = r.settle(ctx, r.goForward(ctx))
+	begin := r.goForward
+	if in.Intent.GoesBack() {
+		begin = r.rollBack
 	}
-	return r.finish(ctx, end)
+	return r.finish(ctx, r.settle(ctx, begin(ctx)))
 }
 
 // rotation is the state of one rotation or rollback.
@@ -50,8 +49,8 @@ type rotation struct {
 	planned  []farm.Difference
 	snapshot *farm.Snapshot
 	// inherited reports whether the snapshot is that of an earlier rotation, which may
-	// have changed what this one did not.
-	inherited bool
+	// have changed what this one did not, and staged whether that had only staged.
+	inherited, staged bool
 	// admitted reports whether this run may have changed anything.
 	admitted bool
 	// opening is the maintenance window in which the cutover must start; zero
@@ -65,6 +64,8 @@ type rotation struct {
 	found *farm.Inspection
 	// seenAtEnd reports whether the farm was observed after the last change.
 	seenAtEnd bool
+	// verified reports whether the farm was verified, apart from servers left out.
+	verified bool
 	// restartedAgain reports whether the verification has had restarts made.
 	restartedAgain bool
 	// postponed are the servers that the rollback leaves for later: a service of theirs
@@ -77,6 +78,9 @@ type rotation struct {
 	trustChangedAt    map[string]time.Time
 	settingsChangedAt map[string]time.Time
 	settingsArrivedAt map[string]time.Time
+	// forward reports whether a way back that is stuck sets forward again what had gone
+	// back.
+	forward bool
 	// cuttingOver reports whether the cutover has begun, and looked is how a rollback was
 	// found to be possible, until that begins; nil without a look.
 	cuttingOver bool
@@ -102,12 +106,15 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 	r.decisions.accepted = in.Accepted
 	r.inUse, r.previousEnds, r.expired = r.findInUse, r.previousEnd, r.previousExpired
 	r.progress.CutoverMS = r.farm.CutoverEstimate().Milliseconds()
+	r.optionsOf = r.options
+	r.changesUse, r.goesBack, r.doubtRefresh = r.changesWhatUsersNotice, r.isGoingBack, r.lookAtRefresh
 	r.forgetChanges()
 	switch in.Intent {
-	case farm.Rollback:
-		if r.snapshot = in.Snapshot; r.snapshot == nil {
-			return nil, temporal.NewNonRetryableApplicationError("rollback: there is no snapshot to restore", RefusedError, nil)
+	case farm.Rollback, farm.Undo:
+		if in.Snapshot == nil {
+			return nil, temporal.NewNonRetryableApplicationError(string(in.Intent)+": there is no snapshot to restore", RefusedError, nil)
 		}
+		r.inheritFrom(in.Snapshot)
 	case farm.ReplaceCompromised:
 		r.decisions.rollbackBlocked = blockedByCompromise
 	}
@@ -141,12 +148,7 @@ func (r *rotation) proceed(ctx workflow.Context) ending {
 
 // stage is the runbook up to the cutover.
 func (r *rotation) stage(ctx workflow.Context) error {
-	if err := r.runPhase(ctx, farm.PhaseStaging, // nothing that users notice
-		r.importCertificate,    // office servers: certificate, key, intermediates
-		r.grantKey,             // office servers: NETWORK SERVICE reads the key, and it signs
-		r.exportCertificate,    // masters: the public part, equal to the target
-		r.trustRootAuthorities, // SharePoint farms: what is missing of the chain
-	); err != nil {
+	if err := r.stageAll(ctx); err != nil {
 		return err
 	}
 	return r.runPhase(ctx, farm.PhaseWaiting,
@@ -156,11 +158,21 @@ func (r *rotation) stage(ctx workflow.Context) error {
 	)
 }
 
+// stageAll makes the certificate available, which nobody notices.
+func (r *rotation) stageAll(ctx workflow.Context) error {
+	return r.runPhase(ctx, farm.PhaseStaging,
+		r.importCertificate,    // office servers: certificate, key, intermediates
+		r.grantKey,             // office servers: NETWORK SERVICE reads the key, and it signs
+		r.exportCertificate,    // masters: the public part, equal to the target
+		r.trustRootAuthorities, // SharePoint farms: what is missing of the chain
+	)
+}
+
 // cutOver is the runbook from the cutover on. Where it was done in part before, it
 // does the rest.
 func (r *rotation) cutOver(ctx workflow.Context) ending {
-	r.cuttingOver, r.decisions.noWayBack = true, r.noWayBack // until here there was only staging to roll back
-	if err := r.runPhase(ctx, farm.PhaseCutover,             // from here data refresh may fail until the restarts
+	r.cuttingOver, r.snapshot.Staged, r.decisions.noWayBack = true, false, r.noWayBack // until here there was only staging to roll back
+	if err := r.runPhase(ctx, farm.PhaseCutover,                                       // from here data refresh may fail until the restarts
 		r.setS2SCertificate, // masters: Set-OfficeWebAppsFarm -S2SCertificateName
 		r.awaitReplication,  // office servers: each has the new setting
 		r.setHTTPSettings,   // masters: only those configured
@@ -260,6 +272,7 @@ func (r *rotation) verify(ctx workflow.Context) ending {
 		}
 	}
 	if len(r.decisions.skipped) > 0 {
+		r.verified = true
 		return ending{outcome: farm.Partial}
 	}
 	return ending{outcome: farm.Verified}
@@ -310,9 +323,14 @@ func (r *rotation) observeAndCompare(ctx workflow.Context, step farm.Step) (acti
 // finish closes the report. Only a rotation that ended as planned hands over what
 // it observed last: after any other the controller inspects the farm itself.
 func (r *rotation) finish(ctx workflow.Context, end ending) (farm.RotationResult, error) {
-	end = r.resolvedEnding(end)
+	if end = r.resolvedEnding(end); r.input.Intent.GoesBack() && !r.admitted && changeWayBack.has(ctx) {
+		end = ending{farm.Refused, cmp.Or(end.cause, errResolved)}
+	}
 	r.lookAtEnd(ctx, end)
-	result := farm.RotationResult{Snapshot: r.snapshot, Cancelled: temporal.IsCanceledError(end.cause)}
+	result := farm.RotationResult{Cancelled: temporal.IsCanceledError(end.cause), Settled: r.verified && end.outcome == farm.Partial}
+	if result.Snapshot = r.snapshot; r.snapshot != nil {
+		r.snapshot.Staged = r.onlyStaged()
+	}
 	if end.outcome == farm.Verified || end.outcome == farm.NoChange {
 		result.Inspection = r.found
 	}

@@ -174,7 +174,11 @@ func (r *rotation) runOnMaster(ctx workflow.Context, office farm.Office, step fa
 			s.host, r.knownMasters[office.Name] = next, r.observed.OfficeServer(next)
 			continue
 		}
-		if err := r.blockUnlessResolved(ctx, failedStep{host: s.host, step: step, cause: cause}); err != nil {
+		failed := failedStep{host: s.host, step: step, cause: cause}
+		if r.tries {
+			return &stepFailure{failed}
+		}
+		if err := r.blockUnlessResolved(ctx, failed); err != nil {
 			return err
 		}
 	}

@@ -98,7 +98,7 @@ func (o *operation) tellWait(ctx workflow.Context, event string) {
 	if wait.For == farm.ForDecision && event != eventReminder {
 		return
 	}
-	text := strings.Join(report.WaitLines(o.progress.Status), "; ")
+	text := strings.Join(report.WaitLines(o.progress.Status, time.Time{}), "; ")
 	to := log.With(o.progress.log(ctx, event), "for", string(wait.For))
 	switch {
 	case event == eventReminder && wait.NeedsOperator():

@@ -24,7 +24,7 @@ type frameLine struct {
 // what it waits for, then the servers and, where there is room, what the marks mean.
 func drawFrame(s farm.Status, program string, now time.Time, size screen) []frameLine {
 	lines := []frameLine{{text: headline(s, now)}}
-	for _, line := range waitLines(s, program, size.width) {
+	for _, line := range waitLines(s, program, now, size.width) {
 		// A server and the cursor's own line take room, too.
 		if len(lines) < size.height-2 {
 			lines = append(lines, line)
@@ -77,9 +77,9 @@ func cutoverBegan(s farm.Status, now time.Time) time.Time {
 // waitLines is what is waited for, wrapped, and the commands that decide. A
 // command that does not fit on a line could not be pasted: then there is only
 // the one that shows them elsewhere.
-func waitLines(s farm.Status, program string, width int) []frameLine {
+func waitLines(s farm.Status, program string, now time.Time, width int) []frameLine {
 	var lines []frameLine
-	for _, text := range report.WaitLines(s) {
+	for _, text := range report.WaitLines(s, now) {
 		for _, part := range report.WrapText(text, max(width-4, 1)) {
 			lines = append(lines, frameLine{"  " + part, s.Wait.NeedsOperator()})
 		}

@@ -129,7 +129,7 @@ func withoutHost(text, host string) string { return strings.TrimPrefix(text, hos
 // newWait is what is waited for and the commands that decide, when that has
 // changed.
 func (p *Progress) newWait(s farm.Status) []string {
-	wait := report.WaitLines(s)
+	wait := report.WaitLines(s, time.Time{})
 	for _, c := range report.DecisionCommands(s) {
 		wait = append(wait, c.Line(p.Program))
 	}

@@ -32,8 +32,10 @@ type Intent string
 const (
 	// Renew sets up, renews or repairs the trust.
 	Renew Intent = ""
-	// Rollback rolls back an earlier rotation.
+	// Rollback restores what a rotation changed that was not finished.
 	Rollback Intent = "rollback"
+	// Undo goes back behind a rotation that was verified. Only an operator asks for it.
+	Undo Intent = "undo"
 	// ReplaceExpired renews a trust that already fails because its certificate
 	// has expired. The expired certificate is never restored.
 	ReplaceExpired Intent = "replace expired"
@@ -41,6 +43,9 @@ const (
 	// trusted and is never restored.
 	ReplaceCompromised Intent = "replace compromised"
 )
+
+// GoesBack reports whether a run with the intent begins by restoring a snapshot.
+func (i Intent) GoesBack() bool { return i == Rollback || i == Undo }
 
 // State is how far a step is on one server.
 type State string

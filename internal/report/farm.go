@@ -9,29 +9,6 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// FarmState is a farm for programs: what its controller knows and what follows
-// from it, without what only the controller needs.
-type FarmState struct {
-	controller.State
-
-	Phase         controller.Phase `json:"phase"`
-	NeedsOperator bool             `json:"needsOperator"`
-	// CanRollBack reports whether a request to roll back is accepted now, and was
-	// possible when the farm was last observed.
-	CanRollBack bool `json:"canRollBack"`
-	// NextInspectionAt is zero while none is planned.
-	NextInspectionAt time.Time `json:"nextInspectionAt,omitzero"`
-}
-
-// NewFarmState returns the state of a farm for programs. It leaves out the
-// snapshot, which is large, and the results of past events.
-func NewFarmState(s controller.State, now time.Time) FarmState {
-	f := FarmState{State: s, NextInspectionAt: nextInspection(s), CanRollBack: canRollBack(s)}
-	f.Phase, f.NeedsOperator = s.Phase(), s.NeedsOperator(now)
-	f.Retention.Snapshot, f.Mailbox.Results = nil, nil
-	return f
-}
-
 // nextInspection is when the next inspection is due; zero while none is.
 func nextInspection(s controller.State) time.Time {
 	if s.Unmanaged != "" || s.Inspected.At.IsZero() || !s.MayInspect() {
@@ -46,10 +23,10 @@ func isAccepted(s controller.State, kind controller.RequestKind) bool {
 	return s.CheckRequest(controller.Request{Kind: kind, By: "operator", Reason: "page"}, "") == nil
 }
 
-// canRollBack reports whether a rollback is offered: it would be accepted, and could
-// restore what was in use when the farm was last observed.
-func canRollBack(s controller.State) bool {
-	return isAccepted(s, controller.RequestRollback) && s.Retention.NoWayBack == ""
+// canUndo reports whether an undo is offered: it would be accepted, and could restore
+// what was in use when the farm was last observed.
+func canUndo(s controller.State) bool {
+	return isAccepted(s, controller.RequestUndo) && s.Retention.NoWayBack == ""
 }
 
 // Farm is the page of a farm: until when it is trusted, what its controller
@@ -76,6 +53,9 @@ func farmFacts(s controller.State, now time.Time) Block {
 		b.addAlert("suspended", s.Suspended+"; nothing starts by itself until it is resumed")
 	}
 	addCurrent(&b, s, now)
+	if doubt := s.Inspected.RefreshDoubt; doubt != "" {
+		b.addAlert("data refresh", "fails, or may fail: "+doubt)
+	}
 	addInspections(&b, s)
 	addRuns(&b, s)
 	addRetention(&b, s)
@@ -183,10 +163,13 @@ func addPendingEvents(b *Block, pending []controller.Event) {
 	}
 }
 
-// addRetention says what becomes of the old certificates.
+// addRetention says what is unfinished, and what becomes of the old certificates.
 func addRetention(b *Block, s controller.State) {
+	if last := s.LastUnfinished(); last != nil {
+		b.addAlert("not finished", "the rotation to "+last.Target.Thumbprint.Short())
+	}
 	if s.Retention.Snapshot != nil && s.Retention.NoWayBack != "" {
-		b.addFact("rollback", "not possible now: "+s.Retention.NoWayBack)
+		b.addFact("undo", "not possible now: "+s.Retention.NoWayBack)
 	}
 	if !s.WillRetire() {
 		return
@@ -215,8 +198,11 @@ func farmCommands(s controller.State, now time.Time) []Command {
 	if effect := rotateEffect(s, now); effect != "" && isAccepted(s, controller.RequestRotate) {
 		all = append(all, RotateCommand(effect, s.Farm))
 	}
-	if canRollBack(s) {
-		all = append(all, RollBackCommand("roll back to "+previousName(*s.Retention.Snapshot), s.Farm))
+	if last := s.LastUnfinished(); last != nil && isAccepted(s, controller.RequestRollback) {
+		all = append(all, RollBackCommand(rollbackEffect(*last), s.Farm))
+	}
+	if canUndo(s) {
+		all = append(all, UndoCommand("go back to "+previousName(*s.Retention.Snapshot)+"; every server is restarted", s.Farm))
 	}
 	if isAccepted(s, controller.RequestForget) {
 		all = append(all, ForgetCommand(s.Farm))
@@ -247,7 +233,15 @@ func rotateEffect(s controller.State, now time.Time) string {
 	return ""
 }
 
-// previousName is what a rollback restores.
+// rollbackEffect is what a rollback of an unfinished rotation does.
+func rollbackEffect(snapshot farm.Snapshot) string {
+	if snapshot.Staged {
+		return "remove what the rotation staged; no server is restarted"
+	}
+	return "roll back to " + previousName(snapshot)
+}
+
+// previousName is what a way back restores.
 func previousName(snapshot farm.Snapshot) string {
 	if t := snapshot.Previous.Thumbprint; t != "" {
 		return t.Short()

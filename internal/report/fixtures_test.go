@@ -41,6 +41,12 @@ func inspectedServers() []farm.InspectedServer {
 func renewalInspection() farm.Inspection {
 	return farm.Inspection{
 		Farm: "contoso", At: now, Target: newCertificate(), Current: oldCertificate(), Servers: inspectedServers(),
+		Config: farm.Farm{
+			Name:       "contoso",
+			Office:     farm.Office{Servers: []farm.Server{{Host: "oos-01.contoso.com"}, {Host: "oos-02.contoso.com"}}},
+			SharePoint: []farm.SharePoint{{FrontEnd: farm.Server{Host: "sp-01.contoso.com"}, Servers: []farm.Server{{Host: "sp-01.contoso.com"}}}},
+			Rotation:   farm.RotationPolicy{HealthyFor: 2 * time.Minute},
+		},
 		Findings: []farm.Finding{{
 			Code: "clear-text", Severity: farm.Warn, Server: "oos-01.contoso.com",
 			Text: "AllowHttpSecureStoreConnections sends the contents of ODC files in clear text", Remedy: "use HTTPS where ODC files hold passwords",
@@ -270,9 +276,16 @@ func inspectionPages() map[string]report.Page {
 	unobserved.Plan, unobserved.Current, unobserved.Findings = nil, farm.StoreCertificate{}, nil
 	check.Servers[0].Machine.Elevated = false
 	check.Servers[2] = farm.InspectedServer{Host: "sp-01.contoso.com", Problem: "sign in to sp-01.contoso.com: access denied: check the connection's user, password and auth"}
+	undo, stuck, unseen := previewOfUndo(), previewOfUndo(), unobserved
+	stuck.Previewed.Findings = append(stuck.Previewed.Findings, farm.Finding{
+		Code: "changed-since", Severity: farm.Stop, Server: "sp-01.contoso.com", Text: "the issuer of SQL Server holds 11223344: neither the new certificate DB0FEA9B nor the one before, 99887766", Remedy: "decide which value is right, set it, then retry",
+	})
 	return map[string]report.Page{
-		"plan-renewal": report.Plan(renewalInspection()), "plan-first-set-up": report.Plan(firstSetUp), "plan-in-order": report.Plan(inOrder),
-		"plan-acceptable": report.Plan(acceptable), "plan-accepted": report.Plan(accepted), "plan-stopped": report.Plan(stopped), "plan-unobserved": report.Plan(unobserved), "check": report.Check(check), "check-stopped": report.Check(stopped),
+		"preview-undo": report.Preview(undo, report.UndoCommand("undo", "contoso")), "preview-stopped": report.Preview(stuck, report.UndoCommand("undo", "contoso")),
+		"preview-unobserved": report.Preview(unseen, report.UndoCommand("undo", "contoso")),
+		"plan-renewal":       report.Plan(renewalInspection()), "plan-first-set-up": report.Plan(firstSetUp), "plan-in-order": report.Plan(inOrder),
+		"plan-acceptable": report.Plan(acceptable), "plan-accepted": report.Plan(accepted), "plan-stopped": report.Plan(stopped), "plan-unobserved": report.Plan(unobserved), "check": report.Check(check, nil), "check-stopped": report.Check(stopped, nil),
+		"check-troubles": report.Check(check, []string{"certificate 99887766, in use, expires on 2026-01-14 06:00 UTC: 9 days left", "suspended: the rotation was rolled back"}),
 	}
 }
 
@@ -311,60 +324,39 @@ func runPages() map[string]report.Page {
 	return pages
 }
 
-// waitingRuns are runs that wait, by name.
-func waitingRuns() map[string]farm.Status {
-	blocked := []farm.Blocked{
-		{
-			Server: "oos-01.contoso.com", Step: farm.StepS2SName, Text: "access denied: the account must be a local administrator of the server",
-			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back",
-		},
-		{
-			Server: "oos-02.contoso.com", Step: farm.StepReplication, Text: "still sees OOS S2S 2025",
-			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back", Skippable: true, Serving: true,
-		},
-		{
-			Server: "oos-03.contoso.com", Step: farm.StepReplication, Text: "connection refused",
-			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back", Skippable: true,
-		},
-		{Server: "sp-01.contoso.com", Step: farm.StepIssuer, Text: "no answer in time", Until: now.Add(25 * time.Hour), Then: "then the rotation is rolled back"},
+// summaries are what is known of farms, in all kinds of trouble and in none.
+func summaries() []controller.Summary {
+	known := func(name string, days int) controller.Summary {
+		return controller.Summary{
+			Farm: name, Managed: true, Phase: controller.Idle, Thumbprint: newThumbprint, NotAfter: now.AddDate(0, 0, days),
+			Inspected: now.Add(-time.Hour), Worker: controller.WorkerAnswers,
+		}
 	}
-	conflict := []farm.Blocked{{Server: "sp-01.contoso.com", Step: farm.StepRestoreIssuers, Text: "the issuer holds 11223344: set it, then retry", Then: "it waits until an operator decides"}}
-	deletion := waitingStatus(farm.PhaseRetiring, farm.Wait{
-		For: farm.ForApproval, Digest: "0f0e0d0c0b0a", Text: "approve 0f0e0d0c0b0a to delete certificate 99887766 and its key on every office server",
-	})
-	deletion.Report.Differences = nil
-	blockedRun := waitingStatus(farm.PhaseCutover, farm.Wait{
-		For: farm.ForDecision, Until: now.Add(24 * time.Hour), Text: "decide about each: retry, skip, roll back or abort", Blocked: blocked,
-	})
-	blockedRun.Report.Servers = append(blockedRun.Report.Servers, farm.ServerReport{Host: "oos-02.contoso.com", Role: farm.OfficeRole}, farm.ServerReport{Host: "oos-03.contoso.com", Role: farm.OfficeRole})
-	return map[string]farm.Status{
-		"run-waits-approval": waitingStatus(farm.PhaseWaiting, farm.Wait{For: farm.ForApproval, Digest: "1a2b3c4d5e6f", Text: "approve 1a2b3c4d5e6f, or roll back what is staged"}),
-		"run-waits-window": waitingStatus(farm.PhaseWaiting, farm.Wait{
-			For: farm.ForWindow, Until: now.Add(72 * time.Hour), Text: "the window Sat 22:00-04:00 Europe/Zurich opens; the cutover takes about 25m0s",
-		}),
-		"run-blocked": blockedRun,
-		"run-blocked-recheck": waitingStatus(farm.PhaseWaiting, farm.Wait{For: farm.ForDecision, Text: "decide about each blocked step", Blocked: []farm.Blocked{{
-			Server: "oos-01.contoso.com", Step: farm.StepRecheck, Text: "since the rotation was planned: oos-02.contoso.com: a reboot of Windows is pending: reboot it before the rotation",
-			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back", Accept: []string{"pending-reboot@oos-02.contoso.com"},
-		}}}),
-		"run-blocked-rollback": waitingStatus(farm.PhaseRollingBack, farm.Wait{For: farm.ForDecision, Text: "decide about each: retry or abort", Blocked: conflict}),
-		"run-waits-deletion":   deletion,
+	calm, waits, approval, blocked, expired, suspended := known("contoso", 365), known("adatum", 25), known("fabrikam", 12), known("litware", 40), known("tailspin", -2), known("northwind", 200)
+	calm.Answer(idleState(), now)
+	waits.Answer(controller.State{
+		Farm: "adatum", Inspected: controller.Inspected{At: now.Add(-time.Hour), Current: farm.StoreCertificate{Thumbprint: newThumbprint, NotAfter: now.AddDate(0, 0, 25)}},
+		Next: farm.Next{Action: farm.ActionAwaitCertificate, Reason: "within the lead time, and the source has no newer certificate"},
+	}, now)
+	approval.Run = controller.RunSummary{WorkflowID: "rotate/fabrikam", Phase: farm.PhaseWaiting, NeedsOperator: true, StartedAt: now.Add(-time.Hour)}
+	blocked.Run = controller.RunSummary{WorkflowID: "rotate/litware", Phase: farm.PhaseRestarting, NeedsOperator: true, StartedAt: now.Add(-time.Hour)}
+	suspended.Phase, suspended.NeedsOperator, suspended.Worker = controller.Suspended, true, controller.WorkerNone
+	return []controller.Summary{
+		calm, waits, approval, blocked, expired, suspended,
+		{Farm: "wingtip", Managed: true, Worker: controller.WorkerSilent}, {Farm: "woodgrove"},
 	}
 }
 
+// twoWeeks is how long before its end a certificate needs an operator.
+const twoWeeks = 14 * 24 * time.Hour
+
 // overviewPages are lists of farms, by name.
 func overviewPages() map[string]report.Page {
+	sites := summaries()[:2]
+	sites[1].Site = "berlin"
 	return map[string]report.Page{
-		"overview": report.Overview([]report.FarmRow{
-			{Farm: "contoso", Phase: "idle", Rotation: "completed", Thumbprint: newThumbprint, StartedAt: now.Add(-time.Hour), EndedAt: now.Add(-time.Hour + 8412*time.Millisecond)},
-			{Farm: "fabrikam", Phase: "rotating", NeedsOperator: true, Rotation: "waiting", StartedAt: now.Add(-12 * time.Second)},
-			{Farm: "northwind", Phase: "suspended", NeedsOperator: true},
-			{Farm: "tailspin", Rotation: "completed", Thumbprint: oldThumbprint, StartedAt: now.AddDate(0, 0, -9), EndedAt: now.AddDate(0, 0, -9).Add(time.Minute)},
-		}),
-		"overview-sites": report.Overview([]report.FarmRow{
-			{Farm: "contoso", Phase: "idle"},
-			{Farm: "fabrikam", Site: "berlin", Phase: "idle"},
-		}),
-		"overview-empty": report.Overview(nil),
+		"overview":       report.Overview(report.NewFarmList(summaries(), now, twoWeeks)),
+		"overview-sites": report.Overview(report.NewFarmList(sites, now, twoWeeks)),
+		"overview-empty": report.Overview(report.NewFarmList(nil, now, twoWeeks)),
 	}
 }

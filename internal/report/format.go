@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"time"
 	"unicode"
@@ -27,6 +26,14 @@ func formatMoment(t, began time.Time) string {
 	return t.Format(time.DateTime)
 }
 
+// formatEstimate is about how long something takes, in minutes.
+func formatEstimate(d time.Duration) string {
+	if d < time.Minute {
+		return "a minute"
+	}
+	return countThings(int(d.Round(time.Minute).Minutes()), "minute")
+}
+
 // formatUntil is " until" a time, or nothing where there is none.
 func formatUntil(t time.Time) string {
 	if t.IsZero() {
@@ -40,7 +47,7 @@ func formatDaysLeft(notAfter, now time.Time) string {
 	if notAfter.IsZero() {
 		return "expiry unknown"
 	}
-	days := int(math.Floor(notAfter.Sub(now).Hours() / 24))
+	days := daysLeft(notAfter, now)
 	switch {
 	case !notAfter.After(now):
 		return fmt.Sprintf("EXPIRED %s ago", countThings(-days-1, "day"))

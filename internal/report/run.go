@@ -12,18 +12,21 @@ import (
 // Run is the page of a rotation, a rollback or a retirement, while it runs and
 // after it has ended. Days are counted from its start while it runs, and from
 // its end afterwards, so that a report reads the same whenever it is shown.
-func Run(s farm.Status) Page {
-	page := runHead(s)
+func Run(s farm.Status) Page { return RunAt(s, time.Time{}) }
+
+// RunAt is [Run] for somebody who looks at it now: deadlines say how far away they are.
+func RunAt(s farm.Status, now time.Time) Page {
+	page := runHead(s, now)
 	page.add(changesBlock(s.Report.Servers))
 	page.Blocks = append(page.Blocks, stepBlocks(s.Report)...)
 	return page
 }
 
-// BriefRun is [Run] for a terminal, where a page that is longer than the screen hides
+// BriefRun is [RunAt] for a terminal, where a page that is longer than the screen hides
 // what matters: it counts what is done, and shows only the steps that are not, or that
 // failed, warned or were retried.
-func BriefRun(s farm.Status) Page {
-	page := runHead(s)
+func BriefRun(s farm.Status, now time.Time) Page {
+	page := runHead(s, now)
 	if s.Report.Outcome != "" {
 		page.add(changesBlock(s.Report.Servers))
 	}
@@ -32,14 +35,15 @@ func BriefRun(s farm.Status) Page {
 }
 
 // runHead is what both show above the steps.
-func runHead(s farm.Status) Page {
+func runHead(s farm.Status, now time.Time) Page {
 	r := s.Report
 	page := Page{Title: r.Farm, State: runState(s), Good: isGood(r.Outcome)}
 	page.add(Block{Text: r.Statement})
 	page.NeedsOperator = r.Outcome == "" && s.Wait.NeedsOperator()
 	page.addPressing(waitBlocks(s)...)
 	page.addPressing(Block{Title: "to decide", Commands: DecisionCommands(s)})
-	page.add(approvalBlock(s))
+	page.addPressing(thenBlock(s, now))
+	page.Blocks = append(page.Blocks, approvalBlocks(s)...)
 	page.add(runCertificates(s))
 	page.add(runFacts(s))
 	page.add(proofsBlock(r.Proofs))
@@ -143,7 +147,7 @@ func targetName(s farm.Status) string {
 func runFacts(s farm.Status) Block {
 	r := s.Report
 	b := Block{Title: runName(s)}
-	if r.Intent != farm.Renew && r.Intent != farm.Rollback {
+	if r.Intent != farm.Renew && !r.Intent.GoesBack() {
 		b.addFact("intent", string(r.Intent))
 	}
 	if r.Reason != "" {
@@ -210,8 +214,8 @@ func runName(s farm.Status) string {
 	switch {
 	case isRetirement(s):
 		return "retirement"
-	case s.Report.Intent == farm.Rollback:
-		return "rollback"
+	case s.Report.Intent.GoesBack():
+		return string(s.Report.Intent)
 	}
 	return "rotation"
 }

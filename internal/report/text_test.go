@@ -113,7 +113,7 @@ func TestBriefRun(t *testing.T) {
 	}
 	s.Report.Servers[2].Steps[2] = farm.StepReport{Step: farm.StepGrant, State: farm.StateRunning, Attempts: 3, LastError: "access denied"}
 	var brief, full strings.Builder
-	for out, page := range map[*strings.Builder]report.Page{&brief: report.BriefRun(s), &full: report.Run(s)} {
+	for out, page := range map[*strings.Builder]report.Page{&brief: report.BriefRun(s, now), &full: report.Run(s)} {
 		if err := page.WriteText(out, report.TextStyle{Width: 80}); err != nil {
 			t.Fatal(err)
 		}
