@@ -36,29 +36,6 @@ func unfinishedBlock(r farm.Report) Block {
 	return Block{Title: title, Table: stepTable(unfinished, r.StartedAt)}
 }
 
-// briefSteps count the steps that are done, and show the others.
-func briefSteps(r farm.Report) []Block {
-	var page Page
-	var texts []string
-	for _, state := range stepStates() {
-		n := 0
-		for _, step := range farm.AllSteps() {
-			n += countStates(r.Servers, step)[state]
-		}
-		if n > 0 {
-			texts = append(texts, fmt.Sprintf("%d %s", n, state))
-		}
-	}
-	page.add(unfinishedBlock(r))
-	if len(texts) > 0 {
-		page.add(Block{
-			Title: "steps on " + countThings(len(r.Servers), "server"), Text: strings.Join(texts, ", "),
-			Commands: []Command{EveryStepCommand(r.Farm, r.Outcome != "")},
-		})
-	}
-	return page.Blocks
-}
-
 // wasNotSmooth reports whether a step warned, or was tried more than once.
 func wasNotSmooth(s farm.ServerReport) bool {
 	return slices.ContainsFunc(s.Steps, func(step farm.StepReport) bool { return len(step.Warnings) > 0 || step.Attempts > 1 })
