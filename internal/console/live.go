@@ -79,9 +79,9 @@ func cutoverBegan(s farm.Status, now time.Time) time.Time {
 // the one that shows them elsewhere.
 func waitLines(s farm.Status, program string, now time.Time, width int) []frameLine {
 	var lines []frameLine
-	for _, text := range report.WaitLines(s, now) {
+	for i, text := range report.WaitLines(s, now) {
 		for _, part := range report.WrapText(text, max(width-4, 1)) {
-			lines = append(lines, frameLine{"  " + part, s.Wait.NeedsOperator()})
+			lines = append(lines, frameLine{"  " + part, i == 0 && s.Wait.NeedsOperator()})
 		}
 	}
 	var commands []frameLine

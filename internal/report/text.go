@@ -216,7 +216,7 @@ func (t *textWriter) writeRow(indent string, row []Cell, last Cell, widths []int
 		t.text.WriteString(strings.TrimRight(line+t.setOff(strings.TrimSpace(CleanText(last.Text)), last.Alert), " ") + "\n")
 		return
 	}
-	if t.Width-used < narrow && len(row) > 0 && utf8.RuneCountInString(last.Text) > t.Width-used {
+	if room := t.Width - used; len(row) > 0 && utf8.RuneCountInString(last.Text) > room && (room < narrow || longestWord(last.Text) > room) {
 		t.text.WriteString(strings.TrimRight(line, " ") + "\n")
 		used = len(indent) + 4
 		line = strings.Repeat(" ", used)
@@ -241,6 +241,15 @@ func (t *textWriter) praise(text string, good bool) string {
 		return text
 	}
 	return t.Good(text)
+}
+
+// longestWord is how long the longest word of a text is.
+func longestWord(s string) int {
+	longest := 0
+	for word := range strings.FieldsSeq(CleanText(s)) {
+		longest = max(longest, utf8.RuneCountInString(word))
+	}
+	return longest
 }
 
 // WrapText breaks a text between words into lines of at most limit characters;
