@@ -40,6 +40,9 @@ func (a *Activities) InspectFarm(ctx context.Context, name string) (farm.Inspect
 	if n.At = a.Now(); len(problems) > 0 {
 		return n, nil
 	}
+	if observed.IsSetUp() {
+		n.RefreshDoubt = observed.RefreshDoubt()
+	}
 	if n.Current, _ = observed.Current(); chooseErr != nil {
 		return n, nil
 	}
@@ -48,9 +51,6 @@ func (a *Activities) InspectFarm(ctx context.Context, name string) (farm.Inspect
 		return farm.Inspection{}, err
 	}
 	comparison.AddTo(&n, observed)
-	if n.Current.Thumbprint != "" {
-		n.RefreshDoubt = observed.RefreshDoubt()
-	}
 	return n, nil
 }
 
@@ -70,11 +70,12 @@ func (a *Activities) LookAtRefresh(ctx context.Context, in LookAtRefreshInput) (
 	if err != nil {
 		return "", err
 	}
-	readings, problems := a.readServers(ctx, f, in.Target, everywhere(in.Previous))
+	hosts := slices.Concat(f.OfficeHosts(), f.SharePointHosts())
+	readings, problems := a.readServers(ctx, f, hosts, in.Target, everywhere(in.Previous))
 	if err := interruption(ctx, len(problems) > 0); err != nil {
 		return "", err
 	}
-	for _, host := range slices.Concat(f.OfficeHosts(), f.SharePointHosts()) {
+	for _, host := range hosts {
 		if problem := problems[host]; problem != "" {
 			return fmt.Sprintf("%s cannot be read: %s", host, problem), nil
 		}
@@ -110,7 +111,8 @@ func (a *Activities) chooseForInspection(ctx context.Context, name string) (Targ
 // observeFarm observes every server, and returns by host what keeps one from being
 // observed.
 func (a *Activities) observeFarm(ctx context.Context, f farm.Farm, target farm.Certificate) (farm.Observed, map[string]string) {
-	readings, problems := a.readServers(ctx, f, target, everywhere(""))
+	hosts := slices.Concat(f.OfficeHosts(), f.SharePointHosts())
+	readings, problems := a.readServers(ctx, f, hosts, target, everywhere(""))
 	observed := readings.Observed(f)
 	if len(problems) > 0 {
 		return observed, problems
@@ -119,7 +121,7 @@ func (a *Activities) observeFarm(ctx context.Context, f farm.Farm, target farm.C
 	if !unproven {
 		return observed, nil
 	}
-	readings, problems = a.readServers(ctx, f, target, everywhere(current))
+	readings, problems = a.readServers(ctx, f, hosts, target, everywhere(current))
 	return readings.Observed(f), problems
 }
 
@@ -130,8 +132,7 @@ func everywhere(t farm.Thumbprint) func(host string) farm.Thumbprint {
 
 // readServers reads office servers and SharePoint servers, bounded together, and waits
 // for all of them. Previous names the certificate that a rollback would restore.
-func (a *Activities) readServers(ctx context.Context, f farm.Farm, target farm.Certificate, previous func(host string) farm.Thumbprint) (farm.Readings, map[string]string) {
-	hosts := slices.Concat(f.OfficeHosts(), f.SharePointHosts())
+func (a *Activities) readServers(ctx context.Context, f farm.Farm, hosts []string, target farm.Certificate, previous func(host string) farm.Thumbprint) (farm.Readings, map[string]string) {
 	results := make([]farm.Reading, len(hosts))
 	failures := make([]error, len(hosts))
 	atOnce(f, len(hosts), func(i int) {

@@ -109,7 +109,13 @@ func (a *Activities) setArchived(ctx context.Context, in OldCertificateInput, ar
 		return StepResult{}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.SetS2SCertificateArchived{Thumbprint: string(in.Old.Thumbprint), Archived: archived})
-	return a.stepResult(a.explainStopped(ctx, t, err), done.Changed, state, state+", or not there")
+	result, err := a.stepResult(a.explainStopped(ctx, t, err), done.Changed, state, state+", or not there")
+	before, after := "visible", "archived"
+	if !archived {
+		before, after = after, before
+	}
+	result.addChange("certificate "+in.Old.Thumbprint.Short(), before, after)
+	return result, err
 }
 
 // explainStopped returns the error of a script, or its true cause where WACSM is
@@ -159,5 +165,7 @@ func (a *Activities) DeleteCertificate(ctx context.Context, in OldCertificateInp
 	done, err := runScript(ctx, a.Remote, t, powershell.RemoveS2SCertificate{
 		Thumbprint: string(in.Old.Thumbprint), Personal: true, Root: true, Intermediates: []string{},
 	})
-	return a.stepResult(a.explainStopped(ctx, t, err), done.Changed, "removed from "+strings.Join(done.Removed, ", "), "not there")
+	result, err := a.stepResult(a.explainStopped(ctx, t, err), done.Changed, "removed from "+strings.Join(done.Removed, ", "), "not there")
+	result.addRemovals(done.Removed)
+	return result, err
 }

@@ -12,12 +12,12 @@ import (
 	"go.temporal.io/api/serviceerror"
 	temporal "go.temporal.io/sdk/client"
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/logging"
 	"github.com/farmtrust/farmtrust/internal/report"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -149,10 +149,7 @@ func (a *app) commandLine(c report.Command) string { return c.Line(a.program) }
 
 // connect connects to Temporal.
 func (a *app) connect(ctx context.Context) (client.Client, error) {
-	encoder := zap.NewDevelopmentEncoderConfig()
-	encoder.TimeKey, encoder.CallerKey = zapcore.OmitKey, zapcore.OmitKey
-	log := zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(encoder), zapcore.AddSync(a.err), zap.WarnLevel))
-	options, err := connect.Settings(log)
+	options, err := connect.Settings(logging.New(a.err, logging.Text, zap.WarnLevel))
 	if err != nil {
 		return client.Client{}, &exitError{code: exitUsage, err: err}
 	}

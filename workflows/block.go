@@ -52,6 +52,7 @@ func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice,
 	}
 	o.noteRefresh(ctx)
 	d.blocked = append(d.blocked, b)
+	o.tellBlocked(ctx, b.Blocked)
 	if err := o.showBlocked(ctx); err != nil {
 		return "", err
 	}
@@ -66,7 +67,12 @@ func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice,
 		return "", d.notAdmitted
 	}
 	o.judgeWayBack(ctx)
-	return o.choiceAfter(b, failed), nil
+	decided := b.choice != "" || d.resolution.choice != ""
+	choice := o.choiceAfter(b, failed)
+	if !decided {
+		o.tellUndecided(ctx, b.Blocked, choice)
+	}
+	return choice, nil
 }
 
 // showBlocked shows one more step that waits for a decision.

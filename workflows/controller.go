@@ -86,6 +86,10 @@ type farmController struct {
 	// forgotten reports whether the farm is gone, and the controller ends.
 	forgotten bool
 	shown     shown
+	// told, toldUnobserved and toldFindings are what the worker's log was last told.
+	told           []toldFact
+	toldUnobserved string
+	toldFindings   []string
 }
 
 // registerHandlers registers the state query and the updates, and opens the signal
@@ -212,6 +216,7 @@ func (c *farmController) receiveSignals(ctx workflow.Context) {
 			break
 		}
 		c.ReceiveEvent(workflow.Now(ctx), e)
+		c.log(ctx, eventReceived).Info("event received: "+e.Summary, "id", e.ID)
 	}
 	for {
 		var configuration controller.Configuration

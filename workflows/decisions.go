@@ -279,6 +279,7 @@ func (o *operation) handleDecision(ctx workflow.Context, decision farm.Decision)
 		}
 	}
 	o.progress.Report.Decisions = append(o.progress.Report.Decisions, farm.RecordedDecision{Decision: decision, At: workflow.Now(ctx)})
+	o.progress.tellDecision(ctx, decision)
 	o.progress.show()
 	return nil
 }

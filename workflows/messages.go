@@ -36,6 +36,9 @@ type RetireInput struct {
 	Farm   string                `json:"farm"`
 	Reason string                `json:"reason"`
 	Old    farm.StoreCertificate `json:"old"`
+	// InUse is the certificate that the farm was last seen to use, for the report; nil
+	// where that is not known.
+	InUse *farm.CertificateInUse `json:"inUse,omitempty"`
 }
 
 // InspectInput asks for an inspection of a farm, or for a look at what something other

@@ -35,6 +35,7 @@ func RetireCertificate(ctx workflow.Context, in RetireInput) (farm.RotationResul
 	if err := workflow.SetQueryHandler(ctx, SnapshotQuery, func() (*farm.Snapshot, error) { return nil, nil }); err != nil {
 		return farm.RotationResult{}, err
 	}
+	o.progress.Report.InUse = in.InUse
 	r := &retirement{operation: o, archived: map[string]bool{}, wildcard: in.Old.Wildcard, notes: map[string][]string{}, ownRoots: map[string]bool{}}
 	o.optionsOf = r.options
 	end := r.run(ctx)
@@ -90,6 +91,7 @@ func (r *retirement) run(ctx workflow.Context) ending {
 	if len(r.decisions.skipped) > 0 {
 		return ending{outcome: farm.Partial}
 	}
+	r.progress.Report.Proofs = farm.ProveUnused(r.farm)
 	return ending{outcome: farm.Verified}
 }
 

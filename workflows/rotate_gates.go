@@ -101,7 +101,7 @@ func (r *rotation) awaitNoDrift(ctx workflow.Context) error {
 			failed = r.checkWayBack(comparison)
 		}
 		if failed == nil {
-			r.progress.setFound(r.progress.Report.Differences, comparison.Findings)
+			r.progress.Report.Findings = farm.KeepAccepted(comparison.Findings, r.progress.Report.Findings)
 			return nil
 		}
 		if err := r.blockUnlessResolved(ctx, *failed); err != nil {

@@ -16,7 +16,7 @@ const theUndo = "the undo"
 // plan as of then.
 func (r *rotation) passUndoGates(ctx workflow.Context, plan farm.RollbackPlan) (farm.RollbackPlan, error) {
 	for {
-		r.progress.setFound(plan.Reversals, plan.Remaining)
+		r.progress.setFound(ctx, plan.Reversals, plan.Remaining)
 		began := workflow.Now(ctx)
 		if err := r.awaitUndoApproval(ctx, plan); err != nil {
 			return plan, err

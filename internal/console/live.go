@@ -18,7 +18,7 @@ const legend = "+ changed  = unchanged  > running  ! failed  - skipped"
 // what it waits for, then a line for each server and, where there is room, what
 // the marks mean.
 func drawFrame(s farm.Status, program string, now time.Time, size screen) []string {
-	lines := []string{fmt.Sprintf("%s: %s, %s", s.Report.Farm, s.Phase, report.FormatDuration(now.Sub(s.Report.StartedAt)))}
+	lines := []string{fmt.Sprintf("%s: %s, %s", s.Report.Farm, s.Phase, farm.FormatDuration(now.Sub(s.Report.StartedAt)))}
 	for _, line := range waitLines(s, program, now, size.width) {
 		// A server and the cursor's own line take room, too.
 		if len(lines) < size.height-2 {

@@ -1,6 +1,9 @@
 package farm
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // RefreshDoubt says why a data refresh fails, or may fail, as of what was observed;
 // empty when each office server signs with the certificate that each SharePoint server
@@ -31,6 +34,17 @@ func (o Observed) RefreshDoubt() string {
 		}
 	}
 	return ""
+}
+
+// IsSetUp reports whether anything of the trust is there: an issuer, or the name of a
+// certificate.
+func (o Observed) IsSetUp() bool {
+	for _, f := range o.SharePoint {
+		if len(f.Issuers) > 0 {
+			return true
+		}
+	}
+	return slices.ContainsFunc(o.Office, func(s OfficeServer) bool { return s.Settings.S2SCertificateName != "" })
 }
 
 // IsInUse reports whether every office farm names a certificate, and every issuer of

@@ -73,3 +73,16 @@ const (
 	ForDecision   WaitFor = "decision"
 	ForController WaitFor = "controller"
 )
+
+// Name is what is waited for, in words.
+func (w WaitFor) Name() string {
+	switch w {
+	case ForApproval:
+		return "an approval"
+	case ForWindow:
+		return "the window"
+	case ForController:
+		return "the farm's controller"
+	}
+	return "a decision"
+}

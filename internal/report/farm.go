@@ -140,7 +140,7 @@ func addRuns(b *Block, s controller.State) {
 // addWait says what keeps a run from going on.
 func addWait(b *Block, run *controller.ActiveRun) {
 	if w := run.Wait; w != nil {
-		cell := Cell{Text: waitName(w.For) + formatUntil(w.Until) + ": " + w.Text, Alert: w.NeedsOperator()}
+		cell := Cell{Text: w.For.Name() + formatUntil(w.Until) + ": " + w.Text, Alert: w.NeedsOperator()}
 		b.Facts = append(b.Facts, Fact{"waits for", cell})
 	}
 	if run.Unread != "" {

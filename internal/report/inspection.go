@@ -236,3 +236,12 @@ func issuerBlock(plan []farm.Difference) Block {
 	}
 	return b
 }
+
+// addCertificate adds two facts: a certificate, and when it expires, with the
+// days left from now.
+func (b *Block) addCertificate(name string, t farm.Thumbprint, friendlyName string, notAfter, now time.Time) {
+	b.addFact(name, formatCertificate(t, friendlyName))
+	if !notAfter.IsZero() {
+		b.addFact("expires", farm.FormatTime(notAfter)+", "+formatDaysLeft(notAfter, now))
+	}
+}

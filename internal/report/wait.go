@@ -49,22 +49,9 @@ func waitBlocks(s farm.Status) []Block {
 		return nil
 	}
 	var page Page
-	page.add(Block{Title: "waits for " + waitName(s.Wait.For) + formatUntil(s.Wait.Until), Text: s.Wait.Text})
+	page.add(Block{Title: "waits for " + s.Wait.For.Name() + formatUntil(s.Wait.Until), Text: s.Wait.Text})
 	page.add(Block{Title: "blocked", Table: blockedTable(s.Wait.Blocked)})
 	return page.Blocks
-}
-
-func waitName(f farm.WaitFor) string {
-	switch f {
-	case farm.ForApproval:
-		return "an approval"
-	case farm.ForWindow:
-		return "the window"
-	case farm.ForController:
-		return "the farm's controller"
-	default:
-		return "a decision"
-	}
 }
 
 func blockedTable(blocked []farm.Blocked) Table {

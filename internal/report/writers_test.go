@@ -128,7 +128,7 @@ func TestMarkdown_FitsWhatTemporalKeeps(t *testing.T) {
 			"**decisions**", "**findings**", "**120 servers**", "| import certificate | 0 | 0 | 0 | 0 | 0 | **120** |", "**unfinished servers**",
 		}},
 		"approval": {report.Run(approval), []string{"`farmtrust approve contoso " + approvedDigest + " --reason WHY`", "**what is approved: the cutover**", "**changes that are approved**", "**restarts that are approved, in this order**", "**120 servers**"}},
-		"ended":    {report.Run(ended), []string{"**120 differences when last compared**", "**unfinished servers**"}},
+		"ended":    {report.Run(ended), []string{"**120 differences left**", "**unfinished servers**"}},
 		"farm":     {report.Farm(state, now), []string{"**contoso**: suspended", "`farmtrust resume contoso --reason WHY`", "- certificate: DB0FEA9B"}},
 	} {
 		t.Run(name, func(t *testing.T) {
