@@ -42,6 +42,9 @@ out.`,
 			if err := checkAccept(accept); err != nil {
 				return err
 			}
+			if err := asked.check(accept); err != nil {
+				return err
+			}
 			if asked != (planned{}) {
 				return a.preview(cmd.Context(), args[0], asked)
 			}

@@ -26,7 +26,20 @@ func (p *planned) addFlags(c *cobra.Command) {
 	c.Flags().BoolVar(&p.rollback, "rollback", false, "show what a rollback would do")
 	c.Flags().BoolVar(&p.retire, "retire", false, "show what the retirement of the old certificate would do")
 	c.Flags().StringVar(&p.skip, "skip", "", "show what a rotation would do without a `server`")
-	c.MarkFlagsMutuallyExclusive("undo", "rollback", "retire", "skip", "accept")
+}
+
+// check refuses to plan two things at once.
+func (p planned) check(accept []string) error {
+	asked := 0
+	for _, is := range []bool{p.undo, p.rollback, p.retire, p.skip != "", len(accept) > 0} {
+		if is {
+			asked++
+		}
+	}
+	if asked > 1 {
+		return usageErrorf("give one of --undo, --rollback, --retire, --skip and --accept")
+	}
+	return nil
 }
 
 // preview shows what something other than a rotation would do, and changes nothing.
