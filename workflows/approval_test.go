@@ -35,15 +35,6 @@ func approvalOf(digest string) farm.Decision {
 	return farm.Decision{Choice: farm.Approve, Digest: digest}
 }
 
-// restarted lists the servers of an approval's restarts, in order.
-func restarted(a *farm.Approval) []string {
-	var hosts []string
-	for _, r := range a.Restarts {
-		hosts = append(hosts, r.Server)
-	}
-	return hosts
-}
-
 func TestApproval_CoversWhatUsersNotice(t *testing.T) {
 	t.Parallel()
 	f := newTestFarm(t, farmsim.Options{Trusting: true, OfficeServers: 3, SharePointServers: 2})
@@ -51,8 +42,8 @@ func TestApproval_CoversWhatUsersNotice(t *testing.T) {
 	r := f.newRun(t)
 	r.after(time.Hour, func() {
 		w := r.requireWait(farm.ForApproval)
-		if want := []string{frontEnd, appServer, office2, office3, office1}; !slices.Equal(restarted(w.Approval), want) {
-			t.Errorf("the approval covers the restarts of %v, want %v", restarted(w.Approval), want)
+		if want := []string{frontEnd, appServer, office2, office3, office1}; !slices.Equal(namesOf(w.Approval.Restarts), want) {
+			t.Errorf("the approval covers the restarts of %v, want %v", namesOf(w.Approval.Restarts), want)
 		}
 		for _, d := range w.Approval.Steps {
 			if d.IsWait() || strings.HasPrefix(d.Text, "import") {
@@ -68,14 +59,8 @@ func TestApproval_CoversWhatUsersNotice(t *testing.T) {
 		assertMentions(t, w.Then, "rolled back", "no restart", "plans it again")
 		r.approve()
 	})
-	r.rotate().requireOutcome(farm.Verified)
-	var hosts []string
-	for _, a := range r.started {
-		if strings.HasPrefix(a.name, "Restart") {
-			hosts = append(hosts, a.host)
-		}
-	}
-	if want := []string{frontEnd, appServer, office2, office3, office1}; !slices.Equal(hosts, want) {
+	rotated := r.rotate().requireOutcome(farm.Verified)
+	if hosts, want := rotated.restartsOf(r), []string{frontEnd, appServer, office2, office3, office1}; !slices.Equal(hosts, want) {
 		t.Errorf("restarted are %v, as approved %v", hosts, want)
 	}
 }
@@ -126,7 +111,7 @@ func TestApproval_IsVoid(t *testing.T) {
 		r.after(3*time.Hour, func() {
 			w := r.requireWait(farm.ForApproval)
 			r.assertDecisionRefused(approvalOf(digest), office3+" was left out since")
-			if !slices.Equal(w.Approval.LeftOut, []string{office3}) || slices.Contains(restarted(w.Approval), office3) {
+			if !slices.Equal(w.Approval.LeftOut, []string{office3}) || slices.Contains(namesOf(w.Approval.Restarts), office3) {
 				t.Errorf("the approval is %+v, want %s left out", w.Approval, office3)
 			}
 			r.approve()
@@ -253,8 +238,8 @@ func TestApproval_OfARestart(t *testing.T) {
 		r := f.newRun(t)
 		r.after(time.Hour, func() {
 			a := r.requireWait(farm.ForApproval).Approval
-			if len(a.Steps) > 0 || !slices.Equal(restarted(a), []string{office3, office1}) {
-				t.Errorf("to be approved are %+v and the restarts of %v, want those of %s and %s alone", a.Steps, restarted(a), office3, office1)
+			if len(a.Steps) > 0 || !slices.Equal(namesOf(a.Restarts), []string{office3, office1}) {
+				t.Errorf("to be approved are %+v and the restarts of %v, want those of %s and %s alone", a.Steps, namesOf(a.Restarts), office3, office1)
 			}
 			r.approve()
 		})
