@@ -11,6 +11,7 @@ import (
 	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
+	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // assertOption asserts that a choice is offered, with an effect that says this.
@@ -257,5 +258,60 @@ func TestApproval_OfARestart(t *testing.T) {
 			t.Errorf("it took the decisions %+v", ended.Decisions)
 		}
 		f.assertRefreshes(t)
+	})
+}
+
+// TestApproval_OfAnUndo is about an undo, which restarts as much as a cutover.
+func TestApproval_OfAnUndo(t *testing.T) {
+	undo := func(f *testFarm, t *testing.T) (*testRun, workflows.RotateInput) {
+		t.Helper()
+		rotated := f.requireRotated(t)
+		f.setWindow(t)
+		inWindow := f.configure
+		f.configure = func(c *farm.Farm) { inWindow(c); c.Rotation.Approval = true }
+		r := f.newRun(t)
+		r.env.SetStartTime(noon)
+		return r, workflows.RotateInput{Intent: farm.Undo, Snapshot: rotated.Snapshot}
+	}
+	t.Run("covers its restarts, and keeps to the window", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		before := f.sim.Trust()
+		r, in := undo(f, t)
+		r.after(time.Hour, func() {
+			w := r.requireWait(farm.ForApproval)
+			if want := []string{frontEnd, office2, office1}; !slices.Equal(namesOf(w.Approval.Restarts), want) || w.Approval.Target != in.Snapshot.Previous.Thumbprint {
+				t.Errorf("to be approved are %+v, want the restarts of %v", w.Approval, want)
+			}
+			assertOption(t, w, farm.Approve, "begins the undo in the window, from 2026-11-24 02:00 UTC")
+			assertNoOption(t, w, farm.RollBack)
+			assertMentions(t, w.Text, "the certificate in use, "+in.Snapshot.Target.Thumbprint.Short())
+			r.approve()
+		})
+		r.rotateWith(in).requireOutcome(farm.RolledBack).assertEndedInWindow(24)
+		f.assertTrustUnchanged(t, before)
+	})
+	t.Run("does not wait for the window where its operator said so", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		r, in := undo(f, t)
+		in.Now = true
+		r.after(time.Hour, func() {
+			assertOption(t, r.requireWait(farm.ForApproval), farm.Approve, "begins the undo now")
+			r.approve()
+		})
+		if end := r.rotateWith(in).requireOutcome(farm.RolledBack); end.DurationMS > (2 * time.Hour).Milliseconds() {
+			t.Errorf("it took %d ms", end.DurationMS)
+		}
+	})
+	t.Run("nobody approves it", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		r, in := undo(f, t)
+		before := f.sim.Trust()
+		f.setPolicy(func(p *farm.RotationPolicy) { p.Approval, p.ApprovalTimeout = true, time.Hour })
+		r.after(time.Minute, func() { assertMentions(t, r.requireWait(farm.ForApproval).Then, "nothing is undone") })
+		r.rotateWith(in).requireOutcome(farm.Refused).assertStatement("nobody approved")
+		f.assertTrustUnchanged(t, before)
 	})
 }

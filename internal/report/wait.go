@@ -180,11 +180,3 @@ func DecisionCommands(s farm.Status) []Command {
 	}
 	return all
 }
-
-// approvalEffect is what follows an approval.
-func approvalEffect(retires bool) string {
-	if retires {
-		return "delete the old certificate"
-	}
-	return "begin the cutover"
-}
