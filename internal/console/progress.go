@@ -53,6 +53,11 @@ func (p *Progress) Show(s farm.Status, now time.Time) error {
 	return p.write(joinLines(p.newLines(s, now)))
 }
 
+// Say shows a line between two statuses.
+func (p *Progress) Say(line string) error {
+	return p.write(p.repaint(nil) + report.CleanText(line) + "\n")
+}
+
 // Close takes the table off the terminal, so that the report has its place. It
 // does nothing elsewhere.
 func (p *Progress) Close() error { return p.write(p.repaint(nil)) }
