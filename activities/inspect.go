@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -18,7 +17,8 @@ import (
 // the farm's policy allows, and compares what they show with what is desired. It
 // changes nothing. A server that cannot be observed is reported with its problem, and
 // then nothing is compared. It fails with [UnknownFarm], which is retried soon: an
-// operator may wait for the answer that a farm's name is mistyped.
+// operator may wait for the answer that a farm's name is mistyped. It may be called
+// without Temporal too, by a program that looks at a farm itself.
 func (a *Activities) InspectFarm(ctx context.Context, name string) (farm.Inspection, error) {
 	stop := startHeartbeat(ctx)
 	defer stop()
@@ -70,11 +70,12 @@ func (a *Activities) LookAtRefresh(ctx context.Context, in LookAtRefreshInput) (
 	if err != nil {
 		return "", err
 	}
-	readings, problems := a.readServers(ctx, f, in.Target, in.Previous)
+	hosts := slices.Concat(f.OfficeHosts(), f.SharePointHosts())
+	readings, problems := a.readServers(ctx, f, hosts, in.Target, everywhere(in.Previous))
 	if err := interruption(ctx, len(problems) > 0); err != nil {
 		return "", err
 	}
-	for _, host := range slices.Concat(f.OfficeHosts(), f.SharePointHosts()) {
+	for _, host := range hosts {
 		if problem := problems[host]; problem != "" {
 			return fmt.Sprintf("%s cannot be read: %s", host, problem), nil
 		}
@@ -89,7 +90,7 @@ func interruption(ctx context.Context, failed bool) error {
 		return context.Cause(ctx)
 	}
 	select {
-	case <-activity.GetWorkerStopChannel(ctx):
+	case <-workerStops(ctx):
 		if failed {
 			return errWorkerStops
 		}
@@ -110,7 +111,8 @@ func (a *Activities) chooseForInspection(ctx context.Context, name string) (Targ
 // observeFarm observes every server, and returns by host what keeps one from being
 // observed.
 func (a *Activities) observeFarm(ctx context.Context, f farm.Farm, target farm.Certificate) (farm.Observed, map[string]string) {
-	readings, problems := a.readServers(ctx, f, target, "")
+	hosts := slices.Concat(f.OfficeHosts(), f.SharePointHosts())
+	readings, problems := a.readServers(ctx, f, hosts, target, everywhere(""))
 	observed := readings.Observed(f)
 	if len(problems) > 0 {
 		return observed, problems
@@ -119,27 +121,24 @@ func (a *Activities) observeFarm(ctx context.Context, f farm.Farm, target farm.C
 	if !unproven {
 		return observed, nil
 	}
-	readings, problems = a.readServers(ctx, f, target, current)
+	readings, problems = a.readServers(ctx, f, hosts, target, everywhere(current))
 	return readings.Observed(f), problems
 }
 
+// everywhere is a certificate that is the same on every server.
+func everywhere(t farm.Thumbprint) func(host string) farm.Thumbprint {
+	return func(string) farm.Thumbprint { return t }
+}
+
 // readServers reads office servers and SharePoint servers, bounded together, and waits
-// for all of them.
-func (a *Activities) readServers(ctx context.Context, f farm.Farm, target farm.Certificate, previous farm.Thumbprint) (farm.Readings, map[string]string) {
-	hosts := slices.Concat(f.OfficeHosts(), f.SharePointHosts())
+// for all of them. Previous names the certificate that a rollback would restore.
+func (a *Activities) readServers(ctx context.Context, f farm.Farm, hosts []string, target farm.Certificate, previous func(host string) farm.Thumbprint) (farm.Readings, map[string]string) {
 	results := make([]farm.Reading, len(hosts))
 	failures := make([]error, len(hosts))
-	slots := make(chan struct{}, max(f.Rotation.AtOnce, 1))
-	var group sync.WaitGroup
-	for i, host := range hosts {
-		group.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			in := ObserveInput{ServerInput: ServerInput{Farm: f.Name, Host: host, Target: target}, Previous: previous}
-			results[i], failures[i] = a.readServer(ctx, f, in)
-		})
-	}
-	group.Wait()
+	atOnce(f, len(hosts), func(i int) {
+		in := ObserveInput{ServerInput: ServerInput{Farm: f.Name, Host: hosts[i], Target: target}, Previous: previous(hosts[i])}
+		results[i], failures[i] = a.readServer(ctx, f, in)
+	})
 	readings, problems := farm.Readings{}, map[string]string{}
 	for i, host := range hosts {
 		if readings[host] = results[i]; failures[i] != nil {
@@ -147,6 +146,21 @@ func (a *Activities) readServers(ctx context.Context, f farm.Farm, target farm.C
 		}
 	}
 	return readings, problems
+}
+
+// atOnce calls do with each number below n, as many at the same time as the farm's policy
+// allows, and waits for all.
+func atOnce(f farm.Farm, n int, do func(i int)) {
+	slots := make(chan struct{}, max(f.Rotation.AtOnce, 1))
+	var group sync.WaitGroup
+	for i := range n {
+		group.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			do(i)
+		})
+	}
+	group.Wait()
 }
 
 // readServer reads one server. A panic is that server's failure, as Temporal makes it

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -102,7 +103,7 @@ func (f *fakeTemporal) ExecuteMultiOperation(_ context.Context, r *workflowservi
 	if err := decodePayloads(update.Request.Input.Args, &request); err != nil || update.Request.Input.Name != workflows.RequestUpdate {
 		return nil, errors.Join(serviceerror.NewInvalidArgument("not a request"), err)
 	}
-	f.requests = append(f.requests, fmt.Sprintf("%s %+v", state.Farm, request))
+	f.requests = append(f.requests, state.Farm+" "+describeRequest(request))
 	started, err := f.onRequest(state.Farm, request)
 	response, err := newUpdateResponse(update, started, err)
 	return &workflowservice.ExecuteMultiOperationResponse{Responses: []*workflowservice.ExecuteMultiOperationResponse_Response{
@@ -149,4 +150,13 @@ func newUpdateResponse(r *workflowservice.UpdateWorkflowExecutionRequest, result
 
 func decodePayloads(payloads *commonpb.Payloads, into any) error {
 	return converter.GetDefaultDataConverter().FromPayloads(payloads, into)
+}
+
+// describeRequest shows what a request says, without what it leaves out.
+func describeRequest(r controller.Request) string {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -13,12 +12,12 @@ import (
 	"go.temporal.io/api/serviceerror"
 	temporal "go.temporal.io/sdk/client"
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/logging"
 	"github.com/farmtrust/farmtrust/internal/report"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -99,8 +98,8 @@ lets the farm be rotated automatically again.
 		return outputsOf(c), cobra.ShellCompDirectiveNoFileComp
 	}))
 	must(root.MarkPersistentFlagFilename("config", "yaml", "yml"))
-	root.AddCommand(a.checkCommand(), a.planCommand(), a.rotateCommand(), a.statusCommand(), a.reportCommand(), a.eventCommand(),
-		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.undoCommand(), a.forwardCommand(), a.abortCommand(), a.resumeCommand(), a.forgetCommand(), a.versionCommand())
+	root.AddCommand(a.checkCommand(), a.planCommand(), a.rotateCommand(), a.statusCommand(), a.farmsCommand(), a.reportCommand(), a.eventCommand(),
+		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.undoCommand(), a.forwardCommand(), a.abortCommand(), a.resumeCommand(), a.forgetCommand(), a.versionCommand(), exitCodesTopic())
 	return root
 }
 
@@ -150,10 +149,7 @@ func (a *app) commandLine(c report.Command) string { return c.Line(a.program) }
 
 // connect connects to Temporal.
 func (a *app) connect(ctx context.Context) (client.Client, error) {
-	encoder := zap.NewDevelopmentEncoderConfig()
-	encoder.TimeKey, encoder.CallerKey = zapcore.OmitKey, zapcore.OmitKey
-	log := zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(encoder), zapcore.AddSync(a.err), zap.WarnLevel))
-	options, err := connect.Settings(log)
+	options, err := connect.Settings(logging.New(a.err, logging.Text, zap.WarnLevel))
 	if err != nil {
 		return client.Client{}, &exitError{code: exitUsage, err: err}
 	}
@@ -170,48 +166,15 @@ func (a *app) disconnect() {
 	}
 }
 
-// connectToFarm connects to Temporal and makes sure that a worker runs at the farm's
-// site: without one, what is asked would only wait.
+// connectToFarm connects to Temporal and makes sure that a worker answers for the farm:
+// without one, what is asked would only wait.
 func (a *app) connectToFarm(ctx context.Context, farmName string) (client.Farm, error) {
 	c, err := a.connect(ctx)
 	if err != nil {
 		return client.Farm{}, err
 	}
-	return a.findWorker(ctx, c.Farm(farmName))
-}
-
-// findWorker returns the farm at its site, where a worker must run.
-func (a *app) findWorker(ctx context.Context, f client.Farm) (client.Farm, error) {
-	f, err := f.Locate(ctx)
-	if err != nil {
-		return f, a.explain(ctx, err)
-	}
-	running, err := f.HasWorker(ctx)
-	switch {
-	case err != nil:
-		return f, a.explain(ctx, err)
-	case !running:
-		return f, errors.New(noWorker(f.Client))
-	}
-	return f, nil
-}
-
-func noWorker(c client.Client) string {
-	where := ""
-	if c.Site() != "" {
-		where = " with site: " + c.Site()
-	}
-	return "no worker polls task queue " + c.TaskQueue() + "; start one" + where + ": farmtrust-worker -config FILE"
-}
-
-// warnWithoutWorker says what an accepted event or a running rotation waits for
-// when no worker runs.
-func (a *app) warnWithoutWorker(ctx context.Context, c client.Client) error {
-	running, err := c.HasWorker(ctx)
-	if err == nil && !running {
-		_, err = fmt.Fprintln(a.err, noWorker(c)+"; what was accepted waits for it")
-	}
-	return err
+	f, _, err := a.findWorker(ctx, c.Farm(farmName))
+	return f, err
 }
 
 // explain adds the remedy to an error of Temporal's, where it is known.

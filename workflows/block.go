@@ -52,10 +52,11 @@ func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice,
 	}
 	o.noteRefresh(ctx)
 	d.blocked = append(d.blocked, b)
+	o.tellBlocked(ctx, b.Blocked)
 	if err := o.showBlocked(ctx); err != nil {
 		return "", err
 	}
-	err := awaitUntil(ctx, b.Until, fmt.Sprintf("%s on %s is blocked", failed.step, failed.host),
+	err := awaitUntil(ctx, b.Until, o.summarizeWait(),
 		func() bool { return b.choice != "" || d.err() != nil })
 	d.blocked = slices.DeleteFunc(d.blocked, func(other *blockedStep) bool { return other == b })
 	d.unblockedAt = workflow.Now(ctx)
@@ -66,7 +67,12 @@ func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice,
 		return "", d.notAdmitted
 	}
 	o.judgeWayBack(ctx)
-	return o.choiceAfter(b, failed), nil
+	decided := b.choice != "" || d.resolution.choice != ""
+	choice := o.choiceAfter(b, failed)
+	if !decided {
+		o.tellUndecided(ctx, b.Blocked, choice)
+	}
+	return choice, nil
 }
 
 // showBlocked shows one more step that waits for a decision.
@@ -209,9 +215,9 @@ func (d *decisions) thenOf(b farm.Blocked) string {
 	case b.Until.IsZero():
 		return "it is not tried again by itself"
 	case d.rollsBackByItself():
-		return "then the rotation is rolled back"
+		return "the rotation is rolled back"
 	}
-	return "then it is tried again"
+	return "it is tried again"
 }
 
 // blockUnlessResolved blocks a failed step and returns nil when the run goes on
@@ -276,7 +282,7 @@ func endsRun(err error) bool {
 // awaitAtMost waits until a condition holds, for a limited time.
 func awaitAtMost(ctx workflow.Context, timeout time.Duration, summary string, condition func() bool) error {
 	_, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
-		Timeout: timeout, TimerOptions: workflow.TimerOptions{Summary: summary},
+		Timeout: timeout, TimerOptions: workflow.TimerOptions{Summary: summarize(summary)},
 	}, condition)
 	return err
 }

@@ -37,6 +37,13 @@ const (
 	// changeCancelledWait: a run that was cancelled while it waited for an operator
 	// needs none any more. Since 2026-11-28.
 	changeCancelledWait change = "a cancelled wait needs no operator"
+	// changeEndLook: a run that does not end as planned observes the farm at its end.
+	// Since 2026-11-29.
+	changeEndLook change = "a run looks at its end"
+	// changeApproval: an approval is for one opening of the window, is asked for only
+	// where users notice something, and again when anything has changed. Since
+	// 2026-11-29.
+	changeApproval change = "an approval covers what users notice"
 )
 
 // has reports whether a run makes a change.

@@ -86,6 +86,10 @@ type farmController struct {
 	// forgotten reports whether the farm is gone, and the controller ends.
 	forgotten bool
 	shown     shown
+	// told, toldUnobserved and toldFindings are what the worker's log was last told.
+	told           []toldFact
+	toldUnobserved string
+	toldFindings   []string
 }
 
 // registerHandlers registers the state query and the updates, and opens the signal
@@ -183,7 +187,7 @@ func (c *farmController) wait(ctx workflow.Context) error {
 			c.Mailbox.Request != request || c.Inspected.Due != due || c.Recalling || c.isCancelled() || c.mayContinueAsNew(ctx)
 	}
 	_, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
-		Timeout: c.UntilNext(workflow.Now(ctx)), TimerOptions: workflow.TimerOptions{Summary: "next inspection"},
+		Timeout: c.UntilNext(workflow.Now(ctx)), TimerOptions: workflow.TimerOptions{Summary: summarize(c.summarizeWait(workflow.Now(ctx)))},
 	}, woken)
 	return err
 }
@@ -212,6 +216,7 @@ func (c *farmController) receiveSignals(ctx workflow.Context) {
 			break
 		}
 		c.ReceiveEvent(workflow.Now(ctx), e)
+		c.log(ctx, eventReceived).Info("event received: "+e.Summary, "id", e.ID)
 	}
 	for {
 		var configuration controller.Configuration

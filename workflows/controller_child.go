@@ -49,6 +49,9 @@ func (c *farmController) startRetirement(ctx workflow.Context) error {
 	c.ForgetOlderInUse()
 	old := c.NextToRetire()
 	in := RetireInput{Farm: c.Farm, Reason: fmt.Sprintf("the retention of %s has ended", old.Thumbprint.Short()), Old: old}
+	if at := c.Inspected.At; !at.IsZero() {
+		in.InUse = farm.UseOf(c.Inspected.Current, at)
+	}
 	return c.startChild(ctx, controller.ActiveRun{WorkflowID: RetireID(c.Farm), Retirement: true, Reason: in.Reason}, RetireCertificate, in)
 }
 

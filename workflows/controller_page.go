@@ -1,6 +1,9 @@
 package workflows
 
 import (
+	"fmt"
+	"time"
+
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -23,10 +26,10 @@ type shown struct {
 // searches, and warns in the worker's log when the end of the certificate comes closer.
 func (c *farmController) showPage(ctx workflow.Context) {
 	now := workflow.Now(ctx)
+	c.tellChanges(ctx)
 	if c.NoteUrgency(now) {
 		current := c.Inspected.Current
-		workflow.GetLogger(ctx).Warn("the certificate in use "+c.Warned.String(),
-			"farm", c.Farm, "thumbprint", current.Thumbprint, "notAfter", current.NotAfter, "phase", c.Phase())
+		c.log(ctx, eventFarm).Warn("the certificate in use "+c.Warned.String(), "thumbprint", current.Thumbprint, "notAfter", current.NotAfter, "phase", c.Phase())
 	}
 	workflow.SetCurrentDetails(ctx, report.Farm(c.State, now).Markdown())
 	s := shown{
@@ -43,6 +46,21 @@ func (c *farmController) showPage(ctx workflow.Context) {
 	if err := workflow.UpsertTypedSearchAttributes(ctx, c.marks(s)...); err != nil {
 		workflow.GetLogger(ctx).Warn("search attributes are not set", "error", err)
 	}
+}
+
+// summarizeWait says what the controller waits for, and whether an operator is needed: the
+// summary of its timer is what the first tab of the Temporal UI shows.
+func (c *farmController) summarizeWait(now time.Time) string {
+	show := "farmtrust status " + c.Farm
+	switch run := c.Active; {
+	case run != nil && run.Wait.NeedsOperator():
+		return fmt.Sprintf("OPERATOR NEEDED: %s waits for %s: see %s", run.WorkflowID, run.Wait.For, show)
+	case c.NeedsOperator(now):
+		return "OPERATOR NEEDED: see " + show + "; next inspection"
+	case run != nil:
+		return run.WorkflowID + " is at work; next look"
+	}
+	return "next inspection"
 }
 
 func (c *farmController) marks(s shown) []temporal.SearchAttributeUpdate {

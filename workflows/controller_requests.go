@@ -30,6 +30,7 @@ func (c *farmController) handleRequest(ctx workflow.Context, r controller.Reques
 	if !c.Mailbox.TakeRequest(workflow.GetCurrentUpdateInfo(ctx).ID) {
 		return StartedRun{}, refuseRequest(fmt.Sprintf("%s: this was answered before the controller was reset: ask again if it is still wanted", r.Kind))
 	}
+	c.tellRequest(ctx, r)
 	if r.Kind == controller.RequestResume {
 		c.Resume()
 		c.found, c.updated = nil, true

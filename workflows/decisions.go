@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -54,11 +55,48 @@ const (
 	blockedForRetirement = "a retirement is not rolled back; abort leaves the certificate as it is"
 )
 
-// approval is a digest that waits for an operator.
+// approval is what a run asks an operator to approve.
+//
+// Its digest names the run ID, which is another one once Temporal has reset the run, so
+// it is only ever compared where a decision is validated, and with a digest of the same
+// run: what the run does next must not depend on it. Therefore an approval that was
+// given before a reset counts in what the reset has kept, and is refused where Temporal
+// offers it again afterwards.
 type approval struct {
-	// wanted is the digest; empty while no approval is waited for.
-	wanted   string
-	approved string
+	// wanted is what waits for an operator; nil while nothing does.
+	wanted *farm.Approval
+	// given is what was approved last; nil when nothing was, or when it is void.
+	given *farm.Approval
+	// asked counts what was asked for, and changed says why that is not good any more;
+	// empty while nothing changed.
+	asked   int
+	changed string
+}
+
+// covers reports whether what was approved is still what is to be done.
+func (a *approval) covers(wanted farm.Approval) bool {
+	if a.given == nil {
+		return false
+	}
+	wanted.Run, wanted.Nth = a.given.Run, a.given.Nth
+	return wanted.Digest() == a.given.Digest()
+}
+
+// passedWindow is why an approval is not good for another opening of the window.
+const passedWindow = "the window that it was for has passed"
+
+// noteOpening notes for which opening of the window the cutover waits now.
+func (a *approval) noteOpening(o farm.Opening) {
+	if a.given != nil && !a.given.Opening.From.Equal(o.From) {
+		a.void(passedWindow)
+	}
+}
+
+// void has an approval that was given asked for again.
+func (a *approval) void(why string) {
+	if a.given != nil {
+		a.given, a.changed = nil, why
+	}
 }
 
 // resolution is how a run is to end before its steps are done; zero while they
@@ -150,10 +188,11 @@ func (o *operation) validateDecision(_ workflow.Context, d farm.Decision) error 
 
 func (d *decisions) validateApproval(decision farm.Decision) error {
 	switch wanted := d.approval.wanted; {
-	case wanted == "":
+	case wanted == nil:
 		return fmt.Errorf("approve: nothing waits for approval now")
-	case decision.Digest != wanted:
-		return fmt.Errorf("approve: the digest is now %s: what would be done is not what %s stands for; look at the plan again", wanted, decision.Digest)
+	case decision.Digest != wanted.Digest():
+		why := cmp.Or(d.approval.changed, "another run asked for that, or something has changed since")
+		return fmt.Errorf("approve: the digest is now %s, and not %s: %s; look at it again", wanted.Digest(), decision.Digest, why)
 	}
 	return nil
 }
@@ -218,24 +257,29 @@ func (o *operation) handleDecision(ctx workflow.Context, decision farm.Decision)
 	d := o.decisions
 	switch decision.Choice {
 	case farm.Approve:
-		d.approval.approved = decision.Digest
+		d.approval.given = d.approval.wanted
 	case farm.RollBack:
 		d.requestRollback("%s asked for it: %s", decision.By, decision.Reason)
 		d.resolution.asked = true
 	case farm.Forward, farm.Abort:
 		d.resolution = resolution{choice: decision.Choice, asked: true}
 	case farm.Retry, farm.Skip:
-		d.accepted = append(d.accepted, farm.NewAcceptances(decision.Accept, decision.By, decision.Reason, workflow.Now(ctx))...)
+		if accepted := farm.NewAcceptances(decision.Accept, decision.By, decision.Reason, workflow.Now(ctx)); len(accepted) > 0 {
+			d.accepted = append(d.accepted, accepted...)
+			d.approval.changed = strings.Join(decision.Accept, ", ") + " was accepted since"
+		}
 		for _, b := range d.blocked {
 			if !b.concerns(decision) {
 				continue
 			}
 			if b.choice = decision.Choice; b.choice == farm.Skip && !d.isSkipped(b.Server) {
 				d.skipped = append(d.skipped, b.Server)
+				d.approval.changed = b.Server + " was left out since"
 			}
 		}
 	}
 	o.progress.Report.Decisions = append(o.progress.Report.Decisions, farm.RecordedDecision{Decision: decision, At: workflow.Now(ctx)})
+	o.progress.tellDecision(ctx, decision)
 	o.progress.show()
 	return nil
 }

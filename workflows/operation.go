@@ -44,6 +44,9 @@ type operation struct {
 	// expired says so once that is over.
 	previousEnds func() time.Time
 	expired      func(now time.Time) string
+	// optionsOf returns what an operator can decide while the run waits, and what follows
+	// if nobody does.
+	optionsOf func(w farm.Wait) ([]farm.Option, string)
 	// changesUse reports whether the run's way back would change what users notice,
 	// goesBack whether it is on its way back, and doubtRefresh why data refreshes may fail
 	// now, empty if they work; they are nil for a retirement.

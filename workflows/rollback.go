@@ -25,6 +25,7 @@ func (r *rotation) rollBack(cancellable workflow.Context) ending {
 		r.observed = r.snapshot.Before
 		r.noteMasters(r.observed)
 	}
+	r.tellRollback(ctx)
 	if err := r.showRollback(ctx); err != nil {
 		return failedEnding(err)
 	}
@@ -100,13 +101,15 @@ func (r *rotation) verifyRollback(ctx workflow.Context) (ending, *farm.RollbackP
 		if err != nil {
 			return failedEnding(err), nil
 		}
-		r.progress.setFound(plan.Reversals, plan.Remaining)
+		r.progress.setFound(ctx, plan.Reversals, plan.Remaining)
 		left := r.withoutSkipped(r.progress.Report.Differences)
 		switch {
 		case len(left) > 0:
 		case len(r.decisions.skipped) > 0:
+			r.seenAtEnd = true
 			return ending{outcome: farm.Partial}, nil
 		default:
+			r.progress.Report.Proofs = plan.Proofs
 			return ending{outcome: farm.RolledBack}, nil
 		}
 		cause := fmt.Errorf("%d changes are still to be rolled back, the first: %s", len(left), left[0].Text)
@@ -154,6 +157,7 @@ func (r *rotation) compareWithSnapshot(ctx workflow.Context) (farm.RollbackPlan,
 	if err := r.observe(ctx, farm.StepPlanRollback); err != nil {
 		return plan, err
 	}
+	r.noteInUse(ctx)
 	if len(r.baseline.Office) == 0 {
 		r.baseline = r.baselineOfRollback()
 	}

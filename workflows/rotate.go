@@ -62,6 +62,8 @@ type rotation struct {
 	// found is the farm as it was observed last, if that was all of it and
 	// nothing was changed since.
 	found *farm.Inspection
+	// seenAtEnd reports whether the farm was observed after the last change.
+	seenAtEnd bool
 	// verified reports whether the farm was verified, apart from servers left out.
 	verified bool
 	// restartedAgain reports whether the verification has had restarts made.
@@ -103,6 +105,7 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 	r := &rotation{operation: o, input: in, restartStep: farm.StepRestart, replicationStep: farm.StepReplication}
 	r.decisions.accepted = in.Accepted
 	r.inUse, r.previousEnds, r.expired = r.findInUse, r.previousEnd, r.previousExpired
+	r.optionsOf = r.options
 	r.changesUse, r.goesBack, r.doubtRefresh = r.changesWhatUsersNotice, r.isGoingBack, r.lookAtRefresh
 	r.forgetChanges()
 	switch in.Intent {
@@ -125,6 +128,7 @@ func (r *rotation) goForward(ctx workflow.Context) ending {
 	if len(r.planned) == 0 {
 		return ending{outcome: farm.NoChange}
 	}
+	r.progress.Report.Proofs = nil
 	if err := r.handOver(ctx); err != nil {
 		return ending{farm.Refused, err}
 	}
@@ -209,8 +213,9 @@ func (r *rotation) prepare(ctx workflow.Context) error {
 	r.baseline = r.observed
 	r.target.FriendlyName = comparison.FriendlyName
 	r.planned = comparison.Differences
+	r.progress.Report.Proofs = comparison.Proofs
 	comparison.Findings = append(choice.Findings, comparison.Findings...)
-	r.progress.setPlan(r.target, comparison)
+	r.progress.setPlan(ctx, r.target, comparison)
 	if comparison.NotAccepted != "" {
 		return errors.New(comparison.NotAccepted)
 	}
@@ -255,9 +260,10 @@ func (r *rotation) verify(ctx workflow.Context) ending {
 		if err != nil {
 			return failedEnding(err)
 		}
-		r.progress.setFound(comparison.Differences, comparison.Findings)
+		r.progress.setFound(ctx, comparison.Differences, comparison.Findings)
 		left := r.withoutSkipped(comparison.Differences)
 		if len(left) == 0 {
+			r.noteVerified(comparison)
 			break
 		}
 		if err := r.blockAndRestart(ctx, r.explainLeft(left), left); err != nil {
@@ -290,6 +296,8 @@ func (r *rotation) compare(ctx workflow.Context, snapshot *farm.Snapshot) (activ
 	if err := workflow.ExecuteActivity(localOptions(ctx, "compare with what is desired"), a.Compare, in).Get(ctx, &c); err != nil {
 		return c, err
 	}
+	r.progress.setInUse(ctx, c.Previous)
+	r.progress.noteVersion(c.Version)
 	r.found = &farm.Inspection{
 		Farm: r.farm.Name, At: workflow.Now(ctx), Config: r.farm, Target: r.target,
 		// What was accepted was accepted for this rotation.
@@ -317,6 +325,7 @@ func (r *rotation) finish(ctx workflow.Context, end ending) (farm.RotationResult
 	if end = r.resolvedEnding(end); r.input.Intent.GoesBack() && !r.admitted && changeWayBack.has(ctx) {
 		end = ending{farm.Refused, cmp.Or(end.cause, errResolved)}
 	}
+	r.lookAtEnd(ctx, end)
 	result := farm.RotationResult{Cancelled: temporal.IsCanceledError(end.cause), Settled: r.verified && end.outcome == farm.Partial}
 	if result.Snapshot = r.snapshot; r.snapshot != nil {
 		r.snapshot.Staged = r.onlyStaged()

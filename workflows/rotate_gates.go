@@ -14,60 +14,6 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// awaitApproval waits until an operator approves the digest of exactly these
-// differences. An operator who asked for the rotation because the certificate is
-// compromised has approved by that.
-func (r *rotation) awaitApproval(ctx workflow.Context) error {
-	if !r.farm.Rotation.Approval || r.input.Intent == farm.ReplaceCompromised {
-		return nil
-	}
-	digest := farm.Digest(r.target.Thumbprint, r.planned, r.decisions.accepted)
-	if digest == r.decisions.approval.approved {
-		return nil // nothing was accepted since
-	}
-	return r.waitForApproval(ctx, digest, func() string {
-		if blocked := r.decisions.rollbackBlocked; blocked != "" {
-			return fmt.Sprintf("approve %s, or abort; it cannot be rolled back: %s", digest, blocked)
-		} else if r.noWayBack != "" {
-			return fmt.Sprintf("approve %s, or roll back what is staged; from then on there is no way back: %s", digest, r.noWayBack)
-		}
-		return fmt.Sprintf("approve %s, or roll back what is staged", digest)
-	})
-}
-
-// waitForApproval waits until an operator approves a digest, or decides to end the
-// run. A run that nobody approves ends: what it was planned for may be over.
-func (o *operation) waitForApproval(ctx workflow.Context, digest string, describe func() string) error {
-	d := o.decisions
-	d.approval = approval{wanted: digest}
-	until := o.approvalDeadline(ctx)
-	if err := o.beginWait(ctx, func() farm.Wait {
-		return farm.Wait{For: farm.ForApproval, Digest: digest, Until: until, Text: describe()}
-	}); err != nil {
-		return err
-	}
-	isOver := func() bool { return d.approval.approved == digest || d.err() != nil }
-	err := awaitUntil(ctx, until, "approval", isOver)
-	d.approval.wanted = ""
-	if err := errors.Join(err, o.endWait(ctx, err)); err != nil {
-		return err
-	}
-	if !isOver() {
-		d.notApproved = true
-		d.requestRollback("nobody approved by %s", farm.FormatTime(until))
-	}
-	return d.err()
-}
-
-// approvalDeadline is until when an approval is waited for; zero is for good.
-func (o *operation) approvalDeadline(ctx workflow.Context) time.Time {
-	timeout := o.farm.Rotation.ApprovalTimeout
-	if timeout == 0 || !changeApprovalTimeout.has(ctx) {
-		return time.Time{}
-	}
-	return workflow.Now(ctx).Add(timeout)
-}
-
 // awaitWindow waits for the next opening that the cutover fits into. It gates
 // only the beginning: a window that closes during the cutover stops nothing,
 // because stopping half-way would be worse.
@@ -76,27 +22,40 @@ func (r *rotation) awaitWindow(ctx workflow.Context) error {
 	if window.IsZero() || r.input.Intent == farm.ReplaceCompromised {
 		return nil
 	}
-	var next activities.NextOpening
-	err := workflow.ExecuteActivity(localOptions(ctx, "find the next maintenance window"), a.FindOpening,
-		activities.OpeningInput{Window: window, Now: workflow.Now(ctx), Need: estimate}).Get(ctx, &next)
-	if err != nil {
-		return err
+	// An approval is for the opening that was found before it was asked for.
+	if given := r.decisions.approval.given; given == nil || given.Opening.From.IsZero() {
+		if err := r.findOpening(ctx); err != nil {
+			return err
+		}
 	}
-	r.opening = next.Opening
-	untilOpen := next.Opening.From.Sub(workflow.Now(ctx))
+	untilOpen := r.opening.From.Sub(workflow.Now(ctx))
 	if untilOpen <= 0 {
 		return nil
 	}
 	if err := r.beginWait(ctx, func() farm.Wait {
 		return farm.Wait{
-			For: farm.ForWindow, Until: next.Opening.From,
+			For: farm.ForWindow, Until: r.opening.From,
 			Text: fmt.Sprintf("the window %s opens; the cutover takes about %s", window, estimate),
 		}
 	}); err != nil {
 		return err
 	}
-	err = awaitAtMost(ctx, untilOpen, "maintenance window", func() bool { return r.decisions.err() != nil })
+	err := awaitAtMost(ctx, untilOpen, r.summarizeWait(), func() bool { return r.decisions.err() != nil })
 	return errors.Join(err, r.endWait(ctx, err), r.decisions.err())
+}
+
+// findOpening finds the next opening of the window that the cutover fits into; there is
+// none without a window, and for an undo that does not wait for it.
+func (r *rotation) findOpening(ctx workflow.Context) error {
+	window := r.farm.Rotation.Window
+	if window.IsZero() || r.input.Now {
+		return nil
+	}
+	var next activities.NextOpening
+	err := workflow.ExecuteActivity(localOptions(ctx, "find the next maintenance window"), a.FindOpening,
+		activities.OpeningInput{Window: window, Now: workflow.Now(ctx), Need: r.farm.CutoverEstimate()}).Get(ctx, &next)
+	r.opening = next.Opening
+	return err
 }
 
 // windowGrace extends the window by the time that the recheck takes.
@@ -142,7 +101,7 @@ func (r *rotation) awaitNoDrift(ctx workflow.Context) error {
 			failed = r.checkWayBack(comparison)
 		}
 		if failed == nil {
-			r.progress.setFound(r.progress.Report.Differences, comparison.Findings)
+			r.progress.Report.Findings = farm.KeepAccepted(comparison.Findings, r.progress.Report.Findings)
 			return nil
 		}
 		if err := r.blockUnlessResolved(ctx, *failed); err != nil {
@@ -163,6 +122,7 @@ func (r *rotation) checkDrift(c activities.Comparison) *failedStep {
 		return failed
 	}
 	if drift := farm.Drift(r.withoutSkipped(r.planned), r.withoutSkipped(c.Differences)); len(drift) > 0 {
+		r.decisions.approval.void("the farm had changed since it was approved: " + strings.Join(drift, "; "))
 		failed.cause = fmt.Errorf("the farm has changed since the rotation was planned: %s: set it back and retry, or roll back and start again", strings.Join(drift, "; "))
 		return failed
 	}

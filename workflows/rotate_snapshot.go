@@ -90,7 +90,7 @@ func (r *rotation) handOver(ctx workflow.Context) error {
 func (r *rotation) inherit(ctx workflow.Context, kept *farm.Snapshot) error {
 	known := r.inherited && kept.TakenAt.Equal(r.snapshot.TakenAt)
 	r.inheritFrom(kept)
-	r.progress.Report.Previous = kept.Previous.Thumbprint
+	r.progress.setPrevious(kept.Previous)
 	if known {
 		return nil
 	}

@@ -27,7 +27,12 @@ type testController struct {
 
 func (f *testFarm) newController(t *testing.T) *testController {
 	t.Helper()
-	c := &testController{testRun: f.newRun(t)}
+	return f.controlIn(f.newRun(t))
+}
+
+// controlIn is a controller that runs in the environment of a run.
+func (f *testFarm) controlIn(r *testRun) *testController {
+	c := &testController{testRun: r}
 	c.onStart = c.onRead
 	f.runs.follow(c.env)
 	return c

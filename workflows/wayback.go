@@ -66,7 +66,7 @@ func (r *rotation) findRefused(plan farm.RollbackPlan) *farm.Finding {
 		farm.StepRestoreS2SName: farm.StepS2SName, farm.StepRestoreHTTPSettings: farm.StepHTTPSettings, farm.StepRestoreIssuers: farm.StepIssuer,
 	}
 	for _, d := range plan.Reversals {
-		row := r.progress.find(d.Server, same[d.Step])
+		row := r.progress.Report.Row(d.Server, same[d.Step])
 		if row != nil && row.State == farm.StateFailed {
 			return &farm.Finding{Code: "way-back-refused", Severity: farm.Stop, Server: d.Server,
 				Text: fmt.Sprintf("%s was refused there in this run, and the way back takes the same: %s", row.Step, row.Detail)}

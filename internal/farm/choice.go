@@ -35,7 +35,7 @@ type Decision struct {
 	// Server is the server that the choice is for; empty means all that are
 	// blocked.
 	Server string `json:"server,omitempty"`
-	// Digest identifies what is approved; see the function [Digest].
+	// Digest identifies what is approved; see [Approval.Digest].
 	Digest string `json:"digest,omitempty"`
 	// Accept names findings that a retry accepts, in the form of [Finding.Ref].
 	Accept []string `json:"accept,omitempty"`
@@ -95,6 +95,19 @@ func (d Decision) checkLengths() error {
 type RecordedDecision struct {
 	Decision
 	At time.Time `json:"at"`
+}
+
+// Option is one thing that an operator can decide now, and what follows from it.
+type Option struct {
+	Choice Choice `json:"choice"`
+	// Server is the server that the choice is for; empty where it is for all.
+	Server string `json:"server,omitempty"`
+	// Accept names the findings that a retry accepts; Force is set where a skip must be
+	// forced. See [Decision].
+	Accept []string `json:"accept,omitempty"`
+	Force  bool     `json:"force,omitempty"`
+	// Effect says in one line what follows, as in "restarts 7 servers".
+	Effect string `json:"effect"`
 }
 
 // Blocked is a step that failed and waits for an operator.

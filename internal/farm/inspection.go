@@ -28,6 +28,8 @@ type Inspection struct {
 	Findings []Finding    `json:"findings"`
 	// RefreshDoubt says why a data refresh may fail; see [Observed.RefreshDoubt].
 	RefreshDoubt string `json:"refreshDoubt,omitempty"`
+	// Previewed is what was asked for instead of what a rotation would do; nil otherwise.
+	Previewed *Preview `json:"previewed,omitempty"`
 }
 
 // InspectedServer is what one server answered.

@@ -15,6 +15,8 @@ type RollbackPlan struct {
 	Conflicts []Finding `json:"conflicts"`
 	// Remaining are the rotation's changes that are not rolled back, and why.
 	Remaining []Finding `json:"remaining"`
+	// Proofs say what shows that nothing is left to roll back; nil while something is.
+	Proofs []string `json:"proofs,omitempty"`
 }
 
 // Has reports whether a step is part of the plan on a server; an empty server means any.
@@ -62,6 +64,7 @@ func PlanRollback(s Snapshot, f Farm, now Observed, leftOut ...string) RollbackP
 	if len(unusable) > 0 && p.plan.restoresCertificate() {
 		return RollbackPlan{Remaining: []Finding{blockedAt(unusable[0])}}
 	}
+	p.plan.Proofs = p.prove()
 	return p.plan
 }
 

@@ -11,7 +11,11 @@ import (
 // Command is a command of the command line, complete: it can be pasted, and
 // works without a terminal that could ask for the rest.
 type Command struct {
-	// Effect is what it does, to be read after "to".
+	// Name is what an operator decides by it, as in "roll back"; empty where it decides
+	// nothing.
+	Name string
+	// Effect is what it does: after a name in the third person, as in "restarts 7
+	// servers", and otherwise to be read after "to".
 	Effect string
 	// Args are the arguments after the program's name.
 	Args []string
@@ -21,6 +25,14 @@ type Command struct {
 // make.
 func newCommand(effect, verb, farmName string, args ...string) Command {
 	return Command{Effect: effect, Args: append([]string{verb, farmName}, args...)}
+}
+
+// Heading says what the command is for.
+func (c Command) Heading() string {
+	if c.Name == "" {
+		return "to " + c.Effect
+	}
+	return joinNonEmpty(": ", c.Name, c.Effect)
 }
 
 // withReason adds the reason that a command fails without where nobody can be
@@ -123,14 +135,41 @@ func (c Command) accepting(refs []string) Command {
 	return c.withReason()
 }
 
-// SkipCommand is the command that leaves an office server out, by force if it
-// still serves users.
+// SkipCommand is the command that leaves a server out, by force if it still serves
+// users.
 func SkipCommand(farmName, server string, force bool) Command {
+	c := newCommand("continue without "+server, string(farm.Skip), farmName, "--server", server)
 	if force {
-		effect := "continue without " + server + ", whose data refreshes fail from the cutover on"
-		return newCommand(effect, string(farm.Skip), farmName, "--server", server, "--force").withReason()
+		c.Args = append(c.Args, "--force")
 	}
-	return newCommand("continue without "+server, string(farm.Skip), farmName, "--server", server).withReason()
+	return c.withReason()
+}
+
+// decisionCommand is the command that decides for an option, with the option's effect;
+// false where it is not known how, as of a newer version.
+func decisionCommand(farmName, digest string, o farm.Option) (Command, bool) {
+	var c Command
+	name := string(o.Choice)
+	switch o.Choice {
+	case farm.Approve:
+		c = ApproveCommand("", farmName, digest)
+	case farm.Retry:
+		if c = RetryCommand(farmName); len(o.Accept) > 0 {
+			name, c = "accept", RetryAcceptingCommand(farmName, o.Accept...)
+		}
+	case farm.Skip:
+		name, c = "skip "+o.Server, SkipCommand(farmName, o.Server, o.Force)
+	case farm.RollBack:
+		name, c = "roll back", RollBackCommand("", farmName)
+	case farm.Forward:
+		c = ForwardCommand(farmName)
+	case farm.Abort:
+		c = AbortCommand("", farmName)
+	default:
+		return c, false
+	}
+	c.Name, c.Effect = name, o.Effect
+	return c, true
 }
 
 // AbortCommand is the command that ends a run that waits, and leaves everything as it

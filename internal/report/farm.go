@@ -9,31 +9,6 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// FarmState is a farm for programs: what its controller knows and what follows
-// from it, without what only the controller needs.
-type FarmState struct {
-	controller.State
-
-	Phase         controller.Phase `json:"phase"`
-	NeedsOperator bool             `json:"needsOperator"`
-	// CanRollBack reports whether a request to roll back is accepted now.
-	CanRollBack bool `json:"canRollBack"`
-	// CanUndo reports whether a request to undo is accepted now, and was
-	// possible when the farm was last observed.
-	CanUndo bool `json:"canUndo"`
-	// NextInspectionAt is zero while none is planned.
-	NextInspectionAt time.Time `json:"nextInspectionAt,omitzero"`
-}
-
-// NewFarmState returns the state of a farm for programs. It leaves out the
-// snapshot, which is large, and the results of past events.
-func NewFarmState(s controller.State, now time.Time) FarmState {
-	f := FarmState{State: s, NextInspectionAt: nextInspection(s), CanRollBack: isAccepted(s, controller.RequestRollback), CanUndo: canUndo(s)}
-	f.Phase, f.NeedsOperator = s.Phase(), s.NeedsOperator(now)
-	f.Retention.Snapshot, f.Unfinished, f.Mailbox.Results = nil, nil, nil
-	return f
-}
-
 // nextInspection is when the next inspection is due; zero while none is.
 func nextInspection(s controller.State) time.Time {
 	if s.Unmanaged != "" || s.Inspected.At.IsZero() || !s.MayInspect() {
@@ -165,7 +140,7 @@ func addRuns(b *Block, s controller.State) {
 // addWait says what keeps a run from going on.
 func addWait(b *Block, run *controller.ActiveRun) {
 	if w := run.Wait; w != nil {
-		cell := Cell{Text: waitName(w.For) + formatUntil(w.Until) + ": " + w.Text, Alert: w.NeedsOperator()}
+		cell := Cell{Text: w.For.Name() + formatUntil(w.Until) + ": " + w.Text, Alert: w.NeedsOperator()}
 		b.Facts = append(b.Facts, Fact{"waits for", cell})
 	}
 	if run.Unread != "" {
