@@ -63,7 +63,7 @@ type sequence struct {
 	pairAtRest  string
 	undisturbed bool
 	lastRun     string
-	log          []string
+	log         []string
 }
 
 func newSequence(t *testing.T, seed uint64) *sequence {
