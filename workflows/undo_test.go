@@ -298,7 +298,7 @@ func TestRotate_WayBackIsGated(t *testing.T) {
 	}{
 		"by the window": {
 			func(t *testing.T, p *farm.RotationPolicy) { p.Window, p.DecisionTimeout = nightly(t), 6*time.Hour },
-			"then the rotation is rolled back",
+			"the rotation is rolled back",
 			nil,
 		},
 		"by an operator where a cutover is approved": {
