@@ -150,7 +150,7 @@ func (s *State) takenBefore(own *farm.Snapshot) *farm.Snapshot {
 func (s *State) keepTakenBefore(own *farm.Snapshot) {
 	if taken := s.takenBefore(own); taken != nil && taken.Replaces() && s.KeptFor(taken) == nil {
 		s.keepSnapshot(taken)
-		s.Retention.Until = time.Time{}
+		s.stopRetention()
 	}
 }
 
@@ -258,8 +258,9 @@ func (s *State) Recall(now time.Time, records []RunRecord) {
 // Adopt takes over what was recalled. Events that have arrived here meanwhile stay
 // pending.
 func (s *State) Adopt(now time.Time, recalled State) {
-	pending := s.Mailbox.Pending
+	pending, withdrawn := s.Mailbox.Pending, s.Mailbox.Withdrawn
 	*s = recalled
+	s.Mailbox.Withdrawn = append(s.Mailbox.Withdrawn, withdrawn...)
 	for _, e := range pending {
 		s.ReceiveEvent(now, e)
 	}

@@ -73,7 +73,7 @@ func (h *history) drawStep(t *rapid.T) {
 	case "resume":
 		h.Resume()
 	case "configure":
-		h.ApplyConfiguration(controller.Configuration{Unmanaged: rapid.SampledFrom([]string{"", "", "gone"}).Draw(t, "unmanaged")})
+		h.ApplyConfiguration(h.now, controller.Configuration{Unmanaged: rapid.SampledFrom([]string{"", "", "gone"}).Draw(t, "unmanaged")})
 	case "inspect":
 		h.drawInspection(t)
 	case "request":

@@ -15,7 +15,37 @@ func (s *State) DecisionInput(now time.Time, n farm.Inspection, unobserved strin
 		Now: now, Farm: n.Config, Current: n.Current, KnownBefore: s.lastKnown(), Target: n.Target,
 		Differences: n.Plan, Findings: n.Findings, Unobserved: unobserved,
 		EventPending: len(s.Mailbox.Pending) > 0 || s.Foreign.ForEvents, Suspended: s.Suspended,
+		NotReleased: s.IsUnreleased(), PostponedUntil: s.PostponedUntil(now), PostponedBy: s.Postponed.describe(),
 	}
+}
+
+// ApplyPolicy takes the farm's policy as a worker has it. A retention that has begun is
+// as long as it says now.
+func (s *State) ApplyPolicy(p Policy) {
+	s.Policy = p
+	if s.Format >= Format && !s.Retention.Begun.IsZero() {
+		s.Retention.Until = s.retentionEnd()
+	}
+}
+
+// beginRetention begins a retention that lasts as long as the policy says, and not
+// shorter than a time.
+func (s *State) beginRetention(now time.Time, atLeast time.Duration) {
+	s.Retention.Begun, s.Retention.AtLeast = now, atLeast
+	s.Retention.Until = s.retentionEnd()
+}
+
+func (s *State) retentionEnd() time.Time {
+	r := s.Retention
+	if r.AtLeast == 0 && r.Snapshot != nil && r.Snapshot.Compromised {
+		return r.Begun
+	}
+	return r.Begun.Add(max(s.Policy.KeepOldFor, r.AtLeast))
+}
+
+// stopRetention has the retention begin again once the rotation is settled.
+func (s *State) stopRetention() {
+	s.Retention.Begun, s.Retention.AtLeast, s.Retention.Until = time.Time{}, 0, time.Time{}
 }
 
 // BeginInspection notes that an inspection begins. What makes another one due
@@ -38,7 +68,7 @@ func (s *State) ApplyInspection(now time.Time, n farm.Inspection, unobserved str
 func (s *State) NoteObservation(now time.Time, n farm.Inspection, unobserved string) {
 	s.Inspected.At, s.Inspected.Unreachable = now, unobserved != ""
 	if n.Config.Rotation.InspectionInterval > 0 {
-		s.Policy = PolicyOf(n.Config.Rotation)
+		s.ApplyPolicy(PolicyOf(n.Config.Rotation))
 	}
 	if !s.Inspected.Unreachable {
 		if s.Inspected.Lost = s.lastKnown(); n.Current.Thumbprint != "" {
@@ -75,7 +105,7 @@ func (s *State) beginRetentionOnceSettled(now time.Time) {
 	settled := s.Next.Action == farm.ActionNone && !s.Next.NeedsOperator
 	snapshot := s.Retention.Snapshot
 	if snapshot != nil && settled && s.Retention.Until.IsZero() && s.Inspected.Current.Thumbprint == snapshot.Target.Thumbprint {
-		s.Retention.Until = now.Add(s.Policy.KeepOldFor)
+		s.beginRetention(now, 0)
 	}
 }
 
@@ -155,11 +185,8 @@ func (s *State) EndRotation(now time.Time, r farm.RotationResult, problem string
 
 func (s *State) endVerified(now time.Time, r farm.RotationResult, staysSuspended bool) {
 	s.keepSnapshot(r.Snapshot)
-	if s.Retention.Until = now.Add(s.Policy.KeepOldFor); !staysSuspended {
+	if s.beginRetention(now, 0); !staysSuspended {
 		s.Suspended = ""
-	}
-	if r.Snapshot != nil && r.Snapshot.Compromised {
-		s.Retention.Until = now
 	}
 }
 
@@ -180,7 +207,7 @@ func (s *State) endRolledBack(r farm.RotationResult) {
 func (s *State) endUnfinished(r farm.RotationResult) {
 	other := s.isOtherRotation(r.Snapshot)
 	if s.keepSnapshot(r.Snapshot); other {
-		s.Retention.Until = time.Time{} // it begins once the rotation is settled
+		s.stopRetention() // it begins once the rotation is settled
 	}
 	if !r.NotApproved {
 		s.Suspended = "the rotation did not end as planned: " + s.Last.Statement
@@ -227,12 +254,27 @@ func (s *State) forgetSnapshot() { s.Retention = Retention{Older: s.Retention.Ol
 // retention ends.
 func (s *State) WillRetire() bool {
 	snapshot := s.Retention.Snapshot
-	return snapshot != nil && snapshot.Replaces() && !s.Retention.Until.IsZero() && s.Suspended == ""
+	return snapshot != nil && snapshot.Replaces() && !s.Retention.Until.IsZero() && s.Suspended == "" && s.mayRetire(snapshot)
+}
+
+// mayRetire reports whether the old certificate may be retired by itself: the farm is
+// released, or its operator has asked for that with the rotation.
+func (s *State) mayRetire(snapshot *farm.Snapshot) bool {
+	return s.Policy.Mode != farm.ModeObserve && (snapshot.Compromised || !s.IsUnreleased())
+}
+
+// RetirementAt is when the old certificate is retired, which is not while the farm is
+// postponed. It may be called when [State.WillRetire].
+func (s *State) RetirementAt(now time.Time) time.Time {
+	if until := s.PostponedUntil(now); until.After(s.Retention.Until) {
+		return until
+	}
+	return s.Retention.Until
 }
 
 // RetirementDue reports whether a retention has ended.
 func (s *State) RetirementDue(now time.Time) bool {
-	return s.WillRetire() && !now.Before(s.Retention.Until)
+	return s.WillRetire() && !now.Before(s.RetirementAt(now))
 }
 
 // ForgetOlderInUse forgets older certificates of which one is in use again.
@@ -275,5 +317,5 @@ func (s *State) EndRetirement(now time.Time, r farm.Report, problem string) {
 // postponeRetirement has the retirement start after another retention, and not
 // before the next inspection: one that cannot start must not be tried at once.
 func (s *State) postponeRetirement(now time.Time) {
-	s.Retention.Until = now.Add(max(s.Policy.KeepOldFor, s.Policy.InspectionInterval))
+	s.beginRetention(now, s.Policy.InspectionInterval)
 }

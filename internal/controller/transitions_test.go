@@ -102,18 +102,18 @@ func TestTransitions(t *testing.T) {
 		{
 			"ApplyConfiguration: unmanaged, and the request is dropped",
 			idle(func(s *controller.State) { s.Mailbox.Request = request }),
-			func(s *controller.State) { s.ApplyConfiguration(controller.Configuration{Unmanaged: "not configured"}) },
+			func(s *controller.State) { s.ApplyConfiguration(epoch, controller.Configuration{Unmanaged: "not configured"}) },
 			func(s *controller.State) { s.Unmanaged, s.Mailbox.Request = "not configured", nil },
 		},
 		{
 			"ApplyConfiguration: managed again, and an inspection is due",
 			idle(func(s *controller.State) { s.Unmanaged = "not configured" }),
-			func(s *controller.State) { s.ApplyConfiguration(controller.Configuration{}) },
+			func(s *controller.State) { s.ApplyConfiguration(epoch, controller.Configuration{}) },
 			func(s *controller.State) { s.Unmanaged, s.Inspected.Due = "", true },
 		},
 		{
 			"ApplyConfiguration: a farm that was managed all along is not inspected for it", idle(),
-			func(s *controller.State) { s.ApplyConfiguration(controller.Configuration{}) },
+			func(s *controller.State) { s.ApplyConfiguration(epoch, controller.Configuration{}) },
 			func(*controller.State) {},
 		},
 		{

@@ -21,14 +21,20 @@ type FarmState struct {
 	CanRollBack bool `json:"canRollBack"`
 	// NextInspectionAt is zero while none is planned.
 	NextInspectionAt time.Time `json:"nextInspectionAt,omitzero"`
+	// Upcoming is what will be done by itself, of all that the controller knows, and
+	// UpcomingSentence says it in words.
+	Upcoming         farm.Next `json:"upcoming"`
+	UpcomingSentence string    `json:"upcomingSentence"`
 }
 
 // NewFarmState returns the state of a farm for programs. It leaves out the
 // snapshot, which is large, and the results of past events.
 func NewFarmState(s controller.State, now time.Time) FarmState {
-	f := FarmState{State: s, NextInspectionAt: nextInspection(s), CanRollBack: canRollBack(s)}
+	f := FarmState{State: s, NextInspectionAt: nextInspection(s), CanRollBack: canRollBack(s, now)}
 	f.Phase, f.NeedsOperator = s.Phase(), s.NeedsOperator(now)
-	f.Retention.Snapshot, f.Mailbox.Results = nil, nil
+	f.Upcoming = s.WhatNext(now)
+	f.UpcomingSentence = f.Upcoming.Sentence(now)
+	f.Retention.Snapshot, f.Mailbox.Results, f.Mailbox.Withdrawn = nil, nil, nil
 	return f
 }
 
@@ -42,14 +48,14 @@ func nextInspection(s controller.State) time.Time {
 
 // isAccepted reports whether a controller would accept a request now, so that
 // no page offers what is then refused.
-func isAccepted(s controller.State, kind controller.RequestKind) bool {
-	return s.CheckRequest(controller.Request{Kind: kind, By: "operator", Reason: "page"}, "") == nil
+func isAccepted(s controller.State, now time.Time, kind controller.RequestKind) bool {
+	return s.CheckRequest(now, controller.Request{Kind: kind, By: "operator", Reason: "page"}, "") == nil
 }
 
 // canRollBack reports whether a rollback is offered: it would be accepted, and could
 // restore what was in use when the farm was last observed.
-func canRollBack(s controller.State) bool {
-	return isAccepted(s, controller.RequestRollback) && s.Retention.NoWayBack == ""
+func canRollBack(s controller.State, now time.Time) bool {
+	return isAccepted(s, now, controller.RequestRollback) && s.Retention.NoWayBack == ""
 }
 
 // Farm is the page of a farm: until when it is trusted, what its controller
@@ -75,11 +81,49 @@ func farmFacts(s controller.State, now time.Time) Block {
 	if s.Suspended != "" {
 		b.addAlert("suspended", s.Suspended+"; nothing starts by itself until it is resumed")
 	}
+	addConsent(&b, s, now)
 	addCurrent(&b, s, now)
 	addInspections(&b, s)
+	b.addFact("next", strings.TrimPrefix(s.WhatNext(now).Sentence(now), "next: "))
 	addRuns(&b, s)
-	addRetention(&b, s)
+	addRetention(&b, s, now)
+	addConfiguration(&b, s.Configured)
 	return b
+}
+
+// addConsent says what anybody has said about rotating by itself.
+func addConsent(b *Block, s controller.State, now time.Time) {
+	switch {
+	case s.Policy.Mode == farm.ModeObserve:
+		b.addFact("observed only", farm.ObservesOnly)
+	case s.IsUnreleased():
+		b.addFact("not released", "farmtrust only looks; "+ReleaseCommand(s.Farm).Line(Program)+" lets it rotate by itself")
+	case s.Released != nil:
+		b.addFact("released", joinNonEmpty(": ", joinNonEmpty(" by ", formatSince(s.Released.At), s.Released.By), s.Released.Reason))
+	}
+	if p := s.Postponed; !s.PostponedUntil(now).IsZero() {
+		b.addFact("postponed", fmt.Sprintf("until %s by %s: %s; nothing starts by itself before that", farm.FormatTime(p.Until), p.By, p.Reason))
+	}
+}
+
+// formatSince is a moment that may not be known.
+func formatSince(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return "since " + farm.FormatTime(at)
+}
+
+// addConfiguration says which configuration counts.
+func addConfiguration(b *Block, c controller.Configured) {
+	if c.Hash == "" {
+		return
+	}
+	text := c.Hash + ", in force"
+	if since := formatSince(c.Since); since != "" {
+		text += " " + since
+	}
+	b.addFact("configuration", fmt.Sprintf("%s (worker %s)", text, c.Worker))
 }
 
 // addCurrent says which certificate is in use, and until when it is trusted.
@@ -184,7 +228,7 @@ func addPendingEvents(b *Block, pending []controller.Event) {
 }
 
 // addRetention says what becomes of the old certificates.
-func addRetention(b *Block, s controller.State) {
+func addRetention(b *Block, s controller.State, now time.Time) {
 	if s.Retention.Snapshot != nil && s.Retention.NoWayBack != "" {
 		b.addFact("rollback", "not possible now: "+s.Retention.NoWayBack)
 	}
@@ -194,7 +238,7 @@ func addRetention(b *Block, s controller.State) {
 	for _, c := range s.Retention.Older {
 		b.addFact("older certificate", c.Thumbprint.Short()+" is retired first")
 	}
-	b.addFact("old certificate", fmt.Sprintf("%s is retired after %s", s.Retention.Snapshot.Previous.Thumbprint.Short(), farm.FormatTime(s.Retention.Until)))
+	b.addFact("old certificate", fmt.Sprintf("%s is retired after %s", s.Retention.Snapshot.Previous.Thumbprint.Short(), farm.FormatTime(s.RetirementAt(now))))
 }
 
 // farmCommands are the requests that make sense now and are accepted.
@@ -205,20 +249,27 @@ func farmCommands(s controller.State, now time.Time) []Command {
 		if w := s.Active.Wait; w != nil && w.Digest != "" {
 			all = append(all, ApproveCommand(approvalEffect(s.RunsRetirement()), s.Farm, w.Digest))
 		}
+		all = append(all, CancelCommand(s.Farm))
 	}
-	if s.Suspended != "" && isAccepted(s, controller.RequestResume) {
+	if s.IsUnreleased() && isAccepted(s, now, controller.RequestRelease) {
+		all = append(all, ReleaseCommand(s.Farm))
+	}
+	if s.Mailbox.Request != nil && isAccepted(s, now, controller.RequestWithdraw) {
+		all = append(all, WithdrawCommand(s.Farm))
+	}
+	if s.Suspended != "" && isAccepted(s, now, controller.RequestResume) {
 		all = append(all, ResumeCommand(s.Farm))
 	}
 	if s.Next.Code == farm.CodeStopped || s.Next.Code == farm.CodeRefused {
 		all = append(all, PlanCommand(s.Farm))
 	}
-	if effect := rotateEffect(s, now); effect != "" && isAccepted(s, controller.RequestRotate) {
+	if effect := rotateEffect(s, now); effect != "" && isAccepted(s, now, controller.RequestRotate) {
 		all = append(all, RotateCommand(effect, s.Farm))
 	}
-	if canRollBack(s) {
+	if canRollBack(s, now) {
 		all = append(all, RollBackCommand("roll back to "+previousName(*s.Retention.Snapshot), s.Farm))
 	}
-	if isAccepted(s, controller.RequestForget) {
+	if isAccepted(s, now, controller.RequestForget) {
 		all = append(all, ForgetCommand(s.Farm))
 	}
 	return all
@@ -243,6 +294,8 @@ func rotateEffect(s controller.State, now time.Time) string {
 		return "make the pending restart"
 	case s.Next.Code == farm.CodeRefused:
 		return "try the rotation again"
+	case s.Next.Code == farm.CodeNotReleased:
+		return "rotate once, without releasing the farm"
 	}
 	return ""
 }

@@ -51,6 +51,8 @@ func waitName(f farm.WaitFor) string {
 		return "the window"
 	case farm.ForController:
 		return "the farm's controller"
+	case farm.ForPostponement:
+		return "the time that it is postponed to"
 	default:
 		return "a decision"
 	}
@@ -102,6 +104,9 @@ func DecisionCommands(s farm.Status) []Command {
 	}
 	if s.Wait.RollbackBlocked == "" && s.Phase != farm.PhaseRollingBack && s.Report.Intent == farm.Renew && !retires {
 		all = append(all, RollBackCommand("roll back the changes, and suspend the farm", name))
+	}
+	if s.Wait.CanPostpone() && !retires {
+		all = append(all, PostponeCommand(name, "18h"))
 	}
 	effect := "stop, leave everything as it is now, and suspend the farm"
 	if retires {
