@@ -53,7 +53,8 @@ func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice,
 	if err := o.showBlocked(ctx); err != nil {
 		return "", err
 	}
-	err := awaitUntil(ctx, b.Until, fmt.Sprintf("%s on %s is blocked", failed.step, failed.host),
+	since := workflow.Now(ctx)
+	err := o.awaitDeadline(ctx, func() time.Time { return o.setDeadline(ctx, b, failed, since) }, fmt.Sprintf("%s on %s is blocked", failed.step, failed.host),
 		func() bool { return b.choice != "" || d.err() != nil })
 	d.blocked = slices.DeleteFunc(d.blocked, func(other *blockedStep) bool { return other == b })
 	d.unblockedAt = workflow.Now(ctx)
@@ -119,10 +120,17 @@ func (o *operation) newBlockedStep(ctx workflow.Context, failed failedStep) *blo
 		Server: failed.host, Step: failed.step, Text: Explain(failed.cause),
 		Skippable: o.isSkippable(failed.host), Serving: o.isServing(failed.host), Accept: failed.accept,
 	}}
-	if timeout := o.decisionTimeout(ctx, failed); timeout > 0 {
-		b.Until = workflow.Now(ctx).Add(timeout)
-	}
+	o.setDeadline(ctx, b, failed, workflow.Now(ctx))
 	return b
+}
+
+// setDeadline notes and returns until when a step is blocked that is since a moment, as
+// the configuration has it now; zero is until an operator decides.
+func (o *operation) setDeadline(ctx workflow.Context, b *blockedStep, failed failedStep, since time.Time) time.Time {
+	if b.Until = (time.Time{}); o.decisionTimeout(ctx, failed) > 0 {
+		b.Until = since.Add(o.decisionTimeout(ctx, failed))
+	}
+	return b.Until
 }
 
 // maxRetries is how often a blocked step is tried again by itself. Each time adds up

@@ -30,6 +30,9 @@ const (
 	// changeCancelledWait: a run that was cancelled while it waited for an operator
 	// needs none any more. Since 2026-11-28.
 	changeCancelledWait change = "a cancelled wait needs no operator"
+	// changeReleases: a controller starts nothing by itself on a farm that nobody has
+	// released, and reads the policy of a worker that starts. Since 2026-11-29.
+	changeReleases change = "a farm is released"
 )
 
 // has reports whether a run makes a change.

@@ -23,7 +23,8 @@ import (
 // when a precondition does not hold, in which case nothing was changed, and of
 // type [IncompleteError] when it could not be steered to one of those ends; the
 // error's details hold the [farm.RotationResult]. Cancelled, it rolls back what
-// it changed and ends as cancelled, with the result in the details.
+// it changed and ends as cancelled, with the result in the details; cancelled by a
+// decision, it does so too and completes.
 func RotateTrust(ctx workflow.Context, in RotateInput) (farm.RotationResult, error) {
 	r, err := newRotation(ctx, in)
 	if err != nil {
@@ -33,7 +34,7 @@ func RotateTrust(ctx workflow.Context, in RotateInput) (farm.RotationResult, err
 	if in.Intent == farm.Rollback {
 		end = r.rollBack(ctx)
 	} else {
-		end = r.settle(ctx, r.goForward(ctx))
+		end = r.settle(r.steps, r.goForward(r.steps))
 	}
 	return r.finish(ctx, end)
 }
@@ -97,7 +98,7 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 		return nil, err
 	}
 	r := &rotation{operation: o, input: in, restartStep: farm.StepRestart, replicationStep: farm.StepReplication}
-	r.decisions.accepted = in.Accepted
+	r.decisions.accepted, r.decisions.postponable = in.Accepted, in.Intent != farm.Rollback
 	r.inUse, r.previousEnds, r.expired = r.findInUse, r.previousEnd, r.previousExpired
 	r.forgetChanges()
 	switch in.Intent {

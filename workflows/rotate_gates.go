@@ -18,10 +18,10 @@ import (
 // differences. An operator who asked for the rotation because the certificate is
 // compromised has approved by that.
 func (r *rotation) awaitApproval(ctx workflow.Context) error {
-	if !r.farm.Rotation.Approval || r.input.Intent == farm.ReplaceCompromised {
+	if !r.farm.Rotation.Approval || r.input.Intent == farm.ReplaceCompromised || r.decisions.gatesReopened {
 		return nil
 	}
-	digest := farm.Digest(r.target.Thumbprint, r.planned, r.decisions.accepted)
+	digest := r.decisions.afterPostponement(farm.Digest(r.target.Thumbprint, r.planned, r.decisions.accepted))
 	if digest == r.decisions.approval.approved {
 		return nil // nothing was accepted since
 	}
@@ -40,32 +40,35 @@ func (r *rotation) awaitApproval(ctx workflow.Context) error {
 func (o *operation) waitForApproval(ctx workflow.Context, digest string, describe func() string) error {
 	d := o.decisions
 	d.approval = approval{wanted: digest}
-	until := o.approvalDeadline(ctx)
+	deadline := o.approvalDeadline(ctx)
 	if err := o.beginWait(ctx, func() farm.Wait {
-		return farm.Wait{For: farm.ForApproval, Digest: digest, Until: until, Text: describe()}
+		return farm.Wait{For: farm.ForApproval, Digest: digest, Until: deadline(), Text: describe()}
 	}); err != nil {
 		return err
 	}
-	isOver := func() bool { return d.approval.approved == digest || d.err() != nil }
-	err := awaitUntil(ctx, until, "approval", isOver)
+	isOver := func() bool { return d.approval.approved == digest || d.err() != nil || d.gatesReopened }
+	err := o.awaitDeadline(ctx, deadline, "approval", isOver)
 	d.approval.wanted = ""
 	if err := errors.Join(err, o.endWait(ctx, err)); err != nil {
 		return err
 	}
 	if !isOver() {
 		d.notApproved = true
-		d.requestRollback("nobody approved by %s", farm.FormatTime(until))
+		d.requestRollback("nobody approved by %s", farm.FormatTime(deadline()))
 	}
 	return d.err()
 }
 
-// approvalDeadline is until when an approval is waited for; zero is for good.
-func (o *operation) approvalDeadline(ctx workflow.Context) time.Time {
-	timeout := o.farm.Rotation.ApprovalTimeout
-	if timeout == 0 || !changeApprovalTimeout.has(ctx) {
-		return time.Time{}
+// approvalDeadline returns until when an approval is waited for from now on, as the
+// configuration has it when it is asked; zero is for good.
+func (o *operation) approvalDeadline(ctx workflow.Context) func() time.Time {
+	begun, forGood := workflow.Now(ctx), o.farm.Rotation.ApprovalTimeout == 0 || !changeApprovalTimeout.has(ctx)
+	return func() time.Time {
+		if forGood {
+			return time.Time{}
+		}
+		return begun.Add(o.farm.Rotation.ApprovalTimeout)
 	}
-	return workflow.Now(ctx).Add(timeout)
 }
 
 // awaitWindow waits for the next opening that the cutover fits into. It gates
@@ -73,7 +76,7 @@ func (o *operation) approvalDeadline(ctx workflow.Context) time.Time {
 // because stopping half-way would be worse.
 func (r *rotation) awaitWindow(ctx workflow.Context) error {
 	window, estimate := r.farm.Rotation.Window, r.farm.CutoverEstimate()
-	if window.IsZero() || r.input.Intent == farm.ReplaceCompromised {
+	if window.IsZero() || r.input.Intent == farm.ReplaceCompromised || r.decisions.gatesReopened {
 		return nil
 	}
 	var next activities.NextOpening
@@ -89,13 +92,13 @@ func (r *rotation) awaitWindow(ctx workflow.Context) error {
 	}
 	if err := r.beginWait(ctx, func() farm.Wait {
 		return farm.Wait{
-			For: farm.ForWindow, Until: next.Opening.From,
+			For: farm.ForWindow, Until: next.Opening.From, Local: next.Local,
 			Text: fmt.Sprintf("the window %s opens; the cutover takes about %s", window, estimate),
 		}
 	}); err != nil {
 		return err
 	}
-	err = awaitAtMost(ctx, untilOpen, "maintenance window", func() bool { return r.decisions.err() != nil })
+	err = awaitAtMost(ctx, untilOpen, "maintenance window", func() bool { return r.decisions.err() != nil || r.decisions.gatesReopened })
 	return errors.Join(err, r.endWait(ctx, err), r.decisions.err())
 }
 
@@ -112,14 +115,18 @@ func (r *rotation) windowMissed(ctx workflow.Context) bool {
 // recheck keeps the cutover from starting unless the farm is what was found at
 // first plus what was staged: the plan and its approval are about that state.
 // Where the window is over by then, the next one is waited for, and where an
-// operator accepted what was found, another approval.
+// operator accepted what was found, another approval. So it is once it was postponed.
 func (r *rotation) recheck(ctx workflow.Context) error {
 	for {
+		again, err := r.awaitPostponement(ctx)
+		if err != nil {
+			return err
+		}
 		startedAt := workflow.Now(ctx)
 		if err := r.awaitNoDrift(ctx); err != nil {
 			return err
 		}
-		if !r.decisions.wasBlockedSince(startedAt) && !r.windowMissed(ctx) {
+		if !again && !r.decisions.gatesReopened && !r.decisions.wasBlockedSince(startedAt) && !r.windowMissed(ctx) {
 			return nil
 		}
 		if err := r.awaitApproval(ctx); err != nil {

@@ -80,7 +80,7 @@ func (s *State) CheckRequest(now time.Time, r Request, starting string) error {
 	}
 	switch {
 	case r.IsExpired(now):
-		return r.explainExpired()
+		return r.ExplainExpired()
 	case r.Kind == RequestForget && s.Unmanaged == "":
 		return fmt.Errorf("forget: a worker has %s in its configuration: remove it there and restart the worker first", s.Farm)
 	case s.Unmanaged != "" && r.Kind != RequestForget && r.Kind != RequestResume && r.Kind != RequestWithdraw:
@@ -142,7 +142,8 @@ func (s *State) checkPostponement(now time.Time, r Request, starting string) err
 // IsExpired reports whether a request has waited too long to be begun.
 func (r Request) IsExpired(now time.Time) bool { return !r.Expires.IsZero() && !now.Before(r.Expires) }
 
-func (r Request) explainExpired() error {
+// ExplainExpired says that nothing was begun for a request, and why.
+func (r Request) ExplainExpired() error {
 	return fmt.Errorf("%s: the request of %s expired at %s, and nothing was begun: ask again", r.Kind, r.By, farm.FormatTime(r.Expires))
 }
 
@@ -177,7 +178,7 @@ func (s *State) DropExpired(now time.Time) error {
 		return nil
 	}
 	s.Mailbox.Request = nil
-	return r.explainExpired()
+	return r.ExplainExpired()
 }
 
 // ApplyImmediate carries out a request that starts no run, and that CheckRequest found
@@ -185,7 +186,7 @@ func (s *State) DropExpired(now time.Time) error {
 func (s *State) ApplyImmediate(now time.Time, r Request) bool {
 	switch r.Kind {
 	case RequestResume:
-		s.resume()
+		s.Resume()
 	case RequestRelease:
 		s.release(now, r)
 	case RequestObserve:
@@ -193,15 +194,15 @@ func (s *State) ApplyImmediate(now time.Time, r Request) bool {
 	case RequestPostpone:
 		s.postpone(r)
 	case RequestWithdraw:
-		s.Mailbox.Request = nil
+		s.WithdrawRequest(Withdrawal{ID: s.Mailbox.Request.ID})
 	default:
 		return false
 	}
 	return true
 }
 
-// resume ends a suspension.
-func (s *State) resume() {
+// Resume ends a suspension.
+func (s *State) Resume() {
 	s.Suspended, s.Inspected.Due = "", true
 	if s.Active != nil {
 		s.Active.StaysSuspended = false

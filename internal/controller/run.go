@@ -209,7 +209,7 @@ func (s *State) endRecorded(r RunRecord) {
 		if r.Result.Target == "" && s.WillRetire() {
 			r.Result.Target = s.NextToRetire().Thumbprint
 		}
-		s.EndRetirement(r.EndedAt, r.Result.Report, r.Problem)
+		s.EndRetirement(r.EndedAt, r.Result, r.Problem)
 		return
 	}
 	s.EndRotation(r.EndedAt, r.Result, r.Problem)

@@ -138,7 +138,7 @@ func (h *history) drawInspection(t *rapid.T) {
 func (h *history) drawRequest(t *rapid.T) {
 	kind := rapid.SampledFrom([]controller.RequestKind{controller.RequestRotate, controller.RequestRollback}).Draw(t, "kind")
 	r := controller.Request{Kind: kind, By: "op", Reason: "x"}
-	if h.Active != nil || h.CheckRequest(r, "") != nil {
+	if h.Active != nil || h.CheckRequest(h.now, r, "") != nil {
 		return
 	}
 	if kind == controller.RequestRollback && h.deleting {
@@ -179,7 +179,7 @@ func (h *history) drawRetirementEnd(t *rapid.T) {
 	if r.Outcome == farm.Verified {
 		delete(h.replaced, old)
 	}
-	h.EndRetirement(h.now, r, "")
+	h.EndRetirement(h.now, farm.RotationResult{Report: r}, "")
 }
 
 func (h *history) drawRollbackEnd(t *rapid.T) {

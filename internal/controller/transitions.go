@@ -296,9 +296,11 @@ func (s *State) NextToRetire() farm.StoreCertificate {
 // EndRetirement takes how a retirement ended. One that did not retire, because
 // an operator kept the certificate or something else came first, is started
 // again after another retention.
-func (s *State) EndRetirement(now time.Time, r farm.Report, problem string) {
-	s.endRun(now, r, problem)
-	s.Inspected.Due = true
+func (s *State) EndRetirement(now time.Time, r farm.RotationResult, problem string) {
+	s.endRun(now, r.Report, problem)
+	if s.Inspected.Due = true; r.Cancelled {
+		s.Suspend("the retirement was cancelled")
+	}
 	snapshot := s.Retention.Snapshot
 	if snapshot != nil && snapshot.Previous.Thumbprint == r.Target && r.Reached(farm.StepDelete) {
 		snapshot.Deleting = true

@@ -100,7 +100,7 @@ func TestFarm_OffersOnlyWhatIsAccepted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			offered := requestsOn(report.Farm(s, now))
 			for _, kind := range offered {
-				if err := s.CheckRequest(controller.Request{Kind: kind, By: "ada", Reason: "WHY"}, ""); err != nil {
+				if err := s.CheckRequest(now, controller.Request{Kind: kind, By: "ada", Reason: "WHY"}, ""); err != nil {
 					t.Errorf("offers what is refused: %v", err)
 				}
 			}
