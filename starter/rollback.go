@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +15,7 @@ import (
 func (a *app) rollbackCommand() *cobra.Command {
 	var by client.Author
 	var detach bool
+	var expires time.Duration
 	c := &cobra.Command{
 		Use:   "rollback FARM",
 		Short: "Roll back the running rotation, or else the last one, and watch",
@@ -21,8 +23,8 @@ func (a *app) rollbackCommand() *cobra.Command {
 others.
 
 A running rotation is rolled back if it waits for an approval, for its window or for a
-decision. If it waits for none of these, cancel it in the Temporal UI instead: that
-rolls it back too.
+decision. If it waits for none of these, use "farmtrust cancel": that stops it and puts
+back what it has changed.
 
 If no rotation is running, the last one is rolled back. That is possible until the
 deletion of its old certificate has begun, and never to a certificate that has expired
@@ -38,22 +40,23 @@ Afterwards the farm is suspended: nothing is rotated automatically until
 			if err := a.completeAuthor(&by); err != nil {
 				return err
 			}
-			return a.rollback(cmd.Context(), args[0], by, detach)
+			return a.rollback(cmd.Context(), args[0], by, detach, expires)
 		},
 	}
 	addAuthorFlags(c, &by, requiredReason)
 	addDetachFlag(c, &detach)
+	addExpiresFlag(c, &expires)
 	return c
 }
 
 // rollback has the running rotation roll back, or asks the controller to roll
 // back the last one, and watches that.
-func (a *app) rollback(ctx context.Context, farmName string, by client.Author, detach bool) error {
+func (a *app) rollback(ctx context.Context, farmName string, by client.Author, detach bool, expires time.Duration) error {
 	f, err := a.connectToFarm(ctx, farmName)
 	if err != nil {
 		return err
 	}
-	run, err := a.startRollback(ctx, f, by)
+	run, err := a.startRollback(ctx, f.Expiring(expires), by)
 	if err != nil {
 		return a.explainRequest(ctx, farmName, err)
 	}

@@ -68,8 +68,11 @@ and profiles (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, ...).
 
 Begin with check, which validates the configuration and every server, and plan, which
 shows what a rotation would do. rotate does it. status shows what runs and what waits
-for an operator; approve, retry, skip, rollback and abort decide about it. After a
-rollback, resume lets the farm be rotated automatically again.
+for an operator; approve, postpone, retry, skip, rollback, abort and cancel decide about
+it. After a rollback, resume lets the farm be rotated automatically again.
+
+Nothing happens before somebody allowed it: a farm that nobody has released is only
+inspected. release lets it be rotated by itself, observe takes that back.
 
 ` + exitHelp,
 		Example: `  farmtrust check --config farmtrust.yaml
@@ -99,7 +102,8 @@ rollback, resume lets the farm be rotated automatically again.
 	}))
 	must(root.MarkPersistentFlagFilename("config", "yaml", "yml"))
 	root.AddCommand(a.checkCommand(), a.planCommand(), a.rotateCommand(), a.statusCommand(), a.reportCommand(), a.eventCommand(),
-		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.abortCommand(), a.resumeCommand(), a.forgetCommand(), a.versionCommand())
+		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.abortCommand(), a.resumeCommand(),
+		a.releaseCommand(), a.observeCommand(), a.postponeCommand(), a.cancelCommand(), a.withdrawCommand(), a.forgetCommand(), a.versionCommand())
 	return root
 }
 
