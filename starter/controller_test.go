@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -102,7 +103,7 @@ func (f *fakeTemporal) ExecuteMultiOperation(_ context.Context, r *workflowservi
 	if err := decodePayloads(update.Request.Input.Args, &request); err != nil || update.Request.Input.Name != workflows.RequestUpdate {
 		return nil, errors.Join(serviceerror.NewInvalidArgument("not a request"), err)
 	}
-	f.requests = append(f.requests, fmt.Sprintf("%s %+v", state.Farm, request))
+	f.requests = append(f.requests, state.Farm+" "+describeRequest(request))
 	started, err := f.onRequest(state.Farm, request)
 	response, err := newUpdateResponse(update, started, err)
 	return &workflowservice.ExecuteMultiOperationResponse{Responses: []*workflowservice.ExecuteMultiOperationResponse_Response{
@@ -127,7 +128,7 @@ func (f *fakeTemporal) UpdateWorkflowExecution(_ context.Context, r *workflowser
 		return nil, errors.Join(serviceerror.NewInvalidArgument("not a decision"), err)
 	}
 	f.mu.Lock()
-	f.decisions = append(f.decisions, fmt.Sprintf("%s %+v", r.WorkflowExecution.WorkflowId, d))
+	f.decisions = append(f.decisions, r.WorkflowExecution.WorkflowId+" "+describeDecision(d))
 	f.mu.Unlock()
 	return newUpdateResponse(r, nil, f.refuseDecision)
 }
@@ -145,6 +146,24 @@ func newUpdateResponse(r *workflowservice.UpdateWorkflowExecutionRequest, result
 		UpdateRef: &updatepb.UpdateRef{WorkflowExecution: r.WorkflowExecution, UpdateId: r.Request.Meta.UpdateId},
 		Outcome:   outcome, Stage: enumspb.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED,
 	}, err
+}
+
+// describeRequest and describeDecision name what was received, times in UTC. When a
+// request expires is asserted where it matters.
+func describeRequest(r controller.Request) string {
+	return fmt.Sprintf("{Kind:%s%s Compromised:%t Accept:%v By:%s Reason:%s}", r.Kind, describeUntil(r.Until), r.Compromised, r.Accept, r.By, r.Reason)
+}
+
+func describeDecision(d farm.Decision) string {
+	return fmt.Sprintf("{Choice:%s%s Server:%s Digest:%s Accept:%v Force:%t By:%s Reason:%s}",
+		d.Choice, describeUntil(d.Until), d.Server, d.Digest, d.Accept, d.Force, d.By, d.Reason)
+}
+
+func describeUntil(until time.Time) string {
+	if until.IsZero() {
+		return ""
+	}
+	return " Until:" + farm.FormatTime(until)
 }
 
 func decodePayloads(payloads *commonpb.Payloads, into any) error {

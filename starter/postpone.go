@@ -43,7 +43,7 @@ its offset (2026-12-05T22:00:00+01:00).`,
 		},
 	}
 	addAuthorFlags(c, &by, requiredReason)
-	c.Flags().StringVar(&text, "until", "", "the `time` to wait until: "+untilForms)
+	c.Flags().StringVar(&text, "until", "", "the `time` to wait until, such as 18h, 2d or \"2026-12-05 22:00\" (UTC)")
 	return c
 }
 

@@ -76,7 +76,7 @@ that one is accepted by "farmtrust retry --accept".`,
 
 // addExpiresFlag adds --expires.
 func addExpiresFlag(c *cobra.Command, expires *time.Duration) {
-	c.Flags().DurationVar(expires, "expires", client.DefaultExpiry, "how `long` the request may wait to be begun, for a worker or a retirement; then nothing is")
+	c.Flags().DurationVar(expires, "expires", client.DefaultExpiry, "how `long` the request may wait to be begun")
 }
 
 func addDetachFlag(c *cobra.Command, detach *bool) {
