@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -18,7 +17,8 @@ import (
 // the farm's policy allows, and compares what they show with what is desired. It
 // changes nothing. A server that cannot be observed is reported with its problem, and
 // then nothing is compared. It fails with [UnknownFarm], which is retried soon: an
-// operator may wait for the answer that a farm's name is mistyped.
+// operator may wait for the answer that a farm's name is mistyped. It may be called
+// without Temporal too, by a program that looks at a farm itself.
 func (a *Activities) InspectFarm(ctx context.Context, name string) (farm.Inspection, error) {
 	stop := startHeartbeat(ctx)
 	defer stop()
@@ -58,7 +58,7 @@ func interruption(ctx context.Context, failed bool) error {
 		return context.Cause(ctx)
 	}
 	select {
-	case <-activity.GetWorkerStopChannel(ctx):
+	case <-workerStops(ctx):
 		if failed {
 			return errWorkerStops
 		}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.temporal.io/sdk/activity"
-
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
@@ -26,7 +24,7 @@ func runScript[R any](ctx context.Context, r powershell.Runner, t powershell.Tar
 		// consequence.
 		return result, context.Cause(ctx)
 	}
-	return result, classifyError(err, activity.GetInfo(ctx).Attempt)
+	return result, classifyError(err, attemptOf(ctx))
 }
 
 // startHeartbeat sends heartbeats until stop is called.
@@ -41,7 +39,7 @@ func startHeartbeat(ctx context.Context) (stop func()) {
 			case <-done:
 				return
 			case <-ticker.C:
-				activity.RecordHeartbeat(ctx)
+				sendHeartbeat(ctx)
 			}
 		}
 	}()
@@ -74,7 +72,7 @@ func (a *Activities) awaitWithin(ctx context.Context, timeout, pause time.Durati
 		case err != nil || done:
 			return err
 		case a.Now().Sub(began) > timeout:
-			return waitTimedOut(activity.GetInfo(ctx).Attempt, "%s, after %s", instead, timeout)
+			return waitTimedOut(attemptOf(ctx), "%s, after %s", instead, timeout)
 		}
 		if err := sleepBetweenPolls(ctx, pause); err != nil {
 			return fmt.Errorf("%s: %w", instead, err)
@@ -83,13 +81,13 @@ func (a *Activities) awaitWithin(ctx context.Context, timeout, pause time.Durati
 }
 
 func sleepBetweenPolls(ctx context.Context, pause time.Duration) error {
-	activity.RecordHeartbeat(ctx)
+	sendHeartbeat(ctx)
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-activity.GetWorkerStopChannel(ctx):
+	case <-workerStops(ctx):
 		return errWorkerStops
 	case <-timer.C:
 		return nil

@@ -18,8 +18,8 @@ const module = "github.com/farmtrust/farmtrust/"
 var mayImport = map[string][]string{
 	"workflows":               {"activities", "internal/farm", "internal/controller", "internal/report"},
 	"activities":              {"internal/controller", "internal/farm", "internal/cert", "internal/powershell"},
-	"worker":                  {"workflows", "internal/config", "internal/connect", "internal/deployment", "internal/host", "internal/namespace", "internal/powershell", "internal/replay", "internal/version"},
-	"starter":                 {"workflows", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/event", "internal/farm", "internal/report", "internal/version"},
+	"worker":                  {"workflows", "internal/config", "internal/connect", "internal/deployment", "internal/farm", "internal/host", "internal/namespace", "internal/powershell", "internal/preflight", "internal/replay", "internal/report", "internal/version"},
+	"starter":                 {"workflows", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/event", "internal/farm", "internal/preflight", "internal/report", "internal/version"},
 	"internal/farm":           {},
 	"internal/secret":         {},
 	"internal/version":        {},
@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"internal/config":         {"internal/farm", "internal/secret"},
 	"internal/cert":           {"internal/farm"},
 	"internal/source":         {"internal/cert", "internal/secret", "internal/farm"},
+	"internal/preflight":      {"internal/config", "internal/secret", "internal/source", "internal/cert", "internal/farm"},
 	"internal/event":          {"internal/farm"},
 	"internal/console":        {"internal/farm", "internal/report"},
 	"internal/winrm":          {"internal/powershell", "internal/secret"},
@@ -40,7 +41,7 @@ var mayImport = map[string][]string{
 	"internal/scriptcoverage": {},
 	"internal/host": {
 		"workflows", "activities", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
-		"internal/winrm", "internal/client", "internal/deployment",
+		"internal/winrm", "internal/client", "internal/deployment", "internal/preflight",
 	},
 	"internal/farmsim": {
 		"internal/farm", "internal/powershell", "internal/farmsim/model", "internal/farmsim/scripts", "internal/farmsim/pwsh",

@@ -27,7 +27,7 @@ func (a *app) eventCommand() *cobra.Command {
 		Long: `Reads one event or a batch from a file, or from standard input (-), and sends each to
 the controller of the farm that it concerns. An event is a hint: the controller
 inspects the farm, and rotates if there is a reason to. This command then watches the
-rotation, or says why nothing is done: exit code 0 if all is well, 4 if an operator
+rotation, or says why nothing is done: exit code 0 if all is well, 5 if an operator
 must act first. An event that is delivered twice counts once. While a rotation runs,
 events wait until it has ended.
 
@@ -89,29 +89,33 @@ func (a *app) readFarmEvents(path, farmName string) ([]farmEvents, error) {
 }
 
 // deliver sends all events, then watches what comes of them, farm by farm. The
-// first that did not end well is the error.
+// first that did not end well is the error. Where one farm is unknown, none is sent.
 func (a *app) deliver(ctx context.Context, all []farmEvents, detach bool) error {
 	c, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
-	deliveries, err := a.sendEvents(ctx, c, all)
+	farms := make([]client.Farm, len(all))
+	for i, one := range all {
+		if farms[i], err = a.locateFarm(ctx, c.Farm(one.farm)); err != nil {
+			return err
+		}
+	}
+	deliveries, err := a.sendEvents(ctx, farms, all)
 	if err != nil {
 		return err
 	}
 	if detach {
-		for _, one := range all {
-			if err := a.showAcceptance(acceptance{Farm: one.farm, WorkflowID: c.Farm(one.farm).ControllerID()}); err != nil {
+		for _, f := range farms {
+			if err := a.showAcceptance(acceptance{Farm: f.Name(), WorkflowID: f.ControllerID()}); err != nil {
 				return err
 			}
 		}
-	}
-	if err := a.warnWithoutWorkers(ctx, c, all); err != nil || detach {
-		return err
+		return a.warnWithoutWorkers(ctx, farms)
 	}
 	var first error
-	for i, one := range all {
-		if err := a.awaitResult(ctx, c, one.farm, deliveries[i]); err != nil && first == nil {
+	for i, f := range farms {
+		if err := a.awaitResult(ctx, f, deliveries[i]); err != nil && first == nil {
 			first = err
 		}
 	}
@@ -119,18 +123,14 @@ func (a *app) deliver(ctx context.Context, all []farmEvents, detach bool) error 
 }
 
 // warnWithoutWorkers says, once for each site, which events wait for a worker.
-func (a *app) warnWithoutWorkers(ctx context.Context, c client.Client, all []farmEvents) error {
+func (a *app) warnWithoutWorkers(ctx context.Context, farms []client.Farm) error {
 	seen := map[string]bool{}
-	for _, one := range all {
-		f, err := c.Farm(one.farm).Locate(ctx)
-		if err != nil {
-			return a.explain(ctx, err)
-		}
+	for _, f := range farms {
 		if seen[f.Site()] {
 			continue
 		}
 		seen[f.Site()] = true
-		if err := a.warnWithoutWorker(ctx, f.Client); err != nil {
+		if err := a.warnWithoutWorker(ctx, f); err != nil {
 			return err
 		}
 	}
@@ -138,11 +138,11 @@ func (a *app) warnWithoutWorkers(ctx context.Context, c client.Client, all []far
 }
 
 // sendEvents sends all events, and returns the deliveries to each farm.
-func (a *app) sendEvents(ctx context.Context, c client.Client, all []farmEvents) ([][]*client.Delivery, error) {
+func (a *app) sendEvents(ctx context.Context, farms []client.Farm, all []farmEvents) ([][]*client.Delivery, error) {
 	deliveries := make([][]*client.Delivery, len(all))
 	for i, one := range all {
 		for _, e := range one.events {
-			d, err := c.Farm(one.farm).SendEvent(ctx, e)
+			d, err := farms[i].SendEvent(ctx, e)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", one.farm, a.explain(ctx, err))
 			}
@@ -152,19 +152,32 @@ func (a *app) sendEvents(ctx context.Context, c client.Client, all []farmEvents)
 	return deliveries, nil
 }
 
-// awaitResult waits for what comes of a farm's events, and watches the run if
-// there is one.
-func (a *app) awaitResult(ctx context.Context, c client.Client, farmName string, deliveries []*client.Delivery) error {
-	result, err := a.awaitLatest(ctx, farmName, deliveries)
+// awaitResult waits for what comes of a farm's events, and watches the run if there is
+// one. What was sent is kept, so it is not waited for where no worker answers.
+func (a *app) awaitResult(ctx context.Context, f client.Farm, deliveries []*client.Delivery) error {
+	if _, _, err := a.findWorker(ctx, f); err != nil {
+		if isCannotTell(err) {
+			return eventIsKept(err)
+		}
+		return err
+	}
+	result, err := a.awaitLatest(ctx, f.Name(), deliveries)
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("stopped watching; the controller has the event: %s", a.commandLine(report.StatusCommand(farmName)))
+		return fmt.Errorf("stopped watching; the controller has the event: %s", a.commandLine(report.StatusCommand(f.Name())))
+	case client.IsUnanswered(err):
+		return eventIsKept(silentWorker(f))
 	case err != nil:
-		return fmt.Errorf("%s: %w", farmName, a.explain(ctx, err))
+		return fmt.Errorf("%s: %w", f.Name(), a.explain(ctx, err))
 	case result.WorkflowID != "":
-		return a.watchRun(ctx, farmName, c.Run(ctx, result.WorkflowID, result.RunID), a.err, farm.Verified, farm.NoChange)
+		return a.watchRun(ctx, f.Name(), f.Run(ctx, result.WorkflowID, result.RunID), a.err, farm.Verified, farm.NoChange)
 	}
-	return a.showNothingDone(nothingDone{Farm: farmName, Reason: result.Reason, NeedsOperator: result.NeedsOperator})
+	return a.showNothingDone(nothingDone{Farm: f.Name(), Reason: result.Reason, NeedsOperator: result.NeedsOperator})
+}
+
+// eventIsKept adds what becomes of an event that no worker has taken yet.
+func eventIsKept(silence error) error {
+	return &exitError{code: exitCannotTell, err: fmt.Errorf("%w; the event is kept, and acted on when a worker runs", silence)}
 }
 
 // awaitLatest waits for what comes of each event of a farm, and returns what came
@@ -204,7 +217,7 @@ func (a *app) showNothingDone(n nothingDone) error {
 		return err
 	})
 	if err == nil && n.NeedsOperator {
-		err = &exitError{code: exitDiffers}
+		err = &exitError{code: exitOperator}
 	}
 	return err
 }

@@ -6,29 +6,44 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/event"
 	"github.com/farmtrust/farmtrust/internal/report"
 )
 
-// The exit codes, which the root command's help lists.
+// The exit codes. This table, docs/operating.md and "help exit-codes" are the same.
 const (
-	exitOK      = 0
-	exitFailed  = 1
-	exitUsage   = 2
-	exitRefused = 3
-	exitDiffers = 4
+	exitOK         = 0
+	exitFailed     = 1
+	exitUsage      = 2
+	exitRefused    = 3
+	exitDiffers    = 4
+	exitOperator   = 5
+	exitCannotTell = 6
 )
 
 const exitHelp = `Exit codes:
-  0  done: verified, nothing to do, rolled back as requested, accepted, or shown
+  0  done: verified, nothing to do, rolled back as requested, accepted, or shown;
+     status, farms and check: in order
   1  failed: incomplete, partial, cancelled, or rolled back without being asked to; a
-     request or decision was refused; Temporal or a server cannot be reached; no worker
-     runs
-  2  wrong arguments, configuration or event; unknown farm
+     request or decision was refused; a server cannot be reached
+  2  wrong arguments, settings, configuration or event; unknown farm
   3  refused: a precondition does not hold; nothing was changed
-  4  plan: a rotation would change something; event: nothing is done until an operator
-     acts; approve without a digest: nothing is approved yet`
+  4  plan: a rotation would change something; approve without a digest: nothing is
+     approved yet
+  5  an operator is needed. status, farms and check: for a farm, or its certificate
+     ends soon; event: nothing is done until then
+  6  it cannot be told, or is not done: no worker answers, or Temporal does not`
+
+// exitCodesTopic is a help topic, which is all that it is.
+func exitCodesTopic() *cobra.Command {
+	return &cobra.Command{
+		Use: "exit-codes", Short: "What each exit code means", Long: exitHelp,
+		Example: `  farmtrust farms            its exit code says whether an operator is needed`,
+	}
+}
 
 // exitError ends the program with a code. Its text is for operators; it may be
 // empty where what was shown is enough.
@@ -82,13 +97,17 @@ func (a *app) exitCodeOf(err error) int {
 	var exit *exitError
 	var problems config.Problems
 	var badEvent *event.Error
-	var unknown *event.UnknownFarmError
+	var noFarmOfEvent *event.UnknownFarmError
+	var unknown *client.UnknownFarmError
+	var unreachable *connect.UnreachableError
 	switch {
 	case errors.As(err, &exit):
 		return exit.code
 	case !a.parsed, // cobra could not make sense of the arguments
-		errors.As(err, &problems), errors.As(err, &badEvent), errors.As(err, &unknown), errors.Is(err, config.ErrUnknownFarm):
+		errors.As(err, &problems), errors.As(err, &badEvent), errors.As(err, &noFarmOfEvent), errors.As(err, &unknown), errors.Is(err, config.ErrUnknownFarm):
 		return exitUsage
+	case errors.As(err, &unreachable), client.IsUnanswered(err):
+		return exitCannotTell
 	default:
 		return exitFailed
 	}

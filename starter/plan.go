@@ -73,7 +73,7 @@ func (a *app) plan(ctx context.Context, farmName string, accepted []farm.Accepta
 	if report.AssessInspection(inspection) != report.Unobserved {
 		inspection.Findings, notAccepted = farm.ApplyAcceptances(inspection.Findings, accepted)
 	}
-	if err := a.show(inspection, func(w io.Writer) error { return a.writePage(w, report.Plan(inspection)) }); err != nil {
+	if err := a.show(report.NewInspection(inspection), func(w io.Writer) error { return a.writePage(w, report.Plan(inspection)) }); err != nil {
 		return err
 	}
 	if notAccepted != nil {

@@ -6,7 +6,9 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/report"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
@@ -88,29 +90,75 @@ func TestPlan_Accept(t *testing.T) {
 	})
 }
 
-func TestPlan_UnknownFarmIsNamedByTheWorker(t *testing.T) {
-	startTemporal(t, &fakeTemporal{onStart: failsWith(temporal.NewNonRetryableApplicationError(`farm "west" is not in the worker's configuration`, workflows.UnknownFarmError, nil))})
-	runProgram(t, "plan", "west").assertExit(t, exitUsage, `farm "west" is not in the worker's configuration`)
-}
-
 func TestPlan_AndCheckNeedAWorker(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{noWorker: true})
 	for _, command := range []string{"plan contoso", "check contoso"} {
-		runProgram(t, strings.Fields(command)...).assertExit(t, exitFailed, "no worker polls task queue farmtrust; start one: farmtrust-worker -config FILE")
+		got := runProgram(t, strings.Fields(command)...)
+		got.err += got.out
+		got.assertExit(t, exitCannotTell, "no worker polls task queue farmtrust; start one: farmtrust-worker -config FILE")
 	}
 	assertEqual(t, f.startedRuns(t), nil)
 }
 
-func TestCheck_InspectsEveryFarmOfTheFileOrThoseNamed(t *testing.T) {
-	config := writeFile(t, "farmtrust.yaml", twoFarms)
-	f := startTemporal(t, &fakeTemporal{onStart: inspectionOf(differs)})
-	runProgram(t, "check", "--config", config).assertExit(t, exitOK, "out:farmtrust.yaml: the configuration is valid\n",
-		"out:contoso: 1 of 1 server answered", "out:fabrikam: 1 of 1 server answered", "out:administrator  2019")
-	runProgram(t, "check", "--config", config, "fabrikam").assertExit(t, exitOK)
-	runProgram(t, "check", "elsewhere").assertExit(t, exitOK, "out:elsewhere: 1 of 1 server answered")
-	if got := f.startedRuns(t); len(got) != 4 {
-		t.Errorf("got %v, want 2, 1 and 1 inspections", got)
+// ownCertificates makes every farm of a configuration issue its certificates itself: a
+// folder that need not exist yet.
+func ownCertificates(text string) string {
+	text = strings.Replace(text, "directory: {path: pfx,", "selfSigned: {path: contoso,", 1)
+	return strings.Replace(text, "directory: {path: pfx,", "selfSigned: {path: fabrikam,", 1)
+}
+
+// inspectionOfFile ends every inspection as a worker would that has the configuration of
+// a file.
+func inspectionOfFile(t *testing.T, path string, change func(*farm.Inspection)) func(id string) ending {
+	t.Helper()
+	c, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return inspectionOf(func(n *farm.Inspection) {
+		f, _ := c.Farm(n.Farm)
+		n.Config = f.Farm
+		change(n)
+	})
+}
+
+func TestCheck_InspectsEveryFarmOfTheFileOrThoseNamed(t *testing.T) {
+	t.Setenv("PFX", "secret")
+	t.Setenv("PASSWORD", "secret")
+	file := writeFile(t, "farmtrust.yaml", ownCertificates(twoFarms))
+	f := startTemporal(t, &fakeTemporal{onStart: inspectionOfFile(t, file, differs)})
+	for _, name := range []string{"contoso", "fabrikam", "elsewhere"} {
+		f.addController(inOrderState(name))
+	}
+	runProgram(t, "check", "--config", file).assertExit(t, exitOK, "out:farmtrust.yaml: the configuration is valid\n",
+		"out:contoso: 1 of 1 server answered", "out:fabrikam: 1 of 1 server answered", "out:administrator  2019")
+	runProgram(t, "check", "--config", file, "fabrikam").assertExit(t, exitOK)
+	runProgram(t, "check", "elsewhere").assertExit(t, exitOK, "out:elsewhere: 1 of 1 server answered")
+	if got := f.startedRuns(t); len(got) != 3+4 {
+		t.Errorf("got %v, want 2, 1 and 1 inspections of 3 farms", got)
+	}
+}
+
+func TestCheck_SaysThatTheWorkerHasAnotherConfiguration(t *testing.T) {
+	t.Setenv("PFX", "secret")
+	t.Setenv("PASSWORD", "secret")
+	worker := writeFile(t, "worker.yaml", ownCertificates(twoFarms))
+	edited := writeFile(t, "edited.yaml", strings.Replace(ownCertificates(twoFarms), "oos-01.contoso.com", "oos-09.contoso.com", 1))
+	startTemporal(t, &fakeTemporal{onStart: inspectionOfFile(t, worker, inOrder)})
+	got := runProgram(t, "check", "--config", edited)
+	got.assertExit(t, exitFailed, "out:it differs in office.servers; what follows is the worker's", "out:farmtrust-worker check -config "+edited, "out:fabrikam: 1 of 1")
+	if strings.Count(got.out, "it differs in") != 1 {
+		t.Errorf("got\n%s\nwant that fabrikam does not differ", got.out)
+	}
+}
+
+func TestCheck_OpensWhatTheFileNames(t *testing.T) {
+	t.Setenv("PASSWORD", "secret")
+	file := writeFile(t, "farmtrust.yaml", twoFarms)
+	startTemporal(t, &fakeTemporal{onStart: inspectionOfFile(t, file, inOrder)})
+	runProgram(t, "check", "--config", file).assertExit(t, exitUsage,
+		"out:farms[contoso].certificate.source.password: ", "out:farms[fabrikam].certificate.source.password: ",
+		"out:what is on the worker's alone, farmtrust-worker check opens there", "out:contoso: 1 of 1 server answered")
 }
 
 func TestCheck_BrokenFile(t *testing.T) {
@@ -147,7 +195,7 @@ func TestCheck_ExitCodeIsTheWorst(t *testing.T) {
 			runProgram(t, "check", "contoso", "fabrikam").assertExit(t, c.code, c.want...)
 			got := runProgram(t, "check", "contoso", "fabrikam", "-o", "json")
 			got.assertExit(t, c.code)
-			var shown checkResult
+			var shown report.CheckResult
 			got.readJSON(t, &shown)
 			var names []string
 			for _, f := range shown.Farms {

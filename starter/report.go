@@ -48,6 +48,9 @@ func (a *app) showLastReport(ctx context.Context, farmName string, retirement bo
 	case err != nil:
 		return a.explain(ctx, err)
 	case run == nil:
+		if _, err := a.locateFarm(ctx, c.Farm(farmName)); err != nil {
+			return err
+		}
 		return fmt.Errorf("%s: no %s has ended, or none within Temporal's retention: %s", farmName, kind, a.commandLine(report.StatusCommand(farmName)))
 	}
 	last, err := run.Report(ctx)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -101,9 +100,9 @@ inspected. release lets it be rotated by itself, observe takes that back.
 		return outputsOf(c), cobra.ShellCompDirectiveNoFileComp
 	}))
 	must(root.MarkPersistentFlagFilename("config", "yaml", "yml"))
-	root.AddCommand(a.checkCommand(), a.planCommand(), a.rotateCommand(), a.statusCommand(), a.reportCommand(), a.eventCommand(),
+	root.AddCommand(a.checkCommand(), a.planCommand(), a.rotateCommand(), a.statusCommand(), a.farmsCommand(), a.reportCommand(), a.eventCommand(),
 		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.abortCommand(), a.resumeCommand(),
-		a.releaseCommand(), a.observeCommand(), a.postponeCommand(), a.cancelCommand(), a.withdrawCommand(), a.forgetCommand(), a.versionCommand())
+		a.releaseCommand(), a.observeCommand(), a.postponeCommand(), a.cancelCommand(), a.withdrawCommand(), a.forgetCommand(), a.versionCommand(), exitCodesTopic())
 	return root
 }
 
@@ -173,48 +172,15 @@ func (a *app) disconnect() {
 	}
 }
 
-// connectToFarm connects to Temporal and makes sure that a worker runs at the farm's
-// site: without one, what is asked would only wait.
+// connectToFarm connects to Temporal and makes sure that a worker answers for the farm:
+// without one, what is asked would only wait.
 func (a *app) connectToFarm(ctx context.Context, farmName string) (client.Farm, error) {
 	c, err := a.connect(ctx)
 	if err != nil {
 		return client.Farm{}, err
 	}
-	return a.findWorker(ctx, c.Farm(farmName))
-}
-
-// findWorker returns the farm at its site, where a worker must run.
-func (a *app) findWorker(ctx context.Context, f client.Farm) (client.Farm, error) {
-	f, err := f.Locate(ctx)
-	if err != nil {
-		return f, a.explain(ctx, err)
-	}
-	running, err := f.HasWorker(ctx)
-	switch {
-	case err != nil:
-		return f, a.explain(ctx, err)
-	case !running:
-		return f, errors.New(noWorker(f.Client))
-	}
-	return f, nil
-}
-
-func noWorker(c client.Client) string {
-	where := ""
-	if c.Site() != "" {
-		where = " with site: " + c.Site()
-	}
-	return "no worker polls task queue " + c.TaskQueue() + "; start one" + where + ": farmtrust-worker -config FILE"
-}
-
-// warnWithoutWorker says what an accepted event or a running rotation waits for
-// when no worker runs.
-func (a *app) warnWithoutWorker(ctx context.Context, c client.Client) error {
-	running, err := c.HasWorker(ctx)
-	if err == nil && !running {
-		_, err = fmt.Fprintln(a.err, noWorker(c)+"; what was accepted waits for it")
-	}
-	return err
+	f, _, err := a.findWorker(ctx, c.Farm(farmName))
+	return f, err
 }
 
 // explain adds the remedy to an error of Temporal's, where it is known.

@@ -138,9 +138,6 @@ func (a *app) explainRequest(ctx context.Context, farmName string, err error) er
 	return fmt.Errorf("%s: %w", farmName, a.explain(ctx, err))
 }
 
-// queryTimeout is how long a worker may take to answer a question.
-const queryTimeout = 10 * time.Second
-
 // defaultReason is used when --reason is not given: that the certificate has
 // expired, or nothing in particular.
 func defaultReason(ctx context.Context, f client.Farm) string {

@@ -268,7 +268,7 @@ func TestRequests_NeedAWorker(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{noWorker: true})
 	for _, command := range []string{"rotate", "rollback", "resume", "abort"} {
 		t.Run(command, func(t *testing.T) {
-			runProgram(t, command, "contoso", "--reason", "r").assertExit(t, exitFailed, "no worker polls task queue farmtrust; start one: farmtrust-worker -config FILE")
+			runProgram(t, command, "contoso", "--reason", "r").assertExit(t, exitCannotTell, "no worker polls task queue farmtrust; start one: farmtrust-worker -config FILE")
 		})
 	}
 	assertEqual(t, f.startedRuns(t), nil)
@@ -310,10 +310,10 @@ func TestConnect_TemporalThatIsNotThereIsNamed(t *testing.T) {
 	for _, command := range []string{"rotate x", "plan x", "status", "status x", "check x", "report x", "abort x --reason r", "approve x", "rollback x --reason r"} {
 		t.Run(command, func(t *testing.T) {
 			got := runProgram(t, append(strings.Fields(command), "-o", "json")...)
-			got.assertExit(t, exitFailed, "reach Temporal at 127.0.0.1:1: ", "set TEMPORAL_ADDRESS")
+			got.assertExit(t, exitCannotTell, "reach Temporal at 127.0.0.1:1: ", "set TEMPORAL_ADDRESS")
 			var shown failure
 			got.readJSON(t, &shown)
-			assertEqual(t, shown.ExitCode, exitFailed)
+			assertEqual(t, shown.ExitCode, exitCannotTell)
 		})
 	}
 }

@@ -105,7 +105,7 @@ const twoFarms = `farms:
       source: {directory: {path: pfx, password: env:PFX}}
       events: [{vault: fabrikam-kv}]
 connections:
-  main: {auth: ntlm, user: svc, password: env:PASSWORD}
+  main: {auth: ntlm, user: svc@contoso.com, password: env:PASSWORD}
 `
 
 // testReport is the report of a rotation that ended so, or still runs.

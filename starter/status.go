@@ -18,6 +18,7 @@ import (
 
 func (a *app) statusCommand() *cobra.Command {
 	var watch bool
+	var warn warning
 	c := &cobra.Command{
 		Use:   "status [FARM]",
 		Short: "Show a farm and what runs there, or all farms",
@@ -26,7 +27,10 @@ suspended, what an operator should do, and the commands for that. Below, it show
 is running, or else the last rotation: each step on each server, what it waits for, and
 the commands that decide.
 
-Without a farm it lists all farms, and marks those that need an operator.
+Without a farm it lists all farms, as "farmtrust farms" does.
+
+The exit code is for monitoring: 5 if an operator is needed, or the certificate ends
+within --warn-days, 6 if no worker answers.
 
 With --watch it shows each step of what is running until that ends. The exit code is
 then 0 if it ended verified, unchanged or rolled back, 3 if refused, 1 otherwise.`,
@@ -49,71 +53,80 @@ then 0 if it ended verified, unchanged or rolled back, 3 if refused, 1 otherwise
 			case err != nil:
 				return err
 			case len(args) == 0:
-				return a.showFarms(cmd.Context(), c)
+				return a.showFarms(cmd.Context(), c, warn)
 			case watch:
 				return a.watchFarm(cmd.Context(), c.Farm(args[0]))
 			default:
-				return a.showFarm(cmd.Context(), c.Farm(args[0]))
+				return a.showFarm(cmd.Context(), c.Farm(args[0]), warn)
 			}
 		},
 	}
 	c.Flags().BoolVarP(&watch, "watch", "w", false, "show each step until what is running ends")
+	warn.addFlag(c)
 	return c
 }
 
-// farmList is the JSON object for all farms.
-type farmList struct {
-	Farms []report.FarmRow `json:"farms"`
-}
-
-// showFarms lists the farms that have a controller or were rotated: what the
-// controller does, and the running or last rotation.
-func (a *app) showFarms(ctx context.Context, c client.Client) error {
-	summaries, err := c.Summaries(ctx)
+// showFarm shows a farm's page, then what runs or ran last. Where no worker answers, it
+// shows what Temporal itself knows.
+func (a *app) showFarm(ctx context.Context, f client.Farm, warn warning) error {
+	f, err := a.locateFarm(ctx, f)
 	if err != nil {
-		return a.explain(ctx, err)
-	}
-	list := farmList{Farms: []report.FarmRow{}}
-	warned := map[string]bool{}
-	for _, s := range summaries {
-		list.Farms = append(list.Farms, report.FarmRow(s))
-		if !warned[s.Site] {
-			warned[s.Site] = true
-			a.warnOfDifference(ctx, c.At(s.Site))
-		}
-	}
-	return a.show(list, func(w io.Writer) error { return a.writePage(w, report.Overview(list.Farms)) })
-}
-
-// farmStatus is the JSON object for a farm: what its controller knows, and the
-// fields of what runs or ran last.
-type farmStatus struct {
-	Controller *report.FarmState `json:"controller,omitempty"`
-	*farm.Status
-}
-
-// showFarm shows a farm's page, then what runs or ran last. It shows what it can
-// where one of the two cannot be read.
-func (a *app) showFarm(ctx context.Context, f client.Farm) error {
-	f, err := f.Locate(ctx)
-	if err != nil {
-		return a.explain(ctx, err)
+		return err
 	}
 	a.warnOfDifference(ctx, f.Client)
-	state, stateProblem := a.askState(ctx, f)
-	run, runProblem := a.readRun(ctx, f)
-	if state == nil && run == nil {
-		return errors.Join(runProblem, stateProblem)
+	summary, err := f.Summary(ctx)
+	if err != nil {
+		return a.explain(ctx, err)
 	}
-	if problem := errors.Join(runProblem, stateProblem); problem != nil {
-		fmt.Fprintln(a.err, problem)
+	state, stateProblem := a.askForStatus(ctx, f)
+	summary.Worker = controller.WorkerAnswers
+	switch {
+	case state != nil:
+		summary.Answer(*state, time.Now())
+	case isCannotTell(stateProblem):
+		summary.Worker = controller.WorkerNone
 	}
-	status := farmStatus{Status: run}
+	run, runProblem := a.readRun(ctx, f, summary.Worker)
+	for _, problem := range []error{runProblem, stateProblem} {
+		if problem != nil {
+			fmt.Fprintln(a.err, problem)
+		}
+	}
+	if err := a.showFarmStatus(summary, run, warn); err != nil {
+		return err
+	}
+	return assessStatus(summary, warn, stateProblem, runProblem)
+}
+
+// askForStatus asks the controller for its state, where a worker polls.
+func (a *app) askForStatus(ctx context.Context, f client.Farm) (*controller.State, error) {
+	running, err := f.HasWorker(ctx)
+	switch {
+	case err != nil:
+		return nil, a.explain(ctx, err)
+	case !running:
+		return nil, noWorker(f)
+	}
+	return a.askState(ctx, f)
+}
+
+func isCannotTell(err error) bool {
+	exit, ok := errors.AsType[*exitError](err)
+	return ok && exit.code == exitCannotTell
+}
+
+// showFarmStatus shows what is known of a farm, and of what runs or ran last.
+func (a *app) showFarmStatus(s controller.Summary, run *farm.Status, warn warning) error {
+	now := time.Now()
+	list := report.NewFarmList([]controller.Summary{s}, now, warn.duration())
+	status := report.FarmStatus{FarmRow: list.Farms[0], Status: run}
 	var pages []report.Page
-	if state != nil {
-		shown := report.NewFarmState(*state, time.Now())
+	if s.State != nil {
+		shown := report.NewFarmState(*s.State, now)
 		status.Controller = &shown
-		pages = append(pages, report.Farm(*state, time.Now()))
+		pages = append(pages, report.Farm(*s.State, now))
+	} else {
+		pages = append(pages, report.Overview(list))
 	}
 	if run != nil {
 		pages = append(pages, report.Run(*run))
@@ -121,32 +134,34 @@ func (a *app) showFarm(ctx context.Context, f client.Farm) error {
 	return a.show(status, func(w io.Writer) error { return a.writePages(w, pages...) })
 }
 
-// askState asks the controller, which a worker must answer for.
-func (a *app) askState(ctx context.Context, f client.Farm) (*controller.State, error) {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	state, err := f.State(ctx)
-	var notYet *serviceerror.QueryFailed
-	switch {
-	case errors.Is(err, client.ErrNoController):
-		return nil, fmt.Errorf("%s: %w", f.Name(), err)
-	case errors.As(err, &notYet):
-		return nil, fmt.Errorf("%s: the controller has only just started; ask again", f.Name())
-	case err != nil:
-		return nil, fmt.Errorf("%s: no worker answers for the controller: %w; start one: farmtrust-worker -config FILE", f.Name(), a.explain(ctx, err))
+// assessStatus is the exit of a farm's status: trouble that is known counts more than
+// what cannot be told.
+func assessStatus(s controller.Summary, warn warning, problems ...error) error {
+	if s.Troubled(time.Now(), warn.duration()) {
+		return &exitError{code: exitOperator}
 	}
-	return &state, nil
+	for _, problem := range problems {
+		switch {
+		case isCannotTell(problem):
+			return &exitError{code: exitCannotTell}
+		case problem != nil:
+			return &exitError{code: exitFailed}
+		}
+	}
+	return nil
 }
 
-// readRun returns how far the running run is, or how the last rotation ended;
-// nil if there was none.
-func (a *app) readRun(ctx context.Context, f client.Farm) (*farm.Status, error) {
+// readRun returns how far the running run is, or how the last rotation ended; nil if
+// there was none, or if no worker answers for the one that runs.
+func (a *app) readRun(ctx context.Context, f client.Farm, worker controller.WorkerState) (*farm.Status, error) {
 	run, err := f.Active(ctx)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, a.explain(ctx, err)
-	}
-	if run != nil {
-		return a.askStatus(ctx, f.Name(), run)
+	case run != nil && worker != controller.WorkerAnswers:
+		return nil, nil // the worker has been asked already
+	case run != nil:
+		return a.askStatus(ctx, f, run)
 	}
 	last, err := a.readLast(ctx, f)
 	if err != nil || last == nil {
@@ -156,18 +171,22 @@ func (a *app) readRun(ctx context.Context, f client.Farm) (*farm.Status, error) 
 }
 
 // askStatus asks the run itself, which a worker must answer for.
-func (a *app) askStatus(ctx context.Context, farmName string, run *client.Run) (*farm.Status, error) {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	s, err := run.Status(ctx)
+func (a *app) askStatus(ctx context.Context, f client.Farm, run *client.Run) (*farm.Status, error) {
+	var status farm.Status
+	err := a.askWithin(ctx, f.Name(), func(ctx context.Context) (err error) {
+		status, err = run.Status(ctx)
+		return err
+	})
 	var notYet *serviceerror.QueryFailed
 	switch {
+	case err == nil:
+		return &status, nil
 	case errors.As(err, &notYet):
-		return nil, fmt.Errorf("%s: %s has only just started; ask again", farmName, run.ID())
-	case err != nil:
-		return nil, fmt.Errorf("%s: %s is running, but no worker answers for it: %w; start one: farmtrust-worker -config FILE", farmName, run.ID(), err)
+		return nil, fmt.Errorf("%s: %s has only just started; ask again", f.Name(), run.ID())
+	case client.IsUnanswered(err):
+		return nil, silentWorker(f)
 	}
-	return &s, nil
+	return nil, fmt.Errorf("%s: %w", f.Name(), a.explain(ctx, err))
 }
 
 // readLast returns the report of the last rotation that ended; nil if there is
@@ -189,9 +208,9 @@ func (a *app) readLast(ctx context.Context, f client.Farm) (*farm.Report, error)
 
 // watchFarm shows what runs until it ends, or how the last rotation ended.
 func (a *app) watchFarm(ctx context.Context, f client.Farm) error {
-	f, err := f.Locate(ctx)
+	f, err := a.locateFarm(ctx, f)
 	if err != nil {
-		return a.explain(ctx, err)
+		return err
 	}
 	run, err := f.Active(ctx)
 	if err != nil {
@@ -203,7 +222,7 @@ func (a *app) watchFarm(ctx context.Context, f client.Farm) error {
 		if a.output == outputJSON {
 			w = a.err
 		}
-		if err := a.warnWithoutWorker(ctx, f.Client); err != nil {
+		if _, _, err := a.findWorker(ctx, f); err != nil {
 			return err
 		}
 		return a.watchRun(ctx, f.Name(), run, w, good...)
@@ -213,7 +232,7 @@ func (a *app) watchFarm(ctx context.Context, f client.Farm) error {
 	case err != nil:
 		return err
 	case last == nil:
-		return fmt.Errorf("%s: no rotation, or none within Temporal's retention; to start one: %s", f.Name(), a.commandLine(report.RotateCommand("", f.Name())))
+		return a.noRun(f.Name())
 	}
 	return a.showOutcome(*last, good...)
 }

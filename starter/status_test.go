@@ -16,10 +16,23 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
+// inOrderState is what the controller of a farm in order knows.
+func inOrderState(farmName string) controller.State {
+	return controller.State{
+		Farm: farmName, Inspected: controller.Inspected{At: time.Now(), Current: inUse(200)}, Next: farm.Next{Code: farm.CodeTrusted, Reason: "trusted"},
+	}
+}
+
+// inUse is a certificate that ends in so many days, and some hours.
+func inUse(days int) farm.StoreCertificate {
+	return farm.StoreCertificate{Thumbprint: "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012", NotAfter: time.Now().Add(time.Duration(days)*24*time.Hour + 6*time.Hour)}
+}
+
 func TestStatus_RunningRotation(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{onStatus: func(string) (farm.Status, error) {
 		return farm.Status{Phase: farm.PhaseCutover, Report: testReport("contoso", "")}, nil
 	}})
+	f.addController(inOrderState("contoso"))
 	f.addRotation("contoso")
 	runProgram(t, "status", "contoso").assertExit(t, exitOK, "out:contoso: cutover\n", "out:import certificate  changed")
 	got := runProgram(t, "status", "contoso", "-o", "json")
@@ -31,6 +44,7 @@ func TestStatus_RunningRotation(t *testing.T) {
 
 func TestStatus_HowTheLastRotationEndedIsNoFailure(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{})
+	f.addController(inOrderState("contoso"))
 	f.endRun(f.addRotation("contoso"), verified)
 	f.endRun(f.addRotation("contoso"), refused("contoso"))
 	runProgram(t, "status", "contoso").assertExit(t, exitOK, "out:contoso: refused\n", "out:refused for a reason")
@@ -42,27 +56,31 @@ func TestStatus_HowTheLastRotationEndedIsNoFailure(t *testing.T) {
 }
 
 func TestStatus_SaysWhyItCannotTell(t *testing.T) {
-	f := startTemporal(t, &fakeTemporal{onStatus: func(id string) (farm.Status, error) {
+	f := startTemporal(t, &fakeTemporal{known: []string{"alone"}, onStatus: func(id string) (farm.Status, error) {
 		if id == workflows.RotateID("young") {
 			return farm.Status{}, &serviceerror.QueryFailed{Message: "unknown queryType status"}
 		}
 		return farm.Status{}, serviceerror.NewFailedPrecondition("no poller seen for task queue recently")
 	}})
+	for _, name := range []string{"young", "orphan", "gone", "new"} {
+		f.addController(inOrderState(name))
+	}
 	f.addRotation("young")
 	f.addRotation("orphan")
 	f.endRun(f.addRotation("gone"), ending{err: errTerminated})
 	for name, c := range map[string]struct {
 		args []string
+		code int
 		want []string
 	}{
-		"no controller":    {[]string{"nobody"}, []string{"nobody: no controller runs for the farm: start a worker that has it in its configuration"}},
-		"only started":     {[]string{"young"}, []string{"young: rotate/young has only just started; ask again"}},
-		"no worker":        {[]string{"orphan"}, []string{"orphan: rotate/orphan is running, but no worker answers for it: ", "no poller seen", "start one: farmtrust-worker -config FILE"}},
-		"terminated":       {[]string{"gone"}, []string{"gone: terminated in Temporal"}},
-		"nothing to watch": {[]string{"nobody", "--watch"}, []string{"nobody: no rotation, or none within Temporal's retention; to start one: farmtrust rotate nobody"}},
+		"no controller":    {[]string{"alone"}, exitOperator, []string{"alone: no controller runs for the farm: start a worker that has it in its configuration"}},
+		"only started":     {[]string{"young"}, exitFailed, []string{"young: rotate/young has only just started; ask again"}},
+		"silent":           {[]string{"orphan"}, exitCannotTell, []string{"orphan: no worker of task queue farmtrust has answered for 10s", "start one: farmtrust-worker -config FILE"}},
+		"terminated":       {[]string{"gone"}, exitFailed, []string{"gone: terminated in Temporal"}},
+		"nothing to watch": {[]string{"new", "--watch"}, exitFailed, []string{"new: no rotation, or none within Temporal's retention; to start one: farmtrust rotate new"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			runProgram(t, append([]string{"status"}, c.args...)...).assertExit(t, exitFailed, c.want...)
+			runProgram(t, append([]string{"status"}, c.args...)...).assertExit(t, c.code, c.want...)
 		})
 	}
 }
@@ -77,31 +95,31 @@ func TestStatus_FarmAndWhatRuns(t *testing.T) {
 		Retention: controller.Retention{Snapshot: &farm.Snapshot{Previous: farm.StoreCertificate{Thumbprint: "99887766554433221100FFEEDDCCBBAA99887766"}}},
 	})
 	t.Run("the farm, with the commands for what an operator can do", func(t *testing.T) {
-		runProgram(t, "status", "contoso").assertExit(t, exitOK, "out:contoso: suspended, an operator is needed\n",
+		runProgram(t, "status", "contoso").assertExit(t, exitOperator, "out:contoso: suspended, an operator is needed\n",
 			"out:farmtrust resume contoso --reason WHY\n", "out:roll back to 99887766", "out:farmtrust rollback contoso --reason WHY\n")
 	})
 	f.addRunOf("RetireCertificate", "retire/contoso")
 	t.Run("then what runs", func(t *testing.T) {
-		runProgram(t, "status", "contoso").assertExit(t, exitOK, "out:contoso: suspended, an operator is needed\n", "out:\ncontoso: retiring\n")
+		runProgram(t, "status", "contoso").assertExit(t, exitOperator, "out:contoso: suspended, an operator is needed\n", "out:\ncontoso: retiring\n")
 	})
 	t.Run("json", func(t *testing.T) {
 		got := runProgram(t, "status", "contoso", "-o", "json")
-		got.assertExit(t, exitOK)
-		var shown farmStatus
+		got.assertExit(t, exitOperator)
+		var shown report.FarmStatus
 		got.readJSON(t, &shown)
 		if shown.Controller == nil || shown.Status == nil {
 			t.Fatalf("got %s", got.out)
 		}
 		type summary struct {
+			State         controller.Standing
 			Phase         controller.Phase
 			CanRollBack   bool
-			Results       int
 			RunsPhase     farm.Phase
 			NeedsOperator bool
 		}
 		assertEqual(t, summary{
-			shown.Controller.Phase, shown.Controller.CanRollBack, len(shown.Controller.Mailbox.Results), shown.Phase, shown.Controller.NeedsOperator,
-		}, summary{Phase: controller.Suspended, CanRollBack: true, RunsPhase: farm.PhaseRetiring, NeedsOperator: true})
+			shown.State, shown.Controller.Phase, shown.Controller.CanRollBack, shown.Phase, shown.NeedsOperator,
+		}, summary{State: controller.IsSuspended, Phase: controller.Suspended, CanRollBack: true, RunsPhase: farm.PhaseRetiring, NeedsOperator: true})
 	})
 }
 
@@ -109,15 +127,15 @@ func TestStatus_WithoutTheControllerShowsWhatItCan(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{noWorker: true})
 	f.addController(controller.State{Farm: "contoso"})
 	f.endRun(f.addRotation("contoso"), verified)
-	runProgram(t, "status", "contoso").assertExit(t, exitOK, "out:contoso: verified",
-		"contoso: no worker answers for the controller: ", "start one: farmtrust-worker -config FILE")
+	runProgram(t, "status", "contoso").assertExit(t, exitCannotTell, "out:contoso: verified",
+		"contoso: no worker polls task queue farmtrust; start one: farmtrust-worker -config FILE")
 }
 
 func TestStatus_NamesWorkersWithDifferentConfigurations(t *testing.T) {
 	one := client.Worker{Host: "worker-1", PID: 7, Config: "0a1b2c3d4e5f"}
 	two := client.Worker{Host: "worker-2", PID: 8, Config: "5f4e3d2c1b0a"}
 	f := startTemporal(t, &fakeTemporal{site: "berlin", pollers: []string{one.Identity(), two.Identity()}})
-	f.addController(controller.State{Farm: "contoso"})
+	f.addController(inOrderState("contoso"))
 	const want = "workers of task queue farmtrust/berlin have different configurations: " +
 		"worker-1, process 7 (configuration 0a1b2c3d4e5f); worker-2, process 8 (configuration 5f4e3d2c1b0a)"
 	for name, args := range map[string][]string{"of a farm": {"status", "contoso"}, "of all farms": {"status"}} {
@@ -157,42 +175,3 @@ func setAttributes(t *testing.T, e *fakeRun, all map[string]any) {
 	}
 }
 
-func TestStatus_OfAllFarms(t *testing.T) {
-	f := startTemporal(t, &fakeTemporal{})
-	t.Run("none", func(t *testing.T) {
-		runProgram(t, "status").assertExit(t, exitOK, "out:0 farms: no worker has run against this Temporal namespace yet")
-	})
-	f.endRun(f.addRotation("contoso"), refused("contoso"))
-	f.endRun(f.addRotation("contoso"), verified)
-	setAttributes(t, f.addRotation("fabrikam"), map[string]any{"Phase": "staging", "Thumbprint": "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012"})
-	setAttributes(t, f.addController(controller.State{Farm: "northwind"}), map[string]any{"Phase": "suspended", "NeedsOperator": true})
-	t.Run("what each controller does, and its last rotation", func(t *testing.T) {
-		runProgram(t, "status").assertExit(t, exitOK,
-			"out:contoso    NONE                        completed  -            2026-01-05 06:00 UTC  8.4s",
-			"out:fabrikam   NONE                        staging    DB0FEA9B     2026-01-05 06:00 UTC",
-			"out:northwind  suspended, OPERATOR NEEDED  -          -            -                     -")
-	})
-	t.Run("json", func(t *testing.T) {
-		got := runProgram(t, "status", "-o", "json")
-		got.assertExit(t, exitOK)
-		var shown farmList
-		got.readJSON(t, &shown)
-		second := time.Date(2026, 1, 5, 6, 0, 1, 0, time.UTC)
-		assertEqual(t, shown, farmList{Farms: []report.FarmRow{
-			{Farm: "contoso", Rotation: "completed", StartedAt: second, EndedAt: second.Add(8412 * time.Millisecond)},
-			{Farm: "fabrikam", Rotation: "staging", Thumbprint: "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012", StartedAt: second.Add(time.Second)},
-			{Farm: "northwind", Phase: "suspended", NeedsOperator: true},
-		}})
-	})
-}
-
-func TestStatus_OfAllFarmsMarksARetirementThatWaitsForAnOperator(t *testing.T) {
-	f := startTemporal(t, &fakeTemporal{})
-	f.endRun(f.addRotation("contoso"), verified)
-	setAttributes(t, f.addController(controller.State{Farm: "contoso"}), map[string]any{"Phase": "idle", "NeedsOperator": false})
-	retirement := f.addRunOf("RetireCertificate", "retire/contoso")
-	setAttributes(t, retirement, map[string]any{"Phase": "retiring", "NeedsOperator": true})
-	runProgram(t, "status").assertExit(t, exitOK, "out:contoso  retiring, OPERATOR NEEDED  completed")
-	f.endRun(retirement, verified)
-	runProgram(t, "status").assertExit(t, exitOK, "out:contoso  idle        completed")
-}

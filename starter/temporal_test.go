@@ -54,6 +54,9 @@ type fakeTemporal struct {
 	refuseDecision error
 	// site is where the worker and its controllers are.
 	site string
+	// known are the farms whose controllers were terminated: a worker has them in its
+	// configuration, and has not started others yet.
+	known []string
 	// pollers are the identities of the workers, if they matter.
 	pollers []string
 	// noWorker leaves the task queue without pollers, noFarmAttribute the
@@ -91,6 +94,9 @@ var errNoFarmAttribute = serviceerror.NewInvalidArgument("Namespace default has 
 func startTemporal(t *testing.T, f *fakeTemporal) *fakeTemporal {
 	t.Helper()
 	f.controllers = map[string]*controller.State{}
+	if f.known == nil {
+		f.known = []string{"contoso", "fabrikam", "northwind"}
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -299,6 +305,11 @@ func (f *fakeTemporal) GetWorkflowExecutionHistory(ctx context.Context, r *workf
 
 func (f *fakeTemporal) DescribeWorkflowExecution(_ context.Context, r *workflowservice.DescribeWorkflowExecutionRequest) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	e, err := f.lookUp(r.Execution)
+	if name, ok := strings.CutPrefix(r.Execution.WorkflowId, workflows.ControllerID("")); ok && err != nil && slices.Contains(f.known, name) {
+		return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
+			Execution: r.Execution, Status: enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, TaskQueue: workflows.TaskQueue(f.site),
+		}}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -125,7 +125,7 @@ func splitArguments(line string) []string {
 func TestHelp_NamesEveryExitCode(t *testing.T) {
 	got := runProgram(t, "--help")
 	got.assertExit(t, exitOK)
-	for _, code := range []int{exitOK, exitFailed, exitUsage, exitRefused, exitDiffers} {
+	for _, code := range []int{exitOK, exitFailed, exitUsage, exitRefused, exitDiffers, exitOperator, exitCannotTell} {
 		if !strings.Contains(got.out, fmt.Sprintf("\n  %d  ", code)) {
 			t.Errorf("exit code %d is not explained:\n%s", code, got.out)
 		}

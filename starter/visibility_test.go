@@ -45,6 +45,7 @@ func (e *fakeRun) matches(query string) (bool, error) {
 		name, value, ok := strings.Cut(term, " = ")
 		switch {
 		case term == "ExecutionStatus = 'Running'" && running, term == "ExecutionStatus != 'Running'" && !running:
+		case term == "ExecutionStatus != 'ContinuedAsNew'" && e.info.Status != enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW:
 		case strings.HasPrefix(term, "ExecutionStatus "):
 			return false, nil
 		case ok && name == "WorkflowType":

@@ -37,6 +37,7 @@ command. Without them, this version continues what an older one began.
 Several workers may run side by side. Those of a site must have the same configuration.
 
 Other commands, each with -h:
+  check      check a configuration, and every server that it names, without Temporal
   namespace  make the namespace of a self-hosted Temporal server ready
   replay     show the open workflows that this version could not continue
   health     report whether a worker on this machine asks Temporal for work
@@ -96,6 +97,15 @@ func parse(name string, args []string, w io.Writer) (options, error) {
 // Help, with the flags between before and after, goes to w, and the error is then
 // [flag.ErrHelp]; any other is a [*usageError].
 func parseFlags(flags *flag.FlagSet, args []string, before, after string, w io.Writer) error {
+	err := parseFlagsBefore(flags, args, before, after, w)
+	if err == nil && flags.NArg() > 0 {
+		return &usageError{fmt.Errorf("unexpected argument %q; see %s -h", flags.Arg(0), flags.Name())}
+	}
+	return err
+}
+
+// parseFlagsBefore is parseFlags for a command that takes arguments after its flags.
+func parseFlagsBefore(flags *flag.FlagSet, args []string, before, after string, w io.Writer) error {
 	flags.SetOutput(io.Discard)
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -110,8 +120,6 @@ func parseFlags(flags *flag.FlagSet, args []string, before, after string, w io.W
 		return err
 	case err != nil:
 		return &usageError{fmt.Errorf("%w; see %s -h", err, flags.Name())}
-	case flags.NArg() > 0:
-		return &usageError{fmt.Errorf("unexpected argument %q; see %s -h", flags.Arg(0), flags.Name())}
 	}
 	return nil
 }

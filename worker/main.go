@@ -49,6 +49,8 @@ func run(ctx context.Context, name string, args []string, stdout, stderr io.Writ
 			command, args = runNamespace, args[1:]
 		case "replay":
 			command, args = runReplay, args[1:]
+		case "check":
+			command, args = runCheck, args[1:]
 		case "health":
 			command, args = runHealth, args[1:]
 		}

@@ -54,7 +54,7 @@ func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice,
 		return "", err
 	}
 	since := workflow.Now(ctx)
-	err := o.awaitDeadline(ctx, func() time.Time { return o.setDeadline(ctx, b, failed, since) }, fmt.Sprintf("%s on %s is blocked", failed.step, failed.host),
+	err := o.awaitDeadline(ctx, func() time.Time { return o.setDeadline(ctx, b, failed, since) }, o.summarizeWait(),
 		func() bool { return b.choice != "" || d.err() != nil })
 	d.blocked = slices.DeleteFunc(d.blocked, func(other *blockedStep) bool { return other == b })
 	d.unblockedAt = workflow.Now(ctx)
@@ -236,7 +236,7 @@ func endsRun(err error) bool {
 // awaitAtMost waits until a condition holds, for a limited time.
 func awaitAtMost(ctx workflow.Context, timeout time.Duration, summary string, condition func() bool) error {
 	_, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
-		Timeout: timeout, TimerOptions: workflow.TimerOptions{Summary: summary},
+		Timeout: timeout, TimerOptions: workflow.TimerOptions{Summary: summarize(summary)},
 	}, condition)
 	return err
 }

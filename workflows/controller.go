@@ -198,7 +198,7 @@ func (c *farmController) wait(ctx workflow.Context) error {
 			c.Mailbox.Request != request || c.Inspected.Due != due || c.Recalling || c.isCancelled() || c.mayContinueAsNew(ctx)
 	}
 	_, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
-		Timeout: c.UntilNext(workflow.Now(ctx)), TimerOptions: workflow.TimerOptions{Summary: "next inspection"},
+		Timeout: c.UntilNext(workflow.Now(ctx)), TimerOptions: workflow.TimerOptions{Summary: summarize(c.summarizeWait(workflow.Now(ctx)))},
 	}, woken)
 	return err
 }

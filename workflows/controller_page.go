@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -63,6 +64,21 @@ func (c *farmController) showPage(ctx workflow.Context) {
 	if err := workflow.UpsertTypedSearchAttributes(ctx, c.marks(s)...); err != nil {
 		workflow.GetLogger(ctx).Warn("search attributes are not set", "error", err)
 	}
+}
+
+// summarizeWait says what the controller waits for, and whether an operator is needed: the
+// summary of its timer is what the first tab of the Temporal UI shows.
+func (c *farmController) summarizeWait(now time.Time) string {
+	show := "farmtrust status " + c.Farm
+	switch run := c.Active; {
+	case run != nil && run.Wait.NeedsOperator():
+		return fmt.Sprintf("OPERATOR NEEDED: %s waits for %s: see %s", run.WorkflowID, run.Wait.For, show)
+	case c.NeedsOperator(now):
+		return "OPERATOR NEEDED: see " + show + "; next inspection"
+	case run != nil:
+		return run.WorkflowID + " is at work; next look"
+	}
+	return "next inspection"
 }
 
 func (c *farmController) marks(s shown) []temporal.SearchAttributeUpdate {

@@ -47,7 +47,7 @@ func (o *operation) waitForApproval(ctx workflow.Context, digest string, describ
 		return err
 	}
 	isOver := func() bool { return d.approval.approved == digest || d.err() != nil || d.gatesReopened }
-	err := o.awaitDeadline(ctx, deadline, "approval", isOver)
+	err := o.awaitDeadline(ctx, deadline, o.summarizeWait(), isOver)
 	d.approval.wanted = ""
 	if err := errors.Join(err, o.endWait(ctx, err)); err != nil {
 		return err
@@ -98,7 +98,7 @@ func (r *rotation) awaitWindow(ctx workflow.Context) error {
 	}); err != nil {
 		return err
 	}
-	err = awaitAtMost(ctx, untilOpen, "maintenance window", func() bool { return r.decisions.err() != nil || r.decisions.gatesReopened })
+	err = awaitAtMost(ctx, untilOpen, r.summarizeWait(), func() bool { return r.decisions.err() != nil || r.decisions.gatesReopened })
 	return errors.Join(err, r.endWait(ctx, err), r.decisions.err())
 }
 

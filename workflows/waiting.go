@@ -98,7 +98,7 @@ func (o *operation) remindOfWaits(ctx workflow.Context) {
 				}
 				continue
 			}
-			if awaitAtMost(ctx, at.Sub(workflow.Now(ctx)), "reminder", isOver) != nil {
+			if awaitAtMost(ctx, at.Sub(workflow.Now(ctx)), "reminder; "+o.summarizeWait(), isOver) != nil {
 				return
 			}
 			if !isOver() {
@@ -150,6 +150,25 @@ func (o *operation) judgeWayBack(ctx workflow.Context) {
 		return
 	}
 	o.decisions.rollbackBlocked = o.expired(workflow.Now(ctx))
+}
+
+// summarizeWait names what the run waits for, and the command that shows the rest: the
+// timers of a wait have it for their summary, which is all that the first tab of the
+// Temporal UI shows of it.
+func (o *operation) summarizeWait() string {
+	w, show := o.progress.Wait, "farmtrust status "+o.farm.Name
+	switch {
+	case w == nil:
+		return ""
+	case w.For == farm.ForApproval:
+		return "WAITS FOR APPROVAL of what " + show + " lists, which also has the command"
+	case w.For == farm.ForDecision && len(w.Blocked) > 0:
+		first := w.Blocked[0]
+		return fmt.Sprintf("BLOCKED, WAITS FOR A DECISION: %s on %s: see %s", first.Step, first.Server, show)
+	case w.For == farm.ForWindow:
+		return "waits for the maintenance window: see " + show
+	}
+	return "waits for " + string(w.For) + ": see " + show
 }
 
 // awaitUntil waits until a condition holds, or a moment comes; a zero moment never

@@ -25,6 +25,9 @@ type Bundle struct {
 	// Certificate is the public part with its chain. Its FriendlyName is empty:
 	// a certificate gets one when it is imported.
 	Certificate farm.Certificate
+	// Origin is where it was read from, such as the name of a file, for messages; empty
+	// where it was made here.
+	Origin string
 
 	leaf *x509.Certificate
 	// chain holds the issuers, nearest first, the root last.
@@ -56,9 +59,13 @@ func newBundle(leaf *x509.Certificate, chain []*x509.Certificate, key crypto.Sig
 	return &Bundle{Certificate: public, leaf: leaf, chain: chain, key: func() crypto.Signer { return key }}
 }
 
-// String returns the certificate's short thumbprint and subject.
+// String returns the certificate's short thumbprint, its subject and its origin.
 func (b Bundle) String() string {
-	return fmt.Sprintf("certificate %s (%s)", b.Certificate.Thumbprint.Short(), b.Certificate.Subject)
+	text := fmt.Sprintf("certificate %s (%s)", b.Certificate.Thumbprint.Short(), b.Certificate.Subject)
+	if b.Origin != "" {
+		text += " in " + b.Origin
+	}
+	return text
 }
 
 // Format prints as [Bundle.String] does, for every verb and flag.

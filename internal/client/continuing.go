@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -54,21 +53,12 @@ func isTaskFailure(err error) bool {
 	return errors.As(err, &notReady)
 }
 
-// nonDeterminism is the code of a history that a worker cannot replay. A query meets
-// it, rarely, when it arrives with the controller's last task.
-const nonDeterminism = "[TMPRL1100]"
-
 // askState asks the controller for its state.
 func (f Farm) askState(ctx context.Context) (state controller.State, err error) {
-	replayed := true
 	err = retryContinuing(ctx, func(err error) bool {
-		if strings.Contains(err.Error(), nonDeterminism) && replayed {
-			replayed = false
-			return true
-		}
 		return errors.Is(err, errContinuing) || isTaskFailure(err)
 	}, func() error {
-		reply, err := f.temporal.QueryWorkflowWithOptions(ctx, &client.QueryWorkflowWithOptionsRequest{
+		reply, err := query(ctx, f.temporal, &client.QueryWorkflowWithOptionsRequest{
 			WorkflowID: f.ControllerID(), QueryType: workflows.StateQuery,
 			// Without this, a terminated workflow still answers queries.
 			QueryRejectCondition: enumspb.QUERY_REJECT_CONDITION_NOT_OPEN,

@@ -158,8 +158,8 @@ func TestState_WhileContinuingAsNew(t *testing.T) {
 	}{
 		"the run has just continued": {&continuingFrontend{rejected: []enumspb.WorkflowExecutionStatus{continuedAsNew, continuedAsNew}}, ""},
 		"its first task is due":      {&continuingFrontend{failures: []error{errTaskFailed}}, ""},
-		"a replay fails once":        {&continuingFrontend{failures: []error{errNonDeterminism}}, ""},
-		"a replay fails again":       {&continuingFrontend{failures: []error{errNonDeterminism, errNonDeterminism}}, "TMPRL1100"},
+		"it was overtaken":           {&continuingFrontend{failures: []error{errNonDeterminism, errNonDeterminism}}, ""},
+		"no worker can replay it":    {&continuingFrontend{failures: slices.Repeat([]error{errNonDeterminism}, 4)}, "TMPRL1100"},
 		"the run was terminated":     {&continuingFrontend{rejected: []enumspb.WorkflowExecutionStatus{enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED}}, client.ErrNoController.Error()},
 		"there is no run":            {&continuingFrontend{failures: []error{errWorkflowMissing}}, client.ErrNoController.Error()},
 	} {
@@ -214,6 +214,16 @@ func TestRequest_RefusedForWhatHasEnded(t *testing.T) {
 			t.Errorf("got %v after %d requests, want the first refusal", err, len(f.updateIDs))
 		}
 	})
+}
+
+func TestAdmit_WhileContinuingAsNew(t *testing.T) {
+	f := &continuingFrontend{failures: []error{errCompleted, errTaskFailed}}
+	if _, err := f.dial(t).Records().Admit(t.Context(), "contoso", controller.Admission{WorkflowID: "rotate/contoso", RunID: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	if len(f.updateIDs) != 3 || len(slices.Compact(f.updateIDs)) != 1 {
+		t.Errorf("the question arrived as %v, want it three times under one ID", f.updateIDs)
+	}
 }
 
 func TestDecide_WhileATaskFails(t *testing.T) {

@@ -26,7 +26,8 @@ func (f Farm) SendEvent(ctx context.Context, e controller.Event) (*Delivery, err
 	return &Delivery{farm: f, event: e}, nil
 }
 
-// answerTimeout is how long a worker may take to answer a query.
+// answerTimeout is how long a worker may take to answer a query, and for how long none
+// may answer before it is not waited for any longer.
 const answerTimeout = 10 * time.Second
 
 // Wait waits until the controller has recorded what came of the event, and
@@ -34,13 +35,20 @@ const answerTimeout = 10 * time.Second
 // pending is called with the controller's state each time that it is asked.
 //
 // The event of a farm that is unmanaged stays pending too, but is not waited
-// for: its result says so, and has no time.
+// for: its result says so, and has no time. Nor is it waited for where no worker answers
+// for ten seconds; see [IsUnanswered].
 func (d *Delivery) Wait(ctx context.Context, pending func(controller.State)) (controller.EventResult, error) {
+	answeredAt := time.Now()
 	for {
 		state, err := d.readState(ctx)
+		if !IsUnanswered(err) {
+			answeredAt = time.Now()
+		}
 		switch result, answered := state.Mailbox.ResultOf(d.event.ID); {
 		case errors.Is(err, ErrNoController):
 			return result, fmt.Errorf("%s ended before it answered the event; see its history", d.farm.ControllerID())
+		case err != nil && ctx.Err() == nil && time.Since(answeredAt) >= answerTimeout:
+			return result, err
 		case err != nil:
 			// No worker answers now. The event is stored; ask again.
 		case answered:

@@ -141,12 +141,12 @@ func (r Records) askRun(ctx context.Context, record *controller.RunRecord) error
 	return r.ask(ctx, record, workflows.SnapshotQuery, &record.Snapshot)
 }
 
-func (r Records) ask(ctx context.Context, record *controller.RunRecord, query string, answer any) error {
-	value, err := r.client.temporal.QueryWorkflow(ctx, record.WorkflowID, record.RunID, query)
+func (r Records) ask(ctx context.Context, record *controller.RunRecord, queryType string, answer any) error {
+	reply, err := query(ctx, r.client.temporal, &client.QueryWorkflowWithOptionsRequest{WorkflowID: record.WorkflowID, RunID: record.RunID, QueryType: queryType})
 	if err != nil {
-		return fmt.Errorf("ask %s for its %s: %w", record.WorkflowID, query, err)
+		return fmt.Errorf("ask %s for its %s: %w", record.WorkflowID, queryType, err)
 	}
-	return value.Get(answer)
+	return reply.QueryResult.Get(answer)
 }
 
 // readEnd reads how a run ended. One that left no report is asked how far it was.
@@ -191,13 +191,17 @@ func trimReport(r farm.Report) farm.Report {
 
 // Admit implements [activities.Runs].
 func (r Records) Admit(ctx context.Context, farmName string, a controller.Admission) (admitted controller.Admitted, err error) {
-	handle, err := r.client.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		UpdateID: rand.Text(), WorkflowID: workflows.ControllerID(farmName),
-		UpdateName: workflows.AdmitUpdate, Args: []any{a}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	updateID := rand.Text()
+	err = retryContinuing(ctx, isUnprocessed, func() error {
+		handle, err := r.client.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+			UpdateID: updateID, WorkflowID: workflows.ControllerID(farmName),
+			UpdateName: workflows.AdmitUpdate, Args: []any{a}, WaitForStage: client.WorkflowUpdateStageCompleted,
+		})
+		if err == nil {
+			err = handle.Get(ctx, &admitted)
+		}
+		return err
 	})
-	if err == nil {
-		err = handle.Get(ctx, &admitted)
-	}
 	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok && application.Type() == workflows.RefusedError {
 		return admitted, temporal.NewNonRetryableApplicationError(application.Message(), activities.NotAdmitted, nil)
 	}

@@ -34,11 +34,11 @@ func (r *Run) RunID() string { return r.run.GetRunID() }
 
 // Status asks the run how far it is. It needs a worker to answer.
 func (r *Run) Status(ctx context.Context) (s farm.Status, err error) {
-	reply, err := r.temporal.QueryWorkflow(ctx, r.ID(), r.RunID(), workflows.StatusQuery)
+	reply, err := query(ctx, r.temporal, &client.QueryWorkflowWithOptionsRequest{WorkflowID: r.ID(), RunID: r.RunID(), QueryType: workflows.StatusQuery})
 	if err != nil {
 		return s, fmt.Errorf("ask %s for its status: %w", r.ID(), err)
 	}
-	return s, reply.Get(&s)
+	return s, reply.QueryResult.Get(&s)
 }
 
 // Report waits until the run ends, and returns its report. A run that was

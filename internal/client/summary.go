@@ -11,107 +11,114 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-// Summary is what Temporal's visibility store knows of a farm.
-type Summary struct {
-	Farm string
-	// Site is where its workers are; empty for none.
-	Site string
-	// Phase is what the controller does; empty where none runs.
-	Phase string
-	// NeedsOperator reports whether the controller or a run waits for an operator.
-	NeedsOperator bool
-	// Rotation is the phase of the last rotation while it runs, and afterwards
-	// Temporal's word for how it ended; empty where there was none.
-	Rotation string
-	// Thumbprint is of the certificate that the rotation works or worked towards.
-	Thumbprint farm.Thumbprint
-	StartedAt  time.Time
-	// EndedAt is zero while the rotation runs.
-	EndedAt time.Time
-}
+// queryManaged selects the last run of each controller; that it continued as new says
+// nothing.
+var queryManaged = queryAll(workflows.ManageFarm) + " AND ExecutionStatus != 'ContinuedAsNew'"
 
-// Summaries lists the farms that have a controller or were rotated, by name.
-func (c Client) Summaries(ctx context.Context) ([]Summary, error) {
+// Summaries lists the farms that have, or should have, a controller, by name. A farm
+// that was forgotten is not among them.
+func (c Client) Summaries(ctx context.Context) ([]controller.Summary, error) {
 	all := summaries{}
-	for _, source := range []struct {
-		query string
-		add   func(*workflowpb.WorkflowExecutionInfo) error
-	}{
-		{queryAll(workflows.RotateTrust), all.addRotation},
-		{queryRunning(workflows.ManageFarm), all.addController},
-		{queryRunning(workflows.RetireCertificate), all.addRetirement},
-	} {
-		if err := c.listWorkflows(ctx, source.query, source.add); err != nil {
+	controllers := map[string]*workflowpb.WorkflowExecutionInfo{}
+	if err := c.listWorkflows(ctx, queryManaged, func(e *workflowpb.WorkflowExecutionInfo) error {
+		name := farmNameIn(e, workflows.ControllerID)
+		if known := controllers[name]; known == nil || isRunning(e) || !isRunning(known) && e.StartTime.AsTime().After(known.StartTime.AsTime()) {
+			controllers[name] = e
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	for name, e := range controllers {
+		if err := all.addController(name, e); err != nil {
 			return nil, err
 		}
 	}
-	return slices.SortedFunc(maps.Values(all), func(a, b Summary) int { return strings.Compare(a.Farm, b.Farm) }), nil
+	for _, run := range []struct {
+		workflow any
+		id       func(string) string
+	}{{workflows.RetireCertificate, workflows.RetireID}, {workflows.RotateTrust, workflows.RotateID}} {
+		if err := c.listWorkflows(ctx, queryRunning(run.workflow), func(e *workflowpb.WorkflowExecutionInfo) error {
+			return all.addRun(farmNameIn(e, run.id), e)
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return slices.SortedFunc(maps.Values(all), func(a, b controller.Summary) int { return strings.Compare(a.Farm, b.Farm) }), nil
+}
+
+// Summary returns what Temporal itself knows of the farm, without any worker.
+func (f Farm) Summary(ctx context.Context) (controller.Summary, error) {
+	all := summaries{f.name: {Farm: f.name, Site: f.Site()}}
+	for _, part := range []struct {
+		id  string
+		add func(string, *workflowpb.WorkflowExecutionInfo) error
+	}{{f.ControllerID(), all.addController}, {workflows.RetireID(f.name), all.addRun}, {workflows.RotateID(f.name), all.addRun}} {
+		e, err := f.describeWorkflow(ctx, part.id)
+		if err == nil && e != nil && (isRunning(e) || part.id == f.ControllerID()) {
+			err = part.add(f.name, e)
+		}
+		if err != nil {
+			return controller.Summary{}, err
+		}
+	}
+	return all[f.name], nil
 }
 
 // summaries are those of farms, by name.
-type summaries map[string]Summary
+type summaries map[string]controller.Summary
 
-// addRotation adds a rotation, unless a later one of the farm is known.
-func (all summaries) addRotation(e *workflowpb.WorkflowExecutionInfo) error {
-	s, err := summarizeRotation(e)
-	if known, ok := all[s.Farm]; !ok || s.StartedAt.After(known.StartedAt) {
-		all[s.Farm] = s
+func (all summaries) addController(name string, e *workflowpb.WorkflowExecutionInfo) error {
+	if !wasManaged(e) {
+		return nil
 	}
-	return err
-}
-
-func (all summaries) addController(e *workflowpb.WorkflowExecutionInfo) error {
-	name := farmNameIn(e, workflows.ControllerID)
-	s := all[name]
-	s.Site, _ = workflows.SiteOf(e.TaskQueue)
+	s, err := summarizeController(e)
 	all[name] = s
-	return all.addPhase(e, name)
-}
-
-// addRetirement replaces what the controller says of its retirement: only the
-// retirement knows whether it waits for an operator.
-func (all summaries) addRetirement(e *workflowpb.WorkflowExecutionInfo) error {
-	return all.addPhase(e, farmNameIn(e, workflows.RetireID))
-}
-
-func (all summaries) addPhase(e *workflowpb.WorkflowExecutionInfo, farmName string) error {
-	phase, needsOperator, err := readPhase(e)
-	s := all[farmName]
-	s.Farm, s.Phase, s.NeedsOperator = farmName, phase, s.NeedsOperator || needsOperator
-	all[farmName] = s
 	return err
 }
 
-func summarizeRotation(e *workflowpb.WorkflowExecutionInfo) (Summary, error) {
-	thumbprint, err := readAttribute[string](e, workflows.ThumbprintAttribute.GetName())
-	site, _ := workflows.SiteOf(e.TaskQueue)
-	s := Summary{
-		Farm:       farmNameIn(e, workflows.RotateID),
-		Site:       site,
-		Rotation:   strings.ToLower(e.Status.String()),
-		Thumbprint: farm.Thumbprint(thumbprint),
-		StartedAt:  e.StartTime.AsTime(),
+// addRun adds what runs for a farm, also where nothing else is known of it.
+func (all summaries) addRun(name string, e *workflowpb.WorkflowExecutionInfo) error {
+	s, known := all[name]
+	if !known {
+		s.Farm = name
+		s.Site, _ = workflows.SiteOf(e.TaskQueue)
 	}
-	if e.CloseTime != nil {
-		s.EndedAt = e.CloseTime.AsTime()
+	phase, needsOperator, err := readPhase(e)
+	s.Run = controller.RunSummary{
+		WorkflowID: e.Execution.WorkflowId, Retirement: e.Execution.WorkflowId == workflows.RetireID(name),
+		Phase: farm.Phase(phase), StartedAt: e.StartTime.AsTime(), NeedsOperator: needsOperator,
 	}
-	if err != nil || !isRunning(e) {
+	all[name] = s
+	return err
+}
+
+func summarizeController(e *workflowpb.WorkflowExecutionInfo) (s controller.Summary, err error) {
+	s.Farm, s.Managed = farmNameIn(e, workflows.ControllerID), isRunning(e)
+	s.Site, _ = workflows.SiteOf(e.TaskQueue)
+	phase, needsOperator, err := readPhase(e)
+	if err != nil {
 		return s, err
 	}
-	phase, needsOperator, err := readPhase(e)
-	if phase != "" {
-		s.Rotation = phase
+	s.Phase, s.NeedsOperator = controller.Phase(phase), needsOperator
+	thumbprint, err := readAttribute[string](e, workflows.ThumbprintAttribute.GetName())
+	if err != nil {
+		return s, err
 	}
-	s.NeedsOperator = needsOperator
+	s.Thumbprint = farm.Thumbprint(thumbprint)
+	if s.NotAfter, err = readAttribute[time.Time](e, workflows.NotAfterAttribute.GetName()); err != nil {
+		return s, err
+	}
+	s.Inspected, err = readAttribute[time.Time](e, workflows.InspectedAttribute.GetName())
 	return s, err
 }
 
-// readPhase reads what a running workflow does, and whether an operator is
-// needed.
+// readPhase reads what a workflow does, and whether an operator is needed.
 func readPhase(e *workflowpb.WorkflowExecutionInfo) (phase string, needsOperator bool, err error) {
 	if phase, err = readAttribute[string](e, workflows.PhaseAttribute.GetName()); err != nil {
 		return "", false, err

@@ -95,5 +95,5 @@ func (r *reader) readSecret(n node) secret.Ref {
 		r.addProblem(n, "keep the secret outside this file and name it: file:/path or env:NAME", "is not the name of a secret")
 		return ""
 	}
-	return r.resolveSecretPath(ref)
+	return r.resolveSecretPath(n, ref)
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -40,8 +41,8 @@ func (r *reader) checkWholeFile(connections map[string]Connection) {
 	r.checkServersAreNamedOnce()
 	used := map[string]bool{}
 	for _, p := range r.placements {
+		r.checkConnection(p, connections, used[p.Connection])
 		used[p.Connection] = true
-		r.checkConnection(p, connections)
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.connectedBy)) {
 		if !used[name] {
@@ -79,16 +80,35 @@ func (r *reader) reportNamedTwice(first, second placement) {
 	}
 }
 
-func (r *reader) checkConnection(p placement, connections map[string]Connection) {
+// checkConnection checks the connection of a server. One that is not defined is
+// reported once, and not again for each server that has it.
+func (r *reader) checkConnection(p placement, connections map[string]Connection, reported bool) {
 	connection, defined := connections[p.Connection]
 	switch {
 	case p.Connection == "":
 		r.addProblem(p.at, "write connection: NAME for the server or for all servers beside it", "no connection for %s", p.Host)
-	case !defined && len(connections) > 0: // that there are none at all is a problem of its own
+	case !defined && !reported && len(connections) > 0: // that there are none at all is a problem of its own
 		r.addProblem(p.at, suggestWord(p.Connection, slices.Sorted(maps.Keys(connections)), "the connections"),
-			"the connection %s of %s is not defined", p.Connection, p.Host)
+			"the connection %s of %s is not defined", p.Connection, r.describeUsers(p))
 	case p.role == frontEndServer && connection.Auth == Basic:
 		r.addProblem(p.at, "use a connection with auth: ntlm, or runAs: task",
 			"basic works for local accounts only, which cannot run SharePoint cmdlets against SQL Server")
 	}
+}
+
+// describeUsers names a server and says how many others have its connection.
+func (r *reader) describeUsers(p placement) string {
+	others := -1
+	for _, other := range r.placements {
+		if other.Connection == p.Connection {
+			others++
+		}
+	}
+	switch others {
+	case 0:
+		return p.Host
+	case 1:
+		return p.Host + " and of another server"
+	}
+	return fmt.Sprintf("%s and of %d other servers", p.Host, others)
 }

@@ -1,8 +1,8 @@
 // Package config reads the YAML file that configures farmtrust, and reports all of
 // its problems at once, with line numbers.
 //
-// It connects to nothing and resolves no secret: the file names secrets, and the
-// code that needs one resolves it at the last moment. docs/configuration.md is the
+// It connects to nothing and opens nothing that the file names, such as secrets: the
+// worker may be on another machine. Package preflight does that. docs/configuration.md is the
 // reference of the file's keys; a test keeps the two in agreement.
 package config
 

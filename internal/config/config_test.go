@@ -1,11 +1,6 @@
 package config_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"io/fs"
 	"os"
@@ -30,7 +25,7 @@ const minimalConfig = `farms:
     certificate:
       source: {directory: {path: pfx, password: file:pfx.txt}}
 connections:
-  main: {auth: ntlm, user: svc, password: env:PASSWORD}
+  main: {auth: ntlm, user: svc@contoso.com, password: env:PASSWORD}
 `
 
 // fullConfig sets each key to something other than its default.
@@ -91,7 +86,7 @@ func TestLoad_Defaults(t *testing.T) {
 			},
 			Source: config.Source{Directory: &config.Directory{Path: folder + "/pfx", Password: secret.Ref("file:" + folder + "/pfx.txt")}},
 		}},
-		Connections: map[string]config.Connection{"main": {Auth: config.NTLM, User: "svc", Password: "env:PASSWORD"}},
+		Connections: map[string]config.Connection{"main": {Auth: config.NTLM, User: "svc@contoso.com", Password: "env:PASSWORD"}},
 	}
 	if diff := cmp.Diff(want, requireLoad(t, path)); diff != "" {
 		t.Errorf("configuration (-want +got):\n%s", diff)
@@ -176,7 +171,7 @@ func TestLoad_AllKeys(t *testing.T) {
 func TestLoad_Warnings(t *testing.T) {
 	content := strings.Replace(fullConfig, "allowOutboundHttp: false", "allowOutboundHttp: true", 1)
 	content = strings.Replace(content, "user: svc-oos", "user: svc-oos@contoso.com", 1)
-	content = strings.Replace(content, "site: berlin", "  spare: {auth: ntlm, user: svc, password: env:X}\nsite: berlin", 1)
+	content = strings.Replace(content, "site: berlin", "  spare: {auth: ntlm, user: svc, password: file:D:/x.txt}\nsite: berlin", 1)
 	got := requireLoad(t, writeConfig(t, content))
 	want := []string{
 		"8: farms[0].office.allowOutboundHttp: office servers may send S2S tokens over HTTP, where they can be intercepted and replayed: use HTTPS and remove the setting",
@@ -184,6 +179,8 @@ func TestLoad_Warnings(t *testing.T) {
 		"16: farms[0].sharePoint[0].sites[1]: S2S tokens for old.contoso.com:8080 travel in clear text and can be replayed: use HTTPS",
 		"28: connections.office: Windows accepts basic for local accounts only: use ntlm for domain accounts",
 		"30: connections.other.allowUnverified: server certificates are not verified: anyone on the network path can read and change everything: name the CA under ca",
+		"31: connections.spare.password: D:/x.txt is a path of Windows: write a path such as /etc/farmtrust/pfx, unless the worker runs on Windows",
+		"31: connections.spare: the account svc has no domain: write DOMAIN\\svc or svc@domain, unless it is a local account of each server",
 		"31: connections.spare: no server uses this connection: remove it, or name it under a farm",
 	}
 	if diff := cmp.Diff(want, describeProblems(got.Path, got.Warnings)); diff != "" {
@@ -243,33 +240,13 @@ func requireLoad(t testing.TB, path string) *config.Config {
 	return c
 }
 
-// writeConfig writes content as a configuration file, with the certificate of a CA
-// and files that are not certificates beside it, and returns its path.
+// writeConfig writes content as a configuration file, and returns its path. Nothing that
+// it names is there.
 func writeConfig(t testing.TB, content string) string {
 	t.Helper()
-	folder := t.TempDir()
-	writeFile(t, filepath.Join(folder, "ca.pem"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: newCACertificate(t)})))
-	writeFile(t, filepath.Join(folder, "key.pem"), "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
-	writeFile(t, filepath.Join(folder, "bad.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
-	writeFile(t, filepath.Join(folder, "text.pem"), "no certificate\n")
-	path := filepath.Join(folder, "farmtrust.yaml")
+	path := filepath.Join(t.TempDir(), "farmtrust.yaml")
 	writeFile(t, path, content)
 	return path
-}
-
-// newCACertificate returns the DER form of a new CA certificate.
-func newCACertificate(t testing.TB) []byte {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{NotAfter: time.Now().Add(time.Hour), IsCA: true}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return der
 }
 
 func writeFile(t testing.TB, path, content string) {

@@ -1,12 +1,7 @@
 package config
 
 import (
-	"crypto/x509"
-	"encoding/pem"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -33,7 +28,7 @@ func (r *reader) readConnection(n node) (c Connection) {
 		"user":     {required: "name the account", read: func(n node) { c.User, _ = r.readText(n) }},
 		"password": {required: "name the secret: file:/path or env:NAME", read: func(n node) { c.Password = r.readSecret(n) }},
 		"keytab":   {later: true},
-		"ca":       {read: func(n node) { c.CA = r.readCAFile(n) }},
+		"ca":       {read: func(n node) { c.CA = r.readPath(n) }},
 		"allowUnverified": {read: func(n node) {
 			c.AllowUnverified = r.readFlag(n)
 			if c.AllowUnverified {
@@ -41,8 +36,11 @@ func (r *reader) readConnection(n node) (c Connection) {
 			}
 		}},
 	})
-	if c.Auth == Basic && strings.ContainsAny(c.User, `\@`) {
+	switch namesDomain := strings.ContainsAny(c.User, `\@`); {
+	case c.Auth == Basic && namesDomain:
 		r.addWarning(n, "use ntlm for domain accounts", "Windows accepts basic for local accounts only")
+	case c.Auth == NTLM && c.User != "" && !namesDomain:
+		r.addWarning(n, fmt.Sprintf(`write DOMAIN\%[1]s or %[1]s@domain, unless it is a local account of each server`, c.User), "the account %s has no domain", c.User)
 	}
 	if c.AllowUnverified && c.CA != "" {
 		r.addProblem(n, "keep one of them", "has both ca and allowUnverified")
@@ -50,53 +48,13 @@ func (r *reader) readConnection(n node) (c Connection) {
 	return c
 }
 
-// readCAFile reads the path of a PEM file and checks that it can be used.
-func (r *reader) readCAFile(n node) string {
-	path := r.readPath(n)
-	if path == "" {
-		return ""
-	}
-	if err := checkCertificates(path); err != nil {
-		r.addProblem(n, "name a readable file of PEM certificates", "%v", err)
-	}
-	return path
-}
-
-// checkCertificates checks that a file holds PEM certificates, at least one, and
-// nothing else: x509.CertPool.AppendCertsFromPEM silently skips what it cannot
-// read.
-func checkCertificates(path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	rest, err := io.ReadAll(io.LimitReader(file, MaxSize))
-	if err != nil {
-		return err
-	}
-	found := false
-	for block, rest := pem.Decode(rest); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "CERTIFICATE" {
-			return fmt.Errorf("%s holds a %s", path, strings.ToLower(block.Type))
-		}
-		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		found = true
-	}
-	if !found {
-		return errors.New(path + " holds no PEM certificate")
-	}
-	return nil
-}
-
 // resolveSecretPath resolves a secret's relative path against the folder of the
 // configuration file.
-func (r *reader) resolveSecretPath(ref secret.Ref) secret.Ref {
+func (r *reader) resolveSecretPath(n node, ref secret.Ref) secret.Ref {
 	path, isFile := strings.CutPrefix(string(ref), "file:")
 	if !isFile || filepath.IsAbs(path) {
 		return ref
 	}
+	r.warnOfForeignPath(n, path)
 	return secret.Ref("file:" + filepath.Join(r.folder, path))
 }

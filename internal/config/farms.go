@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"net"
 	"net/url"
@@ -36,6 +37,9 @@ const (
 	// worker. 1,000 is how many activities the Temporal SDK runs at once.
 	defaultConcurrentCalls = 64
 	maxConcurrentCalls     = 1000
+
+	// winRMPort is WinRM's for HTTPS.
+	winRMPort = "5986"
 )
 
 var (
@@ -44,6 +48,8 @@ var (
 	hostNamePattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$`)
 	// A path on a drive, without the characters that Windows forbids in file names.
 	windowsPathPattern = regexp.MustCompile(`^[A-Za-z]:\\[^/:*?"<>|]*[^/:*?"<>|\\]$`)
+	// A path on a drive, in either spelling, which is a relative one elsewhere.
+	foreignPathPattern = regexp.MustCompile(`^[A-Za-z]:[\\/]`)
 )
 
 // readConfig reads the whole document.
@@ -206,7 +212,12 @@ func (r *reader) readServer(n node) (s farm.Server) {
 
 func (r *reader) readHost(n node) string {
 	host, ok := r.readName(n, 253)
-	if ok && !hostNamePattern.MatchString(host) {
+	switch {
+	case !ok:
+	case net.ParseIP(host) != nil:
+		r.addProblem(n, fmt.Sprintf("write {host: NAME, address: '%s'}, with the name in the server's WinRM certificate", net.JoinHostPort(host, winRMPort)),
+			"%s is an address, and not the name of a server", host)
+	case !hostNamePattern.MatchString(host):
 		r.addProblem(n, "write a DNS name such as oos-01.contoso.com; a port goes under address", "%q is not the name of a server", host)
 	}
 	return host
@@ -299,6 +310,10 @@ func (r *reader) readSite(n node, before []string) string {
 	text, ok := r.readText(n)
 	if !ok {
 		return ""
+	}
+	if strings.ContainsRune(text, ' ') {
+		r.addProblem(n, "write %20 for a blank", "has a blank")
+		return text
 	}
 	site, err := url.Parse(text)
 	if err != nil || (site.Scheme != "https" && site.Scheme != "http") || site.Hostname() == "" ||

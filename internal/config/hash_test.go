@@ -31,7 +31,7 @@ func TestConfig_Hash(t *testing.T) {
 		"a server":                         {"[oos-01]", "[oos-01, oos-02]", true, true},
 		"a policy":                         {"      source:", "      leadTime: 20d\n      source:", true, true},
 		"the source of its certificates":   {"path: pfx", "path: certificates", true, true},
-		"the account of its connection":    {"user: svc, password: env:PASSWORD", "user: svc2, password: env:PASSWORD", true, true},
+		"the account of its connection":    {"user: svc@contoso.com, password: env:PASSWORD", "user: svc2@contoso.com, password: env:PASSWORD", true, true},
 		"a server of another farm":         {"[oos-11]", "[oos-11, oos-12]", true, false},
 		"the CA of another connection":     {"ca: ca.pem", "allowUnverified: true", true, false},
 		"the secret of another connection": {"file:edge.txt", "file:other.txt", true, false},

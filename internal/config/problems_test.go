@@ -234,7 +234,7 @@ func TestLoad_Problems(t *testing.T) {
 			"user: svc", "user: svc, [a]: b", "9: connections.main: a key that is not a plain word: write the fields out",
 		},
 		"merge key": {
-			"user: svc", "user: svc, <<: {user: a}", "9: connections.main: a key that is not a plain word: write the fields out",
+			"user: svc@contoso.com", "user: svc@contoso.com, <<: {user: a}", "9: connections.main: a key that is not a plain word: write the fields out",
 		},
 		"alias": {
 			"servers: [oos-01]", "servers: &list [oos-01], exportTo: *list",
@@ -243,6 +243,24 @@ func TestLoad_Problems(t *testing.T) {
 		"second document": {
 			"env:PASSWORD}\n", "env:PASSWORD}\n---\nfarms: []\n",
 			"10: a second document begins here: keep one document in the file, without ---",
+		},
+		"site with a blank": {
+			"https://portal.contoso.com", "https://portal.contoso.com/my site",
+			"5: farms[0].sharePoint[0].sites[0]: has a blank: write %20 for a blank",
+		},
+		"address in place of a server's name": {
+			"[oos-01]", "[10.1.1.3]",
+			"3: farms[0].office.servers[0]: 10.1.1.3 is an address, and not the name of a server: write {host: NAME, address: '10.1.1.3:5986'}, with the name in the server's WinRM certificate",
+		},
+		"connection not defined, of several servers": {
+			"servers: [oos-01], connection: main", "servers: [oos-01, oos-02, oos-03], connection: mian",
+			"3: farms[0].office.servers[0]: the connection mian of oos-01 and of 2 other servers is not defined: did you mean main?",
+		},
+		"tab in place of spaces": {
+			"connections:", "\tconnections:", "8: invalid YAML: found character that cannot start any token: indent with spaces, not with tabs, and put quotes around a value that begins with @ or `, at or just above this line",
+		},
+		"backslash in double quotes": {
+			"user: svc@contoso.com", `user: "CONTOSO\svc"`, "9: invalid YAML: found unknown escape character: a backslash in double quotes begins an escape: write CONTOSO\\svc-oos without quotes, at or just above this line",
 		},
 		"invalid YAML": {
 			"connections:", "connections: [", "7: invalid YAML: did not find expected ',' or ']': correct the syntax at or just above this line",

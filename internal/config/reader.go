@@ -98,10 +98,22 @@ func (r *reader) readDocument(content io.Reader) (node, bool) {
 			line, _ = strconv.Atoi(found[1]) // digits, by the expression
 		}
 		text := strings.TrimPrefix(yamlLine.ReplaceAllString(err.Error(), ""), "yaml: ")
-		r.problems = Problems{{r.file, line, "", "invalid YAML: " + yamlAnchor.ReplaceAllString(text, "anchor"), "correct the syntax at or just above this line"}}
+		r.problems = Problems{{r.file, line, "", "invalid YAML: " + yamlAnchor.ReplaceAllString(text, "anchor"), remedyForYAML(text)}}
 		return node{}, false
 	}
 	return node{document.Content[0], ""}, true
+}
+
+// remedyForYAML says what to do about an error of the YAML library. It names the two
+// mistakes that administrators of Windows make most, which the library's words hide.
+func remedyForYAML(text string) string {
+	switch {
+	case strings.Contains(text, "unknown escape character"):
+		return `a backslash in double quotes begins an escape: write CONTOSO\svc-oos without quotes, at or just above this line`
+	case strings.Contains(text, "cannot start any token"), strings.Contains(text, "tab character"):
+		return "indent with spaces, not with tabs, and put quotes around a value that begins with @ or `, at or just above this line"
+	}
+	return "correct the syntax at or just above this line"
 }
 
 // readMapping reads each key of n by its field.
@@ -219,6 +231,10 @@ func (r *reader) readNumber(n node, low, high int) int {
 // readDuration reads a positive duration as [time.ParseDuration] does, but also
 // with days: "30d", "1d12h".
 func (r *reader) readDuration(n node) time.Duration {
+	if n.isNumber() {
+		r.addProblem(n, fmt.Sprintf("write %[1]sd, %[1]sh or %[1]sm", n.Value), "%s has no unit", n.Value)
+		return 0
+	}
 	text, ok := r.readText(n)
 	if !ok {
 		return 0
@@ -234,6 +250,10 @@ func (r *reader) readDuration(n node) time.Duration {
 // readChoice reads one of words. The words in later are reserved for a later
 // version and refused, each with its remedy.
 func readChoice[T ~string](r *reader, n node, words []T, later map[string]string) T {
+	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" {
+		r.addProblem(n, "write "+listWords(words), "must be a word%s", describeKind(n))
+		return ""
+	}
 	text, ok := r.readText(n)
 	if !ok {
 		return ""
@@ -253,16 +273,30 @@ func readChoice[T ~string](r *reader, n node, words []T, later map[string]string
 	return ""
 }
 
-// readPath reads a path on this machine and resolves it against the file's folder.
+// readPath reads a path on the worker's machine and resolves it against the file's
+// folder.
 func (r *reader) readPath(n node) string {
 	text, ok := r.readText(n)
 	if !ok || filepath.IsAbs(text) {
 		return text
 	}
+	r.warnOfForeignPath(n, text)
 	return filepath.Join(r.folder, text)
 }
 
+// warnOfForeignPath warns of a path on a drive of Windows where there are none: here it
+// would be the name of a file beside the configuration.
+func (r *reader) warnOfForeignPath(n node, path string) {
+	if foreignPathPattern.MatchString(path) {
+		r.addWarning(n, "write a path such as /etc/farmtrust/pfx, unless the worker runs on Windows", "%s is a path of Windows", path)
+	}
+}
+
 func (n node) isMapping() bool { return n.Kind == yaml.MappingNode }
+
+func (n node) isNumber() bool {
+	return n.Kind == yaml.ScalarNode && (n.ShortTag() == "!!int" || n.ShortTag() == "!!float")
+}
 
 func isNull(n node) bool {
 	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
@@ -280,8 +314,10 @@ func describeKind(n node) string {
 		return ", but is an alias, which is not supported here"
 	case isNull(n), n.Value == "":
 		return ", but is empty"
-	case n.ShortTag() == "!!int", n.ShortTag() == "!!float":
+	case n.isNumber():
 		return ", but is a number"
+	case n.ShortTag() == "!!bool":
+		return ", but is " + n.Value
 	default:
 		return ", but is a single value"
 	}

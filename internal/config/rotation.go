@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"time"
 	// A window names a time zone, and the worker's machine may lack the time zone
 	// database: Windows and minimal containers do.
@@ -45,6 +46,10 @@ const (
 	maxHealthyFor    = 5 * time.Minute
 	unbounded        = time.Duration(math.MaxInt64)
 )
+
+// windowsZonePattern matches the names that Windows gives to time zones, which tzutil /l
+// lists.
+var windowsZonePattern = regexp.MustCompile(` (Standard|Daylight) Time$`)
 
 // approval is whether an operator must approve the cutover.
 type approval string
@@ -94,6 +99,10 @@ func (r *reader) readRotation(n node, policy farm.RotationPolicy) (_ farm.Rotati
 func (r *reader) readWindow(n node) farm.Window {
 	text, ok := r.readText(n)
 	if !ok {
+		return farm.Window{}
+	}
+	if windowsZonePattern.MatchString(text) {
+		r.addProblem(n, "write the IANA name, such as Europe/Berlin for W. Europe Standard Time", "the names that Windows gives to time zones are not understood")
 		return farm.Window{}
 	}
 	window, err := farm.ParseWindow(text)

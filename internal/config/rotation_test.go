@@ -28,7 +28,15 @@ func TestLoad_RotationProblems(t *testing.T) {
 		},
 		"approval that is a boolean": {
 			"connections:", `    rotation: {approval: true}` + "\nconnections:",
-			`8: farms[0].rotation.approval: must be a string, but is a single value: write a string, with quotes around numbers and words such as true`,
+			`8: farms[0].rotation.approval: must be a word, but is true: write required or none`,
+		},
+		"window until the end of the day": {
+			"connections:", `    rotation: {window: "Sat 22:00-24:00 UTC"}` + "\nconnections:",
+			`8: farms[0].rotation.window: window "Sat 22:00-24:00 UTC": the end of a day is written 00:00, not 24:00: write days (Sat, Mon-Fri or daily), hours and a time zone`,
+		},
+		"window in a zone of Windows": {
+			"connections:", `    rotation: {window: "Sat 22:00-04:00 W. Europe Standard Time"}` + "\nconnections:",
+			`8: farms[0].rotation.window: the names that Windows gives to time zones are not understood: write the IANA name, such as Europe/Berlin for W. Europe Standard Time`,
 		},
 		"window without a zone": {
 			"connections:", `    rotation: {window: "Sat 22:00-04:00"}` + "\nconnections:",
@@ -76,7 +84,7 @@ func TestLoad_RotationProblems(t *testing.T) {
 		},
 		"retention without a unit": {
 			"connections:", `    rotation: {keepOldFor: 14}` + "\nconnections:",
-			`8: farms[0].rotation.keepOldFor: must be a string, but is a number: write a string, with quotes around numbers and words such as true`,
+			`8: farms[0].rotation.keepOldFor: 14 has no unit: write 14d, 14h or 14m`,
 		},
 		"inspections too frequent": {
 			"connections:", `    rotation: {inspectionInterval: 59s}` + "\nconnections:",

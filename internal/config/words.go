@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
 // maxListedNames bounds how many names a remedy lists: a file may have 1,000 farms.
@@ -14,12 +16,7 @@ const maxListedNames = 12
 // suggestWord returns a remedy for a misspelt word: the known word that was most
 // likely meant, or else the list of known words, introduced by group.
 func suggestWord(word string, known []string, group string) string {
-	best, distance := "", 3
-	for _, candidate := range known {
-		if d := editDistance(strings.ToLower(word), strings.ToLower(candidate), distance); d < distance {
-			best, distance = candidate, d
-		}
-	}
+	best := farm.NearestName(word, known)
 	switch {
 	case best != "":
 		return fmt.Sprintf("did you mean %s?", best)
@@ -30,30 +27,6 @@ func suggestWord(word string, known []string, group string) string {
 	default:
 		return fmt.Sprintf("%s are %s", group, strings.Join(known, ", "))
 	}
-}
-
-// editDistance returns the Levenshtein distance of two words, or limit if it is not
-// less than that.
-func editDistance(a, b string, limit int) int {
-	if max(len(a), len(b))-min(len(a), len(b)) >= limit {
-		return limit
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return min(row[len(b)], limit)
 }
 
 // parseDuration is [time.ParseDuration], but also reads days, which come first:
@@ -92,4 +65,17 @@ func formatDuration(d time.Duration) string {
 		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
+}
+
+// listWords lists the words that are allowed: "a", "a or b", "a, b or c".
+func listWords[T ~string](words []T) string {
+	all := make([]string, len(words))
+	for i, word := range words {
+		all[i] = string(word)
+	}
+	last := len(all) - 1
+	if last < 1 {
+		return strings.Join(all, "")
+	}
+	return strings.Join(all[:last], ", ") + " or " + all[last]
 }

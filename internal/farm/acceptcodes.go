@@ -36,6 +36,7 @@ var acceptable = []CodeReason{
 	{"no-subscription-settings", "granting the app permissions may fail, and the rotation then blocks or rolls back"},
 	{"oauth-over-http-off", "data refreshes fail on the sites without TLS, whatever the certificate"},
 	{"discovery-unhealthy", "the health gate after a restart asks for no more than the answer from before"},
+	{"target-ends-earlier", "the trust ends sooner than with the certificate in use, and the next rotation is due sooner"},
 	{"no-site-answers", "nothing shows whether SharePoint serves users after a restart"},
 }
 

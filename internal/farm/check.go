@@ -19,7 +19,7 @@ func Check(d Desired, o Observed) []Finding {
 		checkJoined, checkMasters, checkMachinesConfigured, checkSharePointServersConfigured,
 		checkPowerShell, checkDiscovery, checkSharePointServices, checkSites, checkOneForest,
 		checkUserProfiles, checkPermissionServices, checkOAuthOverHTTP, checkIssuerRealms,
-		checkValidByClock, checkFriendlyName, checkFriendlyNamesAgree, checkSubject, checkKeyProvider, checkCurrentKey,
+		checkValidByClock, checkFriendlyName, checkFriendlyNamesAgree, checkSubject, checkKeyProvider, checkCurrentKey, checkTargetEnd,
 		checkS2SNames, checkOfficesAgree,
 		checkIssuersUnique, checkIssuerName, checkOtherOwners, checkCertificateName, checkFIPSPolicy, checkClearText,
 	} {

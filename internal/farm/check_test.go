@@ -178,6 +178,10 @@ func TestCheck(t *testing.T) {
 			o.Office[0].Settings.S2SCertificateName = "old"
 			o.Office[0].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), FriendlyName: "old", ModernKeySigns: true}}
 		}, []finding{{farm.Warn, "current-key-storage-provider", "oos-01"}}},
+		{"target that ends before what is in use", func(d *farm.Desired, o *farm.Observed) {
+			o.Office[0].Settings.S2SCertificateName = "old"
+			o.Office[0].Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), FriendlyName: "old", KeySigns: true, NotAfter: d.Target.NotAfter.Add(time.Hour)}}
+		}, []finding{{farm.Stop, "target-ends-earlier", ""}}},
 		{"two issuers with one registered name", func(_ *farm.Desired, o *farm.Observed) {
 			i := farm.TokenIssuer{RegisteredName: farm.Issuers()[1].RegisteredName}
 			o.SharePoint[0].Issuers = []farm.TokenIssuer{i, i}
@@ -215,10 +219,10 @@ func TestCheck(t *testing.T) {
 		{"one site is enough", func(_ *farm.Desired, o *farm.Observed) {
 			o.SharePoint[0].Servers[0].Sites = []farm.Discovery{{URL: "https://portal", Status: 302}, {URL: "https://teams", Problem: "TrustFailure"}}
 		}, nil},
-		{"the certificate for HTTPS is the one in use", func(_ *farm.Desired, o *farm.Observed) {
+		{"the certificate for HTTPS is the one in use", func(d *farm.Desired, o *farm.Observed) {
 			s := &o.Office[0]
 			s.Settings.S2SCertificateName, s.Settings.CertificateName = "old", "old"
-			s.Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), FriendlyName: "old", NotAfter: epoch.Add(8760 * time.Hour)}}
+			s.Certificates = []farm.StoreCertificate{{Thumbprint: testThumbprint("old"), FriendlyName: "old", NotAfter: d.Target.NotAfter}}
 		}, []finding{{farm.Warn, "certificate-name-shared", "oos-01"}}},
 		{"the certificate for HTTPS expires within the lead time", func(d *farm.Desired, o *farm.Observed) {
 			d.Farm.Certificate.LeadTime = 48 * time.Hour

@@ -81,6 +81,18 @@ func checkCurrentKey(d Desired, o Observed) []Finding {
 	return out
 }
 
+// checkTargetEnd stops a renewal that would shorten the life of the trust: the wrong file
+// is in the folder, or the right one is not there yet.
+func checkTargetEnd(d Desired, o Observed) []Finding {
+	current, ok := o.Current()
+	if !ok || current.Thumbprint == d.Target.Thumbprint || !d.Target.NotAfter.Before(current.NotAfter) {
+		return nil
+	}
+	return []Finding{stopFinding("target-ends-earlier", "", "provide one that is valid for longer",
+		"the newest certificate of the source, %s, ends on %s, before the one in use, %s, which ends on %s",
+		d.Target.Thumbprint.Short(), FormatTime(d.Target.NotAfter), current.Thumbprint.Short(), FormatTime(current.NotAfter))}
+}
+
 // isModernOnly reports whether a key is one that the legacy path does not open. Keys
 // that were not tested are told by the names of Microsoft's own providers.
 func (c StoreCertificate) isModernOnly() bool {

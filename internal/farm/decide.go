@@ -3,7 +3,6 @@ package farm
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -65,7 +64,7 @@ func (in DecisionInput) nextAction() Next {
 		return in.nextWithoutCurrent()
 	case in.unnamed() != nil && !in.EventPending && !in.renewalIsDue():
 		f := in.unnamed()
-		return needsOperator(ReasonCode(f.Code), "%s", f.explain()).unless(unlessRotated)
+		return needsOperator(ReasonCode(f.Code), "%s", f.Explain()).unless(unlessRotated)
 	case in.Target.Thumbprint == in.Current.Thumbprint:
 		return in.nextOnDrift()
 	}
@@ -75,9 +74,9 @@ func (in DecisionInput) nextAction() Next {
 // nextWithoutCurrent decides for a farm of which no certificate is known to be in
 // use: it was never set up, or something happened to it that a rotation repairs.
 func (in DecisionInput) nextWithoutCurrent() Next {
-	next := needsOperator(CodeNotSetUp, "the trust was never set up: no office farm has an S2SCertificateName: rotate once by hand"+in.orSendAnEvent())
+	next := needsOperator(CodeNotSetUp, "%s", "the trust was never set up: no office farm has an S2SCertificateName: rotate once by hand"+in.orSendAnEvent())
 	if f := in.finding(FindingNameLost, FindingNameDangling, FindingCertificatesDiffer, FindingNeverSet); f != nil {
-		next.Code, next.Reason = ReasonCode(f.Code), f.explain()
+		next.Code, next.Reason = ReasonCode(f.Code), f.Explain()
 	} else if in.KnownBefore != "" {
 		next.Code = CodeNameLost
 		next.Reason = fmt.Sprintf("the office farm has lost its S2SCertificateName, which selected %s, as happens when Microsoft's update procedure re-creates the farm: rotate, which sets the name again; next time give New-OfficeWebAppsFarm -S2SCertificateName", in.KnownBefore.Short())
@@ -112,11 +111,6 @@ func (in DecisionInput) finding(codes ...string) *Finding {
 	return &f
 }
 
-// explain says in one line where and what was found, and what to do.
-func (f Finding) explain() string {
-	return strings.TrimPrefix(fmt.Sprintf("%s: %s: %s", f.Server, f.Text, f.Remedy), ": ")
-}
-
 // nextAsDesired decides for a farm without differences.
 func (in DecisionInput) nextAsDesired() Next {
 	expiry := FormatTime(in.Current.NotAfter)
@@ -137,8 +131,6 @@ func (in DecisionInput) nextAsDesired() Next {
 func (in DecisionInput) nextRenewal() Next {
 	from, to := in.Current.Thumbprint.Short(), in.Target.Thumbprint.Short()
 	switch {
-	case in.Target.NotAfter.Before(in.Current.NotAfter):
-		return needsOperator(CodeExpiresEarlier, "the newest certificate of the source, %s, expires before %s, which is in use: provide a newer one, or rotate by hand", to, from).unless(unlessRotated)
 	case in.EventPending || in.renewalIsDue():
 		return in.rotate(CodeRenewal, fmt.Sprintf("from %s, which expires on %s, to %s", from, FormatTime(in.Current.NotAfter), to))
 	}

@@ -17,7 +17,6 @@ func TestDecide(t *testing.T) {
 	due := farm.StoreCertificate{Thumbprint: testThumbprint("current"), NotAfter: epoch.Add(20 * day)}
 	expired := farm.StoreCertificate{Thumbprint: testThumbprint("current"), NotAfter: epoch.Add(-day)}
 	shortLived := farm.StoreCertificate{Thumbprint: testThumbprint("current"), NotBefore: epoch.Add(-day), NotAfter: epoch.Add(6 * day)}
-	importedByHand := farm.StoreCertificate{Thumbprint: testThumbprint("by hand"), NotAfter: epoch.Add(500 * day)}
 	newer := farm.Certificate{Thumbprint: testThumbprint("newer"), NotAfter: epoch.Add(400 * day)}
 	same := farm.Certificate{Thumbprint: current.Thumbprint}
 	differences := []farm.Difference{
@@ -173,12 +172,6 @@ func TestDecide(t *testing.T) {
 			farm.DecisionInput{Current: current, Target: same, Differences: differences[:1]},
 			farm.Next{Code: farm.CodeRestartPending, NeedsOperator: true},
 			"oos-01",
-		},
-		{
-			"never rotates to a certificate that expires earlier",
-			farm.DecisionInput{Current: importedByHand, Target: newer, Differences: differences, EventPending: true},
-			farm.Next{Code: farm.CodeExpiresEarlier, NeedsOperator: true},
-			importedByHand.Thumbprint.Short(),
 		},
 		{
 			"starts nothing automatically while suspended",

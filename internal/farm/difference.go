@@ -92,3 +92,9 @@ type Finding struct {
 	// did.
 	Accepted *Acceptance `json:"accepted,omitempty"`
 }
+
+// Explain says in one line where and what was found, and what to do.
+func (f Finding) Explain() string {
+	parts := slices.DeleteFunc([]string{f.Server, f.Text, f.Remedy}, func(s string) bool { return s == "" })
+	return strings.Join(parts, ": ")
+}

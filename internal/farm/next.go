@@ -44,8 +44,6 @@ const (
 	CodeNotYetDue ReasonCode = "not-yet-due"
 	// CodeNoNewer: a renewal is due, but the source has no newer certificate.
 	CodeNoNewer ReasonCode = "no-newer-certificate"
-	// CodeExpiresEarlier: the target would expire before the certificate in use.
-	CodeExpiresEarlier ReasonCode = "target-expires-earlier"
 	// CodeDrift: something other than the certificate is not as desired.
 	CodeDrift ReasonCode = "drift"
 	// CodeRestartPending: a server has yet to load its settings.

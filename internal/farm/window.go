@@ -102,6 +102,9 @@ func parseDay(s string) (time.Weekday, error) {
 }
 
 func parseClock(s string) (time.Duration, error) {
+	if s == "24:00" {
+		return 0, fmt.Errorf("the end of a day is written 00:00, not %s", s)
+	}
 	t, err := time.Parse("15:04", s)
 	if err != nil {
 		return 0, fmt.Errorf("%q is not a time of the form 22:00", s)
@@ -188,10 +191,24 @@ func (w Window) String() string {
 	if w.IsZero() {
 		return "any time"
 	}
-	var days []string
-	for _, d := range w.Days {
-		days = append(days, d.String()[:3])
-	}
 	show := func(t time.Duration) string { return fmt.Sprintf("%02d:%02d", int(t.Hours()), int(t.Minutes())%60) }
-	return fmt.Sprintf("%s %s-%s %s", strings.Join(days, ","), show(w.From), show(w.To), w.Zone)
+	return fmt.Sprintf("%s %s-%s %s", w.days(), show(w.From), show(w.To), w.Zone)
+}
+
+// days returns the days as [ParseWindow] reads them: "daily", a range that follows the
+// week, or a list.
+func (w Window) days() string {
+	if len(w.Days) == 7 {
+		return "daily"
+	}
+	short := make([]string, len(w.Days))
+	consecutive := true
+	for i, d := range w.Days {
+		short[i] = d.String()[:3]
+		consecutive = consecutive && d == (w.Days[0]+time.Weekday(i))%7
+	}
+	if consecutive && len(short) > 2 {
+		return short[0] + "-" + short[len(short)-1]
+	}
+	return strings.Join(short, ",")
 }

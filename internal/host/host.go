@@ -19,7 +19,6 @@ import (
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/deployment"
-	"github.com/farmtrust/farmtrust/internal/winrm"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
@@ -56,25 +55,17 @@ const pollInterval = 2 * time.Second
 // It also ends when Temporal has refused the worker's polls for minutes, with the
 // reason: the SDK polls no more then, and only a new process does.
 func Run(ctx context.Context, o Options) error {
-	certificates, err := newCertificates(o.Config)
-	if err != nil {
-		return err
-	}
-	connections, err := newConnections(o.Config)
-	if err != nil {
-		return err
-	}
 	self, err := identifyWorker(o.Config)
 	if err != nil {
 		return err
 	}
-	remote := winrm.New(connections.findConnection, o.Log, winrm.WithConcurrentCalls(o.Config.Worker.ConcurrentCalls))
-	defer remote.Close()
-
-	site := client.New(o.Client).At(o.Config.Site)
-	a := &activities.Activities{
-		Farms: farms{o.Config}, Worker: self.String(), Certificates: certificates, Remote: remote, Runs: site.Records(), Now: time.Now, Poll: pollInterval,
+	a, closeRemote, err := newActivities(o.Config, self, o.Log)
+	if err != nil {
+		return err
 	}
+	defer closeRemote()
+	site := client.New(o.Client).At(o.Config.Site)
+	a.Runs = site.Records()
 	fatal := make(chan error, 1)
 	w := worker.New(o.Client, site.TaskQueue(), worker.Options{
 		Identity: self.Identity(), Interceptors: activities.Interceptors(a),

@@ -3,14 +3,66 @@ package host
 import (
 	"context"
 	"fmt"
-	"os"
+	"time"
 
+	"go.uber.org/zap"
+
+	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/cert"
+	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/preflight"
 	"github.com/farmtrust/farmtrust/internal/source"
 	"github.com/farmtrust/farmtrust/internal/winrm"
 )
+
+// newActivities wires the activities of a configuration, for worker self. They do not
+// know of Temporal's runs. The function that it returns closes the connections to
+// servers.
+func newActivities(c *config.Config, self client.Worker, log *zap.Logger) (*activities.Activities, func(), error) {
+	certificates, err := newCertificates(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	connections, err := newConnections(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	remote := winrm.New(connections.findConnection, log, winrm.WithConcurrentCalls(c.Worker.ConcurrentCalls))
+	return &activities.Activities{
+		Farms: farms{c}, Worker: self.String(), Certificates: certificates, Remote: remote, Now: time.Now, Poll: pollInterval,
+	}, remote.Close, nil
+}
+
+// Inspector inspects the farms of a configuration from this process, without Temporal.
+type Inspector struct {
+	activities *activities.Activities
+	close      func()
+}
+
+// NewInspector returns an inspector, which the caller closes. It fails where a file of
+// CAs that the configuration names cannot be used.
+func NewInspector(c *config.Config, log *zap.Logger) (*Inspector, error) {
+	self, err := identifyWorker(c)
+	if err != nil {
+		return nil, err
+	}
+	a, closeRemote, err := newActivities(c, self, log)
+	if err != nil {
+		return nil, err
+	}
+	return &Inspector{a, closeRemote}, nil
+}
+
+// Inspect observes every server of a farm and compares, as a worker does. A server that
+// cannot be observed is part of the inspection.
+func (i *Inspector) Inspect(ctx context.Context, farmName string) (farm.Inspection, error) {
+	return i.activities.InspectFarm(ctx, farmName)
+}
+
+// Close closes the connections to servers.
+func (i *Inspector) Close() { i.close() }
 
 // farms looks up farms in the configuration.
 type farms struct{ config *config.Config }
@@ -62,9 +114,9 @@ func newConnections(c *config.Config) (connections, error) {
 	for name, s := range c.Connections {
 		connection := winrm.Connection{Auth: winrm.Auth(s.Auth), User: s.User, Password: s.Password, AllowUnverified: s.AllowUnverified}
 		if s.CA != "" {
-			ca, err := os.ReadFile(s.CA)
+			ca, err := preflight.ReadCAs(s.CA)
 			if err != nil {
-				return nil, fmt.Errorf("connection %s: read ca: %w", name, err)
+				return nil, fmt.Errorf("connections.%s.ca: %w", name, err)
 			}
 			connection.CA = ca
 		}

@@ -9,35 +9,6 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// FarmState is a farm for programs: what its controller knows and what follows
-// from it, without what only the controller needs.
-type FarmState struct {
-	controller.State
-
-	Phase         controller.Phase `json:"phase"`
-	NeedsOperator bool             `json:"needsOperator"`
-	// CanRollBack reports whether a request to roll back is accepted now, and was
-	// possible when the farm was last observed.
-	CanRollBack bool `json:"canRollBack"`
-	// NextInspectionAt is zero while none is planned.
-	NextInspectionAt time.Time `json:"nextInspectionAt,omitzero"`
-	// Upcoming is what will be done by itself, of all that the controller knows, and
-	// UpcomingSentence says it in words.
-	Upcoming         farm.Next `json:"upcoming"`
-	UpcomingSentence string    `json:"upcomingSentence"`
-}
-
-// NewFarmState returns the state of a farm for programs. It leaves out the
-// snapshot, which is large, and the results of past events.
-func NewFarmState(s controller.State, now time.Time) FarmState {
-	f := FarmState{State: s, NextInspectionAt: nextInspection(s), CanRollBack: canRollBack(s, now)}
-	f.Phase, f.NeedsOperator = s.Phase(), s.NeedsOperator(now)
-	f.Upcoming = s.WhatNext(now)
-	f.UpcomingSentence = f.Upcoming.Sentence(now)
-	f.Retention.Snapshot, f.Mailbox.Results, f.Mailbox.Withdrawn = nil, nil, nil
-	return f
-}
-
 // nextInspection is when the next inspection is due; zero while none is.
 func nextInspection(s controller.State) time.Time {
 	if s.Unmanaged != "" || s.Inspected.At.IsZero() || !s.MayInspect() {
@@ -249,7 +220,6 @@ func farmCommands(s controller.State, now time.Time) []Command {
 		if w := s.Active.Wait; w != nil && w.Digest != "" {
 			all = append(all, ApproveCommand(approvalEffect(s.RunsRetirement()), s.Farm, w.Digest))
 		}
-		all = append(all, CancelCommand(s.Farm))
 	}
 	if s.IsUnreleased() && isAccepted(s, now, controller.RequestRelease) {
 		all = append(all, ReleaseCommand(s.Farm))

@@ -240,7 +240,8 @@ func inspectionPages() map[string]report.Page {
 	check.Servers[2] = farm.InspectedServer{Host: "sp-01.contoso.com", Problem: "sign in to sp-01.contoso.com: access denied: check the connection's user, password and auth"}
 	return map[string]report.Page{
 		"plan-renewal": report.Plan(renewalInspection()), "plan-first-set-up": report.Plan(firstSetUp), "plan-in-order": report.Plan(inOrder),
-		"plan-acceptable": report.Plan(acceptable), "plan-accepted": report.Plan(accepted), "plan-stopped": report.Plan(stopped), "plan-unobserved": report.Plan(unobserved), "check": report.Check(check), "check-stopped": report.Check(stopped),
+		"plan-acceptable": report.Plan(acceptable), "plan-accepted": report.Plan(accepted), "plan-stopped": report.Plan(stopped), "plan-unobserved": report.Plan(unobserved), "check": report.Check(check, nil), "check-stopped": report.Check(stopped, nil),
+		"check-troubles": report.Check(check, []string{"certificate 99887766, in use, expires on 2026-01-14 06:00 UTC: 9 days left", "suspended: the rotation was rolled back"}),
 	}
 }
 
@@ -315,19 +316,39 @@ func waitingRuns() map[string]farm.Status {
 	}
 }
 
+// summaries are what is known of farms, in all kinds of trouble and in none.
+func summaries() []controller.Summary {
+	known := func(name string, days int) controller.Summary {
+		return controller.Summary{
+			Farm: name, Managed: true, Phase: controller.Idle, Thumbprint: newThumbprint, NotAfter: now.AddDate(0, 0, days),
+			Inspected: now.Add(-time.Hour), Worker: controller.WorkerAnswers,
+		}
+	}
+	calm, waits, approval, blocked, expired, suspended := known("contoso", 365), known("adatum", 25), known("fabrikam", 12), known("litware", 40), known("tailspin", -2), known("northwind", 200)
+	calm.Answer(idleState(), now)
+	waits.Answer(controller.State{
+		Farm: "adatum", Inspected: controller.Inspected{At: now.Add(-time.Hour), Current: farm.StoreCertificate{Thumbprint: newThumbprint, NotAfter: now.AddDate(0, 0, 25)}},
+		Next: farm.Next{Action: farm.ActionAwaitCertificate, Reason: "within the lead time, and the source has no newer certificate"},
+	}, now)
+	approval.Run = controller.RunSummary{WorkflowID: "rotate/fabrikam", Phase: farm.PhaseWaiting, NeedsOperator: true, StartedAt: now.Add(-time.Hour)}
+	blocked.Run = controller.RunSummary{WorkflowID: "rotate/litware", Phase: farm.PhaseRestarting, NeedsOperator: true, StartedAt: now.Add(-time.Hour)}
+	suspended.Phase, suspended.NeedsOperator, suspended.Worker = controller.Suspended, true, controller.WorkerNone
+	return []controller.Summary{
+		calm, waits, approval, blocked, expired, suspended,
+		{Farm: "wingtip", Managed: true, Worker: controller.WorkerSilent}, {Farm: "woodgrove"},
+	}
+}
+
+// twoWeeks is how long before its end a certificate needs an operator.
+const twoWeeks = 14 * 24 * time.Hour
+
 // overviewPages are lists of farms, by name.
 func overviewPages() map[string]report.Page {
+	sites := summaries()[:2]
+	sites[1].Site = "berlin"
 	return map[string]report.Page{
-		"overview": report.Overview([]report.FarmRow{
-			{Farm: "contoso", Phase: "idle", Rotation: "completed", Thumbprint: newThumbprint, StartedAt: now.Add(-time.Hour), EndedAt: now.Add(-time.Hour + 8412*time.Millisecond)},
-			{Farm: "fabrikam", Phase: "rotating", NeedsOperator: true, Rotation: "waiting", StartedAt: now.Add(-12 * time.Second)},
-			{Farm: "northwind", Phase: "suspended", NeedsOperator: true},
-			{Farm: "tailspin", Rotation: "completed", Thumbprint: oldThumbprint, StartedAt: now.AddDate(0, 0, -9), EndedAt: now.AddDate(0, 0, -9).Add(time.Minute)},
-		}),
-		"overview-sites": report.Overview([]report.FarmRow{
-			{Farm: "contoso", Phase: "idle"},
-			{Farm: "fabrikam", Site: "berlin", Phase: "idle"},
-		}),
-		"overview-empty": report.Overview(nil),
+		"overview":       report.Overview(report.NewFarmList(summaries(), now, twoWeeks)),
+		"overview-sites": report.Overview(report.NewFarmList(sites, now, twoWeeks)),
+		"overview-empty": report.Overview(report.NewFarmList(nil, now, twoWeeks)),
 	}
 }

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"time"
 	"unicode"
@@ -37,7 +36,7 @@ func formatDaysLeft(notAfter, now time.Time) string {
 	if notAfter.IsZero() {
 		return "expiry unknown"
 	}
-	days := int(math.Floor(notAfter.Sub(now).Hours() / 24))
+	days := daysLeft(notAfter, now)
 	switch {
 	case !notAfter.After(now):
 		return fmt.Sprintf("EXPIRED %s ago", countThings(-days-1, "day"))

@@ -63,10 +63,16 @@ func planState(n farm.Inspection) string {
 }
 
 // Check is the page of how each server answered: whether it could be reached
-// and signed in to, the rights there, and the versions.
-func Check(n farm.Inspection) Page {
-	page := Page{Title: n.Farm, State: checkState(n)}
+// and signed in to, the rights there, and the versions. Troubles are what an operator has
+// to do something about besides.
+func Check(n farm.Inspection, troubles []string) Page {
+	page := Page{Title: n.Farm, State: checkState(n), NeedsOperator: len(troubles) > 0}
 	page.add(certificateFacts(n))
+	var b Block
+	for _, trouble := range troubles {
+		b.addAlert("trouble", trouble)
+	}
+	page.add(b)
 	page.add(Block{Title: "servers", Table: serverTable(n.Servers)})
 	page.add(problemsBlock(n.Servers))
 	page.add(findingsBlock(n.Findings))

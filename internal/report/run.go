@@ -22,6 +22,7 @@ func Run(s farm.Status) Page {
 	page.NeedsOperator = r.Outcome == "" && s.Wait.NeedsOperator()
 	page.Blocks = append(page.Blocks, waitBlocks(s)...)
 	page.add(Block{Title: "to decide", Commands: DecisionCommands(s)})
+	page.add(Block{Title: "what you can do", Commands: cancelCommands(s)})
 	page.add(approvalBlock(s))
 	page.add(runFacts(s))
 	page.add(decisionsBlock(r.Decisions))

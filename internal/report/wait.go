@@ -143,3 +143,12 @@ func approvalEffect(retires bool) string {
 	}
 	return "begin the cutover"
 }
+
+// cancelCommands stop a run that is at work; nil where it waits, which other commands
+// decide about, and where it already puts back what was changed.
+func cancelCommands(s farm.Status) []Command {
+	if s.Wait != nil || s.Report.Outcome != "" || s.Phase == farm.PhaseRollingBack || s.Report.Intent == farm.Rollback {
+		return nil
+	}
+	return []Command{CancelCommand(s.Report.Farm)}
+}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -38,8 +37,8 @@ func hostilePages() map[string]report.Page {
 	state.Farm, state.Suspended, state.Next.Reason, state.Last.Statement = hostile, hostile, hostile, hostile
 	state.Mailbox.Pending = []controller.Event{{ID: hostile, Summary: hostile}}
 	return map[string]report.Page{
-		"run": report.Run(s), "ended run": report.Run(ended), "plan": report.Plan(n), "check": report.Check(n),
-		"farm": report.Farm(state, now), "overview": report.Overview([]report.FarmRow{{Farm: hostile, Phase: hostile, Rotation: hostile}}),
+		"run": report.Run(s), "ended run": report.Run(ended), "plan": report.Plan(n), "check": report.Check(n, []string{hostile}),
+		"farm": report.Farm(state, now), "overview": report.Overview(report.FarmList{Farms: []report.FarmRow{{Farm: hostile, State: hostile, Next: hostile}}}),
 	}
 }
 
@@ -195,39 +194,6 @@ func fieldsOf(t *testing.T, v any) []string {
 		t.Fatal(err)
 	}
 	return slices.Sorted(maps.Keys(object))
-}
-
-// Programs rely on these names.
-func TestJSON_FieldNames(t *testing.T) {
-	state := farmStates()["farm-rotating"]
-	state.Active = nil
-	for name, c := range map[string]struct {
-		value any
-		want  []string
-	}{
-		"farm": {report.NewFarmState(state, now), []string{
-			"canRollBack", "farm", "inspected", "last", "mailbox", "needsOperator", "next", "nextInspectionAt", "phase", "policy", "retention",
-		}},
-		"row": {report.FarmRow{Farm: "contoso", Site: "berlin", Phase: "idle", NeedsOperator: true, Rotation: "verified", Thumbprint: newThumbprint, StartedAt: now, EndedAt: now}, []string{
-			"endedAt", "farm", "needsOperator", "phase", "rotation", "site", "startedAt", "thumbprint",
-		}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, fieldsOf(t, c.value)); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-}
-
-func TestNewFarmState(t *testing.T) {
-	got := report.NewFarmState(idleState(), now)
-	want := report.FarmState{State: idleState(), Phase: controller.Idle, CanRollBack: true, NextInspectionAt: time.Date(2026, 1, 5, 10, 37, 0, 0, time.UTC)}
-	want.Retention.Snapshot, want.Mailbox.Results = nil, nil
-	got.NextInspectionAt = got.NextInspectionAt.Truncate(time.Minute)
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
 }
 
 func TestAssessInspection(t *testing.T) {

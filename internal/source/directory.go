@@ -106,7 +106,7 @@ func byStart(a, b *cert.Bundle) int {
 func (d Directory) readAll(ctx context.Context) ([]*cert.Bundle, error) {
 	entries, err := os.ReadDir(d.Path)
 	if err != nil {
-		return nil, fmt.Errorf("read certificates: %w", err)
+		return nil, fmt.Errorf("read certificates: %w: make that folder readable for the worker, or correct the path of the farm's certificate source", err)
 	}
 	password, err := d.Password.Resolve()
 	if err != nil {
@@ -144,8 +144,12 @@ func loadFile(path string, password secret.Value) (*cert.Bundle, error) {
 	}
 	bundle, err := cert.Load(content, password.Bytes())
 	if err != nil {
+		if errors.Is(err, cert.ErrPassword) {
+			err = fmt.Errorf("%w; or, if it is an old one with another password, move it away", err)
+		}
 		return nil, fmt.Errorf("read certificate %s: %w", path, err)
 	}
+	bundle.Origin = filepath.Base(path)
 	return bundle, nil
 }
 

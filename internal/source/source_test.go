@@ -70,7 +70,7 @@ func TestDirectory_Newest(t *testing.T) {
 				d := newDirectory(t, testTime)
 				thumbprint := putCertificate(t, d, "only.pfx", testTime.Add(c.from), day)
 				_, err := d.Newest(t.Context())
-				want := "no valid certificate in " + d.Path + ": certificate " + thumbprint.Short() + " (CN=test)" + c.want
+				want := "no valid certificate in " + d.Path + ": certificate " + thumbprint.Short() + " (CN=test) in only.pfx" + c.want
 				if !errors.Is(err, source.ErrNone) || err.Error() != want {
 					t.Errorf("got\n%v\nwant\n%s", err, want)
 				}
@@ -125,7 +125,7 @@ func TestDirectory_Newest(t *testing.T) {
 		putCertificate(t, d, "a.pfx", testTime, day)
 		d.Password = secretFile(t, "other "+password)
 		_, err := d.Newest(t.Context())
-		want := "read certificate " + d.Path + "/a.pfx: wrong password for the PFX: correct the password that the configuration names"
+		want := "read certificate " + d.Path + "/a.pfx: wrong password for the PFX: correct the password that the configuration names; or, if it is an old one with another password, move it away"
 		if !errors.Is(err, cert.ErrPassword) || err.Error() != want {
 			t.Errorf("got %v; want %s", err, want)
 		}
