@@ -106,6 +106,7 @@ func TestProgress_ElsewhereThanOnATerminal(t *testing.T) {
    0.0s  waits for an approval: approve 1a2b3c4d5e6f, or roll back what is staged
          TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust approve contoso 1a2b3c4d5e6f --reason WHY
          TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust rollback contoso --reason WHY
+         TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust postpone contoso --until 18h --reason WHY
          TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust abort contoso --reason WHY
    3.0s  cutover
    3.0s  oos-01  set S2S certificate  failed
@@ -185,6 +186,7 @@ func TestProgress_OnATerminal(t *testing.T) {
 			"  back what is staged",
 			"  farmtrust approve contoso 1a2b3c4d5e6f --reason WHY",
 			"  farmtrust rollback contoso --reason WHY",
+			"  farmtrust postpone contoso --until 18h --reason WHY",
 			"  farmtrust abort contoso --reason WHY",
 			"  oos-01  =             observe: "+seen,
 			"  "+legend)
