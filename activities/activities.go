@@ -39,7 +39,9 @@ type Activities struct {
 	Farms Farms
 	// Worker names this worker and its configuration: for the errors of steps that
 	// a worker with another configuration can do.
-	Worker       string
+	Worker string
+	// Version is the build of this worker, for reports.
+	Version      string
 	Certificates Certificates
 	// Remote runs scripts on servers.
 	Remote powershell.Runner
@@ -68,6 +70,14 @@ type StepResult struct {
 	// At is when the change was complete, on the worker's clock; zero when there
 	// was none.
 	At time.Time `json:"at,omitzero"`
+	// Changes are the values that were changed.
+	Changes []farm.Change `json:"changes,omitempty"`
+	// Attempts counts the attempts, the last one included. LastError is that of the
+	// attempt before; see [farm.StepReport]. Version is the build of the worker. All
+	// three are from [Interceptors].
+	Attempts  int    `json:"attempts,omitempty"`
+	LastError string `json:"lastError,omitempty"`
+	Version   string `json:"version,omitempty"`
 	// Warnings are what cmdlets warned of, in the product's own words; see
 	// [Interceptors].
 	Warnings []string `json:"warnings,omitempty"`
@@ -80,6 +90,13 @@ type StepResult struct {
 	// SettingsKept reports whether no setting was changed, whatever else was: then
 	// nothing needs a restart.
 	SettingsKept bool `json:"settingsKept,omitempty"`
+}
+
+// addChange adds a value that the step changed, if it changed anything.
+func (r *StepResult) addChange(name, before, after string) {
+	if r.Changed {
+		r.Changes = append(r.Changes, farm.Change{Name: name, Before: before, After: after})
+	}
 }
 
 // stepResult returns what a script did, with a detail for either case, or the
@@ -169,6 +186,10 @@ type Comparison struct {
 	PreviousExpired bool `json:"previousExpired,omitempty"`
 	// NoWayBack says why a rollback could not restore it; empty when it could.
 	NoWayBack string `json:"noWayBack,omitempty"`
+	// Proofs say what shows that the farm is as desired; see [farm.Prove].
+	Proofs []string `json:"proofs,omitempty"`
+	// Version is the build of the worker, from [Interceptors].
+	Version string `json:"version,omitempty"`
 }
 
 // AddTo adds what a rotation would do to an inspection, and what was observed if
@@ -198,6 +219,7 @@ func (a *Activities) Compare(_ context.Context, in CompareInput) (Comparison, er
 		RollbackBlocked: snapshot.RollbackBlocked(in.Observed),
 		PreviousExpired: snapshot.HasExpired(in.Observed),
 		NoWayBack:       snapshot.NoWayBack(in.Observed),
+		Proofs:          farm.Prove(desired, in.Observed),
 	}
 	found := farm.Check(desired, in.Observed)
 	if len(c.Differences) > 0 {

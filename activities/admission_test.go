@@ -61,7 +61,7 @@ func (r *slowRuns) Admit(context.Context, string, controller.Admission) (control
 // them returns a step's result, by which it is known to need admission.
 var readingActivities = []string{
 	"ChooseTarget", "Compare", "Decide", "FindIssuers", "FindOpening", "FindUse", "InspectFarm", "KeepSnapshot", "LoadFarm",
-	"ObserveOffice", "ObserveSharePoint", "ObserveSharePointServer", "PlanRollback", "ReadRun", "RecallFarm",
+	"LookAtRefresh", "ObserveEnd", "ObserveOffice", "ObserveSharePoint", "ObserveSharePointServer", "PlanRollback", "PreviewRetirement", "PreviewWayBack", "ReadRun", "RecallFarm",
 }
 
 // TestInterceptors_AskForEveryStep runs every activity in a run that is not admitted.

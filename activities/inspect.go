@@ -40,6 +40,9 @@ func (a *Activities) InspectFarm(ctx context.Context, name string) (farm.Inspect
 	if n.At = a.Now(); len(problems) > 0 {
 		return n, nil
 	}
+	if observed.IsSetUp() {
+		n.RefreshDoubt = observed.RefreshDoubt()
+	}
 	if n.Current, _ = observed.Current(); chooseErr != nil {
 		return n, nil
 	}
@@ -49,6 +52,35 @@ func (a *Activities) InspectFarm(ctx context.Context, name string) (farm.Inspect
 	}
 	comparison.AddTo(&n, observed)
 	return n, nil
+}
+
+// LookAtRefreshInput names a farm and the certificates that it may use now.
+type LookAtRefreshInput struct {
+	Farm     string           `json:"farm"`
+	Target   farm.Certificate `json:"target"`
+	Previous farm.Thumbprint  `json:"previous,omitempty"`
+}
+
+// LookAtRefresh observes a farm, and says why a data refresh fails now, or may fail; see
+// [farm.Observed.RefreshDoubt]. It changes nothing.
+func (a *Activities) LookAtRefresh(ctx context.Context, in LookAtRefreshInput) (string, error) {
+	stop := startHeartbeat(ctx)
+	defer stop()
+	f, err := a.LoadFarm(ctx, in.Farm)
+	if err != nil {
+		return "", err
+	}
+	hosts := slices.Concat(f.OfficeHosts(), f.SharePointHosts())
+	readings, problems := a.readServers(ctx, f, hosts, in.Target, everywhere(in.Previous))
+	if err := interruption(ctx, len(problems) > 0); err != nil {
+		return "", err
+	}
+	for _, host := range hosts {
+		if problem := problems[host]; problem != "" {
+			return fmt.Sprintf("%s cannot be read: %s", host, problem), nil
+		}
+	}
+	return readings.Observed(f).RefreshDoubt(), nil
 }
 
 // interruption returns why an inspection must not be believed: it was cut off, and
@@ -79,7 +111,8 @@ func (a *Activities) chooseForInspection(ctx context.Context, name string) (Targ
 // observeFarm observes every server, and returns by host what keeps one from being
 // observed.
 func (a *Activities) observeFarm(ctx context.Context, f farm.Farm, target farm.Certificate) (farm.Observed, map[string]string) {
-	readings, problems := a.readServers(ctx, f, target, "")
+	hosts := slices.Concat(f.OfficeHosts(), f.SharePointHosts())
+	readings, problems := a.readServers(ctx, f, hosts, target, everywhere(""))
 	observed := readings.Observed(f)
 	if len(problems) > 0 {
 		return observed, problems
@@ -88,27 +121,24 @@ func (a *Activities) observeFarm(ctx context.Context, f farm.Farm, target farm.C
 	if !unproven {
 		return observed, nil
 	}
-	readings, problems = a.readServers(ctx, f, target, current)
+	readings, problems = a.readServers(ctx, f, hosts, target, everywhere(current))
 	return readings.Observed(f), problems
 }
 
+// everywhere is a certificate that is the same on every server.
+func everywhere(t farm.Thumbprint) func(host string) farm.Thumbprint {
+	return func(string) farm.Thumbprint { return t }
+}
+
 // readServers reads office servers and SharePoint servers, bounded together, and waits
-// for all of them.
-func (a *Activities) readServers(ctx context.Context, f farm.Farm, target farm.Certificate, previous farm.Thumbprint) (farm.Readings, map[string]string) {
-	hosts := slices.Concat(f.OfficeHosts(), f.SharePointHosts())
+// for all of them. Previous names the certificate that a rollback would restore.
+func (a *Activities) readServers(ctx context.Context, f farm.Farm, hosts []string, target farm.Certificate, previous func(host string) farm.Thumbprint) (farm.Readings, map[string]string) {
 	results := make([]farm.Reading, len(hosts))
 	failures := make([]error, len(hosts))
-	slots := make(chan struct{}, max(f.Rotation.AtOnce, 1))
-	var group sync.WaitGroup
-	for i, host := range hosts {
-		group.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			in := ObserveInput{ServerInput: ServerInput{Farm: f.Name, Host: host, Target: target}, Previous: previous}
-			results[i], failures[i] = a.readServer(ctx, f, in)
-		})
-	}
-	group.Wait()
+	atOnce(f, len(hosts), func(i int) {
+		in := ObserveInput{ServerInput: ServerInput{Farm: f.Name, Host: hosts[i], Target: target}, Previous: previous(hosts[i])}
+		results[i], failures[i] = a.readServer(ctx, f, in)
+	})
 	readings, problems := farm.Readings{}, map[string]string{}
 	for i, host := range hosts {
 		if readings[host] = results[i]; failures[i] != nil {
@@ -116,6 +146,21 @@ func (a *Activities) readServers(ctx context.Context, f farm.Farm, target farm.C
 		}
 	}
 	return readings, problems
+}
+
+// atOnce calls do with each number below n, as many at the same time as the farm's policy
+// allows, and waits for all.
+func atOnce(f farm.Farm, n int, do func(i int)) {
+	slots := make(chan struct{}, max(f.Rotation.AtOnce, 1))
+	var group sync.WaitGroup
+	for i := range n {
+		group.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			do(i)
+		})
+	}
+	group.Wait()
 }
 
 // readServer reads one server. A panic is that server's failure, as Temporal makes it

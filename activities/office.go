@@ -53,9 +53,16 @@ func (a *Activities) ImportCertificate(ctx context.Context, in ImportInput) (Ste
 		params.Intermediates = append(params.Intermediates, encodeDER(i))
 	}
 	done, err := runScript(ctx, a.Remote, t, params)
-	return a.stepResult(err, done.Changed,
+	result, err := a.stepResult(err, done.Changed,
 		fmt.Sprintf("added to %s, provider %s", strings.Join(done.Added, ", "), done.Certificate.Provider),
 		fmt.Sprintf("%q is in the Personal store", done.Certificate.FriendlyName))
+	for _, store := range done.Added {
+		result.addChange("certificate in store "+store, "absent", "present")
+	}
+	if len(done.Added) == 0 {
+		result.addChange("friendly name", "none", quoteName(done.Certificate.FriendlyName))
+	}
+	return result, err
 }
 
 // GrantKey grants NETWORK SERVICE read access to the key, and proves that the key
@@ -69,7 +76,9 @@ func (a *Activities) GrantKey(ctx context.Context, in ServerInput) (StepResult, 
 		Thumbprint: string(in.Target.Thumbprint), Sid: farm.NetworkService, ProveAs: string(officeOf(f, in.Host).ProveKeyAs),
 	})
 	readable := fmt.Sprintf("NETWORK SERVICE may read the key; it signs as %s by the %s path", done.SignedAs, done.SignedBy)
-	return a.stepResult(err, done.Changed, readable, readable)
+	result, err := a.stepResult(err, done.Changed, readable, readable)
+	result.addChange("key access of NETWORK SERVICE", "none", "read")
+	return result, err
 }
 
 // ExportCertificate reads the public certificate back from an office server and
@@ -116,7 +125,9 @@ func (a *Activities) SetS2SCertificate(ctx context.Context, in SetS2SInput) (Ste
 	now, marked := fmt.Sprintf("S2SCertificateName is %q", in.Target.FriendlyName), describeMarked(done.Marked)
 	result, err := a.stepResult(err, done.Changed || len(done.Marked) > 0,
 		fmt.Sprintf("%s, was %s%s", now, quoteName(done.Previous), marked), now)
-	result.SettingsKept = !done.Changed
+	if result.SettingsKept = !done.Changed; done.Changed {
+		result.addChange("S2SCertificateName", quoteName(done.Previous), quoteName(in.Target.FriendlyName))
+	}
 	return result, err
 }
 
@@ -158,7 +169,22 @@ func (a *Activities) SetHTTPSettings(ctx context.Context, in ServerInput) (StepR
 	done, err := runScript(ctx, a.Remote, t, powershell.SetOfficeHTTPSetting{
 		AllowOutboundHTTP: office.AllowOutboundHTTP, AllowHTTPSecureStoreConnections: office.AllowHTTPSecureStoreConnections,
 	})
-	return a.stepResult(err, done.Changed, "set "+strings.Join(done.Settings, ", "), "as configured")
+	result, err := a.stepResult(err, done.Changed, "set "+strings.Join(done.Settings, ", "), "as configured")
+	result.addSwitches(done.Settings, office.AllowOutboundHTTP, office.AllowHTTPSecureStoreConnections)
+	return result, err
+}
+
+// addSwitches adds HTTP settings that were changed to what they are now: each was the
+// opposite before. Nil is a setting that is left alone.
+func (r *StepResult) addSwitches(changed []string, outbound, secureStore *bool) {
+	for _, setting := range []struct {
+		name string
+		now  *bool
+	}{{"AllowOutboundHttp", outbound}, {"AllowHttpSecureStoreConnections", secureStore}} {
+		if setting.now != nil && slices.Contains(changed, setting.name) {
+			r.addChange(setting.name, fmt.Sprint(!*setting.now), fmt.Sprint(*setting.now))
+		}
+	}
 }
 
 // findMaster returns the computer name of the farm's master; empty when the

@@ -30,6 +30,9 @@ type CertificateUse struct {
 	Notes []string `json:"notes,omitempty"`
 	// Archived reports whether an office server has it archived.
 	Archived bool `json:"archived,omitempty"`
+	// OwnRoot reports whether the SharePoint farm trusts it as a root authority that
+	// farmtrust added.
+	OwnRoot bool `json:"ownRoot,omitempty"`
 	// Wildcard reports whether it names more than one host by a "*".
 	Wildcard bool `json:"wildcard,omitempty"`
 }
@@ -73,7 +76,10 @@ func (a *Activities) FindIssuers(ctx context.Context, in OldCertificateInput) (C
 		}
 	}
 	for _, r := range seen.RootAuthorities {
-		if r.Thumbprint == in.Old.Thumbprint && r != ownAuthority(sp, in.Old) {
+		switch {
+		case r == ownAuthority(sp, in.Old):
+			use.OwnRoot = true
+		case r.Thumbprint == in.Old.Thumbprint:
 			use.Notes = append(use.Notes, fmt.Sprintf("%s: root authority %q, which farmtrust did not add, keeps trusting it", in.Host, r.Name))
 		}
 	}
@@ -103,7 +109,13 @@ func (a *Activities) setArchived(ctx context.Context, in OldCertificateInput, ar
 		return StepResult{}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.SetS2SCertificateArchived{Thumbprint: string(in.Old.Thumbprint), Archived: archived})
-	return a.stepResult(a.explainStopped(ctx, t, err), done.Changed, state, state+", or not there")
+	result, err := a.stepResult(a.explainStopped(ctx, t, err), done.Changed, state, state+", or not there")
+	before, after := "visible", "archived"
+	if !archived {
+		before, after = after, before
+	}
+	result.addChange("certificate "+in.Old.Thumbprint.Short(), before, after)
+	return result, err
 }
 
 // explainStopped returns the error of a script, or its true cause where WACSM is
@@ -153,5 +165,7 @@ func (a *Activities) DeleteCertificate(ctx context.Context, in OldCertificateInp
 	done, err := runScript(ctx, a.Remote, t, powershell.RemoveS2SCertificate{
 		Thumbprint: string(in.Old.Thumbprint), Personal: true, Root: true, Intermediates: []string{},
 	})
-	return a.stepResult(a.explainStopped(ctx, t, err), done.Changed, "removed from "+strings.Join(done.Removed, ", "), "not there")
+	result, err := a.stepResult(a.explainStopped(ctx, t, err), done.Changed, "removed from "+strings.Join(done.Removed, ", "), "not there")
+	result.addRemovals(done.Removed)
+	return result, err
 }

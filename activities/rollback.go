@@ -66,12 +66,25 @@ func (a *Activities) RestoreIssuer(ctx context.Context, in RestoreIssuerInput) (
 		return StepResult{}, err
 	case !done.Changed:
 		return reportUnchanged("%s: as before", issuer.Product), nil
-	case done.Removed:
-		return a.reportChanged("%s: removed", issuer.Product), nil
-	case done.Updated:
-		return a.reportChanged("%s: holds %s again", issuer.Product, in.Before.Thumbprint.Short()), nil
 	}
-	return a.reportChanged("%s: permission as before on %s", issuer.Product, strings.Join(done.Permissions, ", ")), nil
+	return a.reportRestored(done, in, issuer), nil
+}
+
+// reportRestored says what was restored of an issuer.
+func (a *Activities) reportRestored(done powershell.RestoreIssuerResult, in RestoreIssuerInput, issuer farm.Issuer) StepResult {
+	result := a.reportChanged("%s: permission as before on %s", issuer.Product, strings.Join(done.Permissions, ", "))
+	switch ours := in.Target.Thumbprint.Short(); {
+	case done.Removed:
+		result.Detail = issuer.Product + ": removed"
+		result.addChange("issuer for "+issuer.Product, ours, "no issuer")
+	case done.Updated:
+		result.Detail = fmt.Sprintf("%s: holds %s again", issuer.Product, in.Before.Thumbprint.Short())
+		result.addChange("issuer for "+issuer.Product, ours, in.Before.Thumbprint.Short())
+	}
+	for _, site := range done.Permissions {
+		result.addChange("permission of "+issuer.Product+" on "+site, farm.FullControl+", app-only", describePermission(in.Permissions, site, issuer))
+	}
+	return result
 }
 
 // RestoreSettingsInput holds the office farm's settings before the rotation.
@@ -106,7 +119,9 @@ func (a *Activities) RestoreHTTPSettings(ctx context.Context, in RestoreSettings
 		return StepResult{MovedTo: master}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, params)
-	return a.stepResult(err, done.Changed, "restored "+strings.Join(done.Settings, ", "), "as before")
+	result, err := a.stepResult(err, done.Changed, "restored "+strings.Join(done.Settings, ", "), "as before")
+	result.addSwitches(done.Settings, params.AllowOutboundHTTP, params.AllowHTTPSecureStoreConnections)
+	return result, err
 }
 
 // RestoreS2SCertificate restores the farm's S2S setting, and which certificates are
@@ -132,7 +147,9 @@ func (a *Activities) RestoreS2SCertificate(ctx context.Context, in RestoreSettin
 	}
 	name, marked := quoteName(in.Before.S2SCertificateName), describeMarked(done.Marked)
 	if done.Changed {
-		return a.reportChanged("S2SCertificateName is %s again%s", name, marked), nil
+		result := a.reportChanged("S2SCertificateName is %s again%s", name, marked)
+		result.addChange("S2SCertificateName", quoteName(in.Target.FriendlyName), name)
+		return result, nil
 	}
 	result, err := a.stepResult(nil, marked != "", fmt.Sprintf("S2SCertificateName is %s, as before%s", name, marked), fmt.Sprintf("S2SCertificateName is %s, as before", name))
 	result.SettingsKept = true
@@ -174,7 +191,11 @@ func (a *Activities) removeAuthorities(ctx context.Context, t powershell.Target,
 		kept := "kept " + strings.Join(done.Kept, ", ")
 		removed, none = removed+"; "+kept, kept
 	}
-	return a.stepResult(err, done.Changed, removed, none)
+	result, err := a.stepResult(err, done.Changed, removed, none)
+	for _, name := range done.Removed {
+		result.addChange(fmt.Sprintf("root authority %q", name), "trusted", "absent")
+	}
+	return result, err
 }
 
 // RestoreOfficeInput holds an office server as it was before the rotation.
@@ -195,7 +216,9 @@ func (a *Activities) RevokeKey(ctx context.Context, in RestoreOfficeInput) (Step
 		return reportUnchanged("as before"), nil
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.RevokeS2SKey{Thumbprint: string(in.Target.Thumbprint), Sid: farm.NetworkService})
-	return a.stepResult(err, done.Changed, "NETWORK SERVICE may no longer read the key", "NETWORK SERVICE may not read the key")
+	result, err := a.stepResult(err, done.Changed, "NETWORK SERVICE may no longer read the key", "NETWORK SERVICE may not read the key")
+	result.addChange("key access of NETWORK SERVICE", "read", "none")
+	return result, err
 }
 
 // RemoveCertificate removes from an office server's certificate stores what the
@@ -219,5 +242,14 @@ func (a *Activities) RemoveCertificate(ctx context.Context, in RestoreOfficeInpu
 		return reportUnchanged("nothing was added"), nil
 	}
 	done, err := runScript(ctx, a.Remote, t, params)
-	return a.stepResult(a.explainStopped(ctx, t, err), done.Changed, "removed from "+strings.Join(done.Removed, ", "), "nothing is left")
+	result, err := a.stepResult(a.explainStopped(ctx, t, err), done.Changed, "removed from "+strings.Join(done.Removed, ", "), "nothing is left")
+	result.addRemovals(done.Removed)
+	return result, err
+}
+
+// addRemovals adds the stores that a certificate was removed from.
+func (r *StepResult) addRemovals(stores []string) {
+	for _, store := range stores {
+		r.addChange("certificate in store "+store, "present", "absent")
+	}
 }

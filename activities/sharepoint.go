@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -24,7 +25,11 @@ func (a *Activities) TrustRootAuthorities(ctx context.Context, in ServerInput) (
 		params.Authorities = append(params.Authorities, powershell.RootAuthorityCertificate{Name: sp.RootAuthorityName(c), Certificate: c.DER})
 	}
 	done, err := runScript(ctx, a.sharePointRunner(sp), t, params)
-	return a.stepResult(err, done.Changed, "added "+strings.Join(done.Added, ", "), "SharePoint trusts the chain")
+	result, err := a.stepResult(err, done.Changed, "added "+strings.Join(done.Added, ", "), "SharePoint trusts the chain")
+	for _, name := range done.Added {
+		result.addChange(fmt.Sprintf("root authority %q", name), "absent", "trusted")
+	}
+	return result, err
 }
 
 // TrustIssuerInput names the front end and the issuer.
@@ -32,6 +37,10 @@ type TrustIssuerInput struct {
 	ServerInput
 	// Issuer is the registered issuer name.
 	Issuer string `json:"issuer"`
+	// Held is the certificate that the issuer held when it was last observed, and
+	// Permissions those of all app principals, for the report.
+	Held        farm.Thumbprint      `json:"held,omitempty"`
+	Permissions []farm.AppPermission `json:"observedPermissions,omitempty"`
 }
 
 // TrustIssuer registers one trusted token issuer with the target, or updates it in
@@ -48,9 +57,32 @@ func (a *Activities) TrustIssuer(ctx context.Context, in TrustIssuerInput) (Step
 	done, err := runScript(ctx, a.sharePointRunner(sp), t, powershell.SetTrustedIssuer{
 		Name: sp.IssuerDisplayName(issuer), RegisteredName: issuer.RegisteredName, Certificate: in.Target.DER, Sites: sp.Sites,
 	})
-	return a.stepResult(err, done.Changed,
+	result, err := a.stepResult(err, done.Changed,
 		fmt.Sprintf("%s: %s", issuer.Product, describeIssuerChanges(done)),
 		fmt.Sprintf("%s: %q holds %s", issuer.Product, done.Name, in.Target.Thumbprint.Short()))
+	if done.Created || done.Updated {
+		before := "no issuer"
+		if !done.Created {
+			before = cmp.Or(in.Held.Short(), "another certificate")
+		}
+		result.addChange("issuer for "+issuer.Product, before, in.Target.Thumbprint.Short())
+	}
+	for _, site := range done.Granted {
+		result.addChange("permission of "+issuer.Product+" on "+site, describePermission(in.Permissions, site, issuer), farm.FullControl+", app-only")
+	}
+	return result, err
+}
+
+// describePermission is the permission of an issuer's app principal on a site.
+func describePermission(all []farm.AppPermission, site string, issuer farm.Issuer) string {
+	p := farm.SharePointFarm{Permissions: all}.Permission(site, issuer.RegisteredName)
+	switch {
+	case p.Right == "":
+		return "none"
+	case p.AppOnly:
+		return p.Right + ", app-only"
+	}
+	return p.Right
 }
 
 func describeIssuerChanges(done powershell.SetIssuerResult) string {

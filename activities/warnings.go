@@ -11,12 +11,13 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// Interceptors are what a worker needs that runs these activities: one that has each
-// step ask the farm's controller before it changes anything, and one that hands what
-// cmdlets warned of over in [StepResult.Warnings], and writes it to the log, whatever
-// the activity is and however it ends.
+// Interceptors are what a worker needs that runs these activities: one that tells the
+// log of attempts that fail, one that counts them, one that has each step ask the farm's
+// controller before it changes anything, and one that hands what cmdlets warned of over
+// in [StepResult.Warnings], and writes it to the log, whatever the activity is and
+// however it ends.
 func Interceptors(a *Activities) []interceptor.WorkerInterceptor {
-	return []interceptor.WorkerInterceptor{newAdmissionInterceptor(a), &warningInterceptor{}}
+	return []interceptor.WorkerInterceptor{&retryInterceptor{}, &attemptInterceptor{version: a.Version}, newAdmissionInterceptor(a), &warningInterceptor{}}
 }
 
 type warningInterceptor struct {
@@ -36,6 +37,7 @@ type warningCollector struct {
 
 // ExecuteActivity implements interceptor.ActivityInboundInterceptor.
 func (i *warningCollector) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	farmName, _ := subjectOf(in.Args)
 	var (
 		mu       sync.Mutex
 		warnings []string
@@ -45,7 +47,7 @@ func (i *warningCollector) ExecuteActivity(ctx context.Context, in *interceptor.
 		defer mu.Unlock()
 		if !slices.Contains(warnings, text) {
 			warnings = append(warnings, text)
-			activity.GetLogger(ctx).Warn("a cmdlet warned", "server", server, "warning", text)
+			activity.GetLogger(ctx).Warn("a cmdlet warned: "+text, "event", "warning", "farm", farmName, "server", server)
 		}
 	}), in)
 	mu.Lock()

@@ -18,8 +18,8 @@ const module = "github.com/farmtrust/farmtrust/"
 var mayImport = map[string][]string{
 	"workflows":               {"activities", "internal/farm", "internal/controller", "internal/report"},
 	"activities":              {"internal/controller", "internal/farm", "internal/cert", "internal/powershell"},
-	"worker":                  {"workflows", "internal/config", "internal/connect", "internal/deployment", "internal/farm", "internal/host", "internal/namespace", "internal/powershell", "internal/preflight", "internal/replay", "internal/report", "internal/version"},
-	"starter":                 {"workflows", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/event", "internal/farm", "internal/preflight", "internal/report", "internal/version"},
+	"worker":                  {"workflows", "internal/config", "internal/connect", "internal/deployment", "internal/farm", "internal/host", "internal/logging", "internal/namespace", "internal/powershell", "internal/preflight", "internal/replay", "internal/report", "internal/version"},
+	"starter":                 {"workflows", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/event", "internal/farm", "internal/logging", "internal/preflight", "internal/report", "internal/version"},
 	"internal/farm":           {},
 	"internal/secret":         {},
 	"internal/version":        {},
@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"internal/console":        {"internal/farm", "internal/report"},
 	"internal/winrm":          {"internal/powershell", "internal/secret"},
 	"internal/connect":        {"internal/secret"},
+	"internal/logging":        {"internal/farm", "internal/report"},
 	"internal/deployment":     {},
 	"internal/namespace":      {"internal/connect"},
 	"internal/replay":         {"internal/connect"},
@@ -41,7 +42,7 @@ var mayImport = map[string][]string{
 	"internal/scriptcoverage": {},
 	"internal/host": {
 		"workflows", "activities", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
-		"internal/winrm", "internal/client", "internal/deployment", "internal/preflight",
+		"internal/winrm", "internal/client", "internal/deployment", "internal/preflight", "internal/version",
 	},
 	"internal/farmsim": {
 		"internal/farm", "internal/powershell", "internal/farmsim/model", "internal/farmsim/scripts", "internal/farmsim/pwsh",

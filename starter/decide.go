@@ -72,6 +72,17 @@ It is also refused for a server that still belongs to its farm, unless --force i
 	})
 }
 
+func (a *app) forwardCommand() *cobra.Command {
+	return a.decisionCommand(farm.Forward, &cobra.Command{
+		Use:   "forward FARM",
+		Short: "Leave a rollback that is blocked, and carry the rotation out after all",
+		Long: `Ends a rollback or an undo on which a step is blocked, and does what the rotation was to
+do: every server gets the new certificate, and is restarted where it has not loaded it. If
+that fails, it blocks as a rotation does, and can be rolled back again.`,
+		Example: `  farmtrust forward contoso --reason "sp-02 refuses the old certificate"`,
+	}, nil)
+}
+
 func (a *app) abortCommand() *cobra.Command {
 	return a.decisionCommand(farm.Abort, &cobra.Command{
 		Use:   "abort FARM",

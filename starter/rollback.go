@@ -18,21 +18,22 @@ func (a *app) rollbackCommand() *cobra.Command {
 	var expires time.Duration
 	c := &cobra.Command{
 		Use:   "rollback FARM",
-		Short: "Roll back the running rotation, or else the last one, and watch",
-		Long: `Restores what a rotation changed, newest first, and touches nothing that belongs to
-others.
+		Short: "Roll back a rotation that waits, or that was not finished, and watch",
+		Long: `Restores what a rotation changed that is not finished, and touches nothing that belongs
+to others, nor what an earlier rotation changed that was verified. Where only staging was
+done, nothing that users notice is touched.
 
 A running rotation is rolled back if it waits for an approval, for its window or for a
 decision. If it waits for none of these, use "farmtrust cancel": that stops it and puts
 back what it has changed.
 
-If no rotation is running, the last one is rolled back. That is possible until the
-deletion of its old certificate has begun, and never to a certificate that has expired
-or is compromised. A retirement that is running is cancelled first.
+If no rotation is running, the last one is rolled back, if it was not finished: aborted,
+terminated, or failed. A certificate that has expired or is compromised is never restored.
+To go back behind a rotation that was verified, use "farmtrust undo".
 
 Afterwards the farm is suspended: nothing is rotated automatically until
 "farmtrust resume".`,
-		Example: `  farmtrust rollback contoso --reason "data refresh fails since the change"
+		Example: `  farmtrust rollback contoso --reason "the import fails on two servers"
   farmtrust rollback contoso --reason "not tonight" --detach`,
 		Args:              oneFarm,
 		ValidArgsFunction: a.completeFarm,
@@ -79,7 +80,7 @@ func (a *app) startRollback(ctx context.Context, f client.Farm, by client.Author
 	}
 	started, err := f.Rollback(ctx, by)
 	if err == nil {
-		fmt.Fprintf(a.err, "%s: no rotation was running; %s rolls back the last one\n", f.Name(), started.ID())
+		fmt.Fprintf(a.err, "%s: no rotation was running; %s rolls back the last one, which was not finished\n", f.Name(), started.ID())
 	}
 	return started, err
 }

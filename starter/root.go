@@ -12,12 +12,12 @@ import (
 	"go.temporal.io/api/serviceerror"
 	temporal "go.temporal.io/sdk/client"
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/logging"
 	"github.com/farmtrust/farmtrust/internal/report"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -67,8 +67,9 @@ and profiles (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, ...).
 
 Begin with check, which validates the configuration and every server, and plan, which
 shows what a rotation would do. rotate does it. status shows what runs and what waits
-for an operator; approve, postpone, retry, skip, rollback, abort and cancel decide about
-it. After a rollback, resume lets the farm be rotated automatically again.
+for an operator; approve, postpone, retry, skip, rollback, forward, abort and cancel
+decide about it. undo goes back behind a rotation that was verified. After a rollback or
+an undo, resume lets the farm be rotated automatically again.
 
 Nothing happens before somebody allowed it: a farm that nobody has released is only
 inspected. release lets it be rotated by itself, observe takes that back.
@@ -79,7 +80,7 @@ inspected. release lets it be rotated by itself, observe takes that back.
   farmtrust rotate contoso                  do it, and watch
   farmtrust status contoso --watch
   farmtrust approve contoso                 what waits for approval, and its digest
-  farmtrust rollback contoso --reason "data refresh fails since the change"`,
+  farmtrust undo contoso --reason "data refresh fails since the change"`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
@@ -101,7 +102,7 @@ inspected. release lets it be rotated by itself, observe takes that back.
 	}))
 	must(root.MarkPersistentFlagFilename("config", "yaml", "yml"))
 	root.AddCommand(a.checkCommand(), a.planCommand(), a.rotateCommand(), a.statusCommand(), a.farmsCommand(), a.reportCommand(), a.eventCommand(),
-		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.abortCommand(), a.resumeCommand(),
+		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.undoCommand(), a.forwardCommand(), a.abortCommand(), a.resumeCommand(),
 		a.releaseCommand(), a.observeCommand(), a.postponeCommand(), a.cancelCommand(), a.withdrawCommand(), a.forgetCommand(), a.versionCommand(), exitCodesTopic())
 	return root
 }
@@ -152,10 +153,7 @@ func (a *app) commandLine(c report.Command) string { return c.Line(a.program) }
 
 // connect connects to Temporal.
 func (a *app) connect(ctx context.Context) (client.Client, error) {
-	encoder := zap.NewDevelopmentEncoderConfig()
-	encoder.TimeKey, encoder.CallerKey = zapcore.OmitKey, zapcore.OmitKey
-	log := zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(encoder), zapcore.AddSync(a.err), zap.WarnLevel))
-	options, err := connect.Settings(log)
+	options, err := connect.Settings(logging.New(a.err, logging.Text, zap.WarnLevel))
 	if err != nil {
 		return client.Client{}, &exitError{code: exitUsage, err: err}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -26,7 +27,7 @@ func (a *app) showReport(r farm.Report) error {
 }
 
 func (a *app) showStatus(s farm.Status) error {
-	return a.show(s, func(w io.Writer) error { return a.writePage(w, report.Run(s)) })
+	return a.show(s, func(w io.Writer) error { return a.writePage(w, report.RunAt(s, time.Now())) })
 }
 
 // writePage writes a page as text, whose commands call the program as it was

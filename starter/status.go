@@ -129,7 +129,7 @@ func (a *app) showFarmStatus(s controller.Summary, run *farm.Status, warn warnin
 		pages = append(pages, report.Overview(list))
 	}
 	if run != nil {
-		pages = append(pages, report.Run(*run))
+		pages = append(pages, report.RunAt(*run, time.Now()))
 	}
 	return a.show(status, func(w io.Writer) error { return a.writePages(w, pages...) })
 }

@@ -174,4 +174,3 @@ func setAttributes(t *testing.T, e *fakeRun, all map[string]any) {
 		e.info.SearchAttributes.IndexedFields[name] = payload
 	}
 }
-

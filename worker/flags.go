@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/farmtrust/farmtrust/internal/deployment"
+	"github.com/farmtrust/farmtrust/internal/logging"
 )
 
 // program stands in the help for the name that the program was called by.
@@ -28,7 +29,11 @@ It connects to Temporal by the standard TEMPORAL_* variables and profiles
 (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, ...). It waits for a server
 that is not up yet and for a namespace that does not exist yet, and ends if the
 namespace lacks a search attribute for a minute: the error names the command that
-adds it. It logs to standard error.
+adds it.
+
+It logs to standard error, a line for each thing that happens: why a rotation begins,
+what changes on which server, what fails and is tried again, what waits and until when,
+who decides what, and how it ends.
 
 With -deployment and -build, Temporal keeps each rotation on the version that it
 began on, and nothing runs until a version is made current: the log names the
@@ -45,6 +50,7 @@ Other commands, each with -h:
 Examples:
   farmtrust-worker
   farmtrust-worker -config /etc/farmtrust/farmtrust.yaml -log-level warn
+  farmtrust-worker -log-format json 2>> /var/log/farmtrust.jsonl
   farmtrust-worker -deployment farmtrust -build v1.4.0
   farmtrust-worker -fingerprints
 
@@ -69,6 +75,7 @@ func (e *usageError) Unwrap() error { return e.error }
 type options struct {
 	config       string
 	level        zapcore.Level
+	format       logging.Format
 	version      bool
 	fingerprints bool
 	deployment   deployment.Version
@@ -76,10 +83,11 @@ type options struct {
 
 // parse reads the flags of the worker itself. Help goes to w.
 func parse(name string, args []string, w io.Writer) (options, error) {
-	o := options{level: zapcore.InfoLevel}
+	o := options{level: zapcore.InfoLevel, format: logging.DefaultFormat(w)}
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.StringVar(&o.config, "config", "farmtrust.yaml", "the configuration `file`: the farms and how to reach them")
 	flags.Var(&o.level, "log-level", "log entries of this `level` and above: debug, info, warn or error (default info)")
+	flags.Var(&o.format, "log-format", "log lines of this `format`: text for people, json for programs (default text on a terminal, json elsewhere)")
 	flags.BoolVar(&o.version, "version", false, "show the version, commit and Go version of this build")
 	flags.BoolVar(&o.fingerprints, "fingerprints", false, "show the SHA-256 of what this version runs on servers, to find it in their logs")
 	flags.StringVar(&o.deployment.Name, "deployment", "", "be one version of the Temporal worker deployment of this `name`; needs -build")

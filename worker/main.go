@@ -16,11 +16,11 @@ import (
 	"syscall"
 
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/host"
+	"github.com/farmtrust/farmtrust/internal/logging"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 	"github.com/farmtrust/farmtrust/internal/version"
 	"github.com/farmtrust/farmtrust/workflows"
@@ -88,7 +88,7 @@ func runWorker(ctx context.Context, name string, args []string, stdout, stderr i
 	if err != nil {
 		return &usageError{err}
 	}
-	err = work(ctx, farms, o)
+	err = work(ctx, farms, o, logging.New(stderr, o.format, o.level))
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil // stopped while it waited for Temporal
 	}
@@ -96,11 +96,7 @@ func runWorker(ctx context.Context, name string, args []string, stdout, stderr i
 }
 
 // work connects to Temporal and runs the worker until ctx is done.
-func work(ctx context.Context, farms *config.Config, o options) error {
-	log, err := openLog(o.level)
-	if err != nil {
-		return err
-	}
+func work(ctx context.Context, farms *config.Config, o options, log *zap.Logger) error {
 	for _, w := range farms.Warnings {
 		log.Warn(w.String())
 	}
@@ -114,15 +110,4 @@ func work(ctx context.Context, farms *config.Config, o options) error {
 	}
 	defer client.Close()
 	return host.Run(ctx, host.Options{Config: farms, Client: client, Namespace: options.Namespace, Deployment: o.deployment, Log: log})
-}
-
-// openLog returns a log on standard error.
-func openLog(level zapcore.Level) (*zap.Logger, error) {
-	settings := zap.NewProductionConfig()
-	settings.Level = zap.NewAtomicLevelAt(level)
-	log, err := settings.Build()
-	if err != nil {
-		return nil, fmt.Errorf("open log: %w", err)
-	}
-	return log, nil
 }

@@ -18,7 +18,7 @@ func TestUsage_Help(t *testing.T) {
 	if code := run(t.Context(), "ft-worker", []string{"-h"}, io.Discard, &said); code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
-	for _, part := range []string{"TEMPORAL_ADDRESS", "Examples:\n  ft-worker\n  ft-worker -config", "-log-level", "-version", "Exit codes:\n"} {
+	for _, part := range []string{"TEMPORAL_ADDRESS", "Examples:\n  ft-worker\n  ft-worker -config", "-log-level", "-log-format", "-version", "Exit codes:\n"} {
 		if !strings.Contains(said.String(), part) {
 			t.Errorf("the help lacks %q:\n%s", part, &said)
 		}
@@ -64,6 +64,7 @@ func TestUsage_WrongFlagsAndConfiguration(t *testing.T) {
 		"of replay":     {[]string{"replay", "-confg", "x"}, "farmtrust-worker: flag provided but not defined: -confg; see farmtrust-worker replay -h\n"},
 		"argument":      {[]string{"x"}, "farmtrust-worker: unexpected argument \"x\"; see farmtrust-worker -h\n"},
 		"level":         {[]string{"-log-level", "loud"}, "farmtrust-worker: invalid value \"loud\" for flag -log-level: "},
+		"format":        {[]string{"-log-format", "xml"}, "farmtrust-worker: invalid value \"xml\" for flag -log-format: a log is text or json; see farmtrust-worker -h\n"},
 		"no such file":  {[]string{"-config", broken + ".no"}, "farmtrust-worker: read configuration: open " + broken + ".no: "},
 		"unknown field": {[]string{"-config", broken}, broken + ":3: farm: unknown field: did you mean farms?"},
 		"of health":     {[]string{"health", "-config", broken + ".no"}, "farmtrust-worker: read configuration: open " + broken + ".no: "},

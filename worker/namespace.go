@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/farmtrust/farmtrust/internal/connect"
+	"github.com/farmtrust/farmtrust/internal/logging"
 	"github.com/farmtrust/farmtrust/internal/namespace"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -43,10 +44,7 @@ func runNamespace(ctx context.Context, name string, args []string, stdout, stder
 	if *retention < minRetention {
 		return &usageError{fmt.Errorf("-retention %s is too short: a Temporal server keeps ended workflows for %s at least", *retention, minRetention)}
 	}
-	log, err := openLog(zap.InfoLevel)
-	if err != nil {
-		return err
-	}
+	log := logging.New(stderr, logging.DefaultFormat(stderr), zap.InfoLevel)
 	options, err := connect.Settings(log)
 	if err != nil {
 		return &usageError{err}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/connect"
+	"github.com/farmtrust/farmtrust/internal/logging"
 	"github.com/farmtrust/farmtrust/internal/replay"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -49,10 +50,7 @@ func runReplay(ctx context.Context, name string, args []string, stdout, stderr i
 		}
 		queue = workflows.TaskQueue(c.Site)
 	}
-	log, err := openLog(zap.WarnLevel)
-	if err != nil {
-		return err
-	}
+	log := logging.New(stderr, logging.DefaultFormat(stderr), zap.WarnLevel)
 	options, err := connect.Settings(log)
 	if err != nil {
 		return &usageError{err}

@@ -146,7 +146,7 @@ func TestRun_NotAdmittedAnyMore(t *testing.T) {
 		snapshot := f.requireRotated(t).Snapshot
 		before := f.sim.Trust()
 		r := f.newRun(t)
-		r.onActivity("RestoreIssuer", func() { f.runs.refuse("it had ended: cancel this one") })
+		r.onActivity("RestoreS2SCertificate", func() { f.runs.refuse("it had ended: cancel this one") })
 		r.rollBack(snapshot).requireOutcome(farm.Incomplete).assertStatement("it had ended: cancel this one")
 		f.assertTrustUnchanged(t, before)
 	})

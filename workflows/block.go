@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
@@ -44,17 +45,20 @@ func (f failedStep) key() hostStep {
 func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice, error) {
 	d := o.decisions
 	d.lastBlocked = failed
-	if d.rollsBackByItself() && (failed.canary || o.farm.Rotation.OnFailure == farm.OnFailureRollBack) {
+	b := o.newBlockedStep(ctx, failed)
+	if d.rollsBackByItself() && (failed.canary || o.rollsBackOnFailure() && !b.Until.IsZero() && !b.Until.After(workflow.Now(ctx))) {
 		d.requestRollback("%s", failed.explainRollback())
 		return farm.RollBack, nil
 	}
-	b := o.newBlockedStep(ctx, failed)
+	o.noteRefresh(ctx)
 	d.blocked = append(d.blocked, b)
+	o.tellBlocked(ctx, b.Blocked)
 	if err := o.showBlocked(ctx); err != nil {
 		return "", err
 	}
 	since := workflow.Now(ctx)
-	err := o.awaitDeadline(ctx, func() time.Time { return o.setDeadline(ctx, b, failed, since) }, o.summarizeWait(),
+	moved := func() time.Time { return o.setDeadline(ctx, b, failed, since) }
+	err := o.awaitDeadline(ctx, b.Until, moved, o.summarizeWait(),
 		func() bool { return b.choice != "" || d.err() != nil })
 	d.blocked = slices.DeleteFunc(d.blocked, func(other *blockedStep) bool { return other == b })
 	d.unblockedAt = workflow.Now(ctx)
@@ -65,7 +69,12 @@ func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice,
 		return "", d.notAdmitted
 	}
 	o.judgeWayBack(ctx)
-	return o.choiceAfter(b, failed), nil
+	decided := b.choice != "" || d.resolution.choice != ""
+	choice := o.choiceAfter(b, failed)
+	if !decided {
+		o.tellUndecided(ctx, b.Blocked, choice)
+	}
+	return choice, nil
 }
 
 // showBlocked shows one more step that waits for a decision.
@@ -130,7 +139,51 @@ func (o *operation) setDeadline(ctx workflow.Context, b *blockedStep, failed fai
 	if b.Until = (time.Time{}); o.decisionTimeout(ctx, failed) > 0 {
 		b.Until = since.Add(o.decisionTimeout(ctx, failed))
 	}
+	if o.decisions.rollsBackByItself() {
+		if o.rollsBackOnFailure() {
+			b.Until = since
+		}
+		if !failed.canary {
+			b.Until = o.wayBackAt(ctx, b.Until)
+		}
+	}
 	return b.Until
+}
+
+func (o *operation) rollsBackOnFailure() bool {
+	return o.farm.Rotation.OnFailure == farm.OnFailureRollBack
+}
+
+// wayBackAt is when a way back that no operator asks for may begin, at the earliest from
+// a moment on; zero where it takes one. What restarts servers keeps to the window, or
+// asks where a cutover would.
+func (o *operation) wayBackAt(ctx workflow.Context, earliest time.Time) time.Time {
+	policy := o.farm.Rotation
+	isGated := policy.Approval || !policy.Window.IsZero()
+	if earliest.IsZero() || !isGated || o.changesUse == nil || !o.changesUse() || !changeWayBack.has(ctx) {
+		return earliest
+	}
+	if policy.Window.IsZero() {
+		return time.Time{}
+	}
+	var next activities.NextOpening
+	err := workflow.ExecuteActivity(localOptions(ctx, "find the next maintenance window"), a.FindOpening,
+		activities.OpeningInput{Window: policy.Window, Now: earliest}).Get(ctx, &next)
+	switch {
+	case err != nil:
+		return time.Time{}
+	case next.Opening.From.After(earliest):
+		return next.Opening.From
+	}
+	return earliest
+}
+
+// noteRefresh looks whether data refreshes work, where a run that is about to block may
+// have changed that.
+func (o *operation) noteRefresh(ctx workflow.Context) {
+	if o.decisions.refresh = ""; o.changesUse != nil && o.changesUse() && changeWayBack.has(ctx) {
+		o.decisions.refresh = o.doubtRefresh(ctx)
+	}
 }
 
 // maxRetries is how often a blocked step is tried again by itself. Each time adds up
@@ -152,7 +205,7 @@ func (o *operation) decisionTimeout(ctx workflow.Context, failed failedStep) tim
 
 // describeBlocked is what is shown of the blocked steps.
 func (d *decisions) describeBlocked() farm.Wait {
-	w := farm.Wait{For: farm.ForDecision, Text: "decide about each blocked step"}
+	w := farm.Wait{For: farm.ForDecision, Text: joinTexts("decide about each blocked step", d.refresh)}
 	for _, b := range d.blocked {
 		b.Then = d.thenOf(b.Blocked)
 		w.Blocked = append(w.Blocked, b.Blocked)
@@ -166,12 +219,14 @@ func (d *decisions) describeBlocked() farm.Wait {
 // thenOf says what follows when nobody decides about a blocked step.
 func (d *decisions) thenOf(b farm.Blocked) string {
 	switch {
+	case b.Until.IsZero() && d.rollsBackByItself():
+		return "it stays as it is until an operator decides: the way back restarts servers"
 	case b.Until.IsZero():
 		return "it is not tried again by itself"
 	case d.rollsBackByItself():
-		return "then the rotation is rolled back"
+		return "the rotation is rolled back"
 	}
-	return "then it is tried again"
+	return "it is tried again"
 }
 
 // blockUnlessResolved blocks a failed step and returns nil when the run goes on

@@ -19,7 +19,7 @@ func TestRotate_Blocked(t *testing.T) {
 	r := f.newRun(t)
 	r.after(time.Hour, func() {
 		b := r.requireBlocked(office2, "the disk is full")
-		if b.Step != farm.StepImport || b.Until.IsZero() || b.Then != "then the rotation is rolled back" {
+		if b.Step != farm.StepImport || b.Until.IsZero() || b.Then != "the rotation is rolled back" {
 			t.Errorf("blocked is %+v, want the import, until when, and what then follows", b)
 		}
 		f.sim.ClearFaults()
@@ -124,7 +124,7 @@ func TestRotate_Skip(t *testing.T) {
 		f.addFaults(t, brokenScript(frontEnd, "Set-TrustedIssuer"), brokenScript(office2, "Remove-S2SCertificate"))
 		r := f.newRun(t)
 		r.after(time.Hour, func() {
-			if b := r.requireBlocked(office2, "the disk is full"); b.Until.IsZero() || b.Then != "then it is tried again" {
+			if b := r.requireBlocked(office2, "the disk is full"); b.Until.IsZero() || b.Then != "it is tried again" {
 				t.Errorf("during the rollback blocked is %+v, want until when, and that it is then tried again", b)
 			}
 		})

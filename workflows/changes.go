@@ -27,12 +27,26 @@ const (
 	// changeBackOff: a blocked step that tries itself again waits longer each time.
 	// Since 2026-11-28.
 	changeBackOff change = "a blocked step backs off"
+	// changeWayBack: a way back restores what its own rotation changed: nothing is
+	// restarted where only staging was done, the name and the issuers go back together,
+	// and what no person has asked for waits for the window. Since 2026-11-29.
+	changeWayBack change = "a way back is the rotation's own"
+	// changeOwnSnapshots: a controller keeps what a rotation left unfinished apart from
+	// what a verified one replaced. Since 2026-11-29.
+	changeOwnSnapshots change = "snapshots are apart"
 	// changeCancelledWait: a run that was cancelled while it waited for an operator
 	// needs none any more. Since 2026-11-28.
 	changeCancelledWait change = "a cancelled wait needs no operator"
 	// changeReleases: a controller starts nothing by itself on a farm that nobody has
 	// released, and reads the policy of a worker that starts. Since 2026-11-29.
 	changeReleases change = "a farm is released"
+	// changeEndLook: a run that does not end as planned observes the farm at its end.
+	// Since 2026-11-29.
+	changeEndLook change = "a run looks at its end"
+	// changeApproval: an approval is for one opening of the window, is asked for only
+	// where users notice something, and again when anything has changed. Since
+	// 2026-11-29.
+	changeApproval change = "an approval covers what users notice"
 )
 
 // has reports whether a run makes a change.

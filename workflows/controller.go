@@ -94,6 +94,10 @@ type farmController struct {
 	// forgotten reports whether the farm is gone, and the controller ends.
 	forgotten bool
 	shown     shown
+	// told, toldUnobserved and toldFindings are what the worker's log was last told.
+	told           []toldFact
+	toldUnobserved string
+	toldFindings   []string
 	// loggedNext is what the log was last told that will be done.
 	loggedNext string
 }
@@ -109,7 +113,7 @@ func (c *farmController) registerHandlers(ctx workflow.Context) error {
 		return err
 	}
 	if err := workflow.SetUpdateHandlerWithOptions(ctx, RequestUpdate, c.handleRequest, workflow.UpdateHandlerOptions{
-		Validator: c.validateRequest, Description: "A request of an operator: rotate, rollback, resume, release, observe, postpone, withdraw or forget",
+		Validator: c.validateRequest, Description: "A request of an operator: rotate, rollback, undo, resume, release, observe, postpone, withdraw or forget",
 	}); err != nil {
 		return err
 	}
@@ -227,6 +231,7 @@ func (c *farmController) receiveSignals(ctx workflow.Context) {
 			break
 		}
 		c.ReceiveEvent(workflow.Now(ctx), e)
+		c.log(ctx, eventReceived).Info("event received: "+e.Summary, "id", e.ID)
 	}
 	for {
 		var configuration controller.Configuration

@@ -25,8 +25,9 @@ func (c *farmController) startDecided(ctx workflow.Context, found farm.Inspectio
 	return c.startRotation(ctx, RotateInput{Farm: c.Farm, Reason: reason, Inspection: &found})
 }
 
-// startRotation starts a rotation or a rollback, with the snapshot that is kept
-// once no retirement runs any more. A retirement that is cancelled for it changes
+// startRotation starts a rotation or a way back, once no retirement runs any more: with
+// the snapshot of what is unfinished, which is carried on or restored, or with that of
+// the renewal that is undone. A retirement that is cancelled for it changes
 // what the inspection saw.
 func (c *farmController) startRotation(ctx workflow.Context, in RotateInput) error {
 	if c.RunsRetirement() {
@@ -35,7 +36,9 @@ func (c *farmController) startRotation(ctx workflow.Context, in RotateInput) err
 	if err := c.cancelRetirement(ctx); err != nil {
 		return err
 	}
-	in.Snapshot = c.Retention.Snapshot
+	if in.Snapshot = c.LastUnfinished(); in.Intent == farm.Undo || in.Intent == farm.Rollback && in.Snapshot == nil {
+		in.Snapshot = c.Retention.Snapshot
+	}
 	in.Configured = c.Configured.Hash != "" || !c.Inspected.At.IsZero()
 	return c.startChild(ctx, controller.ActiveRun{WorkflowID: RotateID(c.Farm), Reason: in.Reason}, RotateTrust, in)
 }
@@ -46,6 +49,9 @@ func (c *farmController) startRetirement(ctx workflow.Context) error {
 	c.ForgetOlderInUse()
 	old := c.NextToRetire()
 	in := RetireInput{Farm: c.Farm, Reason: fmt.Sprintf("the retention of %s has ended", old.Thumbprint.Short()), Old: old}
+	if at := c.Inspected.At; !at.IsZero() {
+		in.InUse = farm.UseOf(c.Inspected.Current, at)
+	}
 	return c.startChild(ctx, controller.ActiveRun{WorkflowID: RetireID(c.Farm), Retirement: true, Reason: in.Reason}, RetireCertificate, in)
 }
 

@@ -20,7 +20,7 @@ func TestManageFarm_Rollback(t *testing.T) {
 	f := newTestFarm(t, farmsim.Options{Trusting: true})
 	before := f.sim.Trust()
 	c := f.newController(t)
-	c.after(time.Hour, func() { c.request(controller.RequestRollback) })
+	c.after(time.Hour, func() { c.request(controller.RequestUndo) })
 	state := c.runUntil(20 * time.Hour)
 	requireRun(t, state, run{Outcome: farm.RolledBack, Suspended: true, NeedsOperator: true})
 	f.assertTrustUnchanged(t, before)
@@ -45,7 +45,7 @@ func TestManageFarm_Compromised(t *testing.T) {
 	})
 	c.after(time.Hour, func() {
 		c.assertPhase(controller.Retiring) // there is no retention
-		c.assertRequestRefused(rollbackRequest, "is compromised and is never restored")
+		c.assertRequestRefused(undoRequest, "is compromised and is never restored")
 	})
 	requireRun(t, c.runUntil(2*time.Hour), run{Outcome: farm.Verified, HasSnapshot: true, Active: retireID, NeedsOperator: true})
 }
@@ -88,26 +88,26 @@ func TestManageFarm_UnfinishedRotation(t *testing.T) {
 	for name, c := range map[string]struct {
 		end  func(farm.RotationResult) error
 		out  farm.Outcome
-		want controller.Retention
+		want int
 	}{
-		"rolled back":         {nil, farm.RolledBack, controller.Retention{Snapshot: snapshot("A", "B"), Until: until}},
-		"ended by a decision": {nil, farm.Partial, controller.Retention{Snapshot: snapshot("B", "C"), Older: []farm.StoreCertificate{{Thumbprint: "A"}}}},
+		"rolled back":         {nil, farm.RolledBack, 0},
+		"ended by a decision": {nil, farm.Partial, 1},
 		"incomplete": {
 			func(r farm.RotationResult) error {
 				return temporal.NewNonRetryableApplicationError("x", workflows.IncompleteError, nil, r)
 			},
 			farm.Incomplete,
-			controller.Retention{Snapshot: snapshot("B", "C"), Older: []farm.StoreCertificate{{Thumbprint: "A"}}},
+			1,
 		},
 		"cancelled": {
 			func(r farm.RotationResult) error { return temporal.NewCanceledError(r) },
 			farm.RolledBack,
-			controller.Retention{Snapshot: snapshot("A", "B"), Until: until},
+			0,
 		},
 		"terminated": {
 			func(farm.RotationResult) error { return errors.New("terminated") },
 			"",
-			controller.Retention{Snapshot: snapshot("A", "B"), Until: until},
+			0,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -127,8 +127,8 @@ func TestManageFarm_UnfinishedRotation(t *testing.T) {
 				Inspected: controller.Inspected{At: time.Now()},
 				Retention: controller.Retention{Snapshot: snapshot("A", "B"), Until: until},
 			})
-			requireRun(t, state, run{Outcome: c.out, Suspended: true, HasSnapshot: true, NeedsOperator: true})
-			if diff := cmp.Diff(c.want, state.Retention); diff != "" {
+			requireRun(t, state, run{Outcome: c.out, Suspended: true, HasSnapshot: true, Unfinished: c.want, NeedsOperator: true})
+			if diff := cmp.Diff(controller.Retention{Snapshot: snapshot("A", "B"), Until: until}, state.Retention); diff != "" {
 				t.Errorf("what is kept (-want +got):\n%s", diff)
 			}
 		})
@@ -161,18 +161,18 @@ func TestManageFarm_Retires(t *testing.T) {
 		f := newTestFarm(t, farmsim.Options{Trusting: true})
 		c := f.newController(t)
 		c.after(retirement, func() { c.decideOn(retireID, farm.Approve) })
-		c.after(retirement+time.Hour, func() { c.assertRequestRefused(rollbackRequest, "there is no snapshot") })
+		c.after(retirement+time.Hour, func() { c.assertRequestRefused(undoRequest, "nothing to undo: no rotation was verified") })
 		requireRun(t, c.runUntil(retirement+2*time.Hour), run{Outcome: farm.Verified})
 		f.assertRefreshes(t)
 	})
-	t.Run("and is cancelled for a rollback, which finds the certificate as it was", func(t *testing.T) {
+	t.Run("and is cancelled for an undo, which finds the certificate as it was", func(t *testing.T) {
 		t.Parallel()
 		f := newTestFarm(t, farmsim.Options{Trusting: true})
 		before := f.sim.Trust()
 		c := f.newController(t)
 		c.after(retirement, func() {
 			f.assertArchived(t, true)
-			c.request(controller.RequestRollback)
+			c.request(controller.RequestUndo)
 		})
 		requireRun(t, c.runUntil(retirement+3*time.Hour), run{Outcome: farm.RolledBack, Suspended: true, NeedsOperator: true})
 		f.assertTrustUnchanged(t, before)
@@ -223,19 +223,19 @@ func TestManageFarm_Retires(t *testing.T) {
 			f.issueCertificate(t)
 			c.sendEvent("1")
 		})
-		c.after(retirement+30*time.Second, func() { c.assertRequestRefused(rollbackRequest, "a rotation is starting: event 1") })
+		c.after(retirement+30*time.Second, func() { c.assertRequestRefused(undoRequest, "a rotation is starting: event 1") })
 		requireRun(t, c.runUntil(retirement+2*time.Hour), run{Outcome: farm.Verified, HasSnapshot: true})
 	})
 }
 
-// TestManageFarm_RollbackAfterDeletion would otherwise restore issuers to a
+// TestManageFarm_UndoAfterDeletion would otherwise restore issuers to a
 // certificate that is no longer on the office servers.
-func TestManageFarm_RollbackAfterDeletion(t *testing.T) {
+func TestManageFarm_UndoAfterDeletion(t *testing.T) {
 	for want, c := range map[string]struct {
 		ends farm.Report
 		run  run
 	}{
-		"there is no snapshot": {farm.Report{Outcome: farm.Verified}, run{Outcome: farm.Verified}},
+		"nothing to undo: no rotation was verified": {farm.Report{Outcome: farm.Verified}, run{Outcome: farm.Verified}},
 		"the deletion of the previous certificate": {
 			farm.Report{Outcome: farm.Incomplete, Servers: []farm.ServerReport{
 				{Host: office2, Steps: []farm.StepReport{{Step: farm.StepDelete, State: farm.StateChanged}}},
@@ -248,7 +248,7 @@ func TestManageFarm_RollbackAfterDeletion(t *testing.T) {
 			f := newTestFarm(t, farmsim.Options{Trusting: true})
 			tc := f.newController(t)
 			tc.replaceRetirement(c.ends)
-			tc.after(retirement, func() { tc.assertRequestRefused(rollbackRequest, want) })
+			tc.after(retirement, func() { tc.assertRequestRefused(undoRequest, want) })
 			requireRun(t, tc.runUntil(retirement+2*time.Hour), c.run)
 			f.assertRefreshes(t)
 		})

@@ -18,6 +18,7 @@ func (c *farmController) inspect(ctx workflow.Context) error {
 	if c.Active != nil && !c.RunsRetirement() {
 		return nil // a run was found to be the controller's meanwhile
 	}
+	c.tellInspection(ctx, found, unobserved)
 	now := workflow.Now(ctx)
 	next, err := c.decide(ctx, c.DecisionInput(now, found, unobserved))
 	if err != nil {
@@ -52,6 +53,7 @@ func (c *farmController) attend(ctx workflow.Context) error {
 	if err := c.watchRun(ctx); err != nil || c.Active == nil || !c.MayInspect() {
 		return err
 	}
+	c.tellInspection(ctx, found, unobserved)
 	c.NoteObservation(workflow.Now(ctx), found, unobserved)
 	return nil
 }

@@ -43,10 +43,10 @@ func (c *farmController) logNext(ctx workflow.Context) {
 // searches, and warns in the worker's log when the end of the certificate comes closer.
 func (c *farmController) showPage(ctx workflow.Context) {
 	now := workflow.Now(ctx)
+	c.tellChanges(ctx)
 	if c.NoteUrgency(now) {
 		current := c.Inspected.Current
-		workflow.GetLogger(ctx).Warn("the certificate in use "+c.Warned.String(),
-			"farm", c.Farm, "thumbprint", current.Thumbprint, "notAfter", current.NotAfter, "phase", c.Phase())
+		c.log(ctx, eventFarm).Warn("the certificate in use "+c.Warned.String(), "thumbprint", current.Thumbprint, "notAfter", current.NotAfter, "phase", c.Phase())
 	}
 	c.logNext(ctx)
 	workflow.SetCurrentDetails(ctx, report.Farm(c.State, now).Markdown())

@@ -17,6 +17,9 @@ import (
 // when it continued as new. Any other begins by recalling.
 func newController(ctx workflow.Context, input controller.State) (*farmController, error) {
 	c := &farmController{root: ctx, legacy: isLegacy(ctx), State: input}
+	if c.Shared = !changeOwnSnapshots.has(ctx); !c.Shared {
+		c.Separate()
+	}
 	if c.legacy {
 		return c, nil
 	}
@@ -31,7 +34,7 @@ func newController(ctx workflow.Context, input controller.State) (*farmControlle
 	c.hinted = c.Active != nil
 	// A cron schedule and a retry policy continue runs too, with the first one's input.
 	if info.ContinuedExecutionRunID == "" || info.CronSchedule != "" || info.Attempt > 1 {
-		c.State = controller.State{Farm: input.Farm, Policy: input.Policy}
+		c.State = controller.State{Farm: input.Farm, Policy: input.Policy, Shared: c.Shared}
 		c.BeginRecall()
 		c.hinted = false
 	}

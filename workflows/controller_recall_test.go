@@ -62,7 +62,7 @@ func TestManageFarm_Recalls(t *testing.T) {
 		terminated := goingOn(&farm.Snapshot{Target: farm.Certificate{Thumbprint: "NEW"}, Previous: farm.StoreCertificate{Thumbprint: "OLD"}})
 		terminated.EndedAt, terminated.Problem = time.Now().Add(-time.Minute), "it was terminated in Temporal"
 		f.runs.add(terminated)
-		requireRun(t, f.newController(t).runUntil(3*day), run{Suspended: true, HasSnapshot: true, NeedsOperator: true})
+		requireRun(t, f.newController(t).runUntil(3*day), run{Suspended: true, Unfinished: 1, NeedsOperator: true})
 	})
 	t.Run("and not what its input says", func(t *testing.T) {
 		t.Parallel()

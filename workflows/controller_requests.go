@@ -45,6 +45,7 @@ func (c *farmController) handleRequest(ctx workflow.Context, r controller.Reques
 	if !c.Mailbox.TakeRequest(r.ID) {
 		return StartedRun{}, refuseRequest(fmt.Sprintf("%s: this was answered before the controller was reset: ask again if it is still wanted", r.Kind))
 	}
+	c.tellRequest(ctx, r)
 	if c.ApplyImmediate(workflow.Now(ctx), r) {
 		c.found, c.updated = nil, true
 		return StartedRun{}, nil
@@ -102,7 +103,7 @@ func (c *farmController) startRequested(ctx workflow.Context) error {
 		c.forgotten = c.Unmanaged != ""
 		return nil
 	}
-	if blocked := c.RollbackBlocked(); request.Kind == controller.RequestRollback && blocked != "" {
+	if blocked := c.WhyNotBack(request.Kind); blocked != "" {
 		c.Next = farm.Next{Code: farm.CodeRefused, Reason: blocked}
 		return nil
 	}
@@ -113,6 +114,8 @@ func (c *farmController) startRequested(ctx workflow.Context) error {
 	switch {
 	case request.Kind == controller.RequestRollback:
 		in.Intent = farm.Rollback
+	case request.Kind == controller.RequestUndo:
+		in.Intent, in.Now = farm.Undo, request.Now
 	case request.Compromised:
 		in.Intent = farm.ReplaceCompromised
 	}

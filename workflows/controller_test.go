@@ -72,11 +72,11 @@ func TestManageFarm_RefusesRequests(t *testing.T) {
 	c := newTestFarm(t, farmsim.Options{}).newController(t)
 	c.after(time.Hour, func() {
 		for want, r := range map[string]controller.Request{
-			`unknown request ""`:     {},
-			"say who asks":           {Kind: controller.RequestRotate},
-			"is not suspended":       {Kind: controller.RequestResume, By: "op", Reason: "x"},
-			"there is no snapshot":   {Kind: controller.RequestRollback, By: "op", Reason: "x"},
-			"rotate: say who asks, ": {Kind: controller.RequestRotate, By: "op"},
+			`unknown request ""`:        {},
+			"say who asks":              {Kind: controller.RequestRotate},
+			"is not suspended":          {Kind: controller.RequestResume, By: "op", Reason: "x"},
+			"no rotation is unfinished": {Kind: controller.RequestRollback, By: "op", Reason: "x"},
+			"rotate: say who asks, ":    {Kind: controller.RequestRotate, By: "op"},
 		} {
 			c.assertRequestRefused(r, want)
 		}

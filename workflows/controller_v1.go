@@ -22,10 +22,10 @@ func isLegacy(ctx workflow.Context) bool {
 	return workflow.GetVersion(ctx, recallsRuns, workflow.DefaultVersion, 1) == workflow.DefaultVersion
 }
 
-// movesOn reports whether a legacy run rests, and can end so that the next one is none.
+// movesOn reports whether a run of an earlier version rests, and can end so that the next one is of this one.
 // Each rest has its own gate: those in the history were before there was one.
 func (c *farmController) movesOn(ctx workflow.Context) bool {
-	if !c.legacy || c.Active != nil || !workflow.AllHandlersFinished(ctx) {
+	if !c.legacy && !c.Shared || c.Active != nil || !workflow.AllHandlersFinished(ctx) {
 		return false
 	}
 	c.rests++

@@ -27,7 +27,7 @@ func TestManageFarm_Watches(t *testing.T) {
 			return terminated(ctx, workflows.RotateInput{})
 		})
 		state := c.runUntil(3 * time.Hour)
-		requireRun(t, state, run{Suspended: true, HasSnapshot: true, NeedsOperator: true})
+		requireRun(t, state, run{Suspended: true, Unfinished: 1, NeedsOperator: true})
 		if blocked := state.RollbackBlocked(); blocked != "" {
 			t.Errorf("it cannot be rolled back: %s", blocked)
 		}
@@ -190,7 +190,7 @@ func TestManageFarm_MovesToAnotherVersion(t *testing.T) {
 	requireRun(t, c.requireContinued(controller.State{}), run{NeedsOperator: true})
 }
 
-// TestManageFarm_NoWayBack loses the old certificate while it is kept: no rollback is
+// TestManageFarm_NoWayBack loses the old certificate while it is kept: no undo is
 // offered from the next inspection on, until it is usable again.
 func TestManageFarm_NoWayBack(t *testing.T) {
 	t.Parallel()
@@ -200,8 +200,8 @@ func TestManageFarm_NoWayBack(t *testing.T) {
 	assertOffered := func(want bool) {
 		t.Helper()
 		s := c.state()
-		if page := report.NewFarmState(s, c.env.Now()); page.CanRollBack != want {
-			t.Errorf("a rollback is offered: %t, want %t (%s)", page.CanRollBack, want, s.Retention.NoWayBack)
+		if page := report.NewFarmState(s, c.env.Now()); page.CanUndo != want {
+			t.Errorf("an undo is offered: %t, want %t (%s)", page.CanUndo, want, s.Retention.NoWayBack)
 		}
 	}
 	c.after(time.Hour, func() {

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -34,6 +35,9 @@ type decisions struct {
 	// noWayBack says why a rollback could not restore what was in use: then it takes
 	// an operator, who may have repaired that, to ask for one.
 	noWayBack string
+	// refresh says whether data refreshes worked when the last step blocked; empty where
+	// that is not asked.
+	refresh string
 	// notAdmitted is why the run must not change anything any more; nil while it may.
 	notAdmitted error
 	// cancelled reports whether an operator has cancelled the run.
@@ -59,18 +63,57 @@ const (
 	blockedForRetirement = "a retirement is not rolled back; abort leaves the certificate as it is"
 )
 
-// approval is a digest that waits for an operator.
+// approval is what a run asks an operator to approve.
+//
+// Its digest names the run ID, which is another one once Temporal has reset the run, so
+// it is only ever compared where a decision is validated, and with a digest of the same
+// run: what the run does next must not depend on it. Therefore an approval that was
+// given before a reset counts in what the reset has kept, and is refused where Temporal
+// offers it again afterwards.
 type approval struct {
-	// wanted is the digest; empty while no approval is waited for.
-	wanted   string
-	approved string
+	// wanted is what waits for an operator; nil while nothing does.
+	wanted *farm.Approval
+	// given is what was approved last; nil when nothing was, or when it is void.
+	given *farm.Approval
+	// asked counts what was asked for, and changed says why that is not good any more;
+	// empty while nothing changed.
+	asked   int
+	changed string
+}
+
+// covers reports whether what was approved is still what is to be done.
+func (a *approval) covers(wanted farm.Approval) bool {
+	if a.given == nil {
+		return false
+	}
+	wanted.Run, wanted.Nth = a.given.Run, a.given.Nth
+	return wanted.Digest() == a.given.Digest()
+}
+
+// passedWindow is why an approval is not good for another opening of the window.
+const passedWindow = "the window that it was for has passed"
+
+// noteOpening notes for which opening of the window the cutover waits now.
+func (a *approval) noteOpening(o farm.Opening) {
+	if a.given != nil && !a.given.Opening.From.Equal(o.From) {
+		a.void(passedWindow)
+	}
+}
+
+// void has an approval that was given asked for again.
+func (a *approval) void(why string) {
+	if a.given != nil {
+		a.given, a.changed = nil, why
+	}
 }
 
 // resolution is how a run is to end before its steps are done; zero while they
 // go on.
 type resolution struct {
-	// choice is [farm.RollBack] or [farm.Abort].
+	// choice is [farm.RollBack], [farm.Forward] or [farm.Abort], and asked whether an
+	// operator made it.
 	choice farm.Choice
+	asked  bool
 	// why says what led to a rollback, in the words of the report.
 	why string
 }
@@ -103,8 +146,11 @@ func (d *decisions) err() error {
 
 // requestRollback has the run rolled back, for a reason that the report tells.
 func (d *decisions) requestRollback(format string, args ...any) {
-	d.resolution = resolution{farm.RollBack, fmt.Sprintf(format, args...)}
+	d.resolution = resolution{choice: farm.RollBack, why: fmt.Sprintf(format, args...)}
 }
+
+// endRollback has the run go forward again, from where it can be rolled back again.
+func (d *decisions) endRollback() { d.resolution, d.rollbackBlocked = resolution{}, "" }
 
 // beginRollback leaves only retry, skip and abort. A server that was skipped
 // during the rotation may hold what was done before that, so the rollback does
@@ -127,7 +173,7 @@ func (d *decisions) wasBlockedSince(t time.Time) bool { return d.unblockedAt.Aft
 func (o *operation) registerDecisions(ctx workflow.Context) error {
 	return workflow.SetUpdateHandlerWithOptions(ctx, DecideUpdate, o.handleDecision, workflow.UpdateHandlerOptions{
 		Validator:   o.validateDecision,
-		Description: "An operator's decision: approve, retry, skip, rollback, abort, postpone or cancel",
+		Description: "An operator's decision: approve, retry, skip, rollback, forward, abort, postpone or cancel",
 	})
 }
 
@@ -145,7 +191,7 @@ func (o *operation) validateDecision(ctx workflow.Context, d farm.Decision) erro
 	switch d.Choice {
 	case farm.Approve:
 		return o.decisions.validateApproval(d)
-	case farm.RollBack, farm.Abort:
+	case farm.RollBack, farm.Forward, farm.Abort:
 		return o.validateResolution(d)
 	case farm.Postpone:
 		return o.validatePostponement(workflow.Now(ctx), d)
@@ -157,10 +203,11 @@ func (o *operation) validateDecision(ctx workflow.Context, d farm.Decision) erro
 
 func (d *decisions) validateApproval(decision farm.Decision) error {
 	switch wanted := d.approval.wanted; {
-	case wanted == "":
+	case wanted == nil:
 		return fmt.Errorf("approve: nothing waits for approval now")
-	case decision.Digest != wanted:
-		return fmt.Errorf("approve: the digest is now %s: what would be done is not what %s stands for; look at the plan again", wanted, decision.Digest)
+	case decision.Digest != wanted.Digest():
+		why := cmp.Or(d.approval.changed, "another run asked for that, or something has changed since")
+		return fmt.Errorf("approve: the digest is now %s, and not %s: %s; look at it again", wanted.Digest(), decision.Digest, why)
 	}
 	return nil
 }
@@ -169,6 +216,8 @@ func (o *operation) validateResolution(d farm.Decision) error {
 	switch {
 	case d.Choice == farm.RollBack && o.decisions.rollbackBlocked != "":
 		return fmt.Errorf("rollback: %s", o.decisions.rollbackBlocked)
+	case d.Choice == farm.Forward && (o.goesBack == nil || !o.goesBack() || len(o.decisions.blocked) == 0):
+		return errors.New("forward: only a way back that is blocked can be left")
 	case o.progress.Wait == nil || o.progress.Wait.For == farm.ForController:
 		return fmt.Errorf("%s: the run waits for nothing now; cancel it to stop it and put back what it has changed", d.Choice)
 	}
@@ -234,28 +283,34 @@ func (o *operation) handleDecision(ctx workflow.Context, decision farm.Decision)
 	d := o.decisions
 	switch decision.Choice {
 	case farm.Approve:
-		d.approval.approved = decision.Digest
+		d.approval.given = d.approval.wanted
 	case farm.RollBack:
 		d.requestRollback("%s asked for it: %s", decision.By, decision.Reason)
-	case farm.Abort:
-		d.resolution = resolution{choice: farm.Abort}
+		d.resolution.asked = true
+	case farm.Forward, farm.Abort:
+		d.resolution = resolution{choice: decision.Choice, asked: true}
 	case farm.Postpone:
 		d.postpone(decision)
 	case farm.Cancel:
 		d.cancelled, d.resolution.why = true, fmt.Sprintf("%s cancelled it: %s", decision.By, decision.Reason)
 		defer o.cancelSteps()
 	case farm.Retry, farm.Skip:
-		d.accepted = append(d.accepted, farm.NewAcceptances(decision.Accept, decision.By, decision.Reason, workflow.Now(ctx))...)
+		if accepted := farm.NewAcceptances(decision.Accept, decision.By, decision.Reason, workflow.Now(ctx)); len(accepted) > 0 {
+			d.accepted = append(d.accepted, accepted...)
+			d.approval.changed = strings.Join(decision.Accept, ", ") + " was accepted since"
+		}
 		for _, b := range d.blocked {
 			if !b.concerns(decision) {
 				continue
 			}
 			if b.choice = decision.Choice; b.choice == farm.Skip && !d.isSkipped(b.Server) {
 				d.skipped = append(d.skipped, b.Server)
+				d.approval.changed = b.Server + " was left out since"
 			}
 		}
 	}
 	o.progress.Report.Decisions = append(o.progress.Report.Decisions, farm.RecordedDecision{Decision: decision, At: workflow.Now(ctx)})
+	o.progress.tellDecision(ctx, decision)
 	o.progress.show()
 	return nil
 }

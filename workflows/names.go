@@ -46,6 +46,10 @@ func RetireID(farmName string) string { return "retire/" + farmName }
 // InspectID is the workflow ID of an inspection that an operator asked for.
 func InspectID(farmName string) string { return "inspect/" + farmName }
 
+// PreviewID is the workflow ID of an operator's look at what something other than a
+// rotation would do, such as an undo.
+func PreviewID(farmName, what string) string { return "inspect/" + farmName + "/" + what }
+
 // InspectionID is the workflow ID of an inspection by a farm's controller.
 func InspectionID(farmName string) string { return "inspect/" + farmName + "/controller" }
 

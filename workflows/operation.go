@@ -37,6 +37,9 @@ type operation struct {
 	// reconfigured counts how often the farm's policy was read again.
 	reconfigured int
 
+	// tries reports whether a step whose retries run out returns a [stepFailure] instead of
+	// blocking.
+	tries bool
 	// waiting is what the run waits for; nil while it goes on. reminds reports whether
 	// operators are reminded of it.
 	waiting *waiting
@@ -48,6 +51,14 @@ type operation struct {
 	// expired says so once that is over.
 	previousEnds func() time.Time
 	expired      func(now time.Time) string
+	// optionsOf returns what an operator can decide while the run waits, and what follows
+	// if nobody does.
+	optionsOf func(w farm.Wait) ([]farm.Option, string)
+	// changesUse reports whether the run's way back would change what users notice,
+	// goesBack whether it is on its way back, and doubtRefresh why data refreshes may fail
+	// now, empty if they work; they are nil for a retirement.
+	changesUse, goesBack func() bool
+	doubtRefresh         func(workflow.Context) string
 }
 
 // ending is how the steps of an operation ended. The cause is nil for a good end.
@@ -120,6 +131,8 @@ func (o *operation) runStep(ctx workflow.Context, s stepOn, run func() workflow.
 		case s.postpone != nil && isServiceStopped(cause):
 			s.postpone(s.host)
 			return result, nil
+		case o.tries:
+			return result, &stepFailure{failedStep{host: s.host, step: s.step, cause: cause}}
 		}
 		choice, err := o.block(ctx, failedStep{host: s.host, step: s.step, cause: cause, canary: s.canary})
 		switch {

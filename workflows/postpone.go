@@ -1,8 +1,6 @@
 package workflows
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -35,16 +33,7 @@ func (o *operation) validatePostponement(now time.Time, d farm.Decision) error {
 // any more.
 func (d *decisions) postpone(decision farm.Decision) {
 	d.postponement, d.gatesReopened = decision, true
-	d.approval.approved = ""
-}
-
-// afterPostponement is a digest that was not shown before the run was postponed.
-func (d *decisions) afterPostponement(digest string) string {
-	if d.postponement.Until.IsZero() {
-		return digest
-	}
-	sum := sha256.Sum256([]byte(digest + " after " + farm.FormatTime(d.postponement.Until)))
-	return hex.EncodeToString(sum[:])[:len(digest)]
+	d.approval.void(fmt.Sprintf("it was postponed until %s", farm.FormatTime(decision.Until)))
 }
 
 // awaitPostponement waits until the time has come that the run is postponed to, and
@@ -78,17 +67,18 @@ func (r *rotation) waitUntil(ctx workflow.Context, until time.Time) error {
 	return errors.Join(err, r.endWait(ctx, err), d.err())
 }
 
-// awaitDeadline waits until a condition holds or a deadline has come, which moves when
+// awaitDeadline waits until a condition holds or a deadline has come, which is moved when
 // the farm's policy is read again; a zero deadline never comes.
-func (o *operation) awaitDeadline(ctx workflow.Context, deadline func() time.Time, summary string, condition func() bool) error {
+func (o *operation) awaitDeadline(ctx workflow.Context, deadline time.Time, moved func() time.Time, summary string, condition func() bool) error {
 	for {
 		seen := o.reconfigured
-		if err := awaitUntil(ctx, deadline(), summary, func() bool { return condition() || o.reconfigured != seen }); err != nil {
+		if err := awaitUntil(ctx, deadline, summary, func() bool { return condition() || o.reconfigured != seen }); err != nil {
 			return err
 		}
 		if condition() || o.reconfigured == seen {
 			return nil
 		}
+		deadline = moved()
 		o.showWait(ctx)
 	}
 }

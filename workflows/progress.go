@@ -1,6 +1,9 @@
 package workflows
 
 import (
+	"cmp"
+	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -16,8 +19,10 @@ import (
 type progress struct {
 	farm.Status
 
-	// startedAt holds when a running step started.
-	startedAt map[hostStep]time.Time
+	// startedAt holds when a running step started, finishedAt when one that has succeeded
+	// did, and failures how many attempts at it have failed.
+	startedAt, finishedAt map[hostStep]time.Time
+	failures              map[hostStep]int
 	// pageStale asks for the page in the Temporal UI to be written again.
 	pageStale bool
 }
@@ -29,14 +34,16 @@ type hostStep struct {
 }
 
 func newProgress(ctx workflow.Context, f farm.Farm, reason string, intent farm.Intent) *progress {
-	p := &progress{startedAt: map[hostStep]time.Time{}}
+	p := &progress{startedAt: map[hostStep]time.Time{}, finishedAt: map[hostStep]time.Time{}, failures: map[hostStep]int{}}
 	p.Report = farm.Report{Farm: f.Name, Reason: reason, Intent: intent, StartedAt: workflow.Now(ctx)}
+	p.noteRun(ctx)
 	for _, host := range f.OfficeHosts() {
 		p.Report.Servers = append(p.Report.Servers, farm.ServerReport{Host: host, Role: farm.OfficeRole})
 	}
 	for _, host := range f.SharePointHosts() {
 		p.Report.Servers = append(p.Report.Servers, farm.ServerReport{Host: host, Role: farm.SharePointRole})
 	}
+	p.tellBegin(ctx)
 	return p
 }
 
@@ -56,19 +63,68 @@ func (p *progress) setTarget(ctx workflow.Context, target farm.Certificate) erro
 	return workflow.UpsertTypedSearchAttributes(ctx, ThumbprintAttribute.ValueSet(string(target.Thumbprint)))
 }
 
+// noteRun names the run in Temporal: a reset gives it another run ID.
+func (p *progress) noteRun(ctx workflow.Context) {
+	run := workflow.GetInfo(ctx).WorkflowExecution
+	p.Report.WorkflowID, p.Report.RunID = run.ID, run.RunID
+}
+
+// noteVersion notes which build of a worker did something; workers may be upgraded
+// while the run goes on.
+func (p *progress) noteVersion(version string) {
+	if known := strings.Split(p.Report.Version, ", "); version != "" && !slices.Contains(known, version) {
+		p.Report.Version = strings.TrimPrefix(p.Report.Version+", "+version, ", ")
+	}
+}
+
 // setPlan shows what the first comparison found.
-func (p *progress) setPlan(target farm.Certificate, c activities.Comparison) {
-	p.Report.FriendlyName, p.Report.Previous = target.FriendlyName, c.Previous.Thumbprint
-	p.setFound(c.Differences, c.Findings)
+func (p *progress) setPlan(ctx workflow.Context, target farm.Certificate, c activities.Comparison) {
+	p.Report.FriendlyName = target.FriendlyName
+	p.setPrevious(c.Previous)
+	p.setFound(ctx, c.Differences, c.Findings)
+	p.tellPlan(ctx)
+}
+
+// setPrevious shows the certificate that was in use before.
+func (p *progress) setPrevious(c farm.StoreCertificate) {
+	p.Report.Previous, p.Report.PreviousName, p.Report.PreviousNotAfter = c.Thumbprint, c.FriendlyName, c.NotAfter
+}
+
+// setInUse shows the certificate that was seen in use.
+func (p *progress) setInUse(ctx workflow.Context, c farm.StoreCertificate) {
+	p.Report.InUse = farm.UseOf(c, workflow.Now(ctx))
 }
 
 // setFound shows what was found last, and what was accepted before.
-func (p *progress) setFound(differences []farm.Difference, findings []farm.Finding) {
+func (p *progress) setFound(ctx workflow.Context, differences []farm.Difference, findings []farm.Finding) {
 	p.Report.Differences, p.Report.Findings = differences, farm.KeepAccepted(findings, p.Report.Findings)
+	p.Report.ComparedAt = workflow.Now(ctx)
+}
+
+// forgetRemoved leaves out the differences that a step has removed since the farm was
+// compared, and the certificate in use where that was changed since.
+func (p *progress) forgetRemoved() {
+	comparedAt := p.Report.ComparedAt
+	p.Report.Differences = slices.DeleteFunc(slices.Clone(p.Report.Differences), func(d farm.Difference) bool {
+		row := p.Report.Row(d.Server, d.Step)
+		isDone := row != nil && (row.State == farm.StateChanged || row.State == farm.StateUnchanged)
+		return isDone && p.finishedAt[hostStep{d.Server, d.Step}].After(comparedAt)
+	})
+	for _, s := range p.Report.Servers {
+		for _, step := range []farm.Step{farm.StepS2SName, farm.StepRestoreS2SName} {
+			if row := p.Report.Row(s.Host, step); row != nil && row.Changed && p.Report.InUse != nil &&
+				!p.finishedAt[hostStep{s.Host, step}].Before(p.Report.InUse.At) {
+				p.Report.InUse = nil
+			}
+		}
+	}
 }
 
 func (p *progress) setPhase(ctx workflow.Context, phase farm.Phase) error {
-	p.Phase = phase
+	if phase != p.Phase {
+		p.Phase = phase
+		p.tellPhase(ctx)
+	}
 	p.show()
 	return workflow.UpsertTypedSearchAttributes(ctx, PhaseAttribute.ValueSet(string(phase)))
 }
@@ -86,8 +142,11 @@ func (p *progress) skipStep(host string, step farm.Step) { p.row(host, step).Sta
 func (p *progress) startStep(ctx workflow.Context, host string, step farm.Step) {
 	p.startedAt[hostStep{host, step}] = workflow.Now(ctx)
 	row := p.row(host, step)
+	if row.StartedAt.IsZero() {
+		row.StartedAt = workflow.Now(ctx)
+	}
 	if row.State == farm.StateFailed {
-		row.Detail = "" // clear the previous attempt's error
+		row.LastError, row.Detail = row.Detail, ""
 	}
 	row.State = farm.StateRunning
 	p.show()
@@ -98,6 +157,8 @@ func (p *progress) startStep(ctx workflow.Context, host string, step farm.Step) 
 func (p *progress) finishStep(ctx workflow.Context, host string, step farm.Step, result activities.StepResult, err error) {
 	row := p.row(host, step)
 	p.addDuration(ctx, host, row)
+	p.countAttempts(ctx, host, row, result.Attempts, err)
+	p.noteVersion(result.Version)
 	switch {
 	case err != nil:
 		row.State, row.Detail = farm.StateFailed, Explain(err)
@@ -108,19 +169,40 @@ func (p *progress) finishStep(ctx workflow.Context, host string, step farm.Step,
 	}
 	if err == nil {
 		row.Detail = joinTexts(row.Detail, result.Detail)
+		row.LastError = cmp.Or(result.LastError, row.LastError)
+		row.Changes = append(row.Changes, result.Changes...)
 		row.AddWarnings(result.Warnings)
 	}
+	p.tellStep(ctx, host, step, result, err)
 	p.show()
+}
+
+// countAttempts counts the attempts at a step that has succeeded after so many, or
+// failed.
+func (p *progress) countAttempts(ctx workflow.Context, host string, row *farm.StepReport, attempts int, err error) {
+	key, last := hostStep{host, row.Step}, 1
+	if err != nil {
+		p.failures[key] += activities.AttemptsOf(err)
+		last = 0
+	} else {
+		p.failures[key] += max(attempts-1, 0)
+		p.finishedAt[key] = workflow.Now(ctx)
+	}
+	if failures := p.failures[key]; failures > 0 {
+		row.Attempts = failures + last
+	}
 }
 
 // finishObservation shows how an observation ended.
 func (p *progress) finishObservation(ctx workflow.Context, host string, step farm.Step, err error) {
 	row := p.row(host, step)
 	p.addDuration(ctx, host, row)
+	p.countAttempts(ctx, host, row, 0, err)
 	row.State, row.Detail = farm.StateObserved, ""
 	if err != nil {
 		row.State, row.Detail = farm.StateFailed, Explain(err)
 	}
+	p.tellStep(ctx, host, step, activities.StepResult{}, err)
 	p.show()
 }
 
@@ -151,12 +233,10 @@ func (p *progress) server(host string) *farm.ServerReport {
 }
 
 func (p *progress) row(host string, step farm.Step) *farm.StepReport {
-	s := p.server(host)
-	for i := range s.Steps {
-		if s.Steps[i].Step == step {
-			return &s.Steps[i]
-		}
+	if row := p.Report.Row(host, step); row != nil {
+		return row
 	}
+	s := p.server(host)
 	s.Steps = append(s.Steps, farm.StepReport{Step: step})
 	return &s.Steps[len(s.Steps)-1]
 }
@@ -165,8 +245,11 @@ func (p *progress) row(host string, step farm.Step) *farm.StepReport {
 // operator: what has to be done about it is the farm's controller's to say.
 func (p *progress) close(ctx workflow.Context, outcome farm.Outcome, statement string) error {
 	p.Phase, p.Report.Outcome, p.Wait = farm.PhaseDone, outcome, nil
-	p.Report.DurationMS = workflow.Now(ctx).Sub(p.Report.StartedAt).Milliseconds()
+	p.Report.EndedAt = workflow.Now(ctx)
+	p.Report.DurationMS = p.Report.EndedAt.Sub(p.Report.StartedAt).Milliseconds()
+	p.noteRun(ctx)
 	p.Report.Statement = statement
+	p.tellEnd(ctx)
 	p.writePage(ctx)
 	return workflow.UpsertTypedSearchAttributes(ctx,
 		PhaseAttribute.ValueSet(string(farm.PhaseDone)), NeedsOperatorAttribute.ValueSet(false))

@@ -108,7 +108,7 @@ func (r *rotation) startOffice(ctx workflow.Context, host string, master bool) w
 // wantedName is the S2S setting of a server's office farm that this run works
 // towards.
 func (r *rotation) wantedName(host string) string {
-	if r.progress.Phase == farm.PhaseRollingBack {
+	if r.isGoingBack() {
 		return r.settingsBefore(r.officeOf(host)).S2SCertificateName
 	}
 	return r.target.FriendlyName
@@ -117,7 +117,7 @@ func (r *rotation) wantedName(host string) string {
 // wantedVisible returns which of an office server's certificates are to be unarchived
 // and archived when it has that name.
 func (r *rotation) wantedVisible(host string) (unarchive, archive []farm.Thumbprint) {
-	if r.progress.Phase == farm.PhaseRollingBack {
+	if r.isGoingBack() {
 		return r.snapshot.VisibleBefore(host)
 	}
 	return []farm.Thumbprint{r.target.Thumbprint}, r.observed.OfficeServer(host).VisibleSharers(r.target)

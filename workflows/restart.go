@@ -58,17 +58,14 @@ func (r *rotation) trustChangeOf(frontEnd string) time.Time {
 // master is the last, alone: while its service is down nothing can be set. A
 // server that was restarted before, as where a rotation is resumed, proves
 // nothing: the canary is the first that really restarts. Office farms follow one
-// another, so that never two of them are restarted at once.
+// another, so that never two of them are restarted at once. [farm.PlanRestarts] plans
+// this order.
 func (r *rotation) restartOffice(ctx workflow.Context) error {
 	canaryPassed := false
 	for _, office := range r.farm.Offices() {
 		for hosts := r.masterLast(office); len(hosts) > 0; {
-			size := 1
-			if canaryPassed {
-				size = max(min(r.farm.Rotation.RestartAtOnce, len(hosts)-1), 1)
-			}
-			batch := hosts[:size]
-			hosts = hosts[size:]
+			batch := hosts[:r.farm.Rotation.RestartBatch(canaryPassed, len(hosts))]
+			hosts = hosts[len(batch):]
 			isCanary := !canaryPassed
 			if err := forEach(ctx, batch, len(batch), func(ctx workflow.Context, host string) error {
 				result, err := r.restartOfficeServer(ctx, host, isCanary)
@@ -86,11 +83,7 @@ func (r *rotation) restartOffice(ctx workflow.Context) error {
 // postponed, the master last.
 func (r *rotation) masterLast(office farm.Office) []string {
 	hosts := r.withoutPostponed(slices.DeleteFunc(office.Hosts(), r.decisions.isSkipped))
-	master := r.masterHost(office)
-	if i := slices.Index(hosts, master); i >= 0 {
-		hosts = append(slices.Delete(hosts, i, i+1), master)
-	}
-	return hosts
+	return farm.MasterLast(hosts, r.masterHost(office))
 }
 
 func (r *rotation) restartOfficeServer(ctx workflow.Context, host string, canary bool) (activities.StepResult, error) {

@@ -1,8 +1,6 @@
 package workflows
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -38,7 +36,9 @@ func RetireCertificate(ctx workflow.Context, in RetireInput) (farm.RotationResul
 	if err := workflow.SetQueryHandler(ctx, SnapshotQuery, func() (*farm.Snapshot, error) { return nil, nil }); err != nil {
 		return farm.RotationResult{}, err
 	}
-	r := &retirement{operation: o, archived: map[string]bool{}, wildcard: in.Old.Wildcard, notes: map[string][]string{}}
+	o.progress.Report.InUse = in.InUse
+	r := &retirement{operation: o, archived: map[string]bool{}, wildcard: in.Old.Wildcard, notes: map[string][]string{}, ownRoots: map[string]bool{}}
+	o.optionsOf = r.options
 	end := r.run(r.steps)
 	if end.outcome == farm.Incomplete && !isNotAdmitted(end.cause) {
 		r.unarchive(ctx)
@@ -66,8 +66,10 @@ type retirement struct {
 	archived map[string]bool
 	// wildcard reports whether the certificate names more than one host by a "*".
 	wildcard bool
-	// notes are what an operator should know before the deletion, by server.
-	notes map[string][]string
+	// notes are what an operator should know before the deletion, by server, and ownRoots
+	// reports on which front ends a root authority is deleted with the certificate.
+	notes    map[string][]string
+	ownRoots map[string]bool
 }
 
 // run is the runbook.
@@ -94,6 +96,7 @@ func (r *retirement) run(ctx workflow.Context) ending {
 	if len(r.decisions.skipped) > 0 {
 		return ending{outcome: farm.Partial}
 	}
+	r.progress.Report.Proofs = farm.ProveUnused(r.farm)
 	return ending{outcome: farm.Verified}
 }
 
@@ -171,7 +174,7 @@ func (r *retirement) findUse(ctx workflow.Context, host string) (use activities.
 	err = workflow.ExecuteActivity(observeOptionsFor(farm.StepFindUse)(ctx, summary+host), find, r.oldOn(host)).Get(ctx, &use)
 	r.progress.finishObservation(ctx, host, farm.StepFindUse, err)
 	if err == nil {
-		r.notes[host], r.wildcard = use.Notes, r.wildcard || use.Wildcard
+		r.notes[host], r.ownRoots[host], r.wildcard = use.Notes, use.OwnRoot, r.wildcard || use.Wildcard
 	}
 	return use, err
 }
@@ -192,17 +195,29 @@ func (r *retirement) archive(ctx workflow.Context) error {
 }
 
 func (r *retirement) approveDeletion(ctx workflow.Context) error {
-	sum := sha256.Sum256([]byte("delete " + string(r.target.Thumbprint) + " " + strings.Join(r.officeHosts(), " ")))
-	digest := hex.EncodeToString(sum[:6])
-	text := fmt.Sprintf("approve %s to delete certificate %s and its key on every office server", digest, r.target.Thumbprint.Short())
-	var notes []string
+	return r.waitForApproval(ctx, r.newApproval)
+}
+
+// newApproval describes the deletion that is to be approved: what of it can no longer be
+// undone, and what was not looked at.
+func (r *retirement) newApproval() farm.Approval {
+	old := r.target.Thumbprint.Short()
+	a := farm.Approval{
+		What: "the deletion of certificate " + old, Target: r.target.Thumbprint, LeftOut: slices.Clone(r.decisions.skipped),
+		NoWayBack: fmt.Sprintf("the key of %s is deleted with it, so that no rollback and no undo can restore it", old),
+	}
+	for _, host := range r.officeHosts() {
+		a.Steps = append(a.Steps, farm.DeletionOn(host, r.target.Thumbprint))
+	}
+	for _, host := range r.farm.FrontEnds() {
+		if r.ownRoots[host] {
+			a.Steps = append(a.Steps, farm.OwnRootRemovalOn(host, r.target.Thumbprint))
+		}
+	}
 	for _, host := range slices.Concat(r.farm.OfficeHosts(), r.farm.FrontEnds()) {
-		notes = append(notes, r.notes[host]...)
+		a.Notes = append(a.Notes, r.notes[host]...)
 	}
-	if len(notes) > 0 {
-		text += "; before you do: " + strings.Join(notes, "; ")
-	}
-	return r.waitForApproval(ctx, digest, func() string { return text })
+	return a
 }
 
 // approveWildcard asks a second time before a wildcard certificate is deleted: what
@@ -212,11 +227,12 @@ func (r *retirement) approveWildcard(ctx workflow.Context) error {
 	if !r.wildcard {
 		return nil
 	}
-	sum := sha256.Sum256([]byte("delete wildcard " + string(r.target.Thumbprint)))
-	digest := hex.EncodeToString(sum[:6])
-	text := fmt.Sprintf("approve %s to delete the wildcard certificate %s (%s): "+
-		"it names many hosts, and whatever else uses its copy on the office servers loses it", digest, r.target.Thumbprint.Short(), r.target.Subject)
-	return r.waitForApproval(ctx, digest, func() string { return text })
+	return r.waitForApproval(ctx, func() farm.Approval {
+		a := r.newApproval()
+		a.What = fmt.Sprintf("the deletion of the wildcard certificate %s (%s)", r.target.Thumbprint.Short(), r.target.Subject)
+		a.Notes = append(a.Notes, "it names many hosts, and whatever else uses its copy on the office servers loses it")
+		return a
+	})
 }
 
 func (r *retirement) delete(ctx workflow.Context) error {

@@ -1,6 +1,8 @@
 package workflows_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,7 +92,17 @@ func TestRetire_Approvals(t *testing.T) {
 		old := f.requireRenewed(t)
 		r := f.newRun(t)
 		r.after(time.Hour, func() {
-			assertMentions(t, r.requireWait(farm.ForApproval).Text, "before you do", `sp-01.contoso.com: root authority "Old OOS", which farmtrust did not add`)
+			w := r.requireWait(farm.ForApproval)
+			assertMentions(t, strings.Join(w.Approval.Notes, "; "), `sp-01.contoso.com: root authority "Old OOS", which farmtrust did not add`)
+			assertMentions(t, w.Approval.NoWayBack, old.Thumbprint.Short(), "no rollback and no undo can restore it")
+			for _, host := range []string{office1, office2} {
+				if !slices.ContainsFunc(w.Approval.Steps, func(d farm.Difference) bool { return d.Step == farm.StepDelete && d.Server == host }) {
+					t.Errorf("the deletion on %s is not in the approval %+v", host, w.Approval.Steps)
+				}
+			}
+			assertOption(t, w, farm.Approve, "the deletion of certificate "+old.Thumbprint.Short(), "no restart")
+			assertOption(t, w, farm.Abort, "unarchives")
+			assertMentions(t, w.Then, "unarchived, and kept for another retention")
 			r.approve()
 		})
 		r.retire(old).requireOutcome(farm.Verified)

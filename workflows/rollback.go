@@ -12,10 +12,11 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// rollBack is the runbook of a rollback: newest change first, certificates last.
-// It goes on although the rotation was cancelled.
-func (r *rotation) rollBack(ctx workflow.Context) ending {
-	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+// rollBack goes back: the S2S certificate's name and the issuers first, as a pair,
+// certificates last. It goes on although the rotation was cancelled, unless it waits
+// for its gates.
+func (r *rotation) rollBack(cancellable workflow.Context) ending {
+	ctx, cancel := workflow.NewDisconnectedContext(cancellable)
 	defer cancel()
 	r.decisions.beginRollback()
 	r.target, r.restartStep, r.replicationStep = r.snapshot.Target, farm.StepRestartAgain, farm.StepReplicationAgain
@@ -24,38 +25,61 @@ func (r *rotation) rollBack(ctx workflow.Context) ending {
 		r.observed = r.snapshot.Before
 		r.noteMasters(r.observed)
 	}
+	r.tellRollback(ctx)
 	if err := r.showRollback(ctx); err != nil {
 		return failedEnding(err)
 	}
-	if _, err := r.planRollback(ctx, r.input.Intent == farm.Rollback); err != nil {
-		if _, refused := errors.AsType[*refusal](err); refused {
-			return ending{farm.Refused, err}
-		}
+	asked := r.input.Intent.GoesBack()
+	plan, err := r.planRollback(ctx, asked)
+	if err == nil && r.input.Intent == farm.Undo {
+		plan, err = r.passUndoGates(cancellable, plan)
+	}
+	if _, refused := errors.AsType[*refusal](err); refused {
+		return ending{farm.Refused, err}
+	} else if err != nil {
 		return failedEnding(err)
 	}
-	if r.input.Intent == farm.Rollback {
+	if asked {
 		if _, err := r.requestAdmission(ctx); err != nil {
 			return ending{farm.Refused, err}
 		}
+		r.admitted = true
 	}
 	r.forgetChanges()
 	r.restartedAgain = false
-	r.postponeStopped()
-	if err := r.runPhase(ctx, farm.PhaseRollingBack,
-		r.startStoppedMasters,   // without it nothing can be set, and users are better off with what is
-		r.restoreIssuers,        // SharePoint farms: previous certificate or none, permissions
-		r.restoreHTTPSettings,   // masters: only those configured
-		r.restoreS2SCertificate, // masters: previous name or none
-		r.restartSharePoint,     // servers that would still use what was rolled back
-		r.restartOffice,
-		r.recoverPostponed,      // servers whose services do not run: after all others work again
+	if !changeWayBack.has(ctx) {
+		return r.restoreInOldOrder(ctx)
+	}
+	for {
+		if err := r.restore(ctx, plan); err != nil {
+			return failedEnding(err)
+		}
+		end, left := r.verifyRollback(ctx)
+		if left == nil {
+			return end
+		}
+		plan = *left
+	}
+}
+
+// restore is the runbook of a way back.
+func (r *rotation) restore(ctx workflow.Context, plan farm.RollbackPlan) error {
+	steps := []func(workflow.Context) error{
 		r.removeRootAuthorities, // SharePoint farms: those that were added
 		r.revokeKeys,            // office servers: access that was granted
 		r.removeCertificates,    // office servers: last, and only when nothing names them
-	); err != nil {
-		return failedEnding(err)
 	}
-	return r.verifyRollback(ctx)
+	if !r.onlyStaged() { // else nothing that users notice was changed, nor is it now
+		r.postponeStopped()
+		steps = append([]func(workflow.Context) error{
+			r.startStoppedMasters, // without it nothing can be set, and users are better off with what is
+			func(ctx workflow.Context) error { return r.restorePair(ctx, plan) },
+			r.restartSharePoint, // servers that would still use what was rolled back
+			r.restartOffice,
+			r.recoverPostponed, // servers whose services do not run: after all others work again
+		}, steps...)
+	}
+	return r.runPhase(ctx, farm.PhaseRollingBack, steps...)
 }
 
 // showRollback shows that the run rolls back. One that was cancelled while it waited
@@ -69,25 +93,31 @@ func (r *rotation) showRollback(ctx workflow.Context) error {
 	return r.progress.setPhase(ctx, farm.PhaseRollingBack)
 }
 
-// verifyRollback observes what is still to be rolled back.
-func (r *rotation) verifyRollback(ctx workflow.Context) ending {
+// verifyRollback observes what is still to be rolled back, and how the way back ends;
+// what is left is to be restored again, nil when it has ended.
+func (r *rotation) verifyRollback(ctx workflow.Context) (ending, *farm.RollbackPlan) {
 	for {
 		plan, err := r.planRollback(ctx, false)
 		if err != nil {
-			return failedEnding(err)
+			return failedEnding(err), nil
 		}
-		r.progress.setFound(plan.Reversals, plan.Remaining)
+		r.progress.setFound(ctx, plan.Reversals, plan.Remaining)
 		left := r.withoutSkipped(r.progress.Report.Differences)
 		switch {
 		case len(left) > 0:
 		case len(r.decisions.skipped) > 0:
-			return ending{outcome: farm.Partial}
+			r.seenAtEnd = true
+			return ending{outcome: farm.Partial}, nil
 		default:
-			return ending{outcome: farm.RolledBack}
+			r.progress.Report.Proofs = plan.Proofs
+			return ending{outcome: farm.RolledBack}, nil
 		}
 		cause := fmt.Errorf("%d changes are still to be rolled back, the first: %s", len(left), left[0].Text)
 		if err := r.blockAndRestart(ctx, cause, left); err != nil {
-			return failedEnding(err)
+			return failedEnding(err), nil
+		}
+		if changeWayBack.has(ctx) && slices.ContainsFunc(left, func(d farm.Difference) bool { return d.Step != r.restartStep }) {
+			return ending{}, &plan
 		}
 	}
 }
@@ -127,39 +157,48 @@ func (r *rotation) compareWithSnapshot(ctx workflow.Context) (farm.RollbackPlan,
 	if err := r.observe(ctx, farm.StepPlanRollback); err != nil {
 		return plan, err
 	}
+	r.noteInUse(ctx)
 	if len(r.baseline.Office) == 0 {
 		r.baseline = r.baselineOfRollback()
 	}
 	err := workflow.ExecuteActivity(localOptions(ctx, "plan rollback"), a.PlanRollback,
-		activities.PlanRollbackInput{Farm: r.farm, Snapshot: *r.snapshot, Observed: r.observed, Skipped: r.decisions.skipped}).Get(ctx, &plan)
+		activities.PlanRollbackInput{Farm: r.farm, Snapshot: r.restored(ctx), Observed: r.observed, Skipped: r.decisions.skipped}).Get(ctx, &plan)
 	return plan, err
 }
 
+// restored is the snapshot as it is restored.
+func (r *rotation) restored(ctx workflow.Context) farm.Snapshot {
+	s := *r.snapshot
+	s.Staged = r.onlyStaged() && changeWayBack.has(ctx)
+	return s
+}
+
 func (r *rotation) restoreIssuers(ctx workflow.Context) error {
-	return r.runOnFrontEnds(ctx, func(ctx workflow.Context, host string) error {
-		before, _ := r.snapshot.Before.Farm(host)
-		for _, issuer := range slices.Backward(farm.Issuers()) {
-			was, _ := before.Issuer(issuer.RegisteredName)
-			result, err := r.runStep(ctx, stepOn{host: host, step: farm.StepRestoreIssuers}, func() workflow.Future {
-				return workflow.ExecuteActivity(changeOptions(ctx, "restore issuer "+issuer.Product+" on "+host), a.RestoreIssuer,
-					activities.RestoreIssuerInput{
-						TrustIssuerInput: activities.TrustIssuerInput{ServerInput: r.onServer(host), Issuer: issuer.RegisteredName},
-						Before:           was, Permissions: before.Permissions,
-					})
-			})
-			if err != nil {
-				return err
-			}
-			r.noteTrustChange(host, result)
+	return r.runOnFrontEnds(ctx, r.restoreIssuersOf)
+}
+
+func (r *rotation) restoreIssuersOf(ctx workflow.Context, host string) error {
+	before, _ := r.snapshot.Before.Farm(host)
+	for _, issuer := range slices.Backward(farm.Issuers()) {
+		was, _ := before.Issuer(issuer.RegisteredName)
+		result, err := r.runStep(ctx, stepOn{host: host, step: farm.StepRestoreIssuers}, func() workflow.Future {
+			return workflow.ExecuteActivity(changeOptions(ctx, "restore issuer "+issuer.Product+" on "+host), a.RestoreIssuer,
+				activities.RestoreIssuerInput{
+					TrustIssuerInput: activities.TrustIssuerInput{ServerInput: r.onServer(host), Issuer: issuer.RegisteredName},
+					Before:           was, Permissions: before.Permissions,
+				})
+		})
+		if err != nil {
+			return err
 		}
-		return nil
-	})
+		r.noteTrustChange(host, result)
+	}
+	return nil
 }
 
 // settingsBefore returns the settings of an office farm before the rotation.
 func (r *rotation) settingsBefore(office farm.Office) farm.OfficeFarm {
-	before, _ := r.snapshot.Before.GroupedAs(r.observed).SettingsOf(office.Name)
-	return before
+	return r.snapshot.SettingsBefore(office.Name, r.observed)
 }
 
 func (r *rotation) restoreHTTPSettings(ctx workflow.Context) error {

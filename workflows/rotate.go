@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -30,13 +31,11 @@ func RotateTrust(ctx workflow.Context, in RotateInput) (farm.RotationResult, err
 	if err != nil {
 		return farm.RotationResult{}, err
 	}
-	var end ending
-	if in.Intent == farm.Rollback {
-		end = r.rollBack(ctx)
-	} else {
-		end = r.settle(r.steps, r.goForward(r.steps))
+	begin := r.goForward
+	if in.Intent.GoesBack() {
+		begin = r.rollBack
 	}
-	return r.finish(ctx, end)
+	return r.finish(ctx, r.settle(r.steps, begin(r.steps)))
 }
 
 // rotation is the state of one rotation or rollback.
@@ -51,19 +50,25 @@ type rotation struct {
 	planned  []farm.Difference
 	snapshot *farm.Snapshot
 	// inherited reports whether the snapshot is that of an earlier rotation, which may
-	// have changed what this one did not.
-	inherited bool
+	// have changed what this one did not, and staged whether that had only staged.
+	inherited, staged bool
 	// admitted reports whether this run may have changed anything.
 	admitted bool
 	// opening is the maintenance window in which the cutover must start; zero
 	// without one.
 	opening farm.Opening
+	// openingLocal is its beginning on the clocks of the window's zone.
+	openingLocal string
 	// noWayBack says why a rollback could not restore what was in use when the farm
 	// was observed before the cutover; empty when it could.
 	noWayBack string
 	// found is the farm as it was observed last, if that was all of it and
 	// nothing was changed since.
 	found *farm.Inspection
+	// seenAtEnd reports whether the farm was observed after the last change.
+	seenAtEnd bool
+	// verified reports whether the farm was verified, apart from servers left out.
+	verified bool
 	// restartedAgain reports whether the verification has had restarts made.
 	restartedAgain bool
 	// postponed are the servers that the rollback leaves for later: a service of theirs
@@ -76,6 +81,9 @@ type rotation struct {
 	trustChangedAt    map[string]time.Time
 	settingsChangedAt map[string]time.Time
 	settingsArrivedAt map[string]time.Time
+	// forward reports whether a way back that is stuck sets forward again what had gone
+	// back.
+	forward bool
 	// cuttingOver reports whether the cutover has begun, and looked is how a rollback was
 	// found to be possible, until that begins; nil without a look.
 	cuttingOver bool
@@ -98,14 +106,17 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 		return nil, err
 	}
 	r := &rotation{operation: o, input: in, restartStep: farm.StepRestart, replicationStep: farm.StepReplication}
-	r.decisions.accepted, r.decisions.postponable = in.Accepted, in.Intent != farm.Rollback
+	r.decisions.accepted, r.decisions.postponable = in.Accepted, !in.Intent.GoesBack()
 	r.inUse, r.previousEnds, r.expired = r.findInUse, r.previousEnd, r.previousExpired
+	r.optionsOf = r.options
+	r.changesUse, r.goesBack, r.doubtRefresh = r.changesWhatUsersNotice, r.isGoingBack, r.lookAtRefresh
 	r.forgetChanges()
 	switch in.Intent {
-	case farm.Rollback:
-		if r.snapshot = in.Snapshot; r.snapshot == nil {
-			return nil, temporal.NewNonRetryableApplicationError("rollback: there is no snapshot to restore", RefusedError, nil)
+	case farm.Rollback, farm.Undo:
+		if in.Snapshot == nil {
+			return nil, temporal.NewNonRetryableApplicationError(string(in.Intent)+": there is no snapshot to restore", RefusedError, nil)
 		}
+		r.inheritFrom(in.Snapshot)
 	case farm.ReplaceCompromised:
 		r.decisions.rollbackBlocked = blockedByCompromise
 	}
@@ -120,6 +131,7 @@ func (r *rotation) goForward(ctx workflow.Context) ending {
 	if len(r.planned) == 0 {
 		return ending{outcome: farm.NoChange}
 	}
+	r.progress.Report.Proofs = nil
 	if err := r.handOver(ctx); err != nil {
 		return ending{farm.Refused, err}
 	}
@@ -138,12 +150,7 @@ func (r *rotation) proceed(ctx workflow.Context) ending {
 
 // stage is the runbook up to the cutover.
 func (r *rotation) stage(ctx workflow.Context) error {
-	if err := r.runPhase(ctx, farm.PhaseStaging, // nothing that users notice
-		r.importCertificate,    // office servers: certificate, key, intermediates
-		r.grantKey,             // office servers: NETWORK SERVICE reads the key, and it signs
-		r.exportCertificate,    // masters: the public part, equal to the target
-		r.trustRootAuthorities, // SharePoint farms: what is missing of the chain
-	); err != nil {
+	if err := r.stageAll(ctx); err != nil {
 		return err
 	}
 	return r.runPhase(ctx, farm.PhaseWaiting,
@@ -153,11 +160,21 @@ func (r *rotation) stage(ctx workflow.Context) error {
 	)
 }
 
+// stageAll makes the certificate available, which nobody notices.
+func (r *rotation) stageAll(ctx workflow.Context) error {
+	return r.runPhase(ctx, farm.PhaseStaging,
+		r.importCertificate,    // office servers: certificate, key, intermediates
+		r.grantKey,             // office servers: NETWORK SERVICE reads the key, and it signs
+		r.exportCertificate,    // masters: the public part, equal to the target
+		r.trustRootAuthorities, // SharePoint farms: what is missing of the chain
+	)
+}
+
 // cutOver is the runbook from the cutover on. Where it was done in part before, it
 // does the rest.
 func (r *rotation) cutOver(ctx workflow.Context) ending {
-	r.cuttingOver, r.decisions.noWayBack = true, r.noWayBack // until here there was only staging to roll back
-	if err := r.runPhase(ctx, farm.PhaseCutover,             // from here data refresh may fail until the restarts
+	r.cuttingOver, r.snapshot.Staged, r.decisions.noWayBack = true, false, r.noWayBack // until here there was only staging to roll back
+	if err := r.runPhase(ctx, farm.PhaseCutover,                                       // from here data refresh may fail until the restarts
 		r.setS2SCertificate, // masters: Set-OfficeWebAppsFarm -S2SCertificateName
 		r.awaitReplication,  // office servers: each has the new setting
 		r.setHTTPSettings,   // masters: only those configured
@@ -199,8 +216,9 @@ func (r *rotation) prepare(ctx workflow.Context) error {
 	r.baseline = r.observed
 	r.target.FriendlyName = comparison.FriendlyName
 	r.planned = comparison.Differences
+	r.progress.Report.Proofs = comparison.Proofs
 	comparison.Findings = append(choice.Findings, comparison.Findings...)
-	r.progress.setPlan(r.target, comparison)
+	r.progress.setPlan(ctx, r.target, comparison)
 	if comparison.NotAccepted != "" {
 		return errors.New(comparison.NotAccepted)
 	}
@@ -245,9 +263,10 @@ func (r *rotation) verify(ctx workflow.Context) ending {
 		if err != nil {
 			return failedEnding(err)
 		}
-		r.progress.setFound(comparison.Differences, comparison.Findings)
+		r.progress.setFound(ctx, comparison.Differences, comparison.Findings)
 		left := r.withoutSkipped(comparison.Differences)
 		if len(left) == 0 {
+			r.noteVerified(comparison)
 			break
 		}
 		if err := r.blockAndRestart(ctx, r.explainLeft(left), left); err != nil {
@@ -255,6 +274,7 @@ func (r *rotation) verify(ctx workflow.Context) ending {
 		}
 	}
 	if len(r.decisions.skipped) > 0 {
+		r.verified = true
 		return ending{outcome: farm.Partial}
 	}
 	return ending{outcome: farm.Verified}
@@ -279,6 +299,8 @@ func (r *rotation) compare(ctx workflow.Context, snapshot *farm.Snapshot) (activ
 	if err := workflow.ExecuteActivity(localOptions(ctx, "compare with what is desired"), a.Compare, in).Get(ctx, &c); err != nil {
 		return c, err
 	}
+	r.progress.setInUse(ctx, c.Previous)
+	r.progress.noteVersion(c.Version)
 	r.found = &farm.Inspection{
 		Farm: r.farm.Name, At: workflow.Now(ctx), Config: r.farm, Target: r.target,
 		// What was accepted was accepted for this rotation.
@@ -303,8 +325,14 @@ func (r *rotation) observeAndCompare(ctx workflow.Context, step farm.Step) (acti
 // finish closes the report. Only a rotation that ended as planned hands over what
 // it observed last: after any other the controller inspects the farm itself.
 func (r *rotation) finish(ctx workflow.Context, end ending) (farm.RotationResult, error) {
-	end = r.resolvedEnding(end)
-	result := farm.RotationResult{Snapshot: r.snapshot, Cancelled: temporal.IsCanceledError(end.cause)}
+	if end = r.resolvedEnding(end); r.input.Intent.GoesBack() && !r.admitted && changeWayBack.has(ctx) {
+		end = ending{farm.Refused, cmp.Or(end.cause, errResolved)}
+	}
+	r.lookAtEnd(ctx, end)
+	result := farm.RotationResult{Cancelled: temporal.IsCanceledError(end.cause), Settled: r.verified && end.outcome == farm.Partial}
+	if result.Snapshot = r.snapshot; r.snapshot != nil {
+		r.snapshot.Staged = r.onlyStaged()
+	}
 	if end.outcome == farm.Verified || end.outcome == farm.NoChange {
 		result.Inspection = r.found
 	}

@@ -14,92 +14,51 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// awaitApproval waits until an operator approves the digest of exactly these
-// differences. An operator who asked for the rotation because the certificate is
-// compromised has approved by that.
-func (r *rotation) awaitApproval(ctx workflow.Context) error {
-	if !r.farm.Rotation.Approval || r.input.Intent == farm.ReplaceCompromised || r.decisions.gatesReopened {
-		return nil
-	}
-	digest := r.decisions.afterPostponement(farm.Digest(r.target.Thumbprint, r.planned, r.decisions.accepted))
-	if digest == r.decisions.approval.approved {
-		return nil // nothing was accepted since
-	}
-	return r.waitForApproval(ctx, digest, func() string {
-		if blocked := r.decisions.rollbackBlocked; blocked != "" {
-			return fmt.Sprintf("approve %s, or abort; it cannot be rolled back: %s", digest, blocked)
-		} else if r.noWayBack != "" {
-			return fmt.Sprintf("approve %s, or roll back what is staged; from then on there is no way back: %s", digest, r.noWayBack)
-		}
-		return fmt.Sprintf("approve %s, or roll back what is staged", digest)
-	})
-}
-
-// waitForApproval waits until an operator approves a digest, or decides to end the
-// run. A run that nobody approves ends: what it was planned for may be over.
-func (o *operation) waitForApproval(ctx workflow.Context, digest string, describe func() string) error {
-	d := o.decisions
-	d.approval = approval{wanted: digest}
-	deadline := o.approvalDeadline(ctx)
-	if err := o.beginWait(ctx, func() farm.Wait {
-		return farm.Wait{For: farm.ForApproval, Digest: digest, Until: deadline(), Text: describe()}
-	}); err != nil {
-		return err
-	}
-	isOver := func() bool { return d.approval.approved == digest || d.err() != nil || d.gatesReopened }
-	err := o.awaitDeadline(ctx, deadline, o.summarizeWait(), isOver)
-	d.approval.wanted = ""
-	if err := errors.Join(err, o.endWait(ctx, err)); err != nil {
-		return err
-	}
-	if !isOver() {
-		d.notApproved = true
-		d.requestRollback("nobody approved by %s", farm.FormatTime(deadline()))
-	}
-	return d.err()
-}
-
-// approvalDeadline returns until when an approval is waited for from now on, as the
-// configuration has it when it is asked; zero is for good.
-func (o *operation) approvalDeadline(ctx workflow.Context) func() time.Time {
-	begun, forGood := workflow.Now(ctx), o.farm.Rotation.ApprovalTimeout == 0 || !changeApprovalTimeout.has(ctx)
-	return func() time.Time {
-		if forGood {
-			return time.Time{}
-		}
-		return begun.Add(o.farm.Rotation.ApprovalTimeout)
-	}
-}
-
 // awaitWindow waits for the next opening that the cutover fits into. It gates
 // only the beginning: a window that closes during the cutover stops nothing,
 // because stopping half-way would be worse.
 func (r *rotation) awaitWindow(ctx workflow.Context) error {
 	window, estimate := r.farm.Rotation.Window, r.farm.CutoverEstimate()
+	if window.IsZero() {
+		r.opening = farm.Opening{} // the configuration may have had one before
+	}
 	if window.IsZero() || r.input.Intent == farm.ReplaceCompromised || r.decisions.gatesReopened {
 		return nil
 	}
-	var next activities.NextOpening
-	err := workflow.ExecuteActivity(localOptions(ctx, "find the next maintenance window"), a.FindOpening,
-		activities.OpeningInput{Window: window, Now: workflow.Now(ctx), Need: estimate}).Get(ctx, &next)
-	if err != nil {
-		return err
+	// An approval is for the opening that was found before it was asked for.
+	if given := r.decisions.approval.given; given == nil || given.Opening.From.IsZero() {
+		if err := r.findOpening(ctx); err != nil {
+			return err
+		}
 	}
-	r.opening = next.Opening
-	untilOpen := next.Opening.From.Sub(workflow.Now(ctx))
+	untilOpen := r.opening.From.Sub(workflow.Now(ctx))
 	if untilOpen <= 0 {
 		return nil
 	}
 	if err := r.beginWait(ctx, func() farm.Wait {
 		return farm.Wait{
-			For: farm.ForWindow, Until: next.Opening.From, Local: next.Local,
+			For: farm.ForWindow, Until: r.opening.From, Local: r.openingLocal,
 			Text: fmt.Sprintf("the window %s opens; the cutover takes about %s", window, estimate),
 		}
 	}); err != nil {
 		return err
 	}
-	err = awaitAtMost(ctx, untilOpen, r.summarizeWait(), func() bool { return r.decisions.err() != nil || r.decisions.gatesReopened })
+	err := awaitAtMost(ctx, untilOpen, r.summarizeWait(), func() bool { return r.decisions.err() != nil || r.decisions.gatesReopened })
 	return errors.Join(err, r.endWait(ctx, err), r.decisions.err())
+}
+
+// findOpening finds the next opening of the window that the cutover fits into; there is
+// none without a window, and for an undo that does not wait for it.
+func (r *rotation) findOpening(ctx workflow.Context) error {
+	window := r.farm.Rotation.Window
+	if window.IsZero() || r.input.Now {
+		return nil
+	}
+	var next activities.NextOpening
+	err := workflow.ExecuteActivity(localOptions(ctx, "find the next maintenance window"), a.FindOpening,
+		activities.OpeningInput{Window: window, Now: workflow.Now(ctx), Need: r.farm.CutoverEstimate()}).Get(ctx, &next)
+	r.opening, r.openingLocal = next.Opening, next.Local
+	return err
 }
 
 // windowGrace extends the window by the time that the recheck takes.
@@ -149,7 +108,7 @@ func (r *rotation) awaitNoDrift(ctx workflow.Context) error {
 			failed = r.checkWayBack(comparison)
 		}
 		if failed == nil {
-			r.progress.setFound(r.progress.Report.Differences, comparison.Findings)
+			r.progress.Report.Findings = farm.KeepAccepted(comparison.Findings, r.progress.Report.Findings)
 			return nil
 		}
 		if err := r.blockUnlessResolved(ctx, *failed); err != nil {
@@ -170,6 +129,7 @@ func (r *rotation) checkDrift(c activities.Comparison) *failedStep {
 		return failed
 	}
 	if drift := farm.Drift(r.withoutSkipped(r.planned), r.withoutSkipped(c.Differences)); len(drift) > 0 {
+		r.decisions.approval.void("the farm had changed since it was approved: " + strings.Join(drift, "; "))
 		failed.cause = fmt.Errorf("the farm has changed since the rotation was planned: %s: set it back and retry, or roll back and start again", strings.Join(drift, "; "))
 		return failed
 	}

@@ -13,12 +13,24 @@ import (
 // rotation towards the same target may have taken it already.
 func (r *rotation) takeSnapshot(ctx workflow.Context, previous farm.StoreCertificate) {
 	if s := r.input.Snapshot; s != nil && s.Target.Thumbprint == r.target.Thumbprint {
-		r.snapshot = s
-		r.inherited = true
+		r.inheritFrom(s)
 		return
 	}
-	r.snapshot = &farm.Snapshot{TakenAt: workflow.Now(ctx), Target: r.target, Previous: previous, Before: r.observed}
+	asked := r.farm.Office
+	r.snapshot = &farm.Snapshot{TakenAt: workflow.Now(ctx), Target: r.target, Previous: previous, Before: r.observed, Asked: &asked}
 }
+
+// inheritFrom takes the snapshot of another rotation. Whether no more than staging was
+// done is said again at the end.
+func (r *rotation) inheritFrom(kept *farm.Snapshot) {
+	own := *kept
+	own.Staged = false
+	r.snapshot, r.inherited, r.staged = &own, true, kept.Staged
+}
+
+// onlyStaged reports whether neither this run nor the rotation whose snapshot it has
+// has done more than staging. A run that began before that was asked is not sure.
+func (r *rotation) onlyStaged() bool { return !r.cuttingOver && (!r.inherited || r.staged) }
 
 // judgeSnapshot refuses to replace a certificate that is compromised by itself, and
 // notes what the rollback to the snapshot is worth.
@@ -77,8 +89,8 @@ func (r *rotation) handOver(ctx workflow.Context) error {
 // the farm is observed again: what was in use before that one was not asked for yet.
 func (r *rotation) inherit(ctx workflow.Context, kept *farm.Snapshot) error {
 	known := r.inherited && kept.TakenAt.Equal(r.snapshot.TakenAt)
-	r.snapshot, r.inherited = kept, true
-	r.progress.Report.Previous = kept.Previous.Thumbprint
+	r.inheritFrom(kept)
+	r.progress.setPrevious(kept.Previous)
 	if known {
 		return nil
 	}

@@ -99,10 +99,14 @@ func (r *rotation) setHTTPSettings(ctx workflow.Context) error {
 // answers concurrent changes with an update conflict.
 func (r *rotation) trustIssuers(ctx workflow.Context) error {
 	return r.runOnFrontEnds(ctx, func(ctx workflow.Context, host string) error {
+		observed, _ := r.observed.Farm(host)
 		for _, issuer := range farm.Issuers() {
+			held, _ := observed.Issuer(issuer.RegisteredName)
 			result, err := r.runStep(ctx, stepOn{host: host, step: farm.StepIssuer}, func() workflow.Future {
 				return workflow.ExecuteActivity(changeOptions(ctx, "trust issuer "+issuer.Product+" on "+host), a.TrustIssuer,
-					activities.TrustIssuerInput{ServerInput: r.onServer(host), Issuer: issuer.RegisteredName})
+					activities.TrustIssuerInput{
+						ServerInput: r.onServer(host), Issuer: issuer.RegisteredName, Held: held.Thumbprint, Permissions: observed.Permissions,
+					})
 			})
 			if err != nil {
 				return err
@@ -170,7 +174,11 @@ func (r *rotation) runOnMaster(ctx workflow.Context, office farm.Office, step fa
 			s.host, r.knownMasters[office.Name] = next, r.observed.OfficeServer(next)
 			continue
 		}
-		if err := r.blockUnlessResolved(ctx, failedStep{host: s.host, step: step, cause: cause}); err != nil {
+		failed := failedStep{host: s.host, step: step, cause: cause}
+		if r.tries {
+			return &stepFailure{failed}
+		}
+		if err := r.blockUnlessResolved(ctx, failed); err != nil {
 			return err
 		}
 	}

@@ -28,7 +28,12 @@ type testController struct {
 
 func (f *testFarm) newController(t *testing.T) *testController {
 	t.Helper()
-	c := &testController{testRun: f.newRun(t)}
+	return f.controlIn(f.newRun(t))
+}
+
+// controlIn is a controller that runs in the environment of a run.
+func (f *testFarm) controlIn(r *testRun) *testController {
+	c := &testController{testRun: r}
 	c.onStart = c.onRead
 	c.runs.previous = cmp.Or(f.runs.previous, releasedBefore())
 	f.runs.follow(c.env)
@@ -101,8 +106,8 @@ func (c *testController) requestAs(id string, r controller.Request, answered fun
 	c.sendUpdateAs(id, workflows.RequestUpdate, r, func(_ any, err error) { answered(err) })
 }
 
-// rollbackRequest asks for a rollback.
-var rollbackRequest = controller.Request{Kind: controller.RequestRollback, By: "op", Reason: "refreshes fail"}
+// undoRequest asks for an undo.
+var undoRequest = controller.Request{Kind: controller.RequestUndo, By: "op", Reason: "refreshes fail"}
 
 // state asks the controller for its state.
 func (c *testController) state() controller.State {
@@ -205,13 +210,14 @@ type run struct {
 	Active        string
 	Suspended     bool
 	HasSnapshot   bool
+	Unfinished    int
 	NeedsOperator bool
 }
 
 // requireRun asserts how a controller's last run ended and what it led to.
 func requireRun(t *testing.T, s controller.State, want run) {
 	t.Helper()
-	got := run{Outcome: s.Last.Outcome, Suspended: s.Suspended != "", HasSnapshot: s.Retention.Snapshot != nil}
+	got := run{Outcome: s.Last.Outcome, Suspended: s.Suspended != "", HasSnapshot: s.Retention.Snapshot != nil, Unfinished: len(s.Unfinished)}
 	if s.Active != nil {
 		got.Active = s.Active.WorkflowID
 	}

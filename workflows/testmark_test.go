@@ -20,6 +20,8 @@ type marks struct {
 	needsOperator map[string]bool
 	// originalRunID is what a reset run was started as; empty for one that was not.
 	originalRunID string
+	// runID is the run's own; empty for that of the test environment, which all runs have.
+	runID string
 }
 
 // needOperator lists which workflows are marked as in need of an operator, and which
@@ -71,6 +73,9 @@ func (o *attributeRecorder) GetInfo(ctx workflow.Context) *workflow.Info {
 	info := *o.Next.GetInfo(ctx)
 	if o.marks.originalRunID != "" {
 		info.OriginalRunID = o.marks.originalRunID
+	}
+	if o.marks.runID != "" {
+		info.WorkflowExecution.RunID = o.marks.runID
 	}
 	return &info
 }

@@ -14,6 +14,8 @@ type waiting struct {
 	// describe says what is shown of it, as of now: what an operator can do changes
 	// while time passes.
 	describe func() farm.Wait
+	// since is when the wait began.
+	since time.Time
 	// remindedAt is when an operator last had the chance to see it.
 	remindedAt time.Time
 }
@@ -21,8 +23,9 @@ type waiting struct {
 // beginWait shows what the run waits for, tells the farm's controller, and reminds
 // operators of it from now on.
 func (o *operation) beginWait(ctx workflow.Context, describe func() farm.Wait) error {
-	o.waiting = &waiting{describe: describe, remindedAt: workflow.Now(ctx)}
+	o.waiting = &waiting{describe: describe, since: workflow.Now(ctx), remindedAt: workflow.Now(ctx)}
 	o.showWait(ctx)
+	o.tellWait(ctx, eventWait)
 	if o.progress.Wait.NeedsOperator() {
 		if err := o.progress.setNeedsOperator(ctx, true); err != nil {
 			return err
@@ -40,6 +43,8 @@ func (o *operation) beginWait(ctx workflow.Context, describe func() farm.Wait) e
 // that case an operator is needed no more either.
 func (o *operation) endWait(ctx workflow.Context, cancelled error) error {
 	needed := o.progress.Wait.NeedsOperator()
+	o.tellWaited(ctx)
+	o.recordWait(ctx, cancelled)
 	o.waiting, o.progress.Wait = nil, nil
 	o.progress.show()
 	if cancelled != nil && !changeCancelledWait.has(ctx) {
@@ -52,11 +57,28 @@ func (o *operation) endWait(ctx workflow.Context, cancelled error) error {
 	return o.progress.setNeedsOperator(ctx, false)
 }
 
+// recordWait has the report say what was waited for, and what ended that.
+func (o *operation) recordWait(ctx workflow.Context, cancelled error) {
+	w := farm.WaitReport{For: o.progress.Wait.For.Name(), From: o.waiting.since, To: workflow.Now(ctx), By: "nobody decided in time"}
+	decisions := o.progress.Report.Decisions
+	switch {
+	case cancelled != nil:
+		w.By = "it was cancelled"
+	case len(decisions) > 0 && !decisions[len(decisions)-1].At.Before(w.From):
+		last := decisions[len(decisions)-1]
+		w.By = fmt.Sprintf("%s: %s", last.By, last.Choice)
+	case o.progress.Wait.For == farm.ForWindow:
+		w.By = "the window opened"
+	}
+	o.progress.Report.Waits = append(o.progress.Report.Waits, w)
+}
+
 // showWait shows what is waited for as of now.
 func (o *operation) showWait(ctx workflow.Context) {
 	w := o.waiting.describe()
 	w.RollbackBlocked = o.decisions.rollbackBlocked
 	w.Text = joinTexts(w.Text, o.describeInUse(workflow.Now(ctx)))
+	w.Options, w.Then = o.optionsOf(w)
 	o.progress.Wait = &w
 	o.progress.show()
 }
@@ -135,12 +157,7 @@ func (o *operation) remind(ctx workflow.Context) {
 	o.judgeWayBack(ctx)
 	o.waiting.remindedAt = workflow.Now(ctx)
 	o.showWait(ctx)
-	w := o.progress.Wait
-	until := "an operator decides"
-	if !w.Until.IsZero() {
-		until = farm.FormatTime(w.Until)
-	}
-	workflow.GetLogger(ctx).Warn("a run waits", "farm", o.farm.Name, "for", string(w.For), "until", until, "what", w.Text)
+	o.tellWait(ctx, eventReminder)
 }
 
 // judgeWayBack notes that the certificate before has ended meanwhile: it is not

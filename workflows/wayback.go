@@ -15,20 +15,26 @@ import (
 // leads back to where that was asked for, and never into a rollback from which nothing
 // leads forward.
 func (r *rotation) settle(ctx workflow.Context, end ending) ending {
-	for r.shouldRollBack(end) {
-		if stop := r.lookForWayBack(ctx); stop != nil {
+	for {
+		switch {
+		case r.decisions.resolution.choice == farm.Forward:
+			end = r.goForwardAgain(ctx)
+			continue
+		case !r.shouldRollBack(end):
+			return end
+		}
+		if stop := r.lookForWayBack(ctx, end); stop != nil {
 			end = r.stayForward(ctx, end, *stop)
 			continue
 		}
-		return r.rollBack(ctx).causedBy(end)
+		end = r.rollBack(ctx).causedBy(end)
 	}
-	return end
 }
 
 // lookForWayBack observes the farm and returns why what was in use cannot be restored;
 // nil when it can. A server that cannot be observed is no reason: the rollback may
 // leave it out.
-func (r *rotation) lookForWayBack(ctx workflow.Context) *farm.Finding {
+func (r *rotation) lookForWayBack(ctx workflow.Context, end ending) *farm.Finding {
 	if !changeRollbackLook.has(ctx) {
 		return nil
 	}
@@ -42,8 +48,29 @@ func (r *rotation) lookForWayBack(ctx workflow.Context) *farm.Finding {
 	if stops := farm.Stops(plan.Remaining); len(stops) > 0 {
 		return &stops[0]
 	}
+	asked := r.decisions.resolution.asked || temporal.IsCanceledError(end.cause)
+	if refused := r.findRefused(plan); refused != nil && !asked && changeWayBack.has(ctx) {
+		return refused
+	}
 	if len(r.decisions.skipped) == 0 {
 		r.looked = &plan
+	}
+	return nil
+}
+
+// findRefused finds a step of a way back that a server has refused in this run when it
+// went forward: it would refuse it again, in the middle of the way. It is nil where there
+// is none. An operator who asks for the way back may have removed the cause.
+func (r *rotation) findRefused(plan farm.RollbackPlan) *farm.Finding {
+	same := map[farm.Step]farm.Step{
+		farm.StepRestoreS2SName: farm.StepS2SName, farm.StepRestoreHTTPSettings: farm.StepHTTPSettings, farm.StepRestoreIssuers: farm.StepIssuer,
+	}
+	for _, d := range plan.Reversals {
+		row := r.progress.Report.Row(d.Server, same[d.Step])
+		if row != nil && row.State == farm.StateFailed {
+			return &farm.Finding{Code: "way-back-refused", Severity: farm.Stop, Server: d.Server,
+				Text: fmt.Sprintf("%s was refused there in this run, and the way back takes the same: %s", row.Step, row.Detail)}
+		}
 	}
 	return nil
 }

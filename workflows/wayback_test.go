@@ -54,7 +54,10 @@ func TestRotate_NoWayBack(t *testing.T) {
 		f.addFaults(t, brokenScript("", "Restart-OfficeServer"))
 		r := f.newRun(t)
 		r.after(time.Hour, func() {
-			assertMentions(t, r.requireWait(farm.ForApproval).Text, "roll back what is staged", "there is no way back", office2, "NETWORK SERVICE cannot read")
+			w := r.requireWait(farm.ForApproval)
+			assertMentions(t, w.Text, "there is no way back", office2, "NETWORK SERVICE cannot read")
+			assertMentions(t, w.Approval.NoWayBack, office2, "NETWORK SERVICE cannot read")
+			assertOption(t, w, farm.RollBack, "removes the certificate from", "no restart")
 			r.approve()
 		})
 		r.after(4*time.Hour, func() {
@@ -210,14 +213,16 @@ func TestRotate_PreviousEnds(t *testing.T) {
 		r.env.SetStartTime(end.Add(-2 * day))
 		r.after(day+6*time.Hour, func() {
 			w := r.requireWait(farm.ForApproval)
-			assertMentions(t, w.Text, "or roll back what is staged", "ends in 2", " hours")
+			assertMentions(t, w.Text, "ends in 2", " hours")
+			assertOption(t, w, farm.RollBack, "no restart")
 			if w.RollbackBlocked != "" {
 				t.Errorf("less than a day before the end it cannot be rolled back: %s", w.RollbackBlocked)
 			}
 		})
 		r.after(3*day, func() {
 			w := r.requireWait(farm.ForApproval)
-			assertMentions(t, w.Text, "or abort; it cannot be rolled back", "has ended on")
+			assertMentions(t, w.Text, "there is no way back", "has ended on")
+			assertNoOption(t, w, farm.RollBack)
 			assertMentions(t, w.RollbackBlocked, "an expired certificate is never restored")
 			r.assertDecisionRefused(farm.Decision{Choice: farm.RollBack}, "an expired certificate is never restored")
 			r.approve()
@@ -232,12 +237,12 @@ func TestRotate_PreviousEnds(t *testing.T) {
 		r := f.newRun(t)
 		r.env.SetStartTime(end.Add(-12 * time.Hour))
 		r.after(time.Hour, func() {
-			if b := r.requireBlocked(frontEnd, "the disk is full"); b.Then != "then the rotation is rolled back" {
+			if b := r.requireBlocked(frontEnd, "the disk is full"); b.Then != "the rotation is rolled back" {
 				t.Errorf("before the end %s", b.Then)
 			}
 		})
 		r.after(20*time.Hour, func() {
-			if b := r.requireBlocked(frontEnd, "the disk is full"); b.Then != "then it is tried again" {
+			if b := r.requireBlocked(frontEnd, "the disk is full"); b.Then != "it is tried again" {
 				t.Errorf("after the end %s", b.Then)
 			}
 			f.sim.ClearFaults()

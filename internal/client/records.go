@@ -134,7 +134,7 @@ func (r Records) askRun(ctx context.Context, record *controller.RunRecord) error
 	if err := r.ask(ctx, record, workflows.StatusQuery, &status); err != nil {
 		return err
 	}
-	record.Reason, record.Wait, record.Result.Report = status.Report.Reason, status.Wait, trimReport(status.Report)
+	record.Reason, record.Wait, record.Result.Report = status.Report.Reason, status.Wait.WithoutDetails(), trimReport(status.Report)
 	if record.Retirement {
 		return nil
 	}

@@ -43,10 +43,17 @@ func (f Farm) ReplaceCompromised(ctx context.Context, by Author, accept ...strin
 }
 
 // Rollback asks the controller to roll back the last rotation, which must have
-// ended, and returns the run that does it once it has started. One that is not
+// ended unfinished, and returns the run that does it once it has started. One that is not
 // possible now ends with a [*RefusedError].
 func (f Farm) Rollback(ctx context.Context, by Author) (*Run, error) {
 	return f.startRun(ctx, controller.Request{Kind: controller.RequestRollback, By: by.By, Reason: by.Reason})
+}
+
+// Undo asks the controller to go back behind the last renewal that was verified, and
+// returns the run that does it once it has started. Now has it not wait for the
+// maintenance window. One that is not possible now ends with a [*RefusedError].
+func (f Farm) Undo(ctx context.Context, by Author, now bool) (*Run, error) {
+	return f.startRun(ctx, controller.Request{Kind: controller.RequestUndo, Now: now, By: by.By, Reason: by.Reason})
 }
 
 // Resume ends the suspension of the farm: the controller inspects it at once,

@@ -32,11 +32,25 @@ func (r *Run) ID() string { return r.run.GetID() }
 // RunID is Temporal's ID of this one run.
 func (r *Run) RunID() string { return r.run.GetRunID() }
 
-// Status asks the run how far it is. It needs a worker to answer.
+// Status asks the run how far it is, and Temporal which steps are being retried. It
+// needs a worker to answer.
 func (r *Run) Status(ctx context.Context) (s farm.Status, err error) {
 	reply, err := query(ctx, r.temporal, &client.QueryWorkflowWithOptionsRequest{WorkflowID: r.ID(), RunID: r.RunID(), QueryType: workflows.StatusQuery})
 	if err != nil {
 		return s, fmt.Errorf("ask %s for its status: %w", r.ID(), err)
+	}
+	if err := reply.QueryResult.Get(&s); err != nil {
+		return s, fmt.Errorf("read the status of %s: %w", r.ID(), err)
+	}
+	return s, r.addAttempts(ctx, &s)
+}
+
+// Snapshot asks a rotation for the state before its first change; nil where it has taken
+// none. It needs a worker to answer.
+func (r *Run) Snapshot(ctx context.Context) (s *farm.Snapshot, err error) {
+	reply, err := query(ctx, r.temporal, &client.QueryWorkflowWithOptionsRequest{WorkflowID: r.ID(), RunID: r.RunID(), QueryType: workflows.SnapshotQuery})
+	if err != nil {
+		return nil, fmt.Errorf("ask %s for its snapshot: %w", r.ID(), err)
 	}
 	return s, reply.QueryResult.Get(&s)
 }

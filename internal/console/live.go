@@ -18,8 +18,8 @@ const legend = "+ changed  = unchanged  > running  ! failed  - skipped"
 // what it waits for, then a line for each server and, where there is room, what
 // the marks mean.
 func drawFrame(s farm.Status, program string, now time.Time, size screen) []string {
-	lines := []string{fmt.Sprintf("%s: %s, %s", s.Report.Farm, s.Phase, report.FormatDuration(now.Sub(s.Report.StartedAt)))}
-	for _, line := range waitLines(s, program, size.width) {
+	lines := []string{fmt.Sprintf("%s: %s, %s", s.Report.Farm, s.Phase, farm.FormatDuration(now.Sub(s.Report.StartedAt)))}
+	for _, line := range waitLines(s, program, now, size.width) {
 		// A server and the cursor's own line take room, too.
 		if len(lines) < size.height-2 {
 			lines = append(lines, line)
@@ -38,9 +38,9 @@ func drawFrame(s farm.Status, program string, now time.Time, size screen) []stri
 // waitLines is what is waited for, wrapped, and the commands that decide. A
 // command that does not fit on a line could not be pasted: then there is only
 // the one that shows them elsewhere.
-func waitLines(s farm.Status, program string, width int) []string {
+func waitLines(s farm.Status, program string, now time.Time, width int) []string {
 	var lines []string
-	for _, text := range report.WaitLines(s) {
+	for _, text := range report.WaitLines(s, now) {
 		for _, part := range report.WrapText(text, max(width-4, 1)) {
 			lines = append(lines, "  "+part)
 		}

@@ -70,7 +70,7 @@ func (p *Progress) write(text string) error {
 // newLines has a line for the phase, for each step that ended since the last
 // time, and for what is waited for.
 func (p *Progress) newLines(s farm.Status, now time.Time) []string {
-	at := report.FormatDuration(now.Sub(s.Report.StartedAt))
+	at := farm.FormatDuration(now.Sub(s.Report.StartedAt))
 	var lines []string
 	add := func(at, text string) { lines = append(lines, fmt.Sprintf("%7s  %s", at, text)) }
 	if s.Phase != p.shown.phase && s.Phase != farm.PhaseDone {
@@ -112,7 +112,7 @@ func (p *Progress) newSteps(s farm.Status) []string {
 // newWait is what is waited for and the commands that decide, when that has
 // changed.
 func (p *Progress) newWait(s farm.Status) []string {
-	wait := report.WaitLines(s)
+	wait := report.WaitLines(s, time.Time{})
 	for _, c := range report.DecisionCommands(s) {
 		wait = append(wait, c.Line(p.Program))
 	}

@@ -47,7 +47,10 @@ func withWarning(s farm.Status, server, step int, text string) farm.Status {
 
 // waitsForApproval is a wait for an approval of a digest.
 func waitsForApproval(digest string) *farm.Wait {
-	return &farm.Wait{For: farm.ForApproval, Digest: digest, Text: "approve " + digest + ", or roll back what is staged"}
+	return &farm.Wait{
+		For: farm.ForApproval, Digest: digest, Text: "the cutover begins once approved", Then: "it is rolled back",
+		Options: []farm.Option{{Choice: farm.Approve, Effect: "restarts 7 servers"}, {Choice: farm.RollBack, Effect: "no restart"}},
+	}
 }
 
 func withWait(s farm.Status, w *farm.Wait) farm.Status {
@@ -64,7 +67,8 @@ const (
 func TestProgress_ElsewhereThanOnATerminal(t *testing.T) {
 	blocked := withWait(makeStatus(farm.PhaseCutover, "oos-01: observe="+seen+", set S2S certificate=failed"), &farm.Wait{
 		For: farm.ForDecision, Text: "decide about each",
-		Blocked: []farm.Blocked{{Server: "oos-01", Step: farm.StepS2SName, Text: "access denied", Then: "then the rotation is rolled back", Skippable: true}},
+		Blocked: []farm.Blocked{{Server: "oos-01", Step: farm.StepS2SName, Text: "access denied", Skippable: true}},
+		Options: []farm.Option{{Choice: farm.Retry, Effect: "tries again"}, {Choice: farm.Skip, Server: "oos-01", Effect: "goes on without it"}},
 	})
 	approval := withWait(makeStatus(farm.PhaseWaiting, "oos-01: observe="+seen), waitsForApproval("1a2b3c4d5e6f"))
 	for name, c := range map[string]struct {
@@ -103,19 +107,20 @@ func TestProgress_ElsewhereThanOnATerminal(t *testing.T) {
 			[]farm.Status{approval, approval, blocked, blocked, makeStatus(farm.PhaseCutover)},
 			`   0.0s  waiting
    0.0s  oos-01  observe  SEEN
-   0.0s  waits for an approval: approve 1a2b3c4d5e6f, or roll back what is staged
+   0.0s  waits for an approval: the cutover begins once approved
+         approve: restarts 7 servers
+         roll back: no restart
+         if nobody decides: it is rolled back
          TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust approve contoso 1a2b3c4d5e6f --reason WHY
          TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust rollback contoso --reason WHY
-         TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust postpone contoso --until 18h --reason WHY
-         TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust abort contoso --reason WHY
    3.0s  cutover
    3.0s  oos-01  set S2S certificate  failed
    3.0s  waits for a decision: decide about each
-         oos-01: set S2S certificate: access denied; then the rotation is rolled back
+         oos-01: set S2S certificate: access denied
+         retry: tries again
+         skip oos-01: goes on without it
          TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust retry contoso --reason WHY
          TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust skip contoso --server oos-01 --reason WHY
-         TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust rollback contoso --reason WHY
-         TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust abort contoso --reason WHY
 `,
 		},
 	} {
@@ -182,12 +187,12 @@ func TestProgress_OnATerminal(t *testing.T) {
 		d, p := newDisplay(t, screen{width: 60, height: 24})
 		d.assertShows(p, s, 0,
 			"contoso: waiting, 0.0s",
-			"  waits for an approval: approve 1a2b3c4d5e6f, or roll",
-			"  back what is staged",
+			"  waits for an approval: the cutover begins once approved",
+			"  approve: restarts 7 servers",
+			"  roll back: no restart",
+			"  if nobody decides: it is rolled back",
 			"  farmtrust approve contoso 1a2b3c4d5e6f --reason WHY",
 			"  farmtrust rollback contoso --reason WHY",
-			"  farmtrust postpone contoso --until 18h --reason WHY",
-			"  farmtrust abort contoso --reason WHY",
 			"  oos-01  =             observe: "+seen,
 			"  "+legend)
 	})
@@ -195,8 +200,11 @@ func TestProgress_OnATerminal(t *testing.T) {
 		d, p := newDisplay(t, screen{width: 50, height: 24})
 		d.assertShows(p, s, 0,
 			"contoso: waiting, 0.0s",
-			"  waits for an approval: approve 1a2b3c4d5e6f,",
-			"  or roll back what is staged",
+			"  waits for an approval: the cutover begins once",
+			"  approved",
+			"  approve: restarts 7 servers",
+			"  roll back: no restart",
+			"  if nobody decides: it is rolled back",
 			"  to decide, run: farmtrust status contoso",
 			"  oos-01  =             observe: "+seen,
 			"  + changed  = unchanged  > running  ! failed ...")

@@ -19,6 +19,11 @@ func withFindings(r farm.RotationResult) farm.RotationResult {
 	return r
 }
 
+func settled(r farm.RotationResult) farm.RotationResult {
+	r.Settled = true
+	return r
+}
+
 func TestEndRotation(t *testing.T) {
 	ended := epoch.Add(time.Hour)
 	compromised := snapshot("B", "C")
@@ -33,28 +38,28 @@ func TestEndRotation(t *testing.T) {
 		{
 			"verified: the snapshot is kept and the retention begins", idle(rotating), result(farm.Verified, snapshot("B", "C")), "",
 			func(s *controller.State) {
-				s.Retention = controller.Retention{Snapshot: snapshot("B", "C"), Until: ended.Add(policy.KeepOldFor)}
+				s.Retention = controller.Retention{Snapshot: snapshot("B", "C"), VerifiedAt: ended, Until: ended.Add(policy.KeepOldFor)}
 			},
 		},
 		{
 			"verified: what was accepted is kept", idle(rotating), withFindings(result(farm.Verified, snapshot("B", "C"))), "",
 			func(s *controller.State) {
 				s.Last.Accepted = []farm.Finding{acceptedReboot()}
-				s.Retention = controller.Retention{Snapshot: snapshot("B", "C"), Until: ended.Add(policy.KeepOldFor)}
+				s.Retention = controller.Retention{Snapshot: snapshot("B", "C"), VerifiedAt: ended, Until: ended.Add(policy.KeepOldFor)}
 			},
 		},
 		{
 			"verified: it ends a suspension", idle(rotating, suspended), result(farm.Verified, snapshot("B", "C")), "",
 			func(s *controller.State) {
 				s.Suspended = ""
-				s.Retention = controller.Retention{Snapshot: snapshot("B", "C"), Until: ended.Add(policy.KeepOldFor)}
+				s.Retention = controller.Retention{Snapshot: snapshot("B", "C"), VerifiedAt: ended, Until: ended.Add(policy.KeepOldFor)}
 			},
 		},
 		{
 			"verified: a certificate that is not retired yet is retired first", idle(rotating, retaining), result(farm.Verified, snapshot("B", "C")), "",
 			func(s *controller.State) {
 				s.Retention = controller.Retention{
-					Snapshot: snapshot("B", "C"), Until: ended.Add(policy.KeepOldFor), Older: []farm.StoreCertificate{{Thumbprint: "A"}},
+					Snapshot: snapshot("B", "C"), VerifiedAt: ended, Until: ended.Add(policy.KeepOldFor), Older: []farm.StoreCertificate{{Thumbprint: "A"}},
 				}
 			},
 		},
@@ -63,52 +68,82 @@ func TestEndRotation(t *testing.T) {
 			func(s *controller.State) {
 				s.Suspended = ""
 				s.Retention = controller.Retention{
-					Snapshot: snapshot("B", "C"), Until: ended.Add(policy.KeepOldFor), Older: []farm.StoreCertificate{{Thumbprint: "A"}},
+					Snapshot: snapshot("B", "C"), VerifiedAt: ended, Until: ended.Add(policy.KeepOldFor), Older: []farm.StoreCertificate{{Thumbprint: "A"}},
 				}
 			},
 		},
 		{
 			"verified: so is one that an unfinished rotation replaced",
-			idle(rotating, func(s *controller.State) { s.Retention.Snapshot = snapshot("A", "B") }), result(farm.Verified, snapshot("B", "C")), "",
+			idle(rotating, unfinished("A", "B")), result(farm.Verified, snapshot("B", "C")), "",
 			func(s *controller.State) {
+				s.Unfinished = nil
 				s.Retention = controller.Retention{
-					Snapshot: snapshot("B", "C"), Until: ended.Add(policy.KeepOldFor), Older: []farm.StoreCertificate{{Thumbprint: "A"}},
+					Snapshot: snapshot("B", "C"), VerifiedAt: ended, Until: ended.Add(policy.KeepOldFor), Older: []farm.StoreCertificate{{Thumbprint: "A"}},
 				}
 			},
 		},
 		{
 			"verified: one that an unfinished rotation did not replace is the previous one",
-			idle(rotating, func(s *controller.State) { s.Retention.Snapshot = snapshot("B", "X") }), result(farm.Verified, snapshot("B", "C")), "",
+			idle(rotating, unfinished("B", "X")), result(farm.Verified, snapshot("B", "C")), "",
 			func(s *controller.State) {
-				s.Retention = controller.Retention{Snapshot: snapshot("B", "C"), Until: ended.Add(policy.KeepOldFor)}
+				s.Unfinished = nil
+				s.Retention = controller.Retention{Snapshot: snapshot("B", "C"), VerifiedAt: ended, Until: ended.Add(policy.KeepOldFor)}
 			},
 		},
 		{
 			"verified: a first set-up left nothing to retire",
 			idle(rotating, retaining, func(s *controller.State) { s.Retention.Snapshot = snapshot("", "B") }), result(farm.Verified, snapshot("B", "C")), "",
 			func(s *controller.State) {
-				s.Retention = controller.Retention{Snapshot: snapshot("B", "C"), Until: ended.Add(policy.KeepOldFor)}
+				s.Retention = controller.Retention{Snapshot: snapshot("B", "C"), VerifiedAt: ended, Until: ended.Add(policy.KeepOldFor)}
 			},
 		},
 		{
 			"verified: the same rotation once more adds no older certificate", idle(rotating, retaining), result(farm.Verified, snapshot("A", "B")), "",
-			func(s *controller.State) { s.Retention.Until = ended.Add(policy.KeepOldFor) },
+			func(s *controller.State) {
+				s.Retention.VerifiedAt, s.Retention.Until = ended, ended.Add(policy.KeepOldFor)
+			},
+		},
+		{
+			"verified: a repair leaves what is kept of the renewal before it", idle(rotating, retaining), result(farm.Verified, takenLater("B", "B")), "",
+			func(*controller.State) {},
+		},
+		{
+			"verified: a repair that finishes a renewal begins its retention",
+			idle(rotating, retaining, func(s *controller.State) { s.Retention.Unsettled = true }), result(farm.Verified, takenLater("B", "B")), "",
+			func(s *controller.State) {
+				s.Retention.Unsettled, s.Retention.Until = false, ended.Add(policy.KeepOldFor)
+			},
 		},
 		{
 			"verified: a compromised certificate is not retained", idle(rotating), result(farm.Verified, compromised), "",
 			func(s *controller.State) {
-				s.Retention = controller.Retention{Snapshot: compromised, Until: ended}
+				s.Retention = controller.Retention{Snapshot: compromised, VerifiedAt: ended, Until: ended}
 			},
 		},
 		{
-			"rolled back: suspended, and its snapshot is forgotten", idle(rotating, retaining), result(farm.RolledBack, snapshot("A", "B")), "",
-			func(s *controller.State) {
-				s.Suspended, s.Retention = "the rotation was rolled back", controller.Retention{}
-			},
+			"rolled back: suspended, and its snapshot is forgotten", idle(rotating, unfinished("B", "C")), result(farm.RolledBack, snapshot("B", "C")), "",
+			func(s *controller.State) { s.Suspended, s.Unfinished = "the rotation was rolled back", nil },
 		},
 		{
-			"rolled back: the rotation before it is left to retire", idle(rotating, retaining), result(farm.RolledBack, snapshot("B", "C")), "",
+			"rolled back: one before it that is unfinished stays so", idle(rotating, unfinished("B", "X")), result(farm.RolledBack, snapshot("B", "C")), "",
 			func(s *controller.State) { s.Suspended = "the rotation was rolled back" },
+		},
+		{
+			"rolled back: the renewal before it can still be undone, and is left to retire", idle(rotating, retaining), result(farm.RolledBack, snapshot("B", "C")), "",
+			func(s *controller.State) { s.Suspended = "the rotation was rolled back" },
+		},
+		{
+			"undone: the renewal is over", idle(rotating, retaining), result(farm.RolledBack, snapshot("A", "B")), "",
+			func(s *controller.State) {
+				s.Suspended, s.UndoneAt, s.Retention = "the rotation was undone", ended, controller.Retention{}
+			},
+		},
+		{
+			"an undo that does not end well: the renewal is unfinished", idle(rotating, retaining), result(farm.Incomplete, snapshot("A", "B")), "",
+			func(s *controller.State) {
+				s.Suspended, s.Retention = "the rotation did not end as planned: as stated", controller.Retention{}
+				s.Unfinished = []farm.Snapshot{*snapshot("A", "B")}
+			},
 		},
 		{
 			"refused: an operator is needed", idle(rotating, retaining), result(farm.Refused, nil), "",
@@ -130,18 +165,20 @@ func TestEndRotation(t *testing.T) {
 			func(*controller.State) {},
 		},
 		{
-			"incomplete: suspended, and the snapshot is kept without a retention", idle(rotating), result(farm.Incomplete, snapshot("B", "C")), "",
+			"incomplete: suspended, and its snapshot is of an unfinished rotation", idle(rotating, retaining), result(farm.Incomplete, snapshot("B", "C")), "",
 			func(s *controller.State) {
 				s.Suspended = "the rotation did not end as planned: as stated"
-				s.Retention.Snapshot = snapshot("B", "C")
+				s.Unfinished = []farm.Snapshot{*snapshot("B", "C")}
 			},
 		},
 		{
-			"partial: the certificate before is retired first, and its successor not before its own retention",
-			idle(rotating, retaining), result(farm.Partial, snapshot("B", "C")), "",
+			"verified but for servers left out: the certificate before is retired first, and its successor not before the farm is in order",
+			idle(rotating, retaining), settled(result(farm.Partial, snapshot("B", "C"))), "",
 			func(s *controller.State) {
 				s.Suspended = "the rotation did not end as planned: as stated"
-				s.Retention = controller.Retention{Snapshot: snapshot("B", "C"), Older: []farm.StoreCertificate{{Thumbprint: "A"}}}
+				s.Retention = controller.Retention{
+					Snapshot: snapshot("B", "C"), VerifiedAt: ended, Until: ended.Add(policy.KeepOldFor), Unsettled: true, Older: []farm.StoreCertificate{{Thumbprint: "A"}},
+				}
 			},
 		},
 		{

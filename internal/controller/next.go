@@ -72,43 +72,21 @@ func (a *ActiveRun) next() farm.Next {
 	case w == nil:
 		return farm.Next{Do: a.WorkflowID + " goes on", Because: a.Reason, Unless: "an operator cancels it"}
 	}
-	next := farm.Next{At: w.Until, Local: w.Local}
+	next := farm.Next{Do: cmp.Or(w.Then, a.WorkflowID+" goes on"), At: w.Until, Local: w.Local}
 	switch w.For {
 	case farm.ForApproval:
-		next.Do, next.Because, next.Unless = withoutApproval(a.Retirement), "nobody has approved by then", "an operator approves, postpones or decides otherwise"
+		next.Because, next.Unless = "nobody has approved by then", "an operator approves, postpones or decides otherwise"
 	case farm.ForWindow:
-		next.Do, next.Because, next.Unless = "cut over", "the window opens", "an operator postpones it, cancels it or rolls back"
+		next.Because, next.Unless = "the window opens", "an operator postpones it, cancels it or rolls back"
 	case farm.ForPostponement:
-		next.Do, next.Because, next.Unless = "look at the farm again, and ask for what it takes", w.Text, "an operator cancels it or rolls back"
+		next.Because, next.Unless = w.Text, "an operator cancels it or rolls back"
 	case farm.ForDecision:
-		next.Do, next.Because, next.Unless = thenOf(w.Blocked), "nobody has decided by then", "an operator retries, skips, rolls back or aborts"
+		next.Because, next.Unless = "nobody has decided by then", "an operator retries, skips, rolls back or aborts"
 	case farm.ForController:
-		next.Do, next.Because = a.WorkflowID+" goes on", w.Text
+		next.Because = w.Text
 	}
 	if w.Until.IsZero() && w.NeedsOperator() {
 		next.Do, next.Because = "", a.WorkflowID+" waits until an operator decides"
 	}
 	return next
-}
-
-// withoutApproval is what a run does that nobody approves.
-func withoutApproval(retirement bool) string {
-	if retirement {
-		return "unarchive the old certificate, and keep it for another retention"
-	}
-	return "put back what was staged, and plan again"
-}
-
-// thenOf is what follows when nobody decides about the first step that is blocked.
-func thenOf(blocked []farm.Blocked) string {
-	if len(blocked) == 0 {
-		return "try again"
-	}
-	first := blocked[0]
-	for _, b := range blocked {
-		if !b.Until.IsZero() && (first.Until.IsZero() || b.Until.Before(first.Until)) {
-			first = b
-		}
-	}
-	return strings.TrimPrefix(first.Then, "then ")
 }

@@ -16,9 +16,12 @@ type RequestKind string
 const (
 	// RequestRotate rotates now, whatever the controller would do.
 	RequestRotate RequestKind = "rotate"
-	// RequestRollback rolls the last rotation back, until the deletion of its
-	// old certificate has begun.
+	// RequestRollback restores what the last rotation has changed, if that was not
+	// finished.
 	RequestRollback RequestKind = "rollback"
+	// RequestUndo goes back behind the last renewal that was verified, until the deletion
+	// of its old certificate has begun.
+	RequestUndo RequestKind = "undo"
 	// RequestResume ends a suspension.
 	RequestResume RequestKind = "resume"
 	// RequestRelease lets the farm be rotated without being asked each time, and
@@ -36,7 +39,7 @@ const (
 
 // requestKinds lists the requests.
 var requestKinds = []RequestKind{
-	RequestRotate, RequestRollback, RequestResume, RequestRelease, RequestObserve, RequestPostpone, RequestWithdraw, RequestForget,
+	RequestRotate, RequestRollback, RequestUndo, RequestResume, RequestRelease, RequestObserve, RequestPostpone, RequestWithdraw, RequestForget,
 }
 
 // isImmediate reports whether a request is carried out as soon as it is accepted: it
@@ -66,6 +69,8 @@ type Request struct {
 	// Accept names findings that must not stop the rotation, in the form of
 	// [farm.Finding.Ref].
 	Accept []string `json:"accept,omitempty"`
+	// Now has an undo not wait for the maintenance window.
+	Now bool `json:"now,omitempty"`
 	// By is who claims to ask, and Reason why. Temporal does not prove the name.
 	By     string `json:"by"`
 	Reason string `json:"reason"`
@@ -95,8 +100,9 @@ func (s *State) CheckRequest(now time.Time, r Request, starting string) error {
 		return fmt.Errorf("%s: a rotation is starting: %s", r.Kind, starting)
 	case s.Mailbox.Request != nil:
 		return fmt.Errorf("%s: %s has just asked to %s", r.Kind, s.Mailbox.Request.By, s.Mailbox.Request.Kind)
-	case r.Kind == RequestRollback && s.RollbackBlocked() != "":
-		return fmt.Errorf("rollback: %s", s.RollbackBlocked())
+	}
+	if why := s.WhyNotBack(r.Kind); why != "" {
+		return fmt.Errorf("%s: %s", r.Kind, why)
 	}
 	return nil
 }
@@ -209,13 +215,59 @@ func (s *State) Resume() {
 	}
 }
 
-// RollbackBlocked says why the last rotation cannot be rolled back; empty when
-// it can.
+// WhyNotBack says why a request for a way back is refused; empty when it is not, or is
+// for something else.
+func (s *State) WhyNotBack(kind RequestKind) string {
+	switch kind {
+	case RequestRollback:
+		return s.RollbackBlocked()
+	case RequestUndo:
+		return s.UndoBlocked()
+	}
+	return ""
+}
+
+// RollbackBlocked says why nothing can be rolled back; empty when something can.
 func (s *State) RollbackBlocked() string {
-	snapshot := s.Retention.Snapshot
+	last := s.LastUnfinished()
 	switch {
-	case snapshot == nil:
-		return "there is no snapshot: nothing was rotated since the old certificate was retired"
+	case last != nil:
+		return blockedFor(last)
+	case s.Shared:
+		return s.rollbackBlockedShared()
+	case s.Retention.Snapshot != nil:
+		when := ""
+		if at := s.Retention.VerifiedAt; !at.IsZero() {
+			when = " on " + farm.FormatTime(at)
+		}
+		return fmt.Sprintf("nothing to roll back: the last rotation was verified%s; to go back behind it: farmtrust undo %s", when, s.Farm)
+	case !s.UndoneAt.IsZero():
+		return "nothing to roll back: the last rotation was undone on " + farm.FormatTime(s.UndoneAt)
+	}
+	return "nothing to roll back: no rotation is unfinished"
+}
+
+// UndoBlocked says why the last renewal cannot be undone; empty when it can.
+func (s *State) UndoBlocked() string {
+	last, kept := s.LastUnfinished(), s.Retention.Snapshot
+	switch {
+	case last != nil:
+		return fmt.Sprintf("the rotation to %s is not finished: roll it back first, with farmtrust rollback %s, or finish it, with farmtrust rotate %s",
+			last.Target.Thumbprint.Short(), s.Farm, s.Farm)
+	case kept != nil:
+		return blockedFor(kept)
+	case !s.UndoneAt.IsZero():
+		return fmt.Sprintf("nothing to undo: the last rotation was already undone on %s", farm.FormatTime(s.UndoneAt))
+	}
+	return "nothing to undo: no rotation was verified since the old certificate was retired"
+}
+
+// blockedFor says why a snapshot is never restored; empty when it may be. One that has
+// only staged restores nothing.
+func blockedFor(snapshot *farm.Snapshot) string {
+	switch {
+	case snapshot.Staged:
+		return ""
 	case snapshot.Compromised:
 		return fmt.Sprintf("the previous certificate %s is compromised and is never restored", snapshot.Previous.Thumbprint.Short())
 	case snapshot.Deleting:

@@ -19,6 +19,7 @@ func TestCheckRequest(t *testing.T) {
 		return controller.Request{Kind: kind, By: "op", Reason: "x"}
 	}
 	rotate, rollback, resume := request(controller.RequestRotate), request(controller.RequestRollback), request(controller.RequestResume)
+	undo := request(controller.RequestUndo)
 	withSnapshot := func(change func(*farm.Snapshot)) func(*controller.State) {
 		return func(s *controller.State) {
 			retaining(s)
@@ -36,7 +37,8 @@ func TestCheckRequest(t *testing.T) {
 		{"rotate", idle(), rotate, "", ""},
 		{"rotate a suspended farm", idle(suspended), rotate, "", ""},
 		{"rotate while a retirement runs", idle(retiring, retaining), rotate, "", ""},
-		{"roll back", idle(retaining), rollback, "", ""},
+		{"roll back what is unfinished", idle(retaining, unfinished("B", "C")), rollback, "", ""},
+		{"undo what was verified", idle(retaining), undo, "", ""},
 		{"resume", idle(suspended), resume, "", ""},
 		{"resume an unmanaged farm", idle(suspended, func(s *controller.State) { s.Unmanaged = "gone" }), resume, "", ""},
 		{"rotate and accept", idle(), accepting(rotate, "pending-reboot@oos-01", "dsc-auto-correct"), "", ""},
@@ -51,9 +53,17 @@ func TestCheckRequest(t *testing.T) {
 		{"rotate while a rotation runs", idle(rotating), rotate, "", "rotate/contoso has been running since 2026-11-23 08:00 UTC: renewal"},
 		{"rotate while a rotation starts", idle(), rotate, "drift on sp-01", "a rotation is starting: drift on sp-01"},
 		{"rotate after another request", idle(func(s *controller.State) { s.AcceptRequest(&rotate) }), rollback, "", "op has just asked to rotate"},
-		{"roll back with no snapshot", idle(), rollback, "", "there is no snapshot"},
-		{"roll back to a compromised certificate", idle(withSnapshot(func(s *farm.Snapshot) { s.Compromised = true })), rollback, "", "is compromised and is never restored"},
-		{"roll back once the deletion has begun", idle(withSnapshot(func(s *farm.Snapshot) { s.Deleting = true })), rollback, "", "the deletion of the previous certificate A has begun"},
+		{"roll back with nothing unfinished", idle(), rollback, "", "nothing to roll back: no rotation is unfinished"},
+		{
+			"roll back what was verified", idle(retaining, func(s *controller.State) { s.Retention.VerifiedAt = epoch }), rollback, "",
+			"nothing to roll back: the last rotation was verified on 2026-11-23 08:00 UTC; to go back behind it: farmtrust undo contoso",
+		},
+		{"roll back to a compromised certificate", idle(unfinished("B", "C"), func(s *controller.State) { s.Unfinished[0].Compromised = true }), rollback, "", "is compromised and is never restored"},
+		{"undo with nothing verified", idle(), undo, "", "nothing to undo: no rotation was verified since the old certificate was retired"},
+		{"undo twice", idle(func(s *controller.State) { s.UndoneAt = epoch }), undo, "", "nothing to undo: the last rotation was already undone on 2026-11-23 08:00 UTC"},
+		{"undo what is unfinished", idle(retaining, unfinished("B", "C")), undo, "", "the rotation to C is not finished: roll it back first, with farmtrust rollback contoso"},
+		{"undo to a compromised certificate", idle(withSnapshot(func(s *farm.Snapshot) { s.Compromised = true })), undo, "", "is compromised and is never restored"},
+		{"undo once the deletion has begun", idle(withSnapshot(func(s *farm.Snapshot) { s.Deleting = true })), undo, "", "the deletion of the previous certificate A has begun"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := c.from.CheckRequest(epoch, c.request, c.starting)

@@ -38,7 +38,7 @@ func TestNoteRun_ResetToItsBeginning(t *testing.T) {
 	}
 	t.Run("and chooses a newer certificate", func(t *testing.T) {
 		s := resetInCutover(takenLater("C", "D"))
-		if diff := cmp.Diff(known{Active: "r2", ActiveSnapshot: "C", Kept: "B"}, knownOf(s)); diff != "" {
+		if diff := cmp.Diff(known{Active: "r2", ActiveSnapshot: "C", Unfinished: "B"}, knownOf(s)); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
 	})
@@ -53,10 +53,10 @@ func TestEndRotation_ResetToItsBeginning(t *testing.T) {
 		result farm.RotationResult
 		want   known
 	}{
-		"nothing is left to do":            {result(farm.NoChange, takenLater("C", "C")), known{Kept: "B", Outcome: farm.NoChange}},
-		"it is refused":                    {result(farm.Refused, takenLater("C", "C")), known{Kept: "B", Outcome: farm.Refused}},
-		"it is refused before it observes": {result(farm.Refused, nil), known{Kept: "B", Outcome: farm.Refused}},
-		"it is cancelled":                  {cancelled, known{Kept: "B", Suspended: true, Outcome: farm.Refused}},
+		"nothing is left to do":            {result(farm.NoChange, takenLater("C", "C")), known{Unfinished: "B", Outcome: farm.NoChange}},
+		"it is refused":                    {result(farm.Refused, takenLater("C", "C")), known{Unfinished: "B", Outcome: farm.Refused}},
+		"it is refused before it observes": {result(farm.Refused, nil), known{Unfinished: "B", Outcome: farm.Refused}},
+		"it is cancelled":                  {cancelled, known{Unfinished: "B", Suspended: true, Outcome: farm.Refused}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := idle(rotating)

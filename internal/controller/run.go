@@ -126,7 +126,7 @@ func (s *State) KeptFor(own *farm.Snapshot) *farm.Snapshot {
 	isTowardsSame := func(kept *farm.Snapshot) bool {
 		return kept != nil && own != nil && kept.Target.Thumbprint == own.Target.Thumbprint
 	}
-	if kept := s.Retention.Snapshot; isTowardsSame(kept) && s.Retention.Until.IsZero() {
+	if kept := s.LastUnfinished(); isTowardsSame(kept) {
 		return kept
 	}
 	if taken := s.takenBefore(own); isTowardsSame(taken) {
@@ -149,8 +149,7 @@ func (s *State) takenBefore(own *farm.Snapshot) *farm.Snapshot {
 // was not finished.
 func (s *State) keepTakenBefore(own *farm.Snapshot) {
 	if taken := s.takenBefore(own); taken != nil && taken.Replaces() && s.KeptFor(taken) == nil {
-		s.keepSnapshot(taken)
-		s.stopRetention()
+		s.keepUnfinished(taken)
 	}
 }
 
@@ -234,6 +233,7 @@ func (s *State) LoseRun() {
 // which no controller heard of them. It makes the state of the controller before that
 // of the farm now.
 func (s *State) Recall(now time.Time, records []RunRecord) {
+	s.Separate()
 	s.Recalling, s.RecallProblem, s.Mailbox.Request = false, "", nil // the operator has been told that the controller ended
 	s.Inspected.Due = true
 	if s.Active != nil && !slices.ContainsFunc(records, s.Active.isSame) {
@@ -258,8 +258,11 @@ func (s *State) Recall(now time.Time, records []RunRecord) {
 // Adopt takes over what was recalled. Events that have arrived here meanwhile stay
 // pending.
 func (s *State) Adopt(now time.Time, recalled State) {
-	pending, withdrawn := s.Mailbox.Pending, s.Mailbox.Withdrawn
-	*s = recalled
+	pending, withdrawn, shared := s.Mailbox.Pending, s.Mailbox.Withdrawn, s.Shared
+	if *s = recalled; !shared {
+		s.Separate()
+	}
+	s.Shared = shared
 	s.Mailbox.Withdrawn = append(s.Mailbox.Withdrawn, withdrawn...)
 	for _, e := range pending {
 		s.ReceiveEvent(now, e)

@@ -49,9 +49,9 @@ func ended(outcome farm.Outcome) func(*controller.RunRecord) {
 
 // known is what a controller knows of its runs.
 type known struct {
-	Active, Kept, ActiveSnapshot string
-	Suspended                    bool
-	Outcome                      farm.Outcome
+	Active, Kept, Unfinished, ActiveSnapshot string
+	Suspended                                bool
+	Outcome                                  farm.Outcome
 }
 
 func knownOf(s controller.State) known {
@@ -64,6 +64,9 @@ func knownOf(s controller.State) known {
 	}
 	if kept := s.Retention.Snapshot; kept != nil {
 		k.Kept = string(kept.Previous.Thumbprint)
+	}
+	if last := s.LastUnfinished(); last != nil {
+		k.Unfinished = string(last.Previous.Thumbprint)
 	}
 	return k
 }
@@ -80,7 +83,7 @@ func TestNoteRun(t *testing.T) {
 		{
 			"the active run was terminated: its snapshot is kept, and the farm is suspended", idle(rotating),
 			rotationRecord(hasTaken(snapshot("B", "C")), ended("")),
-			known{Kept: "B", Suspended: true},
+			known{Unfinished: "B", Suspended: true},
 		},
 		{
 			"the active run has ended", idle(rotating),
@@ -112,9 +115,9 @@ func TestNoteRun(t *testing.T) {
 		},
 		{
 			"the active run continues an unfinished rotation, whose snapshot counts",
-			idle(rotating, func(s *controller.State) { s.Retention.Snapshot = snapshot("A", "C") }),
+			idle(rotating, unfinished("A", "C")),
 			rotationRecord(hasTaken(snapshot("B", "C"))),
-			known{Active: "r1", ActiveSnapshot: "A", Kept: "A"},
+			known{Active: "r1", ActiveSnapshot: "A", Unfinished: "A"},
 		},
 		{
 			"one that nobody approved begins again", idle(rotating),
@@ -146,15 +149,15 @@ func TestNoteRun_Retirement(t *testing.T) {
 	}
 	s := idle(retaining, retiring)
 	s.NoteRun(epoch.Add(2*time.Hour), terminated)
-	if s.Active != nil || !s.WillRetire() || s.RetirementDue(epoch.Add(2*time.Hour)) || s.RollbackBlocked() != "" {
-		t.Errorf("the old certificate is not retired later, or cannot be rolled back to: %+v", s.Retention)
+	if s.Active != nil || !s.WillRetire() || s.RetirementDue(epoch.Add(2*time.Hour)) || s.UndoBlocked() != "" {
+		t.Errorf("the old certificate is not retired later, or cannot be gone back to: %+v", s.Retention)
 	}
 	t.Run("whose deletion had begun", func(t *testing.T) {
 		s := idle(retaining, retiring)
 		terminated.Result.Report = farm.Report{Target: "A", Servers: []farm.ServerReport{{Host: "oos-01", Steps: []farm.StepReport{{Step: farm.StepDelete, State: farm.StateRunning}}}}}
 		s.NoteRun(epoch.Add(2*time.Hour), terminated)
-		if s.RollbackBlocked() == "" {
-			t.Error("it can be rolled back")
+		if s.UndoBlocked() == "" {
+			t.Error("it can be undone")
 		}
 	})
 }
@@ -183,13 +186,13 @@ func TestCheckAdmission(t *testing.T) {
 }
 
 func TestKeptFor(t *testing.T) {
-	unfinished := idle(rotating, func(s *controller.State) { s.Retention.Snapshot = snapshot("A", "C") })
-	if got := unfinished.KeptFor(snapshot("B", "C")); got == nil || got.Previous.Thumbprint != "A" {
+	s := idle(rotating, unfinished("A", "C"))
+	if got := s.KeptFor(snapshot("B", "C")); got == nil || got.Previous.Thumbprint != "A" {
 		t.Errorf("the snapshot of the unfinished rotation does not count: %+v", got)
 	}
 	for name, s := range map[string]controller.State{
 		"nothing is kept":            idle(rotating),
-		"one towards another target": idle(rotating, func(s *controller.State) { s.Retention.Snapshot = snapshot("A", "B") }),
+		"one towards another target": idle(rotating, unfinished("A", "B")),
 		"one whose rotation is ended": idle(rotating, func(s *controller.State) {
 			s.Retention = controller.Retention{Snapshot: snapshot("A", "C"), Until: epoch}
 		}),
@@ -257,7 +260,13 @@ func TestRecall(t *testing.T) {
 		{
 			"the run of the controller before is not known any more: its snapshot is",
 			idle(rotating, func(s *controller.State) { s.Active.Snapshot = snapshot("B", "C") }), nil,
-			known{Kept: "B", Suspended: true},
+			known{Unfinished: "B", Suspended: true},
+		},
+		{
+			"what an earlier version kept of an unfinished rotation is that", idle(func(s *controller.State) {
+				s.Shared, s.Retention.Snapshot = true, snapshot("A", "B")
+			}), nil,
+			known{Unfinished: "A"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

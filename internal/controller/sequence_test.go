@@ -43,17 +43,20 @@ type history struct {
 	events int
 	// results has the first result of each event.
 	results map[string]controller.EventResult
-	// kept is the certificate that can be rolled back to: that before the last
-	// verified rotation, until it is retired. It is empty otherwise.
+	// kept is the certificate that an undo goes back to: that before the last verified
+	// rotation, until it is retired, or the rotation undone. It is empty otherwise.
 	kept farm.Thumbprint
+	// unfinished are the certificates before the rotations since then that were not
+	// finished: a rollback goes back to the last.
+	unfinished []farm.Thumbprint
 	// deleting reports whether the deletion of kept has begun.
 	deleting bool
 	// replaced are certificates that rotations replaced, until they are retired
 	// or in use again.
 	replaced map[farm.Thumbprint]bool
-	// rollsBack reports whether what runs is the rollback of a finished rotation.
-	rollsBack bool
-	issued    int
+	// goesBack is what was asked for, while what runs is a rollback or an undo.
+	goesBack controller.RequestKind
+	issued   int
 }
 
 // drawStep lets one thing happen that can happen now, in the order in which the
@@ -127,6 +130,9 @@ func (h *history) drawInspection(t *rapid.T) {
 		t.Fatalf("suspended (%s), and it rotates: %s", h.Suspended, next.Reason)
 	}
 	h.ApplyInspection(h.now, n, unobserved, next)
+	if last := len(h.unfinished); last > 0 && len(h.Unfinished) == 0 {
+		h.kept, h.deleting, h.unfinished = h.unfinished[last-1], false, nil // settled by hand
+	}
 	if next.Action == farm.ActionRotate {
 		h.begin(next.Reason)
 	} else {
@@ -136,17 +142,22 @@ func (h *history) drawInspection(t *rapid.T) {
 
 // drawRequest asks, and begins what is not refused.
 func (h *history) drawRequest(t *rapid.T) {
-	kind := rapid.SampledFrom([]controller.RequestKind{controller.RequestRotate, controller.RequestRollback}).Draw(t, "kind")
+	kind := rapid.SampledFrom([]controller.RequestKind{controller.RequestRotate, controller.RequestRollback, controller.RequestUndo}).Draw(t, "kind")
 	r := controller.Request{Kind: kind, By: "op", Reason: "x"}
 	if h.Active != nil || h.CheckRequest(h.now, r, "") != nil {
 		return
 	}
-	if kind == controller.RequestRollback && h.deleting {
-		t.Fatalf("a rollback to %s, whose deletion has begun, is accepted", h.kept)
+	if kind == controller.RequestUndo && (h.deleting || h.kept == "" || len(h.unfinished) > 0) {
+		t.Fatalf("an undo is accepted: to %q, whose deletion has begun: %t, with %v unfinished", h.kept, h.deleting, h.unfinished)
+	}
+	if kind == controller.RequestRollback && len(h.unfinished) == 0 {
+		t.Fatal("a rollback of nothing is accepted")
 	}
 	h.AcceptRequest(&r)
 	h.begin(r.Reason)
-	h.rollsBack = kind == controller.RequestRollback
+	if h.goesBack = ""; kind != controller.RequestRotate {
+		h.goesBack = kind
+	}
 	h.Mailbox.Request = nil
 }
 
@@ -156,8 +167,8 @@ func (h *history) drawEnd(t *rapid.T) {
 	case h.Active == nil:
 	case h.RunsRetirement():
 		h.drawRetirementEnd(t)
-	case h.rollsBack:
-		h.drawRollbackEnd(t)
+	case h.goesBack != "":
+		h.drawWayBackEnd(t)
 	default:
 		h.drawRotationEnd(t)
 	}
@@ -182,12 +193,24 @@ func (h *history) drawRetirementEnd(t *rapid.T) {
 	h.EndRetirement(h.now, farm.RotationResult{Report: r}, "")
 }
 
-func (h *history) drawRollbackEnd(t *rapid.T) {
-	h.rollsBack = false
-	r := result(rapid.SampledFrom([]farm.Outcome{farm.RolledBack, farm.Incomplete, farm.Partial, ""}).Draw(t, "rolled back"), h.Retention.Snapshot)
-	if r.Outcome == farm.RolledBack {
-		h.use(h.Retention.Snapshot.Previous.Thumbprint)
-		h.kept = ""
+func (h *history) drawWayBackEnd(t *rapid.T) {
+	snapshot := h.LastUnfinished()
+	if h.goesBack == controller.RequestUndo {
+		snapshot = h.Retention.Snapshot
+	}
+	restored := *snapshot
+	r := result(rapid.SampledFrom([]farm.Outcome{farm.RolledBack, farm.Incomplete, farm.Partial, ""}).Draw(t, "went back"), &restored)
+	isBack := r.Outcome == farm.RolledBack
+	switch {
+	case h.goesBack == controller.RequestUndo:
+		if h.kept = ""; !isBack {
+			h.unfinished = append(h.unfinished, restored.Previous.Thumbprint)
+		}
+	case isBack:
+		h.unfinished = h.unfinished[:len(h.unfinished)-1]
+	}
+	if h.goesBack = ""; isBack {
+		h.use(restored.Previous.Thumbprint)
 	}
 	h.EndRotation(h.now, r, "")
 }
@@ -200,13 +223,16 @@ func (h *history) drawRotationEnd(t *rapid.T) {
 		h.issued++
 		s = snapshot(current, farm.Thumbprint(fmt.Sprintf("C%d", h.issued)))
 	}
-	switch outcome {
-	case farm.Verified:
-		h.kept, h.deleting = current, false
+	isRepair := outcome == farm.Verified && len(h.unfinished) == 0 && rapid.Bool().Draw(t, "it was a repair")
+	switch {
+	case isRepair:
+		s = snapshot(current, current)
+	case outcome == farm.Verified:
+		h.kept, h.deleting, h.unfinished = current, false, nil
 		h.use(s.Target.Thumbprint)
 		h.replaced[current] = true
-	case farm.Incomplete, farm.Partial:
-		h.kept, h.deleting = current, false
+	case outcome == farm.Incomplete || outcome == farm.Partial:
+		h.unfinished = append(h.unfinished, current)
 		if rapid.Bool().Draw(t, "has cut over") {
 			h.use(s.Target.Thumbprint)
 			h.replaced[current] = true
@@ -245,14 +271,21 @@ func (h *history) check(t *rapid.T) {
 		}
 	}
 	if kept := h.Retention.Snapshot; h.kept != "" && (kept == nil || kept.Previous.Thumbprint != h.kept) {
-		t.Fatalf("the certificate to roll back to is %s, but the snapshot that is kept is %+v", h.kept, kept)
+		t.Fatalf("the certificate to go back to is %s, but the snapshot that is kept is %+v", h.kept, kept)
 	}
-	if h.deleting && h.RollbackBlocked() == "" {
-		t.Fatalf("%s, whose deletion has begun, can be rolled back to", h.kept)
+	if h.deleting && h.UndoBlocked() == "" {
+		t.Fatalf("%s, whose deletion has begun, can be gone back to", h.kept)
+	}
+	var unfinished []farm.Thumbprint
+	for _, u := range h.Unfinished {
+		unfinished = append(unfinished, u.Previous.Thumbprint)
+	}
+	if diff := cmp.Diff(h.unfinished, unfinished, cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("the certificates before what is unfinished (-want +got):\n%s", diff)
 	}
 	for thumbprint := range h.replaced {
 		isOlder := slices.ContainsFunc(h.Retention.Older, func(c farm.StoreCertificate) bool { return c.Thumbprint == thumbprint })
-		if kept := h.Retention.Snapshot; !isOlder && (kept == nil || kept.Previous.Thumbprint != thumbprint) {
+		if kept := h.Retention.Snapshot; !isOlder && (kept == nil || kept.Previous.Thumbprint != thumbprint) && !slices.Contains(unfinished, thumbprint) {
 			t.Fatalf("certificate %s was replaced and is never retired: %+v", thumbprint, h.Retention)
 		}
 	}
@@ -266,8 +299,9 @@ func (h *history) check(t *rapid.T) {
 
 // TestState_AnySequence asserts, whatever happens in whatever order: a suspended
 // farm rotates only when an operator asks; an event has one result, which stays;
-// the certificate before a rotation can be rolled back to until its deletion
-// begins; one that was replaced is retired in the end; nothing is lost by continuing
+// the certificate before a verified rotation can be gone back to until its deletion
+// begins, whatever later rotations do, and what they leave unfinished can be rolled
+// back; one that was replaced is retired in the end; nothing is lost by continuing
 // as new, nor by ending the controller; and a run that it has not started, or that is
 // a reset of one that has ended, changes nothing.
 func TestState_AnySequence(t *testing.T) {

@@ -38,12 +38,12 @@ func (h *history) terminate() {
 	}
 	r := h.recordOf()
 	r.EndedAt, r.Problem = h.now, "it was terminated"
-	if !h.rollsBack && !h.RunsRetirement() {
+	if h.goesBack == "" && !h.RunsRetirement() {
 		h.issued++
 		r.Snapshot = snapshot(h.Inspected.Current.Thumbprint, farm.Thumbprint(fmt.Sprintf("C%d", h.issued)))
-		h.kept, h.deleting = h.Inspected.Current.Thumbprint, false
+		h.unfinished = append(h.unfinished, h.Inspected.Current.Thumbprint)
 	}
-	h.rollsBack = false
+	h.goesBack = ""
 	h.NoteRun(h.now, r)
 }
 

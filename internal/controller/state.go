@@ -51,14 +51,16 @@
 //	                                                           retirement is due again after another retention;
 //	                                                           an operator is needed if it stays
 //	AnswerEvents        an inspection starts nothing           pending events have their result: the reason
-//	EndRotation         the child ended: verified              the snapshot is kept, the retention begins, a
-//	                                                           suspension ends
+//	EndRotation         the child ended: verified              nothing is unfinished; a suspension ends; the snapshot
+//	                                                           of a renewal is kept, and its retention begins
 //	                    rolled back                            suspended; its snapshot is forgotten
+//	                    an undo, rolled back                   suspended; the retention is over
 //	                    refused                                an operator is needed
 //	                    cancelled before its first change      suspended
 //	                    unchanged                              nothing
 //	                    nobody approved it                     it begins again
-//	                    anything else                          suspended; the snapshot is kept
+//	                    verified but for servers left out      suspended; as verified, but nothing is retired
+//	                    anything else                          suspended; its snapshot is of an unfinished rotation
 //	                    any but refused                        an inspection is due
 //	EndRetirement       the child ended: verified              the snapshot is forgotten
 //	                    anything else                          the retention begins again
@@ -102,9 +104,18 @@ type State struct {
 	Active *ActiveRun `json:"active,omitempty"`
 	// Last is how the last child ended; zero before the first.
 	Last LastRun `json:"last,omitzero"`
-	// Retention is what is kept of the last rotation, until its old
-	// certificate is retired.
+	// Retention is what is kept of the last renewal that was verified, until its old
+	// certificate is retired. An undo restores its snapshot.
 	Retention Retention `json:"retention,omitzero"`
+	// Unfinished are the snapshots of rotations since then that have changed something and
+	// did not end well, oldest first. A rollback restores the newest one, and the next
+	// rotation towards the same target carries it on.
+	Unfinished []farm.Snapshot `json:"unfinished,omitempty"`
+	// UndoneAt is when the last renewal was undone; zero when it was not.
+	UndoneAt time.Time `json:"undoneAt,omitzero"`
+	// Shared reports whether Retention holds what belongs into Unfinished too; see
+	// shared_v1.go.
+	Shared bool `json:"shared,omitempty"`
 	// Inspected is what the last inspection found.
 	Inspected Inspected `json:"inspected,omitzero"`
 	// Next is what was decided then.
@@ -132,17 +143,21 @@ type LastRun struct {
 	Accepted []farm.Finding `json:"accepted,omitempty"`
 }
 
-// Retention is what is kept of the last rotation.
+// Retention is what is kept of the last renewal that was verified.
 type Retention struct {
-	// Snapshot is the state before it, which a rollback restores.
+	// Snapshot is the state before it, which an undo restores.
 	Snapshot *farm.Snapshot `json:"snapshot,omitempty"`
+	// VerifiedAt is when the farm was verified after it.
+	VerifiedAt time.Time `json:"verifiedAt,omitzero"`
+	// Unsettled reports whether servers were left out of it: the old certificate is not
+	// retired until the farm is as the rotation wanted it.
+	Unsettled bool `json:"unsettled,omitempty"`
 	// NoWayBack says why it could not be restored when the farm was last observed; empty
-	// when it could. A rollback observes the farm itself before it changes anything.
+	// when it could. An undo observes the farm itself before it changes anything.
 	NoWayBack string `json:"noWayBack,omitempty"`
 	// Begun is when the retention began, and AtLeast how long it is whatever the policy
 	// says; Until, when the old certificate is retired, follows from them and the
-	// policy. All are zero while the rotation is not finished. An earlier version kept
-	// Until alone.
+	// policy. An earlier version kept Until alone.
 	Begun   time.Time     `json:"begun,omitzero"`
 	AtLeast time.Duration `json:"atLeast,omitempty"`
 	Until   time.Time     `json:"until,omitzero"`
@@ -161,6 +176,9 @@ type Inspected struct {
 	// Lost is the certificate that was last in use, while none is: an office farm
 	// has lost the setting that names it.
 	Lost farm.Thumbprint `json:"lost,omitempty"`
+	// RefreshDoubt says why a data refresh fails, or may fail, as of that; empty when it
+	// works.
+	RefreshDoubt string `json:"refreshDoubt,omitempty"`
 	// Unreachable reports whether the last one did not.
 	Unreachable bool `json:"unreachable,omitempty"`
 	// Due asks for an inspection without waiting for the timer. It is part of

@@ -82,7 +82,8 @@ func TestRetirement(t *testing.T) {
 		{"the oldest first", idle(retaining, older("8", "9")), epoch.Add(day), retirement{true, true, "8"}},
 		{"not one that is in use again", idle(retaining, older("B", "9")), epoch.Add(day), retirement{true, true, "9"}},
 		{"not while suspended", idle(retaining, suspended), epoch.Add(day), retirement{}},
-		{"not before the rotation is settled", idle(retaining, func(s *controller.State) { s.Retention.Until = time.Time{} }), epoch.Add(day), retirement{}},
+		{"not before the rotation is settled", idle(retaining, func(s *controller.State) { s.Retention.Unsettled = true }), epoch.Add(day), retirement{}},
+		{"not while another one is unfinished", idle(retaining, unfinished("B", "C")), epoch.Add(day), retirement{}},
 		{"nothing after a first set-up", idle(retaining, func(s *controller.State) { s.Retention.Snapshot = snapshot("", "B") }), epoch.Add(day), retirement{}},
 		{"nothing after a repair", idle(retaining, func(s *controller.State) { s.Retention.Snapshot = snapshot("B", "B") }), epoch.Add(day), retirement{}},
 	} {

@@ -43,11 +43,6 @@ func (s *State) retentionEnd() time.Time {
 	return r.Begun.Add(max(s.Policy.KeepOldFor, r.AtLeast))
 }
 
-// stopRetention has the retention begin again once the rotation is settled.
-func (s *State) stopRetention() {
-	s.Retention.Begun, s.Retention.AtLeast, s.Retention.Until = time.Time{}, 0, time.Time{}
-}
-
 // BeginInspection notes that an inspection begins. What makes another one due
 // meanwhile counts: this one may not have seen it.
 func (s *State) BeginInspection() { s.Inspected.Due = false }
@@ -74,14 +69,14 @@ func (s *State) NoteObservation(now time.Time, n farm.Inspection, unobserved str
 		if s.Inspected.Lost = s.lastKnown(); n.Current.Thumbprint != "" {
 			s.Inspected.Lost = ""
 		}
-		s.Inspected.Current = n.Current
+		s.Inspected.Current, s.Inspected.RefreshDoubt = n.Current, n.RefreshDoubt
 		s.noteWayBack(now, n)
 	}
 }
 
-// noteWayBack notes whether the last rotation could be rolled back. Until its
-// certificate is in use there is nothing but staging to roll back, which is always
-// possible.
+// noteWayBack notes whether the last renewal could be undone. Until its
+// certificate is in use there is nothing but staging to go back behind, which is
+// always possible.
 func (s *State) noteWayBack(now time.Time, n farm.Inspection) {
 	snapshot := s.Retention.Snapshot
 	if s.Retention.NoWayBack = ""; snapshot == nil || n.Current.Thumbprint != snapshot.Target.Thumbprint {
@@ -98,14 +93,18 @@ func (s *State) lastKnown() farm.Thumbprint {
 	return cmp.Or(s.Inspected.Current.Thumbprint, s.Inspected.Lost)
 }
 
-// beginRetentionOnceSettled begins the retention of a rotation that did not
-// end as planned once the farm is as that rotation wanted it, no matter who finished
-// it.
+// beginRetentionOnceSettled begins the retention of a renewal that did not end as
+// planned once the farm is as that rotation wanted it, no matter who finished it.
 func (s *State) beginRetentionOnceSettled(now time.Time) {
-	settled := s.Next.Action == farm.ActionNone && !s.Next.NeedsOperator
-	snapshot := s.Retention.Snapshot
-	if snapshot != nil && settled && s.Retention.Until.IsZero() && s.Inspected.Current.Thumbprint == snapshot.Target.Thumbprint {
-		s.beginRetention(now, 0)
+	current := s.Inspected.Current.Thumbprint
+	if s.Next.Action != farm.ActionNone || s.Next.NeedsOperator || current == "" {
+		return
+	}
+	if last := s.LastUnfinished(); last != nil && last.Target.Thumbprint == current {
+		s.finish(now, last)
+	}
+	if kept := s.Retention.Snapshot; kept != nil && s.Retention.Unsettled && kept.Target.Thumbprint == current {
+		s.settle(now)
 	}
 }
 
@@ -177,40 +176,56 @@ func (s *State) EndRotation(now time.Time, r farm.RotationResult, problem string
 	case r.Outcome == farm.Verified:
 		s.endVerified(now, r, staysSuspended)
 	case r.Outcome == farm.RolledBack:
-		s.endRolledBack(r)
+		s.endRolledBack(now, r)
 	default:
-		s.endUnfinished(r)
+		s.endUnfinished(now, r)
 	}
 }
 
 func (s *State) endVerified(now time.Time, r farm.RotationResult, staysSuspended bool) {
-	s.keepSnapshot(r.Snapshot)
-	if s.beginRetention(now, 0); !staysSuspended {
+	if !staysSuspended {
 		s.Suspended = ""
+	}
+	s.finish(now, r.Snapshot)
+	if s.Retention.Unsettled {
+		s.settle(now)
 	}
 }
 
-func (s *State) endRolledBack(r farm.RotationResult) {
+func (s *State) endRolledBack(now time.Time, r farm.RotationResult) {
 	if !r.NotApproved {
 		s.Suspended = "the rotation was rolled back"
 	}
 	if r.Snapshot != nil && r.Snapshot.Previous.Thumbprint == "" {
 		s.Inspected.Current, s.Inspected.Lost = farm.StoreCertificate{}, "" // nothing is lost: it was the first set-up
 	}
-	if !s.isOtherRotation(r.Snapshot) {
-		s.forgetSnapshot()
+	switch {
+	case s.Shared:
+		s.forgetShared(r.Snapshot)
+	case s.Retention.Snapshot.IsOf(r.Snapshot):
+		s.Suspended, s.UndoneAt = "the rotation was undone", now
+		s.forgetRetention()
+	case s.LastUnfinished().IsOf(r.Snapshot):
+		s.dropUnfinished()
 	}
 }
 
 // endUnfinished suspends the farm, unless the rotation ended because nobody approved it:
 // that one begins again.
-func (s *State) endUnfinished(r farm.RotationResult) {
-	other := s.isOtherRotation(r.Snapshot)
-	if s.keepSnapshot(r.Snapshot); other {
-		s.stopRetention() // it begins once the rotation is settled
-	}
+func (s *State) endUnfinished(now time.Time, r farm.RotationResult) {
 	if !r.NotApproved {
 		s.Suspended = "the rotation did not end as planned: " + s.Last.Statement
+	}
+	switch {
+	case r.Settled:
+		renewed := r.Snapshot != nil && r.Snapshot.IsRenewal()
+		s.finish(now, r.Snapshot)
+		s.Retention.Unsettled = s.Retention.Unsettled || renewed
+	case r.Snapshot != nil:
+		if s.Retention.Snapshot.IsOf(r.Snapshot) && !s.Shared {
+			s.forgetRetention() // it was being undone, and is unfinished now
+		}
+		s.keepUnfinished(r.Snapshot)
 	}
 }
 
@@ -226,35 +241,89 @@ func (s *State) endRun(now time.Time, r farm.Report, problem string) {
 	}
 }
 
-// isOtherRotation reports whether a snapshot is of another rotation than the
-// one that is kept.
-func (s *State) isOtherRotation(snapshot *farm.Snapshot) bool {
-	kept := s.Retention.Snapshot
-	return kept != nil && snapshot != nil && kept.Target.Thumbprint != snapshot.Target.Thumbprint
+// LastUnfinished returns the snapshot of the last rotation that was not finished; nil
+// when the farm was verified, or everything rolled back, since.
+func (s *State) LastUnfinished() *farm.Snapshot {
+	if s.Shared {
+		return s.lastUnfinishedShared()
+	}
+	if n := len(s.Unfinished); n > 0 {
+		return &s.Unfinished[n-1]
+	}
+	return nil
 }
 
-// keepSnapshot keeps the snapshot of a rotation, and remembers the certificate
-// that the rotation before it replaced and that is not retired yet: also when
-// that rotation was not finished, or a suspension deferred the retirement.
-func (s *State) keepSnapshot(snapshot *farm.Snapshot) {
-	if snapshot == nil {
+// keepUnfinished keeps the snapshot of a rotation that was not finished, in place of
+// the one that it carried on.
+func (s *State) keepUnfinished(snapshot *farm.Snapshot) {
+	if s.Shared {
+		s.keepUnfinishedShared(snapshot)
 		return
 	}
-	kept := s.Retention.Snapshot
-	if s.isOtherRotation(snapshot) && kept.Replaces() && kept.Previous.Thumbprint != snapshot.Previous.Thumbprint {
-		s.Retention.Older = append(s.Retention.Older, kept.Previous)
+	if s.LastUnfinished().IsOf(snapshot) {
+		s.dropUnfinished()
 	}
-	s.Retention.Snapshot, s.Retention.NoWayBack = snapshot, ""
+	s.Unfinished = append(s.Unfinished, *snapshot)
 }
 
-// forgetSnapshot forgets the last rotation, but not what is older.
-func (s *State) forgetSnapshot() { s.Retention = Retention{Older: s.Retention.Older} }
+// dropUnfinished forgets the last rotation that was not finished.
+func (s *State) dropUnfinished() {
+	s.Unfinished = slices.Clone(s.Unfinished[:len(s.Unfinished)-1])
+}
+
+// finish notes that the farm was verified at the end of a rotation with this snapshot:
+// nothing is unfinished any more, and the snapshot of a renewal is kept. That of a
+// repair is not, and leaves the retention of the renewal before it as it is.
+func (s *State) finish(now time.Time, snapshot *farm.Snapshot) {
+	if s.Shared {
+		s.finishShared(now, snapshot)
+		return
+	}
+	for _, u := range s.Unfinished {
+		s.rememberOlder(u, snapshot)
+	}
+	s.Unfinished = nil
+	if snapshot == nil || !snapshot.IsRenewal() {
+		return
+	}
+	if kept := s.Retention.Snapshot; kept != nil {
+		s.rememberOlder(*kept, snapshot)
+	}
+	s.UndoneAt = time.Time{}
+	s.Retention = Retention{Snapshot: snapshot, VerifiedAt: now, Older: s.Retention.Older}
+	s.beginRetention(now, 0)
+}
+
+// settle begins the retention of a renewal of which servers were left out.
+func (s *State) settle(now time.Time) {
+	s.Retention.Unsettled = false
+	s.beginRetention(now, 0)
+}
+
+// rememberOlder remembers the certificate that a rotation replaced and that is not
+// retired yet, once another rotation has been verified: also when that one was not
+// finished, or a suspension deferred the retirement.
+func (s *State) rememberOlder(replaced farm.Snapshot, by *farm.Snapshot) {
+	old := replaced.Previous
+	isOld := func(c farm.StoreCertificate) bool { return c.Thumbprint == old.Thumbprint }
+	switch {
+	case !replaced.Replaces() || slices.ContainsFunc(s.Retention.Older, isOld):
+	case by != nil && (by.Target.Thumbprint == old.Thumbprint || by.IsRenewal() && by.Previous.Thumbprint == old.Thumbprint):
+	case (by == nil || !by.IsRenewal()) && s.Retention.Snapshot != nil && s.Retention.Snapshot.Previous.Thumbprint == old.Thumbprint:
+	default:
+		s.Retention.Older = append(s.Retention.Older, old)
+	}
+}
+
+// forgetRetention forgets the last renewal, but not what is older.
+func (s *State) forgetRetention() { s.Retention = Retention{Older: s.Retention.Older} }
 
 // WillRetire reports whether an old certificate is to be retired when its
 // retention ends.
 func (s *State) WillRetire() bool {
 	snapshot := s.Retention.Snapshot
-	return snapshot != nil && snapshot.Replaces() && !s.Retention.Until.IsZero() && s.Suspended == "" && s.mayRetire(snapshot)
+	isSettled := !s.Retention.Until.IsZero() && !s.Retention.Unsettled && len(s.Unfinished) == 0
+	return snapshot != nil && snapshot.Replaces() && isSettled && s.Suspended == "" && s.mayRetire(snapshot)
 }
 
 // mayRetire reports whether the old certificate may be retired by itself: the farm is
@@ -312,7 +381,7 @@ func (s *State) EndRetirement(now time.Time, r farm.RotationResult, problem stri
 	case slices.ContainsFunc(s.Retention.Older, isRetired):
 		s.Retention.Older = slices.DeleteFunc(s.Retention.Older, isRetired)
 	default:
-		s.forgetSnapshot()
+		s.forgetRetention()
 	}
 }
 

@@ -56,6 +56,11 @@ func retaining(s *controller.State) {
 	s.Retention = controller.Retention{Snapshot: snapshot("A", "B"), Until: epoch.Add(day)}
 }
 
+// unfinished has a rotation that was not finished.
+func unfinished(from, to farm.Thumbprint) func(*controller.State) {
+	return func(s *controller.State) { s.Unfinished = append(s.Unfinished, *snapshot(from, to)) }
+}
+
 func suspended(s *controller.State) { s.Suspended = "rolled back" }
 
 func pending(s *controller.State) {
@@ -163,21 +168,32 @@ func TestTransitions(t *testing.T) {
 		},
 		{
 			"ApplyInspection: the retention begins once the farm is as an unfinished rotation wanted it",
-			idle(func(s *controller.State) { s.Retention.Snapshot = snapshot("A", "C") }),
+			idle(unfinished("A", "C")),
 			func(s *controller.State) { s.ApplyInspection(epoch.Add(time.Hour), inspection, "", farm.Next{}) },
 			func(s *controller.State) {
 				s.Inspected = controller.Inspected{At: epoch.Add(time.Hour), Current: inspection.Current}
 				s.Next, s.Policy = farm.Next{}, controller.Policy{InspectionInterval: time.Hour, KeepOldFor: day}
-				s.Retention.Until = epoch.Add(time.Hour + day)
+				s.Unfinished = nil
+				s.Retention = controller.Retention{Snapshot: snapshot("A", "C"), VerifiedAt: epoch.Add(time.Hour), Until: epoch.Add(time.Hour + day)}
 			},
 		},
 		{
 			"ApplyInspection: the retention does not begin while an operator is needed",
-			idle(func(s *controller.State) { s.Retention.Snapshot = snapshot("A", "B") }),
+			idle(unfinished("A", "B")),
 			func(s *controller.State) {
 				s.ApplyInspection(epoch, farm.Inspection{Current: farm.StoreCertificate{Thumbprint: "B"}}, "", farm.Next{NeedsOperator: true})
 			},
 			func(s *controller.State) { s.Next = farm.Next{NeedsOperator: true} },
+		},
+		{
+			"ApplyInspection: so it does after a renewal of which servers were left out",
+			idle(retaining, func(s *controller.State) { s.Retention.Unsettled = true }),
+			func(s *controller.State) {
+				s.ApplyInspection(epoch, farm.Inspection{Current: farm.StoreCertificate{Thumbprint: "B"}}, "", farm.Next{})
+			},
+			func(s *controller.State) {
+				s.Next, s.Retention.Unsettled, s.Retention.Until = farm.Next{}, false, epoch.Add(policy.KeepOldFor)
+			},
 		},
 		{
 			"BeginRun: pending events have this run as their result", idle(pending),

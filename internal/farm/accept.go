@@ -75,6 +75,24 @@ func joinRef(code, server string) string {
 	return code + "@" + server
 }
 
+// fewRefs is up to how many findings are accepted one by one. Beyond it each code is
+// accepted on all servers.
+const fewRefs = 5
+
+// ShortenRefs leaves the servers out of references to findings where there are many.
+func ShortenRefs(refs []string) []string {
+	if len(refs) <= fewRefs {
+		return refs
+	}
+	var codes []string
+	for _, ref := range refs {
+		if code, _, _ := strings.Cut(ref, "@"); !slices.Contains(codes, code) {
+			codes = append(codes, code)
+		}
+	}
+	return codes
+}
+
 // covers reports whether a finding is what was accepted.
 func (a Acceptance) covers(f Finding) bool {
 	return a.Code == f.Code && (a.Server == "" || strings.EqualFold(a.Server, f.Server))

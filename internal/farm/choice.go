@@ -20,6 +20,8 @@ const (
 	Skip Choice = "skip"
 	// RollBack restores everything that the rotation changed.
 	RollBack Choice = "rollback"
+	// Forward ends a way back and carries the rotation out after all.
+	Forward Choice = "forward"
 	// Abort stops and leaves everything as it is.
 	Abort Choice = "abort"
 	// Postpone has a cutover wait until a time: what was approved until then does not
@@ -31,7 +33,7 @@ const (
 
 // Choices lists every choice.
 func Choices() []Choice {
-	return []Choice{Approve, Retry, Skip, RollBack, Abort, Postpone, Cancel}
+	return []Choice{Approve, Retry, Skip, RollBack, Forward, Abort, Postpone, Cancel}
 }
 
 // Decision is an operator's decision.
@@ -40,7 +42,7 @@ type Decision struct {
 	// Server is the server that the choice is for; empty means all that are
 	// blocked.
 	Server string `json:"server,omitempty"`
-	// Digest identifies what is approved; see the function [Digest].
+	// Digest identifies what is approved; see [Approval.Digest].
 	Digest string `json:"digest,omitempty"`
 	// Until is when a postponement ends.
 	Until time.Time `json:"until,omitzero"`
@@ -104,6 +106,19 @@ func (d Decision) checkLengths() error {
 type RecordedDecision struct {
 	Decision
 	At time.Time `json:"at"`
+}
+
+// Option is one thing that an operator can decide now, and what follows from it.
+type Option struct {
+	Choice Choice `json:"choice"`
+	// Server is the server that the choice is for; empty where it is for all.
+	Server string `json:"server,omitempty"`
+	// Accept names the findings that a retry accepts; Force is set where a skip must be
+	// forced. See [Decision].
+	Accept []string `json:"accept,omitempty"`
+	Force  bool     `json:"force,omitempty"`
+	// Effect says in one line what follows, as in "restarts 7 servers".
+	Effect string `json:"effect"`
 }
 
 // Blocked is a step that failed and waits for an operator.

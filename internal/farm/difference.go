@@ -1,8 +1,6 @@
 package farm
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,25 +20,22 @@ type Difference struct {
 	Text string `json:"text"`
 }
 
-// Digest identifies a target, the differences that a cutover removes and what was
-// accepted, in 12 hexadecimal digits. An approval names the digest, so that it
-// covers exactly what the operator saw.
-func Digest(target Thumbprint, differences []Difference, accepted []Acceptance) string {
-	lines := []string{string(target)}
-	for _, d := range CutoverDifferences(differences) {
-		lines = append(lines, fmt.Sprintf("%q %q %q %q %q", d.Step, d.Server, d.Subject, d.Have, d.Want))
-	}
-	for _, a := range accepted {
-		lines = append(lines, fmt.Sprintf("accepted %q %q %q", a.Ref(), a.By, a.Reason))
-	}
-	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
-	return hex.EncodeToString(sum[:6])
+// CutoverDifferences selects the differences that a cutover, or a rollback of one,
+// removes, which users can notice, but not the restarts that follow.
+func CutoverDifferences(differences []Difference) []Difference {
+	return selectSteps(differences, StepS2SName, StepReplication, StepHTTPSettings, StepIssuer,
+		StepRestoreIssuers, StepRestoreHTTPSettings, StepRestoreS2SName, StepReplicationAgain)
 }
 
-// CutoverDifferences selects the differences that the cutover removes, which users
-// can notice, but not the restarts that follow.
-func CutoverDifferences(differences []Difference) []Difference {
-	return selectSteps(differences, StepS2SName, StepReplication, StepHTTPSettings, StepIssuer)
+// IsWait reports whether nothing is changed to remove the difference: Office Online
+// Server replicates a setting of its master by itself.
+func (d Difference) IsWait() bool {
+	return (d.Step == StepReplication || d.Step == StepReplicationAgain) && d.Subject != visibleSubject
+}
+
+// Changes selects the differences that something is changed for.
+func Changes(differences []Difference) []Difference {
+	return slices.DeleteFunc(slices.Clone(differences), Difference.IsWait)
 }
 
 // Drift lists what changed between the differences that were planned and those

@@ -26,6 +26,10 @@ type Inspection struct {
 	// Plan lists what a rotation would do, Findings what it would not.
 	Plan     []Difference `json:"plan"`
 	Findings []Finding    `json:"findings"`
+	// RefreshDoubt says why a data refresh may fail; see [Observed.RefreshDoubt].
+	RefreshDoubt string `json:"refreshDoubt,omitempty"`
+	// Previewed is what was asked for instead of what a rotation would do; nil otherwise.
+	Previewed *Preview `json:"previewed,omitempty"`
 }
 
 // InspectedServer is what one server answered.
@@ -110,6 +114,9 @@ type RotationResult struct {
 	// Snapshot is the state before the first change; nil when nothing was
 	// changed.
 	Snapshot *Snapshot `json:"snapshot,omitempty"`
+	// Settled reports whether the farm was verified, although the outcome is partial
+	// because an operator has left servers out.
+	Settled bool `json:"settled,omitempty"`
 	// NotApproved reports whether the run ended because nobody approved it in time.
 	// What it had staged is rolled back, unless an earlier rotation had changed more.
 	NotApproved bool `json:"notApproved,omitempty"`

@@ -15,11 +15,20 @@ type RollbackPlan struct {
 	Conflicts []Finding `json:"conflicts"`
 	// Remaining are the rotation's changes that are not rolled back, and why.
 	Remaining []Finding `json:"remaining"`
+	// Proofs say what shows that nothing is left to roll back; nil while something is.
+	Proofs []string `json:"proofs,omitempty"`
+}
+
+// Has reports whether a step is part of the plan on a server; an empty server means any.
+func (p RollbackPlan) Has(step Step, server string) bool {
+	return slices.ContainsFunc(p.Reversals, func(d Difference) bool { return d.Step == step && (server == "" || d.Server == server) })
 }
 
 // PlanRollback compares a rotation's snapshot with what is observed now. A value
 // that the rotation set is restored from the snapshot, a value that equals the
 // snapshot's needs nothing, and any other value is a conflict.
+//
+// A rotation that has only staged is rolled back by removing what it staged.
 //
 // If the rollback is blocked, nothing is rolled back, and Remaining says why. Where
 // nothing but staging is to be rolled back, it does not matter whether the previous
@@ -35,6 +44,9 @@ type RollbackPlan struct {
 //     it, which only the attempt shows;
 //   - restarts that were pending before the rotation, which have happened by then.
 func PlanRollback(s Snapshot, f Farm, now Observed, leftOut ...string) RollbackPlan {
+	if s.Staged {
+		return planUnstaging(s, f, now)
+	}
 	if why := s.RollbackBlocked(now); why != "" {
 		return RollbackPlan{Remaining: []Finding{stopFinding("rollback-blocked", "", "rotate to a newer certificate instead", "%s", why)}}
 	}
@@ -52,6 +64,19 @@ func PlanRollback(s Snapshot, f Farm, now Observed, leftOut ...string) RollbackP
 	if len(unusable) > 0 && p.plan.restoresCertificate() {
 		return RollbackPlan{Remaining: []Finding{blockedAt(unusable[0])}}
 	}
+	p.plan.Proofs = p.prove()
+	return p.plan
+}
+
+// planUnstaging plans the removal of what was staged, where nothing else was done. It
+// restores nothing, so that it is always possible, and what someone else has changed
+// since is not in its way.
+func planUnstaging(s Snapshot, f Farm, now Observed) RollbackPlan {
+	s.Before = s.Before.GroupedAs(now)
+	p := &rollbackPlanner{snapshot: s, farm: f, now: now}
+	p.planRootAuthorities()
+	p.planKeys()
+	p.planCertificates()
 	return p.plan
 }
 
@@ -96,6 +121,9 @@ func (p *rollbackPlanner) planIssuer(frontEnd string, before, now SharePointFarm
 	case exists && is.Thumbprint != ours, !exists:
 		p.addConflict(frontEnd, "the issuer of %s holds %s: neither the new certificate %s nor the one before, %s",
 			i.Product, textOrNone(is.Thumbprint.Short()), ours.Short(), textOrNone(was.Thumbprint.Short()))
+	case existed && len(was.Certificate) == 0:
+		p.plan.Conflicts = append(p.plan.Conflicts, stopFinding("nothing-to-restore", frontEnd, "set it there by hand, then retry",
+			"the issuer %q (%s) had no certificate of its own before (a metadata address, perhaps), so there is none to restore", was.Name, i.Product))
 	case existed:
 		p.addReversal(StepRestoreIssuers, frontEnd, "issuer "+i.Product, ours.Short(), was.Thumbprint.Short(),
 			"restore trusted token issuer %q (%s) to %s", is.Name, i.Product, was.Thumbprint.Short())
@@ -139,6 +167,9 @@ func (p *rollbackPlanner) master(officeFarm string) (now OfficeServer, before Of
 func (p *rollbackPlanner) planHTTPSettings() {
 	for _, office := range p.farm.Offices() {
 		if now, before, ok := p.master(office.Name); ok {
+			if asked, ok := p.snapshot.askedOf(office.Name); ok {
+				office = asked
+			}
 			p.planHTTPSettingsOf(office, before, now)
 		}
 	}

@@ -22,6 +22,13 @@ type Snapshot struct {
 	// ClearRefused names the office farms that, in the rollback, refused to have no
 	// S2S certificate: their setting and what it names stay.
 	ClearRefused []string `json:"clearRefused,omitempty"`
+	// Staged reports whether it is known that no more than staging was done: then the way
+	// back touches nothing that users notice. A rotation says so at its end, so one that
+	// was terminated counts as cut over.
+	Staged bool `json:"staged,omitempty"`
+	// Asked is the office farm as it was configured then, which says what HTTP settings
+	// the rotation was to set. It is nil in a snapshot of an earlier version.
+	Asked *Office `json:"asked,omitempty"`
 	// Deleting reports whether the deletion of Previous from office servers has
 	// begun.
 	Deleting bool `json:"deleting,omitempty"`
@@ -31,6 +38,43 @@ type Snapshot struct {
 // was not the first set-up or a repair.
 func (s Snapshot) Replaces() bool {
 	return s.Previous.Thumbprint != "" && s.Previous.Thumbprint != s.Target.Thumbprint
+}
+
+// IsRenewal reports whether the rotation brought another certificate into use, as the
+// first set-up does too, and a repair does not.
+func (s Snapshot) IsRenewal() bool { return s.Previous.Thumbprint != s.Target.Thumbprint }
+
+// IsOf reports whether two snapshots are of one rotation: the later one carried the
+// earlier one on. Nil is of none.
+func (s *Snapshot) IsOf(other *Snapshot) bool {
+	return s != nil && other != nil && s.TakenAt.Equal(other.TakenAt) && s.Target.Thumbprint == other.Target.Thumbprint
+}
+
+// SettingsBefore returns the settings of an office farm before the rotation, as a
+// rollback restores them. What the rotation was not asked to set is as it is now.
+func (s Snapshot) SettingsBefore(officeFarm string, now Observed) OfficeFarm {
+	before, _ := s.Before.GroupedAs(now).SettingsOf(officeFarm)
+	asked, ok := s.askedOf(officeFarm)
+	settings, known := now.SettingsOf(officeFarm)
+	if !ok || !known {
+		return before
+	}
+	if asked.AllowOutboundHTTP == nil {
+		before.AllowOutboundHTTP = settings.AllowOutboundHTTP
+	}
+	if asked.AllowHTTPSecureStoreConnections == nil {
+		before.AllowHTTPSecureStoreConnections = settings.AllowHTTPSecureStoreConnections
+	}
+	return before
+}
+
+// askedOf returns an office farm as it was configured when the rotation began; false
+// where that is not known.
+func (s Snapshot) askedOf(officeFarm string) (Office, bool) {
+	if s.Asked == nil {
+		return Office{}, false
+	}
+	return findFirst(append([]Office{*s.Asked}, s.Asked.Others...), func(o Office) bool { return o.Name == officeFarm })
 }
 
 // WasClearRefused reports whether an office farm, given by name, refused to have no

@@ -35,14 +35,31 @@ type Wait struct {
 	Until time.Time `json:"until,omitzero"`
 	// Local is Until on the clocks of the farm's window; empty without a window.
 	Local string `json:"local,omitempty"`
-	// Digest is what an approval must name.
-	Digest string `json:"digest,omitempty"`
+	// Digest is what an approval must name, and Approval what it stands for; empty and nil
+	// where no approval is waited for.
+	Digest   string    `json:"digest,omitempty"`
+	Approval *Approval `json:"approval,omitempty"`
 	// Blocked are the steps that wait for a decision.
 	Blocked []Blocked `json:"blocked,omitempty"`
 	// TooLate reports whether the certificate in use ends before Until.
 	TooLate bool `json:"tooLate,omitempty"`
 	// RollbackBlocked says why the run cannot be rolled back; empty when it can.
 	RollbackBlocked string `json:"rollbackBlocked,omitempty"`
+	// Options are what an operator can decide now, and Then what follows if nobody does
+	// until Until; empty where nothing follows.
+	Options []Option `json:"options,omitempty"`
+	Then    string   `json:"then,omitempty"`
+}
+
+// WithoutDetails returns the wait without what only the run's own page shows, for those
+// that keep many.
+func (w *Wait) WithoutDetails() *Wait {
+	if w == nil {
+		return nil
+	}
+	short := *w
+	short.Approval, short.Options = nil, nil
+	return &short
 }
 
 // NeedsOperator reports whether the wait ends by an operator only, or too late without
@@ -70,4 +87,19 @@ const (
 // for an approval or a window, and nothing has taken effect.
 func (w *Wait) CanPostpone() bool {
 	return w != nil && (w.For == ForApproval || w.For == ForWindow || w.For == ForPostponement)
+}
+
+// Name is what is waited for, in words.
+func (w WaitFor) Name() string {
+	switch w {
+	case ForApproval:
+		return "an approval"
+	case ForWindow:
+		return "the window"
+	case ForController:
+		return "the farm's controller"
+	case ForPostponement:
+		return "the time that it is postponed to"
+	}
+	return "a decision"
 }

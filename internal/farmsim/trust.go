@@ -127,10 +127,20 @@ func (t Trust) Diff(now Trust) string {
 }
 
 // RefreshObstacles is what keeps a data refresh from working between any office
-// findServer and any SharePoint server, one line each; empty when all work. It goes
-// by what running processes have loaded, not by what is configured; see
-// [model.World.DataRefresh].
+// server and any SharePoint server, one line each, and what would after a restart; empty
+// when all work. It goes by what running processes have loaded, and by what is
+// configured; see [model.World.DataRefresh].
 func (f *Farm) RefreshObstacles() ([]string, error) {
+	return f.findObstacles(func(model.Obstacle) bool { return true })
+}
+
+// RefreshFailures is what keeps a data refresh from working now; empty when all work.
+// It goes by what running processes have loaded, and not by what is configured.
+func (f *Farm) RefreshFailures() ([]string, error) {
+	return f.findObstacles(func(o model.Obstacle) bool { return !o.Owed })
+}
+
+func (f *Farm) findObstacles(counts func(model.Obstacle) bool) ([]string, error) {
 	state := f.State()
 	var found []string
 	for _, office := range state.OfficeMembers() {
@@ -141,7 +151,9 @@ func (f *Farm) RefreshObstacles() ([]string, error) {
 					return nil, err
 				}
 				for _, o := range obstacles {
-					found = append(found, fmt.Sprintf("data refresh from %s to %s: %s: %s", office.Host, server, o.Rule, o.Text))
+					if counts(o) {
+						found = append(found, fmt.Sprintf("data refresh from %s to %s: %s: %s", office.Host, server, o.Rule, o.Text))
+					}
 				}
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/preflight"
 	"github.com/farmtrust/farmtrust/internal/source"
+	"github.com/farmtrust/farmtrust/internal/version"
 	"github.com/farmtrust/farmtrust/internal/winrm"
 )
 
@@ -31,7 +32,7 @@ func newActivities(c *config.Config, self client.Worker, log *zap.Logger) (*acti
 	}
 	remote := winrm.New(connections.findConnection, log, winrm.WithConcurrentCalls(c.Worker.ConcurrentCalls))
 	return &activities.Activities{
-		Farms: farms{c}, Worker: self.String(), Certificates: certificates, Remote: remote, Now: time.Now, Poll: pollInterval,
+		Farms: farms{c}, Worker: self.String(), Version: version.Read().Build(), Certificates: certificates, Remote: remote, Now: time.Now, Poll: pollInterval,
 	}, remote.Close, nil
 }
 

@@ -2,14 +2,9 @@ package report
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
-
-// fewAccepts is up to how many findings a command accepts one by one. Beyond it
-// the command accepts each code on all servers.
-const fewAccepts = 5
 
 // acceptRefs names what a command accepts: what stops a rotation, and what was
 // accepted before. It is nil where a stop is left that nobody can accept.
@@ -25,21 +20,7 @@ func acceptRefs(findings []farm.Finding) []string {
 			refs = append(refs, f.Ref())
 		}
 	}
-	return shortenRefs(refs)
-}
-
-// shortenRefs leaves the servers out where there are many.
-func shortenRefs(refs []string) []string {
-	if len(refs) <= fewAccepts {
-		return refs
-	}
-	var codes []string
-	for _, ref := range refs {
-		if code, _, _ := strings.Cut(ref, "@"); !slices.Contains(codes, code) {
-			codes = append(codes, code)
-		}
-	}
-	return codes
+	return farm.ShortenRefs(refs)
 }
 
 // acceptBlock is how to rotate in spite of what was found, where that can be

@@ -11,7 +11,11 @@ import (
 // Command is a command of the command line, complete: it can be pasted, and
 // works without a terminal that could ask for the rest.
 type Command struct {
-	// Effect is what it does, to be read after "to".
+	// Name is what an operator decides by it, as in "roll back"; empty where it decides
+	// nothing.
+	Name string
+	// Effect is what it does: after a name in the third person, as in "restarts 7
+	// servers", and otherwise to be read after "to".
 	Effect string
 	// Args are the arguments after the program's name.
 	Args []string
@@ -21,6 +25,14 @@ type Command struct {
 // make.
 func newCommand(effect, verb, farmName string, args ...string) Command {
 	return Command{Effect: effect, Args: append([]string{verb, farmName}, args...)}
+}
+
+// Heading says what the command is for.
+func (c Command) Heading() string {
+	if c.Name == "" {
+		return "to " + c.Effect
+	}
+	return joinNonEmpty(": ", c.Name, c.Effect)
 }
 
 // withReason adds the reason that a command fails without where nobody can be
@@ -101,6 +113,16 @@ func RollBackCommand(effect, farmName string) Command {
 	return newCommand(effect, string(farm.RollBack), farmName).withReason()
 }
 
+// UndoCommand is the command that goes back behind a rotation that was verified.
+func UndoCommand(effect, farmName string) Command {
+	return newCommand(effect, string(controller.RequestUndo), farmName).withReason()
+}
+
+// ForwardCommand is the command that leaves a way back that is blocked.
+func ForwardCommand(farmName string) Command {
+	return newCommand("go forward to the new certificate after all", string(farm.Forward), farmName).withReason()
+}
+
 // RotateCommand is the command that rotates now.
 func RotateCommand(effect, farmName string) Command {
 	return newCommand(effect, string(controller.RequestRotate), farmName)
@@ -134,14 +156,43 @@ func (c Command) accepting(refs []string) Command {
 	return c.withReason()
 }
 
-// SkipCommand is the command that leaves an office server out, by force if it
-// still serves users.
+// SkipCommand is the command that leaves a server out, by force if it still serves
+// users.
 func SkipCommand(farmName, server string, force bool) Command {
+	c := newCommand("continue without "+server, string(farm.Skip), farmName, "--server", server)
 	if force {
-		effect := "continue without " + server + ", whose data refreshes fail from the cutover on"
-		return newCommand(effect, string(farm.Skip), farmName, "--server", server, "--force").withReason()
+		c.Args = append(c.Args, "--force")
 	}
-	return newCommand("continue without "+server, string(farm.Skip), farmName, "--server", server).withReason()
+	return c.withReason()
+}
+
+// decisionCommand is the command that decides for an option, with the option's effect;
+// false where it is not known how, as of a newer version.
+func decisionCommand(farmName, digest string, o farm.Option) (Command, bool) {
+	var c Command
+	name := string(o.Choice)
+	switch o.Choice {
+	case farm.Approve:
+		c = ApproveCommand("", farmName, digest)
+	case farm.Retry:
+		if c = RetryCommand(farmName); len(o.Accept) > 0 {
+			name, c = "accept", RetryAcceptingCommand(farmName, o.Accept...)
+		}
+	case farm.Skip:
+		name, c = "skip "+o.Server, SkipCommand(farmName, o.Server, o.Force)
+	case farm.RollBack:
+		name, c = "roll back", RollBackCommand("", farmName)
+	case farm.Forward:
+		c = ForwardCommand(farmName)
+	case farm.Abort:
+		c = AbortCommand("", farmName)
+	case farm.Postpone:
+		c = PostponeCommand(farmName, "18h")
+	default:
+		return c, false
+	}
+	c.Name, c.Effect = name, o.Effect
+	return c, true
 }
 
 // AbortCommand is the command that ends a run that waits, and leaves everything as it
@@ -171,7 +222,7 @@ func EveryCommand(farmName, digest, server string) []Command {
 	return []Command{
 		ApproveCommand("begin the cutover", farmName, digest), RetryCommand(farmName),
 		SkipCommand(farmName, server, false), SkipCommand(farmName, server, true),
-		RollBackCommand("roll back", farmName), AbortCommand("stop", farmName), ResumeCommand(farmName), ForgetCommand(farmName),
+		RollBackCommand("roll back", farmName), UndoCommand("undo", farmName), ForwardCommand(farmName), AbortCommand("stop", farmName), ResumeCommand(farmName), ForgetCommand(farmName),
 		ReleaseCommand(farmName), WithdrawCommand(farmName), CancelCommand(farmName), PostponeCommand(farmName, "18h"),
 		RotateCommand("rotate", farmName), RotateAcceptingCommand(farmName, false, "pending-reboot@"+server),
 		RotateAcceptingCommand(farmName, true, "pending-reboot"), RetryAcceptingCommand(farmName, "pending-reboot@"+server), StatusCommand(farmName), WatchCommand(farmName), PlanCommand(farmName),

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -21,6 +22,8 @@ func TestEveryCommand(t *testing.T) {
 		"farmtrust skip contoso --server oos-02.contoso.com --reason WHY",
 		"farmtrust skip contoso --server oos-02.contoso.com --force --reason WHY",
 		"farmtrust rollback contoso --reason WHY",
+		"farmtrust undo contoso --reason WHY",
+		"farmtrust forward contoso --reason WHY",
 		"farmtrust abort contoso --reason WHY",
 		"farmtrust resume contoso --reason WHY",
 		"farmtrust forget contoso --reason WHY",
@@ -56,16 +59,36 @@ func flagsOf(c report.Command) string {
 	return strings.Join(flags, " ")
 }
 
-func TestDecisionCommands_OfferNoRollbackThatIsRefused(t *testing.T) {
-	offers := func(blocked string) bool {
-		s := waitingStatus(farm.PhaseWaiting, farm.Wait{For: farm.ForApproval, Digest: "1a2b3c4d5e6f", RollbackBlocked: blocked})
-		return slices.ContainsFunc(report.DecisionCommands(s), func(c report.Command) bool { return c.Args[0] == string(farm.RollBack) })
+// Each option of a wait is a command that can be pasted, with its effect; nothing else is
+// offered.
+func TestDecisionCommands(t *testing.T) {
+	var got []string
+	s := blockedRun()
+	s.Wait.Options = append(s.Wait.Options, farm.Option{Choice: "of a newer version", Effect: "unknown"})
+	for _, c := range report.DecisionCommands(s) {
+		got = append(got, c.Heading()[:12]+" -> "+c.Line(report.Program))
 	}
-	if !offers("") {
-		t.Error("it offers no rollback")
+	want := []string{
+		"retry: tries -> farmtrust retry contoso --reason WHY",
+		"skip oos-02. -> farmtrust skip contoso --server oos-02.contoso.com --force --reason WHY",
+		"roll back: r -> farmtrust rollback contoso --reason WHY",
+		"abort: leave -> farmtrust abort contoso --reason WHY",
 	}
-	if offers("the office farm of dr-01 was not part of the rotation") {
-		t.Error("it offers a rollback that is blocked")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("commands (-want +got):\n%s", diff)
+	}
+}
+
+func TestRunAt_SaysHowFarAwayTheDeadlineIs(t *testing.T) {
+	for left, want := range map[time.Duration]string{
+		58 * time.Second: "(in 58s)", 90 * time.Minute: "(in 90 minutes)", 20 * time.Hour: "(in 20 hours)", 7 * 24 * time.Hour: "(in 7 days)",
+	} {
+		s := blockedRun()
+		s.Wait.Until = now.Add(left)
+		page := writePage(t, report.RunAt(s, now))
+		if want := "if nobody decides by " + farm.FormatTime(now.Add(left)) + " " + want; !strings.Contains(page.text, want) {
+			t.Errorf("the page does not say %q:\n%s", want, page.text)
+		}
 	}
 }
 
@@ -108,8 +131,12 @@ func TestFarm_OffersOnlyWhatIsAccepted(t *testing.T) {
 					t.Errorf("offers what is refused: %v", err)
 				}
 			}
-			if got := slices.Contains(offered, controller.RequestRollback); got != report.NewFarmState(s, now).CanRollBack {
+			state := report.NewFarmState(s, now)
+			if got := slices.Contains(offered, controller.RequestRollback); got != state.CanRollBack {
 				t.Errorf("offers a rollback: %t, but to programs it says %t", got, !got)
+			}
+			if got := slices.Contains(offered, controller.RequestUndo); got != state.CanUndo {
+				t.Errorf("offers an undo: %t, but to programs it says %t", got, !got)
 			}
 		})
 	}
@@ -140,7 +167,7 @@ func TestPages_CallTheProgramAsTheyAreTold(t *testing.T) {
 	page := report.Farm(idleState(), now)
 	page.Program = "TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust"
 	w := writePage(t, page)
-	want := "TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust rollback contoso --reason WHY"
+	want := "TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust undo contoso --reason WHY"
 	for writer, text := range map[string]string{"text": w.text, "Markdown": w.markdown, "HTML": w.html} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s does not show %q:\n%s", writer, want, text)

@@ -23,10 +23,10 @@ func isAccepted(s controller.State, now time.Time, kind controller.RequestKind) 
 	return s.CheckRequest(now, controller.Request{Kind: kind, By: "operator", Reason: "page"}, "") == nil
 }
 
-// canRollBack reports whether a rollback is offered: it would be accepted, and could
-// restore what was in use when the farm was last observed.
-func canRollBack(s controller.State, now time.Time) bool {
-	return isAccepted(s, now, controller.RequestRollback) && s.Retention.NoWayBack == ""
+// canUndo reports whether an undo is offered: it would be accepted, and could restore
+// what was in use when the farm was last observed.
+func canUndo(s controller.State, now time.Time) bool {
+	return isAccepted(s, now, controller.RequestUndo) && s.Retention.NoWayBack == ""
 }
 
 // Farm is the page of a farm: until when it is trusted, what its controller
@@ -54,6 +54,9 @@ func farmFacts(s controller.State, now time.Time) Block {
 	}
 	addConsent(&b, s, now)
 	addCurrent(&b, s, now)
+	if doubt := s.Inspected.RefreshDoubt; doubt != "" {
+		b.addAlert("data refresh", "fails, or may fail: "+doubt)
+	}
 	addInspections(&b, s)
 	b.addFact("next", strings.TrimPrefix(s.WhatNext(now).Sentence(now), "next: "))
 	addRuns(&b, s)
@@ -175,7 +178,7 @@ func addRuns(b *Block, s controller.State) {
 // addWait says what keeps a run from going on.
 func addWait(b *Block, run *controller.ActiveRun) {
 	if w := run.Wait; w != nil {
-		cell := Cell{Text: waitName(w.For) + formatUntil(w.Until) + ": " + w.Text, Alert: w.NeedsOperator()}
+		cell := Cell{Text: w.For.Name() + formatUntil(w.Until) + ": " + w.Text, Alert: w.NeedsOperator()}
 		b.Facts = append(b.Facts, Fact{"waits for", cell})
 	}
 	if run.Unread != "" {
@@ -198,10 +201,13 @@ func addPendingEvents(b *Block, pending []controller.Event) {
 	}
 }
 
-// addRetention says what becomes of the old certificates.
+// addRetention says what is unfinished, and what becomes of the old certificates.
 func addRetention(b *Block, s controller.State, now time.Time) {
+	if last := s.LastUnfinished(); last != nil {
+		b.addAlert("not finished", "the rotation to "+last.Target.Thumbprint.Short())
+	}
 	if s.Retention.Snapshot != nil && s.Retention.NoWayBack != "" {
-		b.addFact("rollback", "not possible now: "+s.Retention.NoWayBack)
+		b.addFact("undo", "not possible now: "+s.Retention.NoWayBack)
 	}
 	if !s.WillRetire() {
 		return
@@ -236,8 +242,11 @@ func farmCommands(s controller.State, now time.Time) []Command {
 	if effect := rotateEffect(s, now); effect != "" && isAccepted(s, now, controller.RequestRotate) {
 		all = append(all, RotateCommand(effect, s.Farm))
 	}
-	if canRollBack(s, now) {
-		all = append(all, RollBackCommand("roll back to "+previousName(*s.Retention.Snapshot), s.Farm))
+	if last := s.LastUnfinished(); last != nil && isAccepted(s, now, controller.RequestRollback) {
+		all = append(all, RollBackCommand(rollbackEffect(*last), s.Farm))
+	}
+	if canUndo(s, now) {
+		all = append(all, UndoCommand("go back to "+previousName(*s.Retention.Snapshot)+"; every server is restarted", s.Farm))
 	}
 	if isAccepted(s, now, controller.RequestForget) {
 		all = append(all, ForgetCommand(s.Farm))
@@ -270,7 +279,15 @@ func rotateEffect(s controller.State, now time.Time) string {
 	return ""
 }
 
-// previousName is what a rollback restores.
+// rollbackEffect is what a rollback of an unfinished rotation does.
+func rollbackEffect(snapshot farm.Snapshot) string {
+	if snapshot.Staged {
+		return "remove what the rotation staged; no server is restarted"
+	}
+	return "roll back to " + previousName(snapshot)
+}
+
+// previousName is what a way back restores.
 func previousName(snapshot farm.Snapshot) string {
 	if t := snapshot.Previous.Thumbprint; t != "" {
 		return t.Short()

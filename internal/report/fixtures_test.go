@@ -41,6 +41,12 @@ func inspectedServers() []farm.InspectedServer {
 func renewalInspection() farm.Inspection {
 	return farm.Inspection{
 		Farm: "contoso", At: now, Target: newCertificate(), Current: oldCertificate(), Servers: inspectedServers(),
+		Config: farm.Farm{
+			Name:       "contoso",
+			Office:     farm.Office{Servers: []farm.Server{{Host: "oos-01.contoso.com"}, {Host: "oos-02.contoso.com"}}},
+			SharePoint: []farm.SharePoint{{FrontEnd: farm.Server{Host: "sp-01.contoso.com"}, Servers: []farm.Server{{Host: "sp-01.contoso.com"}}}},
+			Rotation:   farm.RotationPolicy{HealthyFor: 2 * time.Minute},
+		},
 		Findings: []farm.Finding{{
 			Code: "clear-text", Severity: farm.Warn, Server: "oos-01.contoso.com",
 			Text: "AllowHttpSecureStoreConnections sends the contents of ODC files in clear text", Remedy: "use HTTPS where ODC files hold passwords",
@@ -76,20 +82,41 @@ func verifiedReport() farm.Report {
 	step := func(s farm.Step, state farm.State, ms int64, detail string) farm.StepReport {
 		return farm.StepReport{Step: s, State: state, Changed: state == farm.StateChanged, DurationMS: ms, Detail: detail}
 	}
+	servers := []farm.ServerReport{
+		{Host: "oos-01.contoso.com", Role: farm.OfficeRole, Steps: []farm.StepReport{
+			step(farm.StepObserve, farm.StateObserved, 412, ""),
+			step(farm.StepImport, farm.StateChanged, 934, "added to Personal, provider Microsoft Enhanced RSA and AES Cryptographic Provider"),
+			step(farm.StepGrant, farm.StateUnchanged, 120, `NETWORK SERVICE may read the key; it signs as NT AUTHORITY\NETWORK SERVICE`),
+		}},
+		{Host: "sp-01.contoso.com", Role: farm.SharePointRole, Steps: []farm.StepReport{
+			step(farm.StepIssuer, farm.StateChanged, 62_051, `SharePoint Server: updated "OOS SharePoint Server"; SQL Server: updated "OOS SQL Server"`),
+		}},
+	}
+	servers[0].Steps[1].Changes = []farm.Change{{Name: "certificate in store My", Before: "absent", After: "present"}}
+	servers[1].Steps[0].Changes = []farm.Change{
+		{Name: "issuer for SharePoint Server", Before: "99887766", After: "DB0FEA9B"},
+		{Name: "issuer for SQL Server", Before: "99887766", After: "DB0FEA9B"},
+	}
+	servers[1].Steps[0].Attempts, servers[1].Steps[0].LastError = 3, "SQL Server does not answer: a failover takes minutes"
+	for i := range servers {
+		for j := range servers[i].Steps {
+			servers[i].Steps[j].StartedAt = now.Add(time.Duration(i+1) * time.Duration(j+1) * 17 * time.Second)
+		}
+	}
 	return farm.Report{
+		WorkflowID: "rotate/contoso", RunID: "3f0c1c9e-7a5e-4d7e-9c55-0d3a5c0c1b11", Version: "v1.2.0",
+		InUse:        farm.UseOf(farm.StoreCertificate{Thumbprint: newThumbprint, FriendlyName: "OOS S2S 2026", NotAfter: newCertificate().NotAfter}, now.Add(220*time.Second)),
+		PreviousName: "OOS S2S 2025", PreviousNotAfter: oldCertificate().NotAfter, EndedAt: now.Add(222_100 * time.Millisecond), ComparedAt: now.Add(220 * time.Second),
+		Waits: []farm.WaitReport{{For: "an approval", From: now.Add(20 * time.Second), To: now.Add(203 * time.Second), By: "ada@desk-1: approve"}},
+		Proofs: []string{
+			"on 1 office server the key of DB0FEA9B signed as NETWORK SERVICE, in a one-shot scheduled task, and the signature verified",
+			"both trusted token issuers of each of 1 SharePoint farm hold DB0FEA9B, and their app principals have app-only full control on each configured site",
+			"not verified: no token was requested from SharePoint; whether it accepts one shows when a user refreshes data",
+		},
 		Farm: "contoso", Outcome: farm.Verified, Reason: "near expiry of mycert10 in contoso-kv-001 (event f36c5d73-a559-480d-b131-202c16c1c024)",
 		Target: newThumbprint, FriendlyName: "OOS S2S 2026", NotAfter: newCertificate().NotAfter, Previous: oldThumbprint,
 		StartedAt: now, DurationMS: 222_100, Statement: "configured as desired, key usable on every server",
-		Servers: []farm.ServerReport{
-			{Host: "oos-01.contoso.com", Role: farm.OfficeRole, Steps: []farm.StepReport{
-				step(farm.StepObserve, farm.StateObserved, 412, ""),
-				step(farm.StepImport, farm.StateChanged, 934, "added to Personal, provider Microsoft Enhanced RSA and AES Cryptographic Provider"),
-				step(farm.StepGrant, farm.StateUnchanged, 120, `NETWORK SERVICE may read the key; it signs as NT AUTHORITY\NETWORK SERVICE`),
-			}},
-			{Host: "sp-01.contoso.com", Role: farm.SharePointRole, Steps: []farm.StepReport{
-				step(farm.StepIssuer, farm.StateChanged, 62_051, `SharePoint Server: updated "OOS SharePoint Server"; SQL Server: updated "OOS SQL Server"`),
-			}},
-		},
+		Servers: servers,
 	}
 }
 
@@ -99,7 +126,8 @@ func incompleteReport() farm.Report {
 	r.Outcome, r.Statement = farm.Incomplete, "not finished, rotate again to continue: grant key on oos-01.contoso.com: access denied"
 	r.Servers[0].Steps[2].State = farm.StateFailed
 	r.Servers[0].Steps[2].Detail = "access denied: the account must be a local administrator of the server"
-	r.Differences = renewalInspection().Plan[3:]
+	r.Differences, r.Proofs = renewalInspection().Plan[3:], nil
+	r.Unseen, r.InUse = "the farm could not be observed at the end: no worker took it in time", nil
 	return r
 }
 
@@ -109,7 +137,11 @@ const restartWarning = "The following settings have been changed: S2SCertificate
 // decidedReport is of a rotation that two operators decided about.
 func decidedReport() farm.Report {
 	r := incompleteReport()
-	r.Outcome, r.Statement = farm.Partial, "oos-01.contoso.com was skipped; what differs is listed"
+	r.Outcome, r.Statement = farm.Partial, "not finished: oos-01.contoso.com left out by bob@desk-2; 3 differences are left"
+	r.Unseen, r.InUse = "", farm.UseOf(oldCertificate(), now.Add(222*time.Second))
+	r.Waits = append(r.Waits, farm.WaitReport{For: "a decision", From: now.Add(30 * time.Minute), To: now.Add(time.Hour), By: "bob@desk-2: skip"})
+	r.DurationMS, r.EndedAt = 3_701_000, now.Add(3_701*time.Second)
+	r.Servers[0].Steps[2].StartedAt = now.AddDate(0, 0, 1)
 	r.Servers[0].Steps[2].State = farm.StateSkipped
 	r.Servers[1].Steps[0].Warnings = []string{restartWarning}
 	r.Findings = renewalInspection().Findings
@@ -126,8 +158,13 @@ func largeReport() farm.Report {
 	failed := r.Servers[0]
 	failed.Host = "oos-99.contoso.com"
 	r.Servers, r.Differences = nil, nil
-	for range 40 {
-		r.Servers = append(r.Servers, verifiedReport().Servers...)
+	for i := range 40 {
+		servers := verifiedReport().Servers
+		servers[0].Host, servers[1].Host = fmt.Sprintf("oos-%02d.contoso.com", i+1), fmt.Sprintf("sp-%02d.contoso.com", i+1)
+		if i > 0 {
+			servers[1].Steps[0].Attempts, servers[1].Steps[0].LastError = 0, ""
+		}
+		r.Servers = append(r.Servers, servers...)
 	}
 	r.Servers[4].Steps[0].Warnings = []string{restartWarning}
 	r.Servers = append(r.Servers, failed)
@@ -137,7 +174,8 @@ func largeReport() farm.Report {
 // runningStatus is of a rotation that runs.
 func runningStatus(phase farm.Phase) farm.Status {
 	s := farm.Status{Phase: phase, Report: verifiedReport()}
-	s.Report.Outcome, s.Report.Statement, s.Report.DurationMS = "", "", 0
+	s.Report.Outcome, s.Report.Statement, s.Report.DurationMS, s.Report.EndedAt, s.Report.Proofs = "", "", 0, time.Time{}, nil
+	s.Report.InUse = farm.UseOf(oldCertificate(), now)
 	s.Report.Servers[1].Steps[0].State = farm.StateRunning
 	s.Report.Differences = renewalInspection().Plan
 	return s
@@ -247,8 +285,14 @@ func inspectionPages() map[string]report.Page {
 	unobserved.Plan, unobserved.Current, unobserved.Findings = nil, farm.StoreCertificate{}, nil
 	check.Servers[0].Machine.Elevated = false
 	check.Servers[2] = farm.InspectedServer{Host: "sp-01.contoso.com", Problem: "sign in to sp-01.contoso.com: access denied: check the connection's user, password and auth"}
+	undo, stuck, unseen := previewOfUndo(), previewOfUndo(), unobserved
+	stuck.Previewed.Findings = append(stuck.Previewed.Findings, farm.Finding{
+		Code: "changed-since", Severity: farm.Stop, Server: "sp-01.contoso.com", Text: "the issuer of SQL Server holds 11223344: neither the new certificate DB0FEA9B nor the one before, 99887766", Remedy: "decide which value is right, set it, then retry",
+	})
 	return map[string]report.Page{
-		"plan-renewal": report.Plan(renewalInspection()), "plan-first-set-up": report.Plan(firstSetUp), "plan-in-order": report.Plan(inOrder),
+		"preview-undo": report.Preview(undo, report.UndoCommand("undo", "contoso")), "preview-stopped": report.Preview(stuck, report.UndoCommand("undo", "contoso")),
+		"preview-unobserved": report.Preview(unseen, report.UndoCommand("undo", "contoso")),
+		"plan-renewal":       report.Plan(renewalInspection()), "plan-first-set-up": report.Plan(firstSetUp), "plan-in-order": report.Plan(inOrder),
 		"plan-acceptable": report.Plan(acceptable), "plan-accepted": report.Plan(accepted), "plan-stopped": report.Plan(stopped), "plan-unobserved": report.Plan(unobserved), "check": report.Check(check, nil), "check-stopped": report.Check(stopped, nil),
 		"check-troubles": report.Check(check, []string{"certificate 99887766, in use, expires on 2026-01-14 06:00 UTC: 9 days left", "suspended: the rotation was rolled back"}),
 	}
@@ -259,8 +303,12 @@ func runPages() map[string]report.Page {
 	unchanged, rolledBack, retired := verifiedReport(), incompleteReport(), verifiedReport()
 	unchanged.Outcome, unchanged.Statement, unchanged.Previous = farm.NoChange, "nothing to do: configured as desired, key usable on every server", newThumbprint
 	unchanged.Servers[0].Steps, unchanged.Servers[1].Steps = unchanged.Servers[0].Steps[:1], nil
+	unchanged.InUse, unchanged.Waits = verifiedReport().InUse, nil
 	rolledBack.Outcome, rolledBack.Intent, rolledBack.Statement = farm.RolledBack, farm.Rollback, "everything is as it was before"
-	retired.Target, retired.Previous, retired.FriendlyName = oldThumbprint, "", "OOS S2S 2025"
+	rolledBack.InUse, rolledBack.Unseen, rolledBack.Differences = farm.UseOf(oldCertificate(), rolledBack.EndedAt), "", nil
+	retired.Target, retired.Previous, retired.FriendlyName, retired.NotAfter = oldThumbprint, "", "OOS S2S 2025", oldCertificate().NotAfter
+	retired.Statement = "nothing used the old certificate; it is deleted on every office server, with its key"
+	retired.InUse.At, retired.Proofs = now.Add(-time.Hour), nil
 	retired.Servers = []farm.ServerReport{{Host: "oos-01.contoso.com", Role: farm.OfficeRole, Steps: []farm.StepReport{{Step: farm.StepFindUse, State: farm.StateObserved}, {Step: farm.StepDelete, State: farm.StateChanged, DurationMS: 1234}}}}
 	pages := map[string]report.Page{}
 	for name, s := range waitingRuns() {
@@ -268,7 +316,8 @@ func runPages() map[string]report.Page {
 	}
 	refused, accepting := verifiedReport(), decidedReport()
 	refused.Outcome, refused.Statement = farm.Refused, "not started, nothing was changed: oos-02.contoso.com: a reboot of Windows is pending: reboot it before the rotation"
-	refused.Intent, refused.Findings, refused.Servers = farm.ReplaceCompromised, []farm.Finding{pendingReboot()}, nil
+	refused.Intent, refused.Findings, refused.Servers, refused.Waits, refused.Proofs = farm.ReplaceCompromised, []farm.Finding{pendingReboot()}, nil, nil, nil
+	refused.InUse = farm.UseOf(oldCertificate(), now)
 	accepting.Findings = append(accepting.Findings, acceptedReboot())
 	accepting.Decisions = append(accepting.Decisions, farm.RecordedDecision{At: now.Add(2 * time.Hour), Decision: farm.Decision{
 		Choice: farm.Retry, Accept: []string{"pending-reboot@oos-02.contoso.com"}, By: "ada@desk-1", Reason: "the update is installed on Sunday",
@@ -282,47 +331,6 @@ func runPages() map[string]report.Page {
 	}
 	pages["run-cutover"] = report.Run(runningStatus(farm.PhaseCutover))
 	return pages
-}
-
-// waitingRuns are runs that wait, by name.
-func waitingRuns() map[string]farm.Status {
-	blocked := []farm.Blocked{
-		{
-			Server: "oos-01.contoso.com", Step: farm.StepS2SName, Text: "access denied: the account must be a local administrator of the server",
-			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back",
-		},
-		{
-			Server: "oos-02.contoso.com", Step: farm.StepReplication, Text: "still sees OOS S2S 2025",
-			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back", Skippable: true, Serving: true,
-		},
-		{
-			Server: "oos-03.contoso.com", Step: farm.StepReplication, Text: "connection refused",
-			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back", Skippable: true,
-		},
-		{Server: "sp-01.contoso.com", Step: farm.StepIssuer, Text: "no answer in time", Until: now.Add(25 * time.Hour), Then: "then the rotation is rolled back"},
-	}
-	conflict := []farm.Blocked{{Server: "sp-01.contoso.com", Step: farm.StepRestoreIssuers, Text: "the issuer holds 11223344: set it, then retry", Then: "it waits until an operator decides"}}
-	deletion := waitingStatus(farm.PhaseRetiring, farm.Wait{
-		For: farm.ForApproval, Digest: "0f0e0d0c0b0a", Text: "approve 0f0e0d0c0b0a to delete certificate 99887766 and its key on every office server",
-	})
-	deletion.Report.Differences = nil
-	blockedRun := waitingStatus(farm.PhaseCutover, farm.Wait{
-		For: farm.ForDecision, Until: now.Add(24 * time.Hour), Text: "decide about each: retry, skip, roll back or abort", Blocked: blocked,
-	})
-	blockedRun.Report.Servers = append(blockedRun.Report.Servers, farm.ServerReport{Host: "oos-02.contoso.com", Role: farm.OfficeRole}, farm.ServerReport{Host: "oos-03.contoso.com", Role: farm.OfficeRole})
-	return map[string]farm.Status{
-		"run-waits-approval": waitingStatus(farm.PhaseWaiting, farm.Wait{For: farm.ForApproval, Digest: "1a2b3c4d5e6f", Text: "approve 1a2b3c4d5e6f, or roll back what is staged"}),
-		"run-waits-window": waitingStatus(farm.PhaseWaiting, farm.Wait{
-			For: farm.ForWindow, Until: now.Add(72 * time.Hour), Text: "the window Sat 22:00-04:00 Europe/Zurich opens; the cutover takes about 25m0s",
-		}),
-		"run-blocked": blockedRun,
-		"run-blocked-recheck": waitingStatus(farm.PhaseWaiting, farm.Wait{For: farm.ForDecision, Text: "decide about each blocked step", Blocked: []farm.Blocked{{
-			Server: "oos-01.contoso.com", Step: farm.StepRecheck, Text: "since the rotation was planned: oos-02.contoso.com: a reboot of Windows is pending: reboot it before the rotation",
-			Until: now.Add(24 * time.Hour), Then: "then the rotation is rolled back", Accept: []string{"pending-reboot@oos-02.contoso.com"},
-		}}}),
-		"run-blocked-rollback": waitingStatus(farm.PhaseRollingBack, farm.Wait{For: farm.ForDecision, Text: "decide about each: retry or abort", Blocked: conflict}),
-		"run-waits-deletion":   deletion,
-	}
 }
 
 // summaries are what is known of farms, in all kinds of trouble and in none.

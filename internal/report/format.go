@@ -10,17 +10,28 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// FormatDuration is how long something took: tenths of seconds below a minute,
-// seconds above.
-func FormatDuration(d time.Duration) string {
-	if d < time.Minute {
-		return fmt.Sprintf("%.1fs", d.Seconds())
-	}
-	return d.Round(time.Second).String()
+func formatMilliseconds(n int64) string {
+	return farm.FormatDuration(time.Duration(n) * time.Millisecond)
 }
 
-func formatMilliseconds(n int64) string {
-	return FormatDuration(time.Duration(n) * time.Millisecond)
+// formatMoment is a moment of a run to the second, with the date where that is not the
+// day on which the run began.
+func formatMoment(t, began time.Time) string {
+	switch t, began = t.UTC(), began.UTC(); {
+	case t.IsZero():
+		return "-"
+	case t.Format(time.DateOnly) == began.Format(time.DateOnly):
+		return t.Format(time.TimeOnly)
+	}
+	return t.Format(time.DateTime)
+}
+
+// formatEstimate is about how long something takes, in minutes.
+func formatEstimate(d time.Duration) string {
+	if d < time.Minute {
+		return "a minute"
+	}
+	return countThings(int(d.Round(time.Minute).Minutes()), "minute")
 }
 
 // formatUntil is " until" a time, or nothing where there is none.
@@ -62,13 +73,14 @@ func formatCertificate(t farm.Thumbprint, friendlyName string) string {
 	return fmt.Sprintf("%s %q", t, friendlyName)
 }
 
-// addCertificate adds two facts: a certificate, and when it expires, with the
-// days left from now.
-func (b *Block) addCertificate(name string, t farm.Thumbprint, friendlyName string, notAfter, now time.Time) {
-	b.addFact(name, formatCertificate(t, friendlyName))
-	if !notAfter.IsZero() {
-		b.addFact("expires", farm.FormatTime(notAfter)+", "+formatDaysLeft(notAfter, now))
+// describeCertificate names a certificate, and says when it expires, with the days left
+// from now.
+func describeCertificate(t farm.Thumbprint, friendlyName string, notAfter, now time.Time) string {
+	text := formatCertificate(t, friendlyName)
+	if notAfter.IsZero() {
+		return text
 	}
+	return text + ", until " + farm.FormatTime(notAfter) + ", " + formatDaysLeft(notAfter, now)
 }
 
 // orDash stands in for what is not known.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"strings"
 )
 
 //go:embed page.gohtml
@@ -14,6 +15,7 @@ var pageHTML string
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"clean":         CleanText,
 	"width":         func(header []string) int { return max(len(header), 1) },
+	"column":        func(name string) string { return "c-" + strings.ReplaceAll(name, " ", "-") },
 	"needsOperator": func() string { return needsOperator },
 }).Parse(pageHTML))
 

@@ -44,7 +44,9 @@ func Plan(n farm.Inspection) Page {
 	page.add(findingsBlock(n.Findings))
 	page.add(acceptBlock(n.Farm, n.Findings, false))
 	page.add(problemsBlock(n.Servers))
-	page.add(Block{Title: "what a rotation would do", Table: differenceTable(n.Plan)})
+	p := n.Preview("a rotation")
+	page.add(Block{Title: "what a rotation would do", Table: differenceTable(withoutRestarts(n.Plan))})
+	page.Blocks = append(page.Blocks, impactBlocks(p.Steps, p.Restarts, p.EstimateMS)...)
 	page.add(issuerBlock(n.Plan))
 	return page
 }
@@ -56,7 +58,7 @@ func planState(n farm.Inspection) string {
 	case Stopped:
 		return "a rotation would not start, " + countThings(len(farm.Stops(n.Findings)), "precondition") + " to meet first"
 	case Differs:
-		return fmt.Sprintf("a rotation would make %s on %s", countThings(len(n.Plan), "change"), countThings(countServers(n.Plan), "server"))
+		return "a rotation " + SummarizePreview(n.Preview("a rotation"))
 	default:
 		return "nothing to do, configured as desired, key usable on every server"
 	}
@@ -95,14 +97,6 @@ func countProblems(n farm.Inspection) int {
 		}
 	}
 	return count
-}
-
-func countServers(plan []farm.Difference) int {
-	hosts := map[string]bool{}
-	for _, d := range plan {
-		hosts[d.Server] = true
-	}
-	return len(hosts)
 }
 
 // certificateFacts are the certificate in use and the one a rotation would
@@ -241,4 +235,13 @@ func issuerBlock(plan []farm.Difference) Block {
 		b.addFact(i.Product, i.RegisteredName)
 	}
 	return b
+}
+
+// addCertificate adds two facts: a certificate, and when it expires, with the
+// days left from now.
+func (b *Block) addCertificate(name string, t farm.Thumbprint, friendlyName string, notAfter, now time.Time) {
+	b.addFact(name, formatCertificate(t, friendlyName))
+	if !notAfter.IsZero() {
+		b.addFact("expires", farm.FormatTime(notAfter)+", "+formatDaysLeft(notAfter, now))
+	}
 }

@@ -14,9 +14,9 @@ const maxMarkdown = 20_000
 
 // Limits of a page that would not fit.
 const (
-	// blockLimit is what each block may take. The blocks that may be large are
-	// five: blocked steps, what is approved, decisions, findings, and servers or
-	// differences; the others take less than what is left.
+	// blockLimit is what each block may take. Those that may be large at the same time
+	// are five: blocked steps, or the steps and the restarts that are approved, decisions,
+	// findings, and servers or differences; the others take less than what is left.
 	blockLimit = 3_000
 	// cellLimit is what a cell may take, in characters.
 	cellLimit = 250
@@ -78,8 +78,16 @@ func (m *markdownWriter) writeBlock(b Block) {
 	m.writeFacts(b.Facts)
 	m.writeTable(b.Table)
 	for _, c := range b.Commands {
-		m.text.WriteString("- to " + m.escape(c.Effect) + ": " + formatCode(c.Line(m.page.program())) + "\n")
+		m.text.WriteString("- " + m.formatHeading(c) + ": " + formatCode(c.Line(m.page.program())) + "\n")
 	}
+}
+
+// formatHeading says what a command is for, with what it decides set off.
+func (m *markdownWriter) formatHeading(c Command) string {
+	if c.Name == "" {
+		return m.escape(c.Heading())
+	}
+	return "**" + m.escape(c.Name) + "**: " + m.escape(c.Effect)
 }
 
 // takeRoom takes room for a line from the block's, and reports whether there is

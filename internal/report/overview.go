@@ -113,7 +113,7 @@ func nextText(s controller.Summary, now time.Time) string {
 	case state.Unmanaged != "":
 		return state.Unmanaged
 	case state.Active != nil && state.Active.Wait != nil:
-		return waitName(state.Active.Wait.For) + formatUntil(state.Active.Wait.Until)
+		return state.Active.Wait.For.Name() + formatUntil(state.Active.Wait.Until)
 	case state.Active != nil && !state.Active.Retirement:
 		return state.Active.Reason
 	case state.Suspended != "":

@@ -12,34 +12,45 @@ import (
 // Run is the page of a rotation, a rollback or a retirement, while it runs and
 // after it has ended. Days are counted from its start while it runs, and from
 // its end afterwards, so that a report reads the same whenever it is shown.
-func Run(s farm.Status) Page {
+func Run(s farm.Status) Page { return RunAt(s, time.Time{}) }
+
+// RunAt is [Run] for somebody who looks at it now: deadlines say how far away they are.
+func RunAt(s farm.Status, now time.Time) Page {
 	r := s.Report
-	page := Page{Title: r.Farm, State: string(s.Phase)}
-	if r.Outcome != "" {
-		page.State = string(r.Outcome)
-	}
+	page := Page{Title: r.Farm, State: runState(s)}
 	page.add(Block{Text: r.Statement})
 	page.NeedsOperator = r.Outcome == "" && s.Wait.NeedsOperator()
 	page.Blocks = append(page.Blocks, waitBlocks(s)...)
 	page.add(Block{Title: "to decide", Commands: DecisionCommands(s)})
 	page.add(Block{Title: "what you can do", Commands: cancelCommands(s)})
-	page.add(approvalBlock(s))
+	page.add(thenBlock(s, now))
+	page.Blocks = append(page.Blocks, approvalBlocks(s)...)
+	page.add(runCertificates(s))
 	page.add(runFacts(s))
+	page.add(proofsBlock(r.Proofs))
+	page.add(waitsBlock(r))
 	page.add(decisionsBlock(r.Decisions))
 	page.add(findingsBlock(r.Findings))
 	if r.Outcome == farm.Refused {
 		page.add(acceptBlock(r.Farm, r.Findings, r.Intent == farm.ReplaceCompromised))
 	}
 	if leavesDifferences(r.Outcome) {
-		page.add(Block{Title: countThings(len(r.Differences), "difference") + " when last compared", Table: differenceTable(r.Differences)})
+		page.add(differencesBlock(r))
 	}
+	page.add(changesBlock(r.Servers))
 	page.Blocks = append(page.Blocks, stepBlocks(r)...)
 	return page
 }
 
-// EndedAt is when the run of a report ended.
-func EndedAt(r farm.Report) time.Time {
-	return r.StartedAt.Add(time.Duration(r.DurationMS) * time.Millisecond)
+// runState is how far a run is, or how it ended, in a word or two.
+func runState(s farm.Status) string {
+	switch {
+	case s.Report.Outcome == "":
+		return string(s.Phase)
+	case s.Report.Outcome == farm.Verified && isRetirement(s):
+		return "retired"
+	}
+	return string(s.Report.Outcome)
 }
 
 // leavesDifferences reports whether a run that ended so may have left
@@ -48,20 +59,73 @@ func leavesDifferences(o farm.Outcome) bool {
 	return o == farm.Incomplete || o == farm.Refused || o == farm.Partial
 }
 
+// differencesBlock lists what was left, and says as of when.
+func differencesBlock(r farm.Report) Block {
+	b := Block{Title: countThings(len(r.Differences), "difference") + " left", Table: differenceTable(r.Differences)}
+	if len(r.Differences) == 0 {
+		b.Title = "no difference is known"
+	}
+	switch at := r.ComparedAt; {
+	case r.Unseen != "":
+		b.Text = joinNonEmpty("; ", "as last compared on "+farm.FormatTime(at)+", without what was removed since", r.Unseen)
+	case !at.IsZero():
+		b.Text = "as compared on " + farm.FormatTime(at)
+	}
+	return b
+}
+
+// runCertificates says which certificate the farm has, then what the run was about.
+func runCertificates(s farm.Status) Block {
+	r := s.Report
+	b := Block{Title: "certificates"}
+	switch use := r.InUse; {
+	case use == nil && r.Outcome != "" && !r.EndedAt.IsZero():
+		b.addFact("in use", "not known: the farm was not observed at the end")
+	case use == nil:
+	case use.Thumbprint == "":
+		b.addFact("in use", "no S2S certificate")
+	default:
+		text := describeCertificate(use.Thumbprint, use.FriendlyName, use.NotAfter, r.End())
+		if r.End().Sub(use.At) > staleUse {
+			text += ", as observed on " + farm.FormatTime(use.At)
+		}
+		b.Facts = append(b.Facts, Fact{"in use", Cell{text, !use.NotAfter.After(r.End())}})
+	}
+	isInUse := func(t farm.Thumbprint) bool { return r.InUse != nil && r.InUse.Thumbprint == t }
+	if r.Target != "" && !isInUse(r.Target) {
+		b.addFact(targetName(s), describeCertificate(r.Target, r.FriendlyName, r.NotAfter, r.End()))
+	}
+	if r.Previous != "" && r.Previous != r.Target && !isInUse(r.Previous) {
+		name := "before"
+		if r.Outcome == farm.Verified {
+			name = "replaced"
+		}
+		b.addFact(name, describeCertificate(r.Previous, r.PreviousName, r.PreviousNotAfter, r.End()))
+	}
+	return b
+}
+
+// staleUse is from how long before the end of a run on the report says when the
+// certificate in use was seen.
+const staleUse = 10 * time.Minute
+
+// targetName is what became of a run's certificate that is not in use.
+func targetName(s farm.Status) string {
+	switch {
+	case isRetirement(s) && s.Report.Outcome == farm.Verified:
+		return "deleted"
+	case isRetirement(s):
+		return "to delete"
+	case s.Report.Outcome == farm.RolledBack:
+		return "rolled back"
+	}
+	return "target"
+}
+
 func runFacts(s farm.Status) Block {
 	r := s.Report
 	b := Block{Title: runName(s)}
-	if r.Target != "" {
-		name := "target"
-		if isRetirement(s) {
-			name = "certificate"
-		}
-		b.addCertificate(name, r.Target, r.FriendlyName, r.NotAfter, EndedAt(r))
-	}
-	if r.Previous != "" && r.Previous != r.Target {
-		b.addFact("previous", string(r.Previous))
-	}
-	if r.Intent != farm.Renew && r.Intent != farm.Rollback {
+	if r.Intent != farm.Renew && !r.Intent.GoesBack() {
 		b.addFact("intent", string(r.Intent))
 	}
 	if r.Reason != "" {
@@ -69,9 +133,58 @@ func runFacts(s farm.Status) Block {
 	}
 	b.addFact("started", farm.FormatTime(r.StartedAt))
 	if r.Outcome != "" {
-		b.addFact("took", formatMilliseconds(r.DurationMS))
+		b.addFact("ended", farm.FormatTime(r.End()))
+		b.addFact("took", describeDuration(r))
+	}
+	if r.RunID != "" {
+		b.addFact("in Temporal", r.WorkflowID+", run "+r.RunID)
+	}
+	if r.Version != "" {
+		b.addFact("version", r.Version)
+	}
+	if r.Shortened != "" {
+		b.addFact("shortened", r.Shortened)
 	}
 	return b
+}
+
+// describeDuration is how long a run took, and what of that it waited for what.
+func describeDuration(r farm.Report) string {
+	text := formatMilliseconds(r.DurationMS)
+	var names []string
+	waited := map[string]time.Duration{}
+	for _, w := range r.Waits {
+		if waited[w.For] == 0 {
+			names = append(names, w.For)
+		}
+		waited[w.For] += w.To.Sub(w.From)
+	}
+	for i, name := range names {
+		if i == 0 {
+			text += fmt.Sprintf(", %s of it waiting for %s", farm.FormatDuration(waited[name]), name)
+		} else {
+			text += fmt.Sprintf(", %s for %s", farm.FormatDuration(waited[name]), name)
+		}
+	}
+	return text
+}
+
+// proofsBlock says what was verified, and how.
+func proofsBlock(proofs []string) Block {
+	var g Group
+	for _, text := range proofs {
+		g.Rows = append(g.Rows, makeRow(text))
+	}
+	return Block{Title: "what was verified", Table: Table{Groups: []Group{g}}}
+}
+
+// waitsBlock lists what the run waited for.
+func waitsBlock(r farm.Report) Block {
+	var g Group
+	for _, w := range r.Waits {
+		g.Rows = append(g.Rows, makeRow(farm.FormatTime(w.From), farm.FormatTime(w.To), farm.FormatDuration(w.To.Sub(w.From)), w.For, w.By))
+	}
+	return Block{Title: "waits", Table: Table{Header: []string{"from", "to", "took", "for", "ended by"}, Groups: []Group{g}}}
 }
 
 // runName is what a run is.
@@ -79,8 +192,8 @@ func runName(s farm.Status) string {
 	switch {
 	case isRetirement(s):
 		return "retirement"
-	case s.Report.Intent == farm.Rollback:
-		return "rollback"
+	case s.Report.Intent.GoesBack():
+		return string(s.Report.Intent)
 	}
 	return "rotation"
 }

@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
@@ -15,46 +17,97 @@ const fewServers = 12
 func stepBlocks(r farm.Report) []Block {
 	var page Page
 	if len(r.Servers) <= fewServers {
-		page.add(Block{Title: "servers", Table: stepTable(r.Servers)})
+		page.add(Block{Title: "servers", Table: stepTable(r.Servers, r.StartedAt)})
 		return page.Blocks
 	}
-	page.add(Block{Title: countThings(len(r.Servers), "server"), Table: countTable(r.Servers)})
+	page.add(Block{Title: countThings(len(r.Servers), "server"), Table: countTable(r.Servers, r.StartedAt)})
 	unfinished := unfinishedServers(r.Servers)
 	title := "unfinished servers"
-	if slices.ContainsFunc(unfinished, hasWarnings) {
-		title += ", and warnings"
+	if slices.ContainsFunc(unfinished, wasNotSmooth) {
+		title += ", and what warned or was retried"
 	}
-	page.add(Block{Title: title, Table: stepTable(unfinished)})
+	page.add(Block{Title: title, Table: stepTable(unfinished, r.StartedAt)})
 	return page.Blocks
 }
 
-func hasWarnings(s farm.ServerReport) bool {
-	return slices.ContainsFunc(s.Steps, func(step farm.StepReport) bool { return len(step.Warnings) > 0 })
+// wasNotSmooth reports whether a step warned, or was tried more than once.
+func wasNotSmooth(s farm.ServerReport) bool {
+	return slices.ContainsFunc(s.Steps, func(step farm.StepReport) bool { return len(step.Warnings) > 0 || step.Attempts > 1 })
+}
+
+// fewHosts is up to how many servers are named where a change is the same on many.
+const fewHosts = 4
+
+// changesBlock lists the values that were changed, in the order of the steps. What is
+// the same on several servers is one row.
+func changesBlock(servers []farm.ServerReport) Block {
+	var all []farm.Change
+	hosts := map[farm.Change][]string{}
+	for _, step := range farm.AllSteps() {
+		for _, s := range servers {
+			for _, row := range s.Steps {
+				if row.Step != step {
+					continue
+				}
+				for _, c := range row.Changes {
+					if len(hosts[c]) == 0 {
+						all = append(all, c)
+					}
+					hosts[c] = append(hosts[c], s.Host)
+				}
+			}
+		}
+	}
+	var g Group
+	for _, c := range all {
+		g.Rows = append(g.Rows, makeRow(c.Name, c.Before, c.After, joinHosts(hosts[c])))
+	}
+	return Block{Title: "what was changed", Table: Table{Header: []string{"what", "before", "after", "on"}, Groups: []Group{g}}}
+}
+
+func joinHosts(hosts []string) string {
+	if more := len(hosts) - fewHosts; more > 0 {
+		return strings.Join(hosts[:fewHosts], ", ") + fmt.Sprintf(" and %d more", more)
+	}
+	return strings.Join(hosts, ", ")
 }
 
 // stepTable has a group for each server that has begun, and in it a row for
 // each step.
-func stepTable(servers []farm.ServerReport) Table {
-	t := Table{Header: []string{"step", "state", "took", "detail"}}
+func stepTable(servers []farm.ServerReport, began time.Time) Table {
+	t := Table{Header: []string{"step", "state", "at", "took", "detail"}}
 	for _, s := range servers {
 		if len(s.Steps) == 0 {
 			continue
 		}
 		g := Group{Title: fmt.Sprintf("%s (%s)", s.Host, s.Role)}
 		for _, step := range s.Steps {
-			row := makeRow(string(step.Step), string(step.State), formatMilliseconds(step.DurationMS), step.Detail)
+			row := makeRow(string(step.Step), string(step.State), formatMoment(step.StartedAt, began), formatMilliseconds(step.DurationMS), step.Detail)
 			row[1].Alert = step.State == farm.StateFailed
 			if step.State == farm.StateRunning {
-				row[2].Text = "-"
+				row[3].Text = "-"
 			}
 			g.Rows = append(g.Rows, row)
+			if step.Attempts > 1 || step.LastError != "" {
+				g.Rows = append(g.Rows, makeRow("", "retried", "", "", describeAttempts(step)))
+			}
 			for _, text := range step.Warnings {
-				g.Rows = append(g.Rows, makeRow("", "warned", "", text))
+				g.Rows = append(g.Rows, makeRow("", "warned", "", "", text))
 			}
 		}
 		t.Groups = append(t.Groups, g)
 	}
 	return t
+}
+
+// describeAttempts says how often a step was tried, and why the last attempt failed that
+// did.
+func describeAttempts(step farm.StepReport) string {
+	text := countThings(max(step.Attempts, 2), "attempt")
+	if step.LastError != "" {
+		text += "; one failed: " + step.LastError
+	}
+	return text
 }
 
 // stepStates are the columns of a count, in order.
@@ -64,11 +117,12 @@ func stepStates() []farm.State {
 
 // countTable has a row for each step that was reached, and in it on how many
 // servers the step is in which state.
-func countTable(servers []farm.ServerReport) Table {
+func countTable(servers []farm.ServerReport, began time.Time) Table {
 	t := Table{Header: []string{"step"}, Groups: []Group{{}}}
 	for _, state := range stepStates() {
 		t.Header = append(t.Header, string(state))
 	}
+	t.Header = append(t.Header, "began")
 	for _, step := range farm.AllSteps() {
 		counts := countStates(servers, step)
 		if len(counts) == 0 {
@@ -78,9 +132,23 @@ func countTable(servers []farm.ServerReport) Table {
 		for _, state := range stepStates() {
 			row = append(row, Cell{Text: fmt.Sprint(counts[state]), Alert: state == farm.StateFailed && counts[state] > 0})
 		}
+		row = append(row, Cell{Text: formatMoment(firstStart(servers, step), began)})
 		t.Groups[0].Rows = append(t.Groups[0].Rows, row)
 	}
 	return t
+}
+
+// firstStart is when a step first began on any server; zero where that is not known.
+func firstStart(servers []farm.ServerReport, step farm.Step) time.Time {
+	var first time.Time
+	for _, s := range servers {
+		for _, row := range s.Steps {
+			if at := row.StartedAt; row.Step == step && !at.IsZero() && (first.IsZero() || at.Before(first)) {
+				first = at
+			}
+		}
+	}
+	return first
 }
 
 // countStates counts the servers by the state of a step.
@@ -96,14 +164,14 @@ func countStates(servers []farm.ServerReport, step farm.Step) map[farm.State]int
 	return counts
 }
 
-// unfinishedServers are the servers where a step failed, still runs or warned, with
-// only those steps.
+// unfinishedServers are the servers where a step failed, still runs, warned or was
+// retried, with only those steps.
 func unfinishedServers(servers []farm.ServerReport) []farm.ServerReport {
 	var unfinished []farm.ServerReport
 	for _, server := range servers {
 		rest := farm.ServerReport{Host: server.Host, Role: server.Role}
 		for _, step := range server.Steps {
-			if step.State == farm.StateFailed || step.State == farm.StateRunning || len(step.Warnings) > 0 {
+			if step.State == farm.StateFailed || step.State == farm.StateRunning || len(step.Warnings) > 0 || step.Attempts > 1 {
 				rest.Steps = append(rest.Steps, step)
 			}
 		}

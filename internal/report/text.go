@@ -56,7 +56,11 @@ func (t *textWriter) writeBlock(b Block, program string) {
 	t.writeFacts(b.Facts)
 	t.writeTable(b.Table)
 	for _, c := range b.Commands {
-		t.writeRow("  ", nil, Cell{Text: "to " + c.Effect + ":"}, nil)
+		heading := c.Heading()
+		if c.Name == "" {
+			heading += ":"
+		}
+		t.writeRow("  ", nil, Cell{Text: heading}, nil)
 		t.text.WriteString("    " + c.Line(program) + "\n")
 	}
 }

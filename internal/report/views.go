@@ -64,11 +64,13 @@ type FarmState struct {
 	// expiry events that nothing came of yet.
 	Request       *controller.Request `json:"request,omitempty"`
 	PendingEvents []controller.Event  `json:"pendingEvents,omitempty"`
-	// CanRollBack reports whether a request to roll back is accepted now, and was
-	// possible when the farm was last observed; NoWayBack says why it was not.
+	// CanRollBack reports whether a request to roll back is accepted now. CanUndo reports
+	// the same of an undo, which was possible when the farm was last observed; NoWayBack
+	// says why it was not.
 	CanRollBack bool   `json:"canRollBack"`
+	CanUndo     bool   `json:"canUndo"`
 	NoWayBack   string `json:"noWayBack,omitempty"`
-	// Previous is the certificate that a rollback restores. It is retired at RetireAt.
+	// Previous is the certificate that an undo restores. It is retired at RetireAt.
 	Previous *CertificateSummary `json:"previous,omitempty"`
 	RetireAt time.Time           `json:"retireAt,omitzero"`
 	// InspectionIntervalMS and KeepOldForMS are the farm's policy as of the last
@@ -107,7 +109,7 @@ func NewFarmState(s controller.State, now time.Time) FarmState {
 		Recalling: s.Recalling, RecallProblem: s.RecallProblem, Current: summarizeCertificate(s.Inspected.Current),
 		InspectedAt: s.Inspected.At.UTC(), NextInspectionAt: nextInspection(s).UTC(), Unreachable: s.Inspected.Unreachable,
 		Next: s.Next, Request: s.Mailbox.Request, PendingEvents: s.Mailbox.Pending,
-		CanRollBack: canRollBack(s, now), NoWayBack: s.Retention.NoWayBack,
+		CanRollBack: isAccepted(s, now, controller.RequestRollback), CanUndo: canUndo(s, now), NoWayBack: s.Retention.NoWayBack,
 		InspectionIntervalMS: s.Policy.InspectionInterval.Milliseconds(), KeepOldForMS: s.Policy.KeepOldFor.Milliseconds(),
 	}
 	f.Upcoming = s.WhatNext(now)
@@ -160,6 +162,14 @@ type Inspection struct {
 	// what it would not.
 	Differences []farm.Difference `json:"differences"`
 	Findings    []farm.Finding    `json:"findings"`
+	// Restarts are the restarts among the differences, in the order in which they are
+	// made, and EstimateMS is how long it takes from the first change that users notice to
+	// the last restart, in milliseconds: a guess on the safe side.
+	Restarts   []farm.PlannedRestart `json:"restarts,omitempty"`
+	EstimateMS int64                 `json:"estimateMs,omitempty"`
+	// Preview is what was asked for instead of what a rotation would do; left out where
+	// nothing else was.
+	Preview *farm.Preview `json:"preview,omitempty"`
 }
 
 // InspectedServer is what one server answered.
@@ -188,6 +198,8 @@ func NewInspection(n farm.Inspection) Inspection {
 		Farm: n.Farm, InspectedAt: n.At.UTC(), Assessment: AssessInspection(n), Current: summarizeCertificate(n.Current),
 		Servers: []InspectedServer{}, Differences: append([]farm.Difference{}, n.Plan...), Findings: append([]farm.Finding{}, n.Findings...),
 	}
+	p := n.Preview("a rotation")
+	view.Restarts, view.EstimateMS, view.Preview = p.Restarts, p.EstimateMS, n.Previewed
 	if t := n.Target; t.Thumbprint != "" {
 		view.Target = &CertificateSummary{
 			Thumbprint: t.Thumbprint, FriendlyName: t.FriendlyName, Subject: t.Subject, ValidFrom: t.NotBefore.UTC(), ExpiresAt: t.NotAfter.UTC(),

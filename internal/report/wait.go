@@ -1,15 +1,17 @@
 package report
 
 import (
-	"slices"
+	"fmt"
+	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// WaitLines is what a run waits for, in a few lines for those who watch it;
-// [DecisionCommands] are what they can do. It is nil while the run waits for
-// nothing.
-func WaitLines(s farm.Status) []string {
+// WaitLines is what a run waits for, what each decision does and what follows without
+// one, in a few lines for those who watch it; [DecisionCommands] are what they can do.
+// It is nil while the run waits for nothing. A zero now leaves out how far away the
+// deadline is.
+func WaitLines(s farm.Status, now time.Time) []string {
 	var lines []string
 	for _, b := range waitBlocks(s) {
 		if b.Text != "" {
@@ -20,6 +22,12 @@ func WaitLines(s farm.Status) []string {
 				lines = append(lines, joinCells(row))
 			}
 		}
+	}
+	for _, c := range DecisionCommands(s) {
+		lines = append(lines, c.Heading())
+	}
+	if then := thenBlock(s, now); then.Text != "" {
+		lines = append(lines, then.Title+": "+then.Text)
 	}
 	return lines
 }
@@ -32,105 +40,142 @@ func joinCells(row []Cell) string {
 	return joinNonEmpty(": ", texts...)
 }
 
+// isWaiting reports whether a run waits for anything.
+func isWaiting(s farm.Status) bool { return s.Wait != nil && s.Report.Outcome == "" }
+
 // waitBlocks are what a run waits for, and the steps that are blocked.
 func waitBlocks(s farm.Status) []Block {
-	if s.Wait == nil || s.Report.Outcome != "" {
+	if !isWaiting(s) {
 		return nil
 	}
 	var page Page
-	page.add(Block{Title: "waits for " + waitName(s.Wait.For) + formatUntil(s.Wait.Until), Text: s.Wait.Text})
+	page.add(Block{Title: "waits for " + s.Wait.For.Name() + formatUntil(s.Wait.Until), Text: s.Wait.Text})
 	page.add(Block{Title: "blocked", Table: blockedTable(s.Wait.Blocked)})
 	return page.Blocks
-}
-
-func waitName(f farm.WaitFor) string {
-	switch f {
-	case farm.ForApproval:
-		return "an approval"
-	case farm.ForWindow:
-		return "the window"
-	case farm.ForController:
-		return "the farm's controller"
-	case farm.ForPostponement:
-		return "the time that it is postponed to"
-	default:
-		return "a decision"
-	}
 }
 
 func blockedTable(blocked []farm.Blocked) Table {
 	var g Group
 	for _, one := range blocked {
-		then := one.Then
-		if !one.Until.IsZero() {
-			then = "waits" + formatUntil(one.Until) + ", " + one.Then
-		}
-		row := makeRow(one.Server, string(one.Step), joinNonEmpty("; ", one.Text, then))
+		row := makeRow(one.Server, string(one.Step), one.Text)
 		row[0].Alert = true
 		g.Rows = append(g.Rows, row)
 	}
-	return Table{Header: []string{"server", "step", "what happened, and what follows"}, Groups: []Group{g}}
+	return Table{Header: []string{"server", "step", "what happened"}, Groups: []Group{g}}
 }
 
-// approvalBlock is what an approval stands for.
-func approvalBlock(s farm.Status) Block {
-	if s.Wait == nil || s.Report.Outcome != "" || s.Wait.For != farm.ForApproval {
+// thenBlock is what follows if nobody decides.
+func thenBlock(s farm.Status, now time.Time) Block {
+	switch {
+	case !isWaiting(s) || s.Wait.Then == "":
 		return Block{}
+	case s.Wait.Until.IsZero():
+		return Block{Title: "if nobody decides", Text: s.Wait.Then}
 	}
-	return Block{Title: "what is approved", Table: differenceTable(farm.CutoverDifferences(s.Report.Differences))}
+	return Block{Title: "if nobody decides by " + farm.FormatTime(s.Wait.Until) + formatIn(s.Wait.Until, now), Text: s.Wait.Then}
 }
 
-// fewSkips is up to how many servers the command that skips is shown for.
-// Beyond it something is wrong that skipping servers does not cure.
-const fewSkips = 5
+// formatIn is how far away a moment is, in parentheses; nothing without a now, and once
+// the moment has come.
+func formatIn(moment, now time.Time) string {
+	left := moment.Sub(now)
+	switch {
+	case now.IsZero() || left <= 0:
+		return ""
+	case left < time.Minute:
+		return " (in " + left.Round(time.Second).String() + ")"
+	case left < 2*time.Hour:
+		return " (in " + countThings(int(left.Minutes()), "minute") + ")"
+	case left < 48*time.Hour:
+		return " (in " + countThings(int(left.Hours()), "hour") + ")"
+	}
+	return " (in " + countThings(int(left.Hours()/24), "day") + ")"
+}
+
+// approvalBlocks are what an approval stands for.
+func approvalBlocks(s farm.Status) []Block {
+	if !isWaiting(s) || s.Wait.Approval == nil {
+		return nil
+	}
+	var page Page
+	a := *s.Wait.Approval
+	page.add(approvalFacts(a, s.Wait.Digest))
+	page.add(Block{Title: "changes that are approved", Table: differenceTable(a.Steps)})
+	page.add(Block{Title: "restarts that are approved, in this order", Table: RestartTable(a.Restarts)})
+	return page.Blocks
+}
+
+func approvalFacts(a farm.Approval, digest string) Block {
+	b := Block{Title: "what is approved: " + a.What}
+	b.addFact("digest", digest+", which stands for all that is listed here")
+	b.addFact("run", a.Run)
+	b.addFact("certificate", string(a.Target))
+	if a.Previous != "" && a.Previous != a.Target {
+		b.addFact("instead of", string(a.Previous))
+	}
+	if !a.Opening.From.IsZero() {
+		b.addFact("window", farm.FormatTime(a.Opening.From)+" to "+farm.FormatTime(a.Opening.To))
+	}
+	b.addImpact(a.Steps, a.Restarts, a.Estimate())
+	for _, host := range a.LeftOut {
+		b.addAlert("left out", host)
+	}
+	for _, accepted := range a.Accepted {
+		b.addAlert("accepted", accepted.Ref()+" by "+accepted.By+": "+accepted.Reason)
+	}
+	if a.NoWayBack != "" {
+		b.addAlert("no way back", a.NoWayBack)
+	}
+	for _, note := range a.Notes {
+		b.addFact("before you approve", note)
+	}
+	return b
+}
+
+// addImpact adds what users notice of changes and restarts, and for how long.
+func (b *Block) addImpact(steps []farm.Difference, restarts []farm.PlannedRestart, estimate time.Duration) {
+	if len(restarts) == 0 {
+		b.addFact("restarts", "none")
+		return
+	}
+	text := "requests to a server fail while it restarts"
+	if len(steps) > 0 {
+		text += "; data refreshes may fail from the first change to the last restart"
+	}
+	b.addFact("restarts", countThings(len(restarts), "server")+", listed below")
+	b.addFact("users notice", text)
+	b.addFact("takes about", formatEstimate(estimate)+", a guess on the safe side")
+}
+
+// RestartTable lists planned restarts in their order.
+func RestartTable(restarts []farm.PlannedRestart) Table {
+	g := Group{}
+	for _, r := range restarts {
+		role := ""
+		switch {
+		case r.Canary && r.Master:
+			role = "canary and master"
+		case r.Canary:
+			role = "canary: no other office server before it is healthy"
+		case r.Master:
+			role = "master"
+		}
+		estimate := formatEstimate(time.Duration(r.EstimateMS) * time.Millisecond)
+		g.Rows = append(g.Rows, makeRow(fmt.Sprint(r.Order), r.Server, r.Services, estimate, joinNonEmpty("; ", role, r.Why)))
+	}
+	return Table{Header: []string{"order", "server", "restarts", "about", "why"}, Groups: []Group{g}}
+}
 
 // DecisionCommands are the decisions that a run accepts now; nil while it waits
 // for nothing.
 func DecisionCommands(s farm.Status) []Command {
-	if s.Wait == nil || s.Report.Outcome != "" {
+	if !isWaiting(s) {
 		return nil
 	}
-	name, retires := s.Report.Farm, isRetirement(s)
 	var all []Command
-	switch s.Wait.For {
-	case farm.ForApproval:
-		all = append(all, ApproveCommand(approvalEffect(retires), name, s.Wait.Digest))
-	case farm.ForDecision:
-		all = append(all, RetryCommand(name))
-		if refs := blockedRefs(s.Wait.Blocked); len(refs) > 0 {
-			all = append(all, RetryAcceptingCommand(name, refs...))
-		}
-		all = append(all, skipCommands(s)...)
-	}
-	if s.Wait.RollbackBlocked == "" && s.Phase != farm.PhaseRollingBack && s.Report.Intent == farm.Renew && !retires {
-		all = append(all, RollBackCommand("roll back the changes, and suspend the farm", name))
-	}
-	if s.Wait.CanPostpone() && !retires {
-		all = append(all, PostponeCommand(name, "18h"))
-	}
-	effect := "stop, leave everything as it is now, and suspend the farm"
-	if retires {
-		effect = "keep the old certificate for now"
-	}
-	return append(all, AbortCommand(effect, name))
-}
-
-// blockedRefs names what a retry can accept.
-func blockedRefs(blocked []farm.Blocked) []string {
-	var refs []string
-	for _, b := range blocked {
-		refs = append(refs, b.Accept...)
-	}
-	return shortenRefs(refs)
-}
-
-// skipCommands leave out the blocked servers that the run can go on without.
-func skipCommands(s farm.Status) []Command {
-	var all []Command
-	for _, server := range s.Report.Servers {
-		i := slices.IndexFunc(s.Wait.Blocked, func(b farm.Blocked) bool { return b.Server == server.Host && b.Skippable })
-		if i >= 0 && len(all) < fewSkips {
-			all = append(all, SkipCommand(s.Report.Farm, server.Host, s.Wait.Blocked[i].Serving))
+	for _, o := range s.Wait.Options {
+		if c, ok := decisionCommand(s.Report.Farm, s.Wait.Digest, o); ok {
+			all = append(all, c)
 		}
 	}
 	return all

@@ -97,21 +97,25 @@ func TestMarkdown_NoTextBeginsABlock(t *testing.T) {
 // largestStatus is of the largest farm that is supported, where everything
 // fails and every text is long.
 func largestStatus() farm.Status {
-	s := farm.Status{Phase: farm.PhaseStaging, Report: farm.Report{Farm: "contoso", StartedAt: now}, Wait: &farm.Wait{For: farm.ForDecision, Text: "decide"}}
+	s := farm.Status{Phase: farm.PhaseStaging, Report: farm.Report{Farm: "contoso", StartedAt: now}, Wait: &farm.Wait{For: farm.ForDecision, Text: "decide", Options: []farm.Option{{Choice: farm.Retry, Effect: "tries again"}}}}
 	for i := range 120 {
 		host := fmt.Sprintf("oos-%03d.a-long-name-of-a-department.contoso.com", i)
 		s.Report.Servers = append(s.Report.Servers, farm.ServerReport{Host: host, Role: farm.OfficeRole, Steps: []farm.StepReport{{Step: farm.StepImport, State: farm.StateFailed, Detail: strings.Repeat("x|", 400)}}})
 		s.Report.Findings = append(s.Report.Findings, farm.Finding{Severity: farm.Warn, Server: host, Text: strings.Repeat("y", 300)})
 		s.Report.Differences = append(s.Report.Differences, farm.Difference{Step: farm.StepS2SName, Server: host, Text: strings.Repeat("z ", 300)})
 		s.Report.Decisions = append(s.Report.Decisions, farm.RecordedDecision{Decision: farm.Decision{Choice: farm.Retry, Server: host, By: "ada", Reason: strings.Repeat("w ", 100)}})
-		s.Wait.Blocked = append(s.Wait.Blocked, farm.Blocked{Server: host, Step: farm.StepImport, Text: strings.Repeat("\u00fc", 700), Then: "then the rotation is rolled back", Skippable: true})
+		s.Wait.Blocked = append(s.Wait.Blocked, farm.Blocked{Server: host, Step: farm.StepImport, Text: strings.Repeat("\u00fc", 700), Then: "the rotation is rolled back", Skippable: true})
 	}
 	return s
 }
 
 func TestMarkdown_FitsWhatTemporalKeeps(t *testing.T) {
 	blocked, approval, ended := largestStatus(), largestStatus(), largestStatus()
-	approval.Wait = &farm.Wait{For: farm.ForApproval, Text: strings.Repeat("\U0001F600", 20_000), Digest: "1a2b3c4d5e6f"}
+	approval.Wait = &farm.Wait{For: farm.ForApproval, Text: strings.Repeat("\U0001F600", 20_000), Digest: approvedDigest, Options: approvalWait(cutoverApproval()).Options}
+	approval.Wait.Approval = &farm.Approval{What: "the cutover", Steps: approval.Report.Differences}
+	for i, s := range approval.Report.Servers {
+		approval.Wait.Approval.Restarts = append(approval.Wait.Approval.Restarts, farm.PlannedRestart{Server: s.Host, Order: i + 1, Services: "WACSM and IIS", Why: strings.Repeat("its settings change ", 20)})
+	}
 	ended.Wait, ended.Report.Outcome, ended.Report.Statement = nil, farm.Incomplete, strings.Repeat("not finished: ", 3_000)
 	state := idleState()
 	state.Suspended = strings.Repeat("because ", 10_000)
@@ -123,8 +127,8 @@ func TestMarkdown_FitsWhatTemporalKeeps(t *testing.T) {
 			"**contoso**: staging, **an operator is needed**", "**waits for a decision**: decide", "oos-000", "`farmtrust retry contoso --reason WHY`", "more rows: `farmtrust status contoso`",
 			"**decisions**", "**findings**", "**120 servers**", "| import certificate | 0 | 0 | 0 | 0 | 0 | **120** |", "**unfinished servers**",
 		}},
-		"approval": {report.Run(approval), []string{"`farmtrust approve contoso 1a2b3c4d5e6f --reason WHY`", "**what is approved**", "**120 servers**"}},
-		"ended":    {report.Run(ended), []string{"**120 differences when last compared**", "**unfinished servers**"}},
+		"approval": {report.Run(approval), []string{"`farmtrust approve contoso " + approvedDigest + " --reason WHY`", "**what is approved: the cutover**", "**changes that are approved**", "**restarts that are approved, in this order**", "**120 servers**"}},
+		"ended":    {report.Run(ended), []string{"**120 differences left**", "**unfinished servers**"}},
 		"farm":     {report.Farm(state, now), []string{"**contoso**: suspended", "`farmtrust resume contoso --reason WHY`", "- certificate: DB0FEA9B"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -54,6 +54,15 @@ func describe(build *debug.BuildInfo, release string) Info {
 	return info
 }
 
+// Build names the build for a record: its version, and its commit where the version
+// does not tell.
+func (i Info) Build() string {
+	if i.Commit == "" || i.Version != "(devel)" {
+		return i.Version
+	}
+	return i.Version + " " + i.Commit[:min(12, len(i.Commit))]
+}
+
 // String is one line, such as "v1.0.0, commit 4f2a91c03b7e, go1.26.8 linux/amd64".
 func (i Info) String() string {
 	const short = 12 // as many digits as pseudo-versions have

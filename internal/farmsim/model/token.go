@@ -16,6 +16,9 @@ import (
 type Obstacle struct {
 	Rule RuleID
 	Text string
+	// Owed reports whether refreshes work all the same, until something is restarted:
+	// what is loaded is not what is set.
+	Owed bool
 }
 
 // DataRefresh finds what keeps a data refresh, which needs the S2S trust, from
@@ -105,6 +108,7 @@ func (r *refresh) findSigner(member *officeMember) *entry {
 	}
 	if loaded.name != member.settings.S2SCertificateName {
 		r.addObstacle(RuleLoadAtStart, "%s: loaded %q, set is %q: a restart is owed", m.name, loaded.name, member.settings.S2SCertificateName)
+		r.obstacles[len(r.obstacles)-1].Owed = true
 	}
 	e := m.findEntry(My, loaded.thumbprint)
 	if e == nil {
