@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -148,12 +149,7 @@ func newUpdateResponse(r *workflowservice.UpdateWorkflowExecutionRequest, result
 	}, err
 }
 
-// describeRequest and describeDecision name what was received, times in UTC. When a
-// request expires is asserted where it matters.
-func describeRequest(r controller.Request) string {
-	return fmt.Sprintf("{Kind:%s%s Compromised:%t Accept:%v By:%s Reason:%s}", r.Kind, describeUntil(r.Until), r.Compromised, r.Accept, r.By, r.Reason)
-}
-
+// describeDecision names what was decided.
 func describeDecision(d farm.Decision) string {
 	return fmt.Sprintf("{Choice:%s%s Server:%s Digest:%s Accept:%v Force:%t By:%s Reason:%s}",
 		d.Choice, describeUntil(d.Until), d.Server, d.Digest, d.Accept, d.Force, d.By, d.Reason)
@@ -168,4 +164,15 @@ func describeUntil(until time.Time) string {
 
 func decodePayloads(payloads *commonpb.Payloads, into any) error {
 	return converter.GetDefaultDataConverter().FromPayloads(payloads, into)
+}
+
+// describeRequest shows what a request says, without what it leaves out, and without when
+// it expires.
+func describeRequest(r controller.Request) string {
+	r.Expires = time.Time{}
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }

@@ -79,12 +79,12 @@ func TestApprove_WithoutADigest(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{})
 	f.addRotation("contoso")
 	s := farm.Status{Phase: farm.PhaseWaiting, Report: testReport("contoso", "")}
-	s.Report.Differences = []farm.Difference{{Step: farm.StepS2SName, Server: "oos-01.contoso.com", Text: "set the name"}}
 	f.onStatus = func(string) (farm.Status, error) { return s, nil }
 	t.Run("nothing waits for approval", func(t *testing.T) {
 		runProgram(t, "approve", "contoso").assertExit(t, exitFailed, "contoso: nothing waits for approval now: farmtrust status contoso")
 	})
-	s.Wait = &farm.Wait{For: farm.ForApproval, Digest: "1a2b3c4d5e6f", Text: "approve 1a2b3c4d5e6f, or roll back what is staged"}
+	asked := farm.Approval{What: "the cutover", Steps: []farm.Difference{{Step: farm.StepS2SName, Server: "oos-01.contoso.com", Text: "set the name"}}}
+	s.Wait = &farm.Wait{For: farm.ForApproval, Digest: "1a2b3c4d5e6f", Approval: &asked, Text: "approve 1a2b3c4d5e6f, or roll back what is staged"}
 	t.Run("shows what waits, and approves nothing", func(t *testing.T) {
 		runProgram(t, "approve", "contoso").assertExit(t, exitDiffers, "out:waits for an approval\n", "out:set the name\n",
 			"nothing is approved yet; to approve exactly this: farmtrust approve contoso 1a2b3c4d5e6f --reason WHY")

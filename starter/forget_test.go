@@ -16,7 +16,7 @@ func TestForget(t *testing.T) {
 	var shown acceptance
 	got.readJSON(t, &shown)
 	assertEqual(t, shown, acceptance{Farm: "contoso", WorkflowID: "farm/contoso"})
-	assertEqual(t, f.requests, []string{"contoso {Kind:forget Compromised:false Accept:[] By:ada Reason:change 4711}"})
+	assertEqual(t, f.requests, []string{`contoso {"kind":"forget","by":"ada","reason":"change 4711"}`})
 }
 
 func TestForget_Refused(t *testing.T) {

@@ -20,8 +20,8 @@ func TestRollback_OfTheLastRotation(t *testing.T) {
 				f.addRunOf("RetireCertificate", "retire/contoso")
 			}
 			runProgram(t, "rollback", "contoso", "--reason", "refresh fails", "--by", "ada").assertExit(t, exitOK,
-				"contoso: no rotation was running; rotate/contoso rolls back the last one\n", "out:contoso: rolled back")
-			assertEqual(t, f.requests, []string{"contoso {Kind:rollback Compromised:false Accept:[] By:ada Reason:refresh fails}"})
+				"contoso: no rotation was running; rotate/contoso rolls back the last one, which was not finished\n", "out:contoso: rolled back")
+			assertEqual(t, f.requests, []string{`contoso {"kind":"rollback","by":"ada","reason":"refresh fails"}`})
 			assertEqual(t, f.decisions, nil)
 		})
 	}
@@ -67,5 +67,5 @@ func TestResume(t *testing.T) {
 	runProgram(t, "resume", "contoso").assertExit(t, exitUsage, "--reason WHY")
 	runProgram(t, "resume", "contoso", "--reason", "repaired", "--by", "ada").assertExit(t, exitOK,
 		"out:contoso: resumed; it is inspected now, and rotated if that is due: farmtrust status contoso\n")
-	assertEqual(t, f.requests, []string{"contoso {Kind:resume Compromised:false Accept:[] By:ada Reason:repaired}"})
+	assertEqual(t, f.requests, []string{`contoso {"kind":"resume","by":"ada","reason":"repaired"}`})
 }

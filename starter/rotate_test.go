@@ -62,7 +62,7 @@ func TestRotate(t *testing.T) {
 	runProgram(t, "rotate", "contoso", "--reason", "change 4711", "--by", "ada@desk-1").assertExit(t, exitOK,
 		"out:contoso: verified\n", "out:configured as desired, key usable on every server\n", "out:import certificate  changed  -   0.9s")
 	t.Run("asks the controller, and says who asks and why", func(t *testing.T) {
-		assertEqual(t, f.requests, []string{"contoso {Kind:rotate Compromised:false Accept:[] By:ada@desk-1 Reason:change 4711}"})
+		assertEqual(t, f.requests, []string{`contoso {"kind":"rotate","by":"ada@desk-1","reason":"change 4711"}`})
 	})
 	t.Run("starts a controller that does not run", func(t *testing.T) {
 		got := f.startedRuns(t)[0]
@@ -85,8 +85,8 @@ func TestRotate_WithoutReason(t *testing.T) {
 	runProgram(t, "rotate", "contoso").assertExit(t, exitOK, "out:contoso: unchanged")
 	runProgram(t, "rotate", "fabrikam").assertExit(t, exitOK)
 	assertEqual(t, f.requests, []string{
-		fmt.Sprintf("contoso {Kind:rotate Compromised:false Accept:[] By:%s Reason:requested on the command line}", currentUser()),
-		fmt.Sprintf("fabrikam {Kind:rotate Compromised:false Accept:[] By:%s Reason:certificate 99887766 expired on 2020-01-02 00:00 UTC}", currentUser()),
+		fmt.Sprintf(`contoso {"kind":"rotate","by":"%s","reason":"requested on the command line"}`, currentUser()),
+		fmt.Sprintf(`fabrikam {"kind":"rotate","by":"%s","reason":"certificate 99887766 expired on 2020-01-02 00:00 UTC"}`, currentUser()),
 	})
 }
 
@@ -99,7 +99,7 @@ func TestRotate_Compromised(t *testing.T) {
 	})
 	t.Run("is requested as such", func(t *testing.T) {
 		runProgram(t, "rotate", "contoso", "--compromised", "--reason", "incident 12", "--by", "ada").assertExit(t, exitOK)
-		assertEqual(t, f.requests, []string{"contoso {Kind:rotate Compromised:true Accept:[] By:ada Reason:incident 12}"})
+		assertEqual(t, f.requests, []string{`contoso {"kind":"rotate","compromised":true,"by":"ada","reason":"incident 12"}`})
 	})
 	t.Run("never attaches to a running rotation", func(t *testing.T) {
 		f.addRotation("contoso")
@@ -116,8 +116,8 @@ func TestRotate_Accept(t *testing.T) {
 	runProgram(t, args...).assertExit(t, exitOK)
 	runProgram(t, append(args, "--compromised")...).assertExit(t, exitOK)
 	assertEqual(t, f.requests, []string{
-		"contoso {Kind:rotate Compromised:false Accept:[pending-reboot@oos-02 dsc-auto-correct] By:ada Reason:patch day}",
-		"contoso {Kind:rotate Compromised:true Accept:[pending-reboot@oos-02 dsc-auto-correct] By:ada Reason:patch day}",
+		`contoso {"kind":"rotate","accept":["pending-reboot@oos-02","dsc-auto-correct"],"by":"ada","reason":"patch day"}`,
+		`contoso {"kind":"rotate","compromised":true,"accept":["pending-reboot@oos-02","dsc-auto-correct"],"by":"ada","reason":"patch day"}`,
 	})
 	t.Run("never attaches to a running rotation, which does not know of it", func(t *testing.T) {
 		f.addRotation("contoso")

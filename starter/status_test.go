@@ -96,7 +96,7 @@ func TestStatus_FarmAndWhatRuns(t *testing.T) {
 	})
 	t.Run("the farm, with the commands for what an operator can do", func(t *testing.T) {
 		runProgram(t, "status", "contoso").assertExit(t, exitOperator, "out:contoso: suspended, an operator is needed\n",
-			"out:farmtrust resume contoso --reason WHY\n", "out:roll back to 99887766", "out:farmtrust rollback contoso --reason WHY\n")
+			"out:farmtrust resume contoso --reason WHY\n", "out:go back to 99887766", "out:farmtrust undo contoso --reason WHY\n")
 	})
 	f.addRunOf("RetireCertificate", "retire/contoso")
 	t.Run("then what runs", func(t *testing.T) {
@@ -113,13 +113,13 @@ func TestStatus_FarmAndWhatRuns(t *testing.T) {
 		type summary struct {
 			State         controller.Standing
 			Phase         controller.Phase
-			CanRollBack   bool
+			CanUndo       bool
 			RunsPhase     farm.Phase
 			NeedsOperator bool
 		}
 		assertEqual(t, summary{
-			shown.State, shown.Controller.Phase, shown.Controller.CanRollBack, shown.Phase, shown.NeedsOperator,
-		}, summary{State: controller.IsSuspended, Phase: controller.Suspended, CanRollBack: true, RunsPhase: farm.PhaseRetiring, NeedsOperator: true})
+			shown.State, shown.Controller.Phase, shown.Controller.CanUndo, shown.Phase, shown.NeedsOperator,
+		}, summary{State: controller.IsSuspended, Phase: controller.Suspended, CanUndo: true, RunsPhase: farm.PhaseRetiring, NeedsOperator: true})
 	})
 }
 

@@ -33,7 +33,7 @@ func TestRotate_Postponed(t *testing.T) {
 			if again := r.requireWait(farm.ForApproval).Digest; again == digest {
 				t.Errorf("the digest is still %s", digest)
 			}
-			r.assertDecisionRefused(farm.Decision{Choice: farm.Approve, Digest: digest}, "look at the plan again")
+			r.assertDecisionRefused(farm.Decision{Choice: farm.Approve, Digest: digest}, "look at it again")
 			r.approve()
 		})
 		r.rotate().requireOutcome(farm.Verified)
