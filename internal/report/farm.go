@@ -97,7 +97,8 @@ func addConfiguration(b *Block, c controller.Configured) {
 	if since := formatSince(c.Since); since != "" {
 		text += " " + since
 	}
-	b.addFact("configuration", fmt.Sprintf("%s (worker %s)", text, c.Worker))
+	worker, _, _ := strings.Cut(c.Worker, " (") // the hash of its whole file is another one
+	b.addFact("configuration", fmt.Sprintf("%s (worker %s)", text, worker))
 }
 
 // addCurrent says which certificate is in use, and until when it is trusted.
