@@ -55,6 +55,13 @@ const (
 	withdrawnWithin = 3 * time.Second
 )
 
+// isGivenUp reports whether nobody waits for an answer any more: the caller, or Temporal,
+// which notices a deadline first.
+func isGivenUp(ctx context.Context, err error) bool {
+	_, timedOut := errors.AsType[*client.WorkflowUpdateServiceTimeoutOrCanceledError](err)
+	return timedOut || ctx.Err() != nil
+}
+
 // abandon withdraws a request whose answer nobody waits for any more, and returns the
 // run if it had started before that. A withdrawal is a signal, which Temporal keeps: a
 // worker that starts later finds it before the request.

@@ -167,7 +167,7 @@ func (f Farm) hasEnded(ctx context.Context, run controller.ActiveRun) bool {
 func (f Farm) updateController(ctx context.Context, r controller.Request) (started workflows.StartedRun, err error) {
 	updateID := rand.Text()
 	defer func() {
-		if ctx.Err() != nil && err != nil {
+		if err != nil && isGivenUp(ctx, err) {
 			started, err = f.abandon(ctx, updateID, r)
 		}
 	}()
