@@ -69,6 +69,8 @@ func (a *ActiveRun) next() farm.Next {
 	switch {
 	case len(a.Paused) > 0:
 		return farm.Next{Because: "it is paused in Temporal: " + strings.Join(a.Paused, ", "), Unless: "an operator unpauses it there"}
+	case w == nil && a.GoesBack():
+		return farm.Next{Do: a.WorkflowID + " goes on to put back what was changed", Because: a.Reason}
 	case w == nil:
 		return farm.Next{Do: a.WorkflowID + " goes on", Because: a.Reason, Unless: "an operator cancels it"}
 	}
