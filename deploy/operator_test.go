@@ -60,14 +60,6 @@ func (o *operator) run(t *testing.T, args ...string) string {
 	return run(t, o.env, slices.Concat(o.command, args)...)
 }
 
-// try reports whether a command succeeds now.
-func (o *operator) try(t *testing.T, args ...string) bool {
-	t.Helper()
-	command := exec.CommandContext(t.Context(), o.command[0], slices.Concat(o.command[1:], args)...)
-	command.Env = o.env
-	return command.Run() == nil
-}
-
 // status asks for the farm's status, which fails while a part is down.
 func (o *operator) status(t *testing.T) (s farm.Status, ok bool) {
 	t.Helper()
