@@ -188,10 +188,7 @@ func (p *rollbackPlanner) master(officeFarm string) (now OfficeServer, before Of
 func (p *rollbackPlanner) planHTTPSettings() {
 	for _, office := range p.farm.Offices() {
 		if now, before, ok := p.master(office.Name); ok {
-			if asked, ok := p.snapshot.askedOf(office.Name); ok {
-				office = asked
-			}
-			p.planHTTPSettingsOf(office, before, now)
+			p.planHTTPSettingsOf(p.snapshot.onlyAsked(office), before, now)
 		}
 	}
 }
