@@ -44,15 +44,11 @@ func (p planned) check(accept []string) error {
 
 // preview shows what something other than a rotation would do, and changes nothing.
 func (a *app) preview(ctx context.Context, farmName string, asked planned) error {
-	c, err := a.connect(ctx)
+	f, err := a.connectToFarm(ctx, farmName)
 	if err != nil {
 		return err
 	}
-	f, state, err := a.findWorker(ctx, c.Farm(farmName))
-	if err != nil {
-		return err
-	}
-	n, do, err := a.look(ctx, f, state, asked)
+	n, do, err := a.look(ctx, f, asked)
 	if err != nil {
 		return err
 	}
@@ -71,21 +67,27 @@ func (a *app) preview(ctx context.Context, farmName string, asked planned) error
 }
 
 // look has a worker find what was asked, and returns the command that would do it.
-func (a *app) look(ctx context.Context, f client.Farm, state *controller.State, asked planned) (n farm.Inspection, do report.Command, err error) {
-	switch {
-	case asked.skip != "":
+func (a *app) look(ctx context.Context, f client.Farm, asked planned) (n farm.Inspection, do report.Command, err error) {
+	if asked.skip != "" {
 		n, err = a.previewSkip(ctx, f, asked.skip)
-		return n, report.Command{}, err
-	case state == nil:
-		return n, do, fmt.Errorf("%s: %w", f.Name(), client.ErrNoController)
+		return n, do, err
+	}
+	var state controller.State
+	if err := a.askWithin(ctx, f.Name(), func(ctx context.Context) (err error) {
+		state, err = f.State(ctx)
+		return err
+	}); err != nil {
+		return n, do, fmt.Errorf("%s: %w", f.Name(), a.explain(ctx, err))
+	}
+	switch {
 	case asked.undo:
-		n, err = a.previewUndo(ctx, f, state)
+		n, err = a.previewUndo(ctx, f, &state)
 		return n, report.UndoCommand("undo", f.Name()), err
 	case asked.rollback:
-		n, err = a.previewRollback(ctx, f, state)
+		n, err = a.previewRollback(ctx, f, &state)
 		return n, report.RollBackCommand("roll back", f.Name()), err
 	}
-	n, err = a.previewRetirement(ctx, f, state)
+	n, err = a.previewRetirement(ctx, f, &state)
 	return n, do, err
 }
 
@@ -172,11 +174,7 @@ func (a *app) confirmLook(ctx context.Context, f client.Farm, yes bool, asked pl
 	if yes || !a.interactive {
 		return nil
 	}
-	f, state, err := a.findWorker(ctx, f)
-	if err != nil {
-		return err
-	}
-	n, _, err := a.look(ctx, f, state, asked)
+	n, _, err := a.look(ctx, f, asked)
 	var refused *exitError
 	switch p := n.Previewed; {
 	case errors.As(err, &refused) && refused.code == exitRefused:
