@@ -122,6 +122,8 @@ func (r *rotation) costOfSkipping(host string) string {
 // rollback does.
 func (r *rotation) thenOf(w farm.Wait, reversed string) string {
 	switch {
+	case w.For == farm.ForWindow && r.isGoingBack():
+		return "the undo begins"
 	case w.For == farm.ForWindow:
 		return "the cutover begins"
 	case w.For == farm.ForApproval && w.Until.IsZero():
