@@ -44,11 +44,15 @@ func (p planned) check(accept []string) error {
 
 // preview shows what something other than a rotation would do, and changes nothing.
 func (a *app) preview(ctx context.Context, farmName string, asked planned) error {
-	f, err := a.connectToFarm(ctx, farmName)
+	c, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
-	n, do, err := a.look(ctx, f, asked)
+	f, state, err := a.askFarm(ctx, c.Farm(farmName))
+	if err != nil {
+		return err
+	}
+	n, do, err := a.look(ctx, f, state, asked)
 	if err != nil {
 		return err
 	}
@@ -66,28 +70,33 @@ func (a *app) preview(ctx context.Context, farmName string, asked planned) error
 	return nil
 }
 
+// askFarm returns the farm at its site, where a worker is there, and what its controller
+// knows; nil where none runs.
+func (a *app) askFarm(ctx context.Context, f client.Farm) (client.Farm, *controller.State, error) {
+	f, err := a.findWorker(ctx, f)
+	if err != nil {
+		return f, nil, err
+	}
+	state, err := a.askState(ctx, f)
+	return f, state, err
+}
+
 // look has a worker find what was asked, and returns the command that would do it.
-func (a *app) look(ctx context.Context, f client.Farm, asked planned) (n farm.Inspection, do report.Command, err error) {
-	if asked.skip != "" {
-		n, err = a.previewSkip(ctx, f, asked.skip)
-		return n, do, err
-	}
-	var state controller.State
-	if err := a.askWithin(ctx, f.Name(), func(ctx context.Context) (err error) {
-		state, err = f.State(ctx)
-		return err
-	}); err != nil {
-		return n, do, fmt.Errorf("%s: %w", f.Name(), a.explain(ctx, err))
-	}
+func (a *app) look(ctx context.Context, f client.Farm, state *controller.State, asked planned) (n farm.Inspection, do report.Command, err error) {
 	switch {
+	case asked.skip != "":
+		n, err = a.previewSkip(ctx, f, asked.skip)
+		return n, report.Command{}, err
+	case state == nil:
+		return n, do, fmt.Errorf("%s: %w", f.Name(), client.ErrNoController)
 	case asked.undo:
-		n, err = a.previewUndo(ctx, f, &state)
+		n, err = a.previewUndo(ctx, f, state)
 		return n, report.UndoCommand("undo", f.Name()), err
 	case asked.rollback:
-		n, err = a.previewRollback(ctx, f, &state)
+		n, err = a.previewRollback(ctx, f, state)
 		return n, report.RollBackCommand("roll back", f.Name()), err
 	}
-	n, err = a.previewRetirement(ctx, f, &state)
+	n, err = a.previewRetirement(ctx, f, state)
 	return n, do, err
 }
 
@@ -174,7 +183,11 @@ func (a *app) confirmLook(ctx context.Context, f client.Farm, yes bool, asked pl
 	if yes || !a.interactive {
 		return nil
 	}
-	n, _, err := a.look(ctx, f, asked)
+	f, state, err := a.askFarm(ctx, f)
+	if err != nil {
+		return err
+	}
+	n, _, err := a.look(ctx, f, state, asked)
 	var refused *exitError
 	switch p := n.Previewed; {
 	case errors.As(err, &refused) && refused.code == exitRefused:
