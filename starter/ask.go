@@ -30,7 +30,7 @@ func (a *app) askWithin(ctx context.Context, what string, ask func(context.Conte
 	case err := <-answered:
 		return err
 	case <-time.After(noticeAfter):
-		fmt.Fprintf(a.err, "%s: no worker has answered yet; waiting for %s at most\n", what, queryTimeout)
+		a.tell("%s: no worker has answered yet; waiting for %s at most", what, queryTimeout)
 		return <-answered
 	}
 }
@@ -116,7 +116,7 @@ func withSite(c client.Client) string {
 func (a *app) warnWithoutWorker(ctx context.Context, f client.Farm) error {
 	running, err := f.HasWorker(ctx)
 	if err == nil && !running {
-		_, err = fmt.Fprintln(a.err, noWorker(f).Error()+"; what was accepted waits for it")
+		err = a.say(a.err, "%v; what was accepted waits for it", noWorker(f))
 	}
 	return err
 }

@@ -145,8 +145,7 @@ func (a *app) decide(ctx context.Context, farmName string, d farm.Decision) erro
 		return a.explainRequest(ctx, farmName, err)
 	}
 	return a.show(decidedRun{farmName, run.ID(), d}, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "%s: %s accepted; %s continues: %s\n", farmName, d.Choice, run.ID(), a.commandLine(report.WatchCommand(farmName)))
-		return err
+		return a.say(w, "%s: %s accepted; %s continues: %s", farmName, d.Choice, run.ID(), a.commandLine(report.WatchCommand(farmName)))
 	})
 }
 

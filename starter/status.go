@@ -90,7 +90,7 @@ func (a *app) showFarm(ctx context.Context, f client.Farm, warn warning, all boo
 	run, runProblem := a.readRun(ctx, f, summary.Worker)
 	for _, problem := range []error{runProblem, stateProblem} {
 		if problem != nil {
-			fmt.Fprintln(a.err, problem)
+			a.tell("%v", problem)
 		}
 	}
 	if err := a.showFarmStatus(summary, run, warn, all); err != nil {

@@ -47,8 +47,8 @@ func (p *progress) noun(ctx workflow.Context) string {
 	switch {
 	case workflow.GetInfo(ctx).WorkflowType.Name == "RetireCertificate":
 		return "retirement"
-	case p.Report.Intent == farm.Rollback:
-		return "rollback"
+	case p.Report.Intent == farm.Rollback || p.Report.Intent == farm.Undo:
+		return string(p.Report.Intent)
 	}
 	return "rotation"
 }
