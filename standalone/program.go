@@ -155,7 +155,8 @@ func (p *program) rotateOnce(ctx context.Context, f client.Farm, t trigger, at a
 	fmt.Fprintf(p.err, "Temporal UI: %s\n\n", at.pageOf(run))
 	progress := console.NewProgress(p.err, p.color)
 	progress.Program = at.commandLine()
-	last, err := run.Watch(ctx, func(s farm.Status) error { return progress.Show(s, time.Now()) })
+	last, err := run.Watch(ctx, func(s farm.Status) error { return progress.Show(s, time.Now()) },
+		func() error { return nil }) // the worker is this process
 	return last, errors.Join(err, progress.Close())
 }
 

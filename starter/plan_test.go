@@ -15,8 +15,9 @@ import (
 // inspectionOf ends an inspection with what a worker found.
 func inspectionOf(change func(*farm.Inspection)) func(id string) ending {
 	return func(id string) ending {
+		name, _, _ := strings.Cut(strings.TrimPrefix(id, "inspect/"), "/")
 		n := farm.Inspection{
-			Farm: strings.TrimPrefix(id, "inspect/"),
+			Farm: name,
 			Servers: []farm.InspectedServer{{
 				Host: "oos-01", Role: farm.OfficeRole, Machine: farm.Machine{Elevated: true, WindowsBuild: 17763, PowerShell: "5.1.17763.1"},
 				Detail: "Office Online Server, Healthy",
@@ -92,12 +93,14 @@ func TestPlan_Accept(t *testing.T) {
 
 func TestPlan_AndCheckNeedAWorker(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{noWorker: true})
+	f.addController(inOrderState("contoso"))
+	before := f.startedRuns(t)
 	for _, command := range []string{"plan contoso", "check contoso"} {
 		got := runProgram(t, strings.Fields(command)...)
 		got.err += got.out
-		got.assertExit(t, exitCannotTell, "no worker polls task queue farmtrust; start one: farmtrust-worker -config FILE")
+		got.assertExit(t, exitCannotTell, "no worker answers on task queue farmtrust; start one: farmtrust-worker -config FILE")
 	}
-	assertEqual(t, f.startedRuns(t), nil)
+	assertEqual(t, f.startedRuns(t), before)
 }
 
 // ownCertificates makes every farm of a configuration issue its certificates itself: a

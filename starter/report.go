@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -17,9 +18,14 @@ func (a *app) reportCommand() *cobra.Command {
 		Use:   "report FARM",
 		Short: "Show the report of the last rotation that ended",
 		Long: `Shows the report of the last rotation or rollback of a farm that ended, no matter how:
-what was done on each server, who decided what and why, and what still differs. It
-needs no worker. With -o html it is a single page, to be kept or sent: Temporal deletes
-workflows that ended when the retention period of its namespace has passed.`,
+the certificate that the farm has since, what was done on each server, when, with what
+values before and after, who decided what and why, what was verified, and what still
+differs. With -o html it is a single page, to be kept or sent.
+
+It needs no worker while Temporal has the run. Temporal deletes what has ended when the
+retention period of its namespace has passed; from then on the farm's controller, which
+a worker must answer for, has the report of the last run that worked on the farm. On a
+farm of many servers that one has a summary in the place of the steps.`,
 		Example: `  farmtrust report contoso
   farmtrust report contoso --retirement
   farmtrust report contoso -o html > contoso.html`,
@@ -39,26 +45,58 @@ func (a *app) showLastReport(ctx context.Context, farmName string, retirement bo
 	if err != nil {
 		return err
 	}
-	kind, find := "rotation", client.Farm.LastRotation
+	find := client.Farm.LastRotation
 	if retirement {
-		kind, find = "retirement", client.Farm.LastRetirement
+		find = client.Farm.LastRetirement
 	}
 	run, err := find(c.Farm(farmName), ctx)
-	switch {
-	case err != nil:
-		return a.explain(ctx, err)
-	case run == nil:
-		if _, err := a.locateFarm(ctx, c.Farm(farmName)); err != nil {
-			return err
-		}
-		return fmt.Errorf("%s: no %s has ended, or none within Temporal's retention: %s", farmName, kind, a.commandLine(report.StatusCommand(farmName)))
-	}
-	last, err := run.Report(ctx)
 	if err != nil {
-		return a.explainEnd(ctx, farmName, err)
+		return a.explain(ctx, err)
+	}
+	var last farm.Report
+	if run == nil {
+		last, err = a.readKept(ctx, c.Farm(farmName), retirement)
+	} else if last, err = run.Report(ctx); err != nil {
+		err = a.explainEnd(ctx, farmName, err)
+	}
+	if err != nil {
+		return err
+	}
+	status := farm.Status{Phase: farm.PhaseDone, Report: last}
+	if retirement {
+		status.Phase = farm.PhaseRetiring
 	}
 	if a.output == outputHTML {
-		return report.Run(farm.Status{Phase: farm.PhaseDone, Report: last}).WriteHTML(a.out)
+		return report.Run(status).WriteHTML(a.out)
 	}
-	return a.showReport(last)
+	return a.show(last, func(w io.Writer) error { return a.writePage(w, report.Run(status)) })
+}
+
+// readKept returns the report that the farm's controller keeps, for when Temporal has
+// deleted the run.
+func (a *app) readKept(ctx context.Context, f client.Farm, retirement bool) (farm.Report, error) {
+	f, err := a.locateFarm(ctx, f)
+	if err != nil {
+		return farm.Report{}, err
+	}
+	kind := "rotation"
+	if retirement {
+		kind = "retirement"
+	}
+	none := fmt.Sprintf("%s: no %s has ended, or none within Temporal's retention", f.Name(), kind)
+	state, err := a.askState(ctx, f)
+	switch {
+	case err != nil:
+		return farm.Report{}, fmt.Errorf("%s; the controller keeps the report of the last one, and does not answer: %w", none, err)
+	case state == nil:
+		return farm.Report{}, fmt.Errorf("%s, and no controller runs for the farm that could have kept its report", none)
+	}
+	kept := state.Reports.Rotation
+	if retirement {
+		kept = state.Reports.Retirement
+	}
+	if kept == nil {
+		return farm.Report{}, fmt.Errorf("%s, and the controller has kept none: %s", none, a.commandLine(report.StatusCommand(f.Name())))
+	}
+	return *kept, nil
 }

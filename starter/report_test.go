@@ -3,6 +3,7 @@ package main
 import (
 	"testing"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
@@ -29,6 +30,16 @@ func TestReport(t *testing.T) {
 		got.readJSON(t, &shown)
 		assertEqual(t, shown, testReport("contoso", farm.Refused))
 	})
+	t.Run("what Temporal has deleted, the controller has", func(t *testing.T) {
+		f.noWorker = false
+		defer func() { f.noWorker = true }()
+		kept, retired := testReport("northwind", farm.Verified), testReport("northwind", farm.Verified)
+		f.addController(controller.State{Farm: "northwind", Reports: controller.Reports{Rotation: &kept, Retirement: &retired}})
+		f.addController(controller.State{Farm: "tailspin"})
+		runProgram(t, "report", "northwind").assertExit(t, exitOK, "out:northwind: verified\n")
+		runProgram(t, "report", "northwind", "--retirement").assertExit(t, exitOK, "out:northwind: retired\n")
+		runProgram(t, "report", "tailspin").assertExit(t, exitFailed, "no rotation has ended, or none within Temporal's retention, and the controller has kept none")
+	})
 	t.Run("html", func(t *testing.T) {
 		runProgram(t, "report", "contoso", "-o", "html").assertExit(t, exitOK, "out:<!DOCTYPE html>", "out:<h1>contoso: refused")
 	})
@@ -38,6 +49,6 @@ func TestReport(t *testing.T) {
 	t.Run("of a retirement", func(t *testing.T) {
 		runProgram(t, "report", "contoso", "--retirement").assertExit(t, exitFailed, "contoso: no retirement has ended")
 		f.endRun(f.addRunOf("RetireCertificate", "retire/contoso"), verified)
-		runProgram(t, "report", "contoso", "--retirement").assertExit(t, exitOK, "out:contoso: verified")
+		runProgram(t, "report", "contoso", "--retirement").assertExit(t, exitOK, "out:contoso: retired")
 	})
 }

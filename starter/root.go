@@ -191,8 +191,7 @@ func (a *app) connectToFarm(ctx context.Context, farmName string) (client.Farm, 
 	if err != nil {
 		return client.Farm{}, err
 	}
-	f, _, err := a.findWorker(ctx, c.Farm(farmName))
-	return f, err
+	return a.findWorker(ctx, c.Farm(farmName))
 }
 
 // explain adds the remedy to an error of Temporal's, where it is known.
@@ -202,6 +201,8 @@ func (a *app) explain(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, &noNamespace):
 		return &exitError{code: exitUsage, err: &connect.NamespaceError{Address: a.options.HostPort, Namespace: a.options.Namespace, Err: err}}
+	case connect.IsRefusal(err):
+		return &exitError{code: exitCannotTell, err: &connect.RefusedError{Address: a.options.HostPort, Namespace: a.options.Namespace, Err: err}}
 	case errors.As(err, &invalid):
 		// The usual cause is a search attribute that was never registered.
 		var missing *connect.SearchAttributesError

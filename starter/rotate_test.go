@@ -266,12 +266,14 @@ func TestRotate_Detach(t *testing.T) {
 
 func TestRequests_NeedAWorker(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{noWorker: true})
+	f.addController(inOrderState("contoso"))
+	before := f.startedRuns(t)
 	for _, command := range []string{"rotate", "rollback", "resume", "abort"} {
 		t.Run(command, func(t *testing.T) {
-			runProgram(t, command, "contoso", "--reason", "r").assertExit(t, exitCannotTell, "no worker polls task queue farmtrust; start one: farmtrust-worker -config FILE")
+			runProgram(t, command, "contoso", "--reason", "r").assertExit(t, exitCannotTell, "no worker answers on task queue farmtrust; start one: farmtrust-worker -config FILE")
 		})
 	}
-	assertEqual(t, f.startedRuns(t), nil)
+	assertEqual(t, f.startedRuns(t), before)
 }
 
 func TestRequests_RefusalIsTheControllersOwn(t *testing.T) {

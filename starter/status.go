@@ -74,41 +74,41 @@ func (a *app) showFarm(ctx context.Context, f client.Farm, warn warning, all boo
 	if err != nil {
 		return err
 	}
-	a.warnOfDifference(ctx, f.Client)
-	summary, err := f.Summary(ctx)
-	if err != nil {
+	known := make([]controller.Summary, 1)
+	if known[0], err = f.Summary(ctx); err != nil {
 		return a.explain(ctx, err)
 	}
-	state, stateProblem := a.askForStatus(ctx, f)
-	summary.Worker = controller.WorkerAnswers
-	switch {
-	case state != nil:
-		summary.Answer(*state, time.Now())
-	case isCannotTell(stateProblem):
-		summary.Worker = controller.WorkerNone
+	if err := a.askFarms(ctx, f.Client, known); err != nil {
+		return err
 	}
-	run, runProblem := a.readRun(ctx, f, summary.Worker)
-	for _, problem := range []error{runProblem, stateProblem} {
+	run, runProblem := a.readRun(ctx, f, known[0].Worker)
+	problems := []error{a.whyUnanswered(f, known[0]), runProblem}
+	for _, problem := range problems {
 		if problem != nil {
 			a.tell("%v", problem)
 		}
 	}
-	if err := a.showFarmStatus(summary, run, warn, all); err != nil {
+	if err := a.showFarmStatus(known[0], run, warn, all); err != nil {
 		return err
 	}
-	return assessStatus(summary, warn, stateProblem, runProblem)
+	return assessStatus(known[0], warn, problems...)
 }
 
-// askForStatus asks the controller for its state, where a worker polls.
-func (a *app) askForStatus(ctx context.Context, f client.Farm) (*controller.State, error) {
-	running, err := f.HasWorker(ctx)
+// whyUnanswered says why the controller of a farm has not answered; nil if it has.
+func (a *app) whyUnanswered(f client.Farm, s controller.Summary) error {
 	switch {
-	case err != nil:
-		return nil, a.explain(ctx, err)
-	case !running:
-		return nil, noWorker(f)
+	case s.State != nil:
+		return nil
+	case s.Worker == controller.WorkerNone:
+		return noWorker(f)
+	case s.Worker == controller.WorkerSilent:
+		return silentWorker(f)
+	case s.Problem != "":
+		return fmt.Errorf("%s: %s", f.Name(), s.Problem)
+	case !s.Managed:
+		return fmt.Errorf("%s: %w", f.Name(), client.ErrNoController)
 	}
-	return a.askState(ctx, f)
+	return fmt.Errorf("%s: the controller has only just started; ask again", f.Name())
 }
 
 func isCannotTell(err error) bool {
@@ -120,7 +120,7 @@ func isCannotTell(err error) bool {
 func (a *app) showFarmStatus(s controller.Summary, run *farm.Status, warn warning, all bool) error {
 	now := time.Now()
 	list := report.NewFarmList([]controller.Summary{s}, now, warn.duration())
-	status := report.FarmStatus{FarmRow: list.Farms[0], Status: run}
+	status := report.FarmStatus{FarmRow: list.Farms[0]}
 	var pages []report.Page
 	if s.State != nil {
 		shown := report.NewFarmState(*s.State, now)
@@ -128,6 +128,9 @@ func (a *app) showFarmStatus(s controller.Summary, run *farm.Status, warn warnin
 		pages = append(pages, report.Farm(*s.State, now))
 	} else {
 		pages = append(pages, report.Overview(list))
+	}
+	if run != nil {
+		status.Phase, status.Report, status.Wait = run.Phase, &run.Report, run.Wait
 	}
 	switch {
 	case run != nil && all:
@@ -226,7 +229,7 @@ func (a *app) watchFarm(ctx context.Context, f client.Farm) error {
 		if a.output == outputJSON {
 			w = a.err
 		}
-		if _, _, err := a.findWorker(ctx, f); err != nil {
+		if _, err := a.findWorker(ctx, f); err != nil {
 			return err
 		}
 		return a.watchRun(ctx, f.Name(), run, w, good...)

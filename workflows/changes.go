@@ -37,13 +37,17 @@ const (
 	// changeCancelledWait: a run that was cancelled while it waited for an operator
 	// needs none any more. Since 2026-11-28.
 	changeCancelledWait change = "a cancelled wait needs no operator"
-	// changeEndLook: a run that does not end as planned observes the farm at its end.
-	// Since 2026-11-29.
-	changeEndLook change = "a run looks at its end"
+	// changeReports: a run that does not end as planned observes the farm at its end, and
+	// tells the controller that it rolls back; what was so before a run does not mark a
+	// farm that is inspected after it. Since 2026-11-29.
+	changeReports change = "what is told is of now"
 	// changeApproval: an approval is for one opening of the window, is asked for only
 	// where users notice something, and again when anything has changed. Since
 	// 2026-11-29.
 	changeApproval change = "an approval covers what users notice"
+	// changeShowsEndLast: a run shows its outcome with the task that closes it, after it
+	// has told the controller. Since 2026-11-29.
+	changeShowsEndLast change = "a run shows its end last"
 )
 
 // has reports whether a run makes a change.

@@ -40,7 +40,7 @@ func (c *farmController) startRotation(ctx workflow.Context, in RotateInput) err
 		in.Snapshot = c.Retention.Snapshot
 	}
 	in.Configured = c.Configured.Hash != "" || !c.Inspected.At.IsZero()
-	return c.startChild(ctx, controller.ActiveRun{WorkflowID: RotateID(c.Farm), Reason: in.Reason}, RotateTrust, in)
+	return c.startChild(ctx, controller.ActiveRun{WorkflowID: RotateID(c.Farm), Intent: in.Intent, Reason: in.Reason}, RotateTrust, in)
 }
 
 // startRetirement starts the retirement of the oldest certificate that is not in

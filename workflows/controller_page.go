@@ -33,7 +33,7 @@ func (c *farmController) showPage(ctx workflow.Context) {
 	}
 	workflow.SetCurrentDetails(ctx, report.Farm(c.State, now).Markdown())
 	s := shown{
-		phase: c.Phase(), needsOperator: c.NeedsOperator(now), thumbprint: c.Inspected.Current.Thumbprint,
+		phase: c.Phase(), needsOperator: c.needsOperator(ctx, now), thumbprint: c.Inspected.Current.Thumbprint,
 		notAfter: c.Inspected.Current.NotAfter.Unix(), inspected: c.Inspected.At.Unix(), any: true,
 	}
 	// Each change of a mark is an action that Temporal Cloud bills.
@@ -46,6 +46,13 @@ func (c *farmController) showPage(ctx workflow.Context) {
 	if err := workflow.UpsertTypedSearchAttributes(ctx, c.marks(s)...); err != nil {
 		workflow.GetLogger(ctx).Warn("search attributes are not set", "error", err)
 	}
+}
+
+// needsOperator reports whether the farm is marked as in need of an operator. What was so
+// before a run that has just ended does not count.
+func (c *farmController) needsOperator(ctx workflow.Context, now time.Time) bool {
+	before := c.AwaitsInspection() && (c.Urgency(now) > farm.NotUrgent || c.Next.NeedsOperator)
+	return c.NeedsOperator(now) || before && !changeReports.has(ctx)
 }
 
 // summarizeWait says what the controller waits for, and whether an operator is needed: the

@@ -90,7 +90,13 @@ func (r *rotation) showRollback(ctx workflow.Context) error {
 			return err
 		}
 	}
-	return r.progress.setPhase(ctx, farm.PhaseRollingBack)
+	if err := r.progress.setPhase(ctx, farm.PhaseRollingBack); err != nil {
+		return err
+	}
+	if changeReports.has(ctx) {
+		r.sendHint(ctx, false)
+	}
+	return nil
 }
 
 // verifyRollback observes what is still to be rolled back, and how the way back ends;

@@ -14,7 +14,7 @@ import (
 // the farm cannot be observed, the report says so, and leaves out what steps have removed.
 func (r *rotation) lookAtEnd(ctx workflow.Context, end ending) {
 	isUnfinished := end.outcome == farm.Incomplete || end.outcome == farm.Partial
-	if !isUnfinished || r.seenAtEnd || len(r.observed.Office) == 0 || !changeEndLook.has(ctx) {
+	if !isUnfinished || r.seenAtEnd || len(r.observed.Office) == 0 || !changeReports.has(ctx) {
 		return
 	}
 	// It goes on although the run was cancelled.

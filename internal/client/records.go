@@ -134,7 +134,7 @@ func (r Records) askRun(ctx context.Context, record *controller.RunRecord) error
 	if err := r.ask(ctx, record, workflows.StatusQuery, &status); err != nil {
 		return err
 	}
-	record.Reason, record.Wait, record.Result.Report = status.Report.Reason, status.Wait.WithoutDetails(), trimReport(status.Report)
+	record.Reason, record.Phase, record.Wait, record.Result.Report = status.Report.Reason, status.Phase, status.Wait.WithoutDetails(), trimReport(status.Report)
 	if record.Retirement {
 		return nil
 	}
@@ -158,7 +158,7 @@ func (r Records) readEnd(ctx context.Context, record *controller.RunRecord) erro
 	}
 	if result, reported := workflows.RotationResultOf(result, err); reported {
 		record.Reason, record.Result = result.Reason, result
-		record.Result.Report, record.Result.Inspection = trimReport(result.Report), nil
+		record.Result.Report, record.Result.Inspection = compactReport(result.Report), nil
 		return nil
 	}
 	record.Problem = fmt.Sprintf("%s left no report (%s); see its history", record.WorkflowID, workflows.Explain(err))
@@ -178,15 +178,25 @@ func isUnanswerable(err error) bool {
 	return errors.As(err, &failed) || errors.As(err, &notReady) || errors.As(err, &precondition)
 }
 
-// trimReport leaves out of a report what a controller has no use for: of a farm with
-// a hundred servers it is larger than everything else.
+// trimReport leaves out of the report of a run that goes on what a controller has no use
+// for: of a farm with a hundred servers it is larger than everything else.
 func trimReport(r farm.Report) farm.Report {
-	deletes := r.Reached(farm.StepDelete)
-	r.Servers, r.Differences, r.Decisions, r.Findings = nil, nil, nil, farm.AcceptedFindings(r.Findings)
-	if deletes {
-		r.Servers = []farm.ServerReport{{Steps: []farm.StepReport{{Step: farm.StepDelete}}}}
+	trimmed := r
+	trimmed.Servers, trimmed.Differences, trimmed.Decisions, trimmed.Findings = nil, nil, nil, farm.AcceptedFindings(r.Findings)
+	return keepDeletion(trimmed, r)
+}
+
+// compactReport makes the report of a run that has ended as small as a controller keeps it.
+func compactReport(r farm.Report) farm.Report {
+	return keepDeletion(r.Compact(controller.MaxReport), r)
+}
+
+// keepDeletion has a shortened report say that the deletion of a certificate has begun.
+func keepDeletion(shortened, r farm.Report) farm.Report {
+	if r.Reached(farm.StepDelete) && !shortened.Reached(farm.StepDelete) {
+		shortened.Servers = []farm.ServerReport{{Steps: []farm.StepReport{{Step: farm.StepDelete}}}}
 	}
-	return r
+	return shortened
 }
 
 // Admit implements [activities.Runs].

@@ -58,6 +58,15 @@ func (p *Progress) Show(s farm.Status, now time.Time) error {
 	return p.write(joinLines(p.newLines(s, now)))
 }
 
+// Say shows a line between two statuses.
+func (p *Progress) Say(line string) error {
+	text := report.CleanText(line) + "\n"
+	if p.terminal.paints {
+		text = p.repaint(nil, p.terminal.size()) + text
+	}
+	return p.write(text)
+}
+
 // Close takes the table off the terminal, so that the report, or what is said after
 // Ctrl-C, has its place. It does nothing elsewhere.
 func (p *Progress) Close() error {

@@ -196,6 +196,10 @@ func TestEndRotation(t *testing.T) {
 				s.Active = nil
 				s.Last = controller.LastRun{At: ended, RunID: "r1", Outcome: c.result.Outcome, Statement: c.result.Statement}
 				s.Inspected.Due = c.result.Outcome != farm.Refused
+				s.Inspected.Outdated = s.Inspected.Due
+				if o := c.result.Outcome; o != "" && o != farm.NoChange && o != farm.Refused {
+					s.Reports.Rotation = &c.result.Report
+				}
 				c.want(s)
 			})
 		})
@@ -250,8 +254,9 @@ func TestEndRetirement(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			assertTransition(t, c.from, func(s *controller.State) { s.EndRetirement(ended, c.report, "") }, func(s *controller.State) {
-				s.Active, s.Inspected.Due = nil, true
+				s.Active, s.Inspected.Due, s.Inspected.Outdated = nil, true, true
 				s.Last = controller.LastRun{At: ended, RunID: "t1", Outcome: c.report.Outcome}
+				s.Reports.Retirement = &c.report
 				c.want(s)
 			})
 		})

@@ -57,7 +57,7 @@ func (s *State) NeedsOperator(now time.Time) bool {
 	case run != nil:
 		return urgent && run.Wait != nil
 	}
-	return urgent || s.Suspended != "" || s.Next.NeedsOperator
+	return s.Suspended != "" || !s.AwaitsInspection() && (urgent || s.Next.NeedsOperator)
 }
 
 // Urgency is how close the end of the certificate in use is.

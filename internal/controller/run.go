@@ -26,8 +26,10 @@ type RunRecord struct {
 	StartedAt    time.Time `json:"startedAt"`
 	// EndedAt is zero while the run goes on.
 	EndedAt time.Time `json:"endedAt,omitzero"`
-	// Wait is what the run waits for; nil while it waits for nothing.
-	Wait *farm.Wait `json:"wait,omitempty"`
+	// Phase is how far the run is, and Wait what it waits for; nil while it waits for
+	// nothing.
+	Phase farm.Phase `json:"phase,omitempty"`
+	Wait  *farm.Wait `json:"wait,omitempty"`
 	// Paused are the activities that an operator has paused in Temporal, in words.
 	Paused []string `json:"paused,omitempty"`
 	// Snapshot is the state before its first change; nil until it is taken.
@@ -70,12 +72,15 @@ type ActiveRun struct {
 	RunID         string `json:"runId"`
 	OriginalRunID string `json:"originalRunId,omitempty"`
 	// Retirement is false for a rotation and for a rollback.
-	Retirement bool      `json:"retirement,omitempty"`
-	Reason     string    `json:"reason"`
-	Since      time.Time `json:"since"`
-	// ReadAt is when the run was last read, and Wait and Paused what it then said;
+	Retirement bool `json:"retirement,omitempty"`
+	// Intent is what the run was started for.
+	Intent farm.Intent `json:"intent,omitempty"`
+	Reason string      `json:"reason"`
+	Since  time.Time   `json:"since"`
+	// ReadAt is when the run was last read, and Phase, Wait and Paused what it then said;
 	// see [RunRecord].
 	ReadAt time.Time  `json:"readAt,omitzero"`
+	Phase  farm.Phase `json:"phase,omitempty"`
 	Wait   *farm.Wait `json:"wait,omitempty"`
 	Paused []string   `json:"paused,omitempty"`
 	// Unread says why it could not be read then; empty when it could.
@@ -180,6 +185,7 @@ func (s *State) noteProgress(now time.Time, r RunRecord) {
 	a := s.Active
 	a.OriginalRunID, a.RunID = a.OriginalID(), r.RunID
 	a.ReadAt, a.Wait, a.Paused, a.Unread = now, r.Wait, r.Paused, r.Problem
+	a.Phase, a.Intent = cmp.Or(r.Phase, a.Phase), cmp.Or(r.Result.Intent, a.Intent)
 	if r.Wait != nil && r.Wait.For == farm.ForController {
 		a.Wait = nil // it asks this controller, and goes on at once
 	}

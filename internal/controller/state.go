@@ -91,6 +91,8 @@ type State struct {
 	Active *ActiveRun `json:"active,omitempty"`
 	// Last is how the last child ended; zero before the first.
 	Last LastRun `json:"last,omitzero"`
+	// Reports are those of the last runs that worked on the farm, which Temporal deletes.
+	Reports Reports `json:"reports,omitzero"`
 	// Retention is what is kept of the last renewal that was verified, until its old
 	// certificate is retired. An undo restores its snapshot.
 	Retention Retention `json:"retention,omitzero"`
@@ -159,6 +161,8 @@ type Inspected struct {
 	// Lost is the certificate that was last in use, while none is: an office farm
 	// has lost the setting that names it.
 	Lost farm.Thumbprint `json:"lost,omitempty"`
+	// Outdated reports whether a run has ended since what was decided last.
+	Outdated bool `json:"outdated,omitempty"`
 	// RefreshDoubt says why a data refresh fails, or may fail, as of that; empty when it
 	// works.
 	RefreshDoubt string `json:"refreshDoubt,omitempty"`

@@ -95,6 +95,10 @@ const (
 	IsSuspended Standing = "suspended"
 	// IsUnmanaged: no worker has it in its configuration.
 	IsUnmanaged Standing = "unmanaged"
+	// BeingInspected: a run has just ended, and the farm is inspected after it.
+	BeingInspected Standing = "being inspected"
+	// InspectedLongAgo: the last inspection is older than it should be.
+	InspectedLongAgo Standing = "inspected long ago"
 	// NotInspected: nothing is known of it yet.
 	NotInspected Standing = "not inspected"
 	// Expired: the certificate in use has ended, and nothing is being done about it.
@@ -109,7 +113,7 @@ const (
 func Standings() []Standing {
 	return []Standing{
 		Trusted, AwaitsCertificate, AwaitsRenewal, InRotation, InRollback, AwaitsApproval, AwaitsWindow, Blocked,
-		InRetirement, IsSuspended, IsUnmanaged, NotInspected, Expired, NotInOrder, NoController,
+		InRetirement, IsSuspended, IsUnmanaged, BeingInspected, InspectedLongAgo, NotInspected, Expired, NotInOrder, NoController,
 	}
 }
 
@@ -130,14 +134,30 @@ func (s *Summary) Standing(now time.Time) Standing {
 		return s.Run.standing(s.wait())
 	case s.Inspected.IsZero():
 		return NotInspected
+	case s.State != nil && s.State.AwaitsInspection():
+		return BeingInspected
 	case s.NeedsOperator:
 		return NotInOrder
+	case s.isOutdated(now):
+		return InspectedLongAgo
 	case s.State != nil && s.State.Next.Action == farm.ActionAwaitCertificate:
 		return AwaitsCertificate
 	case s.Phase == Waiting:
 		return AwaitsRenewal
 	}
 	return Trusted
+}
+
+// longAgo is how old the last inspection may be of a farm for which no worker answers:
+// more than one was due since, by the usual interval.
+const longAgo = 12 * time.Hour
+
+// isOutdated reports whether the last inspection is older than it should be.
+func (s *Summary) isOutdated(now time.Time) bool {
+	if s.State != nil {
+		return s.State.IsOverdue(now)
+	}
+	return now.Sub(s.Inspected) > longAgo
 }
 
 // wait is what the active run waits for, as far as the controller has said; nil for

@@ -27,6 +27,7 @@ func (s *State) BeginInspection() { s.Inspected.Due = false }
 // still counts.
 func (s *State) ApplyInspection(now time.Time, n farm.Inspection, unobserved string, next farm.Next) {
 	s.NoteObservation(now, n, unobserved)
+	s.Inspected.Outdated = false
 	if s.Next = next; next.Action != farm.ActionRotate {
 		s.Foreign = ForeignRun{}
 	}
@@ -210,6 +211,8 @@ func (s *State) endRun(now time.Time, r farm.Report, problem string) {
 		run = *s.Active
 	}
 	s.Active = nil
+	s.Inspected.Outdated = s.Inspected.Outdated || r.Outcome != farm.Refused
+	s.keepReport(run.Retirement, r)
 	s.Last = LastRun{At: now, RunID: run.RunID, OriginalRunID: run.OriginalRunID, Outcome: r.Outcome, Statement: r.Statement, Accepted: farm.AcceptedFindings(r.Findings)}
 	if problem != "" {
 		s.Last.Statement = problem

@@ -82,6 +82,9 @@ const (
 	CodeRefused ReasonCode = "refused"
 	// CodeUndecided: the decision itself failed.
 	CodeUndecided ReasonCode = "undecided"
+	// CodeOutdated: what was decided last does not count any more, because a run works,
+	// or has ended since, or because no inspection has followed in time.
+	CodeOutdated ReasonCode = "outdated"
 	// CodeStartedElsewhere: a run of the farm was started by hand.
 	CodeStartedElsewhere ReasonCode = "started-elsewhere"
 )

@@ -200,6 +200,8 @@ type Report struct {
 	Unseen      string             `json:"unseen,omitempty"`
 	Decisions   []RecordedDecision `json:"decisions,omitempty"`
 	Findings    []Finding          `json:"findings,omitempty"`
+	// Done says what was done where Servers is left out.
+	Done []string `json:"done,omitempty"`
 	// Shortened says what of the report is left out where it is kept for long; empty
 	// where it is whole.
 	Shortened string `json:"shortened,omitempty"`
@@ -211,6 +213,36 @@ func (r Report) End() time.Time {
 		return r.EndedAt
 	}
 	return r.StartedAt.Add(time.Duration(r.DurationMS) * time.Millisecond)
+}
+
+// ChangeMade is a change, and the servers on which it was made.
+type ChangeMade struct {
+	Change
+
+	Hosts []string
+}
+
+// ChangesMade lists what was changed, in the order of the steps: what is the same on
+// several servers once.
+func (r Report) ChangesMade() []ChangeMade {
+	var all []ChangeMade
+	at := map[Change]int{}
+	for _, step := range AllSteps() {
+		for _, s := range r.Servers {
+			row := r.Row(s.Host, step)
+			if row == nil {
+				continue
+			}
+			for _, c := range row.Changes {
+				if _, ok := at[c]; !ok {
+					at[c] = len(all)
+					all = append(all, ChangeMade{Change: c})
+				}
+				all[at[c]].Hosts = append(all[at[c]].Hosts, s.Host)
+			}
+		}
+	}
+	return all
 }
 
 // Row returns a step on a server; nil where the run has not begun it there.

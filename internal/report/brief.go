@@ -20,13 +20,14 @@ func BriefRun(s farm.Status, now time.Time) Page {
 	if r.Outcome != "" {
 		page.add(runCertificates(s))
 		page.add(runFacts(s))
-		page.add(proofsBlock(r.Proofs))
+		page.add(listBlock("what was verified", r.Proofs))
 	}
 	page.add(decisionsBlock(r.Decisions))
 	page.add(mergeServers(findingsBlock(r.Findings)))
 	page.addMerged(leftBlocks(r))
 	if r.Outcome != "" {
-		page.add(changesBlock(r.Servers))
+		page.add(changesBlock(r))
+		page.add(listBlock("what was done", r.Done))
 	}
 	page.Blocks = append(page.Blocks, briefSteps(r)...)
 	page.addMerged(approvalBlocks(s))

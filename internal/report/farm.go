@@ -32,7 +32,7 @@ func canUndo(s controller.State) bool {
 // Farm is the page of a farm: until when it is trusted, what its controller
 // does, and what an operator can do. Days are counted from now.
 func Farm(s controller.State, now time.Time) Page {
-	page := Page{Title: s.Farm, State: string(s.Phase()), NeedsOperator: s.NeedsOperator(now)}
+	page := Page{Title: s.Farm, State: farmState(s), NeedsOperator: s.NeedsOperator(now)}
 	page.add(farmFacts(s, now))
 	page.add(Block{Title: "what you can do", Commands: farmCommands(s, now)})
 	return page
@@ -53,13 +53,27 @@ func farmFacts(s controller.State, now time.Time) Block {
 		b.addAlert("suspended", s.Suspended+"; nothing starts by itself until it is resumed")
 	}
 	addCurrent(&b, s, now)
-	if doubt := s.Inspected.RefreshDoubt; doubt != "" {
+	if doubt := s.Inspected.RefreshDoubt; doubt != "" && !s.AwaitsInspection() {
 		b.addAlert("data refresh", "fails, or may fail: "+doubt)
 	}
-	addInspections(&b, s)
+	addInspections(&b, s, now)
 	addRuns(&b, s)
 	addRetention(&b, s)
 	return b
+}
+
+// farmState is how a farm is doing, in a word or two.
+func farmState(s controller.State) string {
+	switch phase := s.Phase(); {
+	case s.Active.GoesBack() && s.Active.Intent == farm.Undo:
+		return "undoing"
+	case s.Active.GoesBack():
+		return string(farm.PhaseRollingBack)
+	case s.AwaitsInspection() && (phase == controller.Idle || phase == controller.Waiting):
+		return "being inspected"
+	default:
+		return string(phase)
+	}
 }
 
 // addCurrent says which certificate is in use, and until when it is trusted.
@@ -68,13 +82,17 @@ func addCurrent(b *Block, s controller.State, now time.Time) {
 	if c.Thumbprint == "" {
 		return
 	}
+	if s.AwaitsInspection() {
+		b.addFact("certificate", "being inspected; before the last run it was "+describeCertificate(c.Thumbprint, c.FriendlyName, c.NotAfter, now))
+		return
+	}
 	expiry := farm.FormatTime(c.NotAfter) + ", " + formatDaysLeft(c.NotAfter, now)
 	switch {
 	case !c.NotAfter.After(now):
 		b.addAlert("not trusted", formatDaysLeft(c.NotAfter, now)+": "+urgentRemedy(s))
 	case s.Urgency(now) > farm.NotUrgent:
 		b.addAlert("expires", expiry+": "+urgentRemedy(s))
-	case isTrusted(s):
+	case s.IsTrusted(now):
 		b.addFact("trusted until", expiry)
 	default:
 		b.addFact("expires", expiry)
@@ -87,6 +105,8 @@ func urgentRemedy(s controller.State) string {
 	switch run := s.Active; {
 	case run != nil && !run.Retirement && run.Wait != nil:
 		return run.WorkflowID + " waits, and replaces it once it goes on"
+	case run.GoesBack():
+		return run.WorkflowID + " is rolling back"
 	case run != nil && !run.Retirement:
 		return run.WorkflowID + " is replacing it"
 	case s.Suspended != "":
@@ -95,32 +115,43 @@ func urgentRemedy(s controller.State) string {
 	return "put a newer certificate into the source, then rotate"
 }
 
-// isTrusted reports whether the last inspection found the farm as desired and
-// nothing has changed it since. Otherwise the certificate in use may be one that
-// SharePoint does not trust.
-func isTrusted(s controller.State) bool {
-	if s.Last.At.After(s.Inspected.At) {
-		return false // the inspection that follows a run has not ended yet
-	}
-	settled := s.Next.Action == farm.ActionNone && !s.Next.NeedsOperator || s.Next.Action == farm.ActionAwaitCertificate
-	return settled && (s.Active == nil || s.RunsRetirement())
-}
-
-func addInspections(b *Block, s controller.State) {
-	if s.Inspected.At.IsZero() {
-		b.addFact("inspected", "not yet")
-	} else {
-		b.Facts = append(b.Facts, Fact{"inspected", Cell{farm.FormatTime(s.Inspected.At) + ": " + s.Next.Reason, s.Next.NeedsOperator}})
-	}
-	if next := nextInspection(s); !next.IsZero() {
+func addInspections(b *Block, s controller.State, now time.Time) {
+	isAlert := s.IsOverdue(now) || s.Next.NeedsOperator && !s.AwaitsInspection()
+	b.Facts = append(b.Facts, Fact{"inspected", Cell{describeInspected(s, now), isAlert}})
+	if next := nextInspection(s); !next.IsZero() && !s.AwaitsInspection() {
 		b.addFact("next inspection", farm.FormatTime(next))
 	}
+}
+
+// describeInspected says when the farm was last inspected, and what was decided then, as
+// far as that still counts.
+func describeInspected(s controller.State, now time.Time) string {
+	at := farm.FormatTime(s.Inspected.At)
+	switch run := s.Active; {
+	case s.Inspected.At.IsZero():
+		return "not yet"
+	case run != nil && !run.Retirement && s.Inspected.At.After(run.Since):
+		return at + ", while " + run.WorkflowID + " waited"
+	case run != nil && !run.Retirement:
+		return at + ", before " + run.WorkflowID + " began"
+	case s.AwaitsInspection():
+		return "now; what was found on " + at + " does not count any more"
+	case s.IsOverdue(now):
+		return at + ", which is too long ago: is an activity of farm/" + s.Farm + " paused, or no worker there?"
+	case s.Next.Code == farm.CodeTrusted && !s.IsTrusted(now):
+		return at
+	}
+	return at + ": " + s.Next.Reason
 }
 
 // addRuns says what runs, what ran last, and what waits to be started.
 func addRuns(b *Block, s controller.State) {
 	if run := s.Active; run != nil {
-		b.addFact("running", fmt.Sprintf("%s since %s: %s", run.WorkflowID, farm.FormatTime(run.Since), run.Reason))
+		name := run.WorkflowID
+		if run.GoesBack() {
+			name += " is rolling back,"
+		}
+		b.addFact("running", fmt.Sprintf("%s since %s: %s", name, farm.FormatTime(run.Since), run.Reason))
 		addWait(b, run)
 	}
 	if last := s.Last; last.Outcome != "" || last.Statement != "" {
@@ -186,7 +217,7 @@ func farmCommands(s controller.State, now time.Time) []Command {
 	if s.Active != nil {
 		all = append(all, WatchCommand(s.Farm))
 		if w := s.Active.Wait; w != nil && w.Digest != "" {
-			all = append(all, ApproveCommand(approvalEffect(s.RunsRetirement()), s.Farm, w.Digest))
+			all = append(all, ApproveCommand("approve exactly what is listed", s.Farm, w.Digest))
 		}
 	}
 	if s.Suspended != "" && isAccepted(s, controller.RequestResume) {

@@ -227,6 +227,12 @@ func farmStates() map[string]controller.State {
 	notSetUp.Next = farm.Next{Code: farm.CodeNotSetUp, NeedsOperator: true, Reason: "the trust is not set up: rotate once by hand, or send an event"}
 	requested.Mailbox.Request = &controller.Request{Kind: controller.RequestRollback, By: "ada@desk-1", Reason: "data refresh fails"}
 	terminated.Last = controller.LastRun{At: now.Add(-time.Hour), Statement: "it ended without a result (terminated?); see its history"}
+	terminated.Inspected.Outdated = true
+	inspecting, rollingBack, overdue := idleState(), idleState(), idleState()
+	inspecting.Last = controller.LastRun{At: now.Add(-5 * time.Second), Outcome: farm.Verified, Statement: "configured as desired, key usable on every server"}
+	inspecting.Inspected.Outdated, inspecting.Next.NeedsOperator = true, true
+	rollingBack.Active = &controller.ActiveRun{WorkflowID: "rotate/contoso", Intent: farm.Rollback, Reason: "data refresh fails", Since: now.Add(-time.Minute)}
+	overdue.Inspected.At = now.AddDate(0, 0, -2)
 	stopped, accepting := idleState(), idleState()
 	stopped.Next = farm.Next{Code: farm.CodeStopped, NeedsOperator: true, Reason: "a reboot of Windows is pending: reboot it before the rotation"}
 	outside := acceptedReboot()
@@ -244,6 +250,7 @@ func farmStates() map[string]controller.State {
 		Paused: []string{"RestartOffice, attempt 1, since 2026-01-05 05:10 UTC"},
 	}
 	return map[string]controller.State{
+		"farm-inspecting": inspecting, "farm-rolling-back": rollingBack, "farm-overdue": overdue,
 		"farm-waiting": waiting, "farm-paused": paused,
 		"farm-stopped": stopped, "farm-accepting": accepting, "farm-idle": idleState(), "farm-suspended": suspended, "farm-rotating": rotating, "farm-retiring": retiring, "farm-expired": expired,
 		"farm-unmanaged": unmanaged, "farm-not-set-up": notSetUp, "farm-requested": requested, "farm-terminated": terminated,

@@ -118,6 +118,8 @@ func nextText(s controller.Summary, now time.Time) string {
 		return state.Active.Reason
 	case state.Suspended != "":
 		return state.Suspended
+	case state.AwaitsInspection(), state.IsOverdue(now):
+		return "inspected: " + describeInspected(*state, now)
 	case s.Standing(now) == controller.Trusted && state.WillRetire():
 		return fmt.Sprintf("the old certificate %s is retired after %s", state.Retention.Snapshot.Previous.Thumbprint.Short(), farm.FormatTime(state.Retention.Until))
 	case s.Standing(now) == controller.Trusted:

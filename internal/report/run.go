@@ -23,12 +23,13 @@ func RunAt(s farm.Status, now time.Time) Page {
 	page.Blocks = append(page.Blocks, approvalBlocks(s)...)
 	page.add(runCertificates(s))
 	page.add(runFacts(s))
-	page.add(proofsBlock(r.Proofs))
+	page.add(listBlock("what was verified", r.Proofs))
 	page.add(waitsBlock(r))
 	page.add(decisionsBlock(r.Decisions))
 	page.add(findingsBlock(r.Findings))
 	page.Blocks = append(page.Blocks, leftBlocks(r)...)
-	page.add(changesBlock(r.Servers))
+	page.add(changesBlock(r))
+	page.add(listBlock("what was done", r.Done))
 	page.Blocks = append(page.Blocks, stepBlocks(r)...)
 	return page
 }
@@ -63,6 +64,8 @@ func isGood(o farm.Outcome) bool {
 // runState is how far a run is, or how it ended, in a word or two.
 func runState(s farm.Status) string {
 	switch {
+	case s.Phase == farm.PhaseRollingBack && isWaiting(s) && s.Wait.For != farm.ForDecision:
+		return string(farm.PhaseWaiting) // an undo has not begun yet
 	case s.Report.Outcome == "":
 		return string(s.Phase)
 	case s.Report.Outcome == farm.Verified && isRetirement(s):
@@ -134,6 +137,8 @@ func targetName(s farm.Status) string {
 		return "deleted"
 	case isRetirement(s):
 		return "to delete"
+	case s.Report.Outcome == farm.RolledBack && s.Report.Intent == farm.Undo:
+		return "undone"
 	case s.Report.Outcome == farm.RolledBack:
 		return "rolled back"
 	}
@@ -187,13 +192,13 @@ func describeDuration(r farm.Report) string {
 	return text
 }
 
-// proofsBlock says what was verified, and how.
-func proofsBlock(proofs []string) Block {
+// listBlock is a list of sentences.
+func listBlock(title string, texts []string) Block {
 	var g Group
-	for _, text := range proofs {
+	for _, text := range texts {
 		g.Rows = append(g.Rows, makeRow(text))
 	}
-	return Block{Title: "what was verified", Table: Table{Groups: []Group{g}}}
+	return Block{Title: title, Table: Table{Groups: []Group{g}}}
 }
 
 // waitsBlock lists what the run waited for.

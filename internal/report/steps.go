@@ -44,29 +44,11 @@ func wasNotSmooth(s farm.ServerReport) bool {
 // fewHosts is up to how many servers are named where a change is the same on many.
 const fewHosts = 4
 
-// changesBlock lists the values that were changed, in the order of the steps. What is
-// the same on several servers is one row.
-func changesBlock(servers []farm.ServerReport) Block {
-	var all []farm.Change
-	hosts := map[farm.Change][]string{}
-	for _, step := range farm.AllSteps() {
-		for _, s := range servers {
-			for _, row := range s.Steps {
-				if row.Step != step {
-					continue
-				}
-				for _, c := range row.Changes {
-					if len(hosts[c]) == 0 {
-						all = append(all, c)
-					}
-					hosts[c] = append(hosts[c], s.Host)
-				}
-			}
-		}
-	}
+// changesBlock lists the values that were changed.
+func changesBlock(r farm.Report) Block {
 	var g Group
-	for _, c := range all {
-		g.Rows = append(g.Rows, makeRow(c.Name, c.Before, c.After, joinHosts(hosts[c])))
+	for _, c := range r.ChangesMade() {
+		g.Rows = append(g.Rows, makeRow(c.Name, c.Before, c.After, joinHosts(c.Hosts)))
 	}
 	return Block{Title: "what was changed", Table: Table{Header: []string{"what", "before", "after", "on"}, Groups: []Group{g}}}
 }
@@ -83,7 +65,7 @@ func joinHosts(hosts []string) string {
 func stepTable(servers []farm.ServerReport, began time.Time) Table {
 	t := Table{Header: []string{"step", "state", "at", "took", "detail"}}
 	for _, s := range servers {
-		if len(s.Steps) == 0 {
+		if len(s.Steps) == 0 || s.Host == "" {
 			continue
 		}
 		g := Group{Title: fmt.Sprintf("%s (%s)", s.Host, s.Role)}
