@@ -266,7 +266,7 @@ func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) 
 		return StepResult{}, err
 	}
 	seenAt := a.Now()
-	arrived := fmt.Sprintf("has %s after %s", quoteName(in.Name), seenAt.Sub(started).Round(time.Second))
+	arrived := fmt.Sprintf("has %s after %s", quoteName(in.Name), farm.FormatDuration(seenAt.Sub(started)))
 	marked, err := a.markCertificates(ctx, t, in.Unarchive, in.Archive)
 	result, err := a.stepResult(err, len(marked) > 0, arrived+describeMarked(marked), arrived)
 	result.At = seenAt

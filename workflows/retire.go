@@ -43,7 +43,7 @@ func RetireCertificate(ctx workflow.Context, in RetireInput) (farm.RotationResul
 		r.unarchive(ctx)
 	}
 	end = r.resolvedEnding(end)
-	statement, result := retirementStatement(end), farm.RotationResult{}
+	statement, result := retirementStatement(end, r.progress.Report), farm.RotationResult{}
 	if r.decisions.notApproved && errors.Is(end.cause, errResolved) {
 		end = ending{outcome: farm.Partial}
 		statement = r.decisions.resolution.why + ": the old certificate is unarchived, and kept for another retention"

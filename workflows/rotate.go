@@ -333,7 +333,7 @@ func (r *rotation) finish(ctx workflow.Context, end ending) (farm.RotationResult
 	if end.outcome == farm.Verified || end.outcome == farm.NoChange {
 		result.Inspection = r.found
 	}
-	statement := rotationStatement(end, r.decisions.resolution.why, r.progress.Report.Findings)
+	statement := rotationStatement(end, r.decisions.resolution.why, r.progress.Report)
 	switch {
 	case r.decisions.notApproved:
 		statement, result.NotApproved = r.explainNotApproved(end, statement)
