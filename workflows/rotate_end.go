@@ -22,21 +22,24 @@ func (r *rotation) lookAtEnd(ctx workflow.Context, end ending) {
 	defer cancel()
 	in := activities.EndInput{Farm: r.farm.Name, Target: r.target, Known: r.observed, Skipped: r.decisions.skipped}
 	if r.progress.Phase == farm.PhaseRollingBack {
-		in.Snapshot = r.snapshot
+		restored := r.restored(ctx)
+		in.Snapshot = &restored
 	}
 	var seen activities.EndResult
 	err := executeBounded(ctx, func(ctx workflow.Context) workflow.Future {
 		return workflow.ExecuteActivity(observeOptions(ctx, "observe the end of "+r.farm.Name), a.ObserveEnd, in)
 	}, &seen)
+	before := r.progress.Report.ComparedAt
 	if err != nil {
-		r.progress.forgetRemoved()
-		r.progress.Report.Unseen = "the farm could not be observed at the end: " + Explain(err)
+		r.progress.forgetRemoved(before, func(string) bool { return true })
+		r.progress.Report.Unseen = "without what was removed since: the farm could not be observed at the end: " + Explain(err)
 		return
 	}
 	r.progress.noteVersion(seen.Version)
 	r.progress.setInUse(ctx, seen.Current)
 	r.progress.setFound(ctx, seen.Differences, seen.Findings)
 	r.progress.Report.Unseen = seen.Unseen
+	r.progress.forgetRemoved(before, func(host string) bool { return slices.Contains(seen.UnseenHosts, host) })
 }
 
 // noteVerified keeps what was verified, and how.

@@ -70,6 +70,9 @@ func (p *rollbackPlanner) prove() []string {
 		return nil
 	}
 	proofs := []string{"compared with what was observed on " + FormatTime(p.snapshot.TakenAt) + ", before the first change: nothing that the rotation set is left"}
+	if p.snapshot.Staged {
+		return []string{"none of what was staged is left: neither the certificate with its key and its access, nor root authorities; no setting was changed, and no server restarted"}
+	}
 	if before := p.snapshot.Previous; before.Thumbprint != "" {
 		var names []string
 		for _, master := range p.now.Masters() {

@@ -77,6 +77,7 @@ func planUnstaging(s Snapshot, f Farm, now Observed) RollbackPlan {
 	p.planRootAuthorities()
 	p.planKeys()
 	p.planCertificates()
+	p.plan.Proofs = p.prove()
 	return p.plan
 }
 
