@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"go.temporal.io/api/serviceerror"
-
 	"github.com/farmtrust/farmtrust/internal/client"
-	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/report"
 )
 
@@ -44,63 +41,37 @@ func (a *app) locateFarm(ctx context.Context, f client.Farm) (client.Farm, error
 	return found, nil
 }
 
-// findWorker returns the farm at its site, and the state of its controller, which a
-// worker has answered just now: what is asked next is not left to wait for one. The
-// state is nil where a worker is there and no controller runs, or one has only just
-// started.
-func (a *app) findWorker(ctx context.Context, f client.Farm) (client.Farm, *controller.State, error) {
+// findWorker returns the farm at its site, where a worker has answered just now: what is
+// asked next is not left to wait for one.
+func (a *app) findWorker(ctx context.Context, f client.Farm) (client.Farm, error) {
 	f, err := a.locateFarm(ctx, f)
 	if err != nil {
-		return f, nil, err
+		return f, err
 	}
-	running, err := f.HasWorker(ctx)
+	err = a.askWithin(ctx, f.Name(), f.FindWorker)
 	switch {
-	case err != nil:
-		return f, nil, a.explain(ctx, err)
-	case !running:
-		return f, nil, noWorker(f)
-	}
-	state, err := a.askState(ctx, f)
-	var notYet *serviceerror.QueryFailed
-	if errors.Is(err, client.ErrNoController) || errors.As(err, &notYet) {
-		err = nil
-	}
-	return f, state, err
-}
-
-// askState asks the controller, which a worker must answer for.
-func (a *app) askState(ctx context.Context, f client.Farm) (*controller.State, error) {
-	var state controller.State
-	err := a.askWithin(ctx, f.Name(), func(ctx context.Context) (err error) {
-		state, err = f.State(ctx)
-		return err
-	})
-	var notYet *serviceerror.QueryFailed
-	switch {
-	case err == nil:
-		return &state, nil
 	case ctx.Err() != nil:
-		return nil, fmt.Errorf("%s: interrupted; nothing was asked for", f.Name())
-	case errors.Is(err, client.ErrNoController):
-		return nil, fmt.Errorf("%s: %w", f.Name(), err)
-	case errors.As(err, &notYet):
-		return nil, fmt.Errorf("%s: the controller has only just started; ask again: %w", f.Name(), err)
-	case client.IsUnanswered(err):
-		return nil, silentWorker(f)
+		return f, fmt.Errorf("%s: interrupted; nothing was asked for", f.Name())
+	case errors.Is(err, client.ErrNoWorker):
+		return f, noWorker(f)
+	case errors.Is(err, client.ErrLate), client.IsUnanswered(err):
+		return f, silentWorker(f)
+	case err != nil:
+		return f, a.explain(ctx, err)
 	}
-	return nil, fmt.Errorf("%s: %w", f.Name(), a.explain(ctx, err))
+	return f, nil
 }
 
 // noWorker says that nobody is there who could do anything for a farm.
 func noWorker(f client.Farm) error {
-	return &exitError{code: exitCannotTell, err: fmt.Errorf("%s: no worker polls task queue %s; start one%s: farmtrust-worker -config FILE",
+	return &exitError{code: exitCannotTell, err: fmt.Errorf("%s: no worker answers on task queue %s; start one%s: farmtrust-worker -config FILE",
 		f.Name(), f.TaskQueue(), withSite(f.Client))}
 }
 
 // silentWorker says that a worker was there, and does not answer.
 func silentWorker(f client.Farm) error {
-	return &exitError{code: exitCannotTell, err: fmt.Errorf("%s: no worker of task queue %s has answered for %s: it was killed, or cannot reach Temporal; start one%s: farmtrust-worker -config FILE",
-		f.Name(), f.TaskQueue(), queryTimeout, withSite(f.Client))}
+	return &exitError{code: exitCannotTell, err: fmt.Errorf("%s: no worker of task queue %s has answered: it was killed, or cannot reach Temporal; start one%s: farmtrust-worker -config FILE",
+		f.Name(), f.TaskQueue(), withSite(f.Client))}
 }
 
 // withSite is how a worker of the client's site is to be started.
@@ -111,12 +82,11 @@ func withSite(c client.Client) string {
 	return " with site: " + c.Site()
 }
 
-// warnWithoutWorker says what an accepted event or a running rotation waits for
-// when no worker runs.
+// warnWithoutWorker says what an accepted event waits for when no worker runs.
 func (a *app) warnWithoutWorker(ctx context.Context, f client.Farm) error {
-	running, err := f.HasWorker(ctx)
-	if err == nil && !running {
-		_, err = fmt.Fprintln(a.err, noWorker(f).Error()+"; what was accepted waits for it")
+	_, err := a.findWorker(ctx, f)
+	if isCannotTell(err) {
+		_, err = fmt.Fprintln(a.err, err.Error()+"; what was accepted waits for it")
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -93,7 +94,7 @@ func (a *app) checkFarm(ctx context.Context, f checkedFarm, file *config.Config,
 		check.found, check.err = a.inspect(ctx, f.Farm)
 	}
 	if check.err != nil {
-		check.Error = check.err.Error()
+		check.Error = strings.TrimPrefix(check.err.Error(), f.Name()+": ")
 		return check
 	}
 	shown := report.NewInspection(check.found)

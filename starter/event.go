@@ -155,7 +155,7 @@ func (a *app) sendEvents(ctx context.Context, farms []client.Farm, all []farmEve
 // awaitResult waits for what comes of a farm's events, and watches the run if there is
 // one. What was sent is kept, so it is not waited for where no worker answers.
 func (a *app) awaitResult(ctx context.Context, f client.Farm, deliveries []*client.Delivery) error {
-	if _, _, err := a.findWorker(ctx, f); err != nil {
+	if _, err := a.findWorker(ctx, f); err != nil {
 		if isCannotTell(err) {
 			return eventIsKept(err)
 		}

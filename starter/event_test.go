@@ -165,10 +165,10 @@ func TestEvent_WhoseControllerWasTerminatedIsNotWaitedFor(t *testing.T) {
 }
 
 func TestEvent_WithoutAWorkerIsStored(t *testing.T) {
-	startTemporal(t, &fakeTemporal{noWorker: true})
+	startTemporal(t, &fakeTemporal{noWorker: true}).addController(inOrderState("contoso"))
 	t.Run("and says what it waits for", func(t *testing.T) {
 		runProgramWith(t, t.Context(), named, "event", "-", "--detach").assertExit(t, exitOK, "out:contoso: accepted",
-			"contoso: no worker polls task queue farmtrust; start one: farmtrust-worker -config FILE; what was accepted waits for it")
+			"contoso: no worker answers on task queue farmtrust; start one: farmtrust-worker -config FILE; what was accepted waits for it")
 	})
 	t.Run("and is not waited for", func(t *testing.T) {
 		runProgramWith(t, t.Context(), named, "event", "-").assertExit(t, exitCannotTell, "start one: farmtrust-worker -config FILE; the event is kept, and acted on when a worker runs")

@@ -71,7 +71,7 @@ func (a *app) showFarms(ctx context.Context, c client.Client, warn warning) erro
 
 // askFarms asks the controllers of all farms, and names workers that differ.
 func (a *app) askFarms(ctx context.Context, c client.Client, all []controller.Summary) error {
-	err := a.askWithin(ctx, fmt.Sprintf("%d farms", len(all)), func(ctx context.Context) error { return c.AskAll(ctx, all) })
+	err := a.askWithin(ctx, nameFarms(all), func(ctx context.Context) error { return c.AskAll(ctx, all) })
 	if err != nil {
 		return a.explain(ctx, err)
 	}
@@ -83,6 +83,14 @@ func (a *app) askFarms(ctx context.Context, c client.Client, all []controller.Su
 		}
 	}
 	return nil
+}
+
+// nameFarms names one farm, or says how many there are.
+func nameFarms(all []controller.Summary) string {
+	if len(all) == 1 {
+		return all[0].Farm
+	}
+	return fmt.Sprintf("%d farms", len(all))
 }
 
 // assessFarms is the exit of a list: trouble that is known counts more than what

@@ -110,7 +110,7 @@ func TestUnknownFarm_IsAUsageErrorThatNamesTheNearestAndLeavesNothingBehind(t *t
 		t.Run(command, func(t *testing.T) {
 			got := runProgramWith(t, t.Context(), near("e1", "kv", "c"), strings.Fields(command)...)
 			got.err += got.out
-			got.assertExit(t, exitUsage, `no worker is configured for farm "cotoso"; did you mean contoso?; known: contoso, fabrikam`)
+			got.assertExit(t, exitUsage, `no worker is configured for farm "cotoso"; did you mean contoso? known: contoso, fabrikam`)
 		})
 	}
 	assertEqual(t, len(f.startedRuns(t)), before)

@@ -37,7 +37,7 @@ func TestForget_Refused(t *testing.T) {
 			prepare: func(*fakeTemporal) {}, args: []string{"--reason", "gone"}, code: exitFailed, want: "there is nothing to forget",
 		},
 		"no worker runs": {
-			prepare: func(f *fakeTemporal) { f.noWorker = true }, args: []string{"--reason", "gone"}, code: exitCannotTell, want: "no worker polls task queue farmtrust",
+			prepare: func(f *fakeTemporal) { f.noWorker = true; f.addController(controller.State{Farm: "contoso"}) }, args: []string{"--reason", "gone"}, code: exitCannotTell, want: "no worker answers on task queue farmtrust",
 		},
 		"no reason": {prepare: func(*fakeTemporal) {}, code: exitUsage, want: "--reason WHY"},
 	} {
@@ -73,7 +73,7 @@ func TestSite(t *testing.T) {
 	t.Run("no worker runs there", func(t *testing.T) {
 		startTemporal(t, &fakeTemporal{})
 		runProgram(t, "rotate", "contoso", "--site", "berlin").assertExit(t, exitCannotTell,
-			"no worker polls task queue farmtrust/berlin; start one with site: berlin: farmtrust-worker -config FILE")
+			"no worker answers on task queue farmtrust/berlin; start one with site: berlin: farmtrust-worker -config FILE")
 	})
 	t.Run("a name that no site can have", func(t *testing.T) {
 		runProgram(t, "rotate", "contoso", "--site", "a/b").assertExit(t, exitUsage, `unknown site "a/b"`)

@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/version"
 )
 
@@ -29,7 +31,7 @@ func main() {
 // commands that are printed call the program by name.
 func run(ctx context.Context, name string, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	call := callOf(name)
-	a := &app{program: call, in: stdin, out: stdout, err: stderr, interactive: isTerminal(stdin)}
+	a := &app{program: call, in: stdin, out: stdout, err: stderr, interactive: isTerminal(stdin), color: console.ColorAuto}
 	defer a.disconnect()
 	root := a.newRoot()
 	renameProgram(root, call)
@@ -38,6 +40,10 @@ func run(ctx context.Context, name string, args []string, stdin io.Reader, stdou
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	command, err := root.ExecuteContextC(ctx)
+	if ctx.Err() != nil {
+		// What was typed to interrupt stands there.
+		err = errors.Join(err, console.BeginLine(stderr))
+	}
 	return a.end(command, err)
 }
 

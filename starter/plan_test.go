@@ -92,12 +92,14 @@ func TestPlan_Accept(t *testing.T) {
 
 func TestPlan_AndCheckNeedAWorker(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{noWorker: true})
+	f.addController(inOrderState("contoso"))
+	before := f.startedRuns(t)
 	for _, command := range []string{"plan contoso", "check contoso"} {
 		got := runProgram(t, strings.Fields(command)...)
 		got.err += got.out
-		got.assertExit(t, exitCannotTell, "no worker polls task queue farmtrust; start one: farmtrust-worker -config FILE")
+		got.assertExit(t, exitCannotTell, "no worker answers on task queue farmtrust; start one: farmtrust-worker -config FILE")
 	}
-	assertEqual(t, f.startedRuns(t), nil)
+	assertEqual(t, f.startedRuns(t), before)
 }
 
 // ownCertificates makes every farm of a configuration issue its certificates itself: a

@@ -16,6 +16,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/connect"
+	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/logging"
 	"github.com/farmtrust/farmtrust/internal/report"
@@ -30,6 +31,7 @@ type app struct {
 	out, err io.Writer
 	// config, site and output are the flags that all commands share.
 	config, site, output string
+	color                console.Color
 	// parsed reports whether the arguments were understood, printed whether out
 	// holds a JSON object.
 	parsed, printed bool
@@ -94,6 +96,8 @@ lets the farm be rotated automatically again.
 	root.PersistentFlags().StringVar(&a.config, "config", "", "farmtrust's configuration `file`, for check and event")
 	root.PersistentFlags().StringVar(&a.site, "site", os.Getenv(siteVariable), "the `site` of the farm's workers, for a farm that has no controller yet")
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", outputTable, "`format`: table, json (last line) or, for report, html")
+	root.PersistentFlags().Var(&a.color, "color", "`when` to use colour: auto, always or never")
+	must(root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{string(console.ColorAuto), string(console.ColorAlways), string(console.ColorNever)}, cobra.ShellCompDirectiveNoFileComp)))
 	must(root.RegisterFlagCompletionFunc("output", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return outputsOf(c), cobra.ShellCompDirectiveNoFileComp
 	}))
@@ -173,8 +177,7 @@ func (a *app) connectToFarm(ctx context.Context, farmName string) (client.Farm, 
 	if err != nil {
 		return client.Farm{}, err
 	}
-	f, _, err := a.findWorker(ctx, c.Farm(farmName))
-	return f, err
+	return a.findWorker(ctx, c.Farm(farmName))
 }
 
 // explain adds the remedy to an error of Temporal's, where it is known.
@@ -184,6 +187,8 @@ func (a *app) explain(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, &noNamespace):
 		return &exitError{code: exitUsage, err: &connect.NamespaceError{Address: a.options.HostPort, Namespace: a.options.Namespace, Err: err}}
+	case connect.IsRefusal(err):
+		return &exitError{code: exitCannotTell, err: &connect.RefusedError{Address: a.options.HostPort, Namespace: a.options.Namespace, Err: err}}
 	case errors.As(err, &invalid):
 		// The usual cause is a search attribute that was never registered.
 		var missing *connect.SearchAttributesError

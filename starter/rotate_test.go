@@ -60,7 +60,7 @@ func TestRotate(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{})
 	f.acceptRequests(&verified)
 	runProgram(t, "rotate", "contoso", "--reason", "change 4711", "--by", "ada@desk-1").assertExit(t, exitOK,
-		"out:contoso: verified\n", "out:configured as desired, key usable on every server\n", "out:import certificate  changed  -   0.9s")
+		"out:contoso: verified\n", "out:configured as desired, key usable on every server\n", "out:1 changed\n", "out:farmtrust report contoso\n")
 	t.Run("asks the controller, and says who asks and why", func(t *testing.T) {
 		assertEqual(t, f.requests, []string{`contoso {"kind":"rotate","by":"ada@desk-1","reason":"change 4711"}`})
 	})
@@ -266,12 +266,14 @@ func TestRotate_Detach(t *testing.T) {
 
 func TestRequests_NeedAWorker(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{noWorker: true})
+	f.addController(inOrderState("contoso"))
+	before := f.startedRuns(t)
 	for _, command := range []string{"rotate", "rollback", "resume", "abort"} {
 		t.Run(command, func(t *testing.T) {
-			runProgram(t, command, "contoso", "--reason", "r").assertExit(t, exitCannotTell, "no worker polls task queue farmtrust; start one: farmtrust-worker -config FILE")
+			runProgram(t, command, "contoso", "--reason", "r").assertExit(t, exitCannotTell, "no worker answers on task queue farmtrust; start one: farmtrust-worker -config FILE")
 		})
 	}
-	assertEqual(t, f.startedRuns(t), nil)
+	assertEqual(t, f.startedRuns(t), before)
 }
 
 func TestRequests_RefusalIsTheControllersOwn(t *testing.T) {

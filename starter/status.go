@@ -17,15 +17,15 @@ import (
 )
 
 func (a *app) statusCommand() *cobra.Command {
-	var watch bool
+	var watch, all bool
 	var warn warning
 	c := &cobra.Command{
 		Use:   "status [FARM]",
 		Short: "Show a farm and what runs there, or all farms",
 		Long: `Shows how long a farm is trusted, its last and its next inspection, whether it is
 suspended, what an operator should do, and the commands for that. Below, it shows what
-is running, or else the last rotation: each step on each server, what it waits for, and
-the commands that decide.
+is running, or else the last rotation: what it waits for, the commands that decide, and
+the steps that are not done. --all shows each step on each server.
 
 Without a farm it lists all farms, as "farmtrust farms" does.
 
@@ -57,10 +57,11 @@ then 0 if it ended verified, unchanged or rolled back, 3 if refused, 1 otherwise
 			case watch:
 				return a.watchFarm(cmd.Context(), c.Farm(args[0]))
 			default:
-				return a.showFarm(cmd.Context(), c.Farm(args[0]), warn)
+				return a.showFarm(cmd.Context(), c.Farm(args[0]), warn, all)
 			}
 		},
 	}
+	c.Flags().BoolVar(&all, "all", false, "show each step on each server, also those that are done")
 	c.Flags().BoolVarP(&watch, "watch", "w", false, "show each step until what is running ends")
 	warn.addFlag(c)
 	return c
@@ -68,46 +69,46 @@ then 0 if it ended verified, unchanged or rolled back, 3 if refused, 1 otherwise
 
 // showFarm shows a farm's page, then what runs or ran last. Where no worker answers, it
 // shows what Temporal itself knows.
-func (a *app) showFarm(ctx context.Context, f client.Farm, warn warning) error {
+func (a *app) showFarm(ctx context.Context, f client.Farm, warn warning, all bool) error {
 	f, err := a.locateFarm(ctx, f)
 	if err != nil {
 		return err
 	}
-	a.warnOfDifference(ctx, f.Client)
-	summary, err := f.Summary(ctx)
-	if err != nil {
+	known := make([]controller.Summary, 1)
+	if known[0], err = f.Summary(ctx); err != nil {
 		return a.explain(ctx, err)
 	}
-	state, stateProblem := a.askForStatus(ctx, f)
-	summary.Worker = controller.WorkerAnswers
-	switch {
-	case state != nil:
-		summary.Answer(*state, time.Now())
-	case isCannotTell(stateProblem):
-		summary.Worker = controller.WorkerNone
+	if err := a.askFarms(ctx, f.Client, known); err != nil {
+		return err
 	}
-	run, runProblem := a.readRun(ctx, f, summary.Worker)
-	for _, problem := range []error{runProblem, stateProblem} {
+	run, runProblem := a.readRun(ctx, f, known[0].Worker)
+	problems := []error{a.whyUnanswered(f, known[0]), runProblem}
+	for _, problem := range problems {
 		if problem != nil {
 			fmt.Fprintln(a.err, problem)
 		}
 	}
-	if err := a.showFarmStatus(summary, run, warn); err != nil {
+	if err := a.showFarmStatus(known[0], run, warn, all); err != nil {
 		return err
 	}
-	return assessStatus(summary, warn, stateProblem, runProblem)
+	return assessStatus(known[0], warn, problems...)
 }
 
-// askForStatus asks the controller for its state, where a worker polls.
-func (a *app) askForStatus(ctx context.Context, f client.Farm) (*controller.State, error) {
-	running, err := f.HasWorker(ctx)
+// whyUnanswered says why the controller of a farm has not answered; nil if it has.
+func (a *app) whyUnanswered(f client.Farm, s controller.Summary) error {
 	switch {
-	case err != nil:
-		return nil, a.explain(ctx, err)
-	case !running:
-		return nil, noWorker(f)
+	case s.State != nil:
+		return nil
+	case s.Worker == controller.WorkerNone:
+		return noWorker(f)
+	case s.Worker == controller.WorkerSilent:
+		return silentWorker(f)
+	case s.Problem != "":
+		return fmt.Errorf("%s: %s", f.Name(), s.Problem)
+	case !s.Managed:
+		return fmt.Errorf("%s: %w", f.Name(), client.ErrNoController)
 	}
-	return a.askState(ctx, f)
+	return fmt.Errorf("%s: the controller has only just started; ask again", f.Name())
 }
 
 func isCannotTell(err error) bool {
@@ -116,10 +117,10 @@ func isCannotTell(err error) bool {
 }
 
 // showFarmStatus shows what is known of a farm, and of what runs or ran last.
-func (a *app) showFarmStatus(s controller.Summary, run *farm.Status, warn warning) error {
+func (a *app) showFarmStatus(s controller.Summary, run *farm.Status, warn warning, all bool) error {
 	now := time.Now()
 	list := report.NewFarmList([]controller.Summary{s}, now, warn.duration())
-	status := report.FarmStatus{FarmRow: list.Farms[0], Status: run}
+	status := report.FarmStatus{FarmRow: list.Farms[0]}
 	var pages []report.Page
 	if s.State != nil {
 		shown := report.NewFarmState(*s.State, now)
@@ -129,7 +130,13 @@ func (a *app) showFarmStatus(s controller.Summary, run *farm.Status, warn warnin
 		pages = append(pages, report.Overview(list))
 	}
 	if run != nil {
-		pages = append(pages, report.RunAt(*run, time.Now()))
+		status.Phase, status.Report, status.Wait = run.Phase, &run.Report, run.Wait
+	}
+	switch {
+	case run != nil && all:
+		pages = append(pages, report.RunAt(*run, now))
+	case run != nil:
+		pages = append(pages, report.BriefRun(*run, now))
 	}
 	return a.show(status, func(w io.Writer) error { return a.writePages(w, pages...) })
 }
@@ -222,7 +229,7 @@ func (a *app) watchFarm(ctx context.Context, f client.Farm) error {
 		if a.output == outputJSON {
 			w = a.err
 		}
-		if _, _, err := a.findWorker(ctx, f); err != nil {
+		if _, err := a.findWorker(ctx, f); err != nil {
 			return err
 		}
 		return a.watchRun(ctx, f.Name(), run, w, good...)

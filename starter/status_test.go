@@ -34,7 +34,8 @@ func TestStatus_RunningRotation(t *testing.T) {
 	}})
 	f.addController(inOrderState("contoso"))
 	f.addRotation("contoso")
-	runProgram(t, "status", "contoso").assertExit(t, exitOK, "out:contoso: cutover\n", "out:import certificate  changed")
+	runProgram(t, "status", "contoso").assertExit(t, exitOK, "out:contoso: cutover\n", "out:1 changed\n", "out:farmtrust status contoso --all\n")
+	runProgram(t, "status", "contoso", "--all").assertExit(t, exitOK, "out:contoso: cutover\n", "out:import certificate  changed")
 	got := runProgram(t, "status", "contoso", "-o", "json")
 	got.assertExit(t, exitOK)
 	var shown farm.Status
@@ -75,7 +76,7 @@ func TestStatus_SaysWhyItCannotTell(t *testing.T) {
 	}{
 		"no controller":    {[]string{"alone"}, exitOperator, []string{"alone: no controller runs for the farm: start a worker that has it in its configuration"}},
 		"only started":     {[]string{"young"}, exitFailed, []string{"young: rotate/young has only just started; ask again"}},
-		"silent":           {[]string{"orphan"}, exitCannotTell, []string{"orphan: no worker of task queue farmtrust has answered for 10s", "start one: farmtrust-worker -config FILE"}},
+		"silent":           {[]string{"orphan"}, exitCannotTell, []string{"orphan: no worker of task queue farmtrust has answered: it was killed", "start one: farmtrust-worker -config FILE"}},
 		"terminated":       {[]string{"gone"}, exitFailed, []string{"gone: terminated in Temporal"}},
 		"nothing to watch": {[]string{"new", "--watch"}, exitFailed, []string{"new: no rotation, or none within Temporal's retention; to start one: farmtrust rotate new"}},
 	} {
@@ -107,7 +108,7 @@ func TestStatus_FarmAndWhatRuns(t *testing.T) {
 		got.assertExit(t, exitOperator)
 		var shown report.FarmStatus
 		got.readJSON(t, &shown)
-		if shown.Controller == nil || shown.Status == nil {
+		if shown.Controller == nil || shown.Report == nil {
 			t.Fatalf("got %s", got.out)
 		}
 		type summary struct {
@@ -128,7 +129,7 @@ func TestStatus_WithoutTheControllerShowsWhatItCan(t *testing.T) {
 	f.addController(controller.State{Farm: "contoso"})
 	f.endRun(f.addRotation("contoso"), verified)
 	runProgram(t, "status", "contoso").assertExit(t, exitCannotTell, "out:contoso: verified",
-		"contoso: no worker polls task queue farmtrust; start one: farmtrust-worker -config FILE")
+		"contoso: no worker answers on task queue farmtrust; start one: farmtrust-worker -config FILE")
 }
 
 func TestStatus_NamesWorkersWithDifferentConfigurations(t *testing.T) {

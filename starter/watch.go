@@ -20,7 +20,10 @@ import (
 // those that are wanted is an exit code.
 func (a *app) watchRun(ctx context.Context, farmName string, run *client.Run, w io.Writer, wanted ...farm.Outcome) error {
 	progress := a.newProgress(w)
-	last, err := run.Watch(ctx, func(s farm.Status) error { return progress.Show(s, time.Now()) })
+	last, err := run.Watch(ctx, func(s farm.Status) error { return progress.Show(s, time.Now()) },
+		func() error {
+			return progress.Say(fmt.Sprintf("%s: no worker answers; %s goes on when one runs: farmtrust-worker -config FILE", farmName, run.ID()))
+		})
 	err = errors.Join(err, progress.Close())
 	switch {
 	case ctx.Err() != nil:
@@ -34,7 +37,7 @@ func (a *app) watchRun(ctx context.Context, farmName string, run *client.Run, w 
 // showOutcome shows a report, and turns an outcome that is not wanted into an
 // exit code.
 func (a *app) showOutcome(r farm.Report, wanted ...farm.Outcome) error {
-	if err := a.showReport(r); err != nil {
+	if err := a.showEnd(r); err != nil {
 		return err
 	}
 	switch {

@@ -203,6 +203,10 @@ func TestRun_Hints(t *testing.T) {
 			if diff := cmp.Diff([]bool{false, false, false, false, true}, r.endings()); diff != "" {
 				t.Errorf("hints (-want +got):\n%s", diff)
 			}
+			// Who sees that it is done must be able to go on.
+			if r.hints.endsIn != string(farm.PhaseVerifying) || r.marks.lastPhase() != string(farm.PhaseDone) {
+				t.Errorf("it told its end in phase %s, and ended in phase %s", r.hints.endsIn, r.marks.lastPhase())
+			}
 		})
 	}
 }

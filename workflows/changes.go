@@ -45,6 +45,9 @@ const (
 	// where users notice something, and again when anything has changed. Since
 	// 2026-11-29.
 	changeApproval change = "an approval covers what users notice"
+	// changeShowsEndLast: a run shows its outcome with the task that closes it, after it
+	// has told the controller. Since 2026-11-29.
+	changeShowsEndLast change = "a run shows its end last"
 )
 
 // has reports whether a run makes a change.

@@ -164,17 +164,25 @@ func (o *operation) withoutSkipped(differences []farm.Difference) []farm.Differe
 }
 
 // close records how the operation ended, and turns an end that is not a good one
-// into a failure that carries the result.
+// into a failure that carries the result. What the controller is told goes first: who
+// sees the outcome finds the run closed, and can go on.
 func (o *operation) close(ctx workflow.Context, end ending, statement string, result farm.RotationResult) (farm.RotationResult, error) {
 	// The outcome must be recorded even when the run was cancelled.
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	if err := o.progress.close(ctx, end.outcome, statement); err != nil {
-		return farm.RotationResult{}, err
+	show := func() error { return o.progress.close(ctx, end.outcome, statement) }
+	tell := func() error {
+		o.sendHint(ctx, true)
+		return workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 	}
-	o.sendHint(ctx, true)
-	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
-		return farm.RotationResult{}, err
+	steps := []func() error{tell, show}
+	if !changeShowsEndLast.has(ctx) {
+		slices.Reverse(steps)
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return farm.RotationResult{}, err
+		}
 	}
 	result.Report = o.progress.Report
 	switch {

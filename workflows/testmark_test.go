@@ -18,6 +18,8 @@ type marks struct {
 	mu sync.Mutex
 	// needsOperator is by workflow ID.
 	needsOperator map[string]bool
+	// phase is what was marked last.
+	phase string
 	// originalRunID is what a reset run was started as; empty for one that was not.
 	originalRunID string
 	// runID is the run's own; empty for that of the test environment, which all runs have.
@@ -30,6 +32,13 @@ func (m *marks) needOperator() map[string]bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return maps.Clone(m.needsOperator)
+}
+
+// lastPhase is the phase that a workflow was marked with last.
+func (m *marks) lastPhase() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.phase
 }
 
 // InterceptWorkflow implements interceptor.WorkerInterceptor.
@@ -60,11 +69,15 @@ type attributeRecorder struct {
 
 // UpsertTypedSearchAttributes implements interceptor.WorkflowOutboundInterceptor.
 func (o *attributeRecorder) UpsertTypedSearchAttributes(ctx workflow.Context, updates ...temporal.SearchAttributeUpdate) error {
-	if needed, ok := temporal.NewSearchAttributes(updates...).GetBool(workflows.NeedsOperatorAttribute); ok {
-		o.marks.mu.Lock()
+	set := temporal.NewSearchAttributes(updates...)
+	o.marks.mu.Lock()
+	if needed, ok := set.GetBool(workflows.NeedsOperatorAttribute); ok {
 		o.marks.needsOperator[workflow.GetInfo(ctx).WorkflowExecution.ID] = needed
-		o.marks.mu.Unlock()
 	}
+	if phase, ok := set.GetKeyword(workflows.PhaseAttribute); ok {
+		o.marks.phase = phase
+	}
+	o.marks.mu.Unlock()
 	return o.Next.UpsertTypedSearchAttributes(ctx, updates...)
 }
 

@@ -65,6 +65,8 @@ const anything = "mock.Anything"
 type hints struct {
 	mu   sync.Mutex
 	sent []controller.RunHint
+	// endsIn is the phase in which the run said that it is about to end.
+	endsIn string
 	// lost is why they do not arrive.
 	lost error
 }
@@ -78,6 +80,9 @@ func (r *testRun) receiveHint(_, workflowID, _, signal string, arg any) error {
 	defer r.hints.mu.Unlock()
 	if hint, ok := arg.(controller.RunHint); ok {
 		r.hints.sent = append(r.hints.sent, hint)
+		if hint.Ending {
+			r.hints.endsIn = r.marks.lastPhase()
+		}
 	}
 	return r.hints.lost
 }

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
@@ -47,16 +46,6 @@ func (c Client) Site() string { return c.site }
 
 // TaskQueue is the queue of the client's site.
 func (c Client) TaskQueue() string { return workflows.TaskQueue(c.site) }
-
-// HasWorker reports whether a worker has polled the task queue of the client's site
-// in the last minutes.
-func (c Client) HasWorker(ctx context.Context) (bool, error) {
-	queue, err := c.temporal.DescribeTaskQueue(ctx, c.TaskQueue(), enumspb.TASK_QUEUE_TYPE_WORKFLOW)
-	if err != nil {
-		return false, fmt.Errorf("look for a worker: %w", err)
-	}
-	return len(queue.Pollers) > 0, nil
-}
 
 // Farm is the controller of a farm and its runs, whether or not they exist.
 type Farm struct {

@@ -27,22 +27,18 @@ const fewNames = 10
 
 // Error names the farm that was probably meant, and those that are known.
 func (e *UnknownFarmError) Error() string {
-	text := fmt.Sprintf("no worker is configured for farm %q", e.Farm)
+	text := fmt.Sprintf("no worker is configured for farm %q;", e.Farm)
 	if nearest := farm.NearestName(e.Farm, e.Known); nearest != "" {
-		text += "; did you mean " + nearest + "?"
+		text += " did you mean " + nearest + "?"
 	}
 	switch more := len(e.Known) - fewNames; {
 	case len(e.Known) == 0:
-		return text + "; no farm is known here: start a worker (farmtrust-worker -config FILE), or set TEMPORAL_NAMESPACE"
+		return text + " no farm is known here: start a worker (farmtrust-worker -config FILE), or set TEMPORAL_NAMESPACE"
 	case more > 0:
-		return fmt.Sprintf("%s; known: %s and %d more", text, strings.Join(e.Known[:fewNames], ", "), more)
+		return fmt.Sprintf("%s known: %s and %d more", text, strings.Join(e.Known[:fewNames], ", "), more)
 	}
-	return text + "; known: " + strings.Join(e.Known, ", ")
+	return text + " known: " + strings.Join(e.Known, ", ")
 }
-
-// startTimeout is how long a worker that has just started may take to start the first
-// controller.
-const startTimeout = 5 * time.Second
 
 // Find returns the farm at the site of its controller. It is an [*UnknownFarmError]
 // where no worker has it in its configuration, so that a name that was mistyped starts
@@ -62,10 +58,10 @@ func (f Farm) Find(ctx context.Context) (Farm, error) {
 		if len(farms) > 0 || time.Now().After(end) {
 			return f, unknown
 		}
-		switch starting, err := f.HasWorker(ctx); {
+		switch starting, err := f.Workers(ctx); {
 		case err != nil:
 			return f, err
-		case !starting:
+		case len(starting) == 0:
 			return f, unknown
 		}
 		if err := waitInterval(ctx); err != nil {

@@ -104,7 +104,7 @@ func (f Farm) sendRequest(ctx context.Context, r controller.Request) (workflows.
 }
 
 // isOutdated reports whether what was in the way of a request is not any more: nothing
-// is, or a run that has ended or is about to. A controller that refuses has a worker, so one whose
+// is, or a run that has ended. A controller that refuses has a worker, so one whose
 // state cannot be read has too many questions at once, and is asked again.
 func (f Farm) isOutdated(ctx context.Context, r controller.Request) bool {
 	state, err := f.State(ctx)
@@ -112,23 +112,10 @@ func (f Farm) isOutdated(ctx context.Context, r controller.Request) bool {
 	case err != nil:
 		return !errors.Is(err, ErrNoController)
 	case state.Active != nil:
-		return f.hasEnded(ctx, *state.Active)
+		run, err := f.Records().describeRun(ctx, state.Active.WorkflowID, state.Active.RunID)
+		return err == nil && run != nil && !isRunning(run.WorkflowExecutionInfo)
 	}
 	return !isStarting(state) && state.CheckRequest(r, "") == nil
-}
-
-// hasEnded reports whether a run has ended, or says that it is done: it then closes
-// within seconds.
-func (f Farm) hasEnded(ctx context.Context, run controller.ActiveRun) bool {
-	described, err := f.Records().describeRun(ctx, run.WorkflowID, run.RunID)
-	if err != nil || described == nil {
-		return false
-	}
-	if !isRunning(described.WorkflowExecutionInfo) {
-		return true
-	}
-	status, err := f.Run(ctx, run.WorkflowID, run.RunID).Status(ctx)
-	return err == nil && status.Phase == farm.PhaseDone
 }
 
 // updateController updates the controller with a request.

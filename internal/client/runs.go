@@ -70,8 +70,9 @@ func (r *Run) Report(ctx context.Context) (farm.Report, error) {
 // Watch calls show with the status of the run, every so often and last when it
 // has ended, and returns as [Run.Report] does. An error of show ends it. A
 // status that no worker answers for now is asked for again: what counts is how
-// the run ends.
-func (r *Run) Watch(ctx context.Context, show func(farm.Status) error) (farm.Report, error) {
+// the run ends. Where none answers for ten seconds, silent is called, once until one
+// does again.
+func (r *Run) Watch(ctx context.Context, show func(farm.Status) error, silent func() error) (farm.Report, error) {
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
 	type ending struct {
@@ -84,7 +85,7 @@ func (r *Run) Watch(ctx context.Context, show func(farm.Status) error) (farm.Rep
 		stop()
 		ended <- ending{report, err}
 	}()
-	if err := r.pollStatus(watching, show); err != nil {
+	if err := r.pollStatus(watching, show, silent); err != nil {
 		return farm.Report{}, err
 	}
 	end := <-ended
@@ -94,15 +95,27 @@ func (r *Run) Watch(ctx context.Context, show func(farm.Status) error) (farm.Rep
 	return end.report, show(farm.Status{Phase: farm.PhaseDone, Report: end.report})
 }
 
-// pollStatus calls show with each status that is answered, until ctx ends.
-func (r *Run) pollStatus(ctx context.Context, show func(farm.Status) error) error {
+// pollStatus calls show with each status that is answered, until ctx ends, and silent
+// where none is for as long as a worker may take.
+func (r *Run) pollStatus(ctx context.Context, show func(farm.Status) error, silent func() error) error {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
+	answeredAt, told := time.Now(), false
 	for ctx.Err() == nil {
-		if s, err := r.Status(ctx); err == nil && s.Phase != farm.PhaseDone {
-			if err := show(s); err != nil {
-				return err
+		s, err := r.readStatus(ctx)
+		switch {
+		case err == nil:
+			answeredAt, told = time.Now(), false
+			if s.Phase != farm.PhaseDone {
+				err = show(s)
 			}
+		case !told && IsUnanswered(err) && ctx.Err() == nil && time.Since(answeredAt) >= answerTimeout:
+			told, err = true, silent()
+		default:
+			err = nil // it is asked again: what counts is how the run ends
+		}
+		if err != nil {
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -110,4 +123,10 @@ func (r *Run) pollStatus(ctx context.Context, show func(farm.Status) error) erro
 		}
 	}
 	return nil
+}
+
+func (r *Run) readStatus(ctx context.Context) (farm.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	return r.Status(ctx)
 }

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,19 +38,38 @@ func (c Client) AskAll(ctx context.Context, all []controller.Summary) error {
 
 // askSite asks the controllers of farms, which are at the client's site.
 func (c Client) askSite(ctx context.Context, farms []*controller.Summary) error {
-	worker := controller.WorkerNone
-	switch polled, err := c.HasWorker(ctx); {
-	case err != nil:
+	seen, err := c.Workers(ctx)
+	if err != nil {
 		return err
-	case polled && c.askFarms(ctx, farms):
+	}
+	worker := controller.WorkerNone
+	switch {
+	case len(seen) == 0 && !c.answersAny(ctx, farms):
+	case c.askFarms(ctx, farms):
 		worker = controller.WorkerAnswers
-	case polled:
+	case len(seen) > 0:
 		worker = controller.WorkerSilent
 	}
 	for _, s := range farms {
 		s.Worker = worker
 	}
 	return nil
+}
+
+// overlookedFor is how long a worker may take to answer that Temporal's list lacks, as it
+// does one that has just started; see [Farm.FindWorker].
+const overlookedFor = time.Second
+
+// answersAny reports whether a worker answers for the first of the farms that has a
+// controller.
+func (c Client) answersAny(ctx context.Context, farms []*controller.Summary) bool {
+	i := slices.IndexFunc(farms, func(s *controller.Summary) bool { return s.Managed })
+	if i < 0 {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, overlookedFor)
+	defer cancel()
+	return c.askFarms(ctx, farms[i:i+1])
 }
 
 // askedAtOnce is how many controllers of a site are asked at the same time.

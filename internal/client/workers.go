@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 )
 
 // Worker is a farmtrust-worker process, as it identifies itself to Temporal.
@@ -79,6 +81,70 @@ func (c Client) Workers(ctx context.Context) ([]Worker, error) {
 	}
 	slices.SortFunc(all, func(a, b Worker) int { return strings.Compare(a.Identity(), b.Identity()) })
 	return all, nil
+}
+
+// ErrNoWorker is returned where no worker runs.
+var ErrNoWorker = errors.New("no worker answers")
+
+// ErrLate is returned where no worker has answered, and one was seen in the last
+// minutes. It may have been killed: what waits for the task that it held waits until
+// Temporal gives that to another, ten seconds later.
+var ErrLate = errors.New("no worker has answered yet")
+
+// startTimeout is how long a worker that has just started may be overlooked where no
+// controller runs: it starts those of its farms first of all.
+const startTimeout = 3 * time.Second
+
+// FindWorker returns nil if a worker runs at the farm's site, [ErrNoWorker] if none does,
+// and [ErrLate] if that is not clear within [answerTimeout]. It has one answer for the
+// farm's controller. Who polls the task queue does not tell: for minutes Temporal shows a
+// worker that was killed, and does not show one that has just started, until that polls
+// the first of the queue's partitions.
+func (f Farm) FindWorker(ctx context.Context) error {
+	for end := time.Now().Add(startTimeout); ; {
+		answer := f.requireAnswer(ctx)
+		late := errors.Is(answer, ErrLate)
+		if !late && !errors.Is(answer, ErrNoController) {
+			return answer
+		}
+		workers, err := f.Workers(ctx)
+		switch {
+		case err != nil:
+			return err
+		case len(workers) > 0 && late:
+			return ErrLate
+		case len(workers) > 0:
+			return nil
+		case late || time.Now().After(end):
+			return ErrNoWorker
+		}
+		if err := waitInterval(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// requireAnswer returns nil if a worker answers for the controller, and [ErrLate] if none
+// does in time. Temporal itself knows of none, where it says so, for twenty seconds.
+func (f Farm) requireAnswer(ctx context.Context) error {
+	asking, stop := context.WithTimeout(ctx, answerTimeout)
+	defer stop()
+	_, err := f.State(asking)
+	var failed *serviceerror.QueryFailed
+	var busy *serviceerror.ResourceExhausted
+	var noPoller *serviceerror.FailedPrecondition
+	var late *serviceerror.DeadlineExceeded
+	switch {
+	case errors.As(err, &failed), errors.As(err, &busy), isTaskFailure(err):
+		return nil // it would not say so without a worker
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &noPoller):
+		return ErrNoWorker
+	case errors.As(err, &late), errors.Is(err, context.DeadlineExceeded):
+		return ErrLate
+	}
+	return err
 }
 
 // Configurations lists the hashes of the workers' configurations, each once.

@@ -68,10 +68,9 @@ type UnreachableError struct {
 	Err     error
 }
 
-// Error names the address and the remedy.
+// Error says what is wrong there, and the remedy.
 func (e *UnreachableError) Error() string {
-	return fmt.Sprintf("reach Temporal at %s: %v; start it there, or set TEMPORAL_ADDRESS "+
-		"(and TEMPORAL_TLS or TEMPORAL_API_KEY if the server asks for them)", e.Address, e.Err)
+	return fmt.Sprintf("reach Temporal at %s: %s", e.Address, describeFailure(e.Err))
 }
 
 // Unwrap returns Err.

@@ -8,9 +8,9 @@ import (
 )
 
 // What programs read is made of the types in this file, of [FarmList], and of
-// [farm.Report], [farm.Status] and what these hold. Their schemas are in docs/schema, and
-// a test writes them. Times are in UTC; a duration is an integer whose name ends in Ms,
-// for milliseconds.
+// [farm.Report], [farm.Wait] and what these hold. Their schemas are in docs/schema, made of
+// these types and their comments. A duration is an integer of milliseconds, whose name
+// ends in Ms.
 
 // FarmStatus is a farm for programs: its row in the list of farms, what its controller
 // knows, and what runs or ran last.
@@ -20,8 +20,10 @@ type FarmStatus struct {
 	// Controller is left out where no worker answers for it.
 	Controller *FarmState `json:"controller,omitempty"`
 	// Phase, Report and Wait are of what runs, or of the last rotation that ended; left
-	// out where there is none. See the schema of a report.
-	*farm.Status
+	// out where there is none, or no worker answers for it.
+	Phase  farm.Phase   `json:"phase,omitempty"`
+	Report *farm.Report `json:"report,omitempty"`
+	Wait   *farm.Wait   `json:"wait,omitempty"`
 }
 
 // FarmState is what the controller of a farm knows, and what follows from it, without

@@ -108,6 +108,13 @@ func (w *testFarm) assertInvariants(t *testing.T, before known, want want) {
 	})
 }
 
+// assertRolledBack fails the test unless the farm becomes what it was before its first
+// rotation, and suspended.
+func (w *testFarm) assertRolledBack(t *testing.T) {
+	t.Helper()
+	w.assertInvariants(t, known{}, want{phase: controller.Suspended, suspended: "rolled back", needsOperator: true, rolledBack: true})
+}
+
 func (w *testFarm) checkSnapshot(t *testing.T, before known, want want, s controller.State) error {
 	t.Helper()
 	now := snapshotOf(s)
@@ -124,6 +131,8 @@ func (w *testFarm) checkSnapshot(t *testing.T, before known, want want, s contro
 	case now.Previous.Thumbprint != before.snapshot.Previous.Thumbprint || now.Target.Thumbprint != before.snapshot.Target.Thumbprint:
 		return fmt.Errorf("the snapshot goes from %s to %s, want from %s to %s", now.Previous.Thumbprint.Short(), now.Target.Thumbprint.Short(),
 			before.snapshot.Previous.Thumbprint.Short(), before.snapshot.Target.Thumbprint.Short())
+	case !now.TakenAt.Equal(before.snapshot.TakenAt):
+		return fmt.Errorf("the snapshot was taken at %s, want the one of %s", now.TakenAt, before.snapshot.TakenAt)
 	case before.canRollBack:
 		if err := w.rollbackBlocked(t, s); err != nil {
 			return fmt.Errorf("it cannot be rolled back any more: %w", err)

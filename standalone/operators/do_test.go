@@ -87,6 +87,22 @@ func (w *testFarm) decide(t *testing.T, id string, d farm.Decision) {
 	}
 }
 
+// decideWhenAsked decides as soon as a run waits for an operator, whatever for.
+func (w *testFarm) decideWhenAsked(t *testing.T, id string, choice farm.Choice) {
+	t.Helper()
+	run := w.farm.Run(t.Context(), id, "")
+	await(t, id+" waits for an operator", func() error {
+		s, err := run.Status(t.Context())
+		if err == nil && !s.Wait.NeedsOperator() {
+			err = fmt.Errorf("%s: %+v", s.Phase, s.Wait)
+		}
+		return err
+	})
+	if err := run.Decide(t.Context(), farm.Decision{Choice: choice, By: operator.By, Reason: operator.Reason}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // lookAfterController does what a worker does every minute: it starts the farm's
 // controller if none runs.
 func (w *testFarm) lookAfterController(t *testing.T) {

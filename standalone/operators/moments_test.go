@@ -36,6 +36,7 @@ var (
 var (
 	observes = powershell.ScriptOf(powershell.GetOfficeServer{})
 	cutsOver = powershell.ScriptOf(powershell.SetS2SCertificateName{})
+	restarts = powershell.ScriptOf(powershell.RestartSharePointServer{})
 	removes  = powershell.ScriptOf(powershell.RemoveS2SCertificate{})
 )
 
@@ -57,6 +58,11 @@ var (
 		held := w.gate.hold(cutsOver)
 		w.approve(t, workflows.RotateID(w.name))
 		await(t, "the cutover has begun", func() error { return isClosed(held) })
+	}}
+	inRestarts = moment{"at the restarts, with the issuers switched", withApproval, true, func(t *testing.T, w *testFarm) {
+		held := w.gate.hold(restarts)
+		w.approve(t, workflows.RotateID(w.name))
+		await(t, "the restarts have begun", func() error { return isClosed(held) })
 	}}
 	inRetention = moment{"while the old certificate is kept", withRetention, true, func(t *testing.T, w *testFarm) {
 		w.awaitState(t, "a verified rotation", func(s controller.State) bool {

@@ -25,7 +25,15 @@ func rotationRows() []row {
 		if _, err := w.farm.Rollback(t.Context(), operator); err != nil {
 			t.Fatal(err)
 		}
-		w.assertInvariants(t, known{}, want{phase: controller.Suspended, suspended: "rolled back", needsOperator: true, rolledBack: true})
+		w.assertRolledBack(t)
+	}
+	decideRollback := func(t *testing.T, w *testFarm) {
+		w.decideWhenAsked(t, workflows.RotateID(w.name), farm.RollBack)
+		w.assertRolledBack(t)
+	}
+	rollBackAtEnd := func(t *testing.T, w *testFarm) {
+		w.awaitState(t, "the end of the rotation", func(s controller.State) bool { return s.Active == nil || s.RunsRetirement() })
+		rollBack(t, w)
 	}
 	const again = "it begins again as a new run, which the controller takes for the same rotation, with the snapshot from before its first change"
 	const blocks = again + "; where it finds the farm changed since it was planned, it blocks before the cutover: roll it back"
@@ -45,10 +53,15 @@ func rotationRows() []row {
 		{rotateTrust, buttonTerminate, "", inCutover, terminate, isTerminated, nil},
 		{rotateTrust, buttonTerminate, "and `farmtrust rollback`", inCutover, terminate, isTerminated.saying("the farm is as it was before the rotation"), rollBack},
 
+		{rotateTrust, buttonTerminate, "and `farmtrust rollback`", inRestarts, terminate, isTerminated.saying("the farm is as it was before the rotation"), rollBack},
+
 		{rotateTrust, buttonReset, "to the first task", waitsForApproval, resetting(workflows.RotateID, firstTask), stillWaits.saying(again), nil},
 		{rotateTrust, buttonReset, "to the first task", inCutover, resetting(workflows.RotateID, firstTask), want{phase: controller.Rotating, needsOperator: true, says: blocks}, nil},
 		{rotateTrust, buttonReset, "to a task in the middle", inCutover, resetting(workflows.RotateID, middleTask), want{phase: controller.Rotating, needsOperator: true, says: blocks}, nil},
 		{rotateTrust, buttonReset, "to the last task", inCutover, resetting(workflows.RotateID, lastTask), stillRotates.saying(again), nil},
+		{rotateTrust, buttonReset, "to the first task", inRestarts, resetting(workflows.RotateID, firstTask), want{phase: controller.Rotating, needsOperator: true, says: blocks}, decideRollback},
+		{rotateTrust, buttonReset, "to a task in the middle", inRestarts, resetting(workflows.RotateID, middleTask), want{phase: controller.Rotating, needsOperator: true, says: blocks}, decideRollback},
+		{rotateTrust, buttonReset, "to the last task", inRestarts, resetting(workflows.RotateID, lastTask), stillRotates.saying(again), rollBackAtEnd},
 		{rotateTrust, buttonReset, "to the first task", inRetention, resetting(workflows.RotateID, firstTask), stillKept.saying(refused), nil},
 		{rotateTrust, buttonReset, "to a task in the middle", afterRollback, resetting(workflows.RotateID, middleTask), stillUndone.saying(refused), nil},
 		{rotateTrust, buttonReset, "to the last task", afterRollback, resetting(workflows.RotateID, lastTask), stillUndone.saying(refused), nil},
