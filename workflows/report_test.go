@@ -12,6 +12,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
+	"github.com/farmtrust/farmtrust/internal/report"
 )
 
 // reportedFarm is a farm that trusts a certificate, whose rotation takes an approval.
@@ -143,5 +144,54 @@ func TestReport_RolledBack(t *testing.T) {
 	e.assertProof("none of what was staged is left")
 	if len(e.Differences) > 0 {
 		t.Errorf("differences are left: %+v", e.Differences)
+	}
+}
+
+// The controller has the reports of a year, and never says what was so before a run.
+func TestReport_OfTheController(t *testing.T) {
+	t.Parallel()
+	f := newTestFarm(t, farmsim.Options{Trusting: true})
+	c := f.newController(t)
+	assertNotTrusted := func() {
+		s := c.state()
+		page := report.Farm(s, time.Now()).Markdown()
+		if s.IsTrusted(time.Now()) || strings.Contains(page, "trusted until") {
+			t.Errorf("is called trusted while %+v works, or before an inspection after it: %s", s.Active, page)
+		}
+	}
+	for _, working := range []string{"ImportCertificate", "SetS2SCertificate", "RestartOffice", "DeleteCertificate"} {
+		c.onActivity(working, func() {
+			if working != "DeleteCertificate" { // the old certificate is nobody's trust
+				assertNotTrusted()
+			}
+		})
+	}
+	var inspections []string
+	c.hooks = append(c.hooks, func(a startedActivity) {
+		if s := c.state(); a.name == "InspectFarm" && s.AwaitsInspection() {
+			inspections = append(inspections, report.Farm(s, time.Now()).State)
+			assertNotTrusted()
+		}
+	})
+	c.after(retention-time.Hour, func() {
+		s := c.state()
+		if !s.IsTrusted(time.Now()) {
+			t.Errorf("is not called trusted although it was inspected: %+v, next %+v", s.Inspected, s.Next)
+		}
+	})
+	c.after(retirement, func() { c.decideOn(retireID, farm.Approve) })
+	reports := c.runUntil(retirement + time.Hour).Reports
+	if reports.Rotation == nil || reports.Retirement == nil {
+		t.Fatalf("kept %+v", reports)
+	}
+	rotated, retired := endedRun{farm.RotationResult{Report: *reports.Rotation}, t, nil}, endedRun{farm.RotationResult{Report: *reports.Retirement}, t, nil}
+	rotated.assertInUse(rotated.Target)
+	retired.assertInUse(rotated.Target)
+	retired.assertProof("nothing named it on 2 office servers", "no trusted token issuer of 1 SharePoint farm held it")
+	if retired.Target != rotated.Previous {
+		t.Errorf("retired %s, want %s", retired.Target, rotated.Previous)
+	}
+	if diff := cmp.Diff([]string{"being inspected"}, inspections); diff != "" {
+		t.Errorf("the farm while it is inspected after a run (-want +got):\n%s", diff)
 	}
 }
