@@ -59,8 +59,12 @@ func (p *progress) registerQuery(ctx workflow.Context) error {
 
 // setTarget shows the certificate that the run is about.
 func (p *progress) setTarget(ctx workflow.Context, target farm.Certificate) error {
-	p.Report.Target, p.Report.NotAfter, p.Report.FriendlyName = target.Thumbprint, target.NotAfter, target.FriendlyName
+	p.noteTarget(target)
 	return workflow.UpsertTypedSearchAttributes(ctx, ThumbprintAttribute.ValueSet(string(target.Thumbprint)))
+}
+
+func (p *progress) noteTarget(target farm.Certificate) {
+	p.Report.Target, p.Report.NotAfter, p.Report.FriendlyName = target.Thumbprint, target.NotAfter, target.FriendlyName
 }
 
 // noteRun names the run in Temporal: a reset gives it another run ID.

@@ -67,7 +67,7 @@ func TestReport_Renewal(t *testing.T) {
 	if len(e.Waits) != 1 || e.Waits[0].For != "an approval" || e.Waits[0].By != "op: approve" || e.Waits[0].To.Sub(e.Waits[0].From) < 2*time.Hour {
 		t.Errorf("waits are %+v", e.Waits)
 	}
-	e.assertProof("on 2 office servers the key of "+e.Target.Short()+" signed as NETWORK SERVICE", "both trusted token issuers of each of 1 SharePoint farm hold "+e.Target.Short(), "not verified: no token")
+	e.assertProof("on 2 office servers the key of "+e.Target.Short()+" signed as NETWORK SERVICE", "both trusted token issuers of the SharePoint farm hold "+e.Target.Short(), "not verified: no token")
 	if row := e.requireStep(office2, farm.StepImport); row.Attempts != 3 || !strings.Contains(row.LastError, "the store is busy") || row.StartedAt.Before(noon) {
 		t.Errorf("the import on %s is reported as %+v", office2, row)
 	}
@@ -79,7 +79,11 @@ func TestReport_Renewal(t *testing.T) {
 	if diff := cmp.Diff(want, e.requireStep(frontEnd, farm.StepIssuer).Changes); diff != "" {
 		t.Errorf("changes of the issuers (-want +got):\n%s", diff)
 	}
-	names := []farm.Change{{Name: "S2SCertificateName", Before: `"` + e.PreviousName + `"`, After: `"` + e.FriendlyName + `"`}}
+	names := []farm.Change{
+		{Name: "S2SCertificateName", Before: `"` + e.PreviousName + `"`, After: `"` + e.FriendlyName + `"`},
+		{Name: "certificate " + to, Before: "archived", After: "visible"},
+		{Name: "certificate " + from, Before: "visible", After: "archived"},
+	}
 	if diff := cmp.Diff(names, e.requireStep(office1, farm.StepS2SName).Changes); diff != "" {
 		t.Errorf("changes of the setting (-want +got):\n%s", diff)
 	}
@@ -187,7 +191,7 @@ func TestReport_OfTheController(t *testing.T) {
 	rotated, retired := endedRun{farm.RotationResult{Report: *reports.Rotation}, t, nil}, endedRun{farm.RotationResult{Report: *reports.Retirement}, t, nil}
 	rotated.assertInUse(rotated.Target)
 	retired.assertInUse(rotated.Target)
-	retired.assertProof("nothing named it on 2 office servers", "no trusted token issuer of 1 SharePoint farm held it")
+	retired.assertProof("nothing named it on each of 2 office servers", "no trusted token issuer of the SharePoint farm held it")
 	if retired.Target != rotated.Previous {
 		t.Errorf("retired %s, want %s", retired.Target, rotated.Previous)
 	}

@@ -148,8 +148,11 @@ func describeInspected(s controller.State, now time.Time) string {
 func addRuns(b *Block, s controller.State) {
 	if run := s.Active; run != nil {
 		name := run.WorkflowID
-		if run.GoesBack() {
-			name += " is rolling back,"
+		switch {
+		case run.Intent == farm.Undo:
+			name += ", which undoes the last rotation,"
+		case run.GoesBack():
+			name += ", which rolls back,"
 		}
 		b.addFact("running", fmt.Sprintf("%s since %s: %s", name, farm.FormatTime(run.Since), run.Reason))
 		addWait(b, run)

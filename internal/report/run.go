@@ -68,6 +68,8 @@ func runState(s farm.Status) string {
 		return string(s.Phase)
 	case s.Report.Outcome == farm.Verified && isRetirement(s):
 		return "retired"
+	case s.Report.Outcome == farm.RolledBack && s.Report.Intent == farm.Undo:
+		return "undone"
 	}
 	return string(s.Report.Outcome)
 }
