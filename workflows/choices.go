@@ -16,6 +16,9 @@ const suspends = "; the farm is then suspended"
 func (r *rotation) options(w farm.Wait) ([]farm.Option, string) {
 	reversed := r.describeRollback()
 	all := r.forwardOptions(w)
+	if w.CanPostpone() && r.decisions.postponable {
+		all = append(all, farm.Option{Choice: farm.Postpone, Effect: "waits until a time, with what is staged; what was approved by then is to be approved again"})
+	}
 	if r.canRollBack(w) {
 		all = append(all, farm.Option{Choice: farm.RollBack, Effect: reversed + suspends})
 	}
@@ -63,7 +66,7 @@ func describeApproval(a farm.Approval) string {
 	if !a.Opening.From.IsZero() {
 		text = fmt.Sprintf("begins %s in the window, from %s", a.What, farm.FormatTime(a.Opening.From))
 	}
-	return fmt.Sprintf("%s; %s; takes about %s", text, farm.DescribeRestarts(a.Restarts), farm.FormatDuration(a.Estimate()))
+	return fmt.Sprintf("%s; %s; takes about %s", text, farm.DescribeRestarts(a.Restarts), farm.FormatEstimate(a.Estimate()))
 }
 
 // retryOptions are the retry of all blocked steps, and the one that accepts what blocks
@@ -122,8 +125,12 @@ func (r *rotation) costOfSkipping(host string) string {
 // rollback does.
 func (r *rotation) thenOf(w farm.Wait, reversed string) string {
 	switch {
+	case w.For == farm.ForWindow && r.isGoingBack():
+		return "the undo begins"
 	case w.For == farm.ForWindow:
 		return "the cutover begins"
+	case w.For == farm.ForPostponement:
+		return "the farm is looked at again, and what it takes is asked for again"
 	case w.For == farm.ForApproval && w.Until.IsZero():
 		return ""
 	case w.For == farm.ForApproval && w.Until.Equal(r.openingPasses()):
