@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/client"
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/report"
 )
 
@@ -60,6 +61,22 @@ func (a *app) findWorker(ctx context.Context, f client.Farm) (client.Farm, error
 		return f, a.explain(ctx, err)
 	}
 	return f, nil
+}
+
+// askState asks the controller, which a worker must answer for.
+func (a *app) askState(ctx context.Context, f client.Farm) (*controller.State, error) {
+	var state controller.State
+	err := a.askWithin(ctx, f.Name(), func(ctx context.Context) (err error) {
+		state, err = f.State(ctx)
+		return err
+	})
+	switch {
+	case client.IsUnanswered(err):
+		return nil, silentWorker(f)
+	case err != nil:
+		return nil, a.explain(ctx, err)
+	}
+	return &state, nil
 }
 
 // noWorker says that nobody is there who could do anything for a farm.
