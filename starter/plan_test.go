@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/report"
 	"github.com/farmtrust/farmtrust/workflows"
@@ -204,6 +205,32 @@ func TestCheck_ExitCodeIsTheWorst(t *testing.T) {
 				names = append(names, f.Farm)
 			}
 			assertEqual(t, names, []string{"contoso", "fabrikam"})
+		})
+	}
+}
+
+func TestCheck_FailsWhereAnOperatorIsNeeded(t *testing.T) {
+	inOrderAgain := func(n *farm.Inspection) { n.Current = inUse(200) }
+	for name, c := range map[string]struct {
+		known func(*controller.State)
+		found func(*farm.Inspection)
+		code  int
+		want  string
+	}{
+		"in order":   {func(*controller.State) {}, inOrderAgain, exitOK, "out:contoso: 1 of 1 server answered\n"},
+		"ends soon":  {func(*controller.State) {}, func(n *farm.Inspection) { n.Current = inUse(9) }, exitOperator, "out:trouble  certificate DB0FEA9B, in use, expires on "},
+		"suspended":  {func(s *controller.State) { s.Suspended = "the rotation was rolled back" }, inOrderAgain, exitOperator, "out:trouble  suspended: the rotation was rolled back"},
+		"is stopped": {func(s *controller.State) { s.Suspended = "the rotation was rolled back" }, stopped, exitRefused, "out:1 precondition to meet"},
+		"half-way": {func(*controller.State) {}, func(n *farm.Inspection) {
+			n.Current, n.Observed = inUse(200), farm.Observed{SharePoint: []farm.SharePointFarm{{FrontEnd: "sp-01"}}}
+		}, exitOperator, "out:sp-01 does not accept what is signed with DB0FEA9B"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := startTemporal(t, &fakeTemporal{onStart: inspectionOf(c.found)})
+			state := inOrderState("contoso")
+			c.known(&state)
+			f.addController(state)
+			runProgram(t, "check", "contoso").assertExit(t, c.code, c.want)
 		})
 	}
 }
