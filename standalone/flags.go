@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/farmtrust/farmtrust/internal/console"
 )
 
 // options are the values of the flags.
@@ -15,6 +17,7 @@ type options struct {
 	port, uiPort int
 	log          string
 	exit, json   bool
+	color        console.Color
 	version      bool
 }
 
@@ -51,7 +54,7 @@ Exit codes:
 // parseFlags reads the flags. It writes the help to w if asked to; any other error
 // is a [*usageError].
 func parseFlags(name string, args []string, w io.Writer) (options, error) {
-	var o options
+	o := options{color: console.ColorAuto}
 	var output string
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -63,6 +66,7 @@ func parseFlags(name string, args []string, w io.Writer) (options, error) {
 	flags.StringVar(&o.log, "log", "", "append what Temporal and the worker log to this `file` (default: not kept)")
 	flags.BoolVar(&o.exit, "exit", false, "quit after the last report instead of staying up, but not while a rotation\nwaits for an operator")
 	flags.StringVar(&output, "o", "table", "`format` of the report on standard output: table, or json on the last line")
+	flags.Var(&o.color, "color", "`when` texts are set off by colour: auto, always or never; NO_COLOR=1 is never")
 	flags.BoolVar(&o.version, "version", false, "show the version, commit and Go version of this build")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/version"
 )
 
@@ -49,6 +50,10 @@ func run(ctx context.Context, name string, args []string, stdout, stderr io.Writ
 	verified := false
 	if err == nil {
 		verified, err = (&program{options: o, out: stdout, err: stderr}).run(ctx)
+	}
+	if ctx.Err() != nil {
+		// What was typed to interrupt stands there.
+		err = errors.Join(err, console.BeginLine(stderr))
 	}
 	var usage *usageError
 	switch {

@@ -75,6 +75,11 @@ func (a addresses) pageOf(run *client.Run) string {
 	return a.ui + "/namespaces/" + embedded.Namespace + "/workflows/" + url.PathEscape(run.ID()) + "/" + run.RunID()
 }
 
+// commandLine is how the command line is called that reaches this Temporal.
+func (a addresses) commandLine() string {
+	return "TEMPORAL_ADDRESS=" + a.temporal + " " + report.Program
+}
+
 // runJob runs a worker and the job's rotations. After them it waits until ctx is
 // done, so that the UI stays up, unless -exit was given.
 func (p *program) runJob(ctx context.Context, j *job, c temporal.Client, at addresses, log *zap.Logger) (bool, error) {
@@ -122,7 +127,7 @@ func (p *program) runRounds(ctx context.Context, j *job, c client.Client, at add
 		if last, err = p.rotateOnce(ctx, f, t, at); err != nil {
 			return false, fmt.Errorf("rotate %s: %w", j.farm, err)
 		}
-		if err := p.showReport(last); err != nil {
+		if err := p.showReport(last, at); err != nil {
 			return false, err
 		}
 		if verified = last.Outcome == farm.Verified || last.Outcome == farm.NoChange; !verified {
@@ -146,21 +151,28 @@ func (p *program) rotateOnce(ctx context.Context, f client.Farm, t trigger, at a
 		fmt.Fprintln(p.err, "attached to a rotation that an earlier run of this program started")
 	}
 	fmt.Fprintf(p.err, "Temporal UI: %s\n\n", at.pageOf(run))
-	progress := console.NewProgress(p.err)
-	progress.Program = "TEMPORAL_ADDRESS=" + at.temporal + " " + report.Program
+	progress := console.NewProgress(p.err, p.color)
+	progress.Program = at.commandLine()
 	last, err := run.Watch(ctx, func(s farm.Status) error { return progress.Show(s, time.Now()) },
 		func() error { return nil }) // the worker is this process
 	return last, errors.Join(err, progress.Close())
 }
 
-// showReport shows a report to operators. With -o json it goes to standard error,
-// since programs read standard output.
-func (p *program) showReport(r farm.Report) error {
+// showReport shows a report to operators: all of it where nothing stays up that could
+// be asked for the rest. With -o json it goes to standard error, since programs read
+// standard output.
+func (p *program) showReport(r farm.Report, at addresses) error {
 	w := p.out
 	if p.json {
 		w = p.err
 	}
-	if err := console.WritePage(w, report.Run(farm.Status{Phase: farm.PhaseDone, Report: r})); err != nil {
+	show := report.BriefRun
+	if p.exit {
+		show = report.RunAt
+	}
+	page := show(farm.Status{Phase: farm.PhaseDone, Report: r}, time.Now())
+	page.Program = at.commandLine()
+	if err := console.WritePage(w, page, p.color); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(w)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/farmtrust/farmtrust/internal/client"
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/report"
 )
@@ -85,7 +86,11 @@ func (a *app) readKept(ctx context.Context, f client.Farm, retirement bool) (far
 		kind = "retirement"
 	}
 	none := fmt.Sprintf("%s: no %s has ended, or none within Temporal's retention", f.Name(), kind)
-	state, err := a.askState(ctx, f)
+	var state controller.State
+	err = a.askWithin(ctx, f.Name(), func(ctx context.Context) (err error) {
+		state, err = f.State(ctx)
+		return err
+	})
 	switch {
 	case errors.Is(err, client.ErrNoController):
 		return farm.Report{}, fmt.Errorf("%s, and no controller runs for the farm that could have kept its report", none)

@@ -60,7 +60,7 @@ func TestRotate(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{})
 	f.acceptRequests(&verified)
 	runProgram(t, "rotate", "contoso", "--reason", "change 4711", "--by", "ada@desk-1").assertExit(t, exitOK,
-		"out:contoso: verified\n", "out:configured as desired, key usable on every server\n", "out:import certificate  changed  -   0.9s")
+		"out:contoso: verified\n", "out:configured as desired, key usable on every server\n", "out:1 changed\n", "out:farmtrust report contoso\n")
 	t.Run("asks the controller, and says who asks and why", func(t *testing.T) {
 		assertEqual(t, f.requests, []string{`contoso {"kind":"rotate","by":"ada@desk-1","reason":"change 4711"}`})
 	})

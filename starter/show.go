@@ -26,6 +26,13 @@ func (a *app) showReport(r farm.Report) error {
 	})
 }
 
+// showEnd shows how a run has ended.
+func (a *app) showEnd(r farm.Report) error {
+	return a.show(r, func(w io.Writer) error {
+		return a.writePage(w, report.BriefRun(farm.Status{Phase: farm.PhaseDone, Report: r}, time.Now()))
+	})
+}
+
 func (a *app) showStatus(s farm.Status) error {
 	return a.show(s, func(w io.Writer) error { return a.writePage(w, report.RunAt(s, time.Now())) })
 }
@@ -34,7 +41,7 @@ func (a *app) showStatus(s farm.Status) error {
 // called.
 func (a *app) writePage(w io.Writer, page report.Page) error {
 	page.Program = a.program
-	return console.WritePage(w, page)
+	return console.WritePage(w, page, a.color)
 }
 
 // writePages writes pages below each other.
@@ -52,7 +59,7 @@ func (a *app) writePages(w io.Writer, pages ...report.Page) error {
 
 // newProgress shows a run on w, and the commands that decide about it.
 func (a *app) newProgress(w io.Writer) *console.Progress {
-	progress := console.NewProgress(w)
+	progress := console.NewProgress(w, a.color)
 	progress.Program = a.program
 	return progress
 }

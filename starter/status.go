@@ -17,15 +17,15 @@ import (
 )
 
 func (a *app) statusCommand() *cobra.Command {
-	var watch bool
+	var watch, all bool
 	var warn warning
 	c := &cobra.Command{
 		Use:   "status [FARM]",
 		Short: "Show a farm and what runs there, or all farms",
 		Long: `Shows how long a farm is trusted, its last and its next inspection, whether it is
 suspended, what an operator should do, and the commands for that. Below, it shows what
-is running, or else the last rotation: each step on each server, what it waits for, and
-the commands that decide.
+is running, or else the last rotation: what it waits for, the commands that decide, and
+the steps that are not done. --all shows each step on each server.
 
 Without a farm it lists all farms, as "farmtrust farms" does.
 
@@ -57,10 +57,11 @@ then 0 if it ended verified, unchanged or rolled back, 3 if refused, 1 otherwise
 			case watch:
 				return a.watchFarm(cmd.Context(), c.Farm(args[0]))
 			default:
-				return a.showFarm(cmd.Context(), c.Farm(args[0]), warn)
+				return a.showFarm(cmd.Context(), c.Farm(args[0]), warn, all)
 			}
 		},
 	}
+	c.Flags().BoolVar(&all, "all", false, "show each step on each server, also those that are done")
 	c.Flags().BoolVarP(&watch, "watch", "w", false, "show each step until what is running ends")
 	warn.addFlag(c)
 	return c
@@ -68,7 +69,7 @@ then 0 if it ended verified, unchanged or rolled back, 3 if refused, 1 otherwise
 
 // showFarm shows a farm's page, then what runs or ran last. Where no worker answers, it
 // shows what Temporal itself knows.
-func (a *app) showFarm(ctx context.Context, f client.Farm, warn warning) error {
+func (a *app) showFarm(ctx context.Context, f client.Farm, warn warning, all bool) error {
 	f, err := a.locateFarm(ctx, f)
 	if err != nil {
 		return err
@@ -87,7 +88,7 @@ func (a *app) showFarm(ctx context.Context, f client.Farm, warn warning) error {
 			fmt.Fprintln(a.err, problem)
 		}
 	}
-	if err := a.showFarmStatus(known[0], run, warn); err != nil {
+	if err := a.showFarmStatus(known[0], run, warn, all); err != nil {
 		return err
 	}
 	return assessStatus(known[0], warn, problems...)
@@ -116,7 +117,7 @@ func isCannotTell(err error) bool {
 }
 
 // showFarmStatus shows what is known of a farm, and of what runs or ran last.
-func (a *app) showFarmStatus(s controller.Summary, run *farm.Status, warn warning) error {
+func (a *app) showFarmStatus(s controller.Summary, run *farm.Status, warn warning, all bool) error {
 	now := time.Now()
 	list := report.NewFarmList([]controller.Summary{s}, now, warn.duration())
 	status := report.FarmStatus{FarmRow: list.Farms[0]}
@@ -130,7 +131,12 @@ func (a *app) showFarmStatus(s controller.Summary, run *farm.Status, warn warnin
 	}
 	if run != nil {
 		status.Phase, status.Report, status.Wait = run.Phase, &run.Report, run.Wait
+	}
+	switch {
+	case run != nil && all:
 		pages = append(pages, report.RunAt(*run, now))
+	case run != nil:
+		pages = append(pages, report.BriefRun(*run, now))
 	}
 	return a.show(status, func(w io.Writer) error { return a.writePages(w, pages...) })
 }

@@ -34,7 +34,8 @@ func TestStatus_RunningRotation(t *testing.T) {
 	}})
 	f.addController(inOrderState("contoso"))
 	f.addRotation("contoso")
-	runProgram(t, "status", "contoso").assertExit(t, exitOK, "out:contoso: cutover\n", "out:import certificate  changed")
+	runProgram(t, "status", "contoso").assertExit(t, exitOK, "out:contoso: cutover\n", "out:1 changed\n", "out:farmtrust status contoso --all\n")
+	runProgram(t, "status", "contoso", "--all").assertExit(t, exitOK, "out:contoso: cutover\n", "out:import certificate  changed")
 	got := runProgram(t, "status", "contoso", "-o", "json")
 	got.assertExit(t, exitOK)
 	var shown farm.Status

@@ -37,7 +37,7 @@ func (a *app) watchRun(ctx context.Context, farmName string, run *client.Run, w 
 // showOutcome shows a report, and turns an outcome that is not wanted into an
 // exit code.
 func (a *app) showOutcome(r farm.Report, wanted ...farm.Outcome) error {
-	if err := a.showReport(r); err != nil {
+	if err := a.showEnd(r); err != nil {
 		return err
 	}
 	switch {

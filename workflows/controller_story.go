@@ -55,11 +55,12 @@ func (c *farmController) facts() []toldFact {
 		{false, c.describeInUse()},
 		{false, c.describeRetention()},
 	}
-	next := toldFact{}
-	if c.Active == nil && c.Next.Reason != "" {
+	var next toldFact
+	switch {
+	case c.Active == nil && !c.Inspected.Due && c.Next.Reason != "":
 		next = toldFact{c.Next.NeedsOperator, joinNonEmpty(": ", "next: "+describeAction(c.Next.Action), c.Next.Reason)}
-	} else if len(c.told) > len(facts) {
-		next = c.told[len(facts)] // a run tells itself what it does
+	case len(c.told) > len(facts):
+		next = c.told[len(facts)] // a run tells itself what it does, and what follows it is decided yet
 	}
 	return append(facts, next)
 }

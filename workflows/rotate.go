@@ -105,6 +105,7 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 	r := &rotation{operation: o, input: in, restartStep: farm.StepRestart, replicationStep: farm.StepReplication}
 	r.decisions.accepted = in.Accepted
 	r.inUse, r.previousEnds, r.expired = r.findInUse, r.previousEnd, r.previousExpired
+	r.progress.CutoverMS = r.farm.CutoverEstimate().Milliseconds()
 	r.optionsOf = r.options
 	r.changesUse, r.goesBack, r.doubtRefresh = r.changesWhatUsersNotice, r.isGoingBack, r.lookAtRefresh
 	r.forgetChanges()

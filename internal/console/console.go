@@ -7,37 +7,39 @@
 package console
 
 import (
+	"fmt"
 	"io"
-	"os"
 
 	"github.com/farmtrust/farmtrust/internal/report"
 )
 
-// fallbackWidth is what text is wrapped to where there is no terminal.
-const fallbackWidth = 100
-
-// WritePage writes a page as text, as wide as the terminal that w is, if it is
-// one. What needs attention is red there, unless NO_COLOR is set.
-//
-// Source: https://no-color.org.
-func WritePage(w io.Writer, p report.Page) error {
-	size, ok := findTerminal(w)()
-	return p.WriteText(w, textStyle(size, ok, os.Getenv("NO_COLOR") == ""))
+// WritePage writes a page as text. On a terminal it is as wide as that, with what
+// presses last, next to the prompt; elsewhere no line is wrapped.
+func WritePage(w io.Writer, p report.Page, c Color) error {
+	t := findTerminal(w)
+	return p.WriteText(w, textStyle(t.size(), c.isOn(t)))
 }
 
-func textStyle(size screen, isTerminal, colour bool) report.TextStyle {
-	style := report.TextStyle{Width: fallbackWidth}
-	if isTerminal {
+func textStyle(size screen, colour bool) report.TextStyle {
+	style := report.TextStyle{PressingLast: size.isTerminal()}
+	if size.isTerminal() {
 		// A line that fills the last column wraps on some terminals.
 		style.Width = size.width - 1
 	}
-	if isTerminal && colour {
-		style.Alert = paintAlert
+	if colour {
+		style.Alert, style.Good = paintAlert, paintGood
 	}
 	return style
 }
 
-// paintAlert makes a text bold and red.
-//
-// Source: ECMA-48, Select Graphic Rendition.
-func paintAlert(text string) string { return "\x1b[1;31m" + text + "\x1b[0m" }
+// BeginLine takes the ^C that a terminal echoes off its line, so that what is said
+// next has a line to itself. It does nothing elsewhere.
+func BeginLine(w io.Writer) error {
+	if !findTerminal(w).paints {
+		return nil
+	}
+	if _, err := io.WriteString(w, "\r"+eraseLine); err != nil {
+		return fmt.Errorf("begin a line: %w", err)
+	}
+	return nil
+}

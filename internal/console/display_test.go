@@ -19,34 +19,37 @@ type display struct {
 	size  screen
 	lines []string
 	row   int
+	// column is where the next character goes, and coloured whether it is set off.
+	column   int
+	coloured bool
 }
 
-var sequence = regexp.MustCompile(`^\x1b\[(\d*)([AKJ])`)
+var sequence = regexp.MustCompile(`^\x1b\[([\d;]*)([AKJm])`)
 
 func (d *display) Write(b []byte) (int, error) {
 	text := string(b)
-	column := 0
 	for text != "" {
 		if m := sequence.FindStringSubmatch(text); m != nil {
-			d.control(m[1], m[2], column)
+			d.control(m[1], m[2])
 			text = text[len(m[0]):]
 			continue
 		}
 		switch c := text[0]; {
+		case c == '\r' && !strings.HasPrefix(text, "\r\n"):
+			d.column = 0
 		case strings.HasPrefix(text, "\r\n"):
-			d.row, column, text = d.row+1, 0, text[1:]
+			d.row, d.column, text = d.row+1, 0, text[1:]
 		case c < ' ' || c > '~':
 			d.t.Fatalf("unknown character %q", text)
 		default:
-			d.put(column, c)
-			column++
+			d.put(c)
 		}
 		text = text[1:]
 	}
 	return len(b), nil
 }
 
-func (d *display) control(n, letter string, column int) {
+func (d *display) control(n, letter string) {
 	switch letter {
 	case "A":
 		up, err := strconv.Atoi(n)
@@ -55,31 +58,36 @@ func (d *display) control(n, letter string, column int) {
 		}
 		d.row -= up
 	case "K":
-		d.lines[d.row] = d.lines[d.row][:min(column, len(d.lines[d.row]))]
+		if d.row < len(d.lines) {
+			d.lines[d.row] = d.lines[d.row][:min(d.column, len(d.lines[d.row]))]
+		}
 	case "J":
-		d.lines = d.lines[:d.row]
+		d.lines = d.lines[:min(d.row, len(d.lines))]
+	case "m":
+		d.coloured = n != "0"
 	}
 }
 
-func (d *display) put(column int, c byte) {
-	if column >= d.size.width {
+func (d *display) put(c byte) {
+	if d.column >= d.size.width {
 		d.t.Fatalf("writes beyond column %d", d.size.width)
 	}
 	for len(d.lines) <= d.row {
 		d.lines = append(d.lines, "")
 	}
 	line := []byte(d.lines[d.row])
-	for len(line) <= column {
+	for len(line) <= d.column {
 		line = append(line, ' ')
 	}
-	line[column] = c
+	line[d.column] = c
 	d.lines[d.row] = string(line)
+	d.column++
 }
 
 // newDisplay is a terminal, and progress that is shown on it.
 func newDisplay(t *testing.T, size screen) (*display, *Progress) {
 	d := &display{t: t, size: size}
-	return d, newProgress(d, func() (screen, bool) { return d.size, true })
+	return d, newProgress(d, terminal{size: func() screen { return d.size }, paints: true}, false)
 }
 
 // assertShows shows a status and compares what then stands on the display.

@@ -12,100 +12,123 @@ import (
 )
 
 // legend explains the marks of [markOf].
-const legend = "+ changed  = unchanged  > running  ! failed  - skipped"
+const legend = "+ changed, = unchanged, > running, ! failed, - skipped"
+
+// frameLine is a line of a picture; an alert is set off.
+type frameLine struct {
+	text  string
+	alert bool
+}
 
 // drawFrame draws a picture of a run that fits the screen: a line on the run,
-// what it waits for, then a line for each server and, where there is room, what
-// the marks mean.
-func drawFrame(s farm.Status, program string, now time.Time, size screen) []string {
-	lines := []string{fmt.Sprintf("%s: %s, %s", s.Report.Farm, s.Phase, farm.FormatDuration(now.Sub(s.Report.StartedAt)))}
+// what it waits for, then the servers and, where there is room, what the marks mean.
+func drawFrame(s farm.Status, program string, now time.Time, size screen) []frameLine {
+	lines := []frameLine{{text: headline(s, now)}}
 	for _, line := range waitLines(s, program, now, size.width) {
 		// A server and the cursor's own line take room, too.
 		if len(lines) < size.height-2 {
 			lines = append(lines, line)
 		}
 	}
-	lines = append(lines, drawServers(s.Report.Servers, max(size.height-1-len(lines), 1))...)
-	if len(s.Report.Servers) > 0 && len(lines) < size.height-1 {
-		lines = append(lines, "  "+legend)
+	table := newServerTable(s.Report.Servers, size.width)
+	lines = append(lines, table.draw(s.Report.Servers, max(size.height-1-len(lines), 1))...)
+	if table.marks > 0 && len(lines) < size.height-1 {
+		for _, part := range report.WrapText(legend, max(size.width-4, 1)) {
+			lines = append(lines, frameLine{text: "  " + part})
+		}
 	}
+	lines = lines[:min(len(lines), max(size.height-1, 2))]
 	for i, line := range lines {
-		lines[i] = cutLine(replaceWide(line), size.width-1)
+		lines[i].text = cutLine(replaceWide(line.text), size.width-1)
 	}
 	return lines
+}
+
+// headline says how far a run is, since when it runs and how long it may still take.
+func headline(s farm.Status, now time.Time) string {
+	text := fmt.Sprintf("%s: %s, %s", s.Report.Farm, s.Phase, farm.FormatDuration(now.Sub(s.Report.StartedAt)))
+	cutover := time.Duration(s.CutoverMS) * time.Millisecond
+	switch s.Phase {
+	case farm.PhaseObserving, farm.PhaseStaging, farm.PhaseWaiting:
+		if cutover > 0 {
+			text += ", the cutover takes about " + farm.FormatDuration(cutover)
+		}
+	case farm.PhaseCutover, farm.PhaseRestarting:
+		if left := cutover - now.Sub(cutoverBegan(s, now)); left > 0 {
+			text += ", about " + farm.FormatDuration(left) + " left"
+		}
+	}
+	return text
+}
+
+// cutoverBegan is when the first step that takes effect began; now before that.
+func cutoverBegan(s farm.Status, now time.Time) time.Time {
+	began := now
+	for _, server := range s.Report.Servers {
+		for _, step := range server.Steps {
+			if step.Step == farm.StepS2SName && !step.StartedAt.IsZero() && step.StartedAt.Before(began) {
+				began = step.StartedAt
+			}
+		}
+	}
+	return began
 }
 
 // waitLines is what is waited for, wrapped, and the commands that decide. A
 // command that does not fit on a line could not be pasted: then there is only
 // the one that shows them elsewhere.
-func waitLines(s farm.Status, program string, now time.Time, width int) []string {
-	var lines []string
-	for _, text := range report.WaitLines(s, now) {
+func waitLines(s farm.Status, program string, now time.Time, width int) []frameLine {
+	var lines []frameLine
+	for i, text := range report.WaitLines(s, now) {
 		for _, part := range report.WrapText(text, max(width-4, 1)) {
-			lines = append(lines, "  "+part)
+			lines = append(lines, frameLine{"  " + part, i == 0 && s.Wait.NeedsOperator()})
 		}
 	}
-	var commands []string
+	var commands []frameLine
 	for _, c := range report.DecisionCommands(s) {
-		commands = append(commands, "  "+c.Line(program))
+		commands = append(commands, frameLine{text: "  " + c.Line(program)})
 	}
-	if slices.ContainsFunc(commands, func(line string) bool { return utf8.RuneCountInString(line) >= width }) {
-		commands = []string{"  to decide, run: " + report.StatusCommand(s.Report.Farm).Line(program)}
+	if slices.ContainsFunc(commands, func(line frameLine) bool { return utf8.RuneCountInString(line.text) >= width }) {
+		commands = []frameLine{{text: "  to decide, run: " + report.StatusCommand(s.Report.Farm).Line(program)}}
 	}
 	return append(lines, commands...)
 }
 
-// drawServers draws a line for each server. When there is not room for all,
-// those that failed or run come first, and the last line counts the others.
-func drawServers(servers []farm.ServerReport, room int) []string {
-	hidden := len(servers) - room
-	if hidden > 0 {
-		servers = slices.Clone(servers)
-		slices.SortStableFunc(servers, func(a, b farm.ServerReport) int { return urgencyOf(a) - urgencyOf(b) })
-		servers = servers[:room-1]
-	}
-	// As wide as the steps of a rotation, so that the words keep their column.
-	longest, marks := 0, len(farm.Steps())
-	for _, server := range servers {
-		longest, marks = max(longest, utf8.RuneCountInString(server.Host)), max(marks, len(server.Steps))
-	}
-	var lines []string
-	for _, server := range servers {
-		lines = append(lines, fmt.Sprintf("  %-*s  %s", longest, server.Host, drawSteps(server, marks)))
-	}
-	if hidden > 0 {
-		lines = append(lines, fmt.Sprintf("  and %d more", hidden+1))
-	}
-	return lines
-}
-
-// urgencyOf sorts failed servers first, then those that run, then the rest.
+// urgencyOf sorts failed servers first, then those that are retried, those that run,
+// and the rest.
 func urgencyOf(s farm.ServerReport) int {
-	for i, state := range []farm.State{farm.StateFailed, farm.StateRunning} {
-		if slices.ContainsFunc(s.Steps, func(step farm.StepReport) bool { return step.State == state }) {
-			return i
-		}
+	switch step := currentStep(s); {
+	case step.State == farm.StateFailed:
+		return 0
+	case step.State == farm.StateRunning && step.LastError != "":
+		return 1
+	case step.State == farm.StateRunning:
+		return 2
 	}
-	return 2
+	return 3
 }
 
-// drawSteps draws a mark for each step so far, in a column of that width, and
-// words for the last one that runs or failed, else for the last.
-func drawSteps(s farm.ServerReport, width int) string {
-	if len(s.Steps) == 0 {
-		return "."
-	}
-	var marks strings.Builder
-	current := s.Steps[len(s.Steps)-1]
+// currentStep is the last step that runs or failed, else the last one; zero before the
+// first.
+func currentStep(s farm.ServerReport) farm.StepReport {
+	var current farm.StepReport
 	for _, step := range s.Steps {
-		marks.WriteByte(markOf(step.State))
-		if step.State == farm.StateRunning || step.State == farm.StateFailed {
+		busy := current.State == farm.StateRunning || current.State == farm.StateFailed
+		if !busy || step.State == farm.StateRunning || step.State == farm.StateFailed {
 			current = step
 		}
 	}
-	text := fmt.Sprintf("%-*s  %s: %s", width, marks.String(), current.Step, current.State)
-	if current.State == farm.StateFailed && current.Detail != "" {
-		text += ", " + current.Detail
+	return current
+}
+
+// describeStep says how a step is doing: its attempt, and why the last one failed.
+func describeStep(host string, s farm.StepReport) string {
+	text := fmt.Sprintf("%s: %s", s.Step, s.State)
+	switch {
+	case s.State == farm.StateFailed && s.Detail != "":
+		text += ", " + withoutHost(s.Detail, host)
+	case s.State == farm.StateRunning && s.LastError != "":
+		text += fmt.Sprintf(", attempt %d, the last failed: %s", max(s.Attempts, 2), withoutHost(s.LastError, host))
 	}
 	return text
 }

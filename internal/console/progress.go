@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/report"
@@ -18,10 +19,11 @@ type Progress struct {
 	// shows.
 	Program string
 
-	w    io.Writer
-	size func() (screen, bool)
-	// painted is how many lines of the table stand on the terminal.
-	painted int
+	w        io.Writer
+	terminal terminal
+	colour   bool
+	// painted are the widths of the lines of the table that stand on the terminal.
+	painted []int
 	// shown is what was last said of each step, of the phase and of a wait.
 	shown struct {
 		steps map[serverStep]string
@@ -37,30 +39,42 @@ type serverStep struct {
 }
 
 // NewProgress shows progress on w, in place if it is a terminal.
-func NewProgress(w io.Writer) *Progress { return newProgress(w, findTerminal(w)) }
+func NewProgress(w io.Writer, c Color) *Progress {
+	t := findTerminal(w)
+	return newProgress(w, t, c.isOn(t))
+}
 
-func newProgress(w io.Writer, size func() (screen, bool)) *Progress {
-	p := &Progress{Program: report.Program, w: w, size: size}
+func newProgress(w io.Writer, t terminal, colour bool) *Progress {
+	p := &Progress{Program: report.Program, w: w, terminal: t, colour: colour}
 	p.shown.steps = map[serverStep]string{}
 	return p
 }
 
 // Show shows s, as of now.
 func (p *Progress) Show(s farm.Status, now time.Time) error {
-	if size, ok := p.size(); ok {
-		return p.write(p.repaint(drawFrame(s, p.Program, now, size)))
+	if size := p.terminal.size(); p.terminal.paints && size.isTerminal() {
+		return p.write(p.repaint(drawFrame(s, p.Program, now, size), size))
 	}
 	return p.write(joinLines(p.newLines(s, now)))
 }
 
 // Say shows a line between two statuses.
 func (p *Progress) Say(line string) error {
-	return p.write(p.repaint(nil) + report.CleanText(line) + "\n")
+	text := report.CleanText(line) + "\n"
+	if p.terminal.paints {
+		text = p.repaint(nil, p.terminal.size()) + text
+	}
+	return p.write(text)
 }
 
-// Close takes the table off the terminal, so that the report has its place. It
-// does nothing elsewhere.
-func (p *Progress) Close() error { return p.write(p.repaint(nil)) }
+// Close takes the table off the terminal, so that the report, or what is said after
+// Ctrl-C, has its place. It does nothing elsewhere.
+func (p *Progress) Close() error {
+	if !p.terminal.paints {
+		return nil
+	}
+	return p.write(p.repaint(nil, p.terminal.size()))
+}
 
 func (p *Progress) write(text string) error {
 	if text == "" {
@@ -72,8 +86,8 @@ func (p *Progress) write(text string) error {
 	return nil
 }
 
-// newLines has a line for the phase, for each step that ended since the last
-// time, and for what is waited for.
+// newLines has a line for the phase, for each step that ended, or failed and is tried
+// again, since the last time, and for what is waited for.
 func (p *Progress) newLines(s farm.Status, now time.Time) []string {
 	at := farm.FormatDuration(now.Sub(s.Report.StartedAt))
 	var lines []string
@@ -94,17 +108,21 @@ func (p *Progress) newLines(s farm.Status, now time.Time) []string {
 	return lines
 }
 
-// newSteps are the steps that ended since the last time. One that runs twice on
-// a server, as trusting the two issuers does, is among them each time.
+// newSteps are the steps that ended, or failed and are tried again, since the last
+// time. One that runs twice on a server, as trusting the two issuers does, is among
+// them each time.
 func (p *Progress) newSteps(s farm.Status) []string {
 	var lines []string
 	for _, server := range s.Report.Servers {
 		for _, step := range server.Steps {
-			if step.State == farm.StateRunning {
+			if step.State == farm.StateRunning && step.LastError == "" {
 				continue
 			}
 			text := strings.TrimRight(fmt.Sprintf("%s  %s  %s  %s", server.Host, step.Step, step.State, step.Detail), " ")
 			text = strings.Join(append([]string{text}, step.Warnings...), "; warned: ")
+			if step.State == farm.StateRunning {
+				text = fmt.Sprintf("%s  %s  attempt %d failed  %s", server.Host, step.Step, max(step.Attempts-1, 1), withoutHost(step.LastError, server.Host))
+			}
 			if at := (serverStep{server.Host, step.Step}); p.shown.steps[at] != text {
 				p.shown.steps[at] = text
 				lines = append(lines, text)
@@ -113,6 +131,9 @@ func (p *Progress) newSteps(s farm.Status) []string {
 	}
 	return lines
 }
+
+// withoutHost takes a server's name off what is said of it: its line begins with that.
+func withoutHost(text, host string) string { return strings.TrimPrefix(text, host+": ") }
 
 // newWait is what is waited for and the commands that decide, when that has
 // changed.
@@ -146,18 +167,33 @@ const (
 	eraseRest = "\x1b[J"
 )
 
-// repaint puts lines where the last ones stand.
-func (p *Progress) repaint(lines []string) string {
+// repaint puts lines where the last ones stand. It begins at the left: a terminal has
+// echoed what was typed meanwhile, as the ^C of Ctrl-C.
+func (p *Progress) repaint(lines []frameLine, size screen) string {
 	var b strings.Builder
-	if p.painted > 0 {
-		fmt.Fprintf(&b, cursorUp, p.painted)
+	b.WriteString("\r")
+	if rows := countRows(p.painted, size.width); rows > 0 {
+		fmt.Fprintf(&b, cursorUp, rows)
 	}
+	p.painted = nil
 	for _, line := range lines {
-		b.WriteString(report.CleanText(line) + eraseLine + "\r\n")
+		text := report.CleanText(line.text)
+		p.painted = append(p.painted, utf8.RuneCountInString(text))
+		if line.alert && p.colour {
+			text = paintAlert(text)
+		}
+		b.WriteString(text + eraseLine + "\r\n")
 	}
-	if p.painted > len(lines) {
-		b.WriteString(eraseRest)
-	}
-	p.painted = len(lines)
+	b.WriteString(eraseRest)
 	return b.String()
+}
+
+// countRows is how many rows lines take on a terminal that may have become narrower
+// since they were painted.
+func countRows(widths []int, width int) int {
+	rows := 0
+	for _, w := range widths {
+		rows += 1 + max(w-1, 0)/max(width, 1)
+	}
+	return rows
 }

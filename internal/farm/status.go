@@ -24,6 +24,9 @@ type Status struct {
 	Report Report `json:"report"`
 	// Wait is nil while the run is not waiting.
 	Wait *Wait `json:"wait,omitempty"`
+	// CutoverMS is how long the cutover and the restarts take, at an estimate, in
+	// milliseconds; zero where there are none.
+	CutoverMS int64 `json:"cutoverMs,omitempty"`
 }
 
 // Wait is what a run is waiting for.

@@ -89,6 +89,7 @@ func Run(ctx context.Context, o Options) error {
 	defer func() { stop(); beside.Wait() }()
 	select {
 	case <-ctx.Done():
+		o.Log.Info("worker stops; steps that run get " + stopTimeout.String() + " to finish")
 		return nil
 	case err := <-fatal:
 		return &GivenUpError{Queue: site.TaskQueue(), Namespace: o.Namespace, Err: err}

@@ -183,6 +183,15 @@ func StatusCommand(farmName string) Command {
 	return newCommand("see everything", "status", farmName)
 }
 
+// EveryStepCommand is the command that shows each step of what runs, or of what ran
+// last.
+func EveryStepCommand(farmName string, ended bool) Command {
+	if ended {
+		return newCommand("see each of them", "report", farmName)
+	}
+	return newCommand("see each of them", "status", farmName, "--all")
+}
+
 // WatchCommand is the command that shows a run until it ends.
 func WatchCommand(farmName string) Command {
 	return newCommand("watch it", "status", farmName, "--watch")
@@ -201,6 +210,6 @@ func EveryCommand(farmName, digest, server string) []Command {
 		SkipCommand(farmName, server, false), SkipCommand(farmName, server, true),
 		RollBackCommand("roll back", farmName), UndoCommand("undo", farmName), ForwardCommand(farmName), AbortCommand("stop", farmName), ResumeCommand(farmName), ForgetCommand(farmName),
 		RotateCommand("rotate", farmName), RotateAcceptingCommand(farmName, false, "pending-reboot@"+server),
-		RotateAcceptingCommand(farmName, true, "pending-reboot"), RetryAcceptingCommand(farmName, "pending-reboot@"+server), StatusCommand(farmName), WatchCommand(farmName), PlanCommand(farmName),
+		RotateAcceptingCommand(farmName, true, "pending-reboot"), RetryAcceptingCommand(farmName, "pending-reboot@"+server), StatusCommand(farmName), EveryStepCommand(farmName, true), EveryStepCommand(farmName, false), WatchCommand(farmName), PlanCommand(farmName),
 	}
 }

@@ -32,6 +32,8 @@ func TestEveryCommand(t *testing.T) {
 		"farmtrust rotate contoso --compromised --accept pending-reboot --reason WHY",
 		"farmtrust retry contoso --accept pending-reboot@oos-02.contoso.com --reason WHY",
 		"farmtrust status contoso",
+		"farmtrust report contoso",
+		"farmtrust status contoso --all",
 		"farmtrust status contoso --watch",
 		"farmtrust plan contoso",
 	}

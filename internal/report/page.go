@@ -23,6 +23,8 @@ type Page struct {
 	State string
 	// NeedsOperator reports whether nothing goes on until an operator acts.
 	NeedsOperator bool
+	// Good reports whether State is what is wanted.
+	Good bool
 	// Program is how the command line is called, [Program] where it is empty.
 	// It may set variables in front, as a shell understands them.
 	Program string
@@ -36,6 +38,9 @@ type Block struct {
 	Facts    []Fact
 	Table    Table
 	Commands []Command
+	// Pressing reports whether an operator has to read it now: what waits, and the
+	// commands that decide. On a terminal it comes last, next to the prompt.
+	Pressing bool
 }
 
 // Fact is a name and what there is to say.
@@ -84,6 +89,14 @@ func (t Table) countRows() int {
 func (p *Page) add(b Block) {
 	if !b.isEmpty() {
 		p.Blocks = append(p.Blocks, b)
+	}
+}
+
+// addPressing appends blocks that an operator has to read now.
+func (p *Page) addPressing(blocks ...Block) {
+	for _, b := range blocks {
+		b.Pressing = true
+		p.add(b)
 	}
 }
 

@@ -17,12 +17,9 @@ func Run(s farm.Status) Page { return RunAt(s, time.Time{}) }
 // RunAt is [Run] for somebody who looks at it now: deadlines say how far away they are.
 func RunAt(s farm.Status, now time.Time) Page {
 	r := s.Report
-	page := Page{Title: r.Farm, State: runState(s)}
+	page := newRunPage(s)
 	page.add(Block{Text: r.Statement})
-	page.NeedsOperator = r.Outcome == "" && s.Wait.NeedsOperator()
-	page.Blocks = append(page.Blocks, waitBlocks(s)...)
-	page.add(Block{Title: "to decide", Commands: DecisionCommands(s)})
-	page.add(thenBlock(s, now))
+	page.addPressing(decideBlocks(s, now)...)
 	page.Blocks = append(page.Blocks, approvalBlocks(s)...)
 	page.add(runCertificates(s))
 	page.add(runFacts(s))
@@ -30,21 +27,45 @@ func RunAt(s farm.Status, now time.Time) Page {
 	page.add(waitsBlock(r))
 	page.add(decisionsBlock(r.Decisions))
 	page.add(findingsBlock(r.Findings))
-	if r.Outcome == farm.Refused {
-		page.add(acceptBlock(r.Farm, r.Findings, r.Intent == farm.ReplaceCompromised))
-	}
-	if leavesDifferences(r.Outcome) {
-		page.add(differencesBlock(r))
-	}
+	page.Blocks = append(page.Blocks, leftBlocks(r)...)
 	page.add(changesBlock(r))
 	page.add(listBlock("what was done", r.Done))
 	page.Blocks = append(page.Blocks, stepBlocks(r)...)
 	return page
 }
 
+func newRunPage(s farm.Status) Page {
+	r := s.Report
+	return Page{Title: r.Farm, State: runState(s), Good: isGood(r.Outcome), NeedsOperator: r.Outcome == "" && s.Wait.NeedsOperator()}
+}
+
+// decideBlocks are what a run waits for, how to decide, and what follows without.
+func decideBlocks(s farm.Status, now time.Time) []Block {
+	return append(waitBlocks(s), Block{Title: "to decide", Commands: DecisionCommands(s)}, thenBlock(s, now))
+}
+
+// leftBlocks are what keeps a run that was refused, and what one has left to do.
+func leftBlocks(r farm.Report) []Block {
+	var page Page
+	if r.Outcome == farm.Refused {
+		page.add(acceptBlock(r.Farm, r.Findings, r.Intent == farm.ReplaceCompromised))
+	}
+	if leavesDifferences(r.Outcome) {
+		page.add(differencesBlock(r))
+	}
+	return page.Blocks
+}
+
+// isGood reports whether a run that ended so ended as wanted.
+func isGood(o farm.Outcome) bool {
+	return o == farm.Verified || o == farm.NoChange || o == farm.RolledBack
+}
+
 // runState is how far a run is, or how it ended, in a word or two.
 func runState(s farm.Status) string {
 	switch {
+	case s.Phase == farm.PhaseRollingBack && isWaiting(s) && s.Wait.For != farm.ForDecision:
+		return string(farm.PhaseWaiting) // an undo has not begun yet
 	case s.Report.Outcome == "":
 		return string(s.Phase)
 	case s.Report.Outcome == farm.Verified && isRetirement(s):

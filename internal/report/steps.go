@@ -21,13 +21,19 @@ func stepBlocks(r farm.Report) []Block {
 		return page.Blocks
 	}
 	page.add(Block{Title: countThings(len(r.Servers), "server"), Table: countTable(r.Servers, r.StartedAt)})
+	page.add(unfinishedBlock(r))
+	return page.Blocks
+}
+
+// unfinishedBlock shows the steps that are not done, and those that warned or were
+// retried.
+func unfinishedBlock(r farm.Report) Block {
 	unfinished := unfinishedServers(r.Servers)
 	title := "unfinished servers"
 	if slices.ContainsFunc(unfinished, wasNotSmooth) {
 		title += ", and what warned or was retried"
 	}
-	page.add(Block{Title: title, Table: stepTable(unfinished, r.StartedAt)})
-	return page.Blocks
+	return Block{Title: title, Table: stepTable(unfinished, r.StartedAt)}
 }
 
 // wasNotSmooth reports whether a step warned, or was tried more than once.

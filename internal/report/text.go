@@ -9,26 +9,57 @@ import (
 
 // TextStyle is how a page is laid out as text.
 type TextStyle struct {
-	// Width is what lines are wrapped to, in characters. Commands are never
-	// wrapped: they are there to be pasted.
+	// Width is what lines are wrapped to, in characters; zero leaves them as long as
+	// they are. Commands are never wrapped: they are there to be pasted.
 	Width int
-	// Alert sets a text off; nil leaves it as it is. It must not change how wide
-	// the text is.
-	Alert func(string) string
+	// Alert and Good set a text off; nil leaves it as it is. They must not change how
+	// wide the text is.
+	Alert, Good func(string) string
+	// PressingLast puts what presses, and the headline, below the rest of a page.
+	PressingLast bool
 }
 
 // WriteText writes a page as text, in ASCII apart from what servers, events and
 // operators said.
 func (p Page) WriteText(w io.Writer, style TextStyle) error {
 	t := textWriter{TextStyle: style}
+	above, below := []Block(nil), p.Blocks
+	if style.PressingLast {
+		above, below = splitPressing(p.Blocks)
+	}
+	if len(below) == 0 {
+		above, below = nil, above
+	}
+	for i, b := range above {
+		if i > 0 {
+			t.text.WriteString("\n")
+		}
+		t.writeBlock(b, p.program())
+	}
+	if len(above) > 0 {
+		t.text.WriteString("\n")
+	}
 	t.writeHeadline(p)
-	for _, b := range p.Blocks {
+	for _, b := range below {
+		t.text.WriteString("\n")
 		t.writeBlock(b, p.program())
 	}
 	if _, err := io.WriteString(w, t.text.String()); err != nil {
 		return fmt.Errorf("write text: %w", err)
 	}
 	return nil
+}
+
+// splitPressing returns the blocks that do not press, and those that do.
+func splitPressing(blocks []Block) (others, pressing []Block) {
+	for _, b := range blocks {
+		if b.Pressing {
+			pressing = append(pressing, b)
+		} else {
+			others = append(others, b)
+		}
+	}
+	return others, pressing
 }
 
 // textWriter collects a text, so that it is written at once.
@@ -38,7 +69,11 @@ type textWriter struct {
 }
 
 func (t *textWriter) writeHeadline(p Page) {
-	t.text.WriteString(CleanText(joinNonEmpty(": ", p.Title, p.State)))
+	if p.Title != "" && p.State != "" {
+		t.text.WriteString(CleanText(p.Title) + ": " + t.praise(CleanText(p.State), p.Good))
+	} else {
+		t.text.WriteString(CleanText(p.Title + p.State))
+	}
 	if p.NeedsOperator {
 		t.text.WriteString(", " + t.setOff(needsOperator, true))
 	}
@@ -46,7 +81,6 @@ func (t *textWriter) writeHeadline(p Page) {
 }
 
 func (t *textWriter) writeBlock(b Block, program string) {
-	t.text.WriteString("\n")
 	if b.Title != "" {
 		t.text.WriteString(CleanText(b.Title) + "\n")
 	}
@@ -94,7 +128,8 @@ func (t *textWriter) writeTable(table Table) {
 	if grouped {
 		indent = "    "
 	}
-	if len(header) > 0 {
+	fits := t.fits(indent, widths)
+	if len(header) > 0 && fits {
 		t.writeCells(indent, header, widths)
 	}
 	for _, g := range table.Groups {
@@ -102,8 +137,45 @@ func (t *textWriter) writeTable(table Table) {
 			t.text.WriteString("  " + CleanText(g.Title) + "\n")
 		}
 		for _, row := range g.Rows {
-			t.writeCells(indent, row, widths)
+			if fits {
+				t.writeCells(indent, row, widths)
+			} else {
+				t.writeStacked(indent, table.Header, row)
+			}
 		}
+	}
+}
+
+// fits reports whether there is room for the columns beside each other, with a word or
+// two of the last.
+func (t *textWriter) fits(indent string, widths []int) bool {
+	used := len(indent)
+	for _, width := range widths {
+		used += width + 2
+	}
+	return t.Width == 0 || used <= t.Width
+}
+
+// writeStacked writes the cells of a row below each other, each after the name of its
+// column: there is not enough room for all beside each other.
+func (t *textWriter) writeStacked(indent string, header []string, row []Cell) {
+	var facts [][]Cell
+	for i, cell := range row {
+		if cell.Text == "" {
+			continue
+		}
+		name := ""
+		if i < len(header) {
+			name = header[i]
+		}
+		facts = append(facts, []Cell{{Text: name}, cell})
+	}
+	widths := columnWidths(facts)
+	for i, fact := range facts {
+		if i == 1 {
+			indent += "  "
+		}
+		t.writeCells(indent, fact, widths)
 	}
 }
 
@@ -140,7 +212,11 @@ func (t *textWriter) writeRow(indent string, row []Cell, last Cell, widths []int
 		line += t.setOff(text, cell.Alert) + strings.Repeat(" ", gap)
 		used += widths[i] + 2
 	}
-	if t.Width-used < narrow && len(row) > 0 && utf8.RuneCountInString(last.Text) > t.Width-used {
+	if t.Width == 0 {
+		t.text.WriteString(strings.TrimRight(line+t.setOff(strings.TrimSpace(CleanText(last.Text)), last.Alert), " ") + "\n")
+		return
+	}
+	if room := t.Width - used; len(row) > 0 && utf8.RuneCountInString(last.Text) > room && (room < narrow || longestWord(last.Text) > room) {
 		t.text.WriteString(strings.TrimRight(line, " ") + "\n")
 		used = len(indent) + 4
 		line = strings.Repeat(" ", used)
@@ -158,6 +234,22 @@ func (t *textWriter) setOff(text string, alert bool) string {
 		return text
 	}
 	return t.Alert(text)
+}
+
+func (t *textWriter) praise(text string, good bool) string {
+	if !good || t.Good == nil || text == "" {
+		return text
+	}
+	return t.Good(text)
+}
+
+// longestWord is how long the longest word of a text is.
+func longestWord(s string) int {
+	longest := 0
+	for word := range strings.FieldsSeq(CleanText(s)) {
+		longest = max(longest, utf8.RuneCountInString(word))
+	}
+	return longest
 }
 
 // WrapText breaks a text between words into lines of at most limit characters;
