@@ -63,6 +63,19 @@ func (a *app) findWorker(ctx context.Context, f client.Farm) (client.Farm, error
 	return f, nil
 }
 
+// findController is findWorker, and returns what the controller says: nil where none runs.
+func (a *app) findController(ctx context.Context, f client.Farm) (client.Farm, *controller.State, error) {
+	f, err := a.findWorker(ctx, f)
+	if err != nil {
+		return f, nil, err
+	}
+	state, err := a.askState(ctx, f)
+	if errors.Is(err, client.ErrNoController) {
+		err = nil
+	}
+	return f, state, err
+}
+
 // askState asks the controller, which a worker must answer for.
 func (a *app) askState(ctx context.Context, f client.Farm) (*controller.State, error) {
 	var state controller.State

@@ -48,7 +48,7 @@ func (a *app) preview(ctx context.Context, farmName string, asked planned) error
 	if err != nil {
 		return err
 	}
-	f, state, err := a.findWorker(ctx, c.Farm(farmName))
+	f, state, err := a.findController(ctx, c.Farm(farmName))
 	if err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func (a *app) confirmLook(ctx context.Context, f client.Farm, yes bool, asked pl
 	if yes || !a.interactive {
 		return nil
 	}
-	f, state, err := a.findWorker(ctx, f)
+	f, state, err := a.findController(ctx, f)
 	if err != nil {
 		return err
 	}
