@@ -235,3 +235,14 @@ func TestCheck_FailsWhereAnOperatorIsNeeded(t *testing.T) {
 		})
 	}
 }
+
+func TestPlan_OfAnUnmanagedFarmStartsNothing(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{onStart: inspectionOf(inOrder)})
+	setAttributes(t, f.addController(controller.State{Farm: "contoso", Unmanaged: "no longer configured on worker w-1"}), map[string]any{"Phase": "unmanaged"})
+	for _, command := range []string{"plan", "check"} {
+		got := runProgram(t, command, "contoso")
+		got.err += got.out
+		got.assertExit(t, exitUsage, "no worker has the farm in its configuration any more: farmtrust status contoso")
+	}
+	assertEqual(t, len(f.startedRuns(t)), 1)
+}
