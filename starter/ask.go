@@ -63,20 +63,8 @@ func (a *app) findWorker(ctx context.Context, f client.Farm) (client.Farm, error
 	return f, nil
 }
 
-// findController is findWorker, and returns what the controller says: nil where none runs.
-func (a *app) findController(ctx context.Context, f client.Farm) (client.Farm, *controller.State, error) {
-	f, err := a.findWorker(ctx, f)
-	if err != nil {
-		return f, nil, err
-	}
-	state, err := a.askState(ctx, f)
-	if errors.Is(err, client.ErrNoController) {
-		err = nil
-	}
-	return f, state, err
-}
-
-// askState asks the controller, which a worker must answer for.
+// askState asks the controller of a farm, at its site, what it knows; nil where no
+// controller runs.
 func (a *app) askState(ctx context.Context, f client.Farm) (*controller.State, error) {
 	var state controller.State
 	err := a.askWithin(ctx, f.Name(), func(ctx context.Context) (err error) {
@@ -86,6 +74,8 @@ func (a *app) askState(ctx context.Context, f client.Farm) (*controller.State, e
 	switch {
 	case client.IsUnanswered(err):
 		return nil, silentWorker(f)
+	case errors.Is(err, client.ErrNoController):
+		return nil, nil
 	case err != nil:
 		return nil, a.explain(ctx, err)
 	}

@@ -48,7 +48,7 @@ func (a *app) preview(ctx context.Context, farmName string, asked planned) error
 	if err != nil {
 		return err
 	}
-	f, state, err := a.findController(ctx, c.Farm(farmName))
+	f, state, err := a.askFarm(ctx, c.Farm(farmName))
 	if err != nil {
 		return err
 	}
@@ -68,6 +68,17 @@ func (a *app) preview(ctx context.Context, farmName string, asked planned) error
 		return &exitError{code: exitDiffers}
 	}
 	return nil
+}
+
+// askFarm returns the farm at its site, where a worker is there, and what its controller
+// knows; nil where none runs.
+func (a *app) askFarm(ctx context.Context, f client.Farm) (client.Farm, *controller.State, error) {
+	f, err := a.findWorker(ctx, f)
+	if err != nil {
+		return f, nil, err
+	}
+	state, err := a.askState(ctx, f)
+	return f, state, err
 }
 
 // look has a worker find what was asked, and returns the command that would do it.
@@ -172,7 +183,7 @@ func (a *app) confirmLook(ctx context.Context, f client.Farm, yes bool, asked pl
 	if yes || !a.interactive {
 		return nil
 	}
-	f, state, err := a.findController(ctx, f)
+	f, state, err := a.askFarm(ctx, f)
 	if err != nil {
 		return err
 	}

@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/farmtrust/farmtrust/internal/client"
-	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/report"
 )
@@ -86,16 +84,12 @@ func (a *app) readKept(ctx context.Context, f client.Farm, retirement bool) (far
 		kind = "retirement"
 	}
 	none := fmt.Sprintf("%s: no %s has ended, or none within Temporal's retention", f.Name(), kind)
-	var state controller.State
-	err = a.askWithin(ctx, f.Name(), func(ctx context.Context) (err error) {
-		state, err = f.State(ctx)
-		return err
-	})
+	state, err := a.askState(ctx, f)
 	switch {
-	case errors.Is(err, client.ErrNoController):
-		return farm.Report{}, fmt.Errorf("%s, and no controller runs for the farm that could have kept its report", none)
 	case err != nil:
 		return farm.Report{}, fmt.Errorf("%s; the controller keeps the report of the last one, and does not answer: %w", none, err)
+	case state == nil:
+		return farm.Report{}, fmt.Errorf("%s, and no controller runs for the farm that could have kept its report", none)
 	}
 	kept := state.Reports.Rotation
 	if retirement {
