@@ -25,7 +25,8 @@ func (a *Activities) PreviewWayBack(ctx context.Context, in PreviewWayBackInput)
 		return farm.Inspection{}, retrySoon(err)
 	}
 	n := farm.Inspection{Farm: f.Name, Config: f, Target: in.Snapshot.Target}
-	readings, problems := a.readServers(ctx, f, slices.Concat(f.OfficeHosts(), f.SharePointHosts()), in.Snapshot.Target, func(host string) farm.Thumbprint { return in.Snapshot.PreviousOn(host).Thumbprint })
+	hosts := slices.Concat(f.OfficeHosts(), f.SharePointHosts())
+	readings, problems := a.readServers(ctx, f, hosts, in.Snapshot.Target, func(host string) farm.Thumbprint { return in.Snapshot.PreviousOn(host).Thumbprint })
 	if err := interruption(ctx, len(problems) > 0); err != nil {
 		return farm.Inspection{}, err
 	}

@@ -143,8 +143,14 @@ func TestCommandLine(t *testing.T) {
 			c.assertExit(t, c.run("", "plan", "contoso"), 0, "nothing to do")
 			c.assertExit(t, c.run("", "check", "contoso"), 0, "servers answered")
 		}},
-		{"rollback rolls back the last rotation", func(t *testing.T) {
-			c.assertExit(t, c.run("", "rollback", "contoso", "--reason", "refresh fails"), 0, "rotate/contoso rolls back the last one", "contoso: rolled back")
+		{"rollback says that the last rotation was verified", func(t *testing.T) {
+			c.assertExit(t, c.run("", "rollback", "contoso", "--reason", "refresh fails"), 1, "nothing to roll back: the last rotation was verified on ", "farmtrust undo contoso")
+		}},
+		{"undo waits for an approval", func(t *testing.T) {
+			c.assertExit(t, c.run("", "undo", "contoso", "--reason", "refresh fails", "--detach"), 0, "rotate/contoso undoes the last rotation")
+			approve := c.waitForApproval(t)
+			c.assertExit(t, c.run("", approve...), 0, "approve accepted")
+			waitUntil(t, func() bool { return w.isInspectedSinceLastRun(t) })
 			assertAsBefore(t, w.sim, w.before)
 		}},
 		{"status says that the farm is suspended, and how to resume", func(t *testing.T) {
@@ -153,13 +159,13 @@ func TestCommandLine(t *testing.T) {
 			c.assertExit(t, c.run("", "status"), 5, "an operator is needed", "suspended")
 		}},
 		{"an event about a suspended farm needs an operator", func(t *testing.T) {
-			c.assertExit(t, c.run(strings.Replace(nearExpiry, `"e1"`, `"e2"`, 1), "event", "-"), 4, "contoso: nothing is done: suspended: the rotation was rolled back")
+			c.assertExit(t, c.run(strings.Replace(nearExpiry, `"e1"`, `"e2"`, 1), "event", "-"), 4, "contoso: nothing is done: suspended: the rotation was undone")
 		}},
 		{"an event that is delivered twice counts once", func(t *testing.T) {
 			c.assertExit(t, c.run(nearExpiry, "event", "-"), 0, "contoso: nothing is done: trusted until ")
 		}},
-		{"a second rollback is refused", func(t *testing.T) {
-			c.assertExit(t, c.run("", "rollback", "contoso", "--reason", "r"), 1, "contoso: refused: rollback: ")
+		{"a second undo is refused", func(t *testing.T) {
+			c.assertExit(t, c.run("", "undo", "contoso", "--reason", "r"), 1, "contoso: refused: undo: nothing to undo: the last rotation was already undone on ")
 		}},
 		{"resume starts the renewal again", func(t *testing.T) {
 			c.assertExit(t, c.run("", "resume", "contoso", "--reason", "repaired"), 0, "contoso: resumed")

@@ -41,8 +41,8 @@ type recorder struct {
 }
 
 // TestRecordHistories records the histories of an approved renewal; of the retirement
-// after it, which is cancelled for a rollback; of the rollback, which blocks and tries
-// again by itself; of a renewal whose canary fails; of one that is verified and of its
+// after it, which is cancelled for an undo; of the undo, which is approved, blocks and
+// tries again by itself; of a renewal whose canary fails; of one that is verified and of its
 // retirement, which completes; of the inspections and of the controller.
 func TestRecordHistories(t *testing.T) {
 	if *record == "" {
@@ -57,7 +57,8 @@ func TestRecordHistories(t *testing.T) {
 	for range 2 {
 		r.addFault("oos-01.contoso.com", "Restore-S2SCertificateName", powershell.ChangedSince) // the master
 	}
-	r.rollBack(ctx)
+	r.undo(ctx)
+	r.approve(ctx, rotate)
 	waitUntil(t, func() bool { w := r.status(ctx, rotate).Wait; return w != nil && w.For == farm.ForDecision })
 	// Nobody decides: it tries again by itself, and then waits longer.
 	waitUntil(t, func() bool { w := r.status(ctx, rotate).Wait; return w != nil && time.Until(w.Until) > 90*time.Second })
@@ -99,9 +100,9 @@ func (r *recorder) addFault(server, script, id string) {
 
 var operator = client.Author{By: "operator", Reason: "as ordered"}
 
-func (r *recorder) rollBack(ctx context.Context) {
+func (r *recorder) undo(ctx context.Context) {
 	r.t.Helper()
-	if _, err := r.farm.Rollback(ctx, operator); err != nil {
+	if _, err := r.farm.Undo(ctx, operator, true); err != nil {
 		r.t.Fatal(err)
 	}
 }

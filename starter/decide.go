@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,9 +18,11 @@ func (a *app) approveCommand() *cobra.Command {
 	return a.decisionCommand(farm.Approve, &cobra.Command{
 		Use:   "approve FARM [DIGEST]",
 		Short: "Approve exactly what a digest stands for: a cutover, or a deletion",
-		Long: `Approves what waits for approval: the cutover of a rotation, or the deletion of an old
-certificate by its retirement. The digest stands for exactly what is shown with it; if
-that changes, so does the digest, and an approval of the old one is refused.
+		Long: `Approves what waits for approval: the cutover of a rotation, an undo, or the deletion of
+an old certificate by its retirement. The digest stands for exactly what is shown with it:
+the run, every change that users notice, the restarts, the servers that are left out, what
+was accepted, and the window. If any of that changes, so does the digest, and an approval
+of the old one is refused. It serves once.
 
 Without a digest it shows what waits, and approves nothing: exit code 4. After an
 approval, the deletion begins at once, and the cutover as soon as the maintenance
@@ -100,12 +104,16 @@ is kept until it is due again, and the farm is not suspended.`,
 // decisionCommand completes the command of a choice.
 func (a *app) decisionCommand(choice farm.Choice, c *cobra.Command, addFlags func(*cobra.Command, *farm.Decision)) *cobra.Command {
 	var by client.Author
+	var yes bool
 	d := farm.Decision{Choice: choice}
 	c.ValidArgsFunction = a.completeFarm
 	if c.Args == nil {
 		c.Args = oneFarm
 	}
 	addAuthorFlags(c, &by, requiredReason)
+	if choice == farm.Abort || choice == farm.Skip {
+		addYesFlag(c, &yes)
+	}
 	if addFlags != nil {
 		addFlags(c, &d)
 	}
@@ -123,7 +131,7 @@ func (a *app) decisionCommand(choice farm.Choice, c *cobra.Command, addFlags fun
 		if err := d.Validate(); err != nil {
 			return usageErrorf("%w", err)
 		}
-		return a.decide(cmd.Context(), args[0], d)
+		return a.decide(cmd.Context(), args[0], d, yes)
 	}
 	return c
 }
@@ -135,19 +143,63 @@ type decidedRun struct {
 	farm.Decision
 }
 
-// decide takes a decision to what runs.
-func (a *app) decide(ctx context.Context, farmName string, d farm.Decision) error {
+// decide takes a decision to what runs. On a terminal it asks before one that leaves the
+// farm half-way.
+func (a *app) decide(ctx context.Context, farmName string, d farm.Decision, yes bool) error {
 	run, err := a.findRun(ctx, farmName)
 	if err != nil {
 		return err
+	}
+	wait := a.askWait(ctx, run)
+	if leavesHalfWay := d.Choice == farm.Abort || d.Choice == farm.Skip && d.Force; leavesHalfWay && a.interactive && !yes {
+		if err := a.confirm(farmName, describeDecision(wait, d)); err != nil {
+			return err
+		}
 	}
 	if err := run.Decide(ctx, d); err != nil {
 		return a.explainRequest(ctx, farmName, err)
 	}
 	return a.show(decidedRun{farmName, run.ID(), d}, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "%s: %s accepted; %s continues: %s\n", farmName, d.Choice, run.ID(), a.commandLine(report.WatchCommand(farmName)))
+		_, err := fmt.Fprintf(w, "%s Watch it: %s\n", replyTo(wait, d, time.Now()), a.commandLine(report.WatchCommand(farmName)))
 		return err
 	})
+}
+
+// askWait asks a run what it waits for; the zero value where that is not known. The
+// decision does not depend on it.
+func (a *app) askWait(ctx context.Context, run *client.Run) farm.Wait {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	s, err := run.Status(ctx)
+	if err != nil || s.Wait == nil {
+		return farm.Wait{}
+	}
+	return *s.Wait
+}
+
+// describeDecision says what a decision does, in the words of the run.
+func describeDecision(w farm.Wait, d farm.Decision) string {
+	for _, o := range w.Options {
+		if o.Choice == d.Choice && strings.EqualFold(o.Server, d.Server) && (len(o.Accept) > 0) == (len(d.Accept) > 0) {
+			return fmt.Sprintf("%s: %s", d.Choice, o.Effect)
+		}
+	}
+	return string(d.Choice) + " " + d.Server
+}
+
+// replyTo says what follows a decision that was accepted.
+func replyTo(w farm.Wait, d farm.Decision, now time.Time) string {
+	if d.Choice != farm.Approve {
+		return "Accepted. " + strings.TrimSpace(describeDecision(w, d)) + "."
+	}
+	if w.Approval == nil || w.Approval.What == "" {
+		return "Approved."
+	}
+	what := strings.ToUpper(w.Approval.What[:1]) + w.Approval.What[1:]
+	if from := w.Approval.Opening.From; from.After(now) {
+		return fmt.Sprintf("Approved. %s begins in the window, at %s.", what, farm.FormatTime(from))
+	}
+	return fmt.Sprintf("Approved. %s begins now.", what)
 }
 
 // findRun finds the run that a decision is about.

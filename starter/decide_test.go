@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -24,8 +25,12 @@ func TestDecide_ReachesTheRunWithAuthorAndReason(t *testing.T) {
 			f := startTemporal(t, &fakeTemporal{})
 			f.addRotation("contoso")
 			choice, _, _ := strings.Cut(command, " ")
+			reply := "Accepted. " + choice
+			if choice == "approve" {
+				reply = "Approved."
+			}
 			runProgram(t, append(strings.Fields(command), "--by", "ada", "--reason", "why")...).assertExit(t, exitOK,
-				"out:contoso: "+choice+" accepted; rotate/contoso continues: farmtrust status contoso --watch")
+				"out:"+reply, "out: Watch it: farmtrust status contoso --watch\n")
 			assertEqual(t, f.decisions, []string{want})
 		})
 	}
@@ -83,8 +88,7 @@ func TestApprove_WithoutADigest(t *testing.T) {
 	t.Run("nothing waits for approval", func(t *testing.T) {
 		runProgram(t, "approve", "contoso").assertExit(t, exitFailed, "contoso: nothing waits for approval now: farmtrust status contoso")
 	})
-	asked := farm.Approval{What: "the cutover", Steps: []farm.Difference{{Step: farm.StepS2SName, Server: "oos-01.contoso.com", Text: "set the name"}}}
-	s.Wait = &farm.Wait{For: farm.ForApproval, Digest: "1a2b3c4d5e6f", Approval: &asked, Text: "approve 1a2b3c4d5e6f, or roll back what is staged"}
+	s.Wait = waitForApproval()
 	t.Run("shows what waits, and approves nothing", func(t *testing.T) {
 		runProgram(t, "approve", "contoso").assertExit(t, exitDiffers, "out:waits for an approval\n", "out:set the name\n",
 			"nothing is approved yet; to approve exactly this: farmtrust approve contoso 1a2b3c4d5e6f --reason WHY")
@@ -105,4 +109,69 @@ func TestCompleteAuthor_AsksForTheReasonOnATerminal(t *testing.T) {
 			assertEqual(t, asked.String(), "reason, as the report shows it: ")
 		})
 	}
+}
+
+// waitForApproval is of a cutover that restarts one server.
+func waitForApproval() *farm.Wait {
+	return &farm.Wait{
+		For: farm.ForApproval, Digest: "1a2b3c4d5e6f", Text: "the cutover begins once an operator approves 1a2b3c4d5e6f",
+		Approval: &farm.Approval{
+			What:     "the cutover",
+			Steps:    []farm.Difference{{Step: farm.StepS2SName, Server: "oos-01.contoso.com", Text: "set the name"}},
+			Restarts: []farm.PlannedRestart{{Server: "oos-01.contoso.com", Order: 1, Services: "WACSM and IIS"}},
+		},
+		Options: []farm.Option{
+			{Choice: farm.Approve, Effect: "begins the cutover now; restarts oos-01.contoso.com"},
+			{Choice: farm.Abort, Effect: "leaves everything as it is now: certificate imported on 4 servers; the farm is then suspended"},
+		},
+	}
+}
+
+func TestDecide_SaysWhatFollows(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{})
+	f.addRotation("contoso")
+	s := farm.Status{Phase: farm.PhaseWaiting, Report: testReport("contoso", ""), Wait: waitForApproval()}
+	f.onStatus = func(string) (farm.Status, error) { return s, nil }
+	t.Run("an approval without a window", func(t *testing.T) {
+		runProgram(t, "approve", "contoso", "1a2b3c4d5e6f", "--reason", "why").assertExit(t, exitOK,
+			"out:Approved. The cutover begins now. Watch it: farmtrust status contoso --watch\n")
+	})
+	t.Run("an approval for a window", func(t *testing.T) {
+		s.Wait.Approval.Opening.From = time.Date(2999, 1, 5, 2, 0, 0, 0, time.UTC)
+		runProgram(t, "approve", "contoso", "1a2b3c4d5e6f", "--reason", "why").assertExit(t, exitOK,
+			"out:Approved. The cutover begins in the window, at 2999-01-05 02:00 UTC. Watch it: farmtrust status contoso --watch\n")
+	})
+	t.Run("an abort", func(t *testing.T) {
+		runProgram(t, "abort", "contoso", "--reason", "why").assertExit(t, exitOK,
+			"out:Accepted. abort: leaves everything as it is now: certificate imported on 4 servers; the farm is then suspended. Watch it:")
+	})
+}
+
+func TestDecide_AsksOnATerminal(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{})
+	f.addRotation("contoso")
+	f.onStatus = func(string) (farm.Status, error) {
+		return farm.Status{Phase: farm.PhaseWaiting, Report: testReport("contoso", ""), Wait: waitForApproval()}, nil
+	}
+	t.Run("no", func(t *testing.T) {
+		for _, typed := range []string{"n\n", "\n", ""} {
+			runOnTerminal(t, typed, "abort", "contoso", "--reason", "why").assertExit(t, exitRefused,
+				"contoso: abort: leaves everything as it is now: certificate imported on 4 servers; the farm is then suspended\ngo on? [y/N] ", "not confirmed; nothing was changed")
+		}
+		assertEqual(t, f.decisions, nil)
+	})
+	t.Run("yes, after the reason", func(t *testing.T) {
+		runOnTerminal(t, "why\ny\n", "abort", "contoso").assertExit(t, exitOK, "reason, as the report shows it: ", "go on? [y/N] ")
+		assertEqual(t, len(f.decisions), 1)
+	})
+	t.Run("not where it is said before", func(t *testing.T) {
+		got := runOnTerminal(t, "", "abort", "contoso", "--reason", "why", "--yes")
+		got.assertExit(t, exitOK)
+		if strings.Contains(got.err, "[y/N]") {
+			t.Errorf("it asks: %s", got.err)
+		}
+	})
+	t.Run("not about what is harmless", func(t *testing.T) {
+		runOnTerminal(t, "", "approve", "contoso", "1a2b3c4d5e6f", "--reason", "why").assertExit(t, exitOK)
+	})
 }

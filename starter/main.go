@@ -30,19 +30,22 @@ func main() {
 // run carries out one command and returns the exit code. Help, errors and the
 // commands that are printed call the program by name.
 func run(ctx context.Context, name string, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	call := callOf(name)
-	a := &app{program: call, in: stdin, out: stdout, err: stderr, interactive: isTerminal(stdin), color: console.ColorAuto}
+	a := &app{program: callOf(name), in: stdin, out: stdout, err: stderr, interactive: isTerminal(stdin), color: console.ColorAuto}
+	return a.run(ctx, args)
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
 	defer a.disconnect()
 	root := a.newRoot()
-	renameProgram(root, call)
+	renameProgram(root, a.program)
 	root.SetArgs(acceptSingleDash(args))
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
 	command, err := root.ExecuteContextC(ctx)
 	if ctx.Err() != nil {
 		// What was typed to interrupt stands there.
-		err = errors.Join(err, console.BeginLine(stderr))
+		err = errors.Join(err, console.BeginLine(a.err))
 	}
 	return a.end(command, err)
 }

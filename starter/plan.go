@@ -16,16 +16,24 @@ import (
 func (a *app) planCommand() *cobra.Command {
 	var by client.Author
 	var accept []string
+	var asked planned
 	c := &cobra.Command{
 		Use:   "plan FARM",
-		Short: "Show what a rotation would do on which server, and why; change nothing",
+		Short: "Show what a rotation, or undoing one, would do; change nothing",
 		Long: `Has a worker inspect every server of a farm, and shows what a rotation would do there,
-and why. Nothing is changed. Exit code 0 means that there is nothing to do, 4 that there
-is, 3 that a precondition does not hold, 1 that a server could not be observed.
+and why, which servers it would restart, in which order, and about how long that takes.
+Nothing is changed. Exit code 0 means that there is nothing to do, 4 that there is, 3 that
+a precondition does not hold, 1 that a server could not be observed.
 
 "farmtrust rotate" then does what is shown. With --accept the plan shows what a rotation
-would do that accepts the same; nothing is accepted yet.`,
+would do that accepts the same; nothing is accepted yet.
+
+--undo, --rollback and --retire show the same of "farmtrust undo", of "farmtrust rollback"
+and of the retirement of the old certificate, --skip of a rotation that leaves a server
+out.`,
 		Example: `  farmtrust plan contoso
+  farmtrust plan contoso --undo
+  farmtrust plan contoso --skip oos-03.contoso.com
   farmtrust plan contoso --accept pending-reboot@oos-02.contoso.com --reason "patched today"
   farmtrust plan contoso -o json`,
 		Args:              oneFarm,
@@ -33,6 +41,12 @@ would do that accepts the same; nothing is accepted yet.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkAccept(accept); err != nil {
 				return err
+			}
+			if err := asked.check(accept); err != nil {
+				return err
+			}
+			if asked != (planned{}) {
+				return a.preview(cmd.Context(), args[0], asked)
 			}
 			if len(accept) > 0 {
 				if err := a.completeAuthor(&by); err != nil {
@@ -44,6 +58,7 @@ would do that accepts the same; nothing is accepted yet.`,
 	}
 	addAuthorFlags(c, &by, "the `reason` that a report would show; required with --accept")
 	addAcceptFlag(c, &accept)
+	asked.addFlags(c)
 	return c
 }
 

@@ -15,8 +15,9 @@ import (
 // inspectionOf ends an inspection with what a worker found.
 func inspectionOf(change func(*farm.Inspection)) func(id string) ending {
 	return func(id string) ending {
+		name, _, _ := strings.Cut(strings.TrimPrefix(id, "inspect/"), "/")
 		n := farm.Inspection{
-			Farm: strings.TrimPrefix(id, "inspect/"),
+			Farm: name,
 			Servers: []farm.InspectedServer{{
 				Host: "oos-01", Role: farm.OfficeRole, Machine: farm.Machine{Elevated: true, WindowsBuild: 17763, PowerShell: "5.1.17763.1"},
 				Detail: "Office Online Server, Healthy",

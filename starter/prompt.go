@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"fmt"
 	"io"
@@ -30,14 +29,51 @@ func (a *app) completeAuthor(by *client.Author) error {
 	by.By = cmp.Or(by.By, currentUser())
 	if by.Reason == "" && a.interactive {
 		fmt.Fprint(a.err, "reason, as the report shows it: ")
-		line, err := bufio.NewReader(a.in).ReadString('\n')
-		if err != nil && err != io.EOF {
+		line, err := a.readLine()
+		if err != nil {
 			return fmt.Errorf("read the reason: %w", err)
 		}
-		by.Reason = strings.TrimSpace(line)
+		by.Reason = line
 	}
 	if by.Reason == "" {
 		return usageErrorf("give the reason, which the report shows: --reason WHY")
+	}
+	return nil
+}
+
+// readLine reads what an operator types, without the blanks around it. It reads no more
+// than that: there may be another question.
+func (a *app) readLine() (string, error) {
+	var line strings.Builder
+	for one := make([]byte, 1); ; {
+		n, err := a.in.Read(one)
+		if n > 0 && one[0] != '\n' {
+			line.WriteByte(one[0])
+		}
+		switch {
+		case n > 0 && one[0] == '\n' || err == io.EOF:
+			return strings.TrimSpace(line.String()), nil
+		case err != nil:
+			return "", err
+		}
+	}
+}
+
+// addYesFlag adds --yes.
+func addYesFlag(c *cobra.Command, yes *bool) {
+	c.Flags().BoolVarP(yes, "yes", "y", false, "do not ask whether to go on (on a terminal)")
+}
+
+// confirm asks an operator on a terminal whether to go on, once what follows is said.
+// Where nobody is there to answer, what was typed counts.
+func (a *app) confirm(farmName, follows string) error {
+	fmt.Fprintf(a.err, "%s: %s\ngo on? [y/N] ", farmName, follows)
+	line, err := a.readLine()
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	if answer := strings.ToLower(line); answer != "y" && answer != "yes" {
+		return &exitError{code: exitRefused, err: fmt.Errorf("%s: not confirmed; nothing was changed", farmName)}
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 
 func (a *app) rollbackCommand() *cobra.Command {
 	var by client.Author
-	var detach bool
+	var detach, yes bool
 	var expires time.Duration
 	c := &cobra.Command{
 		Use:   "rollback FARM",
@@ -31,6 +31,8 @@ If no rotation is running, the last one is rolled back, if it was not finished: 
 terminated, or failed. A certificate that has expired or is compromised is never restored.
 To go back behind a rotation that was verified, use "farmtrust undo".
 
+"farmtrust plan FARM --rollback" shows what it would do.
+
 Afterwards the farm is suspended: nothing is rotated automatically until
 "farmtrust resume".`,
 		Example: `  farmtrust rollback contoso --reason "the import fails on two servers"
@@ -41,20 +43,24 @@ Afterwards the farm is suspended: nothing is rotated automatically until
 			if err := a.completeAuthor(&by); err != nil {
 				return err
 			}
-			return a.rollback(cmd.Context(), args[0], by, detach, expires)
+			return a.rollback(cmd.Context(), args[0], by, detach, yes, expires)
 		},
 	}
 	addAuthorFlags(c, &by, requiredReason)
 	addDetachFlag(c, &detach)
 	addExpiresFlag(c, &expires)
+	addYesFlag(c, &yes)
 	return c
 }
 
 // rollback has the running rotation roll back, or asks the controller to roll
 // back the last one, and watches that.
-func (a *app) rollback(ctx context.Context, farmName string, by client.Author, detach bool, expires time.Duration) error {
+func (a *app) rollback(ctx context.Context, farmName string, by client.Author, detach, yes bool, expires time.Duration) error {
 	f, err := a.connectToFarm(ctx, farmName)
 	if err != nil {
+		return err
+	}
+	if err := a.confirmLook(ctx, f, yes, planned{rollback: true}); err != nil {
 		return err
 	}
 	run, err := a.startRollback(ctx, f.Expiring(expires), by)

@@ -39,6 +39,15 @@ func runProgramWith(t *testing.T, ctx context.Context, stdin string, args ...str
 	return outcome{code, out.String(), err.String()}
 }
 
+// runOnTerminal runs the program as an operator does who answers its questions.
+func runOnTerminal(t *testing.T, typed string, args ...string) outcome {
+	t.Helper()
+	var out, err bytes.Buffer
+	a := &app{program: programName, in: strings.NewReader(typed), out: &out, err: &err, interactive: true}
+	code := a.run(t.Context(), args)
+	return outcome{code, out.String(), err.String()}
+}
+
 // assertExit fails the test unless the program ended with a code and said each
 // part on standard error or, for one that begins with "out:", on standard output.
 func (o outcome) assertExit(t *testing.T, code int, parts ...string) {

@@ -12,7 +12,7 @@ import (
 
 func (a *app) undoCommand() *cobra.Command {
 	var by client.Author
-	var now, detach bool
+	var now, detach, yes bool
 	c := &cobra.Command{
 		Use:   "undo FARM",
 		Short: "Go back behind the last rotation that was verified, and watch",
@@ -27,6 +27,8 @@ It is possible until the deletion of the old certificate has begun, and never to
 certificate that has expired or is compromised. A retirement that is running is cancelled
 first. A rotation that is not finished is rolled back first, by "farmtrust rollback".
 
+"farmtrust plan FARM --undo" shows what it would do.
+
 Afterwards the farm is suspended: nothing is rotated automatically until
 "farmtrust resume".`,
 		Example: `  farmtrust undo contoso --reason "data refresh fails since the change"
@@ -37,19 +39,23 @@ Afterwards the farm is suspended: nothing is rotated automatically until
 			if err := a.completeAuthor(&by); err != nil {
 				return err
 			}
-			return a.undo(cmd.Context(), args[0], by, now, detach)
+			return a.undo(cmd.Context(), args[0], by, now, detach, yes)
 		},
 	}
 	addAuthorFlags(c, &by, requiredReason)
 	c.Flags().BoolVar(&now, "now", false, "do not wait for the maintenance window")
 	addDetachFlag(c, &detach)
+	addYesFlag(c, &yes)
 	return c
 }
 
 // undo asks the controller to undo the last rotation, and watches that.
-func (a *app) undo(ctx context.Context, farmName string, by client.Author, now, detach bool) error {
+func (a *app) undo(ctx context.Context, farmName string, by client.Author, now, detach, yes bool) error {
 	f, err := a.connectToFarm(ctx, farmName)
 	if err != nil {
+		return err
+	}
+	if err := a.confirmLook(ctx, f, yes, planned{undo: true}); err != nil {
 		return err
 	}
 	run, err := f.Undo(ctx, by, now)

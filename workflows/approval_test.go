@@ -11,6 +11,7 @@ import (
 	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
+	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // assertOption asserts that a choice is offered, with an effect that says this.
@@ -35,15 +36,6 @@ func approvalOf(digest string) farm.Decision {
 	return farm.Decision{Choice: farm.Approve, Digest: digest}
 }
 
-// restarted lists the servers of an approval's restarts, in order.
-func restarted(a *farm.Approval) []string {
-	var hosts []string
-	for _, r := range a.Restarts {
-		hosts = append(hosts, r.Server)
-	}
-	return hosts
-}
-
 func TestApproval_CoversWhatUsersNotice(t *testing.T) {
 	t.Parallel()
 	f := newTestFarm(t, farmsim.Options{Trusting: true, OfficeServers: 3, SharePointServers: 2})
@@ -51,8 +43,8 @@ func TestApproval_CoversWhatUsersNotice(t *testing.T) {
 	r := f.newRun(t)
 	r.after(time.Hour, func() {
 		w := r.requireWait(farm.ForApproval)
-		if want := []string{frontEnd, appServer, office2, office3, office1}; !slices.Equal(restarted(w.Approval), want) {
-			t.Errorf("the approval covers the restarts of %v, want %v", restarted(w.Approval), want)
+		if want := []string{frontEnd, appServer, office2, office3, office1}; !slices.Equal(namesOf(w.Approval.Restarts), want) {
+			t.Errorf("the approval covers the restarts of %v, want %v", namesOf(w.Approval.Restarts), want)
 		}
 		for _, d := range w.Approval.Steps {
 			if d.IsWait() || strings.HasPrefix(d.Text, "import") {
@@ -68,14 +60,8 @@ func TestApproval_CoversWhatUsersNotice(t *testing.T) {
 		assertMentions(t, w.Then, "rolled back", "no restart", "plans it again")
 		r.approve()
 	})
-	r.rotate().requireOutcome(farm.Verified)
-	var hosts []string
-	for _, a := range r.started {
-		if strings.HasPrefix(a.name, "Restart") {
-			hosts = append(hosts, a.host)
-		}
-	}
-	if want := []string{frontEnd, appServer, office2, office3, office1}; !slices.Equal(hosts, want) {
+	rotated := r.rotate().requireOutcome(farm.Verified)
+	if hosts, want := rotated.restartsOf(r), []string{frontEnd, appServer, office2, office3, office1}; !slices.Equal(hosts, want) {
 		t.Errorf("restarted are %v, as approved %v", hosts, want)
 	}
 }
@@ -126,7 +112,7 @@ func TestApproval_IsVoid(t *testing.T) {
 		r.after(3*time.Hour, func() {
 			w := r.requireWait(farm.ForApproval)
 			r.assertDecisionRefused(approvalOf(digest), office3+" was left out since")
-			if !slices.Equal(w.Approval.LeftOut, []string{office3}) || slices.Contains(restarted(w.Approval), office3) {
+			if !slices.Equal(w.Approval.LeftOut, []string{office3}) || slices.Contains(namesOf(w.Approval.Restarts), office3) {
 				t.Errorf("the approval is %+v, want %s left out", w.Approval, office3)
 			}
 			r.approve()
@@ -253,8 +239,8 @@ func TestApproval_OfARestart(t *testing.T) {
 		r := f.newRun(t)
 		r.after(time.Hour, func() {
 			a := r.requireWait(farm.ForApproval).Approval
-			if len(a.Steps) > 0 || !slices.Equal(restarted(a), []string{office3, office1}) {
-				t.Errorf("to be approved are %+v and the restarts of %v, want those of %s and %s alone", a.Steps, restarted(a), office3, office1)
+			if len(a.Steps) > 0 || !slices.Equal(namesOf(a.Restarts), []string{office3, office1}) {
+				t.Errorf("to be approved are %+v and the restarts of %v, want those of %s and %s alone", a.Steps, namesOf(a.Restarts), office3, office1)
 			}
 			r.approve()
 		})
@@ -272,5 +258,60 @@ func TestApproval_OfARestart(t *testing.T) {
 			t.Errorf("it took the decisions %+v", ended.Decisions)
 		}
 		f.assertRefreshes(t)
+	})
+}
+
+// TestApproval_OfAnUndo is about an undo, which restarts as much as a cutover.
+func TestApproval_OfAnUndo(t *testing.T) {
+	undo := func(f *testFarm, t *testing.T) (*testRun, workflows.RotateInput) {
+		t.Helper()
+		rotated := f.requireRotated(t)
+		f.setWindow(t)
+		inWindow := f.configure
+		f.configure = func(c *farm.Farm) { inWindow(c); c.Rotation.Approval = true }
+		r := f.newRun(t)
+		r.env.SetStartTime(noon)
+		return r, workflows.RotateInput{Intent: farm.Undo, Snapshot: rotated.Snapshot}
+	}
+	t.Run("covers its restarts, and keeps to the window", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		before := f.sim.Trust()
+		r, in := undo(f, t)
+		r.after(time.Hour, func() {
+			w := r.requireWait(farm.ForApproval)
+			if want := []string{frontEnd, office2, office1}; !slices.Equal(namesOf(w.Approval.Restarts), want) || w.Approval.Target != in.Snapshot.Previous.Thumbprint {
+				t.Errorf("to be approved are %+v, want the restarts of %v", w.Approval, want)
+			}
+			assertOption(t, w, farm.Approve, "begins the undo in the window, from 2026-11-24 02:00 UTC")
+			assertNoOption(t, w, farm.RollBack)
+			assertMentions(t, w.Text, "the certificate in use, "+in.Snapshot.Target.Thumbprint.Short())
+			r.approve()
+		})
+		r.rotateWith(in).requireOutcome(farm.RolledBack).assertEndedInWindow(24)
+		f.assertTrustUnchanged(t, before)
+	})
+	t.Run("does not wait for the window where its operator said so", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		r, in := undo(f, t)
+		in.Now = true
+		r.after(time.Hour, func() {
+			assertOption(t, r.requireWait(farm.ForApproval), farm.Approve, "begins the undo now")
+			r.approve()
+		})
+		if end := r.rotateWith(in).requireOutcome(farm.RolledBack); end.DurationMS > (2 * time.Hour).Milliseconds() {
+			t.Errorf("it took %d ms", end.DurationMS)
+		}
+	})
+	t.Run("nobody approves it", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		r, in := undo(f, t)
+		before := f.sim.Trust()
+		f.setPolicy(func(p *farm.RotationPolicy) { p.Approval, p.ApprovalTimeout = true, time.Hour })
+		r.after(time.Minute, func() { assertMentions(t, r.requireWait(farm.ForApproval).Then, "nothing is undone") })
+		r.rotateWith(in).requireOutcome(farm.Refused).assertStatement("nobody approved")
+		f.assertTrustUnchanged(t, before)
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
@@ -67,7 +66,7 @@ func describeApproval(a farm.Approval) string {
 	if !a.Opening.From.IsZero() {
 		text = fmt.Sprintf("begins %s in the window, from %s", a.What, farm.FormatTime(a.Opening.From))
 	}
-	return fmt.Sprintf("%s; %s; takes about %s", text, farm.DescribeRestarts(a.Restarts), a.Estimate().Round(time.Minute))
+	return fmt.Sprintf("%s; %s; takes about %s", text, farm.DescribeRestarts(a.Restarts), farm.FormatEstimate(a.Estimate()))
 }
 
 // retryOptions are the retry of all blocked steps, and the one that accepts what blocks
@@ -126,6 +125,8 @@ func (r *rotation) costOfSkipping(host string) string {
 // rollback does.
 func (r *rotation) thenOf(w farm.Wait, reversed string) string {
 	switch {
+	case w.For == farm.ForWindow && r.isGoingBack():
+		return "the undo begins"
 	case w.For == farm.ForWindow:
 		return "the cutover begins"
 	case w.For == farm.ForPostponement:

@@ -90,7 +90,7 @@ func newSequence(t *testing.T, seed uint64) *sequence {
 
 // drawPolicy draws what decides by itself.
 func drawPolicy(chance *rand.Rand) func(*farm.RotationPolicy) {
-	approval, windowed, immediate := chance.IntN(3) == 0, chance.IntN(3) == 0, chance.IntN(4) == 0
+	approval, windowed, immediate := chance.IntN(4) == 0, chance.IntN(4) == 0, chance.IntN(4) == 0
 	timeout := []time.Duration{time.Hour, 4 * time.Hour, day}[chance.IntN(3)]
 	return func(p *farm.RotationPolicy) {
 		p.Approval, p.DecisionTimeout, p.HealthyWithin = approval, timeout, 500*time.Millisecond
@@ -154,6 +154,7 @@ func (s *sequence) check() {
 		if text != s.waitsFor {
 			s.waitsFor, s.waitsSince = text, s.env.Now()
 		}
+		s.checkPair(*status)
 		said = said || strings.Contains(text, "data refreshes fail") || strings.Contains(text, "is not known")
 		known = s.waitsSince
 	} else {
@@ -171,6 +172,26 @@ func (s *sequence) check() {
 	s.t.Errorf("data refreshes fail, and no page says so: %s", failures[0])
 }
 
+// checkPair asserts that an undo that is stuck before its first restart has left the
+// name and the issuers as they were when it began, unless it says that it could not.
+func (s *sequence) checkPair(status farm.Status) {
+	s.t.Helper()
+	isPair := func(b farm.Blocked) bool {
+		return slices.Contains([]farm.Step{farm.StepRestoreS2SName, farm.StepRestoreHTTPSettings, farm.StepReplicationAgain, farm.StepRestoreIssuers}, b.Step) &&
+			!strings.Contains(b.Text, "failed too")
+	}
+	restarted := status.Report.Reached(farm.StepRestartAgain) || status.Report.Reached(farm.StepStart)
+	if status.Report.Intent != farm.Undo || restarted || !s.undisturbed || s.pairAtRest == "" || !slices.ContainsFunc(status.Wait.Blocked, isPair) {
+		return
+	}
+	if pair := s.pair(); pair != s.pairAtRest {
+		s.t.Errorf("an undo is stuck half-way:\n%s\nwhen it began it was\n%s", pair, s.pairAtRest)
+	}
+	if failures, err := s.sim.RefreshFailures(); err != nil || len(failures) > 0 {
+		s.t.Errorf("an undo is stuck, and data refreshes fail: %v %v", failures, err)
+	}
+}
+
 // checkRunEnded asserts that a run that went back has restored what was in use when it
 // began, and nothing before that.
 func (s *sequence) checkRunEnded(state controller.State) {
@@ -181,7 +202,9 @@ func (s *sequence) checkRunEnded(state controller.State) {
 		s.t.Errorf("a rotation was rolled back, and the farm uses\n%s\nwhen it began it used\n%s", pair, s.pairAtRest)
 	}
 	s.lastRun = state.Last.RunID
-	if s.pairAtRest, s.undisturbed = pair, true; len(state.Unfinished) > 0 {
+	s.pairAtRest, s.undisturbed = pair, true
+	failures, err := s.sim.RefreshFailures()
+	if len(state.Unfinished) > 0 || len(failures) > 0 || err != nil {
 		s.pairAtRest = "" // a rollback leads to what was before that
 	}
 }
@@ -217,32 +240,41 @@ func (s *sequence) act() {
 		s.drawDecision(state.Active.WorkflowID, *status)
 		return
 	}
-	switch s.chance.IntN(12) {
+	switch s.chance.IntN(16) {
 	case 0, 1:
-		s.note("a new certificate is issued")
-		s.issueCertificate(s.t)
+		s.drawCertificate()
 		s.requestSome(controller.RequestRotate)
-	case 2, 3:
+	case 2, 3, 4:
 		s.drawFault()
+		s.drawCertificate()
 		s.requestSome(controller.RequestRotate)
-	case 4:
+	case 5, 6, 7:
+		s.drawFaultIn(wayBackScripts, []string{powershell.ScriptOf(powershell.RestoreTrustedIssuer{})})
+		s.requestSome(controller.RequestUndo)
+	case 8:
 		s.note("faults are cleared")
 		s.sim.ClearFaults()
 		s.requestSome(controller.RequestRotate)
-	case 5:
-		s.drawSettings()
-		s.requestSome(controller.RequestRotate)
-	case 6:
-		s.requestSome(controller.RequestRollback)
-	case 7, 8:
-		s.requestSome(controller.RequestUndo)
 	case 9:
+		s.drawSettings()
+		s.drawFault()
+		s.requestSome(controller.RequestRotate)
+	case 10, 11:
+		s.requestSome(controller.RequestRollback)
+	case 12:
+		s.requestSome(controller.RequestUndo)
+	case 13:
 		s.requestSome(controller.RequestResume)
-	case 10:
+	case 14:
 		s.drawDisturbance()
-	case 11:
+	case 15:
 		s.sendEvent(fmt.Sprint(len(s.log)))
 	}
+}
+
+func (s *sequence) drawCertificate() {
+	s.note("a new certificate is issued")
+	s.issueCertificate(s.t)
 }
 
 func (s *sequence) requestSome(kind controller.RequestKind) {
@@ -283,21 +315,45 @@ func (s *sequence) drawDecision(workflowID string, status farm.Status) {
 	}
 }
 
-// drawFault has a step fail on a server, some times or until it is cleared.
-func (s *sequence) drawFault() {
-	scripts := slices.DeleteFunc(powershell.Scripts(), func(name string) bool { return !powershell.IsChanging(name) })
-	hosts := s.sim.Hosts()
-	f := brokenScript(hosts[s.chance.IntN(len(hosts))], scripts[s.chance.IntN(len(scripts))])
-	switch s.chance.IntN(4) {
-	case 0:
-		f.Server = ""
-	case 1:
-		f.Times = 1 + s.chance.IntN(3)
-		f.Kind, f.Error = fault.Refused, nil
-	case 2:
-		f.Times = 1 + s.chance.IntN(12)
+// officeScripts and sharePointScripts are what can fail on a server, of both ways.
+var (
+	officeScripts = []string{
+		powershell.ScriptOf(powershell.ImportS2SCertificate{}), powershell.ScriptOf(powershell.GrantS2SKey{}),
+		powershell.ScriptOf(powershell.SetS2SCertificateName{}), powershell.ScriptOf(powershell.SetS2SCertificateName{}),
+		powershell.ScriptOf(powershell.SetOfficeHTTPSetting{}), powershell.ScriptOf(powershell.RestartOfficeServer{}),
+		powershell.ScriptOf(powershell.RestoreS2SCertificateName{}), powershell.ScriptOf(powershell.RestoreS2SCertificateName{}),
+		powershell.ScriptOf(powershell.SetS2SCertificateArchived{}), powershell.ScriptOf(powershell.RemoveS2SCertificate{}),
 	}
-	f.Skip = s.chance.IntN(3)
+	sharePointScripts = []string{
+		powershell.ScriptOf(powershell.AddRootAuthority{}), powershell.ScriptOf(powershell.SetTrustedIssuer{}),
+		powershell.ScriptOf(powershell.SetTrustedIssuer{}), powershell.ScriptOf(powershell.RestoreTrustedIssuer{}),
+		powershell.ScriptOf(powershell.RestoreTrustedIssuer{}), powershell.ScriptOf(powershell.RestartSharePointServer{}),
+		powershell.ScriptOf(powershell.RemoveRootAuthority{}),
+	}
+)
+
+// wayBackScripts are what can fail on an office server when the pair goes back.
+var wayBackScripts = []string{powershell.ScriptOf(powershell.RestoreS2SCertificateName{}), powershell.ScriptOf(powershell.SetS2SCertificateArchived{})}
+
+func (s *sequence) drawFault() { s.drawFaultIn(officeScripts, sharePointScripts) }
+
+// drawFaultIn has a step fail on a server, some times or until it is cleared.
+func (s *sequence) drawFaultIn(scripts, sharePointScripts []string) {
+	configured, _ := s.Farm(farmsim.FarmName)
+	hosts := configured.OfficeHosts()
+	if s.chance.IntN(2) == 0 {
+		scripts, hosts = sharePointScripts, configured.SharePointHosts()
+	}
+	f := brokenScript(hosts[s.chance.IntN(len(hosts))], scripts[s.chance.IntN(len(scripts))])
+	switch s.chance.IntN(6) {
+	case 0, 1:
+		f.Server = ""
+	case 2:
+		f.Times = 1 + s.chance.IntN(30)
+	}
+	if s.chance.IntN(4) == 0 {
+		f.Skip = s.chance.IntN(3)
+	}
 	if s.chance.IntN(4) == 0 {
 		f.When = fault.After
 	}

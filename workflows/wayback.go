@@ -102,7 +102,7 @@ func (r *rotation) stayForward(ctx workflow.Context, end ending, stop farm.Findi
 // findInUse returns the certificate that the farm uses, as far as this run knows.
 func (r *rotation) findInUse() (farm.Thumbprint, time.Time) {
 	switch {
-	case r.cuttingOver && r.progress.Phase != farm.PhaseRollingBack:
+	case r.cuttingOver && r.progress.Phase != farm.PhaseRollingBack, r.input.Intent == farm.Undo && !r.admitted:
 		return r.target.Thumbprint, r.target.NotAfter
 	case r.snapshot == nil:
 		return "", time.Time{}

@@ -47,6 +47,7 @@ var neverAccepted = []CodeReason{
 	{"powershell-old", "the scripts need a newer PowerShell and would fail half-way"},
 	{"wacsm-stopped", "the server's farm cannot be read, and a setting does not reach a stopped service"},
 	{"not-joined", "the server has no farm to read or set; take it out of office.servers"},
+	{"still-used", "what uses the certificate fails once it is deleted"},
 	{"masters-differ", "the servers belong to different farms; setting one would break the other"},
 	{"master-not-configured", "only the master can set the certificate"},
 	{"machine-not-in-farm", "it no longer follows the master's settings, so the cutover would wait for it in vain; take it out of office.servers"},

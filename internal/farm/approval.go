@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -110,4 +111,13 @@ func EstimateRestarts(restarts []PlannedRestart) time.Duration {
 		}
 	}
 	return time.Duration(total) * time.Millisecond
+}
+
+// FormatEstimate is about how long something takes, in minutes: an estimate is no more
+// exact than that.
+func FormatEstimate(d time.Duration) string {
+	if n := int(d.Round(time.Minute).Minutes()); n > 1 {
+		return fmt.Sprintf("%d minutes", n)
+	}
+	return "a minute"
 }

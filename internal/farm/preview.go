@@ -64,9 +64,11 @@ func (n Inspection) PreviewSkip(host string) (Preview, error) {
 		return Preview{}, fmt.Errorf("%s cannot be left out: it is the master of its office farm", host)
 	}
 	p := n.Preview("a rotation without "+host, host)
-	for _, d := range n.Plan {
+	remedy := "take it out of its farm first, or rotate again once it works"
+	for _, d := range Changes(n.Plan) {
 		if d.Server == host {
-			p.Findings = append(p.Findings, warnFinding("left-out", host, "take it out of its farm first, or rotate again once it works", "stays to do: %s", d.Text))
+			p.Findings = append(p.Findings, warnFinding("left-out", host, remedy, "stays to do: %s", d.Text))
+			remedy = "" // once is enough
 		}
 	}
 	return p, nil

@@ -121,7 +121,7 @@ func (tf *testFarm) drawSharePoint(t *rapid.T, sp farm.SharePoint) farm.SharePoi
 	for _, i := range farm.Issuers() {
 		if rapid.Bool().Draw(t, "has issuer") {
 			f.Issuers = append(f.Issuers, farm.TokenIssuer{
-				Name: "by hand", RegisteredName: i.RegisteredName, ChangedAt: drawTime(t),
+				Name: "by hand", RegisteredName: i.RegisteredName, ChangedAt: drawTime(t), Certificate: []byte("DER"),
 				Thumbprint: rapid.SampledFrom([]farm.Thumbprint{tf.desired.Target.Thumbprint, testThumbprint("OLD")}).Draw(t, "issuer certificate"),
 			})
 		}

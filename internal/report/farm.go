@@ -256,7 +256,7 @@ func farmCommands(s controller.State, now time.Time) []Command {
 	if s.Active != nil {
 		all = append(all, WatchCommand(s.Farm))
 		if w := s.Active.Wait; w != nil && w.Digest != "" {
-			all = append(all, ApproveCommand(approvalEffect(s.RunsRetirement()), s.Farm, w.Digest))
+			all = append(all, ApproveCommand("approve exactly what is listed", s.Farm, w.Digest))
 		}
 	}
 	if run := s.Active; run != nil && run.Wait == nil && !run.GoesBack() {

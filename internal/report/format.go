@@ -26,14 +26,6 @@ func formatMoment(t, began time.Time) string {
 	return t.Format(time.DateTime)
 }
 
-// formatEstimate is about how long something takes, in minutes.
-func formatEstimate(d time.Duration) string {
-	if d < time.Minute {
-		return "a minute"
-	}
-	return countThings(int(d.Round(time.Minute).Minutes()), "minute")
-}
-
 // formatUntil is " until" a time, or nothing where there is none.
 func formatUntil(t time.Time) string {
 	if t.IsZero() {

@@ -45,7 +45,7 @@ func SummarizePreview(p farm.Preview) string {
 	if len(p.Restarts) == 0 {
 		return text + " and restart no server"
 	}
-	return text + " and restart " + countThings(len(p.Restarts), "server") + ", in about " + formatEstimate(p.Estimate())
+	return text + " and restart " + countThings(len(p.Restarts), "server") + ", in about " + farm.FormatEstimate(p.Estimate())
 }
 
 // withoutRestarts leaves out the restarts, which have a table of their own.

@@ -65,6 +65,8 @@ func isGood(o farm.Outcome) bool {
 // runState is how far a run is, or how it ended, in a word or two.
 func runState(s farm.Status) string {
 	switch {
+	case s.Phase == farm.PhaseRollingBack && isWaiting(s) && s.Wait.For != farm.ForDecision:
+		return string(farm.PhaseWaiting) // an undo has not begun yet
 	case s.Report.Outcome == "":
 		return string(s.Phase)
 	case s.Report.Outcome == farm.Verified && isRetirement(s):

@@ -144,7 +144,7 @@ func (b *Block) addImpact(steps []farm.Difference, restarts []farm.PlannedRestar
 	}
 	b.addFact("restarts", countThings(len(restarts), "server")+", listed below")
 	b.addFact("users notice", text)
-	b.addFact("takes about", formatEstimate(estimate)+", a guess on the safe side")
+	b.addFact("takes about", farm.FormatEstimate(estimate)+", a guess on the safe side")
 }
 
 // RestartTable lists planned restarts in their order.
@@ -160,7 +160,7 @@ func RestartTable(restarts []farm.PlannedRestart) Table {
 		case r.Master:
 			role = "master"
 		}
-		estimate := formatEstimate(time.Duration(r.EstimateMS) * time.Millisecond)
+		estimate := farm.FormatEstimate(time.Duration(r.EstimateMS) * time.Millisecond)
 		g.Rows = append(g.Rows, makeRow(fmt.Sprint(r.Order), r.Server, r.Services, estimate, joinNonEmpty("; ", role, r.Why)))
 	}
 	return Table{Header: []string{"order", "server", "restarts", "about", "why"}, Groups: []Group{g}}
@@ -181,18 +181,10 @@ func DecisionCommands(s farm.Status) []Command {
 	return all
 }
 
-// approvalEffect is what follows an approval.
-func approvalEffect(retires bool) string {
-	if retires {
-		return "delete the old certificate"
-	}
-	return "begin the cutover"
-}
-
 // cancelCommands stop a run that is at work; nil where it waits, which other commands
 // decide about, and where it already puts back what was changed.
 func cancelCommands(s farm.Status) []Command {
-	if s.Wait != nil || s.Report.Outcome != "" || s.Phase == farm.PhaseRollingBack || s.Report.Intent == farm.Rollback {
+	if s.Wait != nil || s.Report.Outcome != "" || s.Phase == farm.PhaseRollingBack || s.Report.Intent.GoesBack() {
 		return nil
 	}
 	return []Command{CancelCommand(s.Report.Farm)}

@@ -52,6 +52,9 @@ func snapshotOf(s controller.State) *farm.Snapshot {
 	if s.Active != nil && s.Active.Snapshot != nil {
 		return s.Active.Snapshot
 	}
+	if last := s.LastUnfinished(); last != nil {
+		return last
+	}
 	return s.Retention.Snapshot
 }
 
@@ -69,10 +72,13 @@ func (w *testFarm) know(t *testing.T, hasSnapshot bool) known {
 }
 
 // rollbackBlocked returns why the rotation that runs or ran last cannot be rolled
-// back.
+// back, or undone once it was verified.
 func (w *testFarm) rollbackBlocked(t *testing.T, s controller.State) error {
 	t.Helper()
-	blocked := s.RollbackBlocked()
+	blocked := s.UndoBlocked()
+	if s.LastUnfinished() != nil {
+		blocked = s.RollbackBlocked()
+	}
 	if s.Active != nil && !s.Active.Retirement {
 		status, err := w.farm.Run(t.Context(), s.Active.WorkflowID, s.Active.RunID).Status(t.Context())
 		if err != nil {

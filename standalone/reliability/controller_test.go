@@ -57,7 +57,7 @@ func (s *testFarm) startRun(ctx context.Context, t *testing.T, op operation) cli
 		s.before = s.sim.State()
 		run, err = s.farm().Rotate(ctx, author)
 	case opRollback:
-		run, err = s.farm().Rollback(ctx, author)
+		run, err = s.farm().Undo(ctx, author, true)
 	case opRetire:
 		return s.startRetirement(ctx, t)
 	}
