@@ -223,8 +223,8 @@ func TestCheck_FailsWhereAnOperatorIsNeeded(t *testing.T) {
 		"suspended":  {func(s *controller.State) { s.Suspended = "the rotation was rolled back" }, inOrderAgain, exitOperator, "out:trouble  suspended: the rotation was rolled back"},
 		"is stopped": {func(s *controller.State) { s.Suspended = "the rotation was rolled back" }, stopped, exitRefused, "out:1 precondition to meet"},
 		"half-way": {func(*controller.State) {}, func(n *farm.Inspection) {
-			n.Current, n.Observed = inUse(200), farm.Observed{SharePoint: []farm.SharePointFarm{{FrontEnd: "sp-01"}}}
-		}, exitOperator, "out:sp-01 does not accept what is signed with DB0FEA9B"},
+			n.Current, n.RefreshDoubt = inUse(200), "oos-01 signs with DB0FEA9B, and SharePoint trusts 99887766"
+		}, exitOperator, "out:data refresh fails, or may fail: oos-01 signs with DB0FEA9B, and SharePoint"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := startTemporal(t, &fakeTemporal{onStart: inspectionOf(c.found)})
