@@ -48,8 +48,8 @@ Afterwards the farm is suspended: nothing is rotated automatically until
 	}
 	addAuthorFlags(c, &by, requiredReason)
 	addDetachFlag(c, &detach)
-	addExpiresFlag(c, &expires)
 	addYesFlag(c, &yes)
+	addExpiresFlag(c, &expires)
 	return c
 }
 
