@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"slices"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -103,8 +104,8 @@ const (
 	NotInspected Standing = "not inspected"
 	// Expired: the certificate in use has ended, and nothing is being done about it.
 	Expired Standing = "expired"
-	// NotTrusted: data refreshes fail, or may fail, and no rotation is at work.
-	NotTrusted Standing = "not trusted"
+	// InDoubt: data refreshes fail, or may fail, and no rotation is at work.
+	InDoubt Standing = "in doubt"
 	// NotReleased: it is in order, and nothing starts by itself because nobody has
 	// released it; IsObserved: because its configuration says so; IsPostponed: because an
 	// operator has put it off.
@@ -122,7 +123,7 @@ func Standings() []Standing {
 	return []Standing{
 		Trusted, AwaitsCertificate, AwaitsRenewal, InRotation, InRollback, AwaitsApproval, AwaitsWindow, Blocked,
 		InRetirement, IsSuspended, IsUnmanaged, BeingInspected, InspectedLongAgo, NotInspected, Expired,
-		NotTrusted, NotReleased, IsObserved, IsPostponed, NotInOrder, NoController,
+		InDoubt, NotReleased, IsObserved, IsPostponed, NotInOrder, NoController,
 	}
 }
 
@@ -143,10 +144,17 @@ func (s *Summary) Standing(now time.Time) Standing {
 		return s.Run.standing(s.wait())
 	case s.Inspected.IsZero():
 		return NotInspected
+	}
+	return s.standingAsInspected(now)
+}
+
+// standingAsInspected is how a farm stands for which nothing runs, by its last inspection.
+func (s *Summary) standingAsInspected(now time.Time) Standing {
+	switch {
 	case s.State != nil && s.State.AwaitsInspection():
 		return BeingInspected
 	case s.isDoubtful():
-		return NotTrusted
+		return InDoubt
 	case s.hold(now) != "":
 		return s.hold(now)
 	case s.NeedsOperator:
@@ -178,10 +186,11 @@ func (s *Summary) isDoubtful() bool {
 	return s.State != nil && s.Thumbprint != "" && s.State.Inspected.RefreshDoubt != ""
 }
 
-// hold is what keeps the farm from being rotated by itself; empty where nothing does.
+// hold is what keeps the farm from being rotated by itself; empty where nothing does, or
+// where something else needs an operator.
 func (s *Summary) hold(now time.Time) Standing {
 	switch state := s.State; {
-	case state == nil:
+	case state == nil, s.NeedsOperator && !slices.Contains([]farm.ReasonCode{farm.CodeNotReleased, farm.CodeObserveOnly, farm.CodePostponed}, state.Next.Code):
 	case state.Policy.Mode == farm.ModeObserve:
 		return IsObserved
 	case state.IsUnreleased():

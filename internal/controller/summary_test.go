@@ -53,6 +53,21 @@ func TestSummary_Standing(t *testing.T) {
 		{"a finding stops it", func(s *controller.Summary) { s.NeedsOperator = true }, controller.NotInOrder, true},
 		{"a newer certificate is not due", func(s *controller.Summary) { s.Phase = controller.Waiting }, controller.AwaitsRenewal, false},
 		{"no newer certificate", answer(controller.State{Next: farm.Next{Action: farm.ActionAwaitCertificate}}), controller.AwaitsCertificate, false},
+		{"data refreshes may fail", func(s *controller.Summary) {
+			answer(controller.State{Format: controller.Format, Released: &controller.Release{By: "ada"}})(s)
+			s.State.Inspected.RefreshDoubt = "oos-01 signs with DB0F, and SharePoint trusts 9988"
+		}, controller.InDoubt, true},
+		{"not released, and in order", answer(controller.State{Format: controller.Format}), controller.NotReleased, false},
+		{"not released, and due", answer(controller.State{
+			Format: controller.Format, Next: farm.Next{Code: farm.CodeNotReleased, NeedsOperator: true},
+		}), controller.NotReleased, true},
+		{"not released, and stopped by a finding", answer(controller.State{
+			Format: controller.Format, Next: farm.Next{Code: farm.CodeStopped, NeedsOperator: true},
+		}), controller.NotInOrder, true},
+		{"observed only", answer(controller.State{Format: controller.Format, Policy: controller.Policy{Mode: farm.ModeObserve}}), controller.IsObserved, false},
+		{"postponed", answer(controller.State{
+			Format: controller.Format, Released: &controller.Release{By: "ada"}, Postponed: &controller.Postponement{Until: now.Add(time.Hour), By: "ada"},
+		}), controller.IsPostponed, false},
 		{"just started", func(s *controller.Summary) { *s = controller.Summary{Farm: "contoso", Managed: true} }, controller.NotInspected, false},
 		{"terminated", func(s *controller.Summary) { s.Managed = false }, controller.NoController, true},
 		{"cannot be replayed", func(s *controller.Summary) { s.Problem = "[TMPRL1100]" }, controller.Trusted, true},
