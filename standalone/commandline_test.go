@@ -159,7 +159,7 @@ func TestCommandLine(t *testing.T) {
 			c.assertExit(t, c.run("", "status"), 5, "an operator is needed", "suspended")
 		}},
 		{"an event about a suspended farm needs an operator", func(t *testing.T) {
-			c.assertExit(t, c.run(strings.Replace(nearExpiry, `"e1"`, `"e2"`, 1), "event", "-"), 4, "contoso: nothing is done: suspended: the rotation was undone")
+			c.assertExit(t, c.run(strings.Replace(nearExpiry, `"e1"`, `"e2"`, 1), "event", "-"), 5, "contoso: nothing is done: suspended: the rotation was undone")
 		}},
 		{"an event that is delivered twice counts once", func(t *testing.T) {
 			c.assertExit(t, c.run(nearExpiry, "event", "-"), 0, "contoso: nothing is done: trusted until ")
