@@ -242,6 +242,8 @@ type OpeningInput struct {
 // NextOpening is the next opening of a window.
 type NextOpening struct {
 	Opening farm.Opening `json:"opening"`
+	// Local is its beginning on the clocks of the window's zone.
+	Local string `json:"local,omitempty"`
 }
 
 // FindOpening finds the next opening that is long enough. It fails with
@@ -252,7 +254,7 @@ func (a *Activities) FindOpening(_ context.Context, in OpeningInput) (NextOpenin
 	if !ok {
 		return NextOpening{}, terminalError(WindowTooShort, "the window %s is never open for %s, which the cutover takes: make it longer", in.Window, in.Need)
 	}
-	return NextOpening{Opening: o}, nil
+	return NextOpening{Opening: o, Local: in.Window.Local(o.From)}, nil
 }
 
 // resolveOfficeServer, resolveFrontEnd and resolveSharePointServer find a host

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/farmtrust/farmtrust/internal/controller"
+	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
 // askController asks a farm's controller whether the workflow run of an activity may
@@ -57,6 +58,7 @@ func (in OldCertificateInput) farmName() string { return in.Farm }
 
 // admissionInterceptor has each step ask the farm's controller before it begins: a
 // run that an operator started by hand, or reset after it had ended, changes nothing.
+// Nor does any on a farm that this worker's configuration has observed only.
 type admissionInterceptor struct {
 	interceptor.WorkerInterceptorBase
 
@@ -110,6 +112,9 @@ func (i *admissionInterceptor) admit(ctx context.Context, args []any, runID stri
 	in, ok := args[0].(inFarm)
 	if !ok {
 		return terminalError(NotAdmitted, "a step without a farm")
+	}
+	if f, known := i.activities.Farms.Farm(in.farmName()); known && f.Rotation.Mode == farm.ModeObserve {
+		return terminalError(ObserveOnly, "nothing is changed: %s", farm.ObservesOnly)
 	}
 	key := in.farmName() + "\n" + runID
 	if i.admitted.has(key) {

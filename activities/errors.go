@@ -39,6 +39,8 @@ const (
 	WindowTooShort = "WindowTooShort"
 	// NotAdmitted: the farm's controller does not let the run change servers.
 	NotAdmitted = "NotAdmitted"
+	// ObserveOnly: the worker's configuration lets nothing be changed.
+	ObserveOnly = "ObserveOnly"
 	// NothingToRestore: the issuer had no certificate of its own before.
 	NothingToRestore = "NothingToRestore"
 )

@@ -50,7 +50,7 @@ func (a *Activities) RecallFarm(ctx context.Context, in RecallInput) (controller
 	if err != nil {
 		return controller.State{}, err
 	}
-	state := controller.State{Farm: in.Farm, Policy: in.Policy}
+	state := controller.State{Farm: in.Farm, Format: controller.Format, Policy: in.Policy}
 	if previous != nil {
 		state = *previous
 		state.Policy = cmp.Or(state.Policy, in.Policy)

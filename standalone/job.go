@@ -22,6 +22,9 @@ type job struct {
 	farm   string
 	// data is the directory of Temporal's state; empty for in memory.
 	data string
+	// release is who lets the farm be rotated by events, and why; zero where an operator
+	// asks for each rotation.
+	release client.Author
 	// rounds are the rotations in their order. Each function prepares a rotation
 	// and returns its trigger.
 	rounds []func() (trigger, error)

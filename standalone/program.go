@@ -118,6 +118,12 @@ func (p *program) runRounds(ctx context.Context, j *job, c client.Client, at add
 	// The worker starts the controller as well. Both pass the same policy, so it does
 	// not matter which of them is first.
 	f := c.Farm(j.farm).Under(configured.Rotation)
+	if j.release != (client.Author{}) {
+		if err := f.Release(ctx, j.release); err != nil {
+			return false, fmt.Errorf("release %s: %w", j.farm, err)
+		}
+		fmt.Fprintf(p.err, "%s: released by %s: %s; without that, farmtrust only looks\n", j.farm, j.release.By, j.release.Reason)
+	}
 	var last farm.Report
 	for _, prepareTrigger := range j.rounds {
 		t, err := prepareTrigger()

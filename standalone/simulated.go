@@ -12,6 +12,7 @@ import (
 
 	temporal "go.temporal.io/sdk/client"
 
+	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/event"
@@ -42,7 +43,7 @@ func newSimulatedJob(ctx context.Context, data string) (_ *job, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for the simulated farm: %w", err)
 	}
-	j := &job{farm: farmsim.FarmName, close: func() error { return os.RemoveAll(dir) }}
+	j := &job{farm: farmsim.FarmName, release: client.Author{By: "standalone", Reason: "this demonstration lets events rotate its simulated farm"}, close: func() error { return os.RemoveAll(dir) }}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, j.close())

@@ -117,6 +117,7 @@ func TestVersions_ARotationStaysAndTheControllerMovesOn(t *testing.T) {
 	}
 
 	v.setCurrent(t, "v1")
+	releaseFarm(t, v.farm, v.configured)
 	var wait *farm.Wait
 	waitUntil(t, func() bool {
 		wait = v.rotation(t).Wait

@@ -72,7 +72,21 @@ func startTestWorkerOn(t *testing.T, simulated farmsim.Options, o embedded.Optio
 			t.Error(err)
 		}
 	})
-	return &testWorker{sim: sim, before: before, address: server.Address(), temporal: c, farm: client.New(c).Farm(farmsim.FarmName)}
+	w := &testWorker{sim: sim, before: before, address: server.Address(), temporal: c, farm: client.New(c).Farm(farmsim.FarmName)}
+	releaseFarm(t, w.farm, configured)
+	return w
+}
+
+// releaseFarm lets a farm be rotated by itself.
+func releaseFarm(t *testing.T, f client.Farm, c *config.Config) {
+	t.Helper()
+	configured, err := c.Farm(f.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Under(configured.Rotation).Release(context.Background(), client.Author{By: "operator", Reason: "for the test"}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // setPolicy writes the policy into the farm's configuration and loads it.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -128,7 +129,7 @@ func (f *fakeTemporal) UpdateWorkflowExecution(_ context.Context, r *workflowser
 		return nil, errors.Join(serviceerror.NewInvalidArgument("not a decision"), err)
 	}
 	f.mu.Lock()
-	f.decisions = append(f.decisions, fmt.Sprintf("%s %+v", r.WorkflowExecution.WorkflowId, d))
+	f.decisions = append(f.decisions, r.WorkflowExecution.WorkflowId+" "+decisionText(d))
 	f.mu.Unlock()
 	return newUpdateResponse(r, nil, f.refuseDecision)
 }
@@ -148,12 +149,27 @@ func newUpdateResponse(r *workflowservice.UpdateWorkflowExecutionRequest, result
 	}, err
 }
 
+// decisionText names what was decided.
+func decisionText(d farm.Decision) string {
+	return fmt.Sprintf("{Choice:%s%s Server:%s Digest:%s Accept:%v Force:%t By:%s Reason:%s}",
+		d.Choice, describeUntil(d.Until), d.Server, d.Digest, d.Accept, d.Force, d.By, d.Reason)
+}
+
+func describeUntil(until time.Time) string {
+	if until.IsZero() {
+		return ""
+	}
+	return " Until:" + farm.FormatTime(until)
+}
+
 func decodePayloads(payloads *commonpb.Payloads, into any) error {
 	return converter.GetDefaultDataConverter().FromPayloads(payloads, into)
 }
 
-// describeRequest shows what a request says, without what it leaves out.
+// describeRequest shows what a request says, without what it leaves out, and without when
+// it expires.
 func describeRequest(r controller.Request) string {
+	r.Expires = time.Time{}
 	text, err := json.Marshal(r)
 	if err != nil {
 		return err.Error()

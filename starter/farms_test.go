@@ -98,6 +98,7 @@ func TestFarms_AFarmWithoutAControllerIsLoudAndAForgottenOneIsNotThere(t *testin
 var commandsOfAFarm = []string{
 	"rotate cotoso", "plan cotoso", "check cotoso", "status cotoso", "status cotoso --watch", "report cotoso", "approve cotoso", "approve cotoso 1a2b3c4d5e6f --reason r",
 	"retry cotoso --reason r", "skip cotoso --server oos-02 --reason r", "abort cotoso --reason r", "rollback cotoso --reason r", "resume cotoso --reason r",
+	"release cotoso --reason r", "observe cotoso --reason r", "postpone cotoso --until 18h --reason r", "cancel cotoso --reason r", "withdraw cotoso --reason r",
 	"undo cotoso --reason r", "forward cotoso --reason r", "forget cotoso --reason r", "event - --farm cotoso", "event - --farm cotoso --detach",
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +14,7 @@ import (
 func (a *app) rollbackCommand() *cobra.Command {
 	var by client.Author
 	var detach, yes bool
+	var expires time.Duration
 	c := &cobra.Command{
 		Use:   "rollback FARM",
 		Short: "Roll back a rotation that waits, or that was not finished, and watch",
@@ -21,8 +23,8 @@ to others, nor what an earlier rotation changed that was verified. Where only st
 done, nothing that users notice is touched.
 
 A running rotation is rolled back if it waits for an approval, for its window or for a
-decision. If it waits for none of these, cancel it in the Temporal UI instead: that
-rolls it back too.
+decision. If it waits for none of these, use "farmtrust cancel": that stops it and puts
+back what it has changed.
 
 If no rotation is running, the last one is rolled back, if it was not finished: aborted,
 terminated, or failed. A certificate that has expired or is compromised is never restored.
@@ -40,18 +42,19 @@ Afterwards the farm is suspended: nothing is rotated automatically until
 			if err := a.completeAuthor(&by); err != nil {
 				return err
 			}
-			return a.rollback(cmd.Context(), args[0], by, detach, yes)
+			return a.rollback(cmd.Context(), args[0], by, detach, yes, expires)
 		},
 	}
 	addAuthorFlags(c, &by, requiredReason)
 	addDetachFlag(c, &detach)
 	addYesFlag(c, &yes)
+	addExpiresFlag(c, &expires)
 	return c
 }
 
 // rollback has the running rotation roll back, or asks the controller to roll
 // back the last one, and watches that.
-func (a *app) rollback(ctx context.Context, farmName string, by client.Author, detach, yes bool) error {
+func (a *app) rollback(ctx context.Context, farmName string, by client.Author, detach, yes bool, expires time.Duration) error {
 	f, err := a.connectToFarm(ctx, farmName)
 	if err != nil {
 		return err
@@ -59,7 +62,7 @@ func (a *app) rollback(ctx context.Context, farmName string, by client.Author, d
 	if err := a.confirmLook(ctx, f, yes, planned{rollback: true}); err != nil {
 		return err
 	}
-	run, err := a.startRollback(ctx, f, by)
+	run, err := a.startRollback(ctx, f.Expiring(expires), by)
 	if err != nil {
 		return a.explainRequest(ctx, farmName, err)
 	}

@@ -70,9 +70,12 @@ and profiles (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, ...).
 
 Begin with check, which validates the configuration and every server, and plan, which
 shows what a rotation would do. rotate does it. status shows what runs and what waits
-for an operator; approve, retry, skip, rollback, forward and abort decide about it.
-undo goes back behind a rotation that was verified. After a rollback or an undo, resume
-lets the farm be rotated automatically again.
+for an operator; approve, postpone, retry, skip, rollback, forward, abort and cancel
+decide about it. undo goes back behind a rotation that was verified. After a rollback or
+an undo, resume lets the farm be rotated automatically again.
+
+Nothing happens before somebody allowed it: a farm that nobody has released is only
+inspected. release lets it be rotated by itself, observe takes that back.
 
 ` + exitHelp,
 		Example: `  farmtrust check --config farmtrust.yaml
@@ -105,7 +108,8 @@ lets the farm be rotated automatically again.
 	must(root.MarkPersistentFlagFilename("config", "yaml", "yml"))
 	a.wrapHelp(root)
 	root.AddCommand(a.checkCommand(), a.planCommand(), a.rotateCommand(), a.statusCommand(), a.farmsCommand(), a.reportCommand(), a.eventCommand(),
-		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.undoCommand(), a.forwardCommand(), a.abortCommand(), a.resumeCommand(), a.forgetCommand(), a.versionCommand(), exitCodesTopic())
+		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.undoCommand(), a.forwardCommand(), a.abortCommand(), a.resumeCommand(),
+		a.releaseCommand(), a.observeCommand(), a.postponeCommand(), a.cancelCommand(), a.withdrawCommand(), a.forgetCommand(), a.versionCommand(), exitCodesTopic())
 	return root
 }
 

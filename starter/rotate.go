@@ -19,6 +19,7 @@ func (a *app) rotateCommand() *cobra.Command {
 	var by client.Author
 	var accept []string
 	var compromised, detach bool
+	var expires time.Duration
 	c := &cobra.Command{
 		Use:   "rotate FARM",
 		Short: "Rotate a farm to its newest certificate, and watch",
@@ -28,7 +29,11 @@ left undone. If everything is as desired, nothing is changed.
 
 It then shows each step until the rotation ends, and its report. If the rotation waits
 for an approval, a maintenance window or a decision, it says so and shows the commands
-that decide. Ctrl-C stops watching; the rotation continues.
+that decide. Ctrl-C stops watching; the rotation continues. Until the controller has
+begun it, Ctrl-C withdraws the request, and --expires bounds how long it waits.
+
+A farm that nobody has released is rotated once, and is not released by that: its next
+rotation takes another request, or "farmtrust release".
 
 A farm has one rotation at a time: if one is running, this attaches to it.
 
@@ -58,14 +63,20 @@ that one is accepted by "farmtrust retry --accept".`,
 				}
 			}
 			by.By = cmp.Or(by.By, currentUser())
-			return a.rotate(cmd.Context(), args[0], rotation{by, accept, compromised, detach})
+			return a.rotate(cmd.Context(), args[0], rotation{by, accept, compromised, detach, expires})
 		},
 	}
 	addAuthorFlags(c, &by, "the `reason` that the report shows; required with --compromised and --accept")
 	addAcceptFlag(c, &accept)
 	c.Flags().BoolVar(&compromised, "compromised", false, "the certificate in use must not be trusted any longer")
 	addDetachFlag(c, &detach)
+	addExpiresFlag(c, &expires)
 	return c
+}
+
+// addExpiresFlag adds --expires.
+func addExpiresFlag(c *cobra.Command, expires *time.Duration) {
+	c.Flags().DurationVar(expires, "expires", client.DefaultExpiry, "how `long` the request may wait to be begun")
 }
 
 func addDetachFlag(c *cobra.Command, detach *bool) {
@@ -77,6 +88,7 @@ type rotation struct {
 	by                  client.Author
 	accept              []string
 	compromised, detach bool
+	expires             time.Duration
 }
 
 // rotate requests a rotation, and watches it.
@@ -88,6 +100,7 @@ func (a *app) rotate(ctx context.Context, farmName string, asked rotation) error
 	if asked.by.Reason == "" {
 		asked.by.Reason = defaultReason(ctx, f)
 	}
+	f = f.Expiring(asked.expires)
 	request := f.Rotate
 	if asked.compromised {
 		request = f.ReplaceCompromised
@@ -113,7 +126,10 @@ func (a *app) watchUnlessDetached(ctx context.Context, farmName string, run *cli
 
 // explainRequest says why a request or a decision was not accepted.
 func (a *app) explainRequest(ctx context.Context, farmName string, err error) error {
+	abandoned, given := errors.AsType[*client.AbandonedError](err)
 	switch refused, ok := errors.AsType[*client.RefusedError](err); {
+	case given:
+		return fmt.Errorf("%s: interrupted: %w", farmName, abandoned)
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: interrupted; to see whether the request was accepted: %s", farmName, a.commandLine(report.StatusCommand(farmName)))
 	case ok:

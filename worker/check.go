@@ -98,8 +98,13 @@ func showOpened(w io.Writer, c *config.Config, findings []farm.Finding) error {
 	if len(stops) > 0 {
 		return &usageError{errors.Join(stops...)}
 	}
-	_, err := fmt.Fprintf(w, "%s: valid, and everything that it names on this machine can be opened\n", c.Path)
-	return err
+	fmt.Fprintf(w, "%s: valid, and everything that it names on this machine can be opened\n", c.Path)
+	for _, f := range c.Farms {
+		if _, err := fmt.Fprintf(w, "%s: configuration %s, by which the farm's page names it\n", f.Name, c.HashFarm(f)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // inspectFarms inspects farms one after the other: an account that is refused is seen

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 )
 
@@ -41,6 +42,13 @@ func TestCheck_LooksAtTheServersOfTheFile(t *testing.T) {
 	code, out, said := check(t, "-config", sim.Config())
 	if code != exitOK || !strings.Contains(out, "servers answered") {
 		t.Errorf("exit code %d: %s%s", code, out, said)
+	}
+	c, err := config.Load(sim.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "contoso: configuration " + c.HashFarm(c.Farms[0]); !strings.Contains(out, want) {
+		t.Errorf("the output lacks %q:\n%s", want, out)
 	}
 }
 

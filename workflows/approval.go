@@ -25,7 +25,7 @@ func (r *rotation) awaitApproval(ctx workflow.Context) error {
 // Where there is a window, the approval is for its next opening. When that has passed,
 // the one after it is to be approved.
 func (r *rotation) awaitApprovalOf(ctx workflow.Context, what string, differences []farm.Difference) error {
-	if !r.farm.Rotation.Approval || r.input.Intent == farm.ReplaceCompromised {
+	if !r.farm.Rotation.Approval || r.input.Intent == farm.ReplaceCompromised || r.decisions.gatesReopened {
 		return nil
 	}
 	if !changeApproval.has(ctx) {
@@ -46,15 +46,15 @@ func (r *rotation) awaitApprovalOf(ctx workflow.Context, what string, difference
 		}
 		r.decisions.approval.noteOpening(r.opening)
 		passes := r.openingPasses()
-		until := earliest(deadline, passes)
+		until := func() time.Time { return earliest(deadline(), passes) }
 		approved, err := r.askApproval(ctx, until, describe)
 		switch {
-		case err != nil || approved:
+		case err != nil || approved || r.decisions.gatesReopened:
 			return err
-		case until.Equal(passes) && !until.Equal(deadline):
+		case until().Equal(passes) && !passes.Equal(deadline()):
 			r.decisions.approval.changed = passedWindow
 		default:
-			return r.endUnapproved(deadline)
+			return r.endUnapproved(deadline())
 		}
 	}
 }
@@ -107,15 +107,15 @@ func (r *rotation) openingPasses() time.Time {
 func (o *operation) waitForApproval(ctx workflow.Context, describe func() farm.Approval) error {
 	until := o.approvalDeadline(ctx)
 	approved, err := o.askApproval(ctx, until, describe)
-	if err != nil || approved {
+	if err != nil || approved || o.decisions.gatesReopened {
 		return err
 	}
-	return o.endUnapproved(until)
+	return o.endUnapproved(until())
 }
 
 // askApproval waits for an approval, a decision that ends the run, which is an error, or
-// a moment; a zero moment never comes.
-func (o *operation) askApproval(ctx workflow.Context, until time.Time, describe func() farm.Approval) (approved bool, err error) {
+// a moment; a zero moment never comes. It also ends when the gates are to be passed again.
+func (o *operation) askApproval(ctx workflow.Context, until func() time.Time, describe func() farm.Approval) (approved bool, err error) {
 	d := o.decisions
 	d.approval.asked++
 	d.approval.wanted, d.approval.given = &farm.Approval{}, nil
@@ -128,12 +128,12 @@ func (o *operation) askApproval(ctx workflow.Context, until time.Time, describe 
 		if wanted.NoWayBack != "" {
 			text += "; from then on there is no way back: " + wanted.NoWayBack
 		}
-		return farm.Wait{For: farm.ForApproval, Digest: digest, Approval: wanted, Until: until, Text: text}
+		return farm.Wait{For: farm.ForApproval, Digest: digest, Approval: wanted, Until: until(), Text: text}
 	}); err != nil {
 		return false, err
 	}
-	isOver := func() bool { return d.approval.given == wanted || d.err() != nil }
-	err = awaitUntil(ctx, until, o.summarizeWait(), isOver)
+	isOver := func() bool { return d.approval.given == wanted || d.err() != nil || d.gatesReopened }
+	err = o.awaitDeadline(ctx, until(), until, o.summarizeWait(), isOver)
 	d.approval.wanted = nil
 	if err := errors.Join(err, o.endWait(ctx, err)); err != nil {
 		return false, err
@@ -148,13 +148,16 @@ func (o *operation) endUnapproved(until time.Time) error {
 	return o.decisions.err()
 }
 
-// approvalDeadline is until when an approval is waited for; zero is for good.
-func (o *operation) approvalDeadline(ctx workflow.Context) time.Time {
-	timeout := o.farm.Rotation.ApprovalTimeout
-	if timeout == 0 || !changeApprovalTimeout.has(ctx) {
-		return time.Time{}
+// approvalDeadline returns until when an approval is waited for from now on, as the
+// configuration has it when it is asked; zero is for good.
+func (o *operation) approvalDeadline(ctx workflow.Context) func() time.Time {
+	begun, forGood := workflow.Now(ctx), o.farm.Rotation.ApprovalTimeout == 0 || !changeApprovalTimeout.has(ctx)
+	return func() time.Time {
+		if forGood {
+			return time.Time{}
+		}
+		return begun.Add(o.farm.Rotation.ApprovalTimeout)
 	}
-	return workflow.Now(ctx).Add(timeout)
 }
 
 // earliest is the earlier of two moments, of which a zero one never comes.

@@ -56,7 +56,9 @@ func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice,
 	if err := o.showBlocked(ctx); err != nil {
 		return "", err
 	}
-	err := awaitUntil(ctx, b.Until, o.summarizeWait(),
+	since := workflow.Now(ctx)
+	moved := func() time.Time { return o.setDeadline(ctx, b, failed, since) }
+	err := o.awaitDeadline(ctx, b.Until, moved, o.summarizeWait(),
 		func() bool { return b.choice != "" || d.err() != nil })
 	d.blocked = slices.DeleteFunc(d.blocked, func(other *blockedStep) bool { return other == b })
 	d.unblockedAt = workflow.Now(ctx)
@@ -127,18 +129,25 @@ func (o *operation) newBlockedStep(ctx workflow.Context, failed failedStep) *blo
 		Server: failed.host, Step: failed.step, Text: Explain(failed.cause),
 		Skippable: o.isSkippable(failed.host), Serving: o.isServing(failed.host), Accept: failed.accept,
 	}}
-	if timeout := o.decisionTimeout(ctx, failed); timeout > 0 {
-		b.Until = workflow.Now(ctx).Add(timeout)
+	o.setDeadline(ctx, b, failed, workflow.Now(ctx))
+	return b
+}
+
+// setDeadline notes and returns until when a step is blocked that is since a moment, as
+// the configuration has it now; zero is until an operator decides.
+func (o *operation) setDeadline(ctx workflow.Context, b *blockedStep, failed failedStep, since time.Time) time.Time {
+	if b.Until = (time.Time{}); o.decisionTimeout(ctx, failed) > 0 {
+		b.Until = since.Add(o.decisionTimeout(ctx, failed))
 	}
 	if o.decisions.rollsBackByItself() {
 		if o.rollsBackOnFailure() {
-			b.Until = workflow.Now(ctx)
+			b.Until = since
 		}
 		if !failed.canary {
 			b.Until = o.wayBackAt(ctx, b.Until)
 		}
 	}
-	return b
+	return b.Until
 }
 
 func (o *operation) rollsBackOnFailure() bool {

@@ -37,6 +37,9 @@ const (
 	// changeCancelledWait: a run that was cancelled while it waited for an operator
 	// needs none any more. Since 2026-11-28.
 	changeCancelledWait change = "a cancelled wait needs no operator"
+	// changeReleases: a controller starts nothing by itself on a farm that nobody has
+	// released, and reads the policy of a worker that starts. Since 2026-11-29.
+	changeReleases change = "a farm is released"
 	// changeReports: a run that does not end as planned observes the farm at its end, and
 	// tells the controller that it rolls back; what was so before a run does not mark a
 	// farm that is inspected after it. Since 2026-11-29.

@@ -16,6 +16,9 @@ const suspends = "; the farm is then suspended"
 func (r *rotation) options(w farm.Wait) ([]farm.Option, string) {
 	reversed := r.describeRollback()
 	all := r.forwardOptions(w)
+	if w.CanPostpone() && r.decisions.postponable {
+		all = append(all, farm.Option{Choice: farm.Postpone, Effect: "waits until a time, with what is staged; what was approved by then is to be approved again"})
+	}
 	if r.canRollBack(w) {
 		all = append(all, farm.Option{Choice: farm.RollBack, Effect: reversed + suspends})
 	}
@@ -126,6 +129,8 @@ func (r *rotation) thenOf(w farm.Wait, reversed string) string {
 		return "the undo begins"
 	case w.For == farm.ForWindow:
 		return "the cutover begins"
+	case w.For == farm.ForPostponement:
+		return "the farm is looked at again, and what it takes is asked for again"
 	case w.For == farm.ForApproval && w.Until.IsZero():
 		return ""
 	case w.For == farm.ForApproval && w.Until.Equal(r.openingPasses()):

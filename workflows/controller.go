@@ -25,6 +25,9 @@ func ManageFarm(ctx workflow.Context, input controller.State) error {
 	if !c.legacy {
 		ctx, _ = workflow.NewDisconnectedContext(ctx)
 	}
+	if c.releases {
+		c.Upgrade()
+	}
 	if err := c.registerHandlers(ctx); err != nil {
 		return err
 	}
@@ -53,6 +56,8 @@ type farmController struct {
 	// legacy reports whether this run began before controllers recalled; see
 	// controller_v1.go.
 	legacy bool
+	// releases reports whether this run began since there are releases.
+	releases bool
 	// rests counts how often a legacy run could have ended.
 	rests int
 	// runID is of this run: a reset changes it.
@@ -61,6 +66,7 @@ type farmController struct {
 	events        workflow.ReceiveChannel
 	configuration workflow.ReceiveChannel
 	hints         workflow.ReceiveChannel
+	withdrawals   workflow.ReceiveChannel
 	// child resolves when the active run ends. It is nil while none is active, and for
 	// a run that was started before this controller was: that is watched by reading it.
 	child workflow.ChildWorkflowFuture
@@ -79,6 +85,8 @@ type farmController struct {
 	// reconfigured reports whether a worker has started since the active run
 	// did: what the run found may be about a configuration of the past.
 	reconfigured bool
+	// policyDue reports whether the farm's policy is to be read: a worker has started.
+	policyDue bool
 	// updated reports whether an update has changed the state.
 	updated bool
 	// suspendedByCancel reports whether a cancellation was taken.
@@ -90,6 +98,8 @@ type farmController struct {
 	told           []toldFact
 	toldUnobserved string
 	toldFindings   []string
+	// loggedNext is what the log was last told that will be done.
+	loggedNext string
 }
 
 // registerHandlers registers the state query and the updates, and opens the signal
@@ -98,11 +108,12 @@ func (c *farmController) registerHandlers(ctx workflow.Context) error {
 	c.events = workflow.GetSignalChannel(ctx, EventSignal)
 	c.configuration = workflow.GetSignalChannel(ctx, ConfigurationSignal)
 	c.hints = workflow.GetSignalChannel(ctx, RunSignal)
+	c.withdrawals = workflow.GetSignalChannel(ctx, WithdrawSignal)
 	if err := workflow.SetQueryHandler(ctx, StateQuery, func() (controller.State, error) { return c.State, nil }); err != nil {
 		return err
 	}
 	if err := workflow.SetUpdateHandlerWithOptions(ctx, RequestUpdate, c.handleRequest, workflow.UpdateHandlerOptions{
-		Validator: c.validateRequest, Description: "A request of an operator: rotate, rollback, undo, resume or forget",
+		Validator: c.validateRequest, Description: "A request of an operator: rotate, rollback, undo, resume, release, observe, postpone, withdraw or forget",
 	}); err != nil {
 		return err
 	}
@@ -146,6 +157,10 @@ func (c *farmController) step(ctx workflow.Context) error {
 	}
 	c.noticeCancel()
 	c.receiveSignals(ctx)
+	c.dropExpired(ctx)
+	if c.policyDue {
+		c.readPolicy(ctx)
+	}
 	if err := c.endChild(ctx); err != nil {
 		return err
 	}
@@ -183,7 +198,7 @@ func (c *farmController) wait(ctx workflow.Context) error {
 	request, due := c.Mailbox.Request, c.Inspected.Due
 	c.updated = false
 	woken := func() bool {
-		return c.events.Len() > 0 || c.configuration.Len() > 0 || c.hints.Len() > 0 || c.childEnded() || c.updated ||
+		return c.events.Len() > 0 || c.configuration.Len() > 0 || c.hints.Len() > 0 || c.withdrawals.Len() > 0 || c.childEnded() || c.updated ||
 			c.Mailbox.Request != request || c.Inspected.Due != due || c.Recalling || c.isCancelled() || c.mayContinueAsNew(ctx)
 	}
 	_, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
@@ -223,10 +238,11 @@ func (c *farmController) receiveSignals(ctx workflow.Context) {
 		if !c.configuration.ReceiveAsync(&configuration) {
 			break
 		}
-		c.ApplyConfiguration(configuration)
-		c.found, c.reconfigured = nil, true
+		c.ApplyConfiguration(workflow.Now(ctx), configuration)
+		c.found, c.reconfigured, c.policyDue = nil, true, c.releases && c.Unmanaged == ""
 	}
 	c.receiveHints()
+	c.receiveWithdrawals()
 }
 
 // close ends the controller of a farm that is gone, once its operator is answered.

@@ -121,7 +121,7 @@ func (c *farmController) endChild(ctx workflow.Context) error {
 		problem = fmt.Sprintf("%s left no report (%s); see its history", c.Active.WorkflowID, Explain(err))
 	}
 	if c.RunsRetirement() {
-		c.EndRetirement(workflow.Now(ctx), result.Report, problem)
+		c.EndRetirement(workflow.Now(ctx), result, problem)
 		return nil
 	}
 	c.EndRotation(workflow.Now(ctx), result, problem)
@@ -166,6 +166,7 @@ func (c *farmController) awaitRetirement(ctx workflow.Context) error {
 		if err != nil {
 			return err
 		}
+		c.receiveWithdrawals()
 		if c.receiveHints(); c.childEnded() || !c.RunsRetirement() || c.Recalling {
 			continue
 		}

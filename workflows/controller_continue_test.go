@@ -109,6 +109,10 @@ func TestManageFarm_ContinuesAsNew(t *testing.T) {
 		"unmanaged":               {Inspected: inspected, Unmanaged: "not configured", Mailbox: controller.Mailbox{Pending: []controller.Event{{ID: "3"}}}},
 	} {
 		t.Run("nothing is lost: "+name, func(t *testing.T) {
+			state.Format, state.Released = controller.Format, releasedBefore().Released
+			if state.Retention.Snapshot != nil {
+				state.Retention.Begun = now.Add(-day)
+			}
 			state.Farm, state.Policy = farmsim.FarmName, controller.Policy{InspectionInterval: inspectionInterval, KeepOldFor: retention}
 			c := f.newController(t)
 			c.env.SetContinueAsNewSuggested(true)

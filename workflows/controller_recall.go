@@ -23,6 +23,7 @@ func newController(ctx workflow.Context, input controller.State) (*farmControlle
 	if c.legacy {
 		return c, nil
 	}
+	c.releases = changeReleases.has(ctx)
 	info := workflow.GetInfo(ctx)
 	if !farm.IsName(input.Farm) || info.WorkflowExecution.ID != ControllerID(input.Farm) {
 		return nil, temporal.NewNonRetryableApplicationError(
@@ -83,7 +84,9 @@ func (c *farmController) recall(ctx workflow.Context) error {
 		return workflow.Sleep(ctx, recallPause)
 	}
 	before := c.Active
-	c.Adopt(workflow.Now(ctx), recalled)
+	if c.Adopt(workflow.Now(ctx), recalled); c.releases {
+		c.Upgrade()
+	}
 	if !c.Active.IsSameRun(before) {
 		c.child = nil
 	}

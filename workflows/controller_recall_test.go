@@ -250,6 +250,7 @@ func TestManageFarm_Legacy(t *testing.T) {
 	t.Parallel()
 	c := newLegacyController(t)
 	before := *rolledBack()
+	before.Format, before.Released = controller.Format, releasedBefore().Released
 	state := c.requireContinued(before)
 	if diff := cmp.Diff(before, state); diff != "" {
 		t.Errorf("lost by continuing as new (-before +after):\n%s", diff)

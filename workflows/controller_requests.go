@@ -12,11 +12,21 @@ import (
 
 // validateRequest refuses a request that makes no sense now. What a controller that is
 // still recalling cannot judge yet waits until it can.
-func (c *farmController) validateRequest(_ workflow.Context, r controller.Request) error {
+func (c *farmController) validateRequest(ctx workflow.Context, r controller.Request) error {
 	if c.Recalling {
 		return r.CheckComplete()
 	}
-	return c.CheckRequest(r, c.starting)
+	return c.checkRequest(ctx, r)
+}
+
+// checkRequest returns the reason why a request makes no sense now. What is just being
+// begun cannot be withdrawn any more.
+func (c *farmController) checkRequest(ctx workflow.Context, r controller.Request) error {
+	starting := c.starting
+	if r.Kind == controller.RequestWithdraw {
+		starting = c.launching
+	}
+	return c.CheckRequest(workflow.Now(ctx), r, starting)
 }
 
 // handleRequest accepts a request and returns what was started for it.
@@ -24,15 +34,19 @@ func (c *farmController) handleRequest(ctx workflow.Context, r controller.Reques
 	if err := c.awaitRecall(ctx); err != nil {
 		return StartedRun{}, err
 	}
-	if err := c.CheckRequest(r, c.starting); err != nil {
+	r.ID = workflow.GetCurrentUpdateInfo(ctx).ID
+	c.receiveWithdrawals()
+	if c.Mailbox.IsWithdrawn(r.ID) {
+		return StartedRun{}, refuseWithdrawn(r)
+	}
+	if err := c.checkRequest(ctx, r); err != nil {
 		return StartedRun{}, refuseRequest(err.Error())
 	}
-	if !c.Mailbox.TakeRequest(workflow.GetCurrentUpdateInfo(ctx).ID) {
+	if !c.Mailbox.TakeRequest(r.ID) {
 		return StartedRun{}, refuseRequest(fmt.Sprintf("%s: this was answered before the controller was reset: ask again if it is still wanted", r.Kind))
 	}
 	c.tellRequest(ctx, r)
-	if r.Kind == controller.RequestResume {
-		c.Resume()
+	if c.ApplyImmediate(workflow.Now(ctx), r) {
 		c.found, c.updated = nil, true
 		return StartedRun{}, nil
 	}
@@ -46,6 +60,10 @@ func (c *farmController) handleRequest(ctx workflow.Context, r controller.Reques
 		return c.started, nil
 	case c.forgotten:
 		return StartedRun{}, nil
+	case c.Mailbox.IsWithdrawn(r.ID):
+		return StartedRun{}, refuseWithdrawn(r)
+	case r.IsExpired(workflow.Now(ctx)):
+		return StartedRun{}, refuseRequest(r.ExplainExpired().Error())
 	case c.Recalling:
 		return StartedRun{}, refuseRequest(fmt.Sprintf("%s: the controller was reset: ask again", r.Kind))
 	case r.Kind == controller.RequestForget:
@@ -60,16 +78,26 @@ func refuseRequest(reason string) error {
 	return temporal.NewNonRetryableApplicationError(reason, RefusedError, nil)
 }
 
+func refuseWithdrawn(r controller.Request) error {
+	return refuseRequest(fmt.Sprintf("%s: the request of %s was withdrawn, and nothing was begun", r.Kind, r.By))
+}
+
 // startRequested starts what an operator asked for, if that still makes sense
 // once no retirement runs: one that is cancelled may have ended first.
 func (c *farmController) startRequested(ctx workflow.Context) error {
-	request := *c.Mailbox.Request
-	defer func() { c.Mailbox.Request = nil }()
+	asked := c.Mailbox.Request
+	request := *asked
+	defer func() {
+		if c.Mailbox.Request == asked {
+			c.Mailbox.Request = nil
+		}
+	}()
 	if err := c.cancelRetirement(ctx); err != nil {
 		return err
 	}
-	if c.receiveSignals(ctx); c.Mailbox.Request == nil {
-		return nil // the farm has become unmanaged
+	c.receiveSignals(ctx)
+	if c.dropExpired(ctx); c.Mailbox.Request != asked {
+		return nil // it was withdrawn, or has expired, or the farm has become unmanaged
 	}
 	if request.Kind == controller.RequestForget {
 		c.forgotten = c.Unmanaged != ""

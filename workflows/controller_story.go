@@ -52,6 +52,8 @@ func (c *farmController) facts() []toldFact {
 		{true, joinIf("unmanaged: ", c.Unmanaged)},
 		{true, joinIf("it cannot be recalled what ran before: ", c.RecallProblem)},
 		{true, joinIf("suspended: ", c.Suspended)},
+		{false, c.describeRelease()},
+		{false, c.describePostponement()},
 		{false, c.describeInUse()},
 		{false, c.describeRetention()},
 	}
@@ -77,6 +79,20 @@ func describeAction(a farm.Action) string {
 		return "nothing"
 	}
 	return string(a)
+}
+
+func (c *farmController) describeRelease() string {
+	if c.Released == nil {
+		return ""
+	}
+	return joinNonEmpty(": ", "released to be rotated by itself, by "+c.Released.By, c.Released.Reason)
+}
+
+func (c *farmController) describePostponement() string {
+	if c.Postponed == nil {
+		return ""
+	}
+	return fmt.Sprintf("postponed until %s by %s: %s", farm.FormatTime(c.Postponed.Until), c.Postponed.By, c.Postponed.Reason)
 }
 
 func (c *farmController) describeInUse() string {

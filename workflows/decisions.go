@@ -40,6 +40,14 @@ type decisions struct {
 	refresh string
 	// notAdmitted is why the run must not change anything any more; nil while it may.
 	notAdmitted error
+	// cancelled reports whether an operator has cancelled the run.
+	cancelled bool
+	// postponable reports whether the run can be postponed while it waits, postponement
+	// is the last word about that, and gatesReopened reports whether the gates before
+	// the cutover are to be passed again: it was postponed, or they are other ones now.
+	postponable   bool
+	postponement  farm.Decision
+	gatesReopened bool
 	// notApproved reports whether nobody has approved in time.
 	notApproved bool
 	// skipped are the servers left out by decision.
@@ -165,14 +173,17 @@ func (d *decisions) wasBlockedSince(t time.Time) bool { return d.unblockedAt.Aft
 func (o *operation) registerDecisions(ctx workflow.Context) error {
 	return workflow.SetUpdateHandlerWithOptions(ctx, DecideUpdate, o.handleDecision, workflow.UpdateHandlerOptions{
 		Validator:   o.validateDecision,
-		Description: "An operator's decision: approve, retry, skip, rollback, forward or abort",
+		Description: "An operator's decision: approve, retry, skip, rollback, forward, abort, postpone or cancel",
 	})
 }
 
 // validateDecision refuses a decision that makes no sense now.
-func (o *operation) validateDecision(_ workflow.Context, d farm.Decision) error {
+func (o *operation) validateDecision(ctx workflow.Context, d farm.Decision) error {
 	if err := d.Validate(); err != nil {
 		return err
+	}
+	if o.decisions.cancelled {
+		return fmt.Errorf("%s: the run was cancelled, and ends", d.Choice)
 	}
 	if made := o.decisions.resolution.choice; made != "" {
 		return fmt.Errorf("%s: %s was already decided", d.Choice, made)
@@ -182,6 +193,10 @@ func (o *operation) validateDecision(_ workflow.Context, d farm.Decision) error 
 		return o.decisions.validateApproval(d)
 	case farm.RollBack, farm.Forward, farm.Abort:
 		return o.validateResolution(d)
+	case farm.Postpone:
+		return o.validatePostponement(workflow.Now(ctx), d)
+	case farm.Cancel:
+		return o.validateCancel()
 	}
 	return o.decisions.validateRetryOrSkip(d)
 }
@@ -204,7 +219,18 @@ func (o *operation) validateResolution(d farm.Decision) error {
 	case d.Choice == farm.Forward && (o.goesBack == nil || !o.goesBack() || len(o.decisions.blocked) == 0):
 		return errors.New("forward: only a way back that is blocked can be left")
 	case o.progress.Wait == nil || o.progress.Wait.For == farm.ForController:
-		return fmt.Errorf("%s: the run waits for nothing now; cancel it to stop it and roll it back", d.Choice)
+		return fmt.Errorf("%s: the run waits for nothing now; cancel it to stop it and put back what it has changed", d.Choice)
+	}
+	return nil
+}
+
+// validateCancel refuses to cancel what already puts back what was changed.
+func (o *operation) validateCancel() error {
+	switch {
+	case o.progress.Phase == farm.PhaseDone:
+		return fmt.Errorf("cancel: the run has just ended")
+	case o.progress.Phase == farm.PhaseRollingBack || o.decisions.rollbackBlocked == blockedByRollback:
+		return fmt.Errorf("cancel: %s", blockedByRollback)
 	}
 	return nil
 }
@@ -263,6 +289,11 @@ func (o *operation) handleDecision(ctx workflow.Context, decision farm.Decision)
 		d.resolution.asked = true
 	case farm.Forward, farm.Abort:
 		d.resolution = resolution{choice: decision.Choice, asked: true}
+	case farm.Postpone:
+		d.postpone(decision)
+	case farm.Cancel:
+		d.cancelled, d.resolution.why = true, fmt.Sprintf("%s cancelled it: %s", decision.By, decision.Reason)
+		defer o.cancelSteps()
 	case farm.Retry, farm.Skip:
 		if accepted := farm.NewAcceptances(decision.Accept, decision.By, decision.Reason, workflow.Now(ctx)); len(accepted) > 0 {
 			d.accepted = append(d.accepted, accepted...)

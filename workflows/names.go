@@ -60,8 +60,12 @@ const (
 	EventSignal = "event"
 	// RunSignal carries a [controller.RunHint], from a run of the farm.
 	RunSignal = "run"
+	// WithdrawSignal carries a [controller.Withdrawal], from an operator who has given a
+	// request up.
+	WithdrawSignal = "withdraw"
 	// ConfigurationSignal carries a [controller.Configuration], from a worker
-	// that starts.
+	// that starts. The controller passes it on to what runs, without a content: it is a
+	// reason to read the configuration.
 	ConfigurationSignal = "configuration"
 	// RequestUpdate carries a [controller.Request]. It answers with the
 	// [StartedRun] that does what was asked for, or refuses with the reason.

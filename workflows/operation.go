@@ -30,6 +30,13 @@ type operation struct {
 	progress     *progress
 	decisions    *decisions
 
+	// steps is the context of the steps, which cancelSteps ends when an operator cancels
+	// the run.
+	steps       workflow.Context
+	cancelSteps workflow.CancelFunc
+	// reconfigured counts how often the farm's policy was read again.
+	reconfigured int
+
 	// tries reports whether a step whose retries run out returns a [stepFailure] instead of
 	// blocking.
 	tries bool
@@ -67,10 +74,15 @@ func newOperation(ctx workflow.Context, farmName, reason string, intent farm.Int
 	if err := workflow.ExecuteActivity(workflow.WithRetryPolicy(localOptions(ctx, "load configuration of "+farmName), *retryPolicy(attempts)), a.LoadFarm, farmName).Get(ctx, &o.farm); err != nil {
 		return nil, err
 	}
+	if o.farm.Rotation.Mode == farm.ModeObserve {
+		return nil, temporal.NewNonRetryableApplicationError("nothing was changed: "+farm.ObservesOnly, RefusedError, nil)
+	}
+	o.steps, o.cancelSteps = workflow.WithCancel(ctx)
 	o.progress = newProgress(ctx, o.farm, reason, intent)
 	if err := o.progress.registerQuery(ctx); err != nil {
 		return nil, err
 	}
+	o.watchConfiguration(ctx)
 	return o, o.registerDecisions(ctx)
 }
 
@@ -188,7 +200,9 @@ func (o *operation) close(ctx workflow.Context, end ending, statement string, re
 	switch {
 	case end.cause == nil:
 		return result, nil
-	case temporal.IsCanceledError(end.cause):
+	case o.decisions.cancelled && end.outcome == farm.RolledBack:
+		return result, nil // as its operator asked
+	case temporal.IsCanceledError(end.cause) && !o.decisions.cancelled:
 		return farm.RotationResult{}, temporal.NewCanceledError(result)
 	case end.outcome == farm.Refused:
 		return farm.RotationResult{}, temporal.NewNonRetryableApplicationError(result.Statement, RefusedError, nil, result)

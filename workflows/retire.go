@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/farmtrust/farmtrust/activities"
@@ -38,12 +39,16 @@ func RetireCertificate(ctx workflow.Context, in RetireInput) (farm.RotationResul
 	o.progress.Report.InUse = in.InUse
 	r := &retirement{operation: o, archived: map[string]bool{}, wildcard: in.Old.Wildcard, notes: map[string][]string{}, ownRoots: map[string]bool{}}
 	o.optionsOf = r.options
-	end := r.run(ctx)
+	end := r.run(r.steps)
 	if end.outcome == farm.Incomplete && !isNotAdmitted(end.cause) {
 		r.unarchive(ctx)
 	}
 	end = r.resolvedEnding(end)
 	statement, result := retirementStatement(end), farm.RotationResult{}
+	if r.decisions.cancelled && temporal.IsCanceledError(end.cause) {
+		end, statement = ending{outcome: farm.Partial}, statement+": "+r.decisions.resolution.why
+		result.Cancelled = true
+	}
 	if r.decisions.notApproved && errors.Is(end.cause, errResolved) {
 		end = ending{outcome: farm.Partial}
 		statement = r.decisions.resolution.why + ": the old certificate is unarchived, and kept for another retention"

@@ -24,7 +24,8 @@ import (
 // when a precondition does not hold, in which case nothing was changed, and of
 // type [IncompleteError] when it could not be steered to one of those ends; the
 // error's details hold the [farm.RotationResult]. Cancelled, it rolls back what
-// it changed and ends as cancelled, with the result in the details.
+// it changed and ends as cancelled, with the result in the details; cancelled by a
+// decision, it does so too and completes.
 func RotateTrust(ctx workflow.Context, in RotateInput) (farm.RotationResult, error) {
 	r, err := newRotation(ctx, in)
 	if err != nil {
@@ -34,7 +35,7 @@ func RotateTrust(ctx workflow.Context, in RotateInput) (farm.RotationResult, err
 	if in.Intent.GoesBack() {
 		begin = r.rollBack
 	}
-	return r.finish(ctx, r.settle(ctx, begin(ctx)))
+	return r.finish(ctx, r.settle(r.steps, begin(r.steps)))
 }
 
 // rotation is the state of one rotation or rollback.
@@ -56,6 +57,8 @@ type rotation struct {
 	// opening is the maintenance window in which the cutover must start; zero
 	// without one.
 	opening farm.Opening
+	// openingLocal is its beginning on the clocks of the window's zone.
+	openingLocal string
 	// noWayBack says why a rollback could not restore what was in use when the farm
 	// was observed before the cutover; empty when it could.
 	noWayBack string
@@ -103,7 +106,7 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 		return nil, err
 	}
 	r := &rotation{operation: o, input: in, restartStep: farm.StepRestart, replicationStep: farm.StepReplication}
-	r.decisions.accepted = in.Accepted
+	r.decisions.accepted, r.decisions.postponable = in.Accepted, !in.Intent.GoesBack()
 	r.inUse, r.previousEnds, r.expired = r.findInUse, r.previousEnd, r.previousExpired
 	r.progress.CutoverMS = r.farm.CutoverEstimate().Milliseconds()
 	r.optionsOf = r.options

@@ -19,7 +19,10 @@ import (
 // because stopping half-way would be worse.
 func (r *rotation) awaitWindow(ctx workflow.Context) error {
 	window, estimate := r.farm.Rotation.Window, r.farm.CutoverEstimate()
-	if window.IsZero() || r.input.Intent == farm.ReplaceCompromised {
+	if window.IsZero() {
+		r.opening = farm.Opening{} // the configuration may have had one before
+	}
+	if window.IsZero() || r.input.Intent == farm.ReplaceCompromised || r.decisions.gatesReopened {
 		return nil
 	}
 	// An approval is for the opening that was found before it was asked for.
@@ -34,13 +37,13 @@ func (r *rotation) awaitWindow(ctx workflow.Context) error {
 	}
 	if err := r.beginWait(ctx, func() farm.Wait {
 		return farm.Wait{
-			For: farm.ForWindow, Until: r.opening.From,
+			For: farm.ForWindow, Until: r.opening.From, Local: r.openingLocal,
 			Text: fmt.Sprintf("the window %s opens; the cutover takes about %s", window, estimate),
 		}
 	}); err != nil {
 		return err
 	}
-	err := awaitAtMost(ctx, untilOpen, r.summarizeWait(), func() bool { return r.decisions.err() != nil })
+	err := awaitAtMost(ctx, untilOpen, r.summarizeWait(), func() bool { return r.decisions.err() != nil || r.decisions.gatesReopened })
 	return errors.Join(err, r.endWait(ctx, err), r.decisions.err())
 }
 
@@ -54,7 +57,7 @@ func (r *rotation) findOpening(ctx workflow.Context) error {
 	var next activities.NextOpening
 	err := workflow.ExecuteActivity(localOptions(ctx, "find the next maintenance window"), a.FindOpening,
 		activities.OpeningInput{Window: window, Now: workflow.Now(ctx), Need: r.farm.CutoverEstimate()}).Get(ctx, &next)
-	r.opening = next.Opening
+	r.opening, r.openingLocal = next.Opening, next.Local
 	return err
 }
 
@@ -71,14 +74,18 @@ func (r *rotation) windowMissed(ctx workflow.Context) bool {
 // recheck keeps the cutover from starting unless the farm is what was found at
 // first plus what was staged: the plan and its approval are about that state.
 // Where the window is over by then, the next one is waited for, and where an
-// operator accepted what was found, another approval.
+// operator accepted what was found, another approval. So it is once it was postponed.
 func (r *rotation) recheck(ctx workflow.Context) error {
 	for {
+		again, err := r.awaitPostponement(ctx)
+		if err != nil {
+			return err
+		}
 		startedAt := workflow.Now(ctx)
 		if err := r.awaitNoDrift(ctx); err != nil {
 			return err
 		}
-		if !r.decisions.wasBlockedSince(startedAt) && !r.windowMissed(ctx) {
+		if !again && !r.decisions.gatesReopened && !r.decisions.wasBlockedSince(startedAt) && !r.windowMissed(ctx) {
 			return nil
 		}
 		if err := r.awaitApproval(ctx); err != nil {

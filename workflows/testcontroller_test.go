@@ -1,12 +1,13 @@
 package workflows_test
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
@@ -34,8 +35,15 @@ func (f *testFarm) newController(t *testing.T) *testController {
 func (f *testFarm) controlIn(r *testRun) *testController {
 	c := &testController{testRun: r}
 	c.onStart = c.onRead
+	c.runs.previous = cmp.Or(f.runs.previous, releasedBefore())
 	f.runs.follow(c.env)
 	return c
+}
+
+// releasedBefore is what a controller finds on a farm that was released, and on which
+// nothing has happened since.
+func releasedBefore() *controller.State {
+	return &controller.State{Farm: farmsim.FarmName, Format: controller.Format, Released: &controller.Release{By: "op", Reason: "for the test"}}
 }
 
 // stop ends the test of a controller, which never ends by itself, and keeps its state.
@@ -150,6 +158,9 @@ func (c *testController) runFrom(from controller.State) (state controller.State,
 	c.t.Helper()
 	if from.Policy != (controller.Policy{}) || !from.Inspected.At.IsZero() {
 		c.env.SetContinuedExecutionRunID("before")
+		if from.Format == 0 {
+			from.Format, from.Released = controller.Format, releasedBefore().Released
+		}
 	}
 	from.Farm = farmsim.FarmName
 	return c.runAs(workflows.ManageFarm, from)
@@ -211,7 +222,7 @@ func requireRun(t *testing.T, s controller.State, want run) {
 		got.Active = s.Active.WorkflowID
 	}
 	got.NeedsOperator = s.NeedsOperator(time.Now())
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Fatalf("the controller's last run (-want +got):\n%s\nlast %+v, suspended %q, next %+v", diff, s.Last, s.Suspended, s.Next)
 	}
 }
@@ -238,7 +249,7 @@ func assertEventResult(t *testing.T, s controller.State, eventID string, want ev
 	if strings.Contains(got.Reason, want.Reason) {
 		got.Reason = want.Reason
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("what came of event %s (-want +got):\n%s", eventID, diff)
 	}
 }
@@ -250,7 +261,7 @@ func assertPending(t *testing.T, s controller.State, want ...string) {
 	for _, e := range s.Mailbox.Pending {
 		got = append(got, e.ID)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("pending events (-want +got):\n%s", diff)
 	}
 }

@@ -54,6 +54,8 @@ type Farm struct {
 	name string
 	// policy is the controller's, if it is started here.
 	policy controller.Policy
+	// expiry is how long a request may wait to be begun.
+	expiry time.Duration
 }
 
 // Farm returns a farm by its name in the worker's configuration.

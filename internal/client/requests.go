@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -59,7 +60,35 @@ func (f Farm) Undo(ctx context.Context, by Author, now bool) (*Run, error) {
 // and rotates automatically again. It ends with a [*RefusedError] where the farm
 // is not suspended.
 func (f Farm) Resume(ctx context.Context, by Author) error {
-	_, err := f.sendRequest(ctx, controller.Request{Kind: controller.RequestResume, By: by.By, Reason: by.Reason})
+	return f.ask(ctx, controller.Request{Kind: controller.RequestResume, By: by.By, Reason: by.Reason})
+}
+
+// Release lets the farm be rotated without being asked each time, and Observe takes
+// that back. Both end with a [*RefusedError] where it is so already.
+func (f Farm) Release(ctx context.Context, by Author) error {
+	return f.ask(ctx, controller.Request{Kind: controller.RequestRelease, By: by.By, Reason: by.Reason})
+}
+
+// Observe takes a release back: see [Farm.Release].
+func (f Farm) Observe(ctx context.Context, by Author) error {
+	return f.ask(ctx, controller.Request{Kind: controller.RequestObserve, By: by.By, Reason: by.Reason})
+}
+
+// Postpone has nothing start by itself on the farm until a time. It ends with a
+// [*RefusedError] while a rotation runs.
+func (f Farm) Postpone(ctx context.Context, until time.Time, by Author) error {
+	return f.ask(ctx, controller.Request{Kind: controller.RequestPostpone, Until: until, By: by.By, Reason: by.Reason})
+}
+
+// Withdraw takes back the request that waits to be begun. It ends with a
+// [*RefusedError] where none does, and where it is just being begun.
+func (f Farm) Withdraw(ctx context.Context, by Author) error {
+	return f.ask(ctx, controller.Request{Kind: controller.RequestWithdraw, By: by.By, Reason: by.Reason})
+}
+
+// ask asks for what starts no run.
+func (f Farm) ask(ctx context.Context, r controller.Request) error {
+	_, err := f.sendRequest(ctx, r)
 	return err
 }
 
@@ -95,6 +124,9 @@ const refusalTimeout = time.Minute
 // asked for has started. A refusal that is outdated is not believed: the controller
 // learns a moment later than its operator that a rotation has ended.
 func (f Farm) sendRequest(ctx context.Context, r controller.Request) (workflows.StartedRun, error) {
+	if r.Expires.IsZero() {
+		r.Expires = time.Now().Add(cmp.Or(f.expiry, DefaultExpiry))
+	}
 	for end := time.Now().Add(refusalTimeout); ; {
 		started, err := f.updateController(ctx, r)
 		if _, refused := errors.AsType[*RefusedError](err); !refused || time.Now().After(end) || !f.isOutdated(ctx, r) || waitInterval(ctx) != nil {
@@ -115,12 +147,17 @@ func (f Farm) isOutdated(ctx context.Context, r controller.Request) bool {
 		run, err := f.Records().describeRun(ctx, state.Active.WorkflowID, state.Active.RunID)
 		return err == nil && run != nil && !isRunning(run.WorkflowExecutionInfo)
 	}
-	return !isStarting(state) && state.CheckRequest(r, "") == nil
+	return !isStarting(state) && state.CheckRequest(time.Now(), r, "") == nil
 }
 
 // updateController updates the controller with a request.
 func (f Farm) updateController(ctx context.Context, r controller.Request) (started workflows.StartedRun, err error) {
 	updateID := rand.Text()
+	defer func() {
+		if err != nil && isGivenUp(ctx, err) {
+			started, err = f.abandon(ctx, updateID, r)
+		}
+	}()
 	err = retryContinuing(ctx, isUnprocessed, func() error {
 		handle, err := f.temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 			StartWorkflowOperation: f.temporal.NewWithStartWorkflowOperation(workflows.ControllerOptions(f.name, f.TaskQueue()), workflows.ManageFarm, f.initialState()),

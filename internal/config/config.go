@@ -47,6 +47,9 @@ type Config struct {
 type Worker struct {
 	// ConcurrentCalls is how many scripts run on servers at once, over all farms.
 	ConcurrentCalls int
+	// Mode is [farm.ModeObserve] where the worker changes nothing: all of its farms then
+	// have that mode too.
+	Mode farm.Mode
 }
 
 // Farm is one farm and the source of its certificates.
@@ -137,7 +140,7 @@ func readFile(path string) ([]byte, error) {
 // decodeConfig reads and checks the content of the file at path.
 func decodeConfig(path string, content []byte) (*Config, error) {
 	r := newReader(path)
-	config := &Config{Path: path, Worker: Worker{ConcurrentCalls: defaultConcurrentCalls}}
+	config := &Config{Path: path, Worker: Worker{ConcurrentCalls: defaultConcurrentCalls, Mode: farm.ModeRotate}}
 	if root, ok := r.readDocument(bytes.NewReader(content)); ok {
 		r.readConfig(root, config)
 		r.checkWholeFile(config.Connections)

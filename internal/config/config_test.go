@@ -69,7 +69,7 @@ func TestLoad_Defaults(t *testing.T) {
 	sp := farm.Server{Host: "sp-01", Connection: "main"}
 	want := &config.Config{
 		Path:   path,
-		Worker: config.Worker{ConcurrentCalls: 64},
+		Worker: config.Worker{ConcurrentCalls: 64, Mode: farm.ModeRotate},
 		Farms: []config.Farm{{
 			Farm: farm.Farm{
 				Name:   "contoso",
@@ -80,6 +80,7 @@ func TestLoad_Defaults(t *testing.T) {
 				}},
 				Certificate: farm.CertificatePolicy{Name: "OOS S2S", LeadTime: 720 * time.Hour},
 				Rotation: farm.RotationPolicy{
+					Mode:   farm.ModeRotate,
 					AtOnce: 10, RestartAtOnce: 1, Approval: true, OnFailure: farm.OnFailurePause,
 					DecisionTimeout: 24 * time.Hour, ApprovalTimeout: 7 * 24 * time.Hour, KeepOldFor: 14 * 24 * time.Hour, InspectionInterval: 6 * time.Hour, HealthyWithin: 8 * time.Minute, HealthyFor: time.Minute,
 				},
@@ -135,6 +136,7 @@ func TestLoad_AllKeys(t *testing.T) {
 			Events: []farm.EventMatch{{Vault: "contoso-vault", Certificate: "s2s"}, {Certificate: "s2s-old"}},
 		},
 		Rotation: farm.RotationPolicy{
+			Mode:   farm.ModeRotate,
 			AtOnce: 20, RestartAtOnce: 2, Approval: true, OnFailure: farm.OnFailureRollBack,
 			Window: farm.Window{
 				Days: []time.Weekday{time.Saturday, time.Sunday}, From: 22 * time.Hour, To: 4*time.Hour + 30*time.Minute, Zone: "Europe/Zurich",
@@ -162,7 +164,7 @@ func TestLoad_AllKeys(t *testing.T) {
 	if diff := cmp.Diff(connections, got.Connections); diff != "" {
 		t.Errorf("connections (-want +got):\n%s", diff)
 	}
-	worker := config.Config{Site: "berlin", Worker: config.Worker{ConcurrentCalls: 100}}
+	worker := config.Config{Site: "berlin", Worker: config.Worker{ConcurrentCalls: 100, Mode: farm.ModeRotate}}
 	if diff := cmp.Diff(worker, config.Config{Site: got.Site, Worker: got.Worker}); diff != "" {
 		t.Errorf("site and worker (-want +got):\n%s", diff)
 	}

@@ -66,6 +66,12 @@ func (r *reader) readConfig(root node, c *Config) {
 		}},
 		"connections": {required: "define how to connect to the servers", read: func(n node) { r.readConnections(n, c.Connections) }},
 	})
+	if c.Worker.Mode != farm.ModeObserve {
+		return
+	}
+	for i := range c.Farms {
+		c.Farms[i].Rotation.Mode = farm.ModeObserve
+	}
 }
 
 func (r *reader) readSiteName(n node) string {
@@ -79,6 +85,7 @@ func (r *reader) readSiteName(n node) string {
 func (r *reader) readWorker(n node, w Worker) Worker {
 	r.readMapping(n, fields{
 		"concurrentCalls": {read: func(n node) { w.ConcurrentCalls = r.readNumber(n, 1, maxConcurrentCalls) }},
+		"mode":            {read: func(n node) { w.Mode = readChoice(r, n, modes, nil) }},
 	})
 	return w
 }

@@ -59,10 +59,13 @@ const (
 	approvalNone     approval = "none"
 )
 
+// modes are what a farm and a worker may be set to.
+var modes = []farm.Mode{farm.ModeRotate, farm.ModeObserve}
+
 // defaultPolicy is the policy of a farm without a rotation section.
 func defaultPolicy() farm.RotationPolicy {
 	return farm.RotationPolicy{
-		AtOnce: defaultAtOnce, RestartAtOnce: defaultRestartAtOnce,
+		Mode: farm.ModeRotate, AtOnce: defaultAtOnce, RestartAtOnce: defaultRestartAtOnce,
 		Approval: true, OnFailure: farm.OnFailurePause,
 		DecisionTimeout: defaultDecisionTimeout, ApprovalTimeout: defaultApprovalTimeout, KeepOldFor: defaultKeepOldFor, InspectionInterval: defaultInspectionInterval,
 		HealthyWithin: defaultHealthyWithin, HealthyFor: defaultHealthyFor,
@@ -74,6 +77,7 @@ func defaultPolicy() farm.RotationPolicy {
 func (r *reader) readRotation(n node, policy farm.RotationPolicy) (_ farm.RotationPolicy, window node) {
 	var asked approval
 	r.readMapping(n, fields{
+		"mode":          {read: func(n node) { policy.Mode = readChoice(r, n, modes, nil) }},
 		"atOnce":        {read: func(n node) { policy.AtOnce = r.readNumber(n, 1, maxAtOnce) }},
 		"restartAtOnce": {read: func(n node) { policy.RestartAtOnce = r.readNumber(n, 1, maxAtOnce) }},
 		"approval":      {read: func(n node) { asked = readChoice(r, n, []approval{approvalRequired, approvalNone}, nil) }},

@@ -129,6 +129,7 @@ func TestLoad_RotationBounds(t *testing.T) {
 	t.Run("the bounds themselves are allowed", func(t *testing.T) {
 		got := requireRotation(t, `{window: Sat 23:50-00:16 UTC, decisionTimeout: 1m, approvalTimeout: 1h, keepOldFor: 24h, inspectionInterval: 7d, healthyWithin: 10m, healthyFor: 5m}`).Farms[0].Rotation
 		want := farm.RotationPolicy{
+			Mode:   farm.ModeRotate,
 			AtOnce: 10, RestartAtOnce: 1, OnFailure: farm.OnFailurePause,
 			Window:          farm.Window{Days: []time.Weekday{time.Saturday}, From: 23*time.Hour + 50*time.Minute, To: 16 * time.Minute, Zone: "UTC"},
 			DecisionTimeout: time.Minute, ApprovalTimeout: time.Hour, KeepOldFor: 24 * time.Hour, InspectionInterval: 168 * time.Hour, HealthyWithin: 10 * time.Minute, HealthyFor: 5 * time.Minute,

@@ -253,7 +253,7 @@ func TestEndRetirement(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			assertTransition(t, c.from, func(s *controller.State) { s.EndRetirement(ended, c.report, "") }, func(s *controller.State) {
+			assertTransition(t, c.from, func(s *controller.State) { s.EndRetirement(ended, farm.RotationResult{Report: c.report}, "") }, func(s *controller.State) {
 				s.Active, s.Inspected.Due, s.Inspected.Outdated = nil, true, true
 				s.Last = controller.LastRun{At: ended, RunID: "t1", Outcome: c.report.Outcome}
 				s.Reports.Retirement = &c.report

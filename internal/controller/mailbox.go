@@ -21,7 +21,34 @@ type Mailbox struct {
 	// Answered are the IDs of recent requests, oldest first. A reset of the controller
 	// delivers again what was asked for since the moment that it goes back to.
 	Answered []string `json:"answered,omitempty"`
+	// Withdrawn are the IDs of recent requests that were given up before they were
+	// accepted, oldest first.
+	Withdrawn []string `json:"withdrawn,omitempty"`
 }
+
+// Withdrawal takes back a request, which may not have arrived yet: what was asked for
+// while no worker ran arrives with the first that does.
+type Withdrawal struct {
+	// ID is of the update that asked.
+	ID string `json:"id"`
+}
+
+// WithdrawRequest drops the request that an update asked for, or does not accept it
+// when it arrives.
+func (s *State) WithdrawRequest(w Withdrawal) {
+	m := &s.Mailbox
+	if m.Request != nil && m.Request.ID == w.ID {
+		m.Request = nil
+	}
+	if len(w.ID) > maxEventText {
+		return // no update has such an ID
+	}
+	m.Withdrawn = append(m.Withdrawn, w.ID)
+	m.Withdrawn = m.Withdrawn[max(0, len(m.Withdrawn)-rememberedRequests):]
+}
+
+// IsWithdrawn reports whether a request was given up before it was accepted.
+func (m *Mailbox) IsWithdrawn(id string) bool { return slices.Contains(m.Withdrawn, id) }
 
 // Event is an expiry event: a hint to inspect the farm.
 type Event struct {
@@ -84,6 +111,9 @@ type Configured struct {
 	Worker string `json:"worker,omitempty"`
 	// Hash is the same for the same configuration of the farm.
 	Hash string `json:"hash,omitempty"`
+	// Since is when the controller was first told of this configuration, without
+	// another one in between.
+	Since time.Time `json:"since,omitzero"`
 }
 
 // Configuration tells a controller whether the worker that sends it has the
@@ -146,7 +176,7 @@ func (m *Mailbox) addResult(r EventResult) {
 // again, or whose configuration has changed, is inspected at once. A pending
 // request of one that is unmanaged now is dropped; the operator who waits for it
 // is told.
-func (s *State) ApplyConfiguration(c Configuration) {
+func (s *State) ApplyConfiguration(now time.Time, c Configuration) {
 	if s.Unmanaged != "" && c.Unmanaged == "" {
 		s.Inspected.Due = true
 	}
@@ -156,8 +186,8 @@ func (s *State) ApplyConfiguration(c Configuration) {
 		}
 		return
 	}
-	if c.Hash != s.Configured.Hash {
-		s.Inspected.Due = true
+	if c.Since = s.Configured.Since; c.Hash != s.Configured.Hash {
+		s.Inspected.Due, c.Since = true, now
 	}
 	s.Configured = c.Configured
 }

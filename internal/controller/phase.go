@@ -90,7 +90,12 @@ func (s *State) NextInspectionAt() time.Time {
 	sum.Write([]byte(s.Farm)) //nolint:errcheck // a hash takes everything
 	const parts = 1000
 	early := interval / 10 * time.Duration(sum.Sum32()%parts) / parts
-	return s.Inspected.At.Add(interval - early)
+	next := s.Inspected.At.Add(interval - early)
+	// What was said to be done at a moment is done then, and not an interval later.
+	if at := s.Next.At; s.Format >= Format && at.After(s.Inspected.At) && at.Before(next) {
+		return at
+	}
+	return next
 }
 
 // NoteUrgency reports whether the end of the certificate in use has become more
@@ -132,8 +137,11 @@ func (s *State) UntilNext(now time.Time) time.Duration {
 	switch {
 	case s.Unmanaged != "", s.Active != nil && !s.MayInspect():
 		next = now.Add(cmp.Or(s.Policy.InspectionInterval, unreachableInterval))
-	case s.Active == nil && s.WillRetire() && s.Retention.Until.Before(next):
-		next = s.Retention.Until
+	case s.Active == nil && s.WillRetire() && s.RetirementAt(now).Before(next):
+		next = s.RetirementAt(now)
+	}
+	if r := s.Mailbox.Request; r != nil && !r.Expires.IsZero() && r.Expires.Before(next) {
+		next = r.Expires
 	}
 	if s.Active != nil && s.nextReadAt().Before(next) {
 		next = s.nextReadAt()

@@ -2,6 +2,8 @@ package controller
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
@@ -22,14 +24,45 @@ const (
 	RequestUndo RequestKind = "undo"
 	// RequestResume ends a suspension.
 	RequestResume RequestKind = "resume"
+	// RequestRelease lets the farm be rotated without being asked each time, and
+	// RequestObserve takes that back.
+	RequestRelease RequestKind = "release"
+	RequestObserve RequestKind = "observe"
+	// RequestPostpone has nothing start by itself until a time.
+	RequestPostpone RequestKind = "postpone"
+	// RequestWithdraw takes back a request that waits to be begun.
+	RequestWithdraw RequestKind = "withdraw"
 	// RequestForget ends the controller of a farm that is gone: no worker's
 	// configuration names it any more.
 	RequestForget RequestKind = "forget"
 )
 
+// requestKinds lists the requests.
+var requestKinds = []RequestKind{
+	RequestRotate, RequestRollback, RequestUndo, RequestResume, RequestRelease, RequestObserve, RequestPostpone, RequestWithdraw, RequestForget,
+}
+
+// isImmediate reports whether a request is carried out as soon as it is accepted: it
+// starts no run.
+func (k RequestKind) isImmediate() bool {
+	return slices.Contains([]RequestKind{RequestResume, RequestRelease, RequestObserve, RequestPostpone, RequestWithdraw}, k)
+}
+
+// changesServers reports whether a request leads to a change of servers.
+func (k RequestKind) changesServers() bool {
+	return k != RequestForget && (!k.isImmediate() || k == RequestRelease)
+}
+
 // Request is what an operator asks for.
 type Request struct {
 	Kind RequestKind `json:"kind"`
+	// ID is of the update that asked; the controller notes it.
+	ID string `json:"id,omitempty"`
+	// Expires is until when the request may be begun; zero is for good, as earlier
+	// versions asked.
+	Expires time.Time `json:"expires,omitzero"`
+	// Until is when a postponement ends.
+	Until time.Time `json:"until,omitzero"`
 	// Compromised says that the certificate in use must not be trusted any
 	// longer: see [farm.ReplaceCompromised].
 	Compromised bool `json:"compromised,omitempty"`
@@ -46,19 +79,21 @@ type Request struct {
 // CheckRequest returns the reason why a request makes no sense now; nil when it
 // does. Starting is the reason of a rotation that is just being started by the
 // controller; empty when none is.
-func (s *State) CheckRequest(r Request, starting string) error {
+func (s *State) CheckRequest(now time.Time, r Request, starting string) error {
 	if err := r.CheckComplete(); err != nil {
 		return err
 	}
 	switch {
-	case r.Kind == RequestResume && s.Suspended == "":
-		return fmt.Errorf("resume: %s is not suspended", s.Farm)
-	case r.Kind == RequestResume:
-		return nil
+	case r.IsExpired(now):
+		return r.ExplainExpired()
 	case r.Kind == RequestForget && s.Unmanaged == "":
 		return fmt.Errorf("forget: a worker has %s in its configuration: remove it there and restart the worker first", s.Farm)
-	case s.Unmanaged != "" && r.Kind != RequestForget:
+	case s.Unmanaged != "" && r.Kind != RequestForget && r.Kind != RequestResume && r.Kind != RequestWithdraw:
 		return fmt.Errorf("%s: the farm is unmanaged: %s", r.Kind, s.Unmanaged)
+	case s.Policy.Mode == farm.ModeObserve && r.Kind.changesServers():
+		return fmt.Errorf("%s: %s", r.Kind, farm.ObservesOnly)
+	case r.Kind.isImmediate():
+		return s.checkImmediate(now, r, starting)
 	case s.Active != nil && !s.RunsRetirement():
 		return fmt.Errorf("%s: %s has been running since %s: %s", r.Kind, s.Active.WorkflowID, farm.FormatTime(s.Active.Since), s.Active.Reason)
 	case starting != "":
@@ -72,15 +107,59 @@ func (s *State) CheckRequest(r Request, starting string) error {
 	return nil
 }
 
+// checkImmediate returns the reason why a request makes no sense that is carried out
+// at once.
+func (s *State) checkImmediate(now time.Time, r Request, starting string) error {
+	switch {
+	case r.Kind == RequestResume && s.Suspended == "":
+		return fmt.Errorf("resume: %s is not suspended", s.Farm)
+	case r.Kind == RequestRelease && !s.IsUnreleased():
+		return fmt.Errorf("release: %s", s.describeRelease())
+	case r.Kind == RequestObserve && s.IsUnreleased():
+		return fmt.Errorf("observe: %s is not released: nothing starts by itself", s.Farm)
+	case r.Kind == RequestPostpone:
+		return s.checkPostponement(now, r, starting)
+	case r.Kind == RequestWithdraw && s.Mailbox.Request == nil:
+		return fmt.Errorf("withdraw: no request of %s waits", s.Farm)
+	case r.Kind == RequestWithdraw && starting != "":
+		return fmt.Errorf("withdraw: what was asked for is beginning: cancel it instead")
+	}
+	return nil
+}
+
+// maxPostponement is how long a farm can be postponed at once: longer is a decision
+// against rotating, which an operator makes by taking the release back.
+const maxPostponement = 366 * 24 * time.Hour
+
+func (s *State) checkPostponement(now time.Time, r Request, starting string) error {
+	switch {
+	case !r.Until.After(now):
+		return fmt.Errorf("postpone: %s is over: name a time to come", farm.FormatTime(r.Until))
+	case r.Until.After(now.Add(maxPostponement)):
+		return fmt.Errorf("postpone: %s is more than a year away: to stop rotating by itself, take the release back", farm.FormatTime(r.Until))
+	case s.Active != nil && !s.RunsRetirement():
+		return fmt.Errorf("postpone: %s has been running since %s: decide about that", s.Active.WorkflowID, farm.FormatTime(s.Active.Since))
+	case starting != "":
+		return fmt.Errorf("postpone: a rotation is starting: %s", starting)
+	}
+	return nil
+}
+
+// IsExpired reports whether a request has waited too long to be begun.
+func (r Request) IsExpired(now time.Time) bool { return !r.Expires.IsZero() && !now.Before(r.Expires) }
+
+// ExplainExpired says that nothing was begun for a request, and why.
+func (r Request) ExplainExpired() error {
+	return fmt.Errorf("%s: the request of %s expired at %s, and nothing was begun: ask again", r.Kind, r.By, farm.FormatTime(r.Expires))
+}
+
 // maxRequestText bounds who asks, and the reason, in bytes.
 const maxRequestText = 1000
 
 // CheckComplete returns what is missing of a request, regardless of the moment.
 func (r Request) CheckComplete() error {
-	switch r.Kind {
-	case RequestRotate, RequestRollback, RequestUndo, RequestResume, RequestForget:
-	default:
-		return fmt.Errorf("unknown request %.20q: ask for %s, %s, %s, %s or %s", r.Kind, RequestRotate, RequestRollback, RequestUndo, RequestResume, RequestForget)
+	if !slices.Contains(requestKinds, r.Kind) {
+		return fmt.Errorf("unknown request %.20q: ask for one of %v", r.Kind, requestKinds)
 	}
 	switch {
 	case r.By == "" || r.Reason == "":
@@ -97,6 +176,36 @@ func (r Request) CheckComplete() error {
 // AcceptRequest makes a request pending that CheckRequest found nothing
 // against.
 func (s *State) AcceptRequest(r *Request) { s.Mailbox.Request = r }
+
+// DropExpired drops a pending request that has waited too long, and returns why.
+func (s *State) DropExpired(now time.Time) error {
+	r := s.Mailbox.Request
+	if r == nil || !r.IsExpired(now) {
+		return nil
+	}
+	s.Mailbox.Request = nil
+	return r.ExplainExpired()
+}
+
+// ApplyImmediate carries out a request that starts no run, and that CheckRequest found
+// nothing against; false where it is none of those.
+func (s *State) ApplyImmediate(now time.Time, r Request) bool {
+	switch r.Kind {
+	case RequestResume:
+		s.Resume()
+	case RequestRelease:
+		s.release(now, r)
+	case RequestObserve:
+		s.takeReleaseBack()
+	case RequestPostpone:
+		s.postpone(r)
+	case RequestWithdraw:
+		s.WithdrawRequest(Withdrawal{ID: s.Mailbox.Request.ID})
+	default:
+		return false
+	}
+	return true
+}
 
 // Resume ends a suspension.
 func (s *State) Resume() {

@@ -66,7 +66,7 @@ func TestCheckRequest(t *testing.T) {
 		{"undo once the deletion has begun", idle(withSnapshot(func(s *farm.Snapshot) { s.Deleting = true })), undo, "", "the deletion of the previous certificate A has begun"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			err := c.from.CheckRequest(c.request, c.starting)
+			err := c.from.CheckRequest(epoch, c.request, c.starting)
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("CheckRequest: %v, want %q", err, c.want)
 			}

@@ -214,7 +214,7 @@ func (s *State) endRecorded(r RunRecord) {
 		if r.Result.Target == "" && s.WillRetire() {
 			r.Result.Target = s.NextToRetire().Thumbprint
 		}
-		s.EndRetirement(r.EndedAt, r.Result.Report, r.Problem)
+		s.EndRetirement(r.EndedAt, r.Result, r.Problem)
 		return
 	}
 	s.EndRotation(r.EndedAt, r.Result, r.Problem)
@@ -264,11 +264,12 @@ func (s *State) Recall(now time.Time, records []RunRecord) {
 // Adopt takes over what was recalled. Events that have arrived here meanwhile stay
 // pending.
 func (s *State) Adopt(now time.Time, recalled State) {
-	pending, shared := s.Mailbox.Pending, s.Shared
+	pending, withdrawn, shared := s.Mailbox.Pending, s.Mailbox.Withdrawn, s.Shared
 	if *s = recalled; !shared {
 		s.Separate()
 	}
 	s.Shared = shared
+	s.Mailbox.Withdrawn = append(s.Mailbox.Withdrawn, withdrawn...)
 	for _, e := range pending {
 		s.ReceiveEvent(now, e)
 	}

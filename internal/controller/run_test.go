@@ -361,7 +361,7 @@ func TestForget(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := c.from
-			err := s.CheckRequest(forget, "")
+			err := s.CheckRequest(epoch, forget, "")
 			if (err == nil) != (c.refused == "") || err != nil && !strings.Contains(err.Error(), c.refused) {
 				t.Errorf("got %v, want it refused: %q", err, c.refused)
 			}

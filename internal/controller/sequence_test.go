@@ -76,7 +76,7 @@ func (h *history) drawStep(t *rapid.T) {
 	case "resume":
 		h.Resume()
 	case "configure":
-		h.ApplyConfiguration(controller.Configuration{Unmanaged: rapid.SampledFrom([]string{"", "", "gone"}).Draw(t, "unmanaged")})
+		h.ApplyConfiguration(h.now, controller.Configuration{Unmanaged: rapid.SampledFrom([]string{"", "", "gone"}).Draw(t, "unmanaged")})
 	case "inspect":
 		h.drawInspection(t)
 	case "request":
@@ -144,7 +144,7 @@ func (h *history) drawInspection(t *rapid.T) {
 func (h *history) drawRequest(t *rapid.T) {
 	kind := rapid.SampledFrom([]controller.RequestKind{controller.RequestRotate, controller.RequestRollback, controller.RequestUndo}).Draw(t, "kind")
 	r := controller.Request{Kind: kind, By: "op", Reason: "x"}
-	if h.Active != nil || h.CheckRequest(r, "") != nil {
+	if h.Active != nil || h.CheckRequest(h.now, r, "") != nil {
 		return
 	}
 	if kind == controller.RequestUndo && (h.deleting || h.kept == "" || len(h.unfinished) > 0) {
@@ -190,7 +190,7 @@ func (h *history) drawRetirementEnd(t *rapid.T) {
 	if r.Outcome == farm.Verified {
 		delete(h.replaced, old)
 	}
-	h.EndRetirement(h.now, r, "")
+	h.EndRetirement(h.now, farm.RotationResult{Report: r}, "")
 }
 
 func (h *history) drawWayBackEnd(t *rapid.T) {

@@ -11,7 +11,7 @@
 //	rotating   a rotation or a rollback runs              EndRotation, NoteRun
 //	recalling  it is not known yet what ran before         Adopt
 //	retiring   the old certificate is being retired       EndRetirement, NoteRun
-//	suspended  nothing starts by itself                   Resume, BeginRun
+//	suspended  nothing starts by itself                   ApplyImmediate, BeginRun
 //	waiting    for a newer certificate, or for its time   ApplyInspection, BeginRun
 //	idle       in order, or an operator must act first    ApplyInspection, BeginRun
 //
@@ -21,7 +21,13 @@
 //	transition          cause                                  effect
 //	ReceiveEvent        a signal                               the event is pending, unless it was seen before
 //	AcceptRequest       an operator's update                   the request is pending
-//	Resume              an operator's update                   the suspension ends; an inspection is due
+//	ApplyImmediate      an operator's update                   the suspension ends, or the farm is released, or is
+//	                                                           not any more, or postponed; an inspection is due. Or
+//	                                                           the request that waits is withdrawn
+//	DropExpired         a request has waited too long          it is dropped
+//	WithdrawRequest     a signal                               the request of that update is dropped, or will not be
+//	                                                           accepted
+//	ApplyPolicy         a worker's configuration was read      retention, inspections and mode count from now on
 //	BeginRecall         a controller starts, or was reset      nothing is started until Adopt
 //	FailRecall          that cannot be found out for now       an operator may be needed
 //	Adopt               what ran before was recalled           what the controller before knew is known, and
@@ -71,6 +77,13 @@ import (
 // continue-as-new, and is the answer to the state query.
 type State struct {
 	Farm string `json:"farm"`
+	// Format is the one of this state; see [Format].
+	Format int `json:"format,omitempty"`
+	// Released says who lets the farm be rotated by itself; nil where nobody does.
+	Released *Release `json:"released,omitempty"`
+	// Postponed is until when nothing starts by itself; nil where nobody postponed. It
+	// stays when that time is over.
+	Postponed *Postponement `json:"postponed,omitempty"`
 	// Unmanaged says why the controller does nothing: no worker's
 	// configuration names the farm. It is empty when one does.
 	Unmanaged string `json:"unmanaged,omitempty"`
@@ -144,8 +157,12 @@ type Retention struct {
 	// NoWayBack says why it could not be restored when the farm was last observed; empty
 	// when it could. An undo observes the farm itself before it changes anything.
 	NoWayBack string `json:"noWayBack,omitempty"`
-	// Until is when the old certificate is retired.
-	Until time.Time `json:"until,omitzero"`
+	// Begun is when the retention began, and AtLeast how long it is whatever the policy
+	// says; Until, when the old certificate is retired, follows from them and the
+	// policy. An earlier version kept Until alone.
+	Begun   time.Time     `json:"begun,omitzero"`
+	AtLeast time.Duration `json:"atLeast,omitempty"`
+	Until   time.Time     `json:"until,omitzero"`
 	// Older are certificates whose retention had not ended when the next
 	// rotation replaced their successor. They are retired first.
 	Older []farm.StoreCertificate `json:"older,omitempty"`
@@ -177,9 +194,15 @@ type Inspected struct {
 type Policy struct {
 	InspectionInterval time.Duration `json:"inspectionInterval"`
 	KeepOldFor         time.Duration `json:"keepOldFor"`
+	// Mode is empty where it rotates.
+	Mode farm.Mode `json:"mode,omitempty"`
 }
 
 // PolicyOf returns the controller's part of a farm's policy.
 func PolicyOf(p farm.RotationPolicy) Policy {
-	return Policy{InspectionInterval: p.InspectionInterval, KeepOldFor: p.KeepOldFor}
+	policy := Policy{InspectionInterval: p.InspectionInterval, KeepOldFor: p.KeepOldFor}
+	if p.Mode == farm.ModeObserve {
+		policy.Mode = p.Mode
+	}
+	return policy
 }

@@ -15,7 +15,32 @@ func (s *State) DecisionInput(now time.Time, n farm.Inspection, unobserved strin
 		Now: now, Farm: n.Config, Current: n.Current, KnownBefore: s.lastKnown(), Target: n.Target,
 		Differences: n.Plan, Findings: n.Findings, Unobserved: unobserved,
 		EventPending: len(s.Mailbox.Pending) > 0 || s.Foreign.ForEvents, Suspended: s.Suspended,
+		NotReleased: s.IsUnreleased(), PostponedUntil: s.PostponedUntil(now), PostponedBy: s.Postponed.describe(),
 	}
+}
+
+// ApplyPolicy takes the farm's policy as a worker has it. A retention that has begun is
+// as long as it says now.
+func (s *State) ApplyPolicy(p Policy) {
+	s.Policy = p
+	if s.Format >= Format && !s.Retention.Begun.IsZero() {
+		s.Retention.Until = s.retentionEnd()
+	}
+}
+
+// beginRetention begins a retention that lasts as long as the policy says, and not
+// shorter than a time.
+func (s *State) beginRetention(now time.Time, atLeast time.Duration) {
+	s.Retention.Begun, s.Retention.AtLeast = now, atLeast
+	s.Retention.Until = s.retentionEnd()
+}
+
+func (s *State) retentionEnd() time.Time {
+	r := s.Retention
+	if r.AtLeast == 0 && r.Snapshot != nil && r.Snapshot.Compromised {
+		return r.Begun
+	}
+	return r.Begun.Add(max(s.Policy.KeepOldFor, r.AtLeast))
 }
 
 // BeginInspection notes that an inspection begins. What makes another one due
@@ -39,7 +64,7 @@ func (s *State) ApplyInspection(now time.Time, n farm.Inspection, unobserved str
 func (s *State) NoteObservation(now time.Time, n farm.Inspection, unobserved string) {
 	s.Inspected.At, s.Inspected.Unreachable = now, unobserved != ""
 	if n.Config.Rotation.InspectionInterval > 0 {
-		s.Policy = PolicyOf(n.Config.Rotation)
+		s.ApplyPolicy(PolicyOf(n.Config.Rotation))
 	}
 	if !s.Inspected.Unreachable {
 		if s.Inspected.Lost = s.lastKnown(); n.Current.Thumbprint != "" {
@@ -268,15 +293,14 @@ func (s *State) finish(now time.Time, snapshot *farm.Snapshot) {
 		s.rememberOlder(*kept, snapshot)
 	}
 	s.UndoneAt = time.Time{}
-	s.Retention = Retention{Snapshot: snapshot, VerifiedAt: now, Until: now.Add(s.Policy.KeepOldFor), Older: s.Retention.Older}
-	if snapshot.Compromised {
-		s.Retention.Until = now
-	}
+	s.Retention = Retention{Snapshot: snapshot, VerifiedAt: now, Older: s.Retention.Older}
+	s.beginRetention(now, 0)
 }
 
 // settle begins the retention of a renewal of which servers were left out.
 func (s *State) settle(now time.Time) {
-	s.Retention.Unsettled, s.Retention.Until = false, now.Add(s.Policy.KeepOldFor)
+	s.Retention.Unsettled = false
+	s.beginRetention(now, 0)
 }
 
 // rememberOlder remembers the certificate that a rotation replaced and that is not
@@ -302,12 +326,27 @@ func (s *State) forgetRetention() { s.Retention = Retention{Older: s.Retention.O
 func (s *State) WillRetire() bool {
 	snapshot := s.Retention.Snapshot
 	isSettled := !s.Retention.Until.IsZero() && !s.Retention.Unsettled && len(s.Unfinished) == 0
-	return snapshot != nil && snapshot.Replaces() && isSettled && s.Suspended == ""
+	return snapshot != nil && snapshot.Replaces() && isSettled && s.Suspended == "" && s.mayRetire(snapshot)
+}
+
+// mayRetire reports whether the old certificate may be retired by itself: the farm is
+// released, or its operator has asked for that with the rotation.
+func (s *State) mayRetire(snapshot *farm.Snapshot) bool {
+	return s.Policy.Mode != farm.ModeObserve && (snapshot.Compromised || !s.IsUnreleased())
+}
+
+// RetirementAt is when the old certificate is retired, which is not while the farm is
+// postponed. It may be called when [State.WillRetire].
+func (s *State) RetirementAt(now time.Time) time.Time {
+	if until := s.PostponedUntil(now); until.After(s.Retention.Until) {
+		return until
+	}
+	return s.Retention.Until
 }
 
 // RetirementDue reports whether a retention has ended.
 func (s *State) RetirementDue(now time.Time) bool {
-	return s.WillRetire() && !now.Before(s.Retention.Until)
+	return s.WillRetire() && !now.Before(s.RetirementAt(now))
 }
 
 // ForgetOlderInUse forgets older certificates of which one is in use again.
@@ -329,9 +368,11 @@ func (s *State) NextToRetire() farm.StoreCertificate {
 // EndRetirement takes how a retirement ended. One that did not retire, because
 // an operator kept the certificate or something else came first, is started
 // again after another retention.
-func (s *State) EndRetirement(now time.Time, r farm.Report, problem string) {
-	s.endRun(now, r, problem)
-	s.Inspected.Due = true
+func (s *State) EndRetirement(now time.Time, r farm.RotationResult, problem string) {
+	s.endRun(now, r.Report, problem)
+	if s.Inspected.Due = true; r.Cancelled {
+		s.Suspend("the retirement was cancelled")
+	}
 	snapshot := s.Retention.Snapshot
 	if snapshot != nil && snapshot.Previous.Thumbprint == r.Target && r.Reached(farm.StepDelete) {
 		snapshot.Deleting = true
@@ -350,5 +391,5 @@ func (s *State) EndRetirement(now time.Time, r farm.Report, problem string) {
 // postponeRetirement has the retirement start after another retention, and not
 // before the next inspection: one that cannot start must not be tried at once.
 func (s *State) postponeRetirement(now time.Time) {
-	s.Retention.Until = now.Add(max(s.Policy.KeepOldFor, s.Policy.InspectionInterval))
+	s.beginRetention(now, s.Policy.InspectionInterval)
 }

@@ -24,10 +24,17 @@ const (
 	Forward Choice = "forward"
 	// Abort stops and leaves everything as it is.
 	Abort Choice = "abort"
+	// Postpone has a cutover wait until a time: what was approved until then does not
+	// count any more.
+	Postpone Choice = "postpone"
+	// Cancel stops a run that is at work or waits, and puts back what it has changed.
+	Cancel Choice = "cancel"
 )
 
 // Choices lists every choice.
-func Choices() []Choice { return []Choice{Approve, Retry, Skip, RollBack, Forward, Abort} }
+func Choices() []Choice {
+	return []Choice{Approve, Retry, Skip, RollBack, Forward, Abort, Postpone, Cancel}
+}
 
 // Decision is an operator's decision.
 type Decision struct {
@@ -37,6 +44,8 @@ type Decision struct {
 	Server string `json:"server,omitempty"`
 	// Digest identifies what is approved; see [Approval.Digest].
 	Digest string `json:"digest,omitempty"`
+	// Until is when a postponement ends.
+	Until time.Time `json:"until,omitzero"`
 	// Accept names findings that a retry accepts, in the form of [Finding.Ref].
 	Accept []string `json:"accept,omitempty"`
 	// Force skips a server although it still serves users.
@@ -70,6 +79,8 @@ func (d Decision) Validate() error {
 		return fmt.Errorf("approve: give the digest that you approve")
 	case d.Choice == Skip && d.Server == "":
 		return fmt.Errorf("skip: name the server")
+	case (d.Choice == Postpone) == d.Until.IsZero():
+		return fmt.Errorf("%s: a time to wait until belongs to a postponement, and to nothing else", d.Choice)
 	case d.Choice != Retry && len(d.Accept) > 0:
 		return fmt.Errorf("%s: only a retry accepts findings", d.Choice)
 	}

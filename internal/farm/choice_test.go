@@ -13,7 +13,9 @@ func TestDecision_Validate(t *testing.T) {
 	for _, choice := range farm.Choices() {
 		t.Run(string(choice)+" is accepted when complete", func(t *testing.T) {
 			d := complete
-			d.Choice = choice
+			if d.Choice = choice; choice == farm.Postpone {
+				d.Until = epoch
+			}
 			if err := d.Validate(); err != nil {
 				t.Error(err)
 			}
@@ -27,6 +29,8 @@ func TestDecision_Validate(t *testing.T) {
 		{"no choice", func(d *farm.Decision) { d.Choice = "" }, `"" is not one of the choices`},
 		{"choice that is long", func(d *farm.Decision) { d.Choice = farm.Choice(strings.Repeat("ignore", 1<<16)) }, `"ignoreignoreignoreig" is not one of the choices`},
 		{"unknown choice", func(d *farm.Decision) { d.Choice = "ignore" }, `"ignore" is not one of the choices`},
+		{"postponement without a time", func(d *farm.Decision) { d.Choice = farm.Postpone }, "a time to wait until"},
+		{"time for something else", func(d *farm.Decision) { d.Until = epoch }, "a time to wait until"},
 		{"no operator", func(d *farm.Decision) { d.By = "" }, "say who"},
 		{"no reason", func(d *farm.Decision) { d.Reason = "" }, "give a reason"},
 		{"approval without a digest", func(d *farm.Decision) { d.Choice, d.Digest = farm.Approve, "" }, "give the digest"},

@@ -25,78 +25,12 @@ type DecisionInput struct {
 	EventPending bool `json:"eventPending"`
 	// Suspended says why no rotation may start automatically; empty when one may.
 	Suspended string `json:"suspended,omitempty"`
-}
-
-// Action is what a controller does next. The zero value does nothing.
-type Action string
-
-const (
-	// ActionNone does nothing: all is in order, or an operator must act first.
-	ActionNone Action = ""
-	// ActionAwaitCertificate waits until the source offers a newer certificate.
-	ActionAwaitCertificate Action = "await certificate"
-	// ActionWait waits until the certificate in use is due for renewal.
-	ActionWait Action = "wait"
-	// ActionRotate starts a rotation.
-	ActionRotate Action = "rotate"
-)
-
-// ReasonCode is a machine-readable reason for an [Action].
-type ReasonCode string
-
-// The reasons that [Decide] gives.
-const (
-	// CodeTrusted: the farm is as desired, and no renewal is due.
-	CodeTrusted ReasonCode = "trusted"
-	// CodeNotSetUp: the first set-up takes an event or an operator.
-	CodeNotSetUp ReasonCode = "not-set-up"
-	// The next four are not a first set-up, but take an event or an operator too:
-	// the finding of the same name says what happened to an office farm.
-	CodeNameLost           ReasonCode = FindingNameLost
-	CodeNameDangling       ReasonCode = FindingNameDangling
-	CodeNeverSet           ReasonCode = FindingNeverSet
-	CodeCertificatesDiffer ReasonCode = FindingCertificatesDiffer
-	// CodeSetUp: an event asked for the first set-up.
-	CodeSetUp ReasonCode = "set-up"
-	// CodeRenewal: a newer certificate is there, and its time has come.
-	CodeRenewal ReasonCode = "renewal"
-	// CodeNotYetDue: a newer certificate is there, but the one in use is not due.
-	CodeNotYetDue ReasonCode = "not-yet-due"
-	// CodeNoNewer: a renewal is due, but the source has no newer certificate.
-	CodeNoNewer ReasonCode = "no-newer-certificate"
-	// CodeDrift: something other than the certificate is not as desired.
-	CodeDrift ReasonCode = "drift"
-	// CodeRestartPending: a server has yet to load its settings.
-	CodeRestartPending ReasonCode = "restart-pending"
-	// CodeStopped: a finding with severity [Stop] prevents a rotation.
-	CodeStopped ReasonCode = "stopped-by-finding"
-	// CodeUnobserved: some server could not be observed.
-	CodeUnobserved ReasonCode = "unobserved"
-	// CodeSuspended: a rotation is needed, but automatic rotation is suspended.
-	CodeSuspended ReasonCode = "suspended"
-)
-
-// The reasons that a controller adds.
-const (
-	// CodeRefused: the last rotation, or a requested rollback, was refused.
-	CodeRefused ReasonCode = "refused"
-	// CodeUndecided: the decision itself failed.
-	CodeUndecided ReasonCode = "undecided"
-	// CodeOutdated: what was decided last does not count any more, because a run works,
-	// or has ended since, or because no inspection has followed in time.
-	CodeOutdated ReasonCode = "outdated"
-	// CodeStartedElsewhere: a run of the farm was started by hand.
-	CodeStartedElsewhere ReasonCode = "started-elsewhere"
-)
-
-// Next is what a controller does next, and why.
-type Next struct {
-	Action Action     `json:"action"`
-	Code   ReasonCode `json:"code"`
-	// Reason is Code in words for operators, with names and times.
-	Reason string `json:"reason"`
-	// NeedsOperator reports whether nothing will change until an operator acts.
-	NeedsOperator bool `json:"needsOperator"`
+	// NotReleased reports whether no person has released the farm.
+	NotReleased bool `json:"notReleased,omitempty"`
+	// PostponedUntil is until when nothing may start automatically, and PostponedBy who
+	// said so, and why; zero where nobody did.
+	PostponedUntil time.Time `json:"postponedUntil,omitzero"`
+	PostponedBy    string    `json:"postponedBy,omitempty"`
 }
 
 // Decide decides what a farm needs next. The farm's own state decides; an event
@@ -107,13 +41,10 @@ func Decide(in DecisionInput) Next {
 		next.Reason = fmt.Sprintf("EXPIRED: %s expired on %s, and data refresh has failed since; %s",
 			in.Current.Thumbprint.Short(), FormatTime(in.Current.NotAfter), next.Reason)
 	}
-	if next.Action == ActionRotate && in.Suspended != "" {
-		return Next{
-			Code: CodeSuspended, NeedsOperator: true,
-			Reason: "suspended: " + in.Suspended + "; otherwise it would rotate: " + next.Reason,
-		}
+	if why, code, unless := in.held(); why != "" {
+		return in.hold(next, why, code, unless)
 	}
-	return next
+	return in.addWindow(in.postpone(next))
 }
 
 func (in DecisionInput) isExpired() bool {
@@ -124,18 +55,18 @@ func (in DecisionInput) nextAction() Next {
 	stops := Stops(in.Findings)
 	switch {
 	case in.Unobserved != "":
-		return needsOperator(CodeUnobserved, "cannot inspect the farm: %s", in.Unobserved)
+		return needsOperator(CodeUnobserved, "cannot inspect the farm: %s", in.Unobserved).unless("an inspection succeeds")
 	case len(stops) > 0:
-		return needsOperator(CodeStopped, "%s: %s", stops[0].Text, stops[0].Remedy)
+		return needsOperator(CodeStopped, "%s: %s", stops[0].Text, stops[0].Remedy).unless("an inspection no longer finds that")
 	case len(in.Differences) == 0:
 		return in.nextAsDesired()
 	case in.Current.Thumbprint == "":
 		return in.nextWithoutCurrent()
 	case in.unnamed() != nil && !in.EventPending && !in.renewalIsDue():
 		f := in.unnamed()
-		return needsOperator(ReasonCode(f.Code), "%s", f.Explain())
+		return needsOperator(ReasonCode(f.Code), "%s", f.Explain()).unless(unlessRotated)
 	case in.Target.Thumbprint == in.Current.Thumbprint:
-		return nextOnDrift(in.Differences)
+		return in.nextOnDrift()
 	}
 	return in.nextRenewal()
 }
@@ -143,7 +74,7 @@ func (in DecisionInput) nextAction() Next {
 // nextWithoutCurrent decides for a farm of which no certificate is known to be in
 // use: it was never set up, or something happened to it that a rotation repairs.
 func (in DecisionInput) nextWithoutCurrent() Next {
-	next := needsOperator(CodeNotSetUp, "the trust was never set up: no office farm has an S2SCertificateName: rotate once by hand, or send an event")
+	next := needsOperator(CodeNotSetUp, "%s", "the trust was never set up: no office farm has an S2SCertificateName: rotate once by hand"+in.orSendAnEvent())
 	if f := in.finding(FindingNameLost, FindingNameDangling, FindingCertificatesDiffer, FindingNeverSet); f != nil {
 		next.Code, next.Reason = ReasonCode(f.Code), f.Explain()
 	} else if in.KnownBefore != "" {
@@ -152,11 +83,19 @@ func (in DecisionInput) nextWithoutCurrent() Next {
 	}
 	switch {
 	case !in.EventPending:
-		return next
+		return next.unless(unlessRotated)
 	case next.Code == CodeNotSetUp:
-		return Next{Action: ActionRotate, Code: CodeSetUp, Reason: "first set-up"}
+		return in.rotate(CodeSetUp, "first set-up")
 	}
-	return Next{Action: ActionRotate, Code: next.Code, Reason: next.Reason}
+	return in.rotate(next.Code, next.Reason)
+}
+
+// orSendAnEvent is the other way to a first set-up, where an event may begin one.
+func (in DecisionInput) orSendAnEvent() string {
+	if why, _, _ := in.held(); why != "" {
+		return ""
+	}
+	return ", or send an event"
 }
 
 // unnamed returns the finding about an office farm without an S2S name; nil when
@@ -178,9 +117,13 @@ func (in DecisionInput) nextAsDesired() Next {
 	if in.renewalIsDue() {
 		next := needsOperator(CodeNoNewer, "waiting for a newer certificate: %s expires on %s", in.Current.Thumbprint.Short(), expiry)
 		next.Action = ActionAwaitCertificate
-		return next
+		return next.unless("the source offers a newer certificate")
 	}
-	return Next{Code: CodeTrusted, Reason: "trusted until " + expiry}
+	next := in.rotate(CodeTrusted, "trusted until "+expiry)
+	next.Action, next.At = ActionNone, in.renewalDate()
+	next.Because = fmt.Sprintf("%s expires on %s", in.Current.Thumbprint.Short(), expiry)
+	next.Do += ", if the source then holds a newer certificate"
+	return next
 }
 
 // nextRenewal decides for a farm whose source offers a certificate other than the
@@ -189,22 +132,26 @@ func (in DecisionInput) nextRenewal() Next {
 	from, to := in.Current.Thumbprint.Short(), in.Target.Thumbprint.Short()
 	switch {
 	case in.EventPending || in.renewalIsDue():
-		return Next{Action: ActionRotate, Code: CodeRenewal, Reason: fmt.Sprintf("from %s, which expires on %s, to %s", from, FormatTime(in.Current.NotAfter), to)}
+		return in.rotate(CodeRenewal, fmt.Sprintf("from %s, which expires on %s, to %s", from, FormatTime(in.Current.NotAfter), to))
 	}
-	return Next{Action: ActionWait, Code: CodeNotYetDue, Reason: fmt.Sprintf("%s is available; the rotation begins on %s", to, FormatTime(in.renewalDate()))}
+	next := in.rotate(CodeNotYetDue, fmt.Sprintf("%s is available; the rotation begins on %s", to, FormatTime(in.renewalDate())))
+	next.Action, next.At = ActionWait, in.renewalDate()
+	next.Because = fmt.Sprintf("%s is available, and %s expires on %s", to, from, FormatTime(in.Current.NotAfter))
+	return next
 }
 
 // nextOnDrift decides for a farm that uses the right certificate but differs in
 // something else. A pending restart alone is not ours to make: any change of
 // settings causes one, and the administrator who made it picks the time.
-func nextOnDrift(differences []Difference) Next {
+func (in DecisionInput) nextOnDrift() Next {
+	differences := in.Differences
 	first := slices.IndexFunc(differences, func(d Difference) bool { return d.Step != StepRestart })
 	if first < 0 {
 		d := differences[0]
-		return needsOperator(CodeRestartPending, "a restart is pending on %s; a rotation makes it, at a time that an operator chooses: %s", d.Server, d.Text)
+		return needsOperator(CodeRestartPending, "a restart is pending on %s; a rotation makes it, at a time that an operator chooses: %s", d.Server, d.Text).unless(unlessRotated)
 	}
 	d := differences[first]
-	return Next{Action: ActionRotate, Code: CodeDrift, Reason: fmt.Sprintf("drift on %s: %s", d.Server, d.Text)}
+	return in.rotate(CodeDrift, fmt.Sprintf("drift on %s: %s", d.Server, d.Text))
 }
 
 func needsOperator(code ReasonCode, format string, args ...any) Next {

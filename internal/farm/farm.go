@@ -120,6 +120,8 @@ type EventMatch struct {
 
 // RotationPolicy is how a rotation proceeds.
 type RotationPolicy struct {
+	// Mode is whether anything is changed at all.
+	Mode Mode `json:"mode,omitempty"`
 	// AtOnce is the largest number of servers that are changed in parallel by
 	// steps that users do not notice.
 	AtOnce int `json:"atOnce"`

@@ -36,12 +36,16 @@ type Wait struct {
 	Text string `json:"text"`
 	// Until is when the wait times out; zero if it never does.
 	Until time.Time `json:"until,omitzero"`
+	// Local is Until on the clocks of the farm's window; empty without a window.
+	Local string `json:"local,omitempty"`
 	// Digest is what an approval must name, and Approval what it stands for; empty and nil
 	// where no approval is waited for.
 	Digest   string    `json:"digest,omitempty"`
 	Approval *Approval `json:"approval,omitempty"`
 	// Blocked are the steps that wait for a decision.
 	Blocked []Blocked `json:"blocked,omitempty"`
+	// TooLate reports whether the certificate in use ends before Until.
+	TooLate bool `json:"tooLate,omitempty"`
 	// RollbackBlocked says why the run cannot be rolled back; empty when it can.
 	RollbackBlocked string `json:"rollbackBlocked,omitempty"`
 	// Options are what an operator can decide now, and Then what follows if nobody does
@@ -61,21 +65,32 @@ func (w *Wait) WithoutDetails() *Wait {
 	return &short
 }
 
-// NeedsOperator reports whether the wait ends by an operator only; false for nil.
-func (w *Wait) NeedsOperator() bool { return w != nil && w.For != ForWindow && w.For != ForController }
+// NeedsOperator reports whether the wait ends by an operator only, or too late without
+// one; false for nil.
+func (w *Wait) NeedsOperator() bool {
+	return w != nil && (w.TooLate || w.For != ForWindow && w.For != ForController && w.For != ForPostponement)
+}
 
 // WaitFor is the kind of a wait.
 type WaitFor string
 
 // What a run can wait for: an operator's approval, a maintenance window, an operator's
-// decision about blocked steps, or the answer of the farm's controller before the first
-// change.
+// decision about blocked steps, the time that an operator has postponed it to, or the
+// answer of the farm's controller before the first change.
 const (
 	ForApproval   WaitFor = "approval"
 	ForWindow     WaitFor = "window"
 	ForDecision   WaitFor = "decision"
 	ForController WaitFor = "controller"
+	// ForPostponement is of a run that is postponed.
+	ForPostponement WaitFor = "postponement"
 )
+
+// CanPostpone reports whether an operator can have the run wait until a time: it waits
+// for an approval or a window, and nothing has taken effect.
+func (w *Wait) CanPostpone() bool {
+	return w != nil && (w.For == ForApproval || w.For == ForWindow || w.For == ForPostponement)
+}
 
 // Name is what is waited for, in words.
 func (w WaitFor) Name() string {
@@ -86,6 +101,8 @@ func (w WaitFor) Name() string {
 		return "the window"
 	case ForController:
 		return "the farm's controller"
+	case ForPostponement:
+		return "the time that it is postponed to"
 	}
 	return "a decision"
 }

@@ -153,6 +153,16 @@ func (w Window) Next(now time.Time, need time.Duration) (Opening, bool) {
 	return Opening{}, false
 }
 
+// Local returns a moment on the clocks of the window's zone, such as "Sat 2026-12-05
+// 22:00 Europe/Zurich". It reads the time zone database, as [Window.Next] does.
+func (w Window) Local(t time.Time) string {
+	zone, err := time.LoadLocation(w.Zone)
+	if err != nil {
+		return ""
+	}
+	return t.In(zone).Format("Mon 2006-01-02 15:04 ") + w.Zone
+}
+
 func (w Window) opensOn(day time.Weekday) bool {
 	return slices.Contains(w.Days, day)
 }

@@ -81,6 +81,27 @@ func ResumeCommand(farmName string) Command {
 	return newCommand("let it be rotated automatically again", string(controller.RequestResume), farmName).withReason()
 }
 
+// ReleaseCommand is the command that lets a farm be rotated by itself.
+func ReleaseCommand(farmName string) Command {
+	return newCommand("let it be rotated by itself", string(controller.RequestRelease), farmName).withReason()
+}
+
+// WithdrawCommand is the command that takes back a request that waits.
+func WithdrawCommand(farmName string) Command {
+	return newCommand("withdraw what was asked for", string(controller.RequestWithdraw), farmName).withReason()
+}
+
+// CancelCommand is the command that stops what runs, and puts back what it has changed.
+func CancelCommand(farmName string) Command {
+	return newCommand("stop it, put back what it has changed, and suspend the farm", string(farm.Cancel), farmName).withReason()
+}
+
+// PostponeCommand is the command that has nothing begin before a time, as it is
+// understood by [farm.ParseUntil].
+func PostponeCommand(farmName, until string) Command {
+	return newCommand("have it wait until then", string(farm.Postpone), farmName, "--until", until).withReason()
+}
+
 // ForgetCommand is the command that ends the controller of a farm that is gone.
 func ForgetCommand(farmName string) Command {
 	return newCommand("forget a farm that is gone", string(controller.RequestForget), farmName).withReason()
@@ -165,6 +186,8 @@ func decisionCommand(farmName, digest string, o farm.Option) (Command, bool) {
 		c = ForwardCommand(farmName)
 	case farm.Abort:
 		c = AbortCommand("", farmName)
+	case farm.Postpone:
+		c = PostponeCommand(farmName, "18h")
 	default:
 		return c, false
 	}
@@ -209,6 +232,7 @@ func EveryCommand(farmName, digest, server string) []Command {
 		ApproveCommand("begin the cutover", farmName, digest), RetryCommand(farmName),
 		SkipCommand(farmName, server, false), SkipCommand(farmName, server, true),
 		RollBackCommand("roll back", farmName), UndoCommand("undo", farmName), ForwardCommand(farmName), AbortCommand("stop", farmName), ResumeCommand(farmName), ForgetCommand(farmName),
+		ReleaseCommand(farmName), WithdrawCommand(farmName), CancelCommand(farmName), PostponeCommand(farmName, "18h"),
 		RotateCommand("rotate", farmName), RotateAcceptingCommand(farmName, false, "pending-reboot@"+server),
 		RotateAcceptingCommand(farmName, true, "pending-reboot"), RetryAcceptingCommand(farmName, "pending-reboot@"+server), StatusCommand(farmName), EveryStepCommand(farmName, true), EveryStepCommand(farmName, false), WatchCommand(farmName), PlanCommand(farmName),
 	}

@@ -27,6 +27,10 @@ func TestEveryCommand(t *testing.T) {
 		"farmtrust abort contoso --reason WHY",
 		"farmtrust resume contoso --reason WHY",
 		"farmtrust forget contoso --reason WHY",
+		"farmtrust release contoso --reason WHY",
+		"farmtrust withdraw contoso --reason WHY",
+		"farmtrust cancel contoso --reason WHY",
+		"farmtrust postpone contoso --until 18h --reason WHY",
 		"farmtrust rotate contoso",
 		"farmtrust rotate contoso --accept pending-reboot@oos-02.contoso.com --reason WHY",
 		"farmtrust rotate contoso --compromised --accept pending-reboot --reason WHY",
@@ -111,8 +115,8 @@ func requestsOn(page report.Page) []controller.RequestKind {
 	var kinds []controller.RequestKind
 	for _, block := range page.Blocks {
 		for _, c := range block.Commands {
-			// An approval is a decision about a run, and not a request of the farm.
-			if verb := c.Args[0]; verb != "status" && verb != "plan" && verb != string(farm.Approve) {
+			// An approval and a cancellation are decisions about a run, and no requests of the farm.
+			if verb := c.Args[0]; verb != "status" && verb != "plan" && verb != string(farm.Approve) && verb != string(farm.Cancel) {
 				kinds = append(kinds, controller.RequestKind(c.Args[0]))
 			}
 		}
@@ -125,7 +129,7 @@ func TestFarm_OffersOnlyWhatIsAccepted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			offered := requestsOn(report.Farm(s, now))
 			for _, kind := range offered {
-				if err := s.CheckRequest(controller.Request{Kind: kind, By: "ada", Reason: "WHY"}, ""); err != nil {
+				if err := s.CheckRequest(now, controller.Request{Kind: kind, By: "ada", Reason: "WHY"}, ""); err != nil {
 					t.Errorf("offers what is refused: %v", err)
 				}
 			}

@@ -19,14 +19,14 @@ func nextInspection(s controller.State) time.Time {
 
 // isAccepted reports whether a controller would accept a request now, so that
 // no page offers what is then refused.
-func isAccepted(s controller.State, kind controller.RequestKind) bool {
-	return s.CheckRequest(controller.Request{Kind: kind, By: "operator", Reason: "page"}, "") == nil
+func isAccepted(s controller.State, now time.Time, kind controller.RequestKind) bool {
+	return s.CheckRequest(now, controller.Request{Kind: kind, By: "operator", Reason: "page"}, "") == nil
 }
 
 // canUndo reports whether an undo is offered: it would be accepted, and could restore
 // what was in use when the farm was last observed.
-func canUndo(s controller.State) bool {
-	return isAccepted(s, controller.RequestUndo) && s.Retention.NoWayBack == ""
+func canUndo(s controller.State, now time.Time) bool {
+	return isAccepted(s, now, controller.RequestUndo) && s.Retention.NoWayBack == ""
 }
 
 // Farm is the page of a farm: until when it is trusted, what its controller
@@ -52,14 +52,53 @@ func farmFacts(s controller.State, now time.Time) Block {
 	if s.Suspended != "" {
 		b.addAlert("suspended", s.Suspended+"; nothing starts by itself until it is resumed")
 	}
+	addConsent(&b, s, now)
 	addCurrent(&b, s, now)
 	if doubt := s.Inspected.RefreshDoubt; doubt != "" && !s.AwaitsInspection() {
 		b.addAlert("data refresh", "fails, or may fail: "+doubt)
 	}
 	addInspections(&b, s, now)
+	b.addFact("next", strings.TrimPrefix(s.WhatNext(now).Sentence(now), "next: "))
 	addRuns(&b, s)
-	addRetention(&b, s)
+	addRetention(&b, s, now)
+	addConfiguration(&b, s.Configured)
 	return b
+}
+
+// addConsent says what anybody has said about rotating by itself.
+func addConsent(b *Block, s controller.State, now time.Time) {
+	switch {
+	case s.Policy.Mode == farm.ModeObserve:
+		b.addFact("observed only", farm.ObservesOnly)
+	case s.IsUnreleased():
+		b.addFact("not released", "farmtrust only looks; "+ReleaseCommand(s.Farm).Line(Program)+" lets it rotate by itself")
+	case s.Released != nil:
+		b.addFact("released", joinNonEmpty(": ", joinNonEmpty(" by ", formatSince(s.Released.At), s.Released.By), s.Released.Reason))
+	}
+	if p := s.Postponed; !s.PostponedUntil(now).IsZero() {
+		b.addFact("postponed", fmt.Sprintf("until %s by %s: %s; nothing starts by itself before that", farm.FormatTime(p.Until), p.By, p.Reason))
+	}
+}
+
+// formatSince is a moment that may not be known.
+func formatSince(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return "since " + farm.FormatTime(at)
+}
+
+// addConfiguration says which configuration counts.
+func addConfiguration(b *Block, c controller.Configured) {
+	if c.Hash == "" {
+		return
+	}
+	text := c.Hash + ", in force"
+	if since := formatSince(c.Since); since != "" {
+		text += " " + since
+	}
+	worker, _, _ := strings.Cut(c.Worker, " (") // the hash of its whole file is another one
+	b.addFact("configuration", fmt.Sprintf("%s (worker %s)", text, worker))
 }
 
 // farmState is how a farm is doing, in a word or two.
@@ -195,7 +234,7 @@ func addPendingEvents(b *Block, pending []controller.Event) {
 }
 
 // addRetention says what is unfinished, and what becomes of the old certificates.
-func addRetention(b *Block, s controller.State) {
+func addRetention(b *Block, s controller.State, now time.Time) {
 	if last := s.LastUnfinished(); last != nil {
 		b.addAlert("not finished", "the rotation to "+last.Target.Thumbprint.Short())
 	}
@@ -208,7 +247,7 @@ func addRetention(b *Block, s controller.State) {
 	for _, c := range s.Retention.Older {
 		b.addFact("older certificate", c.Thumbprint.Short()+" is retired first")
 	}
-	b.addFact("old certificate", fmt.Sprintf("%s is retired after %s", s.Retention.Snapshot.Previous.Thumbprint.Short(), farm.FormatTime(s.Retention.Until)))
+	b.addFact("old certificate", fmt.Sprintf("%s is retired after %s", s.Retention.Snapshot.Previous.Thumbprint.Short(), farm.FormatTime(s.RetirementAt(now))))
 }
 
 // farmCommands are the requests that make sense now and are accepted.
@@ -220,22 +259,31 @@ func farmCommands(s controller.State, now time.Time) []Command {
 			all = append(all, ApproveCommand("approve exactly what is listed", s.Farm, w.Digest))
 		}
 	}
-	if s.Suspended != "" && isAccepted(s, controller.RequestResume) {
+	if run := s.Active; run != nil && run.Wait == nil && !run.GoesBack() {
+		all = append(all, CancelCommand(s.Farm))
+	}
+	if s.IsUnreleased() && isAccepted(s, now, controller.RequestRelease) {
+		all = append(all, ReleaseCommand(s.Farm))
+	}
+	if s.Mailbox.Request != nil && isAccepted(s, now, controller.RequestWithdraw) {
+		all = append(all, WithdrawCommand(s.Farm))
+	}
+	if s.Suspended != "" && isAccepted(s, now, controller.RequestResume) {
 		all = append(all, ResumeCommand(s.Farm))
 	}
 	if s.Next.Code == farm.CodeStopped || s.Next.Code == farm.CodeRefused {
 		all = append(all, PlanCommand(s.Farm))
 	}
-	if effect := rotateEffect(s, now); effect != "" && isAccepted(s, controller.RequestRotate) {
+	if effect := rotateEffect(s, now); effect != "" && isAccepted(s, now, controller.RequestRotate) {
 		all = append(all, RotateCommand(effect, s.Farm))
 	}
-	if last := s.LastUnfinished(); last != nil && isAccepted(s, controller.RequestRollback) {
+	if last := s.LastUnfinished(); last != nil && isAccepted(s, now, controller.RequestRollback) {
 		all = append(all, RollBackCommand(rollbackEffect(*last), s.Farm))
 	}
-	if canUndo(s) {
+	if canUndo(s, now) {
 		all = append(all, UndoCommand("go back to "+previousName(*s.Retention.Snapshot)+"; every server is restarted", s.Farm))
 	}
-	if isAccepted(s, controller.RequestForget) {
+	if isAccepted(s, now, controller.RequestForget) {
 		all = append(all, ForgetCommand(s.Farm))
 	}
 	return all
@@ -260,6 +308,8 @@ func rotateEffect(s controller.State, now time.Time) string {
 		return "make the pending restart"
 	case s.Next.Code == farm.CodeRefused:
 		return "try the rotation again"
+	case s.Next.Code == farm.CodeNotReleased:
+		return "rotate once, without releasing the farm"
 	}
 	return ""
 }

@@ -249,7 +249,16 @@ func farmStates() map[string]controller.State {
 		WorkflowID: "rotate/contoso", Reason: "near expiry of s2s", Since: now.Add(-time.Hour),
 		Paused: []string{"RestartOffice, attempt 1, since 2026-01-05 05:10 UTC"},
 	}
+	unreleased, postponed, observed := idleState(), idleState(), idleState()
+	unreleased.Format, unreleased.Retention, unreleased.Last = controller.Format, controller.Retention{}, controller.LastRun{}
+	unreleased.Next.Because = "not released: farmtrust only looks; otherwise it would rotate, if the source then holds a newer certificate, at 2026-12-06 06:00 UTC: trusted until 2027-01-05 06:00 UTC"
+	unreleased.Next.Unless = "an operator releases the farm, or rotates"
+	unreleased.Configured = controller.Configured{Worker: "w-1, process 7 (configuration 0123456789ab)", Hash: "ba9876543210", Since: now.Add(-time.Hour)}
+	postponed.Format, postponed.Released = controller.Format, &controller.Release{At: now.AddDate(0, -1, 0), By: "ada@desk-1", Reason: "change 4711"}
+	postponed.Postponed = &controller.Postponement{Until: now.AddDate(0, 0, 20), By: "bob@desk-2", Reason: "change freeze"}
+	observed.Format, observed.Policy.Mode = controller.Format, farm.ModeObserve
 	return map[string]controller.State{
+		"farm-not-released": unreleased, "farm-postponed": postponed, "farm-observed-only": observed,
 		"farm-inspecting": inspecting, "farm-rolling-back": rollingBack, "farm-overdue": overdue,
 		"farm-waiting": waiting, "farm-paused": paused,
 		"farm-stopped": stopped, "farm-accepting": accepting, "farm-idle": idleState(), "farm-suspended": suspended, "farm-rotating": rotating, "farm-retiring": retiring, "farm-expired": expired,

@@ -20,6 +20,7 @@ func RunAt(s farm.Status, now time.Time) Page {
 	page := newRunPage(s)
 	page.add(Block{Text: r.Statement})
 	page.addPressing(decideBlocks(s, now)...)
+	page.add(Block{Title: "what you can do", Commands: cancelCommands(s)})
 	page.Blocks = append(page.Blocks, approvalBlocks(s)...)
 	page.add(runCertificates(s))
 	page.add(runFacts(s))

@@ -45,8 +45,19 @@ type FarmState struct {
 	InspectedAt      time.Time `json:"inspectedAt,omitzero"`
 	NextInspectionAt time.Time `json:"nextInspectionAt,omitzero"`
 	Unreachable      bool      `json:"unreachable,omitempty"`
-	// Next is what was decided then.
-	Next farm.Next `json:"next"`
+	// Next is what was decided then. Upcoming is what will be done by itself, of all that
+	// the controller knows, and UpcomingSentence says it in words.
+	Next             farm.Next `json:"next"`
+	Upcoming         farm.Next `json:"upcoming"`
+	UpcomingSentence string    `json:"upcomingSentence"`
+	// ObserveOnly reports whether the configuration lets nothing be changed. Released
+	// says who lets the farm be rotated by itself, left out where nobody does, and
+	// Postponed until when nothing starts by itself.
+	ObserveOnly bool                     `json:"observeOnly"`
+	Released    *controller.Release      `json:"released,omitempty"`
+	Postponed   *controller.Postponement `json:"postponed,omitempty"`
+	// Configuration is the worker's that counts, and since when.
+	Configuration controller.Configured `json:"configuration,omitzero"`
 	// Active is what runs; left out where nothing does.
 	Active *ActiveState `json:"active,omitempty"`
 	// Last is how the last run ended; left out before the first.
@@ -100,8 +111,14 @@ func NewFarmState(s controller.State, now time.Time) FarmState {
 		Recalling: s.Recalling, RecallProblem: s.RecallProblem, Current: summarizeCertificate(s.Inspected.Current),
 		InspectedAt: s.Inspected.At.UTC(), NextInspectionAt: nextInspection(s).UTC(), Unreachable: s.Inspected.Unreachable,
 		Next: s.Next, Request: s.Mailbox.Request, PendingEvents: s.Mailbox.Pending,
-		CanRollBack: isAccepted(s, controller.RequestRollback), CanUndo: canUndo(s), NoWayBack: s.Retention.NoWayBack,
+		CanRollBack: isAccepted(s, now, controller.RequestRollback), CanUndo: canUndo(s, now), NoWayBack: s.Retention.NoWayBack,
 		InspectionIntervalMS: s.Policy.InspectionInterval.Milliseconds(), KeepOldForMS: s.Policy.KeepOldFor.Milliseconds(),
+	}
+	f.Upcoming = s.WhatNext(now)
+	f.UpcomingSentence = f.Upcoming.Sentence(now)
+	f.ObserveOnly, f.Released, f.Configuration = s.Policy.Mode == farm.ModeObserve, s.Released, s.Configured
+	if !s.PostponedUntil(now).IsZero() {
+		f.Postponed = s.Postponed
 	}
 	if f.Next.Code == farm.CodeTrusted && !s.IsTrusted(now) {
 		f.Next = farm.Next{Code: farm.CodeOutdated, Reason: describeInspected(s, now)}
@@ -119,7 +136,7 @@ func NewFarmState(s controller.State, now time.Time) FarmState {
 		f.Previous = summarizeCertificate(s.Retention.Snapshot.Previous)
 	}
 	if s.WillRetire() {
-		f.RetireAt = s.Retention.Until.UTC()
+		f.RetireAt = s.RetirementAt(now).UTC()
 	}
 	return f
 }

@@ -180,3 +180,12 @@ func DecisionCommands(s farm.Status) []Command {
 	}
 	return all
 }
+
+// cancelCommands stop a run that is at work; nil where it waits, which other commands
+// decide about, and where it already puts back what was changed.
+func cancelCommands(s farm.Status) []Command {
+	if s.Wait != nil || s.Report.Outcome != "" || s.Phase == farm.PhaseRollingBack || s.Report.Intent.GoesBack() {
+		return nil
+	}
+	return []Command{CancelCommand(s.Report.Farm)}
+}

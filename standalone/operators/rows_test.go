@@ -139,7 +139,7 @@ func anything(farmName string) []any {
 
 func controllerMessageRows() []row {
 	signalAnything := func(t *testing.T, w *testFarm) {
-		for _, name := range []string{workflows.EventSignal, workflows.ConfigurationSignal, workflows.RunSignal, "unknown"} {
+		for _, name := range []string{workflows.EventSignal, workflows.ConfigurationSignal, workflows.RunSignal, workflows.WithdrawSignal, "unknown"} {
 			for _, content := range anything(w.name) {
 				w.signal(t, name, content)
 			}

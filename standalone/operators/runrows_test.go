@@ -79,11 +79,13 @@ func rotationRows() []row {
 
 		{rotateTrust, buttonSignal, "any, with any content", waitsForApproval, func(t *testing.T, w *testFarm) {
 			for _, content := range anything(w.name) {
-				if err := w.temporal.SignalWorkflow(t.Context(), workflows.RotateID(w.name), "", "unknown", content); err != nil {
-					t.Fatal(err)
+				for _, name := range []string{workflows.ConfigurationSignal, "unknown"} {
+					if err := w.temporal.SignalWorkflow(t.Context(), workflows.RotateID(w.name), "", name, content); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
-		}, stillWaits.saying("dropped: a rotation takes no signals"), nil},
+		}, stillWaits.saying("dropped, or a reason to read the farm's configuration again: nothing is believed"), nil},
 		{rotateTrust, buttonUpdate, "any, with any content", waitsForApproval, func(t *testing.T, w *testFarm) {
 			for _, content := range append(anything(w.name), farm.Decision{Choice: farm.Approve, Digest: "000000000000", By: "eve", Reason: "a forgery"}) {
 				w.requireRefused(t, workflows.RotateID(w.name), workflows.DecideUpdate, content)

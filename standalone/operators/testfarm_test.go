@@ -101,6 +101,13 @@ func (s *testServer) newFarm(t *testing.T, p policy) *testFarm {
 	w.sim, w.before, w.config = sim, sim.Trust(), w.configure(t, sim, p)
 	w.old = sim.State().SharePoint[0].Issuers[0].Thumbprint
 	w.startWorker(t)
+	configured, err := w.config.Farm(w.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.farm.Under(configured.Rotation).Release(context.Background(), operator); err != nil {
+		t.Fatal(err)
+	}
 	return w
 }
 

@@ -96,6 +96,9 @@ func newTestFarm(t *testing.T) *testFarm {
 	t.Cleanup(s.client.Close)
 	s.startSuspended(t)
 	s.worker = startWorker(t, s.dir, s.config, s.temporal.address)
+	if err := s.farm().Release(t.Context(), author); err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 

@@ -34,6 +34,7 @@ func startSlowStep(t *testing.T, lasts time.Duration, through ...grpc.UnaryClien
 	s := startTemporal(t)
 	sim := startFarm(t, map[string]time.Duration{slowScript: lasts})
 	w := startWorker(t, s, loadConfig(t, sim), through...)
+	release(t, s.farmAt("", farmsim.FarmName))
 	waitUntil(t, "the step runs", func() bool { return s.pending(t, rotation, slowStep).GetLastHeartbeatTime() != nil })
 	return s, w
 }

@@ -105,6 +105,14 @@ func loadConfig(t *testing.T, sim *farmsim.Farm, oldAndNew ...string) *config.Co
 	return c
 }
 
+// release lets a farm be rotated by itself.
+func release(t *testing.T, f client.Farm) {
+	t.Helper()
+	if err := f.Release(t.Context(), client.Author{By: "operator", Reason: "for the test"}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // testWorker is a running worker.
 type testWorker struct {
 	logs *observer.ObservedLogs

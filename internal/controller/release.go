@@ -1,0 +1,97 @@
+package controller
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// Release is a person's word that a farm may be rotated without being asked each time.
+type Release struct {
+	At     time.Time `json:"at,omitzero"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// Postponement is a person's word that nothing starts by itself until a time.
+type Postponement struct {
+	Until  time.Time `json:"until"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
+}
+
+// Format is that of the states that this version writes. From 1 on a farm is rotated
+// by itself only where it is released, and a retention is kept by when it began. A state
+// of format 0 is of a version that did neither, and is treated as it did until it is
+// upgraded.
+const Format = 1
+
+// byEarlierVersion is who released the farms that were rotated before there were
+// releases.
+const byEarlierVersion = "an earlier version"
+
+// Upgrade makes a state of an earlier version one of this: a farm that was rotated
+// counts as released.
+func (s *State) Upgrade() {
+	if s.Format >= Format {
+		return
+	}
+	s.Format = Format
+	if hasRotated := !s.Last.At.IsZero() || s.Active != nil || s.Retention.Snapshot != nil; hasRotated && s.Released == nil {
+		s.Released = &Release{By: byEarlierVersion, Reason: "it has rotated the farm"}
+	}
+	if r := &s.Retention; r.Begun.IsZero() && !r.Until.IsZero() {
+		r.Begun = r.Until.Add(-s.Policy.KeepOldFor)
+	}
+}
+
+// IsUnreleased reports whether nothing may start by itself because no person has said
+// so.
+func (s *State) IsUnreleased() bool { return s.Format >= Format && s.Released == nil }
+
+// describeRelease says since when, by whom and why a farm is released.
+func (s *State) describeRelease() string {
+	if s.Released == nil {
+		return s.Farm + " is released" // by a version that knew no releases
+	}
+	r := *s.Released
+	text := fmt.Sprintf("%s has been released by %s", s.Farm, r.By)
+	if !r.At.IsZero() {
+		text = fmt.Sprintf("%s has been released since %s, by %s", s.Farm, farm.FormatTime(r.At), r.By)
+	}
+	return text + ": " + cmp.Or(r.Reason, "no reason is known")
+}
+
+func (s *State) release(now time.Time, r Request) {
+	s.Upgrade()
+	s.Released, s.Inspected.Due = &Release{At: now, By: r.By, Reason: r.Reason}, true
+}
+
+// takeReleaseBack has nothing start by itself any more. What runs goes on.
+func (s *State) takeReleaseBack() {
+	s.Upgrade()
+	s.Released, s.Inspected.Due = nil, true
+}
+
+func (s *State) postpone(r Request) {
+	s.Postponed, s.Inspected.Due = &Postponement{Until: r.Until, By: r.By, Reason: r.Reason}, true
+}
+
+// PostponedUntil is until when nothing starts by itself; zero where nobody said so, or
+// that time is over.
+func (s *State) PostponedUntil(now time.Time) time.Time {
+	if s.Postponed == nil || !s.Postponed.Until.After(now) {
+		return time.Time{}
+	}
+	return s.Postponed.Until
+}
+
+// describe says who postponed, and why.
+func (p *Postponement) describe() string {
+	if p == nil {
+		return ""
+	}
+	return p.By + " (" + p.Reason + ")"
+}

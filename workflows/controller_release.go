@@ -1,0 +1,58 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/internal/controller"
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
+
+// receiveWithdrawals takes back requests that were given up. What is just being begun is
+// not: whoever asked learns that it runs.
+func (c *farmController) receiveWithdrawals() {
+	for c.launching != RotateID(c.Farm) {
+		var w controller.Withdrawal
+		if !c.withdrawals.ReceiveAsync(&w) {
+			return
+		}
+		c.WithdrawRequest(w)
+	}
+}
+
+// dropExpired drops a request that has waited too long; whoever asked is told.
+func (c *farmController) dropExpired(ctx workflow.Context) {
+	if why := c.DropExpired(workflow.Now(ctx)); why != nil {
+		workflow.GetLogger(ctx).Info("a request has expired", "farm", c.Farm, "what", why.Error())
+	}
+}
+
+// readPolicy reads the farm's policy from a worker's configuration, since one has just
+// started: what it says counts at once, and for what has begun as well. It is read, and
+// not taken from the signal, which anybody can send.
+func (c *farmController) readPolicy(ctx workflow.Context) {
+	c.policyDue = false
+	var f farm.Farm
+	err := executeBounded(ctx, func(ctx workflow.Context) workflow.Future {
+		return workflow.ExecuteActivity(readOptions(ctx, "read the configuration of "+c.Farm), a.LoadFarm, c.Farm)
+	}, &f)
+	if err != nil {
+		workflow.GetLogger(ctx).Warn("the configuration is not read; the next inspection reads it", "farm", c.Farm, "error", err)
+		return
+	}
+	c.ApplyPolicy(controller.PolicyOf(f.Rotation))
+	c.tellRun(ctx)
+}
+
+// tellRun tells what runs that the configuration may have changed. A run that does not
+// hear it goes on with the one that it has.
+func (c *farmController) tellRun(ctx workflow.Context) {
+	if c.Active == nil {
+		return
+	}
+	sent := workflow.SignalExternalWorkflow(ctx, c.Active.WorkflowID, c.Active.RunID, ConfigurationSignal, nil)
+	workflow.GoNamed(ctx, "configuration", func(ctx workflow.Context) {
+		if err := sent.Get(ctx, nil); err != nil {
+			workflow.GetLogger(ctx).Info("the run is not told of its configuration", "farm", c.Farm, "error", err)
+		}
+	})
+}
