@@ -34,7 +34,11 @@ func (c *farmController) logNext(ctx workflow.Context) {
 	switch key := changed.Sentence(now); {
 	case c.legacy, next.IsInspection() && next.At.IsZero(), key == c.loggedNext:
 	default:
-		workflow.GetLogger(ctx).Info(text, "farm", c.Farm)
+		if to := c.log(ctx, eventFarm); next.NeedsOperator {
+			to.Warn(text)
+		} else {
+			to.Info(text)
+		}
 		c.loggedNext = key
 	}
 }

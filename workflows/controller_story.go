@@ -48,7 +48,7 @@ func (c *farmController) tellChanges(ctx workflow.Context) {
 // facts are what a controller knows and an operator would read in its log, always in
 // the same order. One that does not hold has no text.
 func (c *farmController) facts() []toldFact {
-	facts := []toldFact{
+	return []toldFact{
 		{true, joinIf("unmanaged: ", c.Unmanaged)},
 		{true, joinIf("it cannot be recalled what ran before: ", c.RecallProblem)},
 		{true, joinIf("suspended: ", c.Suspended)},
@@ -57,14 +57,6 @@ func (c *farmController) facts() []toldFact {
 		{false, c.describeInUse()},
 		{false, c.describeRetention()},
 	}
-	var next toldFact
-	switch {
-	case c.Active == nil && !c.Inspected.Due && c.Next.Reason != "":
-		next = toldFact{c.Next.NeedsOperator, joinNonEmpty(": ", "next: "+describeAction(c.Next.Action), c.Next.Reason)}
-	case len(c.told) > len(facts):
-		next = c.told[len(facts)] // a run tells itself what it does, and what follows it is decided yet
-	}
-	return append(facts, next)
 }
 
 func joinIf(prefix, text string) string {
@@ -72,13 +64,6 @@ func joinIf(prefix, text string) string {
 		return ""
 	}
 	return prefix + text
-}
-
-func describeAction(a farm.Action) string {
-	if a == farm.ActionNone {
-		return "nothing"
-	}
-	return string(a)
 }
 
 func (c *farmController) describeRelease() string {
