@@ -72,6 +72,8 @@ func (a *app) askState(ctx context.Context, f client.Farm) (*controller.State, e
 		return err
 	})
 	switch {
+	case client.IsUnanswered(err):
+		return nil, silentWorker(f)
 	case errors.Is(err, client.ErrNoController):
 		return nil, nil
 	case err != nil:

@@ -47,8 +47,8 @@ Afterwards the farm is suspended: nothing is rotated automatically until
 	}
 	addAuthorFlags(c, &by, requiredReason)
 	addDetachFlag(c, &detach)
-	addYesFlag(c, &yes)
 	addExpiresFlag(c, &expires)
+	addYesFlag(c, &yes)
 	return c
 }
 
