@@ -22,7 +22,7 @@ func (c *farmController) receiveWithdrawals() {
 // dropExpired drops a request that has waited too long; whoever asked is told.
 func (c *farmController) dropExpired(ctx workflow.Context) {
 	if why := c.DropExpired(workflow.Now(ctx)); why != nil {
-		workflow.GetLogger(ctx).Info("a request has expired", "farm", c.Farm, "what", why.Error())
+		c.log(ctx, eventRequest).Info("a request has expired: " + why.Error())
 	}
 }
 
