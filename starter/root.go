@@ -50,7 +50,7 @@ const siteVariable = "FARMTRUST_SITE"
 const (
 	outputTable = "table"
 	outputJSON  = "json"
-	outputHTML  = "html" // of reports only
+	outputHTML  = "html" // of reports, plans and what is to be approved
 )
 
 // newRoot returns the root command with all others.
@@ -98,7 +98,7 @@ inspected. release lets it be rotated by itself, observe takes that back.
 	}
 	root.PersistentFlags().StringVar(&a.config, "config", "", "farmtrust's configuration `file`, for check and event")
 	root.PersistentFlags().StringVar(&a.site, "site", os.Getenv(siteVariable), "the `site` of the farm's workers, for a farm that has no controller yet")
-	root.PersistentFlags().StringVarP(&a.output, "output", "o", outputTable, "`format`: table, json (last line) or, for report, html")
+	root.PersistentFlags().StringVarP(&a.output, "output", "o", outputTable, "`format`: table, json (last line); some also html")
 	root.PersistentFlags().Var(&a.color, "color", "`when` to use colour: auto, always or never")
 	must(root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{string(console.ColorAuto), string(console.ColorAlways), string(console.ColorNever)}, cobra.ShellCompDirectiveNoFileComp)))
 	must(root.RegisterFlagCompletionFunc("output", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -120,7 +120,7 @@ func must(err error) {
 
 // outputsOf lists what -o may be for a command.
 func outputsOf(c *cobra.Command) []string {
-	if c.Name() == "report" {
+	if slices.Contains([]string{"report", "plan", "approve"}, c.Name()) {
 		return []string{outputTable, outputJSON, outputHTML}
 	}
 	return []string{outputTable, outputJSON}

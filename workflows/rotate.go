@@ -64,6 +64,9 @@ type rotation struct {
 	found *farm.Inspection
 	// seenAtEnd reports whether the farm was observed after the last change.
 	seenAtEnd bool
+	// unstaging is the plan of a way back that only removes what was staged; nil for any
+	// other.
+	unstaging *farm.RollbackPlan
 	// verified reports whether the farm was verified, apart from servers left out.
 	verified bool
 	// restartedAgain reports whether the verification has had restarts made.
