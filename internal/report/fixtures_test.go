@@ -359,7 +359,8 @@ func summaries() []controller.Summary {
 	suspended.Phase, suspended.NeedsOperator, suspended.Worker = controller.Suspended, true, controller.WorkerNone
 	return []controller.Summary{
 		calm, waits, approval, blocked, expired, suspended,
-		{Farm: "wingtip", Managed: true, Worker: controller.WorkerSilent}, {Farm: "woodgrove"},
+		{Farm: "wingtip", Managed: true, Worker: controller.WorkerSilent},
+		{Farm: "woodgrove"},
 	}
 }
 
