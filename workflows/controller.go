@@ -98,8 +98,6 @@ type farmController struct {
 	told           []toldFact
 	toldUnobserved string
 	toldFindings   []string
-	// loggedNext is what the log was last told that will be done.
-	loggedNext string
 }
 
 // registerHandlers registers the state query and the updates, and opens the signal
