@@ -161,8 +161,7 @@ func (a *app) decide(ctx context.Context, farmName string, d farm.Decision, yes 
 		return a.explainRequest(ctx, farmName, err)
 	}
 	return a.show(decidedRun{farmName, run.ID(), d}, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "%s Watch it: %s\n", replyTo(wait, d, time.Now()), a.commandLine(report.WatchCommand(farmName)))
-		return err
+		return a.say(w, "%s Watch it: %s", replyTo(wait, d, time.Now()), a.commandLine(report.WatchCommand(farmName)))
 	})
 }
 

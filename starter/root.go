@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -105,10 +106,23 @@ inspected. release lets it be rotated by itself, observe takes that back.
 		return outputsOf(c), cobra.ShellCompDirectiveNoFileComp
 	}))
 	must(root.MarkPersistentFlagFilename("config", "yaml", "yml"))
+	a.wrapHelp(root)
 	root.AddCommand(a.checkCommand(), a.planCommand(), a.rotateCommand(), a.statusCommand(), a.farmsCommand(), a.reportCommand(), a.eventCommand(),
 		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.undoCommand(), a.forwardCommand(), a.abortCommand(), a.resumeCommand(),
 		a.releaseCommand(), a.observeCommand(), a.postponeCommand(), a.cancelCommand(), a.withdrawCommand(), a.forgetCommand(), a.versionCommand(), exitCodesTopic())
 	return root
+}
+
+// wrapHelp has the help of all commands fit the terminal.
+func (a *app) wrapHelp(root *cobra.Command) {
+	write := root.HelpFunc()
+	root.SetHelpFunc(func(c *cobra.Command, args []string) {
+		var help bytes.Buffer
+		c.SetOut(&help)
+		write(c, args)
+		c.SetOut(nil)
+		_ = console.WriteHelp(a.out, help.String()) // there is nowhere to report a failure to
+	})
 }
 
 // must stops a program whose own flags contradict each other.

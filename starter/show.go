@@ -41,6 +41,15 @@ func (a *app) showStatus(s farm.Status) error {
 	return a.show(s, func(w io.Writer) error { return a.writePage(w, report.RunAt(s, now)) })
 }
 
+// say writes a message of a line or more for an operator.
+func (a *app) say(w io.Writer, format string, args ...any) error {
+	return console.Messages{Program: a.program}.Write(w, fmt.Sprintf(format, args...))
+}
+
+// tell writes a message beside what was asked for. There is nowhere to report it to where
+// that fails.
+func (a *app) tell(format string, args ...any) { _ = a.say(a.err, format, args...) }
+
 // writePage writes a page as text, or as HTML where that was asked for, whose commands
 // call the program as it was called.
 func (a *app) writePage(w io.Writer, page report.Page) error {

@@ -20,6 +20,7 @@ func (r *rotation) rollBack(cancellable workflow.Context) ending {
 	defer cancel()
 	r.decisions.beginRollback()
 	r.target, r.restartStep, r.replicationStep = r.snapshot.Target, farm.StepRestartAgain, farm.StepReplicationAgain
+	r.progress.noteTarget(r.target)
 	if len(r.observed.Office) == 0 {
 		// Until the first observation: who is the master, for one.
 		r.observed = r.snapshot.Before

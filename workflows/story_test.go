@@ -88,7 +88,7 @@ func normalize(text string) string {
 }
 
 // runControllerStory runs a controller, and returns what the log has of it. An event
-// has it rotate; then an administrator removes an issuer, and an operator rolls back.
+// has it rotate; then an administrator removes an issuer, and an operator undoes it.
 func runControllerStory(t *testing.T) string {
 	t.Helper()
 	f := newTestFarm(t, farmsim.Options{})

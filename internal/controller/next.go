@@ -21,7 +21,7 @@ func (s *State) WhatNext(now time.Time) farm.Next {
 		return s.Active.next()
 	case s.Mailbox.Request != nil:
 		return s.Mailbox.Request.next()
-	case s.Inspected.At.IsZero() || s.Inspected.Due || s.Last.At.After(s.Inspected.At):
+	case s.Inspected.At.IsZero() || s.Inspected.Due || s.Inspected.Outdated || s.Last.At.After(s.Inspected.At):
 		return farm.Next{Do: farm.Inspect, Because: "what is known of it may be over"}
 	}
 	next := s.Next

@@ -87,6 +87,7 @@ func planUnstaging(s Snapshot, f Farm, now Observed) RollbackPlan {
 			"the %s stays: another administrator has set the certificate since", d.Subject))
 	}
 	p.plan.Reversals = unused
+	p.plan.Proofs = p.prove()
 	return p.plan
 }
 
