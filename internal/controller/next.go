@@ -25,6 +25,9 @@ func (s *State) WhatNext(now time.Time) farm.Next {
 		return farm.Next{Do: farm.Inspect, Because: "what is known of it may be over"}
 	}
 	next := s.Next
+	if next.Code == farm.CodeTrusted && !s.IsTrusted(now) {
+		next.Code, next.Reason = farm.CodeOutdated, "it was not inspected since"
+	}
 	if next.Do == "" && !next.NeedsOperator {
 		next.Do, next.At, next.Local = farm.Inspect, s.NextInspectionAt(), ""
 	}
