@@ -165,8 +165,15 @@ func addRetention(b *Block, s controller.State, now time.Time) {
 	if !s.WillRetire() {
 		return
 	}
+	order := "first"
+	if s.RetiresCompromised() {
+		order = "after the compromised one"
+	}
 	for _, c := range s.Retention.Older {
-		b.addFact("older certificate", c.Thumbprint.Short()+" is retired first")
+		b.addFact("older certificate", c.Thumbprint.Short()+" is retired "+order)
+	}
+	if s.Retention.Retired {
+		return
 	}
 	b.addFact("old certificate", fmt.Sprintf("%s is retired after %s", s.Retention.Snapshot.Previous.Thumbprint.Short(), farm.FormatTime(s.RetirementAt(now))))
 }
