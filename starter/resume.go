@@ -42,7 +42,7 @@ func (a *app) resume(ctx context.Context, farmName string, by client.Author) err
 		return a.explainRequest(ctx, farmName, err)
 	}
 	return a.show(acceptance{Farm: farmName, WorkflowID: f.ControllerID()}, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "%s: resumed; it is inspected now, and rotated if that is due: %s\n", farmName, a.commandLine(report.StatusCommand(farmName)))
+		_, err := fmt.Fprintf(w, "%s: resumed; it is inspected now, and rotated if that is due and it is released: %s\n", farmName, a.commandLine(report.StatusCommand(farmName)))
 		return err
 	})
 }

@@ -20,8 +20,9 @@ const help = `Runs farmtrust's workflows and activities, and a controller for ea
 farm, until Ctrl-C or SIGTERM. Running steps get 20 seconds to finish; any that are
 cut off continue at the next start.
 
-Each controller inspects its farm at once, and starts a rotation if one is due:
-"farmtrust status" shows which. Before the cutover, the first step that takes effect,
+Each controller inspects its farm at once. On a farm that an operator has released
+("farmtrust release") it starts a rotation if one is due; on any other, nothing is
+changed that nobody has asked for. "farmtrust status" shows what follows. Before the cutover, the first step that takes effect,
 the rotation waits for an approval or a maintenance window if the configuration asks
 for one ("approval", "window").
 
