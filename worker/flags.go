@@ -88,7 +88,7 @@ func parse(name string, args []string, w io.Writer) (options, error) {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.StringVar(&o.config, "config", "farmtrust.yaml", "the configuration `file`: the farms and how to reach them")
 	flags.Var(&o.level, "log-level", "log entries of this `level` and above: debug, info, warn or error (default info)")
-	flags.Var(&o.format, "log-format", "log lines of this `format`: text for people, json for programs (default text on a terminal, json elsewhere)")
+	flags.Var(&o.format, "log-format", "log lines of this `format`: text for people, json for programs; by itself text on a terminal, json elsewhere")
 	flags.BoolVar(&o.version, "version", false, "show the version, commit and Go version of this build")
 	flags.BoolVar(&o.fingerprints, "fingerprints", false, "show the SHA-256 of what this version runs on servers, to find it in their logs")
 	flags.StringVar(&o.deployment.Name, "deployment", "", "be one version of the Temporal worker deployment of this `name`; needs -build")
