@@ -80,17 +80,13 @@ func (p *progress) tellStep(ctx workflow.Context, host string, step farm.Step, r
 	to := log.With(p.log(ctx, eventStep), "server", host, "step", string(step), "took", workflow.Now(ctx).Sub(p.startedAt[hostStep{host, step}]))
 	switch {
 	case err != nil:
-		to.Warn(joinNonEmpty(": ", string(step), string(farm.StateFailed), withoutServer(Explain(err), host)), "state", string(farm.StateFailed))
+		to.Warn(joinNonEmpty(": ", string(step), string(farm.StateFailed), farm.TrimHost(Explain(err), host)), "state", string(farm.StateFailed))
 	case result.Changed:
 		to.Info(joinNonEmpty(", ", string(step)+": "+string(farm.StateChanged), result.Detail), "state", string(farm.StateChanged))
 	default:
 		to.Debug(joinNonEmpty(", ", string(step)+": done, nothing changed", result.Detail), "state", string(farm.StateUnchanged))
 	}
 }
-
-// withoutServer takes a server's name off the beginning of what is said of it: each
-// line begins with it anyway.
-func withoutServer(text, host string) string { return strings.TrimPrefix(text, host+": ") }
 
 // tellWait tells what the run waits for. Of blocked steps each is told by itself.
 func (o *operation) tellWait(ctx workflow.Context, event string) {
@@ -131,7 +127,7 @@ func (o *operation) tellWaited(ctx workflow.Context) {
 func (o *operation) tellBlocked(ctx workflow.Context, b farm.Blocked) {
 	what := ""
 	if !o.progress.showsFailure(b) {
-		what = withoutServer(b.Text, b.Server)
+		what = farm.TrimHost(b.Text, b.Server)
 	}
 	until := ""
 	if !b.Until.IsZero() {

@@ -126,9 +126,9 @@ func describeStep(host string, s farm.StepReport) string {
 	text := fmt.Sprintf("%s: %s", s.Step, s.State)
 	switch {
 	case s.State == farm.StateFailed && s.Detail != "":
-		text += ", " + withoutHost(s.Detail, host)
+		text += ", " + farm.TrimHost(s.Detail, host)
 	case s.State == farm.StateRunning && s.LastError != "":
-		text += fmt.Sprintf(", attempt %d, the last failed: %s", max(s.Attempts, 2), withoutHost(s.LastError, host))
+		text += fmt.Sprintf(", attempt %d, the last failed: %s", max(s.Attempts, 2), farm.TrimHost(s.LastError, host))
 	}
 	return text
 }
