@@ -252,7 +252,7 @@ type NextOpening struct {
 func (a *Activities) FindOpening(_ context.Context, in OpeningInput) (NextOpening, error) {
 	o, ok := in.Window.Next(in.Now, in.Need)
 	if !ok {
-		return NextOpening{}, terminalError(WindowTooShort, "the window %s is never open for %s, which the cutover takes: make it longer", in.Window, in.Need)
+		return NextOpening{}, terminalError(WindowTooShort, "the window %s is never open for %s, which the cutover takes: make it longer", in.Window, farm.FormatDuration(in.Need))
 	}
 	return NextOpening{Opening: o, Local: in.Window.Local(o.From)}, nil
 }

@@ -28,8 +28,10 @@ type EndResult struct {
 	// Differences are those that are left, of a rollback to the state before it.
 	Differences []farm.Difference `json:"differences"`
 	Findings    []farm.Finding    `json:"findings,omitempty"`
-	// Unseen names the servers that did not answer, and why; empty when all did.
-	Unseen string `json:"unseen,omitempty"`
+	// Unseen names the servers that did not answer, and why, and UnseenHosts them alone;
+	// empty when all did.
+	Unseen      string   `json:"unseen,omitempty"`
+	UnseenHosts []string `json:"unseenHosts,omitempty"`
 	// Version is the build of the worker, from [Interceptors].
 	Version string `json:"version,omitempty"`
 }
@@ -63,11 +65,14 @@ func (a *Activities) ObserveEnd(ctx context.Context, in EndInput) (EndResult, er
 			readings[host] = r
 		}
 	}
-	return compareEnd(in, f, readings.Observed(f), describeProblems(hosts, problems)), nil
+	end := compareEnd(in, f, readings.Observed(f))
+	end.Unseen = describeProblems(hosts, problems)
+	end.UnseenHosts = slices.DeleteFunc(hosts, func(host string) bool { return problems[host] == "" })
+	return end, nil
 }
 
-func compareEnd(in EndInput, f farm.Farm, observed farm.Observed, unseen string) EndResult {
-	end := EndResult{Unseen: unseen}
+func compareEnd(in EndInput, f farm.Farm, observed farm.Observed) EndResult {
+	var end EndResult
 	end.Current, _ = observed.Current()
 	if in.Snapshot != nil {
 		plan := farm.PlanRollback(*in.Snapshot, f, observed, in.Skipped...)
@@ -99,5 +104,5 @@ func describeProblems(hosts []string, problems map[string]string) string {
 	case more > few:
 		text += fmt.Sprintf("and %d more; ", more-few)
 	}
-	return text + "what is listed of them is as they were last seen"
+	return text + "what is listed of them is as they were last seen, without what was removed since"
 }

@@ -96,9 +96,9 @@ func (w *healthWatch) complaint() string {
 	if w.breaks == 0 {
 		return fmt.Sprintf("%s is not healthy after its restart: %s", w.host, w.trouble)
 	}
-	return fmt.Sprintf("%s does not stay healthy for %s after its restart; last: %s", w.host, w.healthyFor, w.trouble)
+	return fmt.Sprintf("%s does not stay healthy for %s after its restart; last: %s", w.host, farm.FormatDuration(w.healthyFor), w.trouble)
 }
 
 func (w *healthWatch) report() string {
-	return fmt.Sprintf("%s, healthy for %s", w.last.answer, w.healthyFor)
+	return fmt.Sprintf("%s, healthy for %s", w.last.answer, farm.FormatDuration(w.healthyFor))
 }

@@ -117,7 +117,7 @@ func TestRestartOffice_StaysHealthy(t *testing.T) {
 			}
 		}},
 		{
-			name: "started and then stopped", kind: activities.ServiceNotRunning, says: "does not stay healthy for 1m0s after its restart; last: WACSM is not running (last errors: Application: no certificate)",
+			name: "started and then stopped", kind: activities.ServiceNotRunning, says: "does not stay healthy for 1m after its restart; last: WACSM is not running (last errors: Application: no certificate)",
 			office: func(since time.Duration, seen *powershell.OfficeServer) {
 				if since >= 30*time.Second {
 					seen.Service = powershell.Service{Name: "WACSM"}
@@ -159,7 +159,7 @@ func TestRestartOffice_StaysHealthy(t *testing.T) {
 			},
 		},
 		{
-			name: "well every other time", kind: activities.WaitTimedOut, says: "does not stay healthy for 1m0s after its restart; last: " + discovery + " responds 503",
+			name: "well every other time", kind: activities.WaitTimedOut, says: "does not stay healthy for 1m after its restart; last: " + discovery + " responds 503",
 			office: func(since time.Duration, seen *powershell.OfficeServer) {
 				if since/lookTime%2 == 1 {
 					seen.Discovery.Status = 503
@@ -196,7 +196,7 @@ func assertWatched(t *testing.T, s *restartedServer, seconds int, result activit
 	if got := int((s.now().Sub(s.began) - lookTime) / time.Second); got != seconds {
 		t.Errorf("healthy %d s after the restart, want %d", got, seconds)
 	}
-	if !result.Changed || !strings.HasPrefix(result.Detail, says) || !strings.HasSuffix(result.Detail, "healthy for 1m0s") {
+	if !result.Changed || !strings.HasPrefix(result.Detail, says) || !strings.HasSuffix(result.Detail, "healthy for 1m") {
 		t.Errorf("result %+v, want %q", result, says)
 	}
 }

@@ -128,6 +128,7 @@ func (a *Activities) SetS2SCertificate(ctx context.Context, in SetS2SInput) (Ste
 	if result.SettingsKept = !done.Changed; done.Changed {
 		result.addChange("S2SCertificateName", quoteName(done.Previous), quoteName(in.Target.FriendlyName))
 	}
+	result.addMarks(done.Marked, in.Archive)
 	return result, err
 }
 
@@ -266,11 +267,23 @@ func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) 
 		return StepResult{}, err
 	}
 	seenAt := a.Now()
-	arrived := fmt.Sprintf("has %s after %s", quoteName(in.Name), seenAt.Sub(started).Round(time.Second))
+	arrived := fmt.Sprintf("has %s after %s", quoteName(in.Name), farm.FormatDuration(seenAt.Sub(started)))
 	marked, err := a.markCertificates(ctx, t, in.Unarchive, in.Archive)
 	result, err := a.stepResult(err, len(marked) > 0, arrived+describeMarked(marked), arrived)
+	result.addMarks(marked, in.Archive)
 	result.At = seenAt
 	return result, err
+}
+
+// addMarks adds the certificates that were archived, and those that were unarchived.
+func (r *StepResult) addMarks(marked []string, archived []farm.Thumbprint) {
+	for _, t := range marked {
+		before, after := "archived", "visible"
+		if slices.Contains(archived, farm.Thumbprint(t)) {
+			before, after = after, before
+		}
+		r.addChange("certificate "+farm.Thumbprint(t).Short(), before, after)
+	}
 }
 
 // markCertificates unarchives certificates, then archives others, and returns those

@@ -110,11 +110,11 @@ func (a *Activities) setArchived(ctx context.Context, in OldCertificateInput, ar
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.SetS2SCertificateArchived{Thumbprint: string(in.Old.Thumbprint), Archived: archived})
 	result, err := a.stepResult(a.explainStopped(ctx, t, err), done.Changed, state, state+", or not there")
-	before, after := "visible", "archived"
-	if !archived {
-		before, after = after, before
+	var archive []farm.Thumbprint
+	if archived {
+		archive = append(archive, in.Old.Thumbprint)
 	}
-	result.addChange("certificate "+in.Old.Thumbprint.Short(), before, after)
+	result.addMarks([]string{string(in.Old.Thumbprint)}, archive)
 	return result, err
 }
 

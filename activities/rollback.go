@@ -149,9 +149,11 @@ func (a *Activities) RestoreS2SCertificate(ctx context.Context, in RestoreSettin
 	if done.Changed {
 		result := a.reportChanged("S2SCertificateName is %s again%s", name, marked)
 		result.addChange("S2SCertificateName", quoteName(in.Target.FriendlyName), name)
+		result.addMarks(done.Marked, in.Archive)
 		return result, nil
 	}
 	result, err := a.stepResult(nil, marked != "", fmt.Sprintf("S2SCertificateName is %s, as before%s", name, marked), fmt.Sprintf("S2SCertificateName is %s, as before", name))
+	result.addMarks(done.Marked, in.Archive)
 	result.SettingsKept = true
 	return result, err
 }

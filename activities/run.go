@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
@@ -72,7 +73,7 @@ func (a *Activities) awaitWithin(ctx context.Context, timeout, pause time.Durati
 		case err != nil || done:
 			return err
 		case a.Now().Sub(began) > timeout:
-			return waitTimedOut(attemptOf(ctx), "%s, after %s", instead, timeout)
+			return waitTimedOut(attemptOf(ctx), "%s, after %s", instead, farm.FormatDuration(timeout))
 		}
 		if err := sleepBetweenPolls(ctx, pause); err != nil {
 			return fmt.Errorf("%s: %w", instead, err)

@@ -61,14 +61,6 @@ func (o *operator) run(t *testing.T, args ...string) string {
 	return run(t, o.env, slices.Concat(o.command, args)...)
 }
 
-// try reports whether a command succeeds now.
-func (o *operator) try(t *testing.T, args ...string) bool {
-	t.Helper()
-	command := exec.CommandContext(t.Context(), o.command[0], slices.Concat(o.command[1:], args)...)
-	command.Env = o.env
-	return command.Run() == nil
-}
-
 // operatorIsNeeded is the exit code of a status that waits for an operator.
 const operatorIsNeeded = 5
 
@@ -79,7 +71,7 @@ func (o *operator) status(t *testing.T) (s farm.Status, ok bool) {
 	command := exec.CommandContext(t.Context(), args[0], args[1:]...)
 	command.Env = o.env
 	out, err := command.Output()
-	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && !(ok && exit.ExitCode() == operatorIsNeeded) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && (!ok || exit.ExitCode() != operatorIsNeeded) {
 		return s, false
 	}
 	if err := json.Unmarshal(out, &s); err != nil {

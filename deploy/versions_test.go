@@ -27,9 +27,7 @@ func (top *topology) assertVersionsAreKept(t *testing.T) {
 	o := &operator{command: []string{top.programs.path("farmtrust")}, env: append(top.env("worker"), "USER=operator")}
 
 	top.startVersion(t, c, config, "v1")
-	// Temporal shows who polls a queue only once the right part of it was polled.
-	poll(t, "the worker to be seen", func() bool { return o.try(t, "rotate", "contoso", "--detach") })
-	digest := o.awaitApproval(t)
+	digest := o.rotateUntilApproval(t)
 	top.startVersion(t, c, config, "v2")
 	o.run(t, "approve", "contoso", digest, "--reason", "tested")
 	o.awaitVerified(t)

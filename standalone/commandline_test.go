@@ -118,7 +118,7 @@ func TestCommandLine(t *testing.T) {
 			c.assertExit(t, c.run("", "resume", "contoso", "--reason", "r"), 1, "refused: resume: contoso is not suspended")
 		}},
 		{"the printed command approves", func(t *testing.T) {
-			c.assertExit(t, c.run("", approve...), 0, "contoso: approve accepted; rotate/contoso continues")
+			c.assertExit(t, c.run("", approve...), 0, "Approved. The cutover begins now.")
 		}},
 		{"status --watch shows the rotation until it ends", func(t *testing.T) {
 			c.assertExit(t, c.run("", "status", "contoso", "--watch"), 0, "contoso: verified")
@@ -149,7 +149,7 @@ func TestCommandLine(t *testing.T) {
 		{"undo waits for an approval", func(t *testing.T) {
 			c.assertExit(t, c.run("", "undo", "contoso", "--reason", "refresh fails", "--detach"), 0, "rotate/contoso undoes the last rotation")
 			approve := c.waitForApproval(t)
-			c.assertExit(t, c.run("", approve...), 0, "approve accepted")
+			c.assertExit(t, c.run("", approve...), 0, "Approved. The undo begins now.")
 			waitUntil(t, func() bool { return w.isInspectedSinceLastRun(t) })
 			assertAsBefore(t, w.sim, w.before)
 		}},
@@ -159,7 +159,7 @@ func TestCommandLine(t *testing.T) {
 			c.assertExit(t, c.run("", "status"), 5, "an operator is needed", "suspended")
 		}},
 		{"an event about a suspended farm needs an operator", func(t *testing.T) {
-			c.assertExit(t, c.run(strings.Replace(nearExpiry, `"e1"`, `"e2"`, 1), "event", "-"), 4, "contoso: nothing is done: suspended: the rotation was undone")
+			c.assertExit(t, c.run(strings.Replace(nearExpiry, `"e1"`, `"e2"`, 1), "event", "-"), 5, "contoso: nothing is done: suspended: the rotation was undone")
 		}},
 		{"an event that is delivered twice counts once", func(t *testing.T) {
 			c.assertExit(t, c.run(nearExpiry, "event", "-"), 0, "contoso: nothing is done: trusted until ")

@@ -77,15 +77,16 @@ func parseFlags(name string, args []string, w io.Writer) (options, error) {
 	flags.BoolVar(&o.version, "version", false, "show the version, commit and Go version of this build")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
-			flags.SetOutput(w)
+			var text strings.Builder
+			flags.SetOutput(&text)
 			call := name
 			if name == "standalone" { // go run names it after its folder
 				call = "go run -C standalone ."
 			}
-			fmt.Fprint(w, strings.ReplaceAll(help, programName, call))
+			text.WriteString(strings.ReplaceAll(help, programName, call))
 			flags.PrintDefaults()
-			fmt.Fprint(w, exitHelp)
-			return o, err
+			text.WriteString(exitHelp)
+			return o, errors.Join(err, console.WriteHelp(w, text.String()))
 		}
 		return o, usageErrorf("%w", err)
 	}

@@ -18,6 +18,7 @@ import (
 	"syscall"
 
 	"github.com/farmtrust/farmtrust/internal/console"
+	"github.com/farmtrust/farmtrust/internal/report"
 	"github.com/farmtrust/farmtrust/internal/version"
 )
 
@@ -58,15 +59,20 @@ func run(ctx context.Context, name string, args []string, stdout, stderr io.Writ
 	var usage *usageError
 	switch {
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		complain(stderr, name, err)
 		return exitUsage
 	case err != nil:
-		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		complain(stderr, name, err)
 		return exitFailed
 	case !verified:
 		return exitFailed
 	}
 	return exitOK
+}
+
+// complain writes an error. There is nowhere to report it to where that fails.
+func complain(stderr io.Writer, name string, err error) {
+	_ = console.Messages{Program: report.Program}.Write(stderr, fmt.Sprintf("%s: %v", name, err))
 }
 
 // usageError is an error that the user can correct: a flag, the configuration, a

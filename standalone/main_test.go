@@ -175,9 +175,15 @@ func TestRun_ServerOnly(t *testing.T) {
 // readUntil reads until it has read the text, and returns everything that it read.
 func readUntil(t *testing.T, r io.Reader, text string) string {
 	t.Helper()
+	return readUntilFound(t, r, func(all string) bool { return strings.Contains(all, text) })
+}
+
+// readUntilFound reads until what it has read has what is looked for, and returns it.
+func readUntilFound(t *testing.T, r io.Reader, found func(string) bool) string {
+	t.Helper()
 	var all strings.Builder
 	buffer := make([]byte, 4096)
-	for !strings.Contains(all.String(), text) {
+	for !found(all.String()) {
 		n, err := r.Read(buffer)
 		all.Write(buffer[:n])
 		if err != nil {
@@ -235,12 +241,9 @@ func TestRun_ConfiguredFarmWaitsForApproval(t *testing.T) {
 		code <- run(t.Context(), "standalone", append(slices.Clip(anyPorts), "-exit", "-o", "json", "-config", requireApproval(t, sim)), &out, stderr)
 		_ = stderr.Close()
 	}()
-	said := readUntil(t, shown, "farmtrust abort contoso")
+	approves := regexp.MustCompile(`TEMPORAL_ADDRESS=(\S+) farmtrust approve contoso (\S+) --reason`)
+	command := approves.FindStringSubmatch(readUntilFound(t, shown, approves.MatchString))
 	go func() { _, _ = io.Copy(io.Discard, shown) }()
-	command := regexp.MustCompile(`TEMPORAL_ADDRESS=(\S+) farmtrust approve contoso (\S+) --reason`).FindStringSubmatch(said)
-	if command == nil {
-		t.Fatalf("the output does not say how to approve:\n%s", said)
-	}
 	c, err := temporal.DialContext(t.Context(), temporal.Options{HostPort: command[1], Logger: connect.NewLogger(zap.NewNop())})
 	if err != nil {
 		t.Fatal(err)

@@ -169,7 +169,9 @@ func (p *program) runRounds(ctx context.Context, j *job, c client.Client, at add
 
 // rotateOnce triggers a rotation and shows its progress until it ends.
 func (p *program) rotateOnce(ctx context.Context, f client.Farm, t trigger, at addresses) (farm.Report, error) {
-	fmt.Fprintf(p.err, "%s: %s\n", f.Name(), t.reason())
+	if err := (console.Messages{Program: report.Program}).Write(p.err, f.Name()+": "+t.reason()); err != nil {
+		return farm.Report{}, err
+	}
 	run, err := t.startRotation(ctx, f)
 	if err != nil {
 		return farm.Report{}, err

@@ -28,7 +28,7 @@ func (a *app) askWithin(ctx context.Context, what string, ask func(context.Conte
 	case err := <-answered:
 		return err
 	case <-time.After(noticeAfter):
-		fmt.Fprintf(a.err, "%s: no worker has answered yet; waiting for %s at most\n", what, queryTimeout)
+		a.tell("%s: no worker has answered yet; waiting for %s at most", what, queryTimeout)
 		return <-answered
 	}
 }
@@ -72,6 +72,8 @@ func (a *app) askState(ctx context.Context, f client.Farm) (*controller.State, e
 		return err
 	})
 	switch {
+	case client.IsUnanswered(err):
+		return nil, silentWorker(f)
 	case errors.Is(err, client.ErrNoController):
 		return nil, nil
 	case err != nil:
@@ -104,7 +106,7 @@ func withSite(c client.Client) string {
 func (a *app) warnWithoutWorker(ctx context.Context, f client.Farm) error {
 	_, err := a.findWorker(ctx, f)
 	if isCannotTell(err) {
-		_, err = fmt.Fprintln(a.err, err.Error()+"; what was accepted waits for it")
+		err = a.say(a.err, "%v; what was accepted waits for it", err)
 	}
 	return err
 }

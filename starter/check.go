@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/spf13/cobra"
+
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/report"
-	"github.com/spf13/cobra"
 )
 
 func (a *app) checkCommand() *cobra.Command {

@@ -109,7 +109,7 @@ func (a *app) checkFarm(ctx context.Context, f checkedFarm, file *config.Config,
 // answered: data refreshes fail, the certificate ends soon, or the farm waits.
 func listTroubles(known controller.Summary, found farm.Inspection, warn warning) []string {
 	now := time.Now()
-	troubles := found.BrokenTrust()
+	troubles := report.ListDoubts(found)
 	if c := found.Current; c.Thumbprint != "" {
 		known.Thumbprint, known.NotAfter = c.Thumbprint, c.NotAfter
 	}

@@ -129,7 +129,7 @@ func (f *fakeTemporal) UpdateWorkflowExecution(_ context.Context, r *workflowser
 		return nil, errors.Join(serviceerror.NewInvalidArgument("not a decision"), err)
 	}
 	f.mu.Lock()
-	f.decisions = append(f.decisions, r.WorkflowExecution.WorkflowId+" "+decisionText(d))
+	f.decisions = append(f.decisions, r.WorkflowExecution.WorkflowId+" "+recordDecision(d))
 	f.mu.Unlock()
 	return newUpdateResponse(r, nil, f.refuseDecision)
 }
@@ -149,8 +149,8 @@ func newUpdateResponse(r *workflowservice.UpdateWorkflowExecutionRequest, result
 	}, err
 }
 
-// decisionText names what was decided.
-func decisionText(d farm.Decision) string {
+// recordDecision names what was decided.
+func recordDecision(d farm.Decision) string {
 	return fmt.Sprintf("{Choice:%s%s Server:%s Digest:%s Accept:%v Force:%t By:%s Reason:%s}",
 		d.Choice, describeUntil(d.Until), d.Server, d.Digest, d.Accept, d.Force, d.By, d.Reason)
 }

@@ -28,6 +28,7 @@ Without a digest it shows what waits, and approves nothing: exit code 4. After a
 approval, the deletion begins at once, and the cutover as soon as the maintenance
 window allows it.`,
 		Example: `  farmtrust approve contoso                   what waits, and its digest
+  farmtrust approve contoso -o html > approval.html
   farmtrust approve contoso 1a2b3c4d5e6f --reason "change 4711"`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 2 && args[1] != "" {
@@ -160,8 +161,7 @@ func (a *app) decide(ctx context.Context, farmName string, d farm.Decision, yes 
 		return a.explainRequest(ctx, farmName, err)
 	}
 	return a.show(decidedRun{farmName, run.ID(), d}, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "%s Watch it: %s\n", replyTo(wait, d, time.Now()), a.commandLine(report.WatchCommand(farmName)))
-		return err
+		return a.say(w, "%s Watch it: %s", replyTo(wait, d, time.Now()), a.commandLine(report.WatchCommand(farmName)))
 	})
 }
 

@@ -92,6 +92,7 @@ func TestApprove_WithoutADigest(t *testing.T) {
 	t.Run("shows what waits, and approves nothing", func(t *testing.T) {
 		runProgram(t, "approve", "contoso").assertExit(t, exitDiffers, "out:waits for an approval\n", "out:set the name\n",
 			"nothing is approved yet; to approve exactly this: farmtrust approve contoso 1a2b3c4d5e6f --reason WHY")
+		runProgram(t, "approve", "contoso", "-o", "html").assertExit(t, exitDiffers, "out:<title>contoso: waiting</title>", "out:set the name")
 		assertEqual(t, f.decisions, nil)
 	})
 }

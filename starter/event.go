@@ -190,7 +190,7 @@ func (a *app) awaitLatest(ctx context.Context, farmName string, deliveries []*cl
 		result, err := d.Wait(ctx, func(state controller.State) {
 			if run := state.Active; run != nil && !run.Retirement {
 				once.Do(func() {
-					fmt.Fprintf(a.err, "%s: %s is running; the event waits until it has ended\n", farmName, run.WorkflowID)
+					a.tell("%s: %s is running; the event waits until it has ended", farmName, run.WorkflowID)
 				})
 			}
 		})
@@ -213,8 +213,7 @@ type nothingDone struct {
 
 func (a *app) showNothingDone(n nothingDone) error {
 	err := a.show(n, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "%s: nothing is done: %s\n", n.Farm, n.Reason)
-		return err
+		return a.say(w, "%s: nothing is done: %s", n.Farm, n.Reason)
 	})
 	if err == nil && n.NeedsOperator {
 		err = &exitError{code: exitOperator}

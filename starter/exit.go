@@ -79,7 +79,7 @@ func (a *app) end(command *cobra.Command, err error) int {
 	if !a.parsed {
 		text += fmt.Sprintf("\nrun \"%s --help\" for usage", command.CommandPath())
 	}
-	fmt.Fprintf(a.err, "%s: %s\n", command.Root().Name(), text)
+	a.tell("%s: %s", command.Root().Name(), text)
 	if a.output == outputJSON && !a.printed {
 		// There is nowhere to report a broken pipe to.
 		_ = report.WriteJSON(a.out, failure{Error: err.Error(), ExitCode: code})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -129,6 +130,18 @@ func TestUnknownFarm_TheTestNamesEveryCommand(t *testing.T) {
 		}
 		if !named {
 			t.Errorf("commandsOfAFarm lacks %s", c.Name())
+		}
+	}
+}
+
+func TestFarms_TheManualExplainsEveryState(t *testing.T) {
+	manual, err := os.ReadFile("../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, state := range controller.Standings() {
+		if !strings.Contains(string(manual), "`"+string(state)+"`") {
+			t.Errorf("docs/operating.md does not explain %q", state)
 		}
 	}
 }

@@ -51,7 +51,6 @@ func (a *app) forget(ctx context.Context, farmName string, by client.Author) err
 		return a.explainRequest(ctx, farmName, err)
 	}
 	return a.show(acceptance{Farm: farmName, WorkflowID: f.ControllerID()}, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "%s: forgotten; %s has ended\n", farmName, f.ControllerID())
-		return err
+		return a.say(w, "%s: forgotten; %s has ended", farmName, f.ControllerID())
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/farmtrust/farmtrust/internal/client"
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/report"
 )
@@ -106,8 +107,12 @@ func (a *app) plan(ctx context.Context, farmName string, accepted []farm.Accepta
 	}
 }
 
-// inspect has a worker inspect a farm.
+// inspect has a worker inspect a farm. One that no worker has in its configuration any
+// more is not tried: that would only leave a failed workflow.
 func (a *app) inspect(ctx context.Context, f client.Farm) (farm.Inspection, error) {
+	if s, err := f.Summary(ctx); err == nil && s.Phase == controller.Unmanaged {
+		return farm.Inspection{}, usageErrorf("%s: no worker has the farm in its configuration any more: %s", f.Name(), a.commandLine(report.StatusCommand(f.Name())))
+	}
 	inspection, err := f.Inspect(ctx)
 	if err != nil {
 		return inspection, a.explainEnd(ctx, f.Name(), err)

@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/report"
 	"github.com/farmtrust/farmtrust/workflows"
@@ -207,4 +208,41 @@ func TestCheck_ExitCodeIsTheWorst(t *testing.T) {
 			assertEqual(t, names, []string{"contoso", "fabrikam"})
 		})
 	}
+}
+
+func TestCheck_FailsWhereAnOperatorIsNeeded(t *testing.T) {
+	inOrderAgain := func(n *farm.Inspection) { n.Current = inUse(200) }
+	for name, c := range map[string]struct {
+		known func(*controller.State)
+		found func(*farm.Inspection)
+		code  int
+		want  string
+	}{
+		"in order":   {func(*controller.State) {}, inOrderAgain, exitOK, "out:contoso: 1 of 1 server answered\n"},
+		"ends soon":  {func(*controller.State) {}, func(n *farm.Inspection) { n.Current = inUse(9) }, exitOperator, "out:trouble  certificate DB0FEA9B, in use, expires on "},
+		"suspended":  {func(s *controller.State) { s.Suspended = "the rotation was rolled back" }, inOrderAgain, exitOperator, "out:trouble  suspended: the rotation was rolled back"},
+		"is stopped": {func(s *controller.State) { s.Suspended = "the rotation was rolled back" }, stopped, exitRefused, "out:1 precondition to meet"},
+		"half-way": {func(*controller.State) {}, func(n *farm.Inspection) {
+			n.Current, n.RefreshDoubt = inUse(200), "oos-01 signs with DB0FEA9B, and SharePoint trusts 99887766"
+		}, exitOperator, "out:data refresh fails, or may fail: oos-01 signs with DB0FEA9B, and SharePoint"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := startTemporal(t, &fakeTemporal{onStart: inspectionOf(c.found)})
+			state := inOrderState("contoso")
+			c.known(&state)
+			f.addController(state)
+			runProgram(t, "check", "contoso").assertExit(t, c.code, c.want)
+		})
+	}
+}
+
+func TestPlan_OfAnUnmanagedFarmStartsNothing(t *testing.T) {
+	f := startTemporal(t, &fakeTemporal{onStart: inspectionOf(inOrder)})
+	setAttributes(t, f.addController(controller.State{Farm: "contoso", Unmanaged: "no longer configured on worker w-1"}), map[string]any{"Phase": "unmanaged"})
+	for _, command := range []string{"plan", "check"} {
+		got := runProgram(t, command, "contoso")
+		got.err += got.out
+		got.assertExit(t, exitUsage, "no worker has the farm in its configuration any more: farmtrust status contoso")
+	}
+	assertEqual(t, len(f.startedRuns(t)), 1)
 }

@@ -66,9 +66,6 @@ func (a *app) showLastReport(ctx context.Context, farmName string, retirement bo
 	if retirement {
 		status.Phase = farm.PhaseRetiring
 	}
-	if a.output == outputHTML {
-		return report.Run(status).WriteHTML(a.out)
-	}
 	return a.show(last, func(w io.Writer) error { return a.writePage(w, report.Run(status)) })
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,8 +47,8 @@ Afterwards the farm is suspended: nothing is rotated automatically until
 	}
 	addAuthorFlags(c, &by, requiredReason)
 	addDetachFlag(c, &detach)
-	addYesFlag(c, &yes)
 	addExpiresFlag(c, &expires)
+	addYesFlag(c, &yes)
 	return c
 }
 
@@ -81,12 +80,12 @@ func (a *app) startRollback(ctx context.Context, f client.Farm, by client.Author
 		if err := running.Decide(ctx, farm.Decision{Choice: farm.RollBack, By: by.By, Reason: by.Reason}); err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(a.err, "%s: the running rotation %s rolls back what it has changed\n", f.Name(), running.ID())
+		a.tell("%s: the running rotation %s rolls back what it has changed", f.Name(), running.ID())
 		return running, nil
 	}
 	started, err := f.Rollback(ctx, by)
 	if err == nil {
-		fmt.Fprintf(a.err, "%s: no rotation was running; %s rolls back the last one, which was not finished\n", f.Name(), started.ID())
+		a.tell("%s: no rotation was running; %s rolls back the last one, which was not finished", f.Name(), started.ID())
 	}
 	return started, err
 }

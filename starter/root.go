@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -50,7 +51,7 @@ const siteVariable = "FARMTRUST_SITE"
 const (
 	outputTable = "table"
 	outputJSON  = "json"
-	outputHTML  = "html" // of reports only
+	outputHTML  = "html" // of reports, plans and what is to be approved
 )
 
 // newRoot returns the root command with all others.
@@ -68,10 +69,11 @@ program only talks to Temporal, which it finds by the standard TEMPORAL_* variab
 and profiles (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, ...).
 
 Begin with check, which validates the configuration and every server, and plan, which
-shows what a rotation would do. rotate does it. status shows what runs and what waits
-for an operator; approve, postpone, retry, skip, rollback, forward, abort and cancel
-decide about it. undo goes back behind a rotation that was verified. After a rollback or
-an undo, resume lets the farm be rotated automatically again.
+shows what a rotation would do. rotate does it. farms lists what expires when, and status
+shows what runs and what waits for an operator; approve, postpone, retry, skip, rollback,
+forward, abort and cancel decide about it. undo goes back behind a rotation that was
+verified. After a rollback or an undo, resume lets the farm be rotated automatically
+again.
 
 Nothing happens before somebody allowed it: a farm that nobody has released is only
 inspected. release lets it be rotated by itself, observe takes that back.
@@ -98,17 +100,30 @@ inspected. release lets it be rotated by itself, observe takes that back.
 	}
 	root.PersistentFlags().StringVar(&a.config, "config", "", "farmtrust's configuration `file`, for check and event")
 	root.PersistentFlags().StringVar(&a.site, "site", os.Getenv(siteVariable), "the `site` of the farm's workers, for a farm that has no controller yet")
-	root.PersistentFlags().StringVarP(&a.output, "output", "o", outputTable, "`format`: table, json (last line) or, for report, html")
+	root.PersistentFlags().StringVarP(&a.output, "output", "o", outputTable, "`format`: table, json (last line); some also html")
 	root.PersistentFlags().Var(&a.color, "color", "`when` to use colour: auto, always or never")
 	must(root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{string(console.ColorAuto), string(console.ColorAlways), string(console.ColorNever)}, cobra.ShellCompDirectiveNoFileComp)))
 	must(root.RegisterFlagCompletionFunc("output", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return outputsOf(c), cobra.ShellCompDirectiveNoFileComp
 	}))
 	must(root.MarkPersistentFlagFilename("config", "yaml", "yml"))
+	a.wrapHelp(root)
 	root.AddCommand(a.checkCommand(), a.planCommand(), a.rotateCommand(), a.statusCommand(), a.farmsCommand(), a.reportCommand(), a.eventCommand(),
 		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.undoCommand(), a.forwardCommand(), a.abortCommand(), a.resumeCommand(),
 		a.releaseCommand(), a.observeCommand(), a.postponeCommand(), a.cancelCommand(), a.withdrawCommand(), a.forgetCommand(), a.versionCommand(), exitCodesTopic())
 	return root
+}
+
+// wrapHelp has the help of all commands fit the terminal.
+func (a *app) wrapHelp(root *cobra.Command) {
+	write := root.HelpFunc()
+	root.SetHelpFunc(func(c *cobra.Command, args []string) {
+		var help bytes.Buffer
+		c.SetOut(&help)
+		write(c, args)
+		c.SetOut(nil)
+		_ = console.WriteHelp(a.out, help.String()) // there is nowhere to report a failure to
+	})
 }
 
 // must stops a program whose own flags contradict each other.
@@ -120,7 +135,7 @@ func must(err error) {
 
 // outputsOf lists what -o may be for a command.
 func outputsOf(c *cobra.Command) []string {
-	if c.Name() == "report" {
+	if slices.Contains([]string{"report", "plan", "approve"}, c.Name()) {
 		return []string{outputTable, outputJSON, outputHTML}
 	}
 	return []string{outputTable, outputJSON}

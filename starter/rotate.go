@@ -110,7 +110,7 @@ func (a *app) rotate(ctx context.Context, farmName string, asked rotation) error
 		return a.explainRequest(ctx, farmName, err)
 	}
 	if run.Attached {
-		fmt.Fprintf(a.err, "%s is already being rotated: attached to that rotation; no second one was started for: %s\n", farmName, asked.by.Reason)
+		a.tell("%s is already being rotated: attached to that rotation; no second one was started for: %s", farmName, asked.by.Reason)
 	}
 	return a.watchUnlessDetached(ctx, farmName, run, asked.detach, farm.Verified, farm.NoChange)
 }
@@ -167,7 +167,6 @@ func (a *app) showAcceptance(accepted acceptance) error {
 		if accepted.RunID != "" {
 			workflow += ", run " + accepted.RunID
 		}
-		_, err := fmt.Fprintf(w, "%s: accepted by workflow %s; to see what it does: %s\n", accepted.Farm, workflow, a.commandLine(report.StatusCommand(accepted.Farm)))
-		return err
+		return a.say(w, "%s: accepted by workflow %s; to see what it does: %s", accepted.Farm, workflow, a.commandLine(report.StatusCommand(accepted.Farm)))
 	})
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/farmtrust/farmtrust/internal/report"
 )
 
-// show writes v as JSON or, for operators, by table.
+// show writes v as JSON or, for operators, by table, which may write a page as HTML.
 func (a *app) show(v any, table func(io.Writer) error) error {
-	if a.output == outputTable {
+	if a.output != outputJSON {
 		return table(a.out)
 	}
 	a.printed = true
@@ -34,13 +34,29 @@ func (a *app) showEnd(r farm.Report) error {
 }
 
 func (a *app) showStatus(s farm.Status) error {
-	return a.show(s, func(w io.Writer) error { return a.writePage(w, report.RunAt(s, time.Now())) })
+	now := time.Now()
+	if a.output == outputHTML {
+		now = time.Time{} // it is kept, and sent
+	}
+	return a.show(s, func(w io.Writer) error { return a.writePage(w, report.RunAt(s, now)) })
 }
 
-// writePage writes a page as text, whose commands call the program as it was
-// called.
+// say writes a message of a line or more for an operator.
+func (a *app) say(w io.Writer, format string, args ...any) error {
+	return console.Messages{Program: a.program}.Write(w, fmt.Sprintf(format, args...))
+}
+
+// tell writes a message beside what was asked for. There is nowhere to report it to where
+// that fails.
+func (a *app) tell(format string, args ...any) { _ = a.say(a.err, format, args...) }
+
+// writePage writes a page as text, or as HTML where that was asked for, whose commands
+// call the program as it was called.
 func (a *app) writePage(w io.Writer, page report.Page) error {
 	page.Program = a.program
+	if a.output == outputHTML {
+		return page.WriteHTML(w)
+	}
 	return console.WritePage(w, page, a.color)
 }
 

@@ -85,7 +85,7 @@ func (a *app) showFarm(ctx context.Context, f client.Farm, warn warning, all boo
 	problems := []error{a.whyUnanswered(f, known[0]), runProblem}
 	for _, problem := range problems {
 		if problem != nil {
-			fmt.Fprintln(a.err, problem)
+			a.tell("%v", problem)
 		}
 	}
 	if err := a.showFarmStatus(known[0], run, warn, all); err != nil {

@@ -50,6 +50,8 @@ type fakeTemporal struct {
 	onState func(n int)
 	// onStatus answers the status query of a run.
 	onStatus func(id string) (farm.Status, error)
+	// pending are the activities of every run that are not done.
+	pending []*workflowpb.PendingActivityInfo
 	// refuseDecision is what the validator of a run says; nil accepts decisions.
 	refuseDecision error
 	// site is where the worker and its controllers are.
@@ -313,7 +315,7 @@ func (f *fakeTemporal) DescribeWorkflowExecution(_ context.Context, r *workflows
 	if err != nil {
 		return nil, err
 	}
-	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: e.info}, nil
+	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: e.info, PendingActivities: f.pending}, nil
 }
 
 func (f *fakeTemporal) QueryWorkflow(_ context.Context, r *workflowservice.QueryWorkflowRequest) (*workflowservice.QueryWorkflowResponse, error) {

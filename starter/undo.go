@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -62,6 +61,6 @@ func (a *app) undo(ctx context.Context, farmName string, by client.Author, now, 
 	if err != nil {
 		return a.explainRequest(ctx, farmName, err)
 	}
-	fmt.Fprintf(a.err, "%s: %s undoes the last rotation\n", farmName, run.ID())
+	a.tell("%s: %s undoes the last rotation", farmName, run.ID())
 	return a.watchUnlessDetached(ctx, farmName, run, detach, farm.RolledBack)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/farmtrust/farmtrust/internal/client"
 )
@@ -12,10 +11,10 @@ import (
 func (a *app) warnOfDifference(ctx context.Context, c client.Client) {
 	workers, err := c.Workers(ctx)
 	if err != nil {
-		fmt.Fprintln(a.err, a.explain(ctx, err))
+		a.tell("%v", a.explain(ctx, err))
 		return
 	}
 	if difference := client.DescribeDifference(workers); difference != "" {
-		fmt.Fprintf(a.err, "workers of task queue %s have different configurations: %s; give all of them the same file, or each its own site\n", c.TaskQueue(), difference)
+		a.tell("workers of task queue %s have different configurations: %s; give all of them the same file, or each its own site", c.TaskQueue(), difference)
 	}
 }

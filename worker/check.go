@@ -122,7 +122,7 @@ func inspectFarms(ctx context.Context, w io.Writer, c *config.Config, farms []st
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		fmt.Fprintln(w)
-		if err := report.Check(inspection, inspection.BrokenTrust()).WriteText(w, report.TextStyle{Width: checkWidth}); err != nil {
+		if err := report.Check(inspection, report.ListDoubts(inspection)).WriteText(w, report.TextStyle{Width: checkWidth}); err != nil {
 			return err
 		}
 		if a := report.AssessInspection(inspection); a == report.Unobserved || a == report.Stopped {

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap/zapcore"
 
+	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/deployment"
 	"github.com/farmtrust/farmtrust/internal/logging"
 )
@@ -118,15 +119,16 @@ func parseFlagsBefore(flags *flag.FlagSet, args []string, before, after string, 
 	flags.SetOutput(io.Discard)
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
-		flags.SetOutput(w)
+		var text strings.Builder
+		flags.SetOutput(&text)
 		call, _, _ := strings.Cut(flags.Name(), " ")
 		if call == "worker" { // go run names it after its folder
 			call = "go run ./worker"
 		}
-		fmt.Fprint(w, strings.ReplaceAll(before, program, call))
+		text.WriteString(strings.ReplaceAll(before, program, call))
 		flags.PrintDefaults()
-		fmt.Fprint(w, after)
-		return err
+		text.WriteString(after)
+		return errors.Join(err, console.WriteHelp(w, text.String()))
 	case err != nil:
 		return &usageError{fmt.Errorf("%w; see %s -h", err, flags.Name())}
 	}

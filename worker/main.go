@@ -19,6 +19,7 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/connect"
+	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/host"
 	"github.com/farmtrust/farmtrust/internal/logging"
 	"github.com/farmtrust/farmtrust/internal/powershell"
@@ -88,11 +89,24 @@ func runWorker(ctx context.Context, name string, args []string, stdout, stderr i
 	if err != nil {
 		return &usageError{err}
 	}
+	ctx, stop := beginLineBefore(ctx, stderr)
+	defer stop()
 	err = work(ctx, farms, o, logging.New(stderr, o.format, o.level))
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil // stopped while it waited for Temporal
 	}
 	return err
+}
+
+// beginLineBefore returns a context that ends just after ctx does, once the ^C that a
+// terminal echoes is off the line that the log goes on with.
+func beginLineBefore(ctx context.Context, stderr io.Writer) (context.Context, func()) {
+	following, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	forget := context.AfterFunc(ctx, func() {
+		_ = console.BeginLine(stderr) // it is for the eye alone
+		cancel()
+	})
+	return following, func() { forget(); cancel() }
 }
 
 // work connects to Temporal and runs the worker until ctx is done.

@@ -98,8 +98,6 @@ type farmController struct {
 	told           []toldFact
 	toldUnobserved string
 	toldFindings   []string
-	// loggedNext is what the log was last told that will be done.
-	loggedNext string
 }
 
 // registerHandlers registers the state query and the updates, and opens the signal
@@ -109,6 +107,7 @@ func (c *farmController) registerHandlers(ctx workflow.Context) error {
 	c.configuration = workflow.GetSignalChannel(ctx, ConfigurationSignal)
 	c.hints = workflow.GetSignalChannel(ctx, RunSignal)
 	c.withdrawals = workflow.GetSignalChannel(ctx, WithdrawSignal)
+	c.watchWithdrawals(ctx)
 	if err := workflow.SetQueryHandler(ctx, StateQuery, func() (controller.State, error) { return c.State, nil }); err != nil {
 		return err
 	}
@@ -198,7 +197,7 @@ func (c *farmController) wait(ctx workflow.Context) error {
 	request, due := c.Mailbox.Request, c.Inspected.Due
 	c.updated = false
 	woken := func() bool {
-		return c.events.Len() > 0 || c.configuration.Len() > 0 || c.hints.Len() > 0 || c.withdrawals.Len() > 0 || c.childEnded() || c.updated ||
+		return c.events.Len() > 0 || c.configuration.Len() > 0 || c.hints.Len() > 0 || c.childEnded() || c.updated ||
 			c.Mailbox.Request != request || c.Inspected.Due != due || c.Recalling || c.isCancelled() || c.mayContinueAsNew(ctx)
 	}
 	_, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{

@@ -48,11 +48,19 @@ func (c *farmController) startRotation(ctx workflow.Context, in RotateInput) err
 func (c *farmController) startRetirement(ctx workflow.Context) error {
 	c.ForgetOlderInUse()
 	old := c.NextToRetire()
-	in := RetireInput{Farm: c.Farm, Reason: fmt.Sprintf("the retention of %s has ended", old.Thumbprint.Short()), Old: old}
+	in := RetireInput{Farm: c.Farm, Reason: c.retirementReason(old), Old: old}
 	if at := c.Inspected.At; !at.IsZero() {
 		in.InUse = farm.UseOf(c.Inspected.Current, at)
 	}
 	return c.startChild(ctx, controller.ActiveRun{WorkflowID: RetireID(c.Farm), Retirement: true, Reason: in.Reason}, RetireCertificate, in)
+}
+
+// retirementReason says why a certificate is due.
+func (c *farmController) retirementReason(old farm.StoreCertificate) string {
+	if kept := c.Retention.Snapshot; kept != nil && kept.Compromised && kept.Previous.Thumbprint == old.Thumbprint {
+		return fmt.Sprintf("%s is compromised, and no longer in use", old.Thumbprint.Short())
+	}
+	return fmt.Sprintf("the retention of %s has ended", old.Thumbprint.Short())
 }
 
 // startChild starts a child workflow and notes it, or that another run has its

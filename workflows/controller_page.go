@@ -22,23 +22,6 @@ type shown struct {
 	any                 bool
 }
 
-// logNext says in the worker's log what will be done by itself, when that changes: not
-// that the next inspection is another one.
-func (c *farmController) logNext(ctx workflow.Context) {
-	now := workflow.Now(ctx)
-	next := c.WhatNext(now)
-	text, changed := next.Sentence(now), next
-	if next.IsInspection() {
-		changed.At = time.Time{}
-	}
-	switch key := changed.Sentence(now); {
-	case c.legacy, next.IsInspection() && next.At.IsZero(), key == c.loggedNext:
-	default:
-		workflow.GetLogger(ctx).Info(text, "farm", c.Farm)
-		c.loggedNext = key
-	}
-}
-
 // showPage writes the farm's page in the Temporal UI, marks the controller for
 // searches, and warns in the worker's log when the end of the certificate comes closer.
 func (c *farmController) showPage(ctx workflow.Context) {
@@ -48,7 +31,6 @@ func (c *farmController) showPage(ctx workflow.Context) {
 		current := c.Inspected.Current
 		c.log(ctx, eventFarm).Warn("the certificate in use "+c.Warned.String(), "thumbprint", current.Thumbprint, "notAfter", current.NotAfter, "phase", c.Phase())
 	}
-	c.logNext(ctx)
 	workflow.SetCurrentDetails(ctx, report.Farm(c.State, now).Markdown())
 	s := shown{
 		phase: c.Phase(), needsOperator: c.needsOperator(ctx, now), thumbprint: c.Inspected.Current.Thumbprint,

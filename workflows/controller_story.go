@@ -3,6 +3,7 @@ package workflows
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/workflow"
@@ -26,7 +27,7 @@ func (c *farmController) log(ctx workflow.Context, event string) log.Logger {
 // tellChanges tells what has become different since the log was last told. A run that
 // follows another tells all of it again.
 func (c *farmController) tellChanges(ctx workflow.Context) {
-	facts := c.facts()
+	facts := c.facts(workflow.Now(ctx))
 	for i, fact := range facts {
 		before := toldFact{}
 		if i < len(c.told) {
@@ -47,18 +48,20 @@ func (c *farmController) tellChanges(ctx workflow.Context) {
 
 // facts are what a controller knows and an operator would read in its log, always in
 // the same order. One that does not hold has no text.
-func (c *farmController) facts() []toldFact {
+func (c *farmController) facts(now time.Time) []toldFact {
 	facts := []toldFact{
 		{true, joinIf("unmanaged: ", c.Unmanaged)},
 		{true, joinIf("it cannot be recalled what ran before: ", c.RecallProblem)},
 		{true, joinIf("suspended: ", c.Suspended)},
+		{false, c.describeRelease()},
+		{false, c.describePostponement()},
 		{false, c.describeInUse()},
 		{false, c.describeRetention()},
 	}
 	var next toldFact
 	switch {
-	case c.Active == nil && !c.Inspected.Due && c.Next.Reason != "":
-		next = toldFact{c.Next.NeedsOperator, joinNonEmpty(": ", "next: "+describeAction(c.Next.Action), c.Next.Reason)}
+	case c.Active == nil && c.Next.Reason != "" && !c.isAboutToInspect(now):
+		next = toldFact{c.Next.NeedsOperator, c.describeNext(now)}
 	case len(c.told) > len(facts):
 		next = c.told[len(facts)] // a run tells itself what it does, and what follows it is decided yet
 	}
@@ -72,11 +75,34 @@ func joinIf(prefix, text string) string {
 	return prefix + text
 }
 
-func describeAction(a farm.Action) string {
-	if a == farm.ActionNone {
-		return "nothing"
+func (c *farmController) describeRelease() string {
+	if c.Released == nil {
+		return ""
 	}
-	return string(a)
+	return joinNonEmpty(": ", "released to be rotated by itself, by "+c.Released.By, c.Released.Reason)
+}
+
+func (c *farmController) describePostponement() string {
+	if c.Postponed == nil {
+		return ""
+	}
+	return fmt.Sprintf("postponed until %s by %s: %s", farm.FormatTime(c.Postponed.Until), c.Postponed.By, c.Postponed.Reason)
+}
+
+// isAboutToInspect reports whether what is decided next is about to be found out.
+func (c *farmController) isAboutToInspect(now time.Time) bool {
+	next := c.WhatNext(now)
+	return next.IsInspection() && next.At.IsZero()
+}
+
+// describeNext says what will be done by itself. That the farm is inspected goes without
+// saying: the next inspection is always another one.
+func (c *farmController) describeNext(now time.Time) string {
+	next := c.WhatNext(now)
+	if next.IsInspection() {
+		next.Do = ""
+	}
+	return next.Sentence(now)
 }
 
 func (c *farmController) describeInUse() string {

@@ -59,8 +59,12 @@ func (p *progress) registerQuery(ctx workflow.Context) error {
 
 // setTarget shows the certificate that the run is about.
 func (p *progress) setTarget(ctx workflow.Context, target farm.Certificate) error {
-	p.Report.Target, p.Report.NotAfter, p.Report.FriendlyName = target.Thumbprint, target.NotAfter, target.FriendlyName
+	p.noteTarget(target)
 	return workflow.UpsertTypedSearchAttributes(ctx, ThumbprintAttribute.ValueSet(string(target.Thumbprint)))
+}
+
+func (p *progress) noteTarget(target farm.Certificate) {
+	p.Report.Target, p.Report.NotAfter, p.Report.FriendlyName = target.Thumbprint, target.NotAfter, target.FriendlyName
 }
 
 // noteRun names the run in Temporal: a reset gives it another run ID.
@@ -101,21 +105,18 @@ func (p *progress) setFound(ctx workflow.Context, differences []farm.Difference,
 	p.Report.ComparedAt = workflow.Now(ctx)
 }
 
-// forgetRemoved leaves out the differences that a step has removed since the farm was
-// compared, and the certificate in use where that was changed since.
-func (p *progress) forgetRemoved() {
-	comparedAt := p.Report.ComparedAt
-	p.Report.Differences = slices.DeleteFunc(slices.Clone(p.Report.Differences), func(d farm.Difference) bool {
-		row := p.Report.Row(d.Server, d.Step)
-		isDone := row != nil && (row.State == farm.StateChanged || row.State == farm.StateUnchanged)
-		return isDone && p.finishedAt[hostStep{d.Server, d.Step}].After(comparedAt)
-	})
+// forgetRemoved leaves out what a step has removed since a moment on servers that were
+// not seen since, and the certificate in use where that was changed there.
+func (p *progress) forgetRemoved(since time.Time, isUnseen func(host string) bool) {
+	isDone := func(host string, step farm.Step) bool {
+		row := p.Report.Row(host, step)
+		return isUnseen(host) && row != nil && (row.State == farm.StateChanged || row.State == farm.StateUnchanged) &&
+			!p.finishedAt[hostStep{host, step}].Before(since)
+	}
+	p.Report.Differences = slices.DeleteFunc(slices.Clone(p.Report.Differences), func(d farm.Difference) bool { return isDone(d.Server, d.Step) })
 	for _, s := range p.Report.Servers {
-		for _, step := range []farm.Step{farm.StepS2SName, farm.StepRestoreS2SName} {
-			if row := p.Report.Row(s.Host, step); row != nil && row.Changed && p.Report.InUse != nil &&
-				!p.finishedAt[hostStep{s.Host, step}].Before(p.Report.InUse.At) {
-				p.Report.InUse = nil
-			}
+		if isDone(s.Host, farm.StepS2SName) || isDone(s.Host, farm.StepRestoreS2SName) {
+			p.Report.InUse = nil
 		}
 	}
 }

@@ -44,7 +44,7 @@ func RetireCertificate(ctx workflow.Context, in RetireInput) (farm.RotationResul
 		r.unarchive(ctx)
 	}
 	end = r.resolvedEnding(end)
-	statement, result := retirementStatement(end), farm.RotationResult{}
+	statement, result := retirementStatement(end, r.progress.Report), farm.RotationResult{}
 	if r.decisions.cancelled && temporal.IsCanceledError(end.cause) {
 		end, statement = ending{outcome: farm.Partial}, statement+": "+r.decisions.resolution.why
 		result.Cancelled = true

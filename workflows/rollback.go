@@ -20,6 +20,7 @@ func (r *rotation) rollBack(cancellable workflow.Context) ending {
 	defer cancel()
 	r.decisions.beginRollback()
 	r.target, r.restartStep, r.replicationStep = r.snapshot.Target, farm.StepRestartAgain, farm.StepReplicationAgain
+	r.progress.noteTarget(r.target)
 	if len(r.observed.Office) == 0 {
 		// Until the first observation: who is the master, for one.
 		r.observed = r.snapshot.Before
@@ -46,7 +47,7 @@ func (r *rotation) rollBack(cancellable workflow.Context) ending {
 		r.admitted = true
 	}
 	r.forgetChanges()
-	r.restartedAgain = false
+	r.restartedAgain, r.verified = false, false
 	if !changeWayBack.has(ctx) {
 		return r.restoreInOldOrder(ctx)
 	}
@@ -69,7 +70,9 @@ func (r *rotation) restore(ctx workflow.Context, plan farm.RollbackPlan) error {
 		r.revokeKeys,            // office servers: access that was granted
 		r.removeCertificates,    // office servers: last, and only when nothing names them
 	}
-	if !r.onlyStaged() { // else nothing that users notice was changed, nor is it now
+	if r.unstaging = nil; r.onlyStaged() {
+		r.unstaging = &plan
+	} else { // something that users notice was changed
 		r.postponeStopped()
 		steps = append([]func(workflow.Context) error{
 			r.startStoppedMasters, // without it nothing can be set, and users are better off with what is
@@ -232,8 +235,18 @@ func (r *rotation) clearedHosts() []string {
 	return slices.DeleteFunc(r.officeHosts(), func(host string) bool { return r.snapshot.WasClearRefused(r.officeOf(host).Name) })
 }
 
+// isToUnstage reports whether a step that removes what was staged is to run on a server:
+// where nothing else was done, only if the plan has it, since what someone else uses by
+// now stays.
+func (r *rotation) isToUnstage(step farm.Step, host string) bool {
+	return r.unstaging == nil || r.unstaging.Has(step, host)
+}
+
 func (r *rotation) removeRootAuthorities(ctx workflow.Context) error {
 	return r.runOnFrontEnds(ctx, func(ctx workflow.Context, host string) error {
+		if !r.isToUnstage(farm.StepRemoveRootAuthority, host) {
+			return nil
+		}
 		in := activities.RemoveRootAuthoritiesInput{ServerInput: r.onServer(host)}
 		for _, c := range r.snapshot.AddedAuthorities(host) {
 			in.Added = append(in.Added, c.Thumbprint)
@@ -246,7 +259,8 @@ func (r *rotation) removeRootAuthorities(ctx workflow.Context) error {
 }
 
 func (r *rotation) revokeKeys(ctx workflow.Context) error {
-	return r.runOnOffice(ctx, farm.StepRevokeKey, func(ctx workflow.Context, host string) workflow.Future {
+	hosts := slices.DeleteFunc(r.officeHosts(), func(host string) bool { return !r.isToUnstage(farm.StepRevokeKey, host) })
+	return r.runOnHosts(ctx, hosts, farm.StepRevokeKey, func(ctx workflow.Context, host string) workflow.Future {
 		return workflow.ExecuteActivity(changeOptions(ctx, "revoke key on "+host), a.RevokeKey, r.officeBefore(host))
 	})
 }
@@ -254,7 +268,9 @@ func (r *rotation) revokeKeys(ctx workflow.Context) error {
 // removeCertificates leaves the certificate where Office Online Server refused
 // to have no S2S certificate, and where its settings named this one before.
 func (r *rotation) removeCertificates(ctx workflow.Context) error {
-	hosts := slices.DeleteFunc(r.clearedHosts(), r.snapshot.NamedTarget)
+	hosts := slices.DeleteFunc(r.clearedHosts(), func(host string) bool {
+		return r.snapshot.NamedTarget(host) || !r.isToUnstage(farm.StepRemoveCertificate, host)
+	})
 	return r.runOnHosts(ctx, hosts, farm.StepRemoveCertificate, func(ctx workflow.Context, host string) workflow.Future {
 		return workflow.ExecuteActivity(changeOptions(ctx, "remove certificate on "+host), a.RemoveCertificate, r.officeBefore(host))
 	})

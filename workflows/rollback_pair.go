@@ -94,6 +94,11 @@ func (r *rotation) isGoingBack() bool { return r.progress.Phase == farm.PhaseRol
 // goForwardAgain carries a rotation out after all, from which an operator had asked to
 // go back, or the farm's policy.
 func (r *rotation) goForwardAgain(ctx workflow.Context) ending {
+	if ctx.Err() != nil { // the cancellation is why it went back, and is overruled
+		disconnected, cancel := workflow.NewDisconnectedContext(ctx)
+		defer cancel()
+		ctx = disconnected
+	}
 	r.decisions.endRollback()
 	r.target, r.restartStep, r.replicationStep = r.snapshot.Target, farm.StepRestart, farm.StepReplication
 	r.postponed, r.restartedAgain, r.looked, r.found = nil, false, nil, nil

@@ -1,10 +1,7 @@
 package workflows
 
 import (
-	"cmp"
 	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -67,6 +64,9 @@ type rotation struct {
 	found *farm.Inspection
 	// seenAtEnd reports whether the farm was observed after the last change.
 	seenAtEnd bool
+	// unstaging is the plan of a way back that only removes what was staged; nil for any
+	// other.
+	unstaging *farm.RollbackPlan
 	// verified reports whether the farm was verified, apart from servers left out.
 	verified bool
 	// restartedAgain reports whether the verification has had restarts made.
@@ -253,45 +253,6 @@ func (r *rotation) observeFirst(ctx workflow.Context) error {
 	return nil
 }
 
-// verify observes again. The trust is as desired when nothing differs, apart
-// from servers that an operator left out.
-func (r *rotation) verify(ctx workflow.Context) ending {
-	if err := r.progress.setPhase(ctx, farm.PhaseVerifying); err != nil {
-		return failedEnding(err)
-	}
-	for {
-		comparison, err := r.observeAndCompare(ctx, farm.StepVerify)
-		if err != nil {
-			return failedEnding(err)
-		}
-		r.progress.setFound(ctx, comparison.Differences, comparison.Findings)
-		left := r.withoutSkipped(comparison.Differences)
-		if len(left) == 0 {
-			r.noteVerified(comparison)
-			break
-		}
-		if err := r.blockAndRestart(ctx, r.explainLeft(left), left); err != nil {
-			return failedEnding(err)
-		}
-	}
-	if len(r.decisions.skipped) > 0 {
-		r.verified = true
-		return ending{outcome: farm.Partial}
-	}
-	return ending{outcome: farm.Verified}
-}
-
-// explainLeft says what a verification found left to do, and who does it: what
-// changed after the cutover, as when an office farm is made new meanwhile, is not set
-// again by this rotation.
-func (r *rotation) explainLeft(left []farm.Difference) error {
-	text := fmt.Sprintf("%d differences remain, the first: %s", len(left), left[0].Text)
-	if slices.ContainsFunc(left, func(d farm.Difference) bool { return d.Step != r.restartStep }) {
-		text += ": a retry makes restarts alone: set the rest by hand and retry, or abort and rotate again"
-	}
-	return errors.New(text)
-}
-
 // compare compares what was observed last with what is desired. The snapshot is
 // that of an earlier rotation, if whether it can be rolled back is of interest.
 func (r *rotation) compare(ctx workflow.Context, snapshot *farm.Snapshot) (activities.Comparison, error) {
@@ -321,28 +282,4 @@ func (r *rotation) observeAndCompare(ctx workflow.Context, step farm.Step) (acti
 		return err
 	})
 	return comparison, err
-}
-
-// finish closes the report. Only a rotation that ended as planned hands over what
-// it observed last: after any other the controller inspects the farm itself.
-func (r *rotation) finish(ctx workflow.Context, end ending) (farm.RotationResult, error) {
-	if end = r.resolvedEnding(end); r.input.Intent.GoesBack() && !r.admitted && changeWayBack.has(ctx) {
-		end = ending{farm.Refused, cmp.Or(end.cause, errResolved)}
-	}
-	r.lookAtEnd(ctx, end)
-	result := farm.RotationResult{Cancelled: temporal.IsCanceledError(end.cause), Settled: r.verified && end.outcome == farm.Partial}
-	if result.Snapshot = r.snapshot; r.snapshot != nil {
-		r.snapshot.Staged = r.onlyStaged()
-	}
-	if end.outcome == farm.Verified || end.outcome == farm.NoChange {
-		result.Inspection = r.found
-	}
-	statement := rotationStatement(end, r.decisions.resolution.why, r.progress.Report.Findings)
-	switch {
-	case r.decisions.notApproved:
-		statement, result.NotApproved = r.explainNotApproved(end, statement)
-	case temporal.IsCanceledError(end.cause) && end.outcome == farm.Incomplete:
-		statement = joinNonEmpty("; ", statement, r.decisions.noWayBack)
-	}
-	return r.close(ctx, end, statement, result)
 }

@@ -38,7 +38,7 @@ func (r *rotation) awaitWindow(ctx workflow.Context) error {
 	if err := r.beginWait(ctx, func() farm.Wait {
 		return farm.Wait{
 			For: farm.ForWindow, Until: r.opening.From, Local: r.openingLocal,
-			Text: fmt.Sprintf("the window %s opens; the cutover takes about %s", window, farm.FormatDuration(estimate.Round(time.Minute))),
+			Text: fmt.Sprintf("the window %s opens; the cutover takes about %s", window, farm.FormatEstimate(estimate)),
 		}
 	}); err != nil {
 		return err

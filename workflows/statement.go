@@ -3,6 +3,7 @@ package workflows
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"strings"
 
 	"go.temporal.io/sdk/temporal"
@@ -12,20 +13,20 @@ import (
 
 // rotationStatement claims no more than was observed. Why is what led to a
 // rollback; empty when there was none, or when a cancellation or a request did.
-// The findings are those of the report: what was accepted, and after a rollback
-// what was not restored.
-func rotationStatement(end ending, why string, findings []farm.Finding) string {
+// The findings of the report are what was accepted, and after a rollback what was
+// not restored.
+func rotationStatement(end ending, why string, report farm.Report) string {
 	cancelled := temporal.IsCanceledError(end.cause)
-	accepted := farm.AcceptedFindings(findings)
+	accepted := farm.AcceptedFindings(report.Findings)
 	switch {
 	case end.outcome == farm.RolledBack:
-		return rollbackStatement(cancelled, why, len(findings) > len(accepted))
+		return rollbackStatement(cancelled, why, len(report.Findings) > len(accepted))
 	case end.outcome == farm.Verified:
 		return asDesired(accepted)
 	case end.outcome == farm.NoChange:
 		return "nothing to do: " + asDesired(accepted)
 	case end.outcome == farm.Partial:
-		return "ended by an operator's decision; what differs is listed"
+		return "not finished: " + explainDecided(report)
 	case end.outcome == farm.Refused && cancelled:
 		return "cancelled before anything was changed"
 	case end.outcome == farm.Refused:
@@ -36,6 +37,26 @@ func rotationStatement(end ending, why string, findings []farm.Finding) string {
 		return "cancelled, and nothing could be rolled back: what is listed as changed stays changed"
 	}
 	return "not finished, rotate again to continue: " + Explain(end.cause)
+}
+
+// explainDecided says who left servers out, or ended the run, and what is left.
+func explainDecided(report farm.Report) string {
+	var parts []string
+	for _, d := range report.Decisions {
+		switch d.Choice {
+		case farm.Skip:
+			parts = append(parts, fmt.Sprintf("%s left out by %s (%s)", d.Server, d.By, d.Reason))
+		case farm.Abort:
+			parts = append(parts, fmt.Sprintf("aborted by %s (%s)", d.By, d.Reason))
+		}
+	}
+	switch n := len(report.Differences); {
+	case n == 1:
+		parts = append(parts, "1 difference is left, as listed")
+	case n > 1:
+		parts = append(parts, fmt.Sprintf("%d differences are left, as listed", n))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // explainNotApproved is the statement of a rotation that nobody approved in time, and
@@ -87,15 +108,15 @@ func rollbackStatement(cancelled bool, why string, remaining bool) string {
 }
 
 // retirementStatement claims no more than was observed.
-func retirementStatement(end ending) string {
+func retirementStatement(end ending, report farm.Report) string {
 	switch end.outcome {
 	case farm.Verified:
 		return "nothing used the old certificate; it is deleted on every office server, with its key"
 	case farm.Partial, farm.Refused:
-		return rotationStatement(end, "", nil)
+		return rotationStatement(end, "", report)
 	}
 	if isNotAdmitted(end.cause) {
-		return rotationStatement(end, "", nil)
+		return rotationStatement(end, "", report)
 	}
 	if temporal.IsCanceledError(end.cause) {
 		return "cancelled; the steps say on which servers the old certificate was archived, unarchived or deleted"

@@ -3,7 +3,6 @@ package workflows
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/log"
@@ -47,8 +46,8 @@ func (p *progress) noun(ctx workflow.Context) string {
 	switch {
 	case workflow.GetInfo(ctx).WorkflowType.Name == "RetireCertificate":
 		return "retirement"
-	case p.Report.Intent == farm.Rollback:
-		return "rollback"
+	case p.Report.Intent == farm.Rollback || p.Report.Intent == farm.Undo:
+		return string(p.Report.Intent)
 	}
 	return "rotation"
 }
@@ -88,24 +87,34 @@ func (p *progress) tellStep(ctx workflow.Context, host string, step farm.Step, r
 	}
 }
 
-// tellWait tells what the run waits for. Of blocked steps each is told by itself.
+// tellWait tells what the run waits for, and until when; the decisions are shown by
+// status. Of blocked steps each is told by itself.
 func (o *operation) tellWait(ctx workflow.Context, event string) {
 	wait := o.progress.Wait
 	if wait.For == farm.ForDecision && event != eventReminder {
 		return
 	}
-	text := strings.Join(report.WaitLines(o.progress.Status, time.Time{}), "; ")
 	to := log.With(o.progress.log(ctx, event), "for", string(wait.For))
+	text := "waits for " + wait.For.Name() + untilTime(wait.Until) + ": " + wait.Text
+	if wait.NeedsOperator() {
+		text += o.toDecide()
+	}
 	switch {
-	case event == eventReminder && wait.NeedsOperator():
-		to.Warn("still " + text + o.toDecide())
 	case event == eventReminder:
 		to.Warn("still " + text)
 	case wait.NeedsOperator():
-		to.Warn(text + o.toDecide())
+		to.Warn(text)
 	default:
 		to.Info(text)
 	}
+}
+
+// untilTime is " until" a time, or nothing where there is none.
+func untilTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return " until " + farm.FormatTime(t)
 }
 
 // toDecide names the command that shows the decisions.
@@ -129,12 +138,8 @@ func (o *operation) tellBlocked(ctx workflow.Context, b farm.Blocked) {
 	if !o.progress.showsFailure(b) {
 		what = farm.TrimHost(b.Text, b.Server)
 	}
-	until := ""
-	if !b.Until.IsZero() {
-		until = " until " + farm.FormatTime(b.Until)
-	}
 	log.With(o.progress.log(ctx, eventBlocked), "server", b.Server, "step", string(b.Step)).
-		Warn(joinNonEmpty(": ", string(b.Step), what, "waits for a decision"+until+", "+o.decisions.thenOf(b)+o.toDecide()))
+		Warn(joinNonEmpty(": ", string(b.Step), what, "waits for a decision"+untilTime(b.Until)+", "+o.decisions.thenOf(b)+o.toDecide()))
 }
 
 // showsFailure reports whether the step that is blocked has failed with that very

@@ -88,7 +88,7 @@ func normalize(text string) string {
 }
 
 // runControllerStory runs a controller, and returns what the log has of it. An event
-// has it rotate; then an administrator removes an issuer, and an operator rolls back.
+// has it rotate; then an administrator removes an issuer, and an operator undoes it.
 func runControllerStory(t *testing.T) string {
 	t.Helper()
 	f := newTestFarm(t, farmsim.Options{})
@@ -97,7 +97,7 @@ func runControllerStory(t *testing.T) string {
 	c := f.controlIn(f.newRunWith(t, connect.NewLogger(logging.New(out, logging.Text, zap.InfoLevel))))
 	c.after(time.Hour, func() { c.sendEvent("1") })
 	c.after(3*time.Hour, func() { f.installUpdates(t, office2); c.sendEvent("2") })
-	c.after(4*time.Hour, func() { c.request(controller.RequestRollback) })
+	c.after(4*time.Hour, func() { c.request(controller.RequestUndo) })
 	c.after(6*time.Hour, func() { c.request(controller.RequestResume) })
 	c.runUntil(8 * time.Hour)
 	return out.text.String()

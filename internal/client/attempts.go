@@ -51,12 +51,13 @@ func runningSteps(s *farm.Status) map[string]*farm.StepReport {
 // noteAttempt notes a pending activity on the step that it is. A failure that does not
 // say its server, as when a worker is lost, is that of the only step that runs.
 func noteAttempt(running map[string]*farm.StepReport, pending *workflowpb.PendingActivityInfo) {
-	step := running[serverOf(pending.LastFailure)]
-	if step == nil && len(running) == 1 {
-		for _, only := range running {
-			step = only
+	server := serverOf(pending.LastFailure)
+	if server == "" && len(running) == 1 {
+		for only := range running {
+			server = only
 		}
 	}
+	step := running[server]
 	if step == nil {
 		return
 	}

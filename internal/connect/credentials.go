@@ -21,6 +21,9 @@ import (
 // have some ten thousand; a larger file is the wrong file.
 const maxPEMSize = 1 << 20
 
+// timeForm is how operators read times in every message of farmtrust: that of farm.FormatTime.
+const timeForm = "2006-01-02 15:04 UTC"
+
 // clientOptions returns the options of a profile. Unlike envconfig's, they follow an
 // API key that is named as file:PATH, and the files of a client certificate and its
 // key: a worker runs longer than either is valid.
@@ -99,7 +102,7 @@ func followCertificate(profile *envconfig.ClientConfigProfile, log *zap.Logger) 
 		what: "client certificate " + certificate, log: log,
 		read: func() (*tls.Certificate, error) { return readCertificate(certificate, key, time.Now()) },
 		describe: func(c *tls.Certificate) string {
-			return fmt.Sprintf("%X, valid until %s", c.Leaf.SerialNumber, c.Leaf.NotAfter.UTC().Format(time.RFC3339))
+			return fmt.Sprintf("%X, valid until %s", c.Leaf.SerialNumber, c.Leaf.NotAfter.UTC().Format(timeForm))
 		},
 	}
 	return f, f.load()
@@ -121,9 +124,9 @@ func readCertificate(certificatePath, keyPath string, now time.Time) (*tls.Certi
 	case err != nil:
 		return nil, fmt.Errorf("%s and %s: %w", certificatePath, keyPath, err)
 	case now.Before(c.Leaf.NotBefore):
-		return nil, fmt.Errorf("%s is not valid before %s", certificatePath, c.Leaf.NotBefore.UTC().Format(time.RFC3339))
+		return nil, fmt.Errorf("%s is not valid before %s", certificatePath, c.Leaf.NotBefore.UTC().Format(timeForm))
 	case now.After(c.Leaf.NotAfter):
-		return nil, fmt.Errorf("%s expired at %s", certificatePath, c.Leaf.NotAfter.UTC().Format(time.RFC3339))
+		return nil, fmt.Errorf("%s expired at %s", certificatePath, c.Leaf.NotAfter.UTC().Format(timeForm))
 	}
 	return &c, nil
 }

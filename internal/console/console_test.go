@@ -22,7 +22,7 @@ func TestWritePage(t *testing.T) {
 		"no terminal":                  {screen{}, ColorAuto, "", 162, false},
 		"no terminal, always coloured": {screen{}, ColorAlways, "", 162, true},
 		"terminal":                     {screen{60, 24}, ColorAuto, "", 57, true},
-		"terminal that is very narrow": {screen{5, 24}, ColorAuto, "", 41, true},
+		"terminal that is very narrow": {screen{5, 24}, ColorAuto, "", 30, true},
 		"terminal with NO_COLOR":       {screen{120, 24}, ColorAuto, "1", 117, false},
 		"NO_COLOR, but always":         {screen{120, 24}, ColorAlways, "1", 117, true},
 		"never":                        {screen{120, 24}, ColorNever, "", 117, false},

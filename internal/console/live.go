@@ -51,7 +51,7 @@ func headline(s farm.Status, now time.Time) string {
 	switch s.Phase {
 	case farm.PhaseObserving, farm.PhaseStaging, farm.PhaseWaiting:
 		if cutover > 0 {
-			text += ", the cutover takes about " + farm.FormatDuration(cutover.Round(time.Minute))
+			text += ", the cutover takes about " + farm.FormatEstimate(cutover)
 		}
 	case farm.PhaseCutover, farm.PhaseRestarting:
 		if left := cutover - now.Sub(cutoverBegan(s, now)); left > 0 {

@@ -202,7 +202,11 @@ func (s *State) noteSnapshot(own *farm.Snapshot) {
 	if kept == nil {
 		s.keepTakenBefore(own)
 	}
-	s.Active.Snapshot = cmp.Or(kept, own)
+	// Whether no more than staging was done is said by a run that ends, and not by one
+	// that goes on, or is terminated.
+	counts := *cmp.Or(kept, own)
+	counts.Staged = false
+	s.Active.Snapshot = &counts
 }
 
 // endRecorded ends the active run as its record says. What it found before its first

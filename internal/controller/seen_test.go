@@ -91,7 +91,7 @@ func TestReports_AreKept(t *testing.T) {
 		end(farm.RotationResult{Report: farm.Report{Farm: "contoso", Outcome: farm.Refused}})
 	}
 	s.BeginRun(controller.ActiveRun{WorkflowID: "retire/contoso", RunID: "t1", Retirement: true, Since: epoch})
-	s.EndRetirement(epoch, large, "")
+	s.EndRetirement(epoch, farm.RotationResult{Report: large.Report}, "")
 	if r := s.Reports.Rotation; r == nil || r.Outcome != farm.Verified || r.Shortened == "" || s.Reports.Retirement == nil {
 		t.Fatalf("kept %+v", s.Reports)
 	}

@@ -64,7 +64,7 @@ type history struct {
 func (h *history) drawStep(t *rapid.T) {
 	h.now = h.now.Add(time.Duration(rapid.IntRange(1, 400).Draw(t, "hours")) * time.Hour)
 	switch what := rapid.SampledFrom([]string{
-		"event", "again", "resume", "configure", "inspect", "inspect", "end", "end", "request", "retire", "read", "reset", "terminate", "forge", "recall",
+		"event", "again", "resume", "configure", "inspect", "inspect", "end", "end", "request", "retire", "read", "reset", "terminate", "forge", "recall", "consent",
 	}).Draw(t, "what"); what {
 	case "event":
 		h.events++
@@ -98,6 +98,8 @@ func (h *history) drawStep(t *rapid.T) {
 		h.forge(t)
 	case "recall":
 		h.recall(t)
+	case "consent":
+		h.drawConsent(t)
 	}
 }
 
@@ -126,8 +128,8 @@ func (h *history) drawInspection(t *rapid.T) {
 		unobserved = "oos-01: no route"
 	}
 	next := farm.Decide(h.DecisionInput(h.now, n, unobserved))
-	if h.Suspended != "" && next.Action == farm.ActionRotate {
-		t.Fatalf("suspended (%s), and it rotates: %s", h.Suspended, next.Reason)
+	if (h.Suspended != "" || h.IsUnreleased() || h.PostponedUntil(h.now).After(h.now)) && next.Action == farm.ActionRotate {
+		t.Fatalf("suspended (%s), released (%+v), postponed (%+v), and it rotates: %s", h.Suspended, h.Released, h.Postponed, next.Reason)
 	}
 	h.ApplyInspection(h.now, n, unobserved, next)
 	if last := len(h.unfinished); last > 0 && len(h.Unfinished) == 0 {
@@ -137,6 +139,17 @@ func (h *history) drawInspection(t *rapid.T) {
 		h.begin(next.Reason)
 	} else {
 		h.AnswerEvents(controller.EventResult{At: h.now, Reason: next.Reason, NeedsOperator: next.NeedsOperator})
+	}
+}
+
+// drawConsent has an operator say whether anything may begin by itself.
+func (h *history) drawConsent(t *rapid.T) {
+	r := controller.Request{
+		Kind:  rapid.SampledFrom([]controller.RequestKind{controller.RequestRelease, controller.RequestObserve, controller.RequestPostpone}).Draw(t, "consent"),
+		Until: h.now.Add(300 * time.Hour), By: "op", Reason: "x",
+	}
+	if h.CheckRequest(h.now, r, "") == nil && !h.ApplyImmediate(h.now, r) {
+		t.Fatalf("%s is accepted and not carried out", r.Kind)
 	}
 }
 
@@ -298,7 +311,8 @@ func (h *history) check(t *rapid.T) {
 }
 
 // TestState_AnySequence asserts, whatever happens in whatever order: a suspended
-// farm rotates only when an operator asks; an event has one result, which stays;
+// farm rotates only when an operator asks, and so does one that is not released or is
+// postponed; an event has one result, which stays;
 // the certificate before a verified rotation can be gone back to until its deletion
 // begins, whatever later rotations do, and what they leave unfinished can be rolled
 // back; one that was replaced is retired in the end; nothing is lost by continuing

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"slices"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -103,6 +104,14 @@ const (
 	NotInspected Standing = "not inspected"
 	// Expired: the certificate in use has ended, and nothing is being done about it.
 	Expired Standing = "expired"
+	// InDoubt: data refreshes fail, or may fail, and no rotation is at work.
+	InDoubt Standing = "in doubt"
+	// NotReleased: it is in order, and nothing starts by itself because nobody has
+	// released it; IsObserved: because its configuration says so; IsPostponed: because an
+	// operator has put it off.
+	NotReleased Standing = "not released"
+	IsObserved  Standing = "observe only"
+	IsPostponed Standing = "postponed"
 	// NotInOrder: an operator is needed; the farm's page says what for.
 	NotInOrder Standing = "needs operator"
 	// NoController: its controller was terminated, and no worker has started another.
@@ -113,7 +122,8 @@ const (
 func Standings() []Standing {
 	return []Standing{
 		Trusted, AwaitsCertificate, AwaitsRenewal, InRotation, InRollback, AwaitsApproval, AwaitsWindow, Blocked,
-		InRetirement, IsSuspended, IsUnmanaged, BeingInspected, InspectedLongAgo, NotInspected, Expired, NotInOrder, NoController,
+		InRetirement, IsSuspended, IsUnmanaged, BeingInspected, InspectedLongAgo, NotInspected, Expired,
+		InDoubt, NotReleased, IsObserved, IsPostponed, NotInOrder, NoController,
 	}
 }
 
@@ -134,8 +144,19 @@ func (s *Summary) Standing(now time.Time) Standing {
 		return s.Run.standing(s.wait())
 	case s.Inspected.IsZero():
 		return NotInspected
+	}
+	return s.standingAsInspected(now)
+}
+
+// standingAsInspected is how a farm stands for which nothing runs, by its last inspection.
+func (s *Summary) standingAsInspected(now time.Time) Standing {
+	switch {
 	case s.State != nil && s.State.AwaitsInspection():
 		return BeingInspected
+	case s.isDoubtful():
+		return InDoubt
+	case s.hold(now) != "":
+		return s.hold(now)
 	case s.NeedsOperator:
 		return NotInOrder
 	case s.isOutdated(now):
@@ -160,6 +181,26 @@ func (s *Summary) isOutdated(now time.Time) bool {
 	return now.Sub(s.Inspected) > longAgo
 }
 
+// isDoubtful reports whether data refreshes fail, or may fail, of a farm that is set up.
+func (s *Summary) isDoubtful() bool {
+	return s.State != nil && s.Thumbprint != "" && s.State.Inspected.RefreshDoubt != ""
+}
+
+// hold is what keeps the farm from being rotated by itself; empty where nothing does, or
+// where something else needs an operator.
+func (s *Summary) hold(now time.Time) Standing {
+	switch state := s.State; {
+	case state == nil, s.NeedsOperator && !slices.Contains([]farm.ReasonCode{farm.CodeNotReleased, farm.CodeObserveOnly, farm.CodePostponed}, state.Next.Code):
+	case state.Policy.Mode == farm.ModeObserve:
+		return IsObserved
+	case state.IsUnreleased():
+		return NotReleased
+	case state.Postponed != nil && state.Postponed.Until.After(now):
+		return IsPostponed
+	}
+	return ""
+}
+
 // wait is what the active run waits for, as far as the controller has said; nil for
 // nothing.
 func (s *Summary) wait() *farm.Wait {
@@ -175,6 +216,8 @@ func (r RunSummary) standing(wait *farm.Wait) Standing {
 	switch {
 	case wait != nil && wait.For == farm.ForDecision:
 		return Blocked
+	case wait != nil && wait.For == farm.ForPostponement:
+		return IsPostponed
 	case wait != nil && wait.For == farm.ForApproval,
 		wait == nil && r.NeedsOperator && (r.Phase == farm.PhaseWaiting || r.Retirement):
 		return AwaitsApproval
@@ -200,7 +243,7 @@ func (s *Summary) Troubled(now time.Time, warn time.Duration) bool {
 // WaitsForOperator reports whether the farm or a run says so, or nobody looks after the
 // farm.
 func (s *Summary) WaitsForOperator() bool {
-	return !s.Managed || s.Problem != "" || s.NeedsOperator || s.Run.NeedsOperator
+	return !s.Managed || s.Problem != "" || s.NeedsOperator || s.isDoubtful() && s.Run.WorkflowID == "" || s.Run.NeedsOperator
 }
 
 // EndsWithin reports whether the certificate in use is known to end within a time.

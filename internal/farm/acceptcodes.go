@@ -70,6 +70,8 @@ var neverAccepted = []CodeReason{
 	{"certificate-key-too-short", "a key that short can be broken"},
 	{"chain-expired", "SharePoint validates the whole chain, so every data refresh would fail"},
 	{"rollback-blocked", "what would be restored is not trusted"},
+	{"nothing-to-restore", "a rollback would leave the issuer with the new certificate, and the rest without"},
+	{"way-back-refused", "the way back would be refused in the middle"},
 	{"changed-since", "a rollback would overwrite what another administrator has set since"},
 }
 

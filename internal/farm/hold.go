@@ -32,6 +32,8 @@ func (in DecisionInput) held() (why string, code ReasonCode, unless string) {
 	switch {
 	case in.Farm.Rotation.Mode == ModeObserve:
 		return ObservesOnly, CodeObserveOnly, "the configuration is changed to mode: rotate"
+	case in.Suspended != "" && in.NotReleased:
+		return "suspended: " + in.Suspended, CodeSuspended, "an operator resumes and releases it, or rotates"
 	case in.Suspended != "":
 		return "suspended: " + in.Suspended, CodeSuspended, "an operator resumes it, or rotates"
 	case in.NotReleased:
@@ -62,12 +64,11 @@ func (in DecisionInput) postpone(next Next) Next {
 	if next.Do == "" || !until.After(in.Now) || next.At.After(until) {
 		return next
 	}
-	next.Because = fmt.Sprintf("postponed by %s; %s", in.PostponedBy, next.Reason)
-	if next.At = until; next.Action != ActionRotate {
-		return next
+	next.At, next.Because = until, ""
+	next.Reason = fmt.Sprintf("postponed until %s by %s; then: %s", FormatTime(until), in.PostponedBy, next.Reason)
+	if next.Action == ActionRotate {
+		next.Action, next.Code = ActionWait, CodePostponed
 	}
-	next.Action, next.Code = ActionWait, CodePostponed
-	next.Reason, next.Because = fmt.Sprintf("postponed until %s by %s; then: %s", FormatTime(until), in.PostponedBy, next.Reason), ""
 	if end := in.Current.NotAfter; !end.IsZero() && !end.After(until) {
 		next.NeedsOperator = true
 		next.Reason = fmt.Sprintf("%s; the certificate in use ends before that, on %s", next.Reason, FormatTime(end))

@@ -13,13 +13,13 @@ type Preview struct {
 	What string `json:"what"`
 	// Steps are what it would do, step by step, and Restarts the restarts among that, in
 	// the order in which they are made.
-	Steps    []Difference     `json:"steps"`
-	Restarts []PlannedRestart `json:"restarts"`
+	Steps    []Difference     `json:"steps,omitempty"`
+	Restarts []PlannedRestart `json:"restarts,omitempty"`
 	// EstimateMS is how long it takes from the first change that users notice to the last
 	// restart, in milliseconds: a guess on the safe side; zero where they notice nothing.
-	EstimateMS int64 `json:"estimateMs"`
+	EstimateMS int64 `json:"estimateMs,omitempty"`
 	// Findings are what keeps it from beginning, and what stays.
-	Findings []Finding `json:"findings"`
+	Findings []Finding `json:"findings,omitempty"`
 }
 
 // Estimate is how long it takes: a guess on the safe side.

@@ -18,14 +18,14 @@ func Prove(d Desired, o Observed) []string {
 			proofs = append(proofs, fmt.Sprintf(format, args...))
 		}
 	}
-	name, offices := d.Target.Thumbprint.Short(), countOf(len(o.Office), "office server")
+	name, offices := d.Target.Thumbprint.Short(), eachOf(len(o.Office), "office server")
 	add(append(compareImports(d, o), compareKeys(d, o)...),
-		"on each of %s the private key of %s made a test signature by the path that Office Online Server uses, and it verified; NETWORK SERVICE may read the key", offices, name)
+		"on %s the private key of %s made a test signature by the path that Office Online Server uses, and it verified; NETWORK SERVICE may read the key", offices, name)
 	add(append(compareS2SName(d, o), compareReplication(d, o)...),
-		"each of %s has S2SCertificateName %q, as Office Online Server itself returned it", offices, d.Target.FriendlyName)
-	farms := countOf(len(d.Farm.SharePoint), "SharePoint farm")
-	add(compareIssuers(d, o), "both trusted token issuers of each of %s hold %s, and their app principals have app-only full control on each configured site", farms, name)
-	add(compareRootAuthorities(d, o), "each of %s trusts the chain of %s", farms, name)
+		"%s has S2SCertificateName %q, as Office Online Server itself returned it", offices, d.Target.FriendlyName)
+	farms := eachOf(len(d.Farm.SharePoint), "SharePoint farm")
+	add(compareIssuers(d, o), "both trusted token issuers of %s hold %s, and their app principals have app-only full control on each configured site", farms, name)
+	add(compareRootAuthorities(d, o), "%s trusts the chain of %s", farms, name)
 	if slices.ContainsFunc(d.Farm.Offices(), Office.HasHTTPSettings) {
 		add(compareHTTPSettings(d, o), "the HTTP settings are as configured")
 	}
@@ -58,18 +58,21 @@ func (r Report) ProveKeys(f Farm) string {
 // ProveUnused says what shows that nothing used a certificate that was deleted.
 func ProveUnused(f Farm) []string {
 	return []string{
-		fmt.Sprintf("before it was archived, and again before it was deleted, nothing named it on %s: neither S2SCertificateName, CertificateName, a binding of http.sys, WinRM nor Remote Desktop", countOf(len(f.OfficeHosts()), "office server")),
-		fmt.Sprintf("no trusted token issuer of %s held it", countOf(len(f.SharePoint), "SharePoint farm")),
+		fmt.Sprintf("before it was archived, and again before it was deleted, nothing named it on %s: neither S2SCertificateName, CertificateName, a binding of http.sys, WinRM nor Remote Desktop", eachOf(len(f.OfficeHosts()), "office server")),
+		fmt.Sprintf("no trusted token issuer of %s held it", eachOf(len(f.SharePoint), "SharePoint farm")),
 		"not verified: whether other programs use a copy of its key",
 	}
 }
 
 // prove says what shows that nothing is left to roll back; nil while something is.
 func (p *rollbackPlanner) prove() []string {
-	if len(p.plan.Reversals)+len(p.plan.Conflicts) > 0 {
+	if len(p.plan.Reversals)+len(p.plan.Conflicts) > 0 || p.snapshot.Staged && len(p.plan.Remaining) > 0 {
 		return nil
 	}
 	proofs := []string{"compared with what was observed on " + FormatTime(p.snapshot.TakenAt) + ", before the first change: nothing that the rotation set is left"}
+	if p.snapshot.Staged {
+		return []string{"none of what was staged is left: neither the certificate with its key and its access, nor root authorities; no setting was changed, and no server restarted"}
+	}
 	if before := p.snapshot.Previous; before.Thumbprint != "" {
 		var names []string
 		for _, master := range p.now.Masters() {
@@ -78,6 +81,14 @@ func (p *rollbackPlanner) prove() []string {
 		proofs = append(proofs, "S2SCertificateName is "+strings.Join(names, ", "))
 	}
 	return append(proofs, notVerified)
+}
+
+// eachOf names all of some things.
+func eachOf(n int, what string) string {
+	if n == 1 {
+		return "the " + what
+	}
+	return fmt.Sprintf("each of %d %ss", n, what)
 }
 
 func countOf(n int, what string) string {

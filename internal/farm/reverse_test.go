@@ -154,7 +154,7 @@ func clearUnrestored(f *farm.SharePointFarm) {
 		f.Servers[k].Timer, f.Servers[k].WorkersStartedAt = farm.Service{}, time.Time{}
 	}
 	for k := range f.Issuers {
-		f.Issuers[k].ChangedAt, f.Issuers[k].Name = time.Time{}, ""
+		f.Issuers[k].ChangedAt, f.Issuers[k].Name, f.Issuers[k].Certificate = time.Time{}, "", nil
 	}
 	slices.SortFunc(f.Issuers, func(a, b farm.TokenIssuer) int { return strings.Compare(a.RegisteredName, b.RegisteredName) })
 	for k := range f.RootAuthorities {

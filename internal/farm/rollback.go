@@ -77,7 +77,29 @@ func planUnstaging(s Snapshot, f Farm, now Observed) RollbackPlan {
 	p.planRootAuthorities()
 	p.planKeys()
 	p.planCertificates()
+	var unused []Difference
+	for _, d := range p.plan.Reversals {
+		if !now.usesOn(d.Server, s.Target) {
+			unused = append(unused, d)
+			continue
+		}
+		p.plan.Remaining = append(p.plan.Remaining, warnFinding("certificate-stays", d.Server, "nothing needs to be done while it is in use",
+			"the %s stays: another administrator has set the certificate since", d.Subject))
+	}
+	p.plan.Reversals = unused
+	p.plan.Proofs = p.prove()
 	return p.plan
+}
+
+// usesOn reports whether a server's farm is set to use a certificate: an office farm
+// names it, or an issuer of a SharePoint farm holds it.
+func (o Observed) usesOn(host string, c Certificate) bool {
+	s := o.OfficeServer(host)
+	if s.Machine.Host != "" {
+		return s.namesS2S(c.FriendlyName)
+	}
+	f, _ := o.Farm(host)
+	return slices.ContainsFunc(f.Issuers, func(i TokenIssuer) bool { return i.Thumbprint == c.Thumbprint })
 }
 
 type rollbackPlanner struct {
@@ -167,10 +189,7 @@ func (p *rollbackPlanner) master(officeFarm string) (now OfficeServer, before Of
 func (p *rollbackPlanner) planHTTPSettings() {
 	for _, office := range p.farm.Offices() {
 		if now, before, ok := p.master(office.Name); ok {
-			if asked, ok := p.snapshot.askedOf(office.Name); ok {
-				office = asked
-			}
-			p.planHTTPSettingsOf(office, before, now)
+			p.planHTTPSettingsOf(p.snapshot.onlyAsked(office), before, now)
 		}
 	}
 }

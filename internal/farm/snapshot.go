@@ -68,6 +68,19 @@ func (s Snapshot) SettingsBefore(officeFarm string, now Observed) OfficeFarm {
 	return before
 }
 
+// onlyAsked returns an office farm as it is configured now, without the HTTP settings
+// that the rotation was not asked to set.
+func (s Snapshot) onlyAsked(office Office) Office {
+	asked, ok := s.askedOf(office.Name)
+	if ok && asked.AllowOutboundHTTP == nil {
+		office.AllowOutboundHTTP = nil
+	}
+	if ok && asked.AllowHTTPSecureStoreConnections == nil {
+		office.AllowHTTPSecureStoreConnections = nil
+	}
+	return office
+}
+
 // askedOf returns an office farm as it was configured when the rotation began; false
 // where that is not known.
 func (s Snapshot) askedOf(officeFarm string) (Office, bool) {

@@ -115,7 +115,7 @@ func requestsOn(page report.Page) []controller.RequestKind {
 	var kinds []controller.RequestKind
 	for _, block := range page.Blocks {
 		for _, c := range block.Commands {
-			// An approval and a cancellation are decisions about a run, and no requests of the farm.
+			// Some are decisions about a run, and not requests of the farm.
 			if verb := c.Args[0]; verb != "status" && verb != "plan" && verb != string(farm.Approve) && verb != string(farm.Cancel) {
 				kinds = append(kinds, controller.RequestKind(c.Args[0]))
 			}

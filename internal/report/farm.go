@@ -101,94 +101,15 @@ func addConfiguration(b *Block, c controller.Configured) {
 	b.addFact("configuration", fmt.Sprintf("%s (worker %s)", text, worker))
 }
 
-// farmState is how a farm is doing, in a word or two.
-func farmState(s controller.State) string {
-	switch phase := s.Phase(); {
-	case s.Active.GoesBack() && s.Active.Intent == farm.Undo:
-		return "undoing"
-	case s.Active.GoesBack():
-		return string(farm.PhaseRollingBack)
-	case s.AwaitsInspection() && (phase == controller.Idle || phase == controller.Waiting):
-		return "being inspected"
-	default:
-		return string(phase)
-	}
-}
-
-// addCurrent says which certificate is in use, and until when it is trusted.
-func addCurrent(b *Block, s controller.State, now time.Time) {
-	c := s.Inspected.Current
-	if c.Thumbprint == "" {
-		return
-	}
-	if s.AwaitsInspection() {
-		b.addFact("certificate", "being inspected; before the last run it was "+describeCertificate(c.Thumbprint, c.FriendlyName, c.NotAfter, now))
-		return
-	}
-	expiry := farm.FormatTime(c.NotAfter) + ", " + formatDaysLeft(c.NotAfter, now)
-	switch {
-	case !c.NotAfter.After(now):
-		b.addAlert("not trusted", formatDaysLeft(c.NotAfter, now)+": "+urgentRemedy(s))
-	case s.Urgency(now) > farm.NotUrgent:
-		b.addAlert("expires", expiry+": "+urgentRemedy(s))
-	case s.IsTrusted(now):
-		b.addFact("trusted until", expiry)
-	default:
-		b.addFact("expires", expiry)
-	}
-	b.addFact("certificate", formatCertificate(c.Thumbprint, c.FriendlyName))
-}
-
-// urgentRemedy is what is to be done about a certificate that is about to end.
-func urgentRemedy(s controller.State) string {
-	switch run := s.Active; {
-	case run != nil && !run.Retirement && run.Wait != nil:
-		return run.WorkflowID + " waits, and replaces it once it goes on"
-	case run.GoesBack():
-		return run.WorkflowID + " is rolling back"
-	case run != nil && !run.Retirement:
-		return run.WorkflowID + " is replacing it"
-	case s.Suspended != "":
-		return "resume the farm, or rotate"
-	}
-	return "put a newer certificate into the source, then rotate"
-}
-
-func addInspections(b *Block, s controller.State, now time.Time) {
-	isAlert := s.IsOverdue(now) || s.Next.NeedsOperator && !s.AwaitsInspection()
-	b.Facts = append(b.Facts, Fact{"inspected", Cell{describeInspected(s, now), isAlert}})
-	if next := nextInspection(s); !next.IsZero() && !s.AwaitsInspection() {
-		b.addFact("next inspection", farm.FormatTime(next))
-	}
-}
-
-// describeInspected says when the farm was last inspected, and what was decided then, as
-// far as that still counts.
-func describeInspected(s controller.State, now time.Time) string {
-	at := farm.FormatTime(s.Inspected.At)
-	switch run := s.Active; {
-	case s.Inspected.At.IsZero():
-		return "not yet"
-	case run != nil && !run.Retirement && s.Inspected.At.After(run.Since):
-		return at + ", while " + run.WorkflowID + " waited"
-	case run != nil && !run.Retirement:
-		return at + ", before " + run.WorkflowID + " began"
-	case s.AwaitsInspection():
-		return "now; what was found on " + at + " does not count any more"
-	case s.IsOverdue(now):
-		return at + ", which is too long ago: is an activity of farm/" + s.Farm + " paused, or no worker there?"
-	case s.Next.Code == farm.CodeTrusted && !s.IsTrusted(now):
-		return at
-	}
-	return at + ": " + s.Next.Reason
-}
-
 // addRuns says what runs, what ran last, and what waits to be started.
 func addRuns(b *Block, s controller.State) {
 	if run := s.Active; run != nil {
 		name := run.WorkflowID
-		if run.GoesBack() {
-			name += " is rolling back,"
+		switch {
+		case run.Intent == farm.Undo:
+			name += ", which undoes the last rotation,"
+		case run.GoesBack():
+			name += ", which rolls back,"
 		}
 		b.addFact("running", fmt.Sprintf("%s since %s: %s", name, farm.FormatTime(run.Since), run.Reason))
 		addWait(b, run)
@@ -252,16 +173,7 @@ func addRetention(b *Block, s controller.State, now time.Time) {
 
 // farmCommands are the requests that make sense now and are accepted.
 func farmCommands(s controller.State, now time.Time) []Command {
-	var all []Command
-	if s.Active != nil {
-		all = append(all, WatchCommand(s.Farm))
-		if w := s.Active.Wait; w != nil && w.Digest != "" {
-			all = append(all, ApproveCommand("approve exactly what is listed", s.Farm, w.Digest))
-		}
-	}
-	if run := s.Active; run != nil && run.Wait == nil && !run.GoesBack() {
-		all = append(all, CancelCommand(s.Farm))
-	}
+	all := activeCommands(s)
 	if s.IsUnreleased() && isAccepted(s, now, controller.RequestRelease) {
 		all = append(all, ReleaseCommand(s.Farm))
 	}
@@ -277,14 +189,37 @@ func farmCommands(s controller.State, now time.Time) []Command {
 	if effect := rotateEffect(s, now); effect != "" && isAccepted(s, now, controller.RequestRotate) {
 		all = append(all, RotateCommand(effect, s.Farm))
 	}
+	all = append(all, wayBackCommands(s, now)...)
+	if isAccepted(s, now, controller.RequestForget) {
+		all = append(all, ForgetCommand(s.Farm))
+	}
+	return all
+}
+
+// activeCommands watch, approve and cancel what runs; nil where nothing does.
+func activeCommands(s controller.State) []Command {
+	run := s.Active
+	if run == nil {
+		return nil
+	}
+	all := []Command{WatchCommand(s.Farm)}
+	switch {
+	case run.Wait != nil && run.Wait.Digest != "":
+		all = append(all, ApproveCommand("approve exactly what is listed", s.Farm, run.Wait.Digest))
+	case run.Wait == nil && !run.GoesBack():
+		all = append(all, CancelCommand(s.Farm))
+	}
+	return all
+}
+
+// wayBackCommands roll back what was not finished, and undo what was verified.
+func wayBackCommands(s controller.State, now time.Time) []Command {
+	var all []Command
 	if last := s.LastUnfinished(); last != nil && isAccepted(s, now, controller.RequestRollback) {
 		all = append(all, RollBackCommand(rollbackEffect(*last), s.Farm))
 	}
 	if canUndo(s, now) {
 		all = append(all, UndoCommand("go back to "+previousName(*s.Retention.Snapshot)+"; every server is restarted", s.Farm))
-	}
-	if isAccepted(s, now, controller.RequestForget) {
-		all = append(all, ForgetCommand(s.Farm))
 	}
 	return all
 }

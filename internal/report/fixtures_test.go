@@ -110,7 +110,7 @@ func verifiedReport() farm.Report {
 		Waits: []farm.WaitReport{{For: "an approval", From: now.Add(20 * time.Second), To: now.Add(203 * time.Second), By: "ada@desk-1: approve"}},
 		Proofs: []string{
 			"on 1 office server the key of DB0FEA9B signed as NETWORK SERVICE, in a one-shot scheduled task, and the signature verified",
-			"both trusted token issuers of each of 1 SharePoint farm hold DB0FEA9B, and their app principals have app-only full control on each configured site",
+			"both trusted token issuers of the SharePoint farm hold DB0FEA9B, and their app principals have app-only full control on each configured site",
 			"not verified: no token was requested from SharePoint; whether it accepts one shows when a user refreshes data",
 		},
 		Farm: "contoso", Outcome: farm.Verified, Reason: "near expiry of mycert10 in contoso-kv-001 (event f36c5d73-a559-480d-b131-202c16c1c024)",
@@ -359,7 +359,8 @@ func summaries() []controller.Summary {
 	suspended.Phase, suspended.NeedsOperator, suspended.Worker = controller.Suspended, true, controller.WorkerNone
 	return []controller.Summary{
 		calm, waits, approval, blocked, expired, suspended,
-		{Farm: "wingtip", Managed: true, Worker: controller.WorkerSilent}, {Farm: "woodgrove"},
+		{Farm: "wingtip", Managed: true, Worker: controller.WorkerSilent},
+		{Farm: "woodgrove"},
 	}
 }
 

@@ -81,6 +81,15 @@ func Check(n farm.Inspection, troubles []string) Page {
 	return page
 }
 
+// ListDoubts lists why data refreshes fail, or may fail, now; before the first set-up
+// nothing else is expected.
+func ListDoubts(n farm.Inspection) []string {
+	if n.RefreshDoubt == "" || n.Current.Thumbprint == "" {
+		return nil
+	}
+	return []string{"data refresh fails, or may fail: " + n.RefreshDoubt}
+}
+
 func checkState(n farm.Inspection) string {
 	text := fmt.Sprintf("%d of %s answered", len(n.Servers)-countProblems(n), countThings(len(n.Servers), "server"))
 	if stops := len(farm.Stops(n.Findings)); stops > 0 {

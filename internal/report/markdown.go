@@ -116,7 +116,11 @@ func (m *markdownWriter) writeTable(t Table) {
 	if rows == 0 {
 		return
 	}
-	columns := max(len(t.Header), 1)
+	if len(t.Header) == 0 {
+		m.writeList(t, rows)
+		return
+	}
+	columns := len(t.Header)
 	header := make([]Cell, columns)
 	for i, name := range t.Header {
 		header[i].Text = name
@@ -135,6 +139,22 @@ func (m *markdownWriter) writeTable(t Table) {
 			}
 			m.text.WriteString(line)
 			title, rows = "", rows-1
+		}
+	}
+}
+
+// writeList writes the rows of a table without names of columns as a list, as long as
+// there is room.
+func (m *markdownWriter) writeList(t Table, rows int) {
+	for _, g := range t.Groups {
+		for _, row := range g.Rows {
+			line := "- " + escapeLineStart(m.formatCell(Cell{Text: joinCells(row)})) + "\n"
+			if !m.takeRoom(line) {
+				m.writeRest(rows)
+				return
+			}
+			m.text.WriteString(line)
+			rows--
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/controller"
@@ -100,32 +101,29 @@ func newFarmRow(s controller.Summary, now time.Time, warn time.Duration) FarmRow
 	return row
 }
 
-// nextText is what a farm waits for, or what comes next.
+// nextText is what comes next by itself, and what would prevent it. That a farm in order
+// is inspected again goes without saying.
 func nextText(s controller.Summary, now time.Time) string {
-	state := s.State
 	switch {
 	case s.Problem != "":
 		return s.Problem
 	case !s.Managed:
 		return "its controller has ended; a worker that has the farm in its configuration starts another within a minute"
-	case state == nil:
-		return ""
-	case state.Unmanaged != "":
-		return state.Unmanaged
-	case state.Active != nil && state.Active.Wait != nil:
-		return state.Active.Wait.For.Name() + formatUntil(state.Active.Wait.Until)
-	case state.Active != nil && !state.Active.Retirement:
-		return state.Active.Reason
-	case state.Suspended != "":
-		return state.Suspended
-	case state.AwaitsInspection(), state.IsOverdue(now):
-		return "inspected: " + describeInspected(*state, now)
-	case s.Standing(now) == controller.Trusted && state.WillRetire():
-		return fmt.Sprintf("the old certificate %s is retired after %s", state.Retention.Snapshot.Previous.Thumbprint.Short(), farm.FormatTime(state.Retention.Until))
-	case s.Standing(now) == controller.Trusted:
+	case s.State == nil:
 		return ""
 	}
-	return state.Next.Reason
+	switch next := s.State.WhatNext(now); {
+	case !next.IsInspection() && next.Do != "":
+		return strings.TrimPrefix(next.Sentence(now), "next: ")
+	case s.State.Suspended != "":
+		return s.State.Suspended
+	case next.IsInspection() && s.Standing(now) == controller.Trusted:
+		return ""
+	case next.IsInspection():
+		return cmp.Or(next.Because, next.Reason)
+	default:
+		return strings.TrimPrefix(next.Sentence(now), "next: ")
+	}
 }
 
 // DescribeStanding is how a farm stands and what it waits for, on one line.

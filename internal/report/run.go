@@ -71,6 +71,8 @@ func runState(s farm.Status) string {
 		return string(s.Phase)
 	case s.Report.Outcome == farm.Verified && isRetirement(s):
 		return "retired"
+	case s.Report.Outcome == farm.RolledBack && s.Report.Intent == farm.Undo:
+		return "undone"
 	}
 	return string(s.Report.Outcome)
 }
@@ -89,7 +91,7 @@ func differencesBlock(r farm.Report) Block {
 	}
 	switch at := r.ComparedAt; {
 	case r.Unseen != "":
-		b.Text = joinNonEmpty("; ", "as last compared on "+farm.FormatTime(at)+", without what was removed since", r.Unseen)
+		b.Text = joinNonEmpty("; ", "as last compared on "+farm.FormatTime(at), r.Unseen)
 	case !at.IsZero():
 		b.Text = "as compared on " + farm.FormatTime(at)
 	}
@@ -102,7 +104,7 @@ func runCertificates(s farm.Status) Block {
 	b := Block{Title: "certificates"}
 	switch use := r.InUse; {
 	case use == nil && r.Outcome != "" && !r.EndedAt.IsZero():
-		b.addFact("in use", "not known: the farm was not observed at the end")
+		b.addFact("in use", "not known: it was set, and not seen since")
 	case use == nil:
 	case use.Thumbprint == "":
 		b.addFact("in use", "no S2S certificate")
@@ -183,14 +185,15 @@ func describeDuration(r farm.Report) string {
 		}
 		waited[w.For] += w.To.Sub(w.From)
 	}
+	parts := []string{text}
 	for i, name := range names {
+		verb := ""
 		if i == 0 {
-			text += fmt.Sprintf(", %s of it waiting for %s", farm.FormatDuration(waited[name]), name)
-		} else {
-			text += fmt.Sprintf(", %s for %s", farm.FormatDuration(waited[name]), name)
+			verb = "of it waiting "
 		}
+		parts = append(parts, fmt.Sprintf("%s %sfor %s", farm.FormatDuration(waited[name]), verb, name))
 	}
-	return text
+	return strings.Join(parts, ", ")
 }
 
 // listBlock is a list of sentences.

@@ -29,11 +29,22 @@ func stepBlocks(r farm.Report) []Block {
 // retried.
 func unfinishedBlock(r farm.Report) Block {
 	unfinished := unfinishedServers(r.Servers)
-	title := "unfinished servers"
-	if slices.ContainsFunc(unfinished, wasNotSmooth) {
-		title += ", and what warned or was retried"
+	var titles []string
+	if slices.ContainsFunc(unfinished, isUnfinished) {
+		titles = append(titles, "unfinished servers")
 	}
+	if slices.ContainsFunc(unfinished, wasNotSmooth) {
+		titles = append(titles, "what warned or was retried")
+	}
+	title := strings.Join(titles, ", and ")
 	return Block{Title: title, Table: stepTable(unfinished, r.StartedAt)}
+}
+
+// isUnfinished reports whether a step has failed or still runs.
+func isUnfinished(s farm.ServerReport) bool {
+	return slices.ContainsFunc(s.Steps, func(step farm.StepReport) bool {
+		return step.State == farm.StateFailed || step.State == farm.StateRunning
+	})
 }
 
 // wasNotSmooth reports whether a step warned, or was tried more than once.

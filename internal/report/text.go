@@ -68,21 +68,39 @@ type textWriter struct {
 	text strings.Builder
 }
 
+// writeHeadline writes what a page is about and how it is doing. That an operator is
+// needed stays together.
 func (t *textWriter) writeHeadline(p Page) {
-	if p.Title != "" && p.State != "" {
-		t.text.WriteString(CleanText(p.Title) + ": " + t.praise(CleanText(p.State), p.Good))
-	} else {
-		t.text.WriteString(CleanText(p.Title + p.State))
-	}
+	state := CleanText(p.State)
+	text, needed := joinNonEmpty(": ", CleanText(p.Title), state), ""
 	if p.NeedsOperator {
-		t.text.WriteString(", " + t.setOff(needsOperator, true))
+		text, needed = text+",", t.setOff(needsOperator, true)
 	}
-	t.text.WriteString("\n")
+	lines := t.wrap(text)
+	last := &lines[len(lines)-1]
+	if rest, found := strings.CutSuffix(*last, state); found && p.Good {
+		*last = rest + t.praise(state)
+	}
+	switch fits := t.Width == 0 || utf8.RuneCountInString(*last)+1+len(needsOperator) <= t.Width; {
+	case needed != "" && fits:
+		*last += " " + needed
+	case needed != "":
+		lines = append(lines, needed)
+	}
+	t.text.WriteString(strings.Join(lines, "\n") + "\n")
+}
+
+// wrap wraps a text that begins at the left.
+func (t *textWriter) wrap(text string) []string {
+	if t.Width == 0 {
+		return []string{CleanText(text)}
+	}
+	return WrapText(text, max(t.Width, narrow))
 }
 
 func (t *textWriter) writeBlock(b Block, program string) {
 	if b.Title != "" {
-		t.text.WriteString(CleanText(b.Title) + "\n")
+		t.text.WriteString(strings.Join(t.wrap(b.Title), "\n") + "\n")
 	}
 	if b.Text != "" {
 		t.writeRow("  ", nil, Cell{Text: b.Text}, nil)
@@ -236,8 +254,8 @@ func (t *textWriter) setOff(text string, alert bool) string {
 	return t.Alert(text)
 }
 
-func (t *textWriter) praise(text string, good bool) string {
-	if !good || t.Good == nil || text == "" {
+func (t *textWriter) praise(text string) string {
+	if t.Good == nil || text == "" {
 		return text
 	}
 	return t.Good(text)

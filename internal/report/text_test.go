@@ -102,6 +102,19 @@ func TestPage_WriteText_HeadlineIsFirstWhereNothingPresses(t *testing.T) {
 	}
 }
 
+func TestPage_WriteText_HeadlineIsWrapped(t *testing.T) {
+	var out strings.Builder
+	page := report.Page{Title: "contoso", State: "nothing to do, configured as desired", NeedsOperator: true, Blocks: []report.Block{{Title: "what was observed on each of the servers", Text: "all"}}}
+	style := report.TextStyle{Width: 30, Alert: func(s string) string { return "<" + s + ">" }}
+	if err := page.WriteText(&out, style); err != nil {
+		t.Fatal(err)
+	}
+	want := "contoso: nothing to do,\nconfigured as desired,\n<an operator is needed>\n\nwhat was observed on each of\nthe servers\n  all\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestBriefRun fits a screen: of a farm of seven servers where all but one step are
 // done, the servers take a few lines.
 func TestBriefRun(t *testing.T) {

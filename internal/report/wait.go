@@ -83,7 +83,7 @@ func formatIn(moment, now time.Time) string {
 	case now.IsZero() || left <= 0:
 		return ""
 	case left < time.Minute:
-		return " (in " + left.Round(time.Second).String() + ")"
+		return " (in " + farm.FormatDuration(left) + ")"
 	case left < 2*time.Hour:
 		return " (in " + countThings(int(left.Minutes()), "minute") + ")"
 	case left < 48*time.Hour:

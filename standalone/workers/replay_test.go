@@ -2,6 +2,7 @@ package workers_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -71,8 +72,9 @@ func TestWorker_ReplaysWhatUpdatesDid(t *testing.T) {
 // askInVain asks for the admission of a run that there is none of, which the controller
 // looks for and then refuses.
 func askInVain(t *testing.T, s testTemporal, runID string) {
+	t.Helper()
 	_, err := client.New(s).Records().Admit(t.Context(), farmsim.FarmName, controller.Admission{WorkflowID: workflows.RotateID(farmsim.FarmName), RunID: runID})
-	if refused, ok := err.(*temporal.ApplicationError); !ok || refused.Type() != activities.NotAdmitted {
+	if refused, ok := errors.AsType[*temporal.ApplicationError](err); !ok || refused.Type() != activities.NotAdmitted {
 		t.Errorf("got %v, want the admission refused", err)
 	}
 }
