@@ -55,7 +55,7 @@ func headline(s farm.Status, now time.Time) string {
 		}
 	case farm.PhaseCutover, farm.PhaseRestarting:
 		if left := cutover - now.Sub(cutoverBegan(s, now)); left > 0 {
-			text += ", about " + farm.FormatDuration(left) + " left"
+			text += ", about " + farm.FormatEstimate(left) + " left"
 		}
 	}
 	return text
