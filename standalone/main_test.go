@@ -78,7 +78,7 @@ func TestRun_SimulatedFarmIsSetUpAndRenewed(t *testing.T) {
 	if n := strings.Count(got.out, "contoso: verified"); n != 2 {
 		t.Errorf("got %d verified reports, want 2:\n%s", n, got.out)
 	}
-	for _, part := range []string{"near expiry of oos-s2s", "oos-03.contoso.com", "sp-02.contoso.com", "previous"} {
+	for _, part := range []string{"near expiry of oos-s2s", "oos-03.contoso.com", "sp-02.contoso.com", "replaced"} {
 		if !strings.Contains(got.out, part) {
 			t.Errorf("the reports do not contain %q:\n%s", part, got.out)
 		}
