@@ -71,7 +71,7 @@ func addConsent(b *Block, s controller.State, now time.Time) {
 	case s.Policy.Mode == farm.ModeObserve:
 		b.addFact("observed only", farm.ObservesOnly)
 	case s.IsUnreleased():
-		b.addFact("not released", "farmtrust only looks; "+ReleaseCommand(s.Farm).Line(Program)+" lets it rotate by itself")
+		b.addFact("not released", "nothing starts by itself; "+ReleaseCommand(s.Farm).Line(Program)+" lets it rotate by itself")
 	case s.Released != nil:
 		b.addFact("released", joinNonEmpty(": ", joinNonEmpty(" by ", formatSince(s.Released.At), s.Released.By), s.Released.Reason))
 	}
