@@ -127,7 +127,6 @@ func TestManageFarm_Postponed(t *testing.T) {
 		c.assertNext("next: rotate, at "+farm.FormatTime(until), "postponed", "unless an operator postpones it")
 		f.assertTrustUnchanged(t, before)
 	})
-	c.after(22*time.Hour, func() { c.sendEvent("2") })
 	requireRun(t, c.runUntil(23*time.Hour), run{Outcome: farm.Verified, HasSnapshot: true})
 }
 
