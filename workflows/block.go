@@ -57,9 +57,7 @@ func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice,
 		return "", err
 	}
 	since := workflow.Now(ctx)
-	moved := func() time.Time { return o.setDeadline(ctx, b, failed, since) }
-	err := o.awaitDeadline(ctx, b.Until, moved, o.summarizeWait(),
-		func() bool { return b.choice != "" || d.err() != nil })
+	err := o.awaitDecision(ctx, b, func() time.Time { return o.setDeadline(ctx, b, failed, since) })
 	d.blocked = slices.DeleteFunc(d.blocked, func(other *blockedStep) bool { return other == b })
 	d.unblockedAt = workflow.Now(ctx)
 	if err := errors.Join(err, o.showUnblocked(ctx, err)); err != nil {
@@ -75,6 +73,22 @@ func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice,
 		o.tellUndecided(ctx, b.Blocked, choice)
 	}
 	return choice, nil
+}
+
+// awaitDecision waits until an operator decides about a blocked step, or its deadline has
+// come and is still one: without a worker, the window for the way back may have passed.
+func (o *operation) awaitDecision(ctx workflow.Context, b *blockedStep, moved func() time.Time) error {
+	isDecided := func() bool { return b.choice != "" || o.decisions.err() != nil }
+	for {
+		err := o.awaitDeadline(ctx, b.Until, moved, o.summarizeWait(), isDecided)
+		if err != nil || isDecided() {
+			return err
+		}
+		if until := moved(); !until.IsZero() && !until.After(workflow.Now(ctx)) {
+			return nil
+		}
+		o.showWait(ctx)
+	}
 }
 
 // showBlocked shows one more step that waits for a decision.
@@ -142,6 +156,9 @@ func (o *operation) setDeadline(ctx workflow.Context, b *blockedStep, failed fai
 	if o.decisions.rollsBackByItself() {
 		if o.rollsBackOnFailure() {
 			b.Until = since
+		}
+		if now := workflow.Now(ctx); !b.Until.IsZero() && b.Until.Before(now) {
+			b.Until = now
 		}
 		if !failed.canary {
 			b.Until = o.wayBackAt(ctx, b.Until)

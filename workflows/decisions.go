@@ -43,12 +43,13 @@ type decisions struct {
 	// cancelled reports whether an operator has cancelled the run, and stops whether it is
 	// on its way to its end, or to its rollback, because of that.
 	cancelled, stops bool
-	// postponable reports whether the run can be postponed while it waits, postponement
-	// is the last word about that, and gatesReopened reports whether the gates before
-	// the cutover are to be passed again: it was postponed, or they are other ones now.
-	postponable   bool
-	postponement  farm.Decision
-	gatesReopened bool
+	// postponable reports whether the run can be postponed while it waits, and postponement
+	// is the last word about that.
+	postponable  bool
+	postponement farm.Decision
+	// gated reports whether the run passes gates before its restarts, and gatesReopened
+	// whether they are to be passed again: it was postponed, or they are other ones now.
+	gated, gatesReopened bool
 	// notApproved reports whether nobody has approved in time.
 	notApproved bool
 	// skipped are the servers left out by decision.
