@@ -12,9 +12,12 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
+// theCutover names a cutover where it is to be approved.
+const theCutover = "the cutover"
+
 // awaitApproval waits until an operator approves the cutover.
 func (r *rotation) awaitApproval(ctx workflow.Context) error {
-	return r.awaitApprovalOf(ctx, "the cutover", r.planned)
+	return r.awaitApprovalOf(ctx, theCutover, r.planned)
 }
 
 // awaitApprovalOf waits until an operator approves everything that users notice of the

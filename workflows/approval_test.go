@@ -285,6 +285,9 @@ func TestApproval_OfAnUndo(t *testing.T) {
 			}
 			assertOption(t, w, farm.Approve, "begins the undo in the window, from 2026-11-24 02:00 UTC")
 			assertNoOption(t, w, farm.RollBack)
+			if i := slices.IndexFunc(w.Options, func(o farm.Option) bool { return o.Choice == farm.Abort }); i < 0 || strings.Contains(w.Options[i].Effect, "suspended") {
+				t.Errorf("an undo that has not begun is given up as %+v", w.Options)
+			}
 			assertMentions(t, w.Text, "the certificate in use, "+in.Snapshot.Target.Thumbprint.Short())
 			r.approve()
 		})
@@ -365,4 +368,24 @@ func TestUndo_WaitsForWhatCountsNow(t *testing.T) {
 		})
 		r.rotateWith(workflows.RotateInput{Intent: farm.Undo, Snapshot: rotated.Snapshot}).requireOutcome(farm.Partial)
 	})
+}
+
+// What is approved has a way back, and is approved again once it has none any more.
+func TestApproval_OfACutoverWithoutTheWayBack(t *testing.T) {
+	t.Parallel()
+	f := newTestFarm(t, farmsim.Options{Trusting: true})
+	f.setPolicy(requireApproval)
+	r := f.newRun(t)
+	r.onCompare(func(nth int, c *activities.Comparison) error {
+		if nth > 1 {
+			c.RollbackBlocked = "the previous certificate has expired"
+		}
+		return nil
+	})
+	r.after(time.Hour, r.approve)
+	r.after(2*time.Hour, func() {
+		assertMentions(t, r.requireWait(farm.ForApproval).Approval.NoWayBack, "has expired")
+		r.approve()
+	})
+	r.rotate().requireOutcome(farm.Verified)
 }
