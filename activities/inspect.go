@@ -71,7 +71,10 @@ func (a *Activities) LookAtRefresh(ctx context.Context, in LookAtRefreshInput) (
 		return "", err
 	}
 	hosts := slices.Concat(f.OfficeHosts(), f.SharePointHosts())
-	readings, problems := a.readServers(ctx, f, hosts, in.Target, everywhere(in.Previous))
+	// An operator waits for this to be shown what is blocked.
+	brief, cancel := context.WithTimeoutCause(ctx, readTimeout, fmt.Errorf("no answer within %s", readTimeout))
+	defer cancel()
+	readings, problems := a.readServers(brief, f, hosts, in.Target, everywhere(in.Previous))
 	if err := interruption(ctx, len(problems) > 0); err != nil {
 		return "", err
 	}

@@ -71,7 +71,7 @@ func (o *operator) status(t *testing.T) (s farm.Status, ok bool) {
 	command := exec.CommandContext(t.Context(), args[0], args[1:]...)
 	command.Env = o.env
 	out, err := command.Output()
-	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && !(ok && exit.ExitCode() == operatorIsNeeded) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && (!ok || exit.ExitCode() != operatorIsNeeded) {
 		return s, false
 	}
 	if err := json.Unmarshal(out, &s); err != nil {

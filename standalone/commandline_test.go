@@ -149,7 +149,7 @@ func TestCommandLine(t *testing.T) {
 		{"undo waits for an approval", func(t *testing.T) {
 			c.assertExit(t, c.run("", "undo", "contoso", "--reason", "refresh fails", "--detach"), 0, "rotate/contoso undoes the last rotation")
 			approve := c.waitForApproval(t)
-			c.assertExit(t, c.run("", approve...), 0, "Approved.")
+			c.assertExit(t, c.run("", approve...), 0, "Approved. The undo begins now.")
 			waitUntil(t, func() bool { return w.isInspectedSinceLastRun(t) })
 			assertAsBefore(t, w.sim, w.before)
 		}},

@@ -69,10 +69,11 @@ program only talks to Temporal, which it finds by the standard TEMPORAL_* variab
 and profiles (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, ...).
 
 Begin with check, which validates the configuration and every server, and plan, which
-shows what a rotation would do. rotate does it. status shows what runs and what waits
-for an operator; approve, postpone, retry, skip, rollback, forward, abort and cancel
-decide about it. undo goes back behind a rotation that was verified. After a rollback or
-an undo, resume lets the farm be rotated automatically again.
+shows what a rotation would do. rotate does it. farms lists what expires when, and status
+shows what runs and what waits for an operator; approve, postpone, retry, skip, rollback,
+forward, abort and cancel decide about it. undo goes back behind a rotation that was
+verified. After a rollback or an undo, resume lets the farm be rotated automatically
+again.
 
 Nothing happens before somebody allowed it: a farm that nobody has released is only
 inspected. release lets it be rotated by itself, observe takes that back.

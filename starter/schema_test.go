@@ -28,7 +28,7 @@ const module = "github.com/farmtrust/farmtrust"
 func documents() map[string]any {
 	return map[string]any{
 		"farms": report.FarmList{}, "status": report.FarmStatus{}, "report": farm.Report{}, "check": report.CheckResult{}, "plan": report.Inspection{},
-		"decision": decidedRun{}, "accepted": acceptance{}, "event": nothingDone{}, "version": version.Info{}, "error": failure{},
+		"approval": farm.Status{}, "decision": decidedRun{}, "accepted": acceptance{}, "event": nothingDone{}, "version": version.Info{}, "error": failure{},
 	}
 }
 
@@ -151,6 +151,7 @@ func TestSchemas_HoldForWhatIsWritten(t *testing.T) {
 	f.endRun(f.addRotation("fabrikam"), ending{result: busy})
 	f.addRotation("contoso")
 	f.acceptRequests(&ending{result: busy})
+	approving := &farm.Wait{For: farm.ForApproval, Digest: "1a2b3c4d5e6f", Until: time.Now().Add(time.Hour).In(zurich)}
 	decision := "retry contoso --reason r --by ada"
 	for command, schema := range map[string]string{
 		"farms": "farms", "status": "farms", "status contoso": "status", "status fabrikam": "status", "status new": "status",
@@ -162,4 +163,12 @@ func TestSchemas_HoldForWhatIsWritten(t *testing.T) {
 			got.assertFits(t, schema)
 		})
 	}
+	t.Run("approve contoso", func(t *testing.T) {
+		f.onStatus = func(string) (farm.Status, error) {
+			return farm.Status{Phase: farm.PhaseWaiting, Report: busy, Wait: approving}, nil
+		}
+		got := runProgram(t, "approve", "contoso", "-o", "json")
+		got.assertExit(t, exitDiffers)
+		got.assertFits(t, "approval")
+	})
 }

@@ -43,7 +43,7 @@ func (f failedStep) key() hostStep {
 // canary, whose users have no service until someone answers, and before which no
 // other server is restarted.
 func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice, error) {
-	d := o.decisions
+	d, since := o.decisions, workflow.Now(ctx)
 	d.lastBlocked = failed
 	b := o.newBlockedStep(ctx, failed)
 	if d.rollsBackByItself() && (failed.canary || o.rollsBackOnFailure() && !b.Until.IsZero() && !b.Until.After(workflow.Now(ctx))) {
@@ -56,7 +56,6 @@ func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice,
 	if err := o.showBlocked(ctx); err != nil {
 		return "", err
 	}
-	since := workflow.Now(ctx)
 	err := o.awaitDecision(ctx, b, func() time.Time { return o.setDeadline(ctx, b, failed, since) })
 	d.blocked = slices.DeleteFunc(d.blocked, func(other *blockedStep) bool { return other == b })
 	d.unblockedAt = workflow.Now(ctx)

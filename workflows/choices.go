@@ -135,16 +135,8 @@ func (r *rotation) thenOf(w farm.Wait, reversed string) string {
 		return "the cutover begins"
 	case w.For == farm.ForPostponement:
 		return "the farm is looked at again, and what it takes is asked for again"
-	case w.For == farm.ForApproval && w.Until.IsZero():
-		return ""
-	case w.For == farm.ForApproval && w.Until.Equal(r.openingPasses()):
-		return "the approval is asked for again, for the next opening of the window"
-	case w.For == farm.ForApproval && r.isGoingBack():
-		return "nothing is undone"
-	case w.For == farm.ForApproval && (r.inherited || r.decisions.rollbackBlocked != ""):
-		return "the rotation ends and rolls nothing back; the next inspection plans it again"
 	case w.For == farm.ForApproval:
-		return "the rotation is rolled back, and the next inspection plans it again: " + reversed
+		return r.thenUnapproved(w, reversed)
 	case w.For != farm.ForDecision:
 		return ""
 	}
@@ -153,6 +145,21 @@ func (r *rotation) thenOf(w farm.Wait, reversed string) string {
 		return first.Then
 	}
 	return first.Then + ": " + reversed + suspends
+}
+
+// thenUnapproved says what follows if nobody approves in time.
+func (r *rotation) thenUnapproved(w farm.Wait, reversed string) string {
+	switch {
+	case w.Until.IsZero():
+		return ""
+	case w.Until.Equal(r.openingPasses()):
+		return "the approval is asked for again, for the next opening of the window"
+	case r.isGoingBack():
+		return "nothing is undone"
+	case r.inherited || r.decisions.rollbackBlocked != "":
+		return "the rotation ends and rolls nothing back; the next inspection plans it again"
+	}
+	return "the rotation is rolled back, and the next inspection plans it again: " + reversed
 }
 
 // firstTimeout returns the blocked step whose wait times out first; the first one, and

@@ -107,6 +107,7 @@ func (c *farmController) registerHandlers(ctx workflow.Context) error {
 	c.configuration = workflow.GetSignalChannel(ctx, ConfigurationSignal)
 	c.hints = workflow.GetSignalChannel(ctx, RunSignal)
 	c.withdrawals = workflow.GetSignalChannel(ctx, WithdrawSignal)
+	c.watchWithdrawals(ctx)
 	if err := workflow.SetQueryHandler(ctx, StateQuery, func() (controller.State, error) { return c.State, nil }); err != nil {
 		return err
 	}
@@ -196,7 +197,7 @@ func (c *farmController) wait(ctx workflow.Context) error {
 	request, due := c.Mailbox.Request, c.Inspected.Due
 	c.updated = false
 	woken := func() bool {
-		return c.events.Len() > 0 || c.configuration.Len() > 0 || c.hints.Len() > 0 || c.withdrawals.Len() > 0 || c.childEnded() || c.updated ||
+		return c.events.Len() > 0 || c.configuration.Len() > 0 || c.hints.Len() > 0 || c.childEnded() || c.updated ||
 			c.Mailbox.Request != request || c.Inspected.Due != due || c.Recalling || c.isCancelled() || c.mayContinueAsNew(ctx)
 	}
 	_, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{

@@ -7,6 +7,18 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
+// watchWithdrawals takes back requests that are given up at any time, also while the farm
+// is inspected: whoever has given one up waits for that.
+func (c *farmController) watchWithdrawals(ctx workflow.Context) {
+	workflow.GoNamed(ctx, "withdrawals", func(ctx workflow.Context) {
+		isDue := func() bool { return c.withdrawals.Len() > 0 && c.launching != RotateID(c.Farm) }
+		for workflow.Await(ctx, isDue) == nil {
+			c.receiveWithdrawals()
+			c.updated = true
+		}
+	})
+}
+
 // receiveWithdrawals takes back requests that were given up. What is just being begun is
 // not: whoever asked learns that it runs.
 func (c *farmController) receiveWithdrawals() {
@@ -22,7 +34,7 @@ func (c *farmController) receiveWithdrawals() {
 // dropExpired drops a request that has waited too long; whoever asked is told.
 func (c *farmController) dropExpired(ctx workflow.Context) {
 	if why := c.DropExpired(workflow.Now(ctx)); why != nil {
-		workflow.GetLogger(ctx).Info("a request has expired", "farm", c.Farm, "what", why.Error())
+		c.log(ctx, eventRequest).Info("a request has expired: " + why.Error())
 	}
 }
 

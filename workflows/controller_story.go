@@ -53,6 +53,8 @@ func (c *farmController) facts(now time.Time) []toldFact {
 		{true, joinIf("unmanaged: ", c.Unmanaged)},
 		{true, joinIf("it cannot be recalled what ran before: ", c.RecallProblem)},
 		{true, joinIf("suspended: ", c.Suspended)},
+		{false, c.describeRelease()},
+		{false, c.describePostponement()},
 		{false, c.describeInUse()},
 		{false, c.describeRetention()},
 	}
@@ -71,6 +73,20 @@ func joinIf(prefix, text string) string {
 		return ""
 	}
 	return prefix + text
+}
+
+func (c *farmController) describeRelease() string {
+	if c.Released == nil {
+		return ""
+	}
+	return joinNonEmpty(": ", "released to be rotated by itself, by "+c.Released.By, c.Released.Reason)
+}
+
+func (c *farmController) describePostponement() string {
+	if c.Postponed == nil {
+		return ""
+	}
+	return fmt.Sprintf("postponed until %s by %s: %s", farm.FormatTime(c.Postponed.Until), c.Postponed.By, c.Postponed.Reason)
 }
 
 // isAboutToInspect reports whether what is decided next is about to be found out.

@@ -65,50 +65,6 @@ const (
 	blockedForRetirement = "a retirement is not rolled back; abort leaves the certificate as it is"
 )
 
-// approval is what a run asks an operator to approve.
-//
-// Its digest names the run ID, which is another one once Temporal has reset the run, so
-// it is only ever compared where a decision is validated, and with a digest of the same
-// run: what the run does next must not depend on it. Therefore an approval that was
-// given before a reset counts in what the reset has kept, and is refused where Temporal
-// offers it again afterwards.
-type approval struct {
-	// wanted is what waits for an operator; nil while nothing does.
-	wanted *farm.Approval
-	// given is what was approved last; nil when nothing was, or when it is void.
-	given *farm.Approval
-	// asked counts what was asked for, and changed says why that is not good any more;
-	// empty while nothing changed.
-	asked   int
-	changed string
-}
-
-// covers reports whether what was approved is still what is to be done.
-func (a *approval) covers(wanted farm.Approval) bool {
-	if a.given == nil {
-		return false
-	}
-	wanted.Run, wanted.Nth = a.given.Run, a.given.Nth
-	return wanted.Digest() == a.given.Digest()
-}
-
-// passedWindow is why an approval is not good for another opening of the window.
-const passedWindow = "the window that it was for has passed"
-
-// noteOpening notes for which opening of the window the cutover waits now.
-func (a *approval) noteOpening(o farm.Opening) {
-	if a.given != nil && !a.given.Opening.From.Equal(o.From) {
-		a.void(passedWindow)
-	}
-}
-
-// void has an approval that was given asked for again.
-func (a *approval) void(why string) {
-	if a.given != nil {
-		a.given, a.changed = nil, why
-	}
-}
-
 // resolution is how a run is to end before its steps are done; zero while they
 // go on.
 type resolution struct {

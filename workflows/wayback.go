@@ -68,8 +68,10 @@ func (r *rotation) findRefused(plan farm.RollbackPlan) *farm.Finding {
 	for _, d := range plan.Reversals {
 		row := r.progress.Report.Row(d.Server, same[d.Step])
 		if row != nil && row.State == farm.StateFailed {
-			return &farm.Finding{Code: "way-back-refused", Severity: farm.Stop, Server: d.Server,
-				Text: fmt.Sprintf("%s was refused there in this run, and the way back takes the same: %s", row.Step, row.Detail)}
+			return &farm.Finding{
+				Code: "way-back-refused", Severity: farm.Stop, Server: d.Server,
+				Text: fmt.Sprintf("%s was refused there in this run, and the way back takes the same: %s", row.Step, row.Detail),
+			}
 		}
 	}
 	return nil

@@ -14,9 +14,10 @@ const (
 	//
 	// Source: https://no-color.org.
 	ColorAuto Color = "auto"
-	// ColorAlways colours everywhere, and ColorNever nowhere.
+	// ColorAlways colours everywhere.
 	ColorAlways Color = "always"
-	ColorNever  Color = "never"
+	// ColorNever colours nowhere.
+	ColorNever Color = "never"
 )
 
 // String implements flag.Value.

@@ -16,11 +16,13 @@ func TestMessages(t *testing.T) {
 		"elsewhere than on a terminal": {strings.Repeat("word ", 40), screen{}, []string{strings.Repeat("word ", 40)}},
 		"what fits":                    {"contoso: accepted", screen{60, 24}, []string{"contoso: accepted"}},
 		"a command has a line": {
-			"farmtrust: stopped watching; rotate/contoso continues: TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust status contoso --watch", screen{60, 24},
+			"farmtrust: stopped watching; rotate/contoso continues: TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust status contoso --watch",
+			screen{60, 24},
 			[]string{"farmtrust: stopped watching; rotate/contoso continues:", "  TEMPORAL_ADDRESS=127.0.0.1:7233 farmtrust status contoso --watch"},
 		},
 		"what is said of a program is no command": {
-			"the worker is not told about the farm; farmtrust reads its configuration when it starts", screen{60, 24},
+			"the worker is not told about the farm; farmtrust reads its configuration when it starts",
+			screen{60, 24},
 			[]string{"the worker is not told about the farm; farmtrust reads its", "configuration when it starts"},
 		},
 	} {

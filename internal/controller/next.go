@@ -24,15 +24,25 @@ func (s *State) WhatNext(now time.Time) farm.Next {
 	case s.Inspected.At.IsZero() || s.Inspected.Due || s.Inspected.Outdated || s.Last.At.After(s.Inspected.At):
 		return farm.Next{Do: farm.Inspect, Because: "what is known of it may be over"}
 	}
-	next := s.Next
-	if next.Do == "" && !next.NeedsOperator {
-		next.Do, next.At, next.Local = farm.Inspect, s.NextInspectionAt(), ""
-	}
-	switch {
+	switch next := s.nextOfInspection(now); {
 	case s.RunsRetirement():
 		return sooner(s.Active.next(), next)
 	case s.WillRetire():
 		return sooner(s.nextRetirement(now), next)
+	default:
+		return next
+	}
+}
+
+// nextOfInspection is what comes of what the last inspection found: another one, where
+// that is nothing.
+func (s *State) nextOfInspection(now time.Time) farm.Next {
+	next := s.Next
+	if next.Code == farm.CodeTrusted && !s.IsTrusted(now) {
+		next.Code, next.Reason = farm.CodeOutdated, "it was not inspected since"
+	}
+	if next.Do == "" && !next.NeedsOperator {
+		next.Do, next.At, next.Local = farm.Inspect, s.NextInspectionAt(), ""
 	}
 	return next
 }

@@ -86,10 +86,8 @@ func (s *State) CheckRequest(now time.Time, r Request, starting string) error {
 	switch {
 	case r.IsExpired(now):
 		return r.ExplainExpired()
-	case r.Kind == RequestForget && s.Unmanaged == "":
-		return fmt.Errorf("forget: a worker has %s in its configuration: remove it there and restart the worker first", s.Farm)
-	case s.Unmanaged != "" && r.Kind != RequestForget && r.Kind != RequestResume && r.Kind != RequestWithdraw:
-		return fmt.Errorf("%s: the farm is unmanaged: %s", r.Kind, s.Unmanaged)
+	case s.checkManaged(r) != nil:
+		return s.checkManaged(r)
 	case s.Policy.Mode == farm.ModeObserve && r.Kind.changesServers():
 		return fmt.Errorf("%s: %s", r.Kind, farm.ObservesOnly)
 	case r.Kind.isImmediate():
@@ -103,6 +101,18 @@ func (s *State) CheckRequest(now time.Time, r Request, starting string) error {
 	}
 	if why := s.WhyNotBack(r.Kind); why != "" {
 		return fmt.Errorf("%s: %s", r.Kind, why)
+	}
+	return nil
+}
+
+// checkManaged returns the reason why a request does not suit whether a worker has the
+// farm in its configuration: forget is for one that none has, most others are not.
+func (s *State) checkManaged(r Request) error {
+	switch {
+	case r.Kind == RequestForget && s.Unmanaged == "":
+		return fmt.Errorf("forget: a worker has %s in its configuration: remove it there and restart the worker first", s.Farm)
+	case s.Unmanaged != "" && r.Kind != RequestForget && r.Kind != RequestResume && r.Kind != RequestWithdraw:
+		return fmt.Errorf("%s: the farm is unmanaged: %s", r.Kind, s.Unmanaged)
 	}
 	return nil
 }

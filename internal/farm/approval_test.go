@@ -169,10 +169,16 @@ func TestDescribeReversals(t *testing.T) {
 	}{
 		{"nothing was changed", nil, "changes nothing, because nothing was changed; no restart"},
 		{"one import", map[string][]farm.Step{"oos-03": {farm.StepImport, farm.StepGrant}}, "removes the certificate from oos-03; no restart"},
-		{"staging", map[string][]farm.Step{"oos-03": {farm.StepGrant}, "sp-01": {farm.StepRootAuthority}},
-			"removes the root authority from sp-01; takes back the access to the key on oos-03; no restart"},
-		{"the cutover", map[string][]farm.Step{"oos-01": {farm.StepS2SName}, "sp-01": {farm.StepIssuer}},
-			"restores the issuers and the S2S certificate's name; restarts 6 servers: sp-01, sp-02, oos-02, oos-03, oos-04, oos-01"},
+		{
+			"staging",
+			map[string][]farm.Step{"oos-03": {farm.StepGrant}, "sp-01": {farm.StepRootAuthority}},
+			"removes the root authority from sp-01; takes back the access to the key on oos-03; no restart",
+		},
+		{
+			"the cutover",
+			map[string][]farm.Step{"oos-01": {farm.StepS2SName}, "sp-01": {farm.StepIssuer}},
+			"restores the issuers and the S2S certificate's name; restarts 6 servers: sp-01, sp-02, oos-02, oos-03, oos-04, oos-01",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var r farm.Report

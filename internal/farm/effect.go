@@ -21,7 +21,7 @@ func (r Report) Reversals(f Farm) []Difference {
 		imported := slices.ContainsFunc(s.Steps, func(step StepReport) bool { return step.Step == StepImport && step.Changed })
 		for _, step := range s.Steps {
 			reversal, ok := reversalOf[step.Step]
-			if step.Changed && ok && !(step.Step == StepGrant && imported) {
+			if step.Changed && ok && (step.Step != StepGrant || !imported) {
 				out = append(out, Difference{Step: reversal, Server: s.Host})
 			}
 		}

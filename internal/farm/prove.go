@@ -66,7 +66,7 @@ func ProveUnused(f Farm) []string {
 
 // prove says what shows that nothing is left to roll back; nil while something is.
 func (p *rollbackPlanner) prove() []string {
-	if len(p.plan.Reversals)+len(p.plan.Conflicts) > 0 {
+	if len(p.plan.Reversals)+len(p.plan.Conflicts) > 0 || p.snapshot.Staged && len(p.plan.Remaining) > 0 {
 		return nil
 	}
 	proofs := []string{"compared with what was observed on " + FormatTime(p.snapshot.TakenAt) + ", before the first change: nothing that the rotation set is left"}

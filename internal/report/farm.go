@@ -173,16 +173,7 @@ func addRetention(b *Block, s controller.State, now time.Time) {
 
 // farmCommands are the requests that make sense now and are accepted.
 func farmCommands(s controller.State, now time.Time) []Command {
-	var all []Command
-	if s.Active != nil {
-		all = append(all, WatchCommand(s.Farm))
-		if w := s.Active.Wait; w != nil && w.Digest != "" {
-			all = append(all, ApproveCommand("approve exactly what is listed", s.Farm, w.Digest))
-		}
-	}
-	if run := s.Active; run != nil && run.Wait == nil && !run.GoesBack() {
-		all = append(all, CancelCommand(s.Farm))
-	}
+	all := activeCommands(s)
 	if s.IsUnreleased() && isAccepted(s, now, controller.RequestRelease) {
 		all = append(all, ReleaseCommand(s.Farm))
 	}
@@ -198,14 +189,37 @@ func farmCommands(s controller.State, now time.Time) []Command {
 	if effect := rotateEffect(s, now); effect != "" && isAccepted(s, now, controller.RequestRotate) {
 		all = append(all, RotateCommand(effect, s.Farm))
 	}
+	all = append(all, wayBackCommands(s, now)...)
+	if isAccepted(s, now, controller.RequestForget) {
+		all = append(all, ForgetCommand(s.Farm))
+	}
+	return all
+}
+
+// activeCommands watch, approve and cancel what runs; nil where nothing does.
+func activeCommands(s controller.State) []Command {
+	run := s.Active
+	if run == nil {
+		return nil
+	}
+	all := []Command{WatchCommand(s.Farm)}
+	switch {
+	case run.Wait != nil && run.Wait.Digest != "":
+		all = append(all, ApproveCommand("approve exactly what is listed", s.Farm, run.Wait.Digest))
+	case run.Wait == nil && !run.GoesBack():
+		all = append(all, CancelCommand(s.Farm))
+	}
+	return all
+}
+
+// wayBackCommands roll back what was not finished, and undo what was verified.
+func wayBackCommands(s controller.State, now time.Time) []Command {
+	var all []Command
 	if last := s.LastUnfinished(); last != nil && isAccepted(s, now, controller.RequestRollback) {
 		all = append(all, RollBackCommand(rollbackEffect(*last), s.Farm))
 	}
 	if canUndo(s, now) {
 		all = append(all, UndoCommand("go back to "+previousName(*s.Retention.Snapshot)+"; every server is restarted", s.Farm))
-	}
-	if isAccepted(s, now, controller.RequestForget) {
-		all = append(all, ForgetCommand(s.Farm))
 	}
 	return all
 }

@@ -185,14 +185,15 @@ func describeDuration(r farm.Report) string {
 		}
 		waited[w.For] += w.To.Sub(w.From)
 	}
+	parts := []string{text}
 	for i, name := range names {
+		verb := ""
 		if i == 0 {
-			text += fmt.Sprintf(", %s of it waiting for %s", farm.FormatDuration(waited[name]), name)
-		} else {
-			text += fmt.Sprintf(", %s for %s", farm.FormatDuration(waited[name]), name)
+			verb = "of it waiting "
 		}
+		parts = append(parts, fmt.Sprintf("%s %sfor %s", farm.FormatDuration(waited[name]), verb, name))
 	}
-	return text
+	return strings.Join(parts, ", ")
 }
 
 // listBlock is a list of sentences.

@@ -219,3 +219,21 @@ func TestAssessInspection(t *testing.T) {
 		})
 	}
 }
+
+// Programs are not told either that a farm is trusted while something works on it.
+func TestNewFarmState_NotTrusted(t *testing.T) {
+	states := farmStates()
+	for name, want := range map[string]farm.ReasonCode{
+		"farm-idle": farm.CodeTrusted, "farm-retiring": farm.CodeTrusted,
+		"farm-rotating": farm.CodeOutdated, "farm-rolling-back": farm.CodeOutdated, "farm-inspecting": farm.CodeOutdated, "farm-overdue": farm.CodeOutdated,
+	} {
+		s := states[name]
+		s.Next.Code, s.Next.NeedsOperator = farm.CodeTrusted, false
+		if got := report.NewFarmState(s, now); got.Next.Code != want || want == farm.CodeOutdated && strings.Contains(got.Next.Reason, "trusted") {
+			t.Errorf("%s is next %+v, want %s", name, got.Next, want)
+		}
+		if page := report.Farm(s, now).Markdown(); strings.Contains(page, "trusted until") != (want == farm.CodeTrusted) {
+			t.Errorf("%s: %s", name, page)
+		}
+	}
+}
