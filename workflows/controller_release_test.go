@@ -34,7 +34,7 @@ func (c *testController) assertNext(want ...string) {
 }
 
 func TestManageFarm_NotReleased(t *testing.T) {
-	t.Run("nothing is done by itself, and whoever would have it is told", func(t *testing.T) {
+	t.Run("nothing is done by itself, and who would have it is told", func(t *testing.T) {
 		t.Parallel()
 		f := newTestFarm(t, farmsim.Options{Trusting: true})
 		before := f.sim.Trust()

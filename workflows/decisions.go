@@ -185,7 +185,7 @@ func (o *operation) validateResolution(d farm.Decision) error {
 // validateCancel refuses to cancel what already puts back what was changed.
 func (o *operation) validateCancel() error {
 	switch {
-	case o.progress.Phase == farm.PhaseDone:
+	case o.closing:
 		return fmt.Errorf("cancel: the run has just ended")
 	case o.progress.Phase == farm.PhaseRollingBack || o.decisions.rollbackBlocked == blockedByRollback:
 		return fmt.Errorf("cancel: %s", blockedByRollback)

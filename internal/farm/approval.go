@@ -47,7 +47,7 @@ type Approval struct {
 // trying.
 const digestSize = 16
 
-// Digest identifies an approval in 32 hexadecimal digits, over everything in it. Whoever
+// Digest identifies an approval in 32 hexadecimal digits, over everything in it. Who
 // approves names the digest, so that the approval covers exactly what was shown.
 func (a Approval) Digest() string {
 	text, err := json.Marshal(a)
