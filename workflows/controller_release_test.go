@@ -232,3 +232,33 @@ func TestManageFarm_ConfigurationCountsAtOnce(t *testing.T) {
 		})
 	}
 }
+
+// A word that comes while it is decided what to do counts: nothing starts against it.
+func TestManageFarm_HeldWhileItDecides(t *testing.T) {
+	for name, request := range map[string]controller.Request{
+		"a release that is taken back": {Kind: controller.RequestObserve},
+		"a postponement":               {Kind: controller.RequestPostpone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newTestFarm(t, farmsim.Options{Trusting: true})
+			before := f.sim.Trust()
+			c := f.newController(t)
+			asked := false
+			c.onActivity("Decide", func() {
+				if asked {
+					return
+				}
+				if asked = true; request.Kind == controller.RequestPostpone {
+					request.Until = c.env.Now().Add(day)
+				}
+				c.ask(request)
+			})
+			state := c.runUntil(2 * time.Hour)
+			if state.Active != nil || !state.Last.At.IsZero() {
+				t.Errorf("a rotation was started: %+v, %+v", state.Active, state.Last)
+			}
+			f.assertTrustUnchanged(t, before)
+		})
+	}
+}

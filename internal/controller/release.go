@@ -54,6 +54,11 @@ func (s *State) Upgrade() {
 // so.
 func (s *State) IsUnreleased() bool { return s.Format >= Format && s.Released == nil }
 
+// IsHeld reports whether operators let nothing start by itself now.
+func (s *State) IsHeld(now time.Time) bool {
+	return s.IsUnreleased() || !s.PostponedUntil(now).IsZero()
+}
+
 // describeRelease says since when, by whom and why a farm is released.
 func (s *State) describeRelease() string {
 	if s.Released == nil {
