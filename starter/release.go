@@ -34,7 +34,7 @@ func (a *app) observeCommand() *cobra.Command {
 nor the retirement of an old certificate. What runs goes on: "farmtrust cancel" stops it.
 The farm is still inspected, and an operator is asked for when a rotation would be due.
 
-To have nothing changed whoever asks, set mode: observe in the configuration.`,
+To have nothing changed, no matter who asks, set mode: observe in the configuration.`,
 		Example: `  farmtrust observe contoso --reason "the farm is rebuilt this week"`,
 	}, client.Farm.Observe, "not released any more: farmtrust only looks")
 }
@@ -44,7 +44,7 @@ func (a *app) withdrawCommand() *cobra.Command {
 		Use:   "withdraw FARM",
 		Short: "Take back a request that waits to be begun",
 		Long: `Takes back what was asked for and has not begun: it waits, for example, until a retirement
-has ended. Whoever asked is told. What has begun is stopped by "farmtrust cancel".
+has ended. Who asked is told. What has begun is stopped by "farmtrust cancel".
 
 While "farmtrust rotate" waits for its request to be taken, Ctrl-C there withdraws it too.
 A request that nobody withdraws expires: see "farmtrust rotate --expires".`,

@@ -12,6 +12,9 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
+// theCutover names a cutover where it is to be approved.
+const theCutover = "the cutover"
+
 // approval is what a run asks an operator to approve.
 //
 // Its digest names the run ID, which is another one once Temporal has reset the run, so
@@ -58,7 +61,7 @@ func (a *approval) void(why string) {
 
 // awaitApproval waits until an operator approves the cutover.
 func (r *rotation) awaitApproval(ctx workflow.Context) error {
-	return r.awaitApprovalOf(ctx, "the cutover", r.planned)
+	return r.awaitApprovalOf(ctx, theCutover, r.planned)
 }
 
 // awaitApprovalOf waits until an operator approves everything that users notice of the

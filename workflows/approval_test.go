@@ -285,6 +285,9 @@ func TestApproval_OfAnUndo(t *testing.T) {
 			}
 			assertOption(t, w, farm.Approve, "begins the undo in the window, from 2026-11-24 02:00 UTC")
 			assertNoOption(t, w, farm.RollBack)
+			if i := slices.IndexFunc(w.Options, func(o farm.Option) bool { return o.Choice == farm.Abort }); i < 0 || strings.Contains(w.Options[i].Effect, "suspended") {
+				t.Errorf("an undo that has not begun is given up as %+v", w.Options)
+			}
 			assertMentions(t, w.Text, "the certificate in use, "+in.Snapshot.Target.Thumbprint.Short())
 			r.approve()
 		})
@@ -314,4 +317,75 @@ func TestApproval_OfAnUndo(t *testing.T) {
 		r.rotateWith(in).requireOutcome(farm.Refused).assertStatement("nobody approved")
 		f.assertTrustUnchanged(t, before)
 	})
+}
+
+// What an undo waits for is what counts when it begins.
+func TestUndo_WaitsForWhatCountsNow(t *testing.T) {
+	t.Run("a window that was moved, and an approval that is wanted now", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{Trusting: true})
+		rotated := f.requireRotated(t)
+		f.setWindow(t)
+		r := f.newRun(t)
+		r.env.SetStartTime(noon)
+		r.after(time.Hour, func() {
+			r.requireWait(farm.ForWindow)
+			later, err := farm.ParseWindow("daily 20:00-23:00 UTC")
+			if err != nil {
+				t.Error(err)
+			}
+			f.setPolicy(func(p *farm.RotationPolicy) { p.Approval, p.Window = true, later })
+			r.configure()
+		})
+		r.after(2*time.Hour, func() {
+			assertOption(t, r.requireWait(farm.ForApproval), farm.Approve, "in the window, from 2026-11-23 20:00 UTC")
+			r.approve()
+		})
+		end := r.rotateWith(workflows.RotateInput{Intent: farm.Undo, Snapshot: rotated.Snapshot}).requireOutcome(farm.RolledBack)
+		if hour := end.EndedAt.UTC().Hour(); hour < 20 || hour > 22 {
+			t.Errorf("it ended at %s", end.EndedAt)
+		}
+	})
+	t.Run("a server that was left out since the approval is to be approved", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{OfficeServers: 3, Trusting: true})
+		rotated := f.requireRotated(t)
+		f.setPolicy(requireApproval)
+		r := f.newRun(t)
+		r.after(time.Hour, func() {
+			f.addFaults(t, brokenScript(office3, "Get-OfficeServer"))
+			r.approve()
+		})
+		r.after(3*time.Hour, func() {
+			r.requireBlocked(office3, "the disk is full")
+			r.decide(farm.Decision{Choice: farm.Skip, Server: office3, Force: true})
+		})
+		r.after(5*time.Hour, func() {
+			if a := r.requireWait(farm.ForApproval).Approval; !slices.Contains(a.LeftOut, office3) {
+				t.Errorf("to be approved is %+v", a)
+			}
+			r.approve()
+		})
+		r.rotateWith(workflows.RotateInput{Intent: farm.Undo, Snapshot: rotated.Snapshot}).requireOutcome(farm.Partial)
+	})
+}
+
+// What is approved has a way back, and is approved again once it has none any more.
+func TestApproval_OfACutoverWithoutTheWayBack(t *testing.T) {
+	t.Parallel()
+	f := newTestFarm(t, farmsim.Options{Trusting: true})
+	f.setPolicy(requireApproval)
+	r := f.newRun(t)
+	r.onCompare(func(nth int, c *activities.Comparison) error {
+		if nth > 1 {
+			c.RollbackBlocked = "the previous certificate has expired"
+		}
+		return nil
+	})
+	r.after(time.Hour, r.approve)
+	r.after(2*time.Hour, func() {
+		assertMentions(t, r.requireWait(farm.ForApproval).Approval.NoWayBack, "has expired")
+		r.approve()
+	})
+	r.rotate().requireOutcome(farm.Verified)
 }

@@ -43,7 +43,7 @@ func (f failedStep) key() hostStep {
 // canary, whose users have no service until someone answers, and before which no
 // other server is restarted.
 func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice, error) {
-	d := o.decisions
+	d, since := o.decisions, workflow.Now(ctx)
 	d.lastBlocked = failed
 	b := o.newBlockedStep(ctx, failed)
 	if d.rollsBackByItself() && (failed.canary || o.rollsBackOnFailure() && !b.Until.IsZero() && !b.Until.After(workflow.Now(ctx))) {
@@ -56,10 +56,7 @@ func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice,
 	if err := o.showBlocked(ctx); err != nil {
 		return "", err
 	}
-	since := workflow.Now(ctx)
-	moved := func() time.Time { return o.setDeadline(ctx, b, failed, since) }
-	err := o.awaitDeadline(ctx, b.Until, moved, o.summarizeWait(),
-		func() bool { return b.choice != "" || d.err() != nil })
+	err := o.awaitDecision(ctx, b, func() time.Time { return o.setDeadline(ctx, b, failed, since) })
 	d.blocked = slices.DeleteFunc(d.blocked, func(other *blockedStep) bool { return other == b })
 	d.unblockedAt = workflow.Now(ctx)
 	if err := errors.Join(err, o.showUnblocked(ctx, err)); err != nil {
@@ -75,6 +72,22 @@ func (o *operation) block(ctx workflow.Context, failed failedStep) (farm.Choice,
 		o.tellUndecided(ctx, b.Blocked, choice)
 	}
 	return choice, nil
+}
+
+// awaitDecision waits until an operator decides about a blocked step, or its deadline has
+// come and is still one: without a worker, the window for the way back may have passed.
+func (o *operation) awaitDecision(ctx workflow.Context, b *blockedStep, moved func() time.Time) error {
+	isDecided := func() bool { return b.choice != "" || o.decisions.err() != nil }
+	for {
+		err := o.awaitDeadline(ctx, b.Until, moved, o.summarizeWait(), isDecided)
+		if err != nil || isDecided() {
+			return err
+		}
+		if until := moved(); !until.IsZero() && !until.After(workflow.Now(ctx)) {
+			return nil
+		}
+		o.showWait(ctx)
+	}
 }
 
 // showBlocked shows one more step that waits for a decision.
@@ -142,6 +155,9 @@ func (o *operation) setDeadline(ctx workflow.Context, b *blockedStep, failed fai
 	if o.decisions.rollsBackByItself() {
 		if o.rollsBackOnFailure() {
 			b.Until = since
+		}
+		if now := workflow.Now(ctx); !b.Until.IsZero() && b.Until.Before(now) {
+			b.Until = now
 		}
 		if !failed.canary {
 			b.Until = o.wayBackAt(ctx, b.Until)

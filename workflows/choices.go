@@ -23,7 +23,11 @@ func (r *rotation) options(w farm.Wait) ([]farm.Option, string) {
 		all = append(all, farm.Option{Choice: farm.RollBack, Effect: reversed + suspends})
 	}
 	if w.For != farm.ForController {
-		all = append(all, farm.Option{Choice: farm.Abort, Effect: "leaves everything as it is now: " + r.progress.Report.DescribeChanges(r.farm) + suspends})
+		effect := "leaves everything as it is now: " + r.progress.Report.DescribeChanges(r.farm)
+		if r.admitted { // one that has not begun is given up, and the farm goes on as before
+			effect += suspends
+		}
+		all = append(all, farm.Option{Choice: farm.Abort, Effect: effect})
 	}
 	return all, r.thenOf(w, reversed)
 }

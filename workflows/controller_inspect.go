@@ -24,6 +24,9 @@ func (c *farmController) inspect(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
+	if next.Action == farm.ActionRotate && c.IsHeld(workflow.Now(ctx)) {
+		return nil // an operator has said so meanwhile: what is found next is decided anew
+	}
 	c.ApplyInspection(now, found, unobserved, next)
 	switch {
 	case next.Action != farm.ActionRotate:

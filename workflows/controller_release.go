@@ -8,7 +8,7 @@ import (
 )
 
 // watchWithdrawals takes back requests that are given up at any time, also while the farm
-// is inspected: whoever has given one up waits for that.
+// is inspected: the operator who has given one up waits for that.
 func (c *farmController) watchWithdrawals(ctx workflow.Context) {
 	workflow.GoNamed(ctx, "withdrawals", func(ctx workflow.Context) {
 		isDue := func() bool { return c.withdrawals.Len() > 0 && c.launching != RotateID(c.Farm) }
@@ -20,7 +20,7 @@ func (c *farmController) watchWithdrawals(ctx workflow.Context) {
 }
 
 // receiveWithdrawals takes back requests that were given up. What is just being begun is
-// not: whoever asked learns that it runs.
+// not: the operator who asked learns that it runs.
 func (c *farmController) receiveWithdrawals() {
 	for c.launching != RotateID(c.Farm) {
 		var w controller.Withdrawal
@@ -31,7 +31,7 @@ func (c *farmController) receiveWithdrawals() {
 	}
 }
 
-// dropExpired drops a request that has waited too long; whoever asked is told.
+// dropExpired drops a request that has waited too long; the operator who asked is told.
 func (c *farmController) dropExpired(ctx workflow.Context) {
 	if why := c.DropExpired(workflow.Now(ctx)); why != nil {
 		c.log(ctx, eventRequest).Info("a request has expired: " + why.Error())

@@ -34,7 +34,7 @@ func (c *testController) assertNext(want ...string) {
 }
 
 func TestManageFarm_NotReleased(t *testing.T) {
-	t.Run("nothing is done by itself, and whoever would have it is told", func(t *testing.T) {
+	t.Run("nothing is done by itself, and who would have it is told", func(t *testing.T) {
 		t.Parallel()
 		f := newTestFarm(t, farmsim.Options{Trusting: true})
 		before := f.sim.Trust()
@@ -127,7 +127,6 @@ func TestManageFarm_Postponed(t *testing.T) {
 		c.assertNext("next: rotate, at "+farm.FormatTime(until), "postponed", "unless an operator postpones it")
 		f.assertTrustUnchanged(t, before)
 	})
-	c.after(22*time.Hour, func() { c.sendEvent("2") })
 	requireRun(t, c.runUntil(23*time.Hour), run{Outcome: farm.Verified, HasSnapshot: true})
 }
 
@@ -230,6 +229,36 @@ func TestManageFarm_ConfigurationCountsAtOnce(t *testing.T) {
 			if state.Configured.Hash != "other" || state.Configured.Since.IsZero() {
 				t.Errorf("the configuration is %+v", state.Configured)
 			}
+		})
+	}
+}
+
+// A word that comes while it is decided what to do counts: nothing starts against it.
+func TestManageFarm_HeldWhileItDecides(t *testing.T) {
+	for name, request := range map[string]controller.Request{
+		"a release that is taken back": {Kind: controller.RequestObserve},
+		"a postponement":               {Kind: controller.RequestPostpone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newTestFarm(t, farmsim.Options{Trusting: true})
+			before := f.sim.Trust()
+			c := f.newController(t)
+			asked := false
+			c.onActivity("Decide", func() {
+				if asked {
+					return
+				}
+				if asked = true; request.Kind == controller.RequestPostpone {
+					request.Until = c.env.Now().Add(day)
+				}
+				c.ask(request)
+			})
+			state := c.runUntil(2 * time.Hour)
+			if state.Active != nil || !state.Last.At.IsZero() {
+				t.Errorf("a rotation was started: %+v, %+v", state.Active, state.Last)
+			}
+			f.assertTrustUnchanged(t, before)
 		})
 	}
 }

@@ -40,14 +40,16 @@ type decisions struct {
 	refresh string
 	// notAdmitted is why the run must not change anything any more; nil while it may.
 	notAdmitted error
-	// cancelled reports whether an operator has cancelled the run.
-	cancelled bool
-	// postponable reports whether the run can be postponed while it waits, postponement
-	// is the last word about that, and gatesReopened reports whether the gates before
-	// the cutover are to be passed again: it was postponed, or they are other ones now.
-	postponable   bool
-	postponement  farm.Decision
-	gatesReopened bool
+	// cancelled reports whether an operator has cancelled the run, and stops whether it is
+	// on its way to its end, or to its rollback, because of that.
+	cancelled, stops bool
+	// postponable reports whether the run can be postponed while it waits, and postponement
+	// is the last word about that.
+	postponable  bool
+	postponement farm.Decision
+	// gated reports whether the run passes gates before its restarts, and gatesReopened
+	// whether they are to be passed again: it was postponed, or they are other ones now.
+	gated, gatesReopened bool
 	// notApproved reports whether nobody has approved in time.
 	notApproved bool
 	// skipped are the servers left out by decision.
@@ -108,11 +110,11 @@ func (d *decisions) requestRollback(format string, args ...any) {
 // endRollback has the run go forward again, from where it can be rolled back again.
 func (d *decisions) endRollback() { d.resolution, d.rollbackBlocked = resolution{}, "" }
 
-// beginRollback leaves only retry, skip and abort. A server that was skipped
-// during the rotation may hold what was done before that, so the rollback does
-// not leave it out.
+// beginRollback leaves only retry, skip, forward and abort, also where a cancel has led to
+// it. A server that was skipped during the rotation may hold what was done before that,
+// so the rollback does not leave it out.
 func (d *decisions) beginRollback() {
-	d.resolution.choice, d.approval, d.skipped = "", approval{}, nil
+	d.resolution.choice, d.approval, d.skipped, d.stops = "", approval{}, nil, false
 	d.rollbackBlocked, d.noWayBack = blockedByRollback, ""
 }
 
@@ -138,7 +140,7 @@ func (o *operation) validateDecision(ctx workflow.Context, d farm.Decision) erro
 	if err := d.Validate(); err != nil {
 		return err
 	}
-	if o.decisions.cancelled {
+	if o.decisions.stops {
 		return fmt.Errorf("%s: the run was cancelled, and ends", d.Choice)
 	}
 	if made := o.decisions.resolution.choice; made != "" {
@@ -183,7 +185,7 @@ func (o *operation) validateResolution(d farm.Decision) error {
 // validateCancel refuses to cancel what already puts back what was changed.
 func (o *operation) validateCancel() error {
 	switch {
-	case o.progress.Phase == farm.PhaseDone:
+	case o.closing:
 		return fmt.Errorf("cancel: the run has just ended")
 	case o.progress.Phase == farm.PhaseRollingBack || o.decisions.rollbackBlocked == blockedByRollback:
 		return fmt.Errorf("cancel: %s", blockedByRollback)
@@ -248,7 +250,7 @@ func (o *operation) handleDecision(ctx workflow.Context, decision farm.Decision)
 	case farm.Postpone:
 		d.postpone(decision)
 	case farm.Cancel:
-		d.cancelled, d.resolution.why = true, fmt.Sprintf("%s cancelled it: %s", decision.By, decision.Reason)
+		d.cancelled, d.stops, d.resolution.why = true, true, fmt.Sprintf("%s cancelled it: %s", decision.By, decision.Reason)
 		defer o.cancelSteps()
 	case farm.Retry, farm.Skip:
 		if accepted := farm.NewAcceptances(decision.Accept, decision.By, decision.Reason, workflow.Now(ctx)); len(accepted) > 0 {

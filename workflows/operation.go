@@ -34,6 +34,8 @@ type operation struct {
 	// the run.
 	steps       workflow.Context
 	cancelSteps workflow.CancelFunc
+	// closing reports whether it is settled how the run ends.
+	closing bool
 	// reconfigured counts how often the farm's policy was read again.
 	reconfigured int
 
@@ -179,6 +181,7 @@ func (o *operation) withoutSkipped(differences []farm.Difference) []farm.Differe
 // into a failure that carries the result. What the controller is told goes first: who
 // sees the outcome finds the run closed, and can go on.
 func (o *operation) close(ctx workflow.Context, end ending, statement string, result farm.RotationResult) (farm.RotationResult, error) {
+	o.closing = true
 	// The outcome must be recorded even when the run was cancelled.
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()

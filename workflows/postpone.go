@@ -105,7 +105,7 @@ func (o *operation) applyPolicy(ctx workflow.Context, p farm.RotationPolicy) {
 	before := o.farm.Rotation
 	o.farm.Rotation = p
 	o.reconfigured++
-	if o.decisions.postponable && (p.Approval != before.Approval || p.Window.String() != before.Window.String()) {
+	if o.decisions.gated && (p.Approval != before.Approval || p.Window.String() != before.Window.String()) {
 		o.decisions.gatesReopened = true
 	}
 	if o.waiting != nil {

@@ -278,3 +278,34 @@ func TestRotate_ConfigurationCountsAtOnce(t *testing.T) {
 		requireRun(t, c.runUntil(3*time.Hour), run{Outcome: farm.Verified, HasSnapshot: true})
 	})
 }
+
+// A way back that a cancel has begun may block as any other: then an operator decides.
+func TestRotate_CancelledWayBackBlocks(t *testing.T) {
+	for _, choice := range []farm.Choice{farm.Retry, farm.Forward} {
+		t.Run(string(choice), func(t *testing.T) {
+			t.Parallel()
+			f := newTestFarm(t, farmsim.Options{Trusting: true})
+			before := f.sim.Trust()
+			r := f.newRun(t)
+			r.onActivity("RestartSharePoint", func() {
+				if r.status().Phase == farm.PhaseRestarting {
+					r.decide(farm.Decision{Choice: farm.Cancel, By: "ada", Reason: "users call"})
+				}
+			})
+			r.onActivity("RestoreS2SCertificate", func() { f.addFaults(t, brokenScript("", "Restore-TrustedIssuer")) })
+			r.decideOnce(func([]farm.Blocked) bool {
+				r.sim.ClearFaults()
+				r.decide(farm.Decision{Choice: choice})
+				return true
+			})
+			end := r.rotate()
+			if choice == farm.Forward {
+				end.requireOutcome(farm.Verified)
+			} else {
+				end.requireOutcome(farm.RolledBack)
+				f.assertTrustUnchanged(t, before)
+			}
+			f.assertRefreshes(t)
+		})
+	}
+}

@@ -97,7 +97,7 @@ func (r *rotation) goForwardAgain(ctx workflow.Context) ending {
 	if ctx.Err() != nil { // the cancellation is why it went back, and is overruled
 		disconnected, cancel := workflow.NewDisconnectedContext(ctx)
 		defer cancel()
-		ctx = disconnected
+		ctx, r.cancelSteps = disconnected, cancel
 	}
 	r.decisions.endRollback()
 	r.target, r.restartStep, r.replicationStep = r.snapshot.Target, farm.StepRestart, farm.StepReplication

@@ -106,7 +106,7 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 		return nil, err
 	}
 	r := &rotation{operation: o, input: in, restartStep: farm.StepRestart, replicationStep: farm.StepReplication}
-	r.decisions.accepted, r.decisions.postponable = in.Accepted, !in.Intent.GoesBack()
+	r.decisions.accepted, r.decisions.postponable, r.decisions.gated = in.Accepted, !in.Intent.GoesBack(), !in.Intent.GoesBack()
 	r.inUse, r.previousEnds, r.expired = r.findInUse, r.previousEnd, r.previousExpired
 	r.progress.CutoverMS = r.farm.CutoverEstimate().Milliseconds()
 	r.optionsOf = r.options

@@ -74,7 +74,8 @@ func (r *rotation) windowMissed(ctx workflow.Context) bool {
 // recheck keeps the cutover from starting unless the farm is what was found at
 // first plus what was staged: the plan and its approval are about that state.
 // Where the window is over by then, the next one is waited for, and where an
-// operator accepted what was found, another approval. So it is once it was postponed.
+// operator accepted what was found, or something else has changed, another approval. So it
+// is once it was postponed.
 func (r *rotation) recheck(ctx workflow.Context) error {
 	for {
 		again, err := r.awaitPostponement(ctx)
@@ -85,7 +86,7 @@ func (r *rotation) recheck(ctx workflow.Context) error {
 		if err := r.awaitNoDrift(ctx); err != nil {
 			return err
 		}
-		if !again && !r.decisions.gatesReopened && !r.decisions.wasBlockedSince(startedAt) && !r.windowMissed(ctx) {
+		if !again && !r.decisions.gatesReopened && !r.decisions.wasBlockedSince(startedAt) && !r.windowMissed(ctx) && !r.lacksApproval(ctx) {
 			return nil
 		}
 		if err := r.awaitApproval(ctx); err != nil {
@@ -95,6 +96,17 @@ func (r *rotation) recheck(ctx workflow.Context) error {
 			return err
 		}
 	}
+}
+
+// lacksApproval reports whether what is to be done is not what was approved any more: the
+// certificate before may have ended since, or another server may be the master.
+func (r *rotation) lacksApproval(ctx workflow.Context) bool {
+	approval := &r.decisions.approval
+	if !r.farm.Rotation.Approval || approval.given == nil || !changeApproval.has(ctx) || approval.covers(r.newApproval(theCutover, r.planned)) {
+		return false
+	}
+	approval.void("what it was for has changed since")
+	return true
 }
 
 func (r *rotation) awaitNoDrift(ctx workflow.Context) error {

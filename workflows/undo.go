@@ -15,7 +15,10 @@ const theUndo = "the undo"
 // exactly what it does, and the window, unless its operator said not to. It returns the
 // plan as of then.
 func (r *rotation) passUndoGates(ctx workflow.Context, plan farm.RollbackPlan) (farm.RollbackPlan, error) {
+	r.decisions.gated = true
+	defer func() { r.decisions.gated = false }()
 	for {
+		r.decisions.gatesReopened = false
 		r.progress.setFound(ctx, plan.Reversals, plan.Remaining)
 		began := workflow.Now(ctx)
 		if err := r.awaitUndoApproval(ctx, plan); err != nil {
@@ -26,14 +29,19 @@ func (r *rotation) passUndoGates(ctx workflow.Context, plan farm.RollbackPlan) (
 				return plan, err
 			}
 		}
+		if r.decisions.gatesReopened {
+			continue // they are other ones now
+		}
 		if workflow.Now(ctx).Equal(began) {
 			return plan, nil
 		}
+		// Of before: a server may be left out while the farm is observed.
+		before := r.newApproval(theUndo, plan.Reversals).Digest()
 		now, err := r.planRollback(ctx, true)
 		if err != nil {
 			return now, err
 		}
-		if r.newApproval(theUndo, plan.Reversals).Digest() == r.newApproval(theUndo, now.Reversals).Digest() && !r.windowMissed(ctx) {
+		if r.newApproval(theUndo, now.Reversals).Digest() == before && !r.windowMissed(ctx) {
 			return now, nil
 		}
 		plan = now

@@ -25,7 +25,7 @@ func (f Farm) Expiring(after time.Duration) Farm {
 	return f
 }
 
-// AbandonedError means that whoever asked stopped waiting, and what became of the
+// AbandonedError means that the one who asked stopped waiting, and what became of the
 // request.
 type AbandonedError struct {
 	Kind controller.RequestKind

@@ -50,7 +50,8 @@ func (r Records) PreviousState(ctx context.Context, farmName, runID string) (*co
 	if len(events) == 0 {
 		return nil, nil
 	}
-	return receiveAll(&controller.State{Farm: farmName}, events), nil
+	// Not of an earlier version, for which a farm that was rotated counts as released.
+	return receiveAll(&controller.State{Farm: farmName, Format: controller.Format}, events), nil
 }
 
 // wasForgotten reports whether a controller ended because an operator had it forget its

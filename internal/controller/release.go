@@ -20,6 +20,9 @@ type Postponement struct {
 	Until  time.Time `json:"until"`
 	By     string    `json:"by"`
 	Reason string    `json:"reason"`
+	// ForEvents reports whether events asked for what is put off. They have their result,
+	// but what they asked for is not done.
+	ForEvents bool `json:"forEvents,omitempty"`
 }
 
 // Format is that of the states that this version writes. From 1 on a farm is rotated
@@ -51,6 +54,11 @@ func (s *State) Upgrade() {
 // so.
 func (s *State) IsUnreleased() bool { return s.Format >= Format && s.Released == nil }
 
+// IsHeld reports whether operators let nothing start by itself now.
+func (s *State) IsHeld(now time.Time) bool {
+	return s.IsUnreleased() || !s.PostponedUntil(now).IsZero()
+}
+
 // describeRelease says since when, by whom and why a farm is released.
 func (s *State) describeRelease() string {
 	if s.Released == nil {
@@ -76,7 +84,33 @@ func (s *State) takeReleaseBack() {
 }
 
 func (s *State) postpone(r Request) {
-	s.Postponed, s.Inspected.Due = &Postponement{Until: r.Until, By: r.By, Reason: r.Reason}, true
+	s.Postponed, s.Inspected.Due = &Postponement{Until: r.Until, By: r.By, Reason: r.Reason, ForEvents: s.Postponed.isForEvents()}, true
+}
+
+func (p *Postponement) isForEvents() bool { return p != nil && p.ForEvents }
+
+// noteDeferred keeps that events asked for what is put off, until that begins, or the farm
+// needs nothing: a renewal that is not due yet is made for them alone.
+func (s *State) noteDeferred(next farm.Next) {
+	if s.Postponed == nil {
+		return
+	}
+	p := *s.Postponed
+	switch {
+	case next.Code == farm.CodePostponed && len(s.Mailbox.Pending) > 0:
+		p.ForEvents = true
+	case next.Action == farm.ActionNone && !next.NeedsOperator:
+		p.ForEvents = false
+	}
+	s.Postponed = &p
+}
+
+// endDeferral notes that what events asked for begins.
+func (s *State) endDeferral() {
+	if s.Postponed.isForEvents() {
+		p := *s.Postponed
+		p.ForEvents, s.Postponed = false, &p
+	}
 }
 
 // PostponedUntil is until when nothing starts by itself; zero where nobody said so, or

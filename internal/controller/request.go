@@ -127,6 +127,8 @@ func (s *State) checkImmediate(now time.Time, r Request, starting string) error 
 		return fmt.Errorf("release: %s", s.describeRelease())
 	case r.Kind == RequestObserve && s.IsUnreleased():
 		return fmt.Errorf("observe: %s is not released: nothing starts by itself", s.Farm)
+	case r.Kind == RequestObserve && starting != "":
+		return fmt.Errorf("observe: a rotation is starting: %s: cancel it first", starting)
 	case r.Kind == RequestPostpone:
 		return s.checkPostponement(now, r, starting)
 	case r.Kind == RequestWithdraw && s.Mailbox.Request == nil:

@@ -14,7 +14,7 @@ func (s *State) DecisionInput(now time.Time, n farm.Inspection, unobserved strin
 	return farm.DecisionInput{
 		Now: now, Farm: n.Config, Current: n.Current, KnownBefore: s.lastKnown(), Target: n.Target,
 		Differences: n.Plan, Findings: n.Findings, Unobserved: unobserved,
-		EventPending: len(s.Mailbox.Pending) > 0 || s.Foreign.ForEvents, Suspended: s.Suspended,
+		EventPending: len(s.Mailbox.Pending) > 0 || s.Foreign.ForEvents || s.Postponed.isForEvents(), Suspended: s.Suspended,
 		NotReleased: s.IsUnreleased(), PostponedUntil: s.PostponedUntil(now), PostponedBy: s.Postponed.describe(),
 	}
 }
@@ -53,6 +53,7 @@ func (s *State) BeginInspection() { s.Inspected.Due = false }
 func (s *State) ApplyInspection(now time.Time, n farm.Inspection, unobserved string, next farm.Next) {
 	s.NoteObservation(now, n, unobserved)
 	s.Inspected.Outdated = false
+	s.noteDeferred(next)
 	if s.Next = next; next.Action != farm.ActionRotate {
 		s.Foreign = ForeignRun{}
 	}
@@ -113,6 +114,7 @@ func (s *State) beginRetentionOnceSettled(now time.Time) {
 func (s *State) BeginRun(run ActiveRun) {
 	s.Active, s.Foreign = &run, ForeignRun{}
 	if !run.Retirement {
+		s.endDeferral()
 		s.AnswerEvents(EventResult{At: run.Since, WorkflowID: run.WorkflowID, RunID: run.RunID, Reason: run.Reason})
 	}
 }

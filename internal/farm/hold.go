@@ -12,7 +12,7 @@ type Mode string
 const (
 	// ModeRotate lets the farm be changed.
 	ModeRotate Mode = "rotate"
-	// ModeObserve inspects the farm, and changes nothing, whoever asks.
+	// ModeObserve inspects the farm, and changes nothing, no matter who asks.
 	ModeObserve Mode = "observe"
 )
 

@@ -2,7 +2,7 @@
 // that happens, as text for a person or as JSON for a program.
 //
 // It is the border that texts of servers, events and operators pass on their way
-// into a log: no line has control characters or breaks, whoever logged it. A stack
+// into a log: no line has control characters or breaks, no matter who logged it. A stack
 // trace is part of an entry only after a panic.
 package logging
 

@@ -48,10 +48,10 @@ func addCurrent(b *Block, s controller.State, now time.Time) {
 // urgentRemedy is what is to be done about a certificate that is about to end.
 func urgentRemedy(s controller.State) string {
 	switch run := s.Active; {
-	case run != nil && !run.Retirement && run.Wait != nil:
-		return run.WorkflowID + " waits, and replaces it once it goes on"
 	case run.GoesBack():
 		return run.WorkflowID + " is rolling back"
+	case run != nil && !run.Retirement && run.Wait != nil:
+		return run.WorkflowID + " waits, and replaces it once it goes on"
 	case run != nil && !run.Retirement:
 		return run.WorkflowID + " is replacing it"
 	case s.Suspended != "":
