@@ -206,6 +206,16 @@ func (c *farmController) wait(ctx workflow.Context) error {
 	return err
 }
 
+// outliveCancel returns a context for the handler of an update that a cancellation of the
+// controller does not end: it goes on, and what was asked for is answered.
+func (c *farmController) outliveCancel(ctx workflow.Context) workflow.Context {
+	if !c.releases {
+		return ctx // as this run began
+	}
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	return ctx
+}
+
 // isCancelled reports whether a cancellation is to be taken.
 func (c *farmController) isCancelled() bool {
 	return !c.legacy && c.root.Err() != nil && !c.suspendedByCancel

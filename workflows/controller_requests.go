@@ -29,8 +29,10 @@ func (c *farmController) checkRequest(ctx workflow.Context, r controller.Request
 	return c.CheckRequest(workflow.Now(ctx), r, starting)
 }
 
-// handleRequest accepts a request and returns what was started for it.
+// handleRequest accepts a request and returns what was started for it. A controller that
+// is cancelled goes on, and takes requests.
 func (c *farmController) handleRequest(ctx workflow.Context, r controller.Request) (StartedRun, error) {
+	ctx = c.outliveCancel(ctx)
 	if err := c.awaitRecall(ctx); err != nil {
 		return StartedRun{}, err
 	}

@@ -83,6 +83,7 @@ func (c *farmController) validateAdmission(admission controller.Admission) error
 // handleAdmission lets a run change servers, or refuses that. The run is read, and not
 // believed; what it found before its first change is kept from here on.
 func (c *farmController) handleAdmission(ctx workflow.Context, admission controller.Admission) (controller.Admitted, error) {
+	ctx = c.outliveCancel(ctx)
 	if err := c.awaitRecall(ctx); err != nil {
 		return controller.Admitted{}, err
 	}

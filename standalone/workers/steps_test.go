@@ -83,7 +83,7 @@ func TestSteps_SurviveAHiccupOfTheirHeartbeats(t *testing.T) {
 	h.mu.Lock()
 	h.hiccup = time.Now().Add(hiccup)
 	h.mu.Unlock()
-	requireVerified(t, s.farmAt("", farmsim.FarmName))
+	requireRenewed(t, s.farmAt("", farmsim.FarmName))
 	for _, e := range s.events(t, rotation, enumspb.EVENT_TYPE_ACTIVITY_TASK_STARTED) {
 		if started := e.GetActivityTaskStartedEventAttributes(); started.Attempt != 1 {
 			t.Errorf("attempt %d of event %d, after %v", started.Attempt, started.ScheduledEventId, started.LastFailure)
