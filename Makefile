@@ -15,9 +15,10 @@ modules := . standalone tools
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 18
 
-build: ## build farmtrust, farmtrust-worker and farmtrust-standalone in bin/
+build: ## build farmtrust, farmtrust-worker, farmtrust-standalone and farmsim in bin/
 	go build -ldflags "$(stamp)" -o bin/farmtrust ./starter
 	go build -ldflags "$(stamp)" -o bin/farmtrust-worker ./worker
+	go build -o bin/farmsim ./internal/farmsim/cmd/farmsim
 	go build -C standalone -ldflags "$(stamp)" -o ../bin/farmtrust-standalone .
 
 test: test-product test-standalone ## run all tests

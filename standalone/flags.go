@@ -13,6 +13,7 @@ import (
 // options are the values of the flags.
 type options struct {
 	config, farm string
+	serverOnly   bool
 	data         string
 	port, uiPort int
 	log          string
@@ -31,11 +32,16 @@ With -config one of your own farms is rotated to its newest certificate. If its
 configuration requires approval or has a maintenance window, the rotation waits
 for it, even with -exit, and prints the farmtrust command that decides.
 
+With -server-only there is no worker and no farm: only the Temporal server and its
+UI, for farmtrust-worker and farmtrust to be tried with. It is for one user on one
+machine, not for production.
+
 Relative paths start in the current directory; with go run -C DIR that is DIR.
 
 Examples:
   farmtrust-standalone
   farmtrust-standalone -exit -o json
+  farmtrust-standalone -server-only
   farmtrust-standalone -config /etc/farmtrust.yaml -data /var/lib/farmtrust
 
 Flags:
@@ -46,7 +52,7 @@ const programName = "farmtrust-standalone"
 
 const exitHelp = `
 Exit codes:
-  0  the trust was verified, or was already as desired
+  0  the trust was verified, or was already as desired; with -server-only, Ctrl-C
   1  it was not: refused, incomplete, rolled back, partial, or interrupted
   2  a flag, the configuration, a port or the data directory cannot be used
 `
@@ -60,6 +66,7 @@ func parseFlags(name string, args []string, w io.Writer) (options, error) {
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&o.config, "config", "", "farmtrust's configuration `file` (default: a simulated farm)")
 	flags.StringVar(&o.farm, "farm", "", "the `name` of the farm, if the configuration has several")
+	flags.BoolVar(&o.serverOnly, "server-only", false, "run only the Temporal server and its UI")
 	flags.StringVar(&o.data, "data", "", "keep Temporal's state in this `directory`; for a simulated farm, in its\nsubdirectory \"simulated\" (default: in memory)")
 	flags.IntVar(&o.port, "port", 7233, "`port` of the Temporal server on 127.0.0.1; 0 for any that is free")
 	flags.IntVar(&o.uiPort, "ui-port", 8233, "`port` of the Temporal UI on 127.0.0.1; 0 for any that is free")
@@ -104,6 +111,8 @@ func (o options) checkFlags(flags *flag.FlagSet, output string) error {
 		return usageErrorf("unknown form %q: use -o table or -o json", output)
 	case o.farm != "" && o.config == "":
 		return usageErrorf("-farm %s: -config is required too, which says where its servers are", o.farm)
+	case o.serverOnly && (o.config != "" || o.exit || o.json):
+		return usageErrorf("-server-only runs no farm: leave out -config, -exit and -o json")
 	case !isPort(o.port):
 		return usageErrorf("-port %d: must be 0 to 65535", o.port)
 	case !isPort(o.uiPort):

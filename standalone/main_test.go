@@ -23,6 +23,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
+	"github.com/farmtrust/farmtrust/standalone/embedded"
 )
 
 // anyPorts are the flags that let tests run in parallel.
@@ -77,7 +78,7 @@ func TestRun_SimulatedFarmIsSetUpAndRenewed(t *testing.T) {
 	if n := strings.Count(got.out, "contoso: verified"); n != 2 {
 		t.Errorf("got %d verified reports, want 2:\n%s", n, got.out)
 	}
-	for _, part := range []string{"near expiry of oos-s2s", "oos-03.contoso.com", "sp-02.contoso.com", "previous"} {
+	for _, part := range []string{"near expiry of oos-s2s", "oos-03.contoso.com", "sp-02.contoso.com", "replaced"} {
 		if !strings.Contains(got.out, part) {
 			t.Errorf("the reports do not contain %q:\n%s", part, got.out)
 		}
@@ -134,6 +135,36 @@ func TestRun_StaysUpWithItsUI(t *testing.T) {
 	}
 	if len(addresses) != 3 {
 		t.Errorf("got the addresses %q, want those of two rotations and the UI", addresses)
+	}
+	cancel()
+	if got := <-code; got != exitOK {
+		t.Errorf("got exit code %d", got)
+	}
+}
+
+func TestRun_ServerOnly(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	shown, stderr := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, "standalone", append(slices.Clip(anyPorts), "-server-only"), io.Discard, stderr)
+		_ = stderr.Close()
+	}()
+	said := readUntil(t, shown, "Ctrl-C to quit")
+	go func() { _, _ = io.Copy(io.Discard, shown) }()
+	address := regexp.MustCompile(`Temporal: (\S+)`).FindStringSubmatch(said)
+	if address == nil {
+		t.Fatalf("the address of Temporal is not shown:\n%s", said)
+	}
+	c, err := connect.Dial(ctx, temporal.Options{HostPort: address[1], Namespace: embedded.Namespace, Logger: connect.NewLogger(zap.NewNop())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if farms, err := client.New(c).KnownFarms(ctx); err != nil || len(farms) != 0 {
+		t.Errorf("got %d farms and %v, want none: there is no worker", len(farms), err)
 	}
 	cancel()
 	if got := <-code; got != exitOK {

@@ -39,21 +39,16 @@ func (p *program) run(ctx context.Context) (verified bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, closeLog()) }()
+	if p.serverOnly {
+		return true, p.runServer(ctx, log)
+	}
 	j, err := p.newJob(ctx)
 	if err != nil {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, j.close()) }()
-	server, err := embedded.Start(ctx, embedded.Options{
-		Port: p.port, UIPort: p.uiPort, DataDir: j.data, Retention: retention,
-		SearchAttributes: workflows.SearchAttributes(), Logger: log.Named("temporal"),
-	})
-	var port *embedded.PortError
-	var data *embedded.DataError
-	switch {
-	case errors.As(err, &port), errors.As(err, &data):
-		return false, &usageError{err}
-	case err != nil:
+	server, err := p.startServer(ctx, j.data, log)
+	if err != nil {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
@@ -65,6 +60,32 @@ func (p *program) run(ctx context.Context) (verified bool, err error) {
 	}
 	defer c.Close()
 	return p.runJob(ctx, j, c, addresses{ui: server.UI(), temporal: server.Address()}, log)
+}
+
+// runServer runs nothing but the Temporal server, until ctx is done.
+func (p *program) runServer(ctx context.Context, log *zap.Logger) error {
+	server, err := p.startServer(ctx, p.data, log)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.err, "Temporal: %s\nTemporal UI: %s\nPress Ctrl-C to quit.\n", server.Address(), server.UI())
+	<-ctx.Done()
+	return server.Stop()
+}
+
+// startServer starts the Temporal server. What the user can correct is a
+// [*usageError].
+func (p *program) startServer(ctx context.Context, data string, log *zap.Logger) (*embedded.Server, error) {
+	server, err := embedded.Start(ctx, embedded.Options{
+		Port: p.port, UIPort: p.uiPort, DataDir: data, Retention: retention,
+		SearchAttributes: workflows.SearchAttributes(), Logger: log.Named("temporal"),
+	})
+	var port *embedded.PortError
+	var dir *embedded.DataError
+	if errors.As(err, &port) || errors.As(err, &dir) {
+		return nil, &usageError{err}
+	}
+	return server, err
 }
 
 // addresses are those of the Temporal UI and of Temporal's frontend.

@@ -82,15 +82,30 @@ func (a *app) end(command *cobra.Command, err error) int {
 	a.tell("%s: %s", command.Root().Name(), text)
 	if a.output == outputJSON && !a.printed {
 		// There is nowhere to report a broken pipe to.
-		_ = report.WriteJSON(a.out, failure{Error: err.Error(), ExitCode: code})
+		_ = report.WriteJSON(a.out, failure{Error: err.Error(), Problems: listProblems(err), ExitCode: code})
 	}
 	return code
 }
 
 // failure is the JSON object that is written when there is no report.
 type failure struct {
-	Error    string `json:"error"`
-	ExitCode int    `json:"exitCode"`
+	Error string `json:"error"`
+	// Problems are those of a configuration file, each by itself.
+	Problems []string `json:"problems,omitempty"`
+	ExitCode int      `json:"exitCode"`
+}
+
+// listProblems lists the problems of a configuration file that an error consists of.
+func listProblems(err error) []string {
+	var problems config.Problems
+	if !errors.As(err, &problems) {
+		return nil
+	}
+	lines := make([]string, len(problems))
+	for i, p := range problems {
+		lines[i] = p.String()
+	}
+	return lines
 }
 
 func (a *app) exitCodeOf(err error) int {

@@ -41,6 +41,6 @@ func (a *app) resume(ctx context.Context, farmName string, by client.Author) err
 		return a.explainRequest(ctx, farmName, err)
 	}
 	return a.show(acceptance{Farm: farmName, WorkflowID: f.ControllerID()}, func(w io.Writer) error {
-		return a.say(w, "%s: resumed; it is inspected now, and rotated if that is due: %s", farmName, a.commandLine(report.StatusCommand(farmName)))
+		return a.say(w, "%s: resumed; it is inspected now, and rotated if that is due and it is released: %s", farmName, a.commandLine(report.StatusCommand(farmName)))
 	})
 }

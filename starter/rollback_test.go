@@ -66,6 +66,6 @@ func TestResume(t *testing.T) {
 	f.addController(controller.State{Farm: "contoso", Suspended: "the rotation was rolled back"})
 	runProgram(t, "resume", "contoso").assertExit(t, exitUsage, "--reason WHY")
 	runProgram(t, "resume", "contoso", "--reason", "repaired", "--by", "ada").assertExit(t, exitOK,
-		"out:contoso: resumed; it is inspected now, and rotated if that is due: farmtrust status contoso\n")
+		"out:contoso: resumed; it is inspected now, and rotated if that is due and it is released: farmtrust status contoso\n")
 	assertEqual(t, f.requests, []string{`contoso {"kind":"resume","by":"ada","reason":"repaired"}`})
 }

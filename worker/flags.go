@@ -21,8 +21,9 @@ const help = `Runs farmtrust's workflows and activities, and a controller for ea
 farm, until Ctrl-C or SIGTERM. Running steps get 20 seconds to finish; any that are
 cut off continue at the next start.
 
-Each controller inspects its farm at once, and starts a rotation if one is due:
-"farmtrust status" shows which. Before the cutover, the first step that takes effect,
+Each controller inspects its farm at once. On a farm that an operator has released
+("farmtrust release") it starts a rotation if one is due; on any other, nothing is
+changed that nobody has asked for. "farmtrust status" shows what follows. Before the cutover, the first step that takes effect,
 the rotation waits for an approval or a maintenance window if the configuration asks
 for one ("approval", "window").
 
@@ -88,7 +89,7 @@ func parse(name string, args []string, w io.Writer) (options, error) {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.StringVar(&o.config, "config", "farmtrust.yaml", "the configuration `file`: the farms and how to reach them")
 	flags.Var(&o.level, "log-level", "log entries of this `level` and above: debug, info, warn or error (default info)")
-	flags.Var(&o.format, "log-format", "log lines of this `format`: text for people, json for programs (default text on a terminal, json elsewhere)")
+	flags.Var(&o.format, "log-format", "log lines of this `format`: text for people, json for programs; by itself text on a terminal, json elsewhere")
 	flags.BoolVar(&o.version, "version", false, "show the version, commit and Go version of this build")
 	flags.BoolVar(&o.fingerprints, "fingerprints", false, "show the SHA-256 of what this version runs on servers, to find it in their logs")
 	flags.StringVar(&o.deployment.Name, "deployment", "", "be one version of the Temporal worker deployment of this `name`; needs -build")

@@ -37,7 +37,7 @@ const minRetention = 24 * time.Hour
 // runNamespace makes the namespace ready.
 func runNamespace(ctx context.Context, name string, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet(name+" namespace", flag.ContinueOnError)
-	retention := flags.Duration("retention", 30*24*time.Hour, "how `long` the server keeps workflows that have ended, if the namespace is created")
+	retention := flags.Duration("retention", 30*24*time.Hour, "for this `duration` the server keeps workflows that have ended, if the namespace is created")
 	if err := parseFlags(flags, args, namespaceHelp, "", stderr); err != nil {
 		return err
 	}

@@ -125,6 +125,10 @@ func (r *rotation) costOfSkipping(host string) string {
 	return "while it stays in the farm, its data refreshes fail unless it uses the certificate of the others"
 }
 
+// plannedAgain is what follows the end of a rotation that nobody approved. It does not
+// say whether the farm is released: that may change until then.
+const plannedAgain = "the next inspection plans it again if the farm is released"
+
 // thenOf says what follows if nobody decides until the wait times out. Reversed is what a
 // rollback does.
 func (r *rotation) thenOf(w farm.Wait, reversed string) string {
@@ -157,9 +161,9 @@ func (r *rotation) thenUnapproved(w farm.Wait, reversed string) string {
 	case r.isGoingBack():
 		return "nothing is undone"
 	case r.inherited || r.decisions.rollbackBlocked != "":
-		return "the rotation ends and rolls nothing back; the next inspection plans it again"
+		return "the rotation ends and rolls nothing back; " + plannedAgain
 	}
-	return "the rotation is rolled back, and the next inspection plans it again: " + reversed
+	return "the rotation is rolled back, and " + plannedAgain + ": " + reversed
 }
 
 // firstTimeout returns the blocked step whose wait times out first; the first one, and

@@ -62,7 +62,7 @@ func explainDecided(report farm.Report) string {
 // explainNotApproved is the statement of a rotation that nobody approved in time, and
 // whether that is how it ended: its rollback may have gone wrong.
 func (r *rotation) explainNotApproved(end ending, statement string) (string, bool) {
-	const next = "; the next inspection plans it again"
+	const next = "; " + plannedAgain
 	switch {
 	case end.outcome == farm.RolledBack:
 		return statement + next, true

@@ -3,7 +3,6 @@ package workflows
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/log"
@@ -80,17 +79,13 @@ func (p *progress) tellStep(ctx workflow.Context, host string, step farm.Step, r
 	to := log.With(p.log(ctx, eventStep), "server", host, "step", string(step), "took", workflow.Now(ctx).Sub(p.startedAt[hostStep{host, step}]))
 	switch {
 	case err != nil:
-		to.Warn(joinNonEmpty(": ", string(step), string(farm.StateFailed), withoutServer(Explain(err), host)), "state", string(farm.StateFailed))
+		to.Warn(joinNonEmpty(": ", string(step), string(farm.StateFailed), farm.TrimHost(Explain(err), host)), "state", string(farm.StateFailed))
 	case result.Changed:
 		to.Info(joinNonEmpty(", ", string(step)+": "+string(farm.StateChanged), result.Detail), "state", string(farm.StateChanged))
 	default:
 		to.Debug(joinNonEmpty(", ", string(step)+": done, nothing changed", result.Detail), "state", string(farm.StateUnchanged))
 	}
 }
-
-// withoutServer takes a server's name off the beginning of what is said of it: each
-// line begins with it anyway.
-func withoutServer(text, host string) string { return strings.TrimPrefix(text, host+": ") }
 
 // tellWait tells what the run waits for, and until when; the decisions are shown by
 // status. Of blocked steps each is told by itself.
@@ -141,7 +136,7 @@ func (o *operation) tellWaited(ctx workflow.Context) {
 func (o *operation) tellBlocked(ctx workflow.Context, b farm.Blocked) {
 	what := ""
 	if !o.progress.showsFailure(b) {
-		what = withoutServer(b.Text, b.Server)
+		what = farm.TrimHost(b.Text, b.Server)
 	}
 	log.With(o.progress.log(ctx, eventBlocked), "server", b.Server, "step", string(b.Step)).
 		Warn(joinNonEmpty(": ", string(b.Step), what, "waits for a decision"+untilTime(b.Until)+", "+o.decisions.thenOf(b)+o.toDecide()))

@@ -51,11 +51,11 @@ func headline(s farm.Status, now time.Time) string {
 	switch s.Phase {
 	case farm.PhaseObserving, farm.PhaseStaging, farm.PhaseWaiting:
 		if cutover > 0 {
-			text += ", the cutover takes about " + farm.FormatDuration(cutover)
+			text += ", the cutover takes about " + farm.FormatEstimate(cutover)
 		}
 	case farm.PhaseCutover, farm.PhaseRestarting:
 		if left := cutover - now.Sub(cutoverBegan(s, now)); left > 0 {
-			text += ", about " + farm.FormatDuration(left) + " left"
+			text += ", about " + farm.FormatEstimate(left) + " left"
 		}
 	}
 	return text
@@ -126,9 +126,9 @@ func describeStep(host string, s farm.StepReport) string {
 	text := fmt.Sprintf("%s: %s", s.Step, s.State)
 	switch {
 	case s.State == farm.StateFailed && s.Detail != "":
-		text += ", " + withoutHost(s.Detail, host)
+		text += ", " + farm.TrimHost(s.Detail, host)
 	case s.State == farm.StateRunning && s.LastError != "":
-		text += fmt.Sprintf(", attempt %d, the last failed: %s", max(s.Attempts, 2), withoutHost(s.LastError, host))
+		text += fmt.Sprintf(", attempt %d, the last failed: %s", max(s.Attempts, 2), farm.TrimHost(s.LastError, host))
 	}
 	return text
 }

@@ -121,7 +121,7 @@ func (p *Progress) newSteps(s farm.Status) []string {
 			text := strings.TrimRight(fmt.Sprintf("%s  %s  %s  %s", server.Host, step.Step, step.State, step.Detail), " ")
 			text = strings.Join(append([]string{text}, step.Warnings...), "; warned: ")
 			if step.State == farm.StateRunning {
-				text = fmt.Sprintf("%s  %s  attempt %d failed  %s", server.Host, step.Step, max(step.Attempts-1, 1), withoutHost(step.LastError, server.Host))
+				text = fmt.Sprintf("%s  %s  attempt %d failed  %s", server.Host, step.Step, max(step.Attempts-1, 1), farm.TrimHost(step.LastError, server.Host))
 			}
 			if at := (serverStep{server.Host, step.Step}); p.shown.steps[at] != text {
 				p.shown.steps[at] = text
@@ -131,9 +131,6 @@ func (p *Progress) newSteps(s farm.Status) []string {
 	}
 	return lines
 }
-
-// withoutHost takes a server's name off what is said of it: its line begins with that.
-func withoutHost(text, host string) string { return strings.TrimPrefix(text, host+": ") }
 
 // newWait is what is waited for and the commands that decide, when that has
 // changed.

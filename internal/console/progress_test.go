@@ -195,7 +195,7 @@ func TestProgress_OnATerminal(t *testing.T) {
 		retried.CutoverMS = 360_000
 		d, p := newDisplay(t, screen{width: 80, height: 24})
 		d.assertShows(p, retried, 9*time.Second,
-			"contoso: staging, 9.0s, the cutover takes about 6m",
+			"contoso: staging, 9.0s, the cutover takes about 6 minutes",
 			"  oos-01  =>            grant key: running, attempt 4, the last failed:",
 			"                        Grant-S2SKey: access denied",
 			"  oos-02  =             observe: "+seen,

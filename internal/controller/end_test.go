@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -209,6 +210,7 @@ func TestEndRotation(t *testing.T) {
 func TestEndRetirement(t *testing.T) {
 	ended := epoch.Add(2 * day)
 	older := func(s *controller.State) { s.Retention.Older = []farm.StoreCertificate{{Thumbprint: "0"}} }
+	compromise := func(s *controller.State) { s.Retention.Snapshot.Compromised = true }
 	deletes := []farm.ServerReport{{Host: "oos-01", Steps: []farm.StepReport{{Step: farm.StepDelete, State: farm.StateChanged}}}}
 	for _, c := range []struct {
 		name   string
@@ -225,6 +227,17 @@ func TestEndRetirement(t *testing.T) {
 			"verified: an older certificate is forgotten, and the snapshot is not", idle(retiring, retaining, older),
 			farm.Report{Outcome: farm.Verified, Target: "0", Servers: deletes},
 			func(s *controller.State) { s.Retention.Older = nil },
+		},
+		{
+			"verified, of one that is compromised: older ones are still to be retired", idle(retiring, retaining, older, compromise),
+			farm.Report{Outcome: farm.Verified, Target: "A", Servers: deletes},
+			func(s *controller.State) { s.Retention.Retired, s.Retention.Snapshot.Deleting = true, true },
+		},
+		{
+			"verified, of the last older one after that: the snapshot is forgotten",
+			idle(retiring, retaining, older, compromise, func(s *controller.State) { s.Retention.Retired = true }),
+			farm.Report{Outcome: farm.Verified, Target: "0", Servers: deletes},
+			func(s *controller.State) { s.Retention = controller.Retention{Older: []farm.StoreCertificate{}} },
 		},
 		{
 			"aborted: the retention begins again", idle(retiring, retaining),
@@ -260,5 +273,21 @@ func TestEndRetirement(t *testing.T) {
 				c.want(s)
 			})
 		})
+	}
+}
+
+func TestNextToRetire_IsACompromisedCertificateBeforeOlderOnes(t *testing.T) {
+	s := idle(retaining, func(s *controller.State) {
+		s.Retention.Older = []farm.StoreCertificate{{Thumbprint: "0"}}
+		s.Retention.Snapshot.Compromised = true
+	})
+	var order []farm.Thumbprint
+	for s.RetirementDue(s.Retention.Until) {
+		next := s.NextToRetire().Thumbprint
+		order = append(order, next)
+		s.EndRetirement(s.Retention.Until, farm.RotationResult{Report: farm.Report{Outcome: farm.Verified, Target: next}}, "")
+	}
+	if !slices.Equal(order, []farm.Thumbprint{"A", "0"}) || s.Retention.Snapshot != nil {
+		t.Errorf("retired in the order %v, and kept %+v", order, s.Retention)
 	}
 }

@@ -163,6 +163,9 @@ type Retention struct {
 	Begun   time.Time     `json:"begun,omitzero"`
 	AtLeast time.Duration `json:"atLeast,omitempty"`
 	Until   time.Time     `json:"until,omitzero"`
+	// Retired reports whether the certificate before is retired, while older ones are
+	// still to be: it was compromised, and went first.
+	Retired bool `json:"retired,omitempty"`
 	// Older are certificates whose retention had not ended when the next
 	// rotation replaced their successor. They are retired first.
 	Older []farm.StoreCertificate `json:"older,omitempty"`

@@ -328,7 +328,8 @@ func (s *State) forgetRetention() { s.Retention = Retention{Older: s.Retention.O
 func (s *State) WillRetire() bool {
 	snapshot := s.Retention.Snapshot
 	isSettled := !s.Retention.Until.IsZero() && !s.Retention.Unsettled && len(s.Unfinished) == 0
-	return snapshot != nil && snapshot.Replaces() && isSettled && s.Suspended == "" && s.mayRetire(snapshot)
+	isLeft := !s.Retention.Retired || len(s.Retention.Older) > 0
+	return snapshot != nil && snapshot.Replaces() && isSettled && isLeft && s.Suspended == "" && s.mayRetire(snapshot)
 }
 
 // mayRetire reports whether the old certificate may be retired by itself: the farm is
@@ -358,13 +359,20 @@ func (s *State) ForgetOlderInUse() {
 	})
 }
 
-// NextToRetire returns the oldest certificate that is to be retired. It may be
-// called when [State.WillRetire].
+// NextToRetire returns the certificate that is to be retired first: one that is
+// compromised, or else the oldest. It may be called when [State.WillRetire].
 func (s *State) NextToRetire() farm.StoreCertificate {
-	if older := s.Retention.Older; len(older) > 0 {
+	if older := s.Retention.Older; len(older) > 0 && !s.RetiresCompromised() {
 		return older[0]
 	}
 	return s.Retention.Snapshot.Previous
+}
+
+// RetiresCompromised reports whether the certificate before is compromised, and still to
+// be retired: it does not wait for the deletion of one that is only old.
+func (s *State) RetiresCompromised() bool {
+	snapshot := s.Retention.Snapshot
+	return snapshot != nil && snapshot.Compromised && !s.Retention.Retired
 }
 
 // EndRetirement takes how a retirement ended. One that did not retire, because
@@ -385,7 +393,17 @@ func (s *State) EndRetirement(now time.Time, r farm.RotationResult, problem stri
 		s.postponeRetirement(now)
 	case slices.ContainsFunc(s.Retention.Older, isRetired):
 		s.Retention.Older = slices.DeleteFunc(s.Retention.Older, isRetired)
+		s.forgetRetired()
 	default:
+		s.Retention.Retired = true
+		s.forgetRetired()
+	}
+}
+
+// forgetRetired forgets the last renewal once no old certificate is left of it.
+func (s *State) forgetRetired() {
+	snapshot := s.Retention.Snapshot
+	if s.Retention.Retired && (len(s.Retention.Older) == 0 || snapshot == nil || !snapshot.Compromised) {
 		s.forgetRetention()
 	}
 }

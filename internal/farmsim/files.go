@@ -77,6 +77,10 @@ type object = map[string]any
 // makeConfiguration writes the farm's configuration as an administrator would.
 func (f *Farm) makeConfiguration() ([]byte, error) {
 	var sharePoint []object
+	approval := "none"
+	if f.options.Approval {
+		approval = "required"
+	}
 	office := f.officeEntry(OtherOffice{Name: "oos", Servers: f.options.OfficeServers})
 	office["connection"] = "office"
 	var others []object
@@ -112,9 +116,9 @@ func (f *Farm) makeConfiguration() ([]byte, error) {
 				"leadTime": "30d",
 				"events":   []object{{"vault": EventVault, "certificate": EventCertificate}},
 			},
-			// Nobody is asked, and no server is waited for or watched for long, so that a
-			// demonstration runs by itself and soon ends.
-			"rotation": object{"approval": "none", "healthyWithin": "1m", "healthyFor": "200ms"},
+			// Unless an approval is wanted nobody is asked, and no server is waited for or
+			// watched for long, so that a demonstration runs by itself and soon ends.
+			"rotation": object{"approval": approval, "healthyWithin": "1m", "healthyFor": "200ms"},
 		}},
 		"connections": object{"office": f.connectionEntry(f.options.Auth), "sharepoint": f.connectionEntry(model.NTLM)},
 	}

@@ -41,6 +41,9 @@ type Options struct {
 	// Trusting starts with a farm that already trusts a certificate, which
 	// ends in ten days; else nothing is set up yet.
 	Trusting bool
+	// Approval makes the configuration require an approval, as a farm of one's own
+	// does by default; else it has none.
+	Approval bool
 	// RemoteSQL puts SharePoint's databases where sessions cannot reach them.
 	RemoteSQL bool
 	// RunAs is how SharePoint cmdlets are run, empty means farm.Direct. With

@@ -78,7 +78,7 @@ func ApproveCommand(effect, farmName, digest string) Command {
 
 // ResumeCommand is the command that ends a suspension.
 func ResumeCommand(farmName string) Command {
-	return newCommand("let it be rotated automatically again", string(controller.RequestResume), farmName).withReason()
+	return newCommand("end the suspension", string(controller.RequestResume), farmName).withReason()
 }
 
 // ReleaseCommand is the command that lets a farm be rotated by itself.

@@ -71,7 +71,7 @@ func addConsent(b *Block, s controller.State, now time.Time) {
 	case s.Policy.Mode == farm.ModeObserve:
 		b.addFact("observed only", farm.ObservesOnly)
 	case s.IsUnreleased():
-		b.addFact("not released", "farmtrust only looks; "+ReleaseCommand(s.Farm).Line(Program)+" lets it rotate by itself")
+		b.addFact("not released", "nothing starts by itself; "+ReleaseCommand(s.Farm).Line(Program)+" lets it rotate by itself")
 	case s.Released != nil:
 		b.addFact("released", joinNonEmpty(": ", joinNonEmpty(" by ", formatSince(s.Released.At), s.Released.By), s.Released.Reason))
 	}
@@ -165,8 +165,15 @@ func addRetention(b *Block, s controller.State, now time.Time) {
 	if !s.WillRetire() {
 		return
 	}
+	order := "first"
+	if s.RetiresCompromised() {
+		order = "after the compromised one"
+	}
 	for _, c := range s.Retention.Older {
-		b.addFact("older certificate", c.Thumbprint.Short()+" is retired first")
+		b.addFact("older certificate", c.Thumbprint.Short()+" is retired "+order)
+	}
+	if s.Retention.Retired {
+		return
 	}
 	b.addFact("old certificate", fmt.Sprintf("%s is retired after %s", s.Retention.Snapshot.Previous.Thumbprint.Short(), farm.FormatTime(s.RetirementAt(now))))
 }

@@ -193,7 +193,7 @@ func problemsBlock(servers []farm.InspectedServer) Block {
 	var g Group
 	for _, s := range servers {
 		if s.Problem != "" {
-			g.Rows = append(g.Rows, []Cell{{Text: s.Host, Alert: true}, {Text: s.Problem}})
+			g.Rows = append(g.Rows, []Cell{{Text: s.Host, Alert: true}, {Text: farm.TrimHost(s.Problem, s.Host)}})
 		}
 	}
 	return Block{Title: "could not be observed", Table: Table{Header: []string{"server", "problem"}, Groups: []Group{g}}}

@@ -81,14 +81,14 @@ func stepTable(servers []farm.ServerReport, began time.Time) Table {
 		}
 		g := Group{Title: fmt.Sprintf("%s (%s)", s.Host, s.Role)}
 		for _, step := range s.Steps {
-			row := makeRow(string(step.Step), string(step.State), formatMoment(step.StartedAt, began), formatMilliseconds(step.DurationMS), step.Detail)
+			row := makeRow(string(step.Step), string(step.State), formatMoment(step.StartedAt, began), formatMilliseconds(step.DurationMS), farm.TrimHost(step.Detail, s.Host))
 			row[1].Alert = step.State == farm.StateFailed
 			if step.State == farm.StateRunning {
 				row[3].Text = "-"
 			}
 			g.Rows = append(g.Rows, row)
 			if step.Attempts > 1 || step.LastError != "" {
-				g.Rows = append(g.Rows, makeRow("", "retried", "", "", describeAttempts(step)))
+				g.Rows = append(g.Rows, makeRow("", "retried", "", "", describeAttempts(step, s.Host)))
 			}
 			for _, text := range step.Warnings {
 				g.Rows = append(g.Rows, makeRow("", "warned", "", "", text))
@@ -101,10 +101,10 @@ func stepTable(servers []farm.ServerReport, began time.Time) Table {
 
 // describeAttempts says how often a step was tried, and why the last attempt failed that
 // did.
-func describeAttempts(step farm.StepReport) string {
+func describeAttempts(step farm.StepReport, host string) string {
 	text := countThings(max(step.Attempts, 2), "attempt")
 	if step.LastError != "" {
-		text += "; one failed: " + step.LastError
+		text += "; one failed: " + farm.TrimHost(step.LastError, host)
 	}
 	return text
 }

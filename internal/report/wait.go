@@ -57,7 +57,7 @@ func waitBlocks(s farm.Status) []Block {
 func blockedTable(blocked []farm.Blocked) Table {
 	var g Group
 	for _, one := range blocked {
-		row := makeRow(one.Server, string(one.Step), one.Text)
+		row := makeRow(one.Server, string(one.Step), farm.TrimHost(one.Text, one.Server))
 		row[0].Alert = true
 		g.Rows = append(g.Rows, row)
 	}

@@ -51,7 +51,7 @@ func refusalProblem(r httpResponse, user string, configured Auth, scheme string)
 	schemes := offeredSchemes(r)
 	switch {
 	case containsScheme(schemes, scheme):
-		p.err = fmt.Errorf("the server refuses user %q and its password (HTTP 401)", user)
+		p.err = fmt.Errorf("the server refuses user %s and its password (HTTP 401)", user)
 	case len(schemes) == 0:
 		p.err = fmt.Errorf("%s is configured, but the server offers no authentication", configured)
 	default:

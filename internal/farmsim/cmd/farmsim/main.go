@@ -53,7 +53,7 @@ type ready struct {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	options, keep, err := parse(args, stderr)
+	s, err := parse(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "farmsim: %v\n", oneLine(err))
 		return exitUsage
 	}
-	if err := serve(ctx, options, keep, stdout); err != nil {
+	if err := s.serve(ctx, stdout); err != nil {
 		fmt.Fprintf(stderr, "farmsim: %v\n", oneLine(err))
 		return exitFailure
 	}
@@ -70,8 +70,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
-// parse reads the flags; keep says that the folder was named by the caller.
-func parse(args []string, stderr io.Writer) (o farmsim.Options, keep bool, err error) {
+// settings are the values of the flags.
+type settings struct {
+	farmsim.Options
+	// admin is where the admin address listens.
+	admin string
+	// keep says that the folder was named by the caller.
+	keep bool
+}
+
+func parse(args []string, stderr io.Writer) (o settings, err error) {
 	flags := flag.NewFlagSet("farmsim", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.IntVar(&o.OfficeServers, "office", 3, "how many office servers")
@@ -81,11 +89,13 @@ func parse(args []string, stderr io.Writer) (o farmsim.Options, keep bool, err e
 	auth := flags.String("auth", string(model.NTLM), "what office servers offer: basic or ntlm")
 	flags.BoolVar(&o.SelfSigned, "selfsigned", false, "self-signed certificates instead of CA-issued ones")
 	flags.BoolVar(&o.Trusting, "trusting", false, "start with a farm that trusts a certificate near its end")
+	flags.BoolVar(&o.Approval, "approval", false, "the configuration requires an approval before the cutover")
 	flags.BoolVar(&o.RemoteSQL, "remotesql", false, "SharePoint's databases are on another machine")
 	runAs := flags.String("runas", string(farm.Direct), "how SharePoint cmdlets are run: direct or task")
 	flags.StringVar(&o.PowerShell, "pwsh", "", "PowerShell that runs the shipped scripts, with stubs for Windows and the products")
 	latency := flags.Duration("latency", 0, "how long each script takes")
 	flags.StringVar(&o.Listen, "listen", "127.0.0.1:0", "where each server listens: an `address` with port 0")
+	flags.StringVar(&o.admin, "admin", "127.0.0.1:0", "where the admin address listens: an `address` of this machine")
 	flags.StringVar(&o.Dir, "dir", "", "folder for the farm's files; a temporary one if empty")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -93,14 +103,15 @@ func parse(args []string, stderr io.Writer) (o farmsim.Options, keep bool, err e
 			flags.SetOutput(stderr)
 			flags.PrintDefaults()
 		}
-		return o, false, err
+		return o, err
 	}
 	if flags.NArg() > 0 {
-		return o, false, fmt.Errorf("unexpected argument %q: see farmsim -h", flags.Arg(0))
+		return o, fmt.Errorf("unexpected argument %q: see farmsim -h", flags.Arg(0))
 	}
 	o.Auth, o.RunAs = model.Auth(*auth), farm.RunAs(*runAs)
 	o.Latency = map[string]time.Duration{"": *latency}
-	return o, o.Dir != "", check(o, *latency)
+	o.keep = o.Dir != ""
+	return o, check(o.Options, *latency)
 }
 
 // check refuses what flags can say and options cannot mean: zero means a
@@ -119,8 +130,8 @@ func check(o farmsim.Options, latency time.Duration) error {
 }
 
 // serve runs the farm until ctx ends.
-func serve(ctx context.Context, o farmsim.Options, keep bool, stdout io.Writer) (err error) {
-	if keep {
+func (o settings) serve(ctx context.Context, stdout io.Writer) (err error) {
+	if o.keep {
 		err = os.MkdirAll(o.Dir, 0o700)
 	} else {
 		o.Dir, err = os.MkdirTemp("", "farmsim-*")
@@ -129,12 +140,12 @@ func serve(ctx context.Context, o farmsim.Options, keep bool, stdout io.Writer) 
 	if err != nil {
 		return fmt.Errorf("make a folder for the farm's files: %w", err)
 	}
-	sim, err := farmsim.Start(ctx, o)
+	sim, err := farmsim.Start(ctx, o.Options)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, sim.Close()) }()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", o.admin)
 	if err != nil {
 		return fmt.Errorf("open the admin address: %w", err)
 	}

@@ -27,7 +27,7 @@ func TestRun_ReadyLine(t *testing.T) {
 	var stderr bytes.Buffer
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"-office", "2", "-sharepoint", "2", "-servers", "1", "-auth", "basic", "-selfsigned", "-dir", dir}, in, &stderr)
+		ended <- run(ctx, []string{"-office", "2", "-approval", "-sharepoint", "2", "-servers", "1", "-auth", "basic", "-selfsigned", "-dir", dir}, in, &stderr)
 		in.Close()
 	}()
 	lines := bufio.NewScanner(out)
@@ -44,7 +44,7 @@ func TestRun_ReadyLine(t *testing.T) {
 	if _, err := os.Stat(strings.TrimPrefix(where.Password, "file:")); err != nil {
 		t.Error(err)
 	}
-	if c, err := config.Load(where.Config); err != nil || len(c.Farms) != 1 || len(c.Farms[0].SharePoint) != 2 {
+	if c, err := config.Load(where.Config); err != nil || len(c.Farms) != 1 || len(c.Farms[0].SharePoint) != 2 || !c.Farms[0].Rotation.Approval {
 		t.Errorf("configuration: %v", err)
 	}
 	if got := get(t, where.Admin+"/state"); !strings.Contains(got, "oos-02.contoso.com") {
