@@ -244,7 +244,12 @@ func TestRotate_ConfigurationCountsAtOnce(t *testing.T) {
 			f.setPolicy(requireApproval)
 			r.configure()
 		})
-		r.after(2*time.Hour, func() { r.approve() })
+		r.after(2*time.Hour, func() {
+			if o := r.requireWait(farm.ForApproval).Approval.Opening; !o.From.IsZero() {
+				t.Errorf("it is to be approved for a window that there is none of any more, from %s", o.From)
+			}
+			r.approve()
+		})
 		end := r.rotate().requireOutcome(farm.Verified)
 		if took := time.Duration(end.DurationMS) * time.Millisecond; took > 3*time.Hour {
 			t.Errorf("it took %s", took)

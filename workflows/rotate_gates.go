@@ -52,6 +52,7 @@ func (r *rotation) awaitWindow(ctx workflow.Context) error {
 func (r *rotation) findOpening(ctx workflow.Context) error {
 	window := r.farm.Rotation.Window
 	if window.IsZero() || r.input.Now {
+		r.opening, r.openingLocal = farm.Opening{}, "" // the configuration may have had one before
 		return nil
 	}
 	var next activities.NextOpening

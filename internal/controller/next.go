@@ -60,7 +60,7 @@ func sooner(a, b farm.Next) farm.Next {
 func (s *State) nextRetirement(now time.Time) farm.Next {
 	return farm.Next{
 		Do: fmt.Sprintf("archive the old certificate %s, and ask for its deletion", s.NextToRetire().Thumbprint.Short()), At: s.RetirementAt(now),
-		Because: "its retention ends", Unless: "an operator rolls back, postpones it or takes the release back",
+		Because: "its retention ends", Unless: "an operator undoes the renewal, postpones it or takes the release back",
 	}
 }
 
