@@ -23,6 +23,12 @@ func requireID(ctx workflow.Context, want, farmName string) error {
 	return nil
 }
 
+// wasReset reports whether Temporal has made this run of another one, by a reset.
+func wasReset(ctx workflow.Context) bool {
+	info := workflow.GetInfo(ctx)
+	return info.OriginalRunID != "" && info.OriginalRunID != info.WorkflowExecution.RunID
+}
+
 // requestAdmission asks the farm's controller to admit the run before its first
 // change. The controller then keeps the run's snapshot; the one that is returned, if
 // any, counts instead.

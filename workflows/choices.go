@@ -53,10 +53,10 @@ func (r *rotation) canRollBack(w farm.Wait) bool {
 }
 
 // describeRollback says what a rollback would do now: about what this run has changed,
-// and about what an unfinished rotation before it had.
+// and about what an unfinished rotation before it had, or this run before it was reset.
 func (r *rotation) describeRollback() string {
 	reversals := r.progress.Report.Reversals(r.farm)
-	if r.inherited {
+	if r.inherited || r.wasReset {
 		s := *r.snapshot
 		s.Staged = r.onlyStaged()
 		reversals = append(reversals, farm.PlanRollback(s, r.farm, r.observed).Reversals...)

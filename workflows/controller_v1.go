@@ -35,7 +35,7 @@ func (c *farmController) movesOn(ctx workflow.Context) bool {
 // distrustLegacyReset has the next run recall where a legacy one was reset, which does
 // not notice that: a run of long ago can be, and what it knew was true then.
 func (c *farmController) distrustLegacyReset(ctx workflow.Context) {
-	if info := workflow.GetInfo(ctx); c.legacy && info.OriginalRunID != "" && info.OriginalRunID != info.WorkflowExecution.RunID {
+	if c.legacy && wasReset(ctx) {
 		c.BeginRecall()
 	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // changesWhatUsersNotice reports whether the way back would.
-func (r *rotation) changesWhatUsersNotice() bool { return !r.onlyStaged() }
+func (r *rotation) changesWhatUsersNotice() bool { return r.hasCutOver() }
 
 // lookAtRefresh says whether data refreshes work now, for who has to decide.
 func (r *rotation) lookAtRefresh(ctx workflow.Context) string {

@@ -70,7 +70,7 @@ func (r *rotation) restore(ctx workflow.Context, plan farm.RollbackPlan) error {
 		r.revokeKeys,            // office servers: access that was granted
 		r.removeCertificates,    // office servers: last, and only when nothing names them
 	}
-	if r.unstaging = nil; r.onlyStaged() {
+	if r.unstaging = nil; r.removesStaging(plan) {
 		r.unstaging = &plan
 	} else { // something that users notice was changed
 		r.postponeStopped()

@@ -49,6 +49,9 @@ type rotation struct {
 	// inherited reports whether the snapshot is that of an earlier rotation, which may
 	// have changed what this one did not, and staged whether that had only staged.
 	inherited, staged bool
+	// wasReset reports whether Temporal has made this run of another one, which may have
+	// changed more than the history tells.
+	wasReset bool
 	// admitted reports whether this run may have changed anything.
 	admitted bool
 	// opening is the maintenance window in which the cutover must start; zero
@@ -105,7 +108,7 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rotation{operation: o, input: in, restartStep: farm.StepRestart, replicationStep: farm.StepReplication}
+	r := &rotation{operation: o, input: in, wasReset: wasReset(ctx), restartStep: farm.StepRestart, replicationStep: farm.StepReplication}
 	r.decisions.accepted, r.decisions.postponable, r.decisions.gated = in.Accepted, !in.Intent.GoesBack(), !in.Intent.GoesBack()
 	r.inUse, r.previousEnds, r.expired = r.findInUse, r.previousEnd, r.previousExpired
 	r.progress.CutoverMS = r.farm.CutoverEstimate().Milliseconds()

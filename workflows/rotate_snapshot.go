@@ -28,9 +28,21 @@ func (r *rotation) inheritFrom(kept *farm.Snapshot) {
 	r.snapshot, r.inherited, r.staged = &own, true, kept.Staged
 }
 
-// onlyStaged reports whether neither this run nor the rotation whose snapshot it has
-// has done more than staging. A run that began before that was asked is not sure.
-func (r *rotation) onlyStaged() bool { return !r.cuttingOver && (!r.inherited || r.staged) }
+// onlyStaged reports whether it is known that neither this run nor the rotation whose
+// snapshot it has has done more than staging. A run that was reset is not sure: what it
+// did after the point that it was reset to is not in its history. No command may depend
+// on that, since a history up to that point must replay in both runs.
+func (r *rotation) onlyStaged() bool { return !r.hasCutOver() && !r.wasReset }
+
+// hasCutOver reports whether this run, or the rotation whose snapshot it has, has done
+// more than staging, as far as its history tells.
+func (r *rotation) hasCutOver() bool { return r.cuttingOver || r.inherited && !r.staged }
+
+// removesStaging reports whether a way back only removes what was staged: all that is to
+// be undone is that, as far as the history and the plan tell.
+func (r *rotation) removesStaging(plan farm.RollbackPlan) bool {
+	return !r.hasCutOver() && !plan.Has(r.restartStep, "") && len(farm.CutoverDifferences(plan.Reversals)) == 0
+}
 
 // judgeSnapshot refuses to replace a certificate that is compromised by itself, and
 // notes what the rollback to the snapshot is worth.

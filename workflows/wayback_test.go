@@ -251,3 +251,26 @@ func TestRotate_PreviousEnds(t *testing.T) {
 		f.assertRefreshes(t)
 	})
 }
+
+// TestRollback_AfterReset has Temporal reset a rotation that had cut over to before its
+// approval. Its history then tells nothing of the cutover, which is rolled back all the
+// same.
+func TestRollback_AfterReset(t *testing.T) {
+	t.Parallel()
+	f := newTestFarm(t, farmsim.Options{Trusting: true})
+	f.setPolicy(requireApproval)
+	before := f.sim.Trust()
+	r := f.newRun(t)
+	r.marks.originalRunID = "before the reset"
+	r.after(time.Hour, func() {
+		cutOver := f.newRun(t) // as the run did after the point that it was reset to
+		cutOver.after(time.Minute, cutOver.approve)
+		cutOver.rotate().requireOutcome(farm.Verified)
+		r.decide(farm.Decision{Choice: farm.RollBack})
+	})
+	if r.rotate().requireOutcome(farm.RolledBack).Snapshot.Staged {
+		t.Error("it claims to know that no more than staging was done")
+	}
+	f.assertTrustUnchanged(t, before)
+	f.assertRefreshes(t)
+}

@@ -114,11 +114,11 @@ func (w *testFarm) assertInvariants(t *testing.T, before known, want want) {
 	})
 }
 
-// assertRolledBack fails the test unless the farm becomes what it was before its first
-// rotation, and suspended.
-func (w *testFarm) assertRolledBack(t *testing.T) {
+// assertBack fails the test unless the farm becomes what it was before its first
+// rotation, and suspended because that was so ended.
+func (w *testFarm) assertBack(t *testing.T, ended string) {
 	t.Helper()
-	w.assertInvariants(t, known{}, want{phase: controller.Suspended, suspended: "rolled back", needsOperator: true, rolledBack: true})
+	w.assertInvariants(t, known{}, want{phase: controller.Suspended, suspended: ended, needsOperator: true, rolledBack: true})
 }
 
 func (w *testFarm) checkSnapshot(t *testing.T, before known, want want, s controller.State) error {

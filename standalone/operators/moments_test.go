@@ -100,7 +100,7 @@ var (
 
 // isSettled reports whether a renewal is complete: nothing of it is left to do.
 func isSettled(s controller.State, old farm.Thumbprint) bool {
-	return s.Active == nil && s.Retention.Snapshot == nil && len(s.Retention.Older) == 0 && s.Suspended == "" &&
+	return s.Active == nil && len(s.Unfinished) == 0 && s.Retention.Snapshot == nil && len(s.Retention.Older) == 0 && s.Suspended == "" &&
 		s.Inspected.Current.Thumbprint != "" && s.Inspected.Current.Thumbprint != old && !s.Inspected.Due && !s.Recalling
 }
 

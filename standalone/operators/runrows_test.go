@@ -25,15 +25,21 @@ func rotationRows() []row {
 		if _, err := w.farm.Rollback(t.Context(), operator); err != nil {
 			t.Fatal(err)
 		}
-		w.assertRolledBack(t)
+		w.assertBack(t, "rolled back")
 	}
 	decideRollback := func(t *testing.T, w *testFarm) {
 		w.decideWhenAsked(t, workflows.RotateID(w.name), farm.RollBack)
-		w.assertRolledBack(t)
+		w.assertBack(t, "rolled back")
 	}
-	rollBackAtEnd := func(t *testing.T, w *testFarm) {
-		w.awaitState(t, "the end of the rotation", func(s controller.State) bool { return s.Active == nil || s.RunsRetirement() })
-		rollBack(t, w)
+	undoAtEnd := func(t *testing.T, w *testFarm) {
+		w.awaitState(t, "a verified rotation", func(s controller.State) bool {
+			return s.Last.Outcome == farm.Verified && (s.Active == nil || s.RunsRetirement())
+		})
+		if _, err := w.farm.Undo(t.Context(), operator, true); err != nil {
+			t.Fatal(err)
+		}
+		w.approve(t, workflows.RotateID(w.name))
+		w.assertBack(t, "undone")
 	}
 	const again = "it begins again as a new run, which the controller takes for the same rotation, with the snapshot from before its first change"
 	const blocks = again + "; where it finds the farm changed since it was planned, it blocks before the cutover: roll it back"
@@ -61,7 +67,7 @@ func rotationRows() []row {
 		{rotateTrust, buttonReset, "to the last task", inCutover, resetting(workflows.RotateID, lastTask), stillRotates.saying(again), nil},
 		{rotateTrust, buttonReset, "to the first task", inRestarts, resetting(workflows.RotateID, firstTask), want{phase: controller.Rotating, needsOperator: true, says: blocks}, decideRollback},
 		{rotateTrust, buttonReset, "to a task in the middle", inRestarts, resetting(workflows.RotateID, middleTask), want{phase: controller.Rotating, needsOperator: true, says: blocks}, decideRollback},
-		{rotateTrust, buttonReset, "to the last task", inRestarts, resetting(workflows.RotateID, lastTask), stillRotates.saying(again), rollBackAtEnd},
+		{rotateTrust, buttonReset, "to the last task", inRestarts, resetting(workflows.RotateID, lastTask), stillRotates.saying(again), undoAtEnd},
 		{rotateTrust, buttonReset, "to the first task", inRetention, resetting(workflows.RotateID, firstTask), stillKept.saying(refused), nil},
 		{rotateTrust, buttonReset, "to a task in the middle", afterRollback, resetting(workflows.RotateID, middleTask), stillUndone.saying(refused), nil},
 		{rotateTrust, buttonReset, "to the last task", afterRollback, resetting(workflows.RotateID, lastTask), stillUndone.saying(refused), nil},
