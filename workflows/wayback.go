@@ -104,12 +104,19 @@ func (r *rotation) stayForward(ctx workflow.Context, end ending, stop farm.Findi
 // findInUse returns the certificate that the farm uses, as far as this run knows.
 func (r *rotation) findInUse() (farm.Thumbprint, time.Time) {
 	switch {
-	case r.cuttingOver && r.progress.Phase != farm.PhaseRollingBack, r.input.Intent == farm.Undo && !r.admitted:
+	case r.namesTarget() && r.progress.Phase != farm.PhaseRollingBack, r.input.Intent == farm.Undo && !r.admitted:
 		return r.target.Thumbprint, r.target.NotAfter
 	case r.snapshot == nil:
 		return "", time.Time{}
 	}
 	return r.snapshot.Previous.Thumbprint, r.snapshot.Previous.NotAfter
+}
+
+// namesTarget reports whether an office farm was set to use the target, by this run or
+// before it was last observed.
+func (r *rotation) namesTarget() bool {
+	current, _ := r.observed.Current()
+	return len(r.settingsChangedAt) > 0 || current.Thumbprint == r.target.Thumbprint
 }
 
 // previousEnd is when the certificate ends that a rollback would restore.

@@ -163,6 +163,9 @@ func addRetention(b *Block, s controller.State, now time.Time) {
 		b.addFact("undo", "not possible now: "+s.Retention.NoWayBack)
 	}
 	if !s.WillRetire() {
+		if s.IsUnreleased() && s.Retention.Snapshot != nil && s.Retention.Snapshot.Replaces() {
+			b.addFact("old certificate", s.Retention.Snapshot.Previous.Thumbprint.Short()+" stays until the farm is released")
+		}
 		return
 	}
 	order := "first"
