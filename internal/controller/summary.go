@@ -29,7 +29,7 @@ type Summary struct {
 	Inspected time.Time
 	// Run is the rotation, or else the retirement, that runs; zero while none does.
 	Run RunSummary
-	// Worker says whether a worker is there; empty where none was asked.
+	// Worker is whether a worker is there; empty where none was asked.
 	Worker WorkerState
 	// State is the controller's own; nil where it did not answer.
 	State *State
@@ -38,7 +38,7 @@ type Summary struct {
 	Problem string
 }
 
-// WorkerState says whether a worker is there.
+// WorkerState is whether a worker is there.
 type WorkerState string
 
 // What may be known of the workers of a site.

@@ -36,7 +36,7 @@ type FarmRow struct {
 	Run *RunRow `json:"run,omitempty"`
 	// InspectedAt is when the servers were last inspected; left out where they never were.
 	InspectedAt time.Time `json:"inspectedAt,omitzero"`
-	// Worker says whether a worker is there.
+	// Worker is whether a worker is there.
 	Worker controller.WorkerState `json:"worker"`
 }
 
@@ -204,7 +204,7 @@ func overviewRow(f FarmRow) []Cell {
 	return row
 }
 
-// workerText says whether a worker is there; what is wrong stands in capitals.
+// workerText is whether a worker is there; what is wrong stands in capitals.
 func workerText(w controller.WorkerState) string {
 	switch w {
 	case controller.WorkerAnswers:
