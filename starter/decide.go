@@ -74,6 +74,15 @@ It is also refused for a server that still belongs to its farm, unless --force i
 	}, func(c *cobra.Command, d *farm.Decision) {
 		c.Flags().StringVar(&d.Server, "server", "", "the `server` to leave out")
 		c.Flags().BoolVar(&d.Force, "force", false, "skip it even if it still serves users")
+		c.Args = func(cmd *cobra.Command, args []string) error {
+			if err := oneFarm(cmd, args); err != nil {
+				return err
+			}
+			if d.Server == "" { // said before anybody is asked for a reason
+				return usageErrorf("skip: name the server: --server HOST")
+			}
+			return nil
+		}
 	})
 }
 

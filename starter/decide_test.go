@@ -65,13 +65,13 @@ func TestDecide_WithoutAllArguments(t *testing.T) {
 	f := startTemporal(t, &fakeTemporal{})
 	f.addRotation("contoso")
 	for command, want := range map[string]string{
-		"abort contoso":           "give the reason, which the report shows: --reason WHY",
-		"rollback":                "name the farm",
-		"skip contoso --reason r": "skip: name the server",
-		"approve contoso 1 2":     "name one farm, not 3",
-		"approve contoso 1":       "--reason WHY",
-		"retry contoso fabrikam":  "name one farm, not 2",
-		"retry contoso --force":   "unknown flag: --force",
+		"abort contoso":          "give the reason, which the report shows: --reason WHY",
+		"rollback":               "name the farm",
+		"skip contoso":           "skip: name the server: --server HOST",
+		"approve contoso 1 2":    "name one farm, not 3",
+		"approve contoso 1":      "--reason WHY",
+		"retry contoso fabrikam": "name one farm, not 2",
+		"retry contoso --force":  "unknown flag: --force",
 	} {
 		t.Run(command, func(t *testing.T) {
 			runProgram(t, strings.Fields(command)...).assertExit(t, exitUsage, want)
