@@ -61,7 +61,7 @@ func (a *app) check(ctx context.Context, names []string, fileOnly bool, warn war
 		if file, err = a.loadConfig(); err != nil {
 			return err
 		}
-		if names, err = selectFarms(file, names); err != nil {
+		if names, err = file.Names(names...); err != nil {
 			return err
 		}
 		for _, w := range file.Warnings {
@@ -88,22 +88,6 @@ func (a *app) check(ctx context.Context, names []string, fileOnly bool, warn war
 		return &exitError{code: exitUsage}
 	}
 	return worstOf(farms)
-}
-
-// selectFarms returns the named farms, which must be in the file, or all of it.
-func selectFarms(c *config.Config, names []string) ([]string, error) {
-	for _, name := range names {
-		if _, err := c.Farm(name); err != nil {
-			return nil, err
-		}
-	}
-	if len(names) > 0 {
-		return names, nil
-	}
-	for _, f := range c.Farms {
-		names = append(names, f.Name)
-	}
-	return names, nil
 }
 
 func (a *app) writeCheck(w io.Writer, result report.CheckResult, farms []farmCheck) error {

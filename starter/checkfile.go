@@ -33,7 +33,7 @@ func openNamed(ctx context.Context, c *config.Config) (problems, warnings []stri
 func compareWithFile(ctx context.Context, c *config.Config, f client.Farm, inspected farm.Inspection) []string {
 	wanted, err := c.Farm(f.Name())
 	if err != nil {
-		return nil // selectFarms has refused it
+		return nil // the command has refused it
 	}
 	if differ := config.DiffFarm(wanted.Farm, inspected.Config); len(differ) > 0 {
 		return differ

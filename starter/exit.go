@@ -41,7 +41,7 @@ const exitHelp = `Exit codes:
 func exitCodesTopic() *cobra.Command {
 	return &cobra.Command{
 		Use: "exit-codes", Short: "What each exit code means", Long: exitHelp,
-		Example: `  farmtrust farms            its exit code says whether an operator is needed`,
+		Example: `  farmtrust farms            its exit code tells that an operator is needed`,
 	}
 }
 

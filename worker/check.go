@@ -55,7 +55,7 @@ func runCheck(ctx context.Context, name string, args []string, stdout, stderr io
 	if err != nil {
 		return &usageError{err}
 	}
-	farms, err := selectFarms(c, flags.Args())
+	farms, err := c.Names(flags.Args()...)
 	if err != nil {
 		return &usageError{err}
 	}
@@ -63,22 +63,6 @@ func runCheck(ctx context.Context, name string, args []string, stdout, stderr io
 		return err
 	}
 	return inspectFarms(ctx, stdout, c, farms)
-}
-
-// selectFarms returns the named farms, all if none is named.
-func selectFarms(c *config.Config, names []string) ([]string, error) {
-	for _, name := range names {
-		if _, err := c.Farm(name); err != nil {
-			return nil, err
-		}
-	}
-	if len(names) > 0 {
-		return names, nil
-	}
-	for _, f := range c.Farms {
-		names = append(names, f.Name)
-	}
-	return names, nil
 }
 
 // showOpened shows what the file warns of, and what was found when everything that it
@@ -107,8 +91,7 @@ func showOpened(w io.Writer, c *config.Config, findings []farm.Finding) error {
 	return nil
 }
 
-// inspectFarms inspects farms one after the other: an account that is refused is seen
-// before it is tried on the next one.
+// inspectFarms inspects farms one after the other, and shows each when it is done.
 func inspectFarms(ctx context.Context, w io.Writer, c *config.Config, farms []string) error {
 	inspector, err := host.NewInspector(c, zap.NewNop())
 	if err != nil {

@@ -35,7 +35,7 @@ type decisions struct {
 	// noWayBack says why a rollback could not restore what was in use: then it takes
 	// an operator, who may have repaired that, to ask for one.
 	noWayBack string
-	// refresh says whether data refreshes worked when the last step blocked; empty where
+	// refresh is how data refreshes did when the last step blocked, in words; empty where
 	// that is not asked.
 	refresh string
 	// notAdmitted is why the run must not change anything any more; nil while it may.

@@ -9,7 +9,7 @@ import (
 // changesWhatUsersNotice reports whether the way back would.
 func (r *rotation) changesWhatUsersNotice() bool { return r.hasCutOver() }
 
-// lookAtRefresh says whether data refreshes work now, for who has to decide.
+// lookAtRefresh returns in words how data refreshes do now, for those who decide.
 func (r *rotation) lookAtRefresh(ctx workflow.Context) string {
 	in := activities.LookAtRefreshInput{Farm: r.farm.Name, Target: r.target}
 	if r.snapshot != nil {

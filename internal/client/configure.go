@@ -68,19 +68,6 @@ func (f Farm) configuration(w Worker, hash, unmanaged string) controller.Configu
 	return controller.Configuration{Unmanaged: unmanaged, Configured: controller.Configured{Worker: w.String(), Hash: hash}}
 }
 
-// Locate returns the farm at the site where its controller runs; unchanged where
-// none does.
-func (f Farm) Locate(ctx context.Context) (Farm, error) {
-	running, err := f.describeWorkflow(ctx, f.ControllerID())
-	if err != nil || !isRunning(running) {
-		return f, err
-	}
-	if site, ok := workflows.SiteOf(running.TaskQueue); ok {
-		f.Client = f.At(site)
-	}
-	return f, nil
-}
-
 // RunningControllers lists the run IDs of the controllers that run at a site, by the
 // names of their farms.
 func (c Client) RunningControllers(ctx context.Context, site string) (map[string]string, error) {

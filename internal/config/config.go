@@ -167,3 +167,21 @@ func (c *Config) Farm(name string) (Farm, error) {
 	}
 	return Farm{}, fmt.Errorf("%w %q: %s", ErrUnknownFarm, name, suggestWord(name, names, "the farms of "+c.Path))
 }
+
+// Names returns the names of the farms that are named, each of which must be
+// configured, or of all if none is named. It fails as [Config.Farm] does.
+func (c *Config) Names(named ...string) ([]string, error) {
+	for _, name := range named {
+		if _, err := c.Farm(name); err != nil {
+			return nil, err
+		}
+	}
+	if len(named) > 0 {
+		return named, nil
+	}
+	all := make([]string, len(c.Farms))
+	for i, f := range c.Farms {
+		all[i] = f.Name
+	}
+	return all, nil
+}

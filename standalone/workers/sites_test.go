@@ -48,7 +48,7 @@ func TestSites_ShareANamespace(t *testing.T) {
 	if state, err := inContoso.State(t.Context()); err != nil || state.Unmanaged != "" {
 		t.Errorf("contoso is unmanaged because %q (%v)", state.Unmanaged, err)
 	}
-	if at, err := s.farmAt("munich", farmsim.FarmName).Locate(t.Context()); err != nil || at.Site() != "" {
+	if at, err := s.farmAt("munich", farmsim.FarmName).Find(t.Context()); err != nil || at.Site() != "" {
 		t.Errorf("contoso is at site %q (%v), want at none", at.Site(), err)
 	}
 }
