@@ -62,7 +62,8 @@
 //	                    verified but for servers left out      suspended; as verified, but nothing is retired
 //	                    anything else                          suspended; its snapshot is of an unfinished rotation
 //	                    any but refused                        an inspection is due
-//	EndRetirement       the child ended: verified              the snapshot is forgotten
+//	EndRetirement       the child ended: verified              the snapshot is forgotten; one that was compromised
+//	                                                           only once older certificates are retired, too
 //	                    anything else                          the retention begins again
 //	                    any                                    an inspection is due
 package controller
