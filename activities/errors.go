@@ -170,6 +170,7 @@ var transportRules = map[powershell.Kind]retryRule{
 	powershell.Denied:      {terminal: true, remedy: "check the connection's user, password and auth; it is not retried, so that the account is not locked out"},
 	powershell.Forbidden:   {terminal: true, remedy: "the account must be a local administrator of the server"},
 	powershell.Constrained: {terminal: true, remedy: "let the connection's account run PowerShell in full language mode"},
+	powershell.Oversized:   {terminal: true, remedy: "do not trust this server before you know who controls it; a rotation goes on without it once it is skipped"},
 	// A server that restarts, perhaps to install updates, is away for minutes.
 	powershell.Unreachable: {retryable: true},
 	powershell.Interrupted: {retryable: true},
