@@ -35,6 +35,8 @@ const (
 	UnsuitableCertificate = "UnsuitableCertificate"
 	// WrongCertificate: the certificate on a server is not the target.
 	WrongCertificate = "WrongCertificate"
+	// TooMuch: the servers of the farm show more than is kept; see [farm.MaxObserved].
+	TooMuch = "TooMuch"
 	// WindowTooShort: the window is never open for as long as a cutover takes.
 	WindowTooShort = "WindowTooShort"
 	// NotAdmitted: the farm's controller does not let the run change servers.

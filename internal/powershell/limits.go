@@ -19,6 +19,9 @@ const (
 	maxList = 1000
 	// maxText bounds each text, in bytes.
 	maxText = 16 << 10
+	// thumbprintLength is how many digits a thumbprint has: it marks runs for searches, and
+	// Temporal fails the task of a workflow whose mark is too long.
+	thumbprintLength = 40
 	// maxDepth bounds how deep lists and objects are in each other.
 	maxDepth = 10
 )
@@ -71,8 +74,15 @@ func checkLimits(raw []byte, outcome, text int) error {
 			open = open[:len(open)-1]
 			continue
 		}
-		if n := len(open); n > 0 && !open[n-1].takes() {
-			return &OversizedError{What: "a list", Limit: maxList, Unit: "elements"}
+		limit := text
+		if n := len(open); n > 0 {
+			field, ok := open[n-1].take(token)
+			if !ok {
+				return &OversizedError{What: "a list", Limit: maxList, Unit: "elements"}
+			}
+			if field == "thumbprint" {
+				limit = thumbprintLength
+			}
 		}
 		switch token := token.(type) {
 		case json.Delim:
@@ -80,8 +90,8 @@ func checkLimits(raw []byte, outcome, text int) error {
 				return &OversizedError{What: "the result", Limit: maxDepth, Unit: "levels"}
 			}
 		case string:
-			if len(token) > text {
-				return &OversizedError{What: "a text", Limit: text, Unit: "bytes"}
+			if len(token) > limit {
+				return &OversizedError{What: "a text", Limit: limit, Unit: "bytes"}
 			}
 		}
 	}
@@ -91,14 +101,20 @@ func checkLimits(raw []byte, outcome, text int) error {
 type container struct {
 	isObject bool
 	tokens   int
+	name     string // of the last field
 }
 
-// takes counts a token in the container, and reports whether it may have so many: a field
-// is two, a name and a value.
-func (c *container) takes() bool {
+// take takes a token into the container: an element, or the name or the value of a field.
+// It returns the name of the field whose value it is, empty for anything else; false if
+// the container has too many.
+func (c *container) take(token json.Token) (field string, ok bool) {
 	c.tokens++
-	if c.isObject {
-		return c.tokens <= 2*maxList
+	switch isName := c.tokens%2 == 1; {
+	case !c.isObject:
+		return "", c.tokens <= maxList
+	case isName:
+		c.name, _ = token.(string)
+		return "", c.tokens <= 2*maxList
 	}
-	return c.tokens <= maxList
+	return c.name, true
 }

@@ -40,6 +40,7 @@ func TestReadResult_Limits(t *testing.T) {
 	}
 	for name, outcome := range map[string]string{
 		"a text":               `{"result":{"health":"` + strings.Repeat("x", 20<<10) + `"}}`,
+		"a thumbprint":         `{"result":{"certificates":[{"subject":"x","thumbprint":"` + strings.Repeat("A", 41) + `"}]}}`,
 		"an escaped text":      `{"result":{"health":"` + strings.Repeat(`\u00e4`, 9<<10) + `"}}`,
 		"a list":               `{"result":{"certificates":` + list("{}", 1001) + `}}`,
 		"a list of null":       `{"result":{"certificates":` + list("null", 10_000) + `}}`,
