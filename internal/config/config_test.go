@@ -38,7 +38,6 @@ const fullConfig = `farms:
       connection: office
       allowOutboundHttp: false
       allowHttpSecureStoreConnections: true
-      exportTo: C:\farmtrust\s2s.cer
       proveKeyAs: administrator
     sharePoint:
       - frontEnd: {host: sp-01.contoso.com, address: "10.0.1.1:5986"}
@@ -118,7 +117,7 @@ func TestLoad_AllKeys(t *testing.T) {
 				{Host: "oos-02.contoso.com", Address: "10.0.0.2:15986", Connection: "other"},
 			},
 			AllowOutboundHTTP: new(false), AllowHTTPSecureStoreConnections: new(true),
-			ExportTo: `C:\farmtrust\s2s.cer`, ProveKeyAs: farm.AsAdministrator,
+			ProveKeyAs: farm.AsAdministrator,
 		},
 		SharePoint: []farm.SharePoint{
 			{
