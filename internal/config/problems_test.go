@@ -229,8 +229,8 @@ func TestLoad_Problems(t *testing.T) {
 			"user: svc@contoso.com", "user: svc@contoso.com, <<: {user: a}", "9: connections.main: a key that is not a plain word: write the fields out",
 		},
 		"alias": {
-			"servers: [oos-01]", "servers: &list [oos-01], proveKeyAs: *list",
-			"3: farms[0].office.proveKeyAs: must be a string, but is an alias, which is not supported here: write a string, with quotes around numbers and words such as true",
+			"servers: [oos-01]", "servers: &list [oos-01], others: [{name: *list, servers: [dr-01]}]",
+			"3: farms[0].office.others[0].name: must be a string, but is an alias, which is not supported here: write a string, with quotes around numbers and words such as true",
 		},
 		"second document": {
 			"env:PASSWORD}\n", "env:PASSWORD}\n---\nfarms: []\n",
