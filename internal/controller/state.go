@@ -129,6 +129,9 @@ type State struct {
 	Warned farm.Urgency `json:"warned,omitempty"`
 	// Policy is the farm's, as of the last inspection.
 	Policy Policy `json:"policy"`
+	// Seal is of the worker that wrote the state; empty while a run works with it. See
+	// [State.SealFor].
+	Seal string `json:"seal,omitempty"`
 }
 
 // LastRun is how the last child ended.
