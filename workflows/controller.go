@@ -58,8 +58,8 @@ type farmController struct {
 	legacy bool
 	// releases reports whether this run began since there are releases.
 	releases bool
-	// verifies reports whether this run began since states are sealed, and configurations
-	// read.
+	// verifies reports whether this run began since states are sealed, configurations
+	// read, and foreign trust looked for.
 	verifies bool
 	// rests counts how often a legacy run could have ended.
 	rests int
@@ -116,7 +116,7 @@ func (c *farmController) registerHandlers(ctx workflow.Context) error {
 		return err
 	}
 	if err := workflow.SetUpdateHandlerWithOptions(ctx, RequestUpdate, c.handleRequest, workflow.UpdateHandlerOptions{
-		Validator: c.validateRequest, Description: "A request of an operator: rotate, rollback, undo, resume, release, observe, postpone, withdraw or forget",
+		Validator: c.validateRequest, Description: "A request of an operator: rotate, rollback, undo, resume, release, observe, postpone, withdraw, accept or forget",
 	}); err != nil {
 		return err
 	}
@@ -170,6 +170,9 @@ func (c *farmController) step(ctx workflow.Context) error {
 	if c.shouldWatch(workflow.Now(ctx)) {
 		return c.watchRun(ctx)
 	}
+	if c.verifies && c.WatchDue(workflow.Now(ctx)) {
+		return c.lookForForeignTrust(ctx)
+	}
 	return c.act(ctx)
 }
 
@@ -204,8 +207,13 @@ func (c *farmController) wait(ctx workflow.Context) error {
 		return c.events.Len() > 0 || c.configuration.Len() > 0 || c.hints.Len() > 0 || c.childEnded() || c.updated ||
 			c.Mailbox.Request != request || c.Inspected.Due != due || c.Recalling || c.isCancelled() || c.mayContinueAsNew(ctx)
 	}
+	now := workflow.Now(ctx)
+	timeout := c.UntilNext(now)
+	if c.verifies {
+		timeout = c.UntilWatch(now, timeout)
+	}
 	_, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
-		Timeout: c.UntilNext(workflow.Now(ctx)), TimerOptions: workflow.TimerOptions{Summary: summarize(c.summarizeWait(workflow.Now(ctx)))},
+		Timeout: timeout, TimerOptions: workflow.TimerOptions{Summary: summarize(c.summarizeWait(now))},
 	}, woken)
 	return err
 }

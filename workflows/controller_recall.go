@@ -34,7 +34,7 @@ func newController(ctx workflow.Context, input controller.State) (*farmControlle
 	c.hinted = c.Active != nil
 	// A cron schedule and a retry policy continue runs too, with the first one's input.
 	isContinued := info.ContinuedExecutionRunID != "" && info.CronSchedule == "" && info.Attempt <= 1
-	if c.verifies = changeSealedState.has(ctx); c.verifies && isContinued {
+	if c.verifies = changeVerifies.has(ctx); c.verifies && isContinued {
 		isContinued = isSealed(ctx, input)
 	}
 	if c.Seal = ""; !isContinued {

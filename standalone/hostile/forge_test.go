@@ -62,7 +62,7 @@ func choices() (all []any) {
 func requests() []any {
 	return []any{
 		controller.RequestRotate, controller.RequestRollback, controller.RequestUndo, controller.RequestResume, controller.RequestObserve,
-		controller.RequestRelease, controller.RequestWithdraw, controller.RequestForget, controller.RequestPostpone,
+		controller.RequestRelease, controller.RequestWithdraw, controller.RequestForget, controller.RequestPostpone, controller.RequestAccept,
 	}
 }
 
