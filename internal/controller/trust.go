@@ -29,9 +29,14 @@ type Watch struct {
 // defaultWatchInterval is for a controller that does not know its farm's policy yet.
 const defaultWatchInterval = 5 * time.Minute
 
-// NextWatchAt is when it is to be looked for foreign trust next. What is trusted is
-// compared with what the farm uses, so the first inspection goes before the first look.
-func (s *State) NextWatchAt() time.Time {
+// watches reports whether it is looked for foreign trust. What is trusted is compared
+// with what the farm uses, so an inspection that saw all of it goes before the first look.
+func (s *State) watches() bool {
+	return s.Unmanaged == "" && (!s.Watch.At.IsZero() || !s.Inspected.At.IsZero() && !s.Inspected.Unreachable)
+}
+
+// nextWatchAt is when it is looked for foreign trust next.
+func (s *State) nextWatchAt() time.Time {
 	if s.Watch.At.IsZero() {
 		return s.Inspected.At
 	}
@@ -39,17 +44,15 @@ func (s *State) NextWatchAt() time.Time {
 }
 
 // WatchDue reports whether it is to be looked for foreign trust now.
-func (s *State) WatchDue(now time.Time) bool {
-	return s.Unmanaged == "" && !s.Inspected.At.IsZero() && !now.Before(s.NextWatchAt())
-}
+func (s *State) WatchDue(now time.Time) bool { return s.watches() && !now.Before(s.nextWatchAt()) }
 
 // UntilWatch is how long it need not be looked for foreign trust, but not longer than a
 // time.
 func (s *State) UntilWatch(now time.Time, atMost time.Duration) time.Duration {
-	if s.Unmanaged != "" || s.Inspected.At.IsZero() {
+	if !s.watches() {
 		return atMost
 	}
-	return max(min(s.NextWatchAt().Sub(now), atMost), time.Second)
+	return max(min(s.nextWatchAt().Sub(now), atMost), time.Second)
 }
 
 // SeenTrust is the fingerprint of what was last seen; empty while there are incidents,
