@@ -36,6 +36,8 @@ type Config struct {
 	Site string
 	// Worker is how the worker works, whatever its farms are.
 	Worker Worker
+	// Keys are the worker's key rings.
+	Keys Keys
 	// Farms are in the order of the file.
 	Farms []Farm
 	// Connections are keyed by the names that servers refer to.

@@ -32,6 +32,10 @@ func TestLoad_Problems(t *testing.T) {
 			"  - name: contoso", "  - name: contoso\n    colour: blue",
 			"3: farms[0].colour: unknown field: the fields here are certificate, name, office, rotation, sharePoint",
 		},
+		"key ring that is no file": {
+			"farms:", "keys: {payloads: env:KEYS}\nfarms:",
+			"1: keys.payloads: is not a file: write file:PATH of a key ring that farmtrust keys new has made",
+		},
 		"missing name":      {"name: contoso\n    office", "office", "2: farms[0].name: missing: name the farm"},
 		"empty name":        {"name: contoso", "name: ''", "2: farms[0].name: must be a string, but is empty: write a string, with quotes around numbers and words such as true"},
 		"key without value": {"name: contoso", "name:", "2: farms[0].name: is empty: give it a value or leave it out"},
