@@ -38,6 +38,8 @@ type app struct {
 	// clear are read although there is one.
 	payloadKeys string
 	acceptClear bool
+	// plaintext permits an unprotected connection to Temporal on another machine.
+	plaintext bool
 	// parsed reports whether the arguments were understood, printed whether out
 	// holds a JSON object.
 	parsed, printed bool
@@ -109,6 +111,7 @@ inspected. release lets it be rotated by itself, observe takes that back.
 	root.PersistentFlags().BoolVar(&a.acceptClear, "accept-clear-payloads", false, "also read what was stored before it was encrypted")
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", outputTable, "`format`: table, json (last line); some also html")
 	root.PersistentFlags().Var(&a.color, "color", "`when` to use colour: auto, always or never")
+	root.PersistentFlags().BoolVar(&a.plaintext, "plaintext", false, "reach Temporal on another machine without verified TLS (also "+connect.PlaintextVariable+"=true)")
 	must(root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{string(console.ColorAuto), string(console.ColorAlways), string(console.ColorNever)}, cobra.ShellCompDirectiveNoFileComp)))
 	must(root.RegisterFlagCompletionFunc("output", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return outputsOf(c), cobra.ShellCompDirectiveNoFileComp
@@ -192,7 +195,7 @@ func (a *app) connect(ctx context.Context) (client.Client, error) {
 	if err != nil {
 		return client.Client{}, &exitError{code: exitUsage, err: err}
 	}
-	options, err := connect.Settings(logging.New(a.err, logging.Text, zap.WarnLevel))
+	options, err := connect.Settings(connect.Options{Log: logging.New(a.err, logging.Text, zap.WarnLevel), Plaintext: a.plaintext})
 	if err != nil {
 		return client.Client{}, &exitError{code: exitUsage, err: err}
 	}

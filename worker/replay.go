@@ -41,6 +41,7 @@ func runReplay(ctx context.Context, name string, args []string, stdout, stderr i
 	flags := flag.NewFlagSet(name+" replay", flag.ContinueOnError)
 	stored := addPayloadFlags(flags)
 	file := flags.String("config", "", "replay only workflows of the site of this configuration `file`; without it, of all sites")
+	plaintext := plaintextFlag(flags)
 	if err := parseFlags(flags, args, replayHelp, replayExitHelp, stderr); err != nil {
 		return err
 	}
@@ -57,7 +58,7 @@ func runReplay(ctx context.Context, name string, args []string, stdout, stderr i
 		return &usageError{err}
 	}
 	log := logging.New(stderr, logging.DefaultFormat(stderr), zap.WarnLevel)
-	options, err := connect.Settings(log)
+	options, err := connect.Settings(connect.Options{Log: log, Plaintext: *plaintext})
 	if err != nil {
 		return &usageError{err}
 	}
