@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"internal/config":         {"internal/farm", "internal/secret", "internal/sshsig"},
 	"internal/sshsig":         {},
 	"internal/token":          {},
+	"internal/authority":      {"internal/config", "internal/farm", "internal/sshsig", "internal/token"},
 	"internal/cert":           {"internal/farm"},
 	"internal/source":         {"internal/cert", "internal/secret", "internal/farm"},
 	"internal/preflight":      {"internal/config", "internal/secret", "internal/source", "internal/cert", "internal/farm"},

@@ -1,7 +1,10 @@
 package farm
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 )
@@ -38,6 +41,13 @@ type Proof struct {
 	Token     string `json:"token,omitempty"`
 }
 
+// ErrNotAuthorized means that nothing proves who decided, or that the person may not.
+var ErrNotAuthorized = errors.New("not authorized")
+
+// SignatureNamespace is what keeps a signature from being one of something else: it goes
+// to "ssh-keygen -Y sign -n".
+const SignatureNamespace = "farmtrust"
+
 // ProofLife is how old a proof may be when it is checked: time to look at a token's
 // display, or to carry a file to where the key is.
 const ProofLife = 15 * time.Minute
@@ -46,6 +56,9 @@ const ProofLife = 15 * time.Minute
 // signature is checked while it is fresh, and a cutover may begin days later.
 type Authorization struct {
 	Statement Statement `json:"statement"`
+	// FirstRun is the run from which resets have made the run of the statement; that run
+	// itself where there was none.
+	FirstRun string `json:"firstRun,omitempty"`
 	// By is the name of the person as the worker's configuration has it, and How what
 	// proved it. Both are empty where no approvers are configured: nothing was verified.
 	By  string `json:"by,omitempty"`
@@ -84,4 +97,11 @@ func (s Statement) Text(at time.Time, nonce string) string {
 		"farmtrust decision, version 1", "farm: " + s.Farm, "workflow: " + s.Workflow, "run: " + s.Run,
 		"content: " + s.Content, "time: " + at.UTC().Format(time.RFC3339), "nonce: " + nonce, "",
 	}, "\n")
+}
+
+// TokenNonce is the nonce that a token must have been asked for with: the SHA-256 of the
+// text. A token that has it was issued for this statement, and is good for no other.
+func (s Statement) TokenNonce(at time.Time, nonce string) string {
+	sum := sha256.Sum256([]byte(s.Text(at, nonce)))
+	return hex.EncodeToString(sum[:])
 }
