@@ -81,7 +81,7 @@ func (a *Authority) Authorize(ctx context.Context, s farm.Statement, p *farm.Pro
 		return given, nil
 	}
 	if p == nil {
-		return farm.Authorization{}, refuse("%s: nothing proves who decides: add --sign-with KEY, or --sign-in, as docs/approvals.md says", s.Action)
+		return farm.Authorization{}, refuse("%s: nothing proves who decides: add --sign-with KEY; docs/approvals.md has the other ways", s.Action)
 	}
 	if err := a.checkFresh(s, *p); err != nil {
 		return farm.Authorization{}, err

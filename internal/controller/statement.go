@@ -1,6 +1,10 @@
 package controller
 
-import "github.com/farmtrust/farmtrust/internal/farm"
+import (
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
+)
 
 // requestRights are the rights that requests need.
 var requestRights = map[RequestKind]farm.Right{
@@ -29,6 +33,7 @@ func (r Request) Needs() []farm.Right {
 // given.
 func (r Request) State(farmName, controllerID string) farm.Statement {
 	bare := r
-	bare.ID, bare.By, bare.Proof, bare.Authorization = "", "", nil, nil
+	// Until when it may be begun is limited by the age of its proof as well.
+	bare.ID, bare.By, bare.Expires, bare.Proof, bare.Authorization = "", "", time.Time{}, nil, nil
 	return farm.Statement{Farm: farmName, Workflow: controllerID, Action: string(r.Kind), Content: farm.MarshalContent(bare), Needs: r.Needs()}
 }
