@@ -42,6 +42,9 @@ type Config struct {
 	Farms []Farm
 	// Connections are keyed by the names that servers refer to.
 	Connections map[string]Connection
+	// Approvers are who may decide about the farms; nil where anybody may who reaches
+	// Temporal.
+	Approvers *Approvers
 	// Warnings are settings that are allowed but risky or useless.
 	Warnings []Problem
 }
@@ -150,6 +153,7 @@ func decodeConfig(path string, content []byte) (*Config, error) {
 	if root, ok := r.readDocument(bytes.NewReader(content)); ok {
 		r.readConfig(root, config)
 		r.checkWholeFile(config.Connections)
+		r.checkApprovers(config)
 	}
 	if len(r.problems) > 0 {
 		return nil, r.problems.sortByLine()
