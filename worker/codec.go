@@ -34,7 +34,7 @@ cross-origin credentials", and the same site as this server. docs/encryption.md 
 
 Examples:
   farmtrust-worker codec -payload-keys payloads.keys -tokens codec.tokens -origin http://127.0.0.1:8233
-  farmtrust-worker codec -payload-keys /etc/farmtrust/payloads.keys -listen :8234
+  farmtrust-worker codec -payload-keys /etc/farmtrust/payloads.keys -listen :8235
     -certificate codec.pem -key codec.key -origin https://temporal.contoso.com
     -issuer https://login.contoso.com -audience temporal-ui
 
@@ -51,7 +51,7 @@ type codecOptions struct {
 func parseCodec(name string, args []string, stderr io.Writer) (codecOptions, error) {
 	var o codecOptions
 	flags := flag.NewFlagSet(name+" codec", flag.ContinueOnError)
-	flags.StringVar(&o.listen, "listen", "127.0.0.1:8234", "listen on this `address`")
+	flags.StringVar(&o.listen, "listen", "127.0.0.1:8235", "listen on this `address`")
 	flags.StringVar(&o.keys, "payload-keys", defaultPayloadKeys(), "the key ring for payloads, a `file`; also "+payload.KeysVariable)
 	flags.Func("origin", "answer pages of this `origin`, that of the Temporal UI, such as https://temporal.contoso.com; may be repeated", func(v string) error {
 		o.origins = append(o.origins, v)
