@@ -153,7 +153,7 @@ func (a *Activities) ChooseTarget(ctx context.Context, name string) (TargetChoic
 	if err != nil {
 		return TargetChoice{}, terminalError(NoCertificate, "farm %s: %v", name, err)
 	}
-	findings := cert.Judge(bundle, a.Now(), f.Certificate.LeadTime)
+	findings := cert.Judge(bundle, a.Now(), f.Certificate)
 	if stops := farm.Stops(findings); len(stops) > 0 {
 		return TargetChoice{}, terminalError(UnsuitableCertificate, "farm %s: %s: %s", name, stops[0].Text, stops[0].Remedy)
 	}

@@ -105,6 +105,8 @@ type CertificatePolicy struct {
 	LeadTime time.Duration `json:"leadTime"`
 	// Exportable marks imported keys as exportable; by default they are not.
 	Exportable bool `json:"exportable,omitempty"`
+	// Expect pins what the certificate must be like.
+	Expect Expectation `json:"expect,omitzero"`
 	// Events match the expiry events that concern this farm's certificate.
 	Events []EventMatch `json:"events,omitempty"`
 }

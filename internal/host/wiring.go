@@ -91,10 +91,10 @@ func newCertificates(c *config.Config) (certificates, error) {
 	for _, f := range c.Farms {
 		switch s := f.Source; {
 		case s.Directory != nil:
-			all[f.Name] = source.Directory{Path: s.Directory.Path, Password: s.Directory.Password}
+			all[f.Name] = source.Directory{Path: s.Directory.Path, Password: s.Directory.Password, Opened: &source.Opened{}}
 		case s.SelfSigned != nil:
 			all[f.Name] = source.SelfSigned{
-				Directory: source.Directory{Path: s.SelfSigned.Path, Password: s.SelfSigned.Password},
+				Directory: source.Directory{Path: s.SelfSigned.Path, Password: s.SelfSigned.Password, Opened: &source.Opened{}},
 				Subject:   s.SelfSigned.Subject, ValidFor: s.SelfSigned.ValidFor, LeadTime: f.Certificate.LeadTime,
 			}
 		default:
