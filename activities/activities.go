@@ -40,6 +40,9 @@ type Activities struct {
 	// Worker names this worker and its configuration: for the errors of steps that
 	// a worker with another configuration can do.
 	Worker string
+	// ConfigurationHash is the same for the same configuration of a farm; nil tells none
+	// apart.
+	ConfigurationHash func(farmName string) string
 	// Version is the build of this worker, for reports.
 	Version      string
 	Certificates Certificates
@@ -48,6 +51,9 @@ type Activities struct {
 	// Runs is what Temporal knows of the farm's runs; it is asked before any of them
 	// changes anything.
 	Runs Runs
+	// Authority finds out who decides; nil believes every name, as a configuration without
+	// approvers does.
+	Authority Authority
 	// Now is the worker's clock.
 	Now func() time.Time
 	// Poll is the time between two observations while a step waits for a server.
@@ -147,7 +153,7 @@ func (a *Activities) ChooseTarget(ctx context.Context, name string) (TargetChoic
 	if err != nil {
 		return TargetChoice{}, terminalError(NoCertificate, "farm %s: %v", name, err)
 	}
-	findings := cert.Judge(bundle, a.Now(), f.Certificate.LeadTime)
+	findings := cert.Judge(bundle, a.Now(), f.Certificate)
 	if stops := farm.Stops(findings); len(stops) > 0 {
 		return TargetChoice{}, terminalError(UnsuitableCertificate, "farm %s: %s: %s", name, stops[0].Text, stops[0].Remedy)
 	}

@@ -22,6 +22,7 @@ const (
 	defaultApprovalTimeout    = 7 * day
 	defaultKeepOldFor         = 14 * day
 	defaultInspectionInterval = 6 * time.Hour
+	defaultWatchInterval      = 5 * time.Minute
 	defaultHealthyWithin      = 8 * time.Minute
 	defaultHealthyFor         = time.Minute
 
@@ -38,6 +39,8 @@ const (
 	// maxInspectionInterval leaves time for several inspections within the default
 	// lead time.
 	maxInspectionInterval = 7 * day
+	// maxWatchInterval still finds a certificate that is none of the farm's within a day.
+	maxWatchInterval = day
 	// The shortest times suit a simulated farm, the longest the time that a restart
 	// may take.
 	minHealthyWithin = time.Second
@@ -68,19 +71,21 @@ func defaultPolicy() farm.RotationPolicy {
 		Mode: farm.ModeRotate, AtOnce: defaultAtOnce, RestartAtOnce: defaultRestartAtOnce,
 		Approval: true, OnFailure: farm.OnFailurePause,
 		DecisionTimeout: defaultDecisionTimeout, ApprovalTimeout: defaultApprovalTimeout, KeepOldFor: defaultKeepOldFor, InspectionInterval: defaultInspectionInterval,
+		WatchInterval: defaultWatchInterval,
 		HealthyWithin: defaultHealthyWithin, HealthyFor: defaultHealthyFor,
 	}
 }
 
-// readRotation reads the policy and returns it with the node of its window. A
-// window without an approval setting is itself the consent to cut over in it.
-func (r *reader) readRotation(n node, policy farm.RotationPolicy) (_ farm.RotationPolicy, window node) {
+// readRotation reads the policy and returns it with the nodes of its window and of
+// fourEyes. A window without an approval setting is itself the consent to cut over in it.
+func (r *reader) readRotation(n node, policy farm.RotationPolicy) (_ farm.RotationPolicy, window, fourEyes node) {
 	var asked approval
 	r.readMapping(n, fields{
 		"mode":          {read: func(n node) { policy.Mode = readChoice(r, n, modes, nil) }},
 		"atOnce":        {read: func(n node) { policy.AtOnce = r.readNumber(n, 1, maxAtOnce) }},
 		"restartAtOnce": {read: func(n node) { policy.RestartAtOnce = r.readNumber(n, 1, maxAtOnce) }},
 		"approval":      {read: func(n node) { asked = readChoice(r, n, []approval{approvalRequired, approvalNone}, nil) }},
+		"fourEyes":      {read: func(n node) { policy.FourEyes, fourEyes = r.readFlag(n), n }},
 		"window":        {read: func(n node) { policy.Window, window = r.readWindow(n), n }},
 		"onFailure": {read: func(n node) {
 			policy.OnFailure = readChoice(r, n, []farm.OnFailure{farm.OnFailurePause, farm.OnFailureRollBack}, nil)
@@ -91,9 +96,10 @@ func (r *reader) readRotation(n node, policy farm.RotationPolicy) (_ farm.Rotati
 		"approvalTimeout":    {read: func(n node) { policy.ApprovalTimeout = r.readDurationWithin(n, minApprovalTimeout, maxApprovalTimeout) }},
 		"keepOldFor":         {read: func(n node) { policy.KeepOldFor = r.readRetention(n) }},
 		"inspectionInterval": {read: func(n node) { policy.InspectionInterval = r.readDurationWithin(n, minDuration, maxInspectionInterval) }},
+		"watchInterval":      {read: func(n node) { policy.WatchInterval = r.readDurationWithin(n, minDuration, maxWatchInterval) }},
 	})
 	policy.Approval = asked == approvalRequired || asked == "" && policy.Window.IsZero()
-	return policy, window
+	return policy, window, fourEyes
 }
 
 func (r *reader) readWindow(n node) farm.Window {

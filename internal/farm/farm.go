@@ -102,6 +102,8 @@ type CertificatePolicy struct {
 	LeadTime time.Duration `json:"leadTime"`
 	// Exportable marks imported keys as exportable; by default they are not.
 	Exportable bool `json:"exportable,omitempty"`
+	// Expect pins what the certificate must be like.
+	Expect Expectation `json:"expect,omitzero"`
 	// Events match the expiry events that concern this farm's certificate.
 	Events []EventMatch `json:"events,omitempty"`
 }
@@ -126,6 +128,8 @@ type RotationPolicy struct {
 	RestartAtOnce int `json:"restartAtOnce"`
 	// Approval reports whether an operator must approve the cutover.
 	Approval bool `json:"approval"`
+	// FourEyes reports whether who approves must not be who asked for the run.
+	FourEyes bool `json:"fourEyes,omitempty"`
 	// HealthyWithin is how long a restarted server may take to become healthy, and
 	// HealthyFor how long it must stay so before the next one is restarted.
 	HealthyWithin time.Duration `json:"healthyWithin"`
@@ -144,6 +148,8 @@ type RotationPolicy struct {
 	KeepOldFor time.Duration `json:"keepOldFor"`
 	// InspectionInterval is how often the controller inspects the farm.
 	InspectionInterval time.Duration `json:"inspectionInterval"`
+	// WatchInterval is how often the controller looks what the SharePoint farms trust.
+	WatchInterval time.Duration `json:"watchInterval,omitempty"`
 }
 
 // OnFailure is what follows when the retries of a step run out.
