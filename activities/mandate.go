@@ -94,7 +94,12 @@ func (a *Activities) giveMandate(ctx context.Context, farmName string, target fa
 	if err != nil {
 		return m, err
 	}
-	m.Workflow, m.Run, m.At, m.Seal = activity.GetInfo(ctx).WorkflowExecution.ID, run, a.Now().UTC().Round(0), ""
+	m.Workflow, m.Run, m.At = activity.GetInfo(ctx).WorkflowExecution.ID, run, a.Now().UTC().Round(0)
+	return a.sealMandate(farmName, target, m)
+}
+
+func (a *Activities) sealMandate(farmName string, target farm.Certificate, m Mandate) (_ Mandate, err error) {
+	m.Seal = ""
 	m.Seal, err = seal.SealValue(a.Seals, forMandate, sealedMandate{farmName, target, m})
 	return m, err
 }

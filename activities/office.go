@@ -357,7 +357,7 @@ func (a *Activities) RestartOffice(ctx context.Context, in RestartOfficeInput) (
 	if err != nil {
 		return StepResult{}, err
 	}
-	before, err := a.observeOffice(ctx, t, in.Target, "")
+	skew, err := a.skewOf(ctx, t, in)
 	if err != nil {
 		return StepResult{}, err
 	}
@@ -365,7 +365,7 @@ func (a *Activities) RestartOffice(ctx context.Context, in RestartOfficeInput) (
 		if t.IsZero() {
 			return nil
 		}
-		t = a.notLater(t).Add(before.Machine.Skew)
+		t = a.notLater(t).Add(skew)
 		return &t
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.RestartOfficeServer{
@@ -381,6 +381,16 @@ func (a *Activities) RestartOffice(ctx context.Context, in RestartOfficeInput) (
 	return a.stepResult(err, done.Changed,
 		fmt.Sprintf("restarted %s; %s", strings.Join(done.Restarted, ", "), health),
 		fmt.Sprintf("had loaded its settings; %s", health))
+}
+
+// skewOf measures how far the clock of an office server is ahead, where a moment is to be
+// told to it.
+func (a *Activities) skewOf(ctx context.Context, t powershell.Target, in RestartOfficeInput) (time.Duration, error) {
+	if in.NotBefore.IsZero() && in.UnlessNoted.IsZero() {
+		return 0, nil
+	}
+	seen, err := a.observeOffice(ctx, t, in.Target, "")
+	return seen.Machine.Skew, err
 }
 
 // notLater returns a moment, or now if it is in the future: what is to happen later

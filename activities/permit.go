@@ -60,10 +60,10 @@ func (a *Activities) checkGates(ctx context.Context, f farm.Farm, gates Gates, t
 
 // PermitCutoverInput asks whether the cutover may begin.
 type PermitCutoverInput struct {
-	Farm     string           `json:"farm"`
-	Target   farm.Certificate `json:"target"`
-	Mandate  Mandate          `json:"mandate"`
-	Gates    Gates            `json:"gates,omitzero"`
+	Farm    string           `json:"farm"`
+	Target  farm.Certificate `json:"target"`
+	Mandate Mandate          `json:"mandate"`
+	Gates   Gates            `json:"gates,omitzero"`
 	// Skipped are the servers that an operator has left out.
 	Skipped []string `json:"skipped,omitempty"`
 }

@@ -18,7 +18,7 @@ const module = "github.com/farmtrust/farmtrust/"
 var mayImport = map[string][]string{
 	"workflows":               {"activities", "internal/farm", "internal/controller", "internal/report"},
 	"activities":              {"internal/controller", "internal/farm", "internal/cert", "internal/powershell", "internal/seal"},
-	"worker":                  {"workflows", "internal/config", "internal/connect", "internal/console", "internal/deployment", "internal/farm", "internal/host", "internal/logging", "internal/namespace", "internal/powershell", "internal/preflight", "internal/replay", "internal/report", "internal/version"},
+	"worker":                  {"workflows", "internal/keyring", "internal/config", "internal/connect", "internal/console", "internal/deployment", "internal/farm", "internal/host", "internal/logging", "internal/namespace", "internal/powershell", "internal/preflight", "internal/replay", "internal/report", "internal/version"},
 	"starter":                 {"workflows", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/event", "internal/farm", "internal/keyring", "internal/logging", "internal/preflight", "internal/report", "internal/version"},
 	"internal/farm":           {},
 	"internal/secret":         {},
