@@ -52,6 +52,9 @@ type Activities struct {
 	Runs Runs
 	// Seals proves what a worker wrote that comes back through Temporal.
 	Seals *seal.Sealer
+	// Authority finds out who decides; nil believes every name, as a configuration without
+	// approvers does.
+	Authority Authority
 	// Now is the worker's clock.
 	Now func() time.Time
 	// Poll is the time between two observations while a step waits for a server.

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap/zapcore"
 
+	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/deployment"
 	"github.com/farmtrust/farmtrust/internal/logging"
@@ -33,6 +34,9 @@ that is not up yet and for a namespace that does not exist yet, and ends if the
 namespace lacks a search attribute for a minute: the error names the command that
 adds it.
 
+What Temporal stores is encrypted with the key ring that the configuration names
+("keys.payloads"), or FARMTRUST_PAYLOAD_KEYS; "farmtrust keys new" makes one.
+
 It logs to standard error, a line for each thing that happens: why a rotation begins,
 what changes on which server, what fails and is tried again, what waits and until when,
 who decides what, and how it ends.
@@ -48,6 +52,7 @@ Other commands, each with -h:
   namespace  make the namespace of a self-hosted Temporal server ready
   replay     show the open workflows that this version could not continue
   health     report whether a worker on this machine asks Temporal for work
+  codec      show in the Temporal UI, to those who may, what is encrypted
 
 Examples:
   farmtrust-worker
@@ -81,6 +86,8 @@ type options struct {
 	version      bool
 	fingerprints bool
 	deployment   deployment.Version
+	payloads     payloadFlags
+	plaintext    *bool
 }
 
 // parse reads the flags of the worker itself. Help goes to w.
@@ -94,6 +101,8 @@ func parse(name string, args []string, w io.Writer) (options, error) {
 	flags.BoolVar(&o.fingerprints, "fingerprints", false, "show the SHA-256 of what this version runs on servers, to find it in their logs")
 	flags.StringVar(&o.deployment.Name, "deployment", "", "be one version of the Temporal worker deployment of this `name`; needs -build")
 	flags.StringVar(&o.deployment.Build, "build", "", "the build `ID` that names this version in its deployment")
+	o.payloads = addPayloadFlags(flags)
+	o.plaintext = plaintextFlag(flags)
 	if err := parseFlags(flags, args, help, exitHelp, w); err != nil {
 		return o, err
 	}
@@ -101,6 +110,11 @@ func parse(name string, args []string, w io.Writer) (options, error) {
 		return o, &usageError{fmt.Errorf("-deployment and -build: %w; see %s -h", err, name)}
 	}
 	return o, nil
+}
+
+// plaintextFlag adds the flag of all commands that connect to Temporal.
+func plaintextFlag(flags *flag.FlagSet) *bool {
+	return flags.Bool("plaintext", false, "reach Temporal on another machine without verified TLS, over a network that nobody else\nreaches; "+connect.PlaintextVariable+"=true does the same")
 }
 
 // parseFlags reads the flags of a command, named by flags, that takes no arguments.

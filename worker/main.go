@@ -55,6 +55,8 @@ func run(ctx context.Context, name string, args []string, stdout, stderr io.Writ
 			command, args = runCheck, args[1:]
 		case "health":
 			command, args = runHealth, args[1:]
+		case "codec":
+			command, args = runCodec, args[1:]
 		}
 	}
 	err := command(ctx, name, args, stdout, stderr)
@@ -115,7 +117,16 @@ func work(ctx context.Context, farms *config.Config, o options, log *zap.Logger)
 	for _, w := range farms.Warnings {
 		log.Warn(w.String())
 	}
-	options, err := connect.Settings(log)
+	options, err := connect.Settings(connect.Options{Log: log, Plaintext: *o.plaintext})
+	if err != nil {
+		return &usageError{err}
+	}
+	payloads, err := o.payloads.open(farms.Keys.Payloads)
+	if err != nil {
+		return &usageError{err}
+	}
+	payloads.Apply(&options)
+	seals, err := openSealKeys(farms)
 	if err != nil {
 		return &usageError{err}
 	}
@@ -124,5 +135,13 @@ func work(ctx context.Context, farms *config.Config, o options, log *zap.Logger)
 		return err
 	}
 	defer client.Close()
-	return host.Run(ctx, host.Options{Config: farms, Client: client, Namespace: options.Namespace, Deployment: o.deployment, SealKeys: keyring.Generated(), Log: log})
+	return host.Run(ctx, host.Options{Config: farms, Client: client, Namespace: options.Namespace, Deployment: o.deployment, SealKeys: seals, Log: log})
+}
+
+// openSealKeys opens the key ring that only workers hold.
+func openSealKeys(farms *config.Config) (*keyring.Ring, error) {
+	if farms.Keys.Seal == "" {
+		return nil, fmt.Errorf("%s names no keys to seal with: make some with farmtrust keys new FILE, give the file to every worker and to nobody else, and name it as keys: {seal: file:FILE}", farms.Path)
+	}
+	return keyring.Open(farms.Keys.Seal)
 }

@@ -36,10 +36,15 @@ type Config struct {
 	Site string
 	// Worker is how the worker works, whatever its farms are.
 	Worker Worker
+	// Keys are the worker's key rings.
+	Keys Keys
 	// Farms are in the order of the file.
 	Farms []Farm
 	// Connections are keyed by the names that servers refer to.
 	Connections map[string]Connection
+	// Approvers are who may decide about the farms; nil where anybody may who reaches
+	// Temporal.
+	Approvers *Approvers
 	// Warnings are settings that are allowed but risky or useless.
 	Warnings []Problem
 }
@@ -148,6 +153,7 @@ func decodeConfig(path string, content []byte) (*Config, error) {
 	if root, ok := r.readDocument(bytes.NewReader(content)); ok {
 		r.readConfig(root, config)
 		r.checkWholeFile(config.Connections)
+		r.checkApprovers(config)
 	}
 	if len(r.problems) > 0 {
 		return nil, r.problems.sortByLine()
