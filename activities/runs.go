@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/controller"
-	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
 // Runs is what Temporal knows of the controller and the runs of a farm. All methods
@@ -23,6 +22,9 @@ type Runs interface {
 	// controller that has ended, other than the given one; nil where Temporal knows
 	// none, or cannot replay it any more.
 	PreviousState(ctx context.Context, farmName, runID string) (*controller.State, error)
+	// OriginalRun returns the run ID that a run was started with: what Temporal makes of it
+	// by a reset has another.
+	OriginalRun(ctx context.Context, workflowID, runID string) (string, error)
 	// Admit asks the controller of a farm whether a run may change servers. It fails
 	// with [NotAdmitted] where that says no; any other error means that it did not
 	// answer.
@@ -50,10 +52,15 @@ func (a *Activities) RecallFarm(ctx context.Context, in RecallInput) (controller
 	if err != nil {
 		return controller.State{}, err
 	}
-	state := controller.State{Farm: in.Farm, Format: controller.Format, Policy: in.Policy}
+	// The policy of the input is that of who started the controller, which may be anybody.
+	policy := in.Policy
+	if f, ok := a.Farms.Farm(in.Farm); ok {
+		policy = controller.PolicyOf(f.Rotation)
+	}
+	state := controller.State{Farm: in.Farm, Format: controller.Format, Policy: policy}
 	if previous != nil {
 		state = *previous
-		state.Policy = cmp.Or(state.Policy, in.Policy)
+		state.Policy = cmp.Or(state.Policy, policy)
 	}
 	records, err := a.collectRuns(ctx, in, state)
 	if err != nil {
@@ -84,6 +91,26 @@ func (a *Activities) collectRuns(ctx context.Context, in RecallInput, state cont
 		}
 	}
 	return records, nil
+}
+
+// FarmConfiguration is what a controller needs of the configuration of its farm.
+type FarmConfiguration struct {
+	controller.Configured
+	Policy controller.Policy `json:"policy"`
+}
+
+// ReadConfiguration returns what this worker has in its configuration of a farm. It
+// fails with [UnknownFarm].
+func (a *Activities) ReadConfiguration(ctx context.Context, name string) (FarmConfiguration, error) {
+	f, err := a.LoadFarm(ctx, name)
+	if err != nil {
+		return FarmConfiguration{}, err
+	}
+	read := FarmConfiguration{Policy: controller.PolicyOf(f.Rotation)}
+	if read.Worker = a.Worker; a.ConfigurationHash != nil {
+		read.Hash = a.ConfigurationHash(name)
+	}
+	return read, nil
 }
 
 // ReadRunInput names a run; see [Runs].
@@ -121,17 +148,4 @@ func (a *Activities) ReadRun(ctx context.Context, in ReadRunInput) (*controller.
 		case <-time.After(a.Poll):
 		}
 	}
-}
-
-// KeepSnapshotInput hands a snapshot over before the first change.
-type KeepSnapshotInput struct {
-	Farm string `json:"farm"`
-	// Target is the certificate that the rotation works towards, for the log.
-	Target farm.Thumbprint `json:"target"`
-}
-
-// KeepSnapshot has the farm's controller read and keep the snapshot that the calling
-// run has taken, and let it change servers. It fails with [NotAdmitted].
-func (a *Activities) KeepSnapshot(ctx context.Context, in KeepSnapshotInput) (controller.Admitted, error) {
-	return a.askController(ctx, in.Farm)
 }
