@@ -48,6 +48,9 @@ type Activities struct {
 	// Runs is what Temporal knows of the farm's runs; it is asked before any of them
 	// changes anything.
 	Runs Runs
+	// Audit is told what is decided and changed, before it happens; nil where no audit
+	// log is configured.
+	Audit Recorder
 	// Now is the worker's clock.
 	Now func() time.Time
 	// Poll is the time between two observations while a step waits for a server.

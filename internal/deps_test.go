@@ -17,9 +17,10 @@ const module = "github.com/farmtrust/farmtrust/"
 // through powershell.Runner, which internal/host fills in.
 var mayImport = map[string][]string{
 	"workflows":               {"activities", "internal/farm", "internal/controller", "internal/report"},
-	"activities":              {"internal/controller", "internal/farm", "internal/cert", "internal/powershell"},
+	"activities":              {"internal/audit", "internal/controller", "internal/farm", "internal/cert", "internal/powershell"},
 	"worker":                  {"workflows", "internal/config", "internal/connect", "internal/console", "internal/deployment", "internal/farm", "internal/host", "internal/logging", "internal/namespace", "internal/powershell", "internal/preflight", "internal/replay", "internal/report", "internal/version"},
 	"starter":                 {"workflows", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/event", "internal/farm", "internal/logging", "internal/preflight", "internal/report", "internal/version"},
+	"internal/audit":          {"internal/farm", "internal/keyring"},
 	"internal/farm":           {},
 	"internal/secret":         {},
 	"internal/version":        {},
