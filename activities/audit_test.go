@@ -50,7 +50,8 @@ func TestAudit_EachStepIsRecordedBeforeAndAfter(t *testing.T) {
 	var changed bool
 	recorder := &testRecorder{}
 	a := auditedFarm(recorder, nil, &changed)
-	if err := execute(a, a.GrantKey, onTarget, nil); err != nil {
+	var result activities.StepResult
+	if err := execute(a, a.GrantKey, onTarget, &result); err != nil {
 		t.Fatal(err)
 	}
 	step := audit.Record{
@@ -59,10 +60,7 @@ func TestAudit_EachStepIsRecordedBeforeAndAfter(t *testing.T) {
 	}
 	done := step
 	done.Event, done.Outcome = audit.End, audit.Changed
-	done.Changes = []farm.Change{{Name: "key access of NETWORK SERVICE", Before: "none", After: "read"}}
-	if len(recorder.records) == 2 {
-		done.Detail = recorder.records[1].Detail
-	}
+	done.Detail, done.Changes = result.Detail, []farm.Change{{Name: "key access of NETWORK SERVICE", Before: "none", After: "read"}}
 	if diff := cmp.Diff([]audit.Record{step, done}, recorder.records); diff != "" || done.Detail == "" {
 		t.Errorf("recorded (-want +got):\n%s", diff)
 	}
@@ -91,7 +89,7 @@ func TestAudit_NothingIsChangedThatCannotBeRecorded(t *testing.T) {
 
 	t.Log("a step whose end cannot be recorded is done, and is not done once more")
 	recorder.left = 1
-	if err := execute(a, a.GrantKey, onTarget, nil); err != nil || !changed {
+	if err := execute(a, a.GrantKey, onTarget, new(activities.StepResult)); err != nil || !changed {
 		t.Errorf("changed %t: %v", changed, err)
 	}
 }
@@ -123,7 +121,7 @@ func TestAudit_ReadingIsNotRecorded(t *testing.T) {
 	var changed bool
 	recorder := &testRecorder{}
 	a := auditedFarm(recorder, nil, &changed)
-	if err := execute(a, a.LoadFarm, "contoso", nil); err != nil || len(recorder.records) > 0 {
+	if err := execute(a, a.LoadFarm, "contoso", new(farm.Farm)); err != nil || len(recorder.records) > 0 {
 		t.Errorf("recorded %+v (%v)", recorder.records, err)
 	}
 }

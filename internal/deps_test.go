@@ -19,7 +19,7 @@ var mayImport = map[string][]string{
 	"workflows":               {"activities", "internal/farm", "internal/controller", "internal/report"},
 	"activities":              {"internal/audit", "internal/controller", "internal/farm", "internal/cert", "internal/powershell"},
 	"worker":                  {"workflows", "internal/config", "internal/connect", "internal/console", "internal/deployment", "internal/farm", "internal/host", "internal/logging", "internal/namespace", "internal/powershell", "internal/preflight", "internal/replay", "internal/report", "internal/version"},
-	"starter":                 {"workflows", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/event", "internal/farm", "internal/logging", "internal/preflight", "internal/report", "internal/version"},
+	"starter":                 {"workflows", "internal/audit", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/event", "internal/farm", "internal/keyring", "internal/logging", "internal/preflight", "internal/report", "internal/version"},
 	"internal/audit":          {"internal/farm", "internal/keyring"},
 	"internal/farm":           {},
 	"internal/secret":         {},
@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"internal/console":        {"internal/farm", "internal/report"},
 	"internal/winrm":          {"internal/powershell", "internal/secret"},
 	"internal/connect":        {"internal/secret"},
+	"internal/keyring":        {"internal/secret"},
 	"internal/logging":        {"internal/farm", "internal/report"},
 	"internal/deployment":     {},
 	"internal/namespace":      {"internal/connect"},
@@ -42,7 +43,7 @@ var mayImport = map[string][]string{
 	"internal/client":         {"workflows", "activities", "internal/controller", "internal/farm"},
 	"internal/scriptcoverage": {},
 	"internal/host": {
-		"workflows", "activities", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
+		"workflows", "activities", "internal/audit", "internal/keyring", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
 		"internal/winrm", "internal/client", "internal/deployment", "internal/preflight", "internal/version",
 	},
 	"internal/farmsim": {

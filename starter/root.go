@@ -110,7 +110,7 @@ inspected. release lets it be rotated by itself, observe takes that back.
 	a.wrapHelp(root)
 	root.AddCommand(a.checkCommand(), a.planCommand(), a.rotateCommand(), a.statusCommand(), a.farmsCommand(), a.reportCommand(), a.eventCommand(),
 		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.undoCommand(), a.forwardCommand(), a.abortCommand(), a.resumeCommand(),
-		a.releaseCommand(), a.observeCommand(), a.postponeCommand(), a.cancelCommand(), a.withdrawCommand(), a.forgetCommand(), a.versionCommand(), exitCodesTopic())
+		a.releaseCommand(), a.observeCommand(), a.postponeCommand(), a.cancelCommand(), a.withdrawCommand(), a.forgetCommand(), a.keysCommand(), a.auditCommand(), a.versionCommand(), exitCodesTopic())
 	return root
 }
 
@@ -124,6 +124,15 @@ func (a *app) wrapHelp(root *cobra.Command) {
 		c.SetOut(nil)
 		_ = console.WriteHelp(a.out, help.String()) // there is nowhere to report a failure to
 	})
+}
+
+// withSubcommands lists a command and all below it.
+func withSubcommands(c *cobra.Command) []*cobra.Command {
+	all := []*cobra.Command{c}
+	for _, sub := range c.Commands() {
+		all = append(all, withSubcommands(sub)...)
+	}
+	return all
 }
 
 // must stops a program whose own flags contradict each other.

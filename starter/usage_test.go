@@ -55,8 +55,7 @@ func TestUsage_ErrorIsOneJSONObjectWhereJSONIsAskedFor(t *testing.T) {
 
 // allCommands are the root command and those that are ours.
 func allCommands(a *app) []*cobra.Command {
-	root := a.newRoot()
-	return append([]*cobra.Command{root}, root.Commands()...)
+	return withSubcommands(a.newRoot())
 }
 
 func TestHelp_EveryExampleIsACommandThatIsUnderstood(t *testing.T) {

@@ -36,7 +36,7 @@ of Go that built it. It does not connect to Temporal.`,
 func renameProgram(root *cobra.Command, called string) {
 	name := root.Name()
 	replace := strings.NewReplacer("\n  "+name+" ", "\n  "+called+" ", `"`+name+" ", `"`+called+" ", "`"+name+" ", "`"+called+" ")
-	for _, c := range append(root.Commands(), root) {
+	for _, c := range withSubcommands(root) {
 		c.Long = replace.Replace(c.Long)
 		c.Example = strings.TrimPrefix(replace.Replace("\n"+c.Example), "\n")
 	}

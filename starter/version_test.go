@@ -29,7 +29,7 @@ func TestHelpNamesTheProgramAsItWasCalled(t *testing.T) {
 		root := (&app{}).newRoot()
 		name := root.Name()
 		renameProgram(root, called)
-		for _, c := range append(root.Commands(), root) {
+		for _, c := range withSubcommands(root) {
 			if help := c.Long + "\n" + c.UsageString(); strings.Contains(help, "  "+name+" ") || !strings.Contains(help, "\n  "+called+" ") {
 				t.Errorf("%s: the help names another program:\n%s", c.CommandPath(), help)
 			}

@@ -19,6 +19,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/deployment"
+	"github.com/farmtrust/farmtrust/internal/keyring"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
@@ -31,7 +32,9 @@ type Options struct {
 	// Deployment makes the worker one version of a worker deployment; the zero
 	// value does not.
 	Deployment deployment.Version
-	Log        *zap.Logger
+	// SealKeys are the keys that only workers hold; an audit log needs them.
+	SealKeys *keyring.Ring
+	Log      *zap.Logger
 }
 
 // stopTimeout is how long running activities get to finish when the worker stops.
@@ -64,6 +67,14 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer closeRemote()
+	record, err := openAudit(o.Config, self, a.Version, o.SealKeys, o.Log)
+	if err != nil {
+		return err
+	}
+	if record != nil {
+		defer closeAudit(record, o.Log)
+		a.Audit = record
+	}
 	site := client.New(o.Client).At(o.Config.Site)
 	a.Runs = site.Records()
 	fatal := make(chan error, 1)
@@ -85,6 +96,9 @@ func Run(ctx context.Context, o Options) error {
 	ctx, stop := context.WithCancel(ctx)
 	var beside sync.WaitGroup
 	beside.Go(func() { newSupervisor(site, o.Config, self, o.Log).runRounds(ctx) })
+	if record != nil {
+		beside.Go(func() { tellMarks(ctx, record, o.Log) })
+	}
 	beside.Go(func() { o.Deployment.Watch(ctx, o.Client, o.Log) })
 	defer func() { stop(); beside.Wait() }()
 	select {
