@@ -181,8 +181,14 @@ func TestVerify_FindsWhatWasChanged(t *testing.T) {
 		line   int
 		says   string
 	}{
-		{"a word", func(lines []string) []string { lines[2] = strings.Replace(lines[2], "oos-02", "oos-03", 1); return lines }, 3, "altered"},
-		{"a space", func(lines []string) []string { lines[2] = strings.Replace(lines[2], `"seq":3`, `"seq": 3`, 1); return lines }, 3, "altered"},
+		{"a word", func(lines []string) []string {
+			lines[2] = strings.Replace(lines[2], "oos-02", "oos-03", 1)
+			return lines
+		}, 3, "altered"},
+		{"a space", func(lines []string) []string {
+			lines[2] = strings.Replace(lines[2], `"seq":3`, `"seq": 3`, 1)
+			return lines
+		}, 3, "altered"},
 		{"a line is gone", func(lines []string) []string { return slices.Delete(lines, 2, 3) }, 3, "1 lines are missing before it: 3 to 3"},
 		{"lines are swapped", swap, 3, "missing before it"},
 		{"a line is there twice", func(lines []string) []string { return slices.Insert(lines, 3, lines[2]) }, 4, "after line 3"},

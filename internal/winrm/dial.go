@@ -24,6 +24,7 @@ type dialer struct {
 	tls                *tls.Config
 	connection         Connection
 	timeouts           Timeouts
+	logons             *logons
 }
 
 // newDialer checks a target and its connection before anything is sent. With
@@ -82,14 +83,14 @@ func newTLSConfig(host string, c Connection, secrets bool) (*tls.Config, error) 
 
 // openSession connects and authenticates.
 func (d *dialer) openSession(ctx context.Context) (*session, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.timeouts.Connect)
+	connecting, cancel := context.WithTimeout(ctx, d.timeouts.Connect)
 	defer cancel()
-	conn, err := d.connectTLS(ctx)
+	conn, err := d.connectTLS(connecting)
 	if err != nil {
 		return nil, err
 	}
 	s := newSession(d.url, conn)
-	if err := authenticateSession(ctx, s, d.connection); err != nil {
+	if err := authenticateSession(ctx, s, d); err != nil {
 		s.close()
 		if _, ok := errors.AsType[*problem](err); !ok {
 			err = &problem{kind: powershell.Unreachable, err: fmt.Errorf("authenticate: %w", d.explainDeadline(err))}
