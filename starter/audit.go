@@ -47,7 +47,7 @@ more: give that of their last line.
 
 The exit code is 1 if anything is wrong.`,
 		Example: `  farmtrust audit verify --seal-keys /etc/farmtrust/seal.keys /var/log/farmtrust/audit.jsonl
-  farmtrust audit verify /var/log/farmtrust/audit.jsonl --mark 4kz2m5q7ww3a:4711:0f3c5a1be24d977a0f3c5a1be24d977a`,
+  farmtrust audit verify audit.jsonl --mark 4kz2m5q7ww3a:4711:0f3c5a1be24d977a0f3c5a1be24d977a`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageErrorf("name the files of the log")

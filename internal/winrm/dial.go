@@ -28,8 +28,8 @@ type dialer struct {
 }
 
 // newDialer checks a target and its connection before anything is sent. With
-// secrets, the server's certificate must verify even where the connection
-// accepts any.
+// secrets, of which the password of [Basic] is one, the server's certificate must
+// verify even where the connection accepts any.
 func newDialer(target powershell.Target, c Connection, secrets bool, timeouts Timeouts) (*dialer, error) {
 	address, port, err := serverAddress(target)
 	if err != nil {
@@ -71,7 +71,7 @@ func serverAddress(target powershell.Target) (address, port string, err error) {
 func newTLSConfig(host string, c Connection, secrets bool) (*tls.Config, error) {
 	// RFC 8996 retires the versions before 1.2.
 	config := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
-	config.InsecureSkipVerify = c.AllowUnverified && !secrets //nolint:gosec // only where the connection says so
+	config.InsecureSkipVerify = c.AllowUnverified && !secrets && c.Auth != Basic //nolint:gosec // only where the connection says so
 	if c.CA != nil {
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(c.CA) {

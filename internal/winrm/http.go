@@ -47,7 +47,7 @@ type session struct {
 	// logon is the attempt that the first answer settles; nil where the connection itself
 	// is authenticated.
 	logon *logon
-	lost           atomic.Bool
+	lost  atomic.Bool
 }
 
 // newSession takes over conn, a connection to url.

@@ -47,7 +47,8 @@ type Connection struct {
 	// means those of the operating system.
 	CA []byte
 	// AllowUnverified accepts any certificate, except for calls that carry
-	// secrets: those are refused unless the certificate verifies.
+	// secrets, and for [Basic], which sends the password: those are refused unless
+	// the certificate verifies.
 	AllowUnverified bool
 }
 
