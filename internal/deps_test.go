@@ -37,6 +37,8 @@ var mayImport = map[string][]string{
 	"internal/keyring":        {"internal/secret"},
 	"internal/logging":        {"internal/farm", "internal/report"},
 	"internal/deployment":     {},
+	"internal/guard":          {},
+	"internal/mtls":           {},
 	"internal/namespace":      {"internal/connect"},
 	"internal/replay":         {"internal/connect"},
 	"internal/controller":     {"internal/farm"},

@@ -33,6 +33,8 @@ type app struct {
 	// config, site and output are the flags that all commands share.
 	config, site, output string
 	color                console.Color
+	// plaintext permits an unprotected connection to Temporal on another machine.
+	plaintext bool
 	// parsed reports whether the arguments were understood, printed whether out
 	// holds a JSON object.
 	parsed, printed bool
@@ -102,6 +104,7 @@ inspected. release lets it be rotated by itself, observe takes that back.
 	root.PersistentFlags().StringVar(&a.site, "site", os.Getenv(siteVariable), "the `site` of the farm's workers, for a farm that has no controller yet")
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", outputTable, "`format`: table, json (last line); some also html")
 	root.PersistentFlags().Var(&a.color, "color", "`when` to use colour: auto, always or never")
+	root.PersistentFlags().BoolVar(&a.plaintext, "plaintext", false, "reach Temporal on another machine without verified TLS (also "+connect.PlaintextVariable+"=true)")
 	must(root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{string(console.ColorAuto), string(console.ColorAlways), string(console.ColorNever)}, cobra.ShellCompDirectiveNoFileComp)))
 	must(root.RegisterFlagCompletionFunc("output", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return outputsOf(c), cobra.ShellCompDirectiveNoFileComp
@@ -181,7 +184,7 @@ func (a *app) commandLine(c report.Command) string { return c.Line(a.program) }
 
 // connect connects to Temporal.
 func (a *app) connect(ctx context.Context) (client.Client, error) {
-	options, err := connect.Settings(logging.New(a.err, logging.Text, zap.WarnLevel))
+	options, err := connect.Settings(connect.Options{Log: logging.New(a.err, logging.Text, zap.WarnLevel), Plaintext: a.plaintext})
 	if err != nil {
 		return client.Client{}, &exitError{code: exitUsage, err: err}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap/zapcore"
 
+	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/deployment"
 	"github.com/farmtrust/farmtrust/internal/logging"
@@ -81,6 +82,7 @@ type options struct {
 	version      bool
 	fingerprints bool
 	deployment   deployment.Version
+	plaintext    *bool
 }
 
 // parse reads the flags of the worker itself. Help goes to w.
@@ -94,6 +96,7 @@ func parse(name string, args []string, w io.Writer) (options, error) {
 	flags.BoolVar(&o.fingerprints, "fingerprints", false, "show the SHA-256 of what this version runs on servers, to find it in their logs")
 	flags.StringVar(&o.deployment.Name, "deployment", "", "be one version of the Temporal worker deployment of this `name`; needs -build")
 	flags.StringVar(&o.deployment.Build, "build", "", "the build `ID` that names this version in its deployment")
+	o.plaintext = plaintextFlag(flags)
 	if err := parseFlags(flags, args, help, exitHelp, w); err != nil {
 		return o, err
 	}
@@ -101,6 +104,11 @@ func parse(name string, args []string, w io.Writer) (options, error) {
 		return o, &usageError{fmt.Errorf("-deployment and -build: %w; see %s -h", err, name)}
 	}
 	return o, nil
+}
+
+// plaintextFlag adds the flag of all commands that connect to Temporal.
+func plaintextFlag(flags *flag.FlagSet) *bool {
+	return flags.Bool("plaintext", false, "reach Temporal on another machine without verified TLS, over a network that nobody else\nreaches; "+connect.PlaintextVariable+"=true does the same")
 }
 
 // parseFlags reads the flags of a command, named by flags, that takes no arguments.

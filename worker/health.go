@@ -33,6 +33,7 @@ const healthTimeout = 8 * time.Second
 func runHealth(ctx context.Context, name string, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet(name+" health", flag.ContinueOnError)
 	file := flags.String("config", "farmtrust.yaml", "the worker's configuration `file`, which names its site")
+	plaintext := plaintextFlag(flags)
 	if err := parseFlags(flags, args, healthHelp, "", stderr); err != nil {
 		return err
 	}
@@ -40,7 +41,7 @@ func runHealth(ctx context.Context, name string, args []string, stdout, stderr i
 	if err != nil {
 		return &usageError{err}
 	}
-	options, err := connect.Settings(zap.NewNop())
+	options, err := connect.Settings(connect.Options{Log: zap.NewNop(), Plaintext: *plaintext})
 	if err != nil {
 		return &usageError{err}
 	}

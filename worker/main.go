@@ -114,7 +114,7 @@ func work(ctx context.Context, farms *config.Config, o options, log *zap.Logger)
 	for _, w := range farms.Warnings {
 		log.Warn(w.String())
 	}
-	options, err := connect.Settings(log)
+	options, err := connect.Settings(connect.Options{Log: log, Plaintext: *o.plaintext})
 	if err != nil {
 		return &usageError{err}
 	}

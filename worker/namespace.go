@@ -38,6 +38,7 @@ const minRetention = 24 * time.Hour
 func runNamespace(ctx context.Context, name string, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet(name+" namespace", flag.ContinueOnError)
 	retention := flags.Duration("retention", 30*24*time.Hour, "for this `duration` the server keeps workflows that have ended, if the namespace is created")
+	plaintext := plaintextFlag(flags)
 	if err := parseFlags(flags, args, namespaceHelp, "", stderr); err != nil {
 		return err
 	}
@@ -45,7 +46,7 @@ func runNamespace(ctx context.Context, name string, args []string, stdout, stder
 		return &usageError{fmt.Errorf("-retention %s is too short: a Temporal server keeps ended workflows for %s at least", *retention, minRetention)}
 	}
 	log := logging.New(stderr, logging.DefaultFormat(stderr), zap.InfoLevel)
-	options, err := connect.Settings(log)
+	options, err := connect.Settings(connect.Options{Log: log, Plaintext: *plaintext})
 	if err != nil {
 		return &usageError{err}
 	}

@@ -39,6 +39,7 @@ Exit codes:
 func runReplay(ctx context.Context, name string, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet(name+" replay", flag.ContinueOnError)
 	file := flags.String("config", "", "replay only workflows of the site of this configuration `file`; without it, of all sites")
+	plaintext := plaintextFlag(flags)
 	if err := parseFlags(flags, args, replayHelp, replayExitHelp, stderr); err != nil {
 		return err
 	}
@@ -51,7 +52,7 @@ func runReplay(ctx context.Context, name string, args []string, stdout, stderr i
 		queue = workflows.TaskQueue(c.Site)
 	}
 	log := logging.New(stderr, logging.DefaultFormat(stderr), zap.WarnLevel)
-	options, err := connect.Settings(log)
+	options, err := connect.Settings(connect.Options{Log: log, Plaintext: *plaintext})
 	if err != nil {
 		return &usageError{err}
 	}

@@ -20,9 +20,19 @@ import (
 // network, short enough for an operator who mistyped the address.
 const dialTimeout = 10 * time.Second
 
+// Options say how a program reaches Temporal, besides Temporal's own settings.
+type Options struct {
+	// Log receives what the SDK logs.
+	Log *zap.Logger
+	// Plaintext permits a connection to another machine that whoever is in between
+	// could read and change.
+	Plaintext bool
+}
+
 // Settings reads the connection from the standard TEMPORAL_* variables and the
 // profile of temporal.toml that they name. Address and namespace are always set in
-// the result. The SDK logs to log.
+// the result. A connection that leaves this machine without TLS, or without verifying
+// who answers, is a [*PlaintextError] unless that is permitted.
 //
 // An API key that is written as file:PATH is read from that file. It follows the
 // file, as a client certificate follows its files: what replaces them is used
@@ -30,7 +40,7 @@ const dialTimeout = 10 * time.Second
 // use. A payload codec is [ErrCodec].
 //
 // Source: Temporal, "Environment configuration".
-func Settings(log *zap.Logger) (client.Options, error) {
+func Settings(o Options) (client.Options, error) {
 	profile, err := envconfig.LoadClientConfigProfile(envconfig.LoadClientConfigProfileOptions{})
 	if err != nil {
 		return client.Options{}, settingsError(err)
@@ -38,7 +48,7 @@ func Settings(log *zap.Logger) (client.Options, error) {
 	if c := profile.Codec; c != nil && (c.Endpoint != "" || c.Auth != "") {
 		return client.Options{}, settingsError(ErrCodec)
 	}
-	options, err := clientOptions(profile, log)
+	options, err := clientOptions(profile, o.Log)
 	if err != nil {
 		return client.Options{}, settingsError(err)
 	}
@@ -48,8 +58,8 @@ func Settings(log *zap.Logger) (client.Options, error) {
 	if options.Namespace == "" {
 		options.Namespace = client.DefaultNamespace
 	}
-	options.Logger = NewLogger(log)
-	return options, nil
+	options.Logger = NewLogger(o.Log)
+	return options, checkPlaintext(options, o.Plaintext)
 }
 
 // ErrCodec means that a payload codec is configured. Clients would ignore it, and

@@ -108,7 +108,7 @@ func ignoreConfigFile(t *testing.T) {
 
 func dialServer(t *testing.T) (client.Client, client.Options) {
 	t.Helper()
-	options, err := connect.Settings(zap.NewNop())
+	options, err := connect.Settings(connect.Options{Log: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestSettings(t *testing.T) {
 		t.Setenv("TEMPORAL_CONFIG_FILE", file)
 		t.Setenv("TEMPORAL_PROFILE", "plant")
 		t.Setenv("TEMPORAL_ADDRESS", "other:7233")
-		options, err := connect.Settings(zap.NewNop())
+		options, err := connect.Settings(connect.Options{Log: zap.NewNop()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +144,7 @@ func TestSettings(t *testing.T) {
 
 	t.Run("the default is a local server", func(t *testing.T) {
 		ignoreConfigFile(t)
-		options, err := connect.Settings(zap.NewNop())
+		options, err := connect.Settings(connect.Options{Log: zap.NewNop()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +156,7 @@ func TestSettings(t *testing.T) {
 	t.Run("an unknown profile names the file that lacks it", func(t *testing.T) {
 		ignoreConfigFile(t)
 		t.Setenv("TEMPORAL_PROFILE", "nowhere")
-		if _, err := connect.Settings(zap.NewNop()); err == nil || !strings.Contains(err.Error(), "temporal.toml") {
+		if _, err := connect.Settings(connect.Options{Log: zap.NewNop()}); err == nil || !strings.Contains(err.Error(), "temporal.toml") {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -163,7 +163,7 @@ func startTLS(t *testing.T, ca *testCA, auth tls.ClientAuthType) *whoAmI {
 func dialLogging(t *testing.T) (client.Client, *observer.ObservedLogs) {
 	t.Helper()
 	core, logs := observer.New(zap.DebugLevel)
-	options, err := connect.Settings(zap.New(core))
+	options, err := connect.Settings(connect.Options{Log: zap.New(core)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,7 +318,7 @@ func TestSettings_CredentialsThatAreMissingAtTheStart(t *testing.T) {
 			for variable, value := range c.set {
 				t.Setenv(variable, value)
 			}
-			if _, err := connect.Settings(zap.NewNop()); !strings.Contains(textOf(err), c.want) {
+			if _, err := connect.Settings(connect.Options{Log: zap.NewNop()}); !strings.Contains(textOf(err), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})
@@ -329,7 +329,7 @@ func TestSettings_ACodecIsNotIgnored(t *testing.T) {
 	t.Run("by variable", func(t *testing.T) {
 		ignoreConfigFile(t)
 		t.Setenv("TEMPORAL_CODEC_ENDPOINT", "https://codec.contoso.com")
-		if _, err := connect.Settings(zap.NewNop()); !errors.Is(err, connect.ErrCodec) {
+		if _, err := connect.Settings(connect.Options{Log: zap.NewNop()}); !errors.Is(err, connect.ErrCodec) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -337,7 +337,7 @@ func TestSettings_ACodecIsNotIgnored(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "temporal.toml")
 		writeTo(t, file, "[profile.default]\ncodec = { endpoint = \"https://codec.contoso.com\" }\n")
 		t.Setenv("TEMPORAL_CONFIG_FILE", file)
-		if _, err := connect.Settings(zap.NewNop()); !errors.Is(err, connect.ErrCodec) {
+		if _, err := connect.Settings(connect.Options{Log: zap.NewNop()}); !errors.Is(err, connect.ErrCodec) {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -25,7 +25,7 @@ var hasty = connect.Patience{Retry: time.Millisecond, Remind: time.Minute, Attri
 // the log also go to logged, if that is not nil.
 func dialReady(ctx context.Context, t *testing.T, p connect.Patience, logged func(zapcore.Entry)) ([]observer.LoggedEntry, error) {
 	t.Helper()
-	options, err := connect.Settings(zap.NewNop())
+	options, err := connect.Settings(connect.Options{Log: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
 	}

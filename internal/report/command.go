@@ -46,7 +46,7 @@ func (c Command) withReason() Command {
 func (c Command) Line(program string) string {
 	words := []string{program}
 	for _, arg := range c.Args {
-		words = append(words, quoteArgument(arg))
+		words = append(words, QuoteArgument(arg))
 	}
 	return strings.Join(words, " ")
 }
@@ -55,10 +55,10 @@ func (c Command) Line(program string) string {
 // PowerShell nor cmd.
 var plainArgument = regexp.MustCompile(`^[A-Za-z0-9._/:=+-][A-Za-z0-9._/:=+@-]*$`)
 
-// quoteArgument quotes an argument that a shell would take apart. Double quotes
+// QuoteArgument quotes an argument that a shell would take apart. Double quotes
 // are understood by all shells, but leave some characters their meaning in
 // some; where one of those occurs, it is quoted for a POSIX shell.
-func quoteArgument(arg string) string {
+func QuoteArgument(arg string) string {
 	arg = CleanText(arg)
 	switch {
 	case plainArgument.MatchString(arg):
