@@ -53,6 +53,9 @@ type Activities struct {
 	// Audit is told what is decided and changed, before it happens; nil where no audit
 	// log is configured.
 	Audit Recorder
+	// Authority finds out who decides; nil believes every name, as a configuration without
+	// approvers does.
+	Authority Authority
 	// Now is the worker's clock.
 	Now func() time.Time
 	// Poll is the time between two observations while a step waits for a server.

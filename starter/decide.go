@@ -141,7 +141,7 @@ func (a *app) decisionCommand(choice farm.Choice, c *cobra.Command, addFlags fun
 		if err := d.Validate(); err != nil {
 			return usageErrorf("%w", err)
 		}
-		return a.decide(cmd.Context(), args[0], d, yes)
+		return a.decide(cmd.Context(), args[0], by, d, yes)
 	}
 	return c
 }
@@ -155,7 +155,7 @@ type decidedRun struct {
 
 // decide takes a decision to what runs. On a terminal it asks before one that leaves the
 // farm half-way.
-func (a *app) decide(ctx context.Context, farmName string, d farm.Decision, yes bool) error {
+func (a *app) decide(ctx context.Context, farmName string, by client.Author, d farm.Decision, yes bool) error {
 	run, err := a.findRun(ctx, farmName)
 	if err != nil {
 		return err
@@ -166,7 +166,7 @@ func (a *app) decide(ctx context.Context, farmName string, d farm.Decision, yes 
 			return err
 		}
 	}
-	if err := run.Decide(ctx, d); err != nil {
+	if err := run.DecideAs(ctx, farmName, by, d); err != nil {
 		return a.explainRequest(ctx, farmName, err)
 	}
 	return a.show(decidedRun{farmName, run.ID(), d}, func(w io.Writer) error {

@@ -56,7 +56,7 @@ func (a *app) postpone(ctx context.Context, farmName string, until time.Time, by
 		case err != nil:
 			return "", err
 		case running != nil && running.ID() == workflows.RotateID(farmName):
-			return done, running.Decide(ctx, farm.Decision{Choice: farm.Postpone, Until: until, By: by.By, Reason: by.Reason})
+			return done, running.DecideAs(ctx, farmName, by, farm.Decision{Choice: farm.Postpone, Until: until})
 		}
 		return done, f.Postpone(ctx, until, by)
 	})
@@ -103,6 +103,6 @@ func (a *app) cancel(ctx context.Context, farmName string, by client.Author) err
 			return "", &client.RefusedError{Reason: "cancel: nothing runs, and no request waits"}
 		}
 		done := fmt.Sprintf("cancelled: %s stops, puts back what it has changed, and the farm is suspended", running.ID())
-		return done, running.Decide(ctx, farm.Decision{Choice: farm.Cancel, By: by.By, Reason: by.Reason})
+		return done, running.DecideAs(ctx, farmName, by, farm.Decision{Choice: farm.Cancel})
 	})
 }

@@ -14,10 +14,13 @@ import (
 	"github.com/farmtrust/farmtrust/internal/client"
 )
 
-// addAuthorFlags adds --by and --reason.
+// addAuthorFlags adds --by and --reason, and what proves who decides.
 func addAuthorFlags(c *cobra.Command, by *client.Author, reason string) {
 	c.Flags().StringVar(&by.Reason, "reason", "", reason)
 	c.Flags().StringVar(&by.By, "by", "", "your `name` in reports (default: your user@host)")
+	p := &prover{}
+	by.Prove = p.prove
+	p.addFlags(c)
 }
 
 // requiredReason is the help of --reason where one must be given.

@@ -77,7 +77,7 @@ func (a *app) startRollback(ctx context.Context, f client.Farm, by client.Author
 	}
 	if running != nil && running.ID() == workflows.RotateID(f.Name()) {
 		running.Attached = true
-		if err := running.Decide(ctx, farm.Decision{Choice: farm.RollBack, By: by.By, Reason: by.Reason}); err != nil {
+		if err := running.DecideAs(ctx, f.Name(), by, farm.Decision{Choice: farm.RollBack}); err != nil {
 			return nil, err
 		}
 		a.tell("%s: the running rotation %s rolls back what it has changed", f.Name(), running.ID())

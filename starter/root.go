@@ -20,6 +20,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/logging"
+	"github.com/farmtrust/farmtrust/internal/payload"
 	"github.com/farmtrust/farmtrust/internal/report"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -33,6 +34,10 @@ type app struct {
 	// config, site and output are the flags that all commands share.
 	config, site, output string
 	color                console.Color
+	// payloadKeys is the file of the key ring for payloads, acceptClear whether those in
+	// clear are read although there is one.
+	payloadKeys string
+	acceptClear bool
 	// plaintext permits an unprotected connection to Temporal on another machine.
 	plaintext bool
 	// parsed reports whether the arguments were understood, printed whether out
@@ -102,6 +107,8 @@ inspected. release lets it be rotated by itself, observe takes that back.
 	}
 	root.PersistentFlags().StringVar(&a.config, "config", "", "farmtrust's configuration `file`, for check and event")
 	root.PersistentFlags().StringVar(&a.site, "site", os.Getenv(siteVariable), "the `site` of the farm's workers, for a farm that has no controller yet")
+	root.PersistentFlags().StringVar(&a.payloadKeys, "payload-keys", os.Getenv(payload.KeysVariable), "the key ring for what Temporal stores encrypted, a `file` (also "+payload.KeysVariable+")")
+	root.PersistentFlags().BoolVar(&a.acceptClear, "accept-clear-payloads", false, "also read what was stored before it was encrypted")
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", outputTable, "`format`: table, json (last line); some also html")
 	root.PersistentFlags().Var(&a.color, "color", "`when` to use colour: auto, always or never")
 	root.PersistentFlags().BoolVar(&a.plaintext, "plaintext", false, "reach Temporal on another machine without verified TLS (also "+connect.PlaintextVariable+"=true)")
@@ -184,15 +191,20 @@ func (a *app) commandLine(c report.Command) string { return c.Line(a.program) }
 
 // connect connects to Temporal.
 func (a *app) connect(ctx context.Context) (client.Client, error) {
+	payloads, err := payload.Open(a.payloadKeys, a.acceptClear)
+	if err != nil {
+		return client.Client{}, &exitError{code: exitUsage, err: err}
+	}
 	options, err := connect.Settings(connect.Options{Log: logging.New(a.err, logging.Text, zap.WarnLevel), Plaintext: a.plaintext})
 	if err != nil {
 		return client.Client{}, &exitError{code: exitUsage, err: err}
 	}
+	payloads.Apply(&options)
 	a.options = options
 	if a.temporal, err = connect.Dial(ctx, options); err != nil {
 		return client.Client{}, err
 	}
-	return client.New(a.temporal).At(a.site), nil
+	return client.New(a.temporal).Reading(options.DataConverter, options.FailureConverter).At(a.site), nil
 }
 
 func (a *app) disconnect() {

@@ -34,6 +34,9 @@ that is not up yet and for a namespace that does not exist yet, and ends if the
 namespace lacks a search attribute for a minute: the error names the command that
 adds it.
 
+What Temporal stores is encrypted with the key ring that the configuration names
+("keys.payloads"), or FARMTRUST_PAYLOAD_KEYS; "farmtrust keys new" makes one.
+
 It logs to standard error, a line for each thing that happens: why a rotation begins,
 what changes on which server, what fails and is tried again, what waits and until when,
 who decides what, and how it ends.
@@ -49,6 +52,7 @@ Other commands, each with -h:
   namespace  make the namespace of a self-hosted Temporal server ready
   replay     show the open workflows that this version could not continue
   health     report whether a worker on this machine asks Temporal for work
+  codec      show in the Temporal UI, to those who may, what is encrypted
 
 Examples:
   farmtrust-worker
@@ -82,6 +86,7 @@ type options struct {
 	version      bool
 	fingerprints bool
 	deployment   deployment.Version
+	payloads     payloadFlags
 	plaintext    *bool
 }
 
@@ -96,6 +101,7 @@ func parse(name string, args []string, w io.Writer) (options, error) {
 	flags.BoolVar(&o.fingerprints, "fingerprints", false, "show the SHA-256 of what this version runs on servers, to find it in their logs")
 	flags.StringVar(&o.deployment.Name, "deployment", "", "be one version of the Temporal worker deployment of this `name`; needs -build")
 	flags.StringVar(&o.deployment.Build, "build", "", "the build `ID` that names this version in its deployment")
+	o.payloads = addPayloadFlags(flags)
 	o.plaintext = plaintextFlag(flags)
 	if err := parseFlags(flags, args, help, exitHelp, w); err != nil {
 		return o, err

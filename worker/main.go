@@ -54,6 +54,8 @@ func run(ctx context.Context, name string, args []string, stdout, stderr io.Writ
 			command, args = runCheck, args[1:]
 		case "health":
 			command, args = runHealth, args[1:]
+		case "codec":
+			command, args = runCodec, args[1:]
 		}
 	}
 	err := command(ctx, name, args, stdout, stderr)
@@ -118,6 +120,11 @@ func work(ctx context.Context, farms *config.Config, o options, log *zap.Logger)
 	if err != nil {
 		return &usageError{err}
 	}
+	payloads, err := o.payloads.open(farms.Keys.Payloads)
+	if err != nil {
+		return &usageError{err}
+	}
+	payloads.Apply(&options)
 	client, err := connect.WorkerPatience().DialReady(ctx, options, workflows.SearchAttributes(), log)
 	if err != nil {
 		return err

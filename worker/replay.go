@@ -11,6 +11,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/logging"
+	"github.com/farmtrust/farmtrust/internal/payload"
 	"github.com/farmtrust/farmtrust/internal/replay"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -38,18 +39,23 @@ Exit codes:
 // runReplay replays the open workflows.
 func runReplay(ctx context.Context, name string, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet(name+" replay", flag.ContinueOnError)
+	stored := addPayloadFlags(flags)
 	file := flags.String("config", "", "replay only workflows of the site of this configuration `file`; without it, of all sites")
 	plaintext := plaintextFlag(flags)
 	if err := parseFlags(flags, args, replayHelp, replayExitHelp, stderr); err != nil {
 		return err
 	}
-	queue := ""
+	queue, keys := "", ""
 	if *file != "" {
 		c, err := config.Load(*file)
 		if err != nil {
 			return &usageError{err}
 		}
-		queue = workflows.TaskQueue(c.Site)
+		queue, keys = workflows.TaskQueue(c.Site), c.Keys.Payloads
+	}
+	payloads, err := stored.open(keys)
+	if err != nil {
+		return &usageError{err}
 	}
 	log := logging.New(stderr, logging.DefaultFormat(stderr), zap.WarnLevel)
 	options, err := connect.Settings(connect.Options{Log: log, Plaintext: *plaintext})
@@ -63,7 +69,8 @@ func runReplay(ctx context.Context, name string, args []string, stdout, stderr i
 	defer c.Close()
 	result, err := replay.Run(ctx, replay.Options{
 		Client: c, Namespace: options.Namespace, TaskQueue: queue, Types: workflows.Types(), Register: workflows.Register,
-		Report: func(b replay.Break) { fmt.Fprintf(stdout, "%s %s %s\n", b.WorkflowID, b.RunID, b.Reason) },
+		Converters: payload.NewConverters(payloads),
+		Report:     func(b replay.Break) { fmt.Fprintf(stdout, "%s %s %s\n", b.WorkflowID, b.RunID, b.Reason) },
 	})
 	if err != nil {
 		return err

@@ -27,6 +27,8 @@ type approval struct {
 	wanted *farm.Approval
 	// given is what was approved last; nil when nothing was, or when it is void.
 	given *farm.Approval
+	// authorization is what a worker found about who has given it.
+	authorization *farm.Authorization
 	// asked counts what was asked for, and changed says why that is not good any more;
 	// empty while nothing changed.
 	asked   int

@@ -80,6 +80,8 @@ type farmController struct {
 	// itself, and launching the workflow ID of the child that is just being started;
 	// empty otherwise.
 	starting, launching string
+	// checking counts the requests of which it is being found out who makes them.
+	checking int
 	// started is what the last request started; zero when it started nothing.
 	started StartedRun
 	// reconfigured reports whether a worker has started since the active run

@@ -24,6 +24,10 @@ func (c *farmController) inspect(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
+	// What an operator asks for goes first, also while it is found out who that is.
+	if err := workflow.Await(ctx, func() bool { return c.checking == 0 }); err != nil {
+		return err
+	}
 	if next.Action == farm.ActionRotate && c.IsHeld(workflow.Now(ctx)) {
 		return nil // an operator has said so meanwhile: what is found next is decided anew
 	}

@@ -47,6 +47,9 @@ func (c *farmController) handleRequest(ctx workflow.Context, r controller.Reques
 	if !c.Mailbox.TakeRequest(r.ID) {
 		return StartedRun{}, refuseRequest(fmt.Sprintf("%s: this was answered before the controller was reset: ask again if it is still wanted", r.Kind))
 	}
+	if err := c.checkAuthority(ctx, &r); err != nil {
+		return StartedRun{}, err
+	}
 	c.tellRequest(ctx, r)
 	if c.ApplyImmediate(workflow.Now(ctx), r) {
 		c.found, c.updated = nil, true
@@ -112,6 +115,7 @@ func (c *farmController) startRequested(ctx workflow.Context) error {
 	in := RotateInput{
 		Farm: c.Farm, Reason: fmt.Sprintf("%s (%s)", request.Reason, request.By),
 		Accepted: farm.NewAcceptances(request.Accept, request.By, request.Reason, workflow.Now(ctx)),
+		Asked:    request.Authorization,
 	}
 	switch {
 	case request.Kind == controller.RequestRollback:

@@ -236,12 +236,23 @@ func (b *blockedStep) concerns(d farm.Decision) bool {
 	return b.choice == "" && (d.Server == "" || strings.EqualFold(b.Server, d.Server))
 }
 
-// handleDecision takes a decision that was validated.
+// handleDecision takes a decision that was validated, once a worker has found out who has
+// made it. Meanwhile something else may have been decided.
 func (o *operation) handleDecision(ctx workflow.Context, decision farm.Decision) error {
+	given, err := o.checkDecision(ctx, decision)
+	if err != nil {
+		return err
+	}
+	o.takeDecision(ctx, attribute(decision, given), given)
+	return nil
+}
+
+// takeDecision does what was decided.
+func (o *operation) takeDecision(ctx workflow.Context, decision farm.Decision, given *farm.Authorization) {
 	d := o.decisions
 	switch decision.Choice {
 	case farm.Approve:
-		d.approval.given = d.approval.wanted
+		d.approval.given, d.approval.authorization = d.approval.wanted, given
 	case farm.RollBack:
 		d.requestRollback("%s asked for it: %s", decision.By, decision.Reason)
 		d.resolution.asked = true
@@ -267,8 +278,7 @@ func (o *operation) handleDecision(ctx workflow.Context, decision farm.Decision)
 			}
 		}
 	}
-	o.progress.Report.Decisions = append(o.progress.Report.Decisions, farm.RecordedDecision{Decision: decision, At: workflow.Now(ctx)})
+	o.progress.Report.Decisions = append(o.progress.Report.Decisions, farm.RecordedDecision{Decision: decision, At: workflow.Now(ctx), Verified: howVerified(given)})
 	o.progress.tellDecision(ctx, decision)
 	o.progress.show()
-	return nil
 }

@@ -25,6 +25,9 @@ type RotateInput struct {
 	Inspection *farm.Inspection `json:"inspection,omitempty"`
 	// Now has an undo not wait for the maintenance window.
 	Now bool `json:"now,omitempty"`
+	// Asked is what a worker found about who asked for the run; nil where the controller
+	// has started it by itself.
+	Asked *farm.Authorization `json:"asked,omitempty"`
 	// Configured reports whether a worker is known to have had the farm in its
 	// configuration. The rotation then waits minutes for one that has it, and
 	// otherwise seconds: an operator may have mistyped the name.

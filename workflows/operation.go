@@ -29,6 +29,8 @@ type operation struct {
 	knownMasters map[string]farm.OfficeServer
 	progress     *progress
 	decisions    *decisions
+	// asked is what a worker found about who asked for the run; nil where nobody did.
+	asked *farm.Authorization
 
 	// steps is the context of the steps, which cancelSteps ends when an operator cancels
 	// the run.

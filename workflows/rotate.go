@@ -109,6 +109,7 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 		return nil, err
 	}
 	r := &rotation{operation: o, input: in, wasReset: wasReset(ctx), restartStep: farm.StepRestart, replicationStep: farm.StepReplication}
+	r.asked = in.Asked
 	r.decisions.accepted, r.decisions.postponable, r.decisions.gated = in.Accepted, !in.Intent.GoesBack(), !in.Intent.GoesBack()
 	r.inUse, r.previousEnds, r.expired = r.findInUse, r.previousEnd, r.previousExpired
 	r.progress.CutoverMS = r.farm.CutoverEstimate().Milliseconds()

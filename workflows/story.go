@@ -44,7 +44,7 @@ func (p *progress) log(ctx workflow.Context, event string) log.Logger {
 // noun is what a run is.
 func (p *progress) noun(ctx workflow.Context) string {
 	switch {
-	case workflow.GetInfo(ctx).WorkflowType.Name == "RetireCertificate":
+	case isRetirement(ctx):
 		return "retirement"
 	case p.Report.Intent == farm.Rollback || p.Report.Intent == farm.Undo:
 		return string(p.Report.Intent)

@@ -6,8 +6,6 @@ import (
 
 	failurepb "go.temporal.io/api/failure/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
-	"go.temporal.io/sdk/converter"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -28,7 +26,7 @@ func (r *Run) addAttempts(ctx context.Context, s *farm.Status) error {
 	}
 	for _, pending := range described.PendingActivities {
 		if pending.LastFailure != nil {
-			noteAttempt(running, pending)
+			r.noteAttempt(running, pending)
 		}
 	}
 	return nil
@@ -50,8 +48,8 @@ func runningSteps(s *farm.Status) map[string]*farm.StepReport {
 
 // noteAttempt notes a pending activity on the step that it is. A failure that does not
 // say its server, as when a worker is lost, is that of the only step that runs.
-func noteAttempt(running map[string]*farm.StepReport, pending *workflowpb.PendingActivityInfo) {
-	server := serverOf(pending.LastFailure)
+func (c Client) noteAttempt(running map[string]*farm.StepReport, pending *workflowpb.PendingActivityInfo) {
+	server := c.serverOf(pending.LastFailure)
 	if server == "" && len(running) == 1 {
 		for only := range running {
 			server = only
@@ -62,14 +60,14 @@ func noteAttempt(running map[string]*farm.StepReport, pending *workflowpb.Pendin
 		return
 	}
 	step.Attempts = int(pending.Attempt)
-	step.LastError = workflows.Explain(temporal.GetDefaultFailureConverter().FailureToError(pending.LastFailure))
+	step.LastError = workflows.Explain(c.failure.FailureToError(pending.LastFailure))
 }
 
 // serverOf returns the server that a failure names; empty where it names none.
-func serverOf(failure *failurepb.Failure) string {
+func (c Client) serverOf(failure *failurepb.Failure) string {
 	var attempted activities.Attempted
 	details := failure.GetApplicationFailureInfo().GetDetails()
-	if details == nil || converter.GetDefaultDataConverter().FromPayloads(details, &attempted) != nil {
+	if details == nil || c.data.FromPayloads(details, &attempted) != nil {
 		return ""
 	}
 	return attempted.Server

@@ -14,6 +14,7 @@ import (
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/farmtrust/farmtrust/internal/controller"
@@ -30,10 +31,22 @@ const pollInterval = 250 * time.Millisecond
 type Client struct {
 	temporal client.Client
 	site     string
+	// data and failure read what Temporal describes, which the SDK does not decode.
+	data    converter.DataConverter
+	failure converter.FailureConverter
 }
 
-// New returns a client over a connection, which the caller closes. It has no site.
-func New(c client.Client) Client { return Client{temporal: c} }
+// New returns a client over a connection, which the caller closes. It has no site, and
+// reads payloads in clear.
+func New(c client.Client) Client {
+	return Client{temporal: c, data: converter.GetDefaultDataConverter(), failure: temporal.GetDefaultFailureConverter()}
+}
+
+// Reading returns the client for payloads that converters read: those of the connection.
+func (c Client) Reading(data converter.DataConverter, failure converter.FailureConverter) Client {
+	c.data, c.failure = data, failure
+	return c
+}
 
 // At returns the client of a site; empty for none.
 func (c Client) At(site string) Client {

@@ -17,7 +17,12 @@ import (
 
 // Author is who asks or decides, and why. Reports name both; Temporal proves
 // neither.
-type Author struct{ By, Reason string }
+type Author struct {
+	By, Reason string
+	// Prove returns what proves that the author makes a statement; nil proves nothing,
+	// which does where no approvers are configured.
+	Prove func(context.Context, farm.Statement) (*farm.Proof, error)
+}
 
 // Rotate asks the controller to rotate, and returns the rotation once it has
 // started. A controller that is inspecting its farm finishes that first. Accept
@@ -28,7 +33,7 @@ type Author struct{ By, Reason string }
 // one does not know of. A request that makes no sense now ends with a
 // [*RefusedError]. The controller is started if it does not run.
 func (f Farm) Rotate(ctx context.Context, by Author, accept ...string) (*Run, error) {
-	run, err := f.startRun(ctx, controller.Request{Kind: controller.RequestRotate, Accept: accept, By: by.By, Reason: by.Reason})
+	run, err := f.startRun(ctx, by, controller.Request{Kind: controller.RequestRotate, Accept: accept})
 	if refused, ok := errors.AsType[*RefusedError](err); ok && len(accept) == 0 {
 		return f.attachToRotation(ctx, refused)
 	}
@@ -39,56 +44,56 @@ func (f Farm) Rotate(ctx context.Context, by Author, accept ...string) (*Run, er
 // any longer; see [farm.ReplaceCompromised]. It never attaches to a rotation
 // that runs already, but is refused.
 func (f Farm) ReplaceCompromised(ctx context.Context, by Author, accept ...string) (*Run, error) {
-	return f.startRun(ctx, controller.Request{Kind: controller.RequestRotate, Compromised: true, Accept: accept, By: by.By, Reason: by.Reason})
+	return f.startRun(ctx, by, controller.Request{Kind: controller.RequestRotate, Compromised: true, Accept: accept})
 }
 
 // Rollback asks the controller to roll back the last rotation, which must have
 // ended unfinished, and returns the run that does it once it has started. One that is not
 // possible now ends with a [*RefusedError].
 func (f Farm) Rollback(ctx context.Context, by Author) (*Run, error) {
-	return f.startRun(ctx, controller.Request{Kind: controller.RequestRollback, By: by.By, Reason: by.Reason})
+	return f.startRun(ctx, by, controller.Request{Kind: controller.RequestRollback})
 }
 
 // Undo asks the controller to go back behind the last renewal that was verified, and
 // returns the run that does it once it has started. Now has it not wait for the
 // maintenance window. One that is not possible now ends with a [*RefusedError].
 func (f Farm) Undo(ctx context.Context, by Author, now bool) (*Run, error) {
-	return f.startRun(ctx, controller.Request{Kind: controller.RequestUndo, Now: now, By: by.By, Reason: by.Reason})
+	return f.startRun(ctx, by, controller.Request{Kind: controller.RequestUndo, Now: now})
 }
 
 // Resume ends the suspension of the farm: the controller inspects it at once,
 // and rotates automatically again. It ends with a [*RefusedError] where the farm
 // is not suspended.
 func (f Farm) Resume(ctx context.Context, by Author) error {
-	return f.ask(ctx, controller.Request{Kind: controller.RequestResume, By: by.By, Reason: by.Reason})
+	return f.ask(ctx, by, controller.Request{Kind: controller.RequestResume})
 }
 
 // Release lets the farm be rotated without being asked each time, and Observe takes
 // that back. Both end with a [*RefusedError] where it is so already.
 func (f Farm) Release(ctx context.Context, by Author) error {
-	return f.ask(ctx, controller.Request{Kind: controller.RequestRelease, By: by.By, Reason: by.Reason})
+	return f.ask(ctx, by, controller.Request{Kind: controller.RequestRelease})
 }
 
 // Observe takes a release back: see [Farm.Release].
 func (f Farm) Observe(ctx context.Context, by Author) error {
-	return f.ask(ctx, controller.Request{Kind: controller.RequestObserve, By: by.By, Reason: by.Reason})
+	return f.ask(ctx, by, controller.Request{Kind: controller.RequestObserve})
 }
 
 // Postpone has nothing start by itself on the farm until a time. It ends with a
 // [*RefusedError] while a rotation runs.
 func (f Farm) Postpone(ctx context.Context, until time.Time, by Author) error {
-	return f.ask(ctx, controller.Request{Kind: controller.RequestPostpone, Until: until, By: by.By, Reason: by.Reason})
+	return f.ask(ctx, by, controller.Request{Kind: controller.RequestPostpone, Until: until})
 }
 
 // Withdraw takes back the request that waits to be begun. It ends with a
 // [*RefusedError] where none does, and where it is just being begun.
 func (f Farm) Withdraw(ctx context.Context, by Author) error {
-	return f.ask(ctx, controller.Request{Kind: controller.RequestWithdraw, By: by.By, Reason: by.Reason})
+	return f.ask(ctx, by, controller.Request{Kind: controller.RequestWithdraw})
 }
 
 // ask asks for what starts no run.
-func (f Farm) ask(ctx context.Context, r controller.Request) error {
-	_, err := f.sendRequest(ctx, r)
+func (f Farm) ask(ctx context.Context, by Author, r controller.Request) error {
+	_, err := f.sendRequest(ctx, by, r)
 	return err
 }
 
@@ -103,13 +108,13 @@ func (f Farm) Forget(ctx context.Context, by Author) error {
 	case !isRunning(running):
 		return ErrNoController
 	}
-	_, err = f.sendRequest(ctx, controller.Request{Kind: controller.RequestForget, By: by.By, Reason: by.Reason})
+	_, err = f.sendRequest(ctx, by, controller.Request{Kind: controller.RequestForget})
 	return err
 }
 
 // startRun asks for a run, and returns it.
-func (f Farm) startRun(ctx context.Context, r controller.Request) (*Run, error) {
-	started, err := f.sendRequest(ctx, r)
+func (f Farm) startRun(ctx context.Context, by Author, r controller.Request) (*Run, error) {
+	started, err := f.sendRequest(ctx, by, r)
 	if err != nil {
 		return nil, err
 	}
@@ -123,12 +128,20 @@ const refusalTimeout = time.Minute
 // sendRequest sends a request, which the controller refuses or answers once what was
 // asked for has started. A refusal that is outdated is not believed: the controller
 // learns a moment later than its operator that a rotation has ended.
-func (f Farm) sendRequest(ctx context.Context, r controller.Request) (workflows.StartedRun, error) {
+//
+// What proves who asks is good once, and is made anew for each time.
+func (f Farm) sendRequest(ctx context.Context, by Author, r controller.Request) (started workflows.StartedRun, err error) {
+	r.By, r.Reason = by.By, by.Reason
 	if r.Expires.IsZero() {
 		r.Expires = time.Now().Add(cmp.Or(f.expiry, DefaultExpiry))
 	}
 	for end := time.Now().Add(refusalTimeout); ; {
-		started, err := f.updateController(ctx, r)
+		if by.Prove != nil {
+			if r.Proof, err = by.Prove(ctx, r.State(f.name, f.ControllerID())); err != nil {
+				return started, err
+			}
+		}
+		started, err = f.updateController(ctx, r)
 		if _, refused := errors.AsType[*RefusedError](err); !refused || time.Now().After(end) || !f.isOutdated(ctx, r) || waitInterval(ctx) != nil {
 			return started, err
 		}
@@ -210,6 +223,18 @@ func (f Farm) attachedRotation(ctx context.Context, runID string) *Run {
 	run := f.Run(ctx, workflows.RotateID(f.name), runID)
 	run.Attached = true
 	return run
+}
+
+// DecideAs is [Run.Decide] by an author, who proves it.
+func (r *Run) DecideAs(ctx context.Context, farmName string, by Author, d farm.Decision) (err error) {
+	d.By, d.Reason = by.By, by.Reason
+	if by.Prove != nil {
+		retires := r.ID() == workflows.RetireID(farmName)
+		if d.Proof, err = by.Prove(ctx, d.State(farmName, r.ID(), r.RunID(), retires)); err != nil {
+			return err
+		}
+	}
+	return r.Decide(ctx, d)
 }
 
 // Decide takes an operator's decision to the run, and returns once the run has

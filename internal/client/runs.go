@@ -13,17 +13,18 @@ import (
 
 // Run is one rotation, rollback or retirement in Temporal, running or ended.
 type Run struct {
+	Client
+
 	// Attached reports whether it was running already when it was asked for.
 	Attached bool
 
-	temporal client.Client
-	run      client.WorkflowRun
+	run client.WorkflowRun
 }
 
 // Run returns a run by its workflow ID and run ID. An empty run ID means the
 // running run, or else the last.
 func (c Client) Run(ctx context.Context, id, runID string) *Run {
-	return &Run{temporal: c.temporal, run: c.temporal.GetWorkflow(ctx, id, runID)}
+	return &Run{Client: c, run: c.temporal.GetWorkflow(ctx, id, runID)}
 }
 
 // ID is the workflow ID.

@@ -38,10 +38,15 @@ type Config struct {
 	Worker Worker
 	// Audit is where the worker records decisions and changes; nil is nowhere.
 	Audit *Audit
+	// Keys are the worker's key rings.
+	Keys Keys
 	// Farms are in the order of the file.
 	Farms []Farm
 	// Connections are keyed by the names that servers refer to.
 	Connections map[string]Connection
+	// Approvers are who may decide about the farms; nil where anybody may who reaches
+	// Temporal.
+	Approvers *Approvers
 	// Warnings are settings that are allowed but risky or useless.
 	Warnings []Problem
 }
@@ -161,6 +166,7 @@ func decodeConfig(path string, content []byte) (*Config, error) {
 	if root, ok := r.readDocument(bytes.NewReader(content)); ok {
 		r.readConfig(root, config)
 		r.checkWholeFile(config.Connections)
+		r.checkApprovers(config)
 	}
 	if len(r.problems) > 0 {
 		return nil, r.problems.sortByLine()

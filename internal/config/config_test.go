@@ -267,3 +267,15 @@ func describeProblems(path string, problems []config.Problem) []string {
 	}
 	return out
 }
+
+func TestLoad_KeyRingsStandBesideTheFile(t *testing.T) {
+	path := writeConfig(t, strings.Replace(minimalConfig, "farms:", "keys: {seal: file:seal.keys, payloads: file:/etc/farmtrust/payloads.keys}\nfarms:", 1))
+	c, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.Keys{Seal: filepath.Join(filepath.Dir(path), "seal.keys"), Payloads: "/etc/farmtrust/payloads.keys"}
+	if c.Keys != want {
+		t.Errorf("got %+v, want %+v", c.Keys, want)
+	}
+}

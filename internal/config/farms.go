@@ -59,12 +59,14 @@ func (r *reader) readConfig(root node, c *Config) {
 		"site":   {read: func(n node) { c.Site = r.readSiteName(n) }},
 		"worker": {read: func(n node) { c.Worker = r.readWorker(n, c.Worker) }},
 		"audit":  {read: func(n node) { c.Audit = r.readAudit(n) }},
+		"keys":   {read: func(n node) { c.Keys = r.readKeys(n) }},
 		"farms": {required: "name at least one farm", read: func(n node) {
 			r.readList(n, func(n node) {
 				c.Farms = append(c.Farms, r.readFarm(n))
 				r.farmsRead++
 			})
 		}},
+		"approvers":   {read: func(n node) { c.Approvers = r.readApprovers(n) }},
 		"connections": {required: "define how to connect to the servers", read: func(n node) { r.readConnections(n, c.Connections) }},
 	})
 	if c.Worker.Mode != farm.ModeObserve {
@@ -93,14 +95,17 @@ func (r *reader) readWorker(n node, w Worker) Worker {
 
 func (r *reader) readFarm(n node) Farm {
 	f := Farm{Farm: farm.Farm{Rotation: defaultPolicy()}}
-	var window node
+	var window, fourEyes node
 	r.readMapping(n, fields{
 		"name":        {required: "name the farm", read: func(n node) { f.Name = r.readFarmName(n) }},
 		"office":      {required: "name the Office Online Server machines", read: func(n node) { f.Office = r.readOffice(n) }},
 		"sharePoint":  {required: "name the SharePoint farms that trust this farm", read: func(n node) { f.SharePoint = r.readSharePoints(n) }},
 		"certificate": {required: "say where the certificate comes from", read: func(n node) { f.Certificate, f.Source = r.readCertificate(n) }},
-		"rotation":    {read: func(n node) { f.Rotation, window = r.readRotation(n, f.Rotation) }},
+		"rotation":    {read: func(n node) { f.Rotation, window, fourEyes = r.readRotation(n, f.Rotation) }},
 	})
+	if fourEyes.Node != nil {
+		r.fourEyes[f.Name] = fourEyes
+	}
 	r.checkWindow(window, f.Farm)
 	return f
 }

@@ -15,14 +15,15 @@ import (
 // handful of workers, long enough that no two configurations share one.
 const hashLength = 12
 
-// Hash is equal for equal farms, sources and connections, with every default
+// Hash is equal for equal farms, sources, connections and approvers, with every default
 // filled in. Secrets count by their names, and paths below the file's folder as
 // the file has them: replicas may keep it in different folders.
 func (c *Config) Hash() string {
 	all := struct {
 		Farms       []Farm
 		Connections map[string]Connection
-	}{Connections: map[string]Connection{}}
+		Approvers   *Approvers `json:",omitempty"`
+	}{Connections: map[string]Connection{}, Approvers: c.Approvers}
 	for _, f := range c.Farms {
 		all.Farms = append(all.Farms, c.withoutFolder(f))
 	}

@@ -72,15 +72,16 @@ func defaultPolicy() farm.RotationPolicy {
 	}
 }
 
-// readRotation reads the policy and returns it with the node of its window. A
-// window without an approval setting is itself the consent to cut over in it.
-func (r *reader) readRotation(n node, policy farm.RotationPolicy) (_ farm.RotationPolicy, window node) {
+// readRotation reads the policy and returns it with the nodes of its window and of
+// fourEyes. A window without an approval setting is itself the consent to cut over in it.
+func (r *reader) readRotation(n node, policy farm.RotationPolicy) (_ farm.RotationPolicy, window, fourEyes node) {
 	var asked approval
 	r.readMapping(n, fields{
 		"mode":          {read: func(n node) { policy.Mode = readChoice(r, n, modes, nil) }},
 		"atOnce":        {read: func(n node) { policy.AtOnce = r.readNumber(n, 1, maxAtOnce) }},
 		"restartAtOnce": {read: func(n node) { policy.RestartAtOnce = r.readNumber(n, 1, maxAtOnce) }},
 		"approval":      {read: func(n node) { asked = readChoice(r, n, []approval{approvalRequired, approvalNone}, nil) }},
+		"fourEyes":      {read: func(n node) { policy.FourEyes, fourEyes = r.readFlag(n), n }},
 		"window":        {read: func(n node) { policy.Window, window = r.readWindow(n), n }},
 		"onFailure": {read: func(n node) {
 			policy.OnFailure = readChoice(r, n, []farm.OnFailure{farm.OnFailurePause, farm.OnFailureRollBack}, nil)
@@ -93,7 +94,7 @@ func (r *reader) readRotation(n node, policy farm.RotationPolicy) (_ farm.Rotati
 		"inspectionInterval": {read: func(n node) { policy.InspectionInterval = r.readDurationWithin(n, minDuration, maxInspectionInterval) }},
 	})
 	policy.Approval = asked == approvalRequired || asked == "" && policy.Window.IsZero()
-	return policy, window
+	return policy, window, fourEyes
 }
 
 func (r *reader) readWindow(n node) farm.Window {

@@ -11,7 +11,7 @@ import (
 )
 
 // maxListedNames bounds how many names a remedy lists: a file may have 1,000 farms.
-const maxListedNames = 12
+const maxListedNames = 20
 
 // suggestWord returns a remedy for a misspelt word: the known word that was most
 // likely meant, or else the list of known words, introduced by group.

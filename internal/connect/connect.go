@@ -6,7 +6,6 @@ package connect
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -37,16 +36,14 @@ type Options struct {
 // An API key that is written as file:PATH is read from that file. It follows the
 // file, as a client certificate follows its files: what replaces them is used
 // without a restart, and what cannot be read is logged and leaves the one before in
-// use. A payload codec is [ErrCodec].
+// use. A remote codec that is named there is for the Temporal UI and Temporal's command
+// line: it is not used.
 //
 // Source: Temporal, "Environment configuration".
 func Settings(o Options) (client.Options, error) {
 	profile, err := envconfig.LoadClientConfigProfile(envconfig.LoadClientConfigProfileOptions{})
 	if err != nil {
 		return client.Options{}, settingsError(err)
-	}
-	if c := profile.Codec; c != nil && (c.Endpoint != "" || c.Auth != "") {
-		return client.Options{}, settingsError(ErrCodec)
 	}
 	options, err := clientOptions(profile, o.Log)
 	if err != nil {
@@ -61,11 +58,6 @@ func Settings(o Options) (client.Options, error) {
 	options.Logger = NewLogger(o.Log)
 	return options, checkPlaintext(options, o.Plaintext)
 }
-
-// ErrCodec means that a payload codec is configured. Clients would ignore it, and
-// store in clear what its owner believes to be encrypted.
-var ErrCodec = errors.New("a payload codec is configured (TEMPORAL_CODEC_ENDPOINT, or codec in the profile), " +
-	"and farmtrust does not use one: payloads would be stored unencrypted; use a profile without it")
 
 func settingsError(err error) error {
 	return fmt.Errorf("read Temporal's settings (TEMPORAL_* variables and temporal.toml): %w", err)

@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"math/big"
 	"net"
 	"os"
@@ -323,24 +322,6 @@ func TestSettings_CredentialsThatAreMissingAtTheStart(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestSettings_ACodecIsNotIgnored(t *testing.T) {
-	t.Run("by variable", func(t *testing.T) {
-		ignoreConfigFile(t)
-		t.Setenv("TEMPORAL_CODEC_ENDPOINT", "https://codec.contoso.com")
-		if _, err := connect.Settings(connect.Options{Log: zap.NewNop()}); !errors.Is(err, connect.ErrCodec) {
-			t.Errorf("got %v", err)
-		}
-	})
-	t.Run("by profile", func(t *testing.T) {
-		file := filepath.Join(t.TempDir(), "temporal.toml")
-		writeTo(t, file, "[profile.default]\ncodec = { endpoint = \"https://codec.contoso.com\" }\n")
-		t.Setenv("TEMPORAL_CONFIG_FILE", file)
-		if _, err := connect.Settings(connect.Options{Log: zap.NewNop()}); !errors.Is(err, connect.ErrCodec) {
-			t.Errorf("got %v", err)
-		}
-	})
 }
 
 func writeTo(t *testing.T, path, content string) {

@@ -71,9 +71,14 @@ type Request struct {
 	Accept []string `json:"accept,omitempty"`
 	// Now has an undo not wait for the maintenance window.
 	Now bool `json:"now,omitempty"`
-	// By is who claims to ask, and Reason why. Temporal does not prove the name.
+	// By is who asks, and Reason why. Temporal does not prove the name: Proof does, where
+	// approvers are configured.
 	By     string `json:"by"`
 	Reason string `json:"reason"`
+	// Proof proves who asks; nil where nobody has to.
+	Proof *farm.Proof `json:"proof,omitempty"`
+	// Authorization is what a worker found about that, once it has.
+	Authorization *farm.Authorization `json:"authorization,omitempty"`
 }
 
 // CheckRequest returns the reason why a request makes no sense now; nil when it

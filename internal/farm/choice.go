@@ -50,10 +50,12 @@ type Decision struct {
 	Accept []string `json:"accept,omitempty"`
 	// Force skips a server although it still serves users.
 	Force bool `json:"force,omitempty"`
-	// By names the operator, who is not authenticated: Temporal does not verify
-	// the name.
+	// By names the operator. Temporal does not verify the name: Proof does, where approvers
+	// are configured.
 	By     string `json:"by"`
 	Reason string `json:"reason"`
+	// Proof proves who has decided; nil where nobody has to.
+	Proof *Proof `json:"proof,omitempty"`
 }
 
 // Bounds of a decision, in bytes: one who may decide must not fill the history of a
@@ -106,6 +108,8 @@ func (d Decision) checkLengths() error {
 type RecordedDecision struct {
 	Decision
 	At time.Time `json:"at"`
+	// Verified says what proved who decided; empty where nothing did.
+	Verified string `json:"verified,omitempty"`
 }
 
 // Option is one thing that an operator can decide now, and what follows from it.

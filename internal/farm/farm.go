@@ -129,6 +129,8 @@ type RotationPolicy struct {
 	RestartAtOnce int `json:"restartAtOnce"`
 	// Approval reports whether an operator must approve the cutover.
 	Approval bool `json:"approval"`
+	// FourEyes reports whether who approves must not be who asked for the run.
+	FourEyes bool `json:"fourEyes,omitempty"`
 	// HealthyWithin is how long a restarted server may take to become healthy, and
 	// HealthyFor how long it must stay so before the next one is restarted.
 	HealthyWithin time.Duration `json:"healthyWithin"`

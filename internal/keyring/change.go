@@ -7,13 +7,15 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/farmtrust/farmtrust/internal/secret"
 )
 
 // Create makes a file with one random key. A file that exists is an error that wraps
 // [fs.ErrExist], and stays as it is.
 func Create(path string) error {
 	f := &file{lines: []line{{text: head}, writeKey(newKey(time.Now()))}}
-	return writeNew(path, f.text())
+	return secret.Create(path, f.text())
 }
 
 // Add adds a random key to a file, behind the others, and returns its ID.
@@ -68,28 +70,15 @@ func change(path string, edit func(*file) error) error {
 	if err := edit(f); err != nil {
 		return err
 	}
-	err = writeNew(next, f.text())
+	err = secret.Create(next, f.text())
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s is being changed, or a change of it was cut off; if it was, remove %s and try again: %w", path, next, err)
 	}
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(keepOwner(path, next), os.Rename(next, path)); err != nil {
+	if err := keepAccess(path, next); err != nil {
 		return errors.Join(err, os.Remove(next))
 	}
-	return nil
-}
-
-// writeNew writes a file that does not exist yet, and that only its owner may read.
-func writeNew(path string, content []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(path))
-	}
-	return nil
+	return os.Rename(next, path)
 }

@@ -6,8 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -94,15 +92,7 @@ func writeKey(k Key) line {
 
 // readFile reads and checks a key ring.
 func readFile(path string) (*file, error) {
-	if err := checkPrivate(path); err != nil {
-		return nil, err
-	}
-	opened, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer opened.Close()
-	content, err := io.ReadAll(io.LimitReader(opened, maxFileSize+1))
+	content, err := secret.ReadPrivate(path, maxFileSize)
 	switch {
 	case err != nil:
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/farmtrust/farmtrust/internal/keyring"
+	"github.com/farmtrust/farmtrust/internal/secret"
 )
 
 // create makes a ring with a first key and returns its path.
@@ -164,7 +165,7 @@ func TestAFileThatOthersCanReadIsRefused(t *testing.T) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := keyring.Open(path); err == nil || !strings.Contains(err.Error(), "chmod 600 "+path) {
+		if _, err := keyring.Open(path); !errors.Is(err, secret.ErrExposed) || !strings.Contains(err.Error(), path) {
 			t.Errorf("mode %o: %v", mode, err)
 		}
 	}

@@ -20,12 +20,14 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/farmtrust/farmtrust/internal/connect"
+	"github.com/farmtrust/farmtrust/internal/payload"
 )
 
 // Options say which workflows to replay.
@@ -37,6 +39,8 @@ type Options struct {
 	// Types are the names of the workflow types, and Register registers their code.
 	Types    []string
 	Register func(worker.WorkflowRegistry)
+	// Converters read the histories; the zero value reads them in clear.
+	Converters payload.Converters
 	// Report is called for each workflow that would break, one at a time, as soon as
 	// that is known; it may be nil.
 	Report func(Break)
@@ -59,10 +63,15 @@ type Result struct {
 // Run replays the open workflows that o names. Temporal's visibility store lists
 // them, so one that began within the last moments may be missing.
 func Run(ctx context.Context, o Options) (Result, error) {
-	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
+	options := worker.WorkflowReplayerOptions{
 		// A busy machine must not look like broken code.
 		DisableDeadlockDetection: true,
-	})
+		DataConverter:            o.Converters.Data, FailureConverter: o.Converters.Failure,
+	}
+	if o.Converters.Signals != nil {
+		options.Interceptors = []interceptor.WorkerInterceptor{o.Converters.Signals}
+	}
+	replayer, err := worker.NewWorkflowReplayerWithOptions(options)
 	if err != nil {
 		return Result{}, fmt.Errorf("set up the replay: %w", err)
 	}

@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 )
@@ -55,8 +54,9 @@ func Parse(s string) (Ref, error) {
 	}
 }
 
-// Resolve reads the secret. Its errors name the reference, never the content, and
-// wrap [ErrRef], [ErrMissing], [ErrTooLarge] or the file system's error.
+// Resolve reads the secret; a file must be kept from others, see [CheckPrivate]. Its
+// errors name the reference, never the content, and wrap [ErrRef], [ErrMissing],
+// [ErrTooLarge], [ErrExposed] or the file system's error.
 func (r Ref) Resolve() (Value, error) {
 	if _, err := Parse(string(r)); err != nil {
 		return Value{}, err
@@ -86,12 +86,7 @@ func readEnv(name string) ([]byte, error) {
 // readFile returns at most one byte more than is allowed, without one newline at the
 // end: editors and echo add it, and no password is meant to end with it.
 func readFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	content, err := io.ReadAll(io.LimitReader(file, MaxSize+1))
+	content, err := ReadPrivate(path, MaxSize)
 	if err != nil || len(content) > MaxSize {
 		return content, err
 	}
