@@ -212,7 +212,7 @@ func TestLoad_Problems(t *testing.T) {
 		"self-signed folder used by two farms": {
 			"directory: {path: pfx, password: file:pfx.txt}}\nconnections:",
 			"selfSigned: {path: pfx, password: file:pfx.txt}}\n" + strings.Replace(secondFarm, "directory", "selfSigned", 1) + "connections:",
-			"13: farms[1].certificate.source.selfSigned: the folder is already used on line 7: give each farm a folder of its own",
+			"13: farms[1].certificate: the folder of its certificates is already used on line 7: give each farm a folder of its own",
 		},
 		"lead time that is not a duration": {
 			"      source:", "      leadTime: a month\n      source:",
