@@ -114,7 +114,7 @@ func (i *auditWriter) ExecuteActivity(ctx context.Context, in *interceptor.Execu
 
 // refusals are the types of the errors of a step that was not begun, because the run may
 // not.
-var refusals = []string{NotAdmitted, ObserveOnly}
+var refusals = []string{NotAdmitted, ObserveOnly, NotSealed, BadSeal, NotMandated, NotPermitted}
 
 // refusalInterceptor writes to the audit log which steps were refused. Whoever reaches
 // Temporal can have any number of them refused: the log is told of a few each hour, and

@@ -153,14 +153,6 @@ func TestLoad_Problems(t *testing.T) {
 			"frontEnd: sp-01", "frontEnd: sp-01, runAs: system",
 			`5: farms[0].sharePoint[0].runAs: unknown value "system": the choices are direct, task`,
 		},
-		"export to a network path": {
-			"[oos-01]", `[oos-01], exportTo: '\\server\share\s2s.cer'`,
-			`3: farms[0].office.exportTo: must be the path of a file on a drive of the office farm's master: write a local path such as C:\farmtrust\s2s.cer`,
-		},
-		"export to a folder": {
-			"[oos-01]", `[oos-01], exportTo: 'C:\farmtrust\'`,
-			`3: farms[0].office.exportTo: must be the path of a file on a drive of the office farm's master: write a local path such as C:\farmtrust\s2s.cer`,
-		},
 		"another office farm without a name": {
 			"[oos-01]", "[oos-01], others: [{servers: [dr-01]}]",
 			"3: farms[0].office.others[0].name: missing: name the office farm, such as dr",
@@ -175,7 +167,7 @@ func TestLoad_Problems(t *testing.T) {
 		},
 		"other office farms of another office farm": {
 			"[oos-01]", "[oos-01], others: [{name: dr, servers: [dr-01], others: []}]",
-			"3: farms[0].office.others[0].others: unknown field: the fields here are allowHttpSecureStoreConnections, allowOutboundHttp, connection, exportTo, name, proveKeyAs, servers",
+			"3: farms[0].office.others[0].others: unknown field: the fields here are allowHttpSecureStoreConnections, allowOutboundHttp, connection, name, proveKeyAs, servers",
 		},
 		"unknown way to prove the key": {
 			"[oos-01]", "[oos-01], proveKeyAs: admin",
@@ -241,8 +233,8 @@ func TestLoad_Problems(t *testing.T) {
 			"user: svc@contoso.com", "user: svc@contoso.com, <<: {user: a}", "9: connections.main: a key that is not a plain word: write the fields out",
 		},
 		"alias": {
-			"servers: [oos-01]", "servers: &list [oos-01], exportTo: *list",
-			"3: farms[0].office.exportTo: must be a string, but is an alias, which is not supported here: write a string, with quotes around numbers and words such as true",
+			"servers: [oos-01]", "servers: &list [oos-01], others: [{name: *list, servers: [dr-01]}]",
+			"3: farms[0].office.others[0].name: must be a string, but is an alias, which is not supported here: write a string, with quotes around numbers and words such as true",
 		},
 		"second document": {
 			"env:PASSWORD}\n", "env:PASSWORD}\n---\nfarms: []\n",

@@ -96,6 +96,10 @@ type Hooks struct {
 	// nil when the script refused. Whether the caller got the answer is another
 	// matter. Scripts that run in a PowerShell are not reported.
 	ScriptEnded func(host string, call powershell.Envelope, result any)
+	// Answer returns what a hostile server answers in the place of the result of a
+	// script that ran to its end: the result, for a server in good order. It is not
+	// called for scripts that run in a PowerShell.
+	Answer func(host, script string, result any) any
 }
 
 // Shell is what a call runs in on a server. The zero value is a 64-bit

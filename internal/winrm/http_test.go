@@ -107,7 +107,7 @@ func TestRun_HTTP(t *testing.T) {
 			"an empty envelope":   {http.StatusOK, soapEnvelope(""), powershell.Garbled, "does not name what it made"},
 			"a page":              {http.StatusOK, "<html><body>Hello</body></html>", powershell.Garbled, "read SOAP envelope"},
 			"a page of one word":  {http.StatusOK, "<" + strings.Repeat("x", 10_000) + "/>", powershell.Garbled, "read SOAP envelope"},
-			"an endless response": {http.StatusOK, strings.Repeat("x", 2<<20), powershell.Garbled, "a response exceeds"},
+			"an endless response": {http.StatusOK, strings.Repeat("x", 2<<20), powershell.Oversized, "a response has more than"},
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -246,7 +246,7 @@ func TestRun_HostileServer(t *testing.T) {
 			says    string
 		}{
 			"many":               {300, "the server offers only Scheme0"},
-			"more than are read": {3000, "the header of a response exceeds"},
+			"more than are read": {3000, "the header of a response has more than"},
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
