@@ -38,6 +38,9 @@ type Options struct {
 	// ContinueAsNewAfter is the number of events after which workflows are told to
 	// continue as new; 0 means the server's default of 4,096.
 	ContinueAsNewAfter int
+	// Codec is the URL of a codec server that decrypts payloads for the UI, with the
+	// cookies that it has set in the browser; empty for none.
+	Codec string
 	// Logger receives the log of the server and of the SDK.
 	Logger *zap.Logger
 }
@@ -84,7 +87,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if err := addSearchAttributes(ctx, s.Address(), o); err != nil {
 		return nil, err
 	}
-	if s.ui, err = startUI(ctx, s.ports.ui, s.Address()); err != nil {
+	if s.ui, err = startUI(ctx, s.ports.ui, s.Address(), o.Codec); err != nil {
 		return nil, err
 	}
 	return s, nil

@@ -23,11 +23,12 @@ type ui struct {
 }
 
 // startUI starts the UI and returns when it responds.
-func startUI(ctx context.Context, port int, frontend string) (*ui, error) {
+func startUI(ctx context.Context, port int, frontend, codec string) (*ui, error) {
 	u := &ui{
 		server: server.NewServer(server_options.WithConfigProvider(&uiconfig.Config{
 			Host: loopback, Port: port, TemporalGRPCAddress: frontend,
 			EnableUI: true, HideLogs: true, DefaultNamespace: Namespace,
+			Codec: uiconfig.Codec{Endpoint: codec, IncludeCredentials: codec != ""},
 			// This server makes no outbound requests.
 			DisableNewsFetch: true,
 			// Over plain HTTP a browser does not send a secure cookie, and without
