@@ -50,9 +50,14 @@ type Activities struct {
 	Certificates Certificates
 	// Remote runs scripts on servers.
 	Remote powershell.Runner
+	// Logons lets refused passwords be sent once more.
+	Logons Logons
 	// Runs is what Temporal knows of the farm's runs; it is asked before any of them
 	// changes anything.
 	Runs Runs
+	// Audit is told what is decided and changed, before it happens; nil where no audit
+	// log is configured.
+	Audit Recorder
 	// Seals proves what a worker wrote that comes back through Temporal.
 	Seals *seal.Sealer
 	// Authority finds out who decides; nil believes every name, as a configuration without

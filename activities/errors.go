@@ -181,7 +181,7 @@ func appendRemedy(err error, remedy string) error {
 // retried with the delays of the retry policy.
 var transportRules = map[powershell.Kind]retryRule{
 	powershell.Untrusted:   {terminal: true, remedy: "check the server's WinRM certificate and the connection's ca"},
-	powershell.Denied:      {terminal: true, remedy: "check the connection's user, password and auth; it is not retried, so that the account is not locked out"},
+	powershell.Denied:      {terminal: true, remedy: "check the connection's user, password and auth"},
 	powershell.Forbidden:   {terminal: true, remedy: "the account must be a local administrator of the server"},
 	powershell.Constrained: {terminal: true, remedy: "let the connection's account run PowerShell in full language mode"},
 	powershell.Oversized:   {terminal: true, remedy: "do not trust this server before you know who controls it; a rotation goes on without it once it is skipped"},

@@ -57,6 +57,7 @@ func (r *reader) readConfig(root node, c *Config) {
 	r.readMapping(root, fields{
 		"site":   {read: func(n node) { c.Site = r.readSiteName(n) }},
 		"worker": {read: func(n node) { c.Worker = r.readWorker(n, c.Worker) }},
+		"audit":  {read: func(n node) { c.Audit = r.readAudit(n) }},
 		"keys":   {read: func(n node) { c.Keys = r.readKeys(n) }},
 		"farms": {required: "name at least one farm", read: func(n node) {
 			r.readList(n, func(n node) {

@@ -53,6 +53,9 @@ type Options struct {
 	Skew map[string]time.Duration
 	// Shells are servers whose remote shell is not as it should be, by host.
 	Shells map[string]Shell
+	// LockAfter is how many logons with a wrong password lock the account, on all servers
+	// together; 0 is any number.
+	LockAfter int
 	// Latency is how long each script takes, by its name; "" is for all
 	// others.
 	Latency map[string]time.Duration

@@ -44,7 +44,10 @@ type session struct {
 	// explainRefusal explains a 401 response to a request that carries
 	// authorization; nil where the connection itself is authenticated.
 	explainRefusal func(httpResponse) error
-	lost           atomic.Bool
+	// logon is the attempt that the first answer settles; nil where the connection itself
+	// is authenticated.
+	logon *logon
+	lost  atomic.Bool
 }
 
 // newSession takes over conn, a connection to url.
@@ -59,6 +62,13 @@ func newSession(url string, conn *tls.Conn) *session {
 func (s *session) close() {
 	s.lost.Store(true)
 	_ = s.conn.Close() // nothing is left to lose
+}
+
+// endLogon ends an attempt that no answer has settled.
+func (s *session) endLogon() {
+	if s.logon != nil {
+		s.logon.abandoned()
+	}
 }
 
 // isBroken reports whether no further request can be sent.
@@ -90,6 +100,7 @@ func (s *session) sendRequest(ctx context.Context, authorization string, body []
 	r, err := s.roundTrip(request)
 	if err != nil {
 		s.close()
+		s.endLogon()
 	}
 	if err != nil && ctx.Err() != nil {
 		return httpResponse{}, ctx.Err()

@@ -148,7 +148,7 @@ func (s *shell) receiveOutput(ctx context.Context, commandID string, inputLost e
 // close deletes the shell, over a new session if its own is lost, and ends the
 // connection.
 func (s *shell) close(ctx context.Context) error {
-	defer func() { s.session.close() }()
+	defer func() { s.session.close(); s.session.endLogon() }()
 	if s.id == "" {
 		return nil
 	}
@@ -183,7 +183,12 @@ func (s *shell) sendMessage(ctx context.Context, op operation, message *soap.Soa
 	case err != nil:
 		return response{}, fmt.Errorf("%s: %w", op, err)
 	case reply.status == http.StatusUnauthorized && s.session.explainRefusal != nil:
-		return response{}, s.session.explainRefusal(reply)
+		err := s.session.explainRefusal(reply)
+		s.session.close() // each further request would be another attempt
+		return response{}, err
+	}
+	if s.session.logon != nil {
+		s.session.logon.accepted()
 	}
 	r, err := readResponse(reply.body)
 	switch {
