@@ -100,7 +100,7 @@ func (a *Activities) giveMandate(ctx context.Context, farmName string, target fa
 
 func (a *Activities) sealMandate(farmName string, target farm.Certificate, m Mandate) (_ Mandate, err error) {
 	m.Seal = ""
-	m.Seal, err = seal.SealValue(a.Seals, forMandate, sealedMandate{farmName, target, m})
+	m.Seal, err = seal.OfValue(a.Seals, forMandate, sealedMandate{farmName, target, m})
 	return m, err
 }
 

@@ -106,7 +106,7 @@ func (a *Activities) PermitCutover(ctx context.Context, in PermitCutoverInput) (
 	if permitted.Mandate, err = a.giveMandate(ctx, in.Farm, in.Target, m); err != nil {
 		return Permitted{}, err
 	}
-	permitted.CutOver, err = seal.SealValue(a.Seals, forCutOver, sealedCutOver{in.Farm, m.Snapshot, in.Target.Thumbprint})
+	permitted.CutOver, err = seal.OfValue(a.Seals, forCutOver, sealedCutOver{in.Farm, m.Snapshot, in.Target.Thumbprint})
 	return permitted, err
 }
 

@@ -96,22 +96,22 @@ type sealedOld struct {
 // sealSnapshot seals a snapshot, its parts, and the certificate that was in use.
 func (a *Activities) sealSnapshot(s *farm.Snapshot) (err error) {
 	if s.Replaces() {
-		if s.Previous.Seal, err = seal.SealValue(a.Seals, forOld, sealedOld{s.Farm, s.Previous.Thumbprint}); err != nil {
+		if s.Previous.Seal, err = seal.OfValue(a.Seals, forOld, sealedOld{s.Farm, s.Previous.Thumbprint}); err != nil {
 			return err
 		}
 	}
 	s.Office, s.SharePoint = s.PartsBefore()
 	for i := range s.Office {
-		if s.Office[i].Seal, err = seal.SealValue(a.Seals, forOffice, sealedPart[farm.OfficeBefore]{s.Farm, s.ID, s.Office[i]}); err != nil {
+		if s.Office[i].Seal, err = seal.OfValue(a.Seals, forOffice, sealedPart[farm.OfficeBefore]{s.Farm, s.ID, s.Office[i]}); err != nil {
 			return err
 		}
 	}
 	for i := range s.SharePoint {
-		if s.SharePoint[i].Seal, err = seal.SealValue(a.Seals, forSharePoint, sealedPart[farm.SharePointBefore]{s.Farm, s.ID, s.SharePoint[i]}); err != nil {
+		if s.SharePoint[i].Seal, err = seal.OfValue(a.Seals, forSharePoint, sealedPart[farm.SharePointBefore]{s.Farm, s.ID, s.SharePoint[i]}); err != nil {
 			return err
 		}
 	}
-	s.Seal, err = seal.SealValue(a.Seals, forSnapshot, s.WithoutNotes())
+	s.Seal, err = seal.OfValue(a.Seals, forSnapshot, s.WithoutNotes())
 	return err
 }
 

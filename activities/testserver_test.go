@@ -134,7 +134,7 @@ func mandateOf(in any) (activities.Mandate, bool) {
 	if !activities.IsMandated(in) {
 		return activities.Mandate{}, false
 	}
-	m, ok := reflect.ValueOf(in).FieldByName("Mandate").Interface().(activities.Mandate)
+	m, ok := reflect.TypeAssert[activities.Mandate](reflect.ValueOf(in).FieldByName("Mandate"))
 	return m, ok
 }
 

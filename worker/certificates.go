@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,9 +107,7 @@ func areUsable(dir string, parties []string, now time.Time) bool {
 // interrupted is made again.
 func writeSet(dir string, set mtls.Set) error {
 	parties := map[string]mtls.Pair{serverFolder: set.Server}
-	for name, pair := range set.Clients {
-		parties[name] = pair
-	}
+	maps.Copy(parties, set.Clients)
 	for name, pair := range parties {
 		folder := filepath.Join(dir, name)
 		if err := secret.MakeFolder(folder); err != nil {

@@ -111,8 +111,8 @@ func floodLists(elements int) func(reflect.Value) {
 	flood = func(v reflect.Value) {
 		switch v.Kind() {
 		case reflect.Struct:
-			for i := range v.NumField() {
-				flood(v.Field(i))
+			for _, field := range v.Fields() {
+				flood(field)
 			}
 		case reflect.Slice:
 			if v.Len() == 0 || v.Type().Elem().Kind() == reflect.Uint8 {
@@ -132,7 +132,7 @@ func floodLists(elements int) func(reflect.Value) {
 // long as it can.
 func floodHealth(length int) func(reflect.Value) {
 	return func(v reflect.Value) {
-		if s, ok := v.Interface().(powershell.OfficeServer); ok {
+		if s, ok := reflect.TypeAssert[powershell.OfficeServer](v); ok {
 			s.Health, s.LastErrors = strings.Repeat("x", length), []string{strings.Repeat("y", length), strings.Repeat("z", length), strings.Repeat("w", length)}
 			v.Set(reflect.ValueOf(s))
 		}

@@ -23,10 +23,11 @@ import (
 type Event string
 
 const (
-	// Begin and End are before and after an attempt at a step that may change a server.
-	// A Begin without its End is of a worker that was cut off.
+	// Begin is before an attempt at a step that may change a server. Without its End it is
+	// of a worker that was cut off.
 	Begin Event = "begin"
-	End   Event = "end"
+	// End is after it.
+	End Event = "end"
 	// Refusal is a step that was not begun, because the run may not, or a decision that does
 	// not count.
 	Refusal Event = "refusal"

@@ -77,7 +77,14 @@ type request struct {
 	method, path, body, origin, kind, authorization string
 }
 
-func (s testServer) do(t *testing.T, c *http.Client, r request) (*http.Response, string) {
+// answer is what a server said.
+type answer struct {
+	StatusCode int
+	Status     string
+	Header     http.Header
+}
+
+func (s testServer) do(t *testing.T, c *http.Client, r request) (answer, string) {
 	t.Helper()
 	method, path := r.method, r.path
 	if method == "" {
@@ -104,7 +111,7 @@ func (s testServer) do(t *testing.T, c *http.Client, r request) (*http.Response,
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response, string(text)
+	return answer{response.StatusCode, response.Status, response.Header}, string(text)
 }
 
 // The SDK's own client of such servers reads what the codec wrote.

@@ -149,19 +149,24 @@ func (r *reader) checkApprovers(c *Config) {
 		}
 	}
 	for _, f := range c.Farms {
-		switch can := c.Approvers.count(farm.RightApprove, f.Name); {
-		case f.Rotation.FourEyes && c.Approvers == nil:
-			r.addProblem(r.fourEyes[f.Name], "write approvers", "nothing proves who asks and who approves")
-		case f.Rotation.FourEyes && !f.Rotation.Approval:
-			r.addProblem(r.fourEyes[f.Name], "write approval: required", "nobody is asked to approve")
-		case f.Rotation.FourEyes && can < minDeciders:
-			r.addProblem(r.fourEyes[f.Name], "let another person approve", "it takes two persons who may approve, and %d may", can)
-		case c.Approvers != nil && f.Rotation.Approval && can == 0:
-			r.addProblem(r.approvers, "let a person approve, or write approval: none for the farm", "nobody may approve a cutover of %s", f.Name)
-		}
+		r.checkDeciders(c, f)
 	}
 	if a := c.Approvers; a != nil && a.Provider != nil && !slices.ContainsFunc(a.People, func(p Person) bool { return p.Subject != "" }) {
 		r.addWarning(r.approvers, "give persons a subject, or leave identityProvider out", "nobody is known to the identity provider")
+	}
+}
+
+// checkDeciders checks that as many persons may approve for a farm as it takes.
+func (r *reader) checkDeciders(c *Config, f Farm) {
+	switch can := c.Approvers.count(farm.RightApprove, f.Name); {
+	case f.Rotation.FourEyes && c.Approvers == nil:
+		r.addProblem(r.fourEyes[f.Name], "write approvers", "nothing proves who asks and who approves")
+	case f.Rotation.FourEyes && !f.Rotation.Approval:
+		r.addProblem(r.fourEyes[f.Name], "write approval: required", "nobody is asked to approve")
+	case f.Rotation.FourEyes && can < minDeciders:
+		r.addProblem(r.fourEyes[f.Name], "let another person approve", "it takes two persons who may approve, and %d may", can)
+	case c.Approvers != nil && f.Rotation.Approval && can == 0:
+		r.addProblem(r.approvers, "let a person approve, or write approval: none for the farm", "nobody may approve a cutover of %s", f.Name)
 	}
 }
 

@@ -26,9 +26,7 @@ func (r *reader) readSyslog(n node) string {
 		return ""
 	}
 	u, err := url.Parse(text)
-	isSocket := err == nil && u.Scheme == "unix" && u.Host == "" && len(u.Path) > 1
-	isServer := err == nil && u.Scheme != "unix" && u.Hostname() != "" && u.Port() != "" && u.Path == ""
-	if err != nil || !slices.Contains(syslogSchemes, u.Scheme) || !isSocket && !isServer || u.User != nil || u.RawQuery != "" {
+	if err != nil || !isSyslog(u) {
 		r.addProblem(n, remedy, "is not the address of a syslog server")
 		return ""
 	}
@@ -36,4 +34,16 @@ func (r *reader) readSyslog(n node) string {
 		r.addWarning(n, "use tls:// or a socket of this machine, from which an agent sends on", "whoever is on the network path can read and change what is sent to syslog; the file shows what was changed")
 	}
 	return text
+}
+
+// isSyslog reports whether an address is that of a syslog server: a socket, or a host with
+// its port, and nothing besides.
+func isSyslog(u *url.URL) bool {
+	if !slices.Contains(syslogSchemes, u.Scheme) || u.User != nil || u.RawQuery != "" {
+		return false
+	}
+	if u.Scheme == "unix" {
+		return u.Host == "" && len(u.Path) > 1
+	}
+	return u.Hostname() != "" && u.Port() != "" && u.Path == ""
 }

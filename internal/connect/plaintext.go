@@ -48,12 +48,11 @@ func checkPlaintext(options client.Options, permitted bool) error {
 //
 // Source: gRPC, "gRPC Name Resolution", for the forms of an address.
 func isLocal(address string) bool {
-	scheme, rest, ok := strings.Cut(address, ":")
-	if ok && (scheme == "unix" || scheme == "unix-abstract") {
+	if scheme, _, ok := strings.Cut(address, ":"); ok && (scheme == "unix" || scheme == "unix-abstract") {
 		return true
 	}
 	for _, resolver := range []string{"dns:", "passthrough:", "ipv4:", "ipv6:"} {
-		if rest, ok = strings.CutPrefix(address, resolver); ok {
+		if rest, ok := strings.CutPrefix(address, resolver); ok {
 			address = strings.TrimLeft(rest, "/")
 			break
 		}

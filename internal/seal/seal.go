@@ -59,8 +59,8 @@ func (s *Sealer) Check(purpose string, content []byte, seal string) error {
 	return nil
 }
 
-// SealValue seals a value, as JSON.
-func SealValue[T any](s *Sealer, purpose string, v T) (string, error) {
+// OfValue returns the seal of a value, as JSON.
+func OfValue[T any](s *Sealer, purpose string, v T) (string, error) {
 	content, err := encode(v)
 	if err != nil {
 		return "", err
@@ -68,7 +68,7 @@ func SealValue[T any](s *Sealer, purpose string, v T) (string, error) {
 	return s.Seal(purpose, content), nil
 }
 
-// CheckValue checks the seal that [SealValue] made of a value, as [Sealer.Check] does.
+// CheckValue checks the seal that [OfValue] made of a value, as [Sealer.Check] does.
 func CheckValue[T any](s *Sealer, purpose string, v T, seal string) error {
 	content, err := encode(v)
 	if err != nil {

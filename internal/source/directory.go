@@ -203,7 +203,7 @@ func (d Directory) load(ctx context.Context, path string, content []byte, passwo
 		}
 	}
 	bundle.Origin = filepath.Base(path)
-	return bundle.Deferred(func() (*cert.Bundle, error) { return d.reload(path) }), nil
+	return bundle.Deferred(func() (*cert.Bundle, error) { return d.reload(path) }), nil //nolint:contextcheck // the key is read later, when this context has ended
 }
 
 // reload reads a file again, for its key.

@@ -36,7 +36,7 @@ func ParseKey(line string) (Key, error) {
 	case err != nil && strings.Contains(line, "PRIVATE KEY"):
 		return Key{}, errors.New("it is a private key, which must not be here")
 	case err != nil || len(strings.TrimSpace(string(rest))) > 0:
-		return Key{}, errors.New("it is not one line of a public key file, such as ssh-ed25519 AAAA...")
+		return Key{}, errors.New("it is not one line of a public key file, which begins as ssh-ed25519 AAAA does")
 	case len(options) > 0:
 		return Key{}, errors.New("it has options, which mean nothing here")
 	case !slices.Contains(algorithms, public.Type()):

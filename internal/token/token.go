@@ -114,7 +114,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (Claims, error) {
 	case unreachable != nil:
 		return Claims{}, v.explainUnreachable(unreachable)
 	case err != nil:
-		return Claims{}, fmt.Errorf("%w: %.200s", ErrInvalid, err)
+		return Claims{}, fmt.Errorf("%w: %.200s", ErrInvalid, err.Error())
 	}
 	claims := Claims{Subject: verified.Subject, Nonce: verified.Nonce, IssuedAt: verified.IssuedAt, Expires: verified.Expiry}
 	var content json.RawMessage
@@ -155,7 +155,7 @@ func (v *Verifier) discover(ctx context.Context) (*oidc.IDTokenVerifier, error) 
 }
 
 func (v *Verifier) explainUnreachable(err error) error {
-	return fmt.Errorf("%w: %s: %.200s", ErrUnreachable, v.provider.Issuer, err)
+	return fmt.Errorf("%w: %s: %.200s", ErrUnreachable, v.provider.Issuer, err.Error())
 }
 
 // keySet is the provider's keys. The library's verifier drops the reason why they could
@@ -189,8 +189,7 @@ func (t *boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if response.StatusCode >= http.StatusBadRequest {
-		response.Body.Close()
-		return nil, fmt.Errorf("it answers %s", response.Status)
+		return nil, errors.Join(fmt.Errorf("it answers %s", response.Status), response.Body.Close())
 	}
 	response.Body = struct {
 		io.Reader
