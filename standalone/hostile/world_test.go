@@ -241,6 +241,9 @@ func (f *testFarm) awaitIdle(t *testing.T) (state controller.State) {
 	return state
 }
 
+// worker is a worker that tells the farm's controller of its configuration.
+func (w *world) worker() client.Worker { return client.Worker{Host: "test"} }
+
 // forgers are the attackers' ways to fill in what is believed.
 func (w *world) forgers(f *testFarm) []forger {
 	x := w.attacker
