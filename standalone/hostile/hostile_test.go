@@ -10,5 +10,6 @@ func TestHostile(t *testing.T) {
 	t.Run("activities", func(t *testing.T) { testActivities(t, w) })
 	t.Run("messages", func(t *testing.T) { testMessages(t, w) })
 	t.Run("continued", func(t *testing.T) { testContinued(t, w) })
+	t.Run("rogue", func(t *testing.T) { testRogue(t, w) })
 	t.Run("workflows", func(t *testing.T) { testWorkflows(t, w) })
 }

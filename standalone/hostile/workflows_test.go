@@ -205,17 +205,23 @@ func (f forger) contents(t *testing.T, name string, contents map[string]reflect.
 // describe asks a workflow what messages it takes.
 func (w *world) describe(t *testing.T, id string) *sdkpb.WorkflowDefinition {
 	t.Helper()
+	definition := w.describeRun(t, id, "")
+	if len(definition.SignalDefinitions) == 0 || len(definition.UpdateDefinitions) == 0 {
+		t.Fatalf("%s says that it takes %v", id, definition)
+	}
+	return definition
+}
+
+func (w *world) describeRun(t *testing.T, id, runID string) *sdkpb.WorkflowDefinition {
+	t.Helper()
 	var metadata sdkpb.WorkflowMetadata
 	await(t, id+" describes itself", func() error {
-		answer, err := w.temporal.QueryWorkflow(t.Context(), id, "", "__temporal_workflow_metadata")
+		answer, err := w.temporal.QueryWorkflow(t.Context(), id, runID, "__temporal_workflow_metadata")
 		if err != nil {
 			return err
 		}
 		return answer.Get(&metadata)
 	})
-	if len(metadata.Definition.SignalDefinitions) == 0 || len(metadata.Definition.UpdateDefinitions) == 0 {
-		t.Fatalf("%s says that it takes %v", id, metadata.Definition)
-	}
 	return metadata.Definition
 }
 
