@@ -13,6 +13,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/cert"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/powershell"
+	"github.com/farmtrust/farmtrust/internal/seal"
 )
 
 // Farms is the worker's own configuration.
@@ -34,7 +35,8 @@ type Certificates interface {
 //
 // Their inputs name a farm and a server, never an address or a credential: those
 // come from the worker's own configuration, so that access to Temporal alone is
-// not enough to have the credentials sent to another machine.
+// not enough to have the credentials sent to another machine. Nor does an input decide
+// what is set: a step demands a [Mandate], and what it restores is sealed.
 type Activities struct {
 	Farms Farms
 	// Worker names this worker and its configuration: for the errors of steps that
@@ -51,10 +53,14 @@ type Activities struct {
 	// Authority finds out who decides; nil believes every name, as a configuration without
 	// approvers does.
 	Authority Authority
+	// Seals proves what a worker wrote that comes back through Temporal.
+	Seals *seal.Sealer
 	// Now is the worker's clock.
 	Now func() time.Time
 	// Poll is the time between two observations while a step waits for a server.
 	Poll time.Duration
+
+	originals originals
 }
 
 // ServerInput names a server of a farm, by host, and the certificate that the
@@ -63,6 +69,8 @@ type ServerInput struct {
 	Farm   string           `json:"farm"`
 	Host   string           `json:"host"`
 	Target farm.Certificate `json:"target"`
+	// Mandate is the worker's word that a step may be done; none is needed to look.
+	Mandate Mandate `json:"mandate,omitzero"`
 }
 
 // StepResult is what a step did.

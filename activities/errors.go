@@ -41,6 +41,18 @@ const (
 	NotAdmitted = "NotAdmitted"
 	// ObserveOnly: the worker's configuration lets nothing be changed.
 	ObserveOnly = "ObserveOnly"
+	// NotSealed: nothing proves that a worker wrote what a step was given, as in a run of a
+	// version that sealed nothing.
+	NotSealed = "NotSealed"
+	// BadSeal: it was altered, or is of another farm, server or snapshot.
+	BadSeal = "BadSeal"
+	// NotMandated: the mandate of a step was altered, or given to another run, for another
+	// certificate or for something else.
+	NotMandated = "NotMandated"
+	// NotPermitted: the worker's own configuration does not let this begin now.
+	NotPermitted = "NotPermitted"
+	// NotPlanned: the source or the farm is not what the run has planned for any more.
+	NotPlanned = "NotPlanned"
 	// NothingToRestore: the issuer had no certificate of its own before.
 	NothingToRestore = "NothingToRestore"
 )

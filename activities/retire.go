@@ -18,6 +18,8 @@ type OldCertificateInput struct {
 	Farm string           `json:"farm"`
 	Host string           `json:"host"`
 	Old  farm.Certificate `json:"old"`
+	// Mandate is the worker's word that a step may be done; none is needed to look.
+	Mandate Mandate `json:"mandate,omitzero"`
 }
 
 // CertificateUse is what was found about the use of a certificate, in words for

@@ -21,6 +21,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/host"
+	"github.com/farmtrust/farmtrust/internal/keyring"
 	"github.com/farmtrust/farmtrust/internal/logging"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 	"github.com/farmtrust/farmtrust/internal/version"
@@ -130,5 +131,5 @@ func work(ctx context.Context, farms *config.Config, o options, log *zap.Logger)
 		return err
 	}
 	defer client.Close()
-	return host.Run(ctx, host.Options{Config: farms, Client: client, Namespace: options.Namespace, Deployment: o.deployment, Log: log})
+	return host.Run(ctx, host.Options{Config: farms, Client: client, Namespace: options.Namespace, Deployment: o.deployment, SealKeys: keyring.Generated(), Log: log})
 }

@@ -22,6 +22,9 @@ var a *activities.Activities
 type operation struct {
 	farm   farm.Farm
 	target farm.Certificate
+	// mandate is the worker's word on what the run may do with the target; every step shows
+	// it.
+	mandate activities.Mandate
 	// observed is the last observation of the farm, empty before the first.
 	observed farm.Observed
 	// knownMasters are the masters as they were last observed with their settings,

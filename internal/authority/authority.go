@@ -31,13 +31,8 @@ type Sealer interface {
 // sealPurpose tells the seals of authorizations from all others.
 const sealPurpose = "farmtrust authorization"
 
-const (
-	// maxAhead is how far the clock of who decides may be ahead of the worker's.
-	maxAhead = 5 * time.Minute
-	// askedLife is how long after it was proven what a person asked for may begin: an
-	// inspection, and a retirement that is cancelled first, take minutes.
-	askedLife = 24 * time.Hour
-)
+// maxAhead is how far the clock of who decides may be ahead of the worker's.
+const maxAhead = 5 * time.Minute
 
 // Authority is who may decide about a worker's farms. Several goroutines may use it.
 type Authority struct {

@@ -302,13 +302,13 @@ func TestWhatWasAskedForBeginsOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := h.ConfirmAsked(&asked, rotate, "run 1"); err != nil {
+		if err := h.ConfirmAsked(&asked, rotate, "run 1", 24*time.Hour); err != nil {
 			t.Fatal(err)
 		}
 	}
-	assertRefused(t, h.ConfirmAsked(&asked, rotate, "run 2"), "has begun already")
+	assertRefused(t, h.ConfirmAsked(&asked, rotate, "run 2", 24*time.Hour), "has begun already")
 	h.now = h.now.Add(25 * time.Hour)
-	assertRefused(t, h.ConfirmAsked(&asked, rotate, "run 1"), "too long ago")
+	assertRefused(t, h.ConfirmAsked(&asked, rotate, "run 1", 24*time.Hour), "too long ago")
 }
 
 func TestWithoutApproversNothingIsVerified(t *testing.T) {
@@ -317,7 +317,7 @@ func TestWithoutApproversNothingIsVerified(t *testing.T) {
 	if err != nil || given.By != "" || given.How != "" {
 		t.Errorf("got %+v, %v", given, err)
 	}
-	if err := errors.Join(a.Confirm(nil, approve, nil), a.ConfirmAsked(nil, approve, "x")); err != nil {
+	if err := errors.Join(a.Confirm(nil, approve, nil), a.ConfirmAsked(nil, approve, "x", time.Hour)); err != nil {
 		t.Error(err)
 	}
 }

@@ -6,6 +6,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -16,9 +17,12 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/authority"
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/deployment"
+	"github.com/farmtrust/farmtrust/internal/keyring"
+	"github.com/farmtrust/farmtrust/internal/seal"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
@@ -31,7 +35,9 @@ type Options struct {
 	// Deployment makes the worker one version of a worker deployment; the zero
 	// value does not.
 	Deployment deployment.Version
-	Log        *zap.Logger
+	// SealKeys are the keys that only workers hold, all of them the same.
+	SealKeys *keyring.Ring
+	Log      *zap.Logger
 }
 
 // stopTimeout is how long running activities get to finish when the worker stops.
@@ -64,8 +70,12 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer closeRemote()
+	if o.SealKeys == nil {
+		return errNoSealKeys
+	}
 	site := client.New(o.Client).At(o.Config.Site)
-	a.Runs = site.Records()
+	a.Runs, a.Seals = site.Records(), seal.New(o.SealKeys)
+	a.Authority = authority.New(o.Config, a.Seals)
 	fatal := make(chan error, 1)
 	w := worker.New(o.Client, site.TaskQueue(), worker.Options{
 		Identity: self.Identity(), Interceptors: activities.Interceptors(a),
@@ -95,6 +105,10 @@ func Run(ctx context.Context, o Options) error {
 		return &GivenUpError{Queue: site.TaskQueue(), Namespace: o.Namespace, Err: err}
 	}
 }
+
+// errNoSealKeys keeps a worker from starting that could prove nothing of what comes back
+// to it through Temporal.
+var errNoSealKeys = errors.New("there are no keys to seal with: make some with farmtrust keys new FILE, give the file to every worker and to nobody else, and name it under keys.seal in the configuration")
 
 // GivenUpError means that Temporal has refused the worker's polls for so long that
 // the SDK polls no more.
