@@ -50,11 +50,11 @@ type Activities struct {
 	// Runs is what Temporal knows of the farm's runs; it is asked before any of them
 	// changes anything.
 	Runs Runs
+	// Seals proves what a worker wrote that comes back through Temporal.
+	Seals *seal.Sealer
 	// Authority finds out who decides; nil believes every name, as a configuration without
 	// approvers does.
 	Authority Authority
-	// Seals proves what a worker wrote that comes back through Temporal.
-	Seals *seal.Sealer
 	// Now is the worker's clock.
 	Now func() time.Time
 	// Poll is the time between two observations while a step waits for a server.

@@ -18,8 +18,10 @@ type options struct {
 	port, uiPort int
 	log          string
 	exit, json   bool
-	color        console.Color
-	version      bool
+	// open lets all users of the machine in, uiWrite has the UI change things.
+	open, uiWrite bool
+	color         console.Color
+	version       bool
 }
 
 const help = `Runs farmtrust in one process: an embedded Temporal server with its UI, the
@@ -36,12 +38,18 @@ With -server-only there is no worker and no farm: only the Temporal server and i
 UI, for farmtrust-worker and farmtrust to be tried with. It is for one user on one
 machine, not for production.
 
+With -config and with -server-only, other users of this machine are kept out: your
+own programs connect with the file that is named at the start
+(TEMPORAL_CONFIG_FILE), the UI answers only at the address that is shown, which is as
+secret as a password, and changes nothing. Whoever can read your files, such as an
+administrator of this machine, can use both. A simulated farm is open to all.
+
 Relative paths start in the current directory; with go run -C DIR that is DIR.
 
 Examples:
   farmtrust-standalone
   farmtrust-standalone -exit -o json
-  farmtrust-standalone -server-only
+  farmtrust-standalone -server-only -open
   farmtrust-standalone -config /etc/farmtrust.yaml -data /var/lib/farmtrust
 
 Flags:
@@ -70,6 +78,8 @@ func parseFlags(name string, args []string, w io.Writer) (options, error) {
 	flags.StringVar(&o.data, "data", "", "keep Temporal's state in this `directory`; for a simulated farm, in its\nsubdirectory \"simulated\" (default: in memory)")
 	flags.IntVar(&o.port, "port", 7233, "`port` of the Temporal server on 127.0.0.1; 0 for any that is free")
 	flags.IntVar(&o.uiPort, "ui-port", 8233, "`port` of the Temporal UI on 127.0.0.1; 0 for any that is free")
+	flags.BoolVar(&o.open, "open", false, "with -server-only: let every user of this machine use Temporal and its UI")
+	flags.BoolVar(&o.uiWrite, "ui-write", false, "with -config and -server-only: let the UI start, stop and change workflows")
 	flags.StringVar(&o.log, "log", "", "append what Temporal and the worker log to this `file` (default: not kept)")
 	flags.BoolVar(&o.exit, "exit", false, "quit after the last report instead of staying up, but not while a rotation\nwaits for an operator")
 	flags.StringVar(&output, "o", "table", "`format` of the report on standard output: table, or json on the last line")
@@ -113,6 +123,8 @@ func (o options) checkFlags(flags *flag.FlagSet, output string) error {
 		return usageErrorf("-farm %s: -config is required too, which says where its servers are", o.farm)
 	case o.serverOnly && (o.config != "" || o.exit || o.json):
 		return usageErrorf("-server-only runs no farm: leave out -config, -exit and -o json")
+	case o.open && !o.serverOnly:
+		return usageErrorf("-open: only together with -server-only; a simulated farm is open to all, one of yours to nobody else")
 	case !isPort(o.port):
 		return usageErrorf("-port %d: must be 0 to 65535", o.port)
 	case !isPort(o.uiPort):

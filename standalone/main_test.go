@@ -149,7 +149,7 @@ func TestRun_ServerOnly(t *testing.T) {
 	shown, stderr := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, "standalone", append(slices.Clip(anyPorts), "-server-only"), io.Discard, stderr)
+		code <- run(ctx, "standalone", append(slices.Clip(anyPorts), "-server-only", "-open"), io.Discard, stderr)
 		_ = stderr.Close()
 	}()
 	said := readUntil(t, shown, "Ctrl-C to quit")
@@ -241,15 +241,10 @@ func TestRun_ConfiguredFarmWaitsForApproval(t *testing.T) {
 		code <- run(t.Context(), "standalone", append(slices.Clip(anyPorts), "-exit", "-o", "json", "-config", requireApproval(t, sim)), &out, stderr)
 		_ = stderr.Close()
 	}()
-	approves := regexp.MustCompile(`TEMPORAL_ADDRESS=(\S+) farmtrust approve contoso (\S+) --reason`)
+	approves := regexp.MustCompile(`TEMPORAL_CONFIG_FILE=(\S+) farmtrust approve contoso (\S+) --reason`)
 	command := approves.FindStringSubmatch(readUntilFound(t, shown, approves.MatchString))
 	go func() { _, _ = io.Copy(io.Discard, shown) }()
-	c, err := temporal.DialContext(t.Context(), temporal.Options{HostPort: command[1], Logger: connect.NewLogger(zap.NewNop())})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	f := client.New(c).Farm(farmsim.FarmName)
+	f := client.New(dialWith(t, command[1])).Farm(farmsim.FarmName)
 	waiting, err := f.Active(t.Context())
 	if err != nil || waiting == nil {
 		t.Fatalf("active is %v, %v", waiting, err)

@@ -55,14 +55,12 @@ func (p *program) run(ctx context.Context) (verified bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
-	c, err := connect.Dial(ctx, temporal.Options{
-		HostPort: server.Address(), Namespace: embedded.Namespace, Logger: connect.NewLogger(log.Named("sdk")),
-	})
+	c, err := connect.Dial(ctx, server.ClientOptions(log.Named("sdk")))
 	if err != nil {
 		return false, err
 	}
 	defer c.Close()
-	return p.runJob(ctx, j, c, addresses{ui: server.UI(), temporal: server.Address()}, log)
+	return p.runJob(ctx, j, c, addressesOf(server), log)
 }
 
 // runServer runs nothing but the Temporal server, until ctx is done.
@@ -71,7 +69,12 @@ func (p *program) runServer(ctx context.Context, log *zap.Logger) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.err, "Temporal: %s\nTemporal UI: %s\nPress Ctrl-C to quit.\n", server.Address(), server.UI())
+	at := addressesOf(server)
+	fmt.Fprintf(p.err, "Temporal: %s\nTemporal UI: %s\n", at.temporal, at.ui)
+	if at.profile != "" {
+		fmt.Fprintf(p.err, "Only your programs can use them, with: export %s\n", at.variable())
+	}
+	fmt.Fprintln(p.err, "Press Ctrl-C to quit.")
 	<-ctx.Done()
 	return server.Stop()
 }
@@ -82,6 +85,7 @@ func (p *program) startServer(ctx context.Context, data string, log *zap.Logger)
 	server, err := embedded.Start(ctx, embedded.Options{
 		Port: p.port, UIPort: p.uiPort, DataDir: data, Retention: retention,
 		SearchAttributes: workflows.SearchAttributes(), Logger: log.Named("temporal"),
+		Private: p.isPrivate(), ReadOnlyUI: p.isPrivate() && !p.uiWrite,
 	})
 	var port *embedded.PortError
 	var dir *embedded.DataError
@@ -91,8 +95,17 @@ func (p *program) startServer(ctx context.Context, data string, log *zap.Logger)
 	return server, err
 }
 
-// addresses are those of the Temporal UI and of Temporal's frontend.
-type addresses struct{ ui, temporal string }
+// isPrivate reports whether other users of this machine are kept out: what they could
+// steer may be real. A simulated farm is for everybody to look at.
+func (p *program) isPrivate() bool { return p.config != "" || p.serverOnly && !p.open }
+
+// addresses are those of the Temporal UI and of Temporal's frontend, and the file
+// that a private one is reached with.
+type addresses struct{ ui, temporal, profile string }
+
+func addressesOf(s *embedded.Server) addresses {
+	return addresses{ui: s.UI(), temporal: s.Address(), profile: s.Profile()}
+}
 
 // pageOf returns the URL of a run's page in the UI.
 func (a addresses) pageOf(run *client.Run) string {
@@ -100,8 +113,14 @@ func (a addresses) pageOf(run *client.Run) string {
 }
 
 // commandLine is how the command line is called that reaches this Temporal.
-func (a addresses) commandLine() string {
-	return "TEMPORAL_ADDRESS=" + a.temporal + " " + report.Program
+func (a addresses) commandLine() string { return a.variable() + " " + report.Program }
+
+// variable is the environment variable, as it is typed, that leads to this Temporal.
+func (a addresses) variable() string {
+	if a.profile != "" {
+		return "TEMPORAL_CONFIG_FILE=" + report.QuoteArgument(a.profile)
+	}
+	return "TEMPORAL_ADDRESS=" + a.temporal
 }
 
 // runJob runs a worker and the job's rotations. After them it waits until ctx is

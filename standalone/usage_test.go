@@ -26,6 +26,7 @@ func TestUsage_WrongFlags(t *testing.T) {
 		"port that is not a number":  {[]string{"-port", "http"}, "http"},
 		"farm without configuration": {[]string{"-farm", "contoso"}, "-config is required"},
 		"server only, and a farm":    {[]string{"-server-only", "-exit"}, "-server-only runs no farm"},
+		"open, and a farm":           {[]string{"-open", "-config", "f"}, "-open: only together with -server-only"},
 		"empty name":                 {[]string{"-config", ""}, "-config has no value"},
 		"empty directory":            {[]string{"-data="}, "-data has no value"},
 		"no such file":               {[]string{"-config", "nowhere.yaml"}, "nowhere.yaml"},

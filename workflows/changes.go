@@ -51,12 +51,12 @@ const (
 	// changeShowsEndLast: a run shows its outcome with the task that closes it, after it
 	// has told the controller. Since 2026-11-29.
 	changeShowsEndLast change = "a run shows its end last"
-	// changeProofs: a run and a controller have a worker find out who decides before they
-	// take a decision or a request. Since 2026-11-29.
-	changeProofs change = "who decides is checked"
 	// changeMandate: a worker takes and seals the snapshot of a run, and permits each of its
 	// stages. A run without that changes nothing. Since 2026-11-29.
 	changeMandate change = "a run has a mandate"
+	// changeProofs: a run and a controller have a worker find out who decides before they
+	// take a decision or a request. Since 2026-11-29.
+	changeProofs change = "who decides is checked"
 )
 
 // has reports whether a run makes a change.

@@ -37,7 +37,7 @@ var remedies = []remedy{
 	{"connection reset by peer", closes, closesRemedy},
 	{"no children to pick from", "the name is not found", "set TEMPORAL_ADDRESS to HOST:PORT, or correct the name service"},
 	{"no such host", "the name is not found", "set TEMPORAL_ADDRESS to HOST:PORT, or correct the name service"},
-	{"connection refused", "nothing listens there", "start it there (docker compose up -d; to try things out, farmtrust-standalone -server-only), or set TEMPORAL_ADDRESS"},
+	{"connection refused", "nothing listens there", "start it there (docker compose up -d; to try things out, farmtrust-standalone -server-only -open), or set TEMPORAL_ADDRESS"},
 	{"context deadline exceeded", "no answer within " + dialTimeout.String(), "start it there, open the firewall, or set TEMPORAL_ADDRESS"},
 }
 

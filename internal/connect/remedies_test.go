@@ -86,7 +86,7 @@ func TestDial_SaysOnOneLineWhatIsWrongAndWhatToDo(t *testing.T) {
 			"TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH",
 		},
 		"a web server": {plainWeb.Listener.Addr().String(), nil, "what answers there is not Temporal; set TEMPORAL_ADDRESS"},
-		"nobody":       {"127.0.0.1:1", nil, "nothing listens there; start it there (docker compose up -d; to try things out, farmtrust-standalone -server-only), or set TEMPORAL_ADDRESS"},
+		"nobody":       {"127.0.0.1:1", nil, "nothing listens there; start it there (docker compose up -d; to try things out, farmtrust-standalone -server-only -open), or set TEMPORAL_ADDRESS"},
 		"no such host": {"temporal.invalid:7233", nil, "the name is not found; set TEMPORAL_ADDRESS to HOST:PORT"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -108,7 +108,7 @@ func Run(ctx context.Context, o Options) error {
 
 // errNoSealKeys keeps a worker from starting that could prove nothing of what comes back
 // to it through Temporal.
-var errNoSealKeys = errors.New("there are no keys to seal with: make some with farmtrust keys new FILE, give the file to every worker and to nobody else, and name it under keys.seal in the configuration")
+var errNoSealKeys = errors.New("a worker needs keys to seal with")
 
 // GivenUpError means that Temporal has refused the worker's polls for so long that
 // the SDK polls no more.

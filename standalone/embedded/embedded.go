@@ -1,8 +1,8 @@
 // Package embedded runs a Temporal server with its UI inside this process, on an
 // SQLite database in memory or in a data directory.
 //
-// It listens on the loopback interface only and has neither authentication nor TLS:
-// it is for a single user on one machine, not for production.
+// It listens on the loopback interface only, and is for a single user on one machine,
+// not for production. Unless it is private, every user of the machine can use it.
 package embedded
 
 import (
@@ -35,6 +35,12 @@ type Options struct {
 	Retention time.Duration
 	// SearchAttributes are registered before Start returns.
 	SearchAttributes []temporal.SearchAttributeKey
+	// Private keeps other users of this machine out: the server asks for a certificate
+	// that is made at each start and is in the file [Server.Profile], and the UI answers
+	// to a name that nobody else knows.
+	Private bool
+	// ReadOnlyUI has the UI change nothing.
+	ReadOnlyUI bool
 	// ContinueAsNewAfter is the number of events after which workflows are told to
 	// continue as new; 0 means the server's default of 4,096.
 	ContinueAsNewAfter int
@@ -48,6 +54,7 @@ type Server struct {
 	ui       *ui
 	data     *store
 	ports    ports
+	access   *access
 	// level is raised in Stop to silence the server: it logs unfinished work as
 	// errors, although it continues it after the next start.
 	level zap.AtomicLevel
@@ -69,22 +76,25 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer reserved.release()
+	defer reserved.close()
 	s.ports = reserved.ports
 	if s.data, err = openStore(o.DataDir, o.Retention); err != nil {
+		return nil, err
+	}
+	if s.access, err = newAccess(s.Address(), o); err != nil {
 		return nil, err
 	}
 	// The server opens its ports itself; its API does not accept listeners. If
 	// another program takes one of them after this release, the server ends the
 	// process.
 	reserved.release()
-	if s.temporal, err = startTemporal(s.ports, s.data.sql, o); err != nil {
+	if s.temporal, err = startTemporal(s.ports, s.data.sql, s.access, o); err != nil {
 		return nil, err
 	}
-	if err := addSearchAttributes(ctx, s.Address(), o); err != nil {
+	if err := s.addSearchAttributes(ctx, o); err != nil {
 		return nil, err
 	}
-	if s.ui, err = startUI(ctx, s.ports.ui, s.Address()); err != nil {
+	if s.ui, err = startUI(reserved.takeUI(), s.access, s.Address(), o); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -93,8 +103,8 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 // addSearchAttributes waits for the frontend and adds the search attributes. It
 // does so at every start, because a newer program may need more of them than the
 // namespace has.
-func addSearchAttributes(ctx context.Context, address string, o Options) error {
-	options := client.Options{HostPort: address, Namespace: Namespace, Logger: connect.NewLogger(o.Logger)}
+func (s *Server) addSearchAttributes(ctx context.Context, o Options) error {
+	options := s.ClientOptions(o.Logger)
 	c, err := connect.Dial(ctx, options)
 	if err != nil {
 		return err
@@ -109,8 +119,21 @@ func addSearchAttributes(ctx context.Context, address string, o Options) error {
 // Address returns the frontend's host:port.
 func (s *Server) Address() string { return localAddress(s.ports.frontend) }
 
+// ClientOptions returns what a client of this process needs to connect. The SDK logs
+// to log.
+func (s *Server) ClientOptions(log *zap.Logger) client.Options {
+	return client.Options{
+		HostPort: s.Address(), Namespace: Namespace, Logger: connect.NewLogger(log),
+		ConnectionOptions: client.ConnectionOptions{TLS: s.access.client.Clone()},
+	}
+}
+
+// Profile returns the path of the file with which the user's other programs connect to
+// a private server, as TEMPORAL_CONFIG_FILE; it is empty for one that is not.
+func (s *Server) Profile() string { return s.access.profile }
+
 // UI returns the URL of the UI.
-func (s *Server) UI() string { return "http://" + localAddress(s.ports.ui) }
+func (s *Server) UI() string { return "http://" + s.ui.host }
 
 // Stop stops the UI and the server, and unlocks the data directory. Workers must be
 // stopped and clients closed first.
@@ -122,6 +145,9 @@ func (s *Server) Stop() error {
 	}
 	if s.temporal != nil {
 		errs = append(errs, s.temporal.Stop())
+	}
+	if s.access != nil {
+		errs = append(errs, s.access.close())
 	}
 	if s.data != nil {
 		errs = append(errs, s.data.close())

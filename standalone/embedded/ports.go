@@ -29,22 +29,25 @@ func (e *PortError) Unwrap() error { return e.Err }
 
 // ports are the ports that the server listens on.
 type ports struct {
-	frontend, frontendHTTP, history, matching, worker, ui int
+	frontend, history, matching, worker, ui int
 }
 
-// reservation holds ports until the server is about to listen on them.
+// reservation holds ports until the server is about to listen on them, and those of
+// the UI until it takes them.
 type reservation struct {
 	ports
-	listeners []net.Listener
+	listeners, ui []net.Listener
 }
 
 // reservePorts reserves the requested ports, and free ones for the other services.
-// It keeps all of them open until the end, so that none is chosen twice.
+// It keeps all of them open until the end, so that none is chosen twice. That of the
+// UI is kept on IPv6 too: a browser may try a name there first, and must not meet a
+// program of somebody else.
 func reservePorts(frontend, ui int) (_ *reservation, err error) {
 	r := new(reservation)
 	defer func() {
 		if err != nil {
-			r.release()
+			r.close()
 		}
 	}()
 	for _, p := range []struct {
@@ -53,8 +56,6 @@ func reservePorts(frontend, ui int) (_ *reservation, err error) {
 		got  *int
 	}{
 		{"Temporal server", frontend, &r.frontend},
-		{"Temporal UI", ui, &r.ui},
-		{"HTTP API", 0, &r.frontendHTTP},
 		{"history service", 0, &r.history},
 		{"matching service", 0, &r.matching},
 		{"worker service", 0, &r.worker},
@@ -66,7 +67,29 @@ func reservePorts(frontend, ui int) (_ *reservation, err error) {
 		r.listeners = append(r.listeners, l)
 		*p.got = l.Addr().(*net.TCPAddr).Port
 	}
+	if r.ui, err = listenForUI(ui); err != nil {
+		return nil, err
+	}
+	r.ports.ui = r.ui[0].Addr().(*net.TCPAddr).Port
 	return r, nil
+}
+
+// listenForUI listens on a port of both loopback addresses, if the machine has both.
+func listenForUI(port int) ([]net.Listener, error) {
+	four, err := listenOn(port)
+	if err != nil {
+		return nil, &PortError{Use: "Temporal UI", Port: port, Err: err}
+	}
+	taken := four.Addr().(*net.TCPAddr).Port
+	six, err := net.Listen("tcp6", net.JoinHostPort("::1", strconv.Itoa(taken)))
+	if err == nil {
+		return []net.Listener{four, six}, nil
+	}
+	if probe, none := net.Listen("tcp6", "[::1]:0"); none == nil {
+		closeAll([]net.Listener{four, probe})
+		return nil, &PortError{Use: "Temporal UI", Port: taken, Err: err}
+	}
+	return []net.Listener{four}, nil // no IPv6 here
 }
 
 // firstPort and lastPort are the range that free ports are chosen from. No system
@@ -91,13 +114,33 @@ func listenOn(port int) (net.Listener, error) {
 	return net.Listen("tcp", localAddress(port))
 }
 
-// release closes all ports; further calls do nothing.
+// release closes the server's ports; further calls do nothing.
 func (r *reservation) release() {
-	for _, l := range r.listeners {
+	closeAll(r.listeners)
+	r.listeners = nil
+}
+
+// close releases all ports that nothing has taken.
+func (r *reservation) close() {
+	r.release()
+	closeAll(r.ui)
+}
+
+// takeUI hands over the ports of the UI.
+func (r *reservation) takeUI() []net.Listener {
+	taken := r.ui
+	r.ui = nil
+	return taken
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
 		_ = l.Close() // nothing was accepted, so nothing can be lost
 	}
-	r.listeners = nil
 }
 
 // localAddress returns the host:port of a port on the loopback interface.
 func localAddress(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }
+
+// localHost returns the host:port of a port under this machine's name for itself.
+func localHost(port int) string { return net.JoinHostPort("localhost", strconv.Itoa(port)) }

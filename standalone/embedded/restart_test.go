@@ -33,10 +33,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// privateEnv makes that server private.
+const privateEnv = "EMBEDDED_TEST_PRIVATE"
+
 // serve prints the frontend's address and serves until it is killed.
 func serve(dir string) error {
 	s, err := embedded.Start(context.Background(), embedded.Options{
-		DataDir: dir, Retention: 24 * time.Hour, Logger: zap.NewNop(),
+		DataDir: dir, Retention: 24 * time.Hour, Logger: zap.NewNop(), Private: os.Getenv(privateEnv) != "",
 		SearchAttributes: []temporal.SearchAttributeKey{farmKey},
 	})
 	if err != nil {
@@ -46,12 +49,18 @@ func serve(dir string) error {
 	select {}
 }
 
-func TestStart_WorkflowSurvivesAKilledServer(t *testing.T) {
-	t.Parallel()
-	o := options(t)
-	o.DataDir = t.TempDir()
-	server := exec.CommandContext(t.Context(), os.Args[0])
-	server.Env = append(os.Environ(), serveEnv+"="+o.DataDir)
+// serverProcess is a Temporal server in a process of its own.
+type serverProcess struct {
+	pid     int
+	address string
+	command *exec.Cmd
+}
+
+// startProcess starts one with these variables.
+func startProcess(t *testing.T, env ...string) *serverProcess {
+	t.Helper()
+	server := exec.Command(os.Args[0])
+	server.Env = append(os.Environ(), env...)
 	server.Stderr = os.Stderr
 	out, err := server.StdoutPipe()
 	if err != nil {
@@ -60,17 +69,37 @@ func TestStart_WorkflowSurvivesAKilledServer(t *testing.T) {
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
+	p := &serverProcess{pid: server.Process.Pid, command: server}
+	t.Cleanup(func() { p.kill(t) })
 	address, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
-	startNap(t, strings.TrimSpace(address))
-	if err := server.Process.Kill(); err != nil {
-		t.Fatal(err)
+	p.address = strings.TrimSpace(address)
+	return p
+}
+
+// kill ends the process as a power failure would.
+func (p *serverProcess) kill(t *testing.T) {
+	t.Helper()
+	if p.command.ProcessState != nil {
+		return
 	}
-	if err := server.Wait(); err == nil {
-		t.Fatal("the server exited without being killed")
+	if err := p.command.Process.Kill(); err != nil {
+		t.Error(err)
 	}
+	if err := p.command.Wait(); err == nil {
+		t.Error("the server exited without being killed")
+	}
+}
+
+func TestStart_WorkflowSurvivesAKilledServer(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.DataDir = t.TempDir()
+	server := startProcess(t, serveEnv+"="+o.DataDir)
+	startNap(t, server.address)
+	server.kill(t)
 
 	c := dial(t, start(t, o).Address())
 	if got := statusOf(t, c, "nap"); got != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {

@@ -23,10 +23,11 @@ const (
 
 // startTemporal starts the four services of a Temporal server. They find each other
 // by static addresses, because the usual membership protocol would only take time.
-func startTemporal(p ports, sql *config.SQL, o Options) (temporal.Server, error) {
+func startTemporal(p ports, sql *config.SQL, a *access, o Options) (temporal.Server, error) {
 	services, hosts := map[string]config.Service{}, map[primitives.ServiceName]static.Hosts{}
 	for name, rpc := range map[primitives.ServiceName]config.RPC{
-		primitives.FrontendService: {GRPCPort: p.frontend, HTTPPort: p.frontendHTTP},
+		// Without an HTTPPort there is no HTTP API, which any web page could post to.
+		primitives.FrontendService: {GRPCPort: p.frontend},
 		primitives.HistoryService:  {GRPCPort: p.history},
 		primitives.MatchingService: {GRPCPort: p.matching},
 		primitives.WorkerService:   {GRPCPort: p.worker},
@@ -39,6 +40,7 @@ func startTemporal(p ports, sql *config.SQL, o Options) (temporal.Server, error)
 		temporal.WithConfig(newServerConfig(p, sql, services)),
 		temporal.ForServices(temporal.DefaultServices),
 		temporal.WithStaticHosts(hosts),
+		temporal.WithTLSConfigFactory(a.temporalTLS()),
 		temporal.WithLogger(log.NewZapLogger(o.Logger)),
 		temporal.WithAuthorizer(authorization.NewNoopAuthorizer()),
 		temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper { return authorization.NewNoopClaimMapper() }),
@@ -64,7 +66,7 @@ func newServerConfig(p ports, sql *config.SQL, services map[string]config.Servic
 			FailoverVersionIncrement: 10, MasterClusterName: clusterName, CurrentClusterName: clusterName,
 			ClusterInformation: map[string]cluster.ClusterInformation{clusterName: {
 				Enabled: true, InitialFailoverVersion: 1,
-				RPCAddress: localAddress(p.frontend), HTTPAddress: localAddress(p.frontendHTTP),
+				RPCAddress: localAddress(p.frontend),
 			}},
 		},
 		DCRedirectionPolicy: config.DCRedirectionPolicy{Policy: "noop"},

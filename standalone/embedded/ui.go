@@ -1,71 +1,89 @@
 package embedded
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"net/http"
 	"time"
 
-	"github.com/temporalio/ui-server/v2/server"
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
 	uiconfig "github.com/temporalio/ui-server/v2/server/config"
-	"github.com/temporalio/ui-server/v2/server/server_options"
+	"github.com/temporalio/ui-server/v2/server/route"
+	uifiles "github.com/temporalio/ui-server/v2/ui"
+	"go.uber.org/zap"
+
+	"github.com/farmtrust/farmtrust/internal/guard"
 )
 
-// uiTimeout limits the wait for the UI's first response, which takes milliseconds:
-// the UI's files are part of the program.
-const uiTimeout = 10 * time.Second
+// headerTimeout ends connections that never ask for anything.
+const headerTimeout = 10 * time.Second
 
 // ui is a running Temporal UI.
 type ui struct {
-	server *server.Server
+	host   string
+	server *http.Server
 	done   chan error
 }
 
-// startUI starts the UI and returns when it responds.
-func startUI(ctx context.Context, port int, frontend string) (*ui, error) {
+// startUI starts the UI, which takes the listeners.
+func startUI(listeners []net.Listener, a *access, frontend string, o Options) (*ui, error) {
+	handler, err := newUI(&uiconfig.Config{
+		TemporalGRPCAddress: frontend, TLS: a.uiTLS(), EnableUI: true, DefaultNamespace: Namespace, DisableWriteActions: o.ReadOnlyUI,
+		// This server makes no outbound requests.
+		DisableNewsFetch: true,
+	}, o.Logger)
+	if err != nil {
+		closeAll(listeners)
+		return nil, fmt.Errorf("make the UI: %w", err)
+	}
+	hosts := a.uiHosts(listeners[0].Addr().(*net.TCPAddr).Port)
+	policy := guard.Policy{Hosts: hosts, ReadOnly: o.ReadOnlyUI}
 	u := &ui{
-		server: server.NewServer(server_options.WithConfigProvider(&uiconfig.Config{
-			Host: loopback, Port: port, TemporalGRPCAddress: frontend,
-			EnableUI: true, HideLogs: true, DefaultNamespace: Namespace,
-			// This server makes no outbound requests.
-			DisableNewsFetch: true,
-			// Over plain HTTP a browser does not send a secure cookie, and without
-			// the CSRF cookie the UI's write requests are rejected.
-			CORS: uiconfig.CORS{CookieInsecure: true},
-		})),
-		done: make(chan error, 1),
+		host: hosts[0], done: make(chan error, len(listeners)),
+		server: &http.Server{Handler: policy.Wrap(handler), ReadHeaderTimeout: headerTimeout, ErrorLog: zap.NewStdLog(o.Logger)},
 	}
-	go func() { u.done <- u.server.Start() }()
-	ctx, cancel := context.WithTimeout(ctx, uiTimeout)
-	defer cancel()
-	for {
-		if err := checkHealth(ctx, "http://"+localAddress(port)+"/healthz"); err == nil {
-			return u, nil
-		} else if ctx.Err() != nil {
-			return nil, errors.Join(fmt.Errorf("wait for the UI: %w", err), u.stop())
-		}
-		time.Sleep(10 * time.Millisecond)
+	for _, l := range listeners {
+		go func() { u.done <- u.server.Serve(l) }()
 	}
+	return u, nil
 }
 
-// checkHealth returns an error unless a GET of url succeeds.
-func checkHealth(ctx context.Context, url string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+// newUI puts the UI together as its own server does, which would listen itself, on a
+// port that no guard could stand in front of. What that has against other pages, the
+// guard does.
+//
+// Source: github.com/temporalio/ui-server/v2 v2.55.0, server/server.go.
+func newUI(c *uiconfig.Config, log *zap.Logger) (http.Handler, error) {
+	defer zap.RedirectStdLog(log)() // it says there that it has read a certificate
+	settings, err := uiconfig.NewConfigProviderWithRefresh(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	response, err := http.DefaultClient.Do(request)
+	all, err := uifiles.Assets()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", url, response.Status)
+	assets, err := fs.Sub(all, "local")
+	if err != nil {
+		return nil, err
 	}
-	return errors.Join(err, response.Body.Close())
+	e := echo.New()
+	e.Use(middleware.Recover(), middleware.Gzip())
+	route.SetHealthRoute(e)
+	err = errors.Join(route.SetAPIRoutes(e, settings, nil), route.SetUIRoutes(e, "", assets, settings))
+	route.SetRenderRoute(e, "/")
+	return e, err
 }
 
 func (u *ui) stop() error {
-	u.server.Stop()
-	return <-u.done
+	err := u.server.Close()
+	for range cap(u.done) {
+		if served := <-u.done; !errors.Is(served, http.ErrServerClosed) {
+			err = errors.Join(err, served)
+		}
+	}
+	return err
 }
