@@ -42,6 +42,9 @@ type Activities struct {
 	// Worker names this worker and its configuration: for the errors of steps that
 	// a worker with another configuration can do.
 	Worker string
+	// ConfigurationHash is the same for the same configuration of a farm; nil tells none
+	// apart.
+	ConfigurationHash func(farmName string) string
 	// Version is the build of this worker, for reports.
 	Version      string
 	Certificates Certificates
@@ -158,7 +161,7 @@ func (a *Activities) ChooseTarget(ctx context.Context, name string) (TargetChoic
 	if err != nil {
 		return TargetChoice{}, terminalError(NoCertificate, "farm %s: %v", name, err)
 	}
-	findings := cert.Judge(bundle, a.Now(), f.Certificate.LeadTime)
+	findings := cert.Judge(bundle, a.Now(), f.Certificate)
 	if stops := farm.Stops(findings); len(stops) > 0 {
 		return TargetChoice{}, terminalError(UnsuitableCertificate, "farm %s: %s: %s", name, stops[0].Text, stops[0].Remedy)
 	}

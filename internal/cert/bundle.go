@@ -34,7 +34,7 @@ type Bundle struct {
 	chain []*x509.Certificate
 	// key holds the private key in a closure, which printers that walk into
 	// unexported fields cannot open.
-	key func() crypto.Signer
+	key func() (crypto.Signer, error)
 }
 
 // newBundle derives the public part.
@@ -56,7 +56,23 @@ func newBundle(leaf *x509.Certificate, chain []*x509.Certificate, key crypto.Sig
 			DER:        issuer.Raw,
 		})
 	}
-	return &Bundle{Certificate: public, leaf: leaf, chain: chain, key: func() crypto.Signer { return key }}
+	return &Bundle{Certificate: public, leaf: leaf, chain: chain, key: func() (crypto.Signer, error) { return key, nil }}
+}
+
+// Deferred returns the certificate and its chain without the key, which load reads
+// again when the bundle is encoded: a key that is not needed is not kept.
+func (b Bundle) Deferred(load func() (*Bundle, error)) *Bundle {
+	b.key = func() (crypto.Signer, error) {
+		loaded, err := load()
+		if err != nil {
+			return nil, err
+		}
+		if loaded.Certificate.Thumbprint != b.Certificate.Thumbprint {
+			return nil, fmt.Errorf("%s is no longer there: %s is in its place", b, loaded)
+		}
+		return loaded.key()
+	}
+	return &b
 }
 
 // String returns the certificate's short thumbprint, its subject and its origin.

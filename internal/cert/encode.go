@@ -28,7 +28,11 @@ func (b *Bundle) Encode(windowsBuild int, provider string, password []byte) ([]b
 	if windowsBuild >= buildAES {
 		encoder = pkcs12.Modern2023
 	}
-	plain, err := encoder.Encode(b.key(), b.leaf, b.chain, string(password))
+	key, err := b.key()
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", b, err)
+	}
+	plain, err := encoder.Encode(key, b.leaf, b.chain, string(password))
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", b, err)
 	}
@@ -37,6 +41,51 @@ func (b *Bundle) Encode(windowsBuild int, provider string, password []byte) ([]b
 		return nil, fmt.Errorf("name the key's provider in the PFX of %s: %w", b, err)
 	}
 	return named, nil
+}
+
+// atRestIterations is how often a guess of the password must be hashed, for each of the
+// MAC, the key and the certificates.
+//
+// Source: OWASP, Password Storage Cheat Sheet, PBKDF2-HMAC-SHA256.
+const atRestIterations = 600_000
+
+// EncodeAtRest makes a PFX of the certificate, its key and its chain for a file that
+// [Load] reads: AES-256, with keys derived from the password by PBKDF2-HMAC-SHA256, as
+// is that of the MAC (PBMAC1, RFC 9579). OpenSSL 3.4 reads it; no Windows is known to.
+func (b *Bundle) EncodeAtRest(password []byte) ([]byte, error) {
+	key, err := b.key()
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", b, err)
+	}
+	pfx, err := pkcs12.Modern2026.WithIterations(atRestIterations).Encode(key, b.leaf, b.chain, string(password))
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", b, err)
+	}
+	return pfx, nil
+}
+
+// IsStrong reports whether a PFX that [Load] has read is as hard to guess as one that
+// [Bundle.EncodeAtRest] makes: the weakest of its parts counts.
+func IsStrong(pfx []byte) bool {
+	file, safes, err := openPFX(pfx)
+	if err != nil || !isStrong(file.MacData.Mac.Algorithm, oidPBMAC1) {
+		return false
+	}
+	for _, safe := range safes {
+		if algorithm, err := safe.encryption(); err != nil || (algorithm != nil && !isStrong(*algorithm, oidPBES2)) {
+			return false
+		}
+		bags, err := safe.readBags()
+		if err != nil {
+			return false
+		}
+		for _, bag := range bags {
+			if algorithm, err := bag.encryption(); err != nil || (bag.holdsKey() && (algorithm == nil || !isStrong(*algorithm, oidPBES2))) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // NewPassword returns a password for one PFX: 26 letters and digits with at

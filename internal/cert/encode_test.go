@@ -37,14 +37,14 @@ func TestEncode(t *testing.T) {
 		for _, build := range []int{unknown, server2016, server2019, server2022} {
 			t.Run(fmt.Sprintf("build %d", build), func(t *testing.T) {
 				want := loadBundle(t)
-				got, err := cert.Load(encodeBundle(t, want, build), []byte(password))
+				got, err := cert.Load(t.Context(), encodeBundle(t, want, build), []byte(password))
 				if err != nil {
 					t.Fatal(err)
 				}
 				if diff := cmp.Diff(want.Certificate, got.Certificate); diff != "" {
 					t.Errorf("-want +got:\n%s", diff)
 				}
-				if _, err := cert.Load(encodeBundle(t, want, build), []byte("wrong")); !errors.Is(err, cert.ErrPassword) {
+				if _, err := cert.Load(t.Context(), encodeBundle(t, want, build), []byte("wrong")); !errors.Is(err, cert.ErrPassword) {
 					t.Errorf("with a wrong password: %v", err)
 				}
 			})
@@ -106,11 +106,11 @@ func TestLoad_OpenSSL(t *testing.T) {
 		} {
 			t.Run(name, func(t *testing.T) {
 				file := runOpenSSL(t, []byte(plain), append([]string{"pkcs12", "-export", "-in", "INPUT", "-passout", "pass:" + password}, options...)...)
-				got, err := cert.Load([]byte(file), []byte(password))
+				got, err := cert.Load(t.Context(), []byte(file), []byte(password))
 				if err != nil || len(got.Certificate.Chain) != 2 {
 					t.Fatalf("%v, %v", got, err)
 				}
-				again, err := cert.Load(encodeBundle(t, got, server2016), []byte(password))
+				again, err := cert.Load(t.Context(), encodeBundle(t, got, server2016), []byte(password))
 				if err != nil || again.Certificate.Thumbprint != got.Certificate.Thumbprint {
 					t.Errorf("encoded again: %v, %v", again, err)
 				}
@@ -126,7 +126,7 @@ func TestLoad_OpenSSL(t *testing.T) {
 		keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})
 		certPEM := runOpenSSL(t, keyPEM, "req", "-x509", "-md5", "-key", "INPUT", "-subj", "/CN=MD5")
 		file := runOpenSSL(t, append(keyPEM, certPEM...), "pkcs12", "-export", "-in", "INPUT", "-passout", "pass:"+password)
-		got, err := cert.Load([]byte(file), []byte(password))
+		got, err := cert.Load(t.Context(), []byte(file), []byte(password))
 		if err != nil || !got.Certificate.SelfSigned {
 			t.Errorf("got %v, %v", got, err)
 		}
@@ -198,7 +198,7 @@ func TestBundle(t *testing.T) {
 func loadBundle(t testing.TB) *cert.Bundle {
 	t.Helper()
 	leaf, middle, root := issueChain(t, nil)
-	bundle, err := cert.Load(encodePFX(t, leaf.key, leaf, middle, root), []byte(password))
+	bundle, err := cert.Load(t.Context(), encodePFX(t, leaf.key, leaf, middle, root), []byte(password))
 	if err != nil {
 		t.Fatal(err)
 	}

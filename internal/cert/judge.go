@@ -28,9 +28,9 @@ const minBits = 2048
 
 // question is what a check is asked: is this certificate suitable at that time?
 type question struct {
-	bundle   *Bundle
-	now      time.Time
-	leadTime time.Duration
+	bundle *Bundle
+	now    time.Time
+	policy farm.CertificatePolicy
 }
 
 // check returns a finding if one particular thing is wrong, else nil.
@@ -42,16 +42,17 @@ func allChecks() []check {
 		certificateNotYetValid, certificateExpired, certificateExpiresSoon,
 		keyNotRSA, keyTooShort, weakSignature, cannotSign,
 		chainExpired, chainExpiresSoon,
+		isCA, unexpected, otherUse, wildcard,
 	}
 }
 
 // Judge returns what is wrong with a certificate at the time now, by any clock.
-// Findings of severity [farm.Stop] make it unsuitable. That it expires within
-// leadTime of now is only a warning, because there may be no better one.
-func Judge(b *Bundle, now time.Time, leadTime time.Duration) []farm.Finding {
+// Findings of severity [farm.Stop] make it unsuitable. That it expires within the
+// policy's lead time of now is only a warning, because there may be no better one.
+func Judge(b *Bundle, now time.Time, policy farm.CertificatePolicy) []farm.Finding {
 	var findings []farm.Finding
 	for _, find := range allChecks() {
-		if finding := find(question{b, now, leadTime}); finding != nil {
+		if finding := find(question{b, now, policy}); finding != nil {
 			findings = append(findings, *finding)
 		}
 	}
@@ -84,7 +85,7 @@ func certificateExpired(q question) *farm.Finding {
 
 func certificateExpiresSoon(q question) *farm.Finding {
 	end := q.bundle.Certificate.NotAfter
-	if q.now.After(end) || q.now.Add(q.leadTime).Before(end) {
+	if q.now.After(end) || q.now.Add(q.policy.LeadTime).Before(end) {
 		return nil
 	}
 	return &farm.Finding{
@@ -177,7 +178,7 @@ func chainExpired(q question) *farm.Finding {
 
 func chainExpiresSoon(q question) *farm.Finding {
 	for _, c := range q.bundle.chain {
-		if !q.now.After(c.NotAfter) && !q.now.Add(q.leadTime).Before(c.NotAfter) {
+		if !q.now.After(c.NotAfter) && !q.now.Add(q.policy.LeadTime).Before(c.NotAfter) {
 			return &farm.Finding{
 				Code: CodeChainExpiresSoon, Severity: farm.Warn,
 				Text: fmt.Sprintf("the CA %s in the chain of %s expires on %s, within the lead time",

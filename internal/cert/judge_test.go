@@ -81,7 +81,7 @@ func TestJudge(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				root := issueCertificate(t, "Root CA", authorityKey(), nil, makeAuthority)
 				leaf := issueCertificate(t, "OOS S2S", c.key, root, c.change)
-				bundle, err := cert.Load(encodePFX(t, leaf.key, leaf, root), []byte(password))
+				bundle, err := cert.Load(t.Context(), encodePFX(t, leaf.key, leaf, root), []byte(password))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -114,7 +114,7 @@ func TestJudge(t *testing.T) {
 		} {
 			t.Run(name, func(t *testing.T) {
 				leaf := issueCertificate(t, "OOS S2S", rsaKey(), c.chain[0], nil)
-				bundle, err := cert.Load(encodePFX(t, leaf.key, leaf, c.chain...), []byte(password))
+				bundle, err := cert.Load(t.Context(), encodePFX(t, leaf.key, leaf, c.chain...), []byte(password))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -162,7 +162,7 @@ func TestSelfSigned(t *testing.T) {
 
 // judgeBundle returns the findings as one line each.
 func judgeBundle(b *cert.Bundle, now time.Time) (lines []string) {
-	for _, f := range cert.Judge(b, now, leadTime) {
+	for _, f := range cert.Judge(b, now, farm.CertificatePolicy{LeadTime: leadTime}) {
 		lines = append(lines, fmt.Sprintf("%s %s: %s: %s", f.Severity, f.Code, f.Text, f.Remedy))
 	}
 	return lines

@@ -2,6 +2,7 @@ package cert
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/x509"
 	"errors"
@@ -27,8 +28,12 @@ var (
 )
 
 // Load reads a certificate with its key and complete chain from a PFX. Its error
-// wraps one of the errors above and names the remedy.
-func Load(pfx, password []byte) (*Bundle, error) {
+// wraps one of the errors above and names the remedy, or is that of ctx, which ends it
+// before the work that opens the PFX: at most [maxIterations] for each of its parts.
+func Load(ctx context.Context, pfx, password []byte) (*Bundle, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	// A PFX holds passwords as 16-bit characters.
 	if bytes.ContainsFunc(password, func(r rune) bool { return r > 0xffff }) {
 		return nil, fmt.Errorf("%w: it holds characters that such a password cannot have: correct the password that the configuration names", ErrPassword)

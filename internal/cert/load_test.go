@@ -36,7 +36,7 @@ func TestLoad(t *testing.T) {
 			"with another CA":       encodePFX(t, leaf.key, stranger, root, leaf, middle),
 		} {
 			t.Run(name, func(t *testing.T) {
-				got, err := cert.Load(file, []byte(password))
+				got, err := cert.Load(t.Context(), file, []byte(password))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -51,7 +51,7 @@ func TestLoad(t *testing.T) {
 		for name, change := range map[string]func(*x509.Certificate){"not a CA": nil, "a CA": makeAuthority} {
 			t.Run(name, func(t *testing.T) {
 				self := issueCertificate(t, "OOS S2S", rsaKey(), nil, change)
-				got, err := cert.Load(encodePFX(t, self.key, self), []byte(password))
+				got, err := cert.Load(t.Context(), encodePFX(t, self.key, self), []byte(password))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -72,7 +72,7 @@ func TestLoad(t *testing.T) {
 		crossed := issueCertificate(t, "Root CA", authorityKey(), older, makeAuthority)
 		// The path through a CA whose own issuer is missing leads nowhere.
 		deadEnd := issueCertificate(t, "Issuing CA", authorityKey(), issueCertificate(t, "Gone CA", shortKey(), nil, makeAuthority), makeAuthority)
-		got, err := cert.Load(encodePFX(t, leaf.key, leaf, deadEnd, crossed, middle, older, root), []byte(password))
+		got, err := cert.Load(t.Context(), encodePFX(t, leaf.key, leaf, deadEnd, crossed, middle, older, root), []byte(password))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +84,7 @@ func TestLoad(t *testing.T) {
 
 	t.Run("a chain signed with SHA-1 is a chain", func(t *testing.T) {
 		leaf, middle, root := issueChain(t, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA1WithRSA })
-		got, err := cert.Load(encodePFX(t, leaf.key, leaf, middle, root), []byte(password))
+		got, err := cert.Load(t.Context(), encodePFX(t, leaf.key, leaf, middle, root), []byte(password))
 		if err != nil || len(got.Certificate.Chain) != 2 {
 			t.Errorf("got %v, %v", got, err)
 		}
@@ -93,7 +93,7 @@ func TestLoad(t *testing.T) {
 	t.Run("a leaf cannot issue", func(t *testing.T) {
 		leaf, _, root := issueChain(t, nil)
 		forged := issueCertificate(t, "Forged", shortKey(), &testIdentity{leaf.cert, leaf.key}, nil)
-		if _, err := cert.Load(encodePFX(t, shortKey(), forged, leaf, root), []byte(password)); !errors.Is(err, cert.ErrNoChain) {
+		if _, err := cert.Load(t.Context(), encodePFX(t, shortKey(), forged, leaf, root), []byte(password)); !errors.Is(err, cert.ErrNoChain) {
 			t.Errorf("got %v; want %v", err, cert.ErrNoChain)
 		}
 	})
@@ -116,7 +116,7 @@ func TestLoad(t *testing.T) {
 		} {
 			t.Run(want, func(t *testing.T) {
 				self := issueCertificate(t, "", rsaKey(), nil, func(c *x509.Certificate) { c.Subject = name })
-				got, err := cert.Load(encodePFX(t, self.key, self), []byte(password))
+				got, err := cert.Load(t.Context(), encodePFX(t, self.key, self), []byte(password))
 				if err != nil || got.Certificate.Subject != want {
 					t.Errorf("got %v, %v; want %s", got, err, want)
 				}
@@ -192,7 +192,7 @@ func TestLoad_Refused(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := cert.Load(c.file, []byte(c.password))
+			_, err := cert.Load(t.Context(), c.file, []byte(c.password))
 			if !errors.Is(err, c.want) {
 				t.Errorf("got %v; want %v", err, c.want)
 			} else if c.text != "" && err.Error() != c.text {
@@ -227,7 +227,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add(plain, "")
 	reasons := []error{cert.ErrUnreadable, cert.ErrPassword, cert.ErrNoKey, cert.ErrNoChain, cert.ErrManyLeaves}
 	f.Fuzz(func(t *testing.T, file []byte, password string) {
-		bundle, err := cert.Load(file, []byte(password))
+		bundle, err := cert.Load(t.Context(), file, []byte(password))
 		if err == nil {
 			if len(bundle.Certificate.DER) == 0 || bundle.Certificate.SelfSigned == (len(bundle.Certificate.Chain) > 0) {
 				t.Errorf("accepted an incomplete certificate: %+v", bundle.Certificate)

@@ -56,32 +56,37 @@ var (
 	oidProvider = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 17, 1}
 )
 
-// maxIterations bounds the work that a file can demand before its password is
-// verified. Windows and OpenSSL write about 2,000.
-const maxIterations = 10_000_000
-
-// countKeys checks the structure that can be read without the password, and counts
-// the keys.
+// countKeys checks the structure that can be read without the password, and the work
+// that it demands, and counts the keys.
 func countKeys(der []byte) (keys int, err error) {
 	file, safes, err := openPFX(der)
 	if err != nil {
 		return 0, err
 	}
-	switch {
-	case len(file.MacData.Mac.Algorithm.Algorithm) == 0:
+	if len(file.MacData.Mac.Algorithm.Algorithm) == 0 {
 		return 0, errors.New("it has no MAC, so its password proves nothing")
-	case file.MacData.Iterations < 1 || file.MacData.Iterations > maxIterations:
-		return 0, fmt.Errorf("%d iterations of its MAC", file.MacData.Iterations)
+	}
+	if err := file.MacData.checkWork(); err != nil {
+		return 0, err
 	}
 	for _, safe := range safes {
+		algorithm, err := safe.encryption()
+		if err := checkEncryption("certificates", algorithm, err); err != nil {
+			return 0, err
+		}
 		bags, err := safe.readBags()
 		if err != nil {
 			return 0, err
 		}
 		for _, bag := range bags {
-			if bag.holdsKey() {
-				keys++
+			if !bag.holdsKey() {
+				continue
 			}
+			algorithm, err := bag.encryption()
+			if err := checkEncryption("key", algorithm, err); err != nil {
+				return 0, err
+			}
+			keys++
 		}
 	}
 	return keys, nil

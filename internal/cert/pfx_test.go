@@ -59,7 +59,7 @@ func TestLoad_Hostile(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-		_, err := Load(der, []byte("password"))
+		_, err := Load(t.Context(), der, []byte("password"))
 		want := "more than one certificate in the PFX: it holds 2 private keys: export one certificate to one file"
 		if !errors.Is(err, ErrManyLeaves) || err.Error() != want {
 			t.Errorf("got %v; want %s", err, want)
@@ -68,7 +68,7 @@ func TestLoad_Hostile(t *testing.T) {
 
 	t.Run("a PFX that demands endless work is refused at once", func(t *testing.T) {
 		der := changePFX(t, func(file *pfxFile, _ []contentInfo) { file.MacData.Iterations = 1<<31 - 1 })
-		_, err := Load(der, []byte("password"))
+		_, err := Load(t.Context(), der, []byte("password"))
 		want := "unreadable PFX: 2147483647 iterations of its MAC: export it again with its key and its chain"
 		if !errors.Is(err, ErrUnreadable) || err.Error() != want {
 			t.Errorf("got %v; want %s", err, want)

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -14,6 +16,7 @@ func (r *reader) readCertificate(n node) (farm.CertificatePolicy, Source) {
 		"name":       {read: func(n node) { policy.Name, _ = r.readName(n, maxName) }},
 		"source":     {required: "write directory or selfSigned below it", read: func(n node) { source = r.readSource(n) }},
 		"leadTime":   {read: func(n node) { policy.LeadTime = r.readDuration(n) }},
+		"expect":     {read: func(n node) { policy.Expect = r.readExpectation(n) }},
 		"exportable": {read: func(n node) { policy.Exportable = r.readFlag(n) }},
 		"events": {read: func(n node) {
 			r.readList(n, func(n node) { policy.Events = append(policy.Events, r.readEventMatch(n)) })
@@ -22,7 +25,78 @@ func (r *reader) readCertificate(n node) (farm.CertificatePolicy, Source) {
 	if s := source.SelfSigned; s != nil && s.ValidFor > 0 && s.ValidFor <= policy.LeadTime {
 		r.addProblem(n, "make validFor longer than leadTime", "certificates would be valid for no longer than the lead time")
 	}
+	if e := policy.Expect; source.SelfSigned != nil && (e.Issuer != "" || e.Subject != "") {
+		r.addProblem(n, "remove issuer and subject", "a self-signed source makes its certificates itself: the subject is that of the source, and there is no issuer")
+	}
+	r.checkFolder(n, source, policy.Expect)
 	return policy, source
+}
+
+// checkFolder reports a folder that another farm has too: a certificate that is put
+// there for one of them is the newest for both.
+func (r *reader) checkFolder(n node, s Source, expect farm.Expectation) {
+	path, isOwn := "", s.SelfSigned != nil
+	if isOwn {
+		path = s.SelfSigned.Path
+	} else if s.Directory != nil {
+		path = s.Directory.Path
+	}
+	if path == "" {
+		return
+	}
+	first, taken := r.folders[path]
+	switch {
+	case !taken:
+		r.folders[path] = folderUse{n.Line, isOwn, expect.Subject != ""}
+	case isOwn || first.isOwn:
+		r.addProblem(n, "give each farm a folder of its own", "the folder of its certificates is already used on line %d", first.line)
+	case expect.Subject == "" || !first.pinned:
+		r.addWarning(n, "give each farm a folder of its own, or pin the subjects of both by certificate.expect.subject",
+			"the folder of its certificates is also that of the farm on line %d: a certificate for one is taken for the other", first.line)
+	}
+}
+
+// folderUse is the first use of a folder of certificates.
+type folderUse struct {
+	line int
+	// isOwn reports whether farmtrust fills it, pinned whether the farm takes but one
+	// subject from it.
+	isOwn, pinned bool
+}
+
+func (r *reader) readExpectation(n node) (e farm.Expectation) {
+	words := slices.Sorted(maps.Keys(farm.ExtendedKeyUsages))
+	r.readMapping(n, fields{
+		"issuer":  {read: func(n node) { e.Issuer, _ = r.readText(n) }},
+		"subject": {read: func(n node) { e.Subject = r.readSubjectPattern(n) }},
+		"keyUsage": {read: func(n node) {
+			r.readList(n, func(n node) { e.KeyUsage = append(e.KeyUsage, r.readUsage(n, farm.KeyUsages)) })
+		}},
+		"extendedKeyUsage": {read: func(n node) {
+			r.readList(n, func(n node) { e.ExtendedKeyUsage = append(e.ExtendedKeyUsage, r.readUsage(n, words)) })
+		}},
+	})
+	return e
+}
+
+// readSubjectPattern reads a distinguished name, in which * may stand for a part of a
+// value. A name without = would match no certificate.
+func (r *reader) readSubjectPattern(n node) string {
+	name, ok := r.readText(n)
+	if ok && !strings.Contains(name, "=") {
+		r.addProblem(n, "write the whole name as Windows shows it, such as CN=OOS S2S *, O=Contoso", "is not a distinguished name")
+	}
+	return name
+}
+
+// readUsage reads one of the known words, or an OID.
+func (r *reader) readUsage(n node, known []string) string {
+	word, ok := r.readText(n)
+	isOID := strings.Trim(word, "0123456789.") == "" && strings.Contains(word, ".")
+	if ok && !isOID && !slices.Contains(known, word) {
+		r.addProblem(n, suggestWord(word, known, "the uses"), "%q is not a use of keys", word)
+	}
+	return word
 }
 
 func (r *reader) readSource(n node) (s Source) {
@@ -33,10 +107,6 @@ func (r *reader) readSource(n node) (s Source) {
 		}},
 		"selfSigned": {read: func(n node) {
 			s.SelfSigned = r.readSelfSigned(n)
-			if first, taken := r.selfSignedPaths[s.SelfSigned.Path]; taken && s.SelfSigned.Path != "" {
-				r.addProblem(n, "give each farm a folder of its own", "the folder is already used on line %d", first)
-			}
-			r.selfSignedPaths[s.SelfSigned.Path] = n.Line
 		}},
 	})
 	if n.isMapping() && (s.Directory == nil) == (s.SelfSigned == nil) {

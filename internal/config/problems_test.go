@@ -79,7 +79,7 @@ func TestLoad_Problems(t *testing.T) {
 			"farms:", "worker: {concurrentCalls: 0}\nfarms:",
 			"1: worker.concurrentCalls: must be a whole number within bounds: write a number from 1 to 1000",
 		},
-		"no farms": {"farms:", "farms: []\nx:", "1: farms: is an empty list: name at least one\n2: x: unknown field: the fields here are approvers, connections, farms, site, worker"},
+		"no farms": {"farms:", "farms: []\nx:", "1: farms: is an empty list: name at least one\n2: x: unknown field: the fields here are approvers, connections, farms, keys, site, worker"},
 		"office without servers": {
 			"servers: [oos-01], ", "",
 			"3: farms[0].office.servers: missing: name every machine of the Office Online Server farm",
@@ -212,7 +212,7 @@ func TestLoad_Problems(t *testing.T) {
 		"self-signed folder used by two farms": {
 			"directory: {path: pfx, password: file:pfx.txt}}\nconnections:",
 			"selfSigned: {path: pfx, password: file:pfx.txt}}\n" + strings.Replace(secondFarm, "directory", "selfSigned", 1) + "connections:",
-			"13: farms[1].certificate.source.selfSigned: the folder is already used on line 7: give each farm a folder of its own",
+			"13: farms[1].certificate: the folder of its certificates is already used on line 7: give each farm a folder of its own",
 		},
 		"lead time that is not a duration": {
 			"      source:", "      leadTime: a month\n      source:",
@@ -298,8 +298,8 @@ func TestLoad_WholeFileProblems(t *testing.T) {
 		{"empty file", "", empty},
 		{"file with only a comment", "# nothing\n", empty},
 		{"file with only a byte order mark", "\xff\xfe", empty},
-		{"list", "- a\n", "1: must be a mapping, but is a list: write these fields below it: approvers, connections, farms, site, worker"},
-		{"single word", "farms", "1: must be a mapping, but is a single value: write these fields below it: approvers, connections, farms, site, worker"},
+		{"list", "- a\n", "1: must be a mapping, but is a list: write these fields below it: approvers, connections, farms, keys, site, worker"},
+		{"single word", "farms", "1: must be a mapping, but is a single value: write these fields below it: approvers, connections, farms, keys, site, worker"},
 		{"empty mapping", "{}", "1: connections: missing: define how to connect to the servers\n1: farms: missing: name at least one farm"},
 		{"control character", "a: \x01", "1: invalid YAML: control characters are not allowed: correct the syntax at or just above this line"},
 		{"file over 1 MiB", strings.Repeat(" ", config.MaxSize+1), "1: the file is larger than 1 MiB: split it into one file per worker"},

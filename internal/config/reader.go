@@ -24,22 +24,22 @@ type reader struct {
 	problems     Problems
 	warnings     Problems
 	// What has been read so far, for the checks across the file. The maps hold
-	// line numbers, except for connectedBy and fourEyes, which hold what was written.
-	farmsRead       int
-	farmNames       map[string]int
-	selfSignedPaths map[string]int
-	placements      []placement
-	connectedBy     map[string]node
-	approvers       node
-	people          []node
-	personFarms     []node
-	fourEyes        map[string]node
+	// line numbers, except for folders, connectedBy and fourEyes, which hold what was written.
+	farmsRead   int
+	farmNames   map[string]int
+	folders     map[string]folderUse
+	placements  []placement
+	connectedBy map[string]node
+	approvers   node
+	people      []node
+	personFarms []node
+	fourEyes    map[string]node
 }
 
 func newReader(file string) *reader {
 	return &reader{
 		file: file, folder: filepath.Dir(file),
-		farmNames: map[string]int{}, selfSignedPaths: map[string]int{}, connectedBy: map[string]node{}, fourEyes: map[string]node{},
+		farmNames: map[string]int{}, folders: map[string]folderUse{}, connectedBy: map[string]node{}, fourEyes: map[string]node{},
 	}
 }
 

@@ -105,6 +105,8 @@ type CertificatePolicy struct {
 	LeadTime time.Duration `json:"leadTime"`
 	// Exportable marks imported keys as exportable; by default they are not.
 	Exportable bool `json:"exportable,omitempty"`
+	// Expect pins what the certificate must be like.
+	Expect Expectation `json:"expect,omitzero"`
 	// Events match the expiry events that concern this farm's certificate.
 	Events []EventMatch `json:"events,omitempty"`
 }
@@ -149,6 +151,8 @@ type RotationPolicy struct {
 	KeepOldFor time.Duration `json:"keepOldFor"`
 	// InspectionInterval is how often the controller inspects the farm.
 	InspectionInterval time.Duration `json:"inspectionInterval"`
+	// WatchInterval is how often the controller looks what the SharePoint farms trust.
+	WatchInterval time.Duration `json:"watchInterval,omitempty"`
 }
 
 // OnFailure is what follows when the retries of a step run out.

@@ -88,7 +88,7 @@ func TestIssueCertificate(t *testing.T) {
 		if newest.Certificate.Thumbprint != issued.Thumbprint {
 			t.Errorf("the newest certificate is %s, issued was %s", newest.Certificate.Thumbprint, issued.Thumbprint)
 		}
-		if findings := farm.Stops(cert.Judge(newest, time.Now(), time.Hour)); len(findings) > 0 {
+		if findings := farm.Stops(cert.Judge(newest, time.Now(), farm.CertificatePolicy{LeadTime: time.Hour})); len(findings) > 0 {
 			t.Errorf("it is unfit: %v", findings)
 		}
 	}

@@ -48,7 +48,7 @@ func operate(t testing.TB, testFarm *farmsim.Farm, path string) *operator {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bundle, err := cert.Load(content, password)
+	bundle, err := cert.Load(t.Context(), content, password)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func newCertificate(t *testing.T, name string) testCertificate {
 func newCertificateFor(t *testing.T, name, provider string, hosts ...string) testCertificate {
 	t.Helper()
 	c := newCertificateIn(t, name, pkcs12.Modern, pfxPassword, hosts...)
-	bundle, err := cert.Load(c.pfx, []byte(pfxPassword))
+	bundle, err := cert.Load(t.Context(), c.pfx, []byte(pfxPassword))
 	if err != nil {
 		t.Fatal(err)
 	}

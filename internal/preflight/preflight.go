@@ -85,7 +85,7 @@ func openSource(ctx context.Context, place string, f config.Farm, now time.Time)
 	case err != nil:
 		return []farm.Finding{stop(CodeCertificate, place, err)}
 	}
-	findings := cert.Judge(newest, now, f.Certificate.LeadTime)
+	findings := cert.Judge(newest, now, f.Certificate)
 	for i := range findings {
 		findings[i].Text = place + ": " + findings[i].Text
 	}

@@ -52,6 +52,12 @@ func CheckPrivate(path string) error {
 // ReadPrivate reads a file that is kept from others, see [CheckPrivate]; one that is
 // larger than limit bytes is cut after one byte more.
 func ReadPrivate(path string, limit int64) ([]byte, error) {
+	switch info, err := os.Stat(path); {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
 	if err := CheckPrivate(path); err != nil {
 		return nil, err
 	}

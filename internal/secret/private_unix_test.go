@@ -161,7 +161,7 @@ func TestResolve_Exposed(t *testing.T) {
 		}()
 		select {
 		case err := <-done:
-			want := "read secret file:" + path + ": " + path + " is neither a regular file nor a folder"
+			want := "read secret file:" + path + ": " + path + " is not a regular file"
 			if err == nil || err.Error() != want {
 				t.Errorf("got %v; want %s", err, want)
 			}

@@ -3,9 +3,10 @@ package source
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,13 +24,20 @@ const maxFile = 1 << 20
 
 // Directory reads certificates from the *.pfx and *.p12 files of a folder. A file
 // that cannot be used is an error that names it, and is never skipped: it is
-// probably the new certificate, and without it the old one would seem newest.
+// probably the new certificate, and without it the old one would seem newest. The
+// folder and its files must be kept from others, see [secret.CheckPrivate]: who can
+// write there chooses the farm's certificate.
 type Directory struct {
 	Path string
 	// Password opens every file; it is re-read on every use.
 	Password secret.Ref
+	// Opened remembers what was read, apart from keys; nil reads all files each time.
+	Opened *Opened
 	// Now is the clock; nil means [time.Now].
 	Now func() time.Time
+
+	// strengthen replaces files that are easier to guess than those that are made here.
+	strengthen bool
 }
 
 // Newest implements [Source].
@@ -38,6 +46,26 @@ func (d Directory) Newest(ctx context.Context) (*cert.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
+	return d.newestOf(all)
+}
+
+// Replacement implements [Source].
+func (d Directory) Replacement(ctx context.Context, compromised farm.Thumbprint) (*cert.Bundle, error) {
+	all, err := d.readAll(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return d.newestOf(without(all, compromised))
+}
+
+// Forget implements [Source]: the files are of whoever put them there.
+func (d Directory) Forget(context.Context, farm.Thumbprint) (bool, error) { return false, nil }
+
+func without(all []*cert.Bundle, thumbprint farm.Thumbprint) []*cert.Bundle {
+	return slices.DeleteFunc(slices.Clone(all), func(b *cert.Bundle) bool { return b.Certificate.Thumbprint == thumbprint })
+}
+
+func (d Directory) newestOf(all []*cert.Bundle) (*cert.Bundle, error) {
 	newest, ok := newestAt(all, d.currentTime())
 	if !ok {
 		return nil, fmt.Errorf("%w in %s: %s: put a new PFX there", ErrNone, d.Path, whyNone(all, d.currentTime()))
@@ -105,8 +133,11 @@ func byStart(a, b *cert.Bundle) int {
 // with one error that names those that it could not.
 func (d Directory) readAll(ctx context.Context) ([]*cert.Bundle, error) {
 	entries, err := os.ReadDir(d.Path)
+	if err == nil {
+		err = secret.CheckPrivate(d.Path)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("read certificates: %w: make that folder readable for the worker, or correct the path of the farm's certificate source", err)
+		return nil, fmt.Errorf("read certificates: %w: make that folder readable for the worker alone, or correct the path of the farm's certificate source", err)
 	}
 	password, err := d.Password.Resolve()
 	if err != nil {
@@ -114,6 +145,7 @@ func (d Directory) readAll(ctx context.Context) ([]*cert.Bundle, error) {
 	}
 	var all []*cert.Bundle
 	var problems []error
+	seen := map[[sha256.Size]byte]bool{}
 	for _, entry := range entries {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("read certificates of %s: %w", d.Path, err)
@@ -122,13 +154,24 @@ func (d Directory) readAll(ctx context.Context) ([]*cert.Bundle, error) {
 			continue
 		}
 		path := filepath.Join(d.Path, entry.Name())
-		bundle, err := loadFile(path, password)
+		content, err := readFile(path)
 		if err != nil {
-			problems = append(problems, err)
+			problems = append(problems, fmt.Errorf("read certificate: %w", err))
 			continue
+		}
+		digest := digestOf(content, password)
+		seen[digest] = true
+		bundle, ok := d.Opened.find(digest)
+		if !ok {
+			if bundle, err = d.load(ctx, path, content, password); err != nil {
+				problems = append(problems, err)
+				continue
+			}
+			d.Opened.keep(digest, bundle)
 		}
 		all = append(all, bundle)
 	}
+	d.Opened.forgetOthers(seen)
 	return all, errors.Join(problems...)
 }
 
@@ -137,38 +180,48 @@ func isPFX(name string) bool {
 	return !strings.HasPrefix(name, ".") && (extension == ".pfx" || extension == ".p12")
 }
 
-func loadFile(path string, password secret.Value) (*cert.Bundle, error) {
-	content, err := readFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read certificate: %w", err)
-	}
-	bundle, err := cert.Load(content, password.Bytes())
+// digestOf tells whether a file is the one that was opened before, with the same
+// password. The length keeps the two parts apart.
+func digestOf(content []byte, password secret.Value) [sha256.Size]byte {
+	secretBytes := password.Bytes()
+	all := binary.BigEndian.AppendUint64(nil, uint64(len(secretBytes)))
+	return sha256.Sum256(slices.Concat(all, secretBytes, content))
+}
+
+// load opens a PFX. Its key is read again when it is needed.
+func (d Directory) load(ctx context.Context, path string, content []byte, password secret.Value) (*cert.Bundle, error) {
+	bundle, err := cert.Load(ctx, content, password.Bytes())
 	if err != nil {
 		if errors.Is(err, cert.ErrPassword) {
 			err = fmt.Errorf("%w; or, if it is an old one with another password, move it away", err)
 		}
 		return nil, fmt.Errorf("read certificate %s: %w", path, err)
 	}
+	if d.strengthen && !cert.IsStrong(content) {
+		if err := replaceWeak(path, bundle, password); err != nil {
+			return nil, err
+		}
+	}
 	bundle.Origin = filepath.Base(path)
-	return bundle, nil
+	return bundle.Deferred(func() (*cert.Bundle, error) { return d.reload(path) }), nil
 }
 
-// readFile reads a regular file of at most [maxFile] bytes; opening a named pipe
-// could block indefinitely.
+// reload reads a file again, for its key.
+func (d Directory) reload(path string) (*cert.Bundle, error) {
+	password, err := d.Password.Resolve()
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	content, err := readFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read certificate: %w", err)
+	}
+	return cert.Load(context.Background(), content, password.Bytes())
+}
+
+// readFile reads a file of at most [maxFile] bytes that is kept from others.
 func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file: move it away", path)
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	content, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	content, err := secret.ReadPrivate(path, maxFile)
 	if err != nil {
 		return nil, err
 	}

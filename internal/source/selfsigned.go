@@ -12,6 +12,7 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/cert"
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/secret"
 )
 
 const (
@@ -20,15 +21,13 @@ const (
 	// backdate makes a new certificate valid on servers whose clocks are behind;
 	// Active Directory tolerates five minutes between clocks.
 	backdate = 10 * time.Minute
-	// anyBuild is an unknown build of Windows: the files can be imported by hand
-	// on every server.
-	anyBuild = 0
 )
 
 // SelfSigned is a [Directory] that makes a new self-signed certificate when
-// none is valid for longer than the lead time. Files that it makes are for
-// the current user alone and appear whole or not at all; several workers on
-// one folder agree on one certificate.
+// none is valid for longer than the lead time, or when one is compromised. Files that
+// it makes are for the current user alone, encrypted as [cert.Bundle.EncodeAtRest] says,
+// and appear whole or not at all; several workers on one folder agree on one
+// certificate.
 type SelfSigned struct {
 	// Directory is the folder; its password also protects new files.
 	Directory
@@ -45,25 +44,84 @@ type SelfSigned struct {
 
 // Newest implements [Source].
 func (s SelfSigned) Newest(ctx context.Context) (*cert.Bundle, error) {
-	if err := os.MkdirAll(s.Path, 0o700); err != nil {
-		return nil, fmt.Errorf("make a folder for certificates: %w", err)
-	}
-	now := s.currentTime()
 	all, err := s.readAll(ctx)
 	if err != nil {
 		return nil, err
 	}
+	now := s.currentTime()
 	if newest, ok := newestAt(all, now); ok && newest.Certificate.NotAfter.After(now.Add(s.LeadTime)) {
 		return newest, nil
 	}
-	bundle, err := s.createCertificate(now, filepath.Join(s.Path, nameAfter(all)))
-	if errors.Is(err, fs.ErrExist) { // by another worker
-		return s.Directory.Newest(ctx)
-	}
+	return s.makeAfter(ctx, all, "")
+}
+
+// Replacement implements [Source].
+func (s SelfSigned) Replacement(ctx context.Context, compromised farm.Thumbprint) (*cert.Bundle, error) {
+	all, err := s.readAll(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if newest, ok := newestAt(all, s.currentTime()); ok && newest.Certificate.Thumbprint != compromised {
+		return newest, nil
+	}
+	return s.makeAfter(ctx, all, compromised)
+}
+
+// readAll makes the folder, and replaces files of earlier versions that are weak.
+func (s SelfSigned) readAll(ctx context.Context) ([]*cert.Bundle, error) {
+	if err := secret.MakeFolder(s.Path); err != nil {
+		return nil, fmt.Errorf("make a folder for certificates: %w", err)
+	}
+	folder := s.Directory
+	folder.strengthen = true
+	return folder.readAll(ctx)
+}
+
+// makeAfter makes the certificate that follows those there are. Another worker may have
+// made it already.
+func (s SelfSigned) makeAfter(ctx context.Context, all []*cert.Bundle, compromised farm.Thumbprint) (*cert.Bundle, error) {
+	bundle, err := s.createCertificate(s.currentTime(), filepath.Join(s.Path, nameAfter(all)))
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return s.Directory.Replacement(ctx, compromised)
+	case err != nil:
 		return nil, fmt.Errorf("make a self-signed certificate: %w", err)
 	}
 	return bundle, nil
+}
+
+// Forget implements [Source].
+func (s SelfSigned) Forget(ctx context.Context, old farm.Thumbprint) (bool, error) {
+	all, err := s.readAll(ctx)
+	if err != nil {
+		return false, err
+	}
+	if newest, ok := newestAt(all, s.currentTime()); ok && newest.Certificate.Thumbprint == old {
+		return false, fmt.Errorf("destroy %s: it is the newest certificate of the farm", newest)
+	}
+	for _, b := range all {
+		if b.Certificate.Thumbprint != old {
+			continue
+		}
+		if err := os.Remove(filepath.Join(s.Path, b.Origin)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, fmt.Errorf("destroy %s: %w", b, err)
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// replaceWeak writes the file of a certificate anew, as hard to guess as those that are
+// made now. Versions before 2026-11 wrote 3DES with a MAC of one iteration.
+func replaceWeak(path string, b *cert.Bundle, password secret.Value) error {
+	strong, err := b.EncodeAtRest(password.Bytes())
+	if err == nil {
+		err = secret.Replace(path, strong)
+	}
+	if err != nil {
+		return fmt.Errorf("encrypt %s anew: %w", path, err)
+	}
+	return nil
 }
 
 // nameAfter names the file of the certificate that follows those there are.
@@ -89,24 +147,9 @@ func (s SelfSigned) createCertificate(now time.Time, path string) (*cert.Bundle,
 	if err != nil {
 		return nil, err
 	}
-	pfx, err := bundle.Encode(anyBuild, farm.KeyProvider, password.Bytes())
+	pfx, err := bundle.EncodeAtRest(password.Bytes())
 	if err != nil {
 		return nil, err
 	}
-	return bundle, createAtomically(path, pfx)
-}
-
-// createAtomically makes a file that readers see whole or not at all. It never
-// replaces another: a hard link fails where a rename would replace.
-func createAtomically(path string, content []byte) (err error) {
-	temporary, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.Remove(temporary.Name())) }()
-	_, writeErr := temporary.Write(content)
-	if err := errors.Join(writeErr, temporary.Sync(), temporary.Close()); err != nil {
-		return err
-	}
-	return os.Link(temporary.Name(), path)
+	return bundle, secret.Create(path, pfx)
 }

@@ -1,5 +1,5 @@
 // Package source provides certificates: from a directory of PFX files, or from one
-// in which it makes self-signed certificates itself.
+// in which it makes self-signed certificates itself, and destroys old ones.
 //
 // It does not judge whether a certificate is suitable for a farm, and it logs
 // nothing, because it reads private keys.
@@ -33,4 +33,12 @@ type Source interface {
 	// Find returns the certificate with that thumbprint, valid or not. Its error
 	// wraps [ErrNotFound] when there is none.
 	Find(ctx context.Context, thumbprint farm.Thumbprint) (*cert.Bundle, error)
+	// Replacement is [Source.Newest] for a farm whose certificate is compromised: it
+	// returns another one. A source that makes its certificates makes a new one when
+	// the compromised one is the newest.
+	Replacement(ctx context.Context, compromised farm.Thumbprint) (*cert.Bundle, error)
+	// Forget destroys what a source that makes its certificates keeps of one that no
+	// farm has any longer, its key above all, and reports whether there was anything.
+	// It refuses the newest one.
+	Forget(ctx context.Context, old farm.Thumbprint) (bool, error)
 }

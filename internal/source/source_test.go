@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -99,7 +100,7 @@ func TestDirectory_Newest(t *testing.T) {
 		}
 		want := []string{
 			"read certificate " + d.Path + "/damaged.pfx: unreadable PFX: ",
-			"read certificate: " + d.Path + "/folder.pfx is not a regular file: move it away",
+			"read certificate: " + d.Path + "/folder.pfx is not a regular file",
 			"read certificate: " + d.Path + "/large.pfx is larger than 1 MiB: it is not a PFX with a certificate",
 		}
 		got := strings.Split(err.Error(), "\n")
@@ -153,6 +154,82 @@ func TestDirectory_Newest(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+func TestDirectory_Private(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]struct {
+		path func(source.Directory) string
+		mode fs.FileMode
+	}{
+		"the folder":   {func(d source.Directory) string { return d.Path }, 0o777},
+		"a file":       {func(d source.Directory) string { return filepath.Join(d.Path, "a.pfx") }, 0o644},
+		"the password": {func(d source.Directory) string { return strings.TrimPrefix(string(d.Password), "file:") }, 0o666},
+	} {
+		t.Run("open to others: "+name, func(t *testing.T) {
+			t.Parallel()
+			d := newDirectory(t, testTime)
+			d.Opened = &source.Opened{}
+			thumbprint := putCertificate(t, d, "a.pfx", testTime, day)
+			if newestOf(t, d).Thumbprint != thumbprint {
+				t.Fatal("not readable when all is private")
+			}
+			path := open.path(d)
+			if err := os.Chmod(path, open.mode); err != nil {
+				t.Fatal(err)
+			}
+			_, err := d.Newest(t.Context())
+			if !errors.Is(err, secret.ErrExposed) || !strings.Contains(err.Error(), path) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestDirectory_Opened(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t, testTime)
+	d.Opened = &source.Opened{}
+	first := putCertificate(t, d, "a.pfx", testTime.Add(-day), 10*day)
+	if got := newestOf(t, d).Thumbprint; got != first {
+		t.Fatalf("got %s", got)
+	}
+	// What changed counts at once: another file, another content, another password.
+	second := putCertificate(t, d, "a.pfx", testTime.Add(-time.Hour), 10*day)
+	if got := newestOf(t, d).Thumbprint; got != second {
+		t.Errorf("got %s, want that of the new content", got)
+	}
+	found, err := d.Find(t.Context(), second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	putCertificate(t, d, "a.pfx", testTime, 10*day)
+	if _, err := found.Encode(0, farm.KeyProvider, []byte("x")); err == nil || !strings.Contains(err.Error(), "is no longer there") {
+		t.Errorf("the key of another certificate was taken: %v", err)
+	}
+	d.Password = secretFile(t, "another")
+	if _, err := d.Newest(t.Context()); !errors.Is(err, cert.ErrPassword) {
+		t.Errorf("with another password: %v", err)
+	}
+}
+
+func TestDirectory_Replacement(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t, testTime)
+	older := putCertificate(t, d, "a.pfx", testTime.Add(-day), 10*day)
+	leaked := putCertificate(t, d, "b.pfx", testTime, 10*day)
+	if got, err := d.Replacement(t.Context(), leaked); err != nil || got.Certificate.Thumbprint != older {
+		t.Errorf("got %v, %v; want %s", got, err, older)
+	}
+	if gone, err := d.Forget(t.Context(), leaked); err != nil || gone {
+		t.Errorf("destroyed a file of somebody else: %v, %v", gone, err)
+	}
+	if err := os.Remove(filepath.Join(d.Path, "a.pfx")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := d.Replacement(t.Context(), leaked); !errors.Is(err, source.ErrNone) {
+		t.Errorf("got %v, %v", got, err)
+	}
 }
 
 func TestDirectory_Find(t *testing.T) {
@@ -216,6 +293,77 @@ func TestSelfSigned(t *testing.T) {
 			if err != nil || info.Mode().Perm()&0o077 != 0 {
 				t.Errorf("%s: mode %v, %v", path, info.Mode(), err)
 			}
+		}
+	})
+
+	t.Run("its files are as hard to guess as openssl says", func(t *testing.T) {
+		t.Parallel()
+		s := newSelfSigned(t)
+		newestOf(t, s)
+		assertStrong(t, filepath.Join(s.Path, "first.pfx"))
+	})
+
+	t.Run("a weak file of an earlier version is encrypted anew when it is read", func(t *testing.T) {
+		t.Parallel()
+		s := newSelfSigned(t)
+		s.Path = t.TempDir()
+		before := putCertificate(t, s.Directory, "first.pfx", testTime, s.ValidFor)
+		path := filepath.Join(s.Path, "first.pfx")
+		if weak := readFile(t, path); cert.IsStrong(weak) {
+			t.Fatal("the file is not weak")
+		}
+		if after := newestOf(t, s); after.Thumbprint != before {
+			t.Errorf("got %s, want %s", after.Thumbprint, before)
+		}
+		assertStrong(t, path)
+		if found, err := s.Find(t.Context(), before); err != nil {
+			t.Error(err)
+		} else if _, err := found.Encode(0, farm.KeyProvider, []byte("another")); err != nil {
+			t.Errorf("its key: %v", err)
+		}
+	})
+
+	t.Run("a compromised certificate is replaced at once, and once", func(t *testing.T) {
+		t.Parallel()
+		s := newSelfSigned(t)
+		leaked := newestOf(t, s).Thumbprint
+		s.Now = fixedClock(testTime.Add(time.Second))
+		first, err := s.Replacement(t.Context(), leaked)
+		if err != nil || first.Certificate.Thumbprint == leaked {
+			t.Fatalf("got %v, %v", first, err)
+		}
+		again, err := s.Replacement(t.Context(), leaked)
+		if err != nil || again.Certificate.Thumbprint != first.Certificate.Thumbprint {
+			t.Errorf("asked again: %v, %v; want %v", again, err, first)
+		}
+		if newest := newestOf(t, s); newest.Thumbprint != first.Certificate.Thumbprint {
+			t.Errorf("the newest is %s, want %v", newest.Thumbprint, first)
+		}
+	})
+
+	t.Run("an old key is destroyed, the newest never", func(t *testing.T) {
+		t.Parallel()
+		s := newSelfSigned(t)
+		old := newestOf(t, s).Thumbprint
+		if gone, err := s.Forget(t.Context(), old); err == nil || gone || !strings.Contains(err.Error(), "it is the newest certificate of the farm") {
+			t.Errorf("the newest: %v, %v", gone, err)
+		}
+		s.Now = fixedClock(testTime.Add(s.ValidFor - time.Hour))
+		newest := newestOf(t, s).Thumbprint
+		for _, want := range []bool{true, false} {
+			if gone, err := s.Forget(t.Context(), old); err != nil || gone != want {
+				t.Errorf("got %v, %v; want %v", gone, err, want)
+			}
+		}
+		if _, err := s.Find(t.Context(), old); !errors.Is(err, source.ErrNotFound) {
+			t.Errorf("the old one: %v", err)
+		}
+		if _, err := s.Find(t.Context(), newest); err != nil {
+			t.Error(err)
+		}
+		entries, err := os.ReadDir(s.Path)
+		if err != nil || len(entries) != 1 {
+			t.Errorf("the folder holds %v, %v", entries, err)
 		}
 	})
 
@@ -333,3 +481,30 @@ func assertNotExist(t *testing.T, err error, names ...string) {
 }
 
 func fixedClock(now time.Time) func() time.Time { return func() time.Time { return now } }
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// assertStrong checks how a PFX is encrypted, as OpenSSL reads it, where there is one.
+func assertStrong(t *testing.T, path string) {
+	t.Helper()
+	if !cert.IsStrong(readFile(t, path)) {
+		t.Errorf("%s is weak", path)
+	}
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("no openssl")
+	}
+	out, _ := exec.CommandContext(t.Context(), openssl, "pkcs12", "-in", path, "-info", "-noout", "-nomacver", "-passin", "pass:"+password).CombinedOutput()
+	for _, want := range []string{"PBES2, PBKDF2, AES-256-CBC, Iteration 600000, PRF hmacWithSHA256"} {
+		if strings.Count(string(out), want) != 2 {
+			t.Errorf("openssl says\n%s\nwant twice %s", out, want)
+		}
+	}
+}

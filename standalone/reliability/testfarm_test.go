@@ -163,7 +163,7 @@ func (s *testFarm) certificateFile(t *testing.T) (path, password string) {
 func (s *testFarm) importManually(t *testing.T) {
 	t.Helper()
 	path, password := s.certificateFile(t)
-	bundle, err := cert.Load(readFile(t, path), []byte(password))
+	bundle, err := cert.Load(t.Context(), readFile(t, path), []byte(password))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,7 +96,7 @@ func (p KeyPair) PFX(t testing.TB) []byte {
 // NamedPFX is a PFX that names the provider that S2S needs.
 func (p KeyPair) NamedPFX(t testing.TB) []byte {
 	t.Helper()
-	bundle, err := cert.Load(p.PFX(t), []byte(Password))
+	bundle, err := cert.Load(t.Context(), p.PFX(t), []byte(Password))
 	if err != nil {
 		t.Fatal(err)
 	}
