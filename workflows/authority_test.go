@@ -104,7 +104,7 @@ func TestRotateTrust_ApprovedByAPerson(t *testing.T) {
 	})
 	rotated := r.rotate().requireOutcome(farm.Verified)
 	decisions := rotated.Report.Decisions
-	if len(decisions) != 1 || decisions[0].By != "Ada" || !strings.HasPrefix(decisions[0].Verified, "SSH key SHA256:") || decisions[0].Proof != nil {
+	if len(decisions) != 1 || decisions[0].By != "Ada" || !strings.HasPrefix(decisions[0].Verified, "SSH key: SHA256:") || decisions[0].Proof != nil {
 		t.Errorf("the report says %+v", decisions)
 	}
 }

@@ -128,7 +128,7 @@ func (a *Authority) identify(ctx context.Context, s farm.Statement, p farm.Proof
 	}
 	for _, person := range a.Approvers.People {
 		if slices.ContainsFunc(person.Keys, key.Equal) {
-			return person, "SSH key " + key.Fingerprint(), nil
+			return person, "SSH key: " + key.Fingerprint(), nil
 		}
 	}
 	return config.Person{}, "", refuse("%s: the key %s is of nobody who is configured to decide", s.Action, key.Fingerprint())
@@ -151,7 +151,7 @@ func (a *Authority) identifyByToken(ctx context.Context, s farm.Statement, p far
 	subject := claims.Text(provider.Claim)
 	for _, person := range a.Approvers.People {
 		if subject != "" && person.Subject == subject {
-			return person, "token of " + provider.Issuer, nil
+			return person, "token: " + provider.Issuer, nil
 		}
 	}
 	return config.Person{}, "", refuse("%s: %.100q, in the claim %s of the token, is nobody who is configured to decide", s.Action, subject, provider.Claim)

@@ -121,7 +121,7 @@ func assertRefused(t *testing.T, err error, want string) {
 func TestASignedDecisionIsThePersonsWhoseKeyItIs(t *testing.T) {
 	h := newHouse(t, ada, brun)
 	given, err := h.authorize(approve, h.sign("Brun", approve, nonce), nil)
-	if err != nil || given.By != "Brun" || !strings.HasPrefix(given.How, "SSH key SHA256:") || !given.At.Equal(h.now) {
+	if err != nil || given.By != "Brun" || !strings.HasPrefix(given.How, "SSH key: SHA256:") || !given.At.Equal(h.now) {
 		t.Fatalf("got %+v, %v", given, err)
 	}
 	if err := h.Confirm(&given, approve, nil); err != nil {
@@ -369,7 +369,7 @@ func TestATokenIsForOneDecision(t *testing.T) {
 		given, err := h.authorize(approve, &farm.Proof{At: h.now, Nonce: nonce, Token: issued.Tokens[i]}, nil)
 		if want != "" {
 			assertRefused(t, err, want)
-		} else if err != nil || given.By != "Ada" || given.How != "token of "+provider.URL {
+		} else if err != nil || given.By != "Ada" || given.How != "token: "+provider.URL {
 			t.Errorf("got %+v, %v", given, err)
 		}
 	}
