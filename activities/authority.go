@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/farmtrust/farmtrust/internal/audit"
 	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
@@ -73,6 +75,9 @@ func (a *Activities) CheckDecision(ctx context.Context, in CheckDecisionInput) (
 		}
 		given, err = a.Authority.Authorize(ctx, statement, proof, in.Asked, given.FirstRun, info.WorkflowExecution.RunID+"/"+info.ActivityID)
 	}
+	if err := a.recordDecision(ctx, in, given, err); err != nil {
+		return farm.Authorization{}, err
+	}
 	switch {
 	case errors.Is(err, farm.ErrNotAuthorized):
 		return farm.Authorization{}, terminalError(NotAuthorized, "%s", strings.TrimPrefix(err.Error(), farm.ErrNotAuthorized.Error()+": "))
@@ -80,4 +85,21 @@ func (a *Activities) CheckDecision(ctx context.Context, in CheckDecisionInput) (
 		return farm.Authorization{}, fmt.Errorf("%s: %w", statement.Action, err)
 	}
 	return given, nil
+}
+
+// recordDecision writes to the audit log who has decided, or who was refused.
+func (a *Activities) recordDecision(ctx context.Context, in CheckDecisionInput, given farm.Authorization, refused error) error {
+	r := audit.Record{Event: audit.Decision, Farm: in.Farm, By: given.By, Verified: given.How, Outcome: "accepted"}
+	switch {
+	case in.Decision != nil:
+		d := in.Decision
+		r.Action, r.Server, r.Digest, r.Reason, r.By = string(d.Choice), d.Server, d.Digest, d.Reason, cmp.Or(r.By, d.By)
+	case in.Request != nil:
+		r.Action, r.Reason, r.By = string(in.Request.Kind), in.Request.Reason, cmp.Or(r.By, in.Request.By)
+	}
+	r.Verified = cmp.Or(r.Verified, "not verified")
+	if refused != nil {
+		r.Outcome, r.Detail = "refused", refused.Error()
+	}
+	return a.record(ctx, r)
 }
