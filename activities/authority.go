@@ -1,7 +1,6 @@
 package activities
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,31 +74,32 @@ func (a *Activities) CheckDecision(ctx context.Context, in CheckDecisionInput) (
 		}
 		given, err = a.Authority.Authorize(ctx, statement, proof, in.Asked, given.FirstRun, info.WorkflowExecution.RunID+"/"+info.ActivityID)
 	}
-	if err := a.recordDecision(ctx, in, given, err); err != nil {
-		return farm.Authorization{}, err
-	}
 	switch {
 	case errors.Is(err, farm.ErrNotAuthorized):
 		return farm.Authorization{}, terminalError(NotAuthorized, "%s", strings.TrimPrefix(err.Error(), farm.ErrNotAuthorized.Error()+": "))
 	case err != nil:
 		return farm.Authorization{}, fmt.Errorf("%s: %w", statement.Action, err)
 	}
+	if err := a.record(ctx, in.describe(given)); err != nil {
+		return farm.Authorization{}, err
+	}
 	return given, nil
 }
 
-// recordDecision writes to the audit log who has decided, or who was refused.
-func (a *Activities) recordDecision(ctx context.Context, in CheckDecisionInput, given farm.Authorization, refused error) error {
-	r := audit.Record{Event: audit.Decision, Farm: in.Farm, By: given.By, Verified: given.How, Outcome: "accepted"}
+// describe returns what the audit log says of a decision or a request, and of who made it
+// as far as that was found.
+func (in CheckDecisionInput) describe(given farm.Authorization) audit.Record {
+	r := audit.Record{Event: audit.Decision, Farm: in.Farm, Outcome: audit.Accepted, Verified: "not verified"}
 	switch {
 	case in.Decision != nil:
-		d := in.Decision
-		r.Action, r.Server, r.Digest, r.Reason, r.By = string(d.Choice), d.Server, d.Digest, d.Reason, cmp.Or(r.By, d.By)
+		r.Action, r.By, r.Reason, r.Digest, r.Server = string(in.Decision.Choice), in.Decision.By, in.Decision.Reason, in.Decision.Digest, in.Decision.Server
 	case in.Request != nil:
-		r.Action, r.Reason, r.By = string(in.Request.Kind), in.Request.Reason, cmp.Or(r.By, in.Request.By)
+		r.Action, r.By, r.Reason = string(in.Request.Kind), in.Request.By, in.Request.Reason
 	}
-	r.Verified = cmp.Or(r.Verified, "not verified")
-	if refused != nil {
-		r.Outcome, r.Detail = "refused", refused.Error()
+	if given.How != "" {
+		r.By, r.Verified = given.By, given.How
 	}
-	return a.record(ctx, r)
+	return r
 }
+
+func (in CheckDecisionInput) farmName() string { return in.Farm }
