@@ -57,9 +57,12 @@ func TestRollback_Forged(t *testing.T) {
 	}
 	t.Run("an older one, which the controller does not name", func(t *testing.T) {
 		before := f.sim.Trust()
-		r := f.newRun(t)
-		r.runs.given, r.runs.original = &farm.Snapshot{ID: "the controller's"}, "a later run"
-		defer func() { r.runs.original = "" }()
+		later := *f // with a worker that has not met the run of before
+		later.runs = &testRuns{given: &farm.Snapshot{ID: "the controller's"}, original: "a later run"}
+		later.activities = &activities.Activities{
+			Farms: f, Certificates: f, Runs: later.runs, Seals: f.activities.Seals, Remote: f.sim.Runner(), Now: time.Now, Poll: time.Millisecond,
+		}
+		r := later.newRun(t)
 		older := taken
 		in := workflows.RotateInput{Farm: farmsim.FarmName, Reason: "test", Intent: farm.Rollback, Snapshot: &older}
 		r.execute(workflows.RotateID(farmsim.FarmName), workflows.RotateTrust, in).requireOutcome(farm.Refused).
