@@ -50,9 +50,14 @@ type Activities struct {
 	Certificates Certificates
 	// Remote runs scripts on servers.
 	Remote powershell.Runner
+	// Logons lets refused passwords be sent once more.
+	Logons Logons
 	// Runs is what Temporal knows of the farm's runs; it is asked before any of them
 	// changes anything.
 	Runs Runs
+	// Audit is told what is decided and changed, before it happens; nil where no audit
+	// log is configured.
+	Audit Recorder
 	// Seals proves what a worker wrote that comes back through Temporal.
 	Seals *seal.Sealer
 	// Authority finds out who decides; nil believes every name, as a configuration without
@@ -242,6 +247,10 @@ func (a *Activities) Compare(_ context.Context, in CompareInput) (Comparison, er
 	findings, err := farm.ApplyAcceptances(found, in.Accepted)
 	if c.Findings = findings; err != nil {
 		c.NotAccepted = err.Error()
+	}
+	if size := farm.SizeOf(c); size > farm.MaxComparison {
+		return Comparison{}, terminalError(TooMuch, "what the servers show makes %d KiB of differences and findings, and %d KiB are kept: "+
+			"no farm in good order has so many; see farmtrust check %s for the server", size>>10, farm.MaxComparison>>10, in.Farm.Name)
 	}
 	return c, nil
 }

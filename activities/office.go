@@ -82,21 +82,18 @@ func (a *Activities) GrantKey(ctx context.Context, in ServerInput) (StepResult, 
 }
 
 // ExportCertificate reads the public certificate back from an office server and
-// checks that it is the target; if not, it fails with [WrongCertificate]. If so
-// configured, it also writes the certificate to a file there.
+// checks that it is the target; if not, it fails with [WrongCertificate].
 func (a *Activities) ExportCertificate(ctx context.Context, in ServerInput) (StepResult, error) {
-	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
+	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
-	done, err := runScript(ctx, a.Remote, t, powershell.ExportS2SCertificate{Thumbprint: string(in.Target.Thumbprint), Path: officeOf(f, in.Host).ExportTo})
+	done, err := runScript(ctx, a.Remote, t, powershell.ExportS2SCertificate{Thumbprint: string(in.Target.Thumbprint)})
 	switch {
 	case err != nil:
 		return StepResult{}, err
 	case !bytes.Equal(done.DER, in.Target.DER):
 		return StepResult{}, terminalError(WrongCertificate, "%s: the exported certificate (%s) is not the target (%s): another rotation or administrator is changing it", in.Host, farm.ThumbprintOf(done.DER).Short(), in.Target.Thumbprint.Short())
-	case done.Changed:
-		return a.reportChanged("public certificate is the target; written to %s", officeOf(f, in.Host).ExportTo), nil
 	}
 	return reportUnchanged("public certificate is the target"), nil
 }

@@ -204,7 +204,7 @@ func (o *operation) close(ctx workflow.Context, end ending, statement string, re
 			return farm.RotationResult{}, err
 		}
 	}
-	result.Report = o.progress.Report
+	result.Report = o.progress.boundedStatus().Report
 	switch {
 	case end.cause == nil:
 		return result, nil

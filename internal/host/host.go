@@ -72,6 +72,14 @@ func Run(ctx context.Context, o Options) error {
 	if o.SealKeys == nil {
 		return errNoSealKeys
 	}
+	record, err := openAudit(o.Config, self, a.Version, o.SealKeys, o.Log)
+	if err != nil {
+		return err
+	}
+	if record != nil {
+		defer closeAudit(record, o.Log)
+		a.Audit = record
+	}
 	site := client.New(o.Client).At(o.Config.Site)
 	a.Runs, a.Seals = site.Records(), seal.New(o.SealKeys)
 	fatal := make(chan error, 1)
@@ -93,6 +101,9 @@ func Run(ctx context.Context, o Options) error {
 	ctx, stop := context.WithCancel(ctx)
 	var beside sync.WaitGroup
 	beside.Go(func() { newSupervisor(site, o.Config, self, o.Log).runRounds(ctx) })
+	if record != nil {
+		beside.Go(func() { tellMarks(ctx, record, o.Log) })
+	}
 	beside.Go(func() { o.Deployment.Watch(ctx, o.Client, o.Log) })
 	defer func() { stop(); beside.Wait() }()
 	select {
