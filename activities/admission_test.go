@@ -68,7 +68,7 @@ func (r *slowRuns) Admit(context.Context, string, controller.Admission) (control
 var readingActivities = []string{
 	"AdmitRetirement", "CheckDecision", "ChooseTarget", "Compare", "Decide", "FindIssuers", "FindOpening", "FindUse", "InspectFarm", "KeepSnapshot", "LoadFarm",
 	"LookAtRefresh", "LookForForeignTrust", "ObserveEnd", "ObserveOffice", "ObserveSharePoint", "ObserveSharePointServer", "PermitCutover", "PermitDeletion", "PlanRollback",
-	"PreviewRetirement", "PreviewWayBack", "ReadConfiguration", "ReadRun", "RecallFarm", "TakeSnapshot",
+	"PreviewRetirement", "PreviewWayBack", "ReadConfiguration", "ReadRun", "RecallFarm", "RetryLogon", "TakeSnapshot",
 }
 
 // TestInterceptors_AskForEveryStep runs every activity in a run that is not admitted.
