@@ -1,5 +1,7 @@
 package activities
 
+import "github.com/farmtrust/farmtrust/internal/farm"
+
 // SealMandate seals the mandate of an input as a worker does that gives one.
 func SealMandate(a *Activities, in any, m Mandate) (Mandate, error) {
 	farmName, target, _ := in.(mandated).mandate() //nolint:forcetypeassert // the input of a step
@@ -8,3 +10,6 @@ func SealMandate(a *Activities, in any, m Mandate) (Mandate, error) {
 
 // IsMandated reports whether a value is the input of what demands a mandate.
 func IsMandated(in any) bool { _, ok := in.(mandated); return ok }
+
+// SealSnapshot seals a snapshot as a worker does that takes one.
+func SealSnapshot(a *Activities, s *farm.Snapshot) error { return a.sealSnapshot(s) }

@@ -1,6 +1,10 @@
 package activities_test
 
 import (
+	_ "embed"
+	"encoding/json"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"testing"
@@ -159,5 +163,63 @@ func TestRestore_Sealed(t *testing.T) {
 				assertFails(t, a, step, activities.RestoreOfficeInput{ServerInput: onOffice, Before: office}, failure{Type: c.kind, Final: true}, "oos-01")
 			}
 		})
+	}
+}
+
+// TestKeepSnapshot_Foreign hands over a snapshot that workers with the same keys sealed for
+// another farm, and one of another run that the controller does not name.
+func TestKeepSnapshot_Foreign(t *testing.T) {
+	for name, c := range map[string]struct {
+		farm, run  string
+		kind, says string
+	}{
+		"another farm's":          {"fabrikam", testRun, activities.BadSeal, "is of farm fabrikam"},
+		"an earlier run's":        {"contoso", "an earlier one", activities.NotMandated, "does not name the snapshot"},
+		"another farm's, renamed": {"", testRun, activities.BadSeal, "is of farm"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Remote: testServer{}, Runs: &testRuns{}, Seals: seal.New(keyring.Generated())}
+			s := farm.Snapshot{ID: "S", Farm: c.farm, Run: c.run, Target: farm.Certificate{Thumbprint: "AE3801E8"}, Previous: farm.StoreCertificate{Thumbprint: "166A2CE3"}}
+			if err := activities.SealSnapshot(a, &s); err != nil {
+				t.Fatal(err)
+			}
+			in := activities.KeepSnapshotInput{Farm: "contoso", Intent: farm.Rollback, Snapshot: &s}
+			assertFails(t, a, a.KeepSnapshot, in, failure{Type: c.kind, Final: true}, c.says)
+		})
+	}
+}
+
+// sealedBefore is a snapshot as a version of 2026-11-29 has sealed it with keysBefore, with
+// a value in every field.
+//
+//go:embed testdata/sealed-snapshot.json
+var sealedBefore []byte
+
+const keysBefore = "k1 MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n"
+
+// TestSeal_OfEarlierVersions opens a snapshot that an earlier version has sealed: what is
+// sealed is written the same way for years. A new field is left out while it is empty.
+func TestSeal_OfEarlierVersions(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "seal.keys")
+	if err := os.WriteFile(path, []byte(keysBefore), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ring, err := keyring.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Remote: testServer{}, Runs: &testRuns{}, Seals: seal.New(ring)}
+	var s farm.Snapshot
+	if err := json.Unmarshal(sealedBefore, &s); err != nil {
+		t.Fatal(err)
+	}
+	var kept activities.Kept
+	if err := execute(a, a.KeepSnapshot, activities.KeepSnapshotInput{Farm: "contoso", Intent: farm.Rollback, Snapshot: &s}, &kept); err != nil {
+		t.Fatal(err)
+	}
+	in := activities.ServerInput{Farm: "contoso", Host: "oos-01", Target: s.Target, Mandate: kept.Mandate}
+	err = executeAs(a, a.RevokeKey, activities.RestoreOfficeInput{ServerInput: in, Before: s.OfficeBefore("oos-01")})
+	if kind := failureOf(err).Type; kind != "CommandNotFoundException" {
+		t.Errorf("the part of oos-01 is not restored: %v", err)
 	}
 }

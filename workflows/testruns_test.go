@@ -25,6 +25,8 @@ type testRuns struct {
 	// kept is the snapshot of an earlier rotation, and given the one that a run was started
 	// with.
 	kept, given *farm.Snapshot
+	// original is the run ID that every run was started with; empty for its own.
+	original string
 	// asked are the runs that asked.
 	asked []controller.Admission
 }
@@ -59,7 +61,7 @@ func (r *testRuns) OriginalRun(_ context.Context, _, runID string) (string, erro
 	if record := r.find(runID); record != nil {
 		return record.OriginalRunID, nil
 	}
-	return runID, nil
+	return cmp.Or(r.original, runID), nil
 }
 
 func (r *testRuns) refuse(why string) {
