@@ -111,7 +111,7 @@ inspected. release lets it be rotated by itself, observe takes that back.
 	root.PersistentFlags().BoolVar(&a.acceptClear, "accept-clear-payloads", false, "also read what was stored before it was encrypted")
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", outputTable, "`format`: table, json (last line); some also html")
 	root.PersistentFlags().Var(&a.color, "color", "`when` to use colour: auto, always or never")
-	root.PersistentFlags().BoolVar(&a.plaintext, "plaintext", false, "reach Temporal on another machine without verified TLS (also "+connect.PlaintextVariable+"=true)")
+	root.PersistentFlags().BoolVar(&a.plaintext, "plaintext", false, "reach another machine's Temporal without verified TLS")
 	must(root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{string(console.ColorAuto), string(console.ColorAlways), string(console.ColorNever)}, cobra.ShellCompDirectiveNoFileComp)))
 	must(root.RegisterFlagCompletionFunc("output", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return outputsOf(c), cobra.ShellCompDirectiveNoFileComp
