@@ -80,8 +80,9 @@ func isLink(r *http.Request) bool {
 func isSafe(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
 // isRead reports whether a request of Temporal's HTTP API changes nothing: a GET, or
-// the query of a workflow, which is a POST. The path counts as it was sent: what is
-// escaped in it is part of a name.
+// the query of a workflow, which is a POST. The path counts as it was sent, because what
+// is escaped in it is part of a name: the UI's own DisableWriteActions (2.55.0) looks at
+// the unescaped one, and starts a workflow that is called a/query/b.
 func isRead(r *http.Request) bool {
 	if isSafe(r.Method) {
 		return true
