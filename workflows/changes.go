@@ -51,6 +51,9 @@ const (
 	// changeShowsEndLast: a run shows its outcome with the task that closes it, after it
 	// has told the controller. Since 2026-11-29.
 	changeShowsEndLast change = "a run shows its end last"
+	// changeReplacement: a rotation away from a compromised certificate asks the source
+	// for another one where that is the newest. Since 2026-11-29.
+	changeReplacement change = "a compromised certificate is replaced by the source"
 	// changeProofs: a run and a controller have a worker find out who decides before they
 	// take a decision or a request. Since 2026-11-29.
 	changeProofs change = "who decides is checked"

@@ -281,6 +281,18 @@ func TestRotate_Compromised(t *testing.T) {
 		f.requireRotated(t)
 		replace(t, f, nil).requireOutcome(farm.Refused).assertStatement("provide another")
 	})
+	t.Run("a source that makes its certificates makes another", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{})
+		f.makeOwnCertificates(t)
+		leaked := f.requireRotated(t).Snapshot.Target
+		end := replace(t, f, nil)
+		end.requireOutcome(farm.Verified)
+		f.assertRefreshes(t)
+		if now := end.Snapshot.Target; now.Thumbprint == leaked.Thumbprint || end.Snapshot.Previous.Thumbprint != leaked.Thumbprint || !end.Snapshot.Compromised {
+			t.Errorf("replaced %s by %s, with the snapshot of %s, compromised: %v", leaked.Thumbprint, now.Thumbprint, end.Snapshot.Previous.Thumbprint, end.Snapshot.Compromised)
+		}
+	})
 	t.Run("an earlier rotation's certificate is not reported as replaced", func(t *testing.T) {
 		t.Parallel()
 		f := newTestFarm(t, farmsim.Options{Trusting: true})
