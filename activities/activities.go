@@ -46,6 +46,9 @@ type Activities struct {
 	// Worker names this worker and its configuration: for the errors of steps that
 	// a worker with another configuration can do.
 	Worker string
+	// ConfigurationHash is the same for the same configuration of a farm; nil tells none
+	// apart.
+	ConfigurationHash func(farmName string) string
 	// Version is the build of this worker, for reports.
 	Version      string
 	Certificates Certificates

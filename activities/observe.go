@@ -73,10 +73,15 @@ func (a *Activities) ObserveSharePoint(ctx context.Context, in ServerInput) (far
 
 // observeSharePoint also returns the issuers that hold one of some certificates.
 func (a *Activities) observeSharePoint(ctx context.Context, in ServerInput, held ...farm.Thumbprint) (farm.SharePointFarm, error) {
-	t, sp, err := a.resolveFrontEnd(in.Farm, in.Host)
+	_, sp, err := a.resolveFrontEnd(in.Farm, in.Host)
 	if err != nil {
 		return farm.SharePointFarm{}, err
 	}
+	return a.readSharePoint(ctx, sp, held...)
+}
+
+func (a *Activities) readSharePoint(ctx context.Context, sp farm.SharePoint, held ...farm.Thumbprint) (farm.SharePointFarm, error) {
+	t := scriptTarget(sp.FrontEnd)
 	params := powershell.GetSharePointFarm{Sites: sp.Sites}
 	for _, thumbprint := range held {
 		params.Thumbprints = append(params.Thumbprints, string(thumbprint))

@@ -50,10 +50,15 @@ func (a *Activities) RecallFarm(ctx context.Context, in RecallInput) (controller
 	if err != nil {
 		return controller.State{}, err
 	}
-	state := controller.State{Farm: in.Farm, Format: controller.Format, Policy: in.Policy}
+	// The policy of the input is that of who started the controller, which may be anybody.
+	policy := in.Policy
+	if f, ok := a.Farms.Farm(in.Farm); ok {
+		policy = controller.PolicyOf(f.Rotation)
+	}
+	state := controller.State{Farm: in.Farm, Format: controller.Format, Policy: policy}
 	if previous != nil {
 		state = *previous
-		state.Policy = cmp.Or(state.Policy, in.Policy)
+		state.Policy = cmp.Or(state.Policy, policy)
 	}
 	records, err := a.collectRuns(ctx, in, state)
 	if err != nil {
@@ -84,6 +89,26 @@ func (a *Activities) collectRuns(ctx context.Context, in RecallInput, state cont
 		}
 	}
 	return records, nil
+}
+
+// FarmConfiguration is what a controller needs of the configuration of its farm.
+type FarmConfiguration struct {
+	controller.Configured
+	Policy controller.Policy `json:"policy"`
+}
+
+// ReadConfiguration returns what this worker has in its configuration of a farm. It
+// fails with [UnknownFarm].
+func (a *Activities) ReadConfiguration(ctx context.Context, name string) (FarmConfiguration, error) {
+	f, err := a.LoadFarm(ctx, name)
+	if err != nil {
+		return FarmConfiguration{}, err
+	}
+	read := FarmConfiguration{Policy: controller.PolicyOf(f.Rotation)}
+	if read.Worker = a.Worker; a.ConfigurationHash != nil {
+		read.Hash = a.ConfigurationHash(name)
+	}
+	return read, nil
 }
 
 // ReadRunInput names a run; see [Runs].

@@ -48,6 +48,10 @@ const (
 	// where users notice something, and again when anything has changed. Since
 	// 2026-11-29.
 	changeApproval change = "an approval covers what users notice"
+	// changeVerifies: a controller recalls where what it begins with was not sealed by a
+	// worker, reads its configuration instead of believing who says that it has changed,
+	// and looks for foreign trust. Since 2026-11-29.
+	changeVerifies change = "a controller verifies"
 	// changeShowsEndLast: a run shows its outcome with the task that closes it, after it
 	// has told the controller. Since 2026-11-29.
 	changeShowsEndLast change = "a run shows its end last"

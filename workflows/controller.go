@@ -44,7 +44,7 @@ func ManageFarm(ctx workflow.Context, input controller.State) error {
 	return workflow.NewContinueAsNewErrorWithOptions(ctx, workflow.ContinueAsNewErrorOptions{
 		// Without deployment versions this says nothing.
 		InitialVersioningBehavior: workflow.ContinueAsNewVersioningBehaviorAutoUpgrade,
-	}, ManageFarm, c.State)
+	}, ManageFarm, sealState(ctx, c.State))
 }
 
 // farmController is a running controller: its state, and what it waits on.
@@ -58,6 +58,9 @@ type farmController struct {
 	legacy bool
 	// releases reports whether this run began since there are releases.
 	releases bool
+	// verifies reports whether this run began since states are sealed, configurations
+	// read, and foreign trust looked for.
+	verifies bool
 	// rests counts how often a legacy run could have ended.
 	rests int
 	// runID is of this run: a reset changes it.
@@ -87,8 +90,9 @@ type farmController struct {
 	// reconfigured reports whether a worker has started since the active run
 	// did: what the run found may be about a configuration of the past.
 	reconfigured bool
-	// policyDue reports whether the farm's policy is to be read: a worker has started.
-	policyDue bool
+	// policyDue reports whether the farm's configuration is to be read: a worker has
+	// started. SaidUnmanaged reports whether that says that it does not have the farm.
+	policyDue, saidUnmanaged bool
 	// updated reports whether an update has changed the state.
 	updated bool
 	// suspendedByCancel reports whether a cancellation was taken.
@@ -110,11 +114,11 @@ func (c *farmController) registerHandlers(ctx workflow.Context) error {
 	c.hints = workflow.GetSignalChannel(ctx, RunSignal)
 	c.withdrawals = workflow.GetSignalChannel(ctx, WithdrawSignal)
 	c.watchWithdrawals(ctx)
-	if err := workflow.SetQueryHandler(ctx, StateQuery, func() (controller.State, error) { return c.State, nil }); err != nil {
+	if err := workflow.SetQueryHandler(ctx, StateQuery, func() (controller.State, error) { return sealState(ctx, c.State), nil }); err != nil {
 		return err
 	}
 	if err := workflow.SetUpdateHandlerWithOptions(ctx, RequestUpdate, c.handleRequest, workflow.UpdateHandlerOptions{
-		Validator: c.validateRequest, Description: "A request of an operator: rotate, rollback, undo, resume, release, observe, postpone, withdraw or forget",
+		Validator: c.validateRequest, Description: "A request of an operator: rotate, rollback, undo, resume, release, observe, postpone, withdraw, accept or forget",
 	}); err != nil {
 		return err
 	}
@@ -168,6 +172,9 @@ func (c *farmController) step(ctx workflow.Context) error {
 	if c.shouldWatch(workflow.Now(ctx)) {
 		return c.watchRun(ctx)
 	}
+	if c.verifies && c.WatchDue(workflow.Now(ctx)) {
+		return c.lookForForeignTrust(ctx)
+	}
 	return c.act(ctx)
 }
 
@@ -202,8 +209,13 @@ func (c *farmController) wait(ctx workflow.Context) error {
 		return c.events.Len() > 0 || c.configuration.Len() > 0 || c.hints.Len() > 0 || c.childEnded() || c.updated ||
 			c.Mailbox.Request != request || c.Inspected.Due != due || c.Recalling || c.isCancelled() || c.mayContinueAsNew(ctx)
 	}
+	now := workflow.Now(ctx)
+	timeout := c.UntilNext(now)
+	if c.verifies {
+		timeout = c.UntilWatch(now, timeout)
+	}
 	_, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
-		Timeout: c.UntilNext(workflow.Now(ctx)), TimerOptions: workflow.TimerOptions{Summary: summarize(c.summarizeWait(workflow.Now(ctx)))},
+		Timeout: timeout, TimerOptions: workflow.TimerOptions{Summary: summarize(c.summarizeWait(now))},
 	}, woken)
 	return err
 }
@@ -233,9 +245,16 @@ func (c *farmController) noticeCancel() {
 	}
 }
 
-// receiveSignals takes what has arrived. Events stay pending while a rotation
-// runs.
+// receiveSignals takes what has arrived, and reads the configuration where somebody says
+// that it has changed.
 func (c *farmController) receiveSignals(ctx workflow.Context) {
+	for c.takeSignals(ctx); c.verifies && c.policyDue; c.takeSignals(ctx) {
+		c.readConfiguration(ctx)
+	}
+}
+
+// takeSignals takes what has arrived. Events stay pending while a rotation runs.
+func (c *farmController) takeSignals(ctx workflow.Context) {
 	for {
 		var e controller.Event
 		if !c.events.ReceiveAsync(&e) {
@@ -249,8 +268,13 @@ func (c *farmController) receiveSignals(ctx workflow.Context) {
 		if !c.configuration.ReceiveAsync(&configuration) {
 			break
 		}
+		c.found, c.reconfigured = nil, true
+		if c.verifies {
+			c.policyDue, c.saidUnmanaged = true, configuration.Unmanaged != ""
+			continue
+		}
 		c.ApplyConfiguration(workflow.Now(ctx), configuration)
-		c.found, c.reconfigured, c.policyDue = nil, true, c.releases && c.Unmanaged == ""
+		c.policyDue = c.releases && c.Unmanaged == ""
 	}
 	c.receiveHints()
 	c.receiveWithdrawals()

@@ -14,7 +14,7 @@ import (
 
 // newController returns the controller of the farm that the input names. The
 // input of a workflow is chosen by who starts it, so it counts only where a controller wrote it,
-// when it continued as new. Any other begins by recalling.
+// when it continued as new: its worker's seal says so. Any other begins by recalling.
 func newController(ctx workflow.Context, input controller.State) (*farmController, error) {
 	c := &farmController{root: ctx, legacy: isLegacy(ctx), State: input}
 	if c.Shared = !changeOwnSnapshots.has(ctx); !c.Shared {
@@ -33,7 +33,11 @@ func newController(ctx workflow.Context, input controller.State) (*farmControlle
 	// What the run before had been told of an active run, and had not read yet.
 	c.hinted = c.Active != nil
 	// A cron schedule and a retry policy continue runs too, with the first one's input.
-	if info.ContinuedExecutionRunID == "" || info.CronSchedule != "" || info.Attempt > 1 {
+	isContinued := info.ContinuedExecutionRunID != "" && info.CronSchedule == "" && info.Attempt <= 1
+	if c.verifies = changeVerifies.has(ctx); c.verifies && isContinued {
+		isContinued = isSealed(ctx, input)
+	}
+	if c.Seal = ""; !isContinued {
 		c.State = controller.State{Farm: input.Farm, Policy: input.Policy, Shared: c.Shared}
 		c.BeginRecall()
 		c.hinted = false

@@ -1,8 +1,11 @@
 package workflows
 
 import (
+	"fmt"
+
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
@@ -53,6 +56,28 @@ func (c *farmController) readPolicy(ctx workflow.Context) {
 	}
 	c.ApplyPolicy(controller.PolicyOf(f.Rotation))
 	c.tellRun(ctx)
+}
+
+// readConfiguration reads what a worker has in its configuration of the farm. The signal
+// is only the reason: anybody can send one. A farm that no worker has is unmanaged only
+// where both say so, for one of several workers may have an older configuration.
+func (c *farmController) readConfiguration(ctx workflow.Context) {
+	c.policyDue = false
+	var read activities.FarmConfiguration
+	err := executeBounded(ctx, func(ctx workflow.Context) workflow.Future {
+		return workflow.ExecuteActivity(localOptions(ctx, "read the configuration of "+c.Farm), a.ReadConfiguration, c.Farm)
+	}, &read)
+	switch {
+	case err == nil:
+		c.ApplyConfiguration(workflow.Now(ctx), controller.Configuration{Configured: read.Configured})
+		c.ApplyPolicy(read.Policy)
+		c.tellRun(ctx)
+	case isUnknownFarm(err) && c.saidUnmanaged:
+		c.ApplyConfiguration(workflow.Now(ctx), controller.Configuration{Unmanaged: fmt.Sprintf(
+			"no longer configured: %s: add it there again and restart the worker, or run: farmtrust forget %s --reason WHY", Explain(err), c.Farm)})
+	default:
+		workflow.GetLogger(ctx).Warn("the configuration is not read; the next inspection reads it", "farm", c.Farm, "error", err)
+	}
 }
 
 // tellRun tells what runs that the configuration may have changed. A run that does not

@@ -222,7 +222,7 @@ func TestManageFarm_ConfigurationCountsAtOnce(t *testing.T) {
 			controlled.after(2*time.Hour, func() {
 				requireRun(t, controlled.state(), run{Outcome: farm.Verified, HasSnapshot: true})
 				f.setPolicy(func(p *farm.RotationPolicy) { p.KeepOldFor = c.after })
-				controlled.env.SignalWorkflow(workflows.ConfigurationSignal, controller.Configuration{Configured: controller.Configured{Worker: "w", Hash: "other"}})
+				controlled.configureOther()
 			})
 			state := controlled.runUntil(4 * time.Hour)
 			requireRun(t, state, c.want)

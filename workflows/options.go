@@ -98,3 +98,11 @@ func restartOptions(ctx workflow.Context, summary string) workflow.Context {
 		WaitForCancellation: true, Summary: summary,
 	})
 }
+
+// watchOptions suit a look at what SharePoint trusts, which is made again in minutes: one
+// attempt, and more than the two minutes that a front end may take to answer.
+func watchOptions(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: 3 * time.Minute, HeartbeatTimeout: heartbeatTimeout, RetryPolicy: retryPolicy(1), Summary: summary,
+	})
+}

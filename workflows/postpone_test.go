@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/workflows"
@@ -278,7 +277,7 @@ func TestRotate_ConfigurationCountsAtOnce(t *testing.T) {
 		c := f.newController(t)
 		c.after(time.Hour, func() {
 			f.setPolicy(func(p *farm.RotationPolicy) { p.Approval = false })
-			c.env.SignalWorkflow(workflows.ConfigurationSignal, controller.Configuration{Configured: controller.Configured{Worker: "w", Hash: "other"}})
+			c.configureOther()
 		})
 		requireRun(t, c.runUntil(3*time.Hour), run{Outcome: farm.Verified, HasSnapshot: true})
 	})

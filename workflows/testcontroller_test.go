@@ -2,16 +2,20 @@ package workflows_test
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
@@ -22,6 +26,10 @@ import (
 type testController struct {
 	*testRun
 
+	// unconfigured reports whether no worker has the farm in its configuration any more,
+	// and hash is that of the configuration.
+	unconfigured atomic.Bool
+	hash         atomic.Value
 	// last is the state when the test stopped the controller; nil before.
 	last *controller.State
 }
@@ -37,6 +45,7 @@ func (f *testFarm) controlIn(r *testRun) *testController {
 	c.onStart = c.onRead
 	c.runs.previous = cmp.Or(f.runs.previous, releasedBefore())
 	f.runs.follow(c.env)
+	c.env.RegisterActivityWithOptions(c.readConfiguration, activity.RegisterOptions{Name: "ReadConfiguration", DisableAlreadyRegisteredCheck: true})
 	return c
 }
 
@@ -69,9 +78,26 @@ func (c *testController) endContinued() {
 	c.configureAs("")
 }
 
+// readConfiguration is the activity, of the worker that was started last.
+func (c *testController) readConfiguration(ctx context.Context, name string) (activities.FarmConfiguration, error) {
+	if c.unconfigured.Load() {
+		name = "another"
+	}
+	read, err := c.activities.ReadConfiguration(ctx, name)
+	read.Hash, _ = c.hash.Load().(string)
+	return read, err
+}
+
 // configureAs is a worker that starts, and says why the farm is unmanaged.
 func (c *testController) configureAs(unmanaged string) {
+	c.unconfigured.Store(unmanaged != "")
 	c.env.SignalWorkflow(workflows.ConfigurationSignal, controller.Configuration{Unmanaged: unmanaged})
+}
+
+// configureOther is a worker that starts with another configuration of the farm.
+func (c *testController) configureOther() {
+	c.hash.Store("other")
+	c.configureAs("")
 }
 
 // request asks for something, which must start a rotation unless it resumes;

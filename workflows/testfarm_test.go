@@ -34,6 +34,7 @@ const day = 24 * time.Hour
 const (
 	inspectionInterval = 2 * day
 	retention          = day
+	watchInterval      = 12 * time.Hour
 	// These are real time, as servers are to an activity.
 	healthyWithin = 5 * time.Second
 	healthyFor    = 30 * time.Millisecond
@@ -84,7 +85,7 @@ func newTestFarm(t *testing.T, o farmsim.Options) *testFarm {
 // Farm implements activities.Farms.
 func (f *testFarm) Farm(name string) (farm.Farm, bool) {
 	found, err := f.config.Farm(name)
-	found.Rotation.InspectionInterval, found.Rotation.KeepOldFor = inspectionInterval, retention
+	found.Rotation.InspectionInterval, found.Rotation.KeepOldFor, found.Rotation.WatchInterval = inspectionInterval, retention, watchInterval
 	found.Rotation.HealthyWithin, found.Rotation.HealthyFor = healthyWithin, healthyFor
 	if f.configure != nil {
 		f.configure(&found.Farm)

@@ -2,10 +2,12 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -77,14 +79,11 @@ const replayAttempts = 20
 // stateOf asks a controller that has ended for its state; nil where it cannot be
 // replayed.
 func (r Records) stateOf(ctx context.Context, run *workflowpb.WorkflowExecutionInfo) (*controller.State, error) {
-	var answer *client.QueryWorkflowWithOptionsResponse
+	var state *controller.State
 	var err error
 	for range replayAttempts {
-		answer, err = r.client.temporal.QueryWorkflowWithOptions(ctx, &client.QueryWorkflowWithOptionsRequest{
-			WorkflowID: run.Execution.WorkflowId, RunID: run.Execution.RunId, QueryType: workflows.StateQuery,
-			QueryRejectCondition: enumspb.QUERY_REJECT_CONDITION_NONE,
-		})
-		if !isUnanswerable(err) {
+		state, err = r.askStateOf(ctx, run.Execution)
+		if !isUnanswerable(err) && !errors.Is(err, errUnsealed) {
 			break
 		}
 		if err := waitInterval(ctx); err != nil {
@@ -92,15 +91,35 @@ func (r Records) stateOf(ctx context.Context, run *workflowpb.WorkflowExecutionI
 		}
 	}
 	switch {
-	case isUnanswerable(err):
+	case isUnanswerable(err), errors.Is(err, errUnsealed):
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("ask %s (run %s) for its state: %w", run.Execution.WorkflowId, run.Execution.RunId, err)
 	}
-	state := &controller.State{}
-	if err := answer.QueryResult.Get(state); err != nil || state.Farm == "" {
-		return nil, nil // written by something else
+	return state, nil
+}
+
+// errUnsealed means that no worker has sealed what was answered for a controller: who
+// polls the task queue can answer for it, and so does a worker of an earlier version.
+var errUnsealed = errors.New("the answer is not sealed by a worker")
+
+func (r Records) askStateOf(ctx context.Context, run *commonpb.WorkflowExecution) (*controller.State, error) {
+	answer, err := r.client.temporal.QueryWorkflowWithOptions(ctx, &client.QueryWorkflowWithOptionsRequest{
+		WorkflowID: run.WorkflowId, RunID: run.RunId, QueryType: workflows.StateQuery, QueryRejectCondition: enumspb.QUERY_REJECT_CONDITION_NONE,
+	})
+	if err != nil {
+		return nil, err
 	}
+	state := &controller.State{}
+	if err := answer.QueryResult.Get(state); err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnsealed, err)
+	}
+	if r.seals != nil {
+		if err := state.CheckSeal(run.RunId, r.seals); err != nil {
+			return nil, fmt.Errorf("%w: %w", errUnsealed, err)
+		}
+	}
+	state.Seal = ""
 	return state, nil
 }
 

@@ -23,10 +23,17 @@ import (
 
 // Records reads what Temporal knows of the runs of a farm. It implements
 // [activities.Runs].
-type Records struct{ client Client }
+type Records struct {
+	client Client
+	seals  controller.Sealer
+}
 
 // Records returns what the namespace knows of runs.
-func (c Client) Records() Records { return Records{c} }
+func (c Client) Records() Records { return Records{client: c} }
+
+// SealedBy returns records that believe a controller that has ended only what a worker
+// has sealed.
+func (r Records) SealedBy(by controller.Sealer) Records { return Records{r.client, by} }
 
 var _ activities.Runs = Records{}
 
@@ -102,9 +109,8 @@ func originalRunID(info *workflowpb.WorkflowExecutionInfo) string {
 // isByController reports whether the farm's controller started a run, and it still is
 // that one: the reset of a run that had ended by itself is an operator's doing.
 func (r Records) isByController(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) (bool, error) {
-	_, farmName, _ := strings.Cut(info.Execution.WorkflowId, "/")
-	if info.ParentExecution.GetWorkflowId() != workflows.ControllerID(farmName) {
-		return false, nil
+	if ours, err := r.isOfController(ctx, info); err != nil || !ours {
+		return false, err
 	}
 	original := originalRunID(info)
 	if original == info.Execution.RunId {
@@ -112,6 +118,24 @@ func (r Records) isByController(ctx context.Context, info *workflowpb.WorkflowEx
 	}
 	first, err := r.describeRun(ctx, info.Execution.WorkflowId, original)
 	return first == nil || isTerminated(first), err
+}
+
+// isOfController reports whether a run is a rotation or a retirement, and the child of a
+// controller, both on the task queue of this site's workers: whoever starts a workflow can
+// give it the ID of one of farmtrust's.
+func (r Records) isOfController(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) (bool, error) {
+	_, farmName, _ := strings.Cut(info.Execution.WorkflowId, "/")
+	parent := info.ParentExecution
+	isRun := info.Type.GetName() == typeName(workflows.RotateTrust) || info.Type.GetName() == typeName(workflows.RetireCertificate)
+	if !isRun || info.TaskQueue != r.client.TaskQueue() || parent.GetWorkflowId() != workflows.ControllerID(farmName) {
+		return false, nil
+	}
+	described, err := r.describeRun(ctx, parent.WorkflowId, parent.RunId)
+	if err != nil || described == nil { // Temporal deletes what has ended
+		return err == nil, err
+	}
+	by := described.WorkflowExecutionInfo
+	return by.Type.GetName() == typeName(workflows.ManageFarm) && by.TaskQueue == r.client.TaskQueue(), nil
 }
 
 // pausedIn lists what an operator has paused in a run, in words.

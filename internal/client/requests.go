@@ -85,6 +85,12 @@ func (f Farm) Postpone(ctx context.Context, until time.Time, by Author) error {
 	return f.ask(ctx, by, controller.Request{Kind: controller.RequestPostpone, Until: until})
 }
 
+// Accept accepts that SharePoint trusts a certificate that is none of the farm's. It ends
+// with a [*RefusedError] where there is no incident about it.
+func (f Farm) Accept(ctx context.Context, thumbprint farm.Thumbprint, by Author) error {
+	return f.ask(ctx, by, controller.Request{Kind: controller.RequestAccept, Thumbprint: thumbprint})
+}
+
 // Withdraw takes back the request that waits to be begun. It ends with a
 // [*RefusedError] where none does, and where it is just being begun.
 func (f Farm) Withdraw(ctx context.Context, by Author) error {

@@ -54,7 +54,7 @@ const fullConfig = `farms:
       leadTime: 14d12h
       exportable: true
       events: [{vault: contoso-vault, certificate: s2s}, {certificate: s2s-old}]
-    rotation: {atOnce: 20, restartAtOnce: 2, approval: required, window: "Sat,Sun 22:00-04:30 Europe/Zurich", onFailure: rollback, decisionTimeout: 1d12h, approvalTimeout: 2d, keepOldFor: 30d, inspectionInterval: 90m, healthyWithin: 5m, healthyFor: 2m}
+    rotation: {atOnce: 20, restartAtOnce: 2, approval: required, window: "Sat,Sun 22:00-04:30 Europe/Zurich", onFailure: rollback, decisionTimeout: 1d12h, approvalTimeout: 2d, keepOldFor: 30d, inspectionInterval: 90m, watchInterval: 2m, healthyWithin: 5m, healthyFor: 2m}
 connections:
   office: {auth: basic, user: svc-oos, password: file:oos.txt, ca: ca.pem}
   sharepoint: {auth: ntlm, user: CONTOSO\svc-sp, password: env:SP}
@@ -82,7 +82,7 @@ func TestLoad_Defaults(t *testing.T) {
 				Rotation: farm.RotationPolicy{
 					Mode:   farm.ModeRotate,
 					AtOnce: 10, RestartAtOnce: 1, Approval: true, OnFailure: farm.OnFailurePause,
-					DecisionTimeout: 24 * time.Hour, ApprovalTimeout: 7 * 24 * time.Hour, KeepOldFor: 14 * 24 * time.Hour, InspectionInterval: 6 * time.Hour, HealthyWithin: 8 * time.Minute, HealthyFor: time.Minute,
+					DecisionTimeout: 24 * time.Hour, ApprovalTimeout: 7 * 24 * time.Hour, KeepOldFor: 14 * 24 * time.Hour, InspectionInterval: 6 * time.Hour, WatchInterval: 5 * time.Minute, HealthyWithin: 8 * time.Minute, HealthyFor: time.Minute,
 				},
 			},
 			Source: config.Source{Directory: &config.Directory{Path: folder + "/pfx", Password: secret.Ref("file:" + folder + "/pfx.txt")}},
@@ -141,7 +141,7 @@ func TestLoad_AllKeys(t *testing.T) {
 			Window: farm.Window{
 				Days: []time.Weekday{time.Saturday, time.Sunday}, From: 22 * time.Hour, To: 4*time.Hour + 30*time.Minute, Zone: "Europe/Zurich",
 			},
-			DecisionTimeout: 36 * time.Hour, ApprovalTimeout: 48 * time.Hour, KeepOldFor: 30 * 24 * time.Hour, InspectionInterval: 90 * time.Minute, HealthyWithin: 5 * time.Minute, HealthyFor: 2 * time.Minute,
+			DecisionTimeout: 36 * time.Hour, ApprovalTimeout: 48 * time.Hour, KeepOldFor: 30 * 24 * time.Hour, InspectionInterval: 90 * time.Minute, WatchInterval: 2 * time.Minute, HealthyWithin: 5 * time.Minute, HealthyFor: 2 * time.Minute,
 		},
 	}
 	got := requireLoad(t, path)

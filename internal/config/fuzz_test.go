@@ -16,7 +16,7 @@ func FuzzDecodeConfig(f *testing.F) {
 		"", "{}", "- a", "farms: [{}]", "a: &a [*a]", "<<: {a: b}", "farms: [{name: a, name: b}]", "? [a]\n: b", "---\n---\n",
 		"farms: [{name: contoso, office: {servers: [a, {host: b, address: 'c:1'}], connection: x}, sharePoint: [{frontEnd: d, sites: ['https://e']}], " +
 			"certificate: {source: {selfSigned: {path: p, password: 'env:P', validFor: 90d}}, leadTime: 1d2h}, " +
-			"rotation: {approval: none, window: 'Mon-Fri,Sun 22:00-04:00 Europe/Zurich', onFailure: rollback, decisionTimeout: 1m, approvalTimeout: 90d, keepOldFor: 0d, inspectionInterval: 7d, healthyWithin: 10m, healthyFor: 5m}}]\n" +
+			"rotation: {approval: none, window: 'Mon-Fri,Sun 22:00-04:00 Europe/Zurich', onFailure: rollback, decisionTimeout: 1m, approvalTimeout: 90d, keepOldFor: 0d, inspectionInterval: 7d, watchInterval: 1d, healthyWithin: 10m, healthyFor: 5m}}]\n" +
 			"connections: {x: {auth: ntlm, user: u, password: 'file:p'}}",
 		"farms: [{rotation: {window: daily 23:59-00:00 UTC, keepOldFor: 0, decisionTimeout: 106751d, inspectionInterval: 59s}}]",
 	} {
@@ -78,6 +78,9 @@ func assertPolicyWithinBounds(t *testing.T, f farm.Farm) {
 	}
 	if p.HealthyFor < 100*time.Millisecond || p.HealthyFor > 5*time.Minute {
 		t.Errorf("accepted a health watch of %v", p.HealthyFor)
+	}
+	if p.WatchInterval < time.Minute || p.WatchInterval > day {
+		t.Errorf("accepted a watch interval of %v", p.WatchInterval)
 	}
 	if p.InspectionInterval < time.Minute || p.InspectionInterval > 7*day {
 		t.Errorf("accepted an inspection interval of %v", p.InspectionInterval)

@@ -80,7 +80,7 @@ func TestReference_Defaults(t *testing.T) {
 	want := requireLoad(t, writeConfig(t, strings.Replace(minimalConfig, "directory", "selfSigned", 1)))
 	// With each documented default written out, the file must load to the same farm.
 	const written = "    rotation: {atOnce: %rotation.atOnce, restartAtOnce: %rotation.restartAtOnce, approval: %rotation.approval, " +
-		"onFailure: %rotation.onFailure, decisionTimeout: %rotation.decisionTimeout, approvalTimeout: %rotation.approvalTimeout, keepOldFor: %rotation.keepOldFor, inspectionInterval: %rotation.inspectionInterval, healthyWithin: %rotation.healthyWithin, healthyFor: %rotation.healthyFor}\n"
+		"onFailure: %rotation.onFailure, decisionTimeout: %rotation.decisionTimeout, approvalTimeout: %rotation.approvalTimeout, keepOldFor: %rotation.keepOldFor, inspectionInterval: %rotation.inspectionInterval, watchInterval: %rotation.watchInterval, healthyWithin: %rotation.healthyWithin, healthyFor: %rotation.healthyFor}\n"
 	content := strings.NewReplacer(
 		"directory: {", "selfSigned: {subject: %certificate.source.selfSigned.subject, validFor: %certificate.source.selfSigned.validFor, ",
 		"      source:", "      name: %certificate.name\n      leadTime: %certificate.leadTime\n      exportable: %certificate.exportable\n      source:",

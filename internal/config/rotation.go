@@ -22,6 +22,7 @@ const (
 	defaultApprovalTimeout    = 7 * day
 	defaultKeepOldFor         = 14 * day
 	defaultInspectionInterval = 6 * time.Hour
+	defaultWatchInterval      = 5 * time.Minute
 	defaultHealthyWithin      = 8 * time.Minute
 	defaultHealthyFor         = time.Minute
 
@@ -38,6 +39,8 @@ const (
 	// maxInspectionInterval leaves time for several inspections within the default
 	// lead time.
 	maxInspectionInterval = 7 * day
+	// maxWatchInterval still finds a certificate that is none of the farm's within a day.
+	maxWatchInterval = day
 	// The shortest times suit a simulated farm, the longest the time that a restart
 	// may take.
 	minHealthyWithin = time.Second
@@ -68,6 +71,7 @@ func defaultPolicy() farm.RotationPolicy {
 		Mode: farm.ModeRotate, AtOnce: defaultAtOnce, RestartAtOnce: defaultRestartAtOnce,
 		Approval: true, OnFailure: farm.OnFailurePause,
 		DecisionTimeout: defaultDecisionTimeout, ApprovalTimeout: defaultApprovalTimeout, KeepOldFor: defaultKeepOldFor, InspectionInterval: defaultInspectionInterval,
+		WatchInterval: defaultWatchInterval,
 		HealthyWithin: defaultHealthyWithin, HealthyFor: defaultHealthyFor,
 	}
 }
@@ -92,6 +96,7 @@ func (r *reader) readRotation(n node, policy farm.RotationPolicy) (_ farm.Rotati
 		"approvalTimeout":    {read: func(n node) { policy.ApprovalTimeout = r.readDurationWithin(n, minApprovalTimeout, maxApprovalTimeout) }},
 		"keepOldFor":         {read: func(n node) { policy.KeepOldFor = r.readRetention(n) }},
 		"inspectionInterval": {read: func(n node) { policy.InspectionInterval = r.readDurationWithin(n, minDuration, maxInspectionInterval) }},
+		"watchInterval":      {read: func(n node) { policy.WatchInterval = r.readDurationWithin(n, minDuration, maxWatchInterval) }},
 	})
 	policy.Approval = asked == approvalRequired || asked == "" && policy.Window.IsZero()
 	return policy, window, fourEyes

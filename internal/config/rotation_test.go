@@ -90,6 +90,10 @@ func TestLoad_RotationProblems(t *testing.T) {
 			"connections:", `    rotation: {inspectionInterval: 59s}` + "\nconnections:",
 			`8: farms[0].rotation.inspectionInterval: 59s is out of bounds: write a duration from 1m to 7d`,
 		},
+		"foreign trust looked for too seldom": {
+			"connections:", `    rotation: {watchInterval: 25h}` + "\nconnections:",
+			`8: farms[0].rotation.watchInterval: 25h is out of bounds: write a duration from 1m to 24h`,
+		},
 		"waited for too long": {
 			"connections:", `    rotation: {healthyWithin: 11m}` + "\nconnections:",
 			`8: farms[0].rotation.healthyWithin: 11m is out of bounds: write a duration from 1s to 10m`,
@@ -127,12 +131,12 @@ func TestLoad_Approval(t *testing.T) {
 
 func TestLoad_RotationBounds(t *testing.T) {
 	t.Run("the bounds themselves are allowed", func(t *testing.T) {
-		got := requireRotation(t, `{window: Sat 23:50-00:16 UTC, decisionTimeout: 1m, approvalTimeout: 1h, keepOldFor: 24h, inspectionInterval: 7d, healthyWithin: 10m, healthyFor: 5m}`).Farms[0].Rotation
+		got := requireRotation(t, `{window: Sat 23:50-00:16 UTC, decisionTimeout: 1m, approvalTimeout: 1h, keepOldFor: 24h, inspectionInterval: 7d, watchInterval: 1d, healthyWithin: 10m, healthyFor: 5m}`).Farms[0].Rotation
 		want := farm.RotationPolicy{
 			Mode:   farm.ModeRotate,
 			AtOnce: 10, RestartAtOnce: 1, OnFailure: farm.OnFailurePause,
 			Window:          farm.Window{Days: []time.Weekday{time.Saturday}, From: 23*time.Hour + 50*time.Minute, To: 16 * time.Minute, Zone: "UTC"},
-			DecisionTimeout: time.Minute, ApprovalTimeout: time.Hour, KeepOldFor: 24 * time.Hour, InspectionInterval: 168 * time.Hour, HealthyWithin: 10 * time.Minute, HealthyFor: 5 * time.Minute,
+			DecisionTimeout: time.Minute, ApprovalTimeout: time.Hour, KeepOldFor: 24 * time.Hour, InspectionInterval: 168 * time.Hour, WatchInterval: 24 * time.Hour, HealthyWithin: 10 * time.Minute, HealthyFor: 5 * time.Minute,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("policy (-want +got):\n%s", diff)

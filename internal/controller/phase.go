@@ -14,6 +14,7 @@ type Phase string
 // The phases; see the package comment.
 const (
 	Unmanaged Phase = "unmanaged"
+	Incident  Phase = "incident"
 	Rotating  Phase = "rotating"
 	Recalling Phase = "recalling"
 	Retiring  Phase = "retiring"
@@ -27,6 +28,8 @@ func (s *State) Phase() Phase {
 	switch {
 	case s.Unmanaged != "":
 		return Unmanaged
+	case len(s.Watch.Incidents) > 0:
+		return Incident
 	case s.Recalling:
 		return Recalling
 	case s.RunsRetirement():
@@ -46,7 +49,7 @@ func (s *State) Phase() Phase {
 func (s *State) NeedsOperator(now time.Time) bool {
 	urgent := s.Urgency(now) > farm.NotUrgent
 	switch run := s.Active; {
-	case s.Unmanaged != "":
+	case s.Unmanaged != "", len(s.Watch.Incidents) > 0:
 		return true
 	case s.RecallProblem != "":
 		return true

@@ -32,6 +32,8 @@ const (
 	RequestPostpone RequestKind = "postpone"
 	// RequestWithdraw takes back a request that waits to be begun.
 	RequestWithdraw RequestKind = "withdraw"
+	// RequestAccept accepts that SharePoint trusts a certificate that is none of the farm's.
+	RequestAccept RequestKind = "accept"
 	// RequestForget ends the controller of a farm that is gone: no worker's
 	// configuration names it any more.
 	RequestForget RequestKind = "forget"
@@ -39,13 +41,13 @@ const (
 
 // requestKinds lists the requests.
 var requestKinds = []RequestKind{
-	RequestRotate, RequestRollback, RequestUndo, RequestResume, RequestRelease, RequestObserve, RequestPostpone, RequestWithdraw, RequestForget,
+	RequestRotate, RequestRollback, RequestUndo, RequestResume, RequestRelease, RequestObserve, RequestPostpone, RequestWithdraw, RequestAccept, RequestForget,
 }
 
 // isImmediate reports whether a request is carried out as soon as it is accepted: it
 // starts no run.
 func (k RequestKind) isImmediate() bool {
-	return slices.Contains([]RequestKind{RequestResume, RequestRelease, RequestObserve, RequestPostpone, RequestWithdraw}, k)
+	return slices.Contains([]RequestKind{RequestResume, RequestRelease, RequestObserve, RequestPostpone, RequestWithdraw, RequestAccept}, k)
 }
 
 // changesServers reports whether a request leads to a change of servers.
@@ -63,6 +65,8 @@ type Request struct {
 	Expires time.Time `json:"expires,omitzero"`
 	// Until is when a postponement ends.
 	Until time.Time `json:"until,omitzero"`
+	// Thumbprint is the certificate that may be trusted.
+	Thumbprint farm.Thumbprint `json:"thumbprint,omitempty"`
 	// Compromised says that the certificate in use must not be trusted any
 	// longer: see [farm.ReplaceCompromised].
 	Compromised bool `json:"compromised,omitempty"`
@@ -136,6 +140,8 @@ func (s *State) checkImmediate(now time.Time, r Request, starting string) error 
 		return fmt.Errorf("observe: a rotation is starting: %s: cancel it first", starting)
 	case r.Kind == RequestPostpone:
 		return s.checkPostponement(now, r, starting)
+	case r.Kind == RequestAccept:
+		return s.checkTrust(r)
 	case r.Kind == RequestWithdraw && s.Mailbox.Request == nil:
 		return fmt.Errorf("withdraw: no request of %s waits", s.Farm)
 	case r.Kind == RequestWithdraw && starting != "":
@@ -216,6 +222,8 @@ func (s *State) ApplyImmediate(now time.Time, r Request) bool {
 		s.takeReleaseBack()
 	case RequestPostpone:
 		s.postpone(r)
+	case RequestAccept:
+		s.AcceptTrust(r.Thumbprint)
 	case RequestWithdraw:
 		s.WithdrawRequest(Withdrawal{ID: s.Mailbox.Request.ID})
 	default:

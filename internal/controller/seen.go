@@ -26,7 +26,7 @@ func (s *State) IsTrusted(now time.Time) bool {
 	switch {
 	case !settled, s.Inspected.Outdated, s.Inspected.Unreachable, s.Last.At.After(s.Inspected.At):
 		return false
-	case s.Active != nil && !s.RunsRetirement(), s.Recalling, s.Unmanaged != "", s.Inspected.RefreshDoubt != "":
+	case s.Active != nil && !s.RunsRetirement(), s.Recalling, s.Unmanaged != "", s.Inspected.RefreshDoubt != "", len(s.Watch.Incidents) > 0:
 		return false
 	}
 	return !s.IsOverdue(now)

@@ -8,6 +8,7 @@
 //
 //	phase      meaning                                    left by
 //	unmanaged  no worker's configuration names the farm   ApplyConfiguration
+//	incident   a foreign certificate is trusted           NoteTrust, AcceptTrust
 //	rotating   a rotation or a rollback runs              EndRotation, NoteRun
 //	recalling  it is not known yet what ran before         Adopt
 //	retiring   the old certificate is being retired       EndRetirement, NoteRun
@@ -39,6 +40,8 @@
 //	                                                           has ended well
 //	BeginInspection     an inspection is due                   it no longer is
 //	ApplyInspection     an inspection ended                    current certificate and next action are known
+//	NoteTrust           it was looked what is trusted          incidents begin, or are over
+//	AcceptTrust         an operator's update                   its incidents are over
 //	NoteObservation     an inspection while a run waits        current certificate is known; nothing is decided
 //	BeginRun            a child started                        pending events have their result: this run
 //	NoteRun             a run was read: it goes on             its snapshot, and what it waits for, are known; one
@@ -121,6 +124,8 @@ type State struct {
 	Shared bool `json:"shared,omitempty"`
 	// Inspected is what the last inspection found.
 	Inspected Inspected `json:"inspected,omitzero"`
+	// Watch is what the SharePoint farms were last seen to trust.
+	Watch Watch `json:"watch,omitzero"`
 	// Next is what was decided then.
 	Next farm.Next `json:"next"`
 	// Foreign is the run that kept a rotation from starting; zero when none did.
@@ -129,6 +134,9 @@ type State struct {
 	Warned farm.Urgency `json:"warned,omitempty"`
 	// Policy is the farm's, as of the last inspection.
 	Policy Policy `json:"policy"`
+	// Seal is of the worker that wrote the state; empty while a run works with it. See
+	// [State.SealFor].
+	Seal string `json:"seal,omitempty"`
 }
 
 // LastRun is how the last child ended.
@@ -198,13 +206,14 @@ type Inspected struct {
 type Policy struct {
 	InspectionInterval time.Duration `json:"inspectionInterval"`
 	KeepOldFor         time.Duration `json:"keepOldFor"`
+	WatchInterval      time.Duration `json:"watchInterval,omitempty"`
 	// Mode is empty where it rotates.
 	Mode farm.Mode `json:"mode,omitempty"`
 }
 
 // PolicyOf returns the controller's part of a farm's policy.
 func PolicyOf(p farm.RotationPolicy) Policy {
-	policy := Policy{InspectionInterval: p.InspectionInterval, KeepOldFor: p.KeepOldFor}
+	policy := Policy{InspectionInterval: p.InspectionInterval, KeepOldFor: p.KeepOldFor, WatchInterval: p.WatchInterval}
 	if p.Mode == farm.ModeObserve {
 		policy.Mode = p.Mode
 	}

@@ -10,7 +10,7 @@ import (
 var requestRights = map[RequestKind]farm.Right{
 	RequestRotate: farm.RightOperate, RequestRollback: farm.RightRollback, RequestUndo: farm.RightRollback,
 	RequestResume: farm.RightOperate, RequestRelease: farm.RightRelease, RequestObserve: farm.RightOperate,
-	RequestPostpone: farm.RightOperate, RequestWithdraw: farm.RightOperate, RequestForget: farm.RightOperate,
+	RequestPostpone: farm.RightOperate, RequestWithdraw: farm.RightOperate, RequestAccept: farm.RightAccept, RequestForget: farm.RightOperate,
 }
 
 // Needs lists the rights that who makes a request needs; none for a kind that nobody may

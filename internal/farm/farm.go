@@ -151,6 +151,8 @@ type RotationPolicy struct {
 	KeepOldFor time.Duration `json:"keepOldFor"`
 	// InspectionInterval is how often the controller inspects the farm.
 	InspectionInterval time.Duration `json:"inspectionInterval"`
+	// WatchInterval is how often the controller looks what the SharePoint farms trust.
+	WatchInterval time.Duration `json:"watchInterval,omitempty"`
 }
 
 // OnFailure is what follows when the retries of a step run out.

@@ -9,7 +9,8 @@ const (
 	RightOperate Right = "operate"
 	// RightApprove is for the approval of a cutover or an undo.
 	RightApprove Right = "approve"
-	// RightAccept is for going on in spite of a finding that stops a rotation.
+	// RightAccept is for going on in spite of a finding that stops a rotation, and for
+	// leaving a certificate trusted that is none of the farm's.
 	RightAccept Right = "accept"
 	// RightSkip is for leaving a server out.
 	RightSkip Right = "skip"

@@ -32,7 +32,7 @@ func newActivities(c *config.Config, self client.Worker, log *zap.Logger) (*acti
 	}
 	remote := winrm.New(connections.findConnection, log, winrm.WithConcurrentCalls(c.Worker.ConcurrentCalls))
 	return &activities.Activities{
-		Farms: farms{c}, Worker: self.String(), Version: version.Read().Build(), Certificates: certificates, Remote: remote, Now: time.Now, Poll: pollInterval,
+		Farms: farms{c}, ConfigurationHash: farms{c}.hash, Worker: self.String(), Version: version.Read().Build(), Certificates: certificates, Remote: remote, Now: time.Now, Poll: pollInterval,
 	}, remote.Close, nil
 }
 
@@ -67,6 +67,15 @@ func (i *Inspector) Close() { i.close() }
 
 // farms looks up farms in the configuration.
 type farms struct{ config *config.Config }
+
+// hash is the same for the same configuration of a farm.
+func (f farms) hash(name string) string {
+	found, err := f.config.Farm(name)
+	if err != nil {
+		return ""
+	}
+	return f.config.HashFarm(found)
+}
 
 // Farm implements [activities.Farms].
 func (f farms) Farm(name string) (farm.Farm, bool) {

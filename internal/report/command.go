@@ -86,6 +86,11 @@ func ReleaseCommand(farmName string) Command {
 	return newCommand("let it be rotated by itself", string(controller.RequestRelease), farmName).withReason()
 }
 
+// AcceptCommand is the command that accepts that SharePoint trusts a certificate.
+func AcceptCommand(farmName string, thumbprint farm.Thumbprint) Command {
+	return newCommand("accept it, once you know who has it trusted and why", string(controller.RequestAccept), farmName, string(thumbprint)).withReason()
+}
+
 // WithdrawCommand is the command that takes back a request that waits.
 func WithdrawCommand(farmName string) Command {
 	return newCommand("withdraw what was asked for", string(controller.RequestWithdraw), farmName).withReason()

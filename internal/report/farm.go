@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,9 @@ func Farm(s controller.State, now time.Time) Page {
 
 func farmFacts(s controller.State, now time.Time) Block {
 	var b Block
+	for _, i := range s.Watch.Incidents {
+		b.addAlert("INCIDENT", fmt.Sprintf("since %s, %s; who holds its key may be any user of SharePoint: see docs/incidents.md", farm.FormatTime(i.Since), i.Describe()))
+	}
 	if s.Unmanaged != "" {
 		b.addAlert("unmanaged", s.Unmanaged)
 	}
@@ -58,11 +62,37 @@ func farmFacts(s controller.State, now time.Time) Block {
 		b.addAlert("data refresh", "fails, or may fail: "+doubt)
 	}
 	addInspections(&b, s, now)
+	addWatch(&b, s.Watch)
 	b.addFact("next", strings.TrimPrefix(s.WhatNext(now).Sentence(now), "next: "))
 	addRuns(&b, s)
 	addRetention(&b, s, now)
 	addConfiguration(&b, s.Configured)
 	return b
+}
+
+// addWatch says when it was last looked for foreign trust.
+func addWatch(b *Block, w controller.Watch) {
+	switch {
+	case w.At.IsZero():
+	case w.Problem != "":
+		b.addFact("looked for foreign trust", farm.FormatTime(w.At)+", but not everywhere: "+w.Problem)
+	case len(w.Incidents) == 0:
+		b.addFact("looked for foreign trust", farm.FormatTime(w.At)+": none")
+	default:
+		b.addFact("looked for foreign trust", farm.FormatTime(w.At))
+	}
+}
+
+// trustCommands accept what is trusted in each certificate that there is an incident about.
+func trustCommands(s controller.State) []Command {
+	var all []Command
+	for _, i := range s.Watch.Incidents {
+		command := AcceptCommand(s.Farm, i.Thumbprint)
+		if !slices.ContainsFunc(all, func(c Command) bool { return c.Line(Program) == command.Line(Program) }) {
+			all = append(all, command)
+		}
+	}
+	return all
 }
 
 // addConsent says what anybody has said about rotating by itself.
@@ -183,7 +213,7 @@ func addRetention(b *Block, s controller.State, now time.Time) {
 
 // farmCommands are the requests that make sense now and are accepted.
 func farmCommands(s controller.State, now time.Time) []Command {
-	all := activeCommands(s)
+	all := append(trustCommands(s), activeCommands(s)...)
 	if s.IsUnreleased() && isAccepted(s, now, controller.RequestRelease) {
 		all = append(all, ReleaseCommand(s.Farm))
 	}

@@ -50,6 +50,11 @@ type FarmState struct {
 	Next             farm.Next `json:"next"`
 	Upcoming         farm.Next `json:"upcoming"`
 	UpcomingSentence string    `json:"upcomingSentence"`
+	// Incidents are certificates that SharePoint trusts and that are none of the farm's, as
+	// of WatchedAt; WatchProblem says what could not be seen then.
+	Incidents    []farm.Incident `json:"incidents,omitempty"`
+	WatchedAt    time.Time       `json:"watchedAt,omitzero"`
+	WatchProblem string          `json:"watchProblem,omitempty"`
 	// ObserveOnly reports whether the configuration lets nothing be changed. Released
 	// says who lets the farm be rotated by itself, left out where nobody does, and
 	// Postponed until when nothing starts by itself.
@@ -116,6 +121,7 @@ func NewFarmState(s controller.State, now time.Time) FarmState {
 	}
 	f.Upcoming = s.WhatNext(now)
 	f.UpcomingSentence = f.Upcoming.Sentence(now)
+	f.Incidents, f.WatchedAt, f.WatchProblem = s.Watch.Incidents, s.Watch.At.UTC(), s.Watch.Problem
 	f.ObserveOnly, f.Released, f.Configuration = s.Policy.Mode == farm.ModeObserve, s.Released, s.Configured
 	if !s.PostponedUntil(now).IsZero() {
 		f.Postponed = s.Postponed
