@@ -13,6 +13,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/cert"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/powershell"
+	"github.com/farmtrust/farmtrust/internal/seal"
 )
 
 // Farms is the worker's own configuration.
@@ -40,7 +41,8 @@ type Certificates interface {
 //
 // Their inputs name a farm and a server, never an address or a credential: those
 // come from the worker's own configuration, so that access to Temporal alone is
-// not enough to have the credentials sent to another machine.
+// not enough to have the credentials sent to another machine. Nor does an input decide
+// what is set: a step demands a [Mandate], and what it restores is sealed.
 type Activities struct {
 	Farms Farms
 	// Worker names this worker and its configuration: for the errors of steps that
@@ -54,9 +56,16 @@ type Activities struct {
 	Certificates Certificates
 	// Remote runs scripts on servers.
 	Remote powershell.Runner
+	// Logons lets refused passwords be sent once more.
+	Logons Logons
 	// Runs is what Temporal knows of the farm's runs; it is asked before any of them
 	// changes anything.
 	Runs Runs
+	// Audit is told what is decided and changed, before it happens; nil where no audit
+	// log is configured.
+	Audit Recorder
+	// Seals proves what a worker wrote that comes back through Temporal.
+	Seals *seal.Sealer
 	// Authority finds out who decides; nil believes every name, as a configuration without
 	// approvers does.
 	Authority Authority
@@ -64,6 +73,8 @@ type Activities struct {
 	Now func() time.Time
 	// Poll is the time between two observations while a step waits for a server.
 	Poll time.Duration
+
+	originals originals
 }
 
 // ServerInput names a server of a farm, by host, and the certificate that the
@@ -72,6 +83,8 @@ type ServerInput struct {
 	Farm   string           `json:"farm"`
 	Host   string           `json:"host"`
 	Target farm.Certificate `json:"target"`
+	// Mandate is the worker's word that a step may be done; none is needed to look.
+	Mandate Mandate `json:"mandate,omitzero"`
 }
 
 // StepResult is what a step did.
@@ -246,6 +259,10 @@ func (a *Activities) Compare(_ context.Context, in CompareInput) (Comparison, er
 	findings, err := farm.ApplyAcceptances(found, in.Accepted)
 	if c.Findings = findings; err != nil {
 		c.NotAccepted = err.Error()
+	}
+	if size := farm.SizeOf(c); size > farm.MaxComparison {
+		return Comparison{}, terminalError(TooMuch, "what the servers show makes %d KiB of differences and findings, and %d KiB are kept: "+
+			"no farm in good order has so many; see farmtrust check %s for the server", size>>10, farm.MaxComparison>>10, in.Farm.Name)
 	}
 	return c, nil
 }

@@ -79,7 +79,7 @@ func TestErrors_TwoRestarts(t *testing.T) {
 			var suite testsuite.WorkflowTestSuite
 			suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 			env := suite.NewTestWorkflowEnvironment()
-			env.RegisterActivity(a)
+			env.RegisterActivity(a) // without what asks for a mandate
 			env.ExecuteWorkflow(func(ctx workflow.Context) error {
 				ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
 				return workflow.ExecuteActivity(ctx, a.RestartOffice, activities.RestartOfficeInput{ServerInput: onOffice}).Get(ctx, nil)

@@ -49,16 +49,9 @@ func (a *Activities) askController(ctx context.Context, farmName string) (contro
 // takes a second.
 const admissionTimeout = 30 * time.Second
 
-// inFarm is what the input of every step is.
-type inFarm interface{ farmName() string }
-
-func (in ServerInput) farmName() string { return in.Farm }
-
-func (in OldCertificateInput) farmName() string { return in.Farm }
-
-// admissionInterceptor has each step ask the farm's controller before it begins: a
-// run that an operator started by hand, or reset after it had ended, changes nothing.
-// Nor does any on a farm that this worker's configuration has observed only.
+// admissionInterceptor has each step show its mandate, and ask the farm's controller,
+// before it begins: a run that was started by hand, or reset after it had ended, changes
+// nothing. Nor does any on a farm that this worker's configuration has observed only.
 type admissionInterceptor struct {
 	interceptor.WorkerInterceptorBase
 
@@ -98,32 +91,41 @@ type admissionCheck struct {
 // ExecuteActivity implements interceptor.ActivityInboundInterceptor.
 func (i *admissionCheck) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	if info := activity.GetInfo(ctx); i.steps[info.ActivityType.Name] {
-		if err := i.admit(ctx, in.Args, info.WorkflowExecution.RunID); err != nil {
+		if err := i.admit(ctx, in.Args, info); err != nil {
 			return nil, err
 		}
 	}
 	return i.Next.ExecuteActivity(ctx, in)
 }
 
-func (i *admissionInterceptor) admit(ctx context.Context, args []any, runID string) error {
+func (i *admissionInterceptor) admit(ctx context.Context, args []any, info activity.Info) error {
 	if len(args) == 0 {
-		return terminalError(NotAdmitted, "a step without a farm")
+		return terminalError(NotMandated, "a step without a farm")
 	}
-	in, ok := args[0].(inFarm)
+	in, ok := args[0].(mandated)
 	if !ok {
-		return terminalError(NotAdmitted, "a step without a farm")
+		return terminalError(NotMandated, "a step without a farm")
 	}
-	if f, known := i.activities.Farms.Farm(in.farmName()); known && f.Rotation.Mode == farm.ModeObserve {
+	farmName, _, _ := in.mandate()
+	if f, known := i.activities.Farms.Farm(farmName); known && f.Rotation.Mode == farm.ModeObserve {
 		return terminalError(ObserveOnly, "nothing is changed: %s", farm.ObservesOnly)
 	}
-	key := in.farmName() + "\n" + runID
+	if err := i.activities.checkMandate(ctx, in, stagesOf[info.ActivityType.Name]...); err != nil {
+		return err
+	}
+	return i.ask(ctx, farmName, info.WorkflowExecution.RunID)
+}
+
+// ask asks the farm's controller, once for each run.
+func (i *admissionInterceptor) ask(ctx context.Context, farmName, runID string) error {
+	key := farmName + "\n" + runID
 	if i.admitted.has(key) {
 		return nil
 	}
 	defer startHeartbeat(ctx)()
 	// The first step of a run begins on many servers at once: one of them asks for all.
 	answer := i.admitted.asking.DoChan(key, func() (any, error) {
-		_, err := i.activities.askController(ctx, in.farmName())
+		_, err := i.activities.askController(ctx, farmName)
 		if err == nil {
 			i.admitted.add(key)
 		}
@@ -137,7 +139,7 @@ func (i *admissionInterceptor) admit(ctx context.Context, args []any, runID stri
 			return answered.Err
 		}
 		// The step that asked was cut off, and this one was not.
-		return temporal.NewApplicationErrorWithCause("the controller of "+in.farmName()+" was not asked to the end", NotAnswered, answered.Err)
+		return temporal.NewApplicationErrorWithCause("the controller of "+farmName+" was not asked to the end", NotAnswered, answered.Err)
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 
 	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/controller"
-	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/keyring"
+	"github.com/farmtrust/farmtrust/internal/seal"
 )
 
 // testRuns is a controller that admits, or answers with an error.
@@ -31,6 +32,11 @@ type testRuns struct {
 func (r *testRuns) Admit(_ context.Context, farmName string, _ controller.Admission) (controller.Admitted, error) {
 	r.asked = append(r.asked, farmName)
 	return controller.Admitted{}, r.err
+}
+
+// OriginalRun implements activities.Runs.
+func (r *testRuns) OriginalRun(_ context.Context, _, runID string) (string, error) {
+	return runID, nil
 }
 
 // silentRuns is a controller that never answers.
@@ -60,8 +66,9 @@ func (r *slowRuns) Admit(context.Context, string, controller.Admission) (control
 // readingActivities change nothing on any server. An activity that is not one of
 // them returns a step's result, by which it is known to need admission.
 var readingActivities = []string{
-	"ChooseTarget", "Compare", "Decide", "FindIssuers", "FindOpening", "FindUse", "InspectFarm", "KeepSnapshot", "LoadFarm",
-	"LookAtRefresh", "ObserveEnd", "ObserveOffice", "ObserveSharePoint", "ObserveSharePointServer", "PlanRollback", "PreviewRetirement", "PreviewWayBack", "ReadRun", "RecallFarm",
+	"AdmitRetirement", "ChooseTarget", "Compare", "Decide", "FindIssuers", "FindOpening", "FindUse", "InspectFarm", "KeepSnapshot", "LoadFarm",
+	"LookAtRefresh", "ObserveEnd", "ObserveOffice", "ObserveSharePoint", "ObserveSharePointServer", "PermitCutover", "PermitDeletion", "PlanRollback",
+	"PreviewRetirement", "PreviewWayBack", "ReadRun", "RecallFarm", "TakeSnapshot",
 }
 
 // TestInterceptors_AskForEveryStep runs every activity in a run that is not admitted.
@@ -97,7 +104,7 @@ func TestInterceptors_Admission(t *testing.T) {
 		stop := make(chan struct{})
 		env.SetWorkerStopChannel(stop)
 		close(stop)
-		_, err := env.ExecuteActivity(a.GrantKey, in)
+		_, err := env.ExecuteActivity(a.GrantKey, withMandate(a, in))
 		if application, ok := errors.AsType[*temporal.ApplicationError](err); !ok || application.Type() != activities.NotAnswered || application.NonRetryable() {
 			t.Errorf("ended with %v, want it retried by another worker", err)
 		}
@@ -114,13 +121,13 @@ func TestInterceptors_Admission(t *testing.T) {
 		a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Remote: warningServer{}, Runs: runs}
 		env := newActivities(a)
 		for range 3 {
-			if _, err := env.ExecuteActivity(a.GrantKey, in); err != nil {
+			if _, err := env.ExecuteActivity(a.GrantKey, withMandate(a, in)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		other := in
 		other.Farm = "fabrikam"
-		if _, err := env.ExecuteActivity(a.GrantKey, other); err == nil {
+		if _, err := env.ExecuteActivity(a.GrantKey, withMandate(a, other)); err == nil {
 			t.Error("a farm that is not configured was changed")
 		}
 		if diff := cmp.Diff([]string{"contoso", "fabrikam"}, runs.asked); diff != "" {
@@ -130,13 +137,13 @@ func TestInterceptors_Admission(t *testing.T) {
 	t.Run("steps on many servers ask once", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			runs := &slowRuns{answer: make(chan struct{})}
-			a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Remote: warningServer{}, Runs: runs}
+			a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Remote: warningServer{}, Runs: runs, Seals: seal.New(keyring.Generated())}
 			shared := activities.Interceptors(a)
 			var steps sync.WaitGroup
 			for range 20 {
 				env := newEnvironment(a, shared)
 				steps.Go(func() {
-					if _, err := env.ExecuteActivity(a.GrantKey, in); err != nil {
+					if _, err := env.ExecuteActivity(a.GrantKey, withMandate(a, in)); err != nil {
 						t.Error(err)
 					}
 				})
@@ -148,12 +155,5 @@ func TestInterceptors_Admission(t *testing.T) {
 				t.Errorf("the controller was asked %d times", n)
 			}
 		})
-	})
-	t.Run("a snapshot is handed over by asking", func(t *testing.T) {
-		a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Runs: &testRuns{}}
-		var admitted controller.Admitted
-		if err := execute(a, a.KeepSnapshot, activities.KeepSnapshotInput{Farm: "contoso", Target: farm.Thumbprint("AA")}, &admitted); err != nil || admitted.Snapshot != nil {
-			t.Errorf("answered with %+v, %v", admitted, err)
-		}
 	})
 }

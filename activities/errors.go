@@ -35,12 +35,26 @@ const (
 	UnsuitableCertificate = "UnsuitableCertificate"
 	// WrongCertificate: the certificate on a server is not the target.
 	WrongCertificate = "WrongCertificate"
+	// TooMuch: the servers of the farm show more than is kept; see [farm.MaxObserved].
+	TooMuch = "TooMuch"
 	// WindowTooShort: the window is never open for as long as a cutover takes.
 	WindowTooShort = "WindowTooShort"
 	// NotAdmitted: the farm's controller does not let the run change servers.
 	NotAdmitted = "NotAdmitted"
 	// ObserveOnly: the worker's configuration lets nothing be changed.
 	ObserveOnly = "ObserveOnly"
+	// NotSealed: nothing proves that a worker wrote what a step was given, as in a run of a
+	// version that sealed nothing.
+	NotSealed = "NotSealed"
+	// BadSeal: it was altered, or is of another farm, server or snapshot.
+	BadSeal = "BadSeal"
+	// NotMandated: the mandate of a step was altered, or given to another run, for another
+	// certificate or for something else.
+	NotMandated = "NotMandated"
+	// NotPermitted: the worker's own configuration does not let this begin now.
+	NotPermitted = "NotPermitted"
+	// NotPlanned: the source or the farm is not what the run has planned for any more.
+	NotPlanned = "NotPlanned"
 	// NothingToRestore: the issuer had no certificate of its own before.
 	NothingToRestore = "NothingToRestore"
 )
@@ -167,9 +181,10 @@ func appendRemedy(err error, remedy string) error {
 // retried with the delays of the retry policy.
 var transportRules = map[powershell.Kind]retryRule{
 	powershell.Untrusted:   {terminal: true, remedy: "check the server's WinRM certificate and the connection's ca"},
-	powershell.Denied:      {terminal: true, remedy: "check the connection's user, password and auth; it is not retried, so that the account is not locked out"},
+	powershell.Denied:      {terminal: true, remedy: "check the connection's user, password and auth"},
 	powershell.Forbidden:   {terminal: true, remedy: "the account must be a local administrator of the server"},
 	powershell.Constrained: {terminal: true, remedy: "let the connection's account run PowerShell in full language mode"},
+	powershell.Oversized:   {terminal: true, remedy: "do not trust this server before you know who controls it; a rotation goes on without it once it is skipped"},
 	// A server that restarts, perhaps to install updates, is away for minutes.
 	powershell.Unreachable: {retryable: true},
 	powershell.Interrupted: {retryable: true},

@@ -148,7 +148,16 @@ func (a *Activities) readServers(ctx context.Context, f farm.Farm, hosts []strin
 			problems[host] = problemText(failures[i])
 		}
 	}
+	withhold(readings, hosts, problems)
 	return readings, problems
+}
+
+// withhold takes out what the servers have shown that show the most, until the rest is
+// no more than is kept, and makes that their problem.
+func withhold(readings farm.Readings, hosts []string, problems map[string]string) {
+	for tooMuch := readings.FindTooMuch(hosts); tooMuch != nil; tooMuch = readings.FindTooMuch(hosts) {
+		readings[tooMuch.Host], problems[tooMuch.Host] = farm.Reading{}, tooMuch.Error()
+	}
 }
 
 // atOnce calls do with each number below n, as many at the same time as the farm's policy

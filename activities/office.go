@@ -82,45 +82,37 @@ func (a *Activities) GrantKey(ctx context.Context, in ServerInput) (StepResult, 
 }
 
 // ExportCertificate reads the public certificate back from an office server and
-// checks that it is the target; if not, it fails with [WrongCertificate]. If so
-// configured, it also writes the certificate to a file there.
+// checks that it is the target; if not, it fails with [WrongCertificate].
 func (a *Activities) ExportCertificate(ctx context.Context, in ServerInput) (StepResult, error) {
-	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
+	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
-	done, err := runScript(ctx, a.Remote, t, powershell.ExportS2SCertificate{Thumbprint: string(in.Target.Thumbprint), Path: officeOf(f, in.Host).ExportTo})
+	done, err := runScript(ctx, a.Remote, t, powershell.ExportS2SCertificate{Thumbprint: string(in.Target.Thumbprint)})
 	switch {
 	case err != nil:
 		return StepResult{}, err
 	case !bytes.Equal(done.DER, in.Target.DER):
 		return StepResult{}, terminalError(WrongCertificate, "%s: the exported certificate (%s) is not the target (%s): another rotation or administrator is changing it", in.Host, farm.ThumbprintOf(done.DER).Short(), in.Target.Thumbprint.Short())
-	case done.Changed:
-		return a.reportChanged("public certificate is the target; written to %s", officeOf(f, in.Host).ExportTo), nil
 	}
 	return reportUnchanged("public certificate is the target"), nil
 }
 
-// SetS2SInput names a server, and its certificates to archive once the target is in
-// use: those that share its subject.
-type SetS2SInput struct {
-	ServerInput
-	Archive []farm.Thumbprint `json:"archive,omitempty"`
-}
-
 // SetS2SCertificate makes the target the farm's S2S certificate, and the only
-// visible one of its subject on the master. If Host is not the master, it does
-// nothing and returns the master in MovedTo.
-func (a *Activities) SetS2SCertificate(ctx context.Context, in SetS2SInput) (StepResult, error) {
+// visible one of its subject on the master: the others are archived. If Host is not the
+// master, it does nothing and returns the master in MovedTo.
+func (a *Activities) SetS2SCertificate(ctx context.Context, in ServerInput) (StepResult, error) {
 	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
 	}
-	if master, err := a.findMaster(ctx, f, t); err != nil || master != "" {
+	seen, master, err := a.findMaster(ctx, f, t, in.Target)
+	if err != nil || master != "" {
 		return StepResult{MovedTo: master}, err
 	}
+	archive := seen.VisibleSharers(in.Target)
 	done, err := runScript(ctx, a.Remote, t, powershell.SetS2SCertificateName{
-		FriendlyName: in.Target.FriendlyName, Thumbprint: string(in.Target.Thumbprint), Archive: listStrings(in.Archive),
+		FriendlyName: in.Target.FriendlyName, Thumbprint: string(in.Target.Thumbprint), Archive: listStrings(archive),
 	})
 	now, marked := fmt.Sprintf("S2SCertificateName is %q", in.Target.FriendlyName), describeMarked(done.Marked)
 	result, err := a.stepResult(err, done.Changed || len(done.Marked) > 0,
@@ -128,7 +120,7 @@ func (a *Activities) SetS2SCertificate(ctx context.Context, in SetS2SInput) (Ste
 	if result.SettingsKept = !done.Changed; done.Changed {
 		result.addChange("S2SCertificateName", quoteName(done.Previous), quoteName(in.Target.FriendlyName))
 	}
-	result.addMarks(done.Marked, in.Archive)
+	result.addMarks(done.Marked, archive)
 	return result, err
 }
 
@@ -164,7 +156,7 @@ func (a *Activities) SetHTTPSettings(ctx context.Context, in ServerInput) (StepR
 	if !office.HasHTTPSettings() {
 		return reportUnchanged("not configured"), nil
 	}
-	if master, err := a.findMaster(ctx, f, t); err != nil || master != "" {
+	if _, master, err := a.findMaster(ctx, f, t, in.Target); err != nil || master != "" {
 		return StepResult{MovedTo: master}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.SetOfficeHTTPSetting{
@@ -189,26 +181,27 @@ func (r *StepResult) addSwitches(changed []string, outbound, secureStore *bool) 
 }
 
 // findMaster returns the computer name of the farm's master; empty when the
-// server is the master itself. A server whose service is stopped, or that does not
+// server is the master itself, which is then also as it was observed. A server whose
+// service is stopped, or that does not
 // answer, cannot say; where the other servers say that it is the master no longer,
 // theirs is the answer, or else it fails.
-func (a *Activities) findMaster(ctx context.Context, f farm.Farm, t powershell.Target) (string, error) {
-	seen, err := a.observeOffice(ctx, t, farm.Certificate{}, "")
+func (a *Activities) findMaster(ctx context.Context, f farm.Farm, t powershell.Target, target farm.Certificate) (farm.OfficeServer, string, error) {
+	seen, err := a.observeOffice(ctx, t, target, "")
 	switch {
 	case err == nil && seen.Joined && farm.SameMachine(seen.Settings.Master, seen.Machine.Name):
-		return "", nil
+		return seen, "", nil
 	case err == nil && seen.Joined:
-		return seen.Settings.Master, nil
+		return seen, seen.Settings.Master, nil
 	case ctx.Err() != nil:
-		return "", err
+		return seen, "", err
 	}
 	if master := a.askForMaster(ctx, officeOf(f, t.Host), t.Host); master != "" && !farm.SameMachine(master, t.Host) {
-		return master, nil
+		return seen, master, nil
 	}
 	if err == nil {
 		err = serviceStopped(activity.GetInfo(ctx).Attempt, "%s, the master: %s: remove the cause, then retry, which starts it%s", t.Host, seen.WhyUnread(), moveMaster(officeOf(f, t.Host)))
 	}
-	return "", err
+	return seen, "", err
 }
 
 // moveMaster continues a remedy with what else to do about a master that cannot be
@@ -234,14 +227,44 @@ func (a *Activities) askForMaster(ctx context.Context, office farm.Office, host 
 	return ""
 }
 
-// ReplicationInput names a server, and the S2S certificate name that it should see.
+// ReplicationInput names a server that should see the S2S setting of its office farm.
 type ReplicationInput struct {
 	ServerInput
-	Name string `json:"name"`
-	// Unarchive and Archive are certificates of the server to mark once it has the
-	// setting.
-	Unarchive []farm.Thumbprint `json:"unarchive,omitempty"`
-	Archive   []farm.Thumbprint `json:"archive,omitempty"`
+	// Before is what is restored of the setting, and of the server's own certificates; nil
+	// where the setting names the target.
+	Before *SettingsBefore `json:"before,omitempty"`
+}
+
+// SettingsBefore are the sealed parts of a snapshot from which a way back restores the
+// settings of an office server: Farm has those of its office farm, and Server its
+// certificates. They differ where the server was not part of the farm then.
+type SettingsBefore struct {
+	Farm   farm.OfficeBefore `json:"farm"`
+	Server farm.OfficeBefore `json:"server"`
+}
+
+// openSettings checks both parts.
+func (a *Activities) openSettings(in ServerInput, f farm.Farm, b SettingsBefore) error {
+	if err := a.openOffice(in, f, b.Server); err != nil || b.Farm.Host == b.Server.Host {
+		return err
+	}
+	return a.openOffice(in, f, b.Farm)
+}
+
+// wanted returns the S2S setting that a server is to see, and which of its certificates
+// are unarchived and archived then.
+func (a *Activities) wanted(ctx context.Context, in ReplicationInput, f farm.Farm) (name string, unarchive, archive func(farm.OfficeServer) []farm.Thumbprint, err error) {
+	list := func(t ...farm.Thumbprint) func(farm.OfficeServer) []farm.Thumbprint {
+		return func(farm.OfficeServer) []farm.Thumbprint { return t }
+	}
+	if in.Before == nil {
+		sharers := func(s farm.OfficeServer) []farm.Thumbprint { return s.VisibleSharers(in.Target) }
+		return in.Target.FriendlyName, list(in.Target.Thumbprint), sharers, a.checkMandate(ctx, in, MayCutOver)
+	}
+	if err := a.openSettings(in.ServerInput, f, *in.Before); err != nil {
+		return "", nil, nil, err
+	}
+	return in.Before.Farm.S2SCertificateName, list(in.Before.Server.Unarchive...), list(in.Before.Server.Archive...), a.checkMandate(ctx, in, MayRestore)
 }
 
 // AwaitReplication waits until an office server has the farm's new S2S setting,
@@ -250,27 +273,33 @@ type ReplicationInput struct {
 // subject: until that is done the service might not start there. The result's At is
 // when it had the setting. It fails with [WaitTimedOut].
 func (a *Activities) AwaitReplication(ctx context.Context, in ReplicationInput) (StepResult, error) {
-	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
+	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
+	if err != nil {
+		return StepResult{}, err
+	}
+	name, unarchive, archive, err := a.wanted(ctx, in, f)
 	if err != nil {
 		return StepResult{}, err
 	}
 	started := a.Now()
-	err = a.awaitCondition(ctx, func() (bool, string, error) {
-		seen, err := a.observeOffice(ctx, t, in.Target, "")
+	var seen farm.OfficeServer
+	err = a.awaitCondition(ctx, func() (_ bool, _ string, err error) {
+		seen, err = a.observeOffice(ctx, t, in.Target, "")
 		if err == nil && !seen.Joined {
 			err = serviceStopped(activity.GetInfo(ctx).Attempt, "%s cannot get the setting: %s: remove the cause, then retry, which starts it", in.Host, seen.WhyUnread())
 		}
 		now := seen.Settings.S2SCertificateName
-		return now == in.Name && err == nil, fmt.Sprintf("%s still has S2SCertificateName %s", in.Host, quoteName(now)), err
+		return now == name && err == nil, fmt.Sprintf("%s still has S2SCertificateName %s", in.Host, quoteName(now)), err
 	})
 	if err != nil {
 		return StepResult{}, err
 	}
 	seenAt := a.Now()
-	arrived := fmt.Sprintf("has %s after %s", quoteName(in.Name), farm.FormatDuration(seenAt.Sub(started)))
-	marked, err := a.markCertificates(ctx, t, in.Unarchive, in.Archive)
+	arrived := fmt.Sprintf("has %s after %s", quoteName(name), farm.FormatDuration(seenAt.Sub(started)))
+	hidden := archive(seen)
+	marked, err := a.markCertificates(ctx, t, unarchive(seen), hidden)
 	result, err := a.stepResult(err, len(marked) > 0, arrived+describeMarked(marked), arrived)
-	result.addMarks(marked, in.Archive)
+	result.addMarks(marked, hidden)
 	result.At = seenAt
 	return result, err
 }
@@ -325,8 +354,19 @@ func (a *Activities) RestartOffice(ctx context.Context, in RestartOfficeInput) (
 	if err != nil {
 		return StepResult{}, err
 	}
+	skew, err := a.skewOf(ctx, t, in)
+	if err != nil {
+		return StepResult{}, err
+	}
+	onServerClock := func(t time.Time) *time.Time {
+		if t.IsZero() {
+			return nil
+		}
+		t = a.notLater(t).Add(skew)
+		return &t
+	}
 	done, err := runScript(ctx, a.Remote, t, powershell.RestartOfficeServer{
-		NotBefore: in.onServerClock(in.NotBefore), UnlessNoted: in.onServerClock(in.UnlessNoted),
+		NotBefore: onServerClock(in.NotBefore), UnlessNoted: onServerClock(in.UnlessNoted),
 	})
 	if err != nil {
 		return StepResult{}, err
@@ -340,20 +380,31 @@ func (a *Activities) RestartOffice(ctx context.Context, in RestartOfficeInput) (
 		fmt.Sprintf("had loaded its settings; %s", health))
 }
 
-// onServerClock converts a moment to the clock of the server; nil for zero.
-func (in RestartOfficeInput) onServerClock(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
+// skewOf measures how far the clock of an office server is ahead, where a moment is to be
+// told to it.
+func (a *Activities) skewOf(ctx context.Context, t powershell.Target, in RestartOfficeInput) (time.Duration, error) {
+	if in.NotBefore.IsZero() && in.UnlessNoted.IsZero() {
+		return 0, nil
 	}
-	t = t.Add(in.Baseline.Machine.Skew)
-	return &t
+	seen, err := a.observeOffice(ctx, t, in.Target, "")
+	return seen.Machine.Skew, err
+}
+
+// notLater returns a moment, or now if it is in the future: what is to happen later
+// than that would make every call restart the server.
+func (a *Activities) notLater(t time.Time) time.Time {
+	if now := a.Now(); t.After(now) {
+		return now
+	}
+	return t
 }
 
 // StartOfficeInput names the server to start.
 type StartOfficeInput struct {
 	ServerInput
-	// Previous is the certificate in use before the rotation; empty at first set-up.
-	Previous farm.StoreCertificate `json:"previous"`
+	// Before is the sealed part of the snapshot that is about the server, with the
+	// certificate in use before the rotation.
+	Before farm.OfficeBefore `json:"before"`
 	// Name is the friendly name that the farm's S2S setting is to have, and Master
 	// reports whether the server is to be started because it is the master.
 	Name   string `json:"name"`
@@ -369,6 +420,9 @@ func (a *Activities) StartOffice(ctx context.Context, in StartOfficeInput) (Step
 	if err != nil {
 		return StepResult{}, err
 	}
+	if err := a.openOffice(in.ServerInput, f, in.Before); err != nil {
+		return StepResult{}, err
+	}
 	remedy := "if it does not start with the certificate that its settings name, " + farm.SettingsFileRemedy(in.Name) + ", then retry"
 	if in.Master {
 		if master := a.askForMaster(ctx, officeOf(f, t.Host), t.Host); master != "" && !farm.SameMachine(master, t.Host) {
@@ -379,7 +433,7 @@ func (a *Activities) StartOffice(ctx context.Context, in StartOfficeInput) (Step
 	params := powershell.StartOfficeServer{Certificates: []powershell.NamedCertificate{
 		{Thumbprint: string(in.Target.Thumbprint), FriendlyName: in.Target.FriendlyName},
 	}}
-	if p := in.Previous; p.Thumbprint != "" && p.Thumbprint != in.Target.Thumbprint {
+	if p := in.Before.Previous; p.Thumbprint != "" && p.Thumbprint != in.Target.Thumbprint {
 		params.Certificates = append(params.Certificates, powershell.NamedCertificate{Thumbprint: string(p.Thumbprint), FriendlyName: p.FriendlyName})
 	}
 	done, err := runScript(ctx, a.Remote, t, params)

@@ -18,6 +18,8 @@ type OldCertificateInput struct {
 	Farm string           `json:"farm"`
 	Host string           `json:"host"`
 	Old  farm.Certificate `json:"old"`
+	// Mandate is the worker's word that a step may be done; none is needed to look.
+	Mandate Mandate `json:"mandate,omitzero"`
 }
 
 // CertificateUse is what was found about the use of a certificate, in words for
@@ -168,4 +170,14 @@ func (a *Activities) DeleteCertificate(ctx context.Context, in OldCertificateInp
 	result, err := a.stepResult(a.explainStopped(ctx, t, err), done.Changed, "removed from "+strings.Join(done.Removed, ", "), "not there")
 	result.addRemovals(done.Removed)
 	return result, err
+}
+
+// DestroyKey destroys the worker's own copy of a retired certificate and its key, which
+// only a source has that makes its certificates.
+func (a *Activities) DestroyKey(ctx context.Context, in OldCertificateInput) (StepResult, error) {
+	if _, err := a.LoadFarm(ctx, in.Farm); err != nil {
+		return StepResult{}, err
+	}
+	gone, err := a.Certificates.Forget(ctx, in.Farm, in.Old.Thumbprint)
+	return a.stepResult(err, gone, "the worker's own copy is destroyed", "the worker has no copy of its own")
 }

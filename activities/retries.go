@@ -64,8 +64,8 @@ func subjectOf(args []any) (farmName, server string) {
 	switch in := args[0].(type) {
 	case string: // of an activity about a whole farm
 		return in, ""
-	case inFarm:
-		farmName = in.farmName()
+	case mandated:
+		farmName, _, _ = in.mandate()
 	}
 	if in, ok := args[0].(onHost); ok {
 		server = in.hostName()

@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -24,13 +25,11 @@ func (a *Activities) PlanRollback(_ context.Context, in PlanRollbackInput) (farm
 	return farm.PlanRollback(in.Snapshot, in.Farm, in.Observed, in.Skipped...), nil
 }
 
-// RestoreIssuerInput is an issuer as it was before the rotation.
+// RestoreIssuerInput names an issuer, and how its SharePoint farm was before the rotation:
+// the sealed part of the snapshot.
 type RestoreIssuerInput struct {
 	TrustIssuerInput
-	// Before is the zero value when there was no issuer.
-	Before farm.TokenIssuer `json:"before"`
-	// Permissions are those of all app principals before the rotation.
-	Permissions []farm.AppPermission `json:"permissions"`
+	Before farm.SharePointBefore `json:"before"`
 }
 
 // RestoreIssuer restores one issuer and its permissions. It fails with
@@ -44,16 +43,20 @@ func (a *Activities) RestoreIssuer(ctx context.Context, in RestoreIssuerInput) (
 	if !ok {
 		return StepResult{}, a.unknownError(UnknownIssuer, "registered issuer name %q", in.Issuer)
 	}
-	if in.Before.RegisteredName != "" && len(in.Before.Certificate) == 0 {
-		return StepResult{}, terminalError(NothingToRestore, "%s: issuer %q had no certificate of its own before (a metadata address, perhaps), so there is none to restore: set it by hand", t.Host, in.Before.Name)
+	if err := a.openSharePoint(in.ServerInput, in.Before); err != nil {
+		return StepResult{}, err
+	}
+	held, existed := in.Before.Issuer(issuer.RegisteredName)
+	if existed && len(held.Certificate) == 0 {
+		return StepResult{}, terminalError(NothingToRestore, "%s: issuer %q had no certificate of its own before (a metadata address, perhaps), so there is none to restore: set it by hand", t.Host, held.Name)
 	}
 	params := powershell.RestoreTrustedIssuer{
 		RegisteredName: issuer.RegisteredName, Ours: string(in.Target.Thumbprint),
-		Previous: in.Before.Certificate, Description: in.Before.Description, Permissions: []powershell.SitePermission{},
+		Previous: held.Certificate, Description: held.Description, Permissions: []powershell.SitePermission{},
 	}
 	for _, site := range sp.Sites {
 		was := powershell.SitePermission{Site: site}
-		for _, p := range in.Permissions {
+		for _, p := range in.Before.Permissions {
 			if p.Site == site && strings.EqualFold(p.RegisteredName, issuer.RegisteredName) {
 				was.Right, was.AppOnly = p.Right, p.AppOnly
 			}
@@ -67,22 +70,22 @@ func (a *Activities) RestoreIssuer(ctx context.Context, in RestoreIssuerInput) (
 	case !done.Changed:
 		return reportUnchanged("%s: as before", issuer.Product), nil
 	}
-	return a.reportRestored(done, in, issuer), nil
+	return a.reportRestored(done, in, issuer, held), nil
 }
 
 // reportRestored says what was restored of an issuer.
-func (a *Activities) reportRestored(done powershell.RestoreIssuerResult, in RestoreIssuerInput, issuer farm.Issuer) StepResult {
+func (a *Activities) reportRestored(done powershell.RestoreIssuerResult, in RestoreIssuerInput, issuer farm.Issuer, held farm.TokenIssuer) StepResult {
 	result := a.reportChanged("%s: permission as before on %s", issuer.Product, strings.Join(done.Permissions, ", "))
 	switch ours := in.Target.Thumbprint.Short(); {
 	case done.Removed:
 		result.Detail = issuer.Product + ": removed"
 		result.addChange("issuer for "+issuer.Product, ours, "no issuer")
 	case done.Updated:
-		result.Detail = fmt.Sprintf("%s: holds %s again", issuer.Product, in.Before.Thumbprint.Short())
-		result.addChange("issuer for "+issuer.Product, ours, in.Before.Thumbprint.Short())
+		result.Detail = fmt.Sprintf("%s: holds %s again", issuer.Product, held.Thumbprint.Short())
+		result.addChange("issuer for "+issuer.Product, ours, held.Thumbprint.Short())
 	}
 	for _, site := range done.Permissions {
-		result.addChange("permission of "+issuer.Product+" on "+site, farm.FullControl+", app-only", describePermission(in.Permissions, site, issuer))
+		result.addChange("permission of "+issuer.Product+" on "+site, farm.FullControl+", app-only", describePermission(in.Before.Permissions, site, issuer))
 	}
 	return result
 }
@@ -90,10 +93,7 @@ func (a *Activities) reportRestored(done powershell.RestoreIssuerResult, in Rest
 // RestoreSettingsInput holds the office farm's settings before the rotation.
 type RestoreSettingsInput struct {
 	ServerInput
-	Before farm.OfficeFarm `json:"before"`
-	// Unarchive and Archive are those of [farm.Snapshot.VisibleBefore].
-	Unarchive []farm.Thumbprint `json:"unarchive,omitempty"`
-	Archive   []farm.Thumbprint `json:"archive,omitempty"`
+	Before SettingsBefore `json:"before"`
 }
 
 // RestoreHTTPSettings restores the HTTP settings that are configured, which are
@@ -104,18 +104,21 @@ func (a *Activities) RestoreHTTPSettings(ctx context.Context, in RestoreSettings
 	if err != nil {
 		return StepResult{}, err
 	}
+	if err := a.openSettings(in.ServerInput, f, in.Before); err != nil {
+		return StepResult{}, err
+	}
 	var params powershell.SetOfficeHTTPSetting
 	office := officeOf(f, in.Host)
 	if office.AllowOutboundHTTP != nil {
-		params.AllowOutboundHTTP = &in.Before.AllowOutboundHTTP
+		params.AllowOutboundHTTP = in.Before.Farm.AllowOutboundHTTP
 	}
 	if office.AllowHTTPSecureStoreConnections != nil {
-		params.AllowHTTPSecureStoreConnections = &in.Before.AllowHTTPSecureStoreConnections
+		params.AllowHTTPSecureStoreConnections = in.Before.Farm.AllowHTTPSecureStoreConnections
 	}
-	if !office.HasHTTPSettings() {
+	if params.AllowOutboundHTTP == nil && params.AllowHTTPSecureStoreConnections == nil {
 		return reportUnchanged("not configured"), nil
 	}
-	if master, err := a.findMaster(ctx, f, t); err != nil || master != "" {
+	if _, master, err := a.findMaster(ctx, f, t, in.Target); err != nil || master != "" {
 		return StepResult{MovedTo: master}, err
 	}
 	done, err := runScript(ctx, a.Remote, t, params)
@@ -132,12 +135,15 @@ func (a *Activities) RestoreS2SCertificate(ctx context.Context, in RestoreSettin
 	if err != nil {
 		return StepResult{}, err
 	}
-	if master, err := a.findMaster(ctx, f, t); err != nil || master != "" {
+	if err := a.openSettings(in.ServerInput, f, in.Before); err != nil {
+		return StepResult{}, err
+	}
+	if _, master, err := a.findMaster(ctx, f, t, in.Target); err != nil || master != "" {
 		return StepResult{MovedTo: master}, err
 	}
+	before, marks := in.Before.Farm.S2SCertificateName, in.Before.Server
 	done, err := runScript(ctx, a.Remote, t, powershell.RestoreS2SCertificateName{
-		Ours: in.Target.FriendlyName, Previous: in.Before.S2SCertificateName,
-		Unarchive: listStrings(in.Unarchive), Archive: listStrings(in.Archive),
+		Ours: in.Target.FriendlyName, Previous: before, Unarchive: listStrings(marks.Unarchive), Archive: listStrings(marks.Archive),
 	})
 	switch {
 	case err != nil:
@@ -145,24 +151,24 @@ func (a *Activities) RestoreS2SCertificate(ctx context.Context, in RestoreSettin
 	case done.ClearRefused:
 		return StepResult{Detail: fmt.Sprintf("stays %s: Office Online Server refuses to clear it: %s", quoteName(in.Target.FriendlyName), done.Reason), ClearRefused: true}, nil
 	}
-	name, marked := quoteName(in.Before.S2SCertificateName), describeMarked(done.Marked)
+	name, marked := quoteName(before), describeMarked(done.Marked)
 	if done.Changed {
 		result := a.reportChanged("S2SCertificateName is %s again%s", name, marked)
 		result.addChange("S2SCertificateName", quoteName(in.Target.FriendlyName), name)
-		result.addMarks(done.Marked, in.Archive)
+		result.addMarks(done.Marked, marks.Archive)
 		return result, nil
 	}
 	result, err := a.stepResult(nil, marked != "", fmt.Sprintf("S2SCertificateName is %s, as before%s", name, marked), fmt.Sprintf("S2SCertificateName is %s, as before", name))
-	result.addMarks(done.Marked, in.Archive)
+	result.addMarks(done.Marked, marks.Archive)
 	result.SettingsKept = true
 	return result, err
 }
 
-// RemoveRootAuthoritiesInput names the root authorities to remove.
+// RemoveRootAuthoritiesInput names a front end, with the sealed part of the snapshot that
+// is about its farm.
 type RemoveRootAuthoritiesInput struct {
 	ServerInput
-	// Added are those that the rotation added.
-	Added []farm.Thumbprint `json:"added"`
+	Before farm.SharePointBefore `json:"before"`
 }
 
 // RemoveRootAuthorities removes the root authorities that the rotation added.
@@ -171,10 +177,13 @@ func (a *Activities) RemoveRootAuthorities(ctx context.Context, in RemoveRootAut
 	if err != nil {
 		return StepResult{}, err
 	}
-	if len(in.Added) == 0 {
+	if err := a.openSharePoint(in.ServerInput, in.Before); err != nil {
+		return StepResult{}, err
+	}
+	if len(in.Before.Added) == 0 {
 		return reportUnchanged("none was added"), nil
 	}
-	return a.removeAuthorities(ctx, t, sp, in.Added)
+	return a.removeAuthorities(ctx, t, sp, in.Before.Added)
 }
 
 // removeAuthorities removes root authorities by certificate, except those that
@@ -200,21 +209,33 @@ func (a *Activities) removeAuthorities(ctx context.Context, t powershell.Target,
 	return result, err
 }
 
-// RestoreOfficeInput holds an office server as it was before the rotation.
+// RestoreOfficeInput holds an office server as it was before the rotation: the sealed part
+// of the snapshot.
 type RestoreOfficeInput struct {
 	ServerInput
-	Before farm.OfficeServer `json:"before"`
+	Before farm.OfficeBefore `json:"before"`
+}
+
+// resolveOfficeBefore finds a server whose own part of the snapshot is given.
+func (a *Activities) resolveOfficeBefore(in RestoreOfficeInput) (powershell.Target, error) {
+	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
+	if err == nil {
+		err = a.openOffice(in.ServerInput, f, in.Before)
+	}
+	if err == nil && !in.Before.IsOf(in.Host) {
+		err = terminalError(BadSeal, "%s: what is to be restored is of server %s: find out who made it", in.Host, in.Before.Host)
+	}
+	return t, err
 }
 
 // RevokeKey revokes NETWORK SERVICE's access to the key if the certificate was
 // there before the rotation without it.
 func (a *Activities) RevokeKey(ctx context.Context, in RestoreOfficeInput) (StepResult, error) {
-	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
+	t, err := a.resolveOfficeBefore(in)
 	if err != nil {
 		return StepResult{}, err
 	}
-	was, existed := in.Before.Certificate(in.Target.Thumbprint)
-	if !existed || !was.HasKey || was.ReadableBy(farm.NetworkService) {
+	if !in.Before.Unreadable {
 		return reportUnchanged("as before"), nil
 	}
 	done, err := runScript(ctx, a.Remote, t, powershell.RevokeS2SKey{Thumbprint: string(in.Target.Thumbprint), Sid: farm.NetworkService})
@@ -226,17 +247,16 @@ func (a *Activities) RevokeKey(ctx context.Context, in RestoreOfficeInput) (Step
 // RemoveCertificate removes from an office server's certificate stores what the
 // rotation added.
 func (a *Activities) RemoveCertificate(ctx context.Context, in RestoreOfficeInput) (StepResult, error) {
-	t, _, err := a.resolveOfficeServer(in.Farm, in.Host)
+	t, err := a.resolveOfficeBefore(in)
 	if err != nil {
 		return StepResult{}, err
 	}
-	_, existed := in.Before.Certificate(in.Target.Thumbprint)
 	params := powershell.RemoveS2SCertificate{
-		Thumbprint: string(in.Target.Thumbprint), Personal: !existed,
-		Root: in.Target.SelfSigned && !in.Before.HasRoot(in.Target.Thumbprint), Intermediates: []string{},
+		Thumbprint: string(in.Target.Thumbprint), Personal: !in.Before.HadTarget,
+		Root: in.Target.SelfSigned && !in.Before.HadRoot, Intermediates: []string{},
 	}
 	for _, c := range in.Target.Intermediates() {
-		if !in.Before.HasIntermediate(c.Thumbprint) {
+		if !slices.Contains(in.Before.Intermediates, c.Thumbprint) {
 			params.Intermediates = append(params.Intermediates, string(c.Thumbprint))
 		}
 	}

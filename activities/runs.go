@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/controller"
-	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
 // Runs is what Temporal knows of the controller and the runs of a farm. All methods
@@ -23,6 +22,9 @@ type Runs interface {
 	// controller that has ended, other than the given one; nil where Temporal knows
 	// none, or cannot replay it any more.
 	PreviousState(ctx context.Context, farmName, runID string) (*controller.State, error)
+	// OriginalRun returns the run ID that a run was started with: what Temporal makes of it
+	// by a reset has another.
+	OriginalRun(ctx context.Context, workflowID, runID string) (string, error)
 	// Admit asks the controller of a farm whether a run may change servers. It fails
 	// with [NotAdmitted] where that says no; any other error means that it did not
 	// answer.
@@ -146,17 +148,4 @@ func (a *Activities) ReadRun(ctx context.Context, in ReadRunInput) (*controller.
 		case <-time.After(a.Poll):
 		}
 	}
-}
-
-// KeepSnapshotInput hands a snapshot over before the first change.
-type KeepSnapshotInput struct {
-	Farm string `json:"farm"`
-	// Target is the certificate that the rotation works towards, for the log.
-	Target farm.Thumbprint `json:"target"`
-}
-
-// KeepSnapshot has the farm's controller read and keep the snapshot that the calling
-// run has taken, and let it change servers. It fails with [NotAdmitted].
-func (a *Activities) KeepSnapshot(ctx context.Context, in KeepSnapshotInput) (controller.Admitted, error) {
-	return a.askController(ctx, in.Farm)
 }

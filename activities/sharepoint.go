@@ -128,7 +128,7 @@ func (a *Activities) RestartSharePoint(ctx context.Context, in RestartSharePoint
 	if in.Baseline.Machine.Host == "" {
 		in.Baseline = before
 	}
-	done, err := runScript(ctx, a.Remote, t, powershell.RestartSharePointServer{NotBefore: in.Since.Add(before.Machine.Skew)})
+	done, err := runScript(ctx, a.Remote, t, powershell.RestartSharePointServer{NotBefore: a.notLater(in.Since).Add(before.Machine.Skew)})
 	if err != nil {
 		return StepResult{}, err
 	}

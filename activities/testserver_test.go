@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,9 @@ import (
 	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/cert"
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/keyring"
 	"github.com/farmtrust/farmtrust/internal/powershell"
+	"github.com/farmtrust/farmtrust/internal/seal"
 )
 
 // testServer answers each script as told, by its name.
@@ -96,6 +99,9 @@ func newActivities(a *activities.Activities) *testsuite.TestActivityEnvironment 
 	if a.Runs == nil {
 		a.Runs = &testRuns{}
 	}
+	if a.Seals == nil {
+		a.Seals = seal.New(keyring.Generated())
+	}
 	return newEnvironment(a, activities.Interceptors(a))
 }
 
@@ -112,11 +118,48 @@ func newEnvironment(a *activities.Activities, shared []interceptor.WorkerInterce
 
 // execute runs an activity as Temporal does.
 func execute(a *activities.Activities, activity, in any, result any) error {
-	value, err := newActivities(a).ExecuteActivity(activity, in)
+	env := newActivities(a)
+	value, err := env.ExecuteActivity(activity, withMandate(a, in))
 	if err != nil {
 		return err
 	}
 	return value.Get(result)
+}
+
+// The run of a [testsuite.TestActivityEnvironment].
+const testWorkflow, testRun = "default-test-workflow-id", "default-test-run-id"
+
+// withMandate returns the input of a step with a mandate for everything, as the run of an
+// environment has it, unless it has one; any other input as it is.
+func withMandate(a *activities.Activities, in any) any {
+	if mandate, ok := mandateOf(in); !ok || mandate.Seal != "" {
+		return in
+	}
+	return changeMandate(a, in, func(*activities.Mandate) {})
+}
+
+func mandateOf(in any) (activities.Mandate, bool) {
+	if !activities.IsMandated(in) {
+		return activities.Mandate{}, false
+	}
+	m, ok := reflect.ValueOf(in).FieldByName("Mandate").Interface().(activities.Mandate)
+	return m, ok
+}
+
+// changeMandate gives the input of a step a mandate for everything, apart from a change.
+func changeMandate(a *activities.Activities, in any, change func(*activities.Mandate)) any {
+	m := activities.Mandate{Workflow: testWorkflow, Run: testRun, Snapshot: "S", May: []activities.Stage{
+		activities.MayStage, activities.MayCutOver, activities.MayRestore, activities.MayArchive, activities.MayDelete,
+	}}
+	change(&m)
+	sealed, err := activities.SealMandate(a, in, m)
+	if err != nil {
+		panic(err) // an input holds nothing that JSON cannot
+	}
+	changed := reflect.New(reflect.TypeOf(in)).Elem()
+	changed.Set(reflect.ValueOf(in))
+	changed.FieldByName("Mandate").Set(reflect.ValueOf(sealed))
+	return changed.Interface()
 }
 
 // failure is what Temporal is told of an activity's error.
@@ -133,13 +176,16 @@ type failure struct {
 // words.
 func assertFails(t *testing.T, a *activities.Activities, activity, in any, want failure, message ...string) {
 	t.Helper()
-	err := execute(a, activity, in, nil)
+	assertFailure(t, execute(a, activity, in, nil), want, message...)
+}
+
+func assertFailure(t *testing.T, err error, want failure, message ...string) {
+	t.Helper()
 	application, ok := errors.AsType[*temporal.ApplicationError](err)
 	if !ok {
 		t.Fatalf("ended with %v, want an application error", err)
 	}
-	got := failure{Type: application.Type(), Final: application.NonRetryable(), Delay: application.NextRetryDelay()}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, failureOf(err)); diff != "" {
 		t.Errorf("failure (-want +got):\n%s", diff)
 	}
 	for _, part := range message {
@@ -147,6 +193,22 @@ func assertFails(t *testing.T, a *activities.Activities, activity, in any, want 
 			t.Errorf("the message %q does not say %q", application.Message(), part)
 		}
 	}
+}
+
+// failureOf is what Temporal is told of an error; zero of any that is not an
+// activity's own.
+func failureOf(err error) failure {
+	application, ok := errors.AsType[*temporal.ApplicationError](err)
+	if !ok {
+		return failure{}
+	}
+	return failure{Type: application.Type(), Final: application.NonRetryable(), Delay: application.NextRetryDelay()}
+}
+
+// executeAs runs an activity with exactly this input.
+func executeAs(a *activities.Activities, activity, in any) error {
+	_, err := newActivities(a).ExecuteActivity(activity, in)
+	return err
 }
 
 // observeSharePointServer observes the front end.

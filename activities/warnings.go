@@ -12,12 +12,16 @@ import (
 )
 
 // Interceptors are what a worker needs that runs these activities: one that tells the
-// log of attempts that fail, one that counts them, one that has each step ask the farm's
-// controller before it changes anything, and one that hands what cmdlets warned of over
-// in [StepResult.Warnings], and writes it to the log, whatever the activity is and
-// however it ends.
+// log of attempts that fail, one that counts them, one that tells the audit log of steps
+// that were refused, one that has each step ask the farm's controller before it changes
+// anything, one that writes each step to the audit log, one that hands what cmdlets warned
+// of over in [StepResult.Warnings], and writes it to the log, whatever the activity is and
+// however it ends, and one that bounds results.
 func Interceptors(a *Activities) []interceptor.WorkerInterceptor {
-	return []interceptor.WorkerInterceptor{&retryInterceptor{}, &attemptInterceptor{version: a.Version}, newAdmissionInterceptor(a), &warningInterceptor{}}
+	return []interceptor.WorkerInterceptor{
+		&retryInterceptor{}, &attemptInterceptor{version: a.Version}, &refusalInterceptor{activities: a},
+		newAdmissionInterceptor(a), newAuditInterceptor(a), &warningInterceptor{}, &sizeInterceptor{},
+	}
 }
 
 type warningInterceptor struct {

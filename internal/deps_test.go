@@ -17,11 +17,13 @@ const module = "github.com/farmtrust/farmtrust/"
 // through powershell.Runner, which internal/host fills in.
 var mayImport = map[string][]string{
 	"workflows":               {"activities", "internal/farm", "internal/controller", "internal/report"},
-	"activities":              {"internal/controller", "internal/farm", "internal/cert", "internal/powershell"},
+	"activities":              {"internal/audit", "internal/controller", "internal/farm", "internal/cert", "internal/powershell", "internal/seal"},
 	"worker":                  {"workflows", "internal/config", "internal/connect", "internal/console", "internal/deployment", "internal/farm", "internal/codecserver", "internal/host", "internal/keyring", "internal/logging", "internal/namespace", "internal/payload", "internal/token", "internal/powershell", "internal/preflight", "internal/replay", "internal/report", "internal/version"},
-	"starter":                 {"workflows", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/event", "internal/farm", "internal/keyring", "internal/logging", "internal/payload", "internal/preflight", "internal/report", "internal/version"},
+	"starter":                 {"workflows", "internal/audit", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/event", "internal/farm", "internal/keyring", "internal/logging", "internal/payload", "internal/preflight", "internal/report", "internal/version"},
+	"internal/audit":          {"internal/farm", "internal/keyring"},
 	"internal/farm":           {},
 	"internal/secret":         {},
+	"internal/seal":           {"internal/keyring"},
 	"internal/version":        {},
 	"internal/powershell":     {},
 	"internal/config":         {"internal/farm", "internal/secret", "internal/sshsig"},
@@ -33,7 +35,8 @@ var mayImport = map[string][]string{
 	"internal/preflight":      {"internal/config", "internal/secret", "internal/source", "internal/cert", "internal/farm"},
 	"internal/event":          {"internal/farm"},
 	"internal/console":        {"internal/farm", "internal/report"},
-	"internal/winrm":          {"internal/powershell", "internal/secret"},
+	"internal/ntlm":           {},
+	"internal/winrm":          {"internal/ntlm", "internal/powershell", "internal/secret"},
 	"internal/connect":        {"internal/secret"},
 	"internal/keyring":        {"internal/secret"},
 	"internal/payload":        {"internal/keyring"},
@@ -49,8 +52,8 @@ var mayImport = map[string][]string{
 	"internal/client":         {"workflows", "activities", "internal/controller", "internal/farm"},
 	"internal/scriptcoverage": {},
 	"internal/host": {
-		"workflows", "activities", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
-		"internal/winrm", "internal/client", "internal/deployment", "internal/preflight", "internal/version",
+		"workflows", "activities", "internal/audit", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
+		"internal/winrm", "internal/client", "internal/deployment", "internal/preflight", "internal/version", "internal/keyring", "internal/seal",
 	},
 	"internal/farmsim": {
 		"internal/farm", "internal/powershell", "internal/farmsim/model", "internal/farmsim/scripts", "internal/farmsim/pwsh",

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
+	"path/filepath"
 	"time"
 
 	temporal "go.temporal.io/sdk/client"
@@ -16,6 +18,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/host"
+	"github.com/farmtrust/farmtrust/internal/keyring"
 	"github.com/farmtrust/farmtrust/internal/report"
 	"github.com/farmtrust/farmtrust/standalone/embedded"
 	"github.com/farmtrust/farmtrust/workflows"
@@ -126,11 +129,15 @@ func (p *program) runJob(ctx context.Context, j *job, c temporal.Client, at addr
 	if err := j.prepare(ctx, c); err != nil {
 		return false, err
 	}
+	keys, err := openSealKeys(p.data)
+	if err != nil {
+		return false, err
+	}
 	working, stop := context.WithCancel(ctx)
 	defer stop()
 	worker := make(chan error, 1)
 	go func() {
-		worker <- host.Run(working, host.Options{Config: j.config, Client: c, Namespace: embedded.Namespace, Log: log.Named("worker")})
+		worker <- host.Run(working, host.Options{Config: j.config, Client: c, Namespace: embedded.Namespace, SealKeys: keys, Log: log.Named("worker")})
 		stop()
 	}()
 	verified, err := p.runRounds(working, j, client.New(c).At(j.config.Site), at)
@@ -146,6 +153,19 @@ func (p *program) runJob(ctx context.Context, j *job, c temporal.Client, at addr
 		return false, errors.New("stopped before the rotation ended; the next one inspects the farm and continues from there")
 	}
 	return verified, err
+}
+
+// openSealKeys returns the keys that the worker seals with: they last as long as the data
+// of Temporal, so that what is sealed can be used after a restart.
+func openSealKeys(data string) (*keyring.Ring, error) {
+	if data == "" {
+		return keyring.Generated(), nil
+	}
+	path := filepath.Join(data, "seal.keys")
+	if err := keyring.Create(path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return keyring.Open(path)
 }
 
 // runRounds runs the job's rotations in turn and stops after the first that leaves

@@ -17,6 +17,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/host"
+	"github.com/farmtrust/farmtrust/internal/keyring"
 	"github.com/farmtrust/farmtrust/standalone/embedded"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -27,6 +28,7 @@ type testVersions struct {
 	configured *config.Config
 	temporal   client.Client
 	farm       farmclient.Farm
+	sealKeys   *keyring.Ring
 }
 
 func startTestVersions(t *testing.T, policy ...string) *testVersions {
@@ -47,7 +49,7 @@ func startTestVersions(t *testing.T, policy ...string) *testVersions {
 			t.Error(err)
 		}
 	})
-	return &testVersions{configured, c, farmclient.New(c).Farm(farmsim.FarmName)}
+	return &testVersions{configured, c, farmclient.New(c).Farm(farmsim.FarmName), keyring.Generated()}
 }
 
 // run runs a worker of this build until the test ends, and returns its log.
@@ -59,7 +61,7 @@ func (v *testVersions) run(t *testing.T, build string) *observer.ObservedLogs {
 	go func() {
 		done <- host.Run(ctx, host.Options{
 			Config: v.configured, Client: v.temporal, Namespace: embedded.Namespace,
-			Deployment: deployment.Version{Name: "farmtrust", Build: build}, Log: zap.New(core),
+			Deployment: deployment.Version{Name: "farmtrust", Build: build}, SealKeys: v.sealKeys, Log: zap.New(core),
 		})
 	}()
 	t.Cleanup(func() {

@@ -15,6 +15,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/host"
+	"github.com/farmtrust/farmtrust/internal/keyring"
 	"github.com/farmtrust/farmtrust/standalone/embedded"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -60,7 +61,7 @@ func startTestWorkerOn(t *testing.T, simulated farmsim.Options, o embedded.Optio
 	}
 	done := make(chan error, 1)
 	go func() {
-		done <- host.Run(ctx, host.Options{Config: configured, Client: c, Namespace: embedded.Namespace, Log: zap.NewNop()})
+		done <- host.Run(ctx, host.Options{Config: configured, Client: c, Namespace: embedded.Namespace, SealKeys: keyring.Generated(), Log: zap.NewNop()})
 	}()
 	t.Cleanup(func() {
 		cancel()

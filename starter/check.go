@@ -13,8 +13,7 @@ import (
 )
 
 func (a *app) checkCommand() *cobra.Command {
-	var fileOnly bool
-	var warn warning
+	var o checkOptions
 	c := &cobra.Command{
 		Use:   "check [FARM...]",
 		Short: "Check the configuration, then connection, rights and versions of each server",
@@ -28,6 +27,10 @@ A worker looks with its own configuration. Where that is not the file's, the che
 so and in what they differ: "farmtrust-worker check" checks a file before any worker has
 it.
 
+A worker that a server has refused does not send the password again, to any server, before
+it is another one: no account is to be locked. With --retry-logon the worker that looks
+sends it once more, at most once in half an hour; other workers of the site do not.
+
 What a rotation would change is not reported as a fault: "farmtrust plan" shows it. The
 exit code is 5 if data refreshes fail already, if the certificate in use ends within
 --warn-days, or if the farm waits for an operator.`,
@@ -39,21 +42,28 @@ exit code is 5 if data refreshes fail already, if the certificate in use ends wi
 			if len(args) == 0 && a.config == "" {
 				return usageErrorf("name farms, or give --config FILE")
 			}
-			if fileOnly && a.config == "" {
+			if o.fileOnly && a.config == "" {
 				return usageErrorf("--file-only needs --config FILE")
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.check(cmd.Context(), args, fileOnly, warn)
+			return a.check(cmd.Context(), args, o)
 		},
 	}
-	c.Flags().BoolVar(&fileOnly, "file-only", false, "validate the file, open nothing that it names, and inspect no server")
-	warn.addFlag(c)
+	c.Flags().BoolVar(&o.fileOnly, "file-only", false, "validate the file, open nothing that it names, and inspect no server")
+	c.Flags().BoolVar(&o.retryLogon, "retry-logon", false, "have the worker send a password that servers have refused once more")
+	o.warn.addFlag(c)
 	return c
 }
 
-func (a *app) check(ctx context.Context, names []string, fileOnly bool, warn warning) error {
+// checkOptions are the flags of check.
+type checkOptions struct {
+	fileOnly, retryLogon bool
+	warn                 warning
+}
+
+func (a *app) check(ctx context.Context, names []string, o checkOptions) error {
 	result, farms := report.CheckResult{Farms: []report.FarmCheck{}}, []farmCheck{}
 	var file *config.Config
 	if a.config != "" {
@@ -68,13 +78,13 @@ func (a *app) check(ctx context.Context, names []string, fileOnly bool, warn war
 			result.Warnings = append(result.Warnings, w.String())
 		}
 	}
-	if !fileOnly {
+	if !o.fileOnly {
 		if file != nil {
 			problems, warnings := openNamed(ctx, file)
 			result.Problems, result.Warnings = problems, append(result.Warnings, warnings...)
 		}
 		var err error
-		if farms, err = a.inspectAll(ctx, names, file, warn); err != nil {
+		if farms, err = a.inspectAll(ctx, names, file, o); err != nil {
 			return err
 		}
 	}

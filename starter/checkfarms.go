@@ -40,7 +40,7 @@ type checkedFarm struct {
 // inspectAll inspects several farms in parallel, and compares their configurations with
 // those of a file, if there is one. A farm that cannot be inspected does not prevent the
 // others.
-func (a *app) inspectAll(ctx context.Context, names []string, file *config.Config, warn warning) ([]farmCheck, error) {
+func (a *app) inspectAll(ctx context.Context, names []string, file *config.Config, o checkOptions) ([]farmCheck, error) {
 	farms, err := a.connectToFarms(ctx, names)
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func (a *app) inspectAll(ctx context.Context, names []string, file *config.Confi
 	group.SetLimit(inspectionsInParallel)
 	for i, f := range farms {
 		group.Go(func() error {
-			checks[i] = a.checkFarm(ctx, f, file, warn)
+			checks[i] = a.checkFarm(ctx, f, file, o)
 			return nil
 		})
 	}
@@ -88,17 +88,21 @@ func (a *app) connectToFarms(ctx context.Context, names []string) ([]checkedFarm
 }
 
 // checkFarm inspects a farm that a worker answers for.
-func (a *app) checkFarm(ctx context.Context, f checkedFarm, file *config.Config, warn warning) farmCheck {
+func (a *app) checkFarm(ctx context.Context, f checkedFarm, file *config.Config, o checkOptions) farmCheck {
 	check := farmCheck{FarmCheck: report.FarmCheck{Farm: f.Name()}, err: f.err}
 	if check.err == nil {
-		check.found, check.err = a.inspect(ctx, f.Farm)
+		inspect := client.Farm.Inspect
+		if o.retryLogon {
+			inspect = client.Farm.RetryLogon
+		}
+		check.found, check.err = a.inspectBy(ctx, f.Farm, inspect)
 	}
 	if check.err != nil {
 		check.Error = strings.TrimPrefix(check.err.Error(), f.Name()+": ")
 		return check
 	}
 	shown := report.NewInspection(check.found)
-	check.Inspection, check.Troubles = &shown, listTroubles(f.known, check.found, warn)
+	check.Inspection, check.Troubles = &shown, listTroubles(f.known, check.found, o.warn)
 	if file != nil {
 		check.Differs = compareWithFile(ctx, file, f.Farm, check.found)
 	}

@@ -110,10 +110,15 @@ func (a *app) plan(ctx context.Context, farmName string, accepted []farm.Accepta
 // inspect has a worker inspect a farm. One that no worker has in its configuration any
 // more is not tried: that would only leave a failed workflow.
 func (a *app) inspect(ctx context.Context, f client.Farm) (farm.Inspection, error) {
+	return a.inspectBy(ctx, f, client.Farm.Inspect)
+}
+
+// inspectBy is [app.inspect] with the way to inspect.
+func (a *app) inspectBy(ctx context.Context, f client.Farm, inspect func(client.Farm, context.Context) (farm.Inspection, error)) (farm.Inspection, error) {
 	if s, err := f.Summary(ctx); err == nil && s.Phase == controller.Unmanaged {
 		return farm.Inspection{}, usageErrorf("%s: no worker has the farm in its configuration any more: %s", f.Name(), a.commandLine(report.StatusCommand(f.Name())))
 	}
-	inspection, err := f.Inspect(ctx)
+	inspection, err := inspect(f, ctx)
 	if err != nil {
 		return inspection, a.explainEnd(ctx, f.Name(), err)
 	}

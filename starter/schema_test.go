@@ -28,7 +28,7 @@ const module = "github.com/farmtrust/farmtrust"
 func documents() map[string]any {
 	return map[string]any{
 		"farms": report.FarmList{}, "status": report.FarmStatus{}, "report": farm.Report{}, "check": report.CheckResult{}, "plan": report.Inspection{},
-		"approval": farm.Status{}, "decision": decidedRun{}, "accepted": acceptance{}, "event": nothingDone{}, "version": version.Info{}, "keys": keyList{}, "error": failure{},
+		"approval": farm.Status{}, "decision": decidedRun{}, "accepted": acceptance{}, "event": nothingDone{}, "version": version.Info{}, "keys": keyList{}, "audit": verifiedAudit{}, "error": failure{},
 	}
 }
 

@@ -82,6 +82,9 @@ func showOpened(w io.Writer, c *config.Config, findings []farm.Finding) error {
 	if len(stops) > 0 {
 		return &usageError{errors.Join(stops...)}
 	}
+	if c.Audit == nil {
+		fmt.Fprintf(w, "%s: no audit log: what is decided and changed is recorded by Temporal alone; name a file under audit\n", c.Path)
+	}
 	fmt.Fprintf(w, "%s: valid, and everything that it names on this machine can be opened\n", c.Path)
 	for _, f := range c.Farms {
 		if _, err := fmt.Fprintf(w, "%s: configuration %s, by which the farm's page names it\n", f.Name, c.HashFarm(f)); err != nil {

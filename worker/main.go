@@ -21,6 +21,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/console"
 	"github.com/farmtrust/farmtrust/internal/host"
+	"github.com/farmtrust/farmtrust/internal/keyring"
 	"github.com/farmtrust/farmtrust/internal/logging"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 	"github.com/farmtrust/farmtrust/internal/version"
@@ -125,10 +126,22 @@ func work(ctx context.Context, farms *config.Config, o options, log *zap.Logger)
 		return &usageError{err}
 	}
 	payloads.Apply(&options)
+	seals, err := openSealKeys(farms)
+	if err != nil {
+		return &usageError{err}
+	}
 	client, err := connect.WorkerPatience().DialReady(ctx, options, workflows.SearchAttributes(), log)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	return host.Run(ctx, host.Options{Config: farms, Client: client, Namespace: options.Namespace, Deployment: o.deployment, Log: log})
+	return host.Run(ctx, host.Options{Config: farms, Client: client, Namespace: options.Namespace, Deployment: o.deployment, SealKeys: seals, Log: log})
+}
+
+// openSealKeys opens the key ring that only workers hold.
+func openSealKeys(farms *config.Config) (*keyring.Ring, error) {
+	if farms.Keys.Seal == "" {
+		return nil, fmt.Errorf("%s names no keys to seal with: make some with farmtrust keys new FILE, give the file to every worker and to nobody else, and name it as keys: {seal: file:FILE}", farms.Path)
+	}
+	return keyring.Open(farms.Keys.Seal)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/farmtrust/farmtrust/internal/keyring"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 	"github.com/farmtrust/farmtrust/internal/version"
 )
@@ -117,6 +118,19 @@ func testConfig(t *testing.T) string {
 	return path
 }
 
+// sealingConfig writes a configuration with keys to seal with.
+func sealingConfig(t *testing.T) string {
+	t.Helper()
+	path := testConfig(t)
+	if err := keyring.Create(filepath.Join(filepath.Dir(path), "seal.keys")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(testFarm+"keys: {seal: file:seal.keys}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 func TestTemporal(t *testing.T) {
 	t.Setenv("TEMPORAL_CONFIG_FILE", filepath.Join(t.TempDir(), "none.toml"))
 	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
@@ -124,7 +138,14 @@ func TestTemporal(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		var said bytes.Buffer
-		if code := run(ctx, program, []string{"-config", testConfig(t), "-clear-payloads"}, io.Discard, &said); code != exitOK {
+		if code := run(ctx, program, []string{"-config", sealingConfig(t), "-clear-payloads"}, io.Discard, &said); code != exitOK {
+			t.Errorf("exit code %d: %s", code, &said)
+		}
+	})
+	t.Run("one without keys to seal with does not start", func(t *testing.T) {
+		var said bytes.Buffer
+		code := run(t.Context(), program, []string{"-config", testConfig(t), "-clear-payloads"}, io.Discard, &said)
+		if code != exitUsage || !strings.Contains(said.String(), "farmtrust keys new FILE") {
 			t.Errorf("exit code %d: %s", code, &said)
 		}
 	})

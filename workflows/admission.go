@@ -30,20 +30,24 @@ func wasReset(ctx workflow.Context) bool {
 }
 
 // requestAdmission asks the farm's controller to admit the run before its first
-// change. The controller then keeps the run's snapshot; the one that is returned, if
-// any, counts instead.
-func (o *operation) requestAdmission(ctx workflow.Context) (*farm.Snapshot, error) {
+// change. The controller then keeps the run's snapshot; the one that is returned counts
+// from then on.
+func (o *operation) requestAdmission(ctx workflow.Context, in activities.KeepSnapshotInput) (kept activities.Kept, err error) {
 	if !changeAdmission.has(ctx) {
-		return nil, nil
+		return kept, nil
 	}
+	err = o.askController(ctx, func(ctx workflow.Context) workflow.Future { return workflow.ExecuteActivity(ctx, a.KeepSnapshot, in) }, &kept)
+	return kept, err
+}
+
+// askController shows that the run waits for the farm's controller, and for what.
+func (o *operation) askController(ctx workflow.Context, ask func(workflow.Context) workflow.Future, answer any) error {
 	o.progress.Wait = &farm.Wait{For: farm.ForController, Text: "the farm's controller keeps what was found before the first change"}
 	o.progress.show()
-	var admitted controller.Admitted
-	in := activities.KeepSnapshotInput{Farm: o.farm.Name, Target: o.target.Thumbprint}
-	err := workflow.ExecuteActivity(admissionOptions(ctx, "ask the controller of "+o.farm.Name), a.KeepSnapshot, in).Get(ctx, &admitted)
+	err := ask(admissionOptions(ctx, "ask the controller of "+o.farm.Name)).Get(ctx, answer)
 	o.progress.Wait = nil
 	o.progress.show()
-	return admitted.Snapshot, err
+	return err
 }
 
 // isNotAdmitted reports whether a step did nothing because the farm's controller does

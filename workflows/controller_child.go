@@ -40,8 +40,15 @@ func (c *farmController) startRotation(ctx workflow.Context, in RotateInput) err
 		in.Snapshot = c.Retention.Snapshot
 	}
 	in.Configured = c.Configured.Hash != "" || !c.Inspected.At.IsZero()
+	if farm.SizeOf(in) > maxInput {
+		in.Inspection = nil // the rotation observes the farm itself
+	}
 	return c.startChild(ctx, controller.ActiveRun{WorkflowID: RotateID(c.Farm), Intent: in.Intent, Reason: in.Reason}, RotateTrust, in)
 }
+
+// maxInput is how large the input of a rotation may be that has an inspection in it, in
+// bytes: Temporal takes two megabytes.
+const maxInput = 1 << 20
 
 // startRetirement starts the retirement of the oldest certificate that is not in
 // use again.

@@ -104,7 +104,7 @@ func (c *farmController) handleAdmission(ctx workflow.Context, admission control
 	if record.Problem != "" {
 		return controller.Admitted{}, fmt.Errorf("%s does not say what it found before its first change: %s", admission.WorkflowID, record.Problem)
 	}
-	return controller.Admitted{Snapshot: c.KeptFor(record.Snapshot)}, nil
+	return c.Admit(admission, record.Snapshot), nil
 }
 
 // askTimeout is how long a question to Temporal may take, with all attempts. None of

@@ -24,6 +24,8 @@ func InspectTrust(ctx workflow.Context, in InspectInput) (farm.Inspection, error
 		return executeLook(ctx, in.Farm, a.PreviewWayBack, *in.WayBack)
 	case in.Retire != nil:
 		return executeLook(ctx, in.Farm, a.PreviewRetirement, *in.Retire)
+	case in.RetryLogon:
+		return executeLook(ctx, in.Farm, a.RetryLogon, in.Farm)
 	}
 	return executeInspection(ctx, in.Farm)
 }

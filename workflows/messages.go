@@ -52,6 +52,8 @@ type InspectInput struct {
 	// of a certificate would; nil where that is not asked.
 	WayBack *activities.PreviewWayBackInput    `json:"wayBack,omitempty"`
 	Retire  *activities.PreviewRetirementInput `json:"retire,omitempty"`
+	// RetryLogon asks that a password which servers have refused is sent to them once more.
+	RetryLogon bool `json:"retryLogon,omitempty"`
 }
 
 // StartedRun is what a controller started for a request; zero where nothing

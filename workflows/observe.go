@@ -3,6 +3,7 @@ package workflows
 import (
 	"slices"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/farmtrust/farmtrust/activities"
@@ -104,6 +105,9 @@ func (o *observation) observeServers(ctx workflow.Context, before farm.Observed)
 		}
 		return nil
 	})
+	if tooMuch := readings.FindTooMuch(hosts); err == nil && tooMuch != nil {
+		err = &serverError{host: tooMuch.Host, cause: temporal.NewNonRetryableApplicationError(tooMuch.Error(), activities.TooMuch, nil)}
+	}
 	readings.Keep(o.farm, before, o.isSkipped)
 	return readings.Observed(o.farm), err
 }

@@ -22,6 +22,9 @@ var a *activities.Activities
 type operation struct {
 	farm   farm.Farm
 	target farm.Certificate
+	// mandate is the worker's word on what the run may do with the target; every step shows
+	// it.
+	mandate activities.Mandate
 	// observed is the last observation of the farm, empty before the first.
 	observed farm.Observed
 	// knownMasters are the masters as they were last observed with their settings,
@@ -201,7 +204,7 @@ func (o *operation) close(ctx workflow.Context, end ending, statement string, re
 			return farm.RotationResult{}, err
 		}
 	}
-	result.Report = o.progress.Report
+	result.Report = o.progress.boundedStatus().Report
 	switch {
 	case end.cause == nil:
 		return result, nil

@@ -51,10 +51,18 @@ func newProgress(ctx workflow.Context, f farm.Farm, reason string, intent farm.I
 // to date and marks the run for searches.
 func (p *progress) registerQuery(ctx workflow.Context) error {
 	p.writePages(ctx)
-	if err := workflow.SetQueryHandler(ctx, StatusQuery, func() (farm.Status, error) { return p.Status, nil }); err != nil {
+	if err := workflow.SetQueryHandler(ctx, StatusQuery, func() (farm.Status, error) { return p.boundedStatus(), nil }); err != nil {
 		return err
 	}
 	return workflow.UpsertTypedSearchAttributes(ctx, FarmAttribute.ValueSet(p.Report.Farm), NeedsOperatorAttribute.ValueSet(false))
+}
+
+// boundedStatus is the status as far as Temporal takes it, whatever servers have said in
+// every step.
+func (p *progress) boundedStatus() farm.Status {
+	s := p.Status
+	s.Report = s.Report.Compact(farm.MaxRunReport)
+	return s
 }
 
 // setTarget shows the certificate that the run is about.

@@ -101,7 +101,7 @@ func (r *rotation) startServices(ctx workflow.Context, host string) error {
 }
 
 func (r *rotation) startOffice(ctx workflow.Context, host string, master bool) workflow.Future {
-	in := activities.StartOfficeInput{ServerInput: r.onServer(host), Previous: r.snapshot.PreviousOn(host), Name: r.wantedName(host), Master: master}
+	in := activities.StartOfficeInput{ServerInput: r.onServer(host), Before: r.snapshot.OfficeBefore(host), Name: r.wantedName(host), Master: master}
 	return workflow.ExecuteActivity(restartOptions(ctx, "start WACSM and IIS on "+host), a.StartOffice, in)
 }
 
@@ -109,18 +109,9 @@ func (r *rotation) startOffice(ctx workflow.Context, host string, master bool) w
 // towards.
 func (r *rotation) wantedName(host string) string {
 	if r.isGoingBack() {
-		return r.settingsBefore(r.officeOf(host)).S2SCertificateName
+		return r.settingsBefore(host).Farm.S2SCertificateName
 	}
 	return r.target.FriendlyName
-}
-
-// wantedVisible returns which of an office server's certificates are to be unarchived
-// and archived when it has that name.
-func (r *rotation) wantedVisible(host string) (unarchive, archive []farm.Thumbprint) {
-	if r.isGoingBack() {
-		return r.snapshot.VisibleBefore(host)
-	}
-	return []farm.Thumbprint{r.target.Thumbprint}, r.observed.OfficeServer(host).VisibleSharers(r.target)
 }
 
 // recoverPostponed gets the servers that were left for later running, one by one,

@@ -30,14 +30,12 @@ func RetireCertificate(ctx workflow.Context, in RetireInput) (farm.RotationResul
 		return farm.RotationResult{}, err
 	}
 	o.decisions.rollbackBlocked = blockedForRetirement
-	o.target = farm.Certificate{
-		Thumbprint: in.Old.Thumbprint, Subject: in.Old.Subject, FriendlyName: in.Old.FriendlyName, NotAfter: in.Old.NotAfter,
-	}
+	o.target = activities.RetiredCertificate(in.Old)
 	if err := workflow.SetQueryHandler(ctx, SnapshotQuery, func() (*farm.Snapshot, error) { return nil, nil }); err != nil {
 		return farm.RotationResult{}, err
 	}
 	o.progress.Report.InUse = in.InUse
-	r := &retirement{operation: o, archived: map[string]bool{}, wildcard: in.Old.Wildcard, notes: map[string][]string{}, ownRoots: map[string]bool{}}
+	r := &retirement{operation: o, old: in.Old, archived: map[string]bool{}, wildcard: in.Old.Wildcard, notes: map[string][]string{}, ownRoots: map[string]bool{}}
 	o.optionsOf = r.options
 	end := r.run(r.steps)
 	if end.outcome == farm.Incomplete && !isNotAdmitted(end.cause) {
@@ -61,6 +59,8 @@ func RetireCertificate(ctx workflow.Context, in RetireInput) (farm.RotationResul
 type retirement struct {
 	*operation
 
+	// old is the certificate as the controller has it.
+	old farm.StoreCertificate
 	// archived reports which office servers had it archived before, as those have
 	// where its successor has its subject.
 	archived map[string]bool
@@ -88,8 +88,10 @@ func (r *retirement) run(ctx workflow.Context) ending {
 		r.approveDeletion, // always by an operator
 		r.approveWildcard, // by an operator again: others may use it
 		r.awaitUnused,     // days may have passed
+		r.permitDeletion,  // by the worker's own configuration, and what it sees itself
 		r.delete,          // office servers: certificate and key
 		r.removeOwnRoot,   // SharePoint farms: the self-signed one that we added
+		r.destroyKey,      // the worker's own copy, where its source has made it
 	); err != nil {
 		return failedEnding(err)
 	}
@@ -100,9 +102,31 @@ func (r *retirement) run(ctx workflow.Context) ending {
 	return ending{outcome: farm.Verified}
 }
 
+// awaitAdmission waits for the controller's word and the worker's mandate to archive the
+// certificate.
 func (r *retirement) awaitAdmission(ctx workflow.Context) error {
-	_, err := r.requestAdmission(ctx)
-	return err
+	if !changeMandate.has(ctx) {
+		_, err := r.requestAdmission(ctx, activities.KeepSnapshotInput{Farm: r.farm.Name, Target: r.target.Thumbprint})
+		return err
+	}
+	return r.askController(ctx, func(ctx workflow.Context) workflow.Future {
+		return workflow.ExecuteActivity(ctx, a.AdmitRetirement, activities.AdmitRetirementInput{Farm: r.farm.Name, Old: r.old})
+	}, &r.mandate)
+}
+
+// permitDeletion takes the worker's mandate to delete the certificate.
+func (r *retirement) permitDeletion(ctx workflow.Context) error {
+	for changeMandate.has(ctx) {
+		in := activities.PermitDeletionInput{Farm: r.farm.Name, Old: r.target, Mandate: r.mandate, Approval: r.decisions.approval.given, Skipped: r.decisions.skipped}
+		err := workflow.ExecuteActivity(inspectOptions(ctx, "permit the deletion"), a.PermitDeletion, in).Get(ctx, &r.mandate)
+		if err == nil || endsRun(err) {
+			return err
+		}
+		if err := r.blockUnlessResolved(ctx, failedStep{host: r.farm.OfficeHosts()[0], step: farm.StepFindUse, cause: err}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // unarchive leaves the certificate as it was where the retirement was cancelled. It
@@ -123,7 +147,7 @@ func (r *retirement) unarchive(ctx workflow.Context) {
 }
 
 func (r *retirement) oldOn(host string) activities.OldCertificateInput {
-	return activities.OldCertificateInput{Farm: r.farm.Name, Host: host, Old: r.target}
+	return activities.OldCertificateInput{Farm: r.farm.Name, Host: host, Old: r.target, Mandate: r.mandate}
 }
 
 // checkFirst checks that nothing uses the certificate, and notes where it is
@@ -249,5 +273,21 @@ func (r *retirement) removeOwnRoot(ctx workflow.Context) error {
 			return workflow.ExecuteActivity(changeOptions(ctx, "remove root authority on "+host), a.RemoveOwnRootAuthority, r.oldOn(host))
 		})
 		return err
+	})
+}
+
+// destroyKey destroys the copy of the certificate in a source that has made it. No office
+// server has the certificate any longer, so that no way back needs it.
+func (r *retirement) destroyKey(ctx workflow.Context) error {
+	if !changeDestroysKey.has(ctx) {
+		return nil
+	}
+	host := r.farm.OfficeHosts()[0] // a report is about servers
+	return r.retryOrBlock(ctx, farm.StepDelete, func() error {
+		err := workflow.ExecuteActivity(changeOptions(ctx, "destroy the worker's own copy"), a.DestroyKey, r.oldOn(host)).Get(ctx, nil)
+		if err != nil {
+			return &serverError{host: host, cause: err}
+		}
+		return nil
 	})
 }

@@ -41,7 +41,7 @@ func (r *rotation) rollBack(cancellable workflow.Context) ending {
 		return failedEnding(err)
 	}
 	if asked {
-		if _, err := r.requestAdmission(ctx); err != nil {
+		if err := r.keepSnapshot(ctx); err != nil {
 			return ending{farm.Refused, err}
 		}
 		r.admitted = true
@@ -187,14 +187,12 @@ func (r *rotation) restoreIssuers(ctx workflow.Context) error {
 }
 
 func (r *rotation) restoreIssuersOf(ctx workflow.Context, host string) error {
-	before, _ := r.snapshot.Before.Farm(host)
+	before := r.snapshot.SharePointBefore(host)
 	for _, issuer := range slices.Backward(farm.Issuers()) {
-		was, _ := before.Issuer(issuer.RegisteredName)
 		result, err := r.runStep(ctx, stepOn{host: host, step: farm.StepRestoreIssuers}, func() workflow.Future {
 			return workflow.ExecuteActivity(changeOptions(ctx, "restore issuer "+issuer.Product+" on "+host), a.RestoreIssuer,
 				activities.RestoreIssuerInput{
-					TrustIssuerInput: activities.TrustIssuerInput{ServerInput: r.onServer(host), Issuer: issuer.RegisteredName},
-					Before:           was, Permissions: before.Permissions,
+					TrustIssuerInput: activities.TrustIssuerInput{ServerInput: r.onServer(host), Issuer: issuer.RegisteredName}, Before: before,
 				})
 		})
 		if err != nil {
@@ -205,23 +203,22 @@ func (r *rotation) restoreIssuersOf(ctx workflow.Context, host string) error {
 	return nil
 }
 
-// settingsBefore returns the settings of an office farm before the rotation.
-func (r *rotation) settingsBefore(office farm.Office) farm.OfficeFarm {
-	return r.snapshot.SettingsBefore(office.Name, r.observed)
+// settingsBefore returns what is restored of an office server's settings.
+func (r *rotation) settingsBefore(host string) activities.SettingsBefore {
+	return activities.SettingsBefore{Farm: r.snapshot.SettingsPart(r.officeOf(host), host), Server: r.snapshot.OfficeBefore(host)}
 }
 
 func (r *rotation) restoreHTTPSettings(ctx workflow.Context) error {
-	return r.runOnMasters(ctx, farm.StepRestoreHTTPSettings, farm.Office.HasHTTPSettings, func(office farm.Office, host string) workflow.Future {
+	return r.runOnMasters(ctx, farm.StepRestoreHTTPSettings, farm.Office.HasHTTPSettings, func(_ farm.Office, host string) workflow.Future {
 		return workflow.ExecuteActivity(changeOptions(ctx, "restore HTTP settings on master "+host), a.RestoreHTTPSettings,
-			activities.RestoreSettingsInput{ServerInput: r.onServer(host), Before: r.settingsBefore(office)})
+			activities.RestoreSettingsInput{ServerInput: r.onServer(host), Before: r.settingsBefore(host)})
 	})
 }
 
 func (r *rotation) restoreS2SCertificate(ctx workflow.Context) error {
 	r.snapshot.ClearRefused = nil
-	if err := r.runOnMasters(ctx, farm.StepRestoreS2SName, everyOffice, func(office farm.Office, host string) workflow.Future {
-		in := activities.RestoreSettingsInput{ServerInput: r.onServer(host), Before: r.settingsBefore(office)}
-		in.Unarchive, in.Archive = r.snapshot.VisibleBefore(host)
+	if err := r.runOnMasters(ctx, farm.StepRestoreS2SName, everyOffice, func(_ farm.Office, host string) workflow.Future {
+		in := activities.RestoreSettingsInput{ServerInput: r.onServer(host), Before: r.settingsBefore(host)}
 		return workflow.ExecuteActivity(changeOptions(ctx, "restore S2S certificate on master "+host), a.RestoreS2SCertificate, in)
 	}); err != nil {
 		return err
@@ -247,10 +244,7 @@ func (r *rotation) removeRootAuthorities(ctx workflow.Context) error {
 		if !r.isToUnstage(farm.StepRemoveRootAuthority, host) {
 			return nil
 		}
-		in := activities.RemoveRootAuthoritiesInput{ServerInput: r.onServer(host)}
-		for _, c := range r.snapshot.AddedAuthorities(host) {
-			in.Added = append(in.Added, c.Thumbprint)
-		}
+		in := activities.RemoveRootAuthoritiesInput{ServerInput: r.onServer(host), Before: r.snapshot.SharePointBefore(host)}
 		_, err := r.runStep(ctx, stepOn{host: host, step: farm.StepRemoveRootAuthority}, func() workflow.Future {
 			return workflow.ExecuteActivity(changeOptions(ctx, "remove root authority on "+host), a.RemoveRootAuthorities, in)
 		})
@@ -277,5 +271,5 @@ func (r *rotation) removeCertificates(ctx workflow.Context) error {
 }
 
 func (r *rotation) officeBefore(host string) activities.RestoreOfficeInput {
-	return activities.RestoreOfficeInput{ServerInput: r.onServer(host), Before: r.snapshot.Before.OfficeServer(host)}
+	return activities.RestoreOfficeInput{ServerInput: r.onServer(host), Before: r.snapshot.OfficeBefore(host)}
 }

@@ -178,6 +178,9 @@ func (r *rotation) stageAll(ctx workflow.Context) error {
 // cutOver is the runbook from the cutover on. Where it was done in part before, it
 // does the rest.
 func (r *rotation) cutOver(ctx workflow.Context) ending {
+	if err := r.permitCutover(ctx); err != nil { // by the worker's own configuration
+		return failedEnding(err)
+	}
 	r.cuttingOver, r.snapshot.Staged, r.decisions.noWayBack = true, false, r.noWayBack // until here there was only staging to roll back
 	if err := r.runPhase(ctx, farm.PhaseCutover,                                       // from here data refresh may fail until the restarts
 		r.setS2SCertificate, // masters: Set-OfficeWebAppsFarm -S2SCertificateName

@@ -9,8 +9,9 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// takeSnapshot keeps the state found before the first change. An earlier
-// rotation towards the same target may have taken it already.
+// takeSnapshot keeps the state that the plan was made from, until a worker records what is
+// there before the first change. An earlier rotation towards the same target may have
+// taken it already.
 func (r *rotation) takeSnapshot(ctx workflow.Context, previous farm.StoreCertificate) {
 	if s := r.input.Snapshot; s != nil && s.Target.Thumbprint == r.target.Thumbprint {
 		r.inheritFrom(s)
@@ -60,7 +61,7 @@ func (r *rotation) judgeSnapshot(c activities.Comparison) error {
 func (r *rotation) limitRollback(c activities.Comparison) {
 	switch {
 	case r.input.Intent == farm.ReplaceCompromised:
-		r.snapshot.Compromised = true
+		r.snapshot.Compromised = r.snapshot.Compromised || !r.snapshot.IsSealed() // what is sealed the worker changes
 	case len(r.planned) == 0:
 	case c.RollbackBlocked != "":
 		r.decisions.rollbackBlocked = c.RollbackBlocked
@@ -111,16 +112,74 @@ func (r *rotation) replaceTarget(ctx workflow.Context, compromised farm.Thumbpri
 // controller may know of an earlier rotation towards the same target that was not
 // finished: then the state before that one counts.
 func (r *rotation) handOver(ctx workflow.Context) error {
-	kept, err := r.requestAdmission(ctx)
-	if err != nil {
+	if err := r.recordSnapshot(ctx); err != nil {
 		return err
 	}
-	if kept != nil {
-		if err := r.inherit(ctx, kept); err != nil {
+	if err := r.keepSnapshot(ctx); err != nil {
+		return err
+	}
+	r.admitted = true
+	return nil
+}
+
+// recordSnapshot has a worker read what is there before the first change, and seal it,
+// unless that is what an earlier rotation has left.
+func (r *rotation) recordSnapshot(ctx workflow.Context) error {
+	if !changeMandate.has(ctx) || r.inherited && r.snapshot.IsSealed() {
+		return nil
+	}
+	var taken farm.Snapshot
+	in := activities.TakeSnapshotInput{Farm: r.farm.Name, Intent: r.input.Intent, Target: r.target.Thumbprint, Accepted: r.decisions.accepted}
+	if err := workflow.ExecuteActivity(inspectOptions(ctx, "record what is there before the first change"), a.TakeSnapshot, in).Get(ctx, &taken); err != nil {
+		return err
+	}
+	r.snapshot, r.target, r.inherited, r.staged = &taken, taken.Target, false, false
+	return nil
+}
+
+// keepSnapshot has the controller keep the snapshot, and takes the worker's mandate for
+// what the run does with it.
+func (r *rotation) keepSnapshot(ctx workflow.Context) error {
+	kept, err := r.requestAdmission(ctx, activities.KeepSnapshotInput{
+		Farm: r.farm.Name, Target: r.target.Thumbprint, Intent: r.input.Intent, Snapshot: r.snapshot,
+		Gates: activities.Gates{Approval: r.decisions.approval.given, Now: r.input.Now},
+	})
+	switch {
+	case err != nil:
+		return err
+	case !changeMandate.has(ctx) && (kept.Snapshot == nil || r.input.Intent.GoesBack()):
+		return nil
+	case kept.Snapshot.ID == r.snapshot.ID && changeMandate.has(ctx):
+		r.snapshot = kept.Snapshot
+	default:
+		if err := r.inherit(ctx, kept.Snapshot); err != nil {
 			return err
 		}
 	}
-	r.admitted = true
+	r.mandate, r.target = kept.Mandate, r.snapshot.Target
+	return nil
+}
+
+// permitCutover takes the worker's mandate to cut over, which it gives where its own
+// configuration lets it: what the run has waited for so far is what Temporal says.
+func (r *rotation) permitCutover(ctx workflow.Context) error {
+	for !r.mandate.Allows(activities.MayCutOver) && changeMandate.has(ctx) {
+		var permitted activities.Permitted
+		err := workflow.ExecuteActivity(inspectOptions(ctx, "permit the cutover"), a.PermitCutover, activities.PermitCutoverInput{
+			Farm: r.farm.Name, Target: r.target, Mandate: r.mandate, Skipped: r.decisions.skipped,
+			Gates: activities.Gates{Approval: r.decisions.approval.given},
+		}).Get(ctx, &permitted)
+		if err == nil {
+			r.mandate, r.snapshot.CutOver = permitted.Mandate, permitted.CutOver
+			return nil
+		}
+		if endsRun(err) {
+			return err
+		}
+		if err := r.blockUnlessResolved(ctx, failedStep{host: r.masterHost(r.farm.Office), step: farm.StepRecheck, cause: err}); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -55,8 +55,7 @@ func (r *rotation) trustRootAuthorities(ctx workflow.Context) error {
 
 func (r *rotation) setS2SCertificate(ctx workflow.Context) error {
 	return r.runOnMasters(ctx, farm.StepS2SName, everyOffice, func(_ farm.Office, host string) workflow.Future {
-		return workflow.ExecuteActivity(changeOptions(ctx, "set S2S certificate on master "+host), a.SetS2SCertificate,
-			activities.SetS2SInput{ServerInput: r.onServer(host), Archive: r.observed.OfficeServer(host).VisibleSharers(r.target)})
+		return workflow.ExecuteActivity(changeOptions(ctx, "set S2S certificate on master "+host), a.SetS2SCertificate, r.onServer(host))
 	})
 }
 
@@ -78,8 +77,11 @@ func (r *rotation) awaitReplicationTo(ctx workflow.Context, host string, postpon
 	s := stepOn{host: host, step: r.replicationStep, postpone: postpone}
 	s.beforeRetry = func(ctx workflow.Context) error { return r.startServices(ctx, host) }
 	result, err := r.runStep(ctx, s, func() workflow.Future {
-		in := activities.ReplicationInput{ServerInput: r.onServer(host), Name: r.wantedName(host)}
-		in.Unarchive, in.Archive = r.wantedVisible(host)
+		in := activities.ReplicationInput{ServerInput: r.onServer(host)}
+		if r.isGoingBack() {
+			before := r.settingsBefore(host)
+			in.Before = &before
+		}
 		return workflow.ExecuteActivity(changeOptions(ctx, "wait for the S2S certificate on "+host), a.AwaitReplication, in)
 	})
 	// A service that was started while the setting was on its way has not loaded it.
@@ -117,9 +119,9 @@ func (r *rotation) trustIssuers(ctx workflow.Context) error {
 	})
 }
 
-// onServer names a server and the target for an activity.
+// onServer names a server and the target for an activity, with the run's mandate.
 func (r *rotation) onServer(host string) activities.ServerInput {
-	return activities.ServerInput{Farm: r.farm.Name, Host: host, Target: r.target}
+	return activities.ServerInput{Farm: r.farm.Name, Host: host, Target: r.target, Mandate: r.mandate}
 }
 
 // masterHost returns the host of an office farm's master, as far as it is known.

@@ -15,6 +15,8 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/farmsim/fault"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/keyring"
+	"github.com/farmtrust/farmtrust/internal/seal"
 	"github.com/farmtrust/farmtrust/internal/secret"
 	"github.com/farmtrust/farmtrust/internal/source"
 )
@@ -49,6 +51,8 @@ type testFarm struct {
 	runs *testRuns
 	// own is a source that makes its certificates; nil for the folder of the simulation.
 	own *source.SelfSigned
+	// replaced are the seals of certificates that rotations have replaced.
+	replaced map[farm.Thumbprint]string
 	// configure changes the farm's configuration; nil leaves it.
 	configure func(*farm.Farm)
 }
@@ -77,8 +81,10 @@ func newTestFarm(t *testing.T, o farmsim.Options) *testFarm {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &testFarm{sim: sim, config: c, runs: &testRuns{}}
-	f.activities = &activities.Activities{Farms: f, Certificates: f, Runs: f.runs, Remote: sim.Runner(), Now: time.Now, Poll: 10 * time.Millisecond}
+	f := &testFarm{sim: sim, config: c, runs: &testRuns{}, replaced: map[farm.Thumbprint]string{}}
+	f.activities = &activities.Activities{
+		Farms: f, Certificates: f, Runs: f.runs, Seals: seal.New(keyring.Generated()), Remote: sim.Runner(), Now: time.Now, Poll: 10 * time.Millisecond,
+	}
 	return f
 }
 

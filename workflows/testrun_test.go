@@ -70,6 +70,7 @@ func (f *testFarm) newRunWith(t *testing.T, logger log.Logger) *testRun {
 	r.env.RegisterWorkflow(workflows.ManageFarm)
 	r.env.RegisterWorkflow(workflows.RetireCertificate)
 	r.env.RegisterActivity(f.activities)
+	r.keepTime()
 	// Steps of real PowerShell start processes, which takes long on a busy machine.
 	r.env.SetTestTimeout(5 * time.Minute)
 	r.env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, args converter.EncodedValues) {
@@ -87,6 +88,25 @@ func (f *testFarm) newRunWith(t *testing.T, logger log.Logger) *testRun {
 		}
 	})
 	return r
+}
+
+// keepTime has the worker's own clock go with Temporal's, where it opens a maintenance
+// window.
+func (r *testRun) keepTime() {
+	own := r.activities
+	inTime := &activities.Activities{
+		Farms: own.Farms, Certificates: own.Certificates, Runs: own.Runs, Seals: own.Seals, Remote: own.Remote, Now: r.env.Now, Poll: own.Poll,
+	}
+	register := func(name string, do any) {
+		r.env.RegisterActivityWithOptions(do, activity.RegisterOptions{Name: name, DisableAlreadyRegisteredCheck: true})
+	}
+	register("PermitCutover", inTime.PermitCutover)
+	register("KeepSnapshot", func(ctx context.Context, in activities.KeepSnapshotInput) (activities.Kept, error) {
+		if in.Intent == farm.Undo {
+			return inTime.KeepSnapshot(ctx, in)
+		}
+		return own.KeepSnapshot(ctx, in)
+	})
 }
 
 // after has something happen at a moment of Temporal's time.
@@ -249,6 +269,7 @@ func (r *testRun) rotateWith(in workflows.RotateInput) endedRun {
 	if in.Farm = farmsim.FarmName; in.Reason == "" {
 		in.Reason = "test"
 	}
+	r.runs.given = in.Snapshot
 	return r.execute(workflows.RotateID(farmsim.FarmName), workflows.RotateTrust, in)
 }
 
@@ -257,8 +278,10 @@ func (r *testRun) rollBack(s *farm.Snapshot) endedRun {
 	return r.rotateWith(workflows.RotateInput{Intent: farm.Rollback, Snapshot: s})
 }
 
+// retire retires a certificate, which the farm's last rotation has replaced.
 func (r *testRun) retire(old farm.StoreCertificate) endedRun {
 	r.t.Helper()
+	old.Seal = r.replaced[old.Thumbprint]
 	return r.execute(workflows.RetireID(farmsim.FarmName), workflows.RetireCertificate, workflows.RetireInput{Farm: farmsim.FarmName, Reason: "test", Old: old})
 }
 
@@ -292,6 +315,9 @@ func (r *testRun) execute(id string, workflow, in any) endedRun {
 	result, reported := workflows.RotationResultOf(result, err)
 	if !reported {
 		r.t.Fatalf("the run left no report: %v", err)
+	}
+	if s := result.Snapshot; s != nil {
+		r.replaced[s.Previous.Thumbprint] = s.Previous.Seal
 	}
 	return endedRun{result, r.t, err}
 }

@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"cmp"
 	"context"
 	"sync"
 
@@ -21,13 +22,15 @@ type testRuns struct {
 	// refused is why no run is admitted, and unanswered what comes instead of an answer.
 	refused    string
 	unanswered error
-	kept       *farm.Snapshot
+	// kept is the snapshot of an earlier rotation, and given the one that a run was started
+	// with.
+	kept, given *farm.Snapshot
 	// asked are the runs that asked.
 	asked []controller.Admission
 }
 
 // Admit implements activities.Runs.
-func (r *testRuns) Admit(ctx context.Context, _ string, a controller.Admission) (controller.Admitted, error) {
+func (r *testRuns) Admit(ctx context.Context, farmName string, a controller.Admission) (controller.Admitted, error) {
 	if answers := r.takeAnswers(a.RunID); answers != nil {
 		select {
 		case got := <-answers:
@@ -42,7 +45,21 @@ func (r *testRuns) Admit(ctx context.Context, _ string, a controller.Admission) 
 	if r.refused != "" {
 		return controller.Admitted{}, temporal.NewNonRetryableApplicationError(r.refused, activities.NotAdmitted, nil)
 	}
-	return controller.Admitted{Snapshot: r.kept}, r.unanswered
+	admitted := controller.Admitted{Farm: farmName, RunID: a.RunID, Snapshot: r.kept}
+	if known := cmp.Or(r.kept, r.given); known != nil {
+		admitted.Names = known.ID
+	}
+	return admitted, r.unanswered
+}
+
+// OriginalRun implements activities.Runs.
+func (r *testRuns) OriginalRun(_ context.Context, _, runID string) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if record := r.find(runID); record != nil {
+		return record.OriginalRunID, nil
+	}
+	return runID, nil
 }
 
 func (r *testRuns) refuse(why string) {

@@ -15,9 +15,15 @@ New-ScheduledTaskPrincipal; New-ScheduledTaskSettingsSet.
 The group managed service account that the task runs as, such as
 CONTOSO\farmtrust-sp$. It must be installed on this machine, be a SharePoint
 shell administrator, and hold the right to log on as a batch job.
+.PARAMETER Publisher
+The thumbprint of the certificate that you signed the script with. A script that
+anyone else has signed is not installed, and nobody else becomes a trusted publisher.
 #>
 [CmdletBinding()]
-param([Parameter(Mandatory = $true)] [ValidateNotNullOrEmpty()] [string] $Account)
+param(
+    [Parameter(Mandatory = $true)] [ValidateNotNullOrEmpty()] [string] $Account,
+    [Parameter(Mandatory = $true)] [ValidatePattern('^[0-9A-Fa-f]{40}$')] [string] $Publisher
+)
 
 Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'
@@ -25,15 +31,18 @@ $ErrorActionPreference = 'Stop'
 # The hash that identifies a version of a script file.
 
 # Returns the SHA-256 of a script's text. Line ends, encoding and the signature at
-# its end do not count, so that the hash is the same no matter who signed the script.
+# its end do not count, so that the hash is the same no matter who signed the script. A
+# signature is a block of comments at the very end, of nothing but base64: whatever else
+# follows its first line may be code. A carriage return alone ends a line for PowerShell,
+# so it counts.
 # Source: Microsoft, about_Signing, on the block that a signature adds.
 function Get-ScriptHash {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Path)
 
-    $text = [System.IO.File]::ReadAllText($Path).Replace("`r", '')
-    $end = $text.IndexOf("`n# SIG # Begin signature block", [System.StringComparison]::Ordinal)
-    if ($end -ge 0) { $text = $text.Substring(0, $end) }
+    $text = [System.IO.File]::ReadAllText($Path).Replace("`r`n", "`n").TrimEnd()
+    $signature = '\n# SIG # Begin signature block\n(?:# [A-Za-z0-9+/]+={0,2}\n)+# SIG # End signature block\z'
+    $text = [regex]::Replace($text, $signature, '')
     $bytes = [System.Text.Encoding]::UTF8.GetBytes($text.TrimEnd())
     # Not SHA256.Create(), which .NET Framework rejects under the FIPS policy.
     $hash = (New-Object System.Security.Cryptography.SHA256CryptoServiceProvider).ComputeHash($bytes)
@@ -59,7 +68,9 @@ function Get-AccountSid {
 }
 
 # Creates a folder with exactly this access list, which inherits nothing, or gives
-# an existing folder this list. Access are objects with Sid and Rights.
+# an existing folder this list. It belongs to the administrators: an owner may change the
+# list at any time. One that leads elsewhere is refused. Access are objects with Sid and
+# Rights.
 function Set-ClosedFolder {
     [CmdletBinding()]
     param(
@@ -68,6 +79,7 @@ function Set-ClosedFolder {
     )
 
     $security = New-Object System.Security.AccessControl.DirectorySecurity
+    $security.SetOwner((New-Object System.Security.Principal.SecurityIdentifier 'S-1-5-32-544'))
     $security.SetAccessRuleProtection($true, $false)
     foreach ($entry in $Access) {
         $sid = New-Object System.Security.Principal.SecurityIdentifier $entry.Sid
@@ -75,6 +87,7 @@ function Set-ClosedFolder {
             $sid, $entry.Rights, 'ContainerInherit, ObjectInherit', 'None', 'Allow'))
     }
     $folder = New-Object System.IO.DirectoryInfo $Path
+    if ($folder.Exists -and ($folder.Attributes -band [System.IO.FileAttributes]::ReparsePoint)) { throw "$Path is a link. Remove it." }
     if ($folder.Exists) { $folder.SetAccessControl($security) }
     else { $folder.Create($security) }
 }
@@ -102,11 +115,27 @@ function Add-TrustedPublisher {
     finally { $opened.Close() }
 }
 
+# Returns the certificate that a script is signed with, which must be the publisher's.
+function Get-Publisher {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $Path,
+        [Parameter(Mandatory = $true)] [string] $Thumbprint
+    )
+
+    $signer = Get-ValidSigner -Path $Path
+    if ($null -eq $signer) {
+        throw "$Path has no valid signature. Sign it with a certificate that this machine trusts; see the help of this script."
+    }
+    if ($signer.Thumbprint -ne $Thumbprint) {
+        throw "$Path is signed by $($signer.Thumbprint) ($($signer.Subject)), and not by the publisher $Thumbprint. Do not use it before you know why."
+    }
+    return $signer
+}
+
 if (-not (Test-Administrator)) { throw 'Start Windows PowerShell as administrator.' }
 $source = [System.IO.Path]::Combine($PSScriptRoot, 'farmtrust-sharepoint.ps1')
-if ($null -eq (Get-ValidSigner -Path $source)) {
-    throw "$source has no valid signature. Sign it with a certificate that this machine trusts; see the help of this script."
-}
+[void] (Get-Publisher -Path $source -Thumbprint $Publisher)
 $sid = Get-AccountSid -Account $Account
 $system = @{ Sid = 'S-1-5-18'; Rights = 'FullControl' }
 $administrators = 'S-1-5-32-544'
@@ -121,8 +150,7 @@ Set-ClosedFolder -Path ([System.IO.Path]::Combine($root, 'results')) -Access $sy
 $installed = [System.IO.Path]::Combine($root, 'farmtrust-sharepoint.ps1')
 [System.IO.File]::Copy($source, $installed, $true)
 # The copy is checked, because the source may have changed meanwhile.
-$signer = Get-ValidSigner -Path $installed
-if ($null -eq $signer) { throw "$installed has no valid signature." }
+$signer = Get-Publisher -Path $installed -Thumbprint $Publisher
 Add-TrustedPublisher -Certificate $signer
 
 $program = "$env:SystemRoot\System32\WindowsPowerShell\v1.0\powershell.exe"

@@ -142,11 +142,13 @@ function ConvertTo-Failure {
     while ($exception -is [System.Management.Automation.RuntimeException] -and $null -ne $exception.InnerException) {
         $exception = $exception.InnerException
     }
+    $message = [string] $exception.Message
+    if ($message.Length -gt 2000) { $message = $message.Substring(0, 1997) + '...' }
     $id = [string] $Record.FullyQualifiedErrorId
     if ($id.StartsWith('farmtrust.')) { $id = $id.Split(',')[0] }
     return [pscustomobject] @{
         id = $id
-        message = [string] $exception.Message
+        message = $message
         category = [string] $Record.CategoryInfo.Category
         exception = $exception.GetType().FullName
         hresult = [int] $exception.HResult
@@ -163,8 +165,8 @@ function ConvertTo-WarningField {
     $kept = New-Object System.Collections.Generic.List[string]
     foreach ($warning in $Warnings) {
         $text = $warning.Trim()
-        if ($text.Length -gt 1000) { $text = $text.Substring(0, 997) + '...' }
-        if ($text -ne '' -and $kept.Count -lt 20 -and -not $kept.Contains($text)) { $kept.Add($text) }
+        if ($text.Length -gt 500) { $text = $text.Substring(0, 497) + '...' }
+        if ($text -ne '' -and $kept.Count -lt 5 -and -not $kept.Contains($text)) { $kept.Add($text) }
     }
     if ($kept.Count -eq 0) { return '' }
     return ',"warnings":' + (ConvertTo-AsciiJson -Value $kept)
@@ -207,15 +209,18 @@ function Invoke-Script {
 # The hash that identifies a version of a script file.
 
 # Returns the SHA-256 of a script's text. Line ends, encoding and the signature at
-# its end do not count, so that the hash is the same no matter who signed the script.
+# its end do not count, so that the hash is the same no matter who signed the script. A
+# signature is a block of comments at the very end, of nothing but base64: whatever else
+# follows its first line may be code. A carriage return alone ends a line for PowerShell,
+# so it counts.
 # Source: Microsoft, about_Signing, on the block that a signature adds.
 function Get-ScriptHash {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Path)
 
-    $text = [System.IO.File]::ReadAllText($Path).Replace("`r", '')
-    $end = $text.IndexOf("`n# SIG # Begin signature block", [System.StringComparison]::Ordinal)
-    if ($end -ge 0) { $text = $text.Substring(0, $end) }
+    $text = [System.IO.File]::ReadAllText($Path).Replace("`r`n", "`n").TrimEnd()
+    $signature = '\n# SIG # Begin signature block\n(?:# [A-Za-z0-9+/]+={0,2}\n)+# SIG # End signature block\z'
+    $text = [regex]::Replace($text, $signature, '')
     $bytes = [System.Text.Encoding]::UTF8.GetBytes($text.TrimEnd())
     # Not SHA256.Create(), which .NET Framework rejects under the FIPS policy.
     $hash = (New-Object System.Security.Cryptography.SHA256CryptoServiceProvider).ComputeHash($bytes)

@@ -24,6 +24,12 @@ func (f Farm) Inspect(ctx context.Context) (farm.Inspection, error) {
 	return f.look(ctx, workflows.InspectID(f.name), workflows.InspectInput{Farm: f.name})
 }
 
+// RetryLogon is [Farm.Inspect] by a worker that sends the passwords which the farm's servers
+// have refused once more.
+func (f Farm) RetryLogon(ctx context.Context) (farm.Inspection, error) {
+	return f.look(ctx, workflows.PreviewID(f.name, "retry-logon"), workflows.InspectInput{Farm: f.name, RetryLogon: true})
+}
+
 // PreviewWayBack has a worker find what going back to a snapshot would do, and change
 // nothing. Kind is the request or the decision for it, What names it in words.
 func (f Farm) PreviewWayBack(ctx context.Context, kind, what string, s farm.Snapshot) (farm.Inspection, error) {

@@ -223,6 +223,15 @@ func keepDeletion(shortened, r farm.Report) farm.Report {
 	return shortened
 }
 
+// OriginalRun implements [activities.Runs].
+func (r Records) OriginalRun(ctx context.Context, workflowID, runID string) (string, error) {
+	described, err := r.client.temporal.DescribeWorkflowExecution(ctx, workflowID, runID)
+	if err != nil {
+		return "", fmt.Errorf("describe %s: %w", workflowID, err)
+	}
+	return originalRunID(described.WorkflowExecutionInfo), nil
+}
+
 // Admit implements [activities.Runs].
 func (r Records) Admit(ctx context.Context, farmName string, a controller.Admission) (admitted controller.Admitted, err error) {
 	updateID := rand.Text()

@@ -36,6 +36,8 @@ type Config struct {
 	Site string
 	// Worker is how the worker works, whatever its farms are.
 	Worker Worker
+	// Audit is where the worker records decisions and changes; nil is nowhere.
+	Audit *Audit
 	// Keys are the worker's key rings.
 	Keys Keys
 	// Farms are in the order of the file.
@@ -56,6 +58,17 @@ type Worker struct {
 	// Mode is [farm.ModeObserve] where the worker changes nothing: all of its farms then
 	// have that mode too.
 	Mode farm.Mode
+}
+
+// Audit is where a worker records what is decided and changed.
+type Audit struct {
+	// File is the path of the log, and its folder exists.
+	File string
+	// Syslog is the URL of a syslog server that gets each line too, such as
+	// tcp://siem.contoso.com:601; empty means none.
+	Syslog string
+	// EventLog has the Windows event log get each line too.
+	EventLog bool
 }
 
 // Farm is one farm and the source of its certificates.

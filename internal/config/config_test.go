@@ -38,7 +38,6 @@ const fullConfig = `farms:
       connection: office
       allowOutboundHttp: false
       allowHttpSecureStoreConnections: true
-      exportTo: C:\farmtrust\s2s.cer
       proveKeyAs: administrator
     sharePoint:
       - frontEnd: {host: sp-01.contoso.com, address: "10.0.1.1:5986"}
@@ -118,7 +117,7 @@ func TestLoad_AllKeys(t *testing.T) {
 				{Host: "oos-02.contoso.com", Address: "10.0.0.2:15986", Connection: "other"},
 			},
 			AllowOutboundHTTP: new(false), AllowHTTPSecureStoreConnections: new(true),
-			ExportTo: `C:\farmtrust\s2s.cer`, ProveKeyAs: farm.AsAdministrator,
+			ProveKeyAs: farm.AsAdministrator,
 		},
 		SharePoint: []farm.SharePoint{
 			{
@@ -178,12 +177,12 @@ func TestLoad_Warnings(t *testing.T) {
 	want := []string{
 		"8: farms[0].office.allowOutboundHttp: office servers may send S2S tokens over HTTP, where they can be intercepted and replayed: use HTTPS and remove the setting",
 		"9: farms[0].office.allowHttpSecureStoreConnections: ODC files, which may hold passwords, travel in clear text: use HTTPS and remove the setting",
-		"16: farms[0].sharePoint[0].sites[1]: S2S tokens for old.contoso.com:8080 travel in clear text and can be replayed: use HTTPS",
-		"28: connections.office: Windows accepts basic for local accounts only: use ntlm for domain accounts",
-		"30: connections.other.allowUnverified: server certificates are not verified: anyone on the network path can read and change everything: name the CA under ca",
-		"31: connections.spare.password: D:/x.txt is a path of Windows: write a path such as /etc/farmtrust/pfx, unless the worker runs on Windows",
-		"31: connections.spare: the account svc has no domain: write DOMAIN\\svc or svc@domain, unless it is a local account of each server",
-		"31: connections.spare: no server uses this connection: remove it, or name it under a farm",
+		"15: farms[0].sharePoint[0].sites[1]: S2S tokens for old.contoso.com:8080 travel in clear text and can be replayed: use HTTPS",
+		"27: connections.office: Windows accepts basic for local accounts only: use ntlm for domain accounts",
+		"29: connections.other.allowUnverified: server certificates are not verified: anyone on the network path can read and change everything: name the CA under ca",
+		"30: connections.spare.password: D:/x.txt is a path of Windows: write a path such as /etc/farmtrust/pfx, unless the worker runs on Windows",
+		"30: connections.spare: the account svc has no domain: write DOMAIN\\svc or svc@domain, unless it is a local account of each server",
+		"30: connections.spare: no server uses this connection: remove it, or name it under a farm",
 	}
 	if diff := cmp.Diff(want, describeProblems(got.Path, got.Warnings)); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

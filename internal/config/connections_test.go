@@ -43,5 +43,10 @@ func TestLoad_ConnectionProblems(t *testing.T) {
 			"user: svc@contoso.com", "user: svc@contoso.com, ca: ca.pem, allowUnverified: true",
 			"9: connections.main: has both ca and allowUnverified: keep one of them",
 		},
+		"a password without verification": {
+			"auth: ntlm, user: svc@contoso.com", "auth: basic, user: svc, allowUnverified: true",
+			"5: farms[0].sharePoint[0].frontEnd: basic works for local accounts only, which cannot run SharePoint cmdlets against SQL Server: use a connection with auth: ntlm, or runAs: task\n" +
+				"9: connections.main: has both auth: basic and allowUnverified: whoever answers would be sent the password: name the CA under ca, or use auth: ntlm, which does not send the password",
+		},
 	})
 }

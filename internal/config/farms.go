@@ -47,7 +47,6 @@ var (
 	// is part of the name of a task queue.
 	hostNamePattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$`)
 	// A path on a drive, without the characters that Windows forbids in file names.
-	windowsPathPattern = regexp.MustCompile(`^[A-Za-z]:\\[^/:*?"<>|]*[^/:*?"<>|\\]$`)
 	// A path on a drive, in either spelling, which is a relative one elsewhere.
 	foreignPathPattern = regexp.MustCompile(`^[A-Za-z]:[\\/]`)
 )
@@ -58,6 +57,7 @@ func (r *reader) readConfig(root node, c *Config) {
 	r.readMapping(root, fields{
 		"site":   {read: func(n node) { c.Site = r.readSiteName(n) }},
 		"worker": {read: func(n node) { c.Worker = r.readWorker(n, c.Worker) }},
+		"audit":  {read: func(n node) { c.Audit = r.readAudit(n) }},
 		"keys":   {read: func(n node) { c.Keys = r.readKeys(n) }},
 		"farms": {required: "name at least one farm", read: func(n node) {
 			r.readList(n, func(n node) {
@@ -171,7 +171,6 @@ func (r *reader) readOfficeFarm(n node, connection string, more fields) (farm.Of
 		"allowHttpSecureStoreConnections": {read: func(n node) {
 			office.AllowHTTPSecureStoreConnections = r.readHTTPSetting(n, "ODC files, which may hold passwords, travel in clear text")
 		}},
-		"exportTo": {read: func(n node) { office.ExportTo = r.readExportPath(n) }},
 		"proveKeyAs": {read: func(n node) {
 			office.ProveKeyAs = readChoice(r, n, []farm.KeyProof{farm.AsNetworkService, farm.AsAdministrator}, nil)
 		}},
@@ -191,14 +190,6 @@ func (r *reader) readHTTPSetting(n node, consequence string) *bool {
 		r.addWarning(n, "use HTTPS and remove the setting", "%s", consequence)
 	}
 	return &allowed
-}
-
-func (r *reader) readExportPath(n node) string {
-	path, ok := r.readText(n)
-	if ok && !windowsPathPattern.MatchString(path) {
-		r.addProblem(n, `write a local path such as C:\farmtrust\s2s.cer`, "must be the path of a file on a drive of the office farm's master")
-	}
-	return path
 }
 
 // readServer reads a host name, or a mapping with an address or a connection.

@@ -79,7 +79,7 @@ func TestLoad_Problems(t *testing.T) {
 			"farms:", "worker: {concurrentCalls: 0}\nfarms:",
 			"1: worker.concurrentCalls: must be a whole number within bounds: write a number from 1 to 1000",
 		},
-		"no farms": {"farms:", "farms: []\nx:", "1: farms: is an empty list: name at least one\n2: x: unknown field: the fields here are approvers, connections, farms, keys, site, worker"},
+		"no farms": {"farms:", "farms: []\nx:", "1: farms: is an empty list: name at least one\n2: x: unknown field: the fields here are approvers, audit, connections, farms, keys, site, worker"},
 		"office without servers": {
 			"servers: [oos-01], ", "",
 			"3: farms[0].office.servers: missing: name every machine of the Office Online Server farm",
@@ -153,14 +153,6 @@ func TestLoad_Problems(t *testing.T) {
 			"frontEnd: sp-01", "frontEnd: sp-01, runAs: system",
 			`5: farms[0].sharePoint[0].runAs: unknown value "system": the choices are direct, task`,
 		},
-		"export to a network path": {
-			"[oos-01]", `[oos-01], exportTo: '\\server\share\s2s.cer'`,
-			`3: farms[0].office.exportTo: must be the path of a file on a drive of the office farm's master: write a local path such as C:\farmtrust\s2s.cer`,
-		},
-		"export to a folder": {
-			"[oos-01]", `[oos-01], exportTo: 'C:\farmtrust\'`,
-			`3: farms[0].office.exportTo: must be the path of a file on a drive of the office farm's master: write a local path such as C:\farmtrust\s2s.cer`,
-		},
 		"another office farm without a name": {
 			"[oos-01]", "[oos-01], others: [{servers: [dr-01]}]",
 			"3: farms[0].office.others[0].name: missing: name the office farm, such as dr",
@@ -175,7 +167,7 @@ func TestLoad_Problems(t *testing.T) {
 		},
 		"other office farms of another office farm": {
 			"[oos-01]", "[oos-01], others: [{name: dr, servers: [dr-01], others: []}]",
-			"3: farms[0].office.others[0].others: unknown field: the fields here are allowHttpSecureStoreConnections, allowOutboundHttp, connection, exportTo, name, proveKeyAs, servers",
+			"3: farms[0].office.others[0].others: unknown field: the fields here are allowHttpSecureStoreConnections, allowOutboundHttp, connection, name, proveKeyAs, servers",
 		},
 		"unknown way to prove the key": {
 			"[oos-01]", "[oos-01], proveKeyAs: admin",
@@ -241,8 +233,8 @@ func TestLoad_Problems(t *testing.T) {
 			"user: svc@contoso.com", "user: svc@contoso.com, <<: {user: a}", "9: connections.main: a key that is not a plain word: write the fields out",
 		},
 		"alias": {
-			"servers: [oos-01]", "servers: &list [oos-01], exportTo: *list",
-			"3: farms[0].office.exportTo: must be a string, but is an alias, which is not supported here: write a string, with quotes around numbers and words such as true",
+			"servers: [oos-01]", "servers: &list [oos-01], others: [{name: *list, servers: [dr-01]}]",
+			"3: farms[0].office.others[0].name: must be a string, but is an alias, which is not supported here: write a string, with quotes around numbers and words such as true",
 		},
 		"second document": {
 			"env:PASSWORD}\n", "env:PASSWORD}\n---\nfarms: []\n",
@@ -298,8 +290,8 @@ func TestLoad_WholeFileProblems(t *testing.T) {
 		{"empty file", "", empty},
 		{"file with only a comment", "# nothing\n", empty},
 		{"file with only a byte order mark", "\xff\xfe", empty},
-		{"list", "- a\n", "1: must be a mapping, but is a list: write these fields below it: approvers, connections, farms, keys, site, worker"},
-		{"single word", "farms", "1: must be a mapping, but is a single value: write these fields below it: approvers, connections, farms, keys, site, worker"},
+		{"list", "- a\n", "1: must be a mapping, but is a list: write these fields below it: approvers, audit, connections, farms, keys, site, worker"},
+		{"single word", "farms", "1: must be a mapping, but is a single value: write these fields below it: approvers, audit, connections, farms, keys, site, worker"},
 		{"empty mapping", "{}", "1: connections: missing: define how to connect to the servers\n1: farms: missing: name at least one farm"},
 		{"control character", "a: \x01", "1: invalid YAML: control characters are not allowed: correct the syntax at or just above this line"},
 		{"file over 1 MiB", strings.Repeat(" ", config.MaxSize+1), "1: the file is larger than 1 MiB: split it into one file per worker"},

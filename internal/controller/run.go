@@ -59,6 +59,12 @@ type Admission struct {
 
 // Admitted is the answer to an [Admission] that is granted.
 type Admitted struct {
+	// Farm and RunID are those of the question: an answer to another one does not count.
+	Farm  string `json:"farm,omitempty"`
+	RunID string `json:"runId,omitempty"`
+	// Names is the ID of the snapshot of the controller's own with which the run may go on,
+	// or to which it may go back; empty where there is none but the run's own.
+	Names string `json:"names,omitempty"`
 	// Snapshot is that of an earlier, unfinished rotation towards the same target,
 	// which counts instead of the run's own; nil when the run's own does.
 	Snapshot *farm.Snapshot `json:"snapshot,omitempty"`
@@ -138,6 +144,19 @@ func (s *State) KeptFor(own *farm.Snapshot) *farm.Snapshot {
 		return taken
 	}
 	return nil
+}
+
+// Admit answers a run that may change servers, and that has a snapshot of its own or was
+// given one.
+func (s *State) Admit(a Admission, own *farm.Snapshot) Admitted {
+	admitted := Admitted{Farm: s.Farm, RunID: a.RunID, Snapshot: s.KeptFor(own)}
+	for _, known := range []*farm.Snapshot{admitted.Snapshot, s.LastUnfinished(), s.Retention.Snapshot} {
+		if known != nil && own != nil && (known == admitted.Snapshot || known.ID == own.ID) {
+			admitted.Names = known.ID
+			break
+		}
+	}
+	return admitted
 }
 
 // takenBefore returns the snapshot that the active run has taken, if this is not it: the

@@ -1,7 +1,6 @@
 package farm
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,27 +28,15 @@ func (r Report) Compact(limit int) Report {
 		{leaveOutDetails, "steps that changed nothing and details are left out"},
 		{leaveOutSteps, "what was done on each server is left out"},
 	} {
-		if r.size() <= limit {
+		if SizeOf(r) <= limit {
 			return r
 		}
 		if shorten.by(&r); r.Servers == nil {
-			r.Done = done
+			r.Done = shortenTexts(done)
 		}
 		r.Shortened = shorten.says
 	}
 	return r
-}
-
-// size is how many bytes a report takes. Workflows call it: the JSON of a value without
-// maps is always the same.
-//
-//workflowcheck:ignore
-func (r Report) size() int {
-	text, err := json.Marshal(r)
-	if err != nil {
-		panic(err) // a report is plain values
-	}
-	return len(text)
 }
 
 // keepSteps returns the servers with the steps that are wanted, changed by change.
@@ -95,6 +82,7 @@ func leaveOutSteps(r *Report) {
 	for i := range r.Findings {
 		r.Findings[i].Text, r.Findings[i].Remedy = shortenText(r.Findings[i].Text), shortenText(r.Findings[i].Remedy)
 	}
+	r.Proofs = shortenTexts(r.Proofs)
 	r.Statement, r.Reason, r.Unseen = shortenText(r.Statement), shortenText(r.Reason), shortenText(r.Unseen)
 }
 
@@ -125,6 +113,18 @@ func (r Report) summarizeSteps() []string {
 }
 
 func firstOf[T any](all []T) []T { return slices.Clone(all[:min(len(all), fewRows)]) }
+
+// maxTexts is how many lines a list of them has in a report that had to be shortened: a
+// line for each step, and for each value that was changed.
+const maxTexts = 50
+
+func shortenTexts(texts []string) []string {
+	var short []string
+	for _, text := range texts[:min(len(texts), maxTexts)] {
+		short = append(short, shortenText(text))
+	}
+	return short
+}
 
 func shortenText(s string) string {
 	if len(s) <= shortText {

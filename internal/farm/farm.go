@@ -44,9 +44,6 @@ type Office struct {
 	// changed nor compared.
 	AllowOutboundHTTP               *bool `json:"allowOutboundHttp,omitempty"`
 	AllowHTTPSecureStoreConnections *bool `json:"allowHttpSecureStoreConnections,omitempty"`
-	// ExportTo is a path on the office farm's master to which the public
-	// certificate is also written; empty means nowhere.
-	ExportTo string `json:"exportTo,omitempty"`
 	// ProveKeyAs is the account whose signature proves that the key works.
 	ProveKeyAs KeyProof `json:"proveKeyAs"`
 	// Others are further office farms that the same SharePoint farms trust, such as

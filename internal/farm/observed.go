@@ -65,6 +65,9 @@ type StoreCertificate struct {
 	// Uses are, of a certificate with the target's subject, what else on its office
 	// server names it by its thumbprint, in words: http.sys, WinRM.
 	Uses []string `json:"uses,omitempty"`
+	// Seal is a worker's word, in a snapshot's [Snapshot.Previous], that the certificate was
+	// in use before a rotation of the farm; empty anywhere else.
+	Seal string `json:"seal,omitempty"`
 }
 
 // OfficeServer is one machine of an Office Online Server farm.

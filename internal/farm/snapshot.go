@@ -32,6 +32,30 @@ type Snapshot struct {
 	// Deleting reports whether the deletion of Previous from office servers has
 	// begun.
 	Deleting bool `json:"deleting,omitempty"`
+
+	// ID names the snapshot; Farm and Run are whose it is: the run ID that the rotation was
+	// started with. All that follows is empty in a snapshot of a version that sealed
+	// nothing.
+	ID   string `json:"id,omitempty"`
+	Farm string `json:"farm,omitempty"`
+	Run  string `json:"run,omitempty"`
+	// Office and SharePoint are what a way back restores, by server; each is sealed by
+	// itself.
+	Office     []OfficeBefore     `json:"office,omitempty"`
+	SharePoint []SharePointBefore `json:"sharePoint,omitempty"`
+	// CutOver is the worker's word that the cutover of the rotation was permitted; empty
+	// while it was not.
+	CutOver string `json:"cutOver,omitempty"`
+	// Seal is the worker's, over everything but what a run notes later: Staged,
+	// ClearRefused, Deleting and CutOver. A new field that is sealed is left out of the
+	// JSON while it is empty: else older snapshots could not be checked any more.
+	Seal string `json:"seal,omitempty"`
+}
+
+// WithoutNotes returns what is sealed of a snapshot.
+func (s Snapshot) WithoutNotes() Snapshot {
+	s.Staged, s.ClearRefused, s.Deleting, s.CutOver, s.Seal = false, nil, false, "", ""
+	return s
 }
 
 // Replaces reports whether the rotation went from one certificate to another, and
@@ -48,24 +72,6 @@ func (s Snapshot) IsRenewal() bool { return s.Previous.Thumbprint != s.Target.Th
 // earlier one on. Nil is of none.
 func (s *Snapshot) IsOf(other *Snapshot) bool {
 	return s != nil && other != nil && s.TakenAt.Equal(other.TakenAt) && s.Target.Thumbprint == other.Target.Thumbprint
-}
-
-// SettingsBefore returns the settings of an office farm before the rotation, as a
-// rollback restores them. What the rotation was not asked to set is as it is now.
-func (s Snapshot) SettingsBefore(officeFarm string, now Observed) OfficeFarm {
-	before, _ := s.Before.GroupedAs(now).SettingsOf(officeFarm)
-	asked, ok := s.askedOf(officeFarm)
-	settings, known := now.SettingsOf(officeFarm)
-	if !ok || !known {
-		return before
-	}
-	if asked.AllowOutboundHTTP == nil {
-		before.AllowOutboundHTTP = settings.AllowOutboundHTTP
-	}
-	if asked.AllowHTTPSecureStoreConnections == nil {
-		before.AllowHTTPSecureStoreConnections = settings.AllowHTTPSecureStoreConnections
-	}
-	return before
 }
 
 // onlyAsked returns an office farm as it is configured now, without the HTTP settings

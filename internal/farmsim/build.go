@@ -2,7 +2,6 @@ package farmsim
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -36,15 +35,6 @@ func (f *Farm) userName(auth model.Auth) string {
 		return account
 	}
 	return `CONTOSO\` + account
-}
-
-// passwordOf knows the one account, however its domain is written.
-func (f *Farm) passwordOf(user string) (string, bool) {
-	if _, name, found := strings.Cut(user, `\`); found {
-		user = name
-	}
-	user, _, _ = strings.Cut(user, "@")
-	return f.password, strings.EqualFold(user, account)
 }
 
 func (f *Farm) buildWorld() error {

@@ -97,6 +97,9 @@ func (s *server) runPort(session *model.Session, e powershell.Envelope) ([]byte,
 		refused.Warnings = warnings
 		return powershell.FormatError(e.Nonce, *refused)
 	}
+	if hook := s.farm.options.Hooks.Answer; hook != nil {
+		result = hook(s.host, e.Name, result)
+	}
 	return powershell.FormatResult(e.Nonce, result, warnings...)
 }
 

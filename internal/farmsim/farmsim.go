@@ -50,6 +50,7 @@ type Farm struct {
 	close    context.CancelFunc
 
 	mu          sync.Mutex
+	refused     int
 	generations int
 	// lastStart is the beginning of the newest certificate's validity.
 	lastStart time.Time

@@ -53,6 +53,9 @@ type Options struct {
 	Skew map[string]time.Duration
 	// Shells are servers whose remote shell is not as it should be, by host.
 	Shells map[string]Shell
+	// LockAfter is how many logons with a wrong password lock the account, on all servers
+	// together; 0 is any number.
+	LockAfter int
 	// Latency is how long each script takes, by its name; "" is for all
 	// others.
 	Latency map[string]time.Duration
@@ -93,6 +96,10 @@ type Hooks struct {
 	// nil when the script refused. Whether the caller got the answer is another
 	// matter. Scripts that run in a PowerShell are not reported.
 	ScriptEnded func(host string, call powershell.Envelope, result any)
+	// Answer returns what a hostile server answers in the place of the result of a
+	// script that ran to its end: the result, for a server in good order. It is not
+	// called for scripts that run in a PowerShell.
+	Answer func(host, script string, result any) any
 }
 
 // Shell is what a call runs in on a server. The zero value is a 64-bit

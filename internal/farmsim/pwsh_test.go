@@ -174,8 +174,7 @@ func story(o, next *operator) {
 	asAdministrator := o.grantCall()
 	asAdministrator.ProveAs = string(farm.AsAdministrator)
 	must(o, master, asAdministrator)
-	export := powershell.ExportS2SCertificate{Thumbprint: string(o.bundle.Certificate.Thumbprint), Path: `C:\farmtrust\s2s.cer`}
-	must(o, master, export)
+	export := powershell.ExportS2SCertificate{Thumbprint: string(o.bundle.Certificate.Thumbprint)}
 	must(o, master, export)
 	next.rotate()
 	next.everything()

@@ -43,7 +43,7 @@ func (s *server) startEndpoint(a *certificateAuthority) error {
 	}
 	s.endpoint, err = wsman.Start(wsman.Options{
 		Addr: s.farm.options.Listen, Name: s.host, Certificate: certificate, Offers: offers,
-		Password: s.farm.passwordOf, Disrupt: s.disrupt,
+		Password: s.farm.passwordOf, Refused: s.farm.noteRefused, Disrupt: s.disrupt,
 	}, s)
 	return err
 }

@@ -6,6 +6,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -19,6 +20,8 @@ import (
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/deployment"
+	"github.com/farmtrust/farmtrust/internal/keyring"
+	"github.com/farmtrust/farmtrust/internal/seal"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
@@ -31,7 +34,9 @@ type Options struct {
 	// Deployment makes the worker one version of a worker deployment; the zero
 	// value does not.
 	Deployment deployment.Version
-	Log        *zap.Logger
+	// SealKeys are the keys that only workers hold, all of them the same.
+	SealKeys *keyring.Ring
+	Log      *zap.Logger
 }
 
 // stopTimeout is how long running activities get to finish when the worker stops.
@@ -64,8 +69,19 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer closeRemote()
+	if o.SealKeys == nil {
+		return errNoSealKeys
+	}
+	record, err := openAudit(o.Config, self, a.Version, o.SealKeys, o.Log)
+	if err != nil {
+		return err
+	}
+	if record != nil {
+		defer closeAudit(record, o.Log)
+		a.Audit = record
+	}
 	site := client.New(o.Client).At(o.Config.Site)
-	a.Runs = site.Records()
+	a.Runs, a.Seals = site.Records(), seal.New(o.SealKeys)
 	fatal := make(chan error, 1)
 	w := worker.New(o.Client, site.TaskQueue(), worker.Options{
 		Identity: self.Identity(), Interceptors: activities.Interceptors(a),
@@ -85,6 +101,9 @@ func Run(ctx context.Context, o Options) error {
 	ctx, stop := context.WithCancel(ctx)
 	var beside sync.WaitGroup
 	beside.Go(func() { newSupervisor(site, o.Config, self, o.Log).runRounds(ctx) })
+	if record != nil {
+		beside.Go(func() { tellMarks(ctx, record, o.Log) })
+	}
 	beside.Go(func() { o.Deployment.Watch(ctx, o.Client, o.Log) })
 	defer func() { stop(); beside.Wait() }()
 	select {
@@ -95,6 +114,10 @@ func Run(ctx context.Context, o Options) error {
 		return &GivenUpError{Queue: site.TaskQueue(), Namespace: o.Namespace, Err: err}
 	}
 }
+
+// errNoSealKeys keeps a worker from starting that could prove nothing of what comes back
+// to it through Temporal.
+var errNoSealKeys = errors.New("a worker needs keys to seal with")
 
 // GivenUpError means that Temporal has refused the worker's polls for so long that
 // the SDK polls no more.

@@ -32,7 +32,7 @@ func newActivities(c *config.Config, self client.Worker, log *zap.Logger) (*acti
 	}
 	remote := winrm.New(connections.findConnection, log, winrm.WithConcurrentCalls(c.Worker.ConcurrentCalls))
 	return &activities.Activities{
-		Farms: farms{c}, ConfigurationHash: farms{c}.hash, Worker: self.String(), Version: version.Read().Build(), Certificates: certificates, Remote: remote, Now: time.Now, Poll: pollInterval,
+		Farms: farms{c}, ConfigurationHash: farms{c}.hash, Worker: self.String(), Version: version.Read().Build(), Certificates: certificates, Remote: remote, Logons: remote, Now: time.Now, Poll: pollInterval,
 	}, remote.Close, nil
 }
 

@@ -179,18 +179,14 @@ type GrantResult struct {
 	SignedBy string `json:"signedBy"`
 }
 
-// ExportS2SCertificate reads the public part of a certificate as DER and,
-// unless Path is empty, writes it to that path on the server.
+// ExportS2SCertificate reads the public part of a certificate as DER.
 type ExportS2SCertificate struct {
 	Thumbprint string
-	Path       string
 }
 
-// ExportResult is the result of [ExportS2SCertificate]. Changed reports
-// whether the file was written or replaced.
+// ExportResult is the result of [ExportS2SCertificate].
 type ExportResult struct {
-	Changed bool   `json:"changed"`
-	DER     []byte `json:"der"`
+	DER []byte `json:"der"`
 }
 
 // SetS2SCertificateName makes a certificate the farm's S2S certificate. It

@@ -26,8 +26,11 @@ const (
 //
 // It never contains a value, because event 4688 and script block logging may
 // record command lines, and because cmd.exe runs none above 8191 characters.
+//
+// It names the program by its full path: cmd.exe would look for a bare name in its own
+// folder and along PATH, and run as an administrator what others can write there.
 func CommandLine() string {
-	return "powershell.exe -NoLogo -NoProfile -NonInteractive -InputFormat Text -OutputFormat Text -EncodedCommand " +
+	return `%SystemRoot%\System32\WindowsPowerShell\v1.0\powershell.exe` + " -NoLogo -NoProfile -NonInteractive -InputFormat Text -OutputFormat Text -EncodedCommand " +
 		encodeCommand(Bootstrap())
 }
 

@@ -17,7 +17,10 @@ const nonce = "nonce1234"
 
 func TestCommandLine_FitsEveryShell(t *testing.T) {
 	t.Parallel()
-	line := powershell.CommandLine()
+	line, ok := strings.CutPrefix(powershell.CommandLine(), `%SystemRoot%\System32\WindowsPowerShell\v1.0\powershell.exe `)
+	if !ok {
+		t.Error("the program is looked for along PATH")
+	}
 	if len(line) > 4000 || strings.ContainsAny(line, "\"'%^&|<>\r\n") { // cmd.exe takes 8191 characters.
 		t.Errorf("the command line has %d characters, or some that cmd.exe reads: %s", len(line), line)
 	}

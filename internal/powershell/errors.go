@@ -58,6 +58,9 @@ const (
 	// Garbled: the output has no readable result: no result line, standard
 	// input that arrived damaged, a shell that cannot run scripts.
 	Garbled Kind = "garbled"
+	// Oversized: the server answered more than any server in good order does, and
+	// nothing of it was taken; see [OversizedError].
+	Oversized Kind = "oversized"
 	// Constrained: PowerShell runs in a language mode that forbids scripts.
 	Constrained Kind = "constrained"
 )

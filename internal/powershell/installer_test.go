@@ -63,15 +63,19 @@ func record[P any](note func(P)) pwsh.Override {
 	}
 }
 
-// runInstaller runs the installer on this machine. It returns where it
-// installed to, and what it did.
-func runInstaller(t *testing.T, signed bool) (programs string, done installation, out pwsh.Output) {
+// publisher is the thumbprint of the certificate that the script is to be signed with.
+var publisher = strings.Repeat("AB", 20)
+
+// signedBy is the certificate that a script is signed with.
+func signedBy(thumbprint string) any {
+	return pwsh.Object("Certificate", map[string]any{"Subject": "CN=Contoso Code Signing", "Thumbprint": thumbprint})
+}
+
+// runInstaller runs the installer on this machine, with a script that is signed by signer,
+// nil for nobody. It returns where it installed to, and what it did.
+func runInstaller(t *testing.T, signer any) (programs string, done installation, out pwsh.Output) {
 	t.Helper()
 	done.access = map[string]map[string]string{}
-	var signer any
-	if signed {
-		signer = pwsh.Object("Certificate", map[string]any{"Subject": "CN=Contoso Code Signing"})
-	}
 	spec := newMachine().
 		override("Get-AccountSid", pwsh.Return("S-1-5-21-1-2-3-1105")).
 		override("Get-ValidSigner", pwsh.Return(signer)).
@@ -92,7 +96,7 @@ func runInstaller(t *testing.T, signed bool) (programs string, done installation
 	requireNoError(t, os.WriteFile(filepath.Join(dir, "farmtrust-sharepoint.ps1"), []byte(powershell.TaskScript()), 0o600))
 	path, err := instrumentFile(installer)
 	requireNoError(t, err)
-	out, err = s.RunCommand(t.Context(), nil, "-NoProfile", "-NonInteractive", "-File", path, "-Account", taskUser)
+	out, err = s.RunCommand(t.Context(), nil, "-NoProfile", "-NonInteractive", "-File", path, "-Account", taskUser, "-Publisher", strings.ToLower(publisher))
 	requireNoError(t, err)
 	return s.ProgramFiles, done, out
 }
@@ -101,7 +105,7 @@ func TestInstaller(t *testing.T) {
 	t.Parallel()
 	t.Run("closes the folders and registers the task", func(t *testing.T) {
 		t.Parallel()
-		programs, done, out := runInstaller(t, true)
+		programs, done, out := runInstaller(t, signedBy(publisher))
 		if out.Exit != 0 {
 			t.Fatalf("exit code %d: %s%s", out.Exit, out.Stdout, out.Stderr)
 		}
@@ -129,14 +133,24 @@ func TestInstaller(t *testing.T) {
 			t.Errorf("task, want -, got +:\n%s", diff)
 		}
 	})
-	t.Run("refuses a script without a valid signature", func(t *testing.T) {
-		t.Parallel()
-		programs, done, out := runInstaller(t, false)
-		if output := string(out.Stdout) + string(out.Stderr); out.Exit == 0 || !strings.Contains(output, "no valid signature") {
-			t.Errorf("exit code %d: %s", out.Exit, output)
-		}
-		if _, err := os.Stat(filepath.Join(programs, "farmtrust")); err == nil || len(done.access) != 0 {
-			t.Error("something was installed")
-		}
-	})
+	for name, c := range map[string]struct {
+		signer any
+		says   string
+	}{
+		"refuses a script without a valid signature":    {nil, "no valid signature"},
+		"refuses a script that someone else has signed": {signedBy(strings.Repeat("CD", 20)), "not by the publisher"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			programs, done, out := runInstaller(t, c.signer)
+			// PowerShell breaks the lines of an error.
+			output := strings.Join(strings.Fields(string(out.Stdout)+string(out.Stderr)), " ")
+			if out.Exit == 0 || !strings.Contains(output, c.says) {
+				t.Errorf("exit code %d: %s", out.Exit, output)
+			}
+			if _, err := os.Stat(filepath.Join(programs, "farmtrust")); err == nil || len(done.access) != 0 || len(done.publishers) != 0 {
+				t.Error("something was installed")
+			}
+		})
+	}
 }

@@ -74,9 +74,9 @@ func formatOutcome(nonce string, o outcome) ([]byte, error) {
 //
 // Without that line the call has failed, whatever its exit code, which appears
 // only in the message. The error is a *[ScriptError], or a *[TransportError] of
-// kind [Garbled] or [Constrained].
+// kind [Garbled], [Oversized] or [Constrained].
 func ReadResult(server string, call Call, nonce string, stdout, stderr []byte, exit int, result any) error {
-	found, err := findOutcome(nonce, stdout)
+	found, err := findOutcome(call.Script, nonce, stdout)
 	if err != nil {
 		return garbledError(server, fmt.Errorf("%s: %w", call.Script, err))
 	}
@@ -86,9 +86,14 @@ func ReadResult(server string, call Call, nonce string, stdout, stderr []byte, e
 	return found.decodeInto(server, call, result)
 }
 
-// garbledError returns the error of a call whose result cannot be read.
+// garbledError returns the error of a call whose result cannot be read, or is too large
+// to be.
 func garbledError(server string, err error) error {
-	return &TransportError{Server: server, Kind: Garbled, Err: err}
+	kind := Garbled
+	if _, ok := errors.AsType[*OversizedError](err); ok {
+		kind = Oversized
+	}
+	return &TransportError{Server: server, Kind: kind, Err: err}
 }
 
 // decodeInto decodes the result into result, or returns the error, and hands over the
@@ -105,20 +110,33 @@ func (o outcome) decodeInto(server string, call Call, result any) error {
 		}
 	}
 	if e := o.Error; e != nil {
-		return &ScriptError{
-			Server: server, Script: script, ID: e.ID, Message: e.Message, Category: e.Category,
-			Exception: e.Exception, HResult: e.HResult, Line: e.Line, Warnings: warnings,
-		}
+		return e.toScriptError(server, script, warnings)
 	}
 	if err := decodeStrict(o.Result, result); err != nil {
-		return garbledError(server, fmt.Errorf("%s: decode result: %w", script, err))
+		return garbledError(server, fmt.Errorf("%s: decode result: %s", script, printableLine(err.Error(), maxDiagnostics)))
 	}
 	return nil
 }
 
+// toScriptError returns the error with its texts short, each on a line of its own.
+func (e *outcomeError) toScriptError(server, script string, warnings []string) *ScriptError {
+	return &ScriptError{
+		Server: server, Script: script, ID: printableLine(e.ID, maxErrorWord), Message: printableLine(e.Message, maxErrorMessage),
+		Category: printableLine(e.Category, maxErrorWord), Exception: printableLine(e.Exception, maxErrorWord),
+		HResult: e.HResult, Line: e.Line, Warnings: warnings,
+	}
+}
+
+// Limits of the texts of a [ScriptError], in characters. The prelude cuts messages too.
+const (
+	maxErrorMessage = 2000
+	maxErrorWord    = 200
+)
+
 // findOutcome returns nil when no line carries the nonce.
-func findOutcome(nonce string, stdout []byte) (*outcome, error) {
+func findOutcome(script, nonce string, stdout []byte) (*outcome, error) {
 	var found *outcome
+	maxBytes, maxBytesOfText := outcomeLimit(script)
 	for line := range linesMarked(stdout, resultMark) {
 		encoded, ok := strings.CutPrefix(line, nonce+" ")
 		if !ok {
@@ -131,9 +149,12 @@ func findOutcome(nonce string, stdout []byte) (*outcome, error) {
 		if err != nil {
 			return nil, fmt.Errorf("result is not base64: %w", err)
 		}
+		if err := checkLimits(raw, maxBytes, maxBytesOfText); err != nil {
+			return nil, err
+		}
 		found = &outcome{}
 		if err := decodeStrict(raw, found); err != nil {
-			return nil, fmt.Errorf("decode outcome: %w", err)
+			return nil, fmt.Errorf("decode outcome: %s", printableLine(err.Error(), maxDiagnostics))
 		}
 	}
 	return found, nil

@@ -100,6 +100,9 @@ func (t taskRunner) Run(ctx context.Context, target Target, call Call, result an
 // readOutcome decodes what the task wrote into result, or returns the error.
 func (t taskRunner) readOutcome(server string, call Call, raw []byte, result any) error {
 	var found taskOutcome
+	if err := checkLimits(raw, maxOutcome, maxText); err != nil {
+		return garbledError(server, fmt.Errorf("%s: the task's outcome: %w", call.Script, err))
+	}
 	if err := decodeStrict(raw, &found); err != nil {
 		return garbledError(server, fmt.Errorf("%s: decode the task's outcome: %w", call.Script, err))
 	}

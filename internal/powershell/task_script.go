@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -68,12 +69,18 @@ func TaskInstallerOn(machine string) string {
 	}, "\n")
 }
 
+// signatureBlock is what a signature adds at the end of a script: comments, and in them
+// nothing but base64.
+//
+// Source: Microsoft, about_Signing.
+var signatureBlock = regexp.MustCompile(`\n# SIG # Begin signature block\n(?:# [A-Za-z0-9+/]+={0,2}\n)+# SIG # End signature block$`)
+
 // HashTask returns the hash that identifies a version of the task's script: the
 // SHA-256 of its text without line ends that differ by system and without a
-// signature, in lower-case hexadecimal.
+// signature at its end, in lower-case hexadecimal. It is the prelude's Get-ScriptHash.
 func HashTask(script string) string {
-	script = strings.ReplaceAll(script, "\r", "")
-	script, _, _ = strings.Cut(script, "\n# SIG # Begin signature block")
+	script = strings.TrimRightFunc(strings.ReplaceAll(script, "\r\n", "\n"), unicode.IsSpace)
+	script = signatureBlock.ReplaceAllString(script, "")
 	sum := sha256.Sum256([]byte(strings.TrimRightFunc(script, unicode.IsSpace)))
 	return hex.EncodeToString(sum[:])
 }

@@ -2,6 +2,7 @@ package powershell_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -162,6 +163,31 @@ func TestTask_Run(t *testing.T) {
 		}
 		if powershell.HashTask(signed) != powershell.HashTask(s.script) {
 			t.Error("the worker's hash of the signed script differs")
+		}
+	})
+	// Where a policy has PowerShell run what is not signed, the hash alone tells.
+	t.Run("whatever could be code is part of the version", func(t *testing.T) {
+		t.Parallel()
+		const begin, end = "\n# SIG # Begin signature block\n# MIIFuQ==\n", "# SIG # End signature block\n"
+		for name, change := range map[string]func(script string) string{
+			"code in place of a signature": func(s string) string { return s + "\n# SIG # Begin signature block\nGet-Process\n" },
+			"code in a signature":          func(s string) string { return s + begin + "Get-Process\n" + end },
+			"code after a signature":       func(s string) string { return s + begin + end + "Get-Process\n" },
+			"code after two signatures":    func(s string) string { return s + begin + end + "Get-Process\n" + begin + end },
+			"code behind a base64 line":    func(s string) string { return s + begin + "# MII;Get-Process\n" + end },
+			"a signature that has no end":  func(s string) string { return s + begin },
+			"a comment that a return ends": func(s string) string { return strings.Replace(s, "# ", "# \r", 1) },
+		} {
+			s := newTaskServer(t, newFrontEnd(editions["2016"]))
+			changed := change(s.script)
+			s.install(changed)
+			_, err := powershell.Run(t.Context(), s.runner(), target, observation())
+			if failed, ok := errors.AsType[*powershell.ScriptError](err); !ok || failed.ID != powershell.TaskVersion {
+				t.Errorf("%s: got %v, want another version", name, err)
+			}
+			if powershell.HashTask(changed) == powershell.HashTask(s.script) {
+				t.Errorf("%s: the hash is the same", name)
+			}
 		}
 	})
 }

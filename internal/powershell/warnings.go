@@ -3,7 +3,6 @@ package powershell
 import (
 	"context"
 	"slices"
-	"strings"
 )
 
 // Limits of what a server can say in warnings.
@@ -25,10 +24,7 @@ func WithWarnings(ctx context.Context, warn func(server, text string)) context.C
 func boundWarnings(warnings []string) []string {
 	var kept []string
 	for _, text := range warnings {
-		text = strings.Join(strings.Fields(text), " ")
-		if runes := []rune(text); len(runes) > maxWarningLength {
-			text = string(runes[:maxWarningLength-3]) + "..."
-		}
+		text = printableLine(text, maxWarningLength-len("..."))
 		if text != "" && !slices.Contains(kept, text) && len(kept) < maxWarnings {
 			kept = append(kept, text)
 		}

@@ -23,24 +23,43 @@ func checkAuth(auth Auth) error {
 // authenticateSession proves to the server who we are, with a password that is read
 // only now. It may send empty requests; no SOAP message leaves before it is
 // done.
-func authenticateSession(ctx context.Context, s *session, c Connection) error {
-	password, err := c.Password.Resolve()
+func authenticateSession(ctx context.Context, s *session, d *dialer) error {
+	password, err := d.connection.Password.Resolve()
 	if err != nil {
 		return &problem{kind: powershell.Denied, err: err}
 	}
-	if c.Auth == NTLM {
-		return authenticateNTLM(ctx, s, c.User, password)
+	if d.connection.Auth == NTLM {
+		return authenticateNTLM(ctx, s, d, password)
 	}
-	authenticateBasic(s, c.User, password)
-	return nil
+	return authenticateBasic(ctx, s, d, password)
 }
 
 // authenticateBasic puts user and password on every request (RFC 7617), the
-// first included: TLS has authenticated the server by then.
-func authenticateBasic(s *session, user string, password secret.Value) {
+// first included: TLS has authenticated the server by then. The server says with its
+// first answer whether it accepts them.
+func authenticateBasic(ctx context.Context, s *session, d *dialer, password secret.Value) error {
+	user := d.connection.User
+	attempt, err := d.logons.begin(ctx, d.host, user, password)
+	if err != nil {
+		return err
+	}
 	credentials := append([]byte(user+":"), password.Bytes()...)
 	s.authorization = "Basic " + base64.StdEncoding.EncodeToString(credentials)
-	s.explainRefusal = func(r httpResponse) error { return refusalProblem(r, user, Basic, "Basic") }
+	s.logon = attempt
+	s.explainRefusal = func(r httpResponse) error {
+		refusal := refusalProblem(r, user, Basic, "Basic")
+		if !containsScheme(offeredSchemes(r), "Basic") {
+			return refusal // the server did not look at the password
+		}
+		return refusedProblem(refusal, attempt)
+	}
+	return nil
+}
+
+// refusedProblem ends a logon that the server has refused, and returns the refusal with how
+// it goes on.
+func refusedProblem(refusal error, attempt *logon) error {
+	return &problem{kind: powershell.Denied, code: http.StatusUnauthorized, err: fmt.Errorf("%w: %s", refusal, attempt.refused())}
 }
 
 // refusalProblem explains a 401 response to authentication that uses scheme. It

@@ -24,11 +24,12 @@ type dialer struct {
 	tls                *tls.Config
 	connection         Connection
 	timeouts           Timeouts
+	logons             *logons
 }
 
 // newDialer checks a target and its connection before anything is sent. With
-// secrets, the server's certificate must verify even where the connection
-// accepts any.
+// secrets, of which the password of [Basic] is one, the server's certificate must
+// verify even where the connection accepts any.
 func newDialer(target powershell.Target, c Connection, secrets bool, timeouts Timeouts) (*dialer, error) {
 	address, port, err := serverAddress(target)
 	if err != nil {
@@ -70,7 +71,7 @@ func serverAddress(target powershell.Target) (address, port string, err error) {
 func newTLSConfig(host string, c Connection, secrets bool) (*tls.Config, error) {
 	// RFC 8996 retires the versions before 1.2.
 	config := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
-	config.InsecureSkipVerify = c.AllowUnverified && !secrets //nolint:gosec // only where the connection says so
+	config.InsecureSkipVerify = c.AllowUnverified && !secrets && c.Auth != Basic //nolint:gosec // only where the connection says so
 	if c.CA != nil {
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(c.CA) {
@@ -82,14 +83,14 @@ func newTLSConfig(host string, c Connection, secrets bool) (*tls.Config, error) 
 
 // openSession connects and authenticates.
 func (d *dialer) openSession(ctx context.Context) (*session, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.timeouts.Connect)
+	connecting, cancel := context.WithTimeout(ctx, d.timeouts.Connect)
 	defer cancel()
-	conn, err := d.connectTLS(ctx)
+	conn, err := d.connectTLS(connecting)
 	if err != nil {
 		return nil, err
 	}
 	s := newSession(d.url, conn)
-	if err := authenticateSession(ctx, s, d.connection); err != nil {
+	if err := authenticateSession(ctx, s, d); err != nil {
 		s.close()
 		if _, ok := errors.AsType[*problem](err); !ok {
 			err = &problem{kind: powershell.Unreachable, err: fmt.Errorf("authenticate: %w", d.explainDeadline(err))}

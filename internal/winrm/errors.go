@@ -19,6 +19,11 @@ type problem struct {
 func (p *problem) Error() string { return p.err.Error() }
 func (p *problem) Unwrap() error { return p.err }
 
+// oversizedProblem is that of a server whose answer is larger than it may be.
+func oversizedProblem(what string, limit int) error {
+	return &problem{kind: powershell.Oversized, err: &powershell.OversizedError{What: what, Limit: limit, Unit: "bytes"}}
+}
+
 // transportError is err as callers of [Runner.Run] get it. A context that ended
 // explains every other failure.
 func transportError(ctx context.Context, host, script string, err error) error {

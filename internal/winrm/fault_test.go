@@ -124,8 +124,8 @@ func TestRun_Fault(t *testing.T) {
 			return wsman.Result{Stdout: make([]byte, 20<<20)}, err
 		}), wsman.Options{StreamBytes: 100 << 10})
 		err := newRunner(t, s.connection(t), zap.NewNop()).Run(t.Context(), s.target(), newCall(0), &echo{})
-		requireKind(t, err, powershell.Garbled)
-		if !strings.Contains(err.Error(), "output exceeds") {
+		requireKind(t, err, powershell.Oversized)
+		if !strings.Contains(err.Error(), "the script's output has more than") {
 			t.Errorf("the error does not say why: %v", err)
 		}
 		s.assertFreed(t)

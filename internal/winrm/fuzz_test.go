@@ -1,17 +1,12 @@
 package winrm
 
 import (
-	"bytes"
 	"encoding/xml"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/farmtrust/farmtrust/internal/secret"
 )
 
 // Whatever a server sends ends as a response, a fault or an error, and the IDs
@@ -65,33 +60,4 @@ type repeatedIDs struct {
 		CommandID string `xml:"CommandId,attr"`
 		End       string `xml:"End,attr"`
 	} `xml:"Body>Send>Stream"`
-}
-
-// Whatever a server sends as a challenge ends as a message or an error.
-func FuzzChallenge(f *testing.F) {
-	file := filepath.Join(f.TempDir(), "password")
-	if err := os.WriteFile(file, []byte("password"), 0o600); err != nil {
-		f.Fatal(err)
-	}
-	password, err := secret.Ref("file:" + file).Resolve()
-	if err != nil {
-		f.Fatal(err)
-	}
-	head := "NTLMSSP\x00\x02\x00\x00\x00\x00\x00\x00\x00\x30\x00\x00\x00\x35\x82\x88\xe012345678\x00\x00\x00\x00\x00\x00\x00\x00"
-	f.Add([]byte(head + "\x04\x00\x04\x00\x30\x00\x00\x00\x00\x00\x00\x00"))
-	f.Add([]byte(head + "\x0d\x00\x0d\x00\x30\x00\x00\x00\x07\x00\x00\x00\x06\x00\x01\x00\x00\x00\x00\x00\x00"))
-	f.Add([]byte(head))
-	f.Fuzz(func(t *testing.T, challenge []byte) {
-		client, err := newNTLMClient(`CONTOSO\svc-oos`, password)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := client.Authenticate(nil, nil); err != nil {
-			t.Fatal(err)
-		}
-		message, err := respondToChallenge(client, challenge, nil)
-		if err == nil && !bytes.HasPrefix(message, []byte("NTLMSSP\x00\x03")) {
-			t.Errorf("neither a message nor an error: %q", message)
-		}
-	})
 }

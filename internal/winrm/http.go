@@ -14,9 +14,9 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// maxBody bounds the body of one response, in bytes: several times the envelope
-// size that requests ask for.
-const maxBody = 1 << 20
+// maxBody bounds the body of one response, in bytes: more than the envelope size that
+// requests ask for. Reading the XML of a hostile one takes some forty times as much.
+const maxBody = 256 << 10
 
 // maxHeader bounds a response's status line and header, in bytes: errors repeat
 // some of it.
@@ -44,7 +44,10 @@ type session struct {
 	// explainRefusal explains a 401 response to a request that carries
 	// authorization; nil where the connection itself is authenticated.
 	explainRefusal func(httpResponse) error
-	lost           atomic.Bool
+	// logon is the attempt that the first answer settles; nil where the connection itself
+	// is authenticated.
+	logon *logon
+	lost  atomic.Bool
 }
 
 // newSession takes over conn, a connection to url.
@@ -59,6 +62,13 @@ func newSession(url string, conn *tls.Conn) *session {
 func (s *session) close() {
 	s.lost.Store(true)
 	_ = s.conn.Close() // nothing is left to lose
+}
+
+// endLogon ends an attempt that no answer has settled.
+func (s *session) endLogon() {
+	if s.logon != nil {
+		s.logon.abandoned()
+	}
 }
 
 // isBroken reports whether no further request can be sent.
@@ -90,6 +100,7 @@ func (s *session) sendRequest(ctx context.Context, authorization string, body []
 	r, err := s.roundTrip(request)
 	if err != nil {
 		s.close()
+		s.endLogon()
 	}
 	if err != nil && ctx.Err() != nil {
 		return httpResponse{}, ctx.Err()
@@ -119,7 +130,7 @@ func (s *session) roundTrip(request *http.Request) (httpResponse, error) {
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
 	switch {
 	case len(body) > maxBody, s.limit.N == 0:
-		return httpResponse{}, &problem{kind: powershell.Garbled, err: fmt.Errorf("a response exceeds %d bytes", maxBody)}
+		return httpResponse{}, oversizedProblem("a response", maxBody)
 	case err != nil:
 		return httpResponse{}, fmt.Errorf("read response: %w", err)
 	}
@@ -136,7 +147,7 @@ func (s *session) readHeader(request *http.Request) (*http.Response, error) {
 		response, err := http.ReadResponse(s.incoming, request)
 		switch {
 		case err != nil && s.limit.N == 0:
-			return nil, &problem{kind: powershell.Garbled, err: fmt.Errorf("the header of a response exceeds %d bytes", maxHeader)}
+			return nil, oversizedProblem("the header of a response", maxHeader)
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			return nil, errClosed
 		case err != nil:

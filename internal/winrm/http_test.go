@@ -107,7 +107,7 @@ func TestRun_HTTP(t *testing.T) {
 			"an empty envelope":   {http.StatusOK, soapEnvelope(""), powershell.Garbled, "does not name what it made"},
 			"a page":              {http.StatusOK, "<html><body>Hello</body></html>", powershell.Garbled, "read SOAP envelope"},
 			"a page of one word":  {http.StatusOK, "<" + strings.Repeat("x", 10_000) + "/>", powershell.Garbled, "read SOAP envelope"},
-			"an endless response": {http.StatusOK, strings.Repeat("x", 2<<20), powershell.Garbled, "a response exceeds"},
+			"an endless response": {http.StatusOK, strings.Repeat("x", 2<<20), powershell.Oversized, "a response has more than"},
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -182,14 +182,14 @@ func TestRun_NTLM(t *testing.T) {
 		}
 	})
 
-	t.Run("a malformed challenge is garbled", func(t *testing.T) {
+	t.Run("a challenge that is malformed, or lacks what binds a proof, is garbled", func(t *testing.T) {
 		t.Parallel()
-		flagsOfOneByte := append(bytes.Clone(testChallenge[:40]), "\x0d\x00\x0d\x00\x30\x00\x00\x00"+
-			"\x07\x00\x00\x00"+"\x06\x00\x01\x00\x00"+"\x00\x00\x00\x00"...)
+		// Whoever relays a proof removes the timestamp.
+		withoutTimestamp := append(bytes.Clone(testChallenge[:40]), "\x04\x00\x04\x00\x30\x00\x00\x00"+"\x00\x00\x00\x00"...)
 		for name, c := range map[string]string{
-			"not base64":        "!",
-			"not NTLM":          "aGVsbG8=",
-			"flags of one byte": base64.StdEncoding.EncodeToString(flagsOfOneByte),
+			"not base64":   "!",
+			"not NTLM":     "aGVsbG8=",
+			"no timestamp": base64.StdEncoding.EncodeToString(withoutTimestamp),
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -206,10 +206,10 @@ func TestRun_NTLM(t *testing.T) {
 }
 
 // testChallenge is an NTLM challenge (MS-NLMP 2.2.1.2): Unicode, signing, sealing
-// and extended session security, and target information with nothing in it.
-var testChallenge = append([]byte("NTLMSSP\x00\x02\x00\x00\x00"+
-	"\x00\x00\x00\x00\x30\x00\x00\x00"+"\x35\x82\x88\xe0"+"12345678"+"\x00\x00\x00\x00\x00\x00\x00\x00"+
-	"\x04\x00\x04\x00\x30\x00\x00\x00"), 0, 0, 0, 0)
+// and extended session security, and target information with a timestamp.
+var testChallenge = []byte("NTLMSSP\x00\x02\x00\x00\x00" +
+	"\x00\x00\x00\x00\x30\x00\x00\x00" + "\x35\x82\x88\xe0" + "12345678" + "\x00\x00\x00\x00\x00\x00\x00\x00" +
+	"\x10\x00\x10\x00\x30\x00\x00\x00" + "\x07\x00\x08\x00" + "12345678" + "\x00\x00\x00\x00")
 
 // soapEnvelope returns an envelope with that body.
 func soapEnvelope(body string) string {
@@ -246,7 +246,7 @@ func TestRun_HostileServer(t *testing.T) {
 			says    string
 		}{
 			"many":               {300, "the server offers only Scheme0"},
-			"more than are read": {3000, "the header of a response exceeds"},
+			"more than are read": {3000, "the header of a response has more than"},
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

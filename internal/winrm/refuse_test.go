@@ -182,6 +182,17 @@ func TestRun_Trust(t *testing.T) {
 		}
 	})
 
+	t.Run("a password is a secret too: basic goes to no unverified server", func(t *testing.T) {
+		t.Parallel()
+		s := startServer(t, echoHost, wsman.Options{Offers: []wsman.Auth{wsman.Basic}})
+		c := s.connection(t)
+		c.CA, c.AllowUnverified, c.Auth, c.User = nil, true, winrm.Basic, "local"
+		requireKind(t, newRunner(t, c, zap.NewNop()).Run(t.Context(), s.target(), newCall(0), &echo{}), powershell.Untrusted)
+		if n := s.Stats().Requests; n != 0 {
+			t.Errorf("sent %d requests", n)
+		}
+	})
+
 	t.Run("an unverified server may be allowed but gets no secrets", func(t *testing.T) {
 		t.Parallel()
 		s := startServer(t, echoHost, wsman.Options{})

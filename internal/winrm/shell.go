@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	// maxOutput bounds all responses to requests for output together, in bytes.
-	maxOutput = 16 << 20
+	// maxResponses bounds all responses to requests for output together, in bytes: what
+	// may be printed, in base64, and what surrounds it in some hundred responses, most of
+	// which say that there is no output yet.
+	maxResponses = 2 * powershell.MaxOutput
 	// minPoll is how long a request for output lasts at least when it brought
 	// none, in case a server does not hold it.
 	minPoll = 250 * time.Millisecond
@@ -127,8 +129,8 @@ func (s *shell) receiveOutput(ctx context.Context, commandID string, inputLost e
 		received += r.size
 		out.stdout, out.stderr = append(out.stdout, r.stdout...), append(out.stderr, r.stderr...)
 		switch {
-		case received > maxOutput:
-			return output{}, &problem{kind: powershell.Garbled, err: fmt.Errorf("the script's output exceeds %d bytes", maxOutput)}
+		case received > maxResponses:
+			return output{}, oversizedProblem("the script's output", maxResponses)
 		case r.done:
 			out.exit = r.exit
 			return out, nil
@@ -146,7 +148,7 @@ func (s *shell) receiveOutput(ctx context.Context, commandID string, inputLost e
 // close deletes the shell, over a new session if its own is lost, and ends the
 // connection.
 func (s *shell) close(ctx context.Context) error {
-	defer func() { s.session.close() }()
+	defer func() { s.session.close(); s.session.endLogon() }()
 	if s.id == "" {
 		return nil
 	}
@@ -181,7 +183,12 @@ func (s *shell) sendMessage(ctx context.Context, op operation, message *soap.Soa
 	case err != nil:
 		return response{}, fmt.Errorf("%s: %w", op, err)
 	case reply.status == http.StatusUnauthorized && s.session.explainRefusal != nil:
-		return response{}, s.session.explainRefusal(reply)
+		err := s.session.explainRefusal(reply)
+		s.session.close() // each further request would be another attempt
+		return response{}, err
+	}
+	if s.session.logon != nil {
+		s.session.logon.accepted()
 	}
 	r, err := readResponse(reply.body)
 	switch {

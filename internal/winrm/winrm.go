@@ -47,13 +47,15 @@ type Connection struct {
 	// means those of the operating system.
 	CA []byte
 	// AllowUnverified accepts any certificate, except for calls that carry
-	// secrets: those are refused unless the certificate verifies.
+	// secrets, and for [Basic], which sends the password: those are refused unless
+	// the certificate verifies.
 	AllowUnverified bool
 }
 
 // Timeouts bound what the caller's context does not.
 type Timeouts struct {
-	// Connect is for the connection, TLS and authentication together.
+	// Connect is for the connection and TLS together, and for each message that
+	// authenticates.
 	Connect time.Duration
 	// Operation is how long a server may hold a request for output before it
 	// answers that there is none yet; see OperationTimeout in DSP0226. It is
@@ -95,6 +97,7 @@ type Runner struct {
 	log         *zap.Logger
 	timeouts    Timeouts
 	slots       slots
+	logons      *logons
 	cleanups    sync.WaitGroup
 }
 
@@ -103,11 +106,24 @@ var _ powershell.Runner = (*Runner)(nil)
 // New makes a Runner. connections is called for each call, with the name of the
 // connection in its [powershell.Target].
 func New(connections func(name string) (Connection, error), log *zap.Logger, options ...Option) *Runner {
-	r := &Runner{connections: connections, log: log, timeouts: DefaultTimeouts()}
+	r := &Runner{connections: connections, log: log, timeouts: DefaultTimeouts(), logons: newLogons(time.Now)}
 	for _, option := range options {
 		option(r)
 	}
 	return r
+}
+
+// RetryLogon lets a password that servers have refused be sent once more, and returns how
+// many it lets: those of the named connections that were not let in the last half hour.
+// Without it, a refused password is not sent again, to any server, until it is another one.
+func (r *Runner) RetryLogon(connections ...string) (let int) {
+	var users []string
+	for _, name := range connections {
+		if c, err := r.connections(name); err == nil {
+			users = append(users, c.User)
+		}
+	}
+	return r.logons.retry(users)
 }
 
 // Close waits until the shells of abandoned calls are deleted, at most
@@ -158,6 +174,7 @@ func (r *Runner) runInShell(ctx context.Context, target powershell.Target, stdin
 	if err != nil {
 		return output{}, err
 	}
+	d.logons = r.logons
 	release, err := r.slots.acquireSlot(ctx, target.Host)
 	if err != nil {
 		return output{}, err

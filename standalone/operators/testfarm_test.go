@@ -22,6 +22,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/host"
+	"github.com/farmtrust/farmtrust/internal/keyring"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 	"github.com/farmtrust/farmtrust/standalone/embedded"
 	"github.com/farmtrust/farmtrust/workflows"
@@ -155,7 +156,7 @@ func (w *testFarm) startWorker(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- host.Run(ctx, host.Options{Config: w.config, Client: w.temporal, Namespace: embedded.Namespace, Log: zap.NewNop()})
+		done <- host.Run(ctx, host.Options{Config: w.config, Client: w.temporal, Namespace: embedded.Namespace, SealKeys: keyring.Generated(), Log: zap.NewNop()})
 	}()
 	t.Cleanup(func() {
 		w.gate.open()

@@ -22,6 +22,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/host"
+	"github.com/farmtrust/farmtrust/internal/keyring"
 	"github.com/farmtrust/farmtrust/standalone/embedded"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -113,6 +114,9 @@ func release(t *testing.T, f client.Farm) {
 	}
 }
 
+// sealKeys are those of all workers.
+var sealKeys = keyring.Generated()
+
 // testWorker is a running worker.
 type testWorker struct {
 	logs *observer.ObservedLogs
@@ -128,7 +132,7 @@ func startWorker(t *testing.T, s testTemporal, c *config.Config, through ...grpc
 	w := &testWorker{logs: logs, stop: cancel, done: make(chan error, 1)}
 	connection := dial(t, s.address, through...)
 	go func() {
-		w.done <- host.Run(ctx, host.Options{Config: c, Client: connection, Namespace: embedded.Namespace, Log: zap.New(core)})
+		w.done <- host.Run(ctx, host.Options{Config: c, Client: connection, Namespace: embedded.Namespace, SealKeys: sealKeys, Log: zap.New(core)})
 		close(w.done)
 	}()
 	t.Cleanup(func() { w.end(t) })

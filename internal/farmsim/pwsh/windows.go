@@ -94,20 +94,12 @@ func keyOperations() map[string]operation {
 			return nil, s.RemoveKeyReader(p.File, p.Sid)
 		}),
 		"Remove-Key": operationOn(removeKey),
-		"Read-FileBytes": operationOn(func(s *model.Session, p struct{ Path string }) (any, error) {
+		"Read-FileText": operationOn(func(s *model.Session, p struct{ Path string }) (any, error) {
 			content, ok, err := s.ReadFile(p.Path)
 			if !ok {
 				return nil, err
 			}
-			return content, err
-		}),
-		"Write-FileBytes": operationOn(func(s *model.Session, p struct {
-			Path  string
-			Bytes []byte
-		},
-		) (any, error) {
-			_, err := s.WriteFile(p.Path, p.Bytes)
-			return nil, err
+			return string(content), err
 		}),
 		"Get-FileTime": operationOn(func(s *model.Session, p struct{ Path string }) (any, error) {
 			at, err := s.FileTime(p.Path)

@@ -278,10 +278,7 @@ func exportS2SCertificate(s *model.Session, p powershell.ExportS2SCertificate, _
 		return r, err
 	}
 	r.DER = c.DER
-	if p.Path != "" {
-		r.Changed, err = s.WriteFile(p.Path, c.DER)
-	}
-	return r, err
+	return r, nil
 }
 
 // assertMaster is the prelude's Assert-Master.

@@ -119,7 +119,11 @@ func (e *Endpoint) checkBasic(r *http.Request) *principal {
 	// (assumed: Windows takes both).
 	user, password = fromLatin1(user), fromLatin1(password)
 	want, known := e.options.Password(user)
-	if !known || !hmac.Equal([]byte(want), []byte(password)) {
+	if !known {
+		return nil
+	}
+	if !hmac.Equal([]byte(want), []byte(password)) {
+		e.options.Refused(user)
 		return nil
 	}
 	return &principal{user: user, auth: Basic}
@@ -152,6 +156,9 @@ func (e *Endpoint) negotiate(s *session, message []byte) []byte {
 	user, err := s.acceptor.acceptToken(message, e.options.Password)
 	if err == nil {
 		err = e.checkBinding(s.acceptor)
+	}
+	if errors.Is(err, errPassword) {
+		e.options.Refused(user)
 	}
 	if err != nil {
 		// Windows does not tell the client why, either.

@@ -88,7 +88,10 @@ type Options struct {
 	Offers []Auth
 	// Password looks an account up, by the name in [Command.User].
 	Password func(user string) (password string, ok bool)
-	Binding  Binding
+	// Refused is called with each logon to an account that had a wrong password; nil is
+	// nobody.
+	Refused func(user string)
+	Binding Binding
 	// MaxEnvelopeKB bounds requests and answers; 0 is 500, which Windows
 	// Server 2012 R2 and later have (captured; the documentation says 150).
 	MaxEnvelopeKB int
@@ -120,6 +123,9 @@ func (o Options) withDefaults() Options {
 	defaultTo(&o.StreamBytes, 4093)
 	if len(o.Offers) == 0 {
 		o.Offers = []Auth{NTLM}
+	}
+	if o.Refused == nil {
+		o.Refused = func(string) {}
 	}
 	if o.Disrupt == nil {
 		o.Disrupt = func(Point) Disruption { return Disruption{} }

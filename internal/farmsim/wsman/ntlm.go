@@ -65,7 +65,10 @@ const (
 	blobHeader      = 28 // NTLMv2_CLIENT_CHALLENGE before its AvPairs
 )
 
-var errNotNTLM = errors.New("not the NTLM message that is due")
+var (
+	errNotNTLM  = errors.New("not the NTLM message that is due")
+	errPassword = errors.New("wrong password")
+)
 
 // opening is a NEGOTIATE_MESSAGE.
 type opening struct {
@@ -148,7 +151,7 @@ func (a *acceptor) acceptToken(raw []byte, password func(string) (string, bool))
 	hash.Write(encodeUTF16(secret))
 	response := hmacMD5(hash.Sum(nil), encodeUTF16(strings.ToUpper(m.user)+m.domain))
 	if !hmac.Equal(hmacMD5(response, a.nonce[:], m.blob), m.proof) {
-		return "", errors.New("wrong password")
+		return name, errPassword
 	}
 	key := hmacMD5(response, m.proof)
 	if m.flags&flagKeyExchange != 0 {

@@ -1,35 +1,21 @@
 <#
 .SYNOPSIS
-Reads the public part of a certificate and, if a path is given, writes it to a
-file.
+Reads the public part of a certificate.
 .DESCRIPTION
-The format is DER encoded binary X.509, never with a key. A file that already
-contains the same bytes is not written again.
+The format is DER encoded binary X.509, never with a key. Nothing is written to a
+file, as the procedure does by hand: SharePoint gets these bytes themselves.
 Source: Microsoft, "Configure server-to-server authentication between Office
 Online Server and SharePoint Server 2016", "Export the certificate for use on
 SharePoint Server".
 .PARAMETER Thumbprint
 The certificate in the Personal store.
-.PARAMETER Path
-A path on this server; empty for none.
 #>
 [CmdletBinding()]
 param(
-    [Parameter(Mandatory = $true)] [ValidatePattern('^[0-9A-F]{40}$')] [string] $Thumbprint,
-    [string] $Path = ''
+    [Parameter(Mandatory = $true)] [ValidatePattern('^[0-9A-F]{40}$')] [string] $Thumbprint
 )
 
 Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'
 
-$der = (Get-OwnCertificate -Thumbprint $Thumbprint).RawData
-$changed = $false
-if ($Path -ne '') {
-    $held = Read-FileBytes -Path $Path
-    if ($null -eq $held -or [Convert]::ToBase64String($held) -cne [Convert]::ToBase64String($der)) {
-        Write-FileBytes -Path $Path -Bytes $der
-        $changed = $true
-    }
-}
-
-[pscustomobject] @{ changed = $changed; der = $der }
+[pscustomobject] @{ der = (Get-OwnCertificate -Thumbprint $Thumbprint).RawData }

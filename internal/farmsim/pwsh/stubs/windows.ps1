@@ -178,31 +178,11 @@ function Remove-Key {
 
 # Files. PowerShell elsewhere joins paths with its own system's separator.
 
-function Read-FileBytes {
-    [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [string] $Path)
-
-    $content = Invoke-Model -Name Read-FileBytes -With @{ Path = $Path.Replace('/', '\') }
-    if ($null -eq $content) { return $null }
-    return , [Convert]::FromBase64String($content)
-}
-
 function Read-FileText {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Path)
 
-    $content = Read-FileBytes -Path $Path
-    if ($null -eq $content) { return $null }
-    return [System.Text.Encoding]::UTF8.GetString($content)
-}
-
-function Write-FileBytes {
-    [CmdletBinding()]
-    param(
-        [Parameter(Mandatory = $true)] [string] $Path,
-        [Parameter(Mandatory = $true)] [byte[]] $Bytes
-    )
-    Invoke-Model -Name Write-FileBytes -With @{ Path = $Path.Replace('/', '\'); Bytes = $Bytes }
+    Invoke-Model -Name Read-FileText -With @{ Path = $Path.Replace('/', '\') }
 }
 
 function Get-FileTime {

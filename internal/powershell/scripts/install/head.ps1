@@ -15,9 +15,15 @@ New-ScheduledTaskPrincipal; New-ScheduledTaskSettingsSet.
 The group managed service account that the task runs as, such as
 CONTOSO\farmtrust-sp$. It must be installed on this machine, be a SharePoint
 shell administrator, and hold the right to log on as a batch job.
+.PARAMETER Publisher
+The thumbprint of the certificate that you signed the script with. A script that
+anyone else has signed is not installed, and nobody else becomes a trusted publisher.
 #>
 [CmdletBinding()]
-param([Parameter(Mandatory = $true)] [ValidateNotNullOrEmpty()] [string] $Account)
+param(
+    [Parameter(Mandatory = $true)] [ValidateNotNullOrEmpty()] [string] $Account,
+    [Parameter(Mandatory = $true)] [ValidatePattern('^[0-9A-Fa-f]{40}$')] [string] $Publisher
+)
 
 Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'

@@ -1,8 +1,24 @@
+# Returns the certificate that a script is signed with, which must be the publisher's.
+function Get-Publisher {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [string] $Path,
+        [Parameter(Mandatory = $true)] [string] $Thumbprint
+    )
+
+    $signer = Get-ValidSigner -Path $Path
+    if ($null -eq $signer) {
+        throw "$Path has no valid signature. Sign it with a certificate that this machine trusts; see the help of this script."
+    }
+    if ($signer.Thumbprint -ne $Thumbprint) {
+        throw "$Path is signed by $($signer.Thumbprint) ($($signer.Subject)), and not by the publisher $Thumbprint. Do not use it before you know why."
+    }
+    return $signer
+}
+
 if (-not (Test-Administrator)) { throw 'Start Windows PowerShell as administrator.' }
 $source = [System.IO.Path]::Combine($PSScriptRoot, 'farmtrust-sharepoint.ps1')
-if ($null -eq (Get-ValidSigner -Path $source)) {
-    throw "$source has no valid signature. Sign it with a certificate that this machine trusts; see the help of this script."
-}
+[void] (Get-Publisher -Path $source -Thumbprint $Publisher)
 $sid = Get-AccountSid -Account $Account
 $system = @{ Sid = 'S-1-5-18'; Rights = 'FullControl' }
 $administrators = 'S-1-5-32-544'
@@ -17,8 +33,7 @@ Set-ClosedFolder -Path ([System.IO.Path]::Combine($root, 'results')) -Access $sy
 $installed = [System.IO.Path]::Combine($root, 'farmtrust-sharepoint.ps1')
 [System.IO.File]::Copy($source, $installed, $true)
 # The copy is checked, because the source may have changed meanwhile.
-$signer = Get-ValidSigner -Path $installed
-if ($null -eq $signer) { throw "$installed has no valid signature." }
+$signer = Get-Publisher -Path $installed -Thumbprint $Publisher
 Add-TrustedPublisher -Certificate $signer
 
 $program = "$env:SystemRoot\System32\WindowsPowerShell\v1.0\powershell.exe"

@@ -17,7 +17,9 @@ function Get-AccountSid {
 }
 
 # Creates a folder with exactly this access list, which inherits nothing, or gives
-# an existing folder this list. Access are objects with Sid and Rights.
+# an existing folder this list. It belongs to the administrators: an owner may change the
+# list at any time. One that leads elsewhere is refused. Access are objects with Sid and
+# Rights.
 function Set-ClosedFolder {
     [CmdletBinding()]
     param(
@@ -26,6 +28,7 @@ function Set-ClosedFolder {
     )
 
     $security = New-Object System.Security.AccessControl.DirectorySecurity
+    $security.SetOwner((New-Object System.Security.Principal.SecurityIdentifier 'S-1-5-32-544'))
     $security.SetAccessRuleProtection($true, $false)
     foreach ($entry in $Access) {
         $sid = New-Object System.Security.Principal.SecurityIdentifier $entry.Sid
@@ -33,6 +36,7 @@ function Set-ClosedFolder {
             $sid, $entry.Rights, 'ContainerInherit, ObjectInherit', 'None', 'Allow'))
     }
     $folder = New-Object System.IO.DirectoryInfo $Path
+    if ($folder.Exists -and ($folder.Attributes -band [System.IO.FileAttributes]::ReparsePoint)) { throw "$Path is a link. Remove it." }
     if ($folder.Exists) { $folder.SetAccessControl($security) }
     else { $folder.Create($security) }
 }

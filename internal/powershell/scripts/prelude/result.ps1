@@ -41,11 +41,13 @@ function ConvertTo-Failure {
     while ($exception -is [System.Management.Automation.RuntimeException] -and $null -ne $exception.InnerException) {
         $exception = $exception.InnerException
     }
+    $message = [string] $exception.Message
+    if ($message.Length -gt 2000) { $message = $message.Substring(0, 1997) + '...' }
     $id = [string] $Record.FullyQualifiedErrorId
     if ($id.StartsWith('farmtrust.')) { $id = $id.Split(',')[0] }
     return [pscustomobject] @{
         id = $id
-        message = [string] $exception.Message
+        message = $message
         category = [string] $Record.CategoryInfo.Category
         exception = $exception.GetType().FullName
         hresult = [int] $exception.HResult
@@ -62,8 +64,8 @@ function ConvertTo-WarningField {
     $kept = New-Object System.Collections.Generic.List[string]
     foreach ($warning in $Warnings) {
         $text = $warning.Trim()
-        if ($text.Length -gt 1000) { $text = $text.Substring(0, 997) + '...' }
-        if ($text -ne '' -and $kept.Count -lt 20 -and -not $kept.Contains($text)) { $kept.Add($text) }
+        if ($text.Length -gt 500) { $text = $text.Substring(0, 497) + '...' }
+        if ($text -ne '' -and $kept.Count -lt 5 -and -not $kept.Contains($text)) { $kept.Add($text) }
     }
     if ($kept.Count -eq 0) { return '' }
     return ',"warnings":' + (ConvertTo-AsciiJson -Value $kept)

@@ -1,25 +1,5 @@
 # Files of the machine.
 
-# Returns a file's bytes, or null when there is no such file.
-function Read-FileBytes {
-    [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [string] $Path)
-
-    if (-not [System.IO.File]::Exists($Path)) { return $null }
-    # The comma keeps PowerShell from returning the bytes one by one.
-    return , [System.IO.File]::ReadAllBytes($Path)
-}
-
-function Write-FileBytes {
-    [CmdletBinding()]
-    param(
-        [Parameter(Mandatory = $true)] [string] $Path,
-        [Parameter(Mandatory = $true)] [byte[]] $Bytes
-    )
-
-    [System.IO.File]::WriteAllBytes($Path, $Bytes)
-}
-
 # Returns when a file was last written, in UTC, or null when there is no such
 # file.
 function Get-FileTime {

@@ -1,0 +1,127 @@
+package activities_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/audit"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/powershell"
+)
+
+// testRecorder is an audit log. It fails with fails, once left lines are written.
+type testRecorder struct {
+	records []audit.Record
+	fails   error
+	left    int
+}
+
+// Record implements activities.Recorder.
+func (r *testRecorder) Record(record audit.Record) error {
+	if r.fails != nil && len(r.records) >= r.left {
+		return r.fails
+	}
+	r.records = append(r.records, record)
+	return nil
+}
+
+// auditedFarm grants a key on oos-01, and tells changed when it has.
+func auditedFarm(recorder *testRecorder, fails error, changed *bool) *activities.Activities {
+	return &activities.Activities{
+		Farms: testFarm{}, Now: time.Now, Audit: recorder,
+		Remote: testServer{"Grant-S2SKey": func(result any) error {
+			*changed = fails == nil
+			*result.(*powershell.GrantResult) = powershell.GrantResult{Changed: true, SignedAs: farm.NetworkService, SignedBy: "legacy"}
+			return fails
+		}},
+	}
+}
+
+// onTarget is a step with its certificate.
+var onTarget = activities.ServerInput{Farm: "contoso", Host: "oos-01", Target: farm.Certificate{Thumbprint: "AE38"}}
+
+func TestAudit_EachStepIsRecordedBeforeAndAfter(t *testing.T) {
+	var changed bool
+	recorder := &testRecorder{}
+	a := auditedFarm(recorder, nil, &changed)
+	var result activities.StepResult
+	if err := execute(a, a.GrantKey, onTarget, &result); err != nil {
+		t.Fatal(err)
+	}
+	step := audit.Record{
+		Event: audit.Begin, Farm: "contoso", Workflow: "default-test-workflow-id", Run: "default-test-run-id",
+		Step: "GrantKey", Server: "oos-01", Attempt: 1, Target: "AE38",
+	}
+	done := step
+	done.Event, done.Outcome = audit.End, audit.Changed
+	done.Detail, done.Changes = result.Detail, []farm.Change{{Name: "key access of NETWORK SERVICE", Before: "none", After: "read"}}
+	if diff := cmp.Diff([]audit.Record{step, done}, recorder.records); diff != "" || done.Detail == "" {
+		t.Errorf("recorded (-want +got):\n%s", diff)
+	}
+}
+
+func TestAudit_AFailureIsRecorded(t *testing.T) {
+	var changed bool
+	recorder := &testRecorder{}
+	a := auditedFarm(recorder, &powershell.TransportError{Server: "oos-01", Kind: powershell.Denied, Err: errors.New("no")}, &changed)
+	if err := execute(a, a.GrantKey, onTarget, nil); err == nil {
+		t.Fatal("it succeeds")
+	}
+	if n := len(recorder.records); n != 2 || recorder.records[1].Outcome != audit.Failed || !strings.Contains(recorder.records[1].Detail, "oos-01") {
+		t.Errorf("recorded %+v", recorder.records)
+	}
+}
+
+func TestAudit_NothingIsChangedThatCannotBeRecorded(t *testing.T) {
+	var changed bool
+	recorder := &testRecorder{fails: errors.New("no space left on device")}
+	a := auditedFarm(recorder, nil, &changed)
+	assertFails(t, a, a.GrantKey, onTarget, failure{Type: activities.NotRecorded}, "nothing is done", "no space left")
+	if changed {
+		t.Error("the key was granted all the same")
+	}
+
+	t.Log("a step whose end cannot be recorded is done, and is not done once more")
+	recorder.left = 1
+	if err := execute(a, a.GrantKey, onTarget, new(activities.StepResult)); err != nil || !changed {
+		t.Errorf("changed %t: %v", changed, err)
+	}
+}
+
+func TestAudit_ARefusalIsRecorded(t *testing.T) {
+	var changed bool
+	recorder := &testRecorder{}
+	a := auditedFarm(recorder, nil, &changed)
+	a.Runs = &testRuns{err: temporal.NewNonRetryableApplicationError("another run is under way", activities.NotAdmitted, nil)}
+	env := newActivities(a)
+	for range 200 {
+		if _, err := env.ExecuteActivity(a.GrantKey, onTarget); err == nil {
+			t.Fatal("it is admitted")
+		}
+	}
+	if n := len(recorder.records); n != 100 {
+		t.Fatalf("%d of 200 refusals are recorded, want 100", n)
+	}
+	first, last := recorder.records[0], recorder.records[99]
+	if first.Event != audit.Refusal || first.Outcome != activities.NotAdmitted || first.Step != "GrantKey" || first.Server != "oos-01" {
+		t.Errorf("recorded %+v", first)
+	}
+	if !strings.Contains(last.Detail, "further refusals of this hour are not listed") {
+		t.Errorf("the last one says %q", last.Detail)
+	}
+}
+
+func TestAudit_ReadingIsNotRecorded(t *testing.T) {
+	var changed bool
+	recorder := &testRecorder{}
+	a := auditedFarm(recorder, nil, &changed)
+	if err := execute(a, a.LoadFarm, "contoso", new(farm.Farm)); err != nil || len(recorder.records) > 0 {
+		t.Errorf("recorded %+v (%v)", recorder.records, err)
+	}
+}

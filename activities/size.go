@@ -1,0 +1,59 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"go.temporal.io/sdk/interceptor"
+)
+
+// maxResult bounds the result of an activity, in bytes of JSON. Temporal takes two
+// megabytes in one piece, and a workflow hands some results on together with a snapshot:
+// a result that Temporal has taken and that cannot be handed on would fail the workflow's
+// task for ever, because each replay finds it in the history.
+//
+// Source: Temporal, limit.blobSize.error.
+const maxResult = 1 << 20
+
+// sizeInterceptor has an activity fail whose result is too large to be handed on.
+type sizeInterceptor struct {
+	interceptor.WorkerInterceptorBase
+}
+
+// InterceptActivity implements interceptor.WorkerInterceptor.
+func (*sizeInterceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	i := &sizeChecker{}
+	i.Next = next
+	return i
+}
+
+type sizeChecker struct {
+	interceptor.ActivityInboundInterceptorBase
+}
+
+// ExecuteActivity implements interceptor.ActivityInboundInterceptor.
+func (i *sizeChecker) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	result, err := i.Next.ExecuteActivity(ctx, in)
+	if err != nil || result == nil {
+		return result, err
+	}
+	text, err := json.Marshal(result)
+	if err != nil {
+		return nil, fmt.Errorf("measure the result: %w", err)
+	}
+	if len(text) > maxResult {
+		subject, server := subjectOf(in.Args)
+		return nil, terminalError(TooMuch, "what was found on %s has %d KiB, and %d KiB are kept: no farm in good order shows so much; "+
+			"farmtrust check %s names the server that does", nameSubject(subject, server), len(text)>>10, maxResult>>10, subject)
+	}
+	return result, nil
+}
+
+// nameSubject names the server that an activity is about, or its farm.
+func nameSubject(farmName, server string) string {
+	if server != "" {
+		return server
+	}
+	return "farm " + farmName
+}
