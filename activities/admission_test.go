@@ -66,9 +66,9 @@ func (r *slowRuns) Admit(context.Context, string, controller.Admission) (control
 // readingActivities change nothing on any server. An activity that is not one of
 // them returns a step's result, by which it is known to need admission.
 var readingActivities = []string{
-	"AdmitRetirement", "ChooseTarget", "Compare", "Decide", "FindIssuers", "FindOpening", "FindUse", "InspectFarm", "KeepSnapshot", "LoadFarm",
-	"LookAtRefresh", "ObserveEnd", "ObserveOffice", "ObserveSharePoint", "ObserveSharePointServer", "PermitCutover", "PermitDeletion", "PlanRollback",
-	"PreviewRetirement", "PreviewWayBack", "ReadRun", "RecallFarm", "TakeSnapshot",
+	"AdmitRetirement", "CheckDecision", "ChooseReplacement", "ChooseTarget", "Compare", "Decide", "FindIssuers", "FindOpening", "FindUse", "InspectFarm", "KeepSnapshot", "LoadFarm",
+	"LookAtRefresh", "LookForForeignTrust", "ObserveEnd", "ObserveOffice", "ObserveSharePoint", "ObserveSharePointServer", "PermitCutover", "PermitDeletion", "PlanRollback",
+	"PreviewRetirement", "PreviewWayBack", "ReadConfiguration", "ReadRun", "RecallFarm", "RetryLogon", "TakeSnapshot",
 }
 
 // TestInterceptors_AskForEveryStep runs every activity in a run that is not admitted.
