@@ -8,9 +8,10 @@ stamp := $(if $(VERSION),-X github.com/farmtrust/farmtrust/internal/version.rele
 
 # Tools run from source, in the versions of a module of their own.
 tool := go tool -modfile=$(CURDIR)/tools/go.mod
-modules := . standalone tools
+supply := go tool -modfile=$(CURDIR)/tools/supply/go.mod
+modules := . standalone tools tools/supply
 
-.PHONY: help build test test-product test-standalone topology lint fmt tidy tidy-check generate reliability
+.PHONY: help build test test-product test-standalone topology lint fmt tidy tidy-check generate reliability sbom vulnerabilities
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 18
@@ -55,6 +56,17 @@ tidy: ## add missing requirements to go.mod and remove unused ones, in every mod
 
 tidy-check: ## check that tidy would change nothing
 	for module in $(modules); do go mod -C $$module tidy -diff || exit; done
+
+# From the programs as they are built: a list of what could be built says less.
+sbom: build ## list the modules of each program, with hashes and licences, in out/sbom (CycloneDX)
+	mkdir -p out/sbom
+	for program in farmtrust farmtrust-worker farmtrust-standalone; do \
+		$(supply) cyclonedx-gomod bin -json -licenses -std -noserial -version "$(or $(VERSION),v0)" -output out/sbom/$$program.cdx.json bin/$$program || exit; \
+	done
+
+vulnerabilities: ## compare the code that is called with the Go vulnerability database, over the network
+	$(supply) govulncheck ./...
+	cd standalone && $(supply) govulncheck ./...
 
 generate: ## write deploy/sharepoint-task from internal/powershell
 	go test ./internal/powershell -run '^TestShippedScripts_AreCurrent$$' -count=1 -update

@@ -261,8 +261,8 @@ func (a *Activities) Compare(_ context.Context, in CompareInput) (Comparison, er
 		c.NotAccepted = err.Error()
 	}
 	if size := farm.SizeOf(c); size > farm.MaxComparison {
-		return Comparison{}, terminalError(TooMuch, "what the servers show makes %d KiB of differences and findings, and %d KiB are kept: "+
-			"no farm in good order has so many; see farmtrust check %s for the server", size>>10, farm.MaxComparison>>10, in.Farm.Name)
+		return Comparison{}, terminalError(TooMuch, "what the servers show, %s the most, makes %d KiB of differences and findings, and %d KiB are kept: "+
+			"no farm in good order has so many; do not trust that server before you know who controls it", in.Observed.Loudest(), size>>10, farm.MaxComparison>>10)
 	}
 	return c, nil
 }

@@ -113,8 +113,8 @@ func (i *auditWriter) ExecuteActivity(ctx context.Context, in *interceptor.Execu
 }
 
 // refusals are the types of the errors of a step that was not begun, because the run may
-// not.
-var refusals = []string{NotAdmitted, ObserveOnly, NotSealed, BadSeal, NotMandated, NotPermitted}
+// not, and of a decision that does not count.
+var refusals = []string{NotAdmitted, ObserveOnly, NotSealed, BadSeal, NotMandated, NotPermitted, NotAuthorized}
 
 // refusalInterceptor writes to the audit log which steps were refused. Whoever reaches
 // Temporal can have any number of them refused: the log is told of a few each hour, and
@@ -152,6 +152,11 @@ func (i *refusalWriter) ExecuteActivity(ctx context.Context, in *interceptor.Exe
 		return result, err
 	}
 	r := stepRecord(ctx, in.Args)
+	if len(in.Args) > 0 {
+		if decision, ok := in.Args[0].(CheckDecisionInput); ok {
+			r = decision.describe(farm.Authorization{})
+		}
+	}
 	r.Event, r.Outcome, r.Detail = audit.Refusal, application.Type(), application.Message()
 	if i.next(&r) {
 		if lost := i.activities.record(ctx, r); lost != nil {

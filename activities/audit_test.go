@@ -1,7 +1,9 @@
 package activities_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -101,7 +103,7 @@ func TestAudit_ARefusalIsRecorded(t *testing.T) {
 	a.Runs = &testRuns{err: temporal.NewNonRetryableApplicationError("another run is under way", activities.NotAdmitted, nil)}
 	env := newActivities(a)
 	for range 200 {
-		if _, err := env.ExecuteActivity(a.GrantKey, onTarget); err == nil {
+		if _, err := env.ExecuteActivity(a.GrantKey, withMandate(a, onTarget)); err == nil {
 			t.Fatal("it is admitted")
 		}
 	}
@@ -124,4 +126,53 @@ func TestAudit_ReadingIsNotRecorded(t *testing.T) {
 	if err := execute(a, a.LoadFarm, "contoso", new(farm.Farm)); err != nil || len(recorder.records) > 0 {
 		t.Errorf("recorded %+v (%v)", recorder.records, err)
 	}
+}
+
+// testAuthority knows nobody, or somebody.
+type testAuthority struct {
+	activities.Authority
+
+	given farm.Authorization
+	err   error
+}
+
+// Authorize implements activities.Authority.
+func (a testAuthority) Authorize(context.Context, farm.Statement, *farm.Proof, *farm.Authorization, string, string) (farm.Authorization, error) {
+	return a.given, a.err
+}
+
+func TestAudit_EachDecisionIsRecorded(t *testing.T) {
+	decision := activities.CheckDecisionInput{Farm: "contoso", Decision: &farm.Decision{Choice: farm.Skip, Server: "oos-01", By: "somebody", Reason: "why"}}
+	want := audit.Record{
+		Event: audit.Decision, Farm: "contoso", Workflow: "default-test-workflow-id", Run: "default-test-run-id", Attempt: 1,
+		Action: string(farm.Skip), Server: "oos-01", By: "somebody", Verified: "not verified", Reason: "why", Outcome: audit.Accepted,
+	}
+	proven, refused := want, want
+	proven.By, proven.Verified = "Ada", "SSH key SHA256:abc"
+	refused.Event, refused.Outcome, refused.Detail = audit.Refusal, activities.NotAuthorized, "nobody signed it"
+	for _, c := range []struct {
+		name      string
+		authority activities.Authority
+		want      audit.Record
+	}{
+		{"no approvers", nil, want},
+		{"proven", testAuthority{given: farm.Authorization{By: "Ada", How: "SSH key SHA256:abc"}}, proven},
+		{"refused", testAuthority{err: fmt.Errorf("%w: nobody signed it", farm.ErrNotAuthorized)}, refused},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			recorder := &testRecorder{}
+			a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Audit: recorder, Authority: c.authority}
+			err := execute(a, a.CheckDecision, decision, new(farm.Authorization))
+			if (err != nil) != (c.want.Event == audit.Refusal) {
+				t.Errorf("it ends with %v", err)
+			}
+			if diff := cmp.Diff([]audit.Record{c.want}, recorder.records); diff != "" {
+				t.Errorf("recorded (-want +got):\n%s", diff)
+			}
+		})
+	}
+	t.Run("what cannot be recorded does not count", func(t *testing.T) {
+		a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Audit: &testRecorder{fails: errors.New("no space left on device")}}
+		assertFails(t, a, a.CheckDecision, decision, failure{Type: activities.NotRecorded}, "no space left")
+	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/farmtrust/farmtrust/internal/audit"
 	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
@@ -73,5 +74,26 @@ func (a *Activities) CheckDecision(ctx context.Context, in CheckDecisionInput) (
 	case err != nil:
 		return farm.Authorization{}, fmt.Errorf("%s: %w", statement.Action, err)
 	}
+	if err := a.record(ctx, in.describe(given)); err != nil {
+		return farm.Authorization{}, err
+	}
 	return given, nil
 }
+
+// describe returns what the audit log says of a decision or a request, and of who made it
+// as far as that was found.
+func (in CheckDecisionInput) describe(given farm.Authorization) audit.Record {
+	r := audit.Record{Event: audit.Decision, Farm: in.Farm, Outcome: audit.Accepted, Verified: "not verified"}
+	switch {
+	case in.Decision != nil:
+		r.Action, r.By, r.Reason, r.Digest, r.Server = string(in.Decision.Choice), in.Decision.By, in.Decision.Reason, in.Decision.Digest, in.Decision.Server
+	case in.Request != nil:
+		r.Action, r.By, r.Reason = string(in.Request.Kind), in.Request.By, in.Request.Reason
+	}
+	if given.How != "" {
+		r.By, r.Verified = given.By, given.How
+	}
+	return r
+}
+
+func (in CheckDecisionInput) farmName() string { return in.Farm }

@@ -8,13 +8,14 @@ import (
 	"go.temporal.io/sdk/interceptor"
 )
 
-// maxResult bounds the result of an activity, in bytes of JSON. Temporal takes two
-// megabytes in one piece, and a workflow hands some results on together with a snapshot:
-// a result that Temporal has taken and that cannot be handed on would fail the workflow's
-// task for ever, because each replay finds it in the history.
+// maxResult bounds the result of an activity, in bytes of JSON: Temporal takes two
+// megabytes in one piece, and encryption adds a little. What a workflow hands on together
+// with something else has limits of its own, see [farm.MaxObserved]: a result that
+// Temporal has taken and that cannot be handed on would fail the workflow's task for ever,
+// because each replay finds it in the history.
 //
 // Source: Temporal, limit.blobSize.error.
-const maxResult = 1 << 20
+const maxResult = 7 << 18
 
 // sizeInterceptor has an activity fail whose result is too large to be handed on.
 type sizeInterceptor struct {

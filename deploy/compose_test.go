@@ -41,8 +41,14 @@ type service struct {
 
 // tag is the version of the service's image.
 func (s service) tag() string {
-	_, tag, _ := strings.Cut(s.Image, ":")
+	_, tag, _ := strings.Cut(withoutDigest(s.Image), ":")
 	return tag
+}
+
+// withoutDigest is an image as it is spoken of.
+func withoutDigest(image string) string {
+	name, _, _ := strings.Cut(image, "@")
+	return name
 }
 
 // isJob reports whether the service ends by itself.
@@ -126,7 +132,7 @@ func TestDependencies_ListEveryImage(t *testing.T) {
 		images = append(images, from[1])
 	}
 	for _, image := range images {
-		if !strings.HasSuffix(image, ":local") && !strings.Contains(page, "`"+image+"`") {
+		if image != "scratch" && !strings.HasSuffix(image, ":local") && !strings.Contains(page, "`"+withoutDigest(image)+"`") {
 			t.Errorf("docs/dependencies.md does not list %s", image)
 		}
 	}
@@ -160,6 +166,53 @@ func isMountedAt(volume, path string) bool {
 	target := strings.TrimSuffix(volume, ":ro")
 	target = target[strings.LastIndex(target, ":")+1:]
 	return path == target || strings.HasPrefix(path, target+"/")
+}
+
+// Nothing but the guard is published, and on this machine only: Temporal asks for a
+// certificate, but its other services are nobody's business.
+func TestCompose_PublishesTheGuardToThisMachineAlone(t *testing.T) {
+	var file struct {
+		Services map[string]struct {
+			Ports       []string `yaml:"ports"`
+			NetworkMode string   `yaml:"network_mode"`
+		} `yaml:"services"`
+	}
+	if err := yaml.Unmarshal([]byte(readFile(t, composePath)), &file); err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range file.Services {
+		for _, port := range s.Ports {
+			if name != "ui" || port != "127.0.0.1:8233:8081" {
+				t.Errorf("%s publishes %s", name, port)
+			}
+		}
+	}
+	if mode := file.Services["guard"].NetworkMode; mode != "service:ui" {
+		t.Errorf("the guard's network is %q, and the UI listens on 127.0.0.1 of its own", mode)
+	}
+	if !strings.Contains(readFile(t, "temporal/ui.yaml"), "host: 127.0.0.1\n") {
+		t.Error("the UI listens for everybody")
+	}
+}
+
+// Whoever runs something of ours or of Temporal's has a limit of memory: a hostile
+// answer is not to take the machine.
+func TestCompose_WhatRunsHasLimits(t *testing.T) {
+	var file struct {
+		Services map[string]struct {
+			Restart  string `yaml:"restart"`
+			MemLimit string `yaml:"mem_limit"`
+			Pids     int    `yaml:"pids_limit"`
+		} `yaml:"services"`
+	}
+	if err := yaml.Unmarshal([]byte(readFile(t, composePath)), &file); err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range file.Services {
+		if s.Restart != "" && (s.MemLimit == "" || s.Pids == 0) {
+			t.Errorf("%s has the memory limit %q and the process limit %d", name, s.MemLimit, s.Pids)
+		}
+	}
 }
 
 func TestPages_SayDockerCompose(t *testing.T) {

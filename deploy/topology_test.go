@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -58,14 +59,18 @@ func newTopology(t *testing.T) *topology {
 		"/run/secrets/", dir+"/secrets/",
 		"/deploy/", shipped+"/",
 		"/etc/temporal/", filepath.Join(top.programs.server, "docker", "scripts", "sh")+"/",
-		":7243/", ":"+top.ports["FRONTEND_HTTP_PORT"]+"/",
-		":8080/", ":"+top.ports["TEMPORAL_UI_PORT"]+"/",
+		"/tls", dir+"/tls", "/keys", dir+"/keys",
+		":1C41 ", ":"+hexPort(t, top.ports["FRONTEND_GRPC_PORT"])+" ",
+		"127.0.0.1:8080", "127.0.0.1:"+top.ports["TEMPORAL_UI_PORT"],
+		"0.0.0.0:8081", "127.0.0.1:"+top.ports["GUARD_PORT"],
+		"127.0.0.1:8233,", "127.0.0.1:"+top.ports["GUARD_PORT"]+",",
 	)
 	top.words = map[string]string{
 		"postgres": "127.0.0.1", "0.0.0.0": "127.0.0.1", "5432": top.ports["PGPORT"],
 		"temporal:7233": top.address(),
 	}
 	top.writeSecret(t)
+	top.makeVolumes(t)
 	return top
 }
 
@@ -87,6 +92,23 @@ func (top *topology) writeSecret(t *testing.T) {
 	}
 }
 
+// makeVolumes makes the folders that are volumes of services, as the image has them.
+func (top *topology) makeVolumes(t *testing.T) {
+	t.Helper()
+	for _, s := range top.file.Services {
+		for _, volume := range s.Volumes {
+			name, target, _ := strings.Cut(volume, ":")
+			target, _, _ = strings.Cut(target, ":")
+			if strings.ContainsAny(name, "./$") || !strings.HasPrefix(top.adapt(target), top.dir) {
+				continue
+			}
+			if err := os.MkdirAll(top.adapt(target), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // choosePorts returns free ports by the names of variables. All are below 32768:
 // Temporal stores those of its membership as signed 16-bit numbers.
 func choosePorts(t *testing.T) map[string]string {
@@ -94,7 +116,7 @@ func choosePorts(t *testing.T) map[string]string {
 	const lowest, highest = 20000, 32767
 	ports := map[string]string{}
 	for _, name := range []string{
-		"PGPORT", "TEMPORAL_UI_PORT", "FRONTEND_GRPC_PORT", "FRONTEND_HTTP_PORT", "FRONTEND_MEMBERSHIP_PORT",
+		"PGPORT", "TEMPORAL_UI_PORT", "GUARD_PORT", "FRONTEND_GRPC_PORT", "FRONTEND_MEMBERSHIP_PORT",
 		"HISTORY_GRPC_PORT", "HISTORY_MEMBERSHIP_PORT", "MATCHING_GRPC_PORT", "MATCHING_MEMBERSHIP_PORT",
 		"WORKER_GRPC_PORT", "WORKER_MEMBERSHIP_PORT",
 	} {
@@ -108,6 +130,16 @@ func choosePorts(t *testing.T) map[string]string {
 		}
 	}
 	return ports
+}
+
+// hexPort is a port as /proc/net/tcp writes it.
+func hexPort(t *testing.T, port string) string {
+	t.Helper()
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%04X", n)
 }
 
 // adapt is a value of compose as it is on this machine.
@@ -188,13 +220,15 @@ func (top *topology) startFarm(t *testing.T) string {
 	if err := json.NewDecoder(stdout).Decode(&ready); err != nil {
 		t.Fatal(err)
 	}
-	requireApproval(t, ready.Config)
+	top.completeConfig(t, ready.Config)
 	return ready.Config
 }
 
-func requireApproval(t *testing.T, config string) {
+// completeConfig adds to a configuration what the head of docker-compose.yml asks for,
+// and an approval.
+func (top *topology) completeConfig(t *testing.T, config string) {
 	t.Helper()
-	content := readFile(t, config)
+	content := readFile(t, config) + top.adapt("keys: {seal: file:/keys/seal/ring, payloads: file:/keys/payloads/ring}\n")
 	changed := strings.Replace(content, "approval: none", "approval: required", 1)
 	if changed == content {
 		t.Fatalf("%s does not say approval: none:\n%s", config, content)
@@ -204,10 +238,10 @@ func requireApproval(t *testing.T, config string) {
 	}
 }
 
-// get asks the UI.
+// get asks the UI, through its guard.
 func (top *topology) get(t *testing.T, path string) string {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+top.ports["TEMPORAL_UI_PORT"]+path, nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+top.ports["GUARD_PORT"]+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,21 +266,29 @@ func TestTopology_ARotationSurvivesThatEachPartIsKilled(t *testing.T) {
 	postgres.start(t, top.dir)
 	top.runJob(t, "schema")
 	top.runJob(t, "schema")
+	for _, job := range []string{"certificates", "payload-keys", "seal-keys"} {
+		top.runJob(t, job)
+		top.runJob(t, job)
+	}
 	// Alpine's sh, which knows pipefail, is bash here.
 	temporal := top.process("temporal")
 	temporal.args = append(temporal.args[:len(temporal.args)-1:len(temporal.args)-1], "/bin/bash", temporal.args[len(temporal.args)-1])
 	temporal.start(t, top.dir)
 	top.runJob(t, "namespace")
 	top.runJob(t, "namespace")
-	ui := top.process("ui", top.programs.path("ui-server"), "--root", top.programs.ui, "--env", "docker", "start")
+	ui := top.process("ui", top.programs.path("ui-server"), "--root", top.uiFolder(t), "--env", "docker", "start")
 	ui.start(t, top.dir)
+	guard := top.process("guard")
+	guard.args, guard.health = top.lookUp(guard.args), top.lookUp(guard.health)
+	guard.start(t, top.dir)
+	top.assertOnlyItsOwnGetIn(t)
 	worker := top.worker(top.startFarm(t))
 	worker.start(t, top.dir)
 
 	o := &operator{command: []string{top.programs.path("farmtrust")}, env: append(top.env("worker"), "USER=operator")}
 	digest := o.rotateUntilApproval(t)
 	backup := top.backUp(t, postgres)
-	rotateWhileKilling(t, o, digest, postgres, temporal, ui, worker)
+	rotateWhileKilling(t, o, digest, postgres, temporal, ui, guard, worker)
 	if page := top.get(t, "/api/v1/namespaces/default/workflows?query="+url.QueryEscape(`WorkflowId = "rotate/contoso"`)); !strings.Contains(page, "WORKFLOW_EXECUTION_STATUS_COMPLETED") {
 		t.Errorf("the UI does not show that the rotation has ended:\n%s", page)
 	}
@@ -259,6 +301,23 @@ func TestTopology_ARotationSurvivesThatEachPartIsKilled(t *testing.T) {
 	worker.resume(t)
 	assertOldDatabaseIsNoDanger(t, o, digest)
 	top.assertVersionsAreKept(t)
+}
+
+// uiFolder has the files of the UI's image, with what compose adds to them.
+func (top *topology) uiFolder(t *testing.T) string {
+	t.Helper()
+	folder := filepath.Join(top.dir, "ui-server", "config")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, source := range map[string]string{
+		"docker.yaml": filepath.Join(top.programs.ui, "config", "docker.yaml"), "base.yaml": filepath.Join("temporal", "ui.yaml"),
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(readFile(t, source)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Dir(folder)
 }
 
 // worker returns the worker's service with this configuration.

@@ -18,11 +18,7 @@ func (top *topology) assertVersionsAreKept(t *testing.T) {
 	t.Helper()
 	top.words["default"] = versionsNamespace
 	top.runJob(t, "namespace")
-	c, err := client.DialContext(t.Context(), client.Options{HostPort: top.address(), Namespace: versionsNamespace})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := top.dial(t, "worker")
 	config := top.startFarm(t)
 	o := &operator{command: []string{top.programs.path("farmtrust")}, env: append(top.env("worker"), "USER=operator")}
 

@@ -178,7 +178,7 @@ func (p *program) runRounds(ctx context.Context, j *job, c client.Client, at add
 	// The worker starts the controller as well. Both pass the same policy, so it does
 	// not matter which of them is first.
 	f := c.Farm(j.farm).Under(configured.Rotation)
-	if j.release != (client.Author{}) {
+	if j.release.By != "" {
 		if err := f.Release(ctx, j.release); err != nil {
 			return false, fmt.Errorf("release %s: %w", j.farm, err)
 		}

@@ -54,16 +54,22 @@ No command shows a key. Nothing here connects to Temporal.`,
 			return usageErrorf("say what to do with which file: %s %s FILE", c.CommandPath(), strings.Join(names, "|"))
 		},
 	}
-	c.AddCommand(
-		a.keyCommand("new FILE", "Make a key ring with one random key",
-			"Makes a key ring with one random key, in a file that only its owner can read. A file that\nexists is not touched.",
-			"farmtrust keys new payloads.keys", func(path, _ string) (string, error) {
-				err := keyring.Create(path)
-				if errors.Is(err, fs.ErrExist) {
-					err = fmt.Errorf("%w; farmtrust keys add %s adds a key to it", err, path)
-				}
+	var keep bool
+	create := a.keyCommand("new FILE", "Make a key ring with one random key",
+		"Makes a key ring with one random key, in a file that only its owner can read. A file that\nexists is not touched.",
+		"farmtrust keys new payloads.keys", func(path, _ string) (string, error) {
+			switch err := keyring.Create(path); {
+			case errors.Is(err, fs.ErrExist) && keep:
+				return path + ": kept", nil
+			case errors.Is(err, fs.ErrExist):
+				return "", fmt.Errorf("%w; farmtrust keys add %s adds a key to it", err, path)
+			default:
 				return path + ": made", err
-			}),
+			}
+		})
+	create.Flags().BoolVar(&keep, "keep", false, "a file that exists is no error, so that this may run at each start")
+	c.AddCommand(
+		create,
 		a.keyCommand("add FILE", "Add a random key behind the others",
 			"Adds a random key behind the others: it is not used for anything new before it is the\nfirst one.",
 			"farmtrust keys add payloads.keys", func(path, _ string) (string, error) {

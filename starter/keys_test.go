@@ -21,6 +21,8 @@ func TestKeys_ARingIsMadeAndItsKeyReplaced(t *testing.T) {
 	runProgram(t, "keys", "new", path).assertExit(t, exitOK, path+": made", "out:for what is new")
 	made := list()
 	runProgram(t, "keys", "new", path).assertExit(t, exitUsage, "file exists", "farmtrust keys add "+path)
+	runProgram(t, "keys", "new", path, "--keep").assertExit(t, exitOK, path+": kept")
+	assertEqual(t, list(), made)
 	runProgram(t, "keys", "add", path).assertExit(t, exitOK, "farmtrust keys use "+path+" ", "out:for what is old")
 	added := list().Keys[1]
 	runProgram(t, "keys", "remove", path, made.Keys[0].ID).assertExit(t, exitUsage, "let another one be that first")

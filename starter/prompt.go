@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/farmtrust/farmtrust/internal/client"
+	"github.com/farmtrust/farmtrust/internal/report"
 )
 
 // addAuthorFlags adds --by and --reason, and what proves who decides.
@@ -70,7 +71,7 @@ func addYesFlag(c *cobra.Command, yes *bool) {
 // confirm asks an operator on a terminal whether to go on, once what follows is said.
 // Where nobody is there to answer, what was typed counts.
 func (a *app) confirm(farmName, follows string) error {
-	fmt.Fprintf(a.err, "%s: %s\ngo on? [y/N] ", farmName, follows)
+	fmt.Fprintf(a.err, "%s: %s\ngo on? [y/N] ", farmName, report.CleanText(follows))
 	line, err := a.readLine()
 	if err != nil {
 		return fmt.Errorf("read the answer: %w", err)

@@ -52,6 +52,9 @@ Other commands, each with -h:
   namespace  make the namespace of a self-hosted Temporal server ready
   replay     show the open workflows that this version could not continue
   health     report whether a worker on this machine asks Temporal for work
+  guard      let only the Temporal UI's own pages reach it
+  certificates
+             make the certificates of a Temporal server of your own and its clients
   codec      show in the Temporal UI, to those who may, what is encrypted
 
 Examples:

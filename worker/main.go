@@ -55,6 +55,10 @@ func run(ctx context.Context, name string, args []string, stdout, stderr io.Writ
 			command, args = runCheck, args[1:]
 		case "health":
 			command, args = runHealth, args[1:]
+		case "guard":
+			command, args = runGuard, args[1:]
+		case "certificates":
+			command, args = runCertificates, args[1:]
 		case "codec":
 			command, args = runCodec, args[1:]
 		}

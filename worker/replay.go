@@ -13,6 +13,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/logging"
 	"github.com/farmtrust/farmtrust/internal/payload"
 	"github.com/farmtrust/farmtrust/internal/replay"
+	"github.com/farmtrust/farmtrust/internal/report"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
@@ -70,7 +71,9 @@ func runReplay(ctx context.Context, name string, args []string, stdout, stderr i
 	result, err := replay.Run(ctx, replay.Options{
 		Client: c, Namespace: options.Namespace, TaskQueue: queue, Types: workflows.Types(), Register: workflows.Register,
 		Converters: payload.NewConverters(payloads),
-		Report:     func(b replay.Break) { fmt.Fprintf(stdout, "%s %s %s\n", b.WorkflowID, b.RunID, b.Reason) },
+		Report: func(b replay.Break) {
+			fmt.Fprintf(stdout, "%s %s %s\n", b.WorkflowID, b.RunID, report.CleanText(b.Reason))
+		},
 	})
 	if err != nil {
 		return err

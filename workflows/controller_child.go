@@ -70,6 +70,12 @@ func (c *farmController) retirementReason(old farm.StoreCertificate) string {
 	return fmt.Sprintf("the retention of %s has ended", old.Thumbprint.Short())
 }
 
+// childTimeout is how long a rotation or a retirement may take, all waits for operators
+// included. One that Temporal cannot continue needs an operator long before: the controller
+// reads it, and says that it does not answer. It ends by this where nobody ever acts, and
+// the next inspection finds what is left.
+const childTimeout = 400 * 24 * time.Hour
+
 // startChild starts a child workflow and notes it, or that another run has its
 // workflow ID. The child goes on when the controller is terminated: it would
 // otherwise stop between two steps. A controller that was reset starts nothing, and one
@@ -82,7 +88,7 @@ func (c *farmController) startChild(ctx workflow.Context, run controller.ActiveR
 	defer func() { c.launching = "" }()
 	future := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID: run.WorkflowID, StaticSummary: summarize(run.Reason),
-		ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON, WaitForCancellation: true,
+		ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON, WaitForCancellation: true, WorkflowExecutionTimeout: childTimeout,
 	}), child, in)
 	var execution workflow.Execution
 	if err := future.GetChildWorkflowExecution().Get(ctx, &execution); temporal.IsCanceledError(err) {

@@ -51,7 +51,7 @@ func (c *farmController) skipRead(ctx workflow.Context) {
 // inspectByChild inspects the farm by a child workflow.
 func (c *farmController) inspectByChild(ctx workflow.Context) (found farm.Inspection, err error) {
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID: InspectionID(c.Farm), StaticSummary: summarize("inspect " + c.Farm),
+		WorkflowID: InspectionID(c.Farm), StaticSummary: summarize("inspect " + c.Farm), WorkflowRunTimeout: 2 * inspectionEnd,
 	})
 	err = workflow.ExecuteChildWorkflow(child, InspectTrust, InspectInput{Farm: c.Farm}).Get(ctx, &found)
 	return found, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/report"
 )
 
 // RotationResultOf reads how a rotation or a retirement ended, from its result
@@ -137,10 +138,5 @@ func isUnknownFarm(err error) bool {
 // maxSummary is how many bytes Temporal Cloud allows a summary.
 const maxSummary = 400
 
-// summarize cuts a text to the length of a summary.
-func summarize(text string) string {
-	if len(text) <= maxSummary {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxSummary-3], "") + "..."
-}
+// summarize makes a text a summary, which the Temporal UI shows as a line of Markdown.
+func summarize(text string) string { return report.MarkdownLine(text, maxSummary) }

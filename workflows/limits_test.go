@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"errors"
 	"reflect"
 	"strings"
 	"sync/atomic"
@@ -9,8 +10,10 @@ import (
 
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/powershell"
@@ -176,5 +179,45 @@ func TestRotateTrust_HostileServers(t *testing.T) {
 				t.Logf("%s: %s: %d KiB in one piece", ended.Outcome, ended.Statement[:min(len(ended.Statement), 200)], n>>10)
 			}
 		})
+	}
+}
+
+func TestInspectFarm_HostileServers(t *testing.T) {
+	t.Parallel()
+	lies := &hostility{flood: floodHealth(15 << 10)}
+	lies.from.Store(true)
+	f := newTestFarm(t, farmsim.Options{OfficeServers: 9, Trusting: true, Hooks: farmsim.Hooks{Answer: lies.answer}})
+	found := f.inspect(t)
+	// Nine times 60 KiB are more than is kept; six times are not.
+	said := 0
+	for _, s := range found.Servers {
+		if s.Problem == "" {
+			continue
+		}
+		said++
+		if !strings.HasPrefix(s.Problem, s.Host+" shows 6") || !strings.Contains(s.Problem, "farmtrust skip") {
+			t.Errorf("%s: %s", s.Host, s.Problem)
+		}
+	}
+	if said != 3 || len(found.Plan) > 0 {
+		t.Errorf("%d servers are named, want 3; %d differences, want none", said, len(found.Plan))
+	}
+}
+
+// A comparison quotes what servers show: a long name is in a difference of every server.
+func TestCompare_TooMuch(t *testing.T) {
+	t.Parallel()
+	f := newTestFarm(t, farmsim.Options{OfficeServers: 20, Trusting: true})
+	f.issueCertificate(t)
+	config, _ := f.Farm(farmsim.FarmName)
+	observed := f.inspect(t).Observed
+	for i := range observed.Office {
+		observed.Office[i].Settings.S2SCertificateName = strings.Repeat("<", 16<<10)
+		observed.Office[i].Settings.CertificateName = strings.Repeat("<", 16<<10)
+	}
+	_, err := f.activities.Compare(t.Context(), activities.CompareInput{Farm: config, Target: farm.Certificate{Thumbprint: "A"}, Observed: observed})
+	application, ok := errors.AsType[*temporal.ApplicationError](err)
+	if !ok || application.Type() != activities.TooMuch || !application.NonRetryable() || !strings.Contains(err.Error(), "oos-") {
+		t.Errorf("got %.300v, want %s with a server", err, activities.TooMuch)
 	}
 }

@@ -27,9 +27,10 @@ const (
 	// A Begin without its End is of a worker that was cut off.
 	Begin Event = "begin"
 	End   Event = "end"
-	// Refusal is a step that was not begun, because the run may not.
+	// Refusal is a step that was not begun, because the run may not, or a decision that does
+	// not count.
 	Refusal Event = "refusal"
-	// Decision is what a person decided about a farm or a run, or was refused.
+	// Decision is what a person decided about a farm or a run, or asked for, and counts.
 	Decision Event = "decision"
 	// Opened is the first line of a worker that starts, and of each file.
 	Opened Event = "opened"
@@ -37,8 +38,9 @@ const (
 	Torn Event = "torn"
 )
 
-// The outcomes of a step.
+// The outcomes of a step, and of a decision that counts.
 const (
+	Accepted  = "accepted"
 	Changed   = "changed"
 	Unchanged = "unchanged"
 	Failed    = "failed"

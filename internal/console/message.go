@@ -22,7 +22,9 @@ type Messages struct {
 func (m Messages) Write(w io.Writer, text string) error {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
-		for _, part := range m.wrap(strings.TrimRight(line, "\n"), findTerminal(w).size()) {
+		// What an event or a server says may be part of it.
+		line = report.CleanText(strings.TrimRight(line, "\n"))
+		for _, part := range m.wrap(line, findTerminal(w).size()) {
 			b.WriteString(part + "\n")
 		}
 	}

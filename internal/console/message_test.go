@@ -33,3 +33,13 @@ func TestMessages(t *testing.T) {
 		})
 	}
 }
+
+func TestMessages_SteerNoTerminal(t *testing.T) {
+	var out strings.Builder
+	if err := (Messages{"farmtrust"}).Write(&out, "oos-01 said: \x1b]0;owned\x07\x1b[2Jgone\nsecond line\u202e\n"); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := out.String(), "oos-01 said: ?]0;owned??[2Jgone\nsecond line?\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // object is a JSON object at a place in the body.
@@ -17,13 +18,20 @@ type object struct {
 }
 
 // optionalText returns a string without surrounding blanks, which some of
-// Microsoft's samples have. An absent or null member is empty.
+// Microsoft's samples have. An absent or null member is empty. Control characters are
+// refused, with the characters that change how a line is read: they would reach terminals.
+//
+// Source: CloudEvents 1.0.2, "Type System", on what a String must not have.
 func (o object) optionalText(name string) (string, error) {
 	switch v := o.fields[name].(type) {
 	case nil:
 		return "", nil
 	case string:
-		return strings.TrimSpace(v), nil
+		v = strings.TrimSpace(v)
+		if strings.ContainsFunc(v, func(r rune) bool { return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) }) {
+			return "", invalidError(memberPlace(o.place, name), "has control characters", "send text without them")
+		}
+		return v, nil
 	default:
 		return "", invalidError(memberPlace(o.place, name), "is not a string", "send a string")
 	}

@@ -32,6 +32,8 @@ func TestDecode_Refused(t *testing.T) {
 			{"missing id", "", nearExpiry(t, map[string]any{"id": nil}), event.ErrInvalid, "id: is missing or empty; send it"},
 			{"blank id", "", nearExpiry(t, map[string]any{"id": " "}), event.ErrInvalid, "id: is missing or empty; send it"},
 			{"a number as id", "", nearExpiry(t, map[string]any{"id": 7}), event.ErrInvalid, "id: is not a string; send a string"},
+			{"an id that steers a terminal", "", nearExpiry(t, map[string]any{"id": "\x1b]0;owned\x07\x1b[2J"}), event.ErrInvalid, "id: has control characters; send text without them"},
+			{"an id that is read backwards", "", nearExpiry(t, map[string]any{"id": "a\u202eb"}), event.ErrInvalid, "id: has control characters"},
 			{"missing source", "", nearExpiry(t, map[string]any{"source": nil}), event.ErrInvalid, "source: is missing or empty"},
 			{"missing type", "", nearExpiry(t, map[string]any{"type": nil}), event.ErrInvalid, "type: is missing or empty"},
 			{"old specversion", "", nearExpiry(t, map[string]any{"specversion": "0.3"}), event.ErrInvalid, `specversion: is "0.3"; send CloudEvents 1.0`},

@@ -62,3 +62,23 @@ func (r Readings) FindTooMuch(hosts []string) *TooMuchError {
 	}
 	return most
 }
+
+// Loudest returns the server that shows the most; empty where nothing was observed.
+func (o Observed) Loudest() string {
+	host, most := "", 0
+	note := func(name string, shown any) {
+		if size := SizeOf(shown); name != "" && size > most {
+			host, most = name, size
+		}
+	}
+	for _, s := range o.Office {
+		note(s.Machine.Host, s)
+	}
+	for _, f := range o.SharePoint {
+		note(f.FrontEnd, f)
+		for _, s := range f.Servers {
+			note(s.Machine.Host, s)
+		}
+	}
+	return host
+}

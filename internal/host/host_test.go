@@ -9,6 +9,8 @@ import (
 
 	"go.temporal.io/api/serviceerror"
 	"go.uber.org/zap"
+
+	"github.com/farmtrust/farmtrust/internal/keyring"
 )
 
 func TestRun_EndsWhenTheSDKGivesUp(t *testing.T) {
@@ -24,7 +26,7 @@ func TestRun_EndsWhenTheSDKGivesUp(t *testing.T) {
 				f.fail("PollWorkflowTaskQueue", refusal)
 				f.fail("PollActivityTaskQueue", refusal)
 				began := time.Now()
-				err := Run(t.Context(), Options{Config: configWith(), Client: c, Namespace: "default", Log: zap.NewNop()})
+				err := Run(t.Context(), Options{Config: configWith(), Client: c, Namespace: "default", SealKeys: keyring.Generated(), Log: zap.NewNop()})
 				var givenUp *GivenUpError
 				if !errors.As(err, &givenUp) || !strings.Contains(err.Error(), refusal.Error()) {
 					t.Fatalf("Run returned %v, want that the SDK gave up because of %v", err, refusal)

@@ -188,6 +188,21 @@ func (m *markdownWriter) escape(s string) string {
 	return escapeMarkdown(s)
 }
 
+// MarkdownLine writes a text as one line of Markdown that shows it as it is, in at most
+// limit bytes, for what the Temporal UI shows of a run in one line.
+func MarkdownLine(text string, limit int) string {
+	line := escapeLineStart(escapeMarkdown(CleanText(text)))
+	if len(line) <= limit {
+		return line
+	}
+	const more = "..."
+	line = strings.ToValidUTF8(line[:limit-len(more)], "")
+	if kept := strings.TrimRight(line, `\`); (len(line)-len(kept))%2 == 1 {
+		line = line[:len(line)-1] // it would escape what follows
+	}
+	return line + more
+}
+
 // special are the characters that begin something inside a line of GitHub
 // Flavored Markdown, HTML included.
 const special = "\\`*_[]<>&|~$"

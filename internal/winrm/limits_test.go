@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -200,5 +201,57 @@ func TestRun_Memory(t *testing.T) {
 				t.Errorf("%d KiB took %d MiB", len(body)>>10, allocated)
 			}
 		})
+	}
+}
+
+// TestRun_HostileFarm is not parallel: it measures the memory of the process. All servers
+// of a farm answer at once as expensively as they can.
+func TestRun_HostileFarm(t *testing.T) {
+	const servers = 20
+	fill := func(text string) string { return soapEnvelope(strings.Repeat(text, (250<<10)/len(text))) }
+	bodies := []string{fill("<a/>"), fill("<a>"), fill("<s:Fault/>"), fill(`<a b="c"/>`)}
+	farmOf := make([]powershell.Target, servers)
+	connections := make([]winrm.Connection, servers)
+	for i := range servers {
+		farmOf[i], connections[i] = startHTTPS(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, bodies[i%len(bodies)]) })
+		farmOf[i].Connection = fmt.Sprint(i)
+	}
+	r := winrm.New(func(name string) (c winrm.Connection, err error) {
+		var i int
+		_, err = fmt.Sscan(name, &i)
+		return connections[i], err
+	}, zap.NewNop(), winrm.WithTimeouts(winrm.Timeouts{Connect: time.Minute, Operation: time.Minute, Response: time.Minute, Cleanup: time.Minute}))
+	defer r.Close()
+	runtime.GC()
+	var before, now runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var calls sync.WaitGroup
+	for round := 0; round < 3; round++ {
+		for i := range servers {
+			calls.Go(func() {
+				if err := r.Run(t.Context(), farmOf[i], newCall(0), &echo{}); err == nil {
+					t.Error("no error")
+				}
+			})
+		}
+	}
+	ended := make(chan struct{})
+	go func() { calls.Wait(); close(ended) }()
+	var most uint64
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for running := true; running; {
+		select {
+		case <-ended:
+			running = false
+		case <-ticker.C:
+		}
+		runtime.ReadMemStats(&now)
+		most = max(most, now.HeapAlloc)
+	}
+	grown := (int64(most) - int64(before.HeapAlloc)) >> 20 //nolint:gosec // far below an exabyte
+	t.Logf("%d servers, %d calls: the heap grew by %d MiB at most", servers, 3*servers, grown)
+	if grown > 200 {
+		t.Errorf("the heap grew by %d MiB", grown)
 	}
 }

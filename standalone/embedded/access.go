@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/server/common/rpc/encryption"
 
 	"github.com/farmtrust/farmtrust/internal/mtls"
+	"github.com/farmtrust/farmtrust/internal/secret"
 )
 
 // profileName is the name of the file with which a user's programs connect.
@@ -61,7 +62,7 @@ func newAccess(address string, o Options) (_ *access, err error) {
 }
 
 // writeProfile writes a profile that only this user can read, in a folder that only
-// this user can change unless they have chosen another.
+// this user can change.
 func (a *access) writeProfile(address, folder string) (err error) {
 	user := a.set.Clients[userName]
 	profiles := envconfig.ClientConfig{Profiles: map[string]*envconfig.ClientConfigProfile{"default": {
@@ -81,16 +82,10 @@ func (a *access) writeProfile(address, folder string) (err error) {
 	if a.profile, err = filepath.Abs(filepath.Join(folder, profileName)); err != nil {
 		return err
 	}
-	// A new file, so that its mode is ours and no link is followed.
-	if err := os.Remove(a.profile); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := secret.CheckPrivate(folder); err != nil {
 		return err
 	}
-	file, err := os.OpenFile(a.profile, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(text)
-	return errors.Join(err, file.Close())
+	return secret.Replace(a.profile, text)
 }
 
 // temporalTLS returns the settings of the server's services, which are each other's

@@ -44,6 +44,9 @@ type Options struct {
 	// ContinueAsNewAfter is the number of events after which workflows are told to
 	// continue as new; 0 means the server's default of 4,096.
 	ContinueAsNewAfter int
+	// Codec is the URL of a codec server that decrypts payloads for the UI, with the
+	// cookies that it has set in the browser; empty for none.
+	Codec string
 	// Logger receives the log of the server and of the SDK.
 	Logger *zap.Logger
 }

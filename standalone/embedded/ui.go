@@ -32,6 +32,7 @@ type ui struct {
 func startUI(listeners []net.Listener, a *access, frontend string, o Options) (*ui, error) {
 	handler, err := newUI(&uiconfig.Config{
 		TemporalGRPCAddress: frontend, TLS: a.uiTLS(), EnableUI: true, DefaultNamespace: Namespace, DisableWriteActions: o.ReadOnlyUI,
+		Codec: uiconfig.Codec{Endpoint: o.Codec, IncludeCredentials: o.Codec != ""},
 		// This server makes no outbound requests.
 		DisableNewsFetch: true,
 	}, o.Logger)

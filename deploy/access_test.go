@@ -1,0 +1,107 @@
+package deploy_test
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+)
+
+// variables are those of a service, as a lookup.
+type variables []string
+
+// Environ implements [envconfig.EnvLookup].
+func (v variables) Environ() []string { return v }
+
+// LookupEnv implements [envconfig.EnvLookup].
+func (v variables) LookupEnv(name string) (string, bool) {
+	for _, pair := range v {
+		if found, value, _ := strings.Cut(pair, "="); found == name {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+// dial connects to Temporal as a service does.
+func (top *topology) dial(t *testing.T, service string) client.Client {
+	t.Helper()
+	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{DisableFile: true, EnvLookup: variables(top.env(service))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.DialContext(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// assertOnlyItsOwnGetIn fails the test if somebody without a certificate of the job can
+// ask one of Temporal's services anything, or if a page that is not the UI's can ask
+// the UI.
+func (top *topology) assertOnlyItsOwnGetIn(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"FRONTEND_GRPC_PORT", "HISTORY_GRPC_PORT", "MATCHING_GRPC_PORT", "WORKER_GRPC_PORT"} {
+		for how, c := range map[string]credentials.TransportCredentials{
+			"without TLS":           insecure.NewCredentials(),
+			"without a certificate": credentials.NewTLS(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}), //nolint:gosec // as an attacker would
+		} {
+			if err := askService(t, "127.0.0.1:"+top.ports[name], c); err == nil {
+				t.Errorf("%s answers %s", name, how)
+			}
+		}
+	}
+	if c, err := net.DialTimeout("tcp", "127.0.0.1:7243", time.Second); err == nil {
+		_ = c.Close()
+		t.Error("Temporal has an HTTP API")
+	}
+	curl, err := exec.LookPath("curl")
+	if err != nil {
+		t.Skip("curl is not installed")
+	}
+	guard := "127.0.0.1:" + top.ports["GUARD_PORT"]
+	for name, c := range map[string]struct {
+		args []string
+		want int
+	}{
+		"its own page":     {[]string{"-H", "Host: " + guard}, http.StatusOK},
+		"another name":     {[]string{"-H", "Host: evil.example"}, http.StatusMisdirectedRequest},
+		"plain text":       {[]string{"-H", "Content-Type: text/plain", "-d", "{}"}, http.StatusForbidden},
+		"a foreign origin": {[]string{"-H", "Origin: https://evil.example", "-H", "Content-Type: application/json", "-d", "{}"}, http.StatusForbidden},
+		"a change":         {[]string{"-H", "Origin: http://" + guard, "-H", "Content-Type: application/json", "-d", "{}"}, http.StatusMethodNotAllowed},
+	} {
+		args := append([]string{"--noproxy", "*", "-s", "-o", "/dev/null", "-w", "%{http_code}"}, c.args...)
+		got := run(t, nil, append(append([]string{curl}, args...), "http://"+guard+"/api/v1/namespaces/default/workflows")...)
+		if got != strconv.Itoa(c.want) {
+			t.Errorf("%s: got %s, want %d", name, got, c.want)
+		}
+	}
+}
+
+// askService asks for what a service tells everybody who may connect.
+func askService(t *testing.T, address string, how credentials.TransportCredentials) error {
+	t.Helper()
+	c, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(how))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	_, err = workflowservice.NewWorkflowServiceClient(c).GetSystemInfo(ctx, &workflowservice.GetSystemInfoRequest{})
+	return err
+}
