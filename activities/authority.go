@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 
@@ -22,7 +23,7 @@ type Authority interface {
 	// attempt is refused as well.
 	Authorize(ctx context.Context, s farm.Statement, p *farm.Proof, asked *farm.Authorization, firstRun, use string) (farm.Authorization, error)
 	Confirm(given *farm.Authorization, want farm.Statement, asked *farm.Authorization) error
-	ConfirmAsked(asked *farm.Authorization, want farm.Statement, use string) error
+	ConfirmAsked(asked *farm.Authorization, want farm.Statement, use string, life time.Duration) error
 }
 
 // NotAuthorized is the type of the error when nothing proves who decided, or the person
@@ -66,7 +67,12 @@ func (a *Activities) CheckDecision(ctx context.Context, in CheckDecisionInput) (
 	}
 	given := farm.Authorization{Statement: statement}
 	if a.Authority != nil {
-		given, err = a.Authority.Authorize(ctx, statement, proof, in.Asked, statement.Run, info.WorkflowExecution.RunID+"/"+info.ActivityID)
+		if in.Decision != nil {
+			if given.FirstRun, err = a.originalRun(ctx); err != nil {
+				return farm.Authorization{}, err
+			}
+		}
+		given, err = a.Authority.Authorize(ctx, statement, proof, in.Asked, given.FirstRun, info.WorkflowExecution.RunID+"/"+info.ActivityID)
 	}
 	switch {
 	case errors.Is(err, farm.ErrNotAuthorized):

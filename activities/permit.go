@@ -14,6 +14,10 @@ import (
 type Gates struct {
 	// Approval is what an operator has approved; nil where nobody was asked.
 	Approval *farm.Approval `json:"approval,omitempty"`
+	// By is what a worker found about who has approved it, and Asked about who asked for
+	// the run; nil where nobody did.
+	By    *farm.Authorization `json:"by,omitempty"`
+	Asked *farm.Authorization `json:"asked,omitempty"`
 	// Now reports whether an operator asked for an undo without waiting for the window.
 	Now bool `json:"now,omitempty"`
 }
@@ -55,7 +59,7 @@ func (a *Activities) checkGates(ctx context.Context, f farm.Farm, gates Gates, t
 	case approval.Target != target:
 		return terminalError(NotPermitted, "what was approved is about certificate %s, and this is %s: roll back, then rotate again", approval.Target.Short(), target.Short())
 	}
-	return nil
+	return a.confirmApproval(ctx, f.Name, *gates.Approval, gates.By, gates.Asked, farm.RightApprove)
 }
 
 // PermitCutoverInput asks whether the cutover may begin.

@@ -62,6 +62,8 @@ type PermitDeletionInput struct {
 	Mandate Mandate          `json:"mandate"`
 	// Approval is what an operator has approved.
 	Approval *farm.Approval `json:"approval,omitempty"`
+	// By is what a worker found about who has.
+	By *farm.Authorization `json:"by,omitempty"`
 	// Skipped are the servers that an operator has left out.
 	Skipped []string `json:"skipped,omitempty"`
 }
@@ -81,6 +83,9 @@ func (a *Activities) PermitDeletion(ctx context.Context, in PermitDeletionInput)
 	old := in.Old.Thumbprint
 	if in.Approval == nil || in.Approval.Target != old {
 		return Mandate{}, terminalError(NotPermitted, "nobody has approved the deletion of certificate %s", old.Short())
+	}
+	if err := a.confirmApproval(ctx, in.Farm, *in.Approval, in.By, nil, farm.RightDelete); err != nil {
+		return Mandate{}, err
 	}
 	f, err := a.LoadFarm(ctx, in.Farm)
 	if err != nil {

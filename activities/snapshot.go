@@ -9,6 +9,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/seal"
 )
@@ -231,6 +232,11 @@ func (a *Activities) judgeIntent(ctx context.Context, in KeepSnapshotInput, s *f
 	if _, _, err := a.chooseAgain(ctx, in.Farm, s.Target.Thumbprint); err != nil {
 		return nil, err
 	}
+	if in.Intent == farm.ReplaceCompromised {
+		if err := a.confirmAsked(ctx, in.Farm, in.Gates.Asked, controller.RequestRotate, farm.RightCompromised, askedLife, false); err != nil {
+			return nil, err
+		}
+	}
 	if in.Intent == farm.ReplaceCompromised && !s.Compromised {
 		s.Compromised = true
 		if err := a.sealSnapshot(s); err != nil {
@@ -254,6 +260,13 @@ func (a *Activities) judgeWayBack(ctx context.Context, in KeepSnapshotInput, s *
 		return nil, terminalError(ObserveOnly, "nothing is changed: %s", farm.ObservesOnly)
 	case s.Compromised:
 		return nil, terminalError(NotPermitted, "the previous certificate %s is compromised: it is never restored", s.Previous.Thumbprint.Short())
+	}
+	kind, life := controller.RequestRollback, askedLife
+	if in.Intent == farm.Undo {
+		kind, life = controller.RequestUndo, undoLife
+	}
+	if err := a.confirmAsked(ctx, in.Farm, in.Gates.Asked, kind, farm.RightRollback, life, in.Gates.Now); err != nil {
+		return nil, err
 	}
 	if in.Intent == farm.Undo {
 		noticed := func(context.Context) (bool, error) { return s.IsRenewal(), nil }

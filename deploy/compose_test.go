@@ -168,9 +168,10 @@ func isMountedAt(volume, path string) bool {
 	return path == target || strings.HasPrefix(path, target+"/")
 }
 
-// Nothing but the guard is published, and on this machine only: Temporal asks for a
-// certificate, but its other services are nobody's business.
-func TestCompose_PublishesTheGuardToThisMachineAlone(t *testing.T) {
+// Nothing but the guard and the codec server, which asks for a token, is published, and on
+// this machine only: Temporal asks for a certificate, but its other services are nobody's
+// business.
+func TestCompose_PublishesTheGuardAndTheCodecServerToThisMachineAlone(t *testing.T) {
 	var file struct {
 		Services map[string]struct {
 			Ports       []string `yaml:"ports"`
@@ -180,9 +181,10 @@ func TestCompose_PublishesTheGuardToThisMachineAlone(t *testing.T) {
 	if err := yaml.Unmarshal([]byte(readFile(t, composePath)), &file); err != nil {
 		t.Fatal(err)
 	}
+	published := map[string]string{"ui": "127.0.0.1:8233:8081", "codec": "127.0.0.1:8235:8235"}
 	for name, s := range file.Services {
 		for _, port := range s.Ports {
-			if name != "ui" || port != "127.0.0.1:8233:8081" {
+			if published[name] != port {
 				t.Errorf("%s publishes %s", name, port)
 			}
 		}

@@ -63,7 +63,8 @@ func newTopology(t *testing.T) *topology {
 		":1C41 ", ":"+hexPort(t, top.ports["FRONTEND_GRPC_PORT"])+" ",
 		"127.0.0.1:8080", "127.0.0.1:"+top.ports["TEMPORAL_UI_PORT"],
 		"0.0.0.0:8081", "127.0.0.1:"+top.ports["GUARD_PORT"],
-		"127.0.0.1:8233,", "127.0.0.1:"+top.ports["GUARD_PORT"]+",",
+		"127.0.0.1:8233", "127.0.0.1:"+top.ports["GUARD_PORT"],
+		"0.0.0.0:8235", "127.0.0.1:"+top.ports["CODEC_PORT"],
 	)
 	top.words = map[string]string{
 		"postgres": "127.0.0.1", "0.0.0.0": "127.0.0.1", "5432": top.ports["PGPORT"],
@@ -88,6 +89,9 @@ func (top *topology) writeSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(top.dir, "secrets", "postgres"), []byte("a-password\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(top.dir, "secrets", "codec"), []byte("ada "+strings.Repeat("a", 64)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -116,7 +120,7 @@ func choosePorts(t *testing.T) map[string]string {
 	const lowest, highest = 20000, 32767
 	ports := map[string]string{}
 	for _, name := range []string{
-		"PGPORT", "TEMPORAL_UI_PORT", "GUARD_PORT", "FRONTEND_GRPC_PORT", "FRONTEND_MEMBERSHIP_PORT",
+		"PGPORT", "TEMPORAL_UI_PORT", "GUARD_PORT", "CODEC_PORT", "FRONTEND_GRPC_PORT", "FRONTEND_MEMBERSHIP_PORT",
 		"HISTORY_GRPC_PORT", "HISTORY_MEMBERSHIP_PORT", "MATCHING_GRPC_PORT", "MATCHING_MEMBERSHIP_PORT",
 		"WORKER_GRPC_PORT", "WORKER_MEMBERSHIP_PORT",
 	} {
@@ -282,6 +286,9 @@ func TestTopology_ARotationSurvivesThatEachPartIsKilled(t *testing.T) {
 	guard.args, guard.health = top.lookUp(guard.args), top.lookUp(guard.health)
 	guard.start(t, top.dir)
 	top.assertOnlyItsOwnGetIn(t)
+	codec := top.process("codec")
+	codec.args, codec.health = top.lookUp(codec.args), top.lookUp(codec.health)
+	codec.start(t, top.dir)
 	worker := top.worker(top.startFarm(t))
 	worker.start(t, top.dir)
 

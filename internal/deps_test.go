@@ -53,7 +53,7 @@ var mayImport = map[string][]string{
 	"internal/scriptcoverage": {},
 	"internal/host": {
 		"workflows", "activities", "internal/audit", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
-		"internal/winrm", "internal/client", "internal/deployment", "internal/preflight", "internal/version", "internal/keyring", "internal/seal",
+		"internal/winrm", "internal/authority", "internal/client", "internal/deployment", "internal/preflight", "internal/version", "internal/keyring", "internal/seal",
 	},
 	"internal/farmsim": {
 		"internal/farm", "internal/powershell", "internal/farmsim/model", "internal/farmsim/scripts", "internal/farmsim/pwsh",

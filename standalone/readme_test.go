@@ -113,11 +113,16 @@ func (w *readmeWalk) command(ctx context.Context, line string) *exec.Cmd {
 	return cmd
 }
 
-// serve starts a program that runs until the test ends.
+// serve runs the lines of a block, the last of which is a program that runs until the
+// test ends.
 func (w *readmeWalk) serve() {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	line := w.next()[0]
+	lines := w.next()
+	line := lines[len(lines)-1]
+	for _, before := range lines[:len(lines)-1] {
+		w.run(before)
+	}
 	cmd := w.command(ctx, "exec "+line)
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log

@@ -26,9 +26,9 @@ const signWithVariable = "FARMTRUST_SIGN_WITH"
 type prover struct{ signWith, statement, signature, token string }
 
 func (p *prover) addFlags(c *cobra.Command) {
-	c.Flags().StringVar(&p.signWith, "sign-with", os.Getenv(signWithVariable), "sign with this `key` of SSH: its file, or that of its public key if an agent or a security key has it (default: "+signWithVariable+")")
-	c.Flags().StringVar(&p.statement, "statement", "", "write what is to be proven to this `file`, and decide nothing; with --signature or --token: what was proven")
-	c.Flags().StringVar(&p.signature, "signature", "", "the `file` with the signature of the statement, as ssh-keygen -Y sign writes it")
+	c.Flags().StringVar(&p.signWith, "sign-with", os.Getenv(signWithVariable), "sign with this SSH `key`; the public one where an agent has it")
+	c.Flags().StringVar(&p.statement, "statement", "", "write what is to be proven to this `file`, and decide nothing")
+	c.Flags().StringVar(&p.signature, "signature", "", "the `file` that ssh-keygen -Y sign made of the statement")
 	c.Flags().StringVar(&p.token, "token", "", "the `file` with an ID token for the statement's nonce")
 	c.MarkFlagsMutuallyExclusive("signature", "token")
 }

@@ -106,12 +106,12 @@ inspected. release lets it be rotated by itself, observe takes that back.
 		},
 	}
 	root.PersistentFlags().StringVar(&a.config, "config", "", "farmtrust's configuration `file`, for check and event")
-	root.PersistentFlags().StringVar(&a.site, "site", os.Getenv(siteVariable), "the `site` of the farm's workers, for a farm that has no controller yet")
-	root.PersistentFlags().StringVar(&a.payloadKeys, "payload-keys", os.Getenv(payload.KeysVariable), "the key ring for what Temporal stores encrypted, a `file` (also "+payload.KeysVariable+")")
+	root.PersistentFlags().StringVar(&a.site, "site", os.Getenv(siteVariable), "the `site` of a farm that has no controller yet")
+	root.PersistentFlags().StringVar(&a.payloadKeys, "payload-keys", os.Getenv(payload.KeysVariable), "key ring `file` of payloads (also "+payload.KeysVariable+")")
 	root.PersistentFlags().BoolVar(&a.acceptClear, "accept-clear-payloads", false, "also read what was stored before it was encrypted")
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", outputTable, "`format`: table, json (last line); some also html")
 	root.PersistentFlags().Var(&a.color, "color", "`when` to use colour: auto, always or never")
-	root.PersistentFlags().BoolVar(&a.plaintext, "plaintext", false, "reach Temporal on another machine without verified TLS (also "+connect.PlaintextVariable+"=true)")
+	root.PersistentFlags().BoolVar(&a.plaintext, "plaintext", false, "reach Temporal elsewhere without TLS (also "+connect.PlaintextVariable+"=true)")
 	must(root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{string(console.ColorAuto), string(console.ColorAlways), string(console.ColorNever)}, cobra.ShellCompDirectiveNoFileComp)))
 	must(root.RegisterFlagCompletionFunc("output", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return outputsOf(c), cobra.ShellCompDirectiveNoFileComp

@@ -45,7 +45,7 @@ Flags:
 type codecOptions struct {
 	listen, keys, tokens, issuer, audience, certificate, key string
 	origins                                                  []string
-	plaintext                                                bool
+	plaintext, ask                                           bool
 }
 
 func parseCodec(name string, args []string, stderr io.Writer) (codecOptions, error) {
@@ -63,6 +63,7 @@ func parseCodec(name string, args []string, stderr io.Writer) (codecOptions, err
 	flags.StringVar(&o.certificate, "certificate", "", "serve TLS with the certificate in this `file`, in PEM; needs -key")
 	flags.StringVar(&o.key, "key", "", "the `file` with the certificate's key, in PEM")
 	flags.BoolVar(&o.plaintext, "plaintext", false, "listen beyond this machine without TLS, such as behind a proxy that has it")
+	flags.BoolVar(&o.ask, "check", false, "only ask the server that listens at -listen whether it answers, as a health check does")
 	if err := parseFlags(flags, args, codecHelp, "", stderr); err != nil {
 		return o, err
 	}
@@ -80,6 +81,8 @@ func checkOrigin(origin string) error {
 
 func (o codecOptions) check() error {
 	switch {
+	case o.ask:
+		return nil
 	case o.keys == "":
 		return &usageError{errors.New("name the key ring for payloads: -payload-keys FILE")}
 	case o.tokens == "" && o.issuer == "":
@@ -106,6 +109,9 @@ func runCodec(ctx context.Context, name string, args []string, stdout, stderr io
 	o, err := parseCodec(name, args, stderr)
 	if err != nil {
 		return err
+	}
+	if o.ask {
+		return o.askServer(ctx)
 	}
 	ring, err := keyring.Open(o.keys)
 	if err != nil {
@@ -136,6 +142,34 @@ func runCodec(ctx context.Context, name string, args []string, stdout, stderr io
 		return err
 	}
 	return nil
+}
+
+// askServer asks the server on this machine whether it answers. Its certificate names the
+// address that browsers use, and is not verified here: nothing is told to it.
+func (o codecOptions) askServer(ctx context.Context) error {
+	_, port, err := net.SplitHostPort(o.listen)
+	if err != nil {
+		return &usageError{fmt.Errorf("-listen: %w", err)}
+	}
+	scheme := "http"
+	if o.certificate != "" {
+		scheme = "https"
+	}
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://127.0.0.1:"+port+"/healthz", nil)
+	if err != nil {
+		return err
+	}
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // see above
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("the server answers %s", response.Status)
+	}
+	return errors.Join(err, response.Body.Close())
 }
 
 // open opens the port. A certificate is read for each connection, so that a new one is

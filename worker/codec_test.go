@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -35,7 +34,7 @@ func TestCodec_WrongFlags(t *testing.T) {
 		"": "name the key ring for payloads: -payload-keys FILE",
 		"-payload-keys /no/such -tokens " + tokens:                                        "/no/such",
 		"-payload-keys " + keys:                                                           "say who may read",
-		"-payload-keys " + keys + " -tokens /no/such":                                     "read tokens: lstat /no",
+		"-payload-keys " + keys + " -tokens /no/such":                                     "read tokens: ",
 		"-payload-keys " + keys + " -issuer https://login.contoso.com":                    "-issuer and -audience need each other",
 		"-payload-keys " + keys + " -tokens " + tokens + " -listen :8235":                 "open to other machines: give -certificate and -key",
 		"-payload-keys " + keys + " -tokens " + tokens + " -certificate x":                "-certificate and -key need each other",
@@ -66,20 +65,18 @@ func TestCodec_ServesUntilItIsStopped(t *testing.T) {
 	if err != nil || address == "" {
 		t.Fatalf("%q, %v", line[:n], err)
 	}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/healthz", nil)
-	if err != nil {
-		t.Fatal(err)
+	check := func() int {
+		return run(t.Context(), program, []string{"codec", "-check", "-listen", address}, io.Discard, io.Discard)
 	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if response.Body.Close(); response.StatusCode != http.StatusOK {
-		t.Errorf("%s", response.Status)
+	if code := check(); code != exitOK {
+		t.Errorf("while it serves, -check ends with %d", code)
 	}
 	cancel()
 	if code := <-ended; code != exitOK {
 		t.Errorf("exit code %d", code)
+	}
+	if code := check(); code != exitFailed {
+		t.Errorf("once it has ended, -check ends with %d", code)
 	}
 }
 

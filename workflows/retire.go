@@ -117,7 +117,7 @@ func (r *retirement) awaitAdmission(ctx workflow.Context) error {
 // permitDeletion takes the worker's mandate to delete the certificate.
 func (r *retirement) permitDeletion(ctx workflow.Context) error {
 	for changeMandate.has(ctx) {
-		in := activities.PermitDeletionInput{Farm: r.farm.Name, Old: r.target, Mandate: r.mandate, Approval: r.decisions.approval.given, Skipped: r.decisions.skipped}
+		in := activities.PermitDeletionInput{Farm: r.farm.Name, Old: r.target, Mandate: r.mandate, Approval: r.decisions.approval.given, By: r.decisions.approval.authorization, Skipped: r.decisions.skipped}
 		err := workflow.ExecuteActivity(inspectOptions(ctx, "permit the deletion"), a.PermitDeletion, in).Get(ctx, &r.mandate)
 		if err == nil || endsRun(err) {
 			return err

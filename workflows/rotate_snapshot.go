@@ -142,7 +142,7 @@ func (r *rotation) recordSnapshot(ctx workflow.Context) error {
 func (r *rotation) keepSnapshot(ctx workflow.Context) error {
 	kept, err := r.requestAdmission(ctx, activities.KeepSnapshotInput{
 		Farm: r.farm.Name, Target: r.target.Thumbprint, Intent: r.input.Intent, Snapshot: r.snapshot,
-		Gates: activities.Gates{Approval: r.decisions.approval.given, Now: r.input.Now},
+		Gates: r.gates(),
 	})
 	switch {
 	case err != nil:
@@ -167,7 +167,7 @@ func (r *rotation) permitCutover(ctx workflow.Context) error {
 		var permitted activities.Permitted
 		err := workflow.ExecuteActivity(inspectOptions(ctx, "permit the cutover"), a.PermitCutover, activities.PermitCutoverInput{
 			Farm: r.farm.Name, Target: r.target, Mandate: r.mandate, Skipped: r.decisions.skipped,
-			Gates: activities.Gates{Approval: r.decisions.approval.given},
+			Gates: r.gates(),
 		}).Get(ctx, &permitted)
 		if err == nil {
 			r.mandate, r.snapshot.CutOver = permitted.Mandate, permitted.CutOver
@@ -181,6 +181,11 @@ func (r *rotation) permitCutover(ctx workflow.Context) error {
 		}
 	}
 	return nil
+}
+
+// gates are what the run has waited for, and who has approved and asked for it.
+func (r *rotation) gates() activities.Gates {
+	return activities.Gates{Approval: r.decisions.approval.given, By: r.decisions.approval.authorization, Asked: r.asked, Now: r.input.Now}
 }
 
 // inherit takes the snapshot of an earlier rotation. Unless the rotation was given it,

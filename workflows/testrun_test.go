@@ -95,7 +95,7 @@ func (f *testFarm) newRunWith(t *testing.T, logger log.Logger) *testRun {
 func (r *testRun) keepTime() {
 	own := r.activities
 	inTime := &activities.Activities{
-		Farms: own.Farms, Certificates: own.Certificates, Runs: own.Runs, Seals: own.Seals, Remote: own.Remote, Now: r.env.Now, Poll: own.Poll,
+		Farms: own.Farms, Certificates: own.Certificates, Runs: own.Runs, Seals: own.Seals, Authority: own.Authority, Remote: own.Remote, Now: r.env.Now, Poll: own.Poll,
 	}
 	register := func(name string, do any) {
 		r.env.RegisterActivityWithOptions(do, activity.RegisterOptions{Name: name, DisableAlreadyRegisteredCheck: true})

@@ -31,13 +31,8 @@ type Sealer interface {
 // sealPurpose tells the seals of authorizations from all others.
 const sealPurpose = "farmtrust authorization"
 
-const (
-	// maxAhead is how far the clock of who decides may be ahead of the worker's.
-	maxAhead = 5 * time.Minute
-	// askedLife is how long after it was proven what a person asked for may begin: an
-	// inspection, and a retirement that is cancelled first, take minutes.
-	askedLife = 24 * time.Hour
-)
+// maxAhead is how far the clock of who decides may be ahead of the worker's.
+const maxAhead = 5 * time.Minute
 
 // Authority is who may decide about a worker's farms. Several goroutines may use it.
 type Authority struct {
@@ -133,7 +128,7 @@ func (a *Authority) identify(ctx context.Context, s farm.Statement, p farm.Proof
 	}
 	for _, person := range a.Approvers.People {
 		if slices.ContainsFunc(person.Keys, key.Equal) {
-			return person, "SSH key " + key.Fingerprint(), nil
+			return person, "SSH key: " + key.Fingerprint(), nil
 		}
 	}
 	return config.Person{}, "", refuse("%s: the key %s is of nobody who is configured to decide", s.Action, key.Fingerprint())
@@ -156,7 +151,7 @@ func (a *Authority) identifyByToken(ctx context.Context, s farm.Statement, p far
 	subject := claims.Text(provider.Claim)
 	for _, person := range a.Approvers.People {
 		if subject != "" && person.Subject == subject {
-			return person, "token of " + provider.Issuer, nil
+			return person, "token: " + provider.Issuer, nil
 		}
 	}
 	return config.Person{}, "", refuse("%s: %.100q, in the claim %s of the token, is nobody who is configured to decide", s.Action, subject, provider.Claim)

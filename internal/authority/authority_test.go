@@ -121,7 +121,7 @@ func assertRefused(t *testing.T, err error, want string) {
 func TestASignedDecisionIsThePersonsWhoseKeyItIs(t *testing.T) {
 	h := newHouse(t, ada, brun)
 	given, err := h.authorize(approve, h.sign("Brun", approve, nonce), nil)
-	if err != nil || given.By != "Brun" || !strings.HasPrefix(given.How, "SSH key SHA256:") || !given.At.Equal(h.now) {
+	if err != nil || given.By != "Brun" || !strings.HasPrefix(given.How, "SSH key: SHA256:") || !given.At.Equal(h.now) {
 		t.Fatalf("got %+v, %v", given, err)
 	}
 	if err := h.Confirm(&given, approve, nil); err != nil {
@@ -302,13 +302,13 @@ func TestWhatWasAskedForBeginsOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := h.ConfirmAsked(&asked, rotate, "run 1"); err != nil {
+		if err := h.ConfirmAsked(&asked, rotate, "run 1", 24*time.Hour); err != nil {
 			t.Fatal(err)
 		}
 	}
-	assertRefused(t, h.ConfirmAsked(&asked, rotate, "run 2"), "has begun already")
+	assertRefused(t, h.ConfirmAsked(&asked, rotate, "run 2", 24*time.Hour), "has begun already")
 	h.now = h.now.Add(25 * time.Hour)
-	assertRefused(t, h.ConfirmAsked(&asked, rotate, "run 1"), "too long ago")
+	assertRefused(t, h.ConfirmAsked(&asked, rotate, "run 1", 24*time.Hour), "too long ago")
 }
 
 func TestWithoutApproversNothingIsVerified(t *testing.T) {
@@ -317,7 +317,7 @@ func TestWithoutApproversNothingIsVerified(t *testing.T) {
 	if err != nil || given.By != "" || given.How != "" {
 		t.Errorf("got %+v, %v", given, err)
 	}
-	if err := errors.Join(a.Confirm(nil, approve, nil), a.ConfirmAsked(nil, approve, "x")); err != nil {
+	if err := errors.Join(a.Confirm(nil, approve, nil), a.ConfirmAsked(nil, approve, "x", time.Hour)); err != nil {
 		t.Error(err)
 	}
 }
@@ -369,7 +369,7 @@ func TestATokenIsForOneDecision(t *testing.T) {
 		given, err := h.authorize(approve, &farm.Proof{At: h.now, Nonce: nonce, Token: issued.Tokens[i]}, nil)
 		if want != "" {
 			assertRefused(t, err, want)
-		} else if err != nil || given.By != "Ada" || given.How != "token of "+provider.URL {
+		} else if err != nil || given.By != "Ada" || given.How != "token: "+provider.URL {
 			t.Errorf("got %+v, %v", given, err)
 		}
 	}

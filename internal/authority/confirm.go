@@ -43,18 +43,19 @@ func (a *Authority) Confirm(given *farm.Authorization, want farm.Statement, aske
 }
 
 // ConfirmAsked is [Authority.Confirm] of what the controller of a farm was asked for, as a
-// run begins because of it. Use names the run: what was asked for once is begun once.
-func (a *Authority) ConfirmAsked(asked *farm.Authorization, want farm.Statement, use string) error {
+// run begins because of it. Use names the run: what was asked for once is begun once,
+// within its life.
+func (a *Authority) ConfirmAsked(asked *farm.Authorization, want farm.Statement, use string, life time.Duration) error {
 	if a.Approvers == nil {
 		return nil
 	}
 	if err := a.Confirm(asked, want, nil); err != nil {
 		return err
 	}
-	if age := a.Now().Sub(asked.At); age > askedLife {
+	if age := a.Now().Sub(asked.At); age > life {
 		return refuse("%s: %s asked for it at %s, and that is too long ago: ask again", want.Action, asked.By, farm.FormatTime(asked.At))
 	}
-	if !a.used.claim("begun "+asked.Nonce, use, a.Now(), askedLife) {
+	if !a.used.claim("begun "+asked.Nonce, use, a.Now(), life) {
 		return refuse("%s: what %s asked for has begun already: ask again", want.Action, asked.By)
 	}
 	return nil

@@ -269,6 +269,9 @@ func (s *State) keepUnfinished(snapshot *farm.Snapshot) {
 		s.dropUnfinished()
 	}
 	s.Unfinished = append(s.Unfinished, *snapshot)
+	for len(s.Unfinished) > 1 && farm.SizeOf(s.Unfinished) > farm.MaxUnfinished {
+		s.Unfinished = slices.Clone(s.Unfinished[1:]) // what Temporal cannot take would stop the controller
+	}
 }
 
 // dropUnfinished forgets the last rotation that was not finished.

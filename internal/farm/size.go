@@ -16,8 +16,9 @@ const (
 	MaxObserved = 400 << 10
 	// MaxComparison bounds what a comparison finds in that.
 	MaxComparison = 400 << 10
-	// MaxSnapshot bounds a snapshot, which keeps what was observed, and some of it twice.
-	MaxSnapshot = 2 * MaxObserved
+	// MaxUnfinished bounds the snapshots together that a controller keeps of rotations
+	// that were not finished: they travel with its state when it continues as new.
+	MaxUnfinished = 2 * MaxObserved
 	// MaxRunReport bounds the report of a run.
 	MaxRunReport = 400 << 10
 )

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/authority"
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/deployment"
@@ -82,6 +83,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	site := client.New(o.Client).At(o.Config.Site)
 	a.Runs, a.Seals = site.Records(), seal.New(o.SealKeys)
+	a.Authority = authority.New(o.Config, a.Seals)
 	fatal := make(chan error, 1)
 	w := worker.New(o.Client, site.TaskQueue(), worker.Options{
 		Identity: self.Identity(), Interceptors: activities.Interceptors(a),

@@ -146,7 +146,7 @@ func decidedReport() farm.Report {
 	r.Servers[1].Steps[0].Warnings = []string{restartWarning}
 	r.Findings = renewalInspection().Findings
 	r.Decisions = []farm.RecordedDecision{
-		{At: now.Add(time.Minute), Decision: farm.Decision{Choice: farm.Approve, Digest: "1a2b3c4d5e6f", By: "ada@desk-1", Reason: "change 4711"}},
+		{At: now.Add(time.Minute), Decision: farm.Decision{Choice: farm.Approve, Digest: "1a2b3c4d5e6f", By: "ada@desk-1", Reason: "change 4711"}, Verified: "SSH key: SHA256:FTSnB2UxOY2aR7vWg3gkbEF3RzRk9VvYvGqiXWl2jZQ"},
 		{At: now.Add(time.Hour), Decision: farm.Decision{Choice: farm.Skip, Server: "oos-01.contoso.com", Force: true, By: "bob@desk-2", Reason: "it is scrapped tomorrow"}},
 	}
 	return r
@@ -326,6 +326,7 @@ func runPages() map[string]report.Page {
 	refused.Intent, refused.Findings, refused.Servers, refused.Waits, refused.Proofs = farm.ReplaceCompromised, []farm.Finding{pendingReboot()}, nil, nil, nil
 	refused.InUse = farm.UseOf(oldCertificate(), now)
 	accepting.Findings = append(accepting.Findings, acceptedReboot())
+	accepting.Decisions[0].Verified = ""
 	accepting.Decisions = append(accepting.Decisions, farm.RecordedDecision{At: now.Add(2 * time.Hour), Decision: farm.Decision{
 		Choice: farm.Retry, Accept: []string{"pending-reboot@oos-02.contoso.com"}, By: "ada@desk-1", Reason: "the update is installed on Sunday",
 	}})

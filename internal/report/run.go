@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -230,13 +231,30 @@ func isRetirement(s farm.Status) bool {
 	return s.Phase == farm.PhaseRetiring || slices.ContainsFunc(farm.RetirementSteps(), s.Report.Reached)
 }
 
-// decisionsBlock lists who decided what, and why.
+// decisionsBlock lists who decided what, and why, and whether anything proves who it was.
 func decisionsBlock(decisions []farm.RecordedDecision) Block {
+	b := Block{Title: "decisions"}
+	verified := slices.ContainsFunc(decisions, func(d farm.RecordedDecision) bool { return d.Verified != "" })
+	if !verified {
+		b.Title = "decisions, by names that are not verified"
+	}
 	var g Group
 	for _, d := range decisions {
-		g.Rows = append(g.Rows, makeRow(farm.FormatTime(d.At), decisionName(d.Decision), d.By, d.Reason))
+		by := d.By
+		if verified {
+			by = byWhom(d)
+		}
+		g.Rows = append(g.Rows, makeRow(farm.FormatTime(d.At), decisionName(d.Decision), by, d.Reason))
 	}
-	return Block{Title: "decisions", Table: Table{Header: []string{"when", "decision", "by", "reason"}, Groups: []Group{g}}}
+	b.Table = Table{Header: []string{"when", "decision", "by", "reason"}, Groups: []Group{g}}
+	return b
+}
+
+// byWhom names who decided, and says what kind of thing proves that; which key or provider
+// it was stands in the JSON.
+func byWhom(d farm.RecordedDecision) string {
+	kind, _, _ := strings.Cut(d.Verified, ":")
+	return fmt.Sprintf("%s (%s)", d.By, cmp.Or(kind, "not verified"))
 }
 
 // decisionName is a decision in a few words.

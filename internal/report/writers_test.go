@@ -129,7 +129,7 @@ func TestMarkdown_FitsWhatTemporalKeeps(t *testing.T) {
 	}{
 		"blocked": {report.Run(blocked), []string{
 			"**contoso**: staging, **an operator is needed**", "**waits for a decision**: decide", "oos-000", "`farmtrust retry contoso --reason WHY`", "more rows: `farmtrust status contoso`",
-			"**decisions**", "**findings**", "**120 servers**", "| import certificate | 0 | 0 | 0 | 0 | 0 | **120** |", "**unfinished servers**",
+			"**decisions, by names that are not verified**", "**findings**", "**120 servers**", "| import certificate | 0 | 0 | 0 | 0 | 0 | **120** |", "**unfinished servers**",
 		}},
 		"approval": {report.Run(approval), []string{"`farmtrust approve contoso " + approvedDigest + " --reason WHY`", "**what is approved: the cutover**", "**changes that are approved**", "**restarts that are approved, in this order**", "**120 servers**"}},
 		"ended":    {report.Run(ended), []string{"**120 differences left**", "**unfinished servers**"}},

@@ -27,8 +27,12 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-// testTemporal is an embedded server.
-type testTemporal struct{ *embedded.Server }
+// testTemporal is an embedded server, and what its workers seal with.
+type testTemporal struct {
+	*embedded.Server
+
+	seals *keyring.Ring
+}
 
 // startTemporal starts a server whose UI asks this codec server, if any.
 func startTemporal(t *testing.T, codec string) testTemporal {
@@ -44,7 +48,7 @@ func startTemporal(t *testing.T, codec string) testTemporal {
 			t.Error(err)
 		}
 	})
-	return testTemporal{s}
+	return testTemporal{s, keyring.Generated()}
 }
 
 // dial connects as a program that reads and writes payloads as o says.
@@ -90,7 +94,7 @@ func (s testTemporal) work(t *testing.T, c *config.Config, o payload.Options) *t
 	}
 	done := make(chan error, 1)
 	go func() {
-		done <- host.Run(ctx, host.Options{Config: c, Client: connection, Namespace: embedded.Namespace, Log: zap.New(core)})
+		done <- host.Run(ctx, host.Options{Config: c, Client: connection, Namespace: embedded.Namespace, SealKeys: s.seals, Log: zap.New(core)})
 	}()
 	stopped := false
 	w := &testWorker{logs: logs, stop: func() {
