@@ -23,7 +23,7 @@ If nobody does, remove the trust, and treat the farm as compromised: docs/incide
 
 An incident also ends when the trust is gone. A certificate that was replaced because it
 is compromised is never accepted.`,
-		Example: `  farmtrust accept contoso 0123456789ABCDEF0123456789ABCDEF01234567 --reason "add-in of team X, change 4711"`,
+		Example: `  farmtrust accept contoso 0123456789ABCDEF0123456789ABCDEF01234567 --reason "change 4711"`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return usageErrorf("name the farm and the thumbprint, as farmtrust status shows them")

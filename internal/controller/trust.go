@@ -79,19 +79,26 @@ func (s *State) NoteTrust(now time.Time, look farm.TrustLook) {
 		return
 	}
 	isUnseen := func(frontEnd string) bool { return slices.Contains(look.Unseen, frontEnd) }
-	known := slices.DeleteFunc(slices.Clone(w.Known), func(t farm.Trusted) bool { return !isUnseen(t.FrontEnd) && !slices.Contains(look.Trusted, t) })
+	before := w.Known
 	incidents := slices.DeleteFunc(slices.Clone(w.Incidents), func(i farm.Incident) bool { return !isUnseen(i.FrontEnd) })
+	w.Known = nil
 	for _, t := range look.Trusted {
-		if slices.Contains(known, t) {
-			continue
-		}
-		if why := s.whyForeign(t, look, first); why != "" {
+		if why := s.whyForeign(t, look, first); why != "" && !slices.Contains(before, t) {
 			incidents = append(incidents, farm.Incident{Trusted: t, Since: s.incidentSince(now, t), Why: why})
 			continue
 		}
-		known = append(known, t)
+		w.Known = append(w.Known, t)
 	}
-	w.Known, w.Incidents = known, incidents
+	w.Incidents = incidents
+	// What stood where foreign trust stands now may come back.
+	isDisplaced := func(t farm.Trusted) bool {
+		return slices.ContainsFunc(incidents, func(i farm.Incident) bool { return i.Trusted != t && i.IsInPlaceOf(t) })
+	}
+	for _, t := range before {
+		if (isUnseen(t.FrontEnd) || isDisplaced(t)) && !slices.Contains(w.Known, t) {
+			w.Known = append(w.Known, t)
+		}
+	}
 }
 
 // whyForeign says why trust is an incident; empty where it is none. At the first look

@@ -37,6 +37,13 @@ func (t Trusted) IsOfProcedure() bool {
 	return t.Kind == TrustedIssuer && ok
 }
 
+// IsInPlaceOf reports whether it is the same issuer or root authority as another, whatever
+// certificate it holds.
+func (t Trusted) IsInPlaceOf(other Trusted) bool {
+	t.Thumbprint = other.Thumbprint
+	return t == other
+}
+
 // maxTrustedText bounds the names that a server gives, in bytes.
 const maxTrustedText = 200
 

@@ -82,11 +82,12 @@ func Run(ctx context.Context, o Options) error {
 		a.Audit = record
 	}
 	site := client.New(o.Client).At(o.Config.Site)
-	a.Runs, a.Seals = site.Records(), seal.New(o.SealKeys)
+	a.Seals = seal.New(o.SealKeys)
+	a.Runs = site.Records().SealedBy(a.Seals)
 	a.Authority = authority.New(o.Config, a.Seals)
 	fatal := make(chan error, 1)
 	w := worker.New(o.Client, site.TaskQueue(), worker.Options{
-		Identity: self.Identity(), Interceptors: activities.Interceptors(a),
+		Identity: self.Identity(), Interceptors: append(activities.Interceptors(a), workflows.Sealing(a.Seals)),
 		MaxHeartbeatThrottleInterval: heartbeatInterval, WorkerStopTimeout: stopTimeout,
 		DeploymentOptions: o.Deployment.Options(),
 		OnFatalError:      func(err error) { fatal <- err },

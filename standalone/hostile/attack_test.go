@@ -67,7 +67,7 @@ func arguments(c call) []any {
 // Become continues as a workflow of farmtrust, so that this has a past and the input that
 // the attacker chooses.
 func Become(ctx workflow.Context, kind, queue string, input json.RawMessage) error {
-	return workflow.NewContinueAsNewErrorWithOptions(workflow.WithTaskQueue(ctx, queue), workflow.ContinueAsNewErrorOptions{}, kind, input)
+	return workflow.NewContinueAsNewErrorWithOptions(workflow.WithWorkflowTaskQueue(ctx, queue), workflow.ContinueAsNewErrorOptions{}, kind, input)
 }
 
 // startAttacker runs a worker of the attacker's own.

@@ -50,6 +50,9 @@ var enumerations = map[reflect.Type][]any{
 	reflect.TypeFor[farm.State]():             {farm.StateChanged},
 	reflect.TypeFor[farm.Role]():              {farm.Role("")},
 	reflect.TypeFor[farm.ReasonCode]():        {farm.CodeTrusted},
+	reflect.TypeFor[farm.TrustKind]():         {farm.TrustedIssuer},
+	reflect.TypeFor[farm.Right]():             {farm.RightApprove},
+	reflect.TypeFor[activities.Stage]():       {activities.MayStage, activities.MayCutOver, activities.MayRestore, activities.MayArchive, activities.MayDelete},
 }
 
 func choices() (all []any) {

@@ -21,6 +21,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 	"github.com/farmtrust/farmtrust/internal/farmsim/testfarm"
 	"github.com/farmtrust/farmtrust/internal/host"
+	"github.com/farmtrust/farmtrust/internal/keyring"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 	"github.com/farmtrust/farmtrust/standalone/embedded"
 	"github.com/farmtrust/farmtrust/workflows"
@@ -39,6 +40,8 @@ type world struct {
 	temporal temporal.Client
 	farm     *testFarm
 	other    *testFarm
+	// keys are those that all workers seal with: what one farm has is bound to it alone.
+	keys *keyring.Ring
 	// older, newest and others are the snapshots; stranger is a certificate with its key
 	// in the Personal store of an office server that is none of farmtrust's business.
 	older, newest, others farm.Snapshot
@@ -82,7 +85,7 @@ func (l *changeLog) take() []string {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{attacker: testfarm.NewPair(t, "attacker", nil)}
+	w := &world{keys: keyring.Generated(), attacker: testfarm.NewPair(t, "attacker", nil)}
 	var err error
 	w.server, err = embedded.Start(t.Context(), embedded.Options{Retention: time.Hour, SearchAttributes: workflows.SearchAttributes(), Logger: zap.NewNop()})
 	if err != nil {
@@ -157,7 +160,7 @@ func (w *world) startWorker(t *testing.T, f *testFarm) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- host.Run(ctx, host.Options{Config: f.config, Client: w.temporal, Namespace: embedded.Namespace, Log: zap.NewNop()})
+		done <- host.Run(ctx, host.Options{Config: f.config, Client: w.temporal, Namespace: embedded.Namespace, SealKeys: w.keys, Log: zap.NewNop()})
 	}()
 	stop = sync.OnceFunc(func() {
 		cancel()
@@ -240,6 +243,9 @@ func (f *testFarm) awaitIdle(t *testing.T) (state controller.State) {
 	})
 	return state
 }
+
+// worker is a worker that tells the farm's controller of its configuration.
+func (w *world) worker() client.Worker { return client.Worker{Host: "test"} }
 
 // forgers are the attackers' ways to fill in what is believed.
 func (w *world) forgers(f *testFarm) []forger {

@@ -1,0 +1,182 @@
+package hostile
+
+import (
+	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	temporal "go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/workflows"
+)
+
+// The messages of a rogue run.
+const (
+	attackUpdate = "attack"
+	endSignal    = "end attack"
+)
+
+// Rogue is a rotation as it goes on where the attacker polls the task queue of farmtrust's
+// workers: the farm's controller has started it, and admits it.
+func Rogue(ctx workflow.Context, _ json.RawMessage) error {
+	if err := workflow.SetQueryHandler(ctx, workflows.StatusQuery, func() (farm.Status, error) { return farm.Status{Phase: farm.PhaseCutover}, nil }); err != nil {
+		return err
+	}
+	if err := workflow.SetQueryHandler(ctx, workflows.SnapshotQuery, func() (*farm.Snapshot, error) { return nil, nil }); err != nil {
+		return err
+	}
+	if err := workflow.SetUpdateHandler(ctx, attackUpdate, func(ctx workflow.Context, calls []call) ([]answer, error) {
+		return Attack(ctx, workflows.TaskQueue(""), calls)
+	}); err != nil {
+		return err
+	}
+	workflow.GetSignalChannel(ctx, endSignal).Receive(ctx, nil)
+	return nil
+}
+
+// rogueTypes registers the workflows of farmtrust, but for the one that is the attacker's.
+type rogueTypes struct{ worker.Worker }
+
+func (r rogueTypes) RegisterWorkflowWithOptions(w any, o workflow.RegisterOptions) {
+	if o.Name == "RotateTrust" {
+		w = Rogue
+	}
+	r.Worker.RegisterWorkflowWithOptions(w, o)
+}
+
+// startRogue polls the task queue of farmtrust's workers, for workflow tasks alone.
+func (w *world) startRogue(t *testing.T) (stop func()) {
+	t.Helper()
+	rogue := worker.New(w.dial(t), workflows.TaskQueue(""), worker.Options{LocalActivityWorkerOnly: true, MaxConcurrentWorkflowTaskPollers: 30})
+	workflows.Register(rogueTypes{rogue})
+	if err := rogue.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return rogue.Stop
+}
+
+// takeOver has an operator ask for a rotation until the attacker has got it.
+func (w *world) takeOver(t *testing.T) string {
+	t.Helper()
+	for range 30 {
+		run, err := w.farm.client.Rotate(t.Context(), operator)
+		if err != nil {
+			t.Logf("a rotation is not begun: %v", err)
+			continue
+		}
+		for _, u := range w.definitions(t, run.ID(), run.RunID()) {
+			if u == attackUpdate {
+				return run.RunID()
+			}
+		}
+		if _, err := run.Report(t.Context()); err != nil {
+			t.Logf("a rotation has ended: %v", err)
+		}
+	}
+	t.Skip("the attacker has not got a rotation in 30 attempts")
+	return ""
+}
+
+// definitions are the updates that a run takes.
+func (w *world) definitions(t *testing.T, id, runID string) (names []string) {
+	t.Helper()
+	for _, u := range w.describeRun(t, id, runID).UpdateDefinitions {
+		names = append(names, u.Name)
+	}
+	return names
+}
+
+// testRogue attacks from a run that the farm's controller has started and admits: first
+// with forged mandates, then with each that an activity gives it for what it asks for.
+func testRogue(t *testing.T, w *world) {
+	stop := w.startRogue(t)
+	defer stop()
+	runID := w.takeOver(t)
+	mandates := w.attackAll(t, runID, nil)
+	for i, m := range mandates {
+		if i == 8 {
+			break // they are for the same
+		}
+		w.attackAll(t, runID, &m)
+	}
+	t.Logf("the run was given %d mandates", len(mandates))
+	_ = w.temporal.SignalWorkflow(t.Context(), workflows.RotateID(w.farm.name), runID, endSignal, nil) //nolint:errcheck // it may have ended
+}
+
+// attackAll schedules every activity with hostile input, and a mandate where there is one;
+// it returns the mandates that were given for it. Nothing of the attacker's, and nothing
+// of others, may come to the farm, or go.
+func (w *world) attackAll(t *testing.T, runID string, m *activities.Mandate) (given []activities.Mandate) {
+	t.Helper()
+	types := activityTypes()
+	for _, name := range slices.Sorted(maps.Keys(types)) {
+		var calls []call
+		for _, f := range w.forgers(w.farm) {
+			f.run.WorkflowID, f.run.RunID = workflows.RotateID(w.farm.name), runID
+			if m != nil {
+				f.mandate = reflect.ValueOf(*m)
+			}
+			calls = append(calls, f.calls(t, name, types[name], w.farm.sim.Hosts())...)
+		}
+		for part := range slices.Chunk(calls, 20) {
+			handle, err := w.temporal.UpdateWorkflow(t.Context(), temporal.UpdateWorkflowOptions{
+				WorkflowID: workflows.RotateID(w.farm.name), RunID: runID, UpdateName: attackUpdate, Args: []any{part}, WaitForStage: temporal.WorkflowUpdateStageCompleted,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var answers []answer
+			if err := handle.Get(t.Context(), &answers); err != nil {
+				t.Fatal(err)
+			}
+			for _, a := range answers {
+				given = append(given, mandatesIn(a.Result)...)
+			}
+		}
+		w.requireNothingForeign(t, name)
+	}
+	return given
+}
+
+// mandatesIn finds the mandates in a result.
+func mandatesIn(result json.RawMessage) (all []activities.Mandate) {
+	var direct activities.Mandate
+	if json.Unmarshal(result, &direct) == nil && direct.Seal != "" && len(direct.May) > 0 {
+		all = append(all, direct)
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(result, &fields) == nil {
+		for _, field := range fields {
+			all = append(all, mandatesIn(field)...)
+		}
+	}
+	return all
+}
+
+// requireNothingForeign fails the test where a fact of the farm is about what is the
+// attacker's or another farm's, or where what is none of farmtrust's business has changed.
+func (w *world) requireNothingForeign(t *testing.T, name string) {
+	t.Helper()
+	w.changes.take()
+	now := w.farm.sim.Trust()
+	for fact, value := range now {
+		for _, foreign := range []farm.Thumbprint{w.attacker.Thumbprint(), w.others.Target.Thumbprint, w.others.Previous.Thumbprint} {
+			if strings.Contains(fact+value, string(foreign)) {
+				t.Fatalf("%s has brought %s to the farm: %s: %s", name, foreign.Short(), fact, value)
+			}
+		}
+	}
+	for fact, value := range w.before {
+		isSafe := strings.Contains(fact, string(w.stranger)) || strings.Contains(fact, "issuer") || strings.Contains(fact, "root authority") || strings.Contains(fact, "permission")
+		if isSafe && now[fact] != value {
+			t.Fatalf("%s has changed %s: %s, was %s", name, fact, now[fact], value)
+		}
+	}
+}
