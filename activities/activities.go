@@ -22,13 +22,19 @@ type Farms interface {
 	Farm(name string) (farm.Farm, bool)
 }
 
-// Certificates is the source of the farms' certificates. Both methods may block on
-// files or the network, and are safe to repeat.
+// Certificates is the source of the farms' certificates. Its methods may block on files
+// or the network, and are safe to repeat.
 type Certificates interface {
 	// Newest returns the certificate that the farm should have now.
 	Newest(ctx context.Context, farmName string) (*cert.Bundle, error)
 	// Find returns the certificate with this thumbprint.
 	Find(ctx context.Context, farmName string, t farm.Thumbprint) (*cert.Bundle, error)
+	// Replacement returns another certificate than a compromised one, and makes it where
+	// the source makes its certificates.
+	Replacement(ctx context.Context, farmName string, compromised farm.Thumbprint) (*cert.Bundle, error)
+	// Forget destroys the key of an old certificate where the source has made it, and
+	// reports whether there was one.
+	Forget(ctx context.Context, farmName string, old farm.Thumbprint) (bool, error)
 }
 
 // Activities holds what the steps need. Its methods are the activities.
@@ -166,9 +172,15 @@ func (a *Activities) ChooseTarget(ctx context.Context, name string) (TargetChoic
 	if err != nil {
 		return TargetChoice{}, terminalError(NoCertificate, "farm %s: %v", name, err)
 	}
+	return a.judgeTarget(f, bundle)
+}
+
+// judgeTarget returns the public part of a certificate that suits a farm. It fails with
+// [UnsuitableCertificate].
+func (a *Activities) judgeTarget(f farm.Farm, bundle *cert.Bundle) (TargetChoice, error) {
 	findings := cert.Judge(bundle, a.Now(), f.Certificate)
 	if stops := farm.Stops(findings); len(stops) > 0 {
-		return TargetChoice{}, terminalError(UnsuitableCertificate, "farm %s: %s: %s", name, stops[0].Text, stops[0].Remedy)
+		return TargetChoice{}, terminalError(UnsuitableCertificate, "farm %s: %s: %s", f.Name, stops[0].Text, stops[0].Remedy)
 	}
 	target := bundle.Certificate
 	target.FriendlyName = farm.FriendlyName(f, target)

@@ -66,7 +66,7 @@ func (r *slowRuns) Admit(context.Context, string, controller.Admission) (control
 // readingActivities change nothing on any server. An activity that is not one of
 // them returns a step's result, by which it is known to need admission.
 var readingActivities = []string{
-	"AdmitRetirement", "CheckDecision", "ChooseTarget", "Compare", "Decide", "FindIssuers", "FindOpening", "FindUse", "InspectFarm", "KeepSnapshot", "LoadFarm",
+	"AdmitRetirement", "CheckDecision", "ChooseReplacement", "ChooseTarget", "Compare", "Decide", "FindIssuers", "FindOpening", "FindUse", "InspectFarm", "KeepSnapshot", "LoadFarm",
 	"LookAtRefresh", "LookForForeignTrust", "ObserveEnd", "ObserveOffice", "ObserveSharePoint", "ObserveSharePointServer", "PermitCutover", "PermitDeletion", "PlanRollback",
 	"PreviewRetirement", "PreviewWayBack", "ReadConfiguration", "ReadRun", "RecallFarm", "RetryLogon", "TakeSnapshot",
 }

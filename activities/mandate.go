@@ -46,7 +46,7 @@ var stagesOf = map[string][]Stage{
 	"RemoveRootAuthorities": {MayRestore}, "RevokeKey": {MayRestore}, "RemoveCertificate": {MayRestore},
 
 	"ArchiveCertificate": {MayArchive}, "UnarchiveCertificate": {MayArchive},
-	"DeleteCertificate": {MayDelete}, "RemoveOwnRootAuthority": {MayDelete},
+	"DeleteCertificate": {MayDelete}, "RemoveOwnRootAuthority": {MayDelete}, "DestroyKey": {MayDelete},
 }
 
 // Mandate is a worker's word, sealed, that one run may do something on a farm with one

@@ -171,3 +171,13 @@ func (a *Activities) DeleteCertificate(ctx context.Context, in OldCertificateInp
 	result.addRemovals(done.Removed)
 	return result, err
 }
+
+// DestroyKey destroys the worker's own copy of a retired certificate and its key, which
+// only a source has that makes its certificates.
+func (a *Activities) DestroyKey(ctx context.Context, in OldCertificateInput) (StepResult, error) {
+	if _, err := a.LoadFarm(ctx, in.Farm); err != nil {
+		return StepResult{}, err
+	}
+	gone, err := a.Certificates.Forget(ctx, in.Farm, in.Old.Thumbprint)
+	return a.stepResult(err, gone, "the worker's own copy is destroyed", "the worker has no copy of its own")
+}

@@ -70,6 +70,14 @@ func (f testFarm) Find(ctx context.Context, name string, _ farm.Thumbprint) (*ce
 	return f.Newest(ctx, name)
 }
 
+// Replacement implements activities.Certificates.
+func (f testFarm) Replacement(ctx context.Context, name string, _ farm.Thumbprint) (*cert.Bundle, error) {
+	return f.Newest(ctx, name)
+}
+
+// Forget implements activities.Certificates.
+func (testFarm) Forget(context.Context, string, farm.Thumbprint) (bool, error) { return false, nil }
+
 // onOffice and onFrontEnd name the servers of the [testFarm].
 var (
 	onOffice   = activities.ServerInput{Farm: "contoso", Host: "oos-01"}

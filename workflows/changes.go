@@ -55,6 +55,12 @@ const (
 	// changeShowsEndLast: a run shows its outcome with the task that closes it, after it
 	// has told the controller. Since 2026-11-29.
 	changeShowsEndLast change = "a run shows its end last"
+	// changeReplacement: a rotation away from a compromised certificate asks the source
+	// for another one where that is the newest. Since 2026-11-29.
+	changeReplacement change = "a compromised certificate is replaced by the source"
+	// changeDestroysKey: a retirement destroys the worker's own copy of the certificate.
+	// Since 2026-11-29.
+	changeDestroysKey change = "the worker's own copy is destroyed"
 	// changeMandate: a worker takes and seals the snapshot of a run, and permits each of its
 	// stages. A run without that changes nothing. Since 2026-11-29.
 	changeMandate change = "a run has a mandate"

@@ -91,6 +91,7 @@ func (r *retirement) run(ctx workflow.Context) ending {
 		r.permitDeletion,  // by the worker's own configuration, and what it sees itself
 		r.delete,          // office servers: certificate and key
 		r.removeOwnRoot,   // SharePoint farms: the self-signed one that we added
+		r.destroyKey,      // the worker's own copy, where its source has made it
 	); err != nil {
 		return failedEnding(err)
 	}
@@ -272,5 +273,21 @@ func (r *retirement) removeOwnRoot(ctx workflow.Context) error {
 			return workflow.ExecuteActivity(changeOptions(ctx, "remove root authority on "+host), a.RemoveOwnRootAuthority, r.oldOn(host))
 		})
 		return err
+	})
+}
+
+// destroyKey destroys the copy of the certificate in a source that has made it. No office
+// server has the certificate any longer, so that no way back needs it.
+func (r *retirement) destroyKey(ctx workflow.Context) error {
+	if !changeDestroysKey.has(ctx) {
+		return nil
+	}
+	host := r.farm.OfficeHosts()[0] // a report is about servers
+	return r.retryOrBlock(ctx, farm.StepDelete, func() error {
+		err := workflow.ExecuteActivity(changeOptions(ctx, "destroy the worker's own copy"), a.DestroyKey, r.oldOn(host)).Get(ctx, nil)
+		if err != nil {
+			return &serverError{host: host, cause: err}
+		}
+		return nil
 	})
 }

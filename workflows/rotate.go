@@ -221,6 +221,11 @@ func (r *rotation) prepare(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
+	if changeReplacement.has(ctx) && r.newestIsCompromised(comparison.Previous) {
+		if choice, comparison, err = r.replaceTarget(ctx, comparison.Previous.Thumbprint); err != nil {
+			return err
+		}
+	}
 	r.baseline = r.observed
 	r.target.FriendlyName = comparison.FriendlyName
 	r.planned = comparison.Differences

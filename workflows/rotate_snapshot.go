@@ -81,6 +81,33 @@ func (r *rotation) targetIsCompromised(current farm.StoreCertificate) bool {
 	return r.snapshot.Previous.Thumbprint == newest || (current.Thumbprint == newest && !r.snapshot.Compromised)
 }
 
+// newestIsCompromised reports whether a compromised certificate, which is in use, is the
+// newest that the source has. Where an earlier run has cut over to the newest already, the
+// one in use is not the compromised one.
+func (r *rotation) newestIsCompromised(current farm.StoreCertificate) bool {
+	s := r.input.Snapshot
+	isReplaced := s != nil && s.Compromised && s.Target.Thumbprint == r.target.Thumbprint
+	return r.input.Intent == farm.ReplaceCompromised && current.Thumbprint == r.target.Thumbprint && !isReplaced
+}
+
+// replaceTarget asks the source for another certificate than the compromised one, and
+// observes the farm with that.
+func (r *rotation) replaceTarget(ctx workflow.Context, compromised farm.Thumbprint) (choice activities.TargetChoice, c activities.Comparison, err error) {
+	in := activities.ReplacementInput{Farm: r.farm.Name, Compromised: compromised}
+	if err := workflow.ExecuteActivity(localOptions(ctx, "choose another certificate"), a.ChooseReplacement, in).Get(ctx, &choice); err != nil {
+		return choice, c, err
+	}
+	r.target = choice.Certificate
+	if err := r.progress.setTarget(ctx, r.target); err != nil {
+		return choice, c, err
+	}
+	if err := r.observe(ctx, farm.StepObserve); err != nil {
+		return choice, c, err
+	}
+	c, err = r.compare(ctx, r.input.Snapshot)
+	return choice, c, err
+}
+
 // handOver leaves the snapshot with the farm's controller before the first change. The
 // controller may know of an earlier rotation towards the same target that was not
 // finished: then the state before that one counts.

@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -280,6 +281,26 @@ func TestRotate_Compromised(t *testing.T) {
 		f := newTestFarm(t, farmsim.Options{})
 		f.requireRotated(t)
 		replace(t, f, nil).requireOutcome(farm.Refused).assertStatement("provide another")
+	})
+	t.Run("a source that makes its certificates makes another", func(t *testing.T) {
+		t.Parallel()
+		f := newTestFarm(t, farmsim.Options{})
+		folder := f.makeOwnCertificates(t)
+		leaked := f.requireRotated(t).Snapshot.Target
+		end := replace(t, f, nil)
+		end.requireOutcome(farm.Verified)
+		f.assertRefreshes(t)
+		if now := end.Snapshot.Target; now.Thumbprint == leaked.Thumbprint || end.Snapshot.Previous.Thumbprint != leaked.Thumbprint || !end.Snapshot.Compromised {
+			t.Errorf("replaced %s by %s, with the snapshot of %s, compromised: %v", leaked.Thumbprint, now.Thumbprint, end.Snapshot.Previous.Thumbprint, end.Snapshot.Compromised)
+		}
+		// Its file goes with it.
+		r := f.newRun(t)
+		r.after(time.Hour, r.approve)
+		r.retire(end.Snapshot.Previous).requireOutcome(farm.Verified)
+		if files, err := filepath.Glob(filepath.Join(folder, "*.pfx")); err != nil || len(files) != 1 {
+			t.Errorf("the worker keeps %v, %v; want the new one alone", files, err)
+		}
+		f.assertRefreshes(t)
 	})
 	t.Run("an earlier rotation's certificate is not reported as replaced", func(t *testing.T) {
 		t.Parallel()

@@ -2,6 +2,8 @@ package workflows_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
 	"github.com/farmtrust/farmtrust/internal/keyring"
 	"github.com/farmtrust/farmtrust/internal/seal"
+	"github.com/farmtrust/farmtrust/internal/secret"
 	"github.com/farmtrust/farmtrust/internal/source"
 )
 
@@ -46,6 +49,8 @@ type testFarm struct {
 	activities *activities.Activities
 	// runs is what Temporal knows of the farm's runs.
 	runs *testRuns
+	// own is a source that makes its certificates; nil for the folder of the simulation.
+	own *source.SelfSigned
 	// replaced are the seals of certificates that rotations have replaced.
 	replaced map[farm.Thumbprint]string
 	// configure changes the farm's configuration; nil leaves it.
@@ -104,12 +109,41 @@ func (f *testFarm) Find(ctx context.Context, name string, thumbprint farm.Thumbp
 	return f.source(name).Find(ctx, thumbprint)
 }
 
+// Replacement implements activities.Certificates.
+func (f *testFarm) Replacement(ctx context.Context, name string, compromised farm.Thumbprint) (*cert.Bundle, error) {
+	return f.source(name).Replacement(ctx, compromised)
+}
+
+// Forget implements activities.Certificates.
+func (f *testFarm) Forget(ctx context.Context, name string, old farm.Thumbprint) (bool, error) {
+	return f.source(name).Forget(ctx, old)
+}
+
 func (f *testFarm) source(name string) source.Source {
+	if f.own != nil {
+		return *f.own
+	}
 	found, err := f.config.Farm(name)
 	if err != nil {
 		panic(err)
 	}
 	return source.Directory{Path: found.Source.Directory.Path, Password: found.Source.Directory.Password}
+}
+
+// makeOwnCertificates has the farm's certificates made by the worker, and returns the
+// folder of their files.
+func (f *testFarm) makeOwnCertificates(t *testing.T) string {
+	t.Helper()
+	password := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(password, []byte("open sesame"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(t.TempDir(), "pfx")
+	f.own = &source.SelfSigned{
+		Directory: source.Directory{Path: folder, Password: secret.Ref("file:" + password), Opened: &source.Opened{}},
+		Subject:   "OOS S2S", ValidFor: 730 * day, LeadTime: 30 * day,
+	}
+	return folder
 }
 
 // setPolicy changes the farm's rotation policy.

@@ -114,6 +114,16 @@ func (c certificates) Find(ctx context.Context, farmName string, t farm.Thumbpri
 	return c[farmName].Find(ctx, t)
 }
 
+// Replacement implements [activities.Certificates].
+func (c certificates) Replacement(ctx context.Context, farmName string, compromised farm.Thumbprint) (*cert.Bundle, error) {
+	return c[farmName].Replacement(ctx, compromised)
+}
+
+// Forget implements [activities.Certificates].
+func (c certificates) Forget(ctx context.Context, farmName string, old farm.Thumbprint) (bool, error) {
+	return c[farmName].Forget(ctx, old)
+}
+
 // connections has the settings for reaching servers, by connection name.
 type connections map[string]winrm.Connection
 

@@ -46,32 +46,24 @@ func (d Directory) Newest(ctx context.Context) (*cert.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.newestOf(all)
-}
-
-// Replacement implements [Source].
-func (d Directory) Replacement(ctx context.Context, compromised farm.Thumbprint) (*cert.Bundle, error) {
-	all, err := d.readAll(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return d.newestOf(without(all, compromised))
-}
-
-// Forget implements [Source]: the files are of whoever put them there.
-func (d Directory) Forget(context.Context, farm.Thumbprint) (bool, error) { return false, nil }
-
-func without(all []*cert.Bundle, thumbprint farm.Thumbprint) []*cert.Bundle {
-	return slices.DeleteFunc(slices.Clone(all), func(b *cert.Bundle) bool { return b.Certificate.Thumbprint == thumbprint })
-}
-
-func (d Directory) newestOf(all []*cert.Bundle) (*cert.Bundle, error) {
 	newest, ok := newestAt(all, d.currentTime())
 	if !ok {
 		return nil, fmt.Errorf("%w in %s: %s: put a new PFX there", ErrNone, d.Path, whyNone(all, d.currentTime()))
 	}
 	return newest, nil
 }
+
+// Replacement implements [Source].
+func (d Directory) Replacement(ctx context.Context, compromised farm.Thumbprint) (*cert.Bundle, error) {
+	newest, err := d.Newest(ctx)
+	if err == nil && newest.Certificate.Thumbprint == compromised {
+		return nil, fmt.Errorf("%w in %s but %s, which is the one in use, and compromised: provide another", ErrNone, d.Path, newest)
+	}
+	return newest, err
+}
+
+// Forget implements [Source]: the files are of whoever put them there.
+func (d Directory) Forget(context.Context, farm.Thumbprint) (bool, error) { return false, nil }
 
 // Find implements [Source]. A file that cannot be used is an error only if the
 // certificate is in no other file.

@@ -216,19 +216,18 @@ func TestDirectory_Opened(t *testing.T) {
 func TestDirectory_Replacement(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t, testTime)
-	older := putCertificate(t, d, "a.pfx", testTime.Add(-day), 10*day)
-	leaked := putCertificate(t, d, "b.pfx", testTime, 10*day)
-	if got, err := d.Replacement(t.Context(), leaked); err != nil || got.Certificate.Thumbprint != older {
-		t.Errorf("got %v, %v; want %s", got, err, older)
+	leaked := putCertificate(t, d, "a.pfx", testTime.Add(-day), 10*day)
+	// One that is older is no replacement: it was replaced itself.
+	putCertificate(t, d, "old.pfx", testTime.Add(-2*day), 10*day)
+	if got, err := d.Replacement(t.Context(), leaked); !errors.Is(err, source.ErrNone) || !strings.Contains(err.Error(), "provide another") {
+		t.Errorf("got %v, %v", got, err)
 	}
 	if gone, err := d.Forget(t.Context(), leaked); err != nil || gone {
 		t.Errorf("destroyed a file of somebody else: %v, %v", gone, err)
 	}
-	if err := os.Remove(filepath.Join(d.Path, "a.pfx")); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := d.Replacement(t.Context(), leaked); !errors.Is(err, source.ErrNone) {
-		t.Errorf("got %v, %v", got, err)
+	want := putCertificate(t, d, "b.pfx", testTime, 10*day)
+	if got, err := d.Replacement(t.Context(), leaked); err != nil || got.Certificate.Thumbprint != want {
+		t.Errorf("got %v, %v; want %s", got, err, want)
 	}
 }
 
