@@ -72,7 +72,7 @@ func TestSealer_KeysChange(t *testing.T) {
 func TestValue(t *testing.T) {
 	s := seal.New(keyring.Generated())
 	type value struct{ Text string }
-	sealed, err := seal.SealValue(s, "a purpose", value{"M\xfcnchen"})
+	sealed, err := seal.OfValue(s, "a purpose", value{"M\xfcnchen"})
 	if err != nil {
 		t.Fatal(err)
 	}
