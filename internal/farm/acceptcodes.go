@@ -68,6 +68,8 @@ var neverAccepted = []CodeReason{
 	{"certificate-expired", "every data refresh would fail"},
 	{"certificate-key-not-rsa", "tokens are signed with RSA"},
 	{"certificate-key-too-short", "a key that short can be broken"},
+	{"certificate-is-ca", "any service on an office server could issue certificates that these machines trust"},
+	{"certificate-unexpected", "the configuration says which certificate it must be; change certificate.expect if it should be another"},
 	{"chain-expired", "SharePoint validates the whole chain, so every data refresh would fail"},
 	{"rollback-blocked", "what would be restored is not trusted"},
 	{"nothing-to-restore", "a rollback would leave the issuer with the new certificate, and the rest without"},
