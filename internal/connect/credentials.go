@@ -115,6 +115,9 @@ func readCertificate(certificatePath, keyPath string, now time.Time) (*tls.Certi
 	if err != nil {
 		return nil, err
 	}
+	if err := secret.CheckPrivate(keyPath); err != nil {
+		return nil, err
+	}
 	keyPEM, err := readPEM(keyPath)
 	if err != nil {
 		return nil, err

@@ -324,6 +324,20 @@ func TestSettings_CredentialsThatAreMissingAtTheStart(t *testing.T) {
 	}
 }
 
+func TestSettings_AKeyThatOthersCanReadIsRefused(t *testing.T) {
+	ignoreConfigFile(t)
+	ca := newTestCA(t)
+	ca.issue(t, "client", 2, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+	t.Setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", ca.path("client.pem"))
+	t.Setenv("TEMPORAL_TLS_CLIENT_KEY_PATH", ca.path("client.key"))
+	if err := os.Chmod(ca.path("client.key"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := connect.Settings(connect.Options{Log: zap.NewNop()}); !strings.Contains(textOf(err), ca.path("client.key")) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func writeTo(t *testing.T, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
