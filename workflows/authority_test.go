@@ -103,7 +103,7 @@ func TestRotateTrust_ApprovedByAPerson(t *testing.T) {
 		r.decide(r.signed(keys, "Ada", farm.Decision{Choice: farm.Approve, Digest: r.requireWait(farm.ForApproval).Digest}))
 	})
 	rotated := r.rotate().requireOutcome(farm.Verified)
-	decisions := rotated.Report.Decisions
+	decisions := rotated.Decisions
 	if len(decisions) != 1 || decisions[0].By != "Ada" || !strings.HasPrefix(decisions[0].Verified, "SSH key: SHA256:") || decisions[0].Proof != nil {
 		t.Errorf("the report says %+v", decisions)
 	}
