@@ -69,27 +69,26 @@ func requests() []any {
 	}
 }
 
-// inputs returns what is sent as an input of a type: once for each value of each
-// enumeration in it.
+// inputs returns what is sent as an input of a type: so many that each value of each
+// enumeration in it is in one of them.
 func (f forger) inputs(t reflect.Type) ([]any, error) {
-	f.chosen = map[reflect.Type]any{}
-	first, err := f.fill(t, "")
-	if err != nil {
-		return nil, err
-	}
-	all := []any{first.Interface()}
+	most := 1
 	for enumeration, values := range enumerations {
-		if len(values) < 2 || !contains(t, enumeration, map[reflect.Type]bool{}) {
-			continue
+		if contains(t, enumeration, map[reflect.Type]bool{}) {
+			most = max(most, len(values))
 		}
-		for _, value := range values[1:] {
-			f.chosen = map[reflect.Type]any{enumeration: value}
-			next, err := f.fill(t, "")
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, next.Interface())
+	}
+	var all []any
+	for i := range most {
+		f.chosen = map[reflect.Type]any{}
+		for enumeration, values := range enumerations {
+			f.chosen[enumeration] = values[i%len(values)]
 		}
+		next, err := f.fill(t, "")
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, next.Interface())
 	}
 	return all, nil
 }
