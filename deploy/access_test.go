@@ -15,8 +15,12 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"github.com/farmtrust/farmtrust/internal/mtls"
 )
 
 // variables are those of a service, as a lookup.
@@ -56,12 +60,19 @@ func (top *topology) dial(t *testing.T, service string) client.Client {
 func (top *topology) assertOnlyItsOwnGetIn(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{"FRONTEND_GRPC_PORT", "HISTORY_GRPC_PORT", "MATCHING_GRPC_PORT", "WORKER_GRPC_PORT"} {
-		for how, c := range map[string]credentials.TransportCredentials{
-			"without TLS":           insecure.NewCredentials(),
-			"without a certificate": credentials.NewTLS(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}), //nolint:gosec // as an attacker would
+		for how, c := range map[string]struct {
+			credentials credentials.TransportCredentials
+			refused     bool
+		}{
+			"without TLS":                   {insecure.NewCredentials(), true},
+			"without a certificate":         {foreignTLS(), true},
+			"with a certificate of its own": {foreignTLS(foreignCertificate(t)), true},
+			"with the worker's certificate": {foreignTLS(top.workerCertificate(t)), false},
 		} {
-			if err := askService(t, "127.0.0.1:"+top.ports[name], c); err == nil {
-				t.Errorf("%s answers %s", name, how)
+			// An internal service does not know the question: that is an answer.
+			err := askService(t, "127.0.0.1:"+top.ports[name], c.credentials)
+			if refused := status.Code(err) == codes.Unavailable; refused != c.refused {
+				t.Errorf("%s is asked %s: %v", name, how, err)
 			}
 		}
 	}
@@ -90,6 +101,35 @@ func (top *topology) assertOnlyItsOwnGetIn(t *testing.T) {
 			t.Errorf("%s: got %s, want %d", name, got, c.want)
 		}
 	}
+}
+
+// foreignTLS shows these certificates, and connects to whoever answers.
+func foreignTLS(own ...tls.Certificate) credentials.TransportCredentials {
+	return credentials.NewTLS(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12, Certificates: own}) //nolint:gosec // as an attacker would
+}
+
+// foreignCertificate is one that another job has made.
+func foreignCertificate(t *testing.T) tls.Certificate {
+	t.Helper()
+	set, err := mtls.New([]string{"temporal"}, "worker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := tls.X509KeyPair(set.Clients["worker"].Certificate, set.Clients["worker"].Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certificate
+}
+
+// workerCertificate is the one that the job has made for the worker.
+func (top *topology) workerCertificate(t *testing.T) tls.Certificate {
+	t.Helper()
+	certificate, err := tls.LoadX509KeyPair(top.adapt("/tls/worker/cert.pem"), top.adapt("/tls/worker/key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certificate
 }
 
 // askService asks for what a service tells everybody who may connect.
