@@ -297,7 +297,7 @@ func TestTopology_ARotationSurvivesThatEachPartIsKilled(t *testing.T) {
 	o := &operator{command: []string{top.programs.path("farmtrust")}, env: append(top.env("worker"), "USER=operator")}
 	digest := o.rotateUntilApproval(t)
 	backup := top.backUp(t, postgres)
-	rotateWhileKilling(t, o, digest, postgres, temporal, ui, guard, worker)
+	rotateWhileKilling(t, o, digest, postgres, temporal, ui, guard, codec, worker)
 	if page := top.get(t, "/api/v1/namespaces/default/workflows?query="+url.QueryEscape(`WorkflowId = "rotate/contoso"`)); !strings.Contains(page, "WORKFLOW_EXECUTION_STATUS_COMPLETED") {
 		t.Errorf("the UI does not show that the rotation has ended:\n%s", page)
 	}
