@@ -5,8 +5,6 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
-	"os/exec"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +13,12 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"github.com/farmtrust/farmtrust/internal/mtls"
 )
 
 // variables are those of a service, as a lookup.
@@ -51,17 +53,23 @@ func (top *topology) dial(t *testing.T, service string) client.Client {
 }
 
 // assertOnlyItsOwnGetIn fails the test if somebody without a certificate of the job can
-// ask one of Temporal's services anything, or if a page that is not the UI's can ask
-// the UI.
+// ask one of Temporal's services anything.
 func (top *topology) assertOnlyItsOwnGetIn(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{"FRONTEND_GRPC_PORT", "HISTORY_GRPC_PORT", "MATCHING_GRPC_PORT", "WORKER_GRPC_PORT"} {
-		for how, c := range map[string]credentials.TransportCredentials{
-			"without TLS":           insecure.NewCredentials(),
-			"without a certificate": credentials.NewTLS(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}), //nolint:gosec // as an attacker would
+		for how, c := range map[string]struct {
+			credentials credentials.TransportCredentials
+			refused     bool
+		}{
+			"without TLS":                   {insecure.NewCredentials(), true},
+			"without a certificate":         {foreignTLS(), true},
+			"with a certificate of its own": {foreignTLS(foreignCertificate(t)), true},
+			"with the worker's certificate": {foreignTLS(top.workerCertificate(t)), false},
 		} {
-			if err := askService(t, "127.0.0.1:"+top.ports[name], c); err == nil {
-				t.Errorf("%s answers %s", name, how)
+			// An internal service does not know the question: that is an answer.
+			err := askService(t, "127.0.0.1:"+top.ports[name], c.credentials)
+			if refused := status.Code(err) == codes.Unavailable; refused != c.refused {
+				t.Errorf("%s is asked %s: %v", name, how, err)
 			}
 		}
 	}
@@ -69,27 +77,67 @@ func (top *topology) assertOnlyItsOwnGetIn(t *testing.T) {
 		_ = c.Close()
 		t.Error("Temporal has an HTTP API")
 	}
-	curl, err := exec.LookPath("curl")
-	if err != nil {
-		t.Skip("curl is not installed")
-	}
-	guard := "127.0.0.1:" + top.ports["GUARD_PORT"]
+}
+
+// assertUIAnswersItsOwnPagesAlone fails the test if a page that is not the UI's can ask
+// the UI, or one of its own change something.
+func (top *topology) assertUIAnswersItsOwnPagesAlone(t *testing.T) {
+	t.Helper()
+	own := "127.0.0.1:" + top.ports["GUARD_PORT"]
 	for name, c := range map[string]struct {
-		args []string
-		want int
+		method, host, origin, content string
+		want                          int
 	}{
-		"its own page":     {[]string{"-H", "Host: " + guard}, http.StatusOK},
-		"another name":     {[]string{"-H", "Host: evil.example"}, http.StatusMisdirectedRequest},
-		"plain text":       {[]string{"-H", "Content-Type: text/plain", "-d", "{}"}, http.StatusForbidden},
-		"a foreign origin": {[]string{"-H", "Origin: https://evil.example", "-H", "Content-Type: application/json", "-d", "{}"}, http.StatusForbidden},
-		"a change":         {[]string{"-H", "Origin: http://" + guard, "-H", "Content-Type: application/json", "-d", "{}"}, http.StatusMethodNotAllowed},
+		"its own page":     {http.MethodGet, own, "", "", http.StatusOK},
+		"another name":     {http.MethodGet, "evil.example", "", "", http.StatusMisdirectedRequest},
+		"plain text":       {http.MethodPost, own, "", "text/plain", http.StatusForbidden},
+		"a foreign origin": {http.MethodPost, own, "https://evil.example", "application/json", http.StatusForbidden},
+		"a change":         {http.MethodPost, own, "http://" + own, "application/json", http.StatusMethodNotAllowed},
 	} {
-		args := append([]string{"--noproxy", "*", "-s", "-o", "/dev/null", "-w", "%{http_code}"}, c.args...)
-		got := run(t, nil, append(append([]string{curl}, args...), "http://"+guard+"/api/v1/namespaces/default/workflows")...)
-		if got != strconv.Itoa(c.want) {
-			t.Errorf("%s: got %s, want %d", name, got, c.want)
+		request, err := http.NewRequestWithContext(t.Context(), c.method, "http://"+own+"/api/v1/namespaces/default/workflows", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = c.host
+		request.Header = http.Header{"Origin": {c.origin}, "Content-Type": {c.content}}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != c.want {
+			t.Errorf("%s: got %s, want %d", name, response.Status, c.want)
 		}
 	}
+}
+
+// foreignTLS shows these certificates, and connects to whoever answers.
+func foreignTLS(own ...tls.Certificate) credentials.TransportCredentials {
+	return credentials.NewTLS(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12, Certificates: own}) //nolint:gosec // as an attacker would
+}
+
+// foreignCertificate is one that another job has made.
+func foreignCertificate(t *testing.T) tls.Certificate {
+	t.Helper()
+	set, err := mtls.New([]string{"temporal"}, "worker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := tls.X509KeyPair(set.Clients["worker"].Certificate, set.Clients["worker"].Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certificate
+}
+
+// workerCertificate is the one that the job has made for the worker.
+func (top *topology) workerCertificate(t *testing.T) tls.Certificate {
+	t.Helper()
+	certificate, err := tls.LoadX509KeyPair(top.adapt("/tls/worker/cert.pem"), top.adapt("/tls/worker/key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certificate
 }
 
 // askService asks for what a service tells everybody who may connect.

@@ -65,6 +65,7 @@ func newTopology(t *testing.T) *topology {
 		"0.0.0.0:8081", "127.0.0.1:"+top.ports["GUARD_PORT"],
 		"127.0.0.1:8233", "127.0.0.1:"+top.ports["GUARD_PORT"],
 		"0.0.0.0:8235", "127.0.0.1:"+top.ports["CODEC_PORT"],
+		"127.0.0.1:8235", "127.0.0.1:"+top.ports["CODEC_PORT"],
 	)
 	top.words = map[string]string{
 		"postgres": "127.0.0.1", "0.0.0.0": "127.0.0.1", "5432": top.ports["PGPORT"],
@@ -286,6 +287,7 @@ func TestTopology_ARotationSurvivesThatEachPartIsKilled(t *testing.T) {
 	guard.args, guard.health = top.lookUp(guard.args), top.lookUp(guard.health)
 	guard.start(t, top.dir)
 	top.assertOnlyItsOwnGetIn(t)
+	top.assertUIAnswersItsOwnPagesAlone(t)
 	codec := top.process("codec")
 	codec.args, codec.health = top.lookUp(codec.args), top.lookUp(codec.health)
 	codec.start(t, top.dir)
@@ -295,7 +297,7 @@ func TestTopology_ARotationSurvivesThatEachPartIsKilled(t *testing.T) {
 	o := &operator{command: []string{top.programs.path("farmtrust")}, env: append(top.env("worker"), "USER=operator")}
 	digest := o.rotateUntilApproval(t)
 	backup := top.backUp(t, postgres)
-	rotateWhileKilling(t, o, digest, postgres, temporal, ui, guard, worker)
+	rotateWhileKilling(t, o, digest, postgres, temporal, ui, guard, codec, worker)
 	if page := top.get(t, "/api/v1/namespaces/default/workflows?query="+url.QueryEscape(`WorkflowId = "rotate/contoso"`)); !strings.Contains(page, "WORKFLOW_EXECUTION_STATUS_COMPLETED") {
 		t.Errorf("the UI does not show that the rotation has ended:\n%s", page)
 	}

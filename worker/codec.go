@@ -28,8 +28,8 @@ POST /decode answers with payloads in clear, to those who may read them. It need
 ring for payloads, and connects to nothing but the identity provider, if there is one.
 
 Who asks proves it with a bearer token: one of -tokens, or one that the identity provider
-has issued, which the UI passes on (TEMPORAL_PASS_ACCESS_TOKEN). A person without either
-opens the address of this server, and signs in with a token; the UI then needs "Include
+has issued, which the UI passes on (TEMPORAL_CODEC_PASS_ACCESS_TOKEN). A person without
+either opens the address of this server, and signs in with a token; the UI then needs "Include
 cross-origin credentials", and the same site as this server. docs/encryption.md shows all.
 
 Examples:
