@@ -42,7 +42,7 @@ function Get-ScriptHash {
 
     $text = [System.IO.File]::ReadAllText($Path).Replace("`r`n", "`n").TrimEnd()
     $signature = '\n# SIG # Begin signature block\n(?:# [A-Za-z0-9+/]+={0,2}\n)+# SIG # End signature block\z'
-    $text = [regex]::Replace($text, $signature, '')
+    $text = $text -creplace $signature, ''
     $bytes = [System.Text.Encoding]::UTF8.GetBytes($text.TrimEnd())
     # Not SHA256.Create(), which .NET Framework rejects under the FIPS policy.
     $hash = (New-Object System.Security.Cryptography.SHA256CryptoServiceProvider).ComputeHash($bytes)
