@@ -65,6 +65,11 @@ func (a *Activities) CheckDecision(ctx context.Context, in CheckDecisionInput) (
 	if err != nil {
 		return farm.Authorization{}, err
 	}
+	if in.Request != nil && len(in.Request.Except) > 0 {
+		if _, err := a.loadWithout(ctx, in.Farm, in.Request.Except); err != nil {
+			return farm.Authorization{}, err
+		}
+	}
 	given := farm.Authorization{Statement: statement}
 	if a.Authority != nil {
 		if in.Decision != nil {
@@ -95,6 +100,9 @@ func (in CheckDecisionInput) describe(given farm.Authorization) audit.Record {
 		r.Action, r.By, r.Reason, r.Digest, r.Server = string(in.Decision.Choice), in.Decision.By, in.Decision.Reason, in.Decision.Digest, in.Decision.Server
 	case in.Request != nil:
 		r.Action, r.By, r.Reason = string(in.Request.Kind), in.Request.By, in.Request.Reason
+		if len(in.Request.Except) > 0 {
+			r.Detail = "leaves out " + strings.Join(in.Request.Except, ", ")
+		}
 	}
 	if given.How != "" {
 		r.By, r.Verified = given.By, given.How
