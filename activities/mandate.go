@@ -155,7 +155,7 @@ type mandated interface {
 
 func (in ServerInput) server() string { return in.Host }
 
-func (in OldCertificateInput) server() string { return "" }
+func (in OldCertificateInput) server() string { return in.Host }
 
 func (in ServerInput) mandate() (string, farm.Certificate, Mandate) {
 	return in.Farm, in.Target, in.Mandate

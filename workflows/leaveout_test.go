@@ -8,6 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+
+	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
@@ -162,4 +166,59 @@ func TestManageFarm_Except(t *testing.T) {
 	requireRun(t, state, run{Outcome: farm.Partial, Suspended: true, HasSnapshot: true, NeedsOperator: true})
 	assertMentions(t, state.Suspended, office3+" left out by op (incident 12)")
 	f.assertOnServers(t, state.Retention.Snapshot.Target.Thumbprint, 2)
+}
+
+// A person signs what is left out, and a worker goes by that.
+func TestManageFarm_ExceptByAPerson(t *testing.T) {
+	for name, c := range map[string]struct {
+		// forge has the run leave out nothing.
+		forge bool
+		want  farm.Outcome
+		says  string
+	}{
+		"as signed":      {false, farm.Partial, office3 + " left out by Ada (incident 12)"},
+		"another server": {true, farm.Refused, "Ada asked to leave out"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, _ := newTakenFarm(t)
+			mayNotSkip := []farm.Right{farm.RightOperate, farm.RightCompromised}
+			keys := f.letDecide(t, config.Person{Name: "Ada", May: farm.Rights()}, config.Person{Name: "Brun", May: mayNotSkip})
+			tc := f.newController(t)
+			if c.forge {
+				tc.onKeepSnapshot(func(in *activities.KeepSnapshotInput) { in.Except = nil })
+			}
+			asked := func(name string) controller.Request {
+				r := controller.Request{Kind: controller.RequestRotate, Compromised: true, Except: []string{office3}, Reason: "incident 12"}
+				r.Proof, r.By = keys.sign(t, name, r.State(farmsim.FarmName, workflows.ControllerID(farmsim.FarmName)), time.Now()), name
+				return r
+			}
+			tc.after(time.Hour, func() {
+				tc.assertRequestRefused(asked("Brun"), "Brun may not")
+				other := asked("Ada")
+				other.Except = []string{office2}
+				tc.assertRequestRefused(other, "not of this text")
+			})
+			tc.after(2*time.Hour, func() {
+				tc.sendUpdate(workflows.RequestUpdate, asked("Ada"), func(_ any, err error) {
+					if err != nil {
+						t.Error(err)
+					}
+				})
+			})
+			state := tc.runUntil(3 * time.Hour)
+			if state.Last.Outcome != c.want {
+				t.Errorf("it ended %s", state.Last.Outcome)
+			}
+			assertMentions(t, state.Last.Statement, c.says)
+		})
+	}
+}
+
+// onKeepSnapshot alters what a run hands over.
+func (r *testRun) onKeepSnapshot(alter func(*activities.KeepSnapshotInput)) {
+	r.env.RegisterActivityWithOptions(func(ctx context.Context, in activities.KeepSnapshotInput) (activities.Kept, error) {
+		alter(&in)
+		return r.activities.KeepSnapshot(ctx, in)
+	}, activity.RegisterOptions{Name: "KeepSnapshot", DisableAlreadyRegisteredCheck: true})
 }
