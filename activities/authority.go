@@ -54,8 +54,9 @@ func (in CheckDecisionInput) state(info activity.Info) (farm.Statement, *farm.Pr
 }
 
 // CheckDecision finds out who has made a decision or a request, and whether the person
-// may. It fails with [NotAuthorized]. Where the configuration has no approvers, it finds
-// nobody, and lets it pass.
+// may. It fails with [NotAuthorized], and with [NotPlanned] where a request leaves out what
+// cannot be left out. Where the configuration has no approvers, it finds nobody, and lets
+// it pass.
 //
 // It is asked before a workflow takes what was decided. What changes servers because of it
 // confirms it once more: whoever answers the tasks of a workflow could leave this out.
@@ -64,11 +65,6 @@ func (a *Activities) CheckDecision(ctx context.Context, in CheckDecisionInput) (
 	statement, proof, err := in.state(info)
 	if err != nil {
 		return farm.Authorization{}, err
-	}
-	if in.Request != nil && len(in.Request.Except) > 0 {
-		if _, err := a.loadWithout(ctx, in.Farm, in.Request.Except); err != nil {
-			return farm.Authorization{}, err
-		}
 	}
 	given := farm.Authorization{Statement: statement}
 	if a.Authority != nil {
@@ -84,6 +80,11 @@ func (a *Activities) CheckDecision(ctx context.Context, in CheckDecisionInput) (
 		return farm.Authorization{}, terminalError(NotAuthorized, "%s", strings.TrimPrefix(err.Error(), farm.ErrNotAuthorized.Error()+": "))
 	case err != nil:
 		return farm.Authorization{}, fmt.Errorf("%s: %w", statement.Action, err)
+	}
+	if in.Request != nil && len(in.Request.Except) > 0 {
+		if _, err := a.loadWithout(ctx, in.Farm, in.Request.Except); err != nil {
+			return farm.Authorization{}, err
+		}
 	}
 	if err := a.record(ctx, in.describe(given)); err != nil {
 		return farm.Authorization{}, err
