@@ -104,6 +104,9 @@ func TestRotate_Except(t *testing.T) {
 		if len(ended.Differences) == 0 || slices.ContainsFunc(ended.Differences, func(d farm.Difference) bool { return d.Server == office3 }) {
 			t.Errorf("left are %+v, want what is left on the others", ended.Differences)
 		}
+		if stops := farm.Stops(ended.Findings); len(stops) > 0 {
+			t.Errorf("of a server that is left out it finds %+v", stops)
+		}
 		ended.assertStatement(office3+" left out by op (incident 12)", "aborted by op")
 	})
 	t.Run("nor when there is nothing left to do", func(t *testing.T) {
