@@ -144,6 +144,20 @@ func reportUnchanged(format string, args ...any) StepResult {
 	return StepResult{Detail: fmt.Sprintf(format, args...)}
 }
 
+// loadWithout is [Activities.LoadFarm] without the office servers that a run leaves out. It
+// fails with [NotPlanned] where the worker's own configuration does not let them be left
+// out.
+func (a *Activities) loadWithout(ctx context.Context, name string, except []string) (farm.Farm, error) {
+	f, err := a.LoadFarm(ctx, name)
+	if err != nil {
+		return f, err
+	}
+	if f, err = f.LeaveOut(except); err != nil {
+		return f, terminalError(NotPlanned, "nothing was changed: %v", err)
+	}
+	return f, nil
+}
+
 // LoadFarm returns the configuration of a farm, without secrets. It fails with
 // [UnknownFarm].
 func (a *Activities) LoadFarm(_ context.Context, name string) (farm.Farm, error) {

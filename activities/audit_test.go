@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/farmtrust/farmtrust/activities"
 	"github.com/farmtrust/farmtrust/internal/audit"
+	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
@@ -175,4 +177,32 @@ func TestAudit_EachDecisionIsRecorded(t *testing.T) {
 		a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Audit: &testRecorder{fails: errors.New("no space left on device")}}
 		assertFails(t, a, a.CheckDecision, decision, failure{Type: activities.NotRecorded}, "no space left")
 	})
+}
+
+// twoServers is the farm with a second office server.
+type twoServers struct{ testFarm }
+
+// Farm implements activities.Farms.
+func (t twoServers) Farm(name string) (farm.Farm, bool) {
+	f, ok := t.testFarm.Farm(name)
+	f.Office.Servers = append(slices.Clone(f.Office.Servers), farm.Server{Host: "oos-02", Connection: "c"})
+	return f, ok
+}
+
+func TestAudit_SaysWhatARequestLeavesOut(t *testing.T) {
+	ask := func(except string) ([]audit.Record, error) {
+		recorder := &testRecorder{}
+		a := &activities.Activities{Farms: twoServers{}, Now: time.Now, Audit: recorder}
+		request := controller.Request{Kind: controller.RequestRotate, Compromised: true, Except: []string{except}, By: "ada", Reason: "why"}
+		err := execute(a, a.CheckDecision, activities.CheckDecisionInput{Farm: "contoso", Request: &request}, new(farm.Authorization))
+		return recorder.records, err
+	}
+	if got, err := ask("oos-02"); err != nil || len(got) != 1 || got[0].Event != audit.Decision || got[0].Detail != "leaves out oos-02" {
+		t.Errorf("recorded %+v (%v)", got, err)
+	}
+	got, err := ask("oos-03")
+	assertFailure(t, err, failure{Type: activities.NotPlanned, Final: true}, `"oos-03" is no office server of contoso: did you mean oos-01?`)
+	if len(got) > 0 {
+		t.Errorf("what is refused is recorded as %+v", got)
+	}
 }

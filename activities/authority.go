@@ -54,8 +54,9 @@ func (in CheckDecisionInput) state(info activity.Info) (farm.Statement, *farm.Pr
 }
 
 // CheckDecision finds out who has made a decision or a request, and whether the person
-// may. It fails with [NotAuthorized]. Where the configuration has no approvers, it finds
-// nobody, and lets it pass.
+// may. It fails with [NotAuthorized], and with [NotPlanned] where a request leaves out what
+// cannot be left out. Where the configuration has no approvers, it finds nobody, and lets
+// it pass.
 //
 // It is asked before a workflow takes what was decided. What changes servers because of it
 // confirms it once more: whoever answers the tasks of a workflow could leave this out.
@@ -80,6 +81,11 @@ func (a *Activities) CheckDecision(ctx context.Context, in CheckDecisionInput) (
 	case err != nil:
 		return farm.Authorization{}, fmt.Errorf("%s: %w", statement.Action, err)
 	}
+	if in.Request != nil && len(in.Request.Except) > 0 {
+		if _, err := a.loadWithout(ctx, in.Farm, in.Request.Except); err != nil {
+			return farm.Authorization{}, err
+		}
+	}
 	if err := a.record(ctx, in.describe(given)); err != nil {
 		return farm.Authorization{}, err
 	}
@@ -95,6 +101,9 @@ func (in CheckDecisionInput) describe(given farm.Authorization) audit.Record {
 		r.Action, r.By, r.Reason, r.Digest, r.Server = string(in.Decision.Choice), in.Decision.By, in.Decision.Reason, in.Decision.Digest, in.Decision.Server
 	case in.Request != nil:
 		r.Action, r.By, r.Reason = string(in.Request.Kind), in.Request.By, in.Request.Reason
+		if len(in.Request.Except) > 0 {
+			r.Detail = "leaves out " + strings.Join(in.Request.Except, ", ")
+		}
 	}
 	if given.How != "" {
 		r.By, r.Verified = given.By, given.How

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,6 +57,27 @@ func (a *Activities) confirmAsked(ctx context.Context, farmName string, asked *f
 	var request controller.Request
 	if asked != nil && json.Unmarshal([]byte(asked.Statement.Content), &request) != nil || now && asked != nil && asked.By != "" && !request.Now {
 		return terminalError(NotPermitted, "%s: nobody asked for it without waiting for the window", kind)
+	}
+	return nil
+}
+
+// confirmExcept returns an error of type [NotPermitted] unless a run leaves out from the
+// start what the person asked for that was found to have asked for it, and no more or less.
+func (a *Activities) confirmExcept(ctx context.Context, in KeepSnapshotInput) error {
+	asked := in.Gates.Asked
+	if a.Authority == nil || asked == nil || asked.By == "" {
+		return nil
+	}
+	var request controller.Request
+	if err := json.Unmarshal([]byte(asked.Statement.Content), &request); err != nil {
+		return terminalError(NotPermitted, "what %s asked for cannot be read: %v", asked.By, err)
+	}
+	wanted, err := a.loadWithout(ctx, in.Farm, request.Except)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(wanted.LeftOut, in.Except) {
+		return terminalError(NotPermitted, "%s asked to leave out %q, and this run leaves out %q: ask again", asked.By, wanted.LeftOut, in.Except)
 	}
 	return nil
 }

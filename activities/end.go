@@ -19,6 +19,8 @@ type EndInput struct {
 	// for those that were left out by decision.
 	Known   farm.Observed `json:"known"`
 	Skipped []string      `json:"skipped,omitempty"`
+	// Except are the office servers that the run has left out from the start.
+	Except []string `json:"except,omitempty"`
 }
 
 // EndResult is what a farm is like at the end of a run.
@@ -44,7 +46,7 @@ const endTimeout = 2 * time.Minute
 // nothing, and a server that does not answer does not make it fail.
 func (a *Activities) ObserveEnd(ctx context.Context, in EndInput) (EndResult, error) {
 	defer startHeartbeat(ctx)()
-	f, err := a.LoadFarm(ctx, in.Farm)
+	f, err := a.loadWithout(ctx, in.Farm, in.Except)
 	if err != nil {
 		return EndResult{}, retrySoon(err)
 	}

@@ -62,6 +62,9 @@ type Mandate struct {
 	May      []Stage     `json:"may"`
 	// Snapshot is the ID of what it may restore; empty for none.
 	Snapshot string `json:"snapshot,omitempty"`
+	// Except are the office servers that the run leaves out from the start: no step of it
+	// is done there.
+	Except []string `json:"except,omitempty"`
 	// At is when it was given, on the worker's clock.
 	At time.Time `json:"at"`
 	// Seal covers all of this, the farm and the certificate.
@@ -118,6 +121,8 @@ func (a *Activities) checkMandate(ctx context.Context, in mandated, stages ...St
 		return terminalError(NotMandated, "nothing is changed: the mandate of this step is not for farm %s and certificate %s: %v: abort the run, and find out who made this", farmName, target.Thumbprint.Short(), err)
 	case !slices.ContainsFunc(stages, m.Allows):
 		return terminalError(NotMandated, "nothing is changed: the run is not permitted to do this now: its mandate is to %s", joinStages(m.May))
+	case slices.Contains(m.Except, in.server()):
+		return terminalError(NotMandated, "nothing is changed: the run leaves out %s", in.server())
 	}
 	run := activity.GetInfo(ctx).WorkflowExecution
 	if m.Workflow == run.ID && m.Run == run.RunID {
@@ -144,7 +149,13 @@ func joinStages(stages []Stage) string {
 // mandated is the input of a step.
 type mandated interface {
 	mandate() (farmName string, target farm.Certificate, m Mandate)
+	// server is where it is done; empty where that is the worker alone.
+	server() string
 }
+
+func (in ServerInput) server() string { return in.Host }
+
+func (in OldCertificateInput) server() string { return in.Host }
 
 func (in ServerInput) mandate() (string, farm.Certificate, Mandate) {
 	return in.Farm, in.Target, in.Mandate

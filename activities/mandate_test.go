@@ -223,3 +223,24 @@ func TestSeal_OfEarlierVersions(t *testing.T) {
 		t.Errorf("the part of oos-01 is not restored: %v", err)
 	}
 }
+
+// TestMandate_Except has every step on a server meet a mandate that leaves this server out.
+func TestMandate_Except(t *testing.T) {
+	met := 0
+	for method := range reflect.TypeFor[*activities.Activities]().Methods() {
+		if slices.Contains(readingActivities, method.Name) || !stepInput(method).FieldByName("Host").IsValid() {
+			continue
+		}
+		met++
+		t.Run(method.Name, func(t *testing.T) {
+			a := &activities.Activities{Farms: testFarm{}, Now: time.Now, Remote: testServer{}, Runs: &testRuns{}, Seals: seal.New(keyring.Generated())}
+			in := stepInput(method)
+			in.FieldByName("Host").SetString("oos-02")
+			leavesOut := changeMandate(a, in.Interface(), func(m *activities.Mandate) { m.Except = []string{"oos-02"} })
+			assertFailure(t, executeAs(a, method.Name, leavesOut), failure{Type: activities.NotMandated, Final: true}, "the run leaves out oos-02")
+		})
+	}
+	if met < 10 {
+		t.Errorf("only %d steps on servers were found", met)
+	}
+}

@@ -76,6 +76,8 @@ func (in PermitCutoverInput) mandate() (string, farm.Certificate, Mandate) {
 	return in.Farm, in.Target, in.Mandate
 }
 
+func (in PermitCutoverInput) server() string { return "" }
+
 // Permitted is what a run may do from its cutover on.
 type Permitted struct {
 	Mandate Mandate `json:"mandate"`

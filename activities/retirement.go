@@ -72,6 +72,8 @@ func (in PermitDeletionInput) mandate() (string, farm.Certificate, Mandate) {
 	return in.Farm, in.Old, in.Mandate
 }
 
+func (in PermitDeletionInput) server() string { return "" }
+
 // PermitDeletion gives a run that has archived a certificate the mandate to delete it: an
 // operator has approved that, and the servers, read once more, name it nowhere. It changes
 // nothing.

@@ -22,6 +22,8 @@ type TakeSnapshotInput struct {
 	Target farm.Thumbprint `json:"target"`
 	// Accepted is what operators accepted for this rotation.
 	Accepted []farm.Acceptance `json:"accepted,omitempty"`
+	// Except are the office servers that the rotation leaves out from the start.
+	Except []string `json:"except,omitempty"`
 }
 
 // TakeSnapshot reads every server of a farm, and seals what it finds for the run that
@@ -31,7 +33,7 @@ type TakeSnapshotInput struct {
 // nothing.
 func (a *Activities) TakeSnapshot(ctx context.Context, in TakeSnapshotInput) (farm.Snapshot, error) {
 	defer startHeartbeat(ctx)()
-	f, target, err := a.chooseAgain(ctx, in.Farm, in.Target)
+	f, target, err := a.chooseAgain(ctx, in.Farm, in.Except, in.Target)
 	if err != nil {
 		return farm.Snapshot{}, err
 	}
@@ -62,10 +64,10 @@ func (a *Activities) TakeSnapshot(ctx context.Context, in TakeSnapshotInput) (fa
 	return s, a.sealSnapshot(&s)
 }
 
-// chooseAgain returns a farm and the certificate that it should have now, which must be
+// chooseAgain returns a farm, without servers that are left out, and the certificate that it should have now, which must be
 // the one that a run works towards.
-func (a *Activities) chooseAgain(ctx context.Context, farmName string, planned farm.Thumbprint) (farm.Farm, farm.Certificate, error) {
-	f, err := a.LoadFarm(ctx, farmName)
+func (a *Activities) chooseAgain(ctx context.Context, farmName string, except []string, planned farm.Thumbprint) (farm.Farm, farm.Certificate, error) {
+	f, err := a.loadWithout(ctx, farmName, except)
 	if err != nil {
 		return f, farm.Certificate{}, err
 	}
@@ -179,6 +181,8 @@ type KeepSnapshotInput struct {
 	Intent farm.Intent     `json:"intent,omitempty"`
 	// Snapshot is the one that the run has taken, or was given.
 	Snapshot *farm.Snapshot `json:"snapshot,omitempty"`
+	// Except are the office servers that the run leaves out from the start.
+	Except []string `json:"except,omitempty"`
 	// Gates are what an undo has waited for.
 	Gates Gates `json:"gates,omitzero"`
 }
@@ -219,7 +223,7 @@ func (a *Activities) KeepSnapshot(ctx context.Context, in KeepSnapshotInput) (Ke
 	if err != nil {
 		return Kept{}, err
 	}
-	mandate, err := a.giveMandate(ctx, in.Farm, s.Target, Mandate{Intent: in.Intent, May: may, Snapshot: s.ID})
+	mandate, err := a.giveMandate(ctx, in.Farm, s.Target, Mandate{Intent: in.Intent, May: may, Snapshot: s.ID, Except: in.Except})
 	return Kept{Snapshot: s, Mandate: mandate}, err
 }
 
@@ -229,11 +233,14 @@ func (a *Activities) judgeIntent(ctx context.Context, in KeepSnapshotInput, s *f
 	if in.Intent.GoesBack() {
 		return a.judgeWayBack(ctx, in, s)
 	}
-	if _, _, err := a.chooseAgain(ctx, in.Farm, s.Target.Thumbprint); err != nil {
+	if _, _, err := a.chooseAgain(ctx, in.Farm, in.Except, s.Target.Thumbprint); err != nil {
 		return nil, err
 	}
 	if in.Intent == farm.ReplaceCompromised {
 		if err := a.confirmAsked(ctx, in.Farm, in.Gates.Asked, controller.RequestRotate, farm.RightCompromised, askedLife, false); err != nil {
+			return nil, err
+		}
+		if err := a.confirmExcept(ctx, in); err != nil {
 			return nil, err
 		}
 	}

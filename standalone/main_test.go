@@ -258,7 +258,7 @@ func TestRun_ConfiguredFarmWaitsForApproval(t *testing.T) {
 		assertRefused(t, err, waiting.ID())
 	})
 	t.Run("a compromised certificate is refused while a rotation runs", func(t *testing.T) {
-		_, err := f.ReplaceCompromised(t.Context(), client.Author{By: "ada", Reason: "no"})
+		_, err := f.ReplaceCompromised(t.Context(), client.Author{By: "ada", Reason: "no"}, nil)
 		assertRefused(t, err, waiting.ID())
 	})
 	t.Run("a second rotation is attached to the first", func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +18,7 @@ import (
 
 func (a *app) rotateCommand() *cobra.Command {
 	var by client.Author
-	var accept []string
+	var accept, except []string
 	var compromised, detach bool
 	var expires time.Duration
 	c := &cobra.Command{
@@ -42,6 +43,11 @@ rotation to another one then waits neither for approval nor for the window, and 
 never be rolled back. The old certificate is retired at once; only its deletion waits
 for approval.
 
+--except leaves out an office server that is not yours any more, and may be repeated: the
+rotation reads nothing there, changes nothing, and brings no new key. It ends as
+"partial". The master cannot be left out: make another server the master first. It goes
+with --compromised only; what blocks any other rotation is left out by "farmtrust skip".
+
 --accept names a finding that would stop the rotation, as CODE or CODE@SERVER, and may
 be repeated; "farmtrust plan" shows what can be accepted. The report shows it with your
 name and reason. With it the request is refused while a rotation is running; what blocks
@@ -50,11 +56,15 @@ that one is accepted by "farmtrust retry --accept".`,
   farmtrust rotate contoso --reason "change 4711"
   farmtrust rotate contoso --accept pending-reboot@oos-02.contoso.com --reason "patched today"
   farmtrust rotate contoso --compromised --reason "key was copied, incident 12"
+  farmtrust rotate contoso --compromised --except oos-03.contoso.com --reason "incident 12"
   farmtrust rotate contoso --detach -o json`,
 		Args:              oneFarm,
 		ValidArgsFunction: a.completeFarm,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkAccept(accept); err != nil {
+				return err
+			}
+			if err := checkExcept(except, compromised); err != nil {
 				return err
 			}
 			if compromised || len(accept) > 0 {
@@ -63,15 +73,27 @@ that one is accepted by "farmtrust retry --accept".`,
 				}
 			}
 			by.By = cmp.Or(by.By, currentUser())
-			return a.rotate(cmd.Context(), args[0], rotation{by, accept, compromised, detach, expires})
+			return a.rotate(cmd.Context(), args[0], rotation{by, accept, except, compromised, detach, expires})
 		},
 	}
 	addAuthorFlags(c, &by, "the `reason` that the report shows; required with --compromised and --accept")
 	addAcceptFlag(c, &accept)
 	c.Flags().BoolVar(&compromised, "compromised", false, "the certificate in use must not be trusted any longer")
+	c.Flags().StringArrayVar(&except, "except", nil, "an office `server` to leave out from the start; with --compromised only")
 	addDetachFlag(c, &detach)
 	addExpiresFlag(c, &expires)
 	return c
+}
+
+// checkExcept refuses to leave servers out from the start of an ordinary rotation.
+func checkExcept(except []string, compromised bool) error {
+	switch {
+	case len(except) > 0 && !compromised:
+		return usageErrorf("--except goes with --compromised; a server that blocks any other rotation is left out by \"farmtrust skip\"")
+	case slices.Contains(except, ""):
+		return usageErrorf("--except: name the host of an office server")
+	}
+	return nil
 }
 
 // addExpiresFlag adds --expires.
@@ -86,7 +108,7 @@ func addDetachFlag(c *cobra.Command, detach *bool) {
 // rotation is what is asked of a rotation.
 type rotation struct {
 	by                  client.Author
-	accept              []string
+	accept, except      []string
 	compromised, detach bool
 	expires             time.Duration
 }
@@ -101,11 +123,12 @@ func (a *app) rotate(ctx context.Context, farmName string, asked rotation) error
 		asked.by.Reason = defaultReason(ctx, f)
 	}
 	f = f.Expiring(asked.expires)
-	request := f.Rotate
+	var run *client.Run
 	if asked.compromised {
-		request = f.ReplaceCompromised
+		run, err = f.ReplaceCompromised(ctx, asked.by, asked.except, asked.accept...)
+	} else {
+		run, err = f.Rotate(ctx, asked.by, asked.accept...)
 	}
-	run, err := request(ctx, asked.by, asked.accept...)
 	if err != nil {
 		return a.explainRequest(ctx, farmName, err)
 	}

@@ -101,6 +101,15 @@ func TestRotate_Compromised(t *testing.T) {
 		runProgram(t, "rotate", "contoso", "--compromised", "--reason", "incident 12", "--by", "ada").assertExit(t, exitOK)
 		assertEqual(t, f.requests, []string{`contoso {"kind":"rotate","compromised":true,"by":"ada","reason":"incident 12"}`})
 	})
+	t.Run("without servers", func(t *testing.T) {
+		f.requests = nil
+		args := []string{"rotate", "contoso", "--except", "oos-03", "--except", "oos-04", "--reason", "incident 12", "--by", "ada"}
+		runProgram(t, args...).assertExit(t, exitUsage, `--except goes with --compromised; a server that blocks any other rotation is left out by "farmtrust skip"`)
+		runProgram(t, "rotate", "contoso", "--compromised", "--except", "", "--reason", "incident 12").assertExit(t, exitUsage, "--except: name the host of an office server")
+		assertEqual(t, f.requests, nil)
+		runProgram(t, append(args, "--compromised")...).assertExit(t, exitOK)
+		assertEqual(t, f.requests, []string{`contoso {"kind":"rotate","compromised":true,"except":["oos-03","oos-04"],"by":"ada","reason":"incident 12"}`})
+	})
 	t.Run("never attaches to a running rotation", func(t *testing.T) {
 		f.addRotation("contoso")
 		f.editController("contoso", func(s *controller.State) { s.Active = &controller.ActiveRun{WorkflowID: "rotate/contoso"} })

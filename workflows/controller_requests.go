@@ -123,7 +123,7 @@ func (c *farmController) startRequested(ctx workflow.Context) error {
 	case request.Kind == controller.RequestUndo:
 		in.Intent, in.Now = farm.Undo, request.Now
 	case request.Compromised:
-		in.Intent = farm.ReplaceCompromised
+		in.Intent, in.LeftOut = farm.ReplaceCompromised, request.LeftOut()
 	}
 	err := c.startRotation(ctx, in)
 	if run := c.Active; run != nil {

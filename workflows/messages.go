@@ -16,6 +16,9 @@ type RotateInput struct {
 	Intent farm.Intent `json:"intent,omitempty"`
 	// Accepted is what operators accepted of what would stop the rotation.
 	Accepted []farm.Acceptance `json:"accepted,omitempty"`
+	// LeftOut are the decisions to leave office servers out from the start: nothing is read
+	// there and nothing is changed.
+	LeftOut []farm.Decision `json:"leftOut,omitempty"`
 	// Snapshot is that of an earlier rotation that was not finished: a rotation towards
 	// the same target carries it on, a rollback restores it. An undo restores that of a
 	// renewal that was verified.

@@ -11,7 +11,7 @@ func (r *rotation) changesWhatUsersNotice() bool { return r.hasCutOver() }
 
 // lookAtRefresh returns in words how data refreshes do now, for those who decide.
 func (r *rotation) lookAtRefresh(ctx workflow.Context) string {
-	in := activities.LookAtRefreshInput{Farm: r.farm.Name, Target: r.target}
+	in := activities.LookAtRefreshInput{Farm: r.farm.Name, Target: r.target, Except: r.farm.LeftOut}
 	if r.snapshot != nil {
 		in.Previous = r.snapshot.Previous.Thumbprint
 	}

@@ -130,11 +130,14 @@ func newRotation(ctx workflow.Context, in RotateInput) (*rotation, error) {
 
 // goForward is the runbook.
 func (r *rotation) goForward(ctx workflow.Context) ending {
+	if err := r.leaveOut(ctx); err != nil {
+		return ending{farm.Refused, err}
+	}
 	if err := r.prepare(ctx); err != nil {
 		return ending{farm.Refused, err}
 	}
 	if len(r.planned) == 0 {
-		return ending{outcome: farm.NoChange}
+		return r.endUnchanged()
 	}
 	r.progress.Report.Proofs = nil
 	if err := r.handOver(ctx); err != nil {
@@ -252,7 +255,7 @@ const maxInspectionAge = 10 * time.Minute
 // same farm and certificate.
 func (r *rotation) observeFirst(ctx workflow.Context) error {
 	n := r.input.Inspection
-	if n == nil || n.Farm != r.farm.Name || n.Target.Thumbprint != r.target.Thumbprint ||
+	if n == nil || len(r.farm.LeftOut) > 0 || n.Farm != r.farm.Name || n.Target.Thumbprint != r.target.Thumbprint ||
 		!n.Observed.Covers(r.farm) || workflow.Now(ctx).Sub(n.At) > maxInspectionAge {
 		return r.observe(ctx, farm.StepObserve)
 	}

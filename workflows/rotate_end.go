@@ -87,7 +87,7 @@ func (r *rotation) lookAtEnd(ctx workflow.Context, end ending) {
 	// It goes on although the run was cancelled.
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	in := activities.EndInput{Farm: r.farm.Name, Target: r.target, Known: r.observed, Skipped: r.decisions.skipped}
+	in := activities.EndInput{Farm: r.farm.Name, Target: r.target, Known: r.observed, Skipped: r.decisions.skipped, Except: r.farm.LeftOut}
 	if r.progress.Phase == farm.PhaseRollingBack {
 		restored := r.restored(ctx)
 		in.Snapshot = &restored

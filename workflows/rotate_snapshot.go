@@ -129,7 +129,7 @@ func (r *rotation) recordSnapshot(ctx workflow.Context) error {
 		return nil
 	}
 	var taken farm.Snapshot
-	in := activities.TakeSnapshotInput{Farm: r.farm.Name, Intent: r.input.Intent, Target: r.target.Thumbprint, Accepted: r.decisions.accepted}
+	in := activities.TakeSnapshotInput{Farm: r.farm.Name, Intent: r.input.Intent, Target: r.target.Thumbprint, Accepted: r.decisions.accepted, Except: r.farm.LeftOut}
 	if err := workflow.ExecuteActivity(inspectOptions(ctx, "record what is there before the first change"), a.TakeSnapshot, in).Get(ctx, &taken); err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (r *rotation) recordSnapshot(ctx workflow.Context) error {
 func (r *rotation) keepSnapshot(ctx workflow.Context) error {
 	kept, err := r.requestAdmission(ctx, activities.KeepSnapshotInput{
 		Farm: r.farm.Name, Target: r.target.Thumbprint, Intent: r.input.Intent, Snapshot: r.snapshot,
-		Gates: r.gates(),
+		Except: r.farm.LeftOut, Gates: r.gates(),
 	})
 	switch {
 	case err != nil:

@@ -192,7 +192,7 @@ func TestRequest_WhileContinuingAsNew(t *testing.T) {
 // its rotation has ended.
 func TestRequest_RefusedForWhatHasEnded(t *testing.T) {
 	ask := func(f *continuingFrontend) error {
-		_, err := f.dial(t).Farm("contoso").ReplaceCompromised(t.Context(), client.Author{By: "ada", Reason: "change 4711"})
+		_, err := f.dial(t).Farm("contoso").ReplaceCompromised(t.Context(), client.Author{By: "ada", Reason: "change 4711"}, nil)
 		return err
 	}
 	t.Run("it is asked again", func(t *testing.T) {

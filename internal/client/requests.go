@@ -42,9 +42,10 @@ func (f Farm) Rotate(ctx context.Context, by Author, accept ...string) (*Run, er
 
 // ReplaceCompromised is [Farm.Rotate] for a certificate that must not be trusted
 // any longer; see [farm.ReplaceCompromised]. It never attaches to a rotation
-// that runs already, but is refused.
-func (f Farm) ReplaceCompromised(ctx context.Context, by Author, accept ...string) (*Run, error) {
-	return f.startRun(ctx, by, controller.Request{Kind: controller.RequestRotate, Compromised: true, Accept: accept})
+// that runs already, but is refused. Except are office servers that are left out from the
+// start: nothing is read there and nothing is changed.
+func (f Farm) ReplaceCompromised(ctx context.Context, by Author, except []string, accept ...string) (*Run, error) {
+	return f.startRun(ctx, by, controller.Request{Kind: controller.RequestRotate, Compromised: true, Except: except, Accept: accept})
 }
 
 // Rollback asks the controller to roll back the last rotation, which must have

@@ -70,6 +70,9 @@ type Request struct {
 	// Compromised says that the certificate in use must not be trusted any
 	// longer: see [farm.ReplaceCompromised].
 	Compromised bool `json:"compromised,omitempty"`
+	// Except are the hosts of office servers that such a rotation leaves out from the
+	// start: it reads nothing there and changes nothing.
+	Except []string `json:"except,omitempty"`
 	// Accept names findings that must not stop the rotation, in the form of
 	// [farm.Finding.Ref].
 	Accept []string `json:"accept,omitempty"`
@@ -193,7 +196,19 @@ func (r Request) CheckComplete() error {
 	if r.Kind != RequestRotate && len(r.Accept) > 0 {
 		return fmt.Errorf("%s: only a rotation accepts findings", r.Kind)
 	}
+	if len(r.Except) > 0 && (r.Kind != RequestRotate || !r.Compromised) {
+		return fmt.Errorf("%s: only a rotation away from a compromised certificate leaves servers out from the start; any other one leaves out what blocks it, once it is skipped", r.Kind)
+	}
 	return farm.CheckAcceptances(r.Accept)
+}
+
+// LeftOut returns what a request leaves out from the start, as decisions about the run.
+func (r Request) LeftOut() []farm.Decision {
+	var all []farm.Decision
+	for _, host := range r.Except {
+		all = append(all, farm.Decision{Choice: farm.Skip, Server: host, By: r.By, Reason: r.Reason})
+	}
+	return all
 }
 
 // AcceptRequest makes a request pending that CheckRequest found nothing

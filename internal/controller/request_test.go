@@ -45,6 +45,9 @@ func TestCheckRequest(t *testing.T) {
 		{"rotate and accept what nobody can", idle(), accepting(rotate, "masters-differ"), "", "accept masters-differ: it can never be accepted"},
 		{"rotate and accept no finding", idle(), accepting(rotate, "nonsense"), "", "accept nonsense: no such finding stops a rotation"},
 		{"roll back and accept", idle(retaining), accepting(rollback, "pending-reboot"), "", "rollback: only a rotation accepts findings"},
+		{"rotate without a server", idle(), excepting(rotate), "", "rotate: only a rotation away from a compromised certificate leaves servers out"},
+		{"roll back without a server", idle(retaining), excepting(compromised(rollback)), "", "rollback: only a rotation away from a compromised certificate"},
+		{"replace what is compromised without a server", idle(), excepting(compromised(rotate)), "", ""},
 		{"an unknown request", idle(), request("repair"), "", `unknown request "repair"`},
 		{"nobody asks", idle(), controller.Request{Kind: controller.RequestRotate, Reason: "x"}, "", "say who asks, and why"},
 		{"for no reason", idle(), controller.Request{Kind: controller.RequestRotate, By: "op"}, "", "say who asks, and why"},
@@ -72,4 +75,14 @@ func TestCheckRequest(t *testing.T) {
 			}
 		})
 	}
+}
+
+func excepting(r controller.Request) controller.Request {
+	r.Except = []string{"oos-03"}
+	return r
+}
+
+func compromised(r controller.Request) controller.Request {
+	r.Compromised = true
+	return r
 }

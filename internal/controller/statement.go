@@ -23,6 +23,9 @@ func (r Request) Needs() []farm.Right {
 	if r.Compromised {
 		needs = append(needs, farm.RightCompromised)
 	}
+	if len(r.Except) > 0 {
+		needs = append(needs, farm.RightSkip)
+	}
 	if len(r.Accept) > 0 {
 		needs = append(needs, farm.RightAccept)
 	}

@@ -50,6 +50,7 @@ var neverAccepted = []CodeReason{
 	{"still-used", "what uses the certificate fails once it is deleted"},
 	{"masters-differ", "the servers belong to different farms; setting one would break the other"},
 	{"master-not-configured", "only the master can set the certificate"},
+	{"master-left-out", "only the master can set the certificate"},
 	{"machine-not-in-farm", "it no longer follows the master's settings, so the cutover would wait for it in vain; take it out of office.servers"},
 	{"office-server-unreachable", "nothing would show whether the server works after its restart"},
 	{"sharepoint-service-stopped", "after its restart the server would be waited for in vain, with the farm cut over"},

@@ -88,15 +88,15 @@ func SettingsFileRemedy(name string) string {
 
 // checkMasters checks that the servers listed as one office farm are one, and its
 // master among them.
-func checkMasters(_ Desired, o Observed) []Finding {
+func checkMasters(d Desired, o Observed) []Finding {
 	var out []Finding
 	for _, name := range o.OfficeFarms() {
-		out = append(out, checkOneMaster(o, name)...)
+		out = append(out, checkOneMaster(d, o, name)...)
 	}
 	return out
 }
 
-func checkOneMaster(o Observed, officeFarm string) []Finding {
+func checkOneMaster(d Desired, o Observed, officeFarm string) []Finding {
 	var first OfficeServer
 	for _, s := range o.OfficeServers(officeFarm) {
 		switch {
@@ -109,27 +109,37 @@ func checkOneMaster(o Observed, officeFarm string) []Finding {
 		}
 	}
 	if _, ok := o.Master(officeFarm); !ok && first.Machine.Host != "" {
+		if d.isLeftOut(first.Settings.Master) {
+			return []Finding{stopFinding("master-left-out", first.Machine.Host, "make another office server the master, with Set-OfficeWebAppsMachine -Master there, then leave the old one out",
+				"its master %s is left out, and nothing can be set without the master", first.Settings.Master)}
+		}
 		return []Finding{stopFinding("master-not-configured", first.Machine.Host, "add the master to the servers of that office farm",
 			"its master %s is not configured in the same office farm", first.Settings.Master)}
 	}
 	return nil
 }
 
-func checkMachinesConfigured(_ Desired, o Observed) []Finding {
+func checkMachinesConfigured(d Desired, o Observed) []Finding {
 	var out []Finding
 	for _, master := range o.Masters() {
 		if !master.Joined {
 			continue // its list of machines cannot be read
 		}
-		out = append(out, checkMachinesOf(master, o.OfficeServers(master.OfficeFarm))...)
+		out = append(out, checkMachinesOf(d, master, o.OfficeServers(master.OfficeFarm))...)
 	}
 	return out
 }
 
-func checkMachinesOf(master OfficeServer, configured []OfficeServer) []Finding {
+// isLeftOut reports whether a machine is one that the run leaves out.
+func (d Desired) isLeftOut(machine string) bool {
+	return slices.ContainsFunc(d.Farm.LeftOut, func(host string) bool { return SameMachine(host, machine) })
+}
+
+func checkMachinesOf(d Desired, master OfficeServer, configured []OfficeServer) []Finding {
 	var out []Finding
 	for _, name := range master.Settings.Machines {
-		if !slices.ContainsFunc(configured, func(s OfficeServer) bool { return SameMachine(s.Machine.Name, name) }) {
+		isConfigured := slices.ContainsFunc(configured, func(s OfficeServer) bool { return SameMachine(s.Machine.Name, name) })
+		if !isConfigured && !d.isLeftOut(name) {
 			out = append(out, stopFinding("machine-not-configured", name, "add it to office.servers, or to those of its office farm under office.others; otherwise it will not get the certificate",
 				"is a machine of the Office Online Server farm, but is not configured"))
 		}

@@ -95,6 +95,14 @@ func TestCheck(t *testing.T) {
 		{"machine not configured", func(_ *farm.Desired, o *farm.Observed) {
 			o.Office[0].Settings.Machines = append(o.Office[0].Settings.Machines, "OOS-09")
 		}, []finding{{farm.Stop, "machine-not-configured", "OOS-09"}}},
+		{"machine that is left out", func(d *farm.Desired, o *farm.Observed) {
+			o.Office[0].Settings.Machines = append(o.Office[0].Settings.Machines, "OOS-09")
+			d.Farm.LeftOut = []string{"oos-09.contoso.com"}
+		}, nil},
+		{"master that is left out", func(d *farm.Desired, o *farm.Observed) {
+			o.Office[0].Settings.Master, o.Office[1].Settings.Master = "OOS-09", "OOS-09"
+			d.Farm.LeftOut = []string{"oos-09.contoso.com"}
+		}, []finding{{farm.Stop, "master-left-out", "oos-01"}}},
 		{"configured server is not a machine of the farm", func(_ *farm.Desired, o *farm.Observed) {
 			o.Office[0].Settings.Machines = []string{"OOS-01"}
 		}, []finding{{farm.Stop, "machine-not-in-farm", "oos-02"}}},

@@ -21,6 +21,9 @@ type Farm struct {
 	SharePoint  []SharePoint      `json:"sharePoint"`
 	Certificate CertificatePolicy `json:"certificate"`
 	Rotation    RotationPolicy    `json:"rotation"`
+	// LeftOut are the hosts of office servers that a run leaves out from the start: see
+	// [Farm.LeaveOut]. Nobody configures them.
+	LeftOut []string `json:"leftOut,omitempty"`
 }
 
 // Server is a machine that scripts run on.
