@@ -226,7 +226,7 @@ func TestRun_HostileFarm(t *testing.T) {
 	var before, now runtime.MemStats
 	runtime.ReadMemStats(&before)
 	var calls sync.WaitGroup
-	for round := range 3 {
+	for range 3 {
 		for i := range servers {
 			calls.Go(func() {
 				if err := r.Run(t.Context(), farmOf[i], newCall(0), &echo{}); err == nil {
