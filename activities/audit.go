@@ -116,7 +116,7 @@ func (i *auditWriter) ExecuteActivity(ctx context.Context, in *interceptor.Execu
 // not, and of a decision that does not count.
 var refusals = []string{NotAdmitted, ObserveOnly, NotSealed, BadSeal, NotMandated, NotPermitted, NotAuthorized}
 
-// refusalInterceptor writes to the audit log which steps were refused. Whoever reaches
+// refusalInterceptor writes to the audit log which steps were refused. Who reaches
 // Temporal can have any number of them refused: the log is told of a few each hour, and
 // Temporal has all.
 type refusalInterceptor struct {

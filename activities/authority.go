@@ -59,7 +59,7 @@ func (in CheckDecisionInput) state(info activity.Info) (farm.Statement, *farm.Pr
 // it pass.
 //
 // It is asked before a workflow takes what was decided. What changes servers because of it
-// confirms it once more: whoever answers the tasks of a workflow could leave this out.
+// confirms it once more: anybody who answers the tasks of a workflow could leave this out.
 func (a *Activities) CheckDecision(ctx context.Context, in CheckDecisionInput) (farm.Authorization, error) {
 	info := activity.GetInfo(ctx)
 	statement, proof, err := in.state(info)

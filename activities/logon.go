@@ -11,7 +11,7 @@ import (
 // Logons keeps refused passwords from being sent again.
 type Logons interface {
 	// RetryLogon lets the passwords of connections be sent once more, and returns how many
-	// it lets. It lets none too often, whoever asks.
+	// it lets. It lets none too often, no matter who asks.
 	RetryLogon(connections ...string) (let int)
 }
 

@@ -111,7 +111,7 @@ func (top *topology) assertUIAnswersItsOwnPagesAlone(t *testing.T) {
 	}
 }
 
-// foreignTLS shows these certificates, and connects to whoever answers.
+// foreignTLS shows these certificates, and connects to anybody who answers.
 func foreignTLS(own ...tls.Certificate) credentials.TransportCredentials {
 	return credentials.NewTLS(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12, Certificates: own}) //nolint:gosec // as an attacker would
 }

@@ -197,7 +197,7 @@ func TestCompose_PublishesTheGuardAndTheCodecServerToThisMachineAlone(t *testing
 	}
 }
 
-// Whoever runs something of ours or of Temporal's has a limit of memory: a hostile
+// Who runs something of ours or of Temporal's has a limit of memory: a hostile
 // answer is not to take the machine.
 func TestCompose_WhatRunsHasLimits(t *testing.T) {
 	var file struct {

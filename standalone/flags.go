@@ -41,7 +41,7 @@ machine, not for production.
 With -config and with -server-only, other users of this machine are kept out: your
 own programs connect with the file that is named at the start
 (TEMPORAL_CONFIG_FILE), the UI answers only at the address that is shown, which is as
-secret as a password, and changes nothing. Whoever can read your files, such as an
+secret as a password, and changes nothing. Who can read your files, such as an
 administrator of this machine, can use both. A simulated farm is open to all.
 
 Relative paths start in the current directory; with go run -C DIR that is DIR.

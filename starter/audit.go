@@ -37,7 +37,7 @@ none is missing, put in or in another place. Give all files of the log: the one 
 written to, and those that were put aside when they were full.
 
 With --seal-keys, the key ring that the workers have, it also says whether workers wrote
-the lines. Without it, somebody who wrote all of them anew is not found.
+the lines. Without it, somebody who wrote all of them again is not found.
 
 Lines that were cut off the end are found by --mark: the name of a line that was there
 once, LOG:NUMBER:HASH. The worker's own log has such marks, syslog and the Windows event
@@ -120,7 +120,7 @@ func (a *app) writeVerified(w io.Writer, v verifiedAudit, withKeys bool) error {
 	case !v.Sound:
 		text += ": NOT as they were written"
 	case !withKeys:
-		text += ": none is missing or altered, unless somebody wrote all of them anew: give --seal-keys to find that too"
+		text += ": none is missing or altered, unless somebody wrote all of them again: give --seal-keys to find that too"
 	default:
 		text += ": as workers wrote them"
 	}

@@ -63,7 +63,7 @@ No command shows a key. Nothing here connects to Temporal.`,
 				return fmt.Sprintf("%s: added %s; once every place that uses the ring has this file: farmtrust keys use %s %s", path, id, path, id), err
 			}),
 		a.keyCommand("use FILE ID", "Use a key for what is new",
-			"Makes a key the first one. Whoever has a ring without this key cannot read what is\nwritten from now on: bring the file with the key everywhere before.",
+			"Makes a key the first one. Who has a ring without this key cannot read what is\nwritten from now on: bring the file with the key everywhere before.",
 			"farmtrust keys use payloads.keys 20261129-3fa291", func(path, id string) (string, error) {
 				return fmt.Sprintf("%s: %s is used for what is new", path, id), keyring.Use(path, id)
 			}),

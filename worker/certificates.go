@@ -32,7 +32,7 @@ Examples:
 Flags:
 `
 
-// renewBefore is how long before their end certificates are made anew.
+// renewBefore is how long before their end certificates are made again.
 const renewBefore = 30 * 24 * time.Hour
 
 // serverFolder is the folder of the server's certificate.

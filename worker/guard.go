@@ -24,7 +24,7 @@ what a page of the UI itself asks for under one of its own names, and nothing th
 another page can make a browser send, nor a name that was made to lead here. The UI
 must be reachable through the guard alone, so have it listen on 127.0.0.1.
 
-It knows no users: whoever reaches its port can use the UI. Publish it on 127.0.0.1,
+It knows no users: anybody who reaches its port can use the UI. Publish it on 127.0.0.1,
 or behind a proxy that authenticates.
 
 It ends if the UI has not answered for half a minute, to be started again.

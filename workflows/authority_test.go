@@ -109,7 +109,7 @@ func TestRotateTrust_ApprovedByAPerson(t *testing.T) {
 	}
 }
 
-// A run that is told, by whoever answers its tasks, that it was approved gets no mandate
+// A run that is told, by anybody who answers its tasks, that it was approved gets no mandate
 // to cut over: the worker confirms who has approved.
 func TestRotateTrust_ApprovalThatNobodyGave(t *testing.T) {
 	t.Parallel()

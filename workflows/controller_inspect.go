@@ -29,7 +29,7 @@ func (c *farmController) inspect(ctx workflow.Context) error {
 		return err
 	}
 	if next.Action == farm.ActionRotate && c.IsHeld(workflow.Now(ctx)) {
-		return nil // an operator has said so meanwhile: what is found next is decided anew
+		return nil // an operator has said so meanwhile: what is found next is decided again
 	}
 	c.ApplyInspection(now, found, unobserved, next)
 	switch {

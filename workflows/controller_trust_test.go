@@ -16,7 +16,7 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-// holdCertificate has both issuers of a farm hold a certificate, as whoever has taken over
+// holdCertificate has both issuers of a farm hold a certificate, as anybody who has taken over
 // its front end does, and returns the one that they held.
 func (f *testFarm) holdCertificate(t *testing.T, der []byte) (before []byte) {
 	t.Helper()

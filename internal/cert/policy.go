@@ -65,7 +65,7 @@ func unexpected(q question) *farm.Finding {
 	}
 }
 
-// otherUse: whoever gets the S2S key, which many services can read, gets those uses too.
+// otherUse: anybody who gets the S2S key, which many services can read, gets those uses too.
 func otherUse(q question) *farm.Finding {
 	pinned := namedUsages(q.policy.Expect.ExtendedKeyUsage)
 	var other []string
@@ -79,7 +79,7 @@ func otherUse(q question) *farm.Finding {
 	}
 	return &farm.Finding{
 		Code: CodeOtherUse, Severity: farm.Warn,
-		Text:   fmt.Sprintf("%s may be used for %s as well: whoever gets the S2S key, which every office server has, can do that too", q.bundle, strings.Join(other, " and ")),
+		Text:   fmt.Sprintf("%s may be used for %s as well: anybody who gets the S2S key, which every office server has, can do that too", q.bundle, strings.Join(other, " and ")),
 		Remedy: "have it issued for S2S alone; or name that use in certificate.expect.extendedKeyUsage",
 	}
 }

@@ -15,7 +15,7 @@ import (
 // oidScrypt derives keys from passwords too; RFC 7914, section 7.
 var oidScrypt = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11591, 4, 11}
 
-// The work that a PFX demands is done before its password is known to be right: whoever
+// The work that a PFX demands is done before its password is known to be right: anybody who
 // can put a file into a folder of certificates could keep a worker busy for ever.
 func TestLoad_BoundsWork(t *testing.T) {
 	const endless = 2_000_000_000

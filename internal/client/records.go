@@ -121,7 +121,7 @@ func (r Records) isByController(ctx context.Context, info *workflowpb.WorkflowEx
 }
 
 // isOfController reports whether a run is a rotation or a retirement, and the child of a
-// controller, both on the task queue of this site's workers: whoever starts a workflow can
+// controller, both on the task queue of this site's workers: anybody who starts a workflow can
 // give it the ID of one of farmtrust's.
 func (r Records) isOfController(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) (bool, error) {
 	_, farmName, _ := strings.Cut(info.Execution.WorkflowId, "/")

@@ -136,7 +136,7 @@ const refusalTimeout = time.Minute
 // asked for has started. A refusal that is outdated is not believed: the controller
 // learns a moment later than its operator that a rotation has ended.
 //
-// What proves who asks is good once, and is made anew for each time.
+// What proves who asks is good once, and is made again for each time.
 func (f Farm) sendRequest(ctx context.Context, by Author, r controller.Request) (started workflows.StartedRun, err error) {
 	r.By, r.Reason = by.By, by.Reason
 	if r.Expires.IsZero() {

@@ -134,7 +134,7 @@ func TestServer_TheSDKsClientOfCodecServersReadsPayloads(t *testing.T) {
 		t.Fatalf("%v, %v", decoded, err)
 	}
 	if _, err := remote.Encode(plain.Payloads); err == nil {
-		t.Error("it encrypts for whoever asks")
+		t.Error("it encrypts for anybody who asks")
 	}
 }
 

@@ -82,7 +82,7 @@ func writePage(w http.ResponseWriter, code int, text string) {
 	fmt.Fprintf(w, page, text)
 }
 
-// signIn begins a session for whoever has a token. The cookie goes with requests of pages
+// signIn begins a session for anybody who has a token. The cookie goes with requests of pages
 // of the same site alone, over TLS where that is used here, and no script can read it.
 func (s *server) signIn(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)

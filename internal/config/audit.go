@@ -31,7 +31,7 @@ func (r *reader) readSyslog(n node) string {
 		return ""
 	}
 	if u.Scheme == "udp" || u.Scheme == "tcp" {
-		r.addWarning(n, "use tls:// or a socket of this machine, from which an agent sends on", "whoever is on the network path can read and change what is sent to syslog; the file shows what was changed")
+		r.addWarning(n, "use tls:// or a socket of this machine, from which an agent sends on", "anybody who is on the network path can read and change what is sent to syslog; the file shows what was changed")
 	}
 	return text
 }

@@ -43,7 +43,7 @@ func (r *reader) readConnection(n node) (c Connection) {
 		r.addWarning(n, fmt.Sprintf(`write DOMAIN\%[1]s or %[1]s@domain, unless it is a local account of each server`, c.User), "the account %s has no domain", c.User)
 	}
 	if c.AllowUnverified && c.Auth == Basic {
-		r.addProblem(n, "name the CA under ca, or use auth: ntlm, which does not send the password", "has both auth: basic and allowUnverified: whoever answers would be sent the password")
+		r.addProblem(n, "name the CA under ca, or use auth: ntlm, which does not send the password", "has both auth: basic and allowUnverified: anybody who answers would be sent the password")
 	}
 	if c.AllowUnverified && c.CA != "" {
 		r.addProblem(n, "keep one of them", "has both ca and allowUnverified")

@@ -46,7 +46,7 @@ func TestLoad_ConnectionProblems(t *testing.T) {
 		"a password without verification": {
 			"auth: ntlm, user: svc@contoso.com", "auth: basic, user: svc, allowUnverified: true",
 			"5: farms[0].sharePoint[0].frontEnd: basic works for local accounts only, which cannot run SharePoint cmdlets against SQL Server: use a connection with auth: ntlm, or runAs: task\n" +
-				"9: connections.main: has both auth: basic and allowUnverified: whoever answers would be sent the password: name the CA under ca, or use auth: ntlm, which does not send the password",
+				"9: connections.main: has both auth: basic and allowUnverified: anybody who answers would be sent the password: name the CA under ca, or use auth: ntlm, which does not send the password",
 		},
 	})
 }

@@ -23,7 +23,7 @@ const dialTimeout = 10 * time.Second
 type Options struct {
 	// Log receives what the SDK logs.
 	Log *zap.Logger
-	// Plaintext permits a connection to another machine that whoever is in between
+	// Plaintext permits a connection to another machine that anybody who is in between
 	// could read and change.
 	Plaintext bool
 }

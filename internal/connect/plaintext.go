@@ -13,7 +13,7 @@ import (
 // [Options.Plaintext] does.
 const PlaintextVariable = "FARMTRUST_PLAINTEXT"
 
-// PlaintextError means that whoever is between this machine and Temporal could read and
+// PlaintextError means that anybody who is between this machine and Temporal could read and
 // change everything: the connection has no TLS, or does not verify who answers.
 type PlaintextError struct {
 	// Address is the server's host:port.
@@ -28,7 +28,7 @@ func (e *PlaintextError) Error() string {
 	if e.Unverified {
 		what, remedy = "without verifying its certificate", "unset TEMPORAL_TLS_DISABLE_HOST_VERIFICATION; TEMPORAL_TLS_SERVER_NAME and TEMPORAL_TLS_SERVER_CA_CERT_PATH say what to expect"
 	}
-	return fmt.Sprintf("connect to Temporal at %s %s: whoever is in between could read and change everything; %s; "+
+	return fmt.Sprintf("connect to Temporal at %s %s: anybody who is in between could read and change everything; %s; "+
 		"or accept that, for a network that nobody else reaches, with the flag plaintext or %s=true", e.Address, what, remedy, PlaintextVariable)
 }
 

@@ -36,7 +36,7 @@ func (s State) CheckSeal(runID string, by Sealer) error {
 }
 
 // sealedContent is what a seal covers: the state as it is once it was sent, which is the
-// same for whoever writes it and for whoever reads it. A later version that writes
+// same for anybody who writes it and for anybody who reads it. A later version that writes
 // states otherwise takes them for unsealed, and recalls.
 func (s State) sealedContent(runID string) []byte {
 	s.Seal = ""

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Statement is what somebody decides or asks for, and about what. Whoever proves to have
+// Statement is what somebody decides or asks for, and about what. Who proves to have
 // decided signs its [Statement.Text], so that the proof is good for this alone.
 type Statement struct {
 	Farm string `json:"farm"`

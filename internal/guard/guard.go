@@ -1,4 +1,4 @@
-// Package guard stands in front of a web UI that trusts whoever reaches it, such as
+// Package guard stands in front of a web UI that trusts anybody who reaches it, such as
 // Temporal's, and lets through only what a page of that UI asks for under a name of
 // its own.
 //

@@ -59,7 +59,7 @@ func Remove(path, id string) error {
 	})
 }
 
-// change replaces a file by what edit makes of it: whoever reads it sees the old or the
+// change replaces a file by what edit makes of it: anybody who reads it sees the old or the
 // new one whole. Two changes at a time are refused.
 func change(path string, edit func(*file) error) error {
 	next := path + ".new"

@@ -24,7 +24,7 @@ const newline = "\n"
 
 // head begins a file that farmtrust makes.
 const head = `# Keys of farmtrust, each "ID KEY". The first one is used for what is new, all of them
-# for what is old. Whoever can read this file can use them: guard it, and keep a copy.`
+# for what is old. Who can read this file can use them: guard it, and keep a copy.`
 
 // validID is what the ID of a key looks like: it stands in headers, logs and commands.
 var validID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)

@@ -20,7 +20,7 @@ import (
 )
 
 // Validity is how long the certificates count. It only has to outlast the server that
-// they were made for; what ends their use is that they are made anew.
+// they were made for; what ends their use is that they are made again.
 const Validity = 10 * 365 * 24 * time.Hour
 
 // backdate makes up for clocks that are slow.

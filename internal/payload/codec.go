@@ -2,7 +2,7 @@
 // queries, and the texts of failures.
 //
 // It does not hide what Temporal itself needs, such as workflow IDs, types and search
-// attributes, and it does not say that a payload stands where it was written: whoever can
+// attributes, and it does not say that a payload stands where it was written: anybody who can
 // write to Temporal can put an old payload in another place.
 package payload
 
@@ -58,7 +58,7 @@ type Options struct {
 // Errors that callers may test for.
 var (
 	// ErrClear means that a payload is not encrypted although it must be.
-	ErrClear = errors.New("the payload is not encrypted, and is refused: whoever reaches Temporal can write one. " +
+	ErrClear = errors.New("the payload is not encrypted, and is refused: anybody who reaches Temporal can write one. " +
 		"While workflows run that began without encryption, workers need -accept-clear-payloads")
 	// ErrNoKeys means that a payload is encrypted and no keys are configured.
 	ErrNoKeys = errors.New("no key ring for payloads is configured: name it with keys.payloads in a worker's configuration, elsewhere with FARMTRUST_PAYLOAD_KEYS=FILE")

@@ -96,7 +96,7 @@ func TestCodec_EveryKindOfPayloadComesBackAndShowsNothing(t *testing.T) {
 func TestCodec_EncryptsTheSamePayloadDifferentlyEachTime(t *testing.T) {
 	c, p := newCodec(keyring.Generated()), payloadOf(t, marker)
 	if bytes.Equal(encode(t, c, p).Data, encode(t, c, p).Data) {
-		t.Error("whoever reads them can tell that they are the same")
+		t.Error("anybody who reads them can tell that they are the same")
 	}
 }
 

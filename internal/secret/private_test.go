@@ -40,7 +40,7 @@ func TestCreate(t *testing.T) {
 			t.Errorf("a folder that is there: %v", err)
 		}
 		if err := secret.MakeFolder(path); err != nil {
-			t.Errorf("left to whoever uses it: %v", err)
+			t.Errorf("left to anybody who uses it: %v", err)
 		}
 		if err := secret.MakeFolder(filepath.Join(path, "below")); err == nil {
 			t.Error("made a folder below a file")

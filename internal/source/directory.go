@@ -62,7 +62,7 @@ func (d Directory) Replacement(ctx context.Context, compromised farm.Thumbprint)
 	return newest, err
 }
 
-// Forget implements [Source]: the files are of whoever put them there.
+// Forget implements [Source]: the files are of anybody who put them there.
 func (d Directory) Forget(context.Context, farm.Thumbprint) (bool, error) { return false, nil }
 
 // Find implements [Source]. A file that cannot be used is an error only if the

@@ -111,7 +111,7 @@ func (s SelfSigned) Forget(ctx context.Context, old farm.Thumbprint) (bool, erro
 	return false, nil
 }
 
-// replaceWeak writes the file of a certificate anew, as hard to guess as those that are
+// replaceWeak writes the file of a certificate again, as hard to guess as those that are
 // made now. Versions before 2026-11 wrote 3DES with a MAC of one iteration.
 func replaceWeak(path string, b *cert.Bundle, password secret.Value) error {
 	strong, err := b.EncodeAtRest(password.Bytes())
@@ -119,7 +119,7 @@ func replaceWeak(path string, b *cert.Bundle, password secret.Value) error {
 		err = secret.Replace(path, strong)
 	}
 	if err != nil {
-		return fmt.Errorf("encrypt %s anew: %w", path, err)
+		return fmt.Errorf("encrypt %s again: %w", path, err)
 	}
 	return nil
 }

@@ -302,7 +302,7 @@ func TestSelfSigned(t *testing.T) {
 		assertStrong(t, filepath.Join(s.Path, "first.pfx"))
 	})
 
-	t.Run("a weak file of an earlier version is encrypted anew when it is read", func(t *testing.T) {
+	t.Run("a weak file of an earlier version is encrypted again when it is read", func(t *testing.T) {
 		t.Parallel()
 		s := newSelfSigned(t)
 		s.Path = t.TempDir()

@@ -184,7 +184,7 @@ func TestRun_NTLM(t *testing.T) {
 
 	t.Run("a challenge that is malformed, or lacks what binds a proof, is garbled", func(t *testing.T) {
 		t.Parallel()
-		// Whoever relays a proof removes the timestamp.
+		// Who relays a proof removes the timestamp.
 		withoutTimestamp := append(bytes.Clone(testChallenge[:40]), "\x04\x00\x04\x00\x30\x00\x00\x00"+"\x00\x00\x00\x00"...)
 		for name, c := range map[string]string{
 			"not base64":   "!",

@@ -22,7 +22,7 @@ const (
 	// way: if the password was changed a moment ago, each of them is a wrong one. The
 	// security baselines of Microsoft lock accounts after ten.
 	logonsWhileFresh = 3
-	// retryPause is how often somebody may have a refused password tried once more. Whoever
+	// retryPause is how often somebody may have a refused password tried once more. Who
 	// reaches Temporal can ask for it, and two wrong logons an hour lock no account.
 	retryPause = 30 * time.Minute
 )
