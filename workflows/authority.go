@@ -22,8 +22,20 @@ func (o *operation) checkDecision(ctx workflow.Context, decision farm.Decision) 
 	if err != nil {
 		return nil, err
 	}
-	if err := o.validateDecision(ctx, decision); err != nil {
-		return nil, refuseRequest(err.Error())
+	// A run that Temporal makes of this one by a reset has another ID, and so another digest:
+	// what was taken is not judged again there, as an update is not validated again.
+	var refused string
+	judged := workflow.SideEffect(ctx, func(ctx workflow.Context) any {
+		if err := o.validateDecision(ctx, decision); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+	if err := judged.Get(&refused); err != nil {
+		return nil, err
+	}
+	if refused != "" {
+		return nil, refuseRequest(refused)
 	}
 	return given, nil
 }

@@ -20,7 +20,7 @@ const markInterval = time.Hour
 // openAudit opens the audit log of a configuration; nil where it has none.
 func openAudit(c *config.Config, self client.Worker, build string, keys *keyring.Ring, log *zap.Logger) (*audit.Log, error) {
 	if c.Audit == nil {
-		log.Warn("no audit log is configured: what is decided and changed is recorded by Temporal alone",
+		log.Info("no audit log is configured: what is decided and changed is recorded by Temporal alone",
 			zap.String("remedy", "name a file under audit in "+c.Path))
 		return nil, nil
 	}
