@@ -36,10 +36,14 @@ func collectFiles(t *testing.T, dir string, excluded ...string) []place {
 			return err
 		}
 		content, err := os.ReadFile(path)
-		if err == nil {
-			all = append(all, place{path, content})
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil // it was deleted between the listing and here
+		case err != nil:
+			return err
 		}
-		return err
+		all = append(all, place{path, content})
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -173,7 +173,8 @@ func startTemporal(t *testing.T, dir string) *program {
 func startWorker(t *testing.T, dir, config, address string) *program {
 	t.Helper()
 	p := &program{
-		path: workerPath, args: []string{"-config", config}, env: append(isolatedEnv(dir), "TEMPORAL_ADDRESS="+address),
+		// In clear, so that what a secret would leave in the database is found.
+		path: workerPath, args: []string{"-config", config, "-clear-payloads"}, env: append(isolatedEnv(dir), "TEMPORAL_ADDRESS="+address),
 		log: logFile(t, dir, "worker.log"),
 	}
 	p.start(t)

@@ -15,6 +15,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/farmsim/model"
+	"github.com/farmtrust/farmtrust/internal/keyring"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
@@ -87,6 +88,9 @@ func newTestFarm(t *testing.T) *testFarm {
 		t.Fatal(err)
 	}
 	s.connectRelays(t)
+	if err := keyring.Create(filepath.Join(s.dir, "seal.keys")); err != nil {
+		t.Fatal(err)
+	}
 	s.writeConfig(t)
 	s.temporal = startTemporal(t, s.dir)
 	s.client, err = client.Dial(client.Options{HostPort: s.temporal.address, Logger: quietLogger{}})
@@ -232,6 +236,7 @@ func (s *testFarm) writeConfig(t *testing.T) {
 	rotation := f["rotation"].(map[string]any)
 	rotation["onFailure"], rotation["healthyWithin"], rotation["healthyFor"] = string(s.policy), "5s", "100ms"
 	rotation["inspectionInterval"], rotation["keepOldFor"] = "7d", "0"
+	c["keys"] = map[string]any{"seal": "file:" + filepath.Join(s.dir, "seal.keys")}
 	content, err := yaml.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
