@@ -40,7 +40,7 @@ func isOpen(w farm.Window, now time.Time) bool {
 
 // checkGates returns an error of type [NotPermitted] unless the worker's own configuration
 // lets a run begin with what users notice: the window is open, and what an operator has
-// approved is about this certificate. Where nobody was asked, noticed says whether users
+// approved is about this certificate. Where nobody was asked, noticed tells if users
 // notice anything at all.
 func (a *Activities) checkGates(ctx context.Context, f farm.Farm, gates Gates, target farm.Thumbprint, noticed func(context.Context) (bool, error)) error {
 	if window := f.Rotation.Window; !gates.Now && !isOpen(window, a.Now()) {

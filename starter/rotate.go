@@ -16,15 +16,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/report"
 )
 
-func (a *app) rotateCommand() *cobra.Command {
-	var by client.Author
-	var accept, except []string
-	var compromised, detach bool
-	var expires time.Duration
-	c := &cobra.Command{
-		Use:   "rotate FARM",
-		Short: "Rotate a farm to its newest certificate, and watch",
-		Long: `Asks the controller of a farm to rotate to the newest certificate of its source. This
+const rotateHelp = `Asks the controller of a farm to rotate to the newest certificate of its source. This
 sets up the trust between the servers, renews it, or finishes what an earlier rotation
 left undone. If everything is as desired, nothing is changed.
 
@@ -51,7 +43,17 @@ with --compromised only; what blocks any other rotation is left out by "farmtrus
 --accept names a finding that would stop the rotation, as CODE or CODE@SERVER, and may
 be repeated; "farmtrust plan" shows what can be accepted. The report shows it with your
 name and reason. With it the request is refused while a rotation is running; what blocks
-that one is accepted by "farmtrust retry --accept".`,
+that one is accepted by "farmtrust retry --accept".`
+
+func (a *app) rotateCommand() *cobra.Command {
+	var by client.Author
+	var accept, except []string
+	var compromised, detach bool
+	var expires time.Duration
+	c := &cobra.Command{
+		Use:   "rotate FARM",
+		Short: "Rotate a farm to its newest certificate, and watch",
+		Long:  rotateHelp,
 		Example: `  farmtrust rotate contoso
   farmtrust rotate contoso --reason "change 4711"
   farmtrust rotate contoso --accept pending-reboot@oos-02.contoso.com --reason "patched today"
