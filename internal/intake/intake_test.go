@@ -194,7 +194,7 @@ func (d *door) try(c *http.Client, method, path string, body io.Reader, headers 
 
 // cloudEvent is an event about a certificate that expires.
 func cloudEvent(id string) string {
-	return fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"/contoso/pki","type":"com.contoso.certificate.near-expiry.v1","subject":"oos-s2s"}`, id)
+	return fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"/contoso/pki","type":"com.contoso.certificate.near-expiry.v1","data":{"thumbprint":"0123456789ABCDEF0123456789ABCDEF01234567"}}`, id)
 }
 
 func cloudEvents(ids ...string) string {
