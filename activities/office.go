@@ -54,7 +54,7 @@ func (a *Activities) ImportCertificate(ctx context.Context, in ImportInput) (Ste
 	}
 	done, err := runScript(ctx, a.Remote, t, params)
 	result, err := a.stepResult(err, done.Changed,
-		fmt.Sprintf("added to %s, provider %s", strings.Join(done.Added, ", "), done.Certificate.Provider),
+		fmt.Sprintf("added to %s, provider %s", strings.Join(done.Added, ", "), done.Certificate.Provider)+noteContainer(in.Target.Thumbprint, done.Container),
 		fmt.Sprintf("%q is in the Personal store", done.Certificate.FriendlyName))
 	for _, store := range done.Added {
 		result.addChange("certificate in store "+store, "absent", "present")
@@ -63,6 +63,16 @@ func (a *Activities) ImportCertificate(ctx context.Context, in ImportInput) (Ste
 		result.addChange("friendly name", "none", quoteName(done.Certificate.FriendlyName))
 	}
 	return result, err
+}
+
+// noteContainer tells where Windows gave the key's container a name of its own: what an
+// import that is cut off leaves there is not found again.
+func noteContainer(target farm.Thumbprint, container string) string {
+	wanted := farm.KeyContainer(target)
+	if container == "" || container == wanted {
+		return ""
+	}
+	return fmt.Sprintf("; Windows named the key's container %q instead of %q: the key of an import that is cut off would stay on this server", container, wanted)
 }
 
 // GrantKey grants NETWORK SERVICE read access to the key, and proves that the key

@@ -152,6 +152,9 @@ type ImportResult struct {
 	// Added names the stores that a certificate was added to: "My", "CA", "Root".
 	Added       []string    `json:"added"`
 	Certificate Certificate `json:"certificate"`
+	// Container is the name that Windows gave to the container of the key, and empty
+	// where the key was there already.
+	Container string `json:"container"`
 }
 
 // GrantS2SKey gives an account read access to the key file and proves that

@@ -129,23 +129,40 @@ function Find-KeyFile {
     return $file
 }
 
-# Reports whether another certificate has its key in the same file, as one that
+# Reports whether a certificate other than Except has its key in a file, as one that
 # was renewed with the same key has. A key that cannot be opened counts as
 # another key.
-function Test-SharedKeyFile {
+function Test-KeyFileInUse {
     [CmdletBinding()]
     param(
         [Parameter(Mandatory = $true)] [string] $File,
-        [Parameter(Mandatory = $true)] [string] $Thumbprint
+        [string] $Except = ''
     )
 
     foreach ($other in Get-PersonalCertificate) {
-        if ($other.Thumbprint -eq $Thumbprint -or -not $other.HasPrivateKey) { continue }
+        if ($other.Thumbprint -eq $Except -or -not $other.HasPrivateKey) { continue }
         try { $same = (Get-KeyLocation -Certificate $other).File -eq $File }
         catch { $same = $false }
         if ($same) { return $true }
     }
     return $false
+}
+
+# Deletes the key that an import has left which was cut off after Windows had written
+# the key, and reports whether there was one. It is found by the name that the PFX gives
+# its container; a key that a certificate has stays.
+function Remove-OrphanedKey {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [ValidatePattern('^[0-9A-F]{40}$')] [string] $Thumbprint)
+
+    $container = "farmtrust-$Thumbprint"
+    $file = Get-ContainerFile -Container $container
+    if ($file -eq '' -or (Test-KeyFileInUse -File $file)) { return $false }
+    Remove-KeyContainer -Container $container
+    if ((Get-ContainerFile -Container $container) -ne '') {
+        Stop-Script -Id 'SettingNotKept' -Message "key '$container', which no certificate has, is still there after it was deleted"
+    }
+    return $true
 }
 
 # Removes a certificate from Personal with its key. The key is removed first,
@@ -156,7 +173,7 @@ function Remove-PersonalCertificate {
 
     if ($Certificate.HasPrivateKey) {
         $file = Find-KeyFile -Certificate $Certificate
-        if ($null -ne $file -and -not (Test-SharedKeyFile -File $file -Thumbprint $Certificate.Thumbprint)) {
+        if ($null -ne $file -and -not (Test-KeyFileInUse -File $file -Except $Certificate.Thumbprint)) {
             Remove-Key -Certificate $Certificate
         }
     }
