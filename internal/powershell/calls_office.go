@@ -72,8 +72,10 @@ type OfficeServer struct {
 	Certificates  []Certificate `json:"certificates"`
 	Roots         []Certificate `json:"roots"`
 	Intermediates []string      `json:"intermediates"`
-	Joined        bool          `json:"joined"`
-	Master        string        `json:"master"`
+	// OrphanedKey reports whether an import of the target that was cut off left its key.
+	OrphanedKey bool   `json:"orphanedKey"`
+	Joined      bool   `json:"joined"`
+	Master      string `json:"master"`
 	// Machines are the farm's members; only the master reports them, since
 	// every member has the same list.
 	Machines                        []string  `json:"machines"`

@@ -66,11 +66,17 @@ func TestOrphanedKey(t *testing.T) {
 		s := newServerWithOrphan(t, s2s, newOfficeServer())
 		mustRun(t, s, powershell.RemoveS2SCertificate{Thumbprint: s2s.thumbprint, Root: true})
 		assertKeyFiles(t, s, 1) // Nobody asked for it.
+		if seen := mustRun(t, s, powershell.GetOfficeServer{Thumbprint: s2s.thumbprint}); !seen.OrphanedKey {
+			t.Errorf("nobody sees it: %+v", seen)
+		}
 		want := powershell.RemoveResult{Changed: true, Removed: []string{}, OrphanedKey: true}
 		if diff := cmp.Diff(want, mustRun(t, s, removal)); diff != "" {
 			t.Errorf("want -, got +:\n%s", diff)
 		}
 		assertKeyFiles(t, s, 0)
+		if seen := mustRun(t, s, powershell.GetOfficeServer{Thumbprint: s2s.thumbprint}); seen.OrphanedKey {
+			t.Errorf("it is seen after its removal: %+v", seen)
+		}
 		if again := mustRun(t, s, removal); again.Changed || again.OrphanedKey {
 			t.Errorf("again: %+v", again)
 		}

@@ -209,14 +209,23 @@ func removeS2SCertificate(s *model.Session, p powershell.RemoveS2SCertificate, _
 	return r, nil
 }
 
-// removeOrphanedKey is the prelude's Remove-OrphanedKey.
-func removeOrphanedKey(s *model.Session, thumbprint string) (removed bool, err error) {
-	file, err := s.ContainerFile(farm.KeyContainer(farm.Thumbprint(thumbprint)))
-	if err != nil || file == "" {
-		return false, err
+// findOrphanedKey is the prelude's Test-OrphanedKey: the file of the key, empty without
+// one.
+func findOrphanedKey(s *model.Session, thumbprint string) (file string, err error) {
+	if file, err = s.ContainerFile(farm.KeyContainer(farm.Thumbprint(thumbprint))); err != nil {
+		return "", err
 	}
 	all, err := s.AllCertificates(model.My)
 	if err != nil || isKeyFileInUse(all, file, "") {
+		return "", err
+	}
+	return file, nil
+}
+
+// removeOrphanedKey is the prelude's Remove-OrphanedKey.
+func removeOrphanedKey(s *model.Session, thumbprint string) (removed bool, err error) {
+	file, err := findOrphanedKey(s, thumbprint)
+	if err != nil || file == "" {
 		return false, err
 	}
 	return true, s.RemoveKey(file)

@@ -148,19 +148,26 @@ function Test-KeyFileInUse {
     return $false
 }
 
-# Deletes the key that an import has left which was cut off after Windows had written
-# the key, and reports whether there was one. It is found by the name that the PFX gives
-# its container; a key that a certificate has stays.
+# Reports whether there is a key that an import has left which was cut off after Windows
+# had written the key. It is found by the name that the PFX gives its container; a key
+# that a certificate has is none.
+function Test-OrphanedKey {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [ValidatePattern('^[0-9A-F]{40}$')] [string] $Thumbprint)
+
+    $file = Get-ContainerFile -Container "farmtrust-$Thumbprint"
+    return $file -ne '' -and -not (Test-KeyFileInUse -File $file)
+}
+
+# Deletes such a key, and reports whether there was one.
 function Remove-OrphanedKey {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [ValidatePattern('^[0-9A-F]{40}$')] [string] $Thumbprint)
 
-    $container = "farmtrust-$Thumbprint"
-    $file = Get-ContainerFile -Container $container
-    if ($file -eq '' -or (Test-KeyFileInUse -File $file)) { return $false }
-    Remove-KeyContainer -Container $container
-    if ((Get-ContainerFile -Container $container) -ne '') {
-        Stop-Script -Id 'SettingNotKept' -Message "key '$container', which no certificate has, is still there after it was deleted"
+    if (-not (Test-OrphanedKey -Thumbprint $Thumbprint)) { return $false }
+    Remove-KeyContainer -Container "farmtrust-$Thumbprint"
+    if (Test-OrphanedKey -Thumbprint $Thumbprint) {
+        Stop-Script -Id 'SettingNotKept' -Message "key 'farmtrust-$Thumbprint', which no certificate has, is still there after it was deleted"
     }
     return $true
 }
