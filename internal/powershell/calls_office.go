@@ -157,6 +157,9 @@ type ImportResult struct {
 	// Container is the name that Windows gave to the container of the key, and empty
 	// where the key was there already.
 	Container string `json:"container"`
+	// KeptKey says why the key of an earlier import that was cut off is still there,
+	// empty where there is none.
+	KeptKey string `json:"keptKey"`
 }
 
 // GrantS2SKey gives an account read access to the key file and proves that

@@ -2,6 +2,7 @@ package powershell_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -24,6 +25,13 @@ func cutOff(times int) pwsh.Override {
 			ID: "PipelineStopped", Message: "The pipeline has been stopped.", Category: "OperationStopped",
 			Exception: "System.Management.Automation.PipelineStoppedException",
 		}
+	}
+}
+
+// refuseAccess is Windows where a program keeps a key from being deleted.
+func refuseAccess(json.RawMessage, func() (any, error)) (any, error) {
+	return nil, &model.Error{
+		ID: "CryptographicException", Message: "Access is denied.", Category: "NotSpecified", Exception: model.CryptographicException,
 	}
 }
 
@@ -126,11 +134,23 @@ func TestOrphanedKey(t *testing.T) {
 			t.Errorf("the other certificate has the key file %q, want %q", got, file)
 		}
 	})
-	t.Run("one that Windows keeps is an error", func(t *testing.T) {
+	t.Run("one that Windows keeps stops no import, and the removal says so", func(t *testing.T) {
 		t.Parallel()
 		s := newServerWithOrphan(t, s2s, newOfficeServer().override("Remove-KeyContainer", pwsh.Ignore()))
-		assertRefused(t, s, importOf(s2s), powershell.SettingNotKept)
+		got := mustRun(t, s, importOf(s2s))
+		if !strings.Contains(got.KeptKey, "still there") || got.Container == farm.KeyContainer(farm.Thumbprint(s2s.thumbprint)) || !got.Certificate.KeySigns {
+			t.Errorf("got %+v", got)
+		}
+		assertKeyFiles(t, s, 2)
 		assertRefused(t, s, removal, powershell.SettingNotKept)
 		assertKeyFiles(t, s, 1)
+	})
+	t.Run("neither does one that Windows refuses to delete", func(t *testing.T) {
+		t.Parallel()
+		s := newServerWithOrphan(t, s2s, newOfficeServer().override("Remove-KeyContainer", refuseAccess))
+		if got := mustRun(t, s, importOf(s2s)); got.KeptKey != "Access is denied." {
+			t.Errorf("got %+v", got)
+		}
+		assertKeyFiles(t, s, 2)
 	})
 }

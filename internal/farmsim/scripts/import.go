@@ -28,6 +28,9 @@ func importS2SCertificate(s *model.Session, p powershell.ImportS2SCertificate, s
 		}
 	}
 	if present.Key == nil {
+		if _, err := removeOrphanedKey(s, p.Thumbprint); err != nil {
+			r.KeptKey = err.Error()
+		}
 		if r.Container, err = importKey(s, p, secrets); err != nil {
 			return r, err
 		}
@@ -48,9 +51,6 @@ func importS2SCertificate(s *model.Session, p powershell.ImportS2SCertificate, s
 // importKey opens the PFX, keeps the certificate in Personal, and removes it
 // again if its key is not where it should be. It returns the name of the key's container.
 func importKey(s *model.Session, p powershell.ImportS2SCertificate, secrets [][]byte) (container string, err error) {
-	if _, err := removeOrphanedKey(s, p.Thumbprint); err != nil {
-		return "", err
-	}
 	if len(secrets) != 2 {
 		return "", stopScript("PfxRefused", "Windows cannot open the PFX: %d secrets came instead of two", len(secrets))
 	}

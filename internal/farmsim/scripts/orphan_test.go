@@ -1,6 +1,7 @@
 package scripts_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -42,6 +43,17 @@ func TestOrphanedKey(t *testing.T) {
 				t.Errorf("first %+v, second %+v", first, second)
 			}
 			f.AssertUnchangedSince(before)
+		})
+	})
+	t.Run("one that Windows keeps stops no import, and the removal says so", func(t *testing.T) {
+		tell(t, model.Policy{KeepsKeys: true}, func(t *testing.T, f *testfarm.Farm) {
+			p := testfarm.NewPair(t, "s2s", nil)
+			cutOffImport(f, testfarm.Alone, p)
+			got := must(f, testfarm.Alone, importOf(t, p, "S2S"))
+			if !strings.Contains(got.KeptKey, "still there") || got.Container == farm.KeyContainer(p.Thumbprint()) {
+				t.Errorf("got %+v", got)
+			}
+			says(f, testfarm.Alone, powershell.RemoveS2SCertificate{Thumbprint: string(p.Thumbprint()), Personal: true, Root: true}, "SettingNotKept")
 		})
 	})
 	t.Run("a key that another certificate has stays", func(t *testing.T) {

@@ -228,7 +228,13 @@ func removeOrphanedKey(s *model.Session, thumbprint string) (removed bool, err e
 	if err != nil || file == "" {
 		return false, err
 	}
-	return true, s.RemoveKey(file)
+	if err := s.RemoveKey(file); err != nil {
+		return false, err
+	}
+	if file, err = findOrphanedKey(s, thumbprint); err == nil && file != "" {
+		err = stopScript("SettingNotKept", "key '%s', which no certificate has, is still there after it was deleted", farm.KeyContainer(farm.Thumbprint(thumbprint)))
+	}
+	return true, err
 }
 
 // isKeyFileInUse is the prelude's Test-KeyFileInUse.

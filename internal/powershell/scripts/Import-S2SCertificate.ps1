@@ -46,6 +46,7 @@ Assert-Elevated
 $added = New-Object System.Collections.Generic.List[string]
 $named = $false
 $container = ''
+$keptKey = ''
 
 $present = Find-PersonalCertificate -Thumbprint $Thumbprint
 if ($null -ne $present -and $present.FriendlyName -ne '' -and $present.FriendlyName -cne $FriendlyName) {
@@ -56,7 +57,10 @@ if ($null -eq $present -or $present.FriendlyName -eq '') {
 }
 
 if ($null -eq $present -or -not $present.HasPrivateKey) {
-    Remove-OrphanedKey -Thumbprint $Thumbprint | Out-Null
+    # One that cannot be deleted does not stop the import: Windows names the new key's
+    # container otherwise, and the removal of the certificate finds both.
+    try { Remove-OrphanedKey -Thumbprint $Thumbprint | Out-Null }
+    catch { $keptKey = $_.Exception.Message }
     $imported = Read-KeyCertificate -Exportable $Exportable -Thumbprint $Thumbprint
     try {
         # Adding would otherwise keep the copy that has no key.
@@ -108,4 +112,5 @@ if ($SelfSigned -and $Thumbprint -notin $trusted) {
     added = $added
     certificate = ConvertTo-CertificateRecord -Certificate (Get-OwnCertificate -Thumbprint $Thumbprint) -Sign
     container = $container
+    keptKey = $keptKey
 }
