@@ -46,6 +46,10 @@ type decoder struct {
 func decoders() []decoder {
 	return []decoder{
 		{Azure, showsAzure, decodeAzure},
+		{Alertmanager, showsAlertmanager, decodeAlertmanager},
+		{Windows, showsWindows, decodeWindows},
+		{CertManager, showsCertManager, decodeCertManager},
+		{Infisical, showsInfisical, decodeInfisical},
 		{CloudEvents, showsCloudEvents, decodeCloudEvents},
 	}
 }
