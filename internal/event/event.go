@@ -8,6 +8,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -25,6 +27,13 @@ const (
 	// NewVersion means that a newer version exists, which is named.
 	NewVersion Kind = "new version"
 )
+
+// ParseKind reads the name of a kind, in either case and with spaces, dashes or
+// underscores between its words.
+func ParseKind(name string) (Kind, bool) {
+	k := Kind(strings.NewReplacer("-", " ", "_", " ").Replace(strings.ToLower(name)))
+	return k, k == NearExpiry || k == Expired || k == NewVersion
+}
 
 // Expiry is one event about a certificate. What the source does not send is empty.
 type Expiry struct {
@@ -91,4 +100,11 @@ func (e Expiry) String() string {
 func (e Expiry) Key() string {
 	sum := sha256.Sum256([]byte(e.Source + "\x00" + e.ID))
 	return hex.EncodeToString(sum[:16])
+}
+
+// addName adds a name of the certificate unless it is there already.
+func (e *Expiry) addName(name string) {
+	if name != "" && !slices.ContainsFunc(e.Names, func(known string) bool { return strings.EqualFold(known, name) }) {
+		e.Names = append(e.Names, name)
+	}
 }

@@ -46,7 +46,9 @@ type decoder struct {
 func decoders() []decoder {
 	return []decoder{
 		{Azure, showsAzure, decodeAzure},
+		{AWS, showsAWS, decodeAWS},
 		{CloudEvents, showsCloudEvents, decodeCloudEvents},
+		{Generic, nil, decodeGeneric},
 	}
 }
 
