@@ -134,7 +134,7 @@ func readACM(e *Expiry, o object) error {
 		if err != nil {
 			return err
 		}
-		e.addName(text)
+		e.addNames(text)
 	}
 	var err error
 	e.NotAfter, err = d.optionalTime("CertificateExpirationDate")

@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -100,11 +99,4 @@ func (e Expiry) String() string {
 func (e Expiry) Key() string {
 	sum := sha256.Sum256([]byte(e.Source + "\x00" + e.ID))
 	return hex.EncodeToString(sum[:16])
-}
-
-// addName adds a name of the certificate unless it is there already.
-func (e *Expiry) addName(name string) {
-	if name != "" && !slices.ContainsFunc(e.Names, func(known string) bool { return strings.EqualFold(known, name) }) {
-		e.Names = append(e.Names, name)
-	}
 }

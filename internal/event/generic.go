@@ -61,9 +61,7 @@ func (f Fields) readNames(r *fieldReader, e *Expiry) {
 	if err == nil {
 		var names []string
 		names, err = holder.optionalTexts(name)
-		for _, n := range names {
-			e.addName(n)
-		}
+		e.addNames(names...)
 	}
 	r.err = err
 }
@@ -143,17 +141,6 @@ func (f Fields) setKind(o object, e *Expiry, sent string) error {
 // concerns.
 func (e *Expiry) identified() bool {
 	return e.Vault+e.Certificate+string(e.Thumbprint)+e.SHA256+e.ARN+e.Subject+e.Farm != "" || len(e.Serials)+len(e.Names) > 0
-}
-
-// setFingerprint takes a SHA-1 or SHA-256 thumbprint in any spelling.
-func (e *Expiry) setFingerprint(text string) error {
-	digits, err := farm.ParseFingerprint(text)
-	if len(digits) == sha256.Size*2 {
-		e.SHA256 = digits
-	} else {
-		e.Thumbprint = farm.Thumbprint(digits)
-	}
-	return err
 }
 
 // setSerial takes a serial number in any spelling.

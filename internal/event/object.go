@@ -7,15 +7,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 )
 
-// maxText bounds each text of an event, in bytes. An ARN has up to 2,048 characters,
-// and no other text is as long.
-const maxText = 2048
-
-// maxTexts bounds a list of texts, such as the names of a certificate.
-const maxTexts = 100
+// longestText bounds each text of an event, in bytes. An ARN has up to 2,048
+// characters, and no other text is as long.
+const longestText = 2048
 
 // object is a JSON object at a place in the body.
 type object struct {
@@ -34,10 +30,10 @@ func (o object) optionalText(name string) (string, error) {
 		return "", nil
 	case string:
 		v = strings.TrimSpace(v)
-		if len(v) > maxText {
-			return "", invalidError(memberPlace(o.place, name), fmt.Sprintf("is longer than %d bytes", maxText), "send a shorter text")
+		if len(v) > longestText {
+			return "", invalidError(memberPlace(o.place, name), fmt.Sprintf("is longer than %d bytes", longestText), "send a shorter text")
 		}
-		if strings.ContainsFunc(v, func(r rune) bool { return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) }) {
+		if strings.ContainsFunc(v, steersDisplay) {
 			return "", invalidError(memberPlace(o.place, name), "has control characters", "send text without them")
 		}
 		return v, nil
@@ -76,8 +72,8 @@ func (o object) optionalTexts(name string) ([]string, error) {
 		}
 		return []string{text}, nil
 	}
-	if len(list) > maxTexts {
-		return nil, invalidError(memberPlace(o.place, name), fmt.Sprintf("has more than %d elements", maxTexts), "send fewer")
+	if len(list) > maxNames {
+		return nil, invalidError(memberPlace(o.place, name), fmt.Sprintf("has more than %d elements", maxNames), "send fewer")
 	}
 	var texts []string
 	for i, v := range list {
