@@ -1,7 +1,6 @@
 package event
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -80,33 +79,4 @@ func (o object) optionalEpoch(name string) (time.Time, error) {
 		return time.Time{}, invalidError(memberPlace(o.place, name), "is not a whole number of seconds since 1970", "send such a number")
 	}
 	return time.Unix(int64(seconds), 0).UTC(), nil
-}
-
-// eventData returns the event's own part, without blanks around its names:
-// Microsoft's samples have "ObjectName ".
-func (o object) eventData() (object, error) {
-	place, v := memberPlace(o.place, "data"), o.fields["data"]
-	if encoded, ok := o.fields["data_base64"].(string); ok && v == nil {
-		place = memberPlace(o.place, "data_base64")
-		raw, err := base64.StdEncoding.DecodeString(encoded)
-		if err != nil {
-			return object{}, invalidError(place, "is not base64", "send JSON under data")
-		}
-		if v, err = parseJSON(place, raw); err != nil {
-			return object{}, err
-		}
-	}
-	fields, ok := v.(map[string]any)
-	if !ok {
-		return object{}, invalidError(place, "is missing or not a JSON object", "send the certificate's details there")
-	}
-	trimmed := make(map[string]any, len(fields))
-	for name, v := range fields {
-		name = strings.TrimSpace(name)
-		if _, repeated := trimmed[name]; repeated {
-			return object{}, invalidError(memberPlace(place, name), "occurs twice, apart from blanks", sendStrictJSON)
-		}
-		trimmed[name] = v
-	}
-	return object{place: place, fields: trimmed}, nil
 }

@@ -47,27 +47,6 @@ func knownTypes() string {
 	return strings.Join(names, ", ")
 }
 
-// readKeyVault reads the data that all certificate events of Key Vault carry.
-//
-// Source: Microsoft, "Azure Key Vault as Event Grid source".
-func readKeyVault(e *Expiry, o object) error {
-	d, err := o.eventData()
-	if err != nil {
-		return err
-	}
-	if e.Vault, err = d.requiredText("VaultName"); err != nil {
-		return err
-	}
-	if e.Certificate, err = d.requiredText("ObjectName"); err != nil {
-		return err
-	}
-	if e.Version, err = d.optionalText("Version"); err != nil {
-		return err
-	}
-	e.NotAfter, err = d.optionalEpoch("EXP")
-	return err
-}
-
 // readGeneric reads farmtrust's own event: data may hold farm, thumbprintSha1 and
 // notAfter. If it names no farm, its source and subject are matched.
 func readGeneric(e *Expiry, o object) error {
