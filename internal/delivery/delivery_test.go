@@ -2,14 +2,13 @@ package delivery_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"errors"
 
 	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/api/serviceerror"
@@ -282,8 +281,8 @@ func TestDeliver_SendsAnEventOnce(t *testing.T) {
 		})
 	})
 	t.Run("when it is delivered many times at once", func(t *testing.T) {
-		f := &fakeTemporal{slow: make(chan struct{})}
-		deliver(t, f, north, func(t *testing.T, d testDeliverer) {
+		deliver(t, &fakeTemporal{}, north, func(t *testing.T, d testDeliverer) {
+			release := d.hold()
 			var all sync.WaitGroup
 			for range 1000 {
 				all.Go(func() { d.assertDelivered(t, e, delivery.Source{}, "north") })
@@ -297,7 +296,7 @@ func TestDeliver_SendsAnEventOnce(t *testing.T) {
 			synctest.Wait()
 			cancel()
 			synctest.Wait()
-			close(f.slow)
+			release()
 			all.Wait()
 			if heard := d.hearing()["north"]; len(heard) != 1 {
 				t.Errorf("heard %d", len(heard))

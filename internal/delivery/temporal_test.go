@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -19,6 +20,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/farmtrust/farmtrust/internal/connect"
@@ -52,7 +54,9 @@ type fakeTemporal struct {
 func (f *fakeTemporal) dial(t *testing.T) temporal.Client {
 	t.Helper()
 	l := bufconn.Listen(64 << 10)
-	s := grpc.NewServer(grpc.UnaryInterceptor(f.intercept))
+	s := grpc.NewServer(grpc.UnaryInterceptor(f.intercept),
+		// Hours pass in a moment here, with all the pings of a connection that is idle.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}))
 	workflowservice.RegisterWorkflowServiceServer(s, f)
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
@@ -102,6 +106,14 @@ func (f *fakeTemporal) fail(method string, err error) {
 		f.away = map[string]error{}
 	}
 	f.away[method] = err
+}
+
+// hold holds signals back until the function that it returns is called.
+func (f *fakeTemporal) hold() (release func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.slow = make(chan struct{})
+	return func() { close(f.slow) }
 }
 
 // run makes the controller of a farm run at a site with a memo.

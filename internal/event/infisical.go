@@ -11,8 +11,8 @@ import (
 // infisicalTypes begin the types of Infisical's CloudEvents; the second are those of
 // newer versions.
 const (
-	infisicalTypes      = "com.infisical."
-	infisicalPKI        = infisicalTypes + "pki.certificate."
+	infisicalTypes       = "com.infisical."
+	infisicalPKI         = infisicalTypes + "pki.certificate."
 	infisicalCertificate = infisicalTypes + "cert-manager.application.certificate."
 )
 
