@@ -43,7 +43,9 @@ type fakeFrontend struct {
 	// received are the configurations that controllers were sent, and started the
 	// states that they were started with, by workflow ID.
 	received map[string][]controller.Configuration
-	started  map[string]controller.State
+	// events are those that controllers heard, by workflow ID.
+	events  map[string][]controller.Event
+	started map[string]controller.State
 	runs     int
 }
 
@@ -51,6 +53,7 @@ type fakeFrontend struct {
 func (f *fakeFrontend) dial(t *testing.T) temporal.Client {
 	t.Helper()
 	f.received, f.started = map[string][]controller.Configuration{}, map[string]controller.State{}
+	f.events = map[string][]controller.Event{}
 	if f.executions == nil {
 		f.executions = map[string]*workflowpb.WorkflowExecutionInfo{}
 	}
@@ -154,13 +157,15 @@ func (f *fakeFrontend) DescribeWorkflowExecution(_ context.Context, r *workflows
 
 // ListWorkflowExecutions returns one execution on each page.
 func (f *fakeFrontend) ListWorkflowExecutions(_ context.Context, r *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
-	queue, ok := strings.CutPrefix(r.Query, "WorkflowType = 'ManageFarm' AND ExecutionStatus = 'Running' AND TaskQueue = '")
+	query, _, ofQueue := strings.Cut(r.Query, " AND TaskQueue = ")
+	queue := strings.Trim(strings.TrimPrefix(r.Query, query+" AND TaskQueue = "), "'")
+	ok := query == "WorkflowType = 'ManageFarm' AND ExecutionStatus = 'Running'"
 	if !ok {
 		return nil, serviceerror.NewInvalidArgument("unknown query " + r.Query)
 	}
 	var found []*workflowpb.WorkflowExecutionInfo
 	for _, id := range sortedKeys(f.executions) {
-		if f.executions[id].TaskQueue+"'" == queue {
+		if !ofQueue || f.executions[id].TaskQueue == queue {
 			found = append(found, f.executions[id])
 		}
 	}
@@ -202,6 +207,11 @@ func (f *fakeFrontend) SignalWorkflowExecution(_ context.Context, r *workflowser
 func (f *fakeFrontend) receive(id, signal string, input *commonpb.Payloads) error {
 	var configuration controller.Configuration
 	switch {
+	case signal == workflows.EventSignal:
+		var e controller.Event
+		err := converter.GetDefaultDataConverter().FromPayloads(input, &e)
+		f.events[id] = append(f.events[id], e)
+		return err
 	case signal != workflows.ConfigurationSignal:
 		return serviceerror.NewInvalidArgument("unknown signal " + signal)
 	case strings.HasSuffix(id, "/stuck"):
