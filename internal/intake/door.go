@@ -19,6 +19,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/delivery"
 	"github.com/farmtrust/farmtrust/internal/event"
+	"github.com/farmtrust/farmtrust/internal/tally"
 )
 
 // Time limits of a connection. Who sends or reads slowly must not hold a place for long.
@@ -45,8 +46,10 @@ type Options struct {
 	Deliverer Deliverer
 	// Ready returns why nothing can be delivered at the moment; nil where it can.
 	Ready func(context.Context) error
-	Log   *zap.Logger
-	Now   func() time.Time
+	// Counts count what comes, and what becomes of it.
+	Counts *tally.Counts
+	Log    *zap.Logger
+	Now    func() time.Time
 }
 
 // Door takes events in.
