@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"internal/version":        {},
 	"internal/powershell":     {},
 	"internal/config":         {"internal/event", "internal/farm", "internal/secret", "internal/sshsig"},
-	"internal/intake":         {"internal/config", "internal/event", "internal/secret"},
+	"internal/intake":         {"internal/config", "internal/event", "internal/secret", "internal/token"},
 	"internal/sshsig":         {},
 	"internal/token":          {},
 	"internal/authority":      {"internal/config", "internal/farm", "internal/sshsig", "internal/token"},
