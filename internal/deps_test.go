@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"internal/source":         {"internal/cert", "internal/secret", "internal/farm"},
 	"internal/preflight":      {"internal/config", "internal/secret", "internal/source", "internal/cert", "internal/farm"},
 	"internal/event":          {"internal/farm"},
+	"internal/delivery":       {"internal/client", "internal/controller", "internal/event", "internal/farm"},
 	"internal/console":        {"internal/farm", "internal/report"},
 	"internal/ntlm":           {},
 	"internal/winrm":          {"internal/ntlm", "internal/powershell", "internal/secret"},
