@@ -163,7 +163,8 @@ func isLabel(s string) bool {
 func (e *Expiry) addNames(names ...string) {
 	for _, name := range names {
 		name = strings.TrimSpace(name)
-		if isLabel(name) && len(e.Names) < maxNames && !slices.Contains(e.Names, name) {
+		known := slices.ContainsFunc(e.Names, func(k string) bool { return strings.EqualFold(k, name) })
+		if isLabel(name) && len(e.Names) < maxNames && !known {
 			e.Names = append(e.Names, name)
 		}
 	}
