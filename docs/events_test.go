@@ -7,11 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/event"
 	"github.com/farmtrust/farmtrust/internal/farmsim/pwsh"
 )
@@ -22,6 +24,23 @@ func TestEventsPageHasASectionForEachFormat(t *testing.T) {
 		if !strings.Contains(page, "| `"+string(f)+"` |") || !strings.Contains(page, "format: "+string(f)) {
 			t.Errorf("events.md does not say how events of the format %s come in", f)
 		}
+	}
+}
+
+func TestEventsPageHasConfigurationsThatLoad(t *testing.T) {
+	for _, block := range strings.Split(read(t, "events.md"), "```yaml\nlisten:\n")[1:] {
+		block, _, _ = strings.Cut(block, "```")
+		name := regexp.MustCompile(`format: ([a-z-]+)`).FindStringSubmatch(block)[1]
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "door.yaml")
+			text := "listen:\n  address: :8443\n  certificate: door.pem\n  key: env:KEY\n" + block
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := config.LoadIntake(path); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
