@@ -46,7 +46,7 @@ type fakeFrontend struct {
 	// events are those that controllers heard, by workflow ID.
 	events  map[string][]controller.Event
 	started map[string]controller.State
-	runs     int
+	runs    int
 }
 
 // dial starts the server and returns a client of it.

@@ -50,6 +50,8 @@ type Options struct {
 	Counts *tally.Counts
 	Log    *zap.Logger
 	Now    func() time.Time
+	// Outside reaches Event Grid, Entra ID and SNS; nil is one that trusts the system's CAs.
+	Outside *http.Client
 }
 
 // Door takes events in.

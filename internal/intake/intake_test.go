@@ -24,9 +24,9 @@ import (
 	"github.com/farmtrust/farmtrust/internal/delivery"
 	"github.com/farmtrust/farmtrust/internal/event"
 	"github.com/farmtrust/farmtrust/internal/intake"
-	"github.com/farmtrust/farmtrust/internal/tally"
 	"github.com/farmtrust/farmtrust/internal/mtls"
 	"github.com/farmtrust/farmtrust/internal/secret"
+	"github.com/farmtrust/farmtrust/internal/tally"
 )
 
 // store is what keeps events, and can be away, as Temporal can.
