@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -56,6 +57,13 @@ func (a *app) takeEvents(ctx context.Context, c *config.Config, clear bool) erro
 	log := logging.New(a.err, logging.DefaultFormat(a.err), zap.InfoLevel)
 	for _, w := range c.Warnings {
 		log.Warn(w.String())
+	}
+	problems, warnings := openNamed(ctx, c)
+	for _, w := range warnings {
+		log.Warn(w)
+	}
+	if len(problems) > 0 {
+		return usageErrorf("%s", strings.Join(problems, "\n"))
 	}
 	keys := cmp.Or(c.Keys.Payloads, a.payloadKeys)
 	if keys == "" && !clear {

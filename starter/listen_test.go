@@ -106,13 +106,18 @@ func TestListen_AnEventReachesItsFarm(t *testing.T) {
 func TestListen_WhatIsWrong(t *testing.T) {
 	startTemporal(t, &fakeTemporal{})
 	path, _, _ := doorFile(t)
+	guessed, _, _ := doorFile(t)
+	if err := secret.Replace(filepath.Join(filepath.Dir(guessed), "secret"), []byte("hunter2")); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		args []string
 		want string
 	}{
-		"no file":     {nil, "name the file that says who may send: --config FILE"},
-		"no door":     {[]string{"--config", writeFile(t, "farmtrust.yaml", twoFarms)}, "has no section listen"},
-		"no key ring": {[]string{"--config", path}, "workers that encrypt take nothing in clear"},
+		"no file":                      {nil, "name the file that says who may send: --config FILE"},
+		"no door":                      {[]string{"--config", writeFile(t, "farmtrust.yaml", twoFarms)}, "has no section listen"},
+		"no key ring":                  {[]string{"--config", path}, "workers that encrypt take nothing in clear"},
+		"a secret that can be guessed": {[]string{"--config", guessed}, "make one with openssl rand -hex 32"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			runProgram(t, append([]string{"listen"}, c.args...)...).assertExit(t, exitUsage, c.want)

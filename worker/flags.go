@@ -37,6 +37,9 @@ adds it.
 What Temporal stores is encrypted with the key ring that the configuration names
 ("keys.payloads"), or FARMTRUST_PAYLOAD_KEYS; "farmtrust keys new" makes one.
 
+Where the configuration has "listen" or "pull", it takes expiry events in; each is a hint
+to inspect a farm at once.
+
 It logs to standard error, a line for each thing that happens: why a rotation begins,
 what changes on which server, what fails and is tried again, what waits and until when,
 who decides what, and how it ends.

@@ -110,12 +110,9 @@ func (h *handler) take(s *source, r *http.Request) answer {
 		return s.answerOther(r)
 	}
 	if s.proof.header != nil {
-		if err := s.proof.header(r); err != nil {
-			return unproven(err)
+		if a, ok := s.admit(s.proof.header(r)); !ok {
+			return a
 		}
-	}
-	if wait := s.rate.take(); wait > 0 {
-		return tooMany(wait)
 	}
 	if !s.enter() {
 		return sendAgain(retryBusy, "other messages of this source are being taken")
@@ -128,8 +125,8 @@ func (h *handler) take(s *source, r *http.Request) answer {
 		return *failed
 	}
 	if s.proof.body != nil {
-		if err := s.proof.body(r, body); err != nil {
-			return unproven(err)
+		if a, ok := s.admit(s.proof.body(r, body)); !ok {
+			return a
 		}
 	}
 	if s.greet != nil {

@@ -147,6 +147,31 @@ func TestProof_WhileASecretIsChanged(t *testing.T) {
 	d.post(t, "pki", cloudEvent("1"), withToken("short")...).require(t, 503, "cannot be checked now")
 }
 
+// Who is not the source uses nothing of its rate, also where only the body shows it.
+func TestProof_OfSomebodyElseCostsTheSourceNothing(t *testing.T) {
+	clock := newClock()
+	signing := sender("signing", config.Proof{HMAC: &config.HMACProof{Secrets: twoSecrets(t), Header: "X-Signature", Tolerance: time.Minute}})
+	token := sender("token", config.Proof{Bearer: twoSecrets(t)})
+	signing.Rate, token.Rate = 1, 1
+	d := openDoor(t, []config.Sender{signing, token}, func(o *intake.Options) { o.Now = clock.now })
+	body, at := cloudEvent("1"), strconv.FormatInt(clock.now().Unix(), 10)
+	by := func(secret string) []string {
+		return []string{"X-Signature", "t=" + at + ",v1=" + sign(secret, at, body)}
+	}
+	for range 5 {
+		d.post(t, "signing", body, by("the secret of somebody else")...).require(t, 401, "")
+		d.post(t, "token", body, withToken("the secret of somebody else")...).require(t, 401, "")
+	}
+	d.post(t, "signing", body, by(newSecret)...).require(t, 202, "")
+	d.post(t, "token", body, withToken(newSecret)...).require(t, 202, "")
+	got := d.post(t, "signing", body, by(newSecret)...)
+	if got.require(t, 503, "more events than the source's rate"); got.retryAfter != "1" {
+		t.Errorf("it is to send again after %s", got.retryAfter)
+	}
+	clock.pass(time.Second)
+	d.post(t, "signing", body, by(newSecret)...).require(t, 202, "")
+}
+
 func FuzzParseSignature(f *testing.F) {
 	for _, seed := range []string{"", "t=1,v1=" + sign("a", "1", ""), "t=9223372036854775807,v1=00", "t=1,t=2", "v1=,t=", fmt.Sprintf("t=%d", time.Now().UnixMilli())} {
 		f.Add(seed)

@@ -61,6 +61,18 @@ func (s *source) know(o Options) (err error) {
 	return err
 }
 
+// admit lets a message in whose proof has this result, if the source's rate does: who is
+// not the source uses nothing of its rate.
+func (s *source) admit(proven error) (answer, bool) {
+	if proven != nil {
+		return unproven(proven), false
+	}
+	if wait := s.rate.take(); wait > 0 {
+		return tooMany(wait), false
+	}
+	return answer{}, true
+}
+
 // enter takes a place. Where there is none it returns false: others wait already.
 func (s *source) enter() bool {
 	select {
