@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"internal/powershell":     {},
 	"internal/config":         {"internal/event", "internal/farm", "internal/secret", "internal/sshsig"},
 	"internal/tally":          {},
-	"internal/intake":         {"internal/config", "internal/delivery", "internal/event", "internal/secret", "internal/tally", "internal/token"},
+	"internal/intake":         {"internal/config", "internal/delivery", "internal/event", "internal/preflight", "internal/secret", "internal/tally", "internal/token"},
 	"internal/ingest":         {"internal/client", "internal/config", "internal/delivery", "internal/event", "internal/farm", "internal/intake", "internal/tally"},
 	"internal/sshsig":         {},
 	"internal/token":          {},

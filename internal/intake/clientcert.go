@@ -4,12 +4,12 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/preflight"
 )
 
 // proveCertificate proves by a TLS client certificate of a CA that has one of the names.
@@ -34,14 +34,12 @@ func proveCertificate(c config.CertificateProof, now func() time.Time) (func(*ht
 }
 
 func readPool(path string) (*x509.CertPool, error) {
-	content, err := os.ReadFile(path)
+	content, err := preflight.ReadCAs(path)
 	if err != nil {
 		return nil, err
 	}
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(content) {
-		return nil, fmt.Errorf("%s holds no PEM certificate", path)
-	}
+	pool.AppendCertsFromPEM(content)
 	return pool, nil
 }
 

@@ -2,12 +2,12 @@ package intake
 
 import (
 	"crypto/tls"
-	"fmt"
-	"os"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/farmtrust/farmtrust/internal/preflight"
 )
 
 // pair is the door's certificate with its key, which follow their files. Where they
@@ -22,21 +22,7 @@ type pair struct {
 }
 
 func newPair(o Options) *pair {
-	read := func() (*tls.Certificate, error) {
-		chain, err := os.ReadFile(o.Listen.Certificate)
-		if err != nil {
-			return nil, err
-		}
-		key, err := o.Listen.Key.Resolve()
-		if err != nil {
-			return nil, err
-		}
-		c, err := tls.X509KeyPair(chain, key.Bytes())
-		if err != nil {
-			return nil, fmt.Errorf("%s and its key: %w", o.Listen.Certificate, err)
-		}
-		return &c, nil
-	}
+	read := func() (*tls.Certificate, error) { return preflight.ReadPair(o.Listen.Certificate, o.Listen.Key) }
 	return &pair{files: &recent[*tls.Certificate]{read: read, now: o.Now}, log: newQuietLog(o.Log, o.Now)}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/secret"
 )
 
 // openListen opens what the door for events names.
@@ -30,22 +31,29 @@ func checkPair(l config.Listen, now time.Time) error {
 	if l.Certificate == "" {
 		return nil
 	}
-	chain, err := os.ReadFile(l.Certificate)
+	c, err := ReadPair(l.Certificate, l.Key)
+	if err == nil && now.After(c.Leaf.NotAfter) {
+		err = fmt.Errorf("%s expired at %s: no sender will connect", l.Certificate, c.Leaf.NotAfter.UTC().Format(time.DateTime))
+	}
+	return err
+}
+
+// ReadPair reads a file with a certificate and its chain in PEM, and the secret that is
+// its key.
+func ReadPair(certificate string, key secret.Ref) (*tls.Certificate, error) {
+	chain, err := os.ReadFile(certificate)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	key, err := l.Key.Resolve()
+	private, err := key.Resolve()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c, err := tls.X509KeyPair(chain, key.Bytes())
+	c, err := tls.X509KeyPair(chain, private.Bytes())
 	if err != nil {
-		return fmt.Errorf("%s and its key: %w", l.Certificate, err)
+		return nil, fmt.Errorf("%s and its key: %w", certificate, err)
 	}
-	if now.After(c.Leaf.NotAfter) {
-		return fmt.Errorf("%s expired at %s: no sender will connect", l.Certificate, c.Leaf.NotAfter.UTC().Format(time.DateTime))
-	}
-	return nil
+	return &c, nil
 }
 
 func openSender(place string, p config.Proof) (all []farm.Finding) {
