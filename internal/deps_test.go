@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"internal/config":         {"internal/farm", "internal/secret", "internal/sshsig"},
 	"internal/sshsig":         {},
 	"internal/token":          {},
+	"internal/notify":         {"internal/controller", "internal/secret"},
 	"internal/authority":      {"internal/config", "internal/farm", "internal/sshsig", "internal/token"},
 	"internal/cert":           {"internal/farm"},
 	"internal/source":         {"internal/cert", "internal/secret", "internal/farm"},
@@ -53,7 +54,7 @@ var mayImport = map[string][]string{
 	"internal/scriptcoverage": {},
 	"internal/host": {
 		"workflows", "activities", "internal/audit", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
-		"internal/winrm", "internal/authority", "internal/client", "internal/deployment", "internal/preflight", "internal/version", "internal/keyring", "internal/seal",
+		"internal/winrm", "internal/authority", "internal/client", "internal/deployment", "internal/preflight", "internal/version", "internal/keyring", "internal/notify", "internal/seal",
 	},
 	"internal/farmsim": {
 		"internal/farm", "internal/powershell", "internal/farmsim/model", "internal/farmsim/scripts", "internal/farmsim/pwsh",
