@@ -17,7 +17,9 @@ func telling(change ...func(*controller.State)) controller.State {
 }
 
 // show has the state shown at a moment, as a controller does whenever it begins to wait.
-func show(s *controller.State, now time.Time) { s.NoteNeed(now, s.NoteUrgency(now), "as its page says") }
+func show(s *controller.State, now time.Time) {
+	s.NoteNeed(now, s.NoteUrgency(now), "as its page says")
+}
 
 // kinds are the kinds of the notices that wait.
 func kinds(s controller.State) []controller.NoticeKind {

@@ -186,5 +186,12 @@ func (s *State) MayInspect() bool {
 
 // InspectionDue reports whether the farm is to be inspected now.
 func (s *State) InspectionDue(now time.Time) bool {
-	return s.MayInspect() && (s.Inspected.Due || !now.Before(s.NextInspectionAt()))
+	return s.MayInspect() && (s.Inspected.Due || !now.Before(s.NextInspectionAt()) || s.isAhead(s.Inspected.At, now))
+}
+
+// isAhead reports whether something was done at a time that is still to come: the clock
+// was wrong then, and what is due after that would be due when it comes round again. The
+// clocks of one Temporal are not an hour apart.
+func (s *State) isAhead(at, now time.Time) bool {
+	return s.Format >= formatNotices && at.After(now.Add(time.Hour))
 }
