@@ -43,6 +43,7 @@ func (a *Activities) observeOffice(ctx context.Context, t powershell.Target, tar
 		Machine:      m,
 		Certificates: convertCertificates(seen.Certificates, toWorker),
 		Roots:        convertCertificates(seen.Roots, toWorker),
+		OrphanedKey:  seen.OrphanedKey,
 		Joined:       seen.Joined,
 		Settings: farm.OfficeFarm{
 			Master: seen.Master, Machines: seen.Machines,

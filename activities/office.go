@@ -15,22 +15,14 @@ import (
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
 
-// ImportInput names the server to import on.
-type ImportInput struct {
-	ServerInput
-	// WindowsBuild determines the algorithms that the PFX is encrypted with: old
-	// builds cannot read the newer ones.
-	WindowsBuild int `json:"windowsBuild"`
-	// Archived imports it archived: see [farm.OfficeServer.ImportsArchived].
-	Archived bool `json:"archived,omitempty"`
-}
-
 // ImportCertificate imports the target with its key, under its friendly name, and
 // its intermediates. A self-signed target is also added to Trusted Root.
 //
 // The key is read from its source, encrypted with a password that is generated here
-// and used once, and passed to the script in memory.
-func (a *Activities) ImportCertificate(ctx context.Context, in ImportInput) (StepResult, error) {
+// and used once, and passed to the script in memory. How it is encrypted, and whether
+// the certificate is imported archived, follows from what the server says now: its build
+// of Windows, and [farm.OfficeServer.ImportsArchived].
+func (a *Activities) ImportCertificate(ctx context.Context, in ServerInput) (StepResult, error) {
 	t, f, err := a.resolveOfficeServer(in.Farm, in.Host)
 	if err != nil {
 		return StepResult{}, err
@@ -39,14 +31,18 @@ func (a *Activities) ImportCertificate(ctx context.Context, in ImportInput) (Ste
 	if err != nil {
 		return StepResult{}, fmt.Errorf("find certificate %s: %w", in.Target.Thumbprint.Short(), err)
 	}
+	server, err := a.observeOffice(ctx, t, in.Target, "")
+	if err != nil {
+		return StepResult{}, err
+	}
 	password := cert.NewPassword()
-	pfx, err := bundle.Encode(in.WindowsBuild, farm.KeyProvider, password)
+	pfx, err := bundle.Encode(server.Machine.WindowsBuild, farm.KeyProvider, password)
 	if err != nil {
 		return StepResult{}, fmt.Errorf("encode certificate %s for %s: %w", in.Target.Thumbprint.Short(), in.Host, err)
 	}
 	params := powershell.ImportS2SCertificate{
 		Thumbprint: string(in.Target.Thumbprint), FriendlyName: in.Target.FriendlyName, Provider: farm.KeyProvider,
-		Exportable: f.Certificate.Exportable, SelfSigned: in.Target.SelfSigned, Archived: in.Archived, Intermediates: []string{},
+		Exportable: f.Certificate.Exportable, SelfSigned: in.Target.SelfSigned, Archived: server.ImportsArchived(in.Target), Intermediates: []string{},
 		PFX: pfx, Password: password,
 	}
 	for _, i := range in.Target.Intermediates() {
@@ -54,7 +50,7 @@ func (a *Activities) ImportCertificate(ctx context.Context, in ImportInput) (Ste
 	}
 	done, err := runScript(ctx, a.Remote, t, params)
 	result, err := a.stepResult(err, done.Changed,
-		fmt.Sprintf("added to %s, provider %s", strings.Join(done.Added, ", "), done.Certificate.Provider),
+		fmt.Sprintf("added to %s, provider %s", strings.Join(done.Added, ", "), done.Certificate.Provider)+noteKeys(in.Target.Thumbprint, done),
 		fmt.Sprintf("%q is in the Personal store", done.Certificate.FriendlyName))
 	for _, store := range done.Added {
 		result.addChange("certificate in store "+store, "absent", "present")
@@ -63,6 +59,18 @@ func (a *Activities) ImportCertificate(ctx context.Context, in ImportInput) (Ste
 		result.addChange("friendly name", "none", quoteName(done.Certificate.FriendlyName))
 	}
 	return result, err
+}
+
+// noteKeys tells what an import leaves that a later one will not find, or could not
+// delete.
+func noteKeys(target farm.Thumbprint, done powershell.ImportResult) string {
+	switch wanted := farm.KeyContainer(target); {
+	case done.KeptKey != "":
+		return fmt.Sprintf("; the key of an import that was cut off is still on this server: %s: certutil -key lists it there, certutil -delkey %s deletes it", done.KeptKey, wanted)
+	case done.Container != "" && done.Container != wanted:
+		return fmt.Sprintf("; Windows named the key's container %q instead of %q: the key of an import that is cut off would stay on this server", done.Container, wanted)
+	}
+	return ""
 }
 
 // GrantKey grants NETWORK SERVICE read access to the key, and proves that the key

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"go.temporal.io/sdk/activity"
 
@@ -167,9 +166,7 @@ func (a *Activities) DeleteCertificate(ctx context.Context, in OldCertificateInp
 	done, err := runScript(ctx, a.Remote, t, powershell.RemoveS2SCertificate{
 		Thumbprint: string(in.Old.Thumbprint), Personal: true, Root: true, Intermediates: []string{},
 	})
-	result, err := a.stepResult(a.explainStopped(ctx, t, err), done.Changed, "removed from "+strings.Join(done.Removed, ", "), "not there")
-	result.addRemovals(done.Removed)
-	return result, err
+	return a.reportRemoval(a.explainStopped(ctx, t, err), done, "not there")
 }
 
 // DestroyKey destroys the worker's own copy of a retired certificate and its key, which

@@ -264,14 +264,25 @@ func (a *Activities) RemoveCertificate(ctx context.Context, in RestoreOfficeInpu
 		return reportUnchanged("nothing was added"), nil
 	}
 	done, err := runScript(ctx, a.Remote, t, params)
-	result, err := a.stepResult(a.explainStopped(ctx, t, err), done.Changed, "removed from "+strings.Join(done.Removed, ", "), "nothing is left")
-	result.addRemovals(done.Removed)
-	return result, err
+	return a.reportRemoval(a.explainStopped(ctx, t, err), done, "nothing is left")
 }
 
-// addRemovals adds the stores that a certificate was removed from.
-func (r *StepResult) addRemovals(stores []string) {
-	for _, store := range stores {
-		r.addChange("certificate in store "+store, "present", "absent")
+// reportRemoval tells what a removal has taken away; none is what it says when that was
+// nothing.
+func (a *Activities) reportRemoval(err error, done powershell.RemoveResult, none string) (StepResult, error) {
+	var said []string
+	if len(done.Removed) > 0 {
+		said = append(said, "removed from "+strings.Join(done.Removed, ", "))
 	}
+	if done.OrphanedKey {
+		said = append(said, "deleted the key of an import that was cut off")
+	}
+	result, err := a.stepResult(err, done.Changed, strings.Join(said, "; "), none)
+	for _, store := range done.Removed {
+		result.addChange("certificate in store "+store, "present", "absent")
+	}
+	if done.OrphanedKey {
+		result.addChange("key that no certificate has", "present", "absent")
+	}
+	return result, err
 }

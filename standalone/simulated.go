@@ -81,10 +81,11 @@ func (j *job) newEvent(body []byte, err error) (trigger, error) {
 	if err != nil {
 		return trigger{}, err
 	}
-	events, err := event.Decode("application/cloudevents+json", body)
+	batch, err := event.Decode(event.Azure, event.Message{Body: body}, event.Fields{})
 	if err != nil {
 		return trigger{}, err
 	}
+	events := batch.Events
 	if len(events) != 1 {
 		return trigger{}, fmt.Errorf("decode event: got %d events", len(events))
 	}

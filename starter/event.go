@@ -239,11 +239,17 @@ func (a *app) readEvents(path string) ([]event.Expiry, error) {
 	if err != nil {
 		return nil, usageErrorf("read event: %w", err)
 	}
-	events, err := event.Decode("", body)
+	batch, err := event.Decode("", event.Message{Body: body}, event.Fields{})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return events, nil
+	if len(batch.Events) == 0 {
+		return nil, usageErrorf("%s: %s: %s", path, batch.Passed[0].Place, batch.Passed[0].Reason)
+	}
+	for _, p := range batch.Passed {
+		a.tell("%s: passed over: %s", p.Place, p.Reason)
+	}
+	return batch.Events, nil
 }
 
 // findFarm finds the farm that an event concerns. An event that names its farm

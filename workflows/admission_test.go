@@ -167,7 +167,7 @@ func TestRun_NotAdmittedAnyMore(t *testing.T) {
 		f := newTestFarm(t, farmsim.Options{Trusting: true})
 		r := f.newRun(t)
 		began := time.Time{}
-		r.env.RegisterActivityWithOptions(func(ctx context.Context, in activities.ImportInput) (activities.StepResult, error) {
+		r.env.RegisterActivityWithOptions(func(ctx context.Context, in activities.ServerInput) (activities.StepResult, error) {
 			switch {
 			case in.Host == office1:
 				return activities.StepResult{}, temporal.NewNonRetryableApplicationError("the disk is full", "", nil)

@@ -14,9 +14,7 @@ import (
 
 func (r *rotation) importCertificate(ctx workflow.Context) error {
 	return r.runOnOffice(ctx, farm.StepImport, func(ctx workflow.Context, host string) workflow.Future {
-		before := r.baseline.OfficeServer(host)
-		return workflow.ExecuteActivity(changeOptions(ctx, "import certificate on "+host), a.ImportCertificate,
-			activities.ImportInput{ServerInput: r.onServer(host), WindowsBuild: before.Machine.WindowsBuild, Archived: before.ImportsArchived(r.target)})
+		return workflow.ExecuteActivity(changeOptions(ctx, "import certificate on "+host), a.ImportCertificate, r.onServer(host))
 	})
 }
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
 // buildAES is the first Windows Server build that imports a PFX with AES-256 and
@@ -22,7 +24,8 @@ const buildAES = 17763
 // see [NewPassword].
 //
 // The key carries the name of the cryptographic provider that is to store it,
-// because different ways to import choose different ones.
+// because different ways to import choose different ones, and the name that it is to
+// have there, [farm.KeyContainer].
 func (b *Bundle) Encode(windowsBuild int, provider string, password []byte) ([]byte, error) {
 	encoder := pkcs12.LegacyDES
 	if windowsBuild >= buildAES {
@@ -36,9 +39,11 @@ func (b *Bundle) Encode(windowsBuild int, provider string, password []byte) ([]b
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", b, err)
 	}
-	named, err := addProvider(plain, provider, password)
+	named, err := addToKey(plain, password, []attribute{
+		textAttribute(oidProvider, provider), textAttribute(oidContainer, farm.KeyContainer(b.Certificate.Thumbprint)),
+	})
 	if err != nil {
-		return nil, fmt.Errorf("name the key's provider in the PFX of %s: %w", b, err)
+		return nil, fmt.Errorf("name the key and its provider in the PFX of %s: %w", b, err)
 	}
 	return named, nil
 }
@@ -92,16 +97,16 @@ func IsStrong(pfx []byte) bool {
 // least 128 random bits.
 func NewPassword() []byte { return []byte(rand.Text()) }
 
-// addProvider adds the provider's name to the key's attributes, which the library
-// cannot write, and renews the MAC.
-func addProvider(der []byte, provider string, password []byte) ([]byte, error) {
+// addToKey adds attributes to the key, which the library cannot write, and renews the
+// MAC.
+func addToKey(der, password []byte, attributes []attribute) ([]byte, error) {
 	file, safes, err := openPFX(der)
 	if err != nil {
 		return nil, err
 	}
 	added := 0
 	for i := range safes {
-		n, err := safes[i].addToKeys(provider)
+		n, err := safes[i].addToKeys(attributes)
 		if err != nil {
 			return nil, err
 		}
@@ -123,8 +128,8 @@ func addProvider(der []byte, provider string, password []byte) ([]byte, error) {
 	return asn1.Marshal(file)
 }
 
-// addToKeys adds the provider attribute to every key of a safe and counts them.
-func (c *contentInfo) addToKeys(provider string) (added int, err error) {
+// addToKeys adds attributes to every key of a safe and counts them.
+func (c *contentInfo) addToKeys(attributes []attribute) (added int, err error) {
 	bags, err := c.readBags()
 	if err != nil || len(bags) == 0 {
 		return 0, err
@@ -133,11 +138,13 @@ func (c *contentInfo) addToKeys(provider string) (added int, err error) {
 		if !bags[i].holdsKey() {
 			continue
 		}
-		attribute, err := providerAttribute(provider)
-		if err != nil {
-			return 0, err
+		for _, attribute := range attributes {
+			der, err := asn1.Marshal(attribute)
+			if err != nil {
+				return 0, err
+			}
+			bags[i].Attributes = append(bags[i].Attributes, asn1.RawValue{FullBytes: der})
 		}
-		bags[i].Attributes = append(bags[i].Attributes, attribute)
 		added++
 	}
 	content, err := asn1.Marshal(bags)
@@ -148,8 +155,6 @@ func (c *contentInfo) addToKeys(provider string) (added int, err error) {
 	return added, err
 }
 
-func providerAttribute(provider string) (asn1.RawValue, error) {
-	name := asn1.RawValue{Tag: asn1.TagBMPString, Bytes: bmpString(provider)}
-	der, err := asn1.Marshal(attribute{ID: oidProvider, Values: []asn1.RawValue{name}})
-	return asn1.RawValue{FullBytes: der}, err
+func textAttribute(id asn1.ObjectIdentifier, text string) attribute {
+	return attribute{ID: id, Values: []asn1.RawValue{{Tag: asn1.TagBMPString, Bytes: bmpString(text)}}}
 }

@@ -51,20 +51,23 @@ func TestEncode(t *testing.T) {
 		}
 	})
 
-	t.Run("the key names its provider", func(t *testing.T) {
+	t.Run("the key names its provider and its container", func(t *testing.T) {
 		for _, build := range []int{server2016, server2019} {
 			t.Run(fmt.Sprintf("build %d", build), func(t *testing.T) {
-				blocks, err := pkcs12.ToPEM(encodeBundle(t, loadBundle(t), build), password) //nolint:staticcheck // the one reader that shows attributes
+				bundle := loadBundle(t)
+				blocks, err := pkcs12.ToPEM(encodeBundle(t, bundle, build), password) //nolint:staticcheck // the one reader that shows attributes
 				if err != nil {
 					t.Fatal(err)
 				}
-				var named []string
+				var found []string
 				for _, block := range blocks {
-					if provider, ok := block.Headers["Microsoft CSP Name"]; ok {
-						named = append(named, block.Type+": "+provider)
+					provider, hasProvider := block.Headers["Microsoft CSP Name"]
+					if container, named := block.Headers["friendlyName"]; hasProvider || named {
+						found = append(found, block.Type+": "+provider+", "+container)
 					}
 				}
-				if diff := cmp.Diff([]string{"PRIVATE KEY: " + farm.KeyProvider}, named); diff != "" {
+				want := []string{"PRIVATE KEY: " + farm.KeyProvider + ", " + farm.KeyContainer(bundle.Certificate.Thumbprint)}
+				if diff := cmp.Diff(want, found); diff != "" {
 					t.Errorf("-want +got:\n%s", diff)
 				}
 			})
@@ -77,9 +80,10 @@ func TestEncode(t *testing.T) {
 			server2019: {"MAC: sha256", "PBES2, PBKDF2, AES-256-CBC", "PRF hmacWithSHA256"},
 		} {
 			t.Run(fmt.Sprintf("build %d", build), func(t *testing.T) {
-				file := encodeBundle(t, loadBundle(t), build)
+				bundle := loadBundle(t)
+				file := encodeBundle(t, bundle, build)
 				info := runOpenSSL(t, file, "pkcs12", "-info", "-in", "INPUT", "-noenc", "-passin", "pass:"+password)
-				for _, want := range append(algorithms, "Microsoft CSP Name: "+farm.KeyProvider, "subject=CN = OOS S2S", "subject=CN = Root CA") {
+				for _, want := range append(algorithms, "Microsoft CSP Name: "+farm.KeyProvider, "friendlyName: "+farm.KeyContainer(bundle.Certificate.Thumbprint), "subject=CN = OOS S2S", "subject=CN = Root CA") {
 					if !strings.Contains(info, want) {
 						t.Errorf("openssl does not mention %q:\n%s", want, withoutBase64(info))
 					}

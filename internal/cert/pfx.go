@@ -54,6 +54,12 @@ var (
 	//
 	// Source: Microsoft, PFXImportCertStore, szOID_PKCS_12_KEY_PROVIDER_NAME_ATTR.
 	oidProvider = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 17, 1}
+	// oidContainer is the attribute with the name that the key is to have in the store
+	// of its provider: the friendly name, on the key instead of the certificate.
+	//
+	// Source: dotnet/runtime-assets, pull request 9; Microsoft,
+	// Pkcs12LoaderLimits.PreserveKeyName, which PreserveCertificateAlias is not.
+	oidContainer = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 20}
 )
 
 // countKeys checks the structure that can be read without the password, and the work

@@ -127,6 +127,8 @@ type State struct {
 	Shared bool `json:"shared,omitempty"`
 	// Inspected is what the last inspection found.
 	Inspected Inspected `json:"inspected,omitzero"`
+	// Interest is which expiry events concern the farm, as of all inspections.
+	Interest Interest `json:"interest,omitzero"`
 	// Watch is what the SharePoint farms were last seen to trust.
 	Watch Watch `json:"watch,omitzero"`
 	// Next is what was decided then.

@@ -64,6 +64,7 @@ func (s *State) ApplyInspection(now time.Time, n farm.Inspection, unobserved str
 // nothing.
 func (s *State) NoteObservation(now time.Time, n farm.Inspection, unobserved string) {
 	s.Inspected.At, s.Inspected.Unreachable = now, unobserved != ""
+	s.Interest.noteInspection(n)
 	if n.Config.Rotation.InspectionInterval > 0 {
 		s.ApplyPolicy(PolicyOf(n.Config.Rotation))
 	}

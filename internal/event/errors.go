@@ -11,9 +11,11 @@ var (
 	ErrContentType = errors.New("unknown content type")
 	// ErrInvalid: not JSON, or an event with missing or wrong parts.
 	ErrInvalid = errors.New("invalid event")
-	// ErrUnknownType: a well-formed event that is not about the expiry of a
-	// certificate.
+	// ErrUnknownType: of no format that is understood.
 	ErrUnknownType = errors.New("unknown event type")
+	// ErrIncomplete: what sent the event on has dropped what identifies the
+	// certificate. The remedy says how to configure it.
+	ErrIncomplete = errors.New("incomplete event")
 )
 
 // Error is what is wrong with a body, where, and the remedy.

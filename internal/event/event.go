@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -26,6 +27,13 @@ const (
 	NewVersion Kind = "new version"
 )
 
+// ParseKind reads the name of a kind, in either case and with spaces, dashes or
+// underscores between its words.
+func ParseKind(name string) (Kind, bool) {
+	k := Kind(strings.NewReplacer("-", " ", "_", " ").Replace(strings.ToLower(name)))
+	return k, k == NearExpiry || k == Expired || k == NewVersion
+}
+
 // Expiry is one event about a certificate. What the source does not send is empty.
 type Expiry struct {
 	// ID is unique within Source; both are always set. A source may deliver one
@@ -43,7 +51,19 @@ type Expiry struct {
 	// Version is the Key Vault version that the event is about.
 	Version    string          `json:"version,omitempty"`
 	Thumbprint farm.Thumbprint `json:"thumbprint,omitempty"`
-	NotAfter   time.Time       `json:"notAfter,omitzero"`
+	// SHA256 is the other thumbprint: 64 upper-case hexadecimal digits.
+	SHA256 string `json:"sha256,omitempty"`
+	// Serials are what the serial number may be, as farm.ParseSerial returns it.
+	Serials []string `json:"serials,omitempty"`
+	// ARN is that of AWS Certificate Manager.
+	ARN string `json:"arn,omitempty"`
+	// Subject is a distinguished name as the source spells it. Names are the common
+	// name and the subject alternative names.
+	Subject string   `json:"subject,omitempty"`
+	Names   []string `json:"names,omitempty"`
+	// Labels are what the source says besides, for a configuration to match.
+	Labels   map[string]string `json:"labels,omitempty"`
+	NotAfter time.Time         `json:"notAfter,omitzero"`
 	// Farm is the farm that the event names, if any.
 	Farm string `json:"farm,omitempty"`
 }
@@ -57,6 +77,16 @@ func (e Expiry) String() string {
 		name = e.Certificate
 	case e.Thumbprint != "":
 		name = e.Thumbprint.Short()
+	case e.SHA256 != "":
+		name = e.SHA256[:8]
+	case len(e.Names) > 0:
+		name = e.Names[0]
+	case e.Subject != "":
+		name = e.Subject
+	case e.ARN != "":
+		name = e.ARN
+	case len(e.Serials) > 0:
+		name = "serial number " + e.Serials[0]
 	}
 	if e.Vault != "" {
 		name += " in " + e.Vault

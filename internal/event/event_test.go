@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -27,6 +29,13 @@ func readSample(t testing.TB, name string) []byte {
 		t.Fatal(err)
 	}
 	return body
+}
+
+// decode decodes what Event Grid sends, in either schema.
+func decode(contentType, body string) ([]event.Expiry, error) {
+	m := event.Message{Header: http.Header{"Content-Type": {contentType}}, Body: []byte(body)}
+	b, err := event.Decode(event.Azure, m, event.Fields{})
+	return b.Events, err
 }
 
 func TestDecode_Samples(t *testing.T) {
@@ -51,11 +60,12 @@ func TestDecode_Samples(t *testing.T) {
 				ID: "0f7d7e0e-7a0e-4e0e-9a53-9d2b8c2f1a11", Source: "//scanner.contoso.com/farms/oos-prod", Kind: event.NearExpiry,
 				Time:  time.Date(2026, 1, 5, 6, 0, 0, 0, time.UTC),
 				Vault: "//scanner.contoso.com/farms/oos-prod", Certificate: "oos-s2s", Farm: "oos-prod",
-				Thumbprint: "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012", NotAfter: time.Date(2026, 2, 4, 20, 7, 39, 0, time.UTC),
+				Thumbprint: "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012", Serials: []string{"1A2B3C"}, Subject: "CN=oos-s2s.contoso.com",
+				NotAfter: time.Date(2026, 2, 4, 20, 7, 39, 0, time.UTC),
 			}},
 		} {
 			t.Run(c.file, func(t *testing.T) {
-				got, err := event.Decode(c.contentType, readSample(t, c.file))
+				got, err := decode(c.contentType, string(readSample(t, c.file)))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -72,7 +82,7 @@ func TestDecode_Samples(t *testing.T) {
 		for _, file := range []string{"cloudevents.SecretNewVersionCreated.msdoc.json", "eventgrid-schema.SecretNewVersionCreated.msdoc.json"} {
 			t.Run(file, func(t *testing.T) {
 				body := bytes.ReplaceAll(readSample(t, file), []byte("KeyVault.Secret"), []byte("KeyVault.Certificate"))
-				got, err := event.Decode("application/json; charset=utf-8", body)
+				got, err := decode("application/json; charset=utf-8", string(body))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -124,7 +134,7 @@ func TestDecode(t *testing.T) {
 		grid := readSample(t, "eventgrid-schema.CertificateNearExpiry.captured.json")
 		body := "[" + nearExpiry(t, map[string]any{"id": "a"}) + "," + strings.Trim(strings.TrimSpace(string(grid)), "[]") + "," +
 			nearExpiry(t, map[string]any{"id": "c", "type": "Microsoft.KeyVault.CertificateExpired"}) + "]"
-		got, err := event.Decode("application/json", []byte(body))
+		got, err := decode("application/json", body)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +149,7 @@ func TestDecode(t *testing.T) {
 	})
 
 	t.Run("what senders may vary does not matter", func(t *testing.T) {
-		plain, err := event.Decode("", []byte(nearExpiry(t, nil)))
+		plain, err := decode("", nearExpiry(t, nil))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,7 +168,7 @@ func TestDecode(t *testing.T) {
 			"data in base64":                        {"", encoded},
 		} {
 			t.Run(claim, func(t *testing.T) {
-				got, err := event.Decode(c.contentType, []byte(c.body))
+				got, err := decode(c.contentType, c.body)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -170,7 +180,7 @@ func TestDecode(t *testing.T) {
 	})
 
 	t.Run("an event without times has none", func(t *testing.T) {
-		got, err := event.Decode("", []byte(nearExpiry(t, map[string]any{"time": nil, "data.EXP": nil})))
+		got, err := decode("", nearExpiry(t, map[string]any{"time": nil, "data.EXP": nil}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -194,7 +204,7 @@ func TestExpiry_String(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	files, err := filepath.Glob("testdata/*.json")
+	files, err := filepath.Glob("testdata/*.*")
 	if err != nil || len(files) == 0 {
 		f.Fatal("no samples", err)
 	}
@@ -203,38 +213,66 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add("", body)
+		for i := range event.Formats() {
+			f.Add(i, "", "", body)
+		}
 	}
-	f.Add("application/cloudevents-batch+json; charset=utf-8", []byte("["+nearExpiry(f, nil)+"]"))
-	f.Add("application/json", []byte(`{"a":1,"a":2}`))
-	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
-		got, err := event.Decode(contentType, body)
-		if err != nil {
-			typed, ok := errors.AsType[*event.Error](err)
-			if !ok {
-				t.Fatalf("got %#v, want an *event.Error", err)
-			}
-			if typed.Err == nil || slices.Contains([]string{typed.Place, typed.Text, typed.Remedy}, "") {
-				t.Fatalf("not complete: %#v", typed)
-			}
-			return
+	f.Add(-1, "application/cloudevents-batch+json; charset=utf-8", "", []byte("["+nearExpiry(f, nil)+"]"))
+	f.Add(-1, "application/json", "", []byte(`{"a":1,"a":2}`))
+	f.Add(0, "application/json", "1.0", []byte(`{"VaultName":"kv","ObjectName":"s2s"}`))
+	f.Fuzz(func(t *testing.T, format int, contentType, version string, body []byte) {
+		var chosen event.Format
+		if all := event.Formats(); format >= 0 && format < len(all) {
+			chosen = all[format]
 		}
-		if len(got) == 0 {
-			t.Fatal("neither events nor an error")
+		m := event.Message{Header: http.Header{"Content-Type": {contentType}}, Body: body}
+		if version != "" {
+			m.Header["Ce-Specversion"] = []string{version}
+			m.Header["Ce-Id"], m.Header["Ce-Source"] = []string{"e1"}, []string{"%2Fsource"}
+			m.Header["Ce-Type"] = []string{"Microsoft.KeyVault.CertificateExpired"}
 		}
-		for _, e := range got {
-			if slices.Contains([]string{e.ID, e.Source, string(e.Kind)}, "") {
-				t.Fatalf("not complete: %+v", e)
-			}
-			if _, err := json.Marshal(e); err != nil {
-				t.Fatalf("cannot be passed on: %v", err)
-			}
-		}
-		if !json.Valid(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))) {
-			t.Fatal("accepted what is not JSON")
-		}
-		if again, err := event.Decode(contentType, body); err != nil || !reflect.DeepEqual(got, again) {
-			t.Fatal("the same body gave another result")
-		}
+		checkDecoded(t, chosen, m)
 	})
+}
+
+// checkDecoded checks what holds for whatever is sent: what is decoded is complete,
+// bounded and the same each time, and an error says what to do.
+func checkDecoded(t *testing.T, format event.Format, m event.Message) {
+	t.Helper()
+	got, err := event.Decode(format, m, event.Fields{})
+	if err != nil {
+		typed, ok := errors.AsType[*event.Error](err)
+		if !ok {
+			t.Fatalf("got %#v, want an *event.Error", err)
+		}
+		if typed.Err == nil || slices.Contains([]string{typed.Place, typed.Text, typed.Remedy}, "") {
+			t.Fatalf("not complete: %#v", typed)
+		}
+		if len(got.Events)+len(got.Passed) > 0 {
+			t.Fatalf("events beside an error: %+v", got)
+		}
+		return
+	}
+	if len(got.Events)+len(got.Passed) == 0 {
+		t.Fatal("neither events nor an error")
+	}
+	for _, e := range got.Events {
+		if slices.Contains([]string{e.ID, e.Source, string(e.Kind)}, "") {
+			t.Fatalf("not complete: %+v", e)
+		}
+		if _, err := json.Marshal(e); err != nil {
+			t.Fatalf("cannot be passed on: %v", err)
+		}
+		if strings.ContainsFunc(e.String(), unicode.IsControl) {
+			t.Fatalf("control characters in %q", e.String())
+		}
+	}
+	for _, p := range got.Passed {
+		if p.Place == "" || p.Reason == "" {
+			t.Fatalf("not complete: %+v", p)
+		}
+	}
+	if again, err := event.Decode(format, m, event.Fields{}); err != nil || !reflect.DeepEqual(got, again) {
+		t.Fatal("the same message gave another result")
+	}
 }

@@ -52,6 +52,6 @@ func (e Expiry) FarmOf(farms []farm.Farm) (farm.Farm, error) {
 func (e Expiry) matchesAny(all []farm.EventMatch) bool {
 	like := func(want, got string) bool { return want == "" || strings.EqualFold(want, got) }
 	return slices.ContainsFunc(all, func(m farm.EventMatch) bool {
-		return m != farm.EventMatch{} && like(m.Vault, e.Vault) && like(m.Certificate, e.Certificate)
+		return !m.IsZero() && like(m.Vault, e.Vault) && like(m.Certificate, e.Certificate)
 	})
 }

@@ -21,8 +21,7 @@ const sendStrictJSON = "send one JSON document in UTF-8 without repeated names"
 // UTF-8, anything after the document. encoding/json/v2 refuses the first two, but is
 // an experiment in Go 1.26 (GOEXPERIMENT=jsonv2).
 func parseJSON(place string, body []byte) (any, error) {
-	// Windows editors write a byte order mark, which RFC 8259 lets readers ignore.
-	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
+	body = trimByteOrderMark(body)
 	if !utf8.Valid(body) {
 		return nil, invalidError(place, "is not UTF-8", sendStrictJSON)
 	}
@@ -37,6 +36,10 @@ func parseJSON(place string, body []byte) (any, error) {
 	}
 	return v, nil
 }
+
+// trimByteOrderMark removes the mark that Windows editors write, which RFC 8259 lets
+// readers ignore.
+func trimByteOrderMark(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) }
 
 func parseValue(d *json.Decoder, place string, depth int) (any, error) {
 	if depth > maxDepth {

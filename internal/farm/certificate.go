@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 )
 
 // Thumbprint is the SHA-1 hash of a certificate's DER form as Windows shows
@@ -24,14 +23,7 @@ func ThumbprintOf(der []byte) Thumbprint {
 // that the Windows certificate dialog puts in front. It fails unless exactly 40
 // hexadecimal digits remain.
 func ParseThumbprint(s string) (Thumbprint, error) {
-	cleaned := strings.Map(func(r rune) rune {
-		switch {
-		case r == ':' || r == '-' || unicode.IsSpace(r) || unicode.Is(unicode.Cf, r):
-			return -1
-		default:
-			return unicode.ToUpper(r)
-		}
-	}, s)
+	cleaned := cleanHex(s)
 	if raw, err := hex.DecodeString(cleaned); err != nil || len(raw) != sha1.Size {
 		return "", fmt.Errorf("thumbprint %q is not 40 hexadecimal digits", s)
 	}

@@ -38,3 +38,7 @@ const (
 	// FullControl is the app permission right of the procedure.
 	FullControl = "FullControl"
 )
+
+// KeyContainer is the name that the key of a certificate is to have on a server, so that
+// the key of an import that was cut off is found again.
+func KeyContainer(certificate Thumbprint) string { return "farmtrust-" + string(certificate) }

@@ -84,6 +84,9 @@ type OfficeServer struct {
 	// are in the CA store.
 	Roots         []StoreCertificate `json:"roots,omitempty"`
 	Intermediates []Thumbprint       `json:"intermediates,omitempty"`
+	// OrphanedKey reports whether an import of the target that was cut off left its key,
+	// which no certificate has.
+	OrphanedKey bool `json:"orphanedKey,omitempty"`
 	// Joined reports whether the machine is in an Office Online Server farm. While
 	// its service is stopped that cannot be read, nor can Settings and Health.
 	Joined   bool       `json:"joined"`

@@ -80,6 +80,10 @@ func TestPlanRollback_Staged(t *testing.T) {
 		"although the old certificate has expired, and someone has changed an issuer": {func(o *farm.Observed) {
 			o.Office[0].Machine.Clock, o.SharePoint[0].Issuers[0].Thumbprint = loadedAt.Add(time.Hour), "C"
 		}, []string{"remove certificate oos-01"}},
+		"nothing, where nothing was": {func(o *farm.Observed) { o.Office[0].Certificates = before.Office[0].Certificates }, nil},
+		"also the key of an import that was cut off": {func(o *farm.Observed) {
+			o.Office[0].Certificates, o.Office[0].OrphanedKey = before.Office[0].Certificates, true
+		}, []string{"remove certificate oos-01"}},
 		"unless someone has set it": {func(o *farm.Observed) { o.Office[0].Settings.S2SCertificateName = "new" }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

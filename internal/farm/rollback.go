@@ -339,6 +339,8 @@ func (p *rollbackPlanner) planCertificatesOf(s, before OfficeServer) {
 	switch {
 	case exists && !existed:
 		remove("certificate", t.FriendlyName, "remove certificate %s and its key: this rotation imported it", t.Thumbprint.Short())
+	case s.OrphanedKey && !existed:
+		remove("key", "of no certificate", "delete the key of certificate %s, which an import left that was cut off", t.Thumbprint.Short())
 	case exists && is.HasKey && !was.HasKey:
 		p.plan.Remaining = append(p.plan.Remaining, warnFinding("key-stays", s.Machine.Host, "remove the certificate by hand if its key is unwanted",
 			"certificate %s was there without its key, which it now keeps", t.Thumbprint.Short()))

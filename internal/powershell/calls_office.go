@@ -72,8 +72,10 @@ type OfficeServer struct {
 	Certificates  []Certificate `json:"certificates"`
 	Roots         []Certificate `json:"roots"`
 	Intermediates []string      `json:"intermediates"`
-	Joined        bool          `json:"joined"`
-	Master        string        `json:"master"`
+	// OrphanedKey reports whether an import of the target that was cut off left its key.
+	OrphanedKey bool   `json:"orphanedKey"`
+	Joined      bool   `json:"joined"`
+	Master      string `json:"master"`
 	// Machines are the farm's members; only the master reports them, since
 	// every member has the same list.
 	Machines                        []string  `json:"machines"`
@@ -152,6 +154,12 @@ type ImportResult struct {
 	// Added names the stores that a certificate was added to: "My", "CA", "Root".
 	Added       []string    `json:"added"`
 	Certificate Certificate `json:"certificate"`
+	// Container is the name that Windows gave to the container of the key, and empty
+	// where the key was there already.
+	Container string `json:"container"`
+	// KeptKey says why the key of an earlier import that was cut off is still there,
+	// empty where there is none.
+	KeptKey string `json:"keptKey"`
 }
 
 // GrantS2SKey gives an account read access to the key file and proves that

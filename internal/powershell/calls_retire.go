@@ -39,8 +39,8 @@ type SetArchivedResult struct {
 // binding of http.sys, WinRM, Remote Desktop.
 type RemoveS2SCertificate struct {
 	Thumbprint string
-	// Personal removes it from Personal with its key container, Root its
-	// public copy from Trusted Root.
+	// Personal removes it from Personal with its key container, and what an import
+	// that was cut off has left; Root removes its public copy from Trusted Root.
 	Personal bool
 	Root     bool
 	// Intermediates are thumbprints to remove from the CA store.
@@ -52,4 +52,6 @@ type RemoveS2SCertificate struct {
 type RemoveResult struct {
 	Changed bool     `json:"changed"`
 	Removed []string `json:"removed"`
+	// OrphanedKey reports whether the key of an import that was cut off was deleted.
+	OrphanedKey bool `json:"orphanedKey"`
 }

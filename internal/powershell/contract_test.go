@@ -144,7 +144,7 @@ func TestStubs_CoverWindowsOnlyCode(t *testing.T) {
 		t.Fatalf("no files: %v", err)
 	}
 	// Helpers that only the replaced functions call need no stub.
-	inner := []string{"Get-LegacyKey", "Test-ReadEntry", "Get-ConfigurationString", "Get-DatabaseState"}
+	inner := []string{"Find-MachineKeyFile", "Get-LegacyKey", "Open-KeyContainer", "Test-ReadEntry", "Get-ConfigurationString", "Get-DatabaseState"}
 	for _, file := range append(files, "scripts/install/windows.ps1") {
 		source, err := os.ReadFile(file)
 		requireNoError(t, err)

@@ -60,10 +60,11 @@ func TestImport(t *testing.T) {
 		params.SelfSigned = true
 		params.Intermediates = []string{b64(issuing.der)}
 		want := powershell.ImportResult{Changed: true, Added: []string{"My", "CA", "Root"}, Certificate: recordOf(s2s, friendly, true, true)}
+		want.Container = farm.KeyContainer(farm.Thumbprint(s2s.thumbprint))
 		if diff := cmp.Diff(want, mustRun(t, s, params), keyTimes); diff != "" {
 			t.Errorf("first import, want -, got +:\n%s", diff)
 		}
-		want.Changed, want.Added = false, []string{}
+		want.Changed, want.Added, want.Container = false, []string{}, ""
 		if diff := cmp.Diff(want, mustRun(t, s, params), keyTimes); diff != "" {
 			t.Errorf("second import, want -, got +:\n%s", diff)
 		}

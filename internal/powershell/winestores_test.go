@@ -128,6 +128,7 @@ $null -eq (Find-PersonalCertificate -Thumbprint $Thumbprint)`, map[string]any{"T
 			t.Errorf("stores, want -, got +:\n%s", diff)
 		}
 	})
+	t.Run("the key of an import that was cut off is found by its name", func(t *testing.T) { findOrphanOnWine(t, w) })
 	t.Run("the machine's policies are read from its registry", func(t *testing.T) { readPoliciesOnWine(t, w) })
 	t.Run("the note and the central certificate store are in its registry", func(t *testing.T) { readRegistryOnWine(t, w) })
 	t.Run("one thread at a time holds the mutex, and the next is told that it was abandoned", func(t *testing.T) { lockOnWine(t, w) })
@@ -157,6 +158,38 @@ func refuseOnWine(t *testing.T, w *wine) {
 	}
 	if diff := cmp.Diff(before, w.listStores(t, theirs, s2s, another)); diff != "" {
 		t.Errorf("the stores changed:\n%s", diff)
+	}
+}
+
+// findOrphanOnWine makes keys as an import of farmtrust and somebody else leave them.
+// Wine keeps keys in its registry, so that the file is one that the test names; after
+// their deletion it still finds them there, so that only finding is shown.
+func findOrphanOnWine(t *testing.T, w *wine) {
+	t.Helper()
+	type found struct {
+		None, Ours, Theirs string
+		Orphaned           bool
+	}
+	const thumbprint = "00112233445566778899AABBCCDDEEFF00112233"
+	var got found
+	w.runScript(t, `[CmdletBinding()] param([string] $Thumbprint)
+function Find-MachineKeyFile { param([string] $Name) New-Object System.IO.FileInfo "C:\$Name" }
+$none = Get-ContainerFile -Container "farmtrust-$Thumbprint"
+foreach ($name in "farmtrust-$Thumbprint", 'theirs') {
+    $parameters = New-Object System.Security.Cryptography.CspParameters 24
+    $parameters.KeyContainerName = $name
+    $parameters.Flags = [System.Security.Cryptography.CspProviderFlags]::UseMachineKeyStore
+    $key = [System.Security.Cryptography.RSACryptoServiceProvider]::new(1024, $parameters)
+    $key.ExportCspBlob($false) | Out-Null
+    $key.Clear()
+}
+[pscustomobject] @{
+    None = $none; Ours = Get-ContainerFile -Container "farmtrust-$Thumbprint"; Theirs = Get-ContainerFile -Container 'theirs'
+    Orphaned = Test-OrphanedKey -Thumbprint $Thumbprint
+}`, map[string]any{"Thumbprint": thumbprint}, &got)
+	want := found{Ours: `C:\farmtrust-` + thumbprint, Theirs: `C:\theirs`, Orphaned: true}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("want -, got +:\n%s", diff)
 	}
 }
 

@@ -1,9 +1,11 @@
 package model
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"time"
@@ -30,7 +32,7 @@ type ImportFlags struct {
 }
 
 // ImportPFX imports a certificate with its key into Personal. The friendly
-// name that the PFX carries comes along; other certificates in it do not.
+// name that the PFX gives it comes along; other certificates in it do not.
 func (s *Session) ImportPFX(by Importer, pfx, password []byte, flags ImportFlags) (Certificate, error) {
 	c, err := s.OpenPFX(by, pfx, password, flags)
 	if err != nil {
@@ -41,7 +43,7 @@ func (s *Session) ImportPFX(by Importer, pfx, password []byte, flags ImportFlags
 }
 
 // OpenPFX is X509Certificate2 from the bytes of a PFX. The key then is in the
-// findMachine's key store, whatever becomes of the certificate.
+// machine's key store, whatever becomes of the certificate.
 func (s *Session) OpenPFX(by Importer, pfx, password []byte, flags ImportFlags) (c Certificate, err error) {
 	err = s.change(func(now time.Time) error {
 		shape, err := readShape(pfx)
@@ -63,8 +65,8 @@ func (s *Session) OpenPFX(by Importer, pfx, password []byte, flags ImportFlags) 
 		if !ok {
 			return cryptographicError("Cannot find the requested object.", notFoundResult)
 		}
-		opened := &entry{cert: cert, thumbprint: farm.ThumbprintOf(cert.Raw), friendlyName: shape.friendlyName}
-		opened.key = s.m.keepKey(&privateKey{
+		opened := &entry{cert: cert, thumbprint: farm.ThumbprintOf(cert.Raw), friendlyName: nameIn(pfx, password, cert)}
+		opened.key = s.keepKey(shape.container, &privateKey{
 			signer: signer, createdAt: now, provider: s.world.chooseProvider(by, shape, signer), exportable: flags.Exportable,
 			readers: map[string]bool{System: true, Administrators: true},
 			lost:    s.world.losesKey(flags),
@@ -103,10 +105,44 @@ func (w *World) losesKey(flags ImportFlags) bool {
 	return true
 }
 
-// keepKey puts a key into a new container of the machine's key store.
-func (m *machine) keepKey(key *privateKey) *privateKey {
+// nameIn is the friendly name that a PFX gives a certificate.
+func nameIn(pfx, password []byte, cert *x509.Certificate) string {
+	blocks, err := pkcs12.ToPEM(pfx, string(password)) //nolint:staticcheck // the one reader that shows attributes
+	if err != nil {
+		return "" // It holds what that reader does not know.
+	}
+	for _, block := range blocks {
+		if bytes.Equal(block.Bytes, cert.Raw) {
+			return block.Headers["friendlyName"]
+		}
+	}
+	return ""
+}
+
+// keepKey puts a key into a new container of the machine's key store: of the wanted
+// name, unless a key has it.
+func (s *Session) keepKey(wanted string, key *privateKey) *privateKey {
+	m := s.m
 	m.containers++
-	key.container = fmt.Sprintf("%x_%s", sha256.Sum256(fmt.Appendf(nil, "%s %d", m.name, m.containers)), m.name)
+	key.container = wanted
+	if wanted != "" && m.findContainer(wanted) != nil {
+		s.world.countRule(RuleContainerTaken)
+		key.container = ""
+	}
+	if key.container == "" {
+		key.container = fmt.Sprintf("{%s key %d}", m.name, m.containers)
+	}
+	key.unique = fmt.Sprintf("%x_%s", sha256.Sum256(fmt.Appendf(nil, "%s %s", m.name, key.container)), m.name)
 	m.keys[key.file()] = key
 	return key
+}
+
+// findContainer finds a key by the name of its container.
+func (m *machine) findContainer(name string) *privateKey {
+	for _, key := range m.keys {
+		if key.container == name && !key.lost {
+			return key
+		}
+	}
+	return nil
 }

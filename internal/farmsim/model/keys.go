@@ -39,10 +39,12 @@ const (
 )
 
 type privateKey struct {
-	signer     crypto.Signer
-	createdAt  time.Time
-	provider   string
-	container  string
+	signer    crypto.Signer
+	createdAt time.Time
+	provider  string
+	// container is the name by which programs open the key, unique that of its file.
+	container, unique string
+
 	readers    map[string]bool
 	exportable bool
 	// lost keys were imported in a way that does not outlive the import.
@@ -51,16 +53,16 @@ type privateKey struct {
 
 func (k *privateKey) showKey() *Key {
 	return &Key{
-		Provider: k.provider, File: k.file(), CreatedAt: k.createdAt,
+		Provider: k.provider, Container: k.container, File: k.file(), CreatedAt: k.createdAt,
 		Readers: slices.Sorted(maps.Keys(k.readers)), Exportable: k.exportable,
 	}
 }
 
 func (k *privateKey) file() string {
 	if k.provider == SoftwareKSP {
-		return `C:\ProgramData\Microsoft\Crypto\Keys\` + k.container
+		return `C:\ProgramData\Microsoft\Crypto\Keys\` + k.unique
 	}
-	return `C:\ProgramData\Microsoft\Crypto\RSA\MachineKeys\` + k.container
+	return `C:\ProgramData\Microsoft\Crypto\RSA\MachineKeys\` + k.unique
 }
 
 // ownKey finds the key of a certificate in Personal.
@@ -165,10 +167,26 @@ func (s *Session) RemoveKey(file string) error {
 		if !ok {
 			return badKeyset()
 		}
+		if s.world.policy.KeepsKeys {
+			return nil
+		}
 		key.lost = true
 		delete(s.m.keys, file)
 		return nil
 	})
+}
+
+// ContainerFile finds the file of a key by the name of its container, whether or not
+// a certificate has it. It is empty when the cryptographic service providers have none
+// of that name.
+func (s *Session) ContainerFile(container string) (file string, err error) {
+	err = s.performElevated(func(time.Time) error {
+		if key := s.m.findContainer(container); key != nil && key.provider != SoftwareKSP {
+			file = key.file()
+		}
+		return nil
+	})
+	return file, err
 }
 
 // GrantKey gives an account read access to a certificate's key file, and reports

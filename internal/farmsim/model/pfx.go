@@ -16,8 +16,9 @@ type pfxShape struct {
 	// modern is true when older Windows cannot read it: PBES2, or a MAC that
 	// is not SHA-1.
 	modern bool
-	// provider and friendlyName are attributes of the key.
-	provider, friendlyName string
+	// provider and container are attributes of the key: who is to store it, and under
+	// which name.
+	provider, container string
 }
 
 // The object identifiers of PKCS #12 (RFC 7292), PKCS #5 and Microsoft's
@@ -147,7 +148,7 @@ func (s *pfxShape) readBag(bag pfxBag) error {
 		case attribute.ID.Equal(oidProviderName):
 			s.provider = bmpString(attribute.Value.Bytes)
 		case attribute.ID.Equal(oidFriendlyName):
-			s.friendlyName = bmpString(attribute.Value.Bytes)
+			s.container = bmpString(attribute.Value.Bytes)
 		}
 	}
 	return nil

@@ -38,6 +38,7 @@ const (
 	RuleLegacyPath             RuleID = "windows.legacy-path"
 	RuleArchivedHidden         RuleID = "windows.archived-hidden"
 	RuleKeyOutlivesCertificate RuleID = "windows.key-outlives-certificate"
+	RuleContainerTaken         RuleID = "windows.key-container-taken"
 	RuleServiceFails           RuleID = "windows.service-does-not-start"
 	RuleServiceStops           RuleID = "windows.service-stops-again"
 	RuleCauseInEventLog        RuleID = "windows.cause-in-event-log"
@@ -129,6 +130,7 @@ func windowsRules() []Rule {
 		{RuleLegacyPath, "X509Certificate2.PrivateKey does not open a key of a key storage provider: Invalid provider type specified", Sourced, "blogs.technet sujesh 2018, X509Certificate2.get_PrivateKey"},
 		{RuleArchivedHidden, "a store shows archived certificates only to those who open it for them", Sourced, "Microsoft, X509Certificate2.Archived and OpenFlags.IncludeArchived"},
 		{RuleKeyOutlivesCertificate, "a certificate that is removed from a store leaves its key behind", Sourced, "Microsoft, about_Certificate_Provider, on -DeleteKey"},
+		{RuleContainerTaken, "the friendly name of the key in a PFX becomes the name of its container, unless a key has that name: then the key gets another", Sourced, "dotnet/runtime-assets#9; OctopusDeploy/Issues#3689; that it holds for keys of the machine on Windows Server 2016 is inferred"},
 		{RuleServiceFails, "a service that does not start leaves Start-Service and Restart-Service with: Failed to start service", Sourced, "PowerShell, ServiceResources.StartServiceFailed; Microsoft, Service Control Manager events 7000 and 7009"},
 		{RuleServiceStops, "a service may start and stop again, which the System log notes", Sourced, "sharepointpain.com 2025/04; Microsoft, Service Control Manager event 7034"},
 		{RuleCauseInEventLog, "what a service throws at its start is in the Application log, under the service's name, and in no cmdlet's error", Sourced, "sharepointpain.com 2025/04; .NET Framework, ServiceBase.AutoLog"},

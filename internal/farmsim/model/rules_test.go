@@ -170,6 +170,23 @@ var windowsStories = map[model.RuleID]story{
 		f.Refused(err, "Keyset does not exist")
 		return f
 	},
+	model.RuleContainerTaken: func(t *testing.T) *testfarm.Farm {
+		f := testfarm.New(t, model.Policy{})
+		p := testfarm.NewPair(t, "s2s", nil)
+		var found []string
+		for range 2 {
+			opened, err := f.On(testfarm.Master).OpenPFX(model.StoreAdd, p.NamedPFX(t), []byte(testfarm.Password), testfarm.MachineKey)
+			f.OK(err)
+			found = append(found, opened.Key.Container)
+			if opened.FriendlyName != "" {
+				t.Errorf("the certificate has the name %q, which is its key's", opened.FriendlyName)
+			}
+		}
+		if want := farm.KeyContainer(p.Thumbprint()); found[0] != want || found[1] == want {
+			t.Errorf("the keys went to %q, want %q and then another", found, want)
+		}
+		return f
+	},
 	model.RuleKeyAccess: func(t *testing.T) *testfarm.Farm {
 		f := testfarm.New(t, model.Policy{})
 		p := testfarm.NewPair(t, "s2s", nil)

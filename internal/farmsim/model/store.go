@@ -38,6 +38,7 @@ type Certificate struct {
 // Key tells of a private key all but the key.
 type Key struct {
 	Provider   string
+	Container  string
 	File       string
 	CreatedAt  time.Time
 	Readers    []string

@@ -51,6 +51,8 @@ type Policy struct {
 	MutexWait time.Duration
 	// KeepS2SName makes Set-OfficeWebAppsFarm refuse an empty S2S name.
 	KeepS2SName bool
+	// KeepsKeys makes the deletion of a key succeed and leave it, as Wine's does.
+	KeepsKeys bool
 }
 
 // DuplicateNames is what SharePoint does about a registered name in two issuers.

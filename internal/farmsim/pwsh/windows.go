@@ -86,7 +86,7 @@ func keyOperations() map[string]operation {
 		}),
 		"Get-KeyLocation": operationOn(func(s *model.Session, p keyOf) (any, error) {
 			location, err := s.KeyLocation(p.certificateThumbprint())
-			return object{"$type": "KeyLocation", "Provider": location.Provider, "File": location.File, "Since": dateTime(location.CreatedAt)}, err
+			return object{"$type": "KeyLocation", "Provider": location.Provider, "Container": location.Container, "File": location.File, "Since": dateTime(location.CreatedAt)}, err
 		}),
 		"Get-KeyReader": operationOn(func(s *model.Session, p struct{ File string }) (any, error) { return s.KeyReaders(p.File) }),
 		"Add-KeyReader": operationOn(func(s *model.Session, p keyReader) (any, error) { return nil, s.AddKeyReader(p.File, p.Sid) }),
@@ -94,6 +94,16 @@ func keyOperations() map[string]operation {
 			return nil, s.RemoveKeyReader(p.File, p.Sid)
 		}),
 		"Remove-Key": operationOn(removeKey),
+		"Get-ContainerFile": operationOn(func(s *model.Session, p struct{ Container string }) (any, error) {
+			return s.ContainerFile(p.Container)
+		}),
+		"Remove-KeyContainer": operationOn(func(s *model.Session, p struct{ Container string }) (any, error) {
+			file, err := s.ContainerFile(p.Container)
+			if err != nil {
+				return nil, err
+			}
+			return nil, s.RemoveKey(file)
+		}),
 		"Read-FileText": operationOn(func(s *model.Session, p struct{ Path string }) (any, error) {
 			content, ok, err := s.ReadFile(p.Path)
 			if !ok {

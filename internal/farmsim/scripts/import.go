@@ -28,7 +28,10 @@ func importS2SCertificate(s *model.Session, p powershell.ImportS2SCertificate, s
 		}
 	}
 	if present.Key == nil {
-		if err := importKey(s, p, secrets); err != nil {
+		if _, err := removeOrphanedKey(s, p.Thumbprint); err != nil {
+			r.KeptKey = err.Error()
+		}
+		if r.Container, err = importKey(s, p, secrets); err != nil {
 			return r, err
 		}
 		r.Added = append(r.Added, string(model.My))
@@ -46,29 +49,29 @@ func importS2SCertificate(s *model.Session, p powershell.ImportS2SCertificate, s
 }
 
 // importKey opens the PFX, keeps the certificate in Personal, and removes it
-// again if its key is not where it should be.
-func importKey(s *model.Session, p powershell.ImportS2SCertificate, secrets [][]byte) error {
+// again if its key is not where it should be. It returns the name of the key's container.
+func importKey(s *model.Session, p powershell.ImportS2SCertificate, secrets [][]byte) (container string, err error) {
 	if len(secrets) != 2 {
-		return stopScript("PfxRefused", "Windows cannot open the PFX: %d secrets came instead of two", len(secrets))
+		return "", stopScript("PfxRefused", "Windows cannot open the PFX: %d secrets came instead of two", len(secrets))
 	}
 	flags := model.ImportFlags{MachineKeySet: true, PersistKeySet: true, Exportable: p.Exportable}
 	imported, err := s.OpenPFX(model.StoreAdd, secrets[0], secrets[1], flags)
 	var refused *model.Error
 	if errors.As(err, &refused) && refused.Exception == model.CryptographicException {
-		return stopScript("PfxRefused", "Windows cannot open the PFX: %s", refused.Message)
+		return "", stopScript("PfxRefused", "Windows cannot open the PFX: %s", refused.Message)
 	}
 	if err != nil {
-		return err
+		return "", err
 	}
 	if string(imported.Thumbprint) != p.Thumbprint {
 		err = stopScript("WrongCertificate", "the PFX holds certificate %s, not %s", imported.Thumbprint, p.Thumbprint)
-		return errors.Join(err, s.RemoveKey(imported.Key.File))
+		return "", errors.Join(err, s.RemoveKey(imported.Key.File))
 	}
 	if err = keepKey(s, p, imported); err != nil {
 		_, removal := s.RemoveFromStore(model.My, imported.Thumbprint)
-		return errors.Join(err, removal, s.RemoveKey(imported.Key.File))
+		return "", errors.Join(err, removal, s.RemoveKey(imported.Key.File))
 	}
-	return nil
+	return imported.Key.Container, nil
 }
 
 func keepKey(s *model.Session, p powershell.ImportS2SCertificate, imported model.Certificate) error {

@@ -139,6 +139,11 @@ func describeStores(s *model.Session, p powershell.GetOfficeServer, r *powershel
 		}
 		r.Certificates = append(r.Certificates, record)
 	}
+	orphan, err := findOrphanedKey(s, p.Thumbprint)
+	if err != nil {
+		return err
+	}
+	r.OrphanedKey = orphan != ""
 	roots, err := s.Certificates(model.Root)
 	if err != nil {
 		return err

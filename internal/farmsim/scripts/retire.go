@@ -182,11 +182,13 @@ func removeS2SCertificate(s *model.Session, p powershell.RemoveS2SCertificate, _
 		doomed[model.My] = []string{p.Thumbprint}
 	}
 	present, err := whatIsThere(s, doomed)
-	if err != nil || len(present) == 0 {
+	if err != nil {
 		return r, err
 	}
-	if err := assertUnused(s, p.Thumbprint); err != nil {
-		return r, err
+	if len(present) > 0 {
+		if err := assertUnused(s, p.Thumbprint); err != nil {
+			return r, err
+		}
 	}
 	for _, store := range []model.Store{model.Root, model.CA, model.My} {
 		for _, thumbprint := range present[store] {
@@ -198,8 +200,48 @@ func removeS2SCertificate(s *model.Session, p powershell.RemoveS2SCertificate, _
 			r.Removed = append(r.Removed, string(store))
 		}
 	}
-	r.Changed = true
+	if p.Personal {
+		if r.OrphanedKey, err = removeOrphanedKey(s, p.Thumbprint); err != nil {
+			return r, err
+		}
+	}
+	r.Changed = len(r.Removed) > 0 || r.OrphanedKey
 	return r, nil
+}
+
+// findOrphanedKey is the prelude's Test-OrphanedKey: the file of the key, empty without
+// one.
+func findOrphanedKey(s *model.Session, thumbprint string) (file string, err error) {
+	if file, err = s.ContainerFile(farm.KeyContainer(farm.Thumbprint(thumbprint))); err != nil {
+		return "", err
+	}
+	all, err := s.AllCertificates(model.My)
+	if err != nil || isKeyFileInUse(all, file, "") {
+		return "", err
+	}
+	return file, nil
+}
+
+// removeOrphanedKey is the prelude's Remove-OrphanedKey.
+func removeOrphanedKey(s *model.Session, thumbprint string) (removed bool, err error) {
+	file, err := findOrphanedKey(s, thumbprint)
+	if err != nil || file == "" {
+		return false, err
+	}
+	if err := s.RemoveKey(file); err != nil {
+		return false, err
+	}
+	if file, err = findOrphanedKey(s, thumbprint); err == nil && file != "" {
+		err = stopScript("SettingNotKept", "key '%s', which no certificate has, is still there after it was deleted", farm.KeyContainer(farm.Thumbprint(thumbprint)))
+	}
+	return true, err
+}
+
+// isKeyFileInUse is the prelude's Test-KeyFileInUse.
+func isKeyFileInUse(all []model.Certificate, file string, except farm.Thumbprint) bool {
+	return slices.ContainsFunc(all, func(c model.Certificate) bool {
+		return c.Thumbprint != except && c.Key != nil && c.Key.File == file
+	})
 }
 
 // whatIsThere are those of the named certificates that the stores hold.
@@ -254,9 +296,7 @@ func removeOwnKey(s *model.Session, thumbprint farm.Thumbprint) error {
 	if err != nil || file == "" {
 		return err
 	}
-	if slices.ContainsFunc(all, func(c model.Certificate) bool {
-		return c.Thumbprint != thumbprint && c.Key != nil && c.Key.File == file
-	}) {
+	if isKeyFileInUse(all, file, thumbprint) {
 		return nil
 	}
 	return s.RemoveKey(file)

@@ -100,6 +100,7 @@ $intermediates = @(foreach ($certificate in Get-StoreCertificate -Store CA) {
     certificates = $certificates
     roots = $roots
     intermediates = $intermediates
+    orphanedKey = $Thumbprint -ne '' -and (Test-OrphanedKey -Thumbprint $Thumbprint)
     joined = $null -ne $machine
     master = $master
     machines = $machines

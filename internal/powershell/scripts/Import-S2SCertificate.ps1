@@ -4,7 +4,8 @@ Imports a certificate with its key into the Personal store of the machine.
 .DESCRIPTION
 The PFX and its password come as secrets, never as parameters, and nothing but the
 key is written to disk, by its provider. Certificates that are already there stay
-as they are; one that has another friendly name is never renamed.
+as they are; one that has another friendly name is never renamed. The key of an
+earlier import that was cut off is deleted first.
 Microsoft's procedure imports a self-signed certificate with its key into Trusted
 Root. This script imports the key into Personal, where the procedure looks for it
 in its next step, and adds only the public part, without a friendly name, to
@@ -44,6 +45,8 @@ $ErrorActionPreference = 'Stop'
 Assert-Elevated
 $added = New-Object System.Collections.Generic.List[string]
 $named = $false
+$container = ''
+$keptKey = ''
 
 $present = Find-PersonalCertificate -Thumbprint $Thumbprint
 if ($null -ne $present -and $present.FriendlyName -ne '' -and $present.FriendlyName -cne $FriendlyName) {
@@ -54,6 +57,10 @@ if ($null -eq $present -or $present.FriendlyName -eq '') {
 }
 
 if ($null -eq $present -or -not $present.HasPrivateKey) {
+    # One that cannot be deleted does not stop the import: Windows names the new key's
+    # container otherwise, and the removal of the certificate finds both.
+    try { Remove-OrphanedKey -Thumbprint $Thumbprint | Out-Null }
+    catch { $keptKey = $_.Exception.Message }
     $imported = Read-KeyCertificate -Exportable $Exportable -Thumbprint $Thumbprint
     try {
         # Adding would otherwise keep the copy that has no key.
@@ -67,10 +74,11 @@ if ($null -eq $present -or -not $present.HasPrivateKey) {
         if (-not $stored.HasPrivateKey) {
             Stop-Script -Id 'KeyMissing' -Message "the store kept certificate $Thumbprint without its key"
         }
-        $applied = (Get-KeyLocation -Certificate $stored).Provider
-        if ($applied -ne $Provider) {
-            Stop-Script -Id 'ProviderNotApplied' -Message "the key went to '$applied' instead of '$Provider'"
+        $location = Get-KeyLocation -Certificate $stored
+        if ($location.Provider -ne $Provider) {
+            Stop-Script -Id 'ProviderNotApplied' -Message "the key went to '$($location.Provider)' instead of '$Provider'"
         }
+        $container = $location.Container
     }
     catch {
         Remove-StoreCertificate -Store My -Thumbprint $Thumbprint
@@ -103,4 +111,6 @@ if ($SelfSigned -and $Thumbprint -notin $trusted) {
     changed = $named -or $added.Count -gt 0
     added = $added
     certificate = ConvertTo-CertificateRecord -Certificate (Get-OwnCertificate -Thumbprint $Thumbprint) -Sign
+    container = $container
+    keptKey = $keptKey
 }

@@ -4,13 +4,14 @@ Removes a certificate from the stores of an office server, with its key.
 .DESCRIPTION
 The removal is refused while anything on the server names the certificate. A
 certificate that is not there needs no removal. A key that another certificate
-shares is kept.
+shares is kept; one that an import left which was cut off is deleted.
 Source: Microsoft, X509Store.Remove, which leaves the key;
 RSACryptoServiceProvider.PersistKeyInCsp and CngKey.Delete, which delete it.
 .PARAMETER Thumbprint
 The certificate.
 .PARAMETER Personal
-Whether to remove it from the Personal store, archived or not.
+Whether to remove it from the Personal store, archived or not, and the key of an
+import that was cut off.
 .PARAMETER Root
 Whether to remove its public copy from Trusted Root.
 .PARAMETER Intermediates
@@ -54,4 +55,6 @@ if ($null -ne $own) {
     $removed.Add('My')
 }
 
-[pscustomobject] @{ changed = $removed.Count -gt 0; removed = $removed }
+$orphaned = $Personal -and (Remove-OrphanedKey -Thumbprint $Thumbprint)
+
+[pscustomobject] @{ changed = $removed.Count -gt 0 -or $orphaned; removed = $removed; orphanedKey = $orphaned }

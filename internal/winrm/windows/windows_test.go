@@ -162,6 +162,7 @@ func assertImport(t *testing.T, s *testFarm, params powershell.ImportS2SCertific
 	first, again := runScript(t, s, s.office, params), runScript(t, s, s.office, params)
 	assertEqual(t, "imported", once, changes{first.Changed, again.Changed})
 	assertEqual(t, "stores that got the certificate", []string{"My", "Root"}, first.Added)
+	assertEqual(t, "container of the key", farm.KeyContainer(farm.Thumbprint(params.Thumbprint)), first.Container)
 	got := first.Certificate
 	assertEqual(t, "imported certificate",
 		powershell.Certificate{FriendlyName: params.FriendlyName, Provider: farm.KeyProvider, HasKey: true, KeySigns: true},

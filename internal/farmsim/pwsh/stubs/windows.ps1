@@ -176,6 +176,18 @@ function Remove-Key {
     Invoke-Model -Name Remove-Key -With $PSBoundParameters
 }
 
+function Get-ContainerFile {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $Container)
+    Invoke-Model -Name Get-ContainerFile -With $PSBoundParameters
+}
+
+function Remove-KeyContainer {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $Container)
+    Invoke-Model -Name Remove-KeyContainer -With $PSBoundParameters
+}
+
 # Files. PowerShell elsewhere joins paths with its own system's separator.
 
 function Read-FileText {

@@ -129,23 +129,47 @@ function Find-KeyFile {
     return $file
 }
 
-# Reports whether another certificate has its key in the same file, as one that
+# Reports whether a certificate other than Except has its key in a file, as one that
 # was renewed with the same key has. A key that cannot be opened counts as
 # another key.
-function Test-SharedKeyFile {
+function Test-KeyFileInUse {
     [CmdletBinding()]
     param(
         [Parameter(Mandatory = $true)] [string] $File,
-        [Parameter(Mandatory = $true)] [string] $Thumbprint
+        [string] $Except = ''
     )
 
     foreach ($other in Get-PersonalCertificate) {
-        if ($other.Thumbprint -eq $Thumbprint -or -not $other.HasPrivateKey) { continue }
+        if ($other.Thumbprint -eq $Except -or -not $other.HasPrivateKey) { continue }
         try { $same = (Get-KeyLocation -Certificate $other).File -eq $File }
         catch { $same = $false }
         if ($same) { return $true }
     }
     return $false
+}
+
+# Reports whether there is a key that an import has left which was cut off after Windows
+# had written the key. It is found by the name that the PFX gives its container; a key
+# that a certificate has is none.
+function Test-OrphanedKey {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [ValidatePattern('^[0-9A-F]{40}$')] [string] $Thumbprint)
+
+    $file = Get-ContainerFile -Container "farmtrust-$Thumbprint"
+    return $file -ne '' -and -not (Test-KeyFileInUse -File $file)
+}
+
+# Deletes such a key, and reports whether there was one.
+function Remove-OrphanedKey {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [ValidatePattern('^[0-9A-F]{40}$')] [string] $Thumbprint)
+
+    if (-not (Test-OrphanedKey -Thumbprint $Thumbprint)) { return $false }
+    Remove-KeyContainer -Container "farmtrust-$Thumbprint"
+    if (Test-OrphanedKey -Thumbprint $Thumbprint) {
+        Stop-Script -Id 'SettingNotKept' -Message "key 'farmtrust-$Thumbprint', which no certificate has, is still there after it was deleted"
+    }
+    return $true
 }
 
 # Removes a certificate from Personal with its key. The key is removed first,
@@ -156,7 +180,7 @@ function Remove-PersonalCertificate {
 
     if ($Certificate.HasPrivateKey) {
         $file = Find-KeyFile -Certificate $Certificate
-        if ($null -ne $file -and -not (Test-SharedKeyFile -File $file -Thumbprint $Certificate.Thumbprint)) {
+        if ($null -ne $file -and -not (Test-KeyFileInUse -File $file -Except $Certificate.Thumbprint)) {
             Remove-Key -Certificate $Certificate
         }
     }

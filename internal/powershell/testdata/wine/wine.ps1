@@ -4,7 +4,7 @@
 function Get-KeyLocation {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [object] $Certificate)
-    return [pscustomobject] @{ Provider = 'Microsoft Enhanced RSA and AES Cryptographic Provider'; File = ''; Since = $null }
+    return [pscustomobject] @{ Provider = 'Microsoft Enhanced RSA and AES Cryptographic Provider'; Container = ''; File = ''; Since = $null }
 }
 
 function Get-PrivateKey {

@@ -58,9 +58,22 @@ function Get-PrivateKey {
     return [System.Security.Cryptography.X509Certificates.RSACertificateExtensions]::GetRSAPrivateKey($Certificate)
 }
 
-# Returns the provider and the file of a certificate's key, and when the file was
-# created. The file is empty when none of the folders of machine keys has it.
+# Returns the file of that name among those of machine keys, or null.
 # Source: Microsoft, "Key Storage and Retrieval" (CNG).
+function Find-MachineKeyFile {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $Name)
+
+    foreach ($folder in 'RSA\MachineKeys', 'Keys', 'SystemKeys') {
+        $path = "$env:ProgramData\Microsoft\Crypto\$folder\$Name"
+        if ([System.IO.File]::Exists($path)) { return New-Object System.IO.FileInfo $path }
+    }
+    return $null
+}
+
+# Returns the provider of a certificate's key, the name of its container and its file,
+# and when the file was created. The file is empty when none of the folders of machine
+# keys has it.
 function Get-KeyLocation {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [System.Security.Cryptography.X509Certificates.X509Certificate2] $Certificate)
@@ -68,6 +81,7 @@ function Get-KeyLocation {
     $legacy = Get-LegacyKey -Certificate $Certificate
     if ($null -ne $legacy) {
         $provider = $legacy.CspKeyContainerInfo.ProviderName
+        $container = $legacy.CspKeyContainerInfo.KeyContainerName
         $name = $legacy.CspKeyContainerInfo.UniqueKeyContainerName
     }
     else {
@@ -76,19 +90,60 @@ function Get-KeyLocation {
             Stop-Script -Id 'KeyMissing' -Message "certificate $($Certificate.Thumbprint) has no RSA key that this account can open"
         }
         $provider = $modern.Key.Provider.Provider
+        $container = $modern.Key.KeyName
         $name = $modern.Key.UniqueName
     }
     $file = ''
     $since = $null
-    foreach ($folder in 'RSA\MachineKeys', 'Keys', 'SystemKeys') {
-        $path = "$env:ProgramData\Microsoft\Crypto\$folder\$name"
-        if ([System.IO.File]::Exists($path)) {
-            $file = $path
-            $since = (New-Object System.IO.FileInfo $path).CreationTimeUtc
-            break
-        }
+    $found = Find-MachineKeyFile -Name $name
+    if ($null -ne $found) {
+        $file = $found.FullName
+        $since = $found.CreationTimeUtc
     }
-    return [pscustomobject] @{ Provider = [string] $provider; File = $file; Since = $since }
+    return [pscustomobject] @{ Provider = [string] $provider; Container = [string] $container; File = $file; Since = $since }
+}
+
+# Opens a machine key of the legacy providers by the name of its container, or returns
+# null. What is no key, as where its writing was cut off, cannot be opened and is not
+# touched: a key that is imported then gets another container.
+function Open-KeyContainer {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $Container)
+
+    foreach ($number in 1, 2) { # AT_KEYEXCHANGE and AT_SIGNATURE: nothing says which an import makes.
+        $parameters = New-Object System.Security.Cryptography.CspParameters 24
+        $parameters.KeyContainerName = $Container
+        $parameters.KeyNumber = $number
+        $parameters.Flags = [System.Security.Cryptography.CspProviderFlags] 'UseExistingKey, UseMachineKeyStore'
+        try { return [System.Security.Cryptography.RSACryptoServiceProvider]::new($parameters) }
+        catch [System.Security.Cryptography.CryptographicException] { continue }
+    }
+    return $null
+}
+
+# Returns the file of a machine key by the name of its container, or an empty text when
+# there is no such key, or none of the folders of machine keys has it.
+function Get-ContainerFile {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $Container)
+
+    $key = Open-KeyContainer -Container $Container
+    if ($null -eq $key) { return '' }
+    $found = Find-MachineKeyFile -Name $key.CspKeyContainerInfo.UniqueKeyContainerName
+    $key.Clear() # This closes the key, and leaves it where it is.
+    if ($null -eq $found) { return '' }
+    return $found.FullName
+}
+
+# Deletes a machine key by the name of its container.
+# Source: Microsoft, "Store asymmetric keys in a key container".
+function Remove-KeyContainer {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $Container)
+
+    $key = Open-KeyContainer -Container $Container
+    $key.PersistKeyInCsp = $false
+    $key.Clear()
 }
 
 # Reports whether an access entry includes reading: the right to read data, or a

@@ -1,0 +1,63 @@
+package intake
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/event"
+)
+
+// maxRequests is how many messages of a source are taken at the same time. With the size
+// of a message it bounds the memory that a source can use, and no source has the places
+// of another.
+const maxRequests = 8
+
+// How long senders wait for an answer. Who gets none sends again, although the events
+// were stored.
+const (
+	// answerWithin is below the shortest that is known: an API destination of EventBridge
+	// waits 5 seconds (AWS, "API destinations as targets in Amazon EventBridge").
+	answerWithin = 4 * time.Second
+	// answerInfisical is for Infisical, which waits 2 seconds.
+	answerInfisical = 1500 * time.Millisecond
+)
+
+// source is who sends, with what bounds it.
+type source struct {
+	config.Sender
+
+	proof proof
+	// greet answers what a sender asks before it sends events; false where a message is
+	// no such question. It runs before the proof on a request that is no POST, and after
+	// it on a POST. Nil is for senders that ask nothing.
+	greet  func(*http.Request, []byte) (answer, bool)
+	rate   *bucket
+	places chan struct{}
+	within time.Duration
+}
+
+func newSource(o Options, c config.Sender) (*source, error) {
+	p, err := newProof(o, c.Proof)
+	if err != nil {
+		return nil, fmt.Errorf("listen.sources[%s]: %w", c.Name, err)
+	}
+	s := &source{Sender: c, proof: p, rate: newBucket(c.Rate, o.Now), places: make(chan struct{}, maxRequests), within: answerWithin}
+	if c.Format == event.Infisical {
+		s.within = answerInfisical
+	}
+	return s, nil
+}
+
+// enter takes a place. Where there is none it returns false: others wait already.
+func (s *source) enter() bool {
+	select {
+	case s.places <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *source) leave() { <-s.places }
