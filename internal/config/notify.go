@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net/netip"
 	"net/url"
 
 	"github.com/farmtrust/farmtrust/internal/secret"
@@ -41,9 +40,4 @@ func (r *reader) readReceiver(n node) string {
 		return ""
 	}
 	return text
-}
-
-func isLoopback(host string) bool {
-	address, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && address.IsLoopback()
 }
