@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"internal/source":         {"internal/cert", "internal/secret", "internal/farm"},
 	"internal/preflight":      {"internal/config", "internal/secret", "internal/source", "internal/cert", "internal/farm"},
 	"internal/event":          {"internal/farm"},
+	"internal/pull":           {"internal/config", "internal/delivery", "internal/event", "internal/version"},
 	"internal/delivery":       {"internal/client", "internal/controller", "internal/event", "internal/farm"},
 	"internal/console":        {"internal/farm", "internal/report"},
 	"internal/ntlm":           {},
