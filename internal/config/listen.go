@@ -24,8 +24,6 @@ type Listen struct {
 	Key         secret.Ref
 	// Proxies are the only ones that may connect, without TLS.
 	Proxies []netip.Prefix
-	// Metrics are those who may read what was counted.
-	Metrics []netip.Prefix
 	// Sources are who may send, in the order of the file.
 	Sources []Sender
 }
@@ -39,10 +37,7 @@ func (r *reader) readListen(n node) *Listen {
 		"certificate": {read: func(n node) { l.Certificate = r.readPath(n) }},
 		"key":         {read: func(n node) { l.Key = r.readSecret(n) }},
 		"proxies": {read: func(n node) {
-			r.readList(n, func(n node) { l.Proxies = append(l.Proxies, r.readNetwork(n)) })
-		}},
-		"metrics": {read: func(n node) {
-			r.readList(n, func(n node) { l.Metrics = append(l.Metrics, r.readNetwork(n)) })
+			r.readList(n, func(n node) { l.Proxies = append(l.Proxies, r.readProxy(n)) })
 		}},
 		"sources": {required: "name who may send events", read: func(n node) {
 			r.readList(n, func(n node) {
@@ -83,8 +78,8 @@ func (r *reader) readListenAddress(n node) string {
 	return address
 }
 
-// readNetwork reads an IP address, or a network such as 10.0.0.0/28, but not everybody's.
-func (r *reader) readNetwork(n node) netip.Prefix {
+// readProxy reads an IP address, or a network such as 10.0.0.0/28.
+func (r *reader) readProxy(n node) netip.Prefix {
 	text, ok := r.readText(n)
 	if !ok {
 		return netip.Prefix{}
@@ -94,7 +89,7 @@ func (r *reader) readNetwork(n node) netip.Prefix {
 	}
 	network, err := netip.ParsePrefix(text)
 	if err != nil || network.Bits() == 0 {
-		r.addProblem(n, "write its address, such as 10.0.0.5, or its network, such as 10.0.0.0/28", "%q is not the address of anybody in particular", text)
+		r.addProblem(n, "write its address, such as 10.0.0.5, or its network, such as 10.0.0.0/28", "%q is not IP addresses of a proxy", text)
 	}
 	return network.Masked()
 }

@@ -59,13 +59,9 @@ func TestLoad_ListenBehindAProxy(t *testing.T) {
 	c := requireLoad(t, writeConfig(t, `listen:
   address: 127.0.0.1:8443
   proxies: [10.0.0.5, 10.1.0.9/24, "fd00::1"]
-  metrics: [10.2.0.0/16]
   sources: [{name: a, format: azure, bearer: [env:A]}]
 `+minimalConfig))
 	want := "[10.0.0.5/32 10.1.0.0/24 fd00::1/128]"
-	if got := listText(c.Listen.Metrics); got != "[10.2.0.0/16]" {
-		t.Errorf("metrics may be read by %s", got)
-	}
 	if got := listText(c.Listen.Proxies); got != want {
 		t.Errorf("proxies are %s, want %s", got, want)
 	}
@@ -127,7 +123,7 @@ func TestLoad_ListenProblems(t *testing.T) {
 		"a certificate behind a proxy": edit("key: env:K", "key: env:K, proxies: [10.0.0.5]",
 			"1: listen: has both a certificate and proxies: behind a proxy, TLS ends there: write certificate and key, or proxies"),
 		"a proxy that is everybody": edit("certificate: a, key: env:K", "proxies: [0.0.0.0/0]",
-			`1: listen.proxies[0]: "0.0.0.0/0" is not the address of anybody in particular: write its address, such as 10.0.0.5, or its network, such as 10.0.0.0/28`),
+			`1: listen.proxies[0]: "0.0.0.0/0" is not IP addresses of a proxy: write its address, such as 10.0.0.5, or its network, such as 10.0.0.0/28`),
 		"a client certificate behind a proxy": edit("certificate: a, key: env:K, sources: [{name: a, format: azure, bearer: [env:A]}]", "proxies: [10.0.0.5], sources: [{name: a, format: azure, clientCertificate: {ca: ca.pem, names: [b]}}]",
 			"1: listen.sources[0].clientCertificate: no client certificate comes through a proxy: prove it in another way, or let the door have TLS itself"),
 		"an address without a port": edit("':1'", "0.0.0.0",

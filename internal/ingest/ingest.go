@@ -16,7 +16,6 @@ import (
 	"github.com/farmtrust/farmtrust/internal/delivery"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/intake"
-	"github.com/farmtrust/farmtrust/internal/tally"
 )
 
 // Ways are the ways that are open.
@@ -33,12 +32,11 @@ func Open(ctx context.Context, c *config.Config, site client.Client, log *zap.Lo
 		farms[i] = f.Farm
 	}
 	w := &Ways{deliverer: delivery.New(site, farms, log)}
-	to := counted{w.deliverer, &tally.Counts{}}
 	if c.Listen == nil {
 		return w, nil
 	}
 	var err error
-	w.door, err = intake.Open(ctx, intake.Options{Listen: *c.Listen, Deliverer: to, Counts: to.counts, Ready: site.Ping, Log: log, Now: time.Now})
+	w.door, err = intake.Open(ctx, intake.Options{Listen: *c.Listen, Deliverer: w.deliverer, Ready: site.Ping, Log: log, Now: time.Now})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Path, err)
 	}

@@ -19,7 +19,6 @@ import (
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/delivery"
 	"github.com/farmtrust/farmtrust/internal/event"
-	"github.com/farmtrust/farmtrust/internal/tally"
 )
 
 // Time limits of a connection. Who sends or reads slowly must not hold a place for long.
@@ -46,10 +45,8 @@ type Options struct {
 	Deliverer Deliverer
 	// Ready returns why nothing can be delivered at the moment; nil where it can.
 	Ready func(context.Context) error
-	// Counts count what comes, and what becomes of it.
-	Counts *tally.Counts
-	Log    *zap.Logger
-	Now    func() time.Time
+	Log   *zap.Logger
+	Now   func() time.Time
 	// Outside reaches Event Grid, Entra ID and SNS; nil is one that trusts the system's CAs.
 	Outside *http.Client
 }

@@ -38,7 +38,7 @@ func (d *doorman) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		from := addressOf(c.RemoteAddr().String())
+		from := addressOf(c)
 		if d.enter(from) {
 			return &visitor{Conn: c, leave: sync.OnceFunc(func() { d.leave(from) })}, nil
 		}
@@ -46,21 +46,16 @@ func (d *doorman) Accept() (net.Conn, error) {
 	}
 }
 
-// addressOf returns the address that a connection comes from; none where it has none.
-func addressOf(remote string) netip.Addr {
-	at, err := netip.ParseAddrPort(remote)
+func addressOf(c net.Conn) netip.Addr {
+	at, err := netip.ParseAddrPort(c.RemoteAddr().String())
 	if err != nil {
 		return netip.Addr{}
 	}
 	return at.Addr().Unmap().WithZone("")
 }
 
-func isIn(a netip.Addr, networks []netip.Prefix) bool {
-	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) })
-}
-
 func (d *doorman) enter(from netip.Addr) bool {
-	isProxy := isIn(from, d.proxies)
+	isProxy := slices.ContainsFunc(d.proxies, func(p netip.Prefix) bool { return p.Contains(from) })
 	if len(d.proxies) > 0 && !isProxy {
 		return false
 	}

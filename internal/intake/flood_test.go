@@ -16,7 +16,6 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/intake"
-	"github.com/farmtrust/farmtrust/internal/tally"
 )
 
 // Whatever a source sends, it costs bounded memory, and no other source notices.
@@ -40,7 +39,7 @@ func TestFlood(t *testing.T) {
 			s := newStore()
 			h, err := intake.NewHandler(intake.Options{
 				Listen: config.Listen{Sources: []config.Sender{flooding, quiet}}, Deliverer: s,
-				Ready: func(context.Context) error { return nil }, Counts: &tally.Counts{}, Log: zap.NewNop(), Now: time.Now,
+				Ready: func(context.Context) error { return nil }, Log: zap.NewNop(), Now: time.Now,
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"runtime"
-	"strconv"
 	"time"
 
 	"go.uber.org/zap"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/delivery"
 	"github.com/farmtrust/farmtrust/internal/event"
-	"github.com/farmtrust/farmtrust/internal/tally"
 )
 
 // When to send again, by what is the matter.
@@ -41,7 +39,7 @@ type handler struct {
 }
 
 // NewHandler returns what the door serves: POST /events/NAME for each source, and
-// GET /healthz, which answers 200 while events can be delivered, and GET /metrics.
+// GET /healthz, which answers 200 while events can be delivered.
 func NewHandler(o Options) (http.Handler, error) {
 	h := &handler{
 		Options: o, sources: map[string]*source{}, decoding: make(chan struct{}, runtime.GOMAXPROCS(0)),
@@ -58,7 +56,6 @@ func NewHandler(o Options) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/events/{source}", h.serveEvents)
 	mux.HandleFunc("GET /healthz", h.serveHealth)
-	mux.HandleFunc("GET /metrics", h.serveMetrics)
 	return mux, nil
 }
 
@@ -80,14 +77,6 @@ func (h *handler) serveHealth(w http.ResponseWriter, _ *http.Request) {
 	answer{status: http.StatusOK}.write(w)
 }
 
-func (h *handler) serveMetrics(w http.ResponseWriter, r *http.Request) {
-	if !isIn(addressOf(r.RemoteAddr), h.Listen.Metrics) {
-		http.NotFound(w, r)
-		return
-	}
-	h.Counts.ServeHTTP(w, r)
-}
-
 func (h *handler) serveEvents(w http.ResponseWriter, r *http.Request) {
 	s, known := h.sources[r.PathValue("source")]
 	if !known {
@@ -96,7 +85,6 @@ func (h *handler) serveEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a := h.take(s, r)
-	h.Counts.Add(tally.Messages, s.Name, strconv.Itoa(a.status), 1)
 	if a.reason != "" {
 		h.quiet.warn(s.Name+" "+http.StatusText(a.status), "events were not taken", zap.String("source", s.Name), zap.Int("status", a.status),
 			zap.String("from", r.RemoteAddr), zap.String("reason", a.reason))
@@ -204,7 +192,6 @@ func (h *handler) takeBody(ctx context.Context, s *source, m event.Message) answ
 	if err := h.deliver(ctx, s, batch.Events, body.Events); err != nil {
 		return unstored(err)
 	}
-	h.Counts.Add(tally.Events, s.Name, tally.Passed, len(batch.Passed))
 	for _, p := range batch.Passed {
 		body.Passed = append(body.Passed, passed{p.Place, p.Reason})
 	}

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,7 +25,6 @@ import (
 	"github.com/farmtrust/farmtrust/internal/intake"
 	"github.com/farmtrust/farmtrust/internal/mtls"
 	"github.com/farmtrust/farmtrust/internal/secret"
-	"github.com/farmtrust/farmtrust/internal/tally"
 )
 
 // store is what keeps events, and can be away, as Temporal can.
@@ -110,7 +108,7 @@ func (d *door) options(sources []config.Sender) intake.Options {
 		Listen: config.Listen{
 			Address: "127.0.0.1:0", Certificate: d.path("door.pem"), Key: secret.Ref("file:" + d.path("door.key")), Sources: sources,
 		},
-		Deliverer: d.store, Ready: func(context.Context) error { return nil }, Counts: &tally.Counts{}, Log: zap.NewNop(), Now: time.Now,
+		Deliverer: d.store, Ready: func(context.Context) error { return nil }, Log: zap.NewNop(), Now: time.Now,
 	}
 }
 
@@ -364,28 +362,5 @@ func TestDoor_LogsNoSecret(t *testing.T) {
 	d.post(t, "vault?key="+strings.ReplaceAll(newSecret, " ", "+"), "no").require(t, 400, "JSON")
 	if text := log.String(); !strings.Contains(text, "events were not taken") || strings.Contains(text, "secret of") || strings.Contains(text, "secret+of") {
 		t.Errorf("log:\n%s", text)
-	}
-}
-
-func TestDoor_CountsForThoseWhoMayKnow(t *testing.T) {
-	d := openDoor(t, []config.Sender{bearer(t, "pki", "contoso")}, func(o *intake.Options) {
-		o.Listen.Metrics = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-	})
-	ask := func(d *door) reply {
-		got, err := d.try(d.client, http.MethodGet, "/metrics", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return got
-	}
-	d.post(t, "pki", cloudEvent("1"), withToken(newSecret)...).require(t, 202, "")
-	d.post(t, "pki", cloudEvent("1")).require(t, 401, "")
-	for _, want := range []string{`farmtrust_messages_total{source="pki",status="202"} 1`, `farmtrust_messages_total{source="pki",status="401"} 1`} {
-		if got := ask(d); got.status != 200 || !strings.Contains(got.text, want) {
-			t.Errorf("answered %d, without %s:\n%s", got.status, want, got.text)
-		}
-	}
-	if got := ask(openDoor(t, nil)); got.status != 404 {
-		t.Errorf("anybody is answered %d %s", got.status, got.text)
 	}
 }
