@@ -32,6 +32,7 @@ func (c *farmController) showPage(ctx workflow.Context) {
 		c.log(ctx, eventFarm).Warn("the certificate in use "+c.Warned.String(), "thumbprint", current.Thumbprint, "notAfter", current.NotAfter, "phase", c.Phase())
 	}
 	workflow.SetCurrentDetails(ctx, report.Farm(c.State, now).Markdown())
+	c.showInterest(ctx)
 	s := shown{
 		phase: c.Phase(), needsOperator: c.needsOperator(ctx, now), thumbprint: c.Inspected.Current.Thumbprint,
 		notAfter: c.Inspected.Current.NotAfter.Unix(), inspected: c.Inspected.At.Unix(), any: true,
