@@ -42,6 +42,8 @@ type Config struct {
 	Keys Keys
 	// Listen is the door for expiry events; nil is none.
 	Listen *Listen
+	// Pull are the sources whose events are taken from where they wait.
+	Pull []Pull
 	// Farms are in the order of the file.
 	Farms []Farm
 	// Connections are keyed by the names that servers refer to.

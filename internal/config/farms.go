@@ -62,6 +62,7 @@ func (r *reader) readConfig(root node, c *Config) {
 		"audit":  {read: func(n node) { c.Audit = r.readAudit(n) }},
 		"keys":   {read: func(n node) { c.Keys = r.readKeys(n) }},
 		"listen": {read: func(n node) { c.Listen = r.readListen(n) }},
+		"pull":   {read: func(n node) { c.Pull = r.readPulls(n) }},
 		"farms": {required: r.requiredOfAWorker("name at least one farm"), read: func(n node) {
 			r.readList(n, func(n node) {
 				c.Farms = append(c.Farms, r.readFarm(n))
