@@ -6,12 +6,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/stretchr/testify/mock"
 
-	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
-	"github.com/farmtrust/farmtrust/workflows"
 )
 
 // Events find a farm by what its controller shows of it.
@@ -21,15 +18,9 @@ func TestManageFarm_ShowsWhichEventsConcernTheFarm(t *testing.T) {
 	matches := []farm.EventMatch{{Vault: "kv", Certificate: "s2s", Labels: map[string]string{"a": "b"}}}
 	f.configure = func(c *farm.Farm) { c.Certificate.Events = matches }
 	c := f.newController(t)
-	var shown []controller.Interest
-	c.env.OnUpsertMemo(anything).Run(func(args mock.Arguments) {
-		memo := args.Get(0).(map[string]any)
-		shown = append(shown, controller.Interest{
-			Certificates: memo[workflows.CertificatesMemo].([]farm.CertificateIdentity), Events: memo[workflows.EventsMemo].([]farm.EventMatch),
-		})
-	}).Return(nil)
 	state := c.runUntil(12 * time.Hour)
 	requireRun(t, state, run{Outcome: farm.Verified, HasSnapshot: true})
+	shown := c.marks.interests
 	if len(shown) != 1 {
 		t.Fatalf("shown %d times, want once: the renewal is of what was seen before it\n%+v", len(shown), shown)
 	}

@@ -20,7 +20,7 @@ func Identify(der []byte) (farm.CertificateIdentity, error) {
 	sum := sha256.Sum256(der)
 	return farm.CertificateIdentity{
 		Thumbprint: farm.ThumbprintOf(der), SHA256: strings.ToUpper(hex.EncodeToString(sum[:])),
-		Serial: fmt.Sprintf("%X", c.SerialNumber), Subject: distinguishedName(c.RawSubject),
+		Serial: farm.FormatSerial(c.SerialNumber), Subject: distinguishedName(c.RawSubject),
 		Names: append([]string{c.Subject.CommonName}, c.DNSNames...), NotAfter: c.NotAfter.UTC(),
 	}.Bounded(), nil
 }

@@ -220,7 +220,14 @@ func TestLoad_Problems(t *testing.T) {
 		},
 		"event match that matches everything": {
 			"      source:", "      events: [{}]\n      source:",
-			"7: farms[0].certificate.events[0]: would match every event: write vault, certificate or both",
+			"7: farms[0].certificate.events[0]: would match every event: write vault, certificate, thumbprint, source or another of its keys",
+		},
+		"event matches that no certificate has": {
+			"      source:", "      events: [{thumbprint: a9, serial: x, subject: OOS, labels: {}}]\n      source:",
+			"7: farms[0].certificate.events[0].thumbprint: is not 40 or 64 hexadecimal digits: write the certificate's SHA-1 or SHA-256 thumbprint\n" +
+				"7: farms[0].certificate.events[0].serial: is not a serial number: write it as it is shown, in quotes: '0x1D2C' or '7468'\n" +
+				"7: farms[0].certificate.events[0].subject: is not a distinguished name: write the whole name, such as CN=OOS S2S, O=Contoso; for a common name alone, write name\n" +
+				"7: farms[0].certificate.events[0].labels: names no label: write the labels that an event must have, or leave labels out",
 		},
 		"key written twice": {
 			"user: svc", "user: svc, user: svc2",
