@@ -19,7 +19,7 @@ var mayImport = map[string][]string{
 	"workflows":               {"activities", "internal/farm", "internal/controller", "internal/report"},
 	"activities":              {"internal/audit", "internal/controller", "internal/farm", "internal/cert", "internal/powershell", "internal/seal"},
 	"worker":                  {"workflows", "internal/config", "internal/connect", "internal/console", "internal/deployment", "internal/farm", "internal/codecserver", "internal/host", "internal/keyring", "internal/logging", "internal/namespace", "internal/payload", "internal/token", "internal/powershell", "internal/preflight", "internal/replay", "internal/report", "internal/version", "internal/guard", "internal/mtls", "internal/secret"},
-	"starter":                 {"workflows", "internal/audit", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/delivery", "internal/event", "internal/farm", "internal/keyring", "internal/logging", "internal/payload", "internal/preflight", "internal/report", "internal/version"},
+	"starter":                 {"workflows", "internal/audit", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/delivery", "internal/event", "internal/farm", "internal/ingest", "internal/keyring", "internal/logging", "internal/payload", "internal/preflight", "internal/report", "internal/version"},
 	"internal/audit":          {"internal/farm", "internal/keyring"},
 	"internal/farm":           {},
 	"internal/secret":         {},
@@ -27,7 +27,8 @@ var mayImport = map[string][]string{
 	"internal/version":        {},
 	"internal/powershell":     {},
 	"internal/config":         {"internal/event", "internal/farm", "internal/secret", "internal/sshsig"},
-	"internal/intake":         {"internal/config", "internal/event", "internal/secret"},
+	"internal/intake":         {"internal/config", "internal/delivery", "internal/event", "internal/secret"},
+	"internal/ingest":         {"internal/client", "internal/config", "internal/delivery", "internal/farm", "internal/intake"},
 	"internal/sshsig":         {},
 	"internal/token":          {},
 	"internal/authority":      {"internal/config", "internal/farm", "internal/sshsig", "internal/token"},
@@ -55,7 +56,7 @@ var mayImport = map[string][]string{
 	"internal/scriptcoverage": {},
 	"internal/host": {
 		"workflows", "activities", "internal/audit", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
-		"internal/winrm", "internal/authority", "internal/client", "internal/deployment", "internal/preflight", "internal/version", "internal/keyring", "internal/seal",
+		"internal/winrm", "internal/authority", "internal/client", "internal/deployment", "internal/ingest", "internal/preflight", "internal/version", "internal/keyring", "internal/seal",
 	},
 	"internal/farmsim": {
 		"internal/farm", "internal/powershell", "internal/farmsim/model", "internal/farmsim/scripts", "internal/farmsim/pwsh",

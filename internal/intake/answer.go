@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/farmtrust/farmtrust/internal/delivery"
 	"github.com/farmtrust/farmtrust/internal/event"
 )
 
@@ -70,6 +71,17 @@ func undecoded(err error) answer {
 		status = http.StatusUnprocessableEntity
 	}
 	return refuse(status, err.Error())
+}
+
+// unstored is the answer where events could not be stored. Why not is the door's to know.
+func unstored(err error) answer {
+	a := sendAgain(retryStore, "not all events could be stored")
+	a.reason += ": " + err.Error()
+	var busy *delivery.BusyError
+	if errors.As(err, &busy) {
+		a.retryAfter = busy.After
+	}
+	return a
 }
 
 // write sends the answer. There is nowhere to report a sender to that is gone.

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/farmtrust/farmtrust/internal/delivery"
 	"github.com/farmtrust/farmtrust/internal/event"
 )
 
@@ -190,9 +191,7 @@ func (h *handler) takeBody(ctx context.Context, s *source, m event.Message) answ
 	s.rate.owe(len(batch.Events) - 1)
 	body := taken{Events: make([]outcome, len(batch.Events))}
 	if err := h.deliver(ctx, s, batch.Events, body.Events); err != nil {
-		a := sendAgain(retryStore, "not all events could be stored")
-		a.reason += ": " + err.Error()
-		return a
+		return unstored(err)
 	}
 	for _, p := range batch.Passed {
 		body.Passed = append(body.Passed, passed{p.Place, p.Reason})
@@ -217,7 +216,7 @@ func (h *handler) deliver(ctx context.Context, s *source, events []event.Expiry,
 	g.SetLimit(deliveriesAtOnce)
 	for i, e := range events {
 		g.Go(func() error {
-			receipt, err := h.Deliverer.Deliver(ctx, e, Source{Name: s.Name, Farms: s.EventSource.Farms})
+			receipt, err := h.Deliverer.Deliver(ctx, e, delivery.Source{Name: s.Name, Farms: s.EventSource.Farms})
 			into[i] = outcome{Event: e.String(), Farms: receipt.Farms, Reason: receipt.Reason}
 			return err
 		})

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/delivery"
 	"github.com/farmtrust/farmtrust/internal/event"
 	"github.com/farmtrust/farmtrust/internal/intake"
 	"github.com/farmtrust/farmtrust/internal/mtls"
@@ -36,17 +37,17 @@ type store struct {
 	kept map[string][]string
 }
 
-func (s *store) Deliver(ctx context.Context, e event.Expiry, from intake.Source) (intake.Receipt, error) {
+func (s *store) Deliver(ctx context.Context, e event.Expiry, from delivery.Source) (delivery.Receipt, error) {
 	s.mu.Lock()
 	away, waits := s.away, s.waits
 	s.mu.Unlock()
 	select {
 	case <-time.After(waits):
 	case <-ctx.Done():
-		return intake.Receipt{}, ctx.Err()
+		return delivery.Receipt{}, ctx.Err()
 	}
 	if away != nil {
-		return intake.Receipt{}, away
+		return delivery.Receipt{}, away
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,9 +56,9 @@ func (s *store) Deliver(ctx context.Context, e event.Expiry, from intake.Source)
 	}
 	s.kept[from.Name] = append(s.kept[from.Name], e.ID)
 	if len(from.Farms) == 0 {
-		return intake.Receipt{Reason: "no farm has this certificate"}, nil
+		return delivery.Receipt{Reason: "no farm has this certificate"}, nil
 	}
-	return intake.Receipt{Farms: from.Farms}, nil
+	return delivery.Receipt{Farms: from.Farms}, nil
 }
 
 func (s *store) set(away error, waits time.Duration) {
