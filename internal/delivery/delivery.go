@@ -21,16 +21,18 @@ import (
 
 // Deliverer delivers events. Its methods may be called at the same time.
 type Deliverer struct {
-	index *index
-	gate  *gate
-	log   *zap.Logger
+	index  *index
+	gate   *gate
+	misses *misses
+	counts counts
+	log    *zap.Logger
 }
 
 // New returns a deliverer over a client at the site where controllers of the configured
 // farms are started; there may be none. The events of other farms go to where their
 // controllers run.
 func New(site client.Client, configured []farm.Farm, log *zap.Logger) *Deliverer {
-	return &Deliverer{index: newIndex(site, configured, log), gate: newGate(), log: log}
+	return &Deliverer{index: newIndex(site, configured, log), gate: newGate(), misses: newMisses(), log: log}
 }
 
 // Run keeps what is known of the farms fresh until ctx is done. Without it, events are
@@ -96,16 +98,35 @@ func (d *Deliverer) Find(ctx context.Context, e event.Expiry, from Source) (r Re
 // a [*BusyError], a farm was sent too much. It may then have been stored for some of the
 // farms, which are not sent it again.
 func (d *Deliverer) Deliver(ctx context.Context, e event.Expiry, from Source) (Receipt, error) {
+	r, err := d.deliver(ctx, e, from)
+	switch _, isBusy := errors.AsType[*BusyError](err); {
+	case isBusy:
+		d.counts.count(from.Name, busy)
+	case err != nil:
+		d.counts.count(from.Name, failed)
+	case len(r.Farms) == 0:
+		d.counts.count(from.Name, unmatched)
+	case r.Reason != "":
+		d.counts.count(from.Name, repeated)
+	default:
+		d.counts.count(from.Name, delivered)
+	}
+	return r, err
+}
+
+func (d *Deliverer) deliver(ctx context.Context, e event.Expiry, from Source) (Receipt, error) {
 	farms, err := d.findFarms(ctx, e, from)
-	if err != nil {
+	switch {
+	case err != nil:
 		return Receipt{}, err
+	case len(farms) > 0:
+		return d.send(ctx, farms, e, from)
 	}
-	if len(farms) == 0 {
-		r := Receipt{Reason: explainMiss(e, from)}
-		d.log.Warn("event not delivered: "+r.Reason, zap.String("source", from.Name), zap.String("id", e.Key()))
-		return r, nil
+	r := Receipt{Reason: explainMiss(e, from)}
+	if untold, tell := d.misses.tell(e.Key(), time.Now()); tell {
+		d.log.Warn("event not delivered: "+r.Reason, zap.String("source", from.Name), zap.String("id", e.Key()), zap.Int("moreNotLogged", untold))
 	}
-	return d.send(ctx, farms, e, from)
+	return r, nil
 }
 
 // findFarms returns the farms that an event concerns. Where it concerns none of those that
