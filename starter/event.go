@@ -32,9 +32,8 @@ rotation, or says why nothing is done: exit code 0 if all is well, 5 if an opera
 must act first. An event that is delivered twice counts once. While a rotation runs,
 events wait until it has ended.
 
-It understands CloudEvents 1.0 in structured JSON and the Event Grid schema. The type
-is one of Key Vault's certificate events, or ends in .certificate.near-expiry.v1,
-.certificate.expired.v1 or .certificate.new-version.v1.
+It understands every format of docs/events.md but the generic one, and recognises it by
+what the file holds.
 
 The farm is the one given by --farm, or else the one that the event names. Otherwise all
 farms hear an event whose configured certificate.events match it (also those of the file

@@ -64,6 +64,7 @@ func (r *reader) readConfig(root node, c *Config) {
 		"listen":  {read: func(n node) { c.Listen = r.readListen(n) }},
 		"metrics": {read: func(n node) { c.Metrics = r.readListenAddress(n) }},
 		"pull":    {read: func(n node) { c.Pull = r.readPulls(n) }},
+		"notify":  {read: func(n node) { c.Notify = r.readNotify(n) }},
 		"farms": {required: r.requiredOfAWorker("name at least one farm"), read: func(n node) {
 			r.readList(n, func(n node) {
 				c.Farms = append(c.Farms, r.readFarm(n))
