@@ -137,7 +137,7 @@ func (d *Deliverer) findFarms(ctx context.Context, e event.Expiry, from Source) 
 	if isComplete(found, from) && !refreshed.IsZero() || time.Since(refreshed) < missInterval {
 		return found, missingFarm(found, from)
 	}
-	if err := d.index.refresh(ctx); err != nil && len(found) == 0 {
+	if err := d.index.refreshAfterMiss(ctx); err != nil && len(found) == 0 {
 		return nil, err
 	}
 	all, _ = d.index.list()

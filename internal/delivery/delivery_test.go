@@ -204,6 +204,15 @@ func TestDeliver_FailsUnlessTemporalHasTheEvent(t *testing.T) {
 			if got, err := d.Deliver(t.Context(), event.Expiry{ID: "e2", Source: "s", Thumbprint: oos.Thumbprint}, delivery.Source{}); err == nil {
 				t.Errorf("an event of an unknown certificate: got %+v", got)
 			}
+			before := d.called("ListWorkflowExecutions")
+			for i := range 1000 {
+				if _, err := d.Deliver(t.Context(), event.Expiry{ID: fmt.Sprint(i), Source: "s", Thumbprint: "0123"}, delivery.Source{}); err == nil {
+					t.Fatal("an event is taken for one of no farm while no farm is known")
+				}
+			}
+			if calls := d.called("ListWorkflowExecutions") - before; calls > 1 {
+				t.Errorf("1,000 events made %d calls that failed", calls)
+			}
 			d.assertDelivered(t, e, delivery.Source{}, "north", "south") // as configured
 			if n := d.logs.FilterMessageSnippet("tried again each minute").Len(); n != 1 {
 				t.Errorf("warned %d times in an hour", n)
