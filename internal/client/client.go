@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
@@ -59,6 +60,12 @@ func (c Client) Site() string { return c.site }
 
 // TaskQueue is the queue of the client's site.
 func (c Client) TaskQueue() string { return workflows.TaskQueue(c.site) }
+
+// Ping reports why Temporal does not answer; nil where it does.
+func (c Client) Ping(ctx context.Context) error {
+	_, err := c.temporal.WorkflowService().GetSystemInfo(ctx, &workflowservice.GetSystemInfoRequest{})
+	return err
+}
 
 // Farm is the controller of a farm and its runs, whether or not they exist.
 type Farm struct {

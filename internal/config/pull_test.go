@@ -17,7 +17,7 @@ import (
 const fullPull = `pull:
   - {name: grid, format: azure, farms: [contoso], eventGrid: {namespace: "https://contoso.westeurope-1.eventgrid.azure.net/", topic: vault, subscription: farmtrust, key: env:A}}
   - {name: storage, format: azure, storageQueue: {url: "https://contoso.queue.core.windows.net/expiry", identity: {tenant: t, client: c, secret: file:app}, refused: "https://contoso.queue.core.windows.net/refused"}}
-  - {name: acm, format: cloudevents, sqs: {url: "https://sqs.eu-central-1.amazonaws.com/123456789012/expiry", accessKeyId: AKID, secretAccessKey: env:A}}
+  - {name: acm, format: aws, sqs: {url: "https://sqs.eu-central-1.amazonaws.com/123456789012/expiry", accessKeyId: AKID, secretAccessKey: env:A}}
   - {name: drop, format: cloudevents, directory: {path: events}}
 `
 
@@ -35,7 +35,7 @@ func TestLoad_Pull(t *testing.T) {
 			URL: "https://contoso.queue.core.windows.net/expiry", Refused: "https://contoso.queue.core.windows.net/refused",
 			Identity: &config.AzureIdentity{As: config.Application, Tenant: "t", Client: "c", Secret: secret.Ref("file:" + in("app"))},
 		}},
-		{EventSource: named("acm", event.CloudEvents), SQS: &config.SQS{
+		{EventSource: named("acm", event.AWS), SQS: &config.SQS{
 			URL: "https://sqs.eu-central-1.amazonaws.com/123456789012/expiry", Region: "eu-central-1", AccessKeyID: "AKID", SecretAccessKey: "env:A",
 		}},
 		{EventSource: named("drop", event.CloudEvents), Directory: &config.EventDirectory{Path: in("events")}},
@@ -52,7 +52,7 @@ func TestLoad_PullOfASQSQueueFindsItsRegion(t *testing.T) {
 		"sqs.cn-north-1.amazonaws.com.cn":                           "cn-north-1",
 		"vpce-0123456789-abcdefgh.sqs.eu-west-1.vpce.amazonaws.com": "eu-west-1",
 	} {
-		c := requireLoad(t, writeConfig(t, "pull: [{name: a, format: cloudevents, sqs: {url: \"https://"+host+"/123456789012/expiry\"}}]\n"+minimalConfig))
+		c := requireLoad(t, writeConfig(t, "pull: [{name: a, format: aws, sqs: {url: \"https://"+host+"/123456789012/expiry\"}}]\n"+minimalConfig))
 		if got := c.Pull[0].SQS.Region; got != want {
 			t.Errorf("%s is in %q, want %q", host, got, want)
 		}
@@ -75,8 +75,8 @@ func TestLoad_PullThatCannotBe(t *testing.T) {
 		"{name: a, format: azure, storageQueue: {url: \"https://c.x/q\", identity: {as: managed, secret: env:A}}}":        "a managed identity has neither tenant nor secret",
 		"{name: a, format: azure, storageQueue: {url: \"https://c.x/q\", identity: {as: workload, client: c}}}":           "Kubernetes tells a workload who it is",
 		"{name: a, format: azure, eventGrid: {namespace: \"https://c.x/topics\", topic: t, subscription: s, key: env:A}}": "is not the URL of such a service",
-		"{name: a, format: cloudevents, sqs: {url: \"https://sqs.contoso.com/1/q\"}}":                                     "the host name sqs.contoso.com does not show it",
-		"{name: a, format: cloudevents, sqs: {url: \"https://sqs.eu-west-1.amazonaws.com/1/q\", accessKeyId: a}}":         "one of accessKeyId and secretAccessKey without the other",
+		"{name: a, format: aws, sqs: {url: \"https://sqs.contoso.com/1/q\"}}":                                             "the host name sqs.contoso.com does not show it",
+		"{name: a, format: aws, sqs: {url: \"https://sqs.eu-west-1.amazonaws.com/1/q\", accessKeyId: a}}":                 "one of accessKeyId and secretAccessKey without the other",
 		"{name: a, format: azure, directory: {path: a}}, {name: A, format: azure, directory: {path: b}}":                  "source A is already on line 1",
 	} {
 		_, err := config.LoadIntake(writeConfig(t, "pull: ["+content+"]\n"))

@@ -8,8 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
 // showsAlertmanager reports whether the body is one of Alertmanager's.
@@ -123,9 +121,7 @@ func (e *Expiry) identify(label, value string) {
 	case "thumbprint", "fingerprint", "sha1", "sha256", "fingerprintsha1", "fingerprintsha256", "thumbprintsha1", "thumbprintsha256":
 		_ = e.setFingerprint(value)
 	case "serial", "serialnumber", "serialno":
-		if serials, err := farm.ParseSerial(value); err == nil {
-			e.Serials = serials
-		}
+		_ = e.setSerial(value)
 	case "subject":
 		e.setSubject(value)
 	case "subjectcn", "commonname", "cn":

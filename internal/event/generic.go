@@ -144,7 +144,10 @@ func (e *Expiry) identified() bool {
 }
 
 // setSerial takes a serial number in any spelling.
-func (e *Expiry) setSerial(text string) (err error) {
-	e.Serials, err = farm.ParseSerial(text)
+func (e *Expiry) setSerial(text string) error {
+	serials, err := farm.ParseSerial(text)
+	if err == nil {
+		e.Serials = serials
+	}
 	return err
 }

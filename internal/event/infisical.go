@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
 // infisicalTypes begin the types of Infisical's CloudEvents; the second are those of
@@ -148,12 +146,12 @@ func readInfisicalItem(e *Expiry, c object) error {
 }
 
 // nameInfisical reads the serial number of a certificate and what is made of its names.
-func (e *Expiry) nameInfisical(c object, serial, profile string) (err error) {
+func (e *Expiry) nameInfisical(c object, serial, profile string) error {
 	text, err := c.requiredText(serial)
 	if err != nil {
 		return err
 	}
-	if e.Serials, err = farm.ParseSerial(text); err != nil {
+	if err := e.setSerial(text); err != nil {
 		return invalidError(memberPlace(c.place, serial), "is not a serial number", "send it in hexadecimal")
 	}
 	if len(e.Names) > 0 {

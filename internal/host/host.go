@@ -21,6 +21,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/deployment"
+	"github.com/farmtrust/farmtrust/internal/ingest"
 	"github.com/farmtrust/farmtrust/internal/keyring"
 	"github.com/farmtrust/farmtrust/internal/seal"
 	"github.com/farmtrust/farmtrust/workflows"
@@ -85,12 +86,14 @@ func Run(ctx context.Context, o Options) error {
 	a.Seals = seal.New(o.SealKeys)
 	a.Runs = site.Records().SealedBy(a.Seals)
 	a.Authority = authority.New(o.Config, a.Seals)
-	fatal := make(chan error, 1)
+	fatal := make(chan error, 2)
 	w := worker.New(o.Client, site.TaskQueue(), worker.Options{
 		Identity: self.Identity(), Interceptors: append(activities.Interceptors(a), workflows.Sealing(a.Seals)),
 		MaxHeartbeatThrottleInterval: heartbeatInterval, WorkerStopTimeout: stopTimeout,
 		DeploymentOptions: o.Deployment.Options(),
-		OnFatalError:      func(err error) { fatal <- err },
+		OnFatalError: func(err error) {
+			fatal <- &GivenUpError{Queue: site.TaskQueue(), Namespace: o.Namespace, Err: err}
+		},
 	})
 	workflows.Register(w)
 	w.RegisterActivity(a)
@@ -98,6 +101,10 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("start worker: %w", err)
 	}
 	defer w.Stop()
+	events, err := ingest.Open(ctx, o.Config, site, o.Log)
+	if err != nil {
+		return err
+	}
 	o.Log.Info("worker started", zap.String("namespace", o.Namespace), zap.String("queue", site.TaskQueue()),
 		zap.Int("farms", len(o.Config.Farms)), zap.String("configuration", self.Config))
 
@@ -108,13 +115,18 @@ func Run(ctx context.Context, o Options) error {
 		beside.Go(func() { tellMarks(ctx, record, o.Log) })
 	}
 	beside.Go(func() { o.Deployment.Watch(ctx, o.Client, o.Log) })
+	beside.Go(func() {
+		if err := events.Run(ctx); err != nil {
+			fatal <- err
+		}
+	})
 	defer func() { stop(); beside.Wait() }()
 	select {
 	case <-ctx.Done():
 		o.Log.Info("worker stops; steps that run get " + stopTimeout.String() + " to finish")
 		return nil
 	case err := <-fatal:
-		return &GivenUpError{Queue: site.TaskQueue(), Namespace: o.Namespace, Err: err}
+		return err
 	}
 }
 

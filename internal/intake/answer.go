@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/farmtrust/farmtrust/internal/delivery"
 	"github.com/farmtrust/farmtrust/internal/event"
 )
 
@@ -41,6 +42,11 @@ func sendAgain(after time.Duration, text string) answer {
 	return answer{status: http.StatusServiceUnavailable, retryAfter: after, body: problem{text}, reason: text}
 }
 
+// tooMany is for a source that sends more than its rate.
+func tooMany(wait time.Duration) answer {
+	return sendAgain(wait, "more events than the source's rate")
+}
+
 // refusedError means that a request does not prove that it comes from its source.
 type refusedError struct{ text string }
 
@@ -70,6 +76,17 @@ func undecoded(err error) answer {
 		status = http.StatusUnprocessableEntity
 	}
 	return refuse(status, err.Error())
+}
+
+// unstored is the answer where events could not be stored. Why not is the door's to know.
+func unstored(err error) answer {
+	a := sendAgain(retryStore, "not all events could be stored")
+	a.reason += ": " + err.Error()
+	var busy *delivery.BusyError
+	if errors.As(err, &busy) {
+		a.retryAfter = busy.After
+	}
+	return a
 }
 
 // write sends the answer. There is nowhere to report a sender to that is gone.

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/delivery"
 	"github.com/farmtrust/farmtrust/internal/event"
 )
 
@@ -35,23 +36,7 @@ const (
 type Deliverer interface {
 	// Deliver returns once Temporal has stored the event for each farm that it concerns.
 	// After an error it has not for all, and the event is to be sent again.
-	Deliver(ctx context.Context, e event.Expiry, from Source) (Receipt, error)
-}
-
-// Source is where an event comes from.
-type Source struct {
-	// Name is the source's name in the configuration.
-	Name string
-	// Farms are those that all of its events concern; empty where the event says which.
-	Farms []string
-}
-
-// Receipt is what became of an event.
-type Receipt struct {
-	// Farms have the event.
-	Farms []string
-	// Reason says why no farm has it.
-	Reason string
+	Deliver(ctx context.Context, e event.Expiry, from delivery.Source) (delivery.Receipt, error)
 }
 
 // Options are what a door needs.
@@ -62,6 +47,8 @@ type Options struct {
 	Ready func(context.Context) error
 	Log   *zap.Logger
 	Now   func() time.Time
+	// Outside reaches Event Grid, Entra ID and SNS; nil is one that trusts the system's CAs.
+	Outside *http.Client
 }
 
 // Door takes events in.

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/farmtrust/farmtrust/internal/delivery"
 	"github.com/farmtrust/farmtrust/internal/event"
 )
 
@@ -102,7 +103,7 @@ func (h *handler) take(s *source, r *http.Request) answer {
 		}
 	}
 	if wait := s.rate.take(); wait > 0 {
-		return sendAgain(wait, "more events than the source's rate")
+		return tooMany(wait)
 	}
 	if !s.enter() {
 		return sendAgain(retryBusy, "other messages of this source are being taken")
@@ -187,12 +188,12 @@ func (h *handler) takeBody(ctx context.Context, s *source, m event.Message) answ
 	case err != nil:
 		return undecoded(err)
 	}
-	s.rate.owe(len(batch.Events) - 1)
+	if wait := s.rate.takeMore(max(0, len(batch.Events)-1)); wait > 0 {
+		return tooMany(wait)
+	}
 	body := taken{Events: make([]outcome, len(batch.Events))}
 	if err := h.deliver(ctx, s, batch.Events, body.Events); err != nil {
-		a := sendAgain(retryStore, "not all events could be stored")
-		a.reason += ": " + err.Error()
-		return a
+		return unstored(err)
 	}
 	for _, p := range batch.Passed {
 		body.Passed = append(body.Passed, passed{p.Place, p.Reason})
@@ -204,7 +205,7 @@ func (h *handler) decode(ctx context.Context, s *source, m event.Message) (event
 	select {
 	case h.decoding <- struct{}{}:
 		defer func() { <-h.decoding }()
-		return event.Decode(s.Format, m, s.Fields)
+		return s.Decode(m)
 	case <-ctx.Done():
 		return event.Batch{}, ctx.Err()
 	}
@@ -217,7 +218,7 @@ func (h *handler) deliver(ctx context.Context, s *source, events []event.Expiry,
 	g.SetLimit(deliveriesAtOnce)
 	for i, e := range events {
 		g.Go(func() error {
-			receipt, err := h.Deliverer.Deliver(ctx, e, Source{Name: s.Name, Farms: s.EventSource.Farms})
+			receipt, err := h.Deliverer.Deliver(ctx, e, delivery.Source{Name: s.Name, Farms: s.EventSource.Farms})
 			into[i] = outcome{Event: e.String(), Farms: receipt.Farms, Reason: receipt.Reason}
 			return err
 		})

@@ -225,14 +225,14 @@ func TestSender_AlertmanagerGivesUpWhereItsPasswordIsWrong(t *testing.T) {
 func TestSender_Curl(t *testing.T) {
 	t.Parallel()
 	findSender(t, "curl")
-	findSender(t, "openssl")
+	findSender(t, "python3")
 	signed := config.Proof{HMAC: &config.HMACProof{Secrets: twoSecrets(t), Header: "X-Signature", Tolerance: time.Minute}}
 	d := openDoor(t, []config.Sender{bearer(t, "pki", "contoso"), sender("signed", signed)})
 	folder := t.TempDir()
 	for name, content := range map[string]string{"token": newSecret, "secret": oldSecret, "event.json": cloudEvent("1")} {
 		writeFile(t, filepath.Join(folder, name), []byte(content))
 	}
-	for _, c := range []struct{ line, source string }{{"--header @", "pki"}, {"openssl dgst", "signed"}} {
+	for _, c := range []struct{ line, source string }{{"--header @", "pki"}, {"hmac.new", "signed"}} {
 		script := blockOf(t, c.line, "https://door.contoso.com:8443", d.url, "contoso-ca.pem", d.authorityFile(t))
 		command := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
 		command.Dir, command.Env = folder, append(os.Environ(), "NO_PROXY=127.0.0.1")

@@ -28,6 +28,7 @@ const (
 	CodeSecret      = "secret-unreadable"
 	CodeCA          = "ca-unusable"
 	CodeCertificate = "no-certificate"
+	CodeDoor        = "door-unusable"
 )
 
 // Open opens everything that a configuration names on this machine, and returns what
@@ -42,7 +43,7 @@ func Open(ctx context.Context, c *config.Config, now time.Time) []farm.Finding {
 	for _, f := range c.Farms {
 		all = append(all, openSource(ctx, "farms["+f.Name+"].certificate.source", f, now)...)
 	}
-	return all
+	return append(all, openListen(c.Listen, now)...)
 }
 
 func openConnection(place string, c config.Connection) []farm.Finding {
