@@ -1,12 +1,13 @@
 // Package ingest takes expiry events in on every way that a configuration names, and has
 // them delivered to the farms that they concern.
 //
-// A worker does so beside its work, farmtrust listen and nothing else.
+// A worker does so beside its work, farmtrust listen and farmtrust pull and nothing else.
 package ingest
 
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -16,12 +17,14 @@ import (
 	"github.com/farmtrust/farmtrust/internal/delivery"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/intake"
+	"github.com/farmtrust/farmtrust/internal/pull"
 )
 
 // Ways are the ways that are open.
 type Ways struct {
 	deliverer *delivery.Deliverer
 	door      *intake.Door
+	puller    *pull.Puller
 }
 
 // Open opens every way that a configuration names; there may be none. Controllers of its
@@ -32,6 +35,9 @@ func Open(ctx context.Context, c *config.Config, site client.Client, log *zap.Lo
 		farms[i] = f.Farm
 	}
 	w := &Ways{deliverer: delivery.New(site, farms, log)}
+	if len(c.Pull) > 0 {
+		w.puller = pull.New(c.Pull, w.deliverer, log)
+	}
 	if c.Listen == nil {
 		return w, nil
 	}
@@ -44,7 +50,7 @@ func Open(ctx context.Context, c *config.Config, site client.Client, log *zap.Lo
 }
 
 // IsOpen reports whether events can come in at all.
-func (w *Ways) IsOpen() bool { return w.door != nil }
+func (w *Ways) IsOpen() bool { return w.door != nil || w.puller != nil }
 
 // Run takes events in until ctx is done. It ends with an error where a way is closed that
 // nobody closed.
@@ -53,7 +59,15 @@ func (w *Ways) Run(ctx context.Context) error {
 		return nil
 	}
 	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	go w.deliverer.Run(ctx)
-	return w.door.Serve(ctx)
+	var beside sync.WaitGroup
+	defer func() { stop(); beside.Wait() }()
+	beside.Go(func() { w.deliverer.Run(ctx) })
+	if w.puller != nil {
+		beside.Go(func() { w.puller.Run(ctx) })
+	}
+	if w.door != nil {
+		return w.door.Serve(ctx)
+	}
+	<-ctx.Done()
+	return nil
 }
