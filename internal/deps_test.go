@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"internal/version":        {},
 	"internal/powershell":     {},
 	"internal/config":         {"internal/event", "internal/farm", "internal/secret", "internal/sshsig"},
-	"internal/intake":         {"internal/config", "internal/delivery", "internal/event", "internal/secret"},
+	"internal/intake":         {"internal/config", "internal/delivery", "internal/event", "internal/secret", "internal/token"},
 	"internal/ingest":         {"internal/client", "internal/config", "internal/delivery", "internal/farm", "internal/intake", "internal/pull"},
 	"internal/sshsig":         {},
 	"internal/token":          {},

@@ -22,6 +22,13 @@ type EventSource struct {
 	Farms []string
 }
 
+// Decode reads the events of a message from this source.
+func (s EventSource) Decode(m event.Message) (event.Batch, error) {
+	where := s.Fields
+	where.Name = s.Name
+	return event.Decode(s.Format, m, where)
+}
+
 // eventSourceFields are the fields that all sources of events have. Names that the file
 // has already are in taken, with their lines.
 func (r *reader) eventSourceFields(s *EventSource, taken map[string]int) fields {
@@ -38,8 +45,8 @@ func (r *reader) eventSourceFields(s *EventSource, taken map[string]int) fields 
 // checkEventSource checks what the fields of a source say together.
 func (r *reader) checkEventSource(n node, s EventSource) {
 	switch hasFields := !reflect.ValueOf(s.Fields).IsZero(); {
-	case s.Format == event.Generic && !hasFields:
-		r.addProblem(n, "write fields: {id: PATH, ...}, which say where a document has what", "format generic has no fields")
+	case s.Format == event.Generic && !hasFields && len(s.Farms) == 0:
+		r.addProblem(n, "write fields: {thumbprint: PATH, ...}, which say where a document has what, or farms", "format generic has neither fields nor farms: nothing would say which farm an event concerns")
 	case s.Format != event.Generic && hasFields && s.Format != "":
 		r.addProblem(n, "leave fields out, or write format: generic", "format %s has its own fields", s.Format)
 	}
@@ -85,9 +92,9 @@ func (r *reader) warnOfForeignFarms(c *Config) {
 var kinds = []event.Kind{event.NearExpiry, event.Expired, event.NewVersion}
 
 func (r *reader) readEventFields(n node) (f event.Fields) {
-	path := func(to *string) field { return field{read: func(n node) { *to, _ = r.readText(n) }} }
+	path := func(to *string) field { return field{read: func(n node) { *to = r.readEventPath(n) }} }
 	r.readMapping(n, fields{
-		"events": path(&f.Events), "id": path(&f.ID), "time": path(&f.Time), "notAfter": path(&f.NotAfter),
+		"events": path(&f.Events), "source": path(&f.Source), "id": path(&f.ID), "time": path(&f.Time), "notAfter": path(&f.NotAfter),
 		"vault": path(&f.Vault), "certificate": path(&f.Certificate), "version": path(&f.Version),
 		"thumbprint": path(&f.Thumbprint), "serial": path(&f.Serial), "arn": path(&f.ARN),
 		"subject": path(&f.Subject), "names": path(&f.Names), "farm": path(&f.Farm), "kind": path(&f.Kind),
@@ -95,10 +102,19 @@ func (r *reader) readEventFields(n node) (f event.Fields) {
 			f.Kinds = readWords(r, n, func(n node) event.Kind { return readChoice(r, n, kinds, nil) })
 		}},
 		"labels": {read: func(n node) {
-			f.Labels = readWords(r, n, func(n node) string { path, _ := r.readText(n); return path })
+			f.Labels = readWords(r, n, r.readEventPath)
 		}},
 	})
 	return f
+}
+
+// readEventPath reads where in a document something is.
+func (r *reader) readEventPath(n node) string {
+	path, ok := r.readText(n)
+	if err := event.CheckPath(path); ok && err != nil {
+		r.addProblem(n, "write names with dots between them, and [0] for an element of an array, such as data.certs[0].serial", "%s", err.Error())
+	}
+	return path
 }
 
 // readWords reads a mapping whose keys are words of the administrator's own.

@@ -26,7 +26,7 @@ const fullListen = `listen:
     - {name: basic, format: cloudevents, basic: {user: alertmanager, password: [env:A]}}
     - {name: signed, format: cloudevents, hmac: {secrets: [env:A], header: x-infisical-signature, tolerance: 1m}}
     - {name: certificate, format: cloudevents, clientCertificate: {ca: ca.pem, names: [sender.contoso.com]}}
-    - {name: entra, format: azure, entra: {tenant: t, audience: a, client: c}}
+    - {name: entra, format: azure, entra: {tenant: 3C0E9D0A-6B57-4C1E-9A53-0D2B8C2F1A11, audience: a}}
 `
 
 func TestLoad_Listen(t *testing.T) {
@@ -47,7 +47,7 @@ func TestLoad_Listen(t *testing.T) {
 			sender("basic", event.CloudEvents, config.Proof{Basic: &config.BasicProof{User: "alertmanager", Password: one}}),
 			sender("signed", event.CloudEvents, config.Proof{HMAC: &config.HMACProof{Secrets: one, Header: "X-Infisical-Signature", Tolerance: time.Minute}}),
 			sender("certificate", event.CloudEvents, config.Proof{ClientCertificate: &config.CertificateProof{CA: in("ca.pem"), Names: []string{"sender.contoso.com"}}}),
-			sender("entra", event.Azure, config.Proof{Entra: &config.EntraProof{Tenant: "t", Audience: "a", Client: "c"}}),
+			sender("entra", event.Azure, config.Proof{Entra: &config.EntraProof{Tenant: "3c0e9d0a-6b57-4c1e-9a53-0d2b8c2f1a11", Audience: "a", Client: "4962773b-9cdb-44cf-a8bf-237846a00ab7"}}),
 		},
 	}
 	if diff := cmp.Diff(want, requireLoad(t, path).Listen, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
@@ -106,6 +106,14 @@ func TestLoad_ListenProblems(t *testing.T) {
 			"1: listen.sources[0]: must prove in one way that it is the source, and has 0: write one of bearer, basic, hmac, clientCertificate, queryKey, entra and sns"),
 		"two proofs": edit("[env:A]", "[env:A], queryKey: [env:A]",
 			"1: listen.sources[0]: must prove in one way that it is the source, and has 2: write one of bearer, basic, hmac, clientCertificate, queryKey, entra and sns"),
+		"a tenant by another name": edit("bearer: [env:A]", "entra: {tenant: contoso.com, audience: a}",
+			`1: listen.sources[0].entra.tenant: "contoso.com" is not the ID of a tenant: write its ID, as az account show --query tenantId has it`),
+		"a path that leads nowhere": edit("format: azure", "format: generic, fields: {serial: data..serial}",
+			`1: listen.sources[0].fields.serial: path "data..serial": a name is missing before ".serial": write names with dots between them, and [0] for an element of an array, such as data.certs[0].serial`),
+		"a label that leads nowhere": edit("format: azure", "format: generic, fields: {labels: {team: 'a[x]'}}",
+			`1: listen.sources[0].fields.labels.team: path "a[x]": write an element as [0]: write names with dots between them, and [0] for an element of an array, such as data.certs[0].serial`),
+		"nothing that says which farm": edit("format: azure", "format: generic",
+			"1: listen.sources[0]: format generic has neither fields nor farms: nothing would say which farm an event concerns: write fields: {thumbprint: PATH, ...}, which say where a document has what, or farms"),
 		"four secrets": edit("[env:A]", "[env:A, env:B, env:C, env:D]",
 			"1: listen.sources[0].bearer: has 4 secrets; at most 3 count at the same time: keep the old one and the new one"),
 		"a secret in the file": edit("[env:A]", "[hunter2hunter2hunter2]",

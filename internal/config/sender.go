@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -72,8 +73,8 @@ type CertificateProof struct {
 
 // EntraProof is a token of Microsoft Entra ID.
 type EntraProof struct {
-	// Tenant is the ID of the tenant, Audience the application that the token is for,
-	// Client the application that it was issued to.
+	// Tenant is the ID of the tenant, in lower case, Audience the application that the
+	// token is for, Client the application that it was issued to.
 	Tenant, Audience, Client string
 }
 
@@ -187,14 +188,32 @@ func (r *reader) readCertificateProof(n node) *CertificateProof {
 	return p
 }
 
+// eventGridClient is the ID of Event Grid as an application of Microsoft Entra ID, the
+// same in every tenant.
+//
+// Source: Microsoft, "Deliver events to Microsoft Entra protected endpoints", its scripts.
+const eventGridClient = "4962773b-9cdb-44cf-a8bf-237846a00ab7"
+
 func (r *reader) readEntraProof(n node) *EntraProof {
-	p := &EntraProof{}
+	p := &EntraProof{Client: eventGridClient}
 	r.readMapping(n, fields{
-		"tenant":   {required: "write the ID of the tenant that issues the tokens", read: func(n node) { p.Tenant, _ = r.readText(n) }},
+		"tenant":   {required: "write the ID of the tenant that issues the tokens", read: func(n node) { p.Tenant = r.readTenant(n) }},
 		"audience": {required: "write the ID of the application that the tokens are for", read: func(n node) { p.Audience, _ = r.readText(n) }},
-		"client":   {required: "write the ID of the application that gets the tokens: every other one of the tenant can get some too", read: func(n node) { p.Client, _ = r.readText(n) }},
+		"client":   {read: func(n node) { p.Client, _ = r.readText(n) }},
 	})
 	return p
+}
+
+var tenantID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+// readTenant reads the ID of a tenant. Tokens have no other name of it.
+func (r *reader) readTenant(n node) string {
+	text, ok := r.readText(n)
+	id := strings.ToLower(text)
+	if ok && !tenantID.MatchString(id) {
+		r.addProblem(n, "write its ID, as az account show --query tenantId has it", "%q is not the ID of a tenant", text)
+	}
+	return id
 }
 
 func (r *reader) readSNSProof(n node) *SNSProof {

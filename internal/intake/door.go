@@ -47,6 +47,8 @@ type Options struct {
 	Ready func(context.Context) error
 	Log   *zap.Logger
 	Now   func() time.Time
+	// Outside reaches Event Grid, Entra ID and SNS; nil is one that trusts the system's CAs.
+	Outside *http.Client
 }
 
 // Door takes events in.

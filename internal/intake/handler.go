@@ -203,7 +203,7 @@ func (h *handler) decode(ctx context.Context, s *source, m event.Message) (event
 	select {
 	case h.decoding <- struct{}{}:
 		defer func() { <-h.decoding }()
-		return event.Decode(s.Format, m, s.Fields)
+		return s.Decode(m)
 	case <-ctx.Done():
 		return event.Batch{}, ctx.Err()
 	}

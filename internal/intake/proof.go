@@ -31,6 +31,8 @@ func newProof(o Options, c config.Proof) (proof, error) {
 	case c.ClientCertificate != nil:
 		header, err := proveCertificate(*c.ClientCertificate, o.Now)
 		return proof{header: header}, err
+	case c.Entra != nil:
+		return proof{header: proveEntra(o, *c.Entra)}, nil
 	}
 	return proof{}, errors.New("no way to prove that it is the source")
 }
@@ -38,12 +40,20 @@ func newProof(o Options, c config.Proof) (proof, error) {
 // proveBearer proves by the header Authorization: Bearer SECRET (RFC 6750, section 2.1).
 func proveBearer(known secrets) func(*http.Request) error {
 	return func(r *http.Request) error {
-		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		if !strings.EqualFold(scheme, "Bearer") || given == "" {
-			return refused("no bearer token: send the header Authorization: Bearer SECRET")
+		given, err := readBearer(r)
+		if err != nil {
+			return err
 		}
-		return requireKnown(known, strings.TrimSpace(given), "the bearer token")
+		return requireKnown(known, given, "the bearer token")
 	}
+}
+
+func readBearer(r *http.Request) (string, error) {
+	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if given = strings.TrimSpace(given); !strings.EqualFold(scheme, "Bearer") || given == "" {
+		return "", refused("no bearer token: send the header Authorization: Bearer SECRET")
+	}
+	return given, nil
 }
 
 // proveBasic proves by a name and a password (RFC 7617).

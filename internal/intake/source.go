@@ -39,15 +39,26 @@ type source struct {
 }
 
 func newSource(o Options, c config.Sender) (*source, error) {
-	p, err := newProof(o, c.Proof)
-	if err != nil {
+	s := &source{Sender: c, rate: newBucket(c.Rate, o.Now), places: make(chan struct{}, maxRequests), within: answerWithin}
+	if err := s.know(o); err != nil {
 		return nil, fmt.Errorf("listen.sources[%s]: %w", c.Name, err)
 	}
-	s := &source{Sender: c, proof: p, rate: newBucket(c.Rate, o.Now), places: make(chan struct{}, maxRequests), within: answerWithin}
 	if c.Format == event.Infisical {
 		s.within = answerInfisical
 	}
 	return s, nil
+}
+
+// know sets how the sender proves itself, and what it is answered before it sends events.
+func (s *source) know(o Options) (err error) {
+	if s.Sender.Proof.SNS != nil {
+		asking := newSNS(o, s.Name, *s.Sender.Proof.SNS)
+		s.proof, s.greet = proof{body: asking.prove}, asking.greet
+		return nil
+	}
+	s.greet = newGreet(o, s.Sender)
+	s.proof, err = newProof(o, s.Sender.Proof)
+	return err
 }
 
 // enter takes a place. Where there is none it returns false: others wait already.
