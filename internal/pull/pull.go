@@ -167,7 +167,7 @@ func (t *taker) take(ctx context.Context, q queue, m *message) {
 // takeHeld takes a message that is held. It returns an error where the message was lost or
 // ctx is done.
 func (t *taker) takeHeld(ctx context.Context, q queue, m *message) error {
-	batch, err := event.Decode(t.Format, event.Message{Header: m.header, Body: m.body}, t.Fields)
+	batch, err := t.Decode(event.Message{Header: m.header, Body: m.body})
 	if err != nil {
 		return t.refuse(ctx, q, m, err)
 	}
