@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"internal/powershell":     {},
 	"internal/config":         {"internal/event", "internal/farm", "internal/secret", "internal/sshsig"},
 	"internal/intake":         {"internal/config", "internal/delivery", "internal/event", "internal/preflight", "internal/secret", "internal/token"},
-	"internal/ingest":         {"internal/client", "internal/config", "internal/delivery", "internal/farm", "internal/intake"},
+	"internal/ingest":         {"internal/client", "internal/config", "internal/delivery", "internal/farm", "internal/intake", "internal/pull"},
 	"internal/sshsig":         {},
 	"internal/token":          {},
 	"internal/notify":         {"internal/controller", "internal/secret"},

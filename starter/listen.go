@@ -34,21 +34,36 @@ for what can never succeed. docs/events.md says what to write for each sender.`,
 		Example: `  farmtrust listen --config door.yaml`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if a.config == "" {
-				return usageErrorf("name the file that says who may send: --config FILE")
-			}
-			c, err := config.LoadIntake(a.config)
+			c, err := a.loadIntake("listen", "who may send", func(c *config.Config) bool { c.Pull = nil; return c.Listen != nil })
 			if err != nil {
-				return &exitError{code: exitUsage, err: err}
-			}
-			if c.Listen == nil {
-				return usageErrorf("%s has no section listen: docs/configuration.md shows one", a.config)
+				return err
 			}
 			return a.takeEvents(cmd.Context(), c, clear)
 		},
 	}
-	c.Flags().BoolVar(&clear, "clear-payloads", false, "send to workers in clear, as those do that have this flag")
+	addClearPayloadsFlag(c, &clear)
 	return c
+}
+
+func addClearPayloadsFlag(c *cobra.Command, clear *bool) {
+	c.Flags().BoolVar(clear, "clear-payloads", false, "send to workers in clear, as those do that have this flag")
+}
+
+// loadIntake reads the configuration of a command that takes events in. The command is
+// called like the section that it needs, which says what is named besides; keep drops what
+// is another command's, and reports whether the section is there.
+func (a *app) loadIntake(section, says string, keep func(*config.Config) bool) (*config.Config, error) {
+	if a.config == "" {
+		return nil, usageErrorf("name the file that says %s: --config FILE", says)
+	}
+	c, err := config.LoadIntake(a.config)
+	if err != nil {
+		return nil, &exitError{code: exitUsage, err: err}
+	}
+	if !keep(c) {
+		return nil, usageErrorf("%s has no section %s: docs/configuration.md shows one", a.config, section)
+	}
+	return c, nil
 }
 
 // takeEvents takes events in on every way that a configuration names, until ctx is done.

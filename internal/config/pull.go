@@ -55,6 +55,24 @@ type AzureIdentity struct {
 	Secret         secret.Ref
 }
 
+// Secrets are the secrets that sign in where the events wait; there may be none.
+func (p Pull) Secrets() []secret.Ref {
+	var all []secret.Ref
+	identity := (*AzureIdentity)(nil)
+	switch {
+	case p.EventGrid != nil:
+		all, identity = []secret.Ref{p.EventGrid.Key}, p.EventGrid.Identity
+	case p.StorageQueue != nil:
+		all, identity = []secret.Ref{p.StorageQueue.SAS, p.StorageQueue.Key}, p.StorageQueue.Identity
+	case p.SQS != nil:
+		all = []secret.Ref{p.SQS.SecretAccessKey}
+	}
+	if identity != nil {
+		all = append(all, identity.Secret)
+	}
+	return slices.DeleteFunc(all, func(ref secret.Ref) bool { return ref == "" })
+}
+
 // IdentityKind is what kind of identity signs in to Azure.
 type IdentityKind string
 

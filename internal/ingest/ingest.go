@@ -1,12 +1,13 @@
 // Package ingest takes expiry events in on every way that a configuration names, and has
 // them delivered to the farms that they concern.
 //
-// A worker does so beside its work, farmtrust listen and nothing else.
+// A worker does so beside its work, farmtrust listen and farmtrust pull and nothing else.
 package ingest
 
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -16,12 +17,14 @@ import (
 	"github.com/farmtrust/farmtrust/internal/delivery"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/intake"
+	"github.com/farmtrust/farmtrust/internal/pull"
 )
 
 // Ways are the ways that are open.
 type Ways struct {
 	deliverer *delivery.Deliverer
 	door      *intake.Door
+	puller    *pull.Puller
 	metrics   *metrics
 	log       *zap.Logger
 }
@@ -38,6 +41,9 @@ func Open(ctx context.Context, c *config.Config, site client.Client, log *zap.Lo
 	if w.metrics, err = openMetrics(ctx, c.Metrics, w.deliverer, log); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Path, err)
 	}
+	if len(c.Pull) > 0 {
+		w.puller = pull.New(c.Pull, w.deliverer, log)
+	}
 	if c.Listen == nil {
 		return w, nil
 	}
@@ -49,7 +55,7 @@ func Open(ctx context.Context, c *config.Config, site client.Client, log *zap.Lo
 }
 
 // IsOpen reports whether events can come in at all.
-func (w *Ways) IsOpen() bool { return w.door != nil || w.metrics != nil }
+func (w *Ways) IsOpen() bool { return w.door != nil || w.puller != nil || w.metrics != nil }
 
 // Run takes events in until ctx is done. It ends with an error where a way is closed that
 // nobody closed.
@@ -58,12 +64,16 @@ func (w *Ways) Run(ctx context.Context) error {
 		return nil
 	}
 	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	go w.deliverer.Run(ctx)
-	go w.metrics.serve(ctx, w.log)
-	if w.door == nil {
-		<-ctx.Done()
-		return nil
+	var beside sync.WaitGroup
+	defer func() { stop(); beside.Wait() }()
+	beside.Go(func() { w.deliverer.Run(ctx) })
+	beside.Go(func() { w.metrics.serve(ctx, w.log) })
+	if w.puller != nil {
+		beside.Go(func() { w.puller.Run(ctx) })
 	}
-	return w.door.Serve(ctx)
+	if w.door != nil {
+		return w.door.Serve(ctx)
+	}
+	<-ctx.Done()
+	return nil
 }

@@ -29,6 +29,7 @@ const (
 	CodeCA          = "ca-unusable"
 	CodeCertificate = "no-certificate"
 	CodeDoor        = "door-unusable"
+	CodeFolder      = "folder-unusable"
 )
 
 // Open opens everything that a configuration names on this machine, and returns what
@@ -46,7 +47,8 @@ func Open(ctx context.Context, c *config.Config, now time.Time) []farm.Finding {
 	for _, f := range c.Farms {
 		all = append(all, openSource(ctx, "farms["+f.Name+"].certificate.source", f, now)...)
 	}
-	return append(all, openListen(c.Listen, now)...)
+	all = append(all, openListen(c.Listen, now)...)
+	return append(all, openPulls(c.Pull)...)
 }
 
 func openConnection(place string, c config.Connection) []farm.Finding {

@@ -155,6 +155,14 @@ func TestOpen(t *testing.T) {
 			},
 			[]string{"stop listen.certificate: door.pem expired at "},
 		},
+		"a queue and a folder of events that are not there": {
+			func(folder string) {
+				write(t, folder, "farmtrust.yaml", []byte(text+"pull:\n"+
+					"  - {name: q, format: azure, storageQueue: {url: \"https://contoso.queue.core.windows.net/expiry\", sas: file:sas.txt}}\n"+
+					"  - {name: f, format: azure, directory: {path: events}}\n"))
+			},
+			[]string{"stop pull[q]: read secret file:sas.txt: ", "stop pull[f].directory: open events: "},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := open(t, c.change)

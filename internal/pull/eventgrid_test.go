@@ -248,7 +248,7 @@ func TestEventGrid_ALockThatIsLostIsNotFoughtFor(t *testing.T) {
 	g.showAll() // the lock has expired, and Event Grid gives the event to whoever asks
 	f.goAway(nil)
 	eventually(t, "the event is stored and gone", func() bool { waiting, hidden, _ := g.state(); return waiting+hidden == 0 })
-	assertLogged(t, logs, "was taken by somebody else meanwhile, or comes again")
+	assertLogged(t, logs, "a message is not held any longer")
 	for _, id := range f.events() {
 		if id != "1" {
 			t.Errorf("stored %q", id)

@@ -9,6 +9,7 @@ package pull
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -146,25 +147,27 @@ func (t *taker) receive(ctx context.Context, q *queue) (int, error) {
 	return len(all), nil
 }
 
-// take delivers what a message holds, and removes it.
+// take delivers what a message holds, and removes it. Where it cannot, it gives the message
+// back.
 func (t *taker) take(ctx context.Context, q queue, m *message) {
 	err := t.takeHeld(ctx, q, m)
-	switch {
-	case errors.Is(err, errGone):
-		t.log.Info("the message was taken by somebody else meanwhile, or comes again", zap.String("message", m.id), zap.Error(err))
-	case err != nil: // the program ends
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
-		defer cancel()
-		if err := q.release(ctx, m); err != nil {
-			t.log.Info("a message is not given back, and comes again by itself", zap.String("message", m.id), zap.Error(err))
-		}
+	if err == nil {
+		return
+	}
+	if errors.Is(err, errGone) {
+		t.log.Info("a message is not held any longer: it comes again, or somebody else has taken it", zap.String("message", m.id), zap.Error(err))
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	if err := q.release(ctx, m); err != nil {
+		t.log.Info("a message is not given back, and comes again by itself", zap.String("message", m.id), zap.Error(err))
 	}
 }
 
-// takeHeld holds a message while it is taken. It returns an error where the message was
-// lost or ctx is done.
+// takeHeld takes a message that is held. It returns an error where the message was lost or
+// ctx is done.
 func (t *taker) takeHeld(ctx context.Context, q queue, m *message) error {
-	batch, err := event.Decode(t.Format, event.Message{Header: m.header, Body: m.body}, t.Fields)
+	batch, err := t.Decode(event.Message{Header: m.header, Body: m.body})
 	if err != nil {
 		return t.refuse(ctx, q, m, err)
 	}
@@ -174,12 +177,12 @@ func (t *taker) takeHeld(ctx context.Context, q queue, m *message) error {
 	if err := t.deliverAll(ctx, q, m, batch.Events); err != nil {
 		return err
 	}
-	return t.insist(ctx, "remove a message whose events are stored", m, func(ctx context.Context) error { return q.finish(ctx, m) })
+	return t.settle(ctx, "remove a message whose events are stored", m, func(ctx context.Context) error { return q.finish(ctx, m) })
 }
 
 // refuse puts aside a message that is not understood.
 func (t *taker) refuse(ctx context.Context, q queue, m *message, why error) error {
-	return t.insist(ctx, "put aside a message that is not understood", m, func(ctx context.Context) error {
+	return t.settle(ctx, "put aside a message that is not understood", m, func(ctx context.Context) error {
 		fate, err := q.refuse(ctx, m, why)
 		if err == nil {
 			t.log.Warn("a message is not understood", zap.String("message", m.id), zap.String("fate", fate), zap.Error(why))
@@ -188,12 +191,12 @@ func (t *taker) refuse(ctx context.Context, q queue, m *message, why error) erro
 	})
 }
 
-// deliverAll delivers the events of a message, which is held meanwhile.
+// deliverAll delivers the events of a message for as long as that is held.
 func (t *taker) deliverAll(ctx context.Context, q queue, m *message, events []event.Expiry) error {
-	holding, stop := context.WithCancel(ctx)
+	ctx, stop := context.WithCancelCause(ctx)
 	var held sync.WaitGroup
-	held.Go(func() { t.keepHeld(holding, q, m) })
-	defer func() { stop(); held.Wait() }()
+	held.Go(func() { stop(keepHeld(ctx, q, m)) })
+	defer func() { stop(nil); held.Wait() }()
 	from := delivery.Source{Name: t.Name, Farms: t.Farms}
 	for _, e := range events {
 		err := t.insist(ctx, "deliver an event, which waits in its queue", m, func(ctx context.Context) error {
@@ -201,20 +204,33 @@ func (t *taker) deliverAll(ctx context.Context, q queue, m *message, events []ev
 			return err
 		})
 		if err != nil {
-			return err
+			return context.Cause(ctx)
 		}
 	}
 	return nil
 }
 
-// keepHeld keeps a message from others until ctx is done. Where that fails, somebody else
-// may deliver it too, which does no harm.
-func (t *taker) keepHeld(ctx context.Context, q queue, m *message) {
+// keepHeld keeps a message from others until ctx is done, or returns why it cannot: the
+// message is received again then, and must not be held twice.
+func keepHeld(ctx context.Context, q queue, m *message) error {
 	for sleep(ctx, holdFor/3) {
 		if err := q.hold(ctx, m); err != nil && ctx.Err() == nil {
-			t.log.Info("a message is not held any longer", zap.String("message", m.id), zap.Error(err))
+			return fmt.Errorf("%w: %w", errGone, err)
 		}
 	}
+	return ctx.Err()
+}
+
+// settle insists on something for as long as a message is held. Where that is not
+// permitted, it would not help to hold the message for ever.
+func (t *taker) settle(ctx context.Context, what string, m *message, do func(context.Context) error) error {
+	held, cancel := context.WithTimeout(ctx, holdFor)
+	defer cancel()
+	err := t.insist(held, what, m, do)
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("%w: %w", errGone, err)
+	}
+	return err
 }
 
 // insist does something again and again until it succeeds, the message is gone, or ctx is

@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -39,9 +38,7 @@ const awsSecret = "wJalrXUtnFEMI-not-a-real-one"
 // startSQS starts a server with a queue, and one for dead letters behind it.
 func startSQS(t *testing.T) testSQS {
 	t.Helper()
-	address := startServer(t, "FARMTRUST_SQS", func(c *exec.Cmd, port string) {
-		c.Env = append(c.Environ(), "FAUXQS_PORT="+port, "FAUXQS_LOGGER=false", "FAUXQS_DEFAULT_REGION=eu-central-1")
-	})
+	address, name := sqsServer.require(t), queueName(t)
 	q := testSQS{Client: sqs.New(sqs.Options{
 		BaseEndpoint: aws.String("http://" + address), Region: "eu-central-1",
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", awsSecret, ""),
@@ -57,11 +54,11 @@ func startSQS(t *testing.T) testSQS {
 		}
 		return *made.QueueUrl, all.Attributes["QueueArn"]
 	}
-	q.reachable = q.makeReachable(t, address) + "/000000000000/expiry"
-	q.inspect = "http://" + address + "/_fauxqs/queues/expiry"
+	q.reachable = q.makeReachable(t, address) + "/000000000000/" + name
+	q.inspect = "http://" + address + "/_fauxqs/queues/" + name
 	var arn string
-	q.dead, arn = create("dead", nil)
-	q.url, _ = create("expiry", map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"` + arn + `","maxReceiveCount":"3"}`})
+	q.dead, arn = create(name+"-dead", nil)
+	q.url, _ = create(name, map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"` + arn + `","maxReceiveCount":"3"}`})
 	return q
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -29,9 +28,7 @@ type testStorage struct{ queue, refused *azqueue.QueueClient }
 
 func startStorage(t *testing.T) testStorage {
 	t.Helper()
-	address := startServer(t, "FARMTRUST_AZURITE", func(c *exec.Cmd, port string) {
-		c.Args = append(c.Args, "--queueHost", "127.0.0.1", "--queuePort", port, "--inMemoryPersistence", "--disableTelemetry", "--silent")
-	})
+	address, name := azurite.require(t), queueName(t)
 	credential, err := azqueue.NewSharedKeyCredential(emulatorAccount, emulatorKey)
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +43,7 @@ func startStorage(t *testing.T) testStorage {
 		}
 		return q
 	}
-	return testStorage{create("expiry"), create("refused")}
+	return testStorage{create(name), create(name + "-x")}
 }
 
 func (q testStorage) send(t *testing.T, bodies ...string) {
@@ -150,7 +147,7 @@ func TestStorageQueue_ASignatureLetsIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	signed, err := sas.QueueSignatureValues{
-		Version: sas.Version, ExpiryTime: time.Now().Add(time.Hour).UTC(), QueueName: "expiry",
+		Version: sas.Version, ExpiryTime: time.Now().Add(time.Hour).UTC(), QueueName: queueName(t),
 		Permissions: (&sas.QueuePermissions{Read: true, Process: true, Update: true}).String(),
 	}.SignWithSharedKey(credential)
 	if err != nil {
