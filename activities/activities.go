@@ -64,6 +64,8 @@ type Activities struct {
 	// Audit is told what is decided and changed, before it happens; nil where no audit
 	// log is configured.
 	Audit Recorder
+	// Notices tells operators what they need to know; nil where nobody is to be told.
+	Notices Notifier
 	// Seals proves what a worker wrote that comes back through Temporal.
 	Seals *seal.Sealer
 	// Authority finds out who decides; nil believes every name, as a configuration without

@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"internal/ingest":         {"internal/client", "internal/config", "internal/delivery", "internal/farm", "internal/intake"},
 	"internal/sshsig":         {},
 	"internal/token":          {},
+	"internal/notify":         {"internal/controller", "internal/secret"},
 	"internal/authority":      {"internal/config", "internal/farm", "internal/sshsig", "internal/token"},
 	"internal/cert":           {"internal/farm"},
 	"internal/source":         {"internal/cert", "internal/secret", "internal/farm"},
@@ -57,7 +58,7 @@ var mayImport = map[string][]string{
 	"internal/scriptcoverage": {},
 	"internal/host": {
 		"workflows", "activities", "internal/audit", "internal/farm", "internal/config", "internal/secret", "internal/cert", "internal/source",
-		"internal/winrm", "internal/authority", "internal/client", "internal/deployment", "internal/ingest", "internal/preflight", "internal/version", "internal/keyring", "internal/seal",
+		"internal/winrm", "internal/authority", "internal/client", "internal/deployment", "internal/ingest", "internal/preflight", "internal/version", "internal/keyring", "internal/notify", "internal/seal",
 	},
 	"internal/farmsim": {
 		"internal/farm", "internal/powershell", "internal/farmsim/model", "internal/farmsim/scripts", "internal/farmsim/pwsh",

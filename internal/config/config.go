@@ -38,6 +38,8 @@ type Config struct {
 	Worker Worker
 	// Audit is where the worker records decisions and changes; nil is nowhere.
 	Audit *Audit
+	// Notify is who tells operators what they need to know; nil is nobody.
+	Notify *Notify
 	// Keys are the worker's key rings.
 	Keys Keys
 	// Listen is the door for expiry events; nil is none.

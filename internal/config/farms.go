@@ -60,6 +60,7 @@ func (r *reader) readConfig(root node, c *Config) {
 		"site":   {read: func(n node) { c.Site = r.readSiteName(n) }},
 		"worker": {read: func(n node) { c.Worker = r.readWorker(n, c.Worker) }},
 		"audit":  {read: func(n node) { c.Audit = r.readAudit(n) }},
+		"notify": {read: func(n node) { c.Notify = r.readNotify(n) }},
 		"keys":   {read: func(n node) { c.Keys = r.readKeys(n) }},
 		"listen": {read: func(n node) { c.Listen = r.readListen(n) }},
 		"pull":   {read: func(n node) { c.Pull = r.readPulls(n) }},

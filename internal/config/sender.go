@@ -48,6 +48,19 @@ type Proof struct {
 	SNS      *SNSProof
 }
 
+// Secrets are those of the proof, whichever it is; none where it has no secret.
+func (p Proof) Secrets() []secret.Ref {
+	switch {
+	case p.Basic != nil:
+		return p.Basic.Password
+	case p.HMAC != nil:
+		return p.HMAC.Secrets
+	case p.QueryKey != nil:
+		return p.QueryKey
+	}
+	return p.Bearer
+}
+
 // BasicProof is a name and a password in the header Authorization.
 type BasicProof struct {
 	User     string

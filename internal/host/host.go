@@ -82,6 +82,9 @@ func Run(ctx context.Context, o Options) error {
 		defer closeAudit(record, o.Log)
 		a.Audit = record
 	}
+	if a.Notices, err = newNotifier(o.Config); err != nil {
+		return err
+	}
 	site := client.New(o.Client).At(o.Config.Site)
 	a.Seals = seal.New(o.SealKeys)
 	a.Runs = site.Records().SealedBy(a.Seals)

@@ -42,6 +42,11 @@ func sendAgain(after time.Duration, text string) answer {
 	return answer{status: http.StatusServiceUnavailable, retryAfter: after, body: problem{text}, reason: text}
 }
 
+// tooMany is for a source that sends more than its rate.
+func tooMany(wait time.Duration) answer {
+	return sendAgain(wait, "more events than the source's rate")
+}
+
 // refusedError means that a request does not prove that it comes from its source.
 type refusedError struct{ text string }
 

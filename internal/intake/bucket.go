@@ -30,15 +30,26 @@ func (b *bucket) take() (wait time.Duration) {
 	b.level = min(b.rate, b.level+max(0, now.Sub(b.at).Seconds())*b.rate)
 	b.at = now
 	if b.level < 1 {
-		return time.Duration((1 - b.level) / b.rate * float64(time.Second))
+		return b.untilOne()
 	}
 	b.level--
 	return 0
 }
 
-// owe takes more events of a message, even those that are not there yet.
-func (b *bucket) owe(n int) {
+// takeMore takes further events of a message that [bucket.take] let in, even those that
+// are not there yet. It does not where another message has done so meanwhile, and returns
+// how long to wait.
+func (b *bucket) takeMore(n int) (wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.level < 0 {
+		return b.untilOne()
+	}
 	b.level -= float64(n)
+	return 0
+}
+
+// untilOne is how long it takes until there is an event to take.
+func (b *bucket) untilOne() time.Duration {
+	return time.Duration((1 - b.level) / b.rate * float64(time.Second))
 }

@@ -103,7 +103,7 @@ func (h *handler) take(s *source, r *http.Request) answer {
 		}
 	}
 	if wait := s.rate.take(); wait > 0 {
-		return sendAgain(wait, "more events than the source's rate")
+		return tooMany(wait)
 	}
 	if !s.enter() {
 		return sendAgain(retryBusy, "other messages of this source are being taken")
@@ -188,7 +188,9 @@ func (h *handler) takeBody(ctx context.Context, s *source, m event.Message) answ
 	case err != nil:
 		return undecoded(err)
 	}
-	s.rate.owe(len(batch.Events) - 1)
+	if wait := s.rate.takeMore(max(0, len(batch.Events)-1)); wait > 0 {
+		return tooMany(wait)
+	}
 	body := taken{Events: make([]outcome, len(batch.Events))}
 	if err := h.deliver(ctx, s, batch.Events, body.Events); err != nil {
 		return unstored(err)

@@ -35,9 +35,15 @@ type store struct {
 	waits time.Duration
 	// kept has the IDs of what was stored, by source.
 	kept map[string][]string
+	// begun is closed when the first event comes.
+	begun sync.Once
+	came  chan struct{}
 }
 
+func newStore() *store { return &store{kept: map[string][]string{}, came: make(chan struct{})} }
+
 func (s *store) Deliver(ctx context.Context, e event.Expiry, from delivery.Source) (delivery.Receipt, error) {
+	s.begun.Do(func() { close(s.came) })
 	s.mu.Lock()
 	away, waits := s.away, s.waits
 	s.mu.Unlock()
@@ -51,9 +57,6 @@ func (s *store) Deliver(ctx context.Context, e event.Expiry, from delivery.Sourc
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.kept == nil {
-		s.kept = map[string][]string{}
-	}
 	s.kept[from.Name] = append(s.kept[from.Name], e.ID)
 	if len(from.Farms) == 0 {
 		return delivery.Receipt{Reason: "no farm has this certificate"}, nil
@@ -83,27 +86,42 @@ type door struct {
 	set    mtls.Set
 	url    string
 	client *http.Client
+	// stop closes the door.
+	stop func()
+}
+
+// newDoor returns a door with a certificate that is not open yet.
+func newDoor(t *testing.T) *door {
+	t.Helper()
+	set, err := mtls.New([]string{"127.0.0.1"}, "sender.contoso.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &door{store: newStore(), folder: t.TempDir(), set: set}
+	d.writePair(t, set.Server)
+	return d
+}
+
+// options are what a door with TLS is opened with for these sources.
+func (d *door) options(sources []config.Sender) intake.Options {
+	return intake.Options{
+		Listen: config.Listen{
+			Address: "127.0.0.1:0", Certificate: d.path("door.pem"), Key: secret.Ref("file:" + d.path("door.key")), Sources: sources,
+		},
+		Deliverer: d.store, Ready: func(context.Context) error { return nil }, Log: zap.NewNop(), Now: time.Now,
+	}
 }
 
 // openDoor opens a door with TLS for these sources until the test ends. Edits change
 // what it is opened with.
 func openDoor(t *testing.T, sources []config.Sender, edits ...func(*intake.Options)) *door {
 	t.Helper()
-	set, err := mtls.New([]string{"127.0.0.1"}, "sender.contoso.com")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := &door{store: &store{}, folder: t.TempDir(), set: set}
-	d.writePair(t, set.Server)
-	o := intake.Options{
-		Listen: config.Listen{
-			Address: "127.0.0.1:0", Certificate: d.path("door.pem"), Key: secret.Ref("file:" + d.path("door.key")), Sources: sources,
-		},
-		Deliverer: d.store, Ready: func(context.Context) error { return nil }, Log: zap.NewNop(), Now: time.Now,
-	}
+	d := newDoor(t)
+	o := d.options(sources)
 	for _, edit := range edits {
 		edit(&o)
 	}
+	var err error
 	if d.Door, err = intake.Open(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
@@ -111,10 +129,11 @@ func openDoor(t *testing.T, sources []config.Sender, edits ...func(*intake.Optio
 	if o.Listen.Certificate == "" {
 		d.url = "http://" + d.Addr().String()
 	}
-	d.client = d.newClient(t, set)
+	d.client = d.newClient(t, d.set)
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	served := make(chan error, 1)
 	go func() { served <- d.Serve(ctx) }()
+	d.stop = stop
 	t.Cleanup(func() {
 		stop()
 		d.client.CloseIdleConnections()

@@ -4,36 +4,28 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/secret"
 )
 
-// MinSecret is the shortest secret that counts as a proof, in bytes: shorter ones can be
-// guessed over the network.
-const MinSecret = 16
-
 // secrets are those that count at the same time.
 type secrets struct{ *recent[[]secret.Value] }
 
 func newSecrets(refs []secret.Ref, now func() time.Time) secrets {
-	return secrets{&recent[[]secret.Value]{now: now, read: func() ([]secret.Value, error) { return ResolveSecrets(refs) }}}
+	return secrets{&recent[[]secret.Value]{now: now, read: func() ([]secret.Value, error) { return resolveProofs(refs) }}}
 }
 
-// ResolveSecrets reads the secrets of a source. With an error it returns those that could
+// resolveProofs reads the secrets of a source. With an error it returns those that could
 // be read.
-func ResolveSecrets(refs []secret.Ref) (all []secret.Value, err error) {
+func resolveProofs(refs []secret.Ref) (all []secret.Value, err error) {
 	for _, ref := range refs {
-		v, readErr := ref.Resolve()
-		switch {
-		case readErr != nil:
+		v, readErr := ref.ResolveProof()
+		if readErr != nil {
 			err = errors.Join(err, readErr)
-		case len(v.Bytes()) < MinSecret:
-			err = errors.Join(err, fmt.Errorf("%s is shorter than %d bytes: make one with openssl rand -hex 32", ref, MinSecret))
-		default:
-			all = append(all, v)
+			continue
 		}
+		all = append(all, v)
 	}
 	return all, err
 }
