@@ -259,6 +259,7 @@ func TestWindows_Refused(t *testing.T) {
 		{"other XML", "", "<?xml version='1.0'?><root/>", event.ErrInvalid, `body: begins with the XML element "root"`},
 		{"no event", "", "<Events></Events>", event.ErrInvalid, "body: holds no event"},
 		{"an entity", "", `<?xml version="1.0"?><!DOCTYPE Event [<!ENTITY x SYSTEM "file:///etc/passwd">]>` + strings.Replace(one, "OOS1.contoso.com", "&x;", 1), event.ErrInvalid, "body: is not whole XML"},
+		{"endless depth", "", "<Event><UserData><CertNotificationData>" + strings.Repeat("<CertificateDetails>", 50_000), event.ErrInvalid, "body: is not whole XML"},
 		{"two System elements", "", strings.Replace(one, "<UserData>", "<System/><UserData>", 1), event.ErrInvalid, "has 2 System elements"},
 		{"no event ID", "", strings.Replace(one, ">1003<", "><", 1), event.ErrInvalid, "has no event ID"},
 		{"no time", "", strings.Replace(one, "SystemTime", "Other", 1), event.ErrInvalid, "has no SystemTime"},
