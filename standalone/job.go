@@ -37,7 +37,9 @@ type job struct {
 // the user who started the program.
 type trigger struct {
 	event *controller.Event
-	by    client.Author
+	// deliver brings the event to the farm's controller.
+	deliver func(context.Context) error
+	by      client.Author
 }
 
 // reason returns why the rotation is started, for operators to read.
@@ -54,11 +56,10 @@ func (t trigger) startRotation(ctx context.Context, f client.Farm) (*client.Run,
 	if t.event == nil {
 		return f.Rotate(ctx, t.by)
 	}
-	delivery, err := f.SendEvent(ctx, *t.event)
-	if err != nil {
+	if err := t.deliver(ctx); err != nil {
 		return nil, err
 	}
-	result, err := delivery.Wait(ctx, func(controller.State) {})
+	result, err := f.Delivered(*t.event).Wait(ctx, func(controller.State) {})
 	switch {
 	case err != nil:
 		return nil, err

@@ -14,10 +14,6 @@ import (
 
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
-	"github.com/farmtrust/farmtrust/internal/controller"
-	"github.com/farmtrust/farmtrust/internal/delivery"
-	"github.com/farmtrust/farmtrust/internal/event"
-	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
 	"github.com/farmtrust/farmtrust/internal/powershell"
 )
@@ -58,6 +54,10 @@ func newSimulatedJob(ctx context.Context, data string) (_ *job, err error) {
 	if j.config, err = config.Load(sim.Config()); err != nil {
 		return nil, err
 	}
+	in, err := openDoor(ctx, j.config, dir)
+	if err != nil {
+		return nil, err
+	}
 	if data != "" {
 		// Simulated farms get a database of their own, because prepare terminates
 		// earlier runs; a real farm may have the same name.
@@ -65,41 +65,29 @@ func newSimulatedJob(ctx context.Context, data string) (_ *job, err error) {
 	}
 	j.prepare = func(ctx context.Context, c temporal.Client) error { return terminateRuns(ctx, c, j.farm) }
 	j.rounds = []func() (trigger, error){
-		func() (trigger, error) { return j.newEvent(newNearExpiryEvent()) },
+		func() (trigger, error) { return in.newEvent(j.farm) },
 		func() (trigger, error) {
 			if _, err := sim.IssueCertificate(renewedValidity); err != nil {
 				return trigger{}, err
 			}
-			return j.newEvent(newNearExpiryEvent())
+			return in.newEvent(j.farm)
 		},
 	}
 	return j, nil
 }
 
-// newEvent decodes an event as the product does, and makes the farm that it concerns
-// the job's farm.
-func (j *job) newEvent(body []byte, err error) (trigger, error) {
+// newEvent is an event that comes in through the door of the worker, as one of a Key
+// Vault does.
+func (d *door) newEvent(farmName string) (trigger, error) {
+	body, err := newNearExpiryEvent()
 	if err != nil {
 		return trigger{}, err
 	}
-	batch, err := event.Decode(event.Azure, event.Message{Body: body}, event.Fields{})
+	e, err := d.read(body)
 	if err != nil {
 		return trigger{}, err
 	}
-	events := batch.Events
-	if len(events) != 1 {
-		return trigger{}, fmt.Errorf("decode event: got %d events", len(events))
-	}
-	var farms []farm.Farm
-	for _, f := range j.config.Farms {
-		farms = append(farms, f.Farm)
-	}
-	found := delivery.Match(events[0], delivery.Source{}, farms)
-	if len(found) != 1 {
-		return trigger{}, fmt.Errorf("%s concerns %d farms, and is delivered to one here: name it under certificate.events of one farm", events[0], len(found))
-	}
-	j.farm = found[0]
-	return trigger{event: &controller.Event{ID: events[0].Key(), Summary: events[0].String()}}, nil
+	return trigger{event: &e, deliver: func(ctx context.Context) error { return d.deliver(ctx, body, farmName) }}, nil
 }
 
 // newNearExpiryEvent returns the event that Azure Key Vault sends thirty days before

@@ -26,6 +26,9 @@ func (f Farm) SendEvent(ctx context.Context, e controller.Event) (*Delivery, err
 	return &Delivery{farm: f, event: e}, nil
 }
 
+// Delivered is an event that has come to the farm's controller on another way.
+func (f Farm) Delivered(e controller.Event) *Delivery { return &Delivery{farm: f, event: e} }
+
 // answerTimeout is how long a worker may take to answer a query, and for how long none
 // may answer before it is not waited for any longer.
 const answerTimeout = 10 * time.Second
