@@ -28,6 +28,9 @@ func testRunning(t *testing.T, w *world) {
 		run, err = f.client.Rotate(t.Context(), ada.author())
 		return err
 	})
+	if err := f.client.Release(t.Context(), ada.author()); err != nil {
+		t.Fatal(err)
+	}
 	waits := w.attackRun(t, f, run, farm.ForApproval, ada)
 	if err := f.sim.AddFaults(fault.Fault{Step: "Set-S2SCertificateName", Kind: fault.ScriptError, Times: -1, Error: &fault.Error{
 		ID: powershell.SettingNotKept, Message: "the name did not stay",
@@ -68,7 +71,8 @@ func (w *world) requireAllAttacked(t *testing.T, f *testFarm) {
 // for.
 func (w *world) attackRun(t *testing.T, f *testFarm, run *client.Run, what farm.WaitFor, honest *signer) farm.Wait {
 	t.Helper()
-	before := awaitWait(t, run, what)
+	before, began := awaitWait(t, run, what), time.Now()
+	defer func() { t.Logf("%s, which waits for %s, was attacked for %s", run.ID(), what, time.Since(began)) }()
 	f.startOver()
 	for i, forger := range w.forgers(f)[:2] {
 		forger.run = controller.Admission{WorkflowID: run.ID(), RunID: "forged"} // of the true one anybody may know
