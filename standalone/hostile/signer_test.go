@@ -46,9 +46,14 @@ func join(parts ...[]byte) (all []byte) {
 	return all
 }
 
-// approvers is the part of a configuration that lets this person alone decide.
-func (s *signer) approvers() string {
-	return "approvers: {people: [{name: " + s.name + ", keys: [ssh-ed25519 " + base64.StdEncoding.EncodeToString(s.public()) + "]}]}"
+// approvers is the part of a configuration that lets this person alone decide, also with
+// another key where there is one.
+func (s *signer) approvers(other string) string {
+	keys := "ssh-ed25519 " + base64.StdEncoding.EncodeToString(s.public())
+	if other != "" {
+		keys += ", " + other
+	}
+	return "approvers: {people: [{name: " + s.name + ", keys: [" + keys + "]}]}"
 }
 
 func (s *signer) author() client.Author {
