@@ -10,9 +10,9 @@ import (
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
-// eventsOfALook is what docs/operating.md says that a look costs: a timer and an activity,
-// three events each but for the timer's two, and what the workflow makes of both.
-const eventsOfALook = 11
+// eventsOfALook is what docs/operating.md says that a look costs: those of an activity and
+// of timers, and of the two workflow tasks that they cause.
+const eventsOfALook = 13
 
 // testCost measures what a look at what SharePoint trusts costs in events of the
 // controller's history, of which Temporal keeps some ten thousand.
