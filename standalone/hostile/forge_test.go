@@ -78,7 +78,8 @@ func requests() []any {
 func (f forger) inputs(t reflect.Type) ([]any, error) {
 	most := 1
 	for enumeration, values := range enumerations {
-		if contains(t, enumeration, map[reflect.Type]bool{}) {
+		// A mandate that was got hold of is taken whole.
+		if contains(t, enumeration, map[reflect.Type]bool{reflect.TypeFor[activities.Mandate](): f.mandate.IsValid()}) {
 			most = max(most, len(values))
 		}
 	}

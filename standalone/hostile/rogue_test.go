@@ -104,7 +104,7 @@ func testRogue(t *testing.T, w *world) {
 	runID := w.takeOver(t)
 	honest, taken := w.obtainMandate(t, runID)
 	given := w.attackAll(t, runID, w.forgers(w.farm))
-	w.attackAll(t, runID, w.withMandate(honest, &taken))
+	given = append(given, w.attackAll(t, runID, w.withMandate(honest, &taken))...)
 	seen := map[string]bool{fmt.Sprint(honest.May): true} // one of each kind, of the many that are alike
 	for _, m := range given {
 		if what := fmt.Sprint(m.May); !seen[what] {
