@@ -49,19 +49,17 @@ func (a *Activities) askController(ctx context.Context, farmName string) (contro
 // takes a second.
 const admissionTimeout = 30 * time.Second
 
-// admissionInterceptor has each step show its mandate, and ask the farm's controller,
-// before it begins: a run that was started by hand, or reset after it had ended, changes
-// nothing. Nor does any on a farm that this worker's configuration has observed only.
-type admissionInterceptor struct {
-	interceptor.WorkerInterceptorBase
-
+// admissionCheck has each step show its mandate, and ask the farm's controller, before it
+// begins: a run that was started by hand, or reset after it had ended, changes nothing. Nor
+// does any on a farm that this worker's configuration has observed only.
+type admissionCheck struct {
 	activities *Activities
 	steps      map[string]bool
 	admitted   *admittedRuns
 }
 
-func newAdmissionInterceptor(a *Activities) *admissionInterceptor {
-	return &admissionInterceptor{activities: a, steps: findSteps(), admitted: &admittedRuns{known: map[string]bool{}}}
+func newAdmissionCheck(a *Activities) *admissionCheck {
+	return &admissionCheck{activities: a, steps: findSteps(), admitted: &admittedRuns{known: map[string]bool{}}}
 }
 
 // findSteps names the activities that change servers: those that return a
@@ -76,29 +74,16 @@ func findSteps() map[string]bool {
 	return steps
 }
 
-// InterceptActivity implements interceptor.WorkerInterceptor.
-func (i *admissionInterceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
-	check := &admissionCheck{admissionInterceptor: i}
-	check.Next = next
-	return check
-}
-
-type admissionCheck struct {
-	interceptor.ActivityInboundInterceptorBase
-	*admissionInterceptor
-}
-
-// ExecuteActivity implements interceptor.ActivityInboundInterceptor.
-func (i *admissionCheck) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+func (i *admissionCheck) execute(ctx context.Context, in *interceptor.ExecuteActivityInput, next executor) (any, error) {
 	if info := activity.GetInfo(ctx); i.steps[info.ActivityType.Name] {
 		if err := i.admit(ctx, in.Args, info); err != nil {
 			return nil, err
 		}
 	}
-	return i.Next.ExecuteActivity(ctx, in)
+	return next(ctx, in)
 }
 
-func (i *admissionInterceptor) admit(ctx context.Context, args []any, info activity.Info) error {
+func (i *admissionCheck) admit(ctx context.Context, args []any, info activity.Info) error {
 	if len(args) == 0 {
 		return terminalError(NotMandated, "a step without a farm")
 	}
@@ -117,7 +102,7 @@ func (i *admissionInterceptor) admit(ctx context.Context, args []any, info activ
 }
 
 // ask asks the farm's controller, once for each run.
-func (i *admissionInterceptor) ask(ctx context.Context, farmName, runID string) error {
+func (i *admissionCheck) ask(ctx context.Context, farmName, runID string) error {
 	key := farmName + "\n" + runID
 	if i.admitted.has(key) {
 		return nil

@@ -34,45 +34,27 @@ type failedAttempt struct {
 	Error string `json:"error"`
 }
 
-// attemptInterceptor has each activity say how often it was tried, why the attempt before
-// failed, and which build of the worker did it.
-type attemptInterceptor struct {
-	interceptor.WorkerInterceptorBase
-
-	version string
-}
-
-// InterceptActivity implements interceptor.WorkerInterceptor.
-func (i *attemptInterceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
-	counter := &attemptCounter{version: i.version}
-	counter.Next = next
-	return counter
-}
-
-type attemptCounter struct {
-	interceptor.ActivityInboundInterceptorBase
-
-	version string
-}
-
-// ExecuteActivity implements interceptor.ActivityInboundInterceptor.
-func (i *attemptCounter) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
-	result, err := i.Next.ExecuteActivity(ctx, in)
-	if err != nil {
-		return result, noteFailure(ctx, in.Args, err)
+// countAttempt has each activity say how often it was tried, why the attempt before failed,
+// and which build of the worker did it.
+func countAttempt(version string) func(context.Context, *interceptor.ExecuteActivityInput, executor) (any, error) {
+	return func(ctx context.Context, in *interceptor.ExecuteActivityInput, next executor) (any, error) {
+		result, err := next(ctx, in)
+		if err != nil {
+			return result, noteFailure(ctx, in.Args, err)
+		}
+		switch r := result.(type) {
+		case StepResult:
+			r.Version, r.Attempts, r.LastError = version, int(activity.GetInfo(ctx).Attempt), lastFailure(ctx)
+			return r, nil
+		case Comparison:
+			r.Version = version
+			return r, nil
+		case EndResult:
+			r.Version = version
+			return r, nil
+		}
+		return result, nil
 	}
-	switch r := result.(type) {
-	case StepResult:
-		r.Version, r.Attempts, r.LastError = i.version, int(activity.GetInfo(ctx).Attempt), lastFailure(ctx)
-		return r, nil
-	case Comparison:
-		r.Version = i.version
-		return r, nil
-	case EndResult:
-		r.Version = i.version
-		return r, nil
-	}
-	return result, nil
 }
 
 // lastFailure is the error of the attempt before; empty where there was none, or where

@@ -59,42 +59,23 @@ func stepRecord(ctx context.Context, args []any) audit.Record {
 	return r
 }
 
-// auditInterceptor writes to the audit log, before and after each attempt at a step that
-// may change a server.
-type auditInterceptor struct {
-	interceptor.WorkerInterceptorBase
-
+// stepRecorder writes to the audit log, before and after each attempt at a step that may
+// change a server.
+type stepRecorder struct {
 	activities *Activities
 	steps      map[string]bool
 }
 
-func newAuditInterceptor(a *Activities) *auditInterceptor {
-	return &auditInterceptor{activities: a, steps: findSteps()}
-}
-
-// InterceptActivity implements interceptor.WorkerInterceptor.
-func (i *auditInterceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
-	w := &auditWriter{auditInterceptor: i}
-	w.Next = next
-	return w
-}
-
-type auditWriter struct {
-	interceptor.ActivityInboundInterceptorBase
-	*auditInterceptor
-}
-
-// ExecuteActivity implements interceptor.ActivityInboundInterceptor.
-func (i *auditWriter) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+func (i *stepRecorder) execute(ctx context.Context, in *interceptor.ExecuteActivityInput, next executor) (any, error) {
 	if i.activities.Audit == nil || !i.steps[activity.GetInfo(ctx).ActivityType.Name] {
-		return i.Next.ExecuteActivity(ctx, in)
+		return next(ctx, in)
 	}
 	r := stepRecord(ctx, in.Args)
 	r.Event = audit.Begin
 	if err := i.activities.record(ctx, r); err != nil {
 		return nil, err
 	}
-	result, err := i.Next.ExecuteActivity(ctx, in)
+	result, err := next(ctx, in)
 	r.Event, r.Outcome = audit.End, audit.Failed
 	switch step, ok := result.(StepResult); {
 	case err != nil:
@@ -116,12 +97,10 @@ func (i *auditWriter) ExecuteActivity(ctx context.Context, in *interceptor.Execu
 // not, and of a decision that does not count.
 var refusals = []string{NotAdmitted, ObserveOnly, NotSealed, BadSeal, NotMandated, NotPermitted, NotAuthorized}
 
-// refusalInterceptor writes to the audit log which steps were refused. Who reaches
-// Temporal can have any number of them refused: the log is told of a few each hour, and
-// Temporal has all.
-type refusalInterceptor struct {
-	interceptor.WorkerInterceptorBase
-
+// refusalRecorder writes to the audit log which steps were refused. Who reaches Temporal
+// can have any number of them refused: the log is told of a few each hour, and Temporal has
+// all.
+type refusalRecorder struct {
 	activities *Activities
 
 	mu    sync.Mutex
@@ -132,30 +111,20 @@ type refusalInterceptor struct {
 // refusalsAnHour are recorded; each is a line of the log.
 const refusalsAnHour = 100
 
-// InterceptActivity implements interceptor.WorkerInterceptor.
-func (i *refusalInterceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
-	w := &refusalWriter{refusalInterceptor: i}
-	w.Next = next
-	return w
-}
-
-type refusalWriter struct {
-	interceptor.ActivityInboundInterceptorBase
-	*refusalInterceptor
-}
-
-// ExecuteActivity implements interceptor.ActivityInboundInterceptor.
-func (i *refusalWriter) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
-	result, err := i.Next.ExecuteActivity(ctx, in)
+func (i *refusalRecorder) execute(ctx context.Context, in *interceptor.ExecuteActivityInput, next executor) (any, error) {
+	result, err := next(ctx, in)
 	application, ok := errors.AsType[*temporal.ApplicationError](err)
-	if !ok || !slices.Contains(refusals, application.Type()) {
+	if !ok {
 		return result, err
 	}
-	r := stepRecord(ctx, in.Args)
+	r, refused := stepRecord(ctx, in.Args), slices.Contains(refusals, application.Type())
 	if len(in.Args) > 0 {
 		if decision, ok := in.Args[0].(CheckDecisionInput); ok {
-			r = decision.describe(farm.Authorization{})
+			r, refused = decision.describe(farm.Authorization{}), refused || application.Type() == NotPlanned
 		}
+	}
+	if !refused {
+		return result, err
 	}
 	r.Event, r.Outcome, r.Detail = audit.Refusal, application.Type(), application.Message()
 	if i.next(&r) {
@@ -168,7 +137,7 @@ func (i *refusalWriter) ExecuteActivity(ctx context.Context, in *interceptor.Exe
 
 // next reports whether a refusal is recorded. The last one of an hour says that others
 // are not.
-func (i *refusalInterceptor) next(r *audit.Record) bool {
+func (i *refusalRecorder) next(r *audit.Record) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	now := i.activities.Now()

@@ -202,7 +202,7 @@ func TestAudit_SaysWhatARequestLeavesOut(t *testing.T) {
 	}
 	got, err := ask("oos-03")
 	assertFailure(t, err, failure{Type: activities.NotPlanned, Final: true}, `"oos-03" is no office server of contoso: did you mean oos-01?`)
-	if len(got) > 0 {
+	if len(got) != 1 || got[0].Event != audit.Refusal || got[0].Outcome != activities.NotPlanned || got[0].By != "ada" || !strings.Contains(got[0].Detail, "oos-03") {
 		t.Errorf("what is refused is recorded as %+v", got)
 	}
 }

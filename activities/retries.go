@@ -23,26 +23,10 @@ func (in ServerInput) hostName() string { return in.Host }
 
 func (in OldCertificateInput) hostName() string { return in.Host }
 
-// retryInterceptor tells the worker's log of each attempt that has failed and is
-// followed by another: workflows see only the last one, and tell of that.
-type retryInterceptor struct {
-	interceptor.WorkerInterceptorBase
-}
-
-// InterceptActivity implements interceptor.WorkerInterceptor.
-func (*retryInterceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
-	i := &retryTeller{}
-	i.Next = next
-	return i
-}
-
-type retryTeller struct {
-	interceptor.ActivityInboundInterceptorBase
-}
-
-// ExecuteActivity implements interceptor.ActivityInboundInterceptor.
-func (i *retryTeller) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
-	result, err := i.Next.ExecuteActivity(ctx, in)
+// tellRetry tells the worker's log of each attempt that has failed and is followed by
+// another: workflows see only the last one, and tell of that.
+func tellRetry(ctx context.Context, in *interceptor.ExecuteActivityInput, next executor) (any, error) {
+	result, err := next(ctx, in)
 	if err == nil || ctx.Err() != nil {
 		return result, err
 	}

@@ -17,25 +17,9 @@ import (
 // Source: Temporal, limit.blobSize.error.
 const maxResult = 7 << 18
 
-// sizeInterceptor has an activity fail whose result is too large to be handed on.
-type sizeInterceptor struct {
-	interceptor.WorkerInterceptorBase
-}
-
-// InterceptActivity implements interceptor.WorkerInterceptor.
-func (*sizeInterceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
-	i := &sizeChecker{}
-	i.Next = next
-	return i
-}
-
-type sizeChecker struct {
-	interceptor.ActivityInboundInterceptorBase
-}
-
-// ExecuteActivity implements interceptor.ActivityInboundInterceptor.
-func (i *sizeChecker) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
-	result, err := i.Next.ExecuteActivity(ctx, in)
+// boundResult has an activity fail whose result is too large to be handed on.
+func boundResult(ctx context.Context, in *interceptor.ExecuteActivityInput, next executor) (any, error) {
+	result, err := next(ctx, in)
 	if err != nil || result == nil {
 		return result, err
 	}

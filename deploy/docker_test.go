@@ -95,7 +95,7 @@ func TestCompose_ARotationSurvivesThatEachPartIsKilled(t *testing.T) {
 	o := &operator{command: []string{"docker", "compose", "exec", "-T", "worker", "farmtrust"}}
 	digest := o.rotateUntilApproval(t)
 	run(t, nil, "sh", "-ec", pageCommands(t, "pg_basebackup"))
-	rotateWhileKilling(t, o, digest, container{"postgres", c}, container{"temporal", c}, container{"ui", c}, container{"worker", c})
+	rotateWhileKilling(t, o, digest, container{"postgres", c}, container{"temporal", c}, container{"ui", c}, container{"guard", c}, container{"codec", c}, container{"worker", c})
 
 	run(t, nil, "sh", "-ec", pageCommands(t, "tar -x"))
 	docker(t, "compose", "up", "--detach")

@@ -32,11 +32,11 @@ func (a *app) auditVerifyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify FILE...",
 		Short: "Find lines of an audit log that are missing or were altered",
-		Long: `Reads the files of one audit log, and says whether each line is as a worker wrote it, and
+		Long: `Reads the files of one audit log, and checks that each line is as a worker wrote it, and
 none is missing, put in or in another place. Give all files of the log: the one that is
 written to, and those that were put aside when they were full.
 
-With --seal-keys, the key ring that the workers have, it also says whether workers wrote
+With --seal-keys, the key ring that the workers have, it also checks that workers wrote
 the lines. Without it, somebody who wrote all of them again is not found.
 
 Lines that were cut off the end are found by --mark: the name of a line that was there

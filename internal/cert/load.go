@@ -42,15 +42,19 @@ func Load(ctx context.Context, pfx, password []byte) (*Bundle, error) {
 	if err != nil {
 		return nil, unreadableError(err)
 	}
-	private, first, others, err := pkcs12.DecodeChain(pfx, string(password))
+	ordered, err := putKeyFirst(pfx, password)
 	switch {
 	case errors.Is(err, pkcs12.ErrIncorrectPassword):
 		return nil, fmt.Errorf("%w: correct the password that the configuration names", ErrPassword)
-	case err != nil && keys == 0:
+	case err != nil:
+		return nil, unreadableError(err)
+	case keys == 0:
 		return nil, fmt.Errorf("%w: export it again with its private key", ErrNoKey)
 	case keys > 1:
 		return nil, fmt.Errorf("%w: it holds %d private keys: export one certificate to one file", ErrManyLeaves, keys)
-	case err != nil:
+	}
+	private, first, others, err := pkcs12.DecodeChain(ordered, string(password))
+	if err != nil {
 		return nil, unreadableError(err)
 	}
 	key, ok := private.(crypto.Signer)

@@ -1,16 +1,10 @@
 package cert
 
 import (
-	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // The MAC of a PFX for Windows Server 2016.
-	"crypto/sha256"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
-	"unicode/utf16"
 )
 
 // The parts of a PFX that matter here; RFC 7292, section 4 and appendix D.
@@ -150,60 +144,4 @@ func unmarshalExactly(der []byte, to any) error {
 		err = errors.New("data after its end")
 	}
 	return err
-}
-
-// signContent computes the MAC over content with the salt and iterations of m.
-func (m *macData) signContent(content, password []byte) error {
-	var newHash func() hash.Hash
-	switch {
-	case m.Mac.Algorithm.Algorithm.Equal(oidSHA1):
-		newHash = sha1.New
-	case m.Mac.Algorithm.Algorithm.Equal(oidSHA256):
-		newHash = sha256.New
-	default:
-		return fmt.Errorf("no MAC by %s", m.Mac.Algorithm.Algorithm)
-	}
-	mac := hmac.New(newHash, macKey(newHash, password, m.Salt, m.Iterations))
-	mac.Write(content)
-	m.Mac.Digest = mac.Sum(nil)
-	return nil
-}
-
-// macKey derives a MAC key as long as the hash; RFC 7292, appendix B.2. A key of
-// that length is the first block of the derivation, so the procedure's later steps,
-// which make further blocks, are not needed.
-func macKey(newHash func() hash.Hash, password, salt []byte, iterations int) []byte {
-	const purposeMAC = 3
-	h := newHash()
-	block := h.BlockSize()
-	input := make([]byte, block)
-	for i := range input {
-		input[i] = purposeMAC
-	}
-	input = append(input, repeatToBlock(salt, block)...)
-	input = append(input, repeatToBlock(bmpString(string(password)+"\x00"), block)...)
-	for range iterations {
-		h.Reset()
-		h.Write(input)
-		input = h.Sum(nil)
-	}
-	return input
-}
-
-// repeatToBlock repeats pattern up to the next multiple of block.
-func repeatToBlock(pattern []byte, block int) []byte {
-	out := make([]byte, (len(pattern)+block-1)/block*block)
-	for i := range out {
-		out[i] = pattern[i%len(pattern)]
-	}
-	return out
-}
-
-// bmpString encodes s as UTF-16, high byte first.
-func bmpString(s string) []byte {
-	var out []byte
-	for _, unit := range utf16.Encode([]rune(s)) {
-		out = binary.BigEndian.AppendUint16(out, unit)
-	}
-	return out
 }

@@ -1,10 +1,16 @@
 package cert
 
 import (
+	"bytes"
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/pbkdf2"
+	"crypto/sha256"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +57,25 @@ func TestLoad_BoundsWork(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a second key, inside what is encrypted", func(t *testing.T) {
+		pfx := changeModern(t, func(t *testing.T, file *pfxFile, safes []contentInfo) {
+			t.Helper()
+			other := []contentInfo{{}, safes[1]}
+			changeKey(demand(endless))(t, file, other)
+			bags, err := other[1].readBags()
+			if err != nil {
+				t.Fatal(err)
+			}
+			hide(t, &safes[0], bags[0])
+			if err := file.MacData.signContent(mustMarshal(t, safes), []byte("password")); err != nil {
+				t.Fatal(err)
+			}
+		})
+		_, err := Load(t.Context(), pfx, []byte("password"))
+		if !errors.Is(err, ErrUnreadable) || !strings.Contains(err.Error(), "exactly one key") {
+			t.Errorf("got %v", err)
+		}
+	})
 	t.Run("what is not changed is read", func(t *testing.T) {
 		pfx := changeModern(t, func(*testing.T, *pfxFile, []contentInfo) {})
 		if _, err := Load(t.Context(), pfx, []byte("password")); err != nil {
@@ -149,6 +174,48 @@ func changeCertificates(how func(*pbes2Params, *pbkdf2Params)) func(*testing.T, 
 		changeDerivation(t, &content.Content.Algorithm, how)
 		safes[0].Content = asn1.RawValue{Class: asn1.ClassContextSpecific, IsCompound: true, Bytes: mustMarshal(t, content)}
 	}
+}
+
+// hide puts a bag into a part that is encrypted by PBES2 with AES.
+func hide(t *testing.T, safe *contentInfo, bag safeBag) {
+	t.Helper()
+	var data encryptedData
+	var params pbes2Params
+	var derivation pbkdf2Params
+	var iv []byte
+	for _, part := range []struct {
+		der func() []byte
+		to  any
+	}{
+		{func() []byte { return safe.Content.Bytes }, &data},
+		{func() []byte { return data.Content.Algorithm.Parameters.FullBytes }, &params},
+		{func() []byte { return params.Derivation.Parameters.FullBytes }, &derivation},
+		{func() []byte { return params.Scheme.Parameters.FullBytes }, &iv},
+	} {
+		if err := unmarshalExactly(part.der(), part.to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key, err := pbkdf2.Key(sha256.New, "password", derivation.Salt.Bytes, derivation.Iterations, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := slices.Clone(data.Content.Encrypted.Bytes)
+	cipher.NewCBCDecrypter(block, iv).CryptBlocks(text, text)
+	var bags []safeBag
+	if err := unmarshalExactly(text[:len(text)-int(text[len(text)-1])], &bags); err != nil {
+		t.Fatal(err)
+	}
+	text = mustMarshal(t, append(bags, bag))
+	padding := aes.BlockSize - len(text)%aes.BlockSize
+	text = append(text, bytes.Repeat([]byte{byte(padding)}, padding)...)
+	cipher.NewCBCEncrypter(block, iv).CryptBlocks(text, text)
+	data.Content.Encrypted = asn1.RawValue{Class: asn1.ClassContextSpecific, Bytes: text}
+	safe.Content = asn1.RawValue{Class: asn1.ClassContextSpecific, IsCompound: true, Bytes: mustMarshal(t, data)}
 }
 
 func changeKey(how func(*pbes2Params, *pbkdf2Params)) func(*testing.T, *pfxFile, []contentInfo) {

@@ -185,6 +185,9 @@ type Retention struct {
 	// Older are certificates whose retention had not ended when the next
 	// rotation replaced their successor. They are retired first.
 	Older []farm.StoreCertificate `json:"older,omitempty"`
+	// LeftBehind is the certificate that was too many of those last: nobody retires it, nor
+	// any older one. It is empty where there were never too many.
+	LeftBehind farm.Thumbprint `json:"leftBehind,omitempty"`
 }
 
 // Inspected is what the last inspection found.

@@ -301,7 +301,8 @@ func (s *State) finish(now time.Time, snapshot *farm.Snapshot) {
 		s.rememberOlder(*kept, snapshot)
 	}
 	s.UndoneAt = time.Time{}
-	s.Retention = Retention{Snapshot: snapshot, VerifiedAt: now, Older: s.Retention.Older}
+	s.forgetRetention()
+	s.Retention.Snapshot, s.Retention.VerifiedAt = snapshot, now
 	s.beginRetention(now, 0)
 }
 
@@ -323,8 +324,21 @@ func (s *State) rememberOlder(replaced farm.Snapshot, by *farm.Snapshot) {
 	case (by == nil || !by.IsRenewal()) && s.Retention.Snapshot != nil && s.Retention.Snapshot.Previous.Thumbprint == old.Thumbprint:
 	default:
 		s.Retention.Older = append(s.Retention.Older, old)
+		for len(s.Retention.Older) > maxOlder || farm.SizeOf(s.Retention.Older) > maxOlderSize {
+			s.Retention.LeftBehind = s.Retention.Older[0].Thumbprint
+			s.Retention.Older = slices.Clone(s.Retention.Older[1:]) // what Temporal cannot take would stop the controller
+		}
 	}
 }
 
+// Bounds of [Retention.Older], in certificates and in bytes of JSON: a farm that is renewed
+// again and again while its retirements wait must not fill the state.
+const (
+	maxOlder     = 50
+	maxOlderSize = 64 << 10
+)
+
 // forgetRetention forgets the last renewal, but not what is older.
-func (s *State) forgetRetention() { s.Retention = Retention{Older: s.Retention.Older} }
+func (s *State) forgetRetention() {
+	s.Retention = Retention{Older: s.Retention.Older, LeftBehind: s.Retention.LeftBehind}
+}

@@ -203,6 +203,9 @@ func addRetention(b *Block, s controller.State, now time.Time) {
 	if s.Retention.Snapshot != nil && s.Retention.NoWayBack != "" {
 		b.addFact("undo", "not possible now: "+s.Retention.NoWayBack)
 	}
+	if c := s.Retention.LeftBehind; c != "" {
+		b.addAlert("left behind", c.Short()+" and what is older: too many certificates waited for their retirement; delete them by hand where nothing uses them")
+	}
 	if !s.WillRetire() {
 		if s.IsUnreleased() && s.Retention.Snapshot != nil && s.Retention.Snapshot.Replaces() {
 			b.addFact("old certificate", s.Retention.Snapshot.Previous.Thumbprint.Short()+" stays until the farm is released")

@@ -79,6 +79,7 @@ func TestEncryption_TemporalStoresNothingThatCouldBeRead(t *testing.T) {
 	if err := keyring.Use(path, second); err != nil {
 		t.Fatal(err)
 	}
+	s.requireReplayable(t, ring, first)
 	report := approve(t, c.Farm(farmsim.FarmName), digest)
 	if report.Outcome != farm.Verified {
 		t.Fatalf("%s: %+v", report.Outcome, report)

@@ -23,6 +23,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/host"
 	"github.com/farmtrust/farmtrust/internal/keyring"
 	"github.com/farmtrust/farmtrust/internal/payload"
+	"github.com/farmtrust/farmtrust/internal/replay"
 	"github.com/farmtrust/farmtrust/standalone/embedded"
 	"github.com/farmtrust/farmtrust/workflows"
 )
@@ -181,6 +182,38 @@ func copyRing(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return copied
+}
+
+// requireReplayable replays the controller and the rotation that wait: with their keys they
+// can be continued, and with other keys or none each says which key it lacks.
+func (s testTemporal) requireReplayable(t *testing.T, ring *keyring.Ring, first string) {
+	t.Helper()
+	replayed := func(keys *keyring.Ring) replay.Result {
+		result, err := replay.Run(t.Context(), replay.Options{
+			Client: s.raw(t), Namespace: embedded.Namespace, Types: workflows.Types(), Register: workflows.Register,
+			Converters: payload.NewConverters(payload.Options{Keys: keys}),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result
+	}
+	var known replay.Result
+	waitUntil(t, func() bool { known = replayed(ring); return known.Replayed == 2 }) // they are listed a moment later
+	if len(known.Breaks) > 0 {
+		t.Errorf("with their keys: %+v", known.Breaks)
+	}
+	for name, keys := range map[string]*keyring.Ring{"with other keys": keyring.Generated(), "without keys": nil} {
+		broken := replayed(keys).Breaks
+		if len(broken) != 2 {
+			t.Errorf("%s %d of 2 break: %+v", name, len(broken), broken)
+		}
+		for _, b := range broken {
+			if !strings.Contains(b.Reason, first) {
+				t.Errorf("%s %s breaks with: %s", name, b.WorkflowID, b.Reason)
+			}
+		}
+	}
 }
 
 var operator = client.Author{By: "ada", Reason: "as ordered"}

@@ -56,26 +56,33 @@ func encode(t *testing.T, value any) json.RawMessage {
 	return text
 }
 
-// testActivities schedules every activity by a workflow of the attacker's, under an ID
-// of its own and under that of the farm's rotation: each step is refused, and nothing
-// changes the farm.
+// testActivities schedules every activity by a workflow of the attacker's, under an ID of
+// its own and under those of the farm's runs, each of which gets its share: each step is
+// refused, and nothing changes the farm.
 func testActivities(t *testing.T, w *world) {
 	types := activityTypes()
+	ids := []string{"attack", workflows.RotateID(w.farm.name), workflows.RetireID(w.farm.name)}
 	for _, name := range slices.Sorted(maps.Keys(types)) {
 		t.Run(name, func(t *testing.T) {
-			for _, id := range []string{"attack", workflows.RotateID(w.farm.name), workflows.RetireID(w.farm.name)} {
-				var calls []call
-				for _, f := range w.forgers(w.farm) {
+			shares := make([][]call, len(ids))
+			for i, id := range ids {
+				for j, f := range w.forgers(w.farm) {
 					f.run.WorkflowID = id
-					calls = append(calls, f.calls(t, name, types[name], w.farm.sim.Hosts())...)
+					for k, c := range f.calls(t, name, types[name], w.farm.hosts()) {
+						if (j+k)%len(ids) == i {
+							shares[i] = append(shares[i], c)
+						}
+					}
 				}
-				for _, a := range w.attack(t, id, calls) {
+			}
+			for i, id := range ids {
+				for _, a := range w.attack(t, id, shares[i]) {
 					if isStep(name) && a.Refused == "" {
 						t.Errorf("%s, as %s, %s: not refused: %.300s", name, id, a.What, a.Result)
 					}
 				}
-				w.requireUnchanged(t)
 			}
+			w.farm.requireUnchanged(t)
 		})
 	}
 }

@@ -22,9 +22,13 @@ type forger struct {
 	certificate farm.Certificate
 	snapshot    farm.Snapshot
 	observed    farm.Observed
+	// sealedParts are those of the snapshot, instead of made up ones.
+	sealedParts bool
 	run         controller.Admission
 	// mandate is what the workers have sealed for some run, where one was got hold of.
 	mandate reflect.Value
+	// proof is what somebody has proven before; nil to make one up.
+	proof *farm.Proof
 	// chosen are the values of enumerations.
 	chosen map[reflect.Type]any
 }
@@ -75,7 +79,8 @@ func requests() []any {
 func (f forger) inputs(t reflect.Type) ([]any, error) {
 	most := 1
 	for enumeration, values := range enumerations {
-		if contains(t, enumeration, map[reflect.Type]bool{}) {
+		// A mandate that was got hold of is taken whole.
+		if contains(t, enumeration, map[reflect.Type]bool{reflect.TypeFor[activities.Mandate](): f.mandate.IsValid()}) {
 			most = max(most, len(values))
 		}
 	}
@@ -189,6 +194,14 @@ func (f forger) known(t reflect.Type, field string) (any, bool) {
 		}, true
 	case reflect.TypeFor[controller.ActiveRun]():
 		return controller.ActiveRun{WorkflowID: f.run.WorkflowID, RunID: f.run.RunID, OriginalRunID: f.run.RunID, Reason: "attack"}, true
+	case reflect.TypeFor[farm.OfficeBefore]():
+		return f.snapshot.OfficeBefore(f.host), f.sealedParts
+	case reflect.TypeFor[farm.SharePointBefore]():
+		return f.snapshot.SharePointBefore(f.host), f.sealedParts
+	case reflect.TypeFor[farm.Proof]():
+		if f.proof != nil {
+			return *f.proof, true
+		}
 	case reflect.TypeFor[farm.Window]():
 		return f.farm.Rotation.Window, true
 	}

@@ -4,13 +4,11 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	sdkpb "go.temporal.io/api/sdk/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	temporal "go.temporal.io/sdk/client"
 
@@ -54,7 +52,7 @@ func testWorkflows(t *testing.T, w *world) {
 				// takes its share.
 				for j := i; j < len(inputs); j += len(forgers) {
 					w.startAndSteer(t, name, kind.id(w.farm.name), inputs[j])
-					w.requireUnchanged(t)
+					w.farm.requireUnchanged(t)
 				}
 			}
 		})
@@ -72,10 +70,11 @@ func (w *world) startAll(t *testing.T, kind string, inputs []any) {
 		group.Go(func() { w.startAndSteer(t, kind, fmt.Sprintf("attack/%d", i), encoded) })
 	}
 	group.Wait()
-	w.requireUnchanged(t)
+	w.farm.requireUnchanged(t)
 }
 
-// steeredFor is how long a workflow that was started by hand is given to do harm.
+// steeredFor is how long a workflow that was started by hand is given to do harm: until it
+// has nothing more to do, and at most that.
 const steeredFor = 5 * time.Second
 
 // startAndSteer starts a workflow and decides whatever it waits for, until it ends or its
@@ -95,31 +94,55 @@ func (w *world) startAndSteer(t *testing.T, kind, id string, in any) {
 	_ = w.temporal.TerminateWorkflow(t.Context(), id, run.GetRunID(), "the attack is over") //nolint:errcheck // it may have ended
 }
 
-// steer approves and retries what a run waits for, until it ends or ctx does.
+// steer approves and retries what a run waits for, a few times, until it ends, has been at
+// rest for a moment, or ctx ends.
 func (w *world) steer(ctx context.Context, run temporal.WorkflowRun) {
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = run.Get(ctx, nil) //nolint:errcheck // how it ends does not matter: the farm does
-	}()
-	for {
+	for decided, rested := 0, 0; rested < 3; {
 		select {
-		case <-ended:
+		case <-ctx.Done():
 			return
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(50 * time.Millisecond):
 		}
-		var s farm.Status
-		answer, err := w.temporal.QueryWorkflow(ctx, run.GetID(), run.GetRunID(), workflows.StatusQuery)
-		if err != nil || answer.Get(&s) != nil || s.Wait == nil {
-			continue
-		}
-		for _, d := range []farm.Decision{{Choice: farm.Approve, Digest: s.Wait.Digest}, {Choice: farm.Retry}} {
-			d.By, d.Reason = "CISO", "attack"
-			_, _ = w.temporal.UpdateWorkflow(ctx, temporal.UpdateWorkflowOptions{ //nolint:errcheck // it may be refused
-				WorkflowID: run.GetID(), RunID: run.GetRunID(), UpdateName: workflows.DecideUpdate, Args: []any{d}, WaitForStage: temporal.WorkflowUpdateStageCompleted,
-			})
+		ended, resting := w.look(ctx, run)
+		switch {
+		case ended:
+			return
+		case !resting:
+			rested = 0
+		case decided < 3 && w.decide(ctx, run):
+			decided, rested = decided+1, 0
+		default:
+			rested++
 		}
 	}
+}
+
+// look reports whether a run has ended, and whether it waits for nothing but a timer or a
+// message.
+func (w *world) look(ctx context.Context, run temporal.WorkflowRun) (ended, resting bool) {
+	d, err := w.temporal.DescribeWorkflowExecution(ctx, run.GetID(), run.GetRunID())
+	if err != nil {
+		return false, false
+	}
+	ended = d.WorkflowExecutionInfo.Status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
+	return ended, len(d.PendingActivities) == 0 && len(d.PendingChildren) == 0 && d.PendingWorkflowTask == nil
+}
+
+// decide approves and retries what a run waits for, and reports whether it waits for
+// that.
+func (w *world) decide(ctx context.Context, run temporal.WorkflowRun) bool {
+	var s farm.Status
+	answer, err := w.temporal.QueryWorkflow(ctx, run.GetID(), run.GetRunID(), workflows.StatusQuery)
+	if err != nil || answer.Get(&s) != nil || s.Wait == nil {
+		return false
+	}
+	for _, d := range []farm.Decision{{Choice: farm.Approve, Digest: s.Wait.Digest}, {Choice: farm.Retry}} {
+		d.By, d.Reason = "CISO", "attack"
+		_, _ = w.temporal.UpdateWorkflow(ctx, temporal.UpdateWorkflowOptions{ //nolint:errcheck // it may be refused
+			WorkflowID: run.GetID(), RunID: run.GetRunID(), UpdateName: workflows.DecideUpdate, Args: []any{d}, WaitForStage: temporal.WorkflowUpdateStageCompleted,
+		})
+	}
+	return true
 }
 
 // restoreController ends what has the ID of the farm's controller, and waits for the
@@ -158,105 +181,10 @@ func testContinued(t *testing.T, w *world) {
 			if !got.Retention.Snapshot.IsOf(&w.newest) || got.Suspended != "" {
 				t.Errorf("the controller believes what it was continued with: it keeps the state before %s of %s", got.Retention.Snapshot.Target.Thumbprint, got.Retention.Snapshot.TakenAt)
 			}
-			w.requireUnchanged(t)
+			w.farm.requireUnchanged(t)
 		})
 	}
 	w.restoreController(t)
-}
-
-// testMessages sends each signal, update and query that a workflow says it has, with
-// hostile content.
-func testMessages(t *testing.T, w *world) {
-	for id, contents := range w.messages() {
-		t.Run(id, func(t *testing.T) {
-			definition := w.describe(t, id)
-			for _, f := range w.forgers(w.farm) {
-				f.run = controller.Admission{WorkflowID: workflows.RotateID(w.farm.name), RunID: "forged"}
-				for _, s := range definition.SignalDefinitions {
-					for _, in := range f.contents(t, s.Name, contents) {
-						if err := w.temporal.SignalWorkflow(t.Context(), id, "", s.Name, encode(t, in)); err != nil {
-							t.Fatal(err)
-						}
-					}
-				}
-				for _, u := range definition.UpdateDefinitions {
-					for _, in := range f.contents(t, u.Name, contents) {
-						w.update(t, id, u.Name, in)
-					}
-				}
-				for _, q := range definition.QueryDefinitions {
-					_, _ = w.temporal.QueryWorkflow(t.Context(), id, "", q.Name, "attack") //nolint:errcheck // a query that refuses is fine
-				}
-				w.requireUnchanged(t)
-			}
-		})
-	}
-	w.restoreController(t)
-}
-
-// messages are the contents of the messages that a workflow takes, by its ID and their
-// names. One that is not here fails the test.
-func (w *world) messages() map[string]map[string]reflect.Type {
-	return map[string]map[string]reflect.Type{
-		workflows.ControllerID(w.farm.name): {
-			workflows.EventSignal: reflect.TypeFor[controller.Event](), workflows.RunSignal: reflect.TypeFor[controller.RunHint](),
-			workflows.WithdrawSignal: reflect.TypeFor[controller.Withdrawal](), workflows.ConfigurationSignal: reflect.TypeFor[controller.Configuration](),
-			workflows.RequestUpdate: reflect.TypeFor[controller.Request](), workflows.AdmitUpdate: reflect.TypeFor[controller.Admission](),
-		},
-	}
-}
-
-func (f forger) contents(t *testing.T, name string, contents map[string]reflect.Type) []any {
-	t.Helper()
-	content, ok := contents[name]
-	if !ok {
-		t.Errorf("%s is not attacked: add its content", name)
-		return nil
-	}
-	inputs, err := f.inputs(content)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return inputs
-}
-
-// describe asks a workflow what messages it takes.
-func (w *world) describe(t *testing.T, id string) *sdkpb.WorkflowDefinition {
-	t.Helper()
-	definition := w.describeRun(t, id, "")
-	if len(definition.SignalDefinitions) == 0 || len(definition.UpdateDefinitions) == 0 {
-		t.Fatalf("%s says that it takes %v", id, definition)
-	}
-	return definition
-}
-
-func (w *world) describeRun(t *testing.T, id, runID string) *sdkpb.WorkflowDefinition {
-	t.Helper()
-	var metadata sdkpb.WorkflowMetadata
-	await(t, id+" describes itself", func() error {
-		answer, err := w.temporal.QueryWorkflow(t.Context(), id, runID, "__temporal_workflow_metadata")
-		if err != nil {
-			return err
-		}
-		return answer.Get(&metadata)
-	})
-	return metadata.Definition
-}
-
-// update sends an update, and ends what it may have started.
-func (w *world) update(t *testing.T, id, name string, in any) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), steeredFor)
-	defer cancel()
-	handle, err := w.temporal.UpdateWorkflow(ctx, temporal.UpdateWorkflowOptions{
-		WorkflowID: id, UpdateName: name, Args: []any{encode(t, in)}, WaitForStage: temporal.WorkflowUpdateStageAccepted,
-	})
-	if err == nil {
-		var started workflows.StartedRun
-		if handle.Get(ctx, &started) == nil && strings.HasPrefix(started.WorkflowID, "rotate/") {
-			_ = w.temporal.TerminateWorkflow(t.Context(), started.WorkflowID, started.RunID, "the attack is over") //nolint:errcheck // it may have ended
-		}
-	}
 }
 
 // terminateAll ends what the attacks have left.

@@ -48,9 +48,6 @@ type world struct {
 	stranger              farm.Thumbprint
 	// attacker is the certificate of the attacker.
 	attacker testfarm.KeyPair
-	// changes are the scripts that have changed something since the world was built.
-	changes changeLog
-	before  farmsim.Trust
 }
 
 // testFarm is a simulated farm with a worker.
@@ -59,6 +56,10 @@ type testFarm struct {
 	sim    *farmsim.Farm
 	config *config.Config
 	client client.Farm
+	// changes are the scripts that have changed something since before, which is what the
+	// farm was like then.
+	changes changeLog
+	before  farmsim.Trust
 }
 
 // changeLog lists the scripts that may change something.
@@ -98,7 +99,9 @@ func newWorld(t *testing.T) *world {
 	})
 	w.temporal = w.dial(t)
 	w.farm = w.newFarm(t, "contoso", "")
-	w.other = w.newFarm(t, "fabrikam", "other")
+	w.other = w.newFarm(t, "fabrikam", "site: other")
+	w.startWorker(t, w.farm)
+	w.startWorker(t, w.other)
 	w.stranger = addStranger(t, w.farm.sim)
 	w.older = w.farm.renew(t)
 	w.others = w.other.renew(t)
@@ -106,8 +109,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.newest = w.farm.renew(t)
-	w.changes.take()
-	w.before = w.farm.sim.Trust()
+	w.farm.startOver()
 	return w
 }
 
@@ -121,11 +123,12 @@ func (w *world) dial(t *testing.T) temporal.Client {
 	return c
 }
 
-// newFarm starts a simulated farm under a name, with a worker at a site.
-func (w *world) newFarm(t *testing.T, name, site string) *testFarm {
+// newFarm starts a simulated farm under a name. Its configuration has these lines too.
+func (w *world) newFarm(t *testing.T, name string, lines ...string) *testFarm {
 	t.Helper()
+	f := &testFarm{name: name}
 	sim, err := farmsim.Start(t.Context(), farmsim.Options{
-		Dir: t.TempDir(), OfficeServers: 2, SharePointServers: 1, Trusting: true, Approval: true, Hooks: farmsim.Hooks{ScriptEnded: w.changes.add},
+		Dir: t.TempDir(), OfficeServers: 2, SharePointServers: 1, Trusting: true, Approval: true, Hooks: farmsim.Hooks{ScriptEnded: f.changes.add},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -139,18 +142,15 @@ func (w *world) newFarm(t *testing.T, name, site string) *testFarm {
 	if err != nil {
 		t.Fatal(err)
 	}
-	edited := strings.Replace(string(text), "name: "+farmsim.FarmName, "name: "+name, 1)
-	if site != "" {
-		edited = "site: " + site + "\n" + edited
-	}
+	edited := strings.Join(append(lines, strings.Replace(string(text), "name: "+farmsim.FarmName, "name: "+name, 1)), "\n")
 	if err := os.WriteFile(sim.Config(), []byte(edited), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f := &testFarm{name: name, sim: sim, client: client.New(w.temporal).At(site).Farm(name)}
+	f.sim = sim
 	if f.config, err = config.Load(sim.Config()); err != nil {
 		t.Fatal(err)
 	}
-	w.startWorker(t, f)
+	f.client = client.New(w.temporal).At(f.config.Site).Farm(name)
 	return f
 }
 
@@ -270,8 +270,8 @@ func (w *world) forgers(f *testFarm) []forger {
 	all := []forger{
 		{name: "the attacker's certificate and a forged snapshot", certificate: foreign, snapshot: clear},
 		{name: "the attacker's certificate by the true thumbprint, and an altered snapshot", certificate: masked, snapshot: forged},
-		{name: "a certificate of others, and a snapshot of another farm", certificate: stranger, snapshot: w.others},
-		{name: "the previous certificate, and an older snapshot", certificate: previous, snapshot: w.older},
+		{name: "a certificate of others, and a snapshot of another farm", certificate: stranger, snapshot: w.others, sealedParts: true},
+		{name: "the previous certificate, and an older snapshot", certificate: previous, snapshot: w.older, sealedParts: true},
 	}
 	for i := range all {
 		all[i].farm, all[i].observed, all[i].host = config, plant(w.newest.Before, foreign), f.sim.Hosts()[0]
@@ -294,16 +294,27 @@ func plant(o farm.Observed, c farm.Certificate) farm.Observed {
 	return planted
 }
 
+// startOver takes the farm as it is for what it is to stay.
+func (f *testFarm) startOver() {
+	f.changes.take()
+	f.before = f.sim.Trust()
+}
+
 // requireUnchanged fails the test where a script has run that changes something, or the
 // farm is not as it was.
-func (w *world) requireUnchanged(t *testing.T) {
+func (f *testFarm) requireUnchanged(t *testing.T) {
 	t.Helper()
-	for _, call := range w.changes.take() {
+	for _, call := range f.changes.take() {
 		t.Errorf("a script has run that changes the farm: %s", call)
 	}
-	now := w.farm.sim.Trust()
-	if diff := w.before.Diff(now); diff != "" {
+	now := f.sim.Trust()
+	if diff := f.before.Diff(now); diff != "" {
 		t.Errorf("the farm is not as it was (-before +now):\n%s", diff)
 	}
-	w.before = now
+	f.before = now
+}
+
+// hosts are the servers that attacks name: one of each kind.
+func (f *testFarm) hosts() []string {
+	return []string{f.config.Farms[0].OfficeHosts()[0], f.config.Farms[0].FrontEnds()[0]}
 }
