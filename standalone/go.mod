@@ -4,6 +4,7 @@ go 1.26.8
 
 require (
 	github.com/farmtrust/farmtrust v0.0.0
+	github.com/google/go-cmp v0.7.0
 	github.com/labstack/echo/v4 v4.15.4
 	github.com/temporalio/ui-server/v2 v2.55.0
 	go.temporal.io/api v1.63.5
