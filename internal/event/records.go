@@ -15,7 +15,10 @@ import (
 // readRecords returns the records of a body: one JSON object, an array of them, or one
 // on each line, as log shippers write them.
 func readRecords(m Message) ([]object, error) {
-	if lines := splitLines(m.Body); len(lines) > 1 {
+	// Where the sender calls them lines there may be one.
+	name, _ := m.mediaType()
+	lines := splitLines(m.Body)
+	if len(lines) > 1 || len(lines) == 1 && name == "application/x-ndjson" {
 		return readLines(lines)
 	}
 	document, err := m.parseJSON()
@@ -25,8 +28,8 @@ func readRecords(m Message) ([]object, error) {
 	return listRecords(wholeBody, document)
 }
 
-// splitLines returns the lines of a body whose first line is a whole JSON object and is
-// not the only one, else nothing.
+// splitLines returns the lines of a body whose first line is a whole JSON object, else
+// nothing.
 func splitLines(body []byte) [][]byte {
 	var lines [][]byte
 	for line := range bytes.Lines(trimByteOrderMark(body)) {

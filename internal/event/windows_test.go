@@ -207,6 +207,7 @@ func TestWindows_Spellings(t *testing.T) {
 		"one after the other":               {"text/plain", one + "\n" + other, []string{"42", "43"}},
 		"as wevtutil holds them together":   {"", "<Events>" + one + other + "</Events>", []string{"42", "43"}},
 		"one on each line":                  {"application/x-ndjson", line(one) + "\n" + line(other) + "\n", []string{"42", "43"}},
+		"a single line":                     {"application/x-ndjson", line(one) + "\n", []string{"42"}},
 		"nested in arrays":                  {"application/json", `{"a":[{"b":[` + line(one) + `]},{"b":[` + line(other) + `]}]}`, []string{"42", "43"}},
 		"single quotes, as ToXml writes":    {"", strings.ReplaceAll(one, `"`, `'`), []string{"42"}},
 	} {

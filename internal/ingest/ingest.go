@@ -22,6 +22,8 @@ import (
 type Ways struct {
 	deliverer *delivery.Deliverer
 	door      *intake.Door
+	metrics   *metrics
+	log       *zap.Logger
 }
 
 // Open opens every way that a configuration names; there may be none. Controllers of its
@@ -31,11 +33,14 @@ func Open(ctx context.Context, c *config.Config, site client.Client, log *zap.Lo
 	for i, f := range c.Farms {
 		farms[i] = f.Farm
 	}
-	w := &Ways{deliverer: delivery.New(site, farms, log)}
+	w := &Ways{deliverer: delivery.New(site, farms, log), log: log}
+	var err error
+	if w.metrics, err = openMetrics(ctx, c.Metrics, w.deliverer, log); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Path, err)
+	}
 	if c.Listen == nil {
 		return w, nil
 	}
-	var err error
 	w.door, err = intake.Open(ctx, intake.Options{Listen: *c.Listen, Deliverer: w.deliverer, Ready: site.Ping, Log: log, Now: time.Now})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Path, err)
@@ -44,7 +49,7 @@ func Open(ctx context.Context, c *config.Config, site client.Client, log *zap.Lo
 }
 
 // IsOpen reports whether events can come in at all.
-func (w *Ways) IsOpen() bool { return w.door != nil }
+func (w *Ways) IsOpen() bool { return w.door != nil || w.metrics != nil }
 
 // Run takes events in until ctx is done. It ends with an error where a way is closed that
 // nobody closed.
@@ -55,5 +60,10 @@ func (w *Ways) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go w.deliverer.Run(ctx)
+	go w.metrics.serve(ctx, w.log)
+	if w.door == nil {
+		<-ctx.Done()
+		return nil
+	}
 	return w.door.Serve(ctx)
 }
