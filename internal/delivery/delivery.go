@@ -65,16 +65,6 @@ type Receipt struct {
 	Reason string
 }
 
-// Match returns the names of the farms whose configuration matches an event, without
-// asking Temporal which others it concerns.
-func Match(e event.Expiry, from Source, configured []farm.Farm) (names []string) {
-	all, _ := newIndex(client.Client{}, configured, zap.NewNop()).list()
-	for _, l := range concernedFarms(e, from, all) {
-		names = append(names, l.farm.Name())
-	}
-	return names
-}
-
 // Find returns the farms that an event concerns, and sends nothing: the receipt is the one
 // that [Deliverer.Deliver] would give.
 func (d *Deliverer) Find(ctx context.Context, e event.Expiry, from Source) (r Receipt, err error) {
