@@ -24,9 +24,14 @@ build: ## build farmtrust, farmtrust-worker, farmtrust-standalone and farmsim in
 
 test: test-product test-standalone ## run all tests
 
+# The race detector watches everything but the innermost loops of cryptography, which
+# share nothing: with it, opening a PFX of 600,000 iterations takes seven seconds of a
+# processor, without it half a second.
+race := -race -gcflags=crypto/internal/fips140/...=-race=false -gcflags=golang.org/x/crypto/pbkdf2=-race=false
+
 # The packages that take longest begin first, so that none runs alone at the end.
 test-product: ## run the product's tests, with the race detector
-	go test -race -timeout 40m ./workflows ./internal/powershell ./internal/farmsim/... ./...
+	go test $(race) -timeout 40m ./workflows ./internal/powershell ./internal/farmsim/... ./...
 
 # Without the race detector: building the embedded Temporal server with it takes
 # longer than everything else together, and our own code has run under it in its

@@ -120,7 +120,7 @@ inspected. release lets it be rotated by itself, observe takes that back.
 	a.wrapHelp(root)
 	root.AddCommand(a.checkCommand(), a.planCommand(), a.rotateCommand(), a.statusCommand(), a.farmsCommand(), a.reportCommand(), a.eventCommand(),
 		a.approveCommand(), a.retryCommand(), a.skipCommand(), a.rollbackCommand(), a.undoCommand(), a.forwardCommand(), a.abortCommand(), a.resumeCommand(),
-		a.releaseCommand(), a.observeCommand(), a.postponeCommand(), a.cancelCommand(), a.withdrawCommand(), a.acceptCommand(), a.forgetCommand(), a.keysCommand(), a.auditCommand(), a.versionCommand(), exitCodesTopic())
+		a.releaseCommand(), a.observeCommand(), a.postponeCommand(), a.cancelCommand(), a.withdrawCommand(), a.acceptCommand(), a.forgetCommand(), a.listenCommand(), a.keysCommand(), a.auditCommand(), a.versionCommand(), exitCodesTopic())
 	return root
 }
 

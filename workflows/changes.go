@@ -67,6 +67,10 @@ const (
 	// changeProofs: a run and a controller have a worker find out who decides before they
 	// take a decision or a request. Since 2026-11-29.
 	changeProofs change = "who decides is checked"
+	// changeNotices: a controller tells operators what they need to know, looks at the
+	// source more often the closer the end comes, and takes what is urgent from how long the
+	// certificate lives. Since 2026-11-29.
+	changeNotices change = "operators are told"
 )
 
 // has reports whether a run makes a change.

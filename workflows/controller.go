@@ -25,9 +25,7 @@ func ManageFarm(ctx workflow.Context, input controller.State) error {
 	if !c.legacy {
 		ctx, _ = workflow.NewDisconnectedContext(ctx)
 	}
-	if c.releases {
-		c.Upgrade()
-	}
+	c.upgrade()
 	if err := c.registerHandlers(ctx); err != nil {
 		return err
 	}
@@ -58,6 +56,8 @@ type farmController struct {
 	legacy bool
 	// releases reports whether this run began since there are releases.
 	releases bool
+	// notifies reports whether this run began since operators are told.
+	notifies bool
 	// verifies reports whether this run began since states are sealed, configurations
 	// read, and foreign trust looked for.
 	verifies bool
@@ -100,6 +100,11 @@ type farmController struct {
 	// forgotten reports whether the farm is gone, and the controller ends.
 	forgotten bool
 	shown     shown
+	// shownInterest is the interest that the memo shows, as JSON. InterestShown reports
+	// whether this run shows it, and interestAsked counts how often that was asked.
+	shownInterest string
+	interestShown bool
+	interestAsked int
 	// told, toldUnobserved and toldFindings are what the worker's log was last told.
 	told           []toldFact
 	toldUnobserved string
@@ -114,6 +119,7 @@ func (c *farmController) registerHandlers(ctx workflow.Context) error {
 	c.hints = workflow.GetSignalChannel(ctx, RunSignal)
 	c.withdrawals = workflow.GetSignalChannel(ctx, WithdrawSignal)
 	c.watchWithdrawals(ctx)
+	c.deliverNotices(ctx)
 	if err := workflow.SetQueryHandler(ctx, StateQuery, func() (controller.State, error) { return sealState(ctx, c.State), nil }); err != nil {
 		return err
 	}
@@ -153,6 +159,16 @@ func (c *farmController) mayContinueAsNew(ctx workflow.Context) bool {
 		return suggested && c.Active == nil
 	}
 	return suggested || c.suspendedByCancel || c.Active == nil && info.GetTargetWorkerDeploymentVersionChanged()
+}
+
+// upgrade makes the state one of the version with which this run began.
+func (c *farmController) upgrade() {
+	switch {
+	case c.notifies:
+		c.Upgrade()
+	case c.releases:
+		c.UpgradeToReleases()
+	}
 }
 
 // step does the first thing that is due, or waits until something is.

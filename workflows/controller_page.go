@@ -27,11 +27,15 @@ type shown struct {
 func (c *farmController) showPage(ctx workflow.Context) {
 	now := workflow.Now(ctx)
 	c.tellChanges(ctx)
-	if c.NoteUrgency(now) {
+	raised := c.NoteUrgency(now)
+	if raised {
 		current := c.Inspected.Current
-		c.log(ctx, eventFarm).Warn("the certificate in use "+c.Warned.String(), "thumbprint", current.Thumbprint, "notAfter", current.NotAfter, "phase", c.Phase())
+		c.log(ctx, eventFarm).Warn("the certificate in use "+c.DescribeUrgency(), "thumbprint", current.Thumbprint, "notAfter", current.NotAfter, "phase", c.Phase())
 	}
-	workflow.SetCurrentDetails(ctx, report.Farm(c.State, now).Markdown())
+	page := report.Farm(c.State, now)
+	c.NoteNeed(now, raised, page.Alerts())
+	workflow.SetCurrentDetails(ctx, page.Markdown())
+	c.showInterest(ctx)
 	s := shown{
 		phase: c.Phase(), needsOperator: c.needsOperator(ctx, now), thumbprint: c.Inspected.Current.Thumbprint,
 		notAfter: c.Inspected.Current.NotAfter.Unix(), inspected: c.Inspected.At.Unix(), any: true,

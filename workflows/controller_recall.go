@@ -23,7 +23,7 @@ func newController(ctx workflow.Context, input controller.State) (*farmControlle
 	if c.legacy {
 		return c, nil
 	}
-	c.releases = changeReleases.has(ctx)
+	c.releases, c.notifies = changeReleases.has(ctx), changeNotices.has(ctx)
 	info := workflow.GetInfo(ctx)
 	if !farm.IsName(input.Farm) || info.WorkflowExecution.ID != ControllerID(input.Farm) {
 		return nil, temporal.NewNonRetryableApplicationError(
@@ -88,9 +88,8 @@ func (c *farmController) recall(ctx workflow.Context) error {
 		return workflow.Sleep(ctx, recallPause)
 	}
 	before := c.Active
-	if c.Adopt(workflow.Now(ctx), recalled); c.releases {
-		c.Upgrade()
-	}
+	c.Adopt(workflow.Now(ctx), recalled)
+	c.upgrade()
 	if !c.Active.IsSameRun(before) {
 		c.child = nil
 	}

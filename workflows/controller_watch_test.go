@@ -100,7 +100,7 @@ func TestManageFarm_WaitingIsNotBlindness(t *testing.T) {
 		c.after(after, func() {
 			s := c.state()
 			if s.Warned != want {
-				t.Errorf("after %s the log was told %q, want %q", after, s.Warned, want)
+				t.Errorf("after %s the log was told %d (%s), want %d", after, s.Warned, s.DescribeUrgency(), want)
 			}
 			if since := c.env.Now().Sub(s.Inspected.At); since > inspectionInterval {
 				t.Errorf("after %s the last inspection was %s ago", after, since)

@@ -108,6 +108,13 @@ var (
 	InspectedAttribute = temporal.NewSearchAttributeKeyTime("LastInspection")
 )
 
+// The memo of a controller is a [controller.Interest], in two parts. Like what runs are
+// given, it is encrypted where payloads are.
+const (
+	CertificatesMemo = "certificates"
+	EventsMemo       = "events"
+)
+
 // SearchAttributes lists the search attributes that a namespace must have
 // before a worker starts.
 func SearchAttributes() []temporal.SearchAttributeKey {

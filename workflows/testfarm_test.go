@@ -49,6 +49,8 @@ type testFarm struct {
 	activities *activities.Activities
 	// runs is what Temporal knows of the farm's runs.
 	runs *testRuns
+	// clocks are those of everybody, where they go with Temporal's; nil for the machine's.
+	clocks *clocks
 	// own is a source that makes its certificates; nil for the folder of the simulation.
 	own *source.SelfSigned
 	// replaced are the seals of certificates that rotations have replaced.

@@ -144,7 +144,7 @@ func (o *operation) nextReminder(now time.Time) time.Time {
 	}
 	if o.inUse != nil {
 		_, end := o.inUse()
-		add(farm.NextUrgencyAt(now, end))
+		add(farm.NextUrgencyAt(now, end, 0))
 	}
 	if o.previousEnds != nil {
 		add(o.previousEnds())

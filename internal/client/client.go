@@ -7,12 +7,14 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
@@ -43,8 +45,9 @@ func New(c client.Client) Client {
 }
 
 // Reading returns the client for payloads that converters read: those of the connection.
+// One that is nil changes nothing.
 func (c Client) Reading(data converter.DataConverter, failure converter.FailureConverter) Client {
-	c.data, c.failure = data, failure
+	c.data, c.failure = cmp.Or(data, c.data), cmp.Or(failure, c.failure)
 	return c
 }
 
@@ -59,6 +62,12 @@ func (c Client) Site() string { return c.site }
 
 // TaskQueue is the queue of the client's site.
 func (c Client) TaskQueue() string { return workflows.TaskQueue(c.site) }
+
+// Ping reports why Temporal does not answer; nil where it does.
+func (c Client) Ping(ctx context.Context) error {
+	_, err := c.temporal.WorkflowService().GetSystemInfo(ctx, &workflowservice.GetSystemInfoRequest{})
+	return err
+}
 
 // Farm is the controller of a farm and its runs, whether or not they exist.
 type Farm struct {

@@ -38,8 +38,17 @@ type Config struct {
 	Worker Worker
 	// Audit is where the worker records decisions and changes; nil is nowhere.
 	Audit *Audit
+	// Notify is who tells operators what they need to know; nil is nobody.
+	Notify *Notify
 	// Keys are the worker's key rings.
 	Keys Keys
+	// Metrics is the address on which it is served what became of events, HOST:PORT; empty
+	// for none.
+	Metrics string
+	// Listen is the door for expiry events; nil is none.
+	Listen *Listen
+	// Pull are the sources whose events are taken from where they wait.
+	Pull []Pull
 	// Farms are in the order of the file.
 	Farms []Farm
 	// Connections are keyed by the names that servers refer to.
@@ -135,7 +144,19 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decodeConfig(path, content)
+	return decodeConfig(newReader(path), content)
+}
+
+// LoadIntake is [Load] for a program that takes events in and reaches no server: farms
+// and connections may be missing.
+func LoadIntake(path string) (*Config, error) {
+	content, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	r := newReader(path)
+	r.intakeOnly = true
+	return decodeConfig(r, content)
 }
 
 // readFile reads no more than [MaxSize] bytes into memory and refuses a longer
@@ -159,14 +180,14 @@ func readFile(path string) ([]byte, error) {
 	return content, nil
 }
 
-// decodeConfig reads and checks the content of the file at path.
-func decodeConfig(path string, content []byte) (*Config, error) {
-	r := newReader(path)
-	config := &Config{Path: path, Worker: Worker{ConcurrentCalls: defaultConcurrentCalls, Mode: farm.ModeRotate}}
+// decodeConfig reads and checks the content of a reader's file.
+func decodeConfig(r *reader, content []byte) (*Config, error) {
+	config := &Config{Path: r.file, Worker: Worker{ConcurrentCalls: defaultConcurrentCalls, Mode: farm.ModeRotate}}
 	if root, ok := r.readDocument(bytes.NewReader(content)); ok {
 		r.readConfig(root, config)
 		r.checkWholeFile(config.Connections)
 		r.checkApprovers(config)
+		r.warnOfForeignFarms(config)
 	}
 	if len(r.problems) > 0 {
 		return nil, r.problems.sortByLine()

@@ -40,6 +40,8 @@ const (
 
 	// winRMPort is WinRM's for HTTPS.
 	winRMPort = "5986"
+
+	maxPort = 65535
 )
 
 var (
@@ -55,18 +57,22 @@ var (
 func (r *reader) readConfig(root node, c *Config) {
 	c.Connections = map[string]Connection{}
 	r.readMapping(root, fields{
-		"site":   {read: func(n node) { c.Site = r.readSiteName(n) }},
-		"worker": {read: func(n node) { c.Worker = r.readWorker(n, c.Worker) }},
-		"audit":  {read: func(n node) { c.Audit = r.readAudit(n) }},
-		"keys":   {read: func(n node) { c.Keys = r.readKeys(n) }},
-		"farms": {required: "name at least one farm", read: func(n node) {
+		"site":    {read: func(n node) { c.Site = r.readSiteName(n) }},
+		"worker":  {read: func(n node) { c.Worker = r.readWorker(n, c.Worker) }},
+		"audit":   {read: func(n node) { c.Audit = r.readAudit(n) }},
+		"keys":    {read: func(n node) { c.Keys = r.readKeys(n) }},
+		"listen":  {read: func(n node) { c.Listen = r.readListen(n) }},
+		"metrics": {read: func(n node) { c.Metrics = r.readListenAddress(n) }},
+		"pull":    {read: func(n node) { c.Pull = r.readPulls(n) }},
+		"notify":  {read: func(n node) { c.Notify = r.readNotify(n) }},
+		"farms": {required: r.requiredOfAWorker("name at least one farm"), read: func(n node) {
 			r.readList(n, func(n node) {
 				c.Farms = append(c.Farms, r.readFarm(n))
 				r.farmsRead++
 			})
 		}},
 		"approvers":   {read: func(n node) { c.Approvers = r.readApprovers(n) }},
-		"connections": {required: "define how to connect to the servers", read: func(n node) { r.readConnections(n, c.Connections) }},
+		"connections": {required: r.requiredOfAWorker("define how to connect to the servers"), read: func(n node) { r.readConnections(n, c.Connections) }},
 	})
 	if c.Worker.Mode != farm.ModeObserve {
 		return
@@ -74,6 +80,14 @@ func (r *reader) readConfig(root node, c *Config) {
 	for i := range c.Farms {
 		c.Farms[i].Rotation.Mode = farm.ModeObserve
 	}
+}
+
+// requiredOfAWorker is the remedy for a missing key that only a worker needs.
+func (r *reader) requiredOfAWorker(remedy string) string {
+	if r.intakeOnly {
+		return ""
+	}
+	return remedy
 }
 
 func (r *reader) readSiteName(n node) string {
@@ -226,7 +240,7 @@ func (r *reader) readAddress(n node) string {
 	}
 	host, port, err := net.SplitHostPort(address)
 	number, portErr := strconv.Atoi(port)
-	if err != nil || portErr != nil || host == "" || number < 1 || number > 65535 {
+	if err != nil || portErr != nil || host == "" || number < 1 || number > maxPort {
 		r.addProblem(n, "write host:port, such as 10.0.0.7:5986", "%q is not an address", address)
 	}
 	return address

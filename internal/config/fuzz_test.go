@@ -23,7 +23,7 @@ func FuzzDecodeConfig(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		c, err := decodeConfig("farmtrust.yaml", content)
+		c, err := decodeConfig(newReader("farmtrust.yaml"), content)
 		var problems Problems
 		switch {
 		case err == nil && (len(c.Farms) == 0 || len(c.Connections) == 0):

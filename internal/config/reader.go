@@ -21,8 +21,11 @@ import (
 // problems at once.
 type reader struct {
 	file, folder string
-	problems     Problems
-	warnings     Problems
+	// intakeOnly reports whether the file is read for the events that come in, and not
+	// for a worker.
+	intakeOnly bool
+	problems   Problems
+	warnings   Problems
 	// What has been read so far, for the checks across the file. The maps hold
 	// line numbers, except for folders, connectedBy and fourEyes, which hold what was written.
 	farmsRead   int
@@ -34,6 +37,7 @@ type reader struct {
 	people      []node
 	personFarms []node
 	fourEyes    map[string]node
+	sourceFarms []node
 }
 
 func newReader(file string) *reader {

@@ -3,6 +3,7 @@ package controller
 import (
 	"cmp"
 	"hash/fnv"
+	"math"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -65,7 +66,17 @@ func (s *State) NeedsOperator(now time.Time) bool {
 
 // Urgency is how close the end of the certificate in use is.
 func (s *State) Urgency(now time.Time) farm.Urgency {
-	return farm.UrgencyAt(now, s.Inspected.Current.NotAfter)
+	return farm.UrgencyAt(now, s.Inspected.Current.NotAfter, s.lifeInUse())
+}
+
+// lifeInUse is how long the certificate in use is valid, from its beginning to its end;
+// zero where that is not known.
+func (s *State) lifeInUse() time.Duration {
+	c := s.Inspected.Current
+	if s.Format < formatNotices || c.NotBefore.IsZero() {
+		return 0
+	}
+	return max(c.NotAfter.Sub(c.NotBefore), 0)
 }
 
 // RunsRetirement reports whether the child is a retirement, which waits for an
@@ -89,24 +100,36 @@ func (s *State) NextInspectionAt() time.Time {
 	if s.Next.Code == farm.CodeStartedElsewhere {
 		interval = min(interval, watchInterval)
 	}
+	interval = min(interval, s.awaitingInterval())
 	sum := fnv.New32a()
 	sum.Write([]byte(s.Farm)) //nolint:errcheck // a hash takes everything
 	const parts = 1000
 	early := interval / 10 * time.Duration(sum.Sum32()%parts) / parts
 	next := s.Inspected.At.Add(interval - early)
 	// What was said to be done at a moment is done then, and not an interval later.
-	if at := s.Next.At; s.Format >= Format && at.After(s.Inspected.At) && at.Before(next) {
+	if at := s.Next.At; s.Format >= formatReleases && at.After(s.Inspected.At) && at.Before(next) {
 		return at
 	}
 	return next
 }
 
-// NoteUrgency reports whether the end of the certificate in use has become more
-// urgent than it was when this was last asked.
-func (s *State) NoteUrgency(now time.Time) (raised bool) {
-	before := s.Warned
-	s.Warned = s.Urgency(now)
-	return s.Warned > before
+// partsOfRest is how often the source is looked at, at least, in what is left of a
+// certificate that waits for its successor: one that lives for hours must not end between
+// two looks.
+const partsOfRest = 8
+
+// awaitingInterval is when the farm is inspected again while a newer certificate is waited
+// for: the closer the end, the sooner, but no sooner than a run is read. After the end it
+// is as for a farm that cannot be reached.
+func (s *State) awaitingInterval() time.Duration {
+	if s.Format < formatNotices || s.Next.Action != farm.ActionAwaitCertificate {
+		return math.MaxInt64
+	}
+	left := s.Inspected.Current.NotAfter.Sub(s.Inspected.At)
+	if left <= 0 {
+		return unreachableInterval
+	}
+	return max(left/partsOfRest, watchInterval)
 }
 
 // watchInterval is how often a run is read that works, and does not wait: what
@@ -149,7 +172,7 @@ func (s *State) UntilNext(now time.Time) time.Duration {
 	if s.Active != nil && s.nextReadAt().Before(next) {
 		next = s.nextReadAt()
 	}
-	if urgent := farm.NextUrgencyAt(now, s.Inspected.Current.NotAfter); !urgent.IsZero() && urgent.Before(next) {
+	if urgent := farm.NextUrgencyAt(now, s.Inspected.Current.NotAfter, s.lifeInUse()); !urgent.IsZero() && urgent.Before(next) {
 		next = urgent
 	}
 	return max(next.Sub(now), time.Second)
@@ -163,5 +186,12 @@ func (s *State) MayInspect() bool {
 
 // InspectionDue reports whether the farm is to be inspected now.
 func (s *State) InspectionDue(now time.Time) bool {
-	return s.MayInspect() && (s.Inspected.Due || !now.Before(s.NextInspectionAt()))
+	return s.MayInspect() && (s.Inspected.Due || !now.Before(s.NextInspectionAt()) || s.isAhead(s.Inspected.At, now))
+}
+
+// isAhead reports whether something was done at a time that is still to come: the clock
+// was wrong then, and what is due after that would be due when it comes round again. The
+// clocks of one Temporal are not an hour apart.
+func (s *State) isAhead(at, now time.Time) bool {
+	return s.Format >= formatNotices && at.After(now.Add(time.Hour))
 }

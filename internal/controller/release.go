@@ -25,23 +25,39 @@ type Postponement struct {
 	ForEvents bool `json:"forEvents,omitempty"`
 }
 
-// Format is that of the states that this version writes. From 1 on a farm is rotated
-// by itself only where it is released, and a retention is kept by when it began. A state
-// of format 0 is of a version that did neither, and is treated as it did until it is
+// The formats of states. A state of an earlier version is treated as that did until it is
 // upgraded.
-const Format = 1
+const (
+	// formatReleases: a farm is rotated by itself only where it is released, and a
+	// retention is kept by when it began.
+	formatReleases = 1
+	// formatNotices: operators are told what they need to know, and what is urgent goes by
+	// how long the certificate in use lives.
+	formatNotices = 2
+
+	// Format is that of the states that this version writes.
+	Format = formatNotices
+)
 
 // byEarlierVersion is who released the farms that were rotated before there were
 // releases.
 const byEarlierVersion = "an earlier version"
 
-// Upgrade makes a state of an earlier version one of this: a farm that was rotated
-// counts as released.
+// Upgrade makes a state of an earlier version one of this.
 func (s *State) Upgrade() {
-	if s.Format >= Format {
+	s.UpgradeToReleases()
+	if s.Format < formatNotices {
+		s.Format = formatNotices
+	}
+}
+
+// UpgradeToReleases makes a state of the earliest version one that knows releases, and no
+// more: a farm that was rotated counts as released.
+func (s *State) UpgradeToReleases() {
+	if s.Format >= formatReleases {
 		return
 	}
-	s.Format = Format
+	s.Format = formatReleases
 	if hasRotated := !s.Last.At.IsZero() || s.Active != nil || s.Retention.Snapshot != nil; hasRotated && s.Released == nil {
 		s.Released = &Release{By: byEarlierVersion, Reason: "it has rotated the farm"}
 	}
@@ -52,7 +68,7 @@ func (s *State) Upgrade() {
 
 // IsUnreleased reports whether nothing may start by itself because no person has said
 // so.
-func (s *State) IsUnreleased() bool { return s.Format >= Format && s.Released == nil }
+func (s *State) IsUnreleased() bool { return s.Format >= formatReleases && s.Released == nil }
 
 // IsHeld reports whether operators let nothing start by itself now.
 func (s *State) IsHeld(now time.Time) bool {
@@ -73,13 +89,13 @@ func (s *State) describeRelease() string {
 }
 
 func (s *State) release(now time.Time, r Request) {
-	s.Upgrade()
+	s.UpgradeToReleases()
 	s.Released, s.Inspected.Due = &Release{At: now, By: r.By, Reason: r.Reason}, true
 }
 
 // takeReleaseBack has nothing start by itself any more. What runs goes on.
 func (s *State) takeReleaseBack() {
-	s.Upgrade()
+	s.UpgradeToReleases()
 	s.Released, s.Inspected.Due = nil, true
 }
 

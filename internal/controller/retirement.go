@@ -65,6 +65,7 @@ func (s *State) RetiresCompromised() bool {
 // an operator kept the certificate or something else came first, is started
 // again after another retention.
 func (s *State) EndRetirement(now time.Time, r farm.RotationResult, problem string) {
+	run := s.Active
 	s.endRun(now, r.Report, problem)
 	if s.Inspected.Due = true; r.Cancelled {
 		s.Suspend("the retirement was cancelled")
@@ -84,6 +85,7 @@ func (s *State) EndRetirement(now time.Time, r farm.RotationResult, problem stri
 		s.Retention.Retired = true
 		s.forgetRetired()
 	}
+	s.noteEnd(now, run)
 }
 
 // forgetRetired forgets the last renewal once no old certificate is left of it.

@@ -69,6 +69,9 @@
 //	                                                           only once older certificates are retired, too
 //	                    anything else                          the retention begins again
 //	                    any                                    an inspection is due
+//	NoteNeed            what is shown of the farm has changed  operators are told that one of them is needed, or
+//	                                                           not any more, or that the end comes closer
+//	EndNotice           operators were told, or that failed    the next notice is told
 package controller
 
 import (
@@ -124,12 +127,16 @@ type State struct {
 	Shared bool `json:"shared,omitempty"`
 	// Inspected is what the last inspection found.
 	Inspected Inspected `json:"inspected,omitzero"`
+	// Interest is which expiry events concern the farm, as of all inspections.
+	Interest Interest `json:"interest,omitzero"`
 	// Watch is what the SharePoint farms were last seen to trust.
 	Watch Watch `json:"watch,omitzero"`
 	// Next is what was decided then.
 	Next farm.Next `json:"next"`
 	// Foreign is the run that kept a rotation from starting; zero when none did.
 	Foreign ForeignRun `json:"foreign,omitzero"`
+	// Notices are what operators are told without asking.
+	Notices Notices `json:"notices,omitzero"`
 	// Warned is how urgent the log was told that the end of the certificate is.
 	Warned farm.Urgency `json:"warned,omitempty"`
 	// Policy is the farm's, as of the last inspection.

@@ -23,7 +23,7 @@ func (s *State) DecisionInput(now time.Time, n farm.Inspection, unobserved strin
 // as long as it says now.
 func (s *State) ApplyPolicy(p Policy) {
 	s.Policy = p
-	if s.Format >= Format && !s.Retention.Begun.IsZero() {
+	if s.Format >= formatReleases && !s.Retention.Begun.IsZero() {
 		s.Retention.Until = s.retentionEnd()
 	}
 }
@@ -64,6 +64,7 @@ func (s *State) ApplyInspection(now time.Time, n farm.Inspection, unobserved str
 // nothing.
 func (s *State) NoteObservation(now time.Time, n farm.Inspection, unobserved string) {
 	s.Inspected.At, s.Inspected.Unreachable = now, unobserved != ""
+	s.Interest.noteInspection(n)
 	if n.Config.Rotation.InspectionInterval > 0 {
 		s.ApplyPolicy(PolicyOf(n.Config.Rotation))
 	}
@@ -167,7 +168,8 @@ func (s *State) EndRotation(now time.Time, r farm.RotationResult, problem string
 	if r.Outcome == farm.NoChange || r.Outcome == farm.Refused {
 		s.keepTakenBefore(r.Snapshot)
 	}
-	staysSuspended := s.Active != nil && s.Active.StaysSuspended
+	run := s.Active
+	staysSuspended := run != nil && run.StaysSuspended
 	s.endRun(now, r.Report, problem)
 	s.Inspected.Due = s.Inspected.Due || r.Outcome != farm.Refused
 	switch {
@@ -183,6 +185,7 @@ func (s *State) EndRotation(now time.Time, r farm.RotationResult, problem string
 	default:
 		s.endUnfinished(now, r)
 	}
+	s.noteEnd(now, run)
 }
 
 func (s *State) endVerified(now time.Time, r farm.RotationResult, staysSuspended bool) {

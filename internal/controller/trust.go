@@ -44,7 +44,9 @@ func (s *State) nextWatchAt() time.Time {
 }
 
 // WatchDue reports whether it is to be looked for foreign trust now.
-func (s *State) WatchDue(now time.Time) bool { return s.watches() && !now.Before(s.nextWatchAt()) }
+func (s *State) WatchDue(now time.Time) bool {
+	return s.watches() && (!now.Before(s.nextWatchAt()) || s.isAhead(s.Watch.At, now))
+}
 
 // UntilWatch is how long it need not be looked for foreign trust, but not longer than a
 // time.

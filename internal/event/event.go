@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/farm"
@@ -25,6 +26,13 @@ const (
 	// NewVersion means that a newer version exists, which is named.
 	NewVersion Kind = "new version"
 )
+
+// ParseKind reads the name of a kind, in either case and with spaces, dashes or
+// underscores between its words.
+func ParseKind(name string) (Kind, bool) {
+	k := Kind(strings.NewReplacer("-", " ", "_", " ").Replace(strings.ToLower(name)))
+	return k, k == NearExpiry || k == Expired || k == NewVersion
+}
 
 // Expiry is one event about a certificate. What the source does not send is empty.
 type Expiry struct {

@@ -60,7 +60,8 @@ func TestDecode_Samples(t *testing.T) {
 				ID: "0f7d7e0e-7a0e-4e0e-9a53-9d2b8c2f1a11", Source: "//scanner.contoso.com/farms/oos-prod", Kind: event.NearExpiry,
 				Time:  time.Date(2026, 1, 5, 6, 0, 0, 0, time.UTC),
 				Vault: "//scanner.contoso.com/farms/oos-prod", Certificate: "oos-s2s", Farm: "oos-prod",
-				Thumbprint: "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012", NotAfter: time.Date(2026, 2, 4, 20, 7, 39, 0, time.UTC),
+				Thumbprint: "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012", Serials: []string{"1A2B3C"}, Subject: "CN=oos-s2s.contoso.com",
+				NotAfter: time.Date(2026, 2, 4, 20, 7, 39, 0, time.UTC),
 			}},
 		} {
 			t.Run(c.file, func(t *testing.T) {
@@ -203,7 +204,7 @@ func TestExpiry_String(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	files, err := filepath.Glob("testdata/*.json")
+	files, err := filepath.Glob("testdata/*.*")
 	if err != nil || len(files) == 0 {
 		f.Fatal("no samples", err)
 	}

@@ -8,6 +8,11 @@ type Fields struct {
 	// Events is the array of events. Empty is the document itself, one event or an
 	// array of them; the other paths begin at an event.
 	Events string `json:"events,omitempty"`
+	// Name is the source where the events name none: that of the configuration. It is
+	// no path.
+	Name string `json:"-"`
+	// Source is where an event comes from; IDs are unique within it.
+	Source string `json:"source,omitempty"`
 	// ID tells events apart. Without it, an event with the same content is the same.
 	ID string `json:"id,omitempty"`
 	// Kind is what the event says. Without it, each event is a near expiry. Kinds
@@ -19,8 +24,9 @@ type Fields struct {
 	// seconds since 1970.
 	Time     string `json:"time,omitempty"`
 	NotAfter string `json:"notAfter,omitempty"`
-	// What identifies the certificate; at least one of them, or Farm or Labels, is
-	// needed. Thumbprint is SHA-1 or SHA-256, Names one name or an array of them.
+	// What identifies the certificate, or its farm. An event with none of those that
+	// have a path is refused. Thumbprint is SHA-1 or SHA-256, Names one name or an
+	// array of them.
 	Vault       string `json:"vault,omitempty"`
 	Certificate string `json:"certificate,omitempty"`
 	Version     string `json:"version,omitempty"`

@@ -46,7 +46,13 @@ type decoder struct {
 func decoders() []decoder {
 	return []decoder{
 		{Azure, showsAzure, decodeAzure},
+		{AWS, showsAWS, decodeAWS},
+		{Alertmanager, showsAlertmanager, decodeAlertmanager},
+		{Windows, showsWindows, decodeWindows},
+		{CertManager, showsCertManager, decodeCertManager},
+		{Infisical, showsInfisical, decodeInfisical},
 		{CloudEvents, showsCloudEvents, decodeCloudEvents},
+		{Generic, nil, decodeGeneric},
 	}
 }
 

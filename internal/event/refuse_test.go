@@ -48,7 +48,7 @@ func TestDecode_Refused(t *testing.T) {
 			{"the expiry as text", "", nearExpiry(t, map[string]any{"data.EXP": "soon"}), event.ErrInvalid, "data.EXP: is not a whole number of seconds since 1970"},
 			{"the expiry beyond all times", "", nearExpiry(t, map[string]any{"data.EXP": 1e300}), event.ErrInvalid, "data.EXP: is not a whole number"},
 			{"the expiry as true", "", nearExpiry(t, map[string]any{"data.EXP": true}), event.ErrInvalid, "data.EXP: is not a whole number"},
-			{"bad thumbprint", "", nearExpiry(t, map[string]any{"type": "com.example.certificate.expired.v1", "data.thumbprintSha1": "12"}), event.ErrInvalid, "data.thumbprintSha1: is not 40 hexadecimal digits"},
+			{"bad thumbprint", "", nearExpiry(t, map[string]any{"type": "com.example.certificate.expired.v1", "data.thumbprintSha1": "12"}), event.ErrInvalid, `data.thumbprintSha1: thumbprint "12" is not 40 or 64 hexadecimal digits; send the certificate's SHA-1 thumbprint`},
 			{"XML", "text/xml", "<a/>", event.ErrContentType, `content type: "text/xml" is not understood; send application/cloudevents+json`},
 			{"UTF-16", "application/json; charset=utf-16", good, event.ErrContentType, `content type: character set "utf-16" is not understood`},
 			{"no content type either", "application/json; =", good, event.ErrContentType, "content type: "},

@@ -1,10 +1,6 @@
 package event
 
-import (
-	"strings"
-
-	"github.com/farmtrust/farmtrust/internal/farm"
-)
+import "strings"
 
 // eventType is a type of event that is understood. A name that begins with a dot is
 // a suffix: the reverse domain name of the type's owner precedes it.
@@ -47,8 +43,8 @@ func knownTypes() string {
 	return strings.Join(names, ", ")
 }
 
-// readGeneric reads farmtrust's own event: data may hold farm, thumbprintSha1 and
-// notAfter. If it names no farm, its source and subject are matched.
+// readGeneric reads farmtrust's own event: data may hold farm, notAfter and what
+// identifies the certificate. If it names no farm, its source and subject are matched.
 func readGeneric(e *Expiry, o object) error {
 	d, err := o.eventData()
 	if err != nil {
@@ -64,12 +60,18 @@ func readGeneric(e *Expiry, o object) error {
 	if e.NotAfter, err = d.optionalTime("notAfter"); err != nil {
 		return err
 	}
-	text, err := d.optionalText("thumbprintSha1")
-	if err != nil || text == "" {
-		return err
-	}
-	if e.Thumbprint, err = farm.ParseThumbprint(text); err != nil {
-		return invalidError(memberPlace(d.place, "thumbprintSha1"), "is not 40 hexadecimal digits", "send the certificate's SHA-1 thumbprint")
-	}
-	return nil
+	return readIdentity(e, d)
+}
+
+// readIdentity reads what else may tell which certificate a generic event is about.
+func readIdentity(e *Expiry, d object) (err error) {
+	r := &fieldReader{record: d}
+	e.Subject, e.ARN = r.text("subject"), r.text("arn")
+	r.parse("thumbprintSha256", "send the certificate's SHA-256 thumbprint", e.setFingerprint)
+	r.parse("thumbprintSha1", "send the certificate's SHA-1 thumbprint", e.setFingerprint)
+	r.parse("serialNumberHex", "send the certificate's serial number", func(text string) error {
+		return e.setSerial("0x" + strings.TrimPrefix(strings.ToLower(text), "0x"))
+	})
+	Fields{Names: "names"}.readNames(r, e)
+	return r.err
 }

@@ -111,15 +111,6 @@ type CertificatePolicy struct {
 	Events []EventMatch `json:"events,omitempty"`
 }
 
-// EventMatch matches the expiry events of one certificate. Empty fields match
-// anything; at least one is set.
-type EventMatch struct {
-	// Vault is the Key Vault, or the source of another kind of event.
-	Vault string `json:"vault,omitempty"`
-	// Certificate is the certificate's name there.
-	Certificate string `json:"certificate,omitempty"`
-}
-
 // RotationPolicy is how a rotation proceeds.
 type RotationPolicy struct {
 	// Mode is whether anything is changed at all.

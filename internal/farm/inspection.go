@@ -19,6 +19,8 @@ type Inspection struct {
 	Target Certificate `json:"target"`
 	// Current is the S2S certificate in use, empty before the first set-up.
 	Current StoreCertificate `json:"current"`
+	// Certificates are the identities of both, for events to be recognised by.
+	Certificates []CertificateIdentity `json:"certificates,omitempty"`
 	// Observed is what the servers showed, for a rotation to begin from; empty
 	// unless all of them answered and Plan is not empty.
 	Observed Observed          `json:"observed,omitzero"`

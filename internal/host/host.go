@@ -13,6 +13,7 @@ import (
 	"time"
 
 	temporal "go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/worker"
 	"go.uber.org/zap"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/deployment"
+	"github.com/farmtrust/farmtrust/internal/ingest"
 	"github.com/farmtrust/farmtrust/internal/keyring"
 	"github.com/farmtrust/farmtrust/internal/seal"
 	"github.com/farmtrust/farmtrust/workflows"
@@ -30,8 +32,11 @@ import (
 type Options struct {
 	Config *config.Config
 	// Client must be connected to Namespace; the caller closes it.
-	Client    temporal.Client
-	Namespace string
+	Client temporal.Client
+	// DataConverter and FailureConverter are the connection's; nil for payloads in clear.
+	DataConverter    converter.DataConverter
+	FailureConverter converter.FailureConverter
+	Namespace        string
 	// Deployment makes the worker one version of a worker deployment; the zero
 	// value does not.
 	Deployment deployment.Version
@@ -81,16 +86,21 @@ func Run(ctx context.Context, o Options) error {
 		defer closeAudit(record, o.Log)
 		a.Audit = record
 	}
-	site := client.New(o.Client).At(o.Config.Site)
+	if a.Notices, err = newNotifier(o.Config); err != nil {
+		return err
+	}
+	site := client.New(o.Client).Reading(o.DataConverter, o.FailureConverter).At(o.Config.Site)
 	a.Seals = seal.New(o.SealKeys)
 	a.Runs = site.Records().SealedBy(a.Seals)
 	a.Authority = authority.New(o.Config, a.Seals)
-	fatal := make(chan error, 1)
+	fatal := make(chan error, 2)
 	w := worker.New(o.Client, site.TaskQueue(), worker.Options{
 		Identity: self.Identity(), Interceptors: append(activities.Interceptors(a), workflows.Sealing(a.Seals)),
 		MaxHeartbeatThrottleInterval: heartbeatInterval, WorkerStopTimeout: stopTimeout,
 		DeploymentOptions: o.Deployment.Options(),
-		OnFatalError:      func(err error) { fatal <- err },
+		OnFatalError: func(err error) {
+			fatal <- &GivenUpError{Queue: site.TaskQueue(), Namespace: o.Namespace, Err: err}
+		},
 	})
 	workflows.Register(w)
 	w.RegisterActivity(a)
@@ -98,6 +108,10 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("start worker: %w", err)
 	}
 	defer w.Stop()
+	events, err := ingest.Open(ctx, o.Config, site, o.Log)
+	if err != nil {
+		return err
+	}
 	o.Log.Info("worker started", zap.String("namespace", o.Namespace), zap.String("queue", site.TaskQueue()),
 		zap.Int("farms", len(o.Config.Farms)), zap.String("configuration", self.Config))
 
@@ -108,13 +122,18 @@ func Run(ctx context.Context, o Options) error {
 		beside.Go(func() { tellMarks(ctx, record, o.Log) })
 	}
 	beside.Go(func() { o.Deployment.Watch(ctx, o.Client, o.Log) })
+	beside.Go(func() {
+		if err := events.Run(ctx); err != nil {
+			fatal <- err
+		}
+	})
 	defer func() { stop(); beside.Wait() }()
 	select {
 	case <-ctx.Done():
 		o.Log.Info("worker stops; steps that run get " + stopTimeout.String() + " to finish")
 		return nil
 	case err := <-fatal:
-		return &GivenUpError{Queue: site.TaskQueue(), Namespace: o.Namespace, Err: err}
+		return err
 	}
 }
 

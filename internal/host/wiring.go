@@ -12,6 +12,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/notify"
 	"github.com/farmtrust/farmtrust/internal/preflight"
 	"github.com/farmtrust/farmtrust/internal/source"
 	"github.com/farmtrust/farmtrust/internal/version"
@@ -34,6 +35,22 @@ func newActivities(c *config.Config, self client.Worker, log *zap.Logger) (*acti
 	return &activities.Activities{
 		Farms: farms{c}, ConfigurationHash: farms{c}.hash, Worker: self.String(), Version: version.Read().Build(), Certificates: certificates, Remote: remote, Logons: remote, Now: time.Now, Poll: pollInterval,
 	}, remote.Close, nil
+}
+
+// newNotifier returns what tells operators; nil where nobody is to be told.
+func newNotifier(c *config.Config) (activities.Notifier, error) {
+	if c.Notify == nil {
+		return nil, nil
+	}
+	receiver := notify.Receiver{URL: c.Notify.URL, Bearer: c.Notify.Bearer}
+	if c.Notify.CA != "" {
+		ca, err := preflight.ReadCAs(c.Notify.CA)
+		if err != nil {
+			return nil, fmt.Errorf("notify.ca: %w", err)
+		}
+		receiver.CA = ca
+	}
+	return notify.New(receiver, c.Site), nil
 }
 
 // Inspector inspects the farms of a configuration from this process, without Temporal.

@@ -28,6 +28,7 @@ const (
 	CodeSecret      = "secret-unreadable"
 	CodeCA          = "ca-unusable"
 	CodeCertificate = "no-certificate"
+	CodeDoor        = "door-unusable"
 )
 
 // Open opens everything that a configuration names on this machine, and returns what
@@ -39,10 +40,13 @@ func Open(ctx context.Context, c *config.Config, now time.Time) []farm.Finding {
 	for _, name := range slices.Sorted(maps.Keys(c.Connections)) {
 		all = append(all, openConnection("connections."+name, c.Connections[name])...)
 	}
+	if c.Notify != nil {
+		all = append(all, openNotify(*c.Notify)...)
+	}
 	for _, f := range c.Farms {
 		all = append(all, openSource(ctx, "farms["+f.Name+"].certificate.source", f, now)...)
 	}
-	return all
+	return append(all, openListen(c.Listen, now)...)
 }
 
 func openConnection(place string, c config.Connection) []farm.Finding {
@@ -50,13 +54,29 @@ func openConnection(place string, c config.Connection) []farm.Finding {
 	if finding := openSecret(place+".password", c.Password); finding != nil {
 		all = append(all, *finding)
 	}
-	if c.CA == "" {
-		return all
+	return append(all, openCAs(place+".ca", c.CA)...)
+}
+
+// openNotify opens what it takes to tell operators.
+func openNotify(c config.Notify) []farm.Finding {
+	var all []farm.Finding
+	if c.Bearer != "" {
+		if finding := openSecret("notify.bearer", c.Bearer); finding != nil {
+			all = append(all, *finding)
+		}
 	}
-	if _, err := ReadCAs(c.CA); err != nil {
-		all = append(all, stop(CodeCA, place+".ca", err))
+	return append(all, openCAs("notify.ca", c.CA)...)
+}
+
+// openCAs reads a file of CAs, unless none is named.
+func openCAs(place, path string) []farm.Finding {
+	if path == "" {
+		return nil
 	}
-	return all
+	if _, err := ReadCAs(path); err != nil {
+		return []farm.Finding{stop(CodeCA, place, err)}
+	}
+	return nil
 }
 
 // openSecret returns why a secret cannot be read; nil when it can.

@@ -1,7 +1,12 @@
 package preflight_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/pem"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -124,6 +129,32 @@ func TestOpen(t *testing.T) {
 			},
 			nil,
 		},
+		"a door whose secrets are long": {
+			func(folder string) {
+				write(t, folder, "farmtrust.yaml", []byte(text+door))
+				makeDoor(t, folder, time.Hour)
+			},
+			nil,
+		},
+		"a door that lacks everything": {
+			func(folder string) { write(t, folder, "farmtrust.yaml", []byte(text+door)) },
+			[]string{"stop listen.certificate: open door.pem: ", "stop listen.sources[pki]: read secret file:old.txt: ", "stop listen.sources[pki]: read secret file:new.txt: ", "stop listen.sources[cert].clientCertificate.ca: open clients.pem: "},
+		},
+		"a door whose secret can be guessed": {
+			func(folder string) {
+				write(t, folder, "farmtrust.yaml", []byte(text+door))
+				makeDoor(t, folder, time.Hour)
+				write(t, folder, "old.txt", []byte("hunter2"))
+			},
+			[]string{"stop listen.sources[pki]: read secret file:old.txt: secret is too short: it has less than 16 characters"},
+		},
+		"a door whose certificate has ended": {
+			func(folder string) {
+				write(t, folder, "farmtrust.yaml", []byte(text+door))
+				makeDoor(t, folder, -time.Hour)
+			},
+			[]string{"stop listen.certificate: door.pem expired at "},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := open(t, c.change)
@@ -144,4 +175,38 @@ func remove(t *testing.T, folder, name string) {
 	if err := os.RemoveAll(filepath.Join(folder, name)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// door is a door that names files of each kind.
+const door = `listen:
+  address: ":8443"
+  certificate: door.pem
+  key: file:door.key
+  sources:
+    - {name: pki, format: cloudevents, bearer: [file:old.txt, file:new.txt]}
+    - {name: cert, format: cloudevents, clientCertificate: {ca: clients.pem, names: [a]}}
+`
+
+// makeDoor makes the files of door, with a certificate that ends so much later than now.
+func makeDoor(t *testing.T, folder string, ends time.Duration) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(ends)}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})
+	write(t, folder, "door.pem", public)
+	write(t, folder, "clients.pem", public)
+	write(t, folder, "door.key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
+	write(t, folder, "old.txt", []byte("the old secret of the source"))
+	write(t, folder, "new.txt", []byte("the new secret of the source"))
 }

@@ -66,8 +66,19 @@ func farmFacts(s controller.State, now time.Time) Block {
 	b.addFact("next", strings.TrimPrefix(s.WhatNext(now).Sentence(now), "next: "))
 	addRuns(&b, s)
 	addRetention(&b, s, now)
+	addNotices(&b, s.Notices)
 	addConfiguration(&b, s.Configured)
 	return b
+}
+
+// addNotices says that operators may not know what they need to.
+func addNotices(b *Block, n controller.Notices) {
+	switch waiting := len(n.Waiting); {
+	case n.Problem != "":
+		b.addFact("notices", "the last was not delivered: "+n.Problem)
+	case waiting > 1:
+		b.addFact("notices", fmt.Sprintf("%d are not delivered yet", waiting))
+	}
 }
 
 // addWatch says when it was last looked for foreign trust.

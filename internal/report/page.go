@@ -11,6 +11,8 @@
 // over a map.
 package report
 
+import "strings"
+
 // Program is the name of the command line in the commands of a page.
 const Program = "farmtrust"
 
@@ -128,4 +130,17 @@ func makeRow(texts ...string) []Cell {
 		row[i].Text = text
 	}
 	return row
+}
+
+// Alerts are the facts of a page that need attention, as one text; empty without any.
+func (p Page) Alerts() string {
+	var parts []string
+	for _, b := range p.Blocks {
+		for _, f := range b.Facts {
+			if f.Value.Alert {
+				parts = append(parts, CleanText(f.Name+": "+f.Value.Text))
+			}
+		}
+	}
+	return strings.Join(parts, "; ")
 }

@@ -30,6 +30,8 @@ var (
 	ErrMissing = errors.New("secret is missing or empty")
 	// ErrTooLarge means that the named secret exceeds [MaxSize].
 	ErrTooLarge = errors.New("secret is too large")
+	// ErrTooShort means that the named secret is no proof of who has it.
+	ErrTooShort = errors.New("secret is too short")
 )
 
 // Ref names a secret: "file:/path" is the content of a file without one newline at
@@ -76,6 +78,20 @@ func (r Ref) Resolve() (Value, error) {
 		return Value{}, fmt.Errorf("read secret %s: %w: more than %d bytes", r, ErrTooLarge, MaxSize)
 	}
 	return FromBytes(content), nil
+}
+
+// MinProof is the shortest secret that proves who has it, in bytes: a shorter one can be
+// guessed over a network.
+const MinProof = 16
+
+// ResolveProof is [Ref.Resolve] for a secret by which somebody proves over a network who
+// they are. A shorter one than [MinProof] wraps [ErrTooShort].
+func (r Ref) ResolveProof() (Value, error) {
+	v, err := r.Resolve()
+	if err == nil && len(v.Bytes()) < MinProof {
+		return Value{}, fmt.Errorf("read secret %s: %w: it has less than %d characters; make one with openssl rand -hex 32", r, ErrTooShort, MinProof)
+	}
+	return v, err
 }
 
 // readEnv returns the value of a variable unchanged; unset is empty.

@@ -421,6 +421,7 @@ func newDirectory(t *testing.T, now time.Time) source.Directory {
 func newSelfSigned(t *testing.T) source.SelfSigned {
 	t.Helper()
 	s := source.SelfSigned{Directory: newDirectory(t, testTime), Subject: "OOS S2S", ValidFor: 90 * day, LeadTime: 30 * day}
+	s.Opened = &source.Opened{}
 	s.Path = filepath.Join(s.Path, "pfx")
 	return s
 }

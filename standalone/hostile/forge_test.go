@@ -43,6 +43,7 @@ var enumerations = map[reflect.Type][]any{
 	reflect.TypeFor[farm.Intent]():            {farm.Renew, farm.Rollback, farm.Undo, farm.ReplaceCompromised, farm.ReplaceExpired},
 	reflect.TypeFor[farm.Choice]():            choices(),
 	reflect.TypeFor[controller.RequestKind](): requests(),
+	reflect.TypeFor[controller.NoticeKind]():  {controller.OperatorNeeded},
 	reflect.TypeFor[farm.Action]():            {farm.ActionRotate},
 	reflect.TypeFor[farm.Severity]():          {farm.Warn},
 	reflect.TypeFor[farm.Phase]():             {farm.PhaseDone},

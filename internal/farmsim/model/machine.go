@@ -23,7 +23,8 @@ type MachineSpec struct {
 	// Forest is the DNS name of the Active Directory forest; empty means the
 	// domain itself.
 	Forest string
-	// Skew is how far the machine's clock is ahead of real time.
+	// Skew is how far the machine's clock is ahead of real time, until it is set; see
+	// [World.SetClocks].
 	Skew time.Duration
 	// ConfigurationMode is the mode of Desired State Configuration; empty
 	// means there is none.
@@ -57,6 +58,7 @@ type machine struct {
 	broken     *SiteResponse
 	conditions []Condition
 	events     []Event
+	clockSet   []clockSet
 	files      map[string]file
 	registry   map[string]string
 	keys       map[string]*privateKey
@@ -118,14 +120,6 @@ func (w *World) computerName(label string) string {
 }
 
 func (m *machine) isDown(now time.Time) bool { return now.Before(m.downUntil) }
-
-// clock converts real time to what the machine's own clock shows.
-func (m *machine) clock(t time.Time) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return t.Add(m.Skew).UTC().Round(0)
-}
 
 // settleMachine lets what was due on one machine happen.
 func (w *World) settleMachine(m *machine, now time.Time) {

@@ -130,7 +130,7 @@ func (r *refresh) findSigner(member *officeMember) *entry {
 // checkAcceptance finds what keeps a SharePoint server from accepting a token that is
 // signed with a certificate, for one of the two issuers.
 func (r *refresh) checkAcceptance(f *sharePointFarm, server *machine, issuer farm.Issuer, cert *x509.Certificate) {
-	if r.now.Before(cert.NotBefore) || r.now.After(cert.NotAfter) {
+	if now := server.clock(r.now); now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
 		r.addObstacle(RuleValidity, "certificate %s is not valid now", farm.ThumbprintOf(cert.Raw).Short())
 	}
 	for _, process := range []string{IIS, SPTimerV4} {

@@ -1,0 +1,178 @@
+package intake_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/intake"
+	"github.com/farmtrust/farmtrust/internal/mtls"
+)
+
+func TestDoor_FollowsItsCertificate(t *testing.T) {
+	clock := newClock()
+	var log bytes.Buffer
+	d := openDoor(t, []config.Sender{bearer(t, "pki", "contoso")}, func(o *intake.Options) { o.Now, o.Log = clock.now, logTo(&log) })
+	send := func(c *http.Client) error {
+		c.CloseIdleConnections()
+		clock.pass(time.Minute)
+		got, err := d.try(c, http.MethodPost, "/events/pki", strings.NewReader(cloudEvent("1")), withToken(newSecret)...)
+		if err == nil {
+			got.require(t, 202, "contoso")
+		}
+		return err
+	}
+	renewed, err := mtls.New([]string{"127.0.0.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	writeFile(t, d.path("door.pem"), renewed.Server.Certificate) // and the key not yet
+	if err := send(d.client); err != nil {
+		t.Errorf("while its files are written: %v", err)
+	}
+	d.writePair(t, renewed.Server)
+	if err := send(d.newClient(t, renewed)); err != nil {
+		t.Errorf("with the new certificate: %v", err)
+	}
+	if err := send(d.client); err == nil {
+		t.Error("the old certificate is still served")
+	}
+	for _, want := range []string{"the one before stays in use", "the door's certificate was replaced"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %q:\n%s", want, log.String())
+		}
+	}
+}
+
+func TestDoor_SpeaksOnlyTLSOfToday(t *testing.T) {
+	d := openDoor(t, []config.Sender{bearer(t, "pki")})
+	old := d.newClient(t, d.set)
+	old.Transport.(*http.Transport).TLSClientConfig.MaxVersion = tls.VersionTLS11
+	if _, err := d.try(old, http.MethodGet, "/healthz", nil); err == nil {
+		t.Error("TLS 1.1 is spoken")
+	}
+	plain := strings.Replace(d.url, "https:", "http:", 1)
+	response, err := http.Get(plain + "/healthz") //nolint:noctx // the test ends with it
+	if err == nil {
+		defer response.Body.Close()
+		if response.StatusCode == http.StatusOK {
+			t.Error("it is answered in clear text")
+		}
+	}
+}
+
+// behindProxies opens a door without TLS that these may reach.
+func behindProxies(t *testing.T, proxies ...string) *door {
+	t.Helper()
+	return openDoor(t, []config.Sender{bearer(t, "pki", "contoso")}, func(o *intake.Options) {
+		o.Listen.Certificate, o.Listen.Key = "", ""
+		for _, p := range proxies {
+			o.Listen.Proxies = append(o.Listen.Proxies, netip.MustParsePrefix(p))
+		}
+	})
+}
+
+func TestDoor_BehindAProxy(t *testing.T) {
+	d := behindProxies(t, "10.0.0.5/32", "127.0.0.1/32")
+	d.post(t, "pki", cloudEvent("1"), withToken(newSecret)...).require(t, 202, "contoso")
+
+	// A header does not make a proxy of anybody.
+	d = behindProxies(t, "10.0.0.5/32")
+	if got, err := d.try(d.client, http.MethodPost, "/events/pki", strings.NewReader(cloudEvent("1")), append(withToken(newSecret), "X-Forwarded-For", "10.0.0.5")...); err == nil {
+		t.Errorf("who is no proxy is answered %d", got.status)
+	}
+}
+
+// Who keeps connections open gets a bounded number of them, and its places are given to
+// others once it has left.
+func TestDoor_ConnectionsAreBounded(t *testing.T) {
+	d := openDoor(t, []config.Sender{bearer(t, "pki", "contoso")})
+	const tried, places = 200, 128
+	closed := make(chan struct{}, tried)
+	var all []net.Conn
+	for range tried {
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", d.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		all = append(all, c)
+		go func() {
+			_, _ = c.Read(make([]byte, 1)) // the door says nothing to who says nothing
+			closed <- struct{}{}
+		}()
+	}
+	for range tried - places {
+		<-closed
+	}
+	select {
+	case <-closed:
+		t.Errorf("more than %d of %d connections were closed", tried-places, tried)
+	case <-time.After(100 * time.Millisecond):
+	}
+	for _, c := range all {
+		c.Close()
+	}
+	for began := time.Now(); ; {
+		got, err := d.try(d.client, http.MethodPost, "/events/pki", strings.NewReader(cloudEvent("1")), withToken(newSecret)...)
+		if err == nil {
+			got.require(t, 202, "contoso")
+			return
+		}
+		if time.Since(began) > 10*time.Second {
+			t.Fatalf("nobody gets a place: %v", err)
+		}
+	}
+}
+
+func TestDoor_GivesWhatIsBeingAnsweredSomeTime(t *testing.T) {
+	d := openDoor(t, []config.Sender{bearer(t, "pki", "contoso")})
+	d.store.set(nil, 300*time.Millisecond)
+	answered := make(chan reply, 1)
+	go func() {
+		got, err := d.try(d.client, http.MethodPost, "/events/pki", strings.NewReader(cloudEvent("1")), withToken(newSecret)...)
+		if err != nil {
+			t.Error(err)
+		}
+		answered <- got
+	}()
+	<-d.store.came
+	d.stop()
+	(<-answered).require(t, 202, "contoso")
+}
+
+func TestOpen_SaysWhatCannotBeOpened(t *testing.T) {
+	set, err := mtls.New([]string{"127.0.0.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := openDoor(t, nil)
+	for name, c := range map[string]struct {
+		edit func(*intake.Options)
+		want string
+	}{
+		"no certificate":       {func(o *intake.Options) { o.Listen.Certificate = "/no/such/file" }, "listen.certificate: open /no/such/file"},
+		"a key of another":     {func(o *intake.Options) { writeFile(t, o.Listen.Certificate, set.Server.Certificate) }, "private key does not match public key"},
+		"a port that is taken": {func(o *intake.Options) { o.Listen.Address = taken.Addr().String() }, "listen.address: listen tcp"},
+		"no CA": {func(o *intake.Options) {
+			o.Listen.Sources = []config.Sender{sender("pki", config.Proof{ClientCertificate: &config.CertificateProof{CA: o.Listen.Certificate + ".no"}})}
+		}, "listen.sources[pki]: clientCertificate.ca: open"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDoor(t)
+			o := d.options(nil)
+			c.edit(&o)
+			if opened, err := intake.Open(context.Background(), o); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, %v; want an error that says %q", opened, err, c.want)
+			}
+		})
+	}
+}

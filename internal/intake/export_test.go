@@ -1,0 +1,9 @@
+package intake
+
+import "time"
+
+// ParseSignature shows the fuzz test what a header says.
+func ParseSignature(header string) (text string, at time.Time, macs int, ok bool) {
+	s, ok := parseSignature(header)
+	return s.text, s.at, len(s.macs), ok
+}
