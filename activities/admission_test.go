@@ -67,7 +67,7 @@ func (r *slowRuns) Admit(context.Context, string, controller.Admission) (control
 // them returns a step's result, by which it is known to need admission.
 var readingActivities = []string{
 	"AdmitRetirement", "CheckDecision", "ChooseReplacement", "ChooseTarget", "Compare", "Decide", "FindIssuers", "FindOpening", "FindUse", "InspectFarm", "KeepSnapshot", "LoadFarm",
-	"LookAtRefresh", "LookForForeignTrust", "ObserveEnd", "ObserveOffice", "ObserveSharePoint", "ObserveSharePointServer", "PermitCutover", "PermitDeletion", "PlanRollback",
+	"LookAtRefresh", "LookForForeignTrust", "Notify", "ObserveEnd", "ObserveOffice", "ObserveSharePoint", "ObserveSharePointServer", "PermitCutover", "PermitDeletion", "PlanRollback",
 	"PreviewRetirement", "PreviewWayBack", "ReadConfiguration", "ReadRun", "RecallFarm", "RetryLogon", "TakeSnapshot",
 }
 
