@@ -226,6 +226,8 @@ type Comparison struct {
 	NotAccepted string `json:"notAccepted,omitempty"`
 	// Previous is the certificate in use, empty at first set-up.
 	Previous farm.StoreCertificate `json:"previous"`
+	// Certificates are the identities of the target and of the one in use.
+	Certificates []farm.CertificateIdentity `json:"certificates,omitempty"`
 	// RollbackBlocked says why a rollback must not restore what is in use now; empty
 	// when it may.
 	RollbackBlocked string `json:"rollbackBlocked,omitempty"`
@@ -263,6 +265,7 @@ func (a *Activities) Compare(_ context.Context, in CompareInput) (Comparison, er
 		FriendlyName:    desired.Target.FriendlyName,
 		Differences:     farm.Compare(desired, in.Observed),
 		Previous:        previous,
+		Certificates:    identify(in.Target, in.Observed, previous),
 		RollbackBlocked: snapshot.RollbackBlocked(in.Observed),
 		PreviousExpired: snapshot.HasExpired(in.Observed),
 		NoWayBack:       snapshot.NoWayBack(in.Observed),

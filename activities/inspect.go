@@ -37,13 +37,16 @@ func (a *Activities) InspectFarm(ctx context.Context, name string) (farm.Inspect
 		return farm.Inspection{}, err
 	}
 	n.AddServers(observed, problems)
+	n.Certificates = identify(n.Target, observed, farm.StoreCertificate{})
 	if n.At = a.Now(); len(problems) > 0 {
 		return n, nil
 	}
 	if observed.IsSetUp() {
 		n.RefreshDoubt = observed.RefreshDoubt()
 	}
-	if n.Current, _ = observed.Current(); chooseErr != nil {
+	n.Current, _ = observed.Current()
+	n.Certificates = identify(n.Target, observed, n.Current)
+	if chooseErr != nil {
 		return n, nil
 	}
 	comparison, err := a.Compare(ctx, CompareInput{Farm: f, Target: n.Target, Observed: observed})

@@ -40,9 +40,9 @@ func isOpen(w farm.Window, now time.Time) bool {
 
 // checkGates returns an error of type [NotPermitted] unless the worker's own configuration
 // lets a run begin with what users notice: the window is open, and what an operator has
-// approved is about this certificate. Where nobody was asked, noticed tells if users
-// notice anything at all.
-func (a *Activities) checkGates(ctx context.Context, f farm.Farm, gates Gates, target farm.Thumbprint, noticed func(context.Context) (bool, error)) error {
+// approved is about this certificate. Where nobody was asked, noticed says what users
+// notice; nothing if it is empty.
+func (a *Activities) checkGates(ctx context.Context, f farm.Farm, gates Gates, target farm.Thumbprint, noticed func(context.Context) (string, error)) error {
 	if window := f.Rotation.Window; !gates.Now && !isOpen(window, a.Now()) {
 		return terminalError(NotPermitted, "the window %s is not open, by the clock of worker %s: retry once it is", window, a.Worker)
 	}
@@ -51,9 +51,9 @@ func (a *Activities) checkGates(ctx context.Context, f farm.Farm, gates Gates, t
 	}
 	switch approval := gates.Approval; {
 	case approval == nil:
-		isNoticed, err := noticed(ctx)
-		if err == nil && isNoticed {
-			err = terminalError(NotPermitted, "the farm needs an approval of this, and there is none: roll back, then rotate again")
+		what, err := noticed(ctx)
+		if err == nil && what != "" {
+			err = terminalError(NotPermitted, "the farm needs an approval of this, and there is none (%s): roll back, then rotate again", what)
 		}
 		return err
 	case approval.Target != target:
@@ -97,7 +97,7 @@ func (a *Activities) PermitCutover(ctx context.Context, in PermitCutoverInput) (
 		return Permitted{}, err
 	}
 	if in.Mandate.Intent != farm.ReplaceCompromised {
-		noticed := func(ctx context.Context) (bool, error) { return a.isNoticed(ctx, f, in) }
+		noticed := func(ctx context.Context) (string, error) { return a.findNoticed(ctx, f, in) }
 		if err := a.checkGates(ctx, f, in.Gates, in.Target.Thumbprint, noticed); err != nil {
 			return Permitted{}, err
 		}
@@ -116,15 +116,22 @@ func (a *Activities) PermitCutover(ctx context.Context, in PermitCutoverInput) (
 	return permitted, err
 }
 
-// isNoticed reads the servers, and reports whether users notice what is left to do.
-func (a *Activities) isNoticed(ctx context.Context, f farm.Farm, in PermitCutoverInput) (bool, error) {
+// findNoticed reads the servers, and says what users would notice first of what is left
+// to do; empty if they notice nothing.
+func (a *Activities) findNoticed(ctx context.Context, f farm.Farm, in PermitCutoverInput) (string, error) {
 	observed, problems := a.observeFarm(ctx, f, in.Target)
 	for host := range problems {
 		if !slices.Contains(in.Skipped, host) {
-			return false, fmt.Errorf("whether users notice the cutover cannot be seen: %s: %s", host, problems[host])
+			return "", fmt.Errorf("whether users notice the cutover cannot be seen: %s: %s", host, problems[host])
 		}
 	}
 	differences := farm.Compare(farm.Desire(f, in.Target, observed), observed)
 	masterOf := func(o farm.Office) string { m, _ := observed.Master(o.Name); return m.Machine.Host }
-	return farm.NewApproval(f, differences, masterOf, in.Skipped).IsNoticed(), nil
+	switch approval := farm.NewApproval(f, differences, masterOf, in.Skipped); {
+	case len(approval.Steps) > 0:
+		return approval.Steps[0].Server + ": " + approval.Steps[0].Text, nil
+	case len(approval.Restarts) > 0:
+		return approval.Restarts[0].Server + ": restart " + approval.Restarts[0].Services + ": " + approval.Restarts[0].Why, nil
+	}
+	return "", nil
 }

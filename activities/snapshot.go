@@ -276,7 +276,12 @@ func (a *Activities) judgeWayBack(ctx context.Context, in KeepSnapshotInput, s *
 		return nil, err
 	}
 	if in.Intent == farm.Undo {
-		noticed := func(context.Context) (bool, error) { return s.IsRenewal(), nil }
+		noticed := func(context.Context) (what string, err error) {
+			if s.IsRenewal() {
+				what = "an undo restarts the servers"
+			}
+			return what, nil
+		}
 		if err := a.checkGates(ctx, f, in.Gates, s.Previous.Thumbprint, noticed); err != nil {
 			return nil, err
 		}

@@ -19,7 +19,7 @@ var mayImport = map[string][]string{
 	"workflows":               {"activities", "internal/farm", "internal/controller", "internal/report"},
 	"activities":              {"internal/audit", "internal/controller", "internal/farm", "internal/cert", "internal/powershell", "internal/seal"},
 	"worker":                  {"workflows", "internal/config", "internal/connect", "internal/console", "internal/deployment", "internal/farm", "internal/codecserver", "internal/host", "internal/keyring", "internal/logging", "internal/namespace", "internal/payload", "internal/token", "internal/powershell", "internal/preflight", "internal/replay", "internal/report", "internal/version", "internal/guard", "internal/mtls", "internal/secret"},
-	"starter":                 {"workflows", "internal/audit", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/event", "internal/farm", "internal/ingest", "internal/keyring", "internal/logging", "internal/payload", "internal/preflight", "internal/report", "internal/version"},
+	"starter":                 {"workflows", "internal/audit", "internal/client", "internal/config", "internal/connect", "internal/console", "internal/controller", "internal/delivery", "internal/event", "internal/farm", "internal/ingest", "internal/keyring", "internal/logging", "internal/payload", "internal/preflight", "internal/report", "internal/version"},
 	"internal/audit":          {"internal/farm", "internal/keyring"},
 	"internal/farm":           {},
 	"internal/secret":         {},

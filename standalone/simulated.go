@@ -15,6 +15,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/controller"
+	"github.com/farmtrust/farmtrust/internal/delivery"
 	"github.com/farmtrust/farmtrust/internal/event"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/farmsim"
@@ -93,11 +94,11 @@ func (j *job) newEvent(body []byte, err error) (trigger, error) {
 	for _, f := range j.config.Farms {
 		farms = append(farms, f.Farm)
 	}
-	f, err := events[0].FarmOf(farms)
-	if err != nil {
-		return trigger{}, err
+	found := delivery.Match(events[0], delivery.Source{}, farms)
+	if len(found) != 1 {
+		return trigger{}, fmt.Errorf("%s concerns %d farms, and is delivered to one here: name it under certificate.events of one farm", events[0], len(found))
 	}
-	j.farm = f.Name
+	j.farm = found[0]
 	return trigger{event: &controller.Event{ID: events[0].Key(), Summary: events[0].String()}}, nil
 }
 

@@ -51,10 +51,16 @@ func (f *fakeTemporal) addController(state controller.State) *fakeRun {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.controllers[state.Farm] = &state
-	return f.addRun(&workflowservice.StartWorkflowExecutionRequest{
+	run := f.addRun(&workflowservice.StartWorkflowExecutionRequest{
 		WorkflowId: workflows.ControllerID(state.Farm), WorkflowType: &commonpb.WorkflowType{Name: "ManageFarm"},
 		TaskQueue: &taskqueuepb.TaskQueue{Name: workflows.TaskQueue(f.site)},
 	})
+	certificates, err := converter.GetDefaultDataConverter().ToPayload(state.Interest.Certificates)
+	if err != nil {
+		panic(err) // a test's own mistake
+	}
+	run.info.Memo = &commonpb.Memo{Fields: map[string]*commonpb.Payload{workflows.CertificatesMemo: certificates}}
+	return run
 }
 
 // editController changes what a controller knows.

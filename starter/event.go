@@ -5,14 +5,15 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"sync"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/controller"
+	"github.com/farmtrust/farmtrust/internal/delivery"
 	"github.com/farmtrust/farmtrust/internal/event"
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/report"
@@ -25,18 +26,18 @@ func (a *app) eventCommand() *cobra.Command {
 		Use:   "event FILE|-",
 		Short: "Deliver certificate-expiry events, and watch what follows",
 		Long: `Reads one event or a batch from a file, or from standard input (-), and sends each to
-the controller of the farm that it concerns. An event is a hint: the controller
+the controllers of the farms that it concerns. An event is a hint: the controller
 inspects the farm, and rotates if there is a reason to. This command then watches the
 rotation, or says why nothing is done: exit code 0 if all is well, 5 if an operator
 must act first. An event that is delivered twice counts once. While a rotation runs,
 events wait until it has ended.
 
-It understands CloudEvents 1.0 in structured JSON and the Event Grid schema. The type
-is one of Key Vault's certificate events, or ends in .certificate.near-expiry.v1,
-.certificate.expired.v1 or .certificate.new-version.v1.
+It understands every format of docs/events.md but the generic one, and recognises it by
+what the file holds.
 
-The farm is the one given by --farm, or else the one that the event names, or else
-the one whose certificate.events in the configuration (--config) match the event.`,
+The farm is the one given by --farm, or else the one that the event names. Otherwise all
+farms hear an event whose configured certificate.events match it (also those of the file
+--config), or that were seen to use the certificate that it is about.`,
 		Example: `  farmtrust event near-expiry.json --config farmtrust.yaml
   curl -s https://example.com/last-event | farmtrust event - --farm contoso`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -46,11 +47,23 @@ the one whose certificate.events in the configuration (--config) match the event
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			all, err := a.readFarmEvents(args[0], farmName)
+			events, err := a.readEvents(args[0])
 			if err != nil {
 				return err
 			}
-			return a.deliver(cmd.Context(), all, detach)
+			configured, err := a.configuredFarms()
+			if err != nil {
+				return err
+			}
+			c, err := a.connect(cmd.Context())
+			if err != nil {
+				return err
+			}
+			all, err := a.findFarms(cmd.Context(), delivery.New(c, configured, zap.NewNop()), events, farmName)
+			if err != nil {
+				return err
+			}
+			return a.deliver(cmd.Context(), c, all, detach)
 		},
 	}
 	c.Flags().StringVar(&farmName, "farm", "", "the `farm` that the events concern, whatever they name")
@@ -59,42 +72,9 @@ the one whose certificate.events in the configuration (--config) match the event
 	return c
 }
 
-// farmEvents are the events that concern one farm.
-type farmEvents struct {
-	farm   string
-	events []controller.Event
-}
-
-// readFarmEvents reads the events of a file, by the farms that they concern.
-func (a *app) readFarmEvents(path, farmName string) ([]farmEvents, error) {
-	events, err := a.readEvents(path)
-	if err != nil {
-		return nil, err
-	}
-	var all []farmEvents
-	for _, e := range events {
-		name := farmName
-		if name == "" {
-			if name, err = a.findFarm(e); err != nil {
-				return nil, err
-			}
-		}
-		i := slices.IndexFunc(all, func(known farmEvents) bool { return known.farm == name })
-		if i < 0 {
-			i, all = len(all), append(all, farmEvents{farm: name})
-		}
-		all[i].events = append(all[i].events, controller.Event{ID: e.Key(), Summary: e.String()})
-	}
-	return all, nil
-}
-
 // deliver sends all events, then watches what comes of them, farm by farm. The
 // first that did not end well is the error. Where one farm is unknown, none is sent.
-func (a *app) deliver(ctx context.Context, all []farmEvents, detach bool) error {
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
+func (a *app) deliver(ctx context.Context, c client.Client, all []farmEvents, detach bool) (err error) {
 	farms := make([]client.Farm, len(all))
 	for i, one := range all {
 		if farms[i], err = a.locateFarm(ctx, c.Farm(one.farm)); err != nil {
@@ -250,30 +230,6 @@ func (a *app) readEvents(path string) ([]event.Expiry, error) {
 		a.tell("%s: passed over: %s", p.Place, p.Reason)
 	}
 	return batch.Events, nil
-}
-
-// findFarm finds the farm that an event concerns. An event that names its farm
-// needs no configuration here: the worker knows whether there is one.
-func (a *app) findFarm(e event.Expiry) (string, error) {
-	if a.config == "" {
-		if e.Farm != "" {
-			return e.Farm, nil
-		}
-		return "", usageErrorf("which farm does %s concern? give --farm FARM, or --config FILE with certificate.events that match it", e)
-	}
-	c, err := a.loadConfig()
-	if err != nil {
-		return "", err
-	}
-	farms := make([]farm.Farm, len(c.Farms))
-	for i, f := range c.Farms {
-		farms[i] = f.Farm
-	}
-	f, err := e.FarmOf(farms)
-	if err != nil {
-		return "", fmt.Errorf("%w (in %s)", err, a.config)
-	}
-	return f.Name, nil
 }
 
 // loadConfig reads the configuration. What keeps it from being read is for the

@@ -32,6 +32,7 @@ func (f *fakeTemporal) leadsTo(endings map[string]ending) *fakeTemporal {
 
 func TestEvent_ReachesTheFarmThatItConcerns(t *testing.T) {
 	config := writeFile(t, "farmtrust.yaml", twoFarms)
+	shared := writeFile(t, "shared.yaml", strings.Replace(twoFarms, "vault: fabrikam-kv", "vault: contoso-kv-001", 1))
 	for name, c := range map[string]struct {
 		args []string
 		body string
@@ -56,6 +57,19 @@ func TestEvent_ReachesTheFarmThatItConcerns(t *testing.T) {
 			near("e1", "kv", "c"),
 			[]string{"northwind: near expiry of c in kv (event e1)"},
 		},
+		"two farms of the configuration": {
+			[]string{"--config", shared},
+			near("e1", "contoso-kv-001", "mycert10"),
+			[]string{
+				"contoso: near expiry of mycert10 in contoso-kv-001 (event e1)",
+				"fabrikam: near expiry of mycert10 in contoso-kv-001 (event e1)",
+			},
+		},
+		"by the certificate that it was seen to use, without a configuration": {
+			nil,
+			strings.Replace(named, `{"farm":"contoso"}`, `{"thumbprintSha1":"a9:99:3e:36:47:06:81:6a:ba:3e:25:71:78:50:c2:6c:9c:d0:d8:9d"}`, 1),
+			[]string{"northwind: near expiry of s2s in //scanner (event e1)"},
+		},
 		"all events of a batch": {
 			[]string{"--config", config},
 			"[" + near("e1", "contoso-kv-001", "mycert10") + "," + near("e2", "fabrikam-kv", "a") + "," + near("e3", "fabrikam-kv", "b") + "]",
@@ -68,6 +82,9 @@ func TestEvent_ReachesTheFarmThatItConcerns(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := startTemporal(t, &fakeTemporal{}).leadsTo(map[string]ending{"contoso": verified, "fabrikam": verified, "northwind": verified})
+			f.addController(controller.State{Farm: "northwind", Interest: controller.Interest{
+				Certificates: []farm.CertificateIdentity{{Thumbprint: "A9993E364706816ABA3E25717850C26C9CD0D89D"}},
+			}})
 			runProgramWith(t, t.Context(), c.body, append([]string{"event", "-"}, c.args...)...).assertExit(t, exitOK, "out:verified")
 			assertEqual(t, f.events, c.want)
 		})
@@ -178,25 +195,23 @@ func TestEvent_WithoutAWorkerIsStored(t *testing.T) {
 func TestEvent_ThatCannotBeUsedIsNotSent(t *testing.T) {
 	config := writeFile(t, "farmtrust.yaml", twoFarms)
 	broken := writeFile(t, "broken.yaml", strings.Replace(twoFarms, "office:", "offices:", 1))
-	ambiguous := writeFile(t, "ambiguous.yaml", strings.Replace(twoFarms, "vault: fabrikam-kv", "vault: contoso-kv-001", 1))
 	for name, c := range map[string]struct {
 		body string
 		args []string
 		want []string
 	}{
-		"too large":            {strings.Repeat(" ", event.MaxBody+1), nil, []string{"standard input: decode event: body: is 1048577 bytes", "send fewer events at once"}},
-		"repeated name":        {strings.Replace(named, `"id"`, `"id":"x","id"`, 1), nil, []string{"decode event: id: occurs twice"}},
-		"trailing data":        {named + "x", nil, []string{"more data follows the JSON document"}},
-		"another type":         {strings.Replace(named, ".near-expiry.", ".near-expire.", 1), nil, []string{"is not about the expiry of a certificate; subscribe only to"}},
-		"no way to a farm":     {near("e1", "kv", "c"), nil, []string{"which farm does near expiry of c in kv (event e1) concern?", "give --farm FARM, or --config FILE"}},
-		"no farm listens":      {near("e1", "kv", "c"), []string{"--config", config}, []string{`unknown farm: no farm's certificate.events match near expiry of c in kv`, "farmtrust.yaml"}},
-		"several farms listen": {near("e1", "contoso-kv-001", "mycert10"), []string{"--config", ambiguous}, []string{"concerns the farms contoso, fabrikam"}},
+		"too large":        {strings.Repeat(" ", event.MaxBody+1), nil, []string{"standard input: decode event: body: is 1048577 bytes", "send fewer events at once"}},
+		"repeated name":    {strings.Replace(named, `"id"`, `"id":"x","id"`, 1), nil, []string{"decode event: id: occurs twice"}},
+		"trailing data":    {named + "x", nil, []string{"more data follows the JSON document"}},
+		"another type":     {strings.Replace(named, ".near-expiry.", ".near-expire.", 1), nil, []string{"is not about the expiry of a certificate; subscribe only to"}},
+		"no way to a farm": {near("e1", "kv", "c"), nil, []string{"near expiry of c in kv (event e1) concerns no farm", `add {vault: "kv", certificate: "c"} to its certificate.events; or name the farm here: --farm FARM`}},
+		"no farm listens":  {near("e1", "kv", "c"), []string{"--config", config}, []string{"near expiry of c in kv (event e1) concerns no farm"}},
 		"it names no farm of the configuration": {
 			strings.Replace(named, `"contoso"`, `"west"`, 1),
 			[]string{"--config", config},
-			[]string{`names farm "west", which is not configured`},
+			[]string{`no worker is configured for farm "west"`},
 		},
-		"one of a batch":       {"[" + named + "," + near("e1", "kv", "c") + "]", []string{"--config", config}, []string{"unknown farm"}},
+		"one of a batch":       {"[" + named + "," + near("e1", "kv", "c") + "]", []string{"--config", config}, []string{"concerns no farm"}},
 		"broken configuration": {near("e1", "kv", "c"), []string{"--config", broken}, []string{"broken.yaml:3: ", "did you mean office"}},
 	} {
 		t.Run(name, func(t *testing.T) {

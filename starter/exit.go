@@ -112,14 +112,13 @@ func (a *app) exitCodeOf(err error) int {
 	var exit *exitError
 	var problems config.Problems
 	var badEvent *event.Error
-	var noFarmOfEvent *event.UnknownFarmError
 	var unknown *client.UnknownFarmError
 	var unreachable *connect.UnreachableError
 	switch {
 	case errors.As(err, &exit):
 		return exit.code
 	case !a.parsed, // cobra could not make sense of the arguments
-		errors.As(err, &problems), errors.As(err, &badEvent), errors.As(err, &noFarmOfEvent), errors.As(err, &unknown), errors.Is(err, config.ErrUnknownFarm):
+		errors.As(err, &problems), errors.As(err, &badEvent), errors.As(err, &unknown), errors.Is(err, config.ErrUnknownFarm):
 		return exitUsage
 	case errors.As(err, &unreachable), client.IsUnanswered(err):
 		return exitCannotTell

@@ -139,7 +139,10 @@ func work(ctx context.Context, farms *config.Config, o options, log *zap.Logger)
 		return err
 	}
 	defer client.Close()
-	return host.Run(ctx, host.Options{Config: farms, Client: client, Namespace: options.Namespace, Deployment: o.deployment, SealKeys: seals, Log: log})
+	return host.Run(ctx, host.Options{
+		Config: farms, Client: client, DataConverter: options.DataConverter, FailureConverter: options.FailureConverter, Namespace: options.Namespace,
+		Deployment: o.deployment, SealKeys: seals, Log: log,
+	})
 }
 
 // openSealKeys opens the key ring that only workers hold.

@@ -100,6 +100,11 @@ type farmController struct {
 	// forgotten reports whether the farm is gone, and the controller ends.
 	forgotten bool
 	shown     shown
+	// shownInterest is the interest that the memo shows, as JSON. InterestShown reports
+	// whether this run shows it, and interestAsked counts how often that was asked.
+	shownInterest string
+	interestShown bool
+	interestAsked int
 	// told, toldUnobserved and toldFindings are what the worker's log was last told.
 	told           []toldFact
 	toldUnobserved string

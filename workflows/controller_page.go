@@ -35,6 +35,7 @@ func (c *farmController) showPage(ctx workflow.Context) {
 	page := report.Farm(c.State, now)
 	c.NoteNeed(now, raised, page.Alerts())
 	workflow.SetCurrentDetails(ctx, page.Markdown())
+	c.showInterest(ctx)
 	s := shown{
 		phase: c.Phase(), needsOperator: c.needsOperator(ctx, now), thumbprint: c.Inspected.Current.Thumbprint,
 		notAfter: c.Inspected.Current.NotAfter.Unix(), inspected: c.Inspected.At.Unix(), any: true,

@@ -281,7 +281,7 @@ func (r *rotation) compare(ctx workflow.Context, snapshot *farm.Snapshot) (activ
 	r.found = &farm.Inspection{
 		Farm: r.farm.Name, At: workflow.Now(ctx), Config: r.farm, Target: r.target,
 		// What was accepted was accepted for this rotation.
-		Current: c.Previous, Plan: c.Differences, Findings: farm.WithoutAcceptances(c.Findings),
+		Current: c.Previous, Certificates: c.Certificates, Plan: c.Differences, Findings: farm.WithoutAcceptances(c.Findings),
 	}
 	return c, nil
 }

@@ -8,6 +8,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/farmtrust/farmtrust/internal/controller"
+	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
@@ -20,6 +22,8 @@ type marks struct {
 	needsOperator map[string]bool
 	// phase is what was marked last.
 	phase string
+	// interests are what memos have shown.
+	interests []controller.Interest
 	// originalRunID is what a reset run was started as; empty for one that was not.
 	originalRunID string
 	// runID is the run's own; empty for that of the test environment, which all runs have.
@@ -79,6 +83,17 @@ func (o *attributeRecorder) UpsertTypedSearchAttributes(ctx workflow.Context, up
 	}
 	o.marks.mu.Unlock()
 	return o.Next.UpsertTypedSearchAttributes(ctx, updates...)
+}
+
+// UpsertMemo implements interceptor.WorkflowOutboundInterceptor.
+func (o *attributeRecorder) UpsertMemo(ctx workflow.Context, memo map[string]any) error {
+	var shown controller.Interest
+	shown.Certificates, _ = memo[workflows.CertificatesMemo].([]farm.CertificateIdentity)
+	shown.Events, _ = memo[workflows.EventsMemo].([]farm.EventMatch)
+	o.marks.mu.Lock()
+	o.marks.interests = append(o.marks.interests, shown)
+	o.marks.mu.Unlock()
+	return o.Next.UpsertMemo(ctx, memo)
 }
 
 // GetInfo implements interceptor.WorkflowOutboundInterceptor.

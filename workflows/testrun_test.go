@@ -91,11 +91,18 @@ func (f *testFarm) newRunWith(t *testing.T, logger log.Logger) *testRun {
 }
 
 // keepTime has the worker's own clock go with Temporal's, where it opens a maintenance
-// window.
+// window. Elsewhere it is that of the servers, whose times it is compared with: Temporal's
+// stands still while they are read.
 func (r *testRun) keepTime() {
 	own := r.activities
+	now := func() time.Time {
+		if f, _ := r.Farm(farmsim.FarmName); f.Rotation.Window.IsZero() {
+			return time.Now()
+		}
+		return r.env.Now()
+	}
 	inTime := &activities.Activities{
-		Farms: own.Farms, Certificates: own.Certificates, Runs: own.Runs, Seals: own.Seals, Authority: own.Authority, Remote: own.Remote, Now: r.env.Now, Poll: own.Poll,
+		Farms: own.Farms, Certificates: own.Certificates, Runs: own.Runs, Seals: own.Seals, Authority: own.Authority, Remote: own.Remote, Now: now, Poll: own.Poll,
 	}
 	register := func(name string, do any) {
 		r.env.RegisterActivityWithOptions(do, activity.RegisterOptions{Name: name, DisableAlreadyRegisteredCheck: true})

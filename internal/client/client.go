@@ -7,6 +7,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,8 +45,9 @@ func New(c client.Client) Client {
 }
 
 // Reading returns the client for payloads that converters read: those of the connection.
+// One that is nil changes nothing.
 func (c Client) Reading(data converter.DataConverter, failure converter.FailureConverter) Client {
-	c.data, c.failure = data, failure
+	c.data, c.failure = cmp.Or(data, c.data), cmp.Or(failure, c.failure)
 	return c
 }
 

@@ -142,17 +142,6 @@ func (r *reader) readCommonName(n node) string {
 	return name
 }
 
-func (r *reader) readEventMatch(n node) (match farm.EventMatch) {
-	r.readMapping(n, fields{
-		"vault":       {read: func(n node) { match.Vault, _ = r.readText(n) }},
-		"certificate": {read: func(n node) { match.Certificate, _ = r.readText(n) }},
-	})
-	if n.isMapping() && len(n.Content) == 0 {
-		r.addProblem(n, "write vault, certificate or both", "would match every event")
-	}
-	return match
-}
-
 // readSecret reads the name of a secret. Its problems never repeat what was
 // written, which may be the secret itself.
 func (r *reader) readSecret(n node) secret.Ref {

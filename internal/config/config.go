@@ -42,6 +42,9 @@ type Config struct {
 	Notify *Notify
 	// Keys are the worker's key rings.
 	Keys Keys
+	// Metrics is the address on which it is served what became of events, HOST:PORT; empty
+	// for none.
+	Metrics string
 	// Listen is the door for expiry events; nil is none.
 	Listen *Listen
 	// Pull are the sources whose events are taken from where they wait.

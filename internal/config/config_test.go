@@ -52,7 +52,11 @@ const fullConfig = `farms:
       source: {selfSigned: {path: /var/lib/pfx, password: file:/run/pfx, subject: Online, validFor: 90d}}
       leadTime: 14d12h
       exportable: true
-      events: [{vault: contoso-vault, certificate: s2s}, {certificate: s2s-old}]
+      events:
+        - {vault: contoso-vault, certificate: s2s}
+        - {certificate: s2s-old}
+        - {arn: 'arn:aws:acm:eu-central-1:1:certificate/c', thumbprint: 'a9:99:3e:36:47:06:81:6a:ba:3e:25:71:78:50:c2:6c:9c:d0:d8:9d', serial: '123'}
+        - {subject: 'CN=OOS S2S, O=Contoso', name: oos.contoso.com, source: prometheus, labels: {job: oos}}
     rotation: {atOnce: 20, restartAtOnce: 2, approval: required, window: "Sat,Sun 22:00-04:30 Europe/Zurich", onFailure: rollback, decisionTimeout: 1d12h, approvalTimeout: 2d, keepOldFor: 30d, inspectionInterval: 90m, watchInterval: 2m, healthyWithin: 5m, healthyFor: 2m}
 connections:
   office: {auth: basic, user: svc-oos, password: file:oos.txt, ca: ca.pem}
@@ -132,7 +136,12 @@ func TestLoad_AllKeys(t *testing.T) {
 		},
 		Certificate: farm.CertificatePolicy{
 			Name: "Online S2S", LeadTime: (14*24 + 12) * time.Hour, Exportable: true,
-			Events: []farm.EventMatch{{Vault: "contoso-vault", Certificate: "s2s"}, {Certificate: "s2s-old"}},
+			Events: []farm.EventMatch{
+				{Vault: "contoso-vault", Certificate: "s2s"},
+				{Certificate: "s2s-old"},
+				{ARN: "arn:aws:acm:eu-central-1:1:certificate/c", Thumbprint: "A9993E364706816ABA3E25717850C26C9CD0D89D", Serials: []string{"123", "7B"}},
+				{Subject: "CN=OOS S2S, O=Contoso", Name: "oos.contoso.com", Source: "prometheus", Labels: map[string]string{"job": "oos"}},
+			},
 		},
 		Rotation: farm.RotationPolicy{
 			Mode:   farm.ModeRotate,
@@ -178,11 +187,11 @@ func TestLoad_Warnings(t *testing.T) {
 		"8: farms[0].office.allowOutboundHttp: office servers may send S2S tokens over HTTP, where they can be intercepted and replayed: use HTTPS and remove the setting",
 		"9: farms[0].office.allowHttpSecureStoreConnections: ODC files, which may hold passwords, travel in clear text: use HTTPS and remove the setting",
 		"15: farms[0].sharePoint[0].sites[1]: S2S tokens for old.contoso.com:8080 travel in clear text and can be replayed: use HTTPS",
-		"27: connections.office: Windows accepts basic for local accounts only: use ntlm for domain accounts",
-		"29: connections.other.allowUnverified: server certificates are not verified: anyone on the network path can read and change everything: name the CA under ca",
-		"30: connections.spare.password: D:/x.txt is a path of Windows: write a path such as /etc/farmtrust/pfx, unless the worker runs on Windows",
-		"30: connections.spare: the account svc has no domain: write DOMAIN\\svc or svc@domain, unless it is a local account of each server",
-		"30: connections.spare: no server uses this connection: remove it, or name it under a farm",
+		"31: connections.office: Windows accepts basic for local accounts only: use ntlm for domain accounts",
+		"33: connections.other.allowUnverified: server certificates are not verified: anyone on the network path can read and change everything: name the CA under ca",
+		"34: connections.spare.password: D:/x.txt is a path of Windows: write a path such as /etc/farmtrust/pfx, unless the worker runs on Windows",
+		"34: connections.spare: the account svc has no domain: write DOMAIN\\svc or svc@domain, unless it is a local account of each server",
+		"34: connections.spare: no server uses this connection: remove it, or name it under a farm",
 	}
 	if diff := cmp.Diff(want, describeProblems(got.Path, got.Warnings)); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

@@ -57,13 +57,14 @@ var (
 func (r *reader) readConfig(root node, c *Config) {
 	c.Connections = map[string]Connection{}
 	r.readMapping(root, fields{
-		"site":   {read: func(n node) { c.Site = r.readSiteName(n) }},
-		"worker": {read: func(n node) { c.Worker = r.readWorker(n, c.Worker) }},
-		"audit":  {read: func(n node) { c.Audit = r.readAudit(n) }},
-		"notify": {read: func(n node) { c.Notify = r.readNotify(n) }},
-		"keys":   {read: func(n node) { c.Keys = r.readKeys(n) }},
-		"listen": {read: func(n node) { c.Listen = r.readListen(n) }},
-		"pull":   {read: func(n node) { c.Pull = r.readPulls(n) }},
+		"site":    {read: func(n node) { c.Site = r.readSiteName(n) }},
+		"worker":  {read: func(n node) { c.Worker = r.readWorker(n, c.Worker) }},
+		"audit":   {read: func(n node) { c.Audit = r.readAudit(n) }},
+		"keys":    {read: func(n node) { c.Keys = r.readKeys(n) }},
+		"listen":  {read: func(n node) { c.Listen = r.readListen(n) }},
+		"metrics": {read: func(n node) { c.Metrics = r.readListenAddress(n) }},
+		"pull":    {read: func(n node) { c.Pull = r.readPulls(n) }},
+		"notify":  {read: func(n node) { c.Notify = r.readNotify(n) }},
 		"farms": {required: r.requiredOfAWorker("name at least one farm"), read: func(n node) {
 			r.readList(n, func(n node) {
 				c.Farms = append(c.Farms, r.readFarm(n))

@@ -79,7 +79,7 @@ func TestLoad_Problems(t *testing.T) {
 			"farms:", "worker: {concurrentCalls: 0}\nfarms:",
 			"1: worker.concurrentCalls: must be a whole number within bounds: write a number from 1 to 1000",
 		},
-		"no farms": {"farms:", "farms: []\nx:", "1: farms: is an empty list: name at least one\n2: x: unknown field: the fields here are approvers, audit, connections, farms, keys, listen, notify, pull, site, worker"},
+		"no farms": {"farms:", "farms: []\nx:", "1: farms: is an empty list: name at least one\n2: x: unknown field: the fields here are approvers, audit, connections, farms, keys, listen, metrics, notify, pull, site, worker"},
 		"office without servers": {
 			"servers: [oos-01], ", "",
 			"3: farms[0].office.servers: missing: name every machine of the Office Online Server farm",
@@ -220,7 +220,14 @@ func TestLoad_Problems(t *testing.T) {
 		},
 		"event match that matches everything": {
 			"      source:", "      events: [{}]\n      source:",
-			"7: farms[0].certificate.events[0]: would match every event: write vault, certificate or both",
+			"7: farms[0].certificate.events[0]: would match every event: write vault, certificate, thumbprint, source or another of its keys",
+		},
+		"event matches that no certificate has": {
+			"      source:", "      events: [{thumbprint: a9, serial: x, subject: OOS, labels: {}}]\n      source:",
+			"7: farms[0].certificate.events[0].thumbprint: is not 40 or 64 hexadecimal digits: write the certificate's SHA-1 or SHA-256 thumbprint\n" +
+				"7: farms[0].certificate.events[0].serial: is not a serial number: write it as it is shown, in quotes: '0x1D2C' or '7468'\n" +
+				"7: farms[0].certificate.events[0].subject: is not a distinguished name: write the whole name, such as CN=OOS S2S, O=Contoso; for a common name alone, write name\n" +
+				"7: farms[0].certificate.events[0].labels: names no label: write the labels that an event must have, or leave labels out",
 		},
 		"key written twice": {
 			"user: svc", "user: svc, user: svc2",
@@ -290,8 +297,8 @@ func TestLoad_WholeFileProblems(t *testing.T) {
 		{"empty file", "", empty},
 		{"file with only a comment", "# nothing\n", empty},
 		{"file with only a byte order mark", "\xff\xfe", empty},
-		{"list", "- a\n", "1: must be a mapping, but is a list: write these fields below it: approvers, audit, connections, farms, keys, listen, notify, pull, site, worker"},
-		{"single word", "farms", "1: must be a mapping, but is a single value: write these fields below it: approvers, audit, connections, farms, keys, listen, notify, pull, site, worker"},
+		{"list", "- a\n", "1: must be a mapping, but is a list: write these fields below it: approvers, audit, connections, farms, keys, listen, metrics, notify, pull, site, worker"},
+		{"single word", "farms", "1: must be a mapping, but is a single value: write these fields below it: approvers, audit, connections, farms, keys, listen, metrics, notify, pull, site, worker"},
 		{"empty mapping", "{}", "1: connections: missing: define how to connect to the servers\n1: farms: missing: name at least one farm"},
 		{"control character", "a: \x01", "1: invalid YAML: control characters are not allowed: correct the syntax at or just above this line"},
 		{"file over 1 MiB", strings.Repeat(" ", config.MaxSize+1), "1: the file is larger than 1 MiB: split it into one file per worker"},

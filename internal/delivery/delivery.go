@@ -21,16 +21,18 @@ import (
 
 // Deliverer delivers events. Its methods may be called at the same time.
 type Deliverer struct {
-	index *index
-	gate  *gate
-	log   *zap.Logger
+	index  *index
+	gate   *gate
+	misses *misses
+	counts counts
+	log    *zap.Logger
 }
 
 // New returns a deliverer over a client at the site where controllers of the configured
 // farms are started; there may be none. The events of other farms go to where their
 // controllers run.
 func New(site client.Client, configured []farm.Farm, log *zap.Logger) *Deliverer {
-	return &Deliverer{index: newIndex(site, configured, log), gate: newGate(), log: log}
+	return &Deliverer{index: newIndex(site, configured, log), gate: newGate(), misses: newMisses(), log: log}
 }
 
 // Run keeps what is known of the farms fresh until ctx is done. Without it, events are
@@ -63,6 +65,32 @@ type Receipt struct {
 	Reason string
 }
 
+// Match returns the names of the farms whose configuration matches an event, without
+// asking Temporal which others it concerns.
+func Match(e event.Expiry, from Source, configured []farm.Farm) (names []string) {
+	all, _ := newIndex(client.Client{}, configured, zap.NewNop()).list()
+	for _, l := range concernedFarms(e, from, all) {
+		names = append(names, l.farm.Name())
+	}
+	return names
+}
+
+// Find returns the farms that an event concerns, and sends nothing: the receipt is the one
+// that [Deliverer.Deliver] would give.
+func (d *Deliverer) Find(ctx context.Context, e event.Expiry, from Source) (r Receipt, err error) {
+	farms, err := d.findFarms(ctx, e, from)
+	if err != nil {
+		return Receipt{}, err
+	}
+	for _, l := range farms {
+		r.Farms = append(r.Farms, l.farm.Name())
+	}
+	if len(farms) == 0 {
+		r.Reason = explainMiss(e, from)
+	}
+	return r, nil
+}
+
 // Deliver hands an event to every farm that it concerns. Without an error, Temporal has
 // stored it for each of them, now or before; or it concerns none, and the receipt says why.
 //
@@ -70,16 +98,35 @@ type Receipt struct {
 // a [*BusyError], a farm was sent too much. It may then have been stored for some of the
 // farms, which are not sent it again.
 func (d *Deliverer) Deliver(ctx context.Context, e event.Expiry, from Source) (Receipt, error) {
+	r, err := d.deliver(ctx, e, from)
+	switch _, isBusy := errors.AsType[*BusyError](err); {
+	case isBusy:
+		d.counts.count(from.Name, busy)
+	case err != nil:
+		d.counts.count(from.Name, failed)
+	case len(r.Farms) == 0:
+		d.counts.count(from.Name, unmatched)
+	case r.Reason != "":
+		d.counts.count(from.Name, repeated)
+	default:
+		d.counts.count(from.Name, delivered)
+	}
+	return r, err
+}
+
+func (d *Deliverer) deliver(ctx context.Context, e event.Expiry, from Source) (Receipt, error) {
 	farms, err := d.findFarms(ctx, e, from)
-	if err != nil {
+	switch {
+	case err != nil:
 		return Receipt{}, err
+	case len(farms) > 0:
+		return d.send(ctx, farms, e, from)
 	}
-	if len(farms) == 0 {
-		r := Receipt{Reason: explainMiss(e, from)}
-		d.log.Warn("event not delivered: "+r.Reason, zap.String("source", from.Name), zap.String("id", e.Key()))
-		return r, nil
+	r := Receipt{Reason: explainMiss(e, from)}
+	if untold, tell := d.misses.tell(e.Key(), time.Now()); tell {
+		d.log.Warn("event not delivered: "+r.Reason, zap.String("source", from.Name), zap.String("id", e.Key()), zap.Int("moreNotLogged", untold))
 	}
-	return d.send(ctx, farms, e, from)
+	return r, nil
 }
 
 // findFarms returns the farms that an event concerns. Where it concerns none of those that
@@ -90,7 +137,7 @@ func (d *Deliverer) findFarms(ctx context.Context, e event.Expiry, from Source) 
 	if isComplete(found, from) && !refreshed.IsZero() || time.Since(refreshed) < missInterval {
 		return found, missingFarm(found, from)
 	}
-	if err := d.index.refresh(ctx); err != nil && len(found) == 0 {
+	if err := d.index.refreshAfterMiss(ctx); err != nil && len(found) == 0 {
 		return nil, err
 	}
 	all, _ = d.index.list()

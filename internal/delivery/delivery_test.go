@@ -204,6 +204,15 @@ func TestDeliver_FailsUnlessTemporalHasTheEvent(t *testing.T) {
 			if got, err := d.Deliver(t.Context(), event.Expiry{ID: "e2", Source: "s", Thumbprint: oos.Thumbprint}, delivery.Source{}); err == nil {
 				t.Errorf("an event of an unknown certificate: got %+v", got)
 			}
+			before := d.called("ListWorkflowExecutions")
+			for i := range 1000 {
+				if _, err := d.Deliver(t.Context(), event.Expiry{ID: fmt.Sprint(i), Source: "s", Thumbprint: "0123"}, delivery.Source{}); err == nil {
+					t.Fatal("an event is taken for one of no farm while no farm is known")
+				}
+			}
+			if calls := d.called("ListWorkflowExecutions") - before; calls > 1 {
+				t.Errorf("1,000 events made %d calls that failed", calls)
+			}
 			d.assertDelivered(t, e, delivery.Source{}, "north", "south") // as configured
 			if n := d.logs.FilterMessageSnippet("tried again each minute").Len(); n != 1 {
 				t.Errorf("warned %d times in an hour", n)
@@ -237,6 +246,9 @@ func TestDeliver_KnowsFarmsSoonAfterTheyShowThemselves(t *testing.T) {
 		}
 		if lists := f.listed() - before; lists > 1 {
 			t.Errorf("1,000 events of no farm made %d lists of controllers", lists)
+		}
+		if n := d.logs.FilterMessageSnippet("event not delivered").Len(); n == 0 || n > 60 {
+			t.Errorf("1,000 events of no farm made %d lines in the log", n)
 		}
 	})
 }
@@ -331,6 +343,47 @@ func TestDeliver_KeepsFloodsFromAFarm(t *testing.T) {
 		pass(24 * time.Hour)
 		if heard := len(d.hearing()["north"]); heard != 61 {
 			t.Errorf("heard %d", heard)
+		}
+	})
+}
+
+func TestDeliver_CountsWhatBecomesOfEvents(t *testing.T) {
+	farms := []farm.Farm{withEvents("north", farm.EventMatch{Vault: "kv"})}
+	deliver(t, &fakeTemporal{}, farms, func(t *testing.T, d testDeliverer) {
+		vault, prometheus := delivery.Source{Name: "vault"}, delivery.Source{Name: "prometheus"}
+		for range 3 {
+			d.assertDelivered(t, event.Expiry{ID: "1", Source: "s", Vault: "kv"}, vault, "north")
+		}
+		d.assertDelivered(t, event.Expiry{ID: "2", Source: "s", Vault: "other"}, prometheus)
+		for i := range 60 {
+			_, err := d.Deliver(t.Context(), event.Expiry{ID: "3", Source: "s", Vault: "kv", Version: fmt.Sprint(i), NotAfter: time.Now()}, vault)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		d.fail("SignalWithStartWorkflowExecution", serviceerror.NewPermissionDenied("not allowed", ""))
+		if _, err := d.Deliver(t.Context(), event.Expiry{ID: "4", Source: "s", Vault: "kv"}, prometheus); err == nil {
+			t.Error("stored although Temporal refuses it")
+		}
+		var got strings.Builder
+		if err := d.WriteMetrics(&got); err != nil {
+			t.Fatal(err)
+		}
+		want := `# HELP farmtrust_events_total Certificate-expiry events by source and by what became of them.
+# TYPE farmtrust_events_total counter
+farmtrust_events_total{source="prometheus",outcome="delivered"} 0
+farmtrust_events_total{source="prometheus",outcome="repeated"} 0
+farmtrust_events_total{source="prometheus",outcome="unmatched"} 1
+farmtrust_events_total{source="prometheus",outcome="busy"} 0
+farmtrust_events_total{source="prometheus",outcome="failed"} 1
+farmtrust_events_total{source="vault",outcome="delivered"} 2
+farmtrust_events_total{source="vault",outcome="repeated"} 61
+farmtrust_events_total{source="vault",outcome="unmatched"} 0
+farmtrust_events_total{source="vault",outcome="busy"} 0
+farmtrust_events_total{source="vault",outcome="failed"} 0
+`
+		if diff := cmp.Diff(want, got.String()); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
 		}
 	})
 }

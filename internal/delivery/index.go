@@ -47,6 +47,9 @@ type index struct {
 	farms     []listener
 	// refreshed is when the controllers were last listed; zero before the first time.
 	refreshed time.Time
+	// failed is why they could not be listed at failedAt; nil when that was successful.
+	failed   error
+	failedAt time.Time
 	// unread are the farms whose memos could not be read then.
 	unread []string
 }
@@ -64,6 +67,17 @@ func (x *index) list() ([]listener, time.Time) {
 	return x.farms, x.refreshed
 }
 
+// refreshAfterMiss refreshes for an event, unless that has failed just now.
+func (x *index) refreshAfterMiss(ctx context.Context) error {
+	x.mu.Lock()
+	failed, at := x.failed, x.failedAt
+	x.mu.Unlock()
+	if failed != nil && time.Since(at) < missInterval {
+		return failed
+	}
+	return x.refresh(ctx)
+}
+
 // refresh lists the controllers, together with whoever else wants that now.
 func (x *index) refresh(ctx context.Context) error {
 	done := x.refreshes.DoChan("", func() (any, error) {
@@ -72,7 +86,11 @@ func (x *index) refresh(ctx context.Context) error {
 		defer cancel()
 		running, err := x.site.Interests(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("find the farms that events concern: %w", err)
+			err = fmt.Errorf("find the farms that events concern: %w", err)
+			x.mu.Lock()
+			x.failed, x.failedAt = err, time.Now()
+			x.mu.Unlock()
+			return nil, err
 		}
 		x.take(running)
 		return nil, nil
@@ -101,7 +119,7 @@ func (x *index) take(running []client.InterestedFarm) {
 		x.log.Warn("what events concern farms cannot be read: only those hear of an event that it names, or that are configured here",
 			zap.Strings("farms", unread), zap.Error(problem))
 	}
-	x.farms, x.refreshed, x.unread = farms, time.Now(), unread
+	x.farms, x.refreshed, x.unread, x.failed = farms, time.Now(), unread, nil
 }
 
 // merge returns the farms that run and those that are configured. One that is both is

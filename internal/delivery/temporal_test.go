@@ -44,6 +44,8 @@ type fakeTemporal struct {
 	running map[string]*workflowpb.WorkflowExecutionInfo
 	// heard are the summaries of the events that each farm's controller was sent.
 	heard map[string][]string
+	// calls counts those of each method, refused ones too.
+	calls map[string]int
 	// lists counts how often the controllers were listed.
 	lists int
 	// slow holds signals back until it is closed; nil does not.
@@ -81,6 +83,10 @@ func (f *fakeTemporal) dial(t *testing.T) temporal.Client {
 
 func (f *fakeTemporal) intercept(ctx context.Context, r any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	f.mu.Lock()
+	if f.calls == nil {
+		f.calls = map[string]int{}
+	}
+	f.calls[info.FullMethod[strings.LastIndexByte(info.FullMethod, '/')+1:]]++
 	err, slow := f.away[info.FullMethod[strings.LastIndexByte(info.FullMethod, '/')+1:]], f.slow
 	f.mu.Unlock()
 	if err != nil {
@@ -155,6 +161,13 @@ func (f *fakeTemporal) hearing() map[string][]string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return maps.Clone(f.heard)
+}
+
+// called is how often a method was called.
+func (f *fakeTemporal) called(method string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls[method]
 }
 
 func (f *fakeTemporal) listed() int {

@@ -22,11 +22,47 @@ type CertificateIdentity struct {
 	NotAfter time.Time `json:"notAfter,omitzero"`
 }
 
+// What is kept of a certificate's subject, in bytes, and of its names: a controller shows
+// them to whoever looks for farms, and a server may show anything. DNS permits 253 bytes.
+const (
+	maxIdentitySubject = 1000
+	maxIdentityNames   = 10
+	maxIdentityName    = 253
+)
+
+// Bounded returns the identity without what is longer than any real certificate's.
+func (c CertificateIdentity) Bounded() CertificateIdentity {
+	if len(c.Subject) > maxIdentitySubject {
+		c.Subject = ""
+	}
+	var names []string
+	for _, name := range c.Names {
+		if name != "" && len(name) <= maxIdentityName && len(names) < maxIdentityNames && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	c.Names = names
+	return c
+}
+
 // IdentityOf returns what a Windows certificate store shows of a certificate's identity.
 func IdentityOf(c StoreCertificate) CertificateIdentity {
 	return CertificateIdentity{
 		Thumbprint: c.Thumbprint, Subject: c.Subject, Names: commonNames(c.Subject), NotAfter: c.NotAfter,
+	}.Bounded()
+}
+
+// IssuerCertificate returns a certificate in DER form that a token issuer of SharePoint
+// was seen to hold; nil where none does.
+func (o Observed) IssuerCertificate(t Thumbprint) []byte {
+	for _, f := range o.SharePoint {
+		for _, i := range f.Issuers {
+			if i.Thumbprint == t {
+				return i.Certificate
+			}
+		}
 	}
+	return nil
 }
 
 // EventMatch matches the expiry events of one certificate. Empty fields match

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	temporal "go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/worker"
 	"go.uber.org/zap"
 
@@ -31,8 +32,11 @@ import (
 type Options struct {
 	Config *config.Config
 	// Client must be connected to Namespace; the caller closes it.
-	Client    temporal.Client
-	Namespace string
+	Client temporal.Client
+	// DataConverter and FailureConverter are the connection's; nil for payloads in clear.
+	DataConverter    converter.DataConverter
+	FailureConverter converter.FailureConverter
+	Namespace        string
 	// Deployment makes the worker one version of a worker deployment; the zero
 	// value does not.
 	Deployment deployment.Version
@@ -85,7 +89,7 @@ func Run(ctx context.Context, o Options) error {
 	if a.Notices, err = newNotifier(o.Config); err != nil {
 		return err
 	}
-	site := client.New(o.Client).At(o.Config.Site)
+	site := client.New(o.Client).Reading(o.DataConverter, o.FailureConverter).At(o.Config.Site)
 	a.Seals = seal.New(o.SealKeys)
 	a.Runs = site.Records().SealedBy(a.Seals)
 	a.Authority = authority.New(o.Config, a.Seals)

@@ -25,6 +25,8 @@ type Ways struct {
 	deliverer *delivery.Deliverer
 	door      *intake.Door
 	puller    *pull.Puller
+	metrics   *metrics
+	log       *zap.Logger
 }
 
 // Open opens every way that a configuration names; there may be none. Controllers of its
@@ -34,14 +36,17 @@ func Open(ctx context.Context, c *config.Config, site client.Client, log *zap.Lo
 	for i, f := range c.Farms {
 		farms[i] = f.Farm
 	}
-	w := &Ways{deliverer: delivery.New(site, farms, log)}
+	w := &Ways{deliverer: delivery.New(site, farms, log), log: log}
 	if len(c.Pull) > 0 {
 		w.puller = pull.New(c.Pull, w.deliverer, log)
+	}
+	var err error
+	if w.metrics, err = openMetrics(ctx, c.Metrics, w.deliverer, log); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Path, err)
 	}
 	if c.Listen == nil {
 		return w, nil
 	}
-	var err error
 	w.door, err = intake.Open(ctx, intake.Options{Listen: *c.Listen, Deliverer: w.deliverer, Ready: site.Ping, Log: log, Now: time.Now})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Path, err)
@@ -50,7 +55,7 @@ func Open(ctx context.Context, c *config.Config, site client.Client, log *zap.Lo
 }
 
 // IsOpen reports whether events can come in at all.
-func (w *Ways) IsOpen() bool { return w.door != nil || w.puller != nil }
+func (w *Ways) IsOpen() bool { return w.door != nil || w.puller != nil || w.metrics != nil }
 
 // Run takes events in until ctx is done. It ends with an error where a way is closed that
 // nobody closed.
@@ -62,12 +67,13 @@ func (w *Ways) Run(ctx context.Context) error {
 	var beside sync.WaitGroup
 	defer func() { stop(); beside.Wait() }()
 	beside.Go(func() { w.deliverer.Run(ctx) })
+	beside.Go(func() { w.metrics.serve(ctx, w.log) })
 	if w.puller != nil {
 		beside.Go(func() { w.puller.Run(ctx) })
 	}
-	if w.door != nil {
-		return w.door.Serve(ctx)
+	if w.door == nil {
+		<-ctx.Done()
+		return nil
 	}
-	<-ctx.Done()
-	return nil
+	return w.door.Serve(ctx)
 }

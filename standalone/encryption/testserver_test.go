@@ -94,7 +94,10 @@ func (s testTemporal) work(t *testing.T, c *config.Config, o payload.Options) *t
 	}
 	done := make(chan error, 1)
 	go func() {
-		done <- host.Run(ctx, host.Options{Config: c, Client: connection, Namespace: embedded.Namespace, SealKeys: s.seals, Log: zap.New(core)})
+		done <- host.Run(ctx, host.Options{
+			Config: c, Client: connection, DataConverter: options.DataConverter, FailureConverter: options.FailureConverter,
+			Namespace: embedded.Namespace, SealKeys: s.seals, Log: zap.New(core),
+		})
 	}()
 	stopped := false
 	w := &testWorker{logs: logs, stop: func() {
