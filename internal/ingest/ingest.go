@@ -37,12 +37,12 @@ func Open(ctx context.Context, c *config.Config, site client.Client, log *zap.Lo
 		farms[i] = f.Farm
 	}
 	w := &Ways{deliverer: delivery.New(site, farms, log), log: log}
+	if len(c.Pull) > 0 {
+		w.puller = pull.New(c.Pull, w.deliverer, log)
+	}
 	var err error
 	if w.metrics, err = openMetrics(ctx, c.Metrics, w.deliverer, log); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Path, err)
-	}
-	if len(c.Pull) > 0 {
-		w.puller = pull.New(c.Pull, w.deliverer, log)
 	}
 	if c.Listen == nil {
 		return w, nil
@@ -71,9 +71,9 @@ func (w *Ways) Run(ctx context.Context) error {
 	if w.puller != nil {
 		beside.Go(func() { w.puller.Run(ctx) })
 	}
-	if w.door != nil {
-		return w.door.Serve(ctx)
+	if w.door == nil {
+		<-ctx.Done()
+		return nil
 	}
-	<-ctx.Done()
-	return nil
+	return w.door.Serve(ctx)
 }
