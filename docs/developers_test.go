@@ -49,7 +49,12 @@ func (s *signals) start(t *testing.T) string {
 	workflowservice.RegisterWorkflowServiceServer(server, s)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(l) }()
-	t.Cleanup(func() { server.Stop(); <-done })
+	t.Cleanup(func() {
+		server.Stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 	return l.Addr().String()
 }
 

@@ -125,15 +125,19 @@ func (o options) checkFlags(flags *flag.FlagSet, output string) error {
 		return usageErrorf("-server-only runs no farm: leave out -config, -exit and -o json")
 	case o.open && !o.serverOnly:
 		return usageErrorf("-open: only together with -server-only; a simulated farm is open to all, one of yours to nobody else")
-	case !isPort(o.port):
-		return usageErrorf("-port %d: must be 0 to 65535", o.port)
-	case !isPort(o.uiPort):
-		return usageErrorf("-ui-port %d: must be 0 to 65535", o.uiPort)
+	}
+	if err := checkPort("port", o.port); err != nil {
+		return err
+	}
+	return checkPort("ui-port", o.uiPort)
+}
+
+func checkPort(name string, n int) error {
+	if n < 0 || n > 65535 {
+		return usageErrorf("-%s %d: must be 0 to 65535", name, n)
 	}
 	return nil
 }
-
-func isPort(n int) bool { return n >= 0 && n <= 65535 }
 
 // usageErrorf formats a [*usageError].
 func usageErrorf(format string, args ...any) error {

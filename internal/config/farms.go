@@ -100,7 +100,7 @@ func (r *reader) readSiteName(n node) string {
 
 func (r *reader) readWorker(n node, w Worker) Worker {
 	r.readMapping(n, fields{
-		"concurrentCalls": {read: func(n node) { w.ConcurrentCalls = r.readNumber(n, 1, maxConcurrentCalls) }},
+		"concurrentCalls": {read: func(n node) { w.ConcurrentCalls = r.readNumber(n, maxConcurrentCalls) }},
 		"mode":            {read: func(n node) { w.Mode = readChoice(r, n, modes, nil) }},
 	})
 	return w

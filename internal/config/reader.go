@@ -228,10 +228,11 @@ func (r *reader) readFlag(n node) bool {
 	return strings.EqualFold(n.Value, "true")
 }
 
-func (r *reader) readNumber(n node, low, high int) int {
+// readNumber reads a whole number from 1 up.
+func (r *reader) readNumber(n node, high int) int {
 	number, err := strconv.Atoi(n.Value)
-	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || err != nil || number < low || number > high {
-		r.addProblem(n, fmt.Sprintf("write a number from %d to %d", low, high), "must be a whole number within bounds")
+	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || err != nil || number < 1 || number > high {
+		r.addProblem(n, fmt.Sprintf("write a number from 1 to %d", high), "must be a whole number within bounds")
 	}
 	return number
 }

@@ -82,8 +82,8 @@ func (r *reader) readRotation(n node, policy farm.RotationPolicy) (_ farm.Rotati
 	var asked approval
 	r.readMapping(n, fields{
 		"mode":          {read: func(n node) { policy.Mode = readChoice(r, n, modes, nil) }},
-		"atOnce":        {read: func(n node) { policy.AtOnce = r.readNumber(n, 1, maxAtOnce) }},
-		"restartAtOnce": {read: func(n node) { policy.RestartAtOnce = r.readNumber(n, 1, maxAtOnce) }},
+		"atOnce":        {read: func(n node) { policy.AtOnce = r.readNumber(n, maxAtOnce) }},
+		"restartAtOnce": {read: func(n node) { policy.RestartAtOnce = r.readNumber(n, maxAtOnce) }},
 		"approval":      {read: func(n node) { asked = readChoice(r, n, []approval{approvalRequired, approvalNone}, nil) }},
 		"fourEyes":      {read: func(n node) { policy.FourEyes, fourEyes = r.readFlag(n), n }},
 		"window":        {read: func(n node) { policy.Window, window = r.readWindow(n), n }},

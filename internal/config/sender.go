@@ -115,7 +115,7 @@ func (r *reader) readSender(n node, taken map[string]int) Sender {
 		return field{read: func(n node) { ways++; read(n) }}
 	}
 	known := r.eventSourceFields(&s.EventSource, taken)
-	known["rate"] = field{read: func(n node) { s.Rate = r.readNumber(n, 1, maxRate) }}
+	known["rate"] = field{read: func(n node) { s.Rate = r.readNumber(n, maxRate) }}
 	known["eventGrid"] = field{read: func(n node) { s.EventGrid, eventGrid = r.readEventGrid(n), n }}
 	known["bearer"] = way(func(n node) { s.Proof.Bearer = r.readSecrets(n) })
 	known["basic"] = way(func(n node) { s.Proof.Basic = r.readBasicProof(n) })

@@ -28,23 +28,28 @@ func TestNoteObservation_KnowsTheCertificatesOfTheFarm(t *testing.T) {
 		want   []farm.CertificateIdentity
 	}{
 		"the newest first": {
-			[]farm.Inspection{found(identity("A"))}, found(identity("B"), identity("A")),
+			[]farm.Inspection{found(identity("A"))},
+			found(identity("B"), identity("A")),
 			[]farm.CertificateIdentity{identity("B"), identity("A")},
 		},
 		"those of before stay known, but not for ever": {
-			[]farm.Inspection{found(identity("A")), found(identity("B")), found(identity("C")), found(identity("D"))}, found(identity("E")),
+			[]farm.Inspection{found(identity("A")), found(identity("B")), found(identity("C")), found(identity("D"))},
+			found(identity("E")),
 			[]farm.CertificateIdentity{identity("E"), identity("D"), identity("C"), identity("B")},
 		},
 		"what was seen whole stays whole": {
-			[]farm.Inspection{found(identity("A"))}, found(asInStore),
+			[]farm.Inspection{found(identity("A"))},
+			found(asInStore),
 			[]farm.CertificateIdentity{identity("A")},
 		},
 		"what was seen in part becomes whole": {
-			[]farm.Inspection{found(asInStore)}, found(identity("A")),
+			[]farm.Inspection{found(asInStore)},
+			found(identity("A")),
 			[]farm.CertificateIdentity{identity("A")},
 		},
 		"none is forgotten while nothing can be seen": {
-			[]farm.Inspection{found(identity("A"))}, farm.Inspection{},
+			[]farm.Inspection{found(identity("A"))},
+			farm.Inspection{},
 			[]farm.CertificateIdentity{identity("A")},
 		},
 	} {

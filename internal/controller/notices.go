@@ -36,14 +36,14 @@ type Notice struct {
 type NoticeKind string
 
 const (
-	// OperatorNeeded: nothing goes on until an operator acts, for a reason that was not
+	// OperatorNeeded means that nothing goes on until an operator acts, for a reason that was not
 	// told yet.
 	OperatorNeeded NoticeKind = "operator-needed"
-	// NoOperatorNeeded: what an operator was needed for is over.
+	// NoOperatorNeeded means that what an operator was needed for is over.
 	NoOperatorNeeded NoticeKind = "no-operator-needed"
-	// CertificateEnds: the end of the certificate in use has become more urgent.
+	// CertificateEnds means that the end of the certificate in use has become more urgent.
 	CertificateEnds NoticeKind = "certificate-ends"
-	// RunEnded: a rotation, a way back or a retirement has ended.
+	// RunEnded means that a rotation, a way back or a retirement has ended.
 	RunEnded NoticeKind = "run-ended"
 )
 
@@ -144,11 +144,12 @@ func joinThumbprints(incidents []farm.Incident) string {
 
 // waitCause tells apart what a run waits for.
 func waitCause(run *ActiveRun) string {
-	text := fmt.Sprintf("%s (%s) waits for %s %s", run.WorkflowID, run.RunID, run.Wait.For, run.Wait.Digest)
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s (%s) waits for %s %s", run.WorkflowID, run.RunID, run.Wait.For, run.Wait.Digest)
 	for _, b := range run.Wait.Blocked {
-		text += fmt.Sprintf(", %s on %s", b.Step, b.Server)
+		fmt.Fprintf(&text, ", %s on %s", b.Step, b.Server)
 	}
-	return text
+	return text.String()
 }
 
 // noteEnd makes a notice of a run that has ended.

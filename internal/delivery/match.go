@@ -56,14 +56,22 @@ func filter(all []listener, keep func(listener) bool) (kept []listener) {
 // matchesEvent reports whether an event has all that a match demands.
 func matchesEvent(m farm.EventMatch, e event.Expiry, source string) bool {
 	like := func(want, got string) bool { return want == "" || strings.EqualFold(want, got) }
-	if m.IsZero() || !like(m.Vault, e.Vault) || !like(m.Certificate, e.Certificate) || !like(m.ARN, e.ARN) || !like(m.Source, source) {
-		return false
-	}
-	for name, want := range m.Labels {
+	return !m.IsZero() && like(m.Vault, e.Vault) && like(m.Certificate, e.Certificate) && like(m.ARN, e.ARN) && like(m.Source, source) &&
+		hasLabels(e, m.Labels) && matchesCertificate(m, e)
+}
+
+// hasLabels reports whether an event has all of these labels.
+func hasLabels(e event.Expiry, all map[string]string) bool {
+	for name, want := range all {
 		if got, ok := e.Labels[name]; !ok || got != want {
 			return false
 		}
 	}
+	return true
+}
+
+// matchesCertificate reports whether an event is about a certificate that is as demanded.
+func matchesCertificate(m farm.EventMatch, e event.Expiry) bool {
 	return (m.Thumbprint == "" || m.Thumbprint == string(e.Thumbprint) || m.Thumbprint == e.SHA256) &&
 		(len(m.Serials) == 0 || overlap(m.Serials, e.Serials)) &&
 		(m.Subject == "" || farm.SameSubject(m.Subject, e.Subject)) &&

@@ -3,6 +3,7 @@ package event_test
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -43,9 +44,7 @@ func TestAlertmanager_Samples(t *testing.T) {
 func post(t *testing.T, members map[string]any, alerts ...map[string]any) []byte {
 	t.Helper()
 	body := map[string]any{"version": "4", "receiver": "farmtrust", "status": "firing", "alerts": alerts, "externalURL": "http://alerts", "truncatedAlerts": 0}
-	for name, v := range members {
-		body[name] = v
-	}
+	maps.Copy(body, members)
 	encoded, err := json.Marshal(body)
 	if err != nil {
 		t.Fatal(err)

@@ -76,7 +76,8 @@ func TestDecode_CloudEvents(t *testing.T) {
 		"binary that steers a terminal":  {binary(map[string]string{"Ce-Id": "%1b%5b2J"}), event.ErrInvalid, "id: has control characters"},
 		"an attribute that occurs twice": {event.Message{Header: http.Header{"Ce-Specversion": {"1.0", "1.0"}}, Body: []byte("{}")}, event.ErrInvalid, "header Ce-Specversion: occurs more than once"},
 		"the Event Grid schema": {
-			event.Message{Body: readSample(t, "eventgrid-schema.CertificateNearExpiry.captured.json")}, event.ErrInvalid,
+			event.Message{Body: readSample(t, "eventgrid-schema.CertificateNearExpiry.captured.json")},
+			event.ErrInvalid,
 			"[0]: is an event of the Event Grid schema; configure its source with the format azure",
 		},
 		"too many at once": {event.Message{Body: []byte("[" + strings.Repeat("{},", 1000) + "{}]")}, event.ErrTooLarge, "body: holds 1001 events, more than 1000"},

@@ -94,16 +94,7 @@ func Run(ctx context.Context, o Options) error {
 	a.Runs = site.Records().SealedBy(a.Seals)
 	a.Authority = authority.New(o.Config, a.Seals)
 	fatal := make(chan error, 2)
-	w := worker.New(o.Client, site.TaskQueue(), worker.Options{
-		Identity: self.Identity(), Interceptors: append(activities.Interceptors(a), workflows.Sealing(a.Seals)),
-		MaxHeartbeatThrottleInterval: heartbeatInterval, WorkerStopTimeout: stopTimeout,
-		DeploymentOptions: o.Deployment.Options(),
-		OnFatalError: func(err error) {
-			fatal <- &GivenUpError{Queue: site.TaskQueue(), Namespace: o.Namespace, Err: err}
-		},
-	})
-	workflows.Register(w)
-	w.RegisterActivity(a)
+	w := newWorker(o, site.TaskQueue(), self, a, fatal)
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}
@@ -135,6 +126,19 @@ func Run(ctx context.Context, o Options) error {
 	case err := <-fatal:
 		return err
 	}
+}
+
+// newWorker returns the worker of a task queue, which sends what ends it to fatal.
+func newWorker(o Options, queue string, self client.Worker, a *activities.Activities, fatal chan<- error) worker.Worker {
+	w := worker.New(o.Client, queue, worker.Options{
+		Identity: self.Identity(), Interceptors: append(activities.Interceptors(a), workflows.Sealing(a.Seals)),
+		MaxHeartbeatThrottleInterval: heartbeatInterval, WorkerStopTimeout: stopTimeout,
+		DeploymentOptions: o.Deployment.Options(),
+		OnFatalError:      func(err error) { fatal <- &GivenUpError{Queue: queue, Namespace: o.Namespace, Err: err} },
+	})
+	workflows.Register(w)
+	w.RegisterActivity(a)
+	return w
 }
 
 // errNoSealKeys keeps a worker from starting that could prove nothing of what comes back

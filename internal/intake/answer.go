@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"strconv"
@@ -57,8 +58,7 @@ func refused(format string, args ...any) error { return &refusedError{fmt.Sprint
 // unproven is the answer to a proof that failed. What keeps the door from checking one is
 // the door's problem, and no reason for the sender to give up.
 func unproven(err error) answer {
-	var r *refusedError
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*refusedError](err); ok {
 		return refuse(http.StatusUnauthorized, r.text)
 	}
 	return answer{status: http.StatusServiceUnavailable, retryAfter: retryOurs, body: problem{"the proof cannot be checked now"}, reason: err.Error()}
@@ -82,8 +82,7 @@ func undecoded(err error) answer {
 func unstored(err error) answer {
 	a := sendAgain(retryStore, "not all events could be stored")
 	a.reason += ": " + err.Error()
-	var busy *delivery.BusyError
-	if errors.As(err, &busy) {
+	if busy, ok := errors.AsType[*delivery.BusyError](err); ok {
 		a.retryAfter = busy.After
 	}
 	return a
@@ -94,9 +93,7 @@ func (a answer) write(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	for name, values := range a.header {
-		h[name] = values
-	}
+	maps.Copy(h, a.header)
 	if a.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(a.retryAfter.Seconds()))))
 	}

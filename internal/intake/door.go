@@ -113,7 +113,9 @@ func (d *Door) Serve(ctx context.Context) error {
 		// Who was not answered sends again.
 		err = d.server.Close()
 	}
-	<-serving
+	if served := <-serving; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
 	return err
 }
 

@@ -112,6 +112,7 @@ func TestGreet_AnOriginMaySend(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		_ = response.Body.Close()
 		return response.StatusCode, response.Header
 	}
 	for _, source := range []string{"vault", "pki"} {

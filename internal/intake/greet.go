@@ -11,10 +11,10 @@ import (
 
 // newGreet returns what answers the questions of a sender; nil where it asks none.
 func newGreet(o Options, c config.Sender) func(*http.Request, []byte) (answer, bool) {
-	switch {
-	case c.Format == event.Azure:
+	switch c.Format {
+	case event.Azure:
 		return newEventGrid(o, c).greet
-	case c.Format == event.CloudEvents:
+	case event.CloudEvents:
 		return func(r *http.Request, _ []byte) (answer, bool) { return greetOrigin(r, c.Rate) }
 	default:
 		return nil

@@ -215,7 +215,7 @@ func (h *handler) deliver(ctx context.Context, s *source, events []event.Expiry,
 	g.SetLimit(deliveriesAtOnce)
 	for i, e := range events {
 		g.Go(func() error {
-			receipt, err := h.Deliverer.Deliver(ctx, e, delivery.Source{Name: s.Name, Farms: s.EventSource.Farms})
+			receipt, err := h.Deliverer.Deliver(ctx, e, delivery.Source{Name: s.Name, Farms: s.Farms})
 			into[i] = outcome{Event: e.String(), Farms: receipt.Farms, Reason: receipt.Reason}
 			return err
 		})

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,9 +83,7 @@ func members(t *testing.T, changes map[string]string) map[string]string {
 		"Timestamp": time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), "SignatureVersion": "2", "SigningCertURL": signerPage,
 		"UnsubscribeURL": "https://" + snsHost + "/?Action=Unsubscribe",
 	}
-	for name, v := range changes {
-		m[name] = v
-	}
+	maps.Copy(m, changes)
 	return m
 }
 
@@ -107,9 +106,7 @@ func (s signer) askToConfirm(t *testing.T, changes map[string]string) string {
 	m := members(t, map[string]string{
 		"Type": "SubscriptionConfirmation", "Message": "You have chosen to subscribe to the topic.", "Token": "2336412f37", "SubscribeURL": confirmPage,
 	})
-	for name, v := range changes {
-		m[name] = v
-	}
+	maps.Copy(m, changes)
 	return s.sign(t, m, "sha256", "Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 }
 

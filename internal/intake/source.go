@@ -51,13 +51,13 @@ func newSource(o Options, c config.Sender) (*source, error) {
 
 // know sets how the sender proves itself, and what it is answered before it sends events.
 func (s *source) know(o Options) (err error) {
-	if s.Sender.Proof.SNS != nil {
-		asking := newSNS(o, s.Name, *s.Sender.Proof.SNS)
+	if s.Proof.SNS != nil {
+		asking := newSNS(o, s.Name, *s.Proof.SNS)
 		s.proof, s.greet = proof{body: asking.prove}, asking.greet
 		return nil
 	}
 	s.greet = newGreet(o, s.Sender)
-	s.proof, err = newProof(o, s.Sender.Proof)
+	s.proof, err = newProof(o, s.Proof)
 	return err
 }
 

@@ -43,7 +43,7 @@ type fileState struct {
 }
 
 func directoryPlace(c config.EventDirectory) place {
-	return place{name: c.Path, idle: lookInterval, open: func() (queue, error) { return openDirectory(c.Path) }}
+	return place{name: c.Path, idle: lookInterval, open: func(context.Context) (queue, error) { return openDirectory(c.Path) }}
 }
 
 // openDirectory opens a folder and makes those for what was taken from it. Nothing outside

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -47,7 +48,7 @@ type eventGrid struct {
 
 func eventGridPlace(c config.EventGridQueue) place {
 	at := c.Namespace + "/topics/" + url.PathEscape(c.Topic) + "/eventsubscriptions/" + url.PathEscape(c.Subscription)
-	return place{name: at, open: func() (queue, error) { return openEventGrid(c, at) }}
+	return place{name: at, open: func(context.Context) (queue, error) { return openEventGrid(c, at) }}
 }
 
 func openEventGrid(c config.EventGridQueue, at string) (queue, error) {
@@ -154,9 +155,7 @@ func (q *eventGrid) post(ctx context.Context, action string, query url.Values, b
 		return err
 	}
 	all := url.Values{"api-version": {eventGridVersion}}
-	for name, values := range query {
-		all[name] = values
-	}
+	maps.Copy(all, query)
 	request.Raw().URL.RawQuery = all.Encode()
 	request.Raw().Header.Set("Accept", "application/json")
 	runtime.SkipBodyDownload(request)

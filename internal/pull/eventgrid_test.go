@@ -293,7 +293,7 @@ func TestEventGrid_TheServerIsWhatMicrosoftsClientTalksTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, subject := range []string{"kept", "returned"} {
-		e, err := messaging.NewCloudEvent("https://ca.contoso.com", "com.contoso.certificate.near-expiry.v1", map[string]any{}, &messaging.CloudEventOptions{Subject: &subject, Time: to.Ptr(time.Now())})
+		e, err := messaging.NewCloudEvent("https://ca.contoso.com", "com.contoso.certificate.near-expiry.v1", map[string]any{}, &messaging.CloudEventOptions{Subject: &subject, Time: new(time.Now())})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -301,7 +301,7 @@ func TestEventGrid_TheServerIsWhatMicrosoftsClientTalksTo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got, err := receiver.ReceiveEvents(ctx, &aznamespaces.ReceiveEventsOptions{MaxEvents: to.Ptr(int32(10)), MaxWaitTime: to.Ptr(int32(10))})
+	got, err := receiver.ReceiveEvents(ctx, &aznamespaces.ReceiveEventsOptions{MaxEvents: new(int32(10)), MaxWaitTime: new(int32(10))})
 	if err != nil || len(got.Details) != 2 {
 		t.Fatalf("received %d, %v", len(got.Details), err)
 	}

@@ -115,7 +115,7 @@ func (o *outage) Deliver(_ context.Context, e event.Expiry, _ delivery.Source) (
 func takeFrom(q *clockQueue, to Deliverer, d time.Duration) {
 	t := &taker{
 		EventSource: config.EventSource{Name: "ca", Format: event.CloudEvents}, to: to, log: zap.NewNop(), slots: make(chan struct{}, maxHeld),
-		place: place{open: func() (queue, error) { return q, nil }},
+		place: place{open: func(context.Context) (queue, error) { return q, nil }},
 	}
 	ctx, stop := context.WithTimeout(context.Background(), d)
 	defer stop()

@@ -127,13 +127,14 @@ func (t *taker) awaitRoom(ctx context.Context) bool {
 // receive receives messages, as many as there is room for, and begins to take them.
 func (t *taker) receive(ctx context.Context, q *queue) (int, error) {
 	if *q == nil {
-		opened, err := t.place.open()
+		opened, err := t.place.open(ctx)
 		if err != nil {
 			return 0, err
 		}
 		*q = opened
 	}
-	all, err := (*q).receive(ctx, min(maxBatch, maxHeld-len(t.slots)))
+	from := *q
+	all, err := from.receive(ctx, min(maxBatch, maxHeld-len(t.slots)))
 	if err != nil {
 		return 0, err
 	}
@@ -141,7 +142,7 @@ func (t *taker) receive(ctx context.Context, q *queue) (int, error) {
 		t.slots <- struct{}{}
 		t.held.Go(func() {
 			defer func() { <-t.slots }()
-			t.take(ctx, *q, m)
+			t.take(ctx, from, m)
 		})
 	}
 	return len(all), nil

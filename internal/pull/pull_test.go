@@ -73,7 +73,7 @@ func (f *farms) assertEvents(t *testing.T, want ...string) {
 	}
 }
 
-var errAway = errors.New("Temporal is away")
+var errAway = errors.New("no Temporal")
 
 // startPull pulls until the function that it returns is called, which returns when
 // everything is given back.

@@ -44,7 +44,7 @@ var errGone = errors.New("the message is gone")
 type place struct {
 	// name is how logs name it.
 	name string
-	open func() (queue, error)
+	open func(context.Context) (queue, error)
 	// idle is the pause after nothing was received.
 	idle time.Duration
 }

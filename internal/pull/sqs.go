@@ -31,11 +31,11 @@ type sqsQueue struct {
 }
 
 func sqsPlace(c config.SQS) place {
-	return place{name: c.URL, open: func() (queue, error) { return openSQS(c) }}
+	return place{name: c.URL, open: func(ctx context.Context) (queue, error) { return openSQS(ctx, c) }}
 }
 
 // openSQS calls nothing: credentials are looked for when they are needed.
-func openSQS(c config.SQS) (queue, error) {
+func openSQS(ctx context.Context, c config.SQS) (queue, error) {
 	options := []func(*awsconfig.LoadOptions) error{awsconfig.WithRegion(c.Region)}
 	if c.AccessKeyID != "" {
 		key, err := c.SecretAccessKey.Resolve()
@@ -44,7 +44,7 @@ func openSQS(c config.SQS) (queue, error) {
 		}
 		options = append(options, awsconfig.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(c.AccessKeyID, string(key.Bytes()), "")))
 	}
-	settings, err := awsconfig.LoadDefaultConfig(context.Background(), options...)
+	settings, err := awsconfig.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return nil, fmt.Errorf("read the settings of AWS: %w", err)
 	}
@@ -114,4 +114,4 @@ func explainSQS(what string, err error) error {
 }
 
 // seconds is a duration as the services take it; all of them are below a day.
-func seconds(d time.Duration) int32 { return int32(d / time.Second) }
+func seconds(d time.Duration) int32 { return int32(d / time.Second) } //nolint:gosec // below a day

@@ -33,7 +33,7 @@ const (
 type storageQueue struct{ messages, refused *azqueue.QueueClient }
 
 func storageQueuePlace(c config.StorageQueue) place {
-	return place{name: c.URL, idle: storagePoll, open: func() (queue, error) { return openStorageQueue(c) }}
+	return place{name: c.URL, idle: storagePoll, open: func(context.Context) (queue, error) { return openStorageQueue(c) }}
 }
 
 func openStorageQueue(c config.StorageQueue) (queue, error) {
@@ -93,7 +93,7 @@ func storageAccount(at string) string {
 
 func (q *storageQueue) receive(ctx context.Context, max int) (all []*message, err error) {
 	out, err := q.messages.DequeueMessages(ctx, &azqueue.DequeueMessagesOptions{
-		NumberOfMessages: to.Ptr(int32(max)), VisibilityTimeout: to.Ptr(seconds(holdFor)), //nolint:gosec // at most maxBatch
+		NumberOfMessages: new(int32(max)), VisibilityTimeout: new(seconds(holdFor)), //nolint:gosec // at most maxBatch
 	})
 	if err != nil {
 		return nil, explainStorage("receive from a storage queue", err)
@@ -126,7 +126,7 @@ func (q *storageQueue) release(ctx context.Context, m *message) error {
 
 // hideFor hides a message, which gets another receipt by that.
 func (q *storageQueue) hideFor(ctx context.Context, m *message, d time.Duration) error {
-	out, err := q.messages.UpdateMessage(ctx, m.id, m.handle, string(m.raw), &azqueue.UpdateMessageOptions{VisibilityTimeout: to.Ptr(seconds(d))})
+	out, err := q.messages.UpdateMessage(ctx, m.id, m.handle, string(m.raw), &azqueue.UpdateMessageOptions{VisibilityTimeout: new(seconds(d))})
 	if err != nil {
 		return explainStorage("hide a message of a storage queue", err)
 	}

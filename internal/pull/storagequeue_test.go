@@ -58,7 +58,7 @@ func (q testStorage) send(t *testing.T, bodies ...string) {
 // waiting returns the messages that anybody would receive, without receiving them.
 func waiting(t *testing.T, q *azqueue.QueueClient) (all []string) {
 	t.Helper()
-	got, err := q.PeekMessages(t.Context(), &azqueue.PeekMessagesOptions{NumberOfMessages: to.Ptr(int32(32))})
+	got, err := q.PeekMessages(t.Context(), &azqueue.PeekMessagesOptions{NumberOfMessages: new(int32(32))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestStorageQueue_WhatIsNeverUnderstoodIsMoved(t *testing.T) {
 	q, f := startStorage(t), &farms{}
 	q.send(t, "{<&>")
 	for range 4 { // others, or earlier versions, have received it
-		got, err := q.queue.DequeueMessage(t.Context(), &azqueue.DequeueMessageOptions{VisibilityTimeout: to.Ptr(int32(1))})
+		got, err := q.queue.DequeueMessage(t.Context(), &azqueue.DequeueMessageOptions{VisibilityTimeout: new(int32(1))})
 		if err != nil || len(got.Messages) != 1 {
 			t.Fatalf("receive: %v", err)
 		}

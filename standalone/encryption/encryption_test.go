@@ -67,8 +67,10 @@ func TestEncryption_TemporalStoresNothingThatCouldBeRead(t *testing.T) {
 	first := ring.First().ID
 	s.work(t, configured, payload.Options{Keys: ring})
 	_, c := s.dial(t, payload.Options{Keys: ring})
-	if err := sim.AddFaults(fault.Fault{Server: "oos-01.contoso.com", Step: "Set-S2SCertificateName", Kind: fault.ScriptError,
-		Error: &fault.Error{ID: "farmtrust.ServerBusy", Message: "an administrator is at work here"}}); err != nil {
+	if err := sim.AddFaults(fault.Fault{
+		Server: "oos-01.contoso.com", Step: "Set-S2SCertificateName", Kind: fault.ScriptError,
+		Error: &fault.Error{ID: "farmtrust.ServerBusy", Message: "an administrator is at work here"},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	digest := rotate(t, c.Farm(farmsim.FarmName))
