@@ -238,8 +238,8 @@ func contains(t, other reflect.Type, seen map[reflect.Type]bool) bool {
 	case reflect.Pointer, reflect.Slice, reflect.Map:
 		return contains(t.Elem(), other, seen)
 	case reflect.Struct:
-		for i := range t.NumField() {
-			if contains(t.Field(i).Type, other, seen) {
+		for field := range t.Fields() {
+			if contains(field.Type, other, seen) {
 				return true
 			}
 		}

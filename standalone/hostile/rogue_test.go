@@ -73,10 +73,8 @@ func (w *world) takeOver(t *testing.T) string {
 			t.Logf("a rotation is not begun: %v", err)
 			continue
 		}
-		for _, u := range w.definitions(t, run.ID(), run.RunID()) {
-			if u == attackUpdate {
-				return run.RunID()
-			}
+		if slices.Contains(w.definitions(t, run.ID(), run.RunID()), attackUpdate) {
+			return run.RunID()
 		}
 		if _, err := run.Report(t.Context()); err != nil {
 			t.Logf("a rotation has ended: %v", err)
