@@ -35,7 +35,7 @@ func TestRecordedHistories_HaveBothSidesOfEachChange(t *testing.T) {
 		t.Fatalf("found the changes %q alone", changes)
 	}
 	recorded := recordedChanges(t, "testdata/histories/v*.json")
-	for _, c := range append(changes, "the controller recalls its runs: rest 1") {
+	for _, c := range append(changes, "the controller recalls its runs: rest 1", "a controller shows its interest: 1") {
 		if !recorded[c] {
 			t.Errorf("no history was recorded after the change %q", c)
 		}
