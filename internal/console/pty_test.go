@@ -59,15 +59,18 @@ func TestTerminal_CtrlC(t *testing.T) {
 			user, program := openTerminal(t, size)
 			p := NewProgress(program, ColorAuto)
 			s := withDetail(makeStatus(farm.PhaseStaging, "oos-01: observe="+seen+", import certificate=failed", "sp-01: observe="+seen), 0, 1, strings.Repeat("access denied ", 12))
+			// What is not read before ^C is typed, the terminal throws away.
+			shown := ""
 			for range 3 {
 				if err := p.Show(s, start); err != nil {
 					t.Fatal(err)
 				}
+				shown += readTerminal(user, "\x1b[J")
 			}
 			if _, err := user.WriteString("\x03"); err != nil {
 				t.Fatal(err)
 			}
-			shown := readTerminal(user, "^C")
+			shown += readTerminal(user, "^C")
 			for _, do := range []func() error{
 				p.Close,
 				func() error { return BeginLine(program) },

@@ -137,6 +137,14 @@ func TestDispatch_ErrorsAreResults(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a long message is cut", func(t *testing.T) {
+		t.Parallel()
+		var said *powershell.ScriptError
+		err := runText(t, "Stop-Script -Id NotMaster -Message ('x' * 5000)", powershell.Call{Params: map[string]any{}}, new(any))
+		if !errors.As(err, &said) || len(said.Message) != 2000 || !strings.HasSuffix(said.Message, "x...") {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 func TestBootstrap(t *testing.T) {

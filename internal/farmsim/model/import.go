@@ -132,7 +132,8 @@ func (s *Session) keepKey(wanted string, key *privateKey) *privateKey {
 	if key.container == "" {
 		key.container = fmt.Sprintf("{%s key %d}", m.name, m.containers)
 	}
-	key.unique = fmt.Sprintf("%x_%s", sha256.Sum256(fmt.Appendf(nil, "%s %s", m.name, key.container)), m.name)
+	// By the number, so that farms with other certificates can be compared.
+	key.unique = fmt.Sprintf("%x_%s", sha256.Sum256(fmt.Appendf(nil, "%s %d", m.name, m.containers)), m.name)
 	m.keys[key.file()] = key
 	return key
 }
