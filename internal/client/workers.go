@@ -134,6 +134,8 @@ func (f Farm) requireAnswer(ctx context.Context) error {
 	var busy *serviceerror.ResourceExhausted
 	var noPoller *serviceerror.FailedPrecondition
 	var late *serviceerror.DeadlineExceeded
+	// A worker that was killed took the question, and Temporal sees its connection end.
+	var lost *serviceerror.Canceled
 	switch {
 	case errors.As(err, &failed), errors.As(err, &busy), isTaskFailure(err):
 		return nil // it would not say so without a worker
@@ -141,7 +143,7 @@ func (f Farm) requireAnswer(ctx context.Context) error {
 		return ctx.Err()
 	case errors.As(err, &noPoller):
 		return ErrNoWorker
-	case errors.As(err, &late), errors.Is(err, context.DeadlineExceeded):
+	case errors.As(err, &late), errors.As(err, &lost), errors.Is(err, context.DeadlineExceeded):
 		return ErrLate
 	}
 	return err

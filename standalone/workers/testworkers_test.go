@@ -172,12 +172,13 @@ func (w *testWorker) hasLogged(level zapcore.Level, texts ...string) bool {
 // farmAt is the farm's client at a site.
 func (s testTemporal) farmAt(site, name string) client.Farm { return client.New(s).At(site).Farm(name) }
 
-// waitUntil waits until a condition holds, and fails the test after two minutes.
+// waitUntil waits until a condition holds, and fails the test after four
+// minutes: Temporal shows for three that a worker which was killed polls.
 func waitUntil(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	for end := time.Now().Add(2 * time.Minute); !condition(); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(4 * time.Minute); !condition(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("after two minutes: not yet that %s", what)
+			t.Fatalf("after four minutes: not yet that %s", what)
 		}
 	}
 }
