@@ -62,7 +62,12 @@ func TestFaults_BeforeAndAfter(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				if kind == fault.Hang {
-					time.AfterFunc(100*time.Millisecond, cancel)
+					go func() { // The caller gives up once the server hangs, and not before.
+						for ctx.Err() == nil && len(testFarm.Pending()) > 0 {
+							time.Sleep(time.Millisecond)
+						}
+						cancel()
+					}()
 				}
 				if _, err := powershell.Run(ctx, o.runner, powershell.Target{Host: oos1}, o.importCall(14393)); err == nil {
 					t.Fatal("the fault did not show")
