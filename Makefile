@@ -31,7 +31,7 @@ race := -race -gcflags=crypto/internal/fips140/...=-race=false -gcflags=golang.o
 
 # The packages that take longest begin first, so that none runs alone at the end.
 test-product: ## run the product's tests, with the race detector
-	go test $(race) -timeout 40m ./workflows ./internal/powershell ./internal/farmsim/... ./...
+	go test $(race) -timeout 60m ./workflows ./internal/powershell ./internal/farmsim/... ./...
 
 # Without the race detector: building the embedded Temporal server with it takes
 # longer than everything else together, and our own code has run under it in its
