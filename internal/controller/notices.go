@@ -144,12 +144,11 @@ func joinThumbprints(incidents []farm.Incident) string {
 
 // waitCause tells apart what a run waits for.
 func waitCause(run *ActiveRun) string {
-	var text strings.Builder
-	fmt.Fprintf(&text, "%s (%s) waits for %s %s", run.WorkflowID, run.RunID, run.Wait.For, run.Wait.Digest)
+	parts := []string{fmt.Sprintf("%s (%s) waits for %s %s", run.WorkflowID, run.RunID, run.Wait.For, run.Wait.Digest)}
 	for _, b := range run.Wait.Blocked {
-		fmt.Fprintf(&text, ", %s on %s", b.Step, b.Server)
+		parts = append(parts, fmt.Sprintf("%s on %s", b.Step, b.Server))
 	}
-	return text.String()
+	return strings.Join(parts, ", ")
 }
 
 // noteEnd makes a notice of a run that has ended.
