@@ -10,7 +10,7 @@ import (
 )
 
 // showInterest shows which expiry events concern the farm, where that has changed, as the
-// controller's memo: whoever delivers events reads it without a worker. It is a hint, as
+// controller's memo: what delivers events reads it without a worker. It is a hint, as
 // an event is, and nothing that the controller does rests on it.
 func (c *farmController) showInterest(ctx workflow.Context) {
 	content := encodeInterest(c.Interest)

@@ -226,7 +226,7 @@ func (r *reader) readServiceURL(n node, hasPath bool) string {
 		r.addProblem(n, "write it as the portal or the console shows it, without ? and what follows", "is not the URL of such a service")
 		return ""
 	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
-		r.addProblem(n, "write https://", "whoever is on the network path would see the credential")
+		r.addProblem(n, "write https://", "anybody on the network path would see the credential")
 		return ""
 	}
 	return strings.TrimSuffix(text, "/")

@@ -65,7 +65,7 @@ func TestLoad_PullThatCannotBe(t *testing.T) {
 		"{name: a, format: azure}":              "must have one place where its events wait, and has 0",
 		"{name: a, format: azure, directory: {path: a}, sqs: {url: \"https://sqs.eu-west-1.amazonaws.com/1/q\"}}": "and has 2",
 		"{name: a, format: azure, directory: {}}": "name the folder",
-		"{name: a, format: azure, storageQueue: {url: \"http://contoso.queue.core.windows.net/q\", key: env:A}}":          "whoever is on the network path would see the credential",
+		"{name: a, format: azure, storageQueue: {url: \"http://contoso.queue.core.windows.net/q\", key: env:A}}":          "anybody on the network path would see the credential",
 		"{name: a, format: azure, storageQueue: {url: \"https://contoso.queue.core.windows.net/q?sig=x\", sas: env:A}}":   "without ? and what follows",
 		"{name: a, format: azure, storageQueue: {url: \"https://contoso.queue.core.windows.net\", key: env:A}}":           "is not the URL of such a service",
 		"{name: a, format: azure, storageQueue: {url: \"https://c.queue.core.windows.net/q\"}}":                           "write one of identity, key or sas",

@@ -124,7 +124,7 @@ func (g *gate) note(farmName, key, like string, isStored bool) {
 }
 
 // likeness is the same for events that say the same of the same version of a certificate,
-// whoever says it.
+// from any source.
 func likeness(e event.Expiry) string {
 	e.ID, e.Source, e.Time, e.Labels, e.Farm = "", "", time.Time{}, nil, ""
 	content, err := json.Marshal(e)

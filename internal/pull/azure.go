@@ -13,7 +13,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/config"
 )
 
-// azureOptions has requests tried once: whoever asks tries again itself, and more slowly.
+// azureOptions has requests tried once: the caller tries again itself, and more slowly.
 func azureOptions() policy.ClientOptions {
 	return policy.ClientOptions{Retry: policy.RetryOptions{MaxRetries: -1}}
 }

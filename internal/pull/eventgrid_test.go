@@ -245,7 +245,7 @@ func TestEventGrid_ALockThatIsLostIsNotFoughtFor(t *testing.T) {
 	g.publish(cloudEvent("1"))
 	_, logs := startPull(t, g.source(t), f)
 	eventually(t, "the event is tried", func() bool { return f.failed() > 0 })
-	g.showAll() // the lock has expired, and Event Grid gives the event to whoever asks
+	g.showAll() // the lock has expired, and Event Grid gives the event to who asks next
 	f.goAway(nil)
 	eventually(t, "the event is stored and gone", func() bool { waiting, hidden, _ := g.state(); return waiting+hidden == 0 })
 	assertLogged(t, logs, "a message is not held any longer")

@@ -28,7 +28,7 @@ type queue interface {
 type message struct {
 	// id is what the queue calls it.
 	id string
-	// handle is by which whoever received it may do something with it.
+	// handle is by which its receiver may do something with it.
 	handle string
 	// received is how often it was received, this time included.
 	received int

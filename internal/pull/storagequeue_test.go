@@ -172,7 +172,7 @@ func TestStorageQueue_ASecretThatIsChangedIsReadAgain(t *testing.T) {
 	eventually(t, "the event is stored", func() bool { return len(f.events()) == 1 })
 }
 
-// An address with a signature lets in whoever reads it, and the errors of Go's HTTP client
+// An address with a signature lets in anybody who reads it, and the errors of Go's HTTP client
 // have the whole address.
 func TestStorageQueue_TheLogNeverHasTheSignature(t *testing.T) {
 	hangUp := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
