@@ -89,6 +89,13 @@ func (g *grid) state() (waiting, hidden int, dead []string) {
 	return waiting, hidden, slices.Clone(g.dead)
 }
 
+// releases returns how often an event was given back.
+func (g *grid) releases() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.released)
+}
+
 func (g *grid) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	const topic = "/topics/vault"
 	query := r.URL.Query()
@@ -223,11 +230,12 @@ func TestEventGrid_WhatIsNotUnderstoodIsLeftToTheSubscription(t *testing.T) {
 	g, f := startGrid(t), &farms{}
 	unreadable := `{"specversion":"1.0","id":"1"}`
 	g.publish(unreadable, cloudEvent("2"))
-	_, logs := startPull(t, g.source(t), f)
-	for range maxDelivered {
+	startPull(t, g.source(t), f)
+	for times := range maxDelivered {
+		// An event that is received and not yet released is hidden too: only the count of
+		// releases tells one from the other.
 		eventually(t, "the event is released", func() bool {
-			_, hidden, _ := g.state()
-			return hidden == 1 && len(f.events()) == 1 && strings.Count(messages(logs), "is not understood") > 0
+			return g.releases() == times+1 && len(f.events()) == 1
 		})
 		g.showAll()
 	}
