@@ -72,6 +72,8 @@ var mayImport = map[string][]string{
 	"internal/farmsim/admin":       {"internal/farmsim/model", "internal/farmsim/fault"},
 	"internal/farmsim/testfarm":    {"internal/farmsim", "internal/farm", "internal/cert", "internal/farmsim/model"},
 	"internal/farmsim/cmd/stubs":   {"internal/farmsim/model", "internal/farmsim/pwsh"},
+	"internal/temporaltest":        {"internal/connect"},
+	"internal/token/tokentest":     {},
 	"internal/farmsim/cmd/farmsim": {"internal/farm", "internal/farmsim", "internal/farmsim/model", "internal/farmsim/admin"},
 }
 

@@ -21,11 +21,11 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
-	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/temporaltest"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
@@ -103,23 +103,7 @@ func startTemporal(t *testing.T, f *fakeTemporal) *fakeTemporal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := grpc.NewServer(grpc.UnaryInterceptor(func(ctx context.Context, r any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-		answer, err := next(ctx, r)
-		if err != nil {
-			return nil, serviceerror.ToStatus(err).Err()
-		}
-		return answer, nil
-	}))
-	workflowservice.RegisterWorkflowServiceServer(s, f)
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(l) }()
-	t.Cleanup(func() {
-		s.Stop()
-		// It may be stopped before it has begun to serve.
-		if err := <-done; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
-			t.Error(err)
-		}
-	})
+	temporaltest.Serve(t, l, f)
 	t.Setenv("TEMPORAL_CONFIG_FILE", filepath.Join(t.TempDir(), "none.toml"))
 	t.Setenv("TEMPORAL_ADDRESS", l.Addr().String())
 	return f

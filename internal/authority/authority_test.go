@@ -21,6 +21,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/sshsig"
 	"github.com/farmtrust/farmtrust/internal/token"
+	"github.com/farmtrust/farmtrust/internal/token/tokentest"
 )
 
 // sealer seals with a key of the test.
@@ -324,10 +325,6 @@ func TestWithoutApproversNothingIsVerified(t *testing.T) {
 
 // PyJWT makes the tokens; package token has the tests of what is wrong with one.
 func TestATokenIsForOneDecision(t *testing.T) {
-	const python = "/usr/bin/python3"
-	if exec.Command(python, "-c", "import jwt, cryptography").Run() != nil {
-		t.Skip("PyJWT is not here: install python3-jwt")
-	}
 	h := newHouse(t)
 	var keys json.RawMessage
 	var provider *httptest.Server
@@ -339,34 +336,20 @@ func TestATokenIsForOneDecision(t *testing.T) {
 		_ = json.NewEncoder(w).Encode(map[string]any{"issuer": provider.URL, "jwks_uri": provider.URL + "/keys"})
 	}))
 	t.Cleanup(provider.Close)
-	claims := func(change string, value any) map[string]any {
+	claims := func(change string, value any) tokentest.Token {
 		c := map[string]any{
 			"iss": provider.URL, "aud": "farmtrust", "sub": "x", "oid": "7c1f", "nonce": approve.TokenNonce(h.now, nonce),
 			"iat": h.now.Unix(), "exp": h.now.Add(time.Hour).Unix(),
 		}
 		c[change] = value
-		return map[string]any{"claims": c, "algorithm": "RS256", "key": ""}
+		return tokentest.Token{Claims: c}
 	}
-	input, _ := json.Marshal([]any{claims("aud", "farmtrust"), claims("nonce", nonce), claims("oid", "0000"), claims("oid", nil), claims("aud", "payroll")})
-	cmd := exec.Command(python, "../token/testdata/issue.py")
-	cmd.Stdin = strings.NewReader(string(input))
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var issued struct {
-		Keys   json.RawMessage
-		Tokens []string
-	}
-	if err := json.Unmarshal(out, &issued); err != nil {
-		t.Fatal(err)
-	}
-	keys = issued.Keys
+	keys, tokens := tokentest.Issue(t, claims("aud", "farmtrust"), claims("nonce", nonce), claims("oid", "0000"), claims("oid", nil), claims("aud", "payroll"))
 	h.Approvers.People = []config.Person{{Name: "Ada", Subject: "7c1f", May: farm.Rights()}}
 	h.Approvers.Provider = &config.IdentityProvider{Issuer: provider.URL, Audience: "farmtrust", Claim: "oid"}
 	h.Tokens = token.New(token.Provider{Issuer: provider.URL, Audience: "farmtrust", Client: provider.Client(), Now: func() time.Time { return h.now }})
 	for i, want := range []string{"", "not asked for with the nonce", `"0000", in the claim oid`, `"", in the claim oid`, "expected audience"} {
-		given, err := h.authorize(approve, &farm.Proof{At: h.now, Nonce: nonce, Token: issued.Tokens[i]}, nil)
+		given, err := h.authorize(approve, &farm.Proof{At: h.now, Nonce: nonce, Token: tokens[i]}, nil)
 		if want != "" {
 			assertRefused(t, err, want)
 		} else if err != nil || given.By != "Ada" || given.How != "token: "+provider.URL {
@@ -375,7 +358,7 @@ func TestATokenIsForOneDecision(t *testing.T) {
 	}
 	provider.Close()
 	h.Tokens = token.New(token.Provider{Issuer: provider.URL, Audience: "farmtrust", Client: provider.Client()})
-	if _, err := h.authorize(approve, &farm.Proof{At: h.now, Nonce: nonce2, Token: issued.Tokens[0]}, nil); !errors.Is(err, token.ErrUnreachable) || errors.Is(err, farm.ErrNotAuthorized) {
+	if _, err := h.authorize(approve, &farm.Proof{At: h.now, Nonce: nonce2, Token: tokens[0]}, nil); !errors.Is(err, token.ErrUnreachable) || errors.Is(err, farm.ErrNotAuthorized) {
 		t.Errorf("a provider that is down: %v", err)
 	}
 }

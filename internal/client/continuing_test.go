@@ -3,7 +3,6 @@ package client_test
 import (
 	"context"
 	"errors"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -14,7 +13,6 @@ import (
 	"go.temporal.io/api/serviceerror"
 	updatepb "go.temporal.io/api/update/v1"
 	"go.temporal.io/api/workflowservice/v1"
-	temporal "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	sdktemporal "go.temporal.io/sdk/temporal"
 	"google.golang.org/grpc"
@@ -22,6 +20,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/farm"
+	"github.com/farmtrust/farmtrust/internal/temporaltest"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
@@ -47,34 +46,11 @@ type continuingFrontend struct {
 
 func (f *continuingFrontend) dial(t *testing.T) client.Client {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := grpc.NewServer(grpc.UnaryInterceptor(func(ctx context.Context, r any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	return client.New(temporaltest.Dial(t, f, func(ctx context.Context, r any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		response, err := next(ctx, r)
-		if err != nil {
-			return nil, serviceerror.ToStatus(err).Err()
-		}
-		return response, nil
+		return next(ctx, r)
 	}))
-	workflowservice.RegisterWorkflowServiceServer(s, f)
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(l) }()
-	c, err := temporal.DialContext(t.Context(), temporal.Options{HostPort: l.Addr().String()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		c.Close()
-		s.Stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return client.New(c)
 }
 
 // nextFailure takes the next failure.

@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -18,13 +16,10 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	temporal "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
-	"go.uber.org/zap"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/test/bufconn"
 
-	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/controller"
+	"github.com/farmtrust/farmtrust/internal/temporaltest"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
@@ -55,30 +50,7 @@ type fakeTemporal struct {
 // dial starts the server and returns a client of it.
 func (f *fakeTemporal) dial(t *testing.T) temporal.Client {
 	t.Helper()
-	l := bufconn.Listen(64 << 10)
-	s := grpc.NewServer(grpc.UnaryInterceptor(f.intercept),
-		// Hours pass in a moment here, with all the pings of a connection that is idle.
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}))
-	workflowservice.RegisterWorkflowServiceServer(s, f)
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(l) }()
-	c, err := temporal.DialContext(t.Context(), temporal.Options{
-		HostPort: "passthrough:///fake", Logger: connect.NewLogger(zap.NewNop()),
-		ConnectionOptions: temporal.ConnectionOptions{DialOptions: []grpc.DialOption{
-			grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }),
-		}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		c.Close()
-		s.Stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return c
+	return temporaltest.Dial(t, f, f.intercept)
 }
 
 func (f *fakeTemporal) intercept(ctx context.Context, r any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
@@ -90,18 +62,14 @@ func (f *fakeTemporal) intercept(ctx context.Context, r any, info *grpc.UnarySer
 	err, slow := f.away[info.FullMethod[strings.LastIndexByte(info.FullMethod, '/')+1:]], f.slow
 	f.mu.Unlock()
 	if err != nil {
-		return nil, serviceerror.ToStatus(err).Err()
+		return nil, err
 	}
 	if slow != nil && strings.Contains(info.FullMethod, "/Signal") {
 		<-slow
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	response, err := next(ctx, r)
-	if err != nil {
-		return nil, serviceerror.ToStatus(err).Err()
-	}
-	return response, nil
+	return next(ctx, r)
 }
 
 // fail makes a method fail from now on; not any more with a nil error.

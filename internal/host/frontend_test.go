@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -17,13 +16,11 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	temporal "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
-	"go.uber.org/zap"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/farmtrust/farmtrust/internal/connect"
 	"github.com/farmtrust/farmtrust/internal/controller"
+	"github.com/farmtrust/farmtrust/internal/temporaltest"
 	"github.com/farmtrust/farmtrust/workflows"
 )
 
@@ -57,28 +54,7 @@ func (f *fakeFrontend) dial(t *testing.T) temporal.Client {
 	if f.executions == nil {
 		f.executions = map[string]*workflowpb.WorkflowExecutionInfo{}
 	}
-	l := bufconn.Listen(64 << 10)
-	s := grpc.NewServer(grpc.UnaryInterceptor(f.intercept))
-	workflowservice.RegisterWorkflowServiceServer(s, f)
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(l) }()
-	c, err := temporal.DialContext(t.Context(), temporal.Options{
-		HostPort: "passthrough:///fake", Logger: connect.NewLogger(zap.NewNop()),
-		ConnectionOptions: temporal.ConnectionOptions{DialOptions: []grpc.DialOption{
-			grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }),
-		}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		c.Close()
-		s.Stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return c
+	return temporaltest.Dial(t, f, f.intercept)
 }
 
 // intercept fails what is away, and holds polls back that find nothing.
@@ -87,7 +63,7 @@ func (f *fakeFrontend) intercept(ctx context.Context, r any, info *grpc.UnarySer
 	err := f.away[info.FullMethod[strings.LastIndexByte(info.FullMethod, '/')+1:]]
 	f.mu.Unlock()
 	if err != nil {
-		return nil, serviceerror.ToStatus(err).Err()
+		return nil, err
 	}
 	if strings.Contains(info.FullMethod, "/Poll") {
 		<-ctx.Done()
@@ -95,11 +71,7 @@ func (f *fakeFrontend) intercept(ctx context.Context, r any, info *grpc.UnarySer
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	response, err := next(ctx, r)
-	if err != nil {
-		return nil, serviceerror.ToStatus(err).Err()
-	}
-	return response, nil
+	return next(ctx, r)
 }
 
 // fail makes a method fail from now on; not any more with a nil error.

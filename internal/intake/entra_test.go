@@ -1,15 +1,14 @@
 package intake_test
 
 import (
-	"encoding/json"
 	"maps"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/intake"
+	"github.com/farmtrust/farmtrust/internal/token/tokentest"
 )
 
 const (
@@ -23,36 +22,16 @@ const (
 // issueTokens has PyJWT issue tokens, and the world publish their keys as Entra ID does.
 func (w *world) issueTokens(t *testing.T, all ...map[string]any) []string {
 	t.Helper()
-	const python = "/usr/bin/python3" // Debian's, which has Debian's python3-jwt
-	if exec.Command(python, "-c", "import jwt, cryptography").Run() != nil {
-		t.Skip("PyJWT is not here: install python3-jwt")
-	}
-	wanted := make([]map[string]any, len(all))
+	issued := make([]tokentest.Token, len(all))
 	for i, claims := range all {
-		wanted[i] = map[string]any{"claims": claims, "algorithm": "RS256", "key": ""}
+		issued[i] = tokentest.Token{Claims: claims}
 	}
-	input, err := json.Marshal(wanted)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(python, "../token/testdata/issue.py")
-	cmd.Stdin = strings.NewReader(string(input))
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var issued struct {
-		Keys   json.RawMessage
-		Tokens []string
-	}
-	if err := json.Unmarshal(out, &issued); err != nil {
-		t.Fatal(err)
-	}
+	published, tokens := tokentest.Issue(t, issued...)
 	const keys = "https://login.microsoftonline.com/" + tenant + "/discovery/keys"
-	w.set(keys, string(issued.Keys))
+	w.set(keys, string(published))
 	w.set(issuerV1+".well-known/openid-configuration", `{"issuer":"`+issuerV1+`","jwks_uri":"`+keys+`","id_token_signing_alg_values_supported":["RS256"]}`)
 	w.set(issuerV2+"/.well-known/openid-configuration", `{"issuer":"`+issuerV2+`","jwks_uri":"`+keys+`","id_token_signing_alg_values_supported":["RS256"]}`)
-	return issued.Tokens
+	return tokens
 }
 
 func TestProof_OfEntra(t *testing.T) {

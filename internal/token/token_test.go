@@ -7,12 +7,12 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/farmtrust/farmtrust/internal/token"
+	"github.com/farmtrust/farmtrust/internal/token/tokentest"
 )
 
 // provider serves what a provider publishes.
@@ -48,40 +48,11 @@ func (p *provider) verifier(now time.Time) *token.Verifier {
 	return token.New(token.Provider{Issuer: p.URL, Audience: "farmtrust", Client: p.Client(), Now: func() time.Time { return now }})
 }
 
-// wanted is a token that PyJWT is to make.
-type wanted struct {
-	Claims    map[string]any `json:"claims"`
-	Algorithm string         `json:"algorithm"`
-	Key       string         `json:"key"`
-}
-
 // issue has PyJWT make keys and tokens.
-func (p *provider) issue(t *testing.T, all ...wanted) []string {
+func (p *provider) issue(t *testing.T, all ...tokentest.Token) (tokens []string) {
 	t.Helper()
-	const python = "/usr/bin/python3" // Debian's, which has Debian's python3-jwt
-	if exec.Command(python, "-c", "import jwt, cryptography").Run() != nil {
-		t.Skip("PyJWT is not here: install python3-jwt")
-	}
-	input, err := json.Marshal(all)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(python, "testdata/issue.py")
-	var problems strings.Builder
-	cmd.Stdin, cmd.Stderr = strings.NewReader(string(input)), &problems
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v: %s", err, problems.String())
-	}
-	var issued struct {
-		Keys   json.RawMessage
-		Tokens []string
-	}
-	if err := json.Unmarshal(out, &issued); err != nil {
-		t.Fatal(err)
-	}
-	p.keys = issued.Keys
-	return issued.Tokens
+	p.keys, tokens = tokentest.Issue(t, all...)
+	return tokens
 }
 
 var now = time.Date(2026, 11, 29, 6, 0, 0, 0, time.UTC)
@@ -97,7 +68,7 @@ func (p *provider) claims(change map[string]any) map[string]any {
 
 func TestATokenOfTheProviderSaysWhoItIs(t *testing.T) {
 	p := startProvider(t)
-	for _, raw := range p.issue(t, wanted{p.claims(nil), "RS256", ""}, wanted{p.claims(map[string]any{"aud": []string{"x", "farmtrust"}, "azp": "farmtrust"}), "ES256", ""}) {
+	for _, raw := range p.issue(t, tokentest.Token{Claims: p.claims(nil)}, tokentest.Token{Claims: p.claims(map[string]any{"aud": []string{"x", "farmtrust"}, "azp": "farmtrust"}), Algorithm: "ES256"}) {
 		got, err := p.verifier(now).Verify(t.Context(), raw)
 		if err != nil || got.Subject != "7c1f" || got.Nonce != "n1" || got.Text("email") != "ada@contoso.com" || !got.IssuedAt.Equal(now) || !got.Expires.Equal(now.Add(time.Hour)) {
 			t.Errorf("got %+v, %v", got, err)
@@ -110,19 +81,19 @@ func TestATokenOfTheProviderSaysWhoItIs(t *testing.T) {
 
 func TestATokenThatProvesNothingIsRefused(t *testing.T) {
 	p := startProvider(t)
-	cases := map[string]wanted{
-		"by another key":       {p.claims(nil), "RS256", "other"},
-		"by a shared secret":   {p.claims(nil), "HS256", ""},
-		"unsigned":             {p.claims(nil), "none", ""},
-		"of another provider":  {p.claims(map[string]any{"iss": "https://login.example"}), "RS256", ""},
-		"for another audience": {p.claims(map[string]any{"aud": "payroll"}), "RS256", ""},
-		"to another program":   {p.claims(map[string]any{"aud": []string{"payroll", "farmtrust"}, "azp": "payroll"}), "RS256", ""},
-		"expired":              {p.claims(map[string]any{"exp": now.Add(-time.Second).Unix()}), "RS256", ""},
-		"without an end":       {p.claims(map[string]any{"exp": nil}), "RS256", ""},
-		"not valid yet":        {p.claims(map[string]any{"nbf": now.Add(time.Hour).Unix()}), "RS256", ""},
+	cases := map[string]tokentest.Token{
+		"by another key":       {Claims: p.claims(nil), Key: "other"},
+		"by a shared secret":   {Claims: p.claims(nil), Algorithm: "HS256"},
+		"unsigned":             {Claims: p.claims(nil), Algorithm: "none"},
+		"of another provider":  {Claims: p.claims(map[string]any{"iss": "https://login.example"})},
+		"for another audience": {Claims: p.claims(map[string]any{"aud": "payroll"})},
+		"to another program":   {Claims: p.claims(map[string]any{"aud": []string{"payroll", "farmtrust"}, "azp": "payroll"})},
+		"expired":              {Claims: p.claims(map[string]any{"exp": now.Add(-time.Second).Unix()})},
+		"without an end":       {Claims: p.claims(map[string]any{"exp": nil})},
+		"not valid yet":        {Claims: p.claims(map[string]any{"nbf": now.Add(time.Hour).Unix()})},
 	}
 	var names []string
-	var all []wanted
+	var all []tokentest.Token
 	for name, c := range cases {
 		names, all = append(names, name), append(all, c)
 	}
@@ -145,7 +116,7 @@ func TestATokenThatProvesNothingIsRefused(t *testing.T) {
 
 func TestAProviderThatIsDownIsNoRefusal(t *testing.T) {
 	p := startProvider(t)
-	raw := p.issue(t, wanted{p.claims(nil), "RS256", ""})[0]
+	raw := p.issue(t, tokentest.Token{Claims: p.claims(nil)})[0]
 	verifier := p.verifier(now)
 	check := func(when string, want error) {
 		t.Helper()
@@ -161,7 +132,7 @@ func TestAProviderThatIsDownIsNoRefusal(t *testing.T) {
 	p.down = true
 	check("while its keys are remembered", nil)
 	p.down = false
-	raw = p.issue(t, wanted{p.claims(nil), "RS256", ""})[0]
+	raw = p.issue(t, tokentest.Token{Claims: p.claims(nil)})[0]
 	p.down = true
 	check("when it has new keys and is down", token.ErrUnreachable)
 	p.down = false

@@ -1,6 +1,6 @@
 """Issues tokens with PyJWT, as an identity provider does.
 
-It reads a list of {"claims": ..., "algorithm": ..., "key": "first" or "other"} and writes
+It reads a list of {"claims": ..., "algorithm": ..., "key": ...} and writes
 the provider's public keys and the tokens.
 """
 import json
@@ -26,7 +26,7 @@ keys = {"keys": [
 ]}
 tokens = []
 for wanted in json.load(sys.stdin):
-    algorithm = wanted["algorithm"]
+    algorithm = wanted["algorithm"] or "RS256"
     kid = "ec" if algorithm == "ES256" else "rsa"
     key = {"ES256": ec_key, "HS256": "secret", "none": None}.get(algorithm, rsa_key)
     if wanted["key"] == "other":
