@@ -78,20 +78,20 @@ func post(t *testing.T, sender *http.Client, url, body string) int {
 	}
 }
 
-func TestListen_AnEventReachesItsFarm(t *testing.T) {
+// assertTakesIn runs a command until an event has been brought to it, and asserts that the
+// event's farm, and no other, has heard it.
+func assertTakesIn(t *testing.T, command, path string, bring func()) {
+	t.Helper()
 	f := startTemporal(t, &fakeTemporal{})
 	f.addController(inOrderState("contoso"))
-	path, url, sender := doorFile(t)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var log bytes.Buffer
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, programName, []string{"listen", "--config", path, "--clear-payloads"}, strings.NewReader(""), &bytes.Buffer{}, &log)
+		ended <- run(ctx, programName, []string{command, "--config", path, "--clear-payloads"}, strings.NewReader(""), &bytes.Buffer{}, &log)
 	}()
-	if got := post(t, sender, url, named); got != http.StatusAccepted {
-		t.Errorf("answered %d, want 202", got)
-	}
+	bring()
 	stop()
 	if code := <-ended; code != exitOK {
 		t.Errorf("exit code %d\n%s", code, log.String())
@@ -101,6 +101,15 @@ func TestListen_AnEventReachesItsFarm(t *testing.T) {
 	if want := []string{"contoso: near expiry of s2s in //scanner (event e1)"}; !slices.Equal(f.events, want) {
 		t.Errorf("farms heard %q, want %q\n%s", f.events, want, log.String())
 	}
+}
+
+func TestListen_AnEventReachesItsFarm(t *testing.T) {
+	path, url, sender := doorFile(t)
+	assertTakesIn(t, "listen", path, func() {
+		if got := post(t, sender, url, named); got != http.StatusAccepted {
+			t.Errorf("answered %d, want 202", got)
+		}
+	})
 }
 
 func TestListen_WhatIsWrong(t *testing.T) {

@@ -1,12 +1,8 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 )
@@ -23,34 +19,18 @@ func pullFile(t *testing.T) (path, folder string) {
 }
 
 func TestPull_AnEventReachesItsFarm(t *testing.T) {
-	f := startTemporal(t, &fakeTemporal{})
-	f.addController(inOrderState("contoso"))
 	path, folder := pullFile(t)
 	if err := os.WriteFile(filepath.Join(folder, "e1.json"), []byte(named), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	var log bytes.Buffer
-	ended := make(chan int, 1)
-	go func() {
-		ended <- run(ctx, programName, []string{"pull", "--config", path, "--clear-payloads"}, strings.NewReader(""), &bytes.Buffer{}, &log)
-	}()
-	const patience = 20 * time.Second
-	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		if _, err := os.Stat(filepath.Join(folder, "done", "e1.json")); err == nil || time.Since(began) > patience {
-			break
+	assertTakesIn(t, "pull", path, func() {
+		const patience = 20 * time.Second
+		for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+			if _, err := os.Stat(filepath.Join(folder, "done", "e1.json")); err == nil || time.Since(began) > patience {
+				break
+			}
 		}
-	}
-	stop()
-	if code := <-ended; code != exitOK {
-		t.Errorf("exit code %d\n%s", code, log.String())
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if want := []string{"contoso: near expiry of s2s in //scanner (event e1)"}; !slices.Equal(f.events, want) {
-		t.Errorf("farms heard %q, want %q\n%s", f.events, want, log.String())
-	}
+	})
 }
 
 func TestPull_WhatIsWrong(t *testing.T) {

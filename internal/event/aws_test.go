@@ -2,7 +2,6 @@ package event_test
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -105,9 +104,7 @@ func TestDecode_AWS_PassesOver(t *testing.T) {
 	} {
 		t.Run(claim, func(t *testing.T) {
 			got, err := event.Decode(event.AWS, event.Message{Body: c.body}, event.Fields{})
-			if err != nil || len(got.Events) != 0 || len(got.Passed) != 1 || !strings.Contains(got.Passed[0].Reason, c.want) {
-				t.Errorf("got %+v, %v\nwant %s", got, err, c.want)
-			}
+			assertPassed(t, got, err, c.want)
 		})
 	}
 }
@@ -129,9 +126,7 @@ func TestDecode_AWS_Refuses(t *testing.T) {
 	} {
 		t.Run(claim, func(t *testing.T) {
 			_, err := event.Decode(event.AWS, event.Message{Body: c.body}, event.Fields{})
-			if !errors.Is(err, c.class) || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("got  %v\nwant %s", err, c.want)
-			}
+			assertRefused(t, err, c.class, c.want)
 		})
 	}
 }

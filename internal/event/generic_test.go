@@ -125,9 +125,7 @@ func TestDecode_Generic(t *testing.T) {
 		} {
 			t.Run(claim, func(t *testing.T) {
 				_, err := decodeItem(t, scanner, c.item)
-				if !errors.Is(err, c.class) || !strings.Contains(err.Error(), c.want) {
-					t.Errorf("got  %v\nwant %s", err, c.want)
-				}
+				assertRefused(t, err, c.class, c.want)
 			})
 		}
 		if _, err := event.Decode(event.Generic, event.Message{Body: []byte(`[]`)}, scanner); err == nil || !strings.Contains(err.Error(), "body: has no report.items; send it, or correct fields.events") {

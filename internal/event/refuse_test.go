@@ -132,9 +132,7 @@ func TestDecode_UnknownFormat(t *testing.T) {
 	} {
 		t.Run(claim, func(t *testing.T) {
 			_, err := event.Decode("", event.Message{Body: []byte(c.body)}, event.Fields{})
-			if !errors.Is(err, c.class) || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("got %v, want %s", err, c.want)
-			}
+			assertRefused(t, err, c.class, c.want)
 		})
 	}
 }

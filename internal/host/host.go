@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/farmtrust/farmtrust/activities"
+	"github.com/farmtrust/farmtrust/internal/audit"
 	"github.com/farmtrust/farmtrust/internal/authority"
 	"github.com/farmtrust/farmtrust/internal/client"
 	"github.com/farmtrust/farmtrust/internal/config"
@@ -93,6 +94,12 @@ func Run(ctx context.Context, o Options) error {
 	a.Seals = seal.New(o.SealKeys)
 	a.Runs = site.Records().SealedBy(a.Seals)
 	a.Authority = authority.New(o.Config, a.Seals)
+	return work(ctx, o, site, self, a, record)
+}
+
+// work polls the site's task queue with what Run has made ready, until ctx is done or
+// something ends that a worker cannot do without.
+func work(ctx context.Context, o Options, site client.Client, self client.Worker, a *activities.Activities, record *audit.Log) error {
 	fatal := make(chan error, 2)
 	w := newWorker(o, site.TaskQueue(), self, a, fatal)
 	if err := w.Start(); err != nil {
@@ -108,6 +115,7 @@ func Run(ctx context.Context, o Options) error {
 
 	ctx, stop := context.WithCancel(ctx)
 	var beside sync.WaitGroup
+	defer func() { stop(); beside.Wait() }()
 	beside.Go(func() { newSupervisor(site, o.Config, self, o.Log).runRounds(ctx) })
 	if record != nil {
 		beside.Go(func() { tellMarks(ctx, record, o.Log) })
@@ -118,7 +126,6 @@ func Run(ctx context.Context, o Options) error {
 			fatal <- err
 		}
 	})
-	defer func() { stop(); beside.Wait() }()
 	select {
 	case <-ctx.Done():
 		o.Log.Info("worker stops; steps that run get " + stopTimeout.String() + " to finish")
