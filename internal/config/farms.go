@@ -82,6 +82,15 @@ func (r *reader) readConfig(root node, c *Config) {
 	}
 }
 
+// isAboutEventsAlone reports whether a file has nothing that only a worker needs.
+func isAboutEventsAlone(root node) bool {
+	has := map[string]bool{}
+	for i := 0; i < len(root.Content); i += 2 { // keys and their values take turns
+		has[root.Content[i].Value] = true
+	}
+	return (has["listen"] || has["pull"]) && !has["farms"] && !has["connections"]
+}
+
 // requiredOfAWorker is the remedy for a missing key that only a worker needs.
 func (r *reader) requiredOfAWorker(remedy string) string {
 	if r.intakeOnly {
