@@ -369,6 +369,15 @@ func TestDoor_LogsWhatAsksForNothing(t *testing.T) {
 	}
 }
 
+func TestDoor_LogsAWrongAddress(t *testing.T) {
+	var log bytes.Buffer
+	d := openDoor(t, []config.Sender{bearer(t, "pki")}, func(o *intake.Options) { o.Log = logTo(&log) })
+	d.post(t, "pki/", cloudEvent("1"), withToken(newSecret)...).require(t, 404, "listen.sources")
+	if text := log.String(); !strings.Contains(text, "events for a source that is not configured were refused") {
+		t.Errorf("log:\n%s", text)
+	}
+}
+
 func TestDoor_LogsNoSecret(t *testing.T) {
 	var log bytes.Buffer
 	d := openDoor(t, []config.Sender{bearer(t, "pki"), sender("vault", config.Proof{QueryKey: twoSecrets(t)})}, func(o *intake.Options) { o.Log = logTo(&log) })
