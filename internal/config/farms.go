@@ -62,7 +62,7 @@ func (r *reader) readConfig(root node, c *Config) {
 		"audit":   {read: func(n node) { c.Audit = r.readAudit(n) }},
 		"keys":    {read: func(n node) { c.Keys = r.readKeys(n) }},
 		"listen":  {read: func(n node) { c.Listen = r.readListen(n) }},
-		"metrics": {read: func(n node) { c.Metrics = r.readListenAddress(n) }},
+		"metrics": {read: func(n node) { c.Metrics = r.readListenAddress(n, remedyForMetrics) }},
 		"pull":    {read: func(n node) { c.Pull = r.readPulls(n) }},
 		"notify":  {read: func(n node) { c.Notify = r.readNotify(n) }},
 		"farms": {required: r.requiredOfAWorker("name at least one farm"), read: func(n node) {
