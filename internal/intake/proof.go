@@ -22,7 +22,7 @@ type proof struct {
 
 // The challenges of RFC 6750, section 3, and RFC 7617, section 2.
 const (
-	askBearer = `Bearer realm="farmtrust"`
+	askBearer = `Bearer realm="farmtrust"` //nolint:gosec // it asks for a secret, and is none
 	askBasic  = `Basic realm="farmtrust", charset="UTF-8"`
 )
 
