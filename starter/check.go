@@ -21,7 +21,8 @@ func (a *app) checkCommand() *cobra.Command {
 it, by line, and opens the secrets, the files of CAs and the certificates that it names
 on this machine. Then a worker inspects every server of the named farms, or of all farms
 in the file, and shows for each server whether it can be reached and signed in to, the
-rights there, and the versions. Nothing is changed.
+rights there, and the versions. Nothing is changed. A file of "farmtrust listen" or
+"farmtrust pull" needs no farms, and then no worker.
 
 A worker looks with its own configuration. Where that is not the file's, the check says
 so and in what they differ: "farmtrust-worker check" checks a file before any worker has
@@ -68,8 +69,8 @@ func (a *app) check(ctx context.Context, names []string, o checkOptions) error {
 	var file *config.Config
 	if a.config != "" {
 		var err error
-		if file, err = a.loadConfig(); err != nil {
-			return err
+		if file, err = config.LoadAny(a.config); err != nil {
+			return &exitError{code: exitUsage, err: err}
 		}
 		if names, err = file.Names(names...); err != nil {
 			return err
@@ -78,11 +79,11 @@ func (a *app) check(ctx context.Context, names []string, o checkOptions) error {
 			result.Warnings = append(result.Warnings, w.String())
 		}
 	}
-	if !o.fileOnly {
-		if file != nil {
-			problems, warnings := openNamed(ctx, file)
-			result.Problems, result.Warnings = problems, append(result.Warnings, warnings...)
-		}
+	if !o.fileOnly && file != nil {
+		problems, warnings := openNamed(ctx, file)
+		result.Problems, result.Warnings = problems, append(result.Warnings, warnings...)
+	}
+	if !o.fileOnly && len(names) > 0 { // a file about events alone has no farms
 		var err error
 		if farms, err = a.inspectAll(ctx, names, file, o); err != nil {
 			return err
@@ -115,7 +116,7 @@ func (a *app) writeCheck(w io.Writer, result report.CheckResult, farms []farmChe
 	for _, problem := range result.Problems {
 		printf("%s\n", problem)
 	}
-	if len(result.Problems) > 0 {
+	if len(result.Problems) > 0 && len(farms) > 0 {
 		printf("these are files and variables of this machine: what is on the worker's alone, farmtrust-worker check opens there\n")
 	}
 	for i, f := range farms {

@@ -203,7 +203,7 @@ func TestEvent_ThatCannotBeUsedIsNotSent(t *testing.T) {
 		"too large":        {strings.Repeat(" ", event.MaxBody+1), nil, []string{"standard input: decode event: body: is 1048577 bytes", "send fewer events at once"}},
 		"repeated name":    {strings.Replace(named, `"id"`, `"id":"x","id"`, 1), nil, []string{"decode event: id: occurs twice"}},
 		"trailing data":    {named + "x", nil, []string{"more data follows the JSON document"}},
-		"another type":     {strings.Replace(named, ".near-expiry.", ".near-expire.", 1), nil, []string{"is not about the expiry of a certificate; subscribe only to"}},
+		"another type":     {strings.Replace(named, ".near-expiry.", ".near-expire.", 1), nil, []string{"is not about the expiry of a certificate; send a type that ends in .certificate.near-expiry.v1, .certificate.expired.v1, .certificate.new-version.v1"}},
 		"no way to a farm": {near("e1", "kv", "c"), nil, []string{"near expiry of c in kv (event e1) concerns no farm", `add {vault: "kv", certificate: "c"} to its certificate.events; or name the farm here: --farm FARM`}},
 		"no farm listens":  {near("e1", "kv", "c"), []string{"--config", config}, []string{"near expiry of c in kv (event e1) concerns no farm"}},
 		"it names no farm of the configuration": {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -110,6 +111,22 @@ func TestListen_AnEventReachesItsFarm(t *testing.T) {
 			t.Errorf("answered %d, want 202", got)
 		}
 	})
+}
+
+func TestCheck_OfADoorAloneNeedsNeitherFarmsNorTemporal(t *testing.T) {
+	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+	path, _, _ := doorFile(t)
+	runProgram(t, "check", "--config", path).assertExit(t, exitOK, "out:the configuration is valid")
+	if err := os.Remove(filepath.Join(filepath.Dir(path), "secret")); err != nil {
+		t.Fatal(err)
+	}
+	runProgram(t, "check", "--config", path).assertExit(t, exitUsage, "out:listen.sources[pki]: read secret file:")
+	misspelled := writeFile(t, "queues.yaml", "pull: [{nam: drop, format: cloudevents, directory: {path: events}}]\n")
+	got := runProgram(t, "check", "--file-only", "--config", misspelled)
+	got.assertExit(t, exitUsage, "pull[0].nam: unknown field: did you mean name?")
+	if strings.Contains(got.err, "farms") {
+		t.Errorf("farms are asked for: %s", got.err)
+	}
 }
 
 func TestListen_WhatIsWrong(t *testing.T) {

@@ -159,6 +159,18 @@ func LoadIntake(path string) (*Config, error) {
 	return decodeConfig(r, content)
 }
 
+// LoadAny is [Load], or [LoadIntake] for a file that is about events alone: it has listen
+// or pull, and neither farms nor connections.
+func LoadAny(path string) (*Config, error) {
+	content, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	r := newReader(path)
+	r.anyProgram = true
+	return decodeConfig(r, content)
+}
+
 // readFile reads no more than [MaxSize] bytes into memory and refuses a longer
 // file.
 func readFile(path string) ([]byte, error) {
@@ -184,6 +196,7 @@ func readFile(path string) ([]byte, error) {
 func decodeConfig(r *reader, content []byte) (*Config, error) {
 	config := &Config{Path: r.file, Worker: Worker{ConcurrentCalls: defaultConcurrentCalls, Mode: farm.ModeRotate}}
 	if root, ok := r.readDocument(bytes.NewReader(content)); ok {
+		r.intakeOnly = r.intakeOnly || r.anyProgram && isAboutEventsAlone(root)
 		r.readConfig(root, config)
 		r.checkWholeFile(config.Connections)
 		r.checkApprovers(config)

@@ -62,7 +62,7 @@ func (r *reader) readConfig(root node, c *Config) {
 		"audit":   {read: func(n node) { c.Audit = r.readAudit(n) }},
 		"keys":    {read: func(n node) { c.Keys = r.readKeys(n) }},
 		"listen":  {read: func(n node) { c.Listen = r.readListen(n) }},
-		"metrics": {read: func(n node) { c.Metrics = r.readListenAddress(n) }},
+		"metrics": {read: func(n node) { c.Metrics = r.readListenAddress(n, remedyForMetrics) }},
 		"pull":    {read: func(n node) { c.Pull = r.readPulls(n) }},
 		"notify":  {read: func(n node) { c.Notify = r.readNotify(n) }},
 		"farms": {required: r.requiredOfAWorker("name at least one farm"), read: func(n node) {
@@ -80,6 +80,15 @@ func (r *reader) readConfig(root node, c *Config) {
 	for i := range c.Farms {
 		c.Farms[i].Rotation.Mode = farm.ModeObserve
 	}
+}
+
+// isAboutEventsAlone reports whether a file has nothing that only a worker needs.
+func isAboutEventsAlone(root node) bool {
+	has := map[string]bool{}
+	for i := 0; i < len(root.Content); i += 2 { // keys and their values take turns
+		has[root.Content[i].Value] = true
+	}
+	return (has["listen"] || has["pull"]) && !has["farms"] && !has["connections"]
 }
 
 // requiredOfAWorker is the remedy for a missing key that only a worker needs.

@@ -11,6 +11,7 @@ import (
 // The remedies of what is wrong with the door.
 const (
 	remedyForAddress = `write ":8443", or HOST:PORT to listen on one address`
+	remedyForMetrics = `write 127.0.0.1:9464, or another HOST:PORT`
 	remedyForTLS     = "write certificate and key, or proxies"
 )
 
@@ -33,7 +34,7 @@ func (r *reader) readListen(n node) *Listen {
 	taken := map[string]int{}
 	var certificateProofs []node
 	r.readMapping(n, fields{
-		"address":     {required: remedyForAddress, read: func(n node) { l.Address = r.readListenAddress(n) }},
+		"address":     {required: remedyForAddress, read: func(n node) { l.Address = r.readListenAddress(n, remedyForAddress) }},
 		"certificate": {read: func(n node) { l.Certificate = r.readPath(n) }},
 		"key":         {read: func(n node) { l.Key = r.readSecret(n) }},
 		"proxies": {read: func(n node) {
@@ -65,7 +66,7 @@ func (r *reader) readListen(n node) *Listen {
 }
 
 // readListenAddress reads an address of this machine, whose host may be empty.
-func (r *reader) readListenAddress(n node) string {
+func (r *reader) readListenAddress(n node, remedy string) string {
 	address, ok := r.readText(n)
 	if !ok {
 		return ""
@@ -73,7 +74,7 @@ func (r *reader) readListenAddress(n node) string {
 	_, port, err := net.SplitHostPort(address)
 	number, portErr := strconv.Atoi(port)
 	if err != nil || portErr != nil || number < 1 || number > maxPort {
-		r.addProblem(n, remedyForAddress, "%q is not an address to listen on", address)
+		r.addProblem(n, remedy, "%q is not an address to listen on", address)
 	}
 	return address
 }

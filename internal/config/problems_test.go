@@ -75,6 +75,10 @@ func TestLoad_Problems(t *testing.T) {
 			"farms:", "site: emea/berlin\nfarms:",
 			"1: site: may contain only letters, digits, dots, dashes and underscores: write a name such as berlin",
 		},
+		"metrics without a host and a port": {
+			"farms:", "metrics: '9464'\nfarms:",
+			`1: metrics: "9464" is not an address to listen on: write 127.0.0.1:9464, or another HOST:PORT`,
+		},
 		"no calls at once": {
 			"farms:", "worker: {concurrentCalls: 0}\nfarms:",
 			"1: worker.concurrentCalls: must be a whole number within bounds: write a number from 1 to 1000",

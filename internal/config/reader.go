@@ -24,6 +24,8 @@ type reader struct {
 	// intakeOnly reports whether the file is read for the events that come in, and not
 	// for a worker.
 	intakeOnly bool
+	// anyProgram has the file itself say that.
+	anyProgram bool
 	problems   Problems
 	warnings   Problems
 	// What has been read so far, for the checks across the file. The maps hold

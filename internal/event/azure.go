@@ -4,7 +4,7 @@ import "strings"
 
 func showsAzure(_ Message, first map[string]any) bool {
 	kind, _ := first["type"].(string)
-	return first["eventType"] != nil || first["specversion"] != nil && strings.HasPrefix(kind, "Microsoft.")
+	return first["eventType"] != nil || first["specversion"] != nil && strings.HasPrefix(kind, microsoft)
 }
 
 // decodeAzure reads what Event Grid sends: events of its own schema, or CloudEvents.

@@ -74,9 +74,6 @@ func readBinary(m Message) ([]object, error) {
 //
 // Source: CloudEvents 1.0.2, "REQUIRED Attributes".
 func fromCloudEvent(o object) (Expiry, error) {
-	if _, grid := o.fields["eventType"]; grid && o.fields["specversion"] == nil {
-		return Expiry{}, invalidError(o.place, "is an event of the Event Grid schema", "configure its source with the format azure")
-	}
 	version, err := o.requiredText("specversion")
 	if err != nil {
 		return Expiry{}, err
@@ -107,7 +104,7 @@ func fromEnvelope(o object, source, kind, when string) (e Expiry, err error) {
 	if !ok {
 		return Expiry{}, &Error{
 			Place: memberPlace(o.place, kind), Text: fmt.Sprintf("%.80q is not about the expiry of a certificate", name),
-			Remedy: "subscribe only to " + knownTypes(), Err: ErrUnknownType,
+			Remedy: suggestTypes(name), Err: ErrUnknownType,
 		}
 	}
 	e.Kind = t.kind

@@ -77,7 +77,7 @@ func TestDecode_CloudEvents(t *testing.T) {
 		"the Event Grid schema": {
 			event.Message{Body: readSample(t, "eventgrid-schema.CertificateNearExpiry.captured.json")},
 			event.ErrInvalid,
-			"[0]: is an event of the Event Grid schema; configure its source with the format azure",
+			"body: is of the format azure, and its source is configured with cloudevents",
 		},
 		"too many at once": {event.Message{Body: []byte("[" + strings.Repeat("{},", 1000) + "{}]")}, event.ErrTooLarge, "body: holds 1001 events, more than 1000"},
 	} {

@@ -91,7 +91,11 @@ func (e Expiry) String() string {
 	if e.Vault != "" {
 		name += " in " + e.Vault
 	}
-	return fmt.Sprintf("%s of %.100s (event %.100s)", e.Kind, name, e.ID)
+	what := string(e.Kind)
+	if e.Kind == Expired {
+		what = "expiry"
+	}
+	return fmt.Sprintf("%s of %.100s (event %.100s)", what, name, e.ID)
 }
 
 // Key is the same for every delivery of an event. It is short and of fixed length,

@@ -192,8 +192,8 @@ func TestDecode(t *testing.T) {
 
 func TestExpiry_String(t *testing.T) {
 	for want, e := range map[string]event.Expiry{
-		"near expiry of s2s in kv (event e1)":      {ID: "e1", Kind: event.NearExpiry, Vault: "kv", Certificate: "s2s"},
-		"expired of DB0FEA9B in //scan (event e2)": {ID: "e2", Kind: event.Expired, Vault: "//scan", Thumbprint: "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012"},
+		"near expiry of s2s in kv (event e1)":     {ID: "e1", Kind: event.NearExpiry, Vault: "kv", Certificate: "s2s"},
+		"expiry of DB0FEA9B in //scan (event e2)": {ID: "e2", Kind: event.Expired, Vault: "//scan", Thumbprint: "DB0FEA9B641F3814FC5168AE83EF7839AF1BB012"},
 	} {
 		t.Run(want, func(t *testing.T) {
 			if got := e.String(); got != want {

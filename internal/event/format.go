@@ -2,6 +2,7 @@ package event
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -81,9 +82,27 @@ func Decode(f Format, m Message, fields Fields) (Batch, error) {
 	}
 	b, err := d.decode(m, fields)
 	if err != nil {
-		return Batch{}, err
+		return Batch{}, cmp.Or(d.mistaken(m), err)
 	}
 	return b, nil
+}
+
+// mistaken returns that a body is of another format, where it shows that and nothing of
+// this one: what this one lacks would say less.
+func (d decoder) mistaken(m Message) error {
+	first := firstObject(m.Body)
+	if d.shows == nil || d.shows(m, first) {
+		return nil
+	}
+	for _, other := range decoders() {
+		// Event Grid and Infisical send CloudEvents, too.
+		isItsOwn := other.format == CloudEvents && (d.format == Azure || d.format == Infisical)
+		if other.shows != nil && other.shows(m, first) && !isItsOwn {
+			return invalidError(wholeBody, fmt.Sprintf("is of the format %s, and its source is configured with %s", other.format, d.format),
+				"send it to a source of that format, or correct the format")
+		}
+	}
+	return nil
 }
 
 // findDecoder returns the decoder of a format, or of what the body shows.
@@ -102,14 +121,17 @@ func findDecoder(f Format, m Message) (decoder, error) {
 		return decoder{}, err
 	}
 	return decoder{}, &Error{
-		Place: wholeBody, Text: "is of no format that is understood", Remedy: "send one of " + listFormats(), Err: ErrUnknownType,
+		Place: wholeBody, Text: "is of no format that is understood", Remedy: "send one of " + listShown() + "; JSON of another shape needs a source with the format generic", Err: ErrUnknownType,
 	}
 }
 
-func listFormats() string {
+// listShown lists the formats that a body itself can show.
+func listShown() string {
 	var names []string
-	for _, f := range Formats() {
-		names = append(names, string(f))
+	for _, d := range decoders() {
+		if d.shows != nil {
+			names = append(names, string(d.format))
+		}
 	}
 	return strings.Join(names, ", ")
 }

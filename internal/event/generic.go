@@ -26,6 +26,9 @@ func decodeGeneric(m Message, f Fields) (Batch, error) {
 		}
 		holder, name := object{place: wholeBody, fields: whole}.follow(steps)
 		place, document = memberPlace(holder.place, name), holder.fields[name]
+		if document == nil {
+			return Batch{}, invalidError(place, "is missing", "send it, or correct fields.events of this source")
+		}
 	}
 	records, err := listRecords(place, document)
 	if err != nil {
@@ -126,6 +129,12 @@ func (f Fields) setKind(o object, e *Expiry, sent string) error {
 	kind, known := f.Kinds[sent]
 	if !known {
 		kind, known = ParseKind(sent)
+	}
+	if sent == "" {
+		return &Error{
+			Place: o.place, Text: "has no " + f.Kind + ", which says what happened",
+			Remedy: "if that is elsewhere, correct fields.kind of this source", Err: ErrUnknownType,
+		}
 	}
 	if !known {
 		return &Error{

@@ -89,6 +89,13 @@ func TestDecode_Generic(t *testing.T) {
 		}
 	})
 
+	t.Run("one without its kind is passed over, and says so", func(t *testing.T) {
+		got, err := decodeItem(t, scanner, scannerItem(map[string]any{"state": nil}))
+		if err != nil || len(got.Passed) != 1 || got.Passed[0].Reason != "has no state.what, which says what happened; if that is elsewhere, correct fields.kind of this source" {
+			t.Errorf("got %+v, %v", got, err)
+		}
+	})
+
 	t.Run("without an ID the content tells events apart", func(t *testing.T) {
 		fields := event.Fields{Names: "name"}
 		got, err := event.Decode(event.Generic, event.Message{Body: []byte(`[{"name":"a","n":1},{"n":1,"name":"a"},{"name":"a","n":2}]`)}, fields)
@@ -129,6 +136,9 @@ func TestDecode_Generic(t *testing.T) {
 			})
 		}
 		if _, err := event.Decode(event.Generic, event.Message{Body: []byte(`[]`)}, scanner); err == nil || !strings.Contains(err.Error(), "body: has no report.items; send it, or correct fields.events") {
+			t.Errorf("got %v", err)
+		}
+		if _, err := event.Decode(event.Generic, event.Message{Body: []byte(`{"report":{}}`)}, scanner); err == nil || !strings.Contains(err.Error(), "report.items: is missing; send it, or correct fields.events") {
 			t.Errorf("got %v", err)
 		}
 		if _, err := event.Decode(event.Generic, event.Message{Body: []byte(`{"report":{"items":"x"}}`)}, scanner); err == nil || !strings.Contains(err.Error(), "report.items: is not a JSON object") {

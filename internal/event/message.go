@@ -78,7 +78,7 @@ func (m Message) parseJSON() (any, error) {
 func contentTypeError(text string) error {
 	return &Error{
 		Place: "content type", Text: text,
-		Remedy: "send " + cloudEvent + ", " + cloudEventBatch + " or application/json", Err: ErrContentType,
+		Remedy: "send application/json, or for CloudEvents " + cloudEvent + " or " + cloudEventBatch, Err: ErrContentType,
 	}
 }
 

@@ -2,6 +2,7 @@ package event_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -49,7 +50,7 @@ func TestDecode_Refused(t *testing.T) {
 			{"the expiry beyond all times", "", nearExpiry(t, map[string]any{"data.EXP": 1e300}), event.ErrInvalid, "data.EXP: is not a whole number"},
 			{"the expiry as true", "", nearExpiry(t, map[string]any{"data.EXP": true}), event.ErrInvalid, "data.EXP: is not a whole number"},
 			{"bad thumbprint", "", nearExpiry(t, map[string]any{"type": "com.example.certificate.expired.v1", "data.thumbprintSha1": "12"}), event.ErrInvalid, `data.thumbprintSha1: thumbprint "12" is not 40 or 64 hexadecimal digits; send the certificate's SHA-1 thumbprint`},
-			{"XML", "text/xml", "<a/>", event.ErrContentType, `content type: "text/xml" is not understood; send application/cloudevents+json`},
+			{"XML", "text/xml", "<a/>", event.ErrContentType, `content type: "text/xml" is not understood; send application/json`},
 			{"UTF-16", "application/json; charset=utf-16", good, event.ErrContentType, `content type: character set "utf-16" is not understood`},
 			{"no content type either", "application/json; =", good, event.ErrContentType, "content type: "},
 		} {
@@ -126,13 +127,32 @@ func TestDecode_UnknownFormat(t *testing.T) {
 		class error
 		want  string
 	}{
-		"JSON of another shape": {`{"a":1}`, event.ErrUnknownType, "body: is of no format that is understood; send one of azure, "},
+		"JSON of another shape": {`{"a":1}`, event.ErrUnknownType, "body: is of no format that is understood; send one of azure, aws, alertmanager, windows, cert-manager, infisical, cloudevents; JSON of another shape needs a source with the format generic"},
 		"not JSON":              {"id=1", event.ErrInvalid, "body: is not JSON at byte"},
 		"nothing":               {"", event.ErrInvalid, "body: ends in the middle of the JSON document"},
 	} {
 		t.Run(claim, func(t *testing.T) {
 			_, err := event.Decode("", event.Message{Body: []byte(c.body)}, event.Fields{})
 			assertRefused(t, err, c.class, c.want)
+		})
+	}
+}
+
+func TestDecode_AnotherFormat(t *testing.T) {
+	for sample, c := range map[string]struct {
+		configured, is event.Format
+	}{
+		"eventgrid-schema.CertificateNearExpiry.captured.json": {event.CloudEvents, event.Azure},
+		"acm.CertificateAvailable.DERIVED.json":                {event.Alertmanager, event.AWS},
+		"generic.cloudevent.PROPOSED.json":                     {event.AWS, event.CloudEvents},
+		"lifecycle-system.1003.about-to-expire.DERIVED.xml":    {event.CloudEvents, event.Windows},
+	} {
+		t.Run(sample, func(t *testing.T) {
+			_, err := event.Decode(c.configured, event.Message{Body: readSample(t, sample)}, event.Fields{})
+			want := fmt.Sprintf("body: is of the format %s, and its source is configured with %s; send it to a source of that format", c.is, c.configured)
+			if !errors.Is(err, event.ErrInvalid) || !strings.Contains(err.Error(), want) {
+				t.Errorf("got  %v\nwant %s", err, want)
+			}
 		})
 	}
 }

@@ -10,6 +10,9 @@ type eventType struct {
 	read func(*Expiry, object) error
 }
 
+// microsoft begins the types of Microsoft's services.
+const microsoft = "Microsoft."
+
 func eventTypes() []eventType {
 	return []eventType{
 		{"Microsoft.KeyVault.CertificateNearExpiry", NearExpiry, readKeyVault},
@@ -31,16 +34,20 @@ func typeNamed(name string) (eventType, bool) {
 	return eventType{}, false
 }
 
-func knownTypes() string {
+// suggestTypes is the remedy for a type that is not understood: the types of Microsoft for
+// one of Microsoft, farmtrust's own for any other.
+func suggestTypes(name string) string {
+	remedy, want := "send a type that ends in ", "."
+	if strings.HasPrefix(name, microsoft) {
+		remedy, want = "subscribe only to ", microsoft
+	}
 	var names []string
 	for _, t := range eventTypes() {
-		if strings.HasPrefix(t.name, ".") {
-			names = append(names, "..."+t.name)
-		} else {
+		if strings.HasPrefix(t.name, want) {
 			names = append(names, t.name)
 		}
 	}
-	return strings.Join(names, ", ")
+	return remedy + strings.Join(names, ", ")
 }
 
 // readGeneric reads farmtrust's own event: data may hold farm, notAfter and what

@@ -68,7 +68,7 @@ func decodeWindows(m Message, _ Fields) (Batch, error) {
 
 // readWindows returns the events of a body.
 func readWindows(m Message) ([]windowsEvent, error) {
-	if text := toUTF8(m.Body); beginsWithXML(text) {
+	if text := toUTF8(m.Body); strings.HasPrefix(strings.TrimSpace(text), "<") {
 		return readEventXML(wholeBody, text)
 	}
 	records, err := readRecords(m)

@@ -282,3 +282,12 @@ func TestWindows_Refused(t *testing.T) {
 		})
 	}
 }
+
+func TestDecode_WindowsIsToldOfXMLThatIsNoEvent(t *testing.T) {
+	_, err := event.Decode(event.Windows, event.Message{
+		Header: http.Header{"Content-Type": {"application/xml"}}, Body: []byte("<QueryList/>"),
+	}, event.Fields{})
+	if want := `body: begins with the XML element "QueryList"; send the XML of an event as Windows renders it`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}

@@ -38,6 +38,11 @@ func refuse(status int, text string) answer {
 	return answer{status: status, body: problem{text}, reason: text}
 }
 
+// noSource is for an address that is none of a source.
+func noSource() answer {
+	return refuse(http.StatusNotFound, "there is no such source: send to /events/NAME, with a name under listen.sources")
+}
+
 // sendAgain is for what may succeed later.
 func sendAgain(after time.Duration, text string) answer {
 	return answer{status: http.StatusServiceUnavailable, retryAfter: after, body: problem{text}, reason: text}
@@ -55,11 +60,16 @@ func (e *refusedError) Error() string { return e.text }
 
 func refused(format string, args ...any) error { return &refusedError{fmt.Sprintf(format, args...)} }
 
-// unproven is the answer to a proof that failed. What keeps the door from checking one is
+// unproven is the answer to a proof that failed. The challenge is what is asked for; some
+// senders show their password only then (RFC 9110, section 11.6.1). What keeps the door from checking one is
 // the door's problem, and no reason for the sender to give up.
-func unproven(err error) answer {
+func unproven(err error, challenge string) answer {
 	if r, ok := errors.AsType[*refusedError](err); ok {
-		return refuse(http.StatusUnauthorized, r.text)
+		a := refuse(http.StatusUnauthorized, r.text)
+		if challenge != "" {
+			a.header = http.Header{"Www-Authenticate": {challenge}}
+		}
+		return a
 	}
 	return answer{status: http.StatusServiceUnavailable, retryAfter: retryOurs, body: problem{"the proof cannot be checked now"}, reason: err.Error()}
 }
@@ -81,7 +91,7 @@ func undecoded(err error) answer {
 // unstored is the answer where events could not be stored. Why not is the door's to know.
 func unstored(err error) answer {
 	a := sendAgain(retryStore, "not all events could be stored")
-	a.reason += ": " + err.Error()
+	a.reason = "Temporal has not stored all events: " + err.Error()
 	if busy, ok := errors.AsType[*delivery.BusyError](err); ok {
 		a.retryAfter = busy.After
 	}

@@ -70,7 +70,7 @@ func Open(ctx context.Context, o Options) (*Door, error) {
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.Listen.Address)
 	if err != nil {
-		return nil, fmt.Errorf("listen.address: %w", err)
+		return nil, fmt.Errorf("listen.address: %w: name an address of this machine that is free", err)
 	}
 	errorLog, err := zap.NewStdLogAt(o.Log, zap.DebugLevel) // failed handshakes come as fast as somebody likes
 	if err != nil {

@@ -161,7 +161,7 @@ func TestOpen_SaysWhatCannotBeOpened(t *testing.T) {
 	}{
 		"no certificate":       {func(o *intake.Options) { o.Listen.Certificate = "/no/such/file" }, "listen.certificate: open /no/such/file"},
 		"a key of another":     {func(o *intake.Options) { writeFile(t, o.Listen.Certificate, set.Server.Certificate) }, "private key does not match public key"},
-		"a port that is taken": {func(o *intake.Options) { o.Listen.Address = taken.Addr().String() }, "listen.address: listen tcp"},
+		"a port that is taken": {func(o *intake.Options) { o.Listen.Address = taken.Addr().String() }, ": name an address of this machine that is free"},
 		"no CA": {func(o *intake.Options) {
 			o.Listen.Sources = []config.Sender{sender("pki", config.Proof{ClientCertificate: &config.CertificateProof{CA: o.Listen.Certificate + ".no"}})}
 		}, "listen.sources[pki]: clientCertificate.ca: open"},

@@ -55,7 +55,9 @@ func NewHandler(o Options) (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/events/{source}", h.serveEvents)
+	mux.HandleFunc("/events/", h.serveEvents) // none of the sources
 	mux.HandleFunc("GET /healthz", h.serveHealth)
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { noSource().write(w) })
 	return mux, nil
 }
 
@@ -81,7 +83,7 @@ func (h *handler) serveEvents(w http.ResponseWriter, r *http.Request) {
 	s, known := h.sources[r.PathValue("source")]
 	if !known {
 		h.quiet.warn("unknown source", "events for a source that is not configured were refused", zap.String("from", r.RemoteAddr))
-		refuse(http.StatusNotFound, "there is no such source: send to /events/NAME, with a name under listen.sources").write(w)
+		noSource().write(w)
 		return
 	}
 	a := h.take(s, r)
@@ -194,6 +196,7 @@ func (h *handler) takeBody(ctx context.Context, s *source, m event.Message) answ
 	}
 	for _, p := range batch.Passed {
 		body.Passed = append(body.Passed, passed{p.Place, p.Reason})
+		h.quiet.say(zap.InfoLevel, s.Name+" passed", "nothing to do: "+p.Reason, zap.String("source", s.Name), zap.String("place", p.Place))
 	}
 	return answer{status: http.StatusAccepted, body: body}
 }

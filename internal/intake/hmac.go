@@ -76,7 +76,7 @@ func proveHMAC(c config.HMACProof, known secrets, now func() time.Time) func(*ht
 		found, err := known.find(func(secret []byte) bool { return s.isBy(secret, body) })
 		switch off := now().Sub(s.at).Abs(); {
 		case found && off > c.Tolerance:
-			return refused("the signature is of %s, and it is %s: correct the sender's clock or this one's, or send it signed anew", s.at.UTC().Format(time.RFC3339), now().UTC().Format(time.RFC3339))
+			return refused("the signature is of %s, and it is %s: correct the sender's clock or this one's, or sign it again", s.at.UTC().Format(time.RFC3339), now().UTC().Format(time.RFC3339))
 		case found:
 			return nil
 		case err != nil:

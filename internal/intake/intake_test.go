@@ -182,6 +182,7 @@ func writeFile(t *testing.T, path string, content []byte) {
 type reply struct {
 	status     int
 	retryAfter string
+	challenge  string
 	text       string
 }
 
@@ -209,7 +210,7 @@ func (d *door) try(c *http.Client, method, path string, body io.Reader, headers 
 		return reply{}, err
 	}
 	text, err := io.ReadAll(response.Body)
-	return reply{response.StatusCode, response.Header.Get("Retry-After"), string(text)}, errors.Join(err, response.Body.Close())
+	return reply{response.StatusCode, response.Header.Get("Retry-After"), response.Header.Get("Www-Authenticate"), string(text)}, errors.Join(err, response.Body.Close())
 }
 
 // cloudEvent is an event about a certificate that expires.
@@ -319,7 +320,13 @@ func TestDoor_RefusesWhatCanNeverSucceed(t *testing.T) {
 
 func TestDoor_RefusesAnotherAddressOrMethod(t *testing.T) {
 	d := openDoor(t, []config.Sender{bearer(t, "pki")})
-	d.post(t, "pkj", cloudEvent("1"), withToken(newSecret)...).require(t, 404, "listen.sources")
+	for _, address := range []string{"/events/pkj", "/events/pki/", "/events/", "/events", "/"} {
+		got, err := d.try(d.client, http.MethodPost, address, strings.NewReader(cloudEvent("1")), withToken(newSecret)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.require(t, 404, "send to /events/NAME, with a name under listen.sources")
+	}
 	got, err := d.try(d.client, http.MethodGet, "/events/pki", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -350,6 +357,24 @@ func TestDoor_Health(t *testing.T) {
 	mu.Unlock()
 	if got := ask(); got != 503 {
 		t.Errorf("got %d while nothing can be delivered, want 503", got)
+	}
+}
+
+func TestDoor_LogsWhatAsksForNothing(t *testing.T) {
+	var log bytes.Buffer
+	d := openDoor(t, []config.Sender{windows(t)}, func(o *intake.Options) { o.Log = logTo(&log) })
+	d.post(t, "windows", `[{"event_id":4624},{"event_id":4625}]`, withToken(newSecret)...).require(t, 202, "passed")
+	if text := log.String(); strings.Count(text, "nothing to do: ") != 1 || !strings.Contains(text, "4624") {
+		t.Errorf("log:\n%s", text)
+	}
+}
+
+func TestDoor_LogsAWrongAddress(t *testing.T) {
+	var log bytes.Buffer
+	d := openDoor(t, []config.Sender{bearer(t, "pki")}, func(o *intake.Options) { o.Log = logTo(&log) })
+	d.post(t, "pki/", cloudEvent("1"), withToken(newSecret)...).require(t, 404, "listen.sources")
+	if text := log.String(); !strings.Contains(text, "events for a source that is not configured were refused") {
+		t.Errorf("log:\n%s", text)
 	}
 }
 

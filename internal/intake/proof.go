@@ -16,14 +16,22 @@ type proof struct {
 	header func(*http.Request) error
 	// body decides by the body; nil where the header has told.
 	body func(*http.Request, []byte) error
+	// challenge asks for the proof, where HTTP has a word for it.
+	challenge string
 }
+
+// The challenges of RFC 6750, section 3, and RFC 7617, section 2.
+const (
+	askBearer = `Bearer realm="farmtrust"` //nolint:gosec // it asks for a secret, and is none
+	askBasic  = `Basic realm="farmtrust", charset="UTF-8"`
+)
 
 func newProof(o Options, c config.Proof) (proof, error) {
 	switch {
 	case c.Bearer != nil:
-		return proof{header: proveBearer(newSecrets(c.Bearer, o.Now))}, nil
+		return proof{header: proveBearer(newSecrets(c.Bearer, o.Now)), challenge: askBearer}, nil
 	case c.Basic != nil:
-		return proof{header: proveBasic(c.Basic.User, newSecrets(c.Basic.Password, o.Now))}, nil
+		return proof{header: proveBasic(c.Basic.User, newSecrets(c.Basic.Password, o.Now)), challenge: askBasic}, nil
 	case c.QueryKey != nil:
 		return proof{header: proveQueryKey(newSecrets(c.QueryKey, o.Now))}, nil
 	case c.HMAC != nil:
@@ -32,7 +40,7 @@ func newProof(o Options, c config.Proof) (proof, error) {
 		header, err := proveCertificate(*c.ClientCertificate, o.Now)
 		return proof{header: header}, err
 	case c.Entra != nil:
-		return proof{header: proveEntra(o, *c.Entra)}, nil
+		return proof{header: proveEntra(o, *c.Entra), challenge: askBearer}, nil
 	}
 	return proof{}, errors.New("no way to prove that it is the source")
 }

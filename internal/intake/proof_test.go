@@ -3,6 +3,7 @@ package intake_test
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -26,6 +27,24 @@ func sign(secret, at, body string) string {
 	h := hmac.New(sha256.New, []byte(secret))
 	h.Write([]byte(at + "." + body))
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+func TestProof_IsAskedForWhereHTTPHasAWordForIt(t *testing.T) {
+	d := openDoor(t, []config.Sender{
+		sender("bearer", config.Proof{Bearer: twoSecrets(t)}),
+		sender("basic", config.Proof{Basic: &config.BasicProof{User: "alerts", Password: twoSecrets(t)}}),
+		sender("query", config.Proof{QueryKey: twoSecrets(t)}),
+	})
+	for source, want := range map[string]string{
+		"bearer": `Bearer realm="farmtrust"`, "basic": `Basic realm="farmtrust", charset="UTF-8"`, "query": "",
+	} {
+		if got := d.post(t, source, cloudEvent("1")); got.status != 401 || got.challenge != want {
+			t.Errorf("%s: %d with the challenge %q, want %q", source, got.status, got.challenge, want)
+		}
+	}
+	if got := d.post(t, "basic", "no", "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("alerts:"+newSecret))); got.status != 400 || got.challenge != "" {
+		t.Errorf("a proof that counts: %d with the challenge %q", got.status, got.challenge)
+	}
 }
 
 func TestProof_OfEachKind(t *testing.T) {

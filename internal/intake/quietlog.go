@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 )
 
 // warnInterval is the time between two warnings about the same thing: what is refused
 // comes as fast as somebody likes.
 const warnInterval = 10 * time.Second
 
-// quietLog warns of the same thing but now and then, and says how often it happened.
+// quietLog tells the same thing but now and then, and says how often it happened.
 type quietLog struct {
 	log *zap.Logger
 	now func() time.Time
@@ -32,11 +33,15 @@ func newQuietLog(log *zap.Logger, now func() time.Time) *quietLog {
 }
 
 func (q *quietLog) warn(what, message string, fields ...zap.Field) {
+	q.say(zap.WarnLevel, what, message, fields...)
+}
+
+func (q *quietLog) say(level zapcore.Level, what, message string, fields ...zap.Field) {
 	if unsaid, say := q.count(what); say {
 		if unsaid > 0 {
 			fields = append(fields, zap.Int("moreSinceLast", unsaid))
 		}
-		q.log.Warn(message, fields...)
+		q.log.Log(level, message, fields...)
 	}
 }
 

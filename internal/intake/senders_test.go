@@ -23,6 +23,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/event"
 	"github.com/farmtrust/farmtrust/internal/mtls"
+	"github.com/farmtrust/farmtrust/internal/secret"
 )
 
 // The tests of this file send with programs and a library that nobody here wrote, set up
@@ -239,6 +240,30 @@ func TestSender_Curl(t *testing.T) {
 		if answer, err := command.CombinedOutput(); err != nil || !strings.Contains(string(answer), "202") || len(d.store.of(c.source)) != 1 {
 			t.Errorf("%s: %v, %s\nstored %s", script, err, answer, d.store.of(c.source))
 		}
+	}
+	if header, err := os.Stat(filepath.Join(folder, "header")); err != nil {
+		t.Error(err)
+	} else if header.Mode().Perm()&0o077 != 0 {
+		t.Errorf("others can read the header: %s", header.Mode())
+	}
+}
+
+// TestSender_OpensTheDoor runs what the page has before any sender is set up.
+func TestSender_OpensTheDoor(t *testing.T) {
+	t.Parallel()
+	findSender(t, "curl")
+	findSender(t, "openssl")
+	file := filepath.Join(t.TempDir(), "vault")
+	d := openDoor(t, []config.Sender{bearer(t, "pki")})
+	made := blockOf(t, "openssl rand", "/etc/farmtrust/secrets/vault", file)
+	asked := blockOf(t, "/healthz", "https://door.contoso.com:8443", d.url, "contoso-ca.pem", d.authorityFile(t))
+	command := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", made+asked)
+	command.Env = append(os.Environ(), "NO_PROXY=127.0.0.1")
+	if answer, err := command.Output(); err != nil || string(answer) != "200\n" {
+		t.Errorf("%v, %s", err, answer)
+	}
+	if _, err := secret.Ref("file:" + file).ResolveProof(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -80,7 +80,7 @@ func (s *sns) prove(r *http.Request, body []byte) error {
 	}
 	at, err := time.Parse(time.RFC3339, m.text("Timestamp"))
 	if age := s.now().Sub(at); err != nil || age > snsAge || age < -snsAhead {
-		return refused("the time of the message is not within %s: is the clock of this machine right?", snsAge)
+		return refused("the message is of %.40q, and it is %s: is the clock of farmtrust's machine right?", m.text("Timestamp"), s.now().UTC().Format(time.RFC3339))
 	}
 	signature, err := base64.StdEncoding.DecodeString(m.text("Signature"))
 	if err != nil {

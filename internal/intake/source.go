@@ -65,7 +65,7 @@ func (s *source) know(o Options) (err error) {
 // not the source uses nothing of its rate.
 func (s *source) admit(proven error) (answer, bool) {
 	if proven != nil {
-		return unproven(proven), false
+		return unproven(proven, s.proof.challenge), false
 	}
 	if wait := s.rate.take(); wait > 0 {
 		return tooMany(wait), false
