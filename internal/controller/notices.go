@@ -100,7 +100,7 @@ func (s *State) NoteNeed(now time.Time, urgencyRaised bool, text string) {
 		s.addNotice(now, Notice{Kind: CertificateEnds, Text: joinSentences("the certificate in use "+s.DescribeUrgency(), text)})
 	case cause == told:
 	case cause == "":
-		s.addNotice(now, Notice{Kind: NoOperatorNeeded, Text: cmp.Or(text, "what an operator was needed for is over")})
+		s.addNotice(now, Notice{Kind: NoOperatorNeeded, Text: joinSentences("what an operator was needed for is over", text)})
 	default:
 		s.addNotice(now, Notice{Kind: OperatorNeeded, Text: text})
 	}

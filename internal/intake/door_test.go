@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,25 @@ func TestDoor_FollowsItsCertificate(t *testing.T) {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log lacks %q:\n%s", want, log.String())
 		}
+	}
+}
+
+// A product that renews others' certificates says when its own needs that.
+func TestDoor_WarnsEachDayOfItsCertificatesEnd(t *testing.T) {
+	clock := newClock()
+	var log bytes.Buffer
+	d := openDoor(t, []config.Sender{bearer(t, "pki", "contoso")}, func(o *intake.Options) { o.Now, o.Log = clock.now, logTo(&log) })
+	var warned []int
+	for _, later := range []time.Duration{mtls.Validity - 31*24*time.Hour, 2 * 24 * time.Hour, time.Hour, 23 * time.Hour} {
+		clock.pass(later)
+		d.client.CloseIdleConnections()
+		if _, err := d.try(d.client, http.MethodGet, "/healthz", nil); err != nil {
+			t.Fatal(err)
+		}
+		warned = append(warned, strings.Count(log.String(), "the door's certificate expires"))
+	}
+	if want := []int{0, 1, 1, 2}; !slices.Equal(warned, want) {
+		t.Errorf("after each connection it had warned %v times, want %v:\n%s", warned, want, log.String())
 	}
 }
 

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"sync"
 	"time"
 
@@ -19,6 +20,8 @@ type pair struct {
 
 	mu   sync.Mutex
 	last *tls.Certificate
+	// warned is when it was last said that the certificate ends soon.
+	warned time.Time
 }
 
 func newPair(o Options) *pair {
@@ -37,10 +40,23 @@ func (p *pair) current() (*tls.Certificate, error) {
 			p.log.log.Info("the door's certificate was replaced", zap.Time("notAfter", c.Leaf.NotAfter.UTC().Truncate(time.Second)))
 		}
 		p.last = c
+		p.warnOfEnd(c.Leaf)
 	case p.last == nil:
 		return nil, err
 	default:
 		p.log.warn("certificate", "the door's certificate cannot be read; the one before stays in use", zap.Error(err))
 	}
 	return p.last, nil
+}
+
+// warnOfEnd says each day that the certificate ends soon: who watches the certificates of
+// farms should not be surprised by the end of this one.
+func (p *pair) warnOfEnd(c *x509.Certificate) {
+	now := p.files.now()
+	if !preflight.EndsSoon(c, now) || now.Sub(p.warned) < 24*time.Hour {
+		return
+	}
+	p.warned = now
+	p.log.log.Warn("the door's certificate expires, and no sender will connect from then on; replace listen.certificate and its key in time: they are read again without a restart",
+		zap.Time("notAfter", c.NotAfter.UTC().Truncate(time.Second)))
 }

@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"os"
 	"time"
@@ -17,8 +18,8 @@ func openListen(l *config.Listen, now time.Time) []farm.Finding {
 		return nil
 	}
 	var all []farm.Finding
-	if err := checkPair(*l, now); err != nil {
-		all = append(all, stop(CodeDoor, "listen.certificate", err))
+	if l.Certificate != "" {
+		all = append(all, openPair(*l, now)...)
 	}
 	for _, s := range l.Sources {
 		all = append(all, openSender("listen.sources["+s.Name+"]", s.Proof)...)
@@ -26,16 +27,31 @@ func openListen(l *config.Listen, now time.Time) []farm.Finding {
 	return all
 }
 
-// checkPair opens the door's certificate and its key, if it has its own.
-func checkPair(l config.Listen, now time.Time) error {
-	if l.Certificate == "" {
-		return nil
-	}
+// openPair opens the door's certificate and its key.
+func openPair(l config.Listen, now time.Time) []farm.Finding {
+	const place = "listen.certificate"
 	c, err := ReadPair(l.Certificate, l.Key)
-	if err == nil && now.After(c.Leaf.NotAfter) {
-		err = fmt.Errorf("%s expired at %s: no sender will connect", l.Certificate, c.Leaf.NotAfter.UTC().Format(time.DateTime))
+	if err != nil {
+		return []farm.Finding{stop(CodeDoor, place, err)}
 	}
-	return err
+	end := c.Leaf.NotAfter.UTC().Format(time.DateTime)
+	switch {
+	case now.After(c.Leaf.NotAfter):
+		return []farm.Finding{stop(CodeDoor, place, fmt.Errorf("%s expired at %s UTC: no sender will connect", l.Certificate, end))}
+	case EndsSoon(c.Leaf, now):
+		return []farm.Finding{{
+			Code: CodeDoor, Severity: farm.Warn, Text: fmt.Sprintf("%s: %s expires at %s UTC, and no sender will connect from then on", place, l.Certificate, end),
+			Remedy: "replace the file and its key in time: they are read again without a restart",
+		}}
+	}
+	return nil
+}
+
+// EndsSoon reports whether the door's certificate is to be replaced: in the last 30 days
+// of its life, or the last third of a shorter one.
+func EndsSoon(c *x509.Certificate, now time.Time) bool {
+	const warning = 30 * 24 * time.Hour
+	return now.After(c.NotAfter.Add(-min(warning, c.NotAfter.Sub(c.NotBefore)/3)))
 }
 
 // ReadPair reads a file with a certificate and its chain in PEM, and the secret that is

@@ -132,7 +132,7 @@ func TestOpen(t *testing.T) {
 		"a door whose secrets are long": {
 			func(folder string) {
 				write(t, folder, "farmtrust.yaml", []byte(text+door))
-				makeDoor(t, folder, time.Hour)
+				makeDoor(t, folder, 31*24*time.Hour)
 			},
 			nil,
 		},
@@ -143,10 +143,17 @@ func TestOpen(t *testing.T) {
 		"a door whose secret can be guessed": {
 			func(folder string) {
 				write(t, folder, "farmtrust.yaml", []byte(text+door))
-				makeDoor(t, folder, time.Hour)
+				makeDoor(t, folder, 31*24*time.Hour)
 				write(t, folder, "old.txt", []byte("hunter2"))
 			},
 			[]string{"stop listen.sources[pki]: read secret file:old.txt: secret is too short: it has less than 16 characters"},
+		},
+		"a door whose certificate ends soon": {
+			func(folder string) {
+				write(t, folder, "farmtrust.yaml", []byte(text+door))
+				makeDoor(t, folder, 30*time.Minute) // of two hours and a half
+			},
+			[]string{"warn listen.certificate: door.pem expires at "},
 		},
 		"a door whose certificate has ended": {
 			func(folder string) {
