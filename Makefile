@@ -9,7 +9,7 @@ stamp := $(if $(VERSION),-X github.com/farmtrust/farmtrust/internal/version.rele
 # Tools run from source, in the versions of a module of their own.
 tool := go tool -modfile=$(CURDIR)/tools/go.mod
 supply := go tool -modfile=$(CURDIR)/tools/supply/go.mod
-modules := . standalone tools tools/supply
+modules := . standalone tools tools/supply tools/otlphttp
 
 .PHONY: help build test test-product test-standalone topology lint fmt tidy tidy-check generate reliability sbom vulnerabilities
 
@@ -50,11 +50,13 @@ topology: ## run the services of docker-compose.yml as processes, on an installe
 lint: tidy-check ## run the linters and workflowcheck, which include go vet
 	$(tool) golangci-lint run ./...
 	cd standalone && $(tool) golangci-lint run ./...
+	cd tools/otlphttp && $(tool) golangci-lint run ./...
 	$(tool) workflowcheck ./workflows/... 2>&1 | { grep -v '^ ' || true; }
 
 fmt: ## format the code
 	$(tool) golangci-lint fmt ./...
 	cd standalone && $(tool) golangci-lint fmt ./...
+	cd tools/otlphttp && $(tool) golangci-lint fmt ./...
 
 tidy: ## add missing requirements to go.mod and remove unused ones, in every module
 	for module in $(modules); do go mod -C $$module tidy || exit; done

@@ -10,6 +10,9 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/farmtrust/farmtrust/internal/config"
+	"github.com/farmtrust/farmtrust/internal/event"
 	"github.com/farmtrust/farmtrust/internal/secret"
 )
 
@@ -129,6 +133,39 @@ func TestSQS_MessagesLeaveTheQueueWhenTheirEventsAreStored(t *testing.T) {
 	if strings.Contains(messages(logs), awsSecret) {
 		t.Error("the log has the secret access key")
 	}
+}
+
+// TestSQS_Curl has AWS's sample of an event of EventBridge sent by curl, which knows nothing
+// of SQS but how its requests are signed. The server reads what the requests say, and
+// verifies no signature: that curl's is right is not proven here.
+func TestSQS_Curl(t *testing.T) {
+	curl, err := exec.LookPath("curl")
+	if err != nil {
+		t.Skip("no curl")
+	}
+	q, f := startSQS(t), &farms{}
+	sample, err := os.ReadFile("../event/testdata/acm.CertificateApproachingExpiration.awsdoc.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := json.Marshal(sqs.SendMessageInput{QueueUrl: &q.url, MessageBody: aws.String(string(sample))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "request.json")
+	writeFile(t, file, string(request))
+	command := exec.CommandContext(t.Context(), curl, "--config", "-", "--aws-sigv4", "aws:amz:eu-central-1:sqs", "--fail-with-body", "--no-progress-meter", "--noproxy", "*",
+		"--header", "X-Amz-Target: AmazonSQS.SendMessage", "--header", "Content-Type: application/x-amz-json-1.0", "--data-binary", "@"+file, *q.Options().BaseEndpoint+"/")
+	command.Stdin = strings.NewReader(`user = "AKIDEXAMPLE:` + awsSecret + `"`)
+	if answer, err := command.CombinedOutput(); err != nil || !strings.Contains(string(answer), "MD5OfMessageBody") {
+		t.Fatalf("curl: %v\n%s", err, answer)
+	}
+	from := q.source(t)
+	from.Format = event.AWS
+	startPull(t, from, f)
+	eventually(t, "the event is stored", func() bool { return len(f.events()) == 1 })
+	eventually(t, "its message is deleted", func() bool { waiting, held := q.count(t, q.url); return waiting == "0" && held == "0" })
+	f.assertEvents(t, "id")
 }
 
 func TestSQS_NoMoreIsTakenThanIsHeldAndThatIsGivenBackAtTheEnd(t *testing.T) {
