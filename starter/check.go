@@ -19,7 +19,8 @@ func (a *app) checkCommand() *cobra.Command {
 		Short: "Check the configuration, then connection, rights and versions of each server",
 		Long: `Validates the configuration file, if one is given, lists everything that is wrong with
 it, by line, and opens the secrets, the files of CAs and the certificates that it names
-on this machine. Then a worker inspects every server of the named farms, or of all farms
+on this machine. For a file of farmtrust listen or pull, without farms, that is all. Then
+a worker inspects every server of the named farms, or of all farms
 in the file, and shows for each server whether it can be reached and signed in to, the
 rights there, and the versions. Nothing is changed.
 
@@ -68,7 +69,7 @@ func (a *app) check(ctx context.Context, names []string, o checkOptions) error {
 	var file *config.Config
 	if a.config != "" {
 		var err error
-		if file, err = a.loadConfig(); err != nil {
+		if file, err = a.loadConfig(config.LoadAny); err != nil {
 			return err
 		}
 		if names, err = file.Names(names...); err != nil {
@@ -115,7 +116,7 @@ func (a *app) writeCheck(w io.Writer, result report.CheckResult, farms []farmChe
 	for _, problem := range result.Problems {
 		printf("%s\n", problem)
 	}
-	if len(result.Problems) > 0 {
+	if len(result.Problems) > 0 && len(farms) > 0 {
 		printf("these are files and variables of this machine: what is on the worker's alone, farmtrust-worker check opens there\n")
 	}
 	for i, f := range farms {

@@ -41,6 +41,9 @@ type checkedFarm struct {
 // those of a file, if there is one. A farm that cannot be inspected does not prevent the
 // others.
 func (a *app) inspectAll(ctx context.Context, names []string, file *config.Config, o checkOptions) ([]farmCheck, error) {
+	if len(names) == 0 {
+		return nil, nil // a file that only takes events in: Temporal is not needed
+	}
 	farms, err := a.connectToFarms(ctx, names)
 	if err != nil {
 		return nil, err

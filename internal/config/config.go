@@ -15,6 +15,8 @@ import (
 	"os"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/farmtrust/farmtrust/internal/farm"
 	"github.com/farmtrust/farmtrust/internal/secret"
 )
@@ -157,6 +159,29 @@ func LoadIntake(path string) (*Config, error) {
 	r := newReader(path)
 	r.intakeOnly = true
 	return decodeConfig(r, content)
+}
+
+// LoadAny is [LoadIntake] where the file takes events in and has nothing that a worker
+// needs, else [Load]: for a program that only checks it.
+func LoadAny(path string) (*Config, error) {
+	content, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	r := newReader(path)
+	r.intakeOnly = isForIntake(content)
+	return decodeConfig(r, content)
+}
+
+// isForIntake reports whether a file has sections for events and none for servers. One
+// that cannot be read has problems that are told anyway.
+func isForIntake(content []byte) bool {
+	var sections map[string]yaml.Node
+	if yaml.Unmarshal(content, &sections) != nil {
+		return false
+	}
+	has := func(name string) bool { _, ok := sections[name]; return ok }
+	return (has("listen") || has("pull")) && !has("farms") && !has("connections")
 }
 
 // readFile reads no more than [MaxSize] bytes into memory and refuses a longer
