@@ -69,8 +69,8 @@ func (a *app) check(ctx context.Context, names []string, o checkOptions) error {
 	var file *config.Config
 	if a.config != "" {
 		var err error
-		if file, err = config.LoadAny(a.config); err != nil {
-			return &exitError{code: exitUsage, err: err}
+		if file, err = a.loadConfig(config.LoadAny); err != nil {
+			return err
 		}
 		if names, err = file.Names(names...); err != nil {
 			return err

@@ -234,8 +234,8 @@ func (a *app) readEvents(path string) ([]event.Expiry, error) {
 
 // loadConfig reads the configuration. What keeps it from being read is for the
 // operator to correct.
-func (a *app) loadConfig() (*config.Config, error) {
-	c, err := config.Load(a.config)
+func (a *app) loadConfig(load func(path string) (*config.Config, error)) (*config.Config, error) {
+	c, err := load(a.config)
 	if err != nil {
 		return nil, &exitError{code: exitUsage, err: err}
 	}

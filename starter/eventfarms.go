@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/farmtrust/farmtrust/internal/config"
 	"github.com/farmtrust/farmtrust/internal/controller"
 	"github.com/farmtrust/farmtrust/internal/delivery"
 	"github.com/farmtrust/farmtrust/internal/event"
@@ -58,7 +59,7 @@ func (a *app) configuredFarms() (farms []farm.Farm, err error) {
 	if a.config == "" {
 		return nil, nil
 	}
-	c, err := a.loadConfig()
+	c, err := a.loadConfig(config.Load)
 	if err != nil {
 		return nil, err
 	}

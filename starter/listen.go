@@ -56,9 +56,9 @@ func (a *app) loadIntake(section, says string, keep func(*config.Config) bool) (
 	if a.config == "" {
 		return nil, usageErrorf("name the file that says %s: --config FILE", says)
 	}
-	c, err := config.LoadIntake(a.config)
+	c, err := a.loadConfig(config.LoadIntake)
 	if err != nil {
-		return nil, &exitError{code: exitUsage, err: err}
+		return nil, err
 	}
 	if !keep(c) {
 		return nil, usageErrorf("%s has no section %s: docs/configuration.md shows one", a.config, section)

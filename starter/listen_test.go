@@ -113,22 +113,6 @@ func TestListen_AnEventReachesItsFarm(t *testing.T) {
 	})
 }
 
-func TestCheck_OfADoorAloneNeedsNeitherFarmsNorTemporal(t *testing.T) {
-	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
-	path, _, _ := doorFile(t)
-	runProgram(t, "check", "--config", path).assertExit(t, exitOK, "out:the configuration is valid")
-	if err := os.Remove(filepath.Join(filepath.Dir(path), "secret")); err != nil {
-		t.Fatal(err)
-	}
-	runProgram(t, "check", "--config", path).assertExit(t, exitUsage, "out:listen.sources[pki]: read secret file:")
-	misspelled := writeFile(t, "queues.yaml", "pull: [{nam: drop, format: cloudevents, directory: {path: events}}]\n")
-	got := runProgram(t, "check", "--file-only", "--config", misspelled)
-	got.assertExit(t, exitUsage, "pull[0].nam: unknown field: did you mean name?")
-	if strings.Contains(got.err, "farms") {
-		t.Errorf("farms are asked for: %s", got.err)
-	}
-}
-
 func TestListen_WhatIsWrong(t *testing.T) {
 	startTemporal(t, &fakeTemporal{})
 	path, _, _ := doorFile(t)
@@ -149,4 +133,41 @@ func TestListen_WhatIsWrong(t *testing.T) {
 			runProgram(t, append([]string{"listen"}, c.args...)...).assertExit(t, exitUsage, c.want)
 		})
 	}
+}
+
+// A file that only takes events in is checked without Temporal, and what it names is opened.
+func TestCheck_AFileThatOnlyTakesEventsIn(t *testing.T) {
+	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1") // nobody is there
+	path, _, _ := doorFile(t)
+	valid := "out:" + path + ": the configuration is valid\n"
+	runProgram(t, "check", "--config", path).assertExit(t, exitOK, valid)
+	queues, folder := pullFile(t)
+	runProgram(t, "check", "--config", queues).assertExit(t, exitOK, "out:the configuration is valid")
+	runProgram(t, "check", "--config", path, "contoso").assertExit(t, exitUsage, `unknown farm "contoso": there are no farms of `+path)
+
+	for name, c := range map[string]struct {
+		spoil func() error
+		path  string
+		want  string
+	}{
+		"a secret that can be guessed": {func() error { return secret.Replace(filepath.Join(filepath.Dir(path), "secret"), []byte("hunter2")) }, path, "listen.sources[pki]: "},
+		"a key of another":             {func() error { return secret.Replace(filepath.Join(filepath.Dir(path), "door.key"), []byte("none")) }, path, "listen.certificate: "},
+		"a folder that is gone":        {func() error { return os.Remove(folder) }, queues, "pull[drop].directory: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := c.spoil(); err != nil {
+				t.Fatal(err)
+			}
+			got := runProgram(t, "check", "--config", c.path)
+			got.assertExit(t, exitUsage, "out:"+c.path+": "+c.want)
+			if strings.Contains(got.out, "farmtrust-worker check") {
+				t.Errorf("it names a command that does not take the file:\n%s", got.out)
+			}
+			runProgram(t, "check", "--config", c.path, "--file-only").assertExit(t, exitOK)
+		})
+	}
+	runProgram(t, "check", "--config", writeFile(t, "door.yaml", "listen: {address: \":8443\"}\n")).assertExit(t, exitUsage, "door.yaml:1: listen: lacks a certificate", "door.yaml:1: listen.sources: missing")
+	misspelled := writeFile(t, "queues.yaml", "pull: [{nam: drop, format: cloudevents, directory: {path: events}}]\n")
+	runProgram(t, "check", "--config", misspelled).assertExit(t, exitUsage, "pull[0].nam: unknown field: did you mean name?")
+	runProgram(t, "check", "--config", writeFile(t, "worker.yaml", "connections: {}\npull: []\n")).assertExit(t, exitUsage, "worker.yaml:1: farms: missing")
 }

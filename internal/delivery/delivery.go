@@ -144,7 +144,7 @@ func isComplete(found []listener, from Source) bool {
 // controller. What the source sends is kept where it is until there is one.
 func missingFarm(found []listener, from Source) error {
 	for _, name := range from.Farms {
-		if len(filter(found, func(l listener) bool { return strings.EqualFold(l.farm.Name(), name) })) == 0 {
+		if len(filter(found, func(_ int, l listener) bool { return strings.EqualFold(l.farm.Name(), name) })) == 0 {
 			return fmt.Errorf("farm %q, which source %s is for, has no controller: "+
 				"start a worker that has the farm in its configuration, or correct the name under farms of the source", name, from.Name)
 		}

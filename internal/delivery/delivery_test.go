@@ -294,7 +294,7 @@ func TestDeliver_SendsAnEventOnce(t *testing.T) {
 	})
 	t.Run("when it is delivered many times at once", func(t *testing.T) {
 		deliver(t, &fakeTemporal{}, north, func(t *testing.T, d testDeliverer) {
-			release := d.hold()
+			release := d.hold("north")
 			var all sync.WaitGroup
 			for range 1000 {
 				all.Go(func() { d.assertDelivered(t, e, delivery.Source{}, "north") })

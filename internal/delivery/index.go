@@ -44,7 +44,7 @@ type index struct {
 
 	refreshes singleflight.Group
 	mu        sync.Mutex
-	farms     []listener
+	farms     *register
 	// refreshed is when the controllers were last listed; zero before the first time.
 	refreshed time.Time
 	// failed is why they could not be listed at failedAt; nil when that was successful.
@@ -56,12 +56,12 @@ type index struct {
 
 func newIndex(site client.Client, configured []farm.Farm, log *zap.Logger) *index {
 	x := &index{site: site, configured: configured, log: log}
-	x.farms = x.merge(nil)
+	x.farms = newRegister(x.merge(nil))
 	return x
 }
 
 // list returns what is known now, and its age.
-func (x *index) list() ([]listener, time.Time) {
+func (x *index) list() (*register, time.Time) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.farms, x.refreshed
@@ -104,7 +104,7 @@ func (x *index) refresh(ctx context.Context) error {
 }
 
 func (x *index) take(running []client.InterestedFarm) {
-	farms := x.merge(running)
+	farms := newRegister(x.merge(running))
 	var unread []string
 	var problem error
 	for _, f := range running {

@@ -22,31 +22,33 @@ type Source struct {
 // its source, else the one that it names, else those whose configuration matches it or
 // that use its certificate. Only where no farm is known by the certificate's own numbers
 // does its subject or a name of it count: other certificates may have the same.
-func concernedFarms(e event.Expiry, from Source, all []listener) []listener {
-	named := from.Farms
-	if len(named) == 0 && e.Farm != "" {
-		named = []string{e.Farm}
+func concernedFarms(e event.Expiry, from Source, all *register) []listener {
+	wanted := from.Farms
+	if len(wanted) == 0 && e.Farm != "" {
+		wanted = []string{e.Farm}
 	}
-	if len(named) > 0 {
-		return filter(all, func(l listener) bool {
-			return slices.ContainsFunc(named, func(name string) bool { return strings.EqualFold(name, l.farm.Name()) })
+	if len(wanted) > 0 {
+		return filter(all.farms, func(_ int, l listener) bool {
+			return slices.ContainsFunc(wanted, func(name string) bool { return strings.EqualFold(name, l.farm.Name()) })
 		})
 	}
-	found := filter(all, func(l listener) bool {
+	numbered := all.numbers.find(numbersOf(e)...)
+	found := filter(all.farms, func(i int, l listener) bool {
 		return slices.ContainsFunc(l.Events, func(m farm.EventMatch) bool { return matchesEvent(m, e, from.Name) }) ||
-			slices.ContainsFunc(l.Certificates, func(c farm.CertificateIdentity) bool { return isNumbered(c, e) })
+			numbered[i] && slices.ContainsFunc(l.Certificates, func(c farm.CertificateIdentity) bool { return isNumbered(c, e) })
 	})
 	if len(found) > 0 {
 		return found
 	}
-	return filter(all, func(l listener) bool {
-		return slices.ContainsFunc(l.Certificates, func(c farm.CertificateIdentity) bool { return isNamed(c, e) })
+	named := all.names.find(namesOf(e.Subject, e.Names)...)
+	return filter(all.farms, func(i int, l listener) bool {
+		return named[i] && slices.ContainsFunc(l.Certificates, func(c farm.CertificateIdentity) bool { return isNamed(c, e) })
 	})
 }
 
-func filter(all []listener, keep func(listener) bool) (kept []listener) {
-	for _, l := range all {
-		if keep(l) {
+func filter(all []listener, keep func(int, listener) bool) (kept []listener) {
+	for i, l := range all {
+		if keep(i, l) {
 			kept = append(kept, l)
 		}
 	}

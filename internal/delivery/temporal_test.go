@@ -43,12 +43,12 @@ type fakeTemporal struct {
 	calls map[string]int
 	// lists counts how often the controllers were listed.
 	lists int
-	// slow holds signals back until it is closed; nil does not.
-	slow chan struct{}
+	// slow holds the signals to a farm back until it is closed.
+	slow map[string]chan struct{}
 }
 
 // dial starts the server and returns a client of it.
-func (f *fakeTemporal) dial(t *testing.T) temporal.Client {
+func (f *fakeTemporal) dial(t testing.TB) temporal.Client {
 	t.Helper()
 	return temporaltest.Dial(t, f, f.intercept)
 }
@@ -59,12 +59,16 @@ func (f *fakeTemporal) intercept(ctx context.Context, r any, info *grpc.UnarySer
 		f.calls = map[string]int{}
 	}
 	f.calls[info.FullMethod[strings.LastIndexByte(info.FullMethod, '/')+1:]]++
-	err, slow := f.away[info.FullMethod[strings.LastIndexByte(info.FullMethod, '/')+1:]], f.slow
+	err := f.away[info.FullMethod[strings.LastIndexByte(info.FullMethod, '/')+1:]]
+	var slow chan struct{}
+	if signal, ok := r.(*workflowservice.SignalWithStartWorkflowExecutionRequest); ok {
+		slow = f.slow[farmOf(signal)]
+	}
 	f.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
-	if slow != nil && strings.Contains(info.FullMethod, "/Signal") {
+	if slow != nil {
 		<-slow
 	}
 	f.mu.Lock()
@@ -82,16 +86,22 @@ func (f *fakeTemporal) fail(method string, err error) {
 	f.away[method] = err
 }
 
-// hold holds signals back until the function that it returns is called.
-func (f *fakeTemporal) hold() (release func()) {
+// hold holds the signals to a farm back until the function that it returns is called.
+func (f *fakeTemporal) hold(farmName string) (release func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.slow = make(chan struct{})
-	return func() { close(f.slow) }
+	held := make(chan struct{})
+	f.slow = map[string]chan struct{}{farmName: held}
+	return func() { close(held) }
+}
+
+// farmOf is the farm whose controller is signalled.
+func farmOf(r *workflowservice.SignalWithStartWorkflowExecutionRequest) string {
+	return strings.TrimPrefix(r.WorkflowId, workflows.ControllerID(""))
 }
 
 // run makes the controller of a farm run at a site with a memo.
-func (f *fakeTemporal) run(t *testing.T, farmName, site string, i controller.Interest) {
+func (f *fakeTemporal) run(t testing.TB, farmName, site string, i controller.Interest) {
 	t.Helper()
 	f.runWorkflow(workflows.ControllerID(farmName), workflows.TaskQueue(site), map[string]*commonpb.Payload{
 		workflows.CertificatesMemo: payloadOf(t, i.Certificates), workflows.EventsMemo: payloadOf(t, i.Events),
@@ -115,7 +125,7 @@ func (f *fakeTemporal) addRunning(id, queue string) *workflowpb.WorkflowExecutio
 	return f.running[id]
 }
 
-func payloadOf(t *testing.T, value any) *commonpb.Payload {
+func payloadOf(t testing.TB, value any) *commonpb.Payload {
 	t.Helper()
 	p, err := converter.GetDefaultDataConverter().ToPayload(value)
 	if err != nil {
@@ -187,7 +197,7 @@ func (f *fakeTemporal) SignalWithStartWorkflowExecution(_ context.Context, r *wo
 	if f.heard == nil {
 		f.heard = map[string][]string{}
 	}
-	name := strings.TrimPrefix(r.WorkflowId, workflows.ControllerID(""))
+	name := farmOf(r)
 	f.heard[name] = append(f.heard[name], e.Summary)
 	return &workflowservice.SignalWithStartWorkflowExecutionResponse{RunId: running.Execution.RunId}, nil
 }

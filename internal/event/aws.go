@@ -75,6 +75,12 @@ func openNotification(o object) (object, error) {
 			Remedy: "have a rule of EventBridge send the matched event to the topic, without an input transformer", Err: ErrUnknownType,
 		}
 	}
+	if event["AlarmName"] != nil && event["detail-type"] == nil {
+		return object{}, &Error{
+			Place: place, Text: "is an alarm of CloudWatch, which is not read",
+			Remedy: "have a rule of EventBridge send the events of ACM to the topic: they say the same, and need no alarm", Err: ErrUnknownType,
+		}
+	}
 	return object{place: place, fields: event}, nil
 }
 

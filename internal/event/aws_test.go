@@ -100,6 +100,7 @@ func TestDecode_AWS_PassesOver(t *testing.T) {
 		"another service":              {changed(sample, `"aws.acm"`, `"aws.s3"`), `of "aws.s3" is not about the expiry`},
 		"a request for a confirmation": {notification(t, "SubscriptionConfirmation", "You have chosen to subscribe"), `"SubscriptionConfirmation" is no notification; where it asks for a confirmation`},
 		"a notification in words":      {notification(t, "Notification", "hello"), "is not an event of EventBridge but text; have a rule of EventBridge"},
+		"an alarm of CloudWatch":       {notification(t, "Notification", `{"AlarmName":"oos","NewStateValue":"ALARM"}`), "is an alarm of CloudWatch, which is not read; have a rule of EventBridge send the events of ACM"},
 		"a notification of a list":     {notification(t, "Notification", "[]"), "is not an event of EventBridge but text"},
 	} {
 		t.Run(claim, func(t *testing.T) {

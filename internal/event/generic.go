@@ -11,30 +11,42 @@ import (
 	"github.com/farmtrust/farmtrust/internal/farm"
 )
 
-// decodeGeneric reads JSON of any shape, as the field map describes it.
+// decodeGeneric reads JSON of any shape, as the field map describes it: one document, an
+// array of events, or a document on each line.
 func decodeGeneric(m Message, f Fields) (Batch, error) {
-	document, err := m.parseJSON()
+	records, err := readRecords(m)
 	if err != nil {
 		return Batch{}, err
 	}
-	place := wholeBody
 	if f.Events != "" {
-		steps, err := parsePath(f.Events)
-		whole, isObject := document.(map[string]any)
-		if err != nil || !isObject {
-			return Batch{}, invalidError(wholeBody, "has no "+f.Events, "send it, or correct fields.events of this source")
+		if records, err = f.listEvents(records); err != nil {
+			return Batch{}, err
 		}
-		holder, name := object{place: wholeBody, fields: whole}.follow(steps)
-		place, document = memberPlace(holder.place, name), holder.fields[name]
-		if document == nil {
-			return Batch{}, invalidError(place, "is missing", "send it, or correct fields.events of this source")
-		}
-	}
-	records, err := listRecords(place, document)
-	if err != nil {
-		return Batch{}, err
 	}
 	return decodeRecords(records, func(o object) (Expiry, error) { return f.read(o) })
+}
+
+// listEvents returns the events of all documents.
+func (f Fields) listEvents(documents []object) (all []object, err error) {
+	steps, err := parsePath(f.Events)
+	if err != nil {
+		return nil, invalidError(wholeBody, err.Error(), "correct fields.events of this source")
+	}
+	for _, d := range documents {
+		holder, name := d.follow(steps)
+		place, inside := memberPlace(holder.place, name), holder.fields[name]
+		if inside == nil {
+			return nil, invalidError(place, "is missing", "send it, or correct fields.events of this source")
+		}
+		events, err := listRecords(place, inside)
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, events...); len(all) > maxRecords {
+			return nil, tooManyRecords(wholeBody, len(all))
+		}
+	}
+	return all, nil
 }
 
 // read reads one record.

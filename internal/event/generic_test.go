@@ -1,8 +1,10 @@
 package event_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +78,39 @@ func TestDecode_Generic(t *testing.T) {
 		}
 	})
 
+	t.Run("a document may be on each line, as log shippers send them", func(t *testing.T) {
+		body := readSample(t, "generic.lines.PROPOSED.ndjson")
+		for claim, c := range map[string]struct {
+			contentType string
+			body        []byte
+			want        int
+		}{
+			"several lines":                  {"application/x-ndjson", body, 3},
+			"several lines of a file":        {"", body, 3},
+			"one line, where it is named so": {"application/x-ndjson; charset=utf-8", body[:bytes.IndexByte(body, '\n')], 2},
+		} {
+			t.Run(claim, func(t *testing.T) {
+				m := event.Message{Header: http.Header{"Content-Type": {c.contentType}}, Body: c.body}
+				got, err := event.Decode(event.Generic, m, event.Fields{Name: "scanner", Events: "found", ID: "uid", Names: "name"})
+				var all []string
+				for _, e := range got.Events {
+					all = append(all, e.ID+" "+strings.Join(e.Names, " "))
+				}
+				if diff := cmp.Diff([]string{"1 a.contoso.com", "2 b.contoso.com", "3 c.contoso.com"}[:c.want], all); err != nil || diff != "" {
+					t.Error(err, diff)
+				}
+			})
+		}
+		_, err := event.Decode(event.Generic, event.Message{Body: append(bytes.Clone(body), "{}\n"...)}, event.Fields{Events: "found"})
+		if err == nil || !strings.Contains(err.Error(), "line 3.found: is missing") {
+			t.Errorf("a line without events: got %v", err)
+		}
+		many := strings.Repeat(`{"found":[`+strings.Repeat("{},", 599)+"{}]}\n", 2)
+		if _, err := event.Decode(event.Generic, event.Message{Body: []byte(many)}, event.Fields{Events: "found"}); !errors.Is(err, event.ErrTooLarge) {
+			t.Errorf("1,200 events on two lines: got %v", err)
+		}
+	})
+
 	t.Run("any other kind is passed over, complete or not", func(t *testing.T) {
 		got, err := decodeItem(t, scanner, scannerItem(nil)+`,{"state":{"what":"fine"}}`)
 		if err != nil || len(got.Events) != 1 || len(got.Passed) != 1 {
@@ -135,14 +170,14 @@ func TestDecode_Generic(t *testing.T) {
 				assertRefused(t, err, c.class, c.want)
 			})
 		}
-		if _, err := event.Decode(event.Generic, event.Message{Body: []byte(`[]`)}, scanner); err == nil || !strings.Contains(err.Error(), "body: has no report.items; send it, or correct fields.events") {
-			t.Errorf("got %v", err)
-		}
-		if _, err := event.Decode(event.Generic, event.Message{Body: []byte(`{"report":{}}`)}, scanner); err == nil || !strings.Contains(err.Error(), "report.items: is missing; send it, or correct fields.events") {
-			t.Errorf("got %v", err)
-		}
-		if _, err := event.Decode(event.Generic, event.Message{Body: []byte(`{"report":{"items":"x"}}`)}, scanner); err == nil || !strings.Contains(err.Error(), "report.items: is not a JSON object") {
-			t.Errorf("got %v", err)
+		for body, want := range map[string]string{
+			`[]`:                       "body: holds no event",
+			`{"report":{}}`:            "report.items: is missing; send it, or correct fields.events",
+			`{"report":{"items":"x"}}`: "report.items: is not a JSON object",
+		} {
+			if _, err := event.Decode(event.Generic, event.Message{Body: []byte(body)}, scanner); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: got %v, want %s", body, err, want)
+			}
 		}
 	})
 }

@@ -95,10 +95,7 @@ func listRecords(place string, document any) ([]object, error) {
 		return nil, invalidError(place, "holds no event", "send at least one")
 	}
 	if len(list) > maxRecords {
-		return nil, &Error{
-			Place: place, Text: fmt.Sprintf("holds %d events, more than %d", len(list), maxRecords),
-			Remedy: "send fewer events at once", Err: ErrTooLarge,
-		}
+		return nil, tooManyRecords(place, len(list))
 	}
 	records := make([]object, len(list))
 	for i, v := range list {
@@ -108,6 +105,13 @@ func listRecords(place string, document any) ([]object, error) {
 		}
 	}
 	return records, nil
+}
+
+func tooManyRecords(place string, count int) error {
+	return &Error{
+		Place: place, Text: fmt.Sprintf("holds %d events, more than %d", count, maxRecords),
+		Remedy: "send fewer events at once", Err: ErrTooLarge,
+	}
 }
 
 func asObject(place string, v any) (object, error) {

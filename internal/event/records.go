@@ -46,10 +46,7 @@ func splitLines(body []byte) [][]byte {
 
 func readLines(lines [][]byte) ([]object, error) {
 	if len(lines) > maxRecords {
-		return nil, &Error{
-			Place: wholeBody, Text: fmt.Sprintf("holds %d events, more than %d", len(lines), maxRecords),
-			Remedy: "send fewer events at once", Err: ErrTooLarge,
-		}
+		return nil, tooManyRecords(wholeBody, len(lines))
 	}
 	records := make([]object, len(lines))
 	for i, line := range lines {

@@ -101,6 +101,10 @@ func SameSubject(a, b string) bool {
 	return len(parts) > 0 && slices.Equal(parts, splitSubject(b))
 }
 
+// SubjectKey is one text for all spellings of a distinguished name that [SameSubject] takes
+// for the same; empty for what is none.
+func SubjectKey(name string) string { return strings.Join(splitSubject(name), "\n") }
+
 // commonNames are the common names in a distinguished name, in lower case.
 func commonNames(subject string) (names []string) {
 	for _, part := range splitSubject(subject) {

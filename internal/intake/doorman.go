@@ -1,7 +1,11 @@
 package intake
 
 import (
+	"container/list"
+	"context"
+	"crypto/tls"
 	"net"
+	"net/http"
 	"net/netip"
 	"slices"
 	"sync"
@@ -13,8 +17,10 @@ const (
 	maxConnectionsOfA = 128 // from one address, so that nobody takes all places
 )
 
-// doorman is a listener that lets in as many as there is room for. All others are closed
-// at once, so that senders hear of it and come again.
+// doorman is a listener that lets in as many as there is room for. Where there is none, a
+// connection that has not proven to be of a source gives way, so that those that do nothing,
+// however many, keep no source out. Where all have, the newcomer is closed at once: it
+// hears of it and comes again.
 type doorman struct {
 	net.Listener
 
@@ -24,11 +30,20 @@ type doorman struct {
 
 	mu    sync.Mutex
 	total int
-	of    map[netip.Addr]int
+	of    map[netip.Addr]*origin
+	// strangers are the visitors who have proven nothing yet, the first to come first.
+	strangers list.List
+}
+
+// origin is an address with the number of its connections that are open.
+type origin struct {
+	netip.Addr
+
+	open int
 }
 
 func newDoorman(l net.Listener, proxies []netip.Prefix) *doorman {
-	return &doorman{Listener: l, proxies: proxies, of: map[netip.Addr]int{}}
+	return &doorman{Listener: l, proxies: proxies, of: map[netip.Addr]*origin{}}
 }
 
 // Accept implements [net.Listener].
@@ -38,9 +53,8 @@ func (d *doorman) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		from := addressOf(c)
-		if d.enter(from) {
-			return &visitor{Conn: c, leave: sync.OnceFunc(func() { d.leave(from) })}, nil
+		if v := d.enter(c); v != nil {
+			return v, nil
 		}
 		_ = c.Close() // who connected sees it closed, or is gone
 	}
@@ -54,27 +68,63 @@ func addressOf(c net.Conn) netip.Addr {
 	return at.Addr().Unmap().WithZone("")
 }
 
-func (d *doorman) enter(from netip.Addr) bool {
+// enter gives a connection a place; nil where it gets none.
+func (d *doorman) enter(c net.Conn) *visitor {
+	from := addressOf(c)
 	isProxy := slices.ContainsFunc(d.proxies, func(p netip.Prefix) bool { return p.Contains(from) })
 	if len(d.proxies) > 0 && !isProxy {
-		return false
+		return nil
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.total >= maxConnections || d.of[from] >= maxConnectionsOfA && !isProxy {
-		return false
+	home := d.of[from]
+	crowded := home != nil && home.open >= maxConnectionsOfA && !isProxy
+	if (crowded || d.total >= maxConnections) && !d.makeRoom(home, crowded) {
+		return nil
+	}
+	if home = d.of[from]; home == nil {
+		home = &origin{Addr: from}
+		d.of[from] = home
 	}
 	d.total++
-	d.of[from]++
+	home.open++
+	v := &visitor{Conn: c, door: d, from: home}
+	v.place = d.strangers.PushBack(v)
+	return v
+}
+
+// makeRoom closes a connection that has proven nothing: the oldest of those from the address
+// that has the most, or of those from the newcomer's where that has all that it may have. It
+// reports whether there was one.
+func (d *doorman) makeRoom(newcomer *origin, crowded bool) bool {
+	var found *visitor
+	for e := d.strangers.Front(); e != nil; e = e.Next() {
+		v, _ := e.Value.(*visitor)
+		if crowded && v.from != newcomer {
+			continue
+		}
+		if found == nil || v.from.open > found.from.open {
+			found = v
+		}
+	}
+	if found == nil {
+		return false
+	}
+	d.leave(found)
+	_ = found.Conn.Close() // nothing was promised to it
 	return true
 }
 
-func (d *doorman) leave(from netip.Addr) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+// leave gives back the place of a visitor, once. The caller holds the lock.
+func (d *doorman) leave(v *visitor) {
+	if v.left {
+		return
+	}
+	v.left = true
+	d.strangers.Remove(v.place)
 	d.total--
-	if d.of[from]--; d.of[from] == 0 {
-		delete(d.of, from)
+	if v.from.open--; v.from.open == 0 {
+		delete(d.of, v.from.Addr)
 	}
 }
 
@@ -82,11 +132,41 @@ func (d *doorman) leave(from netip.Addr) {
 type visitor struct {
 	net.Conn
 
-	leave func()
+	door *doorman
+	from *origin
+	// place is the one among the strangers, of which a visitor who stays is none.
+	place *list.Element
+	left  bool
 }
 
 // Close closes the connection and gives its place to another.
 func (v *visitor) Close() error {
-	defer v.leave()
+	v.door.mu.Lock()
+	v.door.leave(v)
+	v.door.mu.Unlock()
 	return v.Conn.Close()
+}
+
+// stay lets a visitor who has proven that it is a source keep its place.
+func (v *visitor) stay() {
+	v.door.mu.Lock()
+	defer v.door.mu.Unlock()
+	v.door.strangers.Remove(v.place)
+}
+
+// visitorKey finds the visitor in the context of its requests.
+type visitorKey struct{}
+
+func withVisitor(ctx context.Context, c net.Conn) context.Context {
+	if secured, ok := c.(*tls.Conn); ok {
+		c = secured.NetConn()
+	}
+	return context.WithValue(ctx, visitorKey{}, c)
+}
+
+// keepPlace has the connection of a request stay.
+func keepPlace(r *http.Request) {
+	if v, ok := r.Context().Value(visitorKey{}).(*visitor); ok {
+		v.stay()
+	}
 }

@@ -100,7 +100,7 @@ func (h *handler) take(s *source, r *http.Request) answer {
 		return s.answerOther(r)
 	}
 	if s.proof.header != nil {
-		if a, ok := s.admit(s.proof.header(r)); !ok {
+		if a, ok := s.admit(r, s.proof.header(r)); !ok {
 			return a
 		}
 	}
@@ -115,7 +115,7 @@ func (h *handler) take(s *source, r *http.Request) answer {
 		return *failed
 	}
 	if s.proof.body != nil {
-		if a, ok := s.admit(s.proof.body(r, body)); !ok {
+		if a, ok := s.admit(r, s.proof.body(r, body)); !ok {
 			return a
 		}
 	}

@@ -63,10 +63,11 @@ func (s *source) know(o Options) (err error) {
 
 // admit lets a message in whose proof has this result, if the source's rate does: who is
 // not the source uses nothing of its rate.
-func (s *source) admit(proven error) (answer, bool) {
+func (s *source) admit(r *http.Request, proven error) (answer, bool) {
 	if proven != nil {
 		return unproven(proven, s.proof.challenge), false
 	}
+	keepPlace(r)
 	if wait := s.rate.take(); wait > 0 {
 		return tooMany(wait), false
 	}

@@ -24,7 +24,7 @@ import (
 
 // Serve serves a frontend until the test ends, on l, which it closes. Errors of package
 // serviceerror reach clients as such, also those of interceptors.
-func Serve(t *testing.T, l net.Listener, frontend workflowservice.WorkflowServiceServer, interceptors ...grpc.UnaryServerInterceptor) {
+func Serve(t testing.TB, l net.Listener, frontend workflowservice.WorkflowServiceServer, interceptors ...grpc.UnaryServerInterceptor) {
 	t.Helper()
 	s := grpc.NewServer(
 		grpc.ChainUnaryInterceptor(append([]grpc.UnaryServerInterceptor{convertErrors}, interceptors...)...),
@@ -45,7 +45,7 @@ func Serve(t *testing.T, l net.Listener, frontend workflowservice.WorkflowServic
 
 // Dial serves a frontend until the test ends, and returns a client of it. Their connection
 // is in memory, so that the test's clock may be synctest's.
-func Dial(t *testing.T, frontend workflowservice.WorkflowServiceServer, interceptors ...grpc.UnaryServerInterceptor) temporal.Client {
+func Dial(t testing.TB, frontend workflowservice.WorkflowServiceServer, interceptors ...grpc.UnaryServerInterceptor) temporal.Client {
 	t.Helper()
 	l := bufconn.Listen(64 << 10)
 	Serve(t, l, frontend, interceptors...)
