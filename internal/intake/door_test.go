@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -196,4 +197,55 @@ func TestOpen_SaysWhatCannotBeOpened(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A network of IPv6 has more addresses than the door has places.
+func TestDoor_ANetworkOfIPv6CountsAsOne(t *testing.T) {
+	const places = 128
+	var all []*guest
+	for i := range places + 2 {
+		all = append(all, newGuest(fmt.Sprintf("[2001:db8:0:1::%x]:1", i+1)))
+	}
+	other := newGuest("[2001:db8:0:2::1]:1")
+	door := intake.NewDoorman(guests(append([]*guest{other}, all...)))
+	for range places + 3 {
+		if _, err := door.Accept(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !all[0].closed || !all[1].closed || all[2].closed || other.closed {
+		t.Errorf("closed: the first %v, the second %v, the third %v, one of another network %v", all[0].closed, all[1].closed, all[2].closed, other.closed)
+	}
+}
+
+// guest is a connection from an address.
+type guest struct {
+	net.Conn
+	from   net.Addr
+	closed bool
+}
+
+func newGuest(from string) *guest {
+	return &guest{from: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(from))}
+}
+
+func (g *guest) RemoteAddr() net.Addr { return g.from }
+
+func (g *guest) Close() error {
+	g.closed = true
+	return nil
+}
+
+// guests is a listener to which they come one after the other.
+func guests(all []*guest) net.Listener { return &queue{waiting: all} }
+
+type queue struct {
+	net.Listener
+	waiting []*guest
+}
+
+func (q *queue) Accept() (net.Conn, error) {
+	next := q.waiting[0]
+	q.waiting = q.waiting[1:]
+	return next, nil
 }

@@ -14,7 +14,7 @@ import (
 // Connections that are open at the same time. An idle one takes some 40 KB.
 const (
 	maxConnections    = 1024
-	maxConnectionsOfA = 128 // from one address, so that nobody takes all places
+	maxConnectionsOfA = 128 // from one address, or one network of IPv6, so that nobody takes all places
 )
 
 // doorman is a listener that lets in as many as there is room for. Where there is none, a
@@ -35,7 +35,7 @@ type doorman struct {
 	strangers list.List
 }
 
-// origin is an address with the number of its connections that are open.
+// origin is an address, as [homeOf] counts it, with the number of its connections that are open.
 type origin struct {
 	netip.Addr
 
@@ -68,6 +68,17 @@ func addressOf(c net.Conn) netip.Addr {
 	return at.Addr().Unmap().WithZone("")
 }
 
+// homeOf is what an address counts as: of IPv6 its network, because who has one address
+// there has 2^64 of them.
+//
+// Source: RFC 4291, section 2.5.4.
+func homeOf(a netip.Addr) netip.Addr {
+	if network, err := a.Prefix(64); err == nil && a.Is6() {
+		return network.Addr()
+	}
+	return a
+}
+
 // enter gives a connection a place; nil where it gets none.
 func (d *doorman) enter(c net.Conn) *visitor {
 	from := addressOf(c)
@@ -77,14 +88,15 @@ func (d *doorman) enter(c net.Conn) *visitor {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	home := d.of[from]
+	at := homeOf(from)
+	home := d.of[at]
 	crowded := home != nil && home.open >= maxConnectionsOfA && !isProxy
 	if (crowded || d.total >= maxConnections) && !d.makeRoom(home, crowded) {
 		return nil
 	}
-	if home = d.of[from]; home == nil {
-		home = &origin{Addr: from}
-		d.of[from] = home
+	if home = d.of[at]; home == nil {
+		home = &origin{Addr: at}
+		d.of[at] = home
 	}
 	d.total++
 	home.open++

@@ -66,7 +66,7 @@ func linger(ctx context.Context, to, from string, drips bool, opened *atomic.Int
 			continue
 		}
 		opened.Add(1)
-		hangUp := context.AfterFunc(ctx, func() { c.Close() })
+		hangUp := context.AfterFunc(ctx, func() { _ = c.Close() })
 		for closed := make([]byte, 1); ; {
 			if drips {
 				_, _ = c.Write([]byte{22}) // a TLS record begins so

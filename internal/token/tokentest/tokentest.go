@@ -34,7 +34,7 @@ func Issue(t *testing.T, all ...Token) (keys json.RawMessage, tokens []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), python, "-c", script)
+	cmd := exec.CommandContext(t.Context(), python, "-c", script) //nolint:gosec // it is embedded
 	var problems strings.Builder
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), &problems
 	out, err := cmd.Output()
