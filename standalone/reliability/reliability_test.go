@@ -40,6 +40,9 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
+	if *seed == 0 {
+		*seed = rand.Uint64()>>32 + 1
+	}
 	os.Exit(runTests(m))
 }
 
@@ -51,7 +54,7 @@ func runTests(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	err = buildWorker(dir)
+	workerPath, err = buildProgram(dir, "worker")
 	code := 1
 	if err == nil {
 		code = m.Run()
@@ -85,9 +88,6 @@ func TestReliability_ReportedOutcomeIsTheTrueOne(t *testing.T) {
 // depends on the seed alone.
 func chooseScenarios(t *testing.T, all []scenario) []scenario {
 	t.Helper()
-	if *seed == 0 {
-		*seed = rand.Uint64()>>32 + 1
-	}
 	all = slices.DeleteFunc(all, func(c scenario) bool { return !c.isNamed(*only) })
 	chance := rand.New(rand.NewPCG(*seed, 0))
 	chance.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
