@@ -1,7 +1,8 @@
 // Package reliability tests from outside that no fault leaves a farm half changed
 // without a report that says so: it injects every fault into every step of a
 // rotation, a rollback and a retirement, and compares the reported outcome with the
-// farm's true state.
+// farm's true state. And it tests that events lead to one rotation for each reason,
+// however often they are delivered, and whatever dies meanwhile.
 //
 // Everything but the servers is real: the worker's own executable, a Temporal
 // server on its database file, and HTTPS between the worker and a simulated farm.
