@@ -117,7 +117,7 @@ func (p *program) tryStart() error {
 // does nothing if the program has already ended.
 func (p *program) kill(t *testing.T) {
 	t.Helper()
-	if p.command.ProcessState != nil {
+	if p.hasEnded() {
 		return
 	}
 	if err := p.command.Process.Kill(); err != nil {
@@ -126,32 +126,36 @@ func (p *program) kill(t *testing.T) {
 	_ = p.command.Wait() // reports that it was killed
 }
 
+// hasEnded reports whether the program was killed and not started since.
+func (p *program) hasEnded() bool { return p.command.ProcessState != nil }
+
 func (p *program) restart(t *testing.T) {
 	t.Helper()
 	p.kill(t)
 	p.start(t)
 }
 
-// workerProgram returns the path of the worker's executable in dir.
-func workerProgram(dir string) string {
-	name := "worker"
+// programPath returns the path of a program's executable in dir.
+func programPath(dir, name string) string {
 	if runtime.GOOS == "windows" {
 		name += ".exe"
 	}
 	return filepath.Join(dir, name)
 }
 
-// workerPath is the executable that buildWorker built, shared by all tests.
+// workerPath is the worker's executable, shared by all tests.
 var workerPath string
 
-func buildWorker(dir string) error {
-	workerPath = workerProgram(dir)
-	command := exec.Command("go", "build", "-o", workerPath, "./worker")
+// buildProgram builds the program in a folder of the product, and returns the path of its
+// executable in dir.
+func buildProgram(dir, folder string) (path string, err error) {
+	path = programPath(dir, folder)
+	command := exec.Command("go", "build", "-o", path, "./"+folder)
 	command.Dir = filepath.Join("..", "..")
 	if out, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the worker: %w\n%s", err, out)
+		return "", fmt.Errorf("build %s: %w\n%s", folder, err, out)
 	}
-	return nil
+	return path, nil
 }
 
 // startTemporal starts a Temporal server on a database in dir. It keeps its port

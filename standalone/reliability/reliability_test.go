@@ -1,7 +1,8 @@
 // Package reliability tests from outside that no fault leaves a farm half changed
 // without a report that says so: it injects every fault into every step of a
 // rotation, a rollback and a retirement, and compares the reported outcome with the
-// farm's true state.
+// farm's true state. And it tests that events lead to one rotation for each reason,
+// however often they are delivered, and whatever dies meanwhile.
 //
 // Everything but the servers is real: the worker's own executable, a Temporal
 // server on its database file, and HTTPS between the worker and a simulated farm.
@@ -40,6 +41,9 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
+	if *seed == 0 {
+		*seed = rand.Uint64()>>32 + 1
+	}
 	os.Exit(runTests(m))
 }
 
@@ -51,7 +55,7 @@ func runTests(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	err = buildWorker(dir)
+	workerPath, err = buildProgram(dir, "worker")
 	code := 1
 	if err == nil {
 		code = m.Run()
@@ -85,9 +89,6 @@ func TestReliability_ReportedOutcomeIsTheTrueOne(t *testing.T) {
 // depends on the seed alone.
 func chooseScenarios(t *testing.T, all []scenario) []scenario {
 	t.Helper()
-	if *seed == 0 {
-		*seed = rand.Uint64()>>32 + 1
-	}
 	all = slices.DeleteFunc(all, func(c scenario) bool { return !c.isNamed(*only) })
 	chance := rand.New(rand.NewPCG(*seed, 0))
 	chance.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })

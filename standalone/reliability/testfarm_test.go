@@ -49,6 +49,8 @@ type testFarm struct {
 	before model.State
 	// onPoll is called each time that awaitEnd polls a run; it may be nil.
 	onPoll func()
+	// edits complete the worker's configuration.
+	edits []func(config map[string]any)
 }
 
 const (
@@ -61,9 +63,9 @@ const (
 	oldRootAuthority = "Old OOS"
 )
 
-func newTestFarm(t *testing.T) *testFarm {
+func newTestFarm(t *testing.T, edits ...func(config map[string]any)) *testFarm {
 	t.Helper()
-	s := &testFarm{dir: t.TempDir(), callLog: &callLog{}, policy: farm.OnFailurePause}
+	s := &testFarm{dir: t.TempDir(), callLog: &callLog{}, policy: farm.OnFailurePause, edits: edits}
 	for _, name := range []string{"farm", "tmp"} {
 		if err := os.Mkdir(filepath.Join(s.dir, name), 0o700); err != nil {
 			t.Fatal(err)
@@ -237,6 +239,9 @@ func (s *testFarm) writeConfig(t *testing.T) {
 	rotation["onFailure"], rotation["healthyWithin"], rotation["healthyFor"] = string(s.policy), "5s", "100ms"
 	rotation["inspectionInterval"], rotation["keepOldFor"] = "7d", "0"
 	c["keys"] = map[string]any{"seal": "file:" + filepath.Join(s.dir, "seal.keys")}
+	for _, edit := range s.edits {
+		edit(c)
+	}
 	content, err := yaml.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
