@@ -136,6 +136,12 @@ func TestAProviderThatIsDownIsNoRefusal(t *testing.T) {
 	p.down = true
 	check("when it has new keys and is down", token.ErrUnreachable)
 	p.down = false
+	// For a moment after an answer has come, go-oidc gives it to who asks next as well.
+	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(time.Millisecond) {
+		if _, err := verifier.Verify(t.Context(), raw); !errors.Is(err, token.ErrUnreachable) {
+			break
+		}
+	}
 	check("when it has new keys", nil)
 	if p.asked != 2 {
 		t.Errorf("its keys were read %d times", p.asked)
