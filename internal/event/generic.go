@@ -142,20 +142,20 @@ func (f Fields) setKind(o object, e *Expiry, sent string) error {
 	if !known {
 		kind, known = ParseKind(sent)
 	}
-	if sent == "" {
+	switch {
+	case known:
+		e.Kind = kind
+		return nil
+	case sent == "":
 		return &Error{
 			Place: o.place, Text: "has no " + f.Kind + ", which says what happened",
 			Remedy: "if that is elsewhere, correct fields.kind of this source", Err: ErrUnknownType,
 		}
 	}
-	if !known {
-		return &Error{
-			Place: o.place, Text: fmt.Sprintf("%s is %.80q, which is not about the expiry of a certificate", f.Kind, sent),
-			Remedy: "if it is, say in fields.kinds of this source what it means", Err: ErrUnknownType,
-		}
+	return &Error{
+		Place: o.place, Text: fmt.Sprintf("%s is %.80q, which is not about the expiry of a certificate", f.Kind, sent),
+		Remedy: "if it is, say in fields.kinds of this source what it means", Err: ErrUnknownType,
 	}
-	e.Kind = kind
-	return nil
 }
 
 // identified reports whether the event says which certificate, or which farm, it

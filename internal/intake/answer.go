@@ -61,8 +61,8 @@ func (e *refusedError) Error() string { return e.text }
 func refused(format string, args ...any) error { return &refusedError{fmt.Sprintf(format, args...)} }
 
 // unproven is the answer to a proof that failed. The challenge is what is asked for; some
-// senders show their password only then (RFC 9110, section 11.6.1). What keeps the door from checking one is
-// the door's problem, and no reason for the sender to give up.
+// senders show their password only then (RFC 9110, section 11.6.1). What keeps the door
+// from checking a proof is the door's problem, and no reason for the sender to give up.
 func unproven(err error, challenge string) answer {
 	if r, ok := errors.AsType[*refusedError](err); ok {
 		a := refuse(http.StatusUnauthorized, r.text)
