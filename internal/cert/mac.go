@@ -39,7 +39,7 @@ func findHash(id asn1.ObjectIdentifier) (func() hash.Hash, error) {
 }
 
 // putKeyFirst returns the same PFX with the part that has the key in front, under a MAC that
-// takes no work. Whoever opens it meets that key first, and refuses any other, which may
+// takes no work. A program that opens it meets that key first, and refuses any other, which may
 // hide in a part that is encrypted, before it does the work that this demands. It fails
 // with [pkcs12.ErrIncorrectPassword] where the PFX has another password.
 func putKeyFirst(der, password []byte) ([]byte, error) {

@@ -78,7 +78,7 @@ func (x *index) refreshAfterMiss(ctx context.Context) error {
 	return x.refresh(ctx)
 }
 
-// refresh lists the controllers, together with whoever else wants that now.
+// refresh lists the controllers, together with others who want that now.
 func (x *index) refresh(ctx context.Context) error {
 	done := x.refreshes.DoChan("", func() (any, error) {
 		// Not for the first caller alone, who may go away.

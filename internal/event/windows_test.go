@@ -18,7 +18,7 @@ import (
 
 const lifecycle = "Microsoft-Windows-CertificateServicesClient-Lifecycle-System/Operational"
 
-// aboutToExpire is what the samples of event 1003 say, whoever ships them.
+// aboutToExpire is what the samples of event 1003 say, from every shipper.
 func aboutToExpire() event.Expiry {
 	return event.Expiry{
 		ID: lifecycle + "/42/1767592800", Source: "windows://OOS1.contoso.com", Kind: event.NearExpiry,
@@ -59,7 +59,7 @@ func decodeSample(t *testing.T, f event.Format, name string) event.Batch {
 }
 
 func TestWindows_Samples(t *testing.T) {
-	t.Run("event 1003 says the same whoever ships it", func(t *testing.T) {
+	t.Run("event 1003 says the same from every shipper", func(t *testing.T) {
 		for _, file := range []string{
 			"lifecycle-system.1003.about-to-expire.DERIVED.xml", "winlogbeat.1003.include_xml.DERIVED.json",
 			"vector.1003.include_xml.DERIVED.json", "nxlog.1003.CaptureEventXML.DERIVED.json",
@@ -74,7 +74,7 @@ func TestWindows_Samples(t *testing.T) {
 		}
 	})
 
-	t.Run("event 8311 says the same whoever ships it", func(t *testing.T) {
+	t.Run("event 8311 says the same from every shipper", func(t *testing.T) {
 		withSubject := notAccepted()
 		withSubject.Subject, withSubject.Certificate = "CN=oos-s2s.contoso.com, O=Contoso, C=US", "oos-s2s.contoso.com"
 		withSubject.Names = []string{"oos-s2s.contoso.com"}

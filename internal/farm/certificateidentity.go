@@ -23,7 +23,7 @@ type CertificateIdentity struct {
 }
 
 // What is kept of a certificate's subject, in bytes, and of its names: a controller shows
-// them to whoever looks for farms, and a server may show anything. DNS permits 253 bytes.
+// them to those who look for farms, and a server may show anything. DNS permits 253 bytes.
 const (
 	maxIdentitySubject = 1000
 	maxIdentityNames   = 10
@@ -94,8 +94,8 @@ func (m EventMatch) IsZero() bool {
 		m.Subject == "" && m.Name == "" && m.Source == "" && len(m.Labels) == 0
 }
 
-// SameSubject reports whether two distinguished names have the same parts, whoever wrote
-// them: in Windows' order or that of RFC 4514, with OpenSSL's slashes, in either case.
+// SameSubject reports whether two distinguished names have the same parts, no matter who
+// wrote them: in Windows' order or that of RFC 4514, with OpenSSL's slashes, in either case.
 func SameSubject(a, b string) bool {
 	parts := splitSubject(a)
 	return len(parts) > 0 && slices.Equal(parts, splitSubject(b))

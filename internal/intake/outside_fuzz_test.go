@@ -35,7 +35,7 @@ func (o onlyTo) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, errors.New("nobody answers")
 }
 
-// fuzzDoor returns what answers a body that is sent to a source, whoever may be called.
+// fuzzDoor returns what answers a body that is sent to a source, with all hosts within reach.
 func fuzzDoor(f *testing.F, s config.Sender, hosts string, headers ...string) func(*testing.T, []byte) int {
 	f.Helper()
 	kept, others := &store{}, make(chan string, 1)

@@ -15,7 +15,7 @@ import (
 	"github.com/farmtrust/farmtrust/internal/mtls"
 )
 
-// world stands for the hosts of Microsoft and AWS: it has their names, and whoever the
+// world stands for the hosts of Microsoft and AWS: it has their names, and what the
 // door calls arrives here.
 type world struct {
 	client *http.Client

@@ -224,8 +224,8 @@ func TestEventGrid_WhatIsHeldIsGivenBackAtTheEnd(t *testing.T) {
 	}
 }
 
-// Whoever corrects the format of the configuration finds what was not understood before
-// still there.
+// An administrator who corrects the format of the configuration finds what was not
+// understood before still there.
 func TestEventGrid_WhatIsNotUnderstoodIsLeftToTheSubscription(t *testing.T) {
 	g, f := startGrid(t), &farms{}
 	unreadable := `{"specversion":"1.0","id":"1"}`
