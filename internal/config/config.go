@@ -139,35 +139,23 @@ const (
 
 // Load reads the file at path. All problems with its content are returned together
 // as [Problems]; any other error says why the file could not be read.
-func Load(path string) (*Config, error) {
-	content, err := readFile(path)
-	if err != nil {
-		return nil, err
-	}
-	return decodeConfig(newReader(path), content)
-}
+func Load(path string) (*Config, error) { return load(path, forWorker) }
 
 // LoadIntake is [Load] for a program that takes events in and reaches no server: farms
 // and connections may be missing.
-func LoadIntake(path string) (*Config, error) {
-	content, err := readFile(path)
-	if err != nil {
-		return nil, err
-	}
-	r := newReader(path)
-	r.intakeOnly = true
-	return decodeConfig(r, content)
-}
+func LoadIntake(path string) (*Config, error) { return load(path, forIntake) }
 
 // LoadAny is [Load], or [LoadIntake] for a file that is about events alone: it has listen
 // or pull, and neither farms nor connections.
-func LoadAny(path string) (*Config, error) {
+func LoadAny(path string) (*Config, error) { return load(path, forEither) }
+
+func load(path string, use use) (*Config, error) {
 	content, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
 	r := newReader(path)
-	r.anyProgram = true
+	r.use = use
 	return decodeConfig(r, content)
 }
 
@@ -196,7 +184,9 @@ func readFile(path string) ([]byte, error) {
 func decodeConfig(r *reader, content []byte) (*Config, error) {
 	config := &Config{Path: r.file, Worker: Worker{ConcurrentCalls: defaultConcurrentCalls, Mode: farm.ModeRotate}}
 	if root, ok := r.readDocument(bytes.NewReader(content)); ok {
-		r.intakeOnly = r.intakeOnly || r.anyProgram && isAboutEventsAlone(root)
+		if r.use == forEither && isAboutEventsAlone(root) {
+			r.use = forIntake
+		}
 		r.readConfig(root, config)
 		r.checkWholeFile(config.Connections)
 		r.checkApprovers(config)

@@ -93,7 +93,7 @@ func isAboutEventsAlone(root node) bool {
 
 // requiredOfAWorker is the remedy for a missing key that only a worker needs.
 func (r *reader) requiredOfAWorker(remedy string) string {
-	if r.intakeOnly {
+	if r.use == forIntake {
 		return ""
 	}
 	return remedy

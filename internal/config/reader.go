@@ -16,18 +16,25 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// use is what a file is read for.
+type use int
+
+const (
+	forWorker use = iota
+	// forIntake is for the events that come in alone.
+	forIntake
+	// forEither leaves it to the file.
+	forEither
+)
+
 // reader turns nodes of the file into values. An invalid node becomes a problem,
 // and its value stays zero, so that reading continues and the operator sees all
 // problems at once.
 type reader struct {
 	file, folder string
-	// intakeOnly reports whether the file is read for the events that come in, and not
-	// for a worker.
-	intakeOnly bool
-	// anyProgram has the file itself say that.
-	anyProgram bool
-	problems   Problems
-	warnings   Problems
+	use          use
+	problems     Problems
+	warnings     Problems
 	// What has been read so far, for the checks across the file. The maps hold
 	// line numbers, except for folders, connectedBy and fourEyes, which hold what was written.
 	farmsRead   int

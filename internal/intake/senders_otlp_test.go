@@ -26,22 +26,11 @@ func (d *door) startOTLP(t *testing.T, token string) otlpExporter {
 		"https://door.contoso.com:8443", d.url, `C:\ProgramData\otelcol\contoso-ca.pem`, d.authorityFile(t))))
 	command := exec.CommandContext(t.Context(), findSender(t, "otlphttp"), file)
 	command.Env = append(os.Environ(), "FARMTRUST_TOKEN="+token, "NO_PROXY=127.0.0.1")
-	e := otlpExporter{log: &output{}}
-	command.Stderr = e.log
-	var err error
-	if e.input, err = command.StdinPipe(); err != nil {
+	input, err := command.StdinPipe()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = command.Wait() // it was killed
-		if t.Failed() {
-			t.Log(e.log)
-		}
-	})
-	return e
+	return otlpExporter{input: input, log: startSender(t, command)}
 }
 
 func (e otlpExporter) send(t *testing.T, xml string) {

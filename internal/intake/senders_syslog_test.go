@@ -33,17 +33,7 @@ func (d *door) startSyslogNG(t *testing.T, token string) syslogNG {
 	command := exec.CommandContext(t.Context(), findSender(t, "syslog-ng"), "--foreground", "--stderr", "--debug", "--no-caps", "--cfgfile="+file,
 		"--persist-file="+filepath.Join(folder, "persist"), "--pidfile="+filepath.Join(folder, "pid"), "--control="+filepath.Join(folder, "control"))
 	command.Env = append(os.Environ(), "FARMTRUST_TOKEN="+token, "NO_PROXY=127.0.0.1")
-	s := syslogNG{log: &output{}}
-	command.Stderr = s.log
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = command.Wait() // it was killed
-		if t.Failed() {
-			t.Log(s.log)
-		}
-	})
+	s := syslogNG{log: startSender(t, command)}
 	await(t, "syslog-ng listens", func() (listens bool) {
 		var err error
 		s.input, err = net.Dial("unix", socket)

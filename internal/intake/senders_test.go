@@ -39,6 +39,23 @@ func findSender(t *testing.T, name string) string {
 	return path
 }
 
+// startSender starts a program that the test's end kills, and returns what it logs.
+func startSender(t *testing.T, command *exec.Cmd) *output {
+	t.Helper()
+	log := &output{}
+	command.Stderr = log
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Wait() // it was killed
+		if t.Failed() {
+			t.Log(log)
+		}
+	})
+	return log
+}
+
 // blockOf returns the block of docs/events.md that has this line, with what a reader puts
 // in place of the names there.
 func blockOf(t *testing.T, line string, insert ...string) string {
@@ -99,17 +116,7 @@ func startAlertmanager(t *testing.T, configuration string) alertmanager {
 	writeFile(t, file, []byte(configuration))
 	command := exec.CommandContext(t.Context(), findSender(t, "prometheus-alertmanager"), "--config.file="+file, "--storage.path="+folder,
 		"--cluster.listen-address=", "--web.listen-address=127.0.0.1:0", "--log.level=debug")
-	log := &output{}
-	command.Stderr = log
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = command.Wait() // it was killed
-		if t.Failed() {
-			t.Log(log)
-		}
-	})
+	log := startSender(t, command)
 	listens := regexp.MustCompile(`"Listening on" address=(\S+)`)
 	var a alertmanager
 	await(t, "Alertmanager listens", func() bool {

@@ -40,7 +40,7 @@ func openPair(l config.Listen, now time.Time) []farm.Finding {
 		return []farm.Finding{stop(CodeDoor, place, fmt.Errorf("%s expired at %s UTC: no sender will connect", l.Certificate, end))}
 	case EndsSoon(c.Leaf, now):
 		return []farm.Finding{{
-			Code: CodeDoor, Severity: farm.Warn, Text: fmt.Sprintf("%s: %s expires at %s UTC, and no sender will connect from then on", place, l.Certificate, end),
+			Code: CodeDoorEnds, Severity: farm.Warn, Text: fmt.Sprintf("%s: %s expires at %s UTC, and no sender will connect from then on", place, l.Certificate, end),
 			Remedy: "replace the file and its key in time: they are read again without a restart",
 		}}
 	}

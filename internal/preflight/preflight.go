@@ -29,13 +29,15 @@ const (
 	CodeCA          = "ca-unusable"
 	CodeCertificate = "no-certificate"
 	CodeDoor        = "door-unusable"
+	CodeDoorEnds    = "door-certificate-ends"
 	CodeFolder      = "folder-unusable"
 )
 
 // Open opens everything that a configuration names on this machine, and returns what
 // a worker here would lack. Each text begins with the place in the file. Findings of
 // severity [farm.Stop] keep a worker from its servers, or a farm from its rotation;
-// the others are what [cert.Judge] says of the certificate that a farm would get.
+// the others are what [cert.Judge] says of the certificate that a farm would get, and the
+// end of the door's own.
 func Open(ctx context.Context, c *config.Config, now time.Time) []farm.Finding {
 	var all []farm.Finding
 	for _, name := range slices.Sorted(maps.Keys(c.Connections)) {
