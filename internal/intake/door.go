@@ -80,7 +80,7 @@ func Open(ctx context.Context, o Options) (*Door, error) {
 		Handler: handler, TLSConfig: settings,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog:       errorLog, ConnContext: withVisitor,
+		ErrorLog:       errorLog, ConnContext: withVisitor, ConnState: noteState,
 	}}
 	// HTTP/2 would let a single connection have hundreds of requests at once.
 	d.server.Protocols = new(http.Protocols)

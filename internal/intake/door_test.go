@@ -199,6 +199,20 @@ func TestOpen_SaysWhatCannotBeOpened(t *testing.T) {
 	}
 }
 
+// What a source leaves open, such as each of many servers that send once a day, keeps
+// nobody out.
+func TestDoor_WhoRestsGivesWay(t *testing.T) {
+	d := openDoor(t, []config.Sender{bearer(t, "pki", "contoso")})
+	const places = 128
+	for i := range places + 2 {
+		got, err := d.try(d.newClient(t, d.set), http.MethodPost, "/events/pki", strings.NewReader(cloudEvent(fmt.Sprint(i))), withToken(newSecret)...)
+		if err != nil {
+			t.Fatalf("after %d connections that were left open: %v", i, err)
+		}
+		got.require(t, 202, "contoso")
+	}
+}
+
 // A network of IPv6 has more addresses than the door has places.
 func TestDoor_ANetworkOfIPv6CountsAsOne(t *testing.T) {
 	const places = 128

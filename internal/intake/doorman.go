@@ -19,8 +19,9 @@ const (
 
 // doorman is a listener that lets in as many as there is room for. Where there is none, a
 // connection that has not proven to be of a source gives way, so that those that do nothing,
-// however many, keep no source out. Where all have, the newcomer is closed at once: it
-// hears of it and comes again.
+// however many, keep no source out; then one of a source that sends nothing at the moment,
+// as HTTP permits at any time (RFC 9112, section 9.5). Where all are at work, the newcomer
+// is closed at once: it hears of it and comes again.
 type doorman struct {
 	net.Listener
 
@@ -33,6 +34,8 @@ type doorman struct {
 	of    map[netip.Addr]*origin
 	// strangers are the visitors who have proven nothing yet, the first to come first.
 	strangers list.List
+	// resting are those who have, and send nothing at the moment, the first to rest first.
+	resting list.List
 }
 
 // origin is an address, as [homeOf] counts it, with the number of its connections that are open.
@@ -105,12 +108,23 @@ func (d *doorman) enter(c net.Conn) *visitor {
 	return v
 }
 
-// makeRoom closes a connection that has proven nothing: the oldest of those from the address
-// that has the most, or of those from the newcomer's where that has all that it may have. It
-// reports whether there was one.
+// makeRoom closes the connection of a stranger, or else of one who rests. It reports
+// whether there was one.
 func (d *doorman) makeRoom(newcomer *origin, crowded bool) bool {
-	var found *visitor
-	for e := d.strangers.Front(); e != nil; e = e.Next() {
+	for _, all := range []*list.List{&d.strangers, &d.resting} {
+		if v := findFirst(all, newcomer, crowded); v != nil {
+			d.leave(v)
+			_ = v.Conn.Close() // nothing was promised to it
+			return true
+		}
+	}
+	return false
+}
+
+// findFirst returns the first of those from the address that has the most, or of those from
+// the newcomer's where that has all that it may have; nil where there is none.
+func findFirst(all *list.List, newcomer *origin, crowded bool) (found *visitor) {
+	for e := all.Front(); e != nil; e = e.Next() {
 		v, _ := e.Value.(*visitor)
 		if crowded && v.from != newcomer {
 			continue
@@ -119,12 +133,7 @@ func (d *doorman) makeRoom(newcomer *origin, crowded bool) bool {
 			found = v
 		}
 	}
-	if found == nil {
-		return false
-	}
-	d.leave(found)
-	_ = found.Conn.Close() // nothing was promised to it
-	return true
+	return found
 }
 
 // leave gives back the place of a visitor, once. The caller holds the lock.
@@ -134,6 +143,7 @@ func (d *doorman) leave(v *visitor) {
 	}
 	v.left = true
 	d.strangers.Remove(v.place)
+	d.resting.Remove(v.place)
 	d.total--
 	if v.from.open--; v.from.open == 0 {
 		delete(d.of, v.from.Addr)
@@ -146,9 +156,9 @@ type visitor struct {
 
 	door *doorman
 	from *origin
-	// place is the one among the strangers, of which a visitor who stays is none.
-	place *list.Element
-	left  bool
+	// place is the one among the strangers, or among those who rest.
+	place        *list.Element
+	proven, left bool
 }
 
 // Close closes the connection and gives its place to another.
@@ -163,17 +173,49 @@ func (v *visitor) Close() error {
 func (v *visitor) stay() {
 	v.door.mu.Lock()
 	defer v.door.mu.Unlock()
+	v.proven = true
 	v.door.strangers.Remove(v.place)
+}
+
+// rest is for a visitor who has been answered, until it sends again.
+func (v *visitor) rest() {
+	v.door.mu.Lock()
+	defer v.door.mu.Unlock()
+	if v.proven && !v.left {
+		v.place = v.door.resting.PushBack(v)
+	}
+}
+
+func (v *visitor) wake() {
+	v.door.mu.Lock()
+	defer v.door.mu.Unlock()
+	v.door.resting.Remove(v.place)
 }
 
 // visitorKey finds the visitor in the context of its requests.
 type visitorKey struct{}
 
 func withVisitor(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, visitorKey{}, visitorOf(c))
+}
+
+// visitorOf returns the visitor whose connection the server has.
+func visitorOf(c net.Conn) *visitor {
 	if secured, ok := c.(*tls.Conn); ok {
 		c = secured.NetConn()
 	}
-	return context.WithValue(ctx, visitorKey{}, c)
+	v, _ := c.(*visitor) // the server has no other connections
+	return v
+}
+
+// noteState has visitors rest and wake. The server calls it.
+func noteState(c net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateIdle:
+		visitorOf(c).rest()
+	case http.StateActive:
+		visitorOf(c).wake()
+	}
 }
 
 // keepPlace has the connection of a request stay.
